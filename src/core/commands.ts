@@ -1,0 +1,93 @@
+import type { SocketId } from './machine.ts';
+import type { MachineEvent } from './events.ts';
+
+/** Carries out a machine's commands. It must not call the machine back from inside a method. */
+export interface CommandExecutor {
+  /** Send the UDP payload `buffer[start, end)` from `socket` to `address`:`port`. */
+  transmit(
+    socket: SocketId,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    address: number,
+    port: number,
+  ): void;
+  /** Hand the IPv6 packet `buffer[start, end)` to the IPv6 side: the tunnel interface, or a server's raw socket. */
+  deliver(buffer: Uint8Array, start: number, end: number): void;
+  /** Something the driver or the user has to know: state, address, sockets wanted. */
+  event(event: MachineEvent): void;
+}
+
+/**
+ * The commands of one input, in order. Arrays are reused from input to input, so that carrying a packet allocates
+ * nothing; only events are objects.
+ */
+export class CommandRing {
+  private readonly kinds: number[] = [];
+  private readonly buffers: (Uint8Array | undefined)[] = [];
+  /** Five numbers a command: socket, start, end, address, port. */
+  private readonly numbers: number[] = [];
+  private readonly events: MachineEvent[] = [];
+  private count = 0;
+
+  /** How many commands wait to be drained. */
+  get length(): number {
+    return this.count;
+  }
+
+  transmit(socket: SocketId, buffer: Uint8Array, start: number, end: number, address: number, port: number): void {
+    const at = this.count++;
+    this.kinds[at] = TRANSMIT;
+    this.buffers[at] = buffer;
+    const n = at * 5;
+    this.numbers[n] = socket;
+    this.numbers[n + 1] = start;
+    this.numbers[n + 2] = end;
+    this.numbers[n + 3] = address;
+    this.numbers[n + 4] = port;
+  }
+
+  deliver(buffer: Uint8Array, start: number, end: number): void {
+    const at = this.count++;
+    this.kinds[at] = DELIVER;
+    this.buffers[at] = buffer;
+    const n = at * 5;
+    this.numbers[n] = 0;
+    this.numbers[n + 1] = start;
+    this.numbers[n + 2] = end;
+    this.numbers[n + 3] = 0;
+    this.numbers[n + 4] = 0;
+  }
+
+  event(event: MachineEvent): void {
+    const at = this.count++;
+    this.kinds[at] = EVENT;
+    this.buffers[at] = undefined;
+    const n = at * 5;
+    this.numbers[n] = this.events.push(event) - 1;
+    this.numbers[n + 1] = this.numbers[n + 2] = this.numbers[n + 3] = this.numbers[n + 4] = 0;
+  }
+
+  /** Has `executor` carry out every command in order, and forgets them. */
+  drain(executor: CommandExecutor): void {
+    const { kinds, buffers, numbers, events } = this;
+    for (let at = 0; at < this.count; at++) {
+      const n = at * 5;
+      const kind = kinds[at];
+      if (kind === TRANSMIT) {
+        executor.transmit(numbers[n]!, buffers[at]!, numbers[n + 1]!, numbers[n + 2]!, numbers[n + 3]!, numbers[n + 4]!);
+      } else if (kind === DELIVER) {
+        executor.deliver(buffers[at]!, numbers[n + 1]!, numbers[n + 2]!);
+      } else {
+        executor.event(events[numbers[n]!]!);
+      }
+      buffers[at] = undefined;
+    }
+    this.count = 0;
+    if (events.length > 0) events.length = 0;
+  }
+}
+
+const TRANSMIT = 0;
+const DELIVER = 1;
+const EVENT = 2;

@@ -1,0 +1,36 @@
+/** Times are in milliseconds. */
+
+/** RFC 4380 section 5.2.1: T, between two router solicitations. */
+export const SOLICITATION_INTERVAL_MS = 4_000;
+/** RFC 4380 section 5.2.1: N, solicitations in a phase. */
+export const SOLICITATION_ATTEMPTS = 3;
+/** RFC 4380 section 5.2, RFC 6081 section 5.1.1: the refresh interval where nothing else is set. */
+export const REFRESH_INTERVAL_MS = 30_000;
+/** RFC 4380 section 5.2: the randomized refresh interval lies between these shares of the refresh interval. */
+export const REFRESH_SHARE_LOW = 0.75;
+export const REFRESH_SHARE_HIGH = 1;
+/** RFC 4380 section 5.2.4: a peer heard within this time is valid. */
+export const PEER_VALIDITY_MS = 30_000;
+/** RFC 4380 section 5.2.4 case 3: how long a discovery bubble makes its sender a local peer. */
+export const LOCAL_PEER_MEMORY_MS = 600_000;
+/** RFC 4380 sections 5.2.4, 5.4.1: wait for an answer to a bubble or a connectivity test. */
+export const CONTACT_TIMEOUT_MS = 2_000;
+/** RFC 4380 sections 5.2.4, 5.4.1: one attempt and up to three repetitions (A-2). */
+export const CONTACT_ATTEMPTS = 4;
+/** RFC 4380 section 5.2.6: least time between two bubbles to a peer. */
+export const BUBBLE_SPACING_MS = 2_000;
+/** RFC 4380 section 5.2.6: bubbles to a peer that does not answer, within {@link BUBBLE_WINDOW_MS}. */
+export const BUBBLE_BUDGET = 4;
+export const BUBBLE_WINDOW_MS = 300_000;
+/** RFC 4380 section 5.2.8: discovery bubbles, uniform between these. */
+export const DISCOVERY_INTERVAL_LOW_MS = 200_000;
+export const DISCOVERY_INTERVAL_HIGH_MS = 300_000;
+/** RFC 4380 section 2.17: 224.0.0.253. */
+export const DISCOVERY_GROUP = 0xe00000fd;
+/** RFC 4380 section 5.1.2. */
+export const TUNNEL_MTU = 1280;
+/** RFC 4380 section 5.2.7. */
+export const INTERVAL_FIRST_CANDIDATE_MS = 60_000;
+export const INTERVAL_MAXIMUM_MS = 120_000;
+/** Hop limit of our bubbles and connectivity tests: Windows' value; some filters take 0 for no Teredo packet. */
+export const BUBBLE_HOP_LIMIT = 21;

@@ -1,0 +1,128 @@
+/**
+ * Contact procedures: an exchange of bubbles, or a connectivity test, with a peer that may not be sent to yet
+ * (RFC 4380 sections 5.2.4, 5.4.1). Holds the packets that wait for it, first in first out, and repeats an attempt every
+ * 2 s; after the fourth has gone unanswered the procedure has failed. CL-62, CL-65, R-8
+ */
+import { CONTACT_ATTEMPTS, CONTACT_TIMEOUT_MS } from './constants.ts';
+
+export interface Contact {
+  readonly peer: number;
+  /** Attempts made so far. */
+  attempts: number;
+  /** When the next attempt, or failure, is due (ms). */
+  dueAt: number;
+  /** Copies of the packets that wait, oldest first. */
+  readonly waiting: Uint8Array[];
+  waitingBytes: number;
+}
+
+export interface ContactLimits {
+  /** Packets and bytes that may wait for one peer. CL-68, R-9 */
+  readonly packetsPerPeer: number;
+  readonly bytesPerPeer: number;
+  /** Bytes that may wait altogether; then those of the oldest contact go first. */
+  readonly bytes: number;
+}
+
+export const CONTACT_LIMITS: ContactLimits = { packetsPerPeer: 32, bytesPerPeer: 64 << 10, bytes: 8 << 20 };
+
+export interface ContactActions {
+  /** Send what the procedure sends. Called at once when a contact begins, and at each repetition. */
+  attempt(contact: Contact, now: number): void;
+  /** No answer to any attempt. The contact is gone already. */
+  failed(contact: Contact, now: number): void;
+}
+
+export class Contacts {
+  /** By peer. All wait equally long, so insertion order is the order in which they are due. */
+  private readonly contacts = new Map<number, Contact>();
+  /** Those for which packets wait, the longest waiting first. */
+  private readonly holders = new Set<Contact>();
+  private readonly actions: ContactActions;
+  private readonly limits: ContactLimits;
+  private bytes = 0;
+
+  constructor(actions: ContactActions, limits: ContactLimits = CONTACT_LIMITS) {
+    this.actions = actions;
+    this.limits = limits;
+  }
+
+  get size(): number {
+    return this.contacts.size;
+  }
+
+  get(peer: number): Contact | undefined {
+    return this.contacts.get(peer);
+  }
+
+  /** Begins with the first attempt; returns the contact, or the one that is under way already. */
+  begin(peer: number, now: number): Contact {
+    const present = this.contacts.get(peer);
+    if (present !== undefined) return present;
+    const contact: Contact = { peer, attempts: 0, dueAt: 0, waiting: [], waitingBytes: 0 };
+    this.attempt(contact, now);
+    return contact;
+  }
+
+  /** Keeps a copy of `buffer[start, end)` until the contact succeeds; false when its queue is full. */
+  enqueue(contact: Contact, buffer: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    const { packetsPerPeer, bytesPerPeer, bytes } = this.limits;
+    if (contact.waiting.length >= packetsPerPeer || contact.waitingBytes + length > bytesPerPeer) return false;
+    // The oldest go first: a contact that will be answered mostly is within its first second.
+    while (this.bytes + length > bytes) {
+      for (const oldest of this.holders) {
+        this.release(oldest);
+        oldest.waiting.length = 0;
+        oldest.waitingBytes = 0;
+        break;
+      }
+    }
+    this.holders.add(contact);
+    contact.waiting.push(buffer.slice(start, end));
+    contact.waitingBytes += length;
+    this.bytes += length;
+    return true;
+  }
+
+  /** Ends the contact with this peer, if there is one, and hands over the packets that waited for it. */
+  finish(peer: number): readonly Uint8Array[] {
+    const contact = this.contacts.get(peer);
+    if (contact === undefined) return NONE;
+    this.contacts.delete(peer);
+    this.release(contact);
+    return contact.waiting;
+  }
+
+  handleTimeout(now: number): void {
+    for (const contact of this.contacts.values()) {
+      if (contact.dueAt > now) return;
+      this.contacts.delete(contact.peer);
+      if (contact.attempts < CONTACT_ATTEMPTS) {
+        this.attempt(contact, now);
+      } else {
+        this.release(contact);
+        this.actions.failed(contact, now);
+      }
+    }
+  }
+
+  pollTimeout(): number {
+    for (const contact of this.contacts.values()) return contact.dueAt;
+    return Infinity;
+  }
+
+  private attempt(contact: Contact, now: number): void {
+    contact.attempts++;
+    contact.dueAt = now + CONTACT_TIMEOUT_MS;
+    this.contacts.set(contact.peer, contact);
+    this.actions.attempt(contact, now);
+  }
+
+  private release(contact: Contact): void {
+    this.holders.delete(contact);
+    this.bytes -= contact.waitingBytes;
+  }
+}
+
+const NONE: readonly Uint8Array[] = [];

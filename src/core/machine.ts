@@ -1,0 +1,54 @@
+/**
+ * The contract between a protocol machine and its driver.
+ *
+ *     driver                                   machine
+ *       | -- handleDatagram / handlePacket /      |
+ *       |    handleTimeout / a request ---------> |   (value, now) goes in,
+ *       | <--------- commands.drain(executor) --- |   commands come out,
+ *       | <------------------- pollTimeout() ---- |   then the next instant to wake up
+ *
+ * The drain rule: after every single input the driver drains all commands, then asks once for the next timeout.
+ * A machine never calls out, never waits and never looks at a clock: `now` is an argument, in milliseconds of some
+ * monotonic clock, and so is entropy. It does not throw on anything that came from a network.
+ *
+ * Buffers: an input's bytes belong to the driver and may be overwritten after the drain. The driver leaves at
+ * least {@link HEADROOM} writable bytes before `start`, so that a header can be put in front without copying.
+ * A command's bytes are valid until the next input.
+ */
+import type { CommandRing } from './commands.ts';
+
+/** Writable bytes that a driver guarantees before the start of every datagram and packet. */
+export const HEADROOM = 64;
+
+/** Which of a machine's UDP sockets: each role names its own (see `SOCKET` of that role). */
+export type SocketId = number;
+
+export interface Machine {
+  /** What the driver has to do now. Drained after every input. */
+  readonly commands: CommandRing;
+  /** Packets by verdict and reason; only ever counts up. */
+  readonly counters: Readonly<Record<string, number>>;
+
+  /** A UDP payload `buffer[start, end)` that arrived on `socket` from `address`:`port`. */
+  handleDatagram(
+    socket: SocketId,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    address: number,
+    port: number,
+    now: number,
+  ): void;
+  /** An IPv6 packet `buffer[start, end)` that the host wants sent through the tunnel. */
+  handlePacket(buffer: Uint8Array, start: number, end: number, now: number): void;
+  /** The instant that {@link pollTimeout} named has come. Calling it early or late is harmless. */
+  handleTimeout(now: number): void;
+
+  /** The instant (ms) of the next wanted {@link handleTimeout}; Infinity when there is none. */
+  pollTimeout(): number;
+}
+
+/** A zeroed counter for each name: every reason is visible from the start, and the object keeps one shape. */
+export function makeCounters<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+}

@@ -1,0 +1,297 @@
+/**
+ * The list of recent peers (RFC 4380 sections 5.2, 5.4), for clients and relays: typed arrays with open addressing, about
+ * 100 bytes a peer, no object and no string a peer. A peer is a slot number; its fields are the columns at that index.
+ *
+ * Two pools: peers that have proven themselves (trusted) and those that have not (unverified). Each has its own limit, and
+ * filling one never takes from the other: whoever invents peers can push out nothing but invented peers.
+ */
+import { BUBBLE_BUDGET, BUBBLE_SPACING_MS, BUBBLE_WINDOW_MS, PEER_VALIDITY_MS } from './constants.ts';
+import { HashKey } from './hash.ts';
+import { readUint32 } from '../wire/index.ts';
+import type { Entropy } from './entropy.ts';
+
+/** No such peer. */
+export const NO_PEER = -1;
+
+export const FREE = 0;
+export const UNVERIFIED = 1;
+export const TRUSTED = 2;
+
+export interface PeerLimits {
+  readonly trusted: number;
+  readonly unverified: number;
+}
+
+export class PeerTable {
+  /** Columns, by slot. Times are ms; -Infinity where it never happened. */
+  status = new Uint8Array(0);
+  mappedAddress = new Uint32Array(0);
+  mappedPort = new Uint16Array(0);
+  lastReceived = new Float64Array(0);
+  lastSent = new Float64Array(0);
+  /** 64 unpredictable bits that the peer must show to become trusted: a test's nonce, or a relay's bubble source. */
+  proofHigh = new Uint32Array(0);
+  proofLow = new Uint32Array(0);
+  /** Where a local discovery bubble of this peer came from, and when (RFC 4380 section 5.2.8). */
+  localAddress = new Uint32Array(0);
+  localPort = new Uint16Array(0);
+  localSeen = new Float64Array(0);
+
+  private words = new Uint32Array(0);
+  private hashes = new Uint32Array(0);
+  private bubbles = new Uint8Array(0);
+  private bubbleWindow = new Float64Array(0);
+  private previous = new Int32Array(0);
+  private next = new Int32Array(0);
+  /** Open addressing with linear probing: slot numbers, NO_PEER where empty; at most half full. */
+  private index = new Int32Array(0);
+
+  private readonly limits: PeerLimits;
+  private readonly onEvict: (peer: number) => void;
+  private readonly hash: HashKey;
+  /** Of the lists FREE, UNVERIFIED and TRUSTED: oldest and newest member, and how many. */
+  private readonly heads = [NO_PEER, NO_PEER, NO_PEER];
+  private readonly tails = [NO_PEER, NO_PEER, NO_PEER];
+  private readonly counts = [0, 0, 0];
+
+  /** `onEvict`: called before a slot is taken from an unverified or long silent peer to make room. */
+  constructor(limits: PeerLimits, entropy: Entropy, onEvict: (peer: number) => void) {
+    this.limits = limits;
+    this.onEvict = onEvict;
+    this.hash = new HashKey(entropy);
+  }
+
+  get unverifiedCount(): number {
+    return this.counts[UNVERIFIED]!;
+  }
+
+  get trustedCount(): number {
+    return this.counts[TRUSTED]!;
+  }
+
+  /** The peer whose IPv6 address stands at `bytes[offset]`, or NO_PEER. */
+  find(bytes: Uint8Array, offset: number): number {
+    if (this.index.length === 0) return NO_PEER;
+    const a = readUint32(bytes, offset);
+    const b = readUint32(bytes, offset + 4);
+    const c = readUint32(bytes, offset + 8);
+    const d = readUint32(bytes, offset + 12);
+    const { index, words } = this;
+    const mask = index.length - 1;
+    for (let at = this.hash.of4(a, b, c, d) & mask; ; at = (at + 1) & mask) {
+      const peer = index[at]!;
+      if (peer === NO_PEER) return NO_PEER;
+      const w = peer * 4;
+      if (words[w] === a && words[w + 1] === b && words[w + 2] === c && words[w + 3] === d) return peer;
+    }
+  }
+
+  /** A new unverified peer with the IPv6 address at `bytes[offset]`, which must not be in the table yet. */
+  insert(bytes: Uint8Array, offset: number): number {
+    if (this.counts[UNVERIFIED]! >= this.limits.unverified) this.evict(this.heads[UNVERIFIED]!);
+    if (this.counts[FREE] === 0) this.grow();
+    const peer = this.heads[FREE]!;
+    const w = peer * 4;
+    for (let i = 0; i < 4; i++) this.words[w + i] = readUint32(bytes, offset + 4 * i);
+    this.hashes[peer] = this.hash.of4(this.words[w]!, this.words[w + 1]!, this.words[w + 2]!, this.words[w + 3]!);
+    this.mappedAddress[peer] = this.mappedPort[peer] = 0;
+    this.localAddress[peer] = this.localPort[peer] = 0;
+    this.proofHigh[peer] = this.proofLow[peer] = 0;
+    this.bubbles[peer] = 0;
+    // CL-91, CL-115: older than any spacing or validity, so that nothing holds the first bubble back.
+    this.lastReceived[peer] = this.lastSent[peer] = this.localSeen[peer] = this.bubbleWindow[peer] = -Infinity;
+    this.move(peer, UNVERIFIED);
+    this.link(peer);
+    return peer;
+  }
+
+  remove(peer: number): void {
+    this.unlink(peer);
+    this.move(peer, FREE);
+  }
+
+  /**
+   * Moves a peer to the trusted pool. When that is full the longest trusted of those no longer valid makes room;
+   * false when all are valid: the peer stays unverified.
+   */
+  trust(peer: number, now: number): boolean {
+    if (this.status[peer] === TRUSTED) return true;
+    if (this.counts[TRUSTED]! >= this.limits.trusted && !this.evictInvalid(now)) return false;
+    this.move(peer, TRUSTED);
+    return true;
+  }
+
+  /** Trusted, and heard within the last 30 s. CL-60, R-26 */
+  isValid(peer: number, now: number): boolean {
+    return this.status[peer] === TRUSTED && now - this.lastReceived[peer]! < PEER_VALIDITY_MS;
+  }
+
+  /** Whether RFC 4380 section 5.2.6 allows another bubble (or round of bubbles, A-4) to this peer. CL-93, CL-94 */
+  mayBubble(peer: number, now: number): boolean {
+    if (now - this.lastSent[peer]! < BUBBLE_SPACING_MS) return false;
+    return this.bubbles[peer]! < BUBBLE_BUDGET || now - this.bubbleWindow[peer]! >= BUBBLE_WINDOW_MS;
+  }
+
+  /** A bubble, or a round of bubbles, goes out. CL-95 */
+  countBubble(peer: number, now: number): void {
+    if (this.bubbles[peer] === 0 || now - this.bubbleWindow[peer]! >= BUBBLE_WINDOW_MS) {
+      this.bubbles[peer] = 0;
+      this.bubbleWindow[peer] = now;
+    }
+    this.bubbles[peer] = Math.min(255, this.bubbles[peer]! + 1);
+    this.lastSent[peer] = now;
+  }
+
+  /** The peer has answered directly: the budget of bubbles is whole again. CL-95 */
+  resetBubbles(peer: number): void {
+    this.bubbles[peer] = 0;
+  }
+
+  /** Bubbles counted in the present window. */
+  bubbleCount(peer: number): number {
+    return this.bubbles[peer]!;
+  }
+
+  /** Writes the peer's IPv6 address to `target[offset, offset + 16)`. */
+  writeAddress(peer: number, target: Uint8Array, offset: number): void {
+    for (let i = 0; i < 4; i++) {
+      const word = this.words[peer * 4 + i]!;
+      const at = offset + 4 * i;
+      target[at] = word >>> 24;
+      target[at + 1] = (word >>> 16) & 0xff;
+      target[at + 2] = (word >>> 8) & 0xff;
+      target[at + 3] = word & 0xff;
+    }
+  }
+
+  /** The peer's IPv6 address as a new array of 16 bytes. */
+  address(peer: number): Uint8Array {
+    const address = new Uint8Array(16);
+    this.writeAddress(peer, address, 0);
+    return address;
+  }
+
+  /** Slots of all peers, the trusted first; the table must not change while it is walked. */
+  *[Symbol.iterator](): Generator<number> {
+    for (const list of [TRUSTED, UNVERIFIED]) {
+      for (let peer = this.heads[list]!; peer !== NO_PEER; peer = this.next[peer]!) yield peer;
+    }
+  }
+
+  /**
+   * Forgets peers that have been silent both ways for longer than a bubble budget is remembered. Looks at no more than
+   * `most` peers of each pool, the oldest first; those still in use go to the end of the line.
+   */
+  sweep(now: number, most: number): void {
+    for (const list of [TRUSTED, UNVERIFIED]) {
+      let left = Math.min(most, this.counts[list]!);
+      while (left-- > 0) {
+        const peer = this.heads[list]!;
+        const seen = Math.max(this.lastReceived[peer]!, this.lastSent[peer]!, this.bubbleWindow[peer]!);
+        if (now - Math.max(seen, this.localSeen[peer]!) >= BUBBLE_WINDOW_MS) this.evict(peer);
+        else if (list === TRUSTED) this.move(peer, TRUSTED);
+        else break; // unverified peers stand in the order they came in, and age alike
+      }
+    }
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    for (const peer of [...this]) this.evict(peer);
+  }
+
+  private evict(peer: number): void {
+    this.onEvict(peer);
+    this.remove(peer);
+  }
+
+  private evictInvalid(now: number): boolean {
+    // A second chance for those still valid; bounded, so that a full table costs no more than this a try.
+    for (let tries = 0; tries < 32; tries++) {
+      const oldest = this.heads[TRUSTED]!;
+      if (oldest === NO_PEER) return false;
+      if (!this.isValid(oldest, now)) {
+        this.evict(oldest);
+        return true;
+      }
+      this.move(oldest, TRUSTED);
+    }
+    return false;
+  }
+
+  /** Takes a slot out of the list it is in and appends it to another. */
+  private move(peer: number, list: number): void {
+    const from = this.status[peer]!;
+    const before = this.previous[peer]!;
+    const after = this.next[peer]!;
+    if (before === NO_PEER) this.heads[from] = after;
+    else this.next[before] = after;
+    if (after === NO_PEER) this.tails[from] = before;
+    else this.previous[after] = before;
+    this.counts[from]!--;
+    this.append(peer, list);
+  }
+
+  private append(peer: number, list: number): void {
+    const tail = this.tails[list]!;
+    this.previous[peer] = tail;
+    this.next[peer] = NO_PEER;
+    if (tail === NO_PEER) this.heads[list] = peer;
+    else this.next[tail] = peer;
+    this.tails[list] = peer;
+    this.counts[list]!++;
+    this.status[peer] = list;
+  }
+
+  private link(peer: number): void {
+    const mask = this.index.length - 1;
+    let at = this.hashes[peer]! & mask;
+    while (this.index[at] !== NO_PEER) at = (at + 1) & mask;
+    this.index[at] = peer;
+  }
+
+  private unlink(peer: number): void {
+    const { index, hashes } = this;
+    const mask = index.length - 1;
+    let hole = hashes[peer]! & mask;
+    while (index[hole] !== peer) hole = (hole + 1) & mask;
+    // Close the gap: whoever stands behind it and could not be found over it moves up.
+    for (let at = (hole + 1) & mask; index[at] !== NO_PEER; at = (at + 1) & mask) {
+      const home = hashes[index[at]!]! & mask;
+      if (((at - home) & mask) >= ((at - hole) & mask)) {
+        index[hole] = index[at]!;
+        hole = at;
+      }
+    }
+    index[hole] = NO_PEER;
+  }
+
+  private grow(): void {
+    const old = this.status.length;
+    const size = old === 0 ? 256 : old * 2;
+    this.status = widen(this.status, new Uint8Array(size));
+    this.mappedAddress = widen(this.mappedAddress, new Uint32Array(size));
+    this.mappedPort = widen(this.mappedPort, new Uint16Array(size));
+    this.lastReceived = widen(this.lastReceived, new Float64Array(size));
+    this.lastSent = widen(this.lastSent, new Float64Array(size));
+    this.proofHigh = widen(this.proofHigh, new Uint32Array(size));
+    this.proofLow = widen(this.proofLow, new Uint32Array(size));
+    this.localAddress = widen(this.localAddress, new Uint32Array(size));
+    this.localPort = widen(this.localPort, new Uint16Array(size));
+    this.localSeen = widen(this.localSeen, new Float64Array(size));
+    this.words = widen(this.words, new Uint32Array(size * 4));
+    this.hashes = widen(this.hashes, new Uint32Array(size));
+    this.bubbles = widen(this.bubbles, new Uint8Array(size));
+    this.bubbleWindow = widen(this.bubbleWindow, new Float64Array(size));
+    this.previous = widen(this.previous, new Int32Array(size));
+    this.next = widen(this.next, new Int32Array(size));
+    this.index = new Int32Array(size * 2).fill(NO_PEER);
+    for (let peer = 0; peer < old; peer++) if (this.status[peer] !== FREE) this.link(peer);
+    for (let peer = old; peer < size; peer++) this.append(peer, FREE);
+  }
+}
+
+function widen<T extends { set(from: T): void }>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
