@@ -1,0 +1,117 @@
+import { copyBytes, readUint16, readUint32, writeUint16, writeUint32 } from './bytes.ts';
+import type { Endpoint } from './ipv4.ts';
+import { isUnicastIpv4 } from './ipv4-scope.ts';
+
+/** Trailers as received: what RFC 6081 section 4 puts behind an IPv6 packet. */
+export interface Trailers {
+  /** Offset of the four octets of a Nonce trailer. */
+  nonce: number | undefined;
+  /** One to four pairs, each a unicast address (private ones too) and a port other than 0. */
+  alternates: Endpoint[] | undefined;
+  neighborDiscovery: 'solicitation' | 'advertisement' | undefined;
+  randomPort: number | undefined;
+  /** A trailer of type 01xxxxxx was met: a client drops the whole packet. E-3 */
+  discard: boolean;
+  /** An Alternate Address trailer breaks the rules of its section: its bubble is dropped. E-92 */
+  malformedAlternate: boolean;
+  /** How many trailers were skipped: unknown type, or a known one with a length or value it cannot have (E-12). */
+  unknown: number;
+}
+
+/** No legitimate set of trailers is longer: all four kinds, with four addresses, take 44 octets. */
+export const MAX_TRAILER_BYTES = 64;
+
+/** RFC 6081 section 4; Random Port is 5 by erratum 2685 (E-11). */
+const TYPE = { NONCE: 1, ALTERNATE_ADDRESS: 3, NEIGHBOR_DISCOVERY: 4, RANDOM_PORT: 5 } as const;
+
+/** Reads trailers in order; a malformed one ends the reading, what came before it holds (E-4, E-5). The last of a kind counts. */
+export function parseTrailers(b: Uint8Array, start: number, end: number): Trailers {
+  const trailers: Trailers = {
+    nonce: undefined,
+    alternates: undefined,
+    neighborDiscovery: undefined,
+    randomPort: undefined,
+    discard: false,
+    malformedAlternate: false,
+    unknown: 0,
+  };
+  let at = start;
+  while (end - at >= 2 && end - at >= 2 + b[at + 1]) {
+    takeTrailer(b, at, trailers);
+    at += 2 + b[at + 1];
+  }
+  return trailers;
+}
+
+/** `nonce` is four octets at `nonceOffset`. Returns the end offset, as all writers here. E-7 */
+export function writeNonce(b: Uint8Array, o: number, nonce: Uint8Array, nonceOffset = 0): number {
+  b[o] = TYPE.NONCE;
+  b[o + 1] = 4;
+  copyBytes(nonce, nonceOffset, b, o + 2, 4);
+  return o + 6;
+}
+
+/** One to four pairs. E-8 */
+export function writeAlternateAddresses(b: Uint8Array, o: number, alternates: readonly Endpoint[]): number {
+  b[o] = TYPE.ALTERNATE_ADDRESS;
+  b[o + 1] = 2 + 6 * alternates.length;
+  writeUint16(b, o + 2, 0);
+  let at = o + 4;
+  for (const { address, port } of alternates) {
+    writeUint32(b, at, address);
+    writeUint16(b, at + 4, port);
+    at += 6;
+  }
+  return at;
+}
+
+/** E-10 */
+export function writeNeighborDiscovery(
+  b: Uint8Array,
+  o: number,
+  type: 'solicitation' | 'advertisement',
+): number {
+  b[o] = TYPE.NEIGHBOR_DISCOVERY;
+  b[o + 1] = 4;
+  writeUint32(b, o + 2, type === 'solicitation' ? 0 : 0x01000000);
+  return o + 6;
+}
+
+/** E-11 */
+export function writeRandomPort(b: Uint8Array, o: number, port: number): number {
+  b[o] = TYPE.RANDOM_PORT;
+  b[o + 1] = 2;
+  writeUint16(b, o + 2, port);
+  return o + 4;
+}
+
+function takeTrailer(b: Uint8Array, at: number, trailers: Trailers): void {
+  const type = b[at];
+  const length = b[at + 1];
+  if (type === TYPE.ALTERNATE_ADDRESS) takeAlternates(b, at + 2, length, trailers);
+  else if (type === TYPE.NONCE && length === 4) trailers.nonce = at + 2;
+  else if (type === TYPE.RANDOM_PORT && length === 2) trailers.randomPort = readUint16(b, at + 2);
+  else if (type === TYPE.NEIGHBOR_DISCOVERY && length === 4 && b[at + 2] <= 1)
+    trailers.neighborDiscovery = b[at + 2] === 0 ? 'solicitation' : 'advertisement';
+  else if ((type & 0xc0) === 0x40) trailers.discard = true;
+  else trailers.unknown++;
+}
+
+function takeAlternates(b: Uint8Array, o: number, length: number, trailers: Trailers): void {
+  const alternates: Endpoint[] = [];
+  for (let at = o + 2; at < o + length; at += 6) alternates.push(endpointAt(b, at));
+  const good = ALTERNATE_LENGTHS.has(length) && alternates.every(isReachable);
+  if (good) trailers.alternates = alternates;
+  else trailers.malformedAlternate = true;
+}
+
+/** One to four pairs. E-8 */
+const ALTERNATE_LENGTHS: ReadonlySet<number> = new Set([8, 14, 20, 26]);
+
+function endpointAt(b: Uint8Array, o: number): Endpoint {
+  return { address: readUint32(b, o), port: readUint16(b, o + 4) };
+}
+
+function isReachable(endpoint: Endpoint): boolean {
+  return isUnicastIpv4(endpoint.address) && endpoint.port !== 0;
+}
