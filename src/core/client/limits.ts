@@ -1,0 +1,34 @@
+import type { BucketLimits } from "../token-buckets.ts";
+import { CONTACT_LIMITS } from "../contacts.ts";
+import type { ContactLimits } from "../contacts.ts";
+
+/** Bounds on whatever an outsider can make the client do or remember. */
+export interface ClientLimits {
+  /** Peers that have proven themselves. CL-6 */
+  readonly trustedPeers: number;
+  /** Peers that have not. */
+  readonly unverifiedPeers: number;
+  /** Packets that wait for a contact. CL-68 */
+  readonly queue: ContactLimits;
+  /** Connectivity tests that nobody's packet waits for, all together. CL-124 */
+  readonly unsolicitedTests: BucketLimits;
+  /** Bubbles in answer to bubbles, to each IPv4 address. */
+  readonly bubbleReplies: BucketLimits;
+  /** Entries made for unknown senders, all together: fewer than would push out a contact under way. */
+  readonly unsolicitedPeers: BucketLimits;
+  /** Answers to discovery bubbles, all together. */
+  readonly discoveryReplies: BucketLimits;
+  /** ICMPv6 errors to the local stack. RFC 4443 section 2.4 (f). */
+  readonly icmpErrors: BucketLimits;
+}
+
+export const CLIENT_LIMITS: ClientLimits = {
+  trustedPeers: 65_536,
+  unverifiedPeers: 4_096,
+  queue: CONTACT_LIMITS,
+  unsolicitedTests: { perSecond: 10, burst: 50 },
+  bubbleReplies: { perSecond: 10, burst: 100 },
+  unsolicitedPeers: { perSecond: 100, burst: 1_000 },
+  discoveryReplies: { perSecond: 10, burst: 50 },
+  icmpErrors: { perSecond: 10, burst: 20 },
+};

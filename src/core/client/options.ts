@@ -1,0 +1,58 @@
+import type { AddressPolicy, Subnet } from "../address-policy.ts";
+import type { Ipv4 } from "../../wire/index.ts";
+import type { ClientLimits } from "./limits.ts";
+
+/** A server the client may use. RFC 4380 section 5.2. CL-1 */
+export interface ServerCandidate {
+  readonly primary: Ipv4;
+  /** Undefined when the server is known to have one IPv4 address only: a symmetric NAT then goes unnoticed. */
+  readonly secondary: Ipv4 | undefined;
+  /** For status only. */
+  readonly name?: string | undefined;
+}
+
+/** What the host is attached to. */
+export interface AttachedNetwork {
+  readonly subnets: readonly Subnet[];
+  /** The local IPv4 address that datagrams leave from; undefined when unknown. */
+  readonly localAddress: Ipv4 | undefined;
+}
+
+export interface ClientOptions {
+  /** In order of configuration; all are asked at once and the fastest that qualifies is used. */
+  readonly servers: readonly ServerCandidate[];
+  /** Secure qualification with a shared key. RFC 4380 section 5.2.2. CL-2 */
+  readonly secret?: { readonly clientId: Uint8Array; readonly secret: Uint8Array } | undefined;
+  /** Without a key: send an authentication header with a nonce all the same. Default true. CL-33 */
+  readonly sendNonce?: boolean | undefined;
+  /** Whether the silence of a secondary address means off-line (CL-22). Default true. */
+  readonly requireSecondary?: boolean | undefined;
+  /** Default 30,000. CL-81 */
+  readonly refreshIntervalMs?: number | undefined;
+  /** Find out with a second port how long the NAT keeps a mapping (RFC 4380 section 5.2.7). Default false. */
+  readonly determineRefreshInterval?: boolean | undefined;
+  /** Find clients on the same link (RFC 4380 section 5.2.8). Default true. CL-116 */
+  readonly localDiscovery?: boolean | undefined;
+  /** Take only neighbours behind the same NAT, as their address tells. Default false. CL-114 */
+  readonly discoverSameMappedOnly?: boolean | undefined;
+  /** Begin with the cone bit set and believe that of peers, as before RFC 5991. Default false. CL-11, CL-64 */
+  readonly legacyCone?: boolean | undefined;
+  /** Drop packets of native sources until a connectivity test has succeeded. Default false. A-25 */
+  readonly strictUnverified?: boolean | undefined;
+  /** The local UDP port, where it is known. CL-3 */
+  readonly servicePort?: number | undefined;
+  readonly network?: AttachedNetwork | undefined;
+  /** Which IPv4 addresses may be sent to. */
+  readonly policy?: AddressPolicy | undefined;
+  readonly limits?: Partial<ClientLimits> | undefined;
+}
+
+/** The client's sockets. */
+export const SOCKET = {
+  /** Everything is sent from here but the probes of the refresh interval. */
+  service: 0,
+  /** RFC 4380 section 5.2.7: the secondary port. */
+  refreshProbe: 1,
+  /** Receives only: group 224.0.0.253, port 3544. */
+  discovery: 2,
+} as const;

@@ -1,0 +1,63 @@
+import type { Endpoint, Ipv4, Ipv6, RouterReason } from "../../wire/index.ts";
+
+/** Why a router advertisement did not count. RFC 4380 sections 5.2.1, 5.2.2; RFC 4861 section 6.1.2. */
+export type AdvertisementReason =
+  | RouterReason
+  | "wrong-server-address"
+  | "no-authentication"
+  | "wrong-nonce"
+  | "wrong-client-identifier"
+  | "wrong-authentication-value"
+  | "no-origin"
+  | "not-our-link-local"
+  | "not-one-prefix"
+  | "wrong-prefix"
+  | "mapping-not-global";
+
+/** A router solicitation that went out. Times are ms of the machine's clock. */
+export interface SentSolicitation {
+  readonly target: Ipv4;
+  readonly cone: boolean;
+  readonly sentAt: number;
+}
+
+/** A valid answer. */
+export interface Answer {
+  readonly from: Endpoint;
+  /** Our mapped address and port as this server address saw them. */
+  readonly origin: Endpoint;
+  readonly receivedAt: number;
+  readonly roundTripMs: number;
+}
+
+export interface InvalidAnswer {
+  readonly from: Endpoint;
+  readonly reason: AdvertisementReason;
+  readonly receivedAt: number;
+}
+
+/** What was asked of a server and what came back; the last few of each. */
+export interface ServerResult {
+  readonly primary: Ipv4;
+  readonly secondary: Ipv4 | undefined;
+  readonly name: string | undefined;
+  readonly solicitations: readonly SentSolicitation[];
+  readonly answers: readonly Answer[];
+  readonly invalidAnswers: readonly InvalidAnswer[];
+}
+
+/** A peer, for status. */
+export interface PeerStatus {
+  readonly address: Ipv6;
+  /** Where packets to it go; of an unverified peer, undefined. */
+  readonly mapped: Endpoint | undefined;
+  readonly trusted: boolean;
+  /** Where its last discovery bubble came from. */
+  readonly local: Endpoint | undefined;
+  /** -Infinity: never. */
+  readonly lastReceivedMs: number;
+  readonly lastSentMs: number;
+  /** Sent without a direct answer in the present 300 s. */
+  readonly bubbles: number;
+  readonly state: "valid" | "stale" | "contacting" | "unverified";
+}
