@@ -14,6 +14,9 @@ export interface Contact {
   /** Copies of the packets that wait, oldest first. */
   readonly waiting: Uint8Array[];
   waitingBytes: number;
+  /** The /64 of the host that wanted it, where a budget depends on that: two 32-bit words. */
+  readonly sourceHigh: number;
+  readonly sourceLow: number;
 }
 
 export interface ContactLimits {
@@ -56,10 +59,10 @@ export class Contacts {
   }
 
   /** Begins with the first attempt; returns the contact, or the one that is under way already. */
-  begin(peer: number, now: number): Contact {
+  begin(peer: number, now: number, sourceHigh = 0, sourceLow = 0): Contact {
     const present = this.contacts.get(peer);
     if (present !== undefined) return present;
-    const contact: Contact = { peer, attempts: 0, dueAt: 0, waiting: [], waitingBytes: 0 };
+    const contact: Contact = { peer, attempts: 0, dueAt: 0, waiting: [], waitingBytes: 0, sourceHigh, sourceLow };
     this.attempt(contact, now);
     return contact;
   }
@@ -85,13 +88,13 @@ export class Contacts {
     return true;
   }
 
-  /** Ends the contact with this peer, if there is one, and hands over the packets that waited for it. */
-  finish(peer: number): readonly Uint8Array[] {
+  /** Ends the contact with this peer, if there is one; the packets that waited are the caller's to send or drop. */
+  finish(peer: number): Contact | undefined {
     const contact = this.contacts.get(peer);
-    if (contact === undefined) return NONE;
+    if (contact === undefined) return undefined;
     this.contacts.delete(peer);
     this.release(contact);
-    return contact.waiting;
+    return contact;
   }
 
   handleTimeout(now: number): void {
@@ -124,5 +127,3 @@ export class Contacts {
     this.bytes -= contact.waitingBytes;
   }
 }
-
-const NONE: readonly Uint8Array[] = [];

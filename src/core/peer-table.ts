@@ -29,6 +29,7 @@ export class PeerTable {
   mappedPort = new Uint16Array(0);
   lastReceived = new Float64Array(0);
   lastSent = new Float64Array(0);
+  lastBubble = new Float64Array(0);
   /** 64 unpredictable bits that the peer must show to become trusted: a test's nonce, or a relay's bubble source. */
   proofHigh = new Uint32Array(0);
   proofLow = new Uint32Array(0);
@@ -99,7 +100,8 @@ export class PeerTable {
     this.proofHigh[peer] = this.proofLow[peer] = 0;
     this.bubbles[peer] = 0;
     // CL-91, CL-115: older than any spacing or validity, so that nothing holds the first bubble back.
-    this.lastReceived[peer] = this.lastSent[peer] = this.localSeen[peer] = this.bubbleWindow[peer] = -Infinity;
+    this.lastReceived[peer] = this.lastSent[peer] = this.lastBubble[peer] = -Infinity;
+    this.localSeen[peer] = this.bubbleWindow[peer] = -Infinity;
     this.move(peer, UNVERIFIED);
     this.link(peer);
     return peer;
@@ -128,7 +130,7 @@ export class PeerTable {
 
   /** Whether RFC 4380 section 5.2.6 allows another bubble (or round of bubbles, A-4) to this peer. CL-93, CL-94 */
   mayBubble(peer: number, now: number): boolean {
-    if (now - this.lastSent[peer]! < BUBBLE_SPACING_MS) return false;
+    if (now - this.lastBubble[peer]! < BUBBLE_SPACING_MS) return false;
     return this.bubbles[peer]! < BUBBLE_BUDGET || now - this.bubbleWindow[peer]! >= BUBBLE_WINDOW_MS;
   }
 
@@ -139,7 +141,12 @@ export class PeerTable {
       this.bubbleWindow[peer] = now;
     }
     this.bubbles[peer] = Math.min(255, this.bubbles[peer]! + 1);
-    this.lastSent[peer] = now;
+    this.lastSent[peer] = this.lastBubble[peer] = now;
+  }
+
+  /** There is a sign that the peer can be reached again: one more bubble than the budget allows. */
+  grantBubble(peer: number): void {
+    this.bubbles[peer] = Math.min(this.bubbles[peer]!, BUBBLE_BUDGET - 1);
   }
 
   /** The peer has answered directly: the budget of bubbles is whole again. CL-95 */
@@ -150,6 +157,11 @@ export class PeerTable {
   /** Bubbles counted in the present window. */
   bubbleCount(peer: number): number {
     return this.bubbles[peer]!;
+  }
+
+  /** IPv4 address of the server in a Teredo peer's address. */
+  serverOf(peer: number): number {
+    return this.words[peer * 4 + 1]!;
   }
 
   /** Writes the peer's IPv6 address to `target[offset, offset + 16)`. */
@@ -274,6 +286,7 @@ export class PeerTable {
     this.mappedPort = widen(this.mappedPort, new Uint16Array(size));
     this.lastReceived = widen(this.lastReceived, new Float64Array(size));
     this.lastSent = widen(this.lastSent, new Float64Array(size));
+    this.lastBubble = widen(this.lastBubble, new Float64Array(size));
     this.proofHigh = widen(this.proofHigh, new Uint32Array(size));
     this.proofLow = widen(this.proofLow, new Uint32Array(size));
     this.localAddress = widen(this.localAddress, new Uint32Array(size));

@@ -46,9 +46,11 @@ export function buildRouterAdvertisement(advertisement: {
   destination: Ipv6;
   prefixServer: Ipv4;
   mtu: number | undefined;
+  /** Adds the {@link OPTION.ONE_ADDRESS} option. */
+  oneAddress?: boolean;
 }): Uint8Array {
-  const { source, destination, prefixServer, mtu } = advertisement;
-  const options = (mtu === undefined ? 0 : 8) + 32;
+  const { source, destination, prefixServer, mtu, oneAddress = false } = advertisement;
+  const options = (mtu === undefined ? 0 : 8) + 32 + (oneAddress ? 8 : 0);
   const packet = buildMessage(ICMPV6.RA, 16 + options, source, destination);
   const prefix = IPV6_HEADER + 16;
   packet[prefix] = OPTION.PREFIX_INFORMATION;
@@ -62,6 +64,12 @@ export function buildRouterAdvertisement(advertisement: {
     packet[prefix + 32] = OPTION.MTU;
     packet[prefix + 33] = 1;
     writeUint32(packet, prefix + 36, mtu);
+  }
+  if (oneAddress) {
+    const at = packet.length - 8;
+    packet[at] = OPTION.ONE_ADDRESS;
+    packet[at + 1] = 1;
+    packet.set(ONE_ADDRESS_MARK, at + 2);
   }
   sealIcmpv6(packet, 0);
   return packet;
@@ -83,6 +91,8 @@ export interface RouterAdvertisement {
   destinationOffset: number;
   prefixes: PrefixInformation[];
   mtu: number | undefined;
+  /** The server says that it has no second address to ask. */
+  oneAddress: boolean;
 }
 
 /** Reads the (whole) IPv6 packet at `o`. C-21 */
@@ -95,6 +105,7 @@ export function parseRouterAdvertisement(
   if (!isLinkLocal(b, o + SOURCE)) return { reason: 'wrong-source' };
   const prefixes: PrefixInformation[] = [];
   let mtu: number | undefined;
+  let oneAddress = false;
   const end = o + IPV6_HEADER + payloadLength(b, o);
   for (let at = o + IPV6_HEADER + 16; at < end; at += 8 * b[at + 1]) {
     if (b[at] === OPTION.PREFIX_INFORMATION) {
@@ -103,13 +114,21 @@ export function parseRouterAdvertisement(
     } else if (b[at] === OPTION.MTU) {
       if (b[at + 1] !== 1) return { reason: 'bad-option' };
       mtu = readUint32(b, at + 4);
+    } else if (b[at] === OPTION.ONE_ADDRESS && b[at + 1] === 1) {
+      oneAddress = equalBytes(b, at + 2, ONE_ADDRESS_MARK, 0, ONE_ADDRESS_MARK.length);
     }
   }
-  return { sourceOffset: o + SOURCE, destinationOffset: o + DESTINATION, prefixes, mtu };
+  return { sourceOffset: o + SOURCE, destinationOffset: o + DESTINATION, prefixes, mtu, oneAddress };
 }
 
-/** RFC 4861 section 4.6. */
-const OPTION = { SOURCE_LINK_LAYER: 1, PREFIX_INFORMATION: 3, MTU: 5 } as const;
+/**
+ * RFC 4861 section 4.6. 253 is the number for experiments of RFC 4727, which receivers that don't know it skip: with it
+ * a server says that it has one IPv4 address only, so that a client of ours need not wait for the other to answer.
+ */
+const OPTION = { SOURCE_LINK_LAYER: 1, PREFIX_INFORMATION: 3, MTU: 5, ONE_ADDRESS: 253 } as const;
+
+/** "Tdo 1a": tells our experiment from anybody else's with the same number. */
+const ONE_ADDRESS_MARK = new Uint8Array([0x54, 0x64, 0x6f, 0x20, 0x31, 0x61]);
 
 /** The A flag of a Prefix Information option. */
 const PREFIX_AUTONOMOUS = 0x40;

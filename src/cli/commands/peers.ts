@@ -1,0 +1,41 @@
+import { Command } from 'commander';
+import type { PeersStatus } from '../../daemon/status.ts';
+import { formatSpan, printColumns, printJson, printLine } from '../output.ts';
+import { countValue } from '../values.ts';
+import { askOne } from './ask-daemon.ts';
+
+interface PeersOptions {
+  readonly json?: boolean;
+  readonly limit: number;
+}
+
+/** `teredo peers`: whom a client or relay knows. */
+export function peersCommand(): Command {
+  return new Command('peers')
+    .description('the peers that a client or relay knows')
+    .argument('[name]', 'the daemon')
+    .option('--json', 'print JSON')
+    .option('--limit <count>', 'how many at most', countValue(1, 100_000), 1_000)
+    .action(async (name: string | undefined, options: PeersOptions) => {
+      const answer = await askOne<PeersStatus>(name, { command: 'peers', limit: options.limit });
+      if (options.json === true) {
+        printJson(answer);
+        return;
+      }
+      printColumns(
+        ['PEER', 'SENT TO', 'STATE', 'HEARD', 'SENT'],
+        answer.peers.map((peer) => [
+          peer.address,
+          peer.mapped ?? '-',
+          peer.trusted ? (peer.local ? 'trusted, local' : 'trusted') : 'unverified',
+          ago(peer.receivedSecondsAgo),
+          ago(peer.sentSecondsAgo),
+        ]),
+      );
+      if (answer.total > answer.peers.length) printLine(`and ${answer.total - answer.peers.length} more`);
+    });
+}
+
+function ago(seconds: number | undefined): string {
+  return seconds === undefined ? '-' : `${formatSpan(seconds)} ago`;
+}

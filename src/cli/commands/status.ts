@@ -1,0 +1,85 @@
+import { Command } from 'commander';
+import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../daemon/status.ts';
+import { explainReason, stateInWords } from '../explain.ts';
+import { formatSpan, printJson, printLine, printTable } from '../output.ts';
+import { askDaemons } from './ask-daemon.ts';
+
+/** How often `--watch` looks. */
+const WATCH_MS = 1_000;
+
+interface StatusOptions {
+  readonly json?: boolean;
+  readonly watch?: boolean;
+}
+
+/** `teredo status`: what the daemons are doing. */
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('what the running daemons are doing: state, addresses, NAT, counters')
+    .argument('[name]', 'of this daemon only')
+    .option('--json', 'print JSON, one line a daemon')
+    .option('--watch', 'again every second, until interrupted')
+    .action(async (name: string | undefined, options: StatusOptions) => {
+      do {
+        const found = await askDaemons<RoleStatus>(name, { command: 'status' });
+        for (const [i, status] of found.entries()) {
+          if (options.json === true) printJson(status);
+          else printStatus(status, i > 0);
+        }
+        if (options.watch === true) await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
+      } while (options.watch === true);
+    });
+}
+
+function printStatus(status: RoleStatus, spaced: boolean): void {
+  if (spaced) printLine('');
+  const rows: [string, string][] = [
+    ['name', `${status.name} (${status.role}, pid ${status.pid}, up ${formatSpan(status.uptimeSeconds)})`],
+  ];
+  if (status.role === 'client') rows.push(...clientRows(status));
+  else if (status.role === 'server') rows.push(...serverRows(status));
+  else rows.push(...relayRows(status));
+  for (const [name, count] of Object.entries(status.counters)) if (count > 0) rows.push([name, String(count)]);
+  printTable(rows);
+}
+
+function clientRows(status: ClientStatus): [string, string][] {
+  const rows: [string, string][] = [['state', stateInWords(status)]];
+  if (status.reason !== undefined) rows.push(['reason', explainReason(status.reason)]);
+  rows.push(['nat', status.nat]);
+  if (status.server !== undefined) {
+    const time = status.server.roundTripMs === undefined ? '' : `, ${status.server.roundTripMs.toFixed(1)} ms`;
+    rows.push(['server', `${status.server.name} (${status.server.address}${time})`]);
+  }
+  if (status.address !== undefined) rows.push(['address', status.address]);
+  if (status.mapped !== undefined) rows.push(['mapped', status.mapped]);
+  rows.push(
+    ['port', String(status.port)],
+    ['interface', status.interface],
+    ['default route', status.defaultRoute ? 'yes' : 'no, only 2001::/32'],
+    ['refresh', formatSpan(status.refreshIntervalSeconds)],
+    ['peers', `${status.peers.trusted} trusted, ${status.peers.unverified} unverified`],
+    ['data path', `${status.dataPath.inUse} (${status.dataPath.reason})`],
+  );
+  return rows;
+}
+
+function serverRows(status: ServerStatus): [string, string][] {
+  return [
+    ['state', status.state],
+    ['address', status.address],
+    ['secondary', status.secondary ?? 'none: clients cannot find out whether their NAT is symmetric'],
+    ['secure', status.secure ? 'yes, only clients with a key are answered' : 'no'],
+  ];
+}
+
+function relayRows(status: RelayStatus): [string, string][] {
+  return [
+    ['state', status.state],
+    ['address', `${status.address}:${status.port}`],
+    ['interface', status.interface],
+    ['serves', status.serves.join(', ')],
+    ['peers', `${status.peers.trusted} trusted, ${status.peers.unverified} unverified`],
+    ['data path', `${status.dataPath.inUse} (${status.dataPath.reason})`],
+  ];
+}

@@ -1,0 +1,28 @@
+/** What the program's exit status means; the same for every command. */
+export const EXIT = {
+  /** Yes, or done. */
+  OK: 0,
+  /** No, or failed. */
+  FAILED: 1,
+  /** The command line or its values are wrong. */
+  USAGE: 2,
+  /** There is no such daemon running. */
+  NO_DAEMON: 3,
+  /** Not permitted; the message names the capability. */
+  NOT_PERMITTED: 4,
+  TIMED_OUT: 5,
+  INTERRUPTED: 130,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Ends the command with one line for people and an exit status. */
+export class CommandFailure extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, message: string) {
+    super(message);
+    this.name = 'CommandFailure';
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,28 @@
+import type { QualificationReason } from '../core/events.ts';
+import type { ClientStatus } from '../daemon/status.ts';
+
+/** What a reason means for the one who reads it, and what can be done. */
+export function explainReason(reason: QualificationReason): string {
+  return REASONS[reason];
+}
+
+const REASONS: Readonly<Record<QualificationReason, string>> = {
+  'no-answer':
+    'no server answers over UDP: the server is down or its name is outdated, or UDP to port 3544 is blocked on the way',
+  'no-answer-secondary':
+    "the server's second address does not answer, so the NAT's kind stays unknown: another server, or --secondary none for one that has only one address",
+  'invalid-answer': 'an answer came, but not a valid one from the server that was asked',
+  'authentication-failed': "the server's answers do not fit the key: check the client id and the secret",
+  'symmetric-nat':
+    'the NAT is symmetric (another mapping for each destination), with which RFC 4380 does not work: forward a UDP port to this host and give it with --port',
+  'mapping-not-global':
+    'the server sees this host at a private address: server and client are in one private network (--allow-private)',
+  'no-server': 'no server is known: none of the names could be resolved',
+  'network-changed': 'the network has changed',
+  stopped: 'stopped',
+};
+
+/** netsh's word for the state, with what belongs to it. */
+export function stateInWords(status: ClientStatus): string {
+  return status.state === 'probe' ? 'probe (looking for a server)' : status.state;
+}

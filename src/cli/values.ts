@@ -1,0 +1,88 @@
+import { InvalidArgumentError } from 'commander';
+import { formatIpv4, parseIpv4, parseIpv6, parsePrefix } from '../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../wire/index.ts';
+import type { Prefix } from '../wire/index.ts';
+import { isControlName } from '../daemon/control-path.ts';
+
+/** Parsers of option values: they give the value, or an error that commander shows with the option's name. */
+
+export function ipv4Value(text: string): Ipv4 {
+  const address = parseIpv4(text);
+  if (address === undefined) throw new InvalidArgumentError(`"${text}" is not an IPv4 address such as 192.0.2.1.`);
+  return address;
+}
+
+export function ipv6Value(text: string): Ipv6 {
+  const address = parseIpv6(text);
+  if (address === undefined) throw new InvalidArgumentError(`"${text}" is not an IPv6 address such as 2001:db8::1.`);
+  return address;
+}
+
+/** A UDP port; 0 is not one. */
+export function portValue(text: string): number {
+  const port = wholeNumber(text, 1, 65_535);
+  if (port === undefined) throw new InvalidArgumentError(`"${text}" is not a UDP port from 1 to 65535.`);
+  return port;
+}
+
+export function secondsValue(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+    if (!(value >= low && value <= high)) {
+      throw new InvalidArgumentError(`"${text}" is not a number of seconds from ${low} to ${high}.`);
+    }
+    return value;
+  };
+}
+
+export function countValue(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = wholeNumber(text, low, high);
+    if (value === undefined) throw new InvalidArgumentError(`"${text}" is not a whole number from ${low} to ${high}.`);
+    return value;
+  };
+}
+
+/** For a variadic option: adds a prefix to those before it. */
+export function prefixValue(text: string, before: readonly Prefix[] | undefined): Prefix[] {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new InvalidArgumentError(`"${text}" is not an IPv6 prefix such as 2001:db8::/32.`);
+  return [...(before ?? []), prefix];
+}
+
+/** Linux: at most 15 bytes, no slash, no space. */
+export function interfaceValue(text: string): string {
+  if (!/^[A-Za-z0-9_.-]{1,15}$/.test(text) || text === '.' || text === '..') {
+    throw new InvalidArgumentError(`"${text}" is not a name for an interface: at most 15 letters, digits, ".", "_", "-".`);
+  }
+  return text;
+}
+
+export function nameValue(text: string): string {
+  if (!isControlName(text)) {
+    throw new InvalidArgumentError(`"${text}" is not a name: letters, digits, ".", "_" and "-", at most 64.`);
+  }
+  return text;
+}
+
+/** HOST[,HOST...]: names or IPv4 addresses, at least one, none twice. */
+export function hostsValue(text: string, before: readonly string[] | undefined): string[] {
+  const hosts = text.split(',').map((host) => host.trim());
+  if (hosts.some((host) => host === '')) throw new InvalidArgumentError(`"${text}" has an empty server name in it.`);
+  return [...new Set([...(before ?? []), ...hosts])];
+}
+
+/** The default second address of a server: Windows knows no other (M-8). */
+export function nextAddress(address: Ipv4): Ipv4 {
+  return (address + 1) >>> 0;
+}
+
+export function formatHost(name: string, address: Ipv4): string {
+  const text = formatIpv4(address);
+  return name === text ? text : `${name} (${text})`;
+}
+
+function wholeNumber(text: string, low: number, high: number): number | undefined {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+  return value >= low && value <= high ? value : undefined;
+}

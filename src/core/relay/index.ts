@@ -1,0 +1,5 @@
+export { RelayMachine } from './machine.ts';
+export { SOCKET as RELAY_SOCKET } from './options.ts';
+export type { RelayOptions } from './options.ts';
+export { RELAY_LIMITS } from './limits.ts';
+export type { RelayLimits } from './limits.ts';

@@ -1,0 +1,33 @@
+import { CONTACT_LIMITS } from '../contacts.ts';
+import type { ContactLimits } from '../contacts.ts';
+import type { PeerLimits } from '../peer-table.ts';
+import type { BucketLimits } from '../token-buckets.ts';
+
+/**
+ * What a relay keeps and sends at the most. Answered contacts give back more than they took: traffic that is answered
+ * earns its budget, and only what goes unanswered runs out.
+ */
+export interface RelayLimits {
+  readonly peers: PeerLimits;
+  readonly contacts: ContactLimits;
+  /** New contacts wanted by a native /64. R-31 */
+  readonly bySource: BucketLimits;
+  /** Bubbles sent through one server address. */
+  readonly byServer: BucketLimits;
+  /** Direct bubbles to one mapped address. */
+  readonly byClient: BucketLimits;
+  /** ICMPv6 errors to a native /64. R-27 */
+  readonly errors: BucketLimits;
+}
+
+export const RELAY_LIMITS: RelayLimits = {
+  peers: { trusted: 1 << 20, unverified: 1 << 16 },
+  contacts: CONTACT_LIMITS,
+  bySource: { perSecond: 16, burst: 256, ceiling: 65_536 },
+  byServer: { perSecond: 100, burst: 1_000, ceiling: 200_000 },
+  byClient: { perSecond: 10, burst: 100, ceiling: 20_000 },
+  errors: { perSecond: 10, burst: 20 },
+};
+
+/** What an answered contact gives back to the budgets it was taken from. */
+export const ANSWER_REWARD = 2;

@@ -1,0 +1,26 @@
+export const SERVER_COUNTERS = [
+  'receivedDatagrams',
+  'solicitationsAnswered',
+  'pingsAnswered',
+  'forwardedToClients',
+  'forwardedToNative',
+  'droppedSourceNotGlobal',
+  'droppedOwnSource',
+  'droppedMalformed',
+  'droppedNotForwardable',
+  'droppedBadChecksum',
+  'droppedTooLong',
+  'droppedForgedSource',
+  'droppedForeignDestination',
+  'droppedDestinationNotGlobal',
+  'droppedLoop',
+  'droppedHopLimit',
+  'droppedInvalidSolicitation',
+  'droppedUnauthenticated',
+  'droppedConeWithoutSecondary',
+  'droppedAnswerLimit',
+  'droppedForwardLimit',
+  'droppedNativeLimit',
+] as const;
+
+export type ServerCounter = (typeof SERVER_COUNTERS)[number];

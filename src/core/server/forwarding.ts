@@ -1,0 +1,139 @@
+import type { CommandRing } from '../commands.ts';
+import type { Entropy } from '../entropy.ts';
+import { TokenBuckets } from '../token-buckets.ts';
+import {
+  DESTINATION,
+  ICMPV6,
+  MAX_TRAILER_BYTES,
+  ORIGIN_LENGTH,
+  SOURCE,
+  checkIcmpv6,
+  hopLimit,
+  icmpv6Type,
+  isTeredo,
+  mappedAddressOf,
+  mappedPortOf,
+  readUint32,
+  serverOf,
+  writeOrigin,
+} from '../../wire/index.ts';
+import type { DatagramView, Ipv4 } from '../../wire/index.ts';
+import type { ServerCounter } from './counters.ts';
+import { MAX_ICMPV6_BYTES } from './limits.ts';
+import type { ServerLimits } from './limits.ts';
+import { SOCKET } from './options.ts';
+import type { ServerOptions } from './options.ts';
+
+/** What goes on to somebody else: bubbles and ICMPv6 to Teredo clients, pings to native hosts. RFC 4380 section 5.3.1 */
+export class Forwarding {
+  private readonly options: ServerOptions;
+  private readonly counters: Record<ServerCounter, number>;
+  private readonly commands: CommandRing;
+  private readonly toClients: TokenBuckets;
+  private readonly toNative: TokenBuckets;
+
+  constructor(
+    options: ServerOptions,
+    limits: ServerLimits,
+    entropy: Entropy,
+    counters: Record<ServerCounter, number>,
+    commands: CommandRing,
+  ) {
+    this.options = options;
+    this.counters = counters;
+    this.commands = commands;
+    this.toClients = new TokenBuckets(limits.forwarded, entropy);
+    this.toNative = new TokenBuckets(limits.native, entropy);
+  }
+
+  /** The packet in `view` has passed the acceptance rules. `address` and `port`: where it came from. */
+  forward(buffer: Uint8Array, view: DatagramView, bubble: boolean, address: Ipv4, port: number, now: number): void {
+    const at = view.ipv6Start;
+    if (!bubble && !this.mayForwardIcmpv6(buffer, view)) return;
+    if (isTeredo(buffer, at + DESTINATION)) this.forwardToClient(buffer, view, address, port, now);
+    else this.forwardToNative(buffer, view, bubble, now);
+  }
+
+  private mayForwardIcmpv6(buffer: Uint8Array, view: DatagramView): boolean {
+    const at = view.ipv6Start;
+    const type = icmpv6Type(buffer, at);
+    // A-23: pings and errors, never neighbour discovery or group membership
+    const wanted =
+      type === ICMPV6.ECHO_REQUEST ||
+      type === ICMPV6.ECHO_REPLY ||
+      (type >= ICMPV6.DESTINATION_UNREACHABLE && type <= ICMPV6.PARAMETER_PROBLEM);
+    if (!wanted) {
+      this.counters.droppedNotForwardable++;
+      return false;
+    }
+    if (view.ipv6End - at > MAX_ICMPV6_BYTES) {
+      this.counters.droppedTooLong++;
+      return false;
+    }
+    if (!checkIcmpv6(buffer, at)) {
+      this.counters.droppedBadChecksum++;
+      return false;
+    }
+    return true;
+  }
+
+  private forwardToClient(buffer: Uint8Array, view: DatagramView, address: Ipv4, port: number, now: number): void {
+    const { counters, options } = this;
+    const at = view.ipv6Start;
+    const target = mappedAddressOf(buffer, at + DESTINATION);
+    const targetPort = mappedPortOf(buffer, at + DESTINATION);
+    if (!options.policy.isGlobalUnicast(target) || targetPort === 0) {
+      counters.droppedDestinationNotGlobal++; // S-23
+      return;
+    }
+    if (target === options.primary || target === options.secondary) {
+      counters.droppedLoop++; // S-29
+      return;
+    }
+    // Extensions of RFC 6081 ride behind a bubble and must pass (S-27); what is longer is none of them, but a load.
+    if (view.trailersEnd - view.ipv6End > MAX_TRAILER_BYTES) {
+      counters.droppedTooLong++;
+      return;
+    }
+    if (!this.toClients.take(0, target, now)) {
+      counters.droppedForwardLimit++;
+      return;
+    }
+    let start = at;
+    if (serverOf(buffer, at + DESTINATION) === options.primary) {
+      // S-25, S-26: our own word about where it came from, in place of whatever stood there
+      start = at - ORIGIN_LENGTH;
+      writeOrigin(buffer, start, address, port);
+    }
+    counters.forwardedToClients++;
+    this.commands.transmit(SOCKET.primary, buffer, start, view.trailersEnd, target, targetPort); // S-24
+  }
+
+  private forwardToNative(buffer: Uint8Array, view: DatagramView, bubble: boolean, now: number): void {
+    const { counters } = this;
+    const at = view.ipv6Start;
+    // S-21; only clients' own pings and errors (S-15): a bubble has no business in the native Internet.
+    const wanted = this.options.nativeForwarding === true && !bubble && isTeredo(buffer, at + SOURCE);
+    if (!wanted || !isGlobalNative(buffer, at + DESTINATION)) {
+      counters.droppedForeignDestination++;
+      return;
+    }
+    if (hopLimit(buffer, at) <= 1) {
+      counters.droppedHopLimit++;
+      return;
+    }
+    const destination = at + DESTINATION;
+    if (!this.toNative.take(readUint32(buffer, destination), readUint32(buffer, destination + 4), now)) {
+      counters.droppedNativeLimit++;
+      return;
+    }
+    buffer[at + 7]--; // S-22, A-6
+    counters.forwardedToNative++;
+    this.commands.deliver(buffer, at, view.ipv6End);
+  }
+}
+
+/** 2000::/3, the only global unicast space that IANA has given out. */
+function isGlobalNative(buffer: Uint8Array, offset: number): boolean {
+  return buffer[offset]! >>> 5 === 1;
+}

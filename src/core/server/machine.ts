@@ -1,0 +1,145 @@
+import { CommandRing } from '../commands.ts';
+import { makeCounters } from '../machine.ts';
+import type { Machine, SocketId } from '../machine.ts';
+import type { Entropy } from '../entropy.ts';
+import { TokenBuckets } from '../token-buckets.ts';
+import {
+  ALL_ROUTERS,
+  CONE_FLAG,
+  DatagramView,
+  DESTINATION,
+  ICMPV6,
+  NEXT_HEADER,
+  SOURCE,
+  TEREDO_PORT,
+  decodeDatagram,
+  equalBytes,
+  icmpv6Type,
+  isBubble,
+  isLinkLocal,
+  isTeredo,
+  makeLinkLocal,
+  mappedAddressOf,
+  mappedPortOf,
+  nextHeader,
+  payloadLength,
+  serverOf,
+} from '../../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../../wire/index.ts';
+import { SERVER_COUNTERS } from './counters.ts';
+import { Forwarding } from './forwarding.ts';
+import { SERVER_LIMITS } from './limits.ts';
+import type { ServerOptions } from './options.ts';
+import { Solicitation } from './solicitation.ts';
+
+/** The Teredo server: stateless, but for budgets. RFC 4380 section 5.3 */
+export class ServerMachine implements Machine {
+  readonly commands = new CommandRing();
+  readonly counters = makeCounters(SERVER_COUNTERS);
+  /** RFC 4380 section 5.3.2: cone flag set, port 3544, own IPv4 address. S-32 */
+  readonly linkLocal: Ipv6;
+
+  private readonly options: ServerOptions;
+  private readonly view = new DatagramView();
+  private readonly answers: TokenBuckets;
+  private readonly solicitation: Solicitation;
+  private readonly forwarding: Forwarding;
+
+  constructor(options: ServerOptions, entropy: Entropy) {
+    this.options = options;
+    this.linkLocal = makeLinkLocal({
+      flags: CONE_FLAG,
+      mappedPort: TEREDO_PORT,
+      mappedAddress: options.primary,
+    });
+    const limits = options.limits ?? SERVER_LIMITS;
+    this.answers = new TokenBuckets(limits.answers, entropy);
+    this.solicitation = new Solicitation(options, this.linkLocal, this.answers, this.counters, this.commands);
+    this.forwarding = new Forwarding(options, limits, entropy, this.counters, this.commands);
+  }
+
+  /** The acceptance rules of RFC 4380 section 5.3.1, in their order. */
+  handleDatagram(
+    socket: SocketId,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const { counters, view } = this;
+    counters.receivedDatagrams++;
+    if (!this.options.policy.isGlobalUnicast(address)) {
+      counters.droppedSourceNotGlobal++; // S-12
+      return;
+    }
+    if (port === TEREDO_PORT && (address === this.options.primary || address === this.options.secondary)) {
+      counters.droppedOwnSource++; // S-29
+      return;
+    }
+    if (decodeDatagram(buffer, start, end, view) !== undefined) {
+      counters.droppedMalformed++; // S-10
+      return;
+    }
+    const at = view.ipv6Start;
+    const bubble = isBubble(buffer, at);
+    const icmpv6 = nextHeader(buffer, at) === NEXT_HEADER.ICMPV6 && payloadLength(buffer, at) >= 4;
+    if (!bubble && !icmpv6) {
+      counters.droppedNotForwardable++; // S-3, S-11
+      return;
+    }
+    if (icmpv6 && this.isForUs(buffer, at)) {
+      this.handleOwn(socket, buffer, address, port, now);
+      return;
+    }
+    if (isTeredo(buffer, at + SOURCE)) {
+      const matches =
+        mappedAddressOf(buffer, at + SOURCE) === address && mappedPortOf(buffer, at + SOURCE) === port;
+      if (!matches) {
+        counters.droppedForgedSource++; // S-15, S-17
+        return;
+      }
+    } else if (!this.isServed(buffer, at + DESTINATION)) {
+      counters.droppedForeignDestination++; // S-16, S-17
+      return;
+    }
+    this.forwarding.forward(buffer, view, bubble, address, port, now);
+  }
+
+  /** A server has no tunnel interface; nothing comes from there. */
+  handlePacket(): void {}
+
+  /** A server keeps nothing that could be due. S-2 */
+  handleTimeout(): void {}
+
+  pollTimeout(): number {
+    return Infinity;
+  }
+
+  /** S-20: to the all-routers group, or to the server's link-local address. */
+  private isForUs(buffer: Uint8Array, at: number): boolean {
+    return (
+      equalBytes(buffer, at + DESTINATION, ALL_ROUTERS, 0, 16) ||
+      equalBytes(buffer, at + DESTINATION, this.linkLocal, 0, 16)
+    );
+  }
+
+  private handleOwn(socket: SocketId, buffer: Uint8Array, address: Ipv4, port: number, now: number): void {
+    const at = this.view.ipv6Start;
+    // S-13: only link-local sources solicit; from any other the rules below apply, which have no place for it.
+    if (!isLinkLocal(buffer, at + SOURCE)) {
+      this.counters.droppedForeignDestination++;
+      return;
+    }
+    if (icmpv6Type(buffer, at) === ICMPV6.ECHO_REQUEST) {
+      this.solicitation.answerPing(socket, buffer, this.view, address, port, now);
+    } else {
+      this.solicitation.answer(socket, buffer, this.view, address, port, now);
+    }
+  }
+
+  private isServed(buffer: Uint8Array, offset: number): boolean {
+    return isTeredo(buffer, offset) && serverOf(buffer, offset) === this.options.primary;
+  }
+}

@@ -1,0 +1,40 @@
+import { connect } from 'node:net';
+import { controlNames, controlPath, searchDirectories } from './control-path.ts';
+import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
+
+/** How long a daemon may take to answer before it counts as hanging. */
+const ANSWER_TIMEOUT_MS = 5_000;
+
+/** Asks the daemon behind a control socket. Rejects with the system's error where nobody listens. */
+export function ask(path: string, request: ControlRequest): Promise<ControlAnswer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    let text = '';
+    socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy(new Error(`no answer from ${path}`)));
+    socket.setEncoding('utf8');
+    socket.on('connect', () => socket.end(`${JSON.stringify(request)}\n`));
+    socket.on('data', (chunk: string) => (text += chunk));
+    socket.on('error', reject);
+    socket.on('close', () => {
+      try {
+        resolve(JSON.parse(text) as ControlAnswer);
+      } catch {
+        reject(new Error(`${path} ended without an answer`));
+      }
+    });
+  });
+}
+
+export interface FoundDaemon {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** The control sockets of this name, or of any, whether somebody listens there or not. */
+export function findSockets(name?: string): FoundDaemon[] {
+  return searchDirectories().flatMap((directory) =>
+    controlNames(directory)
+      .filter((found) => name === undefined || found === name)
+      .map((found) => ({ name: found, path: controlPath(directory, found) })),
+  );
+}

@@ -1,0 +1,37 @@
+/**
+ * The control protocol: one JSON object a line each way over a stream socket. A request names a command; the answer is
+ * `{ok: true, result}` or `{ok: false, code, message}`, or for a watch one line after the other.
+ */
+
+/** A line longer than this is nobody's request. */
+export const MAX_REQUEST_BYTES = 4096;
+
+export interface ControlRequest {
+  readonly command: 'status' | 'peers' | 'contact' | 'stop';
+  /** `peers`: how many at most. */
+  readonly limit?: number;
+  /** `contact`: an IPv6 address in text. */
+  readonly address?: string;
+}
+
+export type ControlAnswer =
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly code: string; readonly message: string };
+
+/** The request in a line, or undefined where it is none. */
+export function parseRequest(line: string): ControlRequest | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined; // not JSON: answered as a bad request
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { command, limit, address } = value as Record<string, unknown>;
+  if (command !== 'status' && command !== 'peers' && command !== 'contact' && command !== 'stop') return undefined;
+  return {
+    command,
+    ...(typeof limit === 'number' && Number.isFinite(limit) ? { limit } : {}),
+    ...(typeof address === 'string' ? { address } : {}),
+  };
+}

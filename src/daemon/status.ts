@@ -1,0 +1,78 @@
+/** The stable JSON of `teredo status` and `teredo peers`; `version` changes when a field changes its meaning. */
+import type { ClientState, NatKind, QualificationReason } from '../core/events.ts';
+
+export interface DaemonStatus {
+  readonly version: 1;
+  readonly name: string;
+  readonly pid: number;
+  readonly uptimeSeconds: number;
+  /** Packets by verdict and reason. */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface DataPath {
+  readonly inUse: 'user' | 'kernel';
+  readonly reason: string;
+}
+
+export interface PeerCounts {
+  readonly trusted: number;
+  readonly unverified: number;
+}
+
+export interface ClientStatus extends DaemonStatus {
+  readonly role: 'client';
+  readonly state: ClientState;
+  readonly reason?: QualificationReason;
+  readonly nat: NatKind;
+  readonly server?: { readonly name: string; readonly address: string; readonly roundTripMs?: number };
+  readonly address?: string;
+  /** IPv4 address and port that the NAT shows to the server. */
+  readonly mapped?: string;
+  readonly port: number;
+  readonly interface: string;
+  readonly defaultRoute: boolean;
+  readonly refreshIntervalSeconds: number;
+  readonly peers: PeerCounts;
+  readonly dataPath: DataPath;
+}
+
+export interface ServerStatus extends DaemonStatus {
+  readonly role: 'server';
+  readonly state: 'running';
+  readonly address: string;
+  readonly secondary?: string;
+  readonly secure: boolean;
+}
+
+export interface RelayStatus extends DaemonStatus {
+  readonly role: 'relay' | 'host-relay';
+  readonly state: 'running';
+  readonly address: string;
+  readonly port: number;
+  readonly interface: string;
+  readonly serves: readonly string[];
+  readonly peers: PeerCounts;
+  readonly dataPath: DataPath;
+}
+
+export type RoleStatus = ClientStatus | ServerStatus | RelayStatus;
+
+export interface PeerStatus {
+  readonly address: string;
+  /** IPv4 address and port its packets go to; absent while unknown. */
+  readonly mapped?: string;
+  readonly trusted: boolean;
+  readonly local: boolean;
+  /** Seconds since the last packet from it and to it; absent where there was none. */
+  readonly receivedSecondsAgo?: number;
+  readonly sentSecondsAgo?: number;
+}
+
+export interface PeersStatus {
+  readonly version: 1;
+  readonly name: string;
+  readonly peers: readonly PeerStatus[];
+  /** How many there are, of which `peers` shows the first. */
+  readonly total: number;
+}

@@ -1,0 +1,20 @@
+import type { Entropy } from '../core/entropy.ts';
+import type { Ipv4 } from '../wire/index.ts';
+import type { Clock, HostNetwork, NetworkMonitor, RawIpv6, Tun, Udp, UdpReceiver } from './ports.ts';
+
+/**
+ * Where a runtime gets its ports from: the kernel's, or a test's. The methods that open something throw an
+ * EnvironmentError or UsageError that says what to do.
+ */
+export interface PortFactory {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly network: HostNetwork;
+  /** `address` 0: any; `port` 0: one the kernel chooses. */
+  openUdp(local: { readonly address: Ipv4; readonly port: number }): Udp;
+  /** Receives what is sent to the local discovery group on the subnet of `address`. RFC 4380 section 5.2.8 */
+  openDiscovery(address: Ipv4): UdpReceiver;
+  openTun(name: string): Tun;
+  openRawIpv6(): RawIpv6;
+  openNetworkMonitor(): NetworkMonitor;
+}

@@ -1,0 +1,152 @@
+import type { CancelTimer, Clock, DatagramBatch, PacketBatch, RawIpv6, Tun, Udp, UdpReceiver } from '../io/ports.ts';
+import type { CommandExecutor } from '../core/commands.ts';
+import type { Machine, SocketId } from '../core/machine.ts';
+import type { MachineEvent } from '../core/events.ts';
+
+/**
+ * One machine, its ports and one event loop: hands every input to the machine, carries out the commands, wakes it up when
+ * it asked to be. What a whole batch of inputs makes is flushed once.
+ */
+export class Driver implements CommandExecutor {
+  private readonly machine: Machine;
+  private readonly clock: Clock;
+  private readonly onEvent: (event: MachineEvent) => void;
+  private readonly sockets: (Udp | undefined)[] = [];
+  private readonly receivers: UdpReceiver[] = [];
+  private tun: Tun | undefined;
+  private raw: RawIpv6 | undefined;
+  private events: MachineEvent[] = [];
+  private timerAt = Infinity;
+  private cancelTimer: CancelTimer | undefined;
+  private closed = false;
+
+  /** `onEvent` is called when the input that caused the event has been dealt with: it may make requests. */
+  constructor(machine: Machine, clock: Clock, onEvent: (event: MachineEvent) => void) {
+    this.machine = machine;
+    this.clock = clock;
+    this.onEvent = onEvent;
+  }
+
+  get now(): number {
+    return this.clock.now();
+  }
+
+  /** The machine's socket `socket` is `udp` from now on. */
+  attachUdp(socket: SocketId, udp: Udp): void {
+    this.sockets[socket] = udp;
+    udp.start((batch) => this.handleDatagrams(socket, batch));
+  }
+
+  /** What `receiver` gets counts as arrived on `socket`; nothing is sent through it. */
+  attachReceiver(socket: SocketId, receiver: UdpReceiver): void {
+    this.receivers.push(receiver);
+    receiver.start((batch) => this.handleDatagrams(socket, batch));
+  }
+
+  /** Closes what is attached as `socket`. */
+  detachUdp(socket: SocketId): void {
+    this.sockets[socket]?.close();
+    this.sockets[socket] = undefined;
+  }
+
+  detachReceivers(): void {
+    for (const receiver of this.receivers) receiver.close();
+    this.receivers.length = 0;
+  }
+
+  /** `onLost`: the interface was removed under us. */
+  attachTun(tun: Tun, onLost: (error: Error) => void): void {
+    this.tun = tun;
+    tun.start((batch) => this.handlePackets(batch), onLost);
+  }
+
+  attachRaw(raw: RawIpv6): void {
+    this.raw = raw;
+  }
+
+  /** Makes a request of the machine, by its rules: drained and flushed afterwards. */
+  request(make: (now: number) => void): void {
+    if (this.closed) return;
+    make(this.clock.now());
+    this.machine.commands.drain(this);
+    this.settle();
+  }
+
+  /** Stops everything and closes all ports. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.cancelTimer?.();
+    this.detachReceivers();
+    for (const udp of this.sockets) udp?.close();
+    this.tun?.close();
+    this.raw?.close();
+  }
+
+  transmit(socket: SocketId, buffer: Uint8Array, start: number, end: number, address: number, port: number): void {
+    this.sockets[socket]?.send(buffer, start, end - start, address, port);
+  }
+
+  deliver(buffer: Uint8Array, start: number, end: number): void {
+    if (this.tun !== undefined) this.tun.write(buffer, start, end - start);
+    else this.raw?.send(buffer, start, end - start);
+  }
+
+  event(event: MachineEvent): void {
+    this.events.push(event);
+  }
+
+  private handleDatagrams(socket: SocketId, batch: DatagramBatch): void {
+    const { machine } = this;
+    const now = this.clock.now();
+    const { buffer, offsets, lengths, addresses, ports } = batch;
+    for (let i = 0; i < batch.count; i++) {
+      const start = offsets[i]!;
+      machine.handleDatagram(socket, buffer, start, start + lengths[i]!, addresses[i]!, ports[i]!, now);
+      machine.commands.drain(this);
+    }
+    this.settle();
+  }
+
+  private handlePackets(batch: PacketBatch): void {
+    const { machine } = this;
+    const now = this.clock.now();
+    const { buffer, offsets, lengths } = batch;
+    for (let i = 0; i < batch.count; i++) {
+      const start = offsets[i]!;
+      machine.handlePacket(buffer, start, start + lengths[i]!, now);
+      machine.commands.drain(this);
+    }
+    this.settle();
+  }
+
+  /** After a batch: send what is queued, tell what happened, set the alarm. */
+  private settle(): void {
+    for (const udp of this.sockets) udp?.flush();
+    this.tun?.flush();
+    if (this.events.length > 0) {
+      const events = this.events;
+      this.events = [];
+      for (const event of events) this.onEvent(event);
+    }
+    this.arm();
+  }
+
+  private arm(): void {
+    if (this.closed) return;
+    const at = this.machine.pollTimeout();
+    if (at === this.timerAt) return;
+    this.cancelTimer?.();
+    this.timerAt = at;
+    this.cancelTimer = at === Infinity ? undefined : this.clock.setTimer(at, () => this.wake());
+  }
+
+  private wake(): void {
+    if (this.closed) return;
+    this.timerAt = Infinity;
+    this.cancelTimer = undefined;
+    this.machine.handleTimeout(this.clock.now());
+    this.machine.commands.drain(this);
+    this.settle();
+  }
+}
