@@ -1,13 +1,13 @@
-import { CommandRing } from "../commands.ts";
-import type { Entropy } from "../entropy.ts";
-import type { ClientState, NatKind, QualificationReason } from "../events.ts";
-import { makeCounters } from "../machine.ts";
-import type { Machine, SocketId } from "../machine.ts";
-import { REFRESH_INTERVAL_MS } from "../constants.ts";
-import type { Endpoint, Ipv6 } from "../../wire/index.ts";
-import { CLIENT_COUNTERS } from "./counters.ts";
-import type { AttachedNetwork, ClientOptions, ServerCandidate } from "./options.ts";
-import type { PeerStatus, ServerResult } from "./status.ts";
+import { CommandRing } from '../commands.ts';
+import type { Entropy } from '../entropy.ts';
+import type { ClientState, NatKind, QualificationReason } from '../events.ts';
+import { makeCounters } from '../machine.ts';
+import type { Machine, SocketId } from '../machine.ts';
+import { REFRESH_INTERVAL_MS } from '../constants.ts';
+import type { Endpoint, Ipv6 } from '../../wire/index.ts';
+import { CLIENT_COUNTERS } from './counters.ts';
+import type { AttachedNetwork, ClientOptions, ServerCandidate } from './options.ts';
+import type { PeerStatus, ServerResult } from './status.ts';
 
 /** Skeleton: the public face, not the behaviour yet. */
 export class ClientMachine implements Machine {
@@ -17,14 +17,14 @@ export class ClientMachine implements Machine {
   constructor(_options: ClientOptions, _entropy: Entropy) {}
 
   get state(): ClientState {
-    return "offline";
+    return 'offline';
   }
   /** Why the state is what it is; undefined while qualified. */
   get reason(): QualificationReason | undefined {
-    return "stopped";
+    return 'stopped';
   }
   get natKind(): NatKind {
-    return "unknown";
+    return 'unknown';
   }
   /** Whether two server addresses have seen the same mapping: false with a server of one address. */
   get symmetricNatRuledOut(): boolean {

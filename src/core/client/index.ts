@@ -1,9 +1,9 @@
 /** The Teredo client. RFC 4380 section 5.2, RFC 5991. */
-export { ClientMachine } from "./client-machine.ts";
-export { SOCKET } from "./options.ts";
-export type { AttachedNetwork, ClientOptions, ServerCandidate } from "./options.ts";
-export { CLIENT_LIMITS } from "./limits.ts";
-export type { ClientLimits } from "./limits.ts";
+export { ClientMachine } from './client-machine.ts';
+export { SOCKET } from './options.ts';
+export type { AttachedNetwork, ClientOptions, ServerCandidate } from './options.ts';
+export { CLIENT_LIMITS } from './limits.ts';
+export type { ClientLimits } from './limits.ts';
 export type {
   AdvertisementReason,
   Answer,
@@ -11,4 +11,4 @@ export type {
   PeerStatus,
   SentSolicitation,
   ServerResult,
-} from "./status.ts";
+} from './status.ts';

@@ -1,6 +1,6 @@
-import type { BucketLimits } from "../token-buckets.ts";
-import { CONTACT_LIMITS } from "../contacts.ts";
-import type { ContactLimits } from "../contacts.ts";
+import type { BucketLimits } from '../token-buckets.ts';
+import { CONTACT_LIMITS } from '../contacts.ts';
+import type { ContactLimits } from '../contacts.ts';
 
 /** Bounds on whatever an outsider can make the client do or remember. */
 export interface ClientLimits {

@@ -1,6 +1,6 @@
-import type { AddressPolicy, Subnet } from "../address-policy.ts";
-import type { Ipv4 } from "../../wire/index.ts";
-import type { ClientLimits } from "./limits.ts";
+import type { AddressPolicy, Subnet } from '../address-policy.ts';
+import type { Ipv4 } from '../../wire/index.ts';
+import type { ClientLimits } from './limits.ts';
 
 /** A server the client may use. RFC 4380 section 5.2. CL-1 */
 export interface ServerCandidate {

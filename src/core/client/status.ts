@@ -1,18 +1,18 @@
-import type { Endpoint, Ipv4, Ipv6, RouterReason } from "../../wire/index.ts";
+import type { Endpoint, Ipv4, Ipv6, RouterReason } from '../../wire/index.ts';
 
 /** Why a router advertisement did not count. RFC 4380 sections 5.2.1, 5.2.2; RFC 4861 section 6.1.2. */
 export type AdvertisementReason =
   | RouterReason
-  | "wrong-server-address"
-  | "no-authentication"
-  | "wrong-nonce"
-  | "wrong-client-identifier"
-  | "wrong-authentication-value"
-  | "no-origin"
-  | "not-our-link-local"
-  | "not-one-prefix"
-  | "wrong-prefix"
-  | "mapping-not-global";
+  | 'wrong-server-address'
+  | 'no-authentication'
+  | 'wrong-nonce'
+  | 'wrong-client-identifier'
+  | 'wrong-authentication-value'
+  | 'no-origin'
+  | 'not-our-link-local'
+  | 'not-one-prefix'
+  | 'wrong-prefix'
+  | 'mapping-not-global';
 
 /** A router solicitation that went out. Times are ms of the machine's clock. */
 export interface SentSolicitation {
@@ -59,5 +59,5 @@ export interface PeerStatus {
   readonly lastSentMs: number;
   /** Sent without a direct answer in the present 300 s. */
   readonly bubbles: number;
-  readonly state: "valid" | "stale" | "contacting" | "unverified";
+  readonly state: 'valid' | 'stale' | 'contacting' | 'unverified';
 }
