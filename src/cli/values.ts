@@ -1,7 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { formatIpv4, parseIpv4, parseIpv6, parsePrefix } from '../wire/index.ts';
-import type { Ipv4, Ipv6 } from '../wire/index.ts';
-import type { Prefix } from '../wire/index.ts';
+import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { isControlName } from '../daemon/control-path.ts';
 
 /** Parsers of option values: they give the value, or an error that commander shows with the option's name. */
@@ -44,7 +43,7 @@ export function countValue(low: number, high: number): (text: string) => number 
 }
 
 /** For a variadic option: adds a prefix to those before it. */
-export function prefixValue(text: string, before: readonly Prefix[] | undefined): Prefix[] {
+export function prefixValue(text: string, before: readonly Ipv6Prefix[] | undefined): Ipv6Prefix[] {
   const prefix = parsePrefix(text);
   if (prefix === undefined) throw new InvalidArgumentError(`"${text}" is not an IPv6 prefix such as 2001:db8::/32.`);
   return [...(before ?? []), prefix];

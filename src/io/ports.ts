@@ -135,6 +135,10 @@ export interface Ipv6Route {
 export interface HostNetwork {
   /** IPv4 addresses of the interfaces that are up, loopback left out. */
   ipv4Subnets(): readonly Ipv4Subnet[];
+  /** Global IPv6 addresses of the host, Teredo ones and those of tunnels of ours left out. */
+  globalIpv6(): readonly Ipv6[];
+  /** The local address that datagrams to `destination` leave from; undefined where there is no route. */
+  sourceAddress(destination: Ipv4): Ipv4 | undefined;
   /** Whether a default route over IPv6 exists that does not lead into `exceptInterface`. */
   hasNativeIpv6(exceptInterface: string): boolean;
   /** Sets the MTU and takes the interface up; no link-local address or router solicitation of the kernel's own. */

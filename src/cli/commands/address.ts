@@ -21,7 +21,7 @@ export function addressCommand(): Command {
     .argument('[address]', 'an IPv6 address')
     .option('--json', 'print JSON')
     .action((text: string | undefined, options: { json?: boolean }) => {
-      if (text === undefined) command.help({ error: true });
+      if (text === undefined) return command.help({ error: true });
       decode(text, options.json ?? false);
     });
   command.addCommand(makeCommand());

@@ -1,0 +1,173 @@
+import { Command, Option } from 'commander';
+import { kernelPorts } from '../../io/kernel-ports.ts';
+import { Client } from '../../runtime/client.ts';
+import type { ClientSettings } from '../../runtime/client.ts';
+import type { ClientStatus, PeersStatus } from '../../daemon/status.ts';
+import { formatEndpoint, formatIpv4, formatIpv6, parseIpv6 } from '../../wire/index.ts';
+import { EXIT } from '../exit-codes.ts';
+import { explainReason } from '../explain.ts';
+import { peerStatus } from '../peer-status.ts';
+import { resolveServers } from '../resolve.ts';
+import { readSecret } from '../secrets.ts';
+import { hostsValue, interfaceValue, ipv4Value, nameValue, portValue, secondsValue } from '../values.ts';
+import { commonStatus, runRole, say } from './run-role.ts';
+import type { Role, RunningRole } from './run-role.ts';
+
+interface ClientOptions {
+  readonly server: string[];
+  readonly secondary?: string;
+  readonly port?: number;
+  readonly bind?: number;
+  readonly interface: string;
+  readonly name?: string;
+  readonly defaultRoute?: boolean;
+  readonly refresh?: string;
+  readonly localDiscovery: boolean;
+  readonly clientId?: string;
+  readonly secretFile?: string;
+  readonly allowPrivate?: boolean;
+  readonly dataPath: 'auto' | 'user' | 'kernel';
+}
+
+/** `teredo client` */
+export function clientCommand(finish: (exitCode: number) => void): Command {
+  return new Command('client')
+    .description('give this host IPv6 through a Teredo server')
+    .requiredOption('--server <host[,host...]>', 'servers: names or IPv4 addresses; the fastest is used', hostsValue)
+    .option('--secondary <address|none>', "the server's second IPv4 address (default: the first plus one)")
+    .option('--port <number>', 'local UDP port (default: any free one)', portValue)
+    .option('--bind <address>', 'local IPv4 address (default: any)', ipv4Value)
+    .option('--interface <name>', 'name of the tunnel interface', interfaceValue, 'teredo')
+    .option('--name <name>', 'name of this daemon, for "teredo status" (default: client)', nameValue)
+    .option('--default-route', 'send all IPv6 through the tunnel, even where the host has native IPv6')
+    .option('--no-default-route', 'only other Teredo clients through the tunnel')
+    .option('--refresh <seconds|auto>', 'refresh interval of the NAT mapping; auto finds out (default: 30)')
+    .option('--no-local-discovery', 'do not look for clients on the same link')
+    .option('--client-id <id>', 'identifier for a server that asks for a key')
+    .option('--secret-file <file>', 'file that holds the key')
+    .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
+    .addOption(
+      new Option('--data-path <path>', 'how packets are carried').choices(['auto', 'user', 'kernel']).default('auto'),
+    )
+    .action(async (options: ClientOptions) => {
+      const settings = await settingsOf(options);
+      finish(await runRole('client', options.name, (running) => new ClientRole(settings, running)));
+    });
+}
+
+async function settingsOf(options: ClientOptions): Promise<ClientSettings> {
+  return {
+    servers: await resolveServers(options.server, options.secondary, say),
+    interface: options.interface,
+    bind: options.bind,
+    port: options.port,
+    defaultRoute: options.defaultRoute === undefined ? 'auto' : options.defaultRoute ? 'always' : 'never',
+    refreshInterval: refreshOf(options.refresh),
+    localDiscovery: options.localDiscovery,
+    secret: readSecret(options.clientId, options.secretFile),
+    allowPrivate: options.allowPrivate,
+  };
+}
+
+function refreshOf(text: string | undefined): number | 'determine' | undefined {
+  if (text === undefined) return undefined;
+  return text === 'auto' ? 'determine' : secondsValue(5, 3600)(text) * 1000;
+}
+
+class ClientRole implements Role {
+  private readonly client: Client;
+
+  constructor(settings: ClientSettings, running: RunningRole) {
+    const client = new Client(settings, kernelPorts());
+    this.client = client;
+    client.on('state', (state, reason) => {
+      if (state === 'qualified') say(`qualified: ${client.toString()}, ${natInWords(client)}`);
+      else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
+    });
+    client.on('default-route', (on) => {
+      if (on) say(`default route through ${client.interfaceName}`);
+      else if (client.address !== undefined) say('no default route');
+    });
+    client.on('address', (address) => {
+      if (address === undefined || client.hasDefaultRoute) return;
+      if (settings.defaultRoute !== 'never' && hasNative(settings)) {
+        say('this host has native IPv6: only 2001::/32 goes through the tunnel (--default-route sends all)');
+      }
+    });
+    client.on('warning', (message) => say(`warning: ${message}`));
+    client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+  }
+
+  start(): Promise<void> {
+    return this.client.start();
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+
+  contact(text: string): boolean {
+    const address = parseIpv6(text);
+    return address !== undefined && this.client.contact(address);
+  }
+
+  status(name: string): ClientStatus {
+    const { client } = this;
+    const { server, reason, address, mapped, roundTripMs } = client;
+    return {
+      ...commonStatus(name),
+      role: 'client',
+      state: client.state,
+      ...(reason === undefined ? {} : { reason }),
+      nat: client.nat,
+      ...(server === undefined
+        ? {}
+        : {
+            server: {
+              name: server.name ?? formatIpv4(server.primary),
+              address: formatIpv4(server.primary),
+              ...(roundTripMs === undefined ? {} : { roundTripMs }),
+            },
+          }),
+      ...(address === undefined ? {} : { address: formatIpv6(address) }),
+      ...(mapped === undefined ? {} : { mapped: formatEndpoint(mapped) }),
+      port: client.port,
+      interface: client.interfaceName ?? '',
+      defaultRoute: client.hasDefaultRoute,
+      refreshIntervalSeconds: client.refreshIntervalMs / 1000,
+      peers: countPeers(client),
+      dataPath: { inUse: 'user', reason: 'this version has no kernel path' },
+      counters: client.counters,
+    };
+  }
+
+  peers(name: string, limit: number): PeersStatus {
+    const all = [...this.client.peers()];
+    return {
+      version: 1,
+      name,
+      total: all.length,
+      peers: all.slice(0, limit).map((peer) => peerStatus(peer, this.client.now)),
+    };
+  }
+}
+
+function natInWords(client: Client): string {
+  const mapped = client.mapped === undefined ? '' : `, mapped to ${formatEndpoint(client.mapped)}`;
+  const doubt = client.symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
+  return `NAT ${client.nat}${mapped}${doubt}`;
+}
+
+function hasNative(settings: ClientSettings): boolean {
+  return kernelPorts().network.hasNativeIpv6(settings.interface ?? '');
+}
+
+function countPeers(client: Client): { trusted: number; unverified: number } {
+  let trusted = 0;
+  let unverified = 0;
+  for (const peer of client.peers()) {
+    if (peer.trusted) trusted++;
+    else unverified++;
+  }
+  return { trusted, unverified };
+}

@@ -1,0 +1,127 @@
+import { Command, Option } from 'commander';
+import { kernelPorts } from '../../io/kernel-ports.ts';
+import { ALL_NATIVE, Relay } from '../../runtime/relay.ts';
+import type { RelaySettings } from '../../runtime/relay.ts';
+import { TRUSTED } from '../../core/peer-table.ts';
+import type { PeersStatus, PeerStatus, RelayStatus } from '../../daemon/status.ts';
+import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
+import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
+import { EXIT } from '../exit-codes.ts';
+import { secondsAgo } from '../peer-status.ts';
+import { interfaceValue, ipv4Value, nameValue, portValue, prefixValue } from '../values.ts';
+import { commonStatus, runRole, say } from './run-role.ts';
+import type { Role, RunningRole } from './run-role.ts';
+
+interface RelayOptions {
+  readonly address?: Ipv4;
+  readonly port: number;
+  readonly interface: string;
+  readonly name?: string;
+  readonly serve?: Ipv6Prefix[];
+  readonly directBubbles?: boolean;
+  readonly allowPrivate?: boolean;
+  readonly dataPath: 'auto' | 'user' | 'kernel';
+}
+
+/** `teredo relay` */
+export function relayCommand(finish: (exitCode: number) => void): Command {
+  return common(new Command('relay'), 'relay')
+    .description('carry packets between Teredo clients and native IPv6')
+    .requiredOption('--address <address>', 'public IPv4 address of this host', ipv4Value)
+    .option('--serve <prefix...>', 'native prefixes served (default: all of 2000::/3)', prefixValue)
+    .action(async (options: RelayOptions) => {
+      if (!kernelPorts().network.forwardsIpv6()) {
+        say('warning: this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1');
+      }
+      finish(await run('relay', options, options.serve ?? ALL_NATIVE));
+    });
+}
+
+/** `teredo host-relay` */
+export function hostRelayCommand(finish: (exitCode: number) => void): Command {
+  return common(new Command('host-relay'), 'host-relay')
+    .description('give this host, which has native IPv6, the direct way to Teredo clients')
+    .option('--address <address>', 'IPv4 address of this host (default: any)', ipv4Value)
+    .option('--direct-bubbles', 'open the NAT that this host itself is behind')
+    .action(async (options: RelayOptions) => finish(await run('host-relay', options, undefined)));
+}
+
+function common(command: Command, role: string): Command {
+  return command
+    .option('--port <number>', 'UDP port', portValue, 3545)
+    .option('--interface <name>', 'name of the tunnel interface', interfaceValue, 'teredo')
+    .option('--name <name>', `name of this daemon, for "teredo status" (default: ${role})`, nameValue)
+    .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
+    .addOption(
+      new Option('--data-path <path>', 'how packets are carried').choices(['auto', 'user', 'kernel']).default('auto'),
+    );
+}
+
+function run(
+  role: 'relay' | 'host-relay',
+  options: RelayOptions,
+  serve: readonly Ipv6Prefix[] | undefined,
+): Promise<number> {
+  const settings: RelaySettings = {
+    address: options.address ?? 0,
+    port: options.port,
+    interface: options.interface,
+    serve,
+    directBubbles: options.directBubbles,
+    allowPrivate: options.allowPrivate,
+  };
+  return runRole(role, options.name, (running) => new RelayRole(role, settings, running));
+}
+
+class RelayRole implements Role {
+  private readonly role: 'relay' | 'host-relay';
+  private readonly relay: Relay;
+
+  constructor(role: 'relay' | 'host-relay', settings: RelaySettings, running: RunningRole) {
+    this.role = role;
+    this.relay = new Relay(settings, kernelPorts());
+    this.relay.on('warning', (message) => say(`warning: ${message}`));
+    this.relay.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+  }
+
+  start(): Promise<void> {
+    return this.relay.start();
+  }
+
+  close(): Promise<void> {
+    return this.relay.close();
+  }
+
+  status(name: string): RelayStatus {
+    const { relay } = this;
+    const { settings, peers } = relay;
+    return {
+      ...commonStatus(name),
+      role: this.role,
+      state: 'running',
+      address: formatIpv4(settings.address),
+      port: relay.port,
+      interface: settings.interface,
+      serves: settings.serve?.map(({ address, length }) => `${formatIpv6(address)}/${length}`) ?? ['this host'],
+      peers: { trusted: peers.trustedCount, unverified: peers.unverifiedCount },
+      dataPath: { inUse: 'user', reason: 'this version has no kernel path' },
+      counters: relay.counters,
+    };
+  }
+
+  peers(name: string, limit: number): PeersStatus {
+    const { peers, now } = this.relay;
+    const shown: PeerStatus[] = [];
+    for (const peer of peers) {
+      if (shown.length >= limit) break;
+      shown.push({
+        address: formatIpv6(peers.address(peer)),
+        mapped: formatEndpoint({ address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! }),
+        trusted: peers.status[peer] === TRUSTED,
+        local: false,
+        ...secondsAgo(peers.lastReceived[peer]!, peers.lastSent[peer]!, now),
+      });
+    }
+    return { version: 1, name, total: peers.trustedCount + peers.unverifiedCount, peers: shown };
+  }
+}

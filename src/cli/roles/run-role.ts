@@ -1,0 +1,117 @@
+import { ControlServer } from '../../daemon/control-server.ts';
+import type { ControlHandler } from '../../daemon/control-server.ts';
+import { controlDirectory } from '../../daemon/control-path.ts';
+import type { ControlAnswer } from '../../daemon/control-protocol.ts';
+import type { PeersStatus, RoleStatus } from '../../daemon/status.ts';
+import { notifySystemd } from '../../io/systemd.ts';
+import { CommandFailure, EXIT } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
+
+/** A role that runs in the foreground until it is told to stop. */
+export interface Role {
+  /** Opens everything; rejects with what stands in the way. */
+  start(): Promise<void>;
+  status(name: string): RoleStatus;
+  peers?(name: string, limit: number): PeersStatus;
+  /** Begins to contact a peer; false where that cannot be. */
+  contact?(address: string): boolean;
+  close(): Promise<void>;
+}
+
+export interface RunningRole {
+  /** Ends the role with this exit status; a message goes to stderr. */
+  readonly end: (exitCode: ExitCode, message?: string) => void;
+}
+
+/** How many names are tried when a daemon has none of its own. */
+const MAX_AUTOMATIC_NAMES = 1_000;
+
+/**
+ * Runs a role: control socket, readiness, signals, clean end. Resolves with the exit status when the role has ended.
+ * `make` gets a way to end it from inside.
+ */
+export async function runRole(
+  kind: RoleStatus['role'],
+  name: string | undefined,
+  make: (running: RunningRole) => Role,
+): Promise<ExitCode> {
+  let end!: (exitCode: ExitCode, message?: string) => void;
+  const ended = new Promise<ExitCode>((resolve) => {
+    end = (exitCode, message) => {
+      if (message !== undefined) say(message);
+      resolve(exitCode);
+    };
+  });
+  const stop = (signal: NodeJS.Signals): void => end(signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  const role = make({ end });
+  const control = await openControl(kind, name, role);
+  try {
+    await role.start();
+    say(`teredo ${kind} "${control.name}" is running (pid ${process.pid})`);
+    notifySystemd('READY=1');
+    return await ended;
+  } finally {
+    notifySystemd('STOPPING=1');
+    control.close();
+    await role.close();
+    process.off('SIGTERM', stop);
+    process.off('SIGINT', stop);
+  }
+}
+
+/** A line for the log: stderr, which systemd puts into the journal. */
+export function say(message: string): void {
+  process.stderr.write(`${message}\n`);
+}
+
+async function openControl(kind: string, name: string | undefined, role: Role): Promise<ControlServer> {
+  const directory = controlDirectory();
+  try {
+    if (name !== undefined) {
+      const control = await ControlServer.listen(directory, name, handlerOf(name, role));
+      if (control !== undefined) return control;
+      throw new CommandFailure(EXIT.FAILED, `a teredo daemon named "${name}" is running already: choose another --name`);
+    }
+    for (let count = 1; count <= MAX_AUTOMATIC_NAMES; count++) {
+      const automatic = count === 1 ? kind : `${kind}-${count}`;
+      const control = await ControlServer.listen(directory, automatic, handlerOf(automatic, role));
+      if (control !== undefined) return control;
+    }
+  } catch (error) {
+    if (error instanceof CommandFailure) throw error;
+    throw new CommandFailure(EXIT.FAILED, `cannot open a control socket in ${directory}: ${(error as Error).message}`);
+  }
+  throw new CommandFailure(EXIT.FAILED, `too many daemons of kind ${kind} are running: give this one a --name`);
+}
+
+function handlerOf(name: string, role: Role): ControlHandler {
+  return (request): ControlAnswer => {
+    switch (request.command) {
+      case 'status':
+        return { ok: true, result: role.status(name) };
+      case 'peers':
+        if (role.peers === undefined) return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
+        return { ok: true, result: role.peers(name, request.limit ?? 1_000) };
+      case 'contact': {
+        const begun = request.address !== undefined && role.contact?.(request.address) === true;
+        return begun
+          ? { ok: true, result: { name } }
+          : { ok: false, code: 'no-contact', message: `${name} cannot contact ${request.address ?? 'nobody'}` };
+      }
+    }
+  };
+}
+
+const started = performance.now();
+
+/** What every role's status begins with. */
+export function commonStatus(name: string): { version: 1; name: string; pid: number; uptimeSeconds: number } {
+  return {
+    version: 1,
+    name,
+    pid: process.pid,
+    uptimeSeconds: Math.round((performance.now() - started) / 100) / 10,
+  };
+}

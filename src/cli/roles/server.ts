@@ -1,0 +1,90 @@
+import { Command } from 'commander';
+import { kernelPorts } from '../../io/kernel-ports.ts';
+import { Server } from '../../runtime/server.ts';
+import type { ServerSettings } from '../../runtime/server.ts';
+import type { ServerStatus } from '../../daemon/status.ts';
+import { formatIpv4 } from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
+import { readKeys } from '../secrets.ts';
+import { ipv4Value, nameValue, nextAddress } from '../values.ts';
+import { commonStatus, runRole, say } from './run-role.ts';
+import type { Role } from './run-role.ts';
+
+interface ServerOptions {
+  readonly address: Ipv4;
+  readonly secondary?: string;
+  readonly name?: string;
+  readonly mtu: boolean;
+  readonly native: boolean;
+  readonly keys?: string;
+  readonly allowPrivate?: boolean;
+}
+
+/** `teredo server` */
+export function serverCommand(finish: (exitCode: number) => void): Command {
+  return new Command('server')
+    .description('help Teredo clients to qualify and to reach each other')
+    .requiredOption('--address <address>', 'public IPv4 address of this host; UDP port 3544', ipv4Value)
+    .option('--secondary <address|none>', 'second IPv4 address (default: the first plus one, where the host has it)')
+    .option('--name <name>', 'name of this daemon, for "teredo status" (default: server)', nameValue)
+    .option('--no-mtu', 'leave the MTU option out of advertisements: some checkers of Windows want 109 bytes')
+    .option('--no-native', "do not forward clients' connectivity tests to native hosts")
+    .option('--keys <file>', 'answer only clients with a key: lines of client id and secret, "expired" behind old ones')
+    .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
+    .action(async (options: ServerOptions) => {
+      const secondary = secondaryOf(options);
+      const keys = options.keys === undefined ? undefined : readKeys(options.keys);
+      const settings: ServerSettings = {
+        address: options.address,
+        secondary,
+        advertiseMtu: options.mtu,
+        nativeForwarding: options.native,
+        keys,
+        allowPrivate: options.allowPrivate,
+      };
+      if (secondary === undefined) {
+        say(
+          `one IPv4 address only (${formatIpv4(options.address)}): clients cannot find out whether their NAT is symmetric, ` +
+            'those of RFC 4380 and Windows in its old way may not qualify; a second address is given with --secondary',
+        );
+      }
+      finish(await runRole('server', options.name, () => new ServerRole(settings)));
+    });
+}
+
+function secondaryOf(options: ServerOptions): Ipv4 | undefined {
+  if (options.secondary === 'none') return undefined;
+  if (options.secondary !== undefined) return ipv4Value(options.secondary);
+  const next = nextAddress(options.address);
+  const here = kernelPorts().network.ipv4Subnets();
+  return here.some(({ address }) => address === next) ? next : undefined;
+}
+
+class ServerRole implements Role {
+  private readonly server: Server;
+
+  constructor(settings: ServerSettings) {
+    this.server = new Server(settings, kernelPorts());
+  }
+
+  start(): Promise<void> {
+    return this.server.start();
+  }
+
+  close(): Promise<void> {
+    return this.server.close();
+  }
+
+  status(name: string): ServerStatus {
+    const { settings, counters } = this.server;
+    return {
+      ...commonStatus(name),
+      role: 'server',
+      state: 'running',
+      address: formatIpv4(settings.address),
+      ...(settings.secondary === undefined ? {} : { secondary: formatIpv4(settings.secondary) }),
+      secure: settings.keys !== undefined,
+      counters,
+    };
+  }
+}

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import type { ClientKey } from '../core/server/index.ts';
+import { toHex } from '../wire/index.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
+
+/** A client's key for secure qualification (RFC 4380 section 5.2.2): identifier and secret belong together. */
+export function readSecret(
+  clientId: string | undefined,
+  file: string | undefined,
+): { clientId: Uint8Array; secret: Uint8Array } | undefined {
+  if (clientId === undefined && file === undefined) return undefined;
+  if (clientId === undefined || file === undefined) {
+    throw new CommandFailure(EXIT.USAGE, '--client-id and --secret-file belong together: give both or none');
+  }
+  const secret = Buffer.from(readText(file).trim());
+  const id = Buffer.from(clientId);
+  if (secret.length === 0) throw new CommandFailure(EXIT.USAGE, `${file} is empty: it should hold the key`);
+  if (id.length === 0 || id.length > 255) {
+    throw new CommandFailure(EXIT.USAGE, '--client-id: 1 to 255 bytes');
+  }
+  return { clientId: id, secret };
+}
+
+/** A server's keys: lines of client id, secret, and perhaps "expired"; `#` begins a comment. */
+export function readKeys(file: string): (clientId: Uint8Array) => ClientKey | undefined {
+  const keys = new Map<string, ClientKey>();
+  for (const [i, line] of readText(file).split('\n').entries()) {
+    const words = line.replace(/#.*/, '').trim().split(/\s+/);
+    if (words[0] === '') continue;
+    const [id, secret, flag] = words;
+    if (secret === undefined || words.length > 3 || (flag !== undefined && flag !== 'expired')) {
+      throw new CommandFailure(EXIT.USAGE, `${file}, line ${i + 1}: want "CLIENT-ID SECRET" or "CLIENT-ID SECRET expired"`);
+    }
+    keys.set(toHex(Buffer.from(id!)), { secret: Buffer.from(secret), expired: flag === 'expired' });
+  }
+  if (keys.size === 0) throw new CommandFailure(EXIT.USAGE, `${file} holds no keys`);
+  return (clientId) => keys.get(toHex(clientId));
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CommandFailure(EXIT.USAGE, `cannot read ${file}: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,319 @@
+import { EventEmitter } from 'node:events';
+import { AddressPolicy } from '../core/address-policy.ts';
+import { ClientMachine, SOCKET } from '../core/client/index.ts';
+import type { AttachedNetwork, ClientLimits, PeerStatus, ServerCandidate, ServerResult } from '../core/client/index.ts';
+import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
+import type { PortFactory } from '../io/port-factory.ts';
+import type { NetworkMonitor, UdpCounters } from '../io/ports.ts';
+import { DISCOVERY_GROUP } from '../core/constants.ts';
+import { formatIpv6 } from '../wire/index.ts';
+import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
+import { ClientInterface } from './client-interface.ts';
+import type { DefaultRoute } from './client-interface.ts';
+import { Driver } from './driver.ts';
+
+export interface ClientSettings {
+  /** At least one; all are asked at once, and the fastest that qualifies is used. */
+  readonly servers: readonly ServerCandidate[];
+  /** Name of the tunnel interface; `undefined` makes a client without one, which only qualifies. */
+  readonly interface?: string | undefined;
+  /** Local IPv4 address and port; 0 (the default) leaves either to the system. */
+  readonly bind?: Ipv4 | undefined;
+  readonly port?: number | undefined;
+  /** `auto`: unless the host has native IPv6. */
+  readonly defaultRoute?: DefaultRoute | undefined;
+  readonly secret?: { readonly clientId: Uint8Array; readonly secret: Uint8Array } | undefined;
+  readonly requireSecondary?: boolean | undefined;
+  /** Milliseconds; `determine` finds it out (RFC 4380 section 5.2.7). */
+  readonly refreshInterval?: number | 'determine' | undefined;
+  readonly localDiscovery?: boolean | undefined;
+  readonly legacyCone?: boolean | undefined;
+  /** RFC 1918 addresses count as global, for private clouds. */
+  readonly allowPrivate?: boolean | undefined;
+  readonly limits?: Partial<ClientLimits> | undefined;
+}
+
+export interface ClientEvents {
+  state: [ClientState, QualificationReason | undefined];
+  address: [Ipv6 | undefined];
+  'default-route': [boolean];
+  /** Something a person should look at. */
+  warning: [string];
+  /** The client has ended by itself: its interface was taken away. */
+  lost: [Error];
+}
+
+/** Waits until the network has been quiet for this long before it looks what has changed. */
+const NETWORK_SETTLE_MS = 300;
+
+/**
+ * A running Teredo client: its machine, sockets and tunnel interface.
+ *
+ *     const client = new Client({ servers, interface: 'teredo' }, kernelPorts());
+ *     await client.start();
+ *     await client.qualified();
+ */
+export class Client extends EventEmitter<ClientEvents> {
+  private readonly settings: ClientSettings;
+  private readonly ports: PortFactory;
+  private readonly machine: ClientMachine;
+  private readonly driver: Driver;
+  private readonly policy: AddressPolicy;
+  private readonly monitor: NetworkMonitor;
+  private udp: { readonly local: Endpoint; readonly counters: UdpCounters } | undefined;
+  private tunnel: ClientInterface | undefined;
+  private network: AttachedNetwork;
+  private settling: (() => void) | undefined;
+  private closed: Promise<void> | undefined;
+
+  /** Opens nothing yet. */
+  constructor(settings: ClientSettings, ports: PortFactory) {
+    super();
+    this.settings = settings;
+    this.ports = ports;
+    this.policy = new AddressPolicy({ allowPrivate: settings.allowPrivate ?? false });
+    this.network = this.lookAtNetwork();
+    const { refreshInterval } = settings;
+    this.machine = new ClientMachine(
+      {
+        servers: settings.servers,
+        secret: settings.secret,
+        requireSecondary: settings.requireSecondary,
+        refreshIntervalMs: refreshInterval === 'determine' ? undefined : refreshInterval,
+        determineRefreshInterval: refreshInterval === 'determine',
+        localDiscovery: settings.localDiscovery,
+        legacyCone: settings.legacyCone,
+        network: this.network,
+        policy: this.policy,
+        limits: settings.limits,
+      },
+      ports.entropy,
+    );
+    this.driver = new Driver(this.machine, ports.clock, (event) => this.handleEvent(event));
+    this.monitor = ports.openNetworkMonitor();
+  }
+
+  /** Opens socket and interface and begins to look for a server. Rejects with what stands in the way. */
+  async start(): Promise<void> {
+    const { settings, ports, driver } = this;
+    try {
+      const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0 });
+      this.udp = udp;
+      driver.attachUdp(SOCKET.service, udp);
+      if (settings.interface !== undefined) {
+        const tun = ports.openTun(settings.interface);
+        this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', (on) =>
+          this.emit('default-route', on),
+        );
+        driver.attachTun(tun, (error) => this.emit('lost', error));
+        await this.tunnel.setUp();
+      }
+      this.monitor.start(() => this.networkStirred());
+      driver.request((now) => this.machine.start(now));
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  get state(): ClientState {
+    return this.machine.state;
+  }
+
+  get reason(): QualificationReason | undefined {
+    return this.machine.reason;
+  }
+
+  get nat(): NatKind {
+    return this.machine.natKind;
+  }
+
+  /** False after qualification with a server that has only one address. */
+  get symmetricNatRuledOut(): boolean {
+    return this.machine.symmetricNatRuledOut;
+  }
+
+  /** The Teredo address, while qualified. */
+  get address(): Ipv6 | undefined {
+    return this.machine.address;
+  }
+
+  /** What the NAT shows to the server. */
+  get mapped(): Endpoint | undefined {
+    return this.machine.mapped;
+  }
+
+  get server(): ServerCandidate | undefined {
+    return this.machine.server === undefined ? undefined : this.settings.servers[this.machine.server];
+  }
+
+  get serverResults(): readonly ServerResult[] {
+    return this.machine.serverResults;
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.machine.roundTripMs;
+  }
+
+  get refreshIntervalMs(): number {
+    return this.machine.refreshIntervalMs;
+  }
+
+  get port(): number {
+    return this.udp?.local.port ?? 0;
+  }
+
+  get interfaceName(): string | undefined {
+    return this.tunnel?.name;
+  }
+
+  get hasDefaultRoute(): boolean {
+    return this.tunnel?.hasDefaultRoute ?? false;
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return this.machine.counters;
+  }
+
+  /** Milliseconds on the clock of {@link PeerStatus}. */
+  get now(): number {
+    return this.driver.now;
+  }
+
+  peers(): Iterable<PeerStatus> {
+    return this.machine.peers(this.driver.now);
+  }
+
+  /** Begins to contact a peer; false where that cannot be. */
+  contact(address: Ipv6): boolean {
+    let begun = false;
+    this.driver.request((now) => (begun = this.machine.contact(address, now)));
+    return begun;
+  }
+
+  /** Resolves once the client is qualified; rejects when `signal` aborts first. */
+  qualified(signal?: AbortSignal): Promise<void> {
+    if (this.state === 'qualified') return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        this.off('state', onState);
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const onState = (state: ClientState): void => {
+        if (state !== 'qualified') return;
+        done();
+        resolve();
+      };
+      const onAbort = (): void => {
+        done();
+        reject(signal!.reason as Error);
+      };
+      if (signal?.aborted === true) return onAbort();
+      this.on('state', onState);
+      signal?.addEventListener('abort', onAbort);
+    });
+  }
+
+  /** Stops, and takes away interface, addresses and routes. Harmless when repeated. */
+  close(): Promise<void> {
+    this.closed ??= this.shutDown();
+    return this.closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private async shutDown(): Promise<void> {
+    this.settling?.();
+    this.monitor.close();
+    this.driver.request((now) => this.machine.stop(now));
+    this.driver.close();
+    await this.tunnel?.close();
+  }
+
+  private handleEvent(event: MachineEvent): void {
+    switch (event.type) {
+      case 'state':
+        this.emit('state', event.state, event.reason);
+        break;
+      case 'address-added':
+        void this.tunnel?.addAddress(event.address).catch((error: unknown) => this.warn(error));
+        this.emit('address', event.address);
+        break;
+      case 'address-removed':
+        void this.tunnel?.removeAddress(event.address).catch((error: unknown) => this.warn(error));
+        if (this.address === undefined) this.emit('address', undefined);
+        break;
+      case 'socket-wanted':
+        this.openSocket(event.socket);
+        break;
+      case 'socket-unwanted':
+        if (event.socket === SOCKET.discovery) this.driver.detachReceivers();
+        else this.driver.detachUdp(event.socket);
+        break;
+      case 'key-expired':
+        this.emit('warning', 'the server says that the key has expired: get a new one from its operator');
+        break;
+      default:
+        break;
+    }
+  }
+
+  private openSocket(socket: number): void {
+    try {
+      if (socket === SOCKET.discovery) {
+        const local = this.network.localAddress;
+        if (local !== undefined) this.driver.attachReceiver(socket, this.ports.openDiscovery(local));
+      } else {
+        this.driver.attachUdp(socket, this.ports.openUdp({ address: this.settings.bind ?? 0, port: 0 }));
+      }
+    } catch (error) {
+      // Without it the client does what it can: no neighbours found, or the default refresh interval kept.
+      this.warn(error);
+    }
+  }
+
+  /** One change makes many messages: look when they have stopped coming. */
+  private networkStirred(): void {
+    this.settling?.();
+    this.settling = this.ports.clock.setTimer(this.ports.clock.now() + NETWORK_SETTLE_MS, () => {
+      const before = this.network;
+      this.network = this.lookAtNetwork();
+      void this.tunnel?.networkChanged().catch((error: unknown) => this.warn(error));
+      if (sameNetwork(before, this.network)) return;
+      this.driver.request((now) => this.machine.networkChanged(now, this.network));
+    });
+  }
+
+  /** The local address datagrams leave from, and its subnet. */
+  private lookAtNetwork(): AttachedNetwork {
+    const { network } = this.ports;
+    const subnets = network.ipv4Subnets();
+    const towards = this.settings.servers[0]?.primary ?? DISCOVERY_GROUP;
+    const source = this.settings.bind ?? network.sourceAddress(towards);
+    const localAddress = subnets.some(({ address }) => address === source) ? source : undefined;
+    this.policy.setSubnets(subnets);
+    return { subnets: subnets.filter(({ address }) => address === localAddress), localAddress };
+  }
+
+  private warn(error: unknown): void {
+    this.emit('warning', error instanceof Error ? error.message : String(error));
+  }
+
+  /** The Teredo address in text, while there is one. */
+  override toString(): string {
+    return this.address === undefined ? this.state : formatIpv6(this.address);
+  }
+}
+
+function sameNetwork(a: AttachedNetwork, b: AttachedNetwork): boolean {
+  return (
+    a.localAddress === b.localAddress &&
+    a.subnets.length === b.subnets.length &&
+    a.subnets.every(
+      ({ address, prefixLength }, i) =>
+        address === b.subnets[i]!.address && prefixLength === b.subnets[i]!.prefixLength,
+    )
+  );
+}

@@ -1,0 +1,134 @@
+import { EventEmitter } from 'node:events';
+import { AddressPolicy } from '../core/address-policy.ts';
+import { TUNNEL_MTU } from '../core/constants.ts';
+import type { PeerTable } from '../core/peer-table.ts';
+import { RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
+import type { RelayLimits } from '../core/relay/index.ts';
+import type { PortFactory } from '../io/port-factory.ts';
+import type { NetworkMonitor } from '../io/ports.ts';
+import { makeLinkLocal, parsePrefix } from '../wire/index.ts';
+import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
+import { Driver } from './driver.ts';
+
+export interface RelaySettings {
+  /** The outer IPv4 address; 0 leaves it to the system (for a host-specific relay behind a NAT). */
+  readonly address: Ipv4;
+  readonly port: number;
+  readonly interface: string;
+  /** Native prefixes served; for a host-specific relay leave it out: the host's own addresses, as they come and go. */
+  readonly serve?: readonly Ipv6Prefix[] | undefined;
+  readonly directBubbles?: boolean | undefined;
+  readonly trustCone?: boolean | undefined;
+  readonly allowPrivate?: boolean | undefined;
+  readonly limits?: RelayLimits | undefined;
+}
+
+export interface RelayEvents {
+  warning: [string];
+  lost: [Error];
+}
+
+const TEREDO = parsePrefix('2001::/32')!;
+/** All native IPv6 there is; 2001::/32 is excepted by the machine. */
+export const ALL_NATIVE: readonly Ipv6Prefix[] = [parsePrefix('2000::/3')!];
+
+/** A running Teredo relay, or host-specific relay. */
+export class Relay extends EventEmitter<RelayEvents> {
+  readonly settings: RelaySettings;
+  private readonly ports: PortFactory;
+  private readonly machine: RelayMachine;
+  private readonly driver: Driver;
+  private readonly policy: AddressPolicy;
+  private monitor: NetworkMonitor | undefined;
+  private localPort = 0;
+
+  constructor(settings: RelaySettings, ports: PortFactory) {
+    super();
+    this.settings = settings;
+    this.ports = ports;
+    this.policy = new AddressPolicy({
+      allowPrivate: settings.allowPrivate ?? false,
+      subnets: ports.network.ipv4Subnets(),
+    });
+    const localAddress = ports.network.globalIpv6()[0] ?? LINK_LOCAL;
+    this.machine = new RelayMachine(
+      {
+        serve: settings.serve ?? hostPrefixes(ports.network.globalIpv6()),
+        localAddress,
+        directBubbles: settings.directBubbles ?? false,
+        trustCone: settings.trustCone ?? false,
+        own: { addresses: ownAddresses(settings, ports), port: settings.port },
+        policy: this.policy,
+        ...(settings.limits === undefined ? {} : { limits: settings.limits }),
+      },
+      ports.entropy,
+    );
+    this.driver = new Driver(this.machine, ports.clock, () => {});
+  }
+
+  /** Opens socket and interface and routes 2001::/32 into it. Rejects with what stands in the way. */
+  async start(): Promise<void> {
+    const { settings, ports, driver } = this;
+    try {
+      const udp = ports.openUdp({ address: settings.address, port: settings.port });
+      this.localPort = udp.local.port;
+      driver.attachUdp(RELAY_SOCKET.service, udp);
+      const tun = ports.openTun(settings.interface);
+      driver.attachTun(tun, (error) => this.emit('lost', error));
+      await ports.network.setUpTunnel(tun.name, TUNNEL_MTU);
+      await ports.network.addAddress(tun.name, LINK_LOCAL, 64);
+      await ports.network.addRoute(tun.name, { destination: TEREDO.address, prefixLength: TEREDO.length });
+      this.monitor = ports.openNetworkMonitor();
+      this.monitor.start(() => this.networkChanged());
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  get port(): number {
+    return this.localPort;
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return this.machine.counters;
+  }
+
+  get peers(): PeerTable {
+    return this.machine.peers;
+  }
+
+  /** Milliseconds on the clock of the peer table. */
+  get now(): number {
+    return this.driver.now;
+  }
+
+  /** Stops, and takes away interface and route. Harmless when repeated. */
+  close(): Promise<void> {
+    this.monitor?.close();
+    this.driver.close();
+    return Promise.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private networkChanged(): void {
+    this.policy.setSubnets(this.ports.network.ipv4Subnets());
+    if (this.settings.serve !== undefined) return;
+    this.machine.setServed(hostPrefixes(this.ports.network.globalIpv6()));
+  }
+}
+
+/** Where a relay's tunnel end lives on its link; also what its errors come from where the host has no global address. */
+const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffe });
+
+function hostPrefixes(addresses: readonly Ipv6[]): Ipv6Prefix[] {
+  return addresses.map((address) => ({ address, length: 128 }));
+}
+
+function ownAddresses(settings: RelaySettings, ports: PortFactory): Ipv4[] {
+  if (settings.address !== 0) return [settings.address];
+  return ports.network.ipv4Subnets().map(({ address }) => address);
+}
