@@ -7,7 +7,7 @@
 export const MAX_REQUEST_BYTES = 4096;
 
 export interface ControlRequest {
-  readonly command: 'status' | 'peers' | 'contact' | 'stop';
+  readonly command: 'status' | 'peers' | 'contact';
   /** `peers`: how many at most. */
   readonly limit?: number;
   /** `contact`: an IPv6 address in text. */
@@ -28,7 +28,7 @@ export function parseRequest(line: string): ControlRequest | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const { command, limit, address } = value as Record<string, unknown>;
-  if (command !== 'status' && command !== 'peers' && command !== 'contact' && command !== 'stop') return undefined;
+  if (command !== 'status' && command !== 'peers' && command !== 'contact') return undefined;
   return {
     command,
     ...(typeof limit === 'number' && Number.isFinite(limit) ? { limit } : {}),

@@ -5,9 +5,9 @@
  * Batches are lent: their arrays and bytes are overwritten as soon as the callback has returned. Every slot has
  * HEADROOM (core/machine.ts) writable bytes before its offset, so that a header fits in front without a copy.
  */
-import type { Endpoint, Ipv4, Ipv6 } from "../wire/index.ts";
+import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
 
-export type { Entropy } from "../core/entropy.ts";
+export type { Entropy } from '../core/entropy.ts';
 
 /** Datagrams received in one go; valid until the callback returns. */
 export interface DatagramBatch {
@@ -141,6 +141,8 @@ export interface HostNetwork {
   sourceAddress(destination: Ipv4): Ipv4 | undefined;
   /** Whether a default route over IPv6 exists that does not lead into `exceptInterface`. */
   hasNativeIpv6(exceptInterface: string): boolean;
+  /** Whether this host forwards IPv6 packets between its interfaces. */
+  forwardsIpv6(): boolean;
   /** Sets the MTU and takes the interface up; no link-local address or router solicitation of the kernel's own. */
   setUpTunnel(name: string, mtu: number): Promise<void>;
   addAddress(name: string, address: Ipv6, prefixLength: number): Promise<void>;

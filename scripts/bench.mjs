@@ -1,0 +1,10 @@
+/** `npm run bench`: installs what is missing, builds, measures. Arguments go to the bench. */
+import { build } from './build.mjs';
+import { TEST_PROGRAMS, ensurePackages, ensurePrograms } from './ensure.mjs';
+import { bin, mustRun, run } from './run.mjs';
+
+ensurePackages();
+ensurePrograms(TEST_PROGRAMS);
+build();
+mustRun(bin('tsc'), ['-p', 'tsconfig.bench.json']);
+process.exit(run(process.execPath, ['dist/bench/bench/main.js', ...process.argv.slice(2)]));

@@ -1,0 +1,22 @@
+/** `npm run check`: types, lint with the borders of the design, format, unused code. Each is run, then the verdict is given. */
+import { bin, run } from './run.mjs';
+
+const CHECKS = [
+  ['types', 'tsc', ['-p', 'tsconfig.json']],
+  ['types without node', 'tsc', ['-p', 'tsconfig.pure.json']],
+  ['lint', 'oxlint', ['--deny-warnings', 'src', 'test', 'bench', 'examples', 'scripts']],
+  ['format', 'oxfmt', ['--check', 'src', 'test', 'bench', 'examples', 'scripts']],
+  ['unused code', 'knip', []],
+];
+
+/** Whether all checks passed. */
+export function check() {
+  const failed = CHECKS.filter(([name, command, args]) => {
+    const good = run(bin(command), args) === 0;
+    process.stdout.write(`check ${name}: ${good ? 'good' : 'FAILED'}\n`);
+    return !good;
+  });
+  return failed.length === 0;
+}
+
+if (process.argv[1] === import.meta.filename) process.exit(check() ? 0 : 1);

@@ -1,0 +1,22 @@
+/** Runs a command with the terminal passed through; returns its exit status. No shell. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+export function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
+  if (error !== undefined) process.stderr.write(`${command}: ${error.message}\n`);
+  return status ?? 1;
+}
+
+/** Runs it, and ends this process with its status where that is not 0. */
+export function mustRun(command, args, options) {
+  const status = run(command, args, options);
+  if (status !== 0) process.exit(status);
+}
+
+/** A program out of node_modules. */
+export function bin(name) {
+  return fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url));
+}

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { Command } from 'commander';
+import { formatIpv6, isTeredo } from '../../wire/index.ts';
+import type { Ipv6 } from '../../wire/index.ts';
+import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { printJson, printLine } from '../output.ts';
+import { countValue, ipv6Value, secondsValue } from '../values.ts';
+
+interface PingOptions {
+  readonly count: number;
+  readonly timeout: number;
+  readonly json?: boolean;
+}
+
+/** `teredo ping`: whether a host answers, and how soon; through the tunnel where that is the way to it. */
+export function pingCommand(finish: (exitCode: number) => void): Command {
+  return new Command('ping')
+    .description('ask an IPv6 host for an answer, through the tunnel where that is the way')
+    .argument('<address>', 'an IPv6 address', ipv6Value)
+    .option('--count <number>', 'how many answers to wait for', countValue(1, 1_000_000), 4)
+    .option('--timeout <seconds>', 'how long to try', secondsValue(1, 86_400), 10)
+    .option('--json', 'print JSON')
+    .action(async (address: Ipv6, options: PingOptions) => finish(await pingHost(address, options)));
+}
+
+/** Packets go out this often, in seconds: the least that ping allows a plain user. */
+const INTERVAL = '0.2';
+
+async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
+  const target = formatIpv6(address);
+  const begun = performance.now();
+  const times: number[] = [];
+  let firstReplyMs: number | undefined;
+  let said = '';
+  // The system's own ping: it needs no right of ours, and takes the way that programs take.
+  const child = spawn('ping', ['-6', '-n', '-i', INTERVAL, '-w', String(Math.ceil(options.timeout)), target], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  let line = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    line += text;
+    for (let end = line.indexOf('\n'); end >= 0; end = line.indexOf('\n')) {
+      const match = /time=([\d.]+) ms/.exec(line.slice(0, end));
+      line = line.slice(end + 1);
+      if (match === null || times.length >= options.count) continue;
+      firstReplyMs ??= performance.now() - begun;
+      times.push(Number(match[1]));
+      if (options.json !== true) printLine(`answer ${times.length} from ${target}: ${match[1]} ms`);
+      if (times.length === options.count) child.kill('SIGINT');
+    }
+  });
+  const missing = await new Promise<boolean>((resolve) => {
+    child.on('error', () => resolve(true));
+    child.on('close', () => resolve(false));
+  });
+  if (missing) throw new CommandFailure(EXIT.FAILED, 'the program "ping" is missing: apt-get install iputils-ping');
+  const answered = times.length;
+  if (options.json === true) {
+    printJson({ version: 1, address: target, teredo: isTeredo(address, 0), answered, firstReplyMs, timesMs: times });
+  } else if (firstReplyMs !== undefined) {
+    printLine(`first answer after ${firstReplyMs.toFixed(0)} ms, ${answered} of ${options.count} wanted`);
+  }
+  if (answered > 0) return EXIT.OK;
+  const why = said.trim().split('\n').at(-1) ?? '';
+  throw new CommandFailure(
+    EXIT.TIMED_OUT,
+    `no answer from ${target} within ${options.timeout} s${why === '' ? '' : ` (${why})`}`,
+  );
+}

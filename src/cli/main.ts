@@ -1,0 +1,69 @@
+import { Command, CommanderError } from 'commander';
+import { EnvironmentError } from '../io/errors.ts';
+import { addressCommand } from './commands/address.ts';
+import { netcheckCommand } from './commands/netcheck.ts';
+import { peersCommand } from './commands/peers.ts';
+import { pingCommand } from './commands/ping.ts';
+import { statusCommand } from './commands/status.ts';
+import { demoCommand } from './demo/command.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
+import { clientCommand } from './roles/client.ts';
+import { hostRelayCommand, relayCommand } from './roles/relay.ts';
+import { serverCommand } from './roles/server.ts';
+import { VERSION } from './version.ts';
+
+/** The program: one command, one exit status. */
+process.exitCode = await main(process.argv);
+
+async function main(argv: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.OK;
+  const finish = (code: number): void => {
+    exitCode = code;
+  };
+  const program = new Command('teredo')
+    .description('Teredo (RFC 4380): IPv6 for hosts behind IPv4 NATs')
+    .version(VERSION)
+    .showHelpAfterError('(see "teredo --help")');
+  const commands = [
+    clientCommand(finish),
+    serverCommand(finish),
+    relayCommand(finish),
+    hostRelayCommand(finish),
+    statusCommand(),
+    peersCommand(),
+    pingCommand(finish),
+    netcheckCommand(finish),
+    addressCommand(),
+    demoCommand(finish),
+  ];
+  for (const command of commands) program.addCommand(settle(command));
+  program.exitOverride();
+  try {
+    await program.parseAsync(argv);
+    return exitCode;
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+/** Commander's errors come to us instead of ending the process. */
+function settle(command: Command): Command {
+  command.exitOverride();
+  for (const below of command.commands) settle(below);
+  return command;
+}
+
+function failure(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE; // it has spoken already
+  if (error instanceof CommandFailure) return complain(error.message, error.exitCode);
+  if (error instanceof EnvironmentError) {
+    if (error.code === 'not-permitted') return complain(error.message, EXIT.NOT_PERMITTED);
+    return complain(error.message, error.code === 'not-local' ? EXIT.USAGE : EXIT.FAILED);
+  }
+  throw error; // a bug of ours: with its stack
+}
+
+function complain(message: string, exitCode: number): number {
+  process.stderr.write(`teredo: ${message}\n`);
+  return exitCode;
+}

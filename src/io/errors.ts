@@ -1,0 +1,27 @@
+/**
+ * The environment does not give what is needed. The message says what to do about it; `code` is stable:
+ * - `not-permitted`: a capability is missing
+ * - `no-tun`: no /dev/net/tun
+ * - `interface-taken`, `port-taken`: somebody else has it
+ * - `not-local`: the IPv4 address is none of this host's
+ * - `no-program`: a program of the system's is missing
+ * - `system`: the kernel or a program refused for a reason of its own
+ */
+export type EnvironmentErrorCode =
+  | 'not-permitted'
+  | 'no-tun'
+  | 'interface-taken'
+  | 'port-taken'
+  | 'not-local'
+  | 'no-program'
+  | 'system';
+
+export class EnvironmentError extends Error {
+  readonly code: EnvironmentErrorCode;
+
+  constructor(code: EnvironmentErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'EnvironmentError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,96 @@
+import { networkInterfaces } from 'node:os';
+import { hasIpv6DefaultRoute, readSysctl, writeSysctl } from '../linux/proc.ts';
+import { IpRouteError, ip } from '../linux/iproute.ts';
+import { sourceAddressFor } from '../linux/socket.ts';
+import { formatIpv6, isLinkLocal, isTeredo, parseIpv4, parseIpv6 } from '../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../wire/index.ts';
+import { EnvironmentError } from './errors.ts';
+import type { HostNetwork, Ipv4Subnet, Ipv6Route } from './ports.ts';
+
+/** Packets that may wait in the tunnel's queue; more than a burst of TCP, so that it is not cut. */
+const QUEUE_LENGTH = '1000';
+
+/** This host's addresses and routes, read from the system and changed through iproute2. */
+export class KernelNetwork implements HostNetwork {
+  ipv4Subnets(): readonly Ipv4Subnet[] {
+    return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+      (addresses ?? [])
+        .filter(({ family, internal }) => family === 'IPv4' && !internal)
+        .map(({ address, cidr }) => ({
+          address: parseIpv4(address)!,
+          prefixLength: Number(cidr?.split('/')[1] ?? 32),
+          interface: name,
+        })),
+    );
+  }
+
+  globalIpv6(): readonly Ipv6[] {
+    return Object.values(networkInterfaces()).flatMap((addresses) =>
+      (addresses ?? [])
+        .filter(({ family, internal }) => family === 'IPv6' && !internal)
+        .map(({ address }) => parseIpv6(address.split('%')[0]!)!)
+        .filter((address) => !isLinkLocal(address, 0) && !isTeredo(address, 0)),
+    );
+  }
+
+  sourceAddress(destination: Ipv4): Ipv4 | undefined {
+    return sourceAddressFor(destination);
+  }
+
+  hasNativeIpv6(exceptInterface: string): boolean {
+    return hasIpv6DefaultRoute(exceptInterface);
+  }
+
+  forwardsIpv6(): boolean {
+    return readSysctl('net/ipv6/conf/all/forwarding') === '1';
+  }
+
+  async setUpTunnel(name: string, mtu: number): Promise<void> {
+    if (readSysctl('net/ipv6/conf/all/disable_ipv6') !== '0') {
+      throw new EnvironmentError(
+        'system',
+        'IPv6 is switched off on this host: sysctl -w net.ipv6.conf.all.disable_ipv6=0',
+      );
+    }
+    writeSysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
+    // Without effect where the kernel does not know the mode; it then adds a link-local address of its own.
+    await change('link', 'set', 'dev', name, 'addrgenmode', 'none').catch(() => undefined);
+    await change('link', 'set', 'dev', name, 'mtu', String(mtu), 'txqueuelen', QUEUE_LENGTH, 'up');
+  }
+
+  addAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
+    return change('-6', 'address', 'add', `${formatIpv6(address)}/${prefixLength}`, 'dev', name, 'nodad');
+  }
+
+  removeAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
+    return change('-6', 'address', 'delete', `${formatIpv6(address)}/${prefixLength}`, 'dev', name);
+  }
+
+  addRoute(name: string, route: Ipv6Route): Promise<void> {
+    return change('-6', 'route', 'add', ...routeWords(name, route));
+  }
+
+  removeRoute(name: string, route: Ipv6Route): Promise<void> {
+    return change('-6', 'route', 'delete', ...routeWords(name, route));
+  }
+}
+
+function routeWords(name: string, { destination, prefixLength, metric }: Ipv6Route): string[] {
+  const words = [`${formatIpv6(destination)}/${prefixLength}`, 'dev', name];
+  return metric === undefined ? words : [...words, 'metric', String(metric)];
+}
+
+async function change(...args: string[]): Promise<void> {
+  try {
+    await ip(...args);
+  } catch (error) {
+    if (!(error instanceof IpRouteError)) throw error;
+    if (error.missing) {
+      throw new EnvironmentError('no-program', 'the program "ip" is missing: apt-get install iproute2', error);
+    }
+    if (/not permitted/i.test(error.said)) {
+      throw new EnvironmentError('not-permitted', `not permitted: "ip ${args.join(' ')}" needs root or CAP_NET_ADMIN`);
+    }
+    throw new EnvironmentError('system', error.message, error);
+  }
+}

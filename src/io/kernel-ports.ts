@@ -1,0 +1,113 @@
+import { randomFillSync } from 'node:crypto';
+import { DISCOVERY_GROUP } from '../core/constants.ts';
+import { HEADROOM } from '../core/machine.ts';
+import { SystemCallError } from '../linux/errors.ts';
+import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
+import { holderOfUdpPort } from '../linux/proc.ts';
+import { RawIpv6Socket } from '../linux/raw-ipv6.ts';
+import { TunDevice } from '../linux/tun.ts';
+import { UdpSocket } from '../linux/udp.ts';
+import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
+import type { Ipv4 } from '../wire/index.ts';
+import { EnvironmentError } from './errors.ts';
+import { KernelNetwork } from './kernel-network.ts';
+import type { PortFactory } from './port-factory.ts';
+import type { Tun, UdpReceiver } from './ports.ts';
+import { systemClock } from './system-clock.ts';
+
+/** The ports of this machine's kernel. */
+export function kernelPorts(): PortFactory {
+  return KERNEL_PORTS;
+}
+
+const KERNEL_PORTS: PortFactory = {
+  clock: systemClock,
+  entropy: { fill: (target) => void randomFillSync(target) },
+  network: new KernelNetwork(),
+  openUdp: ({ address, port }) =>
+    explained(
+      () => new UdpSocket({ address, port, headroom: HEADROOM }),
+      (error) => explainBind(error, address, port),
+    ),
+  openDiscovery: (local): UdpReceiver =>
+    explained(
+      () =>
+        new UdpSocket({
+          address: DISCOVERY_GROUP,
+          port: TEREDO_PORT,
+          headroom: HEADROOM,
+          group: { address: DISCOVERY_GROUP, local },
+        }),
+      (error) => explainBind(error, DISCOVERY_GROUP, TEREDO_PORT),
+    ),
+  openTun: (name): Tun => {
+    const device = explained(
+      () => new TunDevice(name, HEADROOM),
+      (error) => explainTun(error, name),
+    );
+    return Object.assign(device, { flush: () => {} });
+  },
+  openRawIpv6: () =>
+    explained(
+      () => new RawIpv6Socket(),
+      (error) =>
+        error.code === 'EPERM' || error.code === 'EACCES'
+          ? notPermitted('forwarding pings to native hosts', 'CAP_NET_RAW', '; or switch it off with --no-native')
+          : undefined,
+    ),
+  openNetworkMonitor: () => new NetlinkMonitor(),
+};
+
+function explainBind(error: SystemCallError, address: Ipv4, port: number): EnvironmentError | undefined {
+  const where = address === 0 ? `UDP port ${port}` : `UDP port ${port} of ${formatIpv4(address)}`;
+  if (error.code === 'EADDRINUSE') {
+    const holder = holderOfUdpPort(port);
+    const by = holder === undefined ? '' : ` (by ${holder})`;
+    return new EnvironmentError('port-taken', `${where} is taken${by}: end that program, or use another --port`, error);
+  }
+  if (error.code === 'EADDRNOTAVAIL') {
+    return new EnvironmentError(
+      'not-local',
+      `${formatIpv4(address)} is not an address of this host: "ip -4 address" lists those it has`,
+      error,
+    );
+  }
+  if (error.code === 'EACCES') return notPermitted(`using ${where}`, 'CAP_NET_BIND_SERVICE');
+  return undefined;
+}
+
+function explainTun(error: SystemCallError, name: string): EnvironmentError | undefined {
+  if (error.call === 'open' && (error.code === 'ENOENT' || error.code === 'ENXIO' || error.code === 'ENODEV')) {
+    return new EnvironmentError(
+      'no-tun',
+      '/dev/net/tun is missing: "modprobe tun" loads it; a container must be given the device',
+      error,
+    );
+  }
+  if (error.code === 'EPERM' || error.code === 'EACCES') return notPermitted('a tunnel interface', 'CAP_NET_ADMIN');
+  if (error.code === 'EBUSY' || error.code === 'EINVAL') {
+    return new EnvironmentError(
+      'interface-taken',
+      `there is an interface "${name}" already: use another --interface, or end the program that made it`,
+      error,
+    );
+  }
+  return undefined;
+}
+
+function notPermitted(what: string, capability: string, otherwise = ''): EnvironmentError {
+  return new EnvironmentError(
+    'not-permitted',
+    `not permitted: ${what} needs root or ${capability}${otherwise}`,
+  );
+}
+
+/** Opens something, and gives the kernel's refusal the words that help. */
+function explained<T>(open: () => T, explain: (error: SystemCallError) => EnvironmentError | undefined): T {
+  try {
+    return open();
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw explain(error) ?? new EnvironmentError('system', `the system refused: ${error.message}`, error);
+  }
+}

@@ -1,0 +1,120 @@
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+
+/** Runs a command to its end; its output, or an error that holds what it said. */
+export function execute(command: string, args: readonly string[], input?: string): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    maxBuffer: 64 << 20,
+    ...(input === undefined ? {} : { input }),
+  });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed (${status}): ${stderr.trim() || stdout.trim()}`);
+  return stdout;
+}
+
+/** How long a program may take to end after SIGTERM. */
+const END_MS = 10_000;
+
+/** A program that runs beside us, with what it has printed so far. */
+export class Running {
+  readonly child: ChildProcess;
+  /** stdout and stderr together, in order of arrival. */
+  output = '';
+  stdout = '';
+  /** Resolves with the exit status; 128 + signal where a signal ended it. */
+  readonly exited: Promise<number>;
+  private readonly listeners = new Set<() => void>();
+
+  constructor(command: string, args: readonly string[], env?: NodeJS.ProcessEnv) {
+    this.child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(env === undefined ? {} : { env: { ...process.env, ...env } }),
+    });
+    this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+      this.add(text);
+    });
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => this.add(text));
+    this.exited = new Promise((resolve) => {
+      this.child.on('error', (error) => {
+        this.add(error.message);
+        resolve(127);
+      });
+      this.child.on('close', (code, signal) => {
+        resolve(code ?? 128 + (SIGNALS[signal ?? ''] ?? 0));
+        for (const listener of this.listeners) listener();
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid ?? -1;
+  }
+
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Resolves when the output matches; rejects, with the output, when the time is over or the program has ended. */
+  waitFor(pattern: RegExp, timeoutMs = 15_000): Promise<RegExpMatchArray> {
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.listeners.delete(look);
+      };
+      const look = (): void => {
+        const match = pattern.exec(this.output);
+        if (match !== null) {
+          done();
+          resolve(match);
+        } else if (!this.running) {
+          done();
+          reject(new Error(`ended without ${pattern} in its output:\n${this.output}`));
+        }
+      };
+      const timer = setTimeout(() => {
+        done();
+        reject(new Error(`no ${pattern} within ${timeoutMs} ms in:\n${this.output}`));
+      }, timeoutMs);
+      this.listeners.add(look);
+      look();
+    });
+  }
+
+  kill(signal: NodeJS.Signals = 'SIGTERM'): void {
+    if (this.running) this.child.kill(signal);
+  }
+
+  /** SIGTERM, and SIGKILL for who does not heed it. Resolves with the exit status. */
+  async stop(): Promise<number> {
+    this.kill();
+    const timer = setTimeout(() => this.kill('SIGKILL'), END_MS);
+    const status = await this.exited;
+    clearTimeout(timer);
+    return status;
+  }
+
+  private add(text: string): void {
+    this.output += text;
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/** Calls `look` again and again until it gives something; rejects when the time is over. */
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | Promise<T | undefined>,
+  timeoutMs = 15_000,
+  everyMs = 50,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() >= deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
+
+const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };

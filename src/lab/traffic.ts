@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import type { Namespace } from './namespace.ts';
+
+/**
+ * Pings from inside a namespace; the round trip in ms of the first reply, or undefined when none came within `timeoutMs`.
+ * Asks every 200 ms.
+ */
+export async function ping(from: Namespace, address: string, timeoutMs = 5_000): Promise<number | undefined> {
+  const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
+  const running = from.spawn('ping', ['-n', '-i', '0.2', '-c', '1000', '-w', String(seconds), address]);
+  try {
+    const match = await running.waitFor(/time=([\d.]+) ms/, timeoutMs + 1_000);
+    return Number(match[1]);
+  } catch {
+    return undefined; // nothing came: the answer to what was asked
+  } finally {
+    await running.stop();
+  }
+}
+
+/** How long, in ms, from the first ping to its first answer; undefined when none came in time. */
+export async function timeToFirstReply(
+  from: Namespace,
+  address: string,
+  timeoutMs = 10_000,
+): Promise<number | undefined> {
+  const begun = performance.now();
+  return (await ping(from, address, timeoutMs)) === undefined ? undefined : performance.now() - begun;
+}
+
+export interface Transfer {
+  readonly bytes: number;
+  readonly seconds: number;
+  /** Whether what arrived is what was sent, to the last bit. */
+  readonly whole: boolean;
+}
+
+/** Sends bytes over TCP from one namespace to an address in another, which listens on a port of its choice. */
+export async function transfer(
+  from: Namespace,
+  to: Namespace,
+  address: string,
+  bytes: number,
+  timeoutMs = 60_000,
+): Promise<Transfer> {
+  const receiver = to.spawn(process.execPath, ['-e', RECEIVER]);
+  try {
+    const [, port] = await receiver.waitFor(/port (\d+)/);
+    const sender = from.spawn(process.execPath, ['-e', SENDER, address, port!, String(bytes)]);
+    try {
+      const match = await receiver.waitFor(/got (\d+) bytes in ([\d.]+) s, (\w+)/, timeoutMs);
+      return {
+        bytes: Number(match[1]),
+        seconds: Number(match[2]),
+        whole: Number(match[1]) === bytes && match[3] === expectedHash(bytes),
+      };
+    } finally {
+      await sender.stop();
+    }
+  } finally {
+    await receiver.stop();
+  }
+}
+
+/** What is sent repeats every 1,048,573 bytes, a prime: a lost or doubled segment shows. */
+const PATTERN = 1_048_573;
+
+function expectedHash(bytes: number): string {
+  const pattern = makePattern();
+  const hash = createHash('sha256');
+  for (let sent = 0; sent < bytes; sent += PATTERN) hash.update(pattern.subarray(0, Math.min(PATTERN, bytes - sent)));
+  return hash.digest('hex');
+}
+
+function makePattern(): Buffer {
+  const pattern = Buffer.alloc(PATTERN);
+  for (let i = 0, x = 1; i < PATTERN; i++) {
+    x = (Math.imul(x, 1_103_515_245) + 12_345) >>> 0;
+    pattern[i] = x >>> 16;
+  }
+  return pattern;
+}
+
+const RECEIVER = `
+  const hash = require('crypto').createHash('sha256'); let got = 0, begun;
+  const server = require('net').createServer((socket) => {
+    begun = performance.now();
+    socket.on('data', (chunk) => { got += chunk.length; hash.update(chunk); });
+    socket.on('error', (error) => console.log('error ' + error.message));
+    socket.on('end', () => {
+      const seconds = (performance.now() - begun) / 1000;
+      socket.end(); server.close();
+      console.log('got ' + got + ' bytes in ' + seconds.toFixed(6) + ' s, ' + hash.digest('hex'));
+    });
+  });
+  server.listen(0, '::', () => console.log('port ' + server.address().port));`;
+
+const SENDER = `
+  const [address, port, total] = [process.argv[1], +process.argv[2], +process.argv[3]];
+  const size = ${PATTERN}, pattern = Buffer.alloc(size);
+  for (let i = 0, x = 1; i < size; i++) { x = (Math.imul(x, 1103515245) + 12345) >>> 0; pattern[i] = x >>> 16; }
+  const socket = require('net').connect(port, address, () => {
+    let sent = 0;
+    (function more() {
+      while (sent < total) {
+        const chunk = pattern.subarray(0, Math.min(size, total - sent));
+        sent += chunk.length;
+        if (!socket.write(chunk)) return socket.once('drain', more);
+      }
+      socket.end();
+    })();
+  });
+  socket.on('error', (error) => { console.error(error.message); process.exit(1); });`;

@@ -1,0 +1,24 @@
+import { constants } from 'node:os';
+
+/** A system call has failed. `code`: the error's name, such as ENETUNREACH. */
+export class SystemCallError extends Error {
+  readonly code: string;
+  readonly call: string;
+
+  constructor(call: string, number: number) {
+    const code = errorName(number);
+    super(`${call}: ${code}`);
+    this.name = 'SystemCallError';
+    this.code = code;
+    this.call = call;
+  }
+}
+
+/** The name of an error number, as ENOBUFS for 105. */
+export function errorName(number: number): string {
+  return names.get(number) ?? EXTRA[number] ?? `errno ${number}`;
+}
+
+const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/** Those that Node has no name for. */
+const EXTRA: Readonly<Record<number, string>> = { 77: 'EBADFD', 100: 'ENETDOWN', 105: 'ENOBUFS' };

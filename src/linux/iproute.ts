@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** iproute2 lies where a plain user's PATH does not look. */
+const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+
+/** `ip` did not do as told. */
+export class IpRouteError extends Error {
+  /** What `ip` said. */
+  readonly said: string;
+  readonly missing: boolean;
+
+  constructor(args: readonly string[], said: string, missing: boolean) {
+    super(`ip ${args.join(' ')}: ${said}`);
+    this.name = 'IpRouteError';
+    this.said = said;
+    this.missing = missing;
+  }
+}
+
+/** Runs `ip` with these arguments; rejects with an IpRouteError. */
+export async function ip(...args: string[]): Promise<void> {
+  try {
+    await run('ip', args, { env: { ...process.env, PATH, LC_ALL: 'C' } });
+  } catch (error) {
+    const { stderr, message, code } = error as { stderr?: string; message: string; code?: unknown };
+    throw new IpRouteError(args, (stderr ?? '').trim() || message, code === 'ENOENT');
+  }
+}

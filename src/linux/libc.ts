@@ -1,0 +1,109 @@
+import koffi from 'koffi';
+
+/**
+ * The C library's system calls. Pointers that are kept or computed go as numbers (`uintptr_t`): their memory belongs to
+ * a {@link Memory}, which lives as long as its use.
+ */
+const libc = koffi.load('libc.so.6');
+
+export const sys = {
+  open: libc.func('int open(const char*, int, ...)') as (path: string, flags: number) => number,
+  close: libc.func('int close(int)') as (fd: number) => number,
+  read: libc.func('intptr_t read(int, uintptr_t, size_t)') as (fd: number, to: number, size: number) => number,
+  write: libc.func('intptr_t write(int, uintptr_t, size_t)') as (fd: number, from: number, size: number) => number,
+  ioctl: libc.func('int ioctl(int, unsigned long, uintptr_t)') as (
+    fd: number,
+    request: number,
+    argument: number,
+  ) => number,
+  socket: libc.func('int socket(int, int, int)') as (domain: number, type: number, protocol: number) => number,
+  bind: libc.func('int bind(int, uintptr_t, uint32_t)') as (fd: number, address: number, size: number) => number,
+  connect: libc.func('int connect(int, uintptr_t, uint32_t)') as (
+    fd: number,
+    address: number,
+    size: number,
+  ) => number,
+  getsockname: libc.func('int getsockname(int, uintptr_t, uintptr_t)') as (
+    fd: number,
+    address: number,
+    size: number,
+  ) => number,
+  setsockopt: libc.func('int setsockopt(int, int, int, uintptr_t, uint32_t)') as (
+    fd: number,
+    level: number,
+    name: number,
+    value: number,
+    size: number,
+  ) => number,
+  getsockopt: libc.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)') as (
+    fd: number,
+    level: number,
+    name: number,
+    value: number,
+    size: number,
+  ) => number,
+  sendto: libc.func('intptr_t sendto(int, uintptr_t, size_t, int, uintptr_t, uint32_t)') as (
+    fd: number,
+    from: number,
+    size: number,
+    flags: number,
+    address: number,
+    addressSize: number,
+  ) => number,
+  recvmmsg: libc.func('int recvmmsg(int, uintptr_t, uint32_t, int, uintptr_t)') as (
+    fd: number,
+    messages: number,
+    count: number,
+    flags: number,
+    timeout: number,
+  ) => number,
+  sendmmsg: libc.func('int sendmmsg(int, uintptr_t, uint32_t, int)') as (
+    fd: number,
+    messages: number,
+    count: number,
+    flags: number,
+  ) => number,
+};
+
+/** The error number of the system call just made. */
+export function errno(): number {
+  return koffi.errno();
+}
+
+/** Memory that the kernel may be given the address of. Keep the object for as long as the kernel may use it. */
+export class Memory {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly address: number;
+
+  constructor(size: number) {
+    // Of its own, not out of Node's pool: the address must not be shared or moved.
+    this.bytes = new Uint8Array(new ArrayBuffer(size));
+    this.view = new DataView(this.bytes.buffer);
+    this.address = Number(koffi.address(this.bytes));
+  }
+
+  /** Writes a pointer (little endian, as all machines that Node 20 runs Linux on) at an offset. */
+  setPointer(offset: number, address: number): void {
+    this.view.setBigUint64(offset, BigInt(address), true);
+  }
+}
+
+/** Error numbers of Linux (asm-generic) that are told apart here; for the others see `errorName`. */
+export const E = {
+  EPERM: 1,
+  ENOENT: 2,
+  EINTR: 4,
+  EIO: 5,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EBUSY: 16,
+  EINVAL: 22,
+  EBADFD: 77,
+  EADDRINUSE: 98,
+  EADDRNOTAVAIL: 99,
+  ENETDOWN: 100,
+  ENETUNREACH: 101,
+  ENOBUFS: 105,
+} as const;

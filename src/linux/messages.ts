@@ -1,0 +1,78 @@
+import { Memory } from './libc.ts';
+import { AF_INET } from './socket.ts';
+
+/** struct mmsghdr, struct iovec, struct sockaddr_in on 64-bit Linux. */
+const HEADER = 64;
+const IOVEC = 16;
+const SOCKADDR = 16;
+
+/**
+ * The arrays that recvmmsg and sendmmsg take, hand-laid: message headers, one iovec and one IPv4 address each. Pointers are
+ * written as two halves, so that filling in a message makes no objects.
+ */
+export class Messages {
+  readonly count: number;
+  private readonly memory: Memory;
+  private readonly words: Uint32Array;
+  private readonly bytes: Uint8Array;
+  private readonly iovecs: number;
+  private readonly names: number;
+
+  constructor(count: number) {
+    this.count = count;
+    this.iovecs = count * HEADER;
+    this.names = this.iovecs + count * IOVEC;
+    this.memory = new Memory(this.names + count * SOCKADDR);
+    this.words = new Uint32Array(this.memory.bytes.buffer);
+    this.bytes = this.memory.bytes;
+    for (let i = 0; i < count; i++) {
+      this.memory.setPointer(i * HEADER, this.memory.address + this.names + i * SOCKADDR);
+      this.memory.view.setUint32(i * HEADER + 8, SOCKADDR, true);
+      this.memory.setPointer(i * HEADER + 16, this.memory.address + this.iovecs + i * IOVEC);
+      this.memory.setPointer(i * HEADER + 24, 1);
+      this.memory.view.setUint16(this.names + i * SOCKADDR, AF_INET, true);
+    }
+  }
+
+  /** Address of message `i`'s header. */
+  addressOf(i: number): number {
+    return this.memory.address + i * HEADER;
+  }
+
+  /** Where message `i`'s bytes are. */
+  setBytes(i: number, address: number, length: number): void {
+    const at = (this.iovecs + i * IOVEC) >> 2;
+    const high = Math.floor(address / 2 ** 32);
+    this.words[at] = address - high * 2 ** 32;
+    this.words[at + 1] = high;
+    this.words[at + 2] = length;
+    this.words[at + 3] = 0;
+  }
+
+  setDestination(i: number, address: number, port: number): void {
+    const at = this.names + i * SOCKADDR;
+    const { bytes } = this;
+    bytes[at + 2] = port >>> 8;
+    bytes[at + 3] = port;
+    bytes[at + 4] = address >>> 24;
+    bytes[at + 5] = address >>> 16;
+    bytes[at + 6] = address >>> 8;
+    bytes[at + 7] = address;
+  }
+
+  sourceAddress(i: number): number {
+    const at = this.names + i * SOCKADDR + 4;
+    const { bytes } = this;
+    return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+  }
+
+  sourcePort(i: number): number {
+    const at = this.names + i * SOCKADDR + 2;
+    return (this.bytes[at]! << 8) | this.bytes[at + 1]!;
+  }
+
+  /** Bytes received into message `i`. */
+  length(i: number): number {
+    return this.words[(i * HEADER + 56) >> 2]!;
+  }
+}

@@ -1,0 +1,43 @@
+import { SystemCallError } from './errors.ts';
+import { Memory, errno, sys } from './libc.ts';
+import { Poll } from './poll.ts';
+import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
+
+const AF_NETLINK = 16;
+const NETLINK_ROUTE = 0;
+/** RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE. */
+const GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
+
+/** Says that links, addresses or routes have changed. What the messages hold is not looked at. */
+export class NetlinkMonitor {
+  private readonly fd: number;
+  private readonly memory = new Memory(16_384);
+  private poll: Poll | undefined;
+
+  constructor() {
+    this.fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
+    const name = new Memory(12); // struct sockaddr_nl
+    name.view.setUint16(0, AF_NETLINK, true);
+    name.view.setUint32(8, GROUPS, true);
+    if (sys.bind(this.fd, name.address, 12) < 0) {
+      const error = errno();
+      sys.close(this.fd);
+      throw new SystemCallError('bind', error);
+    }
+  }
+
+  start(onChange: () => void): void {
+    this.poll = new Poll(this.fd, () => {
+      // A read that fails because messages were lost says the same: something has changed.
+      for (let i = 0; i < 64 && sys.read(this.fd, this.memory.address, 16_384) > 0; i++);
+      onChange();
+    });
+  }
+
+  close(): void {
+    if (this.poll === undefined) return;
+    this.poll.close();
+    this.poll = undefined;
+    sys.close(this.fd);
+  }
+}

@@ -1,0 +1,62 @@
+import koffi from 'koffi';
+import { Memory, sys } from './libc.ts';
+
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+
+/**
+ * Calls back whenever a descriptor can be read from, until closed. libuv ends a poll for good when the descriptor has an
+ * error (an ICMP message on a connected socket is enough): the error is taken off and the poll begun again.
+ */
+export class Poll {
+  private readonly fd: number;
+  private readonly onReadable: () => void;
+  private handle: ReturnType<typeof koffi.node.poll> | undefined;
+
+  constructor(fd: number, onReadable: () => void) {
+    this.fd = fd;
+    this.onReadable = onReadable;
+    this.arm();
+  }
+
+  close(): void {
+    this.handle?.close();
+    this.handle = undefined;
+    polls.delete(this);
+  }
+
+  private arm(): void {
+    polls.add(this); // the handle stops when the garbage collector takes it
+    this.handle = koffi.node.poll(this.fd, { readable: true }, ({ readable }) => {
+      try {
+        if (readable) this.onReadable();
+        else this.recover();
+      } catch (error) {
+        // Exceptions in here would be swallowed.
+        setImmediate(() => {
+          throw error;
+        });
+      }
+    });
+  }
+
+  private recover(): void {
+    if (this.handle === undefined) return;
+    takeSocketError(this.fd);
+    // What the error was about shows at the next read, if it still is.
+    this.onReadable();
+    if (this.handle === undefined) return;
+    this.handle.close();
+    this.arm();
+  }
+}
+
+const polls = new Set<Poll>();
+
+/** Reads and clears a socket's pending error; 0 where there is none. */
+function takeSocketError(fd: number): number {
+  const memory = new Memory(8);
+  memory.view.setUint32(4, 4, true);
+  if (sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, memory.address, memory.address + 4) < 0) return 0;
+  return memory.view.getInt32(0, true);
+}

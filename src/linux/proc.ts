@@ -1,0 +1,76 @@
+import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+
+/** Bits of the capability sets in /proc/self/status. */
+export const CAPABILITY = { NET_ADMIN: 12, NET_RAW: 13 } as const;
+
+export function hasCapability(bit: number): boolean {
+  const match = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
+  return match !== null && ((BigInt(`0x${match[1]}`) >> BigInt(bit)) & 1n) === 1n;
+}
+
+/** A sysctl's value, or undefined where this kernel has none of that name. Names with slashes: `net/ipv6/conf/all/forwarding`. */
+export function readSysctl(name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/sys/${name}`, 'utf8').trim();
+  } catch {
+    return undefined; // not there (IPv6 switched off), or not for us to read
+  }
+}
+
+/** False where it could not be written. */
+export function writeSysctl(name: string, value: string): boolean {
+  try {
+    writeFileSync(`/proc/sys/${name}`, value);
+    return true;
+  } catch {
+    return false; // no such setting, or a read-only /proc as in many containers
+  }
+}
+
+/** Whether an IPv6 default route leads somewhere else than into `exceptInterface`. */
+export function hasIpv6DefaultRoute(exceptInterface: string): boolean {
+  return lines('/proc/net/ipv6_route').some((line) => {
+    const [destination, length, , , , , , , flags, name] = line.trim().split(/\s+/);
+    const RTF_REJECT = 0x200;
+    return (
+      length === '00' &&
+      destination === '0'.repeat(32) &&
+      name !== exceptInterface &&
+      name !== 'lo' &&
+      (Number.parseInt(flags ?? '0', 16) & RTF_REJECT) === 0
+    );
+  });
+}
+
+/** "pid 123, miredo": who holds a UDP port of this namespace, as far as this process may see. */
+export function holderOfUdpPort(port: number): string | undefined {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const inodes = new Set(
+    lines('/proc/net/udp')
+      .map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields[1]?.endsWith(suffix) === true)
+      .map((fields) => `socket:[${fields[9]}]`),
+  );
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    if (descriptors(pid).some((target) => inodes.has(target))) {
+      return `pid ${pid}, ${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()}`;
+    }
+  }
+  return undefined;
+}
+
+function descriptors(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  } catch {
+    return []; // gone meanwhile, or somebody else's
+  }
+}
+
+function lines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n');
+  } catch {
+    return []; // this kernel has no such table
+  }
+}

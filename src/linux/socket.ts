@@ -1,0 +1,86 @@
+import { SystemCallError } from './errors.ts';
+import { Memory, errno, sys } from './libc.ts';
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOCK_NONBLOCK = 0o4000;
+const SOL_SOCKET = 1;
+const SOL_IP = 0;
+
+/** Socket options that are set here: level and name. */
+export const OPTION = {
+  REUSEADDR: [SOL_SOCKET, 2],
+  SNDBUF: [SOL_SOCKET, 7],
+  RCVBUF: [SOL_SOCKET, 8],
+  SNDBUFFORCE: [SOL_SOCKET, 32],
+  RCVBUFFORCE: [SOL_SOCKET, 33],
+  MTU_DISCOVER: [SOL_IP, 10],
+  MULTICAST_TTL: [SOL_IP, 33],
+  MULTICAST_LOOP: [SOL_IP, 34],
+  MULTICAST_ALL: [SOL_IP, 49],
+} as const;
+
+/** Opens a socket; throws what the kernel says. */
+export function openSocket(domain: number, type: number, protocol = 0): number {
+  const fd = sys.socket(domain, type | SOCK_CLOEXEC, protocol);
+  if (fd < 0) throw new SystemCallError('socket', errno());
+  return fd;
+}
+
+/** Sets an option that is an int; false where the kernel does not want it. */
+export function setOption(fd: number, [level, name]: readonly [number, number], value: number): boolean {
+  const memory = new Memory(4);
+  memory.view.setInt32(0, value, true);
+  return sys.setsockopt(fd, level, name, memory.address, 4) === 0;
+}
+
+/** Joins an IPv4 group on the interface that has this address. */
+export function joinGroup(fd: number, group: number, local: number): void {
+  const IP_ADD_MEMBERSHIP = 35;
+  const memory = new Memory(12); // struct ip_mreqn: group, address, interface index
+  memory.view.setUint32(0, group);
+  memory.view.setUint32(4, local);
+  if (sys.setsockopt(fd, SOL_IP, IP_ADD_MEMBERSHIP, memory.address, 12) < 0) {
+    throw new SystemCallError('IP_ADD_MEMBERSHIP', errno());
+  }
+}
+
+/** Binds an IPv4 socket; throws what the kernel says. */
+export function bindIpv4(fd: number, address: number, port: number): void {
+  const memory = new Memory(16);
+  writeSockaddr(memory.view, 0, address, port);
+  if (sys.bind(fd, memory.address, 16) < 0) throw new SystemCallError('bind', errno());
+}
+
+/** The address and port an IPv4 socket is bound to. */
+export function localEndpoint(fd: number): { address: number; port: number } {
+  const memory = new Memory(20);
+  memory.view.setUint32(16, 16, true);
+  if (sys.getsockname(fd, memory.address, memory.address + 16) < 0) {
+    throw new SystemCallError('getsockname', errno());
+  }
+  return { address: memory.view.getUint32(4), port: memory.view.getUint16(2) };
+}
+
+/** struct sockaddr_in: family in host order, port and address in network order. */
+export function writeSockaddr(view: DataView, at: number, address: number, port: number): void {
+  view.setUint16(at, AF_INET, true);
+  view.setUint16(at + 2, port);
+  view.setUint32(at + 4, address);
+}
+
+/** The local address that the routing table gives datagrams to a destination; undefined where there is no way. */
+export function sourceAddressFor(destination: number): number | undefined {
+  const fd = openSocket(AF_INET, SOCK_DGRAM);
+  try {
+    const memory = new Memory(16);
+    writeSockaddr(memory.view, 0, destination, 9);
+    if (sys.connect(fd, memory.address, 16) < 0) return undefined;
+    return localEndpoint(fd).address;
+  } finally {
+    sys.close(fd);
+  }
+}

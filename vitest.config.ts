@@ -1,0 +1,32 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests that need root and namespaces of their own; a plain user's run leaves them out and scripts/test.mjs says so. */
+const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', 'test/attack/**/*.test.ts'];
+
+const isRoot = process.getuid?.() === 0;
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './test/support/closing-line-reporter.ts'],
+    projects: [
+      {
+        test: {
+          name: 'memory',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: KERNEL,
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'kernel',
+          include: isRoot ? KERNEL : [],
+          // Two cores: more labs at a time would only slow each other down and blur what is measured.
+          maxWorkers: 2,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
