@@ -62,19 +62,19 @@ function buildError(type: number, code: number, parameter: number, error: IcmpEr
   return packet;
 }
 
-/** `unseen`: it is ICMPv6, but its type is in another fragment or cut off. */
+/** `unseen`: it is or may be ICMPv6, but its type is in another fragment or cut off. */
 function icmpv6TypeBehindExtensions(b: Uint8Array, o: number, end: number): number | 'none' | 'unseen' {
   let header = nextHeader(b, o);
   let at = o + IPV6_HEADER;
   let firstFragment = true;
   while (isExtension(header) && firstFragment) {
-    if (end - at < 8) return 'none';
+    if (end - at < 8) return 'unseen';
     if (header === NEXT_HEADER.FRAGMENT) firstFragment = (b[at + 2] | (b[at + 3] & 0xf8)) === 0;
     const length = header === NEXT_HEADER.FRAGMENT ? 8 : 8 + 8 * b[at + 1];
     header = b[at];
     at += length;
   }
-  if (header !== NEXT_HEADER.ICMPV6) return 'none';
+  if (header !== NEXT_HEADER.ICMPV6) return isExtension(header) ? 'unseen' : 'none';
   return firstFragment && at < end ? b[at] : 'unseen';
 }
 

@@ -7,7 +7,6 @@ export * from './datagram.ts';
 export * from './icmpv6.ts';
 export * from './icmpv6-error.ts';
 export * from './ipv4.ts';
-export * from './ipv4-scope.ts';
 export * from './ipv6.ts';
 export * from './ipv6-prefix.ts';
 export * from './ipv6-scope.ts';

@@ -1,6 +1,5 @@
 import { copyBytes, readUint16, readUint32, writeUint16, writeUint32 } from './bytes.ts';
-import type { Endpoint } from './ipv4.ts';
-import { isUnicastIpv4 } from './ipv4-scope.ts';
+import type { Endpoint, Ipv4 } from './ipv4.ts';
 
 /** Trailers as received: what RFC 6081 section 4 puts behind an IPv6 packet. */
 export interface Trailers {
@@ -25,16 +24,9 @@ export const MAX_TRAILER_BYTES = 64;
 const TYPE = { NONCE: 1, ALTERNATE_ADDRESS: 3, NEIGHBOR_DISCOVERY: 4, RANDOM_PORT: 5 } as const;
 
 /** Reads trailers in order; a malformed one ends the reading, what came before it holds (E-4, E-5). The last of a kind counts. */
-export function parseTrailers(b: Uint8Array, start: number, end: number): Trailers {
-  const trailers: Trailers = {
-    nonce: undefined,
-    alternates: undefined,
-    neighborDiscovery: undefined,
-    randomPort: undefined,
-    discard: false,
-    malformedAlternate: false,
-    unknown: 0,
-  };
+export function parseTrailers(b: Uint8Array, start: number, end: number): Readonly<Trailers> {
+  if (end - start < 2) return NONE;
+  const trailers = { ...NONE };
   let at = start;
   while (end - at >= 2 && end - at >= 2 + b[at + 1]) {
     takeTrailer(b, at, trailers);
@@ -85,6 +77,17 @@ export function writeRandomPort(b: Uint8Array, o: number, port: number): number 
   return o + 4;
 }
 
+/** Shared, so that a plain bubble costs nothing. */
+const NONE: Readonly<Trailers> = Object.freeze({
+  nonce: undefined,
+  alternates: undefined,
+  neighborDiscovery: undefined,
+  randomPort: undefined,
+  discard: false,
+  malformedAlternate: false,
+  unknown: 0,
+});
+
 function takeTrailer(b: Uint8Array, at: number, trailers: Trailers): void {
   const type = b[at];
   const length = b[at + 1];
@@ -98,20 +101,28 @@ function takeTrailer(b: Uint8Array, at: number, trailers: Trailers): void {
 }
 
 function takeAlternates(b: Uint8Array, o: number, length: number, trailers: Trailers): void {
-  const alternates: Endpoint[] = [];
-  for (let at = o + 2; at < o + length; at += 6) alternates.push(endpointAt(b, at));
-  const good = ALTERNATE_LENGTHS.has(length) && alternates.every(isReachable);
-  if (good) trailers.alternates = alternates;
+  const alternates = ALTERNATE_LENGTHS.has(length) ? endpointsAt(b, o + 2, o + length) : [];
+  if (alternates.length > 0 && alternates.every(isReachable)) trailers.alternates = alternates;
   else trailers.malformedAlternate = true;
 }
 
 /** One to four pairs. E-8 */
 const ALTERNATE_LENGTHS: ReadonlySet<number> = new Set([8, 14, 20, 26]);
 
-function endpointAt(b: Uint8Array, o: number): Endpoint {
-  return { address: readUint32(b, o), port: readUint16(b, o + 4) };
+function endpointsAt(b: Uint8Array, start: number, end: number): Endpoint[] {
+  const endpoints: Endpoint[] = [];
+  for (let at = start; at < end; at += 6) {
+    endpoints.push({ address: readUint32(b, at), port: readUint16(b, at + 4) });
+  }
+  return endpoints;
 }
 
-function isReachable(endpoint: Endpoint): boolean {
-  return isUnicastIpv4(endpoint.address) && endpoint.port !== 0;
+function isReachable({ address, port }: Endpoint): boolean {
+  return isUnicast(address) && port !== 0;
+}
+
+/** Private addresses are what this trailer is for; this network, loopback, groups and broadcast are not. E-96 */
+function isUnicast(address: Ipv4): boolean {
+  const first = address >>> 24;
+  return first !== 0 && first !== 127 && (first < 224 || first > 239) && address !== 0xffffffff;
 }
