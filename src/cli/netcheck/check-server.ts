@@ -1,0 +1,112 @@
+import type { ServerCandidate, ServerResult } from '../../core/client/index.ts';
+import type { NatKind, QualificationReason } from '../../core/events.ts';
+import type { PortFactory } from '../../io/port-factory.ts';
+import { Client } from '../../runtime/client.ts';
+import { formatEndpoint, formatIpv4 } from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
+
+export interface CheckStep {
+  readonly good: boolean;
+  readonly text: string;
+}
+
+export interface ServerCheck {
+  readonly name: string;
+  readonly primary: string;
+  readonly primaryNumber: Ipv4;
+  readonly qualified: boolean;
+  readonly nat: NatKind;
+  readonly mapped?: string;
+  readonly reason?: QualificationReason;
+  readonly roundTripMs?: number;
+  readonly steps: readonly CheckStep[];
+}
+
+/** Two phases of three solicitations, and a little more. */
+const TIMEOUT_MS = 27_000;
+
+/** Tries to qualify with one server, as a client would, and tells how far that came. */
+export async function checkServer(
+  candidate: ServerCandidate,
+  options: { readonly bind?: Ipv4; readonly port?: number; readonly allowPrivate?: boolean },
+  ports: PortFactory,
+): Promise<ServerCheck> {
+  const client = new Client(
+    {
+      servers: [candidate],
+      bind: options.bind,
+      port: options.port,
+      allowPrivate: options.allowPrivate,
+      localDiscovery: false,
+    },
+    ports,
+  );
+  const settled = new Promise<void>((resolve) => {
+    client.on('state', (state, reason) => {
+      if (state === 'qualified' || (state === 'offline' && reason !== undefined)) resolve();
+    });
+  });
+  const timer = new AbortController();
+  try {
+    await client.start();
+    await Promise.race([settled, delay(TIMEOUT_MS, timer.signal)]);
+    return report(client, candidate);
+  } finally {
+    timer.abort();
+    await client.close();
+  }
+}
+
+function report(client: Client, candidate: ServerCandidate): ServerCheck {
+  const qualified = client.state === 'qualified';
+  const result = client.serverResults[0];
+  const { mapped, roundTripMs } = client;
+  const reason = qualified ? undefined : client.reason;
+  const origin = mapped ?? result?.answers.at(-1)?.origin;
+  const roundTrip = roundTripMs ?? result?.answers[0]?.roundTripMs;
+  return {
+    name: candidate.name ?? formatIpv4(candidate.primary),
+    primary: formatIpv4(candidate.primary),
+    primaryNumber: candidate.primary,
+    qualified,
+    nat: client.nat,
+    ...(origin === undefined ? {} : { mapped: formatEndpoint(origin) }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(roundTrip === undefined ? {} : { roundTripMs: roundTrip }),
+    steps: steps(client, result),
+  };
+}
+
+/** What was asked, what came back, in the order of qualification (RFC 4380 section 5.2.1). */
+function steps(client: Client, result: ServerResult | undefined): CheckStep[] {
+  if (result === undefined) return [];
+  const answers = result.answers.map(
+    ({ from, origin, roundTripMs }): CheckStep => ({
+      good: true,
+      text: `${formatEndpoint(from)} answers in ${roundTripMs.toFixed(1)} ms and sees us as ${formatEndpoint(origin)}`,
+    }),
+  );
+  const invalid = result.invalidAnswers.map(
+    ({ from, reason }): CheckStep => ({ good: false, text: `${formatEndpoint(from)}: invalid answer (${reason})` }),
+  );
+  const silent = [...new Set(result.solicitations.map(({ target }) => target))]
+    .filter((target) => !result.answers.some(({ from }) => from.address === target))
+    .map((target): CheckStep => {
+      const count = result.solicitations.filter((sent) => sent.target === target).length;
+      return { good: false, text: `${formatIpv4(target)} does not answer (asked ${count} times over UDP port 3544)` };
+    });
+  const verdict: CheckStep[] =
+    client.state === 'qualified'
+      ? [{ good: true, text: client.symmetricNatRuledOut ? 'both addresses see the same mapping' : 'one address only: a symmetric NAT cannot be ruled out' }]
+      : client.reason === 'symmetric-nat'
+        ? [{ good: false, text: 'the two addresses see different mappings' }]
+        : [];
+  return [...answers, ...invalid, ...silent, ...verdict];
+}
+
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => clearTimeout(timer));
+  });
+}
