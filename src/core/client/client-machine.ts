@@ -1,85 +1,228 @@
-import { CommandRing } from '../commands.ts';
+import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
 import type { ClientState, NatKind, QualificationReason } from '../events.ts';
-import { makeCounters } from '../machine.ts';
 import type { Machine, SocketId } from '../machine.ts';
-import { REFRESH_INTERVAL_MS } from '../constants.ts';
-import type { Endpoint, Ipv6 } from '../../wire/index.ts';
-import { CLIENT_COUNTERS } from './counters.ts';
+import { TRUSTED } from '../peer-table.ts';
+import { DatagramView, decodeDatagram, isTeredo, parseTrailers } from '../../wire/index.ts';
+import type { DecodeReason, Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
+import { isAdvertisement } from './advertisement.ts';
+import { Bubbles } from './bubbles.ts';
+import { ConnectivityTest } from './connectivity-test.ts';
+import { ClientContext } from './context.ts';
+import type { ClientCounter } from './counters.ts';
+import { LocalDiscovery } from './local-discovery.ts';
+import { LocalErrors } from './local-errors.ts';
+import { SOCKET } from './options.ts';
 import type { AttachedNetwork, ClientOptions, ServerCandidate } from './options.ts';
+import { PeerContacts } from './peer-contacts.ts';
+import { Reception } from './reception.ts';
+import { RefreshIntervalDetermination } from './refresh-interval.ts';
+import { Service } from './service.ts';
 import type { PeerStatus, ServerResult } from './status.ts';
+import { Transmission } from './transmission.ts';
 
-/** Skeleton: the public face, not the behaviour yet. */
+const SWEEP_INTERVAL_MS = 10_000;
+const SWEEP_MOST = 10_000;
+
+/** The Teredo client: puts its parts together and hands each input to the one it is for. RFC 4380 section 5.2, RFC 5991 */
 export class ClientMachine implements Machine {
-  readonly commands: CommandRing = new CommandRing();
-  readonly counters: Readonly<Record<string, number>> = makeCounters(CLIENT_COUNTERS);
+  private readonly context: ClientContext;
+  private readonly service: Service;
+  private readonly contacts: PeerContacts;
+  private readonly discovery: LocalDiscovery;
+  private readonly reception: Reception;
+  private readonly refreshInterval: RefreshIntervalDetermination;
+  private readonly transmission: Transmission;
+  private readonly view = new DatagramView();
+  private sweepAt = Infinity;
 
-  constructor(_options: ClientOptions, _entropy: Entropy) {}
+  constructor(options: ClientOptions, entropy: Entropy) {
+    const context = new ClientContext(options, entropy, (peer) => this.contacts.drop(peer));
+    const bubbles = new Bubbles(context);
+    const errors = new LocalErrors(context);
+    const test = new ConnectivityTest(context);
+    this.context = context;
+    this.discovery = new LocalDiscovery(context, bubbles);
+    this.contacts = new PeerContacts(context, { bubbles, errors, test, discovery: this.discovery });
+    const means = { bubbles, errors, test, discovery: this.discovery, contacts: this.contacts };
+    this.reception = new Reception(context, means);
+    this.transmission = new Transmission(context, means);
+    this.refreshInterval = new RefreshIntervalDetermination(context, bubbles);
+    this.service = new Service(context, this.discovery, this.refreshInterval);
+  }
 
+  get commands(): CommandRing {
+    return this.context.commands;
+  }
+  get counters(): Readonly<Record<string, number>> {
+    return this.context.counters;
+  }
   get state(): ClientState {
-    return 'offline';
+    return this.service.state;
   }
   /** Why the state is what it is; undefined while qualified. */
   get reason(): QualificationReason | undefined {
-    return 'stopped';
+    return this.service.reason;
   }
   get natKind(): NatKind {
-    return 'unknown';
+    return this.context.natKind;
   }
   /** Whether two server addresses have seen the same mapping: false with a server of one address. */
   get symmetricNatRuledOut(): boolean {
-    return false;
+    return this.context.qualified?.verified ?? false;
   }
   /** Index of the server in use. */
   get server(): number | undefined {
-    return undefined;
+    return this.context.qualified?.server;
   }
   get address(): Ipv6 | undefined {
-    return undefined;
+    return this.context.address;
   }
   get mapped(): Endpoint | undefined {
-    return undefined;
+    return this.context.mapped;
   }
   get refreshIntervalMs(): number {
-    return REFRESH_INTERVAL_MS;
+    return this.context.refreshIntervalMs;
   }
   /** Time of the last packet from the server in use; -Infinity when there was none. */
   get lastServerContact(): number {
-    return -Infinity;
+    return this.context.lastServerContact;
   }
   /** Of the last answered solicitation. */
   get roundTripMs(): number | undefined {
-    return undefined;
+    return this.context.roundTripMs;
   }
   get serverResults(): readonly ServerResult[] {
-    return [];
+    return this.context.logs;
   }
 
   handleDatagram(
-    _socket: SocketId,
-    _buffer: Uint8Array,
-    _start: number,
-    _end: number,
-    _address: number,
-    _port: number,
-    _now: number,
-  ): void {}
-  handlePacket(_buffer: Uint8Array, _start: number, _end: number, _now: number): void {}
-  handleTimeout(_now: number): void {}
-
-  start(_now: number): void {}
-  stop(_now: number): void {}
-  /** The host has moved, or its addresses have changed: the mapping is determined anew. */
-  networkChanged(_now: number, _network: AttachedNetwork): void {}
-  /** Names were resolved again. */
-  setServers(_servers: readonly ServerCandidate[], _now: number): void {}
-  /** Begins a contact with a peer; false when that cannot be. */
-  contact(_address: Ipv6, _now: number): boolean {
-    return false;
+    socket: SocketId,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const { context, view } = this;
+    const { counters } = context;
+    counters.receivedDatagrams++;
+    if (socket === SOCKET.discovery) {
+      this.discovery.handleDatagram(buffer, start, end, address, port, now);
+      return;
+    }
+    const reason = decodeDatagram(buffer, start, end, view); // CL-40
+    if (reason !== undefined) {
+      counters[DECODE_COUNTERS[reason]]++;
+      return;
+    }
+    if (view.ipv6End < end && parseTrailers(buffer, view.ipv6End, end).discard) {
+      counters.droppedTrailer++; // E-3
+      return;
+    }
+    if (socket === SOCKET.refreshProbe) {
+      this.refreshInterval.handleDatagram(buffer, view, { address, port }, now);
+      return;
+    }
+    if (context.isServer(address, port)) {
+      context.lastServerContact = now; // CL-42
+      context.silentSince = Infinity;
+    }
+    if (isAdvertisement(buffer, view.ipv6Start)) {
+      this.service.handleAdvertisement({ buffer, view, from: { address, port }, now });
+    } else if (context.qualified === undefined) {
+      counters.droppedUnqualifiedInbound++;
+    } else {
+      this.reception.handleDatagram(buffer, view, address, port, now);
+    }
   }
-  *peers(_now: number): Generator<PeerStatus> {}
+
+  handlePacket(buffer: Uint8Array, start: number, end: number, now: number): void {
+    this.transmission.handlePacket(buffer, start, end, now);
+  }
+
+  handleTimeout(now: number): void {
+    this.service.handleTimeout(now);
+    this.discovery.handleTimeout(now);
+    this.refreshInterval.handleTimeout(now);
+    if (this.context.qualified !== undefined) this.contacts.handleTimeout(now);
+    if (now >= this.sweepAt) {
+      this.context.peers.sweep(now, SWEEP_MOST);
+      this.sweepAt = now + SWEEP_INTERVAL_MS;
+    }
+  }
+
+  start(now: number): void {
+    this.service.start(now);
+    this.sweepAt = now + SWEEP_INTERVAL_MS;
+  }
+
+  stop(_now: number): void {
+    this.service.stop();
+    this.sweepAt = Infinity;
+  }
+
+  /** The host has moved, or its addresses have changed: the mapping is determined anew. */
+  networkChanged(now: number, network: AttachedNetwork): void {
+    this.service.networkChanged(network, now);
+  }
+
+  /** Names were resolved again. */
+  setServers(servers: readonly ServerCandidate[], now: number): void {
+    this.service.setServers(servers, now);
+  }
+
+  /** Begins a contact with a peer that no packet waits for; false when there can be none. */
+  contact(address: Ipv6, now: number): boolean {
+    return this.transmission.contact(address, now);
+  }
+
+  *peers(now: number): Generator<PeerStatus> {
+    const { peers } = this.context;
+    for (const peer of peers) {
+      const trusted = peers.status[peer] === TRUSTED;
+      yield {
+        address: peers.address(peer),
+        mapped: trusted ? { address: peers.mappedAddress[peer], port: peers.mappedPort[peer] } : undefined,
+        trusted,
+        local:
+          peers.localSeen[peer] === -Infinity
+            ? undefined
+            : { address: peers.localAddress[peer], port: peers.localPort[peer] },
+        lastReceivedMs: peers.lastReceived[peer],
+        lastSentMs: peers.lastSent[peer],
+        bubbles: isTeredo(peers.address(peer), 0) ? peers.bubbleCount(peer) : 0,
+        state: this.peerState(peer, trusted, now),
+      };
+    }
+  }
 
   pollTimeout(): number {
-    return Infinity;
+    return Math.min(
+      this.service.pollTimeout(),
+      this.discovery.pollTimeout(),
+      this.refreshInterval.pollTimeout(),
+      this.context.qualified === undefined ? Infinity : this.contacts.pollTimeout(),
+      this.sweepAt,
+    );
+  }
+
+  private peerState(peer: number, trusted: boolean, now: number): PeerStatus['state'] {
+    if (this.contacts.isUnderway(peer)) return 'contacting';
+    if (!trusted) return 'unverified';
+    return this.context.peers.isValid(peer, now) ? 'valid' : 'stale';
   }
 }
+
+const DECODE_COUNTERS: Readonly<Record<DecodeReason, ClientCounter>> = {
+  empty: 'droppedEmpty',
+  'unknown-header': 'droppedUnknownHeader',
+  'truncated-authentication': 'droppedTruncatedAuthentication',
+  'duplicate-authentication': 'droppedDuplicateAuthentication',
+  'truncated-origin': 'droppedTruncatedOrigin',
+  'duplicate-origin': 'droppedDuplicateOrigin',
+  'misordered-headers': 'droppedMisorderedHeaders',
+  'not-ipv6': 'droppedNotIpv6',
+  'truncated-ipv6': 'droppedTruncatedIpv6',
+};

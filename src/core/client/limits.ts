@@ -14,8 +14,6 @@ export interface ClientLimits {
   readonly unsolicitedTests: BucketLimits;
   /** Bubbles in answer to bubbles, to each IPv4 address. */
   readonly bubbleReplies: BucketLimits;
-  /** Entries made for unknown senders, all together: fewer than would push out a contact under way. */
-  readonly unsolicitedPeers: BucketLimits;
   /** Answers to discovery bubbles, all together. */
   readonly discoveryReplies: BucketLimits;
   /** ICMPv6 errors to the local stack. RFC 4443 section 2.4 (f). */
@@ -28,7 +26,6 @@ export const CLIENT_LIMITS: ClientLimits = {
   queue: CONTACT_LIMITS,
   unsolicitedTests: { perSecond: 10, burst: 50 },
   bubbleReplies: { perSecond: 10, burst: 100 },
-  unsolicitedPeers: { perSecond: 100, burst: 1_000 },
   discoveryReplies: { perSecond: 10, burst: 50 },
   icmpErrors: { perSecond: 10, burst: 20 },
 };

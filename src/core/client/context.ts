@@ -1,0 +1,105 @@
+import { AddressPolicy, inSubnets } from '../address-policy.ts';
+import { CommandRing } from '../commands.ts';
+import { REFRESH_INTERVAL_MS } from '../constants.ts';
+import { NO_PEER, PeerTable } from '../peer-table.ts';
+import { makeCounters } from '../machine.ts';
+import type { Entropy } from '../entropy.ts';
+import type { NatKind } from '../events.ts';
+import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
+import { TEREDO_PORT, equalBytes } from '../../wire/index.ts';
+import { CLIENT_COUNTERS } from './counters.ts';
+import { CLIENT_LIMITS } from './limits.ts';
+import type { ClientLimits } from './limits.ts';
+import type { AttachedNetwork, ClientOptions, ServerCandidate } from './options.ts';
+import { ServerLog } from './server-log.ts';
+
+/** What a completed qualification has found. RFC 4380 section 5.2.1. */
+export interface Qualified {
+  /** Index into the servers. */
+  readonly server: number;
+  readonly mapped: Endpoint;
+  readonly cone: boolean;
+  /** Whether a second server address has seen the same mapping. */
+  readonly verified: boolean;
+  readonly roundTripMs: number;
+}
+
+/** The state that the parts of the client share. RFC 4380 section 5.2. CL-5 */
+export class ClientContext {
+  readonly commands = new CommandRing();
+  readonly counters = makeCounters(CLIENT_COUNTERS);
+  readonly options: ClientOptions;
+  readonly entropy: Entropy;
+  readonly limits: ClientLimits;
+  readonly policy: AddressPolicy;
+  readonly peers: PeerTable;
+
+  servers: readonly ServerCandidate[];
+  logs: readonly ServerLog[];
+  network: AttachedNetwork;
+
+  /** Set while the service may be used; the address outlives a renewed qualification that confirms it. */
+  qualified: Qualified | undefined = undefined;
+  address: Ipv6 | undefined = undefined;
+  mapped: Endpoint | undefined = undefined;
+  natKind: NatKind = 'unknown';
+  refreshIntervalMs: number;
+  /** The date of the last interaction with the server. CL-42 */
+  lastServerContact = -Infinity;
+  roundTripMs: number | undefined = undefined;
+  /**
+   * Since when traffic with trusted peers has been met with silence from everybody; Infinity when it has not. Read by
+   * maintenance.
+   */
+  silentSince = Infinity;
+
+  constructor(options: ClientOptions, entropy: Entropy, onEvict: (peer: number) => void) {
+    this.options = options;
+    this.entropy = entropy;
+    this.limits = { ...CLIENT_LIMITS, ...options.limits };
+    this.network = options.network ?? { subnets: [], localAddress: undefined };
+    this.policy = options.policy ?? new AddressPolicy({ subnets: this.network.subnets });
+    this.peers = new PeerTable(
+      { trusted: this.limits.trustedPeers, unverified: this.limits.unverifiedPeers },
+      entropy,
+      onEvict,
+    );
+    this.servers = options.servers;
+    this.logs = options.servers.map((server) => new ServerLog(server));
+    this.refreshIntervalMs = this.configuredRefreshIntervalMs;
+  }
+
+  get configuredRefreshIntervalMs(): number {
+    return this.options.refreshIntervalMs ?? REFRESH_INTERVAL_MS;
+  }
+
+  /** The server in use. */
+  get server(): ServerCandidate | undefined {
+    return this.qualified === undefined ? undefined : this.servers[this.qualified.server];
+  }
+
+  /** Whether a datagram came from the server in use. */
+  isServer(address: Ipv4, port: number): boolean {
+    return port === TEREDO_PORT && this.server?.primary === address;
+  }
+
+  /** Whether the IPv6 address at an offset is our Teredo address. */
+  isOwn(b: Uint8Array, o: number): boolean {
+    return this.address !== undefined && equalBytes(b, o, this.address, 0, 16);
+  }
+
+  isLocalAddress(address: Ipv4): boolean {
+    return inSubnets(address, this.network.subnets);
+  }
+
+  /** The peer with the address at an offset; NO_PEER when unknown. */
+  findPeer(b: Uint8Array, o: number): number {
+    return this.peers.find(b, o);
+  }
+
+  /** The peer with the address at an offset, made when unknown. CL-91 */
+  providePeer(b: Uint8Array, o: number): number {
+    const peer = this.peers.find(b, o);
+    return peer === NO_PEER ? this.peers.insert(b, o) : peer;
+  }
+}

@@ -1,0 +1,103 @@
+import { REFRESH_SHARE_HIGH, REFRESH_SHARE_LOW } from '../constants.ts';
+import { randomBetween } from '../entropy.ts';
+import { acceptAdvertisement } from './advertisement.ts';
+import type { ReceivedAdvertisement } from './advertisement.ts';
+import type { ClientContext } from './context.ts';
+import { SOCKET } from './options.ts';
+import { Solicitation } from './solicitation.ts';
+import type { Answer } from './status.ts';
+
+/** Traffic that is met with silence for this long makes the client ask whether its mapping still holds. */
+const SILENCE_MS = 3_000;
+/** Least time between two such questions. */
+const PROBE_SPACING_MS = 5_000;
+
+export interface MaintenanceOutcome {
+  /** The server has answered. */
+  refreshed(answer: Answer, now: number): void;
+  /** The server has not answered three solicitations. CL-84 */
+  lost(now: number): void;
+}
+
+/** Keeps the mapping alive and watches over it. RFC 4380 section 5.2.5. CL-80 */
+export class Maintenance {
+  private readonly context: ClientContext;
+  private readonly outcome: MaintenanceOutcome;
+  private active = false;
+  private solicitation: Solicitation | undefined = undefined;
+  /** The randomized refresh interval. CL-81 */
+  private randomizedIntervalMs = Infinity;
+  private probedAt = -Infinity;
+
+  constructor(context: ClientContext, outcome: MaintenanceOutcome) {
+    this.context = context;
+    this.outcome = outcome;
+  }
+
+  get underway(): boolean {
+    return this.solicitation !== undefined;
+  }
+
+  handleAdvertisement(received: ReceivedAdvertisement): void {
+    const { solicitation } = this;
+    const accepted = acceptAdvertisement(
+      this.context,
+      solicitation === undefined ? [] : [solicitation],
+      received,
+    );
+    if (accepted === undefined) return; // CL-82
+    this.begin();
+    this.outcome.refreshed(accepted.answer, received.now);
+  }
+
+  handleTimeout(now: number): void {
+    if (this.solicitation !== undefined) {
+      if (this.solicitation.handleTimeout(now) === 'failed') {
+        this.stop();
+        this.outcome.lost(now);
+      }
+    } else if (now >= this.pollTimeout()) {
+      if (now < this.refreshAt) {
+        this.probedAt = now;
+        this.context.counters.silenceProbes++; // CL-85
+      }
+      this.context.silentSince = Infinity;
+      this.solicit(now);
+    }
+  }
+
+  /** The client has qualified, or a refresh is done. */
+  begin(): void {
+    this.active = true;
+    this.solicitation = undefined;
+    const { refreshIntervalMs, entropy } = this.context;
+    this.randomizedIntervalMs = randomBetween(
+      entropy,
+      refreshIntervalMs * REFRESH_SHARE_LOW,
+      refreshIntervalMs * REFRESH_SHARE_HIGH,
+    );
+  }
+
+  stop(): void {
+    this.active = false;
+    this.solicitation = undefined;
+    this.probedAt = -Infinity;
+  }
+
+  pollTimeout(): number {
+    if (this.solicitation !== undefined) return this.solicitation.dueAt;
+    if (!this.active) return Infinity;
+    const probeAt = Math.max(this.context.silentSince + SILENCE_MS, this.probedAt + PROBE_SPACING_MS);
+    return Math.min(this.refreshAt, probeAt);
+  }
+
+  private get refreshAt(): number {
+    return this.context.lastServerContact + this.randomizedIntervalMs;
+  }
+
+  private solicit(now: number): void {
+    const { server, cone } = this.context.qualified!;
+    const { primary } = this.context.servers[server];
+    this.solicitation = new Solicitation(this.context, SOCKET.service, server, primary, cone, now);
+  }
+}

@@ -1,0 +1,179 @@
+import { LOCAL_PEER_MEMORY_MS } from '../constants.ts';
+import { Contacts } from '../contacts.ts';
+import type { Contact } from '../contacts.ts';
+import { TokenBuckets } from '../token-buckets.ts';
+import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
+import type { Bubbles } from './bubbles.ts';
+import type { ConnectivityTest } from './connectivity-test.ts';
+import type { ClientContext } from './context.ts';
+import type { LocalDiscovery } from './local-discovery.ts';
+import type { LocalErrors } from './local-errors.ts';
+import { SOCKET } from './options.ts';
+
+/** Least time between two questions to a trusted peer that is silent while it is sent to. */
+const QUESTION_SPACING_MS = 5_000;
+/** A neighbour that has not answered so many attempts on the link is tried by way of its server too. */
+const LOCAL_ONLY_ATTEMPTS = 1;
+
+interface Means {
+  readonly bubbles: Bubbles;
+  readonly test: ConnectivityTest;
+  readonly discovery: LocalDiscovery;
+  readonly errors: LocalErrors;
+}
+
+/** Brings peers into the state in which packets may be sent to them. RFC 4380 sections 5.2.4, 5.2.6, 5.2.9 */
+export class PeerContacts {
+  private readonly context: ClientContext;
+  private readonly means: Means;
+  private readonly contacts: Contacts;
+  private readonly unsolicited: TokenBuckets;
+
+  constructor(context: ClientContext, means: Means) {
+    this.context = context;
+    this.means = means;
+    this.contacts = new Contacts(
+      {
+        attempt: (contact, now) => this.attempt(contact, now),
+        failed: (contact, now) => this.fail(contact, now),
+      },
+      context.limits.queue,
+    );
+    this.unsolicited = new TokenBuckets(context.limits.unsolicitedTests, context.entropy, 1);
+  }
+
+  isUnderway(peer: number): boolean {
+    return this.contacts.get(peer) !== undefined;
+  }
+
+  handleTimeout(now: number): void {
+    this.contacts.handleTimeout(now);
+  }
+
+  /** The packet waits for a contact, which begins now unless it is under way. CL-62, CL-63, CL-65 */
+  enqueue(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
+    const contact = this.contacts.begin(peer, now);
+    if (!this.contacts.enqueue(contact, buffer, start, end)) this.context.counters.droppedQueueFull++; // CL-68
+  }
+
+  /** Begins a contact that no packet waits for. */
+  begin(peer: number, now: number): void {
+    this.contacts.begin(peer, now);
+  }
+
+  /**
+   * The peer has shown that it is reached at this pair: the one place where trust is given. Returns how many packets
+   * were waiting for that. CL-46, CL-47, CL-49
+   */
+  trust(peer: number, address: Ipv4, port: number, now: number): number {
+    const { peers } = this.context;
+    peers.mappedAddress[peer] = address;
+    peers.mappedPort[peer] = port;
+    this.means.bubbles.rewardReplies(address, now);
+    const waited = this.heard(peer, now);
+    // No room among the trusted: what waited has gone out, but a stranger takes no place of ours.
+    if (!peers.trust(peer, now)) peers.remove(peer);
+    return waited;
+  }
+
+  /** A peer was heard from where it is sent to. Returns how many packets were waiting for that. CL-45, CL-95 */
+  heard(peer: number, now: number): number {
+    const { context } = this;
+    context.peers.lastReceived[peer] = now;
+    context.peers.resetBubbles(peer);
+    context.silentSince = now;
+    if (this.contacts.size === 0) return 0;
+    const contact = this.contacts.finish(peer);
+    if (contact === undefined) return 0;
+    context.counters.succeededContacts++;
+    for (const packet of contact.waiting) this.send(peer, packet, 0, packet.length, now);
+    return contact.waiting.length;
+  }
+
+  /** To where the peer is known to be. CL-61 */
+  send(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
+    const { context } = this;
+    const { peers } = context;
+    peers.lastSent[peer] = now;
+    if (context.silentSince === Infinity) context.silentSince = now;
+    context.counters.sentPackets++;
+    context.commands.transmit(
+      SOCKET.service,
+      buffer,
+      start,
+      end,
+      peers.mappedAddress[peer],
+      peers.mappedPort[peer],
+    );
+  }
+
+  /** Straight to the mapped pair in the destination: its cone bit says that anybody may. CL-64 */
+  sendToCone(buffer: Uint8Array, start: number, end: number): void {
+    const destination = start + DESTINATION;
+    const address = mappedAddressOf(buffer, destination);
+    this.context.counters.sentPackets++;
+    this.context.commands.transmit(
+      SOCKET.service,
+      buffer,
+      start,
+      end,
+      address,
+      mappedPortOf(buffer, destination),
+    );
+  }
+
+  /** A trusted peer is silent, or speaks from elsewhere: is it still there? Data goes on meanwhile. CL-53 */
+  question(peer: number, now: number): void {
+    if (now - this.context.peers.lastBubble[peer] < QUESTION_SPACING_MS || this.isUnderway(peer)) return;
+    this.approach(peer, 1, now);
+  }
+
+  /** Forgets the contact with a peer that is about to be forgotten. */
+  drop(peer: number): void {
+    const contact = this.contacts.finish(peer);
+    if (contact !== undefined) this.context.counters.droppedNoAnswer += contact.waiting.length;
+  }
+
+  /** Whether a test that an outsider has provoked may be sent. Takes from the limit. CL-124 */
+  mayTestUnsolicited(now: number): boolean {
+    const allowed = this.unsolicited.take(0, 0, now);
+    if (!allowed) this.context.counters.suppressedTests++;
+    return allowed;
+  }
+
+  pollTimeout(): number {
+    return this.contacts.pollTimeout();
+  }
+
+  private attempt(contact: Contact, now: number): void {
+    // Whoever began the contact had leave for the first attempt; without a packet of ours the others need it too.
+    if (contact.attempts > 1 && contact.waiting.length === 0 && !this.mayTestUnsolicited(now)) return;
+    this.approach(contact.peer, contact.attempts, now);
+  }
+
+  private approach(peer: number, attempt: number, now: number): void {
+    const { peers } = this.context;
+    const target = peers.address(peer);
+    if (!isTeredo(target, 0)) this.means.test.send(peer, now);
+    else if (peers.mayBubble(peer, now)) this.sendBubbles(peer, target, attempt, now); // CL-93, CL-94
+  }
+
+  private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
+    const { peers, mapped } = this.context;
+    const { bubbles, discovery } = this.means;
+    peers.countBubble(peer, now); // CL-95
+    const local = now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS;
+    if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
+    if (local) discovery.announce(now);
+    else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
+    if (!local || attempt > LOCAL_ONLY_ATTEMPTS) bubbles.sendRound(target);
+  }
+
+  private fail(contact: Contact, now: number): void {
+    const { counters } = this.context;
+    counters.failedContacts++;
+    counters.droppedNoAnswer += contact.waiting.length;
+    for (const packet of contact.waiting) this.means.errors.unreachable(packet, now);
+  }
+}

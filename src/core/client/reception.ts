@@ -1,0 +1,255 @@
+import { LOCAL_PEER_MEMORY_MS } from '../constants.ts';
+import { NO_PEER, TRUSTED } from '../peer-table.ts';
+import {
+  DESTINATION,
+  DatagramView,
+  NEXT_HEADER,
+  SOURCE,
+  isBubble,
+  isLinkLocal,
+  isLoopback,
+  isMulticast,
+  isTeredo,
+  isUnspecified,
+  mappedAddressOf,
+  mappedPortOf,
+  nextHeader,
+} from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
+import type { Bubbles } from './bubbles.ts';
+import type { ConnectivityTest } from './connectivity-test.ts';
+import type { ClientContext } from './context.ts';
+import type { LocalDiscovery } from './local-discovery.ts';
+import type { PeerContacts } from './peer-contacts.ts';
+
+interface Means {
+  readonly bubbles: Bubbles;
+  readonly contacts: PeerContacts;
+  readonly discovery: LocalDiscovery;
+  readonly test: ConnectivityTest;
+}
+
+/**
+ * What came in on the service port and is no router advertisement (RFC 4380 section 5.2.3):
+ *
+ *     from the server, with an origin   somebody would reach us: bubble back to where it is, test if native
+ *     case 1  trusted, from its pair    accepted
+ *     case 2  answer to our test        trusted from now on, at the relay that brought it
+ *     case 3  Teredo, from the pair     trusted from now on
+ *             in its address
+ *     case 5  Teredo, from where its    trusted from now on, on the link
+ *             discovery bubble came
+ *     case 6  anything else             delivered, but tested before anything is sent there
+ *
+ * (case 4, discovery bubbles, comes in on a socket of its own: local-discovery.ts)
+ */
+export class Reception {
+  private readonly context: ClientContext;
+  private readonly means: Means;
+
+  constructor(context: ClientContext, means: Means) {
+    this.context = context;
+    this.means = means;
+  }
+
+  handleDatagram(b: Uint8Array, view: DatagramView, address: Ipv4, port: number, now: number): void {
+    const { context } = this;
+    const at = view.ipv6Start;
+    if (!this.isForUs(b, at)) return;
+    const source = at + SOURCE;
+    const peer = context.findPeer(b, source);
+    const { peers } = context;
+    const fromServer = context.isServer(address, port);
+    if (fromServer && view.hasOrigin) {
+      this.handleForwarded(b, view, peer, now);
+    } else if (
+      peer !== NO_PEER &&
+      peers.status[peer] === TRUSTED &&
+      peers.mappedAddress[peer] === address &&
+      peers.mappedPort[peer] === port
+    ) {
+      this.handleTrusted(b, view, peer, now); // case 1, CL-45
+    } else if (peer !== NO_PEER && this.means.test.isAnswer(peer, b, at, now)) {
+      this.means.test.close(peer);
+      context.counters.consumedTestReplies++;
+      this.means.contacts.trust(peer, address, port, now); // case 2, CL-46
+    } else if (!isTeredo(b, source)) {
+      this.handleUnverified(b, view, peer, now); // case 6, CL-50
+    } else if (mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port) {
+      this.handleMapped(b, view, peer, address, port, now); // case 3, CL-47
+    } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
+      this.handleLocal(b, view, peer, address, port, now); // case 5, CL-49
+    } else if (fromServer && isBubble(b, at)) {
+      this.handleForwarded(b, view, peer, now); // servers may leave out the origin between clients
+    } else {
+      // Case 6 lets a client refuse: no Teredo client sends from any other place.
+      context.counters.droppedForgedSource++;
+    }
+  }
+
+  /** CL-41, CL-112, CL-8 */
+  private isForUs(b: Uint8Array, at: number): boolean {
+    const { context } = this;
+    const { counters } = context;
+    if (!context.isOwn(b, at + DESTINATION)) {
+      if (isMulticast(b, at + DESTINATION)) counters.droppedUnicastDiscovery++;
+      else counters.droppedForeignDestination++;
+      return false;
+    }
+    const source = at + SOURCE;
+    if (
+      isMulticast(b, source) ||
+      isUnspecified(b, source) ||
+      isLoopback(b, source) ||
+      context.isOwn(b, source) ||
+      (isLinkLocal(b, source) && !isBubble(b, at))
+    ) {
+      counters.droppedInvalidSource++;
+      return false;
+    }
+    return true;
+  }
+
+  private handleTrusted(b: Uint8Array, view: DatagramView, peer: number, now: number): void {
+    const { contacts, test } = this.means;
+    contacts.heard(peer, now);
+    if (nextHeader(b, view.ipv6Start) === NEXT_HEADER.ICMPV6 && test.isAnswer(peer, b, view.ipv6Start, now)) {
+      test.close(peer);
+      this.context.counters.consumedTestReplies++;
+      return;
+    }
+    this.accept(b, view);
+  }
+
+  /**
+   * Forwarded by our server: somebody whom our NAT may not let in yet. A bubble to where it is opens the way: to the
+   * mapped pair of a Teredo client, to the origin of a relay. A-3, CL-43, CL-51
+   */
+  private handleForwarded(b: Uint8Array, view: DatagramView, peer: number, now: number): void {
+    const { context } = this;
+    const { bubbles } = this.means;
+    const source = view.ipv6Start + SOURCE;
+    const teredo = isTeredo(b, source);
+    if (isBubble(b, view.ipv6Start)) {
+      const address = teredo ? mappedAddressOf(b, source) : view.originAddress;
+      const port = teredo ? mappedPortOf(b, source) : view.originPort;
+      if (context.policy.isGlobalUnicast(address) && port !== 0) bubbles.reply(b, source, address, port, now);
+      else context.counters.suppressedBubbleReplies++;
+      if (teredo) this.answerNeighbour(b, source, peer, now);
+    }
+    if (!teredo && !isLinkLocal(b, source)) this.provoke(b, source, peer, now);
+    if (isBubble(b, view.ipv6Start)) context.counters.consumedBubbles++;
+    else if (!teredo) this.deliverUnverified(b, view);
+    else context.counters.droppedForgedSource++;
+  }
+
+  /** Somebody behind our own NAT, which need not hairpin: perhaps on this link. */
+  private answerNeighbour(b: Uint8Array, source: number, peer: number, now: number): void {
+    const { peers, mapped } = this.context;
+    const { bubbles, discovery } = this.means;
+    if (mappedAddressOf(b, source) !== mapped?.address) return;
+    if (peer !== NO_PEER && now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS) {
+      bubbles.reply(b, source, peers.localAddress[peer], peers.localPort[peer], now);
+    }
+    discovery.announceSparingly(now);
+  }
+
+  private handleUnverified(b: Uint8Array, view: DatagramView, peer: number, now: number): void {
+    if (isBubble(b, view.ipv6Start)) {
+      this.context.counters.consumedBubbles++; // CL-44: whatever it says, nothing is sent there
+      return;
+    }
+    this.provoke(b, view.ipv6Start + SOURCE, peer, now);
+    this.deliverUnverified(b, view);
+  }
+
+  /** Tests a native source that has not proven itself, or speaks from elsewhere. CL-124 */
+  private provoke(b: Uint8Array, source: number, known: number, now: number): void {
+    const { context } = this;
+    const { contacts } = this.means;
+    if (known !== NO_PEER && context.peers.status[known] === TRUSTED) {
+      contacts.question(known, now); // CL-53
+      return;
+    }
+    if (known !== NO_PEER && contacts.isUnderway(known)) return;
+    if (contacts.mayTestUnsolicited(now)) contacts.begin(context.providePeer(b, source), now);
+  }
+
+  private handleMapped(
+    b: Uint8Array,
+    view: DatagramView,
+    known: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const { context } = this;
+    const { peers } = context;
+    if (!context.policy.isGlobalUnicast(address)) {
+      context.counters.droppedForgedSource++; // CL-7: no such address can be
+    } else if (known !== NO_PEER && peers.isValid(known, now)) {
+      // It is reached on the link and heard there: a datagram from outside, which anybody can send, does not undo that.
+      this.accept(b, view);
+    } else {
+      const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
+      this.handleProven(b, view, peer, address, port, now);
+    }
+  }
+
+  /** Only a peer behind our own NAT is moved to the link while another way to it works: the rest may be an imposter. */
+  private handleLocal(
+    b: Uint8Array,
+    view: DatagramView,
+    peer: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const { peers, mapped } = this.context;
+    const sameNat = mappedAddressOf(b, view.ipv6Start + SOURCE) === mapped?.address;
+    if (sameNat || !peers.isValid(peer, now)) this.handleProven(b, view, peer, address, port, now);
+    else this.accept(b, view);
+  }
+
+  private handleProven(
+    b: Uint8Array,
+    view: DatagramView,
+    peer: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const waited = this.means.contacts.trust(peer, address, port, now);
+    // Somebody new who has had no packet in return does not know yet that its bubble has arrived. CL-51
+    if (waited === 0 && isBubble(b, view.ipv6Start)) {
+      this.means.bubbles.reply(b, view.ipv6Start + SOURCE, address, port, now);
+    }
+    this.accept(b, view);
+  }
+
+  private isLocalPair(peer: number, address: Ipv4, port: number, now: number): boolean {
+    const { peers } = this.context;
+    return (
+      peers.localAddress[peer] === address &&
+      peers.localPort[peer] === port &&
+      now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS
+    );
+  }
+
+  private accept(b: Uint8Array, view: DatagramView): void {
+    const { counters, commands } = this.context;
+    if (isBubble(b, view.ipv6Start)) {
+      counters.consumedBubbles++; // CL-52
+      return;
+    }
+    counters.deliveredPackets++;
+    commands.deliver(b, view.ipv6Start, view.ipv6End);
+  }
+
+  /** */
+  private deliverUnverified(b: Uint8Array, view: DatagramView): void {
+    const { counters, options } = this.context;
+    if (options.strictUnverified === true) counters.droppedUnverified++;
+    else this.accept(b, view);
+  }
+}

@@ -1,0 +1,38 @@
+import type { ServerCandidate } from './options.ts';
+import type { Answer, InvalidAnswer, SentSolicitation, ServerResult } from './status.ts';
+
+/** How many of each kind are kept for a server. */
+const KEPT = 16;
+
+/** What was asked of one server and what came back. */
+export class ServerLog implements ServerResult {
+  readonly primary;
+  readonly secondary;
+  readonly name;
+  readonly solicitations: SentSolicitation[] = [];
+  readonly answers: Answer[] = [];
+  readonly invalidAnswers: InvalidAnswer[] = [];
+
+  constructor(server: ServerCandidate) {
+    this.primary = server.primary;
+    this.secondary = server.secondary;
+    this.name = server.name;
+  }
+
+  sent(solicitation: SentSolicitation): void {
+    keep(this.solicitations, solicitation);
+  }
+
+  answered(answer: Answer): void {
+    keep(this.answers, answer);
+  }
+
+  refused(answer: InvalidAnswer): void {
+    keep(this.invalidAnswers, answer);
+  }
+}
+
+function keep<T>(list: T[], item: T): void {
+  list.push(item);
+  if (list.length > KEPT) list.shift();
+}
