@@ -1,0 +1,65 @@
+import { fileURLToPath } from 'node:url';
+import { until } from '../../src/lab/index.ts';
+import type { Namespace, Running } from '../../src/lab/index.ts';
+
+export const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
+
+/** Our program in a seat of a lab, started and ready. */
+export async function startServer(host: Namespace, address: string, ...args: string[]): Promise<Running> {
+  return await ready(spawnTeredo(host, 'server', '--address', address, ...args));
+}
+
+export async function startRelay(host: Namespace, address: string, ...args: string[]): Promise<Running> {
+  return await ready(spawnTeredo(host, 'relay', '--address', address, ...args));
+}
+
+export async function startHostRelay(host: Namespace, ...args: string[]): Promise<Running> {
+  return await ready(spawnTeredo(host, 'host-relay', ...args));
+}
+
+/** Runs, but need not be qualified yet. */
+export async function startClient(host: Namespace, servers: string, ...args: string[]): Promise<Running> {
+  return await ready(spawnTeredo(host, 'client', '--server', servers, ...args));
+}
+
+export function spawnTeredo(host: Namespace, role: string, ...args: string[]): Running {
+  const name = args.includes('--name') ? [] : ['--name', nameOf(host, role)];
+  return host.spawn(process.execPath, [PROGRAM, role, ...name, ...args]);
+}
+
+/** What {@link spawnTeredo} calls a daemon, for `teredo status`. */
+export function nameOf(host: Namespace, role: string): string {
+  return `${host.name}-${role}`;
+}
+
+/** The daemon's status, or undefined where it does not run. */
+export async function statusOf(host: Namespace, role: string): Promise<Record<string, any> | undefined> {
+  const asking = host.spawn(process.execPath, [PROGRAM, 'status', nameOf(host, role), '--json']);
+  return (await asking.exited) === 0 ? (JSON.parse(asking.stdout) as Record<string, any>) : undefined;
+}
+
+/** The Teredo address on a host's tunnel interface, once it has one: whoever runs the client. */
+export async function teredoAddress(host: Namespace, timeoutMs = 20_000, iface = 'teredo'): Promise<string> {
+  return await until(
+    `a Teredo address in ${host.name}`,
+    () => {
+      try {
+        const links = JSON.parse(host.ip('-6', '-j', 'addr', 'show', 'dev', iface, 'scope', 'global')) as {
+          addr_info?: { local?: string; tentative?: boolean }[];
+        }[];
+        return links
+          .flatMap((link) => link.addr_info ?? [])
+          .map(({ local }) => local)
+          .find((local) => local !== undefined && (local.startsWith('2001:0:') || local.startsWith('2001::')));
+      } catch {
+        return undefined; // no such interface yet
+      }
+    },
+    timeoutMs,
+  );
+}
+
+async function ready(running: Running): Promise<Running> {
+  await running.waitFor(/is running/);
+  return running;
+}
