@@ -88,22 +88,30 @@ test('advertisements round trip', () => {
   const mtu = fc.option(uint32, { nil: undefined });
   const identifier = fc.record({ flags: fc.nat(0xffff), mappedAddress: ipv4, mappedPort: fc.nat(0xffff) });
   fc.assert(
-    fc.property(identifier, ipv6, ipv4, mtu, (from, destination, prefixServer, m) => {
-      const source = makeLinkLocal(from);
-      const b = buildRouterAdvertisement({ source, destination, prefixServer, mtu: m });
-      expect(checkIpv6(b, 0, b.length)).toBeUndefined();
-      const shifted = Uint8Array.of(1, 2, 3, ...b);
-      const read = parseRouterAdvertisement(shifted, 3) as RouterAdvertisement;
-      expect(read.reason).toBeUndefined();
-      expect(shifted.slice(read.sourceOffset, read.sourceOffset + 16)).toEqual(source);
-      expect(shifted.slice(read.destinationOffset, read.destinationOffset + 16)).toEqual(destination);
-      expect(read.mtu).toBe(m);
-      expect(read.prefixes).toMatchObject([
-        { length: 64, flags: 0x40, valid: 0xffffffff, preferred: 0xffffffff },
-      ]);
-      const { addressOffset } = read.prefixes[0];
-      expect(shifted.slice(addressOffset, addressOffset + 16)).toEqual(teredoPrefix(prefixServer));
-    }),
+    fc.property(
+      identifier,
+      ipv6,
+      ipv4,
+      mtu,
+      fc.boolean(),
+      (from, destination, prefixServer, m, oneAddress) => {
+        const source = makeLinkLocal(from);
+        const b = buildRouterAdvertisement({ source, destination, prefixServer, mtu: m, oneAddress });
+        expect(checkIpv6(b, 0, b.length)).toBeUndefined();
+        const shifted = Uint8Array.of(1, 2, 3, ...b);
+        const read = parseRouterAdvertisement(shifted, 3) as RouterAdvertisement;
+        expect(read.reason).toBeUndefined();
+        expect(shifted.slice(read.sourceOffset, read.sourceOffset + 16)).toEqual(source);
+        expect(shifted.slice(read.destinationOffset, read.destinationOffset + 16)).toEqual(destination);
+        expect(read.mtu).toBe(m);
+        expect(read.oneAddress).toBe(oneAddress);
+        expect(read.prefixes).toMatchObject([
+          { length: 64, flags: 0x40, valid: 0xffffffff, preferred: 0xffffffff },
+        ]);
+        const { addressOffset } = read.prefixes[0];
+        expect(shifted.slice(addressOffset, addressOffset + 16)).toEqual(teredoPrefix(prefixServer));
+      },
+    ),
   );
 });
 
@@ -136,6 +144,15 @@ test('an advertisement may have no prefix, two, or options nobody knows', () => 
   expect((parseRouterAdvertisement(two, 0) as RouterAdvertisement).prefixes).toHaveLength(2);
   const unknown = parseRouterAdvertisement(extended(advertisement(), 'fd01000000000000'), 0);
   expect(unknown).toMatchObject({ mtu: 1280, prefixes: [{ length: 64 }] });
+});
+
+test.each([
+  ['its mark', true, 'fd0154646f203161'],
+  ['the mark of another experiment', false, 'fd0154646f203162'],
+  ['another length', false, 'fd0254646f2031610000000000000000'],
+  ['another number', false, 'fe0154646f203161'],
+])('the option of a server with one address has %s: %s', (_, oneAddress, option) => {
+  expect(parseRouterAdvertisement(extended(advertisement(), option), 0)).toMatchObject({ oneAddress });
 });
 
 test('lifetimes and flags are read, not judged (A-17)', () => {
