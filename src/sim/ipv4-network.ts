@@ -1,0 +1,115 @@
+import type { Ipv4 } from '../wire/index.ts';
+import { Link } from './link.ts';
+import type { LinkConditions } from './link.ts';
+import type { World } from './world.ts';
+
+/** A UDP datagram over IPv4 on its way. Never changed: whoever rewrites one makes a new one. */
+export interface Ipv4Datagram {
+  readonly source: Ipv4;
+  readonly sourcePort: number;
+  readonly destination: Ipv4;
+  readonly destinationPort: number;
+  readonly timeToLive: number;
+  readonly payload: Uint8Array;
+}
+
+/** Octets of the IPv4 packet. */
+export function ipv4Size(datagram: Ipv4Datagram): number {
+  return 28 + datagram.payload.length;
+}
+
+export type DatagramHandler = (datagram: Ipv4Datagram) => void;
+
+/** An address on a network, and the link that leads to it. */
+export class Attachment {
+  readonly network: Ipv4Network;
+  readonly address: Ipv4;
+  readonly link: Link;
+  readonly receive: DatagramHandler;
+  /** The groups heard here. */
+  readonly groups = new Set<Ipv4>();
+  /** See every datagram that leaves or arrives here. */
+  readonly taps: DatagramHandler[] = [];
+
+  constructor(network: Ipv4Network, address: Ipv4, link: Link, receive: DatagramHandler) {
+    this.network = network;
+    this.address = address;
+    this.link = link;
+    this.receive = receive;
+  }
+
+  /** Sends a datagram out over the own link, and on from there. */
+  send(datagram: Ipv4Datagram): void {
+    for (const tap of this.taps) tap(datagram);
+    this.link.carry(ipv4Size(datagram), () => this.network.route(datagram, this));
+  }
+
+  /** What comes from the network over the own link. */
+  arrive(datagram: Ipv4Datagram): void {
+    // Duplicates and what was under way when the host left do not reach it.
+    if (!this.network.has(this)) return;
+    for (const tap of this.taps) tap(datagram);
+    this.receive(datagram);
+  }
+}
+
+/**
+ * Where IPv4 addresses reach each other directly: the public internet, a home's LAN, a carrier's inner network. What is not
+ * on it goes to the gateway, where it has one.
+ */
+export class Ipv4Network {
+  readonly name: string;
+  readonly world: World;
+  /** Where datagrams for addresses elsewhere go. */
+  gateway: Attachment | undefined;
+  /** See every datagram that some host sends onto the network. */
+  readonly taps: DatagramHandler[] = [];
+  readonly counters = { routed: 0, unroutable: 0, expired: 0 };
+  private readonly attachments = new Map<Ipv4, Attachment>();
+
+  constructor(world: World, name: string) {
+    this.world = world;
+    this.name = name;
+  }
+
+  /** Gives `address` to a member. Throws a RangeError when somebody has it. */
+  attach(address: Ipv4, receive: DatagramHandler, conditions?: Partial<LinkConditions>): Attachment {
+    if (this.attachments.has(address)) throw new RangeError(`address is taken on ${this.name}`);
+    const attachment = new Attachment(this, address, new Link(this.world, conditions), receive);
+    this.attachments.set(address, attachment);
+    return attachment;
+  }
+
+  detach(attachment: Attachment): void {
+    if (this.has(attachment)) this.attachments.delete(attachment.address);
+  }
+
+  has(attachment: Attachment): boolean {
+    return this.attachments.get(attachment.address) === attachment;
+  }
+
+  route(datagram: Ipv4Datagram, from: Attachment): void {
+    for (const tap of this.taps) tap(datagram);
+    if (datagram.destination >>> 28 === 0xe) {
+      this.multicast(datagram, from);
+      return;
+    }
+    const to = this.attachments.get(datagram.destination) ?? this.gateway;
+    if (to === undefined || (to === this.gateway && from === to)) {
+      this.counters.unroutable++;
+    } else if (to === this.gateway && datagram.destination !== to.address && datagram.timeToLive <= 1) {
+      this.counters.expired++;
+    } else {
+      this.counters.routed++;
+      to.link.carry(ipv4Size(datagram), () => to.arrive(datagram));
+    }
+  }
+
+  /** Stays on the network: no gateway routes groups. */
+  private multicast(datagram: Ipv4Datagram, from: Attachment): void {
+    for (const to of this.attachments.values()) {
+      if (to === from || !to.groups.has(datagram.destination)) continue;
+      to.link.carry(ipv4Size(datagram), () => to.arrive(datagram));
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { HEADROOM } from '../core/machine.ts';
+import type { Machine, SocketId } from '../core/machine.ts';
+import type { CommandExecutor } from '../core/commands.ts';
+import type { MachineEvent } from '../core/events.ts';
+import type { UdpSocket } from './ipv4-host.ts';
+import type { PacketHandler } from './ipv6-link.ts';
+import type { ScheduledEvent } from './event-queue.ts';
+import type { World } from './world.ts';
+
+const MAX_INPUT = 65_535;
+/** What an input's bytes look like once the machine has no more right to them. */
+const POISON = 0xdb;
+/** Inputs are handled one at a time, so all nodes share one buffer, and a machine that keeps a reference is found out. */
+const shared = new Uint8Array(HEADROOM + MAX_INPUT);
+
+/**
+ * Drives one machine, to the letter of its contract: after every input all commands are drained, then the next timeout is
+ * asked for once; an input's bytes are overwritten after the drain, a command's are copied in it.
+ */
+export class MachineNode implements CommandExecutor {
+  /** What the machine has reported, oldest first, with the time. */
+  readonly events: { readonly at: number; readonly event: MachineEvent }[] = [];
+  private readonly world: World;
+  private readonly machine: Machine;
+  private readonly deliverTo: PacketHandler;
+  private readonly onEvent: (event: MachineEvent) => void;
+  private readonly sockets = new Map<SocketId, UdpSocket>();
+  private pendingEvents: MachineEvent[] = [];
+  private timer: ScheduledEvent | undefined;
+  private stopped = false;
+
+  /** `onEvent` is called when the input that caused the event has been dealt with. */
+  constructor(world: World, machine: Machine, deliverTo: PacketHandler, onEvent: (event: MachineEvent) => void) {
+    this.world = world;
+    this.machine = machine;
+    this.deliverTo = deliverTo;
+    this.onEvent = onEvent;
+  }
+
+  /** The machine's socket `id` is `socket` from now on; the one that was is closed. */
+  attach(id: SocketId, socket: UdpSocket): void {
+    this.detach(id);
+    this.sockets.set(id, socket);
+  }
+
+  detach(id: SocketId): void {
+    this.sockets.get(id)?.close();
+    this.sockets.delete(id);
+  }
+
+  /** The node is switched off: nothing reaches the machine any more. */
+  stop(): void {
+    this.stopped = true;
+    for (const id of this.sockets.keys()) this.detach(id);
+    if (this.timer !== undefined) this.timer.run = undefined;
+  }
+
+  handleDatagram(id: SocketId, payload: Uint8Array, address: number, port: number): void {
+    this.input(payload, (end, now) =>
+      this.machine.handleDatagram(id, shared, HEADROOM, end, address, port, now),
+    );
+  }
+
+  readonly handlePacket: PacketHandler = (packet) => {
+    this.input(packet, (end, now) => this.machine.handlePacket(shared, HEADROOM, end, now));
+  };
+
+  /** Makes a request of the machine, by its rules. */
+  request<T>(make: (now: number) => T): T {
+    const result = make(this.world.now);
+    this.settle();
+    return result;
+  }
+
+  transmit(
+    id: SocketId,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    address: number,
+    port: number,
+  ): void {
+    this.sockets.get(id)?.send(buffer.slice(start, end), address, port);
+  }
+
+  deliver(buffer: Uint8Array, start: number, end: number): void {
+    const packet = buffer.slice(start, end);
+    // Not from inside the drain: what the packet leads to may be the machine's next input.
+    this.world.after(0, () => this.deliverTo(packet));
+  }
+
+  event(event: MachineEvent): void {
+    this.events.push({ at: this.world.now, event });
+    this.pendingEvents.push(event);
+  }
+
+  private input(bytes: Uint8Array, handle: (end: number, now: number) => void): void {
+    if (this.stopped || bytes.length > MAX_INPUT) return;
+    const end = HEADROOM + bytes.length;
+    shared.set(bytes, HEADROOM);
+    handle(end, this.world.now);
+    this.machine.commands.drain(this);
+    shared.fill(POISON, 0, end);
+    this.settle();
+  }
+
+  private settle(): void {
+    this.machine.commands.drain(this);
+    this.arm();
+    if (this.pendingEvents.length === 0) return;
+    const events = this.pendingEvents;
+    this.pendingEvents = [];
+    for (const event of events) this.onEvent(event);
+  }
+
+  /** An alarm that is set too early only looks again, so that one set for later needs not be moved with each input. */
+  private arm(): void {
+    const wanted = this.machine.pollTimeout();
+    if (wanted === Infinity || this.stopped) return;
+    if (this.timer?.run !== undefined) {
+      if (this.timer.at <= wanted) return;
+      this.timer.run = undefined;
+    }
+    this.timer = this.world.at(wanted, () => this.wake());
+  }
+
+  private wake(): void {
+    this.timer = undefined;
+    if (this.machine.pollTimeout() > this.world.now) {
+      this.arm();
+      return;
+    }
+    this.machine.handleTimeout(this.world.now);
+    this.settle();
+  }
+}

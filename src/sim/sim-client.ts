@@ -1,0 +1,101 @@
+import { ClientMachine, SOCKET } from '../core/client/index.ts';
+import type { ClientOptions } from '../core/client/index.ts';
+import { DISCOVERY_GROUP } from '../core/constants.ts';
+import type { MachineEvent } from '../core/events.ts';
+import type { Ipv4 } from '../wire/index.ts';
+import { TEREDO_PORT, equalBytes } from '../wire/index.ts';
+import { Ipv4Host } from './ipv4-host.ts';
+import type { Ipv4Network } from './ipv4-network.ts';
+import { Ipv6Host } from './ipv6-host.ts';
+import type { LinkConditions } from './link.ts';
+import { MachineNode } from './machine-node.ts';
+import type { SeededEntropy } from './seeded-entropy.ts';
+
+/** The machine's options; what the host is attached to is known here. */
+export type SimClientOptions = Omit<ClientOptions, 'network'>;
+
+/** Home networks here are all /24. */
+const LAN_PREFIX_LENGTH = 24;
+
+/** A host whose only IPv6 is a Teredo client. */
+export class SimClient {
+  readonly host = new Ipv4Host();
+  readonly ipv6: Ipv6Host;
+  readonly machine: ClientMachine;
+  readonly node: MachineNode;
+  private readonly entropy: SeededEntropy;
+
+  /** Attached at `address`; qualification begins with {@link start}. */
+  constructor(
+    network: Ipv4Network,
+    address: Ipv4,
+    options: SimClientOptions,
+    conditions?: Partial<LinkConditions>,
+  ) {
+    const { world } = network;
+    this.entropy = world.newEntropy();
+    this.ipv6 = new Ipv6Host(world);
+    this.host.attach(network, address, conditions);
+    const servicePort = options.servicePort ?? this.randomPort();
+    this.machine = new ClientMachine(
+      { ...options, servicePort, network: attachedNetwork(address) },
+      world.newEntropy(),
+    );
+    this.node = new MachineNode(world, this.machine, this.ipv6.receive, (event) => this.handleEvent(event));
+    this.ipv6.output = this.node.handlePacket;
+    this.bind(SOCKET.service, address, servicePort);
+  }
+
+  start(): void {
+    this.node.request((now) => this.machine.start(now));
+  }
+
+  stop(): void {
+    this.node.request((now) => this.machine.stop(now));
+  }
+
+  /** The host has left its network and come up at `address` of another, or of the same one. */
+  move(network: Ipv4Network, address: Ipv4, conditions?: Partial<LinkConditions>): void {
+    this.host.detachAll();
+    this.host.attach(network, address, conditions);
+    this.bind(SOCKET.service, address, this.randomPort());
+    this.node.request((now) => this.machine.networkChanged(now, attachedNetwork(address)));
+  }
+
+  private handleEvent(event: MachineEvent): void {
+    if (event.type === 'address-added') {
+      this.ipv6.addresses.push(event.address);
+    } else if (event.type === 'address-removed') {
+      const at = this.ipv6.addresses.findIndex((address) => equalBytes(address, 0, event.address, 0, 16));
+      if (at >= 0) this.ipv6.addresses.splice(at, 1);
+    } else if (event.type === 'socket-wanted') {
+      if (event.socket === SOCKET.discovery) this.bindDiscovery();
+      else this.bind(event.socket, this.host.attachment.address, this.randomPort());
+    } else if (event.type === 'socket-unwanted') {
+      this.node.detach(event.socket);
+    }
+  }
+
+  private bind(id: number, address: Ipv4, port: number): void {
+    const socket = this.host.bind(address, port, (payload, from, fromPort) =>
+      this.node.handleDatagram(id, payload, from, fromPort),
+    );
+    this.node.attach(id, socket);
+  }
+
+  private bindDiscovery(): void {
+    this.node.detach(SOCKET.discovery);
+    const socket = this.host.bindGroup(DISCOVERY_GROUP, TEREDO_PORT, (payload, from, port) =>
+      this.node.handleDatagram(SOCKET.discovery, payload, from, port),
+    );
+    this.node.attach(SOCKET.discovery, socket);
+  }
+
+  private randomPort(): number {
+    return this.entropy.integer(32_768, 61_000);
+  }
+}
+
+function attachedNetwork(address: Ipv4): NonNullable<ClientOptions['network']> {
+  return { localAddress: address, subnets: [{ address, prefixLength: LAN_PREFIX_LENGTH }] };
+}

@@ -1,0 +1,72 @@
+import { AddressPolicy } from '../core/address-policy.ts';
+import { RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
+import type { RelayOptions } from '../core/relay/index.ts';
+import type { Ipv4 } from '../wire/index.ts';
+import { Ipv4Host } from './ipv4-host.ts';
+import type { Ipv4Network } from './ipv4-network.ts';
+import type { PacketHandler } from './ipv6-link.ts';
+import type { LinkConditions } from './link.ts';
+import { MachineNode } from './machine-node.ts';
+
+/** Where a relay listens, unless told otherwise. */
+const RELAY_PORT = 3545;
+
+export interface SimRelayOptions extends Omit<RelayOptions, 'policy'> {
+  readonly policy?: AddressPolicy;
+  readonly address: Ipv4;
+  readonly port?: number;
+}
+
+/**
+ * The Teredo side of a relay: packets for 2001::/32 go in at {@link SimRelay.handlePacket}, what comes from clients goes to
+ * `deliver`. Who forwards, and counts hop limits down, is the router or host around it. With just one host's addresses
+ * served it is a host-specific relay.
+ */
+export class SimRelay {
+  readonly host = new Ipv4Host();
+  private current!: { machine: RelayMachine; node: MachineNode };
+  private readonly network: Ipv4Network;
+  private readonly native: PacketHandler;
+  private readonly options: SimRelayOptions;
+
+  constructor(
+    network: Ipv4Network,
+    deliver: PacketHandler,
+    options: SimRelayOptions,
+    conditions?: Partial<LinkConditions>,
+  ) {
+    this.network = network;
+    this.native = deliver;
+    this.options = options;
+    this.host.attach(network, options.address, conditions);
+    this.start();
+  }
+
+  get machine(): RelayMachine {
+    return this.current.machine;
+  }
+
+  get node(): MachineNode {
+    return this.current.node;
+  }
+
+  readonly handlePacket: PacketHandler = (packet) => this.node.handlePacket(packet);
+
+  /** All that it knew is gone; its address and port are as before. */
+  restart(): void {
+    this.node.stop();
+    this.start();
+  }
+
+  private start(): void {
+    const { options } = this;
+    const { world } = this.network;
+    const machine = new RelayMachine({ policy: new AddressPolicy(), ...options }, world.newEntropy());
+    const node = new MachineNode(world, machine, this.native, () => {});
+    const socket = this.host.bind(options.address, options.port ?? RELAY_PORT, (payload, from, port) =>
+      node.handleDatagram(RELAY_SOCKET.service, payload, from, port),
+    );
+    node.attach(RELAY_SOCKET.service, socket);
+    this.current = { machine, node };
+  }
+}
