@@ -62,6 +62,7 @@ export function acceptAdvertisement(
     origin: { address: view.originAddress, port: view.originPort },
     receivedAt: now,
     roundTripMs: now - (sentAt ?? solicitation.lastSentAt),
+    oneAddress: saysOneAddress(received),
   };
   context.counters.acceptedAdvertisements++;
   log.answered(answer);
@@ -69,6 +70,12 @@ export function acceptAdvertisement(
     context.commands.event({ type: 'key-expired', server: solicitation.server }); // CL-35
   }
   return { solicitation, answer };
+}
+
+/** Whether the server says that there is no second address to ask: valid advertisements only. */
+function saysOneAddress({ buffer, view }: ReceivedAdvertisement): boolean {
+  const advertisement = parseRouterAdvertisement(buffer, view.ipv6Start);
+  return advertisement.reason === undefined && advertisement.oneAddress;
 }
 
 /**

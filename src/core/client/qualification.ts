@@ -109,7 +109,8 @@ export class Qualification {
   private handlePrimary(candidate: Candidate, answer: Answer, now: number): void {
     candidate.first = answer;
     candidate.stage = 'answered';
-    if (candidate.secondary === undefined) this.conclude(candidate, answer, false, false, now);
+    const alone = candidate.secondary === undefined || answer.oneAddress;
+    if (alone) this.conclude(candidate, answer, false, false, now);
     else if (this.candidates.some(({ stage }) => stage === 'secondary')) this.awaitTurn(now);
     else this.askSecondary(candidate, now); // CL-22
   }

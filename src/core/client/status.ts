@@ -28,6 +28,8 @@ export interface Answer {
   readonly origin: Endpoint;
   readonly receivedAt: number;
   readonly roundTripMs: number;
+  /** The server says that it has no other address. */
+  readonly oneAddress: boolean;
 }
 
 export interface InvalidAnswer {
