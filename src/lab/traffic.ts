@@ -2,19 +2,24 @@ import { createHash } from 'node:crypto';
 import type { Namespace } from './namespace.ts';
 
 /**
- * Pings from inside a namespace; the round trip in ms of the first reply, or undefined when none came within `timeoutMs`.
- * Asks every 200 ms.
+ * Pings from inside a namespace, every 200 ms; the round trip in ms of the first reply, or undefined when none came within
+ * `timeoutMs`. While there is no way to the address yet it tries again.
  */
 export async function ping(from: Namespace, address: string, timeoutMs = 5_000): Promise<number | undefined> {
-  const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
-  const running = from.spawn('ping', ['-n', '-i', '0.2', '-c', '1000', '-w', String(seconds), address]);
-  try {
-    const match = await running.waitFor(/time=([\d.]+) ms/, timeoutMs + 1_000);
-    return Number(match[1]);
-  } catch {
-    return undefined; // nothing came: the answer to what was asked
-  } finally {
-    await running.stop();
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const left = deadline - performance.now();
+    if (left <= 0) return undefined;
+    const running = from.spawn('ping', ['-n', '-i', '0.2', '-c', '1000', '-w', String(Math.ceil(left / 1000)), address]);
+    try {
+      const match = await running.waitFor(/time=([\d.]+) ms/, left);
+      return Number(match[1]);
+    } catch {
+      if (!/unreachable|Cannot assign/i.test(running.output)) return undefined; // nothing came: that is the answer
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    } finally {
+      await running.stop();
+    }
   }
 }
 

@@ -1,0 +1,17 @@
+/** IPv6 for this host from a program of your own. Root; `node client.js SERVER`. */
+import { Client, kernelPorts } from 'teredo';
+import { parseIpv4 } from 'teredo/wire';
+
+const primary = parseIpv4(process.argv[2] ?? '');
+if (primary === undefined) throw new Error('usage: client.js SERVER-IPV4-ADDRESS');
+
+await using client = new Client(
+  { servers: [{ primary, secondary: primary + 1 }], interface: 'teredo' },
+  kernelPorts(),
+);
+client.on('state', (state, reason) => console.log(state, reason ?? ''));
+client.on('warning', (message) => console.warn(message));
+await client.start();
+await client.qualified(AbortSignal.timeout(60_000));
+console.log(`this host is ${client.toString()}`);
+await new Promise((resolve) => process.once('SIGINT', resolve));

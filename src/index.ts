@@ -1,0 +1,13 @@
+/** The library: Teredo's roles over this machine's kernel, or over ports of your own. */
+export { Client } from './runtime/client.ts';
+export type { ClientEvents, ClientSettings } from './runtime/client.ts';
+export type { DefaultRoute } from './runtime/client-interface.ts';
+export { ALL_NATIVE, Relay } from './runtime/relay.ts';
+export type { RelayEvents, RelaySettings } from './runtime/relay.ts';
+export { Server } from './runtime/server.ts';
+export type { ServerSettings } from './runtime/server.ts';
+export { EnvironmentError } from './io/errors.ts';
+export type { EnvironmentErrorCode } from './io/errors.ts';
+export { kernelPorts } from './io/kernel-ports.ts';
+export type { PortFactory } from './io/port-factory.ts';
+export type * from './io/ports.ts';

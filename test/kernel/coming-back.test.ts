@@ -1,0 +1,119 @@
+/** Whatever goes away and comes back: traffic flows again within 10 s of the moment when it can, with no restart of ours. */
+import { expect, test } from 'vitest';
+import {
+  Internet,
+  NATIVE_ADDRESS,
+  RELAY_ADDRESS,
+  SERVER_ADDRESS,
+  flushMappings,
+  ping,
+  timeToFirstReply,
+  until,
+} from '../../src/lab/index.ts';
+import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+
+const BACK_MS = 10_000;
+
+test('the first server is dead from the start: the second is used', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const client = await startClient(site.client, `192.0.2.77,${SERVER_ADDRESS}`);
+  await client.waitFor(/qualified: /, BACK_MS);
+});
+
+test('the server is killed, and comes back later', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  const server = await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  const client = await startClient(site.client, SERVER_ADDRESS);
+  await teredoAddress(site.client);
+  server.kill('SIGKILL');
+  await server.exited;
+  await client.waitFor(/no server answers/, 60_000);
+  await startServer(net.server, SERVER_ADDRESS);
+  expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
+  expect(await timeToFirstReply(net.native, await teredoAddress(site.client))).toBeLessThan(BACK_MS);
+});
+
+test("the NAT's mappings are flushed while idle", async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS);
+  await teredoAddress(site.client);
+  expect(await ping(site.client, NATIVE_ADDRESS)).toBeDefined();
+  flushMappings(site.nat);
+  expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
+});
+
+test("the NAT's mappings move to other ports while sending", async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS);
+  await teredoAddress(site.client);
+  const pinging = site.client.spawn('ping', ['-n', '-i', '0.2', NATIVE_ADDRESS]);
+  await pinging.waitFor(/time=/);
+  // From now on every mapping gets another port: the client must notice that it is somebody else now.
+  site.nat.nft(`
+    flush chain ip nat postrouting
+    add rule ip nat postrouting oifname "wan" meta l4proto udp masquerade to :50000-50100
+    add rule ip nat postrouting oifname "wan" masquerade`);
+  flushMappings(site.nat);
+  const heard = pinging.output.length;
+  await until('answers again', () => /time=/.exec(pinging.output.slice(heard + 200)) ?? undefined, BACK_MS);
+});
+
+test("the client's IPv4 address changes", async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS);
+  await teredoAddress(site.client);
+  expect(await ping(site.client, NATIVE_ADDRESS)).toBeDefined();
+  site.client.ip('addr', 'flush', 'dev', 'eth', 'scope', 'global');
+  site.client.ip('addr', 'add', `${site.network}.77/24`, 'dev', 'eth');
+  site.client.ip('route', 'replace', 'default', 'via', `${site.network}.1`);
+  expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
+});
+
+test('the relay is restarted in the middle', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const relay = await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS);
+  await teredoAddress(site.client);
+  expect(await ping(site.client, NATIVE_ADDRESS)).toBeDefined();
+  relay.kill('SIGKILL');
+  await relay.exited;
+  await startRelay(net.relay, RELAY_ADDRESS);
+  expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
+});
+
+test('kill -9 of a role leaves nothing that keeps it from starting again; SIGTERM leaves nothing at all', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  const roles = {
+    server: { host: net.server, start: () => startServer(net.server, SERVER_ADDRESS) },
+    relay: { host: net.relay, start: () => startRelay(net.relay, RELAY_ADDRESS) },
+    client: { host: site.client, start: () => startClient(site.client, SERVER_ADDRESS) },
+  };
+  for (const [role, { host, start }] of Object.entries(roles)) {
+    const before = host.ip('-6', 'route');
+    const killed = await start();
+    killed.kill('SIGKILL');
+    await killed.exited;
+    const again = await start();
+    expect(await statusOf(host, role)).toMatchObject({ role });
+    expect(await again.stop()).toBe(0);
+    expect(host.ip('link')).not.toMatch(/teredo/);
+    expect(host.ip('-6', 'route')).toBe(before);
+    if (role !== 'client') await start();
+  }
+});

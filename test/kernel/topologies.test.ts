@@ -1,0 +1,96 @@
+/** Where clients are found besides behind one plain NAT each. */
+import { expect, test } from 'vitest';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, makeNat, timeToFirstReply } from '../../src/lab/index.ts';
+import { startClient, startHostRelay, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+
+test('two clients on the LAN of one NAT that does not hairpin find each other', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  const second = net.lab.host('client-2');
+  net.join(site, second, 3);
+  await startServer(net.server, SERVER_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS);
+  const first = await teredoAddress(site.client);
+  await startClient(second, SERVER_ADDRESS);
+  const other = await teredoAddress(second);
+  expect(await timeToFirstReply(site.client, other)).toBeLessThan(1_000);
+  expect(await timeToFirstReply(second, first)).toBeLessThan(1_000);
+});
+
+test('a client behind two NATs in a row reaches and is reached', async () => {
+  await using net = new Internet();
+  const outer = net.site('a', 'port-restricted');
+  const inner = net.lab.host('inner');
+  const lan = net.lab.switch('lan-inner');
+  net.join(outer, inner, 9);
+  net.lab.connect(inner, 'lan', lan, '10.99.0.1/24');
+  makeNat(inner, {
+    behaviour: 'port-restricted',
+    outside: 'eth',
+    inside: 'lan',
+    address: `${outer.network}.9`,
+    client: '10.99.0.2',
+  });
+  const client = net.lab.host('deep');
+  net.lab.connect(client, 'eth', lan, '10.99.0.2/24');
+  client.ip('route', 'add', 'default', 'via', '10.99.0.1');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(client, SERVER_ADDRESS);
+  const address = await teredoAddress(client);
+  expect(await timeToFirstReply(client, NATIVE_ADDRESS)).toBeLessThan(1_000);
+  expect(await timeToFirstReply(net.native, address)).toBeLessThan(1_000);
+});
+
+test('a symmetric NAT is found out, and said', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'symmetric-random');
+  await startServer(net.server, SERVER_ADDRESS);
+  const client = await startClient(site.client, SERVER_ADDRESS);
+  await client.waitFor(/symmetric/);
+  expect(await statusOf(site.client, 'client')).toMatchObject({
+    state: 'offline',
+    reason: 'symmetric-nat',
+    nat: 'symmetric',
+  });
+});
+
+test('a server with one address says so, and our client qualifies at once', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  const server = await startServer(net.server, SERVER_ADDRESS, '--secondary', 'none');
+  expect(server.output).toMatch(/one IPv4 address only/);
+  const client = await startClient(site.client, SERVER_ADDRESS);
+  await client.waitFor(/qualified: .*could not be ruled out/, 3_000);
+});
+
+test('a host with native IPv6 and its own relay reaches a client with no other relay, and forwards for nobody', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  // The host: IPv4 on the backbone, native IPv6 towards the relay's host, which runs no relay here.
+  net.attach(net.native, 'wan', '192.0.2.50');
+  net.native.sysctl('net.ipv6.conf.all.forwarding', '1');
+  const third = net.lab.host('third');
+  net.lab.wire(net.native, 'v6t', ['2001:db8:3::1/64'], third, 'v6', ['2001:db8:3::2/64']);
+  third.ip('-6', 'route', 'add', 'default', 'via', '2001:db8:3::1');
+  net.relay.ip('-6', 'route', 'add', '2001:db8:3::/64', 'via', NATIVE_ADDRESS);
+  await startServer(net.server, SERVER_ADDRESS);
+  await startHostRelay(net.native, '--address', '192.0.2.50');
+  await startClient(site.client, SERVER_ADDRESS);
+  const address = await teredoAddress(site.client);
+  expect(await timeToFirstReply(net.native, address)).toBeLessThan(1_000);
+  expect(await timeToFirstReply(site.client, NATIVE_ADDRESS)).toBeLessThan(1_000);
+  expect(await timeToFirstReply(third, address, 3_000)).toBeUndefined();
+  expect(await timeToFirstReply(site.client, '2001:db8:3::2', 3_000)).toBeUndefined();
+});
+
+test('a host with native IPv6 sends only Teredo through the tunnel, and says so', async () => {
+  await using net = new Internet();
+  await startServer(net.server, SERVER_ADDRESS);
+  net.attach(net.native, 'wan', '192.0.2.50');
+  const client = await startClient(net.native, SERVER_ADDRESS);
+  await client.waitFor(/only 2001::\/32 goes through the tunnel/);
+  await teredoAddress(net.native);
+  expect(net.native.ip('-6', 'route', 'show', 'default')).not.toMatch(/teredo/);
+  expect(net.native.ip('-6', 'route', 'get', '2001:0:1::1')).toMatch(/dev teredo/);
+});
