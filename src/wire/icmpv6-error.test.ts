@@ -18,6 +18,8 @@ import { parseIpv6 } from './ipv6-text.ts';
 
 const router = parseIpv6('2001:db8::1')!;
 const host = parseIpv6('2001:db8::2')!;
+const group = parseIpv6('ff0e::1')!;
+const nobody = parseIpv6('::')!;
 
 /** A packet of `host` to `router` whose payload starts with these octets. */
 function packet(nextHeader: number, payload: number[], source = host, destination = router): Uint8Array {
@@ -74,9 +76,9 @@ test.each([
   ['an unknown ICMPv6 error', false, packet(NEXT_HEADER.ICMPV6, [127, 0, 0, 0])],
   ['a redirect', false, packet(NEXT_HEADER.ICMPV6, [ICMPV6.REDIRECT, 0, 0, 0])],
   ['ICMPv6 without a type', false, packet(NEXT_HEADER.ICMPV6, [])],
-  ['to a group', false, packet(NEXT_HEADER.UDP, [], host, parseIpv6('ff0e::1')!)],
-  ['from a group', false, packet(NEXT_HEADER.UDP, [], parseIpv6('ff0e::1')!)],
-  ['from nobody', false, packet(NEXT_HEADER.UDP, [], parseIpv6('::')!)],
+  ['to a group', false, packet(NEXT_HEADER.UDP, [], host, group)],
+  ['from a group', false, packet(NEXT_HEADER.UDP, [], group)],
+  ['from nobody', false, packet(NEXT_HEADER.UDP, [], nobody)],
   ['an error behind an extension', false, packet(60, [58, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0])],
   ['an error behind two', false, packet(0, [60, 0, 0, 0, 0, 0, 0, 0, 58, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0])],
   [
