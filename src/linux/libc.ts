@@ -9,15 +9,31 @@ const libc = koffi.load('libc.so.6');
 export const sys = {
   open: libc.func('int open(const char*, int, ...)') as (path: string, flags: number) => number,
   close: libc.func('int close(int)') as (fd: number) => number,
-  read: libc.func('intptr_t read(int, uintptr_t, size_t)') as (fd: number, to: number, size: number) => number,
-  write: libc.func('intptr_t write(int, uintptr_t, size_t)') as (fd: number, from: number, size: number) => number,
+  read: libc.func('intptr_t read(int, uintptr_t, size_t)') as (
+    fd: number,
+    to: number,
+    size: number,
+  ) => number,
+  write: libc.func('intptr_t write(int, uintptr_t, size_t)') as (
+    fd: number,
+    from: number,
+    size: number,
+  ) => number,
   ioctl: libc.func('int ioctl(int, unsigned long, uintptr_t)') as (
     fd: number,
     request: number,
     argument: number,
   ) => number,
-  socket: libc.func('int socket(int, int, int)') as (domain: number, type: number, protocol: number) => number,
-  bind: libc.func('int bind(int, uintptr_t, uint32_t)') as (fd: number, address: number, size: number) => number,
+  socket: libc.func('int socket(int, int, int)') as (
+    domain: number,
+    type: number,
+    protocol: number,
+  ) => number,
+  bind: libc.func('int bind(int, uintptr_t, uint32_t)') as (
+    fd: number,
+    address: number,
+    size: number,
+  ) => number,
   connect: libc.func('int connect(int, uintptr_t, uint32_t)') as (
     fd: number,
     address: number,

@@ -27,9 +27,9 @@ export class Poll {
 
   private arm(): void {
     polls.add(this); // the handle stops when the garbage collector takes it
-    this.handle = koffi.node.poll(this.fd, { readable: true }, ({ readable }) => {
+    const onEvent = (status: number): void => {
       try {
-        if (readable) this.onReadable();
+        if (status === 0) this.onReadable();
         else this.recover();
       } catch (error) {
         // Exceptions in here would be swallowed.
@@ -37,7 +37,9 @@ export class Poll {
           throw error;
         });
       }
-    });
+    };
+    // koffi 3.3.4 calls back with (status, events); its types, made for another version, know the events only.
+    this.handle = koffi.node.poll(this.fd, { readable: true }, onEvent as unknown as () => void);
   }
 
   private recover(): void {

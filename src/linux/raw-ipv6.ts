@@ -26,7 +26,14 @@ export class RawIpv6Socket {
     if (this.closed) return false;
     this.packet.bytes.set(buffer.subarray(offset, offset + length));
     this.name.bytes.set(buffer.subarray(offset + DESTINATION, offset + DESTINATION + 16), 8);
-    const sent = sys.sendto(this.fd, this.packet.address, length, MSG_DONTWAIT, this.name.address, SOCKADDR_IN6);
+    const sent = sys.sendto(
+      this.fd,
+      this.packet.address,
+      length,
+      MSG_DONTWAIT,
+      this.name.address,
+      SOCKADDR_IN6,
+    );
     if (sent === length) return true;
     const name = errorName(errno());
     this.failures[name] = (this.failures[name] ?? 0) + 1;

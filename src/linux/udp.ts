@@ -145,8 +145,10 @@ export class UdpSocket {
 
   private configure({ address, port, group }: UdpOptions): void {
     setOption(this.fd, OPTION.MTU_DISCOVER, PMTUDISC_DONT);
-    if (!setOption(this.fd, OPTION.RCVBUFFORCE, BUFFER_BYTES)) setOption(this.fd, OPTION.RCVBUF, BUFFER_BYTES);
-    if (!setOption(this.fd, OPTION.SNDBUFFORCE, BUFFER_BYTES)) setOption(this.fd, OPTION.SNDBUF, BUFFER_BYTES);
+    if (!setOption(this.fd, OPTION.RCVBUFFORCE, BUFFER_BYTES))
+      setOption(this.fd, OPTION.RCVBUF, BUFFER_BYTES);
+    if (!setOption(this.fd, OPTION.SNDBUFFORCE, BUFFER_BYTES))
+      setOption(this.fd, OPTION.SNDBUF, BUFFER_BYTES);
     if (group === undefined) {
       // RFC 4380 section 5.2.8: discovery bubbles stay on the link; other programs on this host may want them.
       setOption(this.fd, OPTION.MULTICAST_TTL, 1);

@@ -1,0 +1,114 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { E, Memory, errno, sys } from './libc.ts';
+import { Poll } from './poll.ts';
+import {
+  AF_INET,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  bindIpv4,
+  localEndpoint,
+  openSocket,
+  writeSockaddr,
+} from './socket.ts';
+
+const LOOPBACK = 0x7f000001;
+
+test('survives an ICMP port unreachable on a connected socket, which ends a uv_poll for good', async () => {
+  const socket = udpSocket();
+  const peerPort = freePort();
+  connect(socket, peerPort);
+  const read = new Memory(16);
+  const errors: number[] = [];
+  let received = 0;
+  const poll = polled(socket, () => {
+    const length = sys.read(socket, read.address, 16);
+    if (length < 0) errors.push(errno());
+    else received++;
+  });
+
+  for (let round = 1; round <= 3; round++) {
+    sys.write(socket, read.address, 1); // nobody listens: the kernel answers with ICMP
+    await vi.waitFor(() => expect(errors.length).toBeGreaterThanOrEqual(round));
+  }
+  const peer = udpSocket(peerPort);
+  connect(peer, localEndpoint(socket).port);
+  sys.write(peer, read.address, 1);
+
+  await vi.waitFor(() => expect(received).toBe(1));
+  // The pending error was taken off the socket before the read: nothing but an empty queue is left to see.
+  expect(new Set(errors)).toEqual(new Set([E.EAGAIN]));
+  poll.close();
+});
+
+test('rethrows what the callback throws, where it is not swallowed, and goes on', async () => {
+  const rethrown: unknown[] = [];
+  const immediate = vi.spyOn(globalThis, 'setImmediate').mockImplementation(((run: () => void) => {
+    try {
+      run();
+    } catch (error) {
+      rethrown.push(error);
+    }
+  }) as unknown as typeof setImmediate);
+  onTestFinished(() => immediate.mockRestore());
+  const socket = udpSocket();
+  const read = new Memory(16);
+  const poll = polled(socket, () => {
+    while (sys.read(socket, read.address, 16) > 0);
+    throw new Error('of the callback');
+  });
+
+  for (let round = 1; round <= 2; round++) {
+    sendTo(localEndpoint(socket).port);
+    await vi.waitFor(() => expect(rethrown).toHaveLength(round));
+  }
+  expect(rethrown[0]).toEqual(new Error('of the callback'));
+  poll.close();
+});
+
+test('calls back no more once closed, not even from inside the callback', async () => {
+  const socket = udpSocket();
+  let calls = 0;
+  const poll = polled(socket, () => {
+    calls++; // nothing is read: an open poll would call again at once
+    poll.close();
+  });
+
+  sendTo(localEndpoint(socket).port);
+  await vi.waitFor(() => expect(calls).toBe(1));
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  expect(calls).toBe(1);
+});
+
+function polled(fd: number, onReadable: () => void): Poll {
+  const poll = new Poll(fd, onReadable);
+  onTestFinished(() => poll.close());
+  return poll;
+}
+
+function udpSocket(port = 0): number {
+  const fd = openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
+  onTestFinished(() => void sys.close(fd));
+  bindIpv4(fd, LOOPBACK, port);
+  return fd;
+}
+
+/** One that was free a moment ago. */
+function freePort(): number {
+  const fd = openSocket(AF_INET, SOCK_DGRAM);
+  bindIpv4(fd, LOOPBACK, 0);
+  const { port } = localEndpoint(fd);
+  sys.close(fd);
+  return port;
+}
+
+function connect(fd: number, port: number): void {
+  const name = new Memory(16);
+  writeSockaddr(name.view, 0, LOOPBACK, port);
+  expect(sys.connect(fd, name.address, 16)).toBe(0);
+}
+
+function sendTo(port: number): void {
+  const fd = udpSocket();
+  connect(fd, port);
+  sys.write(fd, new Memory(1).address, 1);
+}
