@@ -28,7 +28,9 @@ export type RouterReason =
 
 /** 48 octets, without options. C-20 */
 export function buildRouterSolicitation(source: Ipv6): Uint8Array {
-  return buildMessage(ICMPV6.RS, 8, source, ALL_ROUTERS);
+  const packet = startMessage(ICMPV6.RS, 8, source, ALL_ROUTERS);
+  sealIcmpv6(packet, 0);
+  return packet;
 }
 
 /** Checks the (whole) IPv6 packet at `o`. S-18 */
@@ -51,7 +53,7 @@ export function buildRouterAdvertisement(advertisement: {
 }): Uint8Array {
   const { source, destination, prefixServer, mtu, oneAddress = false } = advertisement;
   const options = (mtu === undefined ? 0 : 8) + 32 + (oneAddress ? 8 : 0);
-  const packet = buildMessage(ICMPV6.RA, 16 + options, source, destination);
+  const packet = startMessage(ICMPV6.RA, 16 + options, source, destination);
   const prefix = IPV6_HEADER + 16;
   packet[prefix] = OPTION.PREFIX_INFORMATION;
   packet[prefix + 1] = 4;
@@ -133,8 +135,8 @@ const ONE_ADDRESS_MARK = new Uint8Array([0x54, 0x64, 0x6f, 0x20, 0x31, 0x61]);
 /** The A flag of a Prefix Information option. */
 const PREFIX_AUTONOMOUS = 0x40;
 
-/** Without its checksum. */
-function buildMessage(type: number, length: number, source: Ipv6, destination: Ipv6): Uint8Array {
+/** A message of zeros but for its type, not yet sealed. */
+function startMessage(type: number, length: number, source: Ipv6, destination: Ipv6): Uint8Array {
   const packet = new Uint8Array(IPV6_HEADER + length);
   writeIpv6Header(packet, 0, {
     payloadLength: length,
@@ -144,7 +146,6 @@ function buildMessage(type: number, length: number, source: Ipv6, destination: I
     destination,
   });
   packet[IPV6_HEADER] = type;
-  sealIcmpv6(packet, 0);
   return packet;
 }
 

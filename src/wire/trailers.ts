@@ -26,7 +26,7 @@ const TYPE = { NONCE: 1, ALTERNATE_ADDRESS: 3, NEIGHBOR_DISCOVERY: 4, RANDOM_POR
 /** Reads trailers in order; a malformed one ends the reading, what came before it holds (E-4, E-5). The last of a kind counts. */
 export function parseTrailers(b: Uint8Array, start: number, end: number): Readonly<Trailers> {
   if (end - start < 2) return NONE;
-  const trailers = { ...NONE };
+  const trailers = none();
   let at = start;
   while (end - at >= 2 && end - at >= 2 + b[at + 1]) {
     takeTrailer(b, at, trailers);
@@ -77,16 +77,20 @@ export function writeRandomPort(b: Uint8Array, o: number, port: number): number 
   return o + 4;
 }
 
+function none(): Trailers {
+  return {
+    nonce: undefined,
+    alternates: undefined,
+    neighborDiscovery: undefined,
+    randomPort: undefined,
+    discard: false,
+    malformedAlternate: false,
+    unknown: 0,
+  };
+}
+
 /** Shared, so that a plain bubble costs nothing. */
-const NONE: Readonly<Trailers> = Object.freeze({
-  nonce: undefined,
-  alternates: undefined,
-  neighborDiscovery: undefined,
-  randomPort: undefined,
-  discard: false,
-  malformedAlternate: false,
-  unknown: 0,
-});
+const NONE: Readonly<Trailers> = Object.freeze(none());
 
 function takeTrailer(b: Uint8Array, at: number, trailers: Trailers): void {
   const type = b[at];
