@@ -35,7 +35,14 @@ export class CommandRing {
     return this.count;
   }
 
-  transmit(socket: SocketId, buffer: Uint8Array, start: number, end: number, address: number, port: number): void {
+  transmit(
+    socket: SocketId,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    address: number,
+    port: number,
+  ): void {
     const at = this.count++;
     this.kinds[at] = TRANSMIT;
     this.buffers[at] = buffer;
@@ -75,7 +82,14 @@ export class CommandRing {
       const n = at * 5;
       const kind = kinds[at];
       if (kind === TRANSMIT) {
-        executor.transmit(numbers[n]!, buffers[at]!, numbers[n + 1]!, numbers[n + 2]!, numbers[n + 3]!, numbers[n + 4]!);
+        executor.transmit(
+          numbers[n]!,
+          buffers[at]!,
+          numbers[n + 1]!,
+          numbers[n + 2]!,
+          numbers[n + 3]!,
+          numbers[n + 4]!,
+        );
       } else if (kind === DELIVER) {
         executor.deliver(buffers[at]!, numbers[n + 1]!, numbers[n + 2]!);
       } else {

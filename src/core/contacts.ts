@@ -14,10 +14,12 @@ export interface Contact {
   /** Copies of the packets that wait, oldest first. */
   readonly waiting: Uint8Array[];
   waitingBytes: number;
-  /** The /64 of the host that wanted it, where a budget depends on that: two 32-bit words. */
-  readonly sourceHigh: number;
-  readonly sourceLow: number;
+  /** Who wanted it, where a budget depends on that. */
+  readonly wantedBy: Wanter | undefined;
 }
+
+/** The IPv6 address of a native host, in four 32-bit words. */
+export type Wanter = readonly [number, number, number, number];
 
 export interface ContactLimits {
   /** Packets and bytes that may wait for one peer. CL-68, R-9 */
@@ -59,10 +61,10 @@ export class Contacts {
   }
 
   /** Begins with the first attempt; returns the contact, or the one that is under way already. */
-  begin(peer: number, now: number, sourceHigh = 0, sourceLow = 0): Contact {
+  begin(peer: number, now: number, wantedBy?: Wanter): Contact {
     const present = this.contacts.get(peer);
     if (present !== undefined) return present;
-    const contact: Contact = { peer, attempts: 0, dueAt: 0, waiting: [], waitingBytes: 0, sourceHigh, sourceLow };
+    const contact: Contact = { peer, attempts: 0, dueAt: 0, waiting: [], waitingBytes: 0, wantedBy };
     this.attempt(contact, now);
     return contact;
   }
@@ -71,15 +73,15 @@ export class Contacts {
   enqueue(contact: Contact, buffer: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
     const { packetsPerPeer, bytesPerPeer, bytes } = this.limits;
-    if (contact.waiting.length >= packetsPerPeer || contact.waitingBytes + length > bytesPerPeer) return false;
+    if (contact.waiting.length >= packetsPerPeer || contact.waitingBytes + length > bytesPerPeer)
+      return false;
+    if (length > bytes) return false;
     // The oldest go first: a contact that will be answered mostly is within its first second.
-    while (this.bytes + length > bytes) {
-      for (const oldest of this.holders) {
-        this.release(oldest);
-        oldest.waiting.length = 0;
-        oldest.waitingBytes = 0;
-        break;
-      }
+    for (const oldest of this.holders) {
+      if (this.bytes + length <= bytes) break;
+      this.release(oldest);
+      oldest.waiting.length = 0;
+      oldest.waitingBytes = 0;
     }
     this.holders.add(contact);
     contact.waiting.push(buffer.slice(start, end));

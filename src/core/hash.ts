@@ -2,65 +2,65 @@ import { randomUint32 } from './entropy.ts';
 import type { Entropy } from './entropy.ts';
 
 /**
- * HalfSipHash-1-3 (Aumasson, Bernstein: SipHash), a keyed hash of 32-bit words made for hash tables: who does not know
- * the key cannot make keys collide on purpose. Not for authentication.
+ * HalfSipHash (Aumasson, Bernstein: SipHash), a keyed hash of 32-bit words: who does not know the key cannot make keys
+ * collide on purpose. The default of 1 and 3 rounds is made for hash tables; 2 and 4 rounds make a pseudo-random function.
  */
 export class HashKey {
   private readonly k0: number;
   private readonly k1: number;
+  private readonly compression: number;
+  private readonly finalization: number;
 
-  constructor(entropy: Entropy) {
+  constructor(entropy: Entropy, compression = 1, finalization = 3) {
     this.k0 = randomUint32(entropy) | 0;
     this.k1 = randomUint32(entropy) | 0;
+    this.compression = compression;
+    this.finalization = finalization;
   }
 
   /** Hash of two words, an unsigned 32-bit number. */
   of2(a: number, b: number): number {
-    this.begin();
-    this.absorb(a | 0);
-    this.absorb(b | 0);
-    return this.finish(8 << 24);
+    message[0] = a;
+    message[1] = b;
+    return this.digest(2);
   }
 
   /** Hash of four words, an unsigned 32-bit number. */
   of4(a: number, b: number, c: number, d: number): number {
-    this.begin();
-    this.absorb(a | 0);
-    this.absorb(b | 0);
-    this.absorb(c | 0);
-    this.absorb(d | 0);
-    return this.finish(16 << 24);
+    message[0] = a;
+    message[1] = b;
+    message[2] = c;
+    message[3] = d;
+    return this.digest(4);
   }
 
-  private v0 = 0;
-  private v1 = 0;
-  private v2 = 0;
-  private v3 = 0;
-
-  private begin(): void {
-    this.v0 = this.k0;
-    this.v1 = this.k1;
-    this.v2 = 0x6c796765 ^ this.k0;
-    this.v3 = 0x74656462 ^ this.k1;
+  private digest(length: number): number {
+    // `| 0` spares the compiler checks of what is in the fields.
+    return halfSipHash(this.k0 | 0, this.k1 | 0, length, this.compression | 0, this.finalization | 0);
   }
+}
 
-  private absorb(word: number): void {
-    this.v3 ^= word;
-    this.round();
-    this.v0 ^= word;
-  }
-
-  private finish(length: number): number {
-    this.absorb(length);
-    this.v2 ^= 0xff;
-    this.round();
-    this.round();
-    this.round();
-    return (this.v1 ^ this.v3) >>> 0;
-  }
-
-  private round(): void {
-    let { v0, v1, v2, v3 } = this;
+/**
+ * Of the first `length` words of `message`. One loop over all rounds, its state in local variables: three times as fast as
+ * a method for the round.
+ */
+function halfSipHash(
+  k0: number,
+  k1: number,
+  length: number,
+  compression: number,
+  finalization: number,
+): number {
+  let v0 = k0;
+  let v1 = k1;
+  let v2 = 0x6c796765 ^ k0;
+  let v3 = 0x74656462 ^ k1;
+  message[length] = length << 26; // octets, in the last octet of the padding
+  let at = 0;
+  let word = message[0];
+  let rounds = compression;
+  v3 ^= word;
+  for (;;) {
     v0 = (v0 + v1) | 0;
     v1 = (v1 << 5) | (v1 >>> 27);
     v1 ^= v0;
@@ -75,9 +75,20 @@ export class HashKey {
     v1 = (v1 << 13) | (v1 >>> 19);
     v1 ^= v2;
     v2 = (v2 << 16) | (v2 >>> 16);
-    this.v0 = v0;
-    this.v1 = v1;
-    this.v2 = v2;
-    this.v3 = v3;
+    if (--rounds > 0) continue;
+    if (at > length) return (v1 ^ v3) >>> 0;
+    v0 ^= word;
+    at++;
+    if (at > length) {
+      v2 ^= 0xff;
+      rounds = finalization;
+    } else {
+      word = message[at];
+      v3 ^= word;
+      rounds = compression;
+    }
   }
 }
+
+/** The words of the message and its length: scratch space. */
+const message = new Int32Array(5);

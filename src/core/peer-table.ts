@@ -1,9 +1,10 @@
 /**
- * The list of recent peers (RFC 4380 sections 5.2, 5.4), for clients and relays: typed arrays with open addressing, about
- * 100 bytes a peer, no object and no string a peer. A peer is a slot number; its fields are the columns at that index.
+ * The list of recent peers (RFC 4380 sections 5.2, 5.4), for clients and relays: typed arrays with open addressing, less
+ * than 100 bytes a peer, no object and no string a peer. A peer is a slot number; its fields are the columns at that index.
  *
  * Two pools: peers that have proven themselves (trusted) and those that have not (unverified). Each has its own limit, and
- * filling one never takes from the other: whoever invents peers can push out nothing but invented peers.
+ * filling one never takes from the other: whoever invents peers can push out nothing but invented peers. Who has many
+ * real peers at hand, on few IPv4 addresses, pushes out its own first.
  */
 import { BUBBLE_BUDGET, BUBBLE_SPACING_MS, BUBBLE_WINDOW_MS, PEER_VALIDITY_MS } from './constants.ts';
 import { HashKey } from './hash.ts';
@@ -39,12 +40,12 @@ export class PeerTable {
   localSeen = new Float64Array(0);
 
   private words = new Uint32Array(0);
-  private hashes = new Uint32Array(0);
+  /** Bubbles since the last answer, up to the budget; and the gaps between the last ones, latest first. */
   private bubbles = new Uint8Array(0);
-  private bubbleWindow = new Float64Array(0);
+  private bubbleGaps = new Uint16Array(0);
   private previous = new Int32Array(0);
   private next = new Int32Array(0);
-  /** Open addressing with linear probing: slot numbers, NO_PEER where empty; at most half full. */
+  /** Open addressing with linear probing: slot numbers, NO_PEER where empty. */
   private index = new Int32Array(0);
 
   private readonly limits: PeerLimits;
@@ -54,6 +55,8 @@ export class PeerTable {
   private readonly heads = [NO_PEER, NO_PEER, NO_PEER];
   private readonly tails = [NO_PEER, NO_PEER, NO_PEER];
   private readonly counts = [0, 0, 0];
+  /** How many trusted peers have the same origin, by a hash of that. */
+  private readonly crowds = new Uint32Array(16_384);
 
   /** `onEvict`: called before a slot is taken from an unverified or long silent peer to make room. */
   constructor(limits: PeerLimits, entropy: Entropy, onEvict: (peer: number) => void) {
@@ -94,14 +97,13 @@ export class PeerTable {
     const peer = this.heads[FREE]!;
     const w = peer * 4;
     for (let i = 0; i < 4; i++) this.words[w + i] = readUint32(bytes, offset + 4 * i);
-    this.hashes[peer] = this.hash.of4(this.words[w]!, this.words[w + 1]!, this.words[w + 2]!, this.words[w + 3]!);
     this.mappedAddress[peer] = this.mappedPort[peer] = 0;
     this.localAddress[peer] = this.localPort[peer] = 0;
     this.proofHigh[peer] = this.proofLow[peer] = 0;
     this.bubbles[peer] = 0;
     // CL-91, CL-115: older than any spacing or validity, so that nothing holds the first bubble back.
     this.lastReceived[peer] = this.lastSent[peer] = this.lastBubble[peer] = -Infinity;
-    this.localSeen[peer] = this.bubbleWindow[peer] = -Infinity;
+    this.localSeen[peer] = -Infinity;
     this.move(peer, UNVERIFIED);
     this.link(peer);
     return peer;
@@ -112,15 +114,27 @@ export class PeerTable {
     this.move(peer, FREE);
   }
 
+  /** An unverified peer is contacted anew: others make room before it does. */
+  renew(peer: number): void {
+    if (this.status[peer] === UNVERIFIED) this.move(peer, UNVERIFIED);
+  }
+
   /**
-   * Moves a peer to the trusted pool. When that is full the longest trusted of those no longer valid makes room;
-   * false when all are valid: the peer stays unverified.
+   * Moves a peer to the trusted pool. When that is full one no longer valid makes room, or else one of an origin with more
+   * trusted peers than this peer's; false when there is none: the peer stays unverified.
    */
   trust(peer: number, now: number): boolean {
     if (this.status[peer] === TRUSTED) return true;
-    if (this.counts[TRUSTED]! >= this.limits.trusted && !this.evictInvalid(now)) return false;
+    if (this.counts[TRUSTED]! >= this.limits.trusted && !this.makeRoom(peer, now)) return false;
     this.move(peer, TRUSTED);
     return true;
+  }
+
+  /** The peer has not answered any more: it has to prove itself anew. R-8 */
+  distrust(peer: number): void {
+    if (this.status[peer] !== TRUSTED) return;
+    if (this.counts[UNVERIFIED]! >= this.limits.unverified) this.evict(this.heads[UNVERIFIED]!);
+    this.move(peer, UNVERIFIED);
   }
 
   /** Trusted, and heard within the last 30 s. CL-60, R-26 */
@@ -128,19 +142,26 @@ export class PeerTable {
     return this.status[peer] === TRUSTED && now - this.lastReceived[peer]! < PEER_VALIDITY_MS;
   }
 
-  /** Whether RFC 4380 section 5.2.6 allows another bubble (or round of bubbles, A-4) to this peer. CL-93, CL-94 */
+  /** Whether RFC 4380 section 5.2.6 allows another bubble (or round of bubbles, A-4) to this peer now. CL-93, CL-94 */
   mayBubble(peer: number, now: number): boolean {
-    if (now - this.lastBubble[peer]! < BUBBLE_SPACING_MS) return false;
-    return this.bubbles[peer]! < BUBBLE_BUDGET || now - this.bubbleWindow[peer]! >= BUBBLE_WINDOW_MS;
+    return now - this.lastBubble[peer]! >= BUBBLE_SPACING_MS && this.hasBubbleBudget(peer, now);
+  }
+
+  /** Whether fewer bubbles than the budget went unanswered in the last 300 s. CL-94 */
+  hasBubbleBudget(peer: number, now: number): boolean {
+    if (this.bubbles[peer]! < BUBBLE_BUDGET) return true;
+    let first = this.lastBubble[peer]!;
+    for (let i = 0; i < GAPS; i++) first -= this.bubbleGaps[peer * GAPS + i]! * GAP_UNIT_MS;
+    return now - first >= BUBBLE_WINDOW_MS;
   }
 
   /** A bubble, or a round of bubbles, goes out. CL-95 */
   countBubble(peer: number, now: number): void {
-    if (this.bubbles[peer] === 0 || now - this.bubbleWindow[peer]! >= BUBBLE_WINDOW_MS) {
-      this.bubbles[peer] = 0;
-      this.bubbleWindow[peer] = now;
-    }
-    this.bubbles[peer] = Math.min(255, this.bubbles[peer]! + 1);
+    const { bubbleGaps } = this;
+    const at = peer * GAPS;
+    bubbleGaps.copyWithin(at + 1, at, at + GAPS - 1);
+    bubbleGaps[at] = Math.min(0xffff, (now - this.lastBubble[peer]!) / GAP_UNIT_MS);
+    this.bubbles[peer] = Math.min(BUBBLE_BUDGET, this.bubbles[peer]! + 1);
     this.lastSent[peer] = this.lastBubble[peer] = now;
   }
 
@@ -154,7 +175,7 @@ export class PeerTable {
     this.bubbles[peer] = 0;
   }
 
-  /** Bubbles counted in the present window. */
+  /** Bubbles since the last answer, up to the budget. */
   bubbleCount(peer: number): number {
     return this.bubbles[peer]!;
   }
@@ -199,10 +220,9 @@ export class PeerTable {
       let left = Math.min(most, this.counts[list]!);
       while (left-- > 0) {
         const peer = this.heads[list]!;
-        const seen = Math.max(this.lastReceived[peer]!, this.lastSent[peer]!, this.bubbleWindow[peer]!);
+        const seen = Math.max(this.lastReceived[peer]!, this.lastSent[peer]!, this.lastBubble[peer]!);
         if (now - Math.max(seen, this.localSeen[peer]!) >= BUBBLE_WINDOW_MS) this.evict(peer);
-        else if (list === TRUSTED) this.move(peer, TRUSTED);
-        else break; // unverified peers stand in the order they came in, and age alike
+        else this.move(peer, list);
       }
     }
   }
@@ -217,8 +237,10 @@ export class PeerTable {
     this.remove(peer);
   }
 
-  private evictInvalid(now: number): boolean {
-    // A second chance for those still valid; bounded, so that a full table costs no more than this a try.
+  private makeRoom(newcomer: number, now: number): boolean {
+    let crowded = NO_PEER;
+    let most = this.crowds[this.crowdOf(newcomer)]! + 1;
+    // Bounded, so that a full table costs no more than this a try.
     for (let tries = 0; tries < 32; tries++) {
       const oldest = this.heads[TRUSTED]!;
       if (oldest === NO_PEER) return false;
@@ -226,9 +248,22 @@ export class PeerTable {
         this.evict(oldest);
         return true;
       }
+      const crowd = this.crowds[this.crowdOf(oldest)]!;
+      if (crowd > most) [crowded, most] = [oldest, crowd];
       this.move(oldest, TRUSTED);
     }
-    return false;
+    if (crowded === NO_PEER) return false;
+    this.evict(crowded);
+    return true;
+  }
+
+  /** Where peers are counted that one party can have many of: those behind one IPv4 address, or in one /64. */
+  private crowdOf(peer: number): number {
+    const { words } = this;
+    const w = peer * 4;
+    const key =
+      words[w] === TEREDO_PREFIX ? this.hash.of2(words[w + 3]!, 0) : this.hash.of2(words[w]!, words[w + 1]!);
+    return key & (this.crowds.length - 1);
   }
 
   /** Takes a slot out of the list it is in and appends it to another. */
@@ -241,6 +276,8 @@ export class PeerTable {
     if (after === NO_PEER) this.tails[from] = before;
     else this.previous[after] = before;
     this.counts[from]!--;
+    if (from !== list && from === TRUSTED) this.crowds[this.crowdOf(peer)]!--;
+    if (from !== list && list === TRUSTED) this.crowds[this.crowdOf(peer)]!++;
     this.append(peer, list);
   }
 
@@ -257,19 +294,19 @@ export class PeerTable {
 
   private link(peer: number): void {
     const mask = this.index.length - 1;
-    let at = this.hashes[peer]! & mask;
+    let at = this.hashOf(peer) & mask;
     while (this.index[at] !== NO_PEER) at = (at + 1) & mask;
     this.index[at] = peer;
   }
 
   private unlink(peer: number): void {
-    const { index, hashes } = this;
+    const { index } = this;
     const mask = index.length - 1;
-    let hole = hashes[peer]! & mask;
+    let hole = this.hashOf(peer) & mask;
     while (index[hole] !== peer) hole = (hole + 1) & mask;
     // Close the gap: whoever stands behind it and could not be found over it moves up.
     for (let at = (hole + 1) & mask; index[at] !== NO_PEER; at = (at + 1) & mask) {
-      const home = hashes[index[at]!]! & mask;
+      const home = this.hashOf(index[at]!) & mask;
       if (((at - home) & mask) >= ((at - hole) & mask)) {
         index[hole] = index[at]!;
         hole = at;
@@ -278,9 +315,15 @@ export class PeerTable {
     index[hole] = NO_PEER;
   }
 
+  private hashOf(peer: number): number {
+    const { words } = this;
+    const w = peer * 4;
+    return this.hash.of4(words[w]!, words[w + 1]!, words[w + 2]!, words[w + 3]!);
+  }
+
   private grow(): void {
     const old = this.status.length;
-    const size = old === 0 ? 256 : old * 2;
+    const size = Math.min(old === 0 ? 256 : old * 2, this.limits.trusted + this.limits.unverified);
     this.status = widen(this.status, new Uint8Array(size));
     this.mappedAddress = widen(this.mappedAddress, new Uint32Array(size));
     this.mappedPort = widen(this.mappedPort, new Uint16Array(size));
@@ -293,16 +336,23 @@ export class PeerTable {
     this.localPort = widen(this.localPort, new Uint16Array(size));
     this.localSeen = widen(this.localSeen, new Float64Array(size));
     this.words = widen(this.words, new Uint32Array(size * 4));
-    this.hashes = widen(this.hashes, new Uint32Array(size));
     this.bubbles = widen(this.bubbles, new Uint8Array(size));
-    this.bubbleWindow = widen(this.bubbleWindow, new Float64Array(size));
+    this.bubbleGaps = widen(this.bubbleGaps, new Uint16Array(size * GAPS));
     this.previous = widen(this.previous, new Int32Array(size));
     this.next = widen(this.next, new Int32Array(size));
-    this.index = new Int32Array(size * 2).fill(NO_PEER);
+    this.index = new Int32Array(2 ** Math.ceil(Math.log2(size / MAX_LOAD))).fill(NO_PEER);
     for (let peer = 0; peer < old; peer++) if (this.status[peer] !== FREE) this.link(peer);
     for (let peer = old; peer < size; peer++) this.append(peer, FREE);
   }
 }
+
+/** How full the index gets at the most. */
+const MAX_LOAD = 0.6;
+/** The four latest bubbles have three gaps between them, kept in hundredths of a second: up to 655 s. */
+const GAPS = BUBBLE_BUDGET - 1;
+const GAP_UNIT_MS = 10;
+/** 2001:0000::/32, the first word. */
+const TEREDO_PREFIX = 0x20010000;
 
 function widen<T extends { set(from: T): void }>(from: T, to: T): T {
   to.set(from);

@@ -28,30 +28,32 @@ export class TokenBuckets {
     this.hash = new HashKey(entropy);
     this.mask = size - 1;
     this.tokens = new Float32Array(size).fill(limits.burst);
-    this.stamps = new Float64Array(size);
+    this.stamps = new Float64Array(size).fill(-Infinity);
   }
 
-  /** Takes one token of the key (two 32-bit words); false, taking nothing, when there is none. */
-  take(high: number, low: number, now: number): boolean {
+  /** Takes `cost` tokens of the key (two 32-bit words); false, taking nothing, when there are fewer. */
+  take(high: number, low: number, now: number, cost = 1): boolean {
     const at = this.refill(high, low, now);
-    if (this.tokens[at]! < 1) return false;
-    this.tokens[at]! -= 1;
+    if (this.tokens[at] < cost) return false;
+    this.tokens[at] -= cost;
     return true;
   }
 
   /** Adds tokens: what was sent under this key has been answered. */
   give(high: number, low: number, now: number, tokens: number): void {
     const at = this.refill(high, low, now);
-    this.tokens[at] = Math.min(this.tokens[at]! + tokens, this.limits.ceiling ?? this.limits.burst);
+    const { burst, ceiling = burst } = this.limits;
+    this.tokens[at] = Math.min(this.tokens[at] + tokens, ceiling);
   }
 
   private refill(high: number, low: number, now: number): number {
     const at = this.hash.of2(high, low) & this.mask;
-    const elapsed = now - this.stamps[at]!;
-    // The first use of a bucket finds it full already; `elapsed` is then the age of the clock and adds nothing.
+    const elapsed = now - this.stamps[at];
     if (elapsed > 0) {
       const { perSecond, burst } = this.limits;
-      if (this.tokens[at]! < burst) this.tokens[at] = Math.min(burst, this.tokens[at]! + (elapsed * perSecond) / 1000);
+      if (this.tokens[at] < burst) {
+        this.tokens[at] = Math.min(burst, this.tokens[at] + (elapsed * perSecond) / 1000);
+      }
       this.stamps[at] = now;
     }
     return at;

@@ -13,6 +13,7 @@ export const RELAY_COUNTERS = [
   'droppedForgedSource',
   'droppedUnsolicited',
   'droppedUnverified',
+  'droppedForgedProof',
   'droppedNotServed',
   'droppedNotTeredo',
   'droppedForeignSource',
@@ -24,6 +25,7 @@ export const RELAY_COUNTERS = [
   'droppedSourceLimit',
   'droppedServerLimit',
   'droppedNoAnswer',
+  'droppedEvicted',
   'droppedPeerTableFull',
 ] as const;
 

@@ -1,19 +1,20 @@
 import { CONTACT_LIMITS } from '../contacts.ts';
 import type { ContactLimits } from '../contacts.ts';
+import type { FairLimits } from '../fair-budget.ts';
 import type { PeerLimits } from '../peer-table.ts';
 import type { BucketLimits } from '../token-buckets.ts';
 
 /**
- * What a relay keeps and sends at the most. Answered contacts give back more than they took: traffic that is answered
- * earns its budget, and only what goes unanswered runs out.
+ * What a relay keeps and sends at the most. Answered bubbles give back more than they took: traffic that is answered
+ * earns its budget, and only what goes unanswered runs out. R-31
  */
 export interface RelayLimits {
   readonly peers: PeerLimits;
   readonly contacts: ContactLimits;
-  /** New contacts wanted by a native /64. R-31 */
-  readonly bySource: BucketLimits;
-  /** Bubbles sent through one server address. */
-  readonly byServer: BucketLimits;
+  /** Bubbles wanted by a native /64; its members are hosts. Bites before `byServer` does. */
+  readonly bySource: FairLimits;
+  /** Bubbles sent through one server address; its members are native /64s. */
+  readonly byServer: FairLimits;
   /** Direct bubbles to one mapped address. */
   readonly byClient: BucketLimits;
   /** ICMPv6 errors to a native /64. R-27 */
@@ -23,11 +24,19 @@ export interface RelayLimits {
 export const RELAY_LIMITS: RelayLimits = {
   peers: { trusted: 1 << 20, unverified: 1 << 16 },
   contacts: CONTACT_LIMITS,
-  bySource: { perSecond: 16, burst: 256, ceiling: 65_536 },
-  byServer: { perSecond: 100, burst: 1_000, ceiling: 200_000 },
+  bySource: {
+    shared: { perSecond: 16, burst: 256, ceiling: 65_536 },
+    member: { perSecond: 0.5, burst: 4 },
+    reserve: { perSecond: 8, burst: 64 },
+  },
+  byServer: {
+    shared: { perSecond: 100, burst: 1_000, ceiling: 200_000 },
+    member: { perSecond: 0.5, burst: 4 },
+    reserve: { perSecond: 50, burst: 500 },
+  },
   byClient: { perSecond: 10, burst: 100, ceiling: 20_000 },
   errors: { perSecond: 10, burst: 20 },
 };
 
-/** What an answered contact gives back to the budgets it was taken from. */
+/** What an answered contact gives back to the budgets it was taken from, beyond what its unanswered bubbles took. */
 export const ANSWER_REWARD = 2;

@@ -1,5 +1,6 @@
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
+import { FairBudget } from '../fair-budget.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import {
   DESTINATION,
@@ -19,7 +20,7 @@ import {
 } from '../../wire/index.ts';
 import type { DatagramView, Ipv4 } from '../../wire/index.ts';
 import type { ServerCounter } from './counters.ts';
-import { MAX_ICMPV6_BYTES } from './limits.ts';
+import { MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
 import type { ServerLimits } from './limits.ts';
 import { SOCKET } from './options.ts';
 import type { ServerOptions } from './options.ts';
@@ -29,8 +30,10 @@ export class Forwarding {
   private readonly options: ServerOptions;
   private readonly counters: Record<ServerCounter, number>;
   private readonly commands: CommandRing;
-  private readonly toClients: TokenBuckets;
-  private readonly toNative: TokenBuckets;
+  private readonly byPair: TokenBuckets;
+  private readonly toClients: FairBudget;
+  private readonly byClient: FairBudget;
+  private readonly toNative: FairBudget;
 
   constructor(
     options: ServerOptions,
@@ -42,16 +45,25 @@ export class Forwarding {
     this.options = options;
     this.counters = counters;
     this.commands = commands;
-    this.toClients = new TokenBuckets(limits.forwarded, entropy);
-    this.toNative = new TokenBuckets(limits.native, entropy);
+    this.byPair = new TokenBuckets(limits.forwardedByPair, entropy);
+    this.toClients = new FairBudget(limits.forwarded, entropy);
+    this.byClient = new FairBudget(limits.nativeByClient, entropy);
+    this.toNative = new FairBudget(limits.native, entropy);
   }
 
   /** The packet in `view` has passed the acceptance rules. `address` and `port`: where it came from. */
-  forward(buffer: Uint8Array, view: DatagramView, bubble: boolean, address: Ipv4, port: number, now: number): void {
+  forward(
+    buffer: Uint8Array,
+    view: DatagramView,
+    bubble: boolean,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
     const at = view.ipv6Start;
     if (!bubble && !this.mayForwardIcmpv6(buffer, view)) return;
     if (isTeredo(buffer, at + DESTINATION)) this.forwardToClient(buffer, view, address, port, now);
-    else this.forwardToNative(buffer, view, bubble, now);
+    else this.forwardToNative(buffer, view, bubble, address, port, now);
   }
 
   private mayForwardIcmpv6(buffer: Uint8Array, view: DatagramView): boolean {
@@ -77,7 +89,13 @@ export class Forwarding {
     return true;
   }
 
-  private forwardToClient(buffer: Uint8Array, view: DatagramView, address: Ipv4, port: number, now: number): void {
+  private forwardToClient(
+    buffer: Uint8Array,
+    view: DatagramView,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
     const { counters, options } = this;
     const at = view.ipv6Start;
     const target = mappedAddressOf(buffer, at + DESTINATION);
@@ -95,7 +113,11 @@ export class Forwarding {
       counters.droppedTooLong++;
       return;
     }
-    if (!this.toClients.take(0, target, now)) {
+    const cost = forwardingCost(view.trailersEnd - at);
+    if (
+      !this.byPair.take(address, target, now, cost) ||
+      !this.toClients.take(0, target, 0, address, now, cost)
+    ) {
       counters.droppedForwardLimit++;
       return;
     }
@@ -109,7 +131,14 @@ export class Forwarding {
     this.commands.transmit(SOCKET.primary, buffer, start, view.trailersEnd, target, targetPort); // S-24
   }
 
-  private forwardToNative(buffer: Uint8Array, view: DatagramView, bubble: boolean, now: number): void {
+  private forwardToNative(
+    buffer: Uint8Array,
+    view: DatagramView,
+    bubble: boolean,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
     const { counters } = this;
     const at = view.ipv6Start;
     // S-21; only clients' own pings and errors (S-15): a bubble has no business in the native Internet.
@@ -122,8 +151,13 @@ export class Forwarding {
       counters.droppedHopLimit++;
       return;
     }
-    const destination = at + DESTINATION;
-    if (!this.toNative.take(readUint32(buffer, destination), readUint32(buffer, destination + 4), now)) {
+    const high = readUint32(buffer, at + DESTINATION);
+    const low = readUint32(buffer, at + DESTINATION + 4);
+    const cost = forwardingCost(view.ipv6End - at);
+    const allowed =
+      this.byClient.take(0, address, 0, port, now, cost) &&
+      this.toNative.take(high, low, 0, address, now, cost);
+    if (!allowed) {
       counters.droppedNativeLimit++;
       return;
     }

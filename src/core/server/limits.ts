@@ -1,3 +1,4 @@
+import type { FairLimits } from '../fair-budget.ts';
 import type { BucketLimits } from '../token-buckets.ts';
 
 /**
@@ -5,19 +6,51 @@ import type { BucketLimits } from '../token-buckets.ts';
  * advertisements a second, and for all of them at once after an outage: both pass.
  */
 export interface ServerLimits {
-  /** Answers to solicitations and pings, by the IPv4 address they go to. */
-  readonly answers: BucketLimits;
-  /** Bubbles and ICMPv6 forwarded to a Teredo client, by the IPv4 address they go to. */
-  readonly forwarded: BucketLimits;
-  /** Connectivity tests forwarded to native hosts, by the /64 they go to. */
-  readonly native: BucketLimits;
+  /** Answers to solicitations and pings, by the IPv4 address they go to; its members are ports. */
+  readonly answers: FairLimits;
+  /** Packets forwarded from one IPv4 address to another. */
+  readonly forwardedByPair: BucketLimits;
+  /** Packets forwarded to a Teredo client, by the IPv4 address they go to; its members are the addresses they come from. */
+  readonly forwarded: FairLimits;
+  /** Pings sent on to native hosts, by the IPv4 address they come from; its members are ports. */
+  readonly nativeByClient: FairLimits;
+  /** Pings sent on to native hosts, by the /64 they go to; its members are the IPv4 addresses they come from. */
+  readonly native: FairLimits;
 }
 
+const MODEST: BucketLimits = { perSecond: 0.5, burst: 4 };
+
 export const SERVER_LIMITS: ServerLimits = {
-  answers: { perSecond: 2_000, burst: 20_000 },
-  forwarded: { perSecond: 1_000, burst: 5_000 },
-  native: { perSecond: 1_000, burst: 5_000 },
+  answers: {
+    shared: { perSecond: 2_000, burst: 20_000 },
+    member: MODEST,
+    reserve: { perSecond: 500, burst: 5_000 },
+  },
+  forwardedByPair: { perSecond: 200, burst: 1_000 },
+  forwarded: {
+    shared: { perSecond: 1_000, burst: 5_000 },
+    member: MODEST,
+    reserve: { perSecond: 250, burst: 1_000 },
+  },
+  nativeByClient: {
+    shared: { perSecond: 500, burst: 5_000 },
+    member: MODEST,
+    reserve: { perSecond: 100, burst: 500 },
+  },
+  native: {
+    shared: { perSecond: 1_000, burst: 5_000 },
+    member: MODEST,
+    reserve: { perSecond: 250, burst: 1_000 },
+  },
 };
 
-/** The largest ICMPv6 packet that is forwarded: what fits into one packet of the tunnel's MTU. */
+/** The largest ICMPv6 packet that is answered or forwarded: what fits into one packet of the tunnel's MTU. */
 export const MAX_ICMPV6_BYTES = 1280;
+
+/**
+ * Tokens that forwarding a packet costs: one for bubbles and connectivity tests, more for what is longer, so that nobody
+ * gets loads of them sent to somebody.
+ */
+export function forwardingCost(length: number): number {
+  return Math.ceil(length / 128);
+}

@@ -2,7 +2,7 @@ import { CommandRing } from '../commands.ts';
 import { makeCounters } from '../machine.ts';
 import type { Machine, SocketId } from '../machine.ts';
 import type { Entropy } from '../entropy.ts';
-import { TokenBuckets } from '../token-buckets.ts';
+import { FairBudget } from '../fair-budget.ts';
 import {
   ALL_ROUTERS,
   CONE_FLAG,
@@ -41,7 +41,6 @@ export class ServerMachine implements Machine {
 
   private readonly options: ServerOptions;
   private readonly view = new DatagramView();
-  private readonly answers: TokenBuckets;
   private readonly solicitation: Solicitation;
   private readonly forwarding: Forwarding;
 
@@ -53,8 +52,8 @@ export class ServerMachine implements Machine {
       mappedAddress: options.primary,
     });
     const limits = options.limits ?? SERVER_LIMITS;
-    this.answers = new TokenBuckets(limits.answers, entropy);
-    this.solicitation = new Solicitation(options, this.linkLocal, this.answers, this.counters, this.commands);
+    const answers = new FairBudget(limits.answers, entropy);
+    this.solicitation = new Solicitation(options, this.linkLocal, answers, this.counters, this.commands);
     this.forwarding = new Forwarding(options, limits, entropy, this.counters, this.commands);
   }
 

@@ -2,7 +2,7 @@ import type { CommandRing } from '../commands.ts';
 import { TUNNEL_MTU } from '../constants.ts';
 import type { SocketId } from '../machine.ts';
 import { authenticationValue, verifyAuthentication } from '../secure.ts';
-import type { TokenBuckets } from '../token-buckets.ts';
+import type { FairBudget } from '../fair-budget.ts';
 import {
   CONE_FLAG,
   SOURCE,
@@ -14,6 +14,7 @@ import {
   echoData,
   flagsOf,
   parseAuthentication,
+  payloadLength,
   readUint16,
   writeAuthentication,
   writeOrigin,
@@ -22,20 +23,21 @@ import {
 } from '../../wire/index.ts';
 import type { DatagramView, Ipv4, Ipv6 } from '../../wire/index.ts';
 import type { ServerCounter } from './counters.ts';
+import { MAX_ICMPV6_BYTES } from './limits.ts';
 import type { ClientKey, ServerOptions } from './options.ts';
 
 /** What is sent to the server itself: router solicitations, and pings of its link-local address. RFC 4380 section 5.3.2 */
 export class Solicitation {
   private readonly options: ServerOptions;
   private readonly linkLocal: Ipv6;
-  private readonly answers: TokenBuckets;
+  private readonly answers: FairBudget;
   private readonly counters: Record<ServerCounter, number>;
   private readonly commands: CommandRing;
 
   constructor(
     options: ServerOptions,
     linkLocal: Ipv6,
-    answers: TokenBuckets,
+    answers: FairBudget,
     counters: Record<ServerCounter, number>,
     commands: CommandRing,
   ) {
@@ -67,13 +69,14 @@ export class Solicitation {
       counters.droppedConeWithoutSecondary++;
       return;
     }
-    if (!this.answers.take(0, address, now)) {
-      counters.droppedAnswerLimit++;
-      return;
-    }
+    // Verified first, so that nobody can use up a client's answers in its name.
     const key = this.keyOf(buffer, view);
     if (key === undefined && this.options.keys !== undefined) {
       counters.droppedUnauthenticated++; // S-14
+      return;
+    }
+    if (!this.answers.take(0, address, 0, port, now)) {
+      counters.droppedAnswerLimit++;
       return;
     }
     const datagram = this.compose(buffer, view, key, address, port);
@@ -92,11 +95,15 @@ export class Solicitation {
     now: number,
   ): void {
     const at = view.ipv6Start;
-    if (!checkIcmpv6(buffer, at)) {
+    if (view.ipv6End - at > MAX_ICMPV6_BYTES) {
+      this.counters.droppedTooLong++;
+      return;
+    }
+    if (payloadLength(buffer, at) < ECHO_HEADER || !checkIcmpv6(buffer, at)) {
       this.counters.droppedBadChecksum++;
       return;
     }
-    if (!this.answers.take(0, address, now)) {
+    if (!this.answers.take(0, address, 0, port, now)) {
       this.counters.droppedAnswerLimit++;
       return;
     }
@@ -121,7 +128,14 @@ export class Solicitation {
     const key = this.options.keys(buffer.slice(clientId.start, clientId.end));
     if (key === undefined) return undefined;
     const origin = view.hasOrigin ? view.originStart : undefined;
-    const good = verifyAuthentication(key.secret, buffer, authentication, origin, view.ipv6Start, view.ipv6End);
+    const good = verifyAuthentication(
+      key.secret,
+      buffer,
+      authentication,
+      origin,
+      view.ipv6Start,
+      view.ipv6End,
+    );
     return good ? key : undefined;
   }
 
@@ -143,14 +157,21 @@ export class Solicitation {
     });
     const asked = view.authentication;
     const clientId =
-      key === undefined || asked === undefined ? NOTHING : buffer.subarray(asked.clientId.start, asked.clientId.end);
+      key === undefined || asked === undefined
+        ? NOTHING
+        : buffer.subarray(asked.clientId.start, asked.clientId.end);
     const value = key === undefined ? NOTHING : new Uint8Array(HMAC_SHA1_LENGTH);
     const headerLength = asked === undefined ? 0 : authenticationLength(clientId.length, value.length);
     const datagram = new Uint8Array(headerLength + ORIGIN_LENGTH + advertisement.length);
     if (asked !== undefined) {
       // A-7, S-38: an open server gives back the nonce and nothing else
       const nonce = buffer.subarray(asked.nonceOffset, asked.nonceOffset + 8);
-      writeAuthentication(datagram, 0, { clientId, value, nonce, confirmation: key?.expired === true ? 1 : 0 });
+      writeAuthentication(datagram, 0, {
+        clientId,
+        value,
+        nonce,
+        confirmation: key?.expired === true ? 1 : 0,
+      });
     }
     writeOrigin(datagram, headerLength, address, port);
     datagram.set(advertisement, headerLength + ORIGIN_LENGTH);
@@ -169,3 +190,5 @@ function sign(datagram: Uint8Array, secret: Uint8Array, origin: number): void {
 
 const NOTHING = new Uint8Array(0);
 const HMAC_SHA1_LENGTH = 20;
+/** Of an echo request: type, code, checksum, identifier, sequence number. */
+const ECHO_HEADER = 8;

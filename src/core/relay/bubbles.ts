@@ -1,0 +1,52 @@
+import { BUBBLE_HOP_LIMIT } from '../constants.ts';
+import type { Wanter } from '../contacts.ts';
+import { DESTINATION, IPV6_HEADER, SOURCE, TEREDO_PORT, buildBubble } from '../../wire/index.ts';
+import type { Budgets } from './budgets.ts';
+import type { RelayContext } from './context.ts';
+import { SOCKET } from './options.ts';
+import { Proofs } from './proofs.ts';
+
+/** A relay's bubbles to clients, within all budgets, and their answers. */
+export class Bubbles {
+  private readonly context: RelayContext;
+  private readonly budgets: Budgets;
+  private readonly proofs: Proofs;
+  private readonly source = new Uint8Array(16);
+  private readonly destination = new Uint8Array(16);
+
+  constructor(context: RelayContext, budgets: Budgets) {
+    this.context = context;
+    this.budgets = budgets;
+    this.proofs = new Proofs(context.entropy);
+  }
+
+  /** One bubble through the client's server, and where that is wanted one straight to the client. R-7, R-10, R-33 */
+  send(peer: number, wanter: Wanter, now: number): void {
+    const { options, peers, counters, commands } = this.context;
+    if (!peers.mayBubble(peer, now)) {
+      counters.droppedBubbleBudget++;
+      return;
+    }
+    const server = peers.serverOf(peer);
+    if (!this.budgets.takeServer(server, wanter, now)) {
+      counters.droppedServerLimit++;
+      return;
+    }
+    peers.countBubble(peer, now);
+    peers.writeAddress(peer, this.destination, 0);
+    this.proofs.write(this.destination, 0, this.source, 0, now);
+    const bubble = buildBubble(this.source, this.destination, BUBBLE_HOP_LIMIT);
+    counters.bubblesSent++;
+    commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, server, TEREDO_PORT);
+    if (options.directBubbles !== true) return;
+    const mapped = peers.mappedAddress[peer];
+    if (!this.budgets.takeClient(mapped, now)) return;
+    counters.bubblesSent++;
+    commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, mapped, peers.mappedPort[peer]);
+  }
+
+  /** Whether the bubble at `at` goes to the source of one that was sent to its own source. A-26 */
+  isAnswer(buffer: Uint8Array, at: number, now: number): boolean {
+    return this.proofs.holds(buffer, at + DESTINATION, at + SOURCE, now);
+  }
+}

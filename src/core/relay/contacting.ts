@@ -1,0 +1,232 @@
+import { Contacts } from '../contacts.ts';
+import type { Contact, Wanter } from '../contacts.ts';
+import { NO_PEER } from '../peer-table.ts';
+import {
+  CONE_FLAG,
+  DESTINATION,
+  SOURCE,
+  TEREDO_PORT,
+  flagsOf,
+  mappedAddressOf,
+  mappedPortOf,
+  readUint32,
+  serverOf,
+} from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
+import { Bubbles } from './bubbles.ts';
+import { Budgets } from './budgets.ts';
+import type { RelayContext } from './context.ts';
+import { Errors } from './errors.ts';
+import { SOCKET } from './options.ts';
+import { isEchoReply } from './served.ts';
+
+/** Least time between two bubbles beyond the budget. */
+const GRANT_SPACING_MS = 10_000;
+/** Least time between two questions to a trusted peer that has gone silent. */
+const QUESTION_SPACING_MS = 5_000;
+/** Of the budget of bubbles the rest is kept for the contact that begins when validity has lapsed. */
+const QUESTIONS_MOST = 2;
+
+/** How a relay makes a client a trusted peer, and sends to it. RFC 4380 section 5.4.1, cases 2 and 3 */
+export class Contacting {
+  private readonly context: RelayContext;
+  private readonly contacts: Contacts;
+  private readonly budgets: Budgets;
+  private readonly bubbles: Bubbles;
+  private readonly errors: Errors;
+
+  constructor(context: RelayContext, errors: Errors) {
+    this.context = context;
+    this.errors = errors;
+    this.budgets = new Budgets(context.limits, context.entropy);
+    this.bubbles = new Bubbles(context, this.budgets);
+    this.contacts = new Contacts(
+      {
+        attempt: (contact, now) => this.attempt(contact, now),
+        failed: (contact, now) => this.failed(contact, now),
+      },
+      context.limits.contacts,
+    );
+  }
+
+  /** No valid entry for the packet's destination (`peer` may be NO_PEER): begin, or join, a contact. R-7, R-9 */
+  reach(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
+    let contact = peer === NO_PEER ? undefined : this.contacts.get(peer);
+    if (contact === undefined) {
+      if (!this.isReachable(buffer, start + DESTINATION)) return;
+      if (this.sendToCone(peer, buffer, start, end, now)) return;
+      contact = this.begin(peer, buffer, start, now);
+      if (contact === undefined) return;
+    }
+    if (!this.contacts.enqueue(contact, buffer, start, end)) this.context.counters.droppedQueueFull++;
+  }
+
+  /** R-5 */
+  send(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
+    const { peers, commands, counters } = this.context;
+    peers.lastSent[peer] = now;
+    counters.relayedToClients++;
+    commands.transmit(SOCKET.service, buffer, start, end, peers.mappedAddress[peer], peers.mappedPort[peer]);
+  }
+
+  /** The peer's data has been going out unanswered: a bubble beside it asks whether the client can still be reached. */
+  question(peer: number, buffer: Uint8Array, start: number, now: number): void {
+    const { peers } = this.context;
+    if (now - peers.lastBubble[peer] < QUESTION_SPACING_MS || peers.bubbleCount(peer) >= QUESTIONS_MOST)
+      return;
+    this.bubbles.send(peer, wanterOf(buffer, start), now);
+  }
+
+  /** Whether the bubble at `at`, from the client it claims to be from, answers one of ours. */
+  isAnswer(buffer: Uint8Array, at: number, now: number): boolean {
+    return this.bubbles.isAnswer(buffer, at, now);
+  }
+
+  /**
+   * A client has shown that it receives our bubbles: the one place where peers become trusted. `known` is NO_PEER when it
+   * was forgotten in the meantime. R-22
+   */
+  trust(known: number, buffer: Uint8Array, at: number, address: Ipv4, port: number, now: number): void {
+    const { peers, counters } = this.context;
+    const peer = known === NO_PEER ? peers.insert(buffer, at + SOURCE) : known;
+    peers.mappedAddress[peer] = address;
+    peers.mappedPort[peer] = port;
+    if (!peers.trust(peer, now)) {
+      counters.droppedPeerTableFull++;
+      return;
+    }
+    // The question's bubbles were answered, and only they are not rewarded with a contact below.
+    if (!this.isUnderway(peer) && peers.lastBubble[peer] > peers.lastReceived[peer]) {
+      this.budgets.reward(undefined, peers.serverOf(peer), address, 1, now);
+    }
+    this.revive(peer, now);
+  }
+
+  /** A trusted peer was heard: it is valid, and whatever waited for that goes out. */
+  revive(peer: number, now: number): void {
+    const { peers, counters } = this.context;
+    peers.lastReceived[peer] = now;
+    peers.resetBubbles(peer);
+    const contact = this.contacts.finish(peer);
+    if (contact === undefined) return;
+    counters.contactsAnswered++;
+    const { wantedBy, attempts, waiting } = contact;
+    this.budgets.reward(wantedBy, peers.serverOf(peer), peers.mappedAddress[peer], attempts, now);
+    for (const packet of waiting) this.send(peer, packet, 0, packet.length, now); // R-25
+  }
+
+  isUnderway(peer: number): boolean {
+    return this.contacts.get(peer) !== undefined;
+  }
+
+  /** The peer makes room for another. */
+  abandon(peer: number): void {
+    this.context.counters.droppedEvicted += this.contacts.finish(peer)?.waiting.length ?? 0;
+  }
+
+  handleTimeout(now: number): void {
+    this.contacts.handleTimeout(now);
+  }
+
+  pollTimeout(): number {
+    return this.contacts.pollTimeout();
+  }
+
+  /** R-4, for the mapped address and the server's. */
+  private isReachable(buffer: Uint8Array, destination: number): boolean {
+    const { options, counters } = this.context;
+    const mapped = mappedAddressOf(buffer, destination);
+    const server = serverOf(buffer, destination);
+    const port = mappedPortOf(buffer, destination);
+    if (!options.policy.isGlobalUnicast(mapped) || !options.policy.isGlobalUnicast(server) || port === 0) {
+      counters.droppedDestinationNotGlobal++;
+      return false;
+    }
+    if (this.isOurs(mapped, port) || this.isOurs(server, TEREDO_PORT)) {
+      counters.droppedLoop++;
+      return false;
+    }
+    return true;
+  }
+
+  private isOurs(address: Ipv4, port: number): boolean {
+    const { own } = this.context.options;
+    return own !== undefined && port === own.port && own.addresses.includes(address);
+  }
+
+  /** R-6: where the cone flag is believed, the first packet goes out at once. Whether it did. */
+  private sendToCone(known: number, buffer: Uint8Array, start: number, end: number, now: number): boolean {
+    const { options, peers, counters } = this.context;
+    const destination = start + DESTINATION;
+    if (options.trustCone !== true || (flagsOf(buffer, destination) & CONE_FLAG) === 0) return false;
+    if (!this.budgets.takeSource(wanterOf(buffer, start), now)) {
+      counters.droppedSourceLimit++;
+      return true;
+    }
+    const peer = this.provide(known, buffer, destination);
+    if (!peers.trust(peer, now)) return false;
+    peers.lastReceived[peer] = now;
+    this.send(peer, buffer, start, end, now);
+    return true;
+  }
+
+  /** The contact with the destination of the packet at `start`; undefined where a limit forbids it. */
+  private begin(known: number, buffer: Uint8Array, start: number, now: number): Contact | undefined {
+    const { counters, peers } = this.context;
+    if (known !== NO_PEER && !peers.hasBubbleBudget(known, now)) {
+      // An echo reply answers the client's own connectivity test: a moment ago it was there, and its server too.
+      if (!isEchoReply(buffer, start) || now - peers.lastBubble[known] < GRANT_SPACING_MS) {
+        counters.droppedBubbleBudget++; // R-33
+        this.errors.unreachable(buffer, start, now);
+        return undefined;
+      }
+      peers.grantBubble(known);
+    }
+    const wanter = wanterOf(buffer, start);
+    if (!this.budgets.takeSource(wanter, now)) {
+      counters.droppedSourceLimit++; // R-31
+      return undefined;
+    }
+    const peer = this.provide(known, buffer, start + DESTINATION);
+    counters.contactsBegun++;
+    return this.contacts.begin(peer, now, wanter);
+  }
+
+  /** The peer whose address stands at `buffer[offset]`, made if need be. */
+  private provide(known: number, buffer: Uint8Array, offset: number): number {
+    const { peers } = this.context;
+    const peer = known === NO_PEER ? peers.insert(buffer, offset) : known;
+    peers.renew(peer);
+    peers.mappedAddress[peer] = mappedAddressOf(buffer, offset);
+    peers.mappedPort[peer] = mappedPortOf(buffer, offset);
+    return peer;
+  }
+
+  /** R-8. The first attempt's share of the source's budget was taken when the contact began. */
+  private attempt(contact: Contact, now: number): void {
+    const wanter = contact.wantedBy!;
+    if (contact.attempts === 1 || this.budgets.takeSource(wanter, now))
+      this.bubbles.send(contact.peer, wanter, now);
+    else this.context.counters.droppedSourceLimit++;
+  }
+
+  private failed(contact: Contact, now: number): void {
+    const { counters, peers } = this.context;
+    counters.contactsFailed++;
+    counters.droppedNoAnswer += contact.waiting.length;
+    // Untrusted again, yet not forgotten: the budget of bubbles outlives the contact. R-8, R-33
+    peers.distrust(contact.peer);
+    for (const packet of contact.waiting) this.errors.unreachable(packet, 0, now); // R-27
+  }
+}
+
+/** The native host that sent the packet at `start`. */
+function wanterOf(buffer: Uint8Array, start: number): Wanter {
+  const at = start + SOURCE;
+  return [
+    readUint32(buffer, at),
+    readUint32(buffer, at + 4),
+    readUint32(buffer, at + 8),
+    readUint32(buffer, at + 12),
+  ];
+}

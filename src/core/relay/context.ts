@@ -1,0 +1,16 @@
+import type { CommandRing } from '../commands.ts';
+import type { Entropy } from '../entropy.ts';
+import type { PeerTable } from '../peer-table.ts';
+import type { RelayCounter } from './counters.ts';
+import type { RelayLimits } from './limits.ts';
+import type { RelayOptions } from './options.ts';
+
+/** What the parts of a relay have in common. */
+export interface RelayContext {
+  readonly options: RelayOptions;
+  readonly limits: RelayLimits;
+  readonly entropy: Entropy;
+  readonly counters: Record<RelayCounter, number>;
+  readonly commands: CommandRing;
+  readonly peers: PeerTable;
+}
