@@ -5,7 +5,9 @@ import type { LinkConditions } from './link.ts';
 /** What a socket got: payload and where from. */
 export type UdpHandler = (payload: Uint8Array, address: Ipv4, port: number) => void;
 
-const DEFAULT_TIME_TO_LIVE = 64;
+const TIME_TO_LIVE = 64;
+/** What a socket's datagrams to a group have unless told otherwise (RFC 1112 section 6.1). */
+const GROUP_TIME_TO_LIVE = 1;
 
 /** A UDP socket of an {@link Ipv4Host}, bound to one of its addresses or to a group. */
 export class UdpSocket {
@@ -22,13 +24,13 @@ export class UdpSocket {
   }
 
   /** Sends `payload`, which must not be changed afterwards. */
-  send(payload: Uint8Array, address: Ipv4, port: number, timeToLive = DEFAULT_TIME_TO_LIVE): void {
+  send(payload: Uint8Array, address: Ipv4, port: number): void {
     this.host.send({
       source: this.address,
       sourcePort: this.port,
       destination: address,
       destinationPort: port,
-      timeToLive,
+      timeToLive: isGroup(address) ? GROUP_TIME_TO_LIVE : TIME_TO_LIVE,
       payload,
     });
   }
@@ -63,6 +65,9 @@ export class Ipv4Host {
   attach(network: Ipv4Network, address: Ipv4, conditions?: Partial<LinkConditions>): Attachment {
     const attachment = network.attach(address, (datagram) => this.receive(datagram, attachment), conditions);
     this.attachments.push(attachment);
+    for (const socket of this.sockets.values()) {
+      if (isGroup(socket.address)) attachment.groups.add(socket.address);
+    }
     return attachment;
   }
 
@@ -89,6 +94,7 @@ export class Ipv4Host {
 
   unbind(socket: UdpSocket): void {
     this.sockets.delete(socketKey(socket.address, socket.port));
+    if (!isGroup(socket.address)) return;
     for (const attachment of this.attachments) attachment.groups.delete(socket.address);
   }
 
@@ -114,6 +120,10 @@ export class Ipv4Host {
       socket.handler(datagram.payload, datagram.source, datagram.sourcePort);
     }
   }
+}
+
+function isGroup(address: Ipv4): boolean {
+  return address >>> 28 === 0xe;
 }
 
 function socketKey(address: Ipv4, port: number): number {

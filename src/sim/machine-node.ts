@@ -30,7 +30,12 @@ export class MachineNode implements CommandExecutor {
   private stopped = false;
 
   /** `onEvent` is called when the input that caused the event has been dealt with. */
-  constructor(world: World, machine: Machine, deliverTo: PacketHandler, onEvent: (event: MachineEvent) => void) {
+  constructor(
+    world: World,
+    machine: Machine,
+    deliverTo: PacketHandler,
+    onEvent: (event: MachineEvent) => void,
+  ) {
     this.world = world;
     this.machine = machine;
     this.deliverTo = deliverTo;
@@ -68,6 +73,7 @@ export class MachineNode implements CommandExecutor {
   /** Makes a request of the machine, by its rules. */
   request<T>(make: (now: number) => T): T {
     const result = make(this.world.now);
+    this.machine.commands.drain(this);
     this.settle();
     return result;
   }
@@ -104,8 +110,8 @@ export class MachineNode implements CommandExecutor {
     this.settle();
   }
 
+  /** After the drain: set the alarm, tell what happened. */
   private settle(): void {
-    this.machine.commands.drain(this);
     this.arm();
     if (this.pendingEvents.length === 0) return;
     const events = this.pendingEvents;
@@ -131,6 +137,7 @@ export class MachineNode implements CommandExecutor {
       return;
     }
     this.machine.handleTimeout(this.world.now);
+    this.machine.commands.drain(this);
     this.settle();
   }
 }
