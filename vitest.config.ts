@@ -23,6 +23,8 @@ export default defineConfig({
           include: isRoot ? KERNEL : [],
           // Two cores: more labs at a time would only slow each other down and blur what is measured.
           maxWorkers: 2,
+          // After the others: they would take the processors from under the labs.
+          sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },

@@ -1,0 +1,90 @@
+/** Bad input of a user gets one clear line that says what to do, and the right exit status. */
+import { spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { PROGRAM } from '../support/roles.ts';
+
+const isRoot = process.getuid?.() === 0;
+
+function teredo(...args: string[]): { status: number | null; lines: string[]; stdout: string } {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [PROGRAM, ...args], { encoding: 'utf8', timeout: 20_000 });
+  return { status, lines: stderr.split('\n').filter((line) => line !== ''), stdout };
+}
+
+describe('usage: exit status 2', () => {
+  test.for([
+    [['client', '--server', '192.0.2.1', '--nonsense'], /unknown option '--nonsense'/],
+    [['nonsense'], /unknown command 'nonsense'/],
+    [['client'], /required option '--server/],
+    [['server', '--address', 'nowhere'], /"nowhere" is not an IPv4 address/],
+    [['relay', '--address', '192.0.2.1', '--port', '99999'], /not a UDP port from 1 to 65535/],
+    [['client', '--server', 'a', '--interface', 'far-too-long-a-name'], /not a name for an interface/],
+    [['client', '--server', '192.0.2.1', '--client-id', 'x'], /belong together/],
+    [['client', '--server', '192.0.2.1', '--refresh', '1'], /not a number of seconds/],
+    [['client', '--server', '192.0.2.1', '--secondary', 'nowhere'], /"nowhere" is not an IPv4 address/],
+    [['address', 'gibberish'], /is not an IPv6 address/],
+    [['address', 'make', '--server', '192.0.2.1', '--client', '192.0.2.1'], /not an address and port/],
+  ] as const)('%s', ([args, message]) => {
+    const { status, lines } = teredo(...args);
+    expect(lines.join('\n')).toMatch(message);
+    expect(status).toBe(2);
+    expect(lines.join('\n')).not.toMatch(/^\s+at /m);
+  });
+});
+
+test('a name that does not resolve: exit status 1, with the name', () => {
+  const { status, lines } = teredo('netcheck', '--server', 'no-such-host.invalid');
+  expect(lines).toEqual([expect.stringMatching(/"no-such-host.invalid" does not resolve/)]);
+  expect(status).toBe(1);
+});
+
+test('no daemon: exit status 3', () => {
+  const { status, lines } = teredo('status', 'nobody-has-this-name');
+  expect(lines).toEqual([expect.stringMatching(/no teredo daemon named "nobody-has-this-name" is running/)]);
+  expect(status).toBe(3);
+});
+
+test('an address that is no Teredo address: exit status 1', () => {
+  const { status, lines } = teredo('address', '2001:db8::1');
+  expect(lines).toEqual([expect.stringMatching(/is no Teredo address/)]);
+  expect(status).toBe(1);
+});
+
+test('a key file with a bad line: exit status 2, with file and line', () => {
+  const file = join(tmpdir(), `teredo-keys-${process.pid}`);
+  writeFileSync(file, 'one secret\nonly-one-word\n');
+  const { status, lines } = teredo('server', '--address', '127.0.0.1', '--keys', file);
+  expect(lines.at(-1)).toMatch(/line 2: want "CLIENT-ID SECRET"/);
+  expect(status).toBe(2);
+});
+
+describe.runIf(isRoot)('environment', () => {
+  test('an address that is not of this host: exit status 2', () => {
+    const { status, lines } = teredo('server', '--address', '192.0.2.9', '--secondary', 'none');
+    expect(lines.at(-1)).toMatch(/192\.0\.2\.9 is not an address of this host/);
+    expect(status).toBe(2);
+  });
+
+  test('a port that is taken: exit status 1, with its holder', async () => {
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    const { port } = socket.address();
+    const { status, lines } = teredo('relay', '--address', '127.0.0.1', '--port', String(port), '--name', `taken-${process.pid}`);
+    socket.close();
+    expect(lines.at(-1)).toMatch(new RegExp(`UDP port ${port} of 127\\.0\\.0\\.1 is taken \\(by pid ${process.pid}, `));
+    expect(status).toBe(1);
+  });
+
+  test('not root: exit status 4, with the capability', () => {
+    const { status, stderr } = spawnSync(
+      'setpriv',
+      ['--reuid', '65534', '--clear-groups', '--', process.execPath, PROGRAM, 'client', '--server', '127.0.0.1'],
+      { encoding: 'utf8', env: { ...process.env, TEREDO_RUNTIME_DIR: join(tmpdir(), `teredo-nobody-${process.pid}`) } },
+    );
+    expect(stderr).toMatch(/needs root or CAP_NET_ADMIN/);
+    expect(status).toBe(4);
+  });
+});
