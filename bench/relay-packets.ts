@@ -1,0 +1,97 @@
+import { fileURLToPath } from 'node:url';
+import { Internet, NATIVE_ADDRESS, SERVER_ADDRESS, until } from '../src/lab/index.ts';
+import type { Namespace } from '../src/lab/index.ts';
+import { cpuSeconds, startRelay, startServer } from './seats.ts';
+import type { Maker } from './seats.ts';
+
+export interface PacketResult {
+  /** 1280-byte packets a second that came out on the other side of the relay. */
+  readonly packetsPerSecond: number;
+  /** Microseconds of the relay process for each of them. */
+  readonly cpuMicroseconds: number;
+}
+
+const BLASTER = fileURLToPath(new URL('./blaster.js', import.meta.url));
+const OWN = '198.51.100.250';
+
+/** Loads a relay from the clients' side, then from the native side. */
+export async function measureRelay(
+  maker: Maker,
+  seconds: number,
+): Promise<{ readonly up: PacketResult; readonly down: PacketResult }> {
+  await using net = new Internet();
+  const blaster = net.lab.host('blaster');
+  net.attach(blaster, 'wan', OWN);
+  countAndDrop(net.native, 'v6');
+  await startServer(net, 'ours');
+  const relay = await startRelay(net, maker);
+  const client = blaster.spawn(process.execPath, [BLASTER, OWN, SERVER_ADDRESS, NATIVE_ADDRESS, String(seconds)]);
+  const [, address] = await client.waitFor(/address (\S+)/);
+  const pinging = net.native.spawn('ping', ['-n', '-i', '0.5', address!]);
+  await client.waitFor(/trusted/);
+  await pinging.stop();
+
+  const measure = async (counted: () => number, load: () => Promise<void>): Promise<PacketResult> => {
+    const before = { packets: counted(), cpu: cpuSeconds(relay) };
+    await load();
+    await settled(counted);
+    const packets = counted() - before.packets;
+    return {
+      packetsPerSecond: packets / seconds,
+      cpuMicroseconds: ((cpuSeconds(relay) - before.cpu) * 1e6) / packets,
+    };
+  };
+  const up = await measure(
+    () => dropped(net.native),
+    async () => {
+      client.kill('SIGUSR1');
+      await client.waitFor(/sent \d+/, seconds * 1000 + 20_000);
+    },
+  );
+  countAndDrop(blaster, 'wan');
+  const down = await measure(
+    () => dropped(blaster),
+    async () => {
+      const sender = net.native.spawn(process.execPath, ['-e', SENDER, address!, String(seconds)]);
+      await sender.exited;
+    },
+  );
+  return { up, down };
+}
+
+/** Large packets are counted where they come in, and then dropped: nobody's time goes into them. */
+function countAndDrop(host: Namespace, name: string): void {
+  host.nft(`
+    table netdev bench {
+      chain arrived {
+        type filter hook ingress device "${name}" priority 0; policy accept;
+        meta length > 1200 counter drop
+      }
+    }`);
+}
+
+function dropped(host: Namespace): number {
+  return Number(/packets (\d+)/.exec(host.execute('nft', 'list', 'table', 'netdev', 'bench'))![1]);
+}
+
+/** Waits until nothing more arrives. */
+async function settled(counted: () => number): Promise<void> {
+  let last = -1;
+  await until('quiet', () => {
+    const now = counted();
+    const quiet = now === last;
+    last = now;
+    return quiet || undefined;
+  }, 10_000, 200);
+}
+
+/** 1232 bytes of UDP are 1280 of IPv6. */
+const SENDER = `
+  const socket = require('dgram').createSocket('udp6'); const data = Buffer.alloc(1232, 1);
+  const until = performance.now() + 1000 * +process.argv[2]; let open = 0;
+  socket.bind(0, () => {
+    (function more() {
+      if (performance.now() > until) return socket.close();
+      for (let i = 0; i < 64; i++) { open++; socket.send(data, 9, process.argv[1], () => { if (--open === 0) setImmediate(more); }); }
+    })();
+  });`;

@@ -1,0 +1,63 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RELAY_ADDRESS, SERVER_ADDRESS, SERVER_SECONDARY } from '../src/lab/index.ts';
+import type { Internet, Namespace, Running } from '../src/lab/index.ts';
+
+export type Maker = 'ours' | 'miredo';
+export const MAKERS: readonly Maker[] = ['ours', 'miredo'];
+
+/** Compiled, this file lies three folders below the repository's root. */
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const PROGRAM = join(ROOT, 'bin', 'teredo');
+
+export async function startServer(net: Internet, maker: Maker): Promise<Running> {
+  if (maker === 'ours') return await ours(net.server, 'server', '--address', SERVER_ADDRESS);
+  return await miredo(
+    net.server,
+    'miredo-server',
+    `ServerBindAddress ${SERVER_ADDRESS}\nServerBindAddress2 ${SERVER_SECONDARY}\n`,
+  );
+}
+
+export async function startRelay(net: Internet, maker: Maker): Promise<Running> {
+  if (maker === 'ours') return await ours(net.relay, 'relay', '--address', RELAY_ADDRESS);
+  const config = `InterfaceName teredo\nRelayType relay\nBindAddress ${RELAY_ADDRESS}\nBindPort 3545\n`;
+  return await miredo(net.relay, 'miredo', config);
+}
+
+export async function startClient(host: Namespace, maker: Maker): Promise<Running> {
+  if (maker === 'ours') return await ours(host, 'client', '--server', SERVER_ADDRESS);
+  return await miredo(host, 'miredo', `InterfaceName teredo\nServerAddress ${SERVER_ADDRESS}\n`);
+}
+
+/** CPU seconds that a program and its children have used so far. */
+export function cpuSeconds(program: Running): number {
+  return family(program.pid).reduce((sum, pid) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    return sum + (Number(fields[11]) + Number(fields[12])) / 100; // utime and stime, in ticks of 1/100 s
+  }, 0);
+}
+
+/** miredo does its work in a child. */
+function family(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => family(Number(child))))];
+}
+
+async function ours(host: Namespace, role: string, ...args: string[]): Promise<Running> {
+  const running = host.spawn(process.execPath, [PROGRAM, role, '--name', `bench-${host.name}`, ...args]);
+  await running.waitFor(/is running/);
+  return running;
+}
+
+async function miredo(host: Namespace, program: string, config: string): Promise<Running> {
+  mkdirSync('/run/miredo', { recursive: true });
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+  chmodSync(folder, 0o755); // it reads its configuration as a user of its own
+  writeFileSync(join(folder, 'conf'), config);
+  const running = host.spawn(program, ['-f', '-c', join(folder, 'conf'), '-p', join(folder, 'pid')]);
+  await running.waitFor(/Starting/);
+  return running;
+}
