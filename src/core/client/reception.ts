@@ -2,7 +2,6 @@ import { LOCAL_PEER_MEMORY_MS } from '../constants.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import {
   DESTINATION,
-  DatagramView,
   NEXT_HEADER,
   SOURCE,
   isBubble,
@@ -15,7 +14,7 @@ import {
   mappedPortOf,
   nextHeader,
 } from '../../wire/index.ts';
-import type { Ipv4 } from '../../wire/index.ts';
+import type { DatagramView, Ipv4 } from '../../wire/index.ts';
 import type { Bubbles } from './bubbles.ts';
 import type { ConnectivityTest } from './connectivity-test.ts';
 import type { ClientContext } from './context.ts';

@@ -1,0 +1,200 @@
+import { describe, expect, test } from 'vitest';
+import {
+  ClientRig,
+  MAPPED,
+  PEER,
+  PEER_MAPPED,
+  PEER_SERVER,
+  PRIMARY,
+  SECONDARY,
+  SERVERS,
+  at,
+  bubble,
+  data,
+  withOrigin,
+} from '../../../test/support/client-rig.ts';
+
+const OTHER = at('198.51.100.9:3544');
+const NEW_MAPPING = at('192.0.2.1:5000');
+
+describe('refresh', () => {
+  test('CL-80, CL-81: an idle client solicits 22.5 to 30 s after the last answer, not always alike', () => {
+    const rig = new ClientRig().qualify();
+    const gaps: number[] = [];
+    for (let i = 0; i < 40; i++) {
+      const from = rig.now;
+      while (rig.all('solicitation').length === 0) rig.advance(10);
+      gaps.push(rig.all('solicitation')[0].time - from);
+      rig.answer(rig.find('solicitation', PRIMARY)).clear();
+    }
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(22_499);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(30_001);
+    expect(Math.max(...gaps) - Math.min(...gaps)).toBeGreaterThan(4_000);
+  });
+
+  test('CL-81: the refresh interval can be set', () => {
+    const rig = new ClientRig({ refreshIntervalMs: 60_000 }).qualify().advance(44_999);
+    expect(rig.all('solicitation')).toEqual([]);
+    expect(rig.advance(15_001).all('solicitation')).toHaveLength(1);
+  });
+
+  test('CL-42: any packet from the server counts as contact', () => {
+    const rig = new ClientRig().qualify();
+    for (let i = 0; i < 20; i++) {
+      rig.advance(10_000);
+      rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address)));
+      expect(rig.machine.lastServerContact).toBe(rig.now);
+    }
+    expect(rig.all('solicitation')).toEqual([]);
+  });
+
+  test('CL-86, A-16: the address stays as it is over ten refreshes', () => {
+    const rig = new ClientRig().qualify();
+    const { address } = rig;
+    for (let i = 0; i < 10; i++) {
+      rig.advance(30_000).answer(rig.find('solicitation', PRIMARY));
+    }
+    expect(rig.address).toEqual(address);
+    expect(rig.events).toEqual([]);
+  });
+
+  test('CL-82: an answer with another nonce does not change the address', () => {
+    const rig = new ClientRig().qualify();
+    const { address } = rig;
+    rig.advance(30_000);
+    rig.answer(rig.find('solicitation', PRIMARY), { origin: NEW_MAPPING, nonce: new Uint8Array(8) });
+    expect(rig.address).toEqual(address);
+  });
+
+  test('CL-82: an advertisement nobody asked for is dropped', () => {
+    const rig = new ClientRig().start();
+    const [rs] = rig.sent;
+    rig.answer(rs).answer(rig.sent[1], { from: SECONDARY }).answer(rs, { origin: NEW_MAPPING });
+    expect(rig.machine.mapped).toEqual(MAPPED);
+    expect(rig.machine.counters.droppedUnsolicitedAdvertisement).toBe(1);
+  });
+
+  test('CL-83: another mapping takes the old address away and brings a new one', () => {
+    const rig = new ClientRig().qualify();
+    const old = rig.address;
+    rig.advance(30_000).clear();
+    rig.advance(5_000).answer(rig.find('solicitation', PRIMARY), { origin: NEW_MAPPING });
+    expect(rig.machine.mapped).toEqual(NEW_MAPPING);
+    expect(rig.events.map(({ type }) => type)).toEqual(['address-removed', 'address-added']);
+    expect(rig.events[0]).toEqual({ type: 'address-removed', address: old });
+    expect(rig.machine.state).toBe('qualified');
+  });
+
+  test('CL-84: three unanswered, 4 s apart, then the address goes and the client starts anew', () => {
+    const rig = new ClientRig().qualify().advance(30_000);
+    const first = rig.sent[0].time;
+    rig.advance(first + 12_000 - rig.now);
+    expect(rig.all('solicitation', PRIMARY).map(({ time }) => time - first)).toEqual([
+      0, 4_000, 8_000, 12_000,
+    ]);
+    expect(rig.machine.state).toBe('probe');
+    expect(rig.machine.address).toBeUndefined();
+    rig.answer(rig.sent[3]).answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
+    expect(rig.machine.state).toBe('qualified');
+  });
+
+  test('CL-84: another server takes over from one gone silent', () => {
+    const servers = [...SERVERS, { primary: OTHER.address, secondary: undefined }];
+    const rig = new ClientRig({ servers }).start();
+    rig.answer(rig.sent[0]).answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
+    expect(rig.machine.server).toBe(0);
+    rig.advance(42_000);
+    rig.answer(rig.find('solicitation', OTHER), { from: OTHER, prefixServer: OTHER.address });
+    expect(rig.machine.state).toBe('qualified');
+    expect(rig.machine.server).toBe(1);
+  });
+});
+
+describe('silence', () => {
+  function talking(): ClientRig {
+    const rig = new ClientRig().qualify();
+    return rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
+  }
+
+  test('CL-85: 3 s without a word after sending to a trusted peer bring an extra solicitation', () => {
+    const rig = talking().advance(10_000);
+    rig.answer(rig.find('solicitation', PRIMARY)).clear();
+    rig.send(rig.data(PEER)).advance(2_999);
+    expect(rig.all('solicitation')).toEqual([]);
+    expect(rig.advance(1).all('solicitation', PRIMARY)).toHaveLength(1);
+  });
+
+  test('CL-85: at most one in 5 s, and none in a conversation', () => {
+    const rig = talking();
+    for (let i = 0; i < 200; i++) rig.send(rig.data(PEER)).advanceServed(100);
+    expect(rig.machine.counters.silenceProbes).toBeLessThanOrEqual(4);
+    expect(rig.machine.counters.silenceProbes).toBeGreaterThanOrEqual(3);
+    const busy = talking();
+    for (let i = 0; i < 100; i++) {
+      busy.send(busy.data(PEER)).advance(100);
+      busy.receive(PEER_MAPPED, data(PEER, busy.address)).advance(100);
+    }
+    expect(busy.machine.counters.silenceProbes).toBe(0);
+  });
+
+  test('a silent trusted peer is asked beside the data: direct and indirect bubble, at most each 5 s', () => {
+    const rig = talking();
+    for (let i = 0; i < 29; i++) rig.send(rig.data(PEER)).advance(100);
+    expect(rig.all('bubble')).toEqual([]);
+    for (let i = 0; i < 20; i++) rig.send(rig.data(PEER)).advance(100);
+    expect(rig.all('bubble', PEER_MAPPED)).toHaveLength(1);
+    expect(rig.all('bubble', PEER_SERVER)).toHaveLength(1);
+    expect(rig.all('data', PEER_MAPPED)).toHaveLength(49);
+  });
+});
+
+describe('requests', () => {
+  test('a changed network: solicits at once, keeps the address when the mapping is confirmed', () => {
+    const rig = new ClientRig().qualify();
+    const { address } = rig;
+    rig.machine.networkChanged(rig.now, { subnets: [], localAddress: undefined });
+    rig.drain();
+    expect([rig.machine.state, rig.machine.reason]).toEqual(['probe', 'network-changed']);
+    expect(rig.send(data(address, PEER)).kinds).toEqual(['solicitation 203.0.113.120:3544']);
+    rig.answer(rig.sent[0]).answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
+    expect(rig.address).toBe(address);
+    expect(rig.events.some(({ type }) => type === 'address-removed')).toBe(false);
+  });
+
+  test('a changed network: another mapping changes the address', () => {
+    const rig = new ClientRig().qualify();
+    rig.machine.networkChanged(rig.now, { subnets: [], localAddress: undefined });
+    rig.drain().answer(rig.sent[0], { origin: NEW_MAPPING });
+    rig.answer(rig.find('solicitation', SECONDARY), { from: SECONDARY, origin: NEW_MAPPING });
+    expect(rig.events.filter(({ type }) => type.startsWith('address')).map(({ type }) => type)).toEqual([
+      'address-removed',
+      'address-added',
+    ]);
+  });
+
+  test('names resolved to the server in use change nothing; to another, the client qualifies anew', () => {
+    const rig = new ClientRig().qualify();
+    const other = { primary: OTHER.address, secondary: undefined };
+    rig.machine.setServers([other, ...SERVERS], rig.now);
+    rig.drain();
+    expect([rig.machine.state, rig.machine.server]).toEqual(['qualified', 1]);
+    rig.advance(30_000).answer(rig.find('solicitation', PRIMARY)).clear();
+    rig.machine.setServers([other], rig.now);
+    rig.drain();
+    rig.answer(rig.find('solicitation', OTHER), { from: OTHER, prefixServer: OTHER.address });
+    expect(rig.machine.state).toBe('qualified');
+  });
+
+  test('stop takes the address and the sockets away, and nothing more is sent', () => {
+    const rig = new ClientRig().qualify();
+    rig.machine.stop(rig.now);
+    rig.drain();
+    expect(rig.events).toEqual([
+      expect.objectContaining({ type: 'address-removed' }),
+      { type: 'socket-unwanted', socket: 2 },
+      { type: 'state', state: 'offline', reason: 'stopped' },
+    ]);
+    expect(rig.machine.pollTimeout()).toBe(Infinity);
+    expect(rig.start().all('solicitation', PRIMARY)).toHaveLength(1);
+  });
+});
