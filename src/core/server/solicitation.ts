@@ -4,18 +4,22 @@ import type { SocketId } from '../machine.ts';
 import { authenticationValue, verifyAuthentication } from '../secure.ts';
 import type { FairBudget } from '../fair-budget.ts';
 import {
+  AUTHENTICATION_NONCE_LENGTH,
   CONE_FLAG,
+  DESTINATION,
   SOURCE,
   authenticationLength,
   buildEchoReply,
   buildRouterAdvertisement,
   checkIcmpv6,
   checkRouterSolicitation,
+  copyBytes,
   echoData,
   flagsOf,
   parseAuthentication,
   payloadLength,
   readUint16,
+  sealIcmpv6,
   writeAuthentication,
   writeOrigin,
   ORIGIN_LENGTH,
@@ -33,6 +37,10 @@ export class Solicitation {
   private readonly answers: FairBudget;
   private readonly counters: Record<ServerCounter, number>;
   private readonly commands: CommandRing;
+  /** The same for everybody but for destination and checksum. */
+  private readonly advertisement: Uint8Array;
+  /** The latest answer: a command's bytes need not outlive the next input. */
+  private readonly answered: Uint8Array;
 
   constructor(
     options: ServerOptions,
@@ -46,6 +54,15 @@ export class Solicitation {
     this.answers = answers;
     this.counters = counters;
     this.commands = commands;
+    this.advertisement = buildRouterAdvertisement({
+      source: linkLocal,
+      destination: new Uint8Array(16),
+      prefixServer: options.primary, // S-31
+      mtu: (options.advertiseMtu ?? true) ? TUNNEL_MTU : undefined,
+      oneAddress: options.secondary === undefined,
+    });
+    const longestHeader = authenticationLength(0xff, NO_VALUE_YET.length);
+    this.answered = new Uint8Array(longestHeader + ORIGIN_LENGTH + this.advertisement.length);
   }
 
   /** One advertisement for one valid solicitation, to where it came from. S-30, S-34, S-45 */
@@ -79,9 +96,9 @@ export class Solicitation {
       counters.droppedAnswerLimit++;
       return;
     }
-    const datagram = this.compose(buffer, view, key, address, port);
+    const end = this.compose(buffer, view, key, address, port);
     // S-35: a client that says "cone" is answered from the address it did not ask.
-    this.commands.transmit(cone ? 1 - socket : socket, datagram, 0, datagram.length, address, port);
+    this.commands.transmit(cone ? 1 - socket : socket, this.answered, 0, end, address, port);
     counters.solicitationsAnswered++;
   }
 
@@ -139,56 +156,59 @@ export class Solicitation {
     return good ? key : undefined;
   }
 
-  /** Authentication where the request had one, origin indication, advertisement: in this order. S-37 to S-40 */
+  /**
+   * Writes the answer: authentication where the request had one, origin indication, advertisement, in this order. Returns
+   * its length. S-37 to S-40
+   */
   private compose(
     buffer: Uint8Array,
     view: DatagramView,
     key: ClientKey | undefined,
     address: Ipv4,
     port: number,
-  ): Uint8Array {
-    const at = view.ipv6Start;
-    const advertisement = buildRouterAdvertisement({
-      source: this.linkLocal,
-      destination: buffer.subarray(at + SOURCE, at + SOURCE + 16), // S-33
-      prefixServer: this.options.primary, // S-31
-      mtu: (this.options.advertiseMtu ?? true) ? TUNNEL_MTU : undefined,
-      oneAddress: this.options.secondary === undefined,
-    });
+  ): number {
+    const { answered, advertisement } = this;
+    const origin = this.writeHeader(buffer, view, key);
+    const ipv6Start = writeOrigin(answered, origin, address, port);
+    const end = ipv6Start + advertisement.length;
+    answered.set(advertisement, ipv6Start);
+    copyBytes(buffer, view.ipv6Start + SOURCE, answered, ipv6Start + DESTINATION, 16); // S-33
+    sealIcmpv6(answered, ipv6Start);
+    if (key !== undefined) {
+      const header = parseAuthentication(answered, 0, end)!;
+      answered.set(
+        authenticationValue(key.secret, answered, header, origin, ipv6Start, end),
+        header.value.start,
+      );
+    }
+    return end;
+  }
+
+  /** Returns its end. The authentication value is still to be filled in. */
+  private writeHeader(buffer: Uint8Array, view: DatagramView, key: ClientKey | undefined): number {
     const asked = view.authentication;
-    const clientId =
-      key === undefined || asked === undefined
-        ? NOTHING
-        : buffer.subarray(asked.clientId.start, asked.clientId.end);
-    const value = key === undefined ? NOTHING : new Uint8Array(HMAC_SHA1_LENGTH);
-    const headerLength = asked === undefined ? 0 : authenticationLength(clientId.length, value.length);
-    const datagram = new Uint8Array(headerLength + ORIGIN_LENGTH + advertisement.length);
-    if (asked !== undefined) {
-      // A-7, S-38: an open server gives back the nonce and nothing else
-      const nonce = buffer.subarray(asked.nonceOffset, asked.nonceOffset + 8);
-      writeAuthentication(datagram, 0, {
-        clientId,
-        value,
+    if (asked === undefined) return 0; // S-40
+    const nonce = buffer.subarray(asked.nonceOffset, asked.nonceOffset + AUTHENTICATION_NONCE_LENGTH);
+    if (key === undefined) {
+      // A-7, S-38, S-39: an open server gives back the nonce and nothing else
+      return writeAuthentication(this.answered, 0, {
+        clientId: NOTHING,
+        value: NOTHING,
         nonce,
-        confirmation: key?.expired === true ? 1 : 0,
+        confirmation: 0,
       });
     }
-    writeOrigin(datagram, headerLength, address, port);
-    datagram.set(advertisement, headerLength + ORIGIN_LENGTH);
-    if (key !== undefined) sign(datagram, key.secret, headerLength);
-    return datagram;
+    return writeAuthentication(this.answered, 0, {
+      clientId: buffer.subarray(asked.clientId.start, asked.clientId.end),
+      value: NO_VALUE_YET,
+      nonce,
+      confirmation: key.expired === true ? 1 : 0,
+    });
   }
 }
 
-/** Computes the authentication value of a whole answer and puts it into its header. C-25 */
-function sign(datagram: Uint8Array, secret: Uint8Array, origin: number): void {
-  const header = parseAuthentication(datagram, 0, datagram.length)!;
-  const ipv6Start = origin + ORIGIN_LENGTH;
-  const value = authenticationValue(secret, datagram, header, origin, ipv6Start, datagram.length);
-  datagram.set(value, header.value.start);
-}
-
 const NOTHING = new Uint8Array(0);
-const HMAC_SHA1_LENGTH = 20;
+/** As long as an HMAC-SHA1. */
+const NO_VALUE_YET = new Uint8Array(20);
 /** Of an echo request: type, code, checksum, identifier, sequence number. */
 const ECHO_HEADER = 8;
