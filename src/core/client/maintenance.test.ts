@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   ClientRig,
+  LOCAL,
   MAPPED,
   PEER,
   PEER_MAPPED,
@@ -110,6 +111,29 @@ describe('refresh', () => {
   });
 });
 
+describe('status', () => {
+  test('CL-5: what RFC 4380 has a client remember can be read', () => {
+    const rig = new ClientRig();
+    expect([rig.machine.state, rig.machine.reason, rig.machine.address]).toEqual([
+      'offline',
+      'stopped',
+      undefined,
+    ]);
+    expect(rig.machine.lastServerContact).toBe(-Infinity);
+    rig.qualify();
+    const { state, reason, mapped, server, refreshIntervalMs, lastServerContact, roundTripMs } = rig.machine;
+    expect({ state, reason, mapped, server, refreshIntervalMs, lastServerContact, roundTripMs }).toEqual({
+      state: 'qualified',
+      reason: undefined,
+      mapped: MAPPED,
+      server: 0,
+      refreshIntervalMs: 30_000,
+      lastServerContact: rig.now,
+      roundTripMs: 0,
+    });
+  });
+});
+
 describe('silence', () => {
   function talking(): ClientRig {
     const rig = new ClientRig().qualify();
@@ -152,7 +176,7 @@ describe('requests', () => {
   test('a changed network: solicits at once, keeps the address when the mapping is confirmed', () => {
     const rig = new ClientRig().qualify();
     const { address } = rig;
-    rig.machine.networkChanged(rig.now, { subnets: [], localAddress: undefined });
+    rig.machine.networkChanged(rig.now, { subnets: [], localAddress: LOCAL });
     rig.drain();
     expect([rig.machine.state, rig.machine.reason]).toEqual(['probe', 'network-changed']);
     expect(rig.send(data(address, PEER)).kinds).toEqual(['solicitation 203.0.113.120:3544']);
@@ -161,10 +185,11 @@ describe('requests', () => {
     expect(rig.events.some(({ type }) => type === 'address-removed')).toBe(false);
   });
 
-  test('a changed network: another mapping changes the address', () => {
+  test('another local address: the Teredo address goes at once, and another mapping brings another', () => {
     const rig = new ClientRig().qualify();
-    rig.machine.networkChanged(rig.now, { subnets: [], localAddress: undefined });
-    rig.drain().answer(rig.sent[0], { origin: NEW_MAPPING });
+    rig.machine.networkChanged(rig.now, { subnets: [], localAddress: LOCAL + 1 });
+    expect(rig.drain().machine.address).toBeUndefined();
+    rig.answer(rig.sent[0], { origin: NEW_MAPPING });
     rig.answer(rig.find('solicitation', SECONDARY), { from: SECONDARY, origin: NEW_MAPPING });
     expect(rig.events.filter(({ type }) => type.startsWith('address')).map(({ type }) => type)).toEqual([
       'address-removed',

@@ -156,7 +156,7 @@ describe('answers that do not count', () => {
     'CL-15: hop limit 64': { spoil: (b, o) => void (b[o + 7] = 64) },
     'CL-15: bad checksum': { spoil: (b, o) => void (b[o + 42] ^= 1) },
     'CL-15: code 1': { packet: resealed((p) => void (p[41] = 1)) },
-    'CL-15: global source': { packet: resealed((p) => void p.set(v6('2001:db8::9'), 8)) },
+    'CL-15: global source': { packet: resealed((p) => p.set(v6('2001:db8::9'), 8)) },
     'CL-16: to the other cone value': {
       destination: makeLinkLocal({ flags: CONE_FLAG, mappedPort: 40_000, mappedAddress: LOCAL }),
     },
@@ -175,7 +175,7 @@ describe('answers that do not count', () => {
         ]),
     },
     'CL-18: the prefix of another server': { prefixServer: OTHER.address },
-    'CL-18: not 2001:0::/32': { packet: resealed((p) => void p.set([0x3f, 0xfe, 0x83, 0x1f], 72)) },
+    'CL-18: not 2001:0::/32': { packet: resealed((p) => p.set([0x3f, 0xfe, 0x83, 0x1f], 72)) },
     'CL-18: a /32': { packet: resealed((p) => void (p[58] = 32)) },
     'CL-26, C-7: origin not global': { origin: at('10.1.1.1:4096') },
     'A-20: from another address': { from: at('203.0.113.99:3544') },

@@ -85,9 +85,13 @@ export class Service {
     this.enter('offline', 'stopped');
   }
 
-  /** Everything about the mapping is in doubt; the address is kept until the answer is in. */
+  /**
+   * Everything about the mapping is in doubt. The address is kept until the answer is in, if the host still speaks from
+   * where it did: connections then outlive a change that does not concern us.
+   */
   networkChanged(network: AttachedNetwork, now: number): void {
     const { context } = this;
+    if (network.localAddress !== context.network.localAddress) this.withdraw();
     context.network = network;
     context.policy.setSubnets(network.subnets);
     if (!this.running) return;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   ClientRig,
+  LOCAL,
   NATIVE,
   PEER,
   PEER_MAPPED,
@@ -166,7 +167,7 @@ describe('case 5: Teredo destinations', () => {
   test('CL-95: so does a new qualification', () => {
     const rig = qualified();
     rig.send(rig.data(PEER)).advance(8_000);
-    rig.machine.networkChanged(rig.now, { subnets: [], localAddress: undefined });
+    rig.machine.networkChanged(rig.now, { subnets: [], localAddress: LOCAL });
     rig.drain().answer(rig.find('solicitation', PRIMARY));
     rig.answer(rig.find('solicitation', at('203.0.113.121:3544')), { from: at('203.0.113.121:3544') });
     rig.clear().send(rig.data(PEER));
