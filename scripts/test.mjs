@@ -15,7 +15,11 @@ const missing = ensurePrograms(TEST_PROGRAMS);
 build();
 const checked = filters.length > 0 || check();
 const tested = run(bin('vitest'), ['run', ...filters]) === 0;
-if (!isRoot) process.stdout.write('Skipped, because they need root: tests in kernel network namespaces (kernel, interop, attack).\n');
-if (missing.length > 0) process.stdout.write(`Missing programs, whose tests failed or were skipped: ${missing.join(', ')}\n`);
+if (!isRoot)
+  process.stdout.write(
+    'Skipped, because they need root: tests in kernel network namespaces (kernel, interop, attack).\n',
+  );
+if (missing.length > 0)
+  process.stdout.write(`Missing programs, whose tests failed or were skipped: ${missing.join(', ')}\n`);
 if (!checked) process.stdout.write('The checks FAILED: see "check ..." above.\n');
 process.exit(checked && tested ? 0 : 1);

@@ -33,9 +33,9 @@ export function nameOf(host: Namespace, role: string): string {
 }
 
 /** The daemon's status, or undefined where it does not run. */
-export async function statusOf(host: Namespace, role: string): Promise<Record<string, any> | undefined> {
+export async function statusOf(host: Namespace, role: string): Promise<Record<string, unknown> | undefined> {
   const asking = host.spawn(process.execPath, [PROGRAM, 'status', nameOf(host, role), '--json']);
-  return (await asking.exited) === 0 ? (JSON.parse(asking.stdout) as Record<string, any>) : undefined;
+  return (await asking.exited) === 0 ? (JSON.parse(asking.stdout) as Record<string, unknown>) : undefined;
 }
 
 /** The Teredo address on a host's tunnel interface, once it has one: whoever runs the client. */
@@ -50,7 +50,9 @@ export async function teredoAddress(host: Namespace, timeoutMs = 20_000, iface =
         return links
           .flatMap((link) => link.addr_info ?? [])
           .map(({ local }) => local)
-          .find((local) => local !== undefined && (local.startsWith('2001:0:') || local.startsWith('2001::')));
+          .find(
+            (local) => local !== undefined && (local.startsWith('2001:0:') || local.startsWith('2001::')),
+          );
       } catch {
         return undefined; // no such interface yet
       }

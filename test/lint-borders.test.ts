@@ -1,0 +1,191 @@
+/** The borders of the design hold: a violation of each, planted in a copy of the house, is a lint error. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** What a folder may import of the others, beside itself. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  wire: [],
+  core: ['wire'],
+  sim: ['core', 'wire'],
+  linux: [],
+  lab: ['wire'],
+  io: ['linux', 'core', 'wire'],
+  runtime: ['io', 'core', 'wire'],
+  daemon: ['runtime', 'io', 'core', 'wire'],
+  cli: ['daemon', 'runtime', 'io', 'core', 'wire', 'lab'],
+};
+
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  wire: [],
+  core: ['@noble/hashes/hmac.js'],
+  sim: [],
+  linux: ['koffi', 'node:fs'],
+  lab: ['node:fs'],
+  io: ['node:fs'],
+  runtime: ['node:fs'],
+  daemon: ['node:fs'],
+  cli: ['node:fs', 'commander'],
+};
+const ALL_PACKAGES = ['@noble/hashes/hmac.js', 'koffi', 'node:fs', 'commander'];
+
+/** Of these an import is neither forbidden nor asked for. */
+const NOT_JUDGED = new Set([
+  'io @noble/hashes/hmac.js',
+  'io commander',
+  'runtime @noble/hashes/hmac.js',
+  'runtime commander',
+  'daemon @noble/hashes/hmac.js',
+  'daemon commander',
+  'cli @noble/hashes/hmac.js',
+]);
+
+const FORBIDDEN_GLOBALS = [
+  'Date.now()',
+  'performance.now()',
+  'Math.random()',
+  'setTimeout(() => {}, 1)',
+  'setInterval(() => {}, 1)',
+  'setImmediate(() => {})',
+  'globalThis.setTimeout(() => {}, 1)',
+  'Buffer.alloc(1)',
+  'process.pid',
+  'console.log(1)',
+  'crypto.getRandomValues(new Uint8Array(1))',
+];
+
+interface Plant {
+  readonly file: string;
+  readonly text: string;
+  readonly forbidden: boolean;
+}
+
+const FOLDERS = Object.keys(ARROWS);
+const plants: Plant[] = [
+  ...FOLDERS.flatMap((from) => FOLDERS.filter((to) => to !== from).flatMap((to) => arrow(from, to))),
+  ...FOLDERS.flatMap((from) => ALL_PACKAGES.flatMap((name) => packageImport(from, name))),
+  ...['wire', 'core', 'sim'].flatMap((folder) =>
+    FORBIDDEN_GLOBALS.flatMap((code, i) => [
+      { file: `src/${folder}/global${i}.ts`, text: `export const x: unknown = ${code};`, forbidden: true },
+      {
+        file: `src/${folder}/global${i}.test.ts`,
+        text: `export const x: unknown = ${code};`,
+        forbidden: false,
+      },
+    ]),
+  ),
+  {
+    file: 'src/linux/type.ts',
+    text: `import type { A } from '../wire/a.ts';\nexport type B = A;`,
+    forbidden: false,
+  },
+  {
+    file: 'src/wire/upwards.test.ts',
+    text: `import { a } from '../io/a.ts';\nexport const b: unknown = a;`,
+    forbidden: true,
+  },
+  {
+    file: 'src/wire/files.test.ts',
+    text: `import { a } from 'node:fs';\nexport const b: unknown = a;`,
+    forbidden: false,
+  },
+  { file: 'src/export.ts', text: `export * from './cli/a.ts';`, forbidden: true },
+];
+
+/** The way `from` would import `to`: flat and from a subfolder, as a value, a type, a re-export, and when needed. */
+function arrow(from: string, to: string): Plant[] {
+  const forbidden = !ARROWS[from]!.includes(to);
+  const value = {
+    file: `src/${from}/${to}-value.ts`,
+    text: `import { a } from '../${to}/a.ts';\nexport const b: unknown = a;`,
+    forbidden,
+  };
+  if (!forbidden) return [value];
+  return [
+    value,
+    { file: `src/${from}/deep/${to}.ts`, text: `export * from '../../${to}/a.ts';`, forbidden },
+    { file: `src/${from}/${to}-late.ts`, text: `export const a = import('../${to}/deep/a.ts');`, forbidden },
+    ...(from === 'linux' && to === 'wire'
+      ? []
+      : [
+          {
+            file: `src/${from}/${to}-type.ts`,
+            text: `import type { A } from '../${to}/a.ts';\nexport type B = A;`,
+            forbidden,
+          },
+        ]),
+  ];
+}
+
+function packageImport(from: string, name: string): Plant[] {
+  if (NOT_JUDGED.has(`${from} ${name}`)) return [];
+  const file = `src/${from}/package-${name.replace(/\W/g, '-')}.ts`;
+  return [
+    {
+      file,
+      text: `import a from '${name}';\nexport const b: unknown = a;`,
+      forbidden: !PACKAGES[from]!.includes(name),
+    },
+  ];
+}
+
+let house: string;
+let accused: ReadonlySet<string>;
+
+beforeAll(() => {
+  house = mkdtempSync(join(tmpdir(), 'borders-'));
+  cpSync(join(ROOT, '.oxlintrc.json'), join(house, '.oxlintrc.json'));
+  cpSync(join(ROOT, 'tsconfig.json'), join(house, 'tsconfig.json'));
+  symlinkSync(join(ROOT, 'node_modules'), join(house, 'node_modules'));
+  for (const { file, text } of plants) {
+    mkdirSync(dirname(join(house, file)), { recursive: true });
+    writeFileSync(join(house, file), `${text}\n`);
+  }
+  accused = lint(house);
+});
+
+afterAll(() => rmSync(house, { recursive: true }));
+
+/** The files with an error of a restriction. */
+function lint(folder: string): Set<string> {
+  const { stdout } = spawnSync(join(ROOT, 'node_modules/.bin/oxlint'), ['-f', 'json', 'src'], {
+    cwd: folder,
+    encoding: 'utf8',
+    maxBuffer: 64 << 20,
+  });
+  const { diagnostics } = JSON.parse(stdout) as {
+    diagnostics: { code: string; severity: string; filename: string }[];
+  };
+  const errors = diagnostics.filter(
+    ({ code, severity }) => severity === 'error' && code.includes('no-restricted-'),
+  );
+  return new Set(errors.map(({ filename }) => filename));
+}
+
+test('every folder of src has its borders', () => {
+  const folders = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  expect(folders.map(({ name }) => name).toSorted()).toEqual(FOLDERS.toSorted());
+});
+
+test.for([...FOLDERS.map((name) => `src/${name}/`), 'src/export.ts'])(
+  'what must not stand in %s is an error',
+  (start) => {
+    const forbidden = plants
+      .filter(({ forbidden, file }) => forbidden && file.startsWith(start))
+      .map(({ file }) => file);
+    expect(forbidden).not.toEqual([]);
+    expect(forbidden.filter((file) => !accused.has(file))).toEqual([]);
+  },
+);
+
+test('what the design allows is no error', () => {
+  const allowed = plants.filter(({ forbidden }) => !forbidden).map(({ file }) => file);
+  expect(allowed.filter((file) => accused.has(file))).toEqual([]);
+});
