@@ -21,6 +21,8 @@ import type { WorldOptions } from './world.ts';
 export interface InternetOptions extends WorldOptions {
   /** From any host to any other, one way. Default 50. */
   readonly delayMs?: number;
+  /** Of every link to the IPv4 and IPv6 internet, but for the delay. */
+  readonly conditions?: Partial<Omit<LinkConditions, 'delayMs'>>;
 }
 
 export interface AddServerOptions extends Partial<Omit<ServerOptions, 'keys'>> {
@@ -56,7 +58,7 @@ export class Internet {
   readonly servers: SimServer[] = [];
   readonly clients: SimClient[] = [];
   readonly nats: Nat[] = [];
-  private readonly half: Partial<LinkConditions>;
+  private readonly access: Partial<LinkConditions>;
   private relayCount = 0;
   private nativeCount = 0;
   private edgeCount = 0;
@@ -65,16 +67,21 @@ export class Internet {
   constructor(options: InternetOptions = {}) {
     this.world = new World(options);
     this.ipv4 = new Ipv4Network(this.world, 'internet');
-    this.half = { delayMs: (options.delayMs ?? 50) / 2 };
+    this.access = { ...options.conditions, delayMs: (options.delayMs ?? 50) / 2 };
   }
 
   /** 198.51.100.1 and .2, then .3 and .4, and so on. */
   addServer(options: AddServerOptions = {}): SimServer {
     const { single, ...rest } = options;
     const primary = 0xc6336401 + 2 * this.servers.length;
-    const up = new Ipv6Link(this.world, NOWHERE, this.core.forward, this.half);
+    const up = new Ipv6Link(this.world, NOWHERE, this.core.forward, this.access);
     const addresses = single === true ? { primary } : { primary, secondary: primary + 1 };
-    const server = new SimServer(this.ipv4, up.toB, { ...addresses, ...rest }, this.half);
+    const server = new SimServer(
+      this.ipv4,
+      up.toB,
+      { ...addresses, nativeForwarding: true, ...rest },
+      this.access,
+    );
     this.servers.push(server);
     return server;
   }
@@ -83,7 +90,7 @@ export class Internet {
   addRelay(options: Partial<SimRelayOptions> = {}): RelaySite {
     const number = ++this.relayCount;
     const router = new Ipv6Router(address6(`2001:db8:fffe::${number.toString(16)}`));
-    const link = new Ipv6Link(this.world, router.forward, this.core.forward, this.half);
+    const link = new Ipv6Link(this.world, router.forward, this.core.forward, this.access);
     const relay = new SimRelay(
       this.ipv4,
       router.forward,
@@ -93,7 +100,7 @@ export class Internet {
         address: 0xc0000200 + number,
         ...options,
       },
-      this.half,
+      this.access,
     );
     router.addRoute('2001::/32', relay.handlePacket);
     router.addRoute('::/0', link.toB);
@@ -107,7 +114,7 @@ export class Internet {
     const { host, link } = this.attachNative(site?.router ?? this.core);
     host.output = link;
     if (site !== undefined) {
-      const up = new Ipv6Link(this.world, site.router.forward, NOWHERE, this.half);
+      const up = new Ipv6Link(this.world, site.router.forward, NOWHERE, this.access);
       this.core.addRoute(`${formatIpv6(host.address)}/64`, up.toA);
     }
     return host;
@@ -125,7 +132,7 @@ export class Internet {
         address: 0xc0000280 + ++this.relayCount,
         ...options,
       },
-      this.half,
+      this.access,
     );
     host.output = (packet) => (isTeredo(packet, 24) ? relay.handlePacket(packet) : link(packet));
     return { relay, host };
@@ -138,7 +145,7 @@ export class Internet {
     const outside = outer?.inside ?? this.ipv4;
     const address = outer === undefined ? this.nextPublicAddress() : this.nextInsideAddress(outer);
     const gateway = 0xc0a80001 + (depth << 8);
-    const nat = new Nat(outside, address, gateway, options, outer === undefined ? this.half : undefined);
+    const nat = new Nat(outside, address, gateway, options, outer === undefined ? this.access : undefined);
     this.nats.push(nat);
     return nat;
   }
@@ -150,7 +157,7 @@ export class Internet {
     const machine: SimClientOptions = { servers: [this.serverCandidate(0)], ...rest };
     const client =
       nat === undefined
-        ? new SimClient(this.ipv4, this.nextPublicAddress(), machine, this.half)
+        ? new SimClient(this.ipv4, this.nextPublicAddress(), machine, this.access)
         : new SimClient(nat.inside, this.nextInsideAddress(nat), machine);
     this.clients.push(client);
     client.start();
@@ -178,7 +185,7 @@ export class Internet {
   private attachNative(router: Ipv6Router): { host: Ipv6Host; link: PacketHandler } {
     const number = ++this.nativeCount;
     const host = new Ipv6Host(this.world, address6(`2001:db8:${number.toString(16)}::1`));
-    const link = new Ipv6Link(this.world, host.receive, router.forward, this.half);
+    const link = new Ipv6Link(this.world, host.receive, router.forward, this.access);
     router.addRoute(`${formatIpv6(host.address)}/64`, link.toA);
     return { host, link: link.toB };
   }

@@ -1,0 +1,82 @@
+import { describe, expect } from 'vitest';
+import { Internet, NAT_KINDS } from '../../src/sim/index.ts';
+import { expectQualified, expectQualifiedSoon, expectReply } from './support/expectations.ts';
+import { seededTest } from './support/with-seed.ts';
+
+describe('neighbours behind one NAT', () => {
+  // CL-63, CL-110..115: the NAT lets neither reach the other at its mapped address.
+  seededTest('find each other on the link', (seed) => {
+    const net = new Internet({ seed });
+    net.addServer();
+    const nat = net.addNat('portRestricted');
+    const [a, b] = [net.addClient({ behind: nat }), net.addClient({ behind: nat })];
+    expectQualifiedSoon(net.world, a, b);
+    net.world.runFor(301_000);
+    expectReply(net.world, a.ipv6.ping(b.ipv6.address), 2_500);
+    const direct = expectReply(net.world, b.ipv6.ping(a.ipv6.address), 1_000);
+    expect(direct).toBeLessThan(1);
+    expect(nat.counters.hairpinned).toBe(0);
+  });
+
+  seededTest('reach each other through a NAT that hairpins, without discovery', (seed) => {
+    const net = new Internet({ seed });
+    net.addServer();
+    const nat = net.addNat({ ...NAT_KINDS.portRestricted, hairpinning: true });
+    const options = { behind: nat, localDiscovery: false };
+    const [a, b] = [net.addClient(options), net.addClient(options)];
+    expectQualifiedSoon(net.world, a, b);
+    expectReply(net.world, a.ipv6.ping(b.ipv6.address), 2_000);
+    expect(nat.counters.hairpinned).toBeGreaterThan(0);
+  });
+
+  seededTest('without discovery and without hairpinning do not: the limit of RFC 4380', (seed) => {
+    const net = new Internet({ seed });
+    net.addServer();
+    const nat = net.addNat('portRestricted');
+    const options = { behind: nat, localDiscovery: false };
+    const [a, b] = [net.addClient(options), net.addClient(options)];
+    expectQualifiedSoon(net.world, a, b);
+    const ping = a.ipv6.ping(b.ipv6.address);
+    net.world.runFor(20_000);
+    expect(ping.repliedAt).toBeUndefined();
+  });
+});
+
+describe('a NAT behind a NAT', () => {
+  for (const inner of ['fullCone', 'addressRestricted', 'portRestricted'] as const) {
+    for (const outer of ['fullCone', 'addressRestricted', 'portRestricted'] as const) {
+      seededTest(`${inner} behind ${outer}`, (seed) => {
+        const net = new Internet({ seed });
+        net.addServer();
+        net.addRelay();
+        const native = net.addNativeHost();
+        const carrier = net.addNat(outer);
+        const client = net.addClient({ behind: net.addNat(inner, carrier) });
+        const other = net.addClient({ behind: 'portRestricted' });
+        expectQualifiedSoon(net.world, client, other);
+        expect(client.machine.mapped!.address).toBe(carrier.externalAddress);
+        expectReply(net.world, client.ipv6.ping(native.address), 2_000);
+        expectReply(net.world, other.ipv6.ping(client.ipv6.address), 2_000);
+      });
+    }
+  }
+
+  seededTest('of which one is symmetric is symmetric', (seed) => {
+    const net = new Internet({ seed });
+    net.addServer();
+    const client = net.addClient({ behind: net.addNat('portRestricted', net.addNat('symmetric')) });
+    net.world.runFor(3_000);
+    expect(client.machine.reason).toBe('symmetric-nat');
+  });
+});
+
+describe('ports', () => {
+  seededTest('that collide at a port-preserving NAT are told apart', (seed) => {
+    const net = new Internet({ seed });
+    net.addServer();
+    const nat = net.addNat('portRestricted');
+    const clients = Array.from({ length: 3 }, () => net.addClient({ behind: nat, servicePort: 40_000 }));
+    expectQualified(net.world, 2_000, ...clients);
+    expect(clients.map((client) => client.machine.mapped!.port).toSorted()).toEqual([40_000, 40_001, 40_002]);
+  });
+});

@@ -1,0 +1,61 @@
+import { describe, expect } from 'vitest';
+import { Internet, NAT_KINDS } from '../../src/sim/index.ts';
+import { expectQualifiedSoon } from './support/expectations.ts';
+import { WireLog } from './support/wire-log.ts';
+import { seededTest } from './support/with-seed.ts';
+
+describe('maintenance', () => {
+  // CL-80, CL-81
+  seededTest('an idle client solicits every 22.5 to 30 s, not regularly', (seed) => {
+    const net = new Internet({ seed });
+    net.addServer();
+    const client = net.addClient({ behind: 'portRestricted' });
+    expectQualifiedSoon(net.world, client);
+    net.world.runFor(1_000);
+    const log = new WireLog(net.world, client.host.attachment);
+    net.world.runFor(100 * 30_000);
+    const times = log.times('solicitation');
+    const gaps = times.slice(1).map((at, i) => at - times[i]!);
+    expect(gaps.length).toBeGreaterThanOrEqual(98);
+    // The interval runs from the last answer, one round trip after the solicitation.
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(22_500);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(30_000 + 100);
+    const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
+    // Uniform: a mean of 26.25 s, whose own deviation over 99 gaps is 0.22 s; five of those.
+    expect(Math.abs(mean - 26_300)).toBeLessThan(1_100);
+    expect(new Set(gaps.map((gap) => Math.round(gap / 500))).size).toBeGreaterThan(8);
+  });
+
+  // CL-86
+  seededTest('the address stays as it is', (seed) => {
+    const net = new Internet({ seed });
+    net.addServer();
+    const client = net.addClient({ behind: 'portRestricted' });
+    expectQualifiedSoon(net.world, client);
+    const { address } = client.ipv6;
+    net.world.runFor(3_600_000);
+    expect(client.ipv6.addresses).toEqual([address]);
+    expect(client.node.events.filter(({ event }) => event.type === 'address-added')).toHaveLength(1);
+  });
+
+  seededTest('keeps a mapping that lives 35 s', (seed) => {
+    const net = new Internet({ seed });
+    net.addServer();
+    net.addRelay();
+    const native = net.addNativeHost();
+    const nat = net.addNat({
+      ...NAT_KINDS.portRestricted,
+      ports: 'random',
+      lifetimeMs: 35_000,
+    });
+    const client = net.addClient({ behind: nat });
+    expectQualifiedSoon(net.world, client);
+    const { address } = client.ipv6;
+    for (let i = 0; i < 20; i++) {
+      net.world.runFor(61_000);
+      const ping = native.ping(address);
+      net.world.runFor(1_000);
+      expect(ping.repliedAt).toBeDefined();
+    }
+  });
+});
