@@ -1,0 +1,29 @@
+"""Sends UDP datagrams whose IPv4 source is not its own. Order (a JSON file):
+{ from, port, to, toPort, payloads: [hex], count, perSecond }."""
+import json, socket, struct, sys, time
+
+order = json.load(open(sys.argv[1]))
+payloads = [bytes.fromhex(payload) for payload in order["payloads"]]
+count, rate = order.get("count", len(payloads)), order.get("perSecond", 1e9)
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+raw.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
+source, to = socket.inet_aton(order["from"]), socket.inet_aton(order["to"])
+
+
+def packet(payload):
+    # The kernel fills in length, identification and checksum; UDP over IPv4 may go without one.
+    udp = struct.pack("!HHHH", order["port"], order["toPort"], 8 + len(payload), 0) + payload
+    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 0, 0, 0, 64, 17, 0, source, to) + udp
+
+
+packets = [packet(payload) for payload in payloads]
+begun = time.monotonic()
+failed = 0
+for sent in range(count):
+    while (time.monotonic() - begun) * rate < sent:
+        time.sleep(0.001)
+    try:
+        raw.sendto(packets[sent % len(packets)], (order["to"], 0))
+    except OSError:
+        failed += 1
+print("done " + json.dumps({"sent": count, "failed": failed, "seconds": time.monotonic() - begun, "heard": 0, "answers": []}))

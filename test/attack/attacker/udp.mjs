@@ -1,0 +1,58 @@
+/**
+ * Sends UDP datagrams as fast as it is told to, or can, and tells what came back. Its order is a JSON file:
+ * { from, port, to, toPort, payloads: [hex], count, perSecond, vary: [[offset, length]], lingerMs }; payloads go round,
+ * `vary` puts random octets into each, `to` may be IPv6 addresses, one datagram to each in turn.
+ */
+import { randomFillSync } from 'node:crypto';
+import dgram from 'node:dgram';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const IN_FLIGHT = 256;
+const KEPT_ANSWERS = 100;
+
+const order = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const targets = Array.isArray(order.to) ? order.to : [order.to];
+const payloads = order.payloads.map((hex) => Buffer.from(hex, 'hex'));
+const { count = payloads.length, perSecond = Infinity, vary = [], lingerMs = 300 } = order;
+
+// A lookup that does not: addresses are literal, and resolving each would be the slowest part.
+const family = targets[0].includes(':') ? 6 : 4;
+const lookup = (address, _options, callback) => callback(null, address, family);
+const socket = dgram.createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup, sendBufferSize: 4 << 20 });
+const answers = [];
+let heard = 0;
+socket.on('message', (message) => {
+  heard++;
+  if (answers.length < KEPT_ANSWERS) answers.push(message.toString('hex'));
+});
+socket.on('error', () => {});
+await new Promise((resolve) => socket.bind(order.port ?? 0, order.from, resolve));
+
+let failed = 0;
+const begun = performance.now();
+for (let sent = 0; sent < count;) {
+  const allowed = Math.floor(((performance.now() - begun) / 1000) * perSecond) + 1 - sent;
+  if (allowed <= 0) {
+    await sleep(1);
+    continue;
+  }
+  const burst = Math.min(IN_FLIGHT, count - sent, allowed);
+  await new Promise((resolve) => {
+    let left = burst;
+    const done = (error) => {
+      if (error) failed++;
+      if (--left === 0) resolve();
+    };
+    for (let i = 0; i < burst; i++, sent++) {
+      let payload = payloads[sent % payloads.length];
+      if (vary.length > 0) payload = Buffer.from(payload);
+      for (const [offset, length] of vary) randomFillSync(payload, offset, length);
+      socket.send(payload, order.toPort, targets[sent % targets.length], done);
+    }
+  });
+}
+const seconds = (performance.now() - begun) / 1000;
+await sleep(lingerMs);
+console.log(`done ${JSON.stringify({ sent: count, failed, seconds, heard, answers })}`);
+socket.close();

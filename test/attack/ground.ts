@@ -1,0 +1,160 @@
+/** Where attacks take place: an attacker and a victim on the backbone, and what each of them sees. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FairLimits } from '../../src/core/fair-budget.ts';
+import type { Internet, Namespace, Running } from '../../src/lab/index.ts';
+import {
+  makeTeredoAddress,
+  parseEndpoint,
+  parseIpv4,
+  parseIpv6,
+  toHex,
+  writeIpv6Header,
+} from '../../src/wire/index.ts';
+import type { Ipv6 } from '../../src/wire/index.ts';
+
+export const ATTACKER_ADDRESS = '192.0.2.66';
+export const VICTIM_ADDRESS = '192.0.2.99';
+
+export interface Order {
+  readonly from: string;
+  readonly port?: number;
+  readonly to: string | readonly string[];
+  readonly toPort: number;
+  readonly payloads: readonly Uint8Array[];
+  readonly count?: number;
+  readonly perSecond?: number;
+  /** Offset and length of what is random in each datagram. */
+  readonly vary?: readonly (readonly [number, number])[];
+  /** How long answers are waited for after the last datagram. */
+  readonly lingerMs?: number;
+}
+
+export interface Outcome {
+  readonly sent: number;
+  readonly failed: number;
+  readonly seconds: number;
+  readonly heard: number;
+  readonly answers: readonly string[];
+}
+
+/** A host on the backbone. */
+export function addHost(net: Internet, name: string, address: string): Namespace {
+  const host = net.lab.host(name);
+  net.attach(host, 'wan', address);
+  return host;
+}
+
+/** Sends what was ordered, from the host's own address; resolves when all of it is sent. */
+export function send(host: Namespace, order: Order): Promise<Outcome> {
+  return carryOut(host, process.execPath, 'udp.mjs', order);
+}
+
+/** The same with a forged IPv4 source. */
+export function spoof(host: Namespace, order: Order & { readonly port: number }): Promise<Outcome> {
+  return carryOut(host, 'python3', 'spoof.py', order);
+}
+
+async function carryOut(host: Namespace, program: string, script: string, order: Order): Promise<Outcome> {
+  const folder = mkdtempSync(join(tmpdir(), 'teredo-attack-'));
+  const file = join(folder, 'order.json');
+  writeFileSync(
+    file,
+    JSON.stringify({ ...order, payloads: order.payloads.map((payload) => toHex(payload)) }),
+  );
+  const running = host.spawn(program, [fileURLToPath(new URL(`attacker/${script}`, import.meta.url)), file]);
+  try {
+    const [, outcome] = await running.waitFor(/^done (.*)$/m, 90_000);
+    return JSON.parse(outcome!) as Outcome;
+  } finally {
+    await running.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Counts the UDP datagrams that arrive at a host, whether or not anybody listens there. */
+export class ArrivalCounter {
+  private readonly host: Namespace;
+
+  constructor(host: Namespace) {
+    this.host = host;
+    host.nft(`
+      table inet watch {
+        counter arrived { }
+        chain arrivals {
+          type filter hook prerouting priority -300; policy accept;
+          meta l4proto udp counter name arrived drop
+        }
+      }`);
+  }
+
+  read(): { packets: number; bytes: number } {
+    const text = this.host.execute('nft', 'list', 'counter', 'inet', 'watch', 'arrived');
+    const [, packets, bytes] = /packets (\d+) bytes (\d+)/.exec(text)!;
+    return { packets: Number(packets), bytes: Number(bytes) };
+  }
+}
+
+/** The most that a budget lets through in that time, by whoever is in the group: a second more, for what is on its way. */
+export function mostWithin({ shared, reserve }: FairLimits, seconds: number): number {
+  return shared.burst + reserve.burst + (shared.perSecond + reserve.perSecond) * (seconds + 1);
+}
+
+/** Resident memory of a program, in MB. */
+export function memoryOf(program: Running): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))![1]) / 1024;
+}
+
+/** An honest ping every 200 ms, and what became of it. */
+export class HonestPing {
+  private readonly running: Running;
+
+  private constructor(running: Running) {
+    this.running = running;
+  }
+
+  /** Begun, and answered once. */
+  static async start(from: Namespace, to: string): Promise<HonestPing> {
+    const running = from.spawn('ping', ['-n', '-i', '0.2', to]);
+    await running.waitFor(/time=/);
+    return new HonestPing(running);
+  }
+
+  /** Ends it: the share of pings that were answered, and the longest time to an answer in ms. */
+  async stop(): Promise<{ answered: number; slowestMs: number }> {
+    this.running.kill('SIGINT');
+    await this.running.exited;
+    const times = [...this.running.output.matchAll(/time=([\d.]+) ms/g)].map(([, ms]) => Number(ms));
+    const [, sent] = /(\d+) packets transmitted/.exec(this.running.output)!;
+    return { answered: times.length / Number(sent), slowestMs: Math.max(...times) };
+  }
+}
+
+export const v4 = (text: string): number => parseIpv4(text)!;
+export const v6 = (text: string): Ipv6 => parseIpv6(text)!;
+
+/** The Teredo address of a client of `server` that is mapped to `mapped` ("address:port"). */
+export function teredo(server: string, mapped: string): Ipv6 {
+  const { address, port } = parseEndpoint(mapped)!;
+  return makeTeredoAddress({ server: v4(server), flags: 0, mappedAddress: address, mappedPort: port });
+}
+
+/** An IPv6 packet with that payload. */
+export function ipv6(source: Ipv6, destination: Ipv6, nextHeader: number, payload: Uint8Array): Uint8Array {
+  const packet = new Uint8Array(40 + payload.length);
+  writeIpv6Header(packet, 0, {
+    payloadLength: payload.length,
+    nextHeader,
+    hopLimit: 64,
+    source,
+    destination,
+  });
+  packet.set(payload, 40);
+  return packet;
+}
+
+export function concatenate(...parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts));
+}
