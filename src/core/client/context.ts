@@ -58,7 +58,8 @@ export class ClientContext {
     this.entropy = entropy;
     this.limits = { ...CLIENT_LIMITS, ...options.limits };
     this.network = options.network ?? { subnets: [], localAddress: undefined };
-    this.policy = options.policy ?? new AddressPolicy({ subnets: this.network.subnets });
+    this.policy = options.policy ?? new AddressPolicy();
+    this.policy.setSubnets(this.network.subnets);
     this.peers = new PeerTable(
       { trusted: this.limits.trustedPeers, unverified: this.limits.unverifiedPeers },
       entropy,
@@ -90,11 +91,6 @@ export class ClientContext {
 
   isLocalAddress(address: Ipv4): boolean {
     return inSubnets(address, this.network.subnets);
-  }
-
-  /** The peer with the address at an offset; NO_PEER when unknown. */
-  findPeer(b: Uint8Array, o: number): number {
-    return this.peers.find(b, o);
   }
 
   /** The peer with the address at an offset, made when unknown. CL-91 */

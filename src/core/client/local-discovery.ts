@@ -131,7 +131,7 @@ export class LocalDiscovery {
   /** CL-115 */
   private remember(b: Uint8Array, source: number, address: Ipv4, port: number, now: number): number {
     const { peers } = this.context;
-    let peer = this.context.findPeer(b, source);
+    let peer = peers.find(b, source);
     if (peer === NO_PEER) {
       peer = peers.insert(b, source);
       peers.lastReceived[peer] = now;

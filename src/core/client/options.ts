@@ -42,7 +42,7 @@ export interface ClientOptions {
   /** The local UDP port, where it is known. CL-3 */
   readonly servicePort?: number | undefined;
   readonly network?: AttachedNetwork | undefined;
-  /** Which IPv4 addresses may be sent to. */
+  /** Which IPv4 addresses may be sent to. The client sets its subnets. */
   readonly policy?: AddressPolicy | undefined;
   readonly limits?: Partial<ClientLimits> | undefined;
 }

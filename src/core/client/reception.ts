@@ -56,7 +56,7 @@ export class Reception {
     const at = view.ipv6Start;
     if (!this.isForUs(b, at)) return;
     const source = at + SOURCE;
-    const peer = context.findPeer(b, source);
+    const peer = context.peers.find(b, source);
     const { peers } = context;
     const fromServer = context.isServer(address, port);
     if (fromServer && view.hasOrigin) {

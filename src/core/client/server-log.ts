@@ -1,3 +1,4 @@
+import type { Ipv4 } from '../../wire/index.ts';
 import type { ServerCandidate } from './options.ts';
 import type { Answer, InvalidAnswer, SentSolicitation, ServerResult } from './status.ts';
 
@@ -6,9 +7,9 @@ const KEPT = 16;
 
 /** What was asked of one server and what came back. */
 export class ServerLog implements ServerResult {
-  readonly primary;
-  readonly secondary;
-  readonly name;
+  readonly primary: Ipv4;
+  readonly secondary: Ipv4 | undefined;
+  readonly name: string | undefined;
   readonly solicitations: SentSolicitation[] = [];
   readonly answers: Answer[] = [];
   readonly invalidAnswers: InvalidAnswer[] = [];

@@ -13,6 +13,7 @@ import {
   data,
   echoReply,
   teredo,
+  v4,
   v6,
   withOrigin,
 } from '../../../test/support/client-rig.ts';
@@ -206,6 +207,16 @@ describe('case 5: Teredo destinations', () => {
     ]) {
       rig.clear().send(rig.data(teredo(PEER_SERVER, at(`${address}:1000`))));
       expect(rig.sent).toHaveLength(2);
+    }
+  });
+
+  test('CL-66, C-9: nor to the broadcast address of a subnet the host is on, with a policy of ours or not', () => {
+    const network = { subnets: [{ address: v4('198.18.5.7'), prefixLength: 24 }], localAddress: LOCAL };
+    for (const policy of [undefined, new AddressPolicy()]) {
+      const rig = qualified({ network, policy });
+      rig.send(rig.data(teredo(PEER_SERVER, at('198.18.5.255:1000'))));
+      expect(rig.sent).toEqual([]);
+      expect(rig.send(rig.data(teredo(PEER_SERVER, at('198.18.5.254:1000')))).sent).toHaveLength(2);
     }
   });
 

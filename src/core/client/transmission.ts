@@ -60,7 +60,7 @@ export class Transmission {
       this.means.errors.packetTooBig(buffer, start, packetEnd, now);
       return;
     }
-    const peer = context.findPeer(buffer, start + DESTINATION);
+    const peer = context.peers.find(buffer, start + DESTINATION);
     if (peer !== NO_PEER && peers.isValid(peer, now)) {
       this.means.contacts.send(peer, buffer, start, packetEnd, now); // case 1, CL-60, CL-61
       if (now - peers.lastReceived[peer] >= SILENCE_MS) this.means.contacts.question(peer, now);
