@@ -1,10 +1,15 @@
+import { endianness } from 'node:os';
 import koffi from 'koffi';
 
 /**
  * The C library's system calls. Pointers that are kept or computed go as numbers (`uintptr_t`): their memory belongs to
  * a {@link Memory}, which lives as long as its use.
  */
-const libc = koffi.load('libc.so.6');
+const libc = koffi.load(null); // what this process is linked with, whatever its file is called
+
+if (koffi.sizeof('void *') !== 8 || endianness() !== 'LE') {
+  throw new Error('teredo lays out kernel structures for 64-bit little-endian machines; this is none');
+}
 
 export const sys = {
   open: libc.func('int open(const char*, int, ...)') as (path: string, flags: number) => number,
@@ -73,6 +78,7 @@ export const sys = {
     flags: number,
     timeout: number,
   ) => number,
+  unshare: libc.func('int unshare(int)') as (flags: number) => number,
   sendmmsg: libc.func('int sendmmsg(int, uintptr_t, uint32_t, int)') as (
     fd: number,
     messages: number,
@@ -99,27 +105,11 @@ export class Memory {
     this.address = Number(koffi.address(this.bytes));
   }
 
-  /** Writes a pointer (little endian, as all machines that Node 20 runs Linux on) at an offset. */
+  /** Writes a pointer at an offset. */
   setPointer(offset: number, address: number): void {
     this.view.setBigUint64(offset, BigInt(address), true);
   }
 }
 
 /** Error numbers of Linux (asm-generic) that are told apart here; for the others see `errorName`. */
-export const E = {
-  EPERM: 1,
-  ENOENT: 2,
-  EINTR: 4,
-  EIO: 5,
-  EAGAIN: 11,
-  ENOMEM: 12,
-  EACCES: 13,
-  EBUSY: 16,
-  EINVAL: 22,
-  EBADFD: 77,
-  EADDRINUSE: 98,
-  EADDRNOTAVAIL: 99,
-  ENETDOWN: 100,
-  ENETUNREACH: 101,
-  ENOBUFS: 105,
-} as const;
+export const E = { EINTR: 4, EIO: 5, EAGAIN: 11, EBADFD: 77 } as const;

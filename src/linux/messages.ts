@@ -1,14 +1,18 @@
 import { Memory } from './libc.ts';
 import { AF_INET } from './socket.ts';
 
-/** struct mmsghdr, struct iovec, struct sockaddr_in on 64-bit Linux. */
+/** struct mmsghdr, struct iovec, struct sockaddr_in, and a struct cmsghdr with its 16-bit value, on 64-bit Linux. */
 const HEADER = 64;
 const IOVEC = 16;
 const SOCKADDR = 16;
+const CONTROL = 24;
+const CONTROL_LENGTH = 18;
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
 
 /**
- * The arrays that recvmmsg and sendmmsg take, hand-laid: message headers, one iovec and one IPv4 address each. Pointers are
- * written as two halves, so that filling in a message makes no objects.
+ * The arrays that recvmmsg and sendmmsg take, hand-laid: for each slot a message header, an iovec and an IPv4 address.
+ * Pointers are written as two halves, so that filling in a message makes no objects.
  */
 export class Messages {
   readonly count: number;
@@ -17,12 +21,14 @@ export class Messages {
   private readonly bytes: Uint8Array;
   private readonly iovecs: number;
   private readonly names: number;
+  private readonly controls: number;
 
   constructor(count: number) {
     this.count = count;
     this.iovecs = count * HEADER;
     this.names = this.iovecs + count * IOVEC;
-    this.memory = new Memory(this.names + count * SOCKADDR);
+    this.controls = this.names + count * SOCKADDR;
+    this.memory = new Memory(this.controls + count * CONTROL);
     this.words = new Uint32Array(this.memory.bytes.buffer);
     this.bytes = this.memory.bytes;
     for (let i = 0; i < count; i++) {
@@ -31,6 +37,9 @@ export class Messages {
       this.memory.setPointer(i * HEADER + 16, this.memory.address + this.iovecs + i * IOVEC);
       this.memory.setPointer(i * HEADER + 24, 1);
       this.memory.view.setUint16(this.names + i * SOCKADDR, AF_INET, true);
+      this.memory.view.setUint32(this.controls + i * CONTROL, CONTROL_LENGTH, true);
+      this.memory.view.setUint32(this.controls + i * CONTROL + 8, SOL_UDP, true);
+      this.memory.view.setUint32(this.controls + i * CONTROL + 12, UDP_SEGMENT, true);
     }
   }
 
@@ -42,11 +51,27 @@ export class Messages {
   /** Where message `i`'s bytes are. */
   setBytes(i: number, address: number, length: number): void {
     const at = (this.iovecs + i * IOVEC) >> 2;
-    const high = Math.floor(address / 2 ** 32);
-    this.words[at] = address - high * 2 ** 32;
-    this.words[at + 1] = high;
+    this.setWordPointer(at, address);
     this.words[at + 2] = length;
-    this.words[at + 3] = 0;
+  }
+
+  /**
+   * Makes message `i` of the slots [first, first + slots), which then leave as datagrams of `segment` bytes each (the last may be
+   * shorter) to the destination of the first.
+   */
+  setSlots(i: number, first: number, slots: number, segment: number): void {
+    const at = (i * HEADER) >> 2;
+    const control = this.controls + i * CONTROL;
+    this.setWordPointer(at, this.memory.address + this.names + first * SOCKADDR);
+    this.setWordPointer(at + 4, this.memory.address + this.iovecs + first * IOVEC);
+    this.words[at + 6] = slots;
+    if (slots > 1) {
+      this.setWordPointer(at + 8, this.memory.address + control);
+      this.words[at + 10] = CONTROL;
+      this.words[(control + 16) >> 2] = segment;
+    } else {
+      this.words[at + 10] = 0;
+    }
   }
 
   setDestination(i: number, address: number, port: number): void {
@@ -74,5 +99,11 @@ export class Messages {
   /** Bytes received into message `i`. */
   length(i: number): number {
     return this.words[(i * HEADER + 56) >> 2]!;
+  }
+
+  private setWordPointer(at: number, address: number): void {
+    const high = Math.floor(address / 2 ** 32);
+    this.words[at] = address - high * 2 ** 32;
+    this.words[at + 1] = high;
   }
 }

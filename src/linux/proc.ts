@@ -1,13 +1,5 @@
 import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 
-/** Bits of the capability sets in /proc/self/status. */
-export const CAPABILITY = { NET_ADMIN: 12, NET_RAW: 13 } as const;
-
-export function hasCapability(bit: number): boolean {
-  const match = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
-  return match !== null && ((BigInt(`0x${match[1]}`) >> BigInt(bit)) & 1n) === 1n;
-}
-
 /** A sysctl's value, or undefined where this kernel has none of that name. Names with slashes: `net/ipv6/conf/all/forwarding`. */
 export function readSysctl(name: string): string | undefined {
   try {

@@ -1,4 +1,5 @@
-import { errorName } from './errors.ts';
+import { countFailure } from './failures.ts';
+import type { Failures } from './failures.ts';
 import { Memory, errno, sys } from './libc.ts';
 import { AF_INET6, SOCK_RAW, openSocket } from './socket.ts';
 
@@ -10,7 +11,7 @@ const DESTINATION = 24;
 
 /** Sends whole IPv6 packets as the host's routing table says. */
 export class RawIpv6Socket {
-  readonly failures: Record<string, number> = {};
+  readonly failures: Failures = {};
   private readonly fd: number;
   private readonly packet = new Memory(65_536);
   private readonly name = new Memory(SOCKADDR_IN6);
@@ -35,8 +36,7 @@ export class RawIpv6Socket {
       SOCKADDR_IN6,
     );
     if (sent === length) return true;
-    const name = errorName(errno());
-    this.failures[name] = (this.failures[name] ?? 0) + 1;
+    countFailure(this.failures, errno());
     return false;
   }
 

@@ -19,9 +19,11 @@ export const OPTION = {
   RCVBUFFORCE: [SOL_SOCKET, 33],
   MTU_DISCOVER: [SOL_IP, 10],
   MULTICAST_TTL: [SOL_IP, 33],
-  MULTICAST_LOOP: [SOL_IP, 34],
   MULTICAST_ALL: [SOL_IP, 49],
 } as const;
+
+/** Level and name. */
+export type SocketOption = readonly [number, number];
 
 /** Opens a socket; throws what the kernel says. */
 export function openSocket(domain: number, type: number, protocol = 0): number {
@@ -31,10 +33,20 @@ export function openSocket(domain: number, type: number, protocol = 0): number {
 }
 
 /** Sets an option that is an int; false where the kernel does not want it. */
-export function setOption(fd: number, [level, name]: readonly [number, number], value: number): boolean {
+export function setOption(fd: number, [level, name]: SocketOption, value: number): boolean {
   const memory = new Memory(4);
   memory.view.setInt32(0, value, true);
   return sys.setsockopt(fd, level, name, memory.address, 4) === 0;
+}
+
+/** How many packets the kernel has dropped because the receive buffer was full. */
+export function receiveDrops(fd: number): number {
+  const SO_MEMINFO = 55;
+  const SK_MEMINFO_DROPS = 8;
+  const memory = new Memory(64);
+  memory.view.setUint32(60, 60, true);
+  if (sys.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory.address, memory.address + 60) < 0) return 0;
+  return memory.view.getUint32(SK_MEMINFO_DROPS * 4, true);
 }
 
 /** Joins an IPv4 group on the interface that has this address. */

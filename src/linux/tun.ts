@@ -1,4 +1,6 @@
-import { SystemCallError, errorName } from './errors.ts';
+import { SystemCallError } from './errors.ts';
+import { countFailure } from './failures.ts';
+import type { Failures } from './failures.ts';
 import { E, Memory, errno, sys } from './libc.ts';
 import { Poll } from './poll.ts';
 import { Slab, addressOfSlab } from './slab.ts';
@@ -26,8 +28,8 @@ export class TunDevice {
     readBytes: 0,
     writtenPackets: 0,
     writtenBytes: 0,
-    readFailures: {} as Record<string, number>,
-    writeFailures: {} as Record<string, number>,
+    readFailures: {} as Failures,
+    writeFailures: {} as Failures,
   };
 
   private readonly fd: number;
@@ -83,7 +85,7 @@ export class TunDevice {
       this.counters.writtenPackets++;
       this.counters.writtenBytes += length;
     } else {
-      count1(this.counters.writeFailures, errno());
+      countFailure(this.counters.writeFailures, errno());
     }
   }
 
@@ -113,16 +115,11 @@ export class TunDevice {
         return 0;
       }
       // EIO: the interface is down for now; nothing to read until it is up
-      if (error !== E.EAGAIN && error !== E.EIO) count1(counters.readFailures, error);
+      if (error !== E.EAGAIN && error !== E.EIO) countFailure(counters.readFailures, error);
       break;
     }
     counters.readPackets += count;
     batch.count = count;
     return count;
   }
-}
-
-function count1(failures: Record<string, number>, error: number): void {
-  const name = errorName(error);
-  failures[name] = (failures[name] ?? 0) + 1;
 }

@@ -1,18 +1,23 @@
-import { errorName } from './errors.ts';
-import { E, Memory, errno, sys } from './libc.ts';
+import { countFailure } from './failures.ts';
+import type { Failures } from './failures.ts';
+import { E, errno, sys } from './libc.ts';
 import { Messages } from './messages.ts';
 import { Poll } from './poll.ts';
-import { Slab, addressOfSlab } from './slab.ts';
+import { SendQueue } from './send-queue.ts';
+import { Slab } from './slab.ts';
 import {
   AF_INET,
   OPTION,
   SOCK_DGRAM,
+  SOCK_NONBLOCK,
   bindIpv4,
   joinGroup,
   localEndpoint,
   openSocket,
+  receiveDrops,
   setOption,
 } from './socket.ts';
+import type { SocketOption } from './socket.ts';
 
 /** Datagrams a system call. */
 const BATCH = 64;
@@ -20,8 +25,6 @@ const BATCH = 64;
 const CALLS_A_TURN = 4;
 /** The largest UDP payload over IPv4. C-24 */
 const MAX_DATAGRAM = 65_507;
-/** Room for what is copied: all that is not lent fits in here, but for the rarest. */
-const COPY_SIZE = 2_048;
 const MSG_DONTWAIT = 0x40;
 /** IP_PMTUDISC_DONT: no DF; routers may fragment. C-23 */
 const PMTUDISC_DONT = 0;
@@ -49,32 +52,20 @@ export interface ReceivedBatch {
 /** An IPv4 UDP socket that receives and sends in batches. Unconnected: ICMP errors do not reach it. */
 export class UdpSocket {
   readonly local: { readonly address: number; readonly port: number };
-  readonly counters = {
-    receivedDatagrams: 0,
-    receivedBytes: 0,
-    receiveOverflows: 0,
-    receiveFailures: {} as Record<string, number>,
-    sentDatagrams: 0,
-    sentBytes: 0,
-    sendFailures: {} as Record<string, number>,
-  };
+  readonly counters: ReturnType<typeof makeCounters>;
 
   private readonly fd: number;
   private readonly slab: Slab;
   private readonly incoming = new Messages(BATCH);
-  private readonly outgoing = new Messages(BATCH);
-  private readonly copies = new Slab(BATCH, COPY_SIZE, 0);
-  /** Copies too large for a slot; kept until the flush. */
-  private large: Memory[] = [];
+  private readonly outgoing: SendQueue;
   private readonly batch: ReceivedBatch;
-  private queued = 0;
-  private queuedBytes = 0;
   private poll: Poll | undefined;
   private closed = false;
+  private overflows = 0;
 
   /** Throws a SystemCallError where the address or port is not to be had. */
   constructor(options: UdpOptions) {
-    this.fd = openSocket(AF_INET, SOCK_DGRAM);
+    this.fd = openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
     try {
       this.configure(options);
       this.local = localEndpoint(this.fd);
@@ -82,6 +73,8 @@ export class UdpSocket {
       sys.close(this.fd);
       throw error;
     }
+    this.counters = makeCounters(() => this.countOverflows());
+    this.outgoing = new SendQueue(this.fd, BATCH, this.counters);
     this.slab = new Slab(BATCH, MAX_DATAGRAM, options.headroom);
     for (let i = 0; i < BATCH; i++) {
       this.incoming.setBytes(i, this.slab.memory.address + this.slab.start(i), MAX_DATAGRAM);
@@ -102,60 +95,37 @@ export class UdpSocket {
     });
   }
 
-  /** See io/ports.ts: bytes of a slab are sent from where they are, others are copied. */
   send(buffer: Uint8Array, offset: number, length: number, address: number, port: number): void {
-    if (this.closed) return;
-    if (this.queued === BATCH) this.flush();
-    const at = this.queued++;
-    const lent = addressOfSlab(buffer);
-    const from = lent === undefined ? this.copy(at, buffer, offset, length) : lent + offset;
-    this.outgoing.setBytes(at, from, length);
-    this.outgoing.setDestination(at, address, port);
-    this.queuedBytes += length;
+    if (!this.closed) this.outgoing.add(buffer, offset, length, address, port);
   }
 
   flush(): void {
-    const { counters } = this;
-    for (let sent = 0; sent < this.queued;) {
-      // Waits while the interface is busy, as any sender does: what piles up meanwhile piles up in the tunnel's queue.
-      const count = sys.sendmmsg(this.fd, this.outgoing.addressOf(sent), this.queued - sent, 0);
-      if (count > 0) {
-        counters.sentDatagrams += count;
-        sent += count;
-        continue;
-      }
-      const error = errno();
-      if (error === E.EINTR) continue;
-      count1(counters.sendFailures, error);
-      sent++; // the first of those was refused; the others may go
-    }
-    counters.sentBytes += this.queuedBytes;
-    this.queued = this.queuedBytes = 0;
-    if (this.large.length > 0) this.large = [];
+    if (!this.closed) this.outgoing.flush();
   }
 
   close(): void {
     if (this.closed) return;
+    this.countOverflows();
     this.closed = true;
     this.poll?.close();
     sys.close(this.fd);
     this.slab.release();
-    this.copies.release();
+    this.outgoing.release();
   }
 
   private configure({ address, port, group }: UdpOptions): void {
     setOption(this.fd, OPTION.MTU_DISCOVER, PMTUDISC_DONT);
-    if (!setOption(this.fd, OPTION.RCVBUFFORCE, BUFFER_BYTES))
-      setOption(this.fd, OPTION.RCVBUF, BUFFER_BYTES);
-    if (!setOption(this.fd, OPTION.SNDBUFFORCE, BUFFER_BYTES))
-      setOption(this.fd, OPTION.SNDBUF, BUFFER_BYTES);
+    // Of groups only what this socket joined itself, not what anybody on this host did. CL-112
+    setOption(this.fd, OPTION.MULTICAST_ALL, 0);
+    setLargest(this.fd, OPTION.RCVBUFFORCE, OPTION.RCVBUF, BUFFER_BYTES);
+    setLargest(this.fd, OPTION.SNDBUFFORCE, OPTION.SNDBUF, BUFFER_BYTES);
     if (group === undefined) {
-      // RFC 4380 section 5.2.8: discovery bubbles stay on the link; other programs on this host may want them.
+      // RFC 4380 section 5.2.8: discovery bubbles stay on the link. They are looped back (IP_MULTICAST_LOOP, the default): two
+      // clients may share this host's address and live in network namespaces of their own. A client hears itself, too.
       setOption(this.fd, OPTION.MULTICAST_TTL, 1);
       bindIpv4(this.fd, address, port);
     } else {
       setOption(this.fd, OPTION.REUSEADDR, 1);
-      setOption(this.fd, OPTION.MULTICAST_ALL, 0);
       // Bound to the group itself: nothing sent to this host alone gets in. CL-112
       bindIpv4(this.fd, group.address, port);
       joinGroup(this.fd, group.address, group.local);
@@ -168,7 +138,7 @@ export class UdpSocket {
     const count = sys.recvmmsg(this.fd, incoming.addressOf(0), BATCH, MSG_DONTWAIT, 0);
     if (count <= 0) {
       const error = count < 0 ? errno() : E.EAGAIN;
-      if (error !== E.EAGAIN && error !== E.EINTR) count1(counters.receiveFailures, error);
+      if (error !== E.EAGAIN && error !== E.EINTR) countFailure(counters.receiveFailures, error);
       return false;
     }
     for (let i = 0; i < count; i++) {
@@ -184,21 +154,27 @@ export class UdpSocket {
     return count === BATCH;
   }
 
-  private copy(slot: number, buffer: Uint8Array, offset: number, length: number): number {
-    const bytes = buffer.subarray(offset, offset + length);
-    if (length <= COPY_SIZE) {
-      const start = this.copies.start(slot);
-      this.copies.bytes.set(bytes, start);
-      return this.copies.memory.address + start;
-    }
-    const memory = new Memory(length);
-    memory.bytes.set(bytes);
-    this.large.push(memory);
-    return memory.address;
+  private countOverflows(): number {
+    if (!this.closed) this.overflows = receiveDrops(this.fd);
+    return this.overflows;
   }
 }
 
-function count1(failures: Record<string, number>, error: number): void {
-  const name = errorName(error);
-  failures[name] = (failures[name] ?? 0) + 1;
+function makeCounters(overflows: () => number) {
+  return {
+    receivedDatagrams: 0,
+    receivedBytes: 0,
+    get receiveOverflows(): number {
+      return overflows();
+    },
+    receiveFailures: {} as Failures,
+    sentDatagrams: 0,
+    sentBytes: 0,
+    sendFailures: {} as Failures,
+  };
+}
+
+/** Root may have as much as it wants, others as much as the system allows. */
+function setLargest(fd: number, forced: SocketOption, allowed: SocketOption, bytes: number): void {
+  if (!setOption(fd, forced, bytes)) setOption(fd, allowed, bytes);
 }

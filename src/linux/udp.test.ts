@@ -1,0 +1,295 @@
+import { execFileSync } from 'node:child_process';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { Memory, sys } from './libc.ts';
+import { enterNewNetwork } from './netns.ts';
+import { AF_INET, SOCK_NONBLOCK, SOCK_RAW, joinGroup, openSocket } from './socket.ts';
+import { UdpSocket } from './udp.ts';
+import type { UdpOptions } from './udp.ts';
+
+const LOOPBACK = 0x7f000001;
+const ANY = 0;
+const GROUP = 0xe00000fd;
+const HEADROOM = 64;
+const isRoot = process.getuid?.() === 0;
+
+describe('sending', () => {
+  test('keeps order, boundaries and bytes, whatever goes as one run', async () => {
+    const [a, b] = [receiver(), receiver()];
+    const sender = open();
+    const sent: { to: Receiver; length: number; mark: number }[] = [];
+    const lengths = [
+      1280, 1280, 1280, 700, 1280, 40, 40, 1280, 1280, 600, 600, 601, 9_000, 9_000, 65_000, 511, 511,
+    ];
+    for (let i = 0; i < 200; i++) {
+      sent.push({ to: i % 7 < 5 ? a : b, length: lengths[i % lengths.length]!, mark: i });
+    }
+
+    for (const { to, length, mark } of sent) {
+      const bytes = new Uint8Array(length).fill(mark);
+      sender.send(bytes, 0, length, LOOPBACK, to.port);
+      bytes.fill(0xee); // not needed any more
+      if (mark % 50 === 49) sender.flush();
+    }
+
+    for (const to of [a, b]) {
+      const expected = sent.filter((datagram) => datagram.to === to);
+      await vi.waitFor(() => expect(to.datagrams).toHaveLength(expected.length));
+      expect(to.datagrams.map((bytes) => ({ length: bytes.length, mark: bytes[0] }))).toEqual(
+        expected.map(({ length, mark }) => ({ length, mark })),
+      );
+      for (const bytes of to.datagrams) expect(bytes.every((byte) => byte === bytes[0])).toBe(true);
+    }
+    expect(sender.counters.sendFailures).toEqual({});
+    expect(sender.counters.sentDatagrams).toBe(200);
+    expect(sender.counters.sentBytes).toBe(sent.reduce((sum, { length }) => sum + length, 0));
+  });
+
+  test('sends lent bytes from where they are when it is flushed', async () => {
+    const to = receiver();
+    const forwarder = open();
+    forwarder.start((batch) => {
+      forwarder.send(batch.buffer, batch.offsets[0]!, batch.lengths[0]!, LOOPBACK, to.port);
+      batch.buffer[batch.offsets[0]! + 1] = 77;
+      forwarder.flush();
+    });
+    const sender = open();
+    sender.send(Uint8Array.of(1, 2, 3), 0, 3, LOOPBACK, forwarder.local.port);
+    sender.flush();
+
+    await vi.waitFor(() => expect(to.datagrams).toEqual([Uint8Array.of(1, 77, 3)]));
+  });
+
+  test('counts what the kernel refuses, and sends the others', async () => {
+    const to = receiver();
+    const sender = open();
+    const bytes = new Uint8Array(70_000);
+    sender.send(bytes, 0, 100, LOOPBACK, to.port);
+    sender.send(bytes, 0, 100, LOOPBACK, 0);
+    sender.send(bytes, 0, 65_508, LOOPBACK, to.port);
+    for (let i = 0; i < 3; i++) sender.send(bytes, 0, 1280, 0xffffffff, to.port); // broadcast was not asked for
+    sender.send(bytes, 0, 200, LOOPBACK, to.port);
+    sender.flush();
+
+    await vi.waitFor(() => expect(to.datagrams.map(({ length }) => length)).toEqual([100, 200]));
+    expect(sender.counters.sentBytes).toBe(300);
+    const { EINVAL, EMSGSIZE, ...others } = sender.counters.sendFailures;
+    expect({ EINVAL, EMSGSIZE }).toEqual({ EINVAL: 1, EMSGSIZE: 1 });
+    // EACCES, or ENETUNREACH where there is no interface but loopback.
+    expect(Object.values(others)).toEqual([3]);
+  });
+
+  test('does nothing once closed', () => {
+    const sender = open();
+    sender.send(new Uint8Array(10), 0, 10, LOOPBACK, 9);
+    sender.close();
+    sender.flush();
+    sender.send(new Uint8Array(10), 0, 10, LOOPBACK, 9);
+    sender.close();
+    expect(sender.counters.sentDatagrams).toBe(0);
+    expect(sender.counters.sendFailures).toEqual({});
+  });
+});
+
+describe('receiving', () => {
+  test('loses nothing of the largest datagrams, and leaves head-room in front of each', async () => {
+    const socket = open();
+    const seen: { length: number; first: number; last: number }[] = [];
+    let offsets: number[] = [];
+    socket.start((batch) => {
+      offsets = [...batch.offsets];
+      for (let i = 0; i < batch.count; i++) {
+        const start = batch.offsets[i]!;
+        const end = start + batch.lengths[i]!;
+        batch.buffer.fill(0xff, start - HEADROOM, start);
+        seen.push({ length: end - start, first: batch.buffer[start]!, last: batch.buffer[end - 1]! });
+      }
+    });
+    const sender = open();
+    for (let i = 1; i <= 10; i++) {
+      sender.send(new Uint8Array(65_507).fill(i), 0, 65_507, LOOPBACK, socket.local.port);
+    }
+    sender.flush();
+
+    await vi.waitFor(() => expect(seen).toHaveLength(10));
+    expect(seen).toEqual(
+      Array.from({ length: 10 }, (_, i) => ({ length: 65_507, first: i + 1, last: i + 1 })),
+    );
+    expect(offsets[0]).toBeGreaterThanOrEqual(HEADROOM);
+    for (let i = 1; i < offsets.length; i++)
+      expect(offsets[i]! - offsets[i - 1]!).toBeGreaterThanOrEqual(65_507 + HEADROOM);
+  });
+
+  test('tells whom a datagram is from', async () => {
+    const socket = open();
+    const sources: string[] = [];
+    socket.start((batch) => sources.push(`${batch.addresses[0]!.toString(16)}:${batch.ports[0]}`));
+    const sender = open({ address: 0x7f010203 });
+    sender.send(new Uint8Array(1), 0, 1, LOOPBACK, socket.local.port);
+    sender.flush();
+
+    await vi.waitFor(() => expect(sources).toEqual([`7f010203:${sender.local.port}`]));
+  });
+
+  test('counts what overflowed while nobody read', async () => {
+    const socket = open();
+    const sender = open();
+    const bytes = new Uint8Array(60_000);
+    for (let i = 0; i < 1_000; i++) sender.send(bytes, 0, bytes.length, LOOPBACK, socket.local.port);
+    sender.flush();
+    let received = 0;
+    socket.start((batch) => (received += batch.count));
+
+    await vi.waitFor(() => expect(received + socket.counters.receiveOverflows).toBe(1_000));
+    expect(socket.counters.receiveOverflows).toBeGreaterThan(0);
+    const overflows = socket.counters.receiveOverflows;
+    socket.close();
+    expect(socket.counters.receiveOverflows).toBe(overflows);
+  });
+
+  test('leaves timers their turn under a flood', async () => {
+    const socket = open();
+    let flooding = true;
+    socket.start((batch) => {
+      for (let i = 0; flooding && i < batch.count; i++)
+        socket.send(batch.buffer, batch.offsets[i]!, 100, LOOPBACK, socket.local.port);
+      socket.flush(); // to itself: there is always more to read
+    });
+    for (let i = 0; i < 640; i++) socket.send(new Uint8Array(100), 0, 100, LOOPBACK, socket.local.port);
+    socket.flush();
+
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    flooding = false;
+    expect(socket.counters.receivedDatagrams).toBeGreaterThan(0);
+  });
+});
+
+test('refuses a port that is taken and an address of another host', () => {
+  const { port } = open().local;
+  expect(() => open({ port })).toThrowError(expect.objectContaining({ code: 'EADDRINUSE', call: 'bind' }));
+  expect(() => open({ address: 0x01020304 })).toThrowError(
+    expect.objectContaining({ code: 'EADDRNOTAVAIL' }),
+  );
+});
+
+describe.skipIf(!isRoot)('on a wire (needs root)', () => {
+  const HOST = 0x0a000001;
+  const OTHER = 0x0a000002;
+
+  beforeAll(() => {
+    enterNewNetwork();
+    ip('link set lo up');
+    ip('link add near type veth peer name far');
+    ip('address add 10.0.0.1/24 dev near');
+    ip('link set near mtu 1280 up');
+    ip('link set far mtu 1280 up');
+    ip('neighbour add 10.0.0.2 lladdr 02:00:00:00:00:02 dev near');
+    ip('route add default via 10.0.0.2');
+  });
+
+  test('lets routers fragment: no DF (C-23), no ECN (N-1), also for runs that do not fit the interface', async () => {
+    const sender = open({ address: ANY });
+    for (let i = 0; i < 10; i++) sender.send(new Uint8Array(1280), 0, 1280, OTHER, 3544);
+    const frames = sniff('far');
+    sender.flush();
+
+    expect(sender.counters.sendFailures).toEqual({});
+    expect(sender.counters.sentDatagrams).toBe(10);
+    // 1280 and 28 bytes of headers do not fit into 1280: two fragments each.
+    await vi.waitFor(() => expect(frames().filter((frame) => isTo(frame, OTHER))).toHaveLength(20));
+    for (const frame of frames().filter((frame) => isTo(frame, OTHER))) {
+      expect(frame[20]! & 0x40, 'DF').toBe(0);
+      expect(frame[15], 'TOS').toBe(0);
+    }
+  });
+
+  test('discovery: out with TTL 1, heard by those who joined and by nobody else (CL-112)', async () => {
+    const port = 3544;
+    const neighbour = receiver({ address: GROUP, port, group: { address: GROUP, local: HOST } });
+    const second = receiver({ address: GROUP, port, group: { address: GROUP, local: HOST } });
+    const service = receiver({ address: HOST, port });
+    const frames = sniff('far');
+    const sender = open({ address: ANY });
+    const datagrams: [number, number][] = [
+      [GROUP, 7],
+      [HOST, 8],
+    ];
+    for (const [to, mark] of datagrams) sender.send(Uint8Array.of(mark), 0, 1, to, port);
+    sender.flush();
+
+    await vi.waitFor(() => expect(service.datagrams).toEqual([Uint8Array.of(8)]));
+    await vi.waitFor(() => expect(neighbour.datagrams).toEqual([Uint8Array.of(7)]));
+    await vi.waitFor(() => expect(second.datagrams).toEqual([Uint8Array.of(7)]));
+    await vi.waitFor(() =>
+      expect(frames().some((frame) => isTo(frame, GROUP) && frame[22] === 1)).toBe(true),
+    );
+  });
+
+  test('a service socket on the discovery port hears nothing of groups that others have joined', async () => {
+    const service = receiver({ address: ANY, port: 3544 });
+    const joined = openSocket(AF_INET, SOCK_RAW | SOCK_NONBLOCK, 2);
+    onTestFinished(() => void sys.close(joined));
+    joinGroup(joined, GROUP, HOST);
+    const sender = open();
+    sender.send(Uint8Array.of(1), 0, 1, GROUP, 3544);
+    sender.send(Uint8Array.of(2), 0, 1, HOST, 3544);
+    sender.flush();
+
+    await vi.waitFor(() => expect(service.datagrams).toHaveLength(1));
+    expect(service.datagrams[0]).toEqual(Uint8Array.of(2));
+  });
+});
+
+interface Receiver {
+  readonly port: number;
+  readonly datagrams: Uint8Array[];
+}
+
+function open(options: Partial<UdpOptions> = {}): UdpSocket {
+  const socket = new UdpSocket({ address: LOOPBACK, port: 0, headroom: HEADROOM, ...options });
+  onTestFinished(() => socket.close());
+  return socket;
+}
+
+function receiver(options: Partial<UdpOptions> = {}): Receiver {
+  const socket = open(options);
+  const datagrams: Uint8Array[] = [];
+  socket.start((batch) => {
+    for (let i = 0; i < batch.count; i++) {
+      datagrams.push(batch.buffer.slice(batch.offsets[i]!, batch.offsets[i]! + batch.lengths[i]!));
+    }
+  });
+  return { port: socket.local.port, datagrams };
+}
+
+function ip(command: string): void {
+  execFileSync('ip', command.split(' '));
+}
+
+/** Frames that reach an interface from now on, as a packet socket sees them. */
+function sniff(name: string): () => Uint8Array[] {
+  const AF_PACKET = 17;
+  const ETH_P_ALL = 0x0300; // network order
+  const fd = openSocket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, ETH_P_ALL);
+  onTestFinished(() => void sys.close(fd));
+  const index = Number.parseInt(execFileSync('ip', ['-oneline', 'link', 'show', name]).toString());
+  const address = new Memory(20); // struct sockaddr_ll
+  address.view.setUint16(0, AF_PACKET, true);
+  address.view.setUint16(2, ETH_P_ALL, true);
+  address.view.setInt32(4, index, true);
+  if (sys.bind(fd, address.address, 20) < 0) throw new Error(`cannot listen on ${name}`);
+  const frames: Uint8Array[] = [];
+  const memory = new Memory(70_000);
+  return () => {
+    for (;;) {
+      const length = sys.read(fd, memory.address, 70_000);
+      if (length <= 0) return frames;
+      frames.push(memory.bytes.slice(0, length));
+    }
+  };
+}
+
+/** An Ethernet frame with an IPv4 packet to this address. */
+function isTo(frame: Uint8Array, address: number): boolean {
+  const view = new DataView(frame.buffer);
+  return frame.length >= 34 && view.getUint16(12) === 0x0800 && view.getUint32(30) === address;
+}
