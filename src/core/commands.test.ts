@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest';
+import { CommandRing } from './commands.ts';
+import type { CommandExecutor } from './commands.ts';
+
+class Recorder implements CommandExecutor {
+  readonly calls: unknown[][] = [];
+  transmit(...call: unknown[]): void {
+    this.calls.push(['transmit', ...call]);
+  }
+  deliver(...call: unknown[]): void {
+    this.calls.push(['deliver', ...call]);
+  }
+  event(...call: unknown[]): void {
+    this.calls.push(['event', ...call]);
+  }
+}
+
+describe('CommandRing', () => {
+  const bytes = new Uint8Array(8);
+
+  test('carries commands out in order, and once', () => {
+    const ring = new CommandRing();
+    ring.event({ type: 'socket-wanted', socket: 1 });
+    ring.transmit(2, bytes, 1, 5, 0xc0000201, 4096);
+    ring.deliver(bytes, 0, 8);
+    ring.event({ type: 'socket-unwanted', socket: 1 });
+    expect(ring.length).toBe(4);
+    const recorder = new Recorder();
+    ring.drain(recorder);
+    ring.drain(recorder);
+    expect(recorder.calls).toEqual([
+      ['event', { type: 'socket-wanted', socket: 1 }],
+      ['transmit', 2, bytes, 1, 5, 0xc0000201, 4096],
+      ['deliver', bytes, 0, 8],
+      ['event', { type: 'socket-unwanted', socket: 1 }],
+    ]);
+    expect(ring.length).toBe(0);
+  });
+
+  test('what an earlier input left in the arrays does not show', () => {
+    const ring = new CommandRing();
+    for (let i = 0; i < 5; i++) ring.transmit(i, bytes, i, i, i, i);
+    ring.drain(new Recorder());
+    ring.deliver(bytes, 3, 4);
+    const recorder = new Recorder();
+    ring.drain(recorder);
+    expect(recorder.calls).toEqual([['deliver', bytes, 3, 4]]);
+  });
+});

@@ -1,0 +1,98 @@
+/**
+ * A server or relay machine with everything around it played by the test: what goes in by hand, what comes out as values,
+ * and a clock that jumps from timeout to timeout.
+ */
+import type { CommandExecutor } from '../../src/core/commands.ts';
+import { HEADROOM } from '../../src/core/machine.ts';
+import type { Machine } from '../../src/core/machine.ts';
+import { IPV6_HEADER, writeIpv6Header } from '../../src/wire/index.ts';
+import type { Endpoint, Ipv6 } from '../../src/wire/index.ts';
+import { Sent } from './client-rig.ts';
+
+export class MachineRig<M extends Machine> implements CommandExecutor {
+  readonly machine: M;
+  now = 10_000;
+  sent: Sent[] = [];
+  delivered: Uint8Array[] = [];
+
+  constructor(machine: M) {
+    this.machine = machine;
+  }
+
+  /** "bubble 192.0.2.1:4096" for each datagram sent. */
+  get kinds(): string[] {
+    return this.sent.map(({ summary }) => summary);
+  }
+
+  /** A datagram arrives. */
+  receive(from: Endpoint, datagram: Uint8Array, socket = 0): this {
+    const { buffer, end } = withHeadroom(datagram);
+    this.machine.handleDatagram(socket, buffer, HEADROOM, end, from.address, from.port, this.now);
+    return this.drain();
+  }
+
+  /** A packet comes from the IPv6 side. */
+  offer(packet: Uint8Array): this {
+    const { buffer, end } = withHeadroom(packet);
+    this.machine.handlePacket(buffer, HEADROOM, end, this.now);
+    return this.drain();
+  }
+
+  advance(milliseconds: number): this {
+    const until = this.now + milliseconds;
+    for (let due = this.machine.pollTimeout(); due <= until; due = this.machine.pollTimeout()) {
+      this.now = Math.max(this.now, due);
+      this.machine.handleTimeout(this.now);
+      this.drain();
+    }
+    this.now = until;
+    return this;
+  }
+
+  clear(): this {
+    this.sent = [];
+    this.delivered = [];
+    return this;
+  }
+
+  transmit(
+    socket: number,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    address: number,
+    port: number,
+  ): void {
+    this.sent.push(new Sent(socket, buffer.slice(start, end), address, port, this.now));
+  }
+
+  deliver(buffer: Uint8Array, start: number, end: number): void {
+    this.delivered.push(buffer.slice(start, end));
+  }
+
+  event(): void {}
+
+  private drain(): this {
+    this.machine.commands.drain(this);
+    return this;
+  }
+}
+
+/** An IPv6 packet with no meaning above IPv6. */
+export function packetOf(source: Ipv6, destination: Ipv6, length = 8, nextHeader = 17): Uint8Array {
+  const packet = new Uint8Array(IPV6_HEADER + length);
+  writeIpv6Header(packet, 0, { payloadLength: length, nextHeader, hopLimit: 64, source, destination });
+  return packet;
+}
+
+export function join(...parts: Uint8Array[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
+/** What surrounds the bytes is not zero, so that nobody reads it unnoticed. */
+function withHeadroom(bytes: Uint8Array): { buffer: Uint8Array; end: number } {
+  const end = HEADROOM + bytes.length;
+  const buffer = new Uint8Array(end + 32).fill(0xa5);
+  buffer.set(bytes, HEADROOM);
+  return { buffer, end };
+}
