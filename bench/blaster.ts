@@ -68,7 +68,13 @@ function makePacket(): Uint8Array {
   const packet = new Uint8Array(SIZE);
   const destination = parseIpv6(native!)!;
   const payloadLength = SIZE - 40;
-  writeIpv6Header(packet, 0, { payloadLength, nextHeader: NEXT_HEADER.UDP, hopLimit: 64, source, destination });
+  writeIpv6Header(packet, 0, {
+    payloadLength,
+    nextHeader: NEXT_HEADER.UDP,
+    hopLimit: 64,
+    source,
+    destination,
+  });
   writeUint16(packet, 40, 9);
   writeUint16(packet, 42, 9);
   writeUint16(packet, 44, payloadLength);

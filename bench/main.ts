@@ -37,7 +37,9 @@ async function measure(maker: Maker): Promise<Figures> {
 /** The medians, and the median of the ratios round by round. */
 function print(): void {
   const row = (name: string, ours: string, miredo: string, ratio: string): void => {
-    process.stdout.write(`${name.padEnd(50)} ${ours.padStart(10)} ${miredo.padStart(10)} ${ratio.padStart(12)}\n`);
+    process.stdout.write(
+      `${name.padEnd(50)} ${ours.padStart(10)} ${miredo.padStart(10)} ${ratio.padStart(12)}\n`,
+    );
   };
   row('', 'ours', 'miredo', 'ours/miredo');
   for (const name of Object.keys(rounds.ours[0]!)) {

@@ -25,7 +25,13 @@ export async function measureRelay(
   countAndDrop(net.native, 'v6');
   await startServer(net, 'ours');
   const relay = await startRelay(net, maker);
-  const client = blaster.spawn(process.execPath, [BLASTER, OWN, SERVER_ADDRESS, NATIVE_ADDRESS, String(seconds)]);
+  const client = blaster.spawn(process.execPath, [
+    BLASTER,
+    OWN,
+    SERVER_ADDRESS,
+    NATIVE_ADDRESS,
+    String(seconds),
+  ]);
   const [, address] = await client.waitFor(/address (\S+)/);
   const pinging = net.native.spawn('ping', ['-n', '-i', '0.5', address!]);
   await client.waitFor(/trusted/);
@@ -77,12 +83,17 @@ function dropped(host: Namespace): number {
 /** Waits until nothing more arrives. */
 async function settled(counted: () => number): Promise<void> {
   let last = -1;
-  await until('quiet', () => {
-    const now = counted();
-    const quiet = now === last;
-    last = now;
-    return quiet || undefined;
-  }, 10_000, 200);
+  await until(
+    'quiet',
+    () => {
+      const now = counted();
+      const quiet = now === last;
+      last = now;
+      return quiet || undefined;
+    },
+    10_000,
+    200,
+  );
 }
 
 /** 1232 bytes of UDP are 1280 of IPv6. */

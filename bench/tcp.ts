@@ -23,7 +23,12 @@ export async function measureTcp(
   };
 }
 
-async function iperf(server: Namespace, client: Namespace, seconds: number, ...more: string[]): Promise<number> {
+async function iperf(
+  server: Namespace,
+  client: Namespace,
+  seconds: number,
+  ...more: string[]
+): Promise<number> {
   const listening = server.spawn('iperf3', ['-s', '-1', '--forceflush']);
   await listening.waitFor(/Server listening/);
   const args = ['-c', NATIVE_ADDRESS, '-t', String(seconds), '-J', ...more];

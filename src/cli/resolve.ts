@@ -29,7 +29,8 @@ export async function resolveServers(
       `the server name ${unresolved.map((host) => `"${host}"`).join(', ')} does not resolve to an IPv4 address: check its spelling and this host's DNS`,
     );
   }
-  for (const host of unresolved) warn(`warning: "${host}" does not resolve to an IPv4 address; going on without it`);
+  for (const host of unresolved)
+    warn(`warning: "${host}" does not resolve to an IPv4 address; going on without it`);
   return candidates;
 }
 

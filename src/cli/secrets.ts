@@ -29,7 +29,10 @@ export function readKeys(file: string): (clientId: Uint8Array) => ClientKey | un
     if (words[0] === '') continue;
     const [id, secret, flag] = words;
     if (secret === undefined || words.length > 3 || (flag !== undefined && flag !== 'expired')) {
-      throw new CommandFailure(EXIT.USAGE, `${file}, line ${i + 1}: want "CLIENT-ID SECRET" or "CLIENT-ID SECRET expired"`);
+      throw new CommandFailure(
+        EXIT.USAGE,
+        `${file}, line ${i + 1}: want "CLIENT-ID SECRET" or "CLIENT-ID SECRET expired"`,
+      );
     }
     keys.set(toHex(Buffer.from(id!)), { secret: Buffer.from(secret), expired: flag === 'expired' });
   }

@@ -7,13 +7,15 @@ import { isControlName } from '../daemon/control-path.ts';
 
 export function ipv4Value(text: string): Ipv4 {
   const address = parseIpv4(text);
-  if (address === undefined) throw new InvalidArgumentError(`"${text}" is not an IPv4 address such as 192.0.2.1.`);
+  if (address === undefined)
+    throw new InvalidArgumentError(`"${text}" is not an IPv4 address such as 192.0.2.1.`);
   return address;
 }
 
 export function ipv6Value(text: string): Ipv6 {
   const address = parseIpv6(text);
-  if (address === undefined) throw new InvalidArgumentError(`"${text}" is not an IPv6 address such as 2001:db8::1.`);
+  if (address === undefined)
+    throw new InvalidArgumentError(`"${text}" is not an IPv6 address such as 2001:db8::1.`);
   return address;
 }
 
@@ -37,7 +39,8 @@ export function secondsValue(low: number, high: number): (text: string) => numbe
 export function countValue(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = wholeNumber(text, low, high);
-    if (value === undefined) throw new InvalidArgumentError(`"${text}" is not a whole number from ${low} to ${high}.`);
+    if (value === undefined)
+      throw new InvalidArgumentError(`"${text}" is not a whole number from ${low} to ${high}.`);
     return value;
   };
 }
@@ -45,14 +48,17 @@ export function countValue(low: number, high: number): (text: string) => number 
 /** For a variadic option: adds a prefix to those before it. */
 export function prefixValue(text: string, before: readonly Ipv6Prefix[] | undefined): Ipv6Prefix[] {
   const prefix = parsePrefix(text);
-  if (prefix === undefined) throw new InvalidArgumentError(`"${text}" is not an IPv6 prefix such as 2001:db8::/32.`);
+  if (prefix === undefined)
+    throw new InvalidArgumentError(`"${text}" is not an IPv6 prefix such as 2001:db8::/32.`);
   return [...(before ?? []), prefix];
 }
 
 /** Linux: at most 15 bytes, no slash, no space. */
 export function interfaceValue(text: string): string {
   if (!/^[A-Za-z0-9_.-]{1,15}$/.test(text) || text === '.' || text === '..') {
-    throw new InvalidArgumentError(`"${text}" is not a name for an interface: at most 15 letters, digits, ".", "_", "-".`);
+    throw new InvalidArgumentError(
+      `"${text}" is not a name for an interface: at most 15 letters, digits, ".", "_", "-".`,
+    );
   }
   return text;
 }
@@ -67,7 +73,8 @@ export function nameValue(text: string): string {
 /** HOST[,HOST...]: names or IPv4 addresses, at least one, none twice. */
 export function hostsValue(text: string, before: readonly string[] | undefined): string[] {
   const hosts = text.split(',').map((host) => host.trim());
-  if (hosts.some((host) => host === '')) throw new InvalidArgumentError(`"${text}" has an empty server name in it.`);
+  if (hosts.some((host) => host === ''))
+    throw new InvalidArgumentError(`"${text}" has an empty server name in it.`);
   return [...new Set([...(before ?? []), ...hosts])];
 }
 

@@ -26,7 +26,11 @@ export class ControlServer {
   }
 
   /** Listens as `name`, or resolves to undefined where a living daemon has that name. */
-  static async listen(directory: string, name: string, handler: ControlHandler): Promise<ControlServer | undefined> {
+  static async listen(
+    directory: string,
+    name: string,
+    handler: ControlHandler,
+  ): Promise<ControlServer | undefined> {
     makeControlDirectory(directory);
     const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, handler));
     server.maxConnections = MAX_CONNECTIONS;
@@ -74,7 +78,8 @@ function serve(socket: Socket, handler: ControlHandler): void {
 }
 
 async function answer(request: ControlRequest | undefined, handler: ControlHandler): Promise<ControlAnswer> {
-  if (request === undefined) return { ok: false, code: 'bad-request', message: 'not a request of this protocol' };
+  if (request === undefined)
+    return { ok: false, code: 'bad-request', message: 'not a request of this protocol' };
   return await handler(request);
 }
 

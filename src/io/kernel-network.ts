@@ -86,10 +86,17 @@ async function change(...args: string[]): Promise<void> {
   } catch (error) {
     if (!(error instanceof IpRouteError)) throw error;
     if (error.missing) {
-      throw new EnvironmentError('no-program', 'the program "ip" is missing: apt-get install iproute2', error);
+      throw new EnvironmentError(
+        'no-program',
+        'the program "ip" is missing: apt-get install iproute2',
+        error,
+      );
     }
     if (/not permitted/i.test(error.said)) {
-      throw new EnvironmentError('not-permitted', `not permitted: "ip ${args.join(' ')}" needs root or CAP_NET_ADMIN`);
+      throw new EnvironmentError(
+        'not-permitted',
+        `not permitted: "ip ${args.join(' ')}" needs root or CAP_NET_ADMIN`,
+      );
     }
     throw new EnvironmentError('system', error.message, error);
   }

@@ -52,7 +52,11 @@ const KERNEL_PORTS: PortFactory = {
       () => new RawIpv6Socket(),
       (error) =>
         error.code === 'EPERM' || error.code === 'EACCES'
-          ? notPermitted('forwarding pings to native hosts', 'CAP_NET_RAW', '; or switch it off with --no-native')
+          ? notPermitted(
+              'forwarding pings to native hosts',
+              'CAP_NET_RAW',
+              '; or switch it off with --no-native',
+            )
           : undefined,
     ),
   openNetworkMonitor: () => new NetlinkMonitor(),
@@ -63,7 +67,11 @@ function explainBind(error: SystemCallError, address: Ipv4, port: number): Envir
   if (error.code === 'EADDRINUSE') {
     const holder = holderOfUdpPort(port);
     const by = holder === undefined ? '' : ` (by ${holder})`;
-    return new EnvironmentError('port-taken', `${where} is taken${by}: end that program, or use another --port`, error);
+    return new EnvironmentError(
+      'port-taken',
+      `${where} is taken${by}: end that program, or use another --port`,
+      error,
+    );
   }
   if (error.code === 'EADDRNOTAVAIL') {
     return new EnvironmentError(
@@ -77,14 +85,18 @@ function explainBind(error: SystemCallError, address: Ipv4, port: number): Envir
 }
 
 function explainTun(error: SystemCallError, name: string): EnvironmentError | undefined {
-  if (error.call === 'open' && (error.code === 'ENOENT' || error.code === 'ENXIO' || error.code === 'ENODEV')) {
+  if (
+    error.call === 'open' &&
+    (error.code === 'ENOENT' || error.code === 'ENXIO' || error.code === 'ENODEV')
+  ) {
     return new EnvironmentError(
       'no-tun',
       '/dev/net/tun is missing: "modprobe tun" loads it; a container must be given the device',
       error,
     );
   }
-  if (error.code === 'EPERM' || error.code === 'EACCES') return notPermitted('a tunnel interface', 'CAP_NET_ADMIN');
+  if (error.code === 'EPERM' || error.code === 'EACCES')
+    return notPermitted('a tunnel interface', 'CAP_NET_ADMIN');
   if (error.code === 'EBUSY' || error.code === 'EINVAL') {
     return new EnvironmentError(
       'interface-taken',

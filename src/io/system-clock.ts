@@ -10,7 +10,10 @@ export const systemClock: Clock = {
     let timer: NodeJS.Timeout;
     const arm = (): void => {
       const left = atMs - performance.now();
-      timer = setTimeout(() => (performance.now() >= atMs ? fn() : arm()), Math.min(Math.max(0, Math.ceil(left)), MAX_DELAY_MS));
+      timer = setTimeout(
+        () => (performance.now() >= atMs ? fn() : arm()),
+        Math.min(Math.max(0, Math.ceil(left)), MAX_DELAY_MS),
+      );
     };
     arm();
     return () => clearTimeout(timer);

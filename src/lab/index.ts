@@ -1,16 +1,7 @@
 /** Small internets in network namespaces, for the demo, the tests and the bench. Needs root, iproute2, nftables. */
-export {
-  Internet,
-  NATIVE_ADDRESS,
-  RELAY_ADDRESS,
-  SERVER_ADDRESS,
-  SERVER_SECONDARY,
-} from './internet.ts';
-export type { Site } from './internet.ts';
-export { Lab } from './lab.ts';
+export { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, SERVER_SECONDARY } from './internet.ts';
 export { Namespace } from './namespace.ts';
 export { flushMappings, makeNat } from './nat.ts';
-export type { NatBehaviour, NatOptions } from './nat.ts';
+export type { NatBehaviour } from './nat.ts';
 export { Running, execute, until } from './process.ts';
 export { ping, timeToFirstReply, transfer } from './traffic.ts';
-export type { Transfer } from './traffic.ts';

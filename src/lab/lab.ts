@@ -34,15 +34,48 @@ export class Lab {
   /** Plugs a host's new interface into a switch. Addresses with their prefix lengths. */
   connect(host: Namespace, name: string, to: Namespace, ...addresses: string[]): void {
     const port = `p${(this.wires++).toString(36)}`;
-    execute('ip', ['link', 'add', name, 'netns', host.name, 'type', 'veth', 'peer', 'name', port, 'netns', to.name]);
+    execute('ip', [
+      'link',
+      'add',
+      name,
+      'netns',
+      host.name,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      port,
+      'netns',
+      to.name,
+    ]);
     to.ip('link', 'set', port, 'master', 'bridge');
     to.ip('link', 'set', port, 'up');
     this.bringUp(host, name, addresses);
   }
 
   /** A wire between two hosts. */
-  wire(a: Namespace, aName: string, aAddresses: string[], b: Namespace, bName: string, bAddresses: string[]): void {
-    execute('ip', ['link', 'add', aName, 'netns', a.name, 'type', 'veth', 'peer', 'name', bName, 'netns', b.name]);
+  wire(
+    a: Namespace,
+    aName: string,
+    aAddresses: string[],
+    b: Namespace,
+    bName: string,
+    bAddresses: string[],
+  ): void {
+    execute('ip', [
+      'link',
+      'add',
+      aName,
+      'netns',
+      a.name,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      bName,
+      'netns',
+      b.name,
+    ]);
     this.bringUp(a, aName, aAddresses);
     this.bringUp(b, bName, bAddresses);
   }

@@ -9,7 +9,8 @@ export function execute(command: string, args: readonly string[], input?: string
     ...(input === undefined ? {} : { input }),
   });
   if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed (${status}): ${stderr.trim() || stdout.trim()}`);
+  if (status !== 0)
+    throw new Error(`${command} ${args.join(' ')} failed (${status}): ${stderr.trim() || stdout.trim()}`);
   return stdout;
 }
 

@@ -10,7 +10,16 @@ export async function ping(from: Namespace, address: string, timeoutMs = 5_000):
   for (;;) {
     const left = deadline - performance.now();
     if (left <= 0) return undefined;
-    const running = from.spawn('ping', ['-n', '-i', '0.2', '-c', '1000', '-w', String(Math.ceil(left / 1000)), address]);
+    const running = from.spawn('ping', [
+      '-n',
+      '-i',
+      '0.2',
+      '-c',
+      '1000',
+      '-w',
+      String(Math.ceil(left / 1000)),
+      address,
+    ]);
     try {
       const match = await running.waitFor(/time=([\d.]+) ms/, left);
       return Number(match[1]);
@@ -73,7 +82,8 @@ const PATTERN = 1_048_573;
 function expectedHash(bytes: number): string {
   const pattern = makePattern();
   const hash = createHash('sha256');
-  for (let sent = 0; sent < bytes; sent += PATTERN) hash.update(pattern.subarray(0, Math.min(PATTERN, bytes - sent)));
+  for (let sent = 0; sent < bytes; sent += PATTERN)
+    hash.update(pattern.subarray(0, Math.min(PATTERN, bytes - sent)));
   return hash.digest('hex');
 }
 

@@ -1,7 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { ClientMachine, SOCKET } from '../core/client/index.ts';
-import type { AttachedNetwork, ClientLimits, PeerStatus, ServerCandidate, ServerResult } from '../core/client/index.ts';
+import type {
+  AttachedNetwork,
+  ClientLimits,
+  PeerStatus,
+  ServerCandidate,
+  ServerResult,
+} from '../core/client/index.ts';
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { NetworkMonitor, UdpCounters } from '../io/ports.ts';

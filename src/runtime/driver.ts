@@ -1,4 +1,13 @@
-import type { CancelTimer, Clock, DatagramBatch, PacketBatch, RawIpv6, Tun, Udp, UdpReceiver } from '../io/ports.ts';
+import type {
+  CancelTimer,
+  Clock,
+  DatagramBatch,
+  PacketBatch,
+  RawIpv6,
+  Tun,
+  Udp,
+  UdpReceiver,
+} from '../io/ports.ts';
 import type { CommandExecutor } from '../core/commands.ts';
 import type { Machine, SocketId } from '../core/machine.ts';
 import type { MachineEvent } from '../core/events.ts';
@@ -83,7 +92,14 @@ export class Driver implements CommandExecutor {
     this.raw?.close();
   }
 
-  transmit(socket: SocketId, buffer: Uint8Array, start: number, end: number, address: number, port: number): void {
+  transmit(
+    socket: SocketId,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    address: number,
+    port: number,
+  ): void {
     this.sockets[socket]?.send(buffer, start, end - start, address, port);
   }
 

@@ -55,9 +55,15 @@ export class Server {
   async start(): Promise<void> {
     const { settings, ports, driver } = this;
     try {
-      driver.attachUdp(SERVER_SOCKET.primary, ports.openUdp({ address: settings.address, port: TEREDO_PORT }));
+      driver.attachUdp(
+        SERVER_SOCKET.primary,
+        ports.openUdp({ address: settings.address, port: TEREDO_PORT }),
+      );
       if (settings.secondary !== undefined) {
-        driver.attachUdp(SERVER_SOCKET.secondary, ports.openUdp({ address: settings.secondary, port: TEREDO_PORT }));
+        driver.attachUdp(
+          SERVER_SOCKET.secondary,
+          ports.openUdp({ address: settings.secondary, port: TEREDO_PORT }),
+        );
       }
       if (settings.nativeForwarding ?? true) driver.attachRaw(ports.openRawIpv6());
     } catch (error) {

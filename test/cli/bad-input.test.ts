@@ -10,7 +10,10 @@ import { PROGRAM } from '../support/roles.ts';
 const isRoot = process.getuid?.() === 0;
 
 function teredo(...args: string[]): { status: number | null; lines: string[]; stdout: string } {
-  const { status, stderr, stdout } = spawnSync(process.execPath, [PROGRAM, ...args], { encoding: 'utf8', timeout: 20_000 });
+  const { status, stderr, stdout } = spawnSync(process.execPath, [PROGRAM, ...args], {
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
   return { status, lines: stderr.split('\n').filter((line) => line !== ''), stdout };
 }
 
@@ -72,17 +75,40 @@ describe.runIf(isRoot)('environment', () => {
     const socket = createSocket('udp4');
     await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
     const { port } = socket.address();
-    const { status, lines } = teredo('relay', '--address', '127.0.0.1', '--port', String(port), '--name', `taken-${process.pid}`);
+    const { status, lines } = teredo(
+      'relay',
+      '--address',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      '--name',
+      `taken-${process.pid}`,
+    );
     socket.close();
-    expect(lines.at(-1)).toMatch(new RegExp(`UDP port ${port} of 127\\.0\\.0\\.1 is taken \\(by pid ${process.pid}, `));
+    expect(lines.at(-1)).toMatch(
+      new RegExp(`UDP port ${port} of 127\\.0\\.0\\.1 is taken \\(by pid ${process.pid}, `),
+    );
     expect(status).toBe(1);
   });
 
   test('not root: exit status 4, with the capability', () => {
     const { status, stderr } = spawnSync(
       'setpriv',
-      ['--reuid', '65534', '--clear-groups', '--', process.execPath, PROGRAM, 'client', '--server', '127.0.0.1'],
-      { encoding: 'utf8', env: { ...process.env, TEREDO_RUNTIME_DIR: join(tmpdir(), `teredo-nobody-${process.pid}`) } },
+      [
+        '--reuid',
+        '65534',
+        '--clear-groups',
+        '--',
+        process.execPath,
+        PROGRAM,
+        'client',
+        '--server',
+        '127.0.0.1',
+      ],
+      {
+        encoding: 'utf8',
+        env: { ...process.env, TEREDO_RUNTIME_DIR: join(tmpdir(), `teredo-nobody-${process.pid}`) },
+      },
     );
     expect(stderr).toMatch(/needs root or CAP_NET_ADMIN/);
     expect(status).toBe(4);

@@ -45,7 +45,9 @@ describe('interop with miredo', () => {
     expect(await ping(siteA.client, b, 10_000), 'A to B').toBeDefined();
     expect(await ping(siteB.client, a, 10_000), 'B to A').toBeDefined();
 
-    expect(await transfer(siteA.client, net.native, NATIVE_ADDRESS, BYTES), 'A to native').toMatchObject({ whole: true });
+    expect(await transfer(siteA.client, net.native, NATIVE_ADDRESS, BYTES), 'A to native').toMatchObject({
+      whole: true,
+    });
     expect(await transfer(net.native, siteA.client, a, BYTES), 'native to A').toMatchObject({ whole: true });
     expect(await transfer(siteA.client, siteB.client, b, BYTES), 'A to B').toMatchObject({ whole: true });
     expect(await transfer(siteB.client, siteA.client, a, BYTES), 'B to A').toMatchObject({ whole: true });

@@ -1,6 +1,12 @@
 /** Full cone, address-restricted, port-restricted, each against each: both directions connect, first reply within 1 s. */
 import { describe, expect, test } from 'vitest';
-import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, timeToFirstReply } from '../../src/lab/index.ts';
+import {
+  Internet,
+  NATIVE_ADDRESS,
+  RELAY_ADDRESS,
+  SERVER_ADDRESS,
+  timeToFirstReply,
+} from '../../src/lab/index.ts';
 import type { NatBehaviour } from '../../src/lab/index.ts';
 import { startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 

@@ -31,7 +31,15 @@ test('a 1400-byte packet that arrives in two IPv4 fragments is delivered', async
   await startServer(net.server, SERVER_ADDRESS);
   await startClient(site.client, SERVER_ADDRESS);
   const address = await teredoAddress(site.client);
-  const sender = peer.spawn(process.execPath, ['--input-type=module', '-e', PEER, WIRE, SERVER_ADDRESS, '198.51.100.200', address]);
+  const sender = peer.spawn(process.execPath, [
+    '--input-type=module',
+    '-e',
+    PEER,
+    WIRE,
+    SERVER_ADDRESS,
+    '198.51.100.200',
+    address,
+  ]);
   await sender.waitFor(/answered/, 10_000);
   expect(peer.execute('cat', '/proc/net/snmp')).toMatch(/^Ip: \d+/m);
   expect(fragmentsMade(peer)).toBeGreaterThanOrEqual(2);

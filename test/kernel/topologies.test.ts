@@ -1,7 +1,21 @@
 /** Where clients are found besides behind one plain NAT each. */
 import { expect, test } from 'vitest';
-import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, makeNat, timeToFirstReply } from '../../src/lab/index.ts';
-import { startClient, startHostRelay, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import {
+  Internet,
+  NATIVE_ADDRESS,
+  RELAY_ADDRESS,
+  SERVER_ADDRESS,
+  makeNat,
+  timeToFirstReply,
+} from '../../src/lab/index.ts';
+import {
+  startClient,
+  startHostRelay,
+  startRelay,
+  startServer,
+  statusOf,
+  teredoAddress,
+} from '../support/roles.ts';
 
 test('two clients on the LAN of one NAT that does not hairpin find each other', async () => {
   await using net = new Internet();

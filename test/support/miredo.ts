@@ -10,7 +10,11 @@ export function startMiredoServer(host: Namespace, address: string, secondary: s
 }
 
 export function startMiredoRelay(host: Namespace, address: string): Running {
-  return start(host, 'miredo', `InterfaceName teredo\nRelayType relay\nBindAddress ${address}\nBindPort 3545\n`);
+  return start(
+    host,
+    'miredo',
+    `InterfaceName teredo\nRelayType relay\nBindAddress ${address}\nBindPort 3545\n`,
+  );
 }
 
 export function startMiredoClient(host: Namespace, server: string): Running {

@@ -34,7 +34,10 @@ function decode(text: string, json: boolean): void {
   const parts = isTeredo(address, 0) ? parseTeredoAddress(address, 0) : undefined;
   if (parts === undefined) {
     if (json) printJson({ version: 1, address: formatIpv6(address), teredo: false });
-    throw new CommandFailure(EXIT.FAILED, `${formatIpv6(address)} is no Teredo address: those begin with 2001:0000`);
+    throw new CommandFailure(
+      EXIT.FAILED,
+      `${formatIpv6(address)} is no Teredo address: those begin with 2001:0000`,
+    );
   }
   const mapped = formatEndpoint({ address: parts.mappedAddress, port: parts.mappedPort });
   const flags = `0x${parts.flags.toString(16).padStart(4, '0')}`;
@@ -85,7 +88,10 @@ function makeCommand(): Command {
       const options = command.optsWithGlobals<MakeOptions>();
       const client = parseEndpoint(options.client);
       if (client === undefined) {
-        throw new CommandFailure(EXIT.USAGE, `--client: "${options.client}" is not an address and port such as 192.0.2.1:4096`);
+        throw new CommandFailure(
+          EXIT.USAGE,
+          `--client: "${options.client}" is not an address and port such as 192.0.2.1:4096`,
+        );
       }
       const flags = options.flags | (options.cone === true ? CONE_FLAG : 0);
       const address = formatIpv6(

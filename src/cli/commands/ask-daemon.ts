@@ -14,7 +14,10 @@ export async function askDaemons<T>(name: string | undefined, request: ControlRe
       if (error instanceof CommandFailure) throw error;
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'EACCES') {
-        throw new CommandFailure(EXIT.NOT_PERMITTED, `not permitted to open ${path}: ask as its owner or as root`);
+        throw new CommandFailure(
+          EXIT.NOT_PERMITTED,
+          `not permitted to open ${path}: ask as its owner or as root`,
+        );
       }
       // ECONNREFUSED, ENOENT: what a killed daemon left behind; it is not running, which is what is asked
       if (code === undefined) throw new CommandFailure(EXIT.TIMED_OUT, (error as Error).message);

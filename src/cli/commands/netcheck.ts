@@ -29,7 +29,9 @@ export function netcheckCommand(finish: (exitCode: number) => void): Command {
     .option('--json', 'print JSON')
     .action(async (options: NetcheckOptions) => {
       const unresolved: string[] = [];
-      const candidates = await resolveServers(options.server, options.secondary, (message) => unresolved.push(message));
+      const candidates = await resolveServers(options.server, options.secondary, (message) =>
+        unresolved.push(message),
+      );
       for (const message of unresolved) process.stderr.write(`${message}\n`);
       const checks: ServerCheck[] = [];
       // With a port given, one after the other: they share it.
@@ -73,5 +75,7 @@ function printReport(checks: readonly ServerCheck[]): void {
     return;
   }
   const time = best.roundTripMs === undefined ? '' : ` (${best.roundTripMs.toFixed(1)} ms)`;
-  printLine(`Teredo works here: NAT ${best.nat}, mapped to ${best.mapped ?? '?'}, best server ${best.name}${time}.`);
+  printLine(
+    `Teredo works here: NAT ${best.nat}, mapped to ${best.mapped ?? '?'}, best server ${best.name}${time}.`,
+  );
 }

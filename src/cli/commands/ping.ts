@@ -33,10 +33,14 @@ async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
   let firstReplyMs: number | undefined;
   let said = '';
   // The system's own ping: it needs no right of ours, and takes the way that programs take.
-  const child = spawn('ping', ['-6', '-n', '-i', INTERVAL, '-w', String(Math.ceil(options.timeout)), target], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, LC_ALL: 'C' },
-  });
+  const child = spawn(
+    'ping',
+    ['-6', '-n', '-i', INTERVAL, '-w', String(Math.ceil(options.timeout)), target],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, LC_ALL: 'C' },
+    },
+  );
   let line = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -55,10 +59,18 @@ async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
     child.on('error', () => resolve(true));
     child.on('close', () => resolve(false));
   });
-  if (missing) throw new CommandFailure(EXIT.FAILED, 'the program "ping" is missing: apt-get install iputils-ping');
+  if (missing)
+    throw new CommandFailure(EXIT.FAILED, 'the program "ping" is missing: apt-get install iputils-ping');
   const answered = times.length;
   if (options.json === true) {
-    printJson({ version: 1, address: target, teredo: isTeredo(address, 0), answered, firstReplyMs, timesMs: times });
+    printJson({
+      version: 1,
+      address: target,
+      teredo: isTeredo(address, 0),
+      answered,
+      firstReplyMs,
+      timesMs: times,
+    });
   } else if (firstReplyMs !== undefined) {
     printLine(`first answer after ${firstReplyMs.toFixed(0)} ms, ${answered} of ${options.count} wanted`);
   }

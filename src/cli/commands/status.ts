@@ -39,7 +39,8 @@ function printStatus(status: RoleStatus, spaced: boolean): void {
   if (status.role === 'client') rows.push(...clientRows(status));
   else if (status.role === 'server') rows.push(...serverRows(status));
   else rows.push(...relayRows(status));
-  for (const [name, count] of Object.entries(status.counters)) if (count > 0) rows.push([name, String(count)]);
+  for (const [name, count] of Object.entries(status.counters))
+    if (count > 0) rows.push([name, String(count)]);
   printTable(rows);
 }
 
@@ -48,7 +49,8 @@ function clientRows(status: ClientStatus): [string, string][] {
   if (status.reason !== undefined) rows.push(['reason', explainReason(status.reason)]);
   rows.push(['nat', status.nat]);
   if (status.server !== undefined) {
-    const time = status.server.roundTripMs === undefined ? '' : `, ${status.server.roundTripMs.toFixed(1)} ms`;
+    const time =
+      status.server.roundTripMs === undefined ? '' : `, ${status.server.roundTripMs.toFixed(1)} ms`;
     rows.push(['server', `${status.server.name} (${status.server.address}${time})`]);
   }
   if (status.address !== undefined) rows.push(['address', status.address]);

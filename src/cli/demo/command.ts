@@ -6,11 +6,16 @@ import { runDemo } from './run.ts';
 /** `teredo demo`: a whole internet in namespaces, and what Teredo does in it. */
 export function demoCommand(finish: (exitCode: number) => void): Command {
   return new Command('demo')
-    .description('show it all on this machine: server, relay, two NATs, two clients and a native host in namespaces')
+    .description(
+      'show it all on this machine: server, relay, two NATs, two clients and a native host in namespaces',
+    )
     .option('--keep', 'leave everything running at the end, to look round, until interrupted')
     .action(async (options: { keep?: boolean }) => {
       if (process.getuid?.() !== 0) {
-        throw new CommandFailure(EXIT.NOT_PERMITTED, 'the demo makes network namespaces, which needs root: sudo teredo demo');
+        throw new CommandFailure(
+          EXIT.NOT_PERMITTED,
+          'the demo makes network namespaces, which needs root: sudo teredo demo',
+        );
       }
       for (const [program, debian] of [
         ['ip', 'iproute2'],

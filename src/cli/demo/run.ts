@@ -1,12 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import {
-  Internet,
-  NATIVE_ADDRESS,
-  RELAY_ADDRESS,
-  SERVER_ADDRESS,
-  ping,
-  transfer,
-} from '../../lab/index.ts';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, transfer } from '../../lab/index.ts';
 import type { Namespace, Running } from '../../lab/index.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printLine } from '../output.ts';
@@ -18,13 +11,17 @@ const TRANSFER_BYTES = 50_000_000;
 export async function runDemo(keep: boolean): Promise<number> {
   const name = `demo${process.pid}`;
   await using net = new Internet();
-  printLine('An internet in network namespaces: server, relay, native IPv6 host, and two clients behind NATs.');
+  printLine(
+    'An internet in network namespaces: server, relay, native IPv6 host, and two clients behind NATs.',
+  );
   const a = net.site('a', 'port-restricted');
   const b = net.site('b', 'port-restricted');
   let good = true;
   const step = async (text: string, action: () => Promise<string | undefined>): Promise<void> => {
     const result = await action();
-    printLine(`${result === undefined ? 'FAILED' : 'ok    '}  ${text}${result === undefined ? '' : `: ${result}`}`);
+    printLine(
+      `${result === undefined ? 'FAILED' : 'ok    '}  ${text}${result === undefined ? '' : `: ${result}`}`,
+    );
     good &&= result !== undefined;
   };
   const start = (host: Namespace, role: string, ...args: string[]): Running =>
@@ -61,7 +58,9 @@ export async function runDemo(keep: boolean): Promise<number> {
     step(text, async () => {
       const begun = performance.now();
       const time = await ping(from, to, 10_000);
-      return time === undefined ? undefined : `first answer after ${(performance.now() - begun).toFixed(0)} ms`;
+      return time === undefined
+        ? undefined
+        : `first answer after ${(performance.now() - begun).toFixed(0)} ms`;
     });
   await pingStep('client A pings the native host', a.client, NATIVE_ADDRESS);
   await pingStep('the native host pings client B, which it has never met', net.native, addressB);

@@ -80,24 +80,33 @@ function report(client: Client, candidate: ServerCandidate): ServerCheck {
 /** What was asked, what came back, in the order of qualification (RFC 4380 section 5.2.1). */
 function steps(client: Client, result: ServerResult | undefined): CheckStep[] {
   if (result === undefined) return [];
-  const answers = result.answers.map(
-    ({ from, origin, roundTripMs }): CheckStep => ({
-      good: true,
-      text: `${formatEndpoint(from)} answers in ${roundTripMs.toFixed(1)} ms and sees us as ${formatEndpoint(origin)}`,
-    }),
-  );
-  const invalid = result.invalidAnswers.map(
-    ({ from, reason }): CheckStep => ({ good: false, text: `${formatEndpoint(from)}: invalid answer (${reason})` }),
-  );
+  const answers = result.answers.map(({ from, origin, roundTripMs }): CheckStep => ({
+    good: true,
+    text: `${formatEndpoint(from)} answers in ${roundTripMs.toFixed(1)} ms and sees us as ${formatEndpoint(origin)}`,
+  }));
+  const invalid = result.invalidAnswers.map(({ from, reason }): CheckStep => ({
+    good: false,
+    text: `${formatEndpoint(from)}: invalid answer (${reason})`,
+  }));
   const silent = [...new Set(result.solicitations.map(({ target }) => target))]
     .filter((target) => !result.answers.some(({ from }) => from.address === target))
     .map((target): CheckStep => {
       const count = result.solicitations.filter((sent) => sent.target === target).length;
-      return { good: false, text: `${formatIpv4(target)} does not answer (asked ${count} times over UDP port 3544)` };
+      return {
+        good: false,
+        text: `${formatIpv4(target)} does not answer (asked ${count} times over UDP port 3544)`,
+      };
     });
   const verdict: CheckStep[] =
     client.state === 'qualified'
-      ? [{ good: true, text: client.symmetricNatRuledOut ? 'both addresses see the same mapping' : 'one address only: a symmetric NAT cannot be ruled out' }]
+      ? [
+          {
+            good: true,
+            text: client.symmetricNatRuledOut
+              ? 'both addresses see the same mapping'
+              : 'one address only: a symmetric NAT cannot be ruled out',
+          },
+        ]
       : client.reason === 'symmetric-nat'
         ? [{ good: false, text: 'the two addresses see different mappings' }]
         : [];

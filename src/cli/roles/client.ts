@@ -33,7 +33,11 @@ interface ClientOptions {
 export function clientCommand(finish: (exitCode: number) => void): Command {
   return new Command('client')
     .description('give this host IPv6 through a Teredo server')
-    .requiredOption('--server <host[,host...]>', 'servers: names or IPv4 addresses; the fastest is used', hostsValue)
+    .requiredOption(
+      '--server <host[,host...]>',
+      'servers: names or IPv4 addresses; the fastest is used',
+      hostsValue,
+    )
     .option('--secondary <address|none>', "the server's second IPv4 address (default: the first plus one)")
     .option('--port <number>', 'local UDP port (default: any free one)', portValue)
     .option('--bind <address>', 'local IPv4 address (default: any)', ipv4Value)
@@ -47,7 +51,9 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--secret-file <file>', 'file that holds the key')
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .addOption(
-      new Option('--data-path <path>', 'how packets are carried').choices(['auto', 'user', 'kernel']).default('auto'),
+      new Option('--data-path <path>', 'how packets are carried')
+        .choices(['auto', 'user', 'kernel'])
+        .default('auto'),
     )
     .action(async (options: ClientOptions) => {
       const settings = await settingsOf(options);

@@ -53,7 +53,9 @@ function common(command: Command, role: string): Command {
     .option('--name <name>', `name of this daemon, for "teredo status" (default: ${role})`, nameValue)
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .addOption(
-      new Option('--data-path <path>', 'how packets are carried').choices(['auto', 'user', 'kernel']).default('auto'),
+      new Option('--data-path <path>', 'how packets are carried')
+        .choices(['auto', 'user', 'kernel'])
+        .default('auto'),
     );
 }
 
@@ -102,7 +104,9 @@ class RelayRole implements Role {
       address: formatIpv4(settings.address),
       port: relay.port,
       interface: settings.interface,
-      serves: settings.serve?.map(({ address, length }) => `${formatIpv6(address)}/${length}`) ?? ['this host'],
+      serves: settings.serve?.map(({ address, length }) => `${formatIpv6(address)}/${length}`) ?? [
+        'this host',
+      ],
       peers: { trusted: peers.trustedCount, unverified: peers.unverifiedCount },
       dataPath: { inUse: 'user', reason: 'this version has no kernel path' },
       counters: relay.counters,

@@ -72,7 +72,10 @@ async function openControl(kind: string, name: string | undefined, role: Role): 
     if (name !== undefined) {
       const control = await ControlServer.listen(directory, name, handlerOf(name, role));
       if (control !== undefined) return control;
-      throw new CommandFailure(EXIT.FAILED, `a teredo daemon named "${name}" is running already: choose another --name`);
+      throw new CommandFailure(
+        EXIT.FAILED,
+        `a teredo daemon named "${name}" is running already: choose another --name`,
+      );
     }
     for (let count = 1; count <= MAX_AUTOMATIC_NAMES; count++) {
       const automatic = count === 1 ? kind : `${kind}-${count}`;
@@ -81,9 +84,15 @@ async function openControl(kind: string, name: string | undefined, role: Role): 
     }
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
-    throw new CommandFailure(EXIT.FAILED, `cannot open a control socket in ${directory}: ${(error as Error).message}`);
+    throw new CommandFailure(
+      EXIT.FAILED,
+      `cannot open a control socket in ${directory}: ${(error as Error).message}`,
+    );
   }
-  throw new CommandFailure(EXIT.FAILED, `too many daemons of kind ${kind} are running: give this one a --name`);
+  throw new CommandFailure(
+    EXIT.FAILED,
+    `too many daemons of kind ${kind} are running: give this one a --name`,
+  );
 }
 
 function handlerOf(name: string, role: Role): ControlHandler {
@@ -92,13 +101,18 @@ function handlerOf(name: string, role: Role): ControlHandler {
       case 'status':
         return { ok: true, result: role.status(name) };
       case 'peers':
-        if (role.peers === undefined) return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
+        if (role.peers === undefined)
+          return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
         return { ok: true, result: role.peers(name, request.limit ?? 1_000) };
       case 'contact': {
         const begun = request.address !== undefined && role.contact?.(request.address) === true;
         return begun
           ? { ok: true, result: { name } }
-          : { ok: false, code: 'no-contact', message: `${name} cannot contact ${request.address ?? 'nobody'}` };
+          : {
+              ok: false,
+              code: 'no-contact',
+              message: `${name} cannot contact ${request.address ?? 'nobody'}`,
+            };
       }
     }
   };

@@ -25,11 +25,17 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
   return new Command('server')
     .description('help Teredo clients to qualify and to reach each other')
     .requiredOption('--address <address>', 'public IPv4 address of this host; UDP port 3544', ipv4Value)
-    .option('--secondary <address|none>', 'second IPv4 address (default: the first plus one, where the host has it)')
+    .option(
+      '--secondary <address|none>',
+      'second IPv4 address (default: the first plus one, where the host has it)',
+    )
     .option('--name <name>', 'name of this daemon, for "teredo status" (default: server)', nameValue)
     .option('--no-mtu', 'leave the MTU option out of advertisements: some checkers of Windows want 109 bytes')
     .option('--no-native', "do not forward clients' connectivity tests to native hosts")
-    .option('--keys <file>', 'answer only clients with a key: lines of client id and secret, "expired" behind old ones')
+    .option(
+      '--keys <file>',
+      'answer only clients with a key: lines of client id and secret, "expired" behind old ones',
+    )
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .action(async (options: ServerOptions) => {
       const secondary = secondaryOf(options);

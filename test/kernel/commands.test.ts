@@ -1,0 +1,105 @@
+/** The commands that ask: status, peers, ping, netcheck, in words and in JSON. */
+import { expect, test } from 'vitest';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping } from '../../src/lab/index.ts';
+import type { Namespace } from '../../src/lab/index.ts';
+import {
+  PROGRAM,
+  nameOf,
+  startClient,
+  startRelay,
+  startServer,
+  statusOf,
+  teredoAddress,
+} from '../support/roles.ts';
+
+async function teredo(
+  host: Namespace,
+  ...args: string[]
+): Promise<{ status: number; stdout: string; output: string }> {
+  const running = host.spawn(process.execPath, [PROGRAM, ...args]);
+  return { status: await running.exited, stdout: running.stdout, output: running.output };
+}
+
+test('status and peers tell what is going on; ping says yes with 0 and no with 5', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS);
+  const address = await teredoAddress(site.client);
+  expect(await ping(site.client, NATIVE_ADDRESS)).toBeDefined();
+
+  expect(await statusOf(site.client, 'client')).toMatchObject({
+    version: 1,
+    role: 'client',
+    state: 'qualified',
+    nat: 'restricted',
+    address,
+    server: { address: SERVER_ADDRESS },
+    interface: 'teredo',
+    defaultRoute: true,
+    dataPath: { inUse: 'user' },
+  });
+  expect(await statusOf(net.server, 'server')).toMatchObject({ role: 'server', secondary: '203.0.113.121' });
+  const inWords = await teredo(site.client, 'status', nameOf(site.client, 'client'));
+  expect(inWords.stdout).toMatch(/^state +qualified$/m);
+  expect(inWords.stdout).toMatch(/^nat +restricted$/m);
+
+  const peers = await teredo(net.relay, 'peers', nameOf(net.relay, 'relay'), '--json');
+  expect(JSON.parse(peers.stdout)).toMatchObject({ total: 1, peers: [{ address, trusted: true }] });
+
+  const yes = await teredo(site.client, 'ping', NATIVE_ADDRESS, '--count', '2', '--json');
+  expect(JSON.parse(yes.stdout)).toMatchObject({ answered: 2, teredo: false });
+  expect(yes.status).toBe(0);
+  const no = await teredo(site.client, 'ping', '2001:db8:2::dead', '--timeout', '1');
+  expect(no.output).toMatch(/no answer from 2001:db8:2::dead within 1 s/);
+  expect(no.status).toBe(5);
+});
+
+test('netcheck ranks servers by round trip and says why those that fail do', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const { status, stdout } = await teredo(
+    site.client,
+    'netcheck',
+    '--server',
+    `192.0.2.77,${SERVER_ADDRESS}`,
+    '--json',
+  );
+  expect(status).toBe(0);
+  const report = JSON.parse(stdout) as { servers: { primary: string }[] };
+  expect(report).toMatchObject({ works: true, nat: 'restricted' });
+  expect(report.servers).toMatchObject([
+    { primary: SERVER_ADDRESS, qualified: true },
+    { primary: '192.0.2.77', qualified: false, reason: 'no-answer' },
+  ]);
+});
+
+test('netcheck behind a symmetric NAT: exit status 1, and the reason in words', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'symmetric-random');
+  await startServer(net.server, SERVER_ADDRESS);
+  const { status, stdout } = await teredo(site.client, 'netcheck', '--server', SERVER_ADDRESS);
+  expect(status).toBe(1);
+  expect(stdout).toMatch(/different mappings/);
+  expect(stdout).toMatch(/the NAT is symmetric/);
+});
+
+test('netcheck needs no root', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'full-cone');
+  await startServer(net.server, SERVER_ADDRESS);
+  const running = site.client.spawn('setpriv', [
+    '--reuid=65534',
+    '--clear-groups',
+    '--',
+    process.execPath,
+    PROGRAM,
+    'netcheck',
+    '--server',
+    SERVER_ADDRESS,
+  ]);
+  expect(await running.exited, running.output).toBe(0);
+  expect(running.stdout).toMatch(/Teredo works here/);
+});
