@@ -164,6 +164,6 @@ test('lifetimes and flags are read, not judged (A-17)', () => {
   writeUint32(b, 64, 100);
   sealIcmpv6(b, 0);
   expect(parseRouterAdvertisement(b, 0)).toMatchObject({
-    prefixes: [{ flags: 0, valid: 300, preferred: 100 }],
+    prefixes: [{ length: 64, flags: 0, valid: 300, preferred: 100 }],
   });
 });
