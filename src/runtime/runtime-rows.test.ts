@@ -1,0 +1,170 @@
+import { expect, test } from 'vitest';
+import { v4, v6, data, seededEntropy, teredo, at } from '../../test/support/client-rig.ts';
+import type { PortFactory } from '../io/port-factory.ts';
+import type { PacketBatch } from '../io/ports.ts';
+import { formatIpv4, formatIpv6 } from '../wire/index.ts';
+import { Client } from './client.ts';
+import type { ClientSettings } from './client.ts';
+import { ALL_NATIVE, Relay } from './relay.ts';
+import type { RelaySettings } from './relay.ts';
+import { Server } from './server.ts';
+
+const SERVERS = [{ primary: v4('203.0.113.120'), secondary: v4('203.0.113.121') }];
+const HOST = v6('2001:db8::5');
+const CLIENT = teredo(at('203.0.113.120:3544'), at('192.0.2.1:4096'));
+const HEADROOM = 64;
+
+/** Ports that write down what is asked of them, in words. */
+class Ports implements PortFactory {
+  readonly said: string[] = [];
+  readonly sent: string[] = [];
+  nativeIpv6 = false;
+  hostAddresses = [HOST];
+  readonly clock = { now: () => 1_000, setTimer: () => () => undefined };
+  readonly entropy = seededEntropy();
+  readonly network: PortFactory['network'] = {
+    ipv4Subnets: () => [{ address: v4('198.51.100.7'), prefixLength: 24, interface: 'eth0' }],
+    globalIpv6: () => this.hostAddresses,
+    sourceAddress: () => v4('198.51.100.7'),
+    hasNativeIpv6: () => this.nativeIpv6,
+    forwardsIpv6: () => false,
+    setUpTunnel: (name, mtu) => this.say(`mtu ${name} ${mtu}`),
+    addAddress: (_, address, length) => this.say(`address ${formatIpv6(address)}/${length}`),
+    removeAddress: (_, address) => this.say(`no address ${formatIpv6(address)}`),
+    addRoute: (_, { destination, prefixLength }) =>
+      this.say(`route ${formatIpv6(destination)}/${prefixLength}`),
+    removeRoute: (_, { destination }) => this.say(`no route ${formatIpv6(destination)}`),
+  };
+  private onPackets: (batch: PacketBatch) => void = () => undefined;
+  private onChange: () => void = () => undefined;
+
+  openUdp({ address, port }: { readonly address: number; readonly port: number }) {
+    void this.say(`udp ${formatIpv4(address)}:${port}`);
+    return {
+      local: { address, port: port === 0 ? 50_000 : port },
+      counters: {} as never,
+      start: () => undefined,
+      send: (_b: Uint8Array, _o: number, length: number, to: number, toPort: number) =>
+        void this.sent.push(`${length} to ${formatIpv4(to)}:${toPort}`),
+      flush: () => undefined,
+      close: () => undefined,
+    };
+  }
+  openDiscovery(address: number) {
+    return this.openUdp({ address, port: 3544 });
+  }
+  openTun(name: string) {
+    return {
+      name,
+      counters: {} as never,
+      start: (onPackets: (batch: PacketBatch) => void) => void (this.onPackets = onPackets),
+      write: () => undefined,
+      flush: () => undefined,
+      close: () => undefined,
+    };
+  }
+  openRawIpv6() {
+    return { failures: {}, send: () => true, close: () => undefined };
+  }
+  openNetworkMonitor() {
+    return { start: (onChange: () => void) => void (this.onChange = onChange), close: () => undefined };
+  }
+
+  /** The host sends this through the tunnel. */
+  offer(packet: Uint8Array): void {
+    const buffer = new Uint8Array(HEADROOM + packet.length);
+    buffer.set(packet, HEADROOM);
+    const [offsets, lengths] = [Uint32Array.of(HEADROOM), Uint32Array.of(packet.length)];
+    this.onPackets({ count: 1, buffer, offsets, lengths });
+  }
+  changeAddresses(addresses: Uint8Array[]): void {
+    this.hostAddresses = addresses;
+    this.onChange();
+  }
+
+  private say(words: string): Promise<void> {
+    this.said.push(words);
+    return Promise.resolve();
+  }
+}
+
+async function client(settings: Partial<ClientSettings>, ports = new Ports()): Promise<Ports> {
+  await using running = new Client({ servers: SERVERS, interface: 'teredo', ...settings }, ports);
+  await running.start();
+  return ports;
+}
+
+async function relay(settings: Partial<RelaySettings>, use: (ports: Ports) => void): Promise<void> {
+  const ports = new Ports();
+  await using running = new Relay({ address: 0, port: 3545, interface: 'teredo', ...settings }, ports);
+  await running.start();
+  use(ports);
+}
+
+test("CL-3, CL-125: the service port is the one configured, else of the system's choice", async () => {
+  expect((await client({ port: 40_000 })).said[0]).toBe('udp 0.0.0.0:40000');
+  expect((await client({})).said[0]).toBe('udp 0.0.0.0:0');
+});
+
+test('C-22: the MTU of every tunnel is 1280', async () => {
+  expect((await client({})).said).toContain('mtu teredo 1280');
+  await relay({}, ({ said }) => expect(said).toContain('mtu teredo 1280'));
+});
+
+test('S-1: a server listens on port 3544 of both addresses', async () => {
+  const ports = new Ports();
+  const [address, secondary] = [v4('203.0.113.120'), v4('203.0.113.121')];
+  await using server = new Server({ address, secondary }, ports);
+  await server.start();
+  expect(ports.said).toEqual(['udp 203.0.113.120:3544', 'udp 203.0.113.121:3544']);
+});
+
+test('R-1, R-2, H-1, H-10: a relay has one socket, on its port, and the route of 2001::/32, without any advertised', async () => {
+  await relay({ port: 4_000 }, ({ said }) => {
+    expect(said.filter((words) => words.startsWith('udp'))).toEqual(['udp 0.0.0.0:4000']);
+    expect(said.filter((words) => words.startsWith('route'))).toEqual(['route 2001::/32']);
+  });
+});
+
+test('H-2: a host-specific relay has a link-local address only, and solicits nobody', async () => {
+  await relay({}, ({ said, sent }) => {
+    expect(said.filter((words) => words.startsWith('address'))).toEqual([
+      expect.stringMatching(/^address fe80:/),
+    ]);
+    expect(sent).toEqual([]);
+  });
+});
+
+test("H-4, H-5, H-8: a host-specific relay carries the host's own packets, and follows its addresses", async () => {
+  const other = v6('2001:db8::6');
+  await relay({}, (ports) => {
+    ports.offer(data(other, CLIENT));
+    expect(ports.sent).toEqual([]);
+    ports.offer(data(HOST, CLIENT));
+    expect(ports.sent).toEqual(['40 to 203.0.113.120:3544']);
+  });
+  await relay({}, (ports) => {
+    ports.changeAddresses([other]);
+    ports.offer(data(HOST, CLIENT));
+    expect(ports.sent).toEqual([]);
+    ports.offer(data(other, CLIENT));
+    expect(ports.sent).toEqual(['40 to 203.0.113.120:3544']);
+  });
+});
+
+test('H-7: behind a NAT a bubble goes straight to the client too', async () => {
+  await relay({ directBubbles: true }, (ports) => {
+    ports.offer(data(HOST, CLIENT));
+    expect(ports.sent).toEqual(['40 to 203.0.113.120:3544', '40 to 192.0.2.1:4096']);
+  });
+});
+
+test('H-9: a host-specific relay sends nowhere that is not global, and a relay neither', async () => {
+  for (const serve of [undefined, ALL_NATIVE]) {
+    await relay({ serve }, (ports) => {
+      ports.offer(data(HOST, teredo(at('203.0.113.120:3544'), at('10.0.0.1:4096'))));
+      ports.offer(data(HOST, teredo(at('127.0.0.1:3544'), at('192.0.2.1:4096'))));
+      expect(ports.sent).toEqual([]);
+    });
+  }
+});
