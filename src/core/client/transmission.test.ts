@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { AddressPolicy } from '../address-policy.ts';
 import {
   ClientRig,
   LOCAL,
