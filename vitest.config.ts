@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests that need root and namespaces of their own; a plain user's run leaves them out and scripts/test.mjs says so. */
+/** Tests that need root and namespaces of their own; a plain user's run skips them. */
 const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', 'test/attack/**/*.test.ts'];
 
 const isRoot = process.getuid?.() === 0;
@@ -20,7 +20,8 @@ export default defineConfig({
       {
         test: {
           name: 'kernel',
-          include: isRoot ? KERNEL : [],
+          include: KERNEL,
+          ...(isRoot ? {} : { runner: './test/support/needs-root-runner.ts' }),
           // Two cores: more labs at a time would only slow each other down and blur what is measured.
           maxWorkers: 2,
           // After the others: they would take the processors from under the labs.

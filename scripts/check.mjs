@@ -1,11 +1,13 @@
 /** `npm run check`: types, lint with the borders of the design, format, unused code. Each is run, then the verdict is given. */
 import { bin, run } from './run.mjs';
 
+const CODE = ['src', 'test', 'bench', 'examples', 'scripts', 'vitest.config.ts'];
+
 const CHECKS = [
   ['types', 'tsc', ['-p', 'tsconfig.json']],
   ['types without node', 'tsc', ['-p', 'tsconfig.pure.json']],
-  ['lint', 'oxlint', ['--deny-warnings', 'src', 'test', 'bench', 'examples', 'scripts']],
-  ['format', 'oxfmt', ['--check', 'src', 'test', 'bench', 'examples', 'scripts']],
+  ['lint', 'oxlint', ['--deny-warnings', ...CODE]],
+  ['format', 'oxfmt', ['--check', ...CODE]],
   ['unused code', 'knip', []],
 ];
 

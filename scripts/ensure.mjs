@@ -9,6 +9,7 @@ import { mustRun, root, run } from './run.mjs';
 /** Program looked for, and the Debian package that has it. */
 const PROGRAMS = {
   ip: 'iproute2',
+  sysctl: 'procps',
   nft: 'nftables',
   ping: 'iputils-ping',
   conntrack: 'conntrack',
@@ -32,37 +33,60 @@ export function ensurePackages() {
   writeFileSync(join(root, 'node_modules', '.teredo-installed'), '');
 }
 
-/** Debian packages for these programs; returns the programs that stay missing. */
+/** Debian packages for these programs: installed by root, named to anybody else. */
 export function ensurePrograms(names) {
   const missing = names.filter((name) => !isOnPath(name));
-  if (missing.length === 0 || !isRoot || !isOnPath('apt-get')) return missing;
-  const packages = [...new Set(missing.map((name) => PROGRAMS[name]))];
+  if (missing.length > 0 && isRoot && isOnPath('apt-get')) install(packagesOf(missing));
+  const left = packagesOf(missing.filter((name) => !isOnPath(name)));
+  if (left.length > 0)
+    process.stderr.write(`missing: ${left.join(', ')}; as root: apt-get install ${left.join(' ')}\n`);
+}
+
+function packagesOf(names) {
+  return [...new Set(names.map((name) => PROGRAMS[name]))];
+}
+
+function install(packages) {
   process.stderr.write(`installing Debian packages: ${packages.join(' ')}\n`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const quiet = { env, stdio: ['ignore', 'ignore', 'inherit'] };
-  if (!hasPackageLists()) run('apt-get', ['update', '-qq'], quiet);
-  withoutServices(() => {
-    const install = ['install', '-y', '-qq', '--no-install-recommends', ...packages];
-    if (run('apt-get', install, quiet) !== 0) {
-      run('apt-get', ['update', '-qq'], quiet);
-      run('apt-get', install, quiet);
-    }
+  const options = {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  };
+  const aptGet = (...args) => run('apt-get', args, options) === 0;
+  if (!hasPackageLists()) aptGet('update', '-qq');
+  const before = enabledServices();
+  withoutStarting(() => {
+    const args = ['install', '-y', '-qq', '--no-install-recommends', ...packages];
+    if (!aptGet(...args) && aptGet('update', '-qq')) aptGet(...args);
   });
-  return missing.filter((name) => !isOnPath(name));
+  // Nor at the next start of the machine: the tests run these programs themselves, in namespaces.
+  const added = enabledServices().filter((name) => packages.includes(name) && !before.includes(name));
+  if (added.length > 0) run('systemctl', ['disable', '--quiet', ...added], options);
 }
 
 export const TEST_PROGRAMS = Object.keys(PROGRAMS);
-export const DEMO_PROGRAMS = ['ip', 'nft', 'ping'];
+export const DEMO_PROGRAMS = ['ip', 'sysctl', 'nft', 'ping'];
 
-/** Packages of daemons start them when installed; a policy that says no (Debian policy 9.3.3) keeps them still. */
-function withoutServices(install) {
+/** Packages of daemons start them when installed; a policy that says no keeps them still (man 8 invoke-rc.d). */
+function withoutStarting(action) {
   const policy = '/usr/sbin/policy-rc.d';
   const ours = !existsSync(policy);
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
-    install();
+    action();
   } finally {
     if (ours) rmSync(policy, { force: true });
+  }
+}
+
+/** Units that start with the machine; none where there is no systemd. */
+function enabledServices() {
+  try {
+    return readdirSync('/etc/systemd/system/multi-user.target.wants').map((name) =>
+      name.replace(/\.service$/, ''),
+    );
+  } catch {
+    return [];
   }
 }
 

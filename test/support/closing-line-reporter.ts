@@ -9,6 +9,8 @@ export default class ClosingLineReporter implements Reporter {
       // A file that could not be loaded has no tests to fail.
       if (module.state() === 'failed' && module.errors().length > 0) counts.failed++;
     }
-    process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
+    // Pending: never begun, as in a file that was skipped whole.
+    const skipped = counts.skipped + counts.pending;
+    process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${skipped} skipped\n`);
   }
 }
