@@ -57,6 +57,8 @@ export class PeerTable {
   private readonly counts = [0, 0, 0];
   /** How many trusted peers have the same origin, by a hash of that. */
   private readonly crowds = new Uint32Array(16_384);
+  /** Makes each draw of a random peer another one. */
+  private draws = 0;
 
   /** `onEvict`: called before a slot is taken from an unverified or long silent peer to make room. */
   constructor(limits: PeerLimits, entropy: Entropy, onEvict: (peer: number) => void) {
@@ -248,9 +250,11 @@ export class PeerTable {
         this.evict(oldest);
         return true;
       }
-      const crowd = this.crowds[this.crowdOf(oldest)]!;
-      if (crowd > most) [crowded, most] = [oldest, crowd];
       this.move(oldest, TRUSTED);
+      // Anyone, not the oldest: those of one origin tend to stand side by side.
+      const anyone = this.hash.of2(this.draws++, tries) % this.status.length;
+      const crowd = this.status[anyone] === TRUSTED ? this.crowds[this.crowdOf(anyone)]! : 0;
+      if (crowd > most) [crowded, most] = [anyone, crowd];
     }
     if (crowded === NO_PEER) return false;
     this.evict(crowded);

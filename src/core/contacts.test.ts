@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { Contacts } from './contacts.ts';
+import type { ContactLimits } from './contacts.ts';
+
+function setUp(limits?: Partial<ContactLimits>) {
+  const log: string[] = [];
+  const contacts: Contacts = new Contacts(
+    {
+      attempt: ({ peer, attempts }, now) => log.push(`${now}: attempt ${attempts} of ${peer}`),
+      failed: ({ peer, waiting }, now) => log.push(`${now}: ${peer} failed, ${waiting.length} lost`),
+    },
+    { packetsPerPeer: 4, bytesPerPeer: 1_000, bytes: 2_000, ...limits },
+  );
+  const run = (until: number) => {
+    for (let due = contacts.pollTimeout(); due <= until; due = contacts.pollTimeout())
+      contacts.handleTimeout(due);
+  };
+  return { contacts, log, run };
+}
+
+const packet = (fill: number, length = 100) => new Uint8Array(length).fill(fill);
+
+describe('Contacts', () => {
+  test('CL-62, CL-65, R-8, A-2: attempts at 0, 2, 4 and 6 s, failure at 8 s', () => {
+    const { contacts, log, run } = setUp();
+    contacts.enqueue(contacts.begin(7, 0), packet(1), 0, 100);
+    run(60_000);
+    expect(log).toEqual([
+      '0: attempt 1 of 7',
+      '2000: attempt 2 of 7',
+      '4000: attempt 3 of 7',
+      '6000: attempt 4 of 7',
+      '8000: 7 failed, 1 lost',
+    ]);
+    expect(contacts.size).toBe(0);
+    expect(contacts.pollTimeout()).toBe(Infinity);
+  });
+
+  test('a second beginning joins the first', () => {
+    const { contacts, log } = setUp();
+    expect(contacts.begin(7, 0)).toBe(contacts.begin(7, 500));
+    expect(log).toEqual(['0: attempt 1 of 7']);
+  });
+
+  test('R-9, CL-68: packets wait first in, first out, as copies, up to the limits of a peer', () => {
+    const { contacts } = setUp();
+    const contact = contacts.begin(7, 0);
+    const buffer = packet(1);
+    expect(contacts.enqueue(contact, buffer, 10, 30)).toBe(true);
+    buffer.fill(2);
+    expect(contacts.enqueue(contact, buffer, 0, 5)).toBe(true);
+    expect(contacts.enqueue(contact, packet(3, 976), 0, 976)).toBe(false);
+    expect(contacts.enqueue(contact, packet(4), 0, 1)).toBe(true);
+    expect(contacts.enqueue(contact, packet(5), 0, 1)).toBe(true);
+    expect(contacts.enqueue(contact, packet(6), 0, 1)).toBe(false);
+    const { waiting } = contacts.finish(7)!;
+    expect(waiting.map((bytes) => [bytes[0], bytes.length])).toEqual([
+      [1, 20],
+      [2, 5],
+      [4, 1],
+      [5, 1],
+    ]);
+    expect(contacts.finish(7)).toBe(undefined);
+  });
+
+  test('R-31: all together wait within one limit; the longest waiting lose theirs', () => {
+    const { contacts } = setUp();
+    for (let peer = 0; peer < 50; peer++)
+      contacts.enqueue(contacts.begin(peer, peer), packet(peer, 900), 0, 900);
+    const kept = Array.from({ length: 50 }, (_, peer) => contacts.finish(peer)!.waiting.length);
+    expect(kept).toEqual([...Array.from({ length: 48 }, () => 0), 1, 1]);
+  });
+
+  test('what is longer than the limit of all is refused, even when nothing waits', () => {
+    const { contacts } = setUp({ bytes: 50, bytesPerPeer: 1_000 });
+    const contact = contacts.begin(1, 0);
+    expect(contacts.enqueue(contact, packet(1), 0, 100)).toBe(false);
+    expect(contacts.enqueue(contact, packet(1), 0, 50)).toBe(true);
+    expect(contacts.enqueue(contact, packet(2), 0, 50)).toBe(true);
+    expect(contacts.finish(1)!.waiting.map(([first]) => first)).toEqual([2]);
+  });
+
+  test('the limit of all counts only what still waits', () => {
+    const { contacts, run } = setUp();
+    for (let round = 0; round < 100; round++) {
+      contacts.enqueue(contacts.begin(round, round * 10_000), packet(1, 900), 0, 900);
+      if (round % 2 === 0) contacts.finish(round);
+      run((round + 1) * 10_000);
+    }
+    contacts.enqueue(contacts.begin(1_000, 1e7), packet(1, 1_000), 0, 1_000);
+    contacts.enqueue(contacts.begin(1_001, 1e7), packet(1, 1_000), 0, 1_000);
+    expect(contacts.finish(1_000)!.waiting.length).toBe(1);
+  });
+
+  test('many contacts due at once are each repeated once', () => {
+    const { contacts, log } = setUp();
+    for (let peer = 0; peer < 100; peer++) contacts.begin(peer, 0);
+    contacts.handleTimeout(5_000);
+    expect(log.length).toBe(200);
+    expect(contacts.pollTimeout()).toBe(7_000);
+  });
+});

@@ -1,0 +1,306 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { SeededEntropy } from '../sim/seeded-entropy.ts';
+import { makeTeredoAddress, toHex, writeUint32 } from '../wire/index.ts';
+import { NO_PEER, PeerTable, TRUSTED, UNVERIFIED } from './peer-table.ts';
+
+const table = (trusted = 1_000, unverified = 1_000, onEvict: (peer: number) => void = () => {}) =>
+  new PeerTable({ trusted, unverified }, new SeededEntropy(3), onEvict);
+
+/** A Teredo client behind `mappedAddress`, the `n`th there. */
+const client = (mappedAddress: number, n = 0) =>
+  makeTeredoAddress({ server: 0xcb007178, flags: 0, mappedAddress, mappedPort: n + 1 });
+
+const address = (n: number) => client(0x08000000 + n);
+
+/** Inserts a peer, makes it trusted and heard. */
+function addTrusted(peers: PeerTable, ipv6: Uint8Array, now: number): boolean {
+  const peer = peers.insert(ipv6, 0);
+  peers.lastReceived[peer] = now;
+  return peers.trust(peer, now);
+}
+
+describe('PeerTable', () => {
+  test('a new peer is unverified, blank and never blocked: CL-91, CL-115', () => {
+    const peers = table();
+    const peer = peers.insert(address(1), 0);
+    expect(peers.status[peer]).toBe(UNVERIFIED);
+    expect(peers.isValid(peer, 0)).toBe(false);
+    expect(peers.mayBubble(peer, -1e9)).toBe(true);
+    expect(peers.address(peer)).toEqual(address(1));
+    expect(peers.serverOf(peer)).toBe(0xcb007178);
+    expect([peers.mappedAddress[peer], peers.mappedPort[peer], peers.proofHigh[peer]]).toEqual([0, 0, 0]);
+  });
+
+  test('a slot that was used before is blank again', () => {
+    const peers = table(1, 1);
+    const first = peers.insert(address(1), 0);
+    peers.mappedAddress[first] = 5;
+    peers.proofLow[first] = 7;
+    peers.lastReceived[first] = peers.localSeen[first] = 8;
+    for (let i = 0; i < 4; i++) peers.countBubble(first, 10 + i);
+    peers.remove(first);
+    for (let i = 2; i < 4; i++) {
+      const peer = peers.insert(address(i), 0);
+      expect(peers.mappedAddress[peer]).toBe(0);
+      expect(peers.proofLow[peer]).toBe(0);
+      expect(peers.lastReceived[peer]).toBe(-Infinity);
+      expect(peers.localSeen[peer]).toBe(-Infinity);
+      expect(peers.mayBubble(peer, 20)).toBe(true);
+    }
+  });
+
+  test('CL-60, R-26: a trusted peer is valid for 30 s after it was heard', () => {
+    const peers = table();
+    const peer = peers.insert(address(1), 0);
+    peers.lastReceived[peer] = 1_000;
+    expect(peers.isValid(peer, 1_000)).toBe(false);
+    peers.trust(peer, 1_000);
+    expect(peers.isValid(peer, 30_999)).toBe(true);
+    expect(peers.isValid(peer, 31_000)).toBe(false);
+  });
+
+  test('CL-93, R-33: bubbles are 2 s apart', () => {
+    const peers = table();
+    const peer = peers.insert(address(1), 0);
+    peers.countBubble(peer, 0);
+    expect(peers.mayBubble(peer, 1_999)).toBe(false);
+    expect(peers.mayBubble(peer, 2_000)).toBe(true);
+    peers.resetBubbles(peer);
+    expect(peers.mayBubble(peer, 1_999)).toBe(false);
+  });
+
+  test('CL-94, R-33: four bubbles in any 300 s, not in each', () => {
+    const peers = table();
+    const peer = peers.insert(address(1), 0);
+    const sent: number[] = [];
+    for (let now = 0; now < 1_000_000; now += 500) {
+      if (!peers.mayBubble(peer, now)) continue;
+      peers.countBubble(peer, now);
+      sent.push(now / 1000);
+    }
+    expect(sent.slice(0, 8)).toEqual([0, 2, 4, 6, 300, 302, 304, 306]);
+  });
+
+  test('CL-95: an answer makes the budget whole; a sign of life is good for one', () => {
+    const peers = table();
+    const peer = peers.insert(address(1), 0);
+    for (let i = 0; i < 4; i++) peers.countBubble(peer, i * 2_000);
+    expect(peers.bubbleCount(peer)).toBe(4);
+    expect(peers.hasBubbleBudget(peer, 100_000)).toBe(false);
+    peers.grantBubble(peer);
+    expect(peers.mayBubble(peer, 100_000)).toBe(true);
+    peers.countBubble(peer, 100_000);
+    expect(peers.mayBubble(peer, 102_000)).toBe(false);
+    peers.resetBubbles(peer);
+    expect(peers.bubbleCount(peer)).toBe(0);
+    for (let i = 0; i < 4; i++) {
+      expect(peers.mayBubble(peer, 104_000 + i * 2_000)).toBe(true);
+      peers.countBubble(peer, 104_000 + i * 2_000);
+    }
+    expect(peers.mayBubble(peer, 112_000)).toBe(false);
+  });
+
+  test('R-31: invented peers push out nothing but invented peers, the oldest first', () => {
+    const evicted: string[] = [];
+    const peers = table(10, 10, (peer) => evicted.push(toHex(peers.address(peer))));
+    for (let i = 0; i < 10; i++) addTrusted(peers, address(i), 0);
+    for (let i = 100; i < 200; i++) peers.insert(address(i), 0);
+    expect([peers.trustedCount, peers.unverifiedCount]).toEqual([10, 10]);
+    expect(evicted).toEqual(Array.from({ length: 90 }, (_, i) => toHex(address(100 + i))));
+    for (let i = 0; i < 10; i++) expect(peers.find(address(i), 0)).not.toBe(NO_PEER);
+  });
+
+  test('a peer contacted anew is the last to make room', () => {
+    const peers = table(10, 3);
+    const first = peers.insert(address(1), 0);
+    for (let i = 2; i < 4; i++) peers.insert(address(i), 0);
+    peers.renew(first);
+    peers.insert(address(4), 0);
+    expect(peers.find(address(1), 0)).toBe(first);
+    expect(peers.find(address(2), 0)).toBe(NO_PEER);
+  });
+
+  test('a full table gives up who is no longer valid', () => {
+    const peers = table(100, 10);
+    for (let i = 0; i < 99; i++) addTrusted(peers, address(i), i === 20 ? 0 : 30_000);
+    addTrusted(peers, address(99), 30_000);
+    expect(addTrusted(peers, address(200), 30_001)).toBe(true);
+    expect(peers.find(address(20), 0)).toBe(NO_PEER);
+    expect(peers.trustedCount).toBe(100);
+  });
+
+  test('who fills the table from one IPv4 address pushes out its own, and leaves room for others', () => {
+    const peers = table(1_000, 100);
+    for (let i = 0; i < 100; i++) addTrusted(peers, address(i), 0);
+    let refused = 0;
+    for (let i = 0; i < 5_000; i++) if (!addTrusted(peers, client(0x01010101, i), 1)) refused++;
+    expect(refused).toBeGreaterThan(4_000);
+    for (let i = 100; i < 400; i++) expect(addTrusted(peers, address(i), 2)).toBe(true);
+    for (let i = 0; i < 400; i++) expect(peers.status[peers.find(address(i), 0)]).toBe(TRUSTED);
+    expect(peers.trustedCount).toBe(1_000);
+  });
+
+  test('when all are valid and nobody has more than the newcomer, it has to wait', () => {
+    const peers = table(50, 10);
+    for (let i = 0; i < 50; i++) addTrusted(peers, address(i), 0);
+    expect(addTrusted(peers, address(99), 1)).toBe(false);
+    expect(peers.status[peers.find(address(99), 0)]).toBe(UNVERIFIED);
+  });
+
+  test('R-8: who is distrusted has to prove itself anew, within the limit of the unverified', () => {
+    const peers = table(10, 2);
+    addTrusted(peers, address(1), 0);
+    for (let i = 2; i < 4; i++) peers.insert(address(i), 0);
+    const peer = peers.find(address(1), 0);
+    peers.distrust(peer);
+    expect(peers.status[peer]).toBe(UNVERIFIED);
+    expect([peers.trustedCount, peers.unverifiedCount]).toEqual([0, 2]);
+    expect(peers.find(address(2), 0)).toBe(NO_PEER);
+  });
+
+  test('sweeping forgets who has been silent both ways for 300 s, and looks at a bounded number', () => {
+    const peers = table();
+    for (let i = 0; i < 20; i++) {
+      addTrusted(peers, address(i), i < 10 ? 0 : 200_000);
+      peers.lastSent[peers.insert(address(100 + i), 0)] = i % 2 === 0 ? 0 : 200_000;
+    }
+    peers.sweep(300_000, 5);
+    expect([peers.trustedCount, peers.unverifiedCount]).toEqual([15, 17]);
+    for (let i = 0; i < 4; i++) peers.sweep(300_000, 5);
+    expect([peers.trustedCount, peers.unverifiedCount]).toEqual([10, 10]);
+    peers.clear();
+    expect([...peers]).toEqual([]);
+  });
+
+  test('a million peers: none lost, none taken for another, less than 100 bytes each', () => {
+    const peers = table(1_000_000, 65_536);
+    const ipv6 = address(0);
+    for (let i = 0; i < 1_000_000; i++) {
+      writeUint32(ipv6, 12, i);
+      peers.trust(peers.insert(ipv6, 0), 0);
+    }
+    expect(peers.trustedCount).toBe(1_000_000);
+    for (let i = 0; i < 1_000_000; i += 97) {
+      writeUint32(ipv6, 12, i);
+      const peer = peers.find(ipv6, 0);
+      expect(toHex(peers.address(peer))).toBe(toHex(ipv6));
+    }
+    writeUint32(ipv6, 12, 1_000_001);
+    expect(peers.find(ipv6, 0)).toBe(NO_PEER);
+    expect(bytesOf(peers) / 1_000_000).toBeLessThan(100);
+  }, 30_000);
+});
+
+/** Of all columns and the index. */
+function bytesOf(peers: PeerTable): number {
+  return Object.values(peers)
+    .filter((value) => ArrayBuffer.isView(value))
+    .reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+/** What the table should do, in plain maps: insertion order is the order of eviction. */
+class Model {
+  readonly unverified = new Map<number, ModelPeer>();
+  readonly trusted = new Map<number, ModelPeer>();
+
+  get(n: number): ModelPeer | undefined {
+    return this.trusted.get(n) ?? this.unverified.get(n);
+  }
+
+  insert(n: number, limit: number): void {
+    this.makeRoom(limit);
+    this.unverified.set(n, { heard: -Infinity, bubbles: [], unanswered: 0 });
+  }
+
+  makeRoom(limit: number): void {
+    if (this.unverified.size < limit) return;
+    const [oldest] = this.unverified.keys();
+    this.unverified.delete(oldest);
+  }
+
+  mayBubble(n: number, now: number): boolean {
+    const { bubbles, unanswered } = this.get(n)!;
+    if (now - (bubbles.at(-1) ?? -Infinity) < 2_000) return false;
+    return unanswered < 4 || now - bubbles.at(-4)! >= 300_000;
+  }
+}
+
+interface ModelPeer {
+  heard: number;
+  readonly bubbles: number[];
+  unanswered: number;
+}
+
+const UNVERIFIED_LIMIT = 40;
+
+describe('PeerTable against a model', () => {
+  const step = fc.record({
+    what: fc.constantFrom('insert', 'insert', 'trust', 'heard', 'bubble', 'renew', 'distrust', 'remove'),
+    n: fc.integer({ min: 0, max: 120 }),
+    wait: fc.integer({ min: 0, max: 2_000 }).map((hundredths) => hundredths * 10),
+  });
+
+  test('whatever is done, both hold the same', () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 50, maxLength: 600 }), fc.integer(), (steps, seed) => {
+        const evicted: number[] = [];
+        const peers = new PeerTable(
+          { trusted: 1_000, unverified: UNVERIFIED_LIMIT },
+          new SeededEntropy(seed),
+          (peer) => evicted.push(peer),
+        );
+        const model = new Model();
+        let now = 0;
+        for (const { what, n, wait } of steps) {
+          now += wait;
+          act(peers, model, what, n, now);
+          const known = model.get(n);
+          const peer = peers.find(address(n), 0);
+          expect(peer !== NO_PEER).toBe(known !== undefined);
+          if (known === undefined) continue;
+          expect(peers.status[peer]).toBe(model.trusted.has(n) ? TRUSTED : UNVERIFIED);
+          expect(peers.isValid(peer, now)).toBe(model.trusted.has(n) && now - known.heard < 30_000);
+          expect(peers.mayBubble(peer, now)).toBe(model.mayBubble(n, now));
+        }
+        const listed = [...peers].map((peer) => toHex(peers.address(peer)));
+        const expected = [...model.trusted.keys(), ...model.unverified.keys()];
+        expect(listed).toEqual(expected.map((n) => toHex(address(n))));
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+function act(peers: PeerTable, model: Model, what: string, n: number, now: number): void {
+  const known = model.get(n);
+  const peer = peers.find(address(n), 0);
+  if (known === undefined) {
+    if (what !== 'insert') return;
+    peers.insert(address(n), 0);
+    model.insert(n, UNVERIFIED_LIMIT);
+  } else if (what === 'trust') {
+    peers.trust(peer, now);
+    if (model.unverified.delete(n)) model.trusted.set(n, known);
+  } else if (what === 'heard') {
+    peers.lastReceived[peer] = known.heard = now;
+    peers.resetBubbles(peer);
+    known.unanswered = 0;
+  } else if (what === 'bubble' && model.mayBubble(n, now)) {
+    peers.countBubble(peer, now);
+    known.bubbles.push(now);
+    known.unanswered++;
+  } else if (what === 'renew') {
+    peers.renew(peer);
+    if (model.unverified.delete(n)) model.unverified.set(n, known);
+  } else if (what === 'distrust') {
+    peers.distrust(peer);
+    if (!model.trusted.delete(n)) return;
+    model.makeRoom(UNVERIFIED_LIMIT);
+    model.unverified.set(n, known);
+  } else if (what === 'remove') {
+    peers.remove(peer);
+    model.trusted.delete(n);
+    model.unverified.delete(n);
+  }
+}
