@@ -32,6 +32,12 @@ export interface Order {
   readonly lingerMs?: number;
 }
 
+/** `from`: one source or several, taken in turn. */
+export interface Forged extends Omit<Order, 'from' | 'vary' | 'lingerMs'> {
+  readonly from: string | readonly string[];
+  readonly port: number;
+}
+
 export interface Outcome {
   readonly sent: number;
   readonly failed: number;
@@ -53,11 +59,16 @@ export function send(host: Namespace, order: Order): Promise<Outcome> {
 }
 
 /** The same with a forged IPv4 source. */
-export function spoof(host: Namespace, order: Order & { readonly port: number }): Promise<Outcome> {
+export function spoof(host: Namespace, order: Forged): Promise<Outcome> {
   return carryOut(host, 'python3', 'spoof.py', order);
 }
 
-async function carryOut(host: Namespace, program: string, script: string, order: Order): Promise<Outcome> {
+async function carryOut(
+  host: Namespace,
+  program: string,
+  script: string,
+  order: Order | Forged,
+): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-attack-'));
   const file = join(folder, 'order.json');
   writeFileSync(

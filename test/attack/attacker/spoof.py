@@ -1,5 +1,5 @@
 """Sends UDP datagrams whose IPv4 source is not its own. Order (a JSON file):
-{ from, port, to, toPort, payloads: [hex], count, perSecond }."""
+{ from, port, to, toPort, payloads: [hex], count, perSecond }; `from` may be a list, taken in turn."""
 import json, socket, struct, sys, time
 
 order = json.load(open(sys.argv[1]))
@@ -7,16 +7,17 @@ payloads = [bytes.fromhex(payload) for payload in order["payloads"]]
 count, rate = order.get("count", len(payloads)), order.get("perSecond", 1e9)
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 raw.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
-source, to = socket.inet_aton(order["from"]), socket.inet_aton(order["to"])
+sources = order["from"] if isinstance(order["from"], list) else [order["from"]]
+to = socket.inet_aton(order["to"])
 
 
-def packet(payload):
+def packet(payload, source):
     # The kernel fills in length, identification and checksum; UDP over IPv4 may go without one.
     udp = struct.pack("!HHHH", order["port"], order["toPort"], 8 + len(payload), 0) + payload
-    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 0, 0, 0, 64, 17, 0, source, to) + udp
+    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 0, 0, 0, 64, 17, 0, socket.inet_aton(source), to) + udp
 
 
-packets = [packet(payload) for payload in payloads]
+packets = [packet(payloads[i % len(payloads)], sources[i % len(sources)]) for i in range(max(len(payloads), len(sources)))]
 begun = time.monotonic()
 failed = 0
 for sent in range(count):

@@ -1,0 +1,94 @@
+/** What a server can be made to send to a third party. S-23, S-27 */
+import { expect, test } from 'vitest';
+import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
+import { Internet, SERVER_ADDRESS, timeToFirstReply } from '../../src/lab/index.ts';
+import { buildBubble } from '../../src/wire/index.ts';
+import { startClient, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import {
+  ATTACKER_ADDRESS,
+  ArrivalCounter,
+  HonestPing,
+  VICTIM_ADDRESS,
+  addHost,
+  concatenate,
+  memoryOf,
+  mostWithin,
+  send,
+  spoof,
+  teredo,
+  v6,
+} from './ground.ts';
+
+const PORT = 5000;
+const VICTIM = teredo(SERVER_ADDRESS, `${VICTIM_ADDRESS}:6000`);
+const FROM_ATTACKER = buildBubble(teredo(SERVER_ADDRESS, `${ATTACKER_ADDRESS}:${PORT}`), VICTIM, 21);
+const FROM_NATIVE = buildBubble(v6('2001:db8:66::1'), VICTIM, 21);
+const ORDER = { from: ATTACKER_ADDRESS, port: PORT, to: SERVER_ADDRESS, toPort: 3544 };
+
+/** An extension of unknown type, as RFC 6081 lets them stand behind a bubble; `length` with its header. */
+function trailer(length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  bytes[0] = 0x7e;
+  bytes[1] = length - 2;
+  return bytes;
+}
+
+test('a bubble with 64 bytes behind it is forwarded, with 60 KB it is not', async () => {
+  await using net = new Internet();
+  const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
+  const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));
+  await startServer(net.server, SERVER_ADDRESS);
+  const load = concatenate(FROM_ATTACKER, ...Array.from({ length: 60 * 16 }, () => trailer(64)));
+  expect((await send(attacker, { ...ORDER, payloads: [load], count: 10 })).failed).toBe(0);
+  expect(await statusOf(net.server, 'server')).toMatchObject({ counters: { receivedDatagrams: 10 } });
+  expect(arrived.read().packets).toBe(0);
+  await send(attacker, { ...ORDER, payloads: [concatenate(FROM_ATTACKER, trailer(64))], count: 10 });
+  expect(arrived.read().packets).toBe(10);
+  // IPv4, UDP, an origin indication, the bubble, what was behind it: no more than 8 bytes are gained.
+  expect(arrived.read().bytes).toBe(10 * (20 + 8 + 8 + 40 + 64));
+});
+
+test('bubbles by the hundred thousand to a third party: within the limit, and others are forwarded meanwhile', async () => {
+  await using net = new Internet();
+  const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
+  const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));
+  const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
+  const server = await startServer(net.server, SERVER_ADDRESS);
+  await startClient(a.client, SERVER_ADDRESS);
+  await startClient(b.client, SERVER_ADDRESS);
+  await teredoAddress(a.client);
+  const address = await teredoAddress(b.client);
+  const before = memoryOf(server);
+  const attack = send(attacker, {
+    ...ORDER,
+    payloads: [FROM_ATTACKER, FROM_NATIVE],
+    count: 600_000,
+    perSecond: 60_000,
+  });
+  expect(await timeToFirstReply(a.client, address)).toBeLessThan(3_000);
+  const ping = await HonestPing.start(a.client, address);
+  const { seconds } = await attack;
+  const { packets } = arrived.read();
+  const { perSecond, burst } = SERVER_LIMITS.forwardedByPair;
+  expect(packets).toBeGreaterThan(0);
+  expect(packets).toBeLessThanOrEqual(burst + perSecond * (seconds + 1));
+  expect(memoryOf(server) - before).toBeLessThan(100);
+  const { answered, slowestMs } = await ping.stop();
+  expect(answered).toBeGreaterThan(0.9);
+  expect(slowestMs).toBeLessThan(1_000);
+});
+
+test('the same from 500 forged IPv4 addresses: the victim has a limit of its own', async () => {
+  await using net = new Internet();
+  const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
+  const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));
+  await startServer(net.server, SERVER_ADDRESS);
+  const from = Array.from({ length: 500 }, (_, i) => `198.51.${100 + (i >>> 8)}.${i & 0xff}`).filter(
+    (address) => !/\.(0|255)$/.test(address),
+  );
+  const attack = await spoof(attacker, { ...ORDER, from, payloads: [FROM_NATIVE], count: 200_000 });
+  expect(attack.failed).toBe(0);
+  const { packets } = arrived.read();
+  expect(packets).toBeGreaterThan(SERVER_LIMITS.forwardedByPair.burst);
+  expect(packets).toBeLessThanOrEqual(mostWithin(SERVER_LIMITS.forwarded, attack.seconds));
+});
