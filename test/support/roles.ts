@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { DaemonStatus } from '../../src/daemon/status.ts';
 import { until } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 
@@ -32,10 +33,13 @@ export function nameOf(host: Namespace, role: string): string {
   return `${host.name}-${role}`;
 }
 
+/** Of every role; what else it says differs. */
+type Status = DaemonStatus & Readonly<Record<string, unknown>>;
+
 /** The daemon's status, or undefined where it does not run. */
-export async function statusOf(host: Namespace, role: string): Promise<Record<string, unknown> | undefined> {
+export async function statusOf(host: Namespace, role: string): Promise<Status | undefined> {
   const asking = host.spawn(process.execPath, [PROGRAM, 'status', nameOf(host, role), '--json']);
-  return (await asking.exited) === 0 ? (JSON.parse(asking.stdout) as Record<string, unknown>) : undefined;
+  return (await asking.exited) === 0 ? (JSON.parse(asking.stdout) as Status) : undefined;
 }
 
 /** The Teredo address on a host's tunnel interface, once it has one: whoever runs the client. */

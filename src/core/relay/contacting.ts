@@ -16,7 +16,7 @@ import type { Ipv4 } from '../../wire/index.ts';
 import { Bubbles } from './bubbles.ts';
 import { Budgets } from './budgets.ts';
 import type { RelayContext } from './context.ts';
-import { Errors } from './errors.ts';
+import type { Errors } from './errors.ts';
 import { SOCKET } from './options.ts';
 import { isEchoReply } from './served.ts';
 
