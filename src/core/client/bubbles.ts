@@ -15,6 +15,8 @@ import { SOCKET } from './options.ts';
 
 /** One reply to a peer at one place every 1.5 s: its own attempts are 2 s apart, give or take what the way adds. A-4 */
 const REPLY_SPACING = { perSecond: 1 / 1.5, burst: 1 };
+/** Many more than peers that a client meets within a second or two; two of them in one bucket share its limit. */
+const BUCKETS = 1_024;
 /** A reply that has led somewhere makes up for this many. */
 const ANSWERED_REPLY = 2;
 
@@ -26,8 +28,8 @@ export class Bubbles {
 
   constructor(context: ClientContext) {
     this.context = context;
-    this.replies = new TokenBuckets(context.limits.bubbleReplies, context.entropy);
-    this.spacing = new TokenBuckets(REPLY_SPACING, context.entropy);
+    this.replies = new TokenBuckets(context.limits.bubbleReplies, context.entropy, BUCKETS);
+    this.spacing = new TokenBuckets(REPLY_SPACING, context.entropy, BUCKETS);
   }
 
   /** Whether a peer's Teredo address allows bubbles to its mapped address and to its server. CL-66 */
