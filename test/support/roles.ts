@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { DaemonStatus } from '../../src/daemon/status.ts';
+import type { DaemonStatus, PeerCounts } from '../../src/daemon/status.ts';
 import { until } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 
@@ -33,8 +33,8 @@ export function nameOf(host: Namespace, role: string): string {
   return `${host.name}-${role}`;
 }
 
-/** Of every role; what else it says differs. */
-type Status = DaemonStatus & Readonly<Record<string, unknown>>;
+/** Of any role: a server has no peers, and each has more than this. */
+type Status = DaemonStatus & { readonly peers: PeerCounts } & Readonly<Record<string, unknown>>;
 
 /** The daemon's status, or undefined where it does not run. */
 export async function statusOf(host: Namespace, role: string): Promise<Status | undefined> {
