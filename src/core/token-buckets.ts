@@ -1,7 +1,8 @@
 /**
- * Token buckets for keys that outsiders choose (IPv4 addresses, IPv6 prefixes). Memory is fixed: a key is hashed, keyed,
- * into one of a power of two of buckets, so an attacker with many keys cannot make it grow, and cannot choose whom
- * to share a bucket with. Two keys in one bucket share its budget.
+ * Token buckets for keys that outsiders choose (IPv4 addresses, IPv6 prefixes). Memory has a limit: a key is hashed, keyed,
+ * into one of a power of two of buckets, so an attacker with many keys cannot make it grow past that, and cannot choose
+ * whom to share a bucket with. Two keys in one bucket share its budget. Pages of buckets come with their first use: a
+ * client that knows three peers needs three of them.
  */
 import { HashKey } from './hash.ts';
 import type { Entropy } from './entropy.ts';
@@ -16,8 +17,10 @@ export interface BucketLimits {
 }
 
 export class TokenBuckets {
-  private readonly tokens: Float32Array;
-  private readonly stamps: Float64Array;
+  /** Two numbers a bucket: its tokens, and when they were counted. */
+  private readonly pages: (Float64Array | undefined)[];
+  /** The page of the bucket that was last refilled. */
+  private page: Float64Array = NO_PAGE;
   private readonly hash: HashKey;
   private readonly limits: BucketLimits;
   private readonly mask: number;
@@ -27,15 +30,14 @@ export class TokenBuckets {
     this.limits = limits;
     this.hash = new HashKey(entropy);
     this.mask = size - 1;
-    this.tokens = new Float32Array(size).fill(limits.burst);
-    this.stamps = new Float64Array(size).fill(-Infinity);
+    this.pages = Array.from({ length: Math.ceil(size / PAGE) });
   }
 
   /** Takes `cost` tokens of the key (two 32-bit words); false, taking nothing, when there are fewer. */
   take(high: number, low: number, now: number, cost = 1): boolean {
     const at = this.refill(high, low, now);
-    if (this.tokens[at] < cost) return false;
-    this.tokens[at] -= cost;
+    if (this.page[at] < cost) return false;
+    this.page[at] -= cost;
     return true;
   }
 
@@ -43,19 +45,34 @@ export class TokenBuckets {
   give(high: number, low: number, now: number, tokens: number): void {
     const at = this.refill(high, low, now);
     const { burst, ceiling = burst } = this.limits;
-    this.tokens[at] = Math.min(this.tokens[at] + tokens, ceiling);
+    this.page[at] = Math.min(this.page[at] + tokens, ceiling);
   }
 
+  /** Makes {@link page} that of the key and returns where in it the key's tokens are. */
   private refill(high: number, low: number, now: number): number {
-    const at = this.hash.of2(high, low) & this.mask;
-    const elapsed = now - this.stamps[at];
+    const bucket = this.hash.of2(high, low) & this.mask;
+    const page = (this.page = this.pages[bucket >>> PAGE_BITS] ?? this.addPage(bucket >>> PAGE_BITS));
+    const at = 2 * (bucket & (PAGE - 1));
+    const elapsed = now - page[at + 1];
     if (elapsed > 0) {
       const { perSecond, burst } = this.limits;
-      if (this.tokens[at] < burst) {
-        this.tokens[at] = Math.min(burst, this.tokens[at] + (elapsed * perSecond) / 1000);
-      }
-      this.stamps[at] = now;
+      if (page[at] < burst) page[at] = Math.min(burst, page[at] + (elapsed * perSecond) / 1000);
+      page[at + 1] = now;
     }
     return at;
   }
+
+  private addPage(number: number): Float64Array {
+    const page = new Float64Array(2 * PAGE);
+    for (let at = 0; at < page.length; at += 2) {
+      page[at] = this.limits.burst;
+      page[at + 1] = -Infinity;
+    }
+    this.pages[number] = page;
+    return page;
+  }
 }
+
+const PAGE_BITS = 6;
+const PAGE = 1 << PAGE_BITS;
+const NO_PAGE = new Float64Array(0);
