@@ -19,7 +19,8 @@ export const ATTACKER_ADDRESS = '192.0.2.66';
 export const VICTIM_ADDRESS = '192.0.2.99';
 
 export interface Order {
-  readonly from: string;
+  /** One source or several (of ours: a socket each), taken in turn. */
+  readonly from: string | readonly string[];
   readonly port?: number;
   readonly to: string | readonly string[];
   readonly toPort: number;
@@ -32,9 +33,7 @@ export interface Order {
   readonly lingerMs?: number;
 }
 
-/** `from`: one source or several, taken in turn. */
-export interface Forged extends Omit<Order, 'from' | 'vary' | 'lingerMs'> {
-  readonly from: string | readonly string[];
+export interface Forged extends Omit<Order, 'vary' | 'lingerMs'> {
   readonly port: number;
 }
 
@@ -85,18 +84,18 @@ async function carryOut(
   }
 }
 
-/** Counts the UDP datagrams that arrive at a host, whether or not anybody listens there. */
+/** Counts the UDP datagrams that arrive at a host, all or those that `match` (nftables); nobody there gets to see them. */
 export class ArrivalCounter {
   private readonly host: Namespace;
 
-  constructor(host: Namespace) {
+  constructor(host: Namespace, match = 'meta l4proto udp') {
     this.host = host;
     host.nft(`
       table inet watch {
         counter arrived { }
         chain arrivals {
           type filter hook prerouting priority -300; policy accept;
-          meta l4proto udp counter name arrived drop
+          ${match} counter name arrived drop
         }
       }`);
   }

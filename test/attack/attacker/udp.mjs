@@ -1,7 +1,7 @@
 /**
  * Sends UDP datagrams as fast as it is told to, or can, and tells what came back. Its order is a JSON file:
  * { from, port, to, toPort, payloads: [hex], count, perSecond, vary: [[offset, length]], lingerMs }; payloads go round,
- * `vary` puts random octets into each, `to` may be IPv6 addresses, one datagram to each in turn.
+ * `vary` puts random octets into each, `from` and `to` may be several addresses, taken in turn.
  */
 import { randomFillSync } from 'node:crypto';
 import dgram from 'node:dgram';
@@ -12,22 +12,16 @@ const IN_FLIGHT = 256;
 const KEPT_ANSWERS = 100;
 
 const order = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-const targets = Array.isArray(order.to) ? order.to : [order.to];
+const targets = [order.to].flat();
 const payloads = order.payloads.map((hex) => Buffer.from(hex, 'hex'));
 const { count = payloads.length, perSecond = Infinity, vary = [], lingerMs = 300 } = order;
 
 // A lookup that does not: addresses are literal, and resolving each would be the slowest part.
 const family = targets[0].includes(':') ? 6 : 4;
 const lookup = (address, _options, callback) => callback(null, address, family);
-const socket = dgram.createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup, sendBufferSize: 4 << 20 });
 const answers = [];
 let heard = 0;
-socket.on('message', (message) => {
-  heard++;
-  if (answers.length < KEPT_ANSWERS) answers.push(message.toString('hex'));
-});
-socket.on('error', () => {});
-await new Promise((resolve) => socket.bind(order.port ?? 0, order.from, resolve));
+const sockets = await Promise.all([order.from].flat().map(open));
 
 let failed = 0;
 const begun = performance.now();
@@ -48,11 +42,21 @@ for (let sent = 0; sent < count;) {
       let payload = payloads[sent % payloads.length];
       if (vary.length > 0) payload = Buffer.from(payload);
       for (const [offset, length] of vary) randomFillSync(payload, offset, length);
-      socket.send(payload, order.toPort, targets[sent % targets.length], done);
+      sockets[sent % sockets.length].send(payload, order.toPort, targets[sent % targets.length], done);
     }
   });
 }
 const seconds = (performance.now() - begun) / 1000;
 await sleep(lingerMs);
 console.log(`done ${JSON.stringify({ sent: count, failed, seconds, heard, answers })}`);
-socket.close();
+for (const socket of sockets) socket.close();
+
+async function open(from) {
+  const socket = dgram.createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup });
+  socket.on('message', (message) => {
+    heard++;
+    if (answers.length < KEPT_ANSWERS) answers.push(message.toString('hex'));
+  });
+  await new Promise((resolve) => socket.bind(order.port ?? 0, from, resolve));
+  return socket;
+}

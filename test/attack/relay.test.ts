@@ -1,0 +1,137 @@
+/** What a relay can be made to send, and to keep. R-22, R-31, R-33 */
+import { expect, test } from 'vitest';
+import { RELAY_LIMITS } from '../../src/core/relay/limits.ts';
+import {
+  Internet,
+  NATIVE_ADDRESS,
+  RELAY_ADDRESS,
+  SERVER_ADDRESS,
+  timeToFirstReply,
+  until,
+} from '../../src/lab/index.ts';
+import { buildBubble, formatIpv6 } from '../../src/wire/index.ts';
+import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import {
+  ATTACKER_ADDRESS,
+  ArrivalCounter,
+  HonestPing,
+  VICTIM_ADDRESS,
+  addHost,
+  memoryOf,
+  mostWithin,
+  send,
+  spoof,
+  teredo,
+  v6,
+} from './ground.ts';
+
+const ATTACKER_NATIVE = '2001:db8:2::66';
+
+/** Clients that don't exist, of a server that is none. */
+function invented(server: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) =>
+    formatIpv6(teredo(server, `8.${i >>> 16}.${(i >>> 8) & 0xff}.${i & 0xff}:${1024 + (i % 60_000)}`)),
+  );
+}
+
+test('100,000 destinations that name a victim as their server: few bubbles, little memory, no harm to others', async () => {
+  await using net = new Internet();
+  const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));
+  const [old, late] = [net.site('old', 'port-restricted'), net.site('late', 'port-restricted')];
+  const elsewhere = net.lab.host('elsewhere');
+  net.lab.wire(net.relay, 'v6e', ['2001:db8:7::1/64'], elsewhere, 'v6', ['2001:db8:7::2/64']);
+  elsewhere.ip('-6', 'route', 'add', 'default', 'via', '2001:db8:7::1');
+  net.native.ip('addr', 'add', `${ATTACKER_NATIVE}/64`, 'dev', 'v6', 'nodad');
+  await startServer(net.server, SERVER_ADDRESS);
+  const relay = await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(old.client, SERVER_ADDRESS);
+  await startClient(late.client, SERVER_ADDRESS);
+  const oldAddress = await teredoAddress(old.client);
+  const lateAddress = await teredoAddress(late.client);
+  const ping = await HonestPing.start(net.native, oldAddress);
+  const before = memoryOf(relay);
+  const attack = send(net.native, {
+    from: ATTACKER_NATIVE,
+    to: invented(VICTIM_ADDRESS, 100_000),
+    toPort: 9,
+    payloads: [new Uint8Array(100)],
+    count: 500_000,
+    perSecond: 50_000,
+  });
+  await until('the flood', () =>
+    arrived.read().packets >= RELAY_LIMITS.bySource.shared.burst ? true : undefined,
+  );
+  expect(await timeToFirstReply(elsewhere, lateAddress)).toBeLessThan(3_000);
+  const { seconds } = await attack;
+  expect(arrived.read().packets).toBeLessThanOrEqual(mostWithin(RELAY_LIMITS.bySource, seconds));
+  expect(memoryOf(relay) - before).toBeLessThan(100);
+  const { answered, slowestMs } = await ping.stop();
+  expect(answered).toBeGreaterThan(0.9);
+  expect(slowestMs).toBeLessThan(1_000);
+  const { peers } = (await statusOf(net.relay, 'relay'))!;
+  expect(peers.unverified).toBeLessThanOrEqual(RELAY_LIMITS.peers.unverified);
+  expect(peers.trusted).toBe(2);
+});
+
+test('the same from 1,000 native /64s: the victim has a limit of its own', async () => {
+  await using net = new Internet();
+  const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const relay = await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS);
+  const ping = await HonestPing.start(net.native, await teredoAddress(site.client));
+  const before = memoryOf(relay);
+  net.native.ip('-6', 'route', 'add', 'local', '2001:db8:6600::/40', 'dev', 'lo');
+  net.native.sysctl('net.ipv6.ip_nonlocal_bind', '1');
+  const froms = Array.from(
+    { length: 1_000 },
+    (_, i) => `2001:db8:66${(i >>> 8).toString(16).padStart(2, '0')}:${(i & 0xff).toString(16)}::1`,
+  );
+  const begun = performance.now();
+  await send(net.native, {
+    from: froms,
+    to: invented(VICTIM_ADDRESS, 100_000),
+    toPort: 9,
+    payloads: [new Uint8Array(100)],
+    count: 100_000,
+  });
+  const seconds = (performance.now() - begun) / 1000;
+  const { packets } = arrived.read();
+  expect(packets).toBeGreaterThan(mostWithin(RELAY_LIMITS.bySource, 0));
+  expect(packets).toBeLessThanOrEqual(mostWithin(RELAY_LIMITS.byServer, seconds));
+  // 65,536 contacts at most, and what the collector has not taken back yet.
+  expect(memoryOf(relay) - before).toBeLessThan(300);
+  const { answered, slowestMs } = await ping.stop();
+  expect(answered).toBeGreaterThan(0.9);
+  expect(slowestMs).toBeLessThan(1_000);
+});
+
+test("bubbles in a victim's name do not turn traffic towards it", async () => {
+  await using net = new Internet();
+  const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
+  const arrived = new ArrivalCounter(
+    addHost(net, 'victim', VICTIM_ADDRESS),
+    `ip saddr ${RELAY_ADDRESS} meta l4proto udp`,
+  );
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  const victim = teredo(SERVER_ADDRESS, `${VICTIM_ADDRESS}:6000`);
+  const pinging = net.native.spawn('ping', ['-n', '-i', '0.2', formatIpv6(victim)]);
+  await until(
+    'a contact',
+    async () => (await statusOf(net.relay, 'relay'))!.counters.contactsBegun || undefined,
+  );
+  const guesses = Array.from({ length: 256 }, (_, i) =>
+    buildBubble(victim, v6(`fe80::${i.toString(16)}`), 21),
+  );
+  guesses.push(buildBubble(victim, v6(NATIVE_ADDRESS), 21));
+  const forged = { from: VICTIM_ADDRESS, port: 6000, to: RELAY_ADDRESS, toPort: 3545 };
+  await spoof(attacker, { ...forged, payloads: guesses, count: 20_000 });
+  await pinging.stop();
+  expect(arrived.read().packets).toBe(0);
+  const { counters, peers } = (await statusOf(net.relay, 'relay'))!;
+  expect(counters.droppedForgedProof).toBeGreaterThan(10_000);
+  expect(counters.relayedToClients).toBe(0);
+  expect(peers.trusted).toBe(0);
+});
