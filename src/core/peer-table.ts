@@ -18,6 +18,9 @@ export const FREE = 0;
 export const UNVERIFIED = 1;
 export const TRUSTED = 2;
 
+/** A power of two. */
+const CROWDS = 16_384;
+
 export interface PeerLimits {
   readonly trusted: number;
   readonly unverified: number;
@@ -55,8 +58,8 @@ export class PeerTable {
   private readonly heads = [NO_PEER, NO_PEER, NO_PEER];
   private readonly tails = [NO_PEER, NO_PEER, NO_PEER];
   private readonly counts = [0, 0, 0];
-  /** How many trusted peers have the same origin, by a hash of that. */
-  private readonly crowds = new Uint32Array(16_384);
+  /** How many trusted peers have the same origin, by a hash of that; there from the first trusted peer on. */
+  private crowds = new Uint32Array(0);
   /** Makes each draw of a random peer another one. */
   private draws = 0;
 
@@ -267,7 +270,7 @@ export class PeerTable {
     const w = peer * 4;
     const key =
       words[w] === TEREDO_PREFIX ? this.hash.of2(words[w + 3]!, 0) : this.hash.of2(words[w]!, words[w + 1]!);
-    return key & (this.crowds.length - 1);
+    return key & (CROWDS - 1);
   }
 
   /** Takes a slot out of the list it is in and appends it to another. */
@@ -281,6 +284,7 @@ export class PeerTable {
     else this.previous[after] = before;
     this.counts[from]!--;
     if (from !== list && from === TRUSTED) this.crowds[this.crowdOf(peer)]!--;
+    if (list === TRUSTED && this.crowds.length === 0) this.crowds = new Uint32Array(CROWDS);
     if (from !== list && list === TRUSTED) this.crowds[this.crowdOf(peer)]!++;
     this.append(peer, list);
   }
