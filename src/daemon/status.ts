@@ -6,6 +6,8 @@ export interface DaemonStatus {
   readonly name: string;
   readonly pid: number;
   readonly uptimeSeconds: number;
+  /** Which network namespace it runs in: `net:[...]`, as in /proc/PID/ns. */
+  readonly networkNamespace: string;
   /** Packets by verdict and reason. */
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -72,6 +74,7 @@ export interface PeerStatus {
 export interface PeersStatus {
   readonly version: 1;
   readonly name: string;
+  readonly networkNamespace: string;
   readonly peers: readonly PeerStatus[];
   /** How many there are, of which `peers` shows the first. */
   readonly total: number;

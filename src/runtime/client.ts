@@ -66,6 +66,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
   private readonly monitor: NetworkMonitor;
+  private servers: readonly ServerCandidate[];
   private udp: { readonly local: Endpoint; readonly counters: UdpCounters } | undefined;
   private tunnel: ClientInterface | undefined;
   private network: AttachedNetwork;
@@ -76,6 +77,7 @@ export class Client extends EventEmitter<ClientEvents> {
   constructor(settings: ClientSettings, ports: PortFactory) {
     super();
     this.settings = settings;
+    this.servers = settings.servers;
     this.ports = ports;
     this.policy = new AddressPolicy({ allowPrivate: settings.allowPrivate ?? false });
     this.network = this.lookAtNetwork();
@@ -90,6 +92,7 @@ export class Client extends EventEmitter<ClientEvents> {
         localDiscovery: settings.localDiscovery,
         legacyCone: settings.legacyCone,
         network: this.network,
+        servicePort: settings.port === 0 ? undefined : settings.port,
         policy: this.policy,
         limits: settings.limits,
       },
@@ -150,7 +153,7 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   get server(): ServerCandidate | undefined {
-    return this.machine.server === undefined ? undefined : this.settings.servers[this.machine.server];
+    return this.machine.server === undefined ? undefined : this.servers[this.machine.server];
   }
 
   get serverResults(): readonly ServerResult[] {
@@ -188,6 +191,12 @@ export class Client extends EventEmitter<ClientEvents> {
 
   peers(): Iterable<PeerStatus> {
     return this.machine.peers(this.driver.now);
+  }
+
+  /** The names were resolved again: what is the same goes on being used. */
+  setServers(servers: readonly ServerCandidate[]): void {
+    this.servers = servers;
+    this.driver.request((now) => this.machine.setServers(servers, now));
   }
 
   /** Begins to contact a peer; false where that cannot be. */

@@ -1,39 +1,44 @@
 import { ask, findSockets } from '../../daemon/control-client.ts';
-import type { ControlRequest } from '../../daemon/control-protocol.ts';
+import type { ControlAnswer, ControlRequest } from '../../daemon/control-protocol.ts';
+import { networkNamespace } from '../../daemon/network-namespace.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 
-/** Each running daemon's answer, or the one of this name. Fails where there is none. */
-export async function askDaemons<T>(name: string | undefined, request: ControlRequest): Promise<T[]> {
+/** What every answer tells of who gives it. */
+interface Answerer {
+  readonly name: string;
+  readonly networkNamespace: string;
+}
+
+/**
+ * The answer of the daemon of this name; without a name those of all that run in this network namespace and have one to
+ * give, or of all on this machine where none runs in it. Fails where there is none.
+ */
+export async function askDaemons<T extends Answerer>(
+  name: string | undefined,
+  request: ControlRequest,
+): Promise<T[]> {
   const answers: T[] = [];
+  let refusal: string | undefined;
   for (const { path } of findSockets(name)) {
-    try {
-      const answer = await ask(path, request);
-      if (!answer.ok) throw new CommandFailure(EXIT.FAILED, answer.message);
-      answers.push(answer.result as T);
-    } catch (error) {
-      if (error instanceof CommandFailure) throw error;
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === 'EACCES') {
-        throw new CommandFailure(
-          EXIT.NOT_PERMITTED,
-          `not permitted to open ${path}: ask as its owner or as root`,
-        );
-      }
-      // ECONNREFUSED, ENOENT: what a killed daemon left behind; it is not running, which is what is asked
-      if (code === undefined) throw new CommandFailure(EXIT.TIMED_OUT, (error as Error).message);
-    }
+    const answer = await askAt(path, request);
+    if (answer === undefined) continue;
+    if (answer.ok) answers.push(answer.result as T);
+    else refusal = answer.message;
   }
   if (answers.length === 0) {
+    if (refusal !== undefined) throw new CommandFailure(EXIT.FAILED, refusal);
     throw new CommandFailure(
       EXIT.NO_DAEMON,
       name === undefined ? 'no teredo daemon is running here' : `no teredo daemon named "${name}" is running`,
     );
   }
-  return answers;
+  const here = networkNamespace();
+  const local = answers.filter((answer) => answer.networkNamespace === here);
+  return name !== undefined || local.length === 0 ? answers : local;
 }
 
-/** The answer of the daemon of this name; without a name there must be just one that runs. */
-export async function askOne<T extends { readonly name: string }>(
+/** As {@link askDaemons}, but there must be just one that answers. */
+export async function askOne<T extends Answerer>(
   name: string | undefined,
   request: ControlRequest,
 ): Promise<T> {
@@ -43,4 +48,21 @@ export async function askOne<T extends { readonly name: string }>(
     throw new CommandFailure(EXIT.USAGE, `several daemons are running (${names}): say which`);
   }
   return answers[0]!;
+}
+
+/** Undefined where nobody listens: what a killed daemon left behind is not a daemon. */
+async function askAt(path: string, request: ControlRequest): Promise<ControlAnswer | undefined> {
+  try {
+    return await ask(path, request);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES') {
+      throw new CommandFailure(
+        EXIT.NOT_PERMITTED,
+        `not permitted to open ${path}: ask as its owner or as root`,
+      );
+    }
+    if (code === undefined) throw new CommandFailure(EXIT.TIMED_OUT, message); // it listens, but does not answer
+    return undefined;
+  }
 }

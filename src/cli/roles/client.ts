@@ -2,9 +2,11 @@ import { Command, Option } from 'commander';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
+import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { ClientStatus, PeersStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6, parseIpv6 } from '../../wire/index.ts';
-import { EXIT } from '../exit-codes.ts';
+import type { ServerCandidate } from '../../core/client/index.ts';
+import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { explainReason } from '../explain.ts';
 import { peerStatus } from '../peer-status.ts';
 import { resolveServers } from '../resolve.ts';
@@ -12,6 +14,9 @@ import { readSecret } from '../secrets.ts';
 import { hostsValue, interfaceValue, ipv4Value, nameValue, portValue, secondsValue } from '../values.ts';
 import { commonStatus, runRole, say } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
+
+/** Least time between two resolutions of the servers' names. */
+const RESOLVE_AGAIN_MS = 30_000;
 
 interface ClientOptions {
   readonly server: string[];
@@ -57,7 +62,9 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     )
     .action(async (options: ClientOptions) => {
       const settings = await settingsOf(options);
-      finish(await runRole('client', options.name, (running) => new ClientRole(settings, running)));
+      const resolve = (): Promise<ServerCandidate[]> =>
+        resolveServers(options.server, options.secondary, () => {});
+      finish(await runRole('client', options.name, (running) => new ClientRole(settings, resolve, running)));
     });
 }
 
@@ -83,12 +90,15 @@ function refreshOf(text: string | undefined): number | 'determine' | undefined {
 class ClientRole implements Role {
   private readonly client: Client;
 
-  constructor(settings: ClientSettings, running: RunningRole) {
+  private resolvedAt = performance.now();
+
+  constructor(settings: ClientSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
     const client = new Client(settings, kernelPorts());
     this.client = client;
     client.on('state', (state, reason) => {
       if (state === 'qualified') say(`qualified: ${client.toString()}, ${natInWords(client)}`);
       else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
+      if (state === 'offline' && reason !== 'stopped') void this.resolveAgain(resolve);
     });
     client.on('default-route', (on) => {
       if (on) say(`default route through ${client.interfaceName}`);
@@ -102,6 +112,18 @@ class ClientRole implements Role {
     });
     client.on('warning', (message) => say(`warning: ${message}`));
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+  }
+
+  /** No server answers: perhaps the names lead somewhere else by now. */
+  private async resolveAgain(resolve: () => Promise<ServerCandidate[]>): Promise<void> {
+    if (performance.now() - this.resolvedAt < RESOLVE_AGAIN_MS) return;
+    this.resolvedAt = performance.now();
+    try {
+      this.client.setServers(await resolve());
+    } catch (error) {
+      // Names that lead nowhere now may be those of a network that is away: the addresses known so far are kept.
+      if (!(error instanceof CommandFailure)) throw error;
+    }
   }
 
   start(): Promise<void> {
@@ -152,6 +174,7 @@ class ClientRole implements Role {
     return {
       version: 1,
       name,
+      networkNamespace: networkNamespace(),
       total: all.length,
       peers: all.slice(0, limit).map((peer) => peerStatus(peer, this.client.now)),
     };

@@ -3,6 +3,7 @@ import { kernelPorts } from '../../io/kernel-ports.ts';
 import { ALL_NATIVE, Relay } from '../../runtime/relay.ts';
 import type { RelaySettings } from '../../runtime/relay.ts';
 import { TRUSTED } from '../../core/peer-table.ts';
+import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { PeersStatus, PeerStatus, RelayStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
@@ -126,6 +127,12 @@ class RelayRole implements Role {
         ...secondsAgo(peers.lastReceived[peer]!, peers.lastSent[peer]!, now),
       });
     }
-    return { version: 1, name, total: peers.trustedCount + peers.unverifiedCount, peers: shown };
+    return {
+      version: 1,
+      name,
+      networkNamespace: networkNamespace(),
+      total: peers.trustedCount + peers.unverifiedCount,
+      peers: shown,
+    };
   }
 }

@@ -2,7 +2,8 @@ import { ControlServer } from '../../daemon/control-server.ts';
 import type { ControlHandler } from '../../daemon/control-server.ts';
 import { controlDirectory } from '../../daemon/control-path.ts';
 import type { ControlAnswer } from '../../daemon/control-protocol.ts';
-import type { PeersStatus, RoleStatus } from '../../daemon/status.ts';
+import { networkNamespace } from '../../daemon/network-namespace.ts';
+import type { DaemonStatus, PeersStatus, RoleStatus } from '../../daemon/status.ts';
 import { notifySystemd } from '../../io/systemd.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -121,11 +122,12 @@ function handlerOf(name: string, role: Role): ControlHandler {
 const started = performance.now();
 
 /** What every role's status begins with. */
-export function commonStatus(name: string): { version: 1; name: string; pid: number; uptimeSeconds: number } {
+export function commonStatus(name: string): Omit<DaemonStatus, 'counters'> {
   return {
     version: 1,
     name,
     pid: process.pid,
     uptimeSeconds: Math.round((performance.now() - started) / 100) / 10,
+    networkNamespace: networkNamespace(),
   };
 }
