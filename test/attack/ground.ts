@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FairLimits } from '../../src/core/fair-budget.ts';
+import { ping } from '../../src/lab/index.ts';
 import type { Internet, Namespace, Running } from '../../src/lab/index.ts';
 import {
   makeTeredoAddress,
@@ -127,6 +128,7 @@ export class HonestPing {
 
   /** Begun, and answered once. */
   static async start(from: Namespace, to: string): Promise<HonestPing> {
+    await ping(from, to); // the address may be there before the route is
     const running = from.spawn('ping', ['-n', '-i', '0.2', to]);
     await running.waitFor(/time=/);
     return new HonestPing(running);
@@ -138,7 +140,8 @@ export class HonestPing {
     await this.running.exited;
     const times = [...this.running.output.matchAll(/time=([\d.]+) ms/g)].map(([, ms]) => Number(ms));
     const [, sent] = /(\d+) packets transmitted/.exec(this.running.output)!;
-    return { answered: times.length / Number(sent), slowestMs: Math.max(...times) };
+    // The last may still be on its way.
+    return { answered: times.length / Math.max(1, Number(sent) - 1), slowestMs: Math.max(...times) };
   }
 }
 
