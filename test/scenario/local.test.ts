@@ -77,6 +77,8 @@ describe('ports', () => {
     const nat = net.addNat('portRestricted');
     const clients = Array.from({ length: 3 }, () => net.addClient({ behind: nat, servicePort: 40_000 }));
     expectQualified(net.world, 2_000, ...clients);
-    expect(clients.map((client) => client.machine.mapped!.port).toSorted((a, b) => a - b)).toEqual([40_000, 40_001, 40_002]);
+    expect(clients.map((client) => client.machine.mapped!.port).toSorted((a, b) => a - b)).toEqual([
+      40_000, 40_001, 40_002,
+    ]);
   });
 });
