@@ -60,7 +60,7 @@ export class Internet {
   /** Plugs a host into the backbone; all of it is on one wire. */
   attach(host: Namespace, name: string, ...addresses: string[]): void {
     this.lab.connect(host, name, this.backbone, ...addresses.map((address) => `${address}/24`));
-    for (const network of BACKBONE) host.ip('route', 'replace', network, 'dev', name, 'src', addresses[0]!);
+    host.ipBatch(...BACKBONE.map((network) => `route replace ${network} dev ${name} src ${addresses[0]}`));
   }
 
   /** A NAT with a LAN behind it and a client on that. */

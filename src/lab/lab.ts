@@ -1,3 +1,4 @@
+import { sweepAfterwards } from './janitor.ts';
 import { Namespace } from './namespace.ts';
 import { execute } from './process.ts';
 
@@ -11,9 +12,9 @@ export class Lab {
   private wires = 0;
 
   constructor() {
-    this.prefix = `td${process.pid.toString(36)}${(labs++).toString(36)}`;
-    open.add(this);
-    if (open.size === 1) process.once('exit', removeAll);
+    const ofProcess = `td${process.pid}-`;
+    if (labs === 0) sweepAfterwards(ofProcess);
+    this.prefix = `${ofProcess}${labs++}`;
   }
 
   /** A new host. `name` is for people; it is unique within the lab. */
@@ -26,31 +27,16 @@ export class Lab {
   /** A switch: a namespace with a bridge, onto which {@link connect} plugs hosts. */
   switch(name: string): Namespace {
     const namespace = this.host(name);
-    namespace.ip('link', 'add', 'bridge', 'type', 'bridge', 'forward_delay', '0');
-    namespace.ip('link', 'set', 'bridge', 'up');
+    namespace.ipBatch('link add bridge type bridge forward_delay 0', 'link set bridge up');
     return namespace;
   }
 
   /** Plugs a host's new interface into a switch. Addresses with their prefix lengths. */
   connect(host: Namespace, name: string, to: Namespace, ...addresses: string[]): void {
     const port = `p${(this.wires++).toString(36)}`;
-    execute('ip', [
-      'link',
-      'add',
-      name,
-      'netns',
-      host.name,
-      'type',
-      'veth',
-      'peer',
-      'name',
-      port,
-      'netns',
-      to.name,
-    ]);
-    to.ip('link', 'set', port, 'master', 'bridge');
-    to.ip('link', 'set', port, 'up');
-    this.bringUp(host, name, addresses);
+    makeWire(host, name, to, port);
+    to.ipBatch(`link set ${port} master bridge`, `link set ${port} up`);
+    bringUp(host, name, addresses);
   }
 
   /** A wire between two hosts. */
@@ -62,55 +48,42 @@ export class Lab {
     bName: string,
     bAddresses: string[],
   ): void {
-    execute('ip', [
-      'link',
-      'add',
-      aName,
-      'netns',
-      a.name,
-      'type',
-      'veth',
-      'peer',
-      'name',
-      bName,
-      'netns',
-      b.name,
-    ]);
-    this.bringUp(a, aName, aAddresses);
-    this.bringUp(b, bName, bAddresses);
+    makeWire(a, aName, b, bName);
+    bringUp(a, aName, aAddresses);
+    bringUp(b, bName, bAddresses);
   }
 
   async remove(): Promise<void> {
-    open.delete(this);
     await Promise.all(this.namespaces.splice(0).map((namespace) => namespace.remove()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.remove();
   }
-
-  removeNow(): void {
-    for (const namespace of this.namespaces.splice(0)) {
-      try {
-        namespace.removeNow();
-      } catch {
-        // on the way out: go on with the others
-      }
-    }
-  }
-
-  private bringUp(host: Namespace, name: string, addresses: readonly string[]): void {
-    for (const address of addresses) {
-      if (address.includes(':')) host.ip('addr', 'add', address, 'dev', name, 'nodad');
-      else host.ip('addr', 'add', address, 'dev', name);
-    }
-    host.ip('link', 'set', name, 'up');
-  }
 }
 
 let labs = 0;
-const open = new Set<Lab>();
 
-function removeAll(): void {
-  for (const lab of open) lab.removeNow();
+function makeWire(a: Namespace, aName: string, b: Namespace, bName: string): void {
+  execute('ip', [
+    'link',
+    'add',
+    aName,
+    'netns',
+    a.name,
+    'type',
+    'veth',
+    'peer',
+    'name',
+    bName,
+    'netns',
+    b.name,
+  ]);
+}
+
+function bringUp(host: Namespace, name: string, addresses: readonly string[]): void {
+  const adding = addresses.map(
+    (address) => `addr add ${address} dev ${name}${address.includes(':') ? ' nodad' : ''}`,
+  );
+  host.ipBatch(...adding, `link set ${name} up`);
 }

@@ -17,6 +17,9 @@ export function execute(command: string, args: readonly string[], input?: string
 /** How long a program may take to end after SIGTERM. */
 const END_MS = 10_000;
 
+/** How long its output may go on after its end. */
+const DRAIN_MS = 1_000;
+
 /** A program that runs beside us, with what it has printed so far. */
 export class Running {
   readonly child: ChildProcess;
@@ -41,6 +44,14 @@ export class Running {
       this.child.on('error', (error) => {
         this.add(error.message);
         resolve(127);
+      });
+      this.child.on('exit', () => {
+        // Children of its own may hold on to its output: what they say after it is not waited for long.
+        const draining = setTimeout(() => {
+          this.child.stdout!.destroy();
+          this.child.stderr!.destroy();
+        }, DRAIN_MS);
+        this.child.on('close', () => clearTimeout(draining));
       });
       this.child.on('close', (code, signal) => {
         resolve(code ?? 128 + (SIGNALS[signal ?? ''] ?? 0));
