@@ -14,6 +14,7 @@ export class MachineRig<M extends Machine> implements CommandExecutor {
   now = 10_000;
   sent: Sent[] = [];
   delivered: Uint8Array[] = [];
+  private readonly buffer = new Uint8Array(70_000);
 
   constructor(machine: M) {
     this.machine = machine;
@@ -26,15 +27,15 @@ export class MachineRig<M extends Machine> implements CommandExecutor {
 
   /** A datagram arrives. */
   receive(from: Endpoint, datagram: Uint8Array, socket = 0): this {
-    const { buffer, end } = withHeadroom(datagram);
-    this.machine.handleDatagram(socket, buffer, HEADROOM, end, from.address, from.port, this.now);
+    const end = this.lend(datagram);
+    this.machine.handleDatagram(socket, this.buffer, HEADROOM, end, from.address, from.port, this.now);
     return this.drain();
   }
 
   /** A packet comes from the IPv6 side. */
   offer(packet: Uint8Array): this {
-    const { buffer, end } = withHeadroom(packet);
-    this.machine.handlePacket(buffer, HEADROOM, end, this.now);
+    const end = this.lend(packet);
+    this.machine.handlePacket(this.buffer, HEADROOM, end, this.now);
     return this.drain();
   }
 
@@ -72,6 +73,16 @@ export class MachineRig<M extends Machine> implements CommandExecutor {
 
   event(): void {}
 
+  /** As a driver does: one buffer for all inputs, and what surrounds the bytes in it is not zero. */
+  private lend(bytes: Uint8Array): number {
+    const end = HEADROOM + bytes.length;
+    this.buffer
+      .fill(0xa5, 0, HEADROOM)
+      .fill(0xa5, end, end + 32)
+      .set(bytes, HEADROOM);
+    return end;
+  }
+
   private drain(): this {
     this.machine.commands.drain(this);
     return this;
@@ -87,12 +98,4 @@ export function packetOf(source: Ipv6, destination: Ipv6, length = 8, nextHeader
 
 export function join(...parts: Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
-}
-
-/** What surrounds the bytes is not zero, so that nobody reads it unnoticed. */
-function withHeadroom(bytes: Uint8Array): { buffer: Uint8Array; end: number } {
-  const end = HEADROOM + bytes.length;
-  const buffer = new Uint8Array(end + 32).fill(0xa5);
-  buffer.set(bytes, HEADROOM);
-  return { buffer, end };
 }

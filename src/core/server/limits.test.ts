@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import { MAPPED, PEER_MAPPED, PRIMARY, at, teredo, v6 } from '../../../test/support/client-rig.ts';
+import { ServerRig, solicitation } from '../../../test/support/server-rig.ts';
+import { buildBubble, buildEchoRequest } from '../../wire/index.ts';
+
+const ATTACKER = at('198.51.100.66:6666');
+const VICTIM = PEER_MAPPED;
+
+/** Calls `act` this often within each millisecond of some seconds. */
+function flood(rig: ServerRig, seconds: number, perMillisecond: number, act: (count: number) => void): void {
+  let count = 0;
+  for (let ms = 0; ms < seconds * 1_000; ms++) {
+    for (let i = 0; i < perMillisecond; i++) act(count++);
+    rig.now++;
+  }
+}
+
+describe('limits of a server', () => {
+  test('a million solicitations from one address get 2,000 answers a second', () => {
+    const rig = new ServerRig();
+    const request = solicitation();
+    flood(rig, 10, 100, () => rig.receive(ATTACKER, request));
+    expect(rig.sent.length).toBeGreaterThan(39_000);
+    expect(rig.sent.length).toBeLessThan(40_200);
+    expect(rig.machine.counters.droppedAnswerLimit).toBe(1_000_000 - rig.sent.length);
+  });
+
+  test('beside it, clients are answered: elsewhere always, behind the same address too', () => {
+    const rig = new ServerRig();
+    const request = solicitation();
+    let asked = 0;
+    flood(rig, 20, 20, (count) => {
+      rig.receive(ATTACKER, request);
+      if (count % 2_000 !== 0) return;
+      asked++;
+      rig.receive(MAPPED, request);
+      rig.receive({ address: ATTACKER.address, port: 10_000 + (count % 40) }, request);
+    });
+    const answered = (address: number) =>
+      rig.sent.filter((sent) => sent.address === address && sent.port !== ATTACKER.port).length;
+    expect(answered(MAPPED.address)).toBe(asked);
+    // Spread over its few ports, it asks more than a modest client does.
+    expect(answered(ATTACKER.address)).toBeGreaterThan(10);
+    const late = { address: ATTACKER.address, port: 20_000 };
+    expect(rig.clear().receive(late, request).sent.length).toBe(1);
+  });
+
+  test('a carrier NAT: 10,000 clients on one address ask at once after an outage, then 400 a second', () => {
+    const rig = new ServerRig();
+    const request = solicitation();
+    const ask = (port: number) => rig.receive({ address: MAPPED.address, port }, request);
+    for (let port = 1; port <= 10_000; port++) ask(port);
+    expect(rig.sent.length).toBe(10_000);
+    rig.clear().advance(4_000);
+    for (let second = 0; second < 25; second++) {
+      for (let i = 0; i < 400; i++) ask(1 + second * 400 + i);
+      rig.advance(1_000);
+    }
+    expect(rig.sent.length).toBe(10_000);
+  });
+
+  test('7.4.1: bubbles from one attacker to one victim: 200 a second', () => {
+    const rig = new ServerRig();
+    const attack = buildBubble(teredo(PRIMARY, ATTACKER), teredo(PRIMARY, VICTIM), 21);
+    flood(rig, 10, 10, () => rig.receive(ATTACKER, attack));
+    expect(rig.sent.length).toBeLessThan(3_010);
+  });
+
+  test('beside them, others reach that victim', () => {
+    const rig = new ServerRig();
+    const honest = buildBubble(teredo(PRIMARY, MAPPED), teredo(PRIMARY, VICTIM), 21);
+    let reached = 0;
+    flood(rig, 20, 20, (count) => {
+      const from = { address: ATTACKER.address + (count % 50), port: 6666 };
+      rig.receive(from, buildBubble(teredo(PRIMARY, from), teredo(PRIMARY, VICTIM), 21));
+      if (count % 80_000 !== 79_999) return;
+      const before = rig.sent.length;
+      rig.receive(MAPPED, honest);
+      reached += rig.sent.length - before;
+    });
+    expect(rig.sent.length).toBeLessThan(33_000);
+    expect(reached).toBe(5);
+  });
+
+  test('what is long costs more: a victim gets no load', () => {
+    const rig = new ServerRig();
+    const load = buildEchoRequest({
+      source: v6('fe80::1'),
+      destination: teredo(PRIMARY, VICTIM),
+      hopLimit: 64,
+      identifier: 1,
+      sequence: 1,
+      data: new Uint8Array(1_232),
+    });
+    flood(rig, 10, 5, () => rig.receive(ATTACKER, load));
+    const octets = rig.sent.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    expect(octets / 10).toBeLessThan(40_000);
+  });
+
+  test('pings to one native network: limited, and one attacker does not use up what others have', () => {
+    const rig = new ServerRig();
+    const ping = (from: typeof MAPPED, low: string) =>
+      buildEchoRequest({
+        source: teredo(PRIMARY, from),
+        destination: v6(`2001:db8::${low}`),
+        hopLimit: 64,
+        identifier: 1,
+        sequence: 1,
+        data: new Uint8Array(8),
+      });
+    flood(rig, 10, 10, (count) => rig.receive(ATTACKER, ping(ATTACKER, (count & 0xffff).toString(16))));
+    expect(rig.delivered.length).toBeLessThan(10_100);
+    rig.clear().receive(MAPPED, ping(MAPPED, '1'));
+    expect(rig.delivered.length).toBe(1);
+  });
+
+  test('S-2: a server keeps nothing that is ever due', () => {
+    const rig = new ServerRig().example('EX1');
+    expect(rig.machine.pollTimeout()).toBe(Infinity);
+    rig.offer(solicitation()).advance(1e9);
+    expect(rig.sent.length).toBe(1);
+  });
+});
