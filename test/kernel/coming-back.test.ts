@@ -49,6 +49,18 @@ test("the NAT's mappings are flushed while idle", async () => {
   expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
 });
 
+test("the NAT's mappings are flushed while idle, and it is the native host that calls", async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS);
+  const address = await teredoAddress(site.client);
+  expect(await ping(net.native, address)).toBeDefined();
+  flushMappings(site.nat);
+  expect(await timeToFirstReply(net.native, address, 20_000)).toBeLessThan(BACK_MS);
+});
+
 test("the NAT's mappings move to other ports while sending", async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');

@@ -52,6 +52,8 @@ export class ClientContext {
    * maintenance.
    */
   silentSince = Infinity;
+  /** When data last went to, or anything came from, a trusted peer. */
+  lastTraffic = -Infinity;
 
   constructor(options: ClientOptions, entropy: Entropy, onEvict: (peer: number) => void) {
     this.options = options;

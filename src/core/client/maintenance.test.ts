@@ -148,6 +148,16 @@ describe('silence', () => {
     expect(rig.advance(1).all('solicitation', PRIMARY)).toHaveLength(1);
   });
 
+  test('CL-85: for a minute after the last traffic the mapping is looked at every 7 s, then as ever', () => {
+    const rig = talking();
+    rig.advanceServed(60_000);
+    const watched = rig.machine.counters.silenceProbes;
+    expect(watched).toBeGreaterThanOrEqual(7);
+    expect(watched).toBeLessThanOrEqual(9);
+    rig.advanceServed(120_000);
+    expect(rig.machine.counters.silenceProbes).toBe(watched);
+  });
+
   test('CL-85: at most one in 5 s, and none in a conversation', () => {
     const rig = talking();
     for (let i = 0; i < 200; i++) rig.send(rig.data(PEER)).advanceServed(100);

@@ -12,6 +12,13 @@ const SILENCE_MS = 3_000;
 /** Least time between two such questions. */
 const PROBE_SPACING_MS = 5_000;
 
+/**
+ * For so long after the last traffic, pauses included, the mapping is looked at this often: a NAT that forgets it then cuts
+ * off somebody who counts on being reached.
+ */
+const WATCH_MS = 60_000;
+const WATCH_INTERVAL_MS = 7_000;
+
 export interface MaintenanceOutcome {
   /** The server has answered. */
   refreshed(answer: Answer, now: number): void;
@@ -88,7 +95,14 @@ export class Maintenance {
     if (this.solicitation !== undefined) return this.solicitation.dueAt;
     if (!this.active) return Infinity;
     const probeAt = Math.max(this.context.silentSince + SILENCE_MS, this.probedAt + PROBE_SPACING_MS);
-    return Math.min(this.refreshAt, probeAt);
+    return Math.min(this.refreshAt, probeAt, this.watchAt);
+  }
+
+  /** CL-85 */
+  private get watchAt(): number {
+    const { lastTraffic, lastServerContact } = this.context;
+    const at = Math.max(lastTraffic + SILENCE_MS, lastServerContact + WATCH_INTERVAL_MS);
+    return at < lastTraffic + WATCH_MS ? at : Infinity;
   }
 
   private get refreshAt(): number {

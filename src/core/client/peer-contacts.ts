@@ -82,7 +82,7 @@ export class PeerContacts {
     const { context } = this;
     context.peers.lastReceived[peer] = now;
     context.peers.resetBubbles(peer);
-    context.silentSince = now;
+    context.silentSince = context.lastTraffic = now;
     if (this.contacts.size === 0) return 0;
     const contact = this.contacts.finish(peer);
     if (contact === undefined) return 0;
@@ -97,6 +97,7 @@ export class PeerContacts {
     const { peers } = context;
     peers.lastSent[peer] = now;
     if (context.silentSince === Infinity) context.silentSince = now;
+    context.lastTraffic = now;
     context.counters.sentPackets++;
     context.commands.transmit(
       SOCKET.service,
