@@ -1,0 +1,199 @@
+import { describe, expect, test } from 'vitest';
+import { MAPPED, PRIMARY, at, teredo, v4, v6 } from '../../../test/support/client-rig.ts';
+import { RelayRig } from '../../../test/support/relay-rig.ts';
+import { buildBubble, isTeredo, makeTeredoAddress, writeUint32 } from '../../wire/index.ts';
+import type { Ipv6 } from '../../wire/index.ts';
+import { RELAY_LIMITS } from './index.ts';
+
+const CLIENT = teredo(PRIMARY, MAPPED);
+const NATIVE = v6('2001:db8::1');
+const NEIGHBOUR = v6('2001:db8::666');
+const ATTACKER = v6('2001:db8:666::1');
+const OTHER_SERVER = at('198.51.100.118:3544');
+
+/** The `n`th client of a server that nobody is. */
+const invented = (n: number, server = PRIMARY): Ipv6 =>
+  makeTeredoAddress({ server: server.address, flags: 0, mappedAddress: 0x08000000 + n, mappedPort: 4_096 });
+
+/** The `n`th host of the `n`th /64. */
+function spoofed(n: number): Ipv6 {
+  const address = v6('2620:1::1');
+  writeUint32(address, 4, Math.imul(n, 0x9e3779b1));
+  return address;
+}
+
+/** A contact that is answered as fast as it can be. */
+function contact(rig: RelayRig, native: Ipv6, client: Ipv6): boolean {
+  const before = rig.bubbles.length;
+  rig.toClient(native, client);
+  const bubble = rig.bubbles[before];
+  if (bubble === undefined) return false;
+  rig.advance(100).answer(bubble);
+  return rig.isTrusted(client);
+}
+
+describe('100,000 destinations from one source: R-31, H-9', () => {
+  function attack(source: (n: number) => Ipv6, server = PRIMARY) {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT);
+    for (let n = 0; n < 100_000; n++) {
+      rig.toClient(source(n), invented(n, server));
+      if (n % 100 === 0) rig.advance(10);
+    }
+    return rig;
+  }
+
+  test('costs its /64 its budget: 256 and 16 a second, with what it takes for repetitions', () => {
+    const rig = attack(() => ATTACKER);
+    expect(rig.bubbles.length).toBeLessThan(256 + 16 * 10 + 100);
+    expect(rig.machine.peers.unverifiedCount).toBeLessThan(600);
+    expect(rig.machine.counters.droppedSourceLimit).toBeGreaterThan(99_000);
+  });
+
+  test('leaves others their traffic, both ways, and their new contacts through the same server', () => {
+    const rig = attack(() => ATTACKER).clear();
+    rig.toClient(NATIVE, CLIENT).fromClient(CLIENT, NATIVE);
+    expect([rig.data.length, rig.delivered.length]).toEqual([1, 1]);
+    for (let n = 0; n < 50; n++) expect(contact(rig, NATIVE, invented(200_000 + n))).toBe(true);
+  });
+
+  test("leaves the attacker's neighbour in its /64 a new contact now and then", () => {
+    const rig = attack(() => NEIGHBOUR);
+    for (let n = 0; n < 10; n++) {
+      rig.advance(2_000);
+      for (let i = 0; i < 1_000; i++) rig.toClient(NEIGHBOUR, invented(300_000 + n * 1_000 + i));
+      expect(contact(rig, NATIVE, invented(200_000 + n))).toBe(true);
+    }
+  });
+
+  test('from ten /64s through one server: the tenth of a second that is left for it is not what others live on', () => {
+    const rig = attack((n) => {
+      const source = v6('2001:db8:600::1');
+      source[7] = n % 10;
+      return source;
+    });
+    const bubbles = rig.bubbles.length;
+    expect(bubbles).toBeLessThan(1_000 + 100 * 10 + 600);
+    let made = 0;
+    for (let round = 0; round < 10; round++) {
+      for (let n = 0; n < 2_000; n++) {
+        const source = v6('2001:db8:600::1');
+        source[7] = n % 10;
+        rig.toClient(source, invented(400_000 + round * 2_000 + n));
+      }
+      if (contact(rig, NATIVE, invented(200_000 + round))) made++;
+      rig.advance(1_900);
+    }
+    expect(made).toBe(10);
+  });
+
+  test('from as many /64s as destinations: the trusted stay, memory and bubbles to a server have an end', () => {
+    const rig = attack(spoofed);
+    expect(rig.machine.peers.unverifiedCount).toBeLessThanOrEqual(1 << 16);
+    expect(rig.bubbles.length).toBeLessThan(1_500 + 150 * 11);
+    rig.clear().toClient(NATIVE, CLIENT).fromClient(CLIENT, NATIVE);
+    expect([rig.data.length, rig.delivered.length]).toEqual([1, 1]);
+    for (let n = 0; n < 50; n++) expect(contact(rig, NATIVE, invented(200_000 + n, OTHER_SERVER))).toBe(true);
+  });
+
+  test('that push an honest contact out of the table: its answer is believed all the same', () => {
+    const rig = new RelayRig().toClient(NATIVE, CLIENT);
+    const [bubble] = rig.bubbles;
+    for (let n = 0; n < 70_000; n++) rig.toClient(spoofed(n), invented(n, OTHER_SERVER));
+    expect(rig.isKnown(CLIENT)).toBe(false);
+    expect(rig.machine.counters.droppedEvicted).toBeGreaterThan(0);
+    rig.answer(bubble);
+    expect(rig.isTrusted(CLIENT)).toBe(true);
+    expect(rig.clear().toClient(NATIVE, CLIENT).data.length).toBe(1);
+  });
+});
+
+describe('answered traffic earns its budget', () => {
+  test('a busy native host contacts 5,000 clients a second, as long as they answer', () => {
+    const rig = new RelayRig();
+    let failed = 0;
+    for (let n = 0; n < 20_000; n++) {
+      const client = invented(n);
+      rig.toClient(NATIVE, client);
+      const bubble = rig.bubbles.at(-1);
+      if (bubble === undefined) failed++;
+      else rig.answer(bubble);
+      if (!rig.isTrusted(client)) failed++;
+      rig.clear();
+      if (n % 5 === 0) rig.advance(1);
+    }
+    expect(failed).toBe(0);
+  });
+
+  test('what goes unanswered does not: a tenth that is mute costs nothing, all of them the budget', () => {
+    const rig = new RelayRig();
+    for (let n = 0; n < 5_000; n++) {
+      rig.clear().toClient(NATIVE, invented(n));
+      if (n % 10 !== 0 && rig.bubbles.length > 0) rig.answer(rig.bubbles[0]);
+      if (n % 5 === 0) rig.advance(1);
+    }
+    expect(rig.machine.counters.droppedSourceLimit).toBe(0);
+  });
+});
+
+describe('third parties', () => {
+  test('facts 4: one server address gets 1,000 bubbles at once and 100 a second, and the little of the reserve', () => {
+    const rig = new RelayRig();
+    for (let ms = 0; ms < 10_000; ms++) {
+      for (let i = 0; i < 5; i++) rig.toClient(spoofed(ms * 5 + i), invented(ms * 5 + i));
+      rig.advance(1);
+    }
+    expect(rig.bubbles.length).toBeLessThan(1_000 + 500 + 10 * 150 + 10);
+  });
+
+  test('direct bubbles to one mapped address: 100 at once and 10 a second', () => {
+    const rig = new RelayRig({ directBubbles: true });
+    for (let n = 1; n < 5_000; n++) {
+      const server = { address: v4('203.0.113.1') + n * 256, port: 3_544 };
+      rig.toClient(spoofed(n), teredo(server, { address: MAPPED.address, port: n })).advance(1);
+    }
+    expect(rig.sent.filter(({ address }) => address === MAPPED.address).length).toBeLessThan(100 + 60);
+  });
+
+  test('ICMPv6 errors to one /64: 20 at once and 10 a second', () => {
+    const rig = new RelayRig();
+    for (let n = 0; n < 10_000; n++) rig.toClient(NATIVE, CLIENT, 1_400).advance(1);
+    expect(rig.delivered.length).toBeLessThan(125);
+  });
+
+  test('floods of forged bubbles and data leave no trace but counters', () => {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT);
+    for (let n = 0; n < 20_000; n++) {
+      const client = invented(n);
+      const from = { address: 0x08000000 + n, port: 4_096 };
+      rig.receive(from, buildBubble(client, v6('fe80::1:2:3:4'), 21)).fromClient(client, NATIVE);
+    }
+    expect([rig.sent, rig.delivered]).toEqual([[], []]);
+    expect([...rig.machine.peers].length).toBe(1);
+    expect(rig.machine.counters.droppedUnsolicited).toBe(40_000);
+    expect(isTeredo(CLIENT, 0)).toBe(true);
+  });
+});
+
+test('facts 5: clients of one address that answer cannot fill the table for the others', () => {
+  const limits = { trusted: 2_000, unverified: 500 };
+  const rig = rigWithPeers(limits);
+  for (let n = 0; n < 10_000; n++) {
+    const client = makeTeredoAddress({
+      server: OTHER_SERVER.address,
+      flags: n & 0xff,
+      mappedAddress: v4('198.51.100.66'),
+      mappedPort: 1 + (n >> 8),
+    });
+    rig.clear().toClient(ATTACKER, client);
+    if (rig.bubbles.length > 0) rig.answer(rig.bubbles[0]);
+    rig.advance(1);
+  }
+  expect(rig.machine.peers.trustedCount).toBe(2_000);
+  rig.clear();
+  for (let n = 0; n < 200; n++) expect(contact(rig.clear(), NATIVE, invented(n))).toBe(true);
+  for (let n = 0; n < 200; n++) expect(rig.isTrusted(invented(n))).toBe(true);
+});
+
+function rigWithPeers(peers: { trusted: number; unverified: number }): RelayRig {
+  return new RelayRig({ limits: { ...RELAY_LIMITS, peers } });
+}

@@ -1,0 +1,247 @@
+import { describe, expect, test } from 'vitest';
+import { MAPPED, PEER, PRIMARY, at, teredo, v6 } from '../../../test/support/client-rig.ts';
+import { join, packetOf } from '../../../test/support/machine-rig.ts';
+import { RelayRig, prefix } from '../../../test/support/relay-rig.ts';
+import { ServerRig } from '../../../test/support/server-rig.ts';
+import { bytesOf, payloadOf } from '../../../test/support/vectors.ts';
+import { buildBubble, buildEchoReply, echoData, toHex } from '../../wire/index.ts';
+
+const CLIENT = teredo(PRIMARY, MAPPED);
+const NATIVE = v6('2001:db8::1');
+const RELAY = at('192.0.2.200:3545');
+
+describe('reception', () => {
+  test('R-22: unsolicited packets and bubbles are dropped, and leave nothing behind', () => {
+    const rig = new RelayRig().fromClient(CLIENT, NATIVE).receive(MAPPED, buildBubble(CLIENT, NATIVE, 21));
+    expect([rig.sent, rig.delivered]).toEqual([[], []]);
+    expect(rig.machine.counters.droppedUnsolicited).toBe(2);
+    expect([...rig.machine.peers]).toEqual([]);
+    expect(rig.machine.pollTimeout()).toBe(Infinity);
+  });
+
+  test('R-23: data of a trusted client is delivered as it is, without trailers', () => {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT);
+    const packet = packetOf(CLIENT, NATIVE, 100);
+    rig.receive(MAPPED, join(packet, bytesOf('0104deadbeef')));
+    expect(rig.delivered.map((bytes) => toHex(bytes))).toEqual([toHex(packet)]);
+    expect(rig.sent).toEqual([]);
+  });
+
+  test('R-21, V13: from another port or address: dropped, and the entry untouched', () => {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT).advance(20_000);
+    rig
+      .receive(at('192.0.2.1:4097'), packetOf(CLIENT, NATIVE))
+      .receive(at('192.0.2.2:4096'), packetOf(CLIENT, NATIVE));
+    expect(rig.delivered).toEqual([]);
+    expect(rig.machine.counters.droppedForgedSource).toBe(2);
+    const peer = rig.machine.peers.find(CLIENT, 0);
+    expect(rig.machine.peers.lastReceived[peer]).toBe(10_000);
+    expect(rig.machine.peers.mappedPort[peer]).toBe(4_096);
+  });
+
+  test('R-34, A-14: so are the packets of a client behind a symmetric NAT, and its answers', () => {
+    const rig = new RelayRig().toClient(NATIVE, CLIENT);
+    rig.receive(at('192.0.2.1:5000'), buildBubble(CLIENT, rig.bubbles[0].source, 21));
+    expect(rig.data).toEqual([]);
+    expect(rig.isTrusted(CLIENT)).toBe(false);
+  });
+
+  test('R-21, R-32: from a source that is no Teredo address; its own datagram come back', () => {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT).toClient(NATIVE, CLIENT);
+    const [own] = rig.sent;
+    rig
+      .clear()
+      .receive(MAPPED, own.bytes)
+      .receive(MAPPED, packetOf(v6('2001:1::1'), NATIVE));
+    expect([rig.sent, rig.delivered]).toEqual([[], []]);
+    expect(rig.machine.counters.droppedForgedSource).toBe(2);
+  });
+
+  test.each(['ff0e::1', 'ff02::2', 'fe80::1', '::1', '::', '2001:0:cb00:7178::1', 'fc00::1'])(
+    'R-23, R-30: to %s: dropped',
+    (destination) => {
+      const rig = new RelayRig().acquaint(NATIVE, CLIENT).fromClient(CLIENT, v6(destination));
+      expect([rig.sent, rig.delivered]).toEqual([[], []]);
+      expect(rig.machine.counters.droppedNotServed).toBe(1);
+    },
+  );
+
+  test('R-23: only the ranges served', () => {
+    const rig = new RelayRig({ serve: [prefix('2001:db8::/48'), prefix('2001:db8:1:8000::/49')] });
+    rig.acquaint(NATIVE, CLIENT);
+    const served = ['2001:db8::5', '2001:db8:0:ffff::', '2001:db8:1:8000::', '2001:db8:1:ffff::1'];
+    const others = ['2001:db8:1:7fff::1', '2001:db8:2::', '2001:db9::', '2620::1'];
+    for (const text of [...served, ...others]) rig.fromClient(CLIENT, v6(text));
+    expect(rig.delivered.map((packet) => toHex(packet, 24, 40))).toEqual(
+      served.map((text) => toHex(v6(text))),
+    );
+    for (const text of others) rig.toClient(v6(text), PEER);
+    expect(rig.machine.counters.droppedForeignSource).toBe(4);
+  });
+
+  test('R-24: bubbles are consumed', () => {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT).receive(MAPPED, buildBubble(CLIENT, NATIVE, 0));
+    expect([rig.sent, rig.delivered]).toEqual([[], []]);
+  });
+
+  test('R-35: headers in front are skipped and do not count', () => {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT);
+    const packet = packetOf(CLIENT, NATIVE);
+    rig.receive(MAPPED, join(bytesOf('00010000a1b2c3d4e5f6071800', '0000ceaef7f7f7f7'), packet));
+    expect(rig.delivered.map((bytes) => toHex(bytes))).toEqual([toHex(packet)]);
+    expect(rig.sent).toEqual([]);
+  });
+
+  test('R-20, C-13 to C-17: what is not well formed: silence', () => {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT);
+    const packet = packetOf(CLIENT, NATIVE);
+    for (let length = 0; length < packet.length; length++) rig.receive(MAPPED, packet.subarray(0, length));
+    for (const start of ['0002', '45', '00000000', '0001ffff'])
+      rig.receive(MAPPED, join(bytesOf(start), packet));
+    expect([rig.sent, rig.delivered]).toEqual([[], []]);
+    expect(rig.machine.counters.droppedMalformed).toBe(packet.length + 4);
+  });
+});
+
+describe('whom to trust: R-22, A-26', () => {
+  test('who answers the very address of the bubble', () => {
+    const rig = new RelayRig().toClient(NATIVE, CLIENT);
+    expect(rig.answer(rig.bubbles[0]).isTrusted(CLIENT)).toBe(true);
+    expect(rig.machine.counters.contactsAnswered).toBe(1);
+  });
+
+  test('an answer with trailers, or with an origin in front, is one', () => {
+    const rig = new RelayRig().toClient(NATIVE, CLIENT);
+    const answer = buildBubble(CLIENT, rig.bubbles[0].source, 21);
+    rig.receive(MAPPED, join(bytesOf('0000efff3ffffdfe'), answer, bytesOf('0104deadbeef')));
+    expect(rig.isTrusted(CLIENT)).toBe(true);
+  });
+
+  test('not who only forges the outer source: nothing goes to that victim', () => {
+    const rig = new RelayRig().toClient(NATIVE, CLIENT);
+    const proof = rig.bubbles[0].source;
+    rig.clear().receive(MAPPED, buildBubble(CLIENT, NATIVE, 21));
+    for (let bit = 0; bit < 128; bit++) {
+      const guess = proof.slice();
+      guess[bit >> 3] ^= 0x80 >> (bit & 7);
+      rig.receive(MAPPED, buildBubble(CLIENT, guess, 21));
+    }
+    for (let i = 0; i < 100; i++) rig.fromClient(CLIENT, NATIVE);
+    rig.toClient(NATIVE, CLIENT);
+    expect(rig.sent).toEqual([]);
+    expect(rig.isTrusted(CLIENT)).toBe(false);
+    expect(rig.machine.counters.droppedForgedProof).toBe(129);
+  });
+
+  test("nor who shows another client's answer", () => {
+    const rig = new RelayRig().toClient(NATIVE, CLIENT).toClient(NATIVE, PEER);
+    const [, other] = rig.bubbles;
+    rig.receive(MAPPED, buildBubble(CLIENT, other.source, 21));
+    expect(rig.isTrusted(CLIENT)).toBe(false);
+  });
+
+  test('data that overtakes its bubble is delivered, but earns no trust', () => {
+    const rig = new RelayRig().toClient(NATIVE, CLIENT);
+    rig.fromClient(CLIENT, NATIVE);
+    expect(rig.delivered.length).toBe(1);
+    expect(rig.isTrusted(CLIENT)).toBe(false);
+    expect(rig.data).toEqual([]);
+    expect(rig.answer(rig.bubbles[0]).data.length).toBe(1);
+  });
+
+  test('an answer to any bubble of the contact counts, for a minute at least', () => {
+    const rig = new RelayRig().toClient(NATIVE, CLIENT).advance(7_000);
+    expect(rig.answer(rig.bubbles[0]).data.length).toBe(1);
+    const late = new RelayRig().toClient(NATIVE, CLIENT).advance(59_000);
+    expect(late.answer(late.bubbles[0]).isTrusted(CLIENT)).toBe(true);
+    const tooLate = new RelayRig().toClient(NATIVE, CLIENT).advance(121_000);
+    expect(tooLate.answer(tooLate.bubbles[0]).isTrusted(CLIENT)).toBe(false);
+  });
+
+  test('a relay that has restarted: old clients are dropped until its own bubble is answered', () => {
+    const rig = new RelayRig().fromClient(CLIENT, NATIVE);
+    expect(rig.delivered).toEqual([]);
+    rig.toClient(NATIVE, CLIENT);
+    expect(rig.answer(rig.bubbles[0]).data.length).toBe(1);
+    expect(rig.fromClient(CLIENT, NATIVE).delivered.length).toBe(1);
+  });
+});
+
+test('R-25, H-6, S-22: EX14, the bubble, EX15: the whole first contact of a client', () => {
+  const server = new ServerRig();
+  const relay = new RelayRig();
+
+  // The client's connectivity test goes through its server to the native host, which replies; the reply comes to the relay.
+  server.example('EX14');
+  const [test] = server.delivered;
+  const { start, end } = echoData(test, 0);
+  const reply = buildEchoReply({
+    source: NATIVE,
+    destination: CLIENT,
+    hopLimit: 61,
+    identifier: 0x5444,
+    sequence: 1,
+    data: test.subarray(start, end),
+  });
+  relay.offer(reply);
+  expect(relay.kinds).toEqual(['bubble 203.0.113.120:3544']);
+
+  // The relay's bubble goes through the server to the client, with the relay's pair as origin: EX17, but for the source.
+  server.receive(RELAY, relay.bubbles[0].bytes);
+  const [indirect] = server.sent;
+  expect(indirect.to(MAPPED)).toBe(true);
+  const expected = payloadOf('EX17');
+  expected.set(relay.bubbles[0].source, 16);
+  expected[15] = 21;
+  expect(toHex(indirect.bytes)).toBe(toHex(expected));
+
+  // The client's bubble to the origin pair opens the way; the reply that waited goes through it: EX15.
+  relay.answer(relay.bubbles[0]);
+  expect(relay.kinds.slice(1)).toEqual(['data 192.0.2.1:4096']);
+  expect(toHex(relay.sent[1].bytes)).toBe(toHex(payloadOf('EX15')));
+});
+
+describe('host-specific relay', () => {
+  const OTHER = v6('2001:db8::2');
+  const host = () => new RelayRig({ serve: [prefix('2001:db8::1/128')] });
+
+  test('H-2: it sends nothing of its own accord', () => {
+    const rig = host().advance(1e6);
+    expect([rig.sent, rig.delivered]).toEqual([[], []]);
+    expect(rig.machine.pollTimeout()).toBe(Infinity);
+  });
+
+  test('H-1, H-4: what the host sends goes to the client directly, after the bubble', () => {
+    const rig = host().toClient(NATIVE, CLIENT);
+    expect(rig.kinds).toEqual(['bubble 203.0.113.120:3544']);
+    expect(rig.answer(rig.bubbles[0]).data[0].to(MAPPED)).toBe(true);
+  });
+
+  test('H-5: it serves exactly the host: neither from nor to its neighbours', () => {
+    const rig = host().acquaint(NATIVE, CLIENT).fromClient(CLIENT, NATIVE).fromClient(CLIENT, OTHER);
+    expect(rig.delivered.length).toBe(1);
+    rig.toClient(OTHER, CLIENT);
+    expect(rig.sent).toEqual([]);
+    expect([rig.machine.counters.droppedNotServed, rig.machine.counters.droppedForeignSource]).toEqual([
+      1, 1,
+    ]);
+  });
+
+  test('H-5: as the addresses of the host come and go', () => {
+    const rig = host().acquaint(NATIVE, CLIENT);
+    rig.machine.setServed([prefix('2001:db8::2/128')]);
+    rig.fromClient(CLIENT, NATIVE).fromClient(CLIENT, OTHER);
+    expect(rig.delivered.map((packet) => toHex(packet, 24, 40))).toEqual([toHex(OTHER)]);
+    rig.machine.setServed([]);
+    rig.clear().fromClient(CLIENT, OTHER).toClient(OTHER, CLIENT);
+    expect([rig.sent, rig.delivered]).toEqual([[], []]);
+  });
+
+  test('H-6: a client that begins: dropped until the host replies to its test', () => {
+    const rig = host().fromClient(CLIENT, NATIVE);
+    expect(rig.delivered).toEqual([]);
+    rig.toClient(NATIVE, CLIENT);
+    rig.answer(rig.bubbles[0]).fromClient(CLIENT, NATIVE);
+    expect([rig.data.length, rig.delivered.length]).toEqual([1, 1]);
+  });
+});
