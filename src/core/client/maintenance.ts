@@ -17,7 +17,7 @@ const PROBE_SPACING_MS = 5_000;
  * off somebody who counts on being reached.
  */
 const WATCH_MS = 60_000;
-const WATCH_INTERVAL_MS = 7_000;
+const WATCH_INTERVAL_MS = 5_000;
 
 export interface MaintenanceOutcome {
   /** The server has answered. */
