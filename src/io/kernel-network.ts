@@ -46,12 +46,7 @@ export class KernelNetwork implements HostNetwork {
   }
 
   async setUpTunnel(name: string, mtu: number): Promise<void> {
-    if (readSysctl('net/ipv6/conf/all/disable_ipv6') !== '0') {
-      throw new EnvironmentError(
-        'system',
-        'IPv6 is switched off on this host: sysctl -w net.ipv6.conf.all.disable_ipv6=0',
-      );
-    }
+    switchOnIpv6(name);
     writeSysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
     // Without effect where the kernel does not know the mode; it then adds a link-local address of its own.
     await change('link', 'set', 'dev', name, 'addrgenmode', 'none').catch(() => undefined);
@@ -63,7 +58,7 @@ export class KernelNetwork implements HostNetwork {
   }
 
   removeAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
-    return change('-6', 'address', 'delete', `${formatIpv6(address)}/${prefixLength}`, 'dev', name);
+    return remove('-6', 'address', 'delete', `${formatIpv6(address)}/${prefixLength}`, 'dev', name);
   }
 
   addRoute(name: string, route: Ipv6Route): Promise<void> {
@@ -71,7 +66,7 @@ export class KernelNetwork implements HostNetwork {
   }
 
   removeRoute(name: string, route: Ipv6Route): Promise<void> {
-    return change('-6', 'route', 'delete', ...routeWords(name, route));
+    return remove('-6', 'route', 'delete', ...routeWords(name, route));
   }
 }
 
@@ -80,24 +75,57 @@ function routeWords(name: string, { destination, prefixLength, metric }: Ipv6Rou
   return metric === undefined ? words : [...words, 'metric', String(metric)];
 }
 
+/** A container's interfaces often come with IPv6 switched off. */
+function switchOnIpv6(name: string): void {
+  if (readSysctl('net/ipv6/conf/all/disable_ipv6') === undefined) {
+    throw new EnvironmentError(
+      'system',
+      'the kernel of this host has no IPv6: look for "ipv6.disable=1" among its boot parameters',
+    );
+  }
+  const setting = `net/ipv6/conf/${name}/disable_ipv6`;
+  if (readSysctl(setting) !== '1' || writeSysctl(setting, '0')) return;
+  throw new EnvironmentError(
+    'system',
+    'IPv6 is switched off on this host: "sysctl -w net.ipv6.conf.all.disable_ipv6=0"; ' +
+      'for a container "docker run --sysctl net.ipv6.conf.all.disable_ipv6=0"',
+  );
+}
+
 async function change(...args: string[]): Promise<void> {
   try {
     await ip(...args);
   } catch (error) {
-    if (!(error instanceof IpRouteError)) throw error;
-    if (error.missing) {
-      throw new EnvironmentError(
-        'no-program',
-        'the program "ip" is missing: apt-get install iproute2',
-        error,
-      );
-    }
-    if (/not permitted/i.test(error.said)) {
-      throw new EnvironmentError(
-        'not-permitted',
-        `not permitted: "ip ${args.join(' ')}" needs root or CAP_NET_ADMIN`,
-      );
-    }
-    throw new EnvironmentError('system', error.message, error);
+    throw error instanceof IpRouteError ? explain(error, args) : error;
   }
+}
+
+/** Like {@link change}, for what may be gone already. */
+async function remove(...args: string[]): Promise<void> {
+  try {
+    await ip(...args);
+  } catch (error) {
+    if (!(error instanceof IpRouteError)) throw error;
+    const gone = /cannot assign requested address|address not found|no such process|cannot find device/i;
+    if (!gone.test(error.said)) throw explain(error, args);
+  }
+}
+
+function explain(error: IpRouteError, args: readonly string[]): EnvironmentError {
+  const command = `ip ${args.join(' ')}`;
+  if (error.missing) {
+    return new EnvironmentError('no-program', 'the program "ip" is missing: apt-get install iproute2', error);
+  }
+  if (/not permitted/i.test(error.said)) {
+    return new EnvironmentError(
+      'not-permitted',
+      `not permitted: "${command}" needs root or CAP_NET_ADMIN`,
+      error,
+    );
+  }
+  if (/file exists/i.test(error.said)) {
+    const message = `"${command}": it exists already, perhaps of another program's: end that one first`;
+    return new EnvironmentError('system', message, error);
+  }
+  return new EnvironmentError('system', error.message, error);
 }

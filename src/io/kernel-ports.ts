@@ -12,7 +12,7 @@ import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import { KernelNetwork } from './kernel-network.ts';
 import type { PortFactory } from './port-factory.ts';
-import type { Tun, UdpReceiver } from './ports.ts';
+import type { UdpReceiver } from './ports.ts';
 import { systemClock } from './system-clock.ts';
 
 /** The ports of this machine's kernel. */
@@ -40,13 +40,11 @@ const KERNEL_PORTS: PortFactory = {
         }),
       (error) => explainBind(error, DISCOVERY_GROUP, TEREDO_PORT),
     ),
-  openTun: (name): Tun => {
-    const device = explained(
+  openTun: (name) =>
+    explained(
       () => new TunDevice(name, HEADROOM),
       (error) => explainTun(error, name),
-    );
-    return Object.assign(device, { flush: () => {} });
-  },
+    ),
   openRawIpv6: () =>
     explained(
       () => new RawIpv6Socket(),
@@ -97,10 +95,17 @@ function explainTun(error: SystemCallError, name: string): EnvironmentError | un
   }
   if (error.code === 'EPERM' || error.code === 'EACCES')
     return notPermitted('a tunnel interface', 'CAP_NET_ADMIN');
-  if (error.code === 'EBUSY' || error.code === 'EINVAL') {
+  if (error.code === 'EBUSY') {
     return new EnvironmentError(
       'interface-taken',
       `there is an interface "${name}" already: use another --interface, or end the program that made it`,
+      error,
+    );
+  }
+  if (error.code === 'EINVAL') {
+    return new EnvironmentError(
+      'interface-taken',
+      `no tunnel interface "${name}" can be made: there is one of another kind, or that is no name for one; use another --interface`,
       error,
     );
   }

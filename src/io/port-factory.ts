@@ -4,7 +4,7 @@ import type { Clock, HostNetwork, NetworkMonitor, RawIpv6, Tun, Udp, UdpReceiver
 
 /**
  * Where a runtime gets its ports from: the kernel's, or a test's. The methods that open something throw an
- * EnvironmentError or UsageError that says what to do.
+ * EnvironmentError that says what to do.
  */
 export interface PortFactory {
   readonly clock: Clock;

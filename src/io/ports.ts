@@ -129,8 +129,8 @@ export interface Ipv6Route {
 }
 
 /**
- * The host's addresses, routes and interfaces. The methods that change something run in the order of the calls and
- * reject with an EnvironmentError that says which step failed.
+ * The host's addresses, routes and interfaces. The methods that change something reject with an EnvironmentError that says
+ * which step failed; one has to be over before the next begins.
  */
 export interface HostNetwork {
   /** IPv4 addresses of the interfaces that are up, loopback left out. */
@@ -146,7 +146,9 @@ export interface HostNetwork {
   /** Sets the MTU and takes the interface up; no link-local address or router solicitation of the kernel's own. */
   setUpTunnel(name: string, mtu: number): Promise<void>;
   addAddress(name: string, address: Ipv6, prefixLength: number): Promise<void>;
+  /** Harmless when it is gone already, as when the whole interface is. */
   removeAddress(name: string, address: Ipv6, prefixLength: number): Promise<void>;
   addRoute(name: string, route: Ipv6Route): Promise<void>;
+  /** Harmless when it is gone already. */
   removeRoute(name: string, route: Ipv6Route): Promise<void>;
 }

@@ -13,6 +13,7 @@ export class NetlinkMonitor {
   private readonly fd: number;
   private readonly memory = new Memory(16_384);
   private poll: Poll | undefined;
+  private closed = false;
 
   constructor() {
     this.fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
@@ -35,9 +36,9 @@ export class NetlinkMonitor {
   }
 
   close(): void {
-    if (this.poll === undefined) return;
-    this.poll.close();
-    this.poll = undefined;
+    if (this.closed) return;
+    this.closed = true;
+    this.poll?.close();
     sys.close(this.fd);
   }
 }

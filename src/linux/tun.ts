@@ -44,7 +44,8 @@ export class TunDevice {
     this.fd = sys.open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC);
     if (this.fd < 0) throw new SystemCallError('open', errno());
     const request = new Memory(40); // struct ifreq
-    request.bytes.set(new TextEncoder().encode(name).subarray(0, 15));
+    // 16 bytes leave no room for the end: the kernel refuses, as it does other names that are none.
+    request.bytes.set(new TextEncoder().encode(name).subarray(0, 16));
     request.view.setUint16(16, IFF_TUN_NO_PI, true);
     if (sys.ioctl(this.fd, TUNSETIFF, request.address) < 0) {
       const error = errno();
@@ -88,6 +89,9 @@ export class TunDevice {
       countFailure(this.counters.writeFailures, errno());
     }
   }
+
+  /** Nothing waits: {@link write} hands over at once. */
+  flush(): void {}
 
   close(): void {
     if (this.closed) return;

@@ -1,0 +1,83 @@
+import { formatIpv6, isTeredo } from '../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../wire/index.ts';
+import { EnvironmentError } from './errors.ts';
+import type { HostNetwork, Ipv4Subnet, Ipv6Route } from './ports.ts';
+
+interface MemoryInterface {
+  mtu: number | undefined;
+  readonly addresses: Set<string>;
+  readonly routes: Set<string>;
+}
+
+/** A host's addresses and routes, as far as a runtime asks for them or sets them. */
+export class MemoryNetwork implements HostNetwork {
+  /** What a test may change as it goes. */
+  subnets: readonly Ipv4Subnet[];
+  nativeAddresses: readonly Ipv6[] = [];
+  nativeDefaultRoute = false;
+  forwarding = false;
+  /** By name; addresses and routes as `address/length`. */
+  readonly interfaces = new Map<string, MemoryInterface>();
+
+  constructor(subnets: readonly Ipv4Subnet[]) {
+    this.subnets = subnets;
+  }
+
+  ipv4Subnets(): readonly Ipv4Subnet[] {
+    return this.subnets;
+  }
+
+  globalIpv6(): readonly Ipv6[] {
+    return this.nativeAddresses.filter((address) => !isTeredo(address, 0));
+  }
+
+  sourceAddress(_destination: Ipv4): Ipv4 | undefined {
+    return this.subnets[0]?.address;
+  }
+
+  hasNativeIpv6(exceptInterface: string): boolean {
+    if (this.nativeDefaultRoute) return true;
+    return [...this.interfaces].some(([name, { routes }]) => name !== exceptInterface && routes.has('::/0'));
+  }
+
+  forwardsIpv6(): boolean {
+    return this.forwarding;
+  }
+
+  addInterface(name: string): void {
+    this.interfaces.set(name, { mtu: undefined, addresses: new Set(), routes: new Set() });
+  }
+
+  async setUpTunnel(name: string, mtu: number): Promise<void> {
+    this.interfaceOf(name).mtu = mtu;
+  }
+
+  async addAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
+    add(this.interfaceOf(name).addresses, `${formatIpv6(address)}/${prefixLength}`);
+  }
+
+  async removeAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
+    this.interfaces.get(name)?.addresses.delete(`${formatIpv6(address)}/${prefixLength}`);
+  }
+
+  async addRoute(name: string, { destination, prefixLength }: Ipv6Route): Promise<void> {
+    const target = this.interfaceOf(name);
+    if (target.mtu === undefined) throw new EnvironmentError('system', `${name} is down`);
+    add(target.routes, `${formatIpv6(destination)}/${prefixLength}`);
+  }
+
+  async removeRoute(name: string, { destination, prefixLength }: Ipv6Route): Promise<void> {
+    this.interfaces.get(name)?.routes.delete(`${formatIpv6(destination)}/${prefixLength}`);
+  }
+
+  private interfaceOf(name: string): MemoryInterface {
+    const target = this.interfaces.get(name);
+    if (target === undefined) throw new EnvironmentError('system', `there is no interface ${name}`);
+    return target;
+  }
+}
+
+function add(set: Set<string>, what: string): void {
+  if (set.has(what)) throw new EnvironmentError('system', `${what} exists already`);
+  set.add(what);
+}

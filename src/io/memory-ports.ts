@@ -1,0 +1,94 @@
+import { DISCOVERY_GROUP } from '../core/constants.ts';
+import type { Entropy } from '../core/entropy.ts';
+import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
+import type { Ipv4 } from '../wire/index.ts';
+import { EnvironmentError } from './errors.ts';
+import { MemoryClock } from './memory-clock.ts';
+import { MemoryNetwork } from './memory-network.ts';
+import { MemoryTun } from './memory-tun.ts';
+import type { MemoryIpv4Network, MemoryUdp } from './memory-udp.ts';
+import type { PortFactory } from './port-factory.ts';
+import type { Clock, NetworkMonitor, RawIpv6 } from './ports.ts';
+
+/** One host in memory, for tests of what runs on ports. Its datagrams arrive in a later turn of the event loop. */
+export class MemoryPorts implements PortFactory {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly network: MemoryNetwork;
+  /** The open tunnel interfaces. */
+  readonly tuns = new Map<string, MemoryTun>();
+  /** Packets sent through raw sockets, oldest first. */
+  readonly rawPackets: Uint8Array[] = [];
+
+  private readonly wire: MemoryIpv4Network;
+  private readonly addresses: readonly [Ipv4, ...Ipv4[]];
+  private readonly monitors = new Set<() => void>();
+
+  /** The first of `addresses` is what datagrams of unbound sockets come from. */
+  constructor(
+    wire: MemoryIpv4Network,
+    addresses: readonly [Ipv4, ...Ipv4[]],
+    entropy: Entropy,
+    clock: Clock = new MemoryClock(),
+  ) {
+    this.wire = wire;
+    this.addresses = addresses;
+    this.entropy = entropy;
+    this.clock = clock;
+    this.network = new MemoryNetwork(
+      addresses.map((address) => ({ address, prefixLength: 24, interface: 'eth0' })),
+    );
+  }
+
+  openUdp({ address, port }: { readonly address: Ipv4; readonly port: number }): MemoryUdp {
+    if (address !== 0 && !this.addresses.includes(address)) {
+      throw new EnvironmentError('not-local', `${formatIpv4(address)} is not an address of this host`);
+    }
+    return this.wire.bind(address, port, this.addresses[0]);
+  }
+
+  openDiscovery(address: Ipv4): MemoryUdp {
+    return this.wire.bind(DISCOVERY_GROUP, TEREDO_PORT, address);
+  }
+
+  openTun(name: string): MemoryTun {
+    if (this.tuns.has(name)) {
+      throw new EnvironmentError('interface-taken', `there is an interface "${name}" already`);
+    }
+    const tun = new MemoryTun(name, () => {
+      this.tuns.delete(name);
+      this.network.interfaces.delete(name);
+    });
+    this.tuns.set(name, tun);
+    this.network.addInterface(name);
+    return tun;
+  }
+
+  openRawIpv6(): RawIpv6 {
+    let open = true;
+    return {
+      failures: {},
+      send: (buffer, offset, length) => {
+        if (open) this.rawPackets.push(buffer.slice(offset, offset + length));
+        return open;
+      },
+      close: () => (open = false),
+    };
+  }
+
+  openNetworkMonitor(): NetworkMonitor {
+    let listener: (() => void) | undefined;
+    return {
+      start: (onChange) => {
+        listener = onChange;
+        this.monitors.add(onChange);
+      },
+      close: () => void (listener !== undefined && this.monitors.delete(listener)),
+    };
+  }
+
+  /** Says that something about {@link network} has changed. */
+  networkChanged(): void {
+    for (const onChange of this.monitors) onChange();
+  }
+}

@@ -1,0 +1,149 @@
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { EnvironmentError } from '../../src/io/errors.ts';
+import { kernelPorts } from '../../src/io/kernel-ports.ts';
+import type { PortFactory } from '../../src/io/port-factory.ts';
+import { ip } from '../../src/linux/iproute.ts';
+import { enterNewNetwork } from '../../src/linux/netns.ts';
+import { parseIpv4, parseIpv6 } from '../../src/wire/index.ts';
+import { isRoot, memoryPorts } from './adapters.ts';
+
+/** A host with one interface at 192.0.2.1/24, which may get native IPv6. */
+interface Rig {
+  readonly ports: PortFactory;
+  readonly getNativeIpv6: () => Promise<void>;
+}
+
+const NAME = 'tdnetwork';
+const ADDRESS = parseIpv6('2001:0:c000:201::1')!;
+const DEFAULT = { destination: parseIpv6('::')!, prefixLength: 0, metric: 1029 };
+
+const RIGS: readonly { name: string; skipped: boolean; open: () => Promise<Rig> }[] = [
+  { name: isRoot ? 'kernel' : 'kernel (needs root)', skipped: !isRoot, open: kernelRig },
+  { name: 'memory', skipped: false, open: memoryRig },
+];
+
+for (const { name, skipped, open } of RIGS) {
+  describe.skipIf(skipped)(`HostNetwork: ${name}`, () => {
+    if (name === 'kernel') beforeAll(enterNewNetwork);
+
+    test('knows the IPv4 subnets, and which address leads out', async () => {
+      const { network } = (await open()).ports;
+      expect(network.ipv4Subnets()).toEqual([
+        { address: parseIpv4('192.0.2.1'), prefixLength: 24, interface: 'eth0' },
+      ]);
+      expect(network.sourceAddress(parseIpv4('192.0.2.77')!)).toBe(parseIpv4('192.0.2.1'));
+    });
+
+    test('tells native IPv6 from what leads into the tunnel', async () => {
+      const { ports, getNativeIpv6 } = await open();
+      const { network } = ports;
+      openTun(ports);
+      await network.setUpTunnel(NAME, 1280);
+      await network.addAddress(NAME, ADDRESS, 32);
+      await network.addRoute(NAME, DEFAULT);
+      expect(network.hasNativeIpv6(NAME)).toBe(false);
+      expect(network.hasNativeIpv6('another')).toBe(true);
+      expect(network.globalIpv6()).toEqual([]);
+
+      await getNativeIpv6();
+      expect(network.hasNativeIpv6(NAME)).toBe(true);
+      expect(network.globalIpv6()).toEqual([parseIpv6('2001:db8::1')]);
+    });
+
+    test('gives and takes addresses and routes; taking what is gone is harmless', async () => {
+      const { ports } = await open();
+      const { network } = ports;
+      const tun = openTun(ports);
+      await network.setUpTunnel(NAME, 1280);
+      for (let round = 0; round < 2; round++) {
+        await network.addAddress(NAME, ADDRESS, 32);
+        await network.addRoute(NAME, DEFAULT);
+        expect(network.hasNativeIpv6('another')).toBe(true);
+        await network.removeRoute(NAME, DEFAULT);
+        expect(network.hasNativeIpv6('another')).toBe(false);
+        await network.removeAddress(NAME, ADDRESS, 32);
+      }
+      await network.removeRoute(NAME, DEFAULT);
+      await network.removeAddress(NAME, ADDRESS, 32);
+      tun.close();
+      await network.removeRoute(NAME, DEFAULT);
+      await network.removeAddress(NAME, ADDRESS, 32);
+    });
+
+    test('rejects with what stands in the way', async () => {
+      const { ports } = await open();
+      const { network } = ports;
+      await expect(network.setUpTunnel('nowhere', 1280)).rejects.toThrow(EnvironmentError);
+      await expect(network.addAddress('nowhere', ADDRESS, 32)).rejects.toThrow(EnvironmentError);
+      openTun(ports);
+      await expect(network.addRoute(NAME, DEFAULT), 'the interface is down').rejects.toThrow(
+        EnvironmentError,
+      );
+      await network.setUpTunnel(NAME, 1280);
+      await network.addRoute(NAME, DEFAULT);
+      await expect(network.addRoute(NAME, DEFAULT)).rejects.toThrow(/exists already/);
+    });
+
+    test('an interface takes its addresses and routes along', async () => {
+      const { ports } = await open();
+      const { network } = ports;
+      const tun = openTun(ports);
+      await network.setUpTunnel(NAME, 1280);
+      await network.addRoute(NAME, DEFAULT);
+      tun.close();
+      expect(network.hasNativeIpv6('another')).toBe(false);
+      openTun(ports);
+      await network.setUpTunnel(NAME, 1280);
+      await network.addAddress(NAME, ADDRESS, 32);
+      await network.addRoute(NAME, DEFAULT);
+    });
+
+    test('its monitor says when something has changed, until it is closed', async () => {
+      const { ports, getNativeIpv6 } = await open();
+      const monitor = ports.openNetworkMonitor();
+      let changes = 0;
+      monitor.start(() => changes++);
+      await getNativeIpv6();
+      await vi.waitFor(() => expect(changes).toBeGreaterThan(0));
+      monitor.close();
+      monitor.close();
+      const neverStarted = ports.openNetworkMonitor();
+      neverStarted.close();
+      neverStarted.close();
+    });
+  });
+}
+
+function openTun(ports: PortFactory) {
+  const tun = ports.openTun(NAME);
+  onTestFinished(() => tun.close());
+  return tun;
+}
+
+async function kernelRig(): Promise<Rig> {
+  await ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'far');
+  onTestFinished(() => ip('link', 'delete', 'eth0'));
+  await ip('address', 'add', '192.0.2.1/24', 'dev', 'eth0');
+  await ip('link', 'set', 'eth0', 'addrgenmode', 'none', 'up');
+  await ip('link', 'set', 'far', 'addrgenmode', 'none', 'up');
+  return {
+    ports: kernelPorts(),
+    getNativeIpv6: async () => {
+      await ip('address', 'add', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
+      await ip('route', 'add', '::/0', 'via', '2001:db8::2', 'dev', 'eth0');
+    },
+  };
+}
+
+async function memoryRig(): Promise<Rig> {
+  const ports = memoryPorts();
+  ports.network.subnets = [{ address: parseIpv4('192.0.2.1')!, prefixLength: 24, interface: 'eth0' }];
+  return {
+    ports,
+    getNativeIpv6: async () => {
+      ports.network.nativeAddresses = [parseIpv6('2001:db8::1')!];
+      ports.network.nativeDefaultRoute = true;
+      ports.networkChanged();
+    },
+  };
+}

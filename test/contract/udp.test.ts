@@ -1,0 +1,185 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { HEADROOM } from '../../src/core/machine.ts';
+import { EnvironmentError } from '../../src/io/errors.ts';
+import type { PortFactory } from '../../src/io/port-factory.ts';
+import type { DatagramBatch, Udp } from '../../src/io/ports.ts';
+import { ADAPTERS, LOOPBACK } from './adapters.ts';
+
+describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
+  test('names the address and port it is bound to', () => {
+    const { local } = open(make());
+    expect(local.address).toBe(LOOPBACK);
+    expect(local.port).toBeGreaterThan(0);
+  });
+
+  test('carries datagrams whole and in order, and tells whom they are from', async () => {
+    const ports = make();
+    const [a, b] = [open(ports), open(ports)];
+    const got = collect(b);
+    for (let i = 0; i < 150; i++) send(a, b, new Uint8Array(i * 9).fill(i));
+    a.flush();
+
+    await vi.waitFor(() => expect(got).toHaveLength(150));
+    expect(got.map(({ bytes }) => bytes)).toEqual(
+      Array.from({ length: 150 }, (_, i) => new Uint8Array(i * 9).fill(i)),
+    );
+    expect(new Set(got.map(({ from }) => from))).toEqual(new Set([`${a.local.address}:${a.local.port}`]));
+  });
+
+  test('carries the largest datagram there is', async () => {
+    const ports = make();
+    const [a, b] = [open(ports), open(ports)];
+    const got = collect(b);
+    send(a, b, new Uint8Array(65_507).fill(5));
+    a.flush();
+
+    await vi.waitFor(() => expect(got).toHaveLength(1));
+    expect(got[0]!.bytes).toEqual(new Uint8Array(65_507).fill(5));
+  });
+
+  test('keeps what arrived before it was started', async () => {
+    const ports = make();
+    const [a, b] = [open(ports), open(ports)];
+    send(a, b, Uint8Array.of(1));
+    a.flush();
+    const got = collect(b);
+
+    await vi.waitFor(() => expect(got).toHaveLength(1));
+  });
+
+  test('sends nothing before it is flushed', async () => {
+    const ports = make();
+    const [a, b, c] = [open(ports), open(ports), open(ports)];
+    const got = collect(b);
+    send(a, b, Uint8Array.of(1));
+    send(c, b, Uint8Array.of(2));
+    c.flush();
+    await vi.waitFor(() => expect(got.map(({ bytes }) => bytes[0])).toEqual([2]));
+    a.flush();
+    await vi.waitFor(() => expect(got.map(({ bytes }) => bytes[0])).toEqual([2, 1]));
+  });
+
+  test('copies what it is given', async () => {
+    const ports = make();
+    const [a, b] = [open(ports), open(ports)];
+    const got = collect(b);
+    const bytes = Uint8Array.of(1, 2, 3, 4);
+    a.send(bytes, 1, 2, LOOPBACK, b.local.port);
+    bytes.fill(9);
+    a.flush();
+
+    await vi.waitFor(() => expect(got.map(({ bytes }) => bytes)).toEqual([Uint8Array.of(2, 3)]));
+  });
+
+  test('forwards out of a batch, with a header put in front of it', async () => {
+    const ports = make();
+    const [a, b, c] = [open(ports), open(ports), open(ports)];
+    const got = collect(c);
+    b.start((batch) => {
+      for (let i = 0; i < batch.count; i++) {
+        const start = batch.offsets[i]! - HEADROOM;
+        batch.buffer.fill(7, start, batch.offsets[i]);
+        b.send(batch.buffer, start, HEADROOM + batch.lengths[i]!, LOOPBACK, c.local.port);
+      }
+      b.flush();
+    });
+    for (let i = 0; i < 3; i++) send(a, b, Uint8Array.of(i));
+    a.flush();
+
+    await vi.waitFor(() => expect(got).toHaveLength(3));
+    expect(got.map(({ bytes }) => bytes)).toEqual(
+      [0, 1, 2].map((i) => Uint8Array.of(...new Uint8Array(HEADROOM).fill(7), i)),
+    );
+  });
+
+  test('counts what it carried and what was refused, by reason, without throwing', async () => {
+    const ports = make();
+    const [a, b] = [open(ports), open(ports)];
+    const got = collect(b);
+    send(a, b, new Uint8Array(10));
+    a.send(new Uint8Array(1), 0, 1, LOOPBACK, 0);
+    send(a, b, new Uint8Array(65_508));
+    send(a, b, new Uint8Array(20));
+    a.flush();
+
+    await vi.waitFor(() => expect(got).toHaveLength(2));
+    expect(a.counters.sendFailures).toEqual({ EINVAL: 1, EMSGSIZE: 1 });
+    expect(a.counters).toMatchObject({ sentDatagrams: 2, sentBytes: 30 });
+    expect(b.counters).toMatchObject({ receivedDatagrams: 2, receivedBytes: 30, receiveOverflows: 0 });
+  });
+
+  test('is silent once closed, also out of its own callback', async () => {
+    const ports = make();
+    const [a, b, c] = [open(ports), open(ports), open(ports)];
+    const got = collect(c);
+    let calls = 0;
+    b.start(() => {
+      calls++;
+      send(b, c, Uint8Array.of(1));
+      b.close();
+      b.flush();
+    });
+    for (let i = 0; i < 3; i++) {
+      send(a, b, Uint8Array.of(i));
+      a.flush();
+    }
+    await vi.waitFor(() => expect(calls).toBe(1));
+    send(a, b, Uint8Array.of(9));
+    send(a, c, Uint8Array.of(2));
+    a.flush();
+    b.close();
+
+    await vi.waitFor(() => expect(got.map(({ bytes }) => bytes[0])).toEqual([2]));
+    expect(calls).toBe(1);
+  });
+
+  test('says that a port is taken, and that an address is not of this host', () => {
+    const ports = make();
+    const { port } = open(ports).local;
+    expect(refusal(() => ports.openUdp({ address: LOOPBACK, port }))).toMatchObject({ code: 'port-taken' });
+    expect(refusal(() => ports.openUdp({ address: 0x01020304, port: 0 }))).toMatchObject({
+      code: 'not-local',
+    });
+  });
+
+  test('gives a port free again', () => {
+    const ports = make();
+    const first = open(ports);
+    first.close();
+    expect(open(ports, first.local.port).local.port).toBe(first.local.port);
+  });
+});
+
+function open(ports: PortFactory, port = 0): Udp {
+  const udp = ports.openUdp({ address: LOOPBACK, port });
+  onTestFinished(() => udp.close());
+  return udp;
+}
+
+function send(from: Udp, to: Udp, bytes: Uint8Array): void {
+  from.send(bytes, 0, bytes.length, to.local.address, to.local.port);
+}
+
+function collect(udp: Udp): { bytes: Uint8Array; from: string }[] {
+  const got: { bytes: Uint8Array; from: string }[] = [];
+  udp.start((batch: DatagramBatch) => {
+    for (let i = 0; i < batch.count; i++) {
+      const start = batch.offsets[i]!;
+      got.push({
+        bytes: batch.buffer.slice(start, start + batch.lengths[i]!),
+        from: `${batch.addresses[i]}:${batch.ports[i]}`,
+      });
+    }
+  });
+  return got;
+}
+
+function refusal(open: () => unknown): EnvironmentError {
+  try {
+    open();
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error;
+    throw error;
+  }
+  throw new Error('was not refused');
+}
