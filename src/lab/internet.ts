@@ -13,7 +13,7 @@
  */
 import { Lab } from './lab.ts';
 import { makeNat } from './nat.ts';
-import type { NatBehaviour } from './nat.ts';
+import type { NatBehaviour, NatExtras } from './nat.ts';
 import type { Namespace } from './namespace.ts';
 
 export const SERVER_ADDRESS = '203.0.113.120';
@@ -64,7 +64,7 @@ export class Internet {
   }
 
   /** A NAT with a LAN behind it and a client on that. */
-  site(name: string, behaviour: NatBehaviour): Site {
+  site(name: string, behaviour: NatBehaviour, extras: NatExtras = {}): Site {
     const number = ++this.sites;
     const nat = this.lab.host(`nat-${name}`);
     const lan = this.lab.switch(`lan-${name}`);
@@ -72,7 +72,7 @@ export class Internet {
     const network = `10.${number}.0`;
     this.attach(nat, 'wan', address);
     this.lab.connect(nat, 'lan', lan, `${network}.1/24`);
-    makeNat(nat, { behaviour, outside: 'wan', inside: 'lan', address, client: `${network}.2` });
+    makeNat(nat, { behaviour, outside: 'wan', inside: 'lan', address, client: `${network}.2`, ...extras });
     const client = this.lab.host(`client-${name}`);
     const site = { nat, lan, client, address, network };
     this.join(site, client, 2);

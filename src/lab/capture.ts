@@ -1,0 +1,46 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Namespace } from './namespace.ts';
+import type { Running } from './process.ts';
+
+/** Listens on an interface of a host with tcpdump; disposed of, it leaves no file. */
+export class Capture {
+  private readonly folder = mkdtempSync(join(tmpdir(), 'teredo-capture-'));
+  private readonly file = join(this.folder, 'pcap');
+  private readonly program: Running;
+
+  private constructor(host: Namespace, iface: string, filter: string) {
+    // As root, or it could not write; unbuffered, so that what was seen is in the file at the end.
+    this.program = host.spawn('tcpdump', [
+      '-i',
+      iface,
+      '-Z',
+      'root',
+      '-n',
+      '-U',
+      '--immediate-mode',
+      '-w',
+      this.file,
+      filter,
+    ]);
+  }
+
+  /** Resolves when it listens. `filter`: in the words of tcpdump. */
+  static async start(host: Namespace, iface: string, filter = ''): Promise<Capture> {
+    const capture = new Capture(host, iface, filter);
+    await capture.program.waitFor(/listening on/);
+    return capture;
+  }
+
+  /** Ends it: the capture file, in pcap format. */
+  async stop(): Promise<Uint8Array> {
+    await this.program.stop();
+    return readFileSync(this.file);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.program.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
