@@ -22,7 +22,12 @@ export type QualificationReason =
 /** What a machine reports besides packets. */
 export type MachineEvent =
   | { readonly type: 'state'; readonly state: ClientState; readonly reason?: QualificationReason }
-  | { readonly type: 'address-added'; readonly address: Ipv6; readonly mapped: Endpoint; readonly server: number }
+  | {
+      readonly type: 'address-added';
+      readonly address: Ipv6;
+      readonly mapped: Endpoint;
+      readonly server: number;
+    }
   | { readonly type: 'address-removed'; readonly address: Ipv6 }
   | { readonly type: 'socket-wanted'; readonly socket: SocketId }
   | { readonly type: 'socket-unwanted'; readonly socket: SocketId }

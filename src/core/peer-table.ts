@@ -7,8 +7,9 @@
  * real peers at hand, on few IPv4 addresses, pushes out its own first.
  */
 import { BUBBLE_BUDGET, BUBBLE_SPACING_MS, BUBBLE_WINDOW_MS, PEER_VALIDITY_MS } from './constants.ts';
+import { Crowds } from './crowds.ts';
 import { HashKey } from './hash.ts';
-import { readUint32 } from '../wire/index.ts';
+import { readUint32, writeUint32 } from '../wire/index.ts';
 import type { Entropy } from './entropy.ts';
 
 /** No such peer. */
@@ -17,9 +18,6 @@ export const NO_PEER = -1;
 export const FREE = 0;
 export const UNVERIFIED = 1;
 export const TRUSTED = 2;
-
-/** A power of two. */
-const CROWDS = 16_384;
 
 export interface PeerLimits {
   readonly trusted: number;
@@ -58,8 +56,8 @@ export class PeerTable {
   private readonly heads = [NO_PEER, NO_PEER, NO_PEER];
   private readonly tails = [NO_PEER, NO_PEER, NO_PEER];
   private readonly counts = [0, 0, 0];
-  /** How many trusted peers have the same origin, by a hash of that; there from the first trusted peer on. */
-  private crowds = new Uint32Array(0);
+  /** Of the trusted. */
+  private readonly crowds: Crowds;
   /** Makes each draw of a random peer another one. */
   private draws = 0;
 
@@ -68,6 +66,7 @@ export class PeerTable {
     this.limits = limits;
     this.onEvict = onEvict;
     this.hash = new HashKey(entropy);
+    this.crowds = new Crowds(entropy);
   }
 
   get unverifiedCount(): number {
@@ -192,14 +191,7 @@ export class PeerTable {
 
   /** Writes the peer's IPv6 address to `target[offset, offset + 16)`. */
   writeAddress(peer: number, target: Uint8Array, offset: number): void {
-    for (let i = 0; i < 4; i++) {
-      const word = this.words[peer * 4 + i]!;
-      const at = offset + 4 * i;
-      target[at] = word >>> 24;
-      target[at + 1] = (word >>> 16) & 0xff;
-      target[at + 2] = (word >>> 8) & 0xff;
-      target[at + 3] = word & 0xff;
-    }
+    for (let i = 0; i < 4; i++) writeUint32(target, offset + 4 * i, this.words[peer * 4 + i]!);
   }
 
   /** The peer's IPv6 address as a new array of 16 bytes. */
@@ -244,7 +236,7 @@ export class PeerTable {
 
   private makeRoom(newcomer: number, now: number): boolean {
     let crowded = NO_PEER;
-    let most = this.crowds[this.crowdOf(newcomer)]! + 1;
+    let most = this.crowds.sizeOf(this.words, newcomer * 4) + 1;
     // Bounded, so that a full table costs no more than this a try.
     for (let tries = 0; tries < 32; tries++) {
       const oldest = this.heads[TRUSTED]!;
@@ -256,21 +248,12 @@ export class PeerTable {
       this.move(oldest, TRUSTED);
       // Anyone, not the oldest: those of one origin tend to stand side by side.
       const anyone = this.hash.of2(this.draws++, tries) % this.status.length;
-      const crowd = this.status[anyone] === TRUSTED ? this.crowds[this.crowdOf(anyone)]! : 0;
+      const crowd = this.status[anyone] === TRUSTED ? this.crowds.sizeOf(this.words, anyone * 4) : 0;
       if (crowd > most) [crowded, most] = [anyone, crowd];
     }
     if (crowded === NO_PEER) return false;
     this.evict(crowded);
     return true;
-  }
-
-  /** Where peers are counted that one party can have many of: those behind one IPv4 address, or in one /64. */
-  private crowdOf(peer: number): number {
-    const { words } = this;
-    const w = peer * 4;
-    const key =
-      words[w] === TEREDO_PREFIX ? this.hash.of2(words[w + 3]!, 0) : this.hash.of2(words[w]!, words[w + 1]!);
-    return key & (CROWDS - 1);
   }
 
   /** Takes a slot out of the list it is in and appends it to another. */
@@ -283,9 +266,8 @@ export class PeerTable {
     if (after === NO_PEER) this.tails[from] = before;
     else this.previous[after] = before;
     this.counts[from]!--;
-    if (from !== list && from === TRUSTED) this.crowds[this.crowdOf(peer)]!--;
-    if (list === TRUSTED && this.crowds.length === 0) this.crowds = new Uint32Array(CROWDS);
-    if (from !== list && list === TRUSTED) this.crowds[this.crowdOf(peer)]!++;
+    if (from !== list && from === TRUSTED) this.crowds.count(this.words, peer * 4, -1);
+    if (from !== list && list === TRUSTED) this.crowds.count(this.words, peer * 4, 1);
     this.append(peer, list);
   }
 
@@ -359,9 +341,6 @@ const MAX_LOAD = 0.6;
 /** The four latest bubbles have three gaps between them, kept in hundredths of a second: up to 655 s. */
 const GAPS = BUBBLE_BUDGET - 1;
 const GAP_UNIT_MS = 10;
-/** 2001:0000::/32, the first word. */
-const TEREDO_PREFIX = 0x20010000;
-
 function widen<T extends { set(from: T): void }>(from: T, to: T): T {
   to.set(from);
   return to;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MAPPED, PRIMARY, at, teredo, v4, v6 } from '../../../test/support/client-rig.ts';
 import { RelayRig } from '../../../test/support/relay-rig.ts';
-import { buildBubble, isTeredo, makeTeredoAddress, writeUint32 } from '../../wire/index.ts';
+import { buildBubble, makeTeredoAddress, writeUint32 } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 import { RELAY_LIMITS } from './index.ts';
 
@@ -65,7 +65,7 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
     }
   });
 
-  test('from ten /64s through one server: the tenth of a second that is left for it is not what others live on', () => {
+  test('from ten /64s through one server, whose budget they use up: others live on its reserve', () => {
     const rig = attack((n) => {
       const source = v6('2001:db8:600::1');
       source[7] = n % 10;
@@ -170,7 +170,6 @@ describe('third parties', () => {
     expect([rig.sent, rig.delivered]).toEqual([[], []]);
     expect([...rig.machine.peers].length).toBe(1);
     expect(rig.machine.counters.droppedUnsolicited).toBe(40_000);
-    expect(isTeredo(CLIENT, 0)).toBe(true);
   });
 });
 

@@ -23,7 +23,7 @@ import { isEchoReply } from './served.ts';
 /** Least time between two bubbles beyond the budget. */
 const GRANT_SPACING_MS = 10_000;
 /** Least time between two questions to a trusted peer that has gone silent. */
-const QUESTION_SPACING_MS = 2_500;
+const QUESTION_SPACING_MS = 5_000;
 /** Of the budget of bubbles the rest is kept for the contact that begins when validity has lapsed. */
 const QUESTIONS_MOST = 2;
 

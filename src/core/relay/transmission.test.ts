@@ -170,12 +170,17 @@ describe('a trusted client that has gone silent', () => {
 
   test('that answers each time costs a one-way stream a bubble in 5 s, and no budget', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT);
+    let carried = 0;
     let answered = 0;
     for (let i = 0; i < 6_000; i++) {
-      rig.toClient(NATIVE, CLIENT).advance(100);
-      if (rig.bubbles.length > answered) rig.answer(rig.bubbles[answered++]);
+      rig.clear().toClient(NATIVE, CLIENT).advance(100);
+      carried += rig.data.length;
+      for (const bubble of rig.bubbles) {
+        rig.answer(bubble);
+        answered++;
+      }
     }
-    expect(rig.data.length).toBe(6_000);
+    expect(carried).toBe(6_000);
     expect(answered).toBeGreaterThan(100);
     expect(answered).toBeLessThan(122);
   });

@@ -1,0 +1,33 @@
+import type { Entropy } from './entropy.ts';
+import { HashKey } from './hash.ts';
+
+/** How many peers there are of each origin that one party can have many of: an IPv4 address, a /64. Approximately, by hash. */
+export class Crowds {
+  /** Made with the first one counted: a client may never have any. */
+  private sizes = new Uint32Array(0);
+  private readonly hash: HashKey;
+
+  constructor(entropy: Entropy) {
+    this.hash = new HashKey(entropy);
+  }
+
+  /** How many have the origin of the peer whose IPv6 address is the four words at `words[at]`. */
+  sizeOf(words: Uint32Array, at: number): number {
+    return this.sizes.length === 0 ? 0 : this.sizes[this.indexOf(words, at)];
+  }
+
+  /** One more, or one less. */
+  count(words: Uint32Array, at: number, change: 1 | -1): void {
+    if (this.sizes.length === 0) this.sizes = new Uint32Array(16_384);
+    this.sizes[this.indexOf(words, at)] += change;
+  }
+
+  private indexOf(words: Uint32Array, at: number): number {
+    const hash =
+      words[at] === TEREDO_PREFIX ? this.hash.of2(words[at + 3], 0) : this.hash.of2(words[at], words[at + 1]);
+    return hash & (this.sizes.length - 1);
+  }
+}
+
+/** 2001:0000::/32, the first word. */
+const TEREDO_PREFIX = 0x20010000;
