@@ -7,11 +7,9 @@
 export const MAX_REQUEST_BYTES = 4096;
 
 export interface ControlRequest {
-  readonly command: 'status' | 'peers' | 'contact';
+  readonly command: 'status' | 'peers';
   /** `peers`: how many at most. */
   readonly limit?: number;
-  /** `contact`: an IPv6 address in text. */
-  readonly address?: string;
 }
 
 export type ControlAnswer =
@@ -27,11 +25,10 @@ export function parseRequest(line: string): ControlRequest | undefined {
     return undefined; // not JSON: answered as a bad request
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { command, limit, address } = value as Record<string, unknown>;
-  if (command !== 'status' && command !== 'peers' && command !== 'contact') return undefined;
+  const { command, limit } = value as Record<string, unknown>;
+  if (command !== 'status' && command !== 'peers') return undefined;
   return {
     command,
     ...(typeof limit === 'number' && Number.isFinite(limit) ? { limit } : {}),
-    ...(typeof address === 'string' ? { address } : {}),
   };
 }

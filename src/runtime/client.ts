@@ -309,7 +309,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const source = this.settings.bind ?? network.sourceAddress(towards);
     const localAddress = subnets.some(({ address }) => address === source) ? source : undefined;
     this.policy.setSubnets(subnets);
-    return { subnets: subnets.filter(({ address }) => address === localAddress), localAddress };
+    return { subnets, localAddress };
   }
 
   private warn(error: unknown): void {
@@ -322,13 +322,11 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 }
 
+/** Whether the host speaks from where it did; what else it is attached to does not move its mapping. */
 function sameNetwork(a: AttachedNetwork, b: AttachedNetwork): boolean {
-  return (
-    a.localAddress === b.localAddress &&
-    a.subnets.length === b.subnets.length &&
-    a.subnets.every(
-      ({ address, prefixLength }, i) =>
-        address === b.subnets[i]!.address && prefixLength === b.subnets[i]!.prefixLength,
-    )
-  );
+  return a.localAddress === b.localAddress && prefixLengthOf(a) === prefixLengthOf(b);
+}
+
+function prefixLengthOf({ subnets, localAddress }: AttachedNetwork): number | undefined {
+  return subnets.find(({ address }) => address === localAddress)?.prefixLength;
 }

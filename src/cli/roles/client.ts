@@ -4,7 +4,7 @@ import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { ClientStatus, PeersStatus } from '../../daemon/status.ts';
-import { formatEndpoint, formatIpv4, formatIpv6, parseIpv6 } from '../../wire/index.ts';
+import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { ServerCandidate } from '../../core/client/index.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { explainReason } from '../explain.ts';
@@ -132,11 +132,6 @@ class ClientRole implements Role {
 
   close(): Promise<void> {
     return this.client.close();
-  }
-
-  contact(text: string): boolean {
-    const address = parseIpv6(text);
-    return address !== undefined && this.client.contact(address);
   }
 
   status(name: string): ClientStatus {

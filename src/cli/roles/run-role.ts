@@ -14,8 +14,6 @@ export interface Role {
   start(): Promise<void>;
   status(name: string): RoleStatus;
   peers?(name: string, limit: number): PeersStatus;
-  /** Begins to contact a peer; false where that cannot be. */
-  contact?(address: string): boolean;
   close(): Promise<void>;
 }
 
@@ -105,16 +103,6 @@ function handlerOf(name: string, role: Role): ControlHandler {
         if (role.peers === undefined)
           return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
         return { ok: true, result: role.peers(name, request.limit ?? 1_000) };
-      case 'contact': {
-        const begun = request.address !== undefined && role.contact?.(request.address) === true;
-        return begun
-          ? { ok: true, result: { name } }
-          : {
-              ok: false,
-              code: 'no-contact',
-              message: `${name} cannot contact ${request.address ?? 'nobody'}`,
-            };
-      }
     }
   };
 }

@@ -92,7 +92,9 @@ export class ClientContext {
   }
 
   isLocalAddress(address: Ipv4): boolean {
-    return inSubnets(address, this.network.subnets);
+    const { subnets, localAddress } = this.network;
+    if (localAddress === undefined) return inSubnets(address, subnets);
+    return subnets.some((subnet) => inSubnets(localAddress, [subnet]) && inSubnets(address, [subnet]));
   }
 
   /** The peer with the address at an offset, made when unknown. CL-91 */

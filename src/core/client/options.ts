@@ -13,6 +13,7 @@ export interface ServerCandidate {
 
 /** What the host is attached to. */
 export interface AttachedNetwork {
+  /** All of its subnets: their broadcast addresses are no destination (C-9), and the one of `localAddress` is the link. */
   readonly subnets: readonly Subnet[];
   /** The local IPv4 address that datagrams leave from; undefined when unknown. */
   readonly localAddress: Ipv4 | undefined;

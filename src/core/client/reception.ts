@@ -138,8 +138,18 @@ export class Reception {
     }
     if (!teredo && !isLinkLocal(b, source)) this.provoke(b, source, peer, now);
     if (isBubble(b, view.ipv6Start)) context.counters.consumedBubbles++;
-    else if (!teredo) this.deliverUnverified(b, view);
+    else if (!teredo || this.isForwardedPing(b, view)) this.deliverUnverified(b, view);
     else context.counters.droppedForgedSource++;
+  }
+
+  /** A server forwards clients' pings too, with the word of where they come from. A-19 */
+  private isForwardedPing(b: Uint8Array, view: DatagramView): boolean {
+    const source = view.ipv6Start + SOURCE;
+    return (
+      nextHeader(b, view.ipv6Start) === NEXT_HEADER.ICMPV6 &&
+      mappedAddressOf(b, source) === view.originAddress &&
+      mappedPortOf(b, source) === view.originPort
+    );
   }
 
   /** Somebody behind our own NAT, which need not hairpin: perhaps on this link. */
@@ -185,7 +195,7 @@ export class Reception {
     const { context } = this;
     const { peers } = context;
     if (!context.policy.isGlobalUnicast(address)) {
-      context.counters.droppedForgedSource++; // CL-7: no such address can be
+      context.counters.droppedForgedSource++; // C-7: no such address can be
     } else if (known !== NO_PEER && peers.isValid(known, now)) {
       // It is reached on the link and heard there: a datagram from outside, which anybody can send, does not undo that.
       this.accept(b, view);
