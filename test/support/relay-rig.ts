@@ -5,7 +5,8 @@ import { NO_PEER, TRUSTED } from '../../src/core/peer-table.ts';
 import { SeededEntropy } from '../../src/sim/seeded-entropy.ts';
 import { buildBubble, mappedAddressOf, mappedPortOf, parsePrefix } from '../../src/wire/index.ts';
 import type { Ipv6, Ipv6Prefix } from '../../src/wire/index.ts';
-import { Sent, v6 } from './client-rig.ts';
+import { v6 } from './client-rig.ts';
+import type { Sent } from './client-rig.ts';
 import { MachineRig, packetOf } from './machine-rig.ts';
 
 export const prefix = (text: string): Ipv6Prefix => parsePrefix(text)!;
