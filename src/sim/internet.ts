@@ -58,6 +58,8 @@ export class Internet {
   readonly servers: SimServer[] = [];
   readonly clients: SimClient[] = [];
   readonly nats: Nat[] = [];
+  /** All links of the IPv6 internet. */
+  readonly ipv6Links: LinkConditions[] = [];
   private readonly access: Partial<LinkConditions>;
   private relayCount = 0;
   private nativeCount = 0;
@@ -74,7 +76,7 @@ export class Internet {
   addServer(options: AddServerOptions = {}): SimServer {
     const { single, ...rest } = options;
     const primary = 0xc6336401 + 2 * this.servers.length;
-    const up = new Ipv6Link(this.world, NOWHERE, this.core.forward, this.access);
+    const up = this.connect(NOWHERE, this.core.forward);
     const addresses = single === true ? { primary } : { primary, secondary: primary + 1 };
     const server = new SimServer(
       this.ipv4,
@@ -90,7 +92,7 @@ export class Internet {
   addRelay(options: Partial<SimRelayOptions> = {}): RelaySite {
     const number = ++this.relayCount;
     const router = new Ipv6Router(address6(`2001:db8:fffe::${number.toString(16)}`));
-    const link = new Ipv6Link(this.world, router.forward, this.core.forward, this.access);
+    const link = this.connect(router.forward, this.core.forward);
     const relay = new SimRelay(
       this.ipv4,
       router.forward,
@@ -114,7 +116,7 @@ export class Internet {
     const { host, link } = this.attachNative(site?.router ?? this.core);
     host.output = link;
     if (site !== undefined) {
-      const up = new Ipv6Link(this.world, site.router.forward, NOWHERE, this.access);
+      const up = this.connect(site.router.forward, NOWHERE);
       this.core.addRoute(`${formatIpv6(host.address)}/64`, up.toA);
     }
     return host;
@@ -182,10 +184,16 @@ export class Internet {
     return nat.inside.gateway!.address + count;
   }
 
+  private connect(a: PacketHandler, b: PacketHandler): Ipv6Link {
+    const link = new Ipv6Link(this.world, a, b, this.access);
+    this.ipv6Links.push(link.link);
+    return link;
+  }
+
   private attachNative(router: Ipv6Router): { host: Ipv6Host; link: PacketHandler } {
     const number = ++this.nativeCount;
     const host = new Ipv6Host(this.world, address6(`2001:db8:${number.toString(16)}::1`));
-    const link = new Ipv6Link(this.world, host.receive, router.forward, this.access);
+    const link = this.connect(host.receive, router.forward);
     router.addRoute(`${formatIpv6(host.address)}/64`, link.toA);
     return { host, link: link.toB };
   }

@@ -55,6 +55,11 @@ export class Ipv4Host {
     return this.attachment.link;
   }
 
+  /** The links of all its addresses. */
+  get links(): readonly LinkConditions[] {
+    return this.attachments.map((attachment) => attachment.link);
+  }
+
   /** Its first address on a network. Throws a RangeError when it is on none. */
   get attachment(): Attachment {
     const first = this.attachments[0];

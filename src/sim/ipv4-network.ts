@@ -88,6 +88,11 @@ export class Ipv4Network {
     return this.attachments.get(attachment.address) === attachment;
   }
 
+  /** Who has this address. */
+  find(address: Ipv4): Attachment | undefined {
+    return this.attachments.get(address);
+  }
+
   route(datagram: Ipv4Datagram, from: Attachment): void {
     for (const tap of this.taps) tap(datagram);
     if (datagram.destination >>> 28 === 0xe) {

@@ -1,0 +1,140 @@
+import { expect } from 'vitest';
+import { AddressPolicy } from '../../src/core/address-policy.ts';
+import { DISCOVERY_GROUP } from '../../src/core/constants.ts';
+import type { Machine } from '../../src/core/machine.ts';
+import type {
+  Attachment,
+  Ipv4Datagram,
+  Ipv6Host,
+  Ipv6Router,
+  SimClient,
+  World,
+} from '../../src/sim/index.ts';
+import {
+  DatagramView,
+  ICMPV6,
+  IPV6_HEADER,
+  NEXT_HEADER,
+  SOURCE,
+  TEREDO_PORT,
+  decodeDatagram,
+  formatEndpoint,
+  formatIpv4,
+  formatIpv6,
+  isBubble,
+  isLinkLocal,
+  payloadLength,
+  toHex,
+} from '../../src/wire/index.ts';
+
+/** To one pair about one peer a client or relay sends its own bubble and an answer every 2 s at most; some slack for resets. */
+const BUBBLE_WINDOW_MS = 10_000;
+const BUBBLES_IN_WINDOW = 20;
+
+/** What holds in every world without attackers, whatever happens; looked at after each event. */
+export class Invariants {
+  private readonly world: World;
+  private readonly policy = new AddressPolicy();
+  private readonly machines: (() => Machine)[] = [];
+  /** Every packet that its source has sent, without the hop limit. */
+  private readonly sent = new Set<string>();
+  private readonly addressesOf = new Map<SimClient, Set<string>>();
+  private readonly bubbleTimes = new Map<string, number[]>();
+
+  constructor(world: World) {
+    this.world = world;
+    world.observe(() => {
+      for (const machine of this.machines)
+        expect(machine().commands.length, 'commands left undrained').toBe(0);
+    });
+  }
+
+  watchMachine(machine: () => Machine): void {
+    this.machines.push(machine);
+  }
+
+  watchHost(host: Ipv6Host): void {
+    host.sendTaps.push((packet) => this.sent.add(keyOf(packet, 0)));
+    host.receiveTaps.push((packet) => {
+      if (isError(packet)) return;
+      const source = formatIpv6(packet, SOURCE);
+      expect(this.sent.has(keyOf(packet, 0)), `${source} never sent what was delivered`).toBe(true);
+    });
+  }
+
+  watchRouter(router: Ipv6Router): void {
+    router.errorTaps.push((packet) => this.sent.add(keyOf(packet, 0)));
+  }
+
+  /** Where a client is attached now. */
+  watchClientAt(client: SimClient, attachment: Attachment): void {
+    const view = new DatagramView();
+    attachment.taps.push((datagram) => {
+      if (datagram.source !== attachment.address) return;
+      const { payload } = datagram;
+      this.checkDestination(datagram, attachment.address);
+      expect(decodeDatagram(payload, 0, payload.length, view)).toBeUndefined();
+      const at = view.ipv6Start;
+      expect(this.mayUse(client, payload, at + SOURCE), 'a foreign IPv6 source').toBe(true);
+      this.sent.add(keyOf(payload, at));
+      if (isBubble(payload, at)) this.countBubble(datagram, at);
+    });
+  }
+
+  /** Of a server or a relay: what it sends of its own accord are bubbles. */
+  watchPublicAt(attachment: Attachment): void {
+    const view = new DatagramView();
+    attachment.taps.push((datagram) => {
+      if (datagram.source !== attachment.address) return;
+      const { payload } = datagram;
+      this.checkDestination(datagram, undefined);
+      expect(decodeDatagram(payload, 0, payload.length, view)).toBeUndefined();
+      // What a server forwards is somebody else's, and counted there.
+      if (isBubble(payload, view.ipv6Start) && datagram.sourcePort !== TEREDO_PORT) {
+        this.countBubble(datagram, view.ipv6Start);
+      }
+    });
+  }
+
+  /** Only to global addresses, but for neighbours that local discovery has found. `local`: the sender's own address. */
+  private checkDestination({ destination }: Ipv4Datagram, local: number | undefined): void {
+    const neighbour = local !== undefined && destination >>> 8 === local >>> 8;
+    const allowed = this.policy.isGlobalUnicast(destination) || neighbour || destination === DISCOVERY_GROUP;
+    expect(allowed, `a datagram to ${formatIpv4(destination)}`).toBe(true);
+  }
+
+  private mayUse(client: SimClient, bytes: Uint8Array, offset: number): boolean {
+    if (isLinkLocal(bytes, offset)) return true;
+    let known = this.addressesOf.get(client);
+    if (known === undefined) this.addressesOf.set(client, (known = new Set()));
+    for (const address of client.ipv6.addresses) known.add(toHex(address));
+    // The machine may use an address before its host has been told.
+    const current = client.machine.address;
+    if (current !== undefined) known.add(toHex(current));
+    return known.has(toHex(bytes, offset, offset + 16));
+  }
+
+  private countBubble(datagram: Ipv4Datagram, at: number): void {
+    const { destination, destinationPort, payload } = datagram;
+    const about = toHex(payload, at + 24, at + 40);
+    const key = `${datagram.source} ${destination}:${destinationPort} ${about}`;
+    let times = this.bubbleTimes.get(key);
+    if (times === undefined) this.bubbleTimes.set(key, (times = []));
+    const { now } = this.world;
+    while (times.length > 0 && times[0]! <= now - BUBBLE_WINDOW_MS) times.shift();
+    times.push(now);
+    const target = formatEndpoint({ address: destination, port: destinationPort });
+    expect(times.length, `bubbles to ${target} within ${BUBBLE_WINDOW_MS} ms`).toBeLessThanOrEqual(
+      BUBBLES_IN_WINDOW,
+    );
+  }
+}
+
+/** ICMPv6 errors are sent by whoever had to drop a packet, routers and tunnels alike. */
+function isError(packet: Uint8Array): boolean {
+  return packet[6] === NEXT_HEADER.ICMPV6 && packet[IPV6_HEADER]! < ICMPV6.ECHO_REQUEST;
+}
+
+function keyOf(bytes: Uint8Array, at: number): string {
+  return toHex(bytes, at, at + 7) + toHex(bytes, at + 8, at + IPV6_HEADER + payloadLength(bytes, at));
+}
