@@ -112,4 +112,4 @@ export class Memory {
 }
 
 /** Error numbers of Linux (asm-generic) that are told apart here; for the others see `errorName`. */
-export const E = { EINTR: 4, EIO: 5, EAGAIN: 11, EBADFD: 77 } as const;
+export const E = { EINTR: 4, EIO: 5, EAGAIN: 11, EINVAL: 22, EBADFD: 77 } as const;

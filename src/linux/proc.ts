@@ -53,9 +53,17 @@ export function holderOfUdpPort(port: number): string | undefined {
 
 function descriptors(pid: string): string[] {
   try {
-    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => target(`/proc/${pid}/fd/${fd}`));
   } catch {
-    return []; // gone meanwhile, or somebody else's
+    return []; // ended meanwhile, or somebody else's
+  }
+}
+
+function target(link: string): string[] {
+  try {
+    return [readlinkSync(link)];
+  } catch {
+    return []; // closed meanwhile
   }
 }
 

@@ -9,6 +9,8 @@ const BATCH = 64;
 const BATCHES_A_TURN = 4;
 /** More than any MTU a tunnel of ours has. */
 const MAX_PACKET = 1_984;
+/** IFNAMSIZ, less the zero at its end. */
+const MAX_NAME = 15;
 const O_RDWR_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
 const TUNSETIFF = 0x400454ca;
 const IFF_TUN_NO_PI = 0x0001 | 0x1000;
@@ -41,11 +43,13 @@ export class TunDevice {
 
   /** Throws a SystemCallError: of `open` where there is no /dev/net/tun, of `TUNSETIFF` where the name is not to be had. */
   constructor(name: string, headroom: number) {
+    const nameBytes = new TextEncoder().encode(name);
+    // The kernel would cut it off.
+    if (nameBytes.length > MAX_NAME) throw new SystemCallError('TUNSETIFF', E.EINVAL);
     this.fd = sys.open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC);
     if (this.fd < 0) throw new SystemCallError('open', errno());
     const request = new Memory(40); // struct ifreq
-    // 16 bytes leave no room for the end: the kernel refuses, as it does other names that are none.
-    request.bytes.set(new TextEncoder().encode(name).subarray(0, 16));
+    request.bytes.set(nameBytes);
     request.view.setUint16(16, IFF_TUN_NO_PI, true);
     if (sys.ioctl(this.fd, TUNSETIFF, request.address) < 0) {
       const error = errno();

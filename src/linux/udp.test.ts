@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Memory, sys } from './libc.ts';
 import { enterNewNetwork } from './netns.ts';
 import { AF_INET, SOCK_NONBLOCK, SOCK_RAW, joinGroup, openSocket } from './socket.ts';
 import { UdpSocket } from './udp.ts';
 import type { UdpOptions } from './udp.ts';
+import { eventually } from '../../test/support/eventually.ts';
 
 const LOOPBACK = 0x7f000001;
 const ANY = 0;
@@ -33,7 +34,7 @@ describe('sending', () => {
 
     for (const to of [a, b]) {
       const expected = sent.filter((datagram) => datagram.to === to);
-      await vi.waitFor(() => expect(to.datagrams).toHaveLength(expected.length));
+      await eventually(() => expect(to.datagrams).toHaveLength(expected.length));
       expect(to.datagrams.map((bytes) => ({ length: bytes.length, mark: bytes[0] }))).toEqual(
         expected.map(({ length, mark }) => ({ length, mark })),
       );
@@ -56,7 +57,7 @@ describe('sending', () => {
     sender.send(Uint8Array.of(1, 2, 3), 0, 3, LOOPBACK, forwarder.local.port);
     sender.flush();
 
-    await vi.waitFor(() => expect(to.datagrams).toEqual([Uint8Array.of(1, 77, 3)]));
+    await eventually(() => expect(to.datagrams).toEqual([Uint8Array.of(1, 77, 3)]));
   });
 
   test('counts what the kernel refuses, and sends the others', async () => {
@@ -70,7 +71,7 @@ describe('sending', () => {
     sender.send(bytes, 0, 200, LOOPBACK, to.port);
     sender.flush();
 
-    await vi.waitFor(() => expect(to.datagrams.map(({ length }) => length)).toEqual([100, 200]));
+    await eventually(() => expect(to.datagrams.map(({ length }) => length)).toEqual([100, 200]));
     expect(sender.counters.sentBytes).toBe(300);
     const { EINVAL, EMSGSIZE, ...others } = sender.counters.sendFailures;
     expect({ EINVAL, EMSGSIZE }).toEqual({ EINVAL: 1, EMSGSIZE: 1 });
@@ -110,7 +111,7 @@ describe('receiving', () => {
     }
     sender.flush();
 
-    await vi.waitFor(() => expect(seen).toHaveLength(10));
+    await eventually(() => expect(seen).toHaveLength(10));
     expect(seen).toEqual(
       Array.from({ length: 10 }, (_, i) => ({ length: 65_507, first: i + 1, last: i + 1 })),
     );
@@ -127,7 +128,7 @@ describe('receiving', () => {
     sender.send(new Uint8Array(1), 0, 1, LOOPBACK, socket.local.port);
     sender.flush();
 
-    await vi.waitFor(() => expect(sources).toEqual([`7f010203:${sender.local.port}`]));
+    await eventually(() => expect(sources).toEqual([`7f010203:${sender.local.port}`]));
   });
 
   test('counts what overflowed while nobody read', async () => {
@@ -139,7 +140,7 @@ describe('receiving', () => {
     let received = 0;
     socket.start((batch) => (received += batch.count));
 
-    await vi.waitFor(() => expect(received + socket.counters.receiveOverflows).toBe(1_000));
+    await eventually(() => expect(received + socket.counters.receiveOverflows).toBe(1_000));
     expect(socket.counters.receiveOverflows).toBeGreaterThan(0);
     const overflows = socket.counters.receiveOverflows;
     socket.close();
@@ -195,7 +196,7 @@ describe.skipIf(!isRoot)('on a wire (needs root)', () => {
     expect(sender.counters.sendFailures).toEqual({});
     expect(sender.counters.sentDatagrams).toBe(10);
     // 1280 and 28 bytes of headers do not fit into 1280: two fragments each.
-    await vi.waitFor(() => expect(frames().filter((frame) => isTo(frame, OTHER))).toHaveLength(20));
+    await eventually(() => expect(frames().filter((frame) => isTo(frame, OTHER))).toHaveLength(20));
     for (const frame of frames().filter((frame) => isTo(frame, OTHER))) {
       expect(frame[20]! & 0x40, 'DF').toBe(0);
       expect(frame[15], 'TOS').toBe(0);
@@ -216,10 +217,10 @@ describe.skipIf(!isRoot)('on a wire (needs root)', () => {
     for (const [to, mark] of datagrams) sender.send(Uint8Array.of(mark), 0, 1, to, port);
     sender.flush();
 
-    await vi.waitFor(() => expect(service.datagrams).toEqual([Uint8Array.of(8)]));
-    await vi.waitFor(() => expect(neighbour.datagrams).toEqual([Uint8Array.of(7)]));
-    await vi.waitFor(() => expect(second.datagrams).toEqual([Uint8Array.of(7)]));
-    await vi.waitFor(() =>
+    await eventually(() => expect(service.datagrams).toEqual([Uint8Array.of(8)]));
+    await eventually(() => expect(neighbour.datagrams).toEqual([Uint8Array.of(7)]));
+    await eventually(() => expect(second.datagrams).toEqual([Uint8Array.of(7)]));
+    await eventually(() =>
       expect(frames().some((frame) => isTo(frame, GROUP) && frame[22] === 1)).toBe(true),
     );
   });
@@ -234,7 +235,7 @@ describe.skipIf(!isRoot)('on a wire (needs root)', () => {
     sender.send(Uint8Array.of(2), 0, 1, HOST, 3544);
     sender.flush();
 
-    await vi.waitFor(() => expect(service.datagrams).toHaveLength(1));
+    await eventually(() => expect(service.datagrams).toHaveLength(1));
     expect(service.datagrams[0]).toEqual(Uint8Array.of(2));
   });
 });

@@ -1,7 +1,8 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MemoryClock } from '../../src/io/memory-clock.ts';
 import type { Clock } from '../../src/io/ports.ts';
 import { systemClock } from '../../src/io/system-clock.ts';
+import { eventually } from '../support/eventually.ts';
 
 const memoryClock = new MemoryClock();
 
@@ -23,7 +24,7 @@ describe.each(CLOCKS)('Clock: $name', ({ clock, pass }) => {
     }
     pass(12);
 
-    await vi.waitFor(() => expect(calls).toHaveLength(3));
+    await eventually(() => expect(calls).toHaveLength(3));
     expect(calls).toEqual(['sooner', 'fraction', 'later'].map((name) => ({ name, early: false })));
   });
 
@@ -32,7 +33,7 @@ describe.each(CLOCKS)('Clock: $name', ({ clock, pass }) => {
     clock.setTimer(clock.now() - 1_000, () => (called = true));
     expect(called).toBe(false);
     pass(0);
-    await vi.waitFor(() => expect(called).toBe(true));
+    await eventually(() => expect(called).toBe(true));
   });
 
   test('forgets what is cancelled, however often', async () => {
@@ -42,7 +43,7 @@ describe.each(CLOCKS)('Clock: $name', ({ clock, pass }) => {
     cancel();
     cancel();
     pass(5);
-    await vi.waitFor(() => expect(calls).toEqual(['kept']));
+    await eventually(() => expect(calls).toEqual(['kept']));
     cancel();
   });
 
@@ -51,7 +52,7 @@ describe.each(CLOCKS)('Clock: $name', ({ clock, pass }) => {
     const cancel = clock.setTimer(clock.now() + 2 ** 32, () => calls.push('in 50 days'));
     clock.setTimer(clock.now() + 5, () => calls.push('soon'));
     pass(5);
-    await vi.waitFor(() => expect(calls).toEqual(['soon']));
+    await eventually(() => expect(calls).toEqual(['soon']));
     cancel();
   });
 });

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { EnvironmentError } from '../../src/io/errors.ts';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import type { PortFactory } from '../../src/io/port-factory.ts';
@@ -6,6 +6,7 @@ import { ip } from '../../src/linux/iproute.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { parseIpv4, parseIpv6 } from '../../src/wire/index.ts';
 import { isRoot, memoryPorts } from './adapters.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** A host with one interface at 192.0.2.1/24, which may get native IPv6. */
 interface Rig {
@@ -104,7 +105,7 @@ for (const { name, skipped, open } of RIGS) {
       let changes = 0;
       monitor.start(() => changes++);
       await getNativeIpv6();
-      await vi.waitFor(() => expect(changes).toBeGreaterThan(0));
+      await eventually(() => expect(changes).toBeGreaterThan(0));
       monitor.close();
       monitor.close();
       const neverStarted = ports.openNetworkMonitor();

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import type { PortFactory } from '../../src/io/port-factory.ts';
 import type { RawIpv6 } from '../../src/io/ports.ts';
@@ -8,6 +8,7 @@ import { ip } from '../../src/linux/iproute.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { NEXT_HEADER, parseIpv6, transportChecksum, writeIpv6Header } from '../../src/wire/index.ts';
 import { isRoot, memoryPorts } from './adapters.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** Packets from FOREIGN, which is nobody's address here, to HOST; `received`: what arrived there, payloads by source. */
 interface Rig {
@@ -36,7 +37,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(raw.send(buffer, 9, packet.length)).toBe(true);
       buffer.fill(0);
 
-      await vi.waitFor(() => expect(received()).toEqual(['hello from 2001:0:c000:201::5']));
+      await eventually(() => expect(received()).toEqual(['hello from 2001:0:c000:201::5']));
       expect(raw.failures).toEqual({});
     });
 

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { HEADROOM } from '../../src/core/machine.ts';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import type { MemoryTun } from '../../src/io/memory-tun.ts';
@@ -12,6 +12,7 @@ import { ip } from '../../src/linux/iproute.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { NEXT_HEADER, parseIpv6, toHex, transportChecksum, writeIpv6Header } from '../../src/wire/index.ts';
 import { isRoot, memoryPorts } from './adapters.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** A tunnel and the host at its near end, seen from both sides. Payloads are those of UDP packets. */
 interface Rig {
@@ -47,7 +48,7 @@ for (const { name, skipped, open } of RIGS) {
       }, notLost);
       for (let i = 0; i < 100; i++) hostSends(new Uint8Array(i * 12).fill(i));
 
-      await vi.waitFor(() => expect(ours(got)).toHaveLength(100));
+      await eventually(() => expect(ours(got)).toHaveLength(100));
       expect(ours(got).map(payloadOf)).toEqual(
         Array.from({ length: 100 }, (_, i) => new Uint8Array(i * 12).fill(i)),
       );
@@ -67,7 +68,7 @@ for (const { name, skipped, open } of RIGS) {
       }
       tun.flush();
 
-      await vi.waitFor(() => expect(hostGot()).toHaveLength(100));
+      await eventually(() => expect(hostGot()).toHaveLength(100));
       expect(hostGot()).toEqual(
         Array.from({ length: 100 }, (_, i) => new Uint8Array((i + 1) * 12).fill(i + 1)),
       );
@@ -90,7 +91,7 @@ for (const { name, skipped, open } of RIGS) {
       }, notLost);
       hostSends(Uint8Array.of(1, 2, 3));
 
-      await vi.waitFor(() => expect(hostGot()).toEqual([Uint8Array.of(1, 2, 3)]));
+      await eventually(() => expect(hostGot()).toEqual([Uint8Array.of(1, 2, 3)]));
     });
 
     test('counts what the host refuses, without throwing', async () => {
@@ -112,7 +113,7 @@ for (const { name, skipped, open } of RIGS) {
       );
       await removeInterface();
 
-      await vi.waitFor(() => expect(lost).toHaveLength(1));
+      await eventually(() => expect(lost).toHaveLength(1));
       expect(lost[0]!.message).toContain(NAME);
       const packet = udpPacket(Uint8Array.of(1));
       tun.write(packet, 0, packet.length);
@@ -140,7 +141,7 @@ async function kernelRig(): Promise<Rig> {
   await ports.network.setUpTunnel(NAME, 1280);
   await ports.network.addAddress(NAME, HOST, 64);
   // The kernel takes packets for a new address in when it has got round to it.
-  await vi.waitFor(() => expect(readFileSync('/proc/net/ipv6_route', 'utf8')).toContain(`${toHex(HOST)} 80`));
+  await eventually(() => expect(readFileSync('/proc/net/ipv6_route', 'utf8')).toContain(`${toHex(HOST)} 80`));
   const host = await hostSocket();
   const hostGot: Uint8Array[] = [];
   host.on('message', (message) => hostGot.push(Uint8Array.from(message)));

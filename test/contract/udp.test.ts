@@ -1,9 +1,10 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { HEADROOM } from '../../src/core/machine.ts';
 import { EnvironmentError } from '../../src/io/errors.ts';
 import type { PortFactory } from '../../src/io/port-factory.ts';
 import type { DatagramBatch, Udp } from '../../src/io/ports.ts';
 import { ADAPTERS, LOOPBACK } from './adapters.ts';
+import { eventually } from '../support/eventually.ts';
 
 describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
   test('names the address and port it is bound to', () => {
@@ -19,7 +20,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     for (let i = 0; i < 150; i++) send(a, b, new Uint8Array(i * 9).fill(i));
     a.flush();
 
-    await vi.waitFor(() => expect(got).toHaveLength(150));
+    await eventually(() => expect(got).toHaveLength(150));
     expect(got.map(({ bytes }) => bytes)).toEqual(
       Array.from({ length: 150 }, (_, i) => new Uint8Array(i * 9).fill(i)),
     );
@@ -33,7 +34,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     send(a, b, new Uint8Array(65_507).fill(5));
     a.flush();
 
-    await vi.waitFor(() => expect(got).toHaveLength(1));
+    await eventually(() => expect(got).toHaveLength(1));
     expect(got[0]!.bytes).toEqual(new Uint8Array(65_507).fill(5));
   });
 
@@ -44,7 +45,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     a.flush();
     const got = collect(b);
 
-    await vi.waitFor(() => expect(got).toHaveLength(1));
+    await eventually(() => expect(got).toHaveLength(1));
   });
 
   test('sends nothing before it is flushed', async () => {
@@ -54,9 +55,9 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     send(a, b, Uint8Array.of(1));
     send(c, b, Uint8Array.of(2));
     c.flush();
-    await vi.waitFor(() => expect(got.map(({ bytes }) => bytes[0])).toEqual([2]));
+    await eventually(() => expect(got.map(({ bytes }) => bytes[0])).toEqual([2]));
     a.flush();
-    await vi.waitFor(() => expect(got.map(({ bytes }) => bytes[0])).toEqual([2, 1]));
+    await eventually(() => expect(got.map(({ bytes }) => bytes[0])).toEqual([2, 1]));
   });
 
   test('copies what it is given', async () => {
@@ -68,7 +69,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     bytes.fill(9);
     a.flush();
 
-    await vi.waitFor(() => expect(got.map(({ bytes }) => bytes)).toEqual([Uint8Array.of(2, 3)]));
+    await eventually(() => expect(got.map(({ bytes }) => bytes)).toEqual([Uint8Array.of(2, 3)]));
   });
 
   test('forwards out of a batch, with a header put in front of it', async () => {
@@ -86,7 +87,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     for (let i = 0; i < 3; i++) send(a, b, Uint8Array.of(i));
     a.flush();
 
-    await vi.waitFor(() => expect(got).toHaveLength(3));
+    await eventually(() => expect(got).toHaveLength(3));
     expect(got.map(({ bytes }) => bytes)).toEqual(
       [0, 1, 2].map((i) => Uint8Array.of(...new Uint8Array(HEADROOM).fill(7), i)),
     );
@@ -102,7 +103,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     send(a, b, new Uint8Array(20));
     a.flush();
 
-    await vi.waitFor(() => expect(got).toHaveLength(2));
+    await eventually(() => expect(got).toHaveLength(2));
     expect(a.counters.sendFailures).toEqual({ EINVAL: 1, EMSGSIZE: 1 });
     expect(a.counters).toMatchObject({ sentDatagrams: 2, sentBytes: 30 });
     expect(b.counters).toMatchObject({ receivedDatagrams: 2, receivedBytes: 30, receiveOverflows: 0 });
@@ -123,13 +124,13 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
       send(a, b, Uint8Array.of(i));
       a.flush();
     }
-    await vi.waitFor(() => expect(calls).toBe(1));
+    await eventually(() => expect(calls).toBe(1));
     send(a, b, Uint8Array.of(9));
     send(a, c, Uint8Array.of(2));
     a.flush();
     b.close();
 
-    await vi.waitFor(() => expect(got.map(({ bytes }) => bytes[0])).toEqual([2]));
+    await eventually(() => expect(got.map(({ bytes }) => bytes[0])).toEqual([2]));
     expect(calls).toBe(1);
   });
 

@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { sys } from '../linux/libc.ts';
+import { enterNewNetwork } from '../linux/netns.ts';
+import { EnvironmentError } from './errors.ts';
+import { kernelPorts } from './kernel-ports.ts';
+
+const LOOPBACK = 0x7f000001;
+const CLONE_NEWNS = 0x20000;
+const NOBODY = 65_534;
+const isRoot = process.getuid?.() === 0;
+
+const ports = kernelPorts();
+
+describe('what stands in the way is said, and what to do about it', () => {
+  test('a port that is taken: by whom', async () => {
+    const other = createSocket('udp4');
+    other.bind(0, '127.0.0.1');
+    await once(other, 'listening');
+    onTestFinished(() => void other.close());
+    const { port } = other.address();
+
+    const error = refusal(() => ports.openUdp({ address: LOOPBACK, port }));
+    expect(error.code).toBe('port-taken');
+    expect(error.message).toMatch(`UDP port ${port} of 127.0.0.1 is taken (by pid ${process.pid}, `);
+    expect(error.message).toMatch(/: end that program, or use another --port$/);
+    expect(refusal(() => ports.openUdp({ address: 0, port })).message).toMatch(
+      `UDP port ${port} is taken (by`,
+    );
+  });
+
+  test('an address that is not of this host', () => {
+    expect(refusal(() => ports.openUdp({ address: 0xc0000209, port: 0 }))).toMatchObject({
+      code: 'not-local',
+      message: '192.0.2.9 is not an address of this host: "ip -4 address" lists those it has',
+    });
+  });
+});
+
+describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
+  beforeAll(enterNewNetwork);
+
+  test('an interface of another kind', () => {
+    execFileSync('ip', ['link', 'add', 'tdother', 'type', 'veth']);
+    onTestFinished(() => void execFileSync('ip', ['link', 'delete', 'tdother']));
+    expect(refusal(() => ports.openTun('tdother'))).toMatchObject({ code: 'interface-taken' });
+    expect(refusal(() => ports.openTun('tdother')).message).toContain('"tdother"');
+  });
+
+  test('a name that is too long', () => {
+    expect(refusal(() => ports.openTun('n'.repeat(16)))).toMatchObject({ code: 'interface-taken' });
+  });
+
+  test('no capabilities: which one', async () => {
+    ports.openTun('tdallowed').close();
+    process.seteuid!(NOBODY);
+    onTestFinished(() => process.seteuid!(0));
+    const tun = refusal(() => ports.openTun('tddenied'));
+    expect(tun.code).toBe('not-permitted');
+    expect(tun.message).toMatch(/^not permitted: a tunnel interface needs root or CAP_NET_ADMIN/);
+    const raw = refusal(() => ports.openRawIpv6());
+    expect(raw.code).toBe('not-permitted');
+    expect(raw.message).toContain('CAP_NET_RAW');
+    const port = refusal(() => ports.openUdp({ address: LOOPBACK, port: 500 }));
+    expect(port.code).toBe('not-permitted');
+    expect(port.message).toContain('CAP_NET_BIND_SERVICE');
+    await expect(ports.network.addAddress('lo', new Uint8Array(16).fill(0xfd), 128)).rejects.toMatchObject({
+      code: 'not-permitted',
+    });
+  });
+
+  test('no /dev/net/tun', () => {
+    hide('/dev/net');
+    expect(refusal(() => ports.openTun('tdnone'))).toMatchObject({
+      code: 'no-tun',
+      message: '/dev/net/tun is missing: "modprobe tun" loads it; a container must be given the device',
+    });
+  });
+
+  test('no program "ip"', async () => {
+    hide('/usr/sbin', '/usr/bin'); // and with them "mount": this test has to be the last
+    await expect(ports.network.addAddress('lo', new Uint8Array(16), 128)).rejects.toMatchObject({
+      code: 'no-program',
+      message: 'the program "ip" is missing: apt-get install iproute2',
+    });
+  });
+});
+
+/** Mounts nothing over directories, for this process and for as long as it lives. */
+function hide(...directories: string[]): void {
+  if (sys.unshare(CLONE_NEWNS) < 0) throw new Error('no mount namespace');
+  execFileSync('mount', ['--make-rprivate', '/']);
+  for (const directory of directories) execFileSync('mount', ['-t', 'tmpfs', 'none', directory]);
+}
+
+function refusal(open: () => { close(): void }): EnvironmentError {
+  try {
+    open().close();
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error;
+    throw error;
+  }
+  throw new Error('was not refused');
+}

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { Memory, sys } from './libc.ts';
+import { SOCK_DGRAM, SOCK_NONBLOCK, openSocket } from './socket.ts';
+import { notifySystemd } from './systemd.ts';
+
+const AF_UNIX = 1;
+
+test('tells the service manager at a path', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'teredo-notify-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'socket');
+  const received = manager(path, path);
+  notifySystemd('READY=1');
+  notifySystemd('STATUS=qualified');
+  expect(received()).toEqual(['READY=1', 'STATUS=qualified']);
+});
+
+test('tells the service manager at an abstract name', () => {
+  const name = `teredo-test-${process.pid}`;
+  const received = manager(`@${name}`, `\0${name}`);
+  notifySystemd('STOPPING=1');
+  expect(received()).toEqual(['STOPPING=1']);
+});
+
+test('tells nobody where there is nobody', () => {
+  for (const nobody of ['', '/nonexistent/socket', `/${'x'.repeat(200)}`]) {
+    vi.stubEnv('NOTIFY_SOCKET', nobody);
+    expect(() => notifySystemd('READY=1')).not.toThrow();
+  }
+  vi.unstubAllEnvs();
+});
+
+/** Listens as systemd does, named to the process by `variable`; what it has heard. */
+function manager(variable: string, address: string): () => string[] {
+  vi.stubEnv('NOTIFY_SOCKET', variable);
+  const fd = openSocket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK);
+  onTestFinished(() => {
+    sys.close(fd);
+    vi.unstubAllEnvs();
+  });
+  const bytes = new TextEncoder().encode(address);
+  const name = new Memory(110);
+  name.view.setUint16(0, AF_UNIX, true);
+  name.bytes.set(bytes, 2);
+  expect(sys.bind(fd, name.address, 2 + bytes.length)).toBe(0);
+  const buffer = new Memory(256);
+  return () => {
+    const heard: string[] = [];
+    for (;;) {
+      const length = sys.read(fd, buffer.address, 256);
+      if (length <= 0) return heard;
+      heard.push(new TextDecoder().decode(buffer.bytes.subarray(0, length)));
+    }
+  };
+}
