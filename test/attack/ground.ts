@@ -28,7 +28,7 @@ export interface Order {
   readonly payloads: readonly Uint8Array[];
   readonly count?: number;
   readonly perSecond?: number;
-  /** Offset and length of what is random in each datagram. */
+  /** For each payload: offset and length of what is random in it, anew each time. */
   readonly vary?: readonly (readonly [number, number])[];
   /** How long answers are waited for after the last datagram. */
   readonly lingerMs?: number;

@@ -1,7 +1,7 @@
 /**
  * Sends UDP datagrams as fast as it is told to, or can, and tells what came back. Its order is a JSON file:
  * { from, port, to, toPort, payloads: [hex], count, perSecond, vary: [[offset, length]], lingerMs }; payloads go round,
- * `vary` puts random octets into each, `from` and `to` may be several addresses, taken in turn.
+ * `vary` puts random octets into each where it says, `from` and `to` may be several addresses, taken in turn.
  */
 import { randomFillSync } from 'node:crypto';
 import dgram from 'node:dgram';
@@ -14,7 +14,7 @@ const KEPT_ANSWERS = 100;
 const order = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const targets = [order.to].flat();
 const payloads = order.payloads.map((hex) => Buffer.from(hex, 'hex'));
-const { count = payloads.length, perSecond = Infinity, vary = [], lingerMs = 300 } = order;
+const { count = payloads.length, perSecond = Infinity, vary, lingerMs = 300 } = order;
 
 // A lookup that does not: addresses are literal, and resolving each would be the slowest part.
 const family = targets[0].includes(':') ? 6 : 4;
@@ -39,9 +39,7 @@ for (let sent = 0; sent < count;) {
       if (--left === 0) resolve();
     };
     for (let i = 0; i < burst; i++, sent++) {
-      let payload = payloads[sent % payloads.length];
-      if (vary.length > 0) payload = Buffer.from(payload);
-      for (const [offset, length] of vary) randomFillSync(payload, offset, length);
+      const payload = vary === undefined ? payloads[sent % payloads.length] : varied(sent % payloads.length);
       sockets[sent % sockets.length].send(payload, order.toPort, targets[sent % targets.length], done);
     }
   });
@@ -50,6 +48,11 @@ const seconds = (performance.now() - begun) / 1000;
 await sleep(lingerMs);
 console.log(`done ${JSON.stringify({ sent: count, failed, seconds, heard, answers })}`);
 for (const socket of sockets) socket.close();
+
+function varied(kind) {
+  const [offset, length] = vary[kind];
+  return randomFillSync(Buffer.from(payloads[kind]), offset, length);
+}
 
 async function open(from) {
   const socket = dgram.createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup });
