@@ -11,8 +11,11 @@ export class Budgets {
   private readonly bySource: FairBudget;
   private readonly byServer: FairBudget;
   private readonly byClient: TokenBuckets;
+  private readonly direct: boolean;
 
-  constructor(limits: RelayLimits, entropy: Entropy) {
+  /** `direct`: whether there are bubbles straight to clients. */
+  constructor(limits: RelayLimits, direct: boolean, entropy: Entropy) {
+    this.direct = direct;
     this.bySource = new FairBudget(limits.bySource, entropy);
     this.byServer = new FairBudget(limits.byServer, entropy);
     this.byClient = new TokenBuckets(limits.byClient, entropy);
@@ -39,6 +42,6 @@ export class Budgets {
     const reward = bubbles + ANSWER_REWARD - 1;
     if (wanter !== undefined) this.bySource.give(wanter[0], wanter[1], now, reward);
     this.byServer.give(0, server, now, reward);
-    this.byClient.give(0, mapped, now, reward);
+    if (this.direct) this.byClient.give(0, mapped, now, reward);
   }
 }

@@ -38,7 +38,7 @@ export class Contacting {
   constructor(context: RelayContext, errors: Errors) {
     this.context = context;
     this.errors = errors;
-    this.budgets = new Budgets(context.limits, context.entropy);
+    this.budgets = new Budgets(context.limits, context.options.directBubbles === true, context.entropy);
     this.bubbles = new Bubbles(context, this.budgets);
     this.contacts = new Contacts(
       {
