@@ -111,6 +111,17 @@ describe('first contact', () => {
     expect(rig.isTrusted(CLIENT)).toBe(true);
     expect(rig.isTrusted(other)).toBe(false);
   });
+
+  test('R-2: bubbles, direct ones too, and data leave by the one service port', () => {
+    const rig = new RelayRig({ directBubbles: true }).toClient(NATIVE, CLIENT);
+    rig.answer(rig.bubbles[0]).toClient(NATIVE, CLIENT);
+    expect(rig.sent.map(({ kind, socket }) => [kind, socket])).toEqual([
+      ['bubble', 0],
+      ['bubble', 0],
+      ['data', 0],
+      ['data', 0],
+    ]);
+  });
 });
 
 describe('trust', () => {
