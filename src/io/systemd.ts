@@ -1,1 +1,1 @@
-export { notifySystemd } from '../linux/systemd.ts';
+export { feedWatchdog, notifySystemd } from '../linux/systemd.ts';

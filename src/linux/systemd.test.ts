@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Memory, sys } from './libc.ts';
 import { SOCK_DGRAM, SOCK_NONBLOCK, openSocket } from './socket.ts';
-import { notifySystemd } from './systemd.ts';
+import { feedWatchdog, notifySystemd } from './systemd.ts';
 
 const AF_UNIX = 1;
 
@@ -31,6 +31,24 @@ test('tells nobody where there is nobody', () => {
     expect(() => notifySystemd('READY=1')).not.toThrow();
   }
   vi.unstubAllEnvs();
+});
+
+test('feeds the watchdog that wants to be fed by this process, until told to stop', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const name = `teredo-watchdog-${process.pid}`;
+  const received = manager(`@${name}`, `\0${name}`);
+  feedWatchdog(); // nobody wants it
+  vi.stubEnv('WATCHDOG_USEC', '30000000');
+  vi.stubEnv('WATCHDOG_PID', '1');
+  feedWatchdog(); // meant for another process
+  vi.stubEnv('WATCHDOG_PID', String(process.pid));
+  const stop = feedWatchdog();
+  vi.advanceTimersByTime(60_000);
+  expect(received()).toEqual(Array.from({ length: 4 }, () => 'WATCHDOG=1'));
+  stop();
+  vi.advanceTimersByTime(60_000);
+  expect(received()).toEqual([]);
 });
 
 /** Listens as systemd does, named to the process by `variable`; what it has heard. */

@@ -4,7 +4,7 @@ import { controlDirectory } from '../../daemon/control-path.ts';
 import type { ControlAnswer } from '../../daemon/control-protocol.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { DaemonStatus, PeersStatus, RoleStatus } from '../../daemon/status.ts';
-import { notifySystemd } from '../../io/systemd.ts';
+import { feedWatchdog, notifySystemd } from '../../io/systemd.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 
@@ -45,13 +45,16 @@ export async function runRole(
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   const role = make({ end });
+  let stopFeeding = (): void => {};
   const control = await openControl(kind, name, role);
   try {
     await role.start();
     say(`teredo ${kind} "${control.name}" is running (pid ${process.pid})`);
     notifySystemd('READY=1');
+    stopFeeding = feedWatchdog();
     return await ended;
   } finally {
+    stopFeeding();
     notifySystemd('STOPPING=1');
     control.close();
     await role.close();
