@@ -1,5 +1,6 @@
-import { Internet, NAT_KINDS, Nat, SeededEntropy } from '../../src/sim/index.ts';
+import { Internet, NAT_KINDS, SeededEntropy } from '../../src/sim/index.ts';
 import type {
+  Nat,
   Dependence,
   Ipv6Host,
   NatOptions,
@@ -69,16 +70,14 @@ export class RandomWorld {
 
   /** Something happens, and some time passes. */
   step(): void {
-    const actions = [
-      this.traffic,
-      this.traffic,
-      this.traffic,
-      this.oddTraffic,
-      this.noise,
-      this.natFault,
-      this.linkFault,
-    ];
-    this.random.pick([...actions, this.hostFault, this.relayFault]).call(this);
+    const happens = this.random.integer(0, 9);
+    if (happens <= 2) this.traffic();
+    else if (happens === 3) this.oddTraffic();
+    else if (happens === 4) this.noise();
+    else if (happens === 5) this.natFault();
+    else if (happens === 6) this.linkFault();
+    else if (happens === 7) this.hostFault();
+    else this.relayFault();
     this.world.runFor(
       this.random.chance(0.2) ? this.random.integer(0, 60_000) : this.random.integer(0, 3_000),
     );
