@@ -17,10 +17,10 @@ export class NetlinkMonitor {
 
   constructor() {
     this.fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
-    const name = new Memory(12); // struct sockaddr_nl
-    name.view.setUint16(0, AF_NETLINK, true);
-    name.view.setUint32(8, GROUPS, true);
-    if (sys.bind(this.fd, name.address, 12) < 0) {
+    const { view, address } = this.memory; // for now a struct sockaddr_nl
+    view.setUint16(0, AF_NETLINK, true);
+    view.setUint32(8, GROUPS, true);
+    if (sys.bind(this.fd, address, 12) < 0) {
       const error = errno();
       sys.close(this.fd);
       throw new SystemCallError('bind', error);

@@ -1,8 +1,5 @@
 import koffi from 'koffi';
-import { Memory, sys } from './libc.ts';
-
-const SOL_SOCKET = 1;
-const SO_ERROR = 4;
+import { takeSocketError } from './socket.ts';
 
 /**
  * Calls back whenever a descriptor can be read from, until closed. libuv ends a poll for good when the descriptor has an
@@ -54,11 +51,3 @@ export class Poll {
 }
 
 const polls = new Set<Poll>();
-
-/** Reads and clears a socket's pending error; 0 where there is none. */
-function takeSocketError(fd: number): number {
-  const memory = new Memory(8);
-  memory.view.setUint32(4, 4, true);
-  if (sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, memory.address, memory.address + 4) < 0) return 0;
-  return memory.view.getInt32(0, true);
-}

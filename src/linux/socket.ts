@@ -25,6 +25,9 @@ export const OPTION = {
 /** Level and name. */
 export type SocketOption = readonly [number, number];
 
+/** For arguments of system calls: memory that has an owner, however long the garbage collector lets a local one live. */
+const scratch = new Memory(64);
+
 /** Opens a socket; throws what the kernel says. */
 export function openSocket(domain: number, type: number, protocol = 0): number {
   const fd = sys.socket(domain, type | SOCK_CLOEXEC, protocol);
@@ -34,47 +37,51 @@ export function openSocket(domain: number, type: number, protocol = 0): number {
 
 /** Sets an option that is an int; false where the kernel does not want it. */
 export function setOption(fd: number, [level, name]: SocketOption, value: number): boolean {
-  const memory = new Memory(4);
-  memory.view.setInt32(0, value, true);
-  return sys.setsockopt(fd, level, name, memory.address, 4) === 0;
+  scratch.view.setInt32(0, value, true);
+  return sys.setsockopt(fd, level, name, scratch.address, 4) === 0;
+}
+
+/** Reads and clears a socket's pending error; 0 where there is none, and for what is no socket. */
+export function takeSocketError(fd: number): number {
+  const SO_ERROR = 4;
+  scratch.view.setUint32(4, 4, true);
+  if (sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, scratch.address, scratch.address + 4) < 0) return 0;
+  return scratch.view.getInt32(0, true);
 }
 
 /** How many packets the kernel has dropped because the receive buffer was full. */
 export function receiveDrops(fd: number): number {
   const SO_MEMINFO = 55;
   const SK_MEMINFO_DROPS = 8;
-  const memory = new Memory(64);
-  memory.view.setUint32(60, 60, true);
-  if (sys.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory.address, memory.address + 60) < 0) return 0;
-  return memory.view.getUint32(SK_MEMINFO_DROPS * 4, true);
+  scratch.view.setUint32(60, 60, true);
+  if (sys.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, scratch.address, scratch.address + 60) < 0) return 0;
+  return scratch.view.getUint32(SK_MEMINFO_DROPS * 4, true);
 }
 
 /** Joins an IPv4 group on the interface that has this address. */
 export function joinGroup(fd: number, group: number, local: number): void {
   const IP_ADD_MEMBERSHIP = 35;
-  const memory = new Memory(12); // struct ip_mreqn: group, address, interface index
-  memory.view.setUint32(0, group);
-  memory.view.setUint32(4, local);
-  if (sys.setsockopt(fd, SOL_IP, IP_ADD_MEMBERSHIP, memory.address, 12) < 0) {
+  scratch.view.setUint32(0, group); // struct ip_mreqn: group, address, interface index
+  scratch.view.setUint32(4, local);
+  scratch.view.setUint32(8, 0);
+  if (sys.setsockopt(fd, SOL_IP, IP_ADD_MEMBERSHIP, scratch.address, 12) < 0) {
     throw new SystemCallError('IP_ADD_MEMBERSHIP', errno());
   }
 }
 
 /** Binds an IPv4 socket; throws what the kernel says. */
 export function bindIpv4(fd: number, address: number, port: number): void {
-  const memory = new Memory(16);
-  writeSockaddr(memory.view, 0, address, port);
-  if (sys.bind(fd, memory.address, 16) < 0) throw new SystemCallError('bind', errno());
+  writeSockaddr(scratch.view, 0, address, port);
+  if (sys.bind(fd, scratch.address, 16) < 0) throw new SystemCallError('bind', errno());
 }
 
 /** The address and port an IPv4 socket is bound to. */
 export function localEndpoint(fd: number): { address: number; port: number } {
-  const memory = new Memory(20);
-  memory.view.setUint32(16, 16, true);
-  if (sys.getsockname(fd, memory.address, memory.address + 16) < 0) {
+  scratch.view.setUint32(16, 16, true);
+  if (sys.getsockname(fd, scratch.address, scratch.address + 16) < 0) {
     throw new SystemCallError('getsockname', errno());
   }
-  return { address: memory.view.getUint32(4), port: memory.view.getUint16(2) };
+  return { address: scratch.view.getUint32(4), port: scratch.view.getUint16(2) };
 }
 
 /** struct sockaddr_in: family in host order, port and address in network order. */
@@ -88,9 +95,8 @@ export function writeSockaddr(view: DataView, at: number, address: number, port:
 export function sourceAddressFor(destination: number): number | undefined {
   const fd = openSocket(AF_INET, SOCK_DGRAM);
   try {
-    const memory = new Memory(16);
-    writeSockaddr(memory.view, 0, destination, 9);
-    if (sys.connect(fd, memory.address, 16) < 0) return undefined;
+    writeSockaddr(scratch.view, 0, destination, 9);
+    if (sys.connect(fd, scratch.address, 16) < 0) return undefined;
     return localEndpoint(fd).address;
   } finally {
     sys.close(fd);

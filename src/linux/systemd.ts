@@ -2,6 +2,9 @@ import { Memory, sys } from './libc.ts';
 import { SOCK_DGRAM, openSocket } from './socket.ts';
 
 const AF_UNIX = 1;
+/** Of the module, not of a call: the kernel reads it through its address. A struct sockaddr_un, and what is said. */
+const name = new Memory(110);
+const message = new Memory(1_024);
 
 /** Sends a state such as `READY=1` to the service manager that started us, if one did (sd_notify(3)). */
 export function notifySystemd(state: string): void {
@@ -9,12 +12,10 @@ export function notifySystemd(state: string): void {
   if (path === undefined || path === '') return;
   const bytes = new TextEncoder().encode(path);
   if (bytes.length > 107) return; // no address can be that long
-  const name = new Memory(110); // struct sockaddr_un
   name.view.setUint16(0, AF_UNIX, true);
   name.bytes.set(bytes, 2);
   if (path.startsWith('@')) name.bytes[2] = 0; // abstract
   const text = new TextEncoder().encode(state);
-  const message = new Memory(text.length);
   message.bytes.set(text);
   const fd = openSocket(AF_UNIX, SOCK_DGRAM);
   sys.sendto(fd, message.address, text.length, 0, name.address, 2 + bytes.length);
