@@ -59,7 +59,8 @@ export class Solicitation {
       destination: new Uint8Array(16),
       prefixServer: options.primary, // S-31
       mtu: (options.advertiseMtu ?? true) ? TUNNEL_MTU : undefined,
-      oneAddress: options.secondary === undefined,
+      // Not where the size matters: checkers that want no MTU option want no other either.
+      oneAddress: options.secondary === undefined && (options.advertiseMtu ?? true),
     });
     const longestHeader = authenticationLength(0xff, NO_VALUE_YET.length);
     this.answered = new Uint8Array(longestHeader + ORIGIN_LENGTH + this.advertisement.length);
