@@ -31,6 +31,8 @@ export class RandomWorld {
   private readonly sites: RelaySite[];
   private readonly hostRelays: SimRelay[] = [];
   private readonly random: SeededEntropy;
+  private readonly mute: Ipv6[] = [];
+  private restarts = 0;
   private readonly invariants: Invariants;
   /** Clients by the NATs that they are behind, the outermost first. */
   private readonly paths = new Map<SimClient, readonly Nat[]>();
@@ -55,6 +57,12 @@ export class RandomWorld {
     this.sites = Array.from({ length: random.integer(1, 3) }, () => this.addRelay());
     for (let i = random.integer(1, 3); i > 0; i--)
       this.addNative(this.net.addNativeHost(random.pick(this.sites)));
+    const { primary } = this.net.serverCandidate(0);
+    for (let mappedPort = 1; mappedPort <= 2; mappedPort++) {
+      const address = makeTeredoAddress({ server: primary, flags: 0, mappedAddress: 0x05ffff01, mappedPort });
+      this.mute.push(address);
+      this.invariants.addMute(address);
+    }
     if (random.chance(0.4)) this.addHostRelay();
     for (let i = random.integer(2, 6); i > 0; i--) this.addClient();
   }
@@ -70,9 +78,9 @@ export class RandomWorld {
 
   /** Something happens, and some time passes. */
   step(): void {
-    const happens = this.random.integer(0, 9);
+    const happens = this.random.integer(0, 10);
     if (happens <= 2) this.traffic();
-    else if (happens === 3) this.oddTraffic();
+    else if (happens === 3 || happens === 9) this.oddTraffic();
     else if (happens === 4) this.noise();
     else if (happens === 5) this.natFault();
     else if (happens === 6) this.linkFault();
@@ -102,14 +110,14 @@ export class RandomWorld {
   private addServer(): void {
     const server = this.net.addServer();
     this.invariants.watchMachine(() => server.machine);
-    this.invariants.watchPublicAt(server.host.attachment);
+    this.invariants.watchPublicAt(server.host.attachment, () => 0);
   }
 
   private addRelay(): RelaySite {
     const site = this.net.addRelay();
     this.invariants.watchMachine(() => site.relay.machine);
     this.invariants.watchRouter(site.router);
-    this.invariants.watchPublicAt(site.relay.host.attachment);
+    this.invariants.watchPublicAt(site.relay.host.attachment, () => this.restarts);
     return site;
   }
 
@@ -123,7 +131,7 @@ export class RandomWorld {
     const { relay, host } = this.net.addHostRelay();
     this.hostRelays.push(relay);
     this.invariants.watchMachine(() => relay.machine);
-    this.invariants.watchPublicAt(relay.host.attachment);
+    this.invariants.watchPublicAt(relay.host.attachment, () => 0);
     this.addNative(host);
   }
 
@@ -184,6 +192,10 @@ export class RandomWorld {
   private oddTraffic(): void {
     const { random } = this;
     const from = random.pick([...this.clients.map((client) => client.ipv6), ...this.natives]);
+    if (from.addresses.length > 0 && random.chance(0.5)) {
+      this.send(from, random.pick(this.mute));
+      return;
+    }
     const odd = (): number =>
       random.chance(0.5) ? random.pick(ODD_ADDRESSES) : 0x05ff0000 + random.integer(0, 256);
     const target = {
@@ -268,6 +280,7 @@ export class RandomWorld {
   }
 
   private relayFault(): void {
+    this.restarts++;
     this.random.pick(this.sites).relay.restart();
   }
 }
