@@ -56,6 +56,8 @@ export class Invariants {
   private readonly addressesOf = new Map<SimClient, Set<string>>();
   /** Teredo addresses at which nobody is. */
   private readonly mute = new Set<string>();
+  /** How many places are watched; private addresses alone would not tell them apart. */
+  private places = 0;
   private readonly bubbleTimes = new Map<string, number[]>();
 
   constructor(world: World) {
@@ -90,6 +92,7 @@ export class Invariants {
 
   /** Where a client is attached now. */
   watchClientAt(client: SimClient, attachment: Attachment): void {
+    const place = this.places++;
     const view = new DatagramView();
     attachment.taps.push((datagram) => {
       if (datagram.source !== attachment.address) return;
@@ -99,12 +102,13 @@ export class Invariants {
       const at = view.ipv6Start;
       check(this.mayUse(client, payload, at + SOURCE), () => 'a foreign IPv6 source');
       this.sent.add(keyOf(payload, at));
-      if (isBubble(payload, at)) this.countBubble(datagram, at, client.node.events.length); // it may have re-qualified
+      if (isBubble(payload, at)) this.countBubble(datagram, at, `${place} ${client.node.events.length}`);
     });
   }
 
   /** Of a server or a relay: what it sends of its own accord are bubbles. */
-  watchPublicAt(attachment: Attachment, era: () => number): void {
+  watchPublicAt(attachment: Attachment, restarts: () => number): void {
+    const place = this.places++;
     const view = new DatagramView();
     attachment.taps.push((datagram) => {
       if (datagram.source !== attachment.address) return;
@@ -113,7 +117,7 @@ export class Invariants {
       check(decodeDatagram(payload, 0, payload.length, view) === undefined, () => 'a malformed datagram');
       // What a server forwards is somebody else's, and counted there.
       if (isBubble(payload, view.ipv6Start) && datagram.sourcePort !== TEREDO_PORT) {
-        this.countBubble(datagram, view.ipv6Start, era());
+        this.countBubble(datagram, view.ipv6Start, `${place} ${restarts()}`);
       }
     });
   }
@@ -136,14 +140,14 @@ export class Invariants {
     return known.has(toHex(bytes, offset, offset + 16));
   }
 
-  /** `era`: budgets start anew with each. */
-  private countBubble(datagram: Ipv4Datagram, at: number, era: number): void {
+  /** `era`: who sends, and since which event; budgets start anew with each. */
+  private countBubble(datagram: Ipv4Datagram, at: number, era: string): void {
     const { destination, destinationPort, payload } = datagram;
     const about = toHex(payload, at + 24, at + 40);
     if (this.mute.has(about)) {
-      this.count(`${era} ${datagram.source} ${destination} ${about}`, datagram, BUDGET_WINDOW_MS, BUDGET);
+      this.count(`${era} ${destination} ${about}`, datagram, BUDGET_WINDOW_MS, BUDGET);
     }
-    const key = `${datagram.source} ${destination}:${destinationPort} ${about}`;
+    const key = `${era.split(' ')[0]} ${destination}:${destinationPort} ${about}`;
     this.count(key, datagram, BUBBLE_WINDOW_MS, BUBBLES_IN_WINDOW);
   }
 
