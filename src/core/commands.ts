@@ -1,4 +1,4 @@
-import type { SocketId } from './machine.ts';
+import type { SocketId } from './socket-id.ts';
 import type { MachineEvent } from './events.ts';
 
 /** Carries out a machine's commands. It must not call the machine back from inside a method. */

@@ -1,5 +1,5 @@
 import type { Endpoint, Ipv6 } from '../wire/index.ts';
-import type { SocketId } from './machine.ts';
+import type { SocketId } from './socket-id.ts';
 
 /** netsh's words: off-line, looking for a server, qualified, or resting because nothing needs the tunnel. */
 export type ClientState = 'offline' | 'probe' | 'qualified' | 'dormant';

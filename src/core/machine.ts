@@ -16,12 +16,12 @@
  * A command's bytes are valid until the next input.
  */
 import type { CommandRing } from './commands.ts';
+import type { SocketId } from './socket-id.ts';
+
+export type { SocketId } from './socket-id.ts';
 
 /** Writable bytes that a driver guarantees before the start of every datagram and packet. */
 export const HEADROOM = 64;
-
-/** Which of a machine's UDP sockets: each role names its own (see `SOCKET` of that role). */
-export type SocketId = number;
 
 export interface Machine {
   /** What the driver has to do now. Drained after every input. */
