@@ -6,7 +6,6 @@
 import { UdpSocket } from '../src/linux/udp.ts';
 import {
   DatagramView,
-  NEXT_HEADER,
   SOURCE,
   buildBubble,
   decodeDatagram,
@@ -15,10 +14,8 @@ import {
   makeTeredoAddress,
   parseIpv4,
   parseIpv6,
-  transportChecksum,
-  writeIpv6Header,
-  writeUint16,
 } from '../src/wire/index.ts';
+import { makeUdpPacket } from './packets.ts';
 
 const PORT = 40_000;
 const SIZE = 1280;
@@ -52,7 +49,7 @@ socket.start((batch) => {
 process.stdout.write(`address ${formatIpv6(source)}\n`);
 
 process.on('SIGUSR1', () => {
-  const packet = makePacket();
+  const packet = makeUdpPacket(source, parseIpv6(native!)!, SIZE);
   const until = performance.now() + Number(seconds) * 1000;
   let sent = 0;
   while (performance.now() < until) {
@@ -62,22 +59,3 @@ process.on('SIGUSR1', () => {
   }
   process.stdout.write(`sent ${sent}\n`);
 });
-
-/** UDP to the discard port of the native host. */
-function makePacket(): Uint8Array {
-  const packet = new Uint8Array(SIZE);
-  const destination = parseIpv6(native!)!;
-  const payloadLength = SIZE - 40;
-  writeIpv6Header(packet, 0, {
-    payloadLength,
-    nextHeader: NEXT_HEADER.UDP,
-    hopLimit: 64,
-    source,
-    destination,
-  });
-  writeUint16(packet, 40, 9);
-  writeUint16(packet, 42, 9);
-  writeUint16(packet, 44, payloadLength);
-  writeUint16(packet, 46, transportChecksum(packet, 0, NEXT_HEADER.UDP, 40, SIZE));
-  return packet;
-}

@@ -12,6 +12,7 @@ export interface PacketResult {
 }
 
 const BLASTER = fileURLToPath(new URL('./blaster.js', import.meta.url));
+const FLOOD = fileURLToPath(new URL('./flood.js', import.meta.url));
 const OWN = '198.51.100.250';
 
 /** Loads a relay from the clients' side, then from the native side. */
@@ -58,7 +59,7 @@ export async function measureRelay(
   const down = await measure(
     () => dropped(blaster, OUTER_BYTES),
     async () => {
-      const sender = net.native.spawn(process.execPath, ['-e', SENDER, address!, String(seconds)]);
+      const sender = net.native.spawn(process.execPath, [FLOOD, NATIVE_ADDRESS, address!, String(seconds)]);
       await sender.exited;
     },
   );
@@ -104,14 +105,3 @@ async function settled(counted: () => number): Promise<void> {
     200,
   );
 }
-
-/** 1232 bytes of UDP are 1280 of IPv6. */
-const SENDER = `
-  const socket = require('dgram').createSocket('udp6'); const data = Buffer.alloc(1232, 1);
-  const until = performance.now() + 1000 * +process.argv[2]; let open = 0;
-  socket.bind(0, () => {
-    (function more() {
-      if (performance.now() > until) return socket.close();
-      for (let i = 0; i < 64; i++) { open++; socket.send(data, 9, process.argv[1], () => { if (--open === 0) setImmediate(more); }); }
-    })();
-  });`;

@@ -11,8 +11,9 @@
  * A machine never calls out, never waits and never looks at a clock: `now` is an argument, in milliseconds of some
  * monotonic clock, and so is entropy. It does not throw on anything that came from a network.
  *
- * Buffers: an input's bytes belong to the driver and may be overwritten after the drain. The driver leaves at
- * least {@link HEADROOM} writable bytes before `start`, so that a header can be put in front without copying.
+ * Buffers: an input's bytes belong to the driver and may be overwritten after the drain. The driver leaves at least
+ * {@link HEADROOM} writable bytes before `start`, so that a header can be put in front without copying; but for datagrams on
+ * a socket of a client or relay, which put none in front: theirs may come in runs, one right behind the other.
  * A command's bytes are valid until the next input.
  */
 import type { CommandRing } from './commands.ts';
@@ -20,7 +21,7 @@ import type { SocketId } from './socket-id.ts';
 
 export type { SocketId } from './socket-id.ts';
 
-/** Writable bytes that a driver guarantees before the start of every datagram and packet. */
+/** Writable bytes that a driver guarantees before the start of every packet, and of every datagram to a server. */
 export const HEADROOM = 64;
 
 export interface Machine {

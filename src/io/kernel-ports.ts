@@ -5,12 +5,12 @@ import { SystemCallError } from '../linux/errors.ts';
 import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
 import { holderOfUdpPort } from '../linux/proc.ts';
 import { RawIpv6Socket } from '../linux/raw-ipv6.ts';
-import { TunDevice } from '../linux/tun.ts';
 import { UdpSocket } from '../linux/udp.ts';
 import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import { KernelNetwork } from './kernel-network.ts';
+import { KernelTun } from './kernel-tun.ts';
 import type { PortFactory } from './port-factory.ts';
 import type { UdpReceiver } from './ports.ts';
 import { systemClock } from './system-clock.ts';
@@ -24,10 +24,10 @@ const KERNEL_PORTS: PortFactory = {
   clock: systemClock,
   entropy: { fill: (target) => void randomFillSync(target) },
   network: new KernelNetwork(),
-  openUdp: ({ address, port }) =>
+  openUdp: (options) =>
     explained(
-      () => new UdpSocket({ address, port, headroom: HEADROOM }),
-      (error) => explainBind(error, address, port),
+      () => new UdpSocket({ ...options, headroom: HEADROOM }),
+      (error) => explainBind(error, options.address, options.port),
     ),
   openDiscovery: (local): UdpReceiver =>
     explained(
@@ -42,7 +42,7 @@ const KERNEL_PORTS: PortFactory = {
     ),
   openTun: (name) =>
     explained(
-      () => new TunDevice(name, HEADROOM),
+      () => new KernelTun(name),
       (error) => explainTun(error, name),
     ),
   openRawIpv6: () =>

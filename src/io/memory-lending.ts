@@ -18,9 +18,14 @@ const BATCH = 64;
 /** What a batch holds after the callback has returned: whoever still looks at it finds out. */
 const POISON = 0xdb;
 
-/** Hands parcels over in batches, on the terms of the ports: each with head-room, and overwritten afterwards. */
-export function lend<P extends Parcel>(parcels: readonly P[], callback: (batch: Lent<P>) => void): void {
-  for (let at = 0; at < parcels.length; at += BATCH) lendBatch(parcels.slice(at, at + BATCH), callback);
+/** Hands parcels over in batches, on the terms of the ports: each with so much head-room, and overwritten afterwards. */
+export function lend<P extends Parcel>(
+  parcels: readonly P[],
+  callback: (batch: Lent<P>) => void,
+  headroom = HEADROOM,
+): void {
+  for (let at = 0; at < parcels.length; at += BATCH)
+    lendBatch(parcels.slice(at, at + BATCH), callback, headroom);
 }
 
 /** Bytes to be sent at the next flush: copied now, unless they lie in a batch that is being delivered. */
@@ -45,12 +50,16 @@ export class Pending {
 
 const lentOut = new WeakSet<Uint8Array>();
 
-function lendBatch<P extends Parcel>(parcels: readonly P[], callback: (batch: Lent<P>) => void): void {
+function lendBatch<P extends Parcel>(
+  parcels: readonly P[],
+  callback: (batch: Lent<P>) => void,
+  headroom: number,
+): void {
   const offsets = new Uint32Array(parcels.length);
   const lengths = Uint32Array.from(parcels, ({ bytes }) => bytes.length);
   let end = 0;
   for (let i = 0; i < parcels.length; i++) {
-    offsets[i] = end + HEADROOM;
+    offsets[i] = end + headroom;
     end = offsets[i]! + lengths[i]!;
   }
   const buffer = new Uint8Array(end);

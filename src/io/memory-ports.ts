@@ -7,7 +7,7 @@ import { MemoryClock } from './memory-clock.ts';
 import { MemoryNetwork } from './memory-network.ts';
 import { MemoryTun } from './memory-tun.ts';
 import type { MemoryIpv4Network, MemoryUdp } from './memory-udp.ts';
-import type { PortFactory } from './port-factory.ts';
+import type { PortFactory, UdpOptions } from './port-factory.ts';
 import type { Clock, NetworkMonitor, RawIpv6 } from './ports.ts';
 
 /** One host in memory, for tests of what runs on ports. Its datagrams arrive in a later turn of the event loop. */
@@ -40,11 +40,11 @@ export class MemoryPorts implements PortFactory {
     );
   }
 
-  openUdp({ address, port }: { readonly address: Ipv4; readonly port: number }): MemoryUdp {
+  openUdp({ address, port, runs }: UdpOptions): MemoryUdp {
     if (address !== 0 && !this.addresses.includes(address)) {
       throw new EnvironmentError('not-local', `${formatIpv4(address)} is not an address of this host`);
     }
-    return this.wire.bind(address, port, this.addresses[0]);
+    return this.wire.bind(address, port, this.addresses[0], runs);
   }
 
   openDiscovery(address: Ipv4): MemoryUdp {

@@ -3,6 +3,7 @@ import { formatIpv4 } from '../wire/index.ts';
 import type { Endpoint, Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import { Pending, lend } from './memory-lending.ts';
+import type { Lent } from './memory-lending.ts';
 import type { DatagramBatch, Udp } from './ports.ts';
 
 interface Datagram {
@@ -22,7 +23,7 @@ export class MemoryIpv4Network {
   private nextPort = FIRST_EPHEMERAL_PORT;
 
   /** `address` 0: any of a host that has `hostAddress`; `port` 0: a free one. */
-  bind(address: Ipv4, port: number, hostAddress: Ipv4): MemoryUdp {
+  bind(address: Ipv4, port: number, hostAddress: Ipv4, runs = false): MemoryUdp {
     const local = { address, port: port === 0 ? this.nextPort++ : port };
     const clashes = [...this.sockets].some(
       (other) =>
@@ -34,7 +35,7 @@ export class MemoryIpv4Network {
       const where = address === 0 ? `UDP port ${port}` : `UDP port ${port} of ${formatIpv4(address)}`;
       throw new EnvironmentError('port-taken', `${where} is taken`);
     }
-    const socket = new MemoryUdp(this, local, hostAddress, () => this.sockets.delete(socket));
+    const socket = new MemoryUdp(this, local, hostAddress, runs, () => this.sockets.delete(socket));
     this.sockets.add(socket);
     return socket;
   }
@@ -58,14 +59,22 @@ export class MemoryUdp implements Udp {
   };
 
   private readonly network: MemoryIpv4Network;
+  private readonly runs: boolean;
   private readonly onClose: () => void;
   private queue: { readonly pending: Pending; readonly to: Endpoint }[] = [];
   private arrived: Datagram[] = [];
   private onDatagrams: ((batch: DatagramBatch) => void) | undefined;
   private closed = false;
 
-  constructor(network: MemoryIpv4Network, local: Endpoint, hostAddress: Ipv4, onClose: () => void) {
+  constructor(
+    network: MemoryIpv4Network,
+    local: Endpoint,
+    hostAddress: Ipv4,
+    runs: boolean,
+    onClose: () => void,
+  ) {
     this.network = network;
+    this.runs = runs;
     this.local = local;
     this.hostAddress = hostAddress;
     this.onClose = onClose;
@@ -125,7 +134,7 @@ export class MemoryUdp implements Udp {
   private deliver(): void {
     const arrived = this.arrived;
     this.arrived = [];
-    lend(arrived, (batch) => {
+    const handOver = (batch: Lent<Datagram>): void => {
       if (this.closed) return;
       this.counters.receivedDatagrams += batch.count;
       for (const length of batch.lengths) this.counters.receivedBytes += length;
@@ -134,6 +143,7 @@ export class MemoryUdp implements Udp {
         addresses: Uint32Array.from(batch.parcels, ({ source }) => source.address),
         ports: Uint16Array.from(batch.parcels, ({ source }) => source.port),
       });
-    });
+    };
+    lend(arrived, handOver, this.runs ? 0 : undefined);
   }
 }

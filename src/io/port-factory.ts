@@ -2,6 +2,15 @@ import type { Entropy } from '../core/entropy.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import type { Clock, HostNetwork, NetworkMonitor, RawIpv6, Tun, Udp, UdpReceiver } from './ports.ts';
 
+export interface UdpOptions {
+  /** 0: any. */
+  readonly address: Ipv4;
+  /** 0: one the kernel chooses. */
+  readonly port: number;
+  /** Receives runs of datagrams at once, without head-room between them: for machines that put no header in front. */
+  readonly runs?: boolean;
+}
+
 /**
  * Where a runtime gets its ports from: the kernel's, or a test's. The methods that open something throw an
  * EnvironmentError that says what to do.
@@ -10,8 +19,7 @@ export interface PortFactory {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly network: HostNetwork;
-  /** `address` 0: any; `port` 0: one the kernel chooses. */
-  openUdp(local: { readonly address: Ipv4; readonly port: number }): Udp;
+  openUdp(options: UdpOptions): Udp;
   /** Receives what is sent to the local discovery group on the subnet of `address`. RFC 4380 section 5.2.8 */
   openDiscovery(address: Ipv4): UdpReceiver;
   openTun(name: string): Tun;

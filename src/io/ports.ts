@@ -2,8 +2,9 @@
  * What a machine's driver needs of the world, as types. Each port has an adapter over the kernel and one in memory
  * (memory-*.ts), and both pass the same contract tests.
  *
- * Batches are lent: their arrays and bytes are overwritten as soon as the callback has returned. Every slot has
- * HEADROOM (core/machine.ts) writable bytes before its offset, so that a header fits in front without a copy.
+ * Batches are lent: their arrays and bytes are overwritten as soon as the callback has returned. Every packet has HEADROOM
+ * (core/machine.ts) writable bytes before its offset, so that a header fits in front without a copy; so has every datagram,
+ * unless its socket was opened for runs of them.
  */
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
 

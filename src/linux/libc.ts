@@ -24,6 +24,11 @@ export const sys = {
     from: number,
     size: number,
   ) => number,
+  writev: libc.func('intptr_t writev(int, uintptr_t, int)') as (
+    fd: number,
+    pieces: number,
+    count: number,
+  ) => number,
   ioctl: libc.func('int ioctl(int, unsigned long, uintptr_t)') as (
     fd: number,
     request: number,

@@ -9,6 +9,7 @@ const CONTROL = 24;
 const CONTROL_LENGTH = 18;
 const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
+const UDP_GRO = 104;
 
 /**
  * The arrays that recvmmsg and sendmmsg take, hand-laid: for each slot a message header, an iovec and an IPv4 address.
@@ -41,6 +42,21 @@ export class Messages {
       this.memory.view.setUint32(this.controls + i * CONTROL + 8, SOL_UDP, true);
       this.memory.view.setUint32(this.controls + i * CONTROL + 12, UDP_SEGMENT, true);
     }
+  }
+
+  /** Asks for the size of the datagrams of which message `i` is made, before it is received into. */
+  askForSegmentSize(i: number): void {
+    const at = (i * HEADER) >> 2;
+    this.setWordPointer(at + 8, this.memory.address + this.controls + i * CONTROL);
+    this.words[at + 10] = CONTROL;
+  }
+
+  /** The length of each but the last of the datagrams that the kernel has merged into message `i`; 0: it is one. */
+  segmentSize(i: number): number {
+    const control = (this.controls + i * CONTROL) >> 2;
+    const { words } = this;
+    if (words[(i * HEADER + 40) >> 2]! < CONTROL_LENGTH) return 0;
+    return words[control + 2] === SOL_UDP && words[control + 3] === UDP_GRO ? words[control + 4]! : 0;
   }
 
   /** Address of message `i`'s header. */

@@ -116,7 +116,7 @@ export class SendQueue {
     const end = Math.min(this.queued, slot + Math.floor(MAX_DATAGRAM / length));
     let next = slot + 1;
     while (next < end && addresses[next] === addresses[slot] && ports[next] === ports[slot]) {
-      if (lengths[next]! > length) break;
+      if (lengths[next]! > length || lengths[next] === 0) break; // no run has room for an empty one
       if (lengths[next++]! < length) break; // only the last may be shorter
     }
     return next - slot;

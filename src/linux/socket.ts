@@ -9,6 +9,7 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
 const SOL_IP = 0;
+const SOL_UDP = 17;
 
 /** Socket options that are set here: level and name. */
 export const OPTION = {
@@ -20,6 +21,7 @@ export const OPTION = {
   MTU_DISCOVER: [SOL_IP, 10],
   MULTICAST_TTL: [SOL_IP, 33],
   MULTICAST_ALL: [SOL_IP, 49],
+  UDP_GRO: [SOL_UDP, 104],
 } as const;
 
 /** Level and name. */

@@ -106,7 +106,7 @@ export class Client extends EventEmitter<ClientEvents> {
   async start(): Promise<void> {
     const { settings, ports, driver } = this;
     try {
-      const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0 });
+      const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0, runs: true });
       this.udp = udp;
       driver.attachUdp(SOCKET.service, udp);
       if (settings.interface !== undefined) {

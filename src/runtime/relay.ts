@@ -70,7 +70,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   async start(): Promise<void> {
     const { settings, ports, driver } = this;
     try {
-      const udp = ports.openUdp({ address: settings.address, port: settings.port });
+      const udp = ports.openUdp({ address: settings.address, port: settings.port, runs: true });
       this.localPort = udp.local.port;
       driver.attachUdp(RELAY_SOCKET.service, udp);
       const tun = ports.openTun(settings.interface);

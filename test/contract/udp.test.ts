@@ -27,6 +27,29 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     expect(new Set(got.map(({ from }) => from))).toEqual(new Set([`${a.local.address}:${a.local.port}`]));
   });
 
+  test('hands over what came in runs as the datagrams that were sent', async () => {
+    const ports = make();
+    const a = open(ports);
+    const b = ports.openUdp({ address: LOOPBACK, port: 0, runs: true });
+    onTestFinished(() => b.close());
+    const got = collect(b);
+    // Of one length but for the last of each run, empty ones among them; more than fit into one message, and into one batch.
+    const lengths = Array.from({ length: 3_000 }, (_, i) =>
+      i % 70 === 0 ? i % 1_200 : i % 700 === 5 ? 0 : 1_200,
+    );
+    for (let i = 0; i < lengths.length; i += 300) {
+      for (const [k, length] of lengths.slice(i, i + 300).entries())
+        send(a, b, new Uint8Array(length).fill(i + k));
+      a.flush();
+      await eventually(() => expect(got).toHaveLength(i + 300));
+    }
+    expect(got.map(({ bytes }) => bytes)).toEqual(lengths.map((length, i) => new Uint8Array(length).fill(i)));
+    expect(b.counters).toMatchObject({
+      receivedDatagrams: lengths.length,
+      receivedBytes: lengths.reduce((sum, length) => sum + length, 0),
+    });
+  });
+
   test('carries the largest datagram there is', async () => {
     const ports = make();
     const [a, b] = [open(ports), open(ports)];

@@ -1,0 +1,253 @@
+import { Gather } from '../linux/gather.ts';
+import { addressOfSlab } from '../linux/slab.ts';
+import { VNET } from '../linux/tun.ts';
+import {
+  IPV6_HEADER,
+  NEXT_HEADER,
+  SOURCE,
+  equalBytes,
+  foldSum,
+  nextHeader,
+  payloadLength,
+  pseudoHeaderSum,
+  readUint16,
+  readUint32,
+  transportChecksum,
+  writeUint16,
+} from '../wire/index.ts';
+
+/** Of an upper-layer header, by offsets: what has to be equal in all segments of a run, from the ports on. */
+const TCP = {
+  SEQUENCE: 4,
+  ACKNOWLEDGED: 8,
+  FLAGS: 13,
+  WINDOW: 14,
+  CHECKSUM: 16,
+  URGENT: 18,
+  MIN: 20,
+} as const;
+const UDP = { LENGTH: 4, CHECKSUM: 6, MIN: 8 } as const;
+const PORTS = 4;
+const TCP_PSH = 0x08;
+const TCP_ACK = 0x10;
+
+/** Flows that are merged side by side; with more than that the oldest run goes out first. */
+const FLOWS = 8;
+/** Linux cuts no UDP super-packet into more (UDP_MAX_SEGMENTS). */
+const MAX_SEGMENTS = 64;
+const MAX_LENGTH = 65_535;
+/** The virtio header, and IPv6 and TCP ones at their longest. */
+const HEAD = VNET.LENGTH + IPV6_HEADER + 60;
+
+/** Hands one packet, or super-packet of so many segments, to the host. */
+export type WritePieces = (pieces: Gather, segments: number) => void;
+
+/**
+ * Makes super-packets of packets on their way to the host: segments of one TCP connection in sequence, or datagrams of one
+ * UDP flow, that differ in nothing else. Only those whose checksum is right are merged, as the kernel does not look at it
+ * again. Everything else goes out as it is. Order is kept within a flow.
+ */
+export class PacketMerger {
+  private readonly writePieces: WritePieces;
+  private readonly mergesUdp: boolean;
+  private readonly runs: Run[];
+  private readonly single = new Gather(VNET.LENGTH);
+  private open = 0;
+
+  constructor(mergesUdp: boolean, writePieces: WritePieces) {
+    this.mergesUdp = mergesUdp;
+    this.writePieces = writePieces;
+    this.runs = Array.from({ length: FLOWS }, () => new Run());
+  }
+
+  /** A packet in a slab; its bytes have to stay until the flush. */
+  add(b: Uint8Array, at: number, length: number): void {
+    const headers = this.headersOf(b, at, length);
+    if (headers === 0) {
+      this.addAlone(b, at, length);
+      return;
+    }
+    const known = this.find(b, at);
+    if (known !== undefined) {
+      if (known.take(b, at, length, headers)) {
+        if (known.isClosed) this.end(known);
+        return;
+      }
+      this.end(known);
+    }
+    if (this.open === FLOWS) this.end(this.runs[0]!);
+    this.runs[this.open++]!.begin(b, at, length, headers);
+  }
+
+  flush(): void {
+    while (this.open > 0) this.end(this.runs[0]!);
+  }
+
+  /** The length of the headers of a segment that can be part of a run; 0 of anything else. */
+  private headersOf(b: Uint8Array, at: number, length: number): number {
+    if (length <= IPV6_HEADER + UDP.MIN || payloadLength(b, at) !== length - IPV6_HEADER) return 0;
+    const upper = at + IPV6_HEADER;
+    const protocol = nextHeader(b, at);
+    if (protocol === NEXT_HEADER.TCP) {
+      if ((b[upper + TCP.FLAGS]! & ~TCP_PSH) !== TCP_ACK) return 0;
+      const header = (b[upper + 12]! >> 4) * 4;
+      return header >= TCP.MIN && IPV6_HEADER + header < length ? IPV6_HEADER + header : 0;
+    }
+    if (protocol !== NEXT_HEADER.UDP || !this.mergesUdp) return 0;
+    return readUint16(b, upper + UDP.LENGTH) === length - IPV6_HEADER ? IPV6_HEADER + UDP.MIN : 0;
+  }
+
+  /** Beside all runs, but never past one of its own flow. */
+  addAlone(b: Uint8Array, at: number, length: number): void {
+    if (this.open > 0 && length >= IPV6_HEADER + PORTS) {
+      const known = this.find(b, at);
+      if (known !== undefined) this.end(known);
+    }
+    this.single.reset(VNET.LENGTH);
+    this.single.add(addressOfSlab(b)! + at, length);
+    this.writePieces(this.single, 1);
+  }
+
+  /** The open run of the flow that the packet at `at` belongs to. */
+  private find(b: Uint8Array, at: number): Run | undefined {
+    for (let i = 0; i < this.open; i++) if (this.runs[i]!.isOfFlow(b, at)) return this.runs[i];
+    return undefined;
+  }
+
+  private end(run: Run): void {
+    this.writePieces(run.pieces(), run.segments);
+    const { runs } = this;
+    const at = runs.indexOf(run);
+    runs.copyWithin(at, at + 1, this.open);
+    runs[--this.open] = run;
+  }
+}
+
+/** Segments of one flow that follow each other. */
+class Run {
+  segments = 0;
+  /** The last one was short, or pushed: none may follow. */
+  isClosed = false;
+
+  private readonly gather = new Gather(HEAD);
+  private first: Uint8Array = this.gather.head;
+  private slab = 0;
+  private at = 0;
+  private headers = 0;
+  private size = 0;
+  private length = 0;
+  private sequence = 0;
+  private isTcp = false;
+  private pushed = false;
+  private isRight = false;
+
+  begin(b: Uint8Array, at: number, length: number, headers: number): void {
+    this.first = b;
+    this.slab = addressOfSlab(b)!;
+    this.at = at;
+    this.headers = headers;
+    this.size = length - headers;
+    this.length = length;
+    this.segments = 1;
+    this.isTcp = nextHeader(b, at) === NEXT_HEADER.TCP;
+    this.isRight = false;
+    this.pushed = this.isClosed = this.isTcp && (b[at + IPV6_HEADER + TCP.FLAGS]! & TCP_PSH) !== 0;
+    if (this.isTcp) this.sequence = readUint32(b, at + IPV6_HEADER + TCP.SEQUENCE) + this.size;
+    this.gather.reset(VNET.LENGTH);
+    this.gather.add(this.slab + at, length);
+  }
+
+  isOfFlow(b: Uint8Array, at: number): boolean {
+    const { first, at: mine } = this;
+    return (
+      first[mine + 6] === b[at + 6] && equalBytes(first, mine + SOURCE, b, at + SOURCE, 32 + PORTS) // next header
+    );
+  }
+
+  /** Whether a segment of this flow follows; it is part of the run then. */
+  take(b: Uint8Array, at: number, length: number, headers: number): boolean {
+    const size = length - headers;
+    if (
+      this.isClosed ||
+      b !== this.first ||
+      headers !== this.headers ||
+      size > this.size ||
+      this.length + size > MAX_LENGTH ||
+      this.segments === MAX_SEGMENTS ||
+      !this.isAlike(b, at) ||
+      !this.hasRightChecksums(b, at, length)
+    )
+      return false;
+    if (this.segments === 1) {
+      // What was to go as it is goes with headers of its own now.
+      this.gather.reset(VNET.LENGTH + headers);
+      this.gather.add(this.slab + this.at + headers, this.size);
+    }
+    this.gather.add(this.slab + at + headers, size);
+    this.segments++;
+    this.length += size;
+    this.sequence += size;
+    this.pushed = this.isTcp && (b[at + IPV6_HEADER + TCP.FLAGS]! & TCP_PSH) !== 0;
+    this.isClosed = this.pushed || size < this.size;
+    return true;
+  }
+
+  /** What is to be written. */
+  pieces(): Gather {
+    const { head } = this.gather;
+    if (this.segments === 1) {
+      head.fill(0, 0, VNET.LENGTH);
+      return this.gather;
+    }
+    const { first, at, headers } = this;
+    for (let i = 0; i < headers; i++) head[VNET.LENGTH + i] = first[at + i]!;
+    const upper = VNET.LENGTH + IPV6_HEADER;
+    const length = this.length - IPV6_HEADER;
+    const place = this.isTcp ? TCP.CHECKSUM : UDP.CHECKSUM;
+    writeUint16(head, VNET.LENGTH + 4, length);
+    if (this.pushed) head[upper + TCP.FLAGS]! |= TCP_PSH;
+    if (!this.isTcp) writeUint16(head, upper + UDP.LENGTH, length);
+    const protocol = this.isTcp ? NEXT_HEADER.TCP : NEXT_HEADER.UDP;
+    writeUint16(head, upper + place, foldSum(pseudoHeaderSum(head, VNET.LENGTH, protocol, length)));
+    head[VNET.FLAGS] = VNET.NEEDS_CHECKSUM;
+    head[VNET.GSO_TYPE] = this.isTcp ? VNET.GSO_TCP6 : VNET.GSO_UDP;
+    writeNative(head, VNET.HEADER_LENGTH, headers);
+    writeNative(head, VNET.GSO_SIZE, this.size);
+    writeNative(head, VNET.CHECKSUM_START, IPV6_HEADER);
+    writeNative(head, VNET.CHECKSUM_OFFSET, place);
+    return this.gather;
+  }
+
+  /** Whether nothing in the headers but lengths, sequence, PSH and checksum differs from the first segment's. */
+  private isAlike(b: Uint8Array, at: number): boolean {
+    const { first, at: mine } = this;
+    // Version, traffic class and flow label; hop limit.
+    if (!equalBytes(first, mine, b, at, 4) || first[mine + 7] !== b[at + 7]) return false;
+    if (!this.isTcp) return true;
+    const [x, y] = [mine + IPV6_HEADER, at + IPV6_HEADER];
+    return (
+      readUint32(b, y + TCP.SEQUENCE) === this.sequence >>> 0 &&
+      equalBytes(first, x + TCP.ACKNOWLEDGED, b, y + TCP.ACKNOWLEDGED, 5) &&
+      equalBytes(first, x + TCP.WINDOW, b, y + TCP.WINDOW, 2) &&
+      equalBytes(first, x + TCP.URGENT, b, y + TCP.URGENT, this.headers - IPV6_HEADER - TCP.URGENT)
+    );
+  }
+
+  private hasRightChecksums(b: Uint8Array, at: number, length: number): boolean {
+    this.isRight ||= isRight(this.first, this.at, this.headers + this.size);
+    return this.isRight && isRight(b, at, length);
+  }
+}
+
+function isRight(b: Uint8Array, at: number, length: number): boolean {
+  const protocol = nextHeader(b, at);
+  const upper = at + IPV6_HEADER;
+  if (protocol === NEXT_HEADER.UDP && readUint16(b, upper + UDP.CHECKSUM) === 0) return false;
+  return transportChecksum(b, at, protocol, upper, at + length) === 0;
+}
+
+/** Little-endian: linux/libc.ts runs nowhere else. */
+function writeNative(b: Uint8Array, o: number, value: number): void {
+  b[o] = value;
+  b[o + 1] = value >>> 8;
+}
