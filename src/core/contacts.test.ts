@@ -8,6 +8,7 @@ function setUp(limits?: Partial<ContactLimits>) {
     {
       attempt: ({ peer, attempts }, now) => log.push(`${now}: attempt ${attempts} of ${peer}`),
       failed: ({ peer, waiting }, now) => log.push(`${now}: ${peer} failed, ${waiting.length} lost`),
+      crowdedOut: (packets) => log.push(`${packets} crowded out`),
     },
     { packetsPerPeer: 4, bytesPerPeer: 1_000, bytes: 2_000, ...limits },
   );
@@ -64,9 +65,10 @@ describe('Contacts', () => {
   });
 
   test('R-31: all together wait within one limit; the longest waiting lose theirs', () => {
-    const { contacts } = setUp();
+    const { contacts, log } = setUp();
     for (let peer = 0; peer < 50; peer++)
       contacts.enqueue(contacts.begin(peer, peer), packet(peer, 900), 0, 900);
+    expect(log.filter((line) => line === '1 crowded out')).toHaveLength(48);
     const kept = Array.from({ length: 50 }, (_, peer) => contacts.finish(peer)!.waiting.length);
     expect(kept).toEqual([...Array.from({ length: 48 }, () => 0), 1, 1]);
   });

@@ -36,6 +36,8 @@ export interface ContactActions {
   attempt(contact: Contact, now: number): void;
   /** No answer to any attempt. The contact is gone already. */
   failed(contact: Contact, now: number): void;
+  /** So many packets of the longest waiting contact have made room for those of another. */
+  crowdedOut(packets: number): void;
 }
 
 export class Contacts {
@@ -82,6 +84,7 @@ export class Contacts {
     for (const oldest of this.holders) {
       if (this.bytes + length <= bytes) break;
       this.release(oldest);
+      this.actions.crowdedOut(oldest.waiting.length);
       oldest.waiting.length = 0;
       oldest.waitingBytes = 0;
     }

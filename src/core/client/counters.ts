@@ -36,6 +36,7 @@ export const CLIENT_COUNTERS = [
   'droppedUnroutable',
   'droppedNotGlobal',
   'droppedQueueFull',
+  'droppedCrowdedOut',
   'droppedNoAnswer',
   'sentSolicitations',
   'sentDirectBubbles',

@@ -37,6 +37,7 @@ export class PeerContacts {
       {
         attempt: (contact, now) => this.attempt(contact, now),
         failed: (contact, now) => this.fail(contact, now),
+        crowdedOut: (packets) => void (context.counters.droppedCrowdedOut += packets),
       },
       context.limits.queue,
     );

@@ -110,6 +110,13 @@ describe('case 2: native destinations', () => {
     expect(rig.all('data', RELAY)).toHaveLength(32);
   });
 
+  test('CL-68: packets that make room for those of another peer are counted', () => {
+    const queue = { packetsPerPeer: 32, bytesPerPeer: 1_000, bytes: 100 };
+    const rig = qualified({ limits: { queue } });
+    rig.send(rig.data(NATIVE)).send(rig.data(v6('2001:db8::2')));
+    expect(rig.machine.counters).toMatchObject({ droppedCrowdedOut: 1, droppedQueueFull: 0 });
+  });
+
   test('errors to the local stack are limited', () => {
     const rig = qualified();
     for (let i = 0; i < 100; i++) rig.send(rig.data(v6(`2001:db8::${i.toString(16)}`)));

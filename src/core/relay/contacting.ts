@@ -44,6 +44,7 @@ export class Contacting {
       {
         attempt: (contact, now) => this.attempt(contact, now),
         failed: (contact, now) => this.failed(contact, now),
+        crowdedOut: (packets) => void (context.counters.droppedCrowdedOut += packets),
       },
       context.limits.contacts,
     );

@@ -21,6 +21,7 @@ export const RELAY_COUNTERS = [
   'droppedLoop',
   'droppedTooBig',
   'droppedQueueFull',
+  'droppedCrowdedOut',
   'droppedBubbleBudget',
   'droppedSourceLimit',
   'droppedServerLimit',

@@ -4,6 +4,7 @@ import { packetOf } from '../../../test/support/machine-rig.ts';
 import { RelayRig, prefix } from '../../../test/support/relay-rig.ts';
 import { buildEchoReply, buildUnreachable, toHex } from '../../wire/index.ts';
 import { AddressPolicy } from '../address-policy.ts';
+import { RELAY_LIMITS } from './index.ts';
 
 const CLIENT = teredo(PRIMARY, MAPPED);
 const NATIVE = v6('2001:db8::1');
@@ -65,6 +66,17 @@ describe('first contact', () => {
     rig.answer(rig.bubbles[0]);
     expect(rig.data.length).toBe(32);
     expect(rig.machine.counters.droppedQueueFull).toBe(968);
+  });
+
+  test('R-9, R-31: packets that make room for those of another client are counted', () => {
+    const contacts = { packetsPerPeer: 32, bytesPerPeer: 1_000, bytes: 100 };
+    const rig = new RelayRig({ limits: { ...RELAY_LIMITS, contacts } });
+    rig
+      .toClient(NATIVE, CLIENT)
+      .toClient(NATIVE, CLIENT)
+      .toClient(NATIVE, teredo(PRIMARY, at('192.0.2.9:9')));
+    expect(rig.machine.counters).toMatchObject({ droppedCrowdedOut: 2, droppedQueueFull: 0 });
+    expect(rig.answer(rig.bubbles[0]).data).toEqual([]);
   });
 
   test('R-33: continuous traffic to a mute client: 4 bubbles in 300 s, then 4 more', () => {
