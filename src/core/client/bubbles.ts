@@ -1,4 +1,5 @@
-import { BUBBLE_HOP_LIMIT } from '../constants.ts';
+import { BUBBLE_HOP_LIMIT, BUBBLE_SPACING_MS } from '../constants.ts';
+import { HashKey } from '../hash.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import {
   IPV6_HEADER,
@@ -13,23 +14,39 @@ import type { Ipv4 } from '../../wire/index.ts';
 import type { ClientContext } from './context.ts';
 import { SOCKET } from './options.ts';
 
-/** One reply to a peer at one place every 1.5 s: its own attempts are 2 s apart, give or take what the way adds. A-4 */
-const REPLY_SPACING = { perSecond: 1 / 1.5, burst: 1 };
+/**
+ * A peer's attempts are 2 s apart when they leave it, and may arrive closer. What comes so early is answered as soon as
+ * the replies are 2 s apart; what comes earlier still is a copy of what was answered.
+ */
+const EARLY_MS = 500;
+/** Replies that wait until then, at the most. */
+const MOST_POSTPONED = 64;
 /** Many more than peers that a client meets within a second or two; two of them in one bucket share its limit. */
 const BUCKETS = 1_024;
 /** A reply that has led somewhere makes up for this many. */
 const ANSWERED_REPLY = 2;
 
+interface PostponedReply {
+  readonly target: Uint8Array;
+  readonly address: Ipv4;
+  readonly port: number;
+  readonly dueAt: number;
+}
+
 /** Sends bubbles, always from our Teredo address. RFC 4380 section 5.2.6. CL-96 */
 export class Bubbles {
   private readonly context: ClientContext;
   private readonly replies: TokenBuckets;
-  private readonly spacing: TokenBuckets;
+  /** When peers were replied to, by hash of peer and place. */
+  private readonly repliedAt = new Float64Array(BUCKETS).fill(-Infinity);
+  private readonly hash: HashKey;
+  private postponed: PostponedReply[] = [];
+  private nextReplyAt = Infinity;
 
   constructor(context: ClientContext) {
     this.context = context;
     this.replies = new TokenBuckets(context.limits.bubbleReplies, context.entropy, BUCKETS);
-    this.spacing = new TokenBuckets(REPLY_SPACING, context.entropy, BUCKETS);
+    this.hash = new HashKey(context.entropy);
   }
 
   /** Whether a peer's Teredo address allows bubbles to its mapped address and to its server. CL-66 */
@@ -62,24 +79,59 @@ export class Bubbles {
   }
 
   /**
-   * Answers the packet whose IPv6 source is at an offset with a bubble to this pair, as far as the limits go: these are
-   * apart from the budget of our own attempts, since the peer's attempt must be answered while ours is under way. CL-51
+   * Answers the packet whose IPv6 source is at an offset with a bubble to this pair, as far as the limits go: one in 2 s to
+   * a peer at one place (A-4), and those of its IPv4 address. They are apart from the budget of our own attempts, since the
+   * peer's attempt must be answered while ours is under way. CL-51
    */
   reply(b: Uint8Array, source: number, address: Ipv4, port: number, now: number): void {
-    const { counters } = this.context;
     const high = readUint32(b, source + 8) ^ address;
     const low = readUint32(b, source + 12) ^ port;
-    if (!this.spacing.take(high, low, now) || !this.replies.take(address, 0, now)) {
-      counters.suppressedBubbleReplies++;
+    const bucket = this.hash.of2(high, low) & (BUCKETS - 1);
+    const dueAt = Math.max(now, this.repliedAt[bucket] + BUBBLE_SPACING_MS);
+    if (dueAt - now > EARLY_MS || (dueAt > now && this.postponed.length >= MOST_POSTPONED)) {
+      this.context.counters.suppressedBubbleReplies++;
       return;
     }
-    counters.sentBubbleReplies++;
-    this.send(b, source, address, port);
+    this.repliedAt[bucket] = dueAt;
+    if (dueAt === now) this.sendReply(b, source, address, port, now);
+    else this.postpone({ target: b.slice(source, source + 16), address, port, dueAt });
+  }
+
+  handleTimeout(now: number): void {
+    if (now < this.nextReplyAt) return;
+    const waiting = this.postponed;
+    this.postponed = [];
+    this.nextReplyAt = Infinity;
+    for (const reply of waiting) {
+      if (reply.dueAt > now) this.postpone(reply);
+      // CL-4: the client may have lost its service, or its address, in the meantime
+      else if (this.context.qualified === undefined) this.context.counters.suppressedBubbleReplies++;
+      else this.sendReply(reply.target, 0, reply.address, reply.port, now);
+    }
+  }
+
+  pollTimeout(): number {
+    return this.nextReplyAt;
   }
 
   /** A peer at this address has shown that it is there. */
   rewardReplies(address: Ipv4, now: number): void {
     this.replies.give(address, 0, now, ANSWERED_REPLY);
+  }
+
+  private postpone(reply: PostponedReply): void {
+    this.postponed.push(reply);
+    this.nextReplyAt = Math.min(this.nextReplyAt, reply.dueAt);
+  }
+
+  private sendReply(target: Uint8Array, offset: number, address: Ipv4, port: number, now: number): void {
+    const { counters } = this.context;
+    if (!this.replies.take(address, 0, now)) {
+      counters.suppressedBubbleReplies++;
+      return;
+    }
+    counters.sentBubbleReplies++;
+    this.send(target, offset, address, port);
   }
 
   private send(target: Uint8Array, offset: number, address: Ipv4, port: number): void {

@@ -28,6 +28,7 @@ const SWEEP_MOST = 10_000;
 export class ClientMachine implements Machine {
   private readonly context: ClientContext;
   private readonly service: Service;
+  private readonly bubbles: Bubbles;
   private readonly contacts: PeerContacts;
   private readonly discovery: LocalDiscovery;
   private readonly reception: Reception;
@@ -42,6 +43,7 @@ export class ClientMachine implements Machine {
     const errors = new LocalErrors(context);
     const test = new ConnectivityTest(context);
     this.context = context;
+    this.bubbles = bubbles;
     this.discovery = new LocalDiscovery(context, bubbles);
     this.contacts = new PeerContacts(context, { bubbles, errors, test, discovery: this.discovery });
     const means = { bubbles, errors, test, discovery: this.discovery, contacts: this.contacts };
@@ -146,6 +148,7 @@ export class ClientMachine implements Machine {
     this.service.handleTimeout(now);
     this.discovery.handleTimeout(now);
     this.refreshInterval.handleTimeout(now);
+    this.bubbles.handleTimeout(now);
     if (this.context.qualified !== undefined) this.contacts.handleTimeout(now);
     if (now >= this.sweepAt) {
       this.context.peers.sweep(now, SWEEP_MOST);
@@ -203,6 +206,7 @@ export class ClientMachine implements Machine {
       this.service.pollTimeout(),
       this.discovery.pollTimeout(),
       this.refreshInterval.pollTimeout(),
+      this.bubbles.pollTimeout(),
       this.context.qualified === undefined ? Infinity : this.contacts.pollTimeout(),
       this.sweepAt,
     );

@@ -226,20 +226,33 @@ describe('bubbles through the server', () => {
     expect(rig.sent).toEqual([]);
   });
 
-  test('A-4: answers to one peer are spaced, yet each attempt of its is answered, while ours is under way too', () => {
+  test('A-4: answers to one peer are 2 s apart, while ours is under way too', () => {
     const rig = qualified();
     rig.send(rig.data(PEER)).clear();
-    for (let i = 0; i < 40; i++) {
-      rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address)));
-      rig.now += 50;
+    for (let i = 0; i < 80; i++) {
+      rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address))).advance(50);
     }
-    expect(rig.all('bubble', PEER_MAPPED)).toHaveLength(2);
-    rig
-      .clear()
-      .advance(2_000)
-      .clear()
-      .receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address)));
-    expect(rig.all('bubble', PEER_MAPPED)).toHaveLength(1);
+    const replies = rig.all('bubble', PEER_MAPPED).map(({ time }) => time - 10_000);
+    expect(replies.filter((time) => time % 2_000 === 0)).toEqual(replies);
+    expect(rig.machine.counters).toMatchObject({ sentBubbleReplies: 3, suppressedBubbleReplies: 77 });
+  });
+
+  test('A-4: each attempt of a peer is answered, also one that comes early: 2 s after the answer before', () => {
+    const rig = qualified();
+    for (const gap of [1_600, 2_400, 1_990, 2_000]) {
+      rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address))).advance(gap);
+    }
+    expect(rig.all('bubble', PEER_MAPPED).map(({ time }) => time - 10_000)).toEqual([0, 2_000, 4_000, 6_000]);
+    expect(rig.machine.counters.suppressedBubbleReplies).toBe(0);
+  });
+
+  test('A-4, CL-4: an answer that waits is not sent once the service is gone', () => {
+    const rig = qualified();
+    rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address))).advance(1_700);
+    rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address)));
+    rig.machine.stop(rig.now);
+    rig.drain().clear().advance(5_000);
+    expect(rig.sent).toEqual([]);
   });
 
   test('CL-44: an origin from anybody but the server is never used', () => {
