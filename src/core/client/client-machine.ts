@@ -10,6 +10,7 @@ import { Bubbles } from './bubbles.ts';
 import { ConnectivityTest } from './connectivity-test.ts';
 import { ClientContext } from './context.ts';
 import type { ClientCounter } from './counters.ts';
+import { HeldPackets } from './held-packets.ts';
 import { LocalDiscovery } from './local-discovery.ts';
 import { LocalErrors } from './local-errors.ts';
 import { SOCKET } from './options.ts';
@@ -30,6 +31,7 @@ export class ClientMachine implements Machine {
   private readonly service: Service;
   private readonly bubbles: Bubbles;
   private readonly contacts: PeerContacts;
+  private readonly held: HeldPackets;
   private readonly discovery: LocalDiscovery;
   private readonly reception: Reception;
   private readonly refreshInterval: RefreshIntervalDetermination;
@@ -44,9 +46,11 @@ export class ClientMachine implements Machine {
     const test = new ConnectivityTest(context);
     this.context = context;
     this.bubbles = bubbles;
+    this.held = new HeldPackets(context);
     this.discovery = new LocalDiscovery(context, bubbles);
-    this.contacts = new PeerContacts(context, { bubbles, errors, test, discovery: this.discovery });
-    const means = { bubbles, errors, test, discovery: this.discovery, contacts: this.contacts };
+    const shared = { bubbles, errors, test, discovery: this.discovery, held: this.held };
+    this.contacts = new PeerContacts(context, shared);
+    const means = { ...shared, contacts: this.contacts };
     this.reception = new Reception(context, means);
     this.transmission = new Transmission(context, means);
     this.refreshInterval = new RefreshIntervalDetermination(context, bubbles);
@@ -149,6 +153,7 @@ export class ClientMachine implements Machine {
     this.discovery.handleTimeout(now);
     this.refreshInterval.handleTimeout(now);
     this.bubbles.handleTimeout(now);
+    this.held.handleTimeout(now);
     if (this.context.qualified !== undefined) this.contacts.handleTimeout(now);
     if (now >= this.sweepAt) {
       this.context.peers.sweep(now, SWEEP_MOST);
@@ -207,6 +212,7 @@ export class ClientMachine implements Machine {
       this.discovery.pollTimeout(),
       this.refreshInterval.pollTimeout(),
       this.bubbles.pollTimeout(),
+      this.held.pollTimeout(),
       this.context.qualified === undefined ? Infinity : this.contacts.pollTimeout(),
       this.sweepAt,
     );

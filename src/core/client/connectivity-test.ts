@@ -69,15 +69,16 @@ export class ConnectivityTest {
     );
   }
 
+  /** Whether a test of this peer has been sent and may still be answered. */
+  isOpen(peer: number, now: number): boolean {
+    const { proofHigh, proofLow, lastBubble } = this.context.peers;
+    return (proofHigh[peer] !== 0 || proofLow[peer] !== 0) && now - lastBubble[peer] < TEST_LIFETIME_MS;
+  }
+
   /** The test has been answered: its nonce is worth nothing any more. */
   close(peer: number): void {
     const { peers } = this.context;
     peers.proofHigh[peer] = peers.proofLow[peer] = 0;
-  }
-
-  private isOpen(peer: number, now: number): boolean {
-    const { proofHigh, proofLow, lastBubble } = this.context.peers;
-    return (proofHigh[peer] !== 0 || proofLow[peer] !== 0) && now - lastBubble[peer] < TEST_LIFETIME_MS;
   }
 
   /** CL-123 */

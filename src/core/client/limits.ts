@@ -10,6 +10,8 @@ export interface ClientLimits {
   readonly unverifiedPeers: number;
   /** Packets that wait for a contact. CL-68 */
   readonly queue: ContactLimits;
+  /** Packets of unverified sources that wait for a connectivity test, with `strictUnverified`. A-25 */
+  readonly held: ContactLimits;
   /** Connectivity tests that nobody's packet waits for, all together. CL-124 */
   readonly unsolicitedTests: BucketLimits;
   /** Bubbles in answer to bubbles, to each IPv4 address. */
@@ -24,6 +26,7 @@ export const CLIENT_LIMITS: ClientLimits = {
   trustedPeers: 65_536,
   unverifiedPeers: 4_096,
   queue: CONTACT_LIMITS,
+  held: { packetsPerPeer: 8, bytesPerPeer: 16 << 10, bytes: 1 << 20 },
   unsolicitedTests: { perSecond: 10, burst: 50 },
   bubbleReplies: { perSecond: 10, burst: 100 },
   discoveryReplies: { perSecond: 10, burst: 50 },

@@ -38,7 +38,7 @@ export interface ClientOptions {
   readonly discoverSameMappedOnly?: boolean | undefined;
   /** Begin with the cone bit set and believe that of peers, as before RFC 5991. Default false. CL-11, CL-64 */
   readonly legacyCone?: boolean | undefined;
-  /** Drop packets of native sources until a connectivity test has succeeded. Default false. A-25 */
+  /** Hold packets of native sources back until a connectivity test has succeeded. Default false. A-25 */
   readonly strictUnverified?: boolean | undefined;
   /** The local UDP port, where it is known. CL-3 */
   readonly servicePort?: number | undefined;

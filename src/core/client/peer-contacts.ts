@@ -7,6 +7,7 @@ import type { Ipv4 } from '../../wire/index.ts';
 import type { Bubbles } from './bubbles.ts';
 import type { ConnectivityTest } from './connectivity-test.ts';
 import type { ClientContext } from './context.ts';
+import type { HeldPackets } from './held-packets.ts';
 import type { LocalDiscovery } from './local-discovery.ts';
 import type { LocalErrors } from './local-errors.ts';
 import { SOCKET } from './options.ts';
@@ -21,6 +22,7 @@ interface Means {
   readonly test: ConnectivityTest;
   readonly discovery: LocalDiscovery;
   readonly errors: LocalErrors;
+  readonly held: HeldPackets;
 }
 
 /** Brings peers into the state in which packets may be sent to them. RFC 4380 sections 5.2.4, 5.2.6, 5.2.9 */
@@ -73,6 +75,7 @@ export class PeerContacts {
     peers.mappedPort[peer] = port;
     this.means.bubbles.rewardReplies(address, now);
     const waited = this.heard(peer, now);
+    this.means.held.release(peer, address, port);
     // No room among the trusted: what waited has gone out, but a stranger takes no place of ours.
     if (!peers.trust(peer, now)) peers.remove(peer);
     return waited;
@@ -133,6 +136,7 @@ export class PeerContacts {
 
   /** Forgets the contact with a peer that is about to be forgotten. */
   drop(peer: number): void {
+    this.means.held.drop(peer);
     const contact = this.contacts.finish(peer);
     if (contact !== undefined) this.context.counters.droppedNoAnswer += contact.waiting.length;
   }

@@ -291,14 +291,6 @@ describe('case 6: the unverified', () => {
     expect(rig.all('data', RELAY)).toHaveLength(1);
   });
 
-  test('A-25: strict - not delivered until the test has succeeded', () => {
-    const rig = qualified({ strictUnverified: true });
-    rig.receive(RELAY, data(NATIVE, rig.address));
-    expect(rig.delivered).toEqual([]);
-    rig.receive(RELAY, echoReply(rig.sent[0])).receive(RELAY, data(NATIVE, rig.address));
-    expect(rig.delivered).toHaveLength(1);
-  });
-
   test('A-19: an echo request that the server forwards is delivered', () => {
     const rig = qualified();
     rig.receive(PRIMARY, echoRequest(NATIVE, rig.address));
@@ -328,6 +320,62 @@ describe('case 6: the unverified', () => {
     }
     expect(rig.all('test').length).toBeLessThanOrEqual(61);
     expect(rig.delivered).toHaveLength(1_000);
+  });
+});
+
+describe('A-25: strict', () => {
+  const strict = (): ClientRig => qualified({ strictUnverified: true });
+
+  test('packets wait for the test of their source, and are delivered in order', () => {
+    const rig = strict();
+    rig.receive(RELAY, data(NATIVE, rig.address, 60)).receive(RELAY, data(NATIVE, rig.address, 61));
+    expect([rig.delivered, rig.kinds]).toEqual([[], ['test 203.0.113.120:3544']]);
+    rig.receive(RELAY, echoReply(rig.sent[0])).receive(RELAY, data(NATIVE, rig.address, 62));
+    expect(rig.delivered.map(({ length }) => length)).toEqual([60, 61, 62]);
+    expect(rig.machine.counters.droppedUnverified).toBe(0);
+  });
+
+  test('so do those that the server forwards for a relay', () => {
+    const rig = strict();
+    rig.receive(PRIMARY, withOrigin(RELAY, echoRequest(NATIVE, rig.address)));
+    rig.receive(RELAY, echoReply(rig.find('test', PRIMARY)));
+    expect(rig.delivered).toHaveLength(1);
+  });
+
+  test('what came from elsewhere than the answer is forged, and dropped', () => {
+    const rig = strict();
+    rig.receive(ELSEWHERE, data(NATIVE, rig.address)).receive(RELAY, data(NATIVE, rig.address, 61));
+    rig.receive(RELAY, echoReply(rig.sent[0]));
+    expect(rig.delivered.map(({ length }) => length)).toEqual([61]);
+    expect(rig.machine.counters.droppedUnverified).toBe(1);
+  });
+
+  test('without an answer they are dropped, and counted', () => {
+    const rig = strict();
+    rig.receive(RELAY, data(NATIVE, rig.address));
+    const [first] = rig.sent;
+    rig.advance(8_000);
+    expect(rig.machine.counters.droppedUnverified).toBe(1);
+    expect(rig.receive(RELAY, echoReply(first)).delivered).toEqual([]);
+  });
+
+  test('what waits is bounded: for each source, altogether, and by the tests that are sent', () => {
+    const rig = strict();
+    for (let i = 0; i < 100; i++) rig.receive(RELAY, data(NATIVE, rig.address));
+    expect(rig.receive(RELAY, echoReply(rig.sent[0])).delivered).toHaveLength(8);
+    const held = { packetsPerPeer: 8, bytesPerPeer: 1_000, bytes: 150 };
+    const narrow = qualified({ strictUnverified: true, limits: { held } });
+    for (let i = 0; i < 100; i++) narrow.receive(RELAY, data(native(i), narrow.address));
+    for (const test of narrow.all('test')) narrow.receive(RELAY, echoReply(test));
+    expect(narrow.all('test')).toHaveLength(50);
+    expect(narrow.delivered).toHaveLength(2);
+  });
+
+  test('what waits is gone with the address', () => {
+    const rig = strict();
+    rig.receive(RELAY, data(NATIVE, rig.address));
+    rig.machine.stop(rig.now);
+    expect(rig.machine.counters.droppedUnverified).toBe(1);
   });
 });
 

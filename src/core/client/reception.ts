@@ -18,6 +18,7 @@ import type { DatagramView, Ipv4 } from '../../wire/index.ts';
 import type { Bubbles } from './bubbles.ts';
 import type { ConnectivityTest } from './connectivity-test.ts';
 import type { ClientContext } from './context.ts';
+import type { HeldPackets } from './held-packets.ts';
 import type { LocalDiscovery } from './local-discovery.ts';
 import type { PeerContacts } from './peer-contacts.ts';
 
@@ -25,6 +26,7 @@ interface Means {
   readonly bubbles: Bubbles;
   readonly contacts: PeerContacts;
   readonly discovery: LocalDiscovery;
+  readonly held: HeldPackets;
   readonly test: ConnectivityTest;
 }
 
@@ -38,7 +40,7 @@ interface Means {
  *             in its address
  *     case 5  Teredo, from where its    trusted from now on, on the link
  *             discovery bubble came
- *     case 6  anything else             delivered, but tested before anything is sent there
+ *     case 6  anything else             delivered (or held back), but tested before anything is sent there
  *
  * (case 4, discovery bubbles, comes in on a socket of its own: local-discovery.ts)
  */
@@ -73,7 +75,7 @@ export class Reception {
       context.counters.consumedTestReplies++;
       this.means.contacts.trust(peer, address, port, now); // case 2, CL-46
     } else if (!isTeredo(b, source)) {
-      this.handleUnverified(b, view, peer, now); // case 6, CL-50
+      this.handleUnverified(b, view, peer, address, port, now); // case 6, CL-50
     } else if (mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port) {
       this.handleMapped(b, view, peer, address, port, now); // case 3, CL-47
     } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
@@ -138,7 +140,8 @@ export class Reception {
     }
     if (!teredo && !isLinkLocal(b, source)) this.provoke(b, source, peer, now);
     if (isBubble(b, view.ipv6Start)) context.counters.consumedBubbles++;
-    else if (!teredo || this.isForwardedPing(b, view)) this.deliverUnverified(b, view);
+    else if (!teredo || this.isForwardedPing(b, view))
+      this.deliverUnverified(b, view, view.originAddress, view.originPort, now);
     else context.counters.droppedForgedSource++;
   }
 
@@ -163,13 +166,20 @@ export class Reception {
     discovery.announceSparingly(now);
   }
 
-  private handleUnverified(b: Uint8Array, view: DatagramView, peer: number, now: number): void {
+  private handleUnverified(
+    b: Uint8Array,
+    view: DatagramView,
+    peer: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
     if (isBubble(b, view.ipv6Start)) {
       this.context.counters.consumedBubbles++; // CL-44: whatever it says, nothing is sent there
       return;
     }
     this.provoke(b, view.ipv6Start + SOURCE, peer, now);
-    this.deliverUnverified(b, view);
+    this.deliverUnverified(b, view, address, port, now);
   }
 
   /** Tests a native source that has not proven itself, or speaks from elsewhere. CL-124 */
@@ -255,10 +265,22 @@ export class Reception {
     commands.deliver(b, view.ipv6Start, view.ipv6End);
   }
 
-  /** */
-  private deliverUnverified(b: Uint8Array, view: DatagramView): void {
-    const { counters, options } = this.context;
-    if (options.strictUnverified === true) counters.droppedUnverified++;
-    else this.accept(b, view);
+  /** A packet that its sender's relay at this pair has sent. A-25 */
+  private deliverUnverified(
+    b: Uint8Array,
+    view: DatagramView,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const { counters, options, peers } = this.context;
+    if (options.strictUnverified !== true) {
+      this.accept(b, view);
+      return;
+    }
+    const peer = peers.find(b, view.ipv6Start + SOURCE);
+    if (peer !== NO_PEER && this.means.test.isOpen(peer, now)) {
+      this.means.held.hold(peer, b, view.ipv6Start, view.ipv6End, address, port, now);
+    } else counters.droppedUnverified++;
   }
 }
