@@ -33,6 +33,11 @@ export interface ClientSettings {
   /** Milliseconds; `determine` finds it out (RFC 4380 section 5.2.7). */
   readonly refreshInterval?: number | 'determine' | undefined;
   readonly localDiscovery?: boolean | undefined;
+  /** Take only neighbours behind the same NAT, as their address tells. CL-114 */
+  readonly discoverSameMappedOnly?: boolean | undefined;
+  /** Hold packets of native hosts back until a connectivity test has succeeded. A-25 */
+  readonly strictUnverified?: boolean | undefined;
+  /** Begin with the cone bit set and believe that of peers, as before RFC 5991. CL-11, CL-64 */
   readonly legacyCone?: boolean | undefined;
   /** RFC 1918 addresses count as global, for private clouds. */
   readonly allowPrivate?: boolean | undefined;
@@ -90,6 +95,8 @@ export class Client extends EventEmitter<ClientEvents> {
         refreshIntervalMs: refreshInterval === 'determine' ? undefined : refreshInterval,
         determineRefreshInterval: refreshInterval === 'determine',
         localDiscovery: settings.localDiscovery,
+        discoverSameMappedOnly: settings.discoverSameMappedOnly,
+        strictUnverified: settings.strictUnverified,
         legacyCone: settings.legacyCone,
         network: this.network,
         servicePort: settings.port === 0 ? undefined : settings.port,

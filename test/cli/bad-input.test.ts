@@ -28,6 +28,12 @@ describe('usage: exit status 2', () => {
     [['client', '--server', '192.0.2.1', '--client-id', 'x'], /belong together/],
     [['client', '--server', '192.0.2.1', '--refresh', '1'], /not a number of seconds/],
     [['client', '--server', '192.0.2.1', '--secondary', 'nowhere'], /"nowhere" is not an IPv4 address/],
+    [['client', '--server', '192.0.2.1', '--limit', 'nonsense=3'], /there is no limit "nonsense"/],
+    [
+      ['server', '--address', '192.0.2.1', '--limit', 'answers.shared.burst=many'],
+      /"many" is not a whole number/,
+    ],
+    [['relay', '--address', '192.0.2.1', '--limit', 'peers.trusted'], /is not a limit such as/],
     [['address', 'gibberish'], /is not an IPv6 address/],
     [['address', 'make', '--server', '192.0.2.1', '--client', '192.0.2.1'], /not an address and port/],
   ] as const)('%s', ([args, message]) => {

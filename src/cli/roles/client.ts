@@ -5,9 +5,12 @@ import type { ClientSettings } from '../../runtime/client.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { ClientStatus, PeersStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
+import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { ServerCandidate } from '../../core/client/index.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { explainReason } from '../explain.ts';
+import { addLimitOption, limitsWith } from '../limits.ts';
+import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
 import { resolveServers } from '../resolve.ts';
 import { readSecret } from '../secrets.ts';
@@ -28,6 +31,10 @@ interface ClientOptions {
   readonly defaultRoute?: boolean;
   readonly refresh?: string;
   readonly localDiscovery: boolean;
+  readonly localSameNat?: boolean;
+  readonly strictUnverified?: boolean;
+  readonly legacyCone?: boolean;
+  readonly limit?: LimitValues;
   readonly clientId?: string;
   readonly secretFile?: string;
   readonly allowPrivate?: boolean;
@@ -36,7 +43,7 @@ interface ClientOptions {
 
 /** `teredo client` */
 export function clientCommand(finish: (exitCode: number) => void): Command {
-  return new Command('client')
+  const command = new Command('client')
     .description('give this host IPv6 through a Teredo server')
     .requiredOption(
       '--server <host[,host...]>',
@@ -52,6 +59,12 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--no-default-route', 'only other Teredo clients through the tunnel')
     .option('--refresh <seconds|auto>', 'refresh interval of the NAT mapping; auto finds out (default: 30)')
     .option('--no-local-discovery', 'do not look for clients on the same link')
+    .option('--local-same-nat', 'of those on the same link take only clients behind the same NAT')
+    .option(
+      '--strict-unverified',
+      'hold packets of native hosts back until a connectivity test has succeeded',
+    )
+    .option('--legacy-cone', 'look for a cone NAT first and believe that of peers, as before RFC 5991')
     .option('--client-id <id>', 'identifier for a server that asks for a key')
     .option('--secret-file <file>', 'file that holds the key')
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
@@ -66,6 +79,7 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
         resolveServers(options.server, options.secondary, () => {});
       finish(await runRole('client', options.name, (running) => new ClientRole(settings, resolve, running)));
     });
+  return addLimitOption(command, CLIENT_LIMITS);
 }
 
 async function settingsOf(options: ClientOptions): Promise<ClientSettings> {
@@ -77,6 +91,10 @@ async function settingsOf(options: ClientOptions): Promise<ClientSettings> {
     defaultRoute: options.defaultRoute === undefined ? 'auto' : options.defaultRoute ? 'always' : 'never',
     refreshInterval: refreshOf(options.refresh),
     localDiscovery: options.localDiscovery,
+    discoverSameMappedOnly: options.localSameNat,
+    strictUnverified: options.strictUnverified,
+    legacyCone: options.legacyCone,
+    limits: limitsWith(CLIENT_LIMITS, options.limit),
     secret: readSecret(options.clientId, options.secretFile),
     allowPrivate: options.allowPrivate,
   };

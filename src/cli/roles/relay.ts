@@ -2,12 +2,15 @@ import { Command, Option } from 'commander';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { ALL_NATIVE, Relay } from '../../runtime/relay.ts';
 import type { RelaySettings } from '../../runtime/relay.ts';
+import { RELAY_LIMITS } from '../../core/relay/index.ts';
 import { TRUSTED } from '../../core/peer-table.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { PeersStatus, PeerStatus, RelayStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
 import { EXIT } from '../exit-codes.ts';
+import { addLimitOption, limitsWith } from '../limits.ts';
+import type { LimitValues } from '../limits.ts';
 import { secondsAgo } from '../peer-status.ts';
 import { interfaceValue, ipv4Value, nameValue, portValue, prefixValue } from '../values.ts';
 import { commonStatus, runRole, say } from './run-role.ts';
@@ -20,6 +23,8 @@ interface RelayOptions {
   readonly name?: string;
   readonly serve?: Ipv6Prefix[];
   readonly directBubbles?: boolean;
+  readonly trustCone?: boolean;
+  readonly limit?: LimitValues;
   readonly allowPrivate?: boolean;
   readonly dataPath: 'auto' | 'user' | 'kernel';
 }
@@ -48,16 +53,18 @@ export function hostRelayCommand(finish: (exitCode: number) => void): Command {
 }
 
 function common(command: Command, role: string): Command {
-  return command
+  const options = command
     .option('--port <number>', 'UDP port', portValue, 3545)
     .option('--interface <name>', 'name of the tunnel interface', interfaceValue, 'teredo')
     .option('--name <name>', `name of this daemon, for "teredo status" (default: ${role})`, nameValue)
+    .option('--trust-cone', "believe a client's cone bit and send it packets at once, as before RFC 5991")
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .addOption(
       new Option('--data-path <path>', 'how packets are carried')
         .choices(['auto', 'user', 'kernel'])
         .default('auto'),
     );
+  return addLimitOption(options, RELAY_LIMITS);
 }
 
 function run(
@@ -71,6 +78,8 @@ function run(
     interface: options.interface,
     serve,
     directBubbles: options.directBubbles,
+    trustCone: options.trustCone,
+    limits: limitsWith(RELAY_LIMITS, options.limit),
     allowPrivate: options.allowPrivate,
   };
   return runRole(role, options.name, (running) => new RelayRole(role, settings, running));

@@ -5,6 +5,9 @@ import type { ServerSettings } from '../../runtime/server.ts';
 import type { ServerStatus } from '../../daemon/status.ts';
 import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
+import { SERVER_LIMITS } from '../../core/server/index.ts';
+import { addLimitOption, limitsWith } from '../limits.ts';
+import type { LimitValues } from '../limits.ts';
 import { readKeys } from '../secrets.ts';
 import { ipv4Value, nameValue, nextAddress } from '../values.ts';
 import { commonStatus, runRole, say } from './run-role.ts';
@@ -17,12 +20,13 @@ interface ServerOptions {
   readonly mtu: boolean;
   readonly native: boolean;
   readonly keys?: string;
+  readonly limit?: LimitValues;
   readonly allowPrivate?: boolean;
 }
 
 /** `teredo server` */
 export function serverCommand(finish: (exitCode: number) => void): Command {
-  return new Command('server')
+  const command = new Command('server')
     .description('help Teredo clients to qualify and to reach each other')
     .requiredOption('--address <address>', 'public IPv4 address of this host; UDP port 3544', ipv4Value)
     .option(
@@ -46,6 +50,7 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
         advertiseMtu: options.mtu,
         nativeForwarding: options.native,
         keys,
+        limits: limitsWith(SERVER_LIMITS, options.limit),
         allowPrivate: options.allowPrivate,
       };
       if (secondary === undefined) {
@@ -56,6 +61,7 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
       }
       finish(await runRole('server', options.name, () => new ServerRole(settings)));
     });
+  return addLimitOption(command, SERVER_LIMITS);
 }
 
 function secondaryOf(options: ServerOptions): Ipv4 | undefined {

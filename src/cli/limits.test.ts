@@ -1,0 +1,69 @@
+import { Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import { CLIENT_LIMITS } from '../core/client/index.ts';
+import { RELAY_LIMITS } from '../core/relay/index.ts';
+import { SERVER_LIMITS } from '../core/server/index.ts';
+import { addLimitOption, limitsWith } from './limits.ts';
+import type { LimitValues } from './limits.ts';
+
+function parse<L extends object>(defaults: L, ...args: string[]): L {
+  const command = addLimitOption(new Command('role'), defaults)
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined });
+  command.parse(args, { from: 'user' });
+  return limitsWith(defaults, command.opts<{ limit?: LimitValues }>().limit);
+}
+
+describe('--limit', () => {
+  test('without it the defaults hold', () => {
+    expect(parse(RELAY_LIMITS)).toEqual(RELAY_LIMITS);
+  });
+
+  test('changes what is named and nothing else', () => {
+    const limits = parse(RELAY_LIMITS, '--limit', 'by-source.shared.per-second=2.5', 'peers.trusted=1000');
+    expect(limits).toEqual({
+      ...RELAY_LIMITS,
+      peers: { ...RELAY_LIMITS.peers, trusted: 1_000 },
+      bySource: {
+        ...RELAY_LIMITS.bySource,
+        shared: { ...RELAY_LIMITS.bySource.shared, perSecond: 2.5 },
+      },
+    });
+  });
+
+  test('may be repeated; the last word counts', () => {
+    const limits = parse(
+      SERVER_LIMITS,
+      '--limit',
+      'answers.shared.burst=1',
+      '--limit',
+      'answers.shared.burst=2',
+    );
+    expect(limits.answers.shared.burst).toBe(2);
+  });
+
+  test.for([
+    ['trusted-peers=0', /"0" is not a whole number from 1 to/],
+    ['trusted-peers=1.5', /"1.5" is not a whole number/],
+    ['trusted-peers=9999999999', /is not a whole number from 1 to/],
+    ['icmp-errors.per-second=-1', /"-1" is not a number from 0/],
+    ['icmp-errors.per-second=', /"" is not a number/],
+    ['icmp-errors=3', /there is no limit "icmp-errors"/],
+    ['peers', /"peers" is not a limit such as trusted-peers=100/],
+    ['a=b=c', /is not a limit such as/],
+  ] as const)('%s: refused', ([text, message]) => {
+    expect(() => parse(CLIENT_LIMITS, '--limit', text)).toThrow(message);
+  });
+
+  test.for([
+    ['client', CLIENT_LIMITS],
+    ['relay', RELAY_LIMITS],
+    ['server', SERVER_LIMITS],
+  ] as const)('help lists all limits of a %s', ([, defaults]) => {
+    let help = '';
+    const command = addLimitOption(new Command('role'), defaults);
+    command.configureOutput({ writeOut: (text) => void (help += text) }).outputHelp();
+    const numbers = JSON.stringify(defaults).match(/:\d/g)!.length;
+    expect(help.match(/^ {2}[a-z.-]+=[\d.]+$/gm)).toHaveLength(numbers);
+  });
+});
