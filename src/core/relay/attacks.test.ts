@@ -6,6 +6,8 @@ import type { Ipv6 } from '../../wire/index.ts';
 import { RELAY_LIMITS } from './index.ts';
 
 const CLIENT = teredo(PRIMARY, MAPPED);
+const NONE = { perSecond: 0, burst: 0 };
+const NOTHING = { shared: NONE, member: NONE, reserve: NONE };
 const NATIVE = v6('2001:db8::1');
 const NEIGHBOUR = v6('2001:db8::666');
 const ATTACKER = v6('2001:db8:666::1');
@@ -44,7 +46,9 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
 
   test('costs its /64 its budget: 256 and 16 a second, with what it takes for repetitions', () => {
     const rig = attack(() => ATTACKER);
-    expect(rig.bubbles.length).toBeLessThan(256 + 16 * 10 + 100);
+    expect(rig.machine.counters.droppedSourceLimit).toBeGreaterThan(98_000);
+    rig.advance(4_000); // what still waits, waits in vain
+    expect(rig.bubbles.length).toBeLessThan(256 + 16 * 14 + 100);
     expect(rig.machine.peers.unverifiedCount).toBeLessThan(600);
     expect(rig.machine.counters.droppedSourceLimit).toBeGreaterThan(99_000);
   });
@@ -132,6 +136,70 @@ describe('answered traffic earns its budget', () => {
       if (n % 5 === 0) rig.advance(1);
     }
     expect(rig.machine.counters.droppedSourceLimit).toBe(0);
+  });
+});
+
+describe('one host meets many clients at once', () => {
+  /** Each client answers 50 ms after its bubble. */
+  function meet(clients: number, answers: (n: number) => boolean): RelayRig {
+    const rig = new RelayRig();
+    for (let n = 0; n < clients; n++) rig.toClient(NATIVE, invented(n));
+    for (let step = 0, answered = 0; step < 40; step++) {
+      rig.advance(50);
+      const { bubbles } = rig;
+      for (; answered < bubbles.length; answered++) if (answers(answered)) rig.answer(bubbles[answered]);
+    }
+    return rig;
+  }
+
+  test('500 that answer: nobody loses a packet, and each gets one bubble', () => {
+    const rig = meet(500, () => true);
+    expect([rig.data.length, rig.bubbles.length]).toEqual([500, 500]);
+    expect(rig.machine.counters.droppedSourceLimit).toBe(0);
+  });
+
+  test('what waits goes out in order, once, and none of it overtakes', () => {
+    const rig = new RelayRig();
+    for (let n = 0; n < 300; n++) rig.toClient(NATIVE, invented(n));
+    for (let length = 1; length <= 3; length++) rig.toClient(NATIVE, CLIENT, length);
+    for (const bubble of rig.bubbles) rig.answer(bubble);
+    const last = rig.bubbles.at(-1)!;
+    expect(last.destination).toEqual(CLIENT);
+    rig.clear().answer(last);
+    expect(rig.data.map(({ bytes }) => bytes.length - 40)).toEqual([1, 2, 3]);
+  });
+
+  test('mute ones: what waits is served as time goes by, at 16 bubbles a second, and dropped after 4 s', () => {
+    const rig = new RelayRig();
+    for (let n = 0; n < 1_000; n++) rig.toClient(NATIVE, invented(n));
+    expect(rig.bubbles.length).toBe(260);
+    rig.advance(1_900);
+    expect(rig.bubbles.length).toBeGreaterThan(280);
+    expect(rig.bubbles.length).toBeLessThan(300);
+    rig.advance(2_100);
+    expect(rig.machine.counters.droppedSourceLimit).toBeGreaterThan(600);
+    rig.advance(60_000);
+    const { contactsBegun, droppedSourceLimit, droppedNoAnswer } = rig.machine.counters;
+    expect(contactsBegun).toBe(droppedNoAnswer);
+    expect(droppedSourceLimit).toBeGreaterThanOrEqual(1_000 - contactsBegun);
+  });
+
+  test('packets to clients that are known go at once, past those that wait', () => {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT);
+    for (let n = 0; n < 1_000; n++) rig.toClient(NATIVE, invented(n));
+    expect(rig.clear().toClient(NATIVE, CLIENT).data.length).toBe(1);
+  });
+
+  test('what waits is bounded, for a /64 and altogether', () => {
+    const waiting = { packetsPerSource: 10, bytesPerSource: 1_000, packets: 25, bytes: 10_000 };
+    const rig = new RelayRig({ limits: { ...RELAY_LIMITS, waiting, bySource: NOTHING } });
+    for (let n = 0; n < 100; n++) rig.toClient(NATIVE, invented(n));
+    expect(rig.machine.counters.droppedSourceLimit).toBe(90);
+    for (let n = 0; n < 100; n++) rig.toClient(spoofed(n + 1), invented(n));
+    expect(rig.machine.counters.droppedSourceLimit).toBe(175);
+    rig.advance(4_000);
+    expect(rig.machine.counters.droppedSourceLimit).toBe(200);
+    expect(rig.bubbles).toEqual([]);
   });
 });
 

@@ -19,6 +19,7 @@ import type { RelayContext } from './context.ts';
 import type { Errors } from './errors.ts';
 import { SOCKET } from './options.ts';
 import { isEchoReply } from './served.ts';
+import { WaitingLines } from './waiting-lines.ts';
 
 /** Least time between two bubbles beyond the budget. */
 const GRANT_SPACING_MS = 10_000;
@@ -34,6 +35,7 @@ export class Contacting {
   private readonly budgets: Budgets;
   private readonly bubbles: Bubbles;
   private readonly errors: Errors;
+  private readonly waiting: WaitingLines;
 
   constructor(context: RelayContext, errors: Errors) {
     this.context = context;
@@ -48,18 +50,22 @@ export class Contacting {
       },
       context.limits.contacts,
     );
+    this.waiting = new WaitingLines(
+      context.limits.waiting,
+      context.entropy,
+      (packets) => void (context.counters.droppedSourceLimit += packets),
+    );
   }
 
-  /** No valid entry for the packet's destination (`peer` may be NO_PEER): begin, or join, a contact. R-7, R-9 */
+  /**
+   * No valid entry for the packet's destination (`peer` may be NO_PEER): begin, or join, a contact; where the source has no
+   * budget for that now, wait for it. R-7, R-9, R-31
+   */
   reach(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
-    let contact = peer === NO_PEER ? undefined : this.contacts.get(peer);
-    if (contact === undefined) {
-      if (!this.isReachable(buffer, start + DESTINATION)) return;
-      if (this.sendToCone(peer, buffer, start, end, now)) return;
-      contact = this.begin(peer, buffer, start, now);
-      if (contact === undefined) return;
-    }
-    if (!this.contacts.enqueue(contact, buffer, start, end)) this.context.counters.droppedQueueFull++;
+    if (!this.waiting.isEmpty) this.serveWaiting(wanterOf(buffer, start), now); // they were here first
+    if (this.admit(peer, buffer, start, end, now)) return;
+    if (!this.waiting.add(wanterOf(buffer, start), buffer, start, end, now))
+      this.context.counters.droppedSourceLimit++;
   }
 
   /** R-5 */
@@ -114,6 +120,7 @@ export class Contacting {
     const { wantedBy, attempts, waiting } = contact;
     this.budgets.reward(wantedBy, peers.serverOf(peer), peers.mappedAddress[peer], attempts, now);
     for (const packet of waiting) this.send(peer, packet, 0, packet.length, now); // R-25
+    if (wantedBy !== undefined) this.serveWaiting(wantedBy, now);
   }
 
   isUnderway(peer: number): boolean {
@@ -127,10 +134,40 @@ export class Contacting {
 
   handleTimeout(now: number): void {
     this.contacts.handleTimeout(now);
+    this.waiting.handleTimeout(now, (packet) => this.retry(packet, now));
   }
 
   pollTimeout(): number {
-    return this.contacts.pollTimeout();
+    return Math.min(this.contacts.pollTimeout(), this.waiting.pollTimeout());
+  }
+
+  private serveWaiting(wanter: Wanter, now: number): void {
+    this.waiting.serve(wanter, now, (packet) => this.retry(packet, now));
+  }
+
+  /** A packet that has waited for the budget of its source; false where it has to go on waiting. */
+  private retry(packet: Uint8Array, now: number): boolean {
+    const { peers } = this.context;
+    const peer = peers.find(packet, DESTINATION);
+    if (peer === NO_PEER || !peers.isValid(peer, now)) return this.admit(peer, packet, 0, packet.length, now);
+    this.send(peer, packet, 0, packet.length, now);
+    return true;
+  }
+
+  /** Whether the packet has joined a contact or been dropped; false where its source has no budget for a contact now. */
+  private admit(peer: number, buffer: Uint8Array, start: number, end: number, now: number): boolean {
+    let contact = peer === NO_PEER ? undefined : this.contacts.get(peer);
+    if (contact === undefined) {
+      if (!this.isReachable(buffer, start + DESTINATION)) return true;
+      if (this.sendToCone(peer, buffer, start, end, now)) return true;
+      if (!this.mayContact(peer, buffer, start, now)) return true;
+      const wanter = wanterOf(buffer, start);
+      if (!this.budgets.takeSource(wanter, now)) return false;
+      this.context.counters.contactsBegun++;
+      contact = this.contacts.begin(this.provide(peer, buffer, start + DESTINATION), now, wanter);
+    }
+    if (!this.contacts.enqueue(contact, buffer, start, end)) this.context.counters.droppedQueueFull++;
+    return true;
   }
 
   /** R-4, for the mapped address and the server's. */
@@ -171,26 +208,18 @@ export class Contacting {
     return true;
   }
 
-  /** The contact with the destination of the packet at `start`; undefined where a limit forbids it. */
-  private begin(known: number, buffer: Uint8Array, start: number, now: number): Contact | undefined {
+  /** Whether the budget of bubbles to this peer allows a contact; if not, the packet's source hears of it. R-33 */
+  private mayContact(known: number, buffer: Uint8Array, start: number, now: number): boolean {
     const { counters, peers } = this.context;
-    if (known !== NO_PEER && !peers.hasBubbleBudget(known, now)) {
-      // An echo reply answers the client's own connectivity test: a moment ago it was there, and its server too.
-      if (!isEchoReply(buffer, start) || now - peers.lastBubble[known] < GRANT_SPACING_MS) {
-        counters.droppedBubbleBudget++; // R-33
-        this.errors.unreachable(buffer, start, now);
-        return undefined;
-      }
+    if (known === NO_PEER || peers.hasBubbleBudget(known, now)) return true;
+    // An echo reply answers the client's own connectivity test: a moment ago it was there, and its server too.
+    if (isEchoReply(buffer, start) && now - peers.lastBubble[known] >= GRANT_SPACING_MS) {
       peers.grantBubble(known);
+      return true;
     }
-    const wanter = wanterOf(buffer, start);
-    if (!this.budgets.takeSource(wanter, now)) {
-      counters.droppedSourceLimit++; // R-31
-      return undefined;
-    }
-    const peer = this.provide(known, buffer, start + DESTINATION);
-    counters.contactsBegun++;
-    return this.contacts.begin(peer, now, wanter);
+    counters.droppedBubbleBudget++;
+    this.errors.unreachable(buffer, start, now);
+    return false;
   }
 
   /** The peer whose address stands at `buffer[offset]`, made if need be. */

@@ -11,6 +11,8 @@ import type { BucketLimits } from '../token-buckets.ts';
 export interface RelayLimits {
   readonly peers: PeerLimits;
   readonly contacts: ContactLimits;
+  /** Packets that wait for the budget of their native /64. */
+  readonly waiting: WaitingLimits;
   /** Bubbles wanted by a native /64; its members are hosts. Bites before `byServer` does. */
   readonly bySource: FairLimits;
   /** Bubbles sent through one server address; its members are native /64s. */
@@ -21,9 +23,19 @@ export interface RelayLimits {
   readonly errors: BucketLimits;
 }
 
+export interface WaitingLimits {
+  /** Of one native /64. */
+  readonly packetsPerSource: number;
+  readonly bytesPerSource: number;
+  /** Altogether. */
+  readonly packets: number;
+  readonly bytes: number;
+}
+
 export const RELAY_LIMITS: RelayLimits = {
   peers: { trusted: 1 << 20, unverified: 1 << 16 },
   contacts: CONTACT_LIMITS,
+  waiting: { packetsPerSource: 1_024, bytesPerSource: 1 << 20, packets: 8_192, bytes: 4 << 20 },
   bySource: {
     shared: { perSecond: 16, burst: 256, ceiling: 65_536 },
     member: { perSecond: 0.5, burst: 4 },
