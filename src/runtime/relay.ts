@@ -50,11 +50,10 @@ export class Relay extends EventEmitter<RelayEvents> {
       allowPrivate: settings.allowPrivate ?? false,
       subnets: ports.network.ipv4Subnets(),
     });
-    const localAddress = ports.network.globalIpv6()[0] ?? LINK_LOCAL;
     this.machine = new RelayMachine(
       {
         serve: settings.serve ?? hostPrefixes(ports.network.globalIpv6()),
-        localAddress,
+        localAddress: errorSource(ports.network.globalIpv6()),
         directBubbles: settings.directBubbles ?? false,
         trustCone: settings.trustCone ?? false,
         own: { addresses: ownAddresses(settings, ports), port: settings.port },
@@ -115,14 +114,26 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   private networkChanged(): void {
-    this.policy.setSubnets(this.ports.network.ipv4Subnets());
-    if (this.settings.serve !== undefined) return;
-    this.machine.setServed(hostPrefixes(this.ports.network.globalIpv6()));
+    const { settings, ports, machine } = this;
+    this.policy.setSubnets(ports.network.ipv4Subnets());
+    const addresses = ports.network.globalIpv6();
+    machine.setHostAddresses(errorSource(addresses), ownAddresses(settings, ports));
+    if (settings.serve === undefined) machine.setServed(hostPrefixes(addresses));
   }
 }
 
-/** Where a relay's tunnel end lives on its link; also what its errors come from where the host has no global address. */
+/** Where a relay's tunnel end lives on its link. */
 const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffe });
+
+/** What a relay's ICMPv6 errors come from: a global address, else a unique local one, which routers pass on too; else this link's. */
+function errorSource(addresses: readonly Ipv6[]): Ipv6 {
+  return addresses.find((address) => !isUniqueLocal(address)) ?? addresses[0] ?? LINK_LOCAL;
+}
+
+/** RFC 4193: fc00::/7. */
+function isUniqueLocal(address: Ipv6): boolean {
+  return (address[0]! & 0xfe) === 0xfc;
+}
 
 function hostPrefixes(addresses: readonly Ipv6[]): Ipv6Prefix[] {
   return addresses.map((address) => ({ address, length: 128 }));

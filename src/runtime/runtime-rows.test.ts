@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { v4, v6, data, seededEntropy, teredo, at } from '../../test/support/client-rig.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { PacketBatch } from '../io/ports.ts';
+import type { DatagramBatch, PacketBatch } from '../io/ports.ts';
 import { formatIpv4, formatIpv6 } from '../wire/index.ts';
 import { Client } from './client.ts';
 import type { ClientSettings } from './client.ts';
@@ -18,12 +18,15 @@ const HEADROOM = 64;
 class Ports implements PortFactory {
   readonly said: string[] = [];
   readonly sent: string[] = [];
+  /** IPv6 sources of what the host gets through the tunnel. */
+  readonly sources: string[] = [];
   nativeIpv6 = false;
   hostAddresses = [HOST];
+  subnet = v4('198.51.100.7');
   readonly clock = { now: () => 1_000, setTimer: () => () => undefined };
   readonly entropy = seededEntropy();
   readonly network: PortFactory['network'] = {
-    ipv4Subnets: () => [{ address: v4('198.51.100.7'), prefixLength: 24, interface: 'eth0' }],
+    ipv4Subnets: () => [{ address: this.subnet, prefixLength: 24, interface: 'eth0' }],
     globalIpv6: () => this.hostAddresses,
     sourceAddress: () => v4('198.51.100.7'),
     hasNativeIpv6: () => this.nativeIpv6,
@@ -36,6 +39,7 @@ class Ports implements PortFactory {
     removeRoute: (_, { destination }) => this.say(`no route ${formatIpv6(destination)}`),
   };
   private onPackets: (batch: PacketBatch) => void = () => undefined;
+  private onDatagrams: (batch: DatagramBatch) => void = () => undefined;
   private onChange: () => void = () => undefined;
 
   openUdp({ address, port }: { readonly address: number; readonly port: number }) {
@@ -43,7 +47,7 @@ class Ports implements PortFactory {
     return {
       local: { address, port: port === 0 ? 50_000 : port },
       counters: {} as never,
-      start: () => undefined,
+      start: (onDatagrams: (batch: DatagramBatch) => void) => void (this.onDatagrams = onDatagrams),
       send: (_b: Uint8Array, _o: number, length: number, to: number, toPort: number) =>
         void this.sent.push(`${length} to ${formatIpv4(to)}:${toPort}`),
       flush: () => undefined,
@@ -58,7 +62,7 @@ class Ports implements PortFactory {
       name,
       counters: {} as never,
       start: (onPackets: (batch: PacketBatch) => void) => void (this.onPackets = onPackets),
-      write: () => undefined,
+      write: (b: Uint8Array, o: number) => void this.sources.push(formatIpv6(b.slice(o + 8, o + 24))),
       flush: () => undefined,
       close: () => undefined,
     };
@@ -77,8 +81,18 @@ class Ports implements PortFactory {
     const [offsets, lengths] = [Uint32Array.of(HEADROOM), Uint32Array.of(packet.length)];
     this.onPackets({ count: 1, buffer, offsets, lengths });
   }
+  /** A datagram with nothing in it. */
+  receive(from: string): void {
+    const [addresses, ports] = [Uint32Array.of(v4(from)), Uint16Array.of(4_096)];
+    const [offsets, lengths] = [Uint32Array.of(HEADROOM), Uint32Array.of(0)];
+    this.onDatagrams({ count: 1, buffer: new Uint8Array(HEADROOM), offsets, lengths, addresses, ports });
+  }
   changeAddresses(addresses: Uint8Array[]): void {
     this.hostAddresses = addresses;
+    this.onChange();
+  }
+  changeSubnet(address: string): void {
+    this.subnet = v4(address);
     this.onChange();
   }
 
@@ -167,4 +181,46 @@ test('H-9: a host-specific relay sends nowhere that is not global, and a relay n
       expect(ports.sent).toEqual([]);
     });
   }
+});
+
+test("R-27, R-28: a relay's errors come from a global address of its host, else a unique local one, as they come and go", async () => {
+  await relay({ serve: ALL_NATIVE }, (ports) => {
+    const tooBig = (): string | undefined => {
+      ports.offer(data(HOST, CLIENT, 1_400));
+      return ports.sources.at(-1);
+    };
+    expect(tooBig()).toBe('2001:db8::5');
+    ports.changeAddresses([v6('fd00::5')]);
+    expect(tooBig()).toBe('fd00::5');
+    ports.changeAddresses([v6('fd00::5'), v6('2001:db8::6')]);
+    expect(tooBig()).toBe('2001:db8::6');
+    ports.changeAddresses([]);
+    expect(tooBig()).toMatch(/^fe80:/);
+  });
+});
+
+test('C-9, R-4: a relay sends to no address of its own, and to no broadcast address, as they come and go', async () => {
+  await relay({ serve: ALL_NATIVE, port: 3544 }, (ports) => {
+    const offerTo = (server: string, mapped: string): number => {
+      ports.offer(data(HOST, teredo(at(`${server}:3544`), at(`${mapped}:4096`))));
+      return ports.sent.length;
+    };
+    ports.changeSubnet('203.0.113.7');
+    expect(offerTo('203.0.113.7', '192.0.2.1')).toBe(0);
+    expect(offerTo('203.0.113.120', '203.0.113.255')).toBe(0);
+    ports.changeSubnet('198.51.100.7');
+    expect(offerTo('203.0.113.7', '192.0.2.2')).toBe(1);
+    expect(offerTo('203.0.113.120', '203.0.113.255')).toBe(2);
+  });
+});
+
+test("C-9: a server's subnets are followed: their broadcast addresses are no sources", async () => {
+  const ports = new Ports();
+  await using server = new Server({ address: v4('203.0.113.120') }, ports);
+  await server.start();
+  ports.receive('203.0.113.255');
+  expect(server.counters).toMatchObject({ droppedMalformed: 1, droppedSourceNotGlobal: 0 });
+  ports.changeSubnet('203.0.113.120');
+  ports.receive('203.0.113.255');
+  expect(server.counters).toMatchObject({ droppedMalformed: 1, droppedSourceNotGlobal: 1 });
 });

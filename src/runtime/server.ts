@@ -2,6 +2,7 @@ import { AddressPolicy } from '../core/address-policy.ts';
 import { SERVER_SOCKET, ServerMachine } from '../core/server/index.ts';
 import type { ClientKey, ServerLimits } from '../core/server/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
+import type { NetworkMonitor } from '../io/ports.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { Driver } from './driver.ts';
@@ -25,10 +26,16 @@ export class Server {
   private readonly ports: PortFactory;
   private readonly machine: ServerMachine;
   private readonly driver: Driver;
+  private readonly policy: AddressPolicy;
+  private monitor: NetworkMonitor | undefined;
 
   constructor(settings: ServerSettings, ports: PortFactory) {
     this.settings = settings;
     this.ports = ports;
+    this.policy = new AddressPolicy({
+      allowPrivate: settings.allowPrivate ?? false,
+      subnets: ports.network.ipv4Subnets(),
+    });
     this.machine = new ServerMachine(
       {
         primary: settings.address,
@@ -36,10 +43,7 @@ export class Server {
         advertiseMtu: settings.advertiseMtu ?? true,
         ...(settings.keys === undefined ? {} : { keys: settings.keys }),
         nativeForwarding: settings.nativeForwarding ?? true,
-        policy: new AddressPolicy({
-          allowPrivate: settings.allowPrivate ?? false,
-          subnets: ports.network.ipv4Subnets(),
-        }),
+        policy: this.policy,
         ...(settings.limits === undefined ? {} : { limits: settings.limits }),
       },
       ports.entropy,
@@ -66,6 +70,8 @@ export class Server {
         );
       }
       if (settings.nativeForwarding ?? true) driver.attachRaw(ports.openRawIpv6());
+      this.monitor = ports.openNetworkMonitor();
+      this.monitor.start(() => this.policy.setSubnets(ports.network.ipv4Subnets()));
     } catch (error) {
       await this.close();
       throw error;
@@ -73,6 +79,7 @@ export class Server {
   }
 
   close(): Promise<void> {
+    this.monitor?.close();
     this.driver.close();
     return Promise.resolve();
   }

@@ -18,6 +18,7 @@ import { Budgets } from './budgets.ts';
 import type { RelayContext } from './context.ts';
 import type { Errors } from './errors.ts';
 import { SOCKET } from './options.ts';
+import type { RelayOptions } from './options.ts';
 import { isEchoReply } from './served.ts';
 import { WaitingLines } from './waiting-lines.ts';
 
@@ -36,10 +37,12 @@ export class Contacting {
   private readonly bubbles: Bubbles;
   private readonly errors: Errors;
   private readonly waiting: WaitingLines;
+  private own: RelayOptions['own'];
 
   constructor(context: RelayContext, errors: Errors) {
     this.context = context;
     this.errors = errors;
+    this.own = context.options.own;
     this.budgets = new Budgets(context.limits, context.options.directBubbles === true, context.entropy);
     this.bubbles = new Bubbles(context, this.budgets);
     this.contacts = new Contacts(
@@ -123,6 +126,11 @@ export class Contacting {
     if (wantedBy !== undefined) this.serveWaiting(wantedBy, now);
   }
 
+  /** The relay's outer addresses have changed. */
+  setOwnAddresses(addresses: readonly Ipv4[]): void {
+    if (this.own !== undefined) this.own = { ...this.own, addresses };
+  }
+
   isUnderway(peer: number): boolean {
     return this.contacts.get(peer) !== undefined;
   }
@@ -188,7 +196,7 @@ export class Contacting {
   }
 
   private isOurs(address: Ipv4, port: number): boolean {
-    const { own } = this.context.options;
+    const { own } = this;
     return own !== undefined && port === own.port && own.addresses.includes(address);
   }
 

@@ -19,10 +19,17 @@ const ADDRESS_UNREACHABLE = 3;
 export class Errors {
   private readonly context: RelayContext;
   private readonly budget: TokenBuckets;
+  private source: Ipv6 | undefined;
 
   constructor(context: RelayContext) {
     this.context = context;
+    this.source = context.options.localAddress;
     this.budget = new TokenBuckets(context.limits.errors, context.entropy);
+  }
+
+  /** Errors come from this address from now on. */
+  setSource(source: Ipv6): void {
+    this.source = source;
   }
 
   packetTooBig(buffer: Uint8Array, start: number, now: number): void {
@@ -41,12 +48,12 @@ export class Errors {
     start: number,
     now: number,
   ): { source: Ipv6; offending: Uint8Array } | undefined {
-    const { localAddress } = this.context.options;
+    const { source } = this;
     const end = start + IPV6_HEADER + payloadLength(buffer, start);
-    if (localAddress === undefined || !mayCauseIcmpError(buffer, start, end)) return undefined;
+    if (source === undefined || !mayCauseIcmpError(buffer, start, end)) return undefined;
     const high = readUint32(buffer, start + SOURCE);
     if (!this.budget.take(high, readUint32(buffer, start + SOURCE + 4), now)) return undefined;
-    return { source: localAddress, offending: buffer.subarray(start, end) };
+    return { source, offending: buffer.subarray(start, end) };
   }
 
   private send(packet: Uint8Array): void {

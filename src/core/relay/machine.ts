@@ -17,7 +17,7 @@ import {
   mappedPortOf,
   payloadLength,
 } from '../../wire/index.ts';
-import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
+import type { Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { Contacting } from './contacting.ts';
 import type { RelayContext } from './context.ts';
 import { RELAY_COUNTERS } from './counters.ts';
@@ -130,6 +130,12 @@ export class RelayMachine implements Machine {
   /** The range served has changed: a host's addresses have. H-5 */
   setServed(serve: readonly Ipv6Prefix[]): void {
     this.served.set(serve);
+  }
+
+  /** The host's addresses have changed: where errors come from, and what nothing is sent to. */
+  setHostAddresses(localAddress: Ipv6, own: readonly Ipv4[]): void {
+    this.errors.setSource(localAddress);
+    this.contacting.setOwnAddresses(own);
   }
 
   pollTimeout(): number {
