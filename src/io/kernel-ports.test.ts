@@ -42,6 +42,17 @@ describe('what stands in the way is said, and what to do about it', () => {
 describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
   beforeAll(enterNewNetwork);
 
+  test('a discovery port that another program has on all addresses: what that costs, and what helps', async () => {
+    execFileSync('ip', ['link', 'set', 'lo', 'up']);
+    const other = createSocket('udp4');
+    other.bind(3544);
+    await once(other, 'listening');
+    onTestFinished(() => void other.close());
+    const error = refusal(() => ports.openDiscovery(LOOPBACK));
+    expect(error.code).toBe('port-taken');
+    expect(error.message).toMatch(/^clients on the same link will not be found: .* --no-local-discovery$/);
+  });
+
   test('an interface of another kind', () => {
     execFileSync('ip', ['link', 'add', 'tdother', 'type', 'veth']);
     onTestFinished(() => void execFileSync('ip', ['link', 'delete', 'tdother']));

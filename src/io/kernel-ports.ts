@@ -29,16 +29,10 @@ const KERNEL_PORTS: PortFactory = {
       () => new UdpSocket({ ...options, headroom: HEADROOM }),
       (error) => explainBind(error, options.address, options.port),
     ),
-  openDiscovery: (local): UdpReceiver =>
+  openDiscovery: (local, service): UdpReceiver =>
     explained(
-      () =>
-        new UdpSocket({
-          address: DISCOVERY_GROUP,
-          port: TEREDO_PORT,
-          headroom: HEADROOM,
-          group: { address: DISCOVERY_GROUP, local },
-        }),
-      (error) => explainBind(error, DISCOVERY_GROUP, TEREDO_PORT),
+      () => (service instanceof UdpSocket ? service.shareWhile(() => openGroup(local)) : openGroup(local)),
+      explainDiscovery,
     ),
   openTun: (name) =>
     explained(
@@ -59,6 +53,23 @@ const KERNEL_PORTS: PortFactory = {
     ),
   openNetworkMonitor: () => new NetlinkMonitor(),
 };
+
+function openGroup(local: Ipv4): UdpSocket {
+  const group = { address: DISCOVERY_GROUP, local };
+  return new UdpSocket({ address: DISCOVERY_GROUP, port: TEREDO_PORT, headroom: HEADROOM, group });
+}
+
+function explainDiscovery(error: SystemCallError): EnvironmentError | undefined {
+  if (error.code !== 'EADDRINUSE') return undefined;
+  const holder = holderOfUdpPort(TEREDO_PORT);
+  const by = holder === undefined ? '' : ` (by ${holder})`;
+  return new EnvironmentError(
+    'port-taken',
+    `clients on the same link will not be found: UDP port ${TEREDO_PORT} is taken on all addresses${by}; ` +
+      'bind that program to one address, or do without by --no-local-discovery',
+    error,
+  );
+}
 
 function explainBind(error: SystemCallError, address: Ipv4, port: number): EnvironmentError | undefined {
   const where = address === 0 ? `UDP port ${port}` : `UDP port ${port} of ${formatIpv4(address)}`;

@@ -20,8 +20,11 @@ export interface PortFactory {
   readonly entropy: Entropy;
   readonly network: HostNetwork;
   openUdp(options: UdpOptions): Udp;
-  /** Receives what is sent to the local discovery group on the subnet of `address`. RFC 4380 section 5.2.8 */
-  openDiscovery(address: Ipv4): UdpReceiver;
+  /**
+   * Receives what is sent to the local discovery group on the subnet of `address`. RFC 4380 section 5.2.8
+   * `service`: a socket from {@link openUdp} that may have the same port, on all addresses.
+   */
+  openDiscovery(address: Ipv4, service?: Udp): UdpReceiver;
   openTun(name: string): Tun;
   openRawIpv6(): RawIpv6;
   openNetworkMonitor(): NetworkMonitor;

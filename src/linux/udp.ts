@@ -116,6 +116,19 @@ export class UdpSocket {
     if (!this.closed) this.outgoing.flush();
   }
 
+  /**
+   * Opens another socket of ours that may share this one's port, being bound to a group. For no longer than that: who could
+   * bind the same address as well would get our datagrams.
+   */
+  shareWhile<T>(open: () => T): T {
+    setOption(this.fd, OPTION.REUSEADDR, 1);
+    try {
+      return open();
+    } finally {
+      setOption(this.fd, OPTION.REUSEADDR, 0);
+    }
+  }
+
   close(): void {
     if (this.closed) return;
     this.countOverflows();

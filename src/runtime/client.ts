@@ -10,7 +10,7 @@ import type {
 } from '../core/client/index.ts';
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { NetworkMonitor, UdpCounters } from '../io/ports.ts';
+import type { NetworkMonitor, Udp } from '../io/ports.ts';
 import { DISCOVERY_GROUP } from '../core/constants.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
@@ -72,7 +72,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly policy: AddressPolicy;
   private readonly monitor: NetworkMonitor;
   private servers: readonly ServerCandidate[];
-  private udp: { readonly local: Endpoint; readonly counters: UdpCounters } | undefined;
+  private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
   private network: AttachedNetwork;
   private settling: (() => void) | undefined;
@@ -286,7 +286,8 @@ export class Client extends EventEmitter<ClientEvents> {
     try {
       if (socket === SOCKET.discovery) {
         const local = this.network.localAddress;
-        if (local !== undefined) this.driver.attachReceiver(socket, this.ports.openDiscovery(local));
+        if (local !== undefined)
+          this.driver.attachReceiver(socket, this.ports.openDiscovery(local, this.udp));
       } else {
         this.driver.attachUdp(socket, this.ports.openUdp({ address: this.settings.bind ?? 0, port: 0 }));
       }

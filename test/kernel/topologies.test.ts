@@ -17,19 +17,26 @@ import {
   teredoAddress,
 } from '../support/roles.ts';
 
-test('two clients on the LAN of one NAT that does not hairpin find each other', async () => {
-  await using net = new Internet();
-  const site = net.site('a', 'port-restricted');
-  const second = net.lab.host('client-2');
-  net.join(site, second, 3);
-  await startServer(net.server, SERVER_ADDRESS);
-  await startClient(site.client, SERVER_ADDRESS);
-  const first = await teredoAddress(site.client);
-  await startClient(second, SERVER_ADDRESS);
-  const other = await teredoAddress(second);
-  expect(await timeToFirstReply(site.client, other)).toBeLessThan(1_000);
-  expect(await timeToFirstReply(second, first)).toBeLessThan(1_000);
-});
+test.for([
+  ['any port', []],
+  ['the port of discovery', ['--port', '3544']],
+] as const)(
+  'two clients on the LAN of one NAT that does not hairpin find each other, on %s',
+  async ([, port]) => {
+    await using net = new Internet();
+    const site = net.site('a', 'port-restricted');
+    const second = net.lab.host('client-2');
+    net.join(site, second, 3);
+    await startServer(net.server, SERVER_ADDRESS);
+    const one = await startClient(site.client, SERVER_ADDRESS, ...port);
+    const first = await teredoAddress(site.client);
+    const two = await startClient(second, SERVER_ADDRESS, ...port);
+    const other = await teredoAddress(second);
+    expect(await timeToFirstReply(site.client, other)).toBeLessThan(1_000);
+    expect(await timeToFirstReply(second, first)).toBeLessThan(1_000);
+    expect(one.output + two.output).not.toMatch(/warning/);
+  },
+);
 
 test('a client behind two NATs in a row reaches and is reached', async () => {
   await using net = new Internet();
