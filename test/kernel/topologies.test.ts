@@ -105,6 +105,62 @@ test('a host with native IPv6 and its own relay reaches a client with no other r
   expect(await timeToFirstReply(site.client, '2001:db8:3::2', 3_000)).toBeUndefined();
 });
 
+test('H-3: a host-specific relay is for hosts with native IPv6: elsewhere it says so, and names the client', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  const misplaced = await startHostRelay(site.client);
+  expect(misplaced.output).toMatch(/no native IPv6.*"teredo client"/);
+  net.attach(net.native, 'wan', '192.0.2.50');
+  const relay = await startHostRelay(net.native);
+  expect(relay.output).not.toMatch(/warning/);
+  await startServer(net.server, SERVER_ADDRESS);
+  await relay.stop();
+  const client = await startClient(net.native, SERVER_ADDRESS);
+  await client.waitFor(/"teredo host-relay"/);
+});
+
+test('S-43: a server is a relay too, with a relay beside it on the same host: each has its port, and neither disturbs the other', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  net.server.sysctl('net.ipv6.conf.all.forwarding', '1');
+  net.relay.ip('-6', 'route', 'add', '2001::/32', 'via', '2001:db8:1::2');
+  const server = await startServer(net.server, SERVER_ADDRESS);
+  const relay = await startRelay(net.server, SERVER_ADDRESS);
+  expect(server.output + relay.output).not.toMatch(/warning/);
+  await startClient(site.client, SERVER_ADDRESS);
+  const address = await teredoAddress(site.client);
+  expect(await timeToFirstReply(net.native, address)).toBeLessThan(1_000);
+  expect(await timeToFirstReply(site.client, NATIVE_ADDRESS)).toBeLessThan(1_000);
+  const relayed = await statusOf(net.server, 'relay');
+  expect(relayed).toMatchObject({
+    role: 'relay',
+    address: SERVER_ADDRESS,
+    port: 3545,
+    peers: { trusted: 1 },
+  });
+  expect(relayed!.counters).toMatchObject({ droppedMalformed: 0, droppedLoop: 0 });
+  expect((await statusOf(net.server, 'server'))!.counters['solicitationsAnswered']).toBeGreaterThan(0);
+  await relay.stop();
+  expect(await statusOf(net.server, 'server')).toMatchObject({ state: 'running' });
+  expect(net.server.ip('-6', 'route', 'show', '2001::/32')).toBe('');
+});
+
+test('limits of the command line are those of the role: a relay that may send no bubbles sends none', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const none = ['shared', 'member', 'reserve'].flatMap((part) =>
+    ['per-second', 'burst'].map((number) => `by-source.${part}.${number}=0`),
+  );
+  await startRelay(net.relay, RELAY_ADDRESS, '--limit', ...none, 'waiting.packets=0');
+  await startClient(site.client, SERVER_ADDRESS);
+  const address = await teredoAddress(site.client);
+  expect(await timeToFirstReply(net.native, address, 2_000)).toBeUndefined();
+  const { counters } = (await statusOf(net.relay, 'relay'))!;
+  expect(counters['bubblesSent']).toBe(0);
+  expect(counters['droppedSourceLimit']).toBeGreaterThan(0);
+});
+
 test('a host with native IPv6 sends only Teredo through the tunnel, and says so', async () => {
   await using net = new Internet();
   await startServer(net.server, SERVER_ADDRESS);

@@ -125,7 +125,10 @@ class ClientRole implements Role {
     client.on('address', (address) => {
       if (address === undefined || client.hasDefaultRoute) return;
       if (settings.defaultRoute !== 'never' && hasNative(settings)) {
-        say('this host has native IPv6: only 2001::/32 goes through the tunnel (--default-route sends all)');
+        say(
+          'this host has native IPv6: only 2001::/32 goes through the tunnel (--default-route sends all); ' +
+            '"teredo host-relay" would do for that',
+        );
       }
     });
     client.on('warning', (message) => say(`warning: ${message}`));

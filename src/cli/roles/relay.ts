@@ -49,7 +49,15 @@ export function hostRelayCommand(finish: (exitCode: number) => void): Command {
     .description('give this host, which has native IPv6, the direct way to Teredo clients')
     .option('--address <address>', 'IPv4 address of this host (default: any)', ipv4Value)
     .option('--direct-bubbles', 'open the NAT that this host itself is behind')
-    .action(async (options: RelayOptions) => finish(await run('host-relay', options, undefined)));
+    .action(async (options: RelayOptions) => {
+      if (kernelPorts().network.globalIpv6().length === 0) {
+        // H-3. It may come yet: the relay follows the host's addresses.
+        say(
+          'warning: this host has no native IPv6, and so nothing to relay for: "teredo client" gives it IPv6',
+        );
+      }
+      finish(await run('host-relay', options, undefined));
+    });
 }
 
 function common(command: Command, role: string): Command {
