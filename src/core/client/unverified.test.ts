@@ -1,0 +1,125 @@
+import { describe, expect, test } from 'vitest';
+import {
+  ClientRig,
+  NATIVE,
+  PEER,
+  PEER_MAPPED,
+  PRIMARY,
+  RELAY,
+  at,
+  bubble,
+  data,
+  echoReply,
+  echoRequest,
+  v6,
+  withOrigin,
+} from '../../../test/support/client-rig.ts';
+import type { Ipv6 } from '../../wire/index.ts';
+
+const ELSEWHERE = at('198.18.0.1:1111');
+
+const qualified = (options = {}): ClientRig => new ClientRig(options).qualify();
+
+describe('case 6: the unverified', () => {
+  test('CL-50, CL-122, A-25: delivered and tested; the answer waits for the test', () => {
+    const rig = qualified();
+    rig.receive(RELAY, echoRequest(NATIVE, rig.address));
+    expect(rig.delivered).toHaveLength(1);
+    expect(rig.kinds).toEqual(['test 203.0.113.120:3544']);
+    rig.send(rig.data(NATIVE));
+    expect(rig.all('data')).toEqual([]);
+    rig.receive(RELAY, echoReply(rig.sent[0]));
+    expect(rig.all('data', RELAY)).toHaveLength(1);
+  });
+
+  test('A-19: an echo request that the server forwards is delivered', () => {
+    const rig = qualified();
+    rig.receive(PRIMARY, echoRequest(NATIVE, rig.address));
+    expect(rig.delivered).toHaveLength(1);
+  });
+
+  test('a Teredo source from another place than its address says is not believed', () => {
+    const rig = qualified();
+    rig.receive(ELSEWHERE, data(PEER, rig.address)).receive(ELSEWHERE, bubble(PEER, rig.address));
+    expect([rig.delivered, rig.sent, [...rig.machine.peers(0)]]).toEqual([[], [], []]);
+    expect(rig.machine.counters.droppedForgedSource).toBe(2);
+  });
+
+  test('CL-53: nor does it take a trusted peer over, or silence it', () => {
+    const rig = qualified();
+    rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
+    rig.receive(ELSEWHERE, data(PEER, rig.address)).receive(ELSEWHERE, bubble(PEER, rig.address));
+    rig.send(rig.data(PEER));
+    expect(rig.kinds).toEqual(['data 192.0.2.10:8192']);
+  });
+
+  test('CL-124: tests that outsiders provoke are limited altogether', () => {
+    const rig = qualified();
+    for (let i = 0; i < 1_000; i++) {
+      rig.receive(RELAY, data(native(i), rig.address));
+      rig.advance(1);
+    }
+    expect(rig.all('test').length).toBeLessThanOrEqual(61);
+    expect(rig.delivered).toHaveLength(1_000);
+  });
+});
+
+describe('A-25: strict', () => {
+  const strict = (): ClientRig => qualified({ strictUnverified: true });
+
+  test('packets wait for the test of their source, and are delivered in order', () => {
+    const rig = strict();
+    rig.receive(RELAY, data(NATIVE, rig.address, 60)).receive(RELAY, data(NATIVE, rig.address, 61));
+    expect([rig.delivered, rig.kinds]).toEqual([[], ['test 203.0.113.120:3544']]);
+    rig.receive(RELAY, echoReply(rig.sent[0])).receive(RELAY, data(NATIVE, rig.address, 62));
+    expect(rig.delivered.map(({ length }) => length)).toEqual([60, 61, 62]);
+    expect(rig.machine.counters.droppedUnverified).toBe(0);
+  });
+
+  test('so do those that the server forwards for a relay', () => {
+    const rig = strict();
+    rig.receive(PRIMARY, withOrigin(RELAY, echoRequest(NATIVE, rig.address)));
+    rig.receive(RELAY, echoReply(rig.find('test', PRIMARY)));
+    expect(rig.delivered).toHaveLength(1);
+  });
+
+  test('what came from elsewhere than the answer is forged, and dropped', () => {
+    const rig = strict();
+    rig.receive(ELSEWHERE, data(NATIVE, rig.address)).receive(RELAY, data(NATIVE, rig.address, 61));
+    rig.receive(RELAY, echoReply(rig.sent[0]));
+    expect(rig.delivered.map(({ length }) => length)).toEqual([61]);
+    expect(rig.machine.counters.droppedUnverified).toBe(1);
+  });
+
+  test('without an answer they are dropped, and counted', () => {
+    const rig = strict();
+    rig.receive(RELAY, data(NATIVE, rig.address));
+    const [first] = rig.sent;
+    rig.advance(8_000);
+    expect(rig.machine.counters.droppedUnverified).toBe(1);
+    expect(rig.receive(RELAY, echoReply(first)).delivered).toEqual([]);
+  });
+
+  test('what waits is bounded: for each source, altogether, and by the tests that are sent', () => {
+    const rig = strict();
+    for (let i = 0; i < 100; i++) rig.receive(RELAY, data(NATIVE, rig.address));
+    expect(rig.receive(RELAY, echoReply(rig.sent[0])).delivered).toHaveLength(8);
+    const held = { packetsPerPeer: 8, bytesPerPeer: 1_000, bytes: 150 };
+    const narrow = qualified({ strictUnverified: true, limits: { held } });
+    for (let i = 0; i < 100; i++) narrow.receive(RELAY, data(native(i), narrow.address));
+    for (const test of narrow.all('test')) narrow.receive(RELAY, echoReply(test));
+    expect(narrow.all('test')).toHaveLength(50);
+    expect(narrow.delivered).toHaveLength(2);
+  });
+
+  test('what waits is gone with the address', () => {
+    const rig = strict();
+    rig.receive(RELAY, data(NATIVE, rig.address));
+    rig.machine.stop(rig.now);
+    expect(rig.machine.counters.droppedUnverified).toBe(1);
+  });
+});
+
+function native(i: number): Ipv6 {
+  return v6(`2001:db8:${(i >>> 12).toString(16)}:${(i & 0xfff).toString(16)}::1`);
+}
