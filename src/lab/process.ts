@@ -85,10 +85,13 @@ export class Running {
           reject(new Error(`ended without ${pattern} in its output:\n${this.output}`));
         }
       };
-      const timer = setTimeout(() => {
+      const giveUp = (): void => {
+        if (!this.listeners.has(look)) return;
         done();
         reject(new Error(`no ${pattern} within ${timeoutMs} ms in:\n${this.output}`));
-      }, timeoutMs);
+      };
+      // Commands of a lab hold this process up: what was said meanwhile is read before the time counts as over.
+      const timer = setTimeout(() => setImmediate(giveUp), timeoutMs);
       this.listeners.add(look);
       look();
     });

@@ -30,11 +30,11 @@ export interface Order {
   readonly perSecond?: number;
   /** For each payload: offset and length of what is random in it, anew each time. */
   readonly vary?: readonly (readonly [number, number])[];
-  /** How long answers are waited for after the last datagram. */
-  readonly lingerMs?: number;
+  /** How many answers are waited for after the last datagram; none unless given. */
+  readonly wanted?: number;
 }
 
-export interface Forged extends Omit<Order, 'vary' | 'lingerMs'> {
+export interface Forged extends Omit<Order, 'vary' | 'wanted'> {
   readonly port: number;
 }
 
@@ -53,7 +53,7 @@ export function addHost(net: Internet, name: string, address: string): Namespace
   return host;
 }
 
-/** Sends what was ordered, from the host's own address; resolves when all of it is sent. */
+/** Sends what was ordered, from the host's own address; resolves when all of it is sent, and answered as far as that was wanted. */
 export function send(host: Namespace, order: Order): Promise<Outcome> {
   return carryOut(host, process.execPath, 'udp.mjs', order);
 }

@@ -41,14 +41,23 @@ test("a solicitation without authentication does not get another client's nonce"
     to: SERVER_ADDRESS,
     toPort: 3544,
     payloads: [concatenate(header, SOLICITATION)],
+    wanted: 1,
   };
-  const without = { from: ATTACKER_ADDRESS, to: SERVER_ADDRESS, toPort: 3544, payloads: [SOLICITATION] };
+  const without = {
+    from: ATTACKER_ADDRESS,
+    to: SERVER_ADDRESS,
+    toPort: 3544,
+    payloads: [SOLICITATION],
+    wanted: 1,
+  };
   const theirs = await send(other, withNonce);
   expect(theirs.answers).toEqual([expect.stringContaining(toHex(NONCE))]);
   const ours = await send(attacker, without);
   expect(ours.answers).toHaveLength(1);
   expect(ours.answers[0]).toMatch(/^0000/); // an origin indication comes first
   expect(ours.answers[0]).not.toContain(toHex(NONCE));
+  const { counters } = (await statusOf(net.server, 'server'))!;
+  expect(counters['solicitationsAnswered']).toBe(2); // one each
 });
 
 test('a million solicitations from one address: few answers, no memory, no harm to others', async () => {

@@ -1,7 +1,8 @@
 /**
  * Sends UDP datagrams as fast as it is told to, or can, and tells what came back. Its order is a JSON file:
- * { from, port, to, toPort, payloads: [hex], count, perSecond, vary: [[offset, length]], lingerMs }; payloads go round,
- * `vary` puts random octets into each where it says, `from` and `to` may be several addresses, taken in turn.
+ * { from, port, to, toPort, payloads: [hex], count, perSecond, vary: [[offset, length]], wanted }; payloads go round,
+ * `vary` puts random octets into each where it says, `from` and `to` may be several addresses, taken in turn. It ends when
+ * all is sent and so many answers as are `wanted` have come, or have not come for long.
  */
 import { randomFillSync } from 'node:crypto';
 import dgram from 'node:dgram';
@@ -10,17 +11,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const IN_FLIGHT = 256;
 const KEPT_ANSWERS = 100;
+const PATIENCE_MS = 10_000;
 
 const order = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const targets = [order.to].flat();
 const payloads = order.payloads.map((hex) => Buffer.from(hex, 'hex'));
-const { count = payloads.length, perSecond = Infinity, vary, lingerMs = 300 } = order;
+const { count = payloads.length, perSecond = Infinity, vary, wanted = 0 } = order;
 
 // A lookup that does not: addresses are literal, and resolving each would be the slowest part.
 const family = targets[0].includes(':') ? 6 : 4;
 const lookup = (address, _options, callback) => callback(null, address, family);
 const answers = [];
 let heard = 0;
+let onAnswer = () => {};
 const sockets = await Promise.all([order.from].flat().map(open));
 
 let failed = 0;
@@ -45,7 +48,16 @@ for (let sent = 0; sent < count;) {
   });
 }
 const seconds = (performance.now() - begun) / 1000;
-await sleep(lingerMs);
+if (heard < wanted) {
+  await new Promise((resolve) => {
+    const giveUp = setTimeout(resolve, PATIENCE_MS);
+    onAnswer = () => {
+      if (heard < wanted) return;
+      clearTimeout(giveUp);
+      resolve();
+    };
+  });
+}
 console.log(`done ${JSON.stringify({ sent: count, failed, seconds, heard, answers })}`);
 for (const socket of sockets) socket.close();
 
@@ -59,6 +71,7 @@ async function open(from) {
   socket.on('message', (message) => {
     heard++;
     if (answers.length < KEPT_ANSWERS) answers.push(message.toString('hex'));
+    onAnswer();
   });
   await new Promise((resolve) => socket.bind(order.port ?? 0, from, resolve));
   return socket;
