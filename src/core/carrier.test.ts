@@ -1,0 +1,146 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { v6 } from '../../test/support/client-rig.ts';
+import { packetOf } from '../../test/support/machine-rig.ts';
+import { ICMPV6, NEXT_HEADER, parsePrefix } from '../wire/index.ts';
+import { Carrier } from './carrier.ts';
+
+const PEER = v6('2001:0:c000:201::1');
+const OWN = v6('2001:0:c000:201::2');
+const STRANGER = v6('2001:0:c000:201::3');
+const [ADDRESS, PORT] = [0xc0000201, 4096];
+
+let carrier: Carrier;
+
+beforeEach(() => {
+  carrier = new Carrier('client');
+  carrier.setOwn(OWN);
+  carrier.offload(PEER, 0, ADDRESS, PORT, 0);
+});
+
+function goesOut(packet: Uint8Array, now = 1): boolean {
+  const to = carrier.carryOut(packet, 0, packet.length, now);
+  if (to !== undefined) expect(to).toMatchObject({ address: ADDRESS, port: PORT });
+  return to !== undefined;
+}
+
+function comesIn(packet: Uint8Array, now = 1, address = ADDRESS, port = PORT): boolean {
+  return carrier.carryIn(packet, 0, packet.length, address, port, now);
+}
+
+describe('out: carried is what the machine would send without looking', () => {
+  test('to a peer, from the own address', () => {
+    expect(goesOut(packetOf(OWN, PEER))).toBe(true);
+    expect(goesOut(packetOf(OWN, STRANGER))).toBe(false);
+    expect(goesOut(packetOf(STRANGER, PEER))).toBe(false);
+    carrier.setOwn(undefined);
+    expect(goesOut(packetOf(OWN, PEER))).toBe(false);
+    expect(carrier.counters).toMatchObject({ carriedOut: 1, outNoPeer: 1, outForeignSource: 2 });
+  });
+
+  test('CL-71: of 1280 octets at the most, and whole', () => {
+    expect(goesOut(packetOf(OWN, PEER, 1240))).toBe(true);
+    expect(goesOut(packetOf(OWN, PEER, 1241))).toBe(false);
+    for (let end = 0; end < 48; end++) expect(goesOut(packetOf(OWN, PEER).subarray(0, end))).toBe(false);
+  });
+
+  test('CL-60: within 30 s of the last sign of life', () => {
+    expect(goesOut(packetOf(OWN, PEER), 29_999)).toBe(true);
+    expect(goesOut(packetOf(OWN, PEER), 30_000)).toBe(false);
+    carrier.offload(PEER, 0, ADDRESS, PORT, 28_000);
+    expect(goesOut(packetOf(OWN, PEER), 30_000)).toBe(true);
+  });
+
+  test('one packet a second goes to the machine when the peer has not answered for 3 s', () => {
+    const carried = [100, 2_999, 3_000, 3_100, 3_999, 4_000].map((now) => goesOut(packetOf(OWN, PEER), now));
+    expect(carried).toEqual([true, true, false, true, true, false]);
+  });
+
+  test('the first packet after a pause asks nothing', () => {
+    expect(goesOut(packetOf(OWN, PEER), 10_000)).toBe(true);
+  });
+});
+
+describe('in: carried is what the machine would deliver without looking', () => {
+  test('CL-45: from exactly where the peer is', () => {
+    expect(comesIn(packetOf(PEER, OWN))).toBe(true);
+    expect(comesIn(packetOf(PEER, OWN), 1, ADDRESS + 1)).toBe(false);
+    expect(comesIn(packetOf(PEER, OWN), 1, ADDRESS, PORT + 1)).toBe(false);
+    expect(comesIn(packetOf(STRANGER, OWN))).toBe(false);
+    expect(comesIn(packetOf(PEER, STRANGER))).toBe(false);
+  });
+
+  test('CL-60: within 30 s of the last sign of life, of which it is one', () => {
+    expect(comesIn(packetOf(PEER, OWN), 29_999)).toBe(true);
+    expect(comesIn(packetOf(PEER, OWN), 59_998)).toBe(true);
+    expect(comesIn(packetOf(PEER, OWN), 89_998)).toBe(false);
+  });
+
+  test('no bubbles, extensions, trailers, headers or halves', () => {
+    for (const header of [NEXT_HEADER.NONE, NEXT_HEADER.HOP_BY_HOP, NEXT_HEADER.FRAGMENT])
+      expect(comesIn(packetOf(PEER, OWN, 8, header))).toBe(false);
+    const whole = packetOf(PEER, OWN);
+    for (let end = 0; end < whole.length; end++) expect(comesIn(whole.subarray(0, end))).toBe(false);
+    expect(comesIn(Uint8Array.of(...whole, 1, 0))).toBe(false);
+    expect(comesIn(Uint8Array.of(0, 0, 1, 2, 3, 4, 5, 6, ...whole))).toBe(false);
+    expect(carrier.counters.carriedIn).toBe(0);
+  });
+
+  test('CL-46: what may answer a connectivity test goes to a client, not to a relay', () => {
+    const reply = packetOf(PEER, OWN, 16, NEXT_HEADER.ICMPV6);
+    reply[40] = ICMPV6.ECHO_REPLY;
+    expect(comesIn(reply)).toBe(false);
+    const longer = packetOf(PEER, OWN, 17, NEXT_HEADER.ICMPV6);
+    longer[40] = ICMPV6.ECHO_REPLY;
+    expect(comesIn(longer)).toBe(true);
+
+    carrier = new Carrier('relay');
+    const native = v6('2001:db8::1');
+    carrier.setServed([parsePrefix('2000::/3')!]);
+    carrier.offload(PEER, 0, ADDRESS, PORT, 0);
+    reply.set(native, 24);
+    expect(comesIn(reply)).toBe(true);
+    expect(comesIn(packetOf(PEER, OWN))).toBe(false); // 2001::/32 is not served
+    expect(goesOut(packetOf(native, PEER))).toBe(true);
+    expect(goesOut(packetOf(OWN, PEER))).toBe(false);
+  });
+});
+
+describe('reports', () => {
+  test('tell when, and how much since the last one, once a second', () => {
+    comesIn(packetOf(PEER, OWN), 100);
+    goesOut(packetOf(OWN, PEER), 200);
+    comesIn(packetOf(PEER, OWN), 300);
+    expect(carrier.takeReports()).toEqual({
+      count: 1,
+      buffer: PEER,
+      receivedAt: Float64Array.of(100),
+      sentAt: Float64Array.of(-Infinity),
+      receivedPackets: Float64Array.of(1),
+      receivedBytes: Float64Array.of(48),
+      sentPackets: Float64Array.of(0),
+      sentBytes: Float64Array.of(0),
+    });
+    expect(carrier.hasReports).toBe(false);
+    goesOut(packetOf(OWN, PEER), 1_100);
+    expect(carrier.takeReports()).toMatchObject({
+      count: 1,
+      receivedAt: Float64Array.of(300),
+      sentAt: Float64Array.of(1_100),
+      receivedPackets: Float64Array.of(1),
+      sentPackets: Float64Array.of(2),
+    });
+  });
+
+  test('tell the rest when the peer is unloaded, and nothing where there is none', () => {
+    comesIn(packetOf(PEER, OWN), 100);
+    comesIn(packetOf(PEER, OWN), 200);
+    carrier.takeReports();
+    carrier.unload(PEER, 0);
+    expect(carrier.takeReports()).toMatchObject({ count: 1, receivedAt: Float64Array.of(200) });
+    carrier.unload(PEER, 0);
+    carrier.offload(PEER, 0, ADDRESS, PORT, 200);
+    carrier.clear();
+    expect(carrier.takeReports().count).toBe(0);
+    expect(carrier.size).toBe(0);
+  });
+});

@@ -1,0 +1,293 @@
+import { PEER_VALIDITY_MS, TUNNEL_MTU } from './constants.ts';
+import { makeCounters } from './machine.ts';
+import { ServedRange } from './relay/served.ts';
+import {
+  DESTINATION,
+  ICMPV6,
+  IPV6_HEADER,
+  NEXT_HEADER,
+  SOURCE,
+  checkIpv6,
+  equalBytes,
+  icmpv6Type,
+  nextHeader,
+  payloadLength,
+  toHex,
+} from '../wire/index.ts';
+import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
+
+/** A peer that was sent to and has been silent for this long: one packet in {@link SPACING_MS} goes to the machine, which asks. */
+const SILENCE_MS = 3_000;
+/** Between two such packets, and between two reports of a peer. */
+const SPACING_MS = 1_000;
+/** Payload of an ICMPv6 echo reply that may answer a client's connectivity test. */
+const TEST_REPLY_LENGTH = 16;
+
+const COUNTERS = [
+  'carriedOut',
+  'carriedIn',
+  'outNoPeer',
+  'outNotHeard',
+  'outQuestion',
+  'outForeignSource',
+  'outMalformed',
+  'outTooBig',
+  'inNoPeer',
+  'inElsewhere',
+  'inNotHeard',
+  'inForeignDestination',
+  'inOtherLength',
+  'inBubble',
+  'inTestReply',
+  'inExtension',
+] as const;
+
+/** What was carried, a peer an index. Of the packets and bytes: since the last report. */
+export interface Carried {
+  readonly count: number;
+  /** IPv6 addresses, 16 bytes each. */
+  readonly buffer: Uint8Array;
+  readonly receivedAt: Float64Array;
+  readonly sentAt: Float64Array;
+  readonly receivedPackets: Float64Array;
+  readonly receivedBytes: Float64Array;
+  readonly sentPackets: Float64Array;
+  readonly sentBytes: Float64Array;
+}
+
+interface Entry {
+  readonly key: string;
+  address: Ipv4;
+  port: number;
+  lastReceived: number;
+  lastSent: number;
+  lastQuestion: number;
+  lastReport: number;
+  receivedPackets: number;
+  receivedBytes: number;
+  sentPackets: number;
+  sentBytes: number;
+}
+
+/**
+ * Carries packets of offloaded peers past a machine, as the kernel's programs do, in memory: what they would carry is
+ * carried, what they would leave to user space goes to the machine. For the simulation and for tests.
+ */
+export class Carrier {
+  readonly counters = makeCounters(COUNTERS);
+  private readonly role: 'client' | 'relay';
+  private readonly served = new ServedRange([]);
+  private readonly entries = new Map<string, Entry>();
+  /** Copies of entries to be reported. */
+  private reports: Entry[] = [];
+  private own: Ipv6 | undefined = undefined;
+
+  constructor(role: 'client' | 'relay') {
+    this.role = role;
+  }
+
+  /** How many peers are offloaded. */
+  get size(): number {
+    return this.entries.size;
+  }
+
+  /** Whether there is something that {@link takeReports} would give. */
+  get hasReports(): boolean {
+    return this.reports.length > 0;
+  }
+
+  /** A client's address; without one nothing is carried. */
+  setOwn(address: Ipv6 | undefined): void {
+    this.own = address;
+  }
+
+  /** The native addresses that a relay serves. */
+  setServed(prefixes: readonly Ipv6Prefix[]): void {
+    this.served.set(prefixes);
+  }
+
+  offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAt: number): void {
+    const key = toHex(buffer, offset, offset + 16);
+    const entry = this.entries.get(key);
+    if (entry === undefined) {
+      this.entries.set(key, makeEntry(key, address, port, heardAt));
+    } else {
+      entry.address = address;
+      entry.port = port;
+      entry.lastReceived = Math.max(entry.lastReceived, heardAt);
+    }
+  }
+
+  unload(buffer: Uint8Array, offset: number): void {
+    this.remove(toHex(buffer, offset, offset + 16));
+  }
+
+  /** Forgets all peers, with a last report of each. */
+  clear(): void {
+    for (const key of this.entries.keys()) this.remove(key);
+  }
+
+  /** Where the host's packet `b[start, end)` is to be sent as it is; undefined: the machine is to look at it. CL-60, R-26 */
+  carryOut(b: Uint8Array, start: number, end: number, now: number): Endpoint | undefined {
+    const { counters } = this;
+    const entry = this.entries.get(keyAt(b, start + DESTINATION, end));
+    if (entry === undefined) {
+      counters.outNoPeer++;
+      return undefined;
+    }
+    if (checkIpv6(b, start, end) !== undefined || end - start !== IPV6_HEADER + payloadLength(b, start)) {
+      counters.outMalformed++;
+      return undefined;
+    }
+    if (!this.isOurs(b, start + SOURCE)) {
+      counters.outForeignSource++; // CL-70, R-30
+      return undefined;
+    }
+    if (end - start > TUNNEL_MTU) {
+      counters.outTooBig++; // CL-71, R-28
+      return undefined;
+    }
+    if (now - entry.lastReceived >= PEER_VALIDITY_MS) {
+      counters.outNotHeard++;
+      return undefined;
+    }
+    if (isQuestionDue(entry, now)) {
+      entry.lastQuestion = now;
+      counters.outQuestion++;
+      return undefined;
+    }
+    entry.lastSent = now;
+    entry.sentPackets++;
+    entry.sentBytes += end - start;
+    counters.carriedOut++;
+    this.report(entry, now);
+    return entry;
+  }
+
+  /** Whether the payload `b[start, end)` of a datagram is a packet for the host as it is; else the machine is to look at it. */
+  carryIn(b: Uint8Array, start: number, end: number, address: Ipv4, port: number, now: number): boolean {
+    const { counters } = this;
+    const entry = this.entries.get(keyAt(b, start + SOURCE, end));
+    if (entry === undefined) {
+      counters.inNoPeer++;
+      return false;
+    }
+    const reason = this.reasonToLookAt(entry, b, start, end, address, port, now);
+    if (reason !== undefined) {
+      counters[reason]++;
+      return false;
+    }
+    entry.lastReceived = now;
+    entry.receivedPackets++;
+    entry.receivedBytes += end - start;
+    counters.carriedIn++;
+    this.report(entry, now);
+    return true;
+  }
+
+  /** What was carried since the last call, as far as it is reported yet. */
+  takeReports(): Carried {
+    const { reports } = this;
+    this.reports = [];
+    const column = (of: (entry: Entry) => number): Float64Array => Float64Array.from(reports, of);
+    const buffer = new Uint8Array(16 * reports.length);
+    reports.forEach(({ key }, i) => buffer.set(bytesOf(key), 16 * i));
+    return {
+      count: reports.length,
+      buffer,
+      receivedAt: column((entry) => (entry.receivedPackets > 0 ? entry.lastReceived : -Infinity)),
+      sentAt: column((entry) => (entry.sentPackets > 0 ? entry.lastSent : -Infinity)),
+      receivedPackets: column((entry) => entry.receivedPackets),
+      receivedBytes: column((entry) => entry.receivedBytes),
+      sentPackets: column((entry) => entry.sentPackets),
+      sentBytes: column((entry) => entry.sentBytes),
+    };
+  }
+
+  private reasonToLookAt(
+    entry: Entry,
+    b: Uint8Array,
+    start: number,
+    end: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): (typeof COUNTERS)[number] | undefined {
+    if (checkIpv6(b, start, end) !== undefined || end - start !== IPV6_HEADER + payloadLength(b, start)) {
+      return 'inOtherLength';
+    }
+    if (entry.address !== address || entry.port !== port) return 'inElsewhere'; // CL-45, R-21
+    if (now - entry.lastReceived >= PEER_VALIDITY_MS) return 'inNotHeard';
+    if (!this.isOurs(b, start + DESTINATION)) return 'inForeignDestination'; // CL-41, R-23
+    switch (nextHeader(b, start)) {
+      case NEXT_HEADER.NONE:
+        return 'inBubble'; // CL-52
+      case NEXT_HEADER.HOP_BY_HOP:
+      case NEXT_HEADER.FRAGMENT:
+        return 'inExtension';
+      case NEXT_HEADER.ICMPV6:
+        return this.mayAnswerTest(b, start) ? 'inTestReply' : undefined; // CL-46
+      default:
+        return undefined;
+    }
+  }
+
+  private mayAnswerTest(b: Uint8Array, start: number): boolean {
+    return (
+      this.role === 'client' &&
+      payloadLength(b, start) === TEST_REPLY_LENGTH &&
+      icmpv6Type(b, start) === ICMPV6.ECHO_REPLY
+    );
+  }
+
+  private isOurs(b: Uint8Array, offset: number): boolean {
+    if (this.role === 'relay') return this.served.has(b, offset);
+    return this.own !== undefined && equalBytes(b, offset, this.own, 0, 16);
+  }
+
+  private report(entry: Entry, now: number): void {
+    if (now - entry.lastReport < SPACING_MS) return;
+    entry.lastReport = now;
+    this.reports.push({ ...entry });
+    entry.receivedPackets = entry.receivedBytes = entry.sentPackets = entry.sentBytes = 0;
+  }
+
+  private remove(key: string): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return;
+    this.entries.delete(key);
+    if (entry.receivedPackets > 0 || entry.sentPackets > 0) this.reports.push(entry);
+  }
+}
+
+function isQuestionDue(entry: Entry, now: number): boolean {
+  return (
+    entry.lastSent > entry.lastReceived &&
+    now - entry.lastReceived >= SILENCE_MS &&
+    now - entry.lastQuestion >= SPACING_MS
+  );
+}
+
+function makeEntry(key: string, address: Ipv4, port: number, heardAt: number): Entry {
+  return {
+    key,
+    address,
+    port,
+    lastReceived: heardAt,
+    lastSent: -Infinity,
+    lastQuestion: -Infinity,
+    lastReport: -Infinity,
+    receivedPackets: 0,
+    receivedBytes: 0,
+    sentPackets: 0,
+    sentBytes: 0,
+  };
+}
+
+function keyAt(b: Uint8Array, offset: number, end: number): string {
+  return offset + 16 > end ? '' : toHex(b, offset, offset + 16);
+}
+
+function bytesOf(key: string): Uint8Array {
+  return Uint8Array.from({ length: 16 }, (_, i) => parseInt(key.slice(2 * i, 2 * i + 2), 16));
+}
