@@ -4,6 +4,7 @@
  * - `no-tun`: no /dev/net/tun
  * - `interface-taken`, `port-taken`: somebody else has it
  * - `not-local`: the IPv4 address is none of this host's
+ * - `no-kernel-path`: the kernel cannot carry packets, or this process may not have it do so
  * - `no-program`: a program of the system's is missing
  * - `system`: the kernel or a program refused for a reason of its own
  */
@@ -13,6 +14,7 @@ export type EnvironmentErrorCode =
   | 'interface-taken'
   | 'port-taken'
   | 'not-local'
+  | 'no-kernel-path'
   | 'no-program'
   | 'system';
 

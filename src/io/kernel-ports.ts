@@ -52,6 +52,7 @@ const KERNEL_PORTS: PortFactory = {
           : undefined,
     ),
   openNetworkMonitor: () => new NetlinkMonitor(),
+  openFastPath: () => fail(new EnvironmentError('no-kernel-path', 'this version has no kernel path')),
 };
 
 function openGroup(local: Ipv4): UdpSocket {
@@ -69,6 +70,10 @@ function explainDiscovery(error: SystemCallError): EnvironmentError | undefined 
       'bind that program to one address, or do without by --no-local-discovery',
     error,
   );
+}
+
+function fail(error: Error): never {
+  throw error;
 }
 
 function explainBind(error: SystemCallError, address: Ipv4, port: number): EnvironmentError | undefined {

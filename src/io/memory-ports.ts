@@ -4,11 +4,12 @@ import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import { MemoryClock } from './memory-clock.ts';
+import { MemoryFastPath } from './memory-fast-path.ts';
 import { MemoryNetwork } from './memory-network.ts';
 import { MemoryTun } from './memory-tun.ts';
 import type { MemoryIpv4Network, MemoryUdp } from './memory-udp.ts';
 import type { PortFactory, UdpOptions } from './port-factory.ts';
-import type { Clock, NetworkMonitor, RawIpv6 } from './ports.ts';
+import type { Clock, FastPathOptions, NetworkMonitor, RawIpv6 } from './ports.ts';
 
 /** One host in memory, for tests of what runs on ports. Its datagrams arrive in a later turn of the event loop. */
 export class MemoryPorts implements PortFactory {
@@ -19,6 +20,11 @@ export class MemoryPorts implements PortFactory {
   readonly tuns = new Map<string, MemoryTun>();
   /** Packets sent through raw sockets, oldest first. */
   readonly rawPackets: Uint8Array[] = [];
+
+  /** The open fast paths. */
+  readonly fastPaths = new Set<MemoryFastPath>();
+  /** Why there can be none; a test's to set. */
+  noFastPath: string | undefined;
 
   private readonly wire: MemoryIpv4Network;
   private readonly addresses: readonly [Ipv4, ...Ipv4[]];
@@ -85,6 +91,19 @@ export class MemoryPorts implements PortFactory {
       },
       close: () => void (listener !== undefined && this.monitors.delete(listener)),
     };
+  }
+
+  openFastPath({ tunnel, local, role }: FastPathOptions): MemoryFastPath {
+    const tun = this.tuns.get(tunnel);
+    const udp = this.wire.find(local, this.addresses[0]);
+    const reason =
+      this.noFastPath ?? (tun === undefined || udp === undefined ? 'no such tunnel or socket' : undefined);
+    if (reason !== undefined) throw new EnvironmentError('no-kernel-path', reason);
+    const fastPath = new MemoryFastPath(role, { tun: tun!, udp: udp! }, this.clock, () =>
+      this.fastPaths.delete(fastPath),
+    );
+    this.fastPaths.add(fastPath);
+    return fastPath;
   }
 
   /** Says that something about {@link network} has changed. */

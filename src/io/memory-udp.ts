@@ -40,6 +40,19 @@ export class MemoryIpv4Network {
     return socket;
   }
 
+  /** The socket that is bound to this pair of a host's. */
+  find(local: Endpoint, hostAddress: Ipv4): MemoryUdp | undefined {
+    for (const socket of this.sockets) {
+      if (
+        socket.hostAddress === hostAddress &&
+        socket.local.address === local.address &&
+        socket.local.port === local.port
+      )
+        return socket;
+    }
+    return undefined;
+  }
+
   carry(datagram: Datagram, to: Endpoint): void {
     for (const socket of this.sockets) if (socket.listensOn(to)) socket.arrive(datagram);
   }
@@ -57,6 +70,9 @@ export class MemoryUdp implements Udp {
     sentBytes: 0,
     sendFailures: {} as Record<string, number>,
   };
+
+  /** Whether a fast path carries this datagram away. */
+  carry: ((bytes: Uint8Array, address: Ipv4, port: number) => boolean) | undefined;
 
   private readonly network: MemoryIpv4Network;
   private readonly runs: boolean;
@@ -96,6 +112,11 @@ export class MemoryUdp implements Udp {
     for (const { pending, to } of queue) this.transmit(pending.take(), to);
   }
 
+  /** A fast path sends this from the socket's pair. */
+  sendNow(bytes: Uint8Array, address: Ipv4, port: number): void {
+    if (!this.closed) this.carryTo(bytes.slice(), { address, port });
+  }
+
   close(): void {
     if (this.closed) return;
     this.closed = true;
@@ -110,6 +131,8 @@ export class MemoryUdp implements Udp {
   }
 
   arrive(datagram: Datagram): void {
+    const { bytes, source } = datagram;
+    if (this.carry?.(bytes, source.address, source.port) === true) return;
     if (this.arrived.length === RECEIVE_BUFFER) {
       this.counters.receiveOverflows++;
       return;
@@ -127,6 +150,10 @@ export class MemoryUdp implements Udp {
     }
     counters.sentDatagrams++;
     counters.sentBytes += bytes.length;
+    this.carryTo(bytes, to);
+  }
+
+  private carryTo(bytes: Uint8Array, to: Endpoint): void {
     const address = this.local.address === 0 ? this.hostAddress : this.local.address;
     this.network.carry({ bytes, source: { address, port: this.local.port } }, to);
   }

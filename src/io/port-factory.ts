@@ -1,6 +1,16 @@
 import type { Entropy } from '../core/entropy.ts';
 import type { Ipv4 } from '../wire/index.ts';
-import type { Clock, HostNetwork, NetworkMonitor, RawIpv6, Tun, Udp, UdpReceiver } from './ports.ts';
+import type {
+  Clock,
+  FastPath,
+  FastPathOptions,
+  HostNetwork,
+  NetworkMonitor,
+  RawIpv6,
+  Tun,
+  Udp,
+  UdpReceiver,
+} from './ports.ts';
 
 export interface UdpOptions {
   /** 0: any. */
@@ -28,4 +38,6 @@ export interface PortFactory {
   openTun(name: string): Tun;
   openRawIpv6(): RawIpv6;
   openNetworkMonitor(): NetworkMonitor;
+  /** Throws with the code `no-kernel-path` where packets cannot be carried in the kernel; the message says why. */
+  openFastPath(options: FastPathOptions): FastPath;
 }

@@ -6,7 +6,7 @@
  * (core/machine.ts) writable bytes before its offset, so that a header fits in front without a copy; so has every datagram,
  * unless its socket was opened for runs of them.
  */
-import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
+import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 
 export type { Entropy } from '../core/entropy.ts';
 
@@ -98,6 +98,64 @@ export interface RawIpv6 {
   /** Whether the kernel took the packet. The bytes are not needed afterwards. */
   send(buffer: Uint8Array, offset: number, length: number): boolean;
   close(): void;
+}
+
+/** What a fast path has carried, a peer an index; valid until the callback returns. */
+export interface CarriedBatch {
+  readonly count: number;
+  /** IPv6 addresses of the peers, 16 bytes each. */
+  readonly buffer: Uint8Array;
+  /** When the last packet came and went, on the {@link Clock}; -Infinity: none since the last report. */
+  readonly receivedAt: Float64Array;
+  readonly sentAt: Float64Array;
+  /** These: since the last report. */
+  readonly receivedPackets: Float64Array;
+  readonly receivedBytes: Float64Array;
+  readonly sentPackets: Float64Array;
+  readonly sentBytes: Float64Array;
+}
+
+export interface FastPathHandlers {
+  onCarried(batch: CarriedBatch): void;
+  /** All entries are gone, after a last report of them: offer anew. */
+  onReset(): void;
+  /** It has ended, after {@link FastPathHandlers.onCarried} of what there was; the user path from now on. At most once. */
+  onLost(reason: Error): void;
+}
+
+/**
+ * Carries packets of verified peers in the kernel. What it does not recognise comes through {@link Tun} and {@link Udp} as
+ * it would without. The handlers are never called from inside one of its methods.
+ */
+export interface FastPath {
+  /** How often what was done or not done, by reason. */
+  readonly counters: Readonly<Record<string, number>>;
+  /** Peers in the kernel's table now. */
+  readonly size: number;
+  /** Begins; called once. */
+  start(handlers: FastPathHandlers): void;
+  /** A client's own address (undefined: none, nothing is carried). */
+  setOwn(address: Ipv6 | undefined): void;
+  /** A relay's served range: longest prefix wins. 2001::/32 never is in it. */
+  setServed(prefixes: readonly Ipv6Prefix[]): void;
+  /** Upsert; the bytes are copied at once. */
+  offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void;
+  /** Harmless where there is no such peer. */
+  unload(buffer: Uint8Array, offset: number): void;
+  /** Carries out what was queued; called once after each batch of inputs. */
+  flush(): void;
+  /** Ends it; harmless when repeated. No handler is called any more. */
+  close(): void;
+}
+
+export interface FastPathOptions {
+  /** Name of the tunnel interface. */
+  readonly tunnel: string;
+  /** What the UDP socket is bound to: address (0: any) and port. */
+  readonly local: Endpoint;
+  readonly role: 'client' | 'relay';
+  /** Trusted peers at the most. */
+  readonly peers: number;
 }
 
 export interface Clock {

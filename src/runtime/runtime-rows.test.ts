@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { v4, v6, data, seededEntropy, teredo, at } from '../../test/support/client-rig.ts';
+import { EnvironmentError } from '../io/errors.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { DatagramBatch, PacketBatch } from '../io/ports.ts';
 import { formatIpv4, formatIpv6 } from '../wire/index.ts';
@@ -69,6 +70,9 @@ class Ports implements PortFactory {
   }
   openRawIpv6() {
     return { failures: {}, send: () => true, close: () => undefined };
+  }
+  openFastPath(): never {
+    throw new EnvironmentError('no-kernel-path', 'there is no kernel');
   }
   openNetworkMonitor() {
     return { start: (onChange: () => void) => void (this.onChange = onChange), close: () => undefined };

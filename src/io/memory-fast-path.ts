@@ -1,0 +1,126 @@
+import { Carrier } from '../core/carrier.ts';
+import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
+import type { MemoryTun } from './memory-tun.ts';
+import type { MemoryUdp } from './memory-udp.ts';
+import type { Clock, FastPath, FastPathHandlers } from './ports.ts';
+
+/** How often what was carried is handed over, as the kernel's adapter does. */
+const REPORT_INTERVAL_MS = 500;
+
+/** Carries packets between a tunnel and a socket in memory, past whoever reads from them. */
+export class MemoryFastPath implements FastPath {
+  private readonly carrier: Carrier;
+  private readonly tun: MemoryTun;
+  private readonly udp: MemoryUdp;
+  private readonly clock: Clock;
+  private readonly onClose: () => void;
+  private handlers: FastPathHandlers | undefined;
+  private queue: (() => void)[] = [];
+  private cancelReport: (() => void) | undefined;
+  private closed = false;
+
+  constructor(
+    role: 'client' | 'relay',
+    ends: { readonly tun: MemoryTun; readonly udp: MemoryUdp },
+    clock: Clock,
+    onClose: () => void,
+  ) {
+    this.carrier = new Carrier(role);
+    this.tun = ends.tun;
+    this.udp = ends.udp;
+    this.clock = clock;
+    this.onClose = onClose;
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return this.carrier.counters;
+  }
+
+  get size(): number {
+    return this.carrier.size;
+  }
+
+  start(handlers: FastPathHandlers): void {
+    this.handlers = handlers;
+    this.tun.carry = (packet) => this.carryOut(packet);
+    this.udp.carry = (bytes, address, port) => this.carryIn(bytes, address, port);
+  }
+
+  setOwn(address: Ipv6 | undefined): void {
+    this.carrier.setOwn(address?.slice());
+  }
+
+  setServed(prefixes: readonly Ipv6Prefix[]): void {
+    this.carrier.setServed(prefixes);
+  }
+
+  offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void {
+    const peer = buffer.slice(offset, offset + 16);
+    this.queue.push(() => this.carrier.offload(peer, 0, address, port, heardAtMs));
+  }
+
+  unload(buffer: Uint8Array, offset: number): void {
+    const peer = buffer.slice(offset, offset + 16);
+    this.queue.push(() => this.carrier.unload(peer, 0));
+  }
+
+  flush(): void {
+    const queue = this.queue;
+    this.queue = [];
+    if (this.closed) return;
+    for (const step of queue) step();
+    this.reportLater();
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.cancelReport?.();
+    this.tun.carry = this.udp.carry = undefined;
+    this.onClose();
+  }
+
+  /** The host's ways out have changed: everything is forgotten. */
+  reset(): void {
+    if (this.closed) return;
+    this.carrier.clear();
+    this.report();
+    this.handlers?.onReset();
+  }
+
+  /** Somebody takes the programs away. */
+  lose(reason: Error): void {
+    if (this.closed) return;
+    this.carrier.clear();
+    this.report();
+    const { handlers } = this;
+    this.close();
+    handlers?.onLost(reason);
+  }
+
+  private carryOut(packet: Uint8Array): boolean {
+    const to = this.carrier.carryOut(packet, 0, packet.length, this.clock.now());
+    if (to === undefined) return false;
+    this.udp.sendNow(packet, to.address, to.port);
+    this.reportLater();
+    return true;
+  }
+
+  private carryIn(bytes: Uint8Array, address: Ipv4, port: number): boolean {
+    if (!this.carrier.carryIn(bytes, 0, bytes.length, address, port, this.clock.now())) return false;
+    this.tun.writeNow(bytes);
+    this.reportLater();
+    return true;
+  }
+
+  private reportLater(): void {
+    if (this.cancelReport !== undefined || !this.carrier.hasReports) return;
+    this.cancelReport = this.clock.setTimer(this.clock.now() + REPORT_INTERVAL_MS, () => this.report());
+  }
+
+  private report(): void {
+    this.cancelReport?.();
+    this.cancelReport = undefined;
+    if (this.carrier.hasReports) this.handlers?.onCarried(this.carrier.takeReports());
+  }
+}
