@@ -10,6 +10,12 @@ class Recorder implements CommandExecutor {
   deliver(...call: unknown[]): void {
     this.calls.push(['deliver', ...call]);
   }
+  offload(buffer: Uint8Array, offset: number, ...call: unknown[]): void {
+    this.calls.push(['offload', buffer.slice(offset, offset + 16), ...call]);
+  }
+  unload(buffer: Uint8Array, offset: number): void {
+    this.calls.push(['unload', buffer.slice(offset, offset + 16)]);
+  }
   event(...call: unknown[]): void {
     this.calls.push(['event', ...call]);
   }
@@ -35,6 +41,29 @@ describe('CommandRing', () => {
       ['event', { type: 'socket-unwanted', socket: 1 }],
     ]);
     expect(ring.length).toBe(0);
+  });
+
+  test('keeps the addresses of peers, however many, when their bytes have changed', () => {
+    const ring = new CommandRing();
+    const address = new Uint8Array(20);
+    for (let i = 0; i < 40; i++) {
+      address.fill(i, 2, 18);
+      if (i % 2 === 0) ring.offload(address, 2, 0xc0000200 + i, i, 1_000.5);
+      else ring.unload(address, 2);
+    }
+    for (let round = 0; round < 2; round++) {
+      const recorder = new Recorder();
+      ring.drain(recorder);
+      expect(recorder.calls).toEqual(
+        round === 1
+          ? []
+          : Array.from({ length: 40 }, (_, i) =>
+              i % 2 === 0
+                ? ['offload', new Uint8Array(16).fill(i), 0xc0000200 + i, i, 1_000.5]
+                : ['unload', new Uint8Array(16).fill(i)],
+            ),
+      );
+    }
   });
 
   test('what an earlier input left in the arrays does not show', () => {

@@ -1,5 +1,6 @@
 import type { SocketId } from './socket-id.ts';
 import type { MachineEvent } from './events.ts';
+import { copyBytes } from '../wire/index.ts';
 
 /** Carries out a machine's commands. It must not call the machine back from inside a method. */
 export interface CommandExecutor {
@@ -14,6 +15,13 @@ export interface CommandExecutor {
   ): void;
   /** Hand the IPv6 packet `buffer[start, end)` to the IPv6 side: the tunnel interface, or a server's raw socket. */
   deliver(buffer: Uint8Array, start: number, end: number): void;
+  /**
+   * The peer whose IPv6 address stands at `buffer[offset]` is a trusted one and was heard at `heardAt` (ms) from
+   * `address`:`port`: whoever can carry its packets past the machine may do so. Said again, it brings `heardAt` forward.
+   */
+  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void;
+  /** Its packets are to come to the machine again. */
+  unload(buffer: Uint8Array, offset: number): void;
   /** Something the driver or the user has to know: state, address, sockets wanted. */
   event(event: MachineEvent): void;
 }
@@ -28,6 +36,9 @@ export class CommandRing {
   /** Five numbers a command: socket, start, end, address, port. */
   private readonly numbers: number[] = [];
   private readonly events: MachineEvent[] = [];
+  /** IPv6 addresses of peers that are named without a packet of theirs, 16 bytes each. */
+  private addresses = new Uint8Array(16 * 16);
+  private addressCount = 0;
   private count = 0;
 
   /** How many commands wait to be drained. */
@@ -66,6 +77,29 @@ export class CommandRing {
     this.numbers[n + 4] = 0;
   }
 
+  /** The address is copied. */
+  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
+    const at = this.count++;
+    this.kinds[at] = OFFLOAD;
+    this.buffers[at] = undefined;
+    const n = at * 5;
+    this.numbers[n] = this.keep(buffer, offset);
+    this.numbers[n + 1] = heardAt;
+    this.numbers[n + 2] = 0;
+    this.numbers[n + 3] = address;
+    this.numbers[n + 4] = port;
+  }
+
+  /** The address is copied. */
+  unload(buffer: Uint8Array, offset: number): void {
+    const at = this.count++;
+    this.kinds[at] = UNLOAD;
+    this.buffers[at] = undefined;
+    const n = at * 5;
+    this.numbers[n] = this.keep(buffer, offset);
+    this.numbers[n + 1] = this.numbers[n + 2] = this.numbers[n + 3] = this.numbers[n + 4] = 0;
+  }
+
   event(event: MachineEvent): void {
     const at = this.count++;
     this.kinds[at] = EVENT;
@@ -92,16 +126,34 @@ export class CommandRing {
         );
       } else if (kind === DELIVER) {
         executor.deliver(buffers[at]!, numbers[n + 1]!, numbers[n + 2]!);
+      } else if (kind === OFFLOAD) {
+        executor.offload(this.addresses, numbers[n]!, numbers[n + 3]!, numbers[n + 4]!, numbers[n + 1]!);
+      } else if (kind === UNLOAD) {
+        executor.unload(this.addresses, numbers[n]!);
       } else {
         executor.event(events[numbers[n]!]!);
       }
       buffers[at] = undefined;
     }
-    this.count = 0;
+    this.count = this.addressCount = 0;
     if (events.length > 0) events.length = 0;
+  }
+
+  /** Where the copy of an address lies. */
+  private keep(buffer: Uint8Array, offset: number): number {
+    const at = 16 * this.addressCount++;
+    if (at === this.addresses.length) {
+      const wider = new Uint8Array(2 * at);
+      wider.set(this.addresses);
+      this.addresses = wider;
+    }
+    copyBytes(buffer, offset, this.addresses, at, 16);
+    return at;
   }
 }
 
 const TRANSMIT = 0;
 const DELIVER = 1;
 const EVENT = 2;
+const OFFLOAD = 3;
+const UNLOAD = 4;

@@ -49,6 +49,22 @@ export interface Machine {
   pollTimeout(): number;
 }
 
+/**
+ * A machine whose trusted peers' packets may be carried past it: it says which (offload and unload commands), and hears
+ * afterwards what was carried. It works the same without.
+ */
+export interface OffloadingMachine extends Machine {
+  /**
+   * Packets of the peer whose IPv6 address stands at `buffer[offset]` were carried: the last one from it at `receivedAt`,
+   * the last one to it at `sentAt` (ms; -Infinity: none since the last report).
+   */
+  handleCarried(buffer: Uint8Array, offset: number, receivedAt: number, sentAt: number, now: number): void;
+  /** All that was offloaded has been forgotten: whoever is heard or sent to is offered anew. */
+  handleOffloadReset(now: number): void;
+  /** From now on somebody can carry packets, or nobody any more. */
+  setOffload(on: boolean): void;
+}
+
 /** A zeroed counter for each name: every reason is visible from the start, and the object keeps one shape. */
 export function makeCounters<Name extends string>(names: readonly Name[]): Record<Name, number> {
   return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;

@@ -39,6 +39,8 @@ export class PeerTable {
   localAddress = new Uint32Array(0);
   localPort = new Uint16Array(0);
   localSeen = new Float64Array(0);
+  /** In which generation of offloading it was offered; 0: in none. */
+  offered = new Uint8Array(0);
 
   private words = new Uint32Array(0);
   /** Bubbles since the last answer, up to the budget; and the gaps between the last ones, latest first. */
@@ -108,6 +110,7 @@ export class PeerTable {
     // CL-91, CL-115: older than any spacing or validity, so that nothing holds the first bubble back.
     this.lastReceived[peer] = this.lastSent[peer] = this.lastBubble[peer] = -Infinity;
     this.localSeen[peer] = -Infinity;
+    this.offered[peer] = 0;
     this.move(peer, UNVERIFIED);
     this.link(peer);
     return peer;
@@ -325,6 +328,7 @@ export class PeerTable {
     this.localAddress = widen(this.localAddress, new Uint32Array(size));
     this.localPort = widen(this.localPort, new Uint16Array(size));
     this.localSeen = widen(this.localSeen, new Float64Array(size));
+    this.offered = widen(this.offered, new Uint8Array(size));
     this.words = widen(this.words, new Uint32Array(size * 4));
     this.bubbles = widen(this.bubbles, new Uint8Array(size));
     this.bubbleGaps = widen(this.bubbleGaps, new Uint16Array(size * GAPS));

@@ -1,7 +1,9 @@
 import type {
   CancelTimer,
+  CarriedBatch,
   Clock,
   DatagramBatch,
+  FastPath,
   PacketBatch,
   RawIpv6,
   Tun,
@@ -9,7 +11,7 @@ import type {
   UdpReceiver,
 } from '../io/ports.ts';
 import type { CommandExecutor } from '../core/commands.ts';
-import type { Machine, SocketId } from '../core/machine.ts';
+import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
 import type { MachineEvent } from '../core/events.ts';
 
 /**
@@ -17,11 +19,14 @@ import type { MachineEvent } from '../core/events.ts';
  * it asked to be. What a whole batch of inputs makes is flushed once.
  */
 export class Driver implements CommandExecutor {
+  /** What a fast path has reported to have carried, all together. */
+  readonly carried = { receivedPackets: 0, receivedBytes: 0, sentPackets: 0, sentBytes: 0 };
   private readonly machine: Machine;
   private readonly clock: Clock;
   private readonly onEvent: (event: MachineEvent) => void;
   private readonly sockets: (Udp | undefined)[] = [];
   private readonly receivers: UdpReceiver[] = [];
+  private fastPath: { readonly port: FastPath; readonly machine: OffloadingMachine } | undefined;
   private tun: Tun | undefined;
   private raw: RawIpv6 | undefined;
   private events: MachineEvent[] = [];
@@ -73,6 +78,32 @@ export class Driver implements CommandExecutor {
     this.raw = raw;
   }
 
+  /**
+   * Has trusted peers' packets carried by `port`, past `machine`, which is the one driven. `onLost`: it has ended, and
+   * everything goes by way of the machine again.
+   */
+  attachFastPath(port: FastPath, machine: OffloadingMachine, onLost: (reason: Error) => void): void {
+    this.fastPath = { port, machine };
+    port.start({
+      onCarried: (batch) => this.handleCarried(machine, batch),
+      onReset: () => this.request((now) => machine.handleOffloadReset(now)),
+      onLost: (reason) => {
+        if (this.fastPath?.port !== port) return;
+        this.detachFastPath();
+        onLost(reason);
+      },
+    });
+    this.request(() => machine.setOffload(true));
+  }
+
+  detachFastPath(): void {
+    const { fastPath } = this;
+    if (fastPath === undefined) return;
+    this.fastPath = undefined;
+    fastPath.port.close();
+    fastPath.machine.setOffload(false);
+  }
+
   /** Makes a request of the machine, by its rules: drained and flushed afterwards. */
   request(make: (now: number) => void): void {
     if (this.closed) return;
@@ -88,6 +119,7 @@ export class Driver implements CommandExecutor {
     this.cancelTimer?.();
     this.detachReceivers();
     for (const udp of this.sockets) udp?.close();
+    this.fastPath?.port.close();
     this.tun?.close();
     this.raw?.close();
   }
@@ -106,6 +138,14 @@ export class Driver implements CommandExecutor {
   deliver(buffer: Uint8Array, start: number, end: number): void {
     if (this.tun !== undefined) this.tun.write(buffer, start, end - start);
     else this.raw?.send(buffer, start, end - start);
+  }
+
+  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
+    this.fastPath?.port.offload(buffer, offset, address, port, heardAt);
+  }
+
+  unload(buffer: Uint8Array, offset: number): void {
+    this.fastPath?.port.unload(buffer, offset);
   }
 
   event(event: MachineEvent): void {
@@ -136,10 +176,26 @@ export class Driver implements CommandExecutor {
     this.settle();
   }
 
+  private handleCarried(machine: OffloadingMachine, batch: CarriedBatch): void {
+    if (this.closed) return;
+    const now = this.clock.now();
+    const { buffer, receivedAt, sentAt } = batch;
+    for (let i = 0; i < batch.count; i++) {
+      machine.handleCarried(buffer, 16 * i, receivedAt[i]!, sentAt[i]!, now);
+      machine.commands.drain(this);
+      this.carried.receivedPackets += batch.receivedPackets[i]!;
+      this.carried.receivedBytes += batch.receivedBytes[i]!;
+      this.carried.sentPackets += batch.sentPackets[i]!;
+      this.carried.sentBytes += batch.sentBytes[i]!;
+    }
+    this.settle();
+  }
+
   /** After a batch: send what is queued, tell what happened, set the alarm. */
   private settle(): void {
     for (const udp of this.sockets) udp?.flush();
     this.tun?.flush();
+    this.fastPath?.port.flush();
     if (this.events.length > 0) {
       const events = this.events;
       this.events = [];

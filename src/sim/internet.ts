@@ -23,6 +23,8 @@ export interface InternetOptions extends WorldOptions {
   readonly delayMs?: number;
   /** Of every link to the IPv4 and IPv6 internet, but for the delay. */
   readonly conditions?: Partial<Omit<LinkConditions, 'delayMs'>>;
+  /** Clients and relays have a fast path that carries packets past their machines. Default false. */
+  readonly offload?: boolean;
 }
 
 export interface AddServerOptions extends Partial<Omit<ServerOptions, 'keys'>> {
@@ -61,6 +63,7 @@ export class Internet {
   /** All links of the IPv6 internet. */
   readonly ipv6Links: LinkConditions[] = [];
   private readonly access: Partial<LinkConditions>;
+  private readonly offload: boolean;
   private relayCount = 0;
   private nativeCount = 0;
   private edgeCount = 0;
@@ -69,6 +72,7 @@ export class Internet {
   constructor(options: InternetOptions = {}) {
     this.world = new World(options);
     this.ipv4 = new Ipv4Network(this.world, 'internet');
+    this.offload = options.offload ?? false;
     this.access = { ...options.conditions, delayMs: (options.delayMs ?? 50) / 2 };
   }
 
@@ -100,6 +104,7 @@ export class Internet {
         serve: [parsePrefix('2000::/3')!],
         localAddress: router.address,
         address: 0xc0000200 + number,
+        offload: this.offload,
         ...options,
       },
       this.access,
@@ -132,6 +137,7 @@ export class Internet {
         serve: [parsePrefix(`${formatIpv6(host.address)}/128`)!],
         localAddress: host.address,
         address: 0xc0000280 + ++this.relayCount,
+        offload: this.offload,
         ...options,
       },
       this.access,
@@ -156,7 +162,11 @@ export class Internet {
   addClient(options: AddClientOptions = {}): SimClient {
     const { behind, ...rest } = options;
     const nat = behind === undefined || behind instanceof Nat ? behind : this.addNat(behind);
-    const machine: SimClientOptions = { servers: [this.serverCandidate(0)], ...rest };
+    const machine: SimClientOptions = {
+      servers: [this.serverCandidate(0)],
+      offload: this.offload,
+      ...rest,
+    };
     const client =
       nat === undefined
         ? new SimClient(this.ipv4, this.nextPublicAddress(), machine, this.access)

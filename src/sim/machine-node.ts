@@ -1,5 +1,6 @@
 import { HEADROOM } from '../core/machine.ts';
-import type { Machine, SocketId } from '../core/machine.ts';
+import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
+import type { Carrier } from '../core/carrier.ts';
 import type { CommandExecutor } from '../core/commands.ts';
 import type { MachineEvent } from '../core/events.ts';
 import type { UdpSocket } from './ipv4-host.ts';
@@ -8,6 +9,8 @@ import type { ScheduledEvent } from './event-queue.ts';
 import type { World } from './world.ts';
 
 const MAX_INPUT = 65_535;
+/** How often a fast path says what it has carried. */
+const REPORT_INTERVAL_MS = 500;
 /** What an input's bytes look like once the machine has no more right to them. */
 const POISON = 0xdb;
 /** Inputs are handled one at a time, so all nodes share one buffer, and a machine that keeps a reference is found out. */
@@ -25,6 +28,10 @@ export class MachineNode implements CommandExecutor {
   private readonly deliverTo: PacketHandler;
   private readonly onEvent: (event: MachineEvent) => void;
   private readonly sockets = new Map<SocketId, UdpSocket>();
+  private fastPath:
+    | { readonly carrier: Carrier; readonly machine: OffloadingMachine; readonly socket: SocketId }
+    | undefined;
+  private isReportDue = false;
   private pendingEvents: MachineEvent[] = [];
   private timer: ScheduledEvent | undefined;
   private stopped = false;
@@ -40,6 +47,20 @@ export class MachineNode implements CommandExecutor {
     this.machine = machine;
     this.deliverTo = deliverTo;
     this.onEvent = onEvent;
+  }
+
+  /** Packets of offloaded peers are carried past the machine, to and from `socket`. */
+  useFastPath(carrier: Carrier, machine: OffloadingMachine, socket: SocketId): void {
+    this.fastPath = { carrier, machine, socket };
+  }
+
+  /** The fast path has lost all that it knew, as a kernel's does when its ways out change. */
+  resetFastPath(): void {
+    const { fastPath } = this;
+    if (fastPath === undefined || this.stopped) return;
+    fastPath.carrier.clear();
+    this.handOverReports();
+    this.request((now) => fastPath.machine.handleOffloadReset(now));
   }
 
   /** The machine's socket `id` is `socket` from now on; the one that was is closed. */
@@ -61,12 +82,29 @@ export class MachineNode implements CommandExecutor {
   }
 
   handleDatagram(id: SocketId, payload: Uint8Array, address: number, port: number): void {
+    const { fastPath } = this;
+    if (fastPath?.socket === id && !this.stopped) {
+      if (fastPath.carrier.carryIn(payload, 0, payload.length, address, port, this.world.now)) {
+        this.world.after(0, () => this.deliverTo(payload));
+        this.reportLater();
+        return;
+      }
+    }
     this.input(payload, (end, now) =>
       this.machine.handleDatagram(id, shared, HEADROOM, end, address, port, now),
     );
   }
 
   readonly handlePacket: PacketHandler = (packet) => {
+    const { fastPath } = this;
+    if (fastPath !== undefined && !this.stopped) {
+      const to = fastPath.carrier.carryOut(packet, 0, packet.length, this.world.now);
+      if (to !== undefined) {
+        this.sockets.get(fastPath.socket)?.send(packet.slice(), to.address, to.port);
+        this.reportLater();
+        return;
+      }
+    }
     this.input(packet, (end, now) => this.machine.handlePacket(shared, HEADROOM, end, now));
   };
 
@@ -95,9 +133,36 @@ export class MachineNode implements CommandExecutor {
     this.world.after(0, () => this.deliverTo(packet));
   }
 
+  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
+    this.fastPath?.carrier.offload(buffer, offset, address, port, heardAt);
+  }
+
+  unload(buffer: Uint8Array, offset: number): void {
+    this.fastPath?.carrier.unload(buffer, offset);
+    this.reportLater();
+  }
+
   event(event: MachineEvent): void {
     this.events.push({ at: this.world.now, event });
     this.pendingEvents.push(event);
+  }
+
+  private reportLater(): void {
+    if (this.isReportDue || this.fastPath?.carrier.hasReports !== true) return;
+    this.isReportDue = true;
+    this.world.after(REPORT_INTERVAL_MS, () => {
+      this.isReportDue = false;
+      this.handOverReports();
+    });
+  }
+
+  private handOverReports(): void {
+    const { fastPath } = this;
+    if (fastPath === undefined || this.stopped) return;
+    const { count, buffer, receivedAt, sentAt } = fastPath.carrier.takeReports();
+    for (let i = 0; i < count; i++) {
+      this.request((now) => fastPath.machine.handleCarried(buffer, 16 * i, receivedAt[i], sentAt[i], now));
+    }
   }
 
   private input(bytes: Uint8Array, handle: (end: number, now: number) => void): void {

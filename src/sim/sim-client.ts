@@ -1,3 +1,4 @@
+import { Carrier } from '../core/carrier.ts';
 import { ClientMachine, SOCKET } from '../core/client/index.ts';
 import type { ClientOptions } from '../core/client/index.ts';
 import { DISCOVERY_GROUP } from '../core/constants.ts';
@@ -23,6 +24,8 @@ export class SimClient {
   readonly ipv6: Ipv6Host;
   readonly machine: ClientMachine;
   readonly node: MachineNode;
+  /** With the option `offload`. */
+  readonly carrier: Carrier | undefined;
   private readonly entropy: SeededEntropy;
 
   /** Attached at `address`; qualification begins with {@link start}. */
@@ -43,6 +46,10 @@ export class SimClient {
     );
     this.node = new MachineNode(world, this.machine, this.ipv6.receive, (event) => this.handleEvent(event));
     this.ipv6.output = this.node.handlePacket;
+    if (options.offload === true) {
+      this.carrier = new Carrier('client');
+      this.node.useFastPath(this.carrier, this.machine, SOCKET.service);
+    }
     this.bind(SOCKET.service, address, servicePort);
   }
 
@@ -63,6 +70,8 @@ export class SimClient {
   }
 
   private handleEvent(event: MachineEvent): void {
+    const { state, address } = this.machine;
+    this.carrier?.setOwn(state === 'qualified' ? address : undefined);
     if (event.type === 'address-added') {
       this.ipv6.addresses.push(event.address);
     } else if (event.type === 'address-removed') {

@@ -1,4 +1,5 @@
 import { AddressPolicy } from '../core/address-policy.ts';
+import { Carrier } from '../core/carrier.ts';
 import { RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
 import type { RelayOptions } from '../core/relay/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
@@ -24,6 +25,8 @@ export interface SimRelayOptions extends Omit<RelayOptions, 'policy'> {
  */
 export class SimRelay {
   readonly host = new Ipv4Host();
+  /** With the option `offload`. */
+  carrier: Carrier | undefined;
   private current!: { machine: RelayMachine; node: MachineNode };
   private readonly network: Ipv4Network;
   private readonly native: PacketHandler;
@@ -66,6 +69,12 @@ export class SimRelay {
     const socket = this.host.bind(options.address, options.port ?? RELAY_PORT, (payload, from, port) =>
       node.handleDatagram(RELAY_SOCKET.service, payload, from, port),
     );
+    if (options.offload === true) {
+      const carrier = new Carrier('relay');
+      carrier.setServed(options.serve);
+      node.useFastPath(carrier, machine, RELAY_SOCKET.service);
+      this.carrier = carrier;
+    }
     node.attach(RELAY_SOCKET.service, socket);
     this.current = { machine, node };
   }

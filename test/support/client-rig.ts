@@ -4,6 +4,7 @@
  */
 import { ClientMachine } from '../../src/core/client/index.ts';
 import type { ClientOptions } from '../../src/core/client/index.ts';
+import type { CommandExecutor } from '../../src/core/commands.ts';
 import { HEADROOM } from '../../src/core/machine.ts';
 import type { Entropy } from '../../src/core/entropy.ts';
 import type { MachineEvent } from '../../src/core/events.ts';
@@ -21,6 +22,8 @@ import {
   buildRouterAdvertisement,
   decodeDatagram,
   echoData,
+  formatEndpoint,
+  formatIpv6,
   icmpv6Type,
   isBubble,
   makeLinkLocal,
@@ -183,6 +186,8 @@ export class ClientRig {
   sent: Sent[] = [];
   delivered: Uint8Array[] = [];
   events: MachineEvent[] = [];
+  /** "offload ADDRESS PAIR heard TIME" and "unload ADDRESS", in order. */
+  offloads: string[] = [];
 
   constructor(options: Partial<ClientOptions> = {}, seed = 1) {
     this.machine = new ClientMachine(
@@ -244,6 +249,12 @@ export class ClientRig {
     return this.drain();
   }
 
+  /** The driver says that this peer's packets were carried. */
+  carried(peer: Ipv6, receivedAt: number, sentAt = -Infinity): this {
+    this.machine.handleCarried(peer, 0, receivedAt, sentAt, this.now);
+    return this.drain();
+  }
+
   /** Lets time pass, waking the machine whenever it asks for it. */
   advance(ms: number): this {
     const end = this.now + ms;
@@ -272,6 +283,7 @@ export class ClientRig {
     this.sent = [];
     this.delivered = [];
     this.events = [];
+    this.offloads = [];
     return this;
   }
 
@@ -281,6 +293,7 @@ export class ClientRig {
         this.sent.push(new Sent(socket, buffer.slice(start, end), address, port, this.now));
       },
       deliver: (buffer, start, end) => void this.delivered.push(buffer.slice(start, end)),
+      ...offloadLog(this.offloads),
       event: (event) => void this.events.push(event),
     });
     return this;
@@ -290,6 +303,17 @@ export class ClientRig {
   data(destination: Ipv6, size = 60): Uint8Array {
     return data(this.address, destination, size);
   }
+}
+
+/** Writes offload commands down in words. */
+export function offloadLog(log: string[]): Pick<CommandExecutor, 'offload' | 'unload'> {
+  return {
+    offload: (buffer, offset, address, port, heardAt) =>
+      void log.push(
+        `offload ${formatIpv6(buffer, offset)} ${formatEndpoint({ address, port })} heard ${heardAt}`,
+      ),
+    unload: (buffer, offset) => void log.push(`unload ${formatIpv6(buffer, offset)}`),
+  };
 }
 
 export function data(source: Ipv6, destination: Ipv6, size = 60): Uint8Array {

@@ -7,13 +7,15 @@ import { HEADROOM } from '../../src/core/machine.ts';
 import type { Machine } from '../../src/core/machine.ts';
 import { IPV6_HEADER, writeIpv6Header } from '../../src/wire/index.ts';
 import type { Endpoint, Ipv6 } from '../../src/wire/index.ts';
-import { Sent } from './client-rig.ts';
+import { Sent, offloadLog } from './client-rig.ts';
 
 export class MachineRig<M extends Machine> implements CommandExecutor {
   readonly machine: M;
   now = 10_000;
   sent: Sent[] = [];
   delivered: Uint8Array[] = [];
+  /** As in ClientRig. */
+  offloads: string[] = [];
   private readonly buffer = new Uint8Array(70_000);
 
   constructor(machine: M) {
@@ -53,6 +55,7 @@ export class MachineRig<M extends Machine> implements CommandExecutor {
   clear(): this {
     this.sent = [];
     this.delivered = [];
+    this.offloads = [];
     return this;
   }
 
@@ -71,6 +74,14 @@ export class MachineRig<M extends Machine> implements CommandExecutor {
     this.delivered.push(buffer.slice(start, end));
   }
 
+  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
+    offloadLog(this.offloads).offload(buffer, offset, address, port, heardAt);
+  }
+
+  unload(buffer: Uint8Array, offset: number): void {
+    offloadLog(this.offloads).unload(buffer, offset);
+  }
+
   event(): void {}
 
   /** As a driver does: one buffer for all inputs, and what surrounds the bytes in it is not zero. */
@@ -83,7 +94,7 @@ export class MachineRig<M extends Machine> implements CommandExecutor {
     return end;
   }
 
-  private drain(): this {
+  protected drain(): this {
     this.machine.commands.drain(this);
     return this;
   }

@@ -38,6 +38,12 @@ export class RelayRig extends MachineRig<RelayMachine> {
     return this.receive(pairOf(client), packetOf(client, destination, length));
   }
 
+  /** The driver says that this client's packets were carried. */
+  carried(client: Ipv6, receivedAt: number, sentAt = -Infinity): this {
+    this.machine.handleCarried(client, 0, receivedAt, sentAt, this.now);
+    return this.drain();
+  }
+
   /** The client answers the bubble, as A-3 says: to the address it came from. */
   answer(bubble: Sent): this {
     const client = bubble.destination;

@@ -1,8 +1,8 @@
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
 import type { ClientState, NatKind, QualificationReason } from '../events.ts';
-import type { Machine, SocketId } from '../machine.ts';
-import { TRUSTED } from '../peer-table.ts';
+import type { OffloadingMachine, SocketId } from '../machine.ts';
+import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import { DatagramView, decodeDatagram, isTeredo, parseTrailers } from '../../wire/index.ts';
 import type { DecodeReason, Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import { isAdvertisement } from './advertisement.ts';
@@ -26,7 +26,7 @@ const SWEEP_INTERVAL_MS = 10_000;
 const SWEEP_MOST = 10_000;
 
 /** The Teredo client: puts its parts together and hands each input to the one it is for. RFC 4380 section 5.2, RFC 5991 */
-export class ClientMachine implements Machine {
+export class ClientMachine implements OffloadingMachine {
   private readonly context: ClientContext;
   private readonly service: Service;
   private readonly bubbles: Bubbles;
@@ -161,6 +161,19 @@ export class ClientMachine implements Machine {
     }
   }
 
+  handleCarried(buffer: Uint8Array, offset: number, receivedAt: number, sentAt: number, now: number): void {
+    const peer = this.context.offload.findCarried(buffer, offset);
+    if (peer !== NO_PEER) this.contacts.carried(peer, receivedAt, sentAt, now);
+  }
+
+  handleOffloadReset(_now: number): void {
+    this.context.offload.reset();
+  }
+
+  setOffload(on: boolean): void {
+    this.context.offload.set(on);
+  }
+
   start(now: number): void {
     this.service.start(now);
     this.sweepAt = now + SWEEP_INTERVAL_MS;
@@ -202,6 +215,7 @@ export class ClientMachine implements Machine {
         lastSentMs: peers.lastSent[peer],
         bubbles: isTeredo(peers.address(peer), 0) ? peers.bubbleCount(peer) : 0,
         state: this.peerState(peer, trusted, now),
+        offloaded: this.context.offload.has(peer),
       };
     }
   }

@@ -1,6 +1,7 @@
 import { AddressPolicy, inSubnets } from '../address-policy.ts';
 import { CommandRing } from '../commands.ts';
 import { REFRESH_INTERVAL_MS } from '../constants.ts';
+import { Offload } from '../offload.ts';
 import { NO_PEER, PeerTable } from '../peer-table.ts';
 import { makeCounters } from '../machine.ts';
 import type { Entropy } from '../entropy.ts';
@@ -33,6 +34,7 @@ export class ClientContext {
   readonly limits: ClientLimits;
   readonly policy: AddressPolicy;
   readonly peers: PeerTable;
+  readonly offload: Offload;
 
   servers: readonly ServerCandidate[];
   logs: readonly ServerLog[];
@@ -65,8 +67,12 @@ export class ClientContext {
     this.peers = new PeerTable(
       { trusted: this.limits.trustedPeers, unverified: this.limits.unverifiedPeers },
       entropy,
-      onEvict,
+      (peer) => {
+        this.offload.withdraw(peer);
+        onEvict(peer);
+      },
     );
+    this.offload = new Offload(this.commands, this.peers, options.offload ?? false);
     this.servers = options.servers;
     this.logs = options.servers.map((server) => new ServerLog(server));
     this.refreshIntervalMs = this.configuredRefreshIntervalMs;

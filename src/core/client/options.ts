@@ -46,6 +46,8 @@ export interface ClientOptions {
   /** Which IPv4 addresses may be sent to. The client sets its subnets. */
   readonly policy?: AddressPolicy | undefined;
   readonly limits?: Partial<ClientLimits> | undefined;
+  /** Somebody can carry packets of trusted peers past the machine. Default false. */
+  readonly offload?: boolean | undefined;
 }
 
 /** The client's sockets. */

@@ -1,4 +1,4 @@
-import { LOCAL_PEER_MEMORY_MS } from '../constants.ts';
+import { LOCAL_PEER_MEMORY_MS, PEER_VALIDITY_MS } from '../constants.ts';
 import { Contacts } from '../contacts.ts';
 import type { Contact } from '../contacts.ts';
 import { TokenBuckets } from '../token-buckets.ts';
@@ -70,29 +70,45 @@ export class PeerContacts {
    * were waiting for that. CL-46, CL-47, CL-49
    */
   trust(peer: number, address: Ipv4, port: number, now: number): number {
-    const { peers } = this.context;
+    const { peers, offload } = this.context;
+    const before = peers.lastReceived[peer];
+    if (peers.mappedAddress[peer] !== address || peers.mappedPort[peer] !== port) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
     peers.mappedPort[peer] = port;
     this.means.bubbles.rewardReplies(address, now);
-    const waited = this.heard(peer, now);
+    const waited = this.revive(peer, now, now);
     this.means.held.release(peer, address, port);
     // No room among the trusted: what waited has gone out, but a stranger takes no place of ours.
-    if (!peers.trust(peer, now)) peers.remove(peer);
+    if (peers.trust(peer, now)) offload.heard(peer, before);
+    else peers.remove(peer);
     return waited;
   }
 
-  /** A peer was heard from where it is sent to. Returns how many packets were waiting for that. CL-45, CL-95 */
-  heard(peer: number, now: number): number {
+  /** A trusted peer was heard from where it is sent to. CL-45, CL-95 */
+  heard(peer: number, now: number): void {
+    const { peers, offload } = this.context;
+    const before = peers.lastReceived[peer];
+    this.revive(peer, now, now);
+    offload.heard(peer, before);
+  }
+
+  /**
+   * Packets of a trusted peer were carried past the machine: the last from it at `receivedAt`, the last to it at `sentAt`.
+   * What is known already, or was asked of the server since, stays as it is.
+   */
+  carried(peer: number, receivedAt: number, sentAt: number, now: number): void {
     const { context } = this;
-    context.peers.lastReceived[peer] = now;
-    context.peers.resetBubbles(peer);
-    context.silentSince = context.lastTraffic = now;
-    if (this.contacts.size === 0) return 0;
-    const contact = this.contacts.finish(peer);
-    if (contact === undefined) return 0;
-    context.counters.succeededContacts++;
-    for (const packet of contact.waiting) this.send(peer, packet, 0, packet.length, now);
-    return contact.waiting.length;
+    const { peers, lastServerContact, silentSince } = context;
+    if (receivedAt > peers.lastReceived[peer]) {
+      this.revive(peer, receivedAt, now);
+      if (receivedAt < lastServerContact) context.silentSince = silentSince;
+      else if (silentSince !== Infinity) context.silentSince = Math.max(silentSince, receivedAt);
+    }
+    if (sentAt > peers.lastSent[peer]) {
+      peers.lastSent[peer] = sentAt;
+      context.lastTraffic = Math.max(context.lastTraffic, sentAt);
+      if (context.silentSince === Infinity && sentAt >= lastServerContact) context.silentSince = sentAt;
+    }
   }
 
   /** To where the peer is known to be. CL-61 */
@@ -150,6 +166,22 @@ export class PeerContacts {
 
   pollTimeout(): number {
     return this.contacts.pollTimeout();
+  }
+
+  /** The peer was heard at `heardAt`: whatever waited for that goes out. Returns how many packets that were. */
+  private revive(peer: number, heardAt: number, now: number): number {
+    const { context } = this;
+    context.peers.lastReceived[peer] = heardAt;
+    context.peers.resetBubbles(peer);
+    context.silentSince = heardAt;
+    context.lastTraffic = Math.max(context.lastTraffic, heardAt);
+    // What is told late may be too old to send by. CL-60
+    if (this.contacts.size === 0 || now - heardAt >= PEER_VALIDITY_MS) return 0;
+    const contact = this.contacts.finish(peer);
+    if (contact === undefined) return 0;
+    context.counters.succeededContacts++;
+    for (const packet of contact.waiting) this.send(peer, packet, 0, packet.length, now);
+    return contact.waiting.length;
   }
 
   private attempt(contact: Contact, now: number): void {

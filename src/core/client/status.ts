@@ -62,4 +62,6 @@ export interface PeerStatus {
   /** Sent without a direct answer in the present 300 s. */
   readonly bubbles: number;
   readonly state: 'valid' | 'stale' | 'contacting' | 'unverified';
+  /** Its packets may be carried past the machine. */
+  readonly offloaded: boolean;
 }

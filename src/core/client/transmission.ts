@@ -62,6 +62,7 @@ export class Transmission {
     }
     const peer = context.peers.find(buffer, start + DESTINATION);
     if (peer !== NO_PEER && peers.isValid(peer, now)) {
+      context.offload.sent(peer);
       this.means.contacts.send(peer, buffer, start, packetEnd, now); // case 1, CL-60, CL-61
       if (now - peers.lastReceived[peer] >= SILENCE_MS) this.means.contacts.question(peer, now);
       return;

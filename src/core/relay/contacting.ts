@@ -1,3 +1,4 @@
+import { PEER_VALIDITY_MS } from '../constants.ts';
 import { Contacts } from '../contacts.ts';
 import type { Contact, Wanter } from '../contacts.ts';
 import { NO_PEER } from '../peer-table.ts';
@@ -114,16 +115,17 @@ export class Contacting {
 
   /** A trusted peer was heard: it is valid, and whatever waited for that goes out. */
   revive(peer: number, now: number): void {
-    const { peers, counters } = this.context;
-    peers.lastReceived[peer] = now;
-    peers.resetBubbles(peer);
-    const contact = this.contacts.finish(peer);
-    if (contact === undefined) return;
-    counters.contactsAnswered++;
-    const { wantedBy, attempts, waiting } = contact;
-    this.budgets.reward(wantedBy, peers.serverOf(peer), peers.mappedAddress[peer], attempts, now);
-    for (const packet of waiting) this.send(peer, packet, 0, packet.length, now); // R-25
-    if (wantedBy !== undefined) this.serveWaiting(wantedBy, now);
+    const { peers, offload } = this.context;
+    const before = peers.lastReceived[peer];
+    this.hear(peer, now, now);
+    offload.heard(peer, before);
+  }
+
+  /** Packets of a trusted peer were carried past the machine: the last from it at `receivedAt`, the last to it at `sentAt`. */
+  carried(peer: number, receivedAt: number, sentAt: number, now: number): void {
+    const { peers } = this.context;
+    if (receivedAt > peers.lastReceived[peer]) this.hear(peer, receivedAt, now);
+    if (sentAt > peers.lastSent[peer]) peers.lastSent[peer] = sentAt;
   }
 
   /** The relay's outer addresses have changed. */
@@ -137,6 +139,7 @@ export class Contacting {
 
   /** The peer makes room for another. */
   abandon(peer: number): void {
+    this.context.offload.withdraw(peer);
     this.context.counters.droppedEvicted += this.contacts.finish(peer)?.waiting.length ?? 0;
   }
 
@@ -178,6 +181,22 @@ export class Contacting {
     return true;
   }
 
+  /** A trusted peer was heard at `heardAt`. */
+  private hear(peer: number, heardAt: number, now: number): void {
+    const { peers, counters } = this.context;
+    peers.lastReceived[peer] = heardAt;
+    peers.resetBubbles(peer);
+    // What is told late may be too old to send by. R-26
+    if (now - heardAt >= PEER_VALIDITY_MS) return;
+    const contact = this.contacts.finish(peer);
+    if (contact === undefined) return;
+    counters.contactsAnswered++;
+    const { wantedBy, attempts, waiting } = contact;
+    this.budgets.reward(wantedBy, peers.serverOf(peer), peers.mappedAddress[peer], attempts, now);
+    for (const packet of waiting) this.send(peer, packet, 0, packet.length, now); // R-25
+    if (wantedBy !== undefined) this.serveWaiting(wantedBy, now);
+  }
+
   /** R-4, for the mapped address and the server's. */
   private isReachable(buffer: Uint8Array, destination: number): boolean {
     const { options, counters } = this.context;
@@ -212,6 +231,7 @@ export class Contacting {
     const peer = this.provide(known, buffer, destination);
     if (!peers.trust(peer, now)) return false;
     peers.lastReceived[peer] = now;
+    this.context.offload.sent(peer);
     this.send(peer, buffer, start, end, now);
     return true;
   }
@@ -253,6 +273,7 @@ export class Contacting {
     counters.contactsFailed++;
     counters.droppedNoAnswer += contact.waiting.length;
     // Untrusted again, yet not forgotten: the budget of bubbles outlives the contact. R-8, R-33
+    this.context.offload.withdraw(contact.peer);
     peers.distrust(contact.peer);
     for (const packet of contact.waiting) this.errors.unreachable(packet, 0, now); // R-27
   }

@@ -1,5 +1,6 @@
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
+import type { Offload } from '../offload.ts';
 import type { PeerTable } from '../peer-table.ts';
 import type { RelayCounter } from './counters.ts';
 import type { RelayLimits } from './limits.ts';
@@ -13,4 +14,5 @@ export interface RelayContext {
   readonly counters: Record<RelayCounter, number>;
   readonly commands: CommandRing;
   readonly peers: PeerTable;
+  readonly offload: Offload;
 }

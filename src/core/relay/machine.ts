@@ -2,7 +2,8 @@ import { CommandRing } from '../commands.ts';
 import { TUNNEL_MTU } from '../constants.ts';
 import type { Entropy } from '../entropy.ts';
 import { makeCounters } from '../machine.ts';
-import type { Machine, SocketId } from '../machine.ts';
+import type { OffloadingMachine, SocketId } from '../machine.ts';
+import { Offload } from '../offload.ts';
 import { NO_PEER, PeerTable, TRUSTED } from '../peer-table.ts';
 import {
   DESTINATION,
@@ -32,11 +33,12 @@ const SWEEP_INTERVAL_MS = 10_000;
 const SWEEP_MOST = 100_000;
 
 /** The Teredo relay, and with the host's own addresses as its range the host-specific relay. RFC 4380 section 5.4 */
-export class RelayMachine implements Machine {
+export class RelayMachine implements OffloadingMachine {
   readonly commands = new CommandRing();
   readonly counters = makeCounters(RELAY_COUNTERS);
   readonly peers: PeerTable;
 
+  private readonly offload: Offload;
   private readonly served: ServedRange;
   private readonly contacting: Contacting;
   private readonly errors: Errors;
@@ -47,7 +49,9 @@ export class RelayMachine implements Machine {
     const limits = options.limits ?? RELAY_LIMITS;
     const { commands, counters } = this;
     this.peers = new PeerTable(limits.peers, entropy, (peer) => this.contacting.abandon(peer));
-    const context: RelayContext = { options, limits, entropy, counters, commands, peers: this.peers };
+    this.offload = new Offload(commands, this.peers, options.offload ?? false);
+    const { peers, offload } = this;
+    const context: RelayContext = { options, limits, entropy, counters, commands, peers, offload };
     this.served = new ServedRange(options.serve);
     this.errors = new Errors(context);
     this.contacting = new Contacting(context, this.errors);
@@ -114,6 +118,7 @@ export class RelayMachine implements Machine {
       return;
     }
     const heard = peers.lastReceived[peer];
+    this.offload.sent(peer);
     const unanswered = peers.lastSent[peer] > heard && now - heard >= SILENCE_MS;
     contacting.send(peer, buffer, start, start + length, now);
     if (unanswered) contacting.question(peer, buffer, start, now);
@@ -125,6 +130,24 @@ export class RelayMachine implements Machine {
     this.peers.sweep(now, SWEEP_MOST);
     const left = this.peers.trustedCount + this.peers.unverifiedCount;
     this.nextSweep = left > 0 ? now + SWEEP_INTERVAL_MS : Infinity;
+  }
+
+  handleCarried(buffer: Uint8Array, offset: number, receivedAt: number, sentAt: number, now: number): void {
+    const peer = this.offload.findCarried(buffer, offset);
+    if (peer !== NO_PEER) this.contacting.carried(peer, receivedAt, sentAt, now);
+  }
+
+  handleOffloadReset(_now: number): void {
+    this.offload.reset();
+  }
+
+  setOffload(on: boolean): void {
+    this.offload.set(on);
+  }
+
+  /** Whether the packets of this peer may be carried past the machine. */
+  isOffloaded(peer: number): boolean {
+    return this.offload.has(peer);
   }
 
   /** The range served has changed: a host's addresses have. H-5 */
@@ -185,8 +208,10 @@ export class RelayMachine implements Machine {
       }
     } else if (peers.isValid(peer, now)) {
       // No contact can be under way with a valid peer.
+      const before = peers.lastReceived[peer];
       peers.lastReceived[peer] = now;
       peers.resetBubbles(peer);
+      this.offload.heard(peer, before);
     } else {
       this.contacting.revive(peer, now);
     }

@@ -21,4 +21,6 @@ export interface RelayOptions {
   readonly own?: { readonly addresses: readonly Ipv4[]; readonly port: number };
   readonly policy: AddressPolicy;
   readonly limits?: RelayLimits;
+  /** Somebody can carry packets of trusted peers past the machine. Default false. */
+  readonly offload?: boolean;
 }

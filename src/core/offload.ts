@@ -1,0 +1,95 @@
+import type { CommandRing } from './commands.ts';
+import { NO_PEER, TRUSTED } from './peer-table.ts';
+import type { PeerTable } from './peer-table.ts';
+
+/** What is carried past the machine needs to know of a peer's last sign of life only so exactly. */
+const FRESHNESS_MS = 1_000;
+const LAST_GENERATION = 255;
+
+/**
+ * Which trusted peers' packets are to be carried past the machine. A peer is offered when it is heard, and again with the
+ * next packet either way when what was offered has been forgotten: each forgetting begins a generation, and a byte a
+ * peer says in which one it was offered last.
+ */
+export class Offload {
+  private readonly commands: CommandRing;
+  private readonly peers: PeerTable;
+  private readonly scratch = new Uint8Array(16);
+  private generation = 1;
+  private on: boolean;
+
+  constructor(commands: CommandRing, peers: PeerTable, on: boolean) {
+    this.commands = commands;
+    this.peers = peers;
+    this.on = on;
+  }
+
+  /** Whether somebody has been told to carry this peer's packets. */
+  has(peer: number): boolean {
+    return this.on && this.peers.offered[peer] === this.generation;
+  }
+
+  /** A trusted peer was heard just now; `before` is when it was heard the time before. */
+  heard(peer: number, before: number): void {
+    if (!this.on) return;
+    if (this.peers.offered[peer] !== this.generation || secondOf(before) !== secondOf(this.heardAt(peer))) {
+      this.offer(peer);
+    }
+  }
+
+  /** A packet goes to a valid peer. */
+  sent(peer: number): void {
+    if (this.on && this.peers.offered[peer] !== this.generation) this.offer(peer);
+  }
+
+  /** The peer is leaving, has lost trust, or is no longer where it was. */
+  withdraw(peer: number): void {
+    if (this.has(peer)) {
+      this.peers.writeAddress(peer, this.scratch, 0);
+      this.commands.unload(this.scratch, 0);
+    }
+    this.peers.offered[peer] = 0;
+  }
+
+  /**
+   * The trusted peer whose address stands at `buffer[offset]` and whose packets were carried; NO_PEER, and an end to
+   * that, where there is none.
+   */
+  findCarried(buffer: Uint8Array, offset: number): number {
+    const peer = this.peers.find(buffer, offset);
+    if (peer !== NO_PEER && this.peers.status[peer] === TRUSTED) return peer;
+    this.commands.unload(buffer, offset);
+    return NO_PEER;
+  }
+
+  /** Whatever was offered is forgotten. */
+  reset(): void {
+    if (this.generation < LAST_GENERATION) {
+      this.generation++;
+    } else {
+      this.peers.offered.fill(0);
+      this.generation = 1;
+    }
+  }
+
+  set(on: boolean): void {
+    this.on = on;
+    this.reset();
+  }
+
+  private offer(peer: number): void {
+    const { peers, scratch } = this;
+    peers.offered[peer] = this.generation;
+    peers.writeAddress(peer, scratch, 0);
+    this.commands.offload(scratch, 0, peers.mappedAddress[peer], peers.mappedPort[peer], this.heardAt(peer));
+  }
+
+  private heardAt(peer: number): number {
+    return this.peers.lastReceived[peer];
+  }
+}
+
+/** Once in each is often enough to tell when a peer was heard, however many packets come in it. */
+function secondOf(instant: number): number {
+  return Math.floor(instant / FRESHNESS_MS);
+}
