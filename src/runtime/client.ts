@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
-import { ClientMachine, SOCKET } from '../core/client/index.ts';
+import { CLIENT_LIMITS, ClientMachine, SOCKET } from '../core/client/index.ts';
 import type {
   AttachedNetwork,
   ClientLimits,
@@ -17,6 +17,8 @@ import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
 import { ClientInterface } from './client-interface.ts';
 import type { DefaultRoute } from './client-interface.ts';
 import { Driver } from './driver.ts';
+import { FastPathUse } from './fast-path-use.ts';
+import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 
 export interface ClientSettings {
   /** At least one; all are asked at once, and the fastest that qualifies is used. */
@@ -42,12 +44,15 @@ export interface ClientSettings {
   /** RFC 1918 addresses count as global, for private clouds. */
   readonly allowPrivate?: boolean | undefined;
   readonly limits?: Partial<ClientLimits> | undefined;
+  /** Who carries the packets of verified peers. Default `auto`. */
+  readonly dataPath?: DataPathWish | undefined;
 }
 
 export interface ClientEvents {
   state: [ClientState, QualificationReason | undefined];
   address: [Ipv6 | undefined];
   'default-route': [boolean];
+  'data-path': [DataPath];
   /** Something a person should look at. */
   warning: [string];
   /** The client has ended by itself: its interface was taken away. */
@@ -71,6 +76,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
   private readonly monitor: NetworkMonitor;
+  private readonly fastPath: FastPathUse;
   private servers: readonly ServerCandidate[];
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
@@ -106,6 +112,9 @@ export class Client extends EventEmitter<ClientEvents> {
       ports.entropy,
     );
     this.driver = new Driver(this.machine, ports.clock, (event) => this.handleEvent(event));
+    this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
+      this.emit('data-path', path),
+    );
     this.monitor = ports.openNetworkMonitor();
   }
 
@@ -123,6 +132,14 @@ export class Client extends EventEmitter<ClientEvents> {
         );
         driver.attachTun(tun, (error) => this.emit('lost', error));
         await this.tunnel.setUp();
+        this.fastPath.open(() =>
+          ports.openFastPath({
+            tunnel: tun.name,
+            local: udp.local,
+            role: 'client',
+            peers: settings.limits?.trustedPeers ?? CLIENT_LIMITS.trustedPeers,
+          }),
+        );
       }
       this.monitor.start(() => this.networkStirred());
       driver.request((now) => this.machine.start(now));
@@ -191,6 +208,16 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.counters;
   }
 
+  /** Who carries the packets of verified peers. */
+  get dataPath(): DataPath {
+    return this.fastPath.dataPath;
+  }
+
+  /** What was carried past the machine, and is in none of {@link counters}. */
+  get carried(): CarriedTotals | undefined {
+    return this.fastPath.totals;
+  }
+
   /** Milliseconds on the clock of {@link PeerStatus}. */
   get now(): number {
     return this.driver.now;
@@ -255,6 +282,8 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private handleEvent(event: MachineEvent): void {
+    // While not qualified nothing is carried, though the address may be kept. CL-4
+    this.fastPath.port?.setOwn(this.state === 'qualified' ? this.address : undefined);
     switch (event.type) {
       case 'state':
         this.emit('state', event.state, event.reason);

@@ -2,13 +2,15 @@ import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { TUNNEL_MTU } from '../core/constants.ts';
 import type { PeerTable } from '../core/peer-table.ts';
-import { RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
+import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
 import type { RelayLimits } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { NetworkMonitor } from '../io/ports.ts';
 import { makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
+import { FastPathUse } from './fast-path-use.ts';
+import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 
 export interface RelaySettings {
   /** The outer IPv4 address; 0 leaves it to the system (for a host-specific relay behind a NAT). */
@@ -21,10 +23,13 @@ export interface RelaySettings {
   readonly trustCone?: boolean | undefined;
   readonly allowPrivate?: boolean | undefined;
   readonly limits?: RelayLimits | undefined;
+  /** Who carries the packets of verified clients. Default `auto`. */
+  readonly dataPath?: DataPathWish | undefined;
 }
 
 export interface RelayEvents {
   warning: [string];
+  'data-path': [DataPath];
   lost: [Error];
 }
 
@@ -39,6 +44,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private readonly machine: RelayMachine;
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
+  private readonly fastPath: FastPathUse;
   private monitor: NetworkMonitor | undefined;
   private localPort = 0;
 
@@ -52,7 +58,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     });
     this.machine = new RelayMachine(
       {
-        serve: settings.serve ?? hostPrefixes(ports.network.globalIpv6()),
+        serve: this.served,
         localAddress: errorSource(ports.network.globalIpv6()),
         directBubbles: settings.directBubbles ?? false,
         trustCone: settings.trustCone ?? false,
@@ -63,6 +69,9 @@ export class Relay extends EventEmitter<RelayEvents> {
       ports.entropy,
     );
     this.driver = new Driver(this.machine, ports.clock, () => {});
+    this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
+      this.emit('data-path', path),
+    );
   }
 
   /** Opens socket and interface and routes 2001::/32 into it. Rejects with what stands in the way. */
@@ -77,6 +86,15 @@ export class Relay extends EventEmitter<RelayEvents> {
       await ports.network.setUpTunnel(tun.name, TUNNEL_MTU);
       await ports.network.addAddress(tun.name, LINK_LOCAL, 64);
       await ports.network.addRoute(tun.name, { destination: TEREDO.address, prefixLength: TEREDO.length });
+      this.fastPath.open(() =>
+        ports.openFastPath({
+          tunnel: tun.name,
+          local: udp.local,
+          role: 'relay',
+          peers: (settings.limits ?? RELAY_LIMITS).peers.trusted,
+        }),
+      );
+      this.fastPath.port?.setServed(this.served);
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.networkChanged());
     } catch (error) {
@@ -91,6 +109,21 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   get counters(): Readonly<Record<string, number>> {
     return this.machine.counters;
+  }
+
+  /** Who carries the packets of verified clients. */
+  get dataPath(): DataPath {
+    return this.fastPath.dataPath;
+  }
+
+  /** What was carried past the machine, and is in none of {@link counters}. */
+  get carried(): CarriedTotals | undefined {
+    return this.fastPath.totals;
+  }
+
+  /** Whether the packets of a peer of {@link peers} may be carried by the kernel. */
+  isOffloaded(peer: number): boolean {
+    return this.machine.isOffloaded(peer);
   }
 
   get peers(): PeerTable {
@@ -116,9 +149,16 @@ export class Relay extends EventEmitter<RelayEvents> {
   private networkChanged(): void {
     const { settings, ports, machine } = this;
     this.policy.setSubnets(ports.network.ipv4Subnets());
-    const addresses = ports.network.globalIpv6();
-    machine.setHostAddresses(errorSource(addresses), ownAddresses(settings, ports));
-    if (settings.serve === undefined) machine.setServed(hostPrefixes(addresses));
+    machine.setHostAddresses(errorSource(ports.network.globalIpv6()), ownAddresses(settings, ports));
+    if (settings.serve !== undefined) return;
+    const { served } = this;
+    machine.setServed(served);
+    this.fastPath.port?.setServed(served);
+  }
+
+  /** Without other orders those of a host-specific relay: the host's own addresses. H-5 */
+  private get served(): readonly Ipv6Prefix[] {
+    return this.settings.serve ?? hostPrefixes(this.ports.network.globalIpv6());
   }
 }
 

@@ -1,0 +1,79 @@
+import type { OffloadingMachine } from '../core/machine.ts';
+import { EnvironmentError } from '../io/errors.ts';
+import type { FastPath } from '../io/ports.ts';
+import type { Driver } from './driver.ts';
+
+/** `kernel`: or fail to start; `auto`: the kernel where it can, else this process; `user`: this process. */
+export type DataPathWish = 'auto' | 'kernel' | 'user';
+
+/** Who carries the packets of verified peers; where it is not the kernel, why, unless that was the wish. */
+export type DataPath = { readonly kind: 'kernel' } | { readonly kind: 'user'; readonly reason?: string };
+
+/** What the kernel carries and has carried, as far as it is reported yet. */
+export interface CarriedTotals {
+  /** Peers in the kernel's table. */
+  readonly peers: number;
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+  readonly sentPackets: number;
+  readonly sentBytes: number;
+  /** What was done with packets in the kernel, by reason; empty when it has ended. */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** One role's use of a fast path: as it was wished, as far as it can be had, for as long as it lasts. */
+export class FastPathUse {
+  private readonly wish: DataPathWish;
+  private readonly driver: Driver;
+  private readonly machine: OffloadingMachine;
+  private readonly onChange: (path: DataPath) => void;
+  private opened: FastPath | undefined;
+  private path: DataPath;
+
+  /** `onChange`: the fast path has ended by itself. */
+  constructor(
+    wish: DataPathWish | undefined,
+    driver: Driver,
+    machine: OffloadingMachine,
+    onChange: (path: DataPath) => void,
+  ) {
+    this.wish = wish ?? 'auto';
+    this.driver = driver;
+    this.machine = machine;
+    this.onChange = onChange;
+    this.path = this.wish === 'user' ? { kind: 'user' } : { kind: 'user', reason: 'not started' };
+  }
+
+  /** While it is in use. */
+  get port(): FastPath | undefined {
+    return this.path.kind === 'kernel' ? this.opened : undefined;
+  }
+
+  get dataPath(): DataPath {
+    return this.path;
+  }
+
+  /** Undefined where there never was one. */
+  get totals(): CarriedTotals | undefined {
+    if (this.opened === undefined) return undefined;
+    const { port } = this;
+    return { peers: port?.size ?? 0, ...this.driver.carried, counters: { ...port?.counters } };
+  }
+
+  /** Throws why there is none, where the wish allows no other. */
+  open(open: () => FastPath): void {
+    if (this.wish === 'user') return;
+    try {
+      this.opened = open();
+    } catch (error) {
+      if (this.wish === 'kernel' || !(error instanceof EnvironmentError)) throw error;
+      this.path = { kind: 'user', reason: error.message };
+      return;
+    }
+    this.path = { kind: 'kernel' };
+    this.driver.attachFastPath(this.opened, this.machine, (reason) => {
+      this.path = { kind: 'user', reason: reason.message };
+      this.onChange(this.path);
+    });
+  }
+}

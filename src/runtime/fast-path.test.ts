@@ -1,0 +1,239 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { data, seededEntropy, v4, v6 } from '../../test/support/client-rig.ts';
+import { MemoryClock } from '../io/memory-clock.ts';
+import { MemoryPorts } from '../io/memory-ports.ts';
+import { MemoryIpv4Network } from '../io/memory-udp.ts';
+import type { Ipv6 } from '../wire/index.ts';
+import { Client } from './client.ts';
+import type { ClientSettings } from './client.ts';
+import { ALL_NATIVE, Relay } from './relay.ts';
+import type { RelaySettings } from './relay.ts';
+import { Server } from './server.ts';
+
+const [PRIMARY, SECONDARY] = [v4('203.0.113.120'), v4('203.0.113.121')];
+const [HOST_A, HOST_B, HOST_R] = [v4('192.0.2.10'), v4('192.0.2.11'), v4('203.0.113.130')];
+const NATIVE = v6('2001:db8::1');
+
+/** A network with a server, and time that passes when the test says so. */
+class Net {
+  readonly clock = new MemoryClock();
+  private readonly wire = new MemoryIpv4Network();
+  private seed = 1;
+
+  static async open(): Promise<Net> {
+    const net = new Net();
+    const server = new Server({ address: PRIMARY, secondary: SECONDARY }, net.host(PRIMARY, SECONDARY));
+    onTestFinished(() => server.close());
+    await server.start();
+    return net;
+  }
+
+  host(...addresses: [number, ...number[]]): MemoryPorts {
+    return new MemoryPorts(this.wire, addresses, seededEntropy(this.seed++), this.clock);
+  }
+
+  async client(ports: MemoryPorts, settings: Partial<ClientSettings> = {}): Promise<Client> {
+    const client = new Client(
+      {
+        servers: [{ primary: PRIMARY, secondary: SECONDARY }],
+        interface: 'teredo',
+        localDiscovery: false,
+        ...settings,
+      },
+      ports,
+    );
+    onTestFinished(() => client.close());
+    await client.start();
+    await this.pass(500);
+    expect(client.state).toBe('qualified');
+    return client;
+  }
+
+  async relay(ports: MemoryPorts, settings: Partial<RelaySettings> = {}): Promise<Relay> {
+    const relay = new Relay(
+      { address: HOST_R, port: 3545, interface: 'teredo', serve: ALL_NATIVE, ...settings },
+      ports,
+    );
+    onTestFinished(() => relay.close());
+    await relay.start();
+    return relay;
+  }
+
+  async pass(milliseconds: number): Promise<void> {
+    for (let left = milliseconds; left > 0; left -= 100) {
+      this.clock.advance(Math.min(100, left));
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Sends a packet of that size from behind a tunnel; how it came out at the other. */
+  async send(
+    from: MemoryPorts,
+    to: MemoryPorts,
+    packet: Uint8Array,
+    [out, into] = ['teredo', 'teredo'],
+  ): Promise<boolean> {
+    const before = to.tuns.get(into)!.delivered.length;
+    from.tuns.get(out)!.offer(packet);
+    await this.pass(100);
+    const got = to.tuns.get(into)!.delivered.slice(before);
+    return got.length === 1 && Buffer.compare(got[0]!, packet) === 0;
+  }
+}
+
+/** Two clients that know each other. */
+async function pair(settings: Partial<ClientSettings> = {}) {
+  const net = await Net.open();
+  const [a, b] = [net.host(HOST_A), net.host(HOST_B)];
+  const [alice, bob] = [await net.client(a, settings), await net.client(b, settings)];
+  const ahead = (): Uint8Array => data(alice.address!, bob.address!);
+  const back = (): Uint8Array => data(bob.address!, alice.address!);
+  expect(await net.send(a, b, ahead())).toBe(true);
+  expect(await net.send(b, a, back())).toBe(true);
+  return { net, a, b, alice, bob, ahead, back };
+}
+
+function carriedOut(ports: MemoryPorts): number {
+  return [...ports.fastPaths].reduce((sum, { counters }) => sum + counters['carriedOut']!, 0);
+}
+
+test('packets between clients that know each other pass by both machines', async () => {
+  const { net, a, b, alice, bob, ahead, back } = await pair();
+  expect(alice.dataPath).toEqual({ kind: 'kernel' });
+  const [sent, delivered] = [alice.counters['sentPackets'], bob.counters['deliveredPackets']];
+  const before = carriedOut(a);
+  for (let i = 0; i < 5; i++) {
+    expect(await net.send(a, b, ahead())).toBe(true);
+    expect(await net.send(b, a, back())).toBe(true);
+  }
+  expect(carriedOut(a) - before).toBe(5);
+  expect([alice.counters['sentPackets'], bob.counters['deliveredPackets']]).toEqual([sent, delivered]);
+  expect([...alice.peers()].map(({ offloaded }) => offloaded)).toEqual([true]);
+});
+
+test('CL-60: what is carried keeps peers valid, without a bubble', async () => {
+  const { net, a, b, alice, ahead, back } = await pair();
+  const bubbles = alice.counters['sentDirectBubbles'];
+  for (let second = 0; second < 90; second++) {
+    expect(await net.send(a, b, ahead())).toBe(true);
+    expect(await net.send(b, a, back())).toBe(true);
+    await net.pass(800);
+  }
+  expect(alice.counters['sentDirectBubbles']).toBe(bubbles);
+  expect([...alice.peers()][0]).toMatchObject({ state: 'valid' });
+  await net.pass(1_000);
+  expect(alice.carried).toMatchObject({ peers: 1 });
+  expect(alice.carried!.sentPackets).toBeGreaterThan(85);
+  expect(alice.carried!.receivedBytes).toBeGreaterThan(85 * 60);
+});
+
+test('a relay and a client carry for each other', async () => {
+  const net = await Net.open();
+  const [a, r] = [net.host(HOST_A), net.host(HOST_R)];
+  const client = await net.client(a);
+  const relay = await net.relay(r);
+  const inward = (): Uint8Array => data(NATIVE, client.address!);
+  expect(await net.send(r, a, inward())).toBe(true);
+  expect(relay.dataPath).toEqual({ kind: 'kernel' });
+  const relayed = relay.counters['relayedToClients'];
+  for (let i = 0; i < 3; i++) expect(await net.send(r, a, inward())).toBe(true);
+  expect(relay.counters['relayedToClients']).toBe(relayed);
+  expect(carriedOut(r)).toBe(3);
+  expect(relay.isOffloaded(relay.peers.find(client.address!, 0))).toBe(true);
+});
+
+test("H-5: a host-specific relay's addresses are followed", async () => {
+  const net = await Net.open();
+  const [a, r] = [net.host(HOST_A), net.host(HOST_R)];
+  r.network.nativeAddresses = [NATIVE];
+  const client = await net.client(a);
+  await net.relay(r, { serve: undefined });
+  const other = v6('2001:db8::2');
+  const from = (source: Ipv6): Promise<boolean> => net.send(r, a, data(source, client.address!));
+  expect([await from(NATIVE), await from(NATIVE), carriedOut(r)]).toEqual([true, true, 1]);
+  r.network.nativeAddresses = [other];
+  r.networkChanged();
+  expect([await from(NATIVE), await from(other), carriedOut(r)]).toEqual([false, true, 2]);
+});
+
+test('what was forgotten is offered anew, and nothing is lost', async () => {
+  const { net, a, b, ahead } = await pair();
+  const [fastPath] = a.fastPaths;
+  const before = carriedOut(a);
+  fastPath!.reset();
+  expect(fastPath!.size).toBe(0);
+  expect(await net.send(a, b, ahead())).toBe(true);
+  expect(fastPath!.size).toBe(1);
+  expect(await net.send(a, b, ahead())).toBe(true);
+  expect(carriedOut(a) - before).toBe(1);
+});
+
+test('when the fast path is lost the machine goes on, and says why', async () => {
+  const { net, a, b, alice, ahead, back } = await pair();
+  const said: unknown[] = [];
+  alice.on('data-path', (path) => said.push(path));
+  const [fastPath] = a.fastPaths;
+  expect(await net.send(a, b, ahead())).toBe(true);
+  fastPath!.lose(new Error('somebody took it away'));
+  for (let i = 0; i < 3; i++) {
+    expect(await net.send(a, b, ahead())).toBe(true);
+    expect(await net.send(b, a, back())).toBe(true);
+  }
+  expect(said).toEqual([{ kind: 'user', reason: 'somebody took it away' }]);
+  expect(alice.dataPath).toEqual(said[0]);
+  expect([...alice.peers()].map(({ offloaded }) => offloaded)).toEqual([false]);
+  expect(alice.carried).toMatchObject({ peers: 0, counters: {} });
+  expect(alice.carried!.sentPackets).toBeGreaterThan(0);
+});
+
+test('CL-4: nothing is carried while the client is not qualified, though its address is kept', async () => {
+  const { net, a, b, ahead } = await pair();
+  const before = carriedOut(a);
+  a.network.subnets = [{ address: HOST_A, prefixLength: 25, interface: 'eth0' }];
+  a.networkChanged();
+  net.clock.advance(300);
+  a.tuns.get('teredo')!.offer(ahead());
+  expect(carriedOut(a)).toBe(before);
+  await net.pass(1_000);
+  expect(await net.send(a, b, ahead())).toBe(true);
+  expect(carriedOut(a)).toBeGreaterThan(before);
+});
+
+test('two clients on one machine do not disturb each other', async () => {
+  const net = await Net.open();
+  const [a, b] = [net.host(HOST_A), net.host(HOST_B)];
+  const first = await net.client(a, { interface: 'one' });
+  const second = await net.client(a, { interface: 'two' });
+  const bob = await net.client(b);
+  const meet = async (client: Client, name: string): Promise<void> => {
+    expect(await net.send(a, b, data(client.address!, bob.address!), [name, 'teredo'])).toBe(true);
+    expect(await net.send(b, a, data(bob.address!, client.address!), ['teredo', name])).toBe(true);
+  };
+  await meet(first, 'one');
+  await meet(second, 'two');
+  await meet(first, 'one');
+  await meet(second, 'two');
+  const [one, two] = [...a.fastPaths].map(({ counters }) => counters['carriedOut']!);
+  expect(one).toBeGreaterThan(0);
+  expect(two).toBe(one);
+  await first.close();
+  expect(a.fastPaths.size).toBe(1);
+  await meet(second, 'two');
+  expect(carriedOut(a)).toBe(two! + 1);
+});
+
+test('--data-path: user never asks for the kernel, auto says why not, kernel fails', async () => {
+  const net = await Net.open();
+  const ports = net.host(HOST_A);
+  const user = await net.client(ports, { dataPath: 'user', interface: 'one' });
+  expect([user.dataPath, user.carried, ports.fastPaths.size]).toEqual([{ kind: 'user' }, undefined, 0]);
+  ports.noFastPath = 'no CAP_BPF';
+  const auto = await net.client(ports, { dataPath: 'auto', interface: 'two' });
+  expect(auto.dataPath).toEqual({ kind: 'user', reason: 'no CAP_BPF' });
+  await expect(net.relay(net.host(HOST_R), { dataPath: 'kernel' })).resolves.toBeDefined();
+  await expect(net.client(ports, { dataPath: 'kernel', interface: 'three' })).rejects.toMatchObject({
+    code: 'no-kernel-path',
+    message: 'no CAP_BPF',
+  });
+  expect(ports.tuns.has('three')).toBe(false);
+});
