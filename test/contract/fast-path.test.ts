@@ -1,0 +1,351 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { MemoryPorts } from '../../src/io/memory-ports.ts';
+import { MemoryIpv4Network } from '../../src/io/memory-udp.ts';
+import type { CarriedBatch, Clock, FastPath } from '../../src/io/ports.ts';
+import { systemClock } from '../../src/io/system-clock.ts';
+import { formatEndpoint, parsePrefix } from '../../src/wire/index.ts';
+import type { Endpoint } from '../../src/wire/index.ts';
+import { bubble, data, seededEntropy, v4, v6 } from '../support/client-rig.ts';
+import { eventually } from '../support/eventually.ts';
+import { join } from '../support/machine-rig.ts';
+
+/** One host with a tunnel, a socket and a fast path between them, and another host on its uplink where the peer is. */
+interface Rig {
+  readonly fastPath: FastPath;
+  readonly clock: Clock;
+  /** Where the peer's datagrams come from, and where the host's socket is for it. */
+  readonly peer: Endpoint;
+  readonly hostSends: (packet: Uint8Array) => void;
+  readonly peerSends: (payload: Uint8Array) => void;
+  /** IPv6 packets out of the tunnel; payloads, with where they came from. */
+  readonly hostGot: () => Uint8Array[];
+  readonly peerGot: () => Uint8Array[];
+  readonly peerHeardFrom: () => string[];
+  readonly socketPair: string;
+  /** What came to user space instead. */
+  readonly fromTunnel: Uint8Array[];
+  readonly fromSocket: Uint8Array[];
+  /** The host's ways out change. */
+  readonly changeWays: () => Promise<void> | void;
+}
+
+const OWN = v6('2001:0:cb00:7178::1');
+const PEER = v6('2001:0:cb00:7178::2');
+const STRANGER = v6('2001:0:cb00:7178::3');
+const NATIVE = v6('2001:db8::1');
+
+/** Every adapter passes the same. `open` cleans up with onTestFinished. */
+const RIGS: readonly { name: string; skipped: boolean; open: (role: 'client' | 'relay') => Promise<Rig> }[] =
+  [{ name: 'memory', skipped: false, open: memoryRig }];
+
+for (const { name, skipped, open } of RIGS) {
+  describe.skipIf(skipped)(`FastPath: ${name}`, () => {
+    /** With OWN set and PEER offered, heard just now. */
+    async function started(role: 'client' | 'relay' = 'client'): Promise<Started> {
+      const rig = await open(role);
+      const running = new Started(rig);
+      if (role === 'client') rig.fastPath.setOwn(OWN);
+      else rig.fastPath.setServed([parsePrefix('2000::/3')!]);
+      running.offer();
+      return running;
+    }
+
+    test("carries the host's packets to the peer as they are, from the socket's pair", async () => {
+      const { rig } = await started();
+      for (let size = 60; size <= 1_280; size += 61) rig.hostSends(data(OWN, PEER, size));
+      await eventually(() => expect(rig.peerGot()).toHaveLength(21));
+      expect(rig.peerGot()).toEqual(Array.from({ length: 21 }, (_, i) => data(OWN, PEER, 60 + 61 * i)));
+      expect(new Set(rig.peerHeardFrom())).toEqual(new Set([rig.socketPair]));
+      expect(rig.fromTunnel).toEqual([]);
+    });
+
+    test("carries the peer's packets to the host as they are", async () => {
+      const { rig } = await started();
+      for (let size = 60; size <= 1_280; size += 61) rig.peerSends(data(PEER, OWN, size));
+      await eventually(() => expect(rig.hostGot()).toHaveLength(21));
+      expect(rig.hostGot()).toEqual(Array.from({ length: 21 }, (_, i) => data(PEER, OWN, 60 + 61 * i)));
+      expect(rig.fromSocket).toEqual([]);
+    });
+
+    test("a relay's: between clients and what is served, which Teredo never is", async () => {
+      const { rig } = await started('relay');
+      rig.hostSends(data(NATIVE, PEER));
+      rig.peerSends(data(PEER, NATIVE));
+      rig.peerSends(data(PEER, STRANGER));
+      await eventually(() => expect(rig.peerGot()).toEqual([data(NATIVE, PEER)]));
+      await eventually(() => expect(rig.hostGot()).toEqual([data(PEER, NATIVE)]));
+      await eventually(() => expect(rig.fromSocket).toEqual([data(PEER, STRANGER)]));
+    });
+
+    test('a relay serves what it is told, from when it is told', async () => {
+      const { rig } = await started('relay');
+      rig.fastPath.setServed([parsePrefix('2001:db8:1::/48')!]);
+      rig.hostSends(data(NATIVE, PEER));
+      await eventually(() => expect(rig.fromTunnel).toEqual([data(NATIVE, PEER)]));
+      expect(rig.peerGot()).toEqual([]);
+    });
+
+    test('what the host sends and it does not know goes through the tunnel', async () => {
+      const { rig } = await started();
+      const left = [data(OWN, STRANGER), data(STRANGER, PEER)];
+      for (const packet of left) rig.hostSends(packet);
+      await eventually(() => expect(rig.fromTunnel).toEqual(left));
+      expect(rig.peerGot()).toEqual([]);
+    });
+
+    test('what arrives and it does not know goes through the socket', async () => {
+      const { rig } = await started();
+      const plain = data(PEER, OWN);
+      const left = [
+        bubble(PEER, OWN),
+        data(STRANGER, OWN),
+        data(PEER, STRANGER),
+        join(plain, Uint8Array.of(1, 0)),
+        join(Uint8Array.of(0, 0, 1, 2, 3, 4, 5, 6), plain),
+        plain.slice(0, 50),
+        Uint8Array.of(1),
+      ];
+      for (const payload of left) rig.peerSends(payload);
+      await eventually(() => expect(rig.fromSocket).toEqual(left));
+      expect(rig.hostGot()).toEqual([]);
+    });
+
+    test('CL-60, R-26: nothing to and from a peer that was not heard for 30 s, until it is', async () => {
+      const running = await started();
+      const { rig } = running;
+      running.unload().offer({ heardAt: rig.clock.now() - 30_000 });
+      rig.hostSends(data(OWN, PEER));
+      rig.peerSends(data(PEER, OWN));
+      await eventually(() => expect(rig.fromTunnel).toHaveLength(1));
+      await eventually(() => expect(rig.fromSocket).toHaveLength(1));
+      running.offer();
+      rig.hostSends(data(OWN, PEER));
+      rig.peerSends(data(PEER, OWN));
+      await eventually(() => expect([rig.peerGot().length, rig.hostGot().length]).toEqual([1, 1]));
+    });
+
+    test('said again with an older time, what is known stands', async () => {
+      const running = await started();
+      running.offer({ heardAt: running.rig.clock.now() - 40_000 });
+      running.rig.hostSends(data(OWN, PEER));
+      await eventually(() => expect(running.rig.peerGot()).toHaveLength(1));
+    });
+
+    test('silent for 3 s although sent to: one packet goes to user space, which asks', async () => {
+      const running = await started();
+      const { rig } = running;
+      running.unload().offer({ heardAt: rig.clock.now() - 5_000 });
+      for (let i = 0; i < 3; i++) rig.hostSends(data(OWN, PEER, 60 + i));
+      await eventually(() => expect(rig.peerGot()).toEqual([data(OWN, PEER, 60), data(OWN, PEER, 62)]));
+      await eventually(() => expect(rig.fromTunnel).toEqual([data(OWN, PEER, 61)]));
+    });
+
+    test('a peer that is offered elsewhere is sent to there, and no more taken from where it was', async () => {
+      const running = await started();
+      const { rig } = running;
+      running.offer({ port: rig.peer.port ^ 1 });
+      rig.peerSends(data(PEER, OWN));
+      rig.hostSends(data(OWN, PEER));
+      await eventually(() => expect(rig.fromSocket).toEqual([data(PEER, OWN)]));
+      await eventually(() => expect(rig.fastPath.counters['carriedOut']).toBe(1));
+      expect(rig.peerGot()).toEqual([]);
+    });
+
+    test('takes effect with the flush', async () => {
+      const { rig } = await started();
+      rig.fastPath.unload(PEER, 0);
+      rig.hostSends(data(OWN, PEER));
+      await eventually(() => expect(rig.peerGot()).toHaveLength(1));
+      rig.fastPath.flush();
+      rig.hostSends(data(OWN, PEER));
+      await eventually(() => expect(rig.fromTunnel).toHaveLength(1));
+      expect(rig.peerGot()).toHaveLength(1);
+    });
+
+    test('copies what it is told at once', async () => {
+      const { rig } = await started();
+      const bytes = join(Uint8Array.of(9), PEER);
+      rig.fastPath.unload(bytes, 1);
+      rig.fastPath.offload(bytes, 1, rig.peer.address, rig.peer.port, rig.clock.now());
+      bytes.fill(0);
+      rig.fastPath.flush();
+      expect(rig.fastPath.size).toBe(1);
+      rig.hostSends(data(OWN, PEER));
+      await eventually(() => expect(rig.peerGot()).toHaveLength(1));
+    });
+
+    test('without an address of its own it carries nothing', async () => {
+      const { rig } = await started();
+      rig.fastPath.setOwn(undefined);
+      rig.hostSends(data(OWN, PEER));
+      rig.peerSends(data(PEER, OWN));
+      await eventually(() => expect([rig.fromTunnel.length, rig.fromSocket.length]).toEqual([1, 1]));
+      rig.fastPath.setOwn(OWN);
+      rig.hostSends(data(OWN, PEER));
+      await eventually(() => expect(rig.peerGot()).toHaveLength(1));
+    });
+
+    test('reports when and how much, later than any call', async () => {
+      const { rig, reports } = await started();
+      const before = rig.clock.now();
+      for (let i = 0; i < 4; i++) rig.hostSends(data(OWN, PEER, 100));
+      rig.peerSends(data(PEER, OWN, 200));
+      await eventually(() => expect([rig.peerGot().length, rig.hostGot().length]).toEqual([4, 1]));
+      expect(reports).toEqual([]);
+      const after = rig.clock.now();
+      rig.fastPath.unload(PEER, 0);
+      rig.fastPath.flush();
+      expect(reports).toEqual([]);
+      await eventually(() => expect(totalOf(reports, 'receivedPackets')).toBe(1));
+      expect(reports.every(({ peer }) => Buffer.compare(peer, PEER) === 0)).toBe(true);
+      expect(totalOf(reports, 'sentPackets')).toBe(4);
+      expect(totalOf(reports, 'sentBytes')).toBe(400);
+      expect(totalOf(reports, 'receivedBytes')).toBe(200);
+      for (const at of [reports.at(-1)!.receivedAt, Math.max(...reports.map(({ sentAt }) => sentAt))]) {
+        expect(at).toBeGreaterThan(before - GRAIN_MS);
+        expect(at).toBeLessThan(after + GRAIN_MS);
+      }
+    });
+
+    test('when the ways out change it reports, forgets, and says so', async () => {
+      const running = await started();
+      const { rig, reports, said } = running;
+      rig.hostSends(data(OWN, PEER));
+      await eventually(() => expect(rig.peerGot()).toHaveLength(1));
+      await rig.changeWays();
+      await eventually(() => expect(said).toContain('reset'));
+      expect(said.indexOf('carried')).toBeLessThan(said.indexOf('reset'));
+      expect(totalOf(reports, 'sentPackets')).toBe(1);
+      expect(rig.fastPath.size).toBe(0);
+      running.offer();
+      rig.hostSends(data(OWN, PEER));
+      await eventually(() => expect(rig.peerGot()).toHaveLength(2));
+    });
+
+    test('once closed it carries and says nothing more', async () => {
+      const { rig, said } = await started();
+      rig.fastPath.close();
+      rig.fastPath.close();
+      rig.fastPath.flush();
+      rig.hostSends(data(OWN, PEER));
+      rig.peerSends(data(PEER, OWN));
+      await eventually(() => expect([rig.fromTunnel.length, rig.fromSocket.length]).toEqual([1, 1]));
+      expect(said).toEqual([]);
+    });
+  });
+}
+
+/** The kernel's clock of last packets ticks this coarsely. */
+const GRAIN_MS = 20;
+
+interface Report {
+  readonly peer: Uint8Array;
+  readonly receivedAt: number;
+  readonly sentAt: number;
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+  readonly sentPackets: number;
+  readonly sentBytes: number;
+}
+
+/** A fast path that was started, and what it has said since. */
+class Started {
+  readonly rig: Rig;
+  readonly reports: Report[] = [];
+  readonly said: string[] = [];
+
+  constructor(rig: Rig) {
+    this.rig = rig;
+    rig.fastPath.start({
+      onCarried: (batch) => {
+        this.said.push('carried');
+        for (let i = 0; i < batch.count; i++) this.reports.push(reportOf(batch, i));
+      },
+      onReset: () => this.said.push('reset'),
+      onLost: () => this.said.push('lost'),
+    });
+  }
+
+  offer({ heardAt = this.rig.clock.now(), port = this.rig.peer.port } = {}): this {
+    this.rig.fastPath.offload(PEER, 0, this.rig.peer.address, port, heardAt);
+    this.rig.fastPath.flush();
+    return this;
+  }
+
+  unload(): this {
+    this.rig.fastPath.unload(PEER, 0);
+    this.rig.fastPath.flush();
+    return this;
+  }
+}
+
+function reportOf(batch: CarriedBatch, i: number): Report {
+  return {
+    peer: batch.buffer.slice(16 * i, 16 * i + 16),
+    receivedAt: batch.receivedAt[i]!,
+    sentAt: batch.sentAt[i]!,
+    receivedPackets: batch.receivedPackets[i]!,
+    receivedBytes: batch.receivedBytes[i]!,
+    sentPackets: batch.sentPackets[i]!,
+    sentBytes: batch.sentBytes[i]!,
+  };
+}
+
+function totalOf(
+  reports: readonly Report[],
+  what: 'receivedPackets' | 'receivedBytes' | 'sentPackets' | 'sentBytes',
+): number {
+  return reports.reduce((sum, report) => sum + report[what], 0);
+}
+
+async function memoryRig(role: 'client' | 'relay'): Promise<Rig> {
+  const wire = new MemoryIpv4Network();
+  const [hostAddress, peerAddress] = [v4('192.0.2.1'), v4('192.0.2.2')];
+  const ports = new MemoryPorts(wire, [hostAddress], seededEntropy(), systemClock);
+  const tun = ports.openTun('teredo');
+  const udp = ports.openUdp({ address: 0, port: 0 });
+  const far = wire.bind(peerAddress, 5_000, peerAddress);
+  const fastPath = ports.openFastPath({ tunnel: 'teredo', local: udp.local, role, peers: 16 });
+  onTestFinished(() => fastPath.close());
+  const [peerGot, peerHeardFrom, fromTunnel, fromSocket]: [
+    Uint8Array[],
+    string[],
+    Uint8Array[],
+    Uint8Array[],
+  ] = [[], [], [], []];
+  far.start((batch) => {
+    for (let i = 0; i < batch.count; i++) {
+      peerGot.push(batch.buffer.slice(batch.offsets[i], batch.offsets[i]! + batch.lengths[i]!));
+      peerHeardFrom.push(formatEndpoint({ address: batch.addresses[i]!, port: batch.ports[i]! }));
+    }
+  });
+  tun.start(
+    ({ count, buffer, offsets, lengths }) => {
+      for (let i = 0; i < count; i++) fromTunnel.push(buffer.slice(offsets[i], offsets[i]! + lengths[i]!));
+    },
+    (error) => {
+      throw error;
+    },
+  );
+  udp.start(({ count, buffer, offsets, lengths }) => {
+    for (let i = 0; i < count; i++) fromSocket.push(buffer.slice(offsets[i], offsets[i]! + lengths[i]!));
+  });
+  const here = { address: hostAddress, port: udp.local.port };
+  return {
+    fastPath,
+    clock: systemClock,
+    peer: { address: peerAddress, port: 5_000 },
+    hostSends: (packet) => tun.offer(packet),
+    peerSends: (payload) => {
+      far.send(payload, 0, payload.length, here.address, here.port);
+      far.flush();
+    },
+    hostGot: () => tun.delivered,
+    peerGot: () => peerGot,
+    peerHeardFrom: () => peerHeardFrom,
+    socketPair: formatEndpoint(here),
+    fromTunnel,
+    fromSocket,
+    changeWays: () => fastPath.reset(),
+  };
+}
