@@ -9,6 +9,7 @@ export function peerStatus(peer: MachinePeer, now: number): PeerStatus {
     ...(peer.mapped === undefined ? {} : { mapped: formatEndpoint(peer.mapped) }),
     trusted: peer.trusted,
     local: peer.local !== undefined,
+    offloaded: peer.offloaded,
     ...secondsAgo(peer.lastReceivedMs, peer.lastSentMs, now),
   };
 }

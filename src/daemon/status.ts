@@ -12,9 +12,21 @@ export interface DaemonStatus {
   readonly counters: Readonly<Record<string, number>>;
 }
 
+/** Who carries the packets of verified peers. */
 export interface DataPath {
   readonly inUse: 'user' | 'kernel';
-  readonly reason: string;
+  /** Why it is not the kernel; absent where that is what was asked for. */
+  readonly reason?: string;
+  /** What the kernel carries now, and has carried: none of it is in `counters` of the daemon. */
+  readonly carried?: {
+    readonly peers: number;
+    readonly receivedPackets: number;
+    readonly receivedBytes: number;
+    readonly sentPackets: number;
+    readonly sentBytes: number;
+  };
+  /** What the kernel did with packets, by reason. */
+  readonly counters?: Readonly<Record<string, number>>;
 }
 
 export interface PeerCounts {
@@ -66,6 +78,8 @@ export interface PeerStatus {
   readonly mapped?: string;
   readonly trusted: boolean;
   readonly local: boolean;
+  /** Its packets may be carried by the kernel. */
+  readonly offloaded: boolean;
   /** Seconds since the last packet from it and to it; absent where there was none. */
   readonly receivedSecondsAgo?: number;
   readonly sentSecondsAgo?: number;

@@ -23,11 +23,12 @@ export function peersCommand(): Command {
         return;
       }
       printColumns(
-        ['PEER', 'SENT TO', 'STATE', 'HEARD', 'SENT'],
+        ['PEER', 'SENT TO', 'STATE', 'PATH', 'HEARD', 'SENT'],
         answer.peers.map((peer) => [
           peer.address,
           peer.mapped ?? '-',
           peer.trusted ? (peer.local ? 'trusted, local' : 'trusted') : 'unverified',
+          peer.offloaded ? 'kernel' : 'user',
           ago(peer.receivedSecondsAgo),
           ago(peer.sentSecondsAgo),
         ]),

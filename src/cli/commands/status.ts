@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../daemon/status.ts';
+import { dataPathRows } from '../data-path.ts';
 import { explainReason, stateInWords } from '../explain.ts';
 import { formatSpan, printJson, printLine, printTable } from '../output.ts';
 import { askDaemons } from './ask-daemon.ts';
@@ -61,7 +62,7 @@ function clientRows(status: ClientStatus): [string, string][] {
     ['default route', status.defaultRoute ? 'yes' : 'no, only 2001::/32'],
     ['refresh', formatSpan(status.refreshIntervalSeconds)],
     ['peers', `${status.peers.trusted} trusted, ${status.peers.unverified} unverified`],
-    ['data path', `${status.dataPath.inUse} (${status.dataPath.reason})`],
+    ...dataPathRows(status.dataPath),
   );
   return rows;
 }
@@ -82,6 +83,6 @@ function relayRows(status: RelayStatus): [string, string][] {
     ['interface', status.interface],
     ['serves', status.serves.join(', ')],
     ['peers', `${status.peers.trusted} trusted, ${status.peers.unverified} unverified`],
-    ['data path', `${status.dataPath.inUse} (${status.dataPath.reason})`],
+    ...dataPathRows(status.dataPath),
   ];
 }

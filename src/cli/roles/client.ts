@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
@@ -7,6 +7,8 @@ import type { ClientStatus, PeersStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { ServerCandidate } from '../../core/client/index.ts';
+import type { DataPathWish } from '../../runtime/fast-path-use.ts';
+import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { explainReason } from '../explain.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
@@ -38,7 +40,7 @@ interface ClientOptions {
   readonly clientId?: string;
   readonly secretFile?: string;
   readonly allowPrivate?: boolean;
-  readonly dataPath: 'auto' | 'user' | 'kernel';
+  readonly dataPath: DataPathWish;
 }
 
 /** `teredo client` */
@@ -68,11 +70,7 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--client-id <id>', 'identifier for a server that asks for a key')
     .option('--secret-file <file>', 'file that holds the key')
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
-    .addOption(
-      new Option('--data-path <path>', 'how packets are carried')
-        .choices(['auto', 'user', 'kernel'])
-        .default('auto'),
-    )
+    .addOption(dataPathOption())
     .action(async (options: ClientOptions) => {
       const settings = await settingsOf(options);
       const resolve = (): Promise<ServerCandidate[]> =>
@@ -97,6 +95,7 @@ async function settingsOf(options: ClientOptions): Promise<ClientSettings> {
     limits: limitsWith(CLIENT_LIMITS, options.limit),
     secret: readSecret(options.clientId, options.secretFile),
     allowPrivate: options.allowPrivate,
+    dataPath: options.dataPath,
   };
 }
 
@@ -131,6 +130,7 @@ class ClientRole implements Role {
         );
       }
     });
+    client.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
     client.on('warning', (message) => say(`warning: ${message}`));
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
   }
@@ -180,7 +180,7 @@ class ClientRole implements Role {
       defaultRoute: client.hasDefaultRoute,
       refreshIntervalSeconds: client.refreshIntervalMs / 1000,
       peers: countPeers(client),
-      dataPath: { inUse: 'user', reason: 'this version has no kernel path' },
+      dataPath: dataPathStatus(client),
       counters: client.counters,
     };
   }

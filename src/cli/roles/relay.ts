@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { ALL_NATIVE, Relay } from '../../runtime/relay.ts';
 import type { RelaySettings } from '../../runtime/relay.ts';
@@ -8,6 +8,8 @@ import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { PeersStatus, PeerStatus, RelayStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
+import type { DataPathWish } from '../../runtime/fast-path-use.ts';
+import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
 import { EXIT } from '../exit-codes.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
@@ -26,7 +28,7 @@ interface RelayOptions {
   readonly trustCone?: boolean;
   readonly limit?: LimitValues;
   readonly allowPrivate?: boolean;
-  readonly dataPath: 'auto' | 'user' | 'kernel';
+  readonly dataPath: DataPathWish;
 }
 
 /** `teredo relay` */
@@ -67,11 +69,7 @@ function common(command: Command, role: string): Command {
     .option('--name <name>', `name of this daemon, for "teredo status" (default: ${role})`, nameValue)
     .option('--trust-cone', "believe a client's cone bit and send it packets at once, as before RFC 5991")
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
-    .addOption(
-      new Option('--data-path <path>', 'how packets are carried')
-        .choices(['auto', 'user', 'kernel'])
-        .default('auto'),
-    );
+    .addOption(dataPathOption());
   return addLimitOption(options, RELAY_LIMITS);
 }
 
@@ -89,6 +87,7 @@ function run(
     trustCone: options.trustCone,
     limits: limitsWith(RELAY_LIMITS, options.limit),
     allowPrivate: options.allowPrivate,
+    dataPath: options.dataPath,
   };
   return runRole(role, options.name, (running) => new RelayRole(role, settings, running));
 }
@@ -100,6 +99,7 @@ class RelayRole implements Role {
   constructor(role: 'relay' | 'host-relay', settings: RelaySettings, running: RunningRole) {
     this.role = role;
     this.relay = new Relay(settings, kernelPorts());
+    this.relay.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
     this.relay.on('warning', (message) => say(`warning: ${message}`));
     this.relay.on('lost', (error) => running.end(EXIT.FAILED, error.message));
   }
@@ -126,7 +126,7 @@ class RelayRole implements Role {
         'this host',
       ],
       peers: { trusted: peers.trustedCount, unverified: peers.unverifiedCount },
-      dataPath: { inUse: 'user', reason: 'this version has no kernel path' },
+      dataPath: dataPathStatus(relay),
       counters: relay.counters,
     };
   }
@@ -141,6 +141,7 @@ class RelayRole implements Role {
         mapped: formatEndpoint({ address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! }),
         trusted: peers.status[peer] === TRUSTED,
         local: false,
+        offloaded: this.relay.isOffloaded(peer),
         ...secondsAgo(peers.lastReceived[peer]!, peers.lastSent[peer]!, now),
       });
     }

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { dataPathInWords, dataPathRows, dataPathStatus } from './data-path.ts';
+
+const CARRIED = { peers: 2, receivedPackets: 3, receivedBytes: 300, sentPackets: 4, sentBytes: 400 };
+
+test('the kernel: what it carries, and what it did with packets', () => {
+  const status = dataPathStatus({
+    dataPath: { kind: 'kernel' },
+    carried: { ...CARRIED, counters: { carriedOut: 4, outTooBig: 0 } },
+  });
+  expect(status).toEqual({ inUse: 'kernel', carried: CARRIED, counters: { carriedOut: 4, outTooBig: 0 } });
+  expect(dataPathRows(status)).toEqual([
+    ['data path', 'kernel'],
+    ['peers in the kernel', '2'],
+    ['carried in', '3 packets, 300 bytes'],
+    ['carried out', '4 packets, 400 bytes'],
+    ['kernel carriedOut', '4'],
+  ]);
+});
+
+test('user space: why, unless that was asked for', () => {
+  const wished = dataPathStatus({ dataPath: { kind: 'user' }, carried: undefined });
+  expect(wished).toEqual({ inUse: 'user' });
+  expect(dataPathRows(wished)).toEqual([['data path', 'user']]);
+  const dataPath = { kind: 'user', reason: 'no CAP_BPF' } as const;
+  const forced = dataPathStatus({ dataPath, carried: undefined });
+  expect(forced).toEqual({ inUse: 'user', reason: 'no CAP_BPF' });
+  expect(dataPathRows(forced)).toEqual([['data path', 'user (no CAP_BPF)']]);
+  expect(dataPathInWords(dataPath)).toBe('user (no CAP_BPF)');
+  expect(dataPathInWords({ kind: 'kernel' })).toBe('kernel');
+});

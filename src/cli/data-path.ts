@@ -1,0 +1,47 @@
+import { Option } from 'commander';
+import type { DataPath } from '../daemon/status.ts';
+import type { CarriedTotals, DataPath as DataPathInUse, DataPathWish } from '../runtime/fast-path-use.ts';
+
+/** `--data-path`, for every role that has one. */
+export function dataPathOption(): Option {
+  const wishes: readonly DataPathWish[] = ['auto', 'kernel', 'user'];
+  return new Option(
+    '--data-path <path>',
+    'who carries the packets of verified peers; auto: the kernel where it can, else this program, and "teredo status" says why',
+  )
+    .choices(wishes)
+    .default('auto');
+}
+
+/** For `teredo status`. */
+export function dataPathStatus(role: {
+  readonly dataPath: DataPathInUse;
+  readonly carried: CarriedTotals | undefined;
+}): DataPath {
+  const { dataPath } = role;
+  const reason =
+    dataPath.kind === 'user' && dataPath.reason !== undefined ? { reason: dataPath.reason } : undefined;
+  if (role.carried === undefined) return { inUse: dataPath.kind, ...reason };
+  const { counters, ...carried } = role.carried;
+  return { inUse: dataPath.kind, ...reason, carried, counters };
+}
+
+/** In one line, for people. */
+export function dataPathInWords(dataPath: DataPathInUse): string {
+  const { kind } = dataPath;
+  return kind === 'user' && dataPath.reason !== undefined ? `${kind} (${dataPath.reason})` : kind;
+}
+
+/** The rows of `teredo status`. */
+export function dataPathRows({ inUse, reason, carried, counters }: DataPath): [string, string][] {
+  const rows: [string, string][] = [['data path', reason === undefined ? inUse : `${inUse} (${reason})`]];
+  if (carried === undefined) return rows;
+  rows.push(
+    ['peers in the kernel', String(carried.peers)],
+    ['carried in', `${carried.receivedPackets} packets, ${carried.receivedBytes} bytes`],
+    ['carried out', `${carried.sentPackets} packets, ${carried.sentBytes} bytes`],
+  );
+  for (const [name, count] of Object.entries(counters ?? {}))
+    if (count > 0) rows.push([`kernel ${name}`, String(count)]);
+  return rows;
+}
