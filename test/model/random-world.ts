@@ -31,18 +31,22 @@ export class RandomWorld {
   private readonly sites: RelaySite[];
   private readonly hostRelays: SimRelay[] = [];
   private readonly random: SeededEntropy;
+  private readonly offload: boolean;
   private readonly mute: Ipv6[] = [];
   private restarts = 0;
   private readonly invariants: Invariants;
   /** Clients by the NATs that they are behind, the outermost first. */
   private readonly paths = new Map<SimClient, readonly Nat[]>();
 
-  constructor(seed: number) {
+  /** `offload`: clients and relays have a fast path. */
+  constructor(seed: number, offload = false) {
+    this.offload = offload;
     // A stream that the world itself does not draw from.
     this.random = new SeededEntropy(seed, 0x7eed0);
     const { random } = this;
     this.net = new Internet({
       seed,
+      offload,
       eventsPerInstant: 20_000,
       delayMs: random.integer(2, 200),
       conditions: {
@@ -86,6 +90,7 @@ export class RandomWorld {
     else if (happens === 6) this.linkFault();
     else if (happens === 7) this.hostFault();
     else this.relayFault();
+    if (this.offload && this.random.chance(0.2)) this.fastPathFault();
     this.world.runFor(
       this.random.chance(0.2) ? this.random.integer(0, 60_000) : this.random.integer(0, 3_000),
     );
@@ -259,6 +264,11 @@ export class RandomWorld {
     const { link } = random.pick(places);
     if (random.chance(0.5)) link.up = !link.up;
     else link.loss = random.unit() * 0.5;
+  }
+
+  /** Somebody's ways out have changed, as far as its kernel is concerned. */
+  private fastPathFault(): void {
+    this.random.pick([...this.clients, ...this.sites.map(({ relay }) => relay)]).node.resetFastPath();
   }
 
   private hostFault(): void {
