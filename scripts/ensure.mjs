@@ -6,7 +6,7 @@ import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:f
 import { delimiter, join } from 'node:path';
 import { mustRun, root, run } from './run.mjs';
 
-/** Program looked for, and the Debian package that has it. */
+/** Program or file looked for, and the Debian package that has it. */
 const PROGRAMS = {
   ip: 'iproute2',
   sysctl: 'procps',
@@ -19,6 +19,14 @@ const PROGRAMS = {
   miredo: 'miredo',
   'miredo-server': 'miredo-server',
 };
+/** What the kernel path's programs are made with. */
+const COMPILER = {
+  clang: 'clang',
+  bpftool: 'bpftool',
+  '/usr/include/linux/bpf.h': 'linux-libc-dev',
+  '/usr/include/bpf/bpf_helpers.h': 'libbpf-dev',
+};
+const PACKAGES = { ...PROGRAMS, ...COMPILER };
 
 const isRoot = process.getuid?.() === 0;
 
@@ -43,7 +51,7 @@ export function ensurePrograms(names) {
 }
 
 function packagesOf(names) {
-  return [...new Set(names.map((name) => PROGRAMS[name]))];
+  return [...new Set(names.map((name) => PACKAGES[name]))];
 }
 
 function install(packages) {
@@ -64,7 +72,8 @@ function install(packages) {
   if (added.length > 0) run('systemctl', ['disable', '--quiet', ...added], options);
 }
 
-export const TEST_PROGRAMS = Object.keys(PROGRAMS);
+export const TEST_PROGRAMS = Object.keys(PACKAGES);
+export const BPF_PROGRAMS = Object.keys(COMPILER);
 export const DEMO_PROGRAMS = ['ip', 'sysctl', 'nft', 'ping'];
 
 /** Packages of daemons start them when installed; a policy that says no keeps them still (man 8 invoke-rc.d). */
@@ -99,6 +108,7 @@ function hasPackageLists() {
 }
 
 function isOnPath(name) {
+  if (name.startsWith('/')) return existsSync(name);
   const path = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/sbin'];
   return path.some((folder) => folder !== '' && existsSync(join(folder, name)));
 }

@@ -9,6 +9,7 @@ import { UdpSocket } from '../linux/udp.ts';
 import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
+import { KernelFastPath } from './kernel-fast-path.ts';
 import { KernelNetwork } from './kernel-network.ts';
 import { KernelTun } from './kernel-tun.ts';
 import type { PortFactory } from './port-factory.ts';
@@ -52,7 +53,13 @@ const KERNEL_PORTS: PortFactory = {
           : undefined,
     ),
   openNetworkMonitor: () => new NetlinkMonitor(),
-  openFastPath: () => fail(new EnvironmentError('no-kernel-path', 'this version has no kernel path')),
+  openFastPath: (options) => {
+    try {
+      return new KernelFastPath(options, systemClock, KERNEL_PORTS.network);
+    } catch (error) {
+      throw new EnvironmentError('no-kernel-path', explainNoKernelPath(error as Error), error);
+    }
+  },
 };
 
 function openGroup(local: Ipv4): UdpSocket {
@@ -72,8 +79,13 @@ function explainDiscovery(error: SystemCallError): EnvironmentError | undefined 
   );
 }
 
-function fail(error: Error): never {
-  throw error;
+function explainNoKernelPath(error: Error): string {
+  if (!(error instanceof SystemCallError)) return error.message;
+  if (error.code === 'EPERM' || error.code === 'EACCES')
+    return 'not permitted: it needs root, or CAP_BPF and CAP_NET_ADMIN';
+  if (error.call === 'bpf_object__load')
+    return `this kernel does not take its programs, 6.3 does (${error.message})`;
+  return `the system refused: ${error.message}`;
 }
 
 function explainBind(error: SystemCallError, address: Ipv4, port: number): EnvironmentError | undefined {

@@ -29,6 +29,16 @@ export const sys = {
     pieces: number,
     count: number,
   ) => number,
+  mmap: libc.func('intptr_t mmap(uintptr_t, size_t, int, int, int, intptr_t)') as (
+    address: number,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ) => number,
+  getpagesize: libc.func('int getpagesize()') as () => number,
+  munmap: libc.func('int munmap(uintptr_t, size_t)') as (address: number, length: number) => number,
   ioctl: libc.func('int ioctl(int, unsigned long, uintptr_t)') as (
     fd: number,
     request: number,
@@ -117,4 +127,4 @@ export class Memory {
 }
 
 /** Error numbers of Linux (asm-generic) that are told apart here; for the others see `errorName`. */
-export const E = { EINTR: 4, EIO: 5, EAGAIN: 11, EINVAL: 22, EBADFD: 77 } as const;
+export const E = { EINTR: 4, EIO: 5, EAGAIN: 11, EEXIST: 17, EINVAL: 22, EBADFD: 77 } as const;

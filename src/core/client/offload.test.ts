@@ -12,6 +12,7 @@ import {
   data,
   echoReply,
   teredo,
+  withOrigin,
 } from '../../../test/support/client-rig.ts';
 import type { ClientOptions } from './options.ts';
 import { formatIpv6, parseIpv6 } from '../../wire/index.ts';
@@ -208,11 +209,10 @@ test('CL-85: while traffic is carried the mapping is watched', () => {
 
 test('CL-85: what was carried before the server spoke is no reason to ask it', () => {
   const rig = acquainted();
-  rig.advance(3_000);
-  rig.answer(rig.find('solicitation', PRIMARY));
-  rig
-    .clear()
-    .advance(100)
-    .carried(PEER, -Infinity, rig.now - 500);
-  expect(rig.machine.pollTimeout()).toBeGreaterThan(rig.now + 3_500);
+  const other = teredo(PRIMARY, at('192.0.2.12:8192'));
+  rig.advance(2_000).receive(PRIMARY, withOrigin(at('192.0.2.12:8192'), bubble(other, rig.address)));
+  rig.carried(PEER, rig.now - 200, rig.now - 100);
+  expect(rig.machine.pollTimeout()).toBeGreaterThan(rig.now + 4_000);
+  rig.carried(PEER, rig.now + 100).advance(4_000);
+  expect(rig.all('solicitation')).toHaveLength(1);
 });

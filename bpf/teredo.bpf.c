@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The kernel path: carries packets of peers that the machine in user space has found to be trusted.
+ *
+ *     encap   egress of the tunnel    IPv6 to an offered peer: wrapped, sent out through the peer's uplink
+ *     decap   ingress of an uplink    a datagram of an offered peer: unwrapped, received on the tunnel
+ *
+ * Whatever is not plainly a packet of such a peer goes on as if there were no such program, to user space. The rules are
+ * those of src/core for a trusted peer; rows are those of docs/rfc-compliance.md.
+ */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include "teredo.h"
+
+/* Kernel 6.3; not in every distribution's headers. */
+#define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
+
+/* Another program on this interface may have it: TCX_NEXT, and with clsact the next filter. */
+#define GO_ON TC_ACT_UNSPEC
+
+#define WRAPPING (sizeof(struct iphdr) + sizeof(struct udphdr))
+
+#define NEXT_HOP_BY_HOP 0
+#define NEXT_FRAGMENT 44
+#define NEXT_ICMPV6 58
+#define NEXT_NONE 59
+#define ICMPV6_ECHO_REPLY 129
+/* Of an answer to our connectivity test: the echo's 8 octets and a nonce of 8. */
+#define TEST_REPLY_LENGTH 16
+
+enum {
+#define X(name) COUNT_##name,
+	COUNTERS(X)
+#undef X
+	COUNTER_COUNT
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct config);
+} config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_UPLINKS);
+	__type(key, __u32);
+	__type(value, struct uplink);
+} uplinks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set when loaded, as that of the two below */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct in6_addr);
+	__type(value, struct peer);
+} peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct served_key);
+	__type(value, __u8);
+} served SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} reports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+static __always_inline void count(__u32 counter, __u64 packets)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+	if (value)
+		*value += packets;
+}
+
+static __always_inline int go_on(__u32 counter)
+{
+	count(counter, 1);
+	return GO_ON;
+}
+
+static __always_inline __u32 packets_of(struct __sk_buff *skb)
+{
+	return skb->gso_segs ?: 1;
+}
+
+/* never Teredo's own range, link-local, multicast, unspecified or loopback. */
+static __always_inline bool is_served(const struct in6_addr *address)
+{
+	struct served_key key = { .length = 128 };
+	__u32 first = bpf_ntohl(address->in6_u.u6_addr32[0]);
+
+	if (first == 0x20010000 || first >> 24 == 0xff || first >> 22 == 0x3fa)
+		return false;
+	if (!first && !address->in6_u.u6_addr32[1] && !address->in6_u.u6_addr32[2] &&
+	    bpf_ntohl(address->in6_u.u6_addr32[3]) <= 1)
+		return false;
+	__builtin_memcpy(key.prefix, address, sizeof(key.prefix));
+	return bpf_map_lookup_elem(&served, &key);
+}
+
+static __always_inline bool is_own(const struct config *c, const struct in6_addr *address)
+{
+	const __u64 *own = (const __u64 *)c->own, *it = (const __u64 *)address;
+
+	if (c->role == ROLE_CLIENT)
+		return own[0] == it[0] && own[1] == it[1];
+	return c->role == ROLE_RELAY && is_served(address);
+}
+
+/* Whether `spacing` has passed since `*last`, and nobody else has found so: then it is now. */
+static __always_inline bool take_turn(__u32 *last, __u64 now)
+{
+	__u32 units = now >> UNIT_SHIFT, before = *last;
+
+	return (__s32)(units - before) >= SPACING_UNITS &&
+	       __sync_val_compare_and_swap(last, before, units) == before;
+}
+
+/* Tells user space how far the peer's traffic has come, at most once a second. */
+static __always_inline void report(struct peer *peer, const struct in6_addr *address, __u64 now)
+{
+	struct report *report;
+
+	if ((__s32)((__u32)(now >> UNIT_SHIFT) - peer->last_report) < SPACING_UNITS)
+		return;
+	report = bpf_ringbuf_reserve(&reports, sizeof(*report), 0);
+	if (!report) {
+		count(COUNT_reportsLate, 1);
+		return;
+	}
+	if (!take_turn(&peer->last_report, now)) {
+		bpf_ringbuf_discard(report, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	__builtin_memcpy(report->peer, address, sizeof(report->peer));
+	report->last_rx = peer->last_rx;
+	report->last_tx = peer->last_tx;
+	report->rx_bytes = __sync_lock_test_and_set(&peer->rx_bytes, 0);
+	report->tx_bytes = __sync_lock_test_and_set(&peer->tx_bytes, 0);
+	report->rx_packets = __sync_lock_test_and_set(&peer->rx_packets, 0);
+	report->tx_packets = __sync_lock_test_and_set(&peer->tx_packets, 0);
+	bpf_ringbuf_submit(report, BPF_RB_NO_WAKEUP);
+}
+
+/* Whether the packets that this one stands for are small enough, wrapped and not. */
+static __always_inline bool fits(struct __sk_buff *skb, __u32 length, const struct uplink *uplink)
+{
+	/* Several as one: the kernel has cut them to the tunnel's MTU in thought. With the wrapping the sum must stay a length. */
+	if (skb->gso_size)
+		return uplink->mtu >= TUNNEL_MTU + WRAPPING && length + WRAPPING <= 0xffff &&
+		       skb->gso_size <= TUNNEL_MTU - sizeof(struct ipv6hdr) - sizeof(struct udphdr);
+	return length <= TUNNEL_MTU && length + WRAPPING <= uplink->mtu;
+}
+
+static __always_inline __u16 header_checksum(const struct iphdr *ip)
+{
+	const __u16 *words = (const __u16 *)ip;
+	__u32 sum = 0;
+
+#pragma unroll
+	for (int i = 0; i < (int)(sizeof(*ip) / 2); i++)
+		sum += words[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16));
+}
+
+SEC("tc")
+int encap(struct __sk_buff *skb)
+{
+	__u32 zero = 0, uplink_at, l2, length;
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+	struct ethhdr *ethernet;
+	struct iphdr *ip, made = {};
+	struct udphdr *udp;
+	struct uplink *uplink;
+	struct ipv6hdr inner;
+	struct peer *peer;
+	__u64 now;
+	__s64 silence;
+
+	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IPV6))
+		return GO_ON;
+	l2 = c->tunnel_header;
+	if (l2 > ETH_HLEN || bpf_skb_load_bytes(skb, l2, &inner, sizeof(inner)))
+		return go_on(COUNT_outMalformed);
+	length = skb->len - l2;
+	/* C-17; what is longer than it says has to be cut, and of length 0 are the larger ones. */
+	if (inner.version != 6 || length != sizeof(inner) + bpf_ntohs(inner.payload_len))
+		return go_on(COUNT_outMalformed);
+	peer = bpf_map_lookup_elem(&peers, &inner.daddr);
+	if (!peer)
+		return go_on(COUNT_outNoPeer);
+	if (!is_own(c, &inner.saddr))
+		return go_on(COUNT_outForeignSource); /* CL-70, R-30 */
+	uplink_at = peer->uplink;
+	uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
+	if (!uplink || !fits(skb, length, uplink))
+		return go_on(COUNT_outTooBig); /* CL-71, R-28 */
+
+	now = bpf_ktime_get_coarse_ns();
+	silence = now - peer->last_rx; /* what user space has heard may be ahead of the coarse clock */
+	if (silence >= (__s64)VALIDITY_NS)
+		return go_on(COUNT_outNotHeard); /* CL-60, R-26 */
+	if (silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx && take_turn(&peer->last_question, now))
+		return go_on(COUNT_outQuestion); /* CL-53 */
+
+	/* DF off: C-23. No ECN outside: N-1. */
+	made.version = 4;
+	made.ihl = sizeof(made) / 4;
+	made.tot_len = bpf_htons(length + WRAPPING);
+	made.id = bpf_get_prandom_u32();
+	made.ttl = c->ttl;
+	made.protocol = IPPROTO_UDP;
+	made.saddr = uplink->source;
+	made.daddr = peer->address;
+	made.check = header_checksum(&made);
+
+	__u32 packets = packets_of(skb);
+	/* Marks it as a UDP tunnel's: several packets as one stay so until somebody has to cut them. */
+	if (bpf_skb_adjust_room(skb, WRAPPING, BPF_ADJ_ROOM_MAC,
+				BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_FIXED_GSO))
+		return go_on(COUNT_outRefused);
+	/* A TUN's packets have no Ethernet header; bpf_redirect_neigh() drops those without a word. */
+	if (l2 != ETH_HLEN && bpf_skb_change_head(skb, ETH_HLEN - l2, 0))
+		return TC_ACT_SHOT; /* no memory */
+	if (bpf_skb_pull_data(skb, ETH_HLEN + WRAPPING))
+		return TC_ACT_SHOT;
+	ethernet = (void *)(long)skb->data;
+	ip = (void *)(ethernet + 1);
+	udp = (void *)(ip + 1);
+	if ((void *)(udp + 1) > (void *)(long)skb->data_end)
+		return TC_ACT_SHOT;
+	ethernet->h_proto = bpf_htons(ETH_P_IP);
+	*ip = made;
+	udp->source = c->port;
+	udp->dest = peer->port;
+	udp->len = bpf_htons(length + sizeof(*udp));
+	udp->check = 0; /* C-29: none. The inner packet's covers what is in it. */
+
+	peer->last_tx = now;
+	__sync_fetch_and_add(&peer->tx_packets, packets);
+	__sync_fetch_and_add(&peer->tx_bytes, length);
+	report(peer, &inner.daddr, now);
+	count(COUNT_carriedOut, packets);
+	return bpf_redirect_neigh(uplink->ifindex, NULL, 0, 0);
+}
+
+/* RFC 6040 section 4.2; N-8. The ECN field of the packet inside, or -1 where it has to be dropped. */
+static __always_inline int combine_ecn(__u8 inner, __u8 outer)
+{
+	enum { NOT_ECT, ECT1, ECT0, CE };
+
+	if (inner == NOT_ECT)
+		return outer == CE ? -1 : NOT_ECT;
+	if (outer == CE || inner == CE)
+		return CE;
+	return inner == ECT0 && outer == ECT1 ? ECT1 : inner;
+}
+
+SEC("tc")
+int decap(struct __sk_buff *skb)
+{
+	const __u32 l2 = ETH_HLEN;
+	struct {
+		struct iphdr ip;
+		struct udphdr udp;
+	} outer;
+	__u32 zero = 0, uplink_at, length, packets;
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+	struct uplink *uplink;
+	struct ipv6hdr inner;
+	struct peer *peer;
+	__u8 second;
+	__u64 now;
+	int ecn;
+
+	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST ||
+	    skb->vlan_present)
+		return GO_ON;
+	if (bpf_skb_load_bytes(skb, l2, &outer, sizeof(outer)))
+		return GO_ON;
+	if (outer.ip.protocol != IPPROTO_UDP || outer.ip.version != 4 || outer.ip.ihl != sizeof(outer.ip) / 4 ||
+	    outer.udp.dest != c->port)
+		return GO_ON;
+	if (outer.ip.frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
+		return go_on(COUNT_inExtension);
+	if (bpf_skb_load_bytes(skb, l2 + sizeof(outer), &inner, sizeof(inner)))
+		return go_on(COUNT_inOtherLength);
+	length = sizeof(inner) + bpf_ntohs(inner.payload_len);
+	if (inner.version != 6 || bpf_ntohs(outer.udp.len) != length + sizeof(outer.udp) ||
+	    bpf_ntohs(outer.ip.tot_len) != length + sizeof(outer) || skb->len != l2 + sizeof(outer) + length)
+		return go_on(COUNT_inOtherLength);
+	peer = bpf_map_lookup_elem(&peers, &inner.saddr);
+	if (!peer)
+		return go_on(COUNT_inNoPeer);
+	uplink_at = peer->uplink;
+	uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
+	if (!uplink || uplink->source != outer.ip.daddr || peer->address != outer.ip.saddr ||
+	    peer->port != outer.udp.source)
+		return go_on(COUNT_inElsewhere); /* CL-45, R-21 */
+	if (!is_own(c, &inner.daddr))
+		return go_on(COUNT_inForeignDestination); /* CL-41, R-23 */
+	if (inner.nexthdr == NEXT_NONE)
+		return go_on(COUNT_inBubble);
+	if (inner.nexthdr == NEXT_HOP_BY_HOP || inner.nexthdr == NEXT_FRAGMENT)
+		return go_on(COUNT_inExtension);
+	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
+		__u8 type;
+
+		if (bpf_skb_load_bytes(skb, l2 + sizeof(outer) + sizeof(inner), &type, 1) || type == ICMPV6_ECHO_REPLY)
+			return go_on(COUNT_inTestReply); /* CL-46 */
+	}
+	now = bpf_ktime_get_coarse_ns();
+	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
+		return go_on(COUNT_inNotHeard);
+
+	second = ((__u8 *)&inner)[1];
+	ecn = combine_ecn((second >> 4) & 3, outer.ip.tos & 3);
+	packets = packets_of(skb);
+	if (ecn < 0) {
+		count(COUNT_inEcnDropped, packets);
+		return TC_ACT_SHOT;
+	}
+	if (bpf_skb_adjust_room(skb, -(__s32)sizeof(outer), BPF_ADJ_ROOM_MAC,
+				BPF_F_ADJ_ROOM_FIXED_GSO | ADJ_ROOM_DECAP_L3_IPV6))
+		return go_on(COUNT_inRefused);
+	if (ecn != ((second >> 4) & 3)) {
+		second = (second & 0xcf) | ecn << 4;
+		if (bpf_skb_store_bytes(skb, l2 + 1, &second, 1, BPF_F_RECOMPUTE_CSUM))
+			return TC_ACT_SHOT; /* no memory */
+	}
+	peer->last_rx = now;
+	__sync_fetch_and_add(&peer->rx_packets, packets);
+	__sync_fetch_and_add(&peer->rx_bytes, length);
+	report(peer, &inner.saddr, now);
+	count(COUNT_carriedIn, packets);
+	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
+}
+
+/* Whether this kernel can unwrap: 0, or the error. Run once on a sample, attached to nothing. */
+SEC("tc")
+int probe(struct __sk_buff *skb)
+{
+	return bpf_skb_adjust_room(skb, -(__s32)WRAPPING, BPF_ADJ_ROOM_MAC,
+				   BPF_F_ADJ_ROOM_FIXED_GSO | ADJ_ROOM_DECAP_L3_IPV6);
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,203 @@
+import { readFileSync } from 'node:fs';
+import { attach } from '../linux/bpf/attachment.ts';
+import type { Attachment } from '../linux/bpf/attachment.ts';
+import { CONFIG, ROLE } from '../linux/bpf/layout.ts';
+import { PeerMap, emptyCarried } from '../linux/bpf/peer-map.ts';
+import { Program } from '../linux/bpf/program.ts';
+import { ReportRing } from '../linux/bpf/report-ring.ts';
+import { ServedMap } from '../linux/bpf/served-map.ts';
+import { writeRecord } from '../linux/bpf/records.ts';
+import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
+import { WayOut } from '../linux/way-out.ts';
+import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
+import { CarriedReports } from './carried-reports.ts';
+import type { Clock, FastPath, FastPathHandlers, FastPathOptions, HostNetwork } from './ports.ts';
+import { Uplinks } from './uplinks.ts';
+
+/** How often reports are fetched. */
+const REPORT_INTERVAL_MS = 500;
+/** Room for the reports of as many peers as can be active at once without any being late: 64 bytes each. */
+const RING_BYTES = 1 << 20;
+const SERVED_MOST = 1_024;
+/** As those of the socket: IP_TTL's default. */
+const TTL = 64;
+const FILTER_HANDLE = 0x7ed0_0000;
+
+interface Offer {
+  readonly peer: Uint8Array;
+  /** Undefined: take it out. */
+  readonly place: Endpoint | undefined;
+  readonly heardAtMs: number;
+}
+
+/** Has tc programs carry the packets of verified peers between the tunnel and the interfaces that lead to them. */
+export class KernelFastPath implements FastPath {
+  private readonly options: FastPathOptions;
+  private readonly clock: Clock;
+  private readonly program: Program;
+  private readonly peers: PeerMap;
+  private readonly served: ServedMap;
+  private readonly ring: ReportRing;
+  private readonly uplinks: Uplinks;
+  private readonly wayOut = new WayOut();
+  private readonly monitor = new NetlinkMonitor();
+  private readonly reports: CarriedReports;
+  private readonly atTunnel: Attachment;
+  private readonly tunnelIndex: number;
+  private readonly nsAhead: number;
+  private readonly notDone = { notOffered: 0, offersRefused: 0 };
+  private queue: Offer[] = [];
+  private handlers: FastPathHandlers | undefined;
+  private cancelTimer: (() => void) | undefined;
+  private own: Ipv6 | undefined;
+  private landscape: string;
+  private closed = false;
+
+  /** Throws an Error or a SystemCallError that says what this machine lacks. */
+  constructor(options: FastPathOptions, clock: Clock, network: HostNetwork) {
+    this.options = options;
+    this.clock = clock;
+    this.nsAhead = Number(process.hrtime.bigint()) - clock.now() * 1e6;
+    const undo: (() => void)[] = [() => this.wayOut.close(), () => this.monitor.close()];
+    try {
+      const tunnel = this.wayOut.link(options.tunnel);
+      if (tunnel === undefined) throw new Error(`there is no interface "${options.tunnel}"`);
+      this.tunnelIndex = tunnel.ifindex;
+      this.program = new Program({ peers: options.peers, served: SERVED_MOST, reports: RING_BYTES });
+      undo.push(() => this.program.close());
+      this.peers = new PeerMap(this.program.map('peers'));
+      this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
+      this.ring = new ReportRing(this.program.map('reports'), RING_BYTES);
+      undo.push(() => this.ring.close());
+      const handle = FILTER_HANDLE | options.local.port;
+      this.uplinks = new Uplinks(this.program, this.wayOut, network, options.local.address, handle);
+      this.configure();
+      this.atTunnel = attach(this.program.program('encap'), tunnel.ifindex, 'egress', handle);
+    } catch (error) {
+      for (const step of undo.reverse()) step();
+      throw error;
+    }
+    this.reports = new CarriedReports(
+      (ns) => (ns - this.nsAhead) / 1e6,
+      (batch) => this.handlers?.onCarried(batch),
+    );
+    this.landscape = landscapeOf(network);
+    this.monitor.start(() => {
+      const landscape = landscapeOf(network);
+      if (landscape === this.landscape) return;
+      this.landscape = landscape;
+      this.reset();
+    });
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return this.closed ? { ...this.notDone } : { ...this.program.readCounters(), ...this.notDone };
+  }
+
+  get size(): number {
+    return this.peers.size;
+  }
+
+  start(handlers: FastPathHandlers): void {
+    this.handlers = handlers;
+  }
+
+  setOwn(address: Ipv6 | undefined): void {
+    if (this.closed) return;
+    this.own = address?.slice();
+    this.configure();
+  }
+
+  setServed(prefixes: readonly Ipv6Prefix[]): void {
+    if (!this.closed) this.served.set(prefixes);
+  }
+
+  offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void {
+    this.queue.push({ peer: buffer.slice(offset, offset + 16), place: { address, port }, heardAtMs });
+  }
+
+  unload(buffer: Uint8Array, offset: number): void {
+    this.queue.push({ peer: buffer.slice(offset, offset + 16), place: undefined, heardAtMs: 0 });
+  }
+
+  flush(): void {
+    if (this.queue.length === 0) return;
+    const queue = this.queue;
+    this.queue = [];
+    if (this.closed) return;
+    for (const { peer, place, heardAtMs } of queue) {
+      if (place === undefined) this.takeOut(peer);
+      else this.putIn(peer, place, heardAtMs);
+    }
+    this.fetchLater();
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.cancelTimer?.();
+    this.monitor.close();
+    this.atTunnel.close();
+    this.uplinks.close();
+    this.ring.close();
+    this.wayOut.close();
+    this.program.close();
+  }
+
+  private putIn(peer: Uint8Array, { address, port }: Endpoint, heardAtMs: number): void {
+    const uplink = this.uplinks.towards(address);
+    if (uplink === undefined) {
+      this.notDone.notOffered++;
+      this.takeOut(peer);
+      return;
+    }
+    const error = this.peers.put(peer, 0, address, port, uplink, heardAtMs * 1e6 + this.nsAhead);
+    if (error !== 0) this.notDone.offersRefused++;
+  }
+
+  private takeOut(peer: Uint8Array): void {
+    const carried = emptyCarried();
+    if (this.peers.take(peer, 0, carried)) this.reports.addTaken(peer, 0, carried);
+  }
+
+  /** What leads where has changed: all peers have to be offered anew. */
+  private reset(): void {
+    if (this.closed) return;
+    this.fetch();
+    this.peers.clear((peer, carried) => this.reports.addTaken(peer, 0, carried));
+    this.uplinks.reset();
+    this.reports.flush();
+    this.handlers?.onReset();
+  }
+
+  private fetchLater(): void {
+    if (this.cancelTimer !== undefined || this.closed) return;
+    this.cancelTimer = this.clock.setTimer(this.clock.now() + REPORT_INTERVAL_MS, () => {
+      this.cancelTimer = undefined;
+      this.fetch();
+      if (this.peers.size > 0) this.fetchLater();
+    });
+  }
+
+  private fetch(): void {
+    this.ring.drain((view, offset) => this.reports.addRecord(view, offset));
+    this.reports.flush();
+  }
+
+  private configure(): void {
+    const { role, local } = this.options;
+    const on = role === 'relay' || this.own !== undefined;
+    writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
+      if (this.own !== undefined) bytes.set(this.own, CONFIG.own);
+      view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
+      view.setUint16(CONFIG.port, local.port);
+      view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
+      view.setUint8(CONFIG.ttl, TTL);
+    });
+  }
+}
+
+/** All that says where datagrams leave this host, as far as it can be read at once: when it changes, ways may have changed. */
+function landscapeOf(network: HostNetwork): string {
+  return JSON.stringify(network.ipv4Subnets()) + readFileSync('/proc/net/route', 'utf8');
+}

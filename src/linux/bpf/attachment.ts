@@ -1,0 +1,62 @@
+import { SystemCallError } from '../errors.ts';
+import { E, Memory, sys } from '../libc.ts';
+import { check, libbpf } from './libbpf.ts';
+
+export type Direction = 'ingress' | 'egress';
+
+const TCX = { ingress: 46, egress: 47 } as const;
+const CLSACT = { ingress: 1, egress: 2 } as const;
+/** Ours among the filters of an interface; the handle tells which port's. */
+const PRIORITY = 0x7ed0;
+const HOOK_SIZE = 24;
+const OPTIONS_SIZE = 32;
+
+/** A program at an interface, until closed. */
+export interface Attachment {
+  close(): void;
+}
+
+/**
+ * Attaches a program: by a tcx link, which goes with the process (kernel 6.6), or else by a filter at clsact. What a crash has left
+ * there under the same handle is taken away first. Throws a SystemCallError.
+ */
+export function attach(program: number, ifindex: number, direction: Direction, handle: number): Attachment {
+  const link = libbpf().createLink(program, ifindex, TCX[direction], 0);
+  if (link >= 0) return { close: () => void sys.close(link) };
+  if (link !== -E.EINVAL) throw new SystemCallError('bpf_link_create', -link);
+  return attachFilter(program, ifindex, direction, handle);
+}
+
+/** The way of older kernels. */
+export function attachFilter(
+  program: number,
+  ifindex: number,
+  direction: Direction,
+  handle: number,
+): Attachment {
+  const lib = libbpf();
+  const hook = new Memory(HOOK_SIZE); // struct bpf_tc_hook
+  hook.setPointer(0, HOOK_SIZE);
+  hook.view.setInt32(8, ifindex, true);
+  hook.view.setInt32(12, CLSACT[direction], true);
+  const filter = (fd: number): Memory => {
+    const options = new Memory(OPTIONS_SIZE); // struct bpf_tc_opts
+    options.setPointer(0, OPTIONS_SIZE);
+    options.view.setInt32(8, fd, true);
+    options.view.setUint32(20, handle, true);
+    options.view.setUint32(24, PRIORITY, true);
+    return options;
+  };
+  const created = lib.createHook(hook.address);
+  if (created < 0 && created !== -E.EEXIST) throw new SystemCallError('bpf_tc_hook_create', -created);
+  const nameless = filter(0);
+  lib.detach(hook.address, nameless.address);
+  const options = filter(program);
+  check('bpf_tc_attach', lib.attach(hook.address, options.address));
+  return {
+    close: () => {
+      const ended = filter(0);
+      lib.detach(hook.address, ended.address);
+    },
+  };
+}

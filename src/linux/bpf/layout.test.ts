@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import {
+  CONFIG,
+  KERNEL_COUNTERS,
+  MAX_UPLINKS,
+  PEER,
+  REPORT,
+  ROLE,
+  SERVED_KEY,
+  UNIT_SHIFT,
+  UPLINK,
+} from './layout.ts';
+
+const HEADER = readFileSync(new URL('../../../bpf/teredo.h', import.meta.url), 'utf8');
+const SIZES: Readonly<Record<string, number>> = { __u8: 1, __u16: 2, __u32: 4, __u64: 8 };
+
+test('the counters are those of the programs, in their order', () => {
+  const names = [...HEADER.matchAll(/^\tX\((\w+)\)/gm)].map(([, name]) => name);
+  expect(KERNEL_COUNTERS).toEqual(names);
+});
+
+test('so are the numbers', () => {
+  expect(MAX_UPLINKS).toBe(define('MAX_UPLINKS'));
+  expect(UNIT_SHIFT).toBe(define('UNIT_SHIFT'));
+  expect(ROLE).toEqual({
+    none: define('ROLE_NONE'),
+    client: define('ROLE_CLIENT'),
+    relay: define('ROLE_RELAY'),
+  });
+});
+
+test.each<[string, Readonly<Record<string, number>>]>([
+  ['config', CONFIG],
+  ['uplink', UPLINK],
+  ['peer', PEER],
+  ['report', REPORT],
+  ['served_key', SERVED_KEY],
+])('struct %s is laid out as the compiler does', (name, layout) => {
+  const { SIZE, ...offsets } = layout;
+  const struct = structOf(name);
+  expect(Object.values(offsets)).toEqual(struct.offsets);
+  expect(SIZE).toBe(struct.size);
+});
+
+function define(name: string): number {
+  return Number(new RegExp(`^#define ${name} (\\d+)`, 'm').exec(HEADER)![1]);
+}
+
+/** Fields at multiples of their own size, the whole one of the largest. */
+function structOf(name: string): { offsets: number[]; size: number } {
+  const [, body] = new RegExp(`^struct ${name} \\{\\n([^}]*)\\}`, 'm').exec(HEADER)!;
+  const offsets: number[] = [];
+  let [end, largest] = [0, 1];
+  for (const [, type, count] of body!.matchAll(/^\t(__u\d+) \w+(?:\[(\d+)\])?;/gm)) {
+    const size = SIZES[type!]!;
+    end = Math.ceil(end / size) * size;
+    offsets.push(end);
+    end += size * Number(count ?? 1);
+    largest = Math.max(largest, size);
+  }
+  return { offsets, size: Math.ceil(end / largest) * largest };
+}

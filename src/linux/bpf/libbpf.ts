@@ -1,0 +1,72 @@
+import koffi from 'koffi';
+import { SystemCallError } from '../errors.ts';
+
+/**
+ * libbpf's functions that are used here, of the library that iproute2 depends on. All that return an int give an error
+ * number's negative (libbpf 1.0 and later). Pointers are numbers; their memory is owned by whoever passes them.
+ */
+export interface Libbpf {
+  readonly openFile: (path: string, options: number) => number;
+  readonly load: (object: number) => number;
+  readonly close: (object: number) => void;
+  readonly findMap: (object: number, name: string) => number;
+  readonly findProgram: (object: number, name: string) => number;
+  readonly setMaxEntries: (map: number, entries: number) => number;
+  readonly mapFd: (map: number) => number;
+  readonly programFd: (program: number) => number;
+  readonly update: (fd: number, key: number, value: number, flags: number) => number;
+  readonly lookup: (fd: number, key: number, value: number) => number;
+  readonly lookupAndDelete: (fd: number, key: number, value: number) => number;
+  readonly delete: (fd: number, key: number) => number;
+  readonly nextKey: (fd: number, key: number, next: number) => number;
+  readonly createLink: (program: number, target: number, type: number, options: number) => number;
+  readonly testRun: (program: number, options: number) => number;
+  readonly createHook: (hook: number) => number;
+  readonly attach: (hook: number, options: number) => number;
+  readonly detach: (hook: number, options: number) => number;
+}
+
+/** Throws an Error in words where the library is not there. */
+export function libbpf(): Libbpf {
+  loaded ??= bind();
+  return loaded;
+}
+
+/** Throws what a libbpf function says by a negative result; else its result. */
+export function check(call: string, result: number): number {
+  if (result < 0) throw new SystemCallError(call, -result);
+  return result;
+}
+
+let loaded: Libbpf | undefined;
+
+function bind(): Libbpf {
+  let library;
+  try {
+    library = koffi.load('libbpf.so.1');
+  } catch (error) {
+    throw new Error('libbpf.so.1 is missing (Debian: apt-get install libbpf1)', { cause: error });
+  }
+  // Without this it writes to standard error by itself.
+  library.func('uintptr_t libbpf_set_print(uintptr_t)')(0);
+  return {
+    openFile: library.func('uintptr_t bpf_object__open_file(const char*, uintptr_t)'),
+    load: library.func('int bpf_object__load(uintptr_t)'),
+    close: library.func('void bpf_object__close(uintptr_t)'),
+    findMap: library.func('uintptr_t bpf_object__find_map_by_name(uintptr_t, const char*)'),
+    findProgram: library.func('uintptr_t bpf_object__find_program_by_name(uintptr_t, const char*)'),
+    setMaxEntries: library.func('int bpf_map__set_max_entries(uintptr_t, uint32_t)'),
+    mapFd: library.func('int bpf_map__fd(uintptr_t)'),
+    programFd: library.func('int bpf_program__fd(uintptr_t)'),
+    update: library.func('int bpf_map_update_elem(int, uintptr_t, uintptr_t, uint64_t)'),
+    lookup: library.func('int bpf_map_lookup_elem(int, uintptr_t, uintptr_t)'),
+    lookupAndDelete: library.func('int bpf_map_lookup_and_delete_elem(int, uintptr_t, uintptr_t)'),
+    delete: library.func('int bpf_map_delete_elem(int, uintptr_t)'),
+    nextKey: library.func('int bpf_map_get_next_key(int, uintptr_t, uintptr_t)'),
+    createLink: library.func('int bpf_link_create(int, int, int, uintptr_t)'),
+    testRun: library.func('int bpf_prog_test_run_opts(int, uintptr_t)'),
+    createHook: library.func('int bpf_tc_hook_create(uintptr_t)'),
+    attach: library.func('int bpf_tc_attach(uintptr_t, uintptr_t)'),
+    detach: library.func('int bpf_tc_detach(uintptr_t, uintptr_t)'),
+  };
+}

@@ -1,0 +1,55 @@
+import { Memory, sys } from './libc.ts';
+import { AF_INET, SOCK_DGRAM, localEndpoint, openSocket, writeSockaddr } from './socket.ts';
+
+const SIOCGIFMTU = 0x8921;
+const SIOCGIFHWADDR = 0x8927;
+const SIOCGIFINDEX = 0x8933;
+const ARPHRD_ETHER = 1;
+/** struct ifreq: a name of 16 bytes, then what is asked about. */
+const IFREQ = 40;
+const ANSWER = 16;
+
+export interface Link {
+  readonly ifindex: number;
+  readonly mtu: number;
+  readonly isEthernet: boolean;
+}
+
+/** Asks the kernel how datagrams would leave this host; one socket for all questions. */
+export class WayOut {
+  private readonly fd = openSocket(AF_INET, SOCK_DGRAM);
+  private readonly memory = new Memory(IFREQ);
+  private closed = false;
+
+  /** The local address that datagrams to a destination leave from; undefined where there is no way. */
+  sourceTo(destination: number): number | undefined {
+    // Only a socket without a source chooses anew: AF_UNSPEC takes away the one of the last question.
+    this.memory.bytes.fill(0, 0, 16);
+    sys.connect(this.fd, this.memory.address, 16);
+    writeSockaddr(this.memory.view, 0, destination, 9);
+    if (sys.connect(this.fd, this.memory.address, 16) < 0) return undefined;
+    return localEndpoint(this.fd).address;
+  }
+
+  /** An interface's properties; undefined where there is none of that name. */
+  link(name: string): Link | undefined {
+    const ifindex = this.ask(name, SIOCGIFINDEX);
+    const mtu = this.ask(name, SIOCGIFMTU);
+    const type = this.ask(name, SIOCGIFHWADDR);
+    if (ifindex === undefined || mtu === undefined || type === undefined) return undefined;
+    return { ifindex, mtu, isEthernet: (type & 0xffff) === ARPHRD_ETHER };
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    sys.close(this.fd);
+  }
+
+  private ask(name: string, request: number): number | undefined {
+    const { bytes, view, address } = this.memory;
+    bytes.fill(0);
+    new TextEncoder().encodeInto(name, bytes.subarray(0, ANSWER - 1));
+    return sys.ioctl(this.fd, request, address) < 0 ? undefined : view.getInt32(ANSWER, true);
+  }
+}

@@ -1,0 +1,316 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Carrier } from '../../src/core/carrier.ts';
+import { CONFIG, ROLE, UPLINK } from '../../src/linux/bpf/layout.ts';
+import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';
+import { Program } from '../../src/linux/bpf/program.ts';
+import { writeRecord } from '../../src/linux/bpf/records.ts';
+import { ServedMap } from '../../src/linux/bpf/served-map.ts';
+import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
+import { enterNewNetwork } from '../../src/linux/netns.ts';
+import {
+  NEXT_HEADER,
+  internetChecksum,
+  parsePrefix,
+  writeUint16,
+  writeUint32,
+} from '../../src/wire/index.ts';
+import { bubble, data, v4, v6 } from '../support/client-rig.ts';
+
+/**
+ * The programs and the machine's model of them (core/carrier, which the simulator runs the machines against) get the same
+ * packets: each has to be carried by both, to the same place and with the same bytes, or by neither.
+ */
+
+const OWN = v6('2001:0:cb00:7178::1');
+const PEER = v6('2001:0:cb00:7178::2');
+const STRANGER = v6('2001:0:cb00:7178::3');
+const NATIVE = v6('2001:db8::1');
+const LOCAL = v4('192.0.2.1');
+const LOCAL_PORT = 3_545;
+const PLACE = { address: v4('198.51.100.7'), port: 40_000 };
+const ELSEWHERE = { address: v4('198.51.100.8'), port: 40_001 };
+const ETHERNET = 14;
+const WRAPPING = 28;
+
+let rig: Rig;
+beforeAll(() => {
+  enterNewNetwork();
+  rig = new Rig();
+});
+afterAll(() => rig.close());
+
+describe.each(['client', 'relay'] as const)('%s', (role) => {
+  const inside = role === 'client' ? OWN : NATIVE;
+
+  test('a packet to the peer is wrapped: DF off, no ECN, TTL 64, no checksum, an identification of its own', () => {
+    rig.begin(role);
+    const packet = data(inside, PEER, 100);
+    packet[1] = 0x30; // CE
+    const first = rig.out(packet)!;
+    const second = rig.out(packet)!;
+    expect(first.inner).toEqual(packet);
+    expect(first.outer[1]! & 3).toBe(0); // N-1
+    expect([first.outer[6], first.outer[7], first.outer[8], first.outer[9]]).toEqual([0, 0, 64, 17]); // C-23
+    expect(internetChecksum(first.outer, 0, 20)).toBe(0);
+    expect([first.outer[26], first.outer[27]]).toEqual([0, 0]);
+    expect(first.outer.slice(4, 6)).not.toEqual(second.outer.slice(4, 6));
+  });
+
+  test('ECN on the way in is combined as RFC 6040 says', () => {
+    rig.begin(role);
+    // By inner and outer field: the result, or undefined where the packet is dropped.
+    const expected = [
+      [0, 0, 0, undefined],
+      [1, 1, 1, 3],
+      [2, 1, 2, 3],
+      [3, 3, 3, 3],
+    ];
+    const got = expected.map((row, inner) =>
+      row.map((_, outer) => {
+        const packet = data(PEER, inside, 100);
+        packet[1] = inner << 4;
+        const { verdict, frame } = rig.run('decap', rig.wrap(packet, { tos: outer }));
+        return verdict === VERDICT.dropped ? undefined : (frame[ETHERNET + 1]! >> 4) & 3;
+      }),
+    );
+    expect(got).toEqual(expected);
+  });
+
+  test('each rule broken: neither carries it', () => {
+    rig.begin(role);
+    const good = data(PEER, inside, 100);
+    const wrong: Uint8Array[] = [
+      data(STRANGER, inside, 100),
+      data(PEER, STRANGER, 100),
+      bubble(PEER, inside),
+      ...[NEXT_HEADER.HOP_BY_HOP, NEXT_HEADER.FRAGMENT].map((next) => withByte(good, 6, next)),
+      withByte(good, 0, 0x40),
+      Uint8Array.of(...good, 0),
+      good.subarray(0, -1),
+    ];
+    for (const packet of wrong) expect(rig.both('in', packet)).toBe(false);
+    for (const from of [
+      { ...PLACE, port: 1 },
+      { ...PLACE, address: ELSEWHERE.address },
+    ])
+      expect(rig.both('in', good, from)).toBe(false);
+    for (const change of [
+      { to: ELSEWHERE.address },
+      { toPort: 3_544 },
+      { fragment: 0x2000 },
+      { fragment: 1 },
+      { options: true },
+    ])
+      expect(rig.run('decap', rig.wrap(good, change)).verdict).toBe(VERDICT.goOn);
+    expect(rig.both('in', good)).toBe(true);
+
+    for (const packet of [data(inside, STRANGER, 100), data(STRANGER, PEER, 100), data(inside, PEER, 1_281)])
+      expect(rig.both('out', packet)).toBe(false);
+    expect(rig.both('out', data(inside, PEER, 1_280))).toBe(true);
+  });
+
+  test('only those heard within 30 s', () => {
+    for (const [ago, carried] of [
+      [29_000, true],
+      [31_000, false],
+    ] as const) {
+      rig.begin(role, ago);
+      expect(rig.both('out', data(inside, PEER, 100))).toBe(carried);
+      rig.begin(role, ago);
+      expect(rig.both('in', data(PEER, inside, 100))).toBe(carried);
+    }
+  });
+
+  test('silent for 3 s although sent to: one packet is left to the machine, the next is carried', () => {
+    rig.begin(role, 4_000);
+    const packet = data(inside, PEER, 100);
+    expect([1, 2, 3].map(() => rig.both('out', packet))).toEqual([true, false, true]);
+  });
+
+  test('truncated at every length, every bit flipped: the same verdict and the same bytes', () => {
+    for (const way of ['in', 'out'] as const) {
+      const packet = way === 'in' ? data(PEER, inside, 64) : data(inside, PEER, 64);
+      // The kernel's stack lets out nothing without a whole header, and neither does a test run.
+      for (let length = way === 'in' ? 1 : 40; length < packet.length; length++) {
+        rig.begin(role);
+        rig.both(way, packet.slice(0, length));
+      }
+      for (let bit = 0; bit < packet.length * 8; bit++) {
+        rig.begin(role);
+        rig.both(way, withByte(packet, bit >> 3, packet[bit >> 3]! ^ (1 << (bit & 7))));
+      }
+    }
+  });
+
+  test('whatever comes', () => {
+    const address = fc.constantFrom(
+      OWN,
+      PEER,
+      STRANGER,
+      NATIVE,
+      v6('fe80::1'),
+      v6('ff02::1'),
+      v6('::1'),
+      v6('::'),
+    );
+    const header = fc.record({
+      way: fc.constantFrom('in' as const, 'out' as const),
+      source: address,
+      destination: address,
+      size: fc.constantFrom(40, 41, 48, 56, 64, 1_279, 1_280, 1_281, 1_400),
+      next: fc.constantFrom(0, 6, 17, 43, 44, 58, 59, 60),
+      first: fc.constantFrom(129, 128, 0),
+      from: fc.constantFrom(PLACE, PLACE, ELSEWHERE),
+      ago: fc.constantFrom(0, 2_000, 29_000, 31_000),
+    });
+    fc.assert(
+      fc.property(header, ({ way, source, destination, size, next, first, from, ago }) => {
+        rig.begin(role, ago);
+        const packet = withByte(data(source, destination, size), 6, next);
+        if (size > 40) packet[40] = first;
+        rig.both(way, packet, from);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+test('client: an echo reply that may answer its connectivity test is left to it', () => {
+  rig.begin('client');
+  expect(rig.both('in', echoReplyOf(16))).toBe(false);
+  expect(rig.both('in', echoReplyOf(24))).toBe(true);
+});
+
+function echoReplyOf(payload: number): Uint8Array {
+  const packet = data(PEER, OWN, 40 + payload);
+  packet[6] = NEXT_HEADER.ICMPV6;
+  packet[40] = 129;
+  return packet;
+}
+
+function withByte(packet: Uint8Array, at: number, value: number): Uint8Array {
+  const copy = packet.slice();
+  copy[at] = value;
+  return copy;
+}
+
+interface Outer {
+  readonly from?: { readonly address: number; readonly port: number };
+  readonly to?: number;
+  readonly toPort?: number;
+  readonly tos?: number;
+  readonly fragment?: number;
+  readonly options?: boolean;
+}
+
+/** The programs on Ethernet on both sides, and the model beside them. */
+class Rig {
+  private readonly program = new Program({ peers: 16, served: 16, reports: 1 << 16 });
+  private readonly peers = new PeerMap(this.program.map('peers'));
+  private readonly served = new ServedMap(this.program.map('served'), 16);
+  private carrier = new Carrier('client');
+
+  constructor() {
+    this.served.set([parsePrefix('2000::/3')!]);
+    writeRecord(this.program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
+      view.setUint32(UPLINK.ifindex, 1, true);
+      view.setUint32(UPLINK.source, LOCAL);
+      view.setUint32(UPLINK.mtu, 1_500, true);
+    });
+  }
+
+  /** PEER is offered, heard so long ago; nothing else is known. */
+  begin(role: 'client' | 'relay', agoMs = 0): void {
+    writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
+      bytes.set(OWN, CONFIG.own);
+      view.setUint32(CONFIG.tunnel, 1, true);
+      view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
+      view.setUint16(CONFIG.port, LOCAL_PORT);
+      view.setUint8(CONFIG.role, ROLE[role]);
+      view.setUint8(CONFIG.ttl, 64);
+    });
+    const heardAt = now() - agoMs;
+    this.peers.take(PEER, 0, emptyCarried());
+    expect(this.peers.put(PEER, 0, PLACE.address, PLACE.port, 0, heardAt * 1e6)).toBe(0);
+    this.carrier = new Carrier(role);
+    this.carrier.setOwn(OWN);
+    this.carrier.setServed([parsePrefix('2000::/3')!]);
+    this.carrier.offload(PEER, 0, PLACE.address, PLACE.port, heardAt);
+  }
+
+  /** Whether both carry it; fails where they don't agree. */
+  both(way: 'in' | 'out', packet: Uint8Array, from = PLACE): boolean {
+    if (way === 'out') {
+      const expected = this.carrier.carryOut(packet, 0, packet.length, now());
+      const got = this.out(packet);
+      expect(got?.to).toEqual(expected && { address: expected.address, port: expected.port });
+      if (got !== undefined) expect(got.inner).toEqual(packet);
+      return got !== undefined;
+    }
+    const expected = this.carrier.carryIn(packet, 0, packet.length, from.address, from.port, now());
+    const { verdict, frame } = this.run('decap', this.wrap(packet, { from }));
+    expect(verdict).toBe(expected ? VERDICT.carried : VERDICT.goOn);
+    if (expected) expect(frame.slice(ETHERNET)).toEqual(packet);
+    else expect(frame).toEqual(this.wrap(packet, { from }));
+    return expected;
+  }
+
+  /** What encap makes of a packet; undefined where it leaves it. */
+  out(packet: Uint8Array) {
+    const frame = ethernet(0x86dd, packet);
+    const result = this.run('encap', frame);
+    if (result.verdict === VERDICT.goOn) {
+      expect(result.frame).toEqual(frame);
+      return undefined;
+    }
+    expect(result.verdict).toBe(VERDICT.carried);
+    const outer = result.frame.slice(ETHERNET, ETHERNET + WRAPPING);
+    const view = new DataView(outer.buffer);
+    const inner = result.frame.slice(ETHERNET + WRAPPING);
+    expect(view.getUint16(2)).toBe(inner.length + WRAPPING);
+    expect(view.getUint16(24)).toBe(inner.length + 8);
+    expect([view.getUint32(12), view.getUint16(20)]).toEqual([LOCAL, LOCAL_PORT]);
+    return { outer, inner, to: { address: view.getUint32(16), port: view.getUint16(22) } };
+  }
+
+  run(name: 'encap' | 'decap', frame: Uint8Array) {
+    return testRun(this.program.program(name), frame);
+  }
+
+  /** The datagram of a packet, as it comes in on the uplink. */
+  wrap(
+    packet: Uint8Array,
+    { from = PLACE, to = LOCAL, toPort = LOCAL_PORT, ...outer }: Outer = {},
+  ): Uint8Array {
+    const options = outer.options === true ? 4 : 0;
+    const b = new Uint8Array(WRAPPING + options + packet.length);
+    b[0] = 0x45 + options / 4;
+    b[1] = outer.tos ?? 0;
+    writeUint16(b, 2, b.length);
+    writeUint16(b, 6, outer.fragment ?? 0);
+    b.set([64, 17], 8);
+    writeUint32(b, 12, from.address);
+    writeUint32(b, 16, to);
+    writeUint16(b, 10, internetChecksum(b, 0, 20 + options));
+    const udp = 20 + options;
+    writeUint16(b, udp, from.port);
+    writeUint16(b, udp + 2, toPort);
+    writeUint16(b, udp + 4, 8 + packet.length);
+    b.set(packet, udp + 8);
+    return ethernet(0x0800, b);
+  }
+
+  close(): void {
+    this.program.close();
+  }
+}
+
+function ethernet(type: number, packet: Uint8Array): Uint8Array {
+  return Uint8Array.of(...new Uint8Array(12), type >> 8, type & 0xff, ...packet);
+}
+
+/** CLOCK_MONOTONIC, ms. */
+function now(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
