@@ -21,6 +21,16 @@ export function isLoopback(b: Uint8Array, o: number): boolean {
   return upper96AreZero(b, o) && readUint32(b, o + 12) === 1;
 }
 
+/**
+ * Whether no packet on a network comes from such an address: multicast, and ::/80, where the unspecified and the loopback
+ * address and those with an IPv4 address in them are. RFC 4291 section 2.5.
+ */
+export function isNoSource(b: Uint8Array, o: number): boolean {
+  return (
+    isMulticast(b, o) || (readUint32(b, o) === 0 && readUint32(b, o + 4) === 0 && readUint16(b, o + 8) === 0)
+  );
+}
+
 /** ff02::1. Shared: do not write into it. */
 export const ALL_NODES: Ipv6 = linkScopeMulticast(1);
 

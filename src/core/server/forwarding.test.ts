@@ -161,6 +161,14 @@ describe('who may send', () => {
       expect([view.originAddress, view.originPort]).toEqual([RELAY.address, RELAY.port]);
   });
 
+  test.each(['::', '::1', 'ff02::1', 'ff0e::1', '::ffff:1.2.3.4', '::1.2.3.4'])(
+    'S-16, S-17: %s is the source of no packet: silence',
+    (source) => {
+      const rig = new ServerRig().receive(RELAY, bubble(v6(source), A));
+      expect([rig.sent, rig.machine.counters.droppedForgedSource]).toEqual([[], 1]);
+    },
+  );
+
   test('S-17, C-2: and no others', () => {
     const rig = new ServerRig()
       .receive(RELAY, bubble(NATIVE, ELSEWHERE))

@@ -17,6 +17,7 @@ import {
   icmpv6Type,
   isBubble,
   isLinkLocal,
+  isNoSource,
   isTeredo,
   makeLinkLocal,
   mappedAddressOf,
@@ -90,6 +91,10 @@ export class ServerMachine implements Machine {
     }
     if (icmpv6 && this.isForUs(buffer, at)) {
       this.handleOwn(socket, buffer, address, port, now);
+      return;
+    }
+    if (isNoSource(buffer, at + SOURCE)) {
+      counters.droppedForgedSource++; // S-16, S-17
       return;
     }
     if (isTeredo(buffer, at + SOURCE)) {
