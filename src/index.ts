@@ -7,6 +7,7 @@ export { ALL_NATIVE, Relay } from './runtime/relay.ts';
 export type { RelayEvents, RelaySettings } from './runtime/relay.ts';
 export { Server } from './runtime/server.ts';
 export type { ServerSettings } from './runtime/server.ts';
+export { LifecycleError } from './runtime/start-once.ts';
 export { EnvironmentError } from './io/errors.ts';
 export type { EnvironmentErrorCode } from './io/errors.ts';
 export { kernelPorts } from './io/kernel-ports.ts';

@@ -19,6 +19,7 @@ import type { DefaultRoute } from './client-interface.ts';
 import { Driver } from './driver.ts';
 import { FastPathUse } from './fast-path-use.ts';
 import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
+import { StartOnce } from './start-once.ts';
 
 export interface ClientSettings {
   /** At least one; all are asked at once, and the fastest that qualifies is used. */
@@ -44,7 +45,7 @@ export interface ClientSettings {
   /** RFC 1918 addresses count as global, for private clouds. */
   readonly allowPrivate?: boolean | undefined;
   readonly limits?: Partial<ClientLimits> | undefined;
-  /** Who carries the packets of verified peers. Default `auto`. */
+  /** Who carries the packets of verified peers. Default `user`: the kernel's way is not yet proven against every peer (adr/0012). */
   readonly dataPath?: DataPathWish | undefined;
 }
 
@@ -82,9 +83,10 @@ export class Client extends EventEmitter<ClientEvents> {
   private tunnel: ClientInterface | undefined;
   private network: AttachedNetwork;
   private settling: (() => void) | undefined;
+  private readonly startOnce = new StartOnce('Client');
   private closed: Promise<void> | undefined;
 
-  /** Opens nothing yet. */
+  /** Opens no socket and no interface yet. */
   constructor(settings: ClientSettings, ports: PortFactory) {
     super();
     this.settings = settings;
@@ -118,8 +120,9 @@ export class Client extends EventEmitter<ClientEvents> {
     this.monitor = ports.openNetworkMonitor();
   }
 
-  /** Opens socket and interface and begins to look for a server. Rejects with what stands in the way. */
+  /** Opens socket and interface and begins to look for a server; once. Rejects with what stands in the way. */
   async start(): Promise<void> {
+    this.startOnce.begin();
     const { settings, ports, driver } = this;
     try {
       const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0, runs: true });
@@ -265,6 +268,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Stops, and takes away interface, addresses and routes. Harmless when repeated. */
   close(): Promise<void> {
+    this.startOnce.end();
     this.closed ??= this.shutDown();
     return this.closed;
   }

@@ -38,6 +38,7 @@ class Net {
         servers: [{ primary: PRIMARY, secondary: SECONDARY }],
         interface: 'teredo',
         localDiscovery: false,
+        dataPath: 'auto',
         ...settings,
       },
       ports,
@@ -51,7 +52,7 @@ class Net {
 
   async relay(ports: MemoryPorts, settings: Partial<RelaySettings> = {}): Promise<Relay> {
     const relay = new Relay(
-      { address: HOST_R, port: 3545, interface: 'teredo', serve: ALL_NATIVE, ...settings },
+      { address: HOST_R, port: 3545, interface: 'teredo', serve: ALL_NATIVE, dataPath: 'auto', ...settings },
       ports,
     );
     onTestFinished(() => relay.close());

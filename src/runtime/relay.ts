@@ -9,6 +9,7 @@ import type { NetworkMonitor } from '../io/ports.ts';
 import { makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
+import { StartOnce } from './start-once.ts';
 import { FastPathUse } from './fast-path-use.ts';
 import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 
@@ -23,7 +24,7 @@ export interface RelaySettings {
   readonly trustCone?: boolean | undefined;
   readonly allowPrivate?: boolean | undefined;
   readonly limits?: RelayLimits | undefined;
-  /** Who carries the packets of verified clients. Default `auto`. */
+  /** Who carries the packets of verified clients. Default `user`: the kernel's way is not yet proven against every peer (adr/0012). */
   readonly dataPath?: DataPathWish | undefined;
 }
 
@@ -45,6 +46,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
   private readonly fastPath: FastPathUse;
+  private readonly startOnce = new StartOnce('Relay');
   private monitor: NetworkMonitor | undefined;
   private localPort = 0;
 
@@ -76,6 +78,7 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   /** Opens socket and interface and routes 2001::/32 into it. Rejects with what stands in the way. */
   async start(): Promise<void> {
+    this.startOnce.begin();
     const { settings, ports, driver } = this;
     try {
       const udp = ports.openUdp({ address: settings.address, port: settings.port, runs: true });
@@ -137,6 +140,7 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   /** Stops, and takes away interface and route. Harmless when repeated. */
   close(): Promise<void> {
+    this.startOnce.end();
     this.monitor?.close();
     this.driver.close();
     return Promise.resolve();

@@ -6,6 +6,7 @@ import type { NetworkMonitor } from '../io/ports.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { Driver } from './driver.ts';
+import { StartOnce } from './start-once.ts';
 
 export interface ServerSettings {
   readonly address: Ipv4;
@@ -27,6 +28,7 @@ export class Server {
   private readonly machine: ServerMachine;
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
+  private readonly startOnce = new StartOnce('Server');
   private monitor: NetworkMonitor | undefined;
 
   constructor(settings: ServerSettings, ports: PortFactory) {
@@ -57,6 +59,7 @@ export class Server {
 
   /** Opens the sockets and serves. Rejects with what stands in the way. */
   async start(): Promise<void> {
+    this.startOnce.begin();
     const { settings, ports, driver } = this;
     try {
       driver.attachUdp(
@@ -79,6 +82,7 @@ export class Server {
   }
 
   close(): Promise<void> {
+    this.startOnce.end();
     this.monitor?.close();
     this.driver.close();
     return Promise.resolve();
