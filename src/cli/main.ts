@@ -12,6 +12,12 @@ import { hostRelayCommand, relayCommand } from './roles/relay.ts';
 import { serverCommand } from './roles/server.ts';
 import { VERSION } from './version.ts';
 
+// Whoever reads the answer may have had enough of it: `teredo status | head -1`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.OK);
+  throw error;
+});
+
 /** The program: one command, one exit status. */
 process.exitCode = await main(process.argv);
 

@@ -19,19 +19,26 @@ export async function askDaemons<T extends Answerer>(
 ): Promise<T[]> {
   const answers: T[] = [];
   let refusal: string | undefined;
+  const silent: string[] = [];
   for (const { path } of findSockets(name)) {
     const answer = await askAt(path, request);
     if (answer === undefined) continue;
+    if (answer instanceof Error) {
+      silent.push(answer.message);
+      continue;
+    }
     if (answer.ok) answers.push(answer.result as T);
     else refusal = answer.message;
   }
   if (answers.length === 0) {
+    if (silent.length > 0) throw new CommandFailure(EXIT.TIMED_OUT, silent.join('; '));
     if (refusal !== undefined) throw new CommandFailure(EXIT.FAILED, refusal);
     throw new CommandFailure(
       EXIT.NO_DAEMON,
       name === undefined ? 'no teredo daemon is running here' : `no teredo daemon named "${name}" is running`,
     );
   }
+  for (const message of silent) process.stderr.write(`${message}\n`);
   const here = networkNamespace();
   const local = answers.filter((answer) => answer.networkNamespace === here);
   return name !== undefined || local.length === 0 ? answers : local;
@@ -50,8 +57,8 @@ export async function askOne<T extends Answerer>(
   return answers[0]!;
 }
 
-/** Undefined where nobody listens: what a killed daemon left behind is not a daemon. */
-async function askAt(path: string, request: ControlRequest): Promise<ControlAnswer | undefined> {
+/** Undefined where nobody listens: what a killed daemon left behind is not a daemon. An Error where it listens, but does not answer. */
+async function askAt(path: string, request: ControlRequest): Promise<ControlAnswer | Error | undefined> {
   try {
     return await ask(path, request);
   } catch (error) {
@@ -62,7 +69,6 @@ async function askAt(path: string, request: ControlRequest): Promise<ControlAnsw
         `not permitted to open ${path}: ask as its owner or as root`,
       );
     }
-    if (code === undefined) throw new CommandFailure(EXIT.TIMED_OUT, message); // it listens, but does not answer
-    return undefined;
+    return code === undefined ? new Error(message) : undefined;
   }
 }

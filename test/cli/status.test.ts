@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { networkNamespace } from '../../src/daemon/network-namespace.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
+
+/** A folder of control sockets: by name, what the daemon there answers; undefined: nothing, ever. */
+async function daemons(answers: Readonly<Record<string, object | undefined>>): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'teredo-status-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [name, result] of Object.entries(answers)) {
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => {});
+      if (result === undefined) onTestFinished(() => void socket.destroy());
+      else socket.end(JSON.stringify({ ok: true, result }));
+    });
+    server.listen(join(folder, `${name}.sock`));
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+  }
+  return folder;
+}
+
+async function teredo(folder: string, args: readonly string[], closeOutput = false) {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env: { ...process.env, TEREDO_RUNTIME_DIR: folder },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  if (closeOutput) child.stdout.destroy();
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, stdout, stderr };
+}
+
+const answering = { version: 1, name: 'answering', role: 'server', networkNamespace: networkNamespace() };
+
+test('a daemon that hangs is named, and hides none of the others', async () => {
+  const folder = await daemons({ answering, hanging: undefined });
+  const { code, stdout, stderr } = await teredo(folder, ['status', '--json']);
+  expect(stdout).toContain('"answering"');
+  expect(stderr).toMatch(/^no answer from .*hanging\.sock\n$/);
+  expect(code).toBe(0);
+});
+
+test('alone it is an error of its own: exit status 5', async () => {
+  const folder = await daemons({ hanging: undefined });
+  const { code, stderr } = await teredo(folder, ['status', 'hanging']);
+  expect([code, stderr]).toEqual([5, expect.stringContaining('no answer from')]);
+});
+
+test('who has read enough may close the pipe: no trace of an error', async () => {
+  const folder = await daemons({ answering });
+  const { code, stderr } = await teredo(folder, ['status', '--json', 'answering'], true);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
