@@ -8,6 +8,7 @@ import {
   SERVERS,
   at,
   teredo,
+  v4,
   v6,
 } from '../../../test/support/client-rig.ts';
 import type { AnswerOptions } from '../../../test/support/client-rig.ts';
@@ -100,6 +101,32 @@ describe('the primary address has answered', () => {
       expect(rig.machine.natKind).toBe('symmetric');
       expect(rig.machine.address).toBeUndefined();
     }
+  });
+
+  test('CL-23: where another server sees no such thing, that one is used', () => {
+    const [primary, secondary] = [at('198.51.100.1:3544'), at('198.51.100.2:3544')];
+    const other = { primary: primary.address, secondary: secondary.address };
+    for (const order of ['first', 'last']) {
+      const rig = new ClientRig({ servers: [...SERVERS, other] }).start();
+      const [ofFirst, ofOther] = rig.sent;
+      if (order === 'last') rig.answer(ofOther, { from: primary, prefixServer: primary.address });
+      rig.answer(ofFirst).advance(1_000);
+      rig.answer(sentTo(rig, SECONDARY), { from: SECONDARY, origin: at('192.0.2.1:4097') });
+      expect(rig.machine.state).toBe('probe');
+      if (order === 'first') rig.answer(ofOther, { from: primary, prefixServer: primary.address });
+      rig.answer(sentTo(rig, secondary), { from: secondary, prefixServer: primary.address });
+      expect([rig.machine.state, rig.machine.natKind]).toEqual(['qualified', 'restricted']);
+    }
+  });
+
+  test('of more servers than are asked at once all get their turn', () => {
+    const servers = Array.from({ length: 20 }, (_, i) => ({
+      primary: v4(`198.51.100.${i + 1}`),
+      secondary: undefined,
+    }));
+    const rig = new ClientRig({ servers }).start();
+    for (let i = 0; i < 60; i++) rig.advance(1_000);
+    expect(new Set(rig.sent.map(({ address }) => address)).size).toBe(20);
   });
 
   test('CL-24, CL-25, CL-19, C-4: the same mapping: qualified, with an address of prefix, origin and random bits', () => {
@@ -303,4 +330,8 @@ function shortened(packet: Uint8Array, parts: readonly (readonly [number, number
   writeUint16(result, 4, result.length - 40);
   sealIcmpv6(result, 0);
   return result;
+}
+
+function sentTo(rig: ClientRig, place: { readonly address: number }): ClientRig['sent'][number] {
+  return rig.sent.findLast(({ address }) => address === place.address)!;
 }

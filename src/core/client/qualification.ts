@@ -25,6 +25,8 @@ interface Candidate {
   solicitation: Solicitation | undefined;
   /** What the primary address answered. */
   first: Answer | undefined;
+  /** Its two addresses saw different mappings. */
+  symmetric: boolean;
 }
 
 /**
@@ -44,6 +46,8 @@ export class Qualification {
   private candidates: Candidate[] = [];
   private nextSecondaryAt = Infinity;
   private startedAt = 0;
+  /** With more servers than are asked at once: whose turn it is first. */
+  private turn = 0;
 
   constructor(context: ClientContext, socket: SocketId, outcome: QualificationOutcome) {
     this.context = context;
@@ -82,12 +86,13 @@ export class Qualification {
     const cone = this.context.options.legacyCone === true; // CL-11, U-5
     this.startedAt = now;
     this.nextSecondaryAt = Infinity;
-    this.candidates = servers.slice(0, MOST_SERVERS).map((server) => ({
+    this.candidates = this.whoseTurnItIs(servers).map((server) => ({
       server,
       secondary: this.context.servers[server].secondary,
       stage: cone ? 'cone' : 'primary',
       solicitation: this.solicit(server, this.context.servers[server].primary, cone, now),
       first: undefined,
+      symmetric: false,
     }));
   }
 
@@ -134,7 +139,11 @@ export class Qualification {
   private compare(candidate: Candidate, answer: Answer, now: number): void {
     const first = candidate.first!;
     if (first.origin.address !== answer.origin.address || first.origin.port !== answer.origin.port) {
-      this.fail('symmetric-nat', now); // CL-23
+      // CL-23; yet another server may see it otherwise: this one's second address may not be its own.
+      candidate.stage = 'failed';
+      candidate.symmetric = true;
+      if (this.candidates.every(({ stage }) => stage === 'failed')) this.fail(this.reason(), now);
+      else if (this.nextSecondaryAt !== Infinity) this.askNextSecondary(now);
     } else {
       this.conclude(candidate, first, false, true, now); // CL-24
     }
@@ -163,6 +172,7 @@ export class Qualification {
     now: number,
   ): void {
     this.cancel();
+    this.turn = 0;
     const { server } = candidate;
     this.outcome.qualified(
       { server, mapped: answer.origin, cone, verified, roundTripMs: answer.roundTripMs },
@@ -172,11 +182,19 @@ export class Qualification {
 
   private fail(reason: QualificationReason, now: number): void {
     this.cancel();
+    this.turn += MOST_SERVERS;
     this.outcome.failed(reason, now);
+  }
+
+  /** All of them in turn, round after round that fails. */
+  private whoseTurnItIs(servers: readonly number[]): number[] {
+    if (servers.length <= MOST_SERVERS) return [...servers];
+    return Array.from({ length: MOST_SERVERS }, (_, i) => servers[(this.turn + i) % servers.length]);
   }
 
   /** The most telling thing that any server has, or has not, said. */
   private reason(): QualificationReason {
+    if (this.candidates.some(({ symmetric }) => symmetric)) return 'symmetric-nat';
     if (this.candidates.some(({ first }) => first !== undefined)) return 'no-answer-secondary';
     const logs = this.candidates.map(({ server }) => this.context.logs[server]);
     const reasons = logs.flatMap((log) => refusals(log, this.startedAt));
