@@ -99,9 +99,14 @@ static __always_inline int go_on(__u32 counter)
 	return GO_ON;
 }
 
-static __always_inline __u32 packets_of(struct __sk_buff *skb)
+/* How many packets of `length` octets in all one stands for. The kernel forgets their number when it wraps them. */
+static __always_inline __u32 packets_of(struct __sk_buff *skb, __u32 length)
 {
-	return skb->gso_segs ?: 1;
+	__u32 most = skb->gso_size;
+
+	if (!most)
+		return 1;
+	return skb->gso_segs ?: (length - sizeof(struct ipv6hdr) + most - 1) / most;
 }
 
 /* never Teredo's own range, link-local, multicast, unspecified or loopback. */
@@ -185,6 +190,34 @@ static __always_inline __u16 header_checksum(const struct iphdr *ip)
 	return ~(sum + (sum >> 16));
 }
 
+/*
+ * Whether the packet is one, with its checksum. The kernel leaves both cutting and summing to the interface, and virtual ones
+ * leave it to the receiver. A socket there would be handed 64 KB as one datagram, and packets that the host behind it drops for
+ * their checksum: only a program like this one can do with them, and only it sends datagrams without a checksum. Where the sum
+ * is still to be made, the field holds that of the pseudo-header.
+ */
+static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner)
+{
+	__u32 field, sum;
+	__u16 found;
+
+	if (skb->gso_size)
+		return false;
+	if (inner->nexthdr == IPPROTO_TCP)
+		field = 16;
+	else if (inner->nexthdr == IPPROTO_UDP)
+		field = 6;
+	else
+		return inner->nexthdr == NEXT_ICMPV6 || inner->nexthdr == NEXT_NONE; /* the first the kernel sums itself */
+	if (bpf_skb_load_bytes(skb, l2 + sizeof(*inner) + field, &found, sizeof(found)))
+		return false;
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&((struct ipv6hdr *)inner)->saddr, 32,
+			    bpf_htonl(bpf_ntohs(inner->payload_len) + inner->nexthdr));
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return found != (__u16)sum;
+}
+
 SEC("tc")
 int encap(struct __sk_buff *skb)
 {
@@ -218,6 +251,9 @@ int encap(struct __sk_buff *skb)
 	if (!uplink || !fits(skb, length, uplink))
 		return go_on(COUNT_outTooBig); /* CL-71, R-28 */
 
+	if (!uplink->finishes && !peer->unwraps && !is_finished(skb, l2, &inner))
+		return go_on(COUNT_outUnfinished);
+
 	now = bpf_ktime_get_coarse_ns();
 	silence = now - peer->last_rx; /* what user space has heard may be ahead of the coarse clock */
 	if (silence >= (__s64)VALIDITY_NS)
@@ -236,7 +272,7 @@ int encap(struct __sk_buff *skb)
 	made.daddr = peer->address;
 	made.check = header_checksum(&made);
 
-	__u32 packets = packets_of(skb);
+	__u32 packets = packets_of(skb, length);
 	/* Marks it as a UDP tunnel's: several packets as one stay so until somebody has to cut them. */
 	if (bpf_skb_adjust_room(skb, WRAPPING, BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_FIXED_GSO))
@@ -256,7 +292,7 @@ int encap(struct __sk_buff *skb)
 	udp->source = c->port;
 	udp->dest = peer->port;
 	udp->len = bpf_htons(length + sizeof(*udp));
-	udp->check = 0; /* C-29: none. The inner packet's covers what is in it. */
+	udp->check = 0; /* C-29: none, which also tells the peer what has sent it. The inner packet's covers what is in it. */
 
 	peer->last_tx = now;
 	__sync_fetch_and_add(&peer->tx_packets, packets);
@@ -319,6 +355,10 @@ int decap(struct __sk_buff *skb)
 	if (!uplink || uplink->source != outer.ip.daddr || peer->address != outer.ip.saddr ||
 	    peer->port != outer.udp.source)
 		return go_on(COUNT_inElsewhere); /* CL-45, R-21 */
+	if (!outer.udp.check)
+		peer->unwraps = UNWRAPS_PATIENCE;
+	else if (peer->unwraps)
+		peer->unwraps--;
 	if (!is_own(c, &inner.daddr))
 		return go_on(COUNT_inForeignDestination); /* CL-41, R-23 */
 	if (inner.nexthdr == NEXT_NONE)
@@ -337,7 +377,7 @@ int decap(struct __sk_buff *skb)
 
 	second = ((__u8 *)&inner)[1];
 	ecn = combine_ecn((second >> 4) & 3, outer.ip.tos & 3);
-	packets = packets_of(skb);
+	packets = packets_of(skb, length);
 	if (ecn < 0) {
 		count(COUNT_inEcnDropped, packets);
 		return TC_ACT_SHOT;

@@ -19,6 +19,7 @@
 	X(outForeignSource)                                                                                            \
 	X(outMalformed)                                                                                                \
 	X(outTooBig)                                                                                                   \
+	X(outUnfinished)         /* the peer might get it uncut or without its checksum, and not be able to take it */ \
 	X(outRefused)            /* the kernel cannot wrap this one */                                                 \
 	X(inNoPeer)                                                                                                    \
 	X(inElsewhere)           /* from another address or port than the peer's, or to another of ours */             \
@@ -51,6 +52,9 @@
 /* Between two questions about a peer, and between two reports of it. */
 #define SPACING_UNITS ((__s32)(NS_PER_SECOND >> UNIT_SHIFT))
 
+/* So many datagrams in a row that did not come out of a program like these: the peer has none. */
+#define UNWRAPS_PATIENCE 8
+
 /* RFC 4380 section 5.1.2. */
 #define TUNNEL_MTU 1280
 
@@ -69,6 +73,7 @@ struct uplink {
 	__u32 ifindex;
 	__u32 source;
 	__u32 mtu;
+	__u32 finishes; /* 1: what leaves it is cut and has its checksums */
 };
 
 /* 56 bytes: with the hash table's own they fit into 128. */
@@ -81,7 +86,8 @@ struct peer {
 	__u32 tx_packets;
 	__u32 address;
 	__u16 port;
-	__u16 uplink;
+	__u8 uplink;
+	__u8 unwraps; /* not 0: its kernel does. Datagrams of other origin in a row until that is no longer believed */
 	__u32 last_question;
 	__u32 last_report;
 };

@@ -17,6 +17,7 @@ export class Uplinks {
   private readonly handle: number;
   /** Numbers by source address; undefined: nothing can be carried from there. */
   private readonly numbers = new Map<Ipv4, number | undefined>();
+  private readonly finishing = new Set<number>();
   private readonly attachments = new Map<number, Attachment>();
 
   /** `bound`: the only source address, or 0. */
@@ -36,10 +37,16 @@ export class Uplinks {
     return this.numbers.get(source);
   }
 
+  /** Whether what leaves by this way is cut and has its checksums. */
+  finishes(number: number): boolean {
+    return this.finishing.has(number);
+  }
+
   /** Forgets all ways: they are asked for anew. */
   reset(): void {
     this.close();
     this.numbers.clear();
+    this.finishing.clear();
   }
 
   close(): void {
@@ -53,10 +60,12 @@ export class Uplinks {
     const number = [...this.numbers.values()].filter((n) => n !== undefined).length;
     if (link === undefined || !link.isEthernet || number >= MAX_UPLINKS || !this.attachTo(link.ifindex))
       return undefined;
+    if (link.finishes) this.finishing.add(number);
     writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
       view.setUint32(UPLINK.ifindex, link.ifindex, true);
       view.setUint32(UPLINK.source, source);
       view.setUint32(UPLINK.mtu, link.mtu, true);
+      view.setUint32(UPLINK.finishes, Number(link.finishes), true);
     });
     return number;
   }

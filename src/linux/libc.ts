@@ -127,4 +127,4 @@ export class Memory {
 }
 
 /** Error numbers of Linux (asm-generic) that are told apart here; for the others see `errorName`. */
-export const E = { EINTR: 4, EIO: 5, EAGAIN: 11, EEXIST: 17, EINVAL: 22, EBADFD: 77 } as const;
+export const E = { ENOENT: 2, EINTR: 4, EIO: 5, EAGAIN: 11, EEXIST: 17, EINVAL: 22, EBADFD: 77 } as const;

@@ -1,4 +1,5 @@
 import { Memory, sys } from './libc.ts';
+import { finishesPackets } from './offloads.ts';
 import { AF_INET, SOCK_DGRAM, localEndpoint, openSocket, writeSockaddr } from './socket.ts';
 
 const SIOCGIFMTU = 0x8921;
@@ -13,6 +14,8 @@ export interface Link {
   readonly ifindex: number;
   readonly mtu: number;
   readonly isEthernet: boolean;
+  /** What leaves it is cut and has its checksums. */
+  readonly finishes: boolean;
 }
 
 /** Asks the kernel how datagrams would leave this host; one socket for all questions. */
@@ -37,7 +40,12 @@ export class WayOut {
     const mtu = this.ask(name, SIOCGIFMTU);
     const type = this.ask(name, SIOCGIFHWADDR);
     if (ifindex === undefined || mtu === undefined || type === undefined) return undefined;
-    return { ifindex, mtu, isEthernet: (type & 0xffff) === ARPHRD_ETHER };
+    return {
+      ifindex,
+      mtu,
+      isEthernet: (type & 0xffff) === ARPHRD_ETHER,
+      finishes: finishesPackets(this.fd, name),
+    };
   }
 
   close(): void {

@@ -40,6 +40,20 @@ beforeAll(() => {
 });
 afterAll(() => rig.close());
 
+test('taking all peers out hands each over once, however many batches that are', () => {
+  const program = new Program({ peers: 10_000, served: 16, reports: 1 << 16 });
+  const peers = new PeerMap(program.map('peers'));
+  const key = PEER.slice();
+  for (let i = 0; i < 10_000; i++) {
+    writeUint32(key, 12, i);
+    expect(peers.put(key, 0, PLACE.address, PLACE.port, 0, i)).toBe(0);
+  }
+  const heard = new Set<number>();
+  peers.clear((_, { lastReceived }) => heard.add(lastReceived));
+  expect([heard.size, peers.size]).toEqual([10_000, 0]);
+  program.close();
+});
+
 describe.each(['client', 'relay'] as const)('%s', (role) => {
   const inside = role === 'client' ? OWN : NATIVE;
 
@@ -217,6 +231,7 @@ class Rig {
       view.setUint32(UPLINK.ifindex, 1, true);
       view.setUint32(UPLINK.source, LOCAL);
       view.setUint32(UPLINK.mtu, 1_500, true);
+      view.setUint32(UPLINK.finishes, 1, true);
     });
   }
 

@@ -10,6 +10,7 @@ export const KERNEL_COUNTERS = [
   'outForeignSource',
   'outMalformed',
   'outTooBig',
+  'outUnfinished',
   'outRefused',
   'inNoPeer',
   'inElsewhere',
@@ -41,7 +42,7 @@ export const CONFIG = {
   ttl: 27,
   SIZE: 28,
 } as const;
-export const UPLINK = { ifindex: 0, source: 4, mtu: 8, SIZE: 12 } as const;
+export const UPLINK = { ifindex: 0, source: 4, mtu: 8, finishes: 12, SIZE: 16 } as const;
 export const PEER = {
   lastReceived: 0,
   lastSent: 8,
@@ -52,6 +53,7 @@ export const PEER = {
   address: 40,
   port: 44,
   uplink: 46,
+  unwraps: 47,
   lastQuestion: 48,
   lastReport: 52,
   SIZE: 56,

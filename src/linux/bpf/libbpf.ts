@@ -18,7 +18,15 @@ export interface Libbpf {
   readonly lookup: (fd: number, key: number, value: number) => number;
   readonly lookupAndDelete: (fd: number, key: number, value: number) => number;
   readonly delete: (fd: number, key: number) => number;
-  readonly nextKey: (fd: number, key: number, next: number) => number;
+  readonly takeBatch: (
+    fd: number,
+    from: number,
+    to: number,
+    keys: number,
+    values: number,
+    count: number,
+    options: number,
+  ) => number;
   readonly createLink: (program: number, target: number, type: number, options: number) => number;
   readonly testRun: (program: number, options: number) => number;
   readonly createHook: (hook: number) => number;
@@ -62,7 +70,9 @@ function bind(): Libbpf {
     lookup: library.func('int bpf_map_lookup_elem(int, uintptr_t, uintptr_t)'),
     lookupAndDelete: library.func('int bpf_map_lookup_and_delete_elem(int, uintptr_t, uintptr_t)'),
     delete: library.func('int bpf_map_delete_elem(int, uintptr_t)'),
-    nextKey: library.func('int bpf_map_get_next_key(int, uintptr_t, uintptr_t)'),
+    takeBatch: library.func(
+      'int bpf_map_lookup_and_delete_batch(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)',
+    ),
     createLink: library.func('int bpf_link_create(int, int, int, uintptr_t)'),
     testRun: library.func('int bpf_prog_test_run_opts(int, uintptr_t)'),
     createHook: library.func('int bpf_tc_hook_create(uintptr_t)'),

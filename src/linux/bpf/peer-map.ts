@@ -5,6 +5,8 @@ import { libbpf } from './libbpf.ts';
 const ANY = 0;
 const NO_EXIST = 1;
 const KEY = 16;
+/** Entries taken out by one call; no bucket of the table holds as many. */
+const BATCH = 4_096;
 
 /** What the kernel has carried of a peer: from a report, or from an entry taken out. Times are ns of CLOCK_MONOTONIC, 0: never. */
 export interface Carried {
@@ -23,7 +25,6 @@ export class PeerMap {
   private readonly lib = libbpf();
   private readonly fd: number;
   private readonly key = new Memory(KEY);
-  private readonly next = new Memory(KEY);
   private readonly value = new Memory(PEER.SIZE);
 
   constructor(fd: number) {
@@ -62,18 +63,30 @@ export class PeerMap {
 
   /** Takes all peers out, one callback each. */
   clear(onTaken: (peer: Uint8Array, carried: Carried) => void): void {
+    const place = new Memory(8); // where in the table the next batch begins, and how many it has
+    const keys = new Memory(BATCH * KEY);
+    const values = new Memory(BATCH * PEER.SIZE);
     const carried = emptyCarried();
-    // Each is taken out before the next is asked for: so "the first" does, and no key is lost under way.
-    while (this.lib.nextKey(this.fd, 0, this.next.address) === 0) {
-      this.key.bytes.set(this.next.bytes);
-      if (!this.takeKeyed(carried)) break;
-      onTaken(this.key.bytes, carried);
+    for (let from = 0, ended = false; !ended; from = place.address) {
+      place.view.setUint32(4, BATCH, true);
+      const { address } = place;
+      const result = this.lib.takeBatch(this.fd, from, address, keys.address, values.address, address + 4, 0);
+      if (result < 0 && result !== -E.ENOENT) return;
+      ended = result < 0;
+      const count = place.view.getUint32(4, true);
+      this.size -= count;
+      for (let i = 0; i < count; i++) {
+        readCarried(values.view, i * PEER.SIZE, carried);
+        onTaken(keys.bytes.subarray(i * KEY, (i + 1) * KEY), carried);
+      }
     }
   }
 
   private move(address: number, port: number, uplink: number, heardAt: number): number {
     const { view } = this.value;
     if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) return E.EAGAIN;
+    const moved = view.getUint32(PEER.address) !== address || view.getUint16(PEER.port) !== port;
+    if (moved) view.setUint8(PEER.unwraps, 0);
     this.setPlace(address, port, uplink);
     const heard = BigInt(Math.max(0, Math.floor(heardAt)));
     if (heard > view.getBigUint64(PEER.lastReceived, true)) view.setBigUint64(PEER.lastReceived, heard, true);
@@ -83,13 +96,7 @@ export class PeerMap {
   private takeKeyed(carried: Carried): boolean {
     if (this.lib.lookupAndDelete(this.fd, this.key.address, this.value.address) < 0) return false;
     this.size--;
-    const { view } = this.value;
-    carried.lastReceived = Number(view.getBigUint64(PEER.lastReceived, true));
-    carried.lastSent = Number(view.getBigUint64(PEER.lastSent, true));
-    carried.receivedBytes = Number(view.getBigUint64(PEER.receivedBytes, true));
-    carried.sentBytes = Number(view.getBigUint64(PEER.sentBytes, true));
-    carried.receivedPackets = view.getUint32(PEER.receivedPackets, true);
-    carried.sentPackets = view.getUint32(PEER.sentPackets, true);
+    readCarried(this.value.view, 0, carried);
     return true;
   }
 
@@ -101,8 +108,17 @@ export class PeerMap {
     const { view } = this.value;
     view.setUint32(PEER.address, address);
     view.setUint16(PEER.port, port);
-    view.setUint16(PEER.uplink, uplink, true);
+    view.setUint8(PEER.uplink, uplink);
   }
+}
+
+function readCarried(view: DataView, at: number, carried: Carried): void {
+  carried.lastReceived = Number(view.getBigUint64(at + PEER.lastReceived, true));
+  carried.lastSent = Number(view.getBigUint64(at + PEER.lastSent, true));
+  carried.receivedBytes = Number(view.getBigUint64(at + PEER.receivedBytes, true));
+  carried.sentBytes = Number(view.getBigUint64(at + PEER.sentBytes, true));
+  carried.receivedPackets = view.getUint32(at + PEER.receivedPackets, true);
+  carried.sentPackets = view.getUint32(at + PEER.sentPackets, true);
 }
 
 export function emptyCarried(): Carried {
