@@ -9,6 +9,8 @@ export interface Contact {
   readonly peer: number;
   /** Attempts made so far. */
   attempts: number;
+  /** Those of them that a budget paid for, where there is one. */
+  paid: number;
   /** When the next attempt, or failure, is due (ms). */
   dueAt: number;
   /** Copies of the packets that wait, oldest first. */
@@ -68,7 +70,7 @@ export class Contacts {
   begin(peer: number, now: number, wantedBy?: Wanter): Contact {
     const present = this.contacts.get(peer);
     if (present !== undefined) return present;
-    const contact: Contact = { peer, attempts: 0, dueAt: 0, waiting: [], waitingBytes: 0, wantedBy };
+    const contact: Contact = { peer, attempts: 0, paid: 0, dueAt: 0, waiting: [], waitingBytes: 0, wantedBy };
     this.attempt(contact, now);
     return contact;
   }

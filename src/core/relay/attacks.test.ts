@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MAPPED, PRIMARY, at, teredo, v4, v6 } from '../../../test/support/client-rig.ts';
-import { RelayRig } from '../../../test/support/relay-rig.ts';
+import type { Sent } from '../../../test/support/client-rig.ts';
+import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
 import { buildBubble, makeTeredoAddress, writeUint32 } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 import { RELAY_LIMITS } from './index.ts';
@@ -136,6 +137,65 @@ describe('answered traffic earns its budget', () => {
       if (n % 5 === 0) rig.advance(1);
     }
     expect(rig.machine.counters.droppedSourceLimit).toBe(0);
+  });
+
+  /** Contacts that are answered at once, 1,000 a second, each from another /64 of so many. */
+  function earn(rig: RelayRig, seconds: number, sources = 1): void {
+    for (let n = 0; n < seconds * 1_000; n++) {
+      const source = Uint8Array.from(ATTACKER);
+      source[7] = n % sources;
+      rig.clear().toClient(source, invented(n));
+      if (rig.bubbles.length > 0) rig.answer(rig.bubbles[0]);
+      rig.advance(1);
+    }
+    rig.clear();
+  }
+
+  test('answers of its own buy a /64 1,024 bubbles for the mute, not one for each', () => {
+    const rig = new RelayRig();
+    earn(rig, 20);
+    for (let n = 0; n < 20_000; n++) rig.toClient(ATTACKER, invented(1_000_000 + n));
+    expect(rig.bubbles.length).toBeLessThanOrEqual(1_024 + 4);
+  });
+
+  test('nor do many /64s more than 4,000 through one server', () => {
+    const rig = new RelayRig();
+    earn(rig, 20, 256);
+    for (let n = 0; n < 20_000; n++) rig.toClient(spoofed(n), invented(1_000_000 + n));
+    expect(rig.bubbles.length).toBeLessThanOrEqual(4_000 + 500);
+  });
+
+  test('80 a second go to the mute beside 1,000 a second that answer, and 1,024 at the beginning', () => {
+    const rig = new RelayRig();
+    const isMute = (bubble: Sent): boolean => pairOf(bubble.destination).address >= 0x08000000 + 1_000_000;
+    let mute = 0;
+    for (let n = 0; n < 20_000; n++) {
+      rig.toClient(ATTACKER, invented(n));
+      if (n % 5 === 0) rig.toClient(ATTACKER, invented(1_000_000 + n));
+      const { bubbles } = rig.advance(1);
+      rig.clear();
+      for (const bubble of bubbles) {
+        if (isMute(bubble)) mute++;
+        else rig.answer(bubble);
+      }
+    }
+    expect(mute).toBeLessThan(1_024 + 20 * 80 + 64 + 20 * 8);
+  });
+
+  test('10,000 clients of a carrier NAT, on one server, are reached by one host within seconds', () => {
+    const rig = new RelayRig({ directBubbles: true });
+    const client = (n: number): Ipv6 => teredo(PRIMARY, { address: MAPPED.address, port: 1_024 + n });
+    for (let ms = 0; ms < 5_000; ms++) {
+      for (let n = (ms % 1_000) * 10; n < (ms % 1_000) * 10 + 10; n++) rig.toClient(NATIVE, client(n));
+      if (ms % 100 === 0) {
+        const throughServer = rig.bubbles.filter(({ address }) => address === PRIMARY.address);
+        rig.clear();
+        for (const bubble of throughServer) rig.answer(bubble);
+      }
+      rig.advance(1);
+    }
+    const reached = Array.from({ length: 10_000 }, (_, n) => n).filter((n) => rig.isTrusted(client(n)));
+    expect(reached.length).toBe(10_000);
   });
 });
 

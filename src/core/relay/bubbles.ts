@@ -20,17 +20,20 @@ export class Bubbles {
     this.proofs = new Proofs(context.entropy);
   }
 
-  /** One bubble through the client's server, and where that is wanted one straight to the client. R-7, R-10, R-33 */
-  send(peer: number, wanter: Wanter, now: number): void {
+  /**
+   * One bubble through the client's server, and where that is wanted one straight to the client; false where a
+   * limit forbids it. R-7, R-10, R-33
+   */
+  send(peer: number, wanter: Wanter, now: number): boolean {
     const { options, peers, counters, commands } = this.context;
     if (!peers.mayBubble(peer, now)) {
       counters.droppedBubbleBudget++;
-      return;
+      return false;
     }
     const server = peers.serverOf(peer);
     if (!this.budgets.takeServer(server, wanter, now)) {
       counters.droppedServerLimit++;
-      return;
+      return false;
     }
     peers.countBubble(peer, now);
     peers.writeAddress(peer, this.destination, 0);
@@ -38,11 +41,12 @@ export class Bubbles {
     const bubble = buildBubble(this.source, this.destination, BUBBLE_HOP_LIMIT);
     counters.bubblesSent++;
     commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, server, TEREDO_PORT);
-    if (options.directBubbles !== true) return;
+    if (options.directBubbles !== true) return true;
     const mapped = peers.mappedAddress[peer];
-    if (!this.budgets.takeClient(mapped, now)) return;
+    if (!this.budgets.takeClient(mapped, now)) return true;
     counters.bubblesSent++;
     commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, mapped, peers.mappedPort[peer]);
+    return true;
   }
 
   /** Whether the bubble at `at` goes to the source of one that was sent to its own source. A-26 */

@@ -3,7 +3,6 @@ import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import type { Ipv4 } from '../../wire/index.ts';
-import { ANSWER_REWARD } from './limits.ts';
 import type { RelayLimits } from './limits.ts';
 
 /** Who may cause how many bubbles, and who may get how many. */
@@ -11,6 +10,8 @@ export class Budgets {
   private readonly bySource: FairBudget;
   private readonly byServer: FairBudget;
   private readonly byClient: TokenBuckets;
+  private readonly sourceEarnings: TokenBuckets;
+  private readonly serverEarnings: TokenBuckets;
   private readonly direct: boolean;
 
   /** `direct`: whether there are bubbles straight to clients. */
@@ -19,6 +20,8 @@ export class Budgets {
     this.bySource = new FairBudget(limits.bySource, entropy);
     this.byServer = new FairBudget(limits.byServer, entropy);
     this.byClient = new TokenBuckets(limits.byClient, entropy);
+    this.sourceEarnings = new TokenBuckets(limits.sourceEarnings, entropy);
+    this.serverEarnings = new TokenBuckets(limits.serverEarnings, entropy);
   }
 
   /** For a bubble that this native host has caused. */
@@ -37,11 +40,15 @@ export class Budgets {
     return this.byClient.take(0, mapped, now);
   }
 
-  /** The client has answered, after that many bubbles: everybody's budget they were taken from gets back more than that. */
+  /** The client has answered after that many bubbles: the budgets they were taken from get them back, and earn one more. */
   reward(wanter: Wanter | undefined, server: Ipv4, mapped: Ipv4, bubbles: number, now: number): void {
-    const reward = bubbles + ANSWER_REWARD - 1;
-    if (wanter !== undefined) this.bySource.give(wanter[0], wanter[1], now, reward);
-    this.byServer.give(0, server, now, reward);
-    if (this.direct) this.byClient.give(0, mapped, now, reward);
+    if (wanter !== undefined) {
+      const [high, low] = wanter;
+      const earned = this.sourceEarnings.take(high, low, now) ? 1 : 0;
+      this.bySource.give(high, low, now, bubbles + earned);
+    }
+    const earned = this.serverEarnings.take(0, server, now) ? 1 : 0;
+    this.byServer.give(0, server, now, bubbles + earned);
+    if (this.direct) this.byClient.give(0, mapped, now, bubbles);
   }
 }

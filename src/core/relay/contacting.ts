@@ -191,8 +191,8 @@ export class Contacting {
     const contact = this.contacts.finish(peer);
     if (contact === undefined) return;
     counters.contactsAnswered++;
-    const { wantedBy, attempts, waiting } = contact;
-    this.budgets.reward(wantedBy, peers.serverOf(peer), peers.mappedAddress[peer], attempts, now);
+    const { wantedBy, paid, waiting } = contact;
+    if (paid > 0) this.budgets.reward(wantedBy, peers.serverOf(peer), peers.mappedAddress[peer], paid, now);
     for (const packet of waiting) this.send(peer, packet, 0, packet.length, now);
     if (wantedBy !== undefined) this.serveWaiting(wantedBy, now);
   }
@@ -263,9 +263,11 @@ export class Contacting {
   /** The first attempt's share of the source's budget was taken when the contact began. */
   private attempt(contact: Contact, now: number): void {
     const wanter = contact.wantedBy!;
-    if (contact.attempts === 1 || this.budgets.takeSource(wanter, now))
-      this.bubbles.send(contact.peer, wanter, now);
-    else this.context.counters.droppedSourceLimit++;
+    if (contact.attempts > 1 && !this.budgets.takeSource(wanter, now)) {
+      this.context.counters.droppedSourceLimit++;
+    } else if (this.bubbles.send(contact.peer, wanter, now)) {
+      contact.paid++;
+    }
   }
 
   private failed(contact: Contact, now: number): void {

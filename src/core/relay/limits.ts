@@ -5,8 +5,9 @@ import type { PeerLimits } from '../peer-table.ts';
 import type { BucketLimits } from '../token-buckets.ts';
 
 /**
- * What a relay keeps and sends at the most. Answered bubbles give back more than they took: traffic that is answered
- * earns its budget, and only what goes unanswered runs out. R-31
+ * What a relay keeps and sends at the most. Answered bubbles give back what they took, and a little more: traffic that is
+ * answered costs nothing, and what goes unanswered runs out. How much more has a limit of its own, so that nobody buys
+ * bubbles for strangers with answers of his own. R-31
  */
 export interface RelayLimits {
   readonly peers: PeerLimits;
@@ -15,8 +16,12 @@ export interface RelayLimits {
   readonly waiting: WaitingLimits;
   /** Bubbles wanted by a native /64; its members are hosts. Bites before `byServer` does. */
   readonly bySource: FairLimits;
+  /** What answers add to `bySource`. */
+  readonly sourceEarnings: BucketLimits;
   /** Bubbles sent through one server address; its members are native /64s. */
   readonly byServer: FairLimits;
+  /** What answers add to `byServer`. */
+  readonly serverEarnings: BucketLimits;
   /** Direct bubbles to one mapped address. */
   readonly byClient: BucketLimits;
   /** ICMPv6 errors to a native /64. R-27 */
@@ -37,18 +42,17 @@ export const RELAY_LIMITS: RelayLimits = {
   contacts: CONTACT_LIMITS,
   waiting: { packetsPerSource: 1_024, bytesPerSource: 1 << 20, packets: 8_192, bytes: 4 << 20 },
   bySource: {
-    shared: { perSecond: 16, burst: 256, ceiling: 65_536 },
+    shared: { perSecond: 16, burst: 256, ceiling: 1_024 },
     member: { perSecond: 0.5, burst: 4 },
     reserve: { perSecond: 8, burst: 64 },
   },
+  sourceEarnings: { perSecond: 64, burst: 768 },
   byServer: {
-    shared: { perSecond: 100, burst: 1_000, ceiling: 200_000 },
+    shared: { perSecond: 100, burst: 1_000, ceiling: 4_000 },
     member: { perSecond: 0.5, burst: 4 },
     reserve: { perSecond: 50, burst: 500 },
   },
-  byClient: { perSecond: 10, burst: 100, ceiling: 20_000 },
+  serverEarnings: { perSecond: 400, burst: 3_000 },
+  byClient: { perSecond: 10, burst: 100 },
   errors: { perSecond: 10, burst: 20 },
 };
-
-/** What an answered contact gives back to the budgets it was taken from, beyond what its unanswered bubbles took. */
-export const ANSWER_REWARD = 2;
