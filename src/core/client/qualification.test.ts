@@ -306,6 +306,24 @@ describe('several servers', () => {
     expect(new ClientRig({ servers }).start().sent).toHaveLength(8);
   });
 
+  test('CL-23: after two mappings, one address alone counts only where it sees the same as another server', () => {
+    const servers = [SERVERS[0], { primary: OTHER.address, secondary: undefined }];
+    const fromOther = { from: OTHER, prefixServer: OTHER.address };
+    const contradicted = (): ClientRig => {
+      const rig = new ClientRig({ servers }).start();
+      rig.answer(rig.find('solicitation', PRIMARY));
+      const asked = rig.find('solicitation', SECONDARY);
+      return rig.answer(asked, { from: SECONDARY, origin: at('192.0.2.1:4097') });
+    };
+    const agreeing = contradicted();
+    agreeing.answer(agreeing.find('solicitation', OTHER), fromOther);
+    expect([agreeing.machine.state, agreeing.machine.server]).toEqual(['qualified', 1]);
+
+    const differing = contradicted();
+    differing.answer(differing.find('solicitation', OTHER), { ...fromOther, origin: at('192.0.2.1:4098') });
+    expect([differing.machine.state, differing.machine.reason]).toEqual(['offline', 'symmetric-nat']);
+  });
+
   test('none: off-line, until there is one', () => {
     const rig = new ClientRig({ servers: [] }).start();
     expect([rig.machine.state, rig.machine.reason]).toEqual(['offline', 'no-server']);

@@ -77,8 +77,6 @@ export class Qualification {
       if (!this.underway) return;
     }
     if (now >= this.nextSecondaryAt) this.askNextSecondary(now);
-    if (this.underway && this.candidates.every(({ stage }) => stage === 'failed'))
-      this.fail(this.reason(), now);
   }
 
   /** The start action, with the servers at these indices. CL-10 */
@@ -115,7 +113,7 @@ export class Qualification {
     candidate.first = answer;
     candidate.stage = 'answered';
     const alone = candidate.secondary === undefined || answer.oneAddress;
-    if (alone) this.conclude(candidate, answer, false, false, now);
+    if (alone) this.concludeUnverified(candidate, answer, now);
     else if (this.candidates.some(({ stage }) => stage === 'secondary')) this.awaitTurn(now);
     else this.askSecondary(candidate, now); // CL-22
   }
@@ -138,15 +136,22 @@ export class Qualification {
 
   private compare(candidate: Candidate, answer: Answer, now: number): void {
     const first = candidate.first!;
-    if (first.origin.address !== answer.origin.address || first.origin.port !== answer.origin.port) {
-      // CL-23; yet another server may see it otherwise: this one's second address may not be its own.
-      candidate.stage = 'failed';
-      candidate.symmetric = true;
-      if (this.candidates.every(({ stage }) => stage === 'failed')) this.fail(this.reason(), now);
-      else if (this.nextSecondaryAt !== Infinity) this.askNextSecondary(now);
-    } else {
+    if (isSameMapping(first, answer)) {
       this.conclude(candidate, first, false, true, now); // CL-24
+    } else {
+      // CL-23; yet another server may see it otherwise: this one's second address may not be its own.
+      candidate.symmetric = true;
+      this.drop(candidate, now);
     }
+  }
+
+  /** Only one address has answered. Once the NAT looks symmetric, another server must have seen the same. CL-23 */
+  private concludeUnverified(candidate: Candidate, answer: Answer, now: number): void {
+    const others = this.candidates.filter((one) => one !== candidate);
+    const doubtful = others.some(({ symmetric }) => symmetric);
+    const confirmed = others.some(({ first }) => first !== undefined && isSameMapping(first, answer));
+    if (doubtful && !confirmed) this.drop(candidate, now);
+    else this.conclude(candidate, answer, false, false, now);
   }
 
   /** Three solicitations, no answer. */
@@ -157,11 +162,18 @@ export class Qualification {
       candidate.stage = 'primary'; // CL-13
       candidate.solicitation = this.solicit(server, this.context.servers[server].primary, false, now);
     } else if (stage === 'secondary' && this.context.options.requireSecondary === false) {
-      this.conclude(candidate, first!, false, false, now);
+      this.concludeUnverified(candidate, first!, now);
     } else {
-      candidate.stage = 'failed';
-      if (stage === 'secondary' && this.nextSecondaryAt !== Infinity) this.askNextSecondary(now);
+      this.drop(candidate, now);
     }
+  }
+
+  /** Nothing more is to be had from this server: the next has its turn. */
+  private drop(candidate: Candidate, now: number): void {
+    const wasSecondary = candidate.stage === 'secondary';
+    candidate.stage = 'failed';
+    if (wasSecondary && this.nextSecondaryAt !== Infinity) this.askNextSecondary(now);
+    if (this.candidates.every(({ stage }) => stage === 'failed')) this.fail(this.reason(), now);
   }
 
   private conclude(
@@ -210,6 +222,10 @@ const AUTHENTICATION_REASONS: ReadonlySet<string> = new Set([
   'wrong-client-identifier',
   'wrong-authentication-value',
 ]);
+
+function isSameMapping(a: Answer, b: Answer): boolean {
+  return a.origin.address === b.origin.address && a.origin.port === b.origin.port;
+}
 
 function refusals(log: ServerResult, since: number): string[] {
   return log.invalidAnswers.filter(({ receivedAt }) => receivedAt >= since).map(({ reason }) => reason);
