@@ -10,7 +10,7 @@ import type {
 } from '../core/client/index.ts';
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { NetworkMonitor, Udp } from '../io/ports.ts';
+import type { Ipv4Subnet, NetworkMonitor, Udp } from '../io/ports.ts';
 import { DISCOVERY_GROUP } from '../core/constants.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
@@ -60,6 +60,11 @@ export interface ClientEvents {
   lost: [Error];
 }
 
+/** With the names of the interfaces. */
+interface LocalNetwork extends AttachedNetwork {
+  readonly subnets: readonly Ipv4Subnet[];
+}
+
 /** Waits until the network has been quiet for this long before it looks what has changed. */
 const NETWORK_SETTLE_MS = 300;
 
@@ -81,7 +86,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private servers: readonly ServerCandidate[];
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
-  private network: AttachedNetwork;
+  private network: LocalNetwork;
   private settling: (() => void) | undefined;
   private readonly startOnce = new StartOnce('Client');
   private closed: Promise<void> | undefined;
@@ -343,7 +348,7 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   /** The local address datagrams leave from, and its subnet. */
-  private lookAtNetwork(): AttachedNetwork {
+  private lookAtNetwork(): LocalNetwork {
     const { network } = this.ports;
     const subnets = network.ipv4Subnets();
     const towards = this.settings.servers[0]?.primary ?? DISCOVERY_GROUP;
@@ -364,10 +369,15 @@ export class Client extends EventEmitter<ClientEvents> {
 }
 
 /** Whether the host speaks from where it did; what else it is attached to does not move its mapping. */
-function sameNetwork(a: AttachedNetwork, b: AttachedNetwork): boolean {
-  return a.localAddress === b.localAddress && prefixLengthOf(a) === prefixLengthOf(b);
+function sameNetwork(a: LocalNetwork, b: LocalNetwork): boolean {
+  const [one, other] = [linkOf(a), linkOf(b)];
+  return (
+    a.localAddress === b.localAddress &&
+    one?.prefixLength === other?.prefixLength &&
+    one?.interface === other?.interface
+  );
 }
 
-function prefixLengthOf({ subnets, localAddress }: AttachedNetwork): number | undefined {
-  return subnets.find(({ address }) => address === localAddress)?.prefixLength;
+function linkOf({ subnets, localAddress }: LocalNetwork): Ipv4Subnet | undefined {
+  return subnets.find(({ address }) => address === localAddress);
 }

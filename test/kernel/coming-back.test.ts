@@ -94,6 +94,24 @@ test("the client's IPv4 address changes", async () => {
   expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
 });
 
+test('CL-110: the client moves to another interface, and listens for its neighbours there', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS);
+  await teredoAddress(site.client);
+  const listensOn = (name: string): true | undefined =>
+    site.client.ip('maddress', 'show', 'dev', name).includes('224.0.0.253') || undefined;
+  await until('the group on the first', () => listensOn('eth'));
+  site.client.ip('link', 'add', 'link', 'eth', 'name', 'other', 'type', 'macvlan', 'mode', 'bridge');
+  site.client.ip('address', 'flush', 'dev', 'eth', 'scope', 'global');
+  site.client.ip('address', 'add', `${site.network}.77/24`, 'dev', 'other');
+  site.client.ip('link', 'set', 'other', 'up');
+  site.client.ip('route', 'replace', 'default', 'via', `${site.network}.1`);
+  await until('the group on the second', () => listensOn('other'), BACK_MS);
+  expect(listensOn('eth')).toBeUndefined();
+});
+
 test('the relay is restarted in the middle', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');

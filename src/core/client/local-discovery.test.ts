@@ -56,6 +56,27 @@ describe('speaking', () => {
     expect(Math.max(...gaps) - Math.min(...gaps)).toBeGreaterThan(30_000);
   });
 
+  test('CL-110: joins the group anew wherever the host moves to, and nowhere while it has no link', () => {
+    const rig = qualified();
+    const moveTo = (address: number | undefined): void => {
+      const subnets = address === undefined ? [] : [{ address, prefixLength: 24 }];
+      rig.machine.networkChanged(rig.now, { subnets, localAddress: address });
+      rig.drain();
+    };
+    const sockets = (): string[] =>
+      rig.events.map(({ type }) => type).filter((type) => type.startsWith('socket'));
+    for (const address of [v4('10.9.0.2'), v4('192.168.1.2')]) {
+      moveTo(undefined);
+      expect(sockets()).toEqual(['socket-unwanted']);
+      moveTo(address);
+      expect(sockets()).toEqual(['socket-unwanted']);
+      rig.answer(rig.find('solicitation', PRIMARY));
+      rig.answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
+      expect(sockets()).toEqual(['socket-unwanted', 'socket-wanted']);
+      rig.clear();
+    }
+  });
+
   test('CL-116: switched off, it neither speaks nor listens', () => {
     const rig = new ClientRig({ localDiscovery: false }).start();
     rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY });

@@ -91,11 +91,16 @@ export class LocalDiscovery {
     this.nextAt = this.greetAt = Infinity;
   }
 
-  stop(): void {
+  /** The host has moved: the group was joined on the link that it was on, and is joined anew with {@link begin}. CL-110 */
+  leave(): void {
     this.suspend();
-    this.greetedAt = this.announcedAt = -Infinity;
     if (this.listening) this.context.commands.event({ type: 'socket-unwanted', socket: SOCKET.discovery });
     this.listening = false;
+  }
+
+  stop(): void {
+    this.leave();
+    this.greetedAt = this.announcedAt = -Infinity;
   }
 
   /** A contact with a neighbour asks for a discovery bubble. CL-63 */

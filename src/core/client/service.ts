@@ -96,6 +96,7 @@ export class Service {
     context.policy.setSubnets(network.subnets);
     if (!this.running) return;
     this.suspend();
+    this.discovery.leave();
     this.refreshInterval.reset();
     context.natKind = 'unknown';
     this.enter('probe', 'network-changed');
