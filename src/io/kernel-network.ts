@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { hasIpv6DefaultRoute, readSysctl, writeSysctl } from '../linux/proc.ts';
 import { IpRouteError, ip } from '../linux/iproute.ts';
 import { sourceAddressFor } from '../linux/socket.ts';
-import { formatIpv6, isLinkLocal, isTeredo, parseIpv4, parseIpv6 } from '../wire/index.ts';
+import { formatIpv6, isLinkLocal, isLoopback, isTeredo, parseIpv4, parseIpv6 } from '../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import type { HostNetwork, Ipv4Subnet, Ipv6Route } from './ports.ts';
@@ -10,26 +10,30 @@ import type { HostNetwork, Ipv4Subnet, Ipv6Route } from './ports.ts';
 /** Packets that may wait in the tunnel's queue; more than a burst of TCP, so that it is not cut. */
 const QUEUE_LENGTH = '1000';
 
+/** 127/8. The interface says nothing: routers have their own global addresses on `lo`. */
+const LOOPBACK_NETWORK = 127;
+
 /** This host's addresses and routes, read from the system and changed through iproute2. */
 export class KernelNetwork implements HostNetwork {
   ipv4Subnets(): readonly Ipv4Subnet[] {
     return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
       (addresses ?? [])
-        .filter(({ family, internal }) => family === 'IPv4' && !internal)
+        .filter(({ family }) => family === 'IPv4')
         .map(({ address, cidr }) => ({
           address: parseIpv4(address)!,
           prefixLength: Number(cidr?.split('/')[1] ?? 32),
           interface: name,
-        })),
+        }))
+        .filter(({ address }) => address >>> 24 !== LOOPBACK_NETWORK),
     );
   }
 
   globalIpv6(): readonly Ipv6[] {
     return Object.values(networkInterfaces()).flatMap((addresses) =>
       (addresses ?? [])
-        .filter(({ family, internal }) => family === 'IPv6' && !internal)
+        .filter(({ family }) => family === 'IPv6')
         .map(({ address }) => parseIpv6(address.split('%')[0]!)!)
-        .filter((address) => !isLinkLocal(address, 0) && !isTeredo(address, 0)),
+        .filter((b) => !isLinkLocal(b, 0) && !isLoopback(b, 0) && !isTeredo(b, 0)),
     );
   }
 

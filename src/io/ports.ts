@@ -192,9 +192,9 @@ export interface Ipv6Route {
  * which step failed; one has to be over before the next begins.
  */
 export interface HostNetwork {
-  /** IPv4 addresses of the interfaces that are up, loopback left out. */
+  /** IPv4 addresses of the interfaces that are up, those of 127/8 left out. */
   ipv4Subnets(): readonly Ipv4Subnet[];
-  /** Global IPv6 addresses of the host, Teredo ones and those of tunnels of ours left out. */
+  /** Global IPv6 addresses of the host, on `lo` too; Teredo ones and those of tunnels of ours left out. */
   globalIpv6(): readonly Ipv6[];
   /** The local address that datagrams to `destination` leave from; undefined where there is no route. */
   sourceAddress(destination: Ipv4): Ipv4 | undefined;

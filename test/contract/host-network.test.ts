@@ -12,6 +12,8 @@ import { eventually } from '../support/eventually.ts';
 interface Rig {
   readonly ports: PortFactory;
   readonly getNativeIpv6: () => Promise<void>;
+  /** 198.51.100.7/32 and 2001:db8:10::1/128 on `lo`. */
+  readonly addToLoopback: () => Promise<void>;
 }
 
 const NAME = 'tdnetwork';
@@ -33,6 +35,16 @@ for (const { name, skipped, open } of RIGS) {
         { address: parseIpv4('192.0.2.1'), prefixLength: 24, interface: 'eth0' },
       ]);
       expect(network.sourceAddress(parseIpv4('192.0.2.77')!)).toBe(parseIpv4('192.0.2.1'));
+    });
+
+    test('counts global addresses on the loopback interface, and no others there', async () => {
+      const { ports, addToLoopback } = await open();
+      const { network } = ports;
+      await addToLoopback();
+      expect(network.ipv4Subnets().filter(({ interface: name }) => name === 'lo')).toEqual([
+        { address: parseIpv4('198.51.100.7'), prefixLength: 32, interface: 'lo' },
+      ]);
+      expect(network.globalIpv6()).toEqual([parseIpv6('2001:db8:10::1')]);
     });
 
     test('tells native IPv6 from what leads into the tunnel', async () => {
@@ -133,6 +145,13 @@ async function kernelRig(): Promise<Rig> {
       await ip('address', 'add', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
       await ip('route', 'add', '::/0', 'via', '2001:db8::2', 'dev', 'eth0');
     },
+    addToLoopback: async () => {
+      await ip('link', 'set', 'lo', 'up');
+      for (const address of ['198.51.100.7/32', '2001:db8:10::1/128']) {
+        await ip('address', 'add', address, 'dev', 'lo');
+        onTestFinished(() => ip('address', 'delete', address, 'dev', 'lo'));
+      }
+    },
   };
 }
 
@@ -145,6 +164,12 @@ async function memoryRig(): Promise<Rig> {
       ports.network.nativeAddresses = [parseIpv6('2001:db8::1')!];
       ports.network.nativeDefaultRoute = true;
       ports.networkChanged();
+    },
+    addToLoopback: async () => {
+      const { network } = ports;
+      const address = parseIpv4('198.51.100.7')!;
+      network.subnets = [...network.subnets, { address, prefixLength: 32, interface: 'lo' }];
+      network.nativeAddresses = [parseIpv6('2001:db8:10::1')!];
     },
   };
 }
