@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import { hasIpv6DefaultRoute, readSysctl, writeSysctl } from '../linux/proc.ts';
+import { interfacesWithIpv6, ipv6DefaultRoutes, readSysctl, writeSysctl } from '../linux/proc.ts';
 import { IpRouteError, ip } from '../linux/iproute.ts';
 import { sourceAddressFor } from '../linux/socket.ts';
 import { formatIpv6, isLinkLocal, isLoopback, isTeredo, parseIpv4, parseIpv6 } from '../wire/index.ts';
@@ -12,6 +12,9 @@ const QUEUE_LENGTH = '1000';
 
 /** 127/8. The interface says nothing: routers have their own global addresses on `lo`. */
 const LOOPBACK_NETWORK = 127;
+
+/** 2001::/32 as the kernel's tables write it. */
+const TEREDO_DIGITS = '20010000';
 
 /** This host's addresses and routes, read from the system and changed through iproute2. */
 export class KernelNetwork implements HostNetwork {
@@ -42,7 +45,16 @@ export class KernelNetwork implements HostNetwork {
   }
 
   hasNativeIpv6(exceptInterface: string): boolean {
-    return hasIpv6DefaultRoute(exceptInterface);
+    const tunnels = interfacesWithIpv6(TEREDO_DIGITS);
+    return ipv6DefaultRoutes().some(({ interface: name }) => name !== exceptInterface && !tunnels.has(name));
+  }
+
+  otherTeredoDefault(exceptInterface: string): string | undefined {
+    const tunnels = interfacesWithIpv6(TEREDO_DIGITS);
+    const others = ipv6DefaultRoutes().filter(
+      ({ interface: name, anySource }) => anySource && name !== exceptInterface && tunnels.has(name),
+    );
+    return others[0]?.interface;
   }
 
   forwardsIpv6(): boolean {

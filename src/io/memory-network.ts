@@ -1,4 +1,4 @@
-import { formatIpv6, isTeredo } from '../wire/index.ts';
+import { formatIpv6, isTeredo, parseIpv6 } from '../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import type { HostNetwork, Ipv4Subnet, Ipv6Route } from './ports.ts';
@@ -37,7 +37,11 @@ export class MemoryNetwork implements HostNetwork {
 
   hasNativeIpv6(exceptInterface: string): boolean {
     if (this.nativeDefaultRoute) return true;
-    return [...this.interfaces].some(([name, { routes }]) => name !== exceptInterface && routes.has('::/0'));
+    return this.othersWithDefault(exceptInterface).some(([, { addresses }]) => !hasTeredo(addresses));
+  }
+
+  otherTeredoDefault(exceptInterface: string): string | undefined {
+    return this.othersWithDefault(exceptInterface).find(([, { addresses }]) => hasTeredo(addresses))?.[0];
   }
 
   forwardsIpv6(): boolean {
@@ -70,11 +74,21 @@ export class MemoryNetwork implements HostNetwork {
     this.interfaces.get(name)?.routes.delete(`${formatIpv6(destination)}/${prefixLength}`);
   }
 
+  private othersWithDefault(exceptInterface: string): [string, MemoryInterface][] {
+    return [...this.interfaces].filter(
+      ([name, { routes }]) => name !== exceptInterface && routes.has('::/0'),
+    );
+  }
+
   private interfaceOf(name: string): MemoryInterface {
     const target = this.interfaces.get(name);
     if (target === undefined) throw new EnvironmentError('system', `there is no interface ${name}`);
     return target;
   }
+}
+
+function hasTeredo(addresses: ReadonlySet<string>): boolean {
+  return [...addresses].some((text) => isTeredo(parseIpv6(text.split('/')[0]!)!, 0));
 }
 
 function add(set: Set<string>, what: string): void {

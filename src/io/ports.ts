@@ -198,8 +198,10 @@ export interface HostNetwork {
   globalIpv6(): readonly Ipv6[];
   /** The local address that datagrams to `destination` leave from; undefined where there is no route. */
   sourceAddress(destination: Ipv4): Ipv4 | undefined;
-  /** Whether a default route over IPv6 exists that does not lead into `exceptInterface`. */
+  /** Whether a default route over IPv6 exists that leads neither into `exceptInterface` nor into a Teredo client's tunnel. */
   hasNativeIpv6(exceptInterface: string): boolean;
+  /** The tunnel of another Teredo client, of whatever make, that has the default route; `exceptInterface` is our own. */
+  otherTeredoDefault(exceptInterface: string): string | undefined;
   /** Whether this host forwards IPv6 packets between its interfaces. */
   forwardsIpv6(): boolean;
   /** Sets the MTU and takes the interface up; no link-local address or router solicitation of the kernel's own. */

@@ -19,19 +19,26 @@ export function writeSysctl(name: string, value: string): boolean {
   }
 }
 
-/** Whether an IPv6 default route leads somewhere else than into `exceptInterface`. */
-export function hasIpv6DefaultRoute(exceptInterface: string): boolean {
-  return lines('/proc/net/ipv6_route').some((line) => {
-    const [destination, length, , , , , , , flags, name] = line.trim().split(/\s+/);
-    const RTF_REJECT = 0x200;
-    return (
-      length === '00' &&
-      destination === '0'.repeat(32) &&
-      name !== exceptInterface &&
-      name !== 'lo' &&
-      (Number.parseInt(flags ?? '0', 16) & RTF_REJECT) === 0
-    );
-  });
+export interface Ipv6DefaultRoute {
+  readonly interface: string;
+  /** Whether it is for packets of any source. */
+  readonly anySource: boolean;
+}
+
+/** The IPv6 default routes that lead somewhere. */
+export function ipv6DefaultRoutes(): Ipv6DefaultRoute[] {
+  const RTF_REJECT = 0x200;
+  return lines('/proc/net/ipv6_route')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([destination, length]) => length === '00' && destination === '0'.repeat(32))
+    .filter((fields) => fields[9] !== 'lo' && (Number.parseInt(fields[8] ?? '0', 16) & RTF_REJECT) === 0)
+    .map((fields) => ({ interface: fields[9] ?? '', anySource: fields[3] === '00' }));
+}
+
+/** The interfaces with an IPv6 address that begins with these hexadecimal digits. */
+export function interfacesWithIpv6(digits: string): Set<string> {
+  const addresses = lines('/proc/net/if_inet6').filter((line) => line.startsWith(digits));
+  return new Set(addresses.map((line) => line.trim().split(/\s+/)[5] ?? ''));
 }
 
 /** "pid 123, miredo": who holds a UDP port of this namespace, as far as this process may see. */

@@ -68,14 +68,21 @@ export class ClientInterface {
   }
 
   private async route(): Promise<void> {
-    const wanted =
-      this.address !== undefined &&
-      (this.wish === 'always' || (this.wish === 'auto' && !this.network.hasNativeIpv6(this.name)));
+    const wanted = this.address !== undefined && this.isDefaultWished() && !this.isDefaultTaken();
     if (wanted === this.hasDefaultRoute) return;
     if (wanted) await this.network.addRoute(this.name, EVERYTHING);
     else await this.network.removeRoute(this.name, EVERYTHING);
     this.hasDefaultRoute = wanted;
     this.onDefaultRoute(wanted);
+  }
+
+  private isDefaultWished(): boolean {
+    return this.wish === 'always' || (this.wish === 'auto' && !this.network.hasNativeIpv6(this.name));
+  }
+
+  /** The first of several Teredo clients on a host keeps the default route; another takes over when that one ends. */
+  private isDefaultTaken(): boolean {
+    return !this.hasDefaultRoute && this.network.otherTeredoDefault(this.name) !== undefined;
   }
 
   private step(action: () => Promise<void>): Promise<void> {

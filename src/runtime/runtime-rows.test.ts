@@ -31,6 +31,7 @@ class Ports implements PortFactory {
     globalIpv6: () => this.hostAddresses,
     sourceAddress: () => v4('198.51.100.7'),
     hasNativeIpv6: () => this.nativeIpv6,
+    otherTeredoDefault: () => undefined,
     forwardsIpv6: () => false,
     setUpTunnel: (name, mtu) => this.say(`mtu ${name} ${mtu}`),
     addAddress: (_, address, length) => this.say(`address ${formatIpv6(address)}/${length}`),

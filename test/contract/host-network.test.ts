@@ -47,7 +47,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(network.globalIpv6()).toEqual([parseIpv6('2001:db8:10::1')]);
     });
 
-    test('tells native IPv6 from what leads into the tunnel', async () => {
+    test("tells native IPv6 from what leads into our tunnel, or another client's", async () => {
       const { ports, getNativeIpv6 } = await open();
       const { network } = ports;
       openTun(ports);
@@ -55,7 +55,9 @@ for (const { name, skipped, open } of RIGS) {
       await network.addAddress(NAME, ADDRESS, 32);
       await network.addRoute(NAME, DEFAULT);
       expect(network.hasNativeIpv6(NAME)).toBe(false);
-      expect(network.hasNativeIpv6('another')).toBe(true);
+      expect(network.hasNativeIpv6('another')).toBe(false);
+      expect(network.otherTeredoDefault(NAME)).toBeUndefined();
+      expect(network.otherTeredoDefault('another')).toBe(NAME);
       expect(network.globalIpv6()).toEqual([]);
 
       await getNativeIpv6();
@@ -71,9 +73,9 @@ for (const { name, skipped, open } of RIGS) {
       for (let round = 0; round < 2; round++) {
         await network.addAddress(NAME, ADDRESS, 32);
         await network.addRoute(NAME, DEFAULT);
-        expect(network.hasNativeIpv6('another')).toBe(true);
+        expect(network.otherTeredoDefault('another')).toBe(NAME);
         await network.removeRoute(NAME, DEFAULT);
-        expect(network.hasNativeIpv6('another')).toBe(false);
+        expect(network.otherTeredoDefault('another')).toBeUndefined();
         await network.removeAddress(NAME, ADDRESS, 32);
       }
       await network.removeRoute(NAME, DEFAULT);

@@ -171,3 +171,17 @@ test('a host with native IPv6 sends only Teredo through the tunnel, and says so'
   expect(net.native.ip('-6', 'route', 'show', 'default')).not.toMatch(/teredo/);
   expect(net.native.ip('-6', 'route', 'get', '2001:0:1::1')).toMatch(/dev teredo/);
 });
+
+test('two clients on one host: the second leaves the default route to the first, says so, and takes over', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const first = await startClient(site.client, SERVER_ADDRESS);
+  await first.waitFor(/default route through teredo/);
+  const second = ['--interface', 'second', '--default-route', '--name', `${site.client.name}-second`];
+  const running = await startClient(site.client, SERVER_ADDRESS, ...second);
+  await running.waitFor(/another Teredo client \(teredo\) has the default route/);
+  expect(await first.stop()).toBe(0);
+  await running.waitFor(/default route through second/);
+  expect(running.output).not.toMatch(/native IPv6|exists already/);
+});

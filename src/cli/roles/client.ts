@@ -122,13 +122,7 @@ class ClientRole implements Role {
       else if (client.address !== undefined) say('no default route');
     });
     client.on('address', (address) => {
-      if (address === undefined || client.hasDefaultRoute) return;
-      if (settings.defaultRoute !== 'never' && hasNative(settings)) {
-        say(
-          'this host has native IPv6: only 2001::/32 goes through the tunnel (--default-route sends all); ' +
-            '"teredo host-relay" would do for that',
-        );
-      }
+      if (address !== undefined && !client.hasDefaultRoute) sayWhoHasTheDefault(settings);
     });
     client.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
     client.on('warning', (message) => say(`warning: ${message}`));
@@ -203,8 +197,21 @@ function natInWords(client: Client): string {
   return `NAT ${client.nat}${mapped}${doubt}`;
 }
 
-function hasNative(settings: ClientSettings): boolean {
-  return kernelPorts().network.hasNativeIpv6(settings.interface ?? '');
+/** Why the tunnel of a client with this wish gets no default route; nothing where it gets one, or is not to. */
+function sayWhoHasTheDefault({ defaultRoute, interface: own = '' }: ClientSettings): void {
+  const { network } = kernelPorts();
+  if (defaultRoute === 'auto' && network.hasNativeIpv6(own)) {
+    say(
+      'this host has native IPv6: only 2001::/32 goes through the tunnel (--default-route sends all); ' +
+        '"teredo host-relay" would do for that',
+    );
+    return;
+  }
+  const other = defaultRoute === 'never' ? undefined : network.otherTeredoDefault(own);
+  if (other === undefined) return;
+  say(
+    `another Teredo client (${other}) has the default route: only 2001::/32 goes through "${own}" until it ends`,
+  );
 }
 
 function countPeers(client: Client): { trusted: number; unverified: number } {
