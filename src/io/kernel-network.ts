@@ -86,8 +86,9 @@ export class KernelNetwork implements HostNetwork {
   }
 }
 
-function routeWords(name: string, { destination, prefixLength, metric }: Ipv6Route): string[] {
-  const words = [`${formatIpv6(destination)}/${prefixLength}`, 'dev', name];
+function routeWords(name: string, { destination, prefixLength, source, metric }: Ipv6Route): string[] {
+  const from = source === undefined ? [] : ['from', `${formatIpv6(source)}/128`];
+  const words = [`${formatIpv6(destination)}/${prefixLength}`, ...from, 'dev', name];
   return metric === undefined ? words : [...words, 'metric', String(metric)];
 }
 

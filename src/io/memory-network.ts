@@ -16,7 +16,7 @@ export class MemoryNetwork implements HostNetwork {
   nativeAddresses: readonly Ipv6[] = [];
   nativeDefaultRoute = false;
   forwarding = false;
-  /** By name; addresses and routes as `address/length`. */
+  /** By name; addresses as `address/length`, routes too, with ` from source` where they are for one source only. */
   readonly interfaces = new Map<string, MemoryInterface>();
 
   constructor(subnets: readonly Ipv4Subnet[]) {
@@ -64,14 +64,14 @@ export class MemoryNetwork implements HostNetwork {
     this.interfaces.get(name)?.addresses.delete(`${formatIpv6(address)}/${prefixLength}`);
   }
 
-  async addRoute(name: string, { destination, prefixLength }: Ipv6Route): Promise<void> {
+  async addRoute(name: string, route: Ipv6Route): Promise<void> {
     const target = this.interfaceOf(name);
     if (target.mtu === undefined) throw new EnvironmentError('system', `${name} is down`);
-    add(target.routes, `${formatIpv6(destination)}/${prefixLength}`);
+    add(target.routes, routeWords(route));
   }
 
-  async removeRoute(name: string, { destination, prefixLength }: Ipv6Route): Promise<void> {
-    this.interfaces.get(name)?.routes.delete(`${formatIpv6(destination)}/${prefixLength}`);
+  async removeRoute(name: string, route: Ipv6Route): Promise<void> {
+    this.interfaces.get(name)?.routes.delete(routeWords(route));
   }
 
   private othersWithDefault(exceptInterface: string): [string, MemoryInterface][] {
@@ -85,6 +85,11 @@ export class MemoryNetwork implements HostNetwork {
     if (target === undefined) throw new EnvironmentError('system', `there is no interface ${name}`);
     return target;
   }
+}
+
+function routeWords({ destination, prefixLength, source }: Ipv6Route): string {
+  const from = source === undefined ? '' : ` from ${formatIpv6(source)}`;
+  return `${formatIpv6(destination)}/${prefixLength}${from}`;
 }
 
 function hasTeredo(addresses: ReadonlySet<string>): boolean {

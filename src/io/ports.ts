@@ -183,6 +183,8 @@ export interface Ipv4Subnet {
 export interface Ipv6Route {
   readonly destination: Ipv6;
   readonly prefixLength: number;
+  /** Only for packets from this address. */
+  readonly source?: Ipv6;
   /** The kernel's metric: the smaller one wins. */
   readonly metric?: number;
 }

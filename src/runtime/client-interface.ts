@@ -16,6 +16,13 @@ const EVERYTHING: Ipv6Route = {
   metric: ROUTE_METRIC,
 };
 
+/**
+ * What an address sends goes through its own tunnel, also where another client's, or native IPv6, has the route otherwise.
+ * 2001::/32 in halves: Linux no longer finds a prefix's route for all sources once the same prefix has one for a single
+ * source. These go with the interface, which rules of policy routing would not.
+ */
+const OWN_DESTINATIONS = ['::/0', '2001::/33', '2001:0:8000::/33'].map((text) => parsePrefix(text)!);
+
 /** A client's tunnel interface: its addresses and routes, changed one step after the other. */
 export class ClientInterface {
   readonly name: string;
@@ -45,12 +52,14 @@ export class ClientInterface {
       await this.network.addAddress(this.name, address, ADDRESS_PREFIX_LENGTH);
       this.address = address;
       await this.route();
+      for (const route of routesFrom(address)) await this.network.addRoute(this.name, route);
     });
   }
 
   removeAddress(address: Ipv6): Promise<void> {
     return this.step(async () => {
       if (this.address !== undefined && equal(this.address, address)) this.address = undefined;
+      for (const route of routesFrom(address)) await this.network.removeRoute(this.name, route);
       await this.network.removeAddress(this.name, address, ADDRESS_PREFIX_LENGTH);
       await this.route();
     });
@@ -92,6 +101,14 @@ export class ClientInterface {
     this.steps = done.catch(() => undefined); // reported by whoever asked for the step
     return done;
   }
+}
+
+function routesFrom(source: Ipv6): Ipv6Route[] {
+  return OWN_DESTINATIONS.map(({ address, length }) => ({
+    destination: address,
+    prefixLength: length,
+    source,
+  }));
 }
 
 function equal(a: Ipv6, b: Ipv6): boolean {

@@ -168,7 +168,7 @@ test('a host with native IPv6 sends only Teredo through the tunnel, and says so'
   const client = await startClient(net.native, SERVER_ADDRESS);
   await client.waitFor(/only 2001::\/32 goes through the tunnel/);
   await teredoAddress(net.native);
-  expect(net.native.ip('-6', 'route', 'show', 'default')).not.toMatch(/teredo/);
+  expect(net.native.ip('-6', 'route', 'get', '2001:db8:77::1')).not.toMatch(/teredo/);
   expect(net.native.ip('-6', 'route', 'get', '2001:0:1::1')).toMatch(/dev teredo/);
 });
 
@@ -184,4 +184,29 @@ test('two clients on one host: the second leaves the default route to the first,
   expect(await first.stop()).toBe(0);
   await running.waitFor(/default route through second/);
   expect(running.output).not.toMatch(/native IPv6|exists already/);
+});
+
+test('two clients on one host: both are reached, by other clients and by native hosts, and answer as themselves', async () => {
+  await using net = new Internet();
+  const [site, other] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS);
+  const first = await teredoAddress(site.client);
+  await startClient(
+    site.client,
+    SERVER_ADDRESS,
+    '--interface',
+    'second',
+    '--name',
+    `${site.client.name}-second`,
+  );
+  const second = await teredoAddress(site.client, 20_000, 'second');
+  await startClient(other.client, SERVER_ADDRESS);
+  await teredoAddress(other.client);
+  for (const address of [first, second]) {
+    expect(await timeToFirstReply(other.client, address, 10_000)).toBeDefined();
+    expect(await timeToFirstReply(net.native, address, 10_000)).toBeDefined();
+  }
+  expect(site.client.ip('-6', 'route', 'get', '2001:0:1::1')).toMatch(/dev (teredo|second) proto kernel/);
 });
