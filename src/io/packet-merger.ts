@@ -51,7 +51,7 @@ export class PacketMerger {
   private readonly writePieces: WritePieces;
   private readonly mergesUdp: boolean;
   private readonly runs: Run[];
-  private readonly single = new Gather(VNET.LENGTH);
+  private readonly single = new Gather(VNET.LENGTH, 1);
   private open = 0;
 
   constructor(mergesUdp: boolean, writePieces: WritePieces) {
@@ -129,7 +129,7 @@ class Run {
   /** The last one was short, or pushed: none may follow. */
   isClosed = false;
 
-  private readonly gather = new Gather(HEAD);
+  private readonly gather = new Gather(HEAD, MAX_SEGMENTS);
   private first: Uint8Array = this.gather.head;
   private slab = 0;
   private at = 0;

@@ -1,9 +1,6 @@
-import { Memory } from './libc.ts';
+import { Memory, writePointer } from './libc.ts';
 
 const IOVEC = 16;
-/** UIO_MAXIOV, the most that one system call takes. */
-const MAX_PIECES = 1_024;
-
 /** Pieces of memory that one writev hands over as one: first `head`, of which `headLength` bytes count, then the added ones. */
 export class Gather {
   readonly head: Uint8Array;
@@ -13,12 +10,13 @@ export class Gather {
   private pieces = 1;
   private total = 0;
 
-  constructor(headSize: number) {
+  /** `pieces`: so many at the most besides the head; one system call takes 1,023. */
+  constructor(headSize: number, pieces: number) {
     this.memory = new Memory(headSize);
     this.head = this.memory.bytes;
-    this.iovecs = new Memory(MAX_PIECES * IOVEC);
+    this.iovecs = new Memory((1 + pieces) * IOVEC);
     this.words = new Uint32Array(this.iovecs.bytes.buffer);
-    this.setAddress(0, this.memory.address);
+    writePointer(this.words, 0, this.memory.address);
   }
 
   /** Where the list of pieces lies. */
@@ -35,10 +33,6 @@ export class Gather {
     return this.total;
   }
 
-  get isFull(): boolean {
-    return this.pieces === MAX_PIECES;
-  }
-
   /** Forgets all pieces but the first `headLength` bytes of the head. */
   reset(headLength: number): void {
     this.words[2] = this.total = headLength;
@@ -47,14 +41,8 @@ export class Gather {
 
   add(address: number, length: number): void {
     const at = this.pieces++ * 4;
-    this.setAddress(at, address);
+    writePointer(this.words, at, address);
     this.words[at + 2] = length;
     this.total += length;
-  }
-
-  private setAddress(at: number, address: number): void {
-    const high = Math.floor(address / 2 ** 32);
-    this.words[at] = address - high * 2 ** 32;
-    this.words[at + 1] = high;
   }
 }

@@ -126,5 +126,12 @@ export class Memory {
   }
 }
 
+/** Writes a pointer as two words from `at` on: makes no objects. */
+export function writePointer(words: Uint32Array, at: number, address: number): void {
+  const high = Math.floor(address / 2 ** 32);
+  words[at] = address - high * 2 ** 32;
+  words[at + 1] = high;
+}
+
 /** Error numbers of Linux (asm-generic) that are told apart here; for the others see `errorName`. */
 export const E = { ENOENT: 2, EINTR: 4, EIO: 5, EAGAIN: 11, EEXIST: 17, EINVAL: 22, EBADFD: 77 } as const;

@@ -1,4 +1,4 @@
-import { Memory } from './libc.ts';
+import { Memory, writePointer } from './libc.ts';
 import { AF_INET } from './socket.ts';
 
 /** struct mmsghdr, struct iovec, struct sockaddr_in, and a struct cmsghdr with its 16-bit value, on 64-bit Linux. */
@@ -47,7 +47,7 @@ export class Messages {
   /** Asks for the size of the datagrams of which message `i` is made, before it is received into. */
   askForSegmentSize(i: number): void {
     const at = (i * HEADER) >> 2;
-    this.setWordPointer(at + 8, this.memory.address + this.controls + i * CONTROL);
+    writePointer(this.words, at + 8, this.memory.address + this.controls + i * CONTROL);
     this.words[at + 10] = CONTROL;
   }
 
@@ -67,7 +67,7 @@ export class Messages {
   /** Where message `i`'s bytes are. */
   setBytes(i: number, address: number, length: number): void {
     const at = (this.iovecs + i * IOVEC) >> 2;
-    this.setWordPointer(at, address);
+    writePointer(this.words, at, address);
     this.words[at + 2] = length;
   }
 
@@ -78,11 +78,11 @@ export class Messages {
   setSlots(i: number, first: number, slots: number, segment: number): void {
     const at = (i * HEADER) >> 2;
     const control = this.controls + i * CONTROL;
-    this.setWordPointer(at, this.memory.address + this.names + first * SOCKADDR);
-    this.setWordPointer(at + 4, this.memory.address + this.iovecs + first * IOVEC);
+    writePointer(this.words, at, this.memory.address + this.names + first * SOCKADDR);
+    writePointer(this.words, at + 4, this.memory.address + this.iovecs + first * IOVEC);
     this.words[at + 6] = slots;
     if (slots > 1) {
-      this.setWordPointer(at + 8, this.memory.address + control);
+      writePointer(this.words, at + 8, this.memory.address + control);
       this.words[at + 10] = CONTROL;
       this.words[(control + 16) >> 2] = segment;
     } else {
@@ -115,11 +115,5 @@ export class Messages {
   /** Bytes received into message `i`. */
   length(i: number): number {
     return this.words[(i * HEADER + 56) >> 2]!;
-  }
-
-  private setWordPointer(at: number, address: number): void {
-    const high = Math.floor(address / 2 ** 32);
-    this.words[at] = address - high * 2 ** 32;
-    this.words[at + 1] = high;
   }
 }

@@ -1,6 +1,6 @@
 import { Memory, sys } from './libc.ts';
 import { finishesPackets } from './offloads.ts';
-import { AF_INET, SOCK_DGRAM, localEndpoint, openSocket, writeSockaddr } from './socket.ts';
+import { AF_INET, SOCK_DGRAM, connectedSource, openSocket } from './socket.ts';
 
 const SIOCGIFMTU = 0x8921;
 const SIOCGIFHWADDR = 0x8927;
@@ -26,12 +26,7 @@ export class WayOut {
 
   /** The local address that datagrams to a destination leave from; undefined where there is no way. */
   sourceTo(destination: number): number | undefined {
-    // Only a socket without a source chooses anew: AF_UNSPEC takes away the one of the last question.
-    this.memory.bytes.fill(0, 0, 16);
-    sys.connect(this.fd, this.memory.address, 16);
-    writeSockaddr(this.memory.view, 0, destination, 9);
-    if (sys.connect(this.fd, this.memory.address, 16) < 0) return undefined;
-    return localEndpoint(this.fd).address;
+    return connectedSource(this.fd, destination);
   }
 
   /** An interface's properties; undefined where there is none of that name. */

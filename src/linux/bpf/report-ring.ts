@@ -43,12 +43,12 @@ export class ReportRing {
     this.headers = new Uint32Array(pages, PAGE);
   }
 
-  /** Calls back with each complete record, up to `most`; they are valid inside the callback. */
-  drain(onRecord: (view: DataView, offset: number) => void, most = Infinity): void {
+  /** Calls back with each complete record; they are valid inside the callback. */
+  drain(onRecord: (view: DataView, offset: number) => void): void {
     if (this.closed) return;
     let at = Number(Atomics.load(this.read, 0));
     const end = Number(Atomics.load(this.written, 0));
-    for (let records = 0; at < end && records < most; records++) {
+    while (at < end) {
       const offset = at % this.size;
       const header = Atomics.load(this.headers, offset >> 2);
       if (header >= BUSY) break;
