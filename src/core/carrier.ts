@@ -47,6 +47,7 @@ export interface Carried {
   readonly count: number;
   /** IPv6 addresses, 16 bytes each. */
   readonly buffer: Uint8Array;
+  /** When the last packet came and went, ms; -Infinity: none since the last report. */
   readonly receivedAt: Float64Array;
   readonly sentAt: Float64Array;
   readonly receivedPackets: Float64Array;

@@ -6,6 +6,7 @@
  * (core/machine.ts) writable bytes before its offset, so that a header fits in front without a copy; so has every datagram,
  * unless its socket was opened for runs of them.
  */
+import type { Carried } from '../core/carrier.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 
 export type { Entropy } from '../core/entropy.ts';
@@ -100,23 +101,11 @@ export interface RawIpv6 {
   close(): void;
 }
 
-/** What a fast path has carried, a peer an index; valid until the callback returns. */
-export interface CarriedBatch {
-  readonly count: number;
-  /** IPv6 addresses of the peers, 16 bytes each. */
-  readonly buffer: Uint8Array;
-  /** When the last packet came and went, on the {@link Clock}; -Infinity: none since the last report. */
-  readonly receivedAt: Float64Array;
-  readonly sentAt: Float64Array;
-  /** These: since the last report. */
-  readonly receivedPackets: Float64Array;
-  readonly receivedBytes: Float64Array;
-  readonly sentPackets: Float64Array;
-  readonly sentBytes: Float64Array;
-}
+/** What a fast path has carried; times are those of the {@link Clock}. Valid until the callback returns. */
+export type { Carried as CarriedBatch } from '../core/carrier.ts';
 
 export interface FastPathHandlers {
-  onCarried(batch: CarriedBatch): void;
+  onCarried(batch: Carried): void;
   /** All entries are gone, after a last report of them: offer anew. */
   onReset(): void;
   /** It has ended, after {@link FastPathHandlers.onCarried} of what there was; the user path from now on. At most once. */
