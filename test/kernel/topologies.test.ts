@@ -138,7 +138,7 @@ test('S-43: a server is a relay too, with a relay beside it on the same host: ea
     port: 3545,
     peers: { trusted: 1 },
   });
-  expect(relayed!.counters).toMatchObject({ droppedMalformed: 0, droppedLoop: 0 });
+  expect(relayed!.counters).toMatchObject({ droppedMalformedPacket: 0, droppedLoop: 0 });
   expect((await statusOf(net.server, 'server'))!.counters['solicitationsAnswered']).toBeGreaterThan(0);
   await relay.stop();
   expect(await statusOf(net.server, 'server')).toMatchObject({ state: 'running' });

@@ -3,11 +3,17 @@
  * and a clock that jumps from timeout to timeout.
  */
 import type { CommandExecutor } from '../../src/core/commands.ts';
+import { MALFORMED } from '../../src/core/decode-counters.ts';
 import { HEADROOM } from '../../src/core/machine.ts';
 import type { Machine } from '../../src/core/machine.ts';
 import { IPV6_HEADER, writeIpv6Header } from '../../src/wire/index.ts';
 import type { Endpoint, Ipv6 } from '../../src/wire/index.ts';
 import { Sent, offloadLog } from './client-rig.ts';
+
+/** Datagrams refused by the decoder, for whatever reason. */
+export function malformed(counters: Readonly<Record<(typeof MALFORMED)[number], number>>): number {
+  return MALFORMED.reduce((sum, name) => sum + counters[name], 0);
+}
 
 export class MachineRig<M extends Machine> implements CommandExecutor {
   readonly machine: M;

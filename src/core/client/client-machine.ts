@@ -1,15 +1,15 @@
 import type { CommandRing } from '../commands.ts';
+import { DECODE_COUNTERS } from '../decode-counters.ts';
 import type { Entropy } from '../entropy.ts';
 import type { ClientState, NatKind, QualificationReason } from '../events.ts';
 import type { OffloadingMachine, SocketId } from '../machine.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import { DatagramView, decodeDatagram, isTeredo, parseTrailers } from '../../wire/index.ts';
-import type { DecodeReason, Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
+import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import { isAdvertisement } from './advertisement.ts';
 import { Bubbles } from './bubbles.ts';
 import { ConnectivityTest } from './connectivity-test.ts';
 import { ClientContext } from './context.ts';
-import type { ClientCounter } from './counters.ts';
 import { HeldPackets } from './held-packets.ts';
 import { LocalDiscovery } from './local-discovery.ts';
 import { LocalErrors } from './local-errors.ts';
@@ -238,15 +238,3 @@ export class ClientMachine implements OffloadingMachine {
     return this.context.peers.isValid(peer, now) ? 'valid' : 'stale';
   }
 }
-
-const DECODE_COUNTERS: Readonly<Record<DecodeReason, ClientCounter>> = {
-  empty: 'droppedEmpty',
-  'unknown-header': 'droppedUnknownHeader',
-  'truncated-authentication': 'droppedTruncatedAuthentication',
-  'duplicate-authentication': 'droppedDuplicateAuthentication',
-  'truncated-origin': 'droppedTruncatedOrigin',
-  'duplicate-origin': 'droppedDuplicateOrigin',
-  'misordered-headers': 'droppedMisorderedHeaders',
-  'not-ipv6': 'droppedNotIpv6',
-  'truncated-ipv6': 'droppedTruncatedIpv6',
-};

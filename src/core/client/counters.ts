@@ -1,3 +1,5 @@
+import { MALFORMED } from '../decode-counters.ts';
+
 /** Packets by verdict. `dropped...` name the reason; bubbles and tests are `sent...`. */
 export const CLIENT_COUNTERS = [
   'receivedDatagrams',
@@ -6,15 +8,7 @@ export const CLIENT_COUNTERS = [
   'consumedTestReplies',
   'acceptedAdvertisements',
   'acceptedDiscoveryBubbles',
-  'droppedEmpty',
-  'droppedUnknownHeader',
-  'droppedTruncatedAuthentication',
-  'droppedDuplicateAuthentication',
-  'droppedTruncatedOrigin',
-  'droppedDuplicateOrigin',
-  'droppedMisorderedHeaders',
-  'droppedNotIpv6',
-  'droppedTruncatedIpv6',
+  ...MALFORMED,
   'droppedTrailer',
   'droppedUnqualifiedInbound',
   'droppedForeignDestination',

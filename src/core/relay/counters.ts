@@ -1,3 +1,5 @@
+import { MALFORMED } from '../decode-counters.ts';
+
 export const RELAY_COUNTERS = [
   'receivedDatagrams',
   'receivedPackets',
@@ -9,7 +11,8 @@ export const RELAY_COUNTERS = [
   'contactsAnswered',
   'contactsFailed',
   'errorsSent',
-  'droppedMalformed',
+  ...MALFORMED,
+  'droppedMalformedPacket',
   'droppedForgedSource',
   'droppedUnsolicited',
   'droppedUnverified',

@@ -1,4 +1,5 @@
 import { CommandRing } from '../commands.ts';
+import { DECODE_COUNTERS } from '../decode-counters.ts';
 import { TUNNEL_MTU } from '../constants.ts';
 import type { Entropy } from '../entropy.ts';
 import { makeCounters } from '../machine.ts';
@@ -69,8 +70,9 @@ export class RelayMachine implements OffloadingMachine {
   ): void {
     const { counters, view, peers } = this;
     counters.receivedDatagrams++;
-    if (decodeDatagram(buffer, start, end, view) !== undefined) {
-      counters.droppedMalformed++;
+    const reason = decodeDatagram(buffer, start, end, view);
+    if (reason !== undefined) {
+      counters[DECODE_COUNTERS[reason]]++;
       return;
     }
     const at = view.ipv6Start;
@@ -93,7 +95,7 @@ export class RelayMachine implements OffloadingMachine {
     const { counters, peers, contacting } = this;
     counters.receivedPackets++;
     if (checkIpv6(buffer, start, end) !== undefined) {
-      counters.droppedMalformed++;
+      counters.droppedMalformedPacket++;
       return;
     }
     const destination = start + DESTINATION;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { MAPPED, PEER, PRIMARY, at, teredo, v6 } from '../../../test/support/client-rig.ts';
-import { join, packetOf } from '../../../test/support/machine-rig.ts';
+import { join, malformed, packetOf } from '../../../test/support/machine-rig.ts';
 import { RelayRig, prefix } from '../../../test/support/relay-rig.ts';
 import { ServerRig } from '../../../test/support/server-rig.ts';
 import { bytesOf, payloadOf } from '../../../test/support/vectors.ts';
@@ -99,7 +99,7 @@ describe('reception', () => {
     for (const start of ['0002', '45', '00000000', '0001ffff'])
       rig.receive(MAPPED, join(bytesOf(start), packet));
     expect([rig.sent, rig.delivered]).toEqual([[], []]);
-    expect(rig.machine.counters.droppedMalformed).toBe(packet.length + 4);
+    expect(malformed(rig.machine.counters)).toBe(packet.length + 4);
   });
 });
 

@@ -325,7 +325,7 @@ describe('what is not sent', () => {
     packet[0] = 0x45;
     rig.offer(packet);
     expect(rig.sent).toEqual([]);
-    expect(rig.machine.counters.droppedMalformed).toBe(49);
+    expect(rig.machine.counters.droppedMalformedPacket).toBe(49);
   });
 
   test('N-2: the traffic class within is never altered, nor what follows the packet sent', () => {

@@ -1,3 +1,5 @@
+import { MALFORMED } from '../decode-counters.ts';
+
 export const SERVER_COUNTERS = [
   'receivedDatagrams',
   'solicitationsAnswered',
@@ -6,7 +8,7 @@ export const SERVER_COUNTERS = [
   'forwardedToNative',
   'droppedSourceNotGlobal',
   'droppedOwnSource',
-  'droppedMalformed',
+  ...MALFORMED,
   'droppedNotForwardable',
   'droppedBadChecksum',
   'droppedTooLong',

@@ -1,4 +1,5 @@
 import { CommandRing } from '../commands.ts';
+import { DECODE_COUNTERS } from '../decode-counters.ts';
 import { makeCounters } from '../machine.ts';
 import type { Machine, SocketId } from '../machine.ts';
 import type { Entropy } from '../entropy.ts';
@@ -18,6 +19,7 @@ import {
   isBubble,
   isLinkLocal,
   isNoSource,
+  isSiteOnly,
   isTeredo,
   makeLinkLocal,
   mappedAddressOf,
@@ -78,8 +80,9 @@ export class ServerMachine implements Machine {
       counters.droppedOwnSource++; // S-29
       return;
     }
-    if (decodeDatagram(buffer, start, end, view) !== undefined) {
-      counters.droppedMalformed++; // S-10
+    const reason = decodeDatagram(buffer, start, end, view);
+    if (reason !== undefined) {
+      counters[DECODE_COUNTERS[reason]]++; // S-10
       return;
     }
     const at = view.ipv6Start;
@@ -93,7 +96,7 @@ export class ServerMachine implements Machine {
       this.handleOwn(socket, buffer, address, port, now);
       return;
     }
-    if (isNoSource(buffer, at + SOURCE)) {
+    if (isNoSource(buffer, at + SOURCE) || this.isStrayed(buffer, at + SOURCE)) {
       counters.droppedForgedSource++; // S-16, S-17
       return;
     }
@@ -141,6 +144,11 @@ export class ServerMachine implements Machine {
     } else {
       this.solicitation.answer(socket, buffer, this.view, address, port, now);
     }
+  }
+
+  /** Neither global nor link-local: S-16. */
+  private isStrayed(buffer: Uint8Array, offset: number): boolean {
+    return isSiteOnly(buffer, offset) && !this.options.policy.allowPrivate;
   }
 
   private isServed(buffer: Uint8Array, offset: number): boolean {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { MAPPED, PRIMARY, at, v6 } from '../../../test/support/client-rig.ts';
-import { join } from '../../../test/support/machine-rig.ts';
+import { join, malformed } from '../../../test/support/machine-rig.ts';
 import { FIRST, SECOND, ServerRig, solicitation } from '../../../test/support/server-rig.ts';
 import { bytesOf, payloadOf } from '../../../test/support/vectors.ts';
 import {
@@ -177,24 +177,28 @@ describe('malformed datagrams: S-10, C-13 to C-17', () => {
     const rig = new ServerRig();
     for (let length = 0; length < 61; length++) rig.example('EX1', (payload) => payload.subarray(0, length));
     expect(rig.sent).toEqual([]);
-    expect(rig.machine.counters.droppedMalformed).toBe(61);
+    expect(malformed(rig.machine.counters)).toBe(61);
     rig.example('EX1');
     expect(toHex(rig.sent[0].bytes)).toBe(toHex(payloadOf('EX2')));
   });
 
   const origin = bytesOf('0000efff3ffffdfe');
   test.each([
-    ['C-13: origin before authentication', join(origin, HEADER, solicitation())],
-    ['C-14, V4: two authentications', join(HEADER, HEADER, solicitation())],
-    ['C-14: two origins', join(origin, origin, solicitation())],
-    ['V3: identifier past the end', join(bytesOf('0001ff00', NONCE, '00'), solicitation())],
-    ['C-15: unknown header', join(bytesOf('0002'), solicitation())],
-    ['C-15: IPv4', bytesOf('4500001c')],
-    ['C-15: nothing', new Uint8Array(0)],
-  ])('%s: silence', (_what, datagram) => {
+    ['C-13: origin before authentication', 'droppedMisorderedHeaders', join(origin, HEADER, solicitation())],
+    ['C-14, V4: two authentications', 'droppedDuplicateAuthentication', join(HEADER, HEADER, solicitation())],
+    ['C-14: two origins', 'droppedDuplicateOrigin', join(origin, origin, solicitation())],
+    [
+      'V3: identifier past the end',
+      'droppedTruncatedAuthentication',
+      join(bytesOf('0001ff00', NONCE, '00'), solicitation()),
+    ],
+    ['C-15: unknown header', 'droppedUnknownHeader', join(bytesOf('0002'), solicitation())],
+    ['C-15: IPv4', 'droppedNotIpv6', bytesOf('4500001c')],
+    ['C-15: nothing', 'droppedEmpty', new Uint8Array(0)],
+  ] as const)('%s: silence, %s', (_what, counter, datagram) => {
     const rig = new ServerRig().receive(MAPPED, datagram);
     expect(rig.sent).toEqual([]);
-    expect(rig.machine.counters.droppedMalformed).toBe(1);
+    expect(rig.machine.counters[counter]).toBe(1);
   });
 });
 
