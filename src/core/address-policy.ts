@@ -11,7 +11,8 @@ export interface Subnet {
  * closed clouds, RFC 1918 addresses count as global too.
  */
 export class AddressPolicy {
-  private readonly allowPrivate: boolean;
+  /** A closed cloud: addresses that are good within a site only are as good as global ones. */
+  readonly allowPrivate: boolean;
   private broadcasts: Ipv4[] = [];
 
   constructor(options: { readonly allowPrivate?: boolean; readonly subnets?: readonly Subnet[] } = {}) {
@@ -21,7 +22,7 @@ export class AddressPolicy {
 
   isGlobalUnicast(address: Ipv4): boolean {
     const first = address >>> 24;
-    if (first === 0 || first === 127 || (first >= 224 && first <= 239)) return false;
+    if (first === 0 || isLoopback(address) || (first >= 224 && first <= 239)) return false;
     if (address === 0xffffffff) return false;
     if (first === 169 && address >>> 16 === 0xa9fe) return false;
     if (first === 192 && address >>> 8 === 0xc05863) return false; // 192.88.99.0/24, 6to4 relays
@@ -37,6 +38,11 @@ export class AddressPolicy {
       .filter(({ prefixLength }) => prefixLength > 0 && prefixLength < 31)
       .map(({ address, prefixLength }) => (address | (2 ** (32 - prefixLength) - 1)) >>> 0);
   }
+}
+
+/** 127/8. */
+export function isLoopback(address: Ipv4): boolean {
+  return address >>> 24 === 127;
 }
 
 /** RFC 1918. */

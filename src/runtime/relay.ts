@@ -6,7 +6,7 @@ import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts
 import type { RelayLimits } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { NetworkMonitor } from '../io/ports.ts';
-import { makeLinkLocal, parsePrefix } from '../wire/index.ts';
+import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
 import { StartOnce } from './start-once.ts';
@@ -89,6 +89,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       await ports.network.setUpTunnel(tun.name, TUNNEL_MTU);
       await ports.network.addAddress(tun.name, LINK_LOCAL, 64);
       await ports.network.addRoute(tun.name, { destination: TEREDO.address, prefixLength: TEREDO.length });
+      this.startOnce.goOn();
       this.fastPath.open(() =>
         ports.openFastPath({
           tunnel: tun.name,
@@ -171,12 +172,7 @@ const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 
 
 /** What a relay's ICMPv6 errors come from: a global address, else a unique local one, which routers pass on too; else this link's. */
 function errorSource(addresses: readonly Ipv6[]): Ipv6 {
-  return addresses.find((address) => !isUniqueLocal(address)) ?? addresses[0] ?? LINK_LOCAL;
-}
-
-/** RFC 4193: fc00::/7. */
-function isUniqueLocal(address: Ipv6): boolean {
-  return (address[0]! & 0xfe) === 0xfc;
+  return addresses.find((address) => !isSiteOnly(address, 0)) ?? addresses[0] ?? LINK_LOCAL;
 }
 
 function hostPrefixes(addresses: readonly Ipv6[]): Ipv6Prefix[] {

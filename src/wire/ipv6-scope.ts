@@ -31,6 +31,11 @@ export function isNoSource(b: Uint8Array, o: number): boolean {
   );
 }
 
+/** fc00::/7 and fec0::/10: within a site only. RFC 4193, RFC 3879. */
+export function isSiteOnly(b: Uint8Array, o: number): boolean {
+  return (b[o]! & 0xfe) === 0xfc || (readUint16(b, o) & 0xffc0) === 0xfec0;
+}
+
 /** ff02::1. Shared: do not write into it. */
 export const ALL_NODES: Ipv6 = linkScopeMulticast(1);
 

@@ -8,6 +8,7 @@ import {
   teredo,
   v6,
 } from '../../../test/support/client-rig.ts';
+import { AddressPolicy } from '../address-policy.ts';
 import { join, packetOf } from '../../../test/support/machine-rig.ts';
 import { FIRST, SECOND, ServerRig } from '../../../test/support/server-rig.ts';
 import { bytesOf, payloadOf } from '../../../test/support/vectors.ts';
@@ -168,6 +169,17 @@ describe('who may send', () => {
       expect([rig.sent, rig.machine.counters.droppedForgedSource]).toEqual([[], 1]);
     },
   );
+
+  test.each(['fc00::1', 'fdff::1', 'fec0::1'])('S-16: %s is good within a site only: silence', (source) => {
+    const rig = new ServerRig().receive(RELAY, bubble(v6(source), A));
+    expect([rig.sent, rig.machine.counters.droppedForgedSource]).toEqual([[], 1]);
+  });
+
+  test('S-16: but not in a closed cloud', () => {
+    const policy = new AddressPolicy({ allowPrivate: true });
+    const rig = new ServerRig({ policy }).receive(RELAY, bubble(v6('fd00::1'), A));
+    expect(rig.kinds).toEqual(['bubble 192.0.2.1:4096']);
+  });
 
   test('S-17, C-2: and no others', () => {
     const rig = new ServerRig()

@@ -3,7 +3,8 @@ import type { BucketLimits } from '../token-buckets.ts';
 
 /**
  * What a server gives any one address at the most. A carrier NAT with 10,000 clients on one address asks for some 400
- * advertisements a second, and for all of them at once after an outage: both pass.
+ * advertisements a second while they are idle, for 2,000 while all of them talk (our clients look at their mapping every 5 s then,
+ * adr/0003), and for two each at once after an outage: all that passes.
  */
 export interface ServerLimits {
   /** Answers to solicitations and pings, by the IPv4 address they go to; its members are ports. */
@@ -22,7 +23,7 @@ const MODEST: BucketLimits = { perSecond: 0.5, burst: 4 };
 
 export const SERVER_LIMITS: ServerLimits = {
   answers: {
-    shared: { perSecond: 2_000, burst: 20_000 },
+    shared: { perSecond: 3_000, burst: 20_000 },
     member: MODEST,
     reserve: { perSecond: 500, burst: 5_000 },
   },
@@ -48,7 +49,7 @@ export const SERVER_LIMITS: ServerLimits = {
 export const MAX_ICMPV6_BYTES = 1280;
 
 /**
- * Tokens that forwarding a packet costs: one for bubbles and connectivity tests, more for what is longer, so that nobody
+ * Tokens that forwarding a packet costs, or answering a ping: one for bubbles and connectivity tests, more for what is longer, so that nobody
  * gets loads of them sent to somebody.
  */
 export function forwardingCost(length: number): number {

@@ -27,7 +27,7 @@ import {
 } from '../../wire/index.ts';
 import type { DatagramView, Ipv4, Ipv6 } from '../../wire/index.ts';
 import type { ServerCounter } from './counters.ts';
-import { MAX_ICMPV6_BYTES } from './limits.ts';
+import { MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
 import type { ClientKey, ServerOptions } from './options.ts';
 
 /** What is sent to the server itself: router solicitations, and pings of its link-local address. RFC 4380 section 5.3.2 */
@@ -121,7 +121,8 @@ export class Solicitation {
       this.counters.droppedBadChecksum++;
       return;
     }
-    if (!this.answers.take(0, address, 0, port, now)) {
+    // As much as forwarding: an answer as large as the ping goes to whoever the source names.
+    if (!this.answers.take(0, address, 0, port, now, forwardingCost(view.ipv6End - at))) {
       this.counters.droppedAnswerLimit++;
       return;
     }
