@@ -106,6 +106,11 @@ export class MemoryPorts implements PortFactory {
     return fastPath;
   }
 
+  /** Open network monitors that have begun. */
+  get monitorCount(): number {
+    return this.monitors.size;
+  }
+
   /** Says that something about {@link network} has changed. */
   networkChanged(): void {
     for (const onChange of this.monitors) onChange();

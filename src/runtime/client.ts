@@ -140,6 +140,7 @@ export class Client extends EventEmitter<ClientEvents> {
         );
         driver.attachTun(tun, (error) => this.emit('lost', error));
         await this.tunnel.setUp();
+        this.startOnce.goOn();
         this.fastPath.open(() =>
           ports.openFastPath({
             tunnel: tun.name,

@@ -5,17 +5,26 @@ import { MemoryIpv4Network } from '../io/memory-udp.ts';
 import { Client } from './client.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
 import { Server } from './server.ts';
+import { LifecycleError } from './start-once.ts';
 
 const ADDRESS = v4('192.0.2.10');
 
 const SEATS = {
   Client: (ports: MemoryPorts) =>
     new Client(
-      { servers: [{ primary: ADDRESS, secondary: ADDRESS }], port: 4_000, interface: 'teredo' },
+      {
+        servers: [{ primary: ADDRESS, secondary: ADDRESS }],
+        port: 4_000,
+        interface: 'teredo',
+        dataPath: 'auto',
+      },
       ports,
     ),
   Relay: (ports: MemoryPorts) =>
-    new Relay({ address: ADDRESS, port: 4_000, interface: 'teredo', serve: ALL_NATIVE }, ports),
+    new Relay(
+      { address: ADDRESS, port: 4_000, interface: 'teredo', serve: ALL_NATIVE, dataPath: 'auto' },
+      ports,
+    ),
   Server: (ports: MemoryPorts) => new Server({ address: ADDRESS }, ports),
 };
 
@@ -33,5 +42,22 @@ for (const [name, make] of Object.entries(SEATS)) {
     const third = make(ports);
     await third.start();
     await third.close();
+  });
+
+  test(`${name}: closed while it starts, it leaves nothing open, however far it has come`, async () => {
+    const wire = new MemoryIpv4Network();
+    const ports = new MemoryPorts(wire, [ADDRESS], seededEntropy(1));
+    let early = 0;
+    for (let turns = 0; turns < 20; turns++) {
+      const seat = make(ports);
+      const started = seat.start().catch((error: unknown) => {
+        if (error instanceof LifecycleError && error.code === 'closed-early') early++;
+      });
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      await seat.close();
+      await started;
+      expect([ports.tuns.size, ports.fastPaths.size, ports.monitorCount]).toEqual([0, 0, 0]);
+    }
+    if (name !== 'Server') expect(early).toBeGreaterThan(0); // whose start waits for nothing
   });
 }

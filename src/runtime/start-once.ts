@@ -1,17 +1,18 @@
-/** The caller's mistake: what runs is started again, or what has ended. `code` is stable. */
+/** The caller's mistake. `code` is stable: `started-twice` (what runs or has ended is started again), `closed-early` (in its start). */
 export class LifecycleError extends Error {
-  readonly code = 'started-twice';
+  readonly code: 'started-twice' | 'closed-early';
 
-  constructor(what: string) {
-    super(`a ${what} is started once: make a new one`);
+  constructor(code: LifecycleError['code'], message: string) {
+    super(message);
     this.name = 'LifecycleError';
+    this.code = code;
   }
 }
 
 /** Lets something be started once, and not after its end: its sockets are closed then, and others may have their numbers. */
 export class StartOnce {
   private readonly what: string;
-  private over = false;
+  private stage: 'new' | 'begun' | 'ended' = 'new';
 
   constructor(what: string) {
     this.what = what;
@@ -19,11 +20,18 @@ export class StartOnce {
 
   /** Throws a LifecycleError unless this is the first call, before {@link end}. */
   begin(): void {
-    if (this.over) throw new LifecycleError(this.what);
-    this.over = true;
+    if (this.stage !== 'new')
+      throw new LifecycleError('started-twice', `a ${this.what} is started once: make a new one`);
+    this.stage = 'begun';
+  }
+
+  /** Between the steps of a start, to be called after each that waits: throws a LifecycleError after {@link end}. */
+  goOn(): void {
+    if (this.stage === 'ended')
+      throw new LifecycleError('closed-early', `the ${this.what} was closed before it had started`);
   }
 
   end(): void {
-    this.over = true;
+    this.stage = 'ended';
   }
 }
