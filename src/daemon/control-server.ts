@@ -32,8 +32,13 @@ export class ControlServer {
     handler: ControlHandler,
   ): Promise<ControlServer | undefined> {
     makeControlDirectory(directory);
-    const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, handler));
-    server.maxConnections = MAX_CONNECTIONS;
+    const open = new Set<Socket>();
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      makeRoom(open);
+      open.add(socket);
+      socket.on('close', () => open.delete(socket));
+      serve(socket, handler);
+    });
     const control = new ControlServer(server, directory, name);
     if (await isAlive(control.path)) return undefined;
     rmSync(control.path, { force: true });
@@ -57,6 +62,14 @@ export class ControlServer {
       // others still have their sockets in it
     }
   }
+}
+
+/** Who asks at once is answered at once; who keeps connections open loses the oldest, and hides nobody's daemon. */
+function makeRoom(open: Set<Socket>): void {
+  if (open.size < MAX_CONNECTIONS) return;
+  const [oldest] = open;
+  open.delete(oldest!);
+  oldest!.destroy();
 }
 
 function serve(socket: Socket, handler: ControlHandler): void {

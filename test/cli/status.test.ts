@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,14 +27,20 @@ async function daemons(answers: Readonly<Record<string, object | undefined>>): P
   return folder;
 }
 
-async function teredo(folder: string, args: readonly string[], closeOutput = false) {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+async function teredo(
+  folder: string,
+  args: readonly string[],
+  how: { readonly closeOutput?: boolean; readonly as?: string } = {},
+) {
+  const user = how.as === undefined ? [] : ['setpriv', '--reuid', how.as, '--clear-groups', '--'];
+  const [command, ...words] = [...user, process.execPath, PROGRAM, ...args];
+  const child = spawn(command!, words, {
     env: { ...process.env, TEREDO_RUNTIME_DIR: folder },
   });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  if (closeOutput) child.stdout.destroy();
+  if (how.closeOutput === true) child.stdout.destroy();
   const [code] = (await once(child, 'close')) as [number];
   return { code, stdout, stderr };
 }
@@ -57,6 +63,25 @@ test('alone it is an error of its own: exit status 5', async () => {
 
 test('who has read enough may close the pipe: no trace of an error', async () => {
   const folder = await daemons({ answering });
-  const { code, stderr } = await teredo(folder, ['status', '--json', 'answering'], true);
+  const { code, stderr } = await teredo(folder, ['status', '--json', 'answering'], { closeOutput: true });
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
+
+test(
+  'a socket that is not ours to open hides none of the others',
+  { skip: process.getuid?.() !== 0 },
+  async () => {
+    const folder = await daemons({ answering, private: answering });
+    chmodSync(folder, 0o755);
+    chmodSync(join(folder, 'answering.sock'), 0o666);
+    chmodSync(join(folder, 'private.sock'), 0o600);
+    const all = await teredo(folder, ['status', '--json'], { as: '65534' });
+    expect(all.stdout).toContain('"answering"');
+    expect(all.stderr).toMatch(/^not permitted to open .*private\.sock: ask as its owner or as root\n$/);
+    expect(all.code).toBe(0);
+    expect(await teredo(folder, ['status', 'private'], { as: '65534' })).toMatchObject({
+      code: 4,
+      stdout: '',
+    });
+  },
+);

@@ -2,6 +2,7 @@ import { ask, findSockets } from '../../daemon/control-client.ts';
 import type { ControlAnswer, ControlRequest } from '../../daemon/control-protocol.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
 
 /** What every answer tells of who gives it. */
 interface Answerer {
@@ -11,34 +12,20 @@ interface Answerer {
 
 /**
  * The answer of the daemon of this name; without a name those of all that run in this network namespace and have one to
- * give, or of all on this machine where none runs in it. Fails where there is none.
+ * give, or of all on this machine where none runs in it. Those that give none hide no other: they are told on stderr.
+ * Fails where there is none.
  */
 export async function askDaemons<T extends Answerer>(
   name: string | undefined,
   request: ControlRequest,
 ): Promise<T[]> {
-  const answers: T[] = [];
-  let refusal: string | undefined;
-  const silent: string[] = [];
-  for (const { path } of findSockets(name)) {
-    const answer = await askAt(path, request);
-    if (answer === undefined) continue;
-    if (answer instanceof Error) {
-      silent.push(answer.message);
-      continue;
-    }
-    if (answer.ok) answers.push(answer.result as T);
-    else refusal = answer.message;
-  }
-  if (answers.length === 0) {
-    if (silent.length > 0) throw new CommandFailure(EXIT.TIMED_OUT, silent.join('; '));
-    if (refusal !== undefined) throw new CommandFailure(EXIT.FAILED, refusal);
-    throw new CommandFailure(
-      EXIT.NO_DAEMON,
-      name === undefined ? 'no teredo daemon is running here' : `no teredo daemon named "${name}" is running`,
-    );
-  }
-  for (const message of silent) process.stderr.write(`${message}\n`);
+  const outcomes = await Promise.all(findSockets(name).map(({ path }) => askAt(path, request)));
+  const failures = outcomes.filter((outcome) => outcome instanceof CommandFailure);
+  const answers = outcomes.flatMap((outcome) =>
+    isAnswer(outcome) && outcome.ok ? [outcome.result as T] : [],
+  );
+  if (answers.length === 0) throw nobody(name, outcomes, failures);
+  for (const { message } of failures) process.stderr.write(`${message}\n`);
   const here = networkNamespace();
   const local = answers.filter((answer) => answer.networkNamespace === here);
   return name !== undefined || local.length === 0 ? answers : local;
@@ -57,18 +44,40 @@ export async function askOne<T extends Answerer>(
   return answers[0]!;
 }
 
-/** Undefined where nobody listens: what a killed daemon left behind is not a daemon. An Error where it listens, but does not answer. */
-async function askAt(path: string, request: ControlRequest): Promise<ControlAnswer | Error | undefined> {
+/** Undefined where nobody listens: what a killed daemon left behind is not a daemon. */
+type Outcome = ControlAnswer | CommandFailure | undefined;
+
+function isAnswer(outcome: Outcome): outcome is ControlAnswer {
+  return outcome !== undefined && !(outcome instanceof CommandFailure);
+}
+
+async function askAt(path: string, request: ControlRequest): Promise<Outcome> {
   try {
     return await ask(path, request);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES') {
-      throw new CommandFailure(
-        EXIT.NOT_PERMITTED,
-        `not permitted to open ${path}: ask as its owner or as root`,
-      );
-    }
-    return code === undefined ? new Error(message) : undefined;
+    if (code === 'EACCES')
+      return failure(EXIT.NOT_PERMITTED, `not permitted to open ${path}: ask as its owner or as root`);
+    return code === undefined ? failure(EXIT.TIMED_OUT, message) : undefined;
   }
+}
+
+/** Why there is no answer: the first that says most. */
+function nobody(
+  name: string | undefined,
+  outcomes: readonly Outcome[],
+  failures: readonly CommandFailure[],
+): CommandFailure {
+  if (failures.length > 0)
+    return failure(failures[0]!.exitCode, failures.map(({ message }) => message).join('; '));
+  for (const outcome of outcomes)
+    if (isAnswer(outcome) && !outcome.ok) return failure(EXIT.FAILED, outcome.message);
+  return failure(
+    EXIT.NO_DAEMON,
+    name === undefined ? 'no teredo daemon is running here' : `no teredo daemon named "${name}" is running`,
+  );
+}
+
+function failure(exitCode: ExitCode, message: string): CommandFailure {
+  return new CommandFailure(exitCode, message);
 }
