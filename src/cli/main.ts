@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { EnvironmentError } from '../io/errors.ts';
 import { addressCommand } from './commands/address.ts';
 import { netcheckCommand } from './commands/netcheck.ts';
@@ -60,7 +60,6 @@ function settle(command: Command): Command {
 }
 
 function failure(error: unknown): number {
-  if (error instanceof InvalidArgumentError) return complain(error.message, EXIT.USAGE); // found by a command itself
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE; // it has spoken already
   if (error instanceof CommandFailure) return complain(error.message, error.exitCode);
   if (error instanceof EnvironmentError) {

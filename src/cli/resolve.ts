@@ -3,26 +3,25 @@ import type { ServerCandidate } from '../core/client/index.ts';
 import { parseIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
-import { ipv4Value, nextAddress } from './values.ts';
+import { nextAddress, sameAddressTwice } from './values.ts';
 
 /**
- * The servers behind these names, with all their addresses. A name that does not resolve is told to `warn` where another
- * does; fails where none does. `secondary`: an address, `none`, or the first plus one.
+ * The servers behind these names, with all their addresses: the first of each name, then the second of each, so that no
+ * name with many addresses keeps the next from being asked. A name that does not resolve is told to `warn` where another
+ * does; fails where none does. `secondary`: an address, `none`, or (undefined) the first plus one.
  */
 export async function resolveServers(
   hosts: readonly string[],
-  secondary: string | undefined,
+  secondary: Ipv4 | 'none' | undefined,
   warn: (message: string) => void,
 ): Promise<ServerCandidate[]> {
-  const candidates: ServerCandidate[] = [];
-  const unresolved: string[] = [];
-  for (const host of hosts) {
-    const addresses = await addressesOf(host);
-    if (addresses.length === 0) unresolved.push(host);
-    for (const primary of addresses) {
-      candidates.push({ primary, secondary: secondaryOf(primary, secondary), name: host });
-    }
-  }
+  const found = await Promise.all(hosts.map(addressesOf));
+  const unresolved = hosts.filter((_host, i) => found[i]!.length === 0);
+  const candidates = inTurn(
+    found.map((addresses, i) =>
+      addresses.map((primary) => ({ primary, secondary: secondaryOf(primary, secondary), name: hosts[i]! })),
+    ),
+  );
   if (candidates.length === 0) {
     throw new CommandFailure(
       EXIT.FAILED,
@@ -45,7 +44,14 @@ async function addressesOf(host: string): Promise<Ipv4[]> {
   }
 }
 
-function secondaryOf(primary: Ipv4, secondary: string | undefined): Ipv4 | undefined {
+function secondaryOf(primary: Ipv4, secondary: Ipv4 | 'none' | undefined): Ipv4 | undefined {
   if (secondary === 'none') return undefined;
-  return secondary === undefined ? nextAddress(primary) : ipv4Value(secondary);
+  if (secondary !== primary) return secondary ?? nextAddress(primary);
+  throw sameAddressTwice(primary);
+}
+
+/** The first of each list, the second of each, and so on. */
+export function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
+  const longest = Math.max(0, ...lists.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat();
 }

@@ -21,11 +21,14 @@ export function readSecret(
   return { clientId: id, secret };
 }
 
-/** A server's keys: lines of client id, secret, and perhaps "expired"; `#` begins a comment. */
+/** A server's keys: lines of client id, secret, and perhaps "expired"; `#` begins a comment at the start of a line or behind a space. */
 export function readKeys(file: string): (clientId: Uint8Array) => ClientKey | undefined {
   const keys = new Map<string, ClientKey>();
   for (const [i, line] of readText(file).split('\n').entries()) {
-    const words = line.replace(/#.*/, '').trim().split(/\s+/);
+    const words = line
+      .replace(/(^|\s)#.*/, '')
+      .trim()
+      .split(/\s+/);
     if (words[0] === '') continue;
     const [id, secret, flag] = words;
     if (secret === undefined || words.length > 3 || (flag !== undefined && flag !== 'expired')) {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
-import { formatIpv4, parseIpv4, parseIpv6, parsePrefix } from '../wire/index.ts';
-import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
+import { formatIpv4, parseEndpoint, parseIpv4, parseIpv6, parsePrefix } from '../wire/index.ts';
+import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
 import { isControlName } from '../daemon/control-path.ts';
 
 /** Parsers of option values: they give the value, or an error that commander shows with the option's name. */
@@ -19,11 +20,42 @@ export function ipv6Value(text: string): Ipv6 {
   return address;
 }
 
+/** An address that a host can have: not a group's, nor what stands for any. */
+export function hostAddressValue(text: string): Ipv4 {
+  const address = ipv4Value(text);
+  const first = address >>> 24;
+  if (first === 0) throw new InvalidArgumentError(`"${text}" stands for any address: name the one to use.`);
+  if (first >= 224) throw new InvalidArgumentError(`"${text}" is not the address of a single host.`);
+  return address;
+}
+
+/** The second address of a server, or that it has none. */
+export function secondaryValue(text: string): Ipv4 | 'none' {
+  return text === 'none' ? 'none' : hostAddressValue(text);
+}
+
+/** Client and server need two different addresses of a server to tell a symmetric NAT. RFC 4380 section 5.2.1 */
+export function sameAddressTwice(address: Ipv4): CommandFailure {
+  return new CommandFailure(
+    EXIT.USAGE,
+    `--secondary: ${formatIpv4(address)} is the server's first address already: give its second, or "none"`,
+  );
+}
+
 /** A UDP port; 0 is not one. */
 export function portValue(text: string): number {
   const port = wholeNumber(text, 1, 65_535);
   if (port === undefined) throw new InvalidArgumentError(`"${text}" is not a UDP port from 1 to 65535.`);
   return port;
+}
+
+/** An address of a host and a UDP port of it: "192.0.2.1:4096". */
+export function endpointValue(text: string): Endpoint {
+  const endpoint = parseEndpoint(text);
+  if (endpoint === undefined || endpoint.port === 0)
+    throw new InvalidArgumentError(`"${text}" is not an address and port such as 192.0.2.1:4096.`);
+  hostAddressValue(formatIpv4(endpoint.address));
+  return endpoint;
 }
 
 export function secondsValue(low: number, high: number): (text: string) => number {
@@ -88,7 +120,7 @@ export function formatHost(name: string, address: Ipv4): string {
   return name === text ? text : `${name} (${text})`;
 }
 
-function wholeNumber(text: string, low: number, high: number): number | undefined {
+export function wholeNumber(text: string, low: number, high: number): number | undefined {
   const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
   return value >= low && value <= high ? value : undefined;
 }

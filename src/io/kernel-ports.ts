@@ -93,11 +93,8 @@ function explainBind(error: SystemCallError, address: Ipv4, port: number): Envir
   if (error.code === 'EADDRINUSE') {
     const holder = holderOfUdpPort(port);
     const by = holder === undefined ? '' : ` (by ${holder})`;
-    return new EnvironmentError(
-      'port-taken',
-      `${where} is taken${by}: end that program, or use another --port`,
-      error,
-    );
+    const otherwise = port === TEREDO_PORT ? '' : ', or use another --port'; // a server has no other
+    return new EnvironmentError('port-taken', `${where} is taken${by}: end that program${otherwise}`, error);
   }
   if (error.code === 'EADDRNOTAVAIL') {
     return new EnvironmentError(

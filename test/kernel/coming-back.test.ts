@@ -1,5 +1,7 @@
 /** Whatever goes away and comes back: traffic flows again within 10 s of the moment when it can, with no restart of ours. */
+import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
 import {
   Internet,
   NATIVE_ADDRESS,
@@ -10,7 +12,7 @@ import {
   timeToFirstReply,
   until,
 } from '../../src/lab/index.ts';
-import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import { nameOf, startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BACK_MS = 10_000;
 
@@ -126,7 +128,7 @@ test('the relay is restarted in the middle', async () => {
   expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
 });
 
-test('kill -9 of a role leaves nothing that keeps it from starting again; SIGTERM leaves nothing at all', async () => {
+test('kill -9 of a role leaves nothing that keeps it from starting again; SIGTERM and SIGHUP leave nothing at all', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   const roles = {
@@ -142,6 +144,10 @@ test('kill -9 of a role leaves nothing that keeps it from starting again; SIGTER
     const again = await start();
     expect(await statusOf(host, role)).toMatchObject({ role });
     expect(await again.stop()).toBe(0);
+    const hungUp = await start();
+    hungUp.kill('SIGHUP');
+    expect(await hungUp.exited).toBe(0);
+    expect(existsSync(controlPath(controlDirectory(), nameOf(host, role)))).toBe(false);
     expect(host.ip('link')).not.toMatch(/teredo/);
     expect(host.ip('-6', 'route')).toBe(before);
     if (role !== 'client') await start();

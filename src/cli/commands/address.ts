@@ -1,18 +1,19 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   CONE_FLAG,
+  RANDOM_FLAGS,
   formatEndpoint,
   formatIpv4,
   formatIpv6,
   isTeredo,
   makeTeredoAddress,
-  parseEndpoint,
   parseIpv6,
   parseTeredoAddress,
 } from '../../wire/index.ts';
+import type { Endpoint } from '../../wire/index.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { printJson, printTable } from '../output.ts';
-import { countValue, ipv4Value } from '../values.ts';
+import { endpointValue, hostAddressValue, wholeNumber } from '../values.ts';
 
 /** `teredo address`: what a Teredo address says, and the address for what one wants to say. RFC 4380 section 4 */
 export function addressCommand(): Command {
@@ -66,7 +67,7 @@ function decode(text: string, json: boolean): void {
 
 interface MakeOptions {
   readonly server: number;
-  readonly client: string;
+  readonly client: Endpoint;
   readonly cone?: boolean;
   readonly flags: number;
   readonly json?: boolean;
@@ -75,34 +76,35 @@ interface MakeOptions {
 function makeCommand(): Command {
   return new Command('make')
     .description('encode a Teredo address')
-    .requiredOption('--server <address>', "the server's IPv4 address", ipv4Value)
-    .requiredOption('--client <address:port>', "the client's mapped IPv4 address and port")
+    .requiredOption('--server <address>', "the server's IPv4 address", hostAddressValue)
+    .requiredOption('--client <address:port>', "the client's mapped IPv4 address and port", endpointValue)
     .option('--cone', 'set the cone flag')
     .addOption(
       new Option('--flags <number>', 'the twelve random bits, as a number (mask 0x3cff)')
         .default(0)
-        .argParser((text) => (/^0x[0-9a-f]{1,4}$/i.test(text) ? Number(text) : countValue(0, 0xffff)(text))),
+        .argParser(flagsValue),
     )
     .option('--json', 'print JSON')
     .action((_local: unknown, command: Command) => {
       const options = command.optsWithGlobals<MakeOptions>();
-      const client = parseEndpoint(options.client);
-      if (client === undefined) {
-        throw new CommandFailure(
-          EXIT.USAGE,
-          `--client: "${options.client}" is not an address and port such as 192.0.2.1:4096`,
-        );
-      }
       const flags = options.flags | (options.cone === true ? CONE_FLAG : 0);
       const address = formatIpv6(
         makeTeredoAddress({
           server: options.server,
           flags,
-          mappedAddress: client.address,
-          mappedPort: client.port,
+          mappedAddress: options.client.address,
+          mappedPort: options.client.port,
         }),
       );
       if (options.json === true) printJson({ version: 1, address });
       else process.stdout.write(`${address}\n`);
     });
+}
+
+/** The cone flag has an option of its own; universal and group bit are 0. RFC 5991 section 3.1 */
+function flagsValue(text: string): number {
+  const value = /^0x[0-9a-f]{1,4}$/i.test(text) ? Number(text) : wholeNumber(text, 0, RANDOM_FLAGS);
+  if (value === undefined || (value & ~RANDOM_FLAGS) !== 0)
+    throw new InvalidArgumentError(`"${text}" has other bits than those of 0x3cff.`);
+  return value;
 }

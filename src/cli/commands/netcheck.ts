@@ -6,11 +6,12 @@ import { checkServer } from '../netcheck/check-server.ts';
 import type { ServerCheck } from '../netcheck/check-server.ts';
 import { printJson, printLine } from '../output.ts';
 import { resolveServers } from '../resolve.ts';
-import { formatHost, hostsValue, ipv4Value, portValue } from '../values.ts';
+import type { Ipv4 } from '../../wire/index.ts';
+import { formatHost, hostAddressValue, hostsValue, portValue, secondaryValue } from '../values.ts';
 
 interface NetcheckOptions {
   readonly server: string[];
-  readonly secondary?: string;
+  readonly secondary?: Ipv4 | 'none';
   readonly bind?: number;
   readonly port?: number;
   readonly allowPrivate?: boolean;
@@ -22,8 +23,12 @@ export function netcheckCommand(finish: (exitCode: number) => void): Command {
   return new Command('netcheck')
     .description('find out, without root, whether Teredo works here, through which server best, or why not')
     .requiredOption('--server <host[,host...]>', 'servers to ask', hostsValue)
-    .option('--secondary <address|none>', "the server's second IPv4 address (default: the first plus one)")
-    .option('--bind <address>', 'local IPv4 address (default: any)', ipv4Value)
+    .option(
+      '--secondary <address|none>',
+      "the server's second IPv4 address (default: the first plus one)",
+      secondaryValue,
+    )
+    .option('--bind <address>', 'local IPv4 address (default: any)', hostAddressValue)
     .option('--port <number>', 'local UDP port (default: any free one)', portValue)
     .option('--allow-private', 'take private IPv4 addresses for global ones')
     .option('--json', 'print JSON')

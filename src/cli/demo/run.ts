@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, transfer } from '../../lab/index.ts';
 import type { Namespace, Running } from '../../lab/index.ts';
@@ -90,7 +91,7 @@ function complain(error: Error): undefined {
 async function lookRound(client: Namespace, name: string): Promise<void> {
   printLine('Kept for you to look round; Ctrl-C ends it. For example:');
   printLine(`  ip netns exec ${client.name} ping ${NATIVE_ADDRESS}`);
-  printLine(`  teredo status ${name}-${client.name}`);
+  printLine(`  ${relative('.', PROGRAM)} status ${name}-${client.name}`);
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {}, 60_000); // keeps the process alive
     process.once('SIGINT', () => {

@@ -5,6 +5,7 @@ import type { ClientSettings } from '../../runtime/client.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { ClientStatus, PeersStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
@@ -16,7 +17,15 @@ import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
 import { resolveServers } from '../resolve.ts';
 import { readSecret } from '../secrets.ts';
-import { hostsValue, interfaceValue, ipv4Value, nameValue, portValue, secondsValue } from '../values.ts';
+import {
+  hostAddressValue,
+  hostsValue,
+  interfaceValue,
+  nameValue,
+  portValue,
+  secondaryValue,
+  secondsValue,
+} from '../values.ts';
 import { commonStatus, runRole, say } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
@@ -25,13 +34,13 @@ const RESOLVE_AGAIN_MS = 30_000;
 
 interface ClientOptions {
   readonly server: string[];
-  readonly secondary?: string;
+  readonly secondary?: Ipv4 | 'none';
   readonly port?: number;
   readonly bind?: number;
   readonly interface: string;
   readonly name?: string;
   readonly defaultRoute?: boolean;
-  readonly refresh?: string;
+  readonly refresh?: number | 'determine';
   readonly localDiscovery: boolean;
   readonly localSameNat?: boolean;
   readonly strictUnverified?: boolean;
@@ -52,14 +61,22 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
       'servers: names or IPv4 addresses; the fastest is used',
       hostsValue,
     )
-    .option('--secondary <address|none>', "the server's second IPv4 address (default: the first plus one)")
+    .option(
+      '--secondary <address|none>',
+      "the server's second IPv4 address (default: the first plus one)",
+      secondaryValue,
+    )
     .option('--port <number>', 'local UDP port (default: any free one)', portValue)
-    .option('--bind <address>', 'local IPv4 address (default: any)', ipv4Value)
+    .option('--bind <address>', 'local IPv4 address (default: any)', hostAddressValue)
     .option('--interface <name>', 'name of the tunnel interface', interfaceValue, 'teredo')
     .option('--name <name>', 'name of this daemon, for "teredo status" (default: client)', nameValue)
     .option('--default-route', 'send all IPv6 through the tunnel, even where the host has native IPv6')
     .option('--no-default-route', 'only other Teredo clients through the tunnel')
-    .option('--refresh <seconds|auto>', 'refresh interval of the NAT mapping; auto finds out (default: 30)')
+    .option(
+      '--refresh <seconds|auto>',
+      'refresh interval of the NAT mapping; auto finds out (default: 30)',
+      refreshValue,
+    )
     .option('--no-local-discovery', 'do not look for clients on the same link')
     .option('--local-same-nat', 'of those on the same link take only clients behind the same NAT')
     .option(
@@ -87,7 +104,7 @@ async function settingsOf(options: ClientOptions): Promise<ClientSettings> {
     bind: options.bind,
     port: options.port,
     defaultRoute: options.defaultRoute === undefined ? 'auto' : options.defaultRoute ? 'always' : 'never',
-    refreshInterval: refreshOf(options.refresh),
+    refreshInterval: options.refresh,
     localDiscovery: options.localDiscovery,
     discoverSameMappedOnly: options.localSameNat,
     strictUnverified: options.strictUnverified,
@@ -99,8 +116,8 @@ async function settingsOf(options: ClientOptions): Promise<ClientSettings> {
   };
 }
 
-function refreshOf(text: string | undefined): number | 'determine' | undefined {
-  if (text === undefined) return undefined;
+/** Milliseconds, or that it is to be found out. */
+function refreshValue(text: string): number | 'determine' {
   return text === 'auto' ? 'determine' : secondsValue(5, 3600)(text) * 1000;
 }
 

@@ -14,8 +14,8 @@ import { EXIT } from '../exit-codes.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { secondsAgo } from '../peer-status.ts';
-import { interfaceValue, ipv4Value, nameValue, portValue, prefixValue } from '../values.ts';
-import { commonStatus, runRole, say } from './run-role.ts';
+import { hostAddressValue, interfaceValue, nameValue, portValue, prefixValue } from '../values.ts';
+import { commonStatus, runRole, say, warnOfReach } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
 interface RelayOptions {
@@ -35,9 +35,10 @@ interface RelayOptions {
 export function relayCommand(finish: (exitCode: number) => void): Command {
   return common(new Command('relay'), 'relay')
     .description('carry packets between Teredo clients and native IPv6')
-    .requiredOption('--address <address>', 'public IPv4 address of this host', ipv4Value)
+    .requiredOption('--address <address>', 'public IPv4 address of this host', hostAddressValue)
     .option('--serve <prefix...>', 'native prefixes served (default: all of 2000::/3)', prefixValue)
-    .action(async (options: RelayOptions) => {
+    .action(async (options: RelayOptions & { address: Ipv4 }) => {
+      warnOfReach(options.address, options.allowPrivate);
       if (!kernelPorts().network.forwardsIpv6()) {
         say('warning: this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1');
       }
@@ -49,7 +50,7 @@ export function relayCommand(finish: (exitCode: number) => void): Command {
 export function hostRelayCommand(finish: (exitCode: number) => void): Command {
   return common(new Command('host-relay'), 'host-relay')
     .description('give this host, which has native IPv6, the direct way to Teredo clients')
-    .option('--address <address>', 'IPv4 address of this host (default: any)', ipv4Value)
+    .option('--address <address>', 'IPv4 address of this host (default: any)', hostAddressValue)
     .option('--direct-bubbles', 'open the NAT that this host itself is behind')
     .action(async (options: RelayOptions) => {
       if (kernelPorts().network.globalIpv6().length === 0) {

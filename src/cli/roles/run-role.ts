@@ -5,6 +5,9 @@ import type { ControlAnswer } from '../../daemon/control-protocol.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { DaemonStatus, PeersStatus, RoleStatus } from '../../daemon/status.ts';
 import { feedWatchdog, notifySystemd } from '../../io/systemd.ts';
+import { isLoopback, isPrivate } from '../../core/address-policy.ts';
+import { formatIpv4 } from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 
@@ -42,8 +45,9 @@ export async function runRole(
     };
   });
   const stop = (signal: NodeJS.Signals): void => end(signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK);
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  // SIGHUP: the terminal it ran in has gone.
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, stop);
   const role = make({ end });
   let stopFeeding = (): void => {};
   const control = await openControl(kind, name, role);
@@ -58,14 +62,24 @@ export async function runRole(
     notifySystemd('STOPPING=1');
     control.close();
     await role.close();
-    process.off('SIGTERM', stop);
-    process.off('SIGINT', stop);
+    for (const signal of signals) process.off(signal, stop);
   }
 }
 
 /** A line for the log: stderr, which systemd puts into the journal. */
 export function say(message: string): void {
   process.stderr.write(`${message}\n`);
+}
+
+/** A server's or relay's address has to be one that clients elsewhere can send to. C-9 */
+export function warnOfReach(address: Ipv4, allowPrivate: boolean | undefined): void {
+  const text = formatIpv4(address);
+  if (isLoopback(address)) say(`warning: ${text} is a loopback address: no client will ever reach it`);
+  else if (isPrivate(address) && allowPrivate !== true)
+    say(
+      `warning: ${text} is a private address, which no client elsewhere can reach: give the public one, ` +
+        'or for a closed network --allow-private',
+    );
 }
 
 async function openControl(kind: string, name: string | undefined, role: Role): Promise<ControlServer> {

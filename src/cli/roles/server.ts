@@ -9,13 +9,13 @@ import { SERVER_LIMITS } from '../../core/server/index.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { readKeys } from '../secrets.ts';
-import { ipv4Value, nameValue, nextAddress } from '../values.ts';
-import { commonStatus, runRole, say } from './run-role.ts';
+import { hostAddressValue, nameValue, nextAddress, sameAddressTwice, secondaryValue } from '../values.ts';
+import { commonStatus, runRole, say, warnOfReach } from './run-role.ts';
 import type { Role } from './run-role.ts';
 
 interface ServerOptions {
   readonly address: Ipv4;
-  readonly secondary?: string;
+  readonly secondary?: Ipv4 | 'none';
   readonly name?: string;
   readonly mtu: boolean;
   readonly native: boolean;
@@ -28,10 +28,15 @@ interface ServerOptions {
 export function serverCommand(finish: (exitCode: number) => void): Command {
   const command = new Command('server')
     .description('help Teredo clients to qualify and to reach each other')
-    .requiredOption('--address <address>', 'public IPv4 address of this host; UDP port 3544', ipv4Value)
+    .requiredOption(
+      '--address <address>',
+      'public IPv4 address of this host; UDP port 3544',
+      hostAddressValue,
+    )
     .option(
       '--secondary <address|none>',
       'second IPv4 address (default: the first plus one, where the host has it)',
+      secondaryValue,
     )
     .option('--name <name>', 'name of this daemon, for "teredo status" (default: server)', nameValue)
     .option('--no-mtu', 'leave the MTU option out of advertisements: some checkers of Windows want 109 bytes')
@@ -53,6 +58,7 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
         limits: limitsWith(SERVER_LIMITS, options.limit),
         allowPrivate: options.allowPrivate,
       };
+      warnOfReach(options.address, options.allowPrivate);
       if (secondary === undefined) {
         say(
           `one IPv4 address only (${formatIpv4(options.address)}): clients cannot find out whether their NAT is symmetric, ` +
@@ -66,7 +72,8 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
 
 function secondaryOf(options: ServerOptions): Ipv4 | undefined {
   if (options.secondary === 'none') return undefined;
-  if (options.secondary !== undefined) return ipv4Value(options.secondary);
+  if (options.secondary === options.address) throw sameAddressTwice(options.address);
+  if (options.secondary !== undefined) return options.secondary;
   const next = nextAddress(options.address);
   const here = kernelPorts().network.ipv4Subnets();
   return here.some(({ address }) => address === next) ? next : undefined;
