@@ -10,11 +10,9 @@ export type DefaultRoute = 'auto' | 'always' | 'never';
 const ROUTE_METRIC = 1029;
 const ADDRESS_PREFIX_LENGTH = 32;
 const LINK_LOCAL = parseIpv6('fe80::ffff:ffff:ffff')!;
-const EVERYTHING: Ipv6Route = {
-  destination: parsePrefix('::/0')!.address,
-  prefixLength: 0,
-  metric: ROUTE_METRIC,
-};
+const EVERYTHING = routeTo('::/0');
+/** All there is of global unicast: more specific than any default route, whatever its metric. */
+const ALL_GLOBAL = routeTo('2000::/3');
 
 /**
  * What an address sends goes through its own tunnel, also where another client's, or native IPv6, has the route otherwise.
@@ -79,8 +77,10 @@ export class ClientInterface {
   private async route(): Promise<void> {
     const wanted = this.address !== undefined && this.isDefaultWished() && !this.isDefaultTaken();
     if (wanted === this.hasDefaultRoute) return;
-    if (wanted) await this.network.addRoute(this.name, EVERYTHING);
-    else await this.network.removeRoute(this.name, EVERYTHING);
+    for (const route of this.wish === 'always' ? [ALL_GLOBAL, EVERYTHING] : [EVERYTHING]) {
+      if (wanted) await this.network.addRoute(this.name, route);
+      else await this.network.removeRoute(this.name, route);
+    }
     this.hasDefaultRoute = wanted;
     this.onDefaultRoute(wanted);
   }
@@ -101,6 +101,11 @@ export class ClientInterface {
     this.steps = done.catch(() => undefined); // reported by whoever asked for the step
     return done;
   }
+}
+
+function routeTo(text: string): Ipv6Route {
+  const { address, length } = parsePrefix(text)!;
+  return { destination: address, prefixLength: length, metric: ROUTE_METRIC };
 }
 
 function routesFrom(source: Ipv6): Ipv6Route[] {

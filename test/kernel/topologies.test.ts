@@ -172,6 +172,21 @@ test('a host with native IPv6 sends only Teredo through the tunnel, and says so'
   expect(net.native.ip('-6', 'route', 'get', '2001:0:1::1')).toMatch(/dev teredo/);
 });
 
+test('with --default-route all of it, though the native default route has the better metric', async () => {
+  await using net = new Internet();
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  net.attach(net.native, 'wan', '192.0.2.50');
+  const wayOut = (): string => net.native.ip('-6', 'route', 'get', '2001:db8:1::2');
+  expect(wayOut()).toMatch(/dev v6/);
+  const client = await startClient(net.native, SERVER_ADDRESS, '--default-route');
+  await client.waitFor(/default route through teredo/);
+  expect(wayOut()).toMatch(/dev teredo/);
+  expect(await timeToFirstReply(net.native, '2001:db8:1::2', 10_000)).toBeDefined();
+  expect(await client.stop()).toBe(0);
+  expect(wayOut()).toMatch(/dev v6/);
+});
+
 test('two clients on one host: the second leaves the default route to the first, says so, and takes over', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
