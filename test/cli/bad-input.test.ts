@@ -1,10 +1,10 @@
 /** Bad input of a user gets one clear line that says what to do, and the right exit status. */
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { PROGRAM } from '../support/roles.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -87,6 +87,7 @@ test('an address that is no Teredo address: exit status 1', () => {
 test('a key file with a bad line: exit status 2, with file and line', () => {
   const file = join(tmpdir(), `teredo-keys-${process.pid}`);
   writeFileSync(file, 'one secret\nonly-one-word\n');
+  onTestFinished(() => rmSync(file));
   const { status, lines } = teredo('server', '--address', '192.0.2.1', '--keys', file);
   expect(lines.at(-1)).toMatch(/line 2: want "CLIENT-ID SECRET"/);
   expect(status).toBe(2);

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Namespace, Running } from '../../src/lab/index.ts';
@@ -27,5 +27,7 @@ function start(host: Namespace, program: string, config: string): Running {
   const file = join(folder, 'miredo.conf');
   writeFileSync(file, config);
   chmodSync(folder, 0o755); // it reads its configuration as its own user
-  return host.spawn(program, ['-f', '-c', file, '-p', join(folder, 'pid')]);
+  const running = host.spawn(program, ['-f', '-c', file, '-p', join(folder, 'pid')]);
+  void running.exited.then(() => rmSync(folder, { recursive: true, force: true }));
+  return running;
 }

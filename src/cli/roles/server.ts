@@ -65,6 +65,12 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
             'those of RFC 4380 and Windows in its old way may not qualify; a second address is given with --secondary',
         );
       }
+      if (options.native && !kernelPorts().network.hasNativeIpv6('')) {
+        say(
+          'warning: this host has no IPv6 route to the Internet: clients reach native hosts only after a test that the server ' +
+            'forwards to them; --no-native says that this is meant so',
+        );
+      }
       finish(await runRole('server', options.name, () => new ServerRole(settings)));
     });
   return addLimitOption(command, SERVER_LIMITS);
