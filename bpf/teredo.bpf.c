@@ -229,6 +229,7 @@ int encap(struct __sk_buff *skb)
 	struct uplink *uplink;
 	struct ipv6hdr inner;
 	struct peer *peer;
+	bool nothing;
 	__u64 now;
 	__s64 silence;
 
@@ -258,7 +259,9 @@ int encap(struct __sk_buff *skb)
 	silence = now - peer->last_rx; /* what user space has heard may be ahead of the coarse clock */
 	if (silence >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_outNotHeard); /* CL-60, R-26 */
-	if (silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx && take_turn(&peer->last_question, now))
+	nothing = inner.nexthdr == NEXT_NONE;
+	if (!nothing && silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx &&
+	    take_turn(&peer->last_question, now))
 		return go_on(COUNT_outQuestion); /* CL-53 */
 
 	/* DF off: C-23. No ECN outside: N-1. */
@@ -294,11 +297,15 @@ int encap(struct __sk_buff *skb)
 	udp->len = bpf_htons(length + sizeof(*udp));
 	udp->check = 0; /* C-29: none, which also tells the peer what has sent it. The inner packet's covers what is in it. */
 
-	peer->last_tx = now;
-	__sync_fetch_and_add(&peer->tx_packets, packets);
-	__sync_fetch_and_add(&peer->tx_bytes, length);
-	report(peer, &inner.daddr, now);
-	count(COUNT_carriedOut, packets);
+	if (nothing) {
+		count(COUNT_carriedNothing, packets);
+	} else {
+		peer->last_tx = now;
+		__sync_fetch_and_add(&peer->tx_packets, packets);
+		__sync_fetch_and_add(&peer->tx_bytes, length);
+		report(peer, &inner.daddr, now);
+		count(COUNT_carriedOut, packets);
+	}
 	return bpf_redirect_neigh(uplink->ifindex, NULL, 0, 0);
 }
 

@@ -13,6 +13,7 @@
 #define COUNTERS(X)                                                                                                \
 	X(carriedOut)            /* packets carried */                                                                 \
 	X(carriedIn)                                                                                                   \
+	X(carriedNothing)        /* out, with nothing inside: no traffic, but the peer's programs hear of ours */      \
 	X(outNoPeer)             /* destination not offered */                                                         \
 	X(outNotHeard)           /* its validity has lapsed: CL-60, R-26 */                                            \
 	X(outQuestion)           /* silent although sent to: the machine is to ask */                                  \

@@ -26,6 +26,7 @@ const TEST_REPLY_LENGTH = 16;
 const COUNTERS = [
   'carriedOut',
   'carriedIn',
+  'carriedNothing',
   'outNoPeer',
   'outNotHeard',
   'outQuestion',
@@ -151,6 +152,10 @@ export class Carrier {
     if (now - entry.lastReceived >= PEER_VALIDITY_MS) {
       counters.outNotHeard++;
       return undefined;
+    }
+    if (nextHeader(b, start) === NEXT_HEADER.NONE) {
+      counters.carriedNothing++; // says nothing, and so asks nothing
+      return entry;
     }
     if (isQuestionDue(entry, now)) {
       entry.lastQuestion = now;

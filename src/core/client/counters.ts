@@ -46,5 +46,3 @@ export const CLIENT_COUNTERS = [
   'silenceProbes',
   'mappingChanges',
 ] as const;
-
-export type ClientCounter = (typeof CLIENT_COUNTERS)[number];

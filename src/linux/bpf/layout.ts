@@ -4,6 +4,7 @@
 export const KERNEL_COUNTERS = [
   'carriedOut',
   'carriedIn',
+  'carriedNothing',
   'outNoPeer',
   'outNotHeard',
   'outQuestion',

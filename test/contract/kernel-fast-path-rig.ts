@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { onTestFinished } from 'vitest';
+import { HEADROOM } from '../../src/core/machine.ts';
+import { kernelPorts } from '../../src/io/kernel-ports.ts';
+import { execute } from '../../src/lab/process.ts';
+import { enterNewNetwork } from '../../src/linux/netns.ts';
+import { RawIpv6Socket } from '../../src/linux/raw-ipv6.ts';
+import { UdpSocket } from '../../src/linux/udp.ts';
+import { NEXT_HEADER, formatEndpoint, nextHeader, parsePrefix, readUint16 } from '../../src/wire/index.ts';
+import { v4 } from '../support/client-rig.ts';
+import { eventually } from '../support/eventually.ts';
+import { contentsOf } from './memory-fast-path-rig.ts';
+import type { Rig } from './memory-fast-path-rig.ts';
+
+const TUNNEL = 'teredo';
+const HOST = { address: v4('192.0.2.1'), prefix: '192.0.2.1/24' };
+const PEER = { address: v4('192.0.2.2'), port: 5_000, prefix: '192.0.2.2/24' };
+const TEREDO = parsePrefix('2001::/32')!;
+/** Head of a capture file, and of each frame in it. */
+const [FILE_HEADER, FRAME_HEADER] = [24, 16];
+
+/**
+ * Two network namespaces with a wire between them. This thread opens the peer's socket in the first, which keeps it, and stays in
+ * the second, the host's:
+ *
+ *     first:  peer's socket 192.0.2.2:5000 -- far | wan -- 192.0.2.1, decap, encap, tunnel  :second
+ */
+export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
+  const far = openFar();
+  const ports = kernelPorts();
+  const tun = ports.openTun(TUNNEL);
+  onTestFinished(() => tun.close());
+  await ports.network.setUpTunnel(TUNNEL, 1280);
+  await ports.network.addRoute(TUNNEL, { destination: TEREDO.address, prefixLength: TEREDO.length });
+  const udp = ports.openUdp({ address: 0, port: 0 });
+  onTestFinished(() => udp.close());
+  const raw = new RawIpv6Socket();
+  onTestFinished(() => raw.close());
+  const hostGot = await watch();
+  const fastPath = ports.openFastPath({ tunnel: TUNNEL, local: udp.local, role, peers: 16 });
+  onTestFinished(() => fastPath.close());
+
+  const [peerGot, peerHeardFrom]: [Uint8Array[], string[]] = [[], []];
+  const [fromTunnel, fromSocket]: [Uint8Array[], Uint8Array[]] = [[], []];
+  far.start((batch) => {
+    for (const [i, payload] of contentsOf(batch).entries()) {
+      if (isIntroduction(payload)) continue;
+      peerGot.push(payload);
+      peerHeardFrom.push(formatEndpoint({ address: batch.addresses[i]!, port: batch.ports[i]! }));
+    }
+  });
+  tun.start((batch) => fromTunnel.push(...contentsOf(batch).filter(isHostsOwn)), unexpected);
+  udp.start((batch) => fromSocket.push(...contentsOf(batch)));
+  return {
+    fastPath,
+    clock: ports.clock,
+    peer: PEER,
+    hostSends: (packet) => void raw.send(packet, 0, packet.length),
+    peerSends: (payload) => {
+      far.send(payload, 0, payload.length, HOST.address, udp.local.port);
+      far.flush();
+    },
+    hostGot,
+    peerGot: () => peerGot,
+    peerHeardFrom: () => peerHeardFrom,
+    socketPair: formatEndpoint({ address: HOST.address, port: udp.local.port }),
+    fromTunnel,
+    fromSocket,
+    changeWays: () => ip('address', 'add', '192.0.2.77/24', 'dev', 'wan'),
+  };
+}
+
+function openFar(): UdpSocket {
+  enterNewNetwork();
+  ip('link', 'add', 'far', 'type', 'veth', 'peer', 'name', 'wan');
+  ip('address', 'add', PEER.prefix, 'dev', 'far');
+  ip('link', 'set', 'far', 'up');
+  const far = new UdpSocket({ address: PEER.address, port: PEER.port, headroom: HEADROOM });
+  onTestFinished(() => far.close());
+  const first = openSync('/proc/self/ns/net', 'r');
+  enterNewNetwork();
+  const here = String(process.pid);
+  execute('nsenter', [`--net=/proc/${here}/fd/${first}`, 'ip', 'link', 'set', 'wan', 'netns', here]);
+  closeSync(first);
+  ip('link', 'set', 'lo', 'up');
+  ip('address', 'add', HOST.prefix, 'dev', 'wan');
+  ip('link', 'set', 'wan', 'up');
+  return far;
+}
+
+/** What the host receives on the tunnel, seen as a capture sees it. The buffer holds few packets of the default size. */
+async function watch(): Promise<() => Uint8Array[]> {
+  const args = [
+    '-i',
+    TUNNEL,
+    '-Q',
+    'in',
+    '-U',
+    '--immediate-mode',
+    '-s',
+    '2048',
+    '-B',
+    '4096',
+    '-w',
+    '-',
+    'ip6',
+  ];
+  const capture = spawn('tcpdump', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  onTestFinished(() => void capture.kill());
+  let bytes = Buffer.alloc(0);
+  capture.stdout.on('data', (chunk: Buffer) => (bytes = Buffer.concat([bytes, chunk])));
+  await eventually(() => {
+    if (bytes.length < FILE_HEADER) throw new Error('the capture has not begun');
+  });
+  return () => {
+    const packets: Uint8Array[] = [];
+    for (let at = FILE_HEADER; at + FRAME_HEADER <= bytes.length;) {
+      const length = bytes.readUInt32LE(at + 8);
+      packets.push(new Uint8Array(bytes.subarray(at + FRAME_HEADER, at + FRAME_HEADER + length)));
+      at += FRAME_HEADER + length;
+    }
+    return packets;
+  };
+}
+
+/** What the adapter sends by itself where the uplink is a virtual one (adr/0013). */
+function isIntroduction(packet: Uint8Array): boolean {
+  return packet.length > 40 && nextHeader(packet, 0) === NEXT_HEADER.NONE && readUint16(packet, 4) > 0;
+}
+
+/** The kernel sends group memberships of its own accord, and the adapter introductions. */
+function isHostsOwn(packet: Uint8Array): boolean {
+  return packet[24] !== 0xff && !isIntroduction(packet);
+}
+
+function ip(...args: string[]): void {
+  execute('ip', args);
+}
+
+function unexpected(error: Error): void {
+  throw error;
+}

@@ -1,0 +1,80 @@
+import { onTestFinished } from 'vitest';
+import { MemoryPorts } from '../../src/io/memory-ports.ts';
+import { MemoryIpv4Network } from '../../src/io/memory-udp.ts';
+import type { Clock, DatagramBatch, FastPath, PacketBatch } from '../../src/io/ports.ts';
+import { systemClock } from '../../src/io/system-clock.ts';
+import { formatEndpoint } from '../../src/wire/index.ts';
+import type { Endpoint } from '../../src/wire/index.ts';
+import { seededEntropy, v4 } from '../support/client-rig.ts';
+
+/** One host with a tunnel, a socket and a fast path between them, and another host on its uplink where the peer is. */
+export interface Rig {
+  readonly fastPath: FastPath;
+  readonly clock: Clock;
+  /** Where the peer's datagrams come from, and where the host's socket is for it. */
+  readonly peer: Endpoint;
+  readonly hostSends: (packet: Uint8Array) => void;
+  readonly peerSends: (payload: Uint8Array) => void;
+  /** IPv6 packets out of the tunnel; payloads, with where they came from. */
+  readonly hostGot: () => Uint8Array[];
+  readonly peerGot: () => Uint8Array[];
+  readonly peerHeardFrom: () => string[];
+  readonly socketPair: string;
+  /** What came to user space instead. */
+  readonly fromTunnel: Uint8Array[];
+  readonly fromSocket: Uint8Array[];
+  /** The host's ways out change. */
+  readonly changeWays: () => Promise<void> | void;
+}
+
+/** Copies of what a batch holds. */
+export function contentsOf({ count, buffer, offsets, lengths }: DatagramBatch | PacketBatch): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => buffer.slice(offsets[i], offsets[i]! + lengths[i]!));
+}
+
+export async function memoryRig(role: 'client' | 'relay'): Promise<Rig> {
+  const wire = new MemoryIpv4Network();
+  const [hostAddress, peerAddress] = [v4('192.0.2.1'), v4('192.0.2.2')];
+  const ports = new MemoryPorts(wire, [hostAddress], seededEntropy(), systemClock);
+  const tun = ports.openTun('teredo');
+  const udp = ports.openUdp({ address: 0, port: 0 });
+  const far = wire.bind(peerAddress, 5_000, peerAddress);
+  const fastPath = ports.openFastPath({ tunnel: 'teredo', local: udp.local, role, peers: 16 });
+  onTestFinished(() => fastPath.close());
+  const [peerGot, peerHeardFrom, fromTunnel, fromSocket]: [
+    Uint8Array[],
+    string[],
+    Uint8Array[],
+    Uint8Array[],
+  ] = [[], [], [], []];
+  far.start((batch) => {
+    peerGot.push(...contentsOf(batch));
+    for (let i = 0; i < batch.count; i++)
+      peerHeardFrom.push(formatEndpoint({ address: batch.addresses[i]!, port: batch.ports[i]! }));
+  });
+  tun.start(
+    (batch) => fromTunnel.push(...contentsOf(batch)),
+    (error) => {
+      throw error;
+    },
+  );
+  udp.start((batch) => fromSocket.push(...contentsOf(batch)));
+  const here = { address: hostAddress, port: udp.local.port };
+  return {
+    fastPath,
+    clock: systemClock,
+    peer: { address: peerAddress, port: 5_000 },
+    hostSends: (packet) => tun.offer(packet),
+    peerSends: (payload) => {
+      far.send(payload, 0, payload.length, here.address, here.port);
+      far.flush();
+    },
+    hostGot: () => tun.delivered,
+    peerGot: () => peerGot,
+    peerHeardFrom: () => peerHeardFrom,
+    socketPair: formatEndpoint(here),
+    fromTunnel,
+    fromSocket,
+    changeWays: () => fastPath.reset(),
+  };
+}
