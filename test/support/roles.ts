@@ -3,6 +3,9 @@ import type { DaemonStatus, PeerCounts } from '../../src/daemon/status.ts';
 import { until } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 
+/** The tests of real hosts run once for each: see vitest.config.ts. A role that is told `kernel` does not start without it. */
+export const DATA_PATH = process.env['TEREDO_TEST_DATA_PATH'] ?? 'user';
+
 export const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 
 /** Our program in a seat of a lab, started and ready. */
@@ -25,7 +28,8 @@ export async function startClient(host: Namespace, servers: string, ...args: str
 
 export function spawnTeredo(host: Namespace, role: string, ...args: string[]): Running {
   const name = args.includes('--name') ? [] : ['--name', nameOf(host, role)];
-  return host.spawn(process.execPath, [PROGRAM, role, ...name, ...args]);
+  const path = role === 'server' || args.includes('--data-path') ? [] : ['--data-path', DATA_PATH];
+  return host.spawn(process.execPath, [PROGRAM, role, ...name, ...path, ...args]);
 }
 
 /** What {@link spawnTeredo} calls a daemon, for `teredo status`. */
