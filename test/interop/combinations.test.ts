@@ -14,7 +14,7 @@ import {
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { startMiredoClient, startMiredoRelay, startMiredoServer } from '../support/miredo.ts';
-import { startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+import { DATA_PATH, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
 type Maker = 'ours' | 'miredo';
 
@@ -22,10 +22,14 @@ const MAKERS: readonly Maker[] = ['ours', 'miredo'];
 const WORLDS = MAKERS.flatMap((server) =>
   MAKERS.flatMap((relay) => MAKERS.flatMap((a) => MAKERS.map((b) => ({ server, relay, a, b })))),
 );
+/** No server ever sees what the kernel carries: on that path the worlds with a server of ours, and a peer of ours, are enough. */
+const CHOSEN = WORLDS.filter(
+  ({ server, relay, a, b }) => DATA_PATH === 'user' || (server === 'ours' && [relay, a, b].includes('ours')),
+);
 const BYTES = 20_000_000;
 
 describe('interop with miredo', () => {
-  test.for(WORLDS)('server $server, relay $relay, client A $a, client B $b', async (world) => {
+  test.for(CHOSEN)('server $server, relay $relay, client A $a, client B $b', async (world) => {
     await using net = new Internet();
     const siteA = net.site('a', 'port-restricted');
     const siteB = net.site('b', 'port-restricted');

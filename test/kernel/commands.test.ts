@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import {
+  DATA_PATH,
   PROGRAM,
   nameOf,
   startClient,
@@ -38,7 +39,7 @@ test('status and peers tell what is going on; ping says yes with 0 and no with 5
     server: { address: SERVER_ADDRESS },
     interface: 'teredo',
     defaultRoute: true,
-    dataPath: { inUse: 'user' },
+    dataPath: { inUse: DATA_PATH },
   });
   expect(await statusOf(net.server, 'server')).toMatchObject({ role: 'server', secondary: '203.0.113.121' });
   const inWords = await teredo(site.client, 'status', nameOf(site.client, 'client'));

@@ -1,4 +1,6 @@
 import { fileURLToPath } from 'node:url';
+import { ask } from '../../src/daemon/control-client.ts';
+import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
 import type { DaemonStatus, PeerCounts } from '../../src/daemon/status.ts';
 import { until } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
@@ -42,8 +44,12 @@ type Status = DaemonStatus & { readonly peers: PeerCounts } & Readonly<Record<st
 
 /** The daemon's status, or undefined where it does not run. */
 export async function statusOf(host: Namespace, role: string): Promise<Status | undefined> {
-  const asking = host.spawn(process.execPath, [PROGRAM, 'status', nameOf(host, role), '--json']);
-  return (await asking.exited) === 0 ? (JSON.parse(asking.stdout) as Status) : undefined;
+  try {
+    const answer = await ask(controlPath(controlDirectory(), nameOf(host, role)), { command: 'status' });
+    return answer.ok ? (answer.result as Status) : undefined;
+  } catch {
+    return undefined; // nobody listens there
+  }
 }
 
 /** The Teredo address on a host's tunnel interface, once it has one: whoever runs the client. */
