@@ -10,7 +10,7 @@ export function dataPathOption(): Option {
     'who carries the packets of verified peers; auto: the kernel where it can, else this program, and "teredo status" says why',
   )
     .choices(wishes)
-    .default('user');
+    .default('auto');
 }
 
 /** For `teredo status`. */

@@ -45,7 +45,7 @@ export interface ClientSettings {
   /** RFC 1918 addresses count as global, for private clouds. */
   readonly allowPrivate?: boolean | undefined;
   readonly limits?: Partial<ClientLimits> | undefined;
-  /** Who carries the packets of verified peers. Default `user`: the kernel's way is not yet proven in all tests (adr/0012). */
+  /** Who carries the packets of verified peers. Default `auto`: the kernel where it can (adr/0014). */
   readonly dataPath?: DataPathWish | undefined;
 }
 

@@ -37,7 +37,7 @@ export class FastPathUse {
     machine: OffloadingMachine,
     onChange: (path: DataPath) => void,
   ) {
-    this.wish = wish ?? 'user';
+    this.wish = wish ?? 'auto';
     this.driver = driver;
     this.machine = machine;
     this.onChange = onChange;

@@ -24,7 +24,7 @@ export interface RelaySettings {
   readonly trustCone?: boolean | undefined;
   readonly allowPrivate?: boolean | undefined;
   readonly limits?: RelayLimits | undefined;
-  /** Who carries the packets of verified clients. Default `user`: the kernel's way is not yet proven in all tests (adr/0012). */
+  /** Who carries the packets of verified clients. Default `auto`: the kernel where it can (adr/0014). */
   readonly dataPath?: DataPathWish | undefined;
 }
 

@@ -158,8 +158,11 @@ class ClientRole implements Role {
     }
   }
 
-  start(): Promise<void> {
-    return this.client.start();
+  async start(): Promise<void> {
+    await this.client.start();
+    const { dataPath } = this.client;
+    if (dataPath.kind === 'user' && dataPath.reason !== undefined)
+      say(`data path: ${dataPathInWords(dataPath)}`);
   }
 
   close(): Promise<void> {

@@ -105,8 +105,11 @@ class RelayRole implements Role {
     this.relay.on('lost', (error) => running.end(EXIT.FAILED, error.message));
   }
 
-  start(): Promise<void> {
-    return this.relay.start();
+  async start(): Promise<void> {
+    await this.relay.start();
+    const { dataPath } = this.relay;
+    if (dataPath.kind === 'user' && dataPath.reason !== undefined)
+      say(`data path: ${dataPathInWords(dataPath)}`);
   }
 
   close(): Promise<void> {
