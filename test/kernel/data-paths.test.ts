@@ -2,7 +2,12 @@
  * Who carries the packets is each side's own choice: whatever the other does, TCP arrives whole. On virtual links, as here,
  * nothing cuts a super-packet on its way, and only a peer whose kernel unwraps them may be sent one.
  */
-import { expect, test } from 'vitest';
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { ask } from '../../src/daemon/control-client.ts';
+import { controlPath } from '../../src/daemon/control-path.ts';
 import {
   Internet,
   NATIVE_ADDRESS,
@@ -10,10 +15,11 @@ import {
   SERVER_ADDRESS,
   ping,
   transfer,
+  until,
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { startMiredoClient } from '../support/miredo.ts';
-import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import { PROGRAM, startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BYTES = 20_000_000;
 /** Packets: most of those that this many bytes take. */
@@ -57,6 +63,57 @@ test.each([
     expect(packets.out).toBeGreaterThan(MOST);
   }
 });
+
+test.each([
+  ['+net_admin', { inUse: 'user', reason: 'not permitted: it needs root, or CAP_BPF and CAP_NET_ADMIN' }],
+  ['+net_admin,+bpf', { inUse: 'kernel' }],
+])(
+  'a plain user with %s: the kernel where it may, else the process, which says why',
+  async (rights, path) => {
+    await using net = new Internet();
+    const folder = mkdtempSync(join(tmpdir(), 'teredo-plain-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    chmodSync(folder, 0o777);
+    const sets = ['--inh-caps', '--ambient-caps', '--bounding-set'].flatMap((set) => [set, `-all,${rights}`]);
+    const user = ['--reuid', '65534', '--clear-groups', ...sets, '--', process.execPath, PROGRAM];
+    const relay = net.relay.spawn(
+      'setpriv',
+      [...user, 'relay', '--address', RELAY_ADDRESS, '--name', 'relay'],
+      {
+        TEREDO_RUNTIME_DIR: folder,
+      },
+    );
+    await relay.waitFor(/is running/);
+    const answer = await ask(controlPath(folder, 'relay'), { command: 'status' });
+    expect(answer).toMatchObject({ ok: true, result: { dataPath: path } });
+    if (path.inUse === 'user') await relay.waitFor(/data path: user \(not permitted: /);
+  },
+);
+
+test('a process that is killed leaves no program at its uplink', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const relay = await startRelay(net.relay, RELAY_ADDRESS, '--data-path', 'kernel');
+  await startClient(site.client, SERVER_ADDRESS);
+  await teredoAddress(site.client);
+  expect(await ping(site.client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  const its = programsOf(relay.pid);
+  expect(its.length).toBeGreaterThan(1);
+  relay.kill('SIGKILL');
+  await relay.exited;
+  const all = (): { id: number }[] =>
+    JSON.parse(net.relay.execute('bpftool', '-j', 'prog', 'show')) as { id: number }[];
+  const left = (): unknown[] => all().filter(({ id }) => its.includes(id));
+  await until('an end of them', () => left().length === 0 || undefined);
+});
+
+/** Numbers of the kernel programs that a process holds. */
+function programsOf(pid: number): number[] {
+  const folder = `/proc/${pid}/fdinfo`;
+  const texts = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'));
+  return [...new Set(texts.flatMap((text) => /^prog_id:\t(\d+)/m.exec(text)?.[1] ?? []).map(Number))];
+}
 
 /** Packets that the kernel has carried out and in. */
 async function carried(host: Namespace, role: string): Promise<{ out: number; in: number }> {

@@ -1,0 +1,55 @@
+/**
+ * Kernels before 6.6 have no tcx: the programs are filters at clsact then, which stay when a process dies. Here the way of those
+ * kernels is taken on this one.
+ */
+import { expect, test, vi } from 'vitest';
+import { execute } from '../../src/lab/index.ts';
+import { attachFilter } from '../../src/linux/bpf/attachment.ts';
+import { Program } from '../../src/linux/bpf/program.ts';
+import { enterNewNetwork } from '../../src/linux/netns.ts';
+import { kernelRig } from '../contract/kernel-fast-path-rig.ts';
+import { data, v6 } from '../support/client-rig.ts';
+import { eventually } from '../support/eventually.ts';
+
+vi.mock('../../src/linux/bpf/attachment.ts', async (original) => {
+  const module = await original<{ attachFilter: typeof attachFilter }>();
+  return { ...module, attach: module.attachFilter };
+});
+
+const OWN = v6('2001:0:cb00:7178::1');
+const PEER = v6('2001:0:cb00:7178::2');
+
+test('packets are carried both ways, and nothing of it stays', async () => {
+  const { fastPath, peer, clock, hostSends, peerSends, hostGot, peerGot, ...user } =
+    await kernelRig('client');
+  fastPath.setOwn(OWN);
+  fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+  fastPath.flush();
+  hostSends(data(OWN, PEER));
+  peerSends(data(PEER, OWN));
+  await eventually(() => expect([peerGot(), hostGot()]).toEqual([[data(OWN, PEER)], [data(PEER, OWN)]]));
+  expect([user.fromTunnel, user.fromSocket]).toEqual([[], []]);
+  expect([filters('teredo', 'egress'), filters('wan', 'ingress')]).toEqual([1, 1]);
+  fastPath.close();
+  expect([filters('teredo', 'egress'), filters('wan', 'ingress')]).toEqual([0, 0]);
+});
+
+test('what a crash has left is taken over: there is one filter for a port, and then none', () => {
+  enterNewNetwork();
+  const index = (name: string) => Number(/^(\d+):/m.exec(execute('ip', ['link', 'show', name]))![1]);
+  execute('ip', ['link', 'add', 'wan', 'type', 'veth', 'peer', 'name', 'far']);
+  const program = new Program({ peers: 16, served: 16, reports: 1 << 16 });
+  const attached = (port: number) => attachFilter(program.program('decap'), index('wan'), 'ingress', port);
+  attached(3_545);
+  const [again, other] = [attached(3_545), attached(3_546)];
+  expect(filters('wan', 'ingress')).toBe(2);
+  again.close();
+  expect(filters('wan', 'ingress')).toBe(1);
+  other.close();
+  expect(filters('wan', 'ingress')).toBe(0);
+  program.close();
+});
+
+function filters(name: string, direction: string): number {
+  return [...execute('tc', ['filter', 'show', 'dev', name, direction]).matchAll(/ handle 0x/g)].length;
+}
