@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Namespace } from './namespace.ts';
+import type { Running } from './process.ts';
 
 /**
  * Pings from inside a namespace, every 200 ms; the round trip in ms of the first reply, or undefined when none came within
@@ -49,24 +50,41 @@ export interface Transfer {
   readonly whole: boolean;
 }
 
-/** Sends bytes over TCP from one namespace to an address in another, which listens on a port of its choice. */
+/**
+ * Sends bytes over TCP from one namespace to an address in another, which listens on a port of its choice. With `meanwhile`, which
+ * gets the sender once it sends, at least as many, and until that is over.
+ */
 export async function transfer(
   from: Namespace,
   to: Namespace,
   address: string,
   bytes: number,
   timeoutMs = 60_000,
+  meanwhile?: (sender: Running) => Promise<void>,
 ): Promise<Transfer> {
   const receiver = to.spawn(process.execPath, ['-e', RECEIVER]);
   try {
     const [, port] = await receiver.waitFor(/port (\d+)/);
-    const sender = from.spawn(process.execPath, ['-e', SENDER, address, port!, String(bytes)]);
+    const sender = from.spawn(process.execPath, [
+      '-e',
+      SENDER,
+      address,
+      port!,
+      String(bytes),
+      meanwhile === undefined ? 'all' : 'hold',
+    ]);
     try {
+      if (meanwhile !== undefined) {
+        await receiver.waitFor(/begun/);
+        await meanwhile(sender);
+        sender.kill('SIGUSR2');
+      }
       const match = await receiver.waitFor(/got (\d+) bytes in ([\d.]+) s, (\w+)/, timeoutMs);
+      const [, sent] = await sender.waitFor(/sent (\d+)/);
       return {
         bytes: Number(match[1]),
         seconds: Number(match[2]),
-        whole: Number(match[1]) === bytes && match[3] === expectedHash(bytes),
+        whole: match[1] === sent && Number(sent) >= bytes && match[3] === expectedHash(Number(sent)),
       };
     } finally {
       await sender.stop();
@@ -100,6 +118,7 @@ const RECEIVER = `
   const hash = require('crypto').createHash('sha256'); let got = 0, begun;
   const server = require('net').createServer((socket) => {
     begun = performance.now();
+    console.log('begun');
     socket.on('data', (chunk) => { got += chunk.length; hash.update(chunk); });
     socket.on('error', (error) => console.log('error ' + error.message));
     socket.on('end', () => {
@@ -112,16 +131,20 @@ const RECEIVER = `
 
 const SENDER = `
   const [address, port, total] = [process.argv[1], +process.argv[2], +process.argv[3]];
+  let held = process.argv[4] === 'hold', tenths = 0;
+  process.on('SIGUSR2', () => { held = false; });
   const size = ${PATTERN}, pattern = Buffer.alloc(size);
   for (let i = 0, x = 1; i < size; i++) { x = (Math.imul(x, 1103515245) + 12345) >>> 0; pattern[i] = x >>> 16; }
   const socket = require('net').connect(port, address, () => {
     let sent = 0;
     (function more() {
-      while (sent < total) {
-        const chunk = pattern.subarray(0, Math.min(size, total - sent));
+      while (sent < total || held) {
+        const chunk = held ? pattern : pattern.subarray(0, Math.min(size, total - sent));
         sent += chunk.length;
+        if (sent > tenths * total / 10) console.log('tenth ' + tenths++);
         if (!socket.write(chunk)) return socket.once('drain', more);
       }
+      console.log('sent ' + sent);
       socket.end();
     })();
   });

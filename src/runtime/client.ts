@@ -141,14 +141,16 @@ export class Client extends EventEmitter<ClientEvents> {
         driver.attachTun(tun, (error) => this.emit('lost', error));
         await this.tunnel.setUp();
         this.startOnce.goOn();
-        this.fastPath.open(() =>
-          ports.openFastPath({
-            tunnel: tun.name,
-            local: udp.local,
-            role: 'client',
-            peers: settings.limits?.trustedPeers ?? CLIENT_LIMITS.trustedPeers,
-          }),
-        );
+        this.fastPath.start({
+          open: () =>
+            ports.openFastPath({
+              tunnel: tun.name,
+              local: udp.local,
+              role: 'client',
+              peers: settings.limits?.trustedPeers ?? CLIENT_LIMITS.trustedPeers,
+            }),
+          configure: (fastPath) => fastPath.setOwn(this.carriedAddress),
+        });
       }
       this.monitor.start(() => this.networkStirred());
       driver.request((now) => this.machine.start(now));
@@ -227,6 +229,14 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.fastPath.totals;
   }
 
+  /**
+   * Has packets carried otherwise from now on; nothing is lost on the way. Throws an EnvironmentError where `kernel` cannot be: all
+   * stays as it was then.
+   */
+  setDataPath(wish: DataPathWish): void {
+    this.fastPath.set(wish);
+  }
+
   /** Milliseconds on the clock of {@link PeerStatus}. */
   get now(): number {
     return this.driver.now;
@@ -292,8 +302,7 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private handleEvent(event: MachineEvent): void {
-    // While not qualified nothing is carried, though the address may be kept. CL-4
-    this.fastPath.port?.setOwn(this.state === 'qualified' ? this.address : undefined);
+    this.fastPath.port?.setOwn(this.carriedAddress);
     switch (event.type) {
       case 'state':
         this.emit('state', event.state, event.reason);
@@ -319,6 +328,11 @@ export class Client extends EventEmitter<ClientEvents> {
       default:
         break;
     }
+  }
+
+  /** While not qualified nothing is carried, though the address may be kept. CL-4 */
+  private get carriedAddress(): Ipv6 | undefined {
+    return this.state === 'qualified' ? this.address : undefined;
   }
 
   private openSocket(socket: number): void {

@@ -101,7 +101,7 @@ export class Driver implements CommandExecutor {
     if (fastPath === undefined) return;
     this.fastPath = undefined;
     fastPath.port.close();
-    fastPath.machine.setOffload(false);
+    this.request(() => fastPath.machine.setOffload(false));
   }
 
   /** Makes a request of the machine, by its rules: drained and flushed afterwards. */

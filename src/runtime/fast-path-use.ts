@@ -21,16 +21,23 @@ export interface CarriedTotals {
   readonly counters: Readonly<Record<string, number>>;
 }
 
-/** One role's use of a fast path: as it was wished, as far as it can be had, for as long as it lasts. */
+/** What it takes to have a fast path: opens it (throws an EnvironmentError where there can be none) and tells it what is known. */
+export interface FastPathSource {
+  open(): FastPath;
+  configure(fastPath: FastPath): void;
+}
+
+/** One role's use of a fast path: as it is wished, as far as it can be had, for as long as it lasts. */
 export class FastPathUse {
-  private readonly wish: DataPathWish;
   private readonly driver: Driver;
   private readonly machine: OffloadingMachine;
   private readonly onChange: (path: DataPath) => void;
+  private wish: DataPathWish;
+  private source: FastPathSource | undefined;
   private opened: FastPath | undefined;
   private path: DataPath;
 
-  /** `onChange`: the fast path has ended by itself. */
+  /** `onChange`: the fast path has ended by itself, or is wished otherwise. */
   constructor(
     wish: DataPathWish | undefined,
     driver: Driver,
@@ -60,20 +67,47 @@ export class FastPathUse {
     return { peers: port?.size ?? 0, ...this.driver.carried, counters: { ...port?.counters } };
   }
 
-  /** Throws why there is none, where the wish allows no other. */
-  open(open: () => FastPath): void {
-    if (this.wish === 'user') return;
+  /** From now on there can be one. Throws why there is none, where the wish allows no other. */
+  start(source: FastPathSource): void {
+    this.source = source;
+    if (this.wish !== 'user') this.open();
+  }
+
+  /** Changes the wish, at once where it runs. Throws as {@link start}; all stays as it was then. */
+  set(wish: DataPathWish): void {
+    const before = this.wish;
+    this.wish = wish;
+    if (this.source === undefined) return;
     try {
-      this.opened = open();
+      if (wish === 'user') this.end();
+      else if (this.path.kind === 'user') this.open();
+      else return;
+    } catch (error) {
+      this.wish = before;
+      throw error;
+    }
+    this.onChange(this.path);
+  }
+
+  private open(): void {
+    const source = this.source!;
+    try {
+      this.opened = source.open();
     } catch (error) {
       if (this.wish === 'kernel' || !(error instanceof EnvironmentError)) throw error;
       this.path = { kind: 'user', reason: error.message };
       return;
     }
     this.path = { kind: 'kernel' };
+    source.configure(this.opened);
     this.driver.attachFastPath(this.opened, this.machine, (reason) => {
       this.path = { kind: 'user', reason: reason.message };
       this.onChange(this.path);
     });
+  }
+
+  private end(): void {
+    this.driver.detachFastPath();
+    this.path = { kind: 'user' };
   }
 }

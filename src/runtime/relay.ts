@@ -90,15 +90,16 @@ export class Relay extends EventEmitter<RelayEvents> {
       await ports.network.addAddress(tun.name, LINK_LOCAL, 64);
       await ports.network.addRoute(tun.name, { destination: TEREDO.address, prefixLength: TEREDO.length });
       this.startOnce.goOn();
-      this.fastPath.open(() =>
-        ports.openFastPath({
-          tunnel: tun.name,
-          local: udp.local,
-          role: 'relay',
-          peers: (settings.limits ?? RELAY_LIMITS).peers.trusted,
-        }),
-      );
-      this.fastPath.port?.setServed(this.served);
+      this.fastPath.start({
+        open: () =>
+          ports.openFastPath({
+            tunnel: tun.name,
+            local: udp.local,
+            role: 'relay',
+            peers: (settings.limits ?? RELAY_LIMITS).peers.trusted,
+          }),
+        configure: (fastPath) => fastPath.setServed(this.served),
+      });
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.networkChanged());
     } catch (error) {
@@ -123,6 +124,11 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** What was carried past the machine, and is in none of {@link counters}. */
   get carried(): CarriedTotals | undefined {
     return this.fastPath.totals;
+  }
+
+  /** As {@link Client.setDataPath}. */
+  setDataPath(wish: DataPathWish): void {
+    this.fastPath.set(wish);
   }
 
   /** Whether the packets of a peer of {@link peers} may be carried by the kernel. */

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { ask } from '../../src/daemon/control-client.ts';
 import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
-import type { DaemonStatus, PeerCounts } from '../../src/daemon/status.ts';
+import type { DaemonStatus, PeerCounts, PeersStatus } from '../../src/daemon/status.ts';
 import { until } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 
@@ -45,11 +45,20 @@ type Status = DaemonStatus & { readonly peers: PeerCounts } & Readonly<Record<st
 /** The daemon's status, or undefined where it does not run. */
 export async function statusOf(host: Namespace, role: string): Promise<Status | undefined> {
   try {
-    const answer = await ask(controlPath(controlDirectory(), nameOf(host, role)), { command: 'status' });
-    return answer.ok ? (answer.result as Status) : undefined;
+    return (await askDaemon(host, role, 'status')) as Status;
   } catch {
     return undefined; // nobody listens there
   }
+}
+
+export async function peersOf(host: Namespace, role: string): Promise<PeersStatus> {
+  return (await askDaemon(host, role, 'peers')) as PeersStatus;
+}
+
+async function askDaemon(host: Namespace, role: string, command: 'status' | 'peers'): Promise<unknown> {
+  const answer = await ask(controlPath(controlDirectory(), nameOf(host, role)), { command });
+  if (!answer.ok) throw new Error(answer.message);
+  return answer.result;
 }
 
 /** The Teredo address on a host's tunnel interface, once it has one: whoever runs the client. */
