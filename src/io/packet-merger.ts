@@ -16,6 +16,8 @@ import {
   writeUint16,
 } from '../wire/index.ts';
 
+import { writeNative, writeVirtioHeader } from './unfinished-packet.ts';
+
 /** Of an upper-layer header, by offsets: what has to be equal in all segments of a run, from the ports on. */
 const TCP = {
   SEQUENCE: 4,
@@ -104,6 +106,7 @@ export class PacketMerger {
       if (known !== undefined) this.end(known);
     }
     this.single.reset(VNET.LENGTH);
+    writeVirtioHeader(this.single.head, b, at, length);
     this.single.add(addressOfSlab(b)! + at, length);
     this.writePieces(this.single, 1);
   }
@@ -196,7 +199,7 @@ class Run {
   pieces(): Gather {
     const { head } = this.gather;
     if (this.segments === 1) {
-      head.fill(0, 0, VNET.LENGTH);
+      writeVirtioHeader(head, this.first, this.at, this.length);
       return this.gather;
     }
     const { first, at, headers } = this;
@@ -244,10 +247,4 @@ function isRight(b: Uint8Array, at: number, length: number): boolean {
   const upper = at + IPV6_HEADER;
   if (protocol === NEXT_HEADER.UDP && readUint16(b, upper + UDP.CHECKSUM) === 0) return false;
   return transportChecksum(b, at, protocol, upper, at + length) === 0;
-}
-
-/** Little-endian: linux/libc.ts runs nowhere else. */
-function writeNative(b: Uint8Array, o: number, value: number): void {
-  b[o] = value;
-  b[o + 1] = value >>> 8;
 }

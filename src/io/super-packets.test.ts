@@ -9,7 +9,9 @@ import { VNET } from '../linux/tun.ts';
 import {
   IPV6_HEADER,
   NEXT_HEADER,
+  foldSum,
   parseIpv6,
+  pseudoHeaderSum,
   transportChecksum,
   writeIpv6Header,
   writeUint16,
@@ -131,6 +133,32 @@ test('a checksum that the kernel left to be done is done', () => {
   expect(slab.bytes.slice(at, at + whole.length)).toEqual(whole);
 });
 
+test.each([{ protocol: 'tcp', flags: 2 }, { protocol: 'tcp' }, { protocol: 'udp' }] as const)(
+  'a checksum that the sender left to the receiver is left to the kernel here: %o',
+  (shape) => {
+    const whole = packet(shape);
+    const [frame] = merge([unfinished(whole)]);
+    expect(frame![VNET.FLAGS]).toBe(VNET.NEEDS_CHECKSUM);
+    const buffer = Uint8Array.from(frame!);
+    expect(new PacketSplitter(buffer).finish(0, VNET.LENGTH, whole.length)).toBe(true);
+    expect(buffer.slice(VNET.LENGTH)).toEqual(whole);
+  },
+);
+
+test('so is the cutting of a segment of more than the MTU', () => {
+  const size = 1_220 - 12;
+  const segments = Array.from({ length: 5 }, (_, i) =>
+    packet({ sequence: i * size, size: i < 4 ? size : 99, options: 12 }),
+  );
+  const [whole] = merge(segments);
+  expect(split(merge([whole!.slice(VNET.LENGTH)]))).toEqual(segments);
+});
+
+test('one that is whole, or merely wrong, stays as it is', () => {
+  for (const bytes of [packet({}), packet({ wrongChecksum: true }), packet({ protocol: 'udp' })])
+    expect(merge([bytes])).toEqual([alone(bytes)]);
+});
+
 test('headers that make no sense are refused', () => {
   fc.assert(
     fc.property(
@@ -181,6 +209,14 @@ function packet(shape: Shape): Uint8Array {
   return b;
 }
 
+/** The same with the sum of the pseudo-header alone, as a kernel hands a packet to an interface that is to sum it. */
+function unfinished(bytes: Uint8Array): Uint8Array {
+  const b = bytes.slice();
+  const sum = foldSum(pseudoHeaderSum(b, 0, b[6]!, b.length - IPV6_HEADER));
+  writeUint16(b, b[6] === NEXT_HEADER.TCP ? 56 : 46, sum);
+  return b;
+}
+
 /** What is written for a packet that stays by itself. */
 function alone(bytes: Uint8Array): Uint8Array {
   return Uint8Array.of(...new Uint8Array(VNET.LENGTH), ...bytes);
@@ -188,7 +224,7 @@ function alone(bytes: Uint8Array): Uint8Array {
 
 /** What the merger writes for these packets: virtio headers and packets. */
 function merge(packets: readonly Uint8Array[], mergesUdp = true): Uint8Array[] {
-  const slab = new Slab(packets.length, 2_048, 0);
+  const slab = new Slab(packets.length, 65_536, 0);
   const file = join(tmpdir(), `teredo-merge-${process.pid}`);
   const frames: Uint8Array[] = [];
   const merger = new PacketMerger(mergesUdp, (pieces) => {

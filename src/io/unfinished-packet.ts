@@ -1,0 +1,44 @@
+import { TUNNEL_MTU } from '../core/constants.ts';
+import { VNET } from '../linux/tun.ts';
+import {
+  IPV6_HEADER,
+  NEXT_HEADER,
+  foldSum,
+  nextHeader,
+  payloadLength,
+  pseudoHeaderSum,
+  readUint16,
+} from '../wire/index.ts';
+
+const TCP = { CHECKSUM: 16, LENGTHS: 12, MIN: 20 } as const;
+const UDP = { CHECKSUM: 6, MIN: 8 } as const;
+
+/**
+ * The virtio header for one packet. On virtual links the sender's kernel leaves summing, and cutting of TCP, to the receiver
+ * (adr/0013): the checksum is that of the pseudo-header alone then, and this host's kernel is asked to do the rest.
+ */
+export function writeVirtioHeader(head: Uint8Array, b: Uint8Array, at: number, length: number): void {
+  head.fill(0, 0, VNET.LENGTH);
+  const upper = at + IPV6_HEADER;
+  const size = length - IPV6_HEADER;
+  if (size < UDP.MIN || payloadLength(b, at) !== size) return;
+  const protocol = nextHeader(b, at);
+  const isTcp = protocol === NEXT_HEADER.TCP && size >= TCP.MIN;
+  if (!isTcp && protocol !== NEXT_HEADER.UDP) return;
+  const place = isTcp ? TCP.CHECKSUM : UDP.CHECKSUM;
+  if (readUint16(b, upper + place) !== foldSum(pseudoHeaderSum(b, at, protocol, size))) return;
+  head[VNET.FLAGS] = VNET.NEEDS_CHECKSUM;
+  writeNative(head, VNET.CHECKSUM_START, IPV6_HEADER);
+  writeNative(head, VNET.CHECKSUM_OFFSET, place);
+  if (!isTcp || length <= TUNNEL_MTU) return; // where a UDP one is to be cut nobody says
+  const headers = IPV6_HEADER + (b[upper + TCP.LENGTHS]! >> 4) * 4;
+  head[VNET.GSO_TYPE] = VNET.GSO_TCP6;
+  writeNative(head, VNET.HEADER_LENGTH, headers);
+  writeNative(head, VNET.GSO_SIZE, TUNNEL_MTU - headers);
+}
+
+/** Little-endian: linux/libc.ts runs nowhere else. */
+export function writeNative(b: Uint8Array, o: number, value: number): void {
+  b[o] = value;
+  b[o + 1] = value >>> 8;
+}
