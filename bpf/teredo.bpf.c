@@ -8,31 +8,12 @@
  * Whatever is not plainly a packet of such a peer goes on as if there were no such program, to user space. The rules are
  * those of src/core for a trusted peer; rows are those of docs/rfc-compliance.md.
  */
-#include <stdbool.h>
-#include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/pkt_cls.h>
-#include <linux/udp.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include "common.h"
 #include "teredo.h"
 
 /* Kernel 6.3; not in every distribution's headers. */
 #define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
 
-/* Another program on this interface may have it: TCX_NEXT, and with clsact the next filter. */
-#define GO_ON TC_ACT_UNSPEC
-
-#define WRAPPING (sizeof(struct iphdr) + sizeof(struct udphdr))
-
-#define NEXT_HOP_BY_HOP 0
-#define NEXT_FRAGMENT 44
-#define NEXT_ICMPV6 58
-#define NEXT_NONE 59
 #define ICMPV6_ECHO_REPLY 129
 /* Of an answer to our connectivity test: the echo's 8 octets and a nonce of 8. */
 #define TEST_REPLY_LENGTH 16
@@ -178,18 +159,6 @@ static __always_inline bool fits(struct __sk_buff *skb, __u32 length, const stru
 	return length <= TUNNEL_MTU && length + WRAPPING <= uplink->mtu;
 }
 
-static __always_inline __u16 header_checksum(const struct iphdr *ip)
-{
-	const __u16 *words = (const __u16 *)ip;
-	__u32 sum = 0;
-
-#pragma unroll
-	for (int i = 0; i < (int)(sizeof(*ip) / 2); i++)
-		sum += words[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~(sum + (sum >> 16));
-}
-
 /*
  * Whether the packet is one, with its checksum. The kernel leaves both cutting and summing to the interface, and virtual ones
  * leave it to the receiver. A socket there would be handed 64 KB as one datagram, and packets that the host behind it drops for
@@ -213,9 +182,7 @@ static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const s
 		return false;
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)&((struct ipv6hdr *)inner)->saddr, 32,
 			    bpf_htonl(bpf_ntohs(inner->payload_len) + inner->nexthdr));
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return found != (__u16)sum;
+	return found != fold(sum);
 }
 
 SEC("tc")

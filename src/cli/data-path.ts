@@ -2,12 +2,12 @@ import { Option } from 'commander';
 import type { DataPath } from '../daemon/status.ts';
 import type { CarriedTotals, DataPath as DataPathInUse, DataPathWish } from '../runtime/fast-path-use.ts';
 
-/** `--data-path`, for every role that has one. */
-export function dataPathOption(): Option {
+/** `--data-path`; `what`: it is that the kernel, or this program, does. */
+export function dataPathOption(what = 'carries the packets of verified peers'): Option {
   const wishes: readonly DataPathWish[] = ['auto', 'kernel', 'user'];
   return new Option(
     '--data-path <path>',
-    'who carries the packets of verified peers; auto: the kernel where it can, else this program, and "teredo status" says why',
+    `who ${what}; auto: the kernel where it can, else this program, and "teredo status" says why`,
   )
     .choices(wishes)
     .default('auto');
@@ -16,7 +16,7 @@ export function dataPathOption(): Option {
 /** For `teredo status`. */
 export function dataPathStatus(role: {
   readonly dataPath: DataPathInUse;
-  readonly carried: CarriedTotals | undefined;
+  readonly carried?: CarriedTotals | undefined;
 }): DataPath {
   const { dataPath } = role;
   const reason =

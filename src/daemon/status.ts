@@ -57,6 +57,8 @@ export interface ServerStatus extends DaemonStatus {
   readonly address: string;
   readonly secondary?: string;
   readonly secure: boolean;
+  /** Who answers solicitations and forwards bubbles; what the kernel does is in `counters` too. */
+  readonly dataPath: DataPath;
 }
 
 export interface RelayStatus extends DaemonStatus {

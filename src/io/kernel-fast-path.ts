@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { attach } from '../linux/bpf/attachment.ts';
 import type { Attachment } from '../linux/bpf/attachment.ts';
-import { CONFIG, ROLE } from '../linux/bpf/layout.ts';
+import { CONFIG, KERNEL_COUNTERS, ROLE } from '../linux/bpf/layout.ts';
 import { PeerMap, emptyCarried } from '../linux/bpf/peer-map.ts';
-import { Program } from '../linux/bpf/program.ts';
+import { loadPeerProgram } from '../linux/bpf/peer-program.ts';
+import type { Program } from '../linux/bpf/program.ts';
 import { ReportRing } from '../linux/bpf/report-ring.ts';
 import { ServedMap } from '../linux/bpf/served-map.ts';
 import { writeRecord } from '../linux/bpf/records.ts';
@@ -70,7 +71,7 @@ export class KernelFastPath implements FastPath {
       const tunnel = this.wayOut.link(options.tunnel);
       if (tunnel === undefined) throw new Error(`there is no interface "${options.tunnel}"`);
       this.tunnelIndex = tunnel.ifindex;
-      this.program = new Program({ peers: options.peers, served: SERVED_MOST, reports: RING_BYTES });
+      this.program = loadPeerProgram({ peers: options.peers, served: SERVED_MOST, reports: RING_BYTES });
       undo.push(() => this.program.close());
       this.peers = new PeerMap(this.program.map('peers'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
@@ -99,7 +100,9 @@ export class KernelFastPath implements FastPath {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    return this.closed ? { ...this.notDone } : { ...this.program.readCounters(), ...this.notDone };
+    return this.closed
+      ? { ...this.notDone }
+      : { ...this.program.readCounters(KERNEL_COUNTERS), ...this.notDone };
   }
 
   get size(): number {

@@ -10,6 +10,7 @@ import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import { KernelFastPath } from './kernel-fast-path.ts';
+import { KernelServerPath } from './kernel-server-path.ts';
 import { KernelNetwork } from './kernel-network.ts';
 import { KernelTun } from './kernel-tun.ts';
 import type { PortFactory } from './port-factory.ts';
@@ -53,14 +54,18 @@ const KERNEL_PORTS: PortFactory = {
           : undefined,
     ),
   openNetworkMonitor: () => new NetlinkMonitor(),
-  openFastPath: (options) => {
-    try {
-      return new KernelFastPath(options, systemClock, KERNEL_PORTS.network);
-    } catch (error) {
-      throw new EnvironmentError('no-kernel-path', explainNoKernelPath(error as Error), error);
-    }
-  },
+  openFastPath: (options) => inKernel(() => new KernelFastPath(options, systemClock, KERNEL_PORTS.network)),
+  openServerPath: (options) =>
+    inKernel(() => new KernelServerPath(options, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
 };
+
+function inKernel<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    throw new EnvironmentError('no-kernel-path', explainNoKernelPath(error as Error), error);
+  }
+}
 
 function openGroup(local: Ipv4): UdpSocket {
   const group = { address: DISCOVERY_GROUP, local };

@@ -9,7 +9,7 @@ import { MemoryNetwork } from './memory-network.ts';
 import { MemoryTun } from './memory-tun.ts';
 import type { MemoryIpv4Network, MemoryUdp } from './memory-udp.ts';
 import type { PortFactory, UdpOptions } from './port-factory.ts';
-import type { Clock, FastPathOptions, NetworkMonitor, RawIpv6 } from './ports.ts';
+import type { Clock, FastPathOptions, NetworkMonitor, RawIpv6, ServerPath } from './ports.ts';
 
 /** One host in memory, for tests of what runs on ports. Its datagrams arrive in a later turn of the event loop. */
 export class MemoryPorts implements PortFactory {
@@ -104,6 +104,10 @@ export class MemoryPorts implements PortFactory {
     );
     this.fastPaths.add(fastPath);
     return fastPath;
+  }
+
+  openServerPath(): ServerPath {
+    throw new EnvironmentError('no-kernel-path', 'there is no kernel here');
   }
 
   /** Open network monitors that have begun. */

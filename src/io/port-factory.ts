@@ -7,6 +7,8 @@ import type {
   HostNetwork,
   NetworkMonitor,
   RawIpv6,
+  ServerPath,
+  ServerPathOptions,
   Tun,
   Udp,
   UdpReceiver,
@@ -40,4 +42,6 @@ export interface PortFactory {
   openNetworkMonitor(): NetworkMonitor;
   /** Throws with the code `no-kernel-path` where packets cannot be carried in the kernel; the message says why. */
   openFastPath(options: FastPathOptions): FastPath;
+  /** The same for what a server does. */
+  openServerPath(options: ServerPathOptions): ServerPath;
 }

@@ -7,6 +7,7 @@
  * unless its socket was opened for runs of them.
  */
 import type { Carried } from '../core/carrier.ts';
+import type { ServerLimits } from '../core/server/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 
 export type { Entropy } from '../core/entropy.ts';
@@ -145,6 +146,25 @@ export interface FastPathOptions {
   readonly role: 'client' | 'relay';
   /** Trusted peers at the most. */
   readonly peers: number;
+}
+
+/** Answers solicitations and forwards bubbles in the kernel, in their plainest forms. All else comes to the server's sockets. */
+export interface ServerPath {
+  /** By the names of the server's own counters, which they add to. */
+  readonly counters: Readonly<Record<string, number>>;
+  /** Ends it; harmless when repeated. */
+  close(): void;
+}
+
+export interface ServerPathOptions {
+  readonly primary: Ipv4;
+  readonly secondary: Ipv4 | undefined;
+  /** What solicitations are answered with: an IPv6 packet whose destination is yet to be filled in. */
+  readonly advertisement: Uint8Array;
+  /** Whether solicitations are answered at all, or left to user space, as those with keys. */
+  readonly answers: boolean;
+  readonly allowPrivate: boolean;
+  readonly limits: Pick<ServerLimits, 'answers' | 'forwarded' | 'forwardedByPair'>;
 }
 
 export interface Clock {

@@ -75,6 +75,9 @@ class Ports implements PortFactory {
   openFastPath(): never {
     throw new EnvironmentError('no-kernel-path', 'there is no kernel');
   }
+  openServerPath(): never {
+    throw new EnvironmentError('no-kernel-path', 'there is no kernel');
+  }
   openNetworkMonitor() {
     return { start: (onChange: () => void) => void (this.onChange = onChange), close: () => undefined };
   }

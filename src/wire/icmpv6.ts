@@ -60,6 +60,9 @@ export function echoData(b: Uint8Array, o: number): { start: number; end: number
   return { start, end: Math.max(start, o + IPV6_HEADER + payloadLength(b, o)) };
 }
 
+/** Where the checksum of an ICMPv6 packet without extension headers is. */
+export const ICMPV6_CHECKSUM = IPV6_HEADER + 2;
+
 /** Stores the checksum of the ICMPv6 message in the packet at `o`, whose IPv6 header is complete. */
 export function sealIcmpv6(b: Uint8Array, o: number): void {
   const start = o + IPV6_HEADER;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Carrier } from '../../src/core/carrier.ts';
 import { CONFIG, ROLE, UPLINK } from '../../src/linux/bpf/layout.ts';
 import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';
-import { Program } from '../../src/linux/bpf/program.ts';
+import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import { writeRecord } from '../../src/linux/bpf/records.ts';
 import { ServedMap } from '../../src/linux/bpf/served-map.ts';
 import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
@@ -41,7 +41,7 @@ beforeAll(() => {
 afterAll(() => rig.close());
 
 test('taking all peers out hands each over once, however many batches that are', () => {
-  const program = new Program({ peers: 10_000, served: 16, reports: 1 << 16 });
+  const program = loadPeerProgram({ peers: 10_000, served: 16, reports: 1 << 16 });
   const peers = new PeerMap(program.map('peers'));
   const key = PEER.slice();
   for (let i = 0; i < 10_000; i++) {
@@ -220,7 +220,7 @@ interface Outer {
 
 /** The programs on Ethernet on both sides, and the model beside them. */
 class Rig {
-  private readonly program = new Program({ peers: 16, served: 16, reports: 1 << 16 });
+  private readonly program = loadPeerProgram({ peers: 16, served: 16, reports: 1 << 16 });
   private readonly peers = new PeerMap(this.program.map('peers'));
   private readonly served = new ServedMap(this.program.map('served'), 16);
   private carrier = new Carrier('client');

@@ -5,7 +5,7 @@
 import { expect, test, vi } from 'vitest';
 import { execute } from '../../src/lab/index.ts';
 import { attachFilter } from '../../src/linux/bpf/attachment.ts';
-import { Program } from '../../src/linux/bpf/program.ts';
+import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { kernelRig } from '../contract/kernel-fast-path-rig.ts';
 import { data, v6 } from '../support/client-rig.ts';
@@ -38,7 +38,7 @@ test('what a crash has left is taken over: there is one filter for a port, and t
   enterNewNetwork();
   const index = (name: string) => Number(/^(\d+):/m.exec(execute('ip', ['link', 'show', name]))![1]);
   execute('ip', ['link', 'add', 'wan', 'type', 'veth', 'peer', 'name', 'far']);
-  const program = new Program({ peers: 16, served: 16, reports: 1 << 16 });
+  const program = loadPeerProgram({ peers: 16, served: 16, reports: 1 << 16 });
   const attached = (port: number) => attachFilter(program.program('decap'), index('wan'), 'ingress', port);
   attached(3_545);
   const [again, other] = [attached(3_545), attached(3_546)];

@@ -90,6 +90,27 @@ test.each([
   },
 );
 
+test("a server's solicitations and bubbles are the kernel's, its pings are not", async () => {
+  await using net = new Internet();
+  const a = net.site('a', 'port-restricted').client;
+  const b = net.site('b', 'port-restricted').client;
+  await startServer(net.server, SERVER_ADDRESS, '--data-path', 'kernel');
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(a, SERVER_ADDRESS);
+  startMiredoClient(b, SERVER_ADDRESS);
+  await teredoAddress(a);
+  const addressB = await teredoAddress(b);
+  expect(await ping(a, addressB, 10_000)).toBeDefined();
+  expect(await ping(a, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  const { counters, dataPath } = (await statusOf(net.server, 'server'))!;
+  const { counters: kernel } = dataPath as { counters: Record<string, number> };
+  expect(kernel['solicitationsAnswered']).toBe(3); // two of ours, one of miredo's
+  expect(kernel['forwardedToClients']).toBeGreaterThan(0);
+  for (const name of ['solicitationsAnswered', 'forwardedToClients'])
+    expect(counters[name]).toBe(kernel[name]);
+  expect(counters['forwardedToNative']).toBeGreaterThan(0);
+});
+
 test('a process that is killed leaves no program at its uplink', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');

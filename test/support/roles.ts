@@ -30,7 +30,7 @@ export async function startClient(host: Namespace, servers: string, ...args: str
 
 export function spawnTeredo(host: Namespace, role: string, ...args: string[]): Running {
   const name = args.includes('--name') ? [] : ['--name', nameOf(host, role)];
-  const path = role === 'server' || args.includes('--data-path') ? [] : ['--data-path', DATA_PATH];
+  const path = args.includes('--data-path') ? [] : ['--data-path', DATA_PATH];
   return host.spawn(process.execPath, [PROGRAM, role, ...name, ...path, ...args]);
 }
 

@@ -73,6 +73,7 @@ function serverRows(status: ServerStatus): [string, string][] {
     ['address', status.address],
     ['secondary', status.secondary ?? 'none: clients cannot find out whether their NAT is symmetric'],
     ['secure', status.secure ? 'yes, only clients with a key are answered' : 'no'],
+    ...dataPathRows(status.dataPath),
   ];
 }
 

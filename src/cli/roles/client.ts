@@ -26,7 +26,7 @@ import {
   secondaryValue,
   secondsValue,
 } from '../values.ts';
-import { commonStatus, runRole, say } from './run-role.ts';
+import { commonStatus, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
 /** Least time between two resolutions of the servers' names. */
@@ -160,9 +160,7 @@ class ClientRole implements Role {
 
   async start(): Promise<void> {
     await this.client.start();
-    const { dataPath } = this.client;
-    if (dataPath.kind === 'user' && dataPath.reason !== undefined)
-      say(`data path: ${dataPathInWords(dataPath)}`);
+    sayWhyNotKernel(this.client.dataPath);
   }
 
   close(): Promise<void> {

@@ -15,7 +15,7 @@ import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { secondsAgo } from '../peer-status.ts';
 import { hostAddressValue, interfaceValue, nameValue, portValue, prefixValue } from '../values.ts';
-import { commonStatus, runRole, say, warnOfReach } from './run-role.ts';
+import { commonStatus, runRole, say, sayWhyNotKernel, warnOfReach } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
 interface RelayOptions {
@@ -107,9 +107,7 @@ class RelayRole implements Role {
 
   async start(): Promise<void> {
     await this.relay.start();
-    const { dataPath } = this.relay;
-    if (dataPath.kind === 'user' && dataPath.reason !== undefined)
-      say(`data path: ${dataPathInWords(dataPath)}`);
+    sayWhyNotKernel(this.relay.dataPath);
   }
 
   close(): Promise<void> {

@@ -8,6 +8,8 @@ import { feedWatchdog, notifySystemd } from '../../io/systemd.ts';
 import { isLoopback, isPrivate } from '../../core/address-policy.ts';
 import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
+import type { DataPath } from '../../runtime/fast-path-use.ts';
+import { dataPathInWords } from '../data-path.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 
@@ -69,6 +71,12 @@ export async function runRole(
 /** A line for the log: stderr, which systemd puts into the journal. */
 export function say(message: string): void {
   process.stderr.write(`${message}\n`);
+}
+
+/** Once, where the kernel was to do the work and cannot. */
+export function sayWhyNotKernel(dataPath: DataPath): void {
+  if (dataPath.kind === 'user' && dataPath.reason !== undefined)
+    say(`data path: ${dataPathInWords(dataPath)}`);
 }
 
 /** A server's or relay's address has to be one that clients elsewhere can send to. C-9 */

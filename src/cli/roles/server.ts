@@ -6,11 +6,13 @@ import type { ServerStatus } from '../../daemon/status.ts';
 import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
+import type { DataPathWish } from '../../runtime/fast-path-use.ts';
+import { dataPathOption, dataPathStatus } from '../data-path.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { readKeys } from '../secrets.ts';
 import { hostAddressValue, nameValue, nextAddress, sameAddressTwice, secondaryValue } from '../values.ts';
-import { commonStatus, runRole, say, warnOfReach } from './run-role.ts';
+import { commonStatus, runRole, say, sayWhyNotKernel, warnOfReach } from './run-role.ts';
 import type { Role } from './run-role.ts';
 
 interface ServerOptions {
@@ -22,6 +24,7 @@ interface ServerOptions {
   readonly keys?: string;
   readonly limit?: LimitValues;
   readonly allowPrivate?: boolean;
+  readonly dataPath: DataPathWish;
 }
 
 /** `teredo server` */
@@ -45,6 +48,7 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
       '--keys <file>',
       'answer only clients with a key: lines of client id and secret, "expired" behind old ones',
     )
+    .addOption(dataPathOption('answers solicitations and forwards bubbles'))
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .action(async (options: ServerOptions) => {
       const secondary = secondaryOf(options);
@@ -57,6 +61,7 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
         keys,
         limits: limitsWith(SERVER_LIMITS, options.limit),
         allowPrivate: options.allowPrivate,
+        dataPath: options.dataPath,
       };
       warnOfReach(options.address, options.allowPrivate);
       if (secondary === undefined) {
@@ -92,8 +97,9 @@ class ServerRole implements Role {
     this.server = new Server(settings, kernelPorts());
   }
 
-  start(): Promise<void> {
-    return this.server.start();
+  async start(): Promise<void> {
+    await this.server.start();
+    sayWhyNotKernel(this.server.dataPath);
   }
 
   close(): Promise<void> {
@@ -101,7 +107,7 @@ class ServerRole implements Role {
   }
 
   status(name: string): ServerStatus {
-    const { settings, counters } = this.server;
+    const { settings, counters, kernelCounters: kernel } = this.server;
     return {
       ...commonStatus(name),
       role: 'server',
@@ -109,6 +115,7 @@ class ServerRole implements Role {
       address: formatIpv4(settings.address),
       ...(settings.secondary === undefined ? {} : { secondary: formatIpv4(settings.secondary) }),
       secure: settings.keys !== undefined,
+      dataPath: { ...dataPathStatus(this.server), ...(kernel === undefined ? {} : { counters: kernel }) },
       counters,
     };
   }

@@ -30,10 +30,10 @@ export class Forwarding {
   private readonly options: ServerOptions;
   private readonly counters: Record<ServerCounter, number>;
   private readonly commands: CommandRing;
-  private readonly byPair: TokenBuckets;
-  private readonly toClients: FairBudget;
-  private readonly byClient: FairBudget;
-  private readonly toNative: FairBudget;
+  private byPair!: TokenBuckets;
+  private toClients!: FairBudget;
+  private byClient!: FairBudget;
+  private toNative!: FairBudget;
 
   constructor(
     options: ServerOptions,
@@ -45,6 +45,10 @@ export class Forwarding {
     this.options = options;
     this.counters = counters;
     this.commands = commands;
+    this.setLimits(limits, entropy);
+  }
+
+  setLimits(limits: ServerLimits, entropy: Entropy): void {
     this.byPair = new TokenBuckets(limits.forwardedByPair, entropy);
     this.toClients = new FairBudget(limits.forwarded, entropy);
     this.byClient = new FairBudget(limits.nativeByClient, entropy);

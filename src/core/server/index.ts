@@ -1,5 +1,5 @@
 export { ServerMachine } from './machine.ts';
 export { SOCKET as SERVER_SOCKET } from './options.ts';
 export type { ClientKey, ServerOptions } from './options.ts';
-export { SERVER_LIMITS } from './limits.ts';
+export { SERVER_LIMITS, partOf } from './limits.ts';
 export type { ServerLimits } from './limits.ts';

@@ -45,6 +45,32 @@ export const SERVER_LIMITS: ServerLimits = {
   },
 };
 
+/**
+ * Who shares the work with somebody else (the kernel, for one) has a part of what an address may get, so that both together give no more.
+ * What only the machine does is not shared.
+ */
+export function partOf(limits: ServerLimits, part: number): ServerLimits {
+  const { answers, forwarded, forwardedByPair } = limits;
+  return {
+    ...limits,
+    answers: fairPart(answers, part),
+    forwarded: fairPart(forwarded, part),
+    forwardedByPair: bucketPart(forwardedByPair, part),
+  };
+}
+
+function fairPart({ shared, member, reserve }: FairLimits, part: number): FairLimits {
+  return {
+    shared: bucketPart(shared, part),
+    member: bucketPart(member, part),
+    reserve: bucketPart(reserve, part),
+  };
+}
+
+function bucketPart({ perSecond, burst }: BucketLimits, part: number): BucketLimits {
+  return { perSecond: perSecond * part, burst: burst * part };
+}
+
 /** The largest ICMPv6 packet that is answered or forwarded: what fits into one packet of the tunnel's MTU. */
 export const MAX_ICMPV6_BYTES = 1280;
 

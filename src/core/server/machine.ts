@@ -32,6 +32,7 @@ import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 import { SERVER_COUNTERS } from './counters.ts';
 import { Forwarding } from './forwarding.ts';
 import { SERVER_LIMITS } from './limits.ts';
+import type { ServerLimits } from './limits.ts';
 import type { ServerOptions } from './options.ts';
 import { Solicitation } from './solicitation.ts';
 
@@ -43,6 +44,7 @@ export class ServerMachine implements Machine {
   readonly linkLocal: Ipv6;
 
   private readonly options: ServerOptions;
+  private readonly entropy: Entropy;
   private readonly view = new DatagramView();
   private readonly solicitation: Solicitation;
   private readonly forwarding: Forwarding;
@@ -54,10 +56,22 @@ export class ServerMachine implements Machine {
       mappedPort: TEREDO_PORT,
       mappedAddress: options.primary,
     });
+    this.entropy = entropy;
     const limits = options.limits ?? SERVER_LIMITS;
     const answers = new FairBudget(limits.answers, entropy);
     this.solicitation = new Solicitation(options, this.linkLocal, answers, this.counters, this.commands);
     this.forwarding = new Forwarding(options, limits, entropy, this.counters, this.commands);
+  }
+
+  /** Begins anew with these: somebody else does a part of the work, or no longer. */
+  setLimits(limits: ServerLimits): void {
+    this.solicitation.answers = new FairBudget(limits.answers, this.entropy);
+    this.forwarding.setLimits(limits, this.entropy);
+  }
+
+  /** What every solicitation is answered with, but for its destination, all zeros here. */
+  get advertisement(): Uint8Array {
+    return this.solicitation.advertisement;
   }
 
   /** The acceptance rules of RFC 4380 section 5.3.1, in their order. */

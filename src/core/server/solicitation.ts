@@ -34,11 +34,11 @@ import type { ClientKey, ServerOptions } from './options.ts';
 export class Solicitation {
   private readonly options: ServerOptions;
   private readonly linkLocal: Ipv6;
-  private readonly answers: FairBudget;
+  answers: FairBudget;
   private readonly counters: Record<ServerCounter, number>;
   private readonly commands: CommandRing;
   /** The same for everybody but for destination and checksum. */
-  private readonly advertisement: Uint8Array;
+  readonly advertisement: Uint8Array;
   /** The latest answer: a command's bytes need not outlive the next input. */
   private readonly answered: Uint8Array;
 

@@ -11,13 +11,20 @@ import {
   UNIT_SHIFT,
   UPLINK,
 } from './layout.ts';
+import { BUDGET, BUDGETS, MAX_LOCAL, SERVER_CONFIG, SERVER_KERNEL_COUNTERS } from './server-layout.ts';
 
-const HEADER = readFileSync(new URL('../../../bpf/teredo.h', import.meta.url), 'utf8');
+const HEADER = read('teredo.h');
+const SERVER_HEADER = read('server.h');
 const SIZES: Readonly<Record<string, number>> = { __u8: 1, __u16: 2, __u32: 4, __u64: 8 };
 
+function read(name: string): string {
+  return readFileSync(new URL(`../../../bpf/${name}`, import.meta.url), 'utf8');
+}
+
 test('the counters are those of the programs, in their order', () => {
-  const names = [...HEADER.matchAll(/^\tX\((\w+)\)/gm)].map(([, name]) => name);
-  expect(KERNEL_COUNTERS).toEqual(names);
+  const names = (header: string) => [...header.matchAll(/^\tX\((\w+)\)/gm)].map(([, name]) => name);
+  expect(KERNEL_COUNTERS).toEqual(names(HEADER));
+  expect(SERVER_KERNEL_COUNTERS).toEqual(names(SERVER_HEADER));
 });
 
 test('so are the numbers', () => {
@@ -28,6 +35,11 @@ test('so are the numbers', () => {
     client: define('ROLE_CLIENT'),
     relay: define('ROLE_RELAY'),
   });
+  const constant = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+  for (const [name, kind] of Object.entries(BUDGETS))
+    expect(kind).toBe(define(constant(name), SERVER_HEADER));
+  expect(Object.keys(BUDGETS)).toHaveLength(define('BUDGETS', SERVER_HEADER));
+  expect(MAX_LOCAL).toBe(define('MAX_LOCAL', SERVER_HEADER));
 });
 
 test.each<[string, Readonly<Record<string, number>>]>([
@@ -36,6 +48,8 @@ test.each<[string, Readonly<Record<string, number>>]>([
   ['peer', PEER],
   ['report', REPORT],
   ['served_key', SERVED_KEY],
+  ['server_config', SERVER_CONFIG],
+  ['budget', BUDGET],
 ])('struct %s is laid out as the compiler does', (name, layout) => {
   const { SIZE, ...offsets } = layout;
   const struct = structOf(name);
@@ -43,20 +57,20 @@ test.each<[string, Readonly<Record<string, number>>]>([
   expect(SIZE).toBe(struct.size);
 });
 
-function define(name: string): number {
-  return Number(new RegExp(`^#define ${name} (\\d+)`, 'm').exec(HEADER)![1]);
+function define(name: string, header = HEADER): number {
+  return Number(new RegExp(`^#define ${name} (\\d+)`, 'm').exec(header)![1]);
 }
 
 /** Fields at multiples of their own size, the whole one of the largest. */
 function structOf(name: string): { offsets: number[]; size: number } {
-  const [, body] = new RegExp(`^struct ${name} \\{\\n([^}]*)\\}`, 'm').exec(HEADER)!;
+  const [, body] = new RegExp(`^struct ${name} \\{\\n([^}]*)\\}`, 'm').exec(HEADER + SERVER_HEADER)!;
   const offsets: number[] = [];
   let [end, largest] = [0, 1];
-  for (const [, type, count] of body!.matchAll(/^\t(__u\d+) \w+(?:\[(\d+)\])?;/gm)) {
+  for (const [, type, count] of body!.matchAll(/^\t(__u\d+) \w+(?:\[(\w+)\])?;/gm)) {
     const size = SIZES[type!]!;
     end = Math.ceil(end / size) * size;
     offsets.push(end);
-    end += size * Number(count ?? 1);
+    end += size * (Number(count ?? 1) || define(count!, SERVER_HEADER));
     largest = Math.max(largest, size);
   }
   return { offsets, size: Math.ceil(end / largest) * largest };

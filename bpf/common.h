@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* What all programs share. */
+#ifndef TEREDO_COMMON_H
+#define TEREDO_COMMON_H
+
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+/* Another program on this interface may have it: TCX_NEXT, and with clsact the next filter. */
+#define GO_ON TC_ACT_UNSPEC
+
+#define WRAPPING (sizeof(struct iphdr) + sizeof(struct udphdr))
+
+#define NEXT_HOP_BY_HOP 0
+#define NEXT_FRAGMENT 44
+#define NEXT_ICMPV6 58
+#define NEXT_NONE 59
+
+/* A one's complement sum in 16 bits. */
+static __always_inline __u16 fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+static __always_inline __u16 header_checksum(const struct iphdr *ip)
+{
+	const __u16 *words = (const __u16 *)ip;
+	__u32 sum = 0;
+
+#pragma unroll
+	for (int i = 0; i < (int)(sizeof(*ip) / 2); i++)
+		sum += words[i];
+	return ~fold(sum);
+}
+
+#endif

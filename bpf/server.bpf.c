@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The server's kernel path, at the ingress of the interface that has the server's addresses:
+ *
+ *     a solicitation without secret keys    answered
+ *     a bubble to a Teredo client           forwarded, with the origin indication where the client is ours
+ *
+ * each in its plainest form only: whatever else comes (pings, keys, options, headers in front of a bubble, what breaks a rule) goes
+ * on to user space, where src/core/server has the rules in full. Limits are those of src/core/fair-budget.ts and token-buckets.ts;
+ * what they refuse is dropped here. Rows are those of docs/rfc-compliance.md.
+ */
+#include "common.h"
+#include "server.h"
+
+#define TEREDO_PORT 3544
+#define TEREDO_PREFIX 0x20010000
+#define CONE_FLAG 0x8000
+
+#define ICMPV6_RS 133
+#define HEADERS (ETH_HLEN + WRAPPING)
+#define AUTHENTICATION 13 /* without identifier and value: S-38 */
+#define ORIGIN 8
+#define SOLICITATION (sizeof(struct ipv6hdr) + 8)
+#define MAX_TRAILERS 64 /* MAX_TRAILER_BYTES */
+/* The longest payload that is looked at, sent or received; a multiple of 4. */
+#define MOST 128
+
+enum {
+#define X(name) COUNT_##name,
+	COUNTERS(X)
+#undef X
+	COUNTER_COUNT
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct server_config);
+} config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BUDGETS);
+	__type(key, __u32);
+	__type(value, struct budget);
+} budgets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BUDGETS * BUCKETS);
+	__type(key, __u32);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* What a datagram is wrapped in. */
+struct outer {
+	struct iphdr ip;
+	struct udphdr udp;
+};
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+	if (value)
+		*value += 1;
+}
+
+static __always_inline int decided(__u32 counter, int action)
+{
+	count(COUNT_receivedDatagrams);
+	count(counter);
+	return action;
+}
+
+#define ROTATE(x, n) ((x) << (n) | (x) >> (32 - (n)))
+
+#define ROUND(v0, v1, v2, v3)                                                                                      \
+	do {                                                                                                           \
+		v0 += v1;                                                                                                  \
+		v1 = ROTATE(v1, 5) ^ v0;                                                                                   \
+		v0 = ROTATE(v0, 16);                                                                                       \
+		v2 += v3;                                                                                                  \
+		v3 = ROTATE(v3, 8) ^ v2;                                                                                   \
+		v0 += v3;                                                                                                  \
+		v3 = ROTATE(v3, 7) ^ v0;                                                                                   \
+		v2 += v1;                                                                                                  \
+		v1 = ROTATE(v1, 13) ^ v2;                                                                                  \
+		v2 = ROTATE(v2, 16);                                                                                       \
+	} while (0)
+
+/* HalfSipHash-1-3 of two words, as src/core/hash.ts: who does not know the key cannot choose whom to share a bucket with. */
+static __always_inline __u32 hash(const struct server_config *c, __u32 a, __u32 b)
+{
+	__u32 v0 = c->key0, v1 = c->key1, v2 = 0x6c796765 ^ c->key0, v3 = 0x74656462 ^ c->key1;
+	__u32 length = 8u << 24;
+
+	v3 ^= a;
+	ROUND(v0, v1, v2, v3);
+	v0 ^= a;
+	v3 ^= b;
+	ROUND(v0, v1, v2, v3);
+	v0 ^= b;
+	v3 ^= length;
+	ROUND(v0, v1, v2, v3);
+	v0 ^= length;
+	v2 ^= 0xff;
+	ROUND(v0, v1, v2, v3);
+	ROUND(v0, v1, v2, v3);
+	ROUND(v0, v1, v2, v3);
+	return v1 ^ v3;
+}
+
+/* Takes so many tokens (in 1024ths) of the bucket that a hash chooses; false, taking nothing, where there are fewer. */
+static __noinline bool take(__u32 kind, __u32 key, __u32 cost)
+{
+	__u64 now = bpf_ktime_get_ns(), elapsed;
+	struct budget *budget;
+	struct bucket *bucket;
+	bool granted;
+	__u32 at;
+
+	if (kind >= BUDGETS)
+		return false;
+	at = kind * BUCKETS + key % BUCKETS;
+	budget = bpf_map_lookup_elem(&budgets, &kind);
+	bucket = bpf_map_lookup_elem(&buckets, &at);
+	if (!budget || !bucket)
+		return false;
+	bpf_spin_lock(&bucket->lock);
+	elapsed = now > bucket->at ? now - bucket->at : 0;
+	if (!bucket->seen || elapsed >= budget->fill_ns)
+		bucket->tokens = budget->burst;
+	else if (bucket->tokens < budget->burst)
+		bucket->tokens += elapsed * budget->per_second / 1000000000ULL;
+	if (bucket->tokens > budget->burst)
+		bucket->tokens = budget->burst;
+	bucket->seen = 1;
+	bucket->at = elapsed ? now : bucket->at;
+	granted = bucket->tokens >= cost;
+	if (granted)
+		bucket->tokens -= cost;
+	bpf_spin_unlock(&bucket->lock);
+	return granted;
+}
+
+/* FairBudget.take: of what the group shares, else of the reserve, of which each member gets a few. `kind`: the shared one. */
+static __always_inline bool take_fairly(const struct server_config *c, __u32 kind, __u32 group, __u32 member, __u32 cost)
+{
+	__u32 shared = hash(c, group, kind);
+
+	if (take(kind, shared, cost))
+		return true;
+	return take(kind + 1, hash(c, shared, member), cost) && take(kind + 2, shared, cost);
+}
+
+/* AddressPolicy.isGlobalUnicast; local addresses are looked for elsewhere. C-9 */
+static __always_inline bool is_global(const struct server_config *c, __u32 address)
+{
+	__u32 a = bpf_ntohl(address), first = a >> 24;
+
+	if (first == 0 || first == 127 || (first >= 224 && first <= 239) || a == 0xffffffff)
+		return false;
+	if (a >> 16 == 0xa9fe || a >> 8 == 0xc05863)
+		return false;
+	if (!c->allow_private && (first == 10 || a >> 20 == 0xac1 || a >> 16 == 0xc0a8))
+		return false;
+	return true;
+}
+
+static __always_inline bool is_local(const struct server_config *c, __u32 address)
+{
+#pragma unroll
+	for (int i = 0; i < MAX_LOCAL; i++)
+		if (c->local[i] == address)
+			return true;
+	return address == c->primary || address == c->secondary;
+}
+
+/* The sum of a datagram's pseudo-header. */
+static __always_inline __u32 pseudo_sum(const struct iphdr *ip, const struct udphdr *udp)
+{
+	__u32 sum = (ip->saddr & 0xffff) + (ip->saddr >> 16) + (ip->daddr & 0xffff) + (ip->daddr >> 16);
+
+	return sum + bpf_htons(IPPROTO_UDP) + udp->len;
+}
+
+/* With the UDP header itself. */
+static __always_inline __u32 headers_sum(const struct iphdr *ip, const struct udphdr *udp)
+{
+	return pseudo_sum(ip, udp) + udp->source + udp->dest + udp->len + udp->check;
+}
+
+static __always_inline __u16 payload_sum(__u8 *payload, __u32 more)
+{
+	return fold(fold(bpf_csum_diff(NULL, 0, (__be32 *)payload, MOST, 0)) + more);
+}
+
+/*
+ * How the sender has filled the checksum in. 1: it left it to the receiver, as over virtual links: the field has the
+ * pseudo-header's sum. 0: rightly, or not at all. -1: it is wrong, as the socket will find, too.
+ */
+static __always_inline int checksum_state(const struct outer *o, __u8 *payload)
+{
+	if (!o->udp.check)
+		return 0;
+	if (o->udp.check == fold(pseudo_sum(&o->ip, &o->udp)))
+		return 1;
+	return payload_sum(payload, headers_sum(&o->ip, &o->udp)) == 0xffff ? 0 : -1;
+}
+
+/* The headers of what leaves: DF off (C-23), from port 3544 (S-1). `sum`: of the payload. */
+static __always_inline void address_to(struct outer *o, const struct server_config *c, __u32 source, __u32 destination,
+				       __u16 port, __u32 length, __u16 sum, bool unfinished)
+{
+	o->ip = (struct iphdr){ .version = 4, .ihl = 5, .ttl = c->ttl, .protocol = IPPROTO_UDP };
+	o->ip.tot_len = bpf_htons(length + WRAPPING);
+	o->ip.id = bpf_get_prandom_u32();
+	o->ip.saddr = source;
+	o->ip.daddr = destination;
+	o->ip.check = header_checksum(&o->ip);
+	o->udp.source = bpf_htons(TEREDO_PORT);
+	o->udp.dest = port;
+	o->udp.len = bpf_htons(length + sizeof(o->udp));
+	o->udp.check = 0;
+	if (unfinished)
+		o->udp.check = fold(pseudo_sum(&o->ip, &o->udp));
+	else
+		o->udp.check = ~fold(headers_sum(&o->ip, &o->udp) + sum) ?: 0xffff;
+}
+
+/* Obfuscated, as an origin indication has them. C-11 */
+static __always_inline void write_origin(__u16 origin[4], const struct outer *o)
+{
+	__u32 address = ~o->ip.saddr;
+
+	origin[0] = 0;
+	origin[1] = ~o->udp.source;
+	__builtin_memcpy(&origin[2], &address, sizeof(address));
+}
+
+/* The IPv6 header at `at` of the payload is that of a solicitation, whose checksum is right. S-13, S-18 */
+static __always_inline bool is_solicitation(struct __sk_buff *skb, const struct ipv6hdr *inner, __u32 at)
+{
+	__u16 message[4];
+	__u32 sum;
+
+	if (inner->nexthdr != NEXT_ICMPV6 || inner->payload_len != bpf_htons(8) || inner->hop_limit != 255)
+		return false;
+	if ((inner->saddr.in6_u.u6_addr32[0] & bpf_htonl(0xffc00000)) != bpf_htonl(0xfe800000))
+		return false;
+	if (inner->daddr.in6_u.u6_addr32[0] != bpf_htonl(0xff020000) || inner->daddr.in6_u.u6_addr32[1] ||
+	    inner->daddr.in6_u.u6_addr32[2] || inner->daddr.in6_u.u6_addr32[3] != bpf_htonl(2))
+		return false;
+	if (bpf_skb_load_bytes(skb, HEADERS + at + sizeof(*inner), message, sizeof(message)) ||
+	    message[0] != bpf_htons(ICMPV6_RS << 8))
+		return false;
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&((struct ipv6hdr *)inner)->saddr, 32, bpf_htons(8) + bpf_htons(NEXT_ICMPV6));
+	sum = fold(sum) + message[0] + message[1] + message[2] + message[3];
+	return fold(sum) == 0xffff;
+}
+
+static __always_inline int answer(struct __sk_buff *skb, const struct server_config *c, struct outer *o,
+				  const struct ipv6hdr *inner, __u32 at, bool unfinished)
+{
+	bool cone = inner->saddr.in6_u.u6_addr16[4] & bpf_htons(CONE_FLAG);
+	__u32 asked = o->ip.daddr, ra = HEADERS + at + ORIGIN, end, length;
+	__u8 payload[MOST] = {}, zero = 0;
+	struct ethhdr ethernet, back;
+	__u16 origin[4], checksum;
+	__u32 sum, source;
+
+	if (cone && !c->secondary)
+		return GO_ON;
+	source = !cone ? asked : asked == c->primary ? c->secondary : c->primary; /* S-35 */
+	if (bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)))
+		return GO_ON;
+	if (!take_fairly(c, ANSWERS_SHARED, o->ip.saddr, o->udp.source, 1024))
+		return decided(COUNT_droppedAnswerLimit, TC_ACT_SHOT);
+
+	length = c->advertisement_length;
+	if (length < 72 || length > MAX_ADVERTISEMENT)
+		return GO_ON;
+	end = ra + length;
+	sum = c->advertisement_sum;
+#pragma unroll
+	for (int i = 0; i < 8; i++)
+		sum += inner->saddr.in6_u.u6_addr16[i];
+	checksum = ~fold(sum);
+	write_origin(origin, o);
+	/* S-39: the nonce stays where it is; of what follows only the confirmation is ours. */
+	if (bpf_skb_change_tail(skb, end, 0) ||
+	    (at && bpf_skb_store_bytes(skb, HEADERS + AUTHENTICATION - 1, &zero, 1, 0)) ||
+	    bpf_skb_store_bytes(skb, HEADERS + at, origin, sizeof(origin), 0) ||
+	    bpf_skb_store_bytes(skb, ra, c->advertisement, length, 0) ||
+	    bpf_skb_store_bytes(skb, ra + 24, &inner->saddr, 16, 0) || /* S-33 */
+	    bpf_skb_store_bytes(skb, ra + sizeof(*inner) + 2, &checksum, 2, 0))
+		return TC_ACT_SHOT; /* no memory */
+	length += at + ORIGIN;
+	if (length > MOST || bpf_skb_load_bytes(skb, HEADERS, payload, length))
+		return TC_ACT_SHOT;
+	address_to(o, c, source, o->ip.saddr, o->udp.source, length, payload_sum(payload, 0), unfinished);
+	if (bpf_skb_store_bytes(skb, ETH_HLEN, o, sizeof(*o), 0))
+		return TC_ACT_SHOT;
+	if (c->uplink)
+		return decided(COUNT_solicitationsAnswered, bpf_redirect_neigh(c->uplink, NULL, 0, 0));
+	/* There may be several ways out: back the way it came. */
+	back = ethernet;
+	__builtin_memcpy(back.h_source, ethernet.h_dest, ETH_ALEN);
+	__builtin_memcpy(back.h_dest, ethernet.h_source, ETH_ALEN);
+	if (bpf_skb_store_bytes(skb, 0, &back, sizeof(back), 0))
+		return TC_ACT_SHOT;
+	return decided(COUNT_solicitationsAnswered, bpf_redirect(skb->ifindex, 0));
+}
+
+/* Link-local, or global as far as a packet can have it for a source: S-16. Unique local and site-local ones are left to user space. */
+static __always_inline bool can_be_source(const struct in6_addr *a)
+{
+	__u32 first = bpf_ntohl(a->in6_u.u6_addr32[0]);
+
+	if (first >> 24 == 0xff || first >> 25 == 0x7e || first >> 22 == 0x3fb)
+		return false;
+	return first || a->in6_u.u6_addr32[1] || a->in6_u.u6_addr16[4];
+}
+
+static __always_inline int forward(struct __sk_buff *skb, const struct server_config *c, struct outer *o,
+				   const struct ipv6hdr *inner, __u8 *payload, __u32 length, bool unfinished)
+{
+	const __u32 *from = inner->saddr.in6_u.u6_addr32, *to = inner->daddr.in6_u.u6_addr32;
+	__u16 from_port = ~inner->saddr.in6_u.u6_addr16[5], to_port = ~inner->daddr.in6_u.u6_addr16[5];
+	bool ours = to[1] == c->primary;
+	__u32 target = ~to[3], cost, start = HEADERS;
+	__u16 origin[4], sum;
+
+	if (!c->uplink || to[0] != bpf_htonl(TEREDO_PREFIX) || !to_port || !is_global(c, target) || is_local(c, target))
+		return GO_ON;
+	if (from[0] == bpf_htonl(TEREDO_PREFIX)) {
+		if (~from[3] != o->ip.saddr || from_port != o->udp.source)
+			return GO_ON; /* S-15, S-17 */
+	} else if (!ours || !can_be_source(&inner->saddr)) {
+		return GO_ON; /* S-16, S-17 */
+	}
+	cost = (length + 127) / 128 * 1024; /* forwardingCost */
+	if (!take(FORWARDED_BY_PAIR, hash(c, o->ip.saddr, target), cost) ||
+	    !take_fairly(c, FORWARDED_SHARED, target, o->ip.saddr, cost))
+		return decided(COUNT_droppedForwardLimit, TC_ACT_SHOT);
+
+	sum = payload_sum(payload, 0);
+	if (ours) { /* S-25 */
+		write_origin(origin, o);
+		start += ORIGIN;
+		sum = fold(sum + origin[0] + origin[1] + origin[2] + origin[3]);
+	}
+	if (bpf_skb_change_tail(skb, start + length, 0) || bpf_skb_store_bytes(skb, start, payload, length, 0) ||
+	    (ours && bpf_skb_store_bytes(skb, HEADERS, origin, sizeof(origin), 0)))
+		return TC_ACT_SHOT; /* no memory */
+	address_to(o, c, c->primary, target, to_port, start - HEADERS + length, sum, unfinished); /* S-24 */
+	if (bpf_skb_store_bytes(skb, ETH_HLEN, o, sizeof(*o), 0))
+		return TC_ACT_SHOT;
+	return decided(COUNT_forwardedToClients, bpf_redirect_neigh(c->uplink, NULL, 0, 0));
+}
+
+SEC("tc")
+int serve(struct __sk_buff *skb)
+{
+	__u32 zero = 0, length, at = 0;
+	struct server_config *c = bpf_map_lookup_elem(&config, &zero);
+	__u8 payload[MOST] = {};
+	struct ipv6hdr inner;
+	struct outer o;
+	int unfinished;
+
+	if (!c || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
+		return GO_ON;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &o, sizeof(o)))
+		return GO_ON;
+	if (o.ip.protocol != IPPROTO_UDP || o.ip.version != 4 || o.ip.ihl != 5 || o.udp.dest != bpf_htons(TEREDO_PORT) ||
+	    o.ip.frag_off & bpf_htons(0x3fff))
+		return GO_ON;
+	if (!o.ip.daddr || (o.ip.daddr != c->primary && o.ip.daddr != c->secondary))
+		return GO_ON;
+	length = skb->len - HEADERS;
+	if (length < sizeof(inner) || length > sizeof(inner) + MAX_TRAILERS ||
+	    bpf_ntohs(o.ip.tot_len) != length + WRAPPING || bpf_ntohs(o.udp.len) != length + sizeof(o.udp))
+		return GO_ON;
+	if (!is_global(c, o.ip.saddr) || is_local(c, o.ip.saddr))
+		return GO_ON; /* S-12, S-29 */
+	if (bpf_skb_load_bytes(skb, HEADERS, payload, length))
+		return GO_ON;
+	/* S-38: authentication with neither identifier nor value, in front of a solicitation. */
+	if (!payload[0]) {
+		if (length != AUTHENTICATION + SOLICITATION || payload[1] != 1 || payload[2] || payload[3])
+			return GO_ON;
+		at = AUTHENTICATION;
+	}
+	if (bpf_skb_load_bytes(skb, HEADERS + at, &inner, sizeof(inner)) || inner.version != 6)
+		return GO_ON;
+	unfinished = checksum_state(&o, payload);
+	if (unfinished < 0)
+		return GO_ON;
+	if (c->answers && length == at + SOLICITATION && is_solicitation(skb, &inner, at))
+		return answer(skb, c, &o, &inner, at, unfinished);
+	if (!at && inner.nexthdr == NEXT_NONE && !inner.payload_len)
+		return forward(skb, c, &o, &inner, payload, length, unfinished);
+	return GO_ON;
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

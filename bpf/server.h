@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * What both sides of the server's kernel path must agree on. src/linux/bpf/server-layout.ts holds the same in TypeScript;
+ * src/linux/bpf/layout.test.ts compares the two.
+ */
+#ifndef TEREDO_SERVER_H
+#define TEREDO_SERVER_H
+
+/* In the order of the counters' array, by the names of the machine's own (src/core/server/counters.ts), which they add to. */
+#define COUNTERS(X)                                                                                                \
+	X(receivedDatagrams)     /* of those below: what goes to user space is counted there */                        \
+	X(solicitationsAnswered)                                                                                       \
+	X(forwardedToClients)                                                                                          \
+	X(droppedAnswerLimit)                                                                                          \
+	X(droppedForwardLimit)
+
+/* Kinds of token buckets: src/core/server/limits.ts. */
+#define ANSWERS_SHARED 0
+#define ANSWERS_MEMBER 1
+#define ANSWERS_RESERVE 2
+#define FORWARDED_SHARED 3
+#define FORWARDED_MEMBER 4
+#define FORWARDED_RESERVE 5
+#define FORWARDED_BY_PAIR 6
+#define BUDGETS 7
+
+/* Buckets of each kind. */
+#define BUCKETS 16384
+
+/* Addresses of this host that are neither of the server's, and broadcast addresses of its subnets: user space's business. */
+#define MAX_LOCAL 16
+
+/* The longest advertisement: IPv6 header, 16 octets, prefix, MTU, the option for one address. */
+#define MAX_ADVERTISEMENT 104
+
+/* Addresses and ports are in network order, everything else in the machine's. */
+
+struct server_config {
+	__u32 primary;
+	__u32 secondary;   /* 0: none */
+	__u32 key0;        /* of the hash that chooses buckets */
+	__u32 key1;
+	__u32 uplink;      /* the only way out; 0: there may be others, and bubbles are user space's */
+	__u32 local[MAX_LOCAL]; /* 0 where there are fewer */
+	__u16 advertisement_length;
+	__u16 advertisement_sum; /* what its checksum is made of, without the destination; as it lies in a packet */
+	__u8 answers;      /* 0: solicitations are user space's */
+	__u8 allow_private;
+	__u8 ttl;
+	__u8 advertisement[MAX_ADVERTISEMENT];
+};
+
+/* A kind of token bucket; tokens in 1024ths. */
+struct budget {
+	__u64 burst;
+	__u64 per_second;
+	__u64 fill_ns; /* from empty to full */
+};
+
+struct bucket {
+	struct bpf_spin_lock lock;
+	__u32 seen; /* 0: full */
+	__u64 tokens;
+	__u64 at; /* nanoseconds of CLOCK_MONOTONIC */
+};
+
+#endif

@@ -1,0 +1,43 @@
+/** What both sides of the server's kernel path must agree on: the same as bpf/server.h, with which layout.test.ts compares it. */
+
+/** In the order of the counters' array; what they count the machine does not. */
+export const SERVER_KERNEL_COUNTERS = [
+  'receivedDatagrams',
+  'solicitationsAnswered',
+  'forwardedToClients',
+  'droppedAnswerLimit',
+  'droppedForwardLimit',
+] as const;
+
+/** Kinds of token buckets. */
+export const BUDGETS = {
+  answersShared: 0,
+  answersMember: 1,
+  answersReserve: 2,
+  forwardedShared: 3,
+  forwardedMember: 4,
+  forwardedReserve: 5,
+  forwardedByPair: 6,
+} as const;
+
+export const MAX_LOCAL = 16;
+
+/** Offsets of fields, and sizes. Addresses and ports are in network order, everything else in the machine's. */
+export const SERVER_CONFIG = {
+  primary: 0,
+  secondary: 4,
+  key0: 8,
+  key1: 12,
+  uplink: 16,
+  local: 20,
+  advertisementLength: 84,
+  advertisementSum: 86,
+  answers: 88,
+  allowPrivate: 89,
+  ttl: 90,
+  advertisement: 91,
+  SIZE: 196,
+} as const;
+/** Tokens are in so many parts. */
+export const TOKEN = 1_024;
+export const BUDGET = { burst: 0, perSecond: 8, fillNs: 16, SIZE: 24 } as const;

@@ -1,0 +1,91 @@
+import { Program } from './program.ts';
+import { writeRecord } from './records.ts';
+import {
+  BUDGET,
+  BUDGETS,
+  MAX_LOCAL,
+  SERVER_CONFIG as CONFIG,
+  SERVER_KERNEL_COUNTERS,
+  TOKEN,
+} from './server-layout.ts';
+
+/** What the program is to do; addresses as numbers. */
+export interface ServerConfig {
+  readonly primary: number;
+  /** 0: none. */
+  readonly secondary: number;
+  /** Of the hash that chooses token buckets, 8 octets. */
+  readonly key: Uint8Array;
+  /** Index of the interface by which what is forwarded leaves; 0: bubbles are user space's. */
+  readonly uplink: number;
+  /** Whose sources and destinations are user space's: {@link MAX_LOCAL} at the most. */
+  readonly local: readonly number[];
+  /** The answer to solicitations, an IPv6 packet whose destination is all zeros, and its checksum right for that. */
+  readonly advertisement: Uint8Array;
+  /** Offset of the checksum in it. */
+  readonly checksumAt: number;
+  /** Whether solicitations are answered. */
+  readonly answers: boolean;
+  readonly allowPrivate: boolean;
+  readonly ttl: number;
+}
+
+export interface Budget {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** Tokens: more than any address can use, and so few that the program's sums stay within 64 bits. */
+const MOST_TOKENS = 10_000_000;
+/** A span that no machine runs for, in nanoseconds. */
+const NEVER = 1n << 62n;
+
+/** The server's program with its maps, attached to nothing. Throws as {@link Program}. */
+export class ServerProgram {
+  private readonly program = new Program('server', {});
+
+  get fd(): number {
+    return this.program.program('serve');
+  }
+
+  readCounters(): Record<(typeof SERVER_KERNEL_COUNTERS)[number], number> {
+    return this.program.readCounters(SERVER_KERNEL_COUNTERS);
+  }
+
+  configure(config: ServerConfig): void {
+    const { advertisement, checksumAt, local } = config;
+    if (local.length > MAX_LOCAL) throw new Error(`this host has more than ${MAX_LOCAL} other addresses`);
+    writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
+      view.setUint32(CONFIG.primary, config.primary);
+      view.setUint32(CONFIG.secondary, config.secondary);
+      bytes.set(config.key, CONFIG.key0);
+      view.setUint32(CONFIG.uplink, config.uplink, true);
+      local.forEach((address, i) => view.setUint32(CONFIG.local + 4 * i, address));
+      view.setUint16(CONFIG.advertisementLength, advertisement.length, true);
+      // What is summed up but for the destination: the complement of the checksum that it has with zeros there.
+      for (let i = 0; i < 2; i++) bytes[CONFIG.advertisementSum + i] = advertisement[checksumAt + i]! ^ 0xff;
+      view.setUint8(CONFIG.answers, Number(config.answers));
+      view.setUint8(CONFIG.allowPrivate, Number(config.allowPrivate));
+      view.setUint8(CONFIG.ttl, config.ttl);
+      bytes.set(advertisement, CONFIG.advertisement);
+    });
+  }
+
+  setBudgets(budgets: Readonly<Record<keyof typeof BUDGETS, Budget>>): void {
+    for (const name of Object.keys(BUDGETS) as (keyof typeof BUDGETS)[]) {
+      const [rate, most] = [budgets[name].perSecond, budgets[name].burst].map((tokens) =>
+        Math.round(Math.min(tokens, MOST_TOKENS) * TOKEN),
+      ) as [number, number];
+      writeRecord(this.program.map('budgets'), BUDGETS[name], BUDGET.SIZE, (view) => {
+        view.setBigUint64(BUDGET.burst, BigInt(most), true);
+        view.setBigUint64(BUDGET.perSecond, BigInt(rate), true);
+        view.setBigUint64(BUDGET.fillNs, rate === 0 ? NEVER : BigInt(Math.ceil((most / rate) * 1e9)), true);
+      });
+    }
+  }
+
+  /** Harmless when repeated. */
+  close(): void {
+    this.program.close();
+  }
+}
