@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AddressPolicy } from '../../src/core/address-policy.ts';
-import { SERVER_LIMITS, ServerMachine } from '../../src/core/server/index.ts';
+import { ServerMachine } from '../../src/core/server/index.ts';
+import type { ServerLimits } from '../../src/core/server/index.ts';
 import { ServerProgram } from '../../src/linux/bpf/server-program.ts';
 import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
@@ -231,7 +232,7 @@ class Rig {
     });
   }
 
-  setBudgets(more: Partial<typeof SERVER_LIMITS> = {}): void {
+  setBudgets(more: Partial<ServerLimits> = {}): void {
     const plenty = { perSecond: 1e6, burst: 1e6 };
     const fair = { shared: plenty, member: plenty, reserve: plenty };
     const { answers = fair, forwarded = fair, forwardedByPair = plenty } = more;
