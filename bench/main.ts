@@ -1,57 +1,55 @@
-/** `npm run bench`: ours and miredo, in turn, in the same lab; what counts are the ratios. `--rounds N`, `--seconds N`. */
+/**
+ * `npm run bench`: plain IPv4, miredo at both ends, ours in user space and in the kernel, in turn, in the same lab; what counts are the
+ * ratios. `--rounds N --seconds N --only tcp,udp,rtt,relay,server --links veth,wire --quick --json FILE --svg FILE`.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { measureRelay } from './relay-packets.ts';
-import { MAKERS } from './seats.ts';
-import type { Maker } from './seats.ts';
-import { measureTcp } from './tcp.ts';
+import { PARTS } from './parts.ts';
+import type { Add, PartName } from './parts.ts';
+import { Results } from './results.ts';
+import { drawTcp } from './svg.ts';
+import { LINKS } from './world.ts';
+import type { LinkKind } from './world.ts';
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '3' }, seconds: { type: 'string', default: '4' } },
+  options: {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '4' },
+    only: { type: 'string' },
+    links: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    svg: { type: 'string' },
+  },
 });
-const seconds = Number(values.seconds);
+const rounds = values.quick ? 1 : Number(values.rounds);
+const seconds = values.quick ? 1 : Number(values.seconds);
+const names = (values.only?.split(',') ?? Object.keys(PARTS)) as PartName[];
+const links = (values.links?.split(',') ?? LINKS) as readonly LinkKind[];
+const isKnown = names.every((name) => name in PARTS) && links.every((kind) => LINKS.includes(kind));
+if (!isKnown || !(rounds >= 1) || !(seconds >= 1)) {
+  const parts = Object.keys(PARTS).join(', ');
+  process.stderr.write(
+    `bench: --only takes ${parts}; --links takes ${LINKS.join(', ')}; rounds and seconds are from 1\n`,
+  );
+  process.exit(2);
+}
 
-type Figures = Record<string, number>;
-const rounds: Record<Maker, Figures[]> = { ours: [], miredo: [] };
-
-for (let round = 1; round <= Number(values.rounds); round++) {
-  for (const maker of MAKERS) {
-    process.stderr.write(`round ${round}, ${maker}\n`);
-    rounds[maker].push(await measure(maker));
+const results = new Results();
+for (let round = 1; round <= rounds; round++) {
+  for (const name of names) {
+    const say = (text: string): void => void process.stderr.write(`round ${round}, ${name}: ${text}\n`);
+    const add: Add = (figure, seat, value) => results.add(figure, seat, value);
+    await PARTS[name]({ seconds, links, say, add });
   }
 }
-print();
+process.stdout.write(results.table());
+write(values.json, results.json());
+write(values.svg, drawTcp(results));
 
-async function measure(maker: Maker): Promise<Figures> {
-  const tcp = await measureTcp(maker, seconds);
-  const relay = await measureRelay(maker, seconds);
-  return {
-    'TCP client to native, Mbit/s': tcp.up,
-    'TCP native to client, Mbit/s': tcp.down,
-    'relay UDP to IPv6, packets/s of 1280 bytes': relay.up.packetsPerSecond,
-    'relay IPv6 to UDP, packets/s of 1280 bytes': relay.down.packetsPerSecond,
-    'relay UDP to IPv6, microseconds of CPU a packet': relay.up.cpuMicroseconds,
-    'relay IPv6 to UDP, microseconds of CPU a packet': relay.down.cpuMicroseconds,
-  };
-}
-
-/** The medians, and the median of the ratios round by round. */
-function print(): void {
-  const row = (name: string, ours: string, miredo: string, ratio: string): void => {
-    process.stdout.write(
-      `${name.padEnd(50)} ${ours.padStart(10)} ${miredo.padStart(10)} ${ratio.padStart(12)}\n`,
-    );
-  };
-  row('', 'ours', 'miredo', 'ours/miredo');
-  for (const name of Object.keys(rounds.ours[0]!)) {
-    const ours = rounds.ours.map((figures) => figures[name]!);
-    const miredo = rounds.miredo.map((figures) => figures[name]!);
-    const ratios = ours.map((value, i) => value / miredo[i]!);
-    const digits = name.includes('CPU') ? 2 : 0;
-    row(name, median(ours).toFixed(digits), median(miredo).toFixed(digits), median(ratios).toFixed(2));
-  }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)]!;
+function write(file: string | undefined, text: string): void {
+  if (file === undefined) return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
 }

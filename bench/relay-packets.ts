@@ -24,7 +24,7 @@ export async function measureRelay(
   const blaster = net.lab.host('blaster');
   net.attach(blaster, 'wan', OWN);
   countAndDrop(net.native, 'v6');
-  await startServer(net, 'ours');
+  await startServer(net, 'kernel');
   const relay = await startRelay(net, maker);
   const client = blaster.spawn(process.execPath, [
     BLASTER,

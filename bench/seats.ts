@@ -1,19 +1,29 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RELAY_ADDRESS, SERVER_ADDRESS, SERVER_SECONDARY } from '../src/lab/index.ts';
 import type { Internet, Namespace, Running } from '../src/lab/index.ts';
 
-export type Maker = 'ours' | 'miredo';
-export const MAKERS: readonly Maker[] = ['ours', 'miredo'];
+/** Who carries: nobody (plain IPv4 takes the way), miredo, and ours by either data path. */
+export const SEATS = ['plain', 'miredo', 'user', 'kernel'] as const;
+export type Seat = (typeof SEATS)[number];
+/** All but plain IPv4. */
+export type Maker = Exclude<Seat, 'plain'>;
+export const MAKERS = ['miredo', 'user', 'kernel'] as const satisfies readonly Maker[];
 
 /** Compiled, this file lies three folders below the repository's root. */
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const PROGRAM = join(ROOT, 'bin', 'teredo');
 
+/** So that no limit is what is measured: one address asks for all. */
+const NO_LIMIT = ['answers', 'forwarded'].flatMap((kind) =>
+  ['per-second', 'burst'].map((what) => `${kind}.shared.${what}=10000000`),
+);
+
 export async function startServer(net: Internet, maker: Maker): Promise<Running> {
-  if (maker === 'ours') return await ours(net.server, 'server', '--address', SERVER_ADDRESS);
+  if (maker !== 'miredo')
+    return await ours(net.server, maker, 'server', '--address', SERVER_ADDRESS, '--limit', ...NO_LIMIT);
   return await miredo(
     net.server,
     'miredo-server',
@@ -22,13 +32,13 @@ export async function startServer(net: Internet, maker: Maker): Promise<Running>
 }
 
 export async function startRelay(net: Internet, maker: Maker): Promise<Running> {
-  if (maker === 'ours') return await ours(net.relay, 'relay', '--address', RELAY_ADDRESS);
+  if (maker !== 'miredo') return await ours(net.relay, maker, 'relay', '--address', RELAY_ADDRESS);
   const config = `InterfaceName teredo\nRelayType relay\nBindAddress ${RELAY_ADDRESS}\nBindPort 3545\n`;
   return await miredo(net.relay, 'miredo', config);
 }
 
 export async function startClient(host: Namespace, maker: Maker): Promise<Running> {
-  if (maker === 'ours') return await ours(host, 'client', '--server', SERVER_ADDRESS);
+  if (maker !== 'miredo') return await ours(host, maker, 'client', '--server', SERVER_ADDRESS);
   return await miredo(host, 'miredo', `InterfaceName teredo\nServerAddress ${SERVER_ADDRESS}\n`);
 }
 
@@ -46,8 +56,14 @@ function family(pid: number): number[] {
   return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => family(Number(child))))];
 }
 
-async function ours(host: Namespace, role: string, ...args: string[]): Promise<Running> {
-  const running = host.spawn(process.execPath, [PROGRAM, role, '--name', `bench-${host.name}`, ...args]);
+async function ours(
+  host: Namespace,
+  path: 'user' | 'kernel',
+  role: string,
+  ...args: string[]
+): Promise<Running> {
+  const name = `bench-${host.name}`;
+  const running = host.spawn(process.execPath, [PROGRAM, role, '--name', name, '--data-path', path, ...args]);
   await running.waitFor(/is running/);
   return running;
 }
@@ -58,6 +74,7 @@ async function miredo(host: Namespace, program: string, config: string): Promise
   chmodSync(folder, 0o755); // it reads its configuration as a user of its own
   writeFileSync(join(folder, 'conf'), config);
   const running = host.spawn(program, ['-f', '-c', join(folder, 'conf'), '-p', join(folder, 'pid')]);
+  void running.exited.then(() => rmSync(folder, { recursive: true, force: true }));
   await running.waitFor(/Starting/);
   return running;
 }

@@ -16,6 +16,7 @@ const PROGRAMS = {
   tcpdump: 'tcpdump',
   tshark: 'tshark',
   iperf3: 'iperf3',
+  ethtool: 'ethtool',
   miredo: 'miredo',
   'miredo-server': 'miredo-server',
 };

@@ -17,6 +17,10 @@ export class Lab {
     this.prefix = `${ofProcess}${labs++}`;
   }
 
+  get hosts(): readonly Namespace[] {
+    return this.namespaces;
+  }
+
   /** A new host. `name` is for people; it is unique within the lab. */
   host(name: string): Namespace {
     const namespace = Namespace.create(`${this.prefix}-${name}`);

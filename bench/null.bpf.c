@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The least that a server can do: sends every datagram to its port 3544 back to where it came from. What it costs is the lab's. */
+#include "../bpf/common.h"
+
+SEC("tc")
+int null(struct __sk_buff *skb)
+{
+	struct ethhdr ethernet, back;
+	struct {
+		struct iphdr ip;
+		struct udphdr udp;
+	} o;
+	__u32 address;
+	__u16 port;
+
+	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)) ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN, &o, sizeof(o)) || o.ip.protocol != IPPROTO_UDP ||
+	    o.udp.dest != bpf_htons(3544))
+		return GO_ON;
+	back = ethernet;
+	__builtin_memcpy(back.h_source, ethernet.h_dest, ETH_ALEN);
+	__builtin_memcpy(back.h_dest, ethernet.h_source, ETH_ALEN);
+	address = o.ip.saddr;
+	o.ip.saddr = o.ip.daddr;
+	o.ip.daddr = address;
+	port = o.udp.source;
+	o.udp.source = o.udp.dest;
+	o.udp.dest = port;
+	if (bpf_skb_store_bytes(skb, 0, &back, sizeof(back), 0) || bpf_skb_store_bytes(skb, ETH_HLEN, &o, sizeof(o), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,106 @@
+/** What a solicitation costs a server: the busy time of the whole machine for each that is answered, less a null server's. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Internet, SERVER_ADDRESS, until } from '../src/lab/index.ts';
+import type { Namespace } from '../src/lab/index.ts';
+import { busySeconds } from './processor-time.ts';
+import { ROOT, startServer } from './seats.ts';
+
+const SOLICIT = fileURLToPath(new URL('./solicit.js', import.meta.url));
+const OWN = '198.51.100.250';
+const SERVERS = ['null', 'miredo', 'user', 'kernel'] as const;
+export type ServerKind = (typeof SERVERS)[number];
+
+export interface ServerResult {
+  /** Microseconds of all processors for an answered solicitation, the null server's taken off. */
+  readonly microseconds: number;
+  /** How many of those asked were answered. */
+  readonly answered: number;
+}
+
+/** All kinds in turn, at this rate. */
+export async function measureServers(
+  perSecond: number,
+  seconds: number,
+): Promise<Record<Exclude<ServerKind, 'null'>, ServerResult>> {
+  const results: Partial<Record<ServerKind, ServerResult>> = {};
+  for (const kind of SERVERS) {
+    const { microseconds, answered } = await measure(kind, perSecond, seconds);
+    results[kind] = { microseconds: microseconds - (results.null?.microseconds ?? 0), answered };
+  }
+  return results as Record<ServerKind, ServerResult>;
+}
+
+async function measure(kind: ServerKind, perSecond: number, seconds: number): Promise<ServerResult> {
+  await using net = new Internet();
+  const asker = net.lab.host('asker');
+  net.attach(asker, 'wan', OWN);
+  if (kind === 'null') attachNull(net.server);
+  else await startServer(net, kind);
+  const solicit = asker.spawn(process.execPath, [
+    SOLICIT,
+    OWN,
+    SERVER_ADDRESS,
+    String(perSecond),
+    String(seconds),
+  ]);
+  await solicit.waitFor(/ready/);
+  countAnswers(asker);
+  const before = busySeconds();
+  solicit.kill('SIGUSR2');
+  const [, sent] = await solicit.waitFor(/sent (\d+)/, seconds * 1_000 + 20_000);
+  const answers = await settled(asker);
+  const busy = busySeconds() - before;
+  return { microseconds: (busy * 1e6) / answers, answered: answers / Number(sent) };
+}
+
+/** Answers are counted where they come in, and dropped. */
+function countAnswers(host: Namespace): void {
+  host.nft(`
+    table netdev bench {
+      chain arrived {
+        type filter hook ingress device "wan" priority 0; policy accept;
+        udp sport 3544 counter drop
+      }
+    }`);
+}
+
+function answersAt(host: Namespace): number {
+  return Number(/packets (\d+)/.exec(host.execute('nft', 'list', 'table', 'netdev', 'bench'))![1]);
+}
+
+async function settled(host: Namespace): Promise<number> {
+  let last = -1;
+  return await until(
+    'quiet',
+    () => {
+      const now = answersAt(host);
+      const quiet = now === last;
+      last = now;
+      return quiet ? now : undefined;
+    },
+    10_000,
+    100,
+  );
+}
+
+function attachNull(server: Namespace): void {
+  const folder = mkdtempSync(join(tmpdir(), 'teredo-null-'));
+  try {
+    const object = join(folder, 'null.o');
+    const source = join(ROOT, 'bench', 'null.bpf.c');
+    const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+    const flags = ['-O2', '-g', '-mcpu=v3', '-target', 'bpf', `-I/usr/include/${machine}-linux-gnu`];
+    const { status, stderr } = spawnSync('clang', [...flags, '-c', source, '-o', object], {
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(stderr);
+    server.execute('tc', 'qdisc', 'add', 'dev', 'wan', 'clsact');
+    server.execute('tc', 'filter', 'add', 'dev', 'wan', 'ingress', 'bpf', 'da', 'obj', object, 'sec', 'tc');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,32 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** No thresholds: what is measured beside other tests says nothing of the speed, but that everything measured works. */
+test('a short form of the bench: each seat has its figures', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'teredo-bench-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const [json, svg] = [join(folder, 'results.json'), join(folder, 'results.svg')];
+  const compiled = spawnSync(join(ROOT, 'node_modules/.bin/tsc'), ['-p', join(ROOT, 'tsconfig.bench.json')]);
+  expect(compiled.status).toBe(0);
+  const args = ['--quick', '--only', 'tcp,rtt,server', '--links', 'veth', '--json', json, '--svg', svg];
+  const main = join(ROOT, 'dist/bench/bench/main.js');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  const { figures } = JSON.parse(readFileSync(json, 'utf8')) as {
+    figures: Record<string, Record<string, number[]>>;
+  };
+  for (const seat of ['plain', 'miredo', 'user', 'kernel']) {
+    expect(stdout).toContain(seat);
+    for (const name of ['veth: TCP up, 1 stream, Mbit/s', 'veth: round trip at idle, ms'])
+      expect(figures[name]![seat]![0]).toBeGreaterThan(0);
+    if (seat !== 'plain')
+      expect(figures['server, solicitations answered of those asked']![seat]![0]).toBeGreaterThan(0.5);
+  }
+  expect(readFileSync(svg, 'utf8')).toMatch(/^<svg /);
+});
