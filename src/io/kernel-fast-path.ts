@@ -11,6 +11,7 @@ import { writeRecord } from '../linux/bpf/records.ts';
 import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
 import { SystemCallError } from '../linux/errors.ts';
 import { RawIpv6Socket } from '../linux/raw-ipv6.ts';
+import { readSysctl } from '../linux/proc.ts';
 import { WayOut } from '../linux/way-out.ts';
 import { BUBBLE_HOP_LIMIT } from '../core/constants.ts';
 import { IPV6_HEADER, NEXT_HEADER, writeIpv6Header } from '../wire/index.ts';
@@ -24,8 +25,8 @@ const REPORT_INTERVAL_MS = 500;
 /** Room for the reports of as many peers as can be active at once without any being late: 64 bytes each. */
 const RING_BYTES = 1 << 20;
 const SERVED_MOST = 1_024;
-/** As those of the socket: IP_TTL's default. */
-const TTL = 64;
+/** Of datagrams, where the host says nothing else: Linux's default. */
+const USUAL_TTL = 64;
 const FILTER_HANDLE = 0x7ed0_0000;
 
 interface Offer {
@@ -90,9 +91,9 @@ export class KernelFastPath implements FastPath {
       (ns) => (ns - this.nsAhead) / 1e6,
       (batch) => this.handlers?.onCarried(batch),
     );
-    this.landscape = landscapeOf(network);
+    this.landscape = landscapeOf(network, this.wayOut);
     this.monitor.start(() => {
-      const landscape = landscapeOf(network);
+      const landscape = landscapeOf(network, this.wayOut);
       if (landscape === this.landscape) return;
       this.landscape = landscape;
       this.reset();
@@ -222,7 +223,8 @@ export class KernelFastPath implements FastPath {
       view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
       view.setUint16(CONFIG.port, local.port);
       view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
-      view.setUint8(CONFIG.ttl, TTL);
+      // As the socket's.
+      view.setUint8(CONFIG.ttl, Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL));
     });
   }
 }
@@ -237,7 +239,10 @@ function openRaw(): RawIpv6Socket | undefined {
   }
 }
 
-/** All that says where datagrams leave this host, as far as it can be read at once: when it changes, ways may have changed. */
-function landscapeOf(network: HostNetwork): string {
-  return JSON.stringify(network.ipv4Subnets()) + readFileSync('/proc/net/route', 'utf8');
+/** All that says where datagrams leave this host, and how, as far as it can be read at once: when it changes, ways may have changed. */
+function landscapeOf(network: HostNetwork, wayOut: WayOut): string {
+  const subnets = network.ipv4Subnets();
+  const names = new Set(subnets.map(({ interface: name }) => name));
+  const links = [...names].map((name) => wayOut.link(name));
+  return JSON.stringify([subnets, links]) + readFileSync('/proc/net/route', 'utf8');
 }
