@@ -16,6 +16,8 @@ export class MemoryPorts implements PortFactory {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly network: MemoryNetwork;
+  /** All sockets that were ever opened, oldest first. */
+  readonly sockets = new Set<MemoryUdp>();
   /** The open tunnel interfaces. */
   readonly tuns = new Map<string, MemoryTun>();
   /** Packets sent through raw sockets, oldest first. */
@@ -47,6 +49,12 @@ export class MemoryPorts implements PortFactory {
   }
 
   openUdp({ address, port, runs }: UdpOptions): MemoryUdp {
+    const socket = this.bind(address, port, runs);
+    this.sockets.add(socket);
+    return socket;
+  }
+
+  private bind(address: Ipv4, port: number, runs: boolean | undefined): MemoryUdp {
     if (address !== 0 && !this.addresses.includes(address)) {
       throw new EnvironmentError('not-local', `${formatIpv4(address)} is not an address of this host`);
     }

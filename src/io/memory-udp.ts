@@ -71,6 +71,9 @@ export class MemoryUdp implements Udp {
     sendFailures: {} as Record<string, number>,
   };
 
+  /** What {@link mergeRuns} was last told. */
+  isMerging = true;
+
   /** Whether a fast path carries this datagram away. */
   carry: ((bytes: Uint8Array, address: Ipv4, port: number) => boolean) | undefined;
 
@@ -104,6 +107,11 @@ export class MemoryUdp implements Udp {
   send(buffer: Uint8Array, offset: number, length: number, address: Ipv4, port: number): void {
     if (!this.closed)
       this.queue.push({ pending: new Pending(buffer, offset, length), to: { address, port } });
+  }
+
+  /** Nothing merges here: runs are of one. */
+  mergeRuns(on: boolean): void {
+    this.isMerging = on;
   }
 
   flush(): void {

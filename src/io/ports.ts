@@ -65,6 +65,8 @@ export interface Udp extends UdpReceiver {
   send(buffer: Uint8Array, offset: number, length: number, address: Ipv4, port: number): void;
   /** Sends what is queued. What the kernel refuses is counted, never thrown. */
   flush(): void;
+  /** Of a socket opened for runs of datagrams: whether the kernel merges them from now on. It does at first. */
+  mergeRuns(on: boolean): void;
 }
 
 export interface TunCounters {

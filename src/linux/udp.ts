@@ -129,6 +129,11 @@ export class UdpSocket {
     }
   }
 
+  /** Whether the kernel merges datagrams into runs from now on, where {@link UdpOptions.runs} lets it. */
+  mergeRuns(on: boolean): void {
+    if (!this.closed && this.inRuns) setOption(this.fd, OPTION.UDP_GRO, Number(on));
+  }
+
   close(): void {
     if (this.closed) return;
     this.countOverflows();

@@ -150,6 +150,7 @@ export class Client extends EventEmitter<ClientEvents> {
               peers: settings.limits?.trustedPeers ?? CLIENT_LIMITS.trustedPeers,
             }),
           configure: (fastPath) => fastPath.setOwn(this.carriedAddress),
+          udp,
         });
       }
       this.monitor.start(() => this.networkStirred());

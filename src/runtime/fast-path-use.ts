@@ -1,6 +1,6 @@
 import type { OffloadingMachine } from '../core/machine.ts';
 import { EnvironmentError } from '../io/errors.ts';
-import type { FastPath } from '../io/ports.ts';
+import type { FastPath, Udp } from '../io/ports.ts';
 import type { Driver } from './driver.ts';
 
 /** `kernel`: or fail to start; `auto`: the kernel where it can, else this process; `user`: this process. */
@@ -25,6 +25,8 @@ export interface CarriedTotals {
 export interface FastPathSource {
   open(): FastPath;
   configure(fastPath: FastPath): void;
+  /** Where the datagrams come in that it leaves. One that the kernel has merged with others it could not carry. */
+  readonly udp: Udp;
 }
 
 /** One role's use of a fast path: as it is wished, as far as it can be had, for as long as it lasts. */
@@ -99,8 +101,10 @@ export class FastPathUse {
       return;
     }
     this.path = { kind: 'kernel' };
+    source.udp.mergeRuns(false);
     source.configure(this.opened);
     this.driver.attachFastPath(this.opened, this.machine, (reason) => {
+      source.udp.mergeRuns(true);
       this.path = { kind: 'user', reason: reason.message };
       this.onChange(this.path);
     });
@@ -108,6 +112,7 @@ export class FastPathUse {
 
   private end(): void {
     this.driver.detachFastPath();
+    this.source?.udp.mergeRuns(true);
     this.path = { kind: 'user' };
   }
 }

@@ -238,3 +238,33 @@ test('--data-path: user never asks for the kernel, auto says why not, kernel fai
   });
   expect(ports.tuns.has('three')).toBe(false);
 });
+
+test('changed while it runs: all arrives, by the way that was wished; the socket merges only while nobody else carries', async () => {
+  const { net, a, b, alice, ahead, back } = await pair();
+  const paths: string[] = [];
+  alice.on('data-path', ({ kind }) => paths.push(kind));
+  const socket = [...a.sockets][0]!;
+  expect(socket.isMerging).toBe(false);
+  for (const wish of ['user', 'kernel', 'kernel', 'user', 'auto'] as const) {
+    alice.setDataPath(wish);
+    const isCarried = wish !== 'user';
+    expect([alice.dataPath.kind, socket.isMerging, a.fastPaths.size]).toEqual(
+      isCarried ? ['kernel', false, 1] : ['user', true, 0],
+    );
+    for (let i = 0; i < 2; i++) {
+      expect(await net.send(a, b, ahead())).toBe(true);
+      expect(await net.send(b, a, back())).toBe(true);
+    }
+    expect(carriedOut(a) > 0).toBe(isCarried);
+  }
+  expect(paths).toEqual(['user', 'kernel', 'user', 'kernel']);
+});
+
+test('a change that cannot be leaves everything as it was', async () => {
+  const { a, alice } = await pair({ dataPath: 'user' });
+  a.noFastPath = 'no CAP_BPF';
+  expect(() => alice.setDataPath('kernel')).toThrow('no CAP_BPF');
+  expect(alice.dataPath).toEqual({ kind: 'user' });
+  alice.setDataPath('auto');
+  expect(alice.dataPath).toEqual({ kind: 'user', reason: 'no CAP_BPF' });
+});

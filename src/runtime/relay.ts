@@ -99,6 +99,7 @@ export class Relay extends EventEmitter<RelayEvents> {
             peers: (settings.limits ?? RELAY_LIMITS).peers.trusted,
           }),
         configure: (fastPath) => fastPath.setServed(this.served),
+        udp,
       });
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.networkChanged());

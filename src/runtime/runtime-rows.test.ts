@@ -52,6 +52,7 @@ class Ports implements PortFactory {
       start: (onDatagrams: (batch: DatagramBatch) => void) => void (this.onDatagrams = onDatagrams),
       send: (_b: Uint8Array, _o: number, length: number, to: number, toPort: number) =>
         void this.sent.push(`${length} to ${formatIpv4(to)}:${toPort}`),
+      mergeRuns: () => undefined,
       flush: () => undefined,
       close: () => undefined,
     };
