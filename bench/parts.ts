@@ -41,15 +41,16 @@ export const PARTS = {
     add(`${links}: round trip at idle, ms`, seat, await measureRoundTrip(world, 50 * seconds));
     add(`${links}: round trip under load, ms`, seat, await measureLoadedRoundTrip(world, 25 * seconds));
   }),
-  relay: async ({ seconds, say, add }) => {
-    for (const seat of MAKERS) {
-      say(seat);
-      const { up, down } = await measureRelay(seat, seconds);
-      add('relay, UDP to IPv6, packets/s of 1280 bytes', seat, up.packetsPerSecond);
-      add('relay, IPv6 to UDP, packets/s of 1280 bytes', seat, down.packetsPerSecond);
-      add('relay, UDP to IPv6, us of CPU a packet', seat, up.cpuMicroseconds);
-      add('relay, IPv6 to UDP, us of CPU a packet', seat, down.cpuMicroseconds);
-    }
+  relay: async ({ seconds, links: kinds, say, add }) => {
+    for (const links of kinds)
+      for (const seat of MAKERS) {
+        say(`${links} links, ${seat}`);
+        const { up, down } = await measureRelay(seat, links, seconds);
+        add(`${links}: relay, UDP to IPv6, packets/s of 1280 bytes`, seat, up.packetsPerSecond);
+        add(`${links}: relay, IPv6 to UDP, packets/s of 1280 bytes`, seat, down.packetsPerSecond);
+        add(`${links}: relay, UDP to IPv6, us of its CPU a packet`, seat, up.cpuMicroseconds);
+        add(`${links}: relay, IPv6 to UDP, us of its CPU a packet`, seat, down.cpuMicroseconds);
+      }
   },
   server: async ({ seconds, say, add }) => {
     say('null, miredo, user, kernel');

@@ -3,6 +3,8 @@ import { Internet, NATIVE_ADDRESS, SERVER_ADDRESS, until } from '../src/lab/inde
 import type { Namespace } from '../src/lab/index.ts';
 import { cpuSeconds, startRelay, startServer } from './seats.ts';
 import type { Maker } from './seats.ts';
+import { cutOnWires } from './world.ts';
+import type { LinkKind } from './world.ts';
 
 export interface PacketResult {
   /** 1280-byte packets a second that came out on the other side of the relay. */
@@ -18,11 +20,13 @@ const OWN = '198.51.100.250';
 /** Loads a relay from the clients' side, then from the native side. */
 export async function measureRelay(
   maker: Maker,
+  links: LinkKind,
   seconds: number,
 ): Promise<{ readonly up: PacketResult; readonly down: PacketResult }> {
   await using net = new Internet();
   const blaster = net.lab.host('blaster');
   net.attach(blaster, 'wan', OWN);
+  if (links === 'wire') cutOnWires(net);
   countAndDrop(net.native, 'v6');
   await startServer(net, 'kernel');
   const relay = await startRelay(net, maker);

@@ -35,7 +35,7 @@ export class World {
     const net = new Internet();
     try {
       const { client, nat } = net.site('a', 'port-restricted');
-      if (links === 'wire') for (const host of net.lab.hosts) cutOnWires(host);
+      if (links === 'wire') cutOnWires(net);
       if (seat === 'plain') {
         routePlainly(net, client, nat);
       } else {
@@ -72,7 +72,11 @@ function routePlainly(net: Internet, client: Namespace, nat: Namespace): void {
 }
 
 /** Wires only: tunnels and bridges of the hosts keep what they can. */
-function cutOnWires(host: Namespace): void {
+export function cutOnWires(net: Internet): void {
+  for (const host of net.lab.hosts) cutAt(host);
+}
+
+function cutAt(host: Namespace): void {
   const links = JSON.parse(host.ip('-j', '-d', 'link', 'show', 'type', 'veth')) as { ifname: string }[];
   const off = ['tso', 'gso', 'gro', 'tx-udp-segmentation'].flatMap((feature) => [feature, 'off']);
   for (const { ifname } of links) host.execute('ethtool', '-K', ifname, ...off);
