@@ -11,6 +11,7 @@
  */
 #include "common.h"
 #include "server.h"
+#include "counters.h"
 
 #define TEREDO_PORT 3544
 #define TEREDO_PREFIX 0x20010000
@@ -25,19 +26,20 @@
 /* The longest payload that is looked at, sent or received; a multiple of 4. */
 #define MOST 128
 
-enum {
-#define X(name) COUNT_##name,
-	COUNTERS(X)
-#undef X
-	COUNTER_COUNT
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct server_config);
 } config SEC(".maps");
+
+/* Until when the server is known to live, in nanoseconds of CLOCK_MONOTONIC: filters at clsact outlive a process that is killed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} alive_until SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -53,30 +55,16 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, COUNTER_COUNT);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
-
 /* What a datagram is wrapped in. */
 struct outer {
 	struct iphdr ip;
 	struct udphdr udp;
 };
 
-static __always_inline void count(__u32 counter)
-{
-	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
-	if (value)
-		*value += 1;
-}
-
 static __always_inline int decided(__u32 counter, int action)
 {
-	count(COUNT_receivedDatagrams);
-	count(counter);
+	count(COUNT_receivedDatagrams, 1);
+	count(counter, 1);
 	return action;
 }
 
@@ -372,12 +360,15 @@ int serve(struct __sk_buff *skb)
 {
 	__u32 zero = 0, length, at = 0;
 	struct server_config *c = bpf_map_lookup_elem(&config, &zero);
+	__u64 *until = bpf_map_lookup_elem(&alive_until, &zero);
 	__u8 payload[MOST] = {};
 	struct ipv6hdr inner;
 	struct outer o;
 	int unfinished;
 
-	if (!c || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
+	if (!c || !until || *until < bpf_ktime_get_coarse_ns())
+		return GO_ON;
+	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
 		return GO_ON;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &o, sizeof(o)))
 		return GO_ON;

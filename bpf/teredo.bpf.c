@@ -10,6 +10,7 @@
  */
 #include "common.h"
 #include "teredo.h"
+#include "counters.h"
 
 /* Kernel 6.3; not in every distribution's headers. */
 #define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
@@ -17,13 +18,6 @@
 #define ICMPV6_ECHO_REPLY 129
 /* Of an answer to our connectivity test: the echo's 8 octets and a nonce of 8. */
 #define TEST_REPLY_LENGTH 16
-
-enum {
-#define X(name) COUNT_##name,
-	COUNTERS(X)
-#undef X
-	COUNTER_COUNT
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -59,20 +53,6 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } reports SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, COUNTER_COUNT);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
-
-static __always_inline void count(__u32 counter, __u64 packets)
-{
-	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
-	if (value)
-		*value += packets;
-}
 
 static __always_inline int go_on(__u32 counter)
 {

@@ -56,7 +56,7 @@ const KERNEL_PORTS: PortFactory = {
   openNetworkMonitor: () => new NetlinkMonitor(),
   openFastPath: (options) => inKernel(() => new KernelFastPath(options, systemClock, KERNEL_PORTS.network)),
   openServerPath: (options) =>
-    inKernel(() => new KernelServerPath(options, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
+    inKernel(() => new KernelServerPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
 };
 
 function inKernel<T>(open: () => T): T {

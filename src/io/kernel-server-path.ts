@@ -8,10 +8,13 @@ import { WayOut } from '../linux/way-out.ts';
 import type { Link } from '../linux/way-out.ts';
 import { ICMPV6_CHECKSUM, TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
-import type { Entropy, HostNetwork, Ipv4Subnet, ServerPath, ServerPathOptions } from './ports.ts';
+import type { Clock, Entropy, HostNetwork, Ipv4Subnet, ServerPath, ServerPathOptions } from './ports.ts';
 
 const FILTER_HANDLE = 0x7ed1_0000;
 const USUAL_TTL = 64;
+/** A filter at clsact (kernels before 6.6) outlives a process that is killed: it then goes on for so long, and no longer. */
+const ALIVE_MS = 15_000;
+const SIGN_OF_LIFE_MS = 5_000;
 
 /** Has a tc program answer solicitations and forward bubbles where the server's addresses are. */
 export class KernelServerPath implements ServerPath {
@@ -21,13 +24,16 @@ export class KernelServerPath implements ServerPath {
   private readonly wayOut = new WayOut();
   private readonly monitor = new NetlinkMonitor();
   private readonly key = new Uint8Array(8);
+  private readonly clock: Clock;
   private attachments: Attachment[] = [];
+  private cancelTimer: (() => void) | undefined;
   private landscape = '';
   private closed = false;
 
   /** Throws an Error or a SystemCallError that says what this machine lacks. */
-  constructor(options: ServerPathOptions, network: HostNetwork, entropy: Entropy) {
+  constructor(options: ServerPathOptions, clock: Clock, network: HostNetwork, entropy: Entropy) {
     this.options = options;
+    this.clock = clock;
     this.network = network;
     entropy.fill(this.key);
     try {
@@ -47,6 +53,7 @@ export class KernelServerPath implements ServerPath {
       throw error;
     }
     this.monitor.start(() => this.followLater());
+    this.live();
   }
 
   get counters(): Readonly<Record<string, number>> {
@@ -56,10 +63,16 @@ export class KernelServerPath implements ServerPath {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    this.cancelTimer?.();
     this.monitor.close();
     this.detach();
     this.wayOut.close();
     this.program.close();
+  }
+
+  private live(): void {
+    this.program.liveUntil(process.hrtime.bigint() + BigInt(ALIVE_MS) * 1_000_000n);
+    this.cancelTimer = this.clock.setTimer(this.clock.now() + SIGN_OF_LIFE_MS, () => this.live());
   }
 
   /** An address or its interface may have gone: its sockets are still there, and so is the server in user space. */

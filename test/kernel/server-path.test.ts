@@ -163,6 +163,13 @@ test('whatever comes', () => {
   );
 });
 
+test('what a process has left that was killed decides nothing', () => {
+  rig.program.liveUntil(process.hrtime.bigint() - 100_000_000n);
+  expect(rig.run(rig.wrap(solicitation())).verdict).toBe(VERDICT.goOn);
+  rig.program.liveUntil(1n << 62n);
+  expect(rig.run(rig.wrap(solicitation())).verdict).toBe(VERDICT.carried);
+});
+
 test('limits: an address gets its answers, then those who hardly asked get theirs, and time brings more', async () => {
   const few = { perSecond: 0, burst: 5 };
   rig.setBudgets({
@@ -214,6 +221,7 @@ class Rig {
     this.machine = new MachineRig(new ServerMachine(options, new SeededEntropy(1)));
     this.configure();
     this.setBudgets();
+    this.program.liveUntil(1n << 62n);
   }
 
   configure(more: { answers?: boolean; uplink?: number; secondary?: number } = {}): void {

@@ -71,6 +71,11 @@ export class ServerProgram {
     });
   }
 
+  /** The program decides nothing any more when this has passed: nanoseconds of CLOCK_MONOTONIC. */
+  liveUntil(ns: bigint): void {
+    writeRecord(this.program.map('alive_until'), 0, 8, (view) => view.setBigUint64(0, ns, true));
+  }
+
   setBudgets(budgets: Readonly<Record<keyof typeof BUDGETS, Budget>>): void {
     for (const name of Object.keys(BUDGETS) as (keyof typeof BUDGETS)[]) {
       const [rate, most] = [budgets[name].perSecond, budgets[name].burst].map((tokens) =>

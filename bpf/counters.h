@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Counts by reason, an array in the order of COUNTERS: to be included behind the header that has these. */
+#ifndef TEREDO_COUNTERS_H
+#define TEREDO_COUNTERS_H
+
+enum {
+#define X(name) COUNT_##name,
+	COUNTERS(X)
+#undef X
+	COUNTER_COUNT
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+static __always_inline void count(__u32 counter, __u64 packets)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+	if (value)
+		*value += packets;
+}
+
+#endif
