@@ -35,6 +35,9 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
   await ports.network.addRoute(TUNNEL, { destination: TEREDO.address, prefixLength: TEREDO.length });
   const udp = ports.openUdp({ address: 0, port: 0 });
   onTestFinished(() => udp.close());
+  await eventually(() => {
+    if (ports.network.ipv4Subnets().length === 0) throw new Error('the uplink does not run yet');
+  });
   const raw = new RawIpv6Socket();
   onTestFinished(() => raw.close());
   const hostGot = await watch();
