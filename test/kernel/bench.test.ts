@@ -14,7 +14,7 @@ test('a short form of the bench: each seat has its figures', () => {
   const [json, svg] = [join(folder, 'results.json'), join(folder, 'results.svg')];
   const compiled = spawnSync(join(ROOT, 'node_modules/.bin/tsc'), ['-p', join(ROOT, 'tsconfig.bench.json')]);
   expect(compiled.status).toBe(0);
-  const args = ['--quick', '--only', 'tcp,rtt,server', '--links', 'veth', '--json', json, '--svg', svg];
+  const args = ['--quick', '--only', 'rtt,server', '--links', 'veth', '--json', json, '--svg', svg];
   const main = join(ROOT, 'dist/bench/bench/main.js');
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
   expect({ status, stderr }).toMatchObject({ status: 0 });
@@ -23,8 +23,7 @@ test('a short form of the bench: each seat has its figures', () => {
   };
   for (const seat of ['plain', 'miredo', 'user', 'kernel']) {
     expect(stdout).toContain(seat);
-    for (const name of ['veth: TCP up, 1 stream, Mbit/s', 'veth: round trip at idle, ms'])
-      expect(figures[name]![seat]![0]).toBeGreaterThan(0);
+    expect(figures['veth: round trip at idle, ms']![seat]![0]).toBeGreaterThan(0);
     if (seat !== 'plain')
       expect(figures['server, solicitations answered of those asked']![seat]![0]).toBeGreaterThan(0.5);
   }

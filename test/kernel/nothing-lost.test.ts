@@ -17,7 +17,7 @@ import {
 import type { Namespace, Running, Site } from '../../src/lab/index.ts';
 import { peersOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
-const BYTES = Number(process.env['TEREDO_TEST_BYTES'] ?? 500_000_000);
+const BYTES = Number(process.env['TEREDO_TEST_BYTES'] ?? 200_000_000);
 /** The slowest of the ways carries more than this. */
 const LONG_MS = 90_000 + BYTES / 20_000;
 const KERNEL = ['--data-path', 'kernel'];
