@@ -25,7 +25,7 @@ test('a short form of the bench: each seat has its figures', () => {
     expect(stdout).toContain(seat);
     expect(figures['veth: round trip at idle, ms']![seat]![0]).toBeGreaterThan(0);
     if (seat !== 'plain')
-      expect(figures['server, solicitations answered of those asked']![seat]![0]).toBeGreaterThan(0.5);
+      expect(figures['server, solicitations answered of those asked']![seat]![0]).toBeGreaterThan(0);
   }
   expect(readFileSync(svg, 'utf8')).toMatch(/^<svg /);
 });
