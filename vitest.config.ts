@@ -6,7 +6,7 @@ const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', 'test/a
 const KERNEL_PATH = [
   'test/kernel/{coming-back,sizes}.test.ts',
   'test/interop/**/*.test.ts',
-  'test/attack/{relay,server-solicitations}.test.ts',
+  'test/attack/{client-peers,relay,server-solicitations}.test.ts',
 ];
 /** `TEREDO_TEST_ALL=1 npm test`: all in which a role of ours runs. */
 const KERNEL_PATH_ALL = [

@@ -9,14 +9,12 @@ import { ReportRing } from '../linux/bpf/report-ring.ts';
 import { ServedMap } from '../linux/bpf/served-map.ts';
 import { writeRecord } from '../linux/bpf/records.ts';
 import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
-import { SystemCallError } from '../linux/errors.ts';
-import { RawIpv6Socket } from '../linux/raw-ipv6.ts';
 import { readSysctl } from '../linux/proc.ts';
 import { WayOut } from '../linux/way-out.ts';
-import { BUBBLE_HOP_LIMIT } from '../core/constants.ts';
-import { IPV6_HEADER, NEXT_HEADER, writeIpv6Header } from '../wire/index.ts';
+import type { Entropy } from '../core/entropy.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
+import { Introductions } from './introductions.ts';
 import type { Clock, FastPath, FastPathHandlers, FastPathOptions, HostNetwork } from './ports.ts';
 import { Uplinks } from './uplinks.ts';
 
@@ -51,9 +49,7 @@ export class KernelFastPath implements FastPath {
   private readonly atTunnel: Attachment;
   private readonly tunnelIndex: number;
   private readonly nsAhead: number;
-  /** Not empty: that would be a bubble. C-19 */
-  private readonly packet = new Uint8Array(IPV6_HEADER + 8);
-  private readonly raw: RawIpv6Socket | undefined;
+  private readonly introductions: Introductions;
   private readonly notDone = { notOffered: 0, offersRefused: 0 };
   private queue: Offer[] = [];
   private handlers: FastPathHandlers | undefined;
@@ -63,7 +59,7 @@ export class KernelFastPath implements FastPath {
   private closed = false;
 
   /** Throws an Error or a SystemCallError that says what this machine lacks. */
-  constructor(options: FastPathOptions, clock: Clock, network: HostNetwork) {
+  constructor(options: FastPathOptions, clock: Clock, network: HostNetwork, entropy: Entropy) {
     this.options = options;
     this.clock = clock;
     this.nsAhead = Number(process.hrtime.bigint()) - clock.now() * 1e6;
@@ -86,7 +82,7 @@ export class KernelFastPath implements FastPath {
       for (const step of undo.reverse()) step();
       throw error;
     }
-    this.raw = openRaw();
+    this.introductions = new Introductions(entropy);
     this.reports = new CarriedReports(
       (ns) => (ns - this.nsAhead) / 1e6,
       (batch) => this.handlers?.onCarried(batch),
@@ -101,9 +97,8 @@ export class KernelFastPath implements FastPath {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    return this.closed
-      ? { ...this.notDone }
-      : { ...this.program.readCounters(KERNEL_COUNTERS), ...this.notDone };
+    const ofProcess = { ...this.notDone, ...this.introductions.counters };
+    return this.closed ? ofProcess : { ...this.program.readCounters(KERNEL_COUNTERS), ...ofProcess };
   }
 
   get size(): number {
@@ -153,7 +148,7 @@ export class KernelFastPath implements FastPath {
     this.uplinks.close();
     this.ring.close();
     this.wayOut.close();
-    this.raw?.close();
+    this.introductions.close();
     this.program.close();
   }
 
@@ -166,24 +161,9 @@ export class KernelFastPath implements FastPath {
     }
     const error = this.peers.put(peer, 0, address, port, uplink, heardAtMs * 1e6 + this.nsAhead);
     if (error !== 0) this.notDone.offersRefused++;
-    else if (!this.uplinks.finishes(uplink)) this.introduce(peer);
-  }
-
-  /**
-   * Sends the peer a packet of nothing that the programs carry: where it has such programs too, they see whose kernel
-   * unwraps. Each side then has to have heard one only; a relay, which need not have an address of its own, hears the client's.
-   */
-  private introduce(peer: Uint8Array): void {
-    if (this.own === undefined || this.raw === undefined) return;
-    const source = this.own;
-    writeIpv6Header(this.packet, 0, {
-      payloadLength: this.packet.length - IPV6_HEADER,
-      nextHeader: NEXT_HEADER.NONE,
-      hopLimit: BUBBLE_HOP_LIMIT,
-      source,
-      destination: peer,
-    });
-    this.raw.send(this.packet, 0, this.packet.length);
+    else if (this.own !== undefined && !this.uplinks.finishes(uplink)) {
+      this.introductions.send(this.own, peer, address, this.clock.now());
+    }
   }
 
   private takeOut(peer: Uint8Array): void {
@@ -226,16 +206,6 @@ export class KernelFastPath implements FastPath {
       // As the socket's.
       view.setUint8(CONFIG.ttl, Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL));
     });
-  }
-}
-
-/** Without it peers behind virtual links are served by user space. */
-function openRaw(): RawIpv6Socket | undefined {
-  try {
-    return new RawIpv6Socket();
-  } catch (error) {
-    if (error instanceof SystemCallError) return undefined; // CAP_NET_RAW
-    throw error;
   }
 }
 

@@ -54,7 +54,8 @@ const KERNEL_PORTS: PortFactory = {
           : undefined,
     ),
   openNetworkMonitor: () => new NetlinkMonitor(),
-  openFastPath: (options) => inKernel(() => new KernelFastPath(options, systemClock, KERNEL_PORTS.network)),
+  openFastPath: (options) =>
+    inKernel(() => new KernelFastPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
   openServerPath: (options) =>
     inKernel(() => new KernelServerPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
 };

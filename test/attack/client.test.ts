@@ -1,7 +1,6 @@
 /** What a client can be made to send, and to keep. CL-51, CL-124 */
 import { expect, test } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/core/client/limits.ts';
-import type { BucketLimits } from '../../src/core/token-buckets.ts';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import { buildBubble, writeOrigin } from '../../src/wire/index.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
@@ -18,16 +17,13 @@ import {
   spoof,
   v4,
   v6,
+  within,
 } from './ground.ts';
 
 const { bubbleReplies, unsolicitedTests } = CLIENT_LIMITS;
 const SOURCES = Array.from({ length: 5_000 }, (_, i) => v6(`2001:db8:66::${i.toString(16)}`));
 /** The client's own traffic has connectivity tests too: one to the host it pings, with its repetitions. */
 const OWN_TESTS = 10;
-
-function within({ burst, perSecond }: BucketLimits, seconds: number): number {
-  return burst + perSecond * (seconds + 1);
-}
 
 test('bubbles of 5,000 native sources through its server: replies and tests stay within their limits', async () => {
   await using net = new Internet();

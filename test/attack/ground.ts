@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FairLimits } from '../../src/core/fair-budget.ts';
+import type { BucketLimits } from '../../src/core/token-buckets.ts';
 import { ping } from '../../src/lab/index.ts';
 import type { Internet, Namespace, Running } from '../../src/lab/index.ts';
 import {
@@ -34,8 +35,9 @@ export interface Order {
   readonly wanted?: number;
 }
 
-export interface Forged extends Omit<Order, 'vary' | 'wanted'> {
-  readonly port: number;
+export interface Forged extends Omit<Order, 'port' | 'vary' | 'wanted'> {
+  /** One source port or several, taken in turn. */
+  readonly port: number | readonly number[];
 }
 
 export interface Outcome {
@@ -111,6 +113,11 @@ export class ArrivalCounter {
 /** The most that a budget lets through in that time, by whoever is in the group: a second more, for what is on its way. */
 export function mostWithin({ shared, reserve }: FairLimits, seconds: number): number {
   return shared.burst + reserve.burst + (shared.perSecond + reserve.perSecond) * (seconds + 1);
+}
+
+/** The most that a bucket lets through in that time: a second more, for what is on its way. */
+export function within({ burst, perSecond }: BucketLimits, seconds: number): number {
+  return burst + perSecond * (seconds + 1);
 }
 
 /** Resident memory of a program, in MB. */

@@ -23,8 +23,8 @@ const EARLY_MS = 500;
 const MOST_POSTPONED = 64;
 /** Many more than peers that a client meets within a second or two; two of them in one bucket share its limit. */
 const BUCKETS = 1_024;
-/** A reply that has led somewhere makes up for this many. */
-const ANSWERED_REPLY = 2;
+/** An attempt of ours that was answered makes up for this many replies. */
+const ANSWERED_ATTEMPT = 2;
 
 interface PostponedReply {
   readonly target: Uint8Array;
@@ -114,9 +114,9 @@ export class Bubbles {
     return this.nextReplyAt;
   }
 
-  /** A peer at this address has shown that it is there. */
+  /** A peer at this address has answered an attempt of ours. */
   rewardReplies(address: Ipv4, now: number): void {
-    this.replies.give(address, 0, now, ANSWERED_REPLY);
+    this.replies.give(address, 0, now, ANSWERED_ATTEMPT);
   }
 
   private postpone(reply: PostponedReply): void {

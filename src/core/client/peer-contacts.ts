@@ -72,10 +72,11 @@ export class PeerContacts {
   trust(peer: number, address: Ipv4, port: number, now: number): number {
     const { peers, offload } = this.context;
     const before = peers.lastReceived[peer];
+    // Who was not asked answers nothing: it may be forged, and a forger earns no replies to its victim.
+    if (this.isUnderway(peer)) this.means.bubbles.rewardReplies(address, now);
     if (peers.mappedAddress[peer] !== address || peers.mappedPort[peer] !== port) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
     peers.mappedPort[peer] = port;
-    this.means.bubbles.rewardReplies(address, now);
     const waited = this.revive(peer, now, now);
     this.means.held.release(peer, address, port);
     // No room among the trusted: what waited has gone out, but a stranger takes no place of ours.

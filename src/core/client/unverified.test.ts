@@ -4,6 +4,7 @@ import {
   NATIVE,
   PEER,
   PEER_MAPPED,
+  PEER_SERVER,
   PRIMARY,
   RELAY,
   at,
@@ -11,6 +12,7 @@ import {
   data,
   echoReply,
   echoRequest,
+  teredo,
   v6,
   withOrigin,
 } from '../../../test/support/client-rig.ts';
@@ -51,6 +53,16 @@ describe('case 6: the unverified', () => {
     rig.receive(ELSEWHERE, data(PEER, rig.address)).receive(ELSEWHERE, bubble(PEER, rig.address));
     rig.send(rig.data(PEER));
     expect(rig.kinds).toEqual(['data 192.0.2.10:8192']);
+  });
+
+  test('CL-51: peers that somebody invents at one address earn it no more replies than its limit', () => {
+    const rig = qualified();
+    for (let i = 0; i < 5_000; i++) {
+      const pair = at(`198.18.0.1:${1_024 + i}`);
+      rig.receive(pair, bubble(teredo(PEER_SERVER, pair), rig.address));
+      rig.now += 1;
+    }
+    expect(rig.all('bubble').length).toBeLessThanOrEqual(100 + 10 * 6);
   });
 
   test('CL-124: tests that outsiders provoke are limited altogether', () => {
