@@ -12,6 +12,8 @@ const REASONS: Readonly<Record<QualificationReason, string>> = {
   'no-answer-secondary':
     "the server's second address does not answer, so the NAT's kind stays unknown: another server, or --secondary none for one that has only one address",
   'invalid-answer': 'an answer came, but not a valid one from the server that was asked',
+  'answer-from-elsewhere':
+    'the answer comes from another address or port than was asked: the server sends from the wrong one of its addresses, or something on the way changes them',
   'authentication-failed': "the server's answers do not fit the key: check the client id and the secret",
   'symmetric-nat':
     'the NAT is symmetric (another mapping for each destination), with which RFC 4380 does not work: forward a UDP port to this host and give it with --port',

@@ -12,6 +12,7 @@ export type QualificationReason =
   | 'no-answer'
   | 'no-answer-secondary'
   | 'invalid-answer'
+  | 'answer-from-elsewhere'
   | 'authentication-failed'
   | 'symmetric-nat'
   | 'mapping-not-global'

@@ -5,7 +5,7 @@ import { explainReason } from '../explain.ts';
 import { checkServer } from '../netcheck/check-server.ts';
 import type { ServerCheck } from '../netcheck/check-server.ts';
 import { printJson, printLine } from '../output.ts';
-import { resolveServers } from '../resolve.ts';
+import { noticesOfServer, resolveServers } from '../resolve.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { formatHost, hostAddressValue, hostsValue, portValue, secondaryValue } from '../values.ts';
 
@@ -33,11 +33,12 @@ export function netcheckCommand(finish: (exitCode: number) => void): Command {
     .option('--allow-private', 'take private IPv4 addresses for global ones')
     .option('--json', 'print JSON')
     .action(async (options: NetcheckOptions) => {
-      const unresolved: string[] = [];
+      const notices: string[] = [];
       const candidates = await resolveServers(options.server, options.secondary, (message) =>
-        unresolved.push(message),
+        notices.push(message),
       );
-      for (const message of unresolved) process.stderr.write(`${message}\n`);
+      notices.push(...candidates.flatMap(({ primary }) => noticesOfServer(primary, options.allowPrivate)));
+      for (const message of notices) process.stderr.write(`${message}\n`);
       const checks: ServerCheck[] = [];
       // With a port given, one after the other: they share it.
       const check = (candidate: (typeof candidates)[number]): Promise<ServerCheck> =>

@@ -4,6 +4,7 @@ import type { PortFactory } from '../../io/port-factory.ts';
 import { Client } from '../../runtime/client.ts';
 import { formatEndpoint, formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
+import { probePort } from './probe-port.ts';
 
 export interface CheckStep {
   readonly good: boolean;
@@ -47,21 +48,28 @@ export async function checkServer(
     });
   });
   const timer = new AbortController();
+  let objection: string | undefined;
   try {
     await client.start();
-    await Promise.race([settled, delay(TIMEOUT_MS, timer.signal)]);
-    return report(client, candidate);
+    const objected = new Promise<void>((resolve) => {
+      void probePort(candidate.primary, options.bind).then((words) => {
+        objection = words;
+        if (words !== undefined) resolve();
+      });
+    });
+    await Promise.race([settled, objected, delay(TIMEOUT_MS, timer.signal)]);
+    return report(client, candidate, objection);
   } finally {
     timer.abort();
     await client.close();
   }
 }
 
-function report(client: Client, candidate: ServerCandidate): ServerCheck {
+function report(client: Client, candidate: ServerCandidate, objection: string | undefined): ServerCheck {
   const qualified = client.state === 'qualified';
   const result = client.serverResults[0];
   const { mapped, roundTripMs } = client;
-  const reason = qualified ? undefined : client.reason;
+  const reason = qualified ? undefined : (client.reason ?? 'no-answer');
   const origin = mapped ?? result?.answers.at(-1)?.origin;
   const roundTrip = roundTripMs ?? result?.answers[0]?.roundTripMs;
   return {
@@ -73,12 +81,12 @@ function report(client: Client, candidate: ServerCandidate): ServerCheck {
     ...(origin === undefined ? {} : { mapped: formatEndpoint(origin) }),
     ...(reason === undefined ? {} : { reason }),
     ...(roundTrip === undefined ? {} : { roundTripMs: roundTrip }),
-    steps: steps(client, result),
+    steps: steps(client, result, objection),
   };
 }
 
 /** What was asked, what came back, in the order of qualification (RFC 4380 section 5.2.1). */
-function steps(client: Client, result: ServerResult | undefined): CheckStep[] {
+function steps(client: Client, result: ServerResult | undefined, objection: string | undefined): CheckStep[] {
   if (result === undefined) return [];
   const answers = result.answers.map(({ from, origin, roundTripMs }): CheckStep => ({
     good: true,
@@ -86,12 +94,16 @@ function steps(client: Client, result: ServerResult | undefined): CheckStep[] {
   }));
   const invalid = result.invalidAnswers.map(({ from, reason }): CheckStep => ({
     good: false,
-    text: `${formatEndpoint(from)}: invalid answer (${reason})`,
+    text:
+      reason === 'wrong-server-address'
+        ? `${formatEndpoint(from)} answers, which was not asked`
+        : `${formatEndpoint(from)}: invalid answer (${reason})`,
   }));
   const silent = [...new Set(result.solicitations.map(({ target }) => target))]
     .filter((target) => !result.answers.some(({ from }) => from.address === target))
     .map((target): CheckStep => {
       const count = result.solicitations.filter((sent) => sent.target === target).length;
+      if (objection !== undefined && target === result.primary) return { good: false, text: objection };
       return {
         good: false,
         text: `${formatIpv4(target)} does not answer (asked ${count} times over UDP port 3544)`,

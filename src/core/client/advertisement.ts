@@ -42,7 +42,7 @@ export function acceptAdvertisement(
   const solicitation = pending.find((candidate) => mayAnswer(context, candidate, received));
   if (solicitation === undefined) {
     context.counters.droppedUnsolicitedAdvertisement++;
-    noteStranger(context, received);
+    noteStranger(context, pending, received);
     return undefined;
   }
   const log = context.logs[solicitation.server];
@@ -154,11 +154,22 @@ function judgeNonce(
   return solicitation.sentWith(b, authentication.nonceOffset) === undefined ? 'wrong-nonce' : undefined; // CL-32
 }
 
-/** An advertisement that no solicitation waits for, or from the wrong port: shown with the server it claims to be. */
-function noteStranger(context: ClientContext, { from, now }: ReceivedAdvertisement): void {
+/** From the wrong address, but with our nonce; or from the wrong port: shown with the server that was asked. */
+function noteStranger(
+  context: ClientContext,
+  pending: readonly Solicitation[],
+  { buffer, view, from, now }: ReceivedAdvertisement,
+): void {
+  const { authentication } = view;
+  const asked = pending.find(
+    (one) =>
+      !one.cone &&
+      authentication !== undefined &&
+      one.sentWith(buffer, authentication.nonceOffset) !== undefined,
+  );
   const claims = (address: Ipv4 | undefined): boolean => address === from.address;
-  const log = context.logs.find(({ primary, secondary }) => claims(primary) || claims(secondary));
-  if (log !== undefined && from.port !== TEREDO_PORT) {
-    log.refused({ from, reason: 'wrong-server-address', receivedAt: now });
-  }
+  const claimed = context.logs.find(({ primary, secondary }) => claims(primary) || claims(secondary));
+  const log =
+    asked === undefined ? (from.port === TEREDO_PORT ? undefined : claimed) : context.logs[asked.server];
+  log?.refused({ from, reason: 'wrong-server-address', receivedAt: now });
 }

@@ -239,6 +239,7 @@ describe('answers that do not count', () => {
       [{ origin: at('10.1.1.1:1') }, 'mapping-not-global'],
       [{ nonce: new Uint8Array(8) }, 'authentication-failed'],
       [{ withOrigin: false }, 'invalid-answer'],
+      [{ from: at('198.51.100.1:3544') }, 'answer-from-elsewhere'],
     ] as const;
     for (const [options, reason] of reasons) {
       const rig = new ClientRig().start();

@@ -207,9 +207,10 @@ export class Qualification {
   /** The most telling thing that any server has, or has not, said. */
   private reason(): QualificationReason {
     if (this.candidates.some(({ symmetric }) => symmetric)) return 'symmetric-nat';
-    if (this.candidates.some(({ first }) => first !== undefined)) return 'no-answer-secondary';
     const logs = this.candidates.map(({ server }) => this.context.logs[server]);
     const reasons = logs.flatMap((log) => refusals(log, this.startedAt));
+    if (reasons.includes('wrong-server-address')) return 'answer-from-elsewhere';
+    if (this.candidates.some(({ first }) => first !== undefined)) return 'no-answer-secondary';
     if (reasons.includes('mapping-not-global')) return 'mapping-not-global';
     if (reasons.some((reason) => AUTHENTICATION_REASONS.has(reason))) return 'authentication-failed';
     return reasons.length > 0 ? 'invalid-answer' : 'no-answer';
