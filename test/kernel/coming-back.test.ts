@@ -12,9 +12,18 @@ import {
   timeToFirstReply,
   until,
 } from '../../src/lab/index.ts';
+import type { Namespace, Running } from '../../src/lab/index.ts';
+import type { ClientStatus } from '../../src/daemon/status.ts';
 import { nameOf, startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BACK_MS = 10_000;
+const OTHER_SERVER = '203.0.113.130';
+
+/** The address of the server that a client uses. */
+async function serverOf(host: Namespace): Promise<string> {
+  const { server } = (await statusOf(host, 'client')) as unknown as ClientStatus;
+  return server!.address;
+}
 
 test('the first server is dead from the start: the second is used', async () => {
   await using net = new Internet();
@@ -37,6 +46,23 @@ test('the server is killed, and comes back later', async () => {
   await startServer(net.server, SERVER_ADDRESS);
   expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
   expect(await timeToFirstReply(net.native, await teredoAddress(site.client))).toBeLessThan(BACK_MS);
+});
+
+test('the server in use dies while idle: another takes over', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  net.attach(net.relay, 'wan2', OTHER_SERVER, '203.0.113.131');
+  const servers: Readonly<Record<string, Running>> = {
+    [SERVER_ADDRESS]: await startServer(net.server, SERVER_ADDRESS),
+    [OTHER_SERVER]: await startServer(net.relay, OTHER_SERVER),
+  };
+  await startRelay(net.relay, RELAY_ADDRESS);
+  const client = await startClient(site.client, Object.keys(servers).join());
+  await client.waitFor(/qualified: /);
+  const used = await serverOf(site.client);
+  servers[used]!.kill('SIGKILL');
+  expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
+  expect(await serverOf(site.client)).not.toBe(used);
 });
 
 test("the NAT's mappings are flushed while idle", async () => {

@@ -134,6 +134,7 @@ export class ClientMachine implements OffloadingMachine {
     if (context.isServer(address, port)) {
       context.lastServerContact = now; // CL-42
       context.silentSince = Infinity;
+      context.testingSince = Infinity;
     }
     if (isAdvertisement(buffer, view.ipv6Start)) {
       this.service.handleAdvertisement({ buffer, view, from: { address, port }, now });

@@ -54,6 +54,8 @@ export class ClientContext {
    * maintenance.
    */
   silentSince = Infinity;
+  /** Since when a native peer that packets of ours wait for has been asked for in vain; Infinity when none has. */
+  testingSince = Infinity;
   /** When data last went to, or anything came from, a trusted peer. */
   lastTraffic = -Infinity;
 

@@ -3,6 +3,7 @@ import {
   ClientRig,
   LOCAL,
   MAPPED,
+  NATIVE,
   PEER,
   PEER_MAPPED,
   PEER_SERVER,
@@ -110,6 +111,15 @@ describe('refresh', () => {
     expect(rig.machine.state).toBe('qualified');
     expect(rig.machine.server).toBe(1);
   });
+
+  test('CL-84: within 8 s where a native host is sought through it', () => {
+    const servers = [...SERVERS, { primary: OTHER.address, secondary: undefined }];
+    const rig = new ClientRig({ servers }).start();
+    rig.answer(rig.sent[0]).answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
+    rig.advance(5_000).clear().send(rig.data(NATIVE)).advance(7_500);
+    rig.answer(rig.find('solicitation', OTHER), { from: OTHER, prefixServer: OTHER.address });
+    expect(rig.machine.server).toBe(1);
+  });
 });
 
 describe('status', () => {
@@ -145,6 +155,12 @@ describe('silence', () => {
     const rig = talking().advance(10_000);
     rig.answer(rig.find('solicitation', PRIMARY)).clear();
     rig.send(rig.data(PEER)).advance(2_999);
+    expect(rig.all('solicitation')).toEqual([]);
+    expect(rig.advance(1).all('solicitation', PRIMARY)).toHaveLength(1);
+  });
+
+  test('CL-85: 1 s without an answer to a connectivity test for packets of ours brings one too', () => {
+    const rig = new ClientRig().qualify().send(new ClientRig().qualify().data(NATIVE)).advance(999);
     expect(rig.all('solicitation')).toEqual([]);
     expect(rig.advance(1).all('solicitation', PRIMARY)).toHaveLength(1);
   });

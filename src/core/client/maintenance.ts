@@ -1,4 +1,4 @@
-import { REFRESH_SHARE_HIGH, REFRESH_SHARE_LOW } from '../constants.ts';
+import { REFRESH_SHARE_HIGH, REFRESH_SHARE_LOW, SOLICITATION_INTERVAL_MS } from '../constants.ts';
 import { randomBetween } from '../entropy.ts';
 import { acceptAdvertisement } from './advertisement.ts';
 import type { ReceivedAdvertisement } from './advertisement.ts';
@@ -9,6 +9,8 @@ import type { Answer } from './status.ts';
 
 /** Traffic that is met with silence for this long makes the client ask whether its mapping still holds. */
 const SILENCE_MS = 3_000;
+/** So does a connectivity test for packets of ours: it goes through the server, which may be what is silent. */
+const TEST_SILENCE_MS = 1_000;
 /** Least time between two such questions. */
 const PROBE_SPACING_MS = 5_000;
 
@@ -18,6 +20,9 @@ const PROBE_SPACING_MS = 5_000;
  */
 const WATCH_MS = 60_000;
 const WATCH_INTERVAL_MS = 5_000;
+
+/** Between solicitations to a server that another can replace: T, for those who wait, is long. */
+const SHORT_INTERVAL_MS = 2_000;
 
 export interface MaintenanceOutcome {
   /** The server has answered. */
@@ -69,6 +74,7 @@ export class Maintenance {
         this.context.counters.silenceProbes++; // CL-85
       }
       this.context.silentSince = Infinity;
+      this.context.testingSince = Infinity;
       this.solicit(now);
     }
   }
@@ -94,7 +100,9 @@ export class Maintenance {
   pollTimeout(): number {
     if (this.solicitation !== undefined) return this.solicitation.dueAt;
     if (!this.active) return Infinity;
-    const probeAt = Math.max(this.context.silentSince + SILENCE_MS, this.probedAt + PROBE_SPACING_MS);
+    const { silentSince, testingSince } = this.context;
+    const silentAt = Math.min(silentSince + SILENCE_MS, testingSince + TEST_SILENCE_MS);
+    const probeAt = Math.max(silentAt, this.probedAt + PROBE_SPACING_MS);
     return Math.min(this.refreshAt, probeAt, this.watchAt);
   }
 
@@ -110,8 +118,10 @@ export class Maintenance {
   }
 
   private solicit(now: number): void {
-    const { server, cone } = this.context.qualified!;
-    const { primary } = this.context.servers[server];
-    this.solicitation = new Solicitation(this.context, SOCKET.service, server, primary, cone, now);
+    const { servers, qualified } = this.context;
+    const { server, cone } = qualified!;
+    const { primary } = servers[server];
+    const interval = servers.length > 1 ? SHORT_INTERVAL_MS : SOLICITATION_INTERVAL_MS;
+    this.solicitation = new Solicitation(this.context, SOCKET.service, server, primary, cone, now, interval);
   }
 }

@@ -56,8 +56,10 @@ export class PeerContacts {
 
   /** The packet waits for a contact, which begins now unless it is under way. CL-62, CL-63, CL-65 */
   enqueue(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
+    const { context } = this;
     const contact = this.contacts.begin(peer, now);
-    if (!this.contacts.enqueue(contact, buffer, start, end)) this.context.counters.droppedQueueFull++; // CL-68
+    if (!this.contacts.enqueue(contact, buffer, start, end)) context.counters.droppedQueueFull++; // CL-68
+    if (!isTeredo(context.peers.address(peer), 0)) context.testingSince = Math.min(context.testingSince, now);
   }
 
   /** Begins a contact that no packet waits for. */
@@ -175,6 +177,7 @@ export class PeerContacts {
     context.peers.lastReceived[peer] = heardAt;
     context.peers.resetBubbles(peer);
     context.silentSince = heardAt;
+    context.testingSince = Infinity;
     context.lastTraffic = Math.max(context.lastTraffic, heardAt);
     // What is told late may be too old to send by. CL-60
     if (this.contacts.size === 0 || now - heardAt >= PEER_VALIDITY_MS) return 0;

@@ -189,6 +189,7 @@ export class Service {
     this.refreshInterval.suspend();
     context.qualified = undefined;
     context.silentSince = Infinity;
+    context.testingSince = Infinity;
     this.retryAt = Infinity;
   }
 

@@ -19,7 +19,7 @@ const NONCE_LENGTH = 8;
 const VALUE_LENGTH = 20;
 
 /**
- * Router solicitations to one server address: up to three, four seconds apart (RFC 4380 section 5.2.1, A-1). Each has
+ * Router solicitations to one server address: up to three, four seconds apart unless told otherwise (RFC 4380 section 5.2.1, A-1). Each has
  * its own nonce, and an answer to any of them counts. CL-10, CL-12, CL-31
  */
 export class Solicitation {
@@ -34,6 +34,7 @@ export class Solicitation {
   dueAt = Infinity;
 
   private readonly context: ClientContext;
+  private readonly intervalMs: number;
   private readonly sent: { readonly nonce: Uint8Array; readonly at: number }[] = [];
 
   /** Sends the first one at once. */
@@ -44,8 +45,10 @@ export class Solicitation {
     target: Ipv4,
     cone: boolean,
     now: number,
+    intervalMs = SOLICITATION_INTERVAL_MS,
   ) {
     this.context = context;
+    this.intervalMs = intervalMs;
     this.socket = socket;
     this.server = server;
     this.target = target;
@@ -87,7 +90,7 @@ export class Solicitation {
     const { context, cone, target } = this;
     const nonce = randomBytes(context.entropy, NONCE_LENGTH); // CL-31
     this.sent.push({ nonce, at: now });
-    this.dueAt = now + SOLICITATION_INTERVAL_MS;
+    this.dueAt = now + this.intervalMs;
     context.logs[this.server].sent({ target, cone, sentAt: now });
     context.counters.sentSolicitations++;
     const datagram = this.build(nonce);
