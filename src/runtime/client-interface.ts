@@ -39,6 +39,11 @@ export class ClientInterface {
     this.onDefaultRoute = onDefaultRoute;
   }
 
+  /** Resolves once all that was asked for so far is done, or has failed. */
+  get settled(): Promise<void> {
+    return this.steps;
+  }
+
   async setUp(): Promise<void> {
     await this.network.setUpTunnel(this.name, TUNNEL_MTU);
     await this.network.addAddress(this.name, LINK_LOCAL, 64);

@@ -88,6 +88,8 @@ export class Client extends EventEmitter<ClientEvents> {
   private tunnel: ClientInterface | undefined;
   private network: LocalNetwork;
   private settling: (() => void) | undefined;
+  /** What has been told of the machine's state: `qualified` once the interface has what belongs to it. */
+  private told: { readonly state: ClientState; readonly reason: QualificationReason | undefined };
   private readonly startOnce = new StartOnce('Client');
   private closed: Promise<void> | undefined;
 
@@ -118,6 +120,7 @@ export class Client extends EventEmitter<ClientEvents> {
       },
       ports.entropy,
     );
+    this.told = { state: this.machine.state, reason: this.machine.reason };
     this.driver = new Driver(this.machine, ports.clock, (event) => this.handleEvent(event));
     this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
       this.emit('data-path', path),
@@ -161,12 +164,13 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
+  /** `qualified` once address and routes are set too. */
   get state(): ClientState {
-    return this.machine.state;
+    return this.told.state;
   }
 
   get reason(): QualificationReason | undefined {
-    return this.machine.reason;
+    return this.told.reason;
   }
 
   get nat(): NatKind {
@@ -260,7 +264,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return begun;
   }
 
-  /** Resolves once the client is qualified; rejects when `signal` aborts first. */
+  /** Resolves once the client is qualified, its address and routes set; rejects when `signal` aborts first. */
   qualified(signal?: AbortSignal): Promise<void> {
     if (this.state === 'qualified') return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -306,15 +310,18 @@ export class Client extends EventEmitter<ClientEvents> {
     this.fastPath.port?.setOwn(this.carriedAddress);
     switch (event.type) {
       case 'state':
-        this.emit('state', event.state, event.reason);
+        this.tell(() => {
+          this.told = { state: event.state, reason: event.reason };
+          this.emit('state', event.state, event.reason);
+        });
         break;
       case 'address-added':
         void this.tunnel?.addAddress(event.address).catch((error: unknown) => this.warn(error));
-        this.emit('address', event.address);
+        this.tell(() => this.emit('address', event.address));
         break;
       case 'address-removed':
         void this.tunnel?.removeAddress(event.address).catch((error: unknown) => this.warn(error));
-        if (this.address === undefined) this.emit('address', undefined);
+        if (this.address === undefined) this.tell(() => this.emit('address', undefined));
         break;
       case 'socket-wanted':
         this.openSocket(event.socket);
@@ -331,9 +338,15 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
+  /** At once, or once the interface has what it was given so far: who is told may use it. */
+  private tell(what: () => void): void {
+    if (this.tunnel === undefined) what();
+    else void this.tunnel.settled.then(what);
+  }
+
   /** While not qualified nothing is carried, though the address may be kept. CL-4 */
   private get carriedAddress(): Ipv6 | undefined {
-    return this.state === 'qualified' ? this.address : undefined;
+    return this.machine.state === 'qualified' ? this.address : undefined;
   }
 
   private openSocket(socket: number): void {

@@ -87,6 +87,35 @@ test('netcheck behind a symmetric NAT: exit status 1, and the reason in words', 
   expect(stdout).toMatch(/the NAT is symmetric/);
 });
 
+test('netcheck tells an answer from the wrong address, a closed port and a missing route from silence', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'full-cone');
+  const check = async (server: string): Promise<string> =>
+    (await teredo(site.client, 'netcheck', '--server', server)).stdout;
+  expect(await check(SERVER_ADDRESS)).toMatch(/nothing listens at UDP port 3544 of 203\.0\.113\.120/);
+  await startServer(net.server, SERVER_ADDRESS);
+  net.server.nft(`
+    table ip elsewhere {
+      chain out { type filter hook postrouting priority 0; udp sport 3544 ip saddr set 203.0.113.99; }
+    }`);
+  const elsewhere = await check(SERVER_ADDRESS);
+  expect(elsewhere).toMatch(/203\.0\.113\.99:3544 answers, which was not asked/);
+  expect(elsewhere).toMatch(/the answer comes from another address or port/);
+  site.client.ip('route', 'delete', 'default');
+  expect(await check(SERVER_ADDRESS)).toMatch(/this host has no route to 203\.0\.113\.120/);
+});
+
+test('who is told "qualified" can send at once', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  const client = await startClient(site.client, SERVER_ADDRESS);
+  await client.waitFor(/qualified: /);
+  const once = site.client.spawn('ping', ['-n', '-c', '1', '-W', '5', NATIVE_ADDRESS]);
+  expect(await once.exited, once.output).toBe(0);
+});
+
 test('netcheck needs no root', async () => {
   await using net = new Internet();
   const site = net.site('a', 'full-cone');
