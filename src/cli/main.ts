@@ -15,7 +15,8 @@ import { VERSION } from './version.ts';
 // Whoever reads the answer may have had enough of it: `teredo status | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.OK);
-  throw error;
+  process.stderr.write(`teredo: cannot write the answer: ${error.message}\n`);
+  process.exit(EXIT.FAILED);
 });
 
 /** The program: one command, one exit status. */

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import type { ServerCandidate } from '../core/client/index.ts';
-import { parseIpv4 } from '../wire/index.ts';
+import { isLoopback, isPrivate } from '../core/address-policy.ts';
+import { formatIpv4, parseIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { nextAddress, sameAddressTwice } from './values.ts';
@@ -33,12 +34,23 @@ export async function resolveServers(
   return candidates;
 }
 
+/** What stands against a server at this address, in words: no client of the Internet will find one there. */
+export function noticesOfServer(address: Ipv4, allowPrivate: boolean | undefined): string[] {
+  const text = formatIpv4(address);
+  if (isLoopback(address))
+    return [`warning: ${text} is a loopback address: that server is no other client's`];
+  if (!isPrivate(address) || allowPrivate === true) return [];
+  return [
+    `warning: ${text} is a private address, in which a client does not believe: in a closed network --allow-private`,
+  ];
+}
+
 async function addressesOf(host: string): Promise<Ipv4[]> {
   const literal = parseIpv4(host);
   if (literal !== undefined) return [literal];
   try {
     const found = await lookup(host, { family: 4, all: true });
-    return [...new Set(found.map(({ address }) => parseIpv4(address)!))];
+    return [...new Set(found.flatMap(({ address }) => parseIpv4(address) ?? []))];
   } catch {
     return []; // told by the caller, with the other names that failed
   }

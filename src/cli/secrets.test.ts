@@ -19,6 +19,10 @@ test('a comment begins at a line or behind a space: "#" within a secret belongs 
   expect(keys(Buffer.from('none'))).toBe(undefined);
 });
 
+test('a client identifier has one key', () => {
+  expect(() => readKeys(file('one a\ntwo b\none c expired\n'))).toThrow(/line 3: "one" has a key already/);
+});
+
 test('a secret that begins with "#" is refused, not cut', () => {
   expect(() => readKeys(file('one #secret\n'))).toThrow(/line 1: want "CLIENT-ID SECRET"/);
 });

@@ -1,7 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { ClientKey } from '../core/server/index.ts';
 import { toHex } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
+
+/** More than any key file holds; what never ends, such as a device, ends here. */
+const MOST_BYTES = 4 << 20;
 
 /** A client's key for secure qualification (RFC 4380 section 5.2.2): identifier and secret belong together. */
 export function readSecret(
@@ -37,16 +40,45 @@ export function readKeys(file: string): (clientId: Uint8Array) => ClientKey | un
         `${file}, line ${i + 1}: want "CLIENT-ID SECRET" or "CLIENT-ID SECRET expired"`,
       );
     }
-    keys.set(toHex(Buffer.from(id!)), { secret: Buffer.from(secret), expired: flag === 'expired' });
+    const key = toHex(Buffer.from(id!));
+    if (keys.has(key)) {
+      throw new CommandFailure(
+        EXIT.USAGE,
+        `${file}, line ${i + 1}: "${id}" has a key already, in a line before`,
+      );
+    }
+    keys.set(key, { secret: Buffer.from(secret), expired: flag === 'expired' });
   }
   if (keys.size === 0) throw new CommandFailure(EXIT.USAGE, `${file} holds no keys`);
   return (clientId) => keys.get(toHex(clientId));
 }
 
 function readText(file: string): string {
+  let bytes: Buffer;
   try {
-    return readFileSync(file, 'utf8');
+    bytes = readAtMost(file, MOST_BYTES + 1);
   } catch (error) {
     throw new CommandFailure(EXIT.USAGE, `cannot read ${file}: ${(error as Error).message}`);
+  }
+  if (bytes.length <= MOST_BYTES) return bytes.toString('utf8');
+  throw new CommandFailure(
+    EXIT.USAGE,
+    `${file} is longer than ${MOST_BYTES >> 20} MB: it is no file of keys`,
+  );
+}
+
+function readAtMost(file: string, most: number): Buffer {
+  const bytes = Buffer.alloc(most);
+  const descriptor = openSync(file, 'r');
+  try {
+    let length = 0;
+    while (length < most) {
+      const read = readSync(descriptor, bytes, length, most - length, null);
+      if (read === 0) break;
+      length += read;
+    }
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(descriptor);
   }
 }

@@ -1,5 +1,13 @@
 import { InvalidArgumentError } from 'commander';
-import { formatIpv4, parseEndpoint, parseIpv4, parseIpv6, parsePrefix } from '../wire/index.ts';
+import {
+  formatIpv4,
+  formatIpv6,
+  isTeredo,
+  parseEndpoint,
+  parseIpv4,
+  parseIpv6,
+  parsePrefix,
+} from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { isControlName } from '../daemon/control-path.ts';
@@ -77,11 +85,18 @@ export function countValue(low: number, high: number): (text: string) => number 
   };
 }
 
-/** For a variadic option: adds a prefix to those before it. */
+/** For a variadic option: adds a prefix of native hosts to those before it. */
 export function prefixValue(text: string, before: readonly Ipv6Prefix[] | undefined): Ipv6Prefix[] {
   const prefix = parsePrefix(text);
   if (prefix === undefined)
     throw new InvalidArgumentError(`"${text}" is not an IPv6 prefix such as 2001:db8::/32.`);
+  const whole = formatIpv6(prefix.address);
+  if (formatIpv6(parseIpv6(text.replace(/\/.*/, ''))!) !== whole)
+    throw new InvalidArgumentError(
+      `"${text}" has bits set behind its length: want ${whole}/${prefix.length}.`,
+    );
+  if (prefix.length >= 32 && isTeredo(prefix.address, 0))
+    throw new InvalidArgumentError(`"${text}" is of Teredo clients, not of native hosts.`);
   return [...(before ?? []), prefix];
 }
 
@@ -107,6 +122,12 @@ export function hostsValue(text: string, before: readonly string[] | undefined):
   const hosts = text.split(',').map((host) => host.trim());
   if (hosts.some((host) => host === ''))
     throw new InvalidArgumentError(`"${text}" has an empty server name in it.`);
+  for (const host of hosts) {
+    if (parseIpv6(host) !== undefined)
+      throw new InvalidArgumentError(`"${host}" is an IPv6 address: a Teredo server is reached over IPv4.`);
+    // Whatever else consists of digits, a resolver would make some address of.
+    if (/^[\d.]+$/.test(host)) hostAddressValue(host);
+  }
   return [...new Set([...(before ?? []), ...hosts])];
 }
 

@@ -1,7 +1,7 @@
 /** Bad input of a user gets one clear line that says what to do, and the right exit status. */
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -49,6 +49,16 @@ describe('usage: exit status 2', () => {
       /"many" is not a whole number/,
     ],
     [['relay', '--address', '192.0.2.1', '--limit', 'peers.trusted'], /is not a limit such as/],
+    [['client', '--server', '2001:db8::1'], /option '--server.*is an IPv6 address/],
+    [['netcheck', '--server', '224.0.0.1'], /option '--server.*not the address of a single host/],
+    [['client', '--server', '192.0.2.300'], /option '--server.*is not an IPv4 address/],
+    [['client', '--server', 'a', '--default-route', '--no-default-route'], /contradict each other/],
+    [
+      ['client', '--server', '192.0.2.1', '--client-id', 'x', '--secret-file', '/dev/zero'],
+      /\/dev\/zero is longer than 4 MB/,
+    ],
+    [['relay', '--address', '192.0.2.1', '--serve', '2001:0:1::/48'], /is of Teredo clients/],
+    [['relay', '--address', '192.0.2.1', '--serve', '2001:db8::1/32'], /want 2001:db8::\/32/],
     [['address', 'gibberish'], /is not an IPv6 address/],
     [['address', 'make', '--server', '192.0.2.1', '--client', '192.0.2.1'], /not an address and port/],
     [['address', 'make', '--server', '192.0.2.1', '--client', '192.0.2.1:0'], /not an address and port/],
@@ -69,6 +79,18 @@ describe('usage: exit status 2', () => {
 test('a name that does not resolve: exit status 1, with the name', () => {
   const { status, lines } = teredo('netcheck', '--server', 'no-such-host.invalid');
   expect(lines).toEqual([expect.stringMatching(/"no-such-host.invalid" does not resolve/)]);
+  expect(status).toBe(1);
+});
+
+test('an answer that cannot be written: exit status 1', () => {
+  const full = openSync('/dev/full', 'w');
+  onTestFinished(() => closeSync(full));
+  const args = ['address', '2001:0:cb00:7178::'];
+  const { status, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], {
+    encoding: 'utf8',
+    stdio: ['ignore', full, 'pipe'],
+  });
+  expect(stderr).toMatch(/^teredo: cannot write the answer: ENOSPC.*\n$/);
   expect(status).toBe(1);
 });
 
@@ -94,9 +116,9 @@ test('a key file with a bad line: exit status 2, with file and line', () => {
 });
 
 describe.runIf(isRoot)('environment', () => {
-  test('an address that is not of this host: exit status 2', () => {
+  test('an address that is not of this host: exit status 2, and no other word', () => {
     const { status, lines } = teredo('server', '--address', '192.0.2.9', '--secondary', 'none');
-    expect(lines.at(-1)).toMatch(/192\.0\.2\.9 is not an address of this host/);
+    expect(lines).toEqual([expect.stringMatching(/192\.0\.2\.9 is not an address of this host/)]);
     expect(status).toBe(2);
   });
 
@@ -108,6 +130,18 @@ describe.runIf(isRoot)('environment', () => {
     socket.close();
     expect(lines.at(-1)).toMatch(new RegExp(`UDP port ${port} is taken \\(by pid ${process.pid}, `));
     expect(status).toBe(1);
+  });
+
+  test('a folder for control sockets that is not to be written: exit status 4', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'teredo-root-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const { status, stderr } = spawnSync(
+      'setpriv',
+      ['--reuid=65534', '--clear-groups', '--', process.execPath, PROGRAM, 'host-relay'],
+      { encoding: 'utf8', env: { ...process.env, TEREDO_RUNTIME_DIR: folder }, timeout: 20_000 },
+    );
+    expect(stderr).toMatch(/cannot open a control socket in .*EACCES.*TEREDO_RUNTIME_DIR/);
+    expect(status).toBe(4);
   });
 
   test('not root: exit status 4, with the capability', () => {

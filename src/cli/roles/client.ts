@@ -15,7 +15,7 @@ import { explainReason } from '../explain.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
-import { resolveServers } from '../resolve.ts';
+import { noticesOfServer, resolveServers } from '../resolve.ts';
 import { readSecret } from '../secrets.ts';
 import {
   hostAddressValue,
@@ -54,6 +54,8 @@ interface ClientOptions {
 
 /** `teredo client` */
 export function clientCommand(finish: (exitCode: number) => void): Command {
+  /** Commander takes the last of the two. */
+  const given = new Set<string>();
   const command = new Command('client')
     .description('give this host IPv6 through a Teredo server')
     .requiredOption(
@@ -89,17 +91,25 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .addOption(dataPathOption())
     .action(async (options: ClientOptions) => {
-      const settings = await settingsOf(options);
+      if (given.size > 1)
+        throw new CommandFailure(EXIT.USAGE, `${[...given].join(' and ')} contradict each other: give one`);
+      const notices: string[] = [];
+      const settings = await settingsOf(options, notices);
       const resolve = (): Promise<ServerCandidate[]> =>
         resolveServers(options.server, options.secondary, () => {});
-      finish(await runRole('client', options.name, (running) => new ClientRole(settings, resolve, running)));
+      const make = (running: RunningRole): Role => new ClientRole(settings, resolve, running);
+      finish(await runRole('client', options.name, make, notices));
     });
+  for (const flag of ['default-route', 'no-default-route'])
+    command.on(`option:${flag}`, () => given.add(`--${flag}`));
   return addLimitOption(command, CLIENT_LIMITS);
 }
 
-async function settingsOf(options: ClientOptions): Promise<ClientSettings> {
+async function settingsOf(options: ClientOptions, notices: string[]): Promise<ClientSettings> {
+  const servers = await resolveServers(options.server, options.secondary, (message) => notices.push(message));
+  notices.push(...servers.flatMap(({ primary }) => noticesOfServer(primary, options.allowPrivate)));
   return {
-    servers: await resolveServers(options.server, options.secondary, say),
+    servers,
     interface: options.interface,
     bind: options.bind,
     port: options.port,

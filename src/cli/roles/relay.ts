@@ -15,7 +15,7 @@ import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { secondsAgo } from '../peer-status.ts';
 import { hostAddressValue, interfaceValue, nameValue, portValue, prefixValue } from '../values.ts';
-import { commonStatus, runRole, say, sayWhyNotKernel, warnOfReach } from './run-role.ts';
+import { commonStatus, noticesOfReach, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
 interface RelayOptions {
@@ -38,11 +38,11 @@ export function relayCommand(finish: (exitCode: number) => void): Command {
     .requiredOption('--address <address>', 'public IPv4 address of this host', hostAddressValue)
     .option('--serve <prefix...>', 'native prefixes served (default: all of 2000::/3)', prefixValue)
     .action(async (options: RelayOptions & { address: Ipv4 }) => {
-      warnOfReach(options.address, options.allowPrivate);
+      const notices = noticesOfReach(options.address, options.allowPrivate);
       if (!kernelPorts().network.forwardsIpv6()) {
-        say('warning: this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1');
+        notices.push('warning: this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1');
       }
-      finish(await run('relay', options, options.serve ?? ALL_NATIVE));
+      finish(await run('relay', options, options.serve ?? ALL_NATIVE, notices));
     });
 }
 
@@ -53,13 +53,14 @@ export function hostRelayCommand(finish: (exitCode: number) => void): Command {
     .option('--address <address>', 'IPv4 address of this host (default: any)', hostAddressValue)
     .option('--direct-bubbles', 'open the NAT that this host itself is behind')
     .action(async (options: RelayOptions) => {
+      const notices: string[] = [];
       if (kernelPorts().network.globalIpv6().length === 0) {
         // H-3. It may come yet: the relay follows the host's addresses.
-        say(
+        notices.push(
           'warning: this host has no native IPv6, and so nothing to relay for: "teredo client" gives it IPv6',
         );
       }
-      finish(await run('host-relay', options, undefined));
+      finish(await run('host-relay', options, undefined, notices));
     });
 }
 
@@ -78,6 +79,7 @@ function run(
   role: 'relay' | 'host-relay',
   options: RelayOptions,
   serve: readonly Ipv6Prefix[] | undefined,
+  notices: readonly string[],
 ): Promise<number> {
   const settings: RelaySettings = {
     address: options.address ?? 0,
@@ -90,7 +92,7 @@ function run(
     allowPrivate: options.allowPrivate,
     dataPath: options.dataPath,
   };
-  return runRole(role, options.name, (running) => new RelayRole(role, settings, running));
+  return runRole(role, options.name, (running) => new RelayRole(role, settings, running), notices);
 }
 
 class RelayRole implements Role {

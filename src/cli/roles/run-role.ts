@@ -32,12 +32,13 @@ const MAX_AUTOMATIC_NAMES = 1_000;
 
 /**
  * Runs a role: control socket, readiness, signals, clean end. Resolves with the exit status when the role has ended.
- * `make` gets a way to end it from inside.
+ * `make` gets a way to end it from inside; `notices` are said once it runs: a start that fails has its error to say, and no more.
  */
 export async function runRole(
   kind: RoleStatus['role'],
   name: string | undefined,
   make: (running: RunningRole) => Role,
+  notices: readonly string[] = [],
 ): Promise<ExitCode> {
   let end!: (exitCode: ExitCode, message?: string) => void;
   const ended = new Promise<ExitCode>((resolve) => {
@@ -55,6 +56,7 @@ export async function runRole(
   const control = await openControl(kind, name, role);
   try {
     await role.start();
+    for (const notice of notices) say(notice);
     say(`teredo ${kind} "${control.name}" is running (pid ${process.pid})`);
     notifySystemd('READY=1');
     stopFeeding = feedWatchdog();
@@ -79,15 +81,15 @@ export function sayWhyNotKernel(dataPath: DataPath): void {
     say(`data path: ${dataPathInWords(dataPath)}`);
 }
 
-/** A server's or relay's address has to be one that clients elsewhere can send to. C-9 */
-export function warnOfReach(address: Ipv4, allowPrivate: boolean | undefined): void {
+/** A server's or relay's address has to be one that clients elsewhere can send to: the warning where it is not. C-9 */
+export function noticesOfReach(address: Ipv4, allowPrivate: boolean | undefined): string[] {
   const text = formatIpv4(address);
-  if (isLoopback(address)) say(`warning: ${text} is a loopback address: no client will ever reach it`);
-  else if (isPrivate(address) && allowPrivate !== true)
-    say(
-      `warning: ${text} is a private address, which no client elsewhere can reach: give the public one, ` +
-        'or for a closed network --allow-private',
-    );
+  if (isLoopback(address)) return [`warning: ${text} is a loopback address: no client will ever reach it`];
+  if (!isPrivate(address) || allowPrivate === true) return [];
+  return [
+    `warning: ${text} is a private address, which no client elsewhere can reach: give the public one, ` +
+      'or for a closed network --allow-private',
+  ];
 }
 
 async function openControl(kind: string, name: string | undefined, role: Role): Promise<ControlServer> {
@@ -108,9 +110,10 @@ async function openControl(kind: string, name: string | undefined, role: Role): 
     }
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
     throw new CommandFailure(
-      EXIT.FAILED,
-      `cannot open a control socket in ${directory}: ${(error as Error).message}`,
+      code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? EXIT.NOT_PERMITTED : EXIT.FAILED,
+      `cannot open a control socket in ${directory}: ${message}; TEREDO_RUNTIME_DIR names another folder`,
     );
   }
   throw new CommandFailure(

@@ -12,7 +12,7 @@ import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { readKeys } from '../secrets.ts';
 import { hostAddressValue, nameValue, nextAddress, sameAddressTwice, secondaryValue } from '../values.ts';
-import { commonStatus, runRole, say, sayWhyNotKernel, warnOfReach } from './run-role.ts';
+import { commonStatus, noticesOfReach, runRole, sayWhyNotKernel } from './run-role.ts';
 import type { Role } from './run-role.ts';
 
 interface ServerOptions {
@@ -63,20 +63,20 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
         allowPrivate: options.allowPrivate,
         dataPath: options.dataPath,
       };
-      warnOfReach(options.address, options.allowPrivate);
+      const notices = noticesOfReach(options.address, options.allowPrivate);
       if (secondary === undefined) {
-        say(
+        notices.push(
           `one IPv4 address only (${formatIpv4(options.address)}): clients cannot find out whether their NAT is symmetric, ` +
             'those of RFC 4380 and Windows in its old way may not qualify; a second address is given with --secondary',
         );
       }
       if (options.native && !kernelPorts().network.hasNativeIpv6('')) {
-        say(
+        notices.push(
           'warning: this host has no IPv6 route to the Internet: clients reach native hosts only after a test that the server ' +
             'forwards to them; --no-native says that this is meant so',
         );
       }
-      finish(await runRole('server', options.name, () => new ServerRole(settings)));
+      finish(await runRole('server', options.name, () => new ServerRole(settings), notices));
     });
   return addLimitOption(command, SERVER_LIMITS);
 }
