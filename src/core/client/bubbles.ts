@@ -23,7 +23,7 @@ const EARLY_MS = 500;
 const MOST_POSTPONED = 64;
 /** Many more than peers that a client meets within a second or two; two of them in one bucket share its limit. */
 const BUCKETS = 1_024;
-/** An attempt of ours that was answered makes up for this many replies. */
+/** An attempt of ours that was answered makes up for this many bubbles to its address. */
 const ANSWERED_ATTEMPT = 2;
 
 interface PostponedReply {
@@ -37,6 +37,8 @@ interface PostponedReply {
 export class Bubbles {
   private readonly context: ClientContext;
   private readonly replies: TokenBuckets;
+  private readonly direct: TokenBuckets;
+  private readonly indirect: TokenBuckets;
   /** When peers were replied to, by hash of peer and place. */
   private readonly repliedAt = new Float64Array(BUCKETS).fill(-Infinity);
   private readonly hash: HashKey;
@@ -46,6 +48,8 @@ export class Bubbles {
   constructor(context: ClientContext) {
     this.context = context;
     this.replies = new TokenBuckets(context.limits.bubbleReplies, context.entropy, BUCKETS);
+    this.direct = new TokenBuckets(context.limits.directBubbles, context.entropy, BUCKETS);
+    this.indirect = new TokenBuckets(context.limits.indirectBubbles, context.entropy, BUCKETS);
     this.hash = new HashKey(context.entropy);
   }
 
@@ -59,11 +63,16 @@ export class Bubbles {
     );
   }
 
-  /** A direct bubble and one through the peer's server (A-4: one round). CL-65, CL-90 */
-  sendRound(target: Uint8Array): void {
-    this.context.counters.sentDirectBubbles++;
-    this.send(target, 0, mappedAddressOf(target, 0), mappedPortOf(target, 0));
-    this.sendIndirect(target);
+  /** A direct bubble and one through the peer's server (A-4: one round), as far as the limits of the two go. CL-65, CL-90 */
+  sendRound(target: Uint8Array, now: number): void {
+    const { counters } = this.context;
+    const mapped = mappedAddressOf(target, 0);
+    if (this.direct.take(mapped, 0, now)) {
+      counters.sentDirectBubbles++;
+      this.send(target, 0, mapped, mappedPortOf(target, 0));
+    } else counters.suppressedBubbles++;
+    if (this.indirect.take(serverOf(target, 0), 0, now)) this.sendIndirect(target);
+    else counters.suppressedBubbles++;
   }
 
   /** Through the server of the target. CL-92 */
@@ -114,8 +123,9 @@ export class Bubbles {
     return this.nextReplyAt;
   }
 
-  /** A peer at this address has answered an attempt of ours. */
-  rewardReplies(address: Ipv4, now: number): void {
+  /** A peer at this address has answered an attempt of ours. That says nothing of the server which the peer names. */
+  reward(address: Ipv4, now: number): void {
+    this.direct.give(address, 0, now, ANSWERED_ATTEMPT);
     this.replies.give(address, 0, now, ANSWERED_ATTEMPT);
   }
 

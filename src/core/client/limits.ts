@@ -12,10 +12,14 @@ export interface ClientLimits {
   readonly queue: ContactLimits;
   /** Packets of unverified sources that wait for a connectivity test, with `strictUnverified`. A-25 */
   readonly held: ContactLimits;
-  /** Connectivity tests that nobody's packet waits for, all together. CL-124 */
+  /** Contacts and tests that strangers cause, by what they send or by what this host answers them, all together. CL-124 */
   readonly unsolicitedTests: BucketLimits;
   /** Bubbles in answer to bubbles, to each IPv4 address. */
   readonly bubbleReplies: BucketLimits;
+  /** Bubbles of our own attempts straight to each mapped IPv4 address. What is answered earns two. CL-90 */
+  readonly directBubbles: BucketLimits;
+  /** Bubbles of our own attempts through each server: whom an address names as its server, its owner chooses. CL-92 */
+  readonly indirectBubbles: BucketLimits;
   /** Answers to discovery bubbles, all together. */
   readonly discoveryReplies: BucketLimits;
   /** ICMPv6 errors to the local stack. RFC 4443 section 2.4 (f). */
@@ -29,6 +33,8 @@ export const CLIENT_LIMITS: ClientLimits = {
   held: { packetsPerPeer: 8, bytesPerPeer: 16 << 10, bytes: 1 << 20 },
   unsolicitedTests: { perSecond: 10, burst: 50 },
   bubbleReplies: { perSecond: 10, burst: 100 },
+  directBubbles: { perSecond: 20, burst: 200 },
+  indirectBubbles: { perSecond: 50, burst: 500 },
   discoveryReplies: { perSecond: 10, burst: 50 },
   icmpErrors: { perSecond: 10, burst: 20 },
 };

@@ -1,6 +1,7 @@
 import { LOCAL_PEER_MEMORY_MS, PEER_VALIDITY_MS } from '../constants.ts';
 import { Contacts } from '../contacts.ts';
 import type { Contact } from '../contacts.ts';
+import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
@@ -11,6 +12,7 @@ import type { HeldPackets } from './held-packets.ts';
 import type { LocalDiscovery } from './local-discovery.ts';
 import type { LocalErrors } from './local-errors.ts';
 import { SOCKET } from './options.ts';
+import { Strangers } from './strangers.ts';
 
 /** Least time between two questions to a trusted peer that is silent while it is sent to. */
 const QUESTION_SPACING_MS = 5_000;
@@ -31,6 +33,7 @@ export class PeerContacts {
   private readonly means: Means;
   private readonly contacts: Contacts;
   private readonly unsolicited: TokenBuckets;
+  private readonly strangers: Strangers;
 
   constructor(context: ClientContext, means: Means) {
     this.context = context;
@@ -43,6 +46,7 @@ export class PeerContacts {
       },
       context.limits.queue,
     );
+    this.strangers = new Strangers(context.entropy);
     this.unsolicited = new TokenBuckets(context.limits.unsolicitedTests, context.entropy, 1);
   }
 
@@ -62,6 +66,27 @@ export class PeerContacts {
     if (!isTeredo(context.peers.address(peer), 0)) context.testingSince = Math.min(context.testingSince, now);
   }
 
+  /**
+   * Whether a contact with the IPv6 address at an offset may begin for a packet of this host, or is under way: with a stranger
+   * only within the limit of what strangers cause, since the packet answers what may be forged. CL-124
+   */
+  mayBegin(known: number, b: Uint8Array, o: number, now: number): boolean {
+    if (known !== NO_PEER && (this.isUnderway(known) || this.context.peers.status[known] === TRUSTED))
+      return true;
+    return !this.strangers.has(b, o, now) || this.mayTestUnsolicited(now);
+  }
+
+  /** Whether the peer is trusted, or packets of ours wait for it. */
+  isWanted(peer: number): boolean {
+    if (peer === NO_PEER) return false;
+    return this.context.peers.status[peer] === TRUSTED || (this.contacts.get(peer)?.waiting.length ?? 0) > 0;
+  }
+
+  /** A packet whose source, at an offset, has not proven itself goes to this host, which may answer it. */
+  noteStranger(b: Uint8Array, o: number, now: number): void {
+    this.strangers.note(b, o, now);
+  }
+
   /** Begins a contact that no packet waits for. */
   begin(peer: number, now: number): void {
     this.contacts.begin(peer, now);
@@ -75,7 +100,7 @@ export class PeerContacts {
     const { peers, offload } = this.context;
     const before = peers.lastReceived[peer];
     // Who was not asked answers nothing: it may be forged, and a forger earns no replies to its victim.
-    if (this.isUnderway(peer)) this.means.bubbles.rewardReplies(address, now);
+    if (this.isUnderway(peer)) this.means.bubbles.reward(address, now);
     if (peers.mappedAddress[peer] !== address || peers.mappedPort[peer] !== port) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
     peers.mappedPort[peer] = port;
@@ -189,9 +214,13 @@ export class PeerContacts {
   }
 
   private attempt(contact: Contact, now: number): void {
-    // Whoever began the contact had leave for the first attempt; without a packet of ours the others need it too.
-    if (contact.attempts > 1 && contact.waiting.length === 0 && !this.mayTestUnsolicited(now)) return;
+    // Whoever began the contact had leave for the first attempt; a stranger's, and those without a packet of ours, need it again.
+    if (contact.attempts > 1 && this.isUnsolicited(contact, now) && !this.mayTestUnsolicited(now)) return;
     this.approach(contact.peer, contact.attempts, now);
+  }
+
+  private isUnsolicited({ peer, waiting }: Contact, now: number): boolean {
+    return waiting.length === 0 || this.strangers.has(this.context.peers.address(peer), 0, now);
   }
 
   private approach(peer: number, attempt: number, now: number): void {
@@ -209,7 +238,7 @@ export class PeerContacts {
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
-    if (!local || attempt > LOCAL_ONLY_ATTEMPTS) bubbles.sendRound(target);
+    if (!local || attempt > LOCAL_ONLY_ATTEMPTS) bubbles.sendRound(target, now);
   }
 
   private fail(contact: Contact, now: number): void {

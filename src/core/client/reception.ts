@@ -6,10 +6,10 @@ import {
   SOURCE,
   isBubble,
   isLinkLocal,
-  isLoopback,
   isMulticast,
+  isNoSource,
+  isSiteOnly,
   isTeredo,
-  isUnspecified,
   mappedAddressOf,
   mappedPortOf,
   nextHeader,
@@ -70,7 +70,7 @@ export class Reception {
       peers.mappedPort[peer] === port
     ) {
       this.handleTrusted(b, view, peer, now); // case 1, CL-45
-    } else if (peer !== NO_PEER && this.means.test.isAnswer(peer, b, at, now)) {
+    } else if (peer !== NO_PEER && this.isAnswer(peer, b, at, address, now)) {
       this.means.test.close(peer);
       context.counters.consumedTestReplies++;
       this.means.contacts.trust(peer, address, port, now); // case 2, CL-46
@@ -99,9 +99,8 @@ export class Reception {
     }
     const source = at + SOURCE;
     if (
-      isMulticast(b, source) ||
-      isUnspecified(b, source) ||
-      isLoopback(b, source) ||
+      isNoSource(b, source) ||
+      (isSiteOnly(b, source) && !context.policy.allowPrivate) ||
       context.isOwn(b, source) ||
       (isLinkLocal(b, source) && !isBubble(b, at))
     ) {
@@ -109,6 +108,11 @@ export class Reception {
       return false;
     }
     return true;
+  }
+
+  /** Answers our test, from where something may be sent. C-9 */
+  private isAnswer(peer: number, b: Uint8Array, at: number, address: Ipv4, now: number): boolean {
+    return this.means.test.isAnswer(peer, b, at, now) && this.context.policy.isGlobalUnicast(address);
   }
 
   private handleTrusted(b: Uint8Array, view: DatagramView, peer: number, now: number): void {
@@ -274,11 +278,14 @@ export class Reception {
     now: number,
   ): void {
     const { counters, options, peers } = this.context;
+    const source = view.ipv6Start + SOURCE;
+    const peer = peers.find(b, source);
     if (options.strictUnverified !== true) {
+      // Whom packets of ours wait for is no stranger.
+      if (!this.means.contacts.isWanted(peer)) this.means.contacts.noteStranger(b, source, now);
       this.accept(b, view);
       return;
     }
-    const peer = peers.find(b, view.ipv6Start + SOURCE);
     if (peer !== NO_PEER && this.means.test.isOpen(peer, now)) {
       this.means.held.hold(peer, b, view.ipv6Start, view.ipv6End, address, port, now);
     } else counters.droppedUnverified++;

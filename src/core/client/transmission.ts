@@ -99,7 +99,11 @@ export class Transmission {
         return;
       }
     }
-    this.means.contacts.enqueue(context.providePeer(buffer, destination), buffer, start, end, now);
+    const { contacts } = this.means;
+    const known = context.peers.find(buffer, destination);
+    if (contacts.mayBegin(known, buffer, destination, now)) {
+      contacts.enqueue(context.providePeer(buffer, destination), buffer, start, end, now);
+    } else context.counters.droppedStrangerLimit++;
   }
 
   private isRoutable(b: Uint8Array, o: number): boolean {
