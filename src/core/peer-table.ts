@@ -6,7 +6,13 @@
  * filling one never takes from the other: whoever invents peers can push out nothing but invented peers. Who has many
  * real peers at hand, on few IPv4 addresses, pushes out its own first.
  */
-import { BUBBLE_BUDGET, BUBBLE_SPACING_MS, BUBBLE_WINDOW_MS, PEER_VALIDITY_MS } from './constants.ts';
+import {
+  BUBBLE_BUDGET,
+  BUBBLE_SPACING_MS,
+  BUBBLE_WINDOW_MS,
+  LOCAL_PEER_MEMORY_MS,
+  PEER_VALIDITY_MS,
+} from './constants.ts';
 import { Crowds } from './crowds.ts';
 import { HashKey } from './hash.ts';
 import { readUint32, writeUint32 } from '../wire/index.ts';
@@ -212,7 +218,7 @@ export class PeerTable {
   }
 
   /**
-   * Forgets peers that have been silent both ways for longer than a bubble budget is remembered. Looks at no more than
+   * Forgets peers that have been silent both ways for longer than a bubble budget is remembered, and are no neighbours. Looks at no more than
    * `most` peers of each pool, the oldest first; those still in use go to the end of the line.
    */
   sweep(now: number, most: number): void {
@@ -221,7 +227,8 @@ export class PeerTable {
       while (left-- > 0) {
         const peer = this.heads[list]!;
         const seen = Math.max(this.lastReceived[peer]!, this.lastSent[peer]!, this.lastBubble[peer]!);
-        if (now - Math.max(seen, this.localSeen[peer]!) >= BUBBLE_WINDOW_MS) this.evict(peer);
+        const isNeighbour = now - this.localSeen[peer]! < LOCAL_PEER_MEMORY_MS;
+        if (now - seen >= BUBBLE_WINDOW_MS && !isNeighbour) this.evict(peer);
         else this.move(peer, list);
       }
     }

@@ -39,7 +39,11 @@ export function acceptAdvertisement(
   pending: readonly Solicitation[],
   received: ReceivedAdvertisement,
 ): { readonly solicitation: Solicitation; readonly answer: Answer } | undefined {
-  const solicitation = pending.find((candidate) => mayAnswer(context, candidate, received));
+  // Two may wait for the same address, as one server's second and another's first: the nonce tells which is answered.
+  const answerable = pending.filter((candidate) => mayAnswer(context, candidate, received));
+  const solicitation =
+    answerable.find((one) => judgeNonce(context, one, received.buffer, received.view) === undefined) ??
+    answerable[0];
   if (solicitation === undefined) {
     context.counters.droppedUnsolicitedAdvertisement++;
     noteStranger(context, pending, received);
@@ -66,9 +70,11 @@ export function acceptAdvertisement(
   };
   context.counters.acceptedAdvertisements++;
   log.answered(answer);
-  if (context.options.secret !== undefined && view.authentication!.confirmation !== 0) {
+  const expired = context.options.secret !== undefined && view.authentication!.confirmation !== 0;
+  if (expired && !log.keyExpired) {
     context.commands.event({ type: 'key-expired', server: solicitation.server }); // CL-35
   }
+  log.keyExpired = expired;
   return { solicitation, answer };
 }
 

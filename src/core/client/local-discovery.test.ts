@@ -166,6 +166,8 @@ describe('contacting a neighbour', () => {
   });
 
   test('CL-63: 600 s after its last discovery bubble it is a neighbour no more', () => {
+    const still = hears(qualified()).advanceServed(590_000).clear();
+    expect(still.send(still.data(NEIGHBOUR)).all('bubble', NEIGHBOUR_LOCAL)).toHaveLength(1);
     const rig = hears(qualified()).advanceServed(601_000).clear();
     rig.send(rig.data(NEIGHBOUR));
     expect(rig.all('bubble', NEIGHBOUR_LOCAL)).toEqual([]);

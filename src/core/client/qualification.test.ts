@@ -234,6 +234,19 @@ describe('answers that do not count', () => {
     }
   });
 
+  test("one server's two addresses may both be asked first, in any order", () => {
+    const rig = new ClientRig({
+      servers: [
+        { primary: SECONDARY.address, secondary: undefined },
+        { primary: PRIMARY.address, secondary: SECONDARY.address },
+      ],
+    }).start();
+    rig.answer(rig.find('solicitation', PRIMARY));
+    rig.answer(rig.sent.at(-1)!, { from: SECONDARY });
+    expect(rig.machine.state).toBe('qualified');
+    expect(rig.machine.server).toBe(1);
+  });
+
   test('the reason is told: not global, authentication, invalid', () => {
     const reasons = [
       [{ origin: at('10.1.1.1:1') }, 'mapping-not-global'],

@@ -72,6 +72,13 @@ describe('beginning', () => {
     expect(rig.machine.refreshIntervalMs).toBe(30_000);
   });
 
+  test('CL-83, CL-100: begun anew where the mapping has changed', () => {
+    const rig = begun().advance(30_000);
+    rig.answer(rig.find('solicitation', PRIMARY), { origin: at('192.0.2.1:7000') });
+    expect(rig.events).toContainEqual({ type: 'socket-unwanted', socket: PROBE });
+    expect(rig.sent.at(-1)!.socket).toBe(PROBE);
+  });
+
   test('off unless asked for', () => {
     const rig = new ClientRig().start();
     rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY });

@@ -53,6 +53,9 @@ test('CL-35: a confirmation other than 0 is reported, and the answer counts', ()
   rig.answer(rig.sent[0], { ...SIGNED, confirmation: 1 });
   expect(rig.events).toContainEqual({ type: 'key-expired', server: 0 });
   expect(rig.all('solicitation', SECONDARY)).toHaveLength(1);
+  rig.answer(rig.find('solicitation', SECONDARY), { ...SIGNED, from: SECONDARY, confirmation: 1 });
+  expect(rig.machine.state).toBe('qualified');
+  expect(rig.events.filter(({ type }) => type === 'key-expired')).toHaveLength(1);
 });
 
 test('CL-38: a client that sends no nonce skips an authentication header it did not ask for', () => {

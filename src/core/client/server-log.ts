@@ -13,6 +13,8 @@ export class ServerLog implements ServerResult {
   readonly solicitations: SentSolicitation[] = [];
   readonly answers: Answer[] = [];
   readonly invalidAnswers: InvalidAnswer[] = [];
+  /** Whether its last answer said so of our key. CL-35 */
+  keyExpired = false;
 
   constructor(server: ServerCandidate) {
     this.primary = server.primary;

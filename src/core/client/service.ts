@@ -115,6 +115,7 @@ export class Service {
       context.qualified = { ...context.qualified!, server: kept };
       this.maintenance.begin();
       this.refreshInterval.suspend();
+      this.refreshInterval.begin(now);
     } else if (this.running) {
       this.enter('probe', undefined);
       this.qualify(now);
@@ -170,6 +171,7 @@ export class Service {
     this.useMapping(context.qualified);
     this.maintenance.begin();
     this.discovery.begin(now);
+    this.refreshInterval.begin(now);
   }
 
   /** The server is silent: the address goes, and whoever answers first takes over. CL-84 */
