@@ -381,7 +381,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const { network } = this.ports;
     const subnets = network.ipv4Subnets();
     const towards = this.settings.servers[0]?.primary ?? DISCOVERY_GROUP;
-    const source = this.settings.bind ?? network.sourceAddress(towards);
+    const source = this.settings.bind || network.sourceAddress(towards);
     const localAddress = subnets.some(({ address }) => address === source) ? source : undefined;
     this.policy.setSubnets(subnets);
     return { subnets, localAddress };

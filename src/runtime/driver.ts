@@ -34,7 +34,10 @@ export class Driver implements CommandExecutor {
   private cancelTimer: CancelTimer | undefined;
   private closed = false;
 
-  /** `onEvent` is called when the input that caused the event has been dealt with: it may make requests. */
+  /**
+   * `onEvent` is called when the input that caused the event has been dealt with: it may make requests.
+   * A socket that is wanted it gets to open at once.
+   */
   constructor(machine: Machine, clock: Clock, onEvent: (event: MachineEvent) => void) {
     this.machine = machine;
     this.clock = clock;
@@ -149,7 +152,9 @@ export class Driver implements CommandExecutor {
   }
 
   event(event: MachineEvent): void {
-    this.events.push(event);
+    // The next command may be to send from it.
+    if (event.type === 'socket-wanted') this.onEvent(event);
+    else this.events.push(event);
   }
 
   private handleDatagrams(socket: SocketId, batch: DatagramBatch): void {
