@@ -13,6 +13,7 @@
 #include "server.h"
 #include "counters.h"
 
+#define SECOND 1000000000ULL
 #define TEREDO_PORT 3544
 #define TEREDO_PREFIX 0x20010000
 #define CONE_FLAG 0x8000
@@ -109,7 +110,7 @@ static __always_inline __u32 hash(const struct server_config *c, __u32 a, __u32 
 /* Takes so many tokens (in 1024ths) of the bucket that a hash chooses; false, taking nothing, where there are fewer. */
 static __noinline bool take(__u32 kind, __u32 key, __u32 cost)
 {
-	__u64 now = bpf_ktime_get_ns(), elapsed;
+	__u64 now = bpf_ktime_get_ns(), elapsed, gained;
 	struct budget *budget;
 	struct bucket *bucket;
 	bool granted;
@@ -124,14 +125,19 @@ static __noinline bool take(__u32 kind, __u32 key, __u32 cost)
 		return false;
 	bpf_spin_lock(&bucket->lock);
 	elapsed = now > bucket->at ? now - bucket->at : 0;
-	if (!bucket->seen || elapsed >= budget->fill_ns)
+	if (!bucket->at || elapsed >= budget->fill_ns) {
 		bucket->tokens = budget->burst;
-	else if (bucket->tokens < budget->burst)
-		bucket->tokens += elapsed * budget->per_second / 1000000000ULL;
-	if (bucket->tokens > budget->burst)
+	} else {
+		/* What is no whole part of a token yet is kept: who asks all the time would else never get one. */
+		gained = elapsed * budget->per_second + bucket->rest;
+		bucket->tokens += gained / SECOND;
+		bucket->rest = gained % SECOND;
+	}
+	if (bucket->tokens >= budget->burst) {
 		bucket->tokens = budget->burst;
-	bucket->seen = 1;
-	bucket->at = elapsed ? now : bucket->at;
+		bucket->rest = 0;
+	}
+	bucket->at += elapsed;
 	granted = bucket->tokens >= cost;
 	if (granted)
 		bucket->tokens -= cost;

@@ -187,6 +187,20 @@ test('limits: an address gets its answers, then those who hardly asked get their
   rig.setBudgets();
 });
 
+test('limits: who asks all the time gets its tokens when they are due', () => {
+  const none = { perSecond: 0, burst: 0 };
+  rig.setBudgets({ answers: { shared: { perSecond: 1, burst: 1 }, member: none, reserve: none } });
+  const ask = () => rig.run(rig.wrap(solicitation(), { from: at('192.0.2.78:1') })).verdict;
+  const begun = performance.now();
+  expect(ask()).toBe(VERDICT.carried);
+  let refused = 0;
+  for (; performance.now() < begun + 5_000 && ask() === VERDICT.dropped; refused++);
+  expect(refused).toBeGreaterThan(1_024); // more often than a token has parts
+  expect(performance.now() - begun).toBeGreaterThan(999);
+  expect(performance.now() - begun).toBeLessThan(1_500);
+  rig.setBudgets();
+});
+
 test('limits: a large bubble counts more, and a pair has a limit of its own', () => {
   rig.setBudgets({ forwardedByPair: { perSecond: 0, burst: 3 } });
   const send = (from: Endpoint) =>
