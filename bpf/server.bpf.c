@@ -9,16 +9,19 @@
  * on to user space, where src/core/server has the rules in full. Limits are those of src/core/fair-budget.ts and token-buckets.ts;
  * what they refuse is dropped here. Rows are those of docs/rfc-compliance.md.
  */
+#include <stddef.h>
 #include "common.h"
 #include "server.h"
 #include "counters.h"
 
+#define SECOND 1000000000ULL
 #define TEREDO_PORT 3544
 #define TEREDO_PREFIX 0x20010000
 #define CONE_FLAG 0x8000
 
 #define ICMPV6_RS 133
 #define HEADERS (ETH_HLEN + WRAPPING)
+#define CHECKSUM_AT (ETH_HLEN + sizeof(struct iphdr) + offsetof(struct udphdr, check))
 #define AUTHENTICATION 13 /* without identifier and value: S-38 */
 #define ORIGIN 8
 #define SOLICITATION (sizeof(struct ipv6hdr) + 8)
@@ -109,7 +112,7 @@ static __always_inline __u32 hash(const struct server_config *c, __u32 a, __u32 
 /* Takes so many tokens (in 1024ths) of the bucket that a hash chooses; false, taking nothing, where there are fewer. */
 static __noinline bool take(__u32 kind, __u32 key, __u32 cost)
 {
-	__u64 now = bpf_ktime_get_ns(), elapsed;
+	__u64 now = bpf_ktime_get_ns(), elapsed, gained;
 	struct budget *budget;
 	struct bucket *bucket;
 	bool granted;
@@ -124,14 +127,19 @@ static __noinline bool take(__u32 kind, __u32 key, __u32 cost)
 		return false;
 	bpf_spin_lock(&bucket->lock);
 	elapsed = now > bucket->at ? now - bucket->at : 0;
-	if (!bucket->seen || elapsed >= budget->fill_ns)
+	if (!bucket->at || elapsed >= budget->fill_ns) {
 		bucket->tokens = budget->burst;
-	else if (bucket->tokens < budget->burst)
-		bucket->tokens += elapsed * budget->per_second / 1000000000ULL;
-	if (bucket->tokens > budget->burst)
+	} else {
+		/* What is no whole part of a token yet is kept: who asks all the time would else never get one. */
+		gained = elapsed * budget->per_second + bucket->rest;
+		bucket->tokens += gained / SECOND;
+		bucket->rest = gained % SECOND;
+	}
+	if (bucket->tokens >= budget->burst) {
 		bucket->tokens = budget->burst;
-	bucket->seen = 1;
-	bucket->at = elapsed ? now : bucket->at;
+		bucket->rest = 0;
+	}
+	bucket->at += elapsed;
 	granted = bucket->tokens >= cost;
 	if (granted)
 		bucket->tokens -= cost;
@@ -192,14 +200,31 @@ static __always_inline __u16 payload_sum(__u8 *payload, __u32 more)
 }
 
 /*
- * How the sender has filled the checksum in. 1: it left it to the receiver, as over virtual links: the field has the
- * pseudo-header's sum. 0: rightly, or not at all. -1: it is wrong, as the socket will find, too.
+ * Whether a datagram is known here to have its checksum to come, as over virtual links. What is in the field does not tell: anybody can
+ * send that, and a right checksum may be the same. But what is asked to update a checksum leaves alone one that is to come.
  */
-static __always_inline int checksum_state(const struct outer *o, __u8 *payload)
+static __always_inline bool is_unfinished(struct __sk_buff *skb, __u16 checksum)
+{
+	__u16 updated;
+
+	if (bpf_l4_csum_replace(skb, CHECKSUM_AT, 0, 1, sizeof(checksum)) ||
+	    bpf_skb_load_bytes(skb, CHECKSUM_AT, &updated, sizeof(updated)))
+		return false; /* no memory */
+	if (updated == checksum)
+		return true;
+	bpf_skb_store_bytes(skb, CHECKSUM_AT, &checksum, sizeof(checksum), 0);
+	return false;
+}
+
+/*
+ * How the sender has filled the checksum in. 1: it left it to the receiver; the field has the pseudo-header's sum. 0: rightly, or
+ * not at all. -1: it is wrong, as the socket will find, too.
+ */
+static __always_inline int checksum_state(struct __sk_buff *skb, const struct outer *o, __u8 *payload)
 {
 	if (!o->udp.check)
 		return 0;
-	if (o->udp.check == fold(pseudo_sum(&o->ip, &o->udp)))
+	if (o->udp.check == fold(pseudo_sum(&o->ip, &o->udp)) && is_unfinished(skb, o->udp.check))
 		return 1;
 	return payload_sum(payload, headers_sum(&o->ip, &o->udp)) == 0xffff ? 0 : -1;
 }
@@ -375,6 +400,8 @@ int serve(struct __sk_buff *skb)
 	if (o.ip.protocol != IPPROTO_UDP || o.ip.version != 4 || o.ip.ihl != 5 || o.udp.dest != bpf_htons(TEREDO_PORT) ||
 	    o.ip.frag_off & bpf_htons(0x3fff))
 		return GO_ON;
+	if (header_checksum(&o.ip) || !o.udp.source)
+		return GO_ON; /* wrong, or nobody to answer */
 	if (!o.ip.daddr || (o.ip.daddr != c->primary && o.ip.daddr != c->secondary))
 		return GO_ON;
 	length = skb->len - HEADERS;
@@ -393,7 +420,7 @@ int serve(struct __sk_buff *skb)
 	}
 	if (bpf_skb_load_bytes(skb, HEADERS + at, &inner, sizeof(inner)) || inner.version != 6)
 		return GO_ON;
-	unfinished = checksum_state(&o, payload);
+	unfinished = checksum_state(skb, &o, payload);
 	if (unfinished < 0)
 		return GO_ON;
 	if (c->answers && length == at + SOLICITATION && is_solicitation(skb, &inner, at))

@@ -59,9 +59,9 @@ struct budget {
 
 struct bucket {
 	struct bpf_spin_lock lock;
-	__u32 seen; /* 0: full */
+	__u32 rest; /* of the latest filling, in billionths of a 1024th of a token */
 	__u64 tokens;
-	__u64 at; /* nanoseconds of CLOCK_MONOTONIC */
+	__u64 at; /* nanoseconds of CLOCK_MONOTONIC; 0: never seen, and full */
 };
 
 #endif

@@ -1,20 +1,32 @@
-import { isPrivate } from '../core/address-policy.ts';
 import { attach } from '../linux/bpf/attachment.ts';
 import type { Attachment } from '../linux/bpf/attachment.ts';
 import { ServerProgram } from '../linux/bpf/server-program.ts';
+import { ipv4Routes } from '../linux/ipv4-routes.ts';
 import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
 import { readSysctl } from '../linux/proc.ts';
 import { WayOut } from '../linux/way-out.ts';
-import type { Link } from '../linux/way-out.ts';
 import { ICMPV6_CHECKSUM, TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
-import type { Clock, Entropy, HostNetwork, Ipv4Subnet, ServerPath, ServerPathOptions } from './ports.ts';
+import { isOnlyWayOut } from './only-way-out.ts';
+import type {
+  Clock,
+  Entropy,
+  HostNetwork,
+  Ipv4Subnet,
+  ServerPath,
+  ServerPathOptions,
+  ServerWork,
+} from './ports.ts';
 
 const FILTER_HANDLE = 0x7ed1_0000;
 const USUAL_TTL = 64;
 /** A filter at clsact (kernels before 6.6) outlives a process that is killed: it then goes on for so long, and no longer. */
 const ALIVE_MS = 15_000;
 const SIGN_OF_LIFE_MS = 5_000;
+const FOLLOW_INTERVAL_MS = 100;
+/** Hosts with more are routers: each of their many changes would have to be looked at. */
+const MOST_ROUTES = 4_096;
+const NOTHING_TO_DO = 'clients have keys, and what is forwarded may leave by several ways';
 
 /** Has a tc program answer solicitations and forward bubbles where the server's addresses are. */
 export class KernelServerPath implements ServerPath {
@@ -26,8 +38,13 @@ export class KernelServerPath implements ServerPath {
   private readonly key = new Uint8Array(8);
   private readonly clock: Clock;
   private attachments: Attachment[] = [];
-  private cancelTimer: (() => void) | undefined;
-  private landscape = '';
+  private onChange: () => void = () => {};
+  private cancelLife: (() => void) | undefined;
+  private cancelFollow: (() => void) | undefined;
+  private followedAt = -Infinity;
+  private doing: ServerWork = { answers: false, forwards: false };
+  /** What the program is configured for. */
+  private situation = '';
   private closed = false;
 
   /** Throws an Error or a SystemCallError that says what this machine lacks. */
@@ -52,7 +69,7 @@ export class KernelServerPath implements ServerPath {
       this.close();
       throw error;
     }
-    this.monitor.start(() => this.followLater());
+    this.monitor.start(() => this.followSoon());
     this.live();
   }
 
@@ -60,10 +77,19 @@ export class KernelServerPath implements ServerPath {
     return this.closed ? {} : this.program.readCounters();
   }
 
+  get work(): ServerWork {
+    return this.doing;
+  }
+
+  start(onChange: () => void): void {
+    this.onChange = onChange;
+  }
+
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.cancelTimer?.();
+    this.cancelLife?.();
+    this.cancelFollow?.();
     this.monitor.close();
     this.detach();
     this.wayOut.close();
@@ -72,57 +98,77 @@ export class KernelServerPath implements ServerPath {
 
   private live(): void {
     this.program.liveUntil(process.hrtime.bigint() + BigInt(ALIVE_MS) * 1_000_000n);
-    this.cancelTimer = this.clock.setTimer(this.clock.now() + SIGN_OF_LIFE_MS, () => this.live());
+    this.cancelLife = this.clock.setTimer(this.clock.now() + SIGN_OF_LIFE_MS, () => {
+      this.live();
+      // Nobody says it when somebody takes a filter away.
+      if (!this.attachments.every((attachment) => attachment.isThere())) this.followNow();
+    });
+  }
+
+  /** Something has changed. Not each of a crowd of changes is followed by itself: to read all routes takes its time. */
+  private followSoon(): void {
+    if (this.cancelFollow !== undefined) return;
+    const due = this.followedAt + FOLLOW_INTERVAL_MS;
+    if (this.clock.now() >= due) this.followNow();
+    else this.cancelFollow = this.clock.setTimer(due, () => this.followNow());
   }
 
   /** An address or its interface may have gone: its sockets are still there, and so is the server in user space. */
-  private followLater(): void {
+  private followNow(): void {
+    this.cancelFollow?.();
+    this.cancelFollow = undefined;
+    this.followedAt = this.clock.now();
+    const before = JSON.stringify(this.doing);
     try {
       this.follow();
-    } catch {
+    } catch (error) {
       this.detach();
-      this.landscape = '';
+      this.doing = { answers: false, forwards: false, reason: (error as Error).message };
     }
+    if (JSON.stringify(this.doing) !== before) this.onChange();
   }
 
   /** Attaches the program to where the server's addresses are now. */
   private follow(): void {
     const subnets = this.network.ipv4Subnets();
-    const landscape = JSON.stringify(subnets);
-    if (landscape === this.landscape) return;
-    const { primary, secondary } = this.options;
+    const { primary, secondary, allowPrivate, answers } = this.options;
     const own = secondary === undefined ? [primary] : [primary, secondary];
-    const links = new Map<number, Link>();
-    for (const link of own.map((address) => this.linkOf(address, subnets))) links.set(link.ifindex, link);
+    const links = own.map((address) => this.linkOf(address, subnets));
+    const uplink = isOnlyWayOut(links[0]!, ipv4Routes(MOST_ROUTES), allowPrivate) ? links[0]! : 0;
+    const situation = JSON.stringify([subnets, links, uplink]);
+    if (situation === this.situation && this.attachments.every((attachment) => attachment.isThere())) return;
     this.detach();
-    this.configure(subnets, [...links.values()]);
-    for (const ifindex of links.keys()) this.attachTo(ifindex);
-    this.landscape = landscape;
+    this.configure(subnets, uplink);
+    for (const ifindex of new Set(links)) {
+      this.attachments.push(attach(this.program.fd, ifindex, 'ingress', FILTER_HANDLE | TEREDO_PORT));
+    }
+    const forwards = uplink !== 0;
+    this.doing = { answers, forwards, ...(answers || forwards ? {} : { reason: NOTHING_TO_DO }) };
+    this.situation = situation;
   }
 
-  private linkOf(address: Ipv4, subnets: readonly Ipv4Subnet[]): Link {
+  /** Index of the interface that has an address. */
+  private linkOf(address: Ipv4, subnets: readonly Ipv4Subnet[]): number {
     const subnet = subnets.find((one) => one.address === address);
-    const link = subnet === undefined ? undefined : this.wayOut.link(subnet.interface);
+    if (subnet === undefined) throw new Error(`no interface that is up has ${formatIpv4(address)}`);
+    const link = this.wayOut.link(subnet.interface);
     if (link?.isEthernet !== true) throw new Error(`${formatIpv4(address)} is at no Ethernet interface`);
-    return link;
-  }
-
-  private attachTo(ifindex: number): void {
-    this.attachments.push(attach(this.program.fd, ifindex, 'ingress', FILTER_HANDLE | TEREDO_PORT));
+    return link.ifindex;
   }
 
   private detach(): void {
     for (const attachment of this.attachments) attachment.close();
     this.attachments = [];
+    this.situation = '';
   }
 
-  private configure(subnets: readonly Ipv4Subnet[], links: readonly Link[]): void {
+  private configure(subnets: readonly Ipv4Subnet[], uplink: number): void {
     const { primary, secondary = 0, advertisement, answers, allowPrivate } = this.options;
     this.program.configure({
       primary,
       secondary,
       key: this.key,
-      uplink: this.uplinkOf(subnets, links),
+      uplink,
       local: localAddresses(subnets).filter((address) => address !== primary && address !== secondary),
       advertisement,
       checksumAt: ICMPV6_CHECKSUM,
@@ -130,17 +176,6 @@ export class KernelServerPath implements ServerPath {
       allowPrivate,
       ttl: Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL),
     });
-  }
-
-  /** What is forwarded leaves by the one way out that there is; where there may be several, user space asks for each. */
-  private uplinkOf(subnets: readonly Ipv4Subnet[], links: readonly Link[]): number {
-    const [link, ...others] = links;
-    if (link === undefined || others.length > 0) return 0;
-    const elsewhere = subnets.filter(
-      ({ interface: name }) => this.wayOut.link(name)?.ifindex !== link.ifindex,
-    );
-    const inHouse = elsewhere.every(({ address }) => isPrivate(address) && !this.options.allowPrivate);
-    return inHouse ? link.ifindex : 0;
   }
 }
 

@@ -9,7 +9,14 @@ import { MemoryNetwork } from './memory-network.ts';
 import { MemoryTun } from './memory-tun.ts';
 import type { MemoryIpv4Network, MemoryUdp } from './memory-udp.ts';
 import type { PortFactory, UdpOptions } from './port-factory.ts';
-import type { Clock, FastPathOptions, NetworkMonitor, RawIpv6, ServerPath } from './ports.ts';
+import type {
+  Clock,
+  FastPathOptions,
+  NetworkMonitor,
+  RawIpv6,
+  ServerPath,
+  ServerPathOptions,
+} from './ports.ts';
 
 /** One host in memory, for tests of what runs on ports. Its datagrams arrive in a later turn of the event loop. */
 export class MemoryPorts implements PortFactory {
@@ -114,7 +121,7 @@ export class MemoryPorts implements PortFactory {
     return fastPath;
   }
 
-  openServerPath(): ServerPath {
+  openServerPath(_options: ServerPathOptions): ServerPath {
     throw new EnvironmentError('no-kernel-path', 'there is no kernel here');
   }
 

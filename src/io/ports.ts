@@ -150,10 +150,22 @@ export interface FastPathOptions {
   readonly peers: number;
 }
 
-/** Answers solicitations and forwards bubbles in the kernel, in their plainest forms. All else comes to the server's sockets. */
+/** What of a server's work the kernel does now. The rest, and all that is not plain, comes to the server's sockets. */
+export interface ServerWork {
+  readonly answers: boolean;
+  readonly forwards: boolean;
+  /** Why it does neither. */
+  readonly reason?: string;
+}
+
+/** Answers solicitations and forwards bubbles in the kernel, in their plainest forms. */
 export interface ServerPath {
   /** By the names of the server's own counters, which they add to. */
   readonly counters: Readonly<Record<string, number>>;
+  /** Links, addresses and routes of the host decide about it. */
+  readonly work: ServerWork;
+  /** From now on `onChange` is called when {@link work} has changed; never from inside a method of this. */
+  start(onChange: () => void): void;
   /** Ends it; harmless when repeated. */
   close(): void;
 }

@@ -1,8 +1,9 @@
+import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { SERVER_LIMITS, SERVER_SOCKET, ServerMachine, partOf } from '../core/server/index.ts';
-import type { ClientKey, ServerLimits } from '../core/server/index.ts';
+import type { ClientKey, ServerLimits, SharedWork } from '../core/server/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { NetworkMonitor, ServerPath } from '../io/ports.ts';
+import type { NetworkMonitor, ServerPath, ServerWork } from '../io/ports.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
@@ -25,11 +26,16 @@ export interface ServerSettings {
   readonly dataPath?: DataPathWish | undefined;
 }
 
-/** Of what an address may get, the kernel gives this part, where it does its part of the work. */
+/** Of what an address may get, the kernel gives this part, where it does its part of the work, and this process the rest. */
 const KERNELS_PART = 3 / 4;
 
+export interface ServerEvents {
+  /** Who does the work has changed. */
+  'data-path': [DataPath];
+}
+
 /** A running Teredo server. */
-export class Server {
+export class Server extends EventEmitter<ServerEvents> {
   readonly settings: ServerSettings;
   private readonly ports: PortFactory;
   private readonly machine: ServerMachine;
@@ -39,8 +45,11 @@ export class Server {
   private monitor: NetworkMonitor | undefined;
   private serverPath: ServerPath | undefined;
   private path: DataPath = { kind: 'user' };
+  /** Of the machine's limits, what it has of each now. */
+  private readonly parts: Record<SharedWork, number> = { answers: 1, forwarded: 1 };
 
   constructor(settings: ServerSettings, ports: PortFactory) {
+    super();
     this.settings = settings;
     this.ports = ports;
     this.policy = new AddressPolicy({
@@ -117,7 +126,6 @@ export class Server {
     const { settings, ports, machine } = this;
     const wish = settings.dataPath ?? 'auto';
     if (wish === 'user') return;
-    const limits = settings.limits ?? SERVER_LIMITS;
     try {
       this.serverPath = ports.openServerPath({
         primary: settings.address,
@@ -125,15 +133,38 @@ export class Server {
         advertisement: machine.advertisement,
         answers: settings.keys === undefined,
         allowPrivate: settings.allowPrivate ?? false,
-        limits: partOf(limits, KERNELS_PART),
+        limits: partOf(settings.limits ?? SERVER_LIMITS, { answers: KERNELS_PART, forwarded: KERNELS_PART }),
       });
     } catch (error) {
       if (wish === 'kernel' || !(error instanceof EnvironmentError)) throw error;
       this.path = { kind: 'user', reason: error.message };
       return;
     }
-    this.path = { kind: 'kernel' };
-    machine.setLimits(partOf(limits, 1 - KERNELS_PART));
+    this.share(this.serverPath.work);
+    if (wish === 'kernel' && this.path.kind === 'user')
+      throw new EnvironmentError('no-kernel-path', this.path.reason ?? 'the kernel has nothing to do here');
+    this.serverPath.start(() => this.workChanged());
+  }
+
+  private workChanged(): void {
+    const before = JSON.stringify(this.path);
+    this.share(this.serverPath!.work);
+    if (JSON.stringify(this.path) !== before) this.emit('data-path', this.path);
+  }
+
+  /** What the kernel does not do is done here, and with all that there may be of it. */
+  private share({ answers, forwards, reason }: ServerWork): void {
+    this.take('answers', answers);
+    this.take('forwarded', forwards);
+    if (answers || forwards) this.path = { kind: 'kernel' };
+    else this.path = reason === undefined ? { kind: 'user' } : { kind: 'user', reason };
+  }
+
+  private take(work: SharedWork, isShared: boolean): void {
+    const part = isShared ? 1 - KERNELS_PART : 1;
+    if (this.parts[work] === part) return;
+    this.parts[work] = part;
+    this.machine.takePart(work, part);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -34,7 +34,7 @@ test('packets are carried both ways, and nothing of it stays', async () => {
   expect([filters('teredo', 'egress'), filters('wan', 'ingress')]).toEqual([0, 0]);
 });
 
-test('what a crash has left is taken over: there is one filter for a port, and then none', () => {
+test('what a crash has left is taken over: there is one filter for a port, and then none; and what somebody takes away is missed', () => {
   enterNewNetwork();
   const index = (name: string) => Number(/^(\d+):/m.exec(execute('ip', ['link', 'show', name]))![1]);
   execute('ip', ['link', 'add', 'wan', 'type', 'veth', 'peer', 'name', 'far']);
@@ -45,8 +45,12 @@ test('what a crash has left is taken over: there is one filter for a port, and t
   expect(filters('wan', 'ingress')).toBe(2);
   again.close();
   expect(filters('wan', 'ingress')).toBe(1);
+  expect(other.isThere()).toBe(true);
   other.close();
   expect(filters('wan', 'ingress')).toBe(0);
+  const taken = attached(3_545);
+  execute('tc', ['qdisc', 'delete', 'dev', 'wan', 'clsact']);
+  expect(taken.isThere()).toBe(false);
   program.close();
 });
 

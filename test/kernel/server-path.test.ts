@@ -76,16 +76,33 @@ describe('what the program decides itself', () => {
     for (const to of [PRIMARY, SECONDARY]) expect(rig.both(payload, { from, to })).toBe('decided');
   });
 
-  test('one that a virtual link left without its checksum leaves in the same way', () => {
-    expect(rig.both(solicitation(), { checksum: 'unfinished' })).toBe('decided');
-    expect(rig.both(buildBubble(A, B, 21), { checksum: 'unfinished' })).toBe('decided');
+  test('a datagram without a checksum is taken, and answered with one', () => {
     expect(rig.both(solicitation(), { checksum: 'none' })).toBe('decided');
+    expect(rig.both(buildBubble(A, B, 21), { checksum: 'none' })).toBe('decided');
+  });
+
+  test('a right checksum that is the sum of the pseudo-header, too', () => {
+    const bytes = join(AUTHENTICATION, solicitation());
+    const found = Array.from({ length: 0x1_0000 }, (_, nonce) => {
+      writeUint16(bytes, 4, nonce);
+      return bytes.slice();
+    }).find((payload) => hasSumOfPseudoHeader(rig.wrap(payload)))!;
+    expect(rig.both(found)).toBe('decided');
   });
 });
 
 describe('what it leaves to the machine', () => {
   test.each<[string, Uint8Array, Outer]>([
     ['a wrong UDP checksum', solicitation(), { checksum: 'wrong' }],
+    ['one that is the sum of the pseudo-header', solicitation(), { checksum: 'unfinished' }],
+    ['a bubble with such a one', buildBubble(A, B, 21), { checksum: 'unfinished' }],
+    ['a wrong IPv4 header checksum', solicitation(), { header: 'wrong' }],
+    ['UDP port 0 as source', solicitation(), { from: { ...MAPPED, port: 0 } }],
+    [
+      'the same with a bubble',
+      buildBubble(teredo(PRIMARY, { ...MAPPED, port: 0 }), B, 21),
+      { from: { ...MAPPED, port: 0 } },
+    ],
     ['a fragment', solicitation(), { fragment: 0x2000 }],
     ['IPv4 options', solicitation(), { options: true }],
     ['another port', solicitation(), { toPort: 3_545 }],
@@ -187,6 +204,20 @@ test('limits: an address gets its answers, then those who hardly asked get their
   rig.setBudgets();
 });
 
+test('limits: who asks all the time gets its tokens when they are due', () => {
+  const none = { perSecond: 0, burst: 0 };
+  rig.setBudgets({ answers: { shared: { perSecond: 1, burst: 1 }, member: none, reserve: none } });
+  const ask = () => rig.run(rig.wrap(solicitation(), { from: at('192.0.2.78:1') })).verdict;
+  const begun = performance.now();
+  expect(ask()).toBe(VERDICT.carried);
+  let refused = 0;
+  for (; performance.now() < begun + 5_000 && ask() === VERDICT.dropped; refused++);
+  expect(refused).toBeGreaterThan(1_024); // more often than a token has parts
+  expect(performance.now() - begun).toBeGreaterThan(999);
+  expect(performance.now() - begun).toBeLessThan(1_500);
+  rig.setBudgets();
+});
+
 test('limits: a large bubble counts more, and a pair has a limit of its own', () => {
   rig.setBudgets({ forwardedByPair: { perSecond: 0, burst: 3 } });
   const send = (from: Endpoint) =>
@@ -206,6 +237,7 @@ interface Outer {
   readonly toPort?: number;
   readonly fragment?: number;
   readonly options?: boolean;
+  readonly header?: 'right' | 'wrong';
   readonly checksum?: 'right' | 'wrong' | 'unfinished' | 'none';
 }
 
@@ -271,7 +303,7 @@ class Rig {
     const [sent] = this.machine.sent;
     expect(this.machine.sent).toHaveLength(1);
     const source = sent!.socket === 1 ? SECONDARY : PRIMARY;
-    const got = unwrap(after, outer.checksum === 'unfinished');
+    const got = unwrap(after);
     expect(got.from).toBe(formatEndpoint({ address: source.address, port: TEREDO_PORT }));
     expect(got.to).toBe(formatEndpoint({ address: sent!.address, port: sent!.port }));
     expect(got.payload).toEqual(sent!.bytes);
@@ -294,7 +326,7 @@ class Rig {
     b.set([64, 17], 8);
     writeUint32(b, 12, from.address);
     writeUint32(b, 16, to.address);
-    writeUint16(b, 10, internetChecksum(b, 0, 20 + options));
+    writeUint16(b, 10, internetChecksum(b, 0, 20 + options) ^ (outer.header === 'wrong' ? 0x0101 : 0));
     const udp = 20 + options;
     writeUint16(b, udp, from.port);
     writeUint16(b, udp + 2, outer.toPort ?? TEREDO_PORT);
@@ -312,8 +344,8 @@ class Rig {
   }
 }
 
-/** A frame that leaves, whose checksums have to be right: or left to the receiver, as they came. */
-function unwrap(frame: Uint8Array, unfinished: boolean): { from: string; to: string; payload: Uint8Array } {
+/** A frame that leaves, whose checksums have to be right. */
+function unwrap(frame: Uint8Array): { from: string; to: string; payload: Uint8Array } {
   const b = frame.slice(ETHERNET);
   const view = new DataView(b.buffer);
   expect([b[0], b[1], view.getUint16(2), view.getUint16(6), b[8], b[9]]).toEqual([
@@ -326,8 +358,7 @@ function unwrap(frame: Uint8Array, unfinished: boolean): { from: string; to: str
   ]);
   expect(internetChecksum(b, 0, 20)).toBe(0);
   expect(view.getUint16(24)).toBe(b.length - 20);
-  if (unfinished) expect(view.getUint16(26)).toBe(foldSum(pseudoSum(b, 20)));
-  else expect(internetChecksum(b, 20, b.length, pseudoSum(b, 20))).toBe(0);
+  expect(internetChecksum(b, 20, b.length, pseudoSum(b, 20))).toBe(0);
   return {
     from: formatEndpoint({ address: view.getUint32(12), port: view.getUint16(20) }),
     to: formatEndpoint({ address: view.getUint32(16), port: view.getUint16(22) }),
@@ -335,7 +366,12 @@ function unwrap(frame: Uint8Array, unfinished: boolean): { from: string; to: str
   };
 }
 
+function hasSumOfPseudoHeader(frame: Uint8Array): boolean {
+  const b = frame.subarray(ETHERNET);
+  return foldSum(pseudoSum(b, 20)) === (b[26]! << 8) + b[27]!;
+}
+
 function pseudoSum(b: Uint8Array, udp: number): number {
-  const view = new DataView(b.buffer);
+  const view = new DataView(b.buffer, b.byteOffset);
   return [12, 14, 16, 18].reduce((sum, o) => sum + view.getUint16(o), 17 + view.getUint16(udp + 4));
 }

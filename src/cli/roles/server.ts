@@ -7,12 +7,12 @@ import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
-import { dataPathOption, dataPathStatus } from '../data-path.ts';
+import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { readKeys } from '../secrets.ts';
 import { hostAddressValue, nameValue, nextAddress, sameAddressTwice, secondaryValue } from '../values.ts';
-import { commonStatus, noticesOfReach, runRole, sayWhyNotKernel } from './run-role.ts';
+import { commonStatus, noticesOfReach, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role } from './run-role.ts';
 
 interface ServerOptions {
@@ -100,6 +100,7 @@ class ServerRole implements Role {
   async start(): Promise<void> {
     await this.server.start();
     sayWhyNotKernel(this.server.dataPath);
+    this.server.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
   }
 
   close(): Promise<void> {

@@ -32,8 +32,8 @@ export class Forwarding {
   private readonly commands: CommandRing;
   private byPair!: TokenBuckets;
   private toClients!: FairBudget;
-  private byClient!: FairBudget;
-  private toNative!: FairBudget;
+  private readonly byClient: FairBudget;
+  private readonly toNative: FairBudget;
 
   constructor(
     options: ServerOptions,
@@ -46,13 +46,14 @@ export class Forwarding {
     this.counters = counters;
     this.commands = commands;
     this.setLimits(limits, entropy);
-  }
-
-  setLimits(limits: ServerLimits, entropy: Entropy): void {
-    this.byPair = new TokenBuckets(limits.forwardedByPair, entropy);
-    this.toClients = new FairBudget(limits.forwarded, entropy);
     this.byClient = new FairBudget(limits.nativeByClient, entropy);
     this.toNative = new FairBudget(limits.native, entropy);
+  }
+
+  /** Begins anew with those of what goes to clients. */
+  setLimits(limits: Pick<ServerLimits, 'forwarded' | 'forwardedByPair'>, entropy: Entropy): void {
+    this.byPair = new TokenBuckets(limits.forwardedByPair, entropy);
+    this.toClients = new FairBudget(limits.forwarded, entropy);
   }
 
   /** The packet in `view` has passed the acceptance rules. `address` and `port`: where it came from. */

@@ -2,4 +2,4 @@ export { ServerMachine } from './machine.ts';
 export { SOCKET as SERVER_SOCKET } from './options.ts';
 export type { ClientKey, ServerOptions } from './options.ts';
 export { SERVER_LIMITS, partOf } from './limits.ts';
-export type { ServerLimits } from './limits.ts';
+export type { ServerLimits, SharedWork } from './limits.ts';

@@ -45,17 +45,19 @@ export const SERVER_LIMITS: ServerLimits = {
   },
 };
 
+/** Of the two kinds of work that somebody else (the kernel, for one) can share. */
+export type SharedWork = 'answers' | 'forwarded';
+
 /**
- * Who shares the work with somebody else (the kernel, for one) has a part of what an address may get, so that both together give no more.
- * What only the machine does is not shared.
+ * Who shares the work has a part of what an address may get, so that all together give no more. What only the machine does is not shared.
  */
-export function partOf(limits: ServerLimits, part: number): ServerLimits {
+export function partOf(limits: ServerLimits, parts: Readonly<Record<SharedWork, number>>): ServerLimits {
   const { answers, forwarded, forwardedByPair } = limits;
   return {
     ...limits,
-    answers: fairPart(answers, part),
-    forwarded: fairPart(forwarded, part),
-    forwardedByPair: bucketPart(forwardedByPair, part),
+    answers: fairPart(answers, parts.answers),
+    forwarded: fairPart(forwarded, parts.forwarded),
+    forwardedByPair: bucketPart(forwardedByPair, parts.forwarded),
   };
 }
 
@@ -67,8 +69,9 @@ function fairPart({ shared, member, reserve }: FairLimits, part: number): FairLi
   };
 }
 
+/** Who may have one may have one of each: less than a whole one is never given. */
 function bucketPart({ perSecond, burst }: BucketLimits, part: number): BucketLimits {
-  return { perSecond: perSecond * part, burst: burst * part };
+  return { perSecond: perSecond * part, burst: Math.max(burst * part, Math.min(burst, 1)) };
 }
 
 /** The largest ICMPv6 packet that is answered or forwarded: what fits into one packet of the tunnel's MTU. */

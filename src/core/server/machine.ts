@@ -31,8 +31,8 @@ import {
 import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 import { SERVER_COUNTERS } from './counters.ts';
 import { Forwarding } from './forwarding.ts';
-import { SERVER_LIMITS } from './limits.ts';
-import type { ServerLimits } from './limits.ts';
+import { SERVER_LIMITS, partOf } from './limits.ts';
+import type { SharedWork } from './limits.ts';
 import type { ServerOptions } from './options.ts';
 import { Solicitation } from './solicitation.ts';
 
@@ -63,10 +63,11 @@ export class ServerMachine implements Machine {
     this.forwarding = new Forwarding(options, limits, entropy, this.counters, this.commands);
   }
 
-  /** Begins anew with these: somebody else does a part of the work, or no longer. */
-  setLimits(limits: ServerLimits): void {
-    this.solicitation.answers = new FairBudget(limits.answers, this.entropy);
-    this.forwarding.setLimits(limits, this.entropy);
+  /** Somebody else does the rest of such work, or no longer: begins anew with that part of the limits. */
+  takePart(work: SharedWork, part: number): void {
+    const limits = partOf(this.options.limits ?? SERVER_LIMITS, { answers: part, forwarded: part });
+    if (work === 'answers') this.solicitation.answers = new FairBudget(limits.answers, this.entropy);
+    else this.forwarding.setLimits(limits, this.entropy);
   }
 
   /** What every solicitation is answered with, but for its destination, all zeros here. */

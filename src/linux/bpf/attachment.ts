@@ -10,9 +10,12 @@ const CLSACT = { ingress: 1, egress: 2 } as const;
 const PRIORITY = 0x7ed0;
 const HOOK_SIZE = 24;
 const OPTIONS_SIZE = 32;
+const LINK_INFO_SIZE = 64;
 
 /** A program at an interface, until closed. */
 export interface Attachment {
+  /** Whether it is still there: the interface may have gone, or somebody have taken it away. */
+  isThere(): boolean;
   close(): void;
 }
 
@@ -22,9 +25,17 @@ export interface Attachment {
  */
 export function attach(program: number, ifindex: number, direction: Direction, handle: number): Attachment {
   const link = libbpf().createLink(program, ifindex, TCX[direction], 0);
-  if (link >= 0) return { close: () => void sys.close(link) };
+  if (link >= 0) return { isThere: () => interfaceOf(link) !== 0, close: () => void sys.close(link) };
   if (link !== -E.EINVAL) throw new SystemCallError('bpf_link_create', -link);
   return attachFilter(program, ifindex, direction, handle);
+}
+
+/** The index of the interface that a tcx link is at; 0 where that has gone. */
+function interfaceOf(link: number): number {
+  const info = new Memory(LINK_INFO_SIZE); // struct bpf_link_info
+  const size = new Memory(4);
+  size.view.setUint32(0, LINK_INFO_SIZE, true);
+  return libbpf().linkInfo(link, info.address, size.address) < 0 ? 0 : info.view.getUint32(16, true);
 }
 
 /** The way of older kernels. */
@@ -54,6 +65,10 @@ export function attachFilter(
   const options = filter(program);
   check('bpf_tc_attach', lib.attach(hook.address, options.address));
   return {
+    isThere: () => {
+      const asked = filter(0);
+      return lib.query(hook.address, asked.address) >= 0;
+    },
     close: () => {
       const ended = filter(0);
       lib.detach(hook.address, ended.address);

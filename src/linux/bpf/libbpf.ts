@@ -28,10 +28,12 @@ export interface Libbpf {
     options: number,
   ) => number;
   readonly createLink: (program: number, target: number, type: number, options: number) => number;
+  readonly linkInfo: (link: number, info: number, size: number) => number;
   readonly testRun: (program: number, options: number) => number;
   readonly createHook: (hook: number) => number;
   readonly attach: (hook: number, options: number) => number;
   readonly detach: (hook: number, options: number) => number;
+  readonly query: (hook: number, options: number) => number;
 }
 
 /** Throws an Error in words where the library is not there. */
@@ -74,9 +76,11 @@ function bind(): Libbpf {
       'int bpf_map_lookup_and_delete_batch(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)',
     ),
     createLink: library.func('int bpf_link_create(int, int, int, uintptr_t)'),
+    linkInfo: library.func('int bpf_obj_get_info_by_fd(int, uintptr_t, uintptr_t)'),
     testRun: library.func('int bpf_prog_test_run_opts(int, uintptr_t)'),
     createHook: library.func('int bpf_tc_hook_create(uintptr_t)'),
     attach: library.func('int bpf_tc_attach(uintptr_t, uintptr_t)'),
     detach: library.func('int bpf_tc_detach(uintptr_t, uintptr_t)'),
+    query: library.func('int bpf_tc_query(uintptr_t, uintptr_t)'),
   };
 }

@@ -1,0 +1,30 @@
+import { inSubnets } from '../core/address-policy.ts';
+import type { Subnet } from '../core/address-policy.ts';
+import type { Ipv4Route } from '../linux/ipv4-routes.ts';
+import { parseIpv4 } from '../wire/index.ts';
+
+/** What AddressPolicy lets nobody be sent to; the second ones only where private addresses are not taken for global. */
+const NOBODY = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '192.88.99.0/24', '224.0.0.0/4'].map(subnet);
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map(subnet);
+
+/** Whether all that may be sent to leaves by one interface, for all that the routes say. */
+export function isOnlyWayOut(
+  ifindex: number,
+  routes: readonly Ipv4Route[] | undefined,
+  allowPrivate: boolean,
+): boolean {
+  if (routes === undefined) return false;
+  const unsent = allowPrivate ? NOBODY : [...NOBODY, ...PRIVATE];
+  return routes
+    .filter((route) => !unsent.some((block) => isWithin(route, block)))
+    .every(({ interfaces }) => interfaces.length > 0 && interfaces.every((index) => index === ifindex));
+}
+
+function isWithin({ destination, prefixLength }: Ipv4Route, block: Subnet): boolean {
+  return prefixLength >= block.prefixLength && inSubnets(destination, [block]);
+}
+
+function subnet(text: string): Subnet {
+  const [address, length] = text.split('/');
+  return { address: parseIpv4(address!)!, prefixLength: Number(length) };
+}

@@ -1,0 +1,131 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { PRIMARY, at, seededEntropy, teredo } from '../../test/support/client-rig.ts';
+import { solicitation } from '../../test/support/server-rig.ts';
+import { MemoryPorts } from '../io/memory-ports.ts';
+import { MemoryIpv4Network } from '../io/memory-udp.ts';
+import type { ServerPath, ServerPathOptions, ServerWork } from '../io/ports.ts';
+import { buildBubble } from '../wire/index.ts';
+import { Server } from './server.ts';
+import type { ServerSettings } from './server.ts';
+
+/** What a server does itself beside a kernel that does some of its work. */
+
+const CLIENT = at('192.0.2.10:4000');
+const LIMIT = { perSecond: 0, burst: 8 };
+const NONE = { perSecond: 0, burst: 0 };
+const FAIR = { shared: LIMIT, member: NONE, reserve: NONE };
+const LIMITS = { answers: FAIR, forwarded: FAIR, forwardedByPair: LIMIT, nativeByClient: FAIR, native: FAIR };
+const ALL: ServerWork = { answers: true, forwards: true };
+const NOTHING: ServerWork = { answers: false, forwards: false, reason: 'the interface has gone' };
+
+/** In place of the kernel: does nothing, and says what it is told to say. */
+class FalsePath implements ServerPath {
+  readonly counters = { solicitationsAnswered: 3 };
+  work: ServerWork;
+  options: ServerPathOptions | undefined;
+  isOpen = true;
+  private onChange: () => void = () => undefined;
+
+  constructor(work: ServerWork) {
+    this.work = work;
+  }
+
+  start(onChange: () => void): void {
+    this.onChange = onChange;
+  }
+
+  change(work: ServerWork): void {
+    this.work = work;
+    this.onChange();
+  }
+
+  close(): void {
+    this.isOpen = false;
+  }
+}
+
+async function running(path: FalsePath, settings: Partial<ServerSettings> = {}) {
+  const wire = new MemoryIpv4Network();
+  const ports = new MemoryPorts(wire, [PRIMARY.address], seededEntropy(1));
+  ports.openServerPath = (options) => {
+    path.options = options;
+    return path;
+  };
+  const server = new Server({ address: PRIMARY.address, limits: LIMITS, ...settings }, ports);
+  onTestFinished(() => server.close());
+  await server.start();
+  const client = wire.bind(CLIENT.address, CLIENT.port, CLIENT.address);
+  let heard = 0;
+  client.start(({ count }) => (heard += count));
+  /** How many of twenty were answered. */
+  const got = async (payload: Uint8Array): Promise<number> => {
+    heard = 0;
+    for (let i = 0; i < 20; i++) client.send(payload, 0, payload.length, PRIMARY.address, PRIMARY.port);
+    client.flush();
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return heard;
+  };
+  const own = teredo(PRIMARY, CLIENT);
+  return { server, answered: () => got(solicitation()), forwarded: () => got(buildBubble(own, own, 21)) };
+}
+
+describe('who does what has its limit, or shares it', () => {
+  test.each<[string, ServerWork, number, number]>([
+    ['all', ALL, 2, 2],
+    ['answers only: bubbles have several ways out', { answers: true, forwards: false }, 2, 8],
+    ['bubbles only: clients have keys', { answers: false, forwards: true }, 8, 2],
+    ['nothing', NOTHING, 8, 8],
+  ])('the kernel does %s', async (_what, work, answers, bubbles) => {
+    const path = new FalsePath(work);
+    const { answered, forwarded } = await running(path);
+    expect([await answered(), await forwarded()]).toEqual([answers, bubbles]);
+    expect(path.options!.limits).toMatchObject({
+      answers: { shared: { burst: 6 } },
+      forwarded: { shared: { burst: 6 } },
+      forwardedByPair: { burst: 6 },
+    });
+  });
+
+  test('as that changes: only what has another part begins anew', async () => {
+    const path = new FalsePath(ALL);
+    const { answered, forwarded } = await running(path);
+    expect([await answered(), await forwarded()]).toEqual([2, 2]);
+    path.change({ answers: true, forwards: false });
+    expect([await answered(), await forwarded()]).toEqual([0, 8]);
+    path.change(ALL);
+    expect([await answered(), await forwarded()]).toEqual([0, 2]);
+    path.change(NOTHING);
+    expect([await answered(), await forwarded()]).toEqual([8, 8]);
+  });
+
+  test('a limit of one is one: half a datagram is never sent', async () => {
+    const one = { perSecond: 0, burst: 1 };
+    const { answered } = await running(new FalsePath(ALL), {
+      limits: { ...LIMITS, answers: { ...FAIR, shared: one } },
+    });
+    expect(await answered()).toBe(1);
+  });
+});
+
+test('the data path is the kernel while that does anything, else this process, and why', async () => {
+  const path = new FalsePath(ALL);
+  const { server } = await running(path);
+  const said: unknown[] = [];
+  server.on('data-path', (dataPath) => said.push(dataPath));
+  expect(server.dataPath).toEqual({ kind: 'kernel' });
+  path.change({ answers: true, forwards: false });
+  path.change(NOTHING);
+  expect(server.dataPath).toEqual({ kind: 'user', reason: 'the interface has gone' });
+  path.change(ALL);
+  expect(said).toEqual([{ kind: 'user', reason: 'the interface has gone' }, { kind: 'kernel' }]);
+  expect(server.counters['solicitationsAnswered']).toBe(3);
+});
+
+test('who insists on the kernel has it do something from the start', async () => {
+  const path = new FalsePath(NOTHING);
+  await expect(running(path, { dataPath: 'kernel' })).rejects.toMatchObject({
+    code: 'no-kernel-path',
+    message: 'the interface has gone',
+  });
+  expect(path.isOpen).toBe(false);
+});
