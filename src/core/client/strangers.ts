@@ -2,19 +2,19 @@ import type { Entropy } from '../entropy.ts';
 import { HashKey } from '../hash.ts';
 import { readUint32 } from '../../wire/index.ts';
 
-/** More than packets of strangers that a host has yet to answer; a power of two. */
-const PLACES = 16_384;
+/** More sources than a host has yet to answer. */
+const MOST = 16_384;
 /** Longer than a host goes on answering who has gone silent: a SYN-ACK's repetitions end after half a minute. */
-const MEMORY_S = 60;
+const MEMORY_MS = 60_000;
 
 /**
  * Sources that spoke to this host before it spoke to them, and have not proven themselves: what the host sends them may be
- * owed to somebody who forges. Memory is fixed: of two sources at one place the later is remembered.
+ * owed to somebody who forges. Of more than there is room for, those that have been silent longest are forgotten.
  */
 export class Strangers {
   private readonly hash: HashKey;
-  private tags: Uint32Array | undefined;
-  private seconds: Uint32Array | undefined;
+  /** When each spoke last, by its address's hash; the order is that of these times. */
+  private readonly spokenAt = new Map<number, number>();
 
   constructor(entropy: Entropy) {
     this.hash = new HashKey(entropy);
@@ -22,19 +22,19 @@ export class Strangers {
 
   /** The IPv6 address at an offset has spoken. */
   note(b: Uint8Array, o: number, now: number): void {
+    const { spokenAt } = this;
     const tag = this.tagOf(b, o);
-    this.tags ??= new Uint32Array(PLACES);
-    this.seconds ??= new Uint32Array(PLACES);
-    this.tags[tag & (PLACES - 1)] = tag;
-    this.seconds[tag & (PLACES - 1)] = Math.floor(now / 1_000) + 1;
+    spokenAt.delete(tag);
+    spokenAt.set(tag, now);
+    for (const [oldest, at] of spokenAt) {
+      if (spokenAt.size <= MOST && now - at < MEMORY_MS) break;
+      spokenAt.delete(oldest);
+    }
   }
 
   /** Whether the IPv6 address at an offset has spoken within a minute. */
   has(b: Uint8Array, o: number, now: number): boolean {
-    if (this.tags === undefined || this.seconds === undefined) return false;
-    const tag = this.tagOf(b, o);
-    const place = tag & (PLACES - 1);
-    return this.tags[place] === tag && Math.floor(now / 1_000) + 1 - this.seconds[place] < MEMORY_S;
+    return now - (this.spokenAt.get(this.tagOf(b, o)) ?? -Infinity) < MEMORY_MS;
   }
 
   private tagOf(b: Uint8Array, o: number): number {
