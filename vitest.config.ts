@@ -5,13 +5,13 @@ import LongestFirst from './test/support/longest-first.ts';
 const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', 'test/attack/**/*.test.ts'];
 /** Of these, those in which the kernel has most to do, once more with the kernel doing it: as many as ten minutes allow. */
 const KERNEL_PATH = [
-  'test/kernel/{coming-back,sizes}.test.ts',
+  'test/kernel/{coming-back,on-the-wire,sizes}.test.ts',
   'test/interop/**/*.test.ts',
   'test/attack/{client-peers,relay,server-solicitations}.test.ts',
 ];
 /** `TEREDO_TEST_ALL=1 npm test`: all in which a role of ours runs. */
 const KERNEL_PATH_ALL = [
-  'test/kernel/{coming-back,commands,nat-pairs,sizes,topologies}.test.ts',
+  'test/kernel/{coming-back,commands,nat-pairs,on-the-wire,sizes,topologies}.test.ts',
   'test/interop/**/*.test.ts',
   'test/attack/**/*.test.ts',
 ];

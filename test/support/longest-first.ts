@@ -16,6 +16,7 @@ const SLOW: readonly (readonly [file: RegExp, seconds: number])[] = [
   [/attack\/relay/, 45],
   [/attack\/client\./, 45],
   [/kernel\/commands/, 40],
+  [/kernel\/on-the-wire/, 40],
   [/attack\/server-solicitations/, 40],
 ];
 

@@ -1,0 +1,127 @@
+/**
+ * What leaves by an uplink, and what comes in, as a wire sees it: nothing larger than the uplink takes, every checksum good, whether
+ * the host leaves cutting and summing to the interface or not. tshark judges.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import {
+  Internet,
+  NATIVE_ADDRESS,
+  RELAY_ADDRESS,
+  SERVER_ADDRESS,
+  ping,
+  transfer,
+} from '../../src/lab/index.ts';
+import type { Namespace, Running, Site } from '../../src/lab/index.ts';
+import { DATA_PATH, peersOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+
+const WIRE = fileURLToPath(new URL('../support/wire.py', import.meta.url));
+const BYTES = 500_000;
+const ETHERNET = 14;
+/** What tshark makes of each sum: 0 is bad. */
+const SUMS = ['ip', 'udp', 'tcp', 'icmpv6'].map((protocol) => `${protocol}.checksum.status`);
+/** 1 in a fragment but the last: there is to be none, DF is set and nothing is so large. */
+const FRAGMENTS = ['ip.flags.mf'];
+
+/** How the client's uplink comes to the wire: the interfaces whose settings are changed, and where the TAP is. */
+interface Uplink {
+  readonly links: readonly string[];
+  readonly connect: (net: Internet, client: Namespace, address: string) => Namespace;
+}
+
+const UPLINKS: Record<string, Uplink> = {
+  'a veth': {
+    links: ['eth'],
+    connect: (net, client, address) => {
+      const cut = net.lab.switch('cut');
+      net.lab.connect(client, 'eth', cut, address);
+      return cut;
+    },
+  },
+  'a bridge with a TAP in it': {
+    links: ['bridge', 'tap'],
+    connect: (_net, client, address) => {
+      client.ipBatch(
+        'link add bridge type bridge forward_delay 0',
+        `address add ${address} dev bridge`,
+        'link set bridge up',
+      );
+      return client;
+    },
+  },
+};
+
+test.each(Object.entries(UPLINKS))('through %s', async (_, { links, connect }) => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  const client = net.lab.host('on-wire');
+  const tapAt = connect(net, client, `${site.network}.9/24`);
+  const capture = join(mkdtempSync(join(tmpdir(), 'teredo-wire-')), 'frames');
+  onTestFinished(() => rmSync(join(capture, '..'), { recursive: true }));
+  const wire = await layWire(site, tapAt, capture);
+  client.ip('route', 'add', 'default', 'via', `${site.network}.1`);
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(client, SERVER_ADDRESS);
+  const own = await teredoAddress(client);
+  const settings = [1_500, 1_400].flatMap((mtu) => ['on', 'off'].map((cutting) => ({ mtu, cutting })));
+  for (const [i, { mtu, cutting }] of settings.entries()) {
+    for (const link of links) {
+      client.ip('link', 'set', link, 'mtu', String(mtu));
+      client.execute('ethtool', '-K', link, 'tso', cutting, 'gso', cutting);
+    }
+    expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+    expect(await transfer(client, net.native, NATIVE_ADDRESS, BYTES)).toMatchObject({ whole: true });
+    expect(await transfer(net.native, client, own, BYTES)).toMatchObject({ whole: true });
+    wire.kill('SIGUSR1');
+    await wire.waitFor(new RegExp(`capture ${i + 1}`));
+    const frames = judge(`${capture}.${i}`);
+    const setting = `MTU ${mtu}, cutting ${cutting}`;
+    expect(frames.bad, setting).toEqual([]);
+    expect(frames.longest, setting).toBeLessThanOrEqual(mtu + ETHERNET);
+    expect(frames.segments, setting).toBeGreaterThan((2 * BYTES) / 1_300);
+  }
+  const { peers } = await peersOf(client, 'client');
+  expect(peers.some(({ offloaded }) => offloaded)).toBe(DATA_PATH === 'kernel');
+});
+
+/** From the namespace's bridge to the site's LAN. */
+async function layWire(site: Site, from: Namespace, capture: string): Promise<Running> {
+  const wire = from.spawn('python3', [WIRE, from.name, 'tap', site.lan.name, 'tap', capture]);
+  await wire.waitFor(/capture 0/);
+  for (const end of [from, site.lan]) end.ipBatch('link set tap master bridge', 'link set tap up');
+  return wire;
+}
+
+/** What tshark says of a capture: it takes our datagrams for Teredo by their form. */
+function judge(file: string): { bad: string[]; longest: number; segments: number } {
+  const summing = ['ip', 'udp', 'tcp'].flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`]);
+  const columns = ['frame.number', 'frame.len', 'ipv6.nxt', ...SUMS, ...FRAGMENTS].flatMap((field) => [
+    '-e',
+    field,
+  ]);
+  const { stdout, stderr, status } = spawnSync(
+    'tshark',
+    ['-r', file, ...summing, '--enable-heuristic', 'teredo_udp', '-T', 'fields', ...columns],
+    { encoding: 'utf8', maxBuffer: 1 << 26 },
+  );
+  if (status !== 0) throw new Error(stderr);
+  const frames = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split('\t'));
+  return {
+    // Of two headers of a kind both are there: "1,0".
+    bad: frames
+      .filter(([, , , ...marks]) =>
+        marks.some((mark, i) => mark.split(',').includes(i < SUMS.length ? '0' : '1')),
+      )
+      .map((frame) => frame.join(' ')),
+    longest: Math.max(...frames.map(([, length]) => Number(length))),
+    segments: frames.filter(([, , next, , , tcp]) => next === '6' && tcp === '1').length,
+  };
+}
