@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { endProcess } from '../../io/end-process.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
@@ -26,11 +27,9 @@ import {
   secondaryValue,
   secondsValue,
 } from '../values.ts';
+import { ResolveAgain } from './resolve-again.ts';
 import { commonStatus, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
-
-/** Least time between two resolutions of the servers' names. */
-const RESOLVE_AGAIN_MS = 30_000;
 
 interface ClientOptions {
   readonly server: string[];
@@ -97,8 +96,11 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
       const settings = await settingsOf(options, notices);
       const resolve = (): Promise<ServerCandidate[]> =>
         resolveServers(options.server, options.secondary, () => {});
-      const make = (running: RunningRole): Role => new ClientRole(settings, resolve, running);
-      finish(await runRole('client', options.name, make, notices));
+      let role: ClientRole | undefined;
+      const make = (running: RunningRole): Role => (role = new ClientRole(settings, resolve, running));
+      const exitCode = await runRole('client', options.name, make, notices);
+      if (role?.isResolving === true) endProcess(exitCode);
+      finish(exitCode);
     });
   for (const flag of ['default-route', 'no-default-route'])
     command.on(`option:${flag}`, () => given.add(`--${flag}`));
@@ -133,16 +135,16 @@ function refreshValue(text: string): number | 'determine' {
 
 class ClientRole implements Role {
   private readonly client: Client;
-
-  private resolvedAt = performance.now();
+  private readonly again: ResolveAgain;
 
   constructor(settings: ClientSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
-    const client = new Client(settings, kernelPorts());
+    const ports = kernelPorts();
+    const client = new Client(settings, ports);
     this.client = client;
+    this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
       if (state === 'qualified') say(`qualified: ${client.toString()}, ${natInWords(client)}`);
       else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
-      if (state === 'offline' && reason !== 'stopped') void this.resolveAgain(resolve);
     });
     client.on('default-route', (on) => {
       if (on) say(`default route through ${client.interfaceName}`);
@@ -156,24 +158,17 @@ class ClientRole implements Role {
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
   }
 
-  /** No server answers: perhaps the names lead somewhere else by now. */
-  private async resolveAgain(resolve: () => Promise<ServerCandidate[]>): Promise<void> {
-    if (performance.now() - this.resolvedAt < RESOLVE_AGAIN_MS) return;
-    this.resolvedAt = performance.now();
-    try {
-      this.client.setServers(await resolve());
-    } catch (error) {
-      // Names that lead nowhere now may be those of a network that is away: the addresses known so far are kept.
-      if (!(error instanceof CommandFailure)) throw error;
-    }
-  }
-
   async start(): Promise<void> {
     await this.client.start();
     sayWhyNotKernel(this.client.dataPath);
   }
 
+  get isResolving(): boolean {
+    return this.again.isResolving;
+  }
+
   close(): Promise<void> {
+    this.again.rest();
     return this.client.close();
   }
 
