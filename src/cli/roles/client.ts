@@ -17,6 +17,7 @@ import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
 import { noticesOfServer, resolveServers } from '../resolve.ts';
+import type { KnownAddresses } from '../resolve.ts';
 import { readSecret } from '../secrets.ts';
 import {
   hostAddressValue,
@@ -64,7 +65,8 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     )
     .option(
       '--secondary <address|none>',
-      "the server's second IPv4 address (default: the first plus one)",
+      'second IPv4 address of the one server named; of several behind its name that of the one before it, else of the first ' +
+        '(default: the first plus one)',
       secondaryValue,
     )
     .option('--port <number>', 'local UDP port (default: any free one)', portValue)
@@ -93,9 +95,10 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
       if (given.size > 1)
         throw new CommandFailure(EXIT.USAGE, `${[...given].join(' and ')} contradict each other: give one`);
       const notices: string[] = [];
-      const settings = await settingsOf(options, notices);
+      const known: KnownAddresses = new Map();
+      const settings = await settingsOf(options, notices, known);
       const resolve = (): Promise<ServerCandidate[]> =>
-        resolveServers(options.server, options.secondary, () => {});
+        resolveServers(options.server, options.secondary, () => {}, known);
       let role: ClientRole | undefined;
       const make = (running: RunningRole): Role => (role = new ClientRole(settings, resolve, running));
       const exitCode = await runRole('client', options.name, make, notices);
@@ -107,8 +110,13 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
   return addLimitOption(command, CLIENT_LIMITS);
 }
 
-async function settingsOf(options: ClientOptions, notices: string[]): Promise<ClientSettings> {
-  const servers = await resolveServers(options.server, options.secondary, (message) => notices.push(message));
+async function settingsOf(
+  options: ClientOptions,
+  notices: string[],
+  known: KnownAddresses,
+): Promise<ClientSettings> {
+  const warn = (message: string): void => void notices.push(message);
+  const servers = await resolveServers(options.server, options.secondary, warn, known);
   notices.push(...servers.flatMap(({ primary }) => noticesOfServer(primary, options.allowPrivate)));
   return {
     servers,
