@@ -3,12 +3,11 @@ import { endProcess } from '../../io/end-process.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
-import { networkNamespace } from '../../daemon/network-namespace.ts';
-import type { ClientStatus, PeersStatus } from '../../daemon/status.ts';
+import type { ClientStatus, PeerStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
-import type { ServerCandidate } from '../../core/client/index.ts';
+import type { PeerStatus as MachinePeer, ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
 import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
@@ -210,16 +209,15 @@ class ClientRole implements Role {
     };
   }
 
-  peers(name: string, limit: number): PeersStatus {
+  peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
     const all = [...this.client.peers()];
-    return {
-      version: 1,
-      name,
-      networkNamespace: networkNamespace(),
-      total: all.length,
-      peers: all.slice(0, limit).map((peer) => peerStatus(peer, this.client.now)),
-    };
+    const { now } = this.client;
+    return { total: all.length, shown: inStatus(all.slice(0, limit), now) };
   }
+}
+
+function* inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {
+  for (const peer of peers) yield peerStatus(peer, now);
 }
 
 function natInWords(client: Client): string {
