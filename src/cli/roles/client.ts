@@ -205,7 +205,7 @@ class ClientRole implements Role {
       refreshIntervalSeconds: client.refreshIntervalMs / 1000,
       peers: countPeers(client),
       dataPath: dataPathStatus(client),
-      counters: client.counters,
+      counters: { ...client.counters, ...client.portCounters },
     };
   }
 

@@ -130,7 +130,7 @@ class RelayRole implements Role {
       ],
       peers: { trusted: peers.trustedCount, unverified: peers.unverifiedCount },
       dataPath: dataPathStatus(relay),
-      counters: relay.counters,
+      counters: { ...relay.counters, ...relay.portCounters },
     };
   }
 
