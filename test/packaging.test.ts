@@ -28,6 +28,11 @@ test.for(units)('%s: started by its role, waits for its word, is restarted when 
   expect(text).toMatch(/^Restart=on-failure$/m);
 });
 
+test.for(units)('%s: does not give up for good, however long the network or DNS is away at boot', (name) => {
+  expect(section(name, 'Unit')).toMatch(/^StartLimitIntervalSec=0$/m);
+  expect(section(name, 'Service')).toMatch(/^RestartSec=5$/m);
+});
+
 test.for(units)('%s: systemd finds nothing wrong with it', { skip: !hasAnalyze }, (name) => {
   const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', FOLDER + name], {
     encoding: 'utf8',
@@ -36,3 +41,8 @@ test.for(units)('%s: systemd finds nothing wrong with it', { skip: !hasAnalyze }
   expect(stderr.split('\n').filter((line) => line.includes(name))).toEqual([]);
   expect(status).toBe(0);
 });
+
+function section(name: string, title: string): string {
+  const parts = readFileSync(FOLDER + name, 'utf8').split(/^\[(\w+)\]$/m);
+  return parts[parts.indexOf(title) + 1]!;
+}

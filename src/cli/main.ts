@@ -19,6 +19,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(EXIT.FAILED);
 });
 
+// A role goes on when the terminal or the pipe it talks to has gone (EIO, EPIPE): there is nobody to tell.
+process.stderr.on('error', () => {});
+
 /** The program: one command, one exit status. */
 process.exitCode = await main(process.argv);
 

@@ -5,21 +5,37 @@ import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 /** How long a daemon may take to answer before it counts as hanging. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
-/** Asks the daemon behind a control socket. Rejects with the system's error where nobody listens. */
+/** Whoever listens there has given no answer. */
+export class NoAnswerError extends Error {
+  readonly timedOut: boolean;
+
+  constructor(message: string, timedOut: boolean) {
+    super(message);
+    this.name = 'NoAnswerError';
+    this.timedOut = timedOut;
+  }
+}
+
+/** Asks the daemon behind a control socket. Rejects with the system's error where nobody listens, else with a NoAnswerError. */
 export function ask(path: string, request: ControlRequest): Promise<ControlAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     let text = '';
-    socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy(new Error(`no answer from ${path}`)));
+    socket.setTimeout(ANSWER_TIMEOUT_MS, () =>
+      socket.destroy(new NoAnswerError(`no answer from ${path}`, true)),
+    );
     socket.setEncoding('utf8');
     socket.on('connect', () => socket.end(`${JSON.stringify(request)}\n`));
     socket.on('data', (chunk: string) => (text += chunk));
-    socket.on('error', reject);
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // Connected, and then hung up on: the end of it says so.
+      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
+    });
     socket.on('close', () => {
       try {
         resolve(JSON.parse(text) as ControlAnswer);
       } catch {
-        reject(new Error(`${path} ended without an answer`));
+        reject(new NoAnswerError(`the daemon at ${path} ended without an answer`, false));
       }
     });
   });

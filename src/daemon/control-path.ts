@@ -24,16 +24,22 @@ export function controlPath(directory: string, name: string): string {
   return join(directory, `${name}.sock`);
 }
 
-/** Throws where it cannot be had, or is somebody else's: anybody can make a folder in /tmp. */
-export function makeControlDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
+/** Whether the folder is somebody's own choice, and so perhaps not for our sockets only. */
+export function isChosen(directory: string): boolean {
+  return directory === process.env['TEREDO_RUNTIME_DIR'];
+}
+
+/** Whether it had to be made. Throws where it cannot be had, or is somebody else's: anybody can make a folder in /tmp. */
+export function makeControlDirectory(directory: string): boolean {
+  const made = mkdirSync(directory, { recursive: true, mode: 0o755 }) !== undefined;
   if (!isTrusted(directory))
     throw new Error('it belongs to somebody else, or others may write into it: set XDG_RUNTIME_DIR');
+  return made;
 }
 
 /** Where anybody could have made it, as in /tmp, it has to be our own or root's, and nobody else's to write into. */
 function isTrusted(directory: string): boolean {
-  if (directory === process.env['TEREDO_RUNTIME_DIR']) return true; // somebody's own choice
+  if (isChosen(directory)) return true;
   if ((lstatSync(dirname(directory)).mode & WRITABLE_BY_ALL) === 0) return true;
   const { uid, mode } = lstatSync(directory);
   return (uid === process.getuid?.() || uid === 0) && (mode & WRITABLE_BY_OTHERS) === 0;

@@ -1,10 +1,12 @@
 /**
- * The control protocol: one JSON object a line each way over a stream socket. A request names a command; the answer is
- * `{ok: true, result}` or `{ok: false, code, message}`, or for a watch one line after the other.
+ * The control protocol: one JSON object a line, one line each way over a stream socket. A request names a command; the answer is
+ * `{ok: true, result}` or `{ok: false, code, message}`.
  */
 
 /** A line longer than this is nobody's request. */
 export const MAX_REQUEST_BYTES = 4096;
+/** More peers than this are in no answer. */
+export const MAX_PEERS = 100_000;
 
 export interface ControlRequest {
   readonly command: 'status' | 'peers';
@@ -27,8 +29,7 @@ export function parseRequest(line: string): ControlRequest | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { command, limit } = value as Record<string, unknown>;
   if (command !== 'status' && command !== 'peers') return undefined;
-  return {
-    command,
-    ...(typeof limit === 'number' && Number.isFinite(limit) ? { limit } : {}),
-  };
+  if (limit === undefined) return { command };
+  if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 0) return undefined;
+  return { command, limit: Math.min(limit, MAX_PEERS) };
 }

@@ -1,45 +1,69 @@
 import { chmodSync, rmSync, rmdirSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import { controlPath, makeControlDirectory } from './control-path.ts';
+import { controlPath, isChosen, makeControlDirectory } from './control-path.ts';
 import { MAX_REQUEST_BYTES, parseRequest } from './control-protocol.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
+import { Turns } from './turns.ts';
 
 const MAX_CONNECTIONS = 32;
-/** A connection that has asked nothing for this long is closed. */
-const IDLE_MS = 10_000;
+/** How long a connection has for its question, and then for taking the answer. */
+const ASK_MS = 10_000;
+const ANSWER_MS = 30_000;
+/** How long pieces of a list are made at a time. */
+const PIECE_MS = 2;
 
-export type ControlHandler = (request: ControlRequest) => ControlAnswer | Promise<ControlAnswer>;
+/** An answer whose result ends in a list that is made bit by bit: too long for one go. */
+export interface ListAnswer {
+  readonly ok: true;
+  /** All but the list. */
+  readonly result: object;
+  /** What the list is called there. */
+  readonly list: string;
+  readonly items: Iterable<unknown>;
+}
+
+export type ControlHandler = (request: ControlRequest) => ControlAnswer | ListAnswer;
 
 /** A daemon's control socket. A file that a killed daemon left behind is taken over; a living one's is not. */
 export class ControlServer {
   readonly path: string;
   readonly name: string;
   private readonly server: Server;
+  private readonly open: ReadonlySet<Socket>;
   private readonly directory: string;
+  private readonly removesDirectory: boolean;
 
-  private constructor(server: Server, directory: string, name: string) {
+  private constructor(server: Server, open: ReadonlySet<Socket>, directory: string, name: string) {
     this.server = server;
+    this.open = open;
     this.directory = directory;
+    this.removesDirectory = makeControlDirectory(directory) || !isChosen(directory);
     this.name = name;
     this.path = controlPath(directory, name);
   }
 
-  /** Listens as `name`, or resolves to undefined where a living daemon has that name. */
+  /** Listens as `name`, or resolves to undefined where a living daemon has that name. `log` gets a line for what fails here. */
   static async listen(
     directory: string,
     name: string,
     handler: ControlHandler,
+    log: (line: string) => void = () => {},
   ): Promise<ControlServer | undefined> {
-    makeControlDirectory(directory);
     const open = new Set<Socket>();
+    const turns = new Turns();
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       makeRoom(open);
       open.add(socket);
       socket.on('close', () => open.delete(socket));
-      serve(socket, handler);
+      receive(socket, (line) => {
+        reply(socket, parseRequest(line), handler, turns, log).catch((error: unknown) => {
+          log(`control socket: ${messageOf(error)}`);
+          socket.destroy();
+        });
+      });
     });
-    const control = new ControlServer(server, directory, name);
+    const control = new ControlServer(server, open, directory, name);
     if (await isAlive(control.path)) return undefined;
     rmSync(control.path, { force: true });
     await new Promise<void>((resolve, reject) => {
@@ -52,10 +76,16 @@ export class ControlServer {
     return control;
   }
 
-  /** Ends, and removes the socket's file. */
+  get connectionCount(): number {
+    return this.open.size;
+  }
+
+  /** Ends, whoever is still connected, and removes the socket's file; the folder too, unless it is somebody's own. */
   close(): void {
     this.server.close();
+    for (const socket of this.open) socket.destroy();
     rmSync(this.path, { force: true });
+    if (!this.removesDirectory) return;
     try {
       rmdirSync(this.directory);
     } catch {
@@ -72,30 +102,94 @@ function makeRoom(open: Set<Socket>): void {
   oldest!.destroy();
 }
 
-function serve(socket: Socket, handler: ControlHandler): void {
+/** Waits for the one line that a connection may ask. */
+function receive(socket: Socket, onLine: (line: string) => void): void {
   let text = '';
+  let deadline = setTimeout(() => socket.destroy(), ASK_MS);
+  socket.on('close', () => clearTimeout(deadline));
   socket.setEncoding('utf8');
-  socket.setTimeout(IDLE_MS, () => socket.destroy());
   socket.on('error', () => socket.destroy());
-  socket.on('data', (chunk: string) => {
+  const onData = (chunk: string): void => {
     text += chunk;
     const end = text.indexOf('\n');
     if (end < 0) {
       if (text.length > MAX_REQUEST_BYTES) socket.destroy();
       return;
     }
-    const request = parseRequest(text.slice(0, end));
-    text = '';
-    void answer(request, handler).then((result) => socket.end(`${JSON.stringify(result)}\n`));
-  });
+    socket.off('data', onData).resume(); // what comes behind it is nobody's concern
+    clearTimeout(deadline);
+    deadline = setTimeout(() => socket.destroy(), ANSWER_MS);
+    onLine(text.slice(0, end));
+  };
+  socket.on('data', onData);
 }
 
-async function answer(request: ControlRequest | undefined, handler: ControlHandler): Promise<ControlAnswer> {
+async function reply(
+  socket: Socket,
+  request: ControlRequest | undefined,
+  handler: ControlHandler,
+  turns: Turns,
+  log: (line: string) => void,
+): Promise<void> {
+  const answer = await turns.take(() => (socket.destroyed ? undefined : answerTo(request, handler, log)));
+  if (answer === undefined) return;
+  if (!isList(answer)) {
+    socket.end(`${JSON.stringify(answer)}\n`);
+    return;
+  }
+  const { ok, result, list, items } = answer;
+  const whole = JSON.stringify({ ok, result: { ...result, [list]: [] } });
+  const tail = ']}}';
+  let text = whole.slice(0, -tail.length);
+  let separator = '';
+  const left = items[Symbol.iterator]();
+  for (let done = false; !done && !socket.destroyed; text = '') {
+    await turns.take(() => {
+      const begun = performance.now();
+      while (!done && performance.now() - begun < PIECE_MS) {
+        const next = left.next();
+        if (next.done === true) {
+          done = true;
+        } else {
+          text += separator + JSON.stringify(next.value);
+          separator = ',';
+        }
+      }
+    });
+    // Called back once it is written, or cannot be.
+    await new Promise<void>((resolve) => socket.write(text, () => resolve()));
+  }
+  socket.end(`${tail}\n`);
+}
+
+function isList(answer: ControlAnswer | ListAnswer): answer is ListAnswer {
+  return 'items' in answer;
+}
+
+function answerTo(
+  request: ControlRequest | undefined,
+  handler: ControlHandler,
+  log: (line: string) => void,
+): ControlAnswer | ListAnswer {
   if (request === undefined)
     return { ok: false, code: 'bad-request', message: 'not a request of this protocol' };
-  return await handler(request);
+  try {
+    return handler(request);
+  } catch (error) {
+    log(`control socket: cannot answer "${request.command}": ${messageOf(error)}`);
+    return {
+      ok: false,
+      code: 'internal',
+      message: `the daemon failed to answer: ${messageOf(error)}`,
+    };
+  }
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether somebody listens there, or may: one too busy to take a connection, or not for us to ask, is no dead one. */
 function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -103,6 +197,8 @@ function isAlive(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.on('error', () => resolve(false));
+    socket.on('error', ({ code }: NodeJS.ErrnoException) =>
+      resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'),
+    );
   });
 }

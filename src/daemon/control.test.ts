@@ -1,13 +1,16 @@
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ask } from './control-client.ts';
 import { controlNames } from './control-path.ts';
+import { parseRequest } from './control-protocol.ts';
 import { ControlServer } from './control-server.ts';
+import type { ControlHandler } from './control-server.ts';
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'teredo-control-'));
@@ -15,8 +18,12 @@ function folder(): string {
   return path;
 }
 
-async function daemon(): Promise<ControlServer> {
-  const control = await ControlServer.listen(folder(), 'it', () => ({ ok: true, result: 'here' }));
+async function daemon(
+  handler: ControlHandler = () => ({ ok: true, result: 'here' }),
+  directory = folder(),
+  log?: (line: string) => void,
+): Promise<ControlServer> {
+  const control = await ControlServer.listen(directory, 'it', handler, log);
   onTestFinished(() => control!.close());
   return control!;
 }
@@ -58,3 +65,125 @@ test('where anybody may make folders, one that others may write into is not used
   expect(controlNames(squatted)).toEqual(['it']);
   control!.close();
 });
+
+test('who asks nothing does not keep a daemon from ending', async () => {
+  const control = await daemon();
+  const socket = await idle(control.path);
+  await until(() => control.connectionCount === 1);
+  control.close();
+  if (!socket.closed) await once(socket, 'close');
+  await until(() => control.connectionCount === 0);
+});
+
+test('who asks one letter at a time has 10 s for all of it', async () => {
+  const control = await daemon();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const socket = await idle(control.path);
+  await until(() => control.connectionCount === 1);
+  for (let second = 0; second < 10; second += 2) {
+    expect(control.connectionCount).toBe(1);
+    socket.write('{');
+    vi.advanceTimersByTime(2_000);
+  }
+  await until(() => socket.closed);
+});
+
+test('a handler that fails is told to who asked and to the log; the daemon goes on', async () => {
+  const lines: string[] = [];
+  const { path } = await daemon(
+    () => {
+      throw new Error('no such thing');
+    },
+    folder(),
+    (line) => lines.push(line),
+  );
+  const failed = { ok: false, code: 'internal', message: 'the daemon failed to answer: no such thing' };
+  expect(await ask(path, { command: 'status' })).toEqual(failed);
+  expect(await ask(path, { command: 'status' })).toEqual(failed);
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toBe('control socket: cannot answer "status": no such thing');
+});
+
+test('a long answer is made in pieces, between which the daemon works', async () => {
+  const items = Array.from({ length: 8_000 }, (_, i) => ({ address: `2001::${i}`, trusted: true }));
+  let [turns, firstTurn] = [0, Infinity];
+  const timer = setInterval(() => turns++, 0);
+  onTestFinished(() => clearInterval(timer));
+  const { path } = await daemon(() => ({
+    ok: true,
+    result: { version: 1 },
+    list: 'peers',
+    items: slowly(items, () => (firstTurn = Math.min(firstTurn, turns))),
+  }));
+  const answer = await ask(path, { command: 'peers' });
+  expect(answer).toEqual({ ok: true, result: { version: 1, peers: items } });
+  expect(turns - firstTurn).toBeGreaterThan(20);
+});
+
+/** Each takes as long to make as one does that is to be found and put into words. */
+function* slowly<T>(items: readonly T[], onItem: () => void): Generator<T> {
+  for (const item of items) {
+    onItem();
+    const begun = performance.now();
+    while (performance.now() - begun < 0.02);
+    yield item;
+  }
+}
+
+test('one question a connection: what comes behind it is not answered', async () => {
+  let asked = 0;
+  const { path } = await daemon(() => ({ ok: true, result: ++asked }));
+  const socket = await idle(path);
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  socket.end('{"command":"status"}\n'.repeat(50));
+  await once(socket, 'close');
+  expect([text, asked]).toEqual(['{"ok":true,"result":1}\n', 1]);
+});
+
+test('of peers no more are given than can be, and not less than none', () => {
+  const limitOf = (limit: unknown): unknown => parseRequest(JSON.stringify({ command: 'peers', limit }));
+  expect(limitOf(7)).toEqual({ command: 'peers', limit: 7 });
+  expect(limitOf(1e9)).toEqual({ command: 'peers', limit: 100_000 });
+  expect(limitOf(0)).toEqual({ command: 'peers', limit: 0 });
+  for (const wrong of [-1, 1.5, '7', null]) expect(limitOf(wrong)).toBe(undefined);
+  expect(limitOf(undefined)).toEqual({ command: 'peers' });
+});
+
+test('a daemon too busy to take a connection is alive: its socket stays', async () => {
+  const path = join(folder(), 'it.sock');
+  const script = `require('net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => {
+    process.stdout.write('up', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
+  })`;
+  const child = spawn(process.execPath, ['-e', script]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  const errors: unknown[] = [];
+  for (let i = 0; i < 8; i++) {
+    const socket = connect(path).on('error', (error: NodeJS.ErrnoException) => errors.push(error.code));
+    onTestFinished(() => void socket.destroy());
+  }
+  await until(() => errors.includes('EAGAIN'));
+  const listen = ControlServer.listen(join(path, '..'), 'it', () => ({ ok: true, result: '' }));
+  expect(await listen).toBe(undefined);
+  expect(existsSync(path)).toBe(true);
+});
+
+test('a folder that somebody made and chose stays; others go with the last daemon', async () => {
+  const chosen = folder();
+  vi.stubEnv('TEREDO_RUNTIME_DIR', chosen);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const at = async (directory: string): Promise<boolean> => {
+    (await daemon(undefined, directory)).close();
+    return existsSync(directory);
+  };
+  expect(await at(chosen)).toBe(true);
+  expect(await at(folder())).toBe(false);
+  vi.stubEnv('TEREDO_RUNTIME_DIR', join(chosen, 'new'));
+  expect(await at(join(chosen, 'new'))).toBe(false);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -8,7 +8,7 @@ export interface DaemonStatus {
   readonly uptimeSeconds: number;
   /** Which network namespace it runs in: `net:[...]`, as in /proc/PID/ns. */
   readonly networkNamespace: string;
-  /** Packets by verdict and reason. */
+  /** Packets by verdict and reason; behind them what the system refused or lost, as `udpSendFailures.ENOBUFS`. */
   readonly counters: Readonly<Record<string, number>>;
 }
 

@@ -37,6 +37,7 @@ export const sys = {
     fd: number,
     offset: number,
   ) => number,
+  exit: libc.func('void _exit(int)') as (status: number) => void,
   getpagesize: libc.func('int getpagesize()') as () => number,
   munmap: libc.func('int munmap(uintptr_t, size_t)') as (address: number, length: number) => number,
   ioctl: libc.func('int ioctl(int, unsigned long, uintptr_t)') as (

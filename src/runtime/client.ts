@@ -224,6 +224,11 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.counters;
   }
 
+  /** What the system refused or lost, by port and reason. */
+  get portCounters(): Readonly<Record<string, number>> {
+    return this.driver.portCounters;
+  }
+
   /** Who carries the packets of verified peers. */
   get dataPath(): DataPath {
     return this.fastPath.dataPath;

@@ -13,6 +13,8 @@ import type {
 import type { CommandExecutor } from '../core/commands.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
 import type { MachineEvent } from '../core/events.ts';
+import { countRaw, countTun, countUdp } from './port-counters.ts';
+import type { PortCounters } from './port-counters.ts';
 
 /**
  * One machine, its ports and one event loop: hands every input to the machine, carries out the commands, wakes it up when
@@ -26,6 +28,8 @@ export class Driver implements CommandExecutor {
   private readonly onEvent: (event: MachineEvent) => void;
   private readonly sockets: (Udp | undefined)[] = [];
   private readonly receivers: UdpReceiver[] = [];
+  /** Of sockets that are no longer attached. */
+  private readonly past: PortCounters = {};
   private fastPath: { readonly port: FastPath; readonly machine: OffloadingMachine } | undefined;
   private tun: Tun | undefined;
   private raw: RawIpv6 | undefined;
@@ -48,6 +52,16 @@ export class Driver implements CommandExecutor {
     return this.clock.now();
   }
 
+  /** What the system refused or lost, of all ports there are and were. */
+  get portCounters(): PortCounters {
+    const all = { ...this.past };
+    for (const udp of this.sockets) if (udp !== undefined) countUdp(all, udp);
+    for (const receiver of this.receivers) countUdp(all, receiver);
+    if (this.tun !== undefined) countTun(all, this.tun);
+    if (this.raw !== undefined) countRaw(all, this.raw);
+    return all;
+  }
+
   /** The machine's socket `socket` is `udp` from now on. */
   attachUdp(socket: SocketId, udp: Udp): void {
     this.sockets[socket] = udp;
@@ -62,13 +76,20 @@ export class Driver implements CommandExecutor {
 
   /** Closes what is attached as `socket`. */
   detachUdp(socket: SocketId): void {
-    this.sockets[socket]?.close();
+    const udp = this.sockets[socket];
+    if (udp === undefined) return;
     this.sockets[socket] = undefined;
+    this.release(udp);
   }
 
   detachReceivers(): void {
-    for (const receiver of this.receivers) receiver.close();
+    for (const receiver of this.receivers) this.release(receiver);
     this.receivers.length = 0;
+  }
+
+  private release(udp: UdpReceiver): void {
+    udp.close();
+    countUdp(this.past, udp);
   }
 
   /** `onLost`: the interface was removed under us. */

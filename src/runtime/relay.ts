@@ -117,6 +117,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.machine.counters;
   }
 
+  /** What the system refused or lost, by port and reason. */
+  get portCounters(): Readonly<Record<string, number>> {
+    return this.driver.portCounters;
+  }
+
   /** Who carries the packets of verified clients. */
   get dataPath(): DataPath {
     return this.fastPath.dataPath;

@@ -79,6 +79,11 @@ export class Server extends EventEmitter<ServerEvents> {
     return all;
   }
 
+  /** What the system refused or lost, by port and reason. */
+  get portCounters(): Readonly<Record<string, number>> {
+    return this.driver.portCounters;
+  }
+
   /** What of that the kernel did; undefined where it does nothing. */
   get kernelCounters(): Readonly<Record<string, number>> | undefined {
     return this.serverPath?.counters;

@@ -35,6 +35,10 @@ describe('usage: exit status 2', () => {
       /--secondary: 192\.0\.2\.1 is the.*first/,
     ],
     [
+      ['client', '--server', '192.0.2.1,192.0.2.9', '--secondary', '192.0.2.5'],
+      /--secondary is the second address of one server/,
+    ],
+    [
       ['netcheck', '--server', '192.0.2.1', '--secondary', 'none,'],
       /option '--secondary.*not an IPv4 address/,
     ],

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, rmdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,21 +10,24 @@ import { networkNamespace } from '../../src/daemon/network-namespace.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 
-/** A folder of control sockets: by name, what the daemon there answers; undefined: nothing, ever. */
-async function daemons(answers: Readonly<Record<string, object | undefined>>): Promise<string> {
+/** A folder of control sockets: by name, what the daemon there answers; undefined: nothing, ever; null: it hangs up. */
+async function daemons(answers: Readonly<Record<string, object | undefined | null>>): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-status-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  for (const [name, result] of Object.entries(answers)) {
-    const server = createServer({ allowHalfOpen: true }, (socket) => {
-      socket.on('error', () => {});
-      if (result === undefined) onTestFinished(() => void socket.destroy());
-      else socket.end(JSON.stringify({ ok: true, result }));
-    });
-    server.listen(join(folder, `${name}.sock`));
-    await once(server, 'listening');
-    onTestFinished(() => void server.close());
-  }
+  for (const [name, result] of Object.entries(answers)) await daemonAt(join(folder, `${name}.sock`), result);
   return folder;
+}
+
+async function daemonAt(path: string, result: object | undefined | null): Promise<void> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {});
+    if (result === undefined) onTestFinished(() => void socket.destroy());
+    else if (result === null) socket.destroy();
+    else socket.end(JSON.stringify({ ok: true, result }));
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
 }
 
 async function teredo(
@@ -83,5 +86,32 @@ test(
       code: 4,
       stdout: '',
     });
+  },
+);
+
+test('one that hangs up without an answer has not timed out: exit status 1', async () => {
+  const folder = await daemons({ rude: null });
+  const { code, stderr } = await teredo(folder, ['status', 'rude']);
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^teredo: .*rude\.sock ended without an answer/)]);
+});
+
+test(
+  'a name that two folders have is that of the daemon in the first',
+  { skip: process.getuid?.() !== 0 },
+  async () => {
+    const name = `twice-${process.pid}`;
+    const peers = { version: 1, name, networkNamespace: networkNamespace(), peers: [] };
+    const folder = await daemons({ [name]: { ...peers, total: 1 } });
+    mkdirSync('/run/teredo', { recursive: true });
+    onTestFinished(() => {
+      try {
+        rmdirSync('/run/teredo');
+      } catch {
+        // others have their sockets in it
+      }
+    });
+    await daemonAt(`/run/teredo/${name}.sock`, { ...peers, total: 2 });
+    const { code, stdout } = await teredo(folder, ['peers', name, '--json']);
+    expect([code, JSON.parse(stdout)]).toEqual([0, { ...peers, total: 1 }]);
   },
 );

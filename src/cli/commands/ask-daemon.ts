@@ -1,4 +1,4 @@
-import { ask, findSockets } from '../../daemon/control-client.ts';
+import { NoAnswerError, ask, findSockets } from '../../daemon/control-client.ts';
 import type { ControlAnswer, ControlRequest } from '../../daemon/control-protocol.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
@@ -31,13 +31,13 @@ export async function askDaemons<T extends Answerer>(
   return name !== undefined || local.length === 0 ? answers : local;
 }
 
-/** As {@link askDaemons}, but there must be just one that answers. */
+/** As {@link askDaemons}, but there must be just one that answers; of several of this name the one in the first folder. */
 export async function askOne<T extends Answerer>(
   name: string | undefined,
   request: ControlRequest,
 ): Promise<T> {
   const answers = await askDaemons<T>(name, request);
-  if (answers.length > 1) {
+  if (name === undefined && answers.length > 1) {
     const names = answers.map((answer) => answer.name).join(', ');
     throw new CommandFailure(EXIT.USAGE, `several daemons are running (${names}): say which`);
   }
@@ -58,7 +58,10 @@ async function askAt(path: string, request: ControlRequest): Promise<Outcome> {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EACCES')
       return failure(EXIT.NOT_PERMITTED, `not permitted to open ${path}: ask as its owner or as root`);
-    return code === undefined ? failure(EXIT.TIMED_OUT, message) : undefined;
+    if (code === 'ECONNREFUSED' || code === 'ENOENT') return undefined;
+    if (error instanceof NoAnswerError)
+      return failure(error.timedOut ? EXIT.TIMED_OUT : EXIT.FAILED, message);
+    return failure(EXIT.FAILED, `cannot ask the daemon at ${path}: ${message}`);
   }
 }
 

@@ -25,7 +25,8 @@ export function netcheckCommand(finish: (exitCode: number) => void): Command {
     .requiredOption('--server <host[,host...]>', 'servers to ask', hostsValue)
     .option(
       '--secondary <address|none>',
-      "the server's second IPv4 address (default: the first plus one)",
+      'second IPv4 address of the one server named; of several behind its name that of the one before it, else of the first ' +
+        '(default: the first plus one)',
       secondaryValue,
     )
     .option('--bind <address>', 'local IPv4 address (default: any)', hostAddressValue)

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { MAX_PEERS } from '../../daemon/control-protocol.ts';
 import type { PeersStatus } from '../../daemon/status.ts';
 import { formatSpan, printColumns, printJson, printLine } from '../output.ts';
 import { countValue } from '../values.ts';
@@ -15,7 +16,7 @@ export function peersCommand(): Command {
     .description('the peers that a client or relay knows')
     .argument('[name]', 'the daemon')
     .option('--json', 'print JSON')
-    .option('--limit <count>', 'how many at most', countValue(1, 100_000), 1_000)
+    .option('--limit <count>', 'how many at most', countValue(1, MAX_PEERS), 1_000)
     .action(async (name: string | undefined, options: PeersOptions) => {
       const answer = await askOne<PeersStatus>(name, { command: 'peers', limit: options.limit });
       if (options.json === true) {

@@ -25,6 +25,8 @@ export function pingCommand(finish: (exitCode: number) => void): Command {
 
 /** Packets go out this often, in seconds: the least that ping allows a plain user. */
 const INTERVAL = '0.2';
+/** ping ends this long before its time at the most: it sends nothing any more that could not be answered within it. */
+const ENDS_EARLY_MS = 500;
 
 async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
   const target = formatIpv6(address);
@@ -32,6 +34,8 @@ async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
   const times: number[] = [];
   let firstReplyMs: number | undefined;
   let said = '';
+  /** What somebody on the way answered instead. */
+  let refused = '';
   // The system's own ping: it needs no right of ours, and takes the way that programs take.
   const child = spawn(
     'ping',
@@ -46,8 +50,10 @@ async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     line += text;
     for (let end = line.indexOf('\n'); end >= 0; end = line.indexOf('\n')) {
-      const match = /time=([\d.]+) ms/.exec(line.slice(0, end));
+      const text = line.slice(0, end);
       line = line.slice(end + 1);
+      const match = /time=([\d.]+) ms/.exec(text);
+      if (match === null && text.startsWith('From ')) refused = text;
       if (match === null || times.length >= options.count) continue;
       firstReplyMs ??= performance.now() - begun;
       times.push(Number(match[1]));
@@ -55,12 +61,12 @@ async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
       if (times.length === options.count) child.kill('SIGINT');
     }
   });
-  const missing = await new Promise<boolean>((resolve) => {
-    child.on('error', () => resolve(true));
-    child.on('close', () => resolve(false));
+  const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+    child.on('error', resolve);
+    child.on('close', () => resolve(undefined));
   });
-  if (missing)
-    throw new CommandFailure(EXIT.FAILED, 'the program "ping" is missing: apt-get install iputils-ping');
+  const tookMs = performance.now() - begun;
+  if (failure !== undefined) throw cannotRun(failure);
   const answered = times.length;
   if (options.json === true) {
     printJson({
@@ -75,9 +81,23 @@ async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
     printLine(`first answer after ${firstReplyMs.toFixed(0)} ms, ${answered} of ${options.count} wanted`);
   }
   if (answered > 0) return EXIT.OK;
-  const why = said.trim().split('\n').at(-1) ?? '';
+  const why = said.trim().split('\n').at(-1) || refused;
+  // Nobody can say within a time that was not waited for: ping knew at once.
+  if (tookMs < options.timeout * 1000 - ENDS_EARLY_MS) {
+    const words = why === '' ? 'ping gave up early' : why;
+    throw new CommandFailure(EXIT.FAILED, `no answer from ${target}: ${words}`);
+  }
   throw new CommandFailure(
     EXIT.TIMED_OUT,
     `no answer from ${target} within ${options.timeout} s${why === '' ? '' : ` (${why})`}`,
+  );
+}
+
+function cannotRun({ code, message }: NodeJS.ErrnoException): CommandFailure {
+  return new CommandFailure(
+    EXIT.FAILED,
+    code === 'ENOENT'
+      ? 'the program "ping" is missing: apt-get install iputils-ping'
+      : `cannot run "ping": ${message}`,
   );
 }

@@ -1,4 +1,4 @@
-import type { ServerCandidate, ServerResult } from '../../core/client/index.ts';
+import type { InvalidAnswer, ServerCandidate, ServerResult } from '../../core/client/index.ts';
 import type { NatKind, QualificationReason } from '../../core/events.ts';
 import type { PortFactory } from '../../io/port-factory.ts';
 import { Client } from '../../runtime/client.ts';
@@ -86,27 +86,32 @@ function report(client: Client, candidate: ServerCandidate, objection: string | 
 }
 
 /** What was asked, what came back, in the order of qualification (RFC 4380 section 5.2.1). */
-function steps(client: Client, result: ServerResult | undefined, objection: string | undefined): CheckStep[] {
+export function steps(
+  client: Pick<Client, 'state' | 'reason' | 'symmetricNatRuledOut'>,
+  result: ServerResult | undefined,
+  objection: string | undefined,
+): CheckStep[] {
   if (result === undefined) return [];
   const answers = result.answers.map(({ from, origin, roundTripMs }): CheckStep => ({
     good: true,
     text: `${formatEndpoint(from)} answers in ${roundTripMs.toFixed(1)} ms and sees us as ${formatEndpoint(origin)}`,
   }));
-  const invalid = result.invalidAnswers.map(({ from, reason }): CheckStep => ({
+  // Each solicitation may get the same.
+  const invalid = [...new Set(result.invalidAnswers.map(invalidInWords))].map((text): CheckStep => ({
     good: false,
-    text:
-      reason === 'wrong-server-address'
-        ? `${formatEndpoint(from)} answers, which was not asked`
-        : `${formatEndpoint(from)}: invalid answer (${reason})`,
+    text,
   }));
+  // One whose answers are not valid is not silent.
+  const heardFrom = (target: Ipv4): boolean =>
+    [...result.answers, ...result.invalidAnswers].some(({ from }) => from.address === target);
   const silent = [...new Set(result.solicitations.map(({ target }) => target))]
-    .filter((target) => !result.answers.some(({ from }) => from.address === target))
+    .filter((target) => !heardFrom(target))
     .map((target): CheckStep => {
       const count = result.solicitations.filter((sent) => sent.target === target).length;
       if (objection !== undefined && target === result.primary) return { good: false, text: objection };
       return {
         good: false,
-        text: `${formatIpv4(target)} does not answer (asked ${count} times over UDP port 3544)`,
+        text: `${formatIpv4(target)} does not answer (asked ${count === 1 ? 'once' : `${count} times`} over UDP port 3544)`,
       };
     });
   const verdict: CheckStep[] =
@@ -123,6 +128,13 @@ function steps(client: Client, result: ServerResult | undefined, objection: stri
         ? [{ good: false, text: 'the two addresses see different mappings' }]
         : [];
   return [...answers, ...invalid, ...silent, ...verdict];
+}
+
+function invalidInWords({ from, reason }: InvalidAnswer): string {
+  const where = formatEndpoint(from);
+  return reason === 'wrong-server-address'
+    ? `${where} answers, which was not asked`
+    : `${where}: invalid answer (${reason})`;
 }
 
 function delay(ms: number, signal: AbortSignal): Promise<void> {

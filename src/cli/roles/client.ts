@@ -1,13 +1,13 @@
 import { Command } from 'commander';
+import { endProcess } from '../../io/end-process.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
-import { networkNamespace } from '../../daemon/network-namespace.ts';
-import type { ClientStatus, PeersStatus } from '../../daemon/status.ts';
+import type { ClientStatus, PeerStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
-import type { ServerCandidate } from '../../core/client/index.ts';
+import type { PeerStatus as MachinePeer, ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
 import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
@@ -16,6 +16,7 @@ import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
 import { noticesOfServer, resolveServers } from '../resolve.ts';
+import type { KnownAddresses } from '../resolve.ts';
 import { readSecret } from '../secrets.ts';
 import {
   hostAddressValue,
@@ -26,11 +27,9 @@ import {
   secondaryValue,
   secondsValue,
 } from '../values.ts';
+import { ResolveAgain } from './resolve-again.ts';
 import { commonStatus, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
-
-/** Least time between two resolutions of the servers' names. */
-const RESOLVE_AGAIN_MS = 30_000;
 
 interface ClientOptions {
   readonly server: string[];
@@ -65,7 +64,8 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     )
     .option(
       '--secondary <address|none>',
-      "the server's second IPv4 address (default: the first plus one)",
+      'second IPv4 address of the one server named; of several behind its name that of the one before it, else of the first ' +
+        '(default: the first plus one)',
       secondaryValue,
     )
     .option('--port <number>', 'local UDP port (default: any free one)', portValue)
@@ -94,19 +94,28 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
       if (given.size > 1)
         throw new CommandFailure(EXIT.USAGE, `${[...given].join(' and ')} contradict each other: give one`);
       const notices: string[] = [];
-      const settings = await settingsOf(options, notices);
+      const known: KnownAddresses = new Map();
+      const settings = await settingsOf(options, notices, known);
       const resolve = (): Promise<ServerCandidate[]> =>
-        resolveServers(options.server, options.secondary, () => {});
-      const make = (running: RunningRole): Role => new ClientRole(settings, resolve, running);
-      finish(await runRole('client', options.name, make, notices));
+        resolveServers(options.server, options.secondary, () => {}, known);
+      let role: ClientRole | undefined;
+      const make = (running: RunningRole): Role => (role = new ClientRole(settings, resolve, running));
+      const exitCode = await runRole('client', options.name, make, notices);
+      if (role?.isResolving === true) endProcess(exitCode);
+      finish(exitCode);
     });
   for (const flag of ['default-route', 'no-default-route'])
     command.on(`option:${flag}`, () => given.add(`--${flag}`));
   return addLimitOption(command, CLIENT_LIMITS);
 }
 
-async function settingsOf(options: ClientOptions, notices: string[]): Promise<ClientSettings> {
-  const servers = await resolveServers(options.server, options.secondary, (message) => notices.push(message));
+async function settingsOf(
+  options: ClientOptions,
+  notices: string[],
+  known: KnownAddresses,
+): Promise<ClientSettings> {
+  const warn = (message: string): void => void notices.push(message);
+  const servers = await resolveServers(options.server, options.secondary, warn, known);
   notices.push(...servers.flatMap(({ primary }) => noticesOfServer(primary, options.allowPrivate)));
   return {
     servers,
@@ -133,16 +142,16 @@ function refreshValue(text: string): number | 'determine' {
 
 class ClientRole implements Role {
   private readonly client: Client;
-
-  private resolvedAt = performance.now();
+  private readonly again: ResolveAgain;
 
   constructor(settings: ClientSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
-    const client = new Client(settings, kernelPorts());
+    const ports = kernelPorts();
+    const client = new Client(settings, ports);
     this.client = client;
+    this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
       if (state === 'qualified') say(`qualified: ${client.toString()}, ${natInWords(client)}`);
       else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
-      if (state === 'offline' && reason !== 'stopped') void this.resolveAgain(resolve);
     });
     client.on('default-route', (on) => {
       if (on) say(`default route through ${client.interfaceName}`);
@@ -156,24 +165,17 @@ class ClientRole implements Role {
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
   }
 
-  /** No server answers: perhaps the names lead somewhere else by now. */
-  private async resolveAgain(resolve: () => Promise<ServerCandidate[]>): Promise<void> {
-    if (performance.now() - this.resolvedAt < RESOLVE_AGAIN_MS) return;
-    this.resolvedAt = performance.now();
-    try {
-      this.client.setServers(await resolve());
-    } catch (error) {
-      // Names that lead nowhere now may be those of a network that is away: the addresses known so far are kept.
-      if (!(error instanceof CommandFailure)) throw error;
-    }
-  }
-
   async start(): Promise<void> {
     await this.client.start();
     sayWhyNotKernel(this.client.dataPath);
   }
 
+  get isResolving(): boolean {
+    return this.again.isResolving;
+  }
+
   close(): Promise<void> {
+    this.again.rest();
     return this.client.close();
   }
 
@@ -203,20 +205,19 @@ class ClientRole implements Role {
       refreshIntervalSeconds: client.refreshIntervalMs / 1000,
       peers: countPeers(client),
       dataPath: dataPathStatus(client),
-      counters: client.counters,
+      counters: { ...client.counters, ...client.portCounters },
     };
   }
 
-  peers(name: string, limit: number): PeersStatus {
+  peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
     const all = [...this.client.peers()];
-    return {
-      version: 1,
-      name,
-      networkNamespace: networkNamespace(),
-      total: all.length,
-      peers: all.slice(0, limit).map((peer) => peerStatus(peer, this.client.now)),
-    };
+    const { now } = this.client;
+    return { total: all.length, shown: inStatus(all.slice(0, limit), now) };
   }
+}
+
+function* inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {
+  for (const peer of peers) yield peerStatus(peer, now);
 }
 
 function natInWords(client: Client): string {

@@ -3,9 +3,8 @@ import { kernelPorts } from '../../io/kernel-ports.ts';
 import { ALL_NATIVE, Relay } from '../../runtime/relay.ts';
 import type { RelaySettings } from '../../runtime/relay.ts';
 import { RELAY_LIMITS } from '../../core/relay/index.ts';
-import { TRUSTED } from '../../core/peer-table.ts';
-import { networkNamespace } from '../../daemon/network-namespace.ts';
-import type { PeersStatus, PeerStatus, RelayStatus } from '../../daemon/status.ts';
+import { FREE, TRUSTED } from '../../core/peer-table.ts';
+import type { PeerStatus, RelayStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
@@ -131,30 +130,34 @@ class RelayRole implements Role {
       ],
       peers: { trusted: peers.trustedCount, unverified: peers.unverifiedCount },
       dataPath: dataPathStatus(relay),
-      counters: relay.counters,
+      counters: { ...relay.counters, ...relay.portCounters },
     };
   }
 
-  peers(name: string, limit: number): PeersStatus {
-    const { peers, now } = this.relay;
-    const shown: PeerStatus[] = [];
+  peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
+    const { peers } = this.relay;
+    const slots: number[] = [];
     for (const peer of peers) {
-      if (shown.length >= limit) break;
-      shown.push({
+      if (slots.length >= limit) break;
+      slots.push(peer);
+    }
+    return { total: peers.trustedCount + peers.unverifiedCount, shown: this.inStatus(slots) };
+  }
+
+  /** Those that are still there. */
+  private *inStatus(slots: readonly number[]): Generator<PeerStatus> {
+    const { relay } = this;
+    const { peers } = relay;
+    for (const peer of slots) {
+      if (peers.status[peer] === FREE) continue;
+      yield {
         address: formatIpv6(peers.address(peer)),
         mapped: formatEndpoint({ address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! }),
         trusted: peers.status[peer] === TRUSTED,
         local: false,
-        offloaded: this.relay.isOffloaded(peer),
-        ...secondsAgo(peers.lastReceived[peer]!, peers.lastSent[peer]!, now),
-      });
+        offloaded: relay.isOffloaded(peer),
+        ...secondsAgo(peers.lastReceived[peer]!, peers.lastSent[peer]!, relay.now),
+      };
     }
-    return {
-      version: 1,
-      name,
-      networkNamespace: networkNamespace(),
-      total: peers.trustedCount + peers.unverifiedCount,
-      peers: shown,
-    };
   }
 }

@@ -1,9 +1,9 @@
 import { ControlServer } from '../../daemon/control-server.ts';
-import type { ControlHandler } from '../../daemon/control-server.ts';
+import type { ControlHandler, ListAnswer } from '../../daemon/control-server.ts';
 import { controlDirectory } from '../../daemon/control-path.ts';
 import type { ControlAnswer } from '../../daemon/control-protocol.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
-import type { DaemonStatus, PeersStatus, RoleStatus } from '../../daemon/status.ts';
+import type { DaemonStatus, PeerStatus, PeersStatus, RoleStatus } from '../../daemon/status.ts';
 import { feedWatchdog, notifySystemd } from '../../io/systemd.ts';
 import { isLoopback, isPrivate } from '../../core/address-policy.ts';
 import { formatIpv4 } from '../../wire/index.ts';
@@ -18,7 +18,8 @@ export interface Role {
   /** Opens everything; rejects with what stands in the way. */
   start(): Promise<void>;
   status(name: string): RoleStatus;
-  peers?(name: string, limit: number): PeersStatus;
+  /** The peers now; what is told of each is made when it is taken. */
+  peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus> };
   close(): Promise<void>;
 }
 
@@ -29,6 +30,8 @@ export interface RunningRole {
 
 /** How many names are tried when a daemon has none of its own. */
 const MAX_AUTOMATIC_NAMES = 1_000;
+/** How many peers are shown to who does not say. */
+const DEFAULT_PEERS = 1_000;
 
 /**
  * Runs a role: control socket, readiness, signals, clean end. Resolves with the exit status when the role has ended.
@@ -96,7 +99,7 @@ async function openControl(kind: string, name: string | undefined, role: Role): 
   const directory = controlDirectory();
   try {
     if (name !== undefined) {
-      const control = await ControlServer.listen(directory, name, handlerOf(name, role));
+      const control = await ControlServer.listen(directory, name, handlerOf(name, role), say);
       if (control !== undefined) return control;
       throw new CommandFailure(
         EXIT.FAILED,
@@ -105,7 +108,7 @@ async function openControl(kind: string, name: string | undefined, role: Role): 
     }
     for (let count = 1; count <= MAX_AUTOMATIC_NAMES; count++) {
       const automatic = count === 1 ? kind : `${kind}-${count}`;
-      const control = await ControlServer.listen(directory, automatic, handlerOf(automatic, role));
+      const control = await ControlServer.listen(directory, automatic, handlerOf(automatic, role), say);
       if (control !== undefined) return control;
     }
   } catch (error) {
@@ -123,16 +126,29 @@ async function openControl(kind: string, name: string | undefined, role: Role): 
 }
 
 function handlerOf(name: string, role: Role): ControlHandler {
-  return (request): ControlAnswer => {
+  return (request): ControlAnswer | ListAnswer => {
     switch (request.command) {
       case 'status':
         return { ok: true, result: role.status(name) };
       case 'peers':
         if (role.peers === undefined)
           return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
-        return { ok: true, result: role.peers(name, request.limit ?? 1_000) };
+        return peersAnswer(name, role.peers(request.limit ?? DEFAULT_PEERS));
     }
   };
+}
+
+function peersAnswer(
+  name: string,
+  { total, shown }: { readonly total: number; readonly shown: Iterable<PeerStatus> },
+): ListAnswer {
+  const result: Omit<PeersStatus, 'peers'> = {
+    version: 1,
+    name,
+    networkNamespace: networkNamespace(),
+    total,
+  };
+  return { ok: true, result, list: 'peers', items: shown };
 }
 
 const started = performance.now();

@@ -108,7 +108,7 @@ class ServerRole implements Role {
   }
 
   status(name: string): ServerStatus {
-    const { settings, counters, kernelCounters: kernel } = this.server;
+    const { settings, counters, portCounters, kernelCounters: kernel } = this.server;
     return {
       ...commonStatus(name),
       role: 'server',
@@ -117,7 +117,7 @@ class ServerRole implements Role {
       ...(settings.secondary === undefined ? {} : { secondary: formatIpv4(settings.secondary) }),
       secure: settings.keys !== undefined,
       dataPath: { ...dataPathStatus(this.server), ...(kernel === undefined ? {} : { counters: kernel }) },
-      counters,
+      counters: { ...counters, ...portCounters },
     };
   }
 }

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { v4 } from '../../../test/support/client-rig.ts';
+import type { ServerResult } from '../../core/client/index.ts';
+import { steps } from './check-server.ts';
+
+const [PRIMARY, SECONDARY] = [v4('192.0.2.1'), v4('192.0.2.2')];
+
+function told(answers: Partial<ServerResult>): string[] {
+  const sent = (target: number) => ({ target, cone: false, sentAt: 0 });
+  const result: ServerResult = {
+    primary: PRIMARY,
+    secondary: SECONDARY,
+    name: 'it',
+    solicitations: [sent(PRIMARY), sent(PRIMARY), sent(SECONDARY)],
+    answers: [],
+    invalidAnswers: [],
+    ...answers,
+  };
+  const client = { state: 'offline', reason: 'no-answer', symmetricNatRuledOut: false } as const;
+  return steps(client, result, undefined).map(({ text }) => text);
+}
+
+const invalid = (address: number) =>
+  ({ from: { address, port: 3544 }, reason: 'wrong-nonce', receivedAt: 0 }) as const;
+
+test('an address that answers wrongly is not said to be silent as well', () => {
+  expect(told({ invalidAnswers: [invalid(PRIMARY), invalid(PRIMARY)] })).toEqual([
+    '192.0.2.1:3544: invalid answer (wrong-nonce)',
+    '192.0.2.2 does not answer (asked once over UDP port 3544)',
+  ]);
+});
+
+test('one that does not answer is, with how often it was asked', () => {
+  expect(told({})).toEqual([
+    '192.0.2.1 does not answer (asked 2 times over UDP port 3544)',
+    '192.0.2.2 does not answer (asked once over UDP port 3544)',
+  ]);
+});
+
+test('another one that answers in its place leaves it silent', () => {
+  const elsewhere = { ...invalid(v4('192.0.2.9')), reason: 'wrong-server-address' } as const;
+  expect(told({ invalidAnswers: [elsewhere] })).toEqual([
+    '192.0.2.9:3544 answers, which was not asked',
+    '192.0.2.1 does not answer (asked 2 times over UDP port 3544)',
+    '192.0.2.2 does not answer (asked once over UDP port 3544)',
+  ]);
+});

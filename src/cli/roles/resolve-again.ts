@@ -1,0 +1,91 @@
+import type { ServerCandidate } from '../../core/client/index.ts';
+import type { CancelTimer, Clock } from '../../io/ports.ts';
+import type { Client } from '../../runtime/client.ts';
+import { CommandFailure } from '../exit-codes.ts';
+
+/** Least time between two resolutions of the servers' names. */
+const RESOLVE_AGAIN_MS = 30_000;
+
+/**
+ * Has the servers' names resolved again and again while the client is not qualified: perhaps they lead somewhere else by now.
+ * By a timer of its own: a client that goes on failing for the same reason has nothing to tell.
+ */
+export class ResolveAgain {
+  private readonly client: Client;
+  private readonly resolve: () => Promise<readonly ServerCandidate[]>;
+  private readonly clock: Clock;
+  private servers: readonly ServerCandidate[];
+  private resolvedAt: number;
+  private cancel: CancelTimer | undefined;
+  private wanted = false;
+  private resolving = false;
+
+  /** `servers`: what the names have led to just now, and what the client has. */
+  constructor(
+    client: Client,
+    servers: readonly ServerCandidate[],
+    resolve: () => Promise<readonly ServerCandidate[]>,
+    clock: Clock,
+  ) {
+    this.client = client;
+    this.servers = servers;
+    this.resolve = resolve;
+    this.clock = clock;
+    this.resolvedAt = clock.now();
+    client.on('state', (state, reason) => {
+      if (state === 'qualified' || reason === 'stopped') this.rest();
+      else this.arm();
+    });
+  }
+
+  /** Whether a name is being looked up, which cannot be called off. */
+  get isResolving(): boolean {
+    return this.resolving;
+  }
+
+  /** Until the client loses its server. */
+  rest(): void {
+    this.wanted = false;
+    this.cancel?.();
+    this.cancel = undefined;
+  }
+
+  /** At once where the last resolution is long ago. */
+  private arm(): void {
+    this.wanted = true;
+    if (this.resolving || this.cancel !== undefined) return;
+    this.cancel = this.clock.setTimer(this.resolvedAt + RESOLVE_AGAIN_MS, () => {
+      this.cancel = undefined;
+      void this.resolveNow();
+    });
+  }
+
+  private async resolveNow(): Promise<void> {
+    this.resolving = true;
+    try {
+      const servers = await this.resolve();
+      // A client that has found a server meanwhile keeps it.
+      if (this.wanted && !areSame(servers, this.servers)) {
+        this.servers = servers;
+        this.client.setServers(servers);
+      }
+    } catch (error) {
+      // Names that lead nowhere now may be those of a network that is away: the addresses known so far are kept.
+      if (!(error instanceof CommandFailure)) throw error;
+    } finally {
+      this.resolving = false;
+      this.resolvedAt = this.clock.now();
+      if (this.wanted) this.arm();
+    }
+  }
+}
+
+/** In whatever order: name servers turn it, and no attempt is to begin anew for that. */
+function areSame(a: readonly ServerCandidate[], b: readonly ServerCandidate[]): boolean {
+  const inOrder = (servers: readonly ServerCandidate[]): string =>
+    servers
+      .map(({ primary, secondary }) => `${primary} ${secondary}`)
+      .sort()
+      .join();
+  return inOrder(a) === inOrder(b);
+}

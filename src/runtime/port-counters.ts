@@ -1,0 +1,28 @@
+import type { FailureCounters, RawIpv6, Tun, UdpReceiver } from '../io/ports.ts';
+
+/** By the port, what was asked of it and the system's reason: `udpSendFailures.ENOBUFS`. */
+export type PortCounters = Record<string, number>;
+
+/** Datagrams the kernel dropped because they were not fetched in time, and what it refused; reasons that never were are not there. */
+export function countUdp(all: PortCounters, { counters }: UdpReceiver): void {
+  add(all, 'udpReceiveOverflows', counters.receiveOverflows);
+  addFailures(all, 'udpReceiveFailures', counters.receiveFailures);
+  addFailures(all, 'udpSendFailures', counters.sendFailures);
+}
+
+export function countTun(all: PortCounters, { counters }: Tun): void {
+  addFailures(all, 'tunReadFailures', counters.readFailures);
+  addFailures(all, 'tunWriteFailures', counters.writeFailures);
+}
+
+export function countRaw(all: PortCounters, { failures }: RawIpv6): void {
+  addFailures(all, 'rawSendFailures', failures);
+}
+
+function addFailures(all: PortCounters, name: string, failures: FailureCounters): void {
+  for (const [reason, count] of Object.entries(failures)) add(all, `${name}.${reason}`, count);
+}
+
+function add(all: PortCounters, name: string, count: number): void {
+  all[name] = (all[name] ?? 0) + count;
+}
