@@ -75,7 +75,7 @@ export class KernelFastPath implements FastPath {
       this.ring = new ReportRing(this.program.map('reports'), RING_BYTES);
       undo.push(() => this.ring.close());
       const handle = FILTER_HANDLE | options.local.port;
-      this.uplinks = new Uplinks(this.program, this.wayOut, network, options.local.address, handle);
+      this.uplinks = new Uplinks(this.program, this.wayOut, network, options.local, handle);
       this.configure();
       this.atTunnel = attach(this.program.program('encap'), tunnel.ifindex, 'egress', handle);
     } catch (error) {
