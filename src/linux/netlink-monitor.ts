@@ -5,10 +5,10 @@ import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
 
 const AF_NETLINK = 16;
 const NETLINK_ROUTE = 0;
-/** RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE. */
-const GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
+/** RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE, _IPV6_IFADDR, _IPV6_ROUTE. */
+const GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400;
 
-/** Says that links, addresses or routes have changed. What the messages hold is not looked at. */
+/** Says that links, addresses, routes or the rules of IPv4's have changed. What the messages hold is not looked at. */
 export class NetlinkMonitor {
   private readonly fd: number;
   private readonly memory = new Memory(16_384);

@@ -11,6 +11,7 @@ import type {
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { Ipv4Subnet, NetworkMonitor, Udp } from '../io/ports.ts';
+import { Settling } from '../io/settling.ts';
 import { DISCOVERY_GROUP } from '../core/constants.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
@@ -65,8 +66,8 @@ interface LocalNetwork extends AttachedNetwork {
   readonly subnets: readonly Ipv4Subnet[];
 }
 
-/** Waits until the network has been quiet for this long before it looks what has changed. */
-const NETWORK_SETTLE_MS = 300;
+/** Waits until the network has been quiet for this long before it looks what has changed; but no longer than the second. */
+const [NETWORK_SETTLE_MS, NETWORK_SETTLED_MS] = [300, 1_000];
 
 /**
  * A running Teredo client: its machine, sockets and tunnel interface.
@@ -87,7 +88,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
   private network: LocalNetwork;
-  private settling: (() => void) | undefined;
+  private readonly settling: Settling;
   /** What has been told of the machine's state: `qualified` once the interface has what belongs to it. */
   private told: { readonly state: ClientState; readonly reason: QualificationReason | undefined };
   private readonly startOnce = new StartOnce('Client');
@@ -125,6 +126,9 @@ export class Client extends EventEmitter<ClientEvents> {
     this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
       this.emit('data-path', path),
     );
+    this.settling = new Settling(ports.clock, NETWORK_SETTLE_MS, NETWORK_SETTLED_MS, () =>
+      this.networkChanged(),
+    );
     this.monitor = ports.openNetworkMonitor();
   }
 
@@ -156,7 +160,7 @@ export class Client extends EventEmitter<ClientEvents> {
           udp,
         });
       }
-      this.monitor.start(() => this.networkStirred());
+      this.monitor.start(() => this.settling.stir());
       driver.request((now) => this.machine.start(now));
     } catch (error) {
       await this.close();
@@ -299,7 +303,7 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private async shutDown(): Promise<void> {
-    this.settling?.();
+    this.settling.close();
     this.monitor.close();
     this.driver.request((now) => this.machine.stop(now));
     this.driver.close();
@@ -364,16 +368,12 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
-  /** One change makes many messages: look when they have stopped coming. */
-  private networkStirred(): void {
-    this.settling?.();
-    this.settling = this.ports.clock.setTimer(this.ports.clock.now() + NETWORK_SETTLE_MS, () => {
-      const before = this.network;
-      this.network = this.lookAtNetwork();
-      void this.tunnel?.networkChanged().catch((error: unknown) => this.warn(error));
-      if (sameNetwork(before, this.network)) return;
-      this.driver.request((now) => this.machine.networkChanged(now, this.network));
-    });
+  private networkChanged(): void {
+    const before = this.network;
+    this.network = this.lookAtNetwork();
+    void this.tunnel?.networkChanged().catch((error: unknown) => this.warn(error));
+    if (sameNetwork(before, this.network)) return;
+    this.driver.request((now) => this.machine.networkChanged(now, this.network));
   }
 
   /** The local address datagrams leave from, and its subnet. */

@@ -6,6 +6,7 @@ import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts
 import type { RelayLimits } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { NetworkMonitor } from '../io/ports.ts';
+import { Settling } from '../io/settling.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
@@ -34,6 +35,9 @@ export interface RelayEvents {
   lost: [Error];
 }
 
+/** Changes of the network are looked at when no more have come for so long, and at the latest after. */
+const [SETTLE_MS, SETTLED_MS] = [100, 1_000];
+
 const TEREDO = parsePrefix('2001::/32')!;
 /** All native IPv6 there is; 2001::/32 is excepted by the machine. */
 export const ALL_NATIVE: readonly Ipv6Prefix[] = [parsePrefix('2000::/3')!];
@@ -47,6 +51,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private readonly policy: AddressPolicy;
   private readonly fastPath: FastPathUse;
   private readonly startOnce = new StartOnce('Relay');
+  private readonly settling: Settling;
   private monitor: NetworkMonitor | undefined;
   private localPort = 0;
 
@@ -74,6 +79,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
       this.emit('data-path', path),
     );
+    this.settling = new Settling(ports.clock, SETTLE_MS, SETTLED_MS, () => this.networkChanged());
   }
 
   /** Opens socket and interface and routes 2001::/32 into it. Rejects with what stands in the way. */
@@ -102,7 +108,7 @@ export class Relay extends EventEmitter<RelayEvents> {
         udp,
       });
       this.monitor = ports.openNetworkMonitor();
-      this.monitor.start(() => this.networkChanged());
+      this.monitor.start(() => this.settling.stir());
     } catch (error) {
       await this.close();
       throw error;
@@ -150,6 +156,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   close(): Promise<void> {
     this.startOnce.end();
     this.monitor?.close();
+    this.settling.close();
     this.driver.close();
     return Promise.resolve();
   }
