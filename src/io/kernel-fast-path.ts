@@ -59,7 +59,7 @@ export class KernelFastPath implements FastPath {
   private cancelTimer: (() => void) | undefined;
   private own: Ipv6 | undefined;
   private cancelReset: (() => void) | undefined;
-  private lastReset = -Infinity;
+  private lastInTurn = -Infinity;
   private closed = false;
 
   /** Throws an Error or a SystemCallError that says what this machine lacks. */
@@ -211,7 +211,6 @@ export class KernelFastPath implements FastPath {
   private reset(): void {
     this.cancelReset?.();
     this.cancelReset = undefined;
-    this.lastReset = this.clock.now();
     this.forgetPeers();
     this.uplinks.reset();
     this.handlers?.onReset();
@@ -220,9 +219,10 @@ export class KernelFastPath implements FastPath {
   /** On a router some route or other changes all the time. */
   private resetInTurn(): void {
     if (this.cancelReset !== undefined) return;
-    const due = this.lastReset + RESET_SPACING_MS;
-    if (this.clock.now() >= due) return this.reset();
-    this.cancelReset = this.clock.setTimer(due, () => this.guarded(() => this.reset()));
+    const now = this.clock.now();
+    this.lastInTurn = Math.max(now, this.lastInTurn + RESET_SPACING_MS);
+    if (this.lastInTurn === now) this.reset();
+    else this.cancelReset = this.clock.setTimer(this.lastInTurn, () => this.guarded(() => this.reset()));
   }
 
   private forgetPeers(): void {

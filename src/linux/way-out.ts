@@ -3,9 +3,11 @@ import { finishesPackets } from './offloads.ts';
 import { AF_INET, SOCK_DGRAM, openSocket } from './socket.ts';
 
 const SIOCGIFNAME = 0x8910;
+const SIOCGIFFLAGS = 0x8913;
 const SIOCGIFMTU = 0x8921;
 const SIOCGIFHWADDR = 0x8927;
 const SIOCGIFINDEX = 0x8933;
+const IFF_UP = 1;
 const ARPHRD_ETHER = 1;
 /** struct ifreq: a name of 16 bytes, then what is asked about. */
 const IFREQ = 40;
@@ -14,6 +16,7 @@ const ANSWER = 16;
 export interface Link {
   readonly ifindex: number;
   readonly mtu: number;
+  readonly isUp: boolean;
   readonly isEthernet: boolean;
   /** What leaves it is cut and has its checksums. */
   readonly finishes: boolean;
@@ -30,10 +33,13 @@ export class WayOut {
     const ifindex = this.ask(name, SIOCGIFINDEX);
     const mtu = this.ask(name, SIOCGIFMTU);
     const type = this.ask(name, SIOCGIFHWADDR);
-    if (ifindex === undefined || mtu === undefined || type === undefined) return undefined;
+    const flags = this.ask(name, SIOCGIFFLAGS);
+    if (ifindex === undefined || mtu === undefined || type === undefined || flags === undefined)
+      return undefined;
     return {
       ifindex,
       mtu,
+      isUp: (flags & IFF_UP) !== 0,
       isEthernet: (type & 0xffff) === ARPHRD_ETHER,
       finishes: finishesPackets(this.fd, name),
     };

@@ -82,9 +82,9 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly machine: ClientMachine;
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
-  private readonly monitor: NetworkMonitor;
   private readonly fastPath: FastPathUse;
   private servers: readonly ServerCandidate[];
+  private monitor: NetworkMonitor | undefined;
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
   private network: LocalNetwork;
@@ -129,7 +129,6 @@ export class Client extends EventEmitter<ClientEvents> {
     this.settling = new Settling(ports.clock, NETWORK_SETTLE_MS, NETWORK_SETTLED_MS, () =>
       this.networkChanged(),
     );
-    this.monitor = ports.openNetworkMonitor();
   }
 
   /** Opens socket and interface and begins to look for a server; once. Rejects with what stands in the way. */
@@ -142,9 +141,10 @@ export class Client extends EventEmitter<ClientEvents> {
       driver.attachUdp(SOCKET.service, udp);
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);
-        this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', (on) =>
-          this.emit('default-route', on),
-        );
+        this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', {
+          onDefaultRoute: (on) => this.emit('default-route', on),
+          onWarning: (message) => this.emit('warning', message),
+        });
         driver.attachTun(tun, (error) => this.emit('lost', error));
         await this.tunnel.setUp();
         this.startOnce.goOn();
@@ -160,6 +160,7 @@ export class Client extends EventEmitter<ClientEvents> {
           udp,
         });
       }
+      this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.settling.stir());
       driver.request((now) => this.machine.start(now));
     } catch (error) {
@@ -304,7 +305,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   private async shutDown(): Promise<void> {
     this.settling.close();
-    this.monitor.close();
+    this.monitor?.close();
     this.driver.request((now) => this.machine.stop(now));
     this.driver.close();
     await this.tunnel?.close();
@@ -320,11 +321,11 @@ export class Client extends EventEmitter<ClientEvents> {
         });
         break;
       case 'address-added':
-        void this.tunnel?.addAddress(event.address).catch((error: unknown) => this.warn(error));
+        this.tunnel?.addAddress(event.address);
         this.tell(() => this.emit('address', event.address));
         break;
       case 'address-removed':
-        void this.tunnel?.removeAddress(event.address).catch((error: unknown) => this.warn(error));
+        this.tunnel?.removeAddress(event.address);
         if (this.address === undefined) this.tell(() => this.emit('address', undefined));
         break;
       case 'socket-wanted':
@@ -371,7 +372,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private networkChanged(): void {
     const before = this.network;
     this.network = this.lookAtNetwork();
-    void this.tunnel?.networkChanged().catch((error: unknown) => this.warn(error));
+    this.tunnel?.networkChanged();
     if (sameNetwork(before, this.network)) return;
     this.driver.request((now) => this.machine.networkChanged(now, this.network));
   }

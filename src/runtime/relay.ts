@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
-import { TUNNEL_MTU } from '../core/constants.ts';
 import type { PeerTable } from '../core/peer-table.ts';
 import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
 import type { RelayLimits } from '../core/relay/index.ts';
@@ -12,6 +11,7 @@ import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
 import { StartOnce } from './start-once.ts';
 import { FastPathUse } from './fast-path-use.ts';
+import { TunnelFurniture, addressPiece, routePiece } from './tunnel-furniture.ts';
 import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 
 export interface RelaySettings {
@@ -30,6 +30,7 @@ export interface RelaySettings {
 }
 
 export interface RelayEvents {
+  /** Something a person should look at. */
   warning: [string];
   'data-path': [DataPath];
   lost: [Error];
@@ -53,6 +54,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private readonly startOnce = new StartOnce('Relay');
   private readonly settling: Settling;
   private monitor: NetworkMonitor | undefined;
+  private furniture: TunnelFurniture | undefined;
   private localPort = 0;
 
   constructor(settings: RelaySettings, ports: PortFactory) {
@@ -92,9 +94,10 @@ export class Relay extends EventEmitter<RelayEvents> {
       driver.attachUdp(RELAY_SOCKET.service, udp);
       const tun = ports.openTun(settings.interface);
       driver.attachTun(tun, (error) => this.emit('lost', error));
-      await ports.network.setUpTunnel(tun.name, TUNNEL_MTU);
-      await ports.network.addAddress(tun.name, LINK_LOCAL, 64);
-      await ports.network.addRoute(tun.name, { destination: TEREDO.address, prefixLength: TEREDO.length });
+      this.furniture = new TunnelFurniture(tun.name, ports.network, (message) =>
+        this.emit('warning', message),
+      );
+      await this.furniture.begin(FURNITURE);
       this.startOnce.goOn();
       this.fastPath.start({
         open: () =>
@@ -153,12 +156,12 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   /** Stops, and takes away interface and route. Harmless when repeated. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.startOnce.end();
     this.monitor?.close();
     this.settling.close();
     this.driver.close();
-    return Promise.resolve();
+    await this.furniture?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -169,6 +172,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     const { settings, ports, machine } = this;
     this.policy.setSubnets(ports.network.ipv4Subnets());
     machine.setHostAddresses(errorSource(ports.network.globalIpv6()), ownAddresses(settings, ports));
+    void this.furniture?.arrange(() => FURNITURE);
     if (settings.serve !== undefined) return;
     const { served } = this;
     machine.setServed(served);
@@ -183,6 +187,11 @@ export class Relay extends EventEmitter<RelayEvents> {
 
 /** Where a relay's tunnel end lives on its link. */
 const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffe });
+
+const FURNITURE = [
+  addressPiece({ address: LINK_LOCAL, prefixLength: 64 }),
+  routePiece({ destination: TEREDO.address, prefixLength: TEREDO.length }),
+];
 
 /** What a relay's ICMPv6 errors come from: a global address, else a unique local one, which routers pass on too; else this link's. */
 function errorSource(addresses: readonly Ipv6[]): Ipv6 {

@@ -34,6 +34,7 @@ class Ports implements PortFactory {
     hasNativeIpv6: () => this.nativeIpv6,
     otherTeredoDefault: () => undefined,
     forwardsIpv6: () => false,
+    tunnelState: () => undefined,
     setUpTunnel: (name, mtu) => this.say(`mtu ${name} ${mtu}`),
     addAddress: (_, address, length) => this.say(`address ${formatIpv6(address)}/${length}`),
     removeAddress: (_, address) => this.say(`no address ${formatIpv6(address)}`),
