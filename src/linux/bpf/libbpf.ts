@@ -23,6 +23,7 @@ export interface Libbpf {
   readonly createLink: (program: number, target: number, type: number, options: number) => number;
   readonly testRun: (program: number, options: number) => number;
   readonly createHook: (hook: number) => number;
+  readonly destroyHook: (hook: number) => number;
   readonly attach: (hook: number, options: number) => number;
   readonly detach: (hook: number, options: number) => number;
 }
@@ -82,6 +83,7 @@ function bind(): Libbpf {
     createLink: library.func('int bpf_link_create(int, int, int, uintptr_t)'),
     testRun: library.func('int bpf_prog_test_run_opts(int, uintptr_t)'),
     createHook: library.func('int bpf_tc_hook_create(uintptr_t)'),
+    destroyHook: library.func('int bpf_tc_hook_destroy(uintptr_t)'),
     attach: library.func('int bpf_tc_attach(uintptr_t, uintptr_t)'),
     detach: library.func('int bpf_tc_detach(uintptr_t, uintptr_t)'),
   };
