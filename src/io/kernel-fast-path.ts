@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
 import { attach } from '../linux/bpf/attachment.ts';
-import type { Attachment } from '../linux/bpf/attachment.ts';
 import { CONFIG, KERNEL_COUNTERS, ROLE } from '../linux/bpf/layout.ts';
 import { PeerMap, emptyCarried } from '../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../linux/bpf/peer-program.ts';
@@ -16,6 +14,7 @@ import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
 import { Introductions } from './introductions.ts';
 import type { Clock, FastPath, FastPathHandlers, FastPathOptions, HostNetwork } from './ports.ts';
+import { Settling } from './settling.ts';
 import { Uplinks } from './uplinks.ts';
 
 /** How often reports are fetched. */
@@ -26,6 +25,10 @@ const SERVED_MOST = 1_024;
 /** Of datagrams, where the host says nothing else: Linux's default. */
 const USUAL_TTL = 64;
 const FILTER_HANDLE = 0x7ed0_0000;
+/** Changes of the network are looked at when no more have come for so long, and at the latest after. */
+const [SETTLE_MS, SETTLED_MS] = [100, 1_000];
+/** Between two times that all peers are offered anew, where it is not urgent. */
+const RESET_SPACING_MS = 10_000;
 
 interface Offer {
   readonly peer: Uint8Array;
@@ -43,19 +46,20 @@ export class KernelFastPath implements FastPath {
   private readonly served: ServedMap;
   private readonly ring: ReportRing;
   private readonly uplinks: Uplinks;
-  private readonly wayOut = new WayOut();
-  private readonly monitor = new NetlinkMonitor();
+  private readonly wayOut: WayOut;
+  private readonly settling: Settling;
   private readonly reports: CarriedReports;
-  private readonly atTunnel: Attachment;
   private readonly tunnelIndex: number;
   private readonly nsAhead: number;
   private readonly introductions: Introductions;
+  private readonly undo: (() => void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0 };
   private queue: Offer[] = [];
   private handlers: FastPathHandlers | undefined;
   private cancelTimer: (() => void) | undefined;
   private own: Ipv6 | undefined;
-  private landscape: string;
+  private cancelReset: (() => void) | undefined;
+  private lastInTurn = -Infinity;
   private closed = false;
 
   /** Throws an Error or a SystemCallError that says what this machine lacks. */
@@ -63,37 +67,32 @@ export class KernelFastPath implements FastPath {
     this.options = options;
     this.clock = clock;
     this.nsAhead = Number(process.hrtime.bigint()) - clock.now() * 1e6;
-    const undo: (() => void)[] = [() => this.wayOut.close(), () => this.monitor.close()];
-    try {
-      const tunnel = this.wayOut.link(options.tunnel);
-      if (tunnel === undefined) throw new Error(`there is no interface "${options.tunnel}"`);
-      this.tunnelIndex = tunnel.ifindex;
-      this.program = loadPeerProgram({ peers: options.peers, served: SERVED_MOST, reports: RING_BYTES });
-      undo.push(() => this.program.close());
-      this.peers = new PeerMap(this.program.map('peers'));
-      this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
-      this.ring = new ReportRing(this.program.map('reports'), RING_BYTES);
-      undo.push(() => this.ring.close());
-      const handle = FILTER_HANDLE | options.local.port;
-      this.uplinks = new Uplinks(this.program, this.wayOut, network, options.local.address, handle);
-      this.configure();
-      this.atTunnel = attach(this.program.program('encap'), tunnel.ifindex, 'egress', handle);
-    } catch (error) {
-      for (const step of undo.reverse()) step();
-      throw error;
-    }
-    this.introductions = new Introductions(entropy);
+    this.settling = new Settling(clock, SETTLE_MS, SETTLED_MS, () => this.guarded(() => this.follow()));
     this.reports = new CarriedReports(
       (ns) => (ns - this.nsAhead) / 1e6,
       (batch) => this.handlers?.onCarried(batch),
     );
-    this.landscape = landscapeOf(network, this.wayOut);
-    this.monitor.start(() => {
-      const landscape = landscapeOf(network, this.wayOut);
-      if (landscape === this.landscape) return;
-      this.landscape = landscape;
-      this.reset();
-    });
+    try {
+      this.wayOut = this.closing(new WayOut());
+      const monitor = this.closing(new NetlinkMonitor());
+      const tunnel = this.wayOut.link(options.tunnel);
+      if (tunnel === undefined) throw new Error(`there is no interface "${options.tunnel}"`);
+      this.tunnelIndex = tunnel.ifindex;
+      const sizes = { peers: options.peers, served: SERVED_MOST, reports: RING_BYTES };
+      this.program = this.closing(loadPeerProgram(sizes));
+      this.peers = new PeerMap(this.program.map('peers'));
+      this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
+      this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
+      const handle = FILTER_HANDLE | options.local.port;
+      this.uplinks = this.closing(new Uplinks(this.program, this.wayOut, network, options.local, handle));
+      this.introductions = this.closing(new Introductions(entropy));
+      this.configure();
+      this.closing(attach(this.program.program('encap'), tunnel.ifindex, 'egress', handle));
+      monitor.start(() => this.settling.stir());
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   get counters(): Readonly<Record<string, number>> {
@@ -112,7 +111,7 @@ export class KernelFastPath implements FastPath {
   setOwn(address: Ipv6 | undefined): void {
     if (this.closed) return;
     this.own = address?.slice();
-    this.configure();
+    this.guarded(() => this.configure());
   }
 
   setServed(prefixes: readonly Ipv6Prefix[]): void {
@@ -131,11 +130,12 @@ export class KernelFastPath implements FastPath {
     if (this.queue.length === 0) return;
     const queue = this.queue;
     this.queue = [];
-    if (this.closed) return;
-    for (const { peer, place, heardAtMs } of queue) {
-      if (place === undefined) this.takeOut(peer);
-      else this.putIn(peer, place, heardAtMs);
-    }
+    this.guarded(() => {
+      for (const { peer, place, heardAtMs } of queue) {
+        if (place === undefined) this.takeOut(peer);
+        else this.putIn(peer, place, heardAtMs);
+      }
+    });
     this.fetchLater();
   }
 
@@ -143,13 +143,33 @@ export class KernelFastPath implements FastPath {
     if (this.closed) return;
     this.closed = true;
     this.cancelTimer?.();
-    this.monitor.close();
-    this.atTunnel.close();
-    this.uplinks.close();
-    this.ring.close();
-    this.wayOut.close();
-    this.introductions.close();
-    this.program.close();
+    this.cancelReset?.();
+    this.settling.close();
+    for (const step of this.undo.toReversed()) step();
+  }
+
+  /** It is closed with this, what came last first. */
+  private closing<T extends { close(): void }>(part: T): T {
+    this.undo.push(() => part.close());
+    return part;
+  }
+
+  /** What the kernel no longer does here the process does: the handlers hear of it, but never from inside a method of this. */
+  private guarded(action: () => void): void {
+    if (this.closed) return;
+    try {
+      action();
+    } catch (error) {
+      this.clock.setTimer(this.clock.now(), () => this.lose(error as Error));
+    }
+  }
+
+  private lose(error: Error): void {
+    if (this.closed) return;
+    const { handlers } = this;
+    this.forgetPeers();
+    this.close();
+    handlers?.onLost(new Error(`the kernel path has failed: ${error.message}`, { cause: error }));
   }
 
   private putIn(peer: Uint8Array, { address, port }: Endpoint, heardAtMs: number): void {
@@ -171,14 +191,44 @@ export class KernelFastPath implements FastPath {
     if (this.peers.take(peer, 0, carried)) this.reports.addTaken(peer, 0, carried);
   }
 
+  /** Links, addresses or routes have changed, of all that this host has. */
+  private follow(): void {
+    if (!this.uplinks.areAsBefore()) return this.reset();
+    if (this.uplinks.isCrowded) return this.resetInTurn();
+    const changed = this.uplinks.follow();
+    if (changed.size === 0) return;
+    const moved: Offer[] = [];
+    this.peers.forEach((peer, address, port) => {
+      if (changed.has(address)) moved.push({ peer: peer.slice(), place: { address, port }, heardAtMs: 0 });
+    });
+    for (const { peer, place, heardAtMs } of moved) this.putIn(peer, place!, heardAtMs);
+    this.fetchLater();
+    // Who could not be carried before is not known here; user space goes on carrying them meanwhile.
+    if ([...changed.values()].includes(undefined)) this.resetInTurn();
+  }
+
   /** What leads where has changed: all peers have to be offered anew. */
   private reset(): void {
-    if (this.closed) return;
+    this.cancelReset?.();
+    this.cancelReset = undefined;
+    this.forgetPeers();
+    this.uplinks.reset();
+    this.handlers?.onReset();
+  }
+
+  /** On a router some route or other changes all the time. */
+  private resetInTurn(): void {
+    if (this.cancelReset !== undefined) return;
+    const now = this.clock.now();
+    this.lastInTurn = Math.max(now, this.lastInTurn + RESET_SPACING_MS);
+    if (this.lastInTurn === now) this.reset();
+    else this.cancelReset = this.clock.setTimer(this.lastInTurn, () => this.guarded(() => this.reset()));
+  }
+
+  private forgetPeers(): void {
     this.fetch();
     this.peers.clear((peer, carried) => this.reports.addTaken(peer, 0, carried));
-    this.uplinks.reset();
     this.reports.flush();
-    this.handlers?.onReset();
   }
 
   private fetchLater(): void {
@@ -207,12 +257,4 @@ export class KernelFastPath implements FastPath {
       view.setUint8(CONFIG.ttl, Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL));
     });
   }
-}
-
-/** All that says where datagrams leave this host, and how, as far as it can be read at once: when it changes, ways may have changed. */
-function landscapeOf(network: HostNetwork, wayOut: WayOut): string {
-  const subnets = network.ipv4Subnets();
-  const names = new Set(subnets.map(({ interface: name }) => name));
-  const links = [...names].map((name) => wayOut.link(name));
-  return JSON.stringify([subnets, links]) + readFileSync('/proc/net/route', 'utf8');
 }

@@ -1,11 +1,13 @@
 import { networkInterfaces } from 'node:os';
 import { interfacesWithIpv6, ipv6DefaultRoutes, readSysctl, writeSysctl } from '../linux/proc.ts';
+import { interfaceState } from '../linux/interface-state.ts';
 import { IpRouteError, ip } from '../linux/iproute.ts';
 import { sourceAddressFor } from '../linux/socket.ts';
 import { formatIpv6, isLinkLocal, isLoopback, isTeredo, parseIpv4, parseIpv6 } from '../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
-import type { HostNetwork, Ipv4Subnet, Ipv6Route } from './ports.ts';
+import { refusable } from './refusable.ts';
+import type { HostNetwork, Ipv4Subnet, Ipv6Route, TunnelState } from './ports.ts';
 
 /** Packets that may wait in the tunnel's queue; more than a burst of TCP, so that it is not cut. */
 const QUEUE_LENGTH = '1000';
@@ -41,7 +43,7 @@ export class KernelNetwork implements HostNetwork {
   }
 
   sourceAddress(destination: Ipv4): Ipv4 | undefined {
-    return sourceAddressFor(destination);
+    return refusable(() => sourceAddressFor(destination));
   }
 
   hasNativeIpv6(exceptInterface: string): boolean {
@@ -59,6 +61,17 @@ export class KernelNetwork implements HostNetwork {
 
   forwardsIpv6(): boolean {
     return readSysctl('net/ipv6/conf/all/forwarding') === '1';
+  }
+
+  tunnelState(name: string): TunnelState | undefined {
+    const state = refusable(() => interfaceState(name));
+    if (state === undefined) return undefined;
+    return {
+      ...state,
+      routes: state.routes.map(({ source, ...route }) =>
+        source === undefined ? route : { ...route, source },
+      ),
+    };
   }
 
   async setUpTunnel(name: string, mtu: number): Promise<void> {

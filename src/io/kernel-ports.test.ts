@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { sys } from '../linux/libc.ts';
 import { enterNewNetwork } from '../linux/netns.ts';
 import { EnvironmentError } from './errors.ts';
@@ -37,6 +37,22 @@ describe('what stands in the way is said, and what to do about it', () => {
       message: '192.0.2.9 is not an address of this host: "ip -4 address" lists those it has',
     });
   });
+});
+
+test('sockets that the kernel does not have are an answer too', () => {
+  const open = sys.socket.bind(sys);
+  const NO_FAMILY = 255;
+  const socket = vi.spyOn(sys, 'socket').mockImplementation((_, type) => open(NO_FAMILY, type, 0));
+  onTestFinished(() => socket.mockRestore());
+  for (const ask of [
+    () => ports.openNetworkMonitor(),
+    () => ports.network.sourceAddress(0xc0000209),
+    () => ports.network.tunnelState('lo'),
+  ])
+    expect(refusal(ask)).toMatchObject({
+      code: 'system',
+      message: 'the system refused: socket: EAFNOSUPPORT',
+    });
 });
 
 describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
@@ -106,9 +122,10 @@ function hide(...directories: string[]): void {
   for (const directory of directories) execFileSync('mount', ['-t', 'tmpfs', 'none', directory]);
 }
 
-function refusal(open: () => { close(): void }): EnvironmentError {
+function refusal(open: () => unknown): EnvironmentError {
   try {
-    open().close();
+    const opened = open() as { close?: () => void } | undefined;
+    opened?.close?.();
   } catch (error) {
     if (error instanceof EnvironmentError) return error;
     throw error;

@@ -15,6 +15,7 @@ import { KernelNetwork } from './kernel-network.ts';
 import { KernelTun } from './kernel-tun.ts';
 import type { PortFactory } from './port-factory.ts';
 import type { UdpReceiver } from './ports.ts';
+import { refusable } from './refusable.ts';
 import { systemClock } from './system-clock.ts';
 
 /** The ports of this machine's kernel. */
@@ -27,22 +28,22 @@ const KERNEL_PORTS: PortFactory = {
   entropy: { fill: (target) => void randomFillSync(target) },
   network: new KernelNetwork(),
   openUdp: (options) =>
-    explained(
+    refusable(
       () => new UdpSocket({ ...options, headroom: HEADROOM }),
       (error) => explainBind(error, options.address, options.port),
     ),
   openDiscovery: (local, service): UdpReceiver =>
-    explained(
+    refusable(
       () => (service instanceof UdpSocket ? service.shareWhile(() => openGroup(local)) : openGroup(local)),
       explainDiscovery,
     ),
   openTun: (name) =>
-    explained(
+    refusable(
       () => new KernelTun(name),
       (error) => explainTun(error, name),
     ),
   openRawIpv6: () =>
-    explained(
+    refusable(
       () => new RawIpv6Socket(),
       (error) =>
         error.code === 'EPERM' || error.code === 'EACCES'
@@ -53,7 +54,7 @@ const KERNEL_PORTS: PortFactory = {
             )
           : undefined,
     ),
-  openNetworkMonitor: () => new NetlinkMonitor(),
+  openNetworkMonitor: () => refusable(() => new NetlinkMonitor()),
   openFastPath: (options) =>
     inKernel(() => new KernelFastPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
   openServerPath: (options) =>
@@ -148,14 +149,4 @@ function notPermitted(what: string, capability: string, otherwise = ''): Environ
     'not-permitted',
     `not permitted: ${what} needs root or ${capability}${otherwise}`,
   );
-}
-
-/** Opens something, and gives the kernel's refusal the words that help. */
-function explained<T>(open: () => T, explain: (error: SystemCallError) => EnvironmentError | undefined): T {
-  try {
-    return open();
-  } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
-    throw explain(error) ?? new EnvironmentError('system', `the system refused: ${error.message}`, error);
-  }
 }

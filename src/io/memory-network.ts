@@ -1,12 +1,12 @@
-import { formatIpv6, isTeredo, parseIpv6 } from '../wire/index.ts';
+import { formatIpv6, isTeredo } from '../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
-import type { HostNetwork, Ipv4Subnet, Ipv6Route } from './ports.ts';
+import type { HostNetwork, InterfaceAddress, Ipv4Subnet, Ipv6Route, TunnelState } from './ports.ts';
 
 interface MemoryInterface {
   mtu: number | undefined;
-  readonly addresses: Set<string>;
-  readonly routes: Set<string>;
+  readonly addresses: Map<string, InterfaceAddress>;
+  readonly routes: Map<string, Ipv6Route>;
 }
 
 /** A host's addresses and routes, as far as a runtime asks for them or sets them. */
@@ -48,8 +48,23 @@ export class MemoryNetwork implements HostNetwork {
     return this.forwarding;
   }
 
+  tunnelState(name: string): TunnelState | undefined {
+    const found = this.interfaces.get(name);
+    if (found === undefined) return undefined;
+    const { mtu, addresses, routes } = found;
+    return { isUp: mtu !== undefined, addresses: [...addresses.values()], routes: [...routes.values()] };
+  }
+
+  /** Somebody takes an interface down: addresses and routes go, as Linux has it. */
+  takeDown(name: string): void {
+    const found = this.interfaceOf(name);
+    found.mtu = undefined;
+    found.addresses.clear();
+    found.routes.clear();
+  }
+
   addInterface(name: string): void {
-    this.interfaces.set(name, { mtu: undefined, addresses: new Set(), routes: new Set() });
+    this.interfaces.set(name, { mtu: undefined, addresses: new Map(), routes: new Map() });
   }
 
   async setUpTunnel(name: string, mtu: number): Promise<void> {
@@ -57,7 +72,8 @@ export class MemoryNetwork implements HostNetwork {
   }
 
   async addAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
-    add(this.interfaceOf(name).addresses, `${formatIpv6(address)}/${prefixLength}`);
+    const what = { address: address.slice(), prefixLength };
+    add(this.interfaceOf(name).addresses, `${formatIpv6(address)}/${prefixLength}`, what);
   }
 
   async removeAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
@@ -67,7 +83,7 @@ export class MemoryNetwork implements HostNetwork {
   async addRoute(name: string, route: Ipv6Route): Promise<void> {
     const target = this.interfaceOf(name);
     if (target.mtu === undefined) throw new EnvironmentError('system', `${name} is down`);
-    add(target.routes, routeWords(route));
+    add(target.routes, routeWords(route), route);
   }
 
   async removeRoute(name: string, route: Ipv6Route): Promise<void> {
@@ -92,11 +108,11 @@ function routeWords({ destination, prefixLength, source }: Ipv6Route): string {
   return `${formatIpv6(destination)}/${prefixLength}${from}`;
 }
 
-function hasTeredo(addresses: ReadonlySet<string>): boolean {
-  return [...addresses].some((text) => isTeredo(parseIpv6(text.split('/')[0]!)!, 0));
+function hasTeredo(addresses: MemoryInterface['addresses']): boolean {
+  return [...addresses.values()].some(({ address }) => isTeredo(address, 0));
 }
 
-function add(set: Set<string>, what: string): void {
-  if (set.has(what)) throw new EnvironmentError('system', `${what} exists already`);
-  set.add(what);
+function add<T>(map: Map<string, T>, name: string, what: T): void {
+  if (map.has(name)) throw new EnvironmentError('system', `${name} exists already`);
+  map.set(name, what);
 }

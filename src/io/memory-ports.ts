@@ -35,6 +35,8 @@ export class MemoryPorts implements PortFactory {
   /** Why there can be none; a test's to set. */
   noFastPath: string | undefined;
 
+  monitorsOpened = 0;
+
   private readonly wire: MemoryIpv4Network;
   private readonly addresses: readonly [Ipv4, ...Ipv4[]];
   private readonly monitors = new Set<() => void>();
@@ -98,6 +100,7 @@ export class MemoryPorts implements PortFactory {
   }
 
   openNetworkMonitor(): NetworkMonitor {
+    this.monitorsOpened++;
     let listener: (() => void) | undefined;
     return {
       start: (onChange) => {

@@ -212,6 +212,19 @@ export interface Ipv6Route {
   readonly metric?: number;
 }
 
+export interface InterfaceAddress {
+  readonly address: Ipv6;
+  readonly prefixLength: number;
+}
+
+/** What an interface has of IPv6. */
+export interface TunnelState {
+  readonly isUp: boolean;
+  readonly addresses: readonly InterfaceAddress[];
+  /** Those that lead into it, the kernel's own among them. */
+  readonly routes: readonly Ipv6Route[];
+}
+
 /**
  * The host's addresses, routes and interfaces. The methods that change something reject with an EnvironmentError that says
  * which step failed; one has to be over before the next begins.
@@ -229,6 +242,8 @@ export interface HostNetwork {
   otherTeredoDefault(exceptInterface: string): string | undefined;
   /** Whether this host forwards IPv6 packets between its interfaces. */
   forwardsIpv6(): boolean;
+  /** What an interface has now; undefined where there is none of that name. */
+  tunnelState(name: string): TunnelState | undefined;
   /** Sets the MTU and takes the interface up; no link-local address or router solicitation of the kernel's own. */
   setUpTunnel(name: string, mtu: number): Promise<void>;
   addAddress(name: string, address: Ipv6, prefixLength: number): Promise<void>;

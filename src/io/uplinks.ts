@@ -4,37 +4,68 @@ import { SystemCallError } from '../linux/errors.ts';
 import { MAX_UPLINKS, UPLINK } from '../linux/bpf/layout.ts';
 import type { Program } from '../linux/bpf/program.ts';
 import { writeRecord } from '../linux/bpf/records.ts';
-import type { WayOut } from '../linux/way-out.ts';
-import type { Ipv4 } from '../wire/index.ts';
+import { RouteQuery } from '../linux/route-query.ts';
+import type { Way } from '../linux/route-query.ts';
+import type { Link, WayOut } from '../linux/way-out.ts';
+import type { Endpoint, Ipv4 } from '../wire/index.ts';
 import type { HostNetwork } from './ports.ts';
 
-/** The interfaces that peers are reached through: known to the kernel's programs by their number here. */
+/** Destinations whose ways are remembered; the ways of more are asked for each time, and not followed one by one. */
+const MOST_FOLLOWED = 4_096;
+
+interface Uplink {
+  readonly number: number;
+  readonly way: Pick<Way, 'source' | 'ifindex'>;
+  /** What the program is configured for. */
+  readonly situation: string;
+}
+
+/** Where peers' packets leave, and where they come in. */
+interface Situation {
+  readonly egress: Link;
+  /** Indexes of the interfaces that what is sent to the source may come in on. */
+  readonly ingress: readonly number[];
+}
+
+/**
+ * The ways by which peers are reached: a source address and the interface that its datagrams leave from, which need not be the
+ * one that has the address. The kernel's programs know each by its number here.
+ */
 export class Uplinks {
   private readonly program: Program;
   private readonly wayOut: WayOut;
   private readonly network: HostNetwork;
-  private readonly bound: Ipv4;
+  private readonly routes: RouteQuery;
   private readonly handle: number;
-  /** Numbers by source address; undefined: nothing can be carried from there. */
-  private readonly numbers = new Map<Ipv4, number | undefined>();
+  /** By source and interface; undefined: nothing can be carried that way. */
+  private readonly uplinks = new Map<string, Uplink | undefined>();
   private readonly finishing = new Set<number>();
   private readonly attachments = new Map<number, Attachment>();
+  /** The number of the way to each destination, as it was last found. */
+  private readonly followed = new Map<Ipv4, number | undefined>();
+  private crowded = false;
 
-  /** `bound`: the only source address, or 0. */
-  constructor(program: Program, wayOut: WayOut, network: HostNetwork, bound: Ipv4, handle: number) {
+  /** `local`: what the socket is bound to. */
+  constructor(program: Program, wayOut: WayOut, network: HostNetwork, local: Endpoint, handle: number) {
     this.program = program;
     this.wayOut = wayOut;
     this.network = network;
-    this.bound = bound;
+    this.routes = new RouteQuery(local.address, local.port);
     this.handle = handle;
   }
 
   /** The number of the way to a destination; undefined where the kernel path leads none. */
   towards(destination: Ipv4): number | undefined {
-    const source = this.wayOut.sourceTo(destination);
-    if (source === undefined || (this.bound !== 0 && source !== this.bound)) return undefined;
-    if (!this.numbers.has(source)) this.numbers.set(source, this.open(source));
-    return this.numbers.get(source);
+    if (this.followed.has(destination)) return this.followed.get(destination);
+    const number = this.find(destination);
+    if (this.followed.size < MOST_FOLLOWED) this.followed.set(destination, number);
+    else this.crowded = true;
+    return number;
+  }
+
+  /** Whether there are destinations whose ways are not followed one by one. */
+  get isCrowded(): boolean {
+    return this.crowded;
   }
 
   /** Whether what leaves by this way is cut and has its checksums. */
@@ -42,32 +73,78 @@ export class Uplinks {
     return this.finishing.has(number);
   }
 
+  /** Whether all interfaces are as they were found. */
+  areAsBefore(): boolean {
+    return [...this.uplinks.values()].every(
+      (uplink) =>
+        uplink === undefined || JSON.stringify(this.situationOf(uplink.way) ?? null) === uplink.situation,
+    );
+  }
+
+  /** Asks for the ways to all followed destinations anew: those that have changed, with their ways before. */
+  follow(): Map<Ipv4, number | undefined> {
+    // What could not be had before may be to be had now.
+    for (const [key, uplink] of this.uplinks) if (uplink === undefined) this.uplinks.delete(key);
+    const changed = new Map<Ipv4, number | undefined>();
+    for (const [destination, before] of this.followed) {
+      const now = this.find(destination);
+      if (now === before) continue;
+      changed.set(destination, before);
+      this.followed.set(destination, now);
+    }
+    return changed;
+  }
+
   /** Forgets all ways: they are asked for anew. */
   reset(): void {
-    this.close();
-    this.numbers.clear();
+    this.detach();
+    this.uplinks.clear();
     this.finishing.clear();
+    this.followed.clear();
+    this.crowded = false;
   }
 
   close(): void {
-    for (const attachment of this.attachments.values()) attachment.close();
-    this.attachments.clear();
+    this.detach();
+    this.routes.close();
   }
 
-  private open(source: Ipv4): number | undefined {
-    const subnet = this.network.ipv4Subnets().find(({ address }) => address === source);
-    const link = subnet === undefined ? undefined : this.wayOut.link(subnet.interface);
-    const number = [...this.numbers.values()].filter((n) => n !== undefined).length;
-    if (link === undefined || !link.isEthernet || number >= MAX_UPLINKS || !this.attachTo(link.ifindex))
-      return undefined;
-    if (link.finishes) this.finishing.add(number);
+  private find(destination: Ipv4): number | undefined {
+    const way = this.routes.wayTo(destination);
+    if (way === undefined) return undefined;
+    const key = `${way.source} ${way.ifindex}`;
+    if (!this.uplinks.has(key)) this.uplinks.set(key, this.open(way));
+    return this.uplinks.get(key)?.number;
+  }
+
+  private open(way: Way): Uplink | undefined {
+    const situation = this.situationOf(way);
+    const number = [...this.uplinks.values()].filter((uplink) => uplink !== undefined).length;
+    if (situation === undefined || number >= MAX_UPLINKS) return undefined;
+    if (!situation.ingress.every((ifindex) => this.attachTo(ifindex))) return undefined;
+    const { ifindex, mtu, finishes } = situation.egress;
+    if (finishes) this.finishing.add(number);
     writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
-      view.setUint32(UPLINK.ifindex, link.ifindex, true);
-      view.setUint32(UPLINK.source, source);
-      view.setUint32(UPLINK.mtu, link.mtu, true);
-      view.setUint32(UPLINK.finishes, Number(link.finishes), true);
+      view.setUint32(UPLINK.ifindex, ifindex, true);
+      view.setUint32(UPLINK.source, way.source);
+      view.setUint32(UPLINK.mtu, mtu, true);
+      view.setUint32(UPLINK.finishes, Number(finishes), true);
     });
-    return number;
+    return {
+      number,
+      way: { source: way.source, ifindex: way.ifindex },
+      situation: JSON.stringify(situation),
+    };
+  }
+
+  /** Undefined where a program can do nothing. What comes in where none is goes through the socket, as it always may. */
+  private situationOf({ source, ifindex }: Uplink['way']): Situation | undefined {
+    const egress = this.wayOut.linkAt(ifindex);
+    const owners = this.network.ipv4Subnets().filter(({ address }) => address === source);
+    if (egress?.isEthernet !== true || owners.length === 0) return undefined;
+    const links = [egress, ...owners.map((owner) => this.wayOut.link(owner.interface))];
+    const ingress = links.flatMap((link) => (link?.isEthernet === true ? [link.ifindex] : []));
+    return { egress, ingress: [...new Set(ingress)] };
   }
 
   /** Whether what comes in on an interface passes the program. */
@@ -82,5 +159,10 @@ export class Uplinks {
       if (error instanceof SystemCallError) return false;
       throw error;
     }
+  }
+
+  private detach(): void {
+    for (const attachment of this.attachments.values()) attachment.close();
+    this.attachments.clear();
   }
 }

@@ -41,6 +41,22 @@ export function interfacesWithIpv6(digits: string): Set<string> {
   return new Set(addresses.map((line) => line.trim().split(/\s+/)[5] ?? ''));
 }
 
+export interface Ipv6AddressOf {
+  readonly address: Uint8Array;
+  readonly prefixLength: number;
+}
+
+/** An interface's IPv6 addresses, whether it is up or not. */
+export function ipv6AddressesOf(name: string): Ipv6AddressOf[] {
+  return lines('/proc/net/if_inet6')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[5] === name)
+    .map(([digits = '', , length = '']) => ({
+      address: new Uint8Array(Buffer.from(digits, 'hex')),
+      prefixLength: Number.parseInt(length, 16),
+    }));
+}
+
 /** "pid 123, miredo": who holds a UDP port of this namespace, as far as this process may see. */
 export function holderOfUdpPort(port: number): string | undefined {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;

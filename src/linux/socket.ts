@@ -97,17 +97,9 @@ export function writeSockaddr(view: DataView, at: number, address: number, port:
 export function sourceAddressFor(destination: number): number | undefined {
   const fd = openSocket(AF_INET, SOCK_DGRAM);
   try {
-    return connectedSource(fd, destination);
+    writeSockaddr(scratch.view, 0, destination, 9);
+    return sys.connect(fd, scratch.address, 16) < 0 ? undefined : localEndpoint(fd).address;
   } finally {
     sys.close(fd);
   }
-}
-
-/** The same, asked through an open socket that is bound to nothing. It may be asked again and again. */
-export function connectedSource(fd: number, destination: number): number | undefined {
-  // Only a socket without a source chooses anew: AF_UNSPEC takes away the one of the last question.
-  scratch.bytes.fill(0, 0, 16);
-  sys.connect(fd, scratch.address, 16);
-  writeSockaddr(scratch.view, 0, destination, 9);
-  return sys.connect(fd, scratch.address, 16) < 0 ? undefined : localEndpoint(fd).address;
 }

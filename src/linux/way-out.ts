@@ -1,10 +1,13 @@
 import { Memory, sys } from './libc.ts';
 import { finishesPackets } from './offloads.ts';
-import { AF_INET, SOCK_DGRAM, connectedSource, openSocket } from './socket.ts';
+import { AF_INET, SOCK_DGRAM, openSocket } from './socket.ts';
 
+const SIOCGIFNAME = 0x8910;
+const SIOCGIFFLAGS = 0x8913;
 const SIOCGIFMTU = 0x8921;
 const SIOCGIFHWADDR = 0x8927;
 const SIOCGIFINDEX = 0x8933;
+const IFF_UP = 1;
 const ARPHRD_ETHER = 1;
 /** struct ifreq: a name of 16 bytes, then what is asked about. */
 const IFREQ = 40;
@@ -13,34 +16,42 @@ const ANSWER = 16;
 export interface Link {
   readonly ifindex: number;
   readonly mtu: number;
+  readonly isUp: boolean;
   readonly isEthernet: boolean;
   /** What leaves it is cut and has its checksums. */
   readonly finishes: boolean;
 }
 
-/** Asks the kernel how datagrams would leave this host; one socket for all questions. */
+/** Asks the kernel about the interfaces that datagrams leave from; one socket for all questions. */
 export class WayOut {
   private readonly fd = openSocket(AF_INET, SOCK_DGRAM);
   private readonly memory = new Memory(IFREQ);
   private closed = false;
-
-  /** The local address that datagrams to a destination leave from; undefined where there is no way. */
-  sourceTo(destination: number): number | undefined {
-    return connectedSource(this.fd, destination);
-  }
 
   /** An interface's properties; undefined where there is none of that name. */
   link(name: string): Link | undefined {
     const ifindex = this.ask(name, SIOCGIFINDEX);
     const mtu = this.ask(name, SIOCGIFMTU);
     const type = this.ask(name, SIOCGIFHWADDR);
-    if (ifindex === undefined || mtu === undefined || type === undefined) return undefined;
+    const flags = this.ask(name, SIOCGIFFLAGS);
+    if (ifindex === undefined || mtu === undefined || type === undefined || flags === undefined)
+      return undefined;
     return {
       ifindex,
       mtu,
+      isUp: (flags & IFF_UP) !== 0,
       isEthernet: (type & 0xffff) === ARPHRD_ETHER,
       finishes: finishesPackets(this.fd, name),
     };
+  }
+
+  /** The same of the one with that index. */
+  linkAt(ifindex: number): Link | undefined {
+    const { bytes, view, address } = this.memory;
+    bytes.fill(0);
+    view.setInt32(ANSWER, ifindex, true);
+    if (sys.ioctl(this.fd, SIOCGIFNAME, address) < 0) return undefined;
+    return this.link(new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0))));
   }
 
   close(): void {

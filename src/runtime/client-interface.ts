@@ -1,7 +1,8 @@
-import { TUNNEL_MTU } from '../core/constants.ts';
 import type { HostNetwork, Ipv6Route } from '../io/ports.ts';
 import { parseIpv6, parsePrefix } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
+import { TunnelFurniture, addressPiece, routePiece } from './tunnel-furniture.ts';
+import type { Piece } from './tunnel-furniture.ts';
 
 /** Whether all of IPv6 goes through the tunnel, or just other Teredo clients; `auto`: all, unless the host has better. */
 export type DefaultRoute = 'auto' | 'always' | 'never';
@@ -9,7 +10,7 @@ export type DefaultRoute = 'auto' | 'always' | 'never';
 /** What miredo sets, so that scripts written for it go on working. */
 const ROUTE_METRIC = 1029;
 const ADDRESS_PREFIX_LENGTH = 32;
-const LINK_LOCAL = parseIpv6('fe80::ffff:ffff:ffff')!;
+const LINK_LOCAL = addressPiece({ address: parseIpv6('fe80::ffff:ffff:ffff')!, prefixLength: 64 });
 const EVERYTHING = routeTo('::/0');
 /** All there is of global unicast: more specific than any default route, whatever its metric. */
 const ALL_GLOBAL = routeTo('2000::/3');
@@ -21,73 +22,85 @@ const ALL_GLOBAL = routeTo('2000::/3');
  */
 const OWN_DESTINATIONS = ['::/0', '2001::/33', '2001:0:8000::/33'].map((text) => parsePrefix(text)!);
 
-/** A client's tunnel interface: its addresses and routes, changed one step after the other. */
+/** A client's tunnel interface: its addresses and routes, changed one step after the other, and set again where they go missing. */
 export class ClientInterface {
   readonly name: string;
   hasDefaultRoute = false;
   private readonly network: HostNetwork;
   private readonly wish: DefaultRoute;
   private readonly onDefaultRoute: (on: boolean) => void;
-  private address: Ipv6 | undefined;
-  private steps: Promise<void> = Promise.resolve();
-  private closed = false;
+  private readonly furniture: TunnelFurniture;
+  private readonly defaults: readonly Piece[];
+  private addresses: readonly Ipv6[] = [];
 
-  constructor(name: string, network: HostNetwork, wish: DefaultRoute, onDefaultRoute: (on: boolean) => void) {
+  constructor(
+    name: string,
+    network: HostNetwork,
+    wish: DefaultRoute,
+    told: {
+      readonly onDefaultRoute: (on: boolean) => void;
+      readonly onWarning: (message: string) => void;
+    },
+  ) {
     this.name = name;
     this.network = network;
     this.wish = wish;
-    this.onDefaultRoute = onDefaultRoute;
+    this.onDefaultRoute = told.onDefaultRoute;
+    this.furniture = new TunnelFurniture(name, network, told.onWarning);
+    this.defaults = (wish === 'always' ? [ALL_GLOBAL, EVERYTHING] : [EVERYTHING]).map(routePiece);
   }
 
   /** Resolves once all that was asked for so far is done, or has failed. */
   get settled(): Promise<void> {
-    return this.steps;
+    return this.furniture.settled;
   }
 
-  async setUp(): Promise<void> {
-    await this.network.setUpTunnel(this.name, TUNNEL_MTU);
-    await this.network.addAddress(this.name, LINK_LOCAL, 64);
+  setUp(): Promise<void> {
+    return this.furniture.begin([LINK_LOCAL]);
   }
 
   /** The /32 brings the route to all other Teredo clients with it. */
-  addAddress(address: Ipv6): Promise<void> {
-    return this.step(async () => {
-      await this.network.addAddress(this.name, address, ADDRESS_PREFIX_LENGTH);
-      this.address = address;
-      await this.route();
-      for (const route of routesFrom(address)) await this.network.addRoute(this.name, route);
-    });
+  addAddress(address: Ipv6): void {
+    this.addresses = [...this.addresses, address];
+    this.arrange();
   }
 
-  removeAddress(address: Ipv6): Promise<void> {
-    return this.step(async () => {
-      if (this.address !== undefined && equal(this.address, address)) this.address = undefined;
-      for (const route of routesFrom(address)) await this.network.removeRoute(this.name, route);
-      await this.network.removeAddress(this.name, address, ADDRESS_PREFIX_LENGTH);
-      await this.route();
-    });
+  removeAddress(address: Ipv6): void {
+    const isIt = (one: Ipv6): boolean => one.every((byte, i) => byte === address[i]);
+    this.addresses = this.addresses.filter((one) => !isIt(one));
+    this.arrange();
   }
 
-  /** Native IPv6 may have come or gone. */
-  networkChanged(): Promise<void> {
-    return this.step(() => this.route());
+  /** Native IPv6 may have come or gone, and what was set too. */
+  networkChanged(): void {
+    this.arrange();
   }
 
   /** Waits for what is under way. The device is closed elsewhere, and everything on it goes with it. */
-  async close(): Promise<void> {
-    this.closed = true;
-    await this.steps;
+  close(): Promise<void> {
+    return this.furniture.close();
   }
 
-  private async route(): Promise<void> {
-    const wanted = this.address !== undefined && this.isDefaultWished() && !this.isDefaultTaken();
-    if (wanted === this.hasDefaultRoute) return;
-    for (const route of this.wish === 'always' ? [ALL_GLOBAL, EVERYTHING] : [EVERYTHING]) {
-      if (wanted) await this.network.addRoute(this.name, route);
-      else await this.network.removeRoute(this.name, route);
-    }
-    this.hasDefaultRoute = wanted;
-    this.onDefaultRoute(wanted);
+  private arrange(): void {
+    const { addresses } = this;
+    void this.furniture.arrange(
+      () => [
+        LINK_LOCAL,
+        ...addresses.map((address) => addressPiece({ address, prefixLength: ADDRESS_PREFIX_LENGTH })),
+        ...(addresses.length > 0 && this.isDefaultWished() && !this.isDefaultTaken() ? this.defaults : []),
+        ...addresses.flatMap(routesFrom).map(routePiece),
+      ],
+      () => {
+        const before = this.hasDefaultRoute;
+        this.hasDefaultRoute = this.hasDefaults;
+        if (this.hasDefaultRoute !== before) this.onDefaultRoute(this.hasDefaultRoute);
+      },
+    );
+  }
+
+  /** One is enough for native hosts to be reached. */
+  private get hasDefaults(): boolean {
+    return this.defaults.some((route) => this.furniture.has(route));
   }
 
   private isDefaultWished(): boolean {
@@ -96,15 +109,7 @@ export class ClientInterface {
 
   /** The first of several Teredo clients on a host keeps the default route; another takes over when that one ends. */
   private isDefaultTaken(): boolean {
-    return !this.hasDefaultRoute && this.network.otherTeredoDefault(this.name) !== undefined;
-  }
-
-  private step(action: () => Promise<void>): Promise<void> {
-    const done = this.steps.then(async () => {
-      if (!this.closed) await action();
-    });
-    this.steps = done.catch(() => undefined); // reported by whoever asked for the step
-    return done;
+    return !this.hasDefaults && this.network.otherTeredoDefault(this.name) !== undefined;
   }
 }
 
@@ -119,8 +124,4 @@ function routesFrom(source: Ipv6): Ipv6Route[] {
     prefixLength: length,
     source,
   }));
-}
-
-function equal(a: Ipv6, b: Ipv6): boolean {
-  return a.every((byte, i) => byte === b[i]);
 }

@@ -11,6 +11,7 @@ import type {
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { Ipv4Subnet, NetworkMonitor, Udp } from '../io/ports.ts';
+import { Settling } from '../io/settling.ts';
 import { DISCOVERY_GROUP } from '../core/constants.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
@@ -65,8 +66,8 @@ interface LocalNetwork extends AttachedNetwork {
   readonly subnets: readonly Ipv4Subnet[];
 }
 
-/** Waits until the network has been quiet for this long before it looks what has changed. */
-const NETWORK_SETTLE_MS = 300;
+/** Waits until the network has been quiet for this long before it looks what has changed; but no longer than the second. */
+const [NETWORK_SETTLE_MS, NETWORK_SETTLED_MS] = [300, 1_000];
 
 /**
  * A running Teredo client: its machine, sockets and tunnel interface.
@@ -81,13 +82,13 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly machine: ClientMachine;
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
-  private readonly monitor: NetworkMonitor;
   private readonly fastPath: FastPathUse;
   private servers: readonly ServerCandidate[];
+  private monitor: NetworkMonitor | undefined;
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
   private network: LocalNetwork;
-  private settling: (() => void) | undefined;
+  private readonly settling: Settling;
   /** What has been told of the machine's state: `qualified` once the interface has what belongs to it. */
   private told: { readonly state: ClientState; readonly reason: QualificationReason | undefined };
   private readonly startOnce = new StartOnce('Client');
@@ -125,7 +126,9 @@ export class Client extends EventEmitter<ClientEvents> {
     this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
       this.emit('data-path', path),
     );
-    this.monitor = ports.openNetworkMonitor();
+    this.settling = new Settling(ports.clock, NETWORK_SETTLE_MS, NETWORK_SETTLED_MS, () =>
+      this.networkChanged(),
+    );
   }
 
   /** Opens socket and interface and begins to look for a server; once. Rejects with what stands in the way. */
@@ -138,9 +141,10 @@ export class Client extends EventEmitter<ClientEvents> {
       driver.attachUdp(SOCKET.service, udp);
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);
-        this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', (on) =>
-          this.emit('default-route', on),
-        );
+        this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', {
+          onDefaultRoute: (on) => this.emit('default-route', on),
+          onWarning: (message) => this.emit('warning', message),
+        });
         driver.attachTun(tun, (error) => this.emit('lost', error));
         await this.tunnel.setUp();
         this.startOnce.goOn();
@@ -156,7 +160,8 @@ export class Client extends EventEmitter<ClientEvents> {
           udp,
         });
       }
-      this.monitor.start(() => this.networkStirred());
+      this.monitor = ports.openNetworkMonitor();
+      this.monitor.start(() => this.settling.stir());
       driver.request((now) => this.machine.start(now));
     } catch (error) {
       await this.close();
@@ -304,8 +309,8 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private async shutDown(): Promise<void> {
-    this.settling?.();
-    this.monitor.close();
+    this.settling.close();
+    this.monitor?.close();
     this.driver.request((now) => this.machine.stop(now));
     this.driver.close();
     await this.tunnel?.close();
@@ -321,11 +326,11 @@ export class Client extends EventEmitter<ClientEvents> {
         });
         break;
       case 'address-added':
-        void this.tunnel?.addAddress(event.address).catch((error: unknown) => this.warn(error));
+        this.tunnel?.addAddress(event.address);
         this.tell(() => this.emit('address', event.address));
         break;
       case 'address-removed':
-        void this.tunnel?.removeAddress(event.address).catch((error: unknown) => this.warn(error));
+        this.tunnel?.removeAddress(event.address);
         if (this.address === undefined) this.tell(() => this.emit('address', undefined));
         break;
       case 'socket-wanted':
@@ -369,16 +374,12 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
-  /** One change makes many messages: look when they have stopped coming. */
-  private networkStirred(): void {
-    this.settling?.();
-    this.settling = this.ports.clock.setTimer(this.ports.clock.now() + NETWORK_SETTLE_MS, () => {
-      const before = this.network;
-      this.network = this.lookAtNetwork();
-      void this.tunnel?.networkChanged().catch((error: unknown) => this.warn(error));
-      if (sameNetwork(before, this.network)) return;
-      this.driver.request((now) => this.machine.networkChanged(now, this.network));
-    });
+  private networkChanged(): void {
+    const before = this.network;
+    this.network = this.lookAtNetwork();
+    this.tunnel?.networkChanged();
+    if (sameNetwork(before, this.network)) return;
+    this.driver.request((now) => this.machine.networkChanged(now, this.network));
   }
 
   /** The local address datagrams leave from, and its subnet. */

@@ -101,13 +101,20 @@ export class FastPathUse {
       return;
     }
     this.path = { kind: 'kernel' };
-    source.udp.mergeRuns(false);
-    source.configure(this.opened);
-    this.driver.attachFastPath(this.opened, this.machine, (reason) => {
-      source.udp.mergeRuns(true);
-      this.path = { kind: 'user', reason: reason.message };
-      this.onChange(this.path);
-    });
+    try {
+      source.udp.mergeRuns(false);
+      source.configure(this.opened);
+      this.driver.attachFastPath(this.opened, this.machine, (reason) => {
+        source.udp.mergeRuns(true);
+        this.path = { kind: 'user', reason: reason.message };
+        this.onChange(this.path);
+      });
+    } catch (error) {
+      this.opened.close();
+      this.opened = undefined;
+      this.end();
+      throw error;
+    }
   }
 
   private end(): void {

@@ -154,6 +154,7 @@ test("H-5: a host-specific relay's addresses are followed", async () => {
   expect([await from(NATIVE), await from(NATIVE), carriedOut(r)]).toEqual([true, true, 1]);
   r.network.nativeAddresses = [other];
   r.networkChanged();
+  await net.pass(100);
   expect([await from(NATIVE), await from(other), carriedOut(r)]).toEqual([false, true, 2]);
 });
 

@@ -1,16 +1,17 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
-import { TUNNEL_MTU } from '../core/constants.ts';
 import type { PeerTable } from '../core/peer-table.ts';
 import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
 import type { RelayLimits } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { NetworkMonitor } from '../io/ports.ts';
+import { Settling } from '../io/settling.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
 import { StartOnce } from './start-once.ts';
 import { FastPathUse } from './fast-path-use.ts';
+import { TunnelFurniture, addressPiece, routePiece } from './tunnel-furniture.ts';
 import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 
 export interface RelaySettings {
@@ -29,10 +30,14 @@ export interface RelaySettings {
 }
 
 export interface RelayEvents {
+  /** Something a person should look at. */
   warning: [string];
   'data-path': [DataPath];
   lost: [Error];
 }
+
+/** Changes of the network are looked at when no more have come for so long, and at the latest after. */
+const [SETTLE_MS, SETTLED_MS] = [100, 1_000];
 
 const TEREDO = parsePrefix('2001::/32')!;
 /** All native IPv6 there is; 2001::/32 is excepted by the machine. */
@@ -47,7 +52,9 @@ export class Relay extends EventEmitter<RelayEvents> {
   private readonly policy: AddressPolicy;
   private readonly fastPath: FastPathUse;
   private readonly startOnce = new StartOnce('Relay');
+  private readonly settling: Settling;
   private monitor: NetworkMonitor | undefined;
+  private furniture: TunnelFurniture | undefined;
   private localPort = 0;
 
   constructor(settings: RelaySettings, ports: PortFactory) {
@@ -74,6 +81,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
       this.emit('data-path', path),
     );
+    this.settling = new Settling(ports.clock, SETTLE_MS, SETTLED_MS, () => this.networkChanged());
   }
 
   /** Opens socket and interface and routes 2001::/32 into it. Rejects with what stands in the way. */
@@ -86,9 +94,10 @@ export class Relay extends EventEmitter<RelayEvents> {
       driver.attachUdp(RELAY_SOCKET.service, udp);
       const tun = ports.openTun(settings.interface);
       driver.attachTun(tun, (error) => this.emit('lost', error));
-      await ports.network.setUpTunnel(tun.name, TUNNEL_MTU);
-      await ports.network.addAddress(tun.name, LINK_LOCAL, 64);
-      await ports.network.addRoute(tun.name, { destination: TEREDO.address, prefixLength: TEREDO.length });
+      this.furniture = new TunnelFurniture(tun.name, ports.network, (message) =>
+        this.emit('warning', message),
+      );
+      await this.furniture.begin(FURNITURE);
       this.startOnce.goOn();
       this.fastPath.start({
         open: () =>
@@ -102,7 +111,7 @@ export class Relay extends EventEmitter<RelayEvents> {
         udp,
       });
       this.monitor = ports.openNetworkMonitor();
-      this.monitor.start(() => this.networkChanged());
+      this.monitor.start(() => this.settling.stir());
     } catch (error) {
       await this.close();
       throw error;
@@ -152,11 +161,12 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   /** Stops, and takes away interface and route. Harmless when repeated. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.startOnce.end();
     this.monitor?.close();
+    this.settling.close();
     this.driver.close();
-    return Promise.resolve();
+    await this.furniture?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -167,6 +177,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     const { settings, ports, machine } = this;
     this.policy.setSubnets(ports.network.ipv4Subnets());
     machine.setHostAddresses(errorSource(ports.network.globalIpv6()), ownAddresses(settings, ports));
+    void this.furniture?.arrange(() => FURNITURE);
     if (settings.serve !== undefined) return;
     const { served } = this;
     machine.setServed(served);
@@ -181,6 +192,11 @@ export class Relay extends EventEmitter<RelayEvents> {
 
 /** Where a relay's tunnel end lives on its link. */
 const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffe });
+
+const FURNITURE = [
+  addressPiece({ address: LINK_LOCAL, prefixLength: 64 }),
+  routePiece({ destination: TEREDO.address, prefixLength: TEREDO.length }),
+];
 
 /** What a relay's ICMPv6 errors come from: a global address, else a unique local one, which routers pass on too; else this link's. */
 function errorSource(addresses: readonly Ipv6[]): Ipv6 {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { v4, v6, data, seededEntropy, teredo, at } from '../../test/support/client-rig.ts';
 import { EnvironmentError } from '../io/errors.ts';
+import { MemoryClock } from '../io/memory-clock.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { DatagramBatch, PacketBatch } from '../io/ports.ts';
 import { formatIpv4, formatIpv6 } from '../wire/index.ts';
@@ -24,7 +25,7 @@ class Ports implements PortFactory {
   nativeIpv6 = false;
   hostAddresses = [HOST];
   subnet = v4('198.51.100.7');
-  readonly clock = { now: () => 1_000, setTimer: () => () => undefined };
+  readonly clock = new MemoryClock();
   readonly entropy = seededEntropy();
   readonly network: PortFactory['network'] = {
     ipv4Subnets: () => [{ address: this.subnet, prefixLength: 24, interface: 'eth0' }],
@@ -33,6 +34,7 @@ class Ports implements PortFactory {
     hasNativeIpv6: () => this.nativeIpv6,
     otherTeredoDefault: () => undefined,
     forwardsIpv6: () => false,
+    tunnelState: () => undefined,
     setUpTunnel: (name, mtu) => this.say(`mtu ${name} ${mtu}`),
     addAddress: (_, address, length) => this.say(`address ${formatIpv6(address)}/${length}`),
     removeAddress: (_, address) => this.say(`no address ${formatIpv6(address)}`),
@@ -98,11 +100,16 @@ class Ports implements PortFactory {
   }
   changeAddresses(addresses: Uint8Array[]): void {
     this.hostAddresses = addresses;
-    this.onChange();
+    this.change();
   }
   changeSubnet(address: string): void {
     this.subnet = v4(address);
+    this.change();
+  }
+
+  private change(): void {
     this.onChange();
+    this.clock.advance(100);
   }
 
   private say(words: string): Promise<void> {

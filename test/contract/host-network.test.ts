@@ -14,6 +14,7 @@ interface Rig {
   readonly getNativeIpv6: () => Promise<void>;
   /** 198.51.100.7/32 and 2001:db8:10::1/128 on `lo`. */
   readonly addToLoopback: () => Promise<void>;
+  readonly takeDown: (name: string) => Promise<void>;
 }
 
 const NAME = 'tdnetwork';
@@ -102,6 +103,28 @@ for (const { name, skipped, open } of RIGS) {
       await expect(network.addRoute(NAME, DEFAULT)).rejects.toThrow(/exists already/);
     });
 
+    test('tells what a tunnel has, and what is left of it when somebody has taken it down', async () => {
+      const { ports, takeDown } = await open();
+      const { network } = ports;
+      expect(network.tunnelState(NAME)).toBeUndefined();
+      openTun(ports);
+      expect(network.tunnelState(NAME)).toEqual({ isUp: false, addresses: [], routes: [] });
+      const address = { address: ADDRESS, prefixLength: 32 };
+      const half = { destination: parseIpv6('2001::')!, prefixLength: 33, source: ADDRESS };
+      for (let round = 0; round < 2; round++) {
+        await network.setUpTunnel(NAME, 1280);
+        await network.addAddress(NAME, ADDRESS, 32);
+        await network.addRoute(NAME, DEFAULT);
+        await network.addRoute(NAME, half);
+        const { isUp, addresses, routes } = network.tunnelState(NAME)!;
+        expect([isUp, addresses]).toEqual([true, [address]]);
+        expect(routes).toContainEqual(DEFAULT);
+        expect(routes).toContainEqual(expect.objectContaining(half));
+        await takeDown(NAME);
+        expect(network.tunnelState(NAME)).toEqual({ isUp: false, addresses: [], routes: [] });
+      }
+    });
+
     test('an interface takes its addresses and routes along', async () => {
       const { ports } = await open();
       const { network } = ports;
@@ -150,6 +173,7 @@ async function kernelRig(): Promise<Rig> {
       await ip('address', 'add', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
       await ip('route', 'add', '::/0', 'via', '2001:db8::2', 'dev', 'eth0');
     },
+    takeDown: (name) => ip('link', 'set', name, 'down'),
     addToLoopback: async () => {
       await ip('link', 'set', 'lo', 'up');
       for (const address of ['198.51.100.7/32', '2001:db8:10::1/128']) {
@@ -170,6 +194,7 @@ async function memoryRig(): Promise<Rig> {
       ports.network.nativeDefaultRoute = true;
       ports.networkChanged();
     },
+    takeDown: async (name) => ports.network.takeDown(name),
     addToLoopback: async () => {
       const { network } = ports;
       const address = parseIpv4('198.51.100.7')!;

@@ -70,7 +70,7 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
     socketPair: formatEndpoint({ address: HOST.address, port: udp.local.port }),
     fromTunnel,
     fromSocket,
-    changeWays: () => ip('address', 'add', '192.0.2.77/24', 'dev', 'wan'),
+    changeWays: () => ip('link', 'set', 'wan', 'mtu', '1400'),
   };
 }
 

@@ -32,6 +32,7 @@ test('packets are carried both ways, and nothing of it stays', async () => {
   expect([filters('teredo', 'egress'), filters('wan', 'ingress')]).toEqual([1, 1]);
   fastPath.close();
   expect([filters('teredo', 'egress'), filters('wan', 'ingress')]).toEqual([0, 0]);
+  expect(execute('tc', ['qdisc', 'show'])).not.toContain('clsact');
 });
 
 test('what a crash has left is taken over: there is one filter for a port, and then none; and what somebody takes away is missed', () => {
@@ -54,6 +55,28 @@ test('what a crash has left is taken over: there is one filter for a port, and t
   program.close();
 });
 
+test('a qdisc stays while somebody else has a filter there, and where somebody else has made it', () => {
+  enterNewNetwork();
+  execute('ip', ['link', 'add', 'wan', 'index', '10', 'type', 'veth', 'peer', 'name', 'far', 'index', '11']);
+  const program = loadPeerProgram({ peers: 16, served: 16, reports: 1 << 16 });
+  const attached = (port: number, ifindex = 10) =>
+    attachFilter(program.program('decap'), ifindex, 'ingress', port);
+  attached(3_545).close();
+  expect(hasClsact('wan')).toBe(false);
+  const first = attached(3_545);
+  attachFilter(program.program('encap'), 10, 'egress', 3_546);
+  first.close();
+  expect(hasClsact('wan')).toBe(true);
+  execute('tc', ['qdisc', 'add', 'dev', 'far', 'clsact']);
+  attached(3_545, 11).close();
+  expect(hasClsact('far')).toBe(true);
+  program.close();
+});
+
 function filters(name: string, direction: string): number {
   return [...execute('tc', ['filter', 'show', 'dev', name, direction]).matchAll(/ handle 0x/g)].length;
+}
+
+function hasClsact(name: string): boolean {
+  return execute('tc', ['qdisc', 'show', 'dev', name]).includes('clsact');
 }

@@ -179,3 +179,23 @@ test('kill -9 of a role leaves nothing that keeps it from starting again; SIGTER
     if (role !== 'client') await start();
   }
 });
+
+test.each([
+  ['ip link set teredo down; ip link set teredo up', 'link set teredo down', 'link set teredo up'],
+  ['ip -6 addr flush dev teredo', '-6 addr flush dev teredo'],
+  ['ip -6 route flush dev teredo', '-6 route flush dev teredo'],
+])("both ends' tunnels emptied: %s", async (_, ...commands) => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const relay = await startRelay(net.relay, RELAY_ADDRESS);
+  const client = await startClient(site.client, SERVER_ADDRESS);
+  const address = await teredoAddress(site.client);
+  expect(await ping(site.client, NATIVE_ADDRESS, BACK_MS)).toBeDefined();
+  for (const host of [net.relay, site.client]) for (const command of commands) host.ip(...command.split(' '));
+  await Promise.all([client, relay].map((role) => role.waitFor(/warning: somebody has taken/, BACK_MS)));
+  expect(await teredoAddress(site.client)).toBe(address);
+  expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, BACK_MS)).toBeLessThan(BACK_MS);
+  expect(site.client.ip('-6', 'route', 'show', 'default')).toContain('dev teredo metric 1029');
+  expect(net.relay.ip('-6', 'route', 'show', '2001::/32')).toContain('dev teredo');
+});

@@ -1,12 +1,19 @@
 /** What becomes of the host's ways out is followed while packets are carried. */
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { Uplinks } from '../../src/io/uplinks.ts';
 import { execute } from '../../src/lab/index.ts';
 import { kernelRig } from '../contract/kernel-fast-path-rig.ts';
-import { data, v6 } from '../support/client-rig.ts';
+import { data, v4, v6 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
 
 const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
+const OTHER = v6('2001:0:cb00:7178::3');
+const OTHER_PLACE = v4('192.0.2.3');
+/** So soon is a change followed. */
+const SOON_MS = 2_000;
+/** An event loop's delay of some turns, on top of what a test looks for. */
+const SLACK_MS = 500;
 
 test('an uplink whose MTU shrinks is sent nothing larger', async () => {
   const { fastPath, peer, clock, hostSends, peerGot, fromTunnel } = await kernelRig('client');
@@ -15,7 +22,7 @@ test('an uplink whose MTU shrinks is sent nothing larger', async () => {
     fastPath.flush();
   };
   let resets = 0;
-  fastPath.start({ onCarried: () => {}, onReset: () => resets++, onLost: () => {} });
+  fastPath.start({ onCarried: () => {}, onReset: () => resets++, onLost: unexpected });
   fastPath.setOwn(OWN);
   offer();
   hostSends(data(OWN, PEER, 1_280));
@@ -28,3 +35,82 @@ test('an uplink whose MTU shrinks is sent nothing larger', async () => {
   hostSends(data(OWN, PEER, 1_272));
   await eventually(() => expect(peerGot()).toHaveLength(2));
 });
+
+test('what changes elsewhere has nobody forgotten', async () => {
+  const { fastPath, resets } = await offered();
+  const followed = vi.spyOn(Uplinks.prototype, 'follow');
+  onTestFinished(() => followed.mockRestore());
+  for (const change of ['add 198.18.0.0/15', 'add 203.0.113.0/24', 'del 198.18.0.0/15'])
+    execute('ip', ['route', ...change.split(' '), 'dev', 'wan']);
+  await eventually(() => expect(followed).toHaveBeenCalled());
+  expect(followed.mock.results.every(({ value }) => (value as Map<unknown, unknown>).size === 0)).toBe(true);
+  expect([fastPath.size, resets()]).toEqual([2, 0]);
+});
+
+test('whose way ends is left to user space, and nobody else; when there is one again all are offered anew', async () => {
+  const { fastPath, resets, hostSends, fromTunnel, peerGot } = await offered();
+  execute('ip', ['route', 'add', 'unreachable', '192.0.2.3/32']);
+  await eventually(() => expect(fastPath.size).toBe(1));
+  hostSends(data(OWN, OTHER));
+  await eventually(() => expect(fromTunnel).toEqual([data(OWN, OTHER)]));
+  hostSends(data(OWN, PEER));
+  await eventually(() => expect(peerGot()).toEqual([data(OWN, PEER)]));
+  expect(resets()).toBe(0);
+  execute('ip', ['route', 'del', 'unreachable', '192.0.2.3/32']);
+  await eventually(() => expect(resets()).toBe(1));
+});
+
+test('a change is followed within 2 s, however many others there are', async () => {
+  const { fastPath, clock } = await offered();
+  const others = setInterval(() => {
+    for (const what of ['add', 'del']) execute('ip', ['route', what, '198.18.0.0/15', 'dev', 'wan']);
+  }, 20);
+  onTestFinished(() => clearInterval(others));
+  execute('ip', ['route', 'add', 'unreachable', '192.0.2.3/32']);
+  const before = clock.now();
+  await eventually(() => expect(fastPath.size).toBe(1));
+  expect(clock.now() - before).toBeLessThan(SOON_MS + SLACK_MS);
+});
+
+test("a rule that leads a socket's datagrams elsewhere is followed too", async () => {
+  const { fastPath, socketPair } = await offered();
+  execute('ip', ['route', 'add', 'unreachable', 'default', 'table', '100']);
+  const port = socketPair.split(':')[1]!;
+  execute('ip', ['rule', 'add', 'ipproto', 'udp', 'sport', port, 'lookup', '100']);
+  await eventually(() => expect(fastPath.size).toBe(0));
+});
+
+test('what can no longer be done in the kernel is said, and the process goes on', async () => {
+  const { fastPath, lost } = await offered();
+  const follow = vi.spyOn(Uplinks.prototype, 'follow').mockImplementation(() => {
+    throw new Error('no memory');
+  });
+  onTestFinished(() => follow.mockRestore());
+  execute('ip', ['route', 'add', '198.18.0.0/15', 'dev', 'wan']);
+  await eventually(() => expect(lost()).toEqual(['the kernel path has failed: no memory']));
+  expect(execute('ip', ['-d', 'link', 'show', 'dev', 'wan'])).not.toMatch(/tcx|prog/);
+  fastPath.close();
+});
+
+/** With two peers, at two addresses. */
+async function offered() {
+  const rig = await kernelRig('client');
+  const { fastPath, peer, clock } = rig;
+  let resets = 0;
+  const lost: string[] = [];
+  fastPath.start({
+    onCarried: () => {},
+    onReset: () => resets++,
+    onLost: ({ message }) => lost.push(message),
+  });
+  fastPath.setOwn(OWN);
+  fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+  fastPath.offload(OTHER, 0, OTHER_PLACE, peer.port, clock.now());
+  fastPath.flush();
+  expect(fastPath.size).toBe(2);
+  return { ...rig, resets: () => resets, lost: () => lost };
+}
+
+function unexpected(error: Error): void {
+  throw error;
+}

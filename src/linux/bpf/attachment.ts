@@ -1,5 +1,6 @@
 import { SystemCallError } from '../errors.ts';
 import { E, Memory, sys } from '../libc.ts';
+import { hasFilters } from './filters.ts';
 import { check, libbpf } from './libbpf.ts';
 
 export type Direction = 'ingress' | 'egress';
@@ -61,9 +62,17 @@ export function attachFilter(
   const created = lib.createHook(hook.address);
   if (created < 0 && created !== -E.EEXIST) throw new SystemCallError('bpf_tc_hook_create', -created);
   const nameless = filter(0);
-  lib.detach(hook.address, nameless.address);
+  const left = lib.detach(hook.address, nameless.address) === 0;
+  const removeHook = (): void => {
+    // Somebody else's, or in use: it stays.
+    if ((created < 0 && !left) || hasFilters(ifindex)) return;
+    hook.view.setInt32(12, CLSACT.ingress | CLSACT.egress, true); // both: the qdisc itself
+    lib.destroyHook(hook.address);
+  };
   const options = filter(program);
-  check('bpf_tc_attach', lib.attach(hook.address, options.address));
+  const attached = lib.attach(hook.address, options.address);
+  if (attached < 0) removeHook();
+  check('bpf_tc_attach', attached);
   return {
     isThere: () => {
       const asked = filter(0);
@@ -72,6 +81,7 @@ export function attachFilter(
     close: () => {
       const ended = filter(0);
       lib.detach(hook.address, ended.address);
+      removeHook();
     },
   };
 }

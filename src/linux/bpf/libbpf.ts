@@ -18,23 +18,27 @@ export interface Libbpf {
   readonly lookup: (fd: number, key: number, value: number) => number;
   readonly lookupAndDelete: (fd: number, key: number, value: number) => number;
   readonly delete: (fd: number, key: number) => number;
-  readonly takeBatch: (
-    fd: number,
-    from: number,
-    to: number,
-    keys: number,
-    values: number,
-    count: number,
-    options: number,
-  ) => number;
+  readonly takeBatch: Batch;
+  readonly lookupBatch: Batch;
   readonly createLink: (program: number, target: number, type: number, options: number) => number;
   readonly linkInfo: (link: number, info: number, size: number) => number;
   readonly testRun: (program: number, options: number) => number;
   readonly createHook: (hook: number) => number;
+  readonly destroyHook: (hook: number) => number;
   readonly attach: (hook: number, options: number) => number;
   readonly detach: (hook: number, options: number) => number;
   readonly query: (hook: number, options: number) => number;
 }
+
+type Batch = (
+  fd: number,
+  from: number,
+  to: number,
+  keys: number,
+  values: number,
+  count: number,
+  options: number,
+) => number;
 
 /** Throws an Error in words where the library is not there. */
 export function libbpf(): Libbpf {
@@ -75,10 +79,14 @@ function bind(): Libbpf {
     takeBatch: library.func(
       'int bpf_map_lookup_and_delete_batch(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)',
     ),
+    lookupBatch: library.func(
+      'int bpf_map_lookup_batch(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)',
+    ),
     createLink: library.func('int bpf_link_create(int, int, int, uintptr_t)'),
     linkInfo: library.func('int bpf_obj_get_info_by_fd(int, uintptr_t, uintptr_t)'),
     testRun: library.func('int bpf_prog_test_run_opts(int, uintptr_t)'),
     createHook: library.func('int bpf_tc_hook_create(uintptr_t)'),
+    destroyHook: library.func('int bpf_tc_hook_destroy(uintptr_t)'),
     attach: library.func('int bpf_tc_attach(uintptr_t, uintptr_t)'),
     detach: library.func('int bpf_tc_detach(uintptr_t, uintptr_t)'),
     query: library.func('int bpf_tc_query(uintptr_t, uintptr_t)'),

@@ -1,6 +1,7 @@
 import { E, Memory } from '../libc.ts';
 import { PEER, UNIT_SHIFT } from './layout.ts';
 import { libbpf } from './libbpf.ts';
+import type { Libbpf } from './libbpf.ts';
 
 const ANY = 0;
 const NO_EXIST = 1;
@@ -63,22 +64,37 @@ export class PeerMap {
 
   /** Takes all peers out, one callback each. */
   clear(onTaken: (peer: Uint8Array, carried: Carried) => void): void {
+    const carried = emptyCarried();
+    this.walk(this.lib.takeBatch, (peer, view, at) => {
+      this.size--;
+      readCarried(view, at, carried);
+      onTaken(peer, carried);
+    });
+  }
+
+  /** Shows all peers, and where they are. The table may not be changed meanwhile; the bytes are valid until the callback returns. */
+  forEach(see: (peer: Uint8Array, address: number, port: number) => void): void {
+    this.walk(this.lib.lookupBatch, (peer, view, at) =>
+      see(peer, view.getUint32(at + PEER.address), view.getUint16(at + PEER.port)),
+    );
+  }
+
+  private walk(
+    batch: Libbpf['takeBatch'],
+    see: (peer: Uint8Array, values: DataView, at: number) => void,
+  ): void {
     const place = new Memory(8); // where in the table the next batch begins, and how many it has
     const keys = new Memory(BATCH * KEY);
     const values = new Memory(BATCH * PEER.SIZE);
-    const carried = emptyCarried();
     for (let from = 0, ended = false; !ended; from = place.address) {
       place.view.setUint32(4, BATCH, true);
       const { address } = place;
-      const result = this.lib.takeBatch(this.fd, from, address, keys.address, values.address, address + 4, 0);
+      const result = batch(this.fd, from, address, keys.address, values.address, address + 4, 0);
       if (result < 0 && result !== -E.ENOENT) return;
       ended = result < 0;
       const count = place.view.getUint32(4, true);
-      this.size -= count;
-      for (let i = 0; i < count; i++) {
-        readCarried(values.view, i * PEER.SIZE, carried);
-        onTaken(keys.bytes.subarray(i * KEY, (i + 1) * KEY), carried);
-      }
+      for (let i = 0; i < count; i++)
+        see(keys.bytes.subarray(i * KEY, (i + 1) * KEY), values.view, i * PEER.SIZE);
     }
   }
 
@@ -86,10 +102,13 @@ export class PeerMap {
     const { view } = this.value;
     if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) return E.EAGAIN;
     const moved = view.getUint32(PEER.address) !== address || view.getUint16(PEER.port) !== port;
+    const heard = BigInt(Math.max(0, Math.floor(heardAt)));
+    const isNews = heard > view.getBigUint64(PEER.lastReceived, true);
+    // What the programs have counted since it was read is lost.
+    if (!moved && !isNews && view.getUint8(PEER.uplink) === uplink) return 0;
     if (moved) view.setUint8(PEER.unwraps, 0);
     this.setPlace(address, port, uplink);
-    const heard = BigInt(Math.max(0, Math.floor(heardAt)));
-    if (heard > view.getBigUint64(PEER.lastReceived, true)) view.setBigUint64(PEER.lastReceived, heard, true);
+    if (isNews) view.setBigUint64(PEER.lastReceived, heard, true);
     return 0 - this.lib.update(this.fd, this.key.address, this.value.address, ANY);
   }
 

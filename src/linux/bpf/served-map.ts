@@ -8,23 +8,34 @@ export class ServedMap {
   private readonly fd: number;
   private readonly most: number;
   private readonly value = new Memory(1);
-  private keys: Memory[] = [];
+  /** By prefix and length. */
+  private readonly keys = new Map<string, Memory>();
 
   constructor(fd: number, most: number) {
     this.fd = fd;
     this.most = most;
   }
 
-  /** Those beyond what there is room for are left to user space. */
+  /** Those beyond what there is room for are left to user space. What stays is not touched: packets pass meanwhile. */
   set(prefixes: readonly Ipv6Prefix[]): void {
     const lib = libbpf();
-    for (const key of this.keys) lib.delete(this.fd, key.address);
-    this.keys = prefixes.slice(0, this.most).map(({ address, length }) => {
+    const wanted = new Map(prefixes.slice(0, this.most).map((prefix) => [nameOf(prefix), prefix]));
+    for (const [name, key] of this.keys) {
+      if (wanted.has(name)) continue;
+      lib.delete(this.fd, key.address);
+      this.keys.delete(name);
+    }
+    for (const [name, { address, length }] of wanted) {
+      if (this.keys.has(name)) continue;
       const key = new Memory(SERVED_KEY.SIZE);
       key.view.setUint32(SERVED_KEY.length, length, true);
       key.bytes.set(address, SERVED_KEY.prefix);
-      return key;
-    });
-    for (const key of this.keys) lib.update(this.fd, key.address, this.value.address, 0);
+      lib.update(this.fd, key.address, this.value.address, 0);
+      this.keys.set(name, key);
+    }
   }
+}
+
+function nameOf({ address, length }: Ipv6Prefix): string {
+  return `${address.join(' ')}/${length}`;
 }

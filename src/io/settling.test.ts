@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { MemoryClock } from './memory-clock.ts';
+import { Settling } from './settling.ts';
+
+function rig() {
+  const clock = new MemoryClock();
+  const acted: number[] = [];
+  const settling = new Settling(clock, 100, 1_000, () => acted.push(clock.now()));
+  return { clock, acted, settling };
+}
+
+test('acts once, when it has been quiet for long enough', () => {
+  const { clock, acted, settling } = rig();
+  for (let i = 0; i < 3; i++) {
+    settling.stir();
+    clock.advance(60);
+  }
+  expect(acted).toEqual([]);
+  clock.advance(1_000);
+  expect(acted).toEqual([220]);
+});
+
+test('what never stops does not put it off for ever', () => {
+  const { clock, acted, settling } = rig();
+  for (let i = 0; i < 250; i++) {
+    settling.stir();
+    clock.advance(10);
+  }
+  expect(acted).toEqual([1_000, 2_000]);
+});
+
+test('closed, it does not act', () => {
+  const { clock, acted, settling } = rig();
+  settling.stir();
+  settling.close();
+  clock.advance(2_000);
+  expect(acted).toEqual([]);
+});
+
+test('what takes long is followed by a rest, which is no longer than what may be put off', () => {
+  let [now, due, takes] = [0, 0, 0];
+  let run = (): void => {};
+  const clock = {
+    now: () => now,
+    setTimer: (at: number, fn: () => void) => {
+      [due, run] = [at, fn];
+      return () => {};
+    },
+  };
+  const settling = new Settling(clock, 100, 1_000, () => (now += takes));
+  const dues = [0, 50, 300, 0].map((duration) => {
+    takes = duration;
+    settling.stir();
+    now = due;
+    run();
+    return due;
+  });
+  expect(dues).toEqual([100, 200, 750, 2_050]);
+});

@@ -1,0 +1,67 @@
+import { SystemCallError } from './errors.ts';
+import { E } from './libc.ts';
+import { NetlinkQuery, forEachAttribute } from './netlink.ts';
+import { ipv6AddressesOf } from './proc.ts';
+import type { Ipv6AddressOf } from './proc.ts';
+import { AF_INET6 } from './socket.ts';
+import { WayOut } from './way-out.ts';
+
+const RTM_GETROUTE = 26;
+/** struct rtmsg. */
+const BODY = 12;
+const RTA = { DST: 1, SRC: 2, OIF: 4, PRIORITY: 6, TABLE: 15 } as const;
+const RT_TABLE_MAIN = 254;
+/** A list that changes while it is given is asked for again, so many times in all. */
+const ATTEMPTS = 5;
+
+export interface RouteOf {
+  readonly destination: Uint8Array;
+  readonly prefixLength: number;
+  readonly source: Uint8Array | undefined;
+  readonly metric: number;
+}
+
+/** What an interface has of IPv6 now; undefined where there is none of that name. Throws a SystemCallError. */
+export function interfaceState(
+  name: string,
+): { readonly isUp: boolean; readonly addresses: Ipv6AddressOf[]; readonly routes: RouteOf[] } | undefined {
+  const wayOut = new WayOut();
+  try {
+    const link = wayOut.link(name);
+    if (link === undefined) return undefined;
+    return { isUp: link.isUp, addresses: ipv6AddressesOf(name), routes: routesOf(link.ifindex) };
+  } finally {
+    wayOut.close();
+  }
+}
+
+/** Those of the main table; the kernel picks them out of however many it has. */
+function routesOf(ifindex: number): RouteOf[] {
+  const query = new NetlinkQuery();
+  try {
+    query.beStrict();
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const routes: RouteOf[] = [];
+      query
+        .begin(RTM_GETROUTE, BODY, (view, at) => view.setUint8(at, AF_INET6))
+        .add(RTA.TABLE, 4, RT_TABLE_MAIN, true)
+        .add(RTA.OIF, 4, ifindex, true);
+      if (query.list((view, at, end) => routes.push(routeIn(view, at, end)))) return routes;
+    }
+    throw new SystemCallError('RTM_GETROUTE', E.EAGAIN);
+  } finally {
+    query.close();
+  }
+}
+
+function routeIn(view: DataView, at: number, end: number): RouteOf {
+  let [destination, source, metric] = [new Uint8Array(16), undefined as Uint8Array | undefined, 0];
+  forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
+    const bytes = (): Uint8Array<ArrayBuffer> =>
+      new Uint8Array(view.buffer as ArrayBuffer, value, valueEnd - value).slice();
+    if (type === RTA.DST) destination = bytes();
+    else if (type === RTA.SRC) source = bytes();
+    else if (type === RTA.PRIORITY) metric = view.getUint32(value, true);
+  });
+  return { destination, prefixLength: view.getUint8(at + 1), source, metric };
+}

@@ -1,0 +1,127 @@
+import { SystemCallError } from './errors.ts';
+import { Memory, errno, sys } from './libc.ts';
+import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
+
+const AF_NETLINK = 16;
+const NETLINK_ROUTE = 0;
+const SOL_NETLINK = 270;
+const NETLINK_GET_STRICT_CHK = 12;
+const NLM_F_REQUEST = 0x1;
+const NLM_F_DUMP = 0x300;
+/** In an answer: what was listed has changed meanwhile. */
+const NLM_F_DUMP_INTR = 0x10;
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+/** struct nlmsghdr. */
+const HEADER = 16;
+const BUFFER = 32_768;
+
+/** A message's own part, from `at` to `end`: a fixed body, then attributes. */
+export type TakeMessage = (view: DataView, at: number, end: number) => void;
+
+/** Asks the kernel about its links, routes and filters: it answers while it is asked, so that nothing waits. */
+export class NetlinkQuery {
+  private readonly fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
+  private readonly memory = new Memory(BUFFER);
+  private sequence = 0;
+  private end = 0;
+  private closed = false;
+
+  /** Lists only what matches a request, where the kernel would list all otherwise. */
+  beStrict(): void {
+    this.memory.view.setInt32(0, 1, true);
+    const { address } = this.memory;
+    if (sys.setsockopt(this.fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, address, 4) < 0)
+      throw new SystemCallError('NETLINK_GET_STRICT_CHK', errno());
+  }
+
+  /** Begins a request with `size` octets of body, which `write` fills in; they are zero before. */
+  begin(kind: number, size: number, write: (view: DataView, at: number) => void): this {
+    const { bytes, view } = this.memory;
+    this.end = HEADER + size;
+    bytes.fill(0, 0, this.end);
+    view.setUint16(4, kind, true);
+    write(view, HEADER);
+    return this;
+  }
+
+  /** Adds an attribute: 1, 2 or 4 octets, in network order unless it is an index. */
+  add(type: number, size: 1 | 2 | 4, value: number, littleEndian = false): this {
+    const { view } = this.memory;
+    view.setUint16(this.end, 4 + size, true);
+    view.setUint16(this.end + 2, type, true);
+    view.setUint32(this.end + 4, 0);
+    if (size === 1) view.setUint8(this.end + 4, value);
+    else if (size === 2) view.setUint16(this.end + 4, value, littleEndian);
+    else view.setUint32(this.end + 4, value, littleEndian);
+    this.end += 8;
+    return this;
+  }
+
+  /** Sends the request; false where the kernel refuses, or has nothing to say. */
+  ask(take: TakeMessage): boolean {
+    this.send(NLM_F_REQUEST);
+    return this.receive(take) === 'answer';
+  }
+
+  /** Sends the request for a list; false where the kernel refuses, or the list has changed while it was given. */
+  list(take: TakeMessage): boolean {
+    this.send(NLM_F_REQUEST | NLM_F_DUMP);
+    for (;;) {
+      const what = this.receive(take);
+      if (what !== 'answer') return what === 'end';
+    }
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    sys.close(this.fd);
+  }
+
+  private send(flags: number): void {
+    const { view, address } = this.memory;
+    view.setUint32(0, this.end, true);
+    view.setUint16(6, flags, true);
+    view.setUint32(8, ++this.sequence, true);
+    if (sys.write(this.fd, address, this.end) < 0) throw new SystemCallError('write', errno());
+  }
+
+  /** One read: messages that answer the request, the end of a list, or what has gone wrong. */
+  private receive(take: TakeMessage): 'answer' | 'end' | 'refused' {
+    const { view, address } = this.memory;
+    let answered = false;
+    while (!answered) {
+      const length = sys.read(this.fd, address, BUFFER);
+      if (length < 0) return 'refused';
+      for (let at = 0; at + HEADER <= length; at += align(Math.max(HEADER, view.getUint32(at, true)))) {
+        if (view.getUint32(at + 8, true) !== this.sequence) continue; // of a request that was given up
+        answered = true;
+        const type = view.getUint16(at + 4, true);
+        if (type === NLMSG_ERROR || (view.getUint16(at + 6, true) & NLM_F_DUMP_INTR) !== 0) return 'refused';
+        if (type === NLMSG_DONE) return 'end';
+        take(view, at + HEADER, at + view.getUint32(at, true));
+      }
+    }
+    return 'answer';
+  }
+}
+
+/** Shows the attributes between two places of a message, each with where its value begins and ends. */
+export function forEachAttribute(
+  view: DataView,
+  from: number,
+  end: number,
+  see: (type: number, value: number, valueEnd: number) => void,
+): void {
+  const TYPE = 0x3fff; // without the flags
+  for (let at = from; at + 4 <= end;) {
+    const length = Math.max(4, view.getUint16(at, true));
+    see(view.getUint16(at + 2, true) & TYPE, at + 4, at + length);
+    at += align(length);
+  }
+}
+
+function align(length: number): number {
+  return (length + 3) & ~3;
+}

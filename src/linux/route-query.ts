@@ -1,0 +1,94 @@
+import { SystemCallError } from './errors.ts';
+import { NetlinkQuery, forEachAttribute } from './netlink.ts';
+import { AF_INET } from './socket.ts';
+
+const RTM_GETROUTE = 26;
+/** struct rtmsg. */
+const BODY = 12;
+const ADDRESS_BITS = 32;
+const RTA = {
+  DST: 1,
+  SRC: 2,
+  OIF: 4,
+  GATEWAY: 5,
+  PREFSRC: 7,
+  VIA: 18,
+  ENCAP: 22,
+  IP_PROTO: 27,
+  SPORT: 28,
+} as const;
+const UDP = 17;
+const RTN_UNICAST = 1;
+
+/** How datagrams to a destination leave this host. */
+export interface Way {
+  /** Index of the interface. */
+  readonly ifindex: number;
+  readonly source: number;
+  /** The address, of whichever family, in hexadecimal digits; empty where the destination is on the link. */
+  readonly gateway: string;
+}
+
+/** Asks the kernel which way a UDP socket's datagrams take. */
+export class RouteQuery {
+  private readonly query = new NetlinkQuery();
+  private readonly bound: number;
+  private readonly port: number;
+
+  /** What the socket is bound to; address 0: any. */
+  constructor(bound: number, port: number) {
+    this.bound = bound;
+    this.port = port;
+  }
+
+  /**
+   * Undefined where there is no way, or none that a program could take: redirecting to an interface asks for a route of that
+   * interface's, and knows of no socket. Rules and routes may make that another one.
+   */
+  wayTo(destination: number): Way | undefined {
+    const ofSocket = this.ask(destination, this.bound, (query) => query.add(RTA.SPORT, 2, this.port));
+    if (ofSocket === undefined) return undefined;
+    const { ifindex, source, gateway } = ofSocket;
+    const ofProgram = this.ask(destination, source, (query) => query.add(RTA.OIF, 4, ifindex, true));
+    return ofProgram?.ifindex === ifindex && ofProgram.gateway === gateway ? ofSocket : undefined;
+  }
+
+  close(): void {
+    this.query.close();
+  }
+
+  private ask(destination: number, source: number, add: (query: NetlinkQuery) => unknown): Way | undefined {
+    const query = this.query.begin(RTM_GETROUTE, BODY, (view, at) => {
+      view.setUint8(at, AF_INET);
+      view.setUint8(at + 1, ADDRESS_BITS);
+      view.setUint8(at + 2, source === 0 ? 0 : ADDRESS_BITS);
+    });
+    query.add(RTA.DST, 4, destination).add(RTA.IP_PROTO, 1, UDP);
+    if (source !== 0) query.add(RTA.SRC, 4, source);
+    add(query);
+    let way: Way | undefined;
+    try {
+      query.ask((view, at, end) => (way = wayIn(view, at, end, source)));
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error; // too many questions, or no memory: no answer
+    }
+    return way;
+  }
+}
+
+/** Undefined where it is not the plain way to a single host. `source`: what was asked for; then it is not said again. */
+function wayIn(view: DataView, at: number, end: number, source: number): Way | undefined {
+  const way = { ifindex: 0, source, gateway: '' };
+  let isPlain = view.getUint8(at + 7) === RTN_UNICAST;
+  forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
+    if (type === RTA.OIF) way.ifindex = view.getUint32(value, true);
+    else if (type === RTA.PREFSRC) way.source = view.getUint32(value);
+    else if (type === RTA.GATEWAY || type === RTA.VIA) way.gateway = digits(view, value, valueEnd);
+    else if (type === RTA.ENCAP) isPlain = false;
+  });
+  return isPlain && way.ifindex !== 0 && way.source !== 0 ? way : undefined;
+}
+
+function digits(view: DataView, from: number, end: number): string {
+  return Buffer.from(view.buffer, from, end - from).toString('hex');
+}

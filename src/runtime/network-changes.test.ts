@@ -1,0 +1,206 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { seededEntropy, v4, v6 } from '../../test/support/client-rig.ts';
+import { MemoryClock } from '../io/memory-clock.ts';
+import { MemoryPorts } from '../io/memory-ports.ts';
+import { MemoryIpv4Network } from '../io/memory-udp.ts';
+import { formatIpv6 } from '../wire/index.ts';
+import { Client } from './client.ts';
+import type { ClientSettings } from './client.ts';
+import { ALL_NATIVE, Relay } from './relay.ts';
+import { Server } from './server.ts';
+
+const ADDRESS = v4('192.0.2.10');
+const [PRIMARY, SECONDARY] = [v4('203.0.113.120'), v4('203.0.113.121')];
+const [ONE, OTHER] = [v6('2001:db8::1'), v6('2001:db8::2')];
+
+function host() {
+  const clock = new MemoryClock();
+  const wire = new MemoryIpv4Network();
+  return { clock, wire, ports: new MemoryPorts(wire, [ADDRESS], seededEntropy(1), clock) };
+}
+
+/** A client beside its server, ready to be started. */
+async function clientRig(settings: Partial<ClientSettings> = {}) {
+  const { clock, wire, ports } = host();
+  const server = new Server(
+    { address: PRIMARY, secondary: SECONDARY },
+    new MemoryPorts(wire, [PRIMARY, SECONDARY], seededEntropy(2), clock),
+  );
+  onTestFinished(() => server.close());
+  await server.start();
+  const client = new Client(
+    {
+      servers: [{ primary: PRIMARY, secondary: SECONDARY }],
+      interface: 'teredo',
+      dataPath: 'auto',
+      ...settings,
+    },
+    ports,
+  );
+  onTestFinished(() => client.close());
+  const warnings: string[] = [];
+  client.on('warning', (message) => warnings.push(message));
+  const pass = async (milliseconds: number): Promise<void> => {
+    for (let left = milliseconds; left > 0; left -= 100) {
+      clock.advance(100);
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  return { client, server, ports, warnings, pass, clock };
+}
+
+/** Addresses and routes of the tunnel, in words. */
+function furnitureOf({ network }: MemoryPorts): string[] {
+  const { isUp, addresses, routes } = network.tunnelState('teredo')!;
+  return [
+    isUp ? 'up' : 'down',
+    ...addresses.map(({ address, prefixLength }) => `${formatIpv6(address)}/${prefixLength}`).toSorted(),
+    ...routes
+      .map(({ destination, prefixLength, source }) =>
+        `${formatIpv6(destination)}/${prefixLength} ${source === undefined ? '' : 'from'}`.trim(),
+      )
+      .toSorted(),
+  ];
+}
+
+test("what somebody takes from a client's tunnel is set again with the next change, and that is said", async () => {
+  const { client, ports, warnings, pass } = await clientRig();
+  await client.start();
+  await pass(500);
+  const before = furnitureOf(ports);
+  expect(before).toEqual([
+    'up',
+    expect.stringMatching(/^2001:0:cb00:7178:.*\/32$/),
+    'fe80::ffff:ffff:ffff/64',
+    '2001:0:8000::/33 from',
+    '2001::/33 from',
+    '::/0',
+    '::/0 from',
+  ]);
+  ports.networkChanged();
+  await pass(500);
+  expect(warnings).toEqual([]);
+  ports.network.takeDown('teredo');
+  ports.networkChanged();
+  await pass(500);
+  expect(furnitureOf(ports)).toEqual(before);
+  expect(warnings).toEqual(['somebody has taken teredo down, or addresses or routes from it: set again']);
+  expect([client.state, client.hasDefaultRoute]).toEqual(['qualified', true]);
+});
+
+test('and of what cannot be set again only once a failure', async () => {
+  const { client, ports, warnings, pass } = await clientRig();
+  await client.start();
+  await pass(500);
+  ports.network.takeDown('teredo');
+  ports.network.setUpTunnel = () => Promise.reject(new Error('it is to be down'));
+  for (let i = 0; i < 3; i++) {
+    ports.networkChanged();
+    await pass(500);
+  }
+  expect(warnings).toEqual([expect.stringMatching(/somebody/), 'it is to be down']);
+});
+
+test("the same of a relay's tunnel", async () => {
+  const { clock, ports } = host();
+  const relay = new Relay(
+    { address: ADDRESS, port: 3545, interface: 'teredo', serve: ALL_NATIVE, dataPath: 'auto' },
+    ports,
+  );
+  onTestFinished(() => relay.close());
+  const warnings: string[] = [];
+  relay.on('warning', (message) => warnings.push(message));
+  await relay.start();
+  const before = furnitureOf(ports);
+  expect(before).toEqual(['up', expect.stringMatching(/^fe80:.*\/64$/), '2001::/32']);
+  ports.network.takeDown('teredo');
+  ports.networkChanged();
+  clock.advance(100);
+  await expect.poll(() => furnitureOf(ports)).toEqual(before);
+  expect(warnings).toHaveLength(1);
+});
+
+test('a route that cannot be set is told, keeps no other from being set, and leaves nothing behind', async () => {
+  const { client, server, ports, warnings, pass } = await clientRig({ defaultRoute: 'always' });
+  const { network } = ports;
+  const addRoute = network.addRoute.bind(network);
+  network.addRoute = (name, route) =>
+    route.prefixLength === 0 && route.source === undefined
+      ? Promise.reject(new Error('::/0: it exists already'))
+      : addRoute(name, route);
+  await client.start();
+  await pass(500);
+  const all = furnitureOf(ports);
+  expect(all.slice(3)).toEqual(['2000::/3', '2001:0:8000::/33 from', '2001::/33 from', '::/0 from']);
+  expect(warnings).toEqual(['::/0: it exists already']);
+  expect([client.state, client.hasDefaultRoute]).toEqual(['qualified', true]);
+  network.addRoute = addRoute;
+  ports.networkChanged();
+  await pass(500);
+  expect(furnitureOf(ports).slice(3)).toContain('::/0');
+  await server.close();
+  network.subnets = [{ address: v4('198.51.100.9'), prefixLength: 24, interface: 'eth1' }];
+  ports.networkChanged();
+  await pass(20_000);
+  expect(client.address).toBeUndefined();
+  expect(furnitureOf(ports)).toEqual(['up', 'fe80::ffff:ffff:ffff/64']);
+  expect(client.hasDefaultRoute).toBe(false);
+});
+
+test('a client opens its network monitor when it starts, not before', async () => {
+  const { client, ports } = await clientRig();
+  expect(ports.monitorsOpened).toBe(0);
+  await client.start();
+  expect(ports.monitorsOpened).toBe(1);
+});
+
+test('a client looks at the network after a second at the latest', async () => {
+  const { client, ports, clock, pass } = await clientRig();
+  await client.start();
+  await pass(500);
+  const looked: number[] = [];
+  const begun = clock.now();
+  ports.network.ipv4Subnets = () => {
+    looked.push(clock.now() - begun);
+    return ports.network.subnets;
+  };
+  for (let i = 0; i < 120; i++) {
+    ports.networkChanged();
+    clock.advance(10);
+  }
+  await pass(1_000);
+  expect(looked).toEqual([1_000, 1_490]);
+});
+
+test('a fast path that cannot be configured is closed again', async () => {
+  const { client, ports } = await clientRig();
+  const open = ports.openFastPath.bind(ports);
+  ports.openFastPath = (options) => {
+    const fastPath = open(options);
+    fastPath.setOwn = () => {
+      throw new Error('no memory');
+    };
+    return fastPath;
+  };
+  await expect(client.start()).rejects.toThrow('no memory');
+  expect(ports.fastPaths.size).toBe(0);
+  expect(client.dataPath.kind).toBe('user');
+});
+
+test("a host relay looks at the host's addresses when changes have come to rest, and after a second at the latest", async () => {
+  const { clock, ports } = host();
+  ports.network.nativeAddresses = [ONE];
+  const relay = new Relay({ address: 0, port: 3545, interface: 'teredo', dataPath: 'auto' }, ports);
+  onTestFinished(() => relay.close());
+  await relay.start();
+  const [fastPath] = ports.fastPaths;
+  const served: string[] = [];
+  fastPath!.setServed = (prefixes) => served.push(`${clock.now()}: ${prefixes.length}`);
+  ports.network.nativeAddresses = [ONE, OTHER];
+  for (let i = 0; i < 120; i++) {
+    ports.networkChanged();
+    clock.advance(10);
+  }
+  clock.advance(1_000);
+  expect(served).toEqual(['1000: 2', '1290: 2']);
+});

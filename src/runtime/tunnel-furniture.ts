@@ -1,0 +1,144 @@
+import { TUNNEL_MTU } from '../core/constants.ts';
+import type { HostNetwork, InterfaceAddress, Ipv6Route, TunnelState } from '../io/ports.ts';
+import { formatIpv6 } from '../wire/index.ts';
+import type { Ipv6 } from '../wire/index.ts';
+
+/** An address or a route of a tunnel interface. */
+export interface Piece {
+  /** One and the same piece has the same name. */
+  readonly name: string;
+  isIn(state: TunnelState): boolean;
+  give(network: HostNetwork, iface: string): Promise<void>;
+  take(network: HostNetwork, iface: string): Promise<void>;
+}
+
+/**
+ * What a tunnel interface has, piece by piece: one that cannot be set keeps no other from being set, and what somebody has taken
+ * away comes back with the next change of the network. One step after the other.
+ */
+export class TunnelFurniture {
+  private readonly iface: string;
+  private readonly network: HostNetwork;
+  private readonly onWarning: (message: string) => void;
+  private readonly given = new Map<string, Piece>();
+  /** What has been said already. */
+  private readonly failures = new Map<string, string>();
+  private steps: Promise<void> = Promise.resolve();
+  private closed = false;
+
+  constructor(iface: string, network: HostNetwork, onWarning: (message: string) => void) {
+    this.iface = iface;
+    this.network = network;
+    this.onWarning = onWarning;
+  }
+
+  /** Resolves once all that was asked for so far is done, or has failed. */
+  get settled(): Promise<void> {
+    return this.steps;
+  }
+
+  has(piece: Piece): boolean {
+    return this.given.has(piece.name);
+  }
+
+  /** Takes the interface up with its first pieces. Rejects with what stands in the way. */
+  async begin(pieces: readonly Piece[]): Promise<void> {
+    await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
+    for (const piece of pieces) {
+      await piece.give(this.network, this.iface);
+      this.given.set(piece.name, piece);
+    }
+  }
+
+  /**
+   * Makes the interface have just these pieces, in this order, of all that were ever given. `wanted` is called when its turn has come,
+   * and {@link has} says then what is there. What cannot be is warned of; nothing rejects.
+   */
+  arrange(wanted: () => readonly Piece[], onDone: () => void = () => {}): Promise<void> {
+    this.steps = this.steps.then(async () => {
+      if (this.closed) return;
+      await this.attempt(this.iface, () => this.look(wanted));
+      if (!this.closed) onDone();
+    });
+    return this.steps;
+  }
+
+  /** Waits for what is under way. The device is closed elsewhere, and everything on it goes with it. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.steps;
+  }
+
+  private async look(wanted: () => readonly Piece[]): Promise<void> {
+    const state = this.network.tunnelState(this.iface);
+    if (state === undefined) return;
+    const lost = [...this.given.values()].filter((piece) => !piece.isIn(state));
+    if (lost.length > 0)
+      this.onWarning(`somebody has taken ${this.iface} down, or addresses or routes from it: set again`);
+    for (const piece of lost) this.given.delete(piece.name);
+    if (!state.isUp) await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
+    await this.change(wanted(), state);
+  }
+
+  private async change(wanted: readonly Piece[], state: TunnelState): Promise<void> {
+    const names = new Set(wanted.map(({ name }) => name));
+    for (const piece of [...this.given.values()].toReversed()) {
+      if (names.has(piece.name)) continue;
+      this.given.delete(piece.name);
+      await this.attempt(piece.name, () => piece.take(this.network, this.iface));
+    }
+    for (const piece of wanted) {
+      const isThere = this.has(piece) || piece.isIn(state);
+      if (isThere || (await this.attempt(piece.name, () => piece.give(this.network, this.iface))))
+        this.given.set(piece.name, piece);
+    }
+  }
+
+  /** Whether it could be done. The same failure is warned of once. */
+  private async attempt(name: string, action: () => Promise<void>): Promise<boolean> {
+    try {
+      if (this.closed) return false;
+      await action();
+      this.failures.delete(name);
+      return true;
+    } catch (error) {
+      const { message } = error as Error;
+      if (!this.closed && this.failures.get(name) !== message) this.onWarning(message);
+      this.failures.set(name, message);
+      return false;
+    }
+  }
+}
+
+export function addressPiece({ address, prefixLength }: InterfaceAddress): Piece {
+  return {
+    name: `${formatIpv6(address)}/${prefixLength}`,
+    isIn: ({ addresses }) =>
+      addresses.some((one) => one.prefixLength === prefixLength && equal(one.address, address)),
+    give: (network, iface) => network.addAddress(iface, address, prefixLength),
+    take: (network, iface) => network.removeAddress(iface, address, prefixLength),
+  };
+}
+
+export function routePiece(route: Ipv6Route): Piece {
+  const { destination, prefixLength, source, metric } = route;
+  const from = source === undefined ? '' : ` from ${formatIpv6(source)}`;
+  return {
+    name: `route ${formatIpv6(destination)}/${prefixLength}${from}`,
+    isIn: ({ routes }) =>
+      routes.some(
+        (one) =>
+          one.prefixLength === prefixLength &&
+          equal(one.destination, destination) &&
+          equal(one.source, source) &&
+          (metric === undefined || one.metric === metric),
+      ),
+    give: (network, iface) => network.addRoute(iface, route),
+    take: (network, iface) => network.removeRoute(iface, route),
+  };
+}
+
+function equal(a: Ipv6 | undefined, b: Ipv6 | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.every((byte, i) => byte === b[i]);
+}
