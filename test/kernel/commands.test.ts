@@ -26,7 +26,8 @@ test('status and peers tell what is going on; ping says yes with 0 and no with 5
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
   await startRelay(net.relay, RELAY_ADDRESS);
-  await startClient(site.client, SERVER_ADDRESS);
+  const client = await startClient(site.client, SERVER_ADDRESS);
+  await client.waitFor(/qualified: /);
   const address = await teredoAddress(site.client);
   expect(await ping(site.client, NATIVE_ADDRESS)).toBeDefined();
 
