@@ -1,23 +1,17 @@
-import { SystemCallError } from './errors.ts';
-import { Memory, errno, sys } from './libc.ts';
-import { AF_INET, SOCK_RAW, openSocket } from './socket.ts';
+import { NetlinkQuery, align, forEachAttribute } from './netlink.ts';
+import type { TakeMessage } from './netlink.ts';
+import { AF_INET } from './socket.ts';
 
-const AF_NETLINK = 16;
-const NETLINK_ROUTE = 0;
 const RTM_GETROUTE = 26;
 const RTM_GETRULE = 34;
-const NLM_F_REQUEST_DUMP = 0x301;
-const NLMSG_ERROR = 2;
-const NLMSG_DONE = 3;
-/** struct nlmsghdr; struct rtmsg and struct fib_rule_hdr are 12 octets both. */
-const [HEADER, BODY] = [16, 12];
+/** struct rtmsg and struct fib_rule_hdr both. */
+const BODY = 12;
 const ROUTE = { DST: 1, OIF: 4, MULTIPATH: 9, TABLE: 15, ENCAP: 22, NH_ID: 30 } as const;
 const RTN_UNICAST = 1;
 const RULE = { PRIORITY: 6, SUPPRESS_PREFIXLEN: 14, TABLE: 15, PROTOCOL: 21 } as const;
 const FR_ACT_TO_TBL = 1;
 /** local, main, default: what a host's rules say unless somebody has made others. */
 const USUAL_TABLES = new Set([253, 254, 255]);
-const BUFFER = 32_768;
 
 export interface Ipv4Route {
   readonly destination: number;
@@ -32,13 +26,13 @@ export interface Ipv4Route {
  */
 export function ipv4Routes(most: number): Ipv4Route[] | undefined {
   let usual = 0;
-  const plain = dump(RTM_GETRULE, (view, at, end) => {
+  const plain = list(RTM_GETRULE, (view, at, end) => {
     usual++;
     return isUsualRule(view, at, end);
   });
   if (!plain || usual === 0) return undefined;
   const routes: Ipv4Route[] = [];
-  const all = dump(RTM_GETROUTE, (view, at, end) => {
+  const all = list(RTM_GETROUTE, (view, at, end) => {
     const route = routeIn(view, at, end);
     if (route !== undefined) routes.push(route);
     return routes.length <= most;
@@ -85,48 +79,16 @@ function routeIn(view: DataView, at: number, end: number): Ipv4Route | undefined
   return { destination, prefixLength, interfaces: isPlain ? interfaces : [] };
 }
 
-/** Asks for all there is of a kind. `take` gets each from its body on; where it says false, or the kernel refuses, so does this. */
-function dump(kind: number, take: (view: DataView, at: number, end: number) => boolean): boolean {
-  const fd = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+/** Asks for all there is of a kind. Where `take` says false, or the kernel refuses, so does this. */
+function list(kind: number, take: TakeMessage): boolean {
+  const query = new NetlinkQuery();
   try {
-    const memory = new Memory(BUFFER);
-    const { view, address } = memory;
-    view.setUint32(0, HEADER + BODY, true);
-    view.setUint16(4, kind, true);
-    view.setUint16(6, NLM_F_REQUEST_DUMP, true);
-    view.setUint8(HEADER, AF_INET);
-    if (sys.write(fd, address, HEADER + BODY) < 0) throw new SystemCallError('write', errno());
-    for (;;) {
-      const length = sys.read(fd, address, BUFFER);
-      if (length < 0) throw new SystemCallError('read', errno());
-      for (let at = 0; at + HEADER <= length; at += align(Math.max(HEADER, view.getUint32(at, true)))) {
-        const type = view.getUint16(at + 4, true);
-        if (type === NLMSG_DONE) return true;
-        if (type === NLMSG_ERROR || !take(view, at + HEADER, at + view.getUint32(at, true))) return false;
-      }
-    }
+    return query.begin(kind, BODY, (view, at) => view.setUint8(at, AF_INET)).list(take);
   } finally {
-    sys.close(fd);
-  }
-}
-
-function forEachAttribute(
-  view: DataView,
-  from: number,
-  end: number,
-  see: (type: number, value: number, end: number) => void,
-): void {
-  for (let at = from; at + 4 <= end;) {
-    const length = Math.max(4, view.getUint16(at, true));
-    see(view.getUint16(at + 2, true) & 0x3fff, at + 4, at + length);
-    at += align(length);
+    query.close();
   }
 }
 
 function octets(view: DataView, at: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => view.getUint8(at + i));
-}
-
-function align(length: number): number {
-  return (length + 3) & ~3;
 }

@@ -1,10 +1,9 @@
 import { SystemCallError } from './errors.ts';
 import { Memory, errno, sys } from './libc.ts';
+import { AF_NETLINK, NETLINK_ROUTE } from './netlink.ts';
 import { Poll } from './poll.ts';
 import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
 
-const AF_NETLINK = 16;
-const NETLINK_ROUTE = 0;
 /** RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE, _IPV6_IFADDR, _IPV6_ROUTE. */
 const GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400;
 

@@ -2,8 +2,8 @@ import { SystemCallError } from './errors.ts';
 import { Memory, errno, sys } from './libc.ts';
 import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
 
-const AF_NETLINK = 16;
-const NETLINK_ROUTE = 0;
+export const AF_NETLINK = 16;
+export const NETLINK_ROUTE = 0;
 const SOL_NETLINK = 270;
 const NETLINK_GET_STRICT_CHK = 12;
 const NLM_F_REQUEST = 0x1;
@@ -16,8 +16,8 @@ const NLMSG_DONE = 3;
 const HEADER = 16;
 const BUFFER = 32_768;
 
-/** A message's own part, from `at` to `end`: a fixed body, then attributes. */
-export type TakeMessage = (view: DataView, at: number, end: number) => void;
+/** A message's own part, from `at` to `end`: a fixed body, then attributes. False: no more are wanted. */
+export type TakeMessage = (view: DataView, at: number, end: number) => unknown;
 
 /** Asks the kernel about its links, routes and filters: it answers while it is asked, so that nothing waits. */
 export class NetlinkQuery {
@@ -64,7 +64,7 @@ export class NetlinkQuery {
     return this.receive(take) === 'answer';
   }
 
-  /** Sends the request for a list; false where the kernel refuses, or the list has changed while it was given. */
+  /** Sends the request for a list; false where the kernel or `take` refuses, or the list has changed while it was given. */
   list(take: TakeMessage): boolean {
     this.send(NLM_F_REQUEST | NLM_F_DUMP);
     for (;;) {
@@ -100,7 +100,7 @@ export class NetlinkQuery {
         const type = view.getUint16(at + 4, true);
         if (type === NLMSG_ERROR || (view.getUint16(at + 6, true) & NLM_F_DUMP_INTR) !== 0) return 'refused';
         if (type === NLMSG_DONE) return 'end';
-        take(view, at + HEADER, at + view.getUint32(at, true));
+        if (take(view, at + HEADER, at + view.getUint32(at, true)) === false) return 'refused';
       }
     }
     return 'answer';
@@ -122,6 +122,7 @@ export function forEachAttribute(
   }
 }
 
-function align(length: number): number {
+/** To the four octets that messages and attributes begin at. */
+export function align(length: number): number {
   return (length + 3) & ~3;
 }
