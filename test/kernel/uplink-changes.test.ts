@@ -72,6 +72,25 @@ test('a change is followed within 2 s, however many others there are', async () 
   expect(clock.now() - before).toBeLessThan(SOON_MS + SLACK_MS);
 });
 
+test('more than are followed one by one: all are offered anew, but not at every change', async () => {
+  const { fastPath, resets, peer, clock } = await offered();
+  const crowd = (): void => {
+    for (let i = 0; i < 4_200; i++)
+      fastPath.offload(OTHER, 0, v4('192.0.2.3') + 256 * i, peer.port, clock.now());
+    fastPath.flush();
+  };
+  const looked = vi.spyOn(Uplinks.prototype, 'areAsBefore');
+  onTestFinished(() => looked.mockRestore());
+  crowd();
+  execute('ip', ['route', 'add', '198.18.0.0/15', 'dev', 'wan']);
+  await eventually(() => expect(resets()).toBe(1));
+  crowd();
+  looked.mockClear();
+  execute('ip', ['route', 'del', '198.18.0.0/15', 'dev', 'wan']);
+  await eventually(() => expect(looked).toHaveBeenCalled());
+  expect(resets()).toBe(1);
+});
+
 test("a rule that leads a socket's datagrams elsewhere is followed too", async () => {
   const { fastPath, socketPair } = await offered();
   execute('ip', ['route', 'add', 'unreachable', 'default', 'table', '100']);
