@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { sys } from '../linux/libc.ts';
 import { enterNewNetwork } from '../linux/netns.ts';
@@ -67,6 +68,36 @@ describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
     const error = refusal(() => ports.openDiscovery(LOOPBACK));
     expect(error.code).toBe('port-taken');
     expect(error.message).toMatch(/^clients on the same link will not be found: .* --no-local-discovery$/);
+  });
+
+  test('a kernel path that cannot be leaves nothing open, however far it has come', () => {
+    const tun = ports.openTun('tdpath');
+    onTestFinished(() => tun.close());
+    const options = {
+      tunnel: 'tdpath',
+      local: { address: 0, port: 4_000 },
+      role: 'client',
+      peers: 16,
+    } as const;
+    const descriptors = (): string[] => readdirSync('/proc/self/fd');
+    ports.openFastPath(options).close(); // libraries are loaded once
+    const before = descriptors();
+    const open = sys.socket.bind(sys);
+    let [failing, refused] = [0, 0];
+    const socket = vi.spyOn(sys, 'socket').mockImplementation((domain, type, protocol) => {
+      return socket.mock.calls.length === failing ? open(255, type, 0) : open(domain, type, protocol);
+    });
+    onTestFinished(() => socket.mockRestore());
+    for (failing = 1; failing <= 4; failing++) {
+      socket.mockClear();
+      try {
+        ports.openFastPath(options).close();
+      } catch {
+        refused++;
+      }
+      expect(descriptors()).toEqual(before);
+    }
+    expect(refused).toBe(3); // without a raw socket it does without introductions
   });
 
   test('an interface of another kind', () => {

@@ -52,15 +52,16 @@ export class TunnelFurniture {
 
   /**
    * Makes the interface have just these pieces, in this order, of all that were ever given. `wanted` is called when its turn has come,
-   * and {@link has} says then what is there. What cannot be is warned of; nothing rejects.
+   * and {@link has} says then what is there. What cannot be is warned of; it rejects with what `onDone` throws.
    */
   arrange(wanted: () => readonly Piece[], onDone: () => void = () => {}): Promise<void> {
-    this.steps = this.steps.then(async () => {
+    const done = this.steps.then(async () => {
       if (this.closed) return;
       await this.attempt(this.iface, () => this.look(wanted));
       if (!this.closed) onDone();
     });
-    return this.steps;
+    this.steps = done.catch(() => undefined); // what a listener has thrown is its own affair
+    return done;
   }
 
   /** Waits for what is under way. The device is closed elsewhere, and everything on it goes with it. */

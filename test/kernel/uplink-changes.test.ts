@@ -1,4 +1,5 @@
 /** What becomes of the host's ways out is followed while packets are carried. */
+import { spawn } from 'node:child_process';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Uplinks } from '../../src/io/uplinks.ts';
 import { execute } from '../../src/lab/index.ts';
@@ -62,14 +63,33 @@ test('whose way ends is left to user space, and nobody else; when there is one a
 
 test('a change is followed within 2 s, however many others there are', async () => {
   const { fastPath, clock } = await offered();
-  const others = setInterval(() => {
-    for (const what of ['add', 'del']) execute('ip', ['route', what, '198.18.0.0/15', 'dev', 'wan']);
-  }, 20);
-  onTestFinished(() => clearInterval(others));
+  // Outside: this process would only wait for them.
+  const [add, remove] = ['add', 'del'].map((what) => `ip route ${what} 198.18.0.0/15 dev wan`);
+  const others = spawn('sh', ['-c', `while ${add} && ${remove}; do sleep 0.05; done`]);
+  onTestFinished(() => void others.kill());
   execute('ip', ['route', 'add', 'unreachable', '192.0.2.3/32']);
   const before = clock.now();
   await eventually(() => expect(fastPath.size).toBe(1));
   expect(clock.now() - before).toBeLessThan(SOON_MS + SLACK_MS);
+});
+
+test('more than are followed one by one: all are offered anew, but not at every change', async () => {
+  const { fastPath, resets, peer, clock } = await offered();
+  const crowd = (): void => {
+    for (let i = 0; i < 4_200; i++)
+      fastPath.offload(OTHER, 0, v4('192.0.2.3') + 256 * i, peer.port, clock.now());
+    fastPath.flush();
+  };
+  const looked = vi.spyOn(Uplinks.prototype, 'areAsBefore');
+  onTestFinished(() => looked.mockRestore());
+  crowd();
+  execute('ip', ['route', 'add', '198.18.0.0/15', 'dev', 'wan']);
+  await eventually(() => expect(resets()).toBe(1));
+  crowd();
+  looked.mockClear();
+  execute('ip', ['route', 'del', '198.18.0.0/15', 'dev', 'wan']);
+  await eventually(() => expect(looked).toHaveBeenCalled());
+  expect(resets()).toBe(1);
 });
 
 test("a rule that leads a socket's datagrams elsewhere is followed too", async () => {
