@@ -2,11 +2,10 @@
  * Works for a crowd of Teredo clients and a native host in one namespace: the arguments are the object of crowd.bpf.c, then
  *
  *     meet FROM TO SECONDS   the native host sends one packet to each of these clients, who are new to the relay
- *     touch FROM TO SECONDS  each of these clients, who are known to the relay, sends one packet
  *     down COUNT SECONDS     as many packets as can be sent, to so many clients in turn
  *     up COUNT SECONDS       the same from them
  *
- * It says in JSON how many packets were sent and how many arrived, in how many seconds (of `meet` and `touch`: until the last one did).
+ * It says in JSON how many packets were sent and how many arrived, in how many seconds (of `meet`: until the last one did).
  */
 import { readFileSync } from 'node:fs';
 import { attach } from '../src/linux/bpf/attachment.ts';
@@ -33,7 +32,6 @@ const [object, task, ...numbers] = process.argv.slice(2);
 const [first = 0, second = 0, third = 0] = numbers.map(Number);
 const tasks: Readonly<Record<string, () => Crossing>> = {
   meet: () => oneByOne(openDown(), counter(0), first, second, third),
-  touch: () => oneByOne(openUp(), counter(1), first, second, third),
   down: () => freely(openDown(), counter(0), first, second),
   up: () => freely(openUp(), counter(1), first, second),
 };

@@ -42,7 +42,12 @@ export class Crowd {
   }
 
   /** The relay knows nobody yet. */
-  static async open(maker: Maker, nodeOptions: readonly string[] = []): Promise<Crowd> {
+  static open(maker: Maker, nodeOptions: readonly string[] = []): Promise<Crowd> {
+    return Crowd.openWith((net) => startRelay(net, maker, NO_LIMIT, nodeOptions));
+  }
+
+  /** With a relay of one's own making. */
+  static async openWith(start: (net: Internet) => Promise<Running>): Promise<Crowd> {
     const net = new Internet();
     const object = new BpfObject('crowd');
     try {
@@ -52,8 +57,7 @@ export class Crowd {
       host.ip('-6', 'route', 'add', 'default', 'via', NATIVE_GATEWAY);
       net.relay.ip('route', 'add', CLIENTS_NETWORK, 'via', CROWD_ADDRESS);
       cutOnWires(net);
-      const relay = await startRelay(net, maker, NO_LIMIT, nodeOptions);
-      return new Crowd(net, host, object, relay);
+      return new Crowd(net, host, object, await start(net));
     } catch (error) {
       object[Symbol.dispose]();
       await net[Symbol.asyncDispose]();
@@ -64,11 +68,6 @@ export class Crowd {
   /** The native host sends to clients that the relay does not know; arrived is what reached them. */
   meet(from: number, to: number, seconds = LONG_SECONDS): Promise<Crossing> {
     return this.run('meet', from, to, seconds);
-  }
-
-  /** Each of these clients is heard once. */
-  touch(from: number, to: number): Promise<Crossing> {
-    return this.run('touch', from, to, LONG_SECONDS);
   }
 
   /** Spread over the first so many clients. */
