@@ -14,36 +14,46 @@ export interface FirstReply {
 const SPACING_MS = 200;
 
 /**
- * Each time with a relay just started, which knows nobody, and with another address of the native host, which the client does not know;
- * and the client's NAT has forgotten the relay. The median.
+ * Each time the relay has just been started and has met another client since, so that its program is warm but does not know this one; the
+ * native host takes another address, which nobody knows; and the client's NAT has forgotten the relay. The median.
  */
 export async function measureFirstReply(maker: Maker, times: number): Promise<FirstReply> {
   await using net = new Internet();
   const { client, nat } = net.site('a', 'port-restricted');
+  const { client: other } = net.site('b', 'port-restricted');
   cutOnWires(net);
   await startServer(net, maker);
   let relay = await startRelay(net, maker);
-  await startClient(client, maker);
-  if ((await ping(client, NATIVE_ADDRESS, 20_000)) === undefined) throw new Error(`${maker}: no way`);
-  const own = /inet6 (2001:0?:[^/]+)/.exec(client.ip('-6', 'address', 'show', 'scope', 'global'))![1]!;
+  for (const host of [client, other]) {
+    await startClient(host, maker);
+    await mustReach(host, NATIVE_ADDRESS);
+  }
+  const [, own] = /inet6 (2001:0?:[^/]+)/.exec(client.ip('-6', 'address', 'show', 'scope', 'global'))!;
 
-  let host = 0x100;
-  /** An address of the native host that nobody knows, and nobody who knows anybody on the way to it. */
+  let last = 0x100;
+  const addAddress = (): string => {
+    const address = `2001:db8:2::${(last++).toString(16)}`;
+    net.native.ip('address', 'add', `${address}/64`, 'dev', 'v6');
+    return address;
+  };
+  /** Begins anew; an address of the native host that nobody knows. */
   const begin = async (): Promise<string> => {
     await relay.stop();
     forget(nat);
-    const address = `2001:db8:2::${(host++).toString(16)}`;
-    net.native.ip('address', 'add', `${address}/64`, 'dev', 'v6');
     relay = await startRelay(net, maker);
-    return address;
+    await mustReach(other, addAddress()); // not a known one: miredo's client does not find out that its relay has forgotten it
+    return addAddress();
   };
-  const [fromClient, fromNative]: number[][] = [[], []];
+  const [fromClient, fromNative]: [number[], number[]] = [[], []];
   for (let i = 0; i < times; i++) {
-    fromClient!.push(await firstReply(client, await begin()));
-    const native = await begin();
-    fromNative!.push(await firstReply(net.native, own, '-I', native));
+    fromClient.push(await firstReply(client, await begin()));
+    fromNative.push(await firstReply(net.native, own!, '-I', await begin()));
   }
-  return { fromClient: median(fromClient!), fromNative: median(fromNative!) };
+  return { fromClient: median(fromClient), fromNative: median(fromNative) };
+}
+
+async function mustReach(from: Namespace, to: string): Promise<void> {
+  if ((await ping(from, to, 20_000)) === undefined) throw new Error(`no way from ${from.name} to ${to}`);
 }
 
 /** The NAT lets the relay in only after the client has sent to it. */

@@ -9,8 +9,6 @@ export interface NewPeers {
   readonly cpuMicroseconds: number;
 }
 
-/** So many before, so that the program has been compiled and its tables have grown. */
-const BEFORE = 20_000;
 /** The tables of miredo, and of ours, end a little above a million. */
 const MOST = 1_000_000;
 
@@ -18,14 +16,15 @@ const MOST = 1_000_000;
  * A native host sends one packet to each of many clients, as many at once as the queues hold: counted are those that reach the client
  * they are for, which means a bubble to its server, its answer, and the packet that has waited for it. Limits of ours for one native host
  * and for one server are raised in {@link Crowd}; miredo has none.
+ * `before`: so many are met before that, so that the program is warm.
  */
-export async function measureNewPeers(maker: Maker, seconds: number): Promise<NewPeers> {
+export async function measureNewPeers(maker: Maker, seconds: number, before: number): Promise<NewPeers> {
   await using crowd = await Crowd.open(maker);
-  await crowd.meet(0, BEFORE);
-  const before = cpuSeconds(crowd.relay);
-  const { arrived, seconds: took } = await crowd.meet(BEFORE, MOST, seconds);
+  await crowd.meet(0, before);
+  const cpu = cpuSeconds(crowd.relay);
+  const { arrived, seconds: took } = await crowd.meet(before, MOST, seconds);
   return {
     perSecond: arrived / took,
-    cpuMicroseconds: ((cpuSeconds(crowd.relay) - before) * 1e6) / arrived,
+    cpuMicroseconds: ((cpuSeconds(crowd.relay) - cpu) * 1e6) / arrived,
   };
 }
