@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: plain IPv4, miredo at both ends, ours in user space and in the kernel, in turn, in the same lab; what counts are the
- * ratios. `--rounds N --seconds N --only tcp,udp,rtt,relay,server --links veth,wire --quick --json FILE --svg FILE`.
+ * ratios. `--rounds N --seconds N --only PART,PART --links veth,wire --quick --json FILE --svg FILE`; parts are those of parts.ts.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -41,7 +41,7 @@ for (let round = 1; round <= rounds; round++) {
   for (const name of names) {
     const say = (text: string): void => void process.stderr.write(`round ${round}, ${name}: ${text}\n`);
     const add: Add = (figure, seat, value) => results.add(figure, seat, value);
-    await PARTS[name]({ seconds, links, say, add });
+    await PARTS[name]({ seconds, links, quick: values.quick, say, add });
   }
 }
 process.stdout.write(results.table());

@@ -1,5 +1,10 @@
 /** What is measured: each part goes through its seats in turn and tells every figure. */
+import { measureFirstReply } from './first-reply.ts';
 import { measureTcp, measureUdp } from './iperf.ts';
+import { measureMemory } from './memory.ts';
+import type { Memory } from './memory.ts';
+import { measureNewPeers } from './new-peers.ts';
+import { measureWithPeers } from './peers.ts';
 import { measureRelay } from './relay-packets.ts';
 import { measureLoadedRoundTrip, measureRoundTrip } from './round-trip.ts';
 import { MAKERS, SEATS } from './seats.ts';
@@ -14,6 +19,8 @@ interface Order {
   /** How long each measurement takes. */
   readonly seconds: number;
   readonly links: readonly LinkKind[];
+  /** Fewer clients, fewer times. */
+  readonly quick: boolean;
   readonly say: (text: string) => void;
   readonly add: Add;
 }
@@ -58,6 +65,73 @@ export const PARTS = {
     for (const seat of MAKERS) {
       add('server, us of CPU an answered solicitation', seat, servers[seat].microseconds);
       add('server, solicitations answered of those asked', seat, servers[seat].answered);
+    }
+  },
+  peers: async ({ seconds, quick, say, add }) => {
+    const rates = { up: [] as number[], down: [] as number[] };
+    const numbers = quick ? [1_000] : [1, 1_000, 1_000_000];
+    for (const clients of numbers) {
+      const { up, down, known, inTime } = await measureWithPeers(clients, seconds);
+      say(`the kernel carried for ${known} of ${clients}${inTime ? '' : '; too slow: some had lapsed'}`);
+      add(`relay, UDP to IPv6, packets/s at ${clients} ${clients > 1 ? 'peers' : 'peer'}`, 'kernel', up);
+      add(`relay, IPv6 to UDP, packets/s at ${clients} ${clients > 1 ? 'peers' : 'peer'}`, 'kernel', down);
+      rates.up.push(up);
+      rates.down.push(down);
+    }
+    if (quick) return;
+    const ratio = `ratio of ${numbers.at(-1)} peers to 1`;
+    add(`relay, UDP to IPv6, ${ratio}`, 'kernel', rates.up.at(-1)! / rates.up[0]!);
+    add(`relay, IPv6 to UDP, ${ratio}`, 'kernel', rates.down.at(-1)! / rates.down[0]!);
+  },
+  'new-peers': async ({ seconds, quick, say, add }) => {
+    for (const seat of MAKERS) {
+      say(seat);
+      const { perSecond, cpuMicroseconds } = await measureNewPeers(seat, seconds, quick ? 2_000 : 20_000);
+      add('relay, new peers/s', seat, perSecond);
+      add('relay, us of its CPU a new peer', seat, cpuMicroseconds);
+    }
+  },
+  memory: async ({ quick, say, add }) => {
+    const [few, ...numbers] = quick ? [5_000, 20_000] : [20_000, 100_000, 1_000_000];
+    for (const seat of MAKERS) {
+      say(seat);
+      const [before, ...found] = await measureMemory(seat, [few!, ...numbers]);
+      found.forEach((memory, i) => {
+        const a = (bytes: (of: Memory) => number): number =>
+          (bytes(memory) - bytes(before!)) / (numbers[i]! - few!);
+        const what = `relay, bytes a peer at ${numbers[i]}`;
+        add(
+          `${what}: process`,
+          seat,
+          a((of) => of.process),
+        );
+        add(
+          `${what}: process, collected`,
+          seat,
+          a((of) => of.collected),
+        );
+        if (seat === 'kernel')
+          add(
+            `${what}: kernel`,
+            seat,
+            a((of) => of.kernel),
+          );
+        add(
+          `${what}: together, collected`,
+          seat,
+          a((of) => of.collected + of.kernel),
+        );
+      });
+      add(`relay, MB with ${few} peers: process`, seat, before!.collected / 1e6);
+      if (seat === 'kernel') add(`relay, MB with ${few} peers: kernel`, seat, before!.kernel / 1e6);
+    }
+  },
+  'first-reply': async ({ quick, say, add }) => {
+    for (const seat of MAKERS) {
+      say(seat);
+      const { fromClient, fromNative } = await measureFirstReply(seat, quick ? 1 : 7);
+      add("first reply to a client's first ping, ms", seat, fromClient);
+      add("first reply to a native host's first ping, ms", seat, fromNative);
     }
   },
 } satisfies Record<string, Part>;

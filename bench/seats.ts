@@ -31,8 +31,17 @@ export async function startServer(net: Internet, maker: Maker): Promise<Running>
   );
 }
 
-export async function startRelay(net: Internet, maker: Maker): Promise<Running> {
-  if (maker !== 'miredo') return await ours(net.relay, maker, 'relay', '--address', RELAY_ADDRESS);
+/** `limits` and options for Node are for ours. */
+export async function startRelay(
+  net: Internet,
+  maker: Maker,
+  limits: readonly string[] = [],
+  nodeOptions: readonly string[] = [],
+): Promise<Running> {
+  if (maker !== 'miredo') {
+    const changed = limits.length > 0 ? ['--limit', ...limits] : [];
+    return await oursWith(nodeOptions, net.relay, maker, 'relay', '--address', RELAY_ADDRESS, ...changed);
+  }
   const config = `InterfaceName teredo\nRelayType relay\nBindAddress ${RELAY_ADDRESS}\nBindPort 3545\n`;
   return await miredo(net.relay, 'miredo', config);
 }
@@ -50,8 +59,8 @@ export function cpuSeconds(program: Running): number {
   }, 0);
 }
 
-/** miredo does its work in a child. */
-function family(pid: number): number[] {
+/** A program and its children: miredo does its work in one. */
+export function family(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => family(Number(child))))];
 }
@@ -62,8 +71,18 @@ async function ours(
   role: string,
   ...args: string[]
 ): Promise<Running> {
-  const name = `bench-${host.name}`;
-  const running = host.spawn(process.execPath, [PROGRAM, role, '--name', name, '--data-path', path, ...args]);
+  return await oursWith([], host, path, role, ...args);
+}
+
+async function oursWith(
+  nodeOptions: readonly string[],
+  host: Namespace,
+  path: 'user' | 'kernel',
+  role: string,
+  ...args: string[]
+): Promise<Running> {
+  const named = ['--name', `bench-${host.name}`, '--data-path', path];
+  const running = host.spawn(process.execPath, [...nodeOptions, PROGRAM, role, ...named, ...args]);
   await running.waitFor(/is running/);
   return running;
 }

@@ -1,13 +1,10 @@
 /** What a solicitation costs a server: the busy time of the whole machine for each that is answered, less a null server's. */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Internet, SERVER_ADDRESS, until } from '../src/lab/index.ts';
 import type { Namespace } from '../src/lab/index.ts';
+import { BpfObject } from './bpf-object.ts';
 import { busySeconds } from './processor-time.ts';
-import { ROOT, startServer } from './seats.ts';
+import { startServer } from './seats.ts';
 
 const SOLICIT = fileURLToPath(new URL('./solicit.js', import.meta.url));
 const OWN = '198.51.100.250';
@@ -88,19 +85,8 @@ async function settled(host: Namespace): Promise<number> {
 }
 
 function attachNull(server: Namespace): void {
-  const folder = mkdtempSync(join(tmpdir(), 'teredo-null-'));
-  try {
-    const object = join(folder, 'null.o');
-    const source = join(ROOT, 'bench', 'null.bpf.c');
-    const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-    const flags = ['-O2', '-g', '-mcpu=v3', '-target', 'bpf', `-I/usr/include/${machine}-linux-gnu`];
-    const { status, stderr } = spawnSync('clang', [...flags, '-c', source, '-o', object], {
-      encoding: 'utf8',
-    });
-    if (status !== 0) throw new Error(stderr);
-    server.execute('tc', 'qdisc', 'add', 'dev', 'wan', 'clsact');
-    server.execute('tc', 'filter', 'add', 'dev', 'wan', 'ingress', 'bpf', 'da', 'obj', object, 'sec', 'tc');
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using object = new BpfObject('null');
+  server.execute('tc', 'qdisc', 'add', 'dev', 'wan', 'clsact');
+  const from = ['obj', object.path, 'sec', 'tc'];
+  server.execute('tc', 'filter', 'add', 'dev', 'wan', 'ingress', 'bpf', 'da', ...from);
 }

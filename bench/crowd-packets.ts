@@ -1,0 +1,74 @@
+/** Packets from a crowd of clients to a native host, and back. */
+import { RawIpv6Socket } from '../src/linux/raw-ipv6.ts';
+import { SendQueue } from '../src/linux/send-queue.ts';
+import { AF_INET, SOCK_RAW, openSocket } from '../src/linux/socket.ts';
+import { NEXT_HEADER, parseIpv6, transportChecksum, writeUint16, writeUint32 } from '../src/wire/index.ts';
+import { CLIENT_PORT, NATIVE, RELAY, RELAY_PORT, mappedAddress, teredoAddress } from './crowd-addresses.ts';
+import { makeUdpPacket } from './packets.ts';
+
+/** Small: none are handed over in runs, which the packets to one client could be, and those to a thousand could not. */
+const SIZE = 128;
+export const BURST = 32;
+/** IPPROTO_RAW: the packet brings its own IPv4 header. */
+const RAW = 255;
+const OUTSIDE = 28;
+const PAYLOAD = 48;
+/** Of the last word of the addresses in an IPv6 header. */
+const [SOURCE_END, DESTINATION_END] = [20, 36];
+
+export interface PacketSender {
+  add(client: number): void;
+  flush(): void;
+}
+
+/** From the native host to clients. */
+export function openDown(): PacketSender {
+  const packet = makeUdpPacket(parseIpv6(NATIVE)!, teredoAddress(0), SIZE);
+  finish(packet);
+  const socket = new RawIpv6Socket();
+  return {
+    add: (client) => {
+      setClient(packet, 0, DESTINATION_END, client);
+      socket.send(packet, 0, SIZE);
+    },
+    flush: () => {},
+  };
+}
+
+/** From clients to the native host, by way of the relay. */
+export function openUp(): PacketSender {
+  const inner = makeUdpPacket(teredoAddress(0), parseIpv6(NATIVE)!, SIZE);
+  finish(inner);
+  const packet = new Uint8Array(OUTSIDE + SIZE);
+  packet.set(inner, OUTSIDE);
+  // The kernel fills in length, identification and checksum of the IPv4 header; UDP has no checksum.
+  packet.set([0x45, 0, 0, 0, 0, 0, 0, 0, 64, NEXT_HEADER.UDP]);
+  writeUint32(packet, 16, RELAY);
+  writeUint16(packet, 20, CLIENT_PORT);
+  writeUint16(packet, 22, RELAY_PORT);
+  writeUint16(packet, 24, 8 + SIZE);
+  const counters = { sentDatagrams: 0, sentBytes: 0, sendFailures: {} };
+  const queue = new SendQueue(openSocket(AF_INET, SOCK_RAW, RAW), BURST, counters);
+  return {
+    add: (client) => {
+      writeUint32(packet, 12, mappedAddress(client));
+      setClient(packet, OUTSIDE, SOURCE_END, client);
+      queue.add(packet, 0, packet.length, RELAY, RELAY_PORT);
+    },
+    flush: () => queue.flush(),
+  };
+}
+
+/** Gives the packet a checksum that is good for all clients. */
+function finish(packet: Uint8Array): void {
+  writeUint32(packet, PAYLOAD, mappedAddress(0));
+  writeUint16(packet, 46, 0);
+  writeUint16(packet, 46, transportChecksum(packet, 0, NEXT_HEADER.UDP, 40, SIZE));
+}
+
+/** A mapped address stands inverted in a Teredo address. With itself in the payload the sum of both is the same for all. */
+function setClient(b: Uint8Array, start: number, at: number, client: number): void {
+  const mapped = mappedAddress(client);
+  writeUint32(b, start + at, ~mapped >>> 0);
+  writeUint32(b, start + PAYLOAD, mapped);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * A crowd of Teredo clients, their server and a native host, at a cost that is small beside a relay's: a bubble to the server is answered
+ * as the client would that it is for; what comes for a client, or for the native host's discard port, is counted and dropped.
+ */
+#include "../bpf/common.h"
+
+/* bench/crowd.ts has the same. Clients are behind 11.0.0.0/8. */
+#define SERVER_PORT 3544
+#define FIRST_OCTET 11
+#define AT_CLIENTS 0
+#define AT_NATIVE 1
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u64);
+} arrived SEC(".maps");
+
+struct bubble {
+	struct ethhdr ethernet;
+	struct iphdr ip;
+	struct udphdr udp;
+	struct ipv6hdr inner;
+} __attribute__((packed));
+
+static __always_inline int count(__u32 where)
+{
+	__u64 *packets = bpf_map_lookup_elem(&arrived, &where);
+
+	if (packets)
+		__sync_fetch_and_add(packets, 1);
+	return TC_ACT_SHOT;
+}
+
+/* The client's answer goes to where the bubble came from, and has what it knows of itself in its address: inverted. */
+static __always_inline int answer(struct __sk_buff *skb)
+{
+	struct bubble asked, back;
+	__u32 mapped;
+
+	if (bpf_skb_load_bytes(skb, 0, &asked, sizeof(asked)) || asked.inner.nexthdr != NEXT_NONE)
+		return TC_ACT_SHOT;
+	back = asked;
+	__builtin_memcpy(back.ethernet.h_source, asked.ethernet.h_dest, ETH_ALEN);
+	__builtin_memcpy(back.ethernet.h_dest, asked.ethernet.h_source, ETH_ALEN);
+	mapped = ~asked.inner.daddr.in6_u.u6_addr32[3];
+	back.ip.saddr = mapped;
+	back.ip.daddr = asked.ip.saddr;
+	back.ip.check = 0;
+	back.ip.check = header_checksum(&back.ip);
+	back.udp.source = ~asked.inner.daddr.in6_u.u6_addr16[5];
+	back.udp.dest = asked.udp.source;
+	back.udp.check = 0;
+	back.inner.saddr = asked.inner.daddr;
+	back.inner.daddr = asked.inner.saddr;
+	if (bpf_skb_store_bytes(skb, 0, &back, sizeof(back), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+SEC("tc")
+int clients(struct __sk_buff *skb)
+{
+	struct {
+		struct iphdr ip;
+		struct udphdr udp;
+	} o;
+
+	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &o, sizeof(o)) ||
+	    o.ip.protocol != IPPROTO_UDP)
+		return GO_ON;
+	if (o.udp.dest == bpf_htons(SERVER_PORT))
+		return answer(skb);
+	return bpf_ntohl(o.ip.daddr) >> 24 == FIRST_OCTET ? count(AT_CLIENTS) : GO_ON;
+}
+
+SEC("tc")
+int native(struct __sk_buff *skb)
+{
+	struct {
+		struct ipv6hdr ip;
+		struct udphdr udp;
+	} packet;
+
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, ETH_HLEN, &packet, sizeof(packet)) ||
+	    packet.ip.nexthdr != IPPROTO_UDP || packet.udp.dest != bpf_htons(9))
+		return GO_ON;
+	return count(AT_NATIVE);
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

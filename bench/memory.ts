@@ -1,0 +1,73 @@
+/** What memory a relay needs for each client that it knows: its process's and the kernel's for its tables there. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { until } from '../src/lab/index.ts';
+import type { Running } from '../src/lab/index.ts';
+import { Crowd } from './crowd.ts';
+import { family } from './seats.ts';
+import type { Maker } from './seats.ts';
+
+export interface Memory {
+  /** Bytes: resident memory of the process, as it stands. */
+  readonly process: number;
+  /** The same after its garbage has been collected; as it stands where it has none. */
+  readonly collected: number;
+  /** Bytes that the kernel accounts to the tables that the process has there. */
+  readonly kernel: number;
+}
+
+/** A signal has the garbage collected; it says when that is done. */
+const COLLECT = ['--expose-gc', '--import', `data:text/javascript,${collector()}`];
+
+/**
+ * At each of these numbers of clients, of which the first should be a small one: with it the program is warm, and what it needs anyway is
+ * there. Differences by the number of clients are what one costs.
+ */
+export async function measureMemory(maker: Maker, clients: readonly number[]): Promise<readonly Memory[]> {
+  await using crowd = await Crowd.open(maker, COLLECT);
+  const { relay } = crowd;
+  const found: Memory[] = [];
+  let met = 0;
+  for (const count of clients) {
+    await crowd.meet(met, count);
+    met = count;
+    const process = residentBytes(relay);
+    if (maker !== 'miredo') await collectGarbage(relay);
+    found.push({ process, collected: residentBytes(relay), kernel: kernelBytes(relay) });
+  }
+  return found;
+}
+
+function collector(): string {
+  const step = 'process.on("SIGUSR2",()=>{gc();gc();process.stderr.write("collected\\n")})';
+  return encodeURIComponent(step);
+}
+
+async function collectGarbage(relay: Running): Promise<void> {
+  const said = (): number => relay.output.split('collected\n').length;
+  const before = said();
+  relay.kill('SIGUSR2');
+  await until('garbage collected', () => said() > before || undefined, 20_000);
+}
+
+function residentBytes(program: Running): number {
+  return sum(family(program.pid), (pid) => {
+    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
+    return Number(kilobytes) * 1_024;
+  });
+}
+
+/** Of each table that the process holds, once. Entries of the table of peers are allocated as they come. */
+function kernelBytes(program: Running): number {
+  const tables = new Map<string, number>();
+  for (const pid of family(program.pid))
+    for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
+      const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+      const [, id] = /^map_id:\s+(\d+)$/m.exec(info) ?? [];
+      if (id !== undefined) tables.set(id, Number(/^memlock:\s+(\d+)$/m.exec(info)![1]));
+    }
+  return sum([...tables.values()], (bytes) => bytes);
+}
+
+function sum<T>(of: readonly T[], value: (one: T) => number): number {
+  return of.reduce((total, one) => total + value(one), 0);
+}

@@ -1,0 +1,77 @@
+/**
+ * A relay of ours on the kernel path that knows so many clients of the crowd from the beginning: the argument. It is the product as built,
+ * with its real ports, and only its socket also gets what nobody has sent: at SIGUSR2 each client is heard, by a bubble, and the machine
+ * then offers it to the kernel as it offers any. By way of the protocol that would take longer than the 30 s that a client counts for.
+ */
+import { join } from 'node:path';
+import type { PeerTable } from '../src/core/peer-table.ts';
+import type * as KernelPorts from '../src/io/kernel-ports.ts';
+import type { DatagramBatch, Udp } from '../src/io/ports.ts';
+import type * as RelayRuntime from '../src/runtime/relay.ts';
+import { buildBubble, parseIpv6 } from '../src/wire/index.ts';
+import { CLIENT_PORT, NATIVE, RELAY, RELAY_PORT, mappedAddress, teredoAddress } from './crowd-addresses.ts';
+import { ROOT } from './seats.ts';
+
+const BATCH = 64;
+const HOP_LIMIT = 21;
+
+const { ALL_NATIVE, Relay } = await product<typeof RelayRuntime>('runtime/relay.js');
+const { kernelPorts } = await product<typeof KernelPorts>('io/kernel-ports.js');
+
+const clients = Number(process.argv[2]);
+let receive: (batch: DatagramBatch) => void;
+const ports = kernelPorts();
+const relay = new Relay(
+  { address: RELAY, port: RELAY_PORT, interface: 'teredo', serve: ALL_NATIVE, dataPath: 'kernel' },
+  { ...ports, openUdp: (options) => tapped(ports.openUdp(options)) },
+);
+await relay.start();
+for (let client = 0; client < clients; client++) addTo(relay.peers, client, relay.now);
+process.on('SIGUSR2', () => {
+  const begun = performance.now();
+  for (let client = 0; client < clients; client += BATCH) receive(bubbles(client, clients));
+  const peers = relay.carried!.peers;
+  process.stdout.write(`carried for ${peers} after ${Math.ceil(performance.now() - begun)} ms\n`);
+});
+process.on('SIGTERM', () => void relay.close().then(() => process.exit(0)));
+process.stdout.write('ready\n');
+
+async function product<T>(file: string): Promise<T> {
+  return (await import(join(ROOT, 'dist', file))) as T;
+}
+
+/** The same socket; its receiver is known here. */
+function tapped(udp: Udp): Udp {
+  const start = udp.start.bind(udp);
+  udp.start = (receiver) => {
+    receive = receiver;
+    start(receiver);
+  };
+  return udp;
+}
+
+function addTo(peers: PeerTable, client: number, now: number): void {
+  const peer = peers.insert(teredoAddress(client), 0);
+  peers.mappedAddress[peer] = mappedAddress(client);
+  peers.mappedPort[peer] = CLIENT_PORT;
+  if (!peers.trust(peer, now)) throw new Error(`no room for client ${client}`);
+}
+
+/** Of {@link BATCH} clients from `first` on, or of as many as there are. */
+function bubbles(first: number, end: number): DatagramBatch {
+  const count = Math.min(BATCH, end - first);
+  const all = Array.from({ length: count }, (_, i) => first + i);
+  const size = buildBubble(teredoAddress(0), parseIpv6(NATIVE)!, HOP_LIMIT).length;
+  const buffer = new Uint8Array(count * size);
+  all.forEach((client, i) => {
+    buffer.set(buildBubble(teredoAddress(client), parseIpv6(NATIVE)!, HOP_LIMIT), i * size);
+  });
+  return {
+    count,
+    buffer,
+    offsets: Uint32Array.from(all, (_, i) => i * size),
+    lengths: new Uint32Array(count).fill(size),
+    addresses: Uint32Array.from(all, mappedAddress),
+    ports: new Uint16Array(count).fill(CLIENT_PORT),
+  };
+}
