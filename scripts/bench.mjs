@@ -5,6 +5,6 @@ import { bin, mustRun, run } from './run.mjs';
 
 ensurePackages();
 ensurePrograms(TEST_PROGRAMS);
-build();
+await build();
 mustRun(bin('tsc'), ['-p', 'tsconfig.bench.json']);
 process.exit(run(process.execPath, ['dist/bench/bench/main.js', ...process.argv.slice(2)]));

@@ -1,17 +1,31 @@
-/** `npm run build`: compiles src to dist. */
+/**
+ * `npm run build`: compiles src to dist, and puts the program's modules into one file, which starts in half the time. That lies as deep
+ * as the modules that look for files of the package by their own place.
+ */
 import { renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { bin, root, run } from './run.mjs';
 
 /** Made beside the old one, then put in its place: another run may be starting programs from there. Ends this process on errors. */
-export function build() {
+export async function build() {
   const [dist, fresh, old] = ['', `.new-${process.pid}`, `.old-${process.pid}`].map((end) =>
     join(root, `dist${end}`),
   );
   const status = run(bin('tsc'), ['-p', 'tsconfig.build.json', '--outDir', fresh, '--noEmitOnError']);
-  if (status === 0) replace(dist, fresh, old);
+  if (status === 0) {
+    await bundle(join(fresh, 'cli'));
+    replace(dist, fresh, old);
+  }
   for (const left of [fresh, old]) rmSync(left, { recursive: true, force: true });
   if (status !== 0) process.exit(status);
+}
+
+async function bundle(cli) {
+  const { rolldown } = await import('rolldown'); // it may have been installed only just now
+  const external = (id) => !id.startsWith('.') && !isAbsolute(id);
+  const whole = await rolldown({ input: join(cli, 'main.js'), platform: 'node', external });
+  await whole.write({ file: join(cli, 'program/main.js'), format: 'esm' });
+  await whole.close();
 }
 
 function replace(dist, fresh, old) {
@@ -35,4 +49,4 @@ function moveAway(from, to) {
   }
 }
 
-if (process.argv[1] === import.meta.filename) build();
+if (process.argv[1] === import.meta.filename) await build();

@@ -5,5 +5,5 @@ import { run } from './run.mjs';
 
 ensurePackages();
 ensurePrograms(DEMO_PROGRAMS);
-build();
+await build();
 process.exit(run(process.execPath, ['bin/teredo', 'demo', ...process.argv.slice(2)]));

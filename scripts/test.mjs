@@ -13,7 +13,7 @@ const isRoot = process.getuid?.() === 0;
 ensurePackages();
 if (isRoot) ensurePrograms(TEST_PROGRAMS);
 else say('Not root: the tests in kernel network namespaces (kernel, interop, attack) are skipped.');
-build();
+await build();
 const checked = filters.length > 0 || check();
 const tested = run(bin('vitest'), ['run', ...filters]) === 0;
 if (!checked) say('The checks FAILED: see "check ..." above.');

@@ -10,7 +10,7 @@ import { CommandFailure, EXIT } from './exit-codes.ts';
 import { clientCommand } from './roles/client.ts';
 import { hostRelayCommand, relayCommand } from './roles/relay.ts';
 import { serverCommand } from './roles/server.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from './commands/version.ts';
 
 // Whoever reads the answer may have had enough of it: `teredo status | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
