@@ -41,7 +41,7 @@ export class PeerTable {
   /** 64 unpredictable bits that the peer must show to become trusted: a test's nonce, or a relay's bubble source. */
   proofHigh = new Uint32Array(0);
   proofLow = new Uint32Array(0);
-  /** Where a local discovery bubble of this peer came from, and when (RFC 4380 section 5.2.8). */
+  /** Where a local discovery bubble of this peer came from, and when (RFC 4380 section 5.2.8). Empty where there are no neighbours. */
   localAddress = new Uint32Array(0);
   localPort = new Uint16Array(0);
   localSeen = new Float64Array(0);
@@ -58,6 +58,7 @@ export class PeerTable {
   private index = new Int32Array(0);
 
   private readonly limits: PeerLimits;
+  private readonly hasNeighbours: boolean;
   private readonly onEvict: (peer: number) => void;
   private readonly hash: HashKey;
   /** Of the lists FREE, UNVERIFIED and TRUSTED: oldest and newest member, and how many. */
@@ -69,9 +70,13 @@ export class PeerTable {
   /** Makes each draw of a random peer another one. */
   private draws = 0;
 
-  /** `onEvict`: called before a slot is taken from an unverified or long silent peer to make room. */
-  constructor(limits: PeerLimits, entropy: Entropy, onEvict: (peer: number) => void) {
+  /**
+   * `onEvict`: called before a slot is taken from an unverified or long silent peer to make room. `hasNeighbours`: whether there may be
+   * any, as a relay's are not.
+   */
+  constructor(limits: PeerLimits, entropy: Entropy, onEvict: (peer: number) => void, hasNeighbours = true) {
     this.limits = limits;
+    this.hasNeighbours = hasNeighbours;
     this.onEvict = onEvict;
     this.hash = new HashKey(entropy);
     this.crowds = new Crowds(entropy);
@@ -110,12 +115,14 @@ export class PeerTable {
     const w = peer * 4;
     for (let i = 0; i < 4; i++) this.words[w + i] = readUint32(bytes, offset + 4 * i);
     this.mappedAddress[peer] = this.mappedPort[peer] = 0;
-    this.localAddress[peer] = this.localPort[peer] = 0;
     this.proofHigh[peer] = this.proofLow[peer] = 0;
     this.bubbles[peer] = 0;
     // CL-91, CL-115: older than any spacing or validity, so that nothing holds the first bubble back.
     this.lastReceived[peer] = this.lastSent[peer] = this.lastBubble[peer] = -Infinity;
-    this.localSeen[peer] = -Infinity;
+    if (this.hasNeighbours) {
+      this.localAddress[peer] = this.localPort[peer] = 0;
+      this.localSeen[peer] = -Infinity;
+    }
     this.offered[peer] = 0;
     this.move(peer, UNVERIFIED);
     this.link(peer);
@@ -227,7 +234,7 @@ export class PeerTable {
       while (left-- > 0) {
         const peer = this.heads[list]!;
         const seen = Math.max(this.lastReceived[peer]!, this.lastSent[peer]!, this.lastBubble[peer]!);
-        const isNeighbour = now - this.localSeen[peer]! < LOCAL_PEER_MEMORY_MS;
+        const isNeighbour = this.hasNeighbours && now - this.localSeen[peer]! < LOCAL_PEER_MEMORY_MS;
         if (now - seen >= BUBBLE_WINDOW_MS && !isNeighbour) this.evict(peer);
         else this.move(peer, list);
       }
@@ -332,9 +339,11 @@ export class PeerTable {
     this.lastBubble = widen(this.lastBubble, new Float64Array(size));
     this.proofHigh = widen(this.proofHigh, new Uint32Array(size));
     this.proofLow = widen(this.proofLow, new Uint32Array(size));
-    this.localAddress = widen(this.localAddress, new Uint32Array(size));
-    this.localPort = widen(this.localPort, new Uint16Array(size));
-    this.localSeen = widen(this.localSeen, new Float64Array(size));
+    if (this.hasNeighbours) {
+      this.localAddress = widen(this.localAddress, new Uint32Array(size));
+      this.localPort = widen(this.localPort, new Uint16Array(size));
+      this.localSeen = widen(this.localSeen, new Float64Array(size));
+    }
     this.offered = widen(this.offered, new Uint8Array(size));
     this.words = widen(this.words, new Uint32Array(size * 4));
     this.bubbles = widen(this.bubbles, new Uint8Array(size));

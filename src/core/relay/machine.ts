@@ -49,7 +49,7 @@ export class RelayMachine implements OffloadingMachine {
   constructor(options: RelayOptions, entropy: Entropy) {
     const limits = options.limits ?? RELAY_LIMITS;
     const { commands, counters } = this;
-    this.peers = new PeerTable(limits.peers, entropy, (peer) => this.contacting.abandon(peer));
+    this.peers = new PeerTable(limits.peers, entropy, (peer) => this.contacting.abandon(peer), false);
     this.offload = new Offload(commands, this.peers, options.offload ?? false);
     const { peers, offload } = this;
     const context: RelayContext = { options, limits, entropy, counters, commands, peers, offload };
