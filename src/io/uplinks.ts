@@ -4,11 +4,13 @@ import { SystemCallError } from '../linux/errors.ts';
 import { MAX_UPLINKS, UPLINK } from '../linux/bpf/layout.ts';
 import type { Program } from '../linux/bpf/program.ts';
 import { writeRecord } from '../linux/bpf/records.ts';
+import type { Ipv4Route } from '../linux/ipv4-routes.ts';
 import { RouteQuery } from '../linux/route-query.ts';
 import type { Way } from '../linux/route-query.ts';
 import type { Link, WayOut } from '../linux/way-out.ts';
 import type { Endpoint, Ipv4 } from '../wire/index.ts';
 import type { HostNetwork } from './ports.ts';
+import { RouteTable } from './route-table.ts';
 
 /** Destinations whose ways are remembered; the ways of more are asked for each time, and not followed one by one. */
 const MOST_FOLLOWED = 4_096;
@@ -44,6 +46,9 @@ export class Uplinks {
   /** The number of the way to each destination, as it was last found. */
   private readonly followed = new Map<Ipv4, number | undefined>();
   private crowded = false;
+  /** Read when it is first needed after a change, and what was found by it. */
+  private table: RouteTable | undefined;
+  private readonly byRoute = new Map<Ipv4Route, number>();
 
   /** `local`: what the socket is bound to. */
   constructor(program: Program, wayOut: WayOut, network: HostNetwork, local: Endpoint, handle: number) {
@@ -83,6 +88,7 @@ export class Uplinks {
 
   /** Asks for the ways to all followed destinations anew: those that have changed, with their ways before. */
   follow(): Map<Ipv4, number | undefined> {
+    this.forgetTable();
     // What could not be had before may be to be had now.
     for (const [key, uplink] of this.uplinks) if (uplink === undefined) this.uplinks.delete(key);
     const changed = new Map<Ipv4, number | undefined>();
@@ -102,6 +108,7 @@ export class Uplinks {
     this.finishing.clear();
     this.followed.clear();
     this.crowded = false;
+    this.forgetTable();
   }
 
   close(): void {
@@ -110,6 +117,21 @@ export class Uplinks {
   }
 
   private find(destination: Ipv4): number | undefined {
+    this.table ??= RouteTable.read(this.network.ipv4Subnets().map(({ address }) => address));
+    const route = this.table.routeTo(destination);
+    const known = route === undefined ? undefined : this.byRoute.get(route);
+    if (known !== undefined) return known;
+    const number = this.ask(destination);
+    if (route !== undefined && number !== undefined) this.byRoute.set(route, number);
+    return number;
+  }
+
+  private forgetTable(): void {
+    this.table = undefined;
+    this.byRoute.clear();
+  }
+
+  private ask(destination: Ipv4): number | undefined {
     const way = this.routes.wayTo(destination);
     if (way === undefined) return undefined;
     const key = `${way.source} ${way.ifindex}`;
