@@ -1,13 +1,15 @@
 import { defineConfig } from 'vitest/config';
 import LongestFirst from './test/support/longest-first.ts';
 
+/** Code without any state of its own, whose test files may share a process: starting one for each takes longer than most run. */
+const PURE = ['src/{wire,core,sim}/**/*.test.ts', 'test/{model,scenario,wire}/**/*.test.ts'];
 /** Tests that need root and namespaces of their own; a plain user's run skips them. */
 const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', 'test/attack/**/*.test.ts'];
 /** Of these, those in which the kernel has most to do, once more with the kernel doing it: as many as ten minutes allow. */
 const KERNEL_PATH = [
   'test/kernel/{coming-back,on-the-wire,sizes}.test.ts',
   'test/interop/**/*.test.ts',
-  'test/attack/{client-peers,relay,server-solicitations}.test.ts',
+  'test/attack/{client-peers,server-solicitations}.test.ts',
 ];
 /** `TEREDO_TEST_ALL=1 npm test`: all in which a role of ours runs. */
 const KERNEL_PATH_ALL = [
@@ -35,11 +37,12 @@ export default defineConfig({
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     sequence: { sequencer: LongestFirst },
     projects: [
+      { test: { name: 'pure', include: PURE, isolate: false, testTimeout: 60_000, maxWorkers: 3 } },
       {
         test: {
           name: 'memory',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-          exclude: KERNEL,
+          exclude: [...KERNEL, ...PURE],
           // Some wait for programs; by itself vitest would leave a processor of two to others.
           maxWorkers: 3,
           testTimeout: 60_000,
