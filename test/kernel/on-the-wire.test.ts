@@ -24,6 +24,8 @@ const BYTES = 500_000;
 const ETHERNET = 14;
 /** What tshark makes of each sum: 0 is bad. */
 const SUMS = ['ip', 'udp', 'tcp', 'icmpv6'].map((protocol) => `${protocol}.checksum.status`);
+/** Of a bad frame, for whoever has to find out why. */
+const TOLD = ['ip.src', 'ip.dst', 'tcp.flags.str', 'tcp.len'];
 /** 1 in a fragment but the last: there is to be none, DF is set and nothing is so large. */
 const FRAGMENTS = ['ip.flags.mf'];
 
@@ -116,10 +118,9 @@ async function layWire(site: Site, from: Namespace, capture: string): Promise<Ru
 /** What tshark says of a capture: it takes our datagrams for Teredo by their form. */
 function judge(file: string): { bad: string[]; longest: number; segments: number } {
   const summing = ['ip', 'udp', 'tcp'].flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`]);
-  const columns = ['frame.number', 'frame.len', 'ipv6.nxt', ...SUMS, ...FRAGMENTS].flatMap((field) => [
-    '-e',
-    field,
-  ]);
+  const columns = ['frame.number', 'frame.len', 'ipv6.nxt', ...SUMS, ...FRAGMENTS, ...TOLD].flatMap(
+    (field) => ['-e', field],
+  );
   const { stdout, stderr, status } = spawnSync(
     'tshark',
     ['-r', file, ...summing, '--enable-heuristic', 'teredo_udp', '-T', 'fields', ...columns],
@@ -134,7 +135,9 @@ function judge(file: string): { bad: string[]; longest: number; segments: number
     // Of two headers of a kind both are there: "1,0".
     bad: frames
       .filter(([, , , ...marks]) =>
-        marks.some((mark, i) => mark.split(',').includes(i < SUMS.length ? '0' : '1')),
+        marks
+          .slice(0, SUMS.length + FRAGMENTS.length)
+          .some((mark, i) => mark.split(',').includes(i < SUMS.length ? '0' : '1')),
       )
       .map((frame) => frame.join(' ')),
     longest: Math.max(...frames.map(([, length]) => Number(length))),
