@@ -26,7 +26,7 @@ const ETHERNET = 14;
  * What tshark makes of each sum: 0 is bad. So it calls a TCP sum of 0xffff where it would write 0, which is the same to whoever adds
  * up (RFC 1624), and what Linux writes: one frame in 65,536.
  */
-const SUMS = ['ip', 'udp', 'tcp', 'icmpv6'].map((protocol) => `${protocol}.checksum.status`);
+const SUMS = ['ip', 'udp', 'tcp', 'icmpv6'].map((protocol) => `${protocol}.checksum.status`); // as isBad() has them
 /** Of a bad frame, for whoever has to find out why. */
 const TOLD = ['tcp.checksum', 'ip.src', 'ip.dst', 'tcp.flags.str', 'tcp.len'];
 /** 1 in a fragment but the last: there is to be none, DF is set and nothing is so large. */
@@ -136,17 +136,14 @@ function judge(file: string): { bad: string[]; longest: number; segments: number
     .map((line) => line.split('\t'));
   return {
     // Of two headers of a kind both are there: "1,0".
-    bad: frames
-      .filter(([, , , ...marks]) => !marks.includes('0xffff') && isBad(marks))
-      .map((frame) => frame.join(' ')),
+    bad: frames.filter(([, , , ...marks]) => isBad(marks)).map((frame) => frame.join(' ')),
     longest: Math.max(...frames.map(([, length]) => Number(length))),
     segments: frames.filter(([, , next, , , tcp]) => next === '6' && tcp === '1').length,
   };
 }
 
-function isBad(marks: readonly string[]): boolean {
-  return [
-    ...marks.slice(0, SUMS.length).map((mark) => mark.split(',').includes('0')),
-    ...marks.slice(SUMS.length, SUMS.length + FRAGMENTS.length).map((mark) => mark.split(',').includes('1')),
-  ].includes(true);
+function isBad([ip, udp, tcp, icmpv6, fragment, tcpSum]: readonly string[]): boolean {
+  const saysBad = (mark: string): boolean => mark.split(',').includes('0');
+  const isZero = tcpSum === '0xffff';
+  return [ip, udp, icmpv6].some(saysBad) || (saysBad(tcp) && !isZero) || fragment.split(',').includes('1');
 }
