@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ask } from '../../src/daemon/control-client.ts';
 import type { ControlAnswer } from '../../src/daemon/control-protocol.ts';
+import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from '../support/roles.ts';
 
 /** Of this process only, so that others may run the same test. */
@@ -37,16 +38,13 @@ function start({ hear }: { readonly hear: boolean }) {
   return { child, path, end };
 }
 
-/** The daemon's answer, once it is there; fails when it has ended instead. */
+/** The daemon's answer, once it is there; that it has ended, if it has. */
 async function statusAt({ child, path }: ReturnType<typeof start>): Promise<ControlAnswer> {
-  for (;;) {
-    try {
-      return await ask(path, { command: 'status' });
-    } catch {
-      if (child.exitCode !== null) throw new Error(`it has ended: ${child.exitCode}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
+  return await eventually(async () => {
+    if (child.exitCode !== null)
+      return { ok: false, code: 'internal', message: `it has ended: ${child.exitCode}` };
+    return await ask(path, { command: 'status' });
+  });
 }
 
 test('what it says may have nobody left to read it: 2>&1 | true', async () => {
