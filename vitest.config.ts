@@ -25,7 +25,7 @@ const isRoot = process.getuid?.() === 0;
 /** After the others: they would take the processors from under the labs. */
 const real = {
   ...(isRoot ? {} : { runner: './test/support/needs-root-runner.ts' }),
-  // Two cores, of which three labs at a time leave a fifth idle while they wait. Nothing that is measured here has a threshold.
+  // Two cores, of which three labs at a time leave a quarter idle while they wait.
   maxWorkers: 4,
   sequence: { groupOrder: 1 },
   testTimeout: 120_000,
