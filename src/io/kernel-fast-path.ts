@@ -25,8 +25,6 @@ const SERVED_MOST = 1_024;
 /** Of datagrams, where the host says nothing else: Linux's default. */
 const USUAL_TTL = 64;
 const FILTER_HANDLE = 0x7ed0_0000;
-/** Changes of the network are looked at when no more have come for so long, and at the latest after. */
-const [SETTLE_MS, SETTLED_MS] = [100, 1_000];
 /** Between two times that all peers are offered anew, where it is not urgent. */
 const RESET_SPACING_MS = 10_000;
 
@@ -67,7 +65,7 @@ export class KernelFastPath implements FastPath {
     this.options = options;
     this.clock = clock;
     this.nsAhead = Number(process.hrtime.bigint()) - clock.now() * 1e6;
-    this.settling = new Settling(clock, SETTLE_MS, SETTLED_MS, () => this.guarded(() => this.follow()));
+    this.settling = new Settling(clock, () => this.guarded(() => this.follow()));
     this.reports = new CarriedReports(
       (ns) => (ns - this.nsAhead) / 1e6,
       (batch) => this.handlers?.onCarried(batch),

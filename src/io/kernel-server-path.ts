@@ -17,13 +17,13 @@ import type {
   ServerPathOptions,
   ServerWork,
 } from './ports.ts';
+import { Settling } from './settling.ts';
 
 const FILTER_HANDLE = 0x7ed1_0000;
 const USUAL_TTL = 64;
 /** A filter at clsact (kernels before 6.6) outlives a process that is killed: it then goes on for so long, and no longer. */
 const ALIVE_MS = 15_000;
 const SIGN_OF_LIFE_MS = 5_000;
-const FOLLOW_INTERVAL_MS = 100;
 /** Hosts with more are routers: each of their many changes would have to be looked at. */
 const MOST_ROUTES = 4_096;
 const NOTHING_TO_DO = 'clients have keys, and what is forwarded may leave by several ways';
@@ -40,8 +40,7 @@ export class KernelServerPath implements ServerPath {
   private attachments: Attachment[] = [];
   private onChange: () => void = () => {};
   private cancelLife: (() => void) | undefined;
-  private cancelFollow: (() => void) | undefined;
-  private followedAt = -Infinity;
+  private readonly settling: Settling;
   private doing: ServerWork = { answers: false, forwards: false };
   /** What the program is configured for. */
   private situation = '';
@@ -52,6 +51,7 @@ export class KernelServerPath implements ServerPath {
     this.options = options;
     this.clock = clock;
     this.network = network;
+    this.settling = new Settling(clock, () => this.followNow());
     entropy.fill(this.key);
     try {
       const { answers, forwarded, forwardedByPair } = options.limits;
@@ -69,7 +69,7 @@ export class KernelServerPath implements ServerPath {
       this.close();
       throw error;
     }
-    this.monitor.start(() => this.followSoon());
+    this.monitor.start(() => this.settling.stir());
     this.live();
   }
 
@@ -89,7 +89,7 @@ export class KernelServerPath implements ServerPath {
     if (this.closed) return;
     this.closed = true;
     this.cancelLife?.();
-    this.cancelFollow?.();
+    this.settling.close();
     this.monitor.close();
     this.detach();
     this.wayOut.close();
@@ -105,19 +105,8 @@ export class KernelServerPath implements ServerPath {
     });
   }
 
-  /** Something has changed. Not each of a crowd of changes is followed by itself: to read all routes takes its time. */
-  private followSoon(): void {
-    if (this.cancelFollow !== undefined) return;
-    const due = this.followedAt + FOLLOW_INTERVAL_MS;
-    if (this.clock.now() >= due) this.followNow();
-    else this.cancelFollow = this.clock.setTimer(due, () => this.followNow());
-  }
-
   /** An address or its interface may have gone: its sockets are still there, and so is the server in user space. */
   private followNow(): void {
-    this.cancelFollow?.();
-    this.cancelFollow = undefined;
-    this.followedAt = this.clock.now();
     const before = JSON.stringify(this.doing);
     try {
       this.follow();

@@ -5,7 +5,7 @@ import { Settling } from './settling.ts';
 function rig() {
   const clock = new MemoryClock();
   const acted: number[] = [];
-  const settling = new Settling(clock, 100, 1_000, () => acted.push(clock.now()));
+  const settling = new Settling(clock, () => acted.push(clock.now()));
   return { clock, acted, settling };
 }
 
@@ -47,7 +47,7 @@ test('what takes long is followed by a rest, which is no longer than what may be
       return () => {};
     },
   };
-  const settling = new Settling(clock, 100, 1_000, () => (now += takes));
+  const settling = new Settling(clock, () => (now += takes));
   const dues = [0, 50, 300, 0].map((duration) => {
     takes = duration;
     settling.stir();

@@ -1,12 +1,11 @@
 import { SystemCallError } from './errors.ts';
 import { E } from './libc.ts';
-import { NetlinkQuery, forEachAttribute } from './netlink.ts';
+import { NetlinkQuery, RTM_GETROUTE, forEachAttribute } from './netlink.ts';
 import { ipv6AddressesOf } from './proc.ts';
 import type { Ipv6AddressOf } from './proc.ts';
 import { AF_INET6 } from './socket.ts';
 import { WayOut } from './way-out.ts';
 
-const RTM_GETROUTE = 26;
 /** struct rtmsg. */
 const BODY = 12;
 const RTA = { DST: 1, SRC: 2, OIF: 4, PRIORITY: 6, TABLE: 15 } as const;

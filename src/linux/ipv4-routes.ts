@@ -1,8 +1,7 @@
-import { NetlinkQuery, align, forEachAttribute } from './netlink.ts';
+import { NetlinkQuery, RTM_GETROUTE, align, forEachAttribute } from './netlink.ts';
 import type { TakeMessage } from './netlink.ts';
 import { AF_INET } from './socket.ts';
 
-const RTM_GETROUTE = 26;
 const RTM_GETRULE = 34;
 /** struct rtmsg and struct fib_rule_hdr both. */
 const BODY = 12;

@@ -10,6 +10,8 @@ const NLM_F_REQUEST = 0x1;
 const NLM_F_DUMP = 0x300;
 /** In an answer: what was listed has changed meanwhile. */
 const NLM_F_DUMP_INTR = 0x10;
+/** What is asked for: routes of either family; its body is a struct rtmsg. */
+export const RTM_GETROUTE = 26;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 /** struct nlmsghdr. */

@@ -1,8 +1,7 @@
 import { SystemCallError } from './errors.ts';
-import { NetlinkQuery, forEachAttribute } from './netlink.ts';
+import { NetlinkQuery, RTM_GETROUTE, forEachAttribute } from './netlink.ts';
 import { AF_INET } from './socket.ts';
 
-const RTM_GETROUTE = 26;
 /** struct rtmsg. */
 const BODY = 12;
 const ADDRESS_BITS = 32;

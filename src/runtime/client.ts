@@ -66,8 +66,8 @@ interface LocalNetwork extends AttachedNetwork {
   readonly subnets: readonly Ipv4Subnet[];
 }
 
-/** Waits until the network has been quiet for this long before it looks what has changed; but no longer than the second. */
-const [NETWORK_SETTLE_MS, NETWORK_SETTLED_MS] = [300, 1_000];
+/** Waits until the network has been quiet for this long before it looks what has changed. */
+const NETWORK_SETTLE_MS = 300;
 
 /**
  * A running Teredo client: its machine, sockets and tunnel interface.
@@ -126,9 +126,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
       this.emit('data-path', path),
     );
-    this.settling = new Settling(ports.clock, NETWORK_SETTLE_MS, NETWORK_SETTLED_MS, () =>
-      this.networkChanged(),
-    );
+    this.settling = new Settling(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);
   }
 
   /** Opens socket and interface and begins to look for a server; once. Rejects with what stands in the way. */

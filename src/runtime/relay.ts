@@ -36,9 +36,6 @@ export interface RelayEvents {
   lost: [Error];
 }
 
-/** Changes of the network are looked at when no more have come for so long, and at the latest after. */
-const [SETTLE_MS, SETTLED_MS] = [100, 1_000];
-
 const TEREDO = parsePrefix('2001::/32')!;
 /** All native IPv6 there is; 2001::/32 is excepted by the machine. */
 export const ALL_NATIVE: readonly Ipv6Prefix[] = [parsePrefix('2000::/3')!];
@@ -81,7 +78,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
       this.emit('data-path', path),
     );
-    this.settling = new Settling(ports.clock, SETTLE_MS, SETTLED_MS, () => this.networkChanged());
+    this.settling = new Settling(ports.clock, () => this.networkChanged());
   }
 
   /** Opens socket and interface and routes 2001::/32 into it. Rejects with what stands in the way. */
