@@ -1,18 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { CLIENT_LIMITS, ClientMachine, SOCKET } from '../core/client/index.ts';
-import type {
-  AttachedNetwork,
-  ClientLimits,
-  PeerStatus,
-  ServerCandidate,
-  ServerResult,
-} from '../core/client/index.ts';
+import type { ClientLimits, PeerStatus, ServerCandidate, ServerResult } from '../core/client/index.ts';
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { Ipv4Subnet, NetworkMonitor, Udp } from '../io/ports.ts';
+import type { NetworkMonitor, Udp } from '../io/ports.ts';
 import { Settling } from '../io/settling.ts';
-import { DISCOVERY_GROUP } from '../core/constants.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
 import { ClientInterface } from './client-interface.ts';
@@ -20,6 +13,8 @@ import type { DefaultRoute } from './client-interface.ts';
 import { Driver } from './driver.ts';
 import { FastPathUse } from './fast-path-use.ts';
 import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
+import { localNetwork, sameNetwork } from './local-network.ts';
+import type { LocalNetwork } from './local-network.ts';
 import { StartOnce } from './start-once.ts';
 
 export interface ClientSettings {
@@ -59,11 +54,6 @@ export interface ClientEvents {
   warning: [string];
   /** The client has ended by itself: its interface was taken away. */
   lost: [Error];
-}
-
-/** With the names of the interfaces. */
-interface LocalNetwork extends AttachedNetwork {
-  readonly subnets: readonly Ipv4Subnet[];
 }
 
 /** Waits until the network has been quiet for this long before it looks what has changed. */
@@ -380,15 +370,11 @@ export class Client extends EventEmitter<ClientEvents> {
     this.driver.request((now) => this.machine.networkChanged(now, this.network));
   }
 
-  /** The local address datagrams leave from, and its subnet. */
   private lookAtNetwork(): LocalNetwork {
-    const { network } = this.ports;
-    const subnets = network.ipv4Subnets();
-    const towards = this.settings.servers[0]?.primary ?? DISCOVERY_GROUP;
-    const source = this.settings.bind || network.sourceAddress(towards);
-    const localAddress = subnets.some(({ address }) => address === source) ? source : undefined;
-    this.policy.setSubnets(subnets);
-    return { subnets, localAddress };
+    const { bind, servers } = this.settings;
+    const found = localNetwork(this.ports.network, bind, servers[0]?.primary);
+    this.policy.setSubnets(found.subnets);
+    return found;
   }
 
   private warn(error: unknown): void {
@@ -399,18 +385,4 @@ export class Client extends EventEmitter<ClientEvents> {
   override toString(): string {
     return this.address === undefined ? this.state : formatIpv6(this.address);
   }
-}
-
-/** Whether the host speaks from where it did; what else it is attached to does not move its mapping. */
-function sameNetwork(a: LocalNetwork, b: LocalNetwork): boolean {
-  const [one, other] = [linkOf(a), linkOf(b)];
-  return (
-    a.localAddress === b.localAddress &&
-    one?.prefixLength === other?.prefixLength &&
-    one?.interface === other?.interface
-  );
-}
-
-function linkOf({ subnets, localAddress }: LocalNetwork): Ipv4Subnet | undefined {
-  return subnets.find(({ address }) => address === localAddress);
 }

@@ -1,0 +1,35 @@
+import { DISCOVERY_GROUP } from '../core/constants.ts';
+import type { AttachedNetwork } from '../core/client/index.ts';
+import type { HostNetwork, Ipv4Subnet } from '../io/ports.ts';
+import type { Ipv4 } from '../wire/index.ts';
+
+/** With the names of the interfaces. */
+export interface LocalNetwork extends AttachedNetwork {
+  readonly subnets: readonly Ipv4Subnet[];
+}
+
+/** What the host is attached to, and the local address that datagrams to a server leave from: the one that is bound, where one is. */
+export function localNetwork(
+  network: HostNetwork,
+  bound: Ipv4 | undefined,
+  server: Ipv4 = DISCOVERY_GROUP,
+): LocalNetwork {
+  const subnets = network.ipv4Subnets();
+  const source = bound || network.sourceAddress(server);
+  const localAddress = subnets.some(({ address }) => address === source) ? source : undefined;
+  return { subnets, localAddress };
+}
+
+/** Whether the host speaks from where it did; what else it is attached to does not move its mapping. */
+export function sameNetwork(a: LocalNetwork, b: LocalNetwork): boolean {
+  const [one, other] = [linkOf(a), linkOf(b)];
+  return (
+    a.localAddress === b.localAddress &&
+    one?.prefixLength === other?.prefixLength &&
+    one?.interface === other?.interface
+  );
+}
+
+function linkOf({ subnets, localAddress }: LocalNetwork): Ipv4Subnet | undefined {
+  return subnets.find(({ address }) => address === localAddress);
+}
