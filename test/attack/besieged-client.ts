@@ -1,0 +1,52 @@
+import { expect } from 'vitest';
+import { NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
+import type { Internet, NatBehaviour, Running, Site } from '../../src/lab/index.ts';
+import type { Ipv6 } from '../../src/wire/index.ts';
+import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import { HonestPing, memoryOf, v6 } from './ground.ts';
+
+/** MB by which an attack may make a client grow: garbage, since what it remembers has limits. */
+const GROWTH = 100;
+
+/** A client that is going to be attacked, with its server and its relay, and with traffic of its own meanwhile. */
+export class BesiegedClient {
+  readonly site: Site;
+  readonly address: Ipv6;
+  /** Where its NAT takes datagrams for it. */
+  readonly mappedPort: number;
+  private readonly program: Running;
+  private readonly ping: HonestPing;
+  private readonly before: number;
+
+  private constructor(site: Site, address: Ipv6, mappedPort: number, program: Running, ping: HonestPing) {
+    this.site = site;
+    this.address = address;
+    this.mappedPort = mappedPort;
+    this.program = program;
+    this.ping = ping;
+    this.before = memoryOf(program);
+  }
+
+  static async start(net: Internet, behaviour: NatBehaviour): Promise<BesiegedClient> {
+    const site = net.site('a', behaviour);
+    await startServer(net.server, SERVER_ADDRESS);
+    await startRelay(net.relay, RELAY_ADDRESS);
+    const program = await startClient(site.client, SERVER_ADDRESS);
+    const address = v6(await teredoAddress(site.client));
+    const ping = await HonestPing.start(site.client, NATIVE_ADDRESS);
+    const { mapped } = (await statusOf(site.client, 'client'))!;
+    return new BesiegedClient(site, address, Number(String(mapped).split(':')[1]), program, ping);
+  }
+
+  async status(): Promise<NonNullable<Awaited<ReturnType<typeof statusOf>>>> {
+    return (await statusOf(this.site.client, 'client'))!;
+  }
+
+  /** It has not grown, and its own traffic has gone on. Ends that. */
+  async expectUnharmed(): Promise<void> {
+    expect(memoryOf(this.program) - this.before).toBeLessThan(GROWTH);
+    const { answered, slowestMs } = await this.ping.stop();
+    expect(answered).toBeGreaterThan(0.9);
+    expect(slowestMs).toBeLessThan(1_000);
+  }
+}
