@@ -99,9 +99,13 @@ export class KernelNetwork implements HostNetwork {
   }
 }
 
-function routeWords(name: string, { destination, prefixLength, source, metric }: Ipv6Route): string[] {
+function routeWords(
+  name: string,
+  { destination, prefixLength, source, gateway, metric }: Ipv6Route,
+): string[] {
   const from = source === undefined ? [] : ['from', `${formatIpv6(source)}/128`];
-  const words = [`${formatIpv6(destination)}/${prefixLength}`, ...from, 'dev', name];
+  const via = gateway === undefined ? [] : ['via', formatIpv6(gateway)];
+  const words = [`${formatIpv6(destination)}/${prefixLength}`, ...from, ...via, 'dev', name];
   return metric === undefined ? words : [...words, 'metric', String(metric)];
 }
 

@@ -208,6 +208,8 @@ export interface Ipv6Route {
   readonly prefixLength: number;
   /** Only for packets from this address. */
   readonly source?: Ipv6;
+  /** A next hop on the interface's link. Without one the kernel keeps a neighbour entry for each destination, tunnel or not. */
+  readonly gateway?: Ipv6;
   /** The kernel's metric: the smaller one wins. */
   readonly metric?: number;
 }

@@ -11,6 +11,8 @@ export type DefaultRoute = 'auto' | 'always' | 'never';
 const ROUTE_METRIC = 1029;
 const ADDRESS_PREFIX_LENGTH = 32;
 const LINK_LOCAL = addressPiece({ address: parseIpv6('fe80::ffff:ffff:ffff')!, prefixLength: 64 });
+/** As a relay's: nobody's, so that the kernel keeps one neighbour for all that the host talks to, not one for each. */
+const GATEWAY = parseIpv6('fe80::ffff:ffff:fffe')!;
 const EVERYTHING = routeTo('::/0');
 /** All there is of global unicast: more specific than any default route, whatever its metric. */
 const ALL_GLOBAL = routeTo('2000::/3');
@@ -115,7 +117,7 @@ export class ClientInterface {
 
 function routeTo(text: string): Ipv6Route {
   const { address, length } = parsePrefix(text)!;
-  return { destination: address, prefixLength: length, metric: ROUTE_METRIC };
+  return { destination: address, prefixLength: length, gateway: GATEWAY, metric: ROUTE_METRIC };
 }
 
 function routesFrom(source: Ipv6): Ipv6Route[] {
@@ -123,5 +125,6 @@ function routesFrom(source: Ipv6): Ipv6Route[] {
     destination: address,
     prefixLength: length,
     source,
+    gateway: GATEWAY,
   }));
 }

@@ -190,9 +190,15 @@ export class Relay extends EventEmitter<RelayEvents> {
 /** Where a relay's tunnel end lives on its link. */
 const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffe });
 
+/**
+ * Nobody's: packets go to whom they are for, whatever the next hop. With one the kernel needs one neighbour entry in all; without, it makes
+ * and throws away one for nearly each packet as soon as there are more clients than it keeps neighbours (1,024).
+ */
+const GATEWAY = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffd });
+
 const FURNITURE = [
   addressPiece({ address: LINK_LOCAL, prefixLength: 64 }),
-  routePiece({ destination: TEREDO.address, prefixLength: TEREDO.length }),
+  routePiece({ destination: TEREDO.address, prefixLength: TEREDO.length, gateway: GATEWAY }),
 ];
 
 /** What a relay's ICMPv6 errors come from: a global address, else a unique local one, which routers pass on too; else this link's. */

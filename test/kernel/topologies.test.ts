@@ -6,6 +6,7 @@ import {
   RELAY_ADDRESS,
   SERVER_ADDRESS,
   makeNat,
+  ping,
   timeToFirstReply,
 } from '../../src/lab/index.ts';
 import {
@@ -159,6 +160,22 @@ test('limits of the command line are those of the role: a relay that may send no
   const { counters } = (await statusOf(net.relay, 'relay'))!;
   expect(counters['bubblesSent']).toBe(0);
   expect(counters['droppedSourceLimit']).toBeGreaterThan(0);
+});
+
+test('a relay keeps no neighbour for each client, nor a client for each native host', async () => {
+  await using net = new Internet();
+  const { client } = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await startClient(client, SERVER_ADDRESS);
+  await teredoAddress(client);
+  for (const native of [NATIVE_ADDRESS, '2001:db8:1::2', '2001:db8:1::3']) await ping(client, native, 100);
+  for (const last of ['fdf4', 'fdf5']) await ping(net.native, `2001:0:c633:6401:0:dfff:3fff:${last}`, 100);
+  for (const host of [client, net.relay]) {
+    const neighbours = host.ip('-6', 'neighbour', 'show', 'nud', 'all', 'dev', 'teredo');
+    expect(neighbours).toMatch(/^fe80::/m);
+    expect(neighbours).not.toMatch(/^2001:/m);
+  }
 });
 
 test('a host with native IPv6 sends only Teredo through the tunnel, and says so', async () => {
