@@ -98,7 +98,7 @@ export class Contacting {
    * was forgotten in the meantime. R-22
    */
   trust(known: number, buffer: Uint8Array, at: number, address: Ipv4, port: number, now: number): void {
-    const { peers, counters } = this.context;
+    const { peers, counters, offload } = this.context;
     const peer = known === NO_PEER ? peers.insert(buffer, at + SOURCE) : known;
     peers.mappedAddress[peer] = address;
     peers.mappedPort[peer] = port;
@@ -110,7 +110,17 @@ export class Contacting {
     if (!this.isUnderway(peer) && peers.lastBubble[peer] > peers.lastReceived[peer]) {
       this.budgets.reward(undefined, peers.serverOf(peer), address, 1, now);
     }
-    this.revive(peer, now);
+    if (!offload.has(peer) && this.isLonePacketWanted(peer)) this.hear(peer, now, now);
+    else this.revive(peer, now);
+  }
+
+  /**
+   * One packet may be all that a native host wants of a client: that one is offered with the second. Not so who has begun itself, and
+   * whose test's reply waits: its introduction (adr/0013) follows at once.
+   */
+  private isLonePacketWanted(peer: number): boolean {
+    const waiting = this.contacts.get(peer)?.waiting;
+    return waiting?.length === 1 && !isEchoReply(waiting[0]!, 0);
   }
 
   /** A trusted peer was heard: it is valid, and whatever waited for that goes out. */

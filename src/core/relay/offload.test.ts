@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { PEER, PEER_SERVER, at, bubble, teredo, v6 } from '../../../test/support/client-rig.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
-import { formatIpv6 } from '../../wire/index.ts';
+import { buildEchoReply, formatIpv6 } from '../../wire/index.ts';
 import { RELAY_LIMITS } from './limits.ts';
 
 const NATIVE = v6('2001:db8::1');
@@ -9,7 +9,8 @@ const PEER_TEXT = formatIpv6(PEER);
 const PAIR = '192.0.2.10:8192';
 
 function acquainted(): RelayRig {
-  return new RelayRig({ offload: true }).acquaint(NATIVE, PEER);
+  const rig = new RelayRig({ offload: true }).acquaint(NATIVE, PEER);
+  return rig.fromClient(PEER, NATIVE).clear();
 }
 
 test('without a fast path nothing is said about it', () => {
@@ -21,11 +22,29 @@ test('without a fast path nothing is said about it', () => {
 
 test('a client is offered when it has shown that it is there', () => {
   const rig = new RelayRig({ offload: true });
-  rig.toClient(NATIVE, PEER).fromClient(PEER, NATIVE);
+  rig.toClient(NATIVE, PEER).toClient(NATIVE, PEER).fromClient(PEER, NATIVE);
   expect(rig.offloads).toEqual([]);
   rig.answer(rig.bubbles[0]!);
   expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard ${rig.now}`]);
-  expect(rig.machine.isOffloaded(rig.machine.peers.find(PEER, 0))).toBe(true);
+});
+
+test('a client whose own test is answered is offered at once', () => {
+  const rig = new RelayRig({ offload: true });
+  const reply = { source: NATIVE, destination: PEER, hopLimit: 64, identifier: 1, sequence: 1 };
+  rig.offer(buildEchoReply({ ...reply, data: new Uint8Array(8) })).answer(rig.bubbles[0]!);
+  expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard ${rig.now}`]);
+});
+
+test('a client that one packet is for is offered with the next of either side', () => {
+  for (const direction of ['toClient', 'fromClient'] as const) {
+    const rig = new RelayRig({ offload: true });
+    rig.toClient(NATIVE, PEER).fromClient(PEER, NATIVE).answer(rig.bubbles[0]!);
+    expect(rig.offloads).toEqual([]);
+    if (direction === 'toClient') rig.toClient(NATIVE, PEER);
+    else rig.fromClient(PEER, NATIVE);
+    expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard ${rig.now}`]);
+    expect(rig.machine.isOffloaded(rig.machine.peers.find(PEER, 0))).toBe(true);
+  }
 });
 
 test('R-6: a client whose cone flag is believed is offered with the first packet', () => {
@@ -79,8 +98,9 @@ test('who makes room for another is unloaded before that one is offered', () => 
     offload: true,
     limits: { ...RELAY_LIMITS, peers: { trusted: 1, unverified: 8 } },
   }).acquaint(NATIVE, PEER);
+  rig.fromClient(PEER, NATIVE).clear();
   const other = teredo(PEER_SERVER, at('192.0.2.11:8192'));
-  rig.advance(31_000).toClient(NATIVE, other).answer(rig.bubbles.at(-1)!);
+  rig.advance(31_000).toClient(NATIVE, other).answer(rig.bubbles.at(-1)!).fromClient(other, NATIVE);
   expect(rig.offloads).toEqual([
     `unload ${PEER_TEXT}`,
     `offload ${formatIpv6(other)} 192.0.2.11:8192 heard ${rig.now}`,
