@@ -2,6 +2,8 @@ import { sweepAfterwards } from './janitor.ts';
 import { Namespace } from './namespace.ts';
 import { execute } from './process.ts';
 
+const NO_FILTER = ['arptables', 'iptables', 'ip6tables'].map((what) => `net.bridge.bridge-nf-call-${what}=0`);
+
 /**
  * Hosts in network namespaces and the wires between them. Names are unique to the process, so that labs don't disturb
  * each other; whatever happens, nothing stays.
@@ -31,6 +33,8 @@ export class Lab {
   /** A switch: a namespace with a bridge, onto which {@link connect} plugs hosts. */
   switch(name: string): Namespace {
     const namespace = this.host(name);
+    // A switch filters nothing. Where there is no br_netfilter there are no such settings.
+    namespace.execute('sysctl', '-eqw', ...NO_FILTER);
     namespace.ipBatch('link add bridge type bridge forward_delay 0', 'link set bridge up');
     return namespace;
   }
