@@ -41,8 +41,9 @@ export function openUp(): PacketSender {
   finish(inner);
   const packet = new Uint8Array(OUTSIDE + SIZE);
   packet.set(inner, OUTSIDE);
-  // The kernel fills in length, identification and checksum of the IPv4 header; UDP has no checksum.
-  packet.set([0x45, 0, 0, 0, 0, 0, 0, 0, 64, NEXT_HEADER.UDP]);
+  // The kernel fills in length and checksum of the IPv4 header, and an identification if that is 0, which would cost it more the more
+  // clients there are. UDP has no checksum.
+  packet.set([0x45, 0, 0, 0, 0, 1, 0, 0, 64, NEXT_HEADER.UDP]);
   writeUint32(packet, 16, RELAY);
   writeUint16(packet, 20, CLIENT_PORT);
   writeUint16(packet, 22, RELAY_PORT);
