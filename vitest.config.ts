@@ -7,7 +7,7 @@ const PURE = ['src/{wire,core,sim}/**/*.test.ts', 'test/{model,scenario,wire}/**
 const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', 'test/attack/**/*.test.ts'];
 /** Of these, those in which the kernel has most to do, once more with the kernel doing it: as many as ten minutes allow. */
 const KERNEL_PATH = [
-  'test/kernel/{coming-back,sizes}.test.ts',
+  'test/kernel/{coming-back,on-the-wire,sizes}.test.ts',
   'test/interop/**/*.test.ts',
   'test/attack/{client-peers,server-solicitations}.test.ts',
 ];

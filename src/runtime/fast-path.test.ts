@@ -134,7 +134,8 @@ test('a relay and a client carry for each other', async () => {
   const client = await net.client(a);
   const relay = await net.relay(r);
   const inward = (): Uint8Array => data(NATIVE, client.address!);
-  expect(await net.send(r, a, inward())).toBe(true);
+  // The first makes it known, the second has it offered.
+  for (let i = 0; i < 2; i++) expect(await net.send(r, a, inward())).toBe(true);
   expect(relay.dataPath).toEqual({ kind: 'kernel' });
   const relayed = relay.counters['relayedToClients'];
   for (let i = 0; i < 3; i++) expect(await net.send(r, a, inward())).toBe(true);
@@ -151,7 +152,8 @@ test("H-5: a host-specific relay's addresses are followed", async () => {
   await net.relay(r, { serve: undefined });
   const other = v6('2001:db8::2');
   const from = (source: Ipv6): Promise<boolean> => net.send(r, a, data(source, client.address!));
-  expect([await from(NATIVE), await from(NATIVE), carriedOut(r)]).toEqual([true, true, 1]);
+  for (let i = 0; i < 3; i++) expect(await from(NATIVE)).toBe(true);
+  expect(carriedOut(r)).toBe(1);
   r.network.nativeAddresses = [other];
   r.networkChanged();
   await net.pass(100);

@@ -131,7 +131,7 @@ function judge(file: string): { bad: string[]; longest: number; segments: number
   );
   if (status !== 0) throw new Error(stderr);
   const frames = stdout
-    .trimEnd()
+    .replace(/\n$/, '') // but no tabs: the last columns may be empty
     .split('\n')
     .map((line) => line.split('\t'));
   return {
