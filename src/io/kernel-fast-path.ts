@@ -180,7 +180,7 @@ export class KernelFastPath implements FastPath {
     const error = this.peers.put(peer, 0, address, port, uplink, heardAtMs * 1e6 + this.nsAhead);
     if (error !== 0) this.notDone.offersRefused++;
     else if (this.own !== undefined && !this.uplinks.finishes(uplink)) {
-      this.introductions.send(this.own, peer, address, this.clock.now());
+      this.introductions.begin(this.own, peer, address, this.clock.now());
     }
   }
 
@@ -241,6 +241,7 @@ export class KernelFastPath implements FastPath {
   private fetch(): void {
     this.ring.drain((view, offset) => this.reports.addRecord(view, offset));
     this.reports.flush();
+    this.introductions.repeat(this.clock.now(), (peer) => this.peers.unwraps(peer) === false);
   }
 
   private configure(): void {

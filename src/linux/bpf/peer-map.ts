@@ -56,6 +56,13 @@ export class PeerMap {
     return this.move(address, port, uplink, heardAt);
   }
 
+  /** Whether the peer's kernel unwraps, as far as is known; undefined where the peer is not in. */
+  unwraps(peer: Uint8Array): boolean | undefined {
+    this.setKey(peer, 0);
+    if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) return undefined;
+    return this.value.view.getUint8(PEER.unwraps) !== 0;
+  }
+
   /** Takes a peer out; false where it was not in. What it has carried since its last report is in `carried`. */
   take(peer: Uint8Array, offset: number, carried: Carried): boolean {
     this.setKey(peer, offset);
