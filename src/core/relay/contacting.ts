@@ -100,6 +100,7 @@ export class Contacting {
   trust(known: number, buffer: Uint8Array, at: number, address: Ipv4, port: number, now: number): void {
     const { peers, counters, offload } = this.context;
     const peer = known === NO_PEER ? peers.insert(buffer, at + SOURCE) : known;
+    if (peers.mappedAddress[peer] !== address || peers.mappedPort[peer] !== port) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
     peers.mappedPort[peer] = port;
     if (!peers.trust(peer, now)) {

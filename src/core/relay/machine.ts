@@ -43,6 +43,7 @@ export class RelayMachine implements OffloadingMachine {
   private readonly served: ServedRange;
   private readonly contacting: Contacting;
   private readonly errors: Errors;
+  private readonly policy: RelayOptions['policy'];
   private readonly view = new DatagramView();
   private nextSweep = Infinity;
 
@@ -53,6 +54,7 @@ export class RelayMachine implements OffloadingMachine {
     this.offload = new Offload(commands, this.peers, options.offload ?? false);
     const { peers, offload } = this;
     const context: RelayContext = { options, limits, entropy, counters, commands, peers, offload };
+    this.policy = options.policy;
     this.served = new ServedRange(options.serve);
     this.errors = new Errors(context);
     this.contacting = new Contacting(context, this.errors);
@@ -77,17 +79,12 @@ export class RelayMachine implements OffloadingMachine {
     }
     const at = view.ipv6Start;
     const source = at + SOURCE;
-    if (
-      !isTeredo(buffer, source) ||
-      mappedAddressOf(buffer, source) !== address ||
-      mappedPortOf(buffer, source) !== port
-    ) {
-      counters.droppedForgedSource++;
-      return;
-    }
     const peer = peers.find(buffer, source);
-    if (isBubble(buffer, at)) this.handleBubble(peer, buffer, at, address, port, now);
-    else this.handleData(peer, buffer, at, now);
+    const isClients = isTeredo(buffer, source) && this.isPairOf(peer, buffer, source, address, port);
+    if (isBubble(buffer, at) && (isClients || this.isAnswerFrom(buffer, at, address, port, now))) {
+      this.handleBubble(peer, buffer, at, address, port, now);
+    } else if (isClients) this.handleData(peer, buffer, at, now);
+    else counters.droppedForgedSource++;
   }
 
   /** Transmission to Teredo clients. RFC 4380 section 5.4.1 */
@@ -165,6 +162,23 @@ export class RelayMachine implements OffloadingMachine {
 
   pollTimeout(): number {
     return Math.min(this.contacting.pollTimeout(), this.nextSweep);
+  }
+
+  /** Where a trusted client is; of others, where their addresses say. */
+  private isPairOf(peer: number, b: Uint8Array, source: number, address: Ipv4, port: number): boolean {
+    const { peers } = this;
+    if (peer !== NO_PEER && peers.status[peer] === TRUSTED)
+      return peers.mappedAddress[peer] === address && peers.mappedPort[peer] === port;
+    return mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port;
+  }
+
+  /**
+   * Behind a symmetric NAT a client is elsewhere than its address says: it shows that by what only who received our bubble knows. From where
+   * it comes is as good a guess as the address, which its maker chooses too.
+   */
+  private isAnswerFrom(b: Uint8Array, at: number, address: Ipv4, port: number, now: number): boolean {
+    const isPossible = isTeredo(b, at + SOURCE) && this.policy.isGlobalUnicast(address) && port !== 0;
+    return isPossible && this.contacting.isAnswer(b, at, now);
   }
 
   /**

@@ -39,11 +39,25 @@ describe('reception', () => {
     expect(rig.machine.peers.mappedPort[peer]).toBe(4_096);
   });
 
-  test('R-34, A-14: so are the packets of a client behind a symmetric NAT, and its answers', () => {
+  test('A-14: a client behind a symmetric NAT is where its answer comes from, and nowhere else', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
-    rig.receive(at('192.0.2.1:5000'), buildBubble(CLIENT, rig.bubbles[0].source, 21));
-    expect(rig.data).toEqual([]);
-    expect(rig.isTrusted(CLIENT)).toBe(false);
+    const place = at('192.0.2.1:5000');
+    rig.receive(place, buildBubble(CLIENT, v6('fe80::1234'), 21)); // it has not received our bubble
+    expect([rig.data, rig.isTrusted(CLIENT)]).toEqual([[], false]);
+    rig.receive(place, buildBubble(CLIENT, rig.bubbles[0].source, 21));
+    expect(rig.data.map(({ summary }) => summary)).toEqual(['data 192.0.2.1:5000']);
+    rig.clear().receive(place, packetOf(CLIENT, NATIVE));
+    expect(rig.delivered).toHaveLength(1);
+    rig.receive(MAPPED, packetOf(CLIENT, NATIVE));
+    rig.receive(at('192.0.2.1:5001'), packetOf(CLIENT, NATIVE));
+    expect([rig.delivered.length, rig.machine.counters.droppedForgedSource]).toEqual([1, 3]);
+  });
+
+  test('A-14, C-9: an answer from an address that nothing is sent to is none', () => {
+    const rig = new RelayRig().toClient(NATIVE, CLIENT);
+    for (const place of ['10.0.0.1:5000', '127.0.0.1:53', '224.0.0.1:9', '192.0.2.1:0'])
+      rig.receive(at(place), buildBubble(CLIENT, rig.bubbles[0].source, 21));
+    expect([rig.data, rig.isTrusted(CLIENT)]).toEqual([[], false]);
   });
 
   test('R-21, R-32: from a source that is no Teredo address; its own datagram come back', () => {
