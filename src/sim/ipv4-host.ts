@@ -82,6 +82,10 @@ export class Ipv4Host {
     this.attachments.length = 0;
   }
 
+  isTaken(address: Ipv4, port: number): boolean {
+    return this.sockets.has(socketKey(address, port));
+  }
+
   /** Binds a socket. Throws a RangeError when that port of that address is taken. */
   bind(address: Ipv4, port: number, handler: UdpHandler): UdpSocket {
     const key = socketKey(address, port);

@@ -36,7 +36,7 @@ export class MachineNode implements CommandExecutor {
   private timer: ScheduledEvent | undefined;
   private stopped = false;
 
-  /** `onEvent` is called when the input that caused the event has been dealt with. */
+  /** `onEvent` is called when the input that caused the event has been dealt with; of a socket that is wanted, at once. */
   constructor(
     world: World,
     machine: Machine,
@@ -144,7 +144,9 @@ export class MachineNode implements CommandExecutor {
 
   event(event: MachineEvent): void {
     this.events.push({ at: this.world.now, event });
-    this.pendingEvents.push(event);
+    // The next command may be to send from it.
+    if (event.type === 'socket-wanted') this.onEvent(event);
+    else this.pendingEvents.push(event);
   }
 
   private reportLater(): void {

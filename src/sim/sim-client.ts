@@ -79,7 +79,7 @@ export class SimClient {
       if (at >= 0) this.ipv6.addresses.splice(at, 1);
     } else if (event.type === 'socket-wanted') {
       if (event.socket === SOCKET.discovery) this.bindDiscovery();
-      else this.bind(event.socket, this.host.attachment.address, this.randomPort());
+      else this.bind(event.socket, this.host.attachment.address, event.port ?? this.randomPort());
     } else if (event.type === 'socket-unwanted') {
       this.node.detach(event.socket);
     }
@@ -101,7 +101,8 @@ export class SimClient {
   }
 
   private randomPort(): number {
-    return this.entropy.integer(32_768, 61_000);
+    const port = this.entropy.integer(32_768, 61_000);
+    return this.host.isTaken(this.host.attachment.address, port) ? this.randomPort() : port;
   }
 }
 
