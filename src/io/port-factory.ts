@@ -21,6 +21,8 @@ export interface UdpOptions {
   readonly port: number;
   /** Receives runs of datagrams at once, without head-room between them: for machines that put no header in front. */
   readonly runs?: boolean;
+  /** Few datagrams are expected: takes little memory. */
+  readonly few?: boolean;
 }
 
 /**

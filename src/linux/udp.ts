@@ -23,6 +23,8 @@ import type { SocketOption } from './socket.ts';
 const BATCH = 64;
 /** Runs are up to 64 KB each: fewer of them, so that what is being worked on stays in the cache. */
 const BATCH_OF_RUNS = 32;
+/** At a socket for few datagrams, of which a client may have hundreds. */
+const BATCH_OF_FEW = 2;
 /** Datagrams handed over at a time. */
 const MOST = 1_024;
 /** System calls a turn of the event loop: then timers and other descriptors have theirs. */
@@ -43,6 +45,8 @@ export interface UdpOptions {
   readonly headroom: number;
   /** Lets the kernel merge datagrams of one source and one length (UDP_GRO): one message is a run of them then. */
   readonly runs?: boolean;
+  /** Few datagrams are expected: takes little memory. */
+  readonly few?: boolean;
   /** Receives only this group's datagrams, on the subnet of `local`, beside others that do the same. */
   readonly group?: { readonly address: number; readonly local: number };
 }
@@ -82,9 +86,10 @@ export class UdpSocket {
       throw error;
     }
     this.counters = makeCounters(() => this.countOverflows());
-    this.outgoing = new SendQueue(this.fd, BATCH, this.counters);
+    const batch = options.few === true ? BATCH_OF_FEW : BATCH;
+    this.outgoing = new SendQueue(this.fd, batch, this.counters);
     this.inRuns = options.runs === true && setOption(this.fd, OPTION.UDP_GRO, 1);
-    const messages = this.inRuns ? BATCH_OF_RUNS : BATCH;
+    const messages = this.inRuns ? BATCH_OF_RUNS : batch;
     this.incoming = new Messages(messages);
     this.slab = new Slab(messages, MAX_DATAGRAM, options.headroom);
     for (let i = 0; i < messages; i++) {
