@@ -21,12 +21,16 @@ export class AddressPolicy {
   }
 
   isGlobalUnicast(address: Ipv4): boolean {
+    return (this.allowPrivate || !isPrivate(address)) && this.isUnicast(address);
+  }
+
+  /** The same, but private addresses count: those that a peer behind the same NAT has. RFC 6081 section 4.3, E-96 */
+  isUnicast(address: Ipv4): boolean {
     const first = address >>> 24;
     if (first === 0 || isLoopback(address) || (first >= 224 && first <= 239)) return false;
     if (address === 0xffffffff) return false;
     if (first === 169 && address >>> 16 === 0xa9fe) return false;
     if (first === 192 && address >>> 8 === 0xc05863) return false; // 192.88.99.0/24, 6to4 relays
-    if (isPrivate(address) && !this.allowPrivate) return false;
     for (const broadcast of this.broadcasts) if (address === broadcast) return false;
     return true;
   }

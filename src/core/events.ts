@@ -30,7 +30,8 @@ export type MachineEvent =
       readonly server: number;
     }
   | { readonly type: 'address-removed'; readonly address: Ipv6 }
-  | { readonly type: 'socket-wanted'; readonly socket: SocketId }
+  /** `port`: on that local port, and no other. */
+  | { readonly type: 'socket-wanted'; readonly socket: SocketId; readonly port?: number }
   | { readonly type: 'socket-unwanted'; readonly socket: SocketId }
   | { readonly type: 'server-chosen'; readonly server: number; readonly roundTripMs: number }
   | { readonly type: 'key-expired'; readonly server: number }

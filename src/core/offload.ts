@@ -79,6 +79,7 @@ export class Offload {
 
   private offer(peer: number): void {
     const { peers, scratch } = this;
+    if (peers.socket[peer] !== 0) return; // only the first socket's packets are carried
     peers.offered[peer] = this.generation;
     peers.writeAddress(peer, scratch, 0);
     this.commands.offload(scratch, 0, peers.mappedAddress[peer], peers.mappedPort[peer], this.heardAt(peer));

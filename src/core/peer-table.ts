@@ -35,6 +35,8 @@ export class PeerTable {
   status = new Uint8Array(0);
   mappedAddress = new Uint32Array(0);
   mappedPort = new Uint16Array(0);
+  /** The socket by which the peer is reached, of those that its machine names. */
+  socket = new Uint16Array(0);
   lastReceived = new Float64Array(0);
   lastSent = new Float64Array(0);
   lastBubble = new Float64Array(0);
@@ -114,7 +116,7 @@ export class PeerTable {
     const peer = this.heads[FREE]!;
     const w = peer * 4;
     for (let i = 0; i < 4; i++) this.words[w + i] = readUint32(bytes, offset + 4 * i);
-    this.mappedAddress[peer] = this.mappedPort[peer] = 0;
+    this.mappedAddress[peer] = this.mappedPort[peer] = this.socket[peer] = 0;
     this.proofHigh[peer] = this.proofLow[peer] = 0;
     this.bubbles[peer] = 0;
     // CL-91, CL-115: older than any spacing or validity, so that nothing holds the first bubble back.
@@ -334,6 +336,7 @@ export class PeerTable {
     this.status = widen(this.status, new Uint8Array(size));
     this.mappedAddress = widen(this.mappedAddress, new Uint32Array(size));
     this.mappedPort = widen(this.mappedPort, new Uint16Array(size));
+    this.socket = widen(this.socket, new Uint16Array(size));
     this.lastReceived = widen(this.lastReceived, new Float64Array(size));
     this.lastSent = widen(this.lastSent, new Float64Array(size));
     this.lastBubble = widen(this.lastBubble, new Float64Array(size));

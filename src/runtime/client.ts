@@ -322,7 +322,7 @@ export class Client extends EventEmitter<ClientEvents> {
         if (this.address === undefined) this.tell(() => this.emit('address', undefined));
         break;
       case 'socket-wanted':
-        this.openSocket(event.socket);
+        this.openSocket(event.socket, event.port);
         break;
       case 'socket-unwanted':
         if (event.socket === SOCKET.discovery) this.driver.detachReceivers();
@@ -347,14 +347,17 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.state === 'qualified' ? this.address : undefined;
   }
 
-  private openSocket(socket: number): void {
+  private openSocket(socket: number, port = 0): void {
     try {
       if (socket === SOCKET.discovery) {
         const local = this.network.localAddress;
         if (local !== undefined)
           this.driver.attachReceiver(socket, this.ports.openDiscovery(local, this.udp));
       } else {
-        this.driver.attachUdp(socket, this.ports.openUdp({ address: this.settings.bind ?? 0, port: 0 }));
+        this.driver.attachUdp(
+          socket,
+          this.ports.openUdp({ address: this.settings.bind ?? 0, port, few: true }),
+        );
       }
     } catch (error) {
       // Without it the client does what it can: no neighbours found, or the default refresh interval kept.

@@ -1,6 +1,20 @@
 import { copyBytes, readUint16, readUint32, writeUint16, writeUint32 } from './bytes.ts';
 import type { Endpoint, Ipv4 } from './ipv4.ts';
 
+/** What a client's NAT does with ports, as far as it matters to who wants to guess one. */
+export type PortHabit = 'stable' | 'counting' | 'random';
+
+/** Agreement between two clients of ours to guess ports, where RFC 6081 has not been enough: docs/adr/0016. */
+export interface GuessTrailer {
+  readonly habit: PortHabit;
+  /** Of a NAT that counts: the external port that it will give next, and the step from that to the one after. 0: not known yet. */
+  readonly port: number;
+  readonly step: number;
+  /** 32 unpredictable bits of the sender's, and those that it has had from its peer; 0: none yet. */
+  readonly token: number;
+  readonly echo: number;
+}
+
 /** Trailers as received: what RFC 6081 section 4 puts behind an IPv6 packet. */
 export interface Trailers {
   /** Offset of the four octets of a Nonce trailer. */
@@ -9,6 +23,7 @@ export interface Trailers {
   alternates: Endpoint[] | undefined;
   neighborDiscovery: 'solicitation' | 'advertisement' | undefined;
   randomPort: number | undefined;
+  guess: GuessTrailer | undefined;
   /** A trailer of type 01xxxxxx was met: a client drops the whole packet. E-3 */
   discard: boolean;
   /** An Alternate Address trailer breaks the rules of its section: its bubble is dropped. E-92 */
@@ -17,11 +32,15 @@ export interface Trailers {
   unknown: number;
 }
 
-/** No legitimate set of trailers is longer: all four kinds, with four addresses, take 44 octets. */
+/** No legitimate set of trailers is longer: all four kinds, with four addresses, take 44 octets, and ours 14. */
 export const MAX_TRAILER_BYTES = 64;
 
 /** RFC 6081 section 4; Random Port is 5 by erratum 2685 (E-11). */
-const TYPE = { NONCE: 1, ALTERNATE_ADDRESS: 3, NEIGHBOR_DISCOVERY: 4, RANDOM_PORT: 5 } as const;
+const TYPE = { NONCE: 1, ALTERNATE_ADDRESS: 3, NEIGHBOR_DISCOVERY: 4, RANDOM_PORT: 5, GUESS: 0xb6 } as const;
+
+/** Ours: its type is one that others skip (10xxxxxx). E-3 */
+const GUESS_LENGTH = 12;
+const HABITS: readonly PortHabit[] = ['stable', 'counting', 'random'];
 
 /** Reads trailers in order; a malformed one ends the reading, what came before it holds (E-4, E-5). The last of a kind counts. */
 export function parseTrailers(b: Uint8Array, start: number, end: number): Readonly<Trailers> {
@@ -77,12 +96,25 @@ export function writeRandomPort(b: Uint8Array, o: number, port: number): number 
   return o + 4;
 }
 
+/** docs/adr/0016 */
+export function writeGuess(b: Uint8Array, o: number, guess: GuessTrailer): number {
+  b[o] = TYPE.GUESS;
+  b[o + 1] = GUESS_LENGTH;
+  b[o + 2] = HABITS.indexOf(guess.habit);
+  b[o + 3] = guess.step;
+  writeUint16(b, o + 4, guess.port);
+  writeUint32(b, o + 6, guess.token);
+  writeUint32(b, o + 10, guess.echo);
+  return o + 2 + GUESS_LENGTH;
+}
+
 function none(): Trailers {
   return {
     nonce: undefined,
     alternates: undefined,
     neighborDiscovery: undefined,
     randomPort: undefined,
+    guess: undefined,
     discard: false,
     malformedAlternate: false,
     unknown: 0,
@@ -100,8 +132,20 @@ function takeTrailer(b: Uint8Array, at: number, trailers: Trailers): void {
   else if (type === TYPE.RANDOM_PORT && length === 2) trailers.randomPort = readUint16(b, at + 2);
   else if (type === TYPE.NEIGHBOR_DISCOVERY && length === 4 && b[at + 2] <= 1)
     trailers.neighborDiscovery = b[at + 2] === 0 ? 'solicitation' : 'advertisement';
+  else if (type === TYPE.GUESS && length === GUESS_LENGTH && b[at + 2] < HABITS.length)
+    trailers.guess = guessAt(b, at + 2);
   else if ((type & 0xc0) === 0x40) trailers.discard = true;
   else trailers.unknown++;
+}
+
+function guessAt(b: Uint8Array, o: number): GuessTrailer {
+  return {
+    habit: HABITS[b[o]],
+    step: b[o + 1],
+    port: readUint16(b, o + 2),
+    token: readUint32(b, o + 4),
+    echo: readUint32(b, o + 8),
+  };
 }
 
 function takeAlternates(b: Uint8Array, o: number, length: number, trailers: Trailers): void {

@@ -41,6 +41,7 @@ const NOT_GLOBAL: readonly (readonly [first: number, length: number])[] = [
 
 /** CL-94, R-33: rounds to a peer that never answers. */
 const BUDGET_WINDOW_MS = 300_000;
+const ECHO_TESTS = 2;
 const BUDGET = 4;
 
 /** To one pair about one peer a client or relay sends its own bubble and an answer every 2 s at most; some slack for resets. */
@@ -97,9 +98,11 @@ export class Invariants {
     attachment.taps.push((datagram) => {
       if (datagram.source !== attachment.address) return;
       const { payload } = datagram;
-      this.checkDestination(datagram, attachment.address);
       check(decodeDatagram(payload, 0, payload.length, view) === undefined, () => 'a malformed datagram');
       const at = view.ipv6Start;
+      // E-93: whoever is behind the same NAT names its own address, and its nonce proves who answers there.
+      const isAnswer = isBubble(payload, at) && payload.length > view.ipv6End;
+      if (!isAnswer) this.checkDestination(datagram, attachment.address);
       check(this.mayUse(client, payload, at + SOURCE), () => 'a foreign IPv6 source');
       this.sent.add(keyOf(payload, at));
       if (isBubble(payload, at)) this.countBubble(datagram, at, `${place} ${client.node.events.length}`);
@@ -145,7 +148,8 @@ export class Invariants {
     const { destination, destinationPort, payload } = datagram;
     const about = toHex(payload, at + 24, at + 40);
     if (this.mute.has(about)) {
-      this.count(`${era} ${destination} ${about}`, datagram, BUDGET_WINDOW_MS, BUDGET);
+      // E-81: two Echo Tests send one each, besides.
+      this.count(`${era} ${destination} ${about}`, datagram, BUDGET_WINDOW_MS, BUDGET + ECHO_TESTS);
     }
     const key = `${era.split(' ')[0]} ${destination}:${destinationPort} ${about}`;
     this.count(key, datagram, BUBBLE_WINDOW_MS, BUBBLES_IN_WINDOW);

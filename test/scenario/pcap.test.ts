@@ -89,8 +89,9 @@ function writeCapture(file: string): number {
 
 function tshark(file: string, options: readonly string[]): string {
   const checks = ['udp.check_checksum:TRUE', 'ip.check_checksum:TRUE'];
-  // Clients and relays use any port, so what tshark finds by port is not all.
-  const decode = ['--enable-heuristic', 'teredo_udp'];
+  // Clients and relays use any port.
+  // Bubbles with trailers it knows by their port only.
+  const decode = ['-d', 'udp.port==1024-65535,teredo'];
   const preferences = checks.flatMap((check) => ['-o', check]);
   return execFileSync('tshark', ['-n', '-r', file, ...preferences, ...decode, ...options], {
     encoding: 'utf8',

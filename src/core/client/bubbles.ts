@@ -3,14 +3,21 @@ import { HashKey } from '../hash.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import {
   IPV6_HEADER,
+  MAX_TRAILER_BYTES,
   TEREDO_PORT,
   mappedAddressOf,
   mappedPortOf,
   readUint32,
   serverOf,
+  writeAlternateAddresses,
   writeBubble,
+  writeGuess,
+  writeNonce,
+  writeRandomPort,
+  writeUint32,
 } from '../../wire/index.ts';
-import type { Ipv4 } from '../../wire/index.ts';
+import type { Endpoint, GuessTrailer, Ipv4 } from '../../wire/index.ts';
+import type { SocketId } from '../socket-id.ts';
 import type { ClientContext } from './context.ts';
 import { SOCKET } from './options.ts';
 
@@ -26,10 +33,24 @@ const BUCKETS = 1_024;
 /** An attempt of ours that was answered makes up for this many bubbles to its address. */
 const ANSWERED_ATTEMPT = 2;
 
+/** What RFC 6081 section 4 has a bubble say besides. */
+export interface BubbleTrailers {
+  /** 0: none. */
+  readonly nonce?: number;
+  readonly alternates?: readonly Endpoint[];
+  /** 0: none. */
+  readonly randomPort?: number;
+  readonly guess?: GuessTrailer | undefined;
+}
+
+const NO_TRAILERS: BubbleTrailers = {};
+
 interface PostponedReply {
   readonly target: Uint8Array;
   readonly address: Ipv4;
   readonly port: number;
+  readonly trailers: BubbleTrailers;
+  readonly socket: SocketId;
   readonly dueAt: number;
 }
 
@@ -63,22 +84,38 @@ export class Bubbles {
     );
   }
 
-  /** A direct bubble and one through the peer's server (A-4: one round), as far as the limits of the two go. CL-65, CL-90 */
-  sendRound(target: Uint8Array, now: number): void {
+  /** Straight to a pair, as far as the limit of its address goes. CL-65, CL-90 */
+  sendDirect(
+    target: Uint8Array,
+    { address, port }: Endpoint,
+    trailers: BubbleTrailers,
+    now: number,
+    socket: SocketId = SOCKET.service,
+  ): void {
     const { counters } = this.context;
-    const mapped = mappedAddressOf(target, 0);
-    if (this.direct.take(mapped, 0, now)) {
-      counters.sentDirectBubbles++;
-      this.send(target, 0, mapped, mappedPortOf(target, 0));
-    } else counters.suppressedBubbles++;
-    if (this.indirect.take(serverOf(target, 0), 0, now)) this.sendIndirect(target);
-    else counters.suppressedBubbles++;
+    if (!this.direct.take(address, 0, now)) {
+      counters.suppressedBubbles++;
+      return;
+    }
+    counters.sentDirectBubbles++;
+    this.send(target, 0, address, port, trailers, socket);
   }
 
-  /** Through the server of the target. CL-92 */
-  sendIndirect(target: Uint8Array): void {
+  /** Through the server of the target, as far as that one's limit goes; whether it went. CL-92 */
+  sendIndirect(target: Uint8Array, trailers: BubbleTrailers, now: number): boolean {
+    const server = serverOf(target, 0);
+    if (!this.indirect.take(server, 0, now)) {
+      this.context.counters.suppressedBubbles++;
+      return false;
+    }
+    this.sendProbe(target, trailers);
+    return true;
+  }
+
+  /** The same without a limit: to our own server, for ourselves. */
+  sendProbe(target: Uint8Array, trailers: BubbleTrailers = NO_TRAILERS): void {
     this.context.counters.sentIndirectBubbles++;
-    this.send(target, 0, serverOf(target, 0), TEREDO_PORT);
+    this.send(target, 0, serverOf(target, 0), TEREDO_PORT, trailers);
   }
 
   /** A unicast bubble to where a neighbour's discovery bubble came from. CL-63 */
@@ -87,14 +124,27 @@ export class Bubbles {
     this.send(target, 0, address, port);
   }
 
+  /** The pair in a peer's Teredo address. */
+  pairIn(b: Uint8Array, o: number): Endpoint {
+    return { address: mappedAddressOf(b, o), port: mappedPortOf(b, o) };
+  }
+
   /**
    * Answers the packet whose IPv6 source is at an offset with a bubble to this pair, as far as the limits go: one in 2 s to
-   * a peer at one place (A-4), and those of its IPv4 address. They are apart from the budget of our own attempts, since the
+   * a peer at one place from one socket (A-4), and those of its IPv4 address. They are apart from the budget of our own attempts, since the
    * peer's attempt must be answered while ours is under way. CL-51
    */
-  reply(b: Uint8Array, source: number, address: Ipv4, port: number, now: number): void {
+  reply(
+    b: Uint8Array,
+    source: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+    trailers: BubbleTrailers = NO_TRAILERS,
+    socket: SocketId = SOCKET.service,
+  ): void {
     const high = readUint32(b, source + 8) ^ address;
-    const low = readUint32(b, source + 12) ^ port;
+    const low = readUint32(b, source + 12) ^ port ^ (socket << 16);
     const bucket = this.hash.of2(high, low) & (BUCKETS - 1);
     const dueAt = Math.max(now, this.repliedAt[bucket] + BUBBLE_SPACING_MS);
     if (dueAt - now > EARLY_MS || (dueAt > now && this.postponed.length >= MOST_POSTPONED)) {
@@ -102,8 +152,10 @@ export class Bubbles {
       return;
     }
     this.repliedAt[bucket] = dueAt;
-    if (dueAt === now) this.sendReply(b, source, address, port, now);
-    else this.postpone({ target: b.slice(source, source + 16), address, port, dueAt });
+    const target = b.slice(source, source + 16);
+    const reply = { target, address, port, trailers, socket, dueAt };
+    if (dueAt === now) this.sendReply(reply, now);
+    else this.postpone(reply);
   }
 
   handleTimeout(now: number): void {
@@ -115,7 +167,7 @@ export class Bubbles {
       if (reply.dueAt > now) this.postpone(reply);
       // CL-4: the client may have lost its service, or its address, in the meantime
       else if (this.context.qualified === undefined) this.context.counters.suppressedBubbleReplies++;
-      else this.sendReply(reply.target, 0, reply.address, reply.port, now);
+      else this.sendReply(reply, now);
     }
   }
 
@@ -134,19 +186,54 @@ export class Bubbles {
     this.nextReplyAt = Math.min(this.nextReplyAt, reply.dueAt);
   }
 
-  private sendReply(target: Uint8Array, offset: number, address: Ipv4, port: number, now: number): void {
+  private sendReply({ target, address, port, trailers, socket }: PostponedReply, now: number): void {
     const { counters } = this.context;
     if (!this.replies.take(address, 0, now)) {
       counters.suppressedBubbleReplies++;
       return;
     }
     counters.sentBubbleReplies++;
-    this.send(target, offset, address, port);
+    this.send(target, 0, address, port, trailers, socket);
   }
 
-  private send(target: Uint8Array, offset: number, address: Ipv4, port: number): void {
-    const bubble = new Uint8Array(IPV6_HEADER);
-    writeBubble(bubble, 0, this.context.address!, 0, target, offset, BUBBLE_HOP_LIMIT);
-    this.context.commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, address, port);
+  /** Straight to a pair, with no limit but the caller's own. */
+  sendGuess(target: Uint8Array, address: Ipv4, port: number, nonce: number, socket: SocketId): void {
+    this.context.counters.sentGuesses++;
+    this.send(target, 0, address, port, { nonce }, socket);
   }
+
+  private send(
+    target: Uint8Array,
+    offset: number,
+    address: Ipv4,
+    port: number,
+    trailers: BubbleTrailers = NO_TRAILERS,
+    socket: SocketId = SOCKET.service,
+  ): void {
+    const bubble = new Uint8Array(IPV6_HEADER + MAX_TRAILER_BYTES);
+    const end = writeTrailers(
+      bubble,
+      writeBubble(bubble, 0, this.context.address!, 0, target, offset, BUBBLE_HOP_LIMIT),
+      trailers,
+    );
+    this.context.commands.transmit(socket, bubble, 0, end, address, port);
+  }
+}
+
+/** Returns the end offset. E-2 */
+function writeTrailers(
+  b: Uint8Array,
+  o: number,
+  { nonce = 0, alternates = [], randomPort = 0, guess }: BubbleTrailers,
+): number {
+  let at = o;
+  if (nonce !== 0) {
+    const bytes = new Uint8Array(4);
+    writeUint32(bytes, 0, nonce);
+    at = writeNonce(b, at, bytes);
+  }
+  if (alternates.length > 0) at = writeAlternateAddresses(b, at, alternates);
+  if (randomPort !== 0) at = writeRandomPort(b, at, randomPort);
+  if (guess !== undefined) at = writeGuess(b, at, guess);
+  return at;
 }

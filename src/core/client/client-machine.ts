@@ -7,6 +7,7 @@ import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import { DatagramView, decodeDatagram, isTeredo, parseTrailers } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import { isAdvertisement } from './advertisement.ts';
+import { Traversal } from '../nat/traversal.ts';
 import { Bubbles } from './bubbles.ts';
 import { ConnectivityTest } from './connectivity-test.ts';
 import { ClientContext } from './context.ts';
@@ -36,6 +37,7 @@ export class ClientMachine implements OffloadingMachine {
   private readonly reception: Reception;
   private readonly refreshInterval: RefreshIntervalDetermination;
   private readonly transmission: Transmission;
+  private readonly traversal: Traversal;
   private readonly view = new DatagramView();
   private sweepAt = Infinity;
 
@@ -48,7 +50,8 @@ export class ClientMachine implements OffloadingMachine {
     this.bubbles = bubbles;
     this.held = new HeldPackets(context);
     this.discovery = new LocalDiscovery(context, bubbles);
-    const shared = { bubbles, errors, test, discovery: this.discovery, held: this.held };
+    const traversal = (this.traversal = new Traversal(context, bubbles));
+    const shared = { bubbles, errors, test, traversal, discovery: this.discovery, held: this.held };
     this.contacts = new PeerContacts(context, shared);
     const means = { ...shared, contacts: this.contacts };
     this.reception = new Reception(context, means);
@@ -123,7 +126,8 @@ export class ClientMachine implements OffloadingMachine {
       counters[DECODE_COUNTERS[reason]]++;
       return;
     }
-    if (view.ipv6End < end && parseTrailers(buffer, view.ipv6End, end).discard) {
+    const trailers = parseTrailers(buffer, view.ipv6End, end);
+    if (trailers.discard) {
       counters.droppedTrailer++; // E-3
       return;
     }
@@ -131,17 +135,19 @@ export class ClientMachine implements OffloadingMachine {
       this.refreshInterval.handleDatagram(buffer, view, { address, port }, now);
       return;
     }
-    if (context.isServer(address, port)) {
+    if (socket === SOCKET.service && context.isServer(address, port)) {
       context.lastServerContact = now; // CL-42
       context.silentSince = Infinity;
       context.testingSince = Infinity;
     }
     if (isAdvertisement(buffer, view.ipv6Start)) {
-      this.service.handleAdvertisement({ buffer, view, from: { address, port }, now });
+      const received = { buffer, view, from: { address, port }, now };
+      if (socket !== SOCKET.service) this.traversal.handleAdvertisement(socket, received);
+      else this.service.handleAdvertisement(received);
     } else if (context.qualified === undefined) {
       counters.droppedUnqualifiedInbound++;
     } else {
-      this.reception.handleDatagram(buffer, view, address, port, now);
+      this.reception.handleDatagram(socket, buffer, view, trailers, address, port, now);
     }
   }
 
@@ -155,7 +161,10 @@ export class ClientMachine implements OffloadingMachine {
     this.refreshInterval.handleTimeout(now);
     this.bubbles.handleTimeout(now);
     this.held.handleTimeout(now);
-    if (this.context.qualified !== undefined) this.contacts.handleTimeout(now);
+    if (this.context.qualified !== undefined) {
+      this.contacts.handleTimeout(now);
+      this.traversal.handleTimeout(now);
+    }
     if (now >= this.sweepAt) {
       this.context.peers.sweep(now, SWEEP_MOST);
       this.sweepAt = now + SWEEP_INTERVAL_MS;
@@ -229,6 +238,7 @@ export class ClientMachine implements OffloadingMachine {
       this.bubbles.pollTimeout(),
       this.held.pollTimeout(),
       this.context.qualified === undefined ? Infinity : this.contacts.pollTimeout(),
+      this.context.qualified === undefined ? Infinity : this.traversal.pollTimeout(),
       this.sweepAt,
     );
   }

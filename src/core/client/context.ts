@@ -22,6 +22,10 @@ export interface Qualified {
   readonly cone: boolean;
   /** Whether a second server address has seen the same mapping. */
   readonly verified: boolean;
+  /** The two addresses of a server have seen different mappings; `mapped` is what the primary one saw. RFC 6081 section 5.2.3.2 */
+  readonly symmetric: boolean;
+  /** From the port that the primary saw to that which the secondary saw; 0 where it is the same. */
+  readonly portStep: number;
   readonly roundTripMs: number;
 }
 

@@ -38,11 +38,11 @@ describe('bubbles through the server', () => {
     expect(rig.sent[0].destination).toEqual(RELAY_LINK_LOCAL);
   });
 
-  test('CL-51: of a client: a direct bubble to its mapped pair, with or without an origin', () => {
+  test('CL-51, E-30: of a client: a direct bubble to its mapped pair, with or without an origin, and an indirect one', () => {
     for (const wrap of [(b: Uint8Array) => withOrigin(PEER_MAPPED, b), (b: Uint8Array) => b]) {
       const rig = qualified();
       rig.receive(PRIMARY, wrap(bubble(PEER, rig.address)));
-      expect(rig.kinds).toEqual(['bubble 192.0.2.10:8192']);
+      expect(rig.kinds).toEqual(['bubble 192.0.2.10:8192', 'bubble 198.51.100.118:3544']); // and E-30
       expect(rig.sent[0].destination).toEqual(PEER);
       expect([...rig.machine.peers(rig.now)].some(({ trusted }) => trusted)).toBe(false);
     }

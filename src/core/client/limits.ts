@@ -20,6 +20,11 @@ export interface ClientLimits {
   readonly directBubbles: BucketLimits;
   /** Bubbles of our own attempts through each server: whom an address names as its server, its owner chooses. CL-92 */
   readonly indirectBubbles: BucketLimits;
+  /** Sockets for single peers, behind a symmetric NAT. RFC 6081 section 5.4 */
+  readonly randomPorts: number;
+  /** Guesses of ports, up to 1,700 bubbles each, all together, and by the IPv4 address that they go to. docs/adr/0016 */
+  readonly guesses: BucketLimits;
+  readonly guessesByAddress: BucketLimits;
   /** Answers to discovery bubbles, all together. */
   readonly discoveryReplies: BucketLimits;
   /** ICMPv6 errors to the local stack. RFC 4443 section 2.4 (f). */
@@ -35,6 +40,9 @@ export const CLIENT_LIMITS: ClientLimits = {
   bubbleReplies: { perSecond: 10, burst: 100 },
   directBubbles: { perSecond: 20, burst: 200 },
   indirectBubbles: { perSecond: 50, burst: 500 },
+  randomPorts: 512,
+  guesses: { perSecond: 0.1, burst: 4 },
+  guessesByAddress: { perSecond: 1 / 150, burst: 2 },
   discoveryReplies: { perSecond: 10, burst: 50 },
   icmpErrors: { perSecond: 10, burst: 20 },
 };

@@ -38,6 +38,8 @@ export interface ClientOptions {
   readonly discoverSameMappedOnly?: boolean | undefined;
   /** Begin with the cone bit set and believe that of peers, as before RFC 5991. Default false. CL-11, CL-64 */
   readonly legacyCone?: boolean | undefined;
+  /** Go on behind a symmetric NAT (RFC 6081). Default true; false is RFC 4380 alone. E-20, CL-23 */
+  readonly symmetricNat?: boolean | undefined;
   /** Hold packets of native sources back until a connectivity test has succeeded. Default false. A-25 */
   readonly strictUnverified?: boolean | undefined;
   /** The local UDP port, where it is known. CL-3 */
@@ -52,10 +54,12 @@ export interface ClientOptions {
 
 /** The client's sockets. */
 export const SOCKET = {
-  /** Everything is sent from here but the probes of the refresh interval. */
+  /** Everything is sent from here but the probes of the refresh interval, and what goes to peers with a socket of their own. */
   service: 0,
   /** RFC 4380 section 5.2.7: the secondary port. */
   refreshProbe: 1,
   /** Receives only: group 224.0.0.253, port 3544. */
   discovery: 2,
+  /** This and the numbers above it: for one peer each. RFC 6081 section 5.4 */
+  random: 16,
 } as const;

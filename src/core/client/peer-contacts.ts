@@ -5,6 +5,8 @@ import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
+import type { Traversal } from '../nat/traversal.ts';
+import type { SocketId } from '../socket-id.ts';
 import type { Bubbles } from './bubbles.ts';
 import type { ConnectivityTest } from './connectivity-test.ts';
 import type { ClientContext } from './context.ts';
@@ -25,6 +27,7 @@ interface Means {
   readonly discovery: LocalDiscovery;
   readonly errors: LocalErrors;
   readonly held: HeldPackets;
+  readonly traversal: Traversal;
 }
 
 /** Brings peers into the state in which packets may be sent to them. RFC 4380 sections 5.2.4, 5.2.6, 5.2.9 */
@@ -96,14 +99,18 @@ export class PeerContacts {
    * The peer has shown that it is reached at this pair: the one place where trust is given. Returns how many packets
    * were waiting for that. CL-46, CL-47, CL-49
    */
-  trust(peer: number, address: Ipv4, port: number, now: number): number {
+  trust(peer: number, address: Ipv4, port: number, now: number, socket: SocketId = SOCKET.service): number {
     const { peers, offload } = this.context;
+    const { traversal } = this.means;
     const before = peers.lastReceived[peer];
     // Who was not asked answers nothing: it may be forged, and a forger earns no replies to its victim.
     if (this.isUnderway(peer)) this.means.bubbles.reward(address, now);
-    if (peers.mappedAddress[peer] !== address || peers.mappedPort[peer] !== port) offload.withdraw(peer);
+    const isSamePair = peers.mappedAddress[peer] === address && peers.mappedPort[peer] === port;
+    if (!isSamePair || peers.socket[peer] !== socket) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
     peers.mappedPort[peer] = port;
+    peers.socket[peer] = socket;
+    traversal.settle(peer, socket, now);
     const waited = this.revive(peer, now, now);
     this.means.held.release(peer, address, port);
     // No room among the trusted: what waited has gone out, but a stranger takes no place of ours.
@@ -147,14 +154,10 @@ export class PeerContacts {
     if (context.silentSince === Infinity) context.silentSince = now;
     context.lastTraffic = now;
     context.counters.sentPackets++;
-    context.commands.transmit(
-      SOCKET.service,
-      buffer,
-      start,
-      end,
-      peers.mappedAddress[peer],
-      peers.mappedPort[peer],
-    );
+    const socket = peers.socket[peer];
+    if (socket !== SOCKET.service) this.means.traversal.noteData(peer, now);
+    const { mappedAddress, mappedPort } = peers;
+    context.commands.transmit(socket, buffer, start, end, mappedAddress[peer], mappedPort[peer]); // E-76
   }
 
   /** Straight to the mapped pair in the destination: its cone bit says that anybody may. CL-64 */
@@ -181,6 +184,7 @@ export class PeerContacts {
   /** Forgets the contact with a peer that is about to be forgotten. */
   drop(peer: number): void {
     this.means.held.drop(peer);
+    this.means.traversal.drop(peer);
     const contact = this.contacts.finish(peer);
     if (contact !== undefined) this.context.counters.droppedNoAnswer += contact.waiting.length;
   }
@@ -232,13 +236,13 @@ export class PeerContacts {
 
   private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
     const { peers, mapped } = this.context;
-    const { bubbles, discovery } = this.means;
+    const { bubbles, discovery, traversal } = this.means;
     peers.countBubble(peer, now); // CL-95
     const local = now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS;
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
-    if (!local || attempt > LOCAL_ONLY_ATTEMPTS) bubbles.sendRound(target, now);
+    if (!local || attempt > LOCAL_ONLY_ATTEMPTS) traversal.sendRound(peer, target, attempt, now);
   }
 
   private fail(contact: Contact, now: number): void {

@@ -93,9 +93,19 @@ describe('the primary address has answered', () => {
     expect(rig.machine.reason).toBe('no-answer-secondary');
   });
 
-  test('CL-23: another mapping seen by the secondary is a symmetric NAT: off-line', () => {
+  test('E-20: another mapping seen by the secondary is a symmetric NAT: the primary one makes the address', () => {
     for (const origin of [at('192.0.2.1:4097'), at('192.0.2.2:4096')]) {
       const rig = new ClientRig().start();
+      rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY, origin });
+      expect([rig.machine.state, rig.machine.reason]).toEqual(['qualified', undefined]);
+      expect(rig.machine.natKind).toBe('symmetric');
+      expect(rig.machine.mapped).toEqual(at('192.0.2.1:4096'));
+    }
+  });
+
+  test('CL-23: with RFC 4380 alone it is off-line', () => {
+    for (const origin of [at('192.0.2.1:4097'), at('192.0.2.2:4096')]) {
+      const rig = new ClientRig({ symmetricNat: false }).start();
       rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY, origin });
       expect([rig.machine.state, rig.machine.reason]).toEqual(['offline', 'symmetric-nat']);
       expect(rig.machine.natKind).toBe('symmetric');
@@ -335,7 +345,22 @@ describe('several servers', () => {
 
     const differing = contradicted();
     differing.answer(differing.find('solicitation', OTHER), { ...fromOther, origin: at('192.0.2.1:4098') });
-    expect([differing.machine.state, differing.machine.reason]).toEqual(['offline', 'symmetric-nat']);
+    expect([differing.machine.state, differing.machine.natKind]).toEqual(['qualified', 'symmetric']);
+  });
+
+  test('E-20: servers that are silent are not waited for longer than a second', () => {
+    const rig = new ClientRig({
+      servers: [...SERVERS, { primary: OTHER.address, secondary: undefined }],
+    }).start();
+    rig.answer(rig.find('solicitation', PRIMARY));
+    rig.answer(rig.find('solicitation', SECONDARY), { from: SECONDARY, origin: at('192.0.2.1:4097') });
+    expect(rig.advance(900).machine.state).toBe('probe');
+    rig.advance(200);
+    expect([rig.machine.state, rig.machine.natKind, rig.machine.server]).toEqual([
+      'qualified',
+      'symmetric',
+      0,
+    ]);
   });
 
   test('none: off-line, until there is one', () => {

@@ -25,8 +25,9 @@ interface Candidate {
   solicitation: Solicitation | undefined;
   /** What the primary address answered. */
   first: Answer | undefined;
-  /** Its two addresses saw different mappings. */
+  /** Its two addresses saw different mappings, and how far apart their ports were. */
   symmetric: boolean;
+  portStep: number;
 }
 
 /**
@@ -34,7 +35,7 @@ interface Candidate {
  *
  *     [cone bit 1: other address answers -> cone NAT]   only where asked for; skipped by RFC 5991, CL-11
  *     cone bit 0: primary address answers
- *     cone bit 0: secondary address answers -> same mapping: restricted NAT; another: symmetric
+ *     cone bit 0: secondary address answers -> same mapping: restricted NAT; another: symmetric (E-20: used, if no server knows better)
  *
  * and the first to come through is used. The fastest to answer has its secondary address asked at once, the others
  * follow a second apart, should that one have nothing to say.
@@ -45,6 +46,8 @@ export class Qualification {
   private readonly outcome: QualificationOutcome;
   private candidates: Candidate[] = [];
   private nextSecondaryAt = Infinity;
+  /** When a symmetric NAT is taken for granted. */
+  private settleAt = Infinity;
   private startedAt = 0;
   /** With more servers than are asked at once: whose turn it is first. */
   private turn = 0;
@@ -77,13 +80,18 @@ export class Qualification {
       if (!this.underway) return;
     }
     if (now >= this.nextSecondaryAt) this.askNextSecondary(now);
+    if (now < this.settleAt) return;
+    this.settleAt = Infinity;
+    const symmetric = this.candidates.find((one) => one.symmetric);
+    const isDoubtful = this.candidates.some(({ stage }) => stage === 'answered' || stage === 'secondary');
+    if (symmetric !== undefined && !isDoubtful) this.conclude(symmetric, symmetric.first!, false, true, now);
   }
 
   /** The start action, with the servers at these indices. CL-10 */
   begin(servers: readonly number[], now: number): void {
     const cone = this.context.options.legacyCone === true; // CL-11, U-5
     this.startedAt = now;
-    this.nextSecondaryAt = Infinity;
+    this.nextSecondaryAt = this.settleAt = Infinity;
     this.candidates = this.whoseTurnItIs(servers).map((server) => ({
       server,
       secondary: this.context.servers[server].secondary,
@@ -91,16 +99,17 @@ export class Qualification {
       solicitation: this.solicit(server, this.context.servers[server].primary, cone, now),
       first: undefined,
       symmetric: false,
+      portStep: 0,
     }));
   }
 
   cancel(): void {
     this.candidates = [];
-    this.nextSecondaryAt = Infinity;
+    this.nextSecondaryAt = this.settleAt = Infinity;
   }
 
   pollTimeout(): number {
-    let at = this.nextSecondaryAt;
+    let at = Math.min(this.nextSecondaryAt, this.settleAt);
     for (const { solicitation } of this.candidates) at = Math.min(at, solicitation?.dueAt ?? Infinity);
     return at;
   }
@@ -141,6 +150,7 @@ export class Qualification {
     } else {
       // CL-23; yet another server may see it otherwise: this one's second address may not be its own.
       candidate.symmetric = true;
+      candidate.portStep = (answer.origin.port - first.origin.port) & 0xffff;
       this.drop(candidate, now);
     }
   }
@@ -173,7 +183,17 @@ export class Qualification {
     const wasSecondary = candidate.stage === 'secondary';
     candidate.stage = 'failed';
     if (wasSecondary && this.nextSecondaryAt !== Infinity) this.askNextSecondary(now);
-    if (this.candidates.every(({ stage }) => stage === 'failed')) this.fail(this.reason(), now);
+    if (this.candidates.some(({ stage }) => stage === 'answered' || stage === 'secondary')) return;
+    const symmetric = this.candidates.find((one) => one.symmetric);
+    if (symmetric !== undefined && this.context.options.symmetricNat !== false) this.settle(symmetric, now);
+    else if (this.candidates.every(({ stage }) => stage === 'failed')) this.fail(this.reason(), now);
+  }
+
+  /** Nobody who has answered knows better: the NAT is symmetric. Who is silent yet is not waited for long. E-20 */
+  private settle(candidate: Candidate, now: number): void {
+    if (this.candidates.every(({ stage }) => stage === 'failed'))
+      this.conclude(candidate, candidate.first!, false, true, now);
+    else this.settleAt = Math.min(this.settleAt, now + HEAD_START_MS);
   }
 
   private conclude(
@@ -185,9 +205,9 @@ export class Qualification {
   ): void {
     this.cancel();
     this.turn = 0;
-    const { server } = candidate;
+    const { server, symmetric, portStep } = candidate;
     this.outcome.qualified(
-      { server, mapped: answer.origin, cone, verified, roundTripMs: answer.roundTripMs },
+      { server, mapped: answer.origin, cone, verified, symmetric, portStep, roundTripMs: answer.roundTripMs },
       now,
     );
   }

@@ -13,13 +13,17 @@ import {
   mappedAddressOf,
   mappedPortOf,
   nextHeader,
+  readUint32,
 } from '../../wire/index.ts';
-import type { DatagramView, Ipv4 } from '../../wire/index.ts';
+import type { DatagramView, Ipv4, Trailers } from '../../wire/index.ts';
+import type { Traversal } from '../nat/traversal.ts';
+import type { SocketId } from '../socket-id.ts';
 import type { Bubbles } from './bubbles.ts';
 import type { ConnectivityTest } from './connectivity-test.ts';
 import type { ClientContext } from './context.ts';
 import type { HeldPackets } from './held-packets.ts';
 import type { LocalDiscovery } from './local-discovery.ts';
+import { SOCKET } from './options.ts';
 import type { PeerContacts } from './peer-contacts.ts';
 
 interface Means {
@@ -28,20 +32,24 @@ interface Means {
   readonly discovery: LocalDiscovery;
   readonly held: HeldPackets;
   readonly test: ConnectivityTest;
+  readonly traversal: Traversal;
 }
 
 /**
- * What came in on the service port and is no router advertisement (RFC 4380 section 5.2.3):
+ * What is no router advertisement (RFC 4380 section 5.2.3, RFC 6081 section 5.2.4):
  *
  *     from the server, with an origin   somebody would reach us: bubble back to where it is, test if native
  *     case 1  trusted, from its pair    accepted
  *     case 2  answer to our test        trusted from now on, at the relay that brought it
  *     case 3  Teredo, from the pair     trusted from now on
  *             in its address
+ *     a direct bubble with the nonce    trusted from now on, where it comes from
+ *             of our indirect one
  *     case 5  Teredo, from where its    trusted from now on, on the link
  *             discovery bubble came
  *     case 6  anything else             delivered (or held back), but tested before anything is sent there
  *
+ * What comes in on a peer's own socket is that peer's.
  * (case 4, discovery bubbles, comes in on a socket of its own: local-discovery.ts)
  */
 export class Reception {
@@ -53,21 +61,34 @@ export class Reception {
     this.means = means;
   }
 
-  handleDatagram(b: Uint8Array, view: DatagramView, address: Ipv4, port: number, now: number): void {
+  handleDatagram(
+    socket: SocketId,
+    b: Uint8Array,
+    view: DatagramView,
+    trailers: Readonly<Trailers>,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
     const { context } = this;
     const at = view.ipv6Start;
     if (!this.isForUs(b, at)) return;
     const source = at + SOURCE;
     const peer = context.peers.find(b, source);
+    if (socket !== SOCKET.service && !this.isOwner(socket, peer)) {
+      context.counters.droppedForgedSource++;
+      return;
+    }
     const { peers } = context;
-    const fromServer = context.isServer(address, port);
+    const fromServer = socket === SOCKET.service && context.isServer(address, port);
     if (fromServer && view.hasOrigin) {
-      this.handleForwarded(b, view, peer, now);
+      this.handleForwarded(b, view, trailers, peer, now);
     } else if (
       peer !== NO_PEER &&
       peers.status[peer] === TRUSTED &&
       peers.mappedAddress[peer] === address &&
-      peers.mappedPort[peer] === port
+      peers.mappedPort[peer] === port &&
+      peers.socket[peer] === socket
     ) {
       this.handleTrusted(b, view, peer, now); // case 1, CL-45
     } else if (peer !== NO_PEER && this.isAnswer(peer, b, at, address, now)) {
@@ -77,11 +98,13 @@ export class Reception {
     } else if (!isTeredo(b, source)) {
       this.handleUnverified(b, view, peer, address, port, now); // case 6, CL-50
     } else if (mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port) {
-      this.handleMapped(b, view, peer, address, port, now); // case 3, CL-47
+      this.handleMapped(socket, b, view, trailers, peer, address, port, now); // case 3, CL-47
+    } else if (peer !== NO_PEER && isBubble(b, at) && this.isProven(peer, b, trailers, address)) {
+      this.handleNonce(socket, b, view, peer, address, port, now); // E-27
     } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
       this.handleLocal(b, view, peer, address, port, now); // case 5, CL-49
     } else if (fromServer && isBubble(b, at)) {
-      this.handleForwarded(b, view, peer, now); // servers may leave out the origin between clients
+      this.handleForwarded(b, view, trailers, peer, now); // servers may leave out the origin between clients
     } else {
       // Case 6 lets a client refuse: no Teredo client sends from any other place.
       context.counters.droppedForgedSource++;
@@ -130,16 +153,27 @@ export class Reception {
    * Forwarded by our server: somebody whom our NAT may not let in yet. A bubble to where it is opens the way: to the
    * mapped pair of a Teredo client, to the origin of a relay. A-3, CL-43, CL-51
    */
-  private handleForwarded(b: Uint8Array, view: DatagramView, peer: number, now: number): void {
+  private handleForwarded(
+    b: Uint8Array,
+    view: DatagramView,
+    trailers: Readonly<Trailers>,
+    peer: number,
+    now: number,
+  ): void {
     const { context } = this;
     const { bubbles } = this.means;
     const source = view.ipv6Start + SOURCE;
     const teredo = isTeredo(b, source);
     if (isBubble(b, view.ipv6Start)) {
+      if (teredo && trailers.malformedAlternate) {
+        context.counters.droppedTrailer++; // E-92
+        return;
+      }
       const address = teredo ? mappedAddressOf(b, source) : view.originAddress;
       const port = teredo ? mappedPortOf(b, source) : view.originPort;
-      if (context.policy.isGlobalUnicast(address) && port !== 0) bubbles.reply(b, source, address, port, now);
-      else context.counters.suppressedBubbleReplies++;
+      if (!context.policy.isGlobalUnicast(address) || port === 0) context.counters.suppressedBubbleReplies++;
+      else if (teredo) this.handleIndirect(b, source, trailers, peer, now);
+      else bubbles.reply(b, source, address, port, now);
       if (teredo) this.answerNeighbour(b, source, peer, now);
     }
     if (!teredo && !isLinkLocal(b, source)) this.provoke(b, source, peer, now);
@@ -147,6 +181,39 @@ export class Reception {
     else if (!teredo || this.isForwardedPing(b, view))
       this.deliverUnverified(b, view, view.originAddress, view.originPort, now);
     else context.counters.droppedForgedSource++;
+  }
+
+  /**
+   * A Teredo client asks for bubbles. One whose NAT is symmetric can be answered only once it has an indirect bubble of ours: strangers get
+   * one within the limit of what they cause. E-25, E-30
+   */
+  private handleIndirect(
+    b: Uint8Array,
+    source: number,
+    trailers: Readonly<Trailers>,
+    known: number,
+    now: number,
+  ): void {
+    const { context } = this;
+    const { peers } = context;
+    const { bubbles, contacts, traversal } = this.means;
+    const isWanted = contacts.isWanted(known) || (known !== NO_PEER && contacts.isUnderway(known));
+    if (!isWanted && !contacts.mayTestUnsolicited(now)) {
+      const nonce = trailers.nonce === undefined ? 0 : readUint32(b, trailers.nonce);
+      bubbles.reply(b, source, mappedAddressOf(b, source), mappedPortOf(b, source), now, { nonce });
+      return;
+    }
+    const peer = known === NO_PEER ? peers.insert(b, source) : known;
+    traversal.handleIndirect(peer, b, trailers, now);
+    const shown = traversal.takeShown(peer);
+    if (shown !== undefined && !peers.isValid(peer, now)) {
+      traversal.confirm(peer, shown.address, shown.port, shown.socket, now);
+      contacts.trust(peer, shown.address, shown.port, now, shown.socket);
+      return;
+    }
+    if (peers.isValid(peer, now) || !peers.mayBubble(peer, now)) return;
+    peers.countBubble(peer, now);
+    traversal.requestIndirect(peer, peers.address(peer), now);
   }
 
   /** A server forwards clients' pings too, with the word of where they come from. A-19 */
@@ -198,9 +265,48 @@ export class Reception {
     if (contacts.mayTestUnsolicited(now)) contacts.begin(context.providePeer(b, source), now);
   }
 
-  private handleMapped(
+  /** Whether a socket is this peer's. */
+  private isOwner(socket: SocketId, peer: number): boolean {
+    return peer !== NO_PEER && this.means.traversal.ownerOf(socket) === peer;
+  }
+
+  /**
+   * Whether a direct bubble shows the nonce of our indirect one, from where the peer can be: only who shares our NAT has a private
+   * address. C-9, E-95
+   */
+  private isProven(peer: number, b: Uint8Array, trailers: Readonly<Trailers>, address: Ipv4): boolean {
+    const { peers, policy, mapped } = this.context;
+    if (!this.means.traversal.proves(peer, b, trailers)) return false;
+    if (policy.isGlobalUnicast(address)) return true;
+    return policy.isUnicast(address) && mappedAddressOf(peers.address(peer), 0) === mapped?.address;
+  }
+
+  /** E-29, E-71: a valid peer stays where it is reached, until it is silent there. */
+  private handleNonce(
+    socket: SocketId,
     b: Uint8Array,
     view: DatagramView,
+    peer: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const mayMove = !this.context.peers.isValid(peer, now) || this.movesToPrimary(socket, peer, b, view);
+    if (!mayMove || !this.means.traversal.mayTrust(peer, address, port, socket)) this.accept(b, view);
+    else this.handleProven(b, view, peer, address, port, now, socket);
+  }
+
+  /** A peer that has a socket of its own shows that it is reached by the service port: which is the better one. E-72 */
+  private movesToPrimary(socket: SocketId, peer: number, b: Uint8Array, view: DatagramView): boolean {
+    const isElsewhere = this.context.peers.socket[peer] !== SOCKET.service;
+    return socket === SOCKET.service && isElsewhere && isBubble(b, view.ipv6Start);
+  }
+
+  private handleMapped(
+    socket: SocketId,
+    b: Uint8Array,
+    view: DatagramView,
+    trailers: Readonly<Trailers>,
     known: number,
     address: Ipv4,
     port: number,
@@ -210,12 +316,18 @@ export class Reception {
     const { peers } = context;
     if (!context.policy.isGlobalUnicast(address)) {
       context.counters.droppedForgedSource++; // C-7: no such address can be
-    } else if (known !== NO_PEER && peers.isValid(known, now)) {
+    } else if (
+      known !== NO_PEER &&
+      peers.isValid(known, now) &&
+      !this.movesToPrimary(socket, known, b, view)
+    ) {
       // It is reached on the link and heard there: a datagram from outside, which anybody can send, does not undo that.
       this.accept(b, view);
+    } else if (known !== NO_PEER && this.isProven(known, b, trailers, address)) {
+      this.handleNonce(socket, b, view, known, address, port, now);
     } else {
       const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
-      this.handleProven(b, view, peer, address, port, now);
+      this.handleProven(b, view, peer, address, port, now, socket);
     }
   }
 
@@ -241,13 +353,24 @@ export class Reception {
     address: Ipv4,
     port: number,
     now: number,
+    socket: SocketId = SOCKET.service,
   ): void {
-    const waited = this.means.contacts.trust(peer, address, port, now);
+    const { contacts, traversal } = this.means;
+    const isQuestion = isBubble(b, view.ipv6Start);
+    // Whom our NAT shows another pair than our address says takes nothing from there until it has seen the nonce.
+    const isFirst =
+      isQuestion && traversal.needsNonce(peer) && this.isStranger(b, view.ipv6Start + SOURCE, address, port);
+    if (isFirst) traversal.confirm(peer, address, port, socket, now);
+    const waited = contacts.trust(peer, address, port, now, socket);
     // Somebody new who has had no packet in return does not know yet that its bubble has arrived. CL-51
-    if (waited === 0 && isBubble(b, view.ipv6Start)) {
-      this.means.bubbles.reply(b, view.ipv6Start + SOURCE, address, port, now);
-    }
+    if (waited === 0 && isQuestion && !isFirst) traversal.confirm(peer, address, port, socket, now);
     this.accept(b, view);
+  }
+
+  /** Whether the peer may see us, or we see it, elsewhere than our addresses say. */
+  private isStranger(b: Uint8Array, source: number, address: Ipv4, port: number): boolean {
+    if (this.context.qualified!.symmetric) return true;
+    return mappedAddressOf(b, source) !== address || mappedPortOf(b, source) !== port;
   }
 
   private isLocalPair(peer: number, address: Ipv4, port: number, now: number): boolean {

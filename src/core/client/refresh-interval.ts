@@ -75,6 +75,7 @@ export class RefreshIntervalDetermination {
   begin(now: number): void {
     const { context } = this;
     if (context.options.determineRefreshInterval !== true || this.stage !== 'idle') return;
+    if (context.qualified!.symmetric) return; // another port would say nothing of this one's mappings
     this.stage = 'qualifying';
     this.maximumMs = INTERVAL_MAXIMUM_MS; // CL-101
     this.candidateMs = INTERVAL_FIRST_CANDIDATE_MS;
@@ -129,7 +130,7 @@ export class RefreshIntervalDetermination {
     this.stage = 'probing';
     this.probes++;
     this.dueAt = now + CONTACT_TIMEOUT_MS;
-    this.bubbles.sendIndirect(this.secondary!);
+    this.bubbles.sendProbe(this.secondary!);
   }
 
   private isProbe(b: Uint8Array, at: number): boolean {

@@ -231,8 +231,9 @@ export class Service {
     for (const peer of this.context.peers) this.context.peers.resetBubbles(peer);
   }
 
-  private judgeNat({ mapped, cone }: Qualified): NatKind {
+  private judgeNat({ mapped, cone, symmetric }: Qualified): NatKind {
     const { network, options } = this.context;
+    if (symmetric) return 'symmetric';
     if (network.localAddress === mapped.address && (options.servicePort ?? mapped.port) === mapped.port)
       return 'none';
     return cone ? 'cone' : 'restricted';

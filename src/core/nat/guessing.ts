@@ -1,0 +1,297 @@
+import { randomBetween, randomUint32 } from '../entropy.ts';
+import type { SocketId } from '../socket-id.ts';
+import { TokenBuckets } from '../token-buckets.ts';
+import { acceptAdvertisement } from '../client/advertisement.ts';
+import type { ReceivedAdvertisement } from '../client/advertisement.ts';
+import type { Bubbles } from '../client/bubbles.ts';
+import type { ClientContext } from '../client/context.ts';
+import { SOCKET } from '../client/options.ts';
+import { Solicitation } from '../client/solicitation.ts';
+import { mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
+import type { GuessTrailer, PortHabit } from '../../wire/index.ts';
+import type { PeerPaths } from './peer-paths.ts';
+import type { RandomPorts } from './random-ports.ts';
+
+/** A NAT that counts up is one whose ports for two destinations in a row are no farther apart. */
+const STEP_MOST = 64;
+/** By this many sockets a NAT with random ports is opened, and so many ports are tried: 256 x 1,700 / 64,512 are 6.7 hits. */
+const OPENINGS = 256;
+const PROBES = 1_700;
+/** Ports that a NAT gives away. */
+const [LOWEST_PORT, PORTS] = [1_024, 64_512];
+/** Ways tried between two NATs that count, and the one of them that is right when nothing else went out meanwhile. */
+const WINDOW = 16;
+const MIDDLE = 8;
+/** So much goes out at once, and so often. */
+const [BURST, PACE_MS] = [8, 20];
+/** The other side opens its NAT meanwhile. */
+const HEAD_START_MS = 400;
+/** Then the sockets that were not hit are closed. */
+const LIFETIME_MS = 8_000;
+const TOKEN_BUCKETS = 1_024;
+
+interface Guess {
+  readonly token: number;
+  readonly endsAt: number;
+  peer: GuessTrailer | undefined;
+  /** Both know that the other one wants it. */
+  agreed: boolean;
+  /** Our own next port, where our NAT counts. */
+  port: number;
+  step: number;
+  measuring: readonly [Solicitation, Solicitation] | undefined;
+  /** What is still to be sent. */
+  shots: Generator<void> | undefined;
+  nextAt: number;
+  sockets: SocketId[];
+}
+
+/**
+ * Guessing of ports, for two clients of ours whose NATs RFC 6081 does not get through (docs/adr/0016). By trailers of bubbles through
+ * their servers they tell each other what their NATs do, and show that each wants it; then
+ *
+ *     random ports with a stable mapping   the one opens its NAT by 256 sockets, the other tries 1,700 of its ports: a birthday
+ *     counting with counting               each measures its next port, and both send to where the other will be at once
+ *
+ * Random ports with anything but a stable mapping would take tens of thousands of packets: not done.
+ */
+export class Guessing {
+  private readonly context: ClientContext;
+  private readonly bubbles: Bubbles;
+  private readonly paths: PeerPaths;
+  private readonly ports: RandomPorts;
+  private readonly ask: (peer: number, now: number) => void;
+  private readonly guesses = new Map<number, Guess>();
+  private readonly all: TokenBuckets;
+  private readonly byAddress: TokenBuckets;
+
+  /** `ask`: sends the peer an indirect bubble, with what {@link trailerFor} gives. */
+  constructor(
+    context: ClientContext,
+    bubbles: Bubbles,
+    paths: PeerPaths,
+    ports: RandomPorts,
+    ask: (peer: number, now: number) => void,
+  ) {
+    this.context = context;
+    this.bubbles = bubbles;
+    this.paths = paths;
+    this.ports = ports;
+    this.ask = ask;
+    this.all = new TokenBuckets(context.limits.guesses, context.entropy, 1);
+    this.byAddress = new TokenBuckets(context.limits.guessesByAddress, context.entropy, TOKEN_BUCKETS);
+  }
+
+  /** What our NAT does with ports. */
+  get habit(): PortHabit {
+    const { symmetric, portStep } = this.context.qualified!;
+    if (!symmetric) return 'stable';
+    return portStep > 0 && portStep <= STEP_MOST ? 'counting' : 'random';
+  }
+
+  /** The peer's trailer has come, by way of our server. */
+  handle(peer: number, trailer: GuessTrailer, now: number): void {
+    this.paths.provide(peer).habit = trailer.habit;
+    if (!canMeet(this.habit, trailer.habit)) return;
+    const guess = this.guesses.get(peer) ?? this.open(peer, now);
+    if (guess === undefined) return;
+    const isNew = guess.peer?.token !== trailer.token;
+    guess.peer = trailer;
+    const knowsUs = trailer.echo === guess.token;
+    if (isNew || !knowsUs) this.ask(peer, now);
+    if (!knowsUs) return;
+    if (!guess.agreed) this.begin(peer, guess, now);
+    else this.aim(peer, guess, now);
+  }
+
+  /** Of a socket that a guess has opened; false where none is waited for. */
+  handleAdvertisement(peer: number, received: ReceivedAdvertisement): boolean {
+    const guess = this.guesses.get(peer);
+    if (guess?.measuring === undefined) return false;
+    const accepted = acceptAdvertisement(this.context, guess.measuring, received);
+    if (accepted === undefined) return true;
+    const { port } = accepted.answer.origin;
+    if (accepted.solicitation === guess.measuring[0]) guess.step = port;
+    else guess.port = port;
+    if (guess.step === 0 || guess.port === 0) return true;
+    guess.measuring = undefined;
+    guess.step = Math.max(1, Math.min(STEP_MOST, (guess.port - guess.step) & 0xffff));
+    guess.port = (guess.port + guess.step) & 0xffff;
+    this.ask(peer, received.now);
+    this.aim(peer, guess, received.now);
+    return true;
+  }
+
+  handleTimeout(now: number): void {
+    for (const [peer, guess] of this.guesses) {
+      if (now >= guess.endsAt) this.end(peer);
+      else if (now >= guess.nextAt) this.shoot(guess, now);
+    }
+  }
+
+  /** All else has failed so far: the next indirect bubbles say that we would guess. */
+  offer(peer: number, now: number): void {
+    if (!this.guesses.has(peer)) this.open(peer, now);
+  }
+
+  /** What an indirect bubble to this peer says of it. */
+  trailerFor(peer: number): GuessTrailer | undefined {
+    const guess = this.guesses.get(peer);
+    if (guess === undefined) return undefined;
+    const measured = guess.measuring === undefined && guess.port !== 0;
+    return {
+      habit: this.habit,
+      port: measured ? guess.port : 0,
+      step: measured ? guess.step : 0,
+      token: guess.token,
+      echo: guess.peer?.token ?? 0,
+    };
+  }
+
+  /** The peer is reached by this socket, or forgotten: the others are closed. */
+  end(peer: number, kept?: SocketId): void {
+    const guess = this.guesses.get(peer);
+    if (guess === undefined) return;
+    this.guesses.delete(peer);
+    for (const socket of guess.sockets) if (socket !== kept) this.ports.close(socket);
+  }
+
+  pollTimeout(): number {
+    let at = Infinity;
+    for (const { nextAt, endsAt } of this.guesses.values()) at = Math.min(at, nextAt, endsAt);
+    return at;
+  }
+
+  private open(peer: number, now: number): Guess | undefined {
+    const address = mappedAddressOf(this.context.peers.address(peer), 0);
+    if (!this.byAddress.take(address, 0, now)) return undefined;
+    const guess: Guess = {
+      token: randomUint32(this.context.entropy) || 1,
+      endsAt: now + LIFETIME_MS,
+      peer: undefined,
+      agreed: false,
+      port: 0,
+      step: 0,
+      measuring: undefined,
+      shots: undefined,
+      nextAt: Infinity,
+      sockets: [],
+    };
+    this.guesses.set(peer, guess);
+    return guess;
+  }
+
+  /** Both want it, and both are where their servers say. */
+  private begin(peer: number, guess: Guess, now: number): void {
+    if (!this.all.take(0, 0, now)) {
+      this.context.counters.suppressedGuesses++;
+      return;
+    }
+    guess.agreed = true;
+    if (this.habit === 'counting') {
+      this.measure(peer, guess, now);
+      return;
+    }
+    guess.shots = this.habit === 'stable' ? this.probes(peer) : this.openings(peer, guess);
+    guess.nextAt = this.habit === 'stable' ? now + HEAD_START_MS : now;
+    if (guess.nextAt <= now) this.shoot(guess, now);
+  }
+
+  /** From a new socket, so that the NAT gives a port for each question. */
+  private measure(peer: number, guess: Guess, now: number): void {
+    const { context } = this;
+    const socket = this.ports.open(peer);
+    if (socket === 0) return;
+    guess.sockets.push(socket);
+    const { primary, secondary } = context.server!;
+    const ask = (target: number): Solicitation =>
+      new Solicitation(context, socket, context.qualified!.server, target, false, now);
+    guess.measuring = [ask(primary), ask(secondary ?? primary)];
+  }
+
+  /** Both have measured. */
+  private aim(peer: number, guess: Guess, now: number): void {
+    const isReady = guess.measuring === undefined && guess.port !== 0;
+    if (!isReady || guess.shots !== undefined || guess.peer === undefined || guess.peer.port === 0) return;
+    guess.shots = this.isFirst(peer) ? this.volley(peer, guess) : this.fan(peer, guess);
+    this.shoot(guess, now);
+  }
+
+  private shoot(guess: Guess, now: number): void {
+    guess.nextAt = now + PACE_MS;
+    for (let i = 0; i < BURST; i++) {
+      if (guess.shots?.next().done !== false) {
+        guess.nextAt = Infinity;
+        return;
+      }
+    }
+  }
+
+  /** Our NAT gives each socket's bubble a port: at any of them it lets the peer in. */
+  private *openings(peer: number, guess: Guess): Generator<void> {
+    const target = this.context.peers.address(peer);
+    for (let i = 0; i < OPENINGS; i++) {
+      const socket = this.ports.open(peer);
+      if (socket === 0) return;
+      guess.sockets.push(socket);
+      this.send(peer, target, mappedPortOf(target, 0), socket);
+      yield;
+    }
+  }
+
+  /** Each port once, in random order. */
+  private *probes(peer: number): Generator<void> {
+    const target = this.context.peers.address(peer);
+    const stride = 2 * Math.floor(randomBetween(this.context.entropy, 0, PORTS / 2)) + 1;
+    let at = Math.floor(randomBetween(this.context.entropy, 0, PORTS));
+    const seen = new Set<number>();
+    while (seen.size < PROBES) {
+      at = (at + stride) % PORTS;
+      if (seen.has(at)) at = Math.floor(randomBetween(this.context.entropy, 0, PORTS));
+      if (seen.has(at)) continue;
+      seen.add(at);
+      this.send(peer, target, LOWEST_PORT + at, SOCKET.service);
+      yield;
+    }
+  }
+
+  /** One socket, to each port that the peer's NAT may give to its sockets. */
+  private *volley(peer: number, guess: Guess): Generator<void> {
+    const { port, step } = guess.peer!;
+    const target = this.context.peers.address(peer);
+    for (let i = 0; i < WINDOW; i++) this.send(peer, target, port + i * step, guess.sockets[0]!);
+    yield;
+  }
+
+  /** A socket for each port that our NAT may give, to one port of the peer's. */
+  private *fan(peer: number, guess: Guess): Generator<void> {
+    const { port, step } = guess.peer!;
+    const target = this.context.peers.address(peer);
+    for (let i = 0; i < WINDOW; i++) {
+      const socket = this.ports.open(peer);
+      if (socket === 0) return;
+      guess.sockets.push(socket);
+      this.send(peer, target, port + MIDDLE * step, socket);
+    }
+    yield;
+  }
+
+  private send(peer: number, target: Uint8Array, port: number, socket: SocketId): void {
+    const nonce = this.paths.get(peer)?.nonceReceived ?? 0;
+    const to = port & 0xffff;
+    if (to !== 0) this.bubbles.sendGuess(target, mappedAddressOf(target, 0), to, nonce, socket);
+  }
+
+  /** Which of the two sends the volley: both know, by their addresses. */
+  private isFirst(peer: number): boolean {
+    const [own, other] = [this.context.address!, this.context.peers.address(peer)];
+    const at = own.findIndex((byte, i) => byte !== other[i]);
+    return own[at]! < other[at]!;
+  }
+}
+
+/** Whether two NATs can be brought together by guessing. */
+function canMeet(a: PortHabit, b: PortHabit): boolean {
+  if (a === 'counting' && b === 'counting') return true;
+  return (a === 'random' && b === 'stable') || (a === 'stable' && b === 'random');
+}

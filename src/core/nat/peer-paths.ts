@@ -1,0 +1,69 @@
+import type { SocketId } from '../socket-id.ts';
+import type { Endpoint, PortHabit } from '../../wire/index.ts';
+
+/** What RFC 6081 keeps of a peer besides its entry in the list of peers. */
+export interface PeerPath {
+  /** Of our last indirect bubble: who shows it in a direct bubble has got it. 0: none. RFC 6081 section 5.2.2 */
+  nonceSent: number;
+  /** The one before. */
+  nonceBefore: number;
+  /** Of the peer's last indirect bubble, for our direct ones. 0: none. */
+  nonceReceived: number;
+  /** Where else the peer says it may be reached. RFC 6081 section 5.6.2 */
+  alternates: readonly Endpoint[];
+  /** External port that the peer expects its NAT to give to what it sends us. 0: none. RFC 6081 section 5.4.2 */
+  peerRandomPort: number;
+  /** Our socket that is this peer's alone, and what its external port should be; 0 where there is none. */
+  random: SocketId;
+  randomPort: number;
+  /** From where the peer has shown our nonce, while we have none of its own to show in return. */
+  shownFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
+  /** What the peer's NAT does with ports, where it has said so. */
+  habit: PortHabit | undefined;
+  /** When a packet last went to the peer through the tunnel or came from it, bubbles not counted. */
+  lastData: number;
+  /** Direct bubbles that kept the way to an idle peer on its random port open. RFC 6081 section 5.4.2 */
+  refreshes: number;
+}
+
+/** By peer. Only those with whom bubbles were exchanged have one, and it goes with the peer's entry: there are no more than peers. */
+export class PeerPaths {
+  private readonly paths = new Map<number, PeerPath>();
+
+  get(peer: number): PeerPath | undefined {
+    return this.paths.get(peer);
+  }
+
+  provide(peer: number): PeerPath {
+    let path = this.paths.get(peer);
+    if (path === undefined) {
+      path = {
+        nonceSent: 0,
+        nonceBefore: 0,
+        nonceReceived: 0,
+        alternates: [],
+        peerRandomPort: 0,
+        random: 0,
+        randomPort: 0,
+        shownFrom: undefined,
+        habit: undefined,
+        lastData: -Infinity,
+        refreshes: 0,
+      };
+      this.paths.set(peer, path);
+    }
+    return path;
+  }
+
+  /** The peer is forgotten. */
+  take(peer: number): PeerPath | undefined {
+    const path = this.paths.get(peer);
+    this.paths.delete(peer);
+    return path;
+  }
+
+  /** Those that have a socket of their own. */
+  *withSocket(): Generator<[number, PeerPath]> {
+    for (const entry of this.paths) if (entry[1].random !== 0) yield entry;
+  }
+}

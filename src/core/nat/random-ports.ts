@@ -1,0 +1,54 @@
+import { randomBetween } from '../entropy.ts';
+import type { SocketId } from '../socket-id.ts';
+import type { ClientContext } from '../client/context.ts';
+import { SOCKET } from '../client/options.ts';
+
+/** Dynamic ports, RFC 6335 section 6: where nobody else has a service. */
+const [FIRST_PORT, PORTS] = [49_152, 16_384];
+
+/** Sockets besides that of the service port, each for one peer's sake, as many as the limit says. RFC 6081 section 5.4 */
+export class RandomPorts {
+  private readonly context: ClientContext;
+  /** By number, from {@link SOCKET.random} on. */
+  private readonly owners: (number | undefined)[] = [];
+
+  constructor(context: ClientContext) {
+    this.context = context;
+  }
+
+  /** How many more there may be. */
+  get left(): number {
+    return this.context.limits.randomPorts - this.owners.filter((owner) => owner !== undefined).length;
+  }
+
+  /** A new one for a peer, on a local port of that number, or any; 0 where there are as many as may be. */
+  open(peer: number, port?: number): SocketId {
+    let at = this.owners.indexOf(undefined);
+    if (at < 0) at = this.owners.length;
+    if (at >= this.context.limits.randomPorts) return 0;
+    this.owners[at] = peer;
+    const socket = SOCKET.random + at;
+    const event = { type: 'socket-wanted', socket } as const;
+    this.context.commands.event(port === undefined ? event : { ...event, port });
+    return socket;
+  }
+
+  close(socket: SocketId): void {
+    const at = socket - SOCKET.random;
+    if (this.owners[at] === undefined) return;
+    this.owners[at] = undefined;
+    this.context.commands.event({ type: 'socket-unwanted', socket });
+  }
+
+  /** Whose it is. */
+  ownerOf(socket: SocketId): number | undefined {
+    return this.owners[socket - SOCKET.random];
+  }
+
+  /** A local port that is likely to be free. */
+  pick(): number {
+    const { entropy, options } = this.context;
+    const port = FIRST_PORT + Math.floor(randomBetween(entropy, 0, PORTS));
+    return port === options.servicePort ? this.pick() : port;
+  }
+}
