@@ -8,6 +8,7 @@ export function peerStatus(peer: MachinePeer, now: number): PeerStatus {
     address: formatIpv6(peer.address),
     ...(peer.mapped === undefined ? {} : { mapped: formatEndpoint(peer.mapped) }),
     trusted: peer.trusted,
+    ...(peer.means === undefined ? {} : { means: peer.means }),
     local: peer.local !== undefined,
     offloaded: peer.offloaded,
     ...secondsAgo(peer.lastReceivedMs, peer.lastSentMs, now),

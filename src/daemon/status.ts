@@ -1,4 +1,5 @@
 /** The stable JSON of `teredo status` and `teredo peers`; `version` changes when a field changes its meaning. */
+import type { PeerMeans } from '../core/client/index.ts';
 import type { ClientState, NatKind, QualificationReason } from '../core/events.ts';
 
 export interface DaemonStatus {
@@ -79,6 +80,8 @@ export interface PeerStatus {
   /** IPv4 address and port its packets go to; absent while unknown. */
   readonly mapped?: string;
   readonly trusted: boolean;
+  /** How a trusted peer of a client is reached; absent of others. */
+  readonly means?: PeerMeans;
   readonly local: boolean;
   /** Its packets may be carried by the kernel. */
   readonly offloaded: boolean;

@@ -11,6 +11,7 @@ export * from './link.ts';
 export * from './machine-node.ts';
 export * from './nat.ts';
 export * from './nat-options.ts';
+export * from './nat-pair.ts';
 export * from './nat-table.ts';
 export * from './pcap.ts';
 export * from './seeded-entropy.ts';

@@ -24,11 +24,12 @@ export function peersCommand(): Command {
         return;
       }
       printColumns(
-        ['PEER', 'SENT TO', 'STATE', 'PATH', 'HEARD', 'SENT'],
+        ['PEER', 'SENT TO', 'STATE', 'MEANS', 'PATH', 'HEARD', 'SENT'],
         answer.peers.map((peer) => [
           peer.address,
           peer.mapped ?? '-',
           peer.trusted ? (peer.local ? 'trusted, local' : 'trusted') : 'unverified',
+          peer.means ?? '-',
           peer.offloaded ? 'kernel' : 'user',
           ago(peer.receivedSecondsAgo),
           ago(peer.sentSecondsAgo),

@@ -217,6 +217,7 @@ export class ClientMachine implements OffloadingMachine {
         address: peers.address(peer),
         mapped: trusted ? { address: peers.mappedAddress[peer], port: peers.mappedPort[peer] } : undefined,
         trusted,
+        means: trusted ? this.traversal.meansOf(peer) : undefined,
         local:
           peers.localSeen[peer] === -Infinity
             ? undefined

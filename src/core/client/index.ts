@@ -8,6 +8,7 @@ export type {
   AdvertisementReason,
   Answer,
   InvalidAnswer,
+  PeerMeans,
   PeerStatus,
   SentSolicitation,
   ServerResult,

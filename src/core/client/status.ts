@@ -48,12 +48,20 @@ export interface ServerResult {
   readonly invalidAnswers: readonly InvalidAnswer[];
 }
 
+/**
+ * How a peer is reached: by the relay that serves it; at the pair in its address; on our link or elsewhere behind our NAT; or by RFC 6081, where
+ * it showed a nonce, or by a random port (foretold by the NAT's habit or an Echo Test); or by a guess (docs/adr/0016).
+ */
+export type PeerMeans = 'relay' | 'direct' | 'local' | 'nonce' | 'random-port' | 'guess';
+
 /** A peer, for status. */
 export interface PeerStatus {
   readonly address: Ipv6;
   /** Where packets to it go; of an unverified peer, undefined. */
   readonly mapped: Endpoint | undefined;
   readonly trusted: boolean;
+  /** Of an unverified peer, undefined. */
+  readonly means: PeerMeans | undefined;
   /** Where its last discovery bubble came from. */
   readonly local: Endpoint | undefined;
   /** -Infinity: never. */

@@ -148,12 +148,13 @@ export class Guessing {
     };
   }
 
-  /** The peer is reached by this socket, or forgotten: the others are closed. */
-  end(peer: number, kept?: SocketId): void {
+  /** The peer is reached by this socket, or forgotten: the others are closed. Whether guesses were under way. */
+  end(peer: number, kept?: SocketId): boolean {
     const guess = this.guesses.get(peer);
-    if (guess === undefined) return;
+    if (guess === undefined) return false;
     this.guesses.delete(peer);
     for (const socket of guess.sockets) if (socket !== kept) this.ports.close(socket);
+    return guess.shots !== undefined;
   }
 
   pollTimeout(): number {

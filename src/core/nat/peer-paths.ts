@@ -20,6 +20,8 @@ export interface PeerPath {
   shownFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
   /** What the peer's NAT does with ports, where it has said so. */
   habit: PortHabit | undefined;
+  /** Whether a guess has brought us together. */
+  isGuessed: boolean;
   /** When a packet last went to the peer through the tunnel or came from it, bubbles not counted. */
   lastData: number;
   /** Direct bubbles that kept the way to an idle peer on its random port open. RFC 6081 section 5.4.2 */
@@ -47,6 +49,7 @@ export class PeerPaths {
         randomPort: 0,
         shownFrom: undefined,
         habit: undefined,
+        isGuessed: false,
         lastData: -Infinity,
         refreshes: 0,
       };

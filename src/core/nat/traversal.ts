@@ -6,7 +6,8 @@ import type { ReceivedAdvertisement } from '../client/advertisement.ts';
 import type { BubbleTrailers, Bubbles } from '../client/bubbles.ts';
 import type { ClientContext } from '../client/context.ts';
 import { SOCKET } from '../client/options.ts';
-import { mappedAddressOf, readUint32 } from '../../wire/index.ts';
+import type { PeerMeans } from '../client/status.ts';
+import { isTeredo, mappedAddressOf, mappedPortOf, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../wire/index.ts';
 import { EchoTests } from './echo-tests.ts';
 import { Guessing } from './guessing.ts';
@@ -53,6 +54,22 @@ export class Traversal {
   /** Whose socket that is. */
   ownerOf(socket: SocketId): number | undefined {
     return this.ports.ownerOf(socket);
+  }
+
+  /** How a trusted peer is reached. */
+  meansOf(peer: number): PeerMeans {
+    const { context } = this;
+    const { peers, policy } = context;
+    const target = peers.address(peer);
+    if (!isTeredo(target, 0)) return 'relay';
+    const path = this.paths.get(peer);
+    const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
+    const isService = peers.socket[peer] === SOCKET.service;
+    if (isService && mappedAddressOf(target, 0) === address && mappedPortOf(target, 0) === port)
+      return 'direct';
+    if (context.isLocalAddress(address) || !policy.isGlobalUnicast(address)) return 'local';
+    if (path?.isGuessed === true) return 'guess';
+    return isService && port !== path?.peerRandomPort ? 'nonce' : 'random-port';
   }
 
   handleAdvertisement(socket: SocketId, received: ReceivedAdvertisement): void {
@@ -144,7 +161,9 @@ export class Traversal {
     const path = this.paths.get(peer);
     if (path === undefined) return;
     this.echo.cancel(peer);
-    this.guessing.end(peer, socket);
+    const isGuessed = this.guessing.end(peer, socket);
+    // A new place is by a guess or not; the same one, as it was.
+    path.isGuessed = isGuessed || (path.isGuessed && socket === path.random);
     if (socket !== path.random) this.closeRandom(path);
     path.random = socket;
     if (socket !== SOCKET.service) this.refreshAt = Math.min(this.refreshAt, now + REFRESH_MS);
