@@ -5,6 +5,8 @@ import type { Nat } from './nat.ts';
 import type { NatOptions } from './nat-options.ts';
 import type { SimClient } from './sim-client.ts';
 
+export type { PeerMeans };
+
 /** What became of two clients behind NATs of theirs, or behind one. */
 export interface PairOutcome {
   /** How they reach each other: the less plain of the two ways. Undefined: they don't, at least not both. */
@@ -71,7 +73,8 @@ function tryClients(net: Internet, natA: Nat, natB: Nat, options: PairOptions): 
   const firstReplyMs = timeToReply(net, a, b, patienceMs);
   const backMs = firstReplyMs === Infinity ? Infinity : timeToReply(net, b, a, patienceMs);
   return {
-    means: backMs === Infinity ? undefined : lessPlain(meansOf(a, b, net.world.now), meansOf(b, a, net.world.now)),
+    means:
+      backMs === Infinity ? undefined : lessPlain(meansOf(a, b, net.world.now), meansOf(b, a, net.world.now)),
     firstReplyMs,
     backMs,
     sent: sum(both, SENT) - before,

@@ -47,8 +47,7 @@ const NO_TRAILERS: BubbleTrailers = {};
 
 interface PostponedReply {
   readonly target: Uint8Array;
-  readonly address: Ipv4;
-  readonly port: number;
+  readonly places: readonly Endpoint[];
   readonly trailers: BubbleTrailers;
   readonly socket: SocketId;
   readonly dueAt: number;
@@ -143,8 +142,21 @@ export class Bubbles {
     trailers: BubbleTrailers = NO_TRAILERS,
     socket: SocketId = SOCKET.service,
   ): void {
-    const high = readUint32(b, source + 8) ^ address;
-    const low = readUint32(b, source + 12) ^ port ^ (socket << 16);
+    this.replyAll(b, source, [{ address, port }], now, trailers, socket);
+  }
+
+  /** The same to all places where that peer may be, of which none is to stand in the way of another. E-93 */
+  replyAll(
+    b: Uint8Array,
+    source: number,
+    places: readonly Endpoint[],
+    now: number,
+    trailers: BubbleTrailers,
+    socket: SocketId = SOCKET.service,
+  ): void {
+    let high = readUint32(b, source + 8);
+    let low = readUint32(b, source + 12) ^ (socket << 16);
+    for (const { address, port } of places) [high, low] = [high ^ address, low ^ port];
     const bucket = this.hash.of2(high, low) & (BUCKETS - 1);
     const dueAt = Math.max(now, this.repliedAt[bucket] + BUBBLE_SPACING_MS);
     if (dueAt - now > EARLY_MS || (dueAt > now && this.postponed.length >= MOST_POSTPONED)) {
@@ -153,7 +165,7 @@ export class Bubbles {
     }
     this.repliedAt[bucket] = dueAt;
     const target = b.slice(source, source + 16);
-    const reply = { target, address, port, trailers, socket, dueAt };
+    const reply = { target, places, trailers, socket, dueAt };
     if (dueAt === now) this.sendReply(reply, now);
     else this.postpone(reply);
   }
@@ -186,14 +198,14 @@ export class Bubbles {
     this.nextReplyAt = Math.min(this.nextReplyAt, reply.dueAt);
   }
 
-  private sendReply({ target, address, port, trailers, socket }: PostponedReply, now: number): void {
+  private sendReply({ target, places, trailers, socket }: PostponedReply, now: number): void {
     const { counters } = this.context;
-    if (!this.replies.take(address, 0, now)) {
-      counters.suppressedBubbleReplies++;
-      return;
+    for (const { address, port } of places) {
+      if (this.replies.take(address, 0, now)) {
+        counters.sentBubbleReplies++;
+        this.send(target, 0, address, port, trailers, socket);
+      } else counters.suppressedBubbleReplies++;
     }
-    counters.sentBubbleReplies++;
-    this.send(target, 0, address, port, trailers, socket);
   }
 
   /** Straight to a pair, with no limit but the caller's own. */

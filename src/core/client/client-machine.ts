@@ -184,6 +184,11 @@ export class ClientMachine implements OffloadingMachine {
     this.context.offload.set(on);
   }
 
+  /** The service port has this number: its NAT may leave it that, and neighbours reach it there. Before the start. */
+  setServicePort(port: number): void {
+    this.context.servicePort = port;
+  }
+
   start(now: number): void {
     this.service.start(now);
     this.sweepAt = now + SWEEP_INTERVAL_MS;

@@ -44,6 +44,8 @@ export class ClientContext {
   logs: readonly ServerLog[];
   network: AttachedNetwork;
 
+  /** The local UDP port, once it is known. CL-3 */
+  servicePort: number | undefined;
   /** Set while the service may be used; the address outlives a renewed qualification that confirms it. */
   qualified: Qualified | undefined = undefined;
   address: Ipv6 | undefined = undefined;
@@ -58,13 +60,17 @@ export class ClientContext {
    * maintenance.
    */
   silentSince = Infinity;
-  /** Since when a native peer that packets of ours wait for has been asked for in vain; Infinity when none has. */
+  /**
+   * Since when a native peer that packets of ours wait for has been asked for in vain, or a peer has been silent that is hard to find again;
+   * Infinity when none has.
+   */
   testingSince = Infinity;
   /** When data last went to, or anything came from, a trusted peer. */
   lastTraffic = -Infinity;
 
   constructor(options: ClientOptions, entropy: Entropy, onEvict: (peer: number) => void) {
     this.options = options;
+    this.servicePort = options.servicePort;
     this.entropy = entropy;
     this.limits = { ...CLIENT_LIMITS, ...options.limits };
     this.network = options.network ?? { subnets: [], localAddress: undefined };
@@ -86,6 +92,11 @@ export class ClientContext {
 
   get configuredRefreshIntervalMs(): number {
     return this.options.refreshIntervalMs ?? REFRESH_INTERVAL_MS;
+  }
+
+  /** Whether our NAT has left the service port its number. RFC 6081 section 5.4.3, E-61 */
+  get preservesPorts(): boolean {
+    return this.mapped !== undefined && this.mapped.port === this.servicePort;
   }
 
   /** The server in use. */

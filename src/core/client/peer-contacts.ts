@@ -18,6 +18,8 @@ import { Strangers } from './strangers.ts';
 
 /** Least time between two questions to a trusted peer that is silent while it is sent to. */
 const QUESTION_SPACING_MS = 5_000;
+/** And to one that has not shown yet that it hears us: it answers once in 2 s, counted from when the last one reached it. */
+const DOUBT_SPACING_MS = 2_500;
 /** A neighbour that has not answered so many attempts on the link is tried by way of its server too. */
 const LOCAL_ONLY_ATTEMPTS = 1;
 
@@ -106,7 +108,10 @@ export class PeerContacts {
     // Who was not asked answers nothing: it may be forged, and a forger earns no replies to its victim.
     if (this.isUnderway(peer)) this.means.bubbles.reward(address, now);
     const isSamePair = peers.mappedAddress[peer] === address && peers.mappedPort[peer] === port;
-    if (!isSamePair || peers.socket[peer] !== socket) offload.withdraw(peer);
+    if (!isSamePair || peers.socket[peer] !== socket) {
+      offload.withdraw(peer);
+      traversal.leave(peer);
+    }
     peers.mappedAddress[peer] = address;
     peers.mappedPort[peer] = port;
     peers.socket[peer] = socket;
@@ -136,6 +141,7 @@ export class PeerContacts {
     const { peers, lastServerContact, silentSince } = context;
     if (receivedAt > peers.lastReceived[peer]) {
       this.revive(peer, receivedAt, now);
+      this.means.traversal.noteAtPlace(peer, peers.socket[peer], true, receivedAt);
       if (receivedAt < lastServerContact) context.silentSince = silentSince;
       else if (silentSince !== Infinity) context.silentSince = Math.max(silentSince, receivedAt);
     }
@@ -177,7 +183,12 @@ export class PeerContacts {
 
   /** A trusted peer is silent, or speaks from elsewhere: is it still there? Data goes on meanwhile. CL-53 */
   question(peer: number, now: number): void {
-    if (now - this.context.peers.lastBubble[peer] < QUESTION_SPACING_MS || this.isUnderway(peer)) return;
+    const { context } = this;
+    const isUnconfirmed = this.means.traversal.isUnconfirmed(peer, now);
+    if (isUnconfirmed)
+      context.testingSince = Math.min(context.testingSince, context.peers.lastReceived[peer]);
+    const spacing = isUnconfirmed ? DOUBT_SPACING_MS : QUESTION_SPACING_MS;
+    if (now - context.peers.lastBubble[peer] < spacing || this.isUnderway(peer)) return;
     this.approach(peer, 1, now);
   }
 

@@ -90,7 +90,14 @@ export class Reception {
       peers.mappedPort[peer] === port &&
       peers.socket[peer] === socket
     ) {
-      this.handleTrusted(b, view, peer, now); // case 1, CL-45
+      this.handleTrusted(socket, b, view, peer, now); // case 1, CL-45
+    } else if (
+      peer !== NO_PEER &&
+      peers.status[peer] === TRUSTED &&
+      this.means.traversal.isAdmitted(peer, address, port, socket) &&
+      !(isBubble(b, at) && this.means.traversal.isSilentAtPlace(peer, socket, now))
+    ) {
+      this.handleAdmitted(socket, b, view, peer, address, port, now);
     } else if (peer !== NO_PEER && this.isAnswer(peer, b, at, address, now)) {
       this.means.test.close(peer);
       context.counters.consumedTestReplies++;
@@ -100,7 +107,7 @@ export class Reception {
     } else if (mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port) {
       this.handleMapped(socket, b, view, trailers, peer, address, port, now); // case 3, CL-47
     } else if (peer !== NO_PEER && isBubble(b, at) && this.isProven(peer, b, trailers, address)) {
-      this.handleNonce(socket, b, view, peer, address, port, now); // E-27
+      this.handleNonce(socket, b, view, trailers, peer, address, port, now); // E-27
     } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
       this.handleLocal(b, view, peer, address, port, now); // case 5, CL-49
     } else if (fromServer && isBubble(b, at)) {
@@ -138,14 +145,41 @@ export class Reception {
     return this.means.test.isAnswer(peer, b, at, now) && this.context.policy.isGlobalUnicast(address);
   }
 
-  private handleTrusted(b: Uint8Array, view: DatagramView, peer: number, now: number): void {
-    const { contacts, test } = this.means;
+  private handleTrusted(
+    socket: SocketId,
+    b: Uint8Array,
+    view: DatagramView,
+    peer: number,
+    now: number,
+  ): void {
+    const { contacts, test, traversal } = this.means;
     contacts.heard(peer, now);
+    traversal.noteAtPlace(peer, socket, !isBubble(b, view.ipv6Start), now);
     if (nextHeader(b, view.ipv6Start) === NEXT_HEADER.ICMPV6 && test.isAnswer(peer, b, view.ipv6Start, now)) {
       test.close(peer);
       this.context.counters.consumedTestReplies++;
       return;
     }
+    this.accept(b, view);
+  }
+
+  /** From a place that the peer has shown our nonce from, too. What it sends by another socket of ours shows that it hears us there. */
+  private handleAdmitted(
+    socket: SocketId,
+    b: Uint8Array,
+    view: DatagramView,
+    peer: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const { contacts, traversal } = this.means;
+    const isData = !isBubble(b, view.ipv6Start);
+    if (isData && socket !== this.context.peers.socket[peer]) {
+      contacts.trust(peer, address, port, now, socket);
+    } else contacts.heard(peer, now);
+    if (isData) traversal.noteHeard(peer, socket, now);
+    else traversal.admit(peer, { address, port, socket }, now);
     this.accept(b, view);
   }
 
@@ -206,12 +240,12 @@ export class Reception {
     const peer = known === NO_PEER ? peers.insert(b, source) : known;
     traversal.handleIndirect(peer, b, trailers, now);
     const shown = traversal.takeShown(peer);
-    if (shown !== undefined && !peers.isValid(peer, now)) {
-      traversal.confirm(peer, shown.address, shown.port, shown.socket, now);
+    if (shown !== undefined && !traversal.isSettled(peer, now)) {
+      traversal.confirmShown(peer, shown, now);
       contacts.trust(peer, shown.address, shown.port, now, shown.socket);
       return;
     }
-    if (peers.isValid(peer, now) || !peers.mayBubble(peer, now)) return;
+    if (traversal.isSettled(peer, now) || !peers.mayBubble(peer, now)) return;
     peers.countBubble(peer, now);
     traversal.requestIndirect(peer, peers.address(peer), now);
   }
@@ -286,20 +320,25 @@ export class Reception {
     socket: SocketId,
     b: Uint8Array,
     view: DatagramView,
+    trailers: Readonly<Trailers>,
     peer: number,
     address: Ipv4,
     port: number,
     now: number,
   ): void {
-    const mayMove = !this.context.peers.isValid(peer, now) || this.movesToPrimary(socket, peer, b, view);
-    if (!mayMove || !this.means.traversal.mayTrust(peer, address, port, socket)) this.accept(b, view);
-    else this.handleProven(b, view, peer, address, port, now, socket);
-  }
-
-  /** A peer that has a socket of its own shows that it is reached by the service port: which is the better one. E-72 */
-  private movesToPrimary(socket: SocketId, peer: number, b: Uint8Array, view: DatagramView): boolean {
-    const isElsewhere = this.context.peers.socket[peer] !== SOCKET.service;
-    return socket === SOCKET.service && isElsewhere && isBubble(b, view.ipv6Start);
+    const { traversal } = this.means;
+    if (!traversal.isMutual(peer, socket, port, trailers)) {
+      this.accept(b, view);
+      return;
+    }
+    // The socket that was opened for the peer is the better way while nothing shows that it hears us otherwise.
+    const isBetter = socket !== SOCKET.service && traversal.hasAnother(peer);
+    const mayMove =
+      !traversal.isSettled(peer, now) || isBetter || traversal.isSilentAtPlace(peer, socket, now);
+    const mayTrust = traversal.mayTrust(peer, address, port, socket);
+    if (!mayMove && mayTrust) traversal.admit(peer, { address, port, socket }, now);
+    if (!mayMove || !mayTrust) this.accept(b, view);
+    else this.handleProven(b, view, peer, address, port, now, socket, true);
   }
 
   private handleMapped(
@@ -316,15 +355,13 @@ export class Reception {
     const { peers } = context;
     if (!context.policy.isGlobalUnicast(address)) {
       context.counters.droppedForgedSource++; // C-7: no such address can be
-    } else if (
-      known !== NO_PEER &&
-      peers.isValid(known, now) &&
-      !this.movesToPrimary(socket, known, b, view)
-    ) {
+    } else if (known !== NO_PEER && peers.isValid(known, now)) {
       // It is reached on the link and heard there: a datagram from outside, which anybody can send, does not undo that.
-      this.accept(b, view);
+      if (isBubble(b, view.ipv6Start) && this.isProven(known, b, trailers, address))
+        this.handleNonce(socket, b, view, trailers, known, address, port, now);
+      else this.accept(b, view);
     } else if (known !== NO_PEER && this.isProven(known, b, trailers, address)) {
-      this.handleNonce(socket, b, view, known, address, port, now);
+      this.handleNonce(socket, b, view, trailers, known, address, port, now);
     } else {
       const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
       this.handleProven(b, view, peer, address, port, now, socket);
@@ -354,16 +391,21 @@ export class Reception {
     port: number,
     now: number,
     socket: SocketId = SOCKET.service,
+    isShown = false,
   ): void {
     const { contacts, traversal } = this.means;
+    const confirm = (): void => {
+      if (isShown) traversal.confirmShown(peer, { address, port, socket }, now);
+      else traversal.confirm(peer, address, port, socket, now);
+    };
     const isQuestion = isBubble(b, view.ipv6Start);
     // Whom our NAT shows another pair than our address says takes nothing from there until it has seen the nonce.
     const isFirst =
       isQuestion && traversal.needsNonce(peer) && this.isStranger(b, view.ipv6Start + SOURCE, address, port);
-    if (isFirst) traversal.confirm(peer, address, port, socket, now);
+    if (isFirst) confirm();
     const waited = contacts.trust(peer, address, port, now, socket);
     // Somebody new who has had no packet in return does not know yet that its bubble has arrived. CL-51
-    if (waited === 0 && isQuestion && !isFirst) traversal.confirm(peer, address, port, socket, now);
+    if (waited === 0 && isQuestion && !isFirst) confirm();
     this.accept(b, view);
   }
 

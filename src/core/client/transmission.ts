@@ -14,6 +14,7 @@ import {
   isUnspecified,
   payloadLength,
 } from '../../wire/index.ts';
+import type { Traversal } from '../nat/traversal.ts';
 import type { Bubbles } from './bubbles.ts';
 import type { ClientContext } from './context.ts';
 import type { LocalErrors } from './local-errors.ts';
@@ -21,11 +22,14 @@ import type { PeerContacts } from './peer-contacts.ts';
 
 /** A valid peer that has been silent for so long while it is sent to is asked whether it is still there. */
 const SILENCE_MS = 3_000;
+/** And sooner, one that has not shown yet that it hears us. */
+const DOUBT_MS = 1_000;
 
 interface Means {
   readonly bubbles: Bubbles;
   readonly contacts: PeerContacts;
   readonly errors: LocalErrors;
+  readonly traversal: Traversal;
 }
 
 /** What the host sends through the tunnel. RFC 4380 section 5.2.4 */
@@ -64,7 +68,10 @@ export class Transmission {
     if (peer !== NO_PEER && peers.isValid(peer, now)) {
       context.offload.sent(peer);
       this.means.contacts.send(peer, buffer, start, packetEnd, now); // case 1, CL-60, CL-61
-      if (now - peers.lastReceived[peer] >= SILENCE_MS) this.means.contacts.question(peer, now);
+      const silence = now - peers.lastReceived[peer];
+      const isSilent =
+        silence >= SILENCE_MS || (silence >= DOUBT_MS && this.means.traversal.isUnconfirmed(peer, now));
+      if (isSilent) this.means.contacts.question(peer, now);
       return;
     }
     this.reach(buffer, start, packetEnd, now);

@@ -19,20 +19,28 @@ const OPENINGS = 256;
 const PROBES = 1_700;
 /** Ports that a NAT gives away. */
 const [LOWEST_PORT, PORTS] = [1_024, 64_512];
-/** Ways tried between two NATs that count, and the one of them that is right when nothing else went out meanwhile. */
+/** Sockets tried between two NATs that count, and the one of them that is right when nothing else went out meanwhile. */
 const WINDOW = 16;
 const MIDDLE = 8;
 /** So much goes out at once, and so often. */
 const [BURST, PACE_MS] = [8, 20];
+/** Volley and fan are sent so often, with so long between: a bubble that is lost has opened the NAT, but arrives nowhere. */
+const [VOLLEYS, VOLLEY_PAUSE_MS] = [3, 300];
+/** What is lost of the word between the two is repeated. */
+const [ASKS, ASK_MS] = [4, 1_000];
 /** The other side opens its NAT meanwhile. */
 const HEAD_START_MS = 400;
 /** Then the sockets that were not hit are closed. */
 const LIFETIME_MS = 8_000;
+/** And if one was hit, after this: two may be at once, of which each side takes another. */
+const CHOICE_MS = 3_000;
 const TOKEN_BUCKETS = 1_024;
 
 interface Guess {
   readonly token: number;
-  readonly endsAt: number;
+  endsAt: number;
+  /** The peer is reached. */
+  isOver: boolean;
   peer: GuessTrailer | undefined;
   /** Both know that the other one wants it. */
   agreed: boolean;
@@ -40,6 +48,13 @@ interface Guess {
   port: number;
   step: number;
   measuring: readonly [Solicitation, Solicitation] | undefined;
+  /** By this socket of the fan the peer was heard from the first port of its volley. */
+  firstBy: SocketId | undefined;
+  /** Bubbles that may still go back to where the volley's socket has heard the fan. */
+  replies: number;
+  /** When to tell the peer once more what it has shown no answer to, and how often yet. */
+  askAt: number;
+  asksLeft: number;
   /** What is still to be sent. */
   shots: Generator<void> | undefined;
   nextAt: number;
@@ -94,7 +109,7 @@ export class Guessing {
     this.paths.provide(peer).habit = trailer.habit;
     if (!canMeet(this.habit, trailer.habit)) return;
     const guess = this.guesses.get(peer) ?? this.open(peer, now);
-    if (guess === undefined) return;
+    if (guess.isOver) return;
     const isNew = guess.peer?.token !== trailer.token;
     guess.peer = trailer;
     const knowsUs = trailer.echo === guess.token;
@@ -122,10 +137,35 @@ export class Guessing {
     return true;
   }
 
+  /**
+   * Whether a bubble that shows our nonce on a socket of a guess has come by a way that goes back, too. A NAT that lets everybody in hears all of
+   * the other's fan or volley, of which but one bubble went to where ours comes from: that one the fan knows by its port, and tells the volley.
+   */
+  isMutual(peer: number, socket: SocketId, port: number, trailer: GuessTrailer | undefined): boolean {
+    const guess = this.guesses.get(peer);
+    if (guess?.isOver !== false) return true;
+    const isAimed = guess.shots !== undefined && this.habit === 'counting' && guess.sockets.includes(socket);
+    if (!isAimed) return true;
+    const first = guess.peer!.port;
+    if (!this.isFirst(peer)) {
+      if (port === ((first + MIDDLE * guess.peer!.step) & 0xffff)) return true;
+      if (port !== first) return false;
+      // All of the volley has this port, or only its first bubble.
+      guess.firstBy ??= socket;
+      return guess.firstBy !== socket;
+    }
+    if (trailer?.echo === guess.token) return true;
+    if (guess.replies-- > 0) this.send(peer, this.context.peers.address(peer), port, socket);
+    return false;
+  }
+
   handleTimeout(now: number): void {
     for (const [peer, guess] of this.guesses) {
       if (now >= guess.endsAt) this.end(peer);
-      else if (now >= guess.nextAt) this.shoot(guess, now);
+      else {
+        if (now >= guess.askAt) this.askAgain(peer, guess, now);
+        if (now >= guess.nextAt) this.shoot(guess, now);
+      }
     }
   }
 
@@ -136,6 +176,11 @@ export class Guessing {
 
   /** What an indirect bubble to this peer says of it. */
   trailerFor(peer: number): GuessTrailer | undefined {
+    return this.guesses.get(peer)?.isOver === true ? undefined : this.proofFor(peer);
+  }
+
+  /** What a direct bubble by the way that has been found says. */
+  proofFor(peer: number): GuessTrailer | undefined {
     const guess = this.guesses.get(peer);
     if (guess === undefined) return undefined;
     const measured = guess.measuring === undefined && guess.port !== 0;
@@ -148,32 +193,45 @@ export class Guessing {
     };
   }
 
-  /** The peer is reached by this socket, or forgotten: the others are closed. Whether guesses were under way. */
-  end(peer: number, kept?: SocketId): boolean {
+  /** The peer is reached: nothing more is sent, but it may have chosen another of our sockets. Whether it is by a guess. */
+  settle(peer: number, now: number): boolean {
     const guess = this.guesses.get(peer);
-    if (guess === undefined) return false;
+    if (guess?.shots === undefined) return false;
+    if (!guess.isOver) guess.endsAt = Math.min(guess.endsAt, now + CHOICE_MS);
+    guess.isOver = true;
+    guess.nextAt = Infinity;
+    return true;
+  }
+
+  /** The peer is heard where it is sent to, or forgotten: the sockets that are of no use are closed. */
+  end(peer: number): void {
+    const guess = this.guesses.get(peer);
+    if (guess === undefined) return;
     this.guesses.delete(peer);
-    for (const socket of guess.sockets) if (socket !== kept) this.ports.close(socket);
-    return guess.shots !== undefined;
+    const kept = this.paths.get(peer)?.random;
+    for (const socket of guess.sockets) if (socket !== kept) this.ports.close(peer, socket);
   }
 
   pollTimeout(): number {
     let at = Infinity;
-    for (const { nextAt, endsAt } of this.guesses.values()) at = Math.min(at, nextAt, endsAt);
+    for (const { nextAt, askAt, endsAt } of this.guesses.values()) at = Math.min(at, nextAt, askAt, endsAt);
     return at;
   }
 
-  private open(peer: number, now: number): Guess | undefined {
-    const address = mappedAddressOf(this.context.peers.address(peer), 0);
-    if (!this.byAddress.take(address, 0, now)) return undefined;
+  private open(peer: number, now: number): Guess {
     const guess: Guess = {
       token: randomUint32(this.context.entropy) || 1,
       endsAt: now + LIFETIME_MS,
+      isOver: false,
       peer: undefined,
       agreed: false,
       port: 0,
       step: 0,
       measuring: undefined,
+      firstBy: undefined,
+      replies: 2 * WINDOW,
+      askAt: Infinity,
+      asksLeft: ASKS,
       shots: undefined,
       nextAt: Infinity,
       sockets: [],
@@ -184,11 +242,13 @@ export class Guessing {
 
   /** Both want it, and both are where their servers say. */
   private begin(peer: number, guess: Guess, now: number): void {
-    if (!this.all.take(0, 0, now)) {
+    const address = mappedAddressOf(this.context.peers.address(peer), 0);
+    if (!this.byAddress.take(address, 0, now) || !this.all.take(0, 0, now)) {
       this.context.counters.suppressedGuesses++;
       return;
     }
     guess.agreed = true;
+    guess.askAt = now + ASK_MS;
     if (this.habit === 'counting') {
       this.measure(peer, guess, now);
       return;
@@ -198,12 +258,20 @@ export class Guessing {
     if (guess.nextAt <= now) this.shoot(guess, now);
   }
 
+  private askAgain(peer: number, guess: Guess, now: number): void {
+    guess.askAt = --guess.asksLeft > 0 && !guess.isOver ? now + ASK_MS : Infinity;
+    if (guess.isOver) return;
+    if (guess.measuring !== undefined) this.measure(peer, guess, now);
+    else this.ask(peer, now);
+  }
+
   /** From a new socket, so that the NAT gives a port for each question. */
   private measure(peer: number, guess: Guess, now: number): void {
     const { context } = this;
     const socket = this.ports.open(peer);
     if (socket === 0) return;
-    guess.sockets.push(socket);
+    guess.sockets.unshift(socket); // the volley is sent from the one that was measured last
+    guess.port = guess.step = 0;
     const { primary, secondary } = context.server!;
     const ask = (target: number): Solicitation =>
       new Solicitation(context, socket, context.qualified!.server, target, false, now);
@@ -256,25 +324,39 @@ export class Guessing {
     }
   }
 
-  /** One socket, to each port that the peer's NAT may give to its sockets. */
+  /** One socket, to each port that the peer's NAT may give to its sockets, one after the other and again. */
   private *volley(peer: number, guess: Guess): Generator<void> {
     const { port, step } = guess.peer!;
     const target = this.context.peers.address(peer);
-    for (let i = 0; i < WINDOW; i++) this.send(peer, target, port + i * step, guess.sockets[0]!);
-    yield;
+    const socket = guess.sockets[0]!;
+    for (let round = 0; round < VOLLEYS; round++) {
+      for (let i = 0; i < 2 * WINDOW; i++) this.send(peer, target, port + i * step, socket);
+      yield* pause();
+    }
   }
 
-  /** A socket for each port that our NAT may give, to one port of the peer's. */
+  /**
+   * A socket for each port that our NAT may give, to the port in the middle of those that the peer's NAT gives to its volley; and to the first
+   * one, which it gives to all of it where the mapping depends on the address alone.
+   */
   private *fan(peer: number, guess: Guess): Generator<void> {
     const { port, step } = guess.peer!;
     const target = this.context.peers.address(peer);
+    const fan: SocketId[] = [];
     for (let i = 0; i < WINDOW; i++) {
-      const socket = this.ports.open(peer);
+      const socket = this.ports.open(
+        peer,
+        this.context.preservesPorts ? guess.port + i * guess.step : undefined,
+      );
       if (socket === 0) return;
-      guess.sockets.push(socket);
-      this.send(peer, target, port + MIDDLE * step, socket);
+      fan.push(socket);
     }
-    yield;
+    guess.sockets.push(...fan);
+    for (let round = 0; round < VOLLEYS; round++) {
+      for (const socket of fan) this.send(peer, target, port + MIDDLE * step, socket);
+      for (const socket of fan) this.send(peer, target, port, socket);
+      yield* pause();
+    }
   }
 
   private send(peer: number, target: Uint8Array, port: number, socket: SocketId): void {
@@ -295,4 +377,9 @@ export class Guessing {
 function canMeet(a: PortHabit, b: PortHabit): boolean {
   if (a === 'counting' && b === 'counting') return true;
   return (a === 'random' && b === 'stable') || (a === 'stable' && b === 'random');
+}
+
+/** Nothing is sent for so many bursts. */
+function* pause(): Generator<void> {
+  for (let i = 0; i < (VOLLEY_PAUSE_MS / PACE_MS) * BURST; i++) yield;
 }

@@ -1,6 +1,11 @@
 import type { SocketId } from '../socket-id.ts';
 import type { Endpoint, PortHabit } from '../../wire/index.ts';
 
+/** From where a peer is heard, and by which of our sockets. */
+export interface PeerPlace extends Endpoint {
+  readonly socket: SocketId;
+}
+
 /** What RFC 6081 keeps of a peer besides its entry in the list of peers. */
 export interface PeerPath {
   /** Of our last indirect bubble: who shows it in a direct bubble has got it. 0: none. RFC 6081 section 5.2.2 */
@@ -9,6 +14,8 @@ export interface PeerPath {
   nonceBefore: number;
   /** Of the peer's last indirect bubble, for our direct ones. 0: none. */
   nonceReceived: number;
+  /** Whether our server has brought an indirect bubble of the peer: what it said, and what it did not say, is known. */
+  hasSpoken: boolean;
   /** Where else the peer says it may be reached. RFC 6081 section 5.6.2 */
   alternates: readonly Endpoint[];
   /** External port that the peer expects its NAT to give to what it sends us. 0: none. RFC 6081 section 5.4.2 */
@@ -17,11 +24,26 @@ export interface PeerPath {
   random: SocketId;
   randomPort: number;
   /** From where the peer has shown our nonce, while we have none of its own to show in return. */
-  shownFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
+  shownFrom: PeerPlace | undefined;
+  /** From where it has shown our nonce besides; it is heard there, too. */
+  admitted: readonly PeerPlace[];
   /** What the peer's NAT does with ports, where it has said so. */
   habit: PortHabit | undefined;
+  /** When a bubble last went from its socket, and to which port. */
+  shotAt: number;
+  shotAtPort: number;
+  /** Bubbles to new places of it since that time. */
+  confirmedAt: number;
+  confirmations: number;
   /** Whether a guess has brought us together. */
   isGuessed: boolean;
+  /** When it was trusted, and when a packet last came from it that was no bubble: whoever sends those hears us. */
+  settledAt: number;
+  lastHeard: number;
+  /** When anything last came from where it is sent to. */
+  lastAtPlace: number;
+  /** It asks by way of its server although we hear it: it does not hear us. */
+  isDoubted: boolean;
   /** When a packet last went to the peer through the tunnel or came from it, bubbles not counted. */
   lastData: number;
   /** Direct bubbles that kept the way to an idle peer on its random port open. RFC 6081 section 5.4.2 */
@@ -43,13 +65,23 @@ export class PeerPaths {
         nonceSent: 0,
         nonceBefore: 0,
         nonceReceived: 0,
+        hasSpoken: false,
         alternates: [],
         peerRandomPort: 0,
         random: 0,
         randomPort: 0,
         shownFrom: undefined,
+        admitted: [],
         habit: undefined,
+        shotAt: -Infinity,
+        shotAtPort: 0,
+        confirmedAt: -Infinity,
+        confirmations: 0,
         isGuessed: false,
+        settledAt: -Infinity,
+        lastHeard: -Infinity,
+        lastAtPlace: -Infinity,
+        isDoubted: false,
         lastData: -Infinity,
         refreshes: 0,
       };

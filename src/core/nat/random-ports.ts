@@ -33,9 +33,10 @@ export class RandomPorts {
     return socket;
   }
 
-  close(socket: SocketId): void {
+  /** Where it is still this peer's. */
+  close(peer: number, socket: SocketId): void {
     const at = socket - SOCKET.random;
-    if (this.owners[at] === undefined) return;
+    if (this.owners[at] !== peer) return;
     this.owners[at] = undefined;
     this.context.commands.event({ type: 'socket-unwanted', socket });
   }
@@ -47,8 +48,8 @@ export class RandomPorts {
 
   /** A local port that is likely to be free. */
   pick(): number {
-    const { entropy, options } = this.context;
+    const { entropy, servicePort } = this.context;
     const port = FIRST_PORT + Math.floor(randomBetween(entropy, 0, PORTS));
-    return port === options.servicePort ? this.pick() : port;
+    return port === servicePort ? this.pick() : port;
   }
 }
