@@ -105,7 +105,6 @@ export class Client extends EventEmitter<ClientEvents> {
         strictUnverified: settings.strictUnverified,
         legacyCone: settings.legacyCone,
         network: this.network,
-        servicePort: settings.port === 0 ? undefined : settings.port,
         policy: this.policy,
         limits: settings.limits,
       },
@@ -127,6 +126,7 @@ export class Client extends EventEmitter<ClientEvents> {
       const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0, runs: true });
       this.udp = udp;
       driver.attachUdp(SOCKET.service, udp);
+      this.machine.setServicePort(udp.local.port);
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);
         this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', {

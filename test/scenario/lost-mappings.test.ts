@@ -1,0 +1,120 @@
+/** A NAT that forgets its mappings while two clients talk: they find each other again, without being restarted. */
+import { describe, expect } from 'vitest';
+import { Internet, NAT_KINDS } from '../../src/sim/index.ts';
+import type { Nat, NatOptions, Ping, SimClient } from '../../src/sim/index.ts';
+import { expectQualifiedSoon } from './support/expectations.ts';
+import { seededTest } from './support/with-seed.ts';
+
+/** From the first packet that is lost; and where ports have to be guessed once more, and the other side has to notice first. */
+const [FOUND_MS, GUESSED_MS] = [5_000, 8_000];
+const PING_INTERVAL_MS = 250;
+
+const preserving = { ...NAT_KINDS.symmetric, ports: 'preserving' } as const satisfies NatOptions;
+const open = {
+  ...NAT_KINDS.symmetricSequential,
+  filtering: 'endpoint-independent',
+} as const satisfies NatOptions;
+const stable = { ...NAT_KINDS.portRestricted, ports: 'random' } as const satisfies NatOptions;
+
+const PAIRS: readonly [string, NatOptions, string, NatOptions, number][] = [
+  ['full cone', NAT_KINDS.fullCone, 'port-restricted', NAT_KINDS.portRestricted, FOUND_MS],
+  ['port-restricted', stable, 'port-restricted', stable, FOUND_MS],
+  ['full cone', NAT_KINDS.fullCone, 'symmetric', NAT_KINDS.symmetric, FOUND_MS],
+  ['address-restricted', NAT_KINDS.addressRestricted, 'symmetric, preserving', preserving, FOUND_MS],
+  ['port-restricted', NAT_KINDS.portRestricted, 'symmetric, preserving', preserving, FOUND_MS],
+  ['port-restricted', stable, 'symmetric, counting', NAT_KINDS.symmetricSequential, FOUND_MS],
+  ['symmetric, preserving', preserving, 'symmetric, preserving', preserving, FOUND_MS],
+  ['symmetric, counting, letting everybody in', open, 'port-restricted', NAT_KINDS.portRestricted, FOUND_MS],
+  [
+    'symmetric, counting',
+    NAT_KINDS.symmetricSequential,
+    'symmetric, counting',
+    NAT_KINDS.symmetricSequential,
+    GUESSED_MS,
+  ],
+  ['symmetric, random', NAT_KINDS.symmetric, 'port-restricted', NAT_KINDS.portRestricted, GUESSED_MS],
+];
+
+describe('mappings that are lost in mid-traffic are found again', () => {
+  for (const [nameA, kindA, nameB, kindB, most] of PAIRS) {
+    for (const lost of ['first', 'second'] as const) {
+      seededTest(`${nameA} with ${nameB}, of the ${lost}`, (seed) => {
+        const net = new Internet({ seed });
+        net.addServer();
+        const nats = [net.addNat(kindA), net.addNat(kindB)] as const;
+        const [a, b] = [net.addClient({ behind: nats[0] }), net.addClient({ behind: nats[1] })];
+        expectQualifiedSoon(net.world, a, b);
+        expect(timeToReply(net, a, b), 'the first time').toBeLessThan(10_000);
+        talk(net, a, b, 5_000);
+        (lost === 'first' ? nats[0] : nats[1]).flush();
+        expect(timeToReply(net, a, b), 'once more').toBeLessThanOrEqual(most);
+        expect(timeToReply(net, b, a), 'the other direction').toBeLessThanOrEqual(2_000);
+      });
+    }
+  }
+});
+
+describe('two clients behind two NATs in a row', () => {
+  for (const localDiscovery of [true, false]) {
+    for (const hairpinning of [true, false]) {
+      const how = `${localDiscovery ? 'with' : 'without'} local discovery`;
+      const options = { ...NAT_KINDS.portRestricted, hairpinning };
+
+      seededTest(`both on one link, ${how}, ${hairpinning ? '' : 'not '}hairpinning`, (seed) => {
+        const net = new Internet({ seed });
+        net.addServer();
+        const inner = net.addNat(options, net.addNat(options));
+        expectBoth(net, inner, inner, localDiscovery, 2_000);
+      });
+
+      // Neither is on the other's link: the outer NAT alone can bring them together.
+      seededTest(`each with an inner one, ${how}, ${hairpinning ? '' : 'not '}hairpinning`, (seed) => {
+        const net = new Internet({ seed });
+        net.addServer();
+        const outer = net.addNat(options);
+        const inner = [net.addNat(options, outer), net.addNat(options, outer)] as const;
+        expectBoth(net, ...inner, localDiscovery, hairpinning ? 2_000 : undefined);
+      });
+    }
+  }
+});
+
+/** `most`: until the first answer; undefined: there is none. */
+function expectBoth(
+  net: Internet,
+  natA: Nat,
+  natB: Nat,
+  localDiscovery: boolean,
+  most: number | undefined,
+): void {
+  const a = net.addClient({ behind: natA, localDiscovery });
+  const b = net.addClient({ behind: natB, localDiscovery });
+  expectQualifiedSoon(net.world, a, b);
+  if (most === undefined) {
+    expect(timeToReply(net, a, b)).toBe(Infinity);
+    return;
+  }
+  expect(timeToReply(net, a, b)).toBeLessThanOrEqual(most);
+  expect(timeToReply(net, b, a)).toBeLessThanOrEqual(most);
+}
+
+function talk(net: Internet, from: SimClient, to: SimClient, duration: number): void {
+  const end = net.world.now + duration;
+  while (net.world.now < end) {
+    from.ipv6.ping(to.ipv6.address);
+    net.world.runFor(PING_INTERVAL_MS);
+  }
+}
+
+/** Of one of many; Infinity where none is answered. A client that has lost its address is waited for. */
+function timeToReply({ world }: Internet, from: SimClient, to: SimClient): number {
+  const begun = world.now;
+  const pings: Ping[] = [];
+  const isAnswered = (): boolean => pings.some(({ repliedAt }) => repliedAt !== undefined);
+  while (world.now - begun < 20_000) {
+    const isReady = from.ipv6.addresses.length > 0 && to.ipv6.addresses.length > 0;
+    if (isReady) pings.push(from.ipv6.ping(to.ipv6.address));
+    if (world.runUntil(isAnswered, PING_INTERVAL_MS)) return world.now - begun;
+  }
+  return Infinity;
+}
