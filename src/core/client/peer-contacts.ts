@@ -237,12 +237,12 @@ export class PeerContacts {
   private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
     const { peers, mapped } = this.context;
     const { bubbles, discovery, traversal } = this.means;
-    peers.countBubble(peer, now); // CL-95
     const local = now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS;
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
     if (!local || attempt > LOCAL_ONLY_ATTEMPTS) traversal.sendRound(peer, target, attempt, now);
+    peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells who is idle
   }
 
   private fail(contact: Contact, now: number): void {

@@ -90,7 +90,7 @@ export class Reception {
       peers.mappedPort[peer] === port &&
       peers.socket[peer] === socket
     ) {
-      this.handleTrusted(b, view, peer, now); // case 1, CL-45
+      this.handleTrusted(b, view, trailers, peer, now); // case 1, CL-45
     } else if (peer !== NO_PEER && this.isAnswer(peer, b, at, address, now)) {
       this.means.test.close(peer);
       context.counters.consumedTestReplies++;
@@ -138,9 +138,17 @@ export class Reception {
     return this.means.test.isAnswer(peer, b, at, now) && this.context.policy.isGlobalUnicast(address);
   }
 
-  private handleTrusted(b: Uint8Array, view: DatagramView, peer: number, now: number): void {
-    const { contacts, test } = this.means;
+  private handleTrusted(
+    b: Uint8Array,
+    view: DatagramView,
+    trailers: Readonly<Trailers>,
+    peer: number,
+    now: number,
+  ): void {
+    const { contacts, test, traversal } = this.means;
     contacts.heard(peer, now);
+    if (trailers.neighborDiscovery === 'solicitation' && isBubble(b, view.ipv6Start))
+      traversal.advertise(peer, now);
     if (nextHeader(b, view.ipv6Start) === NEXT_HEADER.ICMPV6 && test.isAnswer(peer, b, view.ipv6Start, now)) {
       test.close(peer);
       this.context.counters.consumedTestReplies++;

@@ -13,6 +13,7 @@ import { Guessing } from './guessing.ts';
 import { PeerPaths } from './peer-paths.ts';
 import type { PeerPath } from './peer-paths.ts';
 import { RandomPorts } from './random-ports.ts';
+import { ServerLoadReduction } from './server-load.ts';
 
 /** RFC 6081 section 5.4.2.1: Peer Refresh Timer, and how often it keeps the way to an idle peer open. */
 const REFRESH_MS = 30_000;
@@ -35,6 +36,7 @@ export class Traversal {
   private readonly ports: RandomPorts;
   private readonly echo: EchoTests;
   private readonly guessing: Guessing;
+  private readonly serverLoad: ServerLoadReduction;
   private refreshAt = Infinity;
 
   constructor(context: ClientContext, bubbles: Bubbles) {
@@ -45,6 +47,7 @@ export class Traversal {
       sendBubble: (peer, socket, now) => this.sendFrom(peer, socket, now),
       predicted: (peer, port, now) => this.handlePrediction(peer, port, now),
     });
+    this.serverLoad = new ServerLoadReduction(context, bubbles, this.paths);
     this.guessing = new Guessing(context, bubbles, this.paths, this.ports, (peer, now) =>
       this.sendIndirect(peer, context.peers.address(peer), now),
     );
@@ -71,6 +74,7 @@ export class Traversal {
 
   /** Bubbles on all ways to the peer, and one through its server. CL-65, A-4 */
   sendRound(peer: number, target: Uint8Array, attempt: number, now: number): void {
+    if (this.serverLoad.solicit(peer, target, attempt, now)) return;
     if (attempt > 1) this.guessing.offer(peer, now);
     this.sendDirect(peer, target, now);
     this.requestIndirect(peer, target, now);
@@ -153,6 +157,11 @@ export class Traversal {
     path.refreshes = 0;
   }
 
+  /** A trusted peer asks whether we are still there. E-112 */
+  advertise(peer: number, now: number): void {
+    this.serverLoad.advertise(peer, now);
+  }
+
   /** A packet went to a peer that has a socket of its own. E-62 */
   noteData(peer: number, now: number): void {
     const path = this.paths.get(peer);
@@ -182,6 +191,7 @@ export class Traversal {
   drop(peer: number): void {
     this.echo.cancel(peer);
     this.guessing.end(peer);
+    this.serverLoad.drop(peer);
     const path = this.paths.take(peer);
     if (path !== undefined) this.closeRandom(path);
   }
