@@ -222,8 +222,13 @@ function* inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerSta
 
 function natInWords(client: Client): string {
   const mapped = client.mapped === undefined ? '' : `, mapped to ${formatEndpoint(client.mapped)}`;
-  const doubt = client.symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
-  return `NAT ${client.nat}${mapped}${doubt}`;
+  return `NAT ${client.nat}${mapped}${doubtsOf(client)}`;
+}
+
+function doubtsOf({ nat, symmetricNatRuledOut }: Client): string {
+  if (nat === 'symmetric')
+    return ' (another for each destination: no peers behind symmetric NATs, unless both count their ports up)';
+  return symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
 }
 
 /** Why the tunnel of a client with this wish gets no default route; nothing where it gets one, or is not to. */
