@@ -40,6 +40,8 @@ export interface ClientSettings {
   readonly legacyCone?: boolean | undefined;
   /** RFC 1918 addresses count as global, for private clouds. */
   readonly allowPrivate?: boolean | undefined;
+  /** A relay of one's own at which peers are met whom nothing else reaches (docs/adr/0017). */
+  readonly meetingRelay?: Endpoint | undefined;
   readonly limits?: Partial<ClientLimits> | undefined;
   /** Who carries the packets of verified peers. Default `auto`: the kernel where it can (adr/0014). */
   readonly dataPath?: DataPathWish | undefined;
@@ -105,7 +107,7 @@ export class Client extends EventEmitter<ClientEvents> {
         strictUnverified: settings.strictUnverified,
         legacyCone: settings.legacyCone,
         network: this.network,
-        servicePort: settings.port === 0 ? undefined : settings.port,
+        meetingRelay: settings.meetingRelay,
         policy: this.policy,
         limits: settings.limits,
       },
@@ -126,6 +128,7 @@ export class Client extends EventEmitter<ClientEvents> {
     try {
       const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0, runs: true });
       this.udp = udp;
+      this.machine.setServicePort(udp.local.port);
       driver.attachUdp(SOCKET.service, udp);
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);

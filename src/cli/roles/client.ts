@@ -5,7 +5,7 @@ import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
 import type { ClientStatus, PeerStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
-import type { Ipv4 } from '../../wire/index.ts';
+import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { PeerStatus as MachinePeer, ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
@@ -22,6 +22,7 @@ import {
   hostAddressValue,
   hostsValue,
   interfaceValue,
+  meetingPointValue,
   nameValue,
   portValue,
   secondaryValue,
@@ -48,6 +49,7 @@ interface ClientOptions {
   readonly clientId?: string;
   readonly secretFile?: string;
   readonly allowPrivate?: boolean;
+  readonly meet?: Endpoint;
   readonly dataPath: DataPathWish;
 }
 
@@ -88,6 +90,11 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--legacy-cone', 'look for a cone NAT first and believe that of peers, as before RFC 5991')
     .option('--client-id <id>', 'identifier for a server that asks for a key')
     .option('--secret-file <file>', 'file that holds the key')
+    .option(
+      '--meet <address[:port]>',
+      'your own relay, run with --meet: peers are met there whom nothing else reaches (port: 3545)',
+      meetingPointValue,
+    )
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .addOption(dataPathOption())
     .action(async (options: ClientOptions) => {
@@ -131,6 +138,7 @@ async function settingsOf(
     limits: limitsWith(CLIENT_LIMITS, options.limit),
     secret: readSecret(options.clientId, options.secretFile),
     allowPrivate: options.allowPrivate,
+    meetingRelay: options.meet,
     dataPath: options.dataPath,
   };
 }

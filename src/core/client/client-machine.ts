@@ -199,6 +199,11 @@ export class ClientMachine implements OffloadingMachine {
     this.service.networkChanged(network, now);
   }
 
+  /** The local UDP port, once its socket is open. */
+  setServicePort(port: number): void {
+    this.context.servicePort = port;
+  }
+
   /** Names were resolved again. */
   setServers(servers: readonly ServerCandidate[], now: number): void {
     this.service.setServers(servers, now);

@@ -103,6 +103,8 @@ export class Reception {
       this.handleNonce(socket, b, view, peer, address, port, now); // E-27
     } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
       this.handleLocal(b, view, peer, address, port, now); // case 5, CL-49
+    } else if (this.means.traversal.isMeetingPoint(address, port) && socket === SOCKET.service) {
+      this.handleMet(b, view, peer, address, port, now); // docs/adr/0017
     } else if (fromServer && isBubble(b, at)) {
       this.handleForwarded(b, view, trailers, peer, now); // servers may leave out the origin between clients
     } else {
@@ -379,6 +381,23 @@ export class Reception {
   private isStranger(b: Uint8Array, source: number, address: Ipv4, port: number): boolean {
     if (this.context.qualified!.symmetric) return true;
     return mappedAddressOf(b, source) !== address || mappedPortOf(b, source) !== port;
+  }
+
+  /** A peer has come by way of our own relay, which has seen to it that it is that peer. A direct way is not given up for that. */
+  private handleMet(
+    b: Uint8Array,
+    view: DatagramView,
+    known: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const { peers } = this.context;
+    if (known !== NO_PEER && peers.isValid(known, now)) this.accept(b, view);
+    else {
+      const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
+      this.handleProven(b, view, peer, address, port, now);
+    }
   }
 
   private isLocalPair(peer: number, address: Ipv4, port: number, now: number): boolean {

@@ -61,18 +61,21 @@ export class Guessing {
   private readonly paths: PeerPaths;
   private readonly ports: RandomPorts;
   private readonly ask: (peer: number, now: number) => void;
+  private readonly giveUp: (peer: number, now: number) => void;
   private readonly guesses = new Map<number, Guess>();
   private readonly all: TokenBuckets;
   private readonly byAddress: TokenBuckets;
 
-  /** `ask`: sends the peer an indirect bubble, with what {@link trailerFor} gives. */
+  /** `ask`: sends the peer an indirect bubble, with what {@link trailerFor} gives. `giveUp`: there is no way between the two NATs. */
   constructor(
     context: ClientContext,
     bubbles: Bubbles,
     paths: PeerPaths,
     ports: RandomPorts,
     ask: (peer: number, now: number) => void,
+    giveUp: (peer: number, now: number) => void,
   ) {
+    this.giveUp = giveUp;
     this.context = context;
     this.bubbles = bubbles;
     this.paths = paths;
@@ -91,8 +94,15 @@ export class Guessing {
 
   /** The peer's trailer has come, by way of our server. */
   handle(peer: number, trailer: GuessTrailer, now: number): void {
-    this.paths.provide(peer).habit = trailer.habit;
-    if (!canMeet(this.habit, trailer.habit)) return;
+    const path = this.paths.provide(peer);
+    const isNews = path.habit === undefined;
+    path.habit = trailer.habit;
+    if (!canMeet(this.habit, trailer.habit)) {
+      if (!isHopeless(this.habit, trailer.habit)) return;
+      if (isNews) this.ask(peer, now); // it should know too
+      this.giveUp(peer, now);
+      return;
+    }
     const guess = this.guesses.get(peer) ?? this.open(peer, now);
     if (guess === undefined) return;
     const isNew = guess.peer?.token !== trailer.token;
@@ -137,7 +147,10 @@ export class Guessing {
   /** What an indirect bubble to this peer says of it. */
   trailerFor(peer: number): GuessTrailer | undefined {
     const guess = this.guesses.get(peer);
-    if (guess === undefined) return undefined;
+    if (guess === undefined) {
+      const isToldOurs = this.paths.get(peer)?.habit !== undefined;
+      return isToldOurs ? { habit: this.habit, port: 0, step: 0, token: 0, echo: 0 } : undefined;
+    }
     const measured = guess.measuring === undefined && guess.port !== 0;
     return {
       habit: this.habit,
@@ -294,4 +307,9 @@ export class Guessing {
 function canMeet(a: PortHabit, b: PortHabit): boolean {
   if (a === 'counting' && b === 'counting') return true;
   return (a === 'random' && b === 'stable') || (a === 'stable' && b === 'random');
+}
+
+/** Random ports against ports that are not stable: no number of guesses that anybody would want to send is enough. */
+function isHopeless(a: PortHabit, b: PortHabit): boolean {
+  return (a === 'random' && b !== 'stable') || (b === 'random' && a !== 'stable');
 }

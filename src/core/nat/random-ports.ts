@@ -47,8 +47,8 @@ export class RandomPorts {
 
   /** A local port that is likely to be free. */
   pick(): number {
-    const { entropy, options } = this.context;
+    const { entropy, servicePort } = this.context;
     const port = FIRST_PORT + Math.floor(randomBetween(entropy, 0, PORTS));
-    return port === options.servicePort ? this.pick() : port;
+    return port === servicePort ? this.pick() : port;
   }
 }

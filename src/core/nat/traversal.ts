@@ -1,4 +1,4 @@
-import { PEER_VALIDITY_MS } from '../constants.ts';
+import { CONTACT_ATTEMPTS, PEER_VALIDITY_MS } from '../constants.ts';
 import { randomUint32 } from '../entropy.ts';
 import { TRUSTED } from '../peer-table.ts';
 import type { SocketId } from '../socket-id.ts';
@@ -48,8 +48,13 @@ export class Traversal {
       predicted: (peer, port, now) => this.handlePrediction(peer, port, now),
     });
     this.serverLoad = new ServerLoadReduction(context, bubbles, this.paths);
-    this.guessing = new Guessing(context, bubbles, this.paths, this.ports, (peer, now) =>
-      this.sendIndirect(peer, context.peers.address(peer), now),
+    this.guessing = new Guessing(
+      context,
+      bubbles,
+      this.paths,
+      this.ports,
+      (peer, now) => this.sendIndirect(peer, context.peers.address(peer), now),
+      (peer, now) => this.meet(peer, now),
     );
   }
 
@@ -76,8 +81,15 @@ export class Traversal {
   sendRound(peer: number, target: Uint8Array, attempt: number, now: number): void {
     if (this.serverLoad.solicit(peer, target, attempt, now)) return;
     if (attempt > 1) this.guessing.offer(peer, now);
+    if (attempt === CONTACT_ATTEMPTS) this.meet(peer, now);
     this.sendDirect(peer, target, now);
     this.requestIndirect(peer, target, now);
+  }
+
+  /** Whether that is where our own relay brings peers together. */
+  isMeetingPoint(address: number, port: number): boolean {
+    const { meetingRelay } = this.context.options;
+    return meetingRelay?.address === address && meetingRelay.port === port;
   }
 
   /**
@@ -113,7 +125,10 @@ export class Traversal {
     const { context } = this;
     const nonce = this.paths.get(peer)?.nonceReceived ?? 0;
     // From another pair than our address says it would be taken for forged, and keep the one with the nonce back.
-    const isForged = context.qualified!.symmetric && context.policy.isGlobalUnicast(address);
+    const isForged =
+      context.qualified!.symmetric &&
+      context.policy.isGlobalUnicast(address) &&
+      !this.isMeetingPoint(address, port);
     if (nonce === 0 && isForged) return;
     this.bubbles.reply(context.peers.address(peer), 0, address, port, now, { nonce }, socket);
   }
@@ -175,7 +190,7 @@ export class Traversal {
     const { context } = this;
     const path = this.paths.provide(peer);
     if (context.qualified!.symmetric && !context.peers.isValid(peer, now) && path.random === 0) {
-      const isPreserving = context.mapped!.port === context.options.servicePort; // E-61
+      const isPreserving = context.mapped!.port === context.servicePort; // E-61
       const port = isPreserving ? this.ports.pick() : undefined;
       path.random = this.ports.open(peer, port);
       if (path.random !== 0 && port === undefined) {
@@ -225,8 +240,8 @@ export class Traversal {
   }
 
   private mayBePeer({ address, port }: Endpoint): boolean {
-    const { policy, network, options } = this.context;
-    const isSelf = address === network.localAddress && port === options.servicePort;
+    const { policy, network, servicePort } = this.context;
+    const isSelf = address === network.localAddress && port === servicePort;
     return policy.isUnicast(address) && !isSelf;
   }
 
@@ -249,12 +264,18 @@ export class Traversal {
     path.nonceSent = nonce;
   }
 
+  /** There is no other way, or none was found: a bubble by way of the relay where peers are met. docs/adr/0017 */
+  private meet(peer: number, now: number): void {
+    const { peers, options } = this.context;
+    if (options.meetingRelay === undefined || peers.isValid(peer, now)) return;
+    this.bubbles.sendDirect(peers.address(peer), options.meetingRelay, {}, now);
+  }
+
   /** Our pair on our own link, for who is behind the same NAT. E-91 */
   private alternates(): Endpoint[] {
-    const { network, options, natKind } = this.context;
-    if (network.localAddress === undefined || options.servicePort === undefined || natKind === 'none')
-      return [];
-    return [{ address: network.localAddress, port: options.servicePort }];
+    const { network, servicePort, natKind } = this.context;
+    if (network.localAddress === undefined || servicePort === undefined || natKind === 'none') return [];
+    return [{ address: network.localAddress, port: servicePort }];
   }
 
   private newNonce(): number {
