@@ -188,7 +188,7 @@ describe('whoever completes the agreement in the name of a victim', () => {
   });
 
   test.each(['random', 'counting'] as const)(
-    'has them opened from no more sockets than there may be (%s)',
+    'has them opened from no more sockets than strangers may have (%s)',
     (nat) => {
       const rig = new NatRig(nat);
       let sockets = 0;
@@ -204,8 +204,8 @@ describe('whoever completes the agreement in the name of a victim', () => {
           .clear();
         sockets = Math.max(sockets, rig.sockets.size);
       }
-      expect(sockets).toBeGreaterThan(nat === 'random' ? 256 : 17);
-      expect(sockets).toBeLessThanOrEqual(randomPorts);
+      expect(sockets).toBeGreaterThan(17);
+      expect(sockets).toBeLessThanOrEqual(randomPorts / 2);
       rig.pass(15_000);
       expect(rig.sockets.size).toBe(0);
     },

@@ -245,9 +245,8 @@ export class Guessing {
   /** From a new socket, so that the NAT gives a port for each question. */
   private measure(peer: number, guess: Guess, now: number): void {
     const { context } = this;
-    const socket = this.ports.open(peer);
+    const socket = this.openSocket(peer, guess);
     if (socket === 0) return;
-    guess.sockets.push(socket);
     const { primary, secondary } = context.server!;
     const ask = (target: number): Solicitation =>
       new Solicitation(context, socket, context.qualified!.server, target, false, now);
@@ -276,9 +275,8 @@ export class Guessing {
   private *openings(peer: number, guess: Guess): Generator<void> {
     const target = this.context.peers.address(peer);
     for (let i = 0; i < OPENINGS; i++) {
-      const socket = this.ports.open(peer);
+      const socket = this.openSocket(peer, guess);
       if (socket === 0) return;
-      guess.sockets.push(socket);
       this.send(peer, target, mappedPortOf(target, 0), socket);
       yield;
     }
@@ -313,12 +311,19 @@ export class Guessing {
     const { port, step } = guess.peer!;
     const target = this.context.peers.address(peer);
     for (let i = 0; i < WINDOW; i++) {
-      const socket = this.ports.open(peer);
+      const socket = this.openSocket(peer, guess);
       if (socket === 0) return;
-      guess.sockets.push(socket);
       this.send(peer, target, port + MIDDLE * step, socket);
     }
     yield;
+  }
+
+  /** 0 where there is none left. */
+  private openSocket(peer: number, guess: Guess): SocketId {
+    if (!guess.isWanted && !this.ports.hasRoomForStrangers) return 0;
+    const socket = this.ports.open(peer);
+    if (socket !== 0) guess.sockets.push(socket);
+    return socket;
   }
 
   private send(peer: number, target: Uint8Array, port: number, socket: SocketId): void {
