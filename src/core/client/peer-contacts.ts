@@ -21,6 +21,10 @@ const QUESTION_SPACING_MS = 5_000;
 /** A neighbour that has not answered so many attempts on the link is tried by way of its server too. */
 const LOCAL_ONLY_ATTEMPTS = 1;
 
+/** What each Teredo stranger's address may cause besides. */
+const MODEST = { perSecond: 0.5, burst: 4 };
+const MODEST_BUCKETS = 1_024;
+
 interface Means {
   readonly bubbles: Bubbles;
   readonly test: ConnectivityTest;
@@ -36,6 +40,9 @@ export class PeerContacts {
   private readonly means: Means;
   private readonly contacts: Contacts;
   private readonly unsolicited: TokenBuckets;
+  /** What is kept for modest Teredo strangers, by their IPv4 address, when a greedy one has taken the rest. */
+  private readonly modest: TokenBuckets;
+  private readonly reserve: TokenBuckets;
   private readonly strangers: Strangers;
 
   constructor(context: ClientContext, means: Means) {
@@ -50,7 +57,11 @@ export class PeerContacts {
       context.limits.queue,
     );
     this.strangers = new Strangers(context.entropy);
-    this.unsolicited = new TokenBuckets(context.limits.unsolicitedTests, context.entropy, 1);
+    const { unsolicitedTests } = context.limits;
+    const { perSecond, burst } = unsolicitedTests;
+    this.unsolicited = new TokenBuckets(unsolicitedTests, context.entropy, 1);
+    this.modest = new TokenBuckets(MODEST, context.entropy, MODEST_BUCKETS);
+    this.reserve = new TokenBuckets({ perSecond: perSecond / 2, burst: burst / 2 }, context.entropy, 1);
   }
 
   isUnderway(peer: number): boolean {
@@ -202,6 +213,14 @@ export class PeerContacts {
   /** Whether a test that an outsider has provoked may be sent. Takes from the limit. CL-124 */
   mayTestUnsolicited(now: number): boolean {
     const allowed = this.unsolicited.take(0, 0, now);
+    if (!allowed) this.context.counters.suppressedTests++;
+    return allowed;
+  }
+
+  /** The same of a bubble of a Teredo peer that is mapped to this address: the greedy do not starve the modest. */
+  mayAnswerStranger(address: Ipv4, now: number): boolean {
+    if (this.unsolicited.take(0, 0, now)) return true;
+    const allowed = this.modest.take(address, 0, now) && this.reserve.take(0, 0, now);
     if (!allowed) this.context.counters.suppressedTests++;
     return allowed;
   }

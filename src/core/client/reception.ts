@@ -208,8 +208,10 @@ export class Reception {
     const { context } = this;
     const { peers } = context;
     const { bubbles, contacts, traversal } = this.means;
+    if (known !== NO_PEER && !traversal.admits(known, trailers)) return;
     const isWanted = contacts.isWanted(known) || (known !== NO_PEER && contacts.isUnderway(known));
-    if (!isWanted && !contacts.mayTestUnsolicited(now)) {
+    const isExpected = isWanted || (known !== NO_PEER && traversal.knowsUs(known, trailers));
+    if (!isExpected && !contacts.mayAnswerStranger(mappedAddressOf(b, source), now)) {
       const nonce = trailers.nonce === undefined ? 0 : readUint32(b, trailers.nonce);
       bubbles.reply(b, source, mappedAddressOf(b, source), mappedPortOf(b, source), now, { nonce });
       return;

@@ -134,6 +134,12 @@ export class Guessing {
     return guess === undefined || !guess.agreed || trailer?.echo === guess.token;
   }
 
+  /** Whether it shows our token. */
+  knowsUs(peer: number, trailer: GuessTrailer | undefined): boolean {
+    const guess = this.guesses.get(peer);
+    return guess !== undefined && trailer?.echo === guess.token;
+  }
+
   /** Of a socket that a guess has opened; false where none is waited for. */
   handleAdvertisement(peer: number, received: ReceivedAdvertisement): boolean {
     const guess = this.guesses.get(peer);

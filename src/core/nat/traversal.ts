@@ -108,7 +108,6 @@ export class Traversal {
     isWanted: boolean,
     now: number,
   ): void {
-    if (!this.guessing.admits(peer, trailers.guess)) return;
     this.remember(peer, buffer, trailers, now);
     const { peers } = this.context;
     const target = peers.address(peer);
@@ -122,6 +121,16 @@ export class Traversal {
     }
     this.sendFromRandom(target, path, now);
     if (trailers.guess !== undefined) this.guessing.handle(peer, trailers.guess, isWanted, now);
+  }
+
+  /** Whether an indirect bubble counts: not against somebody who has agreed to guess. */
+  admits(peer: number, trailers: Readonly<Trailers>): boolean {
+    return this.guessing.admits(peer, trailers.guess);
+  }
+
+  /** Whether an indirect bubble shows that its sender has had ours. */
+  knowsUs(peer: number, trailers: Readonly<Trailers>): boolean {
+    return this.guessing.knowsUs(peer, trailers.guess);
   }
 
   /** A direct bubble with these trailers was sent by whoever got our indirect one. E-27 */
