@@ -196,10 +196,15 @@ export class PeerContacts {
     );
   }
 
+  /** Whether a valid peer may be elsewhere than it has seemed to be heard from. */
+  isDoubtful(peer: number, now: number): boolean {
+    return !this.means.traversal.isReached(peer, now);
+  }
+
   /** A trusted peer is silent, or speaks from elsewhere: is it still there? Data goes on meanwhile. CL-53 */
   question(peer: number, now: number): void {
     if (now - this.context.peers.lastBubble[peer] < QUESTION_SPACING_MS || this.isUnderway(peer)) return;
-    this.approach(peer, this.means.traversal.isReached(peer, now) ? 1 : 2, now);
+    this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, now);
   }
 
   /** Forgets the contact with a peer that is about to be forgotten. */

@@ -64,7 +64,8 @@ export class Transmission {
     if (peer !== NO_PEER && peers.isValid(peer, now)) {
       context.offload.sent(peer);
       this.means.contacts.send(peer, buffer, start, packetEnd, now); // case 1, CL-60, CL-61
-      if (now - peers.lastReceived[peer] >= SILENCE_MS) this.means.contacts.question(peer, now);
+      if (now - peers.lastReceived[peer] >= SILENCE_MS || this.means.contacts.isDoubtful(peer, now))
+        this.means.contacts.question(peer, now);
       return;
     }
     this.reach(buffer, start, packetEnd, now);

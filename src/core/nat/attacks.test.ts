@@ -145,11 +145,11 @@ test('one peer that floods, under a contact of ours, with ever new random ports:
   }
 });
 
-test('one peer that floods, under a contact of ours, with ever new wishes to guess: four answers a guess', () => {
+test('one peer that floods, under a contact of ours, with ever new wishes to guess: 64 answers a guess', () => {
   const rig = new NatRig('restricted');
   rig.send(data(rig.address, A));
   for (let i = 0; i < 8_000; i++) rig.forwarded({ nonce: i + 1, guess: guess({ token: i + 1 }) }).advance(1);
-  expect(rig.all('bubble', A_SERVER).length).toBeLessThanOrEqual(4 + 2 * 4);
+  expect(rig.all('bubble', A_SERVER).length).toBeLessThanOrEqual(4 + 2 * 64);
 });
 
 test('one stranger that floods does not keep us from another one, who is modest', () => {
@@ -240,7 +240,9 @@ describe('two honest clients whose bubbles somebody forges from outside', () => 
       .forwarded({ nonce: 0x666, randomPort: 666, guess: guess({ token: 0x666, echo: 0x667 }) });
     rig.forwarded({ nonce: 0x667, guess: guess({ habit: 'counting', token: 0x668, port: 6, step: 6 }) });
     rig.direct(A_MAPPED).direct(A_MAPPED, { nonce: 0x666 }).dataFrom(A_MAPPED);
-    return rig.direct(at('192.0.2.1:666'), { nonce: 0x666 }) as NatRig;
+    rig.direct(at('192.0.2.1:666'), { nonce: 0x666 });
+    rig.forwarded({ guess: guess({ habit: 'stable', token: 0x669 }), randomPort: 0 });
+    return rig.direct(A_MAPPED).dataFrom(A_MAPPED);
   }
 
   test('the probes go out all the same, with the nonce that A has sent, and the one that hits is believed', () => {
@@ -273,6 +275,23 @@ describe('two honest clients whose bubbles somebody forges from outside', () => 
       expect(rig.whereDataGoes()).toBe('192.0.2.1:5000');
     },
   );
+
+  test('what they make us believe is asked again while we send, and the wish to guess is said', () => {
+    const rig = new NatRig('random');
+    rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).direct(A_MAPPED).clear();
+    for (let i = 0; i < 60; i++) rig.send(data(rig.address, A)).direct(A_MAPPED).advance(100);
+    expect(rig.all('bubble', A_SERVER).some((one) => trailersOf(one).guess !== undefined)).toBe(true);
+  });
+
+  test('what A has once said of nonces and of its NAT is not taken back by others: the offer stands', () => {
+    const rig = new NatRig('restricted');
+    rig.send(data(rig.address, A)).advance(2_000);
+    const { token } = trailersOf(rig.indirect).guess!;
+    rig.forwarded({ nonce: A_NONCE, guess: guess() });
+    rig.forwarded({ guess: guess({ habit: 'stable', token: 0x669 }) }).direct(A_MAPPED);
+    rig.forwarded({ nonce: A_NONCE, guess: guess({ echo: token }) }).advance(6_000);
+    expect(rig.machine.counters.sentGuesses).toBe(1_700);
+  });
 
   test('the openings go on, and the way that they found is kept', () => {
     const rig = new NatRig('random');

@@ -29,8 +29,8 @@ const HEAD_START_MS = 400;
 /** Then the sockets that were not hit are closed. */
 const LIFETIME_MS = 8_000;
 const TOKEN_BUCKETS = 1_024;
-/** Indirect bubbles in answer to who has not shown our token yet: an honest peer needs one, and the contact goes on besides. */
-const MOST_ANSWERS = 4;
+/** Indirect bubbles in answer to who has not shown our token yet. An honest peer needs one; others may speak in its name meanwhile. */
+const MOST_ANSWERS = 64;
 
 interface Guess {
   readonly token: number;

@@ -18,6 +18,9 @@ export interface PeerPath {
   randomPort: number;
   /** From where the peer has shown our nonce, while we have none of its own to show in return. */
   shownFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
+  /** Its bubbles have had nonces, or have said that its NAT is symmetric: once and for all, since others may say the contrary in its name. */
+  hasNonces: boolean;
+  isSymmetric: boolean;
   /** It was the nonce that the peer is trusted for, and not the pair in its address, which others may forge. */
   byNonce: boolean;
   /** What the peer's NAT does with ports, where it has said so. */
@@ -48,6 +51,8 @@ export class PeerPaths {
         random: 0,
         randomPort: 0,
         shownFrom: undefined,
+        hasNonces: false,
+        isSymmetric: false,
         byNonce: false,
         habit: undefined,
         lastData: -Infinity,

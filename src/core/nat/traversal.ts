@@ -266,9 +266,8 @@ export class Traversal {
 
   private isDoubtful(peer: number): boolean {
     const path = this.paths.get(peer);
-    if (path === undefined || path.byNonce || path.nonceReceived === 0) return false;
-    const isSymmetric = path.peerRandomPort !== 0 || (path.habit ?? 'stable') !== 'stable';
-    return isSymmetric || this.context.qualified!.symmetric;
+    if (path === undefined || path.byNonce || !path.hasNonces) return false;
+    return path.isSymmetric || this.context.qualified!.symmetric;
   }
 
   private sendDirect(peer: number, target: Uint8Array, now: number): void {
@@ -343,7 +342,9 @@ export class Traversal {
     const path = this.paths.provide(peer);
     path.nonceReceived = trailers.nonce === undefined ? 0 : readUint32(buffer, trailers.nonce); // E-24
     path.alternates = trailers.alternates ?? [];
-    const { randomPort } = trailers;
+    const { randomPort, guess } = trailers;
+    if (path.nonceReceived !== 0) path.hasNonces = true;
+    if ((randomPort ?? 0) !== 0 || (guess?.habit ?? 'stable') !== 'stable') path.isSymmetric = true;
     if (randomPort === undefined || randomPort === path.peerRandomPort) return;
     // The peer begins anew, and so do we, where we can tell it at once. E-69
     const isOld = path.peerRandomPort !== 0 && this.isReachedBy(peer, path) && !peers.isValid(peer, now);
