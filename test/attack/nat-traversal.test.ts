@@ -95,7 +95,7 @@ test('two clients that have to guess meet, though somebody forges bubbles of eac
   const attackers = [addHost(net, 'x', ATTACKER_ADDRESS), addHost(net, 'y', '192.0.2.67')] as const;
   // Until well after they have met.
   const attack = Promise.all([a.besiege(attackers[0], b), b.besiege(attackers[1], a)]);
-  expect(await timeToFirstReply(sites[0].client, b.text, 10_000)).toBeLessThan(10_000);
+  expect(await timeToFirstReply(sites[0].client, b.text, 20_000)).toBeLessThan(20_000);
   expect(await timeToFirstReply(sites[1].client, a.text, 10_000)).toBeLessThan(1_000);
   await attack;
   expect(await timeToFirstReply(sites[0].client, b.text, 10_000)).toBeLessThan(1_000);
@@ -129,7 +129,7 @@ class Attacked {
       [bubble, concatenate(bubble, Uint8Array.of(1, 4), NONCE)],
     ];
     const from = [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
-    const to = { to: this.site.address, toPort: parseEndpoint(this.mapped)!.port, count: 600, perSecond: 40 };
+    const to = { to: this.site.address, toPort: parseEndpoint(this.mapped)!.port, count: 160, perSecond: 8 };
     await Promise.all([
       spoof(attacker, { ...to, from: SERVER_ADDRESS, port: 3544, payloads: serverSays }),
       spoof(attacker, { ...to, from, port, payloads: peerSays }),

@@ -196,9 +196,12 @@ export class PeerContacts {
     );
   }
 
-  /** Whether a valid peer may be elsewhere than it has seemed to be heard from. */
+  /** Whether a valid peer may be elsewhere than it has seemed to be heard from. A relay of ours has seen to it that it is that peer. */
   isDoubtful(peer: number, now: number): boolean {
-    return !this.means.traversal.isReached(peer, now);
+    const { traversal } = this.means;
+    if (traversal.isReached(peer, now)) return false;
+    const { mappedAddress, mappedPort } = this.context.peers;
+    return !traversal.isMeetingPoint(mappedAddress[peer], mappedPort[peer]);
   }
 
   /** A trusted peer is silent, or speaks from elsewhere: is it still there? Data goes on meanwhile. CL-53 */

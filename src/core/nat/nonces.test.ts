@@ -17,6 +17,8 @@ import { mappedPortOf, toHex } from '../../wire/index.ts';
 /** Where A's NAT shows it to B, when that is another pair than its server sees. */
 const ELSEWHERE = at('192.0.2.1:5000');
 
+const MEETING = at('192.0.2.200:3545');
+
 /** B has data for A. */
 const sought = (nat: ConstructorParameters<typeof NatRig>[0] = 'restricted'): NatRig => {
   const rig = new NatRig(nat);
@@ -141,6 +143,17 @@ describe('what is accepted', () => {
     const { nonce } = rig;
     rig.receive(ELSEWHERE, withNonce(data(A, rig.address), nonce));
     expect(rig.trusted).toBe(false);
+  });
+
+  test('a peer that is met at our relay (docs/adr/0017) is not looked for while it is, but moves to where it shows a nonce', () => {
+    const rig = new NatRig('random', { meetingRelay: MEETING });
+    rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE });
+    rig.pass(4_000).direct(MEETING).clear();
+    for (let i = 0; i < 200; i++) rig.send(data(rig.address, A)).dataFrom(MEETING).pass(100);
+    expect(rig.all('data', MEETING)).toHaveLength(200);
+    expect(rig.bubbles).toEqual([]);
+    rig.forwarded({ nonce: A_NONCE }).pass(3_500).direct(ELSEWHERE, { nonce: rig.nonce });
+    expect(rig.whereDataGoes()).toBe('192.0.2.1:5000');
   });
 
   test('E-27, behind a symmetric NAT: A is believed once we have a nonce of A, without which it would not believe us', () => {
