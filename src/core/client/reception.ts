@@ -149,6 +149,7 @@ export class Reception {
   ): void {
     const { contacts, test, traversal } = this.means;
     contacts.heard(peer, now);
+    if (isBubble(b, view.ipv6Start)) traversal.hear(peer, b, trailers, this.context.peers.socket[peer], now);
     if (trailers.neighborDiscovery === 'solicitation' && isBubble(b, view.ipv6Start))
       traversal.advertise(peer, now);
     if (nextHeader(b, view.ipv6Start) === NEXT_HEADER.ICMPV6 && test.isAnswer(peer, b, view.ipv6Start, now)) {
@@ -214,16 +215,16 @@ export class Reception {
       return;
     }
     const peer = known === NO_PEER ? peers.insert(b, source) : known;
-    traversal.handleIndirect(peer, b, trailers, now);
+    traversal.handleIndirect(peer, b, trailers, isWanted, now);
     const shown = traversal.takeShown(peer);
-    if (shown !== undefined && !peers.isValid(peer, now)) {
+    if (shown !== undefined && !traversal.isReached(peer, now)) {
       traversal.confirm(peer, shown.address, shown.port, shown.socket, now);
-      contacts.trust(peer, shown.address, shown.port, now, shown.socket);
+      contacts.trust(peer, shown.address, shown.port, now, shown.socket, true);
       return;
     }
-    if (peers.isValid(peer, now) || !peers.mayBubble(peer, now)) return;
+    if (traversal.isReached(peer, now) || !peers.mayBubble(peer, now)) return;
     peers.countBubble(peer, now);
-    traversal.requestIndirect(peer, peers.address(peer), now);
+    traversal.requestIndirect(peer, peers.address(peer), isWanted, now);
   }
 
   /** A server forwards clients' pings too, with the word of where they come from. A-19 */
@@ -301,9 +302,10 @@ export class Reception {
     port: number,
     now: number,
   ): void {
-    const mayMove = !this.context.peers.isValid(peer, now) || this.movesToPrimary(socket, peer, b, view);
-    if (!mayMove || !this.means.traversal.mayTrust(peer, address, port, socket)) this.accept(b, view);
-    else this.handleProven(b, view, peer, address, port, now, socket);
+    const { traversal } = this.means;
+    const mayMove = !traversal.isReached(peer, now) || this.movesToPrimary(socket, peer, b, view);
+    if (!mayMove || !traversal.mayTrust(peer, address, port, socket)) this.accept(b, view);
+    else this.handleProven(b, view, peer, address, port, now, socket, true);
   }
 
   /** A peer that has a socket of its own shows that it is reached by the service port: which is the better one. E-72 */
@@ -326,15 +328,11 @@ export class Reception {
     const { peers } = context;
     if (!context.policy.isGlobalUnicast(address)) {
       context.counters.droppedForgedSource++; // C-7: no such address can be
-    } else if (
-      known !== NO_PEER &&
-      peers.isValid(known, now) &&
-      !this.movesToPrimary(socket, known, b, view)
-    ) {
-      // It is reached on the link and heard there: a datagram from outside, which anybody can send, does not undo that.
-      this.accept(b, view);
     } else if (known !== NO_PEER && this.isProven(known, b, trailers, address)) {
       this.handleNonce(socket, b, view, known, address, port, now);
+    } else if (known !== NO_PEER && peers.isValid(known, now)) {
+      // It is reached elsewhere and heard there: a datagram without the nonce, which anybody can send, does not undo that.
+      this.accept(b, view);
     } else {
       const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
       this.handleProven(b, view, peer, address, port, now, socket);
@@ -364,6 +362,7 @@ export class Reception {
     port: number,
     now: number,
     socket: SocketId = SOCKET.service,
+    byNonce = false,
   ): void {
     const { contacts, traversal } = this.means;
     const isQuestion = isBubble(b, view.ipv6Start);
@@ -371,7 +370,7 @@ export class Reception {
     const isFirst =
       isQuestion && traversal.needsNonce(peer) && this.isStranger(b, view.ipv6Start + SOURCE, address, port);
     if (isFirst) traversal.confirm(peer, address, port, socket, now);
-    const waited = contacts.trust(peer, address, port, now, socket);
+    const waited = contacts.trust(peer, address, port, now, socket, byNonce);
     // Somebody new who has had no packet in return does not know yet that its bubble has arrived. CL-51
     if (waited === 0 && isQuestion && !isFirst) traversal.confirm(peer, address, port, socket, now);
     this.accept(b, view);

@@ -18,6 +18,8 @@ export interface PeerPath {
   randomPort: number;
   /** From where the peer has shown our nonce, while we have none of its own to show in return. */
   shownFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
+  /** It was the nonce that the peer is trusted for, and not the pair in its address, which others may forge. */
+  byNonce: boolean;
   /** What the peer's NAT does with ports, where it has said so. */
   habit: PortHabit | undefined;
   /** When a packet last went to the peer through the tunnel or came from it, bubbles not counted. */
@@ -46,6 +48,7 @@ export class PeerPaths {
         random: 0,
         randomPort: 0,
         shownFrom: undefined,
+        byNonce: false,
         habit: undefined,
         lastData: -Infinity,
         refreshes: 0,

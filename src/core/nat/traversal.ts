@@ -1,4 +1,4 @@
-import { CONTACT_ATTEMPTS, PEER_VALIDITY_MS } from '../constants.ts';
+import { CONTACT_ATTEMPTS } from '../constants.ts';
 import { randomUint32 } from '../entropy.ts';
 import { TRUSTED } from '../peer-table.ts';
 import type { SocketId } from '../socket-id.ts';
@@ -19,6 +19,8 @@ import { ServerLoadReduction } from './server-load.ts';
 /** RFC 6081 section 5.4.2.1: Peer Refresh Timer, and how often it keeps the way to an idle peer open. */
 const REFRESH_MS = 30_000;
 const REFRESHES_MOST = 20;
+/** As long as an attempt at a contact, by us or by the peer, may need the socket that it has been told of. */
+const ATTEMPT_MS = 10_000;
 
 /**
  * Peers behind NATs that RFC 4380 alone does not get through (RFC 6081 sections 5.2 to 5.6). The client's own NAT says what an indirect
@@ -38,6 +40,8 @@ export class Traversal {
   private readonly echo: EchoTests;
   private readonly guessing: Guessing;
   private readonly serverLoad: ServerLoadReduction;
+  /** When the sockets of peers that have not been reached by them are closed, the next first. */
+  private readonly closeAt = new Map<number, number>();
   private refreshAt = Infinity;
 
   constructor(context: ClientContext, bubbles: Bubbles) {
@@ -73,6 +77,7 @@ export class Traversal {
   handleTimeout(now: number): void {
     this.echo.handleTimeout(now);
     this.guessing.handleTimeout(now);
+    this.closeUnused(now);
     if (now < this.refreshAt) return;
     this.refreshAt = Infinity;
     for (const [peer, path] of this.paths.withSocket()) this.refresh(peer, path, now);
@@ -84,7 +89,7 @@ export class Traversal {
     if (attempt > 1) this.guessing.offer(peer, now);
     if (attempt === CONTACT_ATTEMPTS) this.meet(peer, now);
     this.sendDirect(peer, target, now);
-    this.requestIndirect(peer, target, now);
+    this.requestIndirect(peer, target, true, now);
   }
 
   /** Whether that is where our own relay brings peers together. */
@@ -97,11 +102,18 @@ export class Traversal {
    * Our server has forwarded this peer's bubble: what it says is kept, and answered on all ways by which the peer may be waiting.
    * RFC 6081 sections 5.2.4.3, 5.4.4.4, 5.6.4.2
    */
-  handleIndirect(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, now: number): void {
-    this.remember(this.paths.provide(peer), buffer, trailers);
+  handleIndirect(
+    peer: number,
+    buffer: Uint8Array,
+    trailers: Readonly<Trailers>,
+    isWanted: boolean,
+    now: number,
+  ): void {
+    if (!this.guessing.admits(peer, trailers.guess)) return;
+    this.remember(peer, buffer, trailers, now);
     const { peers } = this.context;
     const target = peers.address(peer);
-    if (peers.isValid(peer, now)) {
+    if (this.isReached(peer, now)) {
       this.confirm(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer], now); // E-94
       return;
     }
@@ -110,7 +122,7 @@ export class Traversal {
       this.bubbles.reply(target, 0, address, port, now, { nonce: path.nonceReceived });
     }
     this.sendFromRandom(target, path, now);
-    if (trailers.guess !== undefined) this.guessing.handle(peer, trailers.guess, now);
+    if (trailers.guess !== undefined) this.guessing.handle(peer, trailers.guess, isWanted, now);
   }
 
   /** A direct bubble with these trailers was sent by whoever got our indirect one. E-27 */
@@ -119,6 +131,14 @@ export class Traversal {
     if (path === undefined || nonce === undefined) return false;
     const shown = readUint32(buffer, nonce);
     return shown !== 0 && (shown === path.nonceSent || shown === path.nonceBefore);
+  }
+
+  /**
+   * Whether the peer is valid, and where it is. A symmetric NAT of either side shows another pair than that in the address, which whoever
+   * forges knows: of a peer that has nonces only one of ours tells where it is.
+   */
+  isReached(peer: number, now: number): boolean {
+    return this.context.peers.isValid(peer, now) && !this.isDoubtful(peer);
   }
 
   /** The peer has been heard from this pair, and cannot know of that yet. */
@@ -159,14 +179,22 @@ export class Traversal {
     return shownFrom;
   }
 
+  /** A trusted peer's bubble has come from where it is. */
+  hear(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, socket: SocketId, now: number): void {
+    if (this.isDoubtful(peer) && this.proves(peer, buffer, trailers)) this.settle(peer, socket, true, now);
+  }
+
   /** The peer is trusted, by way of this socket. E-70, E-72 */
-  settle(peer: number, socket: SocketId, now: number): void {
+  settle(peer: number, socket: SocketId, byNonce: boolean, now: number): void {
     const path = this.paths.get(peer);
     if (path === undefined) return;
+    path.byNonce = byNonce;
+    if (this.isDoubtful(peer)) return; // and other ways are tried on
     this.echo.cancel(peer);
     this.guessing.end(peer, socket);
     if (socket !== path.random) this.closeRandom(path);
     path.random = socket;
+    this.closeAt.delete(peer);
     if (socket !== SOCKET.service) this.refreshAt = Math.min(this.refreshAt, now + REFRESH_MS);
     path.shownFrom = undefined;
     path.lastData = now;
@@ -187,19 +215,20 @@ export class Traversal {
   }
 
   /** One more indirect bubble: the peer has asked, and may need ours. E-30 */
-  requestIndirect(peer: number, target: Uint8Array, now: number): void {
+  requestIndirect(peer: number, target: Uint8Array, isWanted: boolean, now: number): void {
     const { context } = this;
     const path = this.paths.provide(peer);
-    if (context.qualified!.symmetric && !context.peers.isValid(peer, now) && path.random === 0) {
-      const isPreserving = context.mapped!.port === context.servicePort; // E-61
-      const port = isPreserving ? this.ports.pick() : undefined;
+    const isSought = context.qualified!.symmetric && !this.isReached(peer, now);
+    if (isSought && path.random === 0 && (isWanted || this.ports.hasRoomForStrangers)) {
+      const port = this.isPreserving ? this.ports.pick() : undefined; // E-61
       path.random = this.ports.open(peer, port);
+      this.keepFor(peer, path, now);
       if (path.random !== 0 && port === undefined) {
         this.echo.begin(peer, path.random, now); // E-80
         return;
       }
       path.randomPort = path.random === 0 ? 0 : port!; // E-63
-    }
+    } else if (isSought) this.keepFor(peer, path, now);
     if (!this.echo.isUnderway(peer)) this.sendIndirect(peer, target, now);
   }
 
@@ -226,10 +255,28 @@ export class Traversal {
     this.serverLoad.drop(peer);
     const path = this.paths.take(peer);
     if (path !== undefined) this.closeRandom(path);
+    this.closeAt.delete(peer);
   }
 
   pollTimeout(): number {
-    return Math.min(this.refreshAt, this.echo.pollTimeout(), this.guessing.pollTimeout());
+    let at = Math.min(this.refreshAt, this.echo.pollTimeout(), this.guessing.pollTimeout());
+    for (const next of this.closeAt.values()) {
+      at = Math.min(at, next);
+      break;
+    }
+    return at;
+  }
+
+  /** RFC 6081 section 5.4.1 */
+  private get isPreserving(): boolean {
+    return this.context.mapped!.port === this.context.servicePort;
+  }
+
+  private isDoubtful(peer: number): boolean {
+    const path = this.paths.get(peer);
+    if (path === undefined || path.byNonce || path.nonceReceived === 0) return false;
+    const isSymmetric = path.peerRandomPort !== 0 || (path.habit ?? 'stable') !== 'stable';
+    return isSymmetric || this.context.qualified!.symmetric;
   }
 
   private sendDirect(peer: number, target: Uint8Array, now: number): void {
@@ -299,10 +346,20 @@ export class Traversal {
     return randomUint32(this.context.entropy) || this.newNonce(); // E-32, E-33
   }
 
-  private remember(path: PeerPath, buffer: Uint8Array, trailers: Readonly<Trailers>): void {
+  private remember(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, now: number): void {
+    const { peers } = this.context;
+    const path = this.paths.provide(peer);
     path.nonceReceived = trailers.nonce === undefined ? 0 : readUint32(buffer, trailers.nonce); // E-24
     path.alternates = trailers.alternates ?? [];
-    if (trailers.randomPort !== undefined) path.peerRandomPort = trailers.randomPort;
+    const { randomPort } = trailers;
+    if (randomPort === undefined || randomPort === path.peerRandomPort) return;
+    // The peer begins anew, and so do we, where we can tell it at once. E-69
+    const isOld = path.peerRandomPort !== 0 && this.isReachedBy(peer, path) && !peers.isValid(peer, now);
+    if (isOld && path.random !== 0 && this.isPreserving && peers.mayBubble(peer, now)) {
+      peers.socket[peer] = SOCKET.service;
+      this.closeRandom(path);
+    }
+    path.peerRandomPort = randomPort;
   }
 
   private sendFrom(peer: number, socket: SocketId, now: number): void {
@@ -322,14 +379,11 @@ export class Traversal {
   /** E-75 */
   private refresh(peer: number, path: PeerPath, now: number): void {
     const { peers } = this.context;
-    if (peers.status[peer] !== TRUSTED || peers.socket[peer] !== path.random) {
-      if (now - peers.lastBubble[peer] >= PEER_VALIDITY_MS) this.closeRandom(path); // the contact has failed
-      else this.refreshAt = now + REFRESH_MS;
-      return;
-    }
+    if (!this.isReachedBy(peer, path)) return;
     if (now - path.lastData < REFRESH_MS) path.refreshes = 0;
     else if (path.refreshes < REFRESHES_MOST) {
       path.refreshes++;
+      peers.lastBubble[peer] = now; // or it would be forgotten before the last
       this.confirm(peer, peers.mappedAddress[peer], peers.mappedPort[peer], path.random, now);
     } else {
       peers.distrust(peer);
@@ -337,6 +391,28 @@ export class Traversal {
       return;
     }
     this.refreshAt = now + REFRESH_MS;
+  }
+
+  /** The attempt goes on. */
+  private keepFor(peer: number, path: PeerPath, now: number): void {
+    this.closeAt.delete(peer); // to its end: the order is that of these times
+    if (path.random !== 0 && !this.isReachedBy(peer, path)) this.closeAt.set(peer, now + ATTEMPT_MS);
+  }
+
+  /** Contacts that have failed. */
+  private closeUnused(now: number): void {
+    for (const [peer, at] of this.closeAt) {
+      if (at > now) return;
+      this.closeAt.delete(peer);
+      this.echo.cancel(peer);
+      const path = this.paths.get(peer);
+      if (path !== undefined) this.closeRandom(path);
+    }
+  }
+
+  private isReachedBy(peer: number, path: PeerPath): boolean {
+    const { peers } = this.context;
+    return peers.status[peer] === TRUSTED && peers.socket[peer] === path.random;
   }
 
   private closeRandom(path: PeerPath): void {
