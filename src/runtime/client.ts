@@ -1,7 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { CLIENT_LIMITS, ClientMachine, SOCKET } from '../core/client/index.ts';
-import type { ClientLimits, PeerStatus, ServerCandidate, ServerResult } from '../core/client/index.ts';
+import type {
+  ContactProgress,
+  ClientLimits,
+  PeerStatus,
+  ServerCandidate,
+  ServerResult,
+} from '../core/client/index.ts';
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { NetworkMonitor, Udp } from '../io/ports.ts';
@@ -246,6 +252,11 @@ export class Client extends EventEmitter<ClientEvents> {
   /** Milliseconds on the clock of {@link PeerStatus}. */
   get now(): number {
     return this.driver.now;
+  }
+
+  /** How far the search for a way to this address has come; undefined while not qualified. */
+  progress(address: Ipv6): ContactProgress | undefined {
+    return this.machine.progress(address, this.now);
   }
 
   peers(): Iterable<PeerStatus> {

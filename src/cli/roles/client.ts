@@ -3,9 +3,10 @@ import { endProcess } from '../../io/end-process.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
-import type { ClientStatus, PeerStatus } from '../../daemon/status.ts';
+import { networkNamespace } from '../../daemon/network-namespace.ts';
+import type { ClientStatus, ContactStatus, PeerStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
-import type { Endpoint, Ipv4 } from '../../wire/index.ts';
+import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { PeerStatus as MachinePeer, ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
@@ -217,12 +218,36 @@ class ClientRole implements Role {
     };
   }
 
+  contact(name: string, address: Ipv6): ContactStatus {
+    const progress = this.client.progress(address);
+    const { counters } = this.client;
+    const common = {
+      version: 1,
+      name,
+      networkNamespace: networkNamespace(),
+      qualified: progress !== undefined,
+      guessesSent: counters['sentGuesses'] ?? 0,
+    } as const;
+    if (progress === undefined) return { ...common, ...NO_PROGRESS };
+    const { mapped, ...rest } = progress;
+    return { ...common, ...rest, ...(mapped === undefined ? {} : { mapped: formatEndpoint(mapped) }) };
+  }
+
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
     const all = [...this.client.peers()];
     const { now } = this.client;
     return { total: all.length, shown: inStatus(all.slice(0, limit), now) };
   }
 }
+
+const NO_PROGRESS = {
+  state: 'unknown',
+  attempts: 0,
+  isMet: false,
+  isHeardThroughServer: false,
+  isTesting: false,
+  guess: 'none',
+} as const;
 
 function* inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {
   for (const peer of peers) yield peerStatus(peer, now);

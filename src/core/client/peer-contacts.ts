@@ -68,6 +68,11 @@ export class PeerContacts {
     return this.contacts.get(peer) !== undefined;
   }
 
+  /** Made so far; 0 where no contact is under way. */
+  attemptsOf(peer: number): number {
+    return this.contacts.get(peer)?.attempts ?? 0;
+  }
+
   handleTimeout(now: number): void {
     this.contacts.handleTimeout(now);
   }

@@ -170,6 +170,13 @@ export class Guessing {
     if (!this.guesses.has(peer)) this.open(peer, true, now);
   }
 
+  /** How far it has come with this peer. */
+  stageOf(peer: number): 'none' | 'offered' | 'agreed' {
+    const guess = this.guesses.get(peer);
+    if (guess === undefined) return 'none';
+    return guess.agreed ? 'agreed' : 'offered';
+  }
+
   /** What an indirect bubble to this peer says of it. */
   trailerFor(peer: number): GuessTrailer | undefined {
     const guess = this.guesses.get(peer);

@@ -5,6 +5,7 @@ import type { SocketId } from '../socket-id.ts';
 import type { ReceivedAdvertisement } from '../client/advertisement.ts';
 import type { BubbleTrailers, Bubbles } from '../client/bubbles.ts';
 import type { ClientContext } from '../client/context.ts';
+import type { ContactProgress } from '../client/status.ts';
 import { SOCKET } from '../client/options.ts';
 import { mappedAddressOf, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../wire/index.ts';
@@ -94,7 +95,7 @@ export class Traversal {
   /** Whether that is where our own relay brings peers together. */
   isMeetingPoint(address: number, port: number): boolean {
     const { meetingRelay } = this.context.options;
-    return meetingRelay?.address === address && meetingRelay.port === port;
+    return meetingRelay !== undefined && meetingRelay.address === address && meetingRelay.port === port;
   }
 
   /**
@@ -238,6 +239,22 @@ export class Traversal {
       path.randomPort = path.random === 0 ? 0 : port!; // E-63
     } else if (isSought) this.keepFor(peer, path, now);
     if (!this.echo.isUnderway(peer)) this.sendIndirect(peer, target, now);
+  }
+
+  /** For whoever looks on. */
+  progressOf(peer: number): Omit<ContactProgress, 'state' | 'attempts' | 'mapped'> {
+    const { peers } = this.context;
+    const path = this.paths.get(peer);
+    return {
+      isMet: this.isMeetingPoint(peers.mappedAddress[peer], peers.mappedPort[peer]),
+      isHeardThroughServer: this.needsNonce(peer),
+      ownPorts: this.guessing.habit,
+      peerPorts: path?.habit,
+      expectedPort: path?.randomPort || undefined,
+      peerExpectedPort: path?.peerRandomPort || undefined,
+      isTesting: this.echo.isUnderway(peer),
+      guess: this.guessing.stageOf(peer),
+    };
   }
 
   /** The peer is forgotten. */
