@@ -3,7 +3,7 @@ import type { Ipv6 } from '../../wire/index.ts';
 import type { ContactStatus } from '../../daemon/status.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
-import { askOne } from './ask-daemon.ts';
+import { askDaemons } from './ask-daemon.ts';
 
 /** How often the daemon is asked. */
 const LOOK_MS = 100;
@@ -43,10 +43,13 @@ export class HolePunching {
 
   private async look(): Promise<ContactStatus> {
     const question = { command: 'contact', address: formatIpv6(this.address) } as const;
-    const status = await askOne<ContactStatus>(undefined, question);
-    // Where none runs here, one elsewhere answers; the pings don't go through that one.
-    if (status.networkNamespace === networkNamespace()) return status;
-    throw new CommandFailure(EXIT.NO_DAEMON, 'no teredo client is running here');
+    const all = await askDaemons<ContactStatus>(undefined, question);
+    // Where none runs here, those elsewhere answer; the pings don't go through them.
+    const here = networkNamespace();
+    const [client, ...others] = all.filter((one) => one.networkNamespace === here);
+    if (client === undefined) throw new CommandFailure(EXIT.NO_DAEMON, 'no teredo client is running here');
+    // Of several the one that knows the peer is the one that the pings go through.
+    return [client, ...others].find(({ state }) => state !== 'unknown') ?? client;
   }
 
   private tell(status: ContactStatus): void {
