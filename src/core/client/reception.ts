@@ -91,6 +91,8 @@ export class Reception {
       peers.socket[peer] === socket
     ) {
       this.handleTrusted(b, view, peer, now); // case 1, CL-45
+    } else if (this.isTrustedElsewhere(socket, b, at, peer, address, port)) {
+      this.handleTrusted(b, view, peer, now);
     } else if (peer !== NO_PEER && this.isAnswer(peer, b, at, address, now)) {
       this.means.test.close(peer);
       context.counters.consumedTestReplies++;
@@ -109,6 +111,19 @@ export class Reception {
       // Case 6 lets a client refuse: no Teredo client sends from any other place.
       context.counters.droppedForgedSource++;
     }
+  }
+
+  /** Has shown our nonce from there, though it is reached elsewhere. A bubble may have more to say: it shows it again. */
+  private isTrustedElsewhere(
+    socket: SocketId,
+    b: Uint8Array,
+    at: number,
+    peer: number,
+    address: Ipv4,
+    port: number,
+  ): boolean {
+    if (peer === NO_PEER || this.context.peers.status[peer] !== TRUSTED || isBubble(b, at)) return false;
+    return this.means.traversal.isAlsoAt(peer, address, port, socket);
   }
 
   /** CL-41, CL-112, CL-8 */
@@ -291,9 +306,19 @@ export class Reception {
     port: number,
     now: number,
   ): void {
-    const mayMove = !this.context.peers.isValid(peer, now) || this.movesToPrimary(socket, peer, b, view);
-    if (!mayMove || !this.means.traversal.mayTrust(peer, address, port, socket)) this.accept(b, view);
-    else this.handleProven(b, view, peer, address, port, now, socket);
+    const { peers } = this.context;
+    const { traversal } = this.means;
+    const isReached = peers.isValid(peer, now);
+    const isBetter =
+      this.movesToPrimary(socket, peer, b, view) || traversal.prefers(peer, address, port, socket);
+    if ((isReached && !isBetter) || !traversal.mayTrust(peer, address, port, socket)) {
+      if (isReached) traversal.noteAlso(peer, address, port, socket);
+      this.accept(b, view);
+      return;
+    }
+    if (isReached)
+      traversal.noteAlso(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]);
+    this.handleProven(b, view, peer, address, port, now, socket);
   }
 
   /** A peer that has a socket of its own shows that it is reached by the service port: which is the better one. E-72 */

@@ -18,6 +18,8 @@ export interface PeerPath {
   randomPort: number;
   /** From where the peer has shown our nonce, while we have none of its own to show in return. */
   shownFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
+  /** Another pair from which the peer has shown our nonce while it was reached: it may send from there. */
+  alsoFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
   /** What the peer's NAT does with ports, where it has said so. */
   habit: PortHabit | undefined;
   /** When a packet last went to the peer through the tunnel or came from it, bubbles not counted. */
@@ -46,6 +48,7 @@ export class PeerPaths {
         random: 0,
         randomPort: 0,
         shownFrom: undefined,
+        alsoFrom: undefined,
         habit: undefined,
         lastData: -Infinity,
         refreshes: 0,

@@ -6,7 +6,7 @@ import type { ReceivedAdvertisement } from '../client/advertisement.ts';
 import type { BubbleTrailers, Bubbles } from '../client/bubbles.ts';
 import type { ClientContext } from '../client/context.ts';
 import { SOCKET } from '../client/options.ts';
-import { mappedAddressOf, readUint32 } from '../../wire/index.ts';
+import { compareBytes, mappedAddressOf, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../wire/index.ts';
 import { EchoTests } from './echo-tests.ts';
 import { Guessing } from './guessing.ts';
@@ -139,6 +139,35 @@ export class Traversal {
     return shownFrom;
   }
 
+  /**
+   * A peer that is reached at one pair has shown our nonce from another. Where gateways of both let anybody in, each may have come through
+   * to the other at about the same time: the one of the lower address then goes by the other's gateway, and the other agrees.
+   */
+  prefers(peer: number, address: number, port: number, socket: SocketId): boolean {
+    const { context } = this;
+    const { gateway, policy, peers } = context;
+    if (gateway === undefined || socket !== SOCKET.service || !policy.isGlobalUnicast(address)) return false;
+    const alternates = this.paths.get(peer)?.alternates ?? [];
+    const isGateway = (pair: Endpoint): boolean =>
+      alternates.some((one) => one.address === pair.address && one.port === pair.port);
+    const present = { address: peers.mappedAddress[peer], port: peers.mappedPort[peer] };
+    const isLower = compareBytes(context.address!, peers.address(peer)) < 0;
+    const [better, worse] = isLower ? [{ address, port }, present] : [present, { address, port }];
+    return isGateway(better) && !isGateway(worse);
+  }
+
+  /** The peer may send from this pair too. */
+  noteAlso(peer: number, address: number, port: number, socket: SocketId): void {
+    const path = this.paths.get(peer);
+    if (path !== undefined) path.alsoFrom = { address, port, socket };
+  }
+
+  /** Whether it has shown our nonce from there, while it was reached elsewhere. */
+  isAlsoAt(peer: number, address: number, port: number, socket: SocketId): boolean {
+    const also = this.paths.get(peer)?.alsoFrom;
+    return also !== undefined && also.address === address && also.port === port && also.socket === socket;
+  }
+
   /** The peer is trusted, by way of this socket. E-70, E-72 */
   settle(peer: number, socket: SocketId, now: number): void {
     const path = this.paths.get(peer);
@@ -239,12 +268,28 @@ export class Traversal {
     path.nonceSent = nonce;
   }
 
-  /** Our pair on our own link, for who is behind the same NAT. E-91 */
+  /** Our pair on our own link, for who is behind the same NAT, and that at which ours may let anybody in. E-91 */
   private alternates(): Endpoint[] {
     const { network, options, natKind } = this.context;
-    if (network.localAddress === undefined || options.servicePort === undefined || natKind === 'none')
-      return [];
-    return [{ address: network.localAddress, port: options.servicePort }];
+    const pairs: Endpoint[] = [];
+    if (network.localAddress !== undefined && options.servicePort !== undefined && natKind !== 'none')
+      pairs.push({ address: network.localAddress, port: options.servicePort });
+    const open = this.openPair();
+    if (open !== undefined) pairs.push(open);
+    return pairs;
+  }
+
+  /**
+   * What a gateway has mapped, unless the server sees the same. Without a gateway: a port that was chosen may have been forwarded by hand,
+   * though a symmetric NAT does not show it. E-47, E-90
+   */
+  private openPair(): Endpoint | undefined {
+    const { gateway, isGatewayTheNat, qualified, mapped, options } = this.context;
+    if (gateway !== undefined) return isGatewayTheNat ? undefined : gateway;
+    const { servicePort } = options;
+    if (qualified?.symmetric !== true || servicePort === undefined || servicePort === mapped!.port)
+      return undefined;
+    return { address: mapped!.address, port: servicePort };
   }
 
   private newNonce(): number {
