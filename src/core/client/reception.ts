@@ -222,8 +222,10 @@ export class Reception {
     traversal.handleIndirect(peer, b, trailers, now);
     const shown = traversal.takeShown(peer);
     if (shown !== undefined && !peers.isValid(peer, now)) {
-      traversal.confirm(peer, shown.address, shown.port, shown.socket, now);
-      contacts.trust(peer, shown.address, shown.port, now, shown.socket);
+      const place = traversal.placeFor(peer, shown.address, shown.port, shown.socket);
+      traversal.noteAlso(peer, shown.address, shown.port, shown.socket);
+      traversal.confirm(peer, place.address, place.port, shown.socket, now);
+      contacts.trust(peer, place.address, place.port, now, shown.socket);
       return;
     }
     if (peers.isValid(peer, now) || !peers.mayBubble(peer, now)) return;
@@ -316,9 +318,11 @@ export class Reception {
       this.accept(b, view);
       return;
     }
-    if (isReached)
+    const place = traversal.placeFor(peer, address, port, socket);
+    if (place.address !== address || place.port !== port) traversal.noteAlso(peer, address, port, socket);
+    else if (isReached)
       traversal.noteAlso(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]);
-    this.handleProven(b, view, peer, address, port, now, socket);
+    this.handleProven(b, view, peer, place.address, place.port, now, socket);
   }
 
   /** A peer that has a socket of its own shows that it is reached by the service port: which is the better one. E-72 */

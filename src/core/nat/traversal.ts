@@ -156,6 +156,21 @@ export class Traversal {
     return isGateway(better) && !isGateway(worse);
   }
 
+  /**
+   * Where a peer that has shown our nonce from a pair is sent to. Behind a symmetric NAT that a gateway has opened, a peer that seems to be
+   * behind a symmetric one too is sent to where its address says: its NAT may have been opened the same way. Not so one that has named
+   * another place where its NAT is open. E-48, E-49, E-50
+   */
+  placeFor(peer: number, address: number, port: number, socket: SocketId): Endpoint {
+    const { context } = this;
+    const alternates = this.paths.get(peer)?.alternates ?? [];
+    const isOpened = context.qualified!.symmetric && context.isGatewayTheNat;
+    if (!isOpened || socket !== SOCKET.service || !context.policy.isGlobalUnicast(address))
+      return { address, port };
+    if (alternates.some((one) => context.policy.isGlobalUnicast(one.address))) return { address, port };
+    return this.bubbles.pairIn(context.peers.address(peer), 0);
+  }
+
   /** The peer may send from this pair too. */
   noteAlso(peer: number, address: number, port: number, socket: SocketId): void {
     const path = this.paths.get(peer);
