@@ -98,6 +98,28 @@ export interface PeerStatus {
   readonly sentSecondsAgo?: number;
 }
 
+/** How far a client has come in finding a way to a peer, for `teredo ping --until-direct`. */
+export interface ContactStatus {
+  readonly version: 1;
+  readonly name: string;
+  readonly networkNamespace: string;
+  readonly qualified: boolean;
+  readonly state: 'valid' | 'stale' | 'contacting' | 'unverified' | 'unknown';
+  /** Rounds of bubbles of the contact under way. */
+  readonly attempts: number;
+  readonly mapped?: string;
+  readonly isMet: boolean;
+  readonly isHeardThroughServer: boolean;
+  readonly ownPorts?: string;
+  readonly peerPorts?: string | undefined;
+  readonly expectedPort?: number | undefined;
+  readonly peerExpectedPort?: number | undefined;
+  readonly isTesting: boolean;
+  readonly guess: 'none' | 'offered' | 'agreed';
+  /** By this client, to all its peers together. */
+  readonly guessesSent: number;
+}
+
 export interface PeersStatus {
   readonly version: 1;
   readonly name: string;

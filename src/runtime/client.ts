@@ -1,7 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { CLIENT_LIMITS, ClientMachine, SOCKET } from '../core/client/index.ts';
-import type { ClientLimits, PeerStatus, ServerCandidate, ServerResult } from '../core/client/index.ts';
+import type {
+  ContactProgress,
+  ClientLimits,
+  PeerStatus,
+  ServerCandidate,
+  ServerResult,
+} from '../core/client/index.ts';
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { NetworkMonitor, PortMapper, PortMapping, Udp } from '../io/ports.ts';
@@ -41,6 +47,8 @@ export interface ClientSettings {
   readonly legacyCone?: boolean | undefined;
   /** RFC 1918 addresses count as global, for private clouds. */
   readonly allowPrivate?: boolean | undefined;
+  /** A relay of one's own at which peers are met whom nothing else reaches (docs/adr/0017). */
+  readonly meetingRelay?: Endpoint | undefined;
   readonly limits?: Partial<ClientLimits> | undefined;
   /** Have a gateway that speaks PCP, NAT-PMP or UPnP open the port. Default `auto`. RFC 6081 section 5.3 */
   readonly portMapping?: 'auto' | 'off' | undefined;
@@ -113,7 +121,8 @@ export class Client extends EventEmitter<ClientEvents> {
         strictUnverified: settings.strictUnverified,
         legacyCone: settings.legacyCone,
         network: this.network,
-        servicePort: settings.port === 0 ? undefined : settings.port,
+        chosenPort: settings.port === 0 ? undefined : settings.port,
+        meetingRelay: settings.meetingRelay,
         policy: this.policy,
         limits: settings.limits,
       },
@@ -142,6 +151,7 @@ export class Client extends EventEmitter<ClientEvents> {
     try {
       const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0, runs: true });
       this.udp = udp;
+      this.machine.setServicePort(udp.local.port);
       driver.attachUdp(SOCKET.service, udp);
       const mapped = this.gateway.begin();
       if (settings.interface !== undefined) {
@@ -267,6 +277,11 @@ export class Client extends EventEmitter<ClientEvents> {
   /** Milliseconds on the clock of {@link PeerStatus}. */
   get now(): number {
     return this.driver.now;
+  }
+
+  /** How far the search for a way to this address has come; undefined while not qualified. */
+  progress(address: Ipv6): ContactProgress | undefined {
+    return this.machine.progress(address, this.now);
   }
 
   peers(): Iterable<PeerStatus> {

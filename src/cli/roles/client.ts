@@ -3,9 +3,10 @@ import { endProcess } from '../../io/end-process.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
-import type { ClientStatus, PeerStatus } from '../../daemon/status.ts';
+import { networkNamespace } from '../../daemon/network-namespace.ts';
+import type { ClientStatus, ContactStatus, PeerStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
-import type { Ipv4 } from '../../wire/index.ts';
+import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { PeerStatus as MachinePeer, ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
@@ -23,6 +24,7 @@ import {
   hostAddressValue,
   hostsValue,
   interfaceValue,
+  meetingPointValue,
   nameValue,
   portValue,
   secondaryValue,
@@ -50,6 +52,7 @@ interface ClientOptions {
   readonly clientId?: string;
   readonly secretFile?: string;
   readonly allowPrivate?: boolean;
+  readonly meet?: Endpoint;
   readonly dataPath: DataPathWish;
 }
 
@@ -91,6 +94,11 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--legacy-cone', 'look for a cone NAT first and believe that of peers, as before RFC 5991')
     .option('--client-id <id>', 'identifier for a server that asks for a key')
     .option('--secret-file <file>', 'file that holds the key')
+    .option(
+      '--meet <address[:port]>',
+      'your own relay, run with --meet: peers are met there whom nothing else reaches (port: 3545)',
+      meetingPointValue,
+    )
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .addOption(dataPathOption())
     .action(async (options: ClientOptions) => {
@@ -136,6 +144,7 @@ async function settingsOf(
     limits: limitsWith(CLIENT_LIMITS, options.limit),
     secret: readSecret(options.clientId, options.secretFile),
     allowPrivate: options.allowPrivate,
+    meetingRelay: options.meet,
     dataPath: options.dataPath,
   };
 }
@@ -222,6 +231,21 @@ class ClientRole implements Role {
     };
   }
 
+  contact(name: string, address: Ipv6): ContactStatus {
+    const progress = this.client.progress(address);
+    const { counters } = this.client;
+    const common = {
+      version: 1,
+      name,
+      networkNamespace: networkNamespace(),
+      qualified: progress !== undefined,
+      guessesSent: counters['sentGuesses'] ?? 0,
+    } as const;
+    if (progress === undefined) return { ...common, ...NO_PROGRESS };
+    const { mapped, ...rest } = progress;
+    return { ...common, ...rest, ...(mapped === undefined ? {} : { mapped: formatEndpoint(mapped) }) };
+  }
+
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
     const all = [...this.client.peers()];
     const { now } = this.client;
@@ -229,14 +253,28 @@ class ClientRole implements Role {
   }
 }
 
+const NO_PROGRESS = {
+  state: 'unknown',
+  attempts: 0,
+  isMet: false,
+  isHeardThroughServer: false,
+  isTesting: false,
+  guess: 'none',
+} as const;
+
 function* inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {
   for (const peer of peers) yield peerStatus(peer, now);
 }
 
 function natInWords(client: Client): string {
   const mapped = client.mapped === undefined ? '' : `, mapped to ${formatEndpoint(client.mapped)}`;
-  const doubt = client.symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
-  return `NAT ${client.nat}${mapped}${doubt}`;
+  return `NAT ${client.nat}${mapped}${doubtsOf(client)}`;
+}
+
+function doubtsOf({ nat, symmetricNatRuledOut }: Client): string {
+  if (nat === 'symmetric')
+    return ' (another for each destination: no peers behind symmetric NATs, unless both count their ports up)';
+  return symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
 }
 
 /** Why the tunnel of a client with this wish gets no default route; nothing where it gets one, or is not to. */

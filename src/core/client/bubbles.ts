@@ -12,6 +12,7 @@ import {
   writeAlternateAddresses,
   writeBubble,
   writeGuess,
+  writeNeighborDiscovery,
   writeNonce,
   writeRandomPort,
   writeUint32,
@@ -40,8 +41,12 @@ export interface BubbleTrailers {
   readonly alternates?: readonly Endpoint[];
   /** 0: none. */
   readonly randomPort?: number;
+  readonly neighborDiscovery?: 'solicitation' | 'advertisement' | undefined;
   readonly guess?: GuessTrailer | undefined;
 }
+
+/** Sets replies of that kind apart. */
+const ADVERTISEMENT = 0x8000_0000;
 
 const NO_TRAILERS: BubbleTrailers = {};
 
@@ -144,7 +149,9 @@ export class Bubbles {
     socket: SocketId = SOCKET.service,
   ): void {
     const high = readUint32(b, source + 8) ^ address;
-    const low = readUint32(b, source + 12) ^ port ^ (socket << 16);
+    // E-114: an advertisement does not wait because of another reply.
+    const kind = trailers.neighborDiscovery === undefined ? 0 : ADVERTISEMENT;
+    const low = readUint32(b, source + 12) ^ port ^ (socket << 16) ^ kind;
     const bucket = this.hash.of2(high, low) & (BUCKETS - 1);
     const dueAt = Math.max(now, this.repliedAt[bucket] + BUBBLE_SPACING_MS);
     if (dueAt - now > EARLY_MS || (dueAt > now && this.postponed.length >= MOST_POSTPONED)) {
@@ -224,7 +231,7 @@ export class Bubbles {
 function writeTrailers(
   b: Uint8Array,
   o: number,
-  { nonce = 0, alternates = [], randomPort = 0, guess }: BubbleTrailers,
+  { nonce = 0, alternates = [], randomPort = 0, neighborDiscovery, guess }: BubbleTrailers,
 ): number {
   let at = o;
   if (nonce !== 0) {
@@ -234,6 +241,7 @@ function writeTrailers(
   }
   if (alternates.length > 0) at = writeAlternateAddresses(b, at, alternates);
   if (randomPort !== 0) at = writeRandomPort(b, at, randomPort);
+  if (neighborDiscovery !== undefined) at = writeNeighborDiscovery(b, at, neighborDiscovery);
   if (guess !== undefined) at = writeGuess(b, at, guess);
   return at;
 }

@@ -40,6 +40,8 @@ export class ClientContext {
   readonly peers: PeerTable;
   readonly offload: Offload;
 
+  /** The local UDP port, where it is known. CL-3 */
+  servicePort: number | undefined;
   servers: readonly ServerCandidate[];
   logs: readonly ServerLog[];
   network: AttachedNetwork;
@@ -81,6 +83,7 @@ export class ClientContext {
       },
     );
     this.offload = new Offload(this.commands, this.peers, options.offload ?? false);
+    this.servicePort = options.servicePort;
     this.servers = options.servers;
     this.logs = options.servers.map((server) => new ServerLog(server));
     this.refreshIntervalMs = this.configuredRefreshIntervalMs;

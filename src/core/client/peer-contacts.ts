@@ -57,6 +57,11 @@ export class PeerContacts {
     return this.contacts.get(peer) !== undefined;
   }
 
+  /** Made so far; 0 where no contact is under way. */
+  attemptsOf(peer: number): number {
+    return this.contacts.get(peer)?.attempts ?? 0;
+  }
+
   handleTimeout(now: number): void {
     this.contacts.handleTimeout(now);
   }
@@ -99,7 +104,14 @@ export class PeerContacts {
    * The peer has shown that it is reached at this pair: the one place where trust is given. Returns how many packets
    * were waiting for that. CL-46, CL-47, CL-49
    */
-  trust(peer: number, address: Ipv4, port: number, now: number, socket: SocketId = SOCKET.service): number {
+  trust(
+    peer: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+    socket: SocketId = SOCKET.service,
+    byNonce = false,
+  ): number {
     const { peers, offload } = this.context;
     const { traversal } = this.means;
     const before = peers.lastReceived[peer];
@@ -110,12 +122,15 @@ export class PeerContacts {
     peers.mappedAddress[peer] = address;
     peers.mappedPort[peer] = port;
     peers.socket[peer] = socket;
-    traversal.settle(peer, socket, now);
+    traversal.settle(peer, socket, byNonce, now);
     const waited = this.revive(peer, now, now);
     this.means.held.release(peer, address, port);
     // No room among the trusted: what waited has gone out, but a stranger takes no place of ours.
     if (peers.trust(peer, now)) offload.heard(peer, before);
-    else peers.remove(peer);
+    else {
+      traversal.drop(peer);
+      peers.remove(peer);
+    }
     return waited;
   }
 
@@ -178,7 +193,7 @@ export class PeerContacts {
   /** A trusted peer is silent, or speaks from elsewhere: is it still there? Data goes on meanwhile. CL-53 */
   question(peer: number, now: number): void {
     if (now - this.context.peers.lastBubble[peer] < QUESTION_SPACING_MS || this.isUnderway(peer)) return;
-    this.approach(peer, 1, now);
+    this.approach(peer, this.means.traversal.isReached(peer, now) ? 1 : 2, now);
   }
 
   /** Forgets the contact with a peer that is about to be forgotten. */
@@ -237,12 +252,12 @@ export class PeerContacts {
   private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
     const { peers, mapped } = this.context;
     const { bubbles, discovery, traversal } = this.means;
-    peers.countBubble(peer, now); // CL-95
     const local = now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS;
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
     if (!local || attempt > LOCAL_ONLY_ATTEMPTS) traversal.sendRound(peer, target, attempt, now);
+    peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells who is idle
   }
 
   private fail(contact: Contact, now: number): void {

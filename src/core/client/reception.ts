@@ -90,9 +90,7 @@ export class Reception {
       peers.mappedPort[peer] === port &&
       peers.socket[peer] === socket
     ) {
-      this.handleTrusted(b, view, peer, now); // case 1, CL-45
-    } else if (this.isTrustedElsewhere(socket, b, at, peer, address, port)) {
-      this.handleTrusted(b, view, peer, now);
+      this.handleTrusted(b, view, trailers, peer, now); // case 1, CL-45
     } else if (peer !== NO_PEER && this.isAnswer(peer, b, at, address, now)) {
       this.means.test.close(peer);
       context.counters.consumedTestReplies++;
@@ -103,8 +101,14 @@ export class Reception {
       this.handleMapped(socket, b, view, trailers, peer, address, port, now); // case 3, CL-47
     } else if (peer !== NO_PEER && isBubble(b, at) && this.isProven(peer, b, trailers, address)) {
       this.handleNonce(socket, b, view, peer, address, port, now); // E-27
+    } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'usually') {
+      this.handleTrusted(b, view, trailers, peer, now); // E-50
+    } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'perhaps') {
+      this.accept(b, view);
     } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
       this.handleLocal(b, view, peer, address, port, now); // case 5, CL-49
+    } else if (this.means.traversal.isMeetingPoint(address, port) && socket === SOCKET.service) {
+      this.handleMet(b, view, peer, address, port, now); // docs/adr/0017
     } else if (fromServer && isBubble(b, at)) {
       this.handleForwarded(b, view, trailers, peer, now); // servers may leave out the origin between clients
     } else {
@@ -113,17 +117,17 @@ export class Reception {
     }
   }
 
-  /** Has shown our nonce from there, though it is reached elsewhere. A bubble may have more to say: it shows it again. */
-  private isTrustedElsewhere(
+  /** Where a trusted peer has shown our nonce from, though it is sent to another pair. A bubble may have more to say: it shows it again. */
+  private sendsFrom(
     socket: SocketId,
     b: Uint8Array,
     at: number,
     peer: number,
     address: Ipv4,
     port: number,
-  ): boolean {
-    if (peer === NO_PEER || this.context.peers.status[peer] !== TRUSTED || isBubble(b, at)) return false;
-    return this.means.traversal.isAlsoAt(peer, address, port, socket);
+  ): 'usually' | 'perhaps' | undefined {
+    if (peer === NO_PEER || this.context.peers.status[peer] !== TRUSTED || isBubble(b, at)) return undefined;
+    return this.means.traversal.gateways.sendsFrom(peer, address, port, socket);
   }
 
   /** CL-41, CL-112, CL-8 */
@@ -153,9 +157,18 @@ export class Reception {
     return this.means.test.isAnswer(peer, b, at, now) && this.context.policy.isGlobalUnicast(address);
   }
 
-  private handleTrusted(b: Uint8Array, view: DatagramView, peer: number, now: number): void {
-    const { contacts, test } = this.means;
+  private handleTrusted(
+    b: Uint8Array,
+    view: DatagramView,
+    trailers: Readonly<Trailers>,
+    peer: number,
+    now: number,
+  ): void {
+    const { contacts, test, traversal } = this.means;
     contacts.heard(peer, now);
+    if (isBubble(b, view.ipv6Start)) traversal.hear(peer, b, trailers, this.context.peers.socket[peer], now);
+    if (trailers.neighborDiscovery === 'solicitation' && isBubble(b, view.ipv6Start))
+      traversal.advertise(peer, now);
     if (nextHeader(b, view.ipv6Start) === NEXT_HEADER.ICMPV6 && test.isAnswer(peer, b, view.ipv6Start, now)) {
       test.close(peer);
       this.context.counters.consumedTestReplies++;
@@ -219,18 +232,18 @@ export class Reception {
       return;
     }
     const peer = known === NO_PEER ? peers.insert(b, source) : known;
-    traversal.handleIndirect(peer, b, trailers, now);
+    traversal.handleIndirect(peer, b, trailers, isWanted, now);
     const shown = traversal.takeShown(peer);
-    if (shown !== undefined && !peers.isValid(peer, now)) {
-      const place = traversal.placeFor(peer, shown.address, shown.port, shown.socket);
-      traversal.noteAlso(peer, shown.address, shown.port, shown.socket);
+    if (shown !== undefined && !traversal.isReached(peer, now)) {
+      const place = traversal.gateways.placeFor(peer, shown.address, shown.port, shown.socket);
+      traversal.gateways.noteAlso(peer, shown.address, shown.port, shown.socket, true);
       traversal.confirm(peer, place.address, place.port, shown.socket, now);
-      contacts.trust(peer, place.address, place.port, now, shown.socket);
+      contacts.trust(peer, place.address, place.port, now, shown.socket, true);
       return;
     }
-    if (peers.isValid(peer, now) || !peers.mayBubble(peer, now)) return;
+    if (traversal.isReached(peer, now) || !peers.mayBubble(peer, now)) return;
     peers.countBubble(peer, now);
-    traversal.requestIndirect(peer, peers.address(peer), now);
+    traversal.requestIndirect(peer, peers.address(peer), isWanted, now);
   }
 
   /** A server forwards clients' pings too, with the word of where they come from. A-19 */
@@ -310,19 +323,21 @@ export class Reception {
   ): void {
     const { peers } = this.context;
     const { traversal } = this.means;
-    const isReached = peers.isValid(peer, now);
+    const { gateways } = traversal;
+    const isReached = traversal.isReached(peer, now);
     const isBetter =
-      this.movesToPrimary(socket, peer, b, view) || traversal.prefers(peer, address, port, socket);
+      this.movesToPrimary(socket, peer, b, view) || gateways.prefers(peer, address, port, socket);
     if ((isReached && !isBetter) || !traversal.mayTrust(peer, address, port, socket)) {
-      if (isReached) traversal.noteAlso(peer, address, port, socket);
+      if (isReached) gateways.noteAlso(peer, address, port, socket);
       this.accept(b, view);
       return;
     }
-    const place = traversal.placeFor(peer, address, port, socket);
-    if (place.address !== address || place.port !== port) traversal.noteAlso(peer, address, port, socket);
+    const place = gateways.placeFor(peer, address, port, socket);
+    if (place.address !== address || place.port !== port)
+      gateways.noteAlso(peer, address, port, socket, true);
     else if (isReached)
-      traversal.noteAlso(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]);
-    this.handleProven(b, view, peer, place.address, place.port, now, socket);
+      gateways.noteAlso(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]);
+    this.handleProven(b, view, peer, place.address, place.port, now, socket, true);
   }
 
   /** A peer that has a socket of its own shows that it is reached by the service port: which is the better one. E-72 */
@@ -345,15 +360,11 @@ export class Reception {
     const { peers } = context;
     if (!context.policy.isGlobalUnicast(address)) {
       context.counters.droppedForgedSource++; // C-7: no such address can be
-    } else if (
-      known !== NO_PEER &&
-      peers.isValid(known, now) &&
-      !this.movesToPrimary(socket, known, b, view)
-    ) {
-      // It is reached on the link and heard there: a datagram from outside, which anybody can send, does not undo that.
-      this.accept(b, view);
     } else if (known !== NO_PEER && this.isProven(known, b, trailers, address)) {
       this.handleNonce(socket, b, view, known, address, port, now);
+    } else if (known !== NO_PEER && peers.isValid(known, now)) {
+      // It is reached elsewhere and heard there: a datagram without the nonce, which anybody can send, does not undo that.
+      this.accept(b, view);
     } else {
       const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
       this.handleProven(b, view, peer, address, port, now, socket);
@@ -383,6 +394,7 @@ export class Reception {
     port: number,
     now: number,
     socket: SocketId = SOCKET.service,
+    byNonce = false,
   ): void {
     const { contacts, traversal } = this.means;
     const isQuestion = isBubble(b, view.ipv6Start);
@@ -390,7 +402,7 @@ export class Reception {
     const isFirst =
       isQuestion && traversal.needsNonce(peer) && this.isStranger(b, view.ipv6Start + SOURCE, address, port);
     if (isFirst) traversal.confirm(peer, address, port, socket, now);
-    const waited = contacts.trust(peer, address, port, now, socket);
+    const waited = contacts.trust(peer, address, port, now, socket, byNonce);
     // Somebody new who has had no packet in return does not know yet that its bubble has arrived. CL-51
     if (waited === 0 && isQuestion && !isFirst) traversal.confirm(peer, address, port, socket, now);
     this.accept(b, view);
@@ -400,6 +412,23 @@ export class Reception {
   private isStranger(b: Uint8Array, source: number, address: Ipv4, port: number): boolean {
     if (this.context.qualified!.symmetric) return true;
     return mappedAddressOf(b, source) !== address || mappedPortOf(b, source) !== port;
+  }
+
+  /** A peer has come by way of our own relay, which has seen to it that it is that peer. A direct way is not given up for that. */
+  private handleMet(
+    b: Uint8Array,
+    view: DatagramView,
+    known: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const { peers } = this.context;
+    if (known !== NO_PEER && peers.isValid(known, now)) this.accept(b, view);
+    else {
+      const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
+      this.handleProven(b, view, peer, address, port, now);
+    }
   }
 
   private isLocalPair(peer: number, address: Ipv4, port: number, now: number): boolean {

@@ -232,9 +232,9 @@ export class Service {
   }
 
   private judgeNat({ mapped, cone, symmetric }: Qualified): NatKind {
-    const { network, options } = this.context;
+    const { network, servicePort } = this.context;
     if (symmetric) return 'symmetric';
-    if (network.localAddress === mapped.address && (options.servicePort ?? mapped.port) === mapped.port)
+    if (network.localAddress === mapped.address && (servicePort ?? mapped.port) === mapped.port)
       return 'none';
     return cone ? 'cone' : 'restricted';
   }

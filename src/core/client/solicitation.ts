@@ -55,7 +55,7 @@ export class Solicitation {
     this.cone = cone;
     this.linkLocal = makeLinkLocal({
       flags: cone ? CONE_FLAG : 0, // U-9
-      mappedPort: context.options.servicePort ?? 0,
+      mappedPort: context.servicePort ?? 0,
       mappedAddress: context.network.localAddress ?? 0,
     });
     this.send(now);

@@ -18,8 +18,13 @@ export interface PeerPath {
   randomPort: number;
   /** From where the peer has shown our nonce, while we have none of its own to show in return. */
   shownFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
-  /** Another pair from which the peer has shown our nonce while it was reached: it may send from there. */
-  alsoFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
+  /**
+   * Another pair from which the peer has shown our nonce: it may send from there. `isUsual`: it always does, and is reached where it is
+   * sent to for all we know. Else nothing is heard of the way to it by that.
+   */
+  alsoFrom: (Endpoint & { readonly socket: SocketId; readonly isUsual: boolean }) | undefined;
+  /** It was the nonce that the peer is trusted for, and not the pair in its address, which others may forge. */
+  byNonce: boolean;
   /** What the peer's NAT does with ports, where it has said so. */
   habit: PortHabit | undefined;
   /** When a packet last went to the peer through the tunnel or came from it, bubbles not counted. */
@@ -49,6 +54,7 @@ export class PeerPaths {
         randomPort: 0,
         shownFrom: undefined,
         alsoFrom: undefined,
+        byNonce: false,
         habit: undefined,
         lastData: -Infinity,
         refreshes: 0,

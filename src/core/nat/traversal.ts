@@ -1,22 +1,27 @@
-import { PEER_VALIDITY_MS } from '../constants.ts';
+import { CONTACT_ATTEMPTS } from '../constants.ts';
 import { randomUint32 } from '../entropy.ts';
 import { TRUSTED } from '../peer-table.ts';
 import type { SocketId } from '../socket-id.ts';
 import type { ReceivedAdvertisement } from '../client/advertisement.ts';
 import type { BubbleTrailers, Bubbles } from '../client/bubbles.ts';
 import type { ClientContext } from '../client/context.ts';
+import type { ContactProgress } from '../client/status.ts';
 import { SOCKET } from '../client/options.ts';
-import { compareBytes, mappedAddressOf, readUint32 } from '../../wire/index.ts';
+import { mappedAddressOf, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../wire/index.ts';
 import { EchoTests } from './echo-tests.ts';
+import { GatewayPairs } from './gateway-pairs.ts';
 import { Guessing } from './guessing.ts';
 import { PeerPaths } from './peer-paths.ts';
 import type { PeerPath } from './peer-paths.ts';
 import { RandomPorts } from './random-ports.ts';
+import { ServerLoadReduction } from './server-load.ts';
 
 /** RFC 6081 section 5.4.2.1: Peer Refresh Timer, and how often it keeps the way to an idle peer open. */
 const REFRESH_MS = 30_000;
 const REFRESHES_MOST = 20;
+/** As long as an attempt at a contact, by us or by the peer, may need the socket that it has been told of. */
+const ATTEMPT_MS = 10_000;
 
 /**
  * Peers behind NATs that RFC 4380 alone does not get through (RFC 6081 sections 5.2 to 5.6). The client's own NAT says what an indirect
@@ -29,24 +34,35 @@ const REFRESHES_MOST = 20;
  * and the peer's indirect bubble says where direct ones go: to the pair in its address, to its alternate addresses, to its random port.
  */
 export class Traversal {
+  readonly gateways: GatewayPairs;
   private readonly context: ClientContext;
   private readonly bubbles: Bubbles;
   private readonly paths = new PeerPaths();
   private readonly ports: RandomPorts;
   private readonly echo: EchoTests;
   private readonly guessing: Guessing;
+  private readonly serverLoad: ServerLoadReduction;
+  /** When the sockets of peers that have not been reached by them are closed, the next first. */
+  private readonly closeAt = new Map<number, number>();
   private refreshAt = Infinity;
 
   constructor(context: ClientContext, bubbles: Bubbles) {
     this.context = context;
     this.bubbles = bubbles;
+    this.gateways = new GatewayPairs(context, this.paths);
     this.ports = new RandomPorts(context);
     this.echo = new EchoTests(context, {
       sendBubble: (peer, socket, now) => this.sendFrom(peer, socket, now),
       predicted: (peer, port, now) => this.handlePrediction(peer, port, now),
     });
-    this.guessing = new Guessing(context, bubbles, this.paths, this.ports, (peer, now) =>
-      this.sendIndirect(peer, context.peers.address(peer), now),
+    this.serverLoad = new ServerLoadReduction(context, bubbles, this.paths);
+    this.guessing = new Guessing(
+      context,
+      bubbles,
+      this.paths,
+      this.ports,
+      (peer, now) => this.sendIndirect(peer, context.peers.address(peer), now),
+      (peer, now) => this.meet(peer, now),
     );
   }
 
@@ -64,6 +80,7 @@ export class Traversal {
   handleTimeout(now: number): void {
     this.echo.handleTimeout(now);
     this.guessing.handleTimeout(now);
+    this.closeUnused(now);
     if (now < this.refreshAt) return;
     this.refreshAt = Infinity;
     for (const [peer, path] of this.paths.withSocket()) this.refresh(peer, path, now);
@@ -71,20 +88,35 @@ export class Traversal {
 
   /** Bubbles on all ways to the peer, and one through its server. CL-65, A-4 */
   sendRound(peer: number, target: Uint8Array, attempt: number, now: number): void {
+    if (this.serverLoad.solicit(peer, target, attempt, now)) return;
     if (attempt > 1) this.guessing.offer(peer, now);
+    if (attempt === CONTACT_ATTEMPTS) this.meet(peer, now);
     this.sendDirect(peer, target, now);
-    this.requestIndirect(peer, target, now);
+    this.requestIndirect(peer, target, true, now);
+  }
+
+  /** Whether that is where our own relay brings peers together. */
+  isMeetingPoint(address: number, port: number): boolean {
+    const { meetingRelay } = this.context.options;
+    return meetingRelay !== undefined && meetingRelay.address === address && meetingRelay.port === port;
   }
 
   /**
    * Our server has forwarded this peer's bubble: what it says is kept, and answered on all ways by which the peer may be waiting.
    * RFC 6081 sections 5.2.4.3, 5.4.4.4, 5.6.4.2
    */
-  handleIndirect(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, now: number): void {
-    this.remember(this.paths.provide(peer), buffer, trailers);
+  handleIndirect(
+    peer: number,
+    buffer: Uint8Array,
+    trailers: Readonly<Trailers>,
+    isWanted: boolean,
+    now: number,
+  ): void {
+    if (!this.guessing.admits(peer, trailers.guess)) return;
+    this.remember(peer, buffer, trailers, now);
     const { peers } = this.context;
     const target = peers.address(peer);
-    if (peers.isValid(peer, now)) {
+    if (this.isReached(peer, now)) {
       this.confirm(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer], now); // E-94
       return;
     }
@@ -93,7 +125,7 @@ export class Traversal {
       this.bubbles.reply(target, 0, address, port, now, { nonce: path.nonceReceived });
     }
     this.sendFromRandom(target, path, now);
-    if (trailers.guess !== undefined) this.guessing.handle(peer, trailers.guess, now);
+    if (trailers.guess !== undefined) this.guessing.handle(peer, trailers.guess, isWanted, now);
   }
 
   /** A direct bubble with these trailers was sent by whoever got our indirect one. E-27 */
@@ -104,12 +136,23 @@ export class Traversal {
     return shown !== 0 && (shown === path.nonceSent || shown === path.nonceBefore);
   }
 
+  /**
+   * Whether the peer is valid, and where it is. A symmetric NAT of either side shows another pair than that in the address, which whoever
+   * forges knows: of a peer that has nonces only one of ours tells where it is.
+   */
+  isReached(peer: number, now: number): boolean {
+    return this.context.peers.isValid(peer, now) && !this.isDoubtful(peer);
+  }
+
   /** The peer has been heard from this pair, and cannot know of that yet. */
   confirm(peer: number, address: number, port: number, socket: SocketId, now: number): void {
     const { context } = this;
     const nonce = this.paths.get(peer)?.nonceReceived ?? 0;
     // From another pair than our address says it would be taken for forged, and keep the one with the nonce back.
-    const isForged = context.qualified!.symmetric && context.policy.isGlobalUnicast(address);
+    const isForged =
+      context.qualified!.symmetric &&
+      context.policy.isGlobalUnicast(address) &&
+      !this.isMeetingPoint(address, port);
     if (nonce === 0 && isForged) return;
     this.bubbles.reply(context.peers.address(peer), 0, address, port, now, { nonce }, socket);
   }
@@ -139,62 +182,31 @@ export class Traversal {
     return shownFrom;
   }
 
-  /**
-   * A peer that is reached at one pair has shown our nonce from another. Where gateways of both let anybody in, each may have come through
-   * to the other at about the same time: the one of the lower address then goes by the other's gateway, and the other agrees.
-   */
-  prefers(peer: number, address: number, port: number, socket: SocketId): boolean {
-    const { context } = this;
-    const { gateway, policy, peers } = context;
-    if (gateway === undefined || socket !== SOCKET.service || !policy.isGlobalUnicast(address)) return false;
-    const alternates = this.paths.get(peer)?.alternates ?? [];
-    const isGateway = (pair: Endpoint): boolean =>
-      alternates.some((one) => one.address === pair.address && one.port === pair.port);
-    const present = { address: peers.mappedAddress[peer], port: peers.mappedPort[peer] };
-    const isLower = compareBytes(context.address!, peers.address(peer)) < 0;
-    const [better, worse] = isLower ? [{ address, port }, present] : [present, { address, port }];
-    return isGateway(better) && !isGateway(worse);
-  }
-
-  /**
-   * Where a peer that has shown our nonce from a pair is sent to. Behind a symmetric NAT that a gateway has opened, a peer that seems to be
-   * behind a symmetric one too is sent to where its address says: its NAT may have been opened the same way. Not so one that has named
-   * another place where its NAT is open. E-48, E-49, E-50
-   */
-  placeFor(peer: number, address: number, port: number, socket: SocketId): Endpoint {
-    const { context } = this;
-    const alternates = this.paths.get(peer)?.alternates ?? [];
-    const isOpened = context.qualified!.symmetric && context.isGatewayTheNat;
-    if (!isOpened || socket !== SOCKET.service || !context.policy.isGlobalUnicast(address))
-      return { address, port };
-    if (alternates.some((one) => context.policy.isGlobalUnicast(one.address))) return { address, port };
-    return this.bubbles.pairIn(context.peers.address(peer), 0);
-  }
-
-  /** The peer may send from this pair too. */
-  noteAlso(peer: number, address: number, port: number, socket: SocketId): void {
-    const path = this.paths.get(peer);
-    if (path !== undefined) path.alsoFrom = { address, port, socket };
-  }
-
-  /** Whether it has shown our nonce from there, while it was reached elsewhere. */
-  isAlsoAt(peer: number, address: number, port: number, socket: SocketId): boolean {
-    const also = this.paths.get(peer)?.alsoFrom;
-    return also !== undefined && also.address === address && also.port === port && also.socket === socket;
+  /** A trusted peer's bubble has come from where it is. */
+  hear(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, socket: SocketId, now: number): void {
+    if (this.isDoubtful(peer) && this.proves(peer, buffer, trailers)) this.settle(peer, socket, true, now);
   }
 
   /** The peer is trusted, by way of this socket. E-70, E-72 */
-  settle(peer: number, socket: SocketId, now: number): void {
+  settle(peer: number, socket: SocketId, byNonce: boolean, now: number): void {
     const path = this.paths.get(peer);
     if (path === undefined) return;
+    path.byNonce = byNonce;
+    if (this.isDoubtful(peer)) return; // and other ways are tried on
     this.echo.cancel(peer);
     this.guessing.end(peer, socket);
     if (socket !== path.random) this.closeRandom(path);
     path.random = socket;
+    this.closeAt.delete(peer);
     if (socket !== SOCKET.service) this.refreshAt = Math.min(this.refreshAt, now + REFRESH_MS);
     path.shownFrom = undefined;
     path.lastData = now;
     path.refreshes = 0;
+  }
+
+  /** A trusted peer asks whether we are still there. E-112 */
+  advertise(peer: number, now: number): void {
+    this.serverLoad.advertise(peer, now);
   }
 
   /** A packet went to a peer that has a socket of its own. E-62 */
@@ -206,32 +218,68 @@ export class Traversal {
   }
 
   /** One more indirect bubble: the peer has asked, and may need ours. E-30 */
-  requestIndirect(peer: number, target: Uint8Array, now: number): void {
+  requestIndirect(peer: number, target: Uint8Array, isWanted: boolean, now: number): void {
     const { context } = this;
     const path = this.paths.provide(peer);
-    if (context.qualified!.symmetric && !context.peers.isValid(peer, now) && path.random === 0) {
-      const isPreserving = context.mapped!.port === context.options.servicePort; // E-61
-      const port = isPreserving ? this.ports.pick() : undefined;
+    const isSought = context.qualified!.symmetric && !this.isReached(peer, now);
+    if (isSought && path.random === 0 && (isWanted || this.ports.hasRoomForStrangers)) {
+      const port = this.isPreserving ? this.ports.pick() : undefined; // E-61
       path.random = this.ports.open(peer, port);
+      this.keepFor(peer, path, now);
       if (path.random !== 0 && port === undefined) {
         this.echo.begin(peer, path.random, now); // E-80
         return;
       }
       path.randomPort = path.random === 0 ? 0 : port!; // E-63
-    }
+    } else if (isSought) this.keepFor(peer, path, now);
     if (!this.echo.isUnderway(peer)) this.sendIndirect(peer, target, now);
+  }
+
+  /** For whoever looks on. */
+  progressOf(peer: number): Omit<ContactProgress, 'state' | 'attempts' | 'mapped'> {
+    const { peers } = this.context;
+    const path = this.paths.get(peer);
+    return {
+      isMet: this.isMeetingPoint(peers.mappedAddress[peer], peers.mappedPort[peer]),
+      isHeardThroughServer: this.needsNonce(peer),
+      ownPorts: this.guessing.habit,
+      peerPorts: path?.habit,
+      expectedPort: path?.randomPort || undefined,
+      peerExpectedPort: path?.peerRandomPort || undefined,
+      isTesting: this.echo.isUnderway(peer),
+      guess: this.guessing.stageOf(peer),
+    };
   }
 
   /** The peer is forgotten. */
   drop(peer: number): void {
     this.echo.cancel(peer);
     this.guessing.end(peer);
+    this.serverLoad.drop(peer);
     const path = this.paths.take(peer);
     if (path !== undefined) this.closeRandom(path);
+    this.closeAt.delete(peer);
   }
 
   pollTimeout(): number {
-    return Math.min(this.refreshAt, this.echo.pollTimeout(), this.guessing.pollTimeout());
+    let at = Math.min(this.refreshAt, this.echo.pollTimeout(), this.guessing.pollTimeout());
+    for (const next of this.closeAt.values()) {
+      at = Math.min(at, next);
+      break;
+    }
+    return at;
+  }
+
+  /** RFC 6081 section 5.4.1 */
+  private get isPreserving(): boolean {
+    return this.context.mapped!.port === this.context.servicePort;
+  }
+
+  private isDoubtful(peer: number): boolean {
+    const path = this.paths.get(peer);
+    if (path === undefined || path.byNonce || path.nonceReceived === 0) return false;
+    const isSymmetric = path.peerRandomPort !== 0 || (path.habit ?? 'stable') !== 'stable';
+    return isSymmetric || this.context.qualified!.symmetric;
   }
 
   private sendDirect(peer: number, target: Uint8Array, now: number): void {
@@ -259,8 +307,8 @@ export class Traversal {
   }
 
   private mayBePeer({ address, port }: Endpoint): boolean {
-    const { policy, network, options } = this.context;
-    const isSelf = address === network.localAddress && port === options.servicePort;
+    const { policy, network, servicePort } = this.context;
+    const isSelf = address === network.localAddress && port === servicePort;
     return policy.isUnicast(address) && !isSelf;
   }
 
@@ -283,38 +331,42 @@ export class Traversal {
     path.nonceSent = nonce;
   }
 
-  /** Our pair on our own link, for who is behind the same NAT, and that at which ours may let anybody in. E-91 */
-  private alternates(): Endpoint[] {
-    const { network, options, natKind } = this.context;
-    const pairs: Endpoint[] = [];
-    if (network.localAddress !== undefined && options.servicePort !== undefined && natKind !== 'none')
-      pairs.push({ address: network.localAddress, port: options.servicePort });
-    const open = this.openPair();
-    if (open !== undefined) pairs.push(open);
-    return pairs;
+  /** There is no other way, or none was found: a bubble by way of the relay where peers are met. docs/adr/0017 */
+  private meet(peer: number, now: number): void {
+    const { peers, options } = this.context;
+    if (options.meetingRelay === undefined || peers.isValid(peer, now)) return;
+    this.bubbles.sendDirect(peers.address(peer), options.meetingRelay, {}, now);
   }
 
-  /**
-   * What a gateway has mapped, unless the server sees the same. Without a gateway: a port that was chosen may have been forwarded by hand,
-   * though a symmetric NAT does not show it. E-47, E-90
-   */
-  private openPair(): Endpoint | undefined {
-    const { gateway, isGatewayTheNat, qualified, mapped, options } = this.context;
-    if (gateway !== undefined) return isGatewayTheNat ? undefined : gateway;
-    const { servicePort } = options;
-    if (qualified?.symmetric !== true || servicePort === undefined || servicePort === mapped!.port)
-      return undefined;
-    return { address: mapped!.address, port: servicePort };
+  /** Our pair on our own link, for who is behind the same NAT, and that at which our NAT lets anybody in. E-91 */
+  private alternates(): Endpoint[] {
+    const { network, servicePort, natKind } = this.context;
+    const { own } = this.gateways;
+    const pairs: Endpoint[] = [];
+    if (network.localAddress !== undefined && servicePort !== undefined && natKind !== 'none')
+      pairs.push({ address: network.localAddress, port: servicePort });
+    if (own !== undefined) pairs.push(own);
+    return pairs;
   }
 
   private newNonce(): number {
     return randomUint32(this.context.entropy) || this.newNonce(); // E-32, E-33
   }
 
-  private remember(path: PeerPath, buffer: Uint8Array, trailers: Readonly<Trailers>): void {
+  private remember(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, now: number): void {
+    const { peers } = this.context;
+    const path = this.paths.provide(peer);
     path.nonceReceived = trailers.nonce === undefined ? 0 : readUint32(buffer, trailers.nonce); // E-24
     path.alternates = trailers.alternates ?? [];
-    if (trailers.randomPort !== undefined) path.peerRandomPort = trailers.randomPort;
+    const { randomPort } = trailers;
+    if (randomPort === undefined || randomPort === path.peerRandomPort) return;
+    // The peer begins anew, and so do we, where we can tell it at once. E-69
+    const isOld = path.peerRandomPort !== 0 && this.isReachedBy(peer, path) && !peers.isValid(peer, now);
+    if (isOld && path.random !== 0 && this.isPreserving && peers.mayBubble(peer, now)) {
+      peers.socket[peer] = SOCKET.service;
+      this.closeRandom(path);
+    }
+    path.peerRandomPort = randomPort;
   }
 
   private sendFrom(peer: number, socket: SocketId, now: number): void {
@@ -334,14 +386,11 @@ export class Traversal {
   /** E-75 */
   private refresh(peer: number, path: PeerPath, now: number): void {
     const { peers } = this.context;
-    if (peers.status[peer] !== TRUSTED || peers.socket[peer] !== path.random) {
-      if (now - peers.lastBubble[peer] >= PEER_VALIDITY_MS) this.closeRandom(path); // the contact has failed
-      else this.refreshAt = now + REFRESH_MS;
-      return;
-    }
+    if (!this.isReachedBy(peer, path)) return;
     if (now - path.lastData < REFRESH_MS) path.refreshes = 0;
     else if (path.refreshes < REFRESHES_MOST) {
       path.refreshes++;
+      peers.lastBubble[peer] = now; // or it would be forgotten before the last
       this.confirm(peer, peers.mappedAddress[peer], peers.mappedPort[peer], path.random, now);
     } else {
       peers.distrust(peer);
@@ -349,6 +398,28 @@ export class Traversal {
       return;
     }
     this.refreshAt = now + REFRESH_MS;
+  }
+
+  /** The attempt goes on. */
+  private keepFor(peer: number, path: PeerPath, now: number): void {
+    this.closeAt.delete(peer); // to its end: the order is that of these times
+    if (path.random !== 0 && !this.isReachedBy(peer, path)) this.closeAt.set(peer, now + ATTEMPT_MS);
+  }
+
+  /** Contacts that have failed. */
+  private closeUnused(now: number): void {
+    for (const [peer, at] of this.closeAt) {
+      if (at > now) return;
+      this.closeAt.delete(peer);
+      this.echo.cancel(peer);
+      const path = this.paths.get(peer);
+      if (path !== undefined) this.closeRandom(path);
+    }
+  }
+
+  private isReachedBy(peer: number, path: PeerPath): boolean {
+    const { peers } = this.context;
+    return peers.status[peer] === TRUSTED && peers.socket[peer] === path.random;
   }
 
   private closeRandom(path: PeerPath): void {
