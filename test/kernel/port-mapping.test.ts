@@ -7,10 +7,18 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { Internet, SERVER_ADDRESS, timeToFirstReply, until } from '../../src/lab/index.ts';
+import { Internet, SERVER_ADDRESS, execute, timeToFirstReply, until } from '../../src/lab/index.ts';
 import type { Site } from '../../src/lab/index.ts';
 import { Gateway } from '../support/miniupnpd.ts';
-import { nameOf, spawnTeredo, startClient, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import {
+  PROGRAM,
+  nameOf,
+  spawnTeredo,
+  startClient,
+  startServer,
+  statusOf,
+  teredoAddress,
+} from '../support/roles.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'teredo-port-mapping-'));
 const before = process.env['STATE_DIRECTORY'];
@@ -43,6 +51,9 @@ test.for(KINDS)(
       external: `${site.address}:${port}`,
       ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
     });
+    const name = nameOf(site.client, 'client');
+    const said = execute(process.execPath, [PROGRAM, 'status', name]);
+    expect(said).toMatch(new RegExp(`port mapping +${site.address}:${port}, by ${protocol}`, 'i'));
     expect(gateway.mappings()).toEqual([`${port} to ${site.network}.2:${port}`]);
     expect(leftIn(state, site)).toHaveLength(1);
 
