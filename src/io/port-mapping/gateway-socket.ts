@@ -41,17 +41,18 @@ export function askGateway<T>(
       if (!ended) socket.send(request, (error) => void (error !== null && end(undefined)));
     };
     socket.on('error', giveUp);
+    socket.on('connect', () => {
+      if (ended) return;
+      send();
+      for (const ms of AGAIN_MS) timers.push(setTimeout(send, ms));
+    });
     socket.on('message', (message) => {
       const answer = read(message);
       if (answer !== undefined) end(answer);
     });
     socket.bind(0, formatIpv4(source), () => {
       if (ended) return;
-      socket.connect(port, formatIpv4(gateway), () => {
-        if (ended) return;
-        send();
-        for (const ms of AGAIN_MS) timers.push(setTimeout(send, ms));
-      });
+      socket.connect(port, formatIpv4(gateway)); // without a callback, which would get the errors
     });
     timers.push(setTimeout(giveUp, ANSWER_MS));
     if (signal?.aborted === true) giveUp();

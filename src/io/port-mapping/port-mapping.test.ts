@@ -100,6 +100,13 @@ describe('who is asked', () => {
 });
 
 describe('NAT-PMP and PCP', () => {
+  test('a gateway that there is no way to from our address is none', async () => {
+    const way = { gateway: parseIpv4('192.0.2.1')!, source: parseIpv4('127.0.0.1')! };
+    const elsewhere = { gateway: parseIpv4('127.0.0.1')!, source: parseIpv4('192.0.2.1')! };
+    for (const one of [way, elsewhere])
+      expect(await new NatPmp(one, PORT, new AbortController().signal).find()).toBe(false);
+  });
+
   test('an answer of somebody else is not taken', async () => {
     await using gateway = new FakeGateway();
     const foreign = await gateway.neighbour();

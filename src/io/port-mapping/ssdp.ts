@@ -67,6 +67,7 @@ function askGroup(
         socket.setMulticastTTL(TTL);
       } catch {
         giveUp(); // the address has just gone
+        return;
       }
       send();
       timers.push(setTimeout(send, AGAIN_MS));
