@@ -13,6 +13,7 @@ import { Gateway } from '../support/miniupnpd.ts';
 import {
   PROGRAM,
   nameOf,
+  peersOf,
   spawnTeredo,
   startClient,
   startServer,
@@ -79,7 +80,23 @@ test('two clients behind symmetric NATs of random ports reach each other where g
   expect((await statusOf(siteA.client, 'client'))!['nat']).toBe('symmetric');
   expect(await timeToFirstReply(siteA.client, addressB, 4_000), 'A to B').toBeLessThan(4_000);
   expect(await timeToFirstReply(siteB.client, addressA, 4_000), 'B to A').toBeLessThan(4_000);
+  // By one flow, which goes through one of the gateways: its other end is a port that the other NAT has made up.
+  await until(
+    'agreement on one flow',
+    async () => {
+      const isByGateway = [await isReachedByGateway(siteA, siteB), await isReachedByGateway(siteB, siteA)];
+      return isByGateway[0] !== isByGateway[1] || undefined;
+    },
+    2_000,
+  );
 });
+
+/** Whether the client of one site sends to that of the other by the pair which the other's gateway has mapped. */
+async function isReachedByGateway(from: Site, to: Site): Promise<boolean> {
+  const { portMapping } = await mapped(to);
+  const { peers } = await peersOf(from.client, 'client');
+  return peers.some((peer) => peer.mapped === (portMapping as { external: string }).external);
+}
 
 test.for(KINDS)(
   '$protocol: what a client that was killed has left is taken away by the next',
@@ -101,6 +118,23 @@ test.for(KINDS)(
     expect(gateway.mappings()).toEqual([]);
   },
 );
+
+test("the mapping follows the client's address", async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted', { undocumented: true });
+  await using gateway = await Gateway.start(site);
+  await startServer(net.server, SERVER_ADDRESS);
+  const client = await startClient(site.client, SERVER_ADDRESS, '--port', '40001');
+  await mapped(site);
+  site.client.ip('addr', 'flush', 'dev', 'eth', 'scope', 'global');
+  site.client.ip('addr', 'add', `${site.network}.77/24`, 'dev', 'eth');
+  site.client.ip('route', 'replace', 'default', 'via', `${site.network}.1`);
+  // By another port: the gateway keeps that one for who has left, and cannot be asked from there any more.
+  const there = (): boolean => gateway.mappings().some((one) => one.endsWith(`${site.network}.77:40001`));
+  await until('a mapping to the new address', () => there() || undefined);
+  await client.stop();
+  expect(there()).toBe(false);
+});
 
 test('--no-port-mapping asks nobody', async () => {
   await using net = new Internet();
