@@ -29,6 +29,15 @@ export interface DataPath {
   readonly counters?: Readonly<Record<string, number>>;
 }
 
+/** What a gateway has mapped for a client. */
+export interface PortMapping {
+  readonly protocol: 'pcp' | 'nat-pmp' | 'upnp';
+  /** IPv4 address and port of the gateway at which anybody is let in. */
+  readonly external: string;
+  /** Absent: until it is released. */
+  readonly lifetimeSeconds?: number;
+}
+
 export interface PeerCounts {
   readonly trusted: number;
   readonly unverified: number;
@@ -44,6 +53,8 @@ export interface ClientStatus extends DaemonStatus {
   /** IPv4 address and port that the NAT shows to the server. */
   readonly mapped?: string;
   readonly port: number;
+  /** Absent where no gateway has mapped the port. */
+  readonly portMapping?: PortMapping;
   readonly interface: string;
   readonly defaultRoute: boolean;
   readonly refreshIntervalSeconds: number;

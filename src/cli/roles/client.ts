@@ -16,6 +16,7 @@ import { explainReason } from '../explain.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
+import { portMappingFile, portMappingInWords, portMappingStatus } from '../port-mapping.ts';
 import { noticesOfServer, resolveServers } from '../resolve.ts';
 import type { KnownAddresses } from '../resolve.ts';
 import { readSecret } from '../secrets.ts';
@@ -44,6 +45,7 @@ interface ClientOptions {
   readonly refresh?: number | 'determine';
   readonly localDiscovery: boolean;
   readonly localSameNat?: boolean;
+  readonly portMapping: boolean;
   readonly strictUnverified?: boolean;
   readonly legacyCone?: boolean;
   readonly limit?: LimitValues;
@@ -83,6 +85,7 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
       refreshValue,
     )
     .option('--no-local-discovery', 'do not look for clients on the same link')
+    .option('--no-port-mapping', 'do not ask the gateway to open the port (PCP, NAT-PMP, UPnP)')
     .option('--local-same-nat', 'of those on the same link take only clients behind the same NAT')
     .option(
       '--strict-unverified',
@@ -134,6 +137,8 @@ async function settingsOf(
     refreshInterval: options.refresh,
     localDiscovery: options.localDiscovery,
     discoverSameMappedOnly: options.localSameNat,
+    portMapping: options.portMapping ? 'auto' : 'off',
+    portMappingFile: portMappingFile(options.name),
     strictUnverified: options.strictUnverified,
     legacyCone: options.legacyCone,
     limits: limitsWith(CLIENT_LIMITS, options.limit),
@@ -169,6 +174,13 @@ class ClientRole implements Role {
     client.on('address', (address) => {
       if (address !== undefined && !client.hasDefaultRoute) sayWhoHasTheDefault(settings);
     });
+    client.on('port-mapping', (mapping) =>
+      say(
+        mapping === undefined
+          ? 'the gateway maps the port no longer'
+          : `the gateway has opened ${portMappingInWords(portMappingStatus(mapping))}`,
+      ),
+    );
     client.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
     client.on('warning', (message) => say(`warning: ${message}`));
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
@@ -209,6 +221,7 @@ class ClientRole implements Role {
       ...(address === undefined ? {} : { address: formatIpv6(address) }),
       ...(mapped === undefined ? {} : { mapped: formatEndpoint(mapped) }),
       port: client.port,
+      ...(client.portMapping === undefined ? {} : { portMapping: portMappingStatus(client.portMapping) }),
       interface: client.interfaceName ?? '',
       defaultRoute: client.hasDefaultRoute,
       refreshIntervalSeconds: client.refreshIntervalMs / 1000,

@@ -209,6 +209,11 @@ export class ClientMachine implements OffloadingMachine {
     this.service.setServers(servers, now);
   }
 
+  /** The pair of a gateway of ours at which anybody reaches the service port; undefined: none. RFC 6081 section 5.3.3 */
+  setGatewayMapping(mapped: Endpoint | undefined, _now: number): void {
+    this.context.gateway = mapped; // E-45
+  }
+
   /** Begins a contact with a peer that no packet waits for; false when there can be none. */
   contact(address: Ipv6, now: number): boolean {
     return this.transmission.contact(address, now);

@@ -50,6 +50,8 @@ export class ClientContext {
   qualified: Qualified | undefined = undefined;
   address: Ipv6 | undefined = undefined;
   mapped: Endpoint | undefined = undefined;
+  /** Where a gateway lets anybody in. RFC 6081 section 5.3.1: UPnP-Mapped Address/Port, whichever protocol it was asked in. */
+  gateway: Endpoint | undefined = undefined;
   natKind: NatKind = 'unknown';
   refreshIntervalMs: number;
   /** The date of the last interaction with the server. CL-42 */
@@ -94,6 +96,12 @@ export class ClientContext {
   /** The server in use. */
   get server(): ServerCandidate | undefined {
     return this.qualified === undefined ? undefined : this.servers[this.qualified.server];
+  }
+
+  /** A gateway has mapped our port, and no other NAT stands between it and the server. E-47, E-90 */
+  get isGatewayTheNat(): boolean {
+    const { gateway, mapped } = this;
+    return gateway !== undefined && gateway.address === mapped?.address && gateway.port === mapped.port;
   }
 
   /** Whether a datagram came from the server in use. */

@@ -44,6 +44,8 @@ export interface ClientOptions {
   readonly meetingRelay?: Endpoint | undefined;
   /** Hold packets of native sources back until a connectivity test has succeeded. Default false. A-25 */
   readonly strictUnverified?: boolean | undefined;
+  /** The local UDP port that somebody has chosen, and may have forwarded on the NAT. Default: none. */
+  readonly chosenPort?: number | undefined;
   /** The local UDP port, where it is known before its socket is open. CL-3 */
   readonly servicePort?: number | undefined;
   readonly network?: AttachedNetwork | undefined;

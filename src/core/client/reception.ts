@@ -101,6 +101,10 @@ export class Reception {
       this.handleMapped(socket, b, view, trailers, peer, address, port, now); // case 3, CL-47
     } else if (peer !== NO_PEER && isBubble(b, at) && this.isProven(peer, b, trailers, address)) {
       this.handleNonce(socket, b, view, peer, address, port, now); // E-27
+    } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'usually') {
+      this.handleTrusted(b, view, trailers, peer, now); // E-50
+    } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'perhaps') {
+      this.accept(b, view);
     } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
       this.handleLocal(b, view, peer, address, port, now); // case 5, CL-49
     } else if (this.means.traversal.isMeetingPoint(address, port) && socket === SOCKET.service) {
@@ -111,6 +115,19 @@ export class Reception {
       // Case 6 lets a client refuse: no Teredo client sends from any other place.
       context.counters.droppedForgedSource++;
     }
+  }
+
+  /** Where a trusted peer has shown our nonce from, though it is sent to another pair. A bubble may have more to say: it shows it again. */
+  private sendsFrom(
+    socket: SocketId,
+    b: Uint8Array,
+    at: number,
+    peer: number,
+    address: Ipv4,
+    port: number,
+  ): 'usually' | 'perhaps' | undefined {
+    if (peer === NO_PEER || this.context.peers.status[peer] !== TRUSTED || isBubble(b, at)) return undefined;
+    return this.means.traversal.gateways.sendsFrom(peer, address, port, socket);
   }
 
   /** CL-41, CL-112, CL-8 */
@@ -220,8 +237,10 @@ export class Reception {
     traversal.handleIndirect(peer, b, trailers, isWanted, now);
     const shown = traversal.takeShown(peer);
     if (shown !== undefined && !traversal.isReached(peer, now)) {
-      traversal.confirm(peer, shown.address, shown.port, shown.socket, now);
-      contacts.trust(peer, shown.address, shown.port, now, shown.socket, true);
+      const place = traversal.gateways.placeFor(peer, shown.address, shown.port, shown.socket);
+      traversal.gateways.noteAlso(peer, shown.address, shown.port, shown.socket, true);
+      traversal.confirm(peer, place.address, place.port, shown.socket, now);
+      contacts.trust(peer, place.address, place.port, now, shown.socket, true);
       return;
     }
     if (traversal.isReached(peer, now) || !peers.mayBubble(peer, now)) return;
@@ -304,10 +323,23 @@ export class Reception {
     port: number,
     now: number,
   ): void {
+    const { peers } = this.context;
     const { traversal } = this.means;
-    const mayMove = !traversal.isReached(peer, now) || this.movesToPrimary(socket, peer, b, view);
-    if (!mayMove || !traversal.mayTrust(peer, address, port, socket)) this.accept(b, view);
-    else this.handleProven(b, view, peer, address, port, now, socket, true);
+    const { gateways } = traversal;
+    const isReached = traversal.isReached(peer, now);
+    const isBetter =
+      this.movesToPrimary(socket, peer, b, view) || gateways.prefers(peer, address, port, socket);
+    if ((isReached && !isBetter) || !traversal.mayTrust(peer, address, port, socket)) {
+      if (isReached) gateways.noteAlso(peer, address, port, socket);
+      this.accept(b, view);
+      return;
+    }
+    const place = gateways.placeFor(peer, address, port, socket);
+    if (place.address !== address || place.port !== port)
+      gateways.noteAlso(peer, address, port, socket, true);
+    else if (isReached)
+      gateways.noteAlso(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]);
+    this.handleProven(b, view, peer, place.address, place.port, now, socket, true);
   }
 
   /** A peer that has a socket of its own shows that it is reached by the service port: which is the better one. E-72 */

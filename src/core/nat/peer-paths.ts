@@ -21,6 +21,11 @@ export interface PeerPath {
   /** Its bubbles have had nonces, or have said that its NAT is symmetric: once and for all, since others may say the contrary in its name. */
   hasNonces: boolean;
   isSymmetric: boolean;
+  /**
+   * Another pair from which the peer has shown our nonce: it may send from there. `isUsual`: it always does, and is reached where it is
+   * sent to for all we know. Else nothing is heard of the way to it by that.
+   */
+  alsoFrom: (Endpoint & { readonly socket: SocketId; readonly isUsual: boolean }) | undefined;
   /** It was the nonce that the peer is trusted for, and not the pair in its address, which others may forge. */
   byNonce: boolean;
   /** What the peer's NAT does with ports, where it has said so. */
@@ -53,6 +58,7 @@ export class PeerPaths {
         shownFrom: undefined,
         hasNonces: false,
         isSymmetric: false,
+        alsoFrom: undefined,
         byNonce: false,
         habit: undefined,
         lastData: -Infinity,

@@ -10,6 +10,7 @@ import { SOCKET } from '../client/options.ts';
 import { mappedAddressOf, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../wire/index.ts';
 import { EchoTests } from './echo-tests.ts';
+import { GatewayPairs } from './gateway-pairs.ts';
 import { Guessing } from './guessing.ts';
 import { PeerPaths } from './peer-paths.ts';
 import type { PeerPath } from './peer-paths.ts';
@@ -33,6 +34,7 @@ const ATTEMPT_MS = 10_000;
  * and the peer's indirect bubble says where direct ones go: to the pair in its address, to its alternate addresses, to its random port.
  */
 export class Traversal {
+  readonly gateways: GatewayPairs;
   private readonly context: ClientContext;
   private readonly bubbles: Bubbles;
   private readonly paths = new PeerPaths();
@@ -47,6 +49,7 @@ export class Traversal {
   constructor(context: ClientContext, bubbles: Bubbles) {
     this.context = context;
     this.bubbles = bubbles;
+    this.gateways = new GatewayPairs(context, this.paths);
     this.ports = new RandomPorts(context);
     this.echo = new EchoTests(context, {
       sendBubble: (peer, socket, now) => this.sendFrom(peer, socket, now),
@@ -343,11 +346,15 @@ export class Traversal {
     this.bubbles.sendDirect(peers.address(peer), options.meetingRelay, {}, now);
   }
 
-  /** Our pair on our own link, for who is behind the same NAT. E-91 */
+  /** Our pair on our own link, for who is behind the same NAT, and that at which our NAT lets anybody in. E-91 */
   private alternates(): Endpoint[] {
     const { network, servicePort, natKind } = this.context;
-    if (network.localAddress === undefined || servicePort === undefined || natKind === 'none') return [];
-    return [{ address: network.localAddress, port: servicePort }];
+    const { own } = this.gateways;
+    const pairs: Endpoint[] = [];
+    if (network.localAddress !== undefined && servicePort !== undefined && natKind !== 'none')
+      pairs.push({ address: network.localAddress, port: servicePort });
+    if (own !== undefined) pairs.push(own);
+    return pairs;
   }
 
   private newNonce(): number {
