@@ -19,6 +19,7 @@ const PROGRAMS = {
   ethtool: 'ethtool',
   miredo: 'miredo',
   'miredo-server': 'miredo-server',
+  miniupnpd: 'miniupnpd-nftables',
 };
 /** What the kernel path's programs are made with. */
 const COMPILER = {

@@ -118,7 +118,7 @@ ${LOSSES.map((loss, i) => (loss === 0 ? '' : lossy(loss, i))).join('')}
 ## Two clients behind one NAT
 
 ${neighbours()}
-## What cannot connect, and why
+## What cannot connect, or only late, and why
 
 - **Random ports on one side, and a mapping that depends on address and port on the other**: neither knows from which port the other will come,
   and each packet to another port of the peer is itself seen from another port. Both would have to hit at once: tens of thousands of packets.
@@ -129,6 +129,8 @@ ${neighbours()}
   answer from one port only. Mostly 2,000 packets would be sent in vain.
 - A random NAT that happens to give two ports in a row within 64 (one start in 1,000) is taken for one that counts, until the next start.
 - Two clients behind one carrier's NAT that does not hairpin, each with a NAT of its own inside: no packet gets from one to the other.
+- A symmetric NAT that lets everybody in lets a peer be heard that does not hear us. The first such peer is connected some 3 s later than
+  others; from then on the client knows (D-18 of \`docs/rfc-compliance.md\`).
 - With loss, RFC 4380 section 5.2.6 ends an attempt after four bubbles, and allows no fifth within 300 s. Behind symmetric NATs an attempt
   takes more packets, of which none may be lost: the more exchanges a pair needs, the more often it fails.
 `;

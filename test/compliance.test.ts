@@ -27,7 +27,9 @@ test('every row has an ID of its own', () => {
 });
 
 test('rows are whole: five cells in the tables of rows', () => {
-  const broken = rows.filter(([id, ...cells]) => /^(?:C|CL|S|R|H|U|N)-\d+$/.test(id!) && cells.length !== 4);
+  const broken = rows.filter(
+    ([id, ...cells]) => /^(?:C|CL|S|R|H|U|N|E)-\d+$/.test(id!) && cells.length !== 4,
+  );
   expect(broken).toEqual([]);
 });
 

@@ -16,7 +16,7 @@ const REASONS: Readonly<Record<QualificationReason, string>> = {
     'the answer comes from another address or port than was asked: the server sends from the wrong one of its addresses, or something on the way changes them',
   'authentication-failed': "the server's answers do not fit the key: check the client id and the secret",
   'symmetric-nat':
-    'the NAT is symmetric (another mapping for each destination), with which RFC 4380 does not work: forward a UDP port to this host and give it with --port',
+    'the NAT is symmetric (another mapping for each destination), with which RFC 4380 alone, without the extensions of RFC 6081, does not work: forward a UDP port to this host and give it with --port',
   'mapping-not-global':
     'the server sees this host at a private address: server and client are in one private network (--allow-private)',
   'no-server': 'no server is known: none of the names could be resolved',

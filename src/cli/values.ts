@@ -12,6 +12,9 @@ import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { isControlName } from '../daemon/control-path.ts';
 
+/** Where a relay listens unless told otherwise. */
+export const RELAY_PORT = 3545;
+
 /** Parsers of option values: they give the value, or an error that commander shows with the option's name. */
 
 export function ipv4Value(text: string): Ipv4 {
@@ -35,6 +38,17 @@ export function hostAddressValue(text: string): Ipv4 {
   if (first === 0) throw new InvalidArgumentError(`"${text}" stands for any address: name the one to use.`);
   if (first >= 224) throw new InvalidArgumentError(`"${text}" is not the address of a single host.`);
   return address;
+}
+
+/** A relay, on its usual port unless another one is named. */
+export function meetingPointValue(text: string): Endpoint {
+  if (!text.includes(':')) return { address: hostAddressValue(text), port: RELAY_PORT };
+  const endpoint = parseEndpoint(text);
+  if (endpoint === undefined || endpoint.port === 0)
+    throw new InvalidArgumentError(
+      `"${text}" is not an IPv4 address and a port such as 192.0.2.1:${RELAY_PORT}.`,
+    );
+  return { address: hostAddressValue(formatIpv4(endpoint.address)), port: endpoint.port };
 }
 
 /** The second address of a server, or that it has none. */

@@ -9,7 +9,9 @@ export const MAX_REQUEST_BYTES = 4096;
 export const MAX_PEERS = 100_000;
 
 export interface ControlRequest {
-  readonly command: 'status' | 'peers';
+  readonly command: 'status' | 'peers' | 'contact';
+  /** `contact`: with whom, in text. */
+  readonly address?: string;
   /** `peers`: how many at most. */
   readonly limit?: number;
 }
@@ -27,7 +29,8 @@ export function parseRequest(line: string): ControlRequest | undefined {
     return undefined; // not JSON: answered as a bad request
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { command, limit } = value as Record<string, unknown>;
+  const { command, limit, address } = value as Record<string, unknown>;
+  if (command === 'contact') return typeof address === 'string' ? { command, address } : undefined;
   if (command !== 'status' && command !== 'peers') return undefined;
   if (limit === undefined) return { command };
   if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 0) return undefined;

@@ -30,6 +30,15 @@ export interface DataPath {
   readonly counters?: Readonly<Record<string, number>>;
 }
 
+/** What a gateway has mapped for a client. */
+export interface PortMapping {
+  readonly protocol: 'pcp' | 'nat-pmp' | 'upnp';
+  /** IPv4 address and port of the gateway at which anybody is let in. */
+  readonly external: string;
+  /** Absent: until it is released. */
+  readonly lifetimeSeconds?: number;
+}
+
 export interface PeerCounts {
   readonly trusted: number;
   readonly unverified: number;
@@ -45,6 +54,8 @@ export interface ClientStatus extends DaemonStatus {
   /** IPv4 address and port that the NAT shows to the server. */
   readonly mapped?: string;
   readonly port: number;
+  /** Absent where no gateway has mapped the port. */
+  readonly portMapping?: PortMapping;
   readonly interface: string;
   readonly defaultRoute: boolean;
   readonly refreshIntervalSeconds: number;
@@ -88,6 +99,28 @@ export interface PeerStatus {
   /** Seconds since the last packet from it and to it; absent where there was none. */
   readonly receivedSecondsAgo?: number;
   readonly sentSecondsAgo?: number;
+}
+
+/** How far a client has come in finding a way to a peer, for `teredo ping --until-direct`. */
+export interface ContactStatus {
+  readonly version: 1;
+  readonly name: string;
+  readonly networkNamespace: string;
+  readonly qualified: boolean;
+  readonly state: 'valid' | 'stale' | 'contacting' | 'unverified' | 'unknown';
+  /** Rounds of bubbles of the contact under way. */
+  readonly attempts: number;
+  readonly mapped?: string;
+  readonly isMet: boolean;
+  readonly isHeardThroughServer: boolean;
+  readonly ownPorts?: string;
+  readonly peerPorts?: string | undefined;
+  readonly expectedPort?: number | undefined;
+  readonly peerExpectedPort?: number | undefined;
+  readonly isTesting: boolean;
+  readonly guess: 'none' | 'offered' | 'agreed';
+  /** By this client, to all its peers together. */
+  readonly guessesSent: number;
 }
 
 export interface PeersStatus {

@@ -14,6 +14,7 @@ import { KernelServerPath } from './kernel-server-path.ts';
 import { KernelNetwork } from './kernel-network.ts';
 import { KernelTun } from './kernel-tun.ts';
 import type { PortFactory } from './port-factory.ts';
+import { KernelPortMapper } from './port-mapping/kernel-port-mapper.ts';
 import type { UdpReceiver } from './ports.ts';
 import { refusable } from './refusable.ts';
 import { systemClock } from './system-clock.ts';
@@ -55,6 +56,8 @@ const KERNEL_PORTS: PortFactory = {
           : undefined,
     ),
   openNetworkMonitor: () => refusable(() => new NetlinkMonitor()),
+  openPortMapper: (options) =>
+    refusable(() => KernelPortMapper.open(options, KERNEL_PORTS.network.ipv4Subnets())),
   openFastPath: (options) =>
     inKernel(() => new KernelFastPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
   openServerPath: (options) =>

@@ -13,6 +13,8 @@ import type {
   Clock,
   FastPathOptions,
   NetworkMonitor,
+  PortMapper,
+  PortMapperOptions,
   RawIpv6,
   ServerPath,
   ServerPathOptions,
@@ -36,6 +38,9 @@ export class MemoryPorts implements PortFactory {
   noFastPath: string | undefined;
 
   monitorsOpened = 0;
+
+  /** The gateway on the way to a destination; a test's to set. */
+  portMapper: (options: PortMapperOptions) => PortMapper | undefined = () => undefined;
 
   private readonly wire: MemoryIpv4Network;
   private readonly addresses: readonly [Ipv4, ...Ipv4[]];
@@ -109,6 +114,10 @@ export class MemoryPorts implements PortFactory {
       },
       close: () => void (listener !== undefined && this.monitors.delete(listener)),
     };
+  }
+
+  openPortMapper(options: PortMapperOptions): PortMapper | undefined {
+    return this.portMapper(options);
   }
 
   openFastPath({ tunnel, local, role }: FastPathOptions): MemoryFastPath {

@@ -6,6 +6,8 @@ import type {
   FastPathOptions,
   HostNetwork,
   NetworkMonitor,
+  PortMapper,
+  PortMapperOptions,
   RawIpv6,
   ServerPath,
   ServerPathOptions,
@@ -42,6 +44,8 @@ export interface PortFactory {
   openTun(name: string): Tun;
   openRawIpv6(): RawIpv6;
   openNetworkMonitor(): NetworkMonitor;
+  /** Begins to ask at once; undefined where no gateway is on the way. */
+  openPortMapper(options: PortMapperOptions): PortMapper | undefined;
   /** Throws with the code `no-kernel-path` where packets cannot be carried in the kernel; the message says why. */
   openFastPath(options: FastPathOptions): FastPath;
   /** The same for what a server does. */

@@ -181,6 +181,36 @@ export interface ServerPathOptions {
   readonly limits: Pick<ServerLimits, 'answers' | 'forwarded' | 'forwardedByPair'>;
 }
 
+/** What a gateway is asked in: RFC 6887, RFC 6886, UPnP IGD. */
+export type PortMappingProtocol = 'pcp' | 'nat-pmp' | 'upnp';
+
+/** A gateway lets in whatever comes to this pair of its own, and gives it to a local port. */
+export interface PortMapping {
+  readonly protocol: PortMappingProtocol;
+  readonly external: Endpoint;
+  /** Infinity: until it is released. */
+  readonly lifetimeMs: number;
+}
+
+export interface PortMapperOptions {
+  /** What the service socket is bound to. */
+  readonly local: Endpoint;
+  /** The gateway on the way there is asked. */
+  readonly destination: Ipv4;
+  /** Keeps what would have to be released in a file, for who comes after a sudden end. E-53 */
+  readonly file?: string | undefined;
+}
+
+/** Asks the gateway of this host to open a port. Nothing here rejects: most gateways don't. */
+export interface PortMapper {
+  /** Whether the gateway itself has answered, in any way; the answers of others, if any, may come later. */
+  readonly asked: Promise<boolean>;
+  /** By the first protocol in which there is one; undefined where there is none. Called again it renews. */
+  map(): Promise<PortMapping | undefined>;
+  /** Ends all of it, a {@link map} that is under way too; nothing is left on the gateway, if it answers. */
+  release(): Promise<void>;
+}
+
 export interface Clock {
   /** Milliseconds of a monotonic clock that starts anywhere; with fractions. */
   now(): number;

@@ -31,8 +31,16 @@ export interface Site {
   readonly network: string;
 }
 
-/** Routes that put all three documentation networks of the backbone on one wire. */
-const BACKBONE = ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24'];
+/** miniupnpd does not work where the outside is a documentation network: this is none. */
+const UNDOCUMENTED = '198.52.100';
+
+/** Routes that put all three documentation networks of the backbone, and one more, on one wire. */
+const BACKBONE = ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', `${UNDOCUMENTED}.0/24`];
+
+export interface SiteOptions extends NatExtras {
+  /** The NAT has an address of 198.52.100.0/24, which is nobody's example. */
+  readonly undocumented?: boolean;
+}
 
 export class Internet {
   readonly lab = new Lab();
@@ -64,11 +72,11 @@ export class Internet {
   }
 
   /** A NAT with a LAN behind it and a client on that. */
-  site(name: string, behaviour: NatBehaviour, extras: NatExtras = {}): Site {
+  site(name: string, behaviour: NatBehaviour, { undocumented, ...extras }: SiteOptions = {}): Site {
     const number = ++this.sites;
     const nat = this.lab.host(`nat-${name}`);
     const lan = this.lab.switch(`lan-${name}`);
-    const address = `198.51.100.${number}`;
+    const address = `${undocumented === true ? UNDOCUMENTED : '198.51.100'}.${number}`;
     const network = `10.${number}.0`;
     this.attach(nat, 'wan', address);
     this.lab.connect(nat, 'lan', lan, `${network}.1/24`);

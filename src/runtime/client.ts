@@ -1,16 +1,23 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { CLIENT_LIMITS, ClientMachine, SOCKET } from '../core/client/index.ts';
-import type { ClientLimits, PeerStatus, ServerCandidate, ServerResult } from '../core/client/index.ts';
+import type {
+  ContactProgress,
+  ClientLimits,
+  PeerStatus,
+  ServerCandidate,
+  ServerResult,
+} from '../core/client/index.ts';
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { NetworkMonitor, Udp } from '../io/ports.ts';
+import type { NetworkMonitor, PortMapper, PortMapping, Udp } from '../io/ports.ts';
 import { Settling } from '../io/settling.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
 import { ClientInterface } from './client-interface.ts';
 import type { DefaultRoute } from './client-interface.ts';
 import { Driver } from './driver.ts';
+import { GatewayMapping } from './gateway-mapping.ts';
 import { FastPathUse } from './fast-path-use.ts';
 import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 import { localNetwork, sameNetwork } from './local-network.ts';
@@ -40,7 +47,13 @@ export interface ClientSettings {
   readonly legacyCone?: boolean | undefined;
   /** RFC 1918 addresses count as global, for private clouds. */
   readonly allowPrivate?: boolean | undefined;
+  /** A relay of one's own at which peers are met whom nothing else reaches (docs/adr/0017). */
+  readonly meetingRelay?: Endpoint | undefined;
   readonly limits?: Partial<ClientLimits> | undefined;
+  /** Have a gateway that speaks PCP, NAT-PMP or UPnP open the port. Default `auto`. RFC 6081 section 5.3 */
+  readonly portMapping?: 'auto' | 'off' | undefined;
+  /** Where a mapping is noted down while there is one: who comes after a sudden end takes it away. E-53 */
+  readonly portMappingFile?: string | undefined;
   /** Who carries the packets of verified peers. Default `auto`: the kernel where it can (adr/0014). */
   readonly dataPath?: DataPathWish | undefined;
 }
@@ -50,6 +63,8 @@ export interface ClientEvents {
   address: [Ipv6 | undefined];
   'default-route': [boolean];
   'data-path': [DataPath];
+  /** What a gateway has mapped for us; undefined once it does so no longer. */
+  'port-mapping': [PortMapping | undefined];
   /** Something a person should look at. */
   warning: [string];
   /** The client has ended by itself: its interface was taken away. */
@@ -73,6 +88,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
   private readonly fastPath: FastPathUse;
+  private readonly gateway: GatewayMapping;
   private servers: readonly ServerCandidate[];
   private monitor: NetworkMonitor | undefined;
   private udp: Udp | undefined;
@@ -105,6 +121,8 @@ export class Client extends EventEmitter<ClientEvents> {
         strictUnverified: settings.strictUnverified,
         legacyCone: settings.legacyCone,
         network: this.network,
+        chosenPort: settings.port === 0 ? undefined : settings.port,
+        meetingRelay: settings.meetingRelay,
         policy: this.policy,
         limits: settings.limits,
       },
@@ -114,6 +132,14 @@ export class Client extends EventEmitter<ClientEvents> {
     this.driver = new Driver(this.machine, ports.clock, (event) => this.handleEvent(event));
     this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
       this.emit('data-path', path),
+    );
+    this.gateway = new GatewayMapping(
+      ports.clock,
+      () => this.openPortMapper(),
+      (mapping) => {
+        this.driver.request((now) => this.machine.setGatewayMapping(mapping?.external, now));
+        this.emit('port-mapping', mapping);
+      },
     );
     this.settling = new Settling(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);
   }
@@ -125,8 +151,9 @@ export class Client extends EventEmitter<ClientEvents> {
     try {
       const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0, runs: true });
       this.udp = udp;
-      driver.attachUdp(SOCKET.service, udp);
       this.machine.setServicePort(udp.local.port);
+      driver.attachUdp(SOCKET.service, udp);
+      const mapped = this.gateway.begin();
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);
         this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', {
@@ -148,6 +175,8 @@ export class Client extends EventEmitter<ClientEvents> {
           udp,
         });
       }
+      if (mapped !== undefined) await mapped;
+      this.startOnce.goOn();
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.settling.stir());
       driver.request((now) => this.machine.start(now));
@@ -217,6 +246,11 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.counters;
   }
 
+  /** What a gateway has mapped for us. */
+  get portMapping(): PortMapping | undefined {
+    return this.gateway.mapping;
+  }
+
   /** What the system refused or lost, by port and reason. */
   get portCounters(): Readonly<Record<string, number>> {
     return this.driver.portCounters;
@@ -243,6 +277,11 @@ export class Client extends EventEmitter<ClientEvents> {
   /** Milliseconds on the clock of {@link PeerStatus}. */
   get now(): number {
     return this.driver.now;
+  }
+
+  /** How far the search for a way to this address has come; undefined while not qualified. */
+  progress(address: Ipv6): ContactProgress | undefined {
+    return this.machine.progress(address, this.now);
   }
 
   peers(): Iterable<PeerStatus> {
@@ -301,7 +340,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.monitor?.close();
     this.driver.request((now) => this.machine.stop(now));
     this.driver.close();
-    await this.tunnel?.close();
+    await Promise.all([this.tunnel?.close(), this.gateway.close()]);
   }
 
   private handleEvent(event: MachineEvent): void {
@@ -371,6 +410,15 @@ export class Client extends EventEmitter<ClientEvents> {
     this.tunnel?.networkChanged();
     if (sameNetwork(before, this.network)) return;
     this.driver.request((now) => this.machine.networkChanged(now, this.network));
+    this.gateway.networkChanged();
+  }
+
+  private openPortMapper(): PortMapper | undefined {
+    const { portMapping, portMappingFile, servers } = this.settings;
+    const server = this.server ?? servers[0];
+    if (portMapping === 'off' || server === undefined || this.udp === undefined) return undefined;
+    const { local } = this.udp;
+    return this.ports.openPortMapper({ local, destination: server.primary, file: portMappingFile });
   }
 
   private lookAtNetwork(): LocalNetwork {

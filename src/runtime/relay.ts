@@ -24,6 +24,8 @@ export interface RelaySettings {
   readonly directBubbles?: boolean | undefined;
   readonly trustCone?: boolean | undefined;
   readonly allowPrivate?: boolean | undefined;
+  /** Pass packets on between clients that cannot reach each other (docs/adr/0017). Default false. */
+  readonly meet?: boolean | undefined;
   readonly limits?: RelayLimits | undefined;
   /** Who carries the packets of verified clients. Default `auto`: the kernel where it can (adr/0014). */
   readonly dataPath?: DataPathWish | undefined;
@@ -68,6 +70,7 @@ export class Relay extends EventEmitter<RelayEvents> {
         localAddress: errorSource(ports.network.globalIpv6()),
         directBubbles: settings.directBubbles ?? false,
         trustCone: settings.trustCone ?? false,
+        meet: settings.meet ?? false,
         own: { addresses: ownAddresses(settings, ports), port: settings.port },
         policy: this.policy,
         ...(settings.limits === undefined ? {} : { limits: settings.limits }),

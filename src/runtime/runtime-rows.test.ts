@@ -46,6 +46,10 @@ class Ports implements PortFactory {
   private onDatagrams: (batch: DatagramBatch) => void = () => undefined;
   private onChange: () => void = () => undefined;
 
+  openPortMapper() {
+    return undefined;
+  }
+
   openUdp({ address, port }: { readonly address: number; readonly port: number }) {
     void this.say(`udp ${formatIpv4(address)}:${port}`);
     return {

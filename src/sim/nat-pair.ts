@@ -41,7 +41,7 @@ const SENT = [
   'sentSolicitations',
 ] as const;
 /** From the plainest on. */
-const MEANS: readonly PeerMeans[] = ['local', 'direct', 'nonce', 'random-port', 'guess'];
+const MEANS: readonly PeerMeans[] = ['local', 'direct', 'nonce', 'random-port', 'guess', 'met'];
 
 /** Has a client behind a NAT like `a` ping one behind a NAT like `b`, and that one the first. */
 export function tryPair(a: NatOptions, b: NatOptions, options: PairOptions = {}): PairOutcome {

@@ -65,7 +65,9 @@ export class SimClient {
   move(network: Ipv4Network, address: Ipv4, conditions?: Partial<LinkConditions>): void {
     this.host.detachAll();
     this.host.attach(network, address, conditions);
-    this.bind(SOCKET.service, address, this.randomPort());
+    const port = this.randomPort();
+    this.bind(SOCKET.service, address, port);
+    this.machine.setServicePort(port);
     this.node.request((now) => this.machine.networkChanged(now, attachedNetwork(address)));
   }
 

@@ -26,6 +26,12 @@ export function equalBytes(a: Uint8Array, ao: number, b: Uint8Array, bo: number,
   return true;
 }
 
+/** Which comes first in the order of octets: negative where that is `a`, 0 where they are the same. Of equal length. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i] - b[i];
+  return 0;
+}
+
 /** Copies `n` octets without the view that `subarray` and `set` would allocate. The ranges must not overlap. */
 export function copyBytes(from: Uint8Array, fo: number, to: Uint8Array, o: number, n: number): void {
   for (let i = 0; i < n; i++) to[o + i] = from[fo + i];

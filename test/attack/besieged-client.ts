@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { expect } from 'vitest';
 import { NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Internet, NatBehaviour, Running, Site } from '../../src/lab/index.ts';
@@ -36,6 +37,11 @@ export class BesiegedClient {
     const ping = await HonestPing.start(site.client, NATIVE_ADDRESS);
     const { mapped } = (await statusOf(site.client, 'client'))!;
     return new BesiegedClient(site, address, Number(String(mapped).split(':')[1]), program, ping);
+  }
+
+  /** How many files and sockets it has open. */
+  get openFiles(): number {
+    return readdirSync(`/proc/${this.program.pid}/fd`).length;
   }
 
   async status(): Promise<NonNullable<Awaited<ReturnType<typeof statusOf>>>> {

@@ -54,6 +54,7 @@ describe('usage: exit status 2', () => {
     ],
     [['relay', '--address', '192.0.2.1', '--limit', 'peers.trusted'], /is not a limit such as/],
     [['client', '--server', '2001:db8::1'], /option '--server.*is an IPv6 address/],
+    [['netcheck', '--server', '192.0.2.1', '--lifetime', '5'], /option '--lifetime.*seconds from 20 to 600/],
     [['netcheck', '--server', '224.0.0.1'], /option '--server.*not the address of a single host/],
     [['client', '--server', '192.0.2.300'], /option '--server.*is not an IPv4 address/],
     [['client', '--server', 'a', '--default-route', '--no-default-route'], /contradict each other/],

@@ -53,6 +53,23 @@ describe('NAT pairs', () => {
   });
 });
 
+describe('with a relay that offers it, hopeless pairs meet there', () => {
+  const hopeless = PAIRS.filter(({ a, b }) => limitOf(a, b) === undefined);
+  test.for(hopeless)('$a with $b', async ({ a, b }) => {
+    await using net = new Internet();
+    const siteA = net.site('a', a);
+    const siteB = net.site('b', b);
+    await startServer(net.server, SERVER_ADDRESS);
+    await startRelay(net.relay, RELAY_ADDRESS, '--meet');
+    for (const { client } of [siteA, siteB])
+      await startClient(client, SERVER_ADDRESS, '--meet', RELAY_ADDRESS);
+    const addressA = await teredoAddress(siteA.client);
+    const addressB = await teredoAddress(siteB.client);
+    expect(await timeToFirstReply(siteA.client, addressB, GUESSED_MS), 'A to B').toBeLessThan(GUESSED_MS);
+    expect(await timeToFirstReply(siteB.client, addressA), 'B to A').toBeLessThan(PLAIN_MS);
+  });
+});
+
 /** How long the first reply may take; undefined: it never comes. */
 function limitOf(a: NatBehaviour, b: NatBehaviour): number | undefined {
   if (STABLE.includes(a) && STABLE.includes(b)) return PLAIN_MS;

@@ -1,27 +1,38 @@
 import { Command } from 'commander';
+import type { ServerCandidate } from '../../core/client/index.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { EXIT } from '../exit-codes.ts';
-import { explainReason } from '../explain.ts';
 import { checkServer } from '../netcheck/check-server.ts';
 import type { ServerCheck } from '../netcheck/check-server.ts';
+import { measureLifetime } from '../netcheck/lifetime.ts';
+import { measureNat } from '../netcheck/nat-behaviour.ts';
+import { reportInJson, reportInWords } from '../netcheck/report.ts';
+import type { Findings } from '../netcheck/report.ts';
 import { printJson, printLine } from '../output.ts';
 import { noticesOfServer, resolveServers } from '../resolve.ts';
 import type { Ipv4 } from '../../wire/index.ts';
-import { formatHost, hostAddressValue, hostsValue, portValue, secondaryValue } from '../values.ts';
+import { hostAddressValue, hostsValue, portValue, secondaryValue, secondsValue } from '../values.ts';
 
 interface NetcheckOptions {
   readonly server: string[];
   readonly secondary?: Ipv4 | 'none';
   readonly bind?: number;
   readonly port?: number;
+  readonly lifetime?: number | true;
   readonly allowPrivate?: boolean;
   readonly json?: boolean;
 }
 
-/** `teredo netcheck`: would Teredo work here, and if not, why not. Neither daemon nor root. */
+/** What the bisection of 120 s takes at the most. */
+const LIFETIME_SECONDS = 300;
+
+/** `teredo netcheck`: would Teredo work here, with whom, and if not, why not. Neither daemon nor root. */
 export function netcheckCommand(finish: (exitCode: number) => void): Command {
   return new Command('netcheck')
-    .description('find out, without root, whether Teredo works here, through which server best, or why not')
+    .description(
+      'find out, without root, whether Teredo works here, through which server best, what the NAT does and with whom it lets ' +
+        'this host speak, or why not',
+    )
     .requiredOption('--server <host[,host...]>', 'servers to ask', hostsValue)
     .option(
       '--secondary <address|none>',
@@ -30,7 +41,16 @@ export function netcheckCommand(finish: (exitCode: number) => void): Command {
       secondaryValue,
     )
     .option('--bind <address>', 'local IPv4 address (default: any)', hostAddressValue)
-    .option('--port <number>', 'local UDP port (default: any free one)', portValue)
+    .option(
+      '--port <number>',
+      'local UDP port, as one that is forwarded: its mapping is looked at (default: any free one)',
+      portValue,
+    )
+    .option(
+      '--lifetime [seconds]',
+      `measure too how long the NAT keeps a silent mapping, in so many seconds at the most (default: ${LIFETIME_SECONDS})`,
+      secondsValue(20, 600),
+    )
     .option('--allow-private', 'take private IPv4 addresses for global ones')
     .option('--json', 'print JSON')
     .action(async (options: NetcheckOptions) => {
@@ -40,49 +60,51 @@ export function netcheckCommand(finish: (exitCode: number) => void): Command {
       );
       notices.push(...candidates.flatMap(({ primary }) => noticesOfServer(primary, options.allowPrivate)));
       for (const message of notices) process.stderr.write(`${message}\n`);
-      const checks: ServerCheck[] = [];
-      // With a port given, one after the other: they share it.
-      const check = (candidate: (typeof candidates)[number]): Promise<ServerCheck> =>
-        checkServer(candidate, options, kernelPorts());
-      if (options.port === undefined) checks.push(...(await Promise.all(candidates.map(check))));
-      else for (const candidate of candidates) checks.push(await check(candidate));
-      checks.sort(byUsefulness);
-      if (options.json === true) printJson(inJson(checks));
-      else printReport(checks);
+      const checks = await checkServers(candidates, options);
+      const findings = { checks, ...(await measure(checks, candidates, options)) };
+      if (options.json === true) printJson(reportInJson(findings));
+      else for (const line of reportInWords(findings)) printLine(line);
       finish(checks[0]!.qualified ? EXIT.OK : EXIT.FAILED);
     });
+}
+
+async function checkServers(
+  candidates: readonly ServerCandidate[],
+  options: NetcheckOptions,
+): Promise<ServerCheck[]> {
+  const checks: ServerCheck[] = [];
+  // With a port given, one after the other: they share it.
+  const check = (candidate: ServerCandidate): Promise<ServerCheck> =>
+    checkServer(candidate, options, kernelPorts());
+  if (options.port === undefined) checks.push(...(await Promise.all(candidates.map(check))));
+  else for (const candidate of candidates) checks.push(await check(candidate));
+  return checks.sort(byUsefulness);
+}
+
+/** The NAT, by the servers that have answered; without one there is nothing to be found out. */
+async function measure(
+  checks: readonly ServerCheck[],
+  candidates: readonly ServerCandidate[],
+  { bind, port, lifetime }: NetcheckOptions,
+): Promise<Omit<Findings, 'checks'>> {
+  const servers = checks
+    .filter(({ mapped }) => mapped !== undefined)
+    .flatMap(({ primaryNumber }) => candidates.find(({ primary }) => primary === primaryNumber) ?? []);
+  const [server] = servers;
+  if (server === undefined) return {};
+  const roundTripMs = checks[0]!.roundTripMs ?? 0;
+  const behaviour = await measureNat({ servers, bind, port, roundTripMs }, kernelPorts());
+  if (lifetime === undefined) return { behaviour };
+  const limit = lifetime === true ? LIFETIME_SECONDS : lifetime;
+  process.stderr.write(`measuring how long a mapping lives: ${limit} s at the most\n`);
+  const found = await measureLifetime(
+    { server: server.primary, bind, roundTripMs, limitMs: limit * 1_000 },
+    kernelPorts(),
+  );
+  return { behaviour, lifetime: { found } };
 }
 
 function byUsefulness(a: ServerCheck, b: ServerCheck): number {
   if (a.qualified !== b.qualified) return a.qualified ? -1 : 1;
   return (a.roundTripMs ?? Infinity) - (b.roundTripMs ?? Infinity);
-}
-
-function inJson(checks: readonly ServerCheck[]): unknown {
-  const best = checks[0]!;
-  return {
-    version: 1,
-    works: best.qualified,
-    nat: best.nat,
-    ...(best.mapped === undefined ? {} : { mapped: best.mapped }),
-    ...(best.reason === undefined ? {} : { reason: best.reason, message: explainReason(best.reason) }),
-    servers: checks,
-  };
-}
-
-function printReport(checks: readonly ServerCheck[]): void {
-  for (const check of checks) {
-    printLine(formatHost(check.name, check.primaryNumber));
-    for (const step of check.steps) printLine(`  ${step.good ? 'ok  ' : 'no  '} ${step.text}`);
-    if (check.reason !== undefined) printLine(`       ${explainReason(check.reason)}`);
-  }
-  const best = checks[0]!;
-  if (!best.qualified) {
-    printLine('Teredo does not work here.');
-    return;
-  }
-  const time = best.roundTripMs === undefined ? '' : ` (${best.roundTripMs.toFixed(1)} ms)`;
-  printLine(
-    `Teredo works here: NAT ${best.nat}, mapped to ${best.mapped ?? '?'}, best server ${best.name}${time}.`,
-  );
 }

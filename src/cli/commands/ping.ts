@@ -4,12 +4,14 @@ import { formatIpv6, isTeredo } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { printJson, printLine } from '../output.ts';
+import { HolePunching } from './until-direct.ts';
 import { countValue, ipv6Value, secondsValue } from '../values.ts';
 
 interface PingOptions {
   readonly count: number;
   readonly timeout: number;
   readonly json?: boolean;
+  readonly untilDirect?: boolean;
 }
 
 /** `teredo ping`: whether a host answers, and how soon; through the tunnel where that is the way to it. */
@@ -20,7 +22,15 @@ export function pingCommand(finish: (exitCode: number) => void): Command {
     .option('--count <number>', 'how many answers to wait for', countValue(1, 1_000_000), 4)
     .option('--timeout <seconds>', 'how long to try', secondsValue(1, 86_400), 10)
     .option('--json', 'print JSON')
-    .action(async (address: Ipv6, options: PingOptions) => finish(await pingHost(address, options)));
+    .option(
+      '--until-direct',
+      'show step by step how the client finds the way, and end when it is a direct one',
+    )
+    .action(async (address: Ipv6, options: PingOptions) => {
+      finish(
+        await (options.untilDirect === true ? pingUntilDirect(address, options) : pingHost(address, options)),
+      );
+    });
 }
 
 /** Packets go out this often, in seconds: the least that ping allows a plain user. */
@@ -28,11 +38,31 @@ const INTERVAL = '0.2';
 /** ping ends this long before its time at the most: it sends nothing any more that could not be answered within it. */
 const ENDS_EARLY_MS = 500;
 
-async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
+/** Answers until one has come the direct way. */
+async function pingUntilDirect(address: Ipv6, options: PingOptions): Promise<number> {
+  const say = options.json === true ? (step: string) => void process.stderr.write(`${step}\n`) : printLine;
+  const punching = new HolePunching(address, say);
+  await punching.begin();
+  try {
+    await pingHost(address, options, () => punching.isDirect);
+  } finally {
+    punching.end();
+  }
+  if (punching.isDirect) return EXIT.OK;
+  throw new CommandFailure(EXIT.FAILED, `${formatIpv6(address)} answers, but not by a direct way`);
+}
+
+/** `isEnough`: whether so many answers are; without it as many as were asked for. */
+async function pingHost(
+  address: Ipv6,
+  options: PingOptions,
+  isEnough = (answers: number): boolean => answers >= options.count,
+): Promise<number> {
   const target = formatIpv6(address);
   const begun = performance.now();
   const times: number[] = [];
   let firstReplyMs: number | undefined;
+  let hasEnough = false;
   let said = '';
   /** What somebody on the way answered instead. */
   let refused = '';
@@ -54,11 +84,12 @@ async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
       line = line.slice(end + 1);
       const match = /time=([\d.]+) ms/.exec(text);
       if (match === null && text.startsWith('From ')) refused = text;
-      if (match === null || times.length >= options.count) continue;
+      if (match === null || hasEnough) continue;
       firstReplyMs ??= performance.now() - begun;
       times.push(Number(match[1]));
       if (options.json !== true) printLine(`answer ${times.length} from ${target}: ${match[1]} ms`);
-      if (times.length === options.count) child.kill('SIGINT');
+      hasEnough = isEnough(times.length);
+      if (hasEnough) child.kill('SIGINT');
     }
   });
   const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
@@ -78,7 +109,8 @@ async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
       timesMs: times,
     });
   } else if (firstReplyMs !== undefined) {
-    printLine(`first answer after ${firstReplyMs.toFixed(0)} ms, ${answered} of ${options.count} wanted`);
+    const wanted = options.untilDirect === true ? 'in all' : `of ${options.count} wanted`;
+    printLine(`first answer after ${firstReplyMs.toFixed(0)} ms, ${answered} ${wanted}`);
   }
   if (answered > 0) return EXIT.OK;
   const why = said.trim().split('\n').at(-1) || refused;

@@ -3,6 +3,7 @@ import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../
 import { dataPathRows } from '../data-path.ts';
 import { explainReason, stateInWords } from '../explain.ts';
 import { formatSpan, printJson, printLine, printTable } from '../output.ts';
+import { portMappingInWords } from '../port-mapping.ts';
 import { askDaemons } from './ask-daemon.ts';
 
 /** How often `--watch` looks. */
@@ -58,6 +59,9 @@ function clientRows(status: ClientStatus): [string, string][] {
   if (status.mapped !== undefined) rows.push(['mapped', status.mapped]);
   rows.push(
     ['port', String(status.port)],
+    ...(status.portMapping === undefined
+      ? []
+      : [['port mapping', portMappingInWords(status.portMapping)] satisfies [string, string]]),
     ['interface', status.interface],
     ['default route', status.defaultRoute ? 'yes' : 'no, only 2001::/32'],
     ['refresh', formatSpan(status.refreshIntervalSeconds)],

@@ -5,7 +5,14 @@ import { steps } from './check-server.ts';
 
 const [PRIMARY, SECONDARY] = [v4('192.0.2.1'), v4('192.0.2.2')];
 
-function told(answers: Partial<ServerResult>): string[] {
+const OFFLINE = {
+  state: 'offline',
+  reason: 'no-answer',
+  nat: 'unknown',
+  symmetricNatRuledOut: false,
+} as const;
+
+function told(answers: Partial<ServerResult>, client: Parameters<typeof steps>[0] = OFFLINE): string[] {
   const sent = (target: number) => ({ target, cone: false, sentAt: 0 });
   const result: ServerResult = {
     primary: PRIMARY,
@@ -16,7 +23,6 @@ function told(answers: Partial<ServerResult>): string[] {
     invalidAnswers: [],
     ...answers,
   };
-  const client = { state: 'offline', reason: 'no-answer', symmetricNatRuledOut: false } as const;
   return steps(client, result, undefined).map(({ text }) => text);
 }
 
@@ -43,5 +49,22 @@ test('another one that answers in its place leaves it silent', () => {
     '192.0.2.9:3544 answers, which was not asked',
     '192.0.2.1 does not answer (asked 2 times over UDP port 3544)',
     '192.0.2.2 does not answer (asked once over UDP port 3544)',
+  ]);
+});
+
+test('a client behind a symmetric NAT qualifies, and is told what the NAT is', () => {
+  const nothing = { solicitations: [] };
+  const qualified = {
+    state: 'qualified',
+    reason: undefined,
+    nat: 'symmetric',
+    symmetricNatRuledOut: true,
+  } as const;
+  expect(told(nothing, qualified)).toEqual([
+    'the two addresses see different mappings: the NAT is symmetric',
+  ]);
+  expect(told(nothing, { ...qualified, nat: 'restricted' })).toEqual(['both addresses see the same mapping']);
+  expect(told(nothing, { ...qualified, nat: 'restricted', symmetricNatRuledOut: false })).toEqual([
+    'one address only: a symmetric NAT cannot be ruled out',
   ]);
 });

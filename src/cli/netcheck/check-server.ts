@@ -87,7 +87,7 @@ function report(client: Client, candidate: ServerCandidate, objection: string | 
 
 /** What was asked, what came back, in the order of qualification (RFC 4380 section 5.2.1). */
 export function steps(
-  client: Pick<Client, 'state' | 'reason' | 'symmetricNatRuledOut'>,
+  client: Pick<Client, 'state' | 'reason' | 'nat' | 'symmetricNatRuledOut'>,
   result: ServerResult | undefined,
   objection: string | undefined,
 ): CheckStep[] {
@@ -114,20 +114,22 @@ export function steps(
         text: `${formatIpv4(target)} does not answer (asked ${count === 1 ? 'once' : `${count} times`} over UDP port 3544)`,
       };
     });
-  const verdict: CheckStep[] =
-    client.state === 'qualified'
-      ? [
-          {
-            good: true,
-            text: client.symmetricNatRuledOut
-              ? 'both addresses see the same mapping'
-              : 'one address only: a symmetric NAT cannot be ruled out',
-          },
-        ]
-      : client.reason === 'symmetric-nat'
-        ? [{ good: false, text: 'the two addresses see different mappings' }]
-        : [];
-  return [...answers, ...invalid, ...silent, ...verdict];
+  return [...answers, ...invalid, ...silent, ...verdict(client)];
+}
+
+function verdict({
+  state,
+  reason,
+  nat,
+  symmetricNatRuledOut,
+}: Pick<Client, 'state' | 'reason' | 'nat' | 'symmetricNatRuledOut'>): CheckStep[] {
+  if (nat === 'symmetric' || reason === 'symmetric-nat')
+    return [{ good: false, text: 'the two addresses see different mappings: the NAT is symmetric' }];
+  if (state !== 'qualified') return [];
+  const text = symmetricNatRuledOut
+    ? 'both addresses see the same mapping'
+    : 'one address only: a symmetric NAT cannot be ruled out';
+  return [{ good: true, text }];
 }
 
 function invalidInWords({ from, reason }: InvalidAnswer): string {

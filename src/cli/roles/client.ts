@@ -3,9 +3,10 @@ import { endProcess } from '../../io/end-process.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
-import type { ClientStatus, PeerStatus } from '../../daemon/status.ts';
+import { networkNamespace } from '../../daemon/network-namespace.ts';
+import type { ClientStatus, ContactStatus, PeerStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
-import type { Ipv4 } from '../../wire/index.ts';
+import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { PeerStatus as MachinePeer, ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
@@ -15,6 +16,7 @@ import { explainReason } from '../explain.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
+import { portMappingFile, portMappingInWords, portMappingStatus } from '../port-mapping.ts';
 import { noticesOfServer, resolveServers } from '../resolve.ts';
 import type { KnownAddresses } from '../resolve.ts';
 import { readSecret } from '../secrets.ts';
@@ -22,6 +24,7 @@ import {
   hostAddressValue,
   hostsValue,
   interfaceValue,
+  meetingPointValue,
   nameValue,
   portValue,
   secondaryValue,
@@ -42,12 +45,14 @@ interface ClientOptions {
   readonly refresh?: number | 'determine';
   readonly localDiscovery: boolean;
   readonly localSameNat?: boolean;
+  readonly portMapping: boolean;
   readonly strictUnverified?: boolean;
   readonly legacyCone?: boolean;
   readonly limit?: LimitValues;
   readonly clientId?: string;
   readonly secretFile?: string;
   readonly allowPrivate?: boolean;
+  readonly meet?: Endpoint;
   readonly dataPath: DataPathWish;
 }
 
@@ -80,6 +85,7 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
       refreshValue,
     )
     .option('--no-local-discovery', 'do not look for clients on the same link')
+    .option('--no-port-mapping', 'do not ask the gateway to open the port (PCP, NAT-PMP, UPnP)')
     .option('--local-same-nat', 'of those on the same link take only clients behind the same NAT')
     .option(
       '--strict-unverified',
@@ -88,6 +94,11 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--legacy-cone', 'look for a cone NAT first and believe that of peers, as before RFC 5991')
     .option('--client-id <id>', 'identifier for a server that asks for a key')
     .option('--secret-file <file>', 'file that holds the key')
+    .option(
+      '--meet <address[:port]>',
+      'your own relay, run with --meet: peers are met there whom nothing else reaches (port: 3545)',
+      meetingPointValue,
+    )
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .addOption(dataPathOption())
     .action(async (options: ClientOptions) => {
@@ -126,11 +137,14 @@ async function settingsOf(
     refreshInterval: options.refresh,
     localDiscovery: options.localDiscovery,
     discoverSameMappedOnly: options.localSameNat,
+    portMapping: options.portMapping ? 'auto' : 'off',
+    portMappingFile: portMappingFile(options.name),
     strictUnverified: options.strictUnverified,
     legacyCone: options.legacyCone,
     limits: limitsWith(CLIENT_LIMITS, options.limit),
     secret: readSecret(options.clientId, options.secretFile),
     allowPrivate: options.allowPrivate,
+    meetingRelay: options.meet,
     dataPath: options.dataPath,
   };
 }
@@ -160,6 +174,13 @@ class ClientRole implements Role {
     client.on('address', (address) => {
       if (address !== undefined && !client.hasDefaultRoute) sayWhoHasTheDefault(settings);
     });
+    client.on('port-mapping', (mapping) =>
+      say(
+        mapping === undefined
+          ? 'the gateway maps the port no longer'
+          : `the gateway has opened ${portMappingInWords(portMappingStatus(mapping))}`,
+      ),
+    );
     client.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
     client.on('warning', (message) => say(`warning: ${message}`));
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
@@ -200,6 +221,7 @@ class ClientRole implements Role {
       ...(address === undefined ? {} : { address: formatIpv6(address) }),
       ...(mapped === undefined ? {} : { mapped: formatEndpoint(mapped) }),
       port: client.port,
+      ...(client.portMapping === undefined ? {} : { portMapping: portMappingStatus(client.portMapping) }),
       interface: client.interfaceName ?? '',
       defaultRoute: client.hasDefaultRoute,
       refreshIntervalSeconds: client.refreshIntervalMs / 1000,
@@ -209,6 +231,21 @@ class ClientRole implements Role {
     };
   }
 
+  contact(name: string, address: Ipv6): ContactStatus {
+    const progress = this.client.progress(address);
+    const { counters } = this.client;
+    const common = {
+      version: 1,
+      name,
+      networkNamespace: networkNamespace(),
+      qualified: progress !== undefined,
+      guessesSent: counters['sentGuesses'] ?? 0,
+    } as const;
+    if (progress === undefined) return { ...common, ...NO_PROGRESS };
+    const { mapped, ...rest } = progress;
+    return { ...common, ...rest, ...(mapped === undefined ? {} : { mapped: formatEndpoint(mapped) }) };
+  }
+
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
     const all = [...this.client.peers()];
     const { now } = this.client;
@@ -216,14 +253,28 @@ class ClientRole implements Role {
   }
 }
 
+const NO_PROGRESS = {
+  state: 'unknown',
+  attempts: 0,
+  isMet: false,
+  isHeardThroughServer: false,
+  isTesting: false,
+  guess: 'none',
+} as const;
+
 function* inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {
   for (const peer of peers) yield peerStatus(peer, now);
 }
 
 function natInWords(client: Client): string {
   const mapped = client.mapped === undefined ? '' : `, mapped to ${formatEndpoint(client.mapped)}`;
-  const doubt = client.symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
-  return `NAT ${client.nat}${mapped}${doubt}`;
+  return `NAT ${client.nat}${mapped}${doubtsOf(client)}`;
+}
+
+function doubtsOf({ nat, symmetricNatRuledOut }: Client): string {
+  if (nat === 'symmetric')
+    return ' (another for each destination: no peers behind symmetric NATs, unless both count their ports up)';
+  return symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
 }
 
 /** Why the tunnel of a client with this wish gets no default route; nothing where it gets one, or is not to. */

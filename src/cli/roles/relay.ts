@@ -13,7 +13,14 @@ import { EXIT } from '../exit-codes.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { secondsAgo } from '../peer-status.ts';
-import { hostAddressValue, interfaceValue, nameValue, portValue, prefixValue } from '../values.ts';
+import {
+  RELAY_PORT,
+  hostAddressValue,
+  interfaceValue,
+  nameValue,
+  portValue,
+  prefixValue,
+} from '../values.ts';
 import { commonStatus, noticesOfReach, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
@@ -24,6 +31,7 @@ interface RelayOptions {
   readonly name?: string;
   readonly serve?: Ipv6Prefix[];
   readonly directBubbles?: boolean;
+  readonly meet?: boolean;
   readonly trustCone?: boolean;
   readonly limit?: LimitValues;
   readonly allowPrivate?: boolean;
@@ -35,6 +43,7 @@ export function relayCommand(finish: (exitCode: number) => void): Command {
   return common(new Command('relay'), 'relay')
     .description('carry packets between Teredo clients and native IPv6')
     .requiredOption('--address <address>', 'public IPv4 address of this host', hostAddressValue)
+    .option('--meet', 'pass packets on between clients that cannot reach each other; see --limit meeting...')
     .option('--serve <prefix...>', 'native prefixes served (default: all of 2000::/3)', prefixValue)
     .action(async (options: RelayOptions & { address: Ipv4 }) => {
       const notices = noticesOfReach(options.address, options.allowPrivate);
@@ -65,7 +74,7 @@ export function hostRelayCommand(finish: (exitCode: number) => void): Command {
 
 function common(command: Command, role: string): Command {
   const options = command
-    .option('--port <number>', 'UDP port', portValue, 3545)
+    .option('--port <number>', 'UDP port', portValue, RELAY_PORT)
     .option('--interface <name>', 'name of the tunnel interface', interfaceValue, 'teredo')
     .option('--name <name>', `name of this daemon, for "teredo status" (default: ${role})`, nameValue)
     .option('--trust-cone', "believe a client's cone bit and send it packets at once, as before RFC 5991")
@@ -87,6 +96,7 @@ function run(
     serve,
     directBubbles: options.directBubbles,
     trustCone: options.trustCone,
+    meet: options.meet,
     limits: limitsWith(RELAY_LIMITS, options.limit),
     allowPrivate: options.allowPrivate,
     dataPath: options.dataPath,

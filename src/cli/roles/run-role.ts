@@ -3,11 +3,17 @@ import type { ControlHandler, ListAnswer } from '../../daemon/control-server.ts'
 import { controlDirectory } from '../../daemon/control-path.ts';
 import type { ControlAnswer } from '../../daemon/control-protocol.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
-import type { DaemonStatus, PeerStatus, PeersStatus, RoleStatus } from '../../daemon/status.ts';
+import type {
+  ContactStatus,
+  DaemonStatus,
+  PeerStatus,
+  PeersStatus,
+  RoleStatus,
+} from '../../daemon/status.ts';
 import { feedWatchdog, notifySystemd } from '../../io/systemd.ts';
 import { isLoopback, isPrivate } from '../../core/address-policy.ts';
-import { formatIpv4 } from '../../wire/index.ts';
-import type { Ipv4 } from '../../wire/index.ts';
+import { formatIpv4, parseIpv6 } from '../../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 import type { DataPath } from '../../runtime/fast-path-use.ts';
 import { dataPathInWords } from '../data-path.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
@@ -20,6 +26,8 @@ export interface Role {
   status(name: string): RoleStatus;
   /** The peers now; what is told of each is made when it is taken. */
   peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus> };
+  /** How far the search for a way to this address has come. */
+  contact?(name: string, address: Ipv6): ContactStatus;
   close(): Promise<void>;
 }
 
@@ -134,6 +142,14 @@ function handlerOf(name: string, role: Role): ControlHandler {
         if (role.peers === undefined)
           return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
         return peersAnswer(name, role.peers(request.limit ?? DEFAULT_PEERS));
+      case 'contact': {
+        const address = parseIpv6(request.address ?? '');
+        if (address === undefined)
+          return { ok: false, code: 'bad-request', message: 'that is no IPv6 address' };
+        if (role.contact === undefined)
+          return { ok: false, code: 'no-client', message: `${name} is no client` };
+        return { ok: true, result: role.contact(name, address) };
+      }
     }
   };
 }

@@ -12,6 +12,7 @@ import {
   writeAlternateAddresses,
   writeBubble,
   writeGuess,
+  writeNeighborDiscovery,
   writeNonce,
   writeRandomPort,
   writeUint32,
@@ -40,8 +41,12 @@ export interface BubbleTrailers {
   readonly alternates?: readonly Endpoint[];
   /** 0: none. */
   readonly randomPort?: number;
+  readonly neighborDiscovery?: 'solicitation' | 'advertisement' | undefined;
   readonly guess?: GuessTrailer | undefined;
 }
+
+/** Sets replies of that kind apart. */
+const ADVERTISEMENT = 0x8000_0000;
 
 const NO_TRAILERS: BubbleTrailers = {};
 
@@ -154,8 +159,10 @@ export class Bubbles {
     trailers: BubbleTrailers,
     socket: SocketId = SOCKET.service,
   ): void {
+    // E-114: an advertisement does not wait because of another reply.
+    const kind = trailers.neighborDiscovery === undefined ? 0 : ADVERTISEMENT;
     let high = readUint32(b, source + 8);
-    let low = readUint32(b, source + 12) ^ (socket << 16);
+    let low = readUint32(b, source + 12) ^ (socket << 16) ^ kind;
     for (const { address, port } of places) [high, low] = [high ^ address, low ^ port];
     const bucket = this.hash.of2(high, low) & (BUCKETS - 1);
     const dueAt = Math.max(now, this.repliedAt[bucket] + BUBBLE_SPACING_MS);
@@ -236,7 +243,7 @@ export class Bubbles {
 function writeTrailers(
   b: Uint8Array,
   o: number,
-  { nonce = 0, alternates = [], randomPort = 0, guess }: BubbleTrailers,
+  { nonce = 0, alternates = [], randomPort = 0, neighborDiscovery, guess }: BubbleTrailers,
 ): number {
   let at = o;
   if (nonce !== 0) {
@@ -246,6 +253,7 @@ function writeTrailers(
   }
   if (alternates.length > 0) at = writeAlternateAddresses(b, at, alternates);
   if (randomPort !== 0) at = writeRandomPort(b, at, randomPort);
+  if (neighborDiscovery !== undefined) at = writeNeighborDiscovery(b, at, neighborDiscovery);
   if (guess !== undefined) at = writeGuess(b, at, guess);
   return at;
 }

@@ -20,7 +20,7 @@ import { PeerContacts } from './peer-contacts.ts';
 import { Reception } from './reception.ts';
 import { RefreshIntervalDetermination } from './refresh-interval.ts';
 import { Service } from './service.ts';
-import type { PeerStatus, ServerResult } from './status.ts';
+import type { ContactProgress, PeerStatus, ServerResult } from './status.ts';
 import { Transmission } from './transmission.ts';
 
 const SWEEP_INTERVAL_MS = 10_000;
@@ -184,11 +184,6 @@ export class ClientMachine implements OffloadingMachine {
     this.context.offload.set(on);
   }
 
-  /** The service port has this number: its NAT may leave it that, and neighbours reach it there. Before the start. */
-  setServicePort(port: number): void {
-    this.context.servicePort = port;
-  }
-
   start(now: number): void {
     this.service.start(now);
     this.sweepAt = now + SWEEP_INTERVAL_MS;
@@ -204,14 +199,41 @@ export class ClientMachine implements OffloadingMachine {
     this.service.networkChanged(network, now);
   }
 
+  /** The local UDP port, once its socket is open. */
+  setServicePort(port: number): void {
+    this.context.servicePort = port;
+  }
+
   /** Names were resolved again. */
   setServers(servers: readonly ServerCandidate[], now: number): void {
     this.service.setServers(servers, now);
   }
 
+  /** The pair of a gateway of ours at which anybody reaches the service port; undefined: none. RFC 6081 section 5.3.3 */
+  setGatewayMapping(mapped: Endpoint | undefined, _now: number): void {
+    this.context.gateway = mapped; // E-45
+  }
+
   /** Begins a contact with a peer that no packet waits for; false when there can be none. */
   contact(address: Ipv6, now: number): boolean {
     return this.transmission.contact(address, now);
+  }
+
+  /** How far the search for a way to this peer has come; undefined while not qualified. */
+  progress(address: Ipv6, now: number): ContactProgress | undefined {
+    const { context } = this;
+    if (context.qualified === undefined) return undefined;
+    const peer = context.peers.find(address, 0);
+    if (peer === NO_PEER)
+      return { state: 'unknown', attempts: 0, mapped: undefined, ...this.traversal.progressOf(NO_PEER) };
+    const trusted = context.peers.status[peer] === TRUSTED;
+    const { mappedAddress, mappedPort } = context.peers;
+    return {
+      state: this.peerState(peer, trusted, now),
+      attempts: this.contacts.attemptsOf(peer),
+      mapped: trusted ? { address: mappedAddress[peer], port: mappedPort[peer] } : undefined,
+      ...this.traversal.progressOf(peer),
+    };
   }
 
   *peers(now: number): Generator<PeerStatus> {

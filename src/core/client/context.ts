@@ -40,16 +40,18 @@ export class ClientContext {
   readonly peers: PeerTable;
   readonly offload: Offload;
 
+  /** The local UDP port, where it is known. CL-3 */
+  servicePort: number | undefined;
   servers: readonly ServerCandidate[];
   logs: readonly ServerLog[];
   network: AttachedNetwork;
 
-  /** The local UDP port, once it is known. CL-3 */
-  servicePort: number | undefined;
   /** Set while the service may be used; the address outlives a renewed qualification that confirms it. */
   qualified: Qualified | undefined = undefined;
   address: Ipv6 | undefined = undefined;
   mapped: Endpoint | undefined = undefined;
+  /** Where a gateway lets anybody in. RFC 6081 section 5.3.1: UPnP-Mapped Address/Port, whichever protocol it was asked in. */
+  gateway: Endpoint | undefined = undefined;
   natKind: NatKind = 'unknown';
   refreshIntervalMs: number;
   /** The date of the last interaction with the server. CL-42 */
@@ -60,17 +62,13 @@ export class ClientContext {
    * maintenance.
    */
   silentSince = Infinity;
-  /**
-   * Since when a native peer that packets of ours wait for has been asked for in vain, or a peer has been silent that is hard to find again;
-   * Infinity when none has.
-   */
+  /** Since when a native peer that packets of ours wait for has been asked for in vain; Infinity when none has. */
   testingSince = Infinity;
   /** When data last went to, or anything came from, a trusted peer. */
   lastTraffic = -Infinity;
 
   constructor(options: ClientOptions, entropy: Entropy, onEvict: (peer: number) => void) {
     this.options = options;
-    this.servicePort = options.servicePort;
     this.entropy = entropy;
     this.limits = { ...CLIENT_LIMITS, ...options.limits };
     this.network = options.network ?? { subnets: [], localAddress: undefined };
@@ -85,6 +83,7 @@ export class ClientContext {
       },
     );
     this.offload = new Offload(this.commands, this.peers, options.offload ?? false);
+    this.servicePort = options.servicePort;
     this.servers = options.servers;
     this.logs = options.servers.map((server) => new ServerLog(server));
     this.refreshIntervalMs = this.configuredRefreshIntervalMs;
@@ -102,6 +101,12 @@ export class ClientContext {
   /** The server in use. */
   get server(): ServerCandidate | undefined {
     return this.qualified === undefined ? undefined : this.servers[this.qualified.server];
+  }
+
+  /** A gateway has mapped our port, and no other NAT stands between it and the server. E-47, E-90 */
+  get isGatewayTheNat(): boolean {
+    const { gateway, mapped } = this;
+    return gateway !== undefined && gateway.address === mapped?.address && gateway.port === mapped.port;
   }
 
   /** Whether a datagram came from the server in use. */

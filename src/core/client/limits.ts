@@ -22,7 +22,10 @@ export interface ClientLimits {
   readonly indirectBubbles: BucketLimits;
   /** Sockets for single peers, behind a symmetric NAT. RFC 6081 section 5.4 */
   readonly randomPorts: number;
-  /** Guesses of ports, up to 1,700 bubbles each, all together, and by the IPv4 address that they go to. docs/adr/0016 */
+  /**
+   * Guesses of ports, up to 1,700 bubbles each, all together (half of them for peers that this host does not want to reach), and by the
+   * IPv4 address that they go to: two in 300 s. docs/adr/0016
+   */
   readonly guesses: BucketLimits;
   readonly guessesByAddress: BucketLimits;
   /** Answers to discovery bubbles, all together. */
@@ -42,7 +45,7 @@ export const CLIENT_LIMITS: ClientLimits = {
   indirectBubbles: { perSecond: 50, burst: 500 },
   randomPorts: 512,
   guesses: { perSecond: 0.1, burst: 4 },
-  guessesByAddress: { perSecond: 1 / 150, burst: 2 },
+  guessesByAddress: { perSecond: 1 / 300, burst: 2 },
   discoveryReplies: { perSecond: 10, burst: 50 },
   icmpErrors: { perSecond: 10, burst: 20 },
 };

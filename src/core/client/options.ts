@@ -1,5 +1,5 @@
 import type { AddressPolicy, Subnet } from '../address-policy.ts';
-import type { Ipv4 } from '../../wire/index.ts';
+import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import type { ClientLimits } from './limits.ts';
 
 /** A server the client may use. RFC 4380 section 5.2. CL-1 */
@@ -40,9 +40,13 @@ export interface ClientOptions {
   readonly legacyCone?: boolean | undefined;
   /** Go on behind a symmetric NAT (RFC 6081). Default true; false is RFC 4380 alone. E-20, CL-23 */
   readonly symmetricNat?: boolean | undefined;
+  /** A relay of ours at which peers are met whom nothing else reaches (docs/adr/0017). Default: none. */
+  readonly meetingRelay?: Endpoint | undefined;
   /** Hold packets of native sources back until a connectivity test has succeeded. Default false. A-25 */
   readonly strictUnverified?: boolean | undefined;
-  /** The local UDP port, where it is known. CL-3 */
+  /** The local UDP port that somebody has chosen, and may have forwarded on the NAT. Default: none. */
+  readonly chosenPort?: number | undefined;
+  /** The local UDP port, where it is known before its socket is open. CL-3 */
   readonly servicePort?: number | undefined;
   readonly network?: AttachedNetwork | undefined;
   /** Which IPv4 addresses may be sent to. The client sets its subnets. */

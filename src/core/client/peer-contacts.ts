@@ -23,6 +23,10 @@ const DOUBT_SPACING_MS = 2_500;
 /** A neighbour that has not answered so many attempts on the link is tried by way of its server too. */
 const LOCAL_ONLY_ATTEMPTS = 1;
 
+/** What each Teredo stranger's address may cause besides. */
+const MODEST = { perSecond: 0.5, burst: 4 };
+const MODEST_BUCKETS = 1_024;
+
 interface Means {
   readonly bubbles: Bubbles;
   readonly test: ConnectivityTest;
@@ -38,6 +42,9 @@ export class PeerContacts {
   private readonly means: Means;
   private readonly contacts: Contacts;
   private readonly unsolicited: TokenBuckets;
+  /** What is kept for modest Teredo strangers, by their IPv4 address, when a greedy one has taken the rest. */
+  private readonly modest: TokenBuckets;
+  private readonly reserve: TokenBuckets;
   private readonly strangers: Strangers;
 
   constructor(context: ClientContext, means: Means) {
@@ -52,11 +59,20 @@ export class PeerContacts {
       context.limits.queue,
     );
     this.strangers = new Strangers(context.entropy);
-    this.unsolicited = new TokenBuckets(context.limits.unsolicitedTests, context.entropy, 1);
+    const { unsolicitedTests } = context.limits;
+    const { perSecond, burst } = unsolicitedTests;
+    this.unsolicited = new TokenBuckets(unsolicitedTests, context.entropy, 1);
+    this.modest = new TokenBuckets(MODEST, context.entropy, MODEST_BUCKETS);
+    this.reserve = new TokenBuckets({ perSecond: perSecond / 2, burst: burst / 2 }, context.entropy, 1);
   }
 
   isUnderway(peer: number): boolean {
     return this.contacts.get(peer) !== undefined;
+  }
+
+  /** Made so far; 0 where no contact is under way. */
+  attemptsOf(peer: number): number {
+    return this.contacts.get(peer)?.attempts ?? 0;
   }
 
   handleTimeout(now: number): void {
@@ -101,26 +117,33 @@ export class PeerContacts {
    * The peer has shown that it is reached at this pair: the one place where trust is given. Returns how many packets
    * were waiting for that. CL-46, CL-47, CL-49
    */
-  trust(peer: number, address: Ipv4, port: number, now: number, socket: SocketId = SOCKET.service): number {
+  trust(
+    peer: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+    socket: SocketId = SOCKET.service,
+    byNonce = false,
+  ): number {
     const { peers, offload } = this.context;
     const { traversal } = this.means;
     const before = peers.lastReceived[peer];
     // Who was not asked answers nothing: it may be forged, and a forger earns no replies to its victim.
     if (this.isUnderway(peer)) this.means.bubbles.reward(address, now);
     const isSamePair = peers.mappedAddress[peer] === address && peers.mappedPort[peer] === port;
-    if (!isSamePair || peers.socket[peer] !== socket) {
-      offload.withdraw(peer);
-      traversal.leave(peer);
-    }
+    if (!isSamePair || peers.socket[peer] !== socket) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
     peers.mappedPort[peer] = port;
     peers.socket[peer] = socket;
-    traversal.settle(peer, socket, now);
+    traversal.settle(peer, socket, byNonce, now);
     const waited = this.revive(peer, now, now);
     this.means.held.release(peer, address, port);
     // No room among the trusted: what waited has gone out, but a stranger takes no place of ours.
     if (peers.trust(peer, now)) offload.heard(peer, before);
-    else peers.remove(peer);
+    else {
+      traversal.drop(peer);
+      peers.remove(peer);
+    }
     return waited;
   }
 
@@ -181,6 +204,14 @@ export class PeerContacts {
     );
   }
 
+  /** Whether a valid peer may be elsewhere than it has seemed to be heard from. A relay of ours has seen to it that it is that peer. */
+  isDoubtful(peer: number, now: number): boolean {
+    const { traversal } = this.means;
+    if (traversal.isReached(peer, now)) return false;
+    const { mappedAddress, mappedPort } = this.context.peers;
+    return !traversal.isMeetingPoint(mappedAddress[peer], mappedPort[peer]);
+  }
+
   /** A trusted peer is silent, or speaks from elsewhere: is it still there? Data goes on meanwhile. CL-53 */
   question(peer: number, now: number): void {
     const { context } = this;
@@ -189,7 +220,7 @@ export class PeerContacts {
       context.testingSince = Math.min(context.testingSince, context.peers.lastReceived[peer]);
     const spacing = isUnconfirmed ? DOUBT_SPACING_MS : QUESTION_SPACING_MS;
     if (now - context.peers.lastBubble[peer] < spacing || this.isUnderway(peer)) return;
-    this.approach(peer, 1, now);
+    this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, now);
   }
 
   /** Forgets the contact with a peer that is about to be forgotten. */
@@ -203,6 +234,14 @@ export class PeerContacts {
   /** Whether a test that an outsider has provoked may be sent. Takes from the limit. CL-124 */
   mayTestUnsolicited(now: number): boolean {
     const allowed = this.unsolicited.take(0, 0, now);
+    if (!allowed) this.context.counters.suppressedTests++;
+    return allowed;
+  }
+
+  /** The same of a bubble of a Teredo peer that is mapped to this address: the greedy do not starve the modest. */
+  mayAnswerStranger(address: Ipv4, now: number): boolean {
+    if (this.unsolicited.take(0, 0, now)) return true;
+    const allowed = this.modest.take(address, 0, now) && this.reserve.take(0, 0, now);
     if (!allowed) this.context.counters.suppressedTests++;
     return allowed;
   }
@@ -248,12 +287,12 @@ export class PeerContacts {
   private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
     const { peers, mapped } = this.context;
     const { bubbles, discovery, traversal } = this.means;
-    peers.countBubble(peer, now); // CL-95
     const local = now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS;
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
     if (!local || attempt > LOCAL_ONLY_ATTEMPTS) traversal.sendRound(peer, target, attempt, now);
+    peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells who is idle
   }
 
   private fail(contact: Contact, now: number): void {

@@ -90,14 +90,7 @@ export class Reception {
       peers.mappedPort[peer] === port &&
       peers.socket[peer] === socket
     ) {
-      this.handleTrusted(socket, b, view, peer, now); // case 1, CL-45
-    } else if (
-      peer !== NO_PEER &&
-      peers.status[peer] === TRUSTED &&
-      this.means.traversal.isAdmitted(peer, address, port, socket) &&
-      !(isBubble(b, at) && this.means.traversal.isSilentAtPlace(peer, socket, now))
-    ) {
-      this.handleAdmitted(socket, b, view, peer, address, port, now);
+      this.handleTrusted(b, view, trailers, peer, now); // case 1, CL-45
     } else if (peer !== NO_PEER && this.isAnswer(peer, b, at, address, now)) {
       this.means.test.close(peer);
       context.counters.consumedTestReplies++;
@@ -108,14 +101,51 @@ export class Reception {
       this.handleMapped(socket, b, view, trailers, peer, address, port, now); // case 3, CL-47
     } else if (peer !== NO_PEER && isBubble(b, at) && this.isProven(peer, b, trailers, address)) {
       this.handleNonce(socket, b, view, trailers, peer, address, port, now); // E-27
+    } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'usually') {
+      this.handleTrusted(b, view, trailers, peer, now); // E-50
+    } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'perhaps') {
+      this.handleAlso(socket, b, view, peer, address, port, now);
     } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
       this.handleLocal(b, view, peer, address, port, now); // case 5, CL-49
+    } else if (this.means.traversal.isMeetingPoint(address, port) && socket === SOCKET.service) {
+      this.handleMet(b, view, peer, address, port, now); // docs/adr/0017
     } else if (fromServer && isBubble(b, at)) {
       this.handleForwarded(b, view, trailers, peer, now); // servers may leave out the origin between clients
     } else {
       // Case 6 lets a client refuse: no Teredo client sends from any other place.
       context.counters.droppedForgedSource++;
     }
+  }
+
+  /** From where the peer has shown our nonce, too. What it sends by another socket of ours shows that it hears us there. */
+  private handleAlso(
+    socket: SocketId,
+    b: Uint8Array,
+    view: DatagramView,
+    peer: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const { contacts, traversal } = this.means;
+    if (socket !== this.context.peers.socket[peer]) {
+      contacts.trust(peer, address, port, now, socket, true);
+      traversal.noteAtPlace(peer, socket, true, now);
+    }
+    this.accept(b, view);
+  }
+
+  /** Where a trusted peer has shown our nonce from, though it is sent to another pair. A bubble may have more to say: it shows it again. */
+  private sendsFrom(
+    socket: SocketId,
+    b: Uint8Array,
+    at: number,
+    peer: number,
+    address: Ipv4,
+    port: number,
+  ): 'usually' | 'perhaps' | undefined {
+    if (peer === NO_PEER || this.context.peers.status[peer] !== TRUSTED || isBubble(b, at)) return undefined;
+    return this.means.traversal.gateways.sendsFrom(peer, address, port, socket);
   }
 
   /** CL-41, CL-112, CL-8 */
@@ -146,40 +176,23 @@ export class Reception {
   }
 
   private handleTrusted(
-    socket: SocketId,
     b: Uint8Array,
     view: DatagramView,
+    trailers: Readonly<Trailers>,
     peer: number,
     now: number,
   ): void {
     const { contacts, test, traversal } = this.means;
     contacts.heard(peer, now);
-    traversal.noteAtPlace(peer, socket, !isBubble(b, view.ipv6Start), now);
+    traversal.noteAtPlace(peer, this.context.peers.socket[peer], !isBubble(b, view.ipv6Start), now);
+    if (isBubble(b, view.ipv6Start)) traversal.hear(peer, b, trailers, this.context.peers.socket[peer], now);
+    if (trailers.neighborDiscovery === 'solicitation' && isBubble(b, view.ipv6Start))
+      traversal.advertise(peer, now);
     if (nextHeader(b, view.ipv6Start) === NEXT_HEADER.ICMPV6 && test.isAnswer(peer, b, view.ipv6Start, now)) {
       test.close(peer);
       this.context.counters.consumedTestReplies++;
       return;
     }
-    this.accept(b, view);
-  }
-
-  /** From a place that the peer has shown our nonce from, too. What it sends by another socket of ours shows that it hears us there. */
-  private handleAdmitted(
-    socket: SocketId,
-    b: Uint8Array,
-    view: DatagramView,
-    peer: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
-    const { contacts, traversal } = this.means;
-    const isData = !isBubble(b, view.ipv6Start);
-    if (isData && socket !== this.context.peers.socket[peer]) {
-      contacts.trust(peer, address, port, now, socket);
-    } else contacts.heard(peer, now);
-    if (isData) traversal.noteHeard(peer, socket, now);
-    else traversal.admit(peer, { address, port, socket }, now);
     this.accept(b, view);
   }
 
@@ -231,23 +244,27 @@ export class Reception {
     const { context } = this;
     const { peers } = context;
     const { bubbles, contacts, traversal } = this.means;
+    if (known !== NO_PEER && !traversal.admits(known, trailers)) return;
     const isWanted = contacts.isWanted(known) || (known !== NO_PEER && contacts.isUnderway(known));
-    if (!isWanted && !contacts.mayTestUnsolicited(now)) {
+    const isExpected = isWanted || (known !== NO_PEER && traversal.knowsUs(known, trailers));
+    if (!isExpected && !contacts.mayAnswerStranger(mappedAddressOf(b, source), now)) {
       const nonce = trailers.nonce === undefined ? 0 : readUint32(b, trailers.nonce);
       bubbles.reply(b, source, mappedAddressOf(b, source), mappedPortOf(b, source), now, { nonce });
       return;
     }
     const peer = known === NO_PEER ? peers.insert(b, source) : known;
-    traversal.handleIndirect(peer, b, trailers, now);
+    traversal.handleIndirect(peer, b, trailers, isWanted, now);
     const shown = traversal.takeShown(peer);
-    if (shown !== undefined && !traversal.isSettled(peer, now)) {
-      traversal.confirmShown(peer, shown, now);
-      contacts.trust(peer, shown.address, shown.port, now, shown.socket);
+    if (shown !== undefined && !traversal.isReached(peer, now)) {
+      const place = traversal.gateways.placeFor(peer, shown.address, shown.port, shown.socket);
+      traversal.gateways.noteAlso(peer, shown.address, shown.port, shown.socket, true);
+      traversal.confirm(peer, place.address, place.port, shown.socket, now);
+      contacts.trust(peer, place.address, place.port, now, shown.socket, true);
       return;
     }
-    if (traversal.isSettled(peer, now) || !peers.mayBubble(peer, now)) return;
+    if (traversal.isReached(peer, now) || !peers.mayBubble(peer, now)) return;
     peers.countBubble(peer, now);
-    traversal.requestIndirect(peer, peers.address(peer), now);
+    traversal.requestIndirect(peer, peers.address(peer), isWanted, now);
   }
 
   /** A server forwards clients' pings too, with the word of where they come from. A-19 */
@@ -326,19 +343,40 @@ export class Reception {
     port: number,
     now: number,
   ): void {
-    const { traversal } = this.means;
+    const { peers } = this.context;
+    const { contacts, traversal } = this.means;
+    const { gateways } = traversal;
     if (!traversal.isMutual(peer, socket, port, trailers)) {
       this.accept(b, view);
       return;
     }
-    // The socket that was opened for the peer is the better way while nothing shows that it hears us otherwise.
-    const isBetter = socket !== SOCKET.service && traversal.hasAnother(peer);
-    const mayMove =
-      !traversal.isSettled(peer, now) || isBetter || traversal.isSilentAtPlace(peer, socket, now);
-    const mayTrust = traversal.mayTrust(peer, address, port, socket);
-    if (!mayMove && mayTrust) traversal.admit(peer, { address, port, socket }, now);
-    if (!mayMove || !mayTrust) this.accept(b, view);
-    else this.handleProven(b, view, peer, address, port, now, socket, true);
+    const isReached = traversal.isReached(peer, now);
+    const isBetter =
+      this.movesToPrimary(socket, peer, b, view) ||
+      gateways.prefers(peer, address, port, socket) ||
+      // The socket that was opened for the peer is the better way while nothing shows that it hears us otherwise.
+      (socket !== SOCKET.service && traversal.hasAnother(peer)) ||
+      (contacts.isUnderway(peer) && traversal.isSilentAtPlace(peer, socket, now));
+    if ((isReached && !isBetter) || !traversal.mayTrust(peer, address, port, socket)) {
+      // It may come from there, too: by another socket it may be the one way that it hears us.
+      if (isReached && gateways.noteAlso(peer, address, port, socket) && socket !== peers.socket[peer])
+        traversal.confirmShown(peer, address, port, socket, now);
+      this.accept(b, view);
+      return;
+    }
+    const place = gateways.placeFor(peer, address, port, socket);
+    if (place.address !== address || place.port !== port)
+      gateways.noteAlso(peer, address, port, socket, true);
+    else if (isReached)
+      gateways.noteAlso(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]);
+    this.handleProven(b, view, peer, place.address, place.port, now, socket, true);
+  }
+
+  /** A peer that has a socket of its own shows that it is reached by the service port: which is the better one. E-72 */
+  private movesToPrimary(socket: SocketId, peer: number, b: Uint8Array, view: DatagramView): boolean {
+    const isElsewhere = this.context.peers.socket[peer] !== SOCKET.service;
+    const isBack = socket === SOCKET.service && isElsewhere && isBubble(b, view.ipv6Start);
+    return isBack && this.means.traversal.mayReturn(peer);
   }
 
   private handleMapped(
@@ -355,13 +393,11 @@ export class Reception {
     const { peers } = context;
     if (!context.policy.isGlobalUnicast(address)) {
       context.counters.droppedForgedSource++; // C-7: no such address can be
-    } else if (known !== NO_PEER && peers.isValid(known, now)) {
-      // It is reached on the link and heard there: a datagram from outside, which anybody can send, does not undo that.
-      if (isBubble(b, view.ipv6Start) && this.isProven(known, b, trailers, address))
-        this.handleNonce(socket, b, view, trailers, known, address, port, now);
-      else this.accept(b, view);
     } else if (known !== NO_PEER && this.isProven(known, b, trailers, address)) {
       this.handleNonce(socket, b, view, trailers, known, address, port, now);
+    } else if (known !== NO_PEER && peers.isValid(known, now)) {
+      // It is reached elsewhere and heard there: a datagram without the nonce, which anybody can send, does not undo that.
+      this.accept(b, view);
     } else {
       const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
       this.handleProven(b, view, peer, address, port, now, socket);
@@ -391,19 +427,19 @@ export class Reception {
     port: number,
     now: number,
     socket: SocketId = SOCKET.service,
-    isShown = false,
+    byNonce = false,
   ): void {
     const { contacts, traversal } = this.means;
-    const confirm = (): void => {
-      if (isShown) traversal.confirmShown(peer, { address, port, socket }, now);
-      else traversal.confirm(peer, address, port, socket, now);
-    };
     const isQuestion = isBubble(b, view.ipv6Start);
     // Whom our NAT shows another pair than our address says takes nothing from there until it has seen the nonce.
     const isFirst =
       isQuestion && traversal.needsNonce(peer) && this.isStranger(b, view.ipv6Start + SOURCE, address, port);
+    const confirm = (): void => {
+      if (byNonce) traversal.confirmShown(peer, address, port, socket, now);
+      else traversal.confirm(peer, address, port, socket, now);
+    };
     if (isFirst) confirm();
-    const waited = contacts.trust(peer, address, port, now, socket);
+    const waited = contacts.trust(peer, address, port, now, socket, byNonce);
     // Somebody new who has had no packet in return does not know yet that its bubble has arrived. CL-51
     if (waited === 0 && isQuestion && !isFirst) confirm();
     this.accept(b, view);
@@ -413,6 +449,23 @@ export class Reception {
   private isStranger(b: Uint8Array, source: number, address: Ipv4, port: number): boolean {
     if (this.context.qualified!.symmetric) return true;
     return mappedAddressOf(b, source) !== address || mappedPortOf(b, source) !== port;
+  }
+
+  /** A peer has come by way of our own relay, which has seen to it that it is that peer. A direct way is not given up for that. */
+  private handleMet(
+    b: Uint8Array,
+    view: DatagramView,
+    known: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
+    const { peers } = this.context;
+    if (known !== NO_PEER && peers.isValid(known, now)) this.accept(b, view);
+    else {
+      const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
+      this.handleProven(b, view, peer, address, port, now);
+    }
   }
 
   private isLocalPair(peer: number, address: Ipv4, port: number, now: number): boolean {

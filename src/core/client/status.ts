@@ -1,4 +1,4 @@
-import type { Endpoint, Ipv4, Ipv6, RouterReason } from '../../wire/index.ts';
+import type { Endpoint, Ipv4, Ipv6, PortHabit, RouterReason } from '../../wire/index.ts';
 
 /** Why a router advertisement did not count. RFC 4380 sections 5.2.1, 5.2.2; RFC 4861 section 6.1.2. */
 export type AdvertisementReason =
@@ -50,9 +50,10 @@ export interface ServerResult {
 
 /**
  * How a peer is reached: by the relay that serves it; at the pair in its address; on our link or elsewhere behind our NAT; or by RFC 6081, where
- * it showed a nonce, or by a random port (foretold by the NAT's habit or an Echo Test); or by a guess (docs/adr/0016).
+ * it showed a nonce, or by a random port (foretold by the NAT's habit or an Echo Test); or by a guess (docs/adr/0016); or by way of a relay of
+ * ours at which it is met (docs/adr/0017).
  */
-export type PeerMeans = 'relay' | 'direct' | 'local' | 'nonce' | 'random-port' | 'guess';
+export type PeerMeans = 'relay' | 'direct' | 'local' | 'nonce' | 'random-port' | 'guess' | 'met';
 
 /** A peer, for status. */
 export interface PeerStatus {
@@ -72,4 +73,27 @@ export interface PeerStatus {
   readonly state: 'valid' | 'stale' | 'contacting' | 'unverified';
   /** Its packets may be carried past the machine. */
   readonly offloaded: boolean;
+}
+
+/** How far the search for a way to a peer has come. */
+export interface ContactProgress {
+  /** `unknown`: no such peer. */
+  readonly state: PeerStatus['state'] | 'unknown';
+  /** Rounds of bubbles, or connectivity tests, of the contact under way. */
+  readonly attempts: number;
+  /** Where packets to it go. */
+  readonly mapped: Endpoint | undefined;
+  /** That is the relay where peers are met (docs/adr/0017). */
+  readonly isMet: boolean;
+  /** Its bubble has come by way of our server: both servers work. */
+  readonly isHeardThroughServer: boolean;
+  /** What the NATs do with ports; the peer's where it has said so. */
+  readonly ownPorts: PortHabit;
+  readonly peerPorts: PortHabit | undefined;
+  /** External ports that the two sides expect of their NATs. RFC 6081 sections 5.4, 5.5 */
+  readonly expectedPort: number | undefined;
+  readonly peerExpectedPort: number | undefined;
+  /** An Echo Test is under way. */
+  readonly isTesting: boolean;
+  readonly guess: 'none' | 'offered' | 'agreed';
 }

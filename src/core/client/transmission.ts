@@ -22,6 +22,7 @@ import type { PeerContacts } from './peer-contacts.ts';
 
 /** A valid peer that has been silent for so long while it is sent to is asked whether it is still there. */
 const SILENCE_MS = 3_000;
+
 /** And sooner, one that has not shown yet that it hears us. */
 const DOUBT_MS = 1_000;
 
@@ -68,10 +69,7 @@ export class Transmission {
     if (peer !== NO_PEER && peers.isValid(peer, now)) {
       context.offload.sent(peer);
       this.means.contacts.send(peer, buffer, start, packetEnd, now); // case 1, CL-60, CL-61
-      const silence = now - peers.lastReceived[peer];
-      const isSilent =
-        silence >= SILENCE_MS || (silence >= DOUBT_MS && this.means.traversal.isUnconfirmed(peer, now));
-      if (isSilent) this.means.contacts.question(peer, now);
+      if (this.isToBeAsked(peer, now)) this.means.contacts.question(peer, now);
       return;
     }
     this.reach(buffer, start, packetEnd, now);
@@ -86,6 +84,14 @@ export class Transmission {
     const peer = context.providePeer(address, 0);
     if (!context.peers.isValid(peer, now)) this.means.contacts.begin(peer, now);
     return true;
+  }
+
+  /** Whether a valid peer may have gone. */
+  private isToBeAsked(peer: number, now: number): boolean {
+    const { contacts, traversal } = this.means;
+    const silence = now - this.context.peers.lastReceived[peer]!;
+    if (silence >= SILENCE_MS || contacts.isDoubtful(peer, now)) return true;
+    return silence >= DOUBT_MS && traversal.isUnconfirmed(peer, now);
   }
 
   /** The peer may not be sent to as it is: cases 2 to 5. */

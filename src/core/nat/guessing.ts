@@ -33,20 +33,30 @@ const HEAD_START_MS = 400;
 /** Then the sockets that were not hit are closed. */
 const LIFETIME_MS = 8_000;
 /** And if one was hit, after this: two may be at once, of which each side takes another. */
-const CHOICE_MS = 3_000;
+const CHOICE_MS = 900;
 const TOKEN_BUCKETS = 1_024;
+/** Indirect bubbles in answer to who has not shown our token yet. An honest peer needs one; others may speak in its name meanwhile. */
+const MOST_ANSWERS = 64;
 
 interface Guess {
   readonly token: number;
   endsAt: number;
   /** The peer is reached. */
   isOver: boolean;
+  /** This host wants to reach the peer. */
+  readonly isWanted: boolean;
+  /** The peer's last word, and its last that has shown our token: which others do not know. */
+  heard: number;
   peer: GuessTrailer | undefined;
+  /** Indirect bubbles that words without our token have caused. */
+  answers: number;
   /** Both know that the other one wants it. */
   agreed: boolean;
   /** Our own next port, where our NAT counts. */
   port: number;
   step: number;
+  /** Our socket that has asked last. */
+  measuredBy: SocketId;
   measuring: readonly [Solicitation, Solicitation] | undefined;
   /** By this socket of the fan the peer was heard from the first port of its volley. */
   firstBy: SocketId | undefined;
@@ -76,24 +86,31 @@ export class Guessing {
   private readonly paths: PeerPaths;
   private readonly ports: RandomPorts;
   private readonly ask: (peer: number, now: number) => void;
+  private readonly giveUp: (peer: number, now: number) => void;
   private readonly guesses = new Map<number, Guess>();
   private readonly all: TokenBuckets;
+  private readonly byStrangers: TokenBuckets;
   private readonly byAddress: TokenBuckets;
 
-  /** `ask`: sends the peer an indirect bubble, with what {@link trailerFor} gives. */
+  /** `ask`: sends the peer an indirect bubble, with what {@link trailerFor} gives. `giveUp`: there is no way between the two NATs. */
   constructor(
     context: ClientContext,
     bubbles: Bubbles,
     paths: PeerPaths,
     ports: RandomPorts,
     ask: (peer: number, now: number) => void,
+    giveUp: (peer: number, now: number) => void,
   ) {
+    this.giveUp = giveUp;
     this.context = context;
     this.bubbles = bubbles;
     this.paths = paths;
     this.ports = ports;
     this.ask = ask;
     this.all = new TokenBuckets(context.limits.guesses, context.entropy, 1);
+    const { perSecond, burst } = context.limits.guesses;
+    const half = { perSecond: perSecond / 2, burst: Math.ceil(burst / 2) };
+    this.byStrangers = new TokenBuckets(half, context.entropy, 1);
     this.byAddress = new TokenBuckets(context.limits.guessesByAddress, context.entropy, TOKEN_BUCKETS);
   }
 
@@ -105,18 +122,40 @@ export class Guessing {
   }
 
   /** The peer's trailer has come, by way of our server. */
-  handle(peer: number, trailer: GuessTrailer, now: number): void {
-    this.paths.provide(peer).habit = trailer.habit;
-    if (!canMeet(this.habit, trailer.habit)) return;
-    const guess = this.guesses.get(peer) ?? this.open(peer, now);
+  handle(peer: number, trailer: GuessTrailer, isWanted: boolean, now: number): void {
+    const path = this.paths.provide(peer);
+    const isNews = path.habit === undefined;
+    path.habit = trailer.habit;
+    if (!canMeet(this.habit, trailer.habit)) {
+      if (!isHopeless(this.habit, trailer.habit)) return;
+      if (isNews) this.ask(peer, now); // it should know too
+      this.giveUp(peer, now);
+      return;
+    }
+    const guess = this.guesses.get(peer) ?? this.open(peer, isWanted, now);
     if (guess.isOver) return;
+    guess.heard = trailer.token;
+    if (trailer.echo !== guess.token) {
+      if (guess.answers++ < MOST_ANSWERS) this.ask(peer, now);
+      return;
+    }
     const isNew = guess.peer?.token !== trailer.token;
     guess.peer = trailer;
-    const knowsUs = trailer.echo === guess.token;
-    if (isNew || !knowsUs) this.ask(peer, now);
-    if (!knowsUs) return;
+    if (isNew) this.ask(peer, now);
     if (!guess.agreed) this.begin(peer, guess, now);
     else this.aim(peer, guess, now);
+  }
+
+  /** Whether an indirect bubble counts: who has agreed shows our token, until the guess is over. */
+  admits(peer: number, trailer: GuessTrailer | undefined): boolean {
+    const guess = this.guesses.get(peer);
+    return guess === undefined || !guess.agreed || trailer?.echo === guess.token;
+  }
+
+  /** Whether it shows our token. */
+  knowsUs(peer: number, trailer: GuessTrailer | undefined): boolean {
+    const guess = this.guesses.get(peer);
+    return guess !== undefined && trailer?.echo === guess.token;
   }
 
   /** Of a socket that a guess has opened; false where none is waited for. */
@@ -171,29 +210,37 @@ export class Guessing {
 
   /** All else has failed so far: the next indirect bubbles say that we would guess. */
   offer(peer: number, now: number): void {
-    if (!this.guesses.has(peer)) this.open(peer, now);
+    if (!this.guesses.has(peer)) this.open(peer, true, now);
+  }
+
+  /** How far it has come with this peer. */
+  stageOf(peer: number): 'none' | 'offered' | 'agreed' {
+    const guess = this.guesses.get(peer);
+    if (guess === undefined) return 'none';
+    return guess.agreed ? 'agreed' : 'offered';
   }
 
   /** What an indirect bubble to this peer says of it. */
   trailerFor(peer: number): GuessTrailer | undefined {
-    return this.guesses.get(peer)?.isOver === true ? undefined : this.proofFor(peer);
-  }
-
-  /** What a direct bubble by the way that has been found says. */
-  proofFor(peer: number): GuessTrailer | undefined {
     const guess = this.guesses.get(peer);
-    if (guess === undefined) return undefined;
+    if (guess === undefined) {
+      const isToldOurs = this.paths.get(peer)?.habit !== undefined;
+      return isToldOurs ? { habit: this.habit, port: 0, step: 0, token: 0, echo: 0 } : undefined;
+    }
     const measured = guess.measuring === undefined && guess.port !== 0;
     return {
       habit: this.habit,
       port: measured ? guess.port : 0,
       step: measured ? guess.step : 0,
       token: guess.token,
-      echo: guess.peer?.token ?? 0,
+      echo: guess.heard,
     };
   }
 
-  /** The peer is reached: nothing more is sent, but it may have chosen another of our sockets. Whether it is by a guess. */
+  /**
+   * The peer is reached. It may have chosen another of our sockets: they stay for a while, though nothing more is sent. Whether it is by a
+   * guess.
+   */
   settle(peer: number, now: number): boolean {
     const guess = this.guesses.get(peer);
     if (guess?.shots === undefined) return false;
@@ -201,6 +248,11 @@ export class Guessing {
     guess.isOver = true;
     guess.nextAt = Infinity;
     return true;
+  }
+
+  /** Whether another socket than the one by which the peer is reached may turn out to be the right one. */
+  isChoosing(peer: number): boolean {
+    return this.guesses.get(peer)?.isOver === true;
   }
 
   /** The peer is heard where it is sent to, or forgotten: the sockets that are of no use are closed. */
@@ -218,15 +270,19 @@ export class Guessing {
     return at;
   }
 
-  private open(peer: number, now: number): Guess {
+  private open(peer: number, isWanted: boolean, now: number): Guess {
     const guess: Guess = {
       token: randomUint32(this.context.entropy) || 1,
       endsAt: now + LIFETIME_MS,
       isOver: false,
+      isWanted,
+      heard: 0,
       peer: undefined,
+      answers: 0,
       agreed: false,
       port: 0,
       step: 0,
+      measuredBy: 0,
       measuring: undefined,
       firstBy: undefined,
       replies: 2 * WINDOW,
@@ -242,12 +298,12 @@ export class Guessing {
 
   /** Both want it, and both are where their servers say. */
   private begin(peer: number, guess: Guess, now: number): void {
-    const address = mappedAddressOf(this.context.peers.address(peer), 0);
-    if (!this.byAddress.take(address, 0, now) || !this.all.take(0, 0, now)) {
+    if (!this.isAffordable(peer, guess, now)) {
       this.context.counters.suppressedGuesses++;
       return;
     }
     guess.agreed = true;
+    guess.endsAt = now + LIFETIME_MS;
     guess.askAt = now + ASK_MS;
     if (this.habit === 'counting') {
       this.measure(peer, guess, now);
@@ -265,12 +321,22 @@ export class Guessing {
     else this.ask(peer, now);
   }
 
+  /** What its address has had comes first: it costs nobody else anything. */
+  private isAffordable(peer: number, { isWanted }: Guess, now: number): boolean {
+    const address = mappedAddressOf(this.context.peers.address(peer), 0);
+    return (
+      this.byAddress.take(address, 0, now) &&
+      (isWanted || this.byStrangers.take(0, 0, now)) &&
+      this.all.take(0, 0, now)
+    );
+  }
+
   /** From a new socket, so that the NAT gives a port for each question. */
   private measure(peer: number, guess: Guess, now: number): void {
     const { context } = this;
-    const socket = this.ports.open(peer);
+    const socket = this.openSocket(peer, guess);
     if (socket === 0) return;
-    guess.sockets.unshift(socket); // the volley is sent from the one that was measured last
+    guess.measuredBy = socket;
     guess.port = guess.step = 0;
     const { primary, secondary } = context.server!;
     const ask = (target: number): Solicitation =>
@@ -300,9 +366,8 @@ export class Guessing {
   private *openings(peer: number, guess: Guess): Generator<void> {
     const target = this.context.peers.address(peer);
     for (let i = 0; i < OPENINGS; i++) {
-      const socket = this.ports.open(peer);
+      const socket = this.openSocket(peer, guess);
       if (socket === 0) return;
-      guess.sockets.push(socket);
       this.send(peer, target, mappedPortOf(target, 0), socket);
       yield;
     }
@@ -328,9 +393,8 @@ export class Guessing {
   private *volley(peer: number, guess: Guess): Generator<void> {
     const { port, step } = guess.peer!;
     const target = this.context.peers.address(peer);
-    const socket = guess.sockets[0]!;
     for (let round = 0; round < VOLLEYS; round++) {
-      for (let i = 0; i < 2 * WINDOW; i++) this.send(peer, target, port + i * step, socket);
+      for (let i = 0; i < 2 * WINDOW; i++) this.send(peer, target, port + i * step, guess.measuredBy);
       yield* pause();
     }
   }
@@ -344,19 +408,24 @@ export class Guessing {
     const target = this.context.peers.address(peer);
     const fan: SocketId[] = [];
     for (let i = 0; i < WINDOW; i++) {
-      const socket = this.ports.open(
-        peer,
-        this.context.preservesPorts ? guess.port + i * guess.step : undefined,
-      );
+      const local = this.context.preservesPorts ? guess.port + i * guess.step : undefined;
+      const socket = this.openSocket(peer, guess, local);
       if (socket === 0) return;
       fan.push(socket);
     }
-    guess.sockets.push(...fan);
     for (let round = 0; round < VOLLEYS; round++) {
       for (const socket of fan) this.send(peer, target, port + MIDDLE * step, socket);
       for (const socket of fan) this.send(peer, target, port, socket);
       yield* pause();
     }
+  }
+
+  /** 0 where there is none left. */
+  private openSocket(peer: number, guess: Guess, port?: number): SocketId {
+    if (!guess.isWanted && !this.ports.hasRoomForStrangers) return 0;
+    const socket = this.ports.open(peer, port);
+    if (socket !== 0) guess.sockets.push(socket);
+    return socket;
   }
 
   private send(peer: number, target: Uint8Array, port: number, socket: SocketId): void {
@@ -377,6 +446,11 @@ export class Guessing {
 function canMeet(a: PortHabit, b: PortHabit): boolean {
   if (a === 'counting' && b === 'counting') return true;
   return (a === 'random' && b === 'stable') || (a === 'stable' && b === 'random');
+}
+
+/** Random ports against ports that are not stable: no number of guesses that anybody would want to send is enough. */
+function isHopeless(a: PortHabit, b: PortHabit): boolean {
+  return (a === 'random' && b !== 'stable') || (b === 'random' && a !== 'stable');
 }
 
 /** Nothing is sent for so many bursts. */

@@ -1,11 +1,6 @@
 import type { SocketId } from '../socket-id.ts';
 import type { Endpoint, PortHabit } from '../../wire/index.ts';
 
-/** From where a peer is heard, and by which of our sockets. */
-export interface PeerPlace extends Endpoint {
-  readonly socket: SocketId;
-}
-
 /** What RFC 6081 keeps of a peer besides its entry in the list of peers. */
 export interface PeerPath {
   /** Of our last indirect bubble: who shows it in a direct bubble has got it. 0: none. RFC 6081 section 5.2.2 */
@@ -24,26 +19,31 @@ export interface PeerPath {
   random: SocketId;
   randomPort: number;
   /** From where the peer has shown our nonce, while we have none of its own to show in return. */
-  shownFrom: PeerPlace | undefined;
-  /** From where it has shown our nonce besides; it is heard there, too. */
-  admitted: readonly PeerPlace[];
-  /** What the peer's NAT does with ports, where it has said so. */
-  habit: PortHabit | undefined;
-  /** When a bubble last went from its socket, and to which port. */
-  shotAt: number;
-  shotAtPort: number;
+  shownFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
+  /** Its bubbles have had nonces, or have said that its NAT is symmetric: once and for all, since others may say the contrary in its name. */
+  hasNonces: boolean;
+  isSymmetric: boolean;
+  /**
+   * Another pair from which the peer has shown our nonce: it may send from there. `isUsual`: it always does, and is reached where it is
+   * sent to for all we know. Else nothing is heard of the way to it by that.
+   */
+  alsoFrom: (Endpoint & { readonly socket: SocketId; readonly isUsual: boolean }) | undefined;
+  /** It was the nonce that the peer is trusted for, and not the pair in its address, which others may forge. */
+  byNonce: boolean;
   /** Bubbles to new places of it since that time. */
   confirmedAt: number;
   confirmations: number;
-  /** Whether a guess has brought us together. */
-  isGuessed: boolean;
   /** When it was trusted, and when a packet last came from it that was no bubble: whoever sends those hears us. */
   settledAt: number;
   lastHeard: number;
   /** When anything last came from where it is sent to. */
   lastAtPlace: number;
   /** It asks by way of its server although we hear it: it does not hear us. */
-  isDoubted: boolean;
+  isUnheard: boolean;
+  /** Whether a guess has brought us together. */
+  isGuessed: boolean;
+  /** What the peer's NAT does with ports, where it has said so. */
+  habit: PortHabit | undefined;
   /** When a packet last went to the peer through the tunnel or came from it, bubbles not counted. */
   lastData: number;
   /** Direct bubbles that kept the way to an idle peer on its random port open. RFC 6081 section 5.4.2 */
@@ -71,17 +71,18 @@ export class PeerPaths {
         random: 0,
         randomPort: 0,
         shownFrom: undefined,
-        admitted: [],
-        habit: undefined,
-        shotAt: -Infinity,
-        shotAtPort: 0,
+        hasNonces: false,
+        isSymmetric: false,
+        alsoFrom: undefined,
+        byNonce: false,
         confirmedAt: -Infinity,
         confirmations: 0,
-        isGuessed: false,
         settledAt: -Infinity,
         lastHeard: -Infinity,
         lastAtPlace: -Infinity,
-        isDoubted: false,
+        isUnheard: false,
+        isGuessed: false,
+        habit: undefined,
         lastData: -Infinity,
         refreshes: 0,
       };

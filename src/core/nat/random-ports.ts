@@ -11,14 +11,15 @@ export class RandomPorts {
   private readonly context: ClientContext;
   /** By number, from {@link SOCKET.random} on. */
   private readonly owners: (number | undefined)[] = [];
+  private count = 0;
 
   constructor(context: ClientContext) {
     this.context = context;
   }
 
-  /** How many more there may be. */
-  get left(): number {
-    return this.context.limits.randomPorts - this.owners.filter((owner) => owner !== undefined).length;
+  /** Whether there may be one for a peer that this host does not want to reach: half of them are for those that it does. */
+  get hasRoomForStrangers(): boolean {
+    return this.count < this.context.limits.randomPorts / 2;
   }
 
   /** A new one for a peer, on a local port of that number, or any; 0 where there are as many as may be. */
@@ -27,6 +28,7 @@ export class RandomPorts {
     if (at < 0) at = this.owners.length;
     if (at >= this.context.limits.randomPorts) return 0;
     this.owners[at] = peer;
+    this.count++;
     const socket = SOCKET.random + at;
     const event = { type: 'socket-wanted', socket } as const;
     this.context.commands.event(port === undefined ? event : { ...event, port });
@@ -38,6 +40,7 @@ export class RandomPorts {
     const at = socket - SOCKET.random;
     if (this.owners[at] !== peer) return;
     this.owners[at] = undefined;
+    this.count--;
     this.context.commands.event({ type: 'socket-unwanted', socket });
   }
 

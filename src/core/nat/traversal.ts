@@ -1,35 +1,39 @@
-import { BUBBLE_SPACING_MS, PEER_VALIDITY_MS } from '../constants.ts';
+import { BUBBLE_SPACING_MS, CONTACT_ATTEMPTS } from '../constants.ts';
 import { randomUint32 } from '../entropy.ts';
 import { TRUSTED } from '../peer-table.ts';
 import type { SocketId } from '../socket-id.ts';
 import type { ReceivedAdvertisement } from '../client/advertisement.ts';
 import type { BubbleTrailers, Bubbles } from '../client/bubbles.ts';
 import type { ClientContext } from '../client/context.ts';
+import type { ContactProgress, PeerMeans } from '../client/status.ts';
 import { SOCKET } from '../client/options.ts';
-import type { PeerMeans } from '../client/status.ts';
 import { isTeredo, mappedAddressOf, mappedPortOf, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../wire/index.ts';
 import { EchoTests } from './echo-tests.ts';
+import { GatewayPairs } from './gateway-pairs.ts';
 import { Guessing } from './guessing.ts';
 import { PeerPaths } from './peer-paths.ts';
-import type { PeerPath, PeerPlace } from './peer-paths.ts';
+import type { PeerPath } from './peer-paths.ts';
 import { RandomPorts } from './random-ports.ts';
+import { ServerLoadReduction } from './server-load.ts';
 
 /** RFC 6081 section 5.4.2.1: Peer Refresh Timer, and how often it keeps the way to an idle peer open. */
 const REFRESH_MS = 30_000;
 const REFRESHES_MOST = 20;
-/** A valid peer that still asks so long after it was trusted, and has sent nothing but bubbles for so long, does not hear us. */
+/** As long as an attempt at a contact, by us or by the peer, may need the socket that it has been told of. */
+const ATTEMPT_MS = 10_000;
+/** What follows upon an indirect bubble comes so long after it. */
+const FOLLOW_MS = 20;
+/** A valid peer that still asks so long after it was trusted, and has sent nothing but bubbles for so long, may not hear us. */
 const DOUBT_MS = 1_000;
-/** The peer may have opened its NAT to our bubble only after it came: another one follows. */
-const AGAIN_MS = 500;
+/** It does not, where no packet of it has come so long after we have answered that. */
+const ANSWERED_MS = 500;
 /** For so long at the most it is asked oftener whether it hears us. */
 const UNCONFIRMED_MS = 10_000;
 /** Who has been silent for so long where it is sent to, and shows our nonce elsewhere, is sent to there. */
 const SILENT_MS = 2_000;
 /** Bubbles to new places of a peer within the spacing of others. */
 const CONFIRMATIONS = 4;
-/** Places besides its own from where a peer is heard. */
-const ADMITTED_MOST = 4;
 
 /**
  * Peers behind NATs that RFC 4380 alone does not get through (RFC 6081 sections 5.2 to 5.6). The client's own NAT says what an indirect
@@ -42,28 +46,43 @@ const ADMITTED_MOST = 4;
  * and the peer's indirect bubble says where direct ones go: to the pair in its address, to its alternate addresses, to its random port.
  */
 export class Traversal {
+  readonly gateways: GatewayPairs;
   private readonly context: ClientContext;
   private readonly bubbles: Bubbles;
   private readonly paths = new PeerPaths();
   private readonly ports: RandomPorts;
   private readonly echo: EchoTests;
   private readonly guessing: Guessing;
+  private readonly serverLoad: ServerLoadReduction;
+  /** When the sockets of peers that have not been reached by them are closed, the next first. */
+  private readonly closeAt = new Map<number, number>();
+  /** When a bubble goes from a peer's socket. */
+  private readonly following = new Map<number, number>();
+  /** When a peer that was answered, and is heard, is taken not to hear us. */
+  private readonly doubtAt = new Map<number, number>();
   private refreshAt = Infinity;
   /** Guesses have brought somebody here: where nothing else helps, they are offered at once. */
   private hasGuessed = false;
-  /** When to send from a peer's socket once more. */
-  private readonly again = new Map<number, number>();
+  /** Somebody did not hear us by the service port although we heard him there: our symmetric NAT lets in whom it does not let us reach. */
+  private isOpenInwards = false;
 
   constructor(context: ClientContext, bubbles: Bubbles) {
     this.context = context;
     this.bubbles = bubbles;
+    this.gateways = new GatewayPairs(context, this.paths);
     this.ports = new RandomPorts(context);
     this.echo = new EchoTests(context, {
       sendBubble: (peer, socket, now) => this.sendFrom(peer, socket, now),
       predicted: (peer, port, now) => this.handlePrediction(peer, port, now),
     });
-    this.guessing = new Guessing(context, bubbles, this.paths, this.ports, (peer, now) =>
-      this.sendIndirect(peer, context.peers.address(peer), now),
+    this.serverLoad = new ServerLoadReduction(context, bubbles, this.paths);
+    this.guessing = new Guessing(
+      context,
+      bubbles,
+      this.paths,
+      this.ports,
+      (peer, now) => this.sendIndirect(peer, context.peers.address(peer), now),
+      (peer, now) => this.meet(peer, now),
     );
   }
 
@@ -77,9 +96,10 @@ export class Traversal {
     const { context } = this;
     const { peers, policy } = context;
     const target = peers.address(peer);
+    const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
+    if (this.isMeetingPoint(address, port)) return 'met';
     if (!isTeredo(target, 0)) return 'relay';
     const path = this.paths.get(peer);
-    const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
     const isService = peers.socket[peer] === SOCKET.service;
     if (isService && mappedAddressOf(target, 0) === address && mappedPortOf(target, 0) === port)
       return 'direct';
@@ -97,7 +117,9 @@ export class Traversal {
   handleTimeout(now: number): void {
     this.echo.handleTimeout(now);
     this.guessing.handleTimeout(now);
-    this.repeat(now);
+    this.sendFollowing(now);
+    this.doubtUnheard(now);
+    this.closeUnused(now);
     if (now < this.refreshAt) return;
     this.refreshAt = Infinity;
     for (const [peer, path] of this.paths.withSocket()) this.refresh(peer, path, now);
@@ -105,36 +127,61 @@ export class Traversal {
 
   /** Bubbles on all ways to the peer, and one through its server. CL-65, A-4 */
   sendRound(peer: number, target: Uint8Array, attempt: number, now: number): void {
+    if (this.serverLoad.solicit(peer, target, attempt, now)) return;
+    const path = this.paths.get(peer);
+    // Nothing has ever come in return for what we sent.
+    const isInVain =
+      path !== undefined && path.lastHeard < path.settledAt && now - path.settledAt >= DOUBT_MS;
+    if (isInVain && this.context.qualified!.symmetric && this.isReached(peer, now))
+      this.doubt(peer, path, now);
     // Between NATs that count, Echo Tests under way would take the ports that are foretold.
     const isSoon = this.hasGuessed && this.guessing.habit !== 'counting';
     if (attempt > 1 || isSoon) this.guessing.offer(peer, now);
+    if (attempt === CONTACT_ATTEMPTS) this.meet(peer, now);
     this.sendDirect(peer, target, now);
-    this.requestIndirect(peer, target, now);
+    this.requestIndirect(peer, target, true, now);
+  }
+
+  /** Whether that is where our own relay brings peers together. */
+  isMeetingPoint(address: number, port: number): boolean {
+    const { meetingRelay } = this.context.options;
+    return meetingRelay !== undefined && meetingRelay.address === address && meetingRelay.port === port;
   }
 
   /**
    * Our server has forwarded this peer's bubble: what it says is kept, and answered on all ways by which the peer may be waiting.
    * RFC 6081 sections 5.2.4.3, 5.4.4.4, 5.6.4.2
    */
-  handleIndirect(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, now: number): void {
-    const path = this.paths.provide(peer);
-    this.remember(path, buffer, trailers);
+  handleIndirect(
+    peer: number,
+    buffer: Uint8Array,
+    trailers: Readonly<Trailers>,
+    isWanted: boolean,
+    now: number,
+  ): void {
+    this.remember(peer, buffer, trailers, now);
     const { peers } = this.context;
     const target = peers.address(peer);
-    const isQuiet = now - path.settledAt >= DOUBT_MS && now - path.lastHeard >= DOUBT_MS;
-    if (isQuiet && !path.isDoubted && peers.isValid(peer, now)) {
-      path.isDoubted = true;
-      this.guessing.offer(peer, now);
-      this.requestIndirect(peer, target, now);
-    }
-    if (this.isSettled(peer, now) && !this.hasAnother(peer)) {
+    const path = this.paths.get(peer)!;
+    this.askIfHeard(peer, path, now);
+    if (this.isReached(peer, now) && !this.hasAnother(peer)) {
       this.confirm(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer], now); // E-94
       return;
     }
-    this.openPreserved(peer, path, now);
+    if (path.peerRandomPort !== 0) this.openPreserved(peer, path, isWanted, now);
     this.bubbles.replyAll(target, 0, this.placesOf(target, path), now, { nonce: path.nonceReceived });
-    this.sendFromRandom(peer, target, path, now);
-    if (trailers.guess !== undefined) this.guessing.handle(peer, trailers.guess, now);
+    this.sendFromRandom(target, path, now);
+    if (trailers.guess !== undefined) this.guessing.handle(peer, trailers.guess, isWanted, now);
+  }
+
+  /** Whether an indirect bubble counts: not against somebody who has agreed to guess. */
+  admits(peer: number, trailers: Readonly<Trailers>): boolean {
+    return this.guessing.admits(peer, trailers.guess);
+  }
+
+  /** Whether an indirect bubble shows that its sender has had ours. */
+  knowsUs(peer: number, trailers: Readonly<Trailers>): boolean {
+    return this.guessing.knowsUs(peer, trailers.guess);
   }
 
   /** A direct bubble with these trailers was sent by whoever got our indirect one. E-27 */
@@ -146,18 +193,29 @@ export class Traversal {
   }
 
   /**
+   * Whether the peer is valid, and where it is. A symmetric NAT of either side shows another pair than that in the address, which whoever
+   * forges knows: of a peer that has nonces only one of ours tells where it is.
+   */
+  isReached(peer: number, now: number): boolean {
+    return (
+      this.context.peers.isValid(peer, now) &&
+      !this.isDoubtful(peer) &&
+      this.paths.get(peer)?.isUnheard !== true
+    );
+  }
+
+  /**
    * The peer has shown our nonce, from this place for the first time: an earlier bubble to there may have opened our NAT and gone no farther, so
    * that the spacing of replies does not hold for this one. But two sides that each find another place better would go on for ever.
    */
-  confirmShown(peer: number, { address, port, socket }: PeerPlace, now: number): void {
+  confirmShown(peer: number, address: number, port: number, socket: SocketId, now: number): void {
     const path = this.paths.provide(peer);
     if (now - path.confirmedAt >= BUBBLE_SPACING_MS) [path.confirmedAt, path.confirmations] = [now, 0];
     if (++path.confirmations > CONFIRMATIONS) {
       this.confirm(peer, address, port, socket, now);
       return;
     }
-    const nonce = path.nonceReceived;
-    const trailers = { nonce, guess: this.guessing.proofFor(peer) };
+    const trailers = { nonce: path.nonceReceived, guess: this.guessing.trailerFor(peer) };
     this.bubbles.sendDirect(this.context.peers.address(peer), { address, port }, trailers, now, socket);
   }
 
@@ -166,12 +224,57 @@ export class Traversal {
     return socket === SOCKET.service || this.guessing.isMutual(peer, socket, port, guess);
   }
 
+  /**
+   * Whether the peer is reached while another socket may turn out to be the better way: no packet of the peer has shown yet that it hears us,
+   * by the service port, through a symmetric NAT; or by this socket, where ports are guessed.
+   */
+  hasAnother(peer: number): boolean {
+    const path = this.paths.get(peer);
+    if (path === undefined) return false;
+    return path.random !== 0 && this.context.peers.socket[peer] === SOCKET.service;
+  }
+
+  /**
+   * Whether a silent peer is asked soon: it was heard through a symmetric NAT of ours a short while ago, and has shown by no packet yet that it
+   * hears us; or it would take long to find again.
+   */
+  isUnconfirmed(peer: number, now: number): boolean {
+    const path = this.paths.get(peer);
+    if (path?.isGuessed === true) return true;
+    if (!this.context.qualified!.symmetric) return false;
+    return path !== undefined && path.lastHeard < path.settledAt && now - path.settledAt < UNCONFIRMED_MS;
+  }
+
+  /** Whether it may come back to the service port from a socket of its own: not where that has turned out to lead nowhere. E-72 */
+  mayReturn(peer: number): boolean {
+    const path = this.paths.get(peer);
+    return !this.isOpenInwards && (path === undefined || path.lastHeard < path.settledAt);
+  }
+
+  /** Something has come from where the peer is sent to, by this socket. */
+  noteAtPlace(peer: number, socket: SocketId, isData: boolean, now: number): void {
+    const path = this.paths.get(peer);
+    if (path === undefined || this.isDoubtful(peer)) return;
+    path.lastAtPlace = now;
+    if (isData) this.noteHeard(peer, path, socket, now);
+  }
+
+  /** Whether nothing has come from where the peer is sent to for a while: its NAT may have lost that mapping. */
+  isSilentAtPlace(peer: number, socket: SocketId, now: number): boolean {
+    const path = this.paths.get(peer);
+    if (path === undefined || now - path.lastAtPlace < SILENT_MS) return false;
+    return socket !== SOCKET.service || this.context.peers.socket[peer] === SOCKET.service;
+  }
+
   /** The peer has been heard from this pair, and cannot know of that yet. */
   confirm(peer: number, address: number, port: number, socket: SocketId, now: number): void {
     const { context } = this;
     const nonce = this.paths.get(peer)?.nonceReceived ?? 0;
     // From another pair than our address says it would be taken for forged, and keep the one with the nonce back.
-    const isForged = context.qualified!.symmetric && context.policy.isGlobalUnicast(address);
+    const isForged =
+      context.qualified!.symmetric &&
+      context.policy.isGlobalUnicast(address) &&
+      !this.isMeetingPoint(address, port);
     if (nonce === 0 && isForged) return;
     this.bubbles.reply(context.peers.address(peer), 0, address, port, now, { nonce }, socket);
   }
@@ -193,7 +296,7 @@ export class Traversal {
   }
 
   /** That place, once the nonce has come. */
-  takeShown(peer: number): PeerPlace | undefined {
+  takeShown(peer: number): (Endpoint & { readonly socket: SocketId }) | undefined {
     const path = this.paths.get(peer);
     if (path === undefined || path.nonceReceived === 0) return undefined;
     const { shownFrom } = path;
@@ -201,113 +304,44 @@ export class Traversal {
     return shownFrom;
   }
 
-  /** Whether the peer is valid, and nothing speaks against its hearing us. */
-  isSettled(peer: number, now: number): boolean {
-    return this.context.peers.isValid(peer, now) && this.paths.get(peer)?.isDoubted !== true;
+  /** A trusted peer's bubble has come from where it is. */
+  hear(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, socket: SocketId, now: number): void {
+    if (this.isDoubtful(peer) && this.proves(peer, buffer, trailers)) this.settle(peer, socket, true, now);
   }
 
-  /**
-   * Whether the peer is reached by our service port, through a symmetric NAT, while the socket that was opened for it may turn out to be the
-   * better way: no packet of the peer has shown yet that it hears us.
-   */
-  hasAnother(peer: number): boolean {
-    const path = this.paths.get(peer);
-    return path !== undefined && path.random !== 0 && this.context.peers.socket[peer] === SOCKET.service;
-  }
-
-  /**
-   * Whether a silent peer is asked soon: it was heard through a symmetric NAT of ours a short while ago, and has shown by no packet yet that it
-   * hears us; or it would take long to find again.
-   */
-  isUnconfirmed(peer: number, now: number): boolean {
-    const path = this.paths.get(peer);
-    if (path?.isGuessed === true) return true;
-    if (!this.context.qualified!.symmetric) return false;
-    return path !== undefined && path.lastHeard < path.settledAt && now - path.settledAt < UNCONFIRMED_MS;
-  }
-
-  /**
-   * A valid peer has shown our nonce from elsewhere. It stays where it is sent to, since a symmetric NAT would show it yet another pair of
-   * ours there, but may come from there: the two ways of a pair need not be the same.
-   */
-  admit(peer: number, place: PeerPlace, now: number): void {
-    const isNew = this.admitTo(this.paths.provide(peer), place);
-    // By another socket it may be the one way that it hears us.
-    if (place.socket === this.context.peers.socket[peer]) return;
-    if (isNew) this.confirmShown(peer, place, now);
-    else this.confirm(peer, place.address, place.port, place.socket, now);
-  }
-
-  isAdmitted(peer: number, address: number, port: number, socket: SocketId): boolean {
-    const path = this.paths.get(peer);
-    if (path === undefined || path.admitted.length === 0) return false;
-    return isAmong(path.admitted, { address, port, socket });
-  }
-
-  /** The peer is about to be sent to elsewhere: it may go on coming from here. */
-  leave(peer: number): void {
-    const { peers } = this.context;
-    const path = this.paths.get(peer);
-    if (path === undefined || peers.status[peer] !== TRUSTED) return;
-    const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
-    this.admitTo(path, { address, port, socket: peers.socket[peer]! });
-  }
-
-  /** Something has come from where the peer is sent to, by this socket. */
-  noteAtPlace(peer: number, socket: SocketId, isData: boolean, now: number): void {
+  /** The peer is trusted, by way of this socket. E-70, E-72 */
+  settle(peer: number, socket: SocketId, byNonce: boolean, now: number): void {
     const path = this.paths.get(peer);
     if (path === undefined) return;
-    path.lastAtPlace = now;
-    if (isData) this.noteHeard(peer, socket, now);
-  }
-
-  /**
-   * Whether nothing has come from where the peer is sent to for a while, so that it may be sent to where it shows our nonce by this socket: its
-   * NAT may have lost that mapping. From the socket that was opened for it there is no way back to the service port: that is no better.
-   */
-  isSilentAtPlace(peer: number, socket: SocketId, now: number): boolean {
-    const path = this.paths.get(peer);
-    if (path === undefined || now - path.lastAtPlace < SILENT_MS) return false;
-    return socket !== SOCKET.service || this.context.peers.socket[peer] === SOCKET.service;
-  }
-
-  /** A packet has come from a trusted peer, by this socket: it hears us. */
-  noteHeard(peer: number, socket: SocketId, now: number): void {
-    const path = this.paths.get(peer);
-    if (path === undefined) return;
-    path.lastHeard = now;
-    path.isDoubted = false;
-    if (socket === SOCKET.service && path.random !== 0) {
-      this.echo.cancel(peer);
-      this.closeRandom(peer, path);
-    }
-    this.guessing.end(peer);
-  }
-
-  /**
-   * The peer is trusted, by way of this socket. E-70, E-72. That it reaches our service port through a symmetric NAT that lets everybody in
-   * says nothing of the way back: what else was begun goes on until the peer is seen to hear us.
-   */
-  settle(peer: number, socket: SocketId, now: number): void {
-    const path = this.paths.get(peer);
-    if (path === undefined) return;
+    path.byNonce = byNonce;
+    if (this.isDoubtful(peer)) return; // and other ways are tried on
     const isGuessed = this.guessing.settle(peer, now);
     // A new place is by a guess or not; the same one, as it was.
     path.isGuessed = isGuessed || (path.isGuessed && socket === path.random);
     this.hasGuessed ||= isGuessed;
-    if (isGuessed) path.isDoubted = false; // what else is still on its way is of no more use
-    if (socket !== SOCKET.service || !this.context.qualified!.symmetric) {
+    if (!this.isKept(path, socket)) {
       this.echo.cancel(peer);
       if (socket !== path.random) this.closeRandom(peer, path);
       path.random = socket;
+      this.closeAt.delete(peer);
+      if (!this.guessing.isChoosing(peer)) this.guessing.end(peer);
     }
-    if (path.random !== 0) this.refreshAt = Math.min(this.refreshAt, now + REFRESH_MS);
+    if (isGuessed || !this.isKept(path, socket)) {
+      path.isUnheard = false;
+      this.doubtAt.delete(peer);
+    }
     // What follows upon what has not helped is no new beginning.
     if (path.lastHeard >= path.settledAt || now - path.settledAt >= UNCONFIRMED_MS) path.settledAt = now;
     path.lastAtPlace = now;
+    if (socket !== SOCKET.service) this.refreshAt = Math.min(this.refreshAt, now + REFRESH_MS);
     path.shownFrom = undefined;
     path.lastData = now;
     path.refreshes = 0;
+  }
+
+  /** A trusted peer asks whether we are still there. E-112 */
+  advertise(peer: number, now: number): void {
+    this.serverLoad.advertise(peer, now);
   }
 
   /** A packet went to a peer that has a socket of its own. E-62 */
@@ -319,91 +353,167 @@ export class Traversal {
   }
 
   /** One more indirect bubble: the peer has asked, and may need ours. E-30 */
-  requestIndirect(peer: number, target: Uint8Array, now: number): void {
+  requestIndirect(peer: number, target: Uint8Array, isWanted: boolean, now: number): void {
     const path = this.paths.provide(peer);
-    if (this.needsRandom(peer, path, now) && !this.openPreserved(peer, path, now)) {
+    if (this.openPreserved(peer, path, isWanted, now)) {
+      if (path.hasSpoken) this.follow(peer, now);
+    } else if (this.mayOpen(peer, path, isWanted, now)) {
       path.random = this.ports.open(peer);
+      path.randomPort = 0;
+      this.keepFor(peer, path, now);
       if (path.random !== 0) {
         this.echo.begin(peer, path.random, now); // E-80
         return;
       }
-    }
+    } else if (this.isSought(peer, now)) this.keepFor(peer, path, now);
     if (!this.echo.isUnderway(peer)) this.sendIndirect(peer, target, now);
+  }
+
+  /** For whoever looks on. */
+  progressOf(peer: number): Omit<ContactProgress, 'state' | 'attempts' | 'mapped'> {
+    const { peers } = this.context;
+    const path = this.paths.get(peer);
+    return {
+      isMet: this.isMeetingPoint(peers.mappedAddress[peer], peers.mappedPort[peer]),
+      isHeardThroughServer: this.needsNonce(peer),
+      ownPorts: this.guessing.habit,
+      peerPorts: path?.habit,
+      expectedPort: path?.randomPort || undefined,
+      peerExpectedPort: path?.peerRandomPort || undefined,
+      isTesting: this.echo.isUnderway(peer),
+      guess: this.guessing.stageOf(peer),
+    };
   }
 
   /** The peer is forgotten. */
   drop(peer: number): void {
     this.echo.cancel(peer);
-    this.again.delete(peer);
+    this.serverLoad.drop(peer);
+    this.following.delete(peer);
+    this.doubtAt.delete(peer);
     const path = this.paths.take(peer);
     this.guessing.end(peer);
     if (path !== undefined) this.closeRandom(peer, path);
+    this.closeAt.delete(peer);
   }
 
   pollTimeout(): number {
+    const at = Math.min(this.refreshAt, this.echo.pollTimeout(), this.guessing.pollTimeout());
     // The first is due first: all wait for the same time.
-    const [again = Infinity] = this.again.values();
-    return Math.min(this.refreshAt, again, this.echo.pollTimeout(), this.guessing.pollTimeout());
+    const [closeAt = Infinity] = this.closeAt.values();
+    const [followAt = Infinity] = this.following.values();
+    const [doubtAt = Infinity] = this.doubtAt.values();
+    return Math.min(at, closeAt, followAt, doubtAt);
   }
 
-  private admitTo(path: PeerPath, place: PeerPlace): boolean {
-    if (isAmong(path.admitted, place)) return false;
-    path.admitted = [place, ...path.admitted].slice(0, ADMITTED_MOST);
-    return true;
+  private isSought(peer: number, now: number): boolean {
+    return this.context.qualified!.symmetric && !this.isReached(peer, now);
   }
 
-  private needsRandom(peer: number, path: PeerPath, now: number): boolean {
-    return this.context.qualified!.symmetric && path.random === 0 && !this.isSettled(peer, now);
+  private mayOpen(peer: number, path: PeerPath, isWanted: boolean, now: number): boolean {
+    return this.isSought(peer, now) && path.random === 0 && (isWanted || this.ports.hasRoomForStrangers);
   }
 
   /** Behind a NAT that preserves ports: a new socket's is known at once. E-61, E-63 */
-  private openPreserved(peer: number, path: PeerPath, now: number): boolean {
-    if (!this.context.preservesPorts || !this.needsRandom(peer, path, now)) return false;
+  private openPreserved(peer: number, path: PeerPath, isWanted: boolean, now: number): boolean {
+    if (!this.context.preservesPorts || !this.mayOpen(peer, path, isWanted, now)) return false;
     const port = this.ports.pick();
     path.random = this.ports.open(peer, port);
     path.randomPort = path.random === 0 ? 0 : port;
+    this.keepFor(peer, path, now);
     return path.random !== 0;
+  }
+
+  /** The bubble from a socket of the peer's own, which opens our NAT to one that has named no port, comes after the indirect one. */
+  private follow(peer: number, now: number): void {
+    this.following.delete(peer); // to the end of the line
+    this.following.set(peer, now + FOLLOW_MS);
+  }
+
+  private sendFollowing(now: number): void {
+    for (const [peer, at] of this.following) {
+      if (at > now) return;
+      this.following.delete(peer);
+      const path = this.paths.get(peer);
+      if (path === undefined || (this.isReached(peer, now) && !this.hasAnother(peer))) continue;
+      this.sendFromRandom(this.context.peers.address(peer), path, now);
+    }
+  }
+
+  /** A packet has come from a trusted peer, by this socket: it hears us. */
+  private noteHeard(peer: number, path: PeerPath, socket: SocketId, now: number): void {
+    path.lastHeard = now;
+    path.isUnheard = false;
+    this.doubtAt.delete(peer);
+    if (socket === SOCKET.service && path.random !== 0) {
+      this.echo.cancel(peer);
+      this.closeRandom(peer, path);
+      this.closeAt.delete(peer);
+    }
+    this.guessing.end(peer);
+  }
+
+  /** A peer that we hear asks by way of its server: has sent no packet soon after our answer, it does not hear us. */
+  private askIfHeard(peer: number, path: PeerPath, now: number): void {
+    const isQuiet = now - path.settledAt >= DOUBT_MS && now - path.lastHeard >= DOUBT_MS;
+    if (isQuiet && this.isReached(peer, now) && !this.doubtAt.has(peer))
+      this.doubtAt.set(peer, now + ANSWERED_MS);
+  }
+
+  private doubtUnheard(now: number): void {
+    for (const [peer, at] of this.doubtAt) {
+      if (at > now) return;
+      this.doubtAt.delete(peer);
+      const path = this.paths.get(peer);
+      if (path !== undefined && this.isReached(peer, now)) {
+        const target = this.context.peers.address(peer);
+        this.doubt(peer, path, now);
+        this.sendDirect(peer, target, now);
+        this.requestIndirect(peer, target, false, now);
+      }
+    }
+  }
+
+  /** Other ways are tried, until a packet shows that it hears us. */
+  private doubt(peer: number, path: PeerPath, now: number): void {
+    const { peers, qualified } = this.context;
+    path.isUnheard = true;
+    this.isOpenInwards ||= peers.socket[peer] === SOCKET.service && qualified!.symmetric;
+    this.guessing.offer(peer, now);
+  }
+
+  /**
+   * Whether a socket of a peer's own stays when the peer has reached us by the service port. That it has, through a symmetric NAT that lets
+   * everybody in, says nothing of the way back.
+   */
+  private isKept(path: PeerPath, socket: SocketId): boolean {
+    if (socket !== SOCKET.service || !this.context.qualified!.symmetric) return false;
+    return path.isUnheard || this.isOpenInwards;
+  }
+
+  private isDoubtful(peer: number): boolean {
+    const path = this.paths.get(peer);
+    if (path === undefined || path.byNonce || !path.hasNonces) return false;
+    return path.isSymmetric || this.context.qualified!.symmetric;
   }
 
   private sendDirect(peer: number, target: Uint8Array, now: number): void {
     const path = this.paths.get(peer);
     const nonce = path?.nonceReceived ?? 0; // E-22, E-23
     for (const place of this.placesOf(target, path)) this.bubbles.sendDirect(target, place, { nonce }, now);
-    if (path !== undefined) this.sendFromRandom(peer, target, path, now);
+    if (path !== undefined) this.sendFromRandom(target, path, now);
   }
 
   /**
    * To where a symmetric peer expects its NAT to let us in, or to where one that has named no such port is, from where we expect ours to let it
    * in. Not before it has spoken: the first bubble takes the port that a NAT preserves. E-65
    */
-  private sendFromRandom(peer: number, target: Uint8Array, path: PeerPath, now: number): void {
-    const port = path.peerRandomPort || mappedPortOf(target, 0);
-    if (port === path.shotAtPort && now - path.shotAt < AGAIN_MS) return; // the other one is to come
-    const isFirst = now - path.shotAt >= BUBBLE_SPACING_MS || port !== path.shotAtPort;
-    if (!this.shootFromRandom(target, path, now)) return;
-    path.shotAt = now;
-    path.shotAtPort = port;
-    this.again.delete(peer); // to the end of the line
-    if (isFirst) this.again.set(peer, now + AGAIN_MS);
-  }
-
-  private shootFromRandom(target: Uint8Array, path: PeerPath, now: number): boolean {
-    if (path.random === 0 || path.randomPort === 0 || !path.hasSpoken) return false;
+  private sendFromRandom(target: Uint8Array, path: PeerPath, now: number): void {
+    if (path.random === 0 || path.randomPort === 0 || !path.hasSpoken) return;
     const port = path.peerRandomPort || mappedPortOf(target, 0);
     const place = { address: mappedAddressOf(target, 0), port };
     const trailers = { nonce: path.nonceReceived, randomPort: path.randomPort };
     this.bubbles.sendDirect(target, place, trailers, now, path.random);
-    return true;
-  }
-
-  private repeat(now: number): void {
-    for (const [peer, at] of this.again) {
-      if (now < at) return;
-      this.again.delete(peer);
-      const path = this.paths.get(peer);
-      const isOpen = path !== undefined && (!this.isSettled(peer, now) || this.hasAnother(peer));
-      if (isOpen) this.shootFromRandom(this.context.peers.address(peer), path, now);
-    }
   }
 
   /** Where the peer may be reached from the service port. E-66, E-93 */
@@ -440,22 +550,45 @@ export class Traversal {
     path.nonceSent = nonce;
   }
 
-  /** Our pair on our own link, for who is behind the same NAT. E-91 */
+  /** There is no other way, or none was found: a bubble by way of the relay where peers are met. docs/adr/0017 */
+  private meet(peer: number, now: number): void {
+    const { peers, options } = this.context;
+    if (options.meetingRelay === undefined || peers.isValid(peer, now)) return;
+    this.bubbles.sendDirect(peers.address(peer), options.meetingRelay, {}, now);
+  }
+
+  /** Our pair on our own link, for who is behind the same NAT, and that at which our NAT lets anybody in. E-91 */
   private alternates(): Endpoint[] {
     const { network, servicePort, natKind } = this.context;
-    if (network.localAddress === undefined || servicePort === undefined || natKind === 'none') return [];
-    return [{ address: network.localAddress, port: servicePort }];
+    const { own } = this.gateways;
+    const pairs: Endpoint[] = [];
+    if (network.localAddress !== undefined && servicePort !== undefined && natKind !== 'none')
+      pairs.push({ address: network.localAddress, port: servicePort });
+    if (own !== undefined) pairs.push(own);
+    return pairs;
   }
 
   private newNonce(): number {
     return randomUint32(this.context.entropy) || this.newNonce(); // E-32, E-33
   }
 
-  private remember(path: PeerPath, buffer: Uint8Array, trailers: Readonly<Trailers>): void {
+  private remember(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, now: number): void {
+    const { peers } = this.context;
+    const path = this.paths.provide(peer);
     path.hasSpoken = true;
     path.nonceReceived = trailers.nonce === undefined ? 0 : readUint32(buffer, trailers.nonce); // E-24
     path.alternates = trailers.alternates ?? [];
-    if (trailers.randomPort !== undefined) path.peerRandomPort = trailers.randomPort;
+    const { randomPort, guess } = trailers;
+    if (path.nonceReceived !== 0) path.hasNonces = true;
+    if ((randomPort ?? 0) !== 0 || (guess?.habit ?? 'stable') !== 'stable') path.isSymmetric = true;
+    if (randomPort === undefined || randomPort === path.peerRandomPort) return;
+    // The peer begins anew, and so do we, where we can tell it at once. E-69
+    const isOld = path.peerRandomPort !== 0 && this.isReachedBy(peer, path) && !peers.isValid(peer, now);
+    if (isOld && path.random !== 0 && this.context.preservesPorts && peers.mayBubble(peer, now)) {
+      peers.socket[peer] = SOCKET.service;
+      this.closeRandom(peer, path);
+    }
+    path.peerRandomPort = randomPort;
   }
 
   /** The bubble of an Echo Test: to where the peer will be, so that its is the port that is foretold. */
@@ -471,20 +604,17 @@ export class Traversal {
     const target = this.context.peers.address(peer);
     path.randomPort = port ?? 0;
     this.sendIndirect(peer, target, now);
-    this.sendFromRandom(peer, target, path, now);
+    this.sendFromRandom(target, path, now);
   }
 
   /** E-75 */
   private refresh(peer: number, path: PeerPath, now: number): void {
     const { peers } = this.context;
-    if (peers.status[peer] !== TRUSTED || peers.socket[peer] !== path.random) {
-      if (now - peers.lastBubble[peer] >= PEER_VALIDITY_MS) this.closeRandom(peer, path); // the contact has failed
-      else this.refreshAt = now + REFRESH_MS;
-      return;
-    }
+    if (!this.isReachedBy(peer, path)) return;
     if (now - path.lastData < REFRESH_MS) path.refreshes = 0;
     else if (path.refreshes < REFRESHES_MOST) {
       path.refreshes++;
+      peers.lastBubble[peer] = now; // or it would be forgotten before the last
       this.confirm(peer, peers.mappedAddress[peer], peers.mappedPort[peer], path.random, now);
     } else {
       peers.distrust(peer);
@@ -494,12 +624,30 @@ export class Traversal {
     this.refreshAt = now + REFRESH_MS;
   }
 
+  /** The attempt goes on. */
+  private keepFor(peer: number, path: PeerPath, now: number): void {
+    this.closeAt.delete(peer); // to its end: the order is that of these times
+    if (path.random !== 0 && !this.isReachedBy(peer, path)) this.closeAt.set(peer, now + ATTEMPT_MS);
+  }
+
+  /** Contacts that have failed. */
+  private closeUnused(now: number): void {
+    for (const [peer, at] of this.closeAt) {
+      if (at > now) return;
+      this.closeAt.delete(peer);
+      this.echo.cancel(peer);
+      const path = this.paths.get(peer);
+      if (path !== undefined) this.closeRandom(peer, path);
+    }
+  }
+
+  private isReachedBy(peer: number, path: PeerPath): boolean {
+    const { peers } = this.context;
+    return peers.status[peer] === TRUSTED && peers.socket[peer] === path.random;
+  }
+
   private closeRandom(peer: number, path: PeerPath): void {
     this.ports.close(peer, path.random);
     path.random = path.randomPort = 0;
   }
-}
-
-function isAmong(places: readonly PeerPlace[], { address, port, socket }: PeerPlace): boolean {
-  return places.some((one) => one.address === address && one.port === port && one.socket === socket);
 }

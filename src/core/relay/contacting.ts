@@ -72,6 +72,20 @@ export class Contacting {
       this.context.counters.droppedSourceLimit++;
   }
 
+  /** Begins a contact with the client at `b[start]`'s source, for whom nothing waits: it wants something of this relay. */
+  invite(peer: number, b: Uint8Array, start: number, now: number): void {
+    if (peer !== NO_PEER && this.isUnderway(peer)) return;
+    const { counters, peers } = this.context;
+    if (!this.isReachable(b, start + SOURCE)) return;
+    const wanter = wanterOf(b, start);
+    if (peer !== NO_PEER && !peers.hasBubbleBudget(peer, now)) counters.droppedBubbleBudget++;
+    else if (!this.budgets.takeSource(wanter, now)) counters.droppedSourceLimit++;
+    else {
+      counters.contactsBegun++;
+      this.contacts.begin(this.provide(peer, b, start + SOURCE), now, wanter);
+    }
+  }
+
   /** R-5 */
   send(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
     const { peers, commands, counters } = this.context;

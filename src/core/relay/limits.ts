@@ -24,6 +24,9 @@ export interface RelayLimits {
   readonly serverEarnings: BucketLimits;
   /** Direct bubbles to one mapped address. */
   readonly byClient: BucketLimits;
+  /** Octets passed on between clients, from one IPv4 address and altogether. docs/adr/0017 */
+  readonly meeting: BucketLimits;
+  readonly meetings: BucketLimits;
   /** ICMPv6 errors to a native /64. R-27 */
   readonly errors: BucketLimits;
 }
@@ -54,5 +57,7 @@ export const RELAY_LIMITS: RelayLimits = {
   },
   serverEarnings: { perSecond: 400, burst: 3_000 },
   byClient: { perSecond: 10, burst: 100 },
+  meeting: { perSecond: 125_000, burst: 250_000 },
+  meetings: { perSecond: 1_250_000, burst: 2_500_000 },
   errors: { perSecond: 10, burst: 20 },
 };

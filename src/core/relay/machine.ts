@@ -26,6 +26,7 @@ import { RELAY_COUNTERS } from './counters.ts';
 import { Errors } from './errors.ts';
 import { RELAY_LIMITS } from './limits.ts';
 import type { RelayOptions } from './options.ts';
+import { Meeting } from './meeting.ts';
 import { ServedRange } from './served.ts';
 
 /** A trusted peer that has been silent for this long while it was sent to is asked for a sign of life. */
@@ -43,6 +44,7 @@ export class RelayMachine implements OffloadingMachine {
   private readonly served: ServedRange;
   private readonly contacting: Contacting;
   private readonly errors: Errors;
+  private readonly meeting: Meeting | undefined;
   private readonly policy: RelayOptions['policy'];
   private readonly view = new DatagramView();
   private nextSweep = Infinity;
@@ -58,6 +60,7 @@ export class RelayMachine implements OffloadingMachine {
     this.served = new ServedRange(options.serve);
     this.errors = new Errors(context);
     this.contacting = new Contacting(context, this.errors);
+    this.meeting = options.meet === true ? new Meeting(context, this.contacting) : undefined;
   }
 
   /** Reception from Teredo clients. RFC 4380 section 5.4.2 */
@@ -81,7 +84,9 @@ export class RelayMachine implements OffloadingMachine {
     const source = at + SOURCE;
     const peer = peers.find(buffer, source);
     const isClients = isTeredo(buffer, source) && this.isPairOf(peer, buffer, source, address, port);
-    if (isBubble(buffer, at) && (isClients || this.isAnswerFrom(buffer, at, address, port, now))) {
+    if (this.meeting !== undefined && isTeredo(buffer, source) && isTeredo(buffer, at + DESTINATION)) {
+      this.meeting.handle(peer, isClients, buffer, at, view.ipv6End, now);
+    } else if (isBubble(buffer, at) && (isClients || this.isAnswerFrom(buffer, at, address, port, now))) {
       this.handleBubble(peer, buffer, at, address, port, now);
     } else if (isClients) this.handleData(peer, buffer, at, now);
     else counters.droppedForgedSource++;

@@ -19,6 +19,8 @@ export interface RelayOptions {
   readonly trustCone?: boolean;
   /** The relay's own outer addresses and port, to which nothing is sent. */
   readonly own?: { readonly addresses: readonly Ipv4[]; readonly port: number };
+  /** Pass packets on between clients that cannot reach each other. Default false. docs/adr/0017 */
+  readonly meet?: boolean;
   readonly policy: AddressPolicy;
   readonly limits?: RelayLimits;
   /** Somebody can carry packets of trusted peers past the machine. Default false. */

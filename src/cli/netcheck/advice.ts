@@ -1,0 +1,94 @@
+import { REFRESH_INTERVAL_MS } from '../../core/constants.ts';
+import type { NatKind, QualificationReason } from '../../core/events.ts';
+import type { UdpLifetime } from './lifetime.ts';
+import type { NatBehaviour } from './nat-behaviour.ts';
+
+/** Codes are stable, the words are not. */
+export interface Advice {
+  readonly code:
+    | 'nothing-to-do'
+    | 'forward-a-port'
+    | 'other-server'
+    | 'refresh-more-often'
+    | 'local-discovery'
+    | 'host-firewall'
+    | 'several-addresses';
+  readonly text: string;
+}
+
+/** RFC 4380 section 5.2.5: the client's own, unless told otherwise. */
+const REFRESH_SECONDS = REFRESH_INTERVAL_MS / 1_000;
+/** What --refresh takes. */
+const LEAST_REFRESH_SECONDS = 5;
+
+const FORWARD_A_PORT =
+  'forward a UDP port of the router to this host and give it with --port, or enable UPnP or PCP (NAT-PMP) on the router';
+
+/** What to do about what was found. Why a server does not work at all is told with that server. */
+export function adviceOf(found: {
+  readonly works: boolean;
+  readonly nat: NatKind;
+  readonly reason?: QualificationReason | undefined;
+  readonly behaviour?: NatBehaviour | undefined;
+  readonly lifetime?: UdpLifetime | undefined;
+}): Advice[] {
+  const { works, nat, reason, behaviour, lifetime } = found;
+  const advice: Advice[] = [];
+  const add = (code: Advice['code'], text: string): void => void advice.push({ code, text });
+  if (reason !== undefined && OF_THE_SERVER.has(reason)) {
+    add('other-server', 'try another server: what keeps Teredo from working is that one, or the way to it');
+  }
+  if (works && behaviour?.mapping === 'unknown') {
+    add(
+      'other-server',
+      'name a server with two IPv4 addresses, or several servers: only so can a symmetric NAT be ruled out',
+    );
+  }
+  if (nat === 'symmetric') {
+    add(
+      'forward-a-port',
+      `to be reached by everybody, ${FORWARD_A_PORT}: that port then has one mapping for all`,
+    );
+  } else if (works && behaviour?.present === true && behaviour.filtering !== 'endpoint-independent') {
+    add(
+      'forward-a-port',
+      `only peers behind NATs with random ports are out of easy reach; should you need them, ${FORWARD_A_PORT}`,
+    );
+  }
+  if (behaviour?.present === false && behaviour.filtering !== 'endpoint-independent') {
+    add(
+      'host-firewall',
+      "there is no NAT, but something filters: let UDP to the client's --port in through the firewall",
+    );
+  }
+  if (behaviour !== undefined && behaviour.externalAddresses.length > 1) {
+    add(
+      'several-addresses',
+      'the NAT uses several addresses, and may change them: ask its operator to pair addresses (RFC 4787 REQ-2), or use another network',
+    );
+  }
+  if (behaviour?.present === true && behaviour.hairpinning === 'no') {
+    add(
+      'local-discovery',
+      'clients behind this NAT cannot reach each other through it: leave local discovery on (it is, unless --no-local-discovery)',
+    );
+  }
+  if (lifetime?.goneAfterSeconds !== undefined && lifetime.survivedSeconds < REFRESH_SECONDS) {
+    const seconds = Math.floor(lifetime.survivedSeconds);
+    add(
+      'refresh-more-often',
+      seconds < LEAST_REFRESH_SECONDS
+        ? 'the NAT forgets too soon for any --refresh: have its timeout for UDP raised (RFC 4787 wants 120 s at the least)'
+        : `the NAT forgets sooner than the usual ${REFRESH_SECONDS} s: run the client with --refresh ${seconds}`,
+    );
+  }
+  if (advice.length === 0 && works) add('nothing-to-do', 'nothing needs to be done');
+  return advice;
+}
+
+const OF_THE_SERVER: ReadonlySet<QualificationReason> = new Set([
+  'no-answer',
+  'no-answer-secondary',
+  'invalid-answer',
+  'answer-from-elsewhere',
+]);

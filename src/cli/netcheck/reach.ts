@@ -1,0 +1,69 @@
+import type { NatBehaviour } from './nat-behaviour.ts';
+
+/** The five kinds of NAT that decide who can speak with whom (docs/adr/0016). */
+export const PEER_KINDS = [
+  'full-cone',
+  'address-restricted',
+  'port-restricted',
+  'counting-symmetric',
+  'random-symmetric',
+] as const;
+export type PeerKind = (typeof PEER_KINDS)[number];
+
+/** What two hosts need to reach each other, in both directions alike: the easier the sooner. */
+const WAYS = ['rfc4380', 'rfc6081', 'guessing', 'none'] as const;
+export type Way = (typeof WAYS)[number];
+
+export interface Reach {
+  readonly peer: PeerKind;
+  readonly way: Way;
+  /** What might do as well, where it is not known which of several kinds our own NAT is. */
+  readonly atBest?: Way;
+}
+
+/** Which peers this host reaches and is reached by. */
+export function reachOf(
+  behaviour: Pick<NatBehaviour, 'mapping' | 'filtering' | 'portAllocation' | 'portStep'>,
+): Reach[] {
+  const own = ownKinds(behaviour);
+  return PEER_KINDS.map((peer) => {
+    const ways = own.map((kind) => WAYS.indexOf(wayBetween(kind, peer)));
+    const [best, worst] = [WAYS[Math.min(...ways)]!, WAYS[Math.max(...ways)]!];
+    return { peer, way: worst, ...(best === worst ? {} : { atBest: best }) };
+  });
+}
+
+/** All that our own NAT may be, from what is known of it. */
+function ownKinds({
+  mapping,
+  filtering,
+  portAllocation,
+  portStep = 0,
+}: Pick<NatBehaviour, 'mapping' | 'filtering' | 'portAllocation' | 'portStep'>): readonly PeerKind[] {
+  // A client guesses upwards only.
+  const countsUp = portAllocation === 'counting' && portStep > 0;
+  const isUntold = portAllocation === 'unknown' || portAllocation === 'preserving';
+  const symmetric: readonly PeerKind[] = isUntold
+    ? ['counting-symmetric', 'random-symmetric']
+    : [countsUp ? 'counting-symmetric' : 'random-symmetric'];
+  if (mapping === 'address-dependent-or-stricter') return symmetric;
+  const stable = STABLE_KINDS[filtering];
+  return mapping === 'endpoint-independent' ? stable : [...stable, ...symmetric];
+}
+
+const STABLE_KINDS: Readonly<Record<NatBehaviour['filtering'], readonly PeerKind[]>> = {
+  'endpoint-independent': ['full-cone'],
+  'address-dependent': ['address-restricted'],
+  'address-and-port-dependent': ['port-restricted'],
+  'address-dependent-or-stricter': ['address-restricted', 'port-restricted'],
+  unknown: ['full-cone', 'address-restricted', 'port-restricted'],
+};
+
+/** As test/kernel/nat-pairs.test.ts has it. */
+function wayBetween(a: PeerKind, b: PeerKind): Way {
+  const symmetric = [a, b].filter((kind) => kind === 'counting-symmetric' || kind === 'random-symmetric');
+  const isRandom = symmetric.includes('random-symmetric');
+  if (symmetric.length === 0) return 'rfc4380';
+  if (symmetric.length === 2) return isRandom ? 'none' : 'guessing';
+  return isRandom && (a === 'port-restricted' || b === 'port-restricted') ? 'guessing' : 'rfc6081';
+}

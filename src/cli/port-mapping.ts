@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import { stateDirectory } from '../daemon/state-path.ts';
+import type { PortMapping as PortMappingStatus } from '../daemon/status.ts';
+import type { PortMapping } from '../io/ports.ts';
+import { formatEndpoint } from '../wire/index.ts';
+
+const NAMES = { pcp: 'PCP', 'nat-pmp': 'NAT-PMP', upnp: 'UPnP' } as const;
+
+/** Where a client of this name notes down what a gateway has mapped for it. */
+export function portMappingFile(name = 'client'): string | undefined {
+  const directory = stateDirectory();
+  return directory === undefined ? undefined : join(directory, `${name}.port-mapping`);
+}
+
+/** For `teredo status`. */
+export function portMappingStatus({ protocol, external, lifetimeMs }: PortMapping): PortMappingStatus {
+  const lifetime = lifetimeMs === Infinity ? undefined : { lifetimeSeconds: lifetimeMs / 1000 };
+  return { protocol, external: formatEndpoint(external), ...lifetime };
+}
+
+export function portMappingInWords({ protocol, external }: PortMappingStatus): string {
+  return `${external}, by ${NAMES[protocol]}`;
+}

@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { PEER, PEER_SERVER, at, teredo, v6 } from '../../../test/support/client-rig.ts';
+import { packetOf } from '../../../test/support/machine-rig.ts';
+import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
+import { RELAY_LIMITS } from './limits.ts';
+
+const A = PEER;
+const B = teredo(PEER_SERVER, at('192.0.2.11:8192'));
+const NATIVE = v6('2001:db8::1');
+
+function relay(): RelayRig {
+  return new RelayRig({ meet: true });
+}
+
+/** Both are known to the relay. */
+function acquainted(rig = relay()): RelayRig {
+  return rig.acquaint(NATIVE, A).acquaint(NATIVE, B);
+}
+
+test('R-23: nothing passes between clients unless that is wanted', () => {
+  const rig = acquainted(new RelayRig()).fromClient(A, B);
+  expect([rig.sent, rig.delivered]).toEqual([[], []]);
+  expect(rig.machine.counters.droppedNotServed).toBe(1);
+});
+
+test('a packet of a client that is known goes to the other as it is, and nowhere else', () => {
+  const rig = acquainted().fromClient(A, B);
+  expect(rig.kinds).toEqual(['data 192.0.2.11:8192']);
+  expect([rig.sent[0].source, rig.delivered]).toEqual([A, []]);
+  expect(rig.machine.counters.metPackets).toBe(1);
+});
+
+test('who is not known has to show that it is there, by way of its server, before anything passes', () => {
+  const rig = relay().fromClient(A, B);
+  expect(rig.kinds).toEqual(['bubble 198.51.100.118:3544']);
+  expect(rig.sent[0].destination).toEqual(A);
+  rig.clear().answer(rig.bubbles[0] ?? relay().fromClient(A, B).bubbles[0]);
+  expect(rig.data).toEqual([]);
+});
+
+test('the other one is asked as any client is, and gets the packet when it answers', () => {
+  const rig = relay().acquaint(NATIVE, A).fromClient(A, B);
+  expect(rig.bubbles.map(({ destination }) => destination)).toEqual([B]);
+  rig.answer(rig.bubbles[0]);
+  expect(rig.data.map(({ summary }) => summary)).toEqual(['data 192.0.2.11:8192']);
+});
+
+test('a packet from elsewhere than where its client is passes nowhere', () => {
+  const rig = acquainted().receive({ ...pairOf(A), port: 9 }, packetOf(A, B));
+  expect(rig.sent).toEqual([]);
+  expect(rig.machine.counters.droppedForgedSource).toBe(1);
+});
+
+test('a client sends itself nothing', () => {
+  const rig = acquainted().fromClient(A, A);
+  expect(rig.sent).toEqual([]);
+  expect(rig.machine.counters.droppedLoop).toBe(1);
+});
+
+test('forged clients cost their servers no more than native hosts do', () => {
+  const rig = relay();
+  for (let i = 0; i < 5_000; i++) rig.fromClient(teredo(PEER_SERVER, at(`192.0.2.1:${1_024 + i}`)), B);
+  const { burst } = RELAY_LIMITS.byServer.shared;
+  expect(rig.bubbles.length).toBeGreaterThan(0);
+  expect(rig.bubbles.length).toBeLessThanOrEqual(burst);
+});
+
+test('from one address as many octets a second pass as the limit says', () => {
+  const rig = acquainted();
+  const { burst, perSecond } = RELAY_LIMITS.meeting;
+  const length = 1_000;
+  for (let i = 0; i < 1_000; i++) rig.fromClient(A, B, length);
+  expect(rig.sent).toHaveLength(Math.floor(burst / (40 + length)));
+  rig.clear().advance(1_000);
+  for (let i = 0; i < 1_000; i++) rig.fromClient(A, B, length);
+  expect(rig.sent).toHaveLength(Math.floor(perSecond / (40 + length)));
+  expect(rig.machine.counters.droppedMeetingLimit).toBeGreaterThan(1_500);
+});

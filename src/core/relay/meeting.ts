@@ -1,0 +1,55 @@
+import { NO_PEER } from '../peer-table.ts';
+import { TokenBuckets } from '../token-buckets.ts';
+import { DESTINATION, SOURCE } from '../../wire/index.ts';
+import type { Contacting } from './contacting.ts';
+import type { RelayContext } from './context.ts';
+
+const BUCKETS = 4_096;
+
+/**
+ * Two clients whose NATs nothing gets through meet at this relay: what the one sends it for the other it passes on, as if from a native
+ * host. Only where its operator wants that (docs/adr/0017), and so many octets a second.
+ */
+export class Meeting {
+  private readonly context: RelayContext;
+  private readonly contacting: Contacting;
+  private readonly byClient: TokenBuckets;
+  private readonly all: TokenBuckets;
+
+  constructor(context: RelayContext, contacting: Contacting) {
+    this.context = context;
+    this.contacting = contacting;
+    this.byClient = new TokenBuckets(context.limits.meeting, context.entropy, BUCKETS);
+    this.all = new TokenBuckets(context.limits.meetings, context.entropy, 1);
+  }
+
+  /** A packet `b[at, end)` between two Teredo addresses has come from `peer`, or from who says so. */
+  handle(peer: number, isClients: boolean, b: Uint8Array, at: number, end: number, now: number): void {
+    const { peers, counters } = this.context;
+    if (peer === NO_PEER || !peers.isValid(peer, now)) {
+      this.contacting.invite(peer, b, at, now); // it has to show that it is there
+    } else if (!isClients) {
+      counters.droppedForgedSource++;
+    } else if (!this.mayPass(peer, end - at, now)) {
+      counters.droppedMeetingLimit++;
+    } else {
+      this.contacting.revive(peer, now);
+      this.pass(b, at, end, now);
+    }
+  }
+
+  private mayPass(peer: number, bytes: number, now: number): boolean {
+    const client = this.context.peers.mappedAddress[peer]!;
+    return this.byClient.take(client, 0, now, bytes) && this.all.take(0, 0, now, bytes);
+  }
+
+  private pass(b: Uint8Array, at: number, end: number, now: number): void {
+    const { peers, counters } = this.context;
+    counters.metPackets++;
+    const other = peers.find(b, at + DESTINATION);
+    const isSelf = other !== NO_PEER && other === peers.find(b, at + SOURCE);
+    if (isSelf) counters.droppedLoop++;
+    else if (other !== NO_PEER && peers.isValid(other, now)) this.contacting.send(other, b, at, end, now);
+    else this.contacting.reach(other, b, at, end, now);
+  }
+}

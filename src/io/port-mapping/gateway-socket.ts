@@ -1,0 +1,61 @@
+import { createSocket } from 'node:dgram';
+import { formatIpv4 } from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
+
+/** How a gateway is reached: its address on our link, and ours. */
+export interface WayToGateway {
+  readonly gateway: Ipv4;
+  readonly source: Ipv4;
+}
+
+/** For an answer, in all. */
+export const ANSWER_MS = 2_000;
+/** RFC 6886 section 3.1: again after 250 ms, then each time twice as long. */
+const AGAIN_MS = [250, 750, 1_750];
+
+/**
+ * Sends a request until there is an answer; undefined where nobody listens there, or nobody answers, or `signal` ends it. The socket is connected: the kernel
+ * takes datagrams from nobody else.
+ */
+export function askGateway<T>(
+  { gateway, source }: WayToGateway,
+  port: number,
+  request: Uint8Array,
+  read: (answer: Uint8Array) => T | undefined,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    const timers: NodeJS.Timeout[] = [];
+    const end = (answer: T | undefined): void => {
+      if (ended) return;
+      ended = true;
+      for (const timer of timers) clearTimeout(timer);
+      signal?.removeEventListener('abort', giveUp);
+      socket.close();
+      resolve(answer);
+    };
+    const giveUp = (): void => end(undefined);
+    let ended = false;
+    const send = (): void => {
+      if (!ended) socket.send(request, (error) => void (error !== null && end(undefined)));
+    };
+    socket.on('error', giveUp);
+    socket.on('connect', () => {
+      if (ended) return;
+      send();
+      for (const ms of AGAIN_MS) timers.push(setTimeout(send, ms));
+    });
+    socket.on('message', (message) => {
+      const answer = read(message);
+      if (answer !== undefined) end(answer);
+    });
+    socket.bind(0, formatIpv4(source), () => {
+      if (ended) return;
+      socket.connect(port, formatIpv4(gateway)); // without a callback, which would get the errors
+    });
+    timers.push(setTimeout(giveUp, ANSWER_MS));
+    if (signal?.aborted === true) giveUp();
+    else signal?.addEventListener('abort', giveUp);
+  });
+}

@@ -1,0 +1,51 @@
+import { request } from 'node:http';
+import { formatIpv4 } from '../../wire/index.ts';
+import { ANSWER_MS } from './gateway-socket.ts';
+import type { WayToGateway } from './gateway-socket.ts';
+
+/** Of an answer's body; descriptions of gateways have some 5 KB. */
+const BODY_MOST = 64 << 10;
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/**
+ * One request to a gateway, which a URL of its own has named; undefined where there is no answer, or one that is too long. Redirections
+ * are answers like others, and not followed.
+ */
+export function askHttp(
+  url: URL,
+  { source }: WayToGateway,
+  post?: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
+): Promise<HttpAnswer | undefined> {
+  return new Promise((resolve) => {
+    const sent = request(
+      url,
+      {
+        agent: false,
+        localAddress: formatIpv4(source),
+        method: post === undefined ? 'GET' : 'POST',
+        headers: { ...post?.headers, Connection: 'close' },
+        signal: AbortSignal.timeout(ANSWER_MS),
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        let length = 0;
+        response.on('data', (chunk: Buffer) => {
+          length += chunk.length;
+          if (length <= BODY_MOST) chunks.push(chunk);
+          else sent.destroy();
+        });
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+        );
+        response.on('error', () => resolve(undefined));
+        response.on('close', () => resolve(undefined)); // harmless after the end
+      },
+    );
+    sent.on('error', () => resolve(undefined));
+    sent.end(post?.body);
+  });
+}

@@ -1,0 +1,142 @@
+import type { Subnet } from '../../core/address-policy.ts';
+import { RouteQuery } from '../../linux/route-query.ts';
+import { fromHex, readUint32 } from '../../wire/index.ts';
+import type { Endpoint, Ipv4 } from '../../wire/index.ts';
+import type { PortMapper, PortMapperOptions, PortMapping } from '../ports.ts';
+import type { WayToGateway } from './gateway-socket.ts';
+import { MappingFile } from './mapping-file.ts';
+import { NatPmp } from './nat-pmp.ts';
+import { Pcp } from './pcp.ts';
+import type { Protocol } from './protocol.ts';
+import { Upnp } from './upnp.ts';
+
+/** Who has been found in one protocol waits for a better one for so long. */
+const BETTER_MS = 50;
+
+/**
+ * Looks for a gateway in all protocols at once, and has it map the port in the first that it does so in:
+ *
+ *     PCP, NAT-PMP, UPnP IGD    in this order, where several are found at about the same time
+ */
+export class KernelPortMapper implements PortMapper {
+  readonly asked: Promise<boolean>;
+  private readonly protocols: readonly Protocol[];
+  private readonly file: MappingFile;
+  private readonly search: AbortController;
+  private underway: Promise<PortMapping | undefined> | undefined;
+  private inUse: Protocol | undefined;
+  private cleanedUp = false;
+
+  /** `protocols`: the best first. `search`: ends their search. */
+  constructor(protocols: readonly Protocol[], file: MappingFile, search = new AbortController()) {
+    this.protocols = protocols;
+    this.file = file;
+    this.search = search;
+    this.asked = Promise.all(protocols.map(({ asked }) => asked)).then((answers) =>
+      answers.some((answer) => answer !== undefined),
+    );
+  }
+
+  static open(
+    { local, destination, file }: PortMapperOptions,
+    subnets: readonly Subnet[],
+  ): KernelPortMapper | undefined {
+    const way = wayToGateway(local, destination);
+    if (way === undefined) return undefined;
+    const { port } = local;
+    const search = new AbortController();
+    const { signal } = search;
+    const protocols = [
+      new Pcp(way, port, signal),
+      new NatPmp(way, port, signal),
+      new Upnp(way, port, subnets, signal),
+    ];
+    return new KernelPortMapper(protocols, new MappingFile(file), search);
+  }
+
+  map(): Promise<PortMapping | undefined> {
+    return (this.underway = this.findAndMap());
+  }
+
+  async release(): Promise<void> {
+    this.search.abort();
+    await this.underway;
+    const { inUse } = this;
+    this.inUse = undefined;
+    if (inUse === undefined) return;
+    await inUse.release(inUse.made);
+    this.file.remove();
+  }
+
+  private async findAndMap(): Promise<PortMapping | undefined> {
+    if (this.inUse !== undefined) return usable(await this.inUse.map());
+    for await (const protocol of found(this.protocols)) {
+      await this.cleanUp(protocol);
+      this.file.write(protocol.made); // before it is there: after it may be too late
+      const mapping = usable(await protocol.map());
+      if (mapping !== undefined) {
+        this.inUse = protocol;
+        return mapping;
+      }
+      this.file.remove();
+    }
+    return undefined;
+  }
+
+  /** What somebody who came to a sudden end has left, where this is how it was made. E-40, E-53 */
+  private async cleanUp(protocol: Protocol): Promise<void> {
+    const left = this.cleanedUp ? undefined : this.file.read();
+    if (left?.protocol !== protocol.name) return;
+    this.cleanedUp = true;
+    await protocol.release(left);
+  }
+}
+
+/** In the order in which they are found, but the better of those that are found together first. */
+async function* found(protocols: readonly Protocol[]): AsyncGenerator<Protocol> {
+  const waiting = new Map(
+    protocols.map((protocol) => [protocol, protocol.find().then((is) => ({ protocol, is }))]),
+  );
+  const ready = new Set<Protocol>();
+  while (waiting.size > 0 || ready.size > 0) {
+    if (ready.size === 0) take(await Promise.race(waiting.values()));
+    if (ready.size === 0) continue;
+    const over = new Promise<undefined>((resolve) => setTimeout(resolve, BETTER_MS, undefined));
+    for (;;) {
+      const best = protocols.find((one) => waiting.has(one) || ready.has(one))!;
+      const next = ready.has(best) ? undefined : await Promise.race([...waiting.values(), over]);
+      if (next === undefined) break;
+      take(next);
+    }
+    const best = protocols.find((one) => ready.has(one))!;
+    ready.delete(best);
+    yield best;
+  }
+
+  function take({ protocol, is }: { protocol: Protocol; is: boolean }): void {
+    waiting.delete(protocol);
+    if (is) ready.add(protocol);
+  }
+}
+
+/** Undefined where the destination is on the link, or there is no way. */
+function wayToGateway(local: Endpoint, destination: Ipv4): WayToGateway | undefined {
+  const routes = new RouteQuery(local.address, local.port);
+  try {
+    const way = routes.wayTo(destination);
+    const gateway = way?.gateway.length === 8 ? fromHex(way.gateway) : undefined;
+    return way === undefined || gateway === undefined
+      ? undefined
+      : { gateway: readUint32(gateway, 0), source: way.source };
+  } finally {
+    routes.close();
+  }
+}
+
+/** A gateway that is off-line itself names no address, or none that can be. */
+function usable(mapping: PortMapping | undefined): PortMapping | undefined {
+  if (mapping === undefined) return undefined;
+  const { address, port } = mapping.external;
+  const first = address >>> 24;
+  return port !== 0 && first !== 0 && first !== 127 && first < 224 ? mapping : undefined;
+}

@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+import {
+  PCP_NONCE_LENGTH,
+  PORT_MAPPING_PORT,
+  buildPcpAnnounce,
+  buildPcpMapRequest,
+  fromHex,
+  parsePcpAnnounceAnswer,
+  parsePcpMapAnswer,
+  toHex,
+} from '../../wire/index.ts';
+import type { Endpoint, PcpAnswer, PcpMapRequest } from '../../wire/index.ts';
+import type { PortMapping } from '../ports.ts';
+import { askGateway } from './gateway-socket.ts';
+import type { WayToGateway } from './gateway-socket.ts';
+import { LIFETIME_SECONDS } from './nat-pmp.ts';
+import type { MadeMapping, Protocol } from './protocol.ts';
+
+/** RFC 6887 section 7.4: the server speaks no version that we do. */
+const UNSUPP_VERSION = 1;
+const NOWHERE: Endpoint = { address: 0, port: 0 };
+
+/** RFC 6887. */
+export class Pcp implements Protocol {
+  readonly name = 'pcp';
+  readonly asked: Promise<PcpAnswer | undefined>;
+  private readonly way: WayToGateway;
+  private readonly port: number;
+  private readonly nonce: Uint8Array = randomBytes(PCP_NONCE_LENGTH);
+  /** What was given is asked for again. RFC 6887 section 11.3.1 */
+  private external: Endpoint;
+
+  constructor(way: WayToGateway, port: number, signal: AbortSignal) {
+    this.way = way;
+    this.port = port;
+    this.external = { address: 0, port };
+    const request = buildPcpAnnounce(way.source);
+    this.asked = askGateway(way, PORT_MAPPING_PORT, request, parsePcpAnnounceAnswer, signal);
+  }
+
+  get made(): MadeMapping {
+    return { protocol: this.name, port: this.port, nonce: toHex(this.nonce) };
+  }
+
+  async find(): Promise<boolean> {
+    const answer = await this.asked;
+    return answer !== undefined && !(answer.kind === 'refused' && answer.resultCode === UNSUPP_VERSION);
+  }
+
+  async map(): Promise<PortMapping | undefined> {
+    const answer = await this.ask(this.port, this.nonce, this.external, LIFETIME_SECONDS);
+    if (answer?.kind !== 'mapping' || answer.lifetimeSeconds === 0) return undefined;
+    this.external = answer.external;
+    return {
+      protocol: this.name,
+      external: answer.external,
+      lifetimeMs: answer.lifetimeSeconds * 1000,
+    };
+  }
+
+  /** RFC 6887 section 15: with the nonce that it was made with. */
+  async release({ port, nonce = '' }: MadeMapping): Promise<void> {
+    const bytes = fromHex(nonce);
+    if (bytes?.length === PCP_NONCE_LENGTH) await this.ask(port, bytes, NOWHERE, 0);
+  }
+
+  private ask(
+    internalPort: number,
+    nonce: Uint8Array,
+    external: Endpoint,
+    lifetimeSeconds: number,
+  ): Promise<PcpAnswer | undefined> {
+    const client = this.way.source;
+    const request: PcpMapRequest = { nonce, client, internalPort, external, lifetimeSeconds };
+    return askGateway(this.way, PORT_MAPPING_PORT, buildPcpMapRequest(request), (message) =>
+      parsePcpMapAnswer(message, request),
+    );
+  }
+}

@@ -1,0 +1,301 @@
+/** Each protocol against a gateway that is played; miniupnpd, which is one: test/kernel/port-mapping.test.ts */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  FakeGateway,
+  describeService,
+  portOf,
+  searchAnswer,
+  upnpError,
+} from '../../../test/support/fake-gateway.ts';
+import type { AnswerAction } from '../../../test/support/fake-gateway.ts';
+import { fromHex, parseIpv4 } from '../../wire/index.ts';
+import type { PortMapping } from '../ports.ts';
+import { KernelPortMapper } from './kernel-port-mapper.ts';
+import { MappingFile } from './mapping-file.ts';
+import { NatPmp } from './nat-pmp.ts';
+import { Pcp } from './pcp.ts';
+import { Upnp } from './upnp.ts';
+
+const PORT = 40_000;
+const EXTERNAL = { address: parseIpv4('192.0.2.1')!, port: PORT };
+const OPEN: PortMapping = { protocol: 'nat-pmp', external: EXTERNAL, lifetimeMs: 7_200_000 };
+const ADDRESS = '<NewExternalIPAddress>192.0.2.1</NewExternalIPAddress>';
+
+let directory: string;
+beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'teredo-mapping-file-'))));
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const bytesOf = (hex: string) => fromHex(hex.replaceAll(' ', ''))!;
+const NAT_PMP_ADDRESS = bytesOf('00 80 0000 00000001 c0000201');
+const NAT_PMP_MAPPING = bytesOf('00 81 0000 00000001 9c40 9c40 00001c20');
+
+/** NAT-PMP alone, as RFC 6886 says: what is of another version is refused. */
+const natPmp = (request: Uint8Array): Uint8Array => {
+  if (request[0] !== 0) return bytesOf('00 80 0001 00000001 00000000');
+  return request[1] === 0 ? NAT_PMP_ADDRESS : NAT_PMP_MAPPING;
+};
+
+/** Does as it is told. */
+const igd: AnswerAction = (action) => [200, action === 'GetExternalIPAddress' ? ADDRESS : '<ok/>'];
+
+function mapperOf(gateway: FakeGateway, file?: string): KernelPortMapper {
+  const search = new AbortController();
+  const { signal } = search;
+  const { way } = gateway;
+  const subnets = [{ address: way.source, prefixLength: 24 }];
+  const protocols = [
+    new Pcp(way, PORT, signal),
+    new NatPmp(way, PORT, signal),
+    new Upnp(way, PORT, subnets, signal),
+  ];
+  return new KernelPortMapper(protocols, new MappingFile(file), search);
+}
+
+describe('who is asked', () => {
+  test('a gateway that refuses all is known at once, and ends no start late', async () => {
+    await using gateway = new FakeGateway();
+    const started = performance.now();
+    const mapper = mapperOf(gateway);
+    expect(await mapper.asked).toBe(false);
+    expect(performance.now() - started).toBeLessThan(250);
+    const mapped = mapper.map();
+    await mapper.release();
+    expect(await mapped).toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+
+  test('NAT-PMP where there is no PCP', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.answerPorts(natPmp);
+    const mapper = mapperOf(gateway);
+    expect(await mapper.map()).toEqual(OPEN);
+    await mapper.release();
+  });
+
+  test('UPnP where the others refuse to map', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.answerPorts((request) =>
+      request[1] === 1 ? bytesOf('00 81 0002 00000001') : natPmp(request),
+    );
+    await gateway.serveIgd(igd);
+    const mapper = mapperOf(gateway);
+    expect(await mapper.map()).toEqual({ protocol: 'upnp', external: EXTERNAL, lifetimeMs: Infinity });
+    await mapper.release();
+  });
+
+  test('a gateway that is off-line itself has nothing to give', async () => {
+    await using gateway = new FakeGateway();
+    const offline = bytesOf('00 80 0000 00000001 00000000');
+    await gateway.answerPorts((request) =>
+      request[0] === 0 && request[1] === 0 ? offline : natPmp(request),
+    );
+    const mapper = mapperOf(gateway);
+    const mapped = mapper.map();
+    await mapper.asked;
+    expect(await Promise.race([mapped, mapper.release().then(() => mapped)])).toBeUndefined();
+  });
+});
+
+describe('NAT-PMP and PCP', () => {
+  test('a gateway that there is no way to from our address is none', async () => {
+    const way = { gateway: parseIpv4('192.0.2.1')!, source: parseIpv4('127.0.0.1')! };
+    const elsewhere = { gateway: parseIpv4('127.0.0.1')!, source: parseIpv4('192.0.2.1')! };
+    for (const one of [way, elsewhere])
+      expect(await new NatPmp(one, PORT, new AbortController().signal).find()).toBe(false);
+  });
+
+  test('an answer of somebody else is not taken', async () => {
+    await using gateway = new FakeGateway();
+    const foreign = await gateway.neighbour();
+    await gateway.answerPorts((_, from) => {
+      foreign.send(NAT_PMP_ADDRESS, from.port, from.address);
+      return undefined;
+    });
+    const search = new AbortController();
+    const protocol = new NatPmp(gateway.way, PORT, search.signal);
+    const found = protocol.find();
+    setTimeout(() => search.abort(), 200);
+    expect(await found).toBe(false);
+  });
+
+  test('what is malformed, or of another mapping, is waited past', async () => {
+    await using gateway = new FakeGateway();
+    let asked = 0;
+    await gateway.answerPorts((request) => {
+      if (request[0] !== 0 || request[1] !== 1) return natPmp(request);
+      const wrong = ['00', '00 81 0000 00000001 9c42 9c42 00001c20', '00 80 0000 00000001 c0000201'];
+      return asked < wrong.length ? bytesOf(wrong[asked++]!) : NAT_PMP_MAPPING;
+    });
+    const protocol = new NatPmp(gateway.way, PORT, new AbortController().signal);
+    expect(await protocol.map()).toEqual(OPEN);
+  });
+
+  test('PCP takes a mapping with its own nonce only, and ends it with that', async () => {
+    await using gateway = new FakeGateway();
+    const requests: Buffer[] = [];
+    await gateway.answerPorts((request) => {
+      if (request[0] !== 2 || request[1] !== 1) return undefined;
+      requests.push(request);
+      const answer = Buffer.concat([
+        bytesOf('02 81 00 00 00000e10 00000001 000000000000000000000000'),
+        request.subarray(24),
+      ]);
+      parseIpv4Into(answer, 56);
+      if (requests.length === 1) answer[24]! ^= 1;
+      return answer;
+    });
+    const protocol = new Pcp(gateway.way, PORT, new AbortController().signal);
+    expect(await protocol.map()).toEqual({ protocol: 'pcp', external: EXTERNAL, lifetimeMs: 3_600_000 });
+    expect(requests.length).toBeGreaterThan(1);
+    await protocol.release(protocol.made);
+    const last = requests.at(-1)!;
+    expect(last.readUInt32BE(4), 'lifetime').toBe(0);
+    expect(last.subarray(24, 36)).toEqual(requests[0]!.subarray(24, 36));
+  });
+});
+
+describe('UPnP', () => {
+  async function upnp(gateway: FakeGateway): Promise<PortMapping | undefined> {
+    const protocol = new Upnp(gateway.way, PORT, [], new AbortController().signal);
+    return (await protocol.find()) ? await protocol.map() : undefined;
+  }
+  const names = (gateway: FakeGateway) => gateway.actions.map(({ name }) => name);
+
+  test('E-41, E-43, E-45: AddPortMapping for good, then GetExternalIPAddress', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.serveIgd(igd);
+    expect(await upnp(gateway)).toEqual({ protocol: 'upnp', external: EXTERNAL, lifetimeMs: Infinity });
+    expect(names(gateway)).toEqual(['AddPortMapping', 'GetExternalIPAddress']);
+    const { body } = gateway.actions[0]!;
+    expect(body).toContain(`<NewInternalClient>${gateway.network}.2</NewInternalClient>`);
+    expect(body).toContain('<NewLeaseDuration>0</NewLeaseDuration>');
+  });
+
+  test('E-42: error 718, somebody else has the port: it is done without', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.serveIgd(() => upnpError(718));
+    expect(await upnp(gateway)).toBeUndefined();
+    expect(names(gateway)).toEqual(['AddPortMapping']);
+  });
+
+  test('a gateway that wants a finite lease gets one', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.serveIgd((action, body) =>
+      body.includes('<NewLeaseDuration>0<') ? upnpError(402) : igd(action, body),
+    );
+    expect(await upnp(gateway)).toMatchObject({ lifetimeMs: 7_200_000 });
+    expect(names(gateway)).toEqual(['AddPortMapping', 'AddPortMapping', 'GetExternalIPAddress']);
+  });
+
+  test('and one that takes leases for good only (error 725) the other', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.serveIgd((action, body) =>
+      action === 'AddPortMapping' && !body.includes('<NewLeaseDuration>0<')
+        ? upnpError(725)
+        : igd(action, body),
+    );
+    expect(await upnp(gateway)).toMatchObject({ lifetimeMs: Infinity });
+  });
+
+  test('E-44: without an external address the mapping is deleted', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.serveIgd((action, body) =>
+      action === 'GetExternalIPAddress' ? upnpError(501) : igd(action, body),
+    );
+    expect(await upnp(gateway)).toBeUndefined();
+    expect(names(gateway)).toEqual(['AddPortMapping', 'GetExternalIPAddress', 'DeletePortMapping']);
+  });
+
+  test.for([
+    ['the description', (other: string) => ({ location: `${other}/description` })],
+    ['what is to be asked', (other: string) => ({ description: describeService(`${other}/control`) })],
+  ] as const)('%s has to be at the host that answers: nobody has us ask others', async ([, given]) => {
+    await using gateway = new FakeGateway();
+    const other = await gateway.serve(() => [200, describeService('/control')], `${gateway.network}.9`);
+    await gateway.serveIgd(igd, given(`http://${gateway.network}.9:${portOf(other)}`));
+    const search = new AbortController();
+    const protocol = new Upnp(gateway.way, PORT, [], search.signal);
+    setTimeout(() => search.abort(), 300);
+    expect(await protocol.find()).toBe(false);
+    expect(gateway.paths.filter((path) => path !== '/description')).toEqual([]);
+  });
+
+  test.for([
+    ['a redirection', (): readonly [number, string, string] => [302, '', '/elsewhere']],
+    [
+      'a body without an end',
+      (): readonly [number, string] => [200, 'x'.repeat(1 << 20) + describeService('/c')],
+    ],
+    ['an error', (): readonly [number, string] => [404, describeService('/control')]],
+  ] as const)('%s is no description', async ([, answer]) => {
+    await using gateway = new FakeGateway();
+    const server = await gateway.serve(answer);
+    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
+    expect(await upnp(gateway)).toBeUndefined();
+    expect(gateway.paths).toEqual(['/description']);
+  });
+
+  test('a description that is not to be had, or does not come within 2 s, is none', async () => {
+    await using gateway = new FakeGateway();
+    const mute = await gateway.serve(() => undefined);
+    let port = 1;
+    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${port}/description`));
+    expect(await upnp(gateway), 'nobody listens').toBeUndefined();
+    port = portOf(mute);
+    const started = performance.now();
+    expect(await upnp(gateway), 'nobody answers').toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(3_000);
+  });
+});
+
+describe('what is left by a sudden end', () => {
+  test('E-40, E-53: is deleted first, and noted down while there is something', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.serveIgd(igd);
+    const path = join(directory, 'client.port-mapping');
+    writeFileSync(path, JSON.stringify({ protocol: 'upnp', port: 41_000, pid: 4_194_305 }));
+    const mapper = mapperOf(gateway, path);
+    await mapper.map();
+    expect(gateway.actions.map(({ name }) => name)).toEqual([
+      'DeletePortMapping',
+      'AddPortMapping',
+      'GetExternalIPAddress',
+    ]);
+    expect(gateway.actions[0]!.body).toContain('<NewExternalPort>41000</NewExternalPort>');
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ protocol: 'upnp', port: PORT });
+    await mapper.release();
+    expect(gateway.actions.at(-1)).toMatchObject({ name: 'DeletePortMapping' }); // E-52
+    expect(() => readFileSync(path)).toThrow('ENOENT');
+  });
+
+  test.for([
+    '',
+    'x',
+    '{}',
+    '[]',
+    'null',
+    '{"protocol":"upnp","port":"1"}',
+    '{"protocol":"upnp","port":70000,"pid":1}',
+  ])('a file that holds %j says nothing', async (text) => {
+    const path = join(directory, 'client.port-mapping');
+    writeFileSync(path, text);
+    expect(new MappingFile(path).read()).toBeUndefined();
+  });
+
+  test('a folder that is not to be written to keeps nobody from mapping', async () => {
+    const taken = join(directory, 'taken');
+    writeFileSync(taken, '');
+    const file = new MappingFile(join(taken, 'client.port-mapping'));
+    file.write({ protocol: 'upnp', port: PORT });
+    file.remove();
+    expect(file.read()).toBeUndefined();
+  });
+});
+
+/** 192.0.2.1 */
+function parseIpv4Into(b: Buffer, o: number): void {
+  b.writeUInt32BE(EXTERNAL.address, o);
+}

@@ -1,0 +1,92 @@
+import { createSocket } from 'node:dgram';
+import { inSubnets } from '../../core/address-policy.ts';
+import type { Subnet } from '../../core/address-policy.ts';
+import { SSDP_PORT, buildSearch, formatIpv4, parseIpv4, parseSearchAnswer } from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
+import { ANSWER_MS, askGateway } from './gateway-socket.ts';
+import type { WayToGateway } from './gateway-socket.ts';
+
+const GROUP = '239.255.255.250';
+/** UPnP Device Architecture section 1.3.2: at most. */
+const TTL = 2;
+/** A datagram of the group's may get lost. */
+const AGAIN_MS = 300;
+
+/** Where the description of a gateway is. */
+export interface Searched {
+  /** As the gateway itself says; settled early where it refuses. */
+  readonly asked: Promise<URL | undefined>;
+  /** As it says when the group is asked, which some listen to only; or else somebody else on the link, once the time is over. */
+  readonly ofGroup: Promise<URL | undefined>;
+}
+
+/** Asks the gateway itself and the group. */
+export function search(way: WayToGateway, subnets: readonly Subnet[], signal: AbortSignal): Searched {
+  const request = Buffer.from(buildSearch(formatIpv4(way.gateway)));
+  return {
+    asked: askGateway(way, SSDP_PORT, request, (message) => urlIn(message, way.gateway), signal),
+    ofGroup: askGroup(way, subnets, signal),
+  };
+}
+
+function askGroup(
+  { gateway, source }: WayToGateway,
+  subnets: readonly Subnet[],
+  signal: AbortSignal,
+): Promise<URL | undefined> {
+  const link = subnets.filter((subnet) => inSubnets(source, [subnet]));
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    const timers: NodeJS.Timeout[] = [];
+    let [ended, other]: [boolean, URL | undefined] = [false, undefined];
+    const end = (found = other): void => {
+      if (ended) return;
+      ended = true;
+      for (const timer of timers) clearTimeout(timer);
+      signal.removeEventListener('abort', giveUp);
+      socket.close();
+      resolve(found);
+    };
+    const giveUp = (): void => end();
+    const send = (): void => {
+      if (!ended)
+        socket.send(buildSearch(GROUP), SSDP_PORT, GROUP, (error) => void (error !== null && end()));
+    };
+    socket.on('error', giveUp);
+    socket.on('message', (message, { address }) => {
+      const from = parseIpv4(address);
+      if (from === undefined || from === source || !inSubnets(from, link)) return;
+      const url = urlIn(message, from);
+      if (url !== undefined && from === gateway) end(url);
+      else other ??= url;
+    });
+    socket.bind(0, formatIpv4(source), () => {
+      if (ended) return;
+      try {
+        socket.setMulticastInterface(formatIpv4(source));
+        socket.setMulticastTTL(TTL);
+      } catch {
+        giveUp(); // the address has just gone
+        return;
+      }
+      send();
+      timers.push(setTimeout(send, AGAIN_MS));
+    });
+    timers.push(setTimeout(giveUp, ANSWER_MS));
+    signal.addEventListener('abort', giveUp);
+  });
+}
+
+/** It has to be at the very host that has answered: nobody has us ask others. */
+function urlIn(message: Uint8Array, from: Ipv4): URL | undefined {
+  const text = parseSearchAnswer(Buffer.from(message).toString('latin1'));
+  return text === undefined ? undefined : urlAt(text, from);
+}
+
+/** The URL, where it is one of that host's. */
+export function urlAt(text: string, host: Ipv4, base?: URL): URL | undefined {
+  if (!URL.canParse(text, base?.href)) return undefined;
+  const url = new URL(text, base);
+  const isPlain = url.protocol === 'http:' && url.username === '' && url.password === '';
+  return isPlain && parseIpv4(url.hostname) === host ? url : undefined;
+}

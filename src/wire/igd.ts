@@ -1,0 +1,118 @@
+import { formatIpv4 } from './ipv4.ts';
+import type { Ipv4 } from './ipv4.ts';
+
+/** UPnP Device Architecture section 1.3.2. */
+export const SSDP_PORT = 1900;
+
+/** The kinds of service that map ports, the best first. */
+const SERVICES = ['WANIPConnection:2', 'WANIPConnection:1', 'WANPPPConnection:1'].map(
+  (name) => `urn:schemas-upnp-org:service:${name}`,
+);
+/** What is searched for: gateways of both versions answer to the first. */
+const SEARCHED = 'urn:schemas-upnp-org:device:InternetGatewayDevice:1';
+/** Of a text of a gateway's: more is none of ours. */
+const TEXT_MOST = 512;
+
+/** A service of a gateway, and where it is spoken to: relative to the description, perhaps. */
+export interface IgdService {
+  readonly type: string;
+  readonly controlUrl: string;
+}
+
+export interface PortMappingArguments {
+  readonly port: number;
+  readonly client: Ipv4;
+  readonly leaseSeconds: number;
+}
+
+/** UPnP Device Architecture section 1.3.2: `host` is the group, or the one host that is asked. */
+export function buildSearch(host: string): string {
+  const lines = [
+    'M-SEARCH * HTTP/1.1',
+    `HOST: ${host}:${SSDP_PORT}`,
+    'MAN: "ssdp:discover"',
+    'MX: 1',
+    `ST: ${SEARCHED}`,
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+/** Where the description is of the gateway that has answered; undefined where this is no such answer. */
+export function parseSearchAnswer(text: string): string | undefined {
+  if (!/^HTTP\/1\.[01] 200 /.test(text)) return undefined;
+  if (!/^ST:[ \t]{0,8}urn:schemas-upnp-org:device:InternetGatewayDevice:\d/im.test(text)) return undefined;
+  return /^LOCATION:[ \t]{0,8}(http:\/\/[^\s]{1,512})[ \t]{0,8}\r?$/im.exec(text)?.[1];
+}
+
+/** The services of a description that map ports, the best first. */
+export function parseDescription(xml: string): IgdService[] {
+  const found: IgdService[] = [];
+  for (const part of xml.split('<service>').slice(1, 33)) {
+    const type = textOf(part, 'serviceType');
+    const controlUrl = textOf(part, 'controlURL');
+    if (type !== undefined && controlUrl !== undefined && SERVICES.includes(type))
+      found.push({ type, controlUrl });
+  }
+  return found.sort((a, b) => SERVICES.indexOf(a.type) - SERVICES.indexOf(b.type));
+}
+
+/** WANIPConnection:1 section 2.4.16. E-41 */
+export function buildAddPortMapping(
+  type: string,
+  { port, client, leaseSeconds }: PortMappingArguments,
+): string {
+  return envelope(type, 'AddPortMapping', {
+    NewRemoteHost: '',
+    NewExternalPort: String(port),
+    NewProtocol: 'UDP',
+    NewInternalPort: String(port),
+    NewInternalClient: formatIpv4(client),
+    NewEnabled: '1',
+    NewPortMappingDescription: 'TEREDO',
+    NewLeaseDuration: String(leaseSeconds),
+  });
+}
+
+/** WANIPConnection:1 section 2.4.17. E-52 */
+export function buildDeletePortMapping(type: string, port: number): string {
+  return envelope(type, 'DeletePortMapping', {
+    NewRemoteHost: '',
+    NewExternalPort: String(port),
+    NewProtocol: 'UDP',
+  });
+}
+
+/** WANIPConnection:1 section 2.4.18. E-43 */
+export function buildGetExternalAddress(type: string): string {
+  return envelope(type, 'GetExternalIPAddress', {});
+}
+
+export function parseExternalAddress(xml: string): string | undefined {
+  return textOf(xml, 'NewExternalIPAddress');
+}
+
+/** The number of a refusal: 718, 725 ... */
+export function parseUpnpError(xml: string): number | undefined {
+  const text = textOf(xml, 'errorCode');
+  return text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : undefined;
+}
+
+function envelope(type: string, action: string, values: Readonly<Record<string, string>>): string {
+  const body = Object.entries(values).map(([name, value]) => `<${name}>${value}</${name}>`);
+  return (
+    '<?xml version="1.0"?>\r\n' +
+    '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" ' +
+    's:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/">' +
+    `<s:Body><u:${action} xmlns:u="${type}">${body.join('')}</u:${action}></s:Body></s:Envelope>\r\n`
+  );
+}
+
+/** Of the first element with this name. Of XML no more is needed than that, and nothing is looked for twice. */
+function textOf(xml: string, name: string): string | undefined {
+  const start = new RegExp(`<(?:[A-Za-z]{1,16}:)?${name}(?:\\s[^<>]{0,256})?>`).exec(xml);
+  if (start === null) return undefined;
+  const from = start.index + start[0].length;
+  const end = xml.indexOf('<', from);
+  if (end < 0 || end - from > TEXT_MOST) return undefined;
+  return xml.slice(from, end).trim().replaceAll('&amp;', '&');
+}

@@ -1,0 +1,58 @@
+import { readUint16, readUint32, writeUint16, writeUint32 } from './bytes.ts';
+import type { Ipv4 } from './ipv4.ts';
+
+/** RFC 6886 section 3.1: UDP, of PCP too (RFC 6887 section 19.1). */
+export const PORT_MAPPING_PORT = 5351;
+
+const VERSION = 0;
+const OPCODE = { EXTERNAL_ADDRESS: 0, MAP_UDP: 1 } as const;
+/** Set in the opcode of whatever a gateway says. */
+const RESPONSE = 0x80;
+
+export type NatPmpAnswer =
+  | { readonly kind: 'external-address'; readonly address: Ipv4 }
+  | {
+      readonly kind: 'mapping';
+      readonly internalPort: number;
+      readonly externalPort: number;
+      readonly lifetimeSeconds: number;
+    }
+  | { readonly kind: 'refused'; readonly resultCode: number };
+
+/** RFC 6886 section 3.2. */
+export function buildNatPmpAddressRequest(): Uint8Array {
+  return Uint8Array.of(VERSION, OPCODE.EXTERNAL_ADDRESS);
+}
+
+/** A UDP mapping; a lifetime of 0, with external port 0, ends it. RFC 6886 sections 3.3, 3.4 */
+export function buildNatPmpMapRequest(
+  internalPort: number,
+  externalPort: number,
+  lifetimeSeconds: number,
+): Uint8Array {
+  const b = new Uint8Array(12);
+  b[0] = VERSION;
+  b[1] = OPCODE.MAP_UDP;
+  writeUint16(b, 4, internalPort);
+  writeUint16(b, 6, externalPort);
+  writeUint32(b, 8, lifetimeSeconds);
+  return b;
+}
+
+/** Undefined: no answer to one of these requests. */
+export function parseNatPmpAnswer(b: Uint8Array): NatPmpAnswer | undefined {
+  if (b.length < 4 || b[0] !== VERSION || (b[1] & RESPONSE) === 0) return undefined;
+  const opcode = b[1] & ~RESPONSE;
+  if (opcode !== OPCODE.EXTERNAL_ADDRESS && opcode !== OPCODE.MAP_UDP) return undefined;
+  const resultCode = readUint16(b, 2);
+  if (resultCode !== 0) return { kind: 'refused', resultCode };
+  if (opcode === OPCODE.EXTERNAL_ADDRESS)
+    return b.length < 12 ? undefined : { kind: 'external-address', address: readUint32(b, 8) };
+  if (b.length < 16) return undefined;
+  return {
+    kind: 'mapping',
+    internalPort: readUint16(b, 8),
+    externalPort: readUint16(b, 10),
+    lifetimeSeconds: readUint32(b, 12),
+  };
+}

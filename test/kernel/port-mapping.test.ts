@@ -1,0 +1,196 @@
+/**
+ * A gateway that opens ports: miniupnpd in the NAT of a site.
+ *
+ *     client 10.N.0.2 --- miniupnpd, NAT 198.52.100.N --- backbone
+ */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { Internet, SERVER_ADDRESS, execute, timeToFirstReply, until } from '../../src/lab/index.ts';
+import type { Site } from '../../src/lab/index.ts';
+import { Gateway } from '../support/miniupnpd.ts';
+import {
+  PROGRAM,
+  nameOf,
+  peersOf,
+  spawnTeredo,
+  startClient,
+  startServer,
+  statusOf,
+  teredoAddress,
+} from '../support/roles.ts';
+
+const state = mkdtempSync(join(tmpdir(), 'teredo-port-mapping-'));
+const before = process.env['STATE_DIRECTORY'];
+process.env['STATE_DIRECTORY'] = state; // handed on to the clients
+
+afterAll(() => {
+  if (before === undefined) delete process.env['STATE_DIRECTORY'];
+  else process.env['STATE_DIRECTORY'] = before;
+  rmSync(state, { recursive: true });
+});
+
+/** NAT-PMP alone cannot be had from miniupnpd, which speaks PCP then too: src/io/port-mapping/ tests it. */
+const KINDS = [
+  { protocol: 'pcp', options: {}, lifetimeSeconds: 7_200 },
+  { protocol: 'nat-pmp', options: { withoutPcp: true, upnp: false }, lifetimeSeconds: 7_200 },
+  { protocol: 'upnp', options: { natPmp: false }, lifetimeSeconds: undefined },
+] as const;
+
+test.for(KINDS)(
+  '$protocol: the port is open while the client runs, status says so, and SIGTERM closes it',
+  async ({ protocol, options, lifetimeSeconds }) => {
+    await using net = new Internet();
+    const site = net.site('a', 'symmetric-random', { undocumented: true });
+    await using gateway = await Gateway.start(site, options);
+    await startServer(net.server, SERVER_ADDRESS);
+    const client = await startClient(site.client, SERVER_ADDRESS);
+    const { port, portMapping } = await mapped(site);
+    expect(portMapping).toEqual({
+      protocol,
+      external: `${site.address}:${port}`,
+      ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
+    });
+    const name = nameOf(site.client, 'client');
+    const said = execute(process.execPath, [PROGRAM, 'status', name]);
+    expect(said).toMatch(new RegExp(`port mapping +${site.address}:${port}, by ${protocol}`, 'i'));
+    expect(gateway.mappings()).toEqual([`${port} to ${site.network}.2:${port}`]);
+    expect(leftIn(state, site)).toHaveLength(1);
+
+    expect(await client.stop()).toBe(0);
+    expect(gateway.mappings()).toEqual([]);
+    expect(leftIn(state, site)).toEqual([]);
+  },
+);
+
+test('two clients behind symmetric NATs of random ports reach each other where gateways open them', async () => {
+  await using net = new Internet();
+  const siteA = net.site('a', 'symmetric-random', { undocumented: true });
+  const siteB = net.site('b', 'symmetric-random', { undocumented: true });
+  await using _a = await Gateway.start(siteA);
+  await using _b = await Gateway.start(siteB, { natPmp: false });
+  await startServer(net.server, SERVER_ADDRESS);
+  await startClient(siteA.client, SERVER_ADDRESS);
+  await startClient(siteB.client, SERVER_ADDRESS);
+  const addressA = await teredoAddress(siteA.client);
+  const addressB = await teredoAddress(siteB.client);
+  await mapped(siteA);
+  await mapped(siteB);
+  expect((await statusOf(siteA.client, 'client'))!['nat']).toBe('symmetric');
+  expect(await timeToFirstReply(siteA.client, addressB, 4_000), 'A to B').toBeLessThan(4_000);
+  expect(await timeToFirstReply(siteB.client, addressA, 4_000), 'B to A').toBeLessThan(4_000);
+  // By one flow, which goes through one of the gateways: its other end is a port that the other NAT has made up.
+  await until(
+    'agreement on one flow',
+    async () => {
+      const isByGateway = [await isReachedByGateway(siteA, siteB), await isReachedByGateway(siteB, siteA)];
+      return isByGateway[0] !== isByGateway[1] || undefined;
+    },
+    2_000,
+  );
+});
+
+/** Whether the client of one site sends to that of the other by the pair which the other's gateway has mapped. */
+async function isReachedByGateway(from: Site, to: Site): Promise<boolean> {
+  const { portMapping } = await mapped(to);
+  const { peers } = await peersOf(from.client, 'client');
+  return peers.some((peer) => peer.mapped === (portMapping as { external: string }).external);
+}
+
+test.for(KINDS)(
+  '$protocol: what a client that was killed has left is taken away by the next',
+  async ({ options }) => {
+    await using net = new Internet();
+    const site = net.site('a', 'port-restricted', { undocumented: true });
+    await using gateway = await Gateway.start(site, options);
+    await startServer(net.server, SERVER_ADDRESS);
+    const killed = await startClient(site.client, SERVER_ADDRESS, '--port', '40001');
+    await mapped(site);
+    killed.kill('SIGKILL');
+    await killed.exited;
+    expect(gateway.mappings()).toEqual([`40001 to ${site.network}.2:40001`]);
+
+    const next = await startClient(site.client, SERVER_ADDRESS, '--port', '40002');
+    await mapped(site);
+    expect(gateway.mappings()).toEqual([`40002 to ${site.network}.2:40002`]);
+    await next.stop();
+    expect(gateway.mappings()).toEqual([]);
+  },
+);
+
+test("the mapping follows the client's address", async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted', { undocumented: true });
+  await using gateway = await Gateway.start(site);
+  await startServer(net.server, SERVER_ADDRESS);
+  const client = await startClient(site.client, SERVER_ADDRESS, '--port', '40001');
+  await mapped(site);
+  site.client.ip('addr', 'flush', 'dev', 'eth', 'scope', 'global');
+  site.client.ip('addr', 'add', `${site.network}.77/24`, 'dev', 'eth');
+  site.client.ip('route', 'replace', 'default', 'via', `${site.network}.1`);
+  // By another port: the gateway keeps that one for who has left, and cannot be asked from there any more.
+  const there = (): boolean => gateway.mappings().some((one) => one.endsWith(`${site.network}.77:40001`));
+  await until('a mapping to the new address', () => there() || undefined);
+  await client.stop();
+  expect(there()).toBe(false);
+});
+
+test('--no-port-mapping asks nobody', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted', { undocumented: true });
+  await using gateway = await Gateway.start(site);
+  await startServer(net.server, SERVER_ADDRESS);
+  await startClient(site.client, SERVER_ADDRESS, '--no-port-mapping');
+  await teredoAddress(site.client);
+  expect(gateway.output).not.toContain(`${site.network}.2`);
+});
+
+test('a gateway that drops what it is asked delays nothing for long, and is no cause for a warning', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  site.nat.nft(`
+    table inet silent {
+      chain input { type filter hook input priority 0; policy accept; iifname "lan" drop; }
+    }`);
+  await startServer(net.server, SERVER_ADDRESS);
+  const client = spawnTeredo(site.client, 'client', '--server', SERVER_ADDRESS);
+  await client.waitFor(/qualified/, 5_000);
+  expect(client.output).not.toMatch(/warning|gateway/);
+  const started = performance.now();
+  await client.stop(); // while it is still being asked
+  expect(performance.now() - started).toBeLessThan(1_500);
+});
+
+test('a port of the user’s choice that is forwarded by hand works behind a symmetric NAT', async () => {
+  await using net = new Internet();
+  const siteA = net.site('a', 'symmetric-random');
+  const siteB = net.site('b', 'symmetric-random'); // whose ports nobody could guess
+  siteA.nat.nft(`
+    table ip forwarding {
+      chain prerouting {
+        type nat hook prerouting priority -110; policy accept;
+        iifname "wan" udp dport 40000 dnat to ${siteA.network}.2
+      }
+    }`);
+  await startServer(net.server, SERVER_ADDRESS);
+  await startClient(siteA.client, SERVER_ADDRESS, '--port', '40000');
+  await startClient(siteB.client, SERVER_ADDRESS);
+  const addressA = await teredoAddress(siteA.client);
+  const addressB = await teredoAddress(siteB.client);
+  expect(await statusOf(siteA.client, 'client')).toMatchObject({ nat: 'symmetric' });
+  expect(await timeToFirstReply(siteB.client, addressA, 4_000), 'B to A').toBeLessThan(4_000);
+  expect(await timeToFirstReply(siteA.client, addressB, 4_000), 'A to B').toBeLessThan(4_000);
+});
+
+/** The status of a site's client once its gateway has opened the port. */
+async function mapped(site: Site) {
+  return await until('a port mapping', async () => {
+    const status = await statusOf(site.client, 'client');
+    return status?.['portMapping'] === undefined ? undefined : status;
+  });
+}
+
+function leftIn(directory: string, site: Site): string[] {
+  return readdirSync(directory).filter((name) => name.startsWith(nameOf(site.client, 'client')));
+}

@@ -1,0 +1,57 @@
+/** Where no guessing helps, clients meet at a relay that their operator runs for that. docs/adr/0017 */
+import { describe, expect } from 'vitest';
+import { Internet } from '../../src/sim/index.ts';
+import type { NatKindName, SimClient } from '../../src/sim/index.ts';
+import { expectQualifiedSoon, expectReply } from './support/expectations.ts';
+import { seededTest } from './support/with-seed.ts';
+
+const HOPELESS = [
+  ['symmetric', 'symmetric'],
+  ['symmetric', 'symmetricSequential'],
+  ['symmetricSequential', 'symmetric'],
+] satisfies [NatKindName, NatKindName][];
+const RELAY = { address: 0xc0000201, port: 3545 };
+
+function meet(
+  seed: number,
+  [from, to]: readonly [NatKindName, NatKindName],
+  options: { readonly relay: boolean; readonly clients: boolean },
+): { net: Internet; a: SimClient; b: SimClient } {
+  const net = new Internet({ seed });
+  net.addServer();
+  net.addRelay({ meet: options.relay });
+  const meetingRelay = options.clients ? RELAY : undefined;
+  const a = net.addClient({ behind: from, meetingRelay });
+  const b = net.addClient({ behind: to, meetingRelay });
+  expectQualifiedSoon(net.world, a, b);
+  return { net, a, b };
+}
+
+describe('clients that nothing brings together', () => {
+  for (const pair of HOPELESS) {
+    seededTest(`${pair.join(' and ')} meet at the relay`, (seed) => {
+      const { net, a, b } = meet(seed, pair, { relay: true, clients: true });
+      expectReply(net.world, a.ipv6.ping(b.ipv6.address), 10_000);
+      expect(expectReply(net.world, b.ipv6.ping(a.ipv6.address), 1_000)).toBe(200);
+      expect(a.machine.counters['sentGuesses']! + b.machine.counters['sentGuesses']!).toBe(0);
+    });
+  }
+
+  seededTest('meet nowhere unless both clients and the relay are told to', (seed) => {
+    for (const options of [
+      { relay: false, clients: true },
+      { relay: true, clients: false },
+    ]) {
+      const { net, a, b } = meet(seed, HOPELESS[0]!, options);
+      const ping = a.ipv6.ping(b.ipv6.address);
+      net.world.runFor(20_000);
+      expect(ping.repliedAt).toBeUndefined();
+    }
+  });
+
+  seededTest('leave those alone who have a way of their own', (seed) => {
+    const { net, a, b } = meet(seed, ['portRestricted', 'symmetric'], { relay: true, clients: true });
+    expectReply(net.world, a.ipv6.ping(b.ipv6.address), 10_000);
+    expect(expectReply(net.world, b.ipv6.ping(a.ipv6.address), 1_000)).toBe(100);
+  });
+});

@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Running, Site } from '../../src/lab/index.ts';
+
+export interface GatewayOptions {
+  readonly upnp?: boolean;
+  /** NAT-PMP and PCP. */
+  readonly natPmp?: boolean;
+  /** NAT-PMP alone. */
+  readonly withoutPcp?: boolean;
+}
+
+/** miniupnpd in the NAT of a site: opens ports for the LAN in PCP, NAT-PMP and UPnP, of its own accord with nftables. */
+export class Gateway {
+  private readonly site: Site;
+  private readonly directory = mkdtempSync(join(tmpdir(), 'teredo-gateway-'));
+  private running: Running | undefined;
+
+  private constructor(site: Site) {
+    this.site = site;
+  }
+
+  static async start(site: Site, options: GatewayOptions = {}): Promise<Gateway> {
+    const { upnp = true, natPmp = true, withoutPcp = false } = options;
+    site.nat.nft(CHAINS);
+    if (withoutPcp) site.nat.nft(NO_PCP);
+    const gateway = new Gateway(site);
+    const config = join(gateway.directory, 'miniupnpd.conf');
+    writeFileSync(
+      config,
+      [
+        'ext_ifname=wan',
+        `ext_ip=${site.address}`,
+        'listening_ip=lan',
+        'ipv6_disable=yes',
+        `enable_upnp=${upnp ? 'yes' : 'no'}`,
+        `enable_natpmp=${natPmp ? 'yes' : 'no'}`,
+        'secure_mode=yes',
+        `lease_file=${join(gateway.directory, 'leases')}`,
+        'uuid=42aaf277-3527-47cf-b238-d284aee1a035',
+        'allow 1024-65535 10.0.0.0/8 1024-65535',
+        'deny 0-65535 0.0.0.0/0 0-65535',
+        '',
+      ].join('\n'),
+    );
+    // -d: stays in the foreground, and says what it does.
+    const pid = join(gateway.directory, 'pid');
+    gateway.running = site.nat.spawn('miniupnpd', ['-d', '-f', config, '-P', pid]);
+    await gateway.running.waitFor(upnp ? /HTTP listening on port/i : /Listening for NAT-PMP/i);
+    return gateway;
+  }
+
+  get output(): string {
+    return this.running!.output;
+  }
+
+  /** The ports that it maps now: "outside to inside". */
+  mappings(): string[] {
+    const rules = this.site.nat.execute('nft', 'list', 'chain', 'inet', 'filter', 'prerouting_miniupnpd');
+    return [...rules.matchAll(/th dport (\d+).*dnat ip to ([\d.]+:\d+)/g)].map(
+      ([, port, to]) => `${port} to ${to}`,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.running?.stop();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Those that it writes into. */
+const CHAINS = `
+  table inet filter {
+    chain miniupnpd { }
+    chain prerouting_miniupnpd { }
+    chain postrouting_miniupnpd { }
+    chain forward { type filter hook forward priority 0; policy accept; jump miniupnpd; }
+    chain prerouting { type nat hook prerouting priority -100; policy accept; jump prerouting_miniupnpd; }
+    chain postrouting { type nat hook postrouting priority 100; policy accept; jump postrouting_miniupnpd; }
+  }`;
+
+/** Requests of version 2 get no answer. */
+const NO_PCP = `
+  table inet no-pcp {
+    chain input { type filter hook input priority 0; policy accept; udp dport 5351 @th,64,8 2 drop; }
+  }`;

@@ -1,0 +1,81 @@
+import type { ProbePorts } from '../../src/cli/netcheck/probe-socket.ts';
+import type { DatagramBatch, Udp } from '../../src/io/ports.ts';
+import { Ipv4Host } from '../../src/sim/index.ts';
+import type { Internet, Nat, UdpSocket } from '../../src/sim/index.ts';
+
+const FIRST_EPHEMERAL_PORT = 49_152;
+
+/** A host of the simulated internet, behind a NAT or not, for what runs on ports. Counts what it sends. */
+export class SimProbePorts implements ProbePorts {
+  readonly clock;
+  readonly entropy;
+  readonly network;
+  readonly host = new Ipv4Host();
+  /** Datagrams sent, by address. */
+  readonly sent = new Map<number, number>();
+  openSockets = 0;
+  private readonly internet: Internet;
+  private nextPort = FIRST_EPHEMERAL_PORT;
+
+  constructor(internet: Internet, nat?: Nat) {
+    const { world } = internet;
+    this.internet = internet;
+    const address = nat === undefined ? internet.nextPublicAddress() : internet.nextInsideAddress(nat);
+    this.host.attach(nat?.inside ?? internet.ipv4, address, nat === undefined ? { delayMs: 25 } : {});
+    this.clock = {
+      now: () => world.now,
+      setTimer: (atMs: number, fn: () => void) => {
+        let isWanted = true;
+        world.at(atMs, () => isWanted && fn());
+        return () => void (isWanted = false);
+      },
+    };
+    this.entropy = world.newEntropy();
+    this.network = { ipv4Subnets: () => [{ address, prefixLength: 24, interface: 'eth0' }] };
+  }
+
+  openUdp({ port }: { readonly port: number }): Udp {
+    const [address] = this.host.addresses;
+    let onDatagrams = (_: DatagramBatch): void => {};
+    const socket: UdpSocket = this.host.bind(
+      address!,
+      port === 0 ? this.nextPort++ : port,
+      (payload, from, fromPort) =>
+        onDatagrams({
+          count: 1,
+          buffer: payload,
+          offsets: Uint32Array.of(0),
+          lengths: Uint32Array.of(payload.length),
+          addresses: Uint32Array.of(from),
+          ports: Uint16Array.of(fromPort),
+        }),
+    );
+    this.openSockets++;
+    return {
+      local: { address: 0, port: socket.port },
+      counters: {} as Udp['counters'],
+      start: (callback) => void (onDatagrams = callback),
+      send: (buffer, offset, length, to, toPort) => {
+        this.sent.set(to, (this.sent.get(to) ?? 0) + 1);
+        socket.send(buffer.slice(offset, offset + length), to, toPort);
+      },
+      flush: () => {},
+      mergeRuns: () => {},
+      close: () => {
+        this.openSockets--;
+        socket.close();
+      },
+    };
+  }
+
+  /** Lets the world go on until what is waited for is there. */
+  async run<T>(promise: Promise<T>): Promise<T> {
+    let isOver = false;
+    const over = promise.finally(() => (isOver = true));
+    while (!isOver) {
+      await new Promise(setImmediate);
+      if (!isOver && !this.internet.world.step()) throw new Error('nothing will ever happen');
+    }
+    return await over;
+  }
+}
