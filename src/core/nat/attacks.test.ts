@@ -197,6 +197,19 @@ describe('whoever completes the agreement in the name of a victim', () => {
     expect(rig.machine.counters.sentGuesses - before).toBeGreaterThan(1_000);
   });
 
+  test('and is heard, but says through the server that it is not: it is a stranger still', () => {
+    const rig = new NatRig('restricted');
+    for (let i = 0; i < 20; i++) {
+      const mapped = { address: VICTIM.address + 0x100 * i, port: 2_000 };
+      const peer = invented(i, ATTACKER, mapped);
+      rig.direct(mapped, {}, 0, peer).pass(2_000);
+      rig.forwarded({ nonce: 1 }, peer, mapped).pass(1_000);
+      agree(rig, peer, ATTACKER, mapped).pass(2_000).clear();
+    }
+    expect(rig.machine.counters.sentGuesses).toBeGreaterThan(1_700);
+    expect(rig.machine.counters.sentGuesses).toBeLessThanOrEqual(1_700 * (2 + 100 / 20));
+  });
+
   test.each(['random', 'counting'] as const)(
     'has them opened from no more sockets than strangers may have (%s)',
     (nat) => {

@@ -209,8 +209,8 @@ export class Guessing {
   }
 
   /** All else has failed so far: the next indirect bubbles say that we would guess. */
-  offer(peer: number, now: number): void {
-    if (!this.guesses.has(peer)) this.open(peer, true, now);
+  offer(peer: number, isWanted: boolean, now: number): void {
+    if (!this.guesses.has(peer)) this.open(peer, isWanted, now);
   }
 
   /** How far it has come with this peer. */

@@ -133,10 +133,10 @@ export class Traversal {
     const isInVain =
       path !== undefined && path.lastHeard < path.settledAt && now - path.settledAt >= DOUBT_MS;
     if (isInVain && this.context.qualified!.symmetric && this.isReached(peer, now))
-      this.doubt(peer, path, now);
+      this.doubt(peer, path, true, now);
     // Between NATs that count, Echo Tests under way would take the ports that are foretold.
     const isSoon = this.hasGuessed && this.guessing.habit !== 'counting';
-    if (attempt > 1 || isSoon) this.guessing.offer(peer, now);
+    if (attempt > 1 || isSoon) this.guessing.offer(peer, true, now);
     if (attempt === CONTACT_ATTEMPTS) this.meet(peer, now);
     this.sendDirect(peer, target, now);
     this.requestIndirect(peer, target, true, now);
@@ -225,8 +225,8 @@ export class Traversal {
   }
 
   /**
-   * Whether the peer is reached while another socket may turn out to be the better way: no packet of the peer has shown yet that it hears us,
-   * by the service port, through a symmetric NAT; or by this socket, where ports are guessed.
+   * Whether the peer is reached by our service port while the socket that was opened for it may turn out to be the better way: no packet of the
+   * peer has shown yet that it hears us.
    */
   hasAnother(peer: number): boolean {
     const path = this.paths.get(peer);
@@ -465,21 +465,20 @@ export class Traversal {
       if (at > now) return;
       this.doubtAt.delete(peer);
       const path = this.paths.get(peer);
-      if (path !== undefined && this.isReached(peer, now)) {
-        const target = this.context.peers.address(peer);
-        this.doubt(peer, path, now);
-        this.sendDirect(peer, target, now);
-        this.requestIndirect(peer, target, false, now);
-      }
+      if (path === undefined || !this.isReached(peer, now)) continue;
+      this.doubt(peer, path, false, now);
+      const target = this.context.peers.address(peer);
+      this.sendDirect(peer, target, now);
+      this.requestIndirect(peer, target, false, now);
     }
   }
 
   /** Other ways are tried, until a packet shows that it hears us. */
-  private doubt(peer: number, path: PeerPath, now: number): void {
+  private doubt(peer: number, path: PeerPath, isWanted: boolean, now: number): void {
     const { peers, qualified } = this.context;
     path.isUnheard = true;
     this.isOpenInwards ||= peers.socket[peer] === SOCKET.service && qualified!.symmetric;
-    this.guessing.offer(peer, now);
+    this.guessing.offer(peer, isWanted, now);
   }
 
   /**
