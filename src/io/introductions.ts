@@ -10,7 +10,7 @@ import type { Ipv4, Ipv6 } from '../wire/index.ts';
 /** To each IPv4 address: a Teredo peer may be one that somebody else invented there. */
 export const INTRODUCTION_LIMITS: BucketLimits = { perSecond: 10, burst: 100 };
 /** A peer that does not take packets yet loses the first: repeated after so many ms, as long as it is not heard in return. */
-const REPEATED_MS = [400, 1_000, 3_000, 10_000];
+const REPEATED_MS = [50, 250, 1_000, 3_000, 10_000];
 /** Peers that introductions are repeated to; of more the oldest are left to themselves. */
 const MOST_REPEATED = 256;
 /** Many more than IPv4 addresses with new peers within some seconds. */
@@ -56,6 +56,13 @@ export class Introductions {
       this.pending.delete(oldest);
     }
     this.send(source, peer, address, now);
+  }
+
+  /** When the next one is to be repeated; Infinity: none. */
+  get nextAt(): number {
+    let at = Infinity;
+    for (const { dueAt } of this.pending.values()) at = Math.min(at, dueAt);
+    return at;
   }
 
   /** Repeats those that are due. `isNeeded`: whether the peer has still not been heard to have such programs. */

@@ -55,6 +55,7 @@ export class KernelFastPath implements FastPath {
   private queue: Offer[] = [];
   private handlers: FastPathHandlers | undefined;
   private cancelTimer: (() => void) | undefined;
+  private timerAt = Infinity;
   private own: Ipv6 | undefined;
   private cancelReset: (() => void) | undefined;
   private lastInTurn = -Infinity;
@@ -230,9 +231,14 @@ export class KernelFastPath implements FastPath {
   }
 
   private fetchLater(): void {
-    if (this.cancelTimer !== undefined || this.closed) return;
-    this.cancelTimer = this.clock.setTimer(this.clock.now() + REPORT_INTERVAL_MS, () => {
+    if (this.closed) return;
+    const at = Math.min(this.clock.now() + REPORT_INTERVAL_MS, this.introductions.nextAt);
+    if (at >= this.timerAt) return;
+    this.cancelTimer?.();
+    this.timerAt = at;
+    this.cancelTimer = this.clock.setTimer(at, () => {
       this.cancelTimer = undefined;
+      this.timerAt = Infinity;
       this.fetch();
       if (this.peers.size > 0) this.fetchLater();
     });

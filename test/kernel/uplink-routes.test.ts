@@ -7,6 +7,7 @@ import {
   SERVER_ADDRESS,
   ping,
   transfer,
+  until,
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
@@ -25,6 +26,8 @@ test("a source that is another interface's: out by the one the route names", asy
   net.lab.connect(far, 'own', net.lab.switch('nowhere'), `${FAR_ADDRESS}/32`);
   for (const network of ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24'])
     far.ip('route', 'add', network, 'dev', 'wan', 'src', FAR_ADDRESS);
+  // An interface that was switched on this moment need not run yet, and an address of one that doesn't is nobody's.
+  await until('the interface', () => /state UP/.test(far.ip('link', 'show', 'own')) || undefined, 5_000);
   await startServer(net.server, SERVER_ADDRESS);
   await startClient(client, SERVER_ADDRESS, '--data-path', 'kernel');
   await startClient(far, SERVER_ADDRESS, '--data-path', 'kernel');
