@@ -7,11 +7,12 @@ import type { BubbleTrailers, Bubbles } from '../client/bubbles.ts';
 import type { ClientContext } from '../client/context.ts';
 import type { ContactProgress, PeerMeans } from '../client/status.ts';
 import { SOCKET } from '../client/options.ts';
-import { isTeredo, mappedAddressOf, mappedPortOf, readUint32 } from '../../wire/index.ts';
+import { mappedAddressOf, mappedPortOf, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../wire/index.ts';
 import { EchoTests } from './echo-tests.ts';
 import { GatewayPairs } from './gateway-pairs.ts';
 import { Guessing } from './guessing.ts';
+import { isMeetingPoint, meansOf } from './means.ts';
 import { PeerPaths } from './peer-paths.ts';
 import type { PeerPath } from './peer-paths.ts';
 import { RandomPorts } from './random-ports.ts';
@@ -93,19 +94,7 @@ export class Traversal {
 
   /** How a trusted peer is reached. */
   meansOf(peer: number): PeerMeans {
-    const { context } = this;
-    const { peers, policy } = context;
-    const target = peers.address(peer);
-    const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
-    if (this.isMeetingPoint(address, port)) return 'met';
-    if (!isTeredo(target, 0)) return 'relay';
-    const path = this.paths.get(peer);
-    const isService = peers.socket[peer] === SOCKET.service;
-    if (isService && mappedAddressOf(target, 0) === address && mappedPortOf(target, 0) === port)
-      return 'direct';
-    if (context.isLocalAddress(address) || !policy.isGlobalUnicast(address)) return 'local';
-    if (path?.isGuessed === true) return 'guess';
-    return isService && port !== path?.peerRandomPort ? 'nonce' : 'random-port';
+    return meansOf(this.context, this.paths.get(peer), peer);
   }
 
   handleAdvertisement(socket: SocketId, received: ReceivedAdvertisement): void {
@@ -142,10 +131,8 @@ export class Traversal {
     this.requestIndirect(peer, target, true, now);
   }
 
-  /** Whether that is where our own relay brings peers together. */
   isMeetingPoint(address: number, port: number): boolean {
-    const { meetingRelay } = this.context.options;
-    return meetingRelay !== undefined && meetingRelay.address === address && meetingRelay.port === port;
+    return isMeetingPoint(this.context, address, port);
   }
 
   /**
