@@ -93,6 +93,23 @@ export class Internet {
     host.ip('route', 'add', 'default', 'via', `${site.network}.1`);
   }
 
+  /** So many hosts behind a port-restricted NAT of their own, which is a host on a site's LAN. */
+  nest(outer: Site, count: number): Namespace[] {
+    const inner = this.lab.host('inner');
+    const lan = this.lab.switch('lan-inner');
+    const [outside, inside] = ['eth', 'lan'];
+    this.join(outer, inner, 9);
+    this.lab.connect(inner, inside, lan, '10.99.0.1/24');
+    const address = `${outer.network}.9`;
+    makeNat(inner, { behaviour: 'port-restricted', outside, inside, address, client: '10.99.0.2' });
+    return Array.from({ length: count }, (_, i) => {
+      const host = this.lab.host(`deep-${i + 1}`);
+      this.lab.connect(host, 'eth', lan, `10.99.0.${i + 2}/24`);
+      host.ip('route', 'add', 'default', 'via', '10.99.0.1');
+      return host;
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.lab.remove();
   }

@@ -1,13 +1,6 @@
 /** Two clients behind NATs of the kernel that lose their mappings, or share one NAT or two: they reach each other, without being restarted. */
 import { expect, test } from 'vitest';
-import {
-  Internet,
-  SERVER_ADDRESS,
-  flushMappings,
-  makeNat,
-  ping,
-  timeToFirstReply,
-} from '../../src/lab/index.ts';
+import { Internet, SERVER_ADDRESS, flushMappings, ping, timeToFirstReply } from '../../src/lab/index.ts';
 import type { NatBehaviour, Namespace } from '../../src/lab/index.ts';
 import { peersOf, startClient, startServer, teredoAddress } from '../support/roles.ts';
 
@@ -57,24 +50,7 @@ for (const hairpin of [true, false]) {
 // Both on the inner NAT's LAN: by their alternate addresses, or by discovery.
 test.for(ARGUMENTS)('two NATs in a row, %j', async (args) => {
   await using net = new Internet();
-  const outer = net.site('a', 'port-restricted');
-  const inner = net.lab.host('inner');
-  const lan = net.lab.switch('lan-inner');
-  net.join(outer, inner, 9);
-  net.lab.connect(inner, 'lan', lan, '10.99.0.1/24');
-  makeNat(inner, {
-    behaviour: 'port-restricted',
-    outside: 'eth',
-    inside: 'lan',
-    address: `${outer.network}.9`,
-    client: '10.99.0.2',
-  });
-  const clients = [2, 3].map((last) => {
-    const host = net.lab.host(`deep-${last}`);
-    net.lab.connect(host, 'eth', lan, `10.99.0.${last}/24`);
-    host.ip('route', 'add', 'default', 'via', '10.99.0.1');
-    return host;
-  });
+  const clients = net.nest(net.site('a', 'port-restricted'), 2);
   await expectNeighbours(net, clients[0]!, clients[1]!, args);
 });
 

@@ -5,7 +5,6 @@ import {
   NATIVE_ADDRESS,
   RELAY_ADDRESS,
   SERVER_ADDRESS,
-  makeNat,
   ping,
   timeToFirstReply,
 } from '../../src/lab/index.ts';
@@ -41,21 +40,7 @@ test.for([
 
 test('a client behind two NATs in a row reaches and is reached', async () => {
   await using net = new Internet();
-  const outer = net.site('a', 'port-restricted');
-  const inner = net.lab.host('inner');
-  const lan = net.lab.switch('lan-inner');
-  net.join(outer, inner, 9);
-  net.lab.connect(inner, 'lan', lan, '10.99.0.1/24');
-  makeNat(inner, {
-    behaviour: 'port-restricted',
-    outside: 'eth',
-    inside: 'lan',
-    address: `${outer.network}.9`,
-    client: '10.99.0.2',
-  });
-  const client = net.lab.host('deep');
-  net.lab.connect(client, 'eth', lan, '10.99.0.2/24');
-  client.ip('route', 'add', 'default', 'via', '10.99.0.1');
+  const client = net.nest(net.site('a', 'port-restricted'), 1)[0]!;
   await startServer(net.server, SERVER_ADDRESS);
   await startRelay(net.relay, RELAY_ADDRESS);
   await startClient(client, SERVER_ADDRESS);
