@@ -61,12 +61,15 @@ async function askDaemon(host: Namespace, role: string, command: 'status' | 'pee
   return answer.result;
 }
 
-/** The Teredo address on a host's tunnel interface, once it has one: whoever runs the client. */
+/** The Teredo address on a host's tunnel interface, once it has one and the routes that come after it: whoever runs the client. */
 export async function teredoAddress(host: Namespace, timeoutMs = 20_000, iface = 'teredo'): Promise<string> {
   return await until(
     `a Teredo address in ${host.name}`,
     () => {
       try {
+        // Those that come with an address are the kernel's.
+        const routes = host.ip('-6', 'route', 'show', 'dev', iface).split('\n');
+        if (!routes.some((route) => route !== '' && !route.includes('proto kernel'))) return undefined;
         const links = JSON.parse(host.ip('-6', '-j', 'addr', 'show', 'dev', iface, 'scope', 'global')) as {
           addr_info?: { local?: string; tentative?: boolean }[];
         }[];
