@@ -129,8 +129,8 @@ ${neighbours()}
   answer from one port only. Mostly 2,000 packets would be sent in vain.
 - A random NAT that happens to give two ports in a row within 64 (one start in 1,000) is taken for one that counts, until the next start.
 - Two clients behind one carrier's NAT that does not hairpin, each with a NAT of its own inside: no packet gets from one to the other.
-- A symmetric NAT that lets everybody in lets a peer be heard that does not hear us. The first such peer is connected some 3 s later than
-  others; from then on the client knows (D-18 of \`docs/rfc-compliance.md\`).
+- A symmetric NAT that lets everybody in lets a peer be heard that does not hear us: it is asked, and other ways are tried after half a second
+  without an answer (D-18 of \`docs/rfc-compliance.md\`).
 - With loss, RFC 4380 section 5.2.6 ends an attempt after four bubbles, and allows no fifth within 300 s. Behind symmetric NATs an attempt
   takes more packets, of which none may be lost: the more exchanges a pair needs, the more often it fails.
 `;

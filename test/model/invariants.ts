@@ -59,6 +59,7 @@ export class Invariants {
   private readonly mute = new Set<string>();
   /** How many places are watched; private addresses alone would not tell them apart. */
   private places = 0;
+  private readonly guesses = new Map<SimClient, { total: number; times: number[] }>();
   private readonly bubbleTimes = new Map<string, number[]>();
 
   constructor(world: World) {
@@ -106,9 +107,7 @@ export class Invariants {
       check(this.mayUse(client, payload, at + SOURCE), () => 'a foreign IPv6 source');
       this.sent.add(keyOf(payload, at));
       if (isBubble(payload, at)) {
-        // adr/0016: guesses have limits of their own.
-        const { sentGuesses = 0 } = client.machine.counters;
-        this.countBubble(datagram, at, `${place} ${client.node.events.length}`, sentGuesses);
+        this.countBubble(datagram, at, `${place} ${client.node.events.length}`, this.recentGuesses(client));
       }
     });
   }
@@ -145,6 +144,18 @@ export class Invariants {
     const current = client.machine.address;
     if (current !== undefined) known.add(toHex(current));
     return known.has(toHex(bytes, offset, offset + 16));
+  }
+
+  /** adr/0016: guesses have limits of their own. */
+  private recentGuesses(client: SimClient): number {
+    let known = this.guesses.get(client);
+    if (known === undefined) this.guesses.set(client, (known = { total: 0, times: [] }));
+    const { sentGuesses = 0 } = client.machine.counters;
+    const { now } = this.world;
+    for (; known.total < sentGuesses; known.total++) known.times.push(now);
+    if (sentGuesses < known.total) known.total = sentGuesses; // a new machine
+    while (known.times.length > 0 && known.times[0]! <= now - BUBBLE_WINDOW_MS) known.times.shift();
+    return known.times.length;
   }
 
   /** `era`: who sends, and since which event; budgets start anew with each. `guesses`: how many there may be besides. */

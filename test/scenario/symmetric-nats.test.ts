@@ -54,7 +54,7 @@ const CASES: readonly Case[] = [
     a: symmetric('preserving', BY_NOBODY),
     b: stable,
     means: 'random-port',
-    most: 4_000,
+    most: 2_000,
   },
   {
     what: 'the two ways of a pair need not be the same',
@@ -68,7 +68,7 @@ const CASES: readonly Case[] = [
     a: symmetric('preserving', BY_ADDRESS, BY_ADDRESS),
     b: symmetric('random'),
     means: 'random-port',
-    most: 3_000,
+    most: 2_000,
   },
   {
     what: 'who asks on although it is heard does not hear us: ports are guessed',

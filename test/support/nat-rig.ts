@@ -9,6 +9,7 @@ import {
   readUint32,
   writeAlternateAddresses,
   writeGuess,
+  writeNeighborDiscovery,
   writeNonce,
   writeRandomPort,
   writeUint32,
@@ -36,12 +37,13 @@ export interface RigTrailers {
   readonly alternates?: readonly Endpoint[];
   readonly randomPort?: number;
   readonly guess?: GuessTrailer;
+  readonly neighborDiscovery?: 'solicitation' | 'advertisement';
 }
 
 /** An IPv6 packet with trailers behind it. */
 export function trailed(
   packet: Uint8Array,
-  { nonce, alternates, randomPort, guess }: RigTrailers,
+  { nonce, alternates, randomPort, guess, neighborDiscovery }: RigTrailers,
 ): Uint8Array {
   const bytes = new Uint8Array(packet.length + 64);
   bytes.set(packet);
@@ -53,6 +55,7 @@ export function trailed(
   }
   if (alternates !== undefined) end = writeAlternateAddresses(bytes, end, alternates);
   if (randomPort !== undefined) end = writeRandomPort(bytes, end, randomPort);
+  if (neighborDiscovery !== undefined) end = writeNeighborDiscovery(bytes, end, neighborDiscovery);
   if (guess !== undefined) end = writeGuess(bytes, end, guess);
   return bytes.slice(0, end);
 }

@@ -184,7 +184,8 @@ export class Reception {
   ): void {
     const { contacts, test, traversal } = this.means;
     contacts.heard(peer, now);
-    traversal.noteAtPlace(peer, this.context.peers.socket[peer], !isBubble(b, view.ipv6Start), now);
+    const isAnswer = !isBubble(b, view.ipv6Start) || trailers.neighborDiscovery === 'advertisement';
+    traversal.noteAtPlace(peer, this.context.peers.socket[peer], isAnswer, now);
     if (isBubble(b, view.ipv6Start)) traversal.hear(peer, b, trailers, this.context.peers.socket[peer], now);
     if (trailers.neighborDiscovery === 'solicitation' && isBubble(b, view.ipv6Start))
       traversal.advertise(peer, now);

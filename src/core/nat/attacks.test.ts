@@ -291,7 +291,9 @@ describe('two honest clients whose bubbles somebody forges from outside', () => 
 
   test('what they make us believe is asked again while we send, and the wish to guess is said', () => {
     const rig = new NatRig('random');
-    rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).direct(A_MAPPED).clear();
+    rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).direct(A_MAPPED);
+    for (const one of rig.all('solicitation')) rig.serve(one, { ...B_MAPPED, port: 50_000 });
+    rig.clear();
     for (let i = 0; i < 60; i++) rig.send(data(rig.address, A)).direct(A_MAPPED).advance(100);
     expect(rig.all('bubble', A_SERVER).some((one) => trailersOf(one).guess !== undefined)).toBe(true);
   });

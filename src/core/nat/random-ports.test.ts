@@ -61,7 +61,7 @@ describe('who has one', () => {
 
   test('E-63: for a peer that is reached there is none', () => {
     const rig = new NatRig('preserving').direct(A_MAPPED).forwarded({ nonce: A_NONCE });
-    rig.direct(A_MAPPED, { nonce: rig.nonce }).pass(3_000).clear();
+    rig.direct(A_MAPPED, { nonce: rig.nonce }).dataFrom(A_MAPPED).pass(3_000).clear();
     const before = rig.wantedPorts.length;
     rig.forwarded({ nonce: A_NONCE });
     expect(rig.wantedPorts).toHaveLength(before);
@@ -116,12 +116,36 @@ describe('where direct bubbles go', () => {
 });
 
 describe('where A is reached', () => {
-  test('E-70: on the service port: data goes from there, the socket is closed', () => {
+  test('E-70: on the service port: data goes from there, and A is asked whether it hears us; the socket is closed when it does', () => {
+    for (const answer of ['packet', 'advertisement'] as const) {
+      const rig = introduced();
+      const { nonce } = rig;
+      rig.clear().direct(A_MAPPED, { nonce });
+      expect(rig.trusted).toBe(true);
+      expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
+      const asked = rig.all('bubble', A_MAPPED).map((one) => trailersOf(one).neighborDiscovery);
+      expect(asked.filter((one) => one === 'solicitation')).toHaveLength(1);
+      expect([...rig.sockets]).toEqual([RANDOM]);
+      if (answer === 'packet') rig.dataFrom(A_MAPPED);
+      else rig.direct(A_MAPPED, { neighborDiscovery: 'advertisement' });
+      expect([...rig.sockets]).toEqual([]);
+      expect(rig.clear().pass(1_000).bubbles).toEqual([]);
+      expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
+    }
+  });
+
+  test('E-70: the socket that A answers to, while nothing shows that it hears us on the service port, is the better one (D-18)', () => {
     const rig = introduced();
-    rig.direct(A_MAPPED, { nonce: rig.nonce });
-    expect(rig.trusted).toBe(true);
-    expect([...rig.sockets]).toEqual([]);
-    expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
+    rig.direct(A_MAPPED, { nonce: rig.nonce }).direct(A_RANDOM, { nonce: rig.nonce }, RANDOM);
+    expect(rig.whereDataGoes()).toBe('192.0.2.1:51000 from 16');
+  });
+
+  test('E-70: A does not say that it hears us: it is looked for after 0.5 s (D-18)', () => {
+    const rig = introduced();
+    rig.direct(A_MAPPED, { nonce: rig.nonce }).clear().advance(499);
+    expect(rig.bubbles).toEqual([]);
+    rig.advance(1);
+    expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096', 'direct 192.0.2.1:51000 from 16', 'indirect']);
   });
 
   test('E-71: on the service port, and valid: a bubble from elsewhere does not move it', () => {
@@ -152,6 +176,7 @@ describe('where A is reached', () => {
     expect(rig.whereDataGoes()).toBe('192.0.2.1:51000 from 16');
     rig.direct(A_MAPPED, { nonce: rig.nonce });
     expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
+    rig.dataFrom(A_MAPPED);
     expect([...rig.sockets]).toEqual([]);
   });
 

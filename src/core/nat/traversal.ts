@@ -9,6 +9,8 @@ import type { ContactProgress, PeerMeans } from '../client/status.ts';
 import { SOCKET } from '../client/options.ts';
 import { mappedAddressOf, mappedPortOf, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../wire/index.ts';
+import { Delays } from './delays.ts';
+import { Doubts } from './doubts.ts';
 import { EchoTests } from './echo-tests.ts';
 import { GatewayPairs } from './gateway-pairs.ts';
 import { Guessing } from './guessing.ts';
@@ -25,10 +27,8 @@ const REFRESHES_MOST = 20;
 const ATTEMPT_MS = 10_000;
 /** What follows upon an indirect bubble comes so long after it. */
 const FOLLOW_MS = 20;
-/** A valid peer that still asks so long after it was trusted, and has sent nothing but bubbles for so long, may not hear us. */
-const DOUBT_MS = 1_000;
-/** It does not, where no packet of it has come so long after we have answered that. */
-const ANSWERED_MS = 500;
+/** A bubble to a peer that has to open its NAT first, which it may have done by then: half a round trip by way of its server. */
+const AGAIN_MS = 400;
 /** For so long at the most it is asked oftener whether it hears us. */
 const UNCONFIRMED_MS = 10_000;
 /** Who has been silent for so long where it is sent to, and shows our nonce elsewhere, is sent to there. */
@@ -51,26 +51,29 @@ export class Traversal {
   private readonly context: ClientContext;
   private readonly bubbles: Bubbles;
   private readonly paths = new PeerPaths();
+  private readonly doubts: Doubts;
   private readonly ports: RandomPorts;
   private readonly echo: EchoTests;
   private readonly guessing: Guessing;
   private readonly serverLoad: ServerLoadReduction;
-  /** When the sockets of peers that have not been reached by them are closed, the next first. */
-  private readonly closeAt = new Map<number, number>();
-  /** When a bubble goes from a peer's socket. */
-  private readonly following = new Map<number, number>();
-  /** When a peer that was answered, and is heard, is taken not to hear us. */
-  private readonly doubtAt = new Map<number, number>();
+  /** Until the sockets of peers that have not been reached by them are closed. */
+  private readonly closing = new Delays(ATTEMPT_MS);
+  /** Until a bubble goes from a peer's socket, and goes once more. */
+  private readonly following = new Delays(FOLLOW_MS);
+  private readonly again = new Delays(AGAIN_MS);
   private refreshAt = Infinity;
   /** Guesses have brought somebody here: where nothing else helps, they are offered at once. */
   private hasGuessed = false;
-  /** Somebody did not hear us by the service port although we heard him there: our symmetric NAT lets in whom it does not let us reach. */
-  private isOpenInwards = false;
 
   constructor(context: ClientContext, bubbles: Bubbles) {
     this.context = context;
     this.bubbles = bubbles;
     this.gateways = new GatewayPairs(context, this.paths);
+    this.doubts = new Doubts(context, this.paths, {
+      isReached: (peer, now) => this.isReached(peer, now),
+      solicit: (peer, now) => this.solicit(peer, now),
+      unheard: (peer, now) => this.tryOtherWays(peer, now),
+    });
     this.ports = new RandomPorts(context);
     this.echo = new EchoTests(context, {
       sendBubble: (peer, socket, now) => this.sendFrom(peer, socket, now),
@@ -106,8 +109,9 @@ export class Traversal {
   handleTimeout(now: number): void {
     this.echo.handleTimeout(now);
     this.guessing.handleTimeout(now);
-    this.sendFollowing(now);
-    this.doubtUnheard(now);
+    for (const peer of this.following.due(now)) this.sendLater(peer, now);
+    for (const peer of this.again.due(now)) this.sendLater(peer, now);
+    this.doubts.handleTimeout(now);
     this.closeUnused(now);
     if (now < this.refreshAt) return;
     this.refreshAt = Infinity;
@@ -118,11 +122,11 @@ export class Traversal {
   sendRound(peer: number, target: Uint8Array, attempt: number, now: number): void {
     if (this.serverLoad.solicit(peer, target, attempt, now)) return;
     const path = this.paths.get(peer);
-    // Nothing has ever come in return for what we sent.
-    const isInVain =
-      path !== undefined && path.lastHeard < path.settledAt && now - path.settledAt >= DOUBT_MS;
-    if (isInVain && this.context.qualified!.symmetric && this.isReached(peer, now))
-      this.doubt(peer, path, true, now);
+    const isInVain = path !== undefined && this.doubts.isInVain(path, now);
+    if (isInVain && this.context.qualified!.symmetric && this.isReached(peer, now)) {
+      this.doubts.doubt(peer, path);
+      this.guessing.offer(peer, true, now);
+    }
     // Between NATs that count, Echo Tests under way would take the ports that are foretold.
     const isSoon = this.hasGuessed && this.guessing.habit !== 'counting';
     if (attempt > 1 || isSoon) this.guessing.offer(peer, true, now);
@@ -150,9 +154,10 @@ export class Traversal {
     const { peers } = this.context;
     const target = peers.address(peer);
     const path = this.paths.get(peer)!;
-    this.askIfHeard(peer, path, now);
+    const isAsked = this.doubts.handleQuestion(peer, path, now);
     if (this.isReached(peer, now) && !this.hasAnother(peer)) {
-      this.confirm(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer], now); // E-94
+      const place = [peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]] as const;
+      if (!isAsked) this.confirm(peer, ...place, now); // E-94
       return;
     }
     if (path.peerRandomPort !== 0) this.openPreserved(peer, path, isWanted, now);
@@ -235,15 +240,15 @@ export class Traversal {
   /** Whether it may come back to the service port from a socket of its own: not where that has turned out to lead nowhere. E-72 */
   mayReturn(peer: number): boolean {
     const path = this.paths.get(peer);
-    return !this.isOpenInwards && (path === undefined || path.lastHeard < path.settledAt);
+    return !this.doubts.isOpenInwards && (path === undefined || path.lastHeard < path.settledAt);
   }
 
-  /** Something has come from where the peer is sent to, by this socket. */
-  noteAtPlace(peer: number, socket: SocketId, isData: boolean, now: number): void {
+  /** Something has come from where the peer is sent to, by this socket. `isAnswer`: packets are, and what answers a solicitation. */
+  noteAtPlace(peer: number, socket: SocketId, isAnswer: boolean, now: number): void {
     const path = this.paths.get(peer);
     if (path === undefined || this.isDoubtful(peer)) return;
     path.lastAtPlace = now;
-    if (isData) this.noteHeard(peer, path, socket, now);
+    if (isAnswer) this.noteHeard(peer, path, socket, now);
   }
 
   /** Whether nothing has come from where the peer is sent to for a while: its NAT may have lost that mapping. */
@@ -301,22 +306,21 @@ export class Traversal {
     const path = this.paths.get(peer);
     if (path === undefined) return;
     path.byNonce = byNonce;
+    const { mappedAddress, mappedPort } = this.context.peers;
+    if (this.isMeetingPoint(mappedAddress[peer], mappedPort[peer])) this.echo.cancel(peer);
     if (this.isDoubtful(peer)) return; // and other ways are tried on
     const isGuessed = this.guessing.settle(peer, now);
     // A new place is by a guess or not; the same one, as it was.
     path.isGuessed = isGuessed || (path.isGuessed && socket === path.random);
     this.hasGuessed ||= isGuessed;
-    if (!this.isKept(path, socket)) {
+    if (!this.doubts.keepsSocket(peer, path, socket)) {
       this.echo.cancel(peer);
       if (socket !== path.random) this.closeRandom(peer, path);
       path.random = socket;
-      this.closeAt.delete(peer);
+      this.closing.end(peer);
       if (!this.guessing.isChoosing(peer)) this.guessing.end(peer);
     }
-    if (isGuessed || !this.isKept(path, socket)) {
-      path.isUnheard = false;
-      this.doubtAt.delete(peer);
-    }
+    if (isGuessed || !this.doubts.keepsSocket(peer, path, socket)) this.doubts.clear(peer, path);
     // What follows upon what has not helped is no new beginning.
     if (path.lastHeard >= path.settledAt || now - path.settledAt >= UNCONFIRMED_MS) path.settledAt = now;
     path.lastAtPlace = now;
@@ -324,6 +328,7 @@ export class Traversal {
     path.shownFrom = undefined;
     path.lastData = now;
     path.refreshes = 0;
+    this.doubts.handleSettled(peer, path, now);
   }
 
   /** A trusted peer asks whether we are still there. E-112 */
@@ -343,7 +348,7 @@ export class Traversal {
   requestIndirect(peer: number, target: Uint8Array, isWanted: boolean, now: number): void {
     const path = this.paths.provide(peer);
     if (this.openPreserved(peer, path, isWanted, now)) {
-      if (path.hasSpoken) this.follow(peer, now);
+      if (path.hasSpoken) this.following.begin(peer, now);
     } else if (this.mayOpen(peer, path, isWanted, now)) {
       path.random = this.ports.open(peer);
       path.randomPort = 0;
@@ -376,21 +381,19 @@ export class Traversal {
   drop(peer: number): void {
     this.echo.cancel(peer);
     this.serverLoad.drop(peer);
-    this.following.delete(peer);
-    this.doubtAt.delete(peer);
+    this.following.end(peer);
+    this.again.end(peer);
+    this.doubts.drop(peer);
     const path = this.paths.take(peer);
     this.guessing.end(peer);
     if (path !== undefined) this.closeRandom(peer, path);
-    this.closeAt.delete(peer);
+    this.closing.end(peer);
   }
 
   pollTimeout(): number {
-    const at = Math.min(this.refreshAt, this.echo.pollTimeout(), this.guessing.pollTimeout());
-    // The first is due first: all wait for the same time.
-    const [closeAt = Infinity] = this.closeAt.values();
-    const [followAt = Infinity] = this.following.values();
-    const [doubtAt = Infinity] = this.doubtAt.values();
-    return Math.min(at, closeAt, followAt, doubtAt);
+    const { echo, guessing, doubts, closing, following, again } = this;
+    const parts = [echo, guessing, doubts, closing, following, again];
+    return parts.reduce((at, part) => Math.min(at, part.pollTimeout()), this.refreshAt);
   }
 
   private isSought(peer: number, now: number): boolean {
@@ -412,69 +415,38 @@ export class Traversal {
   }
 
   /** The bubble from a socket of the peer's own, which opens our NAT to one that has named no port, comes after the indirect one. */
-  private follow(peer: number, now: number): void {
-    this.following.delete(peer); // to the end of the line
-    this.following.set(peer, now + FOLLOW_MS);
+  private sendLater(peer: number, now: number): void {
+    const path = this.paths.get(peer);
+    if (path === undefined || (this.isReached(peer, now) && !this.hasAnother(peer))) return;
+    this.sendFromRandom(this.context.peers.address(peer), path, now);
   }
 
-  private sendFollowing(now: number): void {
-    for (const [peer, at] of this.following) {
-      if (at > now) return;
-      this.following.delete(peer);
-      const path = this.paths.get(peer);
-      if (path === undefined || (this.isReached(peer, now) && !this.hasAnother(peer))) continue;
-      this.sendFromRandom(this.context.peers.address(peer), path, now);
-    }
-  }
-
-  /** A packet has come from a trusted peer, by this socket: it hears us. */
+  /** A trusted peer hears us, by this socket. */
   private noteHeard(peer: number, path: PeerPath, socket: SocketId, now: number): void {
-    path.lastHeard = now;
-    path.isUnheard = false;
-    this.doubtAt.delete(peer);
+    this.doubts.noteHeard(peer, path, now);
     if (socket === SOCKET.service && path.random !== 0) {
       this.echo.cancel(peer);
       this.closeRandom(peer, path);
-      this.closeAt.delete(peer);
+      this.closing.end(peer);
     }
     this.guessing.end(peer);
   }
 
-  /** A peer that we hear asks by way of its server: has sent no packet soon after our answer, it does not hear us. */
-  private askIfHeard(peer: number, path: PeerPath, now: number): void {
-    const isQuiet = now - path.settledAt >= DOUBT_MS && now - path.lastHeard >= DOUBT_MS;
-    if (isQuiet && this.isReached(peer, now) && !this.doubtAt.has(peer))
-      this.doubtAt.set(peer, now + ANSWERED_MS);
+  /** A trusted peer is asked where it is sent to. */
+  private solicit(peer: number, now: number): void {
+    const { peers } = this.context;
+    const nonce = this.paths.get(peer)?.nonceReceived ?? 0;
+    const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
+    const trailers = { nonce, neighborDiscovery: 'solicitation' } as const;
+    this.bubbles.reply(peers.address(peer), 0, address, port, now, trailers, peers.socket[peer]);
   }
 
-  private doubtUnheard(now: number): void {
-    for (const [peer, at] of this.doubtAt) {
-      if (at > now) return;
-      this.doubtAt.delete(peer);
-      const path = this.paths.get(peer);
-      if (path === undefined || !this.isReached(peer, now)) continue;
-      this.doubt(peer, path, false, now);
-      const target = this.context.peers.address(peer);
-      this.sendDirect(peer, target, now);
-      this.requestIndirect(peer, target, false, now);
-    }
-  }
-
-  /** Other ways are tried, until a packet shows that it hears us. */
-  private doubt(peer: number, path: PeerPath, isWanted: boolean, now: number): void {
-    const { peers, qualified } = this.context;
-    path.isUnheard = true;
-    this.isOpenInwards ||= peers.socket[peer] === SOCKET.service && qualified!.symmetric;
-    this.guessing.offer(peer, isWanted, now);
-  }
-
-  /**
-   * Whether a socket of a peer's own stays when the peer has reached us by the service port. That it has, through a symmetric NAT that lets
-   * everybody in, says nothing of the way back.
-   */
-  private isKept(path: PeerPath, socket: SocketId): boolean {
-    if (socket !== SOCKET.service || !this.context.qualified!.symmetric) return false;
-    return path.isUnheard || this.isOpenInwards;
+  /** A trusted peer does not hear us where we send to. */
+  private tryOtherWays(peer: number, now: number): void {
+    const target = this.context.peers.address(peer);
+    this.guessing.offer(peer, false, now);
+    this.sendDirect(peer, target, now);
+    this.requestIndirect(peer, target, false, now);
   }
 
   private isDoubtful(peer: number): boolean {
@@ -588,9 +560,11 @@ export class Traversal {
   private handlePrediction(peer: number, port: number | undefined, now: number): void {
     const path = this.paths.provide(peer);
     const target = this.context.peers.address(peer);
-    path.randomPort = port ?? 0;
+    if (port === undefined) this.closeRandom(peer, path); // the next round tests anew: E-80
+    else path.randomPort = port;
     this.sendIndirect(peer, target, now);
     this.sendFromRandom(target, path, now);
+    this.again.begin(peer, now);
   }
 
   /** E-75 */
@@ -612,15 +586,13 @@ export class Traversal {
 
   /** The attempt goes on. */
   private keepFor(peer: number, path: PeerPath, now: number): void {
-    this.closeAt.delete(peer); // to its end: the order is that of these times
-    if (path.random !== 0 && !this.isReachedBy(peer, path)) this.closeAt.set(peer, now + ATTEMPT_MS);
+    if (path.random !== 0 && !this.isReachedBy(peer, path)) this.closing.begin(peer, now);
+    else this.closing.end(peer);
   }
 
   /** Contacts that have failed. */
   private closeUnused(now: number): void {
-    for (const [peer, at] of this.closeAt) {
-      if (at > now) return;
-      this.closeAt.delete(peer);
+    for (const peer of this.closing.due(now)) {
       this.echo.cancel(peer);
       const path = this.paths.get(peer);
       if (path !== undefined) this.closeRandom(peer, path);
