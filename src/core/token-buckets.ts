@@ -41,6 +41,12 @@ export class TokenBuckets {
     return true;
   }
 
+  /** Whether {@link take} would give so many. */
+  has(high: number, low: number, now: number, cost = 1): boolean {
+    const at = this.refill(high, low, now);
+    return this.page[at] >= cost;
+  }
+
   /** Adds tokens: what was sent under this key has been answered. */
   give(high: number, low: number, now: number, tokens: number): void {
     const at = this.refill(high, low, now);

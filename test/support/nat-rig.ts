@@ -168,3 +168,29 @@ function describeBubble(one: Sent): string {
   const kind = one.to(A_SERVER) ? 'indirect' : `direct ${place}`;
   return one.socket === 0 ? kind : `${kind} from ${one.socket}`;
 }
+
+/** A guess trailer: random ports, nothing echoed, unless changed. docs/adr/0016 */
+export function guess(change: Partial<GuessTrailer> = {}): GuessTrailer {
+  return { habit: 'random', port: 0, step: 0, token: 0xabcd, echo: 0, ...change };
+}
+
+/** The last indirect bubble through this server that offers a guess. */
+export function lastGuess(rig: NatRig, server: Endpoint): Sent | undefined {
+  return rig.sent.findLast(
+    (one) => one.kind === 'bubble' && one.address === server.address && trailersOf(one).guess !== undefined,
+  );
+}
+
+/** Agrees to guess ports with whoever has that address, as one would who sees what goes to the server named there. */
+export function agree(
+  rig: NatRig,
+  peer: Ipv6,
+  server: Endpoint,
+  mapped: Endpoint,
+  mine: Partial<GuessTrailer> = {},
+): NatRig {
+  rig.forwarded({ nonce: A_NONCE, guess: guess(mine) }, peer, mapped);
+  const said = lastGuess(rig, server);
+  const echo = said === undefined ? 0 : trailersOf(said).guess!.token;
+  return rig.forwarded({ nonce: A_NONCE, guess: guess({ ...mine, echo }) }, peer, mapped);
+}

@@ -57,7 +57,7 @@ export class ClientMachine implements OffloadingMachine {
     this.reception = new Reception(context, means);
     this.transmission = new Transmission(context, means);
     this.refreshInterval = new RefreshIntervalDetermination(context, bubbles);
-    this.service = new Service(context, this.discovery, this.refreshInterval);
+    this.service = new Service(context, this.discovery, this.refreshInterval, () => traversal.interrupt());
   }
 
   get commands(): CommandRing {

@@ -84,7 +84,8 @@ export class PeerContacts {
     const { context } = this;
     const contact = this.contacts.begin(peer, now);
     if (!this.contacts.enqueue(contact, buffer, start, end)) context.counters.droppedQueueFull++; // CL-68
-    if (!isTeredo(context.peers.address(peer), 0)) context.testingSince = Math.min(context.testingSince, now);
+    if (isTeredo(context.peers.address(peer), 0)) this.noteWanted(peer, now);
+    else context.testingSince = Math.min(context.testingSince, now);
   }
 
   /**
@@ -98,9 +99,14 @@ export class PeerContacts {
   }
 
   /** Whether the peer is trusted, or packets of ours wait for it. */
-  isWanted(peer: number): boolean {
+  isKnown(peer: number): boolean {
     if (peer === NO_PEER) return false;
     return this.context.peers.status[peer] === TRUSTED || (this.contacts.get(peer)?.waiting.length ?? 0) > 0;
+  }
+
+  /** Whether this host has wanted to reach the Teredo peer. Trust alone says nothing of that: anybody may be trusted who has sent a bubble. */
+  isWanted(peer: number): boolean {
+    return peer !== NO_PEER && this.means.traversal.isWanted(peer);
   }
 
   /** A packet whose source, at an offset, has not proven itself goes to this host, which may answer it. */
@@ -265,6 +271,11 @@ export class PeerContacts {
     context.counters.succeededContacts++;
     for (const packet of contact.waiting) this.send(peer, packet, 0, packet.length, now);
     return contact.waiting.length;
+  }
+
+  /** Who spoke first is a stranger all the same when this host answers. */
+  private noteWanted(peer: number, now: number): void {
+    if (!this.strangers.has(this.context.peers.address(peer), 0, now)) this.means.traversal.want(peer);
   }
 
   private attempt(contact: Contact, now: number): void {

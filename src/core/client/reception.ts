@@ -246,7 +246,7 @@ export class Reception {
     const { peers } = context;
     const { bubbles, contacts, traversal } = this.means;
     if (known !== NO_PEER && !traversal.admits(known, trailers)) return;
-    const isWanted = contacts.isWanted(known) || (known !== NO_PEER && contacts.isUnderway(known));
+    const isWanted = contacts.isWanted(known);
     const isExpected = isWanted || (known !== NO_PEER && traversal.knowsUs(known, trailers));
     if (!isExpected && !contacts.mayAnswerStranger(mappedAddressOf(b, source), now)) {
       const nonce = trailers.nonce === undefined ? 0 : readUint32(b, trailers.nonce);
@@ -255,7 +255,7 @@ export class Reception {
     }
     const peer = known === NO_PEER ? peers.insert(b, source) : known;
     traversal.handleIndirect(peer, b, trailers, isWanted, now);
-    const shown = traversal.takeShown(peer);
+    const shown = traversal.takeShown(peer, now);
     if (shown !== undefined && !traversal.isReached(peer, now)) {
       const place = traversal.gateways.placeFor(peer, shown.address, shown.port, shown.socket);
       traversal.gateways.noteAlso(peer, shown.address, shown.port, shown.socket, true);
@@ -358,7 +358,7 @@ export class Reception {
       // The socket that was opened for the peer is the better way while nothing shows that it hears us otherwise.
       (socket !== SOCKET.service && traversal.hasAnother(peer)) ||
       (contacts.isUnderway(peer) && traversal.isSilentAtPlace(peer, socket, now));
-    if ((isReached && !isBetter) || !traversal.mayTrust(peer, address, port, socket)) {
+    if ((isReached && !isBetter) || !traversal.mayTrust(peer, address, port, socket, now)) {
       // It may come from there, too: by another socket it may be the one way that it hears us.
       if (isReached && gateways.noteAlso(peer, address, port, socket) && socket !== peers.socket[peer])
         traversal.confirmShown(peer, address, port, socket, now);
@@ -501,7 +501,7 @@ export class Reception {
     const peer = peers.find(b, source);
     if (options.strictUnverified !== true) {
       // Whom packets of ours wait for is no stranger.
-      if (!this.means.contacts.isWanted(peer)) this.means.contacts.noteStranger(b, source, now);
+      if (!this.means.contacts.isKnown(peer)) this.means.contacts.noteStranger(b, source, now);
       this.accept(b, view);
       return;
     }

@@ -35,15 +35,19 @@ export class Service {
   private readonly refreshInterval: RefreshIntervalDetermination;
   private readonly qualification: Qualification;
   private readonly maintenance: Maintenance;
+  private readonly interrupted: () => void;
   private made: MadeAddress | undefined = undefined;
   private running = false;
   private retryAt = Infinity;
 
+  /** `interrupted`: whatever is asked of the servers for a peer's sake is void, and what was learned of our NAT may be. */
   constructor(
     context: ClientContext,
     discovery: LocalDiscovery,
     refreshInterval: RefreshIntervalDetermination,
+    interrupted: () => void,
   ) {
+    this.interrupted = interrupted;
     this.context = context;
     this.discovery = discovery;
     this.refreshInterval = refreshInterval;
@@ -113,6 +117,7 @@ export class Service {
     context.logs = servers.map((server) => logs.find((log) => isSame(log, server)) ?? new ServerLog(server));
     if (kept >= 0) {
       context.qualified = { ...context.qualified!, server: kept };
+      this.interrupted();
       this.maintenance.begin();
       this.refreshInterval.suspend();
       this.refreshInterval.begin(now);
@@ -189,6 +194,7 @@ export class Service {
     this.maintenance.stop();
     this.discovery.suspend();
     this.refreshInterval.suspend();
+    this.interrupted();
     context.qualified = undefined;
     context.silentSince = Infinity;
     context.testingSince = Infinity;

@@ -6,15 +6,17 @@ import {
   A_MAPPED,
   A_NONCE,
   A_SERVER,
-  B_MAPPED,
   B_SECONDARY,
   B_SERVER,
   NatRig,
+  agree,
+  guess,
   trailersOf,
+  B_MAPPED,
 } from '../../../test/support/nat-rig.ts';
 import type { RigNat } from '../../../test/support/nat-rig.ts';
 import { CLIENT_LIMITS } from '../client/limits.ts';
-import type { Endpoint, GuessTrailer, Ipv6 } from '../../wire/index.ts';
+import type { Endpoint, Ipv6 } from '../../wire/index.ts';
 
 const VICTIM = at('198.51.100.66:53');
 const ATTACKER = at('198.18.0.66:4000');
@@ -32,31 +34,6 @@ const strangers = (seconds: number): number => 1.5 * most(unsolicitedTests, seco
 const invented = (i: number, server = ATTACKER, mapped: Endpoint = { ...ATTACKER, port: 1_024 + i }): Ipv6 =>
   teredo(server, mapped);
 const toAddress = (rig: NatRig, { address }: Endpoint) => rig.sent.filter((one) => one.address === address);
-
-const guess = (change: Partial<GuessTrailer> = {}): GuessTrailer => ({
-  habit: 'random',
-  port: 0,
-  step: 0,
-  token: 0xabcd,
-  echo: 0,
-  ...change,
-});
-
-/** Agrees to guess ports with whoever has that address, as one would who sees what goes to the server named there. */
-function agree(
-  rig: NatRig,
-  peer: Ipv6,
-  server: Endpoint,
-  mapped: Endpoint,
-  mine: Partial<GuessTrailer> = {},
-): NatRig {
-  rig.forwarded({ nonce: A_NONCE, guess: guess(mine) }, peer, mapped);
-  const said = rig.sent.findLast(
-    (one) => one.kind === 'bubble' && one.address === server.address && trailersOf(one).guess,
-  );
-  const echo = said === undefined ? 0 : trailersOf(said).guess!.token;
-  return rig.forwarded({ nonce: A_NONCE, guess: guess({ ...mine, echo }) }, peer, mapped);
-}
 
 describe.each(NATS)('20,000 forged indirect bubbles in 20 s, behind a NAT that is %s', (nat) => {
   /** Bubbles of invented peers; `name` puts the victim somewhere. */

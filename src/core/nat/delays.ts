@@ -22,6 +22,10 @@ export class Delays {
     this.dueAt.delete(peer);
   }
 
+  clear(): void {
+    this.dueAt.clear();
+  }
+
   /** Ends those that are due, one after the other. */
   *due(now: number): Generator<number> {
     for (const [peer, at] of this.dueAt) {

@@ -61,11 +61,11 @@ export class Doubts {
     this.clear(peer, path);
   }
 
-  /** The peer does not hear us, for all we know. */
+  /** The peer does not hear us, for all we know. What strangers do says nothing of the ways to others. */
   doubt(peer: number, path: PeerPath): void {
     const { peers, qualified } = this.context;
     path.isUnheard = true;
-    this.isOpenInwards ||= peers.socket[peer] === SOCKET.service && qualified!.symmetric;
+    this.isOpenInwards ||= path.isWanted && peers.socket[peer] === SOCKET.service && qualified!.symmetric;
   }
 
   /** The peer is reached by another way. */
@@ -95,6 +95,12 @@ export class Doubts {
       this.doubt(peer, path);
       this.outcome.unheard(peer, now);
     }
+  }
+
+  /** Our NAT may be another one. */
+  clearAll(): void {
+    this.isOpenInwards = false;
+    this.answers.clear();
   }
 
   drop(peer: number): void {

@@ -129,3 +129,12 @@ describe('its end', () => {
     expect(rig.machine.state).toBe('qualified');
   });
 });
+
+test('E-85: a counter that wraps round between the two questions of an Echo Test', () => {
+  const rig = new NatRig('counting');
+  rig.send(data(rig.address, A));
+  const asked = rig.sent.filter(({ kind, socket }) => kind === 'solicitation' && socket !== 0);
+  rig.serve(asked[0]!, { ...B_MAPPED, port: 65_535 }).serve(asked[1]!, { ...B_MAPPED, port: 1_025 });
+  const { randomPort } = trailersOf(rig.indirect);
+  expect(randomPort === 1_024 || randomPort === 0 || randomPort === undefined).toBe(true);
+});

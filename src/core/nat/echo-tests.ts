@@ -53,7 +53,7 @@ export class EchoTests {
     else test.upperPort ||= port;
     if (test.lowerPort === 0 || test.upperPort === 0) return;
     this.tests.delete(peer);
-    this.outcome.predicted(peer, Math.floor((test.lowerPort + test.upperPort) / 2), received.now); // E-85
+    this.outcome.predicted(peer, between(test.lowerPort, test.upperPort), received.now);
   }
 
   handleTimeout(now: number): void {
@@ -79,6 +79,11 @@ export class EchoTests {
     this.tests.delete(peer);
   }
 
+  /** Nobody answers any more. */
+  clear(): void {
+    this.tests.clear();
+  }
+
   pollTimeout(): number {
     let at = Infinity;
     for (const { failoverAt } of this.tests.values()) at = Math.min(at, failoverAt);
@@ -97,4 +102,10 @@ export class EchoTests {
   private solicit(socket: SocketId, target: number, now: number): Solicitation {
     return new Solicitation(this.context, socket, this.context.qualified!.server, target, false, now);
   }
+}
+
+/** The port in the middle; of a counter that has begun anew in between, the one before the lower. E-85 */
+function between(lower: number, upper: number): number {
+  const isWrapped = Math.abs(upper - lower) > 0x7fff;
+  return isWrapped ? Math.min(lower, upper) - 1 : Math.floor((lower + upper) / 2);
 }

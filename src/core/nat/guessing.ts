@@ -44,7 +44,7 @@ interface Guess {
   /** The peer is reached. */
   isOver: boolean;
   /** This host wants to reach the peer. */
-  readonly isWanted: boolean;
+  isWanted: boolean;
   /** The peer's last word, and its last that has shown our token: which others do not know. */
   heard: number;
   peer: GuessTrailer | undefined;
@@ -132,7 +132,7 @@ export class Guessing {
       this.giveUp(peer, now);
       return;
     }
-    const guess = this.guesses.get(peer) ?? this.open(peer, isWanted, now);
+    const guess = this.offer(peer, isWanted, now);
     if (guess.isOver) return;
     guess.heard = trailer.token;
     if (trailer.echo !== guess.token) {
@@ -209,8 +209,10 @@ export class Guessing {
   }
 
   /** All else has failed so far: the next indirect bubbles say that we would guess. */
-  offer(peer: number, isWanted: boolean, now: number): void {
-    if (!this.guesses.has(peer)) this.open(peer, isWanted, now);
+  offer(peer: number, isWanted: boolean, now: number): Guess {
+    const guess = this.guesses.get(peer) ?? this.open(peer, isWanted, now);
+    guess.isWanted ||= isWanted;
+    return guess;
   }
 
   /** How far it has come with this peer. */
@@ -262,6 +264,11 @@ export class Guessing {
     this.guesses.delete(peer);
     const kept = this.paths.get(peer)?.random;
     for (const socket of guess.sockets) if (socket !== kept) this.ports.close(peer, socket);
+  }
+
+  /** All of them are over. */
+  clear(): void {
+    for (const peer of this.guesses.keys()) this.end(peer);
   }
 
   pollTimeout(): number {
@@ -321,14 +328,17 @@ export class Guessing {
     else this.ask(peer, now);
   }
 
-  /** What its address has had comes first: it costs nobody else anything. */
+  /** One that is put off takes from none of the limits. */
   private isAffordable(peer: number, { isWanted }: Guess, now: number): boolean {
     const address = mappedAddressOf(this.context.peers.address(peer), 0);
-    return (
-      this.byAddress.take(address, 0, now) &&
-      (isWanted || this.byStrangers.take(0, 0, now)) &&
-      this.all.take(0, 0, now)
-    );
+    const limits: [TokenBuckets, number][] = [
+      [this.byAddress, address],
+      [this.all, 0],
+    ];
+    if (!isWanted) limits.push([this.byStrangers, 0]);
+    if (!limits.every(([buckets, key]) => buckets.has(key, 0, now))) return false;
+    for (const [buckets, key] of limits) buckets.take(key, 0, now);
+    return true;
   }
 
   /** From a new socket, so that the NAT gives a port for each question. */
@@ -409,13 +419,15 @@ export class Guessing {
     const fan: SocketId[] = [];
     for (let i = 0; i < WINDOW; i++) {
       const local = this.context.preservesPorts ? guess.port + i * guess.step : undefined;
+      if (local !== undefined && local > 0xffff) continue;
       const socket = this.openSocket(peer, guess, local);
       if (socket === 0) return;
       fan.push(socket);
     }
     for (let round = 0; round < VOLLEYS; round++) {
-      for (const socket of fan) this.send(peer, target, port + MIDDLE * step, socket);
-      for (const socket of fan) this.send(peer, target, port, socket);
+      for (const to of [port + MIDDLE * step, port]) {
+        for (const socket of fan) this.send(peer, target, to, socket);
+      }
       yield* pause();
     }
   }

@@ -18,8 +18,10 @@ export interface PeerPath {
   /** Our socket that is this peer's alone, and what its external port should be; 0 where there is none. */
   random: SocketId;
   randomPort: number;
-  /** From where the peer has shown our nonce, while we have none of its own to show in return. */
-  shownFrom: (Endpoint & { readonly socket: SocketId }) | undefined;
+  /** From where the peer has shown our nonce, and when, while we have none of its own to show in return. */
+  shownFrom: (Endpoint & { readonly socket: SocketId; readonly at: number }) | undefined;
+  /** This host has had packets for it before it was heard: it is no stranger. */
+  isWanted: boolean;
   /** Its bubbles have had nonces, or have said that its NAT is symmetric: once and for all, since others may say the contrary in its name. */
   hasNonces: boolean;
   isSymmetric: boolean;
@@ -71,6 +73,7 @@ export class PeerPaths {
         random: 0,
         randomPort: 0,
         shownFrom: undefined,
+        isWanted: false,
         hasNonces: false,
         isSymmetric: false,
         alsoFrom: undefined,

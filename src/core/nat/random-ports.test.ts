@@ -234,3 +234,21 @@ function nonceOf(rig: NatRig): number {
   rig.pass(2_000);
   return rig.nonce;
 }
+
+test('a place that was shown long ago, by a socket that was closed, is not where a peer is', () => {
+  const rig = new NatRig('preserving');
+  rig.send(data(rig.address, A));
+  const socket = Math.max(...rig.sockets);
+  rig.direct(ELSEWHERE, { nonce: rig.nonce }, socket); // A's indirect bubble is lost
+  rig.pass(20_000);
+  expect(rig.sockets.has(socket)).toBe(false);
+  rig.clear().forwarded({ nonce: A_NONCE });
+  const state = [...rig.machine.peers(rig.now)].map((one) => one.state);
+  const sent = rig.send(data(rig.address, A)).all('data');
+  expect({ state, fromClosed: sent.some((one) => one.socket !== 0 && !rig.sockets.has(one.socket)) }).toEqual(
+    {
+      state: ['unverified'],
+      fromClosed: false,
+    },
+  );
+});

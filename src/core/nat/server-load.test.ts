@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ClientRig, PEER, PEER_MAPPED, PRIMARY, bubble, data } from '../../../test/support/client-rig.ts';
 import type { Sent } from '../../../test/support/client-rig.ts';
+import { A, A_MAPPED, A_NONCE, A_SERVER, NatRig } from '../../../test/support/nat-rig.ts';
 import { parseTrailers, writeNeighborDiscovery } from '../../wire/index.ts';
 
 const SERVER = 'bubble 198.51.100.118:3544';
@@ -90,4 +91,23 @@ test('E-112: not from elsewhere', () => {
   rig.receive({ ...PEER_MAPPED, port: 9 }, asked('solicitation', rig));
   rig.receive(PRIMARY, asked('solicitation', rig));
   expect(toPeer(rig).map(kindOf)).not.toContain('advertisement');
+});
+
+test('a peer that was asked by a solicitation once is asked through its server later, when it does not hear us', () => {
+  const askedThroughServer = (wasIdle: boolean): number => {
+    const rig = new NatRig('restricted');
+    rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).direct(A_MAPPED, { nonce: A_NONCE });
+    rig.dataFrom(A_MAPPED).pass(wasIdle ? 31_000 : 20_000);
+    rig.send(data(rig.address, A)).advance(50); // E-110
+    rig.dataFrom(A_MAPPED).pass(5_000);
+    rig.forwarded({ nonce: A_NONCE }).pass(1_000).clear(); // it asks: it does not hear us
+    let count = 0;
+    for (let i = 0; i < 200; i++) {
+      rig.send(data(rig.address, A)).pass(100);
+      count += rig.all('bubble', A_SERVER).length;
+      rig.clear();
+    }
+    return count;
+  };
+  expect(askedThroughServer(true)).toBe(askedThroughServer(false));
 });

@@ -49,7 +49,7 @@ export class ServerLoadReduction {
     this.bubbles.reply(peers.address(peer), 0, address, port, now, trailers, peers.socket[peer]);
   }
 
-  /** The peer is forgotten. */
+  /** The peer is heard, or forgotten. */
   drop(peer: number): void {
     this.asked.delete(peer);
   }

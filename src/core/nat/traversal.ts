@@ -1,4 +1,4 @@
-import { BUBBLE_SPACING_MS, CONTACT_ATTEMPTS } from '../constants.ts';
+import { BUBBLE_SPACING_MS, CONTACT_ATTEMPTS, PEER_VALIDITY_MS } from '../constants.ts';
 import { randomUint32 } from '../entropy.ts';
 import { TRUSTED } from '../peer-table.ts';
 import type { SocketId } from '../socket-id.ts';
@@ -88,6 +88,25 @@ export class Traversal {
       (peer, now) => this.sendIndirect(peer, context.peers.address(peer), now),
       (peer, now) => this.meet(peer, now),
     );
+  }
+
+  /** The client is not qualified any more, or has other servers: nothing that was asked is answered, and our NAT may be another one. */
+  interrupt(): void {
+    this.echo.clear();
+    this.guessing.clear();
+    this.doubts.clearAll();
+    this.following.clear();
+    this.again.clear();
+    this.hasGuessed = false;
+  }
+
+  /** This host has packets for the peer, which nobody has made it answer. */
+  want(peer: number): void {
+    this.paths.provide(peer).isWanted = true;
+  }
+
+  isWanted(peer: number): boolean {
+    return this.paths.get(peer)?.isWanted === true;
   }
 
   /** Whose socket that is. */
@@ -245,6 +264,7 @@ export class Traversal {
 
   /** Something has come from where the peer is sent to, by this socket. `isAnswer`: packets are, and what answers a solicitation. */
   noteAtPlace(peer: number, socket: SocketId, isAnswer: boolean, now: number): void {
+    this.serverLoad.drop(peer);
     const path = this.paths.get(peer);
     if (path === undefined || this.isDoubtful(peer)) return;
     path.lastAtPlace = now;
@@ -280,20 +300,20 @@ export class Traversal {
    * The peer has shown our nonce from this pair. Behind a symmetric NAT, and on our own link, we have to show it one in return, or what we
    * send is lost: false where that one is still on its way.
    */
-  mayTrust(peer: number, address: number, port: number, socket: SocketId): boolean {
+  mayTrust(peer: number, address: number, port: number, socket: SocketId, now: number): boolean {
     const path = this.paths.get(peer);
     if (path === undefined || path.nonceReceived !== 0 || this.isSeenAsAddressSays(address)) return true;
-    path.shownFrom = { address, port, socket };
+    path.shownFrom = { address, port, socket, at: now };
     return false;
   }
 
   /** That place, once the nonce has come. */
-  takeShown(peer: number): (Endpoint & { readonly socket: SocketId }) | undefined {
+  takeShown(peer: number, now: number): (Endpoint & { readonly socket: SocketId }) | undefined {
     const path = this.paths.get(peer);
     if (path === undefined || path.nonceReceived === 0) return undefined;
     const { shownFrom } = path;
     path.shownFrom = undefined;
-    return shownFrom;
+    return shownFrom !== undefined && now - shownFrom.at < ATTEMPT_MS ? shownFrom : undefined;
   }
 
   /** A trusted peer's bubble has come from where it is. */
@@ -444,9 +464,10 @@ export class Traversal {
   /** A trusted peer does not hear us where we send to. */
   private tryOtherWays(peer: number, now: number): void {
     const target = this.context.peers.address(peer);
-    this.guessing.offer(peer, false, now);
+    const isWanted = this.isWanted(peer);
+    this.guessing.offer(peer, isWanted, now);
     this.sendDirect(peer, target, now);
-    this.requestIndirect(peer, target, false, now);
+    this.requestIndirect(peer, target, isWanted, now);
   }
 
   private isDoubtful(peer: number): boolean {
@@ -537,8 +558,10 @@ export class Traversal {
     path.nonceReceived = trailers.nonce === undefined ? 0 : readUint32(buffer, trailers.nonce); // E-24
     path.alternates = trailers.alternates ?? [];
     const { randomPort, guess } = trailers;
-    if (path.nonceReceived !== 0) path.hasNonces = true;
-    if ((randomPort ?? 0) !== 0 || (guess?.habit ?? 'stable') !== 'stable') path.isSymmetric = true;
+    if (!this.isTalking(peer, path, now)) {
+      if (path.nonceReceived !== 0) path.hasNonces = true;
+      if ((randomPort ?? 0) !== 0 || (guess?.habit ?? 'stable') !== 'stable') path.isSymmetric = true;
+    }
     if (randomPort === undefined || randomPort === path.peerRandomPort) return;
     // The peer begins anew, and so do we, where we can tell it at once. E-69
     const isOld = path.peerRandomPort !== 0 && this.isReachedBy(peer, path) && !peers.isValid(peer, now);
@@ -547,6 +570,11 @@ export class Traversal {
       this.closeRandom(peer, path);
     }
     path.peerRandomPort = randomPort;
+  }
+
+  /** Packets come from where the peer is sent to: others cannot make it one that is elsewhere by what they say in its name. */
+  private isTalking(peer: number, path: PeerPath, now: number): boolean {
+    return this.isReached(peer, now) && now - path.lastHeard < PEER_VALIDITY_MS;
   }
 
   /** The bubble of an Echo Test: to where the peer will be, so that its is the port that is foretold. */
@@ -605,6 +633,7 @@ export class Traversal {
   }
 
   private closeRandom(peer: number, path: PeerPath): void {
+    if (path.shownFrom?.socket === path.random) path.shownFrom = undefined;
     this.ports.close(peer, path.random);
     path.random = path.randomPort = 0;
   }
