@@ -1,14 +1,9 @@
 import type { Subnet } from '../../core/address-policy.ts';
-import { RouteQuery } from '../../linux/route-query.ts';
-import { fromHex, readUint32 } from '../../wire/index.ts';
-import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import type { PortMapper, PortMapperOptions, PortMapping } from '../ports.ts';
-import type { WayToGateway } from './gateway-socket.ts';
 import { MappingFile } from './mapping-file.ts';
-import { NatPmp } from './nat-pmp.ts';
-import { Pcp } from './pcp.ts';
+import { allProtocols } from './all-protocols.ts';
 import type { Protocol } from './protocol.ts';
-import { Upnp } from './upnp.ts';
+import { wayToGateway } from './way-to-gateway.ts';
 
 /** Who has been found in one protocol waits for a better one for so long. */
 const BETTER_MS = 50;
@@ -43,14 +38,8 @@ export class KernelPortMapper implements PortMapper {
   ): KernelPortMapper | undefined {
     const way = wayToGateway(local, destination);
     if (way === undefined) return undefined;
-    const { port } = local;
     const search = new AbortController();
-    const { signal } = search;
-    const protocols = [
-      new Pcp(way, port, signal),
-      new NatPmp(way, port, signal),
-      new Upnp(way, port, subnets, signal),
-    ];
+    const protocols = allProtocols(way, local.port, subnets, search.signal);
     return new KernelPortMapper(protocols, new MappingFile(file), search);
   }
 
@@ -71,6 +60,7 @@ export class KernelPortMapper implements PortMapper {
   private async findAndMap(): Promise<PortMapping | undefined> {
     if (this.inUse !== undefined) return usable(await this.inUse.map());
     for await (const protocol of found(this.protocols)) {
+      if (this.search.signal.aborted) return undefined;
       await this.cleanUp(protocol);
       this.file.write(protocol.made); // before it is there: after it may be too late
       const mapping = usable(await protocol.map());
@@ -116,20 +106,6 @@ async function* found(protocols: readonly Protocol[]): AsyncGenerator<Protocol> 
   function take({ protocol, is }: { protocol: Protocol; is: boolean }): void {
     waiting.delete(protocol);
     if (is) ready.add(protocol);
-  }
-}
-
-/** Undefined where the destination is on the link, or there is no way. */
-function wayToGateway(local: Endpoint, destination: Ipv4): WayToGateway | undefined {
-  const routes = new RouteQuery(local.address, local.port);
-  try {
-    const way = routes.wayTo(destination);
-    const gateway = way?.gateway.length === 8 ? fromHex(way.gateway) : undefined;
-    return way === undefined || gateway === undefined
-      ? undefined
-      : { gateway: readUint32(gateway, 0), source: way.source };
-  } finally {
-    routes.close();
   }
 }
 

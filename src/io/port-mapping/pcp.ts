@@ -14,10 +14,10 @@ import type { PortMapping } from '../ports.ts';
 import { askGateway } from './gateway-socket.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 import { LIFETIME_SECONDS } from './nat-pmp.ts';
-import type { MadeMapping, Protocol } from './protocol.ts';
+import type { MadeMapping, Offer, Protocol } from './protocol.ts';
 
-/** RFC 6887 section 7.4: the server speaks no version that we do. */
-const UNSUPP_VERSION = 1;
+/** RFC 6887 section 7.4: the server speaks no version that we do; it does not serve us. */
+const [UNSUPP_VERSION, NOT_AUTHORIZED] = [1, 2];
 const NOWHERE: Endpoint = { address: 0, port: 0 };
 
 /** RFC 6887. */
@@ -45,6 +45,13 @@ export class Pcp implements Protocol {
   async find(): Promise<boolean> {
     const answer = await this.asked;
     return answer !== undefined && !(answer.kind === 'refused' && answer.resultCode === UNSUPP_VERSION);
+  }
+
+  async offer(): Promise<Offer | undefined> {
+    if (!(await this.find())) return undefined;
+    const answer = await this.asked;
+    const isRefused = answer?.kind === 'refused' && answer.resultCode === NOT_AUTHORIZED;
+    return { by: this.way.gateway, ...(isRefused ? { isRefused } : {}) };
   }
 
   async map(): Promise<PortMapping | undefined> {

@@ -1,5 +1,7 @@
 /** Each protocol against a gateway that is played; miniupnpd, which is one: test/kernel/port-mapping.test.ts */
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -10,6 +12,7 @@ import {
   searchAnswer,
   upnpError,
 } from '../../../test/support/fake-gateway.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import type { AnswerAction } from '../../../test/support/fake-gateway.ts';
 import { fromHex, parseIpv4 } from '../../wire/index.ts';
 import type { PortMapping } from '../ports.ts';
@@ -236,6 +239,59 @@ describe('UPnP', () => {
     await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
     expect(await upnp(gateway)).toBeUndefined();
     expect(gateway.paths).toEqual(['/description']);
+  });
+
+  test('of services without end four are asked', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.serveIgd(() => upnpError(718), { description: describeService('/control').repeat(32) });
+    expect(await upnp(gateway)).toBeUndefined();
+    expect(gateway.actions).toHaveLength(4);
+  });
+
+  test.for(['/description', '/control'])('the end waits for no %s of four that never comes', async (mute) => {
+    await using gateway = new FakeGateway();
+    const description = describeService('/control').repeat(4);
+    const server = await gateway.serve((path) => (path === mute ? undefined : [200, description]));
+    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
+    const mapper = mapperOf(gateway);
+    const mapped = mapper.map();
+    await eventually(() => expect(gateway.paths).toContain(mute));
+    const started = performance.now();
+    await mapper.release();
+    expect(await mapped).toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(mute === '/control' ? 2_500 : 500);
+    expect(gateway.paths.filter((path) => path === '/control').length).toBe(mute === '/control' ? 1 : 0);
+  });
+
+  test('a port that is mapped while the end has come is released', async () => {
+    await using gateway = new FakeGateway();
+    let released: Promise<void> | undefined;
+    await gateway.serveIgd((action, body) => {
+      if (action === 'AddPortMapping') released = mapper.release();
+      return igd(action, body);
+    });
+    const mapper = mapperOf(gateway);
+    expect(await mapper.map()).toBeUndefined();
+    await released;
+    expect(names(gateway)).toEqual(['AddPortMapping', 'DeletePortMapping']);
+  });
+
+  test('a description that trickles in without an end is none after 2 s', async () => {
+    await using gateway = new FakeGateway();
+    const trickle = createServer((_, response) => {
+      const timer = setInterval(() => response.write('<x/>'), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+    trickle.listen(0, gateway.address);
+    await once(trickle, 'listening');
+    await gateway.answerSearch(() =>
+      searchAnswer(`http://${gateway.address}:${portOf(trickle)}/description`),
+    );
+    const started = performance.now();
+    expect(await upnp(gateway)).toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(3_000);
+    trickle.closeAllConnections();
+    trickle.close();
   });
 
   test('a description that is not to be had, or does not come within 2 s, is none', async () => {

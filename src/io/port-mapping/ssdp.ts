@@ -12,6 +12,11 @@ const TTL = 2;
 /** A datagram of the group's may get lost. */
 const AGAIN_MS = 300;
 
+/** Answers have some 400 octets; longer ones are not looked at. */
+const ANSWER_MOST = 2_048;
+/** Answers of hosts that are not the gateway: of so many a gateway is looked for. */
+const OTHERS_MOST = 32;
+
 /** Where the description of a gateway is. */
 export interface Searched {
   /** As the gateway itself says; settled early where it refuses. */
@@ -39,6 +44,7 @@ function askGroup(
     const socket = createSocket('udp4');
     const timers: NodeJS.Timeout[] = [];
     let [ended, other]: [boolean, URL | undefined] = [false, undefined];
+    let others = 0;
     const end = (found = other): void => {
       if (ended) return;
       ended = true;
@@ -56,6 +62,7 @@ function askGroup(
     socket.on('message', (message, { address }) => {
       const from = parseIpv4(address);
       if (from === undefined || from === source || !inSubnets(from, link)) return;
+      if (from !== gateway && ++others > OTHERS_MOST) return;
       const url = urlIn(message, from);
       if (url !== undefined && from === gateway) end(url);
       else other ??= url;
@@ -79,6 +86,7 @@ function askGroup(
 
 /** It has to be at the very host that has answered: nobody has us ask others. */
 function urlIn(message: Uint8Array, from: Ipv4): URL | undefined {
+  if (message.length > ANSWER_MOST) return undefined;
   const text = parseSearchAnswer(Buffer.from(message).toString('latin1'));
   return text === undefined ? undefined : urlAt(text, from);
 }
