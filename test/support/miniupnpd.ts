@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Running, Site } from '../../src/lab/index.ts';
@@ -9,20 +9,23 @@ export interface GatewayOptions {
   readonly natPmp?: boolean;
   /** NAT-PMP alone. */
   readonly withoutPcp?: boolean;
+  /** What it takes for its address outside; `undefined`: what its interface has. */
+  readonly address?: string | undefined;
 }
 
 /** miniupnpd in the NAT of a site: opens ports for the LAN in PCP, NAT-PMP and UPnP, of its own accord with nftables. */
 export class Gateway {
-  private readonly site: Site;
+  private readonly site: Pick<Site, 'nat'>;
   private readonly directory = mkdtempSync(join(tmpdir(), 'teredo-gateway-'));
   private running: Running | undefined;
 
-  private constructor(site: Site) {
+  private constructor(site: Pick<Site, 'nat'>) {
     this.site = site;
   }
 
-  static async start(site: Site, options: GatewayOptions = {}): Promise<Gateway> {
+  static async start(site: Pick<Site, 'nat' | 'address'>, options: GatewayOptions = {}): Promise<Gateway> {
     const { upnp = true, natPmp = true, withoutPcp = false } = options;
+    const address = 'address' in options ? options.address : site.address;
     site.nat.nft(CHAINS);
     if (withoutPcp) site.nat.nft(NO_PCP);
     const gateway = new Gateway(site);
@@ -31,7 +34,7 @@ export class Gateway {
       config,
       [
         'ext_ifname=wan',
-        `ext_ip=${site.address}`,
+        ...(address === undefined ? [] : [`ext_ip=${address}`]),
         'listening_ip=lan',
         'ipv6_disable=yes',
         `enable_upnp=${upnp ? 'yes' : 'no'}`,
@@ -61,6 +64,11 @@ export class Gateway {
     return [...rules.matchAll(/th dport (\d+).*dnat ip to ([\d.]+:\d+)/g)].map(
       ([, port, to]) => `${port} to ${to}`,
     );
+  }
+
+  /** Whether there has been a mapping, ever. */
+  get hasMapped(): boolean {
+    return existsSync(join(this.directory, 'leases'));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
