@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { flushMappings } from '../../src/lab/index.ts';
 import type { Running, Site } from '../../src/lab/index.ts';
 
 export interface GatewayOptions {
@@ -17,10 +18,12 @@ export interface GatewayOptions {
 export class Gateway {
   private readonly site: Pick<Site, 'nat'>;
   private readonly directory = mkdtempSync(join(tmpdir(), 'teredo-gateway-'));
+  private readonly ready: RegExp;
   private running: Running | undefined;
 
-  private constructor(site: Pick<Site, 'nat'>) {
+  private constructor(site: Pick<Site, 'nat'>, ready: RegExp) {
     this.site = site;
+    this.ready = ready;
   }
 
   static async start(site: Pick<Site, 'nat' | 'address'>, options: GatewayOptions = {}): Promise<Gateway> {
@@ -28,7 +31,7 @@ export class Gateway {
     const address = 'address' in options ? options.address : site.address;
     site.nat.nft(CHAINS);
     if (withoutPcp) site.nat.nft(NO_PCP);
-    const gateway = new Gateway(site);
+    const gateway = new Gateway(site, upnp ? /HTTP listening on port/i : /Listening for NAT-PMP/i);
     const config = join(gateway.directory, 'miniupnpd.conf');
     writeFileSync(
       config,
@@ -47,11 +50,26 @@ export class Gateway {
         '',
       ].join('\n'),
     );
-    // -d: stays in the foreground, and says what it does.
-    const pid = join(gateway.directory, 'pid');
-    gateway.running = site.nat.spawn('miniupnpd', ['-d', '-f', config, '-P', pid]);
-    await gateway.running.waitFor(upnp ? /HTTP listening on port/i : /Listening for NAT-PMP/i);
+    await gateway.run();
     return gateway;
+  }
+
+  /** As a power cut has it: without a goodbye, and nothing that was mapped is known any more. */
+  async breakDown(): Promise<void> {
+    this.running!.kill('SIGKILL');
+    await this.running!.exited;
+    for (const chain of ['miniupnpd', 'prerouting_miniupnpd', 'postrouting_miniupnpd'])
+      this.site.nat.execute('nft', 'flush', 'chain', 'inet', 'filter', chain);
+    for (const name of ['leases', 'pid']) rmSync(join(this.directory, name), { force: true });
+    flushMappings(this.site.nat);
+  }
+
+  async run(): Promise<void> {
+    const { directory, site } = this;
+    // -d: stays in the foreground, and says what it does.
+    const args = ['-d', '-f', join(directory, 'miniupnpd.conf'), '-P', join(directory, 'pid')];
+    this.running = site.nat.spawn('miniupnpd', args);
+    await this.running.waitFor(this.ready);
   }
 
   get output(): string {

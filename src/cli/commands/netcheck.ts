@@ -31,8 +31,8 @@ const LIFETIME_SECONDS = 300;
 export function netcheckCommand(finish: (exitCode: number) => void): Command {
   return new Command('netcheck')
     .description(
-      'find out, without root, whether Teredo works here, through which server best, what the NAT does, whether its ports can be opened, and with whom it ' +
-        'lets this host speak, or why not',
+      'find out, without root, whether Teredo works here, through which server best, what the NAT does, whether ports of it ' +
+        'can be opened, and with whom it lets this host speak, or why not',
     )
     .requiredOption('--server <host[,host...]>', 'servers to ask', hostsValue)
     .option(

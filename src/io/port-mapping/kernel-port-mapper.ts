@@ -1,9 +1,13 @@
 import type { Subnet } from '../../core/address-policy.ts';
 import type { PortMapper, PortMapperOptions, PortMapping } from '../ports.ts';
+import { listenToGateway } from './announcements.ts';
 import { MappingFile } from './mapping-file.ts';
 import { allProtocols } from './all-protocols.ts';
 import type { Protocol } from './protocol.ts';
 import { wayToGateway } from './way-to-gateway.ts';
+
+/** Returns what ends it. */
+type Listen = (onAnnouncement: (announcement: Uint8Array) => void) => () => void;
 
 /** Who has been found in one protocol waits for a better one for so long. */
 const BETTER_MS = 50;
@@ -18,15 +22,23 @@ export class KernelPortMapper implements PortMapper {
   private readonly protocols: readonly Protocol[];
   private readonly file: MappingFile;
   private readonly search: AbortController;
+  private readonly listen: Listen;
+  private endListening: (() => void) | undefined;
   private underway: Promise<PortMapping | undefined> | undefined;
   private inUse: Protocol | undefined;
   private cleanedUp = false;
 
-  /** `protocols`: the best first. `search`: ends their search. */
-  constructor(protocols: readonly Protocol[], file: MappingFile, search = new AbortController()) {
+  /** `protocols`: the best first. `search`: ends their search. `listen`: to what the gateway announces. */
+  constructor(
+    protocols: readonly Protocol[],
+    file: MappingFile,
+    search = new AbortController(),
+    listen: Listen = () => () => undefined,
+  ) {
     this.protocols = protocols;
     this.file = file;
     this.search = search;
+    this.listen = listen;
     this.asked = Promise.all(protocols.map(({ asked }) => asked)).then((answers) =>
       answers.some((answer) => answer !== undefined),
     );
@@ -40,15 +52,25 @@ export class KernelPortMapper implements PortMapper {
     if (way === undefined) return undefined;
     const search = new AbortController();
     const protocols = allProtocols(way, local.port, subnets, search.signal);
-    return new KernelPortMapper(protocols, new MappingFile(file), search);
+    const listen: Listen = (onAnnouncement) => listenToGateway(way, onAnnouncement);
+    return new KernelPortMapper(protocols, new MappingFile(file), search, listen);
   }
 
   map(): Promise<PortMapping | undefined> {
     return (this.underway = this.findAndMap());
   }
 
+  watch(onForgotten: () => void): void {
+    this.endListening ??= this.listen((announcement) => {
+      // All of them: each compares with what it has heard last.
+      const forgotten = this.protocols.filter((protocol) => protocol.hasForgotten(announcement));
+      if (forgotten.length > 0) onForgotten();
+    });
+  }
+
   async release(): Promise<void> {
     this.search.abort();
+    this.endListening?.();
     await this.underway;
     const { inUse } = this;
     this.inUse = undefined;

@@ -4,8 +4,9 @@ import {
   buildNatPmpMapRequest,
   parseNatPmpAnswer,
 } from '../../wire/index.ts';
-import type { NatPmpAnswer } from '../../wire/index.ts';
+import type { Ipv4, NatPmpAnswer } from '../../wire/index.ts';
 import type { PortMapping } from '../ports.ts';
+import { Epoch } from './epoch.ts';
 import { askGateway } from './gateway-socket.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 import type { MadeMapping, Offer, Protocol } from './protocol.ts';
@@ -20,6 +21,8 @@ export class NatPmp implements Protocol {
   readonly name = 'nat-pmp';
   private readonly way: WayToGateway;
   private readonly port: number;
+  private readonly epoch = new Epoch();
+  private external: Ipv4 | undefined;
   private readonly answer: Promise<NatPmpAnswer | undefined>;
 
   constructor(way: WayToGateway, port: number, signal: AbortSignal) {
@@ -46,6 +49,14 @@ export class NatPmp implements Protocol {
     if (answer?.kind === 'external-address') return { by, external: answer.address };
     if (answer?.kind !== 'refused' || answer.resultCode === UNSUPPORTED_VERSION) return undefined;
     return answer.resultCode === NOT_AUTHORIZED ? { by, isRefused: true } : { by, external: 0 };
+  }
+
+  /** RFC 6886 section 3.2.1: another address outside is news as well, and so is the first that is ever heard. */
+  hasForgotten(announcement: Uint8Array): boolean {
+    const before = this.external;
+    const answer = parseNatPmpAnswer(announcement);
+    if (answer?.kind !== 'external-address') return false;
+    return this.note(answer) !== true || answer.address !== before;
   }
 
   async map(): Promise<PortMapping | undefined> {
@@ -85,8 +96,16 @@ export class NatPmp implements Protocol {
   ): Promise<NatPmpAnswer | undefined> {
     const read = (message: Uint8Array): NatPmpAnswer | undefined => {
       const answer = parseNatPmpAnswer(message);
+      if (answer !== undefined) this.note(answer);
       return answer === undefined ? undefined : pick(answer);
     };
     return askGateway(this.way, PORT_MAPPING_PORT, request, read, signal);
+  }
+
+  /** What it announces later is compared with that. */
+  private note(answer: NatPmpAnswer): boolean | undefined {
+    if (answer.kind === 'refused') return undefined;
+    if (answer.kind === 'external-address') this.external = answer.address;
+    return this.epoch.goesOn(answer.epochSeconds, performance.now());
   }
 }

@@ -27,6 +27,8 @@ export interface Protocol {
   offer(): Promise<Offer | undefined>;
   /** What the gateway itself says, undefined where it does not: who else may answer is waited for by {@link find} only. */
   readonly asked: Promise<unknown>;
+  /** Whether what the gateway has announced to all hosts says that it has begun anew, and has forgotten what it had mapped. */
+  hasForgotten(announcement: Uint8Array): boolean;
   /** Makes the mapping, or renews it; once it was found. */
   map(): Promise<PortMapping | undefined>;
   /** What would have to be released, should this process come to a sudden end. */

@@ -6,6 +6,7 @@ import {
   parseDescription,
   parseExternalAddress,
   parseIpv4,
+  parseNotice,
   parseUpnpError,
 } from '../../wire/index.ts';
 import type { IgdService, Ipv4 } from '../../wire/index.ts';
@@ -39,6 +40,8 @@ export class Upnp implements Protocol {
   private readonly searched: Searched;
   private readonly signal: AbortSignal;
   private host: Ipv4 | undefined;
+  private bootId: number | undefined;
+  private hasSaidGoodbye = false;
   private controls: readonly Control[] = [];
 
   constructor(way: WayToGateway, port: number, subnets: readonly Subnet[], signal: AbortSignal) {
@@ -58,9 +61,10 @@ export class Upnp implements Protocol {
 
   async find(): Promise<boolean> {
     const { asked, ofGroup } = this.searched;
-    const description = (await asked) ?? (await ofGroup);
-    this.host = parseIpv4(description?.hostname ?? '');
-    this.controls = await this.controlsIn(description);
+    const found = (await asked) ?? (await ofGroup);
+    this.bootId = found?.bootId;
+    this.host = parseIpv4(found?.url.hostname ?? '');
+    this.controls = await this.controlsIn(found?.url);
     return this.controls.length > 0;
   }
 
@@ -73,6 +77,17 @@ export class Upnp implements Protocol {
       if (this.signal.aborted) return { by };
     }
     return { by, external: 0 };
+  }
+
+  /** UPnP Device Architecture 1.1 section 1.2.2: another boot identifier. Gateways that have none say goodbye first, perhaps. */
+  hasForgotten(announcement: Uint8Array): boolean {
+    const notice = parseNotice(Buffer.from(announcement).toString('latin1'));
+    if (notice === undefined) return false;
+    const { bootId, hasSaidGoodbye } = this;
+    this.hasSaidGoodbye = !notice.isAlive;
+    if (!notice.isAlive) return false;
+    this.bootId = notice.bootId;
+    return hasSaidGoodbye || (bootId !== undefined && notice.bootId !== bootId);
   }
 
   async map(): Promise<PortMapping | undefined> {
