@@ -16,6 +16,8 @@ import { eventually } from '../../../test/support/eventually.ts';
 import type { AnswerAction } from '../../../test/support/fake-gateway.ts';
 import { fromHex, parseIpv4 } from '../../wire/index.ts';
 import type { PortMapping } from '../ports.ts';
+import { allProtocols } from './all-protocols.ts';
+import { offersOf } from './gateway-offers.ts';
 import { KernelPortMapper } from './kernel-port-mapper.ts';
 import { MappingFile } from './mapping-file.ts';
 import { NatPmp } from './nat-pmp.ts';
@@ -307,6 +309,71 @@ describe('UPnP', () => {
   });
 });
 
+describe('what a gateway offers, asked to map nothing', () => {
+  const never = new Promise<never>(() => undefined);
+  async function offers(gateway: FakeGateway, others: Promise<unknown> = never) {
+    const search = new AbortController();
+    const startedAt = performance.now();
+    const found = await offersOf(allProtocols(gateway.way, 0, [], search.signal), search, others);
+    const said = Object.fromEntries(found.map(({ protocol, offer }) => [protocol, offer]));
+    return { said, tookMs: performance.now() - startedAt };
+  }
+
+  test('each protocol that it speaks, and its address outside', async () => {
+    await using gateway = new FakeGateway();
+    const asked: string[] = [];
+    await gateway.answerPorts((request) => {
+      asked.push(`${request[0]}.${request[1]}`);
+      return request[0] === 2 ? bytesOf(`02 80 00 00 ${'00'.repeat(20)}`) : natPmp(request);
+    });
+    await gateway.serveIgd(igd);
+    const by = gateway.way.gateway;
+    const { said } = await offers(gateway);
+    expect(said).toEqual({
+      pcp: { by },
+      'nat-pmp': { by, external: EXTERNAL.address },
+      upnp: { by, external: EXTERNAL.address },
+    });
+    expect(new Set(asked), 'ANNOUNCE, external address').toEqual(new Set(['2.0', '0.0']));
+    expect(gateway.actions.map(({ name }) => name)).toEqual(['GetExternalIPAddress']);
+  });
+
+  test('who may not ask is told so, and who is asked in another version speaks none', async () => {
+    await using gateway = new FakeGateway();
+    let result = '02';
+    await gateway.answerPorts((request) =>
+      request[0] === 2
+        ? bytesOf(`02 80 00 ${result} ${'00'.repeat(20)}`)
+        : bytesOf(`00 80 00 ${result} 00000001 00000000`),
+    );
+    const by = gateway.way.gateway;
+    const refused = { by, isRefused: true };
+    expect((await offers(gateway)).said).toEqual({ pcp: refused, 'nat-pmp': refused, upnp: undefined });
+    result = '01';
+    expect((await offers(gateway)).said).toEqual({ pcp: undefined, 'nat-pmp': undefined, upnp: undefined });
+    result = '03'; // the gateway is off-line: NAT-PMP says so, PCP only of mappings
+    expect((await offers(gateway)).said).toMatchObject({ 'nat-pmp': { by, external: 0 } });
+  });
+
+  test.for([
+    ['/description', undefined],
+    ['/control', 'found'],
+  ] as const)('where no %s comes it takes 2.5 s, or less where nobody waits', async ([mute, found]) => {
+    await using gateway = new FakeGateway();
+    const server = await gateway.serve((path) =>
+      path === mute ? undefined : [200, describeService('/control')],
+    );
+    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
+    const upnp = found === undefined ? undefined : { by: gateway.way.gateway };
+    const patient = await offers(gateway);
+    expect(patient.said['upnp']).toEqual(upnp);
+    expect(patient.tookMs).toBeLessThan(3_000);
+    const hurried = await offers(gateway, Promise.resolve());
+    expect(hurried.said['upnp']).toEqual(upnp);
+    expect(hurried.tookMs).toBeLessThan(2_000);
+  });
+});
+
 describe('a gateway that has begun anew', () => {
   const signal = new AbortController().signal;
   const way = { gateway: parseIpv4('127.0.0.1')!, source: parseIpv4('127.0.0.2')! };
@@ -360,6 +427,7 @@ describe('a gateway that has begun anew', () => {
     expect(protocol.hasForgotten(notice('alive'))).toBe(true);
     expect(protocol.hasForgotten(notice('alive', 7)), 'the first').toBe(false);
     expect(protocol.hasForgotten(notice('alive', 7))).toBe(false);
+    expect(protocol.hasForgotten(notice('alive')), 'none tells nothing').toBe(false);
     expect(protocol.hasForgotten(notice('alive', 8))).toBe(true);
     expect(protocol.hasForgotten(pcp('00000000'))).toBe(false);
   });

@@ -70,13 +70,16 @@ export class Upnp implements Protocol {
 
   async offer(): Promise<Offer | undefined> {
     if (!(await this.find())) return undefined;
-    const by = this.host!;
+    const offer: Offer = { by: this.host! };
+    let hasAnswered = false;
     for (const control of this.controls) {
-      const external = await this.externalAddress(control, this.signal);
-      if (external !== undefined) return { by, external };
-      if (this.signal.aborted) return { by };
+      if (this.signal.aborted) break;
+      const answer = await this.askAddress(control, this.signal);
+      const external = addressIn(answer);
+      if (external !== undefined) return { ...offer, external };
+      hasAnswered ||= answer !== undefined;
     }
-    return { by, external: 0 };
+    return hasAnswered ? { ...offer, external: 0 } : offer; // who says nothing does not say that there is none
   }
 
   /** UPnP Device Architecture 1.1 section 1.2.2: another boot identifier. Gateways that have none say goodbye first, perhaps. */
@@ -86,8 +89,8 @@ export class Upnp implements Protocol {
     const { bootId, hasSaidGoodbye } = this;
     this.hasSaidGoodbye = !notice.isAlive;
     if (!notice.isAlive) return false;
-    this.bootId = notice.bootId;
-    return hasSaidGoodbye || (bootId !== undefined && notice.bootId !== bootId);
+    this.bootId = notice.bootId ?? bootId;
+    return hasSaidGoodbye || (bootId !== undefined && this.bootId !== bootId);
   }
 
   async map(): Promise<PortMapping | undefined> {
@@ -95,7 +98,7 @@ export class Upnp implements Protocol {
       if (this.signal.aborted) return undefined;
       const lifetimeMs = await this.add(control);
       if (lifetimeMs === undefined) continue;
-      const address = this.signal.aborted ? undefined : await this.externalAddress(control);
+      const address = this.signal.aborted ? undefined : addressIn(await this.askAddress(control));
       if (address !== undefined) {
         this.controls = [control];
         return { protocol: this.name, external: { address, port: this.port }, lifetimeMs };
@@ -109,9 +112,8 @@ export class Upnp implements Protocol {
     for (const control of this.controls) await this.delete(control, port);
   }
 
-  private async externalAddress(control: Control, signal?: AbortSignal): Promise<Ipv4 | undefined> {
-    const answer = await this.act(control, 'GetExternalIPAddress', buildGetExternalAddress, signal);
-    return parseIpv4(parseExternalAddress(answer?.body ?? '') ?? '');
+  private askAddress(control: Control, signal?: AbortSignal): Promise<HttpAnswer | undefined> {
+    return this.act(control, 'GetExternalIPAddress', buildGetExternalAddress, signal);
   }
 
   /** How long it holds. */
@@ -154,4 +156,8 @@ export class Upnp implements Protocol {
     const headers = { 'Content-Type': 'text/xml; charset="utf-8"', SOAPAction: `"${type}#${action}"` };
     return askHttp(url, this.way, { post: { body: build(type), headers }, signal });
   }
+}
+
+function addressIn(answer: HttpAnswer | undefined): Ipv4 | undefined {
+  return parseIpv4(parseExternalAddress(answer?.body ?? '') ?? '');
 }
