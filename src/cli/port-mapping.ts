@@ -4,7 +4,7 @@ import type { PortMapping as PortMappingStatus } from '../daemon/status.ts';
 import type { PortMapping } from '../io/ports.ts';
 import { formatEndpoint } from '../wire/index.ts';
 
-const NAMES = { pcp: 'PCP', 'nat-pmp': 'NAT-PMP', upnp: 'UPnP' } as const;
+export const PROTOCOL_NAMES = { pcp: 'PCP', 'nat-pmp': 'NAT-PMP', upnp: 'UPnP' } as const;
 
 /** Where a client of this name notes down what a gateway has mapped for it. */
 export function portMappingFile(name = 'client'): string | undefined {
@@ -19,5 +19,5 @@ export function portMappingStatus({ protocol, external, lifetimeMs }: PortMappin
 }
 
 export function portMappingInWords({ protocol, external }: PortMappingStatus): string {
-  return `${external}, by ${NAMES[protocol]}`;
+  return `${external}, by ${PROTOCOL_NAMES[protocol]}`;
 }

@@ -207,6 +207,8 @@ export interface PortMapper {
   readonly asked: Promise<boolean>;
   /** By the first protocol in which there is one; undefined where there is none. Called again it renews. */
   map(): Promise<PortMapping | undefined>;
+  /** From now on it is told when the gateway says that it has begun anew: its mappings are gone then. Many times, perhaps. */
+  watch(onForgotten: () => void): void;
   /** Ends all of it, a {@link map} that is under way too; nothing is left on the gateway, if it answers. */
   release(): Promise<void>;
 }

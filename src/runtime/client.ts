@@ -89,6 +89,8 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly policy: AddressPolicy;
   private readonly fastPath: FastPathUse;
   private readonly gateway: GatewayMapping;
+  /** What the NAT has shown to a server last. */
+  private lastMapped: Endpoint | undefined;
   private servers: readonly ServerCandidate[];
   private monitor: NetworkMonitor | undefined;
   private udp: Udp | undefined;
@@ -135,6 +137,7 @@ export class Client extends EventEmitter<ClientEvents> {
     );
     this.gateway = new GatewayMapping(
       ports.clock,
+      ports.entropy,
       () => this.openPortMapper(),
       (mapping) => {
         this.driver.request((now) => this.machine.setGatewayMapping(mapping?.external, now));
@@ -353,6 +356,7 @@ export class Client extends EventEmitter<ClientEvents> {
         });
         break;
       case 'address-added':
+        this.noteMapping(event.mapped);
         this.tunnel?.addAddress(event.address);
         this.tell(() => this.emit('address', event.address));
         break;
@@ -373,6 +377,14 @@ export class Client extends EventEmitter<ClientEvents> {
       default:
         break;
     }
+  }
+
+  /** A NAT that has given up our mapping may have begun anew, and what a gateway had mapped is gone as well. */
+  private noteMapping(mapped: Endpoint): void {
+    const before = this.lastMapped;
+    this.lastMapped = mapped;
+    if (before === undefined) return;
+    if (before.address !== mapped.address || before.port !== mapped.port) this.gateway.askAgain();
   }
 
   /** At once, or once the interface has what it was given so far: who is told may use it. */

@@ -11,15 +11,24 @@ const MAPPING: PortMapping = {
   lifetimeMs: HOUR / 2,
 };
 
+/** Of any range it takes the end. */
+const LATEST = { fill: (target: Uint8Array) => void target.fill(0xff) };
+
 /** A gateway that says what it is told to, and writes down what it is asked. */
 class Gateway implements PortMapper {
   readonly log: string[] = [];
   asked: Promise<boolean> = Promise.resolve(true);
-  answers: (PortMapping | undefined | Promise<undefined>)[] = [];
+  /** Says that it has forgotten what it had mapped. */
+  announce: () => void = () => undefined;
+  answers: (PortMapping | undefined | Promise<PortMapping | undefined>)[] = [];
 
   async map(): Promise<PortMapping | undefined> {
     this.log.push('map');
     return await this.answers.shift();
+  }
+
+  watch(onForgotten: () => void): void {
+    this.announce = onForgotten;
   }
 
   async release(): Promise<void> {
@@ -35,6 +44,7 @@ function rig(...answers: Gateway['answers']) {
   let opened = 0;
   const mapping = new GatewayMapping(
     clock,
+    LATEST,
     () => {
       opened++;
       return gateway;
@@ -72,6 +82,7 @@ test('and not at all where the gateway refuses to be asked, or there is none', a
   await mapping.begin();
   const without = new GatewayMapping(
     new MemoryClock(),
+    LATEST,
     () => undefined,
     () => {},
   );
@@ -113,6 +124,93 @@ test('where there was none one is looked for again after ten minutes', async () 
   expect(changes).toEqual(['pcp']);
 });
 
+test('one that had mapped it is looked for sooner: it may be beginning anew', async () => {
+  const { mapping, clock, changes, opened } = rig(MAPPING, undefined, undefined, undefined, MAPPING);
+  await mapping.begin();
+  clock.advance(HOUR / 4);
+  await settled();
+  expect(opened()).toBe(2);
+  for (const seconds of [10, 20]) {
+    clock.advance(seconds * 1_000);
+    await settled();
+  }
+  expect(opened()).toBe(4);
+  expect(changes).toEqual(['pcp', undefined, 'pcp']);
+});
+
+test('where the NAT has another mapping for us it is asked again at once', async () => {
+  const { mapping, clock, gateway } = rig(MAPPING, MAPPING);
+  await mapping.begin();
+  mapping.askAgain();
+  clock.advance(0);
+  expect(gateway.log).toEqual(['map', 'map']);
+});
+
+test('a gateway that has begun anew is asked again within 5 s: its clients not all at once', async () => {
+  const { mapping, clock, gateway } = rig(MAPPING, MAPPING);
+  await mapping.begin();
+  gateway.announce();
+  clock.advance(4_990);
+  expect(gateway.log).toEqual(['map']);
+  clock.advance(10);
+  expect(gateway.log).toEqual(['map', 'map']);
+});
+
+test('at once is sooner than within 5 s', async () => {
+  const { mapping, clock, gateway } = rig(MAPPING, MAPPING);
+  await mapping.begin();
+  gateway.announce();
+  mapping.askAgain();
+  clock.advance(0);
+  await settled();
+  clock.advance(9_000);
+  expect(gateway.log).toEqual(['map', 'map']);
+});
+
+test('whoever announces without an end has it asked once in 10 s, and no renewal is put off', async () => {
+  const { mapping, clock, gateway } = rig(...Array.from({ length: 100 }, () => MAPPING));
+  await mapping.begin();
+  for (let ms = 0; ms < 59_000; ms += 100) {
+    gateway.announce();
+    mapping.askAgain();
+    clock.advance(100);
+    await settled();
+  }
+  expect(gateway.log.length).toBeGreaterThan(2);
+  expect(gateway.log.length).toBeLessThanOrEqual(1 + 6);
+  const before = gateway.log.length;
+  clock.advance(HOUR / 4);
+  await settled();
+  expect(gateway.log.length).toBeGreaterThan(before);
+});
+
+test('what is announced while the gateway is being asked is not lost', async () => {
+  let answer: () => void = () => undefined;
+  const { mapping, clock, gateway } = rig(
+    MAPPING,
+    new Promise<PortMapping>((resolve) => (answer = () => resolve(MAPPING))),
+    MAPPING,
+  );
+  await mapping.begin();
+  clock.advance(HOUR / 4);
+  gateway.announce();
+  answer();
+  await settled();
+  expect(gateway.log).toEqual(['map', 'map']);
+  clock.advance(5_000);
+  expect(gateway.log).toEqual(['map', 'map', 'map']);
+});
+
+test('where nothing is mapped, an announcement has a gateway looked for anew', async () => {
+  const { mapping, clock, gateway, changes, opened } = rig(undefined, MAPPING);
+  await mapping.begin();
+  gateway.announce();
+  clock.advance(5_000);
+  await settled();
+  expect(opened()).toBe(2);
+  expect(changes).toEqual(['pcp']);
+});
+
 test('in another network the old mapping is released before a new one is asked for', async () => {
   const { mapping, gateway, changes } = rig(MAPPING, MAPPING);
   await mapping.begin();
@@ -128,6 +226,8 @@ test('E-51: the end releases it, and nothing comes after', async () => {
   await mapping.begin();
   await mapping.close();
   mapping.networkChanged();
+  mapping.askAgain();
+  gateway.announce();
   clock.advance(HOUR);
   await settled();
   expect(gateway.log).toEqual(['map', 'release']);

@@ -1,3 +1,5 @@
+import { randomBetween } from '../core/entropy.ts';
+import type { Entropy } from '../core/entropy.ts';
 import type { CancelTimer, Clock, PortMapper, PortMapping } from '../io/ports.ts';
 
 /** RFC 6081 section 5.3.3 has the mapping come before qualification: a gateway that is there answers in less. E-41 */
@@ -7,22 +9,40 @@ const RENEW_MOST_MS = 30 * 60_000;
 const RENEW_LEAST_MS = 10_000;
 /** A gateway that has not mapped the port may do so later. */
 const AGAIN_MS = 10 * 60_000;
+/** One that did, and does no longer, may be about to begin anew: after this, then each time twice as long. */
+const LOST_AGAIN_MS = 10_000;
+/** RFC 6886 section 3.7: the clients of a gateway that has begun anew do not all ask at once, but within this. */
+const SPREAD_MS = 5_000;
+/** Between two times that it is asked early: whoever has the gateway's address can announce in its name. */
+const EARLY_LEAST_MS = 10_000;
 
 /** `undefined`: there is none (any more). */
 type OnChange = (mapping: PortMapping | undefined) => void;
 
-/** Has a gateway map the service port: asks, renews at half the time, asks anew in another network, releases at the end. */
+/**
+ * Has a gateway map the service port: asks, renews at half the time, or at once where the gateway may have forgotten it, asks anew in another
+ * network, releases at the end.
+ */
 export class GatewayMapping {
   private readonly clock: Clock;
+  private readonly entropy: Entropy;
   private readonly open: () => PortMapper | undefined;
   private readonly onChange: OnChange;
   private current: PortMapping | undefined;
   private mapper: PortMapper | undefined;
   private cancelTimer: CancelTimer | undefined;
+  /** When it is asked next; Infinity: it is being asked. */
+  private nextAt = Infinity;
+  /** When it is to be asked early, and when it was for the last time. */
+  private earlyAt = Infinity;
+  private lastEarlyAt = -Infinity;
+  /** After a failure. */
+  private againMs = AGAIN_MS;
   private closed = false;
 
-  constructor(clock: Clock, open: () => PortMapper | undefined, onChange: OnChange) {
+  constructor(clock: Clock, entropy: Entropy, open: () => PortMapper | undefined, onChange: OnChange) {
     this.clock = clock;
+    this.entropy = entropy;
     this.open = open;
     this.onChange = onChange;
   }
@@ -36,6 +56,7 @@ export class GatewayMapping {
     const mapper = this.tryToOpen();
     this.mapper = mapper;
     if (mapper === undefined) return undefined;
+    mapper.watch(() => this.askWithin(randomBetween(this.entropy, 0, SPREAD_MS)));
     return this.headStart(mapper, this.map(mapper));
   }
 
@@ -44,6 +65,11 @@ export class GatewayMapping {
     if (this.closed) return;
     this.take(undefined);
     void this.startAnew();
+  }
+
+  /** The NAT may have forgotten the mapping: asks at once, or once 10 s have passed since that was last done. */
+  askAgain(): void {
+    this.askWithin(0);
   }
 
   /** Resolves once the mapping is gone, or the gateway has not answered for seconds. E-51 */
@@ -70,6 +96,23 @@ export class GatewayMapping {
     if (!this.closed && this.mapper === undefined) void this.begin();
   }
 
+  private askWithin(ms: number): void {
+    if (this.closed || this.mapper === undefined) return;
+    const at = Math.max(this.clock.now() + ms, this.lastEarlyAt + EARLY_LEAST_MS);
+    this.earlyAt = Math.min(this.earlyAt, at);
+    // Who is being asked may have answered before that happened: once more, then.
+    if (this.nextAt !== Infinity && this.earlyAt < this.nextAt) this.schedule(this.mapper, this.earlyAt);
+  }
+
+  private schedule(mapper: PortMapper, at: number): void {
+    this.cancelTimer?.();
+    this.nextAt = at;
+    this.cancelTimer = this.clock.setTimer(at, () => {
+      if (this.current === undefined) void this.startAnew();
+      else void this.map(mapper);
+    });
+  }
+
   private async giveUp(): Promise<void> {
     this.cancelTimer?.();
     const { mapper } = this;
@@ -78,22 +121,27 @@ export class GatewayMapping {
   }
 
   private async map(mapper: PortMapper): Promise<void> {
+    this.nextAt = Infinity;
+    if (this.earlyAt !== Infinity) this.lastEarlyAt = this.clock.now();
+    this.earlyAt = Infinity;
     const mapping = await mapper.map();
     if (mapper !== this.mapper) return; // it was given up meanwhile
     const isLost = mapping === undefined && this.current !== undefined;
     this.take(mapping);
     if (isLost) {
+      this.againMs = LOST_AGAIN_MS;
       await this.startAnew(); // the gateway may be another one
       return;
     }
-    const wait =
-      mapping === undefined
-        ? AGAIN_MS
-        : Math.max(RENEW_LEAST_MS, Math.min(RENEW_MOST_MS, mapping.lifetimeMs / 2));
-    this.cancelTimer = this.clock.setTimer(this.clock.now() + wait, () => {
-      if (mapping === undefined) void this.startAnew();
-      else void this.map(mapper);
-    });
+    this.schedule(mapper, Math.min(this.clock.now() + this.waitAfter(mapping), this.earlyAt));
+  }
+
+  private waitAfter(mapping: PortMapping | undefined): number {
+    const { againMs } = this;
+    this.againMs = mapping === undefined ? Math.min(2 * againMs, AGAIN_MS) : AGAIN_MS;
+    return mapping === undefined
+      ? againMs
+      : Math.max(RENEW_LEAST_MS, Math.min(RENEW_MOST_MS, mapping.lifetimeMs / 2));
   }
 
   private take(mapping: PortMapping | undefined): void {

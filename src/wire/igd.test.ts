@@ -7,6 +7,7 @@ import {
   parseDescription,
   parseExternalAddress,
   parseIpv4,
+  parseNotice,
   parseSearchAnswer,
   parseUpnpError,
 } from './index.ts';
@@ -42,6 +43,32 @@ describe('SSDP', () => {
     ['an endless location', answer([st, `LOCATION: http://${'a'.repeat(60_000)}`])],
   ] as const)('%s is none', ([, text]) => {
     expect(parseSearchAnswer(text)).toBeUndefined();
+  });
+});
+
+describe('notices', () => {
+  const notice = (...lines: string[]) => `NOTIFY * HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
+  const nt = 'NT: urn:schemas-upnp-org:device:InternetGatewayDevice:2';
+
+  test('of a gateway: that it is there, since which start, or goes', () => {
+    expect(parseNotice(notice(nt, 'NTS: ssdp:alive', 'BOOTID.UPNP.ORG: 1795674692'))).toEqual({
+      isAlive: true,
+      bootId: 1_795_674_692,
+    });
+    expect(parseNotice(notice('nts:SSDP:ALIVE', nt.toLowerCase()))).toEqual({
+      isAlive: true,
+      bootId: undefined,
+    });
+    expect(parseNotice(notice(nt, 'NTS: ssdp:byebye'))).toMatchObject({ isAlive: false });
+  });
+
+  test.for([
+    ['of another kind of device', notice('NT: upnp:rootdevice', 'NTS: ssdp:alive')],
+    ['an update', notice(nt, 'NTS: ssdp:update')],
+    ['a search', `M-SEARCH * HTTP/1.1\r\n${nt}\r\nNTS: ssdp:alive\r\n\r\n`],
+    ['of no kind', notice(nt)],
+  ] as const)('%s is none', ([, text]) => {
+    expect(parseNotice(text)).toBeUndefined();
   });
 });
 
@@ -106,6 +133,7 @@ describe('actions', () => {
       expect(parseDescription(text)).toEqual([]);
       expect(parseUpnpError(text)).toBeUndefined();
       expect(parseSearchAnswer(text)).toBeUndefined();
+      expect(parseNotice(`NOTIFY * HTTP/1.1${text}`)).toBeUndefined();
     }
     fc.assert(fc.property(fc.string(), (text) => void parseDescription(text)));
   });

@@ -3,6 +3,7 @@ import type { Ipv4 } from './ipv4.ts';
 
 /** UPnP Device Architecture section 1.3.2. */
 export const SSDP_PORT = 1900;
+export const SSDP_GROUP = 0xeffffffa; // 239.255.255.250
 
 /** The kinds of service that map ports, the best first. */
 const SERVICES = ['WANIPConnection:2', 'WANIPConnection:1', 'WANPPPConnection:1'].map(
@@ -42,6 +43,27 @@ export function parseSearchAnswer(text: string): string | undefined {
   if (!/^HTTP\/1\.[01] 200 /.test(text)) return undefined;
   if (!/^ST:[ \t]{0,8}urn:schemas-upnp-org:device:InternetGatewayDevice:\d/im.test(text)) return undefined;
   return /^LOCATION:[ \t]{0,8}(http:\/\/[^\s]{1,512})[ \t]{0,8}\r?$/im.exec(text)?.[1];
+}
+
+/** What a gateway says to all of its own accord. */
+export interface IgdNotice {
+  /** Otherwise it says goodbye. */
+  readonly isAlive: boolean;
+  readonly bootId: number | undefined;
+}
+
+/** UPnP Device Architecture 1.1 sections 1.2.2, 1.2.3; undefined where this is none of a gateway's. */
+export function parseNotice(text: string): IgdNotice | undefined {
+  if (!text.startsWith('NOTIFY * HTTP/1.')) return undefined;
+  if (!/^NT:[ \t]{0,8}urn:schemas-upnp-org:device:InternetGatewayDevice:\d/im.test(text)) return undefined;
+  const kind = /^NTS:[ \t]{0,8}ssdp:(alive|byebye)[ \t]{0,8}\r?$/im.exec(text)?.[1]?.toLowerCase();
+  return kind === undefined ? undefined : { isAlive: kind === 'alive', bootId: parseBootId(text) };
+}
+
+/** Another one after each restart, where the gateway tells it. UPnP Device Architecture 1.1 section 1.2.2 */
+export function parseBootId(text: string): number | undefined {
+  const digits = /^BOOTID\.UPNP\.ORG:[ \t]{0,8}(\d{1,10})[ \t]{0,8}\r?$/im.exec(text)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** The services of a description that map ports, the best first. */

@@ -21,12 +21,14 @@ test('answers as in RFC 6886 sections 3.2 and 3.3', () => {
   expect(read('00 80 0000 00000010 c0000201')).toEqual({
     kind: 'external-address',
     address: parseIpv4('192.0.2.1'),
+    epochSeconds: 16,
   });
   expect(read('00 81 0000 00000010 9c40 9c41 00001c20')).toEqual({
     kind: 'mapping',
     internalPort: 40_000,
     externalPort: 40_001,
     lifetimeSeconds: 7_200,
+    epochSeconds: 16,
   });
 });
 

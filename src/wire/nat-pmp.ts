@@ -4,15 +4,21 @@ import type { Ipv4 } from './ipv4.ts';
 /** RFC 6886 section 3.1: UDP, of PCP too (RFC 6887 section 19.1). */
 export const PORT_MAPPING_PORT = 5351;
 
+/** RFC 6886 section 3.2.1, RFC 6887 section 14.1: where gateways tell all hosts on the link that they have begun anew. */
+export const ANNOUNCEMENT_GROUP = 0xe0000001; // 224.0.0.1
+export const ANNOUNCEMENT_PORT = 5350;
+
 const VERSION = 0;
 const OPCODE = { EXTERNAL_ADDRESS: 0, MAP_UDP: 1 } as const;
 /** Set in the opcode of whatever a gateway says. */
 const RESPONSE = 0x80;
 
 export type NatPmpAnswer =
-  | { readonly kind: 'external-address'; readonly address: Ipv4 }
+  /** `epochSeconds`: since the gateway has its mappings. RFC 6886 section 3.6 */
+  | { readonly kind: 'external-address'; readonly address: Ipv4; readonly epochSeconds: number }
   | {
       readonly kind: 'mapping';
+      readonly epochSeconds: number;
       readonly internalPort: number;
       readonly externalPort: number;
       readonly lifetimeSeconds: number;
@@ -39,18 +45,21 @@ export function buildNatPmpMapRequest(
   return b;
 }
 
-/** Undefined: no answer to one of these requests. */
+/** Undefined: no answer to one of these requests. An announcement is an answer with the external address that nobody has asked for. */
 export function parseNatPmpAnswer(b: Uint8Array): NatPmpAnswer | undefined {
   if (b.length < 4 || b[0] !== VERSION || (b[1] & RESPONSE) === 0) return undefined;
   const opcode = b[1] & ~RESPONSE;
   if (opcode !== OPCODE.EXTERNAL_ADDRESS && opcode !== OPCODE.MAP_UDP) return undefined;
   const resultCode = readUint16(b, 2);
   if (resultCode !== 0) return { kind: 'refused', resultCode };
+  if (b.length < 12) return undefined;
+  const epochSeconds = readUint32(b, 4);
   if (opcode === OPCODE.EXTERNAL_ADDRESS)
-    return b.length < 12 ? undefined : { kind: 'external-address', address: readUint32(b, 8) };
+    return { kind: 'external-address', address: readUint32(b, 8), epochSeconds };
   if (b.length < 16) return undefined;
   return {
     kind: 'mapping',
+    epochSeconds,
     internalPort: readUint16(b, 8),
     externalPort: readUint16(b, 10),
     lifetimeSeconds: readUint32(b, 12),

@@ -40,6 +40,7 @@ test('a mapping', () => {
     kind: 'mapping',
     external: { address: parseIpv4('192.0.2.1'), port: 40_001 },
     lifetimeSeconds: 7_200,
+    epochSeconds: 16,
   });
   expect(read(`${HEADER} ${MAPPING} 01000000`), 'with an option behind it').toMatchObject({
     kind: 'mapping',
@@ -68,7 +69,7 @@ test.for([
 
 test('an announcement is answered by a header', () => {
   const answer = HEADER.replace('02 81', '02 80');
-  expect(parsePcpAnnounceAnswer(bytesOf(answer))).toEqual({ kind: 'announce' });
+  expect(parsePcpAnnounceAnswer(bytesOf(answer))).toEqual({ kind: 'announce', epochSeconds: 16 });
   expect(parsePcpAnnounceAnswer(bytesOf(answer.replace('02 80 00 00', '02 80 00 01')))).toEqual({
     kind: 'refused',
     resultCode: 1,

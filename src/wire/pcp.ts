@@ -27,8 +27,14 @@ export interface PcpMapRequest {
 }
 
 export type PcpAnswer =
-  | { readonly kind: 'announce' }
-  | { readonly kind: 'mapping'; readonly external: Endpoint; readonly lifetimeSeconds: number }
+  /** `epochSeconds`: since the gateway has its mappings. RFC 6887 section 8.5 */
+  | { readonly kind: 'announce'; readonly epochSeconds: number }
+  | {
+      readonly kind: 'mapping';
+      readonly external: Endpoint;
+      readonly lifetimeSeconds: number;
+      readonly epochSeconds: number;
+    }
   | { readonly kind: 'refused'; readonly resultCode: number };
 
 /** Asks whether there is a PCP server. RFC 6887 section 14.1 */
@@ -48,11 +54,13 @@ export function buildPcpMapRequest(request: PcpMapRequest): Uint8Array {
   return b;
 }
 
-/** Undefined: no answer to an announcement. RFC 6887 section 8.3 */
+/** Undefined: no answer to an announcement, and none that nobody has asked for (section 14.1). RFC 6887 section 8.3 */
 export function parsePcpAnnounceAnswer(b: Uint8Array): PcpAnswer | undefined {
   const resultCode = resultOf(b, OPCODE_ANNOUNCE);
   if (resultCode === undefined) return undefined;
-  return resultCode === 0 ? { kind: 'announce' } : { kind: 'refused', resultCode };
+  return resultCode === 0
+    ? { kind: 'announce', epochSeconds: readUint32(b, 8) }
+    : { kind: 'refused', resultCode };
 }
 
 /** Undefined: no answer to this request. RFC 6887 sections 8.3, 11.4 */
@@ -71,6 +79,7 @@ export function parsePcpMapAnswer(b: Uint8Array, request: PcpMapRequest): PcpAns
     kind: 'mapping',
     external: { address, port: readUint16(b, HEADER + 18) },
     lifetimeSeconds: readUint32(b, 4),
+    epochSeconds: readUint32(b, 8),
   };
 }
 

@@ -1,7 +1,8 @@
 /** What `teredo netcheck` says of each kind of NAT, in words and in JSON. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace, NatBehaviour, NatExtras } from '../../src/lab/index.ts';
+import { Gateway } from '../support/miniupnpd.ts';
 import { PROGRAM, startServer } from '../support/roles.ts';
 
 interface Report {
@@ -129,7 +130,113 @@ test('in words: what it is, whom one reaches, what to do; exit status 0 behind a
   expect(stdout).toMatch(/symmetric, random +no$/m);
   expect(stdout).toMatch(/Teredo works here, within the limits above: NAT symmetric/);
   expect(stdout).toMatch(/forward a UDP port of the router to this host and give it with --port/);
-  expect(stdout).not.toMatch(/port mapping/i);
+});
+
+describe('what the gateway speaks', () => {
+  interface PortMapping {
+    readonly opening: string;
+    readonly gateway?: string;
+    readonly protocols: readonly {
+      readonly protocol: string;
+      readonly found: boolean;
+      readonly externalAddress?: string;
+    }[];
+  }
+  const foundIn = ({ protocols }: PortMapping): string[] =>
+    protocols.filter(({ found }) => found).map(({ protocol }) => protocol);
+  const KINDS = [
+    ['all three', {}, ['pcp', 'nat-pmp', 'upnp']],
+    ['PCP and NAT-PMP', { upnp: false }, ['pcp', 'nat-pmp']],
+    ['NAT-PMP alone', { upnp: false, withoutPcp: true }, ['nat-pmp']],
+    ['UPnP alone', { natPmp: false }, ['upnp']],
+  ] as const;
+
+  test.for(KINDS)('%s: it is told, advised, and nothing is mapped', async ([, options, protocols]) => {
+    await using net = new Internet();
+    const site = net.site('a', 'symmetric-random', { undocumented: true });
+    await using gateway = await Gateway.start(site, options);
+    await startServer(net.server, SERVER_ADDRESS);
+    const { status, stdout, tookMs } = await netcheck(site.client, '--json');
+    expect(status).toBe(0);
+    const report = JSON.parse(stdout) as Report & { readonly portMapping: PortMapping };
+    const { portMapping } = report;
+    expect(foundIn(portMapping)).toEqual(protocols);
+    expect(portMapping).toMatchObject({ opening: 'works', gateway: `${site.network}.1` });
+    for (const { protocol, externalAddress } of portMapping.protocols)
+      if (foundIn(portMapping).includes(protocol) && protocol !== 'pcp')
+        expect(externalAddress).toBe(site.address);
+    expect(ways(report)).toEqual(['rfc6081', 'rfc6081', 'rfc6081', 'rfc6081', 'rfc6081']);
+    expect(advice(report)).toEqual(['port-mapping']);
+    expect(report.nat, 'as the NAT is by itself').toBe('symmetric');
+    expect(gateway.hasMapped).toBe(false);
+    expect(tookMs).toBeLessThan(5_000);
+  });
+
+  test('none, behind a NAT, and no gateway at all', async () => {
+    await using net = new Internet();
+    const site = net.site('a', 'symmetric-random');
+    const host = net.lab.host('public');
+    net.attach(host, 'wan', '198.51.100.77');
+    await startServer(net.server, SERVER_ADDRESS);
+    const behind = await netcheck(site.client);
+    expect(behind.stdout).toMatch(/the gateway 10\.1\.0\.1 speaks none of PCP, NAT-PMP and UPnP IGD/);
+    expect(behind.stdout).toMatch(/forward a UDP port .*, or enable UPnP/);
+    expect(behind.tookMs).toBeLessThan(6_000);
+    const open = await netcheck(host);
+    expect(open.stdout).toMatch(/Port mapping: there is no gateway on the way/);
+    expect(open.stdout).toMatch(/nothing needs to be done/);
+  });
+
+  test('a second NAT outside of the gateway', async () => {
+    await using net = new Internet();
+    const outer = net.site('a', 'port-restricted', { undocumented: true });
+    const nat = net.lab.host('inner');
+    const client = net.lab.host('deep');
+    net.join(outer, nat, 9);
+    net.lab.wire(nat, 'lan', ['10.99.0.1/24'], client, 'eth', ['10.99.0.2/24']);
+    nat.ip('link', 'set', 'eth', 'name', 'wan');
+    nat.ip('link', 'set', 'wan', 'up');
+    nat.ip('route', 'replace', 'default', 'via', `${outer.network}.1`);
+    client.ip('route', 'add', 'default', 'via', '10.99.0.1');
+    nat.sysctl('net.ipv4.ip_forward', '1');
+    nat.nft(`
+      table ip nat {
+        chain postrouting { type nat hook postrouting priority 90; policy accept; oifname "wan" masquerade; }
+      }`);
+    const address = `${outer.network}.9`;
+    await using _gateway = await Gateway.start({ nat, address }, { address: undefined });
+    await startServer(net.server, SERVER_ADDRESS);
+    const { stdout } = await netcheck(client);
+    expect(stdout).toMatch(/NAT-PMP +yes, but it names no address outside/); // miniupnpd, where it is a private one
+    expect(stdout).toMatch(/Servers see 198\.52\.100\.1: .* is behind a second NAT/);
+    expect(stdout).toMatch(/have the outer NAT let it in too/);
+  });
+
+  test('a gateway that names another address than servers see', async () => {
+    await using net = new Internet();
+    const site = net.site('a', 'symmetric-random', { undocumented: true });
+    await using _gateway = await Gateway.start(site, { address: '198.52.100.99' });
+    await startServer(net.server, SERVER_ADDRESS);
+    const { stdout } = await netcheck(site.client, '--json');
+    const report = JSON.parse(stdout) as Report & { readonly portMapping: PortMapping };
+    expect(report.portMapping.opening).toBe('second-nat');
+    expect(report.portMapping.protocols[1]).toMatchObject({ externalAddress: '198.52.100.99' });
+    expect(ways(report)).toEqual(['rfc6081', 'rfc6081', 'guessing', 'none', 'none']);
+    expect(advice(report)).toEqual(['second-nat']);
+  });
+
+  test('a gateway that hears nothing of it holds nobody up', async () => {
+    await using net = new Internet();
+    const site = net.site('a', 'symmetric-random');
+    site.nat.nft(`
+      table inet silent {
+        chain input { type filter hook input priority 0; policy accept; iifname "lan" drop; }
+      }`);
+    await startServer(net.server, SERVER_ADDRESS);
+    const { stdout, tookMs } = await netcheck(site.client);
+    expect(stdout).toMatch(/speaks none of PCP, NAT-PMP and UPnP IGD/);
+    expect(tookMs).toBeLessThan(6_000);
+  });
 });
 
 test('no NAT', async () => {

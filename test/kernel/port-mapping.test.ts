@@ -3,13 +3,12 @@
  *
  *     client 10.N.0.2 --- miniupnpd, NAT 198.52.100.N --- backbone
  */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { readdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, execute, timeToFirstReply, until } from '../../src/lab/index.ts';
 import type { Site } from '../../src/lab/index.ts';
 import { Gateway } from '../support/miniupnpd.ts';
+import { KINDS, mapped, ownStateDirectory } from '../support/port-mapping.ts';
 import {
   PROGRAM,
   nameOf,
@@ -21,22 +20,7 @@ import {
   teredoAddress,
 } from '../support/roles.ts';
 
-const state = mkdtempSync(join(tmpdir(), 'teredo-port-mapping-'));
-const before = process.env['STATE_DIRECTORY'];
-process.env['STATE_DIRECTORY'] = state; // handed on to the clients
-
-afterAll(() => {
-  if (before === undefined) delete process.env['STATE_DIRECTORY'];
-  else process.env['STATE_DIRECTORY'] = before;
-  rmSync(state, { recursive: true });
-});
-
-/** NAT-PMP alone cannot be had from miniupnpd, which speaks PCP then too: src/io/port-mapping/ tests it. */
-const KINDS = [
-  { protocol: 'pcp', options: {}, lifetimeSeconds: 7_200 },
-  { protocol: 'nat-pmp', options: { withoutPcp: true, upnp: false }, lifetimeSeconds: 7_200 },
-  { protocol: 'upnp', options: { natPmp: false }, lifetimeSeconds: undefined },
-] as const;
+const state = ownStateDirectory();
 
 test.for(KINDS)(
   '$protocol: the port is open while the client runs, status says so, and SIGTERM closes it',
@@ -57,6 +41,7 @@ test.for(KINDS)(
     expect(said).toMatch(new RegExp(`port mapping +${site.address}:${port}, by ${protocol}`, 'i'));
     expect(gateway.mappings()).toEqual([`${port} to ${site.network}.2:${port}`]);
     expect(leftIn(state, site)).toHaveLength(1);
+    expect(gateway.hasMapped).toBe(true);
 
     expect(await client.stop()).toBe(0);
     expect(gateway.mappings()).toEqual([]);
@@ -90,6 +75,33 @@ test('two clients behind symmetric NATs of random ports reach each other where g
     2_000,
   );
 });
+
+/** As `netcheck` has it (src/cli/netcheck/reach.ts): an open port on one side is enough. */
+test.for(
+  (['symmetric-random', 'symmetric-sequential', 'port-restricted'] as const).flatMap((behaviour) =>
+    (['A', 'B'] as const).map((first) => ({ behaviour, first })),
+  ),
+)(
+  'A behind a symmetric NAT of random ports with a gateway that opens its port, B behind a $behaviour one without, $first begins',
+  async ({ behaviour, first }) => {
+    await using net = new Internet();
+    const siteA = net.site('a', 'symmetric-random', { undocumented: true });
+    const siteB = net.site('b', behaviour, { undocumented: true });
+    await using _a = await Gateway.start(siteA);
+    await startServer(net.server, SERVER_ADDRESS);
+    await startClient(siteA.client, SERVER_ADDRESS);
+    await startClient(siteB.client, SERVER_ADDRESS);
+    const addressA = await teredoAddress(siteA.client);
+    const addressB = await teredoAddress(siteB.client);
+    await mapped(siteA);
+    const attempts = [
+      ['A to B', siteA.client, addressB],
+      ['B to A', siteB.client, addressA],
+    ] as const;
+    for (const [way, from, to] of first === 'A' ? attempts : attempts.toReversed())
+      expect(await timeToFirstReply(from, to, 4_000), way).toBeLessThan(4_000);
+  },
+);
 
 /** Whether the client of one site sends to that of the other by the pair which the other's gateway has mapped. */
 async function isReachedByGateway(from: Site, to: Site): Promise<boolean> {
@@ -182,14 +194,6 @@ test('a port of the user’s choice that is forwarded by hand works behind a sym
   expect(await timeToFirstReply(siteB.client, addressA, 4_000), 'B to A').toBeLessThan(4_000);
   expect(await timeToFirstReply(siteA.client, addressB, 4_000), 'A to B').toBeLessThan(4_000);
 });
-
-/** The status of a site's client once its gateway has opened the port. */
-async function mapped(site: Site) {
-  return await until('a port mapping', async () => {
-    const status = await statusOf(site.client, 'client');
-    return status?.['portMapping'] === undefined ? undefined : status;
-  });
-}
 
 function leftIn(directory: string, site: Site): string[] {
   return readdirSync(directory).filter((name) => name.startsWith(nameOf(site.client, 'client')));

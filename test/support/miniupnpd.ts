@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { flushMappings } from '../../src/lab/index.ts';
 import type { Running, Site } from '../../src/lab/index.ts';
 
 export interface GatewayOptions {
@@ -9,29 +10,34 @@ export interface GatewayOptions {
   readonly natPmp?: boolean;
   /** NAT-PMP alone. */
   readonly withoutPcp?: boolean;
+  /** What it takes for its address outside; `undefined`: what its interface has. */
+  readonly address?: string | undefined;
 }
 
 /** miniupnpd in the NAT of a site: opens ports for the LAN in PCP, NAT-PMP and UPnP, of its own accord with nftables. */
 export class Gateway {
-  private readonly site: Site;
+  private readonly site: Pick<Site, 'nat'>;
   private readonly directory = mkdtempSync(join(tmpdir(), 'teredo-gateway-'));
+  private readonly ready: RegExp;
   private running: Running | undefined;
 
-  private constructor(site: Site) {
+  private constructor(site: Pick<Site, 'nat'>, ready: RegExp) {
     this.site = site;
+    this.ready = ready;
   }
 
-  static async start(site: Site, options: GatewayOptions = {}): Promise<Gateway> {
+  static async start(site: Pick<Site, 'nat' | 'address'>, options: GatewayOptions = {}): Promise<Gateway> {
     const { upnp = true, natPmp = true, withoutPcp = false } = options;
+    const address = 'address' in options ? options.address : site.address;
     site.nat.nft(CHAINS);
     if (withoutPcp) site.nat.nft(NO_PCP);
-    const gateway = new Gateway(site);
+    const gateway = new Gateway(site, upnp ? /HTTP listening on port/i : /Listening for NAT-PMP/i);
     const config = join(gateway.directory, 'miniupnpd.conf');
     writeFileSync(
       config,
       [
         'ext_ifname=wan',
-        `ext_ip=${site.address}`,
+        ...(address === undefined ? [] : [`ext_ip=${address}`]),
         'listening_ip=lan',
         'ipv6_disable=yes',
         `enable_upnp=${upnp ? 'yes' : 'no'}`,
@@ -44,11 +50,26 @@ export class Gateway {
         '',
       ].join('\n'),
     );
-    // -d: stays in the foreground, and says what it does.
-    const pid = join(gateway.directory, 'pid');
-    gateway.running = site.nat.spawn('miniupnpd', ['-d', '-f', config, '-P', pid]);
-    await gateway.running.waitFor(upnp ? /HTTP listening on port/i : /Listening for NAT-PMP/i);
+    await gateway.run();
     return gateway;
+  }
+
+  /** As a power cut has it: without a goodbye, and nothing that was mapped is known any more. */
+  async breakDown(): Promise<void> {
+    this.running!.kill('SIGKILL');
+    await this.running!.exited;
+    for (const chain of ['miniupnpd', 'prerouting_miniupnpd', 'postrouting_miniupnpd'])
+      this.site.nat.execute('nft', 'flush', 'chain', 'inet', 'filter', chain);
+    for (const name of ['leases', 'pid']) rmSync(join(this.directory, name), { force: true });
+    flushMappings(this.site.nat);
+  }
+
+  async run(): Promise<void> {
+    const { directory, site } = this;
+    // -d: stays in the foreground, and says what it does.
+    const args = ['-d', '-f', join(directory, 'miniupnpd.conf'), '-P', join(directory, 'pid')];
+    this.running = site.nat.spawn('miniupnpd', args);
+    await this.running.waitFor(this.ready);
   }
 
   get output(): string {
@@ -61,6 +82,11 @@ export class Gateway {
     return [...rules.matchAll(/th dport (\d+).*dnat ip to ([\d.]+:\d+)/g)].map(
       ([, port, to]) => `${port} to ${to}`,
     );
+  }
+
+  /** Whether there has been a mapping, ever. */
+  get hasMapped(): boolean {
+    return existsSync(join(this.directory, 'leases'));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

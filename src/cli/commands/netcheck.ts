@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { ServerCandidate } from '../../core/client/index.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
+import { gatewayOffers } from '../../io/port-mapping/gateway-offers.ts';
 import { EXIT } from '../exit-codes.ts';
 import { checkServer } from '../netcheck/check-server.ts';
 import type { ServerCheck } from '../netcheck/check-server.ts';
@@ -30,8 +31,8 @@ const LIFETIME_SECONDS = 300;
 export function netcheckCommand(finish: (exitCode: number) => void): Command {
   return new Command('netcheck')
     .description(
-      'find out, without root, whether Teredo works here, through which server best, what the NAT does and with whom it lets ' +
-        'this host speak, or why not',
+      'find out, without root, whether Teredo works here, through which server best, what the NAT does, whether ports of it ' +
+        'can be opened, and with whom it lets this host speak, or why not',
     )
     .requiredOption('--server <host[,host...]>', 'servers to ask', hostsValue)
     .option(
@@ -60,12 +61,26 @@ export function netcheckCommand(finish: (exitCode: number) => void): Command {
       );
       notices.push(...candidates.flatMap(({ primary }) => noticesOfServer(primary, options.allowPrivate)));
       for (const message of notices) process.stderr.write(`${message}\n`);
-      const checks = await checkServers(candidates, options);
-      const findings = { checks, ...(await measure(checks, candidates, options)) };
+      const { bind: address = 0, port = 0 } = options;
+      const rest = checkAndMeasure(candidates, options);
+      const subnets = kernelPorts().network.ipv4Subnets();
+      const [found, offers] = await Promise.all([
+        rest,
+        gatewayOffers({ address, port }, candidates[0]!.primary, subnets, rest),
+      ]);
+      const findings: Findings = { ...found, gateway: { offers } };
       if (options.json === true) printJson(reportInJson(findings));
       else for (const line of reportInWords(findings)) printLine(line);
-      finish(checks[0]!.qualified ? EXIT.OK : EXIT.FAILED);
+      finish(found.checks[0]!.qualified ? EXIT.OK : EXIT.FAILED);
     });
+}
+
+async function checkAndMeasure(
+  candidates: readonly ServerCandidate[],
+  options: NetcheckOptions,
+): Promise<Findings> {
+  const checks = await checkServers(candidates, options);
+  return { checks, ...(await measure(checks, candidates, options)) };
 }
 
 async function checkServers(

@@ -1,5 +1,7 @@
 import { REFRESH_INTERVAL_MS } from '../../core/constants.ts';
 import type { NatKind, QualificationReason } from '../../core/events.ts';
+import { openingOf, protocolsInWords } from './gateway.ts';
+import type { GatewayFindings } from './gateway.ts';
 import type { UdpLifetime } from './lifetime.ts';
 import type { NatBehaviour } from './nat-behaviour.ts';
 
@@ -8,6 +10,8 @@ export interface Advice {
   readonly code:
     | 'nothing-to-do'
     | 'forward-a-port'
+    | 'port-mapping'
+    | 'second-nat'
     | 'other-server'
     | 'refresh-more-often'
     | 'local-discovery'
@@ -21,8 +25,8 @@ const REFRESH_SECONDS = REFRESH_INTERVAL_MS / 1_000;
 /** What --refresh takes. */
 const LEAST_REFRESH_SECONDS = 5;
 
-const FORWARD_A_PORT =
-  'forward a UDP port of the router to this host and give it with --port, or enable UPnP or PCP (NAT-PMP) on the router';
+const BY_HAND = 'forward a UDP port of the router to this host and give it with --port';
+const FORWARD_A_PORT = `${BY_HAND}, or enable UPnP or PCP (NAT-PMP) on the router`;
 
 /** What to do about what was found. Why a server does not work at all is told with that server. */
 export function adviceOf(found: {
@@ -31,8 +35,9 @@ export function adviceOf(found: {
   readonly reason?: QualificationReason | undefined;
   readonly behaviour?: NatBehaviour | undefined;
   readonly lifetime?: UdpLifetime | undefined;
+  readonly gateway?: GatewayFindings | undefined;
 }): Advice[] {
-  const { works, nat, reason, behaviour, lifetime } = found;
+  const { works, nat, reason, behaviour, lifetime, gateway } = found;
   const advice: Advice[] = [];
   const add = (code: Advice['code'], text: string): void => void advice.push({ code, text });
   if (reason !== undefined && OF_THE_SERVER.has(reason)) {
@@ -44,17 +49,8 @@ export function adviceOf(found: {
       'name a server with two IPv4 addresses, or several servers: only so can a symmetric NAT be ruled out',
     );
   }
-  if (nat === 'symmetric') {
-    add(
-      'forward-a-port',
-      `to be reached by everybody, ${FORWARD_A_PORT}: that port then has one mapping for all`,
-    );
-  } else if (works && behaviour?.present === true && behaviour.filtering !== 'endpoint-independent') {
-    add(
-      'forward-a-port',
-      `only peers behind NATs with random ports are out of easy reach; should you need them, ${FORWARD_A_PORT}`,
-    );
-  }
+  const isFiltered = works && behaviour?.present === true && behaviour.filtering !== 'endpoint-independent';
+  if (nat === 'symmetric' || isFiltered) advice.push(openAPort(nat, behaviour, gateway));
   if (behaviour?.present === false && behaviour.filtering !== 'endpoint-independent') {
     add(
       'host-firewall',
@@ -84,6 +80,43 @@ export function adviceOf(found: {
   }
   if (advice.length === 0 && works) add('nothing-to-do', 'nothing needs to be done');
   return advice;
+}
+
+/** How everybody is let in where the NAT lets in some only. */
+function openAPort(
+  nat: NatKind,
+  behaviour: NatBehaviour | undefined,
+  gateway: GatewayFindings | undefined,
+): Advice {
+  const why =
+    nat === 'symmetric'
+      ? 'to be reached by everybody, '
+      : 'only peers behind NATs with random ports are out of easy reach; should you need them, ';
+  const oneForAll = nat === 'symmetric' ? ': that port then has one mapping for all' : '';
+  switch (gateway === undefined ? 'none' : openingOf(gateway, behaviour)) {
+    case 'works':
+    case 'unknown-address':
+      return {
+        code: 'port-mapping',
+        text:
+          `the gateway opens ports (${protocolsInWords(gateway!)}), and the client asks it to by itself: leave that on (it is, unless ` +
+          '--no-port-mapping), and peers that know RFC 6081 reach this host whatever their NAT',
+      };
+    case 'second-nat':
+      return {
+        code: 'second-nat',
+        text:
+          `${why}have the outer NAT let it in too: what the gateway opens is open to the network between the two only. Forward a UDP port ` +
+          "in both, make one of them a bridge, or, where the outer one is a carrier's, ask for a public address",
+      };
+    case 'refused':
+      return {
+        code: 'forward-a-port',
+        text: `${why}let this host ask for ports in the router's settings (it refuses), or ${BY_HAND}${oneForAll}`,
+      };
+    default:
+      return { code: 'forward-a-port', text: `${why}${FORWARD_A_PORT}${oneForAll}` };
+  }
 }
 
 const OF_THE_SERVER: ReadonlySet<QualificationReason> = new Set([

@@ -39,6 +39,7 @@ export async function checkServer(
       port: options.port,
       allowPrivate: options.allowPrivate,
       localDiscovery: false,
+      portMapping: 'off', // a check leaves nothing behind, and looks at the NAT as it is
     },
     ports,
   );

@@ -1,3 +1,4 @@
+import type { Opening } from './gateway.ts';
 import type { NatBehaviour } from './nat-behaviour.ts';
 
 /** The five kinds of NAT that decide who can speak with whom (docs/adr/0016). */
@@ -17,21 +18,34 @@ export type Way = (typeof WAYS)[number];
 export interface Reach {
   readonly peer: PeerKind;
   readonly way: Way;
-  /** What might do as well, where it is not known which of several kinds our own NAT is. */
+  /** What might do as well, where it is not known which of several kinds our own NAT is, or what a port that the gateway opens leads to. */
   readonly atBest?: Way;
 }
 
-/** Which peers this host reaches and is reached by. */
+/** Which peers this host reaches and is reached by, once the gateway has opened the port, if it does. */
 export function reachOf(
   behaviour: Pick<NatBehaviour, 'mapping' | 'filtering' | 'portAllocation' | 'portStep'>,
+  opening: Opening = 'none',
 ): Reach[] {
   const own = ownKinds(behaviour);
+  const isOpened = OPENED[opening] ?? [false];
   return PEER_KINDS.map((peer) => {
-    const ways = own.map((kind) => WAYS.indexOf(wayBetween(kind, peer)));
+    const ways = own.flatMap((kind) => {
+      const way = WAYS.indexOf(wayBetween(kind, peer));
+      return isOpened.map((opened) => (opened ? Math.min(way, WAYS.indexOf(BY_GATEWAY)) : way));
+    });
     const [best, worst] = [WAYS[Math.min(...ways)]!, WAYS[Math.max(...ways)]!];
     return { peer, way: worst, ...(best === worst ? {} : { atBest: best }) };
   });
 }
+
+/** Whether everybody is let in at a pair that peers are told of: what may be. */
+const OPENED: Partial<Record<Opening, readonly boolean[]>> = {
+  works: [true],
+  'unknown-address': [true, false],
+};
+/** Those that know RFC 6081 are told of it: section 5.3, and the alternate addresses of section 4.3. */
+const BY_GATEWAY: Way = 'rfc6081';
 
 /** All that our own NAT may be, from what is known of it. */
 function ownKinds({

@@ -82,9 +82,9 @@ test("netsh's words come from what was measured: the client itself looks for no 
 test('port mapping: only where somebody has looked', () => {
   expect(words(FINDINGS)).not.toMatch(/port mapping/i);
   expect(reportInJson(FINDINGS)).not.toHaveProperty('portMapping');
-  const looked = { ...FINDINGS, portMapping: { lines: ['Port mapping', '  PCP  no'], json: { pcp: false } } };
-  expect(words(looked)).toMatch(/Port mapping\n {2}PCP {2}no/);
-  expect(reportInJson(looked)).toMatchObject({ portMapping: { pcp: false } });
+  const looked = { ...FINDINGS, gateway: { offers: undefined } };
+  expect(words(looked)).toMatch(/^Port mapping: there is no gateway/m);
+  expect(reportInJson(looked)).toMatchObject({ portMapping: { opening: 'none', protocols: [] } });
 });
 
 test('the lifetime, and a refresh interval where it is too short', () => {

@@ -3,16 +3,12 @@ import { explainReason } from '../explain.ts';
 import { formatHost } from '../values.ts';
 import { adviceOf } from './advice.ts';
 import type { ServerCheck } from './check-server.ts';
+import { gatewayInJson, gatewayInWords, openingOf } from './gateway.ts';
+import type { GatewayFindings } from './gateway.ts';
 import type { UdpLifetime } from './lifetime.ts';
 import type { NatBehaviour } from './nat-behaviour.ts';
 import { reachOf } from './reach.ts';
 import type { PeerKind, Reach, Way } from './reach.ts';
-
-/** A part of the report that somebody else fills. */
-export interface ReportSection {
-  readonly lines: readonly string[];
-  readonly json: unknown;
-}
 
 /** All that was found out. */
 export interface Findings {
@@ -20,14 +16,14 @@ export interface Findings {
   readonly checks: readonly ServerCheck[];
   readonly behaviour?: NatBehaviour | undefined;
   /** What the router offers (PCP, NAT-PMP, UPnP). Left out where nobody has looked. */
-  readonly portMapping?: ReportSection | undefined;
+  readonly gateway?: GatewayFindings | undefined;
   /** Where it was asked for, with {@link behaviour}; `undefined` inside: it could not be measured. */
   readonly lifetime?: { readonly found: UdpLifetime | undefined } | undefined;
 }
 
 /** For programs. Fields are added within a version, never taken away. */
 export function reportInJson(findings: Findings): unknown {
-  const { checks, behaviour, portMapping, lifetime } = findings;
+  const { checks, behaviour, gateway, lifetime } = findings;
   const best = checks[0]!;
   return {
     version: 1,
@@ -37,8 +33,8 @@ export function reportInJson(findings: Findings): unknown {
     ...(best.reason === undefined ? {} : { reason: best.reason, message: explainReason(best.reason) }),
     servers: checks,
     ...(behaviour === undefined ? {} : { behaviour }),
-    ...(behaviour === undefined || !best.qualified ? {} : { reach: reachOf(behaviour) }),
-    ...(portMapping === undefined ? {} : { portMapping: portMapping.json }),
+    ...(behaviour === undefined || !best.qualified ? {} : { reach: reach(findings, behaviour) }),
+    ...(gateway === undefined ? {} : { portMapping: gatewayInJson(gateway, behaviour) }),
     ...(lifetime === undefined ? {} : { lifetime: lifetime.found ?? null }),
     advice: advice(findings),
   };
@@ -46,20 +42,27 @@ export function reportInJson(findings: Findings): unknown {
 
 /** For people. */
 export function reportInWords(findings: Findings): string[] {
-  const { checks, behaviour, portMapping, lifetime } = findings;
+  const { checks, behaviour, gateway, lifetime } = findings;
   return [
     ...checks.flatMap(serverInWords),
     ...(behaviour === undefined ? [] : ['', ...natInWords(behaviour, natOf(findings), lifetime)]),
-    ...(portMapping === undefined ? [] : ['', ...portMapping.lines]),
-    ...(behaviour === undefined || !checks[0]!.qualified ? [] : ['', ...reachInWords(reachOf(behaviour))]),
+    ...(gateway === undefined ? [] : ['', ...gatewayInWords(gateway, behaviour)]),
+    ...(behaviour === undefined || !checks[0]!.qualified
+      ? []
+      : ['', ...reachInWords(reach(findings, behaviour))]),
     '',
     verdict(findings),
     ...advice(findings).map(({ text }) => `  - ${text}`),
   ];
 }
 
+function reach({ gateway }: Findings, behaviour: NatBehaviour): Reach[] {
+  const isOfUse = gateway !== undefined && behaviour.present;
+  return reachOf(behaviour, isOfUse ? openingOf(gateway, behaviour) : 'none');
+}
+
 function advice(findings: Findings): ReturnType<typeof adviceOf> {
-  const { checks, behaviour, lifetime } = findings;
+  const { checks, behaviour, lifetime, gateway } = findings;
   const { qualified, reason } = checks[0]!;
   return adviceOf({
     works: qualified,
@@ -67,6 +70,7 @@ function advice(findings: Findings): ReturnType<typeof adviceOf> {
     reason,
     behaviour,
     lifetime: lifetime?.found,
+    gateway,
   });
 }
 

@@ -12,14 +12,21 @@ export interface HttpAnswer {
 }
 
 /**
- * One request to a gateway, which a URL of its own has named; undefined where there is no answer, or one that is too long. Redirections
- * are answers like others, and not followed.
+ * One request to a gateway, which a URL of its own has named; undefined where there is no answer, or one that is too long, or `signal`
+ * ends it. Redirections are answers like others, and not followed.
  */
 export function askHttp(
   url: URL,
   { source }: WayToGateway,
-  post?: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
+  {
+    post,
+    signal,
+  }: {
+    readonly post?: { readonly body: string; readonly headers: Readonly<Record<string, string>> };
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<HttpAnswer | undefined> {
+  const timeout = AbortSignal.timeout(ANSWER_MS);
   return new Promise((resolve) => {
     const sent = request(
       url,
@@ -28,7 +35,7 @@ export function askHttp(
         localAddress: formatIpv4(source),
         method: post === undefined ? 'GET' : 'POST',
         headers: { ...post?.headers, Connection: 'close' },
-        signal: AbortSignal.timeout(ANSWER_MS),
+        signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
       },
       (response) => {
         const chunks: Buffer[] = [];

@@ -1,14 +1,13 @@
 import type { Subnet } from '../../core/address-policy.ts';
-import { RouteQuery } from '../../linux/route-query.ts';
-import { fromHex, readUint32 } from '../../wire/index.ts';
-import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import type { PortMapper, PortMapperOptions, PortMapping } from '../ports.ts';
-import type { WayToGateway } from './gateway-socket.ts';
+import { listenToGateway } from './announcements.ts';
 import { MappingFile } from './mapping-file.ts';
-import { NatPmp } from './nat-pmp.ts';
-import { Pcp } from './pcp.ts';
+import { allProtocols } from './all-protocols.ts';
 import type { Protocol } from './protocol.ts';
-import { Upnp } from './upnp.ts';
+import { wayToGateway } from './way-to-gateway.ts';
+
+/** Returns what ends it. */
+type Listen = (onAnnouncement: (announcement: Uint8Array) => void) => () => void;
 
 /** Who has been found in one protocol waits for a better one for so long. */
 const BETTER_MS = 50;
@@ -23,15 +22,23 @@ export class KernelPortMapper implements PortMapper {
   private readonly protocols: readonly Protocol[];
   private readonly file: MappingFile;
   private readonly search: AbortController;
+  private readonly listen: Listen;
+  private endListening: (() => void) | undefined;
   private underway: Promise<PortMapping | undefined> | undefined;
   private inUse: Protocol | undefined;
   private cleanedUp = false;
 
-  /** `protocols`: the best first. `search`: ends their search. */
-  constructor(protocols: readonly Protocol[], file: MappingFile, search = new AbortController()) {
+  /** `protocols`: the best first. `search`: ends their search. `listen`: to what the gateway announces. */
+  constructor(
+    protocols: readonly Protocol[],
+    file: MappingFile,
+    search = new AbortController(),
+    listen: Listen = () => () => undefined,
+  ) {
     this.protocols = protocols;
     this.file = file;
     this.search = search;
+    this.listen = listen;
     this.asked = Promise.all(protocols.map(({ asked }) => asked)).then((answers) =>
       answers.some((answer) => answer !== undefined),
     );
@@ -43,23 +50,27 @@ export class KernelPortMapper implements PortMapper {
   ): KernelPortMapper | undefined {
     const way = wayToGateway(local, destination);
     if (way === undefined) return undefined;
-    const { port } = local;
     const search = new AbortController();
-    const { signal } = search;
-    const protocols = [
-      new Pcp(way, port, signal),
-      new NatPmp(way, port, signal),
-      new Upnp(way, port, subnets, signal),
-    ];
-    return new KernelPortMapper(protocols, new MappingFile(file), search);
+    const protocols = allProtocols(way, local.port, subnets, search.signal);
+    const listen: Listen = (onAnnouncement) => listenToGateway(way, onAnnouncement);
+    return new KernelPortMapper(protocols, new MappingFile(file), search, listen);
   }
 
   map(): Promise<PortMapping | undefined> {
     return (this.underway = this.findAndMap());
   }
 
+  watch(onForgotten: () => void): void {
+    this.endListening ??= this.listen((announcement) => {
+      // All of them: each compares with what it has heard last.
+      const forgotten = this.protocols.filter((protocol) => protocol.hasForgotten(announcement));
+      if (forgotten.length > 0) onForgotten();
+    });
+  }
+
   async release(): Promise<void> {
     this.search.abort();
+    this.endListening?.();
     await this.underway;
     const { inUse } = this;
     this.inUse = undefined;
@@ -71,6 +82,7 @@ export class KernelPortMapper implements PortMapper {
   private async findAndMap(): Promise<PortMapping | undefined> {
     if (this.inUse !== undefined) return usable(await this.inUse.map());
     for await (const protocol of found(this.protocols)) {
+      if (this.search.signal.aborted) return undefined;
       await this.cleanUp(protocol);
       this.file.write(protocol.made); // before it is there: after it may be too late
       const mapping = usable(await protocol.map());
@@ -116,20 +128,6 @@ async function* found(protocols: readonly Protocol[]): AsyncGenerator<Protocol> 
   function take({ protocol, is }: { protocol: Protocol; is: boolean }): void {
     waiting.delete(protocol);
     if (is) ready.add(protocol);
-  }
-}
-
-/** Undefined where the destination is on the link, or there is no way. */
-function wayToGateway(local: Endpoint, destination: Ipv4): WayToGateway | undefined {
-  const routes = new RouteQuery(local.address, local.port);
-  try {
-    const way = routes.wayTo(destination);
-    const gateway = way?.gateway.length === 8 ? fromHex(way.gateway) : undefined;
-    return way === undefined || gateway === undefined
-      ? undefined
-      : { gateway: readUint32(gateway, 0), source: way.source };
-  } finally {
-    routes.close();
   }
 }
 

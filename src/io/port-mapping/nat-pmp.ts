@@ -6,28 +6,33 @@ import {
 } from '../../wire/index.ts';
 import type { Ipv4, NatPmpAnswer } from '../../wire/index.ts';
 import type { PortMapping } from '../ports.ts';
+import { Epoch } from './epoch.ts';
 import { askGateway } from './gateway-socket.ts';
 import type { WayToGateway } from './gateway-socket.ts';
-import type { MadeMapping, Protocol } from './protocol.ts';
+import type { MadeMapping, Offer, Protocol } from './protocol.ts';
 
 /** RFC 6886 section 3.3: recommended. */
 export const LIFETIME_SECONDS = 7_200;
+/** RFC 6886 section 3.5. */
+const [UNSUPPORTED_VERSION, NOT_AUTHORIZED] = [1, 2];
 
 /** RFC 6886. */
 export class NatPmp implements Protocol {
   readonly name = 'nat-pmp';
   private readonly way: WayToGateway;
   private readonly port: number;
-  private readonly address: Promise<Ipv4 | undefined>;
+  private readonly epoch = new Epoch();
+  private external: Ipv4 | undefined;
+  private readonly answer: Promise<NatPmpAnswer | undefined>;
 
   constructor(way: WayToGateway, port: number, signal: AbortSignal) {
     this.way = way;
     this.port = port;
-    this.address = this.externalAddress(signal);
+    this.answer = this.askAddress(signal);
   }
 
   get asked(): Promise<unknown> {
-    return this.address;
+    return this.answer;
   }
 
   get made(): MadeMapping {
@@ -35,7 +40,23 @@ export class NatPmp implements Protocol {
   }
 
   async find(): Promise<boolean> {
-    return (await this.address) !== undefined;
+    return (await this.answer)?.kind === 'external-address';
+  }
+
+  async offer(): Promise<Offer | undefined> {
+    const answer = await this.answer;
+    const by = this.way.gateway;
+    if (answer?.kind === 'external-address') return { by, external: answer.address };
+    if (answer?.kind !== 'refused' || answer.resultCode === UNSUPPORTED_VERSION) return undefined;
+    return answer.resultCode === NOT_AUTHORIZED ? { by, isRefused: true } : { by, external: 0 };
+  }
+
+  /** RFC 6886 section 3.2.1: another address outside is news as well, and so is the first that is ever heard. */
+  hasForgotten(announcement: Uint8Array): boolean {
+    const before = this.external;
+    const answer = parseNatPmpAnswer(announcement);
+    if (answer?.kind !== 'external-address') return false;
+    return this.note(answer) !== true || answer.address !== before;
   }
 
   async map(): Promise<PortMapping | undefined> {
@@ -46,12 +67,12 @@ export class NatPmp implements Protocol {
         : undefined,
     );
     if (answer?.kind !== 'mapping' || answer.lifetimeSeconds === 0) return undefined;
-    const address = await this.externalAddress();
-    if (address === undefined) {
+    const found = await this.askAddress();
+    if (found?.kind !== 'external-address') {
       await this.release(this.made);
       return undefined;
     }
-    const external = { address, port: answer.externalPort };
+    const external = { address: found.address, port: answer.externalPort };
     return { protocol: this.name, external, lifetimeMs: answer.lifetimeSeconds * 1000 };
   }
 
@@ -62,11 +83,10 @@ export class NatPmp implements Protocol {
     );
   }
 
-  private async externalAddress(signal?: AbortSignal): Promise<Ipv4 | undefined> {
+  private askAddress(signal?: AbortSignal): Promise<NatPmpAnswer | undefined> {
     const pick = (answer: NatPmpAnswer): NatPmpAnswer | undefined =>
       answer.kind === 'mapping' ? undefined : answer;
-    const answer = await this.ask(buildNatPmpAddressRequest(), pick, signal);
-    return answer?.kind === 'external-address' ? answer.address : undefined;
+    return this.ask(buildNatPmpAddressRequest(), pick, signal);
   }
 
   private ask(
@@ -76,8 +96,16 @@ export class NatPmp implements Protocol {
   ): Promise<NatPmpAnswer | undefined> {
     const read = (message: Uint8Array): NatPmpAnswer | undefined => {
       const answer = parseNatPmpAnswer(message);
+      if (answer !== undefined) this.note(answer);
       return answer === undefined ? undefined : pick(answer);
     };
     return askGateway(this.way, PORT_MAPPING_PORT, request, read, signal);
+  }
+
+  /** What it announces later is compared with that. */
+  private note(answer: NatPmpAnswer): boolean | undefined {
+    if (answer.kind === 'refused') return undefined;
+    if (answer.kind === 'external-address') this.external = answer.address;
+    return this.epoch.goesOn(answer.epochSeconds, performance.now());
   }
 }

@@ -11,13 +11,14 @@ import {
 } from '../../wire/index.ts';
 import type { Endpoint, PcpAnswer, PcpMapRequest } from '../../wire/index.ts';
 import type { PortMapping } from '../ports.ts';
+import { Epoch } from './epoch.ts';
 import { askGateway } from './gateway-socket.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 import { LIFETIME_SECONDS } from './nat-pmp.ts';
-import type { MadeMapping, Protocol } from './protocol.ts';
+import type { MadeMapping, Offer, Protocol } from './protocol.ts';
 
-/** RFC 6887 section 7.4: the server speaks no version that we do. */
-const UNSUPP_VERSION = 1;
+/** RFC 6887 section 7.4: the server speaks no version that we do; it does not serve us. */
+const [UNSUPP_VERSION, NOT_AUTHORIZED] = [1, 2];
 const NOWHERE: Endpoint = { address: 0, port: 0 };
 
 /** RFC 6887. */
@@ -26,6 +27,7 @@ export class Pcp implements Protocol {
   readonly asked: Promise<PcpAnswer | undefined>;
   private readonly way: WayToGateway;
   private readonly port: number;
+  private readonly epoch = new Epoch();
   private readonly nonce: Uint8Array = randomBytes(PCP_NONCE_LENGTH);
   /** What was given is asked for again. RFC 6887 section 11.3.1 */
   private external: Endpoint;
@@ -34,8 +36,8 @@ export class Pcp implements Protocol {
     this.way = way;
     this.port = port;
     this.external = { address: 0, port };
-    const request = buildPcpAnnounce(way.source);
-    this.asked = askGateway(way, PORT_MAPPING_PORT, request, parsePcpAnnounceAnswer, signal);
+    const read = (message: Uint8Array): PcpAnswer | undefined => this.note(parsePcpAnnounceAnswer(message));
+    this.asked = askGateway(way, PORT_MAPPING_PORT, buildPcpAnnounce(way.source), read, signal);
   }
 
   get made(): MadeMapping {
@@ -45,6 +47,19 @@ export class Pcp implements Protocol {
   async find(): Promise<boolean> {
     const answer = await this.asked;
     return answer !== undefined && !(answer.kind === 'refused' && answer.resultCode === UNSUPP_VERSION);
+  }
+
+  async offer(): Promise<Offer | undefined> {
+    if (!(await this.find())) return undefined;
+    const answer = await this.asked;
+    const isRefused = answer?.kind === 'refused' && answer.resultCode === NOT_AUTHORIZED;
+    return { by: this.way.gateway, ...(isRefused ? { isRefused } : {}) };
+  }
+
+  /** RFC 6887 section 14.1. The first that is ever heard of a server is news: whatever there was before came without it. */
+  hasForgotten(announcement: Uint8Array): boolean {
+    const answer = parsePcpAnnounceAnswer(announcement);
+    return answer?.kind === 'announce' && this.epoch.goesOn(answer.epochSeconds, performance.now()) !== true;
   }
 
   async map(): Promise<PortMapping | undefined> {
@@ -73,7 +88,14 @@ export class Pcp implements Protocol {
     const client = this.way.source;
     const request: PcpMapRequest = { nonce, client, internalPort, external, lifetimeSeconds };
     return askGateway(this.way, PORT_MAPPING_PORT, buildPcpMapRequest(request), (message) =>
-      parsePcpMapAnswer(message, request),
+      this.note(parsePcpMapAnswer(message, request)),
     );
+  }
+
+  /** Its epoch: what it announces later is compared with that. */
+  private note(answer: PcpAnswer | undefined): PcpAnswer | undefined {
+    if (answer !== undefined && answer.kind !== 'refused')
+      this.epoch.goesOn(answer.epochSeconds, performance.now());
+    return answer;
   }
 }

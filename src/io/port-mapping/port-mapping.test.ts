@@ -1,5 +1,7 @@
 /** Each protocol against a gateway that is played; miniupnpd, which is one: test/kernel/port-mapping.test.ts */
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -10,9 +12,12 @@ import {
   searchAnswer,
   upnpError,
 } from '../../../test/support/fake-gateway.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import type { AnswerAction } from '../../../test/support/fake-gateway.ts';
 import { fromHex, parseIpv4 } from '../../wire/index.ts';
 import type { PortMapping } from '../ports.ts';
+import { allProtocols } from './all-protocols.ts';
+import { offersOf } from './gateway-offers.ts';
 import { KernelPortMapper } from './kernel-port-mapper.ts';
 import { MappingFile } from './mapping-file.ts';
 import { NatPmp } from './nat-pmp.ts';
@@ -238,6 +243,59 @@ describe('UPnP', () => {
     expect(gateway.paths).toEqual(['/description']);
   });
 
+  test('of services without end four are asked', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.serveIgd(() => upnpError(718), { description: describeService('/control').repeat(32) });
+    expect(await upnp(gateway)).toBeUndefined();
+    expect(gateway.actions).toHaveLength(4);
+  });
+
+  test.for(['/description', '/control'])('the end waits for no %s of four that never comes', async (mute) => {
+    await using gateway = new FakeGateway();
+    const description = describeService('/control').repeat(4);
+    const server = await gateway.serve((path) => (path === mute ? undefined : [200, description]));
+    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
+    const mapper = mapperOf(gateway);
+    const mapped = mapper.map();
+    await eventually(() => expect(gateway.paths).toContain(mute));
+    const started = performance.now();
+    await mapper.release();
+    expect(await mapped).toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(mute === '/control' ? 2_500 : 500);
+    expect(gateway.paths.filter((path) => path === '/control').length).toBe(mute === '/control' ? 1 : 0);
+  });
+
+  test('a port that is mapped while the end has come is released', async () => {
+    await using gateway = new FakeGateway();
+    let released: Promise<void> | undefined;
+    await gateway.serveIgd((action, body) => {
+      if (action === 'AddPortMapping') released = mapper.release();
+      return igd(action, body);
+    });
+    const mapper = mapperOf(gateway);
+    expect(await mapper.map()).toBeUndefined();
+    await released;
+    expect(names(gateway)).toEqual(['AddPortMapping', 'DeletePortMapping']);
+  });
+
+  test('a description that trickles in without an end is none after 2 s', async () => {
+    await using gateway = new FakeGateway();
+    const trickle = createServer((_, response) => {
+      const timer = setInterval(() => response.write('<x/>'), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+    trickle.listen(0, gateway.address);
+    await once(trickle, 'listening');
+    await gateway.answerSearch(() =>
+      searchAnswer(`http://${gateway.address}:${portOf(trickle)}/description`),
+    );
+    const started = performance.now();
+    expect(await upnp(gateway)).toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(3_000);
+    trickle.closeAllConnections();
+    trickle.close();
+  });
+
   test('a description that is not to be had, or does not come within 2 s, is none', async () => {
     await using gateway = new FakeGateway();
     const mute = await gateway.serve(() => undefined);
@@ -248,6 +306,148 @@ describe('UPnP', () => {
     const started = performance.now();
     expect(await upnp(gateway), 'nobody answers').toBeUndefined();
     expect(performance.now() - started).toBeLessThan(3_000);
+  });
+});
+
+describe('what a gateway offers, asked to map nothing', () => {
+  const never = new Promise<never>(() => undefined);
+  async function offers(gateway: FakeGateway, others: Promise<unknown> = never) {
+    const search = new AbortController();
+    const startedAt = performance.now();
+    const found = await offersOf(allProtocols(gateway.way, 0, [], search.signal), search, others);
+    const said = Object.fromEntries(found.map(({ protocol, offer }) => [protocol, offer]));
+    return { said, tookMs: performance.now() - startedAt };
+  }
+
+  test('each protocol that it speaks, and its address outside', async () => {
+    await using gateway = new FakeGateway();
+    const asked: string[] = [];
+    await gateway.answerPorts((request) => {
+      asked.push(`${request[0]}.${request[1]}`);
+      return request[0] === 2 ? bytesOf(`02 80 00 00 ${'00'.repeat(20)}`) : natPmp(request);
+    });
+    await gateway.serveIgd(igd);
+    const by = gateway.way.gateway;
+    const { said } = await offers(gateway);
+    expect(said).toEqual({
+      pcp: { by },
+      'nat-pmp': { by, external: EXTERNAL.address },
+      upnp: { by, external: EXTERNAL.address },
+    });
+    expect(new Set(asked), 'ANNOUNCE, external address').toEqual(new Set(['2.0', '0.0']));
+    expect(gateway.actions.map(({ name }) => name)).toEqual(['GetExternalIPAddress']);
+  });
+
+  test('who may not ask is told so, and who is asked in another version speaks none', async () => {
+    await using gateway = new FakeGateway();
+    let result = '02';
+    await gateway.answerPorts((request) =>
+      request[0] === 2
+        ? bytesOf(`02 80 00 ${result} ${'00'.repeat(20)}`)
+        : bytesOf(`00 80 00 ${result} 00000001 00000000`),
+    );
+    const by = gateway.way.gateway;
+    const refused = { by, isRefused: true };
+    expect((await offers(gateway)).said).toEqual({ pcp: refused, 'nat-pmp': refused, upnp: undefined });
+    result = '01';
+    expect((await offers(gateway)).said).toEqual({ pcp: undefined, 'nat-pmp': undefined, upnp: undefined });
+    result = '03'; // the gateway is off-line: NAT-PMP says so, PCP only of mappings
+    expect((await offers(gateway)).said).toMatchObject({ 'nat-pmp': { by, external: 0 } });
+  });
+
+  test.for([
+    ['/description', undefined],
+    ['/control', 'found'],
+  ] as const)('where no %s comes it takes 2.5 s, or less where nobody waits', async ([mute, found]) => {
+    await using gateway = new FakeGateway();
+    const server = await gateway.serve((path) =>
+      path === mute ? undefined : [200, describeService('/control')],
+    );
+    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
+    const upnp = found === undefined ? undefined : { by: gateway.way.gateway };
+    const patient = await offers(gateway);
+    expect(patient.said['upnp']).toEqual(upnp);
+    expect(patient.tookMs).toBeLessThan(3_000);
+    const hurried = await offers(gateway, Promise.resolve());
+    expect(hurried.said['upnp']).toEqual(upnp);
+    expect(hurried.tookMs).toBeLessThan(2_000);
+  });
+});
+
+describe('a gateway that has begun anew', () => {
+  const signal = new AbortController().signal;
+  const way = { gateway: parseIpv4('127.0.0.1')!, source: parseIpv4('127.0.0.2')! };
+  const pcp = (epoch: string) => bytesOf(`02 80 00 00 00000000 ${epoch} 000000000000000000000000`);
+  const natPmpSays = (epoch: string, address = 'c0000201') => bytesOf(`00 80 0000 ${epoch} ${address}`);
+  const notice = (kind: string, bootId?: number) =>
+    Buffer.from(
+      `NOTIFY * HTTP/1.1\r\nNT: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\nNTS: ssdp:${kind}\r\n` +
+        (bootId === undefined ? '\r\n' : `BOOTID.UPNP.ORG: ${bootId}\r\n\r\n`),
+    );
+
+  test('PCP: its epoch does not go on; the first that is heard is news', () => {
+    const protocol = new Pcp(way, PORT, signal);
+    expect(protocol.hasForgotten(pcp('00001000'))).toBe(true);
+    expect(protocol.hasForgotten(pcp('00001000'))).toBe(false);
+    expect(protocol.hasForgotten(pcp('00000000'))).toBe(true);
+    expect(protocol.hasForgotten(pcp('00000000'))).toBe(false);
+    const refused = pcp('00001000');
+    refused[3] = 1;
+    for (const other of [refused, natPmpSays('00001000'), notice('alive', 1), Buffer.alloc(0)])
+      expect(protocol.hasForgotten(other)).toBe(false);
+  });
+
+  test('NAT-PMP: the same, or it has another address', () => {
+    const protocol = new NatPmp(way, PORT, signal);
+    protocol.hasForgotten(natPmpSays('00001000'));
+    expect(protocol.hasForgotten(natPmpSays('00001000'))).toBe(false);
+    expect(protocol.hasForgotten(natPmpSays('00001000', 'c0000202'))).toBe(true);
+    expect(protocol.hasForgotten(natPmpSays('00001000', 'c0000202'))).toBe(false);
+    expect(protocol.hasForgotten(natPmpSays('00000000', 'c0000202'))).toBe(true);
+    for (const other of [bytesOf('00 80 0003 00000001 00000000'), pcp('00000000'), notice('alive', 1)])
+      expect(protocol.hasForgotten(other)).toBe(false);
+  });
+
+  test('what it has answered before is what its epoch is compared with', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.answerPorts(natPmp);
+    const protocol = new NatPmp(gateway.way, PORT, signal);
+    await protocol.find();
+    expect(protocol.hasForgotten(NAT_PMP_ADDRESS)).toBe(false);
+    expect(protocol.hasForgotten(natPmpSays('00001000')), 'a leap').toBe(true);
+  });
+
+  test('UPnP: another boot identifier than at the search, or a goodbye before', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.serveIgd(igd);
+    const protocol = new Upnp(gateway.way, PORT, [], signal);
+    await protocol.find();
+    expect(protocol.hasForgotten(notice('alive')), 'as always').toBe(false);
+    expect(protocol.hasForgotten(notice('byebye'))).toBe(false);
+    expect(protocol.hasForgotten(notice('alive'))).toBe(true);
+    expect(protocol.hasForgotten(notice('alive', 7)), 'the first').toBe(false);
+    expect(protocol.hasForgotten(notice('alive', 7))).toBe(false);
+    expect(protocol.hasForgotten(notice('alive')), 'none tells nothing').toBe(false);
+    expect(protocol.hasForgotten(notice('alive', 8))).toBe(true);
+    expect(protocol.hasForgotten(pcp('00000000'))).toBe(false);
+  });
+
+  test('the mapper tells it until its end, if any protocol says so', async () => {
+    let say: (announcement: Uint8Array) => void = () => undefined;
+    let isListening = true;
+    const listen = (onAnnouncement: (announcement: Uint8Array) => void) => {
+      say = onAnnouncement;
+      return () => void (isListening = false);
+    };
+    const search = new AbortController();
+    const protocols = [new Pcp(way, PORT, search.signal), new NatPmp(way, PORT, search.signal)];
+    const mapper = new KernelPortMapper(protocols, new MappingFile(undefined), search, listen);
+    let times = 0;
+    mapper.watch(() => times++);
+    for (const announcement of [pcp('00001000'), pcp('00001000'), Buffer.from('x')]) say(announcement);
+    expect(times).toBe(1);
+    await mapper.release();
+    expect(isListening).toBe(false);
   });
 });
 

@@ -1,30 +1,47 @@
 import { createSocket } from 'node:dgram';
 import { inSubnets } from '../../core/address-policy.ts';
 import type { Subnet } from '../../core/address-policy.ts';
-import { SSDP_PORT, buildSearch, formatIpv4, parseIpv4, parseSearchAnswer } from '../../wire/index.ts';
+import {
+  SSDP_GROUP,
+  SSDP_PORT,
+  buildSearch,
+  formatIpv4,
+  parseBootId,
+  parseIpv4,
+  parseSearchAnswer,
+} from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { ANSWER_MS, askGateway } from './gateway-socket.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 
-const GROUP = '239.255.255.250';
+const GROUP = formatIpv4(SSDP_GROUP);
 /** UPnP Device Architecture section 1.3.2: at most. */
 const TTL = 2;
 /** A datagram of the group's may get lost. */
 const AGAIN_MS = 300;
+/** Answers have some 400 octets; longer ones are not looked at. */
+const ANSWER_MOST = 2_048;
+/** Answers of hosts that are not the gateway: of so many a gateway is looked for. */
+const OTHERS_MOST = 32;
 
-/** Where the description of a gateway is. */
+/** Where the description of a gateway is, and which of its starts it is from. */
+export interface Found {
+  readonly url: URL;
+  readonly bootId: number | undefined;
+}
+
 export interface Searched {
   /** As the gateway itself says; settled early where it refuses. */
-  readonly asked: Promise<URL | undefined>;
+  readonly asked: Promise<Found | undefined>;
   /** As it says when the group is asked, which some listen to only; or else somebody else on the link, once the time is over. */
-  readonly ofGroup: Promise<URL | undefined>;
+  readonly ofGroup: Promise<Found | undefined>;
 }
 
 /** Asks the gateway itself and the group. */
 export function search(way: WayToGateway, subnets: readonly Subnet[], signal: AbortSignal): Searched {
   const request = Buffer.from(buildSearch(formatIpv4(way.gateway)));
   return {
-    asked: askGateway(way, SSDP_PORT, request, (message) => urlIn(message, way.gateway), signal),
+    asked: askGateway(way, SSDP_PORT, request, (message) => read(message, way.gateway), signal),
     ofGroup: askGroup(way, subnets, signal),
   };
 }
@@ -33,12 +50,13 @@ function askGroup(
   { gateway, source }: WayToGateway,
   subnets: readonly Subnet[],
   signal: AbortSignal,
-): Promise<URL | undefined> {
+): Promise<Found | undefined> {
   const link = subnets.filter((subnet) => inSubnets(source, [subnet]));
   return new Promise((resolve) => {
     const socket = createSocket('udp4');
     const timers: NodeJS.Timeout[] = [];
-    let [ended, other]: [boolean, URL | undefined] = [false, undefined];
+    let [ended, other]: [boolean, Found | undefined] = [false, undefined];
+    let others = 0;
     const end = (found = other): void => {
       if (ended) return;
       ended = true;
@@ -56,9 +74,10 @@ function askGroup(
     socket.on('message', (message, { address }) => {
       const from = parseIpv4(address);
       if (from === undefined || from === source || !inSubnets(from, link)) return;
-      const url = urlIn(message, from);
-      if (url !== undefined && from === gateway) end(url);
-      else other ??= url;
+      if (from !== gateway && ++others > OTHERS_MOST) return;
+      const found = read(message, from);
+      if (found !== undefined && from === gateway) end(found);
+      else other ??= found;
     });
     socket.bind(0, formatIpv4(source), () => {
       if (ended) return;
@@ -78,9 +97,11 @@ function askGroup(
 }
 
 /** It has to be at the very host that has answered: nobody has us ask others. */
-function urlIn(message: Uint8Array, from: Ipv4): URL | undefined {
-  const text = parseSearchAnswer(Buffer.from(message).toString('latin1'));
-  return text === undefined ? undefined : urlAt(text, from);
+function read(message: Uint8Array, from: Ipv4): Found | undefined {
+  if (message.length > ANSWER_MOST) return undefined;
+  const text = Buffer.from(message).toString('latin1');
+  const url = urlAt(parseSearchAnswer(text) ?? '', from);
+  return url === undefined ? undefined : { url, bootId: parseBootId(text) };
 }
 
 /** The URL, where it is one of that host's. */

@@ -6,15 +6,16 @@ import {
   parseDescription,
   parseExternalAddress,
   parseIpv4,
+  parseNotice,
   parseUpnpError,
 } from '../../wire/index.ts';
-import type { IgdService } from '../../wire/index.ts';
+import type { IgdService, Ipv4 } from '../../wire/index.ts';
 import type { PortMapping } from '../ports.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 import { askHttp } from './http.ts';
 import type { HttpAnswer } from './http.ts';
 import { LIFETIME_SECONDS } from './nat-pmp.ts';
-import type { MadeMapping, Protocol } from './protocol.ts';
+import type { MadeMapping, Offer, Protocol } from './protocol.ts';
 import { search, urlAt } from './ssdp.ts';
 import type { Searched } from './ssdp.ts';
 
@@ -22,6 +23,9 @@ import type { Searched } from './ssdp.ts';
 const CONFLICT = 718;
 /** RFC 6081 section 5.3.3 wants it for good; some gateways only for a while. E-41 */
 const LEASES = [0, LIFETIME_SECONDS];
+
+/** Of one description. A gateway has one, or one for each of its links; whoever says more is not asked for hours. */
+const CONTROLS_MOST = 4;
 
 interface Control {
   readonly type: string;
@@ -34,11 +38,16 @@ export class Upnp implements Protocol {
   private readonly way: WayToGateway;
   private readonly port: number;
   private readonly searched: Searched;
+  private readonly signal: AbortSignal;
+  private host: Ipv4 | undefined;
+  private bootId: number | undefined;
+  private hasSaidGoodbye = false;
   private controls: readonly Control[] = [];
 
   constructor(way: WayToGateway, port: number, subnets: readonly Subnet[], signal: AbortSignal) {
     this.way = way;
     this.port = port;
+    this.signal = signal;
     this.searched = search(way, subnets, signal);
   }
 
@@ -52,16 +61,44 @@ export class Upnp implements Protocol {
 
   async find(): Promise<boolean> {
     const { asked, ofGroup } = this.searched;
-    this.controls = await this.controlsIn((await asked) ?? (await ofGroup));
+    const found = (await asked) ?? (await ofGroup);
+    this.bootId = found?.bootId;
+    this.host = parseIpv4(found?.url.hostname ?? '');
+    this.controls = await this.controlsIn(found?.url);
     return this.controls.length > 0;
+  }
+
+  async offer(): Promise<Offer | undefined> {
+    if (!(await this.find())) return undefined;
+    const offer: Offer = { by: this.host! };
+    let hasAnswered = false;
+    for (const control of this.controls) {
+      if (this.signal.aborted) break;
+      const answer = await this.askAddress(control, this.signal);
+      const external = addressIn(answer);
+      if (external !== undefined) return { ...offer, external };
+      hasAnswered ||= answer !== undefined;
+    }
+    return hasAnswered ? { ...offer, external: 0 } : offer; // who says nothing does not say that there is none
+  }
+
+  /** UPnP Device Architecture 1.1 section 1.2.2: another boot identifier. Gateways that have none say goodbye first, perhaps. */
+  hasForgotten(announcement: Uint8Array): boolean {
+    const notice = parseNotice(Buffer.from(announcement).toString('latin1'));
+    if (notice === undefined) return false;
+    const { bootId, hasSaidGoodbye } = this;
+    this.hasSaidGoodbye = !notice.isAlive;
+    if (!notice.isAlive) return false;
+    this.bootId = notice.bootId ?? bootId;
+    return hasSaidGoodbye || (bootId !== undefined && this.bootId !== bootId);
   }
 
   async map(): Promise<PortMapping | undefined> {
     for (const control of this.controls) {
+      if (this.signal.aborted) return undefined;
       const lifetimeMs = await this.add(control);
       if (lifetimeMs === undefined) continue;
-      const { body = '' } = (await this.act(control, 'GetExternalIPAddress', buildGetExternalAddress)) ?? {};
-      const address = parseIpv4(parseExternalAddress(body) ?? '');
+      const address = this.signal.aborted ? undefined : addressIn(await this.askAddress(control));
       if (address !== undefined) {
         this.controls = [control];
         return { protocol: this.name, external: { address, port: this.port }, lifetimeMs };
@@ -75,9 +112,14 @@ export class Upnp implements Protocol {
     for (const control of this.controls) await this.delete(control, port);
   }
 
+  private askAddress(control: Control, signal?: AbortSignal): Promise<HttpAnswer | undefined> {
+    return this.act(control, 'GetExternalIPAddress', buildGetExternalAddress, signal);
+  }
+
   /** How long it holds. */
   private async add(control: Control): Promise<number | undefined> {
     for (const leaseSeconds of LEASES) {
+      if (this.signal.aborted) return undefined;
       const { port } = this;
       const client = this.way.source;
       const answer = await this.act(control, 'AddPortMapping', (type) =>
@@ -96,23 +138,26 @@ export class Upnp implements Protocol {
 
   private async controlsIn(description: URL | undefined): Promise<Control[]> {
     if (description === undefined) return [];
-    const answer = await askHttp(description, this.way);
+    const answer = await askHttp(description, this.way, { signal: this.signal });
     if (answer?.status !== 200) return [];
-    const host = parseIpv4(description.hostname)!;
-    return parseDescription(answer.body).flatMap(({ type, controlUrl }: IgdService) => {
-      const url = urlAt(controlUrl, host, description);
+    const controls = parseDescription(answer.body).flatMap(({ type, controlUrl }: IgdService) => {
+      const url = urlAt(controlUrl, this.host!, description);
       return url === undefined ? [] : [{ type, url }];
     });
+    return controls.slice(0, CONTROLS_MOST);
   }
 
   private act(
     { type, url }: Control,
     action: string,
     build: (type: string) => string,
+    signal?: AbortSignal,
   ): Promise<HttpAnswer | undefined> {
-    return askHttp(url, this.way, {
-      body: build(type),
-      headers: { 'Content-Type': 'text/xml; charset="utf-8"', SOAPAction: `"${type}#${action}"` },
-    });
+    const headers = { 'Content-Type': 'text/xml; charset="utf-8"', SOAPAction: `"${type}#${action}"` };
+    return askHttp(url, this.way, { post: { body: build(type), headers }, signal });
   }
+}
+
+function addressIn(answer: HttpAnswer | undefined): Ipv4 | undefined {
+  return parseIpv4(parseExternalAddress(answer?.body ?? '') ?? '');
 }

@@ -1,0 +1,18 @@
+import { RouteQuery } from '../../linux/route-query.ts';
+import { fromHex, readUint32 } from '../../wire/index.ts';
+import type { Endpoint, Ipv4 } from '../../wire/index.ts';
+import type { WayToGateway } from './gateway-socket.ts';
+
+/** Undefined where the destination is on the link, or there is no way. */
+export function wayToGateway(local: Endpoint, destination: Ipv4): WayToGateway | undefined {
+  const routes = new RouteQuery(local.address, local.port);
+  try {
+    const way = routes.wayTo(destination);
+    const gateway = way?.gateway.length === 8 ? fromHex(way.gateway) : undefined;
+    return way === undefined || gateway === undefined
+      ? undefined
+      : { gateway: readUint32(gateway, 0), source: way.source };
+  } finally {
+    routes.close();
+  }
+}
