@@ -24,7 +24,7 @@ export interface ClientLimits {
   readonly randomPorts: number;
   /**
    * Guesses of ports, up to 1,700 bubbles each, all together (half of them for peers that this host does not want to reach), and by the
-   * IPv4 address that they go to: two in 300 s. docs/adr/0016
+   * IPv4 address that they go to: two in 300 s. Those between NATs that count cost a quarter. docs/adr/0016
    */
   readonly guesses: BucketLimits;
   readonly guessesByAddress: BucketLimits;

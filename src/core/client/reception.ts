@@ -396,6 +396,8 @@ export class Reception {
       context.counters.droppedForgedSource++; // C-7: no such address can be
     } else if (known !== NO_PEER && this.isProven(known, b, trailers, address)) {
       this.handleNonce(socket, b, view, trailers, known, address, port, now);
+    } else if (this.sendsFrom(socket, b, view.ipv6Start, known, address, port) === 'perhaps') {
+      this.handleAlso(socket, b, view, known, address, port, now);
     } else if (known !== NO_PEER && peers.isValid(known, now)) {
       // It is reached elsewhere and heard there: a datagram without the nonce, which anybody can send, does not undo that.
       this.accept(b, view);

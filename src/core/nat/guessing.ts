@@ -22,8 +22,10 @@ const [LOWEST_PORT, PORTS] = [1_024, 64_512];
 /** Sockets tried between two NATs that count, and the one of them that is right when nothing else went out meanwhile. */
 const WINDOW = 16;
 const MIDDLE = 8;
+/** The limits count in guesses of so many probes; volley or fan are 96 bubbles, with some questions before them. */
+const COUNTING_COST = 0.25;
 /** So much goes out at once, and so often. */
-const [BURST, PACE_MS] = [8, 20];
+const [BURST, PACE_MS] = [16, 20];
 /** Volley and fan are sent so often, with so long between: a bubble that is lost has opened the NAT, but arrives nowhere. */
 const [VOLLEYS, VOLLEY_PAUSE_MS] = [3, 300];
 /** What is lost of the word between the two is repeated. */
@@ -140,6 +142,12 @@ export class Guessing {
       return;
     }
     const isNew = guess.peer?.token !== trailer.token;
+    if (isNew && guess.agreed) {
+      this.end(peer); // the peer has begun anew: its ports are others by now
+      this.offer(peer, guess.isWanted, now).heard = trailer.token;
+      this.ask(peer, now);
+      return;
+    }
     guess.peer = trailer;
     if (isNew) this.ask(peer, now);
     if (!guess.agreed) this.begin(peer, guess, now);
@@ -240,21 +248,22 @@ export class Guessing {
   }
 
   /**
-   * The peer is reached. It may have chosen another of our sockets: they stay for a while, though nothing more is sent. Whether it is by a
-   * guess.
+   * The peer is reached by this socket. It may have chosen another of ours: they stay for a while, though nothing more is sent. Whether it is by
+   * a guess: behind a NAT that lets everybody in, what comes by another socket than those opened for it says nothing of the way back.
    */
-  settle(peer: number, now: number): boolean {
+  settle(peer: number, socket: SocketId, now: number): boolean {
     const guess = this.guesses.get(peer);
     if (guess?.shots === undefined) return false;
+    if (guess.sockets.length > 0 && !guess.sockets.includes(socket)) return false;
     if (!guess.isOver) guess.endsAt = Math.min(guess.endsAt, now + CHOICE_MS);
     guess.isOver = true;
     guess.nextAt = Infinity;
     return true;
   }
 
-  /** Whether another socket than the one by which the peer is reached may turn out to be the right one. */
-  isChoosing(peer: number): boolean {
-    return this.guesses.get(peer)?.isOver === true;
+  /** Whether one of the sockets that a guess has opened may turn out to be the right one, though the peer is reached. */
+  isUnderway(peer: number): boolean {
+    return this.guesses.get(peer)?.shots !== undefined;
   }
 
   /** The peer is heard where it is sent to, or forgotten: the sockets that are of no use are closed. */
@@ -336,8 +345,9 @@ export class Guessing {
       [this.all, 0],
     ];
     if (!isWanted) limits.push([this.byStrangers, 0]);
-    if (!limits.every(([buckets, key]) => buckets.has(key, 0, now))) return false;
-    for (const [buckets, key] of limits) buckets.take(key, 0, now);
+    const cost = this.habit === 'counting' ? COUNTING_COST : 1;
+    if (!limits.every(([buckets, key]) => buckets.has(key, 0, now, cost))) return false;
+    for (const [buckets, key] of limits) buckets.take(key, 0, now, cost);
     return true;
   }
 

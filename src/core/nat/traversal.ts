@@ -33,6 +33,8 @@ const AGAIN_MS = 400;
 const UNCONFIRMED_MS = 10_000;
 /** Who has been silent for so long where it is sent to, and shows our nonce elsewhere, is sent to there. */
 const SILENT_MS = 2_000;
+/** Addresses of peers that guesses have brought here. */
+const GUESSED_MOST = 256;
 /** Bubbles to new places of a peer within the spacing of others. */
 const CONFIRMATIONS = 4;
 
@@ -62,8 +64,8 @@ export class Traversal {
   private readonly following = new Delays(FOLLOW_MS);
   private readonly again = new Delays(AGAIN_MS);
   private refreshAt = Infinity;
-  /** Guesses have brought somebody here: where nothing else helps, they are offered at once. */
-  private hasGuessed = false;
+  /** IPv4 addresses of peers that guesses have brought here, the last ones: where nothing else helps, they are offered at once. */
+  private readonly guessedAt = new Set<number>();
 
   constructor(context: ClientContext, bubbles: Bubbles) {
     this.context = context;
@@ -97,7 +99,7 @@ export class Traversal {
     this.doubts.clearAll();
     this.following.clear();
     this.again.clear();
-    this.hasGuessed = false;
+    this.guessedAt.clear();
   }
 
   /** This host has packets for the peer, which nobody has made it answer. */
@@ -146,12 +148,19 @@ export class Traversal {
       this.doubts.doubt(peer, path);
       this.guessing.offer(peer, true, now);
     }
-    // Between NATs that count, Echo Tests under way would take the ports that are foretold.
-    const isSoon = this.hasGuessed && this.guessing.habit !== 'counting';
+    const isSoon = attempt === 1 && this.guessesSoon(target);
     if (attempt > 1 || isSoon) this.guessing.offer(peer, true, now);
     if (attempt === CONTACT_ATTEMPTS) this.meet(peer, now);
     this.sendDirect(peer, target, now);
-    this.requestIndirect(peer, target, true, now);
+    // Between NATs that count, an Echo Test under way would take the ports that are foretold.
+    if (isSoon && this.guessing.habit === 'counting') this.sendIndirect(peer, target, now);
+    else this.requestIndirect(peer, target, true, now);
+  }
+
+  /** Whether guesses have brought somebody here: where our NAT counts, the peer of that address, which may have lost its mapping. */
+  private guessesSoon(target: Uint8Array): boolean {
+    if (this.guessing.habit !== 'counting') return this.guessedAt.size > 0;
+    return !this.doubts.isOpenInwards && this.guessedAt.has(mappedAddressOf(target, 0));
   }
 
   isMeetingPoint(address: number, port: number): boolean {
@@ -329,16 +338,16 @@ export class Traversal {
     const { mappedAddress, mappedPort } = this.context.peers;
     if (this.isMeetingPoint(mappedAddress[peer], mappedPort[peer])) this.echo.cancel(peer);
     if (this.isDoubtful(peer)) return; // and other ways are tried on
-    const isGuessed = this.guessing.settle(peer, now);
+    const isGuessed = this.guessing.settle(peer, socket, now);
     // A new place is by a guess or not; the same one, as it was.
     path.isGuessed = isGuessed || (path.isGuessed && socket === path.random);
-    this.hasGuessed ||= isGuessed;
+    if (isGuessed) this.noteGuessed(mappedAddressOf(this.context.peers.address(peer), 0));
     if (!this.doubts.keepsSocket(peer, path, socket)) {
       this.echo.cancel(peer);
       if (socket !== path.random) this.closeRandom(peer, path);
       path.random = socket;
       this.closing.end(peer);
-      if (!this.guessing.isChoosing(peer)) this.guessing.end(peer);
+      if (!this.guessing.isUnderway(peer)) this.guessing.end(peer);
     }
     if (isGuessed || !this.doubts.keepsSocket(peer, path, socket)) this.doubts.clear(peer, path);
     // What follows upon what has not helped is no new beginning.
@@ -414,6 +423,15 @@ export class Traversal {
     const { echo, guessing, doubts, closing, following, again } = this;
     const parts = [echo, guessing, doubts, closing, following, again];
     return parts.reduce((at, part) => Math.min(at, part.pollTimeout()), this.refreshAt);
+  }
+
+  private noteGuessed(address: number): void {
+    this.guessedAt.delete(address); // to the end of the line
+    this.guessedAt.add(address);
+    for (const oldest of this.guessedAt) {
+      if (this.guessedAt.size <= GUESSED_MOST) break;
+      this.guessedAt.delete(oldest);
+    }
   }
 
   private isSought(peer: number, now: number): boolean {
