@@ -111,7 +111,8 @@ export interface ContactStatus {
   /** Rounds of bubbles of the contact under way. */
   readonly attempts: number;
   readonly mapped?: string;
-  readonly isMet: boolean;
+  /** How it is reached; absent while it is not. */
+  readonly means?: PeerMeans | undefined;
   readonly isHeardThroughServer: boolean;
   readonly ownPorts?: string;
   readonly peerPorts?: string | undefined;

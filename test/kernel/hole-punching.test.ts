@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
-import { PROGRAM, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+import { PROGRAM, peersOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
 async function pingUntilDirect(
   host: Namespace,
@@ -38,6 +38,20 @@ test('a way by the relay is not a direct one', async () => {
   expect(steps).toMatch(new RegExp(`met at our relay, ${RELAY_ADDRESS}:3545`));
   expect(output).toMatch(/answers, but not by a direct way/);
   expect(status).toBe(1);
+});
+
+test('a native host behind the relay that is named with --meet is reached by its relay, and that is direct', async () => {
+  await using net = new Internet();
+  const { client } = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS, '--meet');
+  await startClient(client, SERVER_ADDRESS, '--meet', RELAY_ADDRESS);
+  await teredoAddress(client);
+  const { status, steps, output } = await pingUntilDirect(client, NATIVE_ADDRESS);
+  expect(output).not.toContain('not by a direct way');
+  expect(steps).toMatch(new RegExp(`its relay is at ${RELAY_ADDRESS}:3545`));
+  expect(status).toBe(0);
+  expect((await peersOf(client, 'client')).peers).toMatchObject([{ means: 'relay' }]);
 });
 
 test('to a native host it tells of the test and the relay; without a client it says so', async () => {

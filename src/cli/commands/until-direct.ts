@@ -58,7 +58,7 @@ export class HolePunching {
       this.told.add(step);
       this.say(`${(performance.now() - this.begun).toFixed(0).padStart(5)} ms  ${step}`);
     }
-    this.isDirect ||= status.state === 'valid' && !status.isMet;
+    this.isDirect ||= status.state === 'valid' && status.means !== 'met';
   }
 }
 
@@ -84,7 +84,9 @@ export function stepsOf(status: ContactStatus, isTeredo: boolean): string[] {
   if (guess === 'agreed') steps.push('both want to guess ports: that goes on now');
   if (guess === 'agreed' && guessesSent > 0) steps.push(`${hundreds(guessesSent)} guesses sent`);
   if (state === 'valid')
-    steps.push(status.isMet ? `met at our relay, ${status.mapped}` : `reached directly, at ${status.mapped}`);
+    steps.push(
+      status.means === 'met' ? `met at our relay, ${status.mapped}` : `reached directly, at ${status.mapped}`,
+    );
   return steps;
 }
 

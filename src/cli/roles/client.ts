@@ -256,7 +256,6 @@ class ClientRole implements Role {
 const NO_PROGRESS = {
   state: 'unknown',
   attempts: 0,
-  isMet: false,
   isHeardThroughServer: false,
   isTesting: false,
   guess: 'none',

@@ -83,8 +83,8 @@ export interface ContactProgress {
   readonly attempts: number;
   /** Where packets to it go. */
   readonly mapped: Endpoint | undefined;
-  /** That is the relay where peers are met (docs/adr/0017). */
-  readonly isMet: boolean;
+  /** Of an unverified peer, undefined. */
+  readonly means: PeerMeans | undefined;
   /** Its bubble has come by way of our server: both servers work. */
   readonly isHeardThroughServer: boolean;
   /** What the NATs do with ports; the peer's where it has said so. */
