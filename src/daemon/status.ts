@@ -119,8 +119,8 @@ export interface ContactStatus {
   readonly expectedPort?: number | undefined;
   readonly peerExpectedPort?: number | undefined;
   readonly isTesting: boolean;
-  readonly guess: 'none' | 'offered' | 'agreed';
-  /** By this client, to all its peers together. */
+  readonly guess: 'none' | 'offered' | 'agreed' | 'hopeless';
+  /** To this peer, in the guess under way. */
   readonly guessesSent: number;
 }
 

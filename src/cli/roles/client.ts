@@ -233,13 +233,11 @@ class ClientRole implements Role {
 
   contact(name: string, address: Ipv6): ContactStatus {
     const progress = this.client.progress(address);
-    const { counters } = this.client;
     const common = {
       version: 1,
       name,
       networkNamespace: networkNamespace(),
       qualified: progress !== undefined,
-      guessesSent: counters['sentGuesses'] ?? 0,
     } as const;
     if (progress === undefined) return { ...common, ...NO_PROGRESS };
     const { mapped, ...rest } = progress;
@@ -259,6 +257,7 @@ const NO_PROGRESS = {
   isHeardThroughServer: false,
   isTesting: false,
   guess: 'none',
+  guessesSent: 0,
 } as const;
 
 function* inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {

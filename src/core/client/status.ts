@@ -95,5 +95,8 @@ export interface ContactProgress {
   readonly peerExpectedPort: number | undefined;
   /** An Echo Test is under way. */
   readonly isTesting: boolean;
-  readonly guess: 'none' | 'offered' | 'agreed';
+  /** Of ports (docs/adr/0016). `hopeless`: both have said what their NATs do, and no number of guesses would be enough. */
+  readonly guess: 'none' | 'offered' | 'agreed' | 'hopeless';
+  /** In the guess under way. */
+  readonly guessesSent: number;
 }

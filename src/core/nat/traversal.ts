@@ -371,7 +371,7 @@ export class Traversal {
       expectedPort: path?.randomPort || undefined,
       peerExpectedPort: path?.peerRandomPort || undefined,
       isTesting: this.echo.isUnderway(peer),
-      guess: this.guessing.stageOf(peer),
+      ...this.guessing.progressOf(peer),
     };
   }
 
