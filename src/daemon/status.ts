@@ -113,6 +113,8 @@ export interface ContactStatus {
   readonly mapped?: string;
   /** How it is reached; absent while it is not. */
   readonly means?: PeerMeans | undefined;
+  /** The client has a relay at which peers may be met. */
+  readonly mayMeet: boolean;
   readonly isHeardThroughServer: boolean;
   readonly ownPorts?: string;
   readonly peerPorts?: string | undefined;

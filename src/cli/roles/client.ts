@@ -157,11 +157,13 @@ function refreshValue(text: string): number | 'determine' {
 class ClientRole implements Role {
   private readonly client: Client;
   private readonly again: ResolveAgain;
+  private readonly mayMeet: boolean;
 
   constructor(settings: ClientSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
     const ports = kernelPorts();
     const client = new Client(settings, ports);
     this.client = client;
+    this.mayMeet = settings.meetingRelay !== undefined;
     this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
       if (state === 'qualified') say(`qualified: ${client.toString()}, ${natInWords(client)}`);
@@ -238,6 +240,7 @@ class ClientRole implements Role {
       name,
       networkNamespace: networkNamespace(),
       qualified: progress !== undefined,
+      mayMeet: this.mayMeet,
     } as const;
     if (progress === undefined) return { ...common, ...NO_PROGRESS };
     const { mapped, ...rest } = progress;
