@@ -6,7 +6,7 @@ import type { ClientSettings } from '../../runtime/client.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { ClientStatus, ContactStatus, PeerStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
-import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { PeerStatus as MachinePeer, ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
@@ -17,7 +17,7 @@ import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
 import { portMappingFile, portMappingInWords, portMappingStatus } from '../port-mapping.ts';
-import { noticesOfServer, resolveServers } from '../resolve.ts';
+import { noticesOfServer, resolveMeetingPoint, resolveServers } from '../resolve.ts';
 import type { KnownAddresses } from '../resolve.ts';
 import { readSecret } from '../secrets.ts';
 import {
@@ -30,6 +30,7 @@ import {
   secondaryValue,
   secondsValue,
 } from '../values.ts';
+import type { HostPort } from '../values.ts';
 import { ResolveAgain } from './resolve-again.ts';
 import { commonStatus, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
@@ -52,7 +53,7 @@ interface ClientOptions {
   readonly clientId?: string;
   readonly secretFile?: string;
   readonly allowPrivate?: boolean;
-  readonly meet?: Endpoint;
+  readonly meet?: HostPort;
   readonly dataPath: DataPathWish;
 }
 
@@ -95,8 +96,9 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--client-id <id>', 'identifier for a server that asks for a key')
     .option('--secret-file <file>', 'file that holds the key')
     .option(
-      '--meet <address[:port]>',
-      'your own relay, run with --meet: peers are met there whom nothing else reaches (port: 3545)',
+      '--meet <host[:port]>',
+      'name or IPv4 address of your own relay, run with --meet too: peers that have the same are met there when nothing else ' +
+        'reaches them (port: 3545)',
       meetingPointValue,
     )
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
@@ -144,7 +146,7 @@ async function settingsOf(
     limits: limitsWith(CLIENT_LIMITS, options.limit),
     secret: readSecret(options.clientId, options.secretFile),
     allowPrivate: options.allowPrivate,
-    meetingRelay: options.meet,
+    meetingRelay: options.meet === undefined ? undefined : await resolveMeetingPoint(options.meet),
     dataPath: options.dataPath,
   };
 }
