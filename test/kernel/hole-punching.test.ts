@@ -63,6 +63,18 @@ test('a way by the relay is not a direct one: that is said once both know that t
   expect(json.status).toBe(1);
 });
 
+test('where nothing comes of the peer that is said', async () => {
+  await using net = new Internet();
+  const a = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startClient(a.client, SERVER_ADDRESS);
+  await teredoAddress(a.client);
+  const nobody = '2001:0:cb00:7178:0:1234:39cc:9bf0';
+  const { status, output } = await pingUntilDirect(a.client, nobody, '--timeout', '3');
+  expect(output).toMatch(/no answer from .* within 3 s \(nothing of it has come through the servers: is it/);
+  expect(status).toBe(5);
+});
+
 test('where there is no relay either that is said, with what would help', async () => {
   await using net = new Internet();
   const [a, b] = [net.site('a', 'symmetric-random'), net.site('b', 'symmetric-sequential')];

@@ -19,12 +19,17 @@ export function pingCommand(finish: (exitCode: number) => void): Command {
   return new Command('ping')
     .description('ask an IPv6 host for an answer, through the tunnel where that is the way')
     .argument('<address>', 'an IPv6 address', ipv6Value)
-    .option('--count <number>', 'how many answers to wait for', countValue(1, 1_000_000), 4)
+    .option(
+      '--count <number>',
+      'how many answers to wait for, without --until-direct',
+      countValue(1, 1_000_000),
+      4,
+    )
     .option('--timeout <seconds>', 'how long to try', secondsValue(1, 86_400), 10)
     .option('--json', 'print JSON; of --until-direct with "direct", "means" (as "teredo peers") and "steps"')
     .option(
       '--until-direct',
-      'show step by step how the client finds the way, and end when it is a direct one',
+      'show step by step how the client of this host finds the way, and end when it is a direct one, or clear that there is none (exit status 1)',
     )
     .action(async (address: Ipv6, options: PingOptions) => {
       finish(
@@ -53,14 +58,19 @@ async function pingUntilDirect(address: Ipv6, options: PingOptions): Promise<num
   await punching.begin();
   let pings: Pings;
   try {
-    pings = await ping(address, options, () => punching.isDirect, punching.hopeless);
+    const isEnough = (answers: number): boolean => {
+      if (answers === 1) void punching.noteAnswer();
+      return punching.isDirect;
+    };
+    pings = await ping(address, { ...options, quiet: true }, isEnough, punching.hopeless);
     await punching.look(); // what the last answer has changed
   } finally {
     punching.end();
   }
   const { isDirect, means, steps } = punching;
   const { answered } = printAnswers(address, options, pings, 'in all', { direct: isDirect, means, steps });
-  if (answered === 0 && !punching.hopeless.aborted) throw noAnswer(address, options, pings);
+  if (answered === 0 && !punching.hopeless.aborted)
+    throw noAnswer(address, options, { ...pings, words: pings.words || punching.whySilent });
   if (answered > 0 && isDirect) return EXIT.OK;
   const target = formatIpv6(address);
   const what = answered > 0 ? `${target} answers, but not by a direct way` : `no direct way to ${target}`;
@@ -77,10 +87,10 @@ interface Pings {
   readonly words: string;
 }
 
-/** Until `isEnough` says of so many answers that they are, the time is over, or `giveUp` is aborted. */
+/** Tells each answer, unless `quiet`. Until `isEnough` says of so many answers that they are, the time is over, or `giveUp` is aborted. */
 async function ping(
   address: Ipv6,
-  options: PingOptions,
+  { json, timeout, quiet = json === true }: PingOptions & { readonly quiet?: boolean },
   isEnough: (answers: number) => boolean,
   giveUp?: AbortSignal,
 ): Promise<Pings> {
@@ -92,14 +102,10 @@ async function ping(
   let said = '';
   let refused = '';
   // The system's own ping: it needs no right of ours, and takes the way that programs take.
-  const child = spawn(
-    'ping',
-    ['-6', '-n', '-i', INTERVAL, '-w', String(Math.ceil(options.timeout)), target],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, LC_ALL: 'C' },
-    },
-  );
+  const child = spawn('ping', ['-6', '-n', '-i', INTERVAL, '-w', String(Math.ceil(timeout)), target], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
   giveUp?.addEventListener('abort', () => child.kill('SIGINT'));
   let line = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
@@ -113,7 +119,7 @@ async function ping(
       if (match === null || hasEnough) continue;
       firstReplyMs ??= performance.now() - begun;
       times.push(Number(match[1]));
-      if (options.json !== true) printLine(`answer ${times.length} from ${target}: ${match[1]} ms`);
+      if (!quiet) printLine(`answer ${times.length} from ${target}: ${match[1]} ms`);
       hasEnough = isEnough(times.length);
       if (hasEnough) child.kill('SIGINT');
     }

@@ -54,6 +54,13 @@ export class HolePunching {
     return `${why}; forward a port to one of the two (--port), or let them meet at a relay of yours (--meet)`;
   }
 
+  /** What may be the matter where nothing answers; empty where nothing can be said. */
+  get whySilent(): string {
+    if (this.last === undefined || !this.last.qualified || !isTeredo(this.address, 0)) return '';
+    if (this.last.isHeardThroughServer) return 'it has been heard through the servers only';
+    return 'nothing of it has come through the servers: is it running, and its server?';
+  }
+
   /** Rejects where there is no client to look at. */
   async begin(): Promise<void> {
     const found = await askHere<ContactStatus>(this.question);
@@ -71,6 +78,12 @@ export class HolePunching {
     clearInterval(this.timer);
   }
 
+  /** The first answer has come: that is told behind what has led to it. */
+  async noteAnswer(): Promise<void> {
+    await this.look();
+    this.note('the first answer has come');
+  }
+
   /** A client may have ended meanwhile; the pings tell. */
   async look(): Promise<void> {
     this.see(await askAgain<ContactStatus>(this.clients, this.question));
@@ -86,18 +99,20 @@ export class HolePunching {
     if (status === undefined) return;
     this.last = status;
     if (status.state === 'valid') this.means = status.means;
+    for (const text of stepsOf(status, isTeredo(this.address, 0))) this.note(text);
     const now = performance.now();
-    for (const text of stepsOf(status, isTeredo(this.address, 0))) {
-      if (this.told.has(text)) continue;
-      this.told.add(text);
-      const afterMs = Math.round(now - this.begun);
-      this.steps.push({ afterMs, text });
-      this.say(`${String(afterMs).padStart(5)} ms  ${text}`);
-    }
     const isAtEnd =
       status.guess === 'hopeless' && !this.isDirect && (!status.mayMeet || this.means === 'met');
     this.hopelessAt = isAtEnd ? Math.min(this.hopelessAt, now + LAST_HOPE_MS) : Infinity;
     if (now >= this.hopelessAt) this.hopelessness.abort();
+  }
+
+  private note(text: string): void {
+    if (this.told.has(text)) return;
+    this.told.add(text);
+    const afterMs = Math.round(performance.now() - this.begun);
+    this.steps.push({ afterMs, text });
+    this.say(`${String(afterMs).padStart(5)} ms  ${text}`);
   }
 }
 

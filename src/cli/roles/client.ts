@@ -168,7 +168,7 @@ class ClientRole implements Role {
     this.mayMeet = settings.meetingRelay !== undefined;
     this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
-      if (state === 'qualified') say(`qualified: ${client.toString()}, ${natInWords(client)}`);
+      if (state === 'qualified') say(`qualified: ${client.toString()}, ${natInWords(client, this.mayMeet)}`);
       else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
     });
     client.on('default-route', (on) => {
@@ -269,12 +269,16 @@ function* inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerSta
   for (const peer of peers) yield peerStatus(peer, now);
 }
 
-function natInWords(client: Client): string {
+function natInWords(client: Client, mayMeet: boolean): string {
   const mapped = client.mapped === undefined ? '' : `, mapped to ${formatEndpoint(client.mapped)}`;
-  return `NAT ${client.nat}${mapped}${doubtsOf(client)}`;
+  return `NAT ${client.nat}${mapped}${doubtsOf(client, mayMeet)}`;
 }
 
-function doubtsOf({ nat, symmetricNatRuledOut }: Client): string {
+function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: Client, mayMeet: boolean): string {
+  if (nat === 'symmetric' && portMapping !== undefined)
+    return ' (another for each destination, but for the port that the gateway has opened)';
+  if (nat === 'symmetric' && mayMeet)
+    return ' (another for each destination: peers that nothing else reaches are met at the relay)';
   if (nat === 'symmetric')
     return ' (another for each destination: no peers behind symmetric NATs, unless both count their ports up)';
   return symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
