@@ -134,7 +134,8 @@ export function stepsOf(status: ContactStatus, isTeredo: boolean): string[] {
   if (status.peerExpectedPort !== undefined)
     steps.push(`it expects to come from port ${status.peerExpectedPort} of its NAT`);
   if (peerPorts !== undefined) steps.push(`its NAT's ports are ${peerPorts}, those of ours ${ownPorts}`);
-  if (guess === 'hopeless') steps.push(`no number of guesses would do: ${lastResort(status)}`);
+  const isDirect = state === 'valid' && status.means !== 'met';
+  if (guess === 'hopeless' && !isDirect) steps.push(`no number of guesses would do: ${lastResort(status)}`);
   if (guess === 'offered') steps.push('offered to guess ports');
   if (guess === 'agreed') steps.push('both want to guess ports: that goes on now');
   if (guess === 'agreed' && guessesSent > 0) steps.push(`${hundreds(guessesSent)} guesses sent`);
