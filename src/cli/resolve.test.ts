@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { v4 } from '../../test/support/client-rig.ts';
 import { formatIpv4 } from '../wire/index.ts';
-import { candidatesOf, inTurn, resolveServers } from './resolve.ts';
+import { candidatesOf, inTurn, meetingPointAmong, resolveMeetingPoint, resolveServers } from './resolve.ts';
+import { meetingPointValue } from './values.ts';
 
 test('the first address of each name comes first: none with many keeps the next from being asked', () => {
   const many = Array.from({ length: 8 }, (_, i) => `a${i}`);
@@ -74,4 +75,35 @@ test('a second address given for a name with several servers is of the one it co
     '192.0.2.1/192.0.2.2',
   ]);
   expect(pairs(['192.0.2.9', '192.0.2.8'], '192.0.2.7')).toContain('192.0.2.9/192.0.2.7');
+});
+
+test('a meeting point is an address or a name, with a port or without', async () => {
+  const resolve = (text: string) => resolveMeetingPoint(meetingPointValue(text));
+  expect(await resolve('192.0.2.7')).toEqual({ address: v4('192.0.2.7'), port: 3545 });
+  expect(await resolve('192.0.2.7:4000')).toEqual({ address: v4('192.0.2.7'), port: 4000 });
+  expect(await resolve('localhost:4000')).toEqual({ address: v4('127.0.0.1'), port: 4000 });
+  await expect(resolve('no-such-host.invalid')).rejects.toMatchObject({
+    exitCode: 1,
+    message: expect.stringMatching(
+      /^the relay "no-such-host.invalid" \(--meet\) does not resolve to an IPv4/,
+    ),
+  });
+});
+
+test('of several addresses behind its name all clients take the same, in whatever order they come', () => {
+  const addresses = [v4('198.51.100.9'), v4('192.0.2.7')];
+  expect(meetingPointAmong(addresses)).toBe(v4('192.0.2.7'));
+  expect(meetingPointAmong(addresses.toReversed())).toBe(v4('192.0.2.7'));
+});
+
+test.each([
+  ['2001:db8::1', /is an IPv6 address/],
+  ['[2001:db8::1]:3545', /is an IPv6 address/],
+  ['192.0.2.7:0', /not a UDP port/],
+  ['192.0.2.7:', /not a UDP port/],
+  ['192.0.2.300', /not an IPv4 address/],
+  ['0.0.0.0', /stands for any address/],
+  [':3545', /has no name or address/],
+])('a meeting point that is none: %s', (text, why) => {
+  expect(() => meetingPointValue(text)).toThrow(why);
 });

@@ -2,9 +2,10 @@ import { lookup } from 'node:dns/promises';
 import type { ServerCandidate } from '../core/client/index.ts';
 import { isLoopback, isPrivate } from '../core/address-policy.ts';
 import { formatIpv4, parseIpv4 } from '../wire/index.ts';
-import type { Ipv4 } from '../wire/index.ts';
+import type { Endpoint, Ipv4 } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { nextAddress, sameAddressTwice } from './values.ts';
+import type { HostPort } from './values.ts';
 
 /** What names have led to so far, for when they lead nowhere. */
 export type KnownAddresses = Map<string, readonly Ipv4[]>;
@@ -38,6 +39,21 @@ export async function resolveServers(
   for (const host of unresolved)
     warn(`warning: "${host}" does not resolve to an IPv4 address; going on without it`);
   return candidates;
+}
+
+/** The relay at which peers are met. Fails where its name does not resolve: who wants it should know. */
+export async function resolveMeetingPoint({ host, port }: HostPort): Promise<Endpoint> {
+  const addresses = await addressesOf(host);
+  if (addresses.length > 0) return { address: meetingPointAmong(addresses), port };
+  throw new CommandFailure(
+    EXIT.FAILED,
+    `the relay "${host}" (--meet) does not resolve to an IPv4 address: check its spelling and this host's DNS`,
+  );
+}
+
+/** Two clients meet only if they take the same of a name's addresses, which come in any order. */
+export function meetingPointAmong(addresses: readonly Ipv4[]): Ipv4 {
+  return Math.min(...addresses);
 }
 
 /**

@@ -40,15 +40,22 @@ export function hostAddressValue(text: string): Ipv4 {
   return address;
 }
 
+/** A host by name or IPv4 address, and a UDP port of it. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** A relay, on its usual port unless another one is named. */
-export function meetingPointValue(text: string): Endpoint {
-  if (!text.includes(':')) return { address: hostAddressValue(text), port: RELAY_PORT };
-  const endpoint = parseEndpoint(text);
-  if (endpoint === undefined || endpoint.port === 0)
-    throw new InvalidArgumentError(
-      `"${text}" is not an IPv4 address and a port such as 192.0.2.1:${RELAY_PORT}.`,
-    );
-  return { address: hostAddressValue(formatIpv4(endpoint.address)), port: endpoint.port };
+export function meetingPointValue(text: string): HostPort {
+  const bracketed = /^\[(.*)\](:\d*)?$/.exec(text)?.[1];
+  if (parseIpv6(bracketed ?? text) !== undefined)
+    throw new InvalidArgumentError(`"${text}" is an IPv6 address: peers are met over IPv4.`);
+  const at = text.indexOf(':');
+  const host = at < 0 ? text : text.slice(0, at);
+  if (host === '') throw new InvalidArgumentError(`"${text}" has no name or address in it.`);
+  if (/^[\d.]+$/.test(host)) hostAddressValue(host);
+  return { host, port: at < 0 ? RELAY_PORT : portValue(text.slice(at + 1)) };
 }
 
 /** The second address of a server, or that it has none. */

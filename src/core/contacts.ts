@@ -20,7 +20,7 @@ export interface Contact {
   readonly wantedBy: Wanter | undefined;
 }
 
-/** The IPv6 address of a native host, in four 32-bit words. */
+/** In four 32-bit words the IPv6 address of a native host; or 0, the IPv4 address, 0 and the port of a client that meets others. */
 export type Wanter = readonly [number, number, number, number];
 
 export interface ContactLimits {

@@ -111,15 +111,18 @@ export interface ContactStatus {
   /** Rounds of bubbles of the contact under way. */
   readonly attempts: number;
   readonly mapped?: string;
-  readonly isMet: boolean;
+  /** How it is reached; absent while it is not. */
+  readonly means?: PeerMeans | undefined;
+  /** The client has a relay at which peers may be met. */
+  readonly mayMeet: boolean;
   readonly isHeardThroughServer: boolean;
   readonly ownPorts?: string;
   readonly peerPorts?: string | undefined;
   readonly expectedPort?: number | undefined;
   readonly peerExpectedPort?: number | undefined;
   readonly isTesting: boolean;
-  readonly guess: 'none' | 'offered' | 'agreed';
-  /** By this client, to all its peers together. */
+  readonly guess: 'none' | 'offered' | 'agreed' | 'hopeless';
+  /** To this peer, in the guess under way. */
   readonly guessesSent: number;
 }
 

@@ -56,6 +56,7 @@ describe('usage: exit status 2', () => {
     [['client', '--server', '2001:db8::1'], /option '--server.*is an IPv6 address/],
     [['netcheck', '--server', '192.0.2.1', '--lifetime', '5'], /option '--lifetime.*seconds from 20 to 600/],
     [['netcheck', '--server', '224.0.0.1'], /option '--server.*not the address of a single host/],
+    [['client', '--server', '192.0.2.1', '--meet', '2001:db8::1'], /option '--meet.*is an IPv6 address/],
     [['client', '--server', '192.0.2.300'], /option '--server.*is not an IPv4 address/],
     [['client', '--server', 'a', '--default-route', '--no-default-route'], /contradict each other/],
     [
@@ -84,6 +85,13 @@ describe('usage: exit status 2', () => {
 test('a name that does not resolve: exit status 1, with the name', () => {
   const { status, lines } = teredo('netcheck', '--server', 'no-such-host.invalid');
   expect(lines).toEqual([expect.stringMatching(/"no-such-host.invalid" does not resolve/)]);
+  expect(status).toBe(1);
+});
+
+test('nor one of a relay: exit status 1, with the name and the option', () => {
+  const args = ['client', '--server', '192.0.2.1', '--meet', 'no-such-host.invalid'];
+  const { status, lines } = teredo(...args);
+  expect(lines).toEqual([expect.stringMatching(/"no-such-host.invalid" \(--meet\) does not resolve/)]);
   expect(status).toBe(1);
 });
 

@@ -1,17 +1,31 @@
 /** `teredo ping --until-direct`: how the way to a peer is found, told step by step. */
+import { rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
-import { PROGRAM, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+import { PROGRAM, peersOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
 async function pingUntilDirect(
   host: Namespace,
   address: string,
-  timeout = '12',
+  ...more: string[]
 ): Promise<{ readonly status: number; readonly steps: string; readonly output: string }> {
-  const args = ['ping', '--until-direct', address, '--timeout', timeout];
+  const args = ['ping', '--until-direct', address, '--timeout', '12', ...more];
   const running = host.spawn(process.execPath, [PROGRAM, ...args]);
   return { status: await running.exited, steps: running.stdout, output: running.output };
+}
+
+/** A program that listens on a file, which goes with it. */
+async function listening(host: Namespace, path: string, script: string): Promise<AsyncDisposable> {
+  const running = host.spawn(process.execPath, ['-e', script]);
+  await running.waitFor(/is running/);
+  return {
+    async [Symbol.asyncDispose]() {
+      await running.stop();
+      rmSync(path, { force: true });
+    },
+  };
 }
 
 test('from the first bubbles to the guess that was right', async () => {
@@ -27,17 +41,84 @@ test('from the first bubbles to the guess that was right', async () => {
   expect(status).toBe(0);
 });
 
-test('a way by the relay is not a direct one', async () => {
+test('a way by the relay is not a direct one: that is said once both know that there is none, not after all the time', async () => {
   await using net = new Internet();
   const [a, b] = [net.site('a', 'symmetric-random'), net.site('b', 'symmetric-random')];
   await startServer(net.server, SERVER_ADDRESS);
   await startRelay(net.relay, RELAY_ADDRESS, '--meet');
   for (const { client } of [a, b]) await startClient(client, SERVER_ADDRESS, '--meet', RELAY_ADDRESS);
   await teredoAddress(a.client);
-  const { status, steps, output } = await pingUntilDirect(a.client, await teredoAddress(b.client), '8');
-  expect(steps).toMatch(new RegExp(`met at our relay, ${RELAY_ADDRESS}:3545`));
-  expect(output).toMatch(/answers, but not by a direct way/);
+  const address = await teredoAddress(b.client);
+  const { status, steps, output } = await pingUntilDirect(a.client, address, '--timeout', '60');
+  expect(steps).toMatch(
+    new RegExp(`no number of guesses would do.*met at our relay, ${RELAY_ADDRESS}:3545`, 's'),
+  );
+  expect(output).toMatch(
+    /answers, but not by a direct way: its NAT's ports are random, those of ours random/,
+  );
   expect(status).toBe(1);
+
+  const json = await pingUntilDirect(a.client, address, '--timeout', '60', '--json');
+  expect(JSON.parse(json.steps)).toMatchObject({ direct: false, means: 'met', teredo: true });
+  expect(json.status).toBe(1);
+});
+
+test('where nothing comes of the peer that is said', async () => {
+  await using net = new Internet();
+  const a = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startClient(a.client, SERVER_ADDRESS);
+  await teredoAddress(a.client);
+  const nobody = '2001:0:cb00:7178:0:1234:39cc:9bf0';
+  const { status, output } = await pingUntilDirect(a.client, nobody, '--timeout', '3');
+  expect(output).toMatch(/no answer from .* within 3 s \(nothing of it has come through the servers: is it/);
+  expect(status).toBe(5);
+});
+
+test('where there is no relay either that is said, with what would help', async () => {
+  await using net = new Internet();
+  const [a, b] = [net.site('a', 'symmetric-random'), net.site('b', 'symmetric-sequential')];
+  await startServer(net.server, SERVER_ADDRESS);
+  for (const { client } of [a, b]) await startClient(client, SERVER_ADDRESS);
+  await teredoAddress(a.client);
+  const address = await teredoAddress(b.client);
+  const { status, steps, output } = await pingUntilDirect(a.client, address, '--timeout', '60');
+  expect(steps).toMatch(/no number of guesses would do: there is no relay at which to meet/);
+  expect(output).toMatch(/no direct way to .*: its NAT's ports are counting, those of ours random.*--meet/);
+  expect(status).toBe(1);
+});
+
+test('in JSON the steps are told too, and by what means the peer is reached; other daemons are left alone', async () => {
+  await using net = new Internet();
+  const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
+  await startServer(net.server, SERVER_ADDRESS);
+  for (const { client } of [a, b]) await startClient(client, SERVER_ADDRESS);
+  // Elsewhere on this machine one takes no question: it hangs up, as one that is ending does.
+  const rude = controlPath(controlDirectory(), `${net.native.name}-rude`);
+  const script = `require('net').createServer((one) => one.destroy()).listen(${JSON.stringify(rude)}, () => console.log('is running'))`;
+  await using _ = await listening(net.native, rude, script);
+  await teredoAddress(a.client);
+  const { status, steps, output } = await pingUntilDirect(a.client, await teredoAddress(b.client), '--json');
+  expect(output).not.toContain('rude');
+  const said = JSON.parse(steps) as { steps: { afterMs: number; text: string }[] };
+  expect(said).toMatchObject({ direct: true, means: 'direct', teredo: true });
+  expect(said.steps.map(({ text }) => text).join('\n')).toMatch(/reached directly, at/);
+  expect(said.steps[0]!.afterMs).toBeGreaterThanOrEqual(0);
+  expect(status).toBe(0);
+});
+
+test('a native host behind the relay that is named with --meet is reached by its relay, and that is direct', async () => {
+  await using net = new Internet();
+  const { client } = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS, '--meet');
+  await startClient(client, SERVER_ADDRESS, '--meet', RELAY_ADDRESS);
+  await teredoAddress(client);
+  const { status, steps, output } = await pingUntilDirect(client, NATIVE_ADDRESS);
+  expect(output).not.toContain('not by a direct way');
+  expect(steps).toMatch(new RegExp(`its relay is at ${RELAY_ADDRESS}:3545`));
+  expect(status).toBe(0);
+  expect((await peersOf(client, 'client')).peers).toMatchObject([{ means: 'relay' }]);
 });
 
 test('to a native host it tells of the test and the relay; without a client it says so', async () => {

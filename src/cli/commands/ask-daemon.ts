@@ -1,6 +1,7 @@
+import { basename } from 'node:path';
 import { NoAnswerError, ask, findSockets } from '../../daemon/control-client.ts';
 import type { ControlAnswer, ControlRequest } from '../../daemon/control-protocol.ts';
-import { networkNamespace } from '../../daemon/network-namespace.ts';
+import { boundNames, networkNamespace } from '../../daemon/network-namespace.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 
@@ -19,16 +20,41 @@ export async function askDaemons<T extends Answerer>(
   name: string | undefined,
   request: ControlRequest,
 ): Promise<T[]> {
-  const outcomes = await Promise.all(findSockets(name).map(({ path }) => askAt(path, request)));
+  const all = findSockets(name).map(({ path }) => path);
+  const here = name === undefined ? all.filter(isOfThisNamespace()) : all;
+  let outcomes = await askAll(here, request);
+  // Those elsewhere are nobody's concern while somebody here answers.
+  if (answersIn<T>(outcomes).length === 0)
+    outcomes = [...outcomes, ...(await askAll(without(all, here), request))];
   const failures = outcomes.filter((outcome) => outcome instanceof CommandFailure);
-  const answers = outcomes.flatMap((outcome) =>
-    isAnswer(outcome) && outcome.ok ? [outcome.result as T] : [],
-  );
+  const answers = answersIn<T>(outcomes);
   if (answers.length === 0) throw nobody(name, outcomes, failures);
-  for (const { message } of failures) process.stderr.write(`${message}\n`);
-  const here = networkNamespace();
-  const local = answers.filter((answer) => answer.networkNamespace === here);
+  tell(failures);
+  const namespace = networkNamespace();
+  const local = answers.filter((answer) => answer.networkNamespace === namespace);
   return name !== undefined || local.length === 0 ? answers : local;
+}
+
+/** As {@link askDaemons}, but of this network namespace only, by where each is to be asked again; empty where there is none. */
+export async function askHere<T extends Answerer>(request: ControlRequest): Promise<ReadonlyMap<string, T>> {
+  const namespace = networkNamespace();
+  const paths = findSockets()
+    .map(({ path }) => path)
+    .filter(isOfThisNamespace());
+  const outcomes = await askAll(paths, request);
+  const failures = outcomes.filter((outcome) => outcome instanceof CommandFailure);
+  const here = new Map<string, T>();
+  for (const [i, path] of paths.entries())
+    for (const answer of answersIn<T>([outcomes[i]]))
+      if (answer.networkNamespace === namespace) here.set(path, answer);
+  if (here.size === 0 && failures.length > 0) throw nobody(undefined, outcomes, failures);
+  tell(failures);
+  return here;
+}
+
+/** Those of these daemons that answer, without a word of the others. */
+export async function askAgain<T>(paths: readonly string[], request: ControlRequest): Promise<T[]> {
+  return answersIn<T>(await askAll(paths, request));
 }
 
 /** As {@link askDaemons}, but there must be just one that answers; of several of this name the one in the first folder. */
@@ -46,6 +72,28 @@ export async function askOne<T extends Answerer>(
 
 /** Undefined where nobody listens: what a killed daemon left behind is not a daemon. */
 type Outcome = ControlAnswer | CommandFailure | undefined;
+
+function askAll(paths: readonly string[], request: ControlRequest): Promise<Outcome[]> {
+  return Promise.all(paths.map((path) => askAt(path, request)));
+}
+
+function answersIn<T>(outcomes: readonly Outcome[]): T[] {
+  return outcomes.flatMap((outcome) => (isAnswer(outcome) && outcome.ok ? [outcome.result as T] : []));
+}
+
+/** Whether a control socket may be one of this network namespace. The files are shared by all. */
+function isOfThisNamespace(): (path: string) => boolean {
+  const names = boundNames();
+  return (path) => names === undefined || names.has(basename(path));
+}
+
+function without(all: readonly string[], some: readonly string[]): string[] {
+  return all.filter((one) => !some.includes(one));
+}
+
+function tell(failures: readonly CommandFailure[]): void {
+  for (const { message } of failures) process.stderr.write(`${message}\n`);
+}
 
 function isAnswer(outcome: Outcome): outcome is ControlAnswer {
   return outcome !== undefined && !(outcome instanceof CommandFailure);

@@ -13,7 +13,10 @@ interface PeersOptions {
 /** `teredo peers`: whom a client or relay knows. */
 export function peersCommand(): Command {
   return new Command('peers')
-    .description('the peers that a client or relay knows')
+    .description(
+      'the peers that a client or relay knows; a client says by which means it reaches them: relay (native hosts), direct, local, ' +
+        'nonce or random-port (RFC 6081), guess (of ports), met (at a relay, --meet)',
+    )
     .argument('[name]', 'the daemon')
     .option('--json', 'print JSON')
     .option('--limit <count>', 'how many at most', countValue(1, MAX_PEERS), 1_000)

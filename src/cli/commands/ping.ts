@@ -19,12 +19,17 @@ export function pingCommand(finish: (exitCode: number) => void): Command {
   return new Command('ping')
     .description('ask an IPv6 host for an answer, through the tunnel where that is the way')
     .argument('<address>', 'an IPv6 address', ipv6Value)
-    .option('--count <number>', 'how many answers to wait for', countValue(1, 1_000_000), 4)
+    .option(
+      '--count <number>',
+      'how many answers to wait for, without --until-direct',
+      countValue(1, 1_000_000),
+      4,
+    )
     .option('--timeout <seconds>', 'how long to try', secondsValue(1, 86_400), 10)
-    .option('--json', 'print JSON')
+    .option('--json', 'print JSON; of --until-direct with "direct", "means" (as "teredo peers") and "steps"')
     .option(
       '--until-direct',
-      'show step by step how the client finds the way, and end when it is a direct one',
+      'show step by step how the client of this host finds the way, and end when it is a direct one, or clear that there is none (exit status 1)',
     )
     .action(async (address: Ipv6, options: PingOptions) => {
       finish(
@@ -38,43 +43,70 @@ const INTERVAL = '0.2';
 /** ping ends this long before its time at the most: it sends nothing any more that could not be answered within it. */
 const ENDS_EARLY_MS = 500;
 
-/** Answers until one has come the direct way. */
+/** As many answers as were asked for. */
+async function pingHost(address: Ipv6, options: PingOptions): Promise<number> {
+  const pings = await ping(address, options, (answers) => answers >= options.count);
+  const { answered } = printAnswers(address, options, pings, `of ${options.count} wanted`);
+  if (answered > 0) return EXIT.OK;
+  throw noAnswer(address, options, pings);
+}
+
+/** Answers until one has come the direct way, or there is none. */
 async function pingUntilDirect(address: Ipv6, options: PingOptions): Promise<number> {
   const say = options.json === true ? (step: string) => void process.stderr.write(`${step}\n`) : printLine;
   const punching = new HolePunching(address, say);
   await punching.begin();
+  let pings: Pings;
   try {
-    await pingHost(address, options, () => punching.isDirect);
+    const isEnough = (answers: number): boolean => {
+      if (answers === 1) void punching.noteAnswer();
+      return punching.isDirect;
+    };
+    pings = await ping(address, { ...options, quiet: true }, isEnough, punching.hopeless);
+    await punching.look(); // what the last answer has changed
   } finally {
     punching.end();
   }
-  if (punching.isDirect) return EXIT.OK;
-  throw new CommandFailure(EXIT.FAILED, `${formatIpv6(address)} answers, but not by a direct way`);
+  const { isDirect, means, steps } = punching;
+  const { answered } = printAnswers(address, options, pings, 'in all', { direct: isDirect, means, steps });
+  if (answered === 0 && !punching.hopeless.aborted)
+    throw noAnswer(address, options, { ...pings, words: pings.words || punching.whySilent });
+  if (answered > 0 && isDirect) return EXIT.OK;
+  const target = formatIpv6(address);
+  const what = answered > 0 ? `${target} answers, but not by a direct way` : `no direct way to ${target}`;
+  const why = punching.hopeless.aborted ? `: ${punching.whyHopeless}` : ` within ${options.timeout} s`;
+  throw new CommandFailure(EXIT.FAILED, what + why);
 }
 
-/** `isEnough`: whether so many answers are; without it as many as were asked for. */
-async function pingHost(
+interface Pings {
+  /** Round trips of the answers, in ms. */
+  readonly times: readonly number[];
+  readonly firstReplyMs: number | undefined;
+  readonly tookMs: number;
+  /** What the system's ping said in the end, or somebody on the way instead of an answer. */
+  readonly words: string;
+}
+
+/** Tells each answer, unless `quiet`. Until `isEnough` says of so many answers that they are, the time is over, or `giveUp` is aborted. */
+async function ping(
   address: Ipv6,
-  options: PingOptions,
-  isEnough = (answers: number): boolean => answers >= options.count,
-): Promise<number> {
+  { json, timeout, quiet = json === true }: PingOptions & { readonly quiet?: boolean },
+  isEnough: (answers: number) => boolean,
+  giveUp?: AbortSignal,
+): Promise<Pings> {
   const target = formatIpv6(address);
   const begun = performance.now();
   const times: number[] = [];
   let firstReplyMs: number | undefined;
   let hasEnough = false;
   let said = '';
-  /** What somebody on the way answered instead. */
   let refused = '';
   // The system's own ping: it needs no right of ours, and takes the way that programs take.
-  const child = spawn(
-    'ping',
-    ['-6', '-n', '-i', INTERVAL, '-w', String(Math.ceil(options.timeout)), target],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, LC_ALL: 'C' },
-    },
-  );
+  const child = spawn('ping', ['-6', '-n', '-i', INTERVAL, '-w', String(Math.ceil(timeout)), target], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  giveUp?.addEventListener('abort', () => child.kill('SIGINT'));
   let line = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -87,7 +119,7 @@ async function pingHost(
       if (match === null || hasEnough) continue;
       firstReplyMs ??= performance.now() - begun;
       times.push(Number(match[1]));
-      if (options.json !== true) printLine(`answer ${times.length} from ${target}: ${match[1]} ms`);
+      if (!quiet) printLine(`answer ${times.length} from ${target}: ${match[1]} ms`);
       hasEnough = isEnough(times.length);
       if (hasEnough) child.kill('SIGINT');
     }
@@ -96,33 +128,45 @@ async function pingHost(
     child.on('error', resolve);
     child.on('close', () => resolve(undefined));
   });
-  const tookMs = performance.now() - begun;
   if (failure !== undefined) throw cannotRun(failure);
+  const words = said.trim().split('\n').at(-1) || refused;
+  return { times, firstReplyMs, tookMs: performance.now() - begun, words };
+}
+
+/** `more`: further fields of the JSON. */
+function printAnswers(
+  address: Ipv6,
+  { json }: PingOptions,
+  { times, firstReplyMs }: Pings,
+  wanted: string,
+  more: object = {},
+): { readonly answered: number } {
   const answered = times.length;
-  if (options.json === true) {
+  if (json === true) {
     printJson({
       version: 1,
-      address: target,
+      address: formatIpv6(address),
       teredo: isTeredo(address, 0),
       answered,
       firstReplyMs,
       timesMs: times,
+      ...more,
     });
   } else if (firstReplyMs !== undefined) {
-    const wanted = options.untilDirect === true ? 'in all' : `of ${options.count} wanted`;
     printLine(`first answer after ${firstReplyMs.toFixed(0)} ms, ${answered} ${wanted}`);
   }
-  if (answered > 0) return EXIT.OK;
-  const why = said.trim().split('\n').at(-1) || refused;
+  return { answered };
+}
+
+function noAnswer(address: Ipv6, { timeout }: PingOptions, { tookMs, words }: Pings): CommandFailure {
+  const target = formatIpv6(address);
   // Nobody can say within a time that was not waited for: ping knew at once.
-  if (tookMs < options.timeout * 1000 - ENDS_EARLY_MS) {
-    const words = why === '' ? 'ping gave up early' : why;
-    throw new CommandFailure(EXIT.FAILED, `no answer from ${target}: ${words}`);
+  if (tookMs < timeout * 1000 - ENDS_EARLY_MS) {
+    const why = words === '' ? 'ping gave up early' : words;
+    return new CommandFailure(EXIT.FAILED, `no answer from ${target}: ${why}`);
   }
-  throw new CommandFailure(
-    EXIT.TIMED_OUT,
-    `no answer from ${target} within ${options.timeout} s${why === '' ? '' : ` (${why})`}`,
-  );
+  const why = words === '' ? '' : ` (${words})`;
+  return new CommandFailure(EXIT.TIMED_OUT, `no answer from ${target} within ${timeout} s${why}`);
 }
 
 function cannotRun({ code, message }: NodeJS.ErrnoException): CommandFailure {

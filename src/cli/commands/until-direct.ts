@@ -1,39 +1,76 @@
 import { formatIpv6, isTeredo } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 import type { ContactStatus } from '../../daemon/status.ts';
-import { networkNamespace } from '../../daemon/network-namespace.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
-import { askDaemons } from './ask-daemon.ts';
+import { askAgain, askHere } from './ask-daemon.ts';
 
 /** How often the daemon is asked. */
 const LOOK_MS = 100;
+/** Where the NATs' ports leave no hope their filters may: what gets through wide ones does so within this time. docs/nat-matrix.md */
+const LAST_HOPE_MS = 1_000;
+
+/** Something that has happened, and how long after the beginning that was seen. */
+export interface Step {
+  readonly afterMs: number;
+  readonly text: string;
+}
 
 /** Looks on while a client finds the way to a peer, and tells each step once. */
 export class HolePunching {
+  readonly steps: Step[] = [];
+  /** How the peer is reached, or was a moment ago, while it is asked once more; undefined: not yet. */
+  means: string | undefined;
   private readonly address: Ipv6;
-  private readonly say: (step: string) => void;
+  private readonly say: (line: string) => void;
   private readonly begun = performance.now();
   private readonly told = new Set<string>();
+  private readonly hopelessness = new AbortController();
+  private clients: readonly string[] = [];
+  private last: ContactStatus | undefined;
+  private hopelessAt = Infinity;
   private timer: NodeJS.Timeout | undefined;
   private isAsking = false;
-  isDirect = false;
 
   /** `say` gets a line for each step; it begins with the time since the beginning. */
-  constructor(address: Ipv6, say: (step: string) => void) {
+  constructor(address: Ipv6, say: (line: string) => void) {
     this.address = address;
     this.say = say;
   }
 
+  get isDirect(): boolean {
+    return this.means !== undefined && this.means !== 'met';
+  }
+
+  /** Aborted as soon as no direct way is to be expected any more, and the peer is met at the relay, if there is one. */
+  get hopeless(): AbortSignal {
+    return this.hopelessness.signal;
+  }
+
+  /** Why there is no direct way, once that is clear. */
+  get whyHopeless(): string {
+    const { ownPorts, peerPorts } = this.last!;
+    const why = `its NAT's ports are ${peerPorts}, those of ours ${ownPorts}, and no way leads through both`;
+    if (this.means === 'met') return why;
+    return `${why}; forward a port to one of the two (--port), or let them meet at a relay of yours (--meet)`;
+  }
+
+  /** What may be the matter where nothing answers; empty where nothing can be said. */
+  get whySilent(): string {
+    if (this.last === undefined || !this.last.qualified || !isTeredo(this.address, 0)) return '';
+    if (this.last.isHeardThroughServer) return 'it has been heard through the servers only';
+    return 'nothing of it has come through the servers: is it running, and its server?';
+  }
+
   /** Rejects where there is no client to look at. */
   async begin(): Promise<void> {
-    this.tell(await this.look());
+    const found = await askHere<ContactStatus>(this.question);
+    if (found.size === 0) throw new CommandFailure(EXIT.NO_DAEMON, 'no teredo client is running here');
+    this.clients = [...found.keys()];
+    this.see([...found.values()]);
     this.timer = setInterval(() => {
       if (this.isAsking) return;
       this.isAsking = true;
-      this.look()
-        .then((status) => this.tell(status))
-        .catch(() => {}) // it may have ended; the pings tell
-        .finally(() => (this.isAsking = false));
+      void this.look().finally(() => (this.isAsking = false));
     }, LOOK_MS);
   }
 
@@ -41,24 +78,41 @@ export class HolePunching {
     clearInterval(this.timer);
   }
 
-  private async look(): Promise<ContactStatus> {
-    const question = { command: 'contact', address: formatIpv6(this.address) } as const;
-    const all = await askDaemons<ContactStatus>(undefined, question);
-    // Where none runs here, those elsewhere answer; the pings don't go through them.
-    const here = networkNamespace();
-    const [client, ...others] = all.filter((one) => one.networkNamespace === here);
-    if (client === undefined) throw new CommandFailure(EXIT.NO_DAEMON, 'no teredo client is running here');
-    // Of several the one that knows the peer is the one that the pings go through.
-    return [client, ...others].find(({ state }) => state !== 'unknown') ?? client;
+  /** The first answer has come: that is told behind what has led to it. */
+  async noteAnswer(): Promise<void> {
+    await this.look();
+    this.note('the first answer has come');
   }
 
-  private tell(status: ContactStatus): void {
-    for (const step of stepsOf(status, isTeredo(this.address, 0))) {
-      if (this.told.has(step)) continue;
-      this.told.add(step);
-      this.say(`${(performance.now() - this.begun).toFixed(0).padStart(5)} ms  ${step}`);
-    }
-    this.isDirect ||= status.state === 'valid' && !status.isMet;
+  /** A client may have ended meanwhile; the pings tell. */
+  async look(): Promise<void> {
+    this.see(await askAgain<ContactStatus>(this.clients, this.question));
+  }
+
+  private get question() {
+    return { command: 'contact', address: formatIpv6(this.address) } as const;
+  }
+
+  /** Of several clients the one that knows the peer is the one that the pings go through. */
+  private see(all: readonly ContactStatus[]): void {
+    const status = all.find(({ state }) => state !== 'unknown') ?? all[0];
+    if (status === undefined) return;
+    this.last = status;
+    if (status.state === 'valid') this.means = status.means;
+    for (const text of stepsOf(status, isTeredo(this.address, 0))) this.note(text);
+    const now = performance.now();
+    const isAtEnd =
+      status.guess === 'hopeless' && !this.isDirect && (!status.mayMeet || this.means === 'met');
+    this.hopelessAt = isAtEnd ? Math.min(this.hopelessAt, now + LAST_HOPE_MS) : Infinity;
+    if (now >= this.hopelessAt) this.hopelessness.abort();
+  }
+
+  private note(text: string): void {
+    if (this.told.has(text)) return;
+    this.told.add(text);
+    const afterMs = Math.round(performance.now() - this.begun);
+    this.steps.push({ afterMs, text });
+    this.say(`${String(afterMs).padStart(5)} ms  ${text}`);
   }
 }
 
@@ -80,12 +134,20 @@ export function stepsOf(status: ContactStatus, isTeredo: boolean): string[] {
   if (status.peerExpectedPort !== undefined)
     steps.push(`it expects to come from port ${status.peerExpectedPort} of its NAT`);
   if (peerPorts !== undefined) steps.push(`its NAT's ports are ${peerPorts}, those of ours ${ownPorts}`);
+  const isDirect = state === 'valid' && status.means !== 'met';
+  if (guess === 'hopeless' && !isDirect) steps.push(`no number of guesses would do: ${lastResort(status)}`);
   if (guess === 'offered') steps.push('offered to guess ports');
   if (guess === 'agreed') steps.push('both want to guess ports: that goes on now');
   if (guess === 'agreed' && guessesSent > 0) steps.push(`${hundreds(guessesSent)} guesses sent`);
   if (state === 'valid')
-    steps.push(status.isMet ? `met at our relay, ${status.mapped}` : `reached directly, at ${status.mapped}`);
+    steps.push(
+      status.means === 'met' ? `met at our relay, ${status.mapped}` : `reached directly, at ${status.mapped}`,
+    );
   return steps;
+}
+
+function lastResort({ mayMeet }: ContactStatus): string {
+  return mayMeet ? 'asked our relay to bring us together' : 'there is no relay at which to meet (--meet)';
 }
 
 /** So that not every look is a step of its own. */

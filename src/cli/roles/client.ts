@@ -6,7 +6,7 @@ import type { ClientSettings } from '../../runtime/client.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { ClientStatus, ContactStatus, PeerStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
-import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { PeerStatus as MachinePeer, ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
@@ -17,7 +17,7 @@ import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
 import { portMappingFile, portMappingInWords, portMappingStatus } from '../port-mapping.ts';
-import { noticesOfServer, resolveServers } from '../resolve.ts';
+import { noticesOfServer, resolveMeetingPoint, resolveServers } from '../resolve.ts';
 import type { KnownAddresses } from '../resolve.ts';
 import { readSecret } from '../secrets.ts';
 import {
@@ -30,6 +30,7 @@ import {
   secondaryValue,
   secondsValue,
 } from '../values.ts';
+import type { HostPort } from '../values.ts';
 import { ResolveAgain } from './resolve-again.ts';
 import { commonStatus, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
@@ -52,7 +53,7 @@ interface ClientOptions {
   readonly clientId?: string;
   readonly secretFile?: string;
   readonly allowPrivate?: boolean;
-  readonly meet?: Endpoint;
+  readonly meet?: HostPort;
   readonly dataPath: DataPathWish;
 }
 
@@ -95,8 +96,9 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--client-id <id>', 'identifier for a server that asks for a key')
     .option('--secret-file <file>', 'file that holds the key')
     .option(
-      '--meet <address[:port]>',
-      'your own relay, run with --meet: peers are met there whom nothing else reaches (port: 3545)',
+      '--meet <host[:port]>',
+      'name or IPv4 address of your own relay, run with --meet too: peers that have the same are met there when nothing else ' +
+        'reaches them (port: 3545)',
       meetingPointValue,
     )
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
@@ -144,7 +146,7 @@ async function settingsOf(
     limits: limitsWith(CLIENT_LIMITS, options.limit),
     secret: readSecret(options.clientId, options.secretFile),
     allowPrivate: options.allowPrivate,
-    meetingRelay: options.meet,
+    meetingRelay: options.meet === undefined ? undefined : await resolveMeetingPoint(options.meet),
     dataPath: options.dataPath,
   };
 }
@@ -157,14 +159,16 @@ function refreshValue(text: string): number | 'determine' {
 class ClientRole implements Role {
   private readonly client: Client;
   private readonly again: ResolveAgain;
+  private readonly mayMeet: boolean;
 
   constructor(settings: ClientSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
     const ports = kernelPorts();
     const client = new Client(settings, ports);
     this.client = client;
+    this.mayMeet = settings.meetingRelay !== undefined;
     this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
-      if (state === 'qualified') say(`qualified: ${client.toString()}, ${natInWords(client)}`);
+      if (state === 'qualified') say(`qualified: ${client.toString()}, ${natInWords(client, this.mayMeet)}`);
       else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
     });
     client.on('default-route', (on) => {
@@ -233,13 +237,12 @@ class ClientRole implements Role {
 
   contact(name: string, address: Ipv6): ContactStatus {
     const progress = this.client.progress(address);
-    const { counters } = this.client;
     const common = {
       version: 1,
       name,
       networkNamespace: networkNamespace(),
       qualified: progress !== undefined,
-      guessesSent: counters['sentGuesses'] ?? 0,
+      mayMeet: this.mayMeet,
     } as const;
     if (progress === undefined) return { ...common, ...NO_PROGRESS };
     const { mapped, ...rest } = progress;
@@ -256,22 +259,26 @@ class ClientRole implements Role {
 const NO_PROGRESS = {
   state: 'unknown',
   attempts: 0,
-  isMet: false,
   isHeardThroughServer: false,
   isTesting: false,
   guess: 'none',
+  guessesSent: 0,
 } as const;
 
 function* inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {
   for (const peer of peers) yield peerStatus(peer, now);
 }
 
-function natInWords(client: Client): string {
+function natInWords(client: Client, mayMeet: boolean): string {
   const mapped = client.mapped === undefined ? '' : `, mapped to ${formatEndpoint(client.mapped)}`;
-  return `NAT ${client.nat}${mapped}${doubtsOf(client)}`;
+  return `NAT ${client.nat}${mapped}${doubtsOf(client, mayMeet)}`;
 }
 
-function doubtsOf({ nat, symmetricNatRuledOut }: Client): string {
+function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: Client, mayMeet: boolean): string {
+  if (nat === 'symmetric' && portMapping !== undefined)
+    return ' (another for each destination, but for the port that the gateway has opened)';
+  if (nat === 'symmetric' && mayMeet)
+    return ' (another for each destination: peers that nothing else reaches are met at the relay)';
   if (nat === 'symmetric')
     return ' (another for each destination: no peers behind symmetric NATs, unless both count their ports up)';
   return symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';

@@ -43,7 +43,11 @@ export function relayCommand(finish: (exitCode: number) => void): Command {
   return common(new Command('relay'), 'relay')
     .description('carry packets between Teredo clients and native IPv6')
     .requiredOption('--address <address>', 'public IPv4 address of this host', hostAddressValue)
-    .option('--meet', 'pass packets on between clients that cannot reach each other; see --limit meeting...')
+    .option(
+      '--meet',
+      'also pass packets on between clients that name this relay with --meet, and reach each other no other way; ' +
+        'how many octets: --limit meeting..., meetings...',
+    )
     .option('--serve <prefix...>', 'native prefixes served (default: all of 2000::/3)', prefixValue)
     .action(async (options: RelayOptions & { address: Ipv4 }) => {
       const notices = noticesOfReach(options.address, options.allowPrivate);

@@ -224,14 +224,17 @@ export class ClientMachine implements OffloadingMachine {
     const { context } = this;
     if (context.qualified === undefined) return undefined;
     const peer = context.peers.find(address, 0);
-    if (peer === NO_PEER)
-      return { state: 'unknown', attempts: 0, mapped: undefined, ...this.traversal.progressOf(NO_PEER) };
+    if (peer === NO_PEER) {
+      const none = { mapped: undefined, means: undefined, ...this.traversal.progressOf(NO_PEER) };
+      return { state: 'unknown', attempts: 0, ...none };
+    }
     const trusted = context.peers.status[peer] === TRUSTED;
     const { mappedAddress, mappedPort } = context.peers;
     return {
       state: this.peerState(peer, trusted, now),
       attempts: this.contacts.attemptsOf(peer),
       mapped: trusted ? { address: mappedAddress[peer], port: mappedPort[peer] } : undefined,
+      means: trusted ? this.traversal.meansOf(peer) : undefined,
       ...this.traversal.progressOf(peer),
     };
   }

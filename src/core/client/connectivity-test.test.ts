@@ -7,8 +7,8 @@ const ELSEWHERE = at('198.18.0.1:1111');
 const qualified = (options = {}): ClientRig => new ClientRig(options).qualify();
 
 describe('case 2: connectivity tests', () => {
-  function asked(): ClientRig {
-    const rig = qualified();
+  function asked(options = {}): ClientRig {
+    const rig = qualified(options);
     return rig.send(rig.data(NATIVE, 60)).send(rig.data(NATIVE, 61));
   }
 
@@ -61,6 +61,13 @@ describe('case 2: connectivity tests', () => {
     const rig = asked();
     rig.receive(PRIMARY, echoReply(rig.find('test', PRIMARY)));
     expect(rig.all('data', PRIMARY)).toHaveLength(2);
+  });
+
+  test('a native host is reached by its relay, though clients be met at the same one (docs/adr/0017)', () => {
+    const rig = asked({ meetingRelay: RELAY });
+    rig.receive(RELAY, echoReply(rig.find('test', PRIMARY)));
+    expect([...rig.machine.peers(rig.now)].map(({ means }) => means)).toEqual(['relay']);
+    expect(rig.machine.progress(NATIVE, rig.now)).toMatchObject({ state: 'valid', means: 'relay' });
   });
 
   test('CL-53: a trusted native peer speaking through another relay is tested, not followed, until that succeeds', () => {

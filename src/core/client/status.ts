@@ -83,8 +83,8 @@ export interface ContactProgress {
   readonly attempts: number;
   /** Where packets to it go. */
   readonly mapped: Endpoint | undefined;
-  /** That is the relay where peers are met (docs/adr/0017). */
-  readonly isMet: boolean;
+  /** Of an unverified peer, undefined. */
+  readonly means: PeerMeans | undefined;
   /** Its bubble has come by way of our server: both servers work. */
   readonly isHeardThroughServer: boolean;
   /** What the NATs do with ports; the peer's where it has said so. */
@@ -95,5 +95,8 @@ export interface ContactProgress {
   readonly peerExpectedPort: number | undefined;
   /** An Echo Test is under way. */
   readonly isTesting: boolean;
-  readonly guess: 'none' | 'offered' | 'agreed';
+  /** Of ports (docs/adr/0016). `hopeless`: both have said what their NATs do, and no number of guesses would be enough. */
+  readonly guess: 'none' | 'offered' | 'agreed' | 'hopeless';
+  /** In the guess under way. */
+  readonly guessesSent: number;
 }

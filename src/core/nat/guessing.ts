@@ -5,6 +5,7 @@ import { acceptAdvertisement } from '../client/advertisement.ts';
 import type { ReceivedAdvertisement } from '../client/advertisement.ts';
 import type { Bubbles } from '../client/bubbles.ts';
 import type { ClientContext } from '../client/context.ts';
+import type { ContactProgress } from '../client/status.ts';
 import { SOCKET } from '../client/options.ts';
 import { Solicitation } from '../client/solicitation.ts';
 import { mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
@@ -67,6 +68,8 @@ interface Guess {
   /** When to tell the peer once more what it has shown no answer to, and how often yet. */
   askAt: number;
   asksLeft: number;
+  /** Bubbles that were sent to places that were guessed. */
+  sent: number;
   /** What is still to be sent. */
   shots: Generator<void> | undefined;
   nextAt: number;
@@ -223,11 +226,14 @@ export class Guessing {
     return guess;
   }
 
-  /** How far it has come with this peer. */
-  stageOf(peer: number): 'none' | 'offered' | 'agreed' {
+  /** How far it has come with this peer, for whoever looks on. */
+  progressOf(peer: number): Pick<ContactProgress, 'guess' | 'guessesSent'> {
     const guess = this.guesses.get(peer);
-    if (guess === undefined) return 'none';
-    return guess.agreed ? 'agreed' : 'offered';
+    const guessesSent = guess?.sent ?? 0;
+    if (guess?.agreed === true) return { guess: 'agreed', guessesSent };
+    const habit = this.paths.get(peer)?.habit;
+    if (habit !== undefined && isHopeless(this.habit, habit)) return { guess: 'hopeless', guessesSent };
+    return { guess: guess === undefined ? 'none' : 'offered', guessesSent };
   }
 
   /** What an indirect bubble to this peer says of it. */
@@ -304,6 +310,7 @@ export class Guessing {
       replies: 2 * WINDOW,
       askAt: Infinity,
       asksLeft: ASKS,
+      sent: 0,
       shots: undefined,
       nextAt: Infinity,
       sockets: [],
@@ -453,7 +460,10 @@ export class Guessing {
   private send(peer: number, target: Uint8Array, port: number, socket: SocketId): void {
     const nonce = this.paths.get(peer)?.nonceReceived ?? 0;
     const to = port & 0xffff;
-    if (to !== 0) this.bubbles.sendGuess(target, mappedAddressOf(target, 0), to, nonce, socket);
+    if (to === 0) return;
+    const guess = this.guesses.get(peer);
+    if (guess !== undefined) guess.sent++;
+    this.bubbles.sendGuess(target, mappedAddressOf(target, 0), to, nonce, socket);
   }
 
   /** Which of the two sends the volley: both know, by their addresses. */

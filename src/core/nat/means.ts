@@ -9,8 +9,9 @@ export function meansOf(context: ClientContext, path: PeerPath | undefined, peer
   const { peers, policy } = context;
   const target = peers.address(peer);
   const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
-  if (isMeetingPoint(context, address, port)) return 'met';
+  // A native host may well be behind the relay at which others are met.
   if (!isTeredo(target, 0)) return 'relay';
+  if (isMeetingPoint(context, address, port)) return 'met';
   const isService = peers.socket[peer] === SOCKET.service;
   if (isService && mappedAddressOf(target, 0) === address && mappedPortOf(target, 0) === port)
     return 'direct';

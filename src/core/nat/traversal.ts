@@ -391,18 +391,16 @@ export class Traversal {
   }
 
   /** For whoever looks on. */
-  progressOf(peer: number): Omit<ContactProgress, 'state' | 'attempts' | 'mapped'> {
-    const { peers } = this.context;
+  progressOf(peer: number): Omit<ContactProgress, 'state' | 'attempts' | 'mapped' | 'means'> {
     const path = this.paths.get(peer);
     return {
-      isMet: this.isMeetingPoint(peers.mappedAddress[peer], peers.mappedPort[peer]),
       isHeardThroughServer: this.needsNonce(peer),
       ownPorts: this.guessing.habit,
       peerPorts: path?.habit,
       expectedPort: path?.randomPort || undefined,
       peerExpectedPort: path?.peerRandomPort || undefined,
       isTesting: this.echo.isUnderway(peer),
-      guess: this.guessing.stageOf(peer),
+      ...this.guessing.progressOf(peer),
     };
   }
 

@@ -8,6 +8,7 @@ import {
   SOURCE,
   TEREDO_PORT,
   flagsOf,
+  isTeredo,
   mappedAddressOf,
   mappedPortOf,
   readUint32,
@@ -66,18 +67,21 @@ export class Contacting {
    * budget for that now, wait for it. R-7, R-9, R-31
    */
   reach(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
-    if (!this.waiting.isEmpty) this.serveWaiting(wanterOf(buffer, start), now); // they were here first
+    if (!this.waiting.isEmpty) this.serveWaiting(this.wanterOf(buffer, start), now); // they were here first
     if (this.admit(peer, buffer, start, end, now)) return;
-    if (!this.waiting.add(wanterOf(buffer, start), buffer, start, end, now))
+    if (!this.waiting.add(this.wanterOf(buffer, start), buffer, start, end, now))
       this.context.counters.droppedSourceLimit++;
   }
 
-  /** Begins a contact with the client at `b[start]`'s source, for whom nothing waits: it wants something of this relay. */
-  invite(peer: number, b: Uint8Array, start: number, now: number): void {
+  /**
+   * Begins a contact with the client at `b[start]`'s source, for whom nothing waits: it wants something of this relay. What has come from
+   * this pair counts for that: what it says of itself is not proven yet.
+   */
+  invite(peer: number, b: Uint8Array, start: number, address: Ipv4, port: number, now: number): void {
     if (peer !== NO_PEER && this.isUnderway(peer)) return;
     const { counters, peers } = this.context;
     if (!this.isReachable(b, start + SOURCE)) return;
-    const wanter = wanterOf(b, start);
+    const wanter = wanterAt(address, port);
     if (peer !== NO_PEER && !peers.hasBubbleBudget(peer, now)) counters.droppedBubbleBudget++;
     else if (!this.budgets.takeSource(wanter, now)) counters.droppedSourceLimit++;
     else {
@@ -99,7 +103,7 @@ export class Contacting {
     const { peers } = this.context;
     if (now - peers.lastBubble[peer] < QUESTION_SPACING_MS || peers.bubbleCount(peer) >= QUESTIONS_MOST)
       return;
-    this.bubbles.send(peer, wanterOf(buffer, start), now);
+    this.bubbles.send(peer, this.wanterOf(buffer, start), now);
   }
 
   /** Whether the bubble at `at`, from the client it claims to be from, answers one of ours. */
@@ -177,6 +181,23 @@ export class Contacting {
     return Math.min(this.contacts.pollTimeout(), this.waiting.pollTimeout());
   }
 
+  /** Who sent the packet at `start`: a native host, or a client that meets others here and has shown where it is. */
+  private wanterOf(buffer: Uint8Array, start: number): Wanter {
+    const at = start + SOURCE;
+    if (isTeredo(buffer, at)) {
+      const { peers } = this.context;
+      const client = peers.find(buffer, at);
+      if (client !== NO_PEER) return wanterAt(peers.mappedAddress[client]!, peers.mappedPort[client]!);
+      return wanterAt(mappedAddressOf(buffer, at), mappedPortOf(buffer, at));
+    }
+    return [
+      readUint32(buffer, at),
+      readUint32(buffer, at + 4),
+      readUint32(buffer, at + 8),
+      readUint32(buffer, at + 12),
+    ];
+  }
+
   private serveWaiting(wanter: Wanter, now: number): void {
     this.waiting.serve(wanter, now, (packet) => this.retry(packet, now));
   }
@@ -197,7 +218,7 @@ export class Contacting {
       if (!this.isReachable(buffer, start + DESTINATION)) return true;
       if (this.sendToCone(peer, buffer, start, end, now)) return true;
       if (!this.mayContact(peer, buffer, start, now)) return true;
-      const wanter = wanterOf(buffer, start);
+      const wanter = this.wanterOf(buffer, start);
       if (!this.budgets.takeSource(wanter, now)) return false;
       this.context.counters.contactsBegun++;
       contact = this.contacts.begin(this.provide(peer, buffer, start + DESTINATION), now, wanter);
@@ -249,7 +270,7 @@ export class Contacting {
     const { options, peers, counters } = this.context;
     const destination = start + DESTINATION;
     if (options.trustCone !== true || (flagsOf(buffer, destination) & CONE_FLAG) === 0) return false;
-    if (!this.budgets.takeSource(wanterOf(buffer, start), now)) {
+    if (!this.budgets.takeSource(this.wanterOf(buffer, start), now)) {
       counters.droppedSourceLimit++;
       return true;
     }
@@ -306,13 +327,7 @@ export class Contacting {
   }
 }
 
-/** The native host that sent the packet at `start`. */
-function wanterOf(buffer: Uint8Array, start: number): Wanter {
-  const at = start + SOURCE;
-  return [
-    readUint32(buffer, at),
-    readUint32(buffer, at + 4),
-    readUint32(buffer, at + 8),
-    readUint32(buffer, at + 12),
-  ];
+/** A client that wants others: by where it is, since its Teredo address is of its own making. No native host's /64 begins with 0. */
+function wanterAt(address: Ipv4, port: number): Wanter {
+  return [0, address, 0, port];
 }

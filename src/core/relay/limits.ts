@@ -14,7 +14,10 @@ export interface RelayLimits {
   readonly contacts: ContactLimits;
   /** Packets that wait for the budget of their native /64. */
   readonly waiting: WaitingLimits;
-  /** Bubbles wanted by a native /64; its members are hosts. Bites before `byServer` does. */
+  /**
+   * Bubbles wanted by a native /64; its members are hosts. Or by a client that meets others, by its IPv4 address; its members are ports. Bites
+   * before `byServer` does.
+   */
   readonly bySource: FairLimits;
   /** What answers add to `bySource`. */
   readonly sourceEarnings: BucketLimits;

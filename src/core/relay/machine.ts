@@ -85,7 +85,7 @@ export class RelayMachine implements OffloadingMachine {
     const peer = peers.find(buffer, source);
     const isClients = isTeredo(buffer, source) && this.isPairOf(peer, buffer, source, address, port);
     if (this.meeting !== undefined && isTeredo(buffer, source) && isTeredo(buffer, at + DESTINATION)) {
-      this.meeting.handle(peer, isClients, buffer, at, view.ipv6End, now);
+      this.meeting.handle(peer, isClients, buffer, at, view.ipv6End, address, port, now);
     } else if (isBubble(buffer, at) && (isClients || this.isAnswerFrom(buffer, at, address, port, now))) {
       this.handleBubble(peer, buffer, at, address, port, now);
     } else if (isClients) this.handleData(peer, buffer, at, now);

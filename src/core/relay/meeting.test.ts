@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { PEER, PEER_SERVER, at, teredo, v6 } from '../../../test/support/client-rig.ts';
 import { packetOf } from '../../../test/support/machine-rig.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
+import { buildBubble } from '../../wire/index.ts';
+import type { Ipv6 } from '../../wire/index.ts';
 import { RELAY_LIMITS } from './limits.ts';
 
 const A = PEER;
@@ -75,4 +77,76 @@ test('from one address as many octets a second pass as the limit says', () => {
   for (let i = 0; i < 1_000; i++) rig.fromClient(A, B, length);
   expect(rig.sent).toHaveLength(Math.floor(perSecond / (40 + length)));
   expect(rig.machine.counters.droppedMeetingLimit).toBeGreaterThan(1_500);
+});
+
+test('and from all addresses together as many as the limit for that says', () => {
+  const clients = Array.from({ length: 20 }, (_, i) => teredo(PEER_SERVER, at(`198.51.100.${i + 1}:4096`)));
+  const rig = acquainted();
+  for (const client of clients) rig.acquaint(NATIVE, client);
+  const length = 1_000;
+  const { burst, perSecond } = RELAY_LIMITS.meetings;
+  const flood = (): void => {
+    for (const client of clients) for (let i = 0; i < 300; i++) rig.fromClient(client, B, length);
+  };
+  flood();
+  expect(rig.sent).toHaveLength(Math.floor(burst / (40 + length)));
+  rig.advance(1_000);
+  flood();
+  expect(rig.sent).toHaveLength(Math.floor((burst + perSecond) / (40 + length)));
+});
+
+describe('bubbles that a client causes count for the IPv4 address it sends from', () => {
+  const ATTACKER = at('198.18.0.66:4096');
+  const FALSE_SERVER = at('198.18.0.67:3544');
+  const { shared, reserve } = RELAY_LIMITS.bySource;
+  const invented = (i: number, server = PEER_SERVER): Ipv6 =>
+    teredo(server, { address: at('203.0.113.0:1').address + (i >> 12), port: 1_024 + (i & 0xfff) });
+
+  test('before it has shown that it is there: neither another server nor another mapped address makes a new one of it', () => {
+    const rig = relay();
+    for (let i = 0; i < 2_000; i++) {
+      const server = { ...PEER_SERVER, address: PEER_SERVER.address + i };
+      rig.receive({ ...ATTACKER, port: 1_024 + i }, packetOf(invented(i, server), B));
+    }
+    expect(rig.bubbles.length).toBeGreaterThan(0);
+    expect(rig.bubbles.length).toBeLessThanOrEqual(shared.burst + reserve.burst);
+  });
+
+  test('others of the same server are asked as ever', () => {
+    const rig = relay();
+    for (let i = 0; i < 600; i++) rig.receive({ ...ATTACKER, port: 1_024 + i }, packetOf(invented(i), B));
+    expect(
+      rig
+        .clear()
+        .fromClient(A, B)
+        .bubbles.map(({ destination }) => destination),
+    ).toEqual([A]);
+  });
+
+  test('and when it has, and looks for others: under whatever address a server of its own has vouched for it', () => {
+    const rig = acquainted();
+    const own = Array.from({ length: 40 }, (_, i) => invented(i, FALSE_SERVER));
+    for (const client of own) {
+      rig.toClient(NATIVE, client);
+      const { source, destination } = rig.bubbles.at(-1)!;
+      rig.receive(ATTACKER, buildBubble(destination, source, 21)).clear();
+    }
+    for (let i = 0; i < 2_000; i++) {
+      rig.receive(ATTACKER, packetOf(own[i % own.length]!, invented(10_000 + i)));
+    }
+    expect(rig.bubbles.length).toBeGreaterThan(0);
+    expect(rig.bubbles.length).toBeLessThanOrEqual(shared.burst + reserve.burst);
+    const C = teredo(FALSE_SERVER, at('192.0.2.12:8192'));
+    rig.acquaint(NATIVE, C).clear().fromClient(C, invented(20_000));
+    expect(rig.bubbles.map(({ destination }) => destination)).toEqual([invented(20_000)]);
+  });
+
+  test('what waits for its budget goes when there is some again', () => {
+    const rig = acquainted();
+    for (let i = 0; i < 400; i++) rig.fromClient(A, invented(i));
+    const before = rig.bubbles.length;
+    expect(before).toBeLessThan(400);
+    rig.advance(3_000);
+    expect(rig.bubbles.length).toBeGreaterThan(before);
+  });
 });

@@ -1,6 +1,7 @@
 import { NO_PEER } from '../peer-table.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import { DESTINATION, SOURCE } from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
 import type { Contacting } from './contacting.ts';
 import type { RelayContext } from './context.ts';
 
@@ -23,11 +24,20 @@ export class Meeting {
     this.all = new TokenBuckets(context.limits.meetings, context.entropy, 1);
   }
 
-  /** A packet `b[at, end)` between two Teredo addresses has come from `peer`, or from who says so. */
-  handle(peer: number, isClients: boolean, b: Uint8Array, at: number, end: number, now: number): void {
+  /** A packet `b[at, end)` between two Teredo addresses has come from `peer`, or from who says so, at this pair. */
+  handle(
+    peer: number,
+    isClients: boolean,
+    b: Uint8Array,
+    at: number,
+    end: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+  ): void {
     const { peers, counters } = this.context;
     if (peer === NO_PEER || !peers.isValid(peer, now)) {
-      this.contacting.invite(peer, b, at, now); // it has to show that it is there
+      this.contacting.invite(peer, b, at, address, port, now); // it has to show that it is there
     } else if (!isClients) {
       counters.droppedForgedSource++;
     } else if (!this.mayPass(peer, end - at, now)) {
