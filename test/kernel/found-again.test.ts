@@ -41,17 +41,15 @@ for (const hairpin of [true, false]) {
   test.for(ARGUMENTS)(`one NAT, ${hairpin ? '' : 'not '}hairpinning, %j`, async (args) => {
     await using net = new Internet();
     const site = net.site('a', 'port-restricted', { hairpin });
-    const other = net.lab.host('client-2');
-    net.join(site, other, 3);
-    await expectNeighbours(net, site.client, other, args);
+    await expectNeighbours(net, site.client, net.neighbour(site), args);
   });
 }
 
 // Both on the inner NAT's LAN: by their alternate addresses, or by discovery.
 test.for(ARGUMENTS)('two NATs in a row, %j', async (args) => {
   await using net = new Internet();
-  const clients = net.nest(net.site('a', 'port-restricted'), 2);
-  await expectNeighbours(net, clients[0]!, clients[1]!, args);
+  const site = net.nest(net.site('a', 'port-restricted'), 'inner', 'port-restricted');
+  await expectNeighbours(net, site.client, net.neighbour(site), args);
 });
 
 async function expectNeighbours(
