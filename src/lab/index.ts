@@ -6,6 +6,6 @@ export type { Site } from './internet.ts';
 export { Lab } from './lab.ts';
 export { Namespace } from './namespace.ts';
 export { flushMappings, moveMappings } from './nat.ts';
-export type { NatBehaviour, NatExtras, NatOptions } from './nat.ts';
+export type { NatBehaviour, NatExtras } from './nat.ts';
 export { Running, execute, until } from './process.ts';
-export { ping, timeToFirstReply, transfer } from './traffic.ts';
+export { Pinging, ping, timeToFirstReply, transfer } from './traffic.ts';

@@ -43,6 +43,72 @@ export async function timeToFirstReply(
   return (await ping(from, address, timeoutMs)) === undefined ? undefined : performance.now() - begun;
 }
 
+/** Of two answers in a row that are farther apart there were some lost between. */
+const LOST_MS = 700;
+/** So many in a row and none lost: the traffic flows. */
+const FLOWING = 8;
+
+/** Pings every 200 ms until it is disposed of, to the address that `target` gives, whichever that is by then. */
+export class Pinging {
+  private readonly from: Namespace;
+  private readonly target: () => string | undefined;
+  private address: string | undefined;
+  private running: Running | undefined;
+  /** When each answer came, by the clock of `Date.now()`. */
+  private readonly answers: number[] = [];
+
+  private constructor(from: Namespace, target: () => string | undefined) {
+    this.from = from;
+    this.target = target;
+  }
+
+  /** Resolves once all of it is answered. */
+  static async start(
+    from: Namespace,
+    target: () => string | undefined,
+    timeoutMs = 20_000,
+  ): Promise<Pinging> {
+    const pinging = new Pinging(from, target);
+    if ((await pinging.flowing(Date.now(), timeoutMs)) !== undefined) return pinging;
+    await pinging[Symbol.asyncDispose]();
+    throw new Error(`no answers from ${target()} within ${timeoutMs} ms`);
+  }
+
+  /** How many ms after `since` answers have come from which on none is lost; undefined: not within `timeoutMs`. */
+  async flowing(since: number, timeoutMs = 20_000): Promise<number | undefined> {
+    for (;;) {
+      this.aim();
+      const late = this.answers.filter((at) => at > since);
+      const begun = late.findIndex((_, i) => isUnbroken(late.slice(i, i + FLOWING)));
+      if (begun >= 0) return late[begun]! - since;
+      if (Date.now() - since > timeoutMs) return undefined;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.running?.stop();
+  }
+
+  private aim(): void {
+    const address = this.target();
+    if (address === undefined || (address === this.address && this.running?.running === true)) return;
+    void this.running?.stop();
+    this.address = address;
+    const running = this.from.spawn('ping', ['-n', '-D', '-i', '0.2', address]);
+    this.running = running;
+    running.child.stdout!.on('data', (text: string) => {
+      if (this.running !== running) return; // of an address of before
+      for (const [, seconds] of text.matchAll(/^\[([\d.]+)\].* time=/gm))
+        this.answers.push(1_000 * Number(seconds));
+    });
+  }
+}
+
+function isUnbroken(answers: readonly number[]): boolean {
+  return answers.length === FLOWING && answers.every((at, i) => i === 0 || at - answers[i - 1]! < LOST_MS);
+}
+
 export interface Transfer {
   readonly bytes: number;
   readonly seconds: number;
