@@ -8,4 +8,4 @@ export { Namespace } from './namespace.ts';
 export { flushMappings, moveMappings } from './nat.ts';
 export type { NatBehaviour, NatExtras } from './nat.ts';
 export { Running, execute, until } from './process.ts';
-export { Pinging, ping, timeToFirstReply, transfer } from './traffic.ts';
+export { Flow, ping, timeToFirstReply, transfer } from './traffic.ts';

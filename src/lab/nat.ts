@@ -122,12 +122,16 @@ function hairpinRule(options: NatOptions): string {
     : '';
 }
 
+/** A NAT that counts gives out so many ports, and begins again. */
+const PORTS_COUNTED = 200;
+
 /** `moved`: by other ports than else. */
 function outboundRule({ behaviour, address }: NatOptions, moved: boolean): string {
   const to = `snat to ${address}${moved ? ':20000-29999' : ''}`;
   if (behaviour === 'symmetric-random') return `${to} fully-random`;
   if (behaviour !== 'symmetric-sequential') return to;
-  const lowest = moved ? 50_000 : 40_000;
-  const ports = Array.from({ length: 200 }, (_, i) => `${i} : ${lowest + i}`).join(', ');
-  return `meta l4proto udp snat to ${address}:numgen inc mod 200 map { ${ports} }`;
+  // Behind one carrier two that begin alike would take each other's ports there.
+  const lowest = (moved ? 50_000 : 40_000) + PORTS_COUNTED * (Number(address.split('.')[3]) % 40);
+  const ports = Array.from({ length: PORTS_COUNTED }, (_, i) => `${i} : ${lowest + i}`).join(', ');
+  return `meta l4proto udp snat to ${address}:numgen inc mod ${PORTS_COUNTED} map { ${ports} }`;
 }
