@@ -11,7 +11,7 @@
 import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, ping, timeToFirstReply } from '../../src/lab/index.ts';
 import type { NatBehaviour, Namespace } from '../../src/lab/index.ts';
-import { GUESSED_MS, IS_ALL, KINDS, inARow, limitOf } from '../support/nat-limits.ts';
+import { GUESSED_MS, IS_ALL, KINDS, STABLE, inARow, limitOf } from '../support/nat-limits.ts';
 import { startClient, startServer, teredoAddress } from '../support/roles.ts';
 
 /** Longer than a contact takes to fail. */
@@ -51,7 +51,8 @@ test.for(IS_ALL ? EVERY_PAIR : BOTH)(
   },
 );
 
-test.for(IS_ALL ? KINDS : (['port-restricted'] as const))(
+// The lab's hairpin maps nothing by what goes out in vain: a carrier's NAT that is symmetric would need that.
+test.for(IS_ALL ? STABLE : (['port-restricted'] as const))(
   'two sites behind one %s NAT that hairpins',
   async (carrier) => {
     await using net = new Internet();
