@@ -5,7 +5,7 @@ export { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, SERVER_SECONDA
 export type { Site } from './internet.ts';
 export { Lab } from './lab.ts';
 export { Namespace } from './namespace.ts';
-export { flushMappings } from './nat.ts';
+export { flushMappings, moveMappings } from './nat.ts';
 export type { NatBehaviour, NatExtras } from './nat.ts';
 export { Running, execute, until } from './process.ts';
-export { ping, timeToFirstReply, transfer } from './traffic.ts';
+export { Flow, ping, timeToFirstReply, transfer } from './traffic.ts';

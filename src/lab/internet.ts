@@ -13,7 +13,7 @@
  */
 import { Lab } from './lab.ts';
 import { makeNat } from './nat.ts';
-import type { NatBehaviour, NatExtras } from './nat.ts';
+import type { NatBehaviour, NatExtras, NatOptions } from './nat.ts';
 import type { Namespace } from './namespace.ts';
 
 export const SERVER_ADDRESS = '203.0.113.120';
@@ -29,7 +29,12 @@ export interface Site {
   readonly address: string;
   /** Of the LAN: `10.N.0`. */
   readonly network: string;
+  /** Of its NAT. */
+  readonly options: NatOptions;
 }
+
+/** Of a NAT. */
+const [OUTSIDE, INSIDE] = ['wan', 'lan'];
 
 /** miniupnpd does not work where the outside is a documentation network: this is none. */
 const UNDOCUMENTED = '198.52.100';
@@ -49,6 +54,7 @@ export class Internet {
   readonly relay: Namespace;
   readonly native: Namespace;
   private sites = 0;
+  private neighbours = 0;
 
   constructor() {
     const { lab } = this;
@@ -73,41 +79,51 @@ export class Internet {
 
   /** A NAT with a LAN behind it and a client on that. */
   site(name: string, behaviour: NatBehaviour, { undocumented, ...extras }: SiteOptions = {}): Site {
-    const number = ++this.sites;
-    const nat = this.lab.host(`nat-${name}`);
-    const lan = this.lab.switch(`lan-${name}`);
-    const address = `${undocumented === true ? UNDOCUMENTED : '198.51.100'}.${number}`;
-    const network = `10.${number}.0`;
-    this.attach(nat, 'wan', address);
-    this.lab.connect(nat, 'lan', lan, `${network}.1/24`);
-    makeNat(nat, { behaviour, outside: 'wan', inside: 'lan', address, client: `${network}.2`, ...extras });
-    const client = this.lab.host(`client-${name}`);
-    const site = { nat, lan, client, address, network };
-    this.join(site, client, 2);
-    return site;
+    const address = `${undocumented === true ? UNDOCUMENTED : '198.51.100'}.${this.sites + 1}`;
+    return this.makeSite(name, address, { behaviour, ...extras }, (nat) =>
+      this.attach(nat, OUTSIDE, address),
+    );
+  }
+
+  /** The same on the LAN of another one: a NAT behind a NAT. */
+  nest(outer: Site, name: string, behaviour: NatBehaviour, extras: NatExtras = {}): Site {
+    const last = 100 + this.sites;
+    const address = `${outer.network}.${last}`;
+    return this.makeSite(name, address, { behaviour, ...extras }, (nat) =>
+      this.join(outer, nat, last, OUTSIDE),
+    );
+  }
+
+  /** One more client on a site's LAN. */
+  neighbour(site: Site): Namespace {
+    const host = this.lab.host(`neighbour-${++this.neighbours}`);
+    this.join(site, host, 2 + this.neighbours);
+    return host;
   }
 
   /** Puts a host on a site's LAN. `last`: the last number of its address. */
-  join(site: Site, host: Namespace, last: number): void {
-    this.lab.connect(host, 'eth', site.lan, `${site.network}.${last}/24`);
+  join(site: Site, host: Namespace, last: number, name = 'eth'): void {
+    this.lab.connect(host, name, site.lan, `${site.network}.${last}/24`);
     host.ip('route', 'add', 'default', 'via', `${site.network}.1`);
   }
 
-  /** So many hosts behind a port-restricted NAT of their own, which is a host on a site's LAN. */
-  nest(outer: Site, count: number): Namespace[] {
-    const inner = this.lab.host('inner');
-    const lan = this.lab.switch('lan-inner');
-    const [outside, inside] = ['eth', 'lan'];
-    this.join(outer, inner, 9);
-    this.lab.connect(inner, inside, lan, '10.99.0.1/24');
-    const address = `${outer.network}.9`;
-    makeNat(inner, { behaviour: 'port-restricted', outside, inside, address, client: '10.99.0.2' });
-    return Array.from({ length: count }, (_, i) => {
-      const host = this.lab.host(`deep-${i + 1}`);
-      this.lab.connect(host, 'eth', lan, `10.99.0.${i + 2}/24`);
-      host.ip('route', 'add', 'default', 'via', '10.99.0.1');
-      return host;
-    });
+  private makeSite(
+    name: string,
+    address: string,
+    kind: Pick<NatOptions, 'behaviour'> & NatExtras,
+    plugIn: (nat: Namespace) => void,
+  ): Site {
+    const network = `10.${++this.sites}.0`;
+    const nat = this.lab.host(`nat-${name}`);
+    const lan = this.lab.switch(`lan-${name}`);
+    plugIn(nat);
+    this.lab.connect(nat, INSIDE, lan, `${network}.1/24`);
+    const options = { ...kind, outside: OUTSIDE, inside: INSIDE, address };
+    makeNat(nat, options);
+    const client = this.lab.host(`client-${name}`);
+    const site = { nat, lan, client, address, network, options };
+    this.join(site, client, 2);
+    return site;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

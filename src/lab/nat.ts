@@ -22,8 +22,6 @@ export interface NatOptions extends NatExtras {
   readonly inside: string;
   /** Its address on the outside. */
   readonly address: string;
-  /** Who gets what nobody asked for, with a cone: an address on the inside. */
-  readonly client: string;
 }
 
 /**
@@ -47,7 +45,7 @@ export function makeNat(router: Namespace, options: NatOptions): void {
       }
       chain postrouting {
         type nat hook postrouting priority 100; policy accept;
-        oifname "${outside}" ${outboundRule(options)}
+        oifname "${outside}" ${outboundRule(options, false)}
         ${hairpinRule(options)}
       }
       chain learning {
@@ -60,46 +58,80 @@ export function makeNat(router: Namespace, options: NatOptions): void {
   router.sysctl('net.netfilter.nf_conntrack_udp_timeout_stream', String(udpTimeoutSeconds));
 }
 
-/** The router forgets all mappings, as after a restart. */
+/** The router forgets all mappings, as after a restart: whom it lets in, too. */
 export function flushMappings(router: Namespace): void {
   router.execute('conntrack', '-F');
+  router.nft('flush set ip nat contacted; flush map ip nat mapped');
 }
 
-/** What the router remembers besides the mappings of the kernel, and for as long. */
-function memory({ behaviour, hairpin, udpTimeoutSeconds = 120 }: NatOptions): string {
+/** The router forgets all mappings, and gives none of its ports of before any more. */
+export function moveMappings(router: Namespace, options: NatOptions): void {
+  // Before the rule of before, which then has nothing to do.
+  router.nft(`
+    table ip moved {
+      chain postrouting {
+        type nat hook postrouting priority 99; policy accept;
+        oifname "${options.outside}" meta l4proto udp ${outboundRule(options, true)}
+      }
+    }`);
+  flushMappings(router);
+}
+
+/**
+ * What the router remembers besides the mappings of the kernel, and for as long: by its own port, whose it is, and whom it has sent
+ * something to.
+ */
+function memory({ udpTimeoutSeconds = 120 }: NatOptions): string {
   const aging = `flags dynamic; timeout ${udpTimeoutSeconds}s;`;
   return `
-    ${behaviour === 'address-restricted' ? `set contacted { type inet_service . ipv4_addr; ${aging} }` : ''}
-    ${hairpin === true ? `map mapped { type inet_service : ipv4_addr; ${aging} }` : ''}`;
+    set contacted { type inet_service . ipv4_addr; ${aging} }
+    map mapped { type inet_service : ipv4_addr . inet_service; ${aging} }`;
 }
 
-/** Of what goes out, once it is translated: by its port of the router, whom it went to and whose it is. */
+/** Of what goes out, once it is translated. */
 function learningRules({ behaviour, outside, hairpin }: NatOptions): string {
   const rules: string[] = [];
   if (behaviour === 'address-restricted') rules.push('update @contacted { ct reply proto-dst . ip daddr }');
-  if (hairpin === true) rules.push('update @mapped { ct reply proto-dst : ct original ip saddr }');
-  return rules.map((rule) => `oifname "${outside}" meta l4proto udp ${rule}`).join('\n');
+  if (hairpin === true || LETS_IN.includes(behaviour))
+    rules.push('update @mapped { ct reply proto-dst : ct original ip saddr . ct original proto-src }');
+  // What answers somebody who was let in has made no mapping.
+  return rules
+    .map((rule) => `oifname "${outside}" meta l4proto udp ct direction original ${rule}`)
+    .join('\n');
 }
 
-function inboundRules({ behaviour, outside, inside, address, client, hairpin }: NatOptions): string {
+/** Those that let in who was not asked. */
+const LETS_IN: readonly NatBehaviour[] = ['full-cone', 'address-restricted'];
+
+function inboundRules({ behaviour, outside, inside, address, hairpin }: NatOptions): string {
   const fromOutside = `iifname "${outside}" meta l4proto udp`;
+  const toMapped = 'dnat ip to udp dport map @mapped';
   const rules: string[] = [];
-  if (hairpin === true) rules.push(`iifname "${inside}" ip daddr ${address} dnat to udp dport map @mapped`);
-  if (behaviour === 'full-cone') rules.push(`${fromOutside} dnat to ${client}`);
-  if (behaviour === 'address-restricted') {
-    rules.push(`${fromOutside} udp dport . ip saddr @contacted dnat to ${client}`);
-  }
+  if (hairpin === true) rules.push(`iifname "${inside}" ip daddr ${address} ${toMapped}`);
+  if (behaviour === 'full-cone') rules.push(`${fromOutside} ${toMapped}`);
+  if (behaviour === 'address-restricted')
+    rules.push(`${fromOutside} udp dport . ip saddr @contacted ${toMapped}`);
   return rules.join('\n');
 }
 
 /** RFC 4787 REQ-9: who is reached at his outside address sees the outside address of who reaches him. */
-function hairpinRule({ inside, address, hairpin }: NatOptions): string {
-  return hairpin === true ? `iifname "${inside}" oifname "${inside}" ct status dnat snat to ${address}` : '';
+function hairpinRule(options: NatOptions): string {
+  const { inside, hairpin } = options;
+  return hairpin === true
+    ? `iifname "${inside}" oifname "${inside}" ct status dnat ${outboundRule(options, false)}`
+    : '';
 }
 
-function outboundRule({ behaviour, address }: NatOptions): string {
-  if (behaviour === 'symmetric-random') return 'masquerade fully-random';
-  if (behaviour !== 'symmetric-sequential') return 'masquerade';
-  const ports = Array.from({ length: 200 }, (_, i) => `${i} : ${40_000 + i}`).join(', ');
-  return `meta l4proto udp snat to ${address}:numgen inc mod 200 map { ${ports} }`;
+/** A NAT that counts gives out so many ports, and begins again. */
+const PORTS_COUNTED = 200;
+
+/** `moved`: by other ports than else. */
+function outboundRule({ behaviour, address }: NatOptions, moved: boolean): string {
+  const to = `snat to ${address}${moved ? ':20000-29999' : ''}`;
+  if (behaviour === 'symmetric-random') return `${to} fully-random`;
+  if (behaviour !== 'symmetric-sequential') return to;
+  // Behind one carrier two that begin alike would take each other's ports there.
+  const lowest = (moved ? 50_000 : 40_000) + PORTS_COUNTED * (Number(address.split('.')[3]) % 40);
+  const ports = Array.from({ length: PORTS_COUNTED }, (_, i) => `${i} : ${lowest + i}`).join(', ');
+  return `meta l4proto udp snat to ${address}:numgen inc mod ${PORTS_COUNTED} map { ${ports} }`;
 }

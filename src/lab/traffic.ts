@@ -43,6 +43,100 @@ export async function timeToFirstReply(
   return (await ping(from, address, timeoutMs)) === undefined ? undefined : performance.now() - begun;
 }
 
+/** Of two packets in a row that arrive farther apart there were some lost between. */
+const LOST_MS = 700;
+/** So many in a row and none lost: the traffic flows. */
+const FLOWING = 8;
+
+/**
+ * A packet every 200 ms until it is disposed of, to the address that `target` gives, whichever that is by then: pings, of which the answers
+ * count; or, where it is told the host that is there, datagrams that nobody answers, of which the arrivals do.
+ */
+export class Flow {
+  private readonly from: Namespace;
+  private readonly target: () => string | undefined;
+  private readonly receiver: Running | undefined;
+  private port = '';
+  private address: string | undefined;
+  private running: Running | undefined;
+  /** When each came, by the clock of `Date.now()`. */
+  private readonly arrivals: number[] = [];
+
+  private constructor(from: Namespace, target: () => string | undefined, to: Namespace | undefined) {
+    this.from = from;
+    this.target = target;
+    this.receiver = to?.spawn(process.execPath, ['-e', DATAGRAM_RECEIVER]);
+  }
+
+  /** Resolves once all of it arrives. */
+  static async start(from: Namespace, target: () => string | undefined, to?: Namespace): Promise<Flow> {
+    const flow = new Flow(from, target, to);
+    try {
+      if (flow.receiver !== undefined) {
+        [, flow.port = ''] = await flow.receiver.waitFor(/port (\d+)/);
+        flow.note(flow.receiver, () => true);
+      }
+      if ((await flow.found(Date.now())) === undefined) throw new Error(`nothing arrives at ${target()}`);
+      return flow;
+    } catch (error) {
+      await flow[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** How many ms after `since` the first packet has arrived after which none is lost; undefined: not within `timeoutMs`. */
+  async found(since: number, timeoutMs = 20_000): Promise<number | undefined> {
+    for (;;) {
+      this.aim();
+      const late = this.arrivals.filter((at) => at > since);
+      const begun = late.findIndex((_, i) => isUnbroken(late.slice(i, i + FLOWING)));
+      if (begun >= 0) return late[begun]! - since;
+      if (Date.now() - since > timeoutMs) return undefined;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.running?.stop(), this.receiver?.stop()]);
+  }
+
+  private aim(): void {
+    const address = this.target();
+    if (address === undefined || (address === this.address && this.running?.running === true)) return;
+    void this.running?.stop();
+    this.address = address;
+    if (this.receiver !== undefined) {
+      this.running = this.from.spawn(process.execPath, ['-e', DATAGRAM_SENDER, address, this.port]);
+      return;
+    }
+    const running = this.from.spawn('ping', ['-n', '-D', '-i', '0.2', address]);
+    this.running = running;
+    this.note(running, () => this.running === running); // not of an address of before
+  }
+
+  private note(program: Running, isMeant: () => boolean): void {
+    program.child.stdout!.on('data', (text: string) => {
+      if (!isMeant()) return;
+      for (const [, seconds] of text.matchAll(/^\[([\d.]+)\].*(?: time=|arrived)/gm))
+        this.arrivals.push(1_000 * Number(seconds));
+    });
+  }
+}
+
+function isUnbroken(arrivals: readonly number[]): boolean {
+  return arrivals.length === FLOWING && arrivals.every((at, i) => i === 0 || at - arrivals[i - 1]! < LOST_MS);
+}
+
+const DATAGRAM_RECEIVER = `
+  const socket = require('dgram').createSocket('udp6');
+  socket.on('message', () => console.log('[' + Date.now() / 1000 + '] arrived'));
+  socket.bind(0, '::', () => console.log('port ' + socket.address().port));`;
+
+/** It goes on where there is no way: that is what it is for. */
+const DATAGRAM_SENDER = `
+  const socket = require('dgram').createSocket('udp6');
+  setInterval(() => socket.send('one way', +process.argv[2], process.argv[1], () => {}), 200);`;
+
 export interface Transfer {
   readonly bytes: number;
   readonly seconds: number;

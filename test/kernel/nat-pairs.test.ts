@@ -11,16 +11,11 @@ import {
   ping,
   timeToFirstReply,
 } from '../../src/lab/index.ts';
-import type { NatBehaviour } from '../../src/lab/index.ts';
+import { GUESSED_MS, KINDS, PLAIN_MS, limitOf } from '../support/nat-limits.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
-const STABLE: readonly NatBehaviour[] = ['full-cone', 'address-restricted', 'port-restricted'];
-const SYMMETRIC: readonly NatBehaviour[] = ['symmetric-sequential', 'symmetric-random'];
-const KINDS = [...STABLE, ...SYMMETRIC];
 const PAIRS = KINDS.flatMap((a) => KINDS.map((b) => ({ a, b })));
 
-/** RFC 4380 section 5.2.4 is enough, or RFC 6081 is, or ports are guessed (docs/adr/0016). */
-const [PLAIN_MS, EXTENDED_MS, GUESSED_MS] = [1_000, 2_000, 10_000];
 /** 256 openings and 1,700 probes. */
 const GUESSES_MOST = 2_000;
 /** For a pair that cannot connect: longer than a contact takes to fail. */
@@ -69,16 +64,6 @@ describe('with a relay that offers it, hopeless pairs meet there', () => {
     expect(await timeToFirstReply(siteB.client, addressA), 'B to A').toBeLessThan(PLAIN_MS);
   });
 });
-
-/** How long the first reply may take; undefined: it never comes. */
-function limitOf(a: NatBehaviour, b: NatBehaviour): number | undefined {
-  if (STABLE.includes(a) && STABLE.includes(b)) return PLAIN_MS;
-  if (SYMMETRIC.includes(a) && SYMMETRIC.includes(b)) {
-    return a === 'symmetric-random' || b === 'symmetric-random' ? undefined : GUESSED_MS;
-  }
-  const isGuessed = [a, b].includes('symmetric-random') && [a, b].includes('port-restricted');
-  return isGuessed ? GUESSED_MS : EXTENDED_MS;
-}
 
 async function guesses(host: Parameters<typeof statusOf>[0]): Promise<number> {
   const status = await statusOf(host, 'client');

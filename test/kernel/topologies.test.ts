@@ -40,7 +40,7 @@ test.for([
 
 test('a client behind two NATs in a row reaches and is reached', async () => {
   await using net = new Internet();
-  const client = net.nest(net.site('a', 'port-restricted'), 1)[0]!;
+  const { client } = net.nest(net.site('a', 'port-restricted'), 'inner', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
   await startRelay(net.relay, RELAY_ADDRESS);
   await startClient(client, SERVER_ADDRESS);

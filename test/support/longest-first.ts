@@ -12,6 +12,7 @@ const SLOW: readonly (readonly [file: RegExp, seconds: number])[] = [
   [/kernel\/nat-pairs/, 65],
   [/kernel\/topologies/, 65],
   [/kernel\/bench/, 55],
+  [/kernel\/found-again/, 75],
   [/kernel\/data-paths/, 50],
   [/attack\/relay/, 45],
   [/attack\/client\./, 45],

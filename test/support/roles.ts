@@ -63,28 +63,25 @@ async function askDaemon(host: Namespace, role: string, command: 'status' | 'pee
 
 /** The Teredo address on a host's tunnel interface, once it has one and the routes that come after it: whoever runs the client. */
 export async function teredoAddress(host: Namespace, timeoutMs = 20_000, iface = 'teredo'): Promise<string> {
-  return await until(
-    `a Teredo address in ${host.name}`,
-    () => {
-      try {
-        // Those that come with an address are the kernel's.
-        const routes = host.ip('-6', 'route', 'show', 'dev', iface).split('\n');
-        if (!routes.some((route) => route !== '' && !route.includes('proto kernel'))) return undefined;
-        const links = JSON.parse(host.ip('-6', '-j', 'addr', 'show', 'dev', iface, 'scope', 'global')) as {
-          addr_info?: { local?: string; tentative?: boolean }[];
-        }[];
-        return links
-          .flatMap((link) => link.addr_info ?? [])
-          .map(({ local }) => local)
-          .find(
-            (local) => local !== undefined && (local.startsWith('2001:0:') || local.startsWith('2001::')),
-          );
-      } catch {
-        return undefined; // no such interface yet
-      }
-    },
-    timeoutMs,
-  );
+  return await until(`a Teredo address in ${host.name}`, () => teredoAddressNow(host, iface), timeoutMs);
+}
+
+/** That which it has now, if any. */
+export function teredoAddressNow(host: Namespace, iface = 'teredo'): string | undefined {
+  try {
+    // Those that come with an address are the kernel's.
+    const routes = host.ip('-6', 'route', 'show', 'dev', iface).split('\n');
+    if (!routes.some((route) => route !== '' && !route.includes('proto kernel'))) return undefined;
+    const links = JSON.parse(host.ip('-6', '-j', 'addr', 'show', 'dev', iface, 'scope', 'global')) as {
+      addr_info?: { local?: string; tentative?: boolean }[];
+    }[];
+    return links
+      .flatMap((link) => link.addr_info ?? [])
+      .map(({ local }) => local)
+      .find((local) => local !== undefined && (local.startsWith('2001:0:') || local.startsWith('2001::')));
+  } catch {
+    return undefined; // no such interface yet
+  }
 }
 
 async function ready(running: Running): Promise<Running> {
