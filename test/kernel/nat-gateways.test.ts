@@ -17,6 +17,8 @@ const SOME: readonly Case[] = [
   ['symmetric-sequential', 'symmetric-random', 'the second'],
   ['symmetric-sequential', 'symmetric-sequential', 'both'],
   ['full-cone', 'symmetric-random', 'both'],
+  ['symmetric-random', 'full-cone', 'the first'],
+  ['port-restricted', 'symmetric-sequential', 'the second'],
 ];
 
 function all(): Case[] {

@@ -188,14 +188,32 @@ describe('silence', () => {
     expect(busy.machine.counters.silenceProbes).toBe(0);
   });
 
-  test('a silent trusted peer is asked beside the data: direct and indirect bubble, at most each 5 s', () => {
+  /** Data for PEER each 100 ms. The server answers; PEER does so to its bubbles, or not. When they went to it. */
+  function bubblesWhileSending(rig: ClientRig, milliseconds: number, isAnswering: boolean): number[] {
+    for (const end = rig.now + milliseconds; rig.now < end;) {
+      const before = rig.sent.length;
+      rig.send(rig.data(PEER)).advance(100);
+      for (const one of rig.sent.slice(before)) {
+        if (one.kind === 'solicitation') rig.answer(one);
+        else if (isAnswering && one.kind === 'bubble' && one.to(PEER_MAPPED))
+          rig.receive(PEER_MAPPED, bubble(PEER, rig.address));
+      }
+    }
+    return rig.all('bubble', PEER_MAPPED).map(({ time }) => time);
+  }
+  const gaps = (times: number[]): number[] => times.slice(1).map((time, i) => time - times[i]!);
+
+  test('a silent trusted peer is asked beside the data: direct and indirect bubble, again after 2.5, 5 and 10 s', () => {
     const rig = talking();
-    for (let i = 0; i < 29; i++) rig.send(rig.data(PEER)).advance(100);
-    expect(rig.all('bubble')).toEqual([]);
-    for (let i = 0; i < 20; i++) rig.send(rig.data(PEER)).advance(100);
-    expect(rig.all('bubble', PEER_MAPPED)).toHaveLength(1);
-    expect(rig.all('bubble', PEER_SERVER)).toHaveLength(1);
-    expect(rig.all('data', PEER_MAPPED)).toHaveLength(49);
+    expect(bubblesWhileSending(rig, 2_900, false)).toEqual([]);
+    const times = bubblesWhileSending(rig, 25_000, false);
+    expect(gaps(times)).toEqual([2_500, 5_000, 10_000]);
+    expect(rig.all('bubble', PEER_SERVER).map(({ time }) => time)).toEqual(times);
+    expect(rig.all('data', PEER_MAPPED)).toHaveLength(279);
+  });
+
+  test('one that answers each time is asked each 5 s', () => {
+    expect(gaps(bubblesWhileSending(talking(), 20_000, true))).toEqual([5_000, 5_000, 5_000]);
   });
 });
 

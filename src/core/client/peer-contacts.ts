@@ -224,7 +224,10 @@ export class PeerContacts {
     const isUnconfirmed = this.means.traversal.isUnconfirmed(peer, now);
     if (isUnconfirmed)
       context.testingSince = Math.min(context.testingSince, context.peers.lastReceived[peer]);
-    const spacing = isUnconfirmed ? DOUBT_SPACING_MS : QUESTION_SPACING_MS;
+    // One that was not answered may have been lost with the mapping that the peer has open again by now.
+    const asked = context.peers.bubbleCount(peer);
+    const repeated = DOUBT_SPACING_MS * 2 ** Math.max(0, asked - 1);
+    const spacing = isUnconfirmed ? DOUBT_SPACING_MS : asked === 0 ? QUESTION_SPACING_MS : repeated;
     if (now - context.peers.lastBubble[peer] < spacing || this.isUnderway(peer)) return;
     this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, now);
   }
