@@ -60,6 +60,28 @@ describe('mappings that are lost in mid-traffic are found again', () => {
   }
 });
 
+describe('a NAT that is restarted again and again', () => {
+  for (const [name, kindA, kindB] of [
+    ['guessed', NAT_KINDS.symmetric, NAT_KINDS.portRestricted],
+    ['counted', NAT_KINDS.symmetricSequential, NAT_KINDS.symmetricSequential],
+  ] as const) {
+    seededTest(name, (seed) => {
+      const net = new Internet({ seed });
+      net.addServer();
+      const nats = [net.addNat(kindA), net.addNat(kindB)] as const;
+      const [a, b] = [net.addClient({ behind: nats[0] }), net.addClient({ behind: nats[1] })];
+      expectQualifiedSoon(net.world, a, b);
+      expect(timeToReply(net, a, b), 'the first time').toBeLessThan(10_000);
+      for (let time = 1; time <= 5; time++) {
+        talk(net, a, b, 25_000);
+        talk(net, b, a, 2_000);
+        nats[0].flush();
+        expect(timeToReply(net, a, b), `restart ${time}`).toBeLessThanOrEqual(FOUND_MS);
+      }
+    });
+  }
+});
+
 describe('two clients behind two NATs in a row', () => {
   for (const localDiscovery of [true, false]) {
     for (const hairpinning of [true, false]) {

@@ -9,7 +9,7 @@ import type { ContactProgress } from '../client/status.ts';
 import { SOCKET } from '../client/options.ts';
 import { Solicitation } from '../client/solicitation.ts';
 import { mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
-import type { GuessTrailer, PortHabit } from '../../wire/index.ts';
+import type { GuessTrailer, Ipv4, PortHabit } from '../../wire/index.ts';
 import type { PeerPaths } from './peer-paths.ts';
 import type { RandomPorts } from './random-ports.ts';
 
@@ -261,7 +261,11 @@ export class Guessing {
     const guess = this.guesses.get(peer);
     if (guess?.shots === undefined) return false;
     if (guess.sockets.length > 0 && !guess.sockets.includes(socket)) return false;
-    if (!guess.isOver) guess.endsAt = Math.min(guess.endsAt, now + CHOICE_MS);
+    if (!guess.isOver) {
+      guess.endsAt = Math.min(guess.endsAt, now + CHOICE_MS);
+      // Who has answered may be looked for again when its NAT loses the mapping.
+      this.byAddress.give(this.addressOf(peer), 0, now, this.cost);
+    }
     guess.isOver = true;
     guess.nextAt = Infinity;
     return true;
@@ -346,16 +350,24 @@ export class Guessing {
 
   /** One that is put off takes from none of the limits. */
   private isAffordable(peer: number, { isWanted }: Guess, now: number): boolean {
-    const address = mappedAddressOf(this.context.peers.address(peer), 0);
     const limits: [TokenBuckets, number][] = [
-      [this.byAddress, address],
+      [this.byAddress, this.addressOf(peer)],
       [this.all, 0],
     ];
     if (!isWanted) limits.push([this.byStrangers, 0]);
-    const cost = this.habit === 'counting' ? COUNTING_COST : 1;
+    const { cost } = this;
     if (!limits.every(([buckets, key]) => buckets.has(key, 0, now, cost))) return false;
     for (const [buckets, key] of limits) buckets.take(key, 0, now, cost);
     return true;
+  }
+
+  /** Of a guess, in those that the limits count. */
+  private get cost(): number {
+    return this.habit === 'counting' ? COUNTING_COST : 1;
+  }
+
+  private addressOf(peer: number): Ipv4 {
+    return mappedAddressOf(this.context.peers.address(peer), 0);
   }
 
   /** From a new socket, so that the NAT gives a port for each question. */
