@@ -190,7 +190,7 @@ export class PeerContacts {
     context.lastTraffic = now;
     context.counters.sentPackets++;
     const socket = peers.socket[peer];
-    if (socket !== SOCKET.service) this.means.traversal.noteData(peer, now);
+    if (socket !== SOCKET.service) this.means.traversal.sockets.noteData(peer, now);
     const { mappedAddress, mappedPort } = peers;
     context.commands.transmit(socket, buffer, start, end, mappedAddress[peer], mappedPort[peer]); // E-76
   }

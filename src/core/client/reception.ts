@@ -13,7 +13,6 @@ import {
   mappedAddressOf,
   mappedPortOf,
   nextHeader,
-  readUint32,
 } from '../../wire/index.ts';
 import type { DatagramView, Ipv4, Trailers } from '../../wire/index.ts';
 import type { Traversal } from '../nat/traversal.ts';
@@ -21,6 +20,8 @@ import type { SocketId } from '../socket-id.ts';
 import type { Bubbles } from './bubbles.ts';
 import type { ConnectivityTest } from './connectivity-test.ts';
 import type { ClientContext } from './context.ts';
+import { Delivery } from './delivery.ts';
+import { ForwardedReception } from './forwarded.ts';
 import type { HeldPackets } from './held-packets.ts';
 import type { LocalDiscovery } from './local-discovery.ts';
 import { SOCKET } from './options.ts';
@@ -55,10 +56,14 @@ interface Means {
 export class Reception {
   private readonly context: ClientContext;
   private readonly means: Means;
+  private readonly delivery: Delivery;
+  private readonly forwarded: ForwardedReception;
 
   constructor(context: ClientContext, means: Means) {
     this.context = context;
     this.means = means;
+    this.delivery = new Delivery(context, means);
+    this.forwarded = new ForwardedReception(context, { ...means, delivery: this.delivery });
   }
 
   handleDatagram(
@@ -82,7 +87,7 @@ export class Reception {
     const { peers } = context;
     const fromServer = socket === SOCKET.service && context.isServer(address, port);
     if (fromServer && view.hasOrigin) {
-      this.handleForwarded(b, view, trailers, peer, now);
+      this.forwarded.handleDatagram(b, view, trailers, peer, now);
     } else if (
       peer !== NO_PEER &&
       peers.status[peer] === TRUSTED &&
@@ -110,7 +115,7 @@ export class Reception {
     } else if (this.means.traversal.isMeetingPoint(address, port) && socket === SOCKET.service) {
       this.handleMet(b, view, peer, address, port, now); // docs/adr/0017
     } else if (fromServer && isBubble(b, at)) {
-      this.handleForwarded(b, view, trailers, peer, now); // servers may leave out the origin between clients
+      this.forwarded.handleDatagram(b, view, trailers, peer, now); // servers may leave out the origin between clients
     } else {
       // Case 6 lets a client refuse: no Teredo client sends from any other place.
       context.counters.droppedForgedSource++;
@@ -132,7 +137,7 @@ export class Reception {
       contacts.trust(peer, address, port, now, socket, true);
       traversal.noteAtPlace(peer, socket, true, now);
     }
-    this.accept(b, view);
+    this.delivery.accept(b, view);
   }
 
   /** Where a trusted peer has shown our nonce from, though it is sent to another pair. A bubble may have more to say: it shows it again. */
@@ -194,99 +199,7 @@ export class Reception {
       this.context.counters.consumedTestReplies++;
       return;
     }
-    this.accept(b, view);
-  }
-
-  /**
-   * Forwarded by our server: somebody whom our NAT may not let in yet. A bubble to where it is opens the way: to the
-   * mapped pair of a Teredo client, to the origin of a relay. A-3, CL-43, CL-51
-   */
-  private handleForwarded(
-    b: Uint8Array,
-    view: DatagramView,
-    trailers: Readonly<Trailers>,
-    peer: number,
-    now: number,
-  ): void {
-    const { context } = this;
-    const { bubbles } = this.means;
-    const source = view.ipv6Start + SOURCE;
-    const teredo = isTeredo(b, source);
-    if (isBubble(b, view.ipv6Start)) {
-      if (teredo && trailers.malformedAlternate) {
-        context.counters.droppedTrailer++; // E-92
-        return;
-      }
-      const address = teredo ? mappedAddressOf(b, source) : view.originAddress;
-      const port = teredo ? mappedPortOf(b, source) : view.originPort;
-      if (!context.policy.isGlobalUnicast(address) || port === 0) context.counters.suppressedBubbleReplies++;
-      else if (teredo) this.handleIndirect(b, source, trailers, peer, now);
-      else bubbles.reply(b, source, address, port, now);
-      if (teredo) this.answerNeighbour(b, source, peer, now);
-    }
-    if (!teredo && !isLinkLocal(b, source)) this.provoke(b, source, peer, now);
-    if (isBubble(b, view.ipv6Start)) context.counters.consumedBubbles++;
-    else if (!teredo || this.isForwardedPing(b, view))
-      this.deliverUnverified(b, view, view.originAddress, view.originPort, now);
-    else context.counters.droppedForgedSource++;
-  }
-
-  /**
-   * A Teredo client asks for bubbles. One whose NAT is symmetric can be answered only once it has an indirect bubble of ours: strangers get
-   * one within the limit of what they cause. E-25, E-30
-   */
-  private handleIndirect(
-    b: Uint8Array,
-    source: number,
-    trailers: Readonly<Trailers>,
-    known: number,
-    now: number,
-  ): void {
-    const { context } = this;
-    const { peers } = context;
-    const { bubbles, contacts, traversal } = this.means;
-    if (known !== NO_PEER && !traversal.admits(known, trailers)) return;
-    const isWanted = contacts.isWanted(known);
-    const isExpected = isWanted || (known !== NO_PEER && traversal.knowsUs(known, trailers));
-    if (!isExpected && !contacts.mayAnswerStranger(mappedAddressOf(b, source), now)) {
-      const nonce = trailers.nonce === undefined ? 0 : readUint32(b, trailers.nonce);
-      bubbles.reply(b, source, mappedAddressOf(b, source), mappedPortOf(b, source), now, { nonce });
-      return;
-    }
-    const peer = known === NO_PEER ? peers.insert(b, source) : known;
-    traversal.handleIndirect(peer, b, trailers, isWanted, now);
-    const shown = traversal.takeShown(peer, now);
-    if (shown !== undefined && !traversal.isReached(peer, now)) {
-      const place = traversal.gateways.placeFor(peer, shown.address, shown.port, shown.socket);
-      traversal.gateways.noteAlso(peer, shown.address, shown.port, shown.socket, true);
-      traversal.confirm(peer, place.address, place.port, shown.socket, now);
-      contacts.trust(peer, place.address, place.port, now, shown.socket, true);
-      return;
-    }
-    if (traversal.isReached(peer, now) || !peers.mayBubble(peer, now)) return;
-    peers.countBubble(peer, now);
-    traversal.requestIndirect(peer, peers.address(peer), isWanted, now);
-  }
-
-  /** A server forwards clients' pings too, with the word of where they come from. A-19 */
-  private isForwardedPing(b: Uint8Array, view: DatagramView): boolean {
-    const source = view.ipv6Start + SOURCE;
-    return (
-      nextHeader(b, view.ipv6Start) === NEXT_HEADER.ICMPV6 &&
-      mappedAddressOf(b, source) === view.originAddress &&
-      mappedPortOf(b, source) === view.originPort
-    );
-  }
-
-  /** Somebody behind our own NAT, which need not hairpin: perhaps on this link. */
-  private answerNeighbour(b: Uint8Array, source: number, peer: number, now: number): void {
-    const { peers, mapped } = this.context;
-    const { bubbles, discovery } = this.means;
-    if (mappedAddressOf(b, source) !== mapped?.address) return;
-    if (peer !== NO_PEER && now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS) {
-      bubbles.reply(b, source, peers.localAddress[peer], peers.localPort[peer], now);
-    }
-    discovery.announceSparingly(now);
+    this.delivery.accept(b, view);
   }
 
   private handleUnverified(
@@ -301,20 +214,8 @@ export class Reception {
       this.context.counters.consumedBubbles++; // CL-44: whatever it says, nothing is sent there
       return;
     }
-    this.provoke(b, view.ipv6Start + SOURCE, peer, now);
-    this.deliverUnverified(b, view, address, port, now);
-  }
-
-  /** Tests a native source that has not proven itself, or speaks from elsewhere. CL-124 */
-  private provoke(b: Uint8Array, source: number, known: number, now: number): void {
-    const { context } = this;
-    const { contacts } = this.means;
-    if (known !== NO_PEER && context.peers.status[known] === TRUSTED) {
-      contacts.question(known, now); // CL-53
-      return;
-    }
-    if (known !== NO_PEER && contacts.isUnderway(known)) return;
-    if (contacts.mayTestUnsolicited(now)) contacts.begin(context.providePeer(b, source), now);
+    this.delivery.provoke(b, view.ipv6Start + SOURCE, peer, now);
+    this.delivery.deliverUnverified(b, view, address, port, now);
   }
 
   /** Whether a socket is this peer's. */
@@ -348,7 +249,7 @@ export class Reception {
     const { contacts, traversal } = this.means;
     const { gateways } = traversal;
     if (!traversal.isMutual(peer, socket, port, trailers)) {
-      this.accept(b, view);
+      this.delivery.accept(b, view);
       return;
     }
     const isReached = traversal.isReached(peer, now);
@@ -356,13 +257,13 @@ export class Reception {
       this.movesToPrimary(socket, peer, b, view) ||
       gateways.prefers(peer, address, port, socket) ||
       // The socket that was opened for the peer is the better way while nothing shows that it hears us otherwise.
-      (socket !== SOCKET.service && traversal.hasAnother(peer)) ||
+      (socket !== SOCKET.service && traversal.sockets.hasAnother(peer)) ||
       (contacts.isUnderway(peer) && traversal.isSilentAtPlace(peer, socket, now));
     if ((isReached && !isBetter) || !traversal.mayTrust(peer, address, port, socket, now)) {
       // It may come from there, too: by another socket it may be the one way that it hears us.
       if (isReached && gateways.noteAlso(peer, address, port, socket) && socket !== peers.socket[peer])
-        traversal.confirmShown(peer, address, port, socket, now);
-      this.accept(b, view);
+        traversal.toPeers.confirmShown(peer, address, port, socket, now);
+      this.delivery.accept(b, view);
       return;
     }
     const place = gateways.placeFor(peer, address, port, socket);
@@ -400,7 +301,7 @@ export class Reception {
       this.handleAlso(socket, b, view, known, address, port, now);
     } else if (known !== NO_PEER && peers.isValid(known, now)) {
       // It is reached elsewhere and heard there: a datagram without the nonce, which anybody can send, does not undo that.
-      this.accept(b, view);
+      this.delivery.accept(b, view);
     } else {
       const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
       this.handleProven(b, view, peer, address, port, now, socket);
@@ -419,7 +320,7 @@ export class Reception {
     const { peers, mapped } = this.context;
     const sameNat = mappedAddressOf(b, view.ipv6Start + SOURCE) === mapped?.address;
     if (sameNat || !peers.isValid(peer, now)) this.handleProven(b, view, peer, address, port, now);
-    else this.accept(b, view);
+    else this.delivery.accept(b, view);
   }
 
   private handleProven(
@@ -438,14 +339,14 @@ export class Reception {
     const isFirst =
       isQuestion && traversal.needsNonce(peer) && this.isStranger(b, view.ipv6Start + SOURCE, address, port);
     const confirm = (): void => {
-      if (byNonce) traversal.confirmShown(peer, address, port, socket, now);
-      else traversal.confirm(peer, address, port, socket, now);
+      if (byNonce) traversal.toPeers.confirmShown(peer, address, port, socket, now);
+      else traversal.toPeers.confirm(peer, address, port, socket, now);
     };
     if (isFirst) confirm();
     const waited = contacts.trust(peer, address, port, now, socket, byNonce);
     // Somebody new who has had no packet in return does not know yet that its bubble has arrived. CL-51
     if (waited === 0 && isQuestion && !isFirst) confirm();
-    this.accept(b, view);
+    this.delivery.accept(b, view);
   }
 
   /** Whether the peer may see us, or we see it, elsewhere than our addresses say. */
@@ -464,7 +365,7 @@ export class Reception {
     now: number,
   ): void {
     const { peers } = this.context;
-    if (known !== NO_PEER && peers.isValid(known, now)) this.accept(b, view);
+    if (known !== NO_PEER && peers.isValid(known, now)) this.delivery.accept(b, view);
     else {
       const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
       this.handleProven(b, view, peer, address, port, now);
@@ -478,37 +379,5 @@ export class Reception {
       peers.localPort[peer] === port &&
       now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS
     );
-  }
-
-  private accept(b: Uint8Array, view: DatagramView): void {
-    const { counters, commands } = this.context;
-    if (isBubble(b, view.ipv6Start)) {
-      counters.consumedBubbles++; // CL-52
-      return;
-    }
-    counters.deliveredPackets++;
-    commands.deliver(b, view.ipv6Start, view.ipv6End);
-  }
-
-  /** A packet that its sender's relay at this pair has sent. A-25 */
-  private deliverUnverified(
-    b: Uint8Array,
-    view: DatagramView,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
-    const { counters, options, peers } = this.context;
-    const source = view.ipv6Start + SOURCE;
-    const peer = peers.find(b, source);
-    if (options.strictUnverified !== true) {
-      // Whom packets of ours wait for is no stranger.
-      if (!this.means.contacts.isKnown(peer)) this.means.contacts.noteStranger(b, source, now);
-      this.accept(b, view);
-      return;
-    }
-    if (peer !== NO_PEER && this.means.test.isOpen(peer, now)) {
-      this.means.held.hold(peer, b, view.ipv6Start, view.ipv6End, address, port, now);
-    } else counters.droppedUnverified++;
   }
 }

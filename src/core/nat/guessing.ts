@@ -1,4 +1,4 @@
-import { randomBetween, randomUint32 } from '../entropy.ts';
+import { randomUint32 } from '../entropy.ts';
 import type { SocketId } from '../socket-id.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import { acceptAdvertisement } from '../client/advertisement.ts';
@@ -6,29 +6,18 @@ import type { ReceivedAdvertisement } from '../client/advertisement.ts';
 import type { Bubbles } from '../client/bubbles.ts';
 import type { ClientContext } from '../client/context.ts';
 import type { ContactProgress } from '../client/status.ts';
-import { SOCKET } from '../client/options.ts';
 import { Solicitation } from '../client/solicitation.ts';
-import { mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
+import { mappedAddressOf } from '../../wire/index.ts';
 import type { GuessTrailer, Ipv4, PortHabit } from '../../wire/index.ts';
+import type { Guess } from './guess.ts';
+import { BURST, GuessShots, MIDDLE, PACE_MS, WINDOW } from './guess-shots.ts';
 import type { PeerPaths } from './peer-paths.ts';
 import type { RandomPorts } from './random-ports.ts';
 
 /** A NAT that counts up is one whose ports for two destinations in a row are no farther apart. */
 const STEP_MOST = 64;
-/** By this many sockets a NAT with random ports is opened, and so many ports are tried: 256 x 1,700 / 64,512 are 6.7 hits. */
-const OPENINGS = 256;
-const PROBES = 1_700;
-/** Ports that a NAT gives away. */
-const [LOWEST_PORT, PORTS] = [1_024, 64_512];
-/** Sockets tried between two NATs that count, and the one of them that is right when nothing else went out meanwhile. */
-const WINDOW = 16;
-const MIDDLE = 8;
 /** The limits count in guesses of so many probes; volley or fan are 96 bubbles, with some questions before them. */
 const COUNTING_COST = 0.25;
-/** So much goes out at once, and so often. */
-const [BURST, PACE_MS] = [16, 20];
-/** Volley and fan are sent so often, with so long between: a bubble that is lost has opened the NAT, but arrives nowhere. */
-const [VOLLEYS, VOLLEY_PAUSE_MS] = [3, 300];
 /** What is lost of the word between the two is repeated. */
 const [ASKS, ASK_MS] = [4, 1_000];
 /** The other side opens its NAT meanwhile. */
@@ -41,41 +30,6 @@ const TOKEN_BUCKETS = 1_024;
 /** Indirect bubbles in answer to who has not shown our token yet. An honest peer needs one; others may speak in its name meanwhile. */
 const MOST_ANSWERS = 64;
 
-interface Guess {
-  readonly token: number;
-  endsAt: number;
-  /** The peer is reached. */
-  isOver: boolean;
-  /** This host wants to reach the peer. */
-  isWanted: boolean;
-  /** The peer's last word, and its last that has shown our token: which others do not know. */
-  heard: number;
-  peer: GuessTrailer | undefined;
-  /** Indirect bubbles that words without our token have caused. */
-  answers: number;
-  /** Both know that the other one wants it. */
-  agreed: boolean;
-  /** Our own next port, where our NAT counts. */
-  port: number;
-  step: number;
-  /** Our socket that has asked last. */
-  measuredBy: SocketId;
-  measuring: readonly [Solicitation, Solicitation] | undefined;
-  /** By this socket of the fan the peer was heard from the first port of its volley. */
-  firstBy: SocketId | undefined;
-  /** Bubbles that may still go back to where the volley's socket has heard the fan. */
-  replies: number;
-  /** When to tell the peer once more what it has shown no answer to, and how often yet. */
-  askAt: number;
-  asksLeft: number;
-  /** Bubbles that were sent to places that were guessed. */
-  sent: number;
-  /** What is still to be sent. */
-  shots: Generator<void> | undefined;
-  nextAt: number;
-  sockets: SocketId[];
-}
-
 /**
  * Guessing of ports, for two clients of ours whose NATs RFC 6081 does not get through (docs/adr/0016). By trailers of bubbles through
  * their servers they tell each other what their NATs do, and show that each wants it; then
@@ -87,11 +41,11 @@ interface Guess {
  */
 export class Guessing {
   private readonly context: ClientContext;
-  private readonly bubbles: Bubbles;
   private readonly paths: PeerPaths;
   private readonly ports: RandomPorts;
   private readonly ask: (peer: number, now: number) => void;
   private readonly giveUp: (peer: number, now: number) => void;
+  private readonly shots: GuessShots;
   private readonly guesses = new Map<number, Guess>();
   private readonly all: TokenBuckets;
   private readonly byStrangers: TokenBuckets;
@@ -106,9 +60,9 @@ export class Guessing {
     ask: (peer: number, now: number) => void,
     giveUp: (peer: number, now: number) => void,
   ) {
+    this.shots = new GuessShots(context, bubbles, paths, ports);
     this.giveUp = giveUp;
     this.context = context;
-    this.bubbles = bubbles;
     this.paths = paths;
     this.ports = ports;
     this.ask = ask;
@@ -205,7 +159,7 @@ export class Guessing {
       return guess.firstBy !== socket;
     }
     if (trailer?.echo === guess.token) return true;
-    if (guess.replies-- > 0) this.send(peer, this.context.peers.address(peer), port, socket);
+    if (guess.replies-- > 0) this.shots.send(peer, guess, port, socket);
     return false;
   }
 
@@ -336,7 +290,7 @@ export class Guessing {
       this.measure(peer, guess, now);
       return;
     }
-    guess.shots = this.habit === 'stable' ? this.probes(peer) : this.openings(peer, guess);
+    guess.shots = this.habit === 'stable' ? this.shots.probes(peer, guess) : this.shots.openings(peer, guess);
     guess.nextAt = this.habit === 'stable' ? now + HEAD_START_MS : now;
     if (guess.nextAt <= now) this.shoot(guess, now);
   }
@@ -373,7 +327,7 @@ export class Guessing {
   /** From a new socket, so that the NAT gives a port for each question. */
   private measure(peer: number, guess: Guess, now: number): void {
     const { context } = this;
-    const socket = this.openSocket(peer, guess);
+    const socket = this.shots.openSocket(peer, guess);
     if (socket === 0) return;
     guess.measuredBy = socket;
     guess.port = guess.step = 0;
@@ -387,7 +341,7 @@ export class Guessing {
   private aim(peer: number, guess: Guess, now: number): void {
     const isReady = guess.measuring === undefined && guess.port !== 0;
     if (!isReady || guess.shots !== undefined || guess.peer === undefined || guess.peer.port === 0) return;
-    guess.shots = this.isFirst(peer) ? this.volley(peer, guess) : this.fan(peer, guess);
+    guess.shots = this.isFirst(peer) ? this.shots.volley(peer, guess) : this.shots.fan(peer, guess);
     this.shoot(guess, now);
   }
 
@@ -399,83 +353,6 @@ export class Guessing {
         return;
       }
     }
-  }
-
-  /** Our NAT gives each socket's bubble a port: at any of them it lets the peer in. */
-  private *openings(peer: number, guess: Guess): Generator<void> {
-    const target = this.context.peers.address(peer);
-    for (let i = 0; i < OPENINGS; i++) {
-      const socket = this.openSocket(peer, guess);
-      if (socket === 0) return;
-      this.send(peer, target, mappedPortOf(target, 0), socket);
-      yield;
-    }
-  }
-
-  /** Each port once, in random order. */
-  private *probes(peer: number): Generator<void> {
-    const target = this.context.peers.address(peer);
-    const stride = 2 * Math.floor(randomBetween(this.context.entropy, 0, PORTS / 2)) + 1;
-    let at = Math.floor(randomBetween(this.context.entropy, 0, PORTS));
-    const seen = new Set<number>();
-    while (seen.size < PROBES) {
-      at = (at + stride) % PORTS;
-      if (seen.has(at)) at = Math.floor(randomBetween(this.context.entropy, 0, PORTS));
-      if (seen.has(at)) continue;
-      seen.add(at);
-      this.send(peer, target, LOWEST_PORT + at, SOCKET.service);
-      yield;
-    }
-  }
-
-  /** One socket, to each port that the peer's NAT may give to its sockets, one after the other and again. */
-  private *volley(peer: number, guess: Guess): Generator<void> {
-    const { port, step } = guess.peer!;
-    const target = this.context.peers.address(peer);
-    for (let round = 0; round < VOLLEYS; round++) {
-      for (let i = 0; i < 2 * WINDOW; i++) this.send(peer, target, port + i * step, guess.measuredBy);
-      yield* pause();
-    }
-  }
-
-  /**
-   * A socket for each port that our NAT may give, to the port in the middle of those that the peer's NAT gives to its volley; and to the first
-   * one, which it gives to all of it where the mapping depends on the address alone.
-   */
-  private *fan(peer: number, guess: Guess): Generator<void> {
-    const { port, step } = guess.peer!;
-    const target = this.context.peers.address(peer);
-    const fan: SocketId[] = [];
-    for (let i = 0; i < WINDOW; i++) {
-      const local = this.context.preservesPorts ? guess.port + i * guess.step : undefined;
-      if (local !== undefined && local > 0xffff) continue;
-      const socket = this.openSocket(peer, guess, local);
-      if (socket === 0) return;
-      fan.push(socket);
-    }
-    for (let round = 0; round < VOLLEYS; round++) {
-      for (const to of [port + MIDDLE * step, port]) {
-        for (const socket of fan) this.send(peer, target, to, socket);
-      }
-      yield* pause();
-    }
-  }
-
-  /** 0 where there is none left. */
-  private openSocket(peer: number, guess: Guess, port?: number): SocketId {
-    if (!guess.isWanted && !this.ports.hasRoomForStrangers) return 0;
-    const socket = this.ports.open(peer, port);
-    if (socket !== 0) guess.sockets.push(socket);
-    return socket;
-  }
-
-  private send(peer: number, target: Uint8Array, port: number, socket: SocketId): void {
-    const nonce = this.paths.get(peer)?.nonceReceived ?? 0;
-    const to = port & 0xffff;
-    if (to === 0) return;
-    const guess = this.guesses.get(peer);
-    if (guess !== undefined) guess.sent++;
-    this.bubbles.sendGuess(target, mappedAddressOf(target, 0), to, nonce, socket);
   }
 
   /** Which of the two sends the volley: both know, by their addresses. */
@@ -495,9 +372,4 @@ function canMeet(a: PortHabit, b: PortHabit): boolean {
 /** Random ports against ports that are not stable: no number of guesses that anybody would want to send is enough. */
 function isHopeless(a: PortHabit, b: PortHabit): boolean {
   return (a === 'random' && b !== 'stable') || (b === 'random' && a !== 'stable');
-}
-
-/** Nothing is sent for so many bursts. */
-function* pause(): Generator<void> {
-  for (let i = 0; i < (VOLLEY_PAUSE_MS / PACE_MS) * BURST; i++) yield;
 }

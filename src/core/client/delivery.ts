@@ -1,0 +1,62 @@
+import { NO_PEER, TRUSTED } from '../peer-table.ts';
+import { SOURCE, isBubble } from '../../wire/index.ts';
+import type { DatagramView, Ipv4 } from '../../wire/index.ts';
+import type { ConnectivityTest } from './connectivity-test.ts';
+import type { ClientContext } from './context.ts';
+import type { HeldPackets } from './held-packets.ts';
+import type { PeerContacts } from './peer-contacts.ts';
+
+interface Means {
+  readonly contacts: PeerContacts;
+  readonly held: HeldPackets;
+  readonly test: ConnectivityTest;
+}
+
+/** What becomes of a packet once it is known who has sent it, or that this is not known. RFC 4380 section 5.2.3 */
+export class Delivery {
+  private readonly context: ClientContext;
+  private readonly means: Means;
+
+  constructor(context: ClientContext, means: Means) {
+    this.context = context;
+    this.means = means;
+  }
+
+  accept(b: Uint8Array, view: DatagramView): void {
+    const { counters, commands } = this.context;
+    if (isBubble(b, view.ipv6Start)) {
+      counters.consumedBubbles++; // CL-52
+      return;
+    }
+    counters.deliveredPackets++;
+    commands.deliver(b, view.ipv6Start, view.ipv6End);
+  }
+
+  /** A packet that its sender's relay at this pair has sent. A-25 */
+  deliverUnverified(b: Uint8Array, view: DatagramView, address: Ipv4, port: number, now: number): void {
+    const { counters, options, peers } = this.context;
+    const source = view.ipv6Start + SOURCE;
+    const peer = peers.find(b, source);
+    if (options.strictUnverified !== true) {
+      // Whom packets of ours wait for is no stranger.
+      if (!this.means.contacts.isKnown(peer)) this.means.contacts.noteStranger(b, source, now);
+      this.accept(b, view);
+      return;
+    }
+    if (peer !== NO_PEER && this.means.test.isOpen(peer, now)) {
+      this.means.held.hold(peer, b, view.ipv6Start, view.ipv6End, address, port, now);
+    } else counters.droppedUnverified++;
+  }
+
+  /** Tests a native source that has not proven itself, or speaks from elsewhere. CL-124 */
+  provoke(b: Uint8Array, source: number, known: number, now: number): void {
+    const { context } = this;
+    const { contacts } = this.means;
+    if (known !== NO_PEER && context.peers.status[known] === TRUSTED) {
+      contacts.question(known, now); // CL-53
+      return;
+    }
+    if (known !== NO_PEER && contacts.isUnderway(known)) return;
+    if (contacts.mayTestUnsolicited(now)) contacts.begin(context.providePeer(b, source), now);
+  }
+}
