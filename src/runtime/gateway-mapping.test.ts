@@ -21,6 +21,8 @@ class Gateway implements PortMapper {
   /** Says that it has forgotten what it had mapped. */
   announce: () => void = () => undefined;
   answers: (PortMapping | undefined | Promise<PortMapping | undefined>)[] = [];
+  /** How long a release takes. */
+  released: Promise<void> = Promise.resolve();
 
   async map(): Promise<PortMapping | undefined> {
     this.log.push('map');
@@ -33,6 +35,8 @@ class Gateway implements PortMapper {
 
   async release(): Promise<void> {
     this.log.push('release');
+    await this.released;
+    this.log.push('released');
   }
 }
 
@@ -217,7 +221,7 @@ test('in another network the old mapping is released before a new one is asked f
   mapping.networkChanged();
   mapping.networkChanged();
   await settled();
-  expect(gateway.log).toEqual(['map', 'release', 'map']);
+  expect(gateway.log).toEqual(['map', 'release', 'released', 'map']);
   expect(changes).toEqual(['pcp', undefined, 'pcp']);
 });
 
@@ -230,5 +234,45 @@ test('E-51: the end releases it, and nothing comes after', async () => {
   gateway.announce();
   clock.advance(HOUR);
   await settled();
-  expect(gateway.log).toEqual(['map', 'release']);
+  expect(gateway.log).toEqual(['map', 'release', 'released']);
 });
+
+test('a release that takes its time, of a network before the last, is over before a mapping is asked for', async () => {
+  const { mapping, gateway } = rig(MAPPING, MAPPING);
+  await mapping.begin();
+  const finish = slowRelease(gateway);
+  mapping.networkChanged();
+  await settled();
+  mapping.networkChanged();
+  await settled();
+  expect(gateway.log).toEqual(['map', 'release']);
+  finish();
+  await settled();
+  expect(gateway.log).toEqual(['map', 'release', 'released', 'map']);
+  expect(mapping.mapping).toEqual(MAPPING);
+});
+
+test('E-51: the end waits for a release that is under way, for 10 s at most', async () => {
+  for (const isSlow of [true, false]) {
+    const { mapping, clock, gateway } = rig(MAPPING);
+    await mapping.begin();
+    const finish = slowRelease(gateway);
+    mapping.networkChanged();
+    await settled();
+    let isClosed = false;
+    const closed = mapping.close().then(() => (isClosed = true));
+    clock.advance(9_999);
+    await settled();
+    expect(isClosed).toBe(false);
+    if (isSlow) clock.advance(1);
+    else finish();
+    await closed;
+  }
+});
+
+/** Returns what ends it. */
+function slowRelease(gateway: Gateway): () => void {
+  let finish: () => void = () => undefined;
+  gateway.released = new Promise((resolve) => (finish = resolve));
+  return () => finish();
+}

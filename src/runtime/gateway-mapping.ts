@@ -15,6 +15,8 @@ const LOST_AGAIN_MS = 10_000;
 const SPREAD_MS = 5_000;
 /** Between two times that it is asked early: whoever has the gateway's address can announce in its name. */
 const EARLY_LEAST_MS = 10_000;
+/** A release is waited for; longer than a gateway that is mute takes for it. */
+const RELEASE_MOST_MS = 10_000;
 
 /** `undefined`: there is none (any more). */
 type OnChange = (mapping: PortMapping | undefined) => void;
@@ -31,6 +33,8 @@ export class GatewayMapping {
   private current: PortMapping | undefined;
   private mapper: PortMapper | undefined;
   private cancelTimer: CancelTimer | undefined;
+  /** Of the mappers before: what comes late would take away what the next one has mapped. */
+  private released: Promise<void> | undefined;
   /** When it is asked next; Infinity: it is being asked. */
   private nextAt = Infinity;
   /** When it is to be asked early, and when it was for the last time. */
@@ -80,15 +84,10 @@ export class GatewayMapping {
 
   /** Ends once the port is mapped, or the gateway has refused to be asked, or the time is over. */
   private async headStart(mapper: PortMapper, mapped: Promise<void>): Promise<void> {
-    let cancel: CancelTimer | undefined;
-    const over = new Promise<void>((resolve) => {
-      cancel = this.clock.setTimer(this.clock.now() + HEAD_START_MS, resolve);
-    });
     const mappedOrRefused = async (): Promise<void> => {
       if (await mapper.asked) await mapped;
     };
-    await Promise.race([mapped, mappedOrRefused(), over]);
-    cancel?.();
+    await this.within(HEAD_START_MS, mapped, mappedOrRefused());
   }
 
   private async startAnew(): Promise<void> {
@@ -113,11 +112,23 @@ export class GatewayMapping {
     });
   }
 
+  /** Resolves once nothing is under way any more, of former mappers either. */
   private async giveUp(): Promise<void> {
     this.cancelTimer?.();
     const { mapper } = this;
     this.mapper = undefined;
-    await mapper?.release();
+    if (mapper !== undefined) this.released = this.within(RELEASE_MOST_MS, mapper.release());
+    await this.released;
+  }
+
+  /** Resolves once one of these has, or the time is over. */
+  private async within(ms: number, ...promises: Promise<void>[]): Promise<void> {
+    let cancel: CancelTimer | undefined;
+    const over = new Promise<void>((resolve) => {
+      cancel = this.clock.setTimer(this.clock.now() + ms, resolve);
+    });
+    await Promise.race([...promises, over]);
+    cancel?.();
   }
 
   private async map(mapper: PortMapper): Promise<void> {
