@@ -6,19 +6,20 @@ import type { Ipv4 } from '../../wire/index.ts';
 export interface WayToGateway {
   readonly gateway: Ipv4;
   readonly source: Ipv4;
+  /** For an answer, in all; without it {@link ANSWER_MS}. */
+  readonly answerMs?: number;
 }
 
-/** For an answer, in all. */
 export const ANSWER_MS = 2_000;
-/** RFC 6886 section 3.1: again after 250 ms, then each time twice as long. */
-const AGAIN_MS = [250, 750, 1_750];
+/** Parts of that. RFC 6886 section 3.1: again after 250 ms, then each time twice as long. */
+const AGAIN = [1 / 8, 3 / 8, 7 / 8];
 
 /**
  * Sends a request until there is an answer; undefined where nobody listens there, or nobody answers, or `signal` ends it. The socket is connected: the kernel
  * takes datagrams from nobody else.
  */
 export function askGateway<T>(
-  { gateway, source }: WayToGateway,
+  { gateway, source, answerMs = ANSWER_MS }: WayToGateway,
   port: number,
   request: Uint8Array,
   read: (answer: Uint8Array) => T | undefined,
@@ -44,7 +45,7 @@ export function askGateway<T>(
     socket.on('connect', () => {
       if (ended) return;
       send();
-      for (const ms of AGAIN_MS) timers.push(setTimeout(send, ms));
+      for (const part of AGAIN) timers.push(setTimeout(send, part * answerMs));
     });
     socket.on('message', (message) => {
       const answer = read(message);
@@ -54,7 +55,7 @@ export function askGateway<T>(
       if (ended) return;
       socket.connect(port, formatIpv4(gateway)); // without a callback, which would get the errors
     });
-    timers.push(setTimeout(giveUp, ANSWER_MS));
+    timers.push(setTimeout(giveUp, answerMs));
     if (signal?.aborted === true) giveUp();
     else signal?.addEventListener('abort', giveUp);
   });

@@ -17,7 +17,7 @@ export interface HttpAnswer {
  */
 export function askHttp(
   url: URL,
-  { source }: WayToGateway,
+  { source, answerMs = ANSWER_MS }: WayToGateway,
   {
     post,
     signal,
@@ -26,7 +26,7 @@ export function askHttp(
     readonly signal?: AbortSignal | undefined;
   } = {},
 ): Promise<HttpAnswer | undefined> {
-  const timeout = AbortSignal.timeout(ANSWER_MS);
+  const timeout = AbortSignal.timeout(answerMs);
   return new Promise((resolve) => {
     const sent = request(
       url,

@@ -46,10 +46,9 @@ const natPmp = (request: Uint8Array): Uint8Array => {
 /** Does as it is told. */
 const igd: AnswerAction = (action) => [200, action === 'GetExternalIPAddress' ? ADDRESS : '<ok/>'];
 
-function mapperOf(gateway: FakeGateway, file?: string): KernelPortMapper {
+function mapperOf(gateway: FakeGateway, file?: string, way = gateway.way): KernelPortMapper {
   const search = new AbortController();
   const { signal } = search;
-  const { way } = gateway;
   const subnets = [{ address: way.source, prefixLength: 24 }];
   const protocols = [
     new Pcp(way, PORT, signal),
@@ -97,7 +96,7 @@ describe('who is asked', () => {
     await gateway.answerPorts((request) =>
       request[0] === 0 && request[1] === 0 ? offline : natPmp(request),
     );
-    const mapper = mapperOf(gateway);
+    const mapper = mapperOf(gateway, undefined, gateway.hasty);
     const mapped = mapper.map();
     await mapper.asked;
     expect(await Promise.race([mapped, mapper.release().then(() => mapped)])).toBeUndefined();
@@ -134,7 +133,7 @@ describe('NAT-PMP and PCP', () => {
       const wrong = ['00', '00 81 0000 00000001 9c42 9c42 00001c20', '00 80 0000 00000001 c0000201'];
       return asked < wrong.length ? bytesOf(wrong[asked++]!) : NAT_PMP_MAPPING;
     });
-    const protocol = new NatPmp(gateway.way, PORT, new AbortController().signal);
+    const protocol = new NatPmp(gateway.hasty, PORT, new AbortController().signal);
     expect(await protocol.map()).toEqual(OPEN);
   });
 
@@ -163,8 +162,8 @@ describe('NAT-PMP and PCP', () => {
 });
 
 describe('UPnP', () => {
-  async function upnp(gateway: FakeGateway): Promise<PortMapping | undefined> {
-    const protocol = new Upnp(gateway.way, PORT, [], new AbortController().signal);
+  async function upnp(gateway: FakeGateway, way = gateway.way): Promise<PortMapping | undefined> {
+    const protocol = new Upnp(way, PORT, [], new AbortController().signal);
     return (await protocol.find()) ? await protocol.map() : undefined;
   }
   const names = (gateway: FakeGateway) => gateway.actions.map(({ name }) => name);
@@ -255,13 +254,13 @@ describe('UPnP', () => {
     const description = describeService('/control').repeat(4);
     const server = await gateway.serve((path) => (path === mute ? undefined : [200, description]));
     await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
-    const mapper = mapperOf(gateway);
+    const mapper = mapperOf(gateway, undefined, gateway.hasty);
     const mapped = mapper.map();
     await eventually(() => expect(gateway.paths).toContain(mute));
     const started = performance.now();
     await mapper.release();
     expect(await mapped).toBeUndefined();
-    expect(performance.now() - started).toBeLessThan(mute === '/control' ? 2_500 : 500);
+    expect(performance.now() - started).toBeLessThan(1_500);
     expect(gateway.paths.filter((path) => path === '/control').length).toBe(mute === '/control' ? 1 : 0);
   });
 
@@ -278,7 +277,7 @@ describe('UPnP', () => {
     expect(names(gateway)).toEqual(['AddPortMapping', 'DeletePortMapping']);
   });
 
-  test('a description that trickles in without an end is none after 2 s', async () => {
+  test('a description that trickles in without an end is none once the time is over', async () => {
     await using gateway = new FakeGateway();
     const trickle = createServer((_, response) => {
       const timer = setInterval(() => response.write('<x/>'), 20);
@@ -290,13 +289,13 @@ describe('UPnP', () => {
       searchAnswer(`http://${gateway.address}:${portOf(trickle)}/description`),
     );
     const started = performance.now();
-    expect(await upnp(gateway)).toBeUndefined();
-    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(await upnp(gateway, gateway.hasty)).toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(1_500);
     trickle.closeAllConnections();
     trickle.close();
   });
 
-  test('a description that is not to be had, or does not come within 2 s, is none', async () => {
+  test('a description that is not to be had, or does not come in time, is none', async () => {
     await using gateway = new FakeGateway();
     const mute = await gateway.serve(() => undefined);
     let port = 1;
@@ -304,17 +303,18 @@ describe('UPnP', () => {
     expect(await upnp(gateway), 'nobody listens').toBeUndefined();
     port = portOf(mute);
     const started = performance.now();
-    expect(await upnp(gateway), 'nobody answers').toBeUndefined();
-    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(await upnp(gateway, gateway.hasty), 'nobody answers').toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(1_500);
   });
 });
 
 describe('what a gateway offers, asked to map nothing', () => {
   const never = new Promise<never>(() => undefined);
+  const times = { mostMs: 1_000, leastMs: 400 };
   async function offers(gateway: FakeGateway, others: Promise<unknown> = never) {
     const search = new AbortController();
     const startedAt = performance.now();
-    const found = await offersOf(allProtocols(gateway.way, 0, [], search.signal), search, others);
+    const found = await offersOf(allProtocols(gateway.way, 0, [], search.signal), search, others, times);
     const said = Object.fromEntries(found.map(({ protocol, offer }) => [protocol, offer]));
     return { said, tookMs: performance.now() - startedAt };
   }
@@ -340,6 +340,7 @@ describe('what a gateway offers, asked to map nothing', () => {
 
   test('who may not ask is told so, and who is asked in another version speaks none', async () => {
     await using gateway = new FakeGateway();
+    const asked = Promise.resolve();
     let result = '02';
     await gateway.answerPorts((request) =>
       request[0] === 2
@@ -348,17 +349,25 @@ describe('what a gateway offers, asked to map nothing', () => {
     );
     const by = gateway.way.gateway;
     const refused = { by, isRefused: true };
-    expect((await offers(gateway)).said).toEqual({ pcp: refused, 'nat-pmp': refused, upnp: undefined });
+    expect((await offers(gateway, asked)).said).toEqual({
+      pcp: refused,
+      'nat-pmp': refused,
+      upnp: undefined,
+    });
     result = '01';
-    expect((await offers(gateway)).said).toEqual({ pcp: undefined, 'nat-pmp': undefined, upnp: undefined });
+    expect((await offers(gateway, asked)).said).toEqual({
+      pcp: undefined,
+      'nat-pmp': undefined,
+      upnp: undefined,
+    });
     result = '03'; // the gateway is off-line: NAT-PMP says so, PCP only of mappings
-    expect((await offers(gateway)).said).toMatchObject({ 'nat-pmp': { by, external: 0 } });
+    expect((await offers(gateway, asked)).said).toMatchObject({ 'nat-pmp': { by, external: 0 } });
   });
 
   test.for([
     ['/description', undefined],
     ['/control', 'found'],
-  ] as const)('where no %s comes it takes 2.5 s, or less where nobody waits', async ([mute, found]) => {
+  ] as const)('where no %s comes it takes its time, or less where nobody waits', async ([mute, found]) => {
     await using gateway = new FakeGateway();
     const server = await gateway.serve((path) =>
       path === mute ? undefined : [200, describeService('/control')],
@@ -367,10 +376,11 @@ describe('what a gateway offers, asked to map nothing', () => {
     const upnp = found === undefined ? undefined : { by: gateway.way.gateway };
     const patient = await offers(gateway);
     expect(patient.said['upnp']).toEqual(upnp);
-    expect(patient.tookMs).toBeLessThan(3_000);
+    expect(patient.tookMs).toBeGreaterThan(times.leastMs);
+    expect(patient.tookMs).toBeLessThan(1_500);
     const hurried = await offers(gateway, Promise.resolve());
     expect(hurried.said['upnp']).toEqual(upnp);
-    expect(hurried.tookMs).toBeLessThan(2_000);
+    expect(hurried.tookMs).toBeLessThan(times.mostMs);
   });
 });
 

@@ -47,7 +47,7 @@ export function search(way: WayToGateway, subnets: readonly Subnet[], signal: Ab
 }
 
 function askGroup(
-  { gateway, source }: WayToGateway,
+  { gateway, source, answerMs = ANSWER_MS }: WayToGateway,
   subnets: readonly Subnet[],
   signal: AbortSignal,
 ): Promise<Found | undefined> {
@@ -91,7 +91,7 @@ function askGroup(
       send();
       timers.push(setTimeout(send, AGAIN_MS));
     });
-    timers.push(setTimeout(giveUp, ANSWER_MS));
+    timers.push(setTimeout(giveUp, answerMs));
     signal.addEventListener('abort', giveUp);
   });
 }
