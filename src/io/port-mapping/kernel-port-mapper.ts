@@ -3,7 +3,9 @@ import type { PortMapper, PortMapperOptions, PortMapping } from '../ports.ts';
 import { listenToGateway } from './announcements.ts';
 import { MappingFile } from './mapping-file.ts';
 import { allProtocols } from './all-protocols.ts';
+import type { Silent } from './gateway-socket.ts';
 import type { Protocol } from './protocol.ts';
+import { isUsable } from './usable.ts';
 import { wayToGateway } from './way-to-gateway.ts';
 
 /** Returns what ends it. */
@@ -75,22 +77,25 @@ export class KernelPortMapper implements PortMapper {
     const { inUse } = this;
     this.inUse = undefined;
     if (inUse === undefined) return;
-    await inUse.release(inUse.made);
-    this.file.remove();
+    if (await inUse.release(inUse.made)) this.file.remove();
   }
 
   private async findAndMap(): Promise<PortMapping | undefined> {
-    if (this.inUse !== undefined) return usable(await this.inUse.map());
+    if (this.inUse !== undefined) {
+      const mapping = await this.inUse.map();
+      return isOpen(mapping) ? mapping : undefined;
+    }
     for await (const protocol of found(this.protocols)) {
       if (this.search.signal.aborted) return undefined;
       await this.cleanUp(protocol);
       this.file.write(protocol.made); // before it is there: after it may be too late
-      const mapping = usable(await protocol.map());
-      if (mapping !== undefined) {
+      const mapping = await protocol.map();
+      if (isOpen(mapping)) {
         this.inUse = protocol;
         return mapping;
       }
-      this.file.remove();
+      // Of no use, or perhaps it was made. E-44
+      if (mapping === undefined || (await protocol.release(protocol.made))) this.file.remove();
     }
     return undefined;
   }
@@ -131,10 +136,6 @@ async function* found(protocols: readonly Protocol[]): AsyncGenerator<Protocol> 
   }
 }
 
-/** A gateway that is off-line itself names no address, or none that can be. */
-function usable(mapping: PortMapping | undefined): PortMapping | undefined {
-  if (mapping === undefined) return undefined;
-  const { address, port } = mapping.external;
-  const first = address >>> 24;
-  return port !== 0 && first !== 0 && first !== 127 && first < 224 ? mapping : undefined;
+function isOpen(mapping: PortMapping | Silent | undefined): mapping is PortMapping {
+  return mapping !== undefined && mapping !== 'silent' && isUsable(mapping.external);
 }

@@ -27,6 +27,7 @@ import { Upnp } from './upnp.ts';
 const PORT = 40_000;
 const EXTERNAL = { address: parseIpv4('192.0.2.1')!, port: PORT };
 const OPEN: PortMapping = { protocol: 'nat-pmp', external: EXTERNAL, lifetimeMs: 7_200_000 };
+const NO_ADDRESS = '<NewExternalIPAddress>0.0.0.0</NewExternalIPAddress>';
 const ADDRESS = '<NewExternalIPAddress>192.0.2.1</NewExternalIPAddress>';
 
 let directory: string;
@@ -103,6 +104,126 @@ describe('who is asked', () => {
   });
 });
 
+describe('what a gateway has mapped that is of no use, or may have, is taken away again', () => {
+  /** Answers all but requests to map, which it writes down the lifetimes of, by protocol. */
+  async function gatewayThat(
+    gateway: FakeGateway,
+    protocol: 'pcp' | 'nat-pmp',
+    answer: (request: Buffer) => Uint8Array | undefined,
+  ): Promise<number[]> {
+    const lifetimes: number[] = [];
+    await gateway.answerPorts((request) => {
+      if (request[0] === 2 && protocol === 'pcp' && request[1] === 0)
+        return bytesOf(`02 80 00 00 ${'00'.repeat(20)}`);
+      if (request[0] !== (protocol === 'pcp' ? 2 : 0)) return undefined;
+      if (request[1] === 0) return NAT_PMP_ADDRESS;
+      const lifetime = request.readUInt32BE(protocol === 'pcp' ? 4 : 8);
+      if (lifetime !== lifetimes.at(-1)) lifetimes.push(lifetime);
+      return lifetime === 0 && protocol === 'nat-pmp'
+        ? bytesOf('00 81 0000 00000001 9c40 0000 00000000')
+        : answer(request);
+    });
+    return lifetimes;
+  }
+
+  test('E-44: PCP without an address outside', async () => {
+    await using gateway = new FakeGateway();
+    const lifetimes = await gatewayThat(gateway, 'pcp', (request) =>
+      Buffer.concat([
+        bytesOf('02 81 00 00 00001c20 00000001 000000000000000000000000'),
+        request.subarray(24, 44),
+        bytesOf('00000000 00000000 0000ffff 00000000'),
+      ]),
+    );
+    const mapper = mapperOf(gateway, undefined, gateway.hasty);
+    expect(await mapper.map()).toBeUndefined();
+    expect(lifetimes).toEqual([7_200, 0]);
+    await mapper.release();
+  });
+
+  test('E-44: NAT-PMP without an address outside', async () => {
+    await using gateway = new FakeGateway();
+    const lifetimes: number[] = [];
+    await gateway.answerPorts((request) => {
+      if (request[0] !== 0) return undefined;
+      if (request[1] === 0) return bytesOf('00 80 0000 00000001 00000000');
+      lifetimes.push(request.readUInt32BE(8));
+      return NAT_PMP_MAPPING;
+    });
+    const mapper = mapperOf(gateway, undefined, gateway.hasty);
+    expect(await mapper.map()).toBeUndefined();
+    expect(lifetimes).toEqual([7_200, 0]);
+    await mapper.release();
+  });
+
+  test('E-44: UPnP without an address outside, before it is forgotten that there is something', async () => {
+    await using gateway = new FakeGateway();
+    const path = join(directory, 'client.port-mapping');
+    let noted = '';
+    await gateway.serveIgd((action) => {
+      if (action === 'DeletePortMapping') noted = readFileSync(path, 'utf8');
+      return [200, action === 'GetExternalIPAddress' ? NO_ADDRESS : '<ok/>'];
+    });
+    const mapper = mapperOf(gateway, path);
+    expect(await mapper.map()).toBeUndefined();
+    expect(gateway.actions.map(({ name }) => name)).toEqual([
+      'AddPortMapping',
+      'GetExternalIPAddress',
+      'DeletePortMapping',
+    ]);
+    expect(noted).toContain('upnp');
+    expect(() => readFileSync(path)).toThrow('ENOENT');
+    await mapper.release();
+  });
+
+  test('of two links of a UPnP gateway the one that has an address is used', async () => {
+    await using gateway = new FakeGateway();
+    let asked = 0;
+    await gateway.serveIgd(
+      (action) => [200, action === 'GetExternalIPAddress' ? (asked++ === 0 ? NO_ADDRESS : ADDRESS) : '<ok/>'],
+      { description: describeService('/control').repeat(2) },
+    );
+    const mapper = mapperOf(gateway);
+    expect(await mapper.map()).toMatchObject({ external: EXTERNAL });
+    expect(gateway.actions.filter(({ name }) => name === 'DeletePortMapping')).toHaveLength(1);
+    await mapper.release();
+  });
+
+  test.for(['pcp', 'nat-pmp'] as const)('%s: that has no answer', async (protocol) => {
+    await using gateway = new FakeGateway();
+    const lifetimes = await gatewayThat(gateway, protocol, () => undefined);
+    const mapper = mapperOf(gateway, undefined, gateway.hasty);
+    expect(await mapper.map()).toBeUndefined();
+    expect(lifetimes).toEqual([7_200, 0]);
+    await mapper.release();
+  });
+
+  test.for(['AddPortMapping', 'GetExternalIPAddress'])('UPnP: %s that has no answer', async (mute) => {
+    await using gateway = new FakeGateway();
+    const actions: string[] = [];
+    const server = await gateway.serve((path, action) => {
+      if (path === '/description') return [200, describeService('/control').repeat(2)];
+      actions.push(action);
+      return action === mute ? undefined : [200, '<ok/>'];
+    });
+    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
+    const mapper = mapperOf(gateway, undefined, gateway.hasty);
+    expect(await mapper.map()).toBeUndefined();
+    expect(new Set(actions)).toEqual(new Set(['AddPortMapping', mute, 'DeletePortMapping']));
+    expect(actions.filter((action) => action === 'DeletePortMapping')).toHaveLength(1);
+    await mapper.release();
+  });
+
+  test('what somebody else has is not taken away from him', async () => {
+    await using gateway = new FakeGateway();
+    await gateway.serveIgd(() => upnpError(718));
+    const mapper = mapperOf(gateway);
+    expect(await mapper.map()).toBeUndefined();
+    await mapper.release();
+    expect(gateway.actions.map(({ name }) => name)).toEqual(['AddPortMapping']);
+  });
+});
+
 describe('NAT-PMP and PCP', () => {
   test('a gateway that there is no way to from our address is none', async () => {
     const way = { gateway: parseIpv4('192.0.2.1')!, source: parseIpv4('127.0.0.1')! };
@@ -162,7 +283,7 @@ describe('NAT-PMP and PCP', () => {
 });
 
 describe('UPnP', () => {
-  async function upnp(gateway: FakeGateway, way = gateway.way): Promise<PortMapping | undefined> {
+  async function upnp(gateway: FakeGateway, way = gateway.way): ReturnType<Upnp['map']> {
     const protocol = new Upnp(way, PORT, [], new AbortController().signal);
     return (await protocol.find()) ? await protocol.map() : undefined;
   }
@@ -261,7 +382,7 @@ describe('UPnP', () => {
     await mapper.release();
     expect(await mapped).toBeUndefined();
     expect(performance.now() - started).toBeLessThan(1_500);
-    expect(gateway.paths.filter((path) => path === '/control').length).toBe(mute === '/control' ? 1 : 0);
+    expect(gateway.paths.filter((path) => path === '/control').length).toBe(mute === '/control' ? 2 : 0); // AddPortMapping, DeletePortMapping
   });
 
   test('a port that is mapped while the end has come is released', async () => {

@@ -11,7 +11,7 @@ import {
   parseSearchAnswer,
 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
-import { ANSWER_MS, askGateway } from './gateway-socket.ts';
+import { ANSWER_MS, askGateway, unlessSilent } from './gateway-socket.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 
 const GROUP = formatIpv4(SSDP_GROUP);
@@ -41,7 +41,9 @@ export interface Searched {
 export function search(way: WayToGateway, subnets: readonly Subnet[], signal: AbortSignal): Searched {
   const request = Buffer.from(buildSearch(formatIpv4(way.gateway)));
   return {
-    asked: askGateway(way, SSDP_PORT, request, (message) => read(message, way.gateway), signal),
+    asked: askGateway(way, SSDP_PORT, request, (message) => read(message, way.gateway), signal).then(
+      unlessSilent,
+    ),
     ofGroup: askGroup(way, subnets, signal),
   };
 }

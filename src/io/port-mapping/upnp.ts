@@ -11,13 +11,15 @@ import {
 } from '../../wire/index.ts';
 import type { IgdService, Ipv4 } from '../../wire/index.ts';
 import type { PortMapping } from '../ports.ts';
-import type { WayToGateway } from './gateway-socket.ts';
+import type { Silent, WayToGateway } from './gateway-socket.ts';
+import { unlessSilent } from './gateway-socket.ts';
 import { askHttp } from './http.ts';
 import type { HttpAnswer } from './http.ts';
 import { LIFETIME_SECONDS } from './nat-pmp.ts';
 import type { MadeMapping, Offer, Protocol } from './protocol.ts';
 import { search, urlAt } from './ssdp.ts';
 import type { Searched } from './ssdp.ts';
+import { isUsable } from './usable.ts';
 
 /** WANIPConnection:1 section 2.4.16: somebody else has this port. */
 const CONFLICT = 718;
@@ -77,7 +79,7 @@ export class Upnp implements Protocol {
       const answer = await this.askAddress(control, this.signal);
       const external = addressIn(answer);
       if (external !== undefined) return { ...offer, external };
-      hasAnswered ||= answer !== undefined;
+      hasAnswered ||= typeof answer === 'object';
     }
     return hasAnswered ? { ...offer, external: 0 } : offer; // who says nothing does not say that there is none
   }
@@ -93,31 +95,39 @@ export class Upnp implements Protocol {
     return hasSaidGoodbye || (bootId !== undefined && this.bootId !== bootId);
   }
 
-  async map(): Promise<PortMapping | undefined> {
+  async map(): Promise<PortMapping | Silent | undefined> {
     for (const control of this.controls) {
       if (this.signal.aborted) return undefined;
-      const lifetimeMs = await this.add(control);
-      if (lifetimeMs === undefined) continue;
-      const address = this.signal.aborted ? undefined : addressIn(await this.askAddress(control));
-      if (address !== undefined) {
-        this.controls = [control];
-        return { protocol: this.name, external: { address, port: this.port }, lifetimeMs };
-      }
-      await this.delete(control, this.port); // E-44
+      const mapping = await this.mapAt(control);
+      if (mapping === undefined) continue;
+      this.controls = [control]; // at no other there is anything
+      return mapping;
     }
     return undefined;
   }
 
-  async release({ port }: MadeMapping): Promise<void> {
-    for (const control of this.controls) await this.delete(control, port);
+  async release({ port }: MadeMapping): Promise<boolean> {
+    const answers = await Promise.all(this.controls.map((control) => this.delete(control, port)));
+    return answers.every((isAnswered) => isAnswered);
   }
 
-  private askAddress(control: Control, signal?: AbortSignal): Promise<HttpAnswer | undefined> {
+  /** Silent: there may be something, or may be still. */
+  private async mapAt(control: Control): Promise<PortMapping | Silent | undefined> {
+    const lifetimeMs = await this.add(control);
+    if (lifetimeMs === undefined || lifetimeMs === 'silent') return lifetimeMs;
+    const answer = this.signal.aborted ? undefined : await this.askAddress(control);
+    if (answer === 'silent') return answer;
+    const external = { address: addressIn(answer) ?? 0, port: this.port };
+    if (isUsable(external)) return { protocol: this.name, external, lifetimeMs };
+    return (await this.delete(control, this.port)) ? undefined : 'silent'; // E-44
+  }
+
+  private askAddress(control: Control, signal?: AbortSignal): Promise<HttpAnswer | Silent | undefined> {
     return this.act(control, 'GetExternalIPAddress', buildGetExternalAddress, signal);
   }
 
   /** How long it holds. */
-  private async add(control: Control): Promise<number | undefined> {
+  private async add(control: Control): Promise<number | Silent | undefined> {
     for (const leaseSeconds of LEASES) {
       if (this.signal.aborted) return undefined;
       const { port } = this;
@@ -125,20 +135,22 @@ export class Upnp implements Protocol {
       const answer = await this.act(control, 'AddPortMapping', (type) =>
         buildAddPortMapping(type, { port, client, leaseSeconds }),
       );
+      if (answer === 'silent') return answer;
       if (answer?.status === 200) return leaseSeconds === 0 ? Infinity : leaseSeconds * 1000;
       if (answer === undefined || parseUpnpError(answer.body) === CONFLICT) return undefined; // E-42
     }
     return undefined;
   }
 
-  /** E-52 */
-  private async delete(control: Control, port: number): Promise<void> {
-    await this.act(control, 'DeletePortMapping', (type) => buildDeletePortMapping(type, port));
+  /** Whether there is an answer. E-52 */
+  private async delete(control: Control, port: number): Promise<boolean> {
+    const build = (type: string): string => buildDeletePortMapping(type, port);
+    return typeof (await this.act(control, 'DeletePortMapping', build)) === 'object';
   }
 
   private async controlsIn(description: URL | undefined): Promise<Control[]> {
     if (description === undefined) return [];
-    const answer = await askHttp(description, this.way, { signal: this.signal });
+    const answer = unlessSilent(await askHttp(description, this.way, { signal: this.signal }));
     if (answer?.status !== 200) return [];
     const controls = parseDescription(answer.body).flatMap(({ type, controlUrl }: IgdService) => {
       const url = urlAt(controlUrl, this.host!, description);
@@ -152,12 +164,12 @@ export class Upnp implements Protocol {
     action: string,
     build: (type: string) => string,
     signal?: AbortSignal,
-  ): Promise<HttpAnswer | undefined> {
+  ): Promise<HttpAnswer | Silent | undefined> {
     const headers = { 'Content-Type': 'text/xml; charset="utf-8"', SOAPAction: `"${type}#${action}"` };
     return askHttp(url, this.way, { post: { body: build(type), headers }, signal });
   }
 }
 
-function addressIn(answer: HttpAnswer | undefined): Ipv4 | undefined {
-  return parseIpv4(parseExternalAddress(answer?.body ?? '') ?? '');
+function addressIn(answer: HttpAnswer | Silent | undefined): Ipv4 | undefined {
+  return parseIpv4(parseExternalAddress(unlessSilent(answer)?.body ?? '') ?? '');
 }
