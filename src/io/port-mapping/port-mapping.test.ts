@@ -1,10 +1,11 @@
 /** Each protocol against a gateway that is played; miniupnpd, which is one: test/kernel/port-mapping.test.ts */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import {
   FakeGateway,
   describeService,
@@ -29,6 +30,9 @@ const EXTERNAL = { address: parseIpv4('192.0.2.1')!, port: PORT };
 const OPEN: PortMapping = { protocol: 'nat-pmp', external: EXTERNAL, lifetimeMs: 7_200_000 };
 const NO_ADDRESS = '<NewExternalIPAddress>0.0.0.0</NewExternalIPAddress>';
 const ADDRESS = '<NewExternalIPAddress>192.0.2.1</NewExternalIPAddress>';
+
+/** No process can have this number. */
+const GONE = 4_194_305;
 
 let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'teredo-mapping-file-'))));
@@ -587,7 +591,7 @@ describe('what is left by a sudden end', () => {
     await using gateway = new FakeGateway();
     await gateway.serveIgd(igd);
     const path = join(directory, 'client.port-mapping');
-    writeFileSync(path, JSON.stringify({ protocol: 'upnp', port: 41_000, pid: 4_194_305 }));
+    writeFileSync(path, JSON.stringify({ pid: GONE, made: [{ protocol: 'upnp', port: 41_000 }] }));
     const mapper = mapperOf(gateway, path);
     await mapper.map();
     expect(gateway.actions.map(({ name }) => name)).toEqual([
@@ -596,10 +600,98 @@ describe('what is left by a sudden end', () => {
       'GetExternalIPAddress',
     ]);
     expect(gateway.actions[0]!.body).toContain('<NewExternalPort>41000</NewExternalPort>');
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ protocol: 'upnp', port: PORT });
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({
+      pid: process.pid,
+      made: [{ protocol: 'upnp', port: PORT }],
+    });
     await mapper.release();
     expect(gateway.actions.at(-1)).toMatchObject({ name: 'DeletePortMapping' }); // E-52
     expect(() => readFileSync(path)).toThrow('ENOENT');
+  });
+
+  test('E-40: is deleted before the port is mapped in another protocol', async () => {
+    await using gateway = new FakeGateway();
+    const log: string[] = [];
+    await gateway.serveIgd((action, body) => {
+      log.push(action);
+      return igd(action, body);
+    });
+    await gateway.answerPorts((request) => {
+      if (request[0] === 0 && request[1] === 1) log.push('NAT-PMP');
+      return natPmp(request);
+    });
+    const path = join(directory, 'client.port-mapping');
+    writeFileSync(path, JSON.stringify({ pid: GONE, made: [{ protocol: 'upnp', port: PORT }] }));
+    const mapper = mapperOf(gateway, path);
+    expect(await mapper.map()).toEqual(OPEN);
+    expect(log).toEqual(['DeletePortMapping', 'NAT-PMP']);
+    await mapper.release();
+    expect(() => readFileSync(path)).toThrow('ENOENT');
+  });
+
+  test('E-53: stays noted down until there is somebody who takes it away', async () => {
+    const path = join(directory, 'client.port-mapping');
+    const left = { protocol: 'upnp', port: 41_000 };
+    writeFileSync(path, JSON.stringify({ pid: GONE, made: [left] }));
+    const noted = () => (JSON.parse(readFileSync(path, 'utf8')) as { made: unknown }).made;
+    await using gateway = new FakeGateway();
+    await gateway.answerPorts(natPmp);
+    const first = mapperOf(gateway, path, gateway.hasty);
+    expect(await first.map()).toEqual(OPEN);
+    expect(noted()).toEqual([left, { protocol: 'nat-pmp', port: PORT }]);
+    await first.release();
+    expect(noted()).toEqual([left]);
+    await gateway.serveIgd(igd);
+    const second = mapperOf(gateway, path);
+    await second.map();
+    expect(gateway.actions[0]).toMatchObject({ name: 'DeletePortMapping' });
+    expect(gateway.actions[0]!.body).toContain('<NewExternalPort>41000</NewExternalPort>');
+    await second.release();
+    expect(() => readFileSync(path)).toThrow('ENOENT');
+  });
+
+  test('stays noted down where the gateway does not answer, and is asked once then, however much there is', async () => {
+    await using gateway = new FakeGateway();
+    const releases = new Set<number>();
+    await gateway.answerPorts((request) => {
+      if (request[0] !== 0 || request[1] === 0) return natPmp(request);
+      if (request.readUInt32BE(8) !== 0) return NAT_PMP_MAPPING;
+      releases.add(request.readUInt16BE(4));
+      return undefined;
+    });
+    const path = join(directory, 'client.port-mapping');
+    const ports = [41_001, 41_002, 41_003];
+    const made = ports.map((port) => ({ protocol: 'nat-pmp', port }));
+    writeFileSync(path, JSON.stringify({ pid: GONE, made }));
+    const mapper = mapperOf(gateway, path, gateway.hasty);
+    expect(await mapper.map()).toEqual(OPEN);
+    expect(releases).toEqual(new Set([41_001]));
+    await mapper.release();
+    expect(new MappingFile(path).read().map(({ port }) => port)).toEqual([...ports, PORT]);
+  });
+
+  test('is noted down for eight at the most', () => {
+    const file = new MappingFile(join(directory, 'client.port-mapping'));
+    for (let port = 1; port <= 20; port++) file.write({ protocol: 'nat-pmp', port });
+    file.write({ protocol: 'nat-pmp', port: 14 });
+    expect(file.read().map(({ port }) => port)).toEqual([13, 15, 16, 17, 18, 19, 20, 14]);
+  });
+
+  test('what another client has that runs is left alone', async () => {
+    const other = spawn(process.execPath, ['-e', 'process.stdin.resume()', 'teredo']);
+    onTestFinished(() => void other.kill());
+    await once(other, 'spawn');
+    const path = join(directory, 'client.port-mapping');
+    const its = JSON.stringify({ pid: other.pid, made: [{ protocol: 'upnp', port: PORT }] });
+    writeFileSync(path, its);
+    const file = new MappingFile(path);
+    await eventually(() => expect(file.read()).toEqual([]));
+    file.write({ protocol: 'upnp', port: PORT });
+    file.remove({ protocol: 'upnp', port: PORT });
+    expect(readFileSync(path, 'utf8')).toBe(its);
+    other.stdin.end();
+    await once(other, 'exit');
+    expect(file.read()).toHaveLength(1);
   });
 
   test.for([
@@ -610,10 +702,13 @@ describe('what is left by a sudden end', () => {
     'null',
     '{"protocol":"upnp","port":"1"}',
     '{"protocol":"upnp","port":70000,"pid":1}',
+    '{"pid":"1","made":[{"protocol":"upnp","port":1}]}',
+    '{"pid":4194305,"made":[null,1,[],{"protocol":"upnp"}]}',
+    '{"pid":4194305,"made":1}',
   ])('a file that holds %j says nothing', async (text) => {
     const path = join(directory, 'client.port-mapping');
     writeFileSync(path, text);
-    expect(new MappingFile(path).read()).toBeUndefined();
+    expect(new MappingFile(path).read()).toEqual([]);
   });
 
   test('a folder that is not to be written to keeps nobody from mapping', async () => {
@@ -621,8 +716,8 @@ describe('what is left by a sudden end', () => {
     writeFileSync(taken, '');
     const file = new MappingFile(join(taken, 'client.port-mapping'));
     file.write({ protocol: 'upnp', port: PORT });
-    file.remove();
-    expect(file.read()).toBeUndefined();
+    file.remove({ protocol: 'upnp', port: PORT });
+    expect(file.read()).toEqual([]);
   });
 });
 
