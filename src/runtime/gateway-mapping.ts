@@ -7,6 +7,11 @@ const HEAD_START_MS = 250;
 /** A mapping that holds for good may have gone with a restart of the gateway. */
 const RENEW_MOST_MS = 30 * 60_000;
 const RENEW_LEAST_MS = 10_000;
+/** A gateway that does not answer is believed to have what it has mapped for as long as it said, but no longer than this. */
+const HOLDS_MOST_MS = 2 * 60 * 60_000;
+/** One that does not answer when it is asked to renew: after this, then each time twice as long. RFC 6887 sections 8.1.1, 11.2.1 */
+const SILENT_AGAIN_MS = 4_000;
+const SILENT_AGAIN_MOST_MS = 1_024_000;
 /** A gateway that has not mapped the port may do so later. */
 const AGAIN_MS = 10 * 60_000;
 /** One that did, and does no longer, may be about to begin anew: after this, then each time twice as long. */
@@ -42,6 +47,10 @@ export class GatewayMapping {
   private lastEarlyAt = -Infinity;
   /** After a failure. */
   private againMs = AGAIN_MS;
+  /** After silence. */
+  private silentAgainMs = SILENT_AGAIN_MS;
+  /** Until when the gateway has what it has mapped, as it has said last. */
+  private holdsUntil = -Infinity;
   private closed = false;
 
   constructor(clock: Clock, entropy: Entropy, open: () => PortMapper | undefined, onChange: OnChange) {
@@ -135,8 +144,16 @@ export class GatewayMapping {
     this.nextAt = Infinity;
     if (this.earlyAt !== Infinity) this.lastEarlyAt = this.clock.now();
     this.earlyAt = Infinity;
-    const mapping = await mapper.map();
+    const askedAt = this.clock.now();
+    const answer = await mapper.map();
     if (mapper !== this.mapper) return; // it was given up meanwhile
+    if (answer === 'silent' && this.clock.now() < this.holdsUntil) {
+      this.schedule(mapper, Math.min(this.againAfterSilence(), this.earlyAt));
+      return;
+    }
+    const mapping = answer === 'silent' ? undefined : answer;
+    this.silentAgainMs = SILENT_AGAIN_MS;
+    this.holdsUntil = askedAt + Math.min(mapping?.lifetimeMs ?? 0, HOLDS_MOST_MS);
     const isLost = mapping === undefined && this.current !== undefined;
     this.take(mapping);
     if (isLost) {
@@ -145,6 +162,14 @@ export class GatewayMapping {
       return;
     }
     this.schedule(mapper, Math.min(this.clock.now() + this.waitAfter(mapping), this.earlyAt));
+  }
+
+  /** Well before it ends: after half of what is left. */
+  private againAfterSilence(): number {
+    const now = this.clock.now();
+    const wait = Math.min(this.silentAgainMs, (this.holdsUntil - now) / 2);
+    this.silentAgainMs = Math.min(2 * this.silentAgainMs, SILENT_AGAIN_MOST_MS);
+    return Math.min(now + Math.max(wait, SILENT_AGAIN_MS), this.holdsUntil);
   }
 
   private waitAfter(mapping: PortMapping | undefined): number {

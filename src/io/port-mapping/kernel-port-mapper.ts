@@ -1,9 +1,8 @@
 import type { Subnet } from '../../core/address-policy.ts';
-import type { PortMapper, PortMapperOptions, PortMapping } from '../ports.ts';
+import type { MapAnswer, PortMapper, PortMapperOptions, PortMapping } from '../ports.ts';
 import { listenToGateway } from './announcements.ts';
 import { MappingFile } from './mapping-file.ts';
 import { allProtocols } from './all-protocols.ts';
-import type { Silent } from './gateway-socket.ts';
 import type { Protocol } from './protocol.ts';
 import { isUsable } from './usable.ts';
 import { wayToGateway } from './way-to-gateway.ts';
@@ -26,7 +25,7 @@ export class KernelPortMapper implements PortMapper {
   private readonly search: AbortController;
   private readonly listen: Listen;
   private endListening: (() => void) | undefined;
-  private underway: Promise<PortMapping | undefined> | undefined;
+  private underway: Promise<MapAnswer> | undefined;
   private inUse: Protocol | undefined;
 
   /** `protocols`: the best first. `search`: ends their search. `listen`: to what the gateway announces. */
@@ -57,7 +56,7 @@ export class KernelPortMapper implements PortMapper {
     return new KernelPortMapper(protocols, new MappingFile(file), search, listen);
   }
 
-  map(): Promise<PortMapping | undefined> {
+  map(): Promise<MapAnswer> {
     return (this.underway = this.findAndMap());
   }
 
@@ -79,10 +78,10 @@ export class KernelPortMapper implements PortMapper {
     if (await inUse.release(inUse.made)) this.file.remove(inUse.made);
   }
 
-  private async findAndMap(): Promise<PortMapping | undefined> {
+  private async findAndMap(): Promise<MapAnswer> {
     if (this.inUse !== undefined) {
       const mapping = await this.inUse.map();
-      return isOpen(mapping) ? mapping : undefined;
+      return mapping === 'silent' || isOpen(mapping) ? mapping : undefined;
     }
     const searches = this.protocols.map((protocol) => ({ protocol, found: protocol.find() }));
     await this.cleanUp(searches);
@@ -151,6 +150,6 @@ async function* inOrder(searches: readonly Search[]): AsyncGenerator<Protocol> {
   }
 }
 
-function isOpen(mapping: PortMapping | Silent | undefined): mapping is PortMapping {
+function isOpen(mapping: MapAnswer): mapping is PortMapping {
   return mapping !== undefined && mapping !== 'silent' && isUsable(mapping.external);
 }

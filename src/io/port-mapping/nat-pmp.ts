@@ -5,7 +5,7 @@ import {
   parseNatPmpAnswer,
 } from '../../wire/index.ts';
 import type { Ipv4, NatPmpAnswer } from '../../wire/index.ts';
-import type { PortMapping } from '../ports.ts';
+import type { MapAnswer } from '../ports.ts';
 import { Epoch } from './epoch.ts';
 import { askGateway, unlessSilent } from './gateway-socket.ts';
 import type { Silent, WayToGateway } from './gateway-socket.ts';
@@ -59,7 +59,7 @@ export class NatPmp implements Protocol {
     return this.note(answer) !== true || answer.address !== before;
   }
 
-  async map(): Promise<PortMapping | Silent | undefined> {
+  async map(): Promise<MapAnswer> {
     const { port } = this;
     const answer = await this.ask(buildNatPmpMapRequest(port, port, LIFETIME_SECONDS), (answer) =>
       answer.kind === 'refused' || (answer.kind === 'mapping' && answer.internalPort === port)

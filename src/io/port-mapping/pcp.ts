@@ -10,7 +10,7 @@ import {
   toHex,
 } from '../../wire/index.ts';
 import type { Endpoint, PcpAnswer, PcpMapRequest } from '../../wire/index.ts';
-import type { PortMapping } from '../ports.ts';
+import type { MapAnswer } from '../ports.ts';
 import { Epoch } from './epoch.ts';
 import { askGateway, unlessSilent } from './gateway-socket.ts';
 import type { Silent, WayToGateway } from './gateway-socket.ts';
@@ -64,7 +64,7 @@ export class Pcp implements Protocol {
     return answer?.kind === 'announce' && this.epoch.goesOn(answer.epochSeconds, performance.now()) !== true;
   }
 
-  async map(): Promise<PortMapping | Silent | undefined> {
+  async map(): Promise<MapAnswer> {
     const answer = await this.ask(this.port, this.nonce, this.external, LIFETIME_SECONDS);
     if (answer === 'silent') return answer;
     if (answer?.kind !== 'mapping' || answer.lifetimeSeconds === 0) return undefined;

@@ -286,6 +286,81 @@ describe('NAT-PMP and PCP', () => {
   });
 });
 
+describe('a gateway that is mute when it is asked again', () => {
+  test('nothing is taken away: PCP, NAT-PMP', async () => {
+    for (const version of [2, 0]) {
+      await using gateway = new FakeGateway();
+      const lifetimes: number[] = [];
+      let isMute = false;
+      await gateway.answerPorts((request) => {
+        if (request[0] !== version) return undefined;
+        if (request[1] === 1) lifetimes.push(request.readUInt32BE(version === 2 ? 4 : 8));
+        if (isMute) return undefined;
+        return version === 0 ? natPmp(request) : pcpAnswer(request);
+      });
+      const mapper = mapperOf(gateway, undefined, gateway.hasty);
+      const mapping = await mapper.map();
+      expect(mapping).toMatchObject({ external: EXTERNAL });
+      isMute = true;
+      expect(await mapper.map()).toBe('silent');
+      isMute = false;
+      expect(await mapper.map()).toEqual(mapping);
+      expect(new Set(lifetimes)).toEqual(new Set([7_200]));
+      await mapper.release();
+    }
+  });
+
+  test.for(['AddPortMapping', 'GetExternalIPAddress'])(
+    'UPnP: nothing is taken away, and it is looked for anew: it may be elsewhere (%s)',
+    async (mute) => {
+      await using gateway = new FakeGateway();
+      const actions: string[] = [];
+      let isMute = false;
+      let asked = 0;
+      const serve = () =>
+        gateway.serve((path, action, body) => {
+          if (path === '/description') return [200, describeService('/control')];
+          actions.push(action);
+          return isMute && action === mute ? undefined : (igd(action, body) as [number, string]);
+        });
+      let at = await serve();
+      await gateway.answerSearch(() => {
+        asked++;
+        return searchAnswer(`http://${gateway.address}:${portOf(at)}/description`);
+      });
+      const mapper = mapperOf(gateway, undefined, gateway.hasty);
+      const mapping = await mapper.map();
+      expect(mapping).toMatchObject({ external: EXTERNAL });
+      isMute = true;
+      expect(await mapper.map()).toBe('silent');
+      expect(await mapper.map()).toBe('silent');
+      expect(asked).toBe(2);
+      at.closeAllConnections();
+      at = await serve();
+      isMute = false;
+      expect(await mapper.map()).toEqual(mapping);
+      expect(actions).not.toContain('DeletePortMapping');
+      await mapper.release();
+      expect(actions.filter((action) => action === 'DeletePortMapping')).toHaveLength(1);
+    },
+  );
+
+  test('nobody is looked for where nobody listens any more: it is another one, perhaps', async () => {
+    await using gateway = new FakeGateway();
+    const server = await gateway.serve((path, action, body) =>
+      path === '/description' ? [200, describeService('/control')] : (igd(action, body) as [number, string]),
+    );
+    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
+    const mapper = mapperOf(gateway, undefined, gateway.hasty);
+    expect(await mapper.map()).toBeDefined();
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+    expect(await mapper.map()).toBeUndefined();
+    await mapper.release();
+  });
+});
+
 describe('UPnP', () => {
   async function upnp(gateway: FakeGateway, way = gateway.way): ReturnType<Upnp['map']> {
     const protocol = new Upnp(way, PORT, [], new AbortController().signal);
@@ -720,6 +795,17 @@ describe('what is left by a sudden end', () => {
     expect(file.read()).toEqual([]);
   });
 });
+
+/** Maps what it is asked to. */
+function pcpAnswer(request: Buffer): Buffer {
+  if (request[1] === 0) return Buffer.from(bytesOf(`02 80 00 00 ${'00'.repeat(20)}`));
+  const answer = Buffer.concat([
+    bytesOf('02 81 00 00 00000e10 00000001 000000000000000000000000'),
+    request.subarray(24),
+  ]);
+  parseIpv4Into(answer, 56);
+  return answer;
+}
 
 /** 192.0.2.1 */
 function parseIpv4Into(b: Buffer, o: number): void {

@@ -94,7 +94,8 @@ function askGroup(
       timers.push(setTimeout(send, AGAIN_MS));
     });
     timers.push(setTimeout(giveUp, answerMs));
-    signal.addEventListener('abort', giveUp);
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp);
   });
 }
 

@@ -10,7 +10,7 @@ import {
   parseUpnpError,
 } from '../../wire/index.ts';
 import type { IgdService, Ipv4 } from '../../wire/index.ts';
-import type { PortMapping } from '../ports.ts';
+import type { MapAnswer } from '../ports.ts';
 import type { Silent, WayToGateway } from './gateway-socket.ts';
 import { unlessSilent } from './gateway-socket.ts';
 import { askHttp } from './http.ts';
@@ -39,16 +39,19 @@ export class Upnp implements Protocol {
   readonly name = 'upnp';
   private readonly way: WayToGateway;
   private readonly port: number;
-  private readonly searched: Searched;
+  private readonly subnets: readonly Subnet[];
   private readonly signal: AbortSignal;
+  private searched: Searched;
   private host: Ipv4 | undefined;
   private bootId: number | undefined;
   private hasSaidGoodbye = false;
   private controls: readonly Control[] = [];
+  private wasSilent = false;
 
   constructor(way: WayToGateway, port: number, subnets: readonly Subnet[], signal: AbortSignal) {
     this.way = way;
     this.port = port;
+    this.subnets = subnets;
     this.signal = signal;
     this.searched = search(way, subnets, signal);
   }
@@ -64,10 +67,12 @@ export class Upnp implements Protocol {
   async find(): Promise<boolean> {
     const { asked, ofGroup } = this.searched;
     const found = (await asked) ?? (await ofGroup);
-    this.bootId = found?.bootId;
-    this.host = parseIpv4(found?.url.hostname ?? '');
-    this.controls = await this.controlsIn(found?.url);
-    return this.controls.length > 0;
+    const controls = found === undefined ? [] : await this.controlsIn(found.url);
+    if (found === undefined || controls.length === 0) return false;
+    this.bootId = found.bootId;
+    this.host = parseIpv4(found.url.hostname);
+    this.controls = controls;
+    return true;
   }
 
   async offer(): Promise<Offer | undefined> {
@@ -95,10 +100,12 @@ export class Upnp implements Protocol {
     return hasSaidGoodbye || (bootId !== undefined && this.bootId !== bootId);
   }
 
-  async map(): Promise<PortMapping | Silent | undefined> {
+  async map(): Promise<MapAnswer> {
+    if (this.wasSilent) await this.searchAgain();
     for (const control of this.controls) {
       if (this.signal.aborted) return undefined;
       const mapping = await this.mapAt(control);
+      this.wasSilent = mapping === 'silent';
       if (mapping === undefined) continue;
       this.controls = [control]; // at no other there is anything
       return mapping;
@@ -111,8 +118,14 @@ export class Upnp implements Protocol {
     return answers.every((isAnswered) => isAnswered);
   }
 
+  /** A gateway that has begun anew may be asked at another port than before. */
+  private async searchAgain(): Promise<void> {
+    this.searched = search(this.way, this.subnets, this.signal);
+    await this.find();
+  }
+
   /** Silent: there may be something, or may be still. */
-  private async mapAt(control: Control): Promise<PortMapping | Silent | undefined> {
+  private async mapAt(control: Control): Promise<MapAnswer> {
     const lifetimeMs = await this.add(control);
     if (lifetimeMs === undefined || lifetimeMs === 'silent') return lifetimeMs;
     const answer = this.signal.aborted ? undefined : await this.askAddress(control);
@@ -148,12 +161,12 @@ export class Upnp implements Protocol {
     return typeof (await this.act(control, 'DeletePortMapping', build)) === 'object';
   }
 
-  private async controlsIn(description: URL | undefined): Promise<Control[]> {
-    if (description === undefined) return [];
+  private async controlsIn(description: URL): Promise<Control[]> {
     const answer = unlessSilent(await askHttp(description, this.way, { signal: this.signal }));
     if (answer?.status !== 200) return [];
+    const host = parseIpv4(description.hostname)!;
     const controls = parseDescription(answer.body).flatMap(({ type, controlUrl }: IgdService) => {
-      const url = urlAt(controlUrl, this.host!, description);
+      const url = urlAt(controlUrl, host, description);
       return url === undefined ? [] : [{ type, url }];
     });
     return controls.slice(0, CONTROLS_MOST);
