@@ -168,12 +168,22 @@ test.for([
   },
 );
 
-test('mute when it is asked for the first time, it has mapped nothing', async () => {
-  const { mapping, clock, gateway, changes } = rig('silent', MAPPING);
+test('mute when it is asked for the first time, in another network too, it has mapped nothing', async () => {
+  const { mapping, clock, gateway, changes } = rig('silent', MAPPING, 'silent', MAPPING);
   await mapping.begin();
   clock.advance(60_000);
   expect(gateway.log).toEqual(['map']);
   expect(changes).toEqual([]);
+  mapping.networkChanged();
+  await settled();
+  expect(changes).toEqual(['pcp']);
+  mapping.networkChanged();
+  await settled();
+  const { length } = gateway.log;
+  clock.advance(60_000);
+  await settled();
+  expect(gateway.log.length).toBe(length);
+  expect(changes).toEqual(['pcp', undefined]);
 });
 
 test('where there was none one is looked for again after ten minutes', async () => {

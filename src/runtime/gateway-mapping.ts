@@ -147,7 +147,7 @@ export class GatewayMapping {
     const askedAt = this.clock.now();
     const answer = await mapper.map();
     if (mapper !== this.mapper) return; // it was given up meanwhile
-    if (answer === 'silent' && this.clock.now() < this.holdsUntil) {
+    if (answer === 'silent' && this.current !== undefined && this.clock.now() < this.holdsUntil) {
       this.schedule(mapper, Math.min(this.againAfterSilence(), this.earlyAt));
       return;
     }
