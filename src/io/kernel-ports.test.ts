@@ -32,6 +32,16 @@ describe('what stands in the way is said, and what to do about it', () => {
     );
   });
 
+  test('not so of one that is one among many: whose it is takes long to find out', async () => {
+    const other = createSocket('udp4');
+    other.bind(0, '127.0.0.1');
+    await once(other, 'listening');
+    onTestFinished(() => void other.close());
+    const { port } = other.address();
+    const error = refusal(() => ports.openUdp({ address: LOOPBACK, port, few: true }));
+    expect(error.message).toBe('the system refused: bind: EADDRINUSE');
+  });
+
   test('an address that is not of this host', () => {
     expect(refusal(() => ports.openUdp({ address: 0xc0000209, port: 0 }))).toMatchObject({
       code: 'not-local',

@@ -13,7 +13,7 @@ import { KernelFastPath } from './kernel-fast-path.ts';
 import { KernelServerPath } from './kernel-server-path.ts';
 import { KernelNetwork } from './kernel-network.ts';
 import { KernelTun } from './kernel-tun.ts';
-import type { PortFactory } from './port-factory.ts';
+import type { PortFactory, UdpOptions } from './port-factory.ts';
 import { KernelPortMapper } from './port-mapping/kernel-port-mapper.ts';
 import type { UdpReceiver } from './ports.ts';
 import { refusable } from './refusable.ts';
@@ -31,7 +31,7 @@ const KERNEL_PORTS: PortFactory = {
   openUdp: (options) =>
     refusable(
       () => new UdpSocket({ ...options, headroom: HEADROOM }),
-      (error) => explainBind(error, options.address, options.port),
+      (error) => explainBind(error, options),
     ),
   openDiscovery: (local, service): UdpReceiver =>
     refusable(
@@ -98,9 +98,13 @@ function explainNoKernelPath(error: Error): string {
   return `the system refused: ${error.message}`;
 }
 
-function explainBind(error: SystemCallError, address: Ipv4, port: number): EnvironmentError | undefined {
+function explainBind(
+  error: SystemCallError,
+  { address, port, few = false }: UdpOptions,
+): EnvironmentError | undefined {
   const where = address === 0 ? `UDP port ${port}` : `UDP port ${port} of ${formatIpv4(address)}`;
   if (error.code === 'EADDRINUSE') {
+    if (few) return undefined; // one of hundreds, at a port that nobody has chosen: no time to ask who has it
     const holder = holderOfUdpPort(port);
     const by = holder === undefined ? '' : ` (by ${holder})`;
     const otherwise = port === TEREDO_PORT ? '' : ', or use another --port'; // a server has no other

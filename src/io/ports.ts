@@ -192,6 +192,9 @@ export interface PortMapping {
   readonly lifetimeMs: number;
 }
 
+/** `silent`: a gateway that has mapped the port does not answer; what it has mapped holds on. Undefined: there is none (any more). */
+export type MapAnswer = PortMapping | 'silent' | undefined;
+
 export interface PortMapperOptions {
   /** What the service socket is bound to. */
   readonly local: Endpoint;
@@ -206,7 +209,7 @@ export interface PortMapper {
   /** Whether the gateway itself has answered, in any way; the answers of others, if any, may come later. */
   readonly asked: Promise<boolean>;
   /** By the first protocol in which there is one; undefined where there is none. Called again it renews. */
-  map(): Promise<PortMapping | undefined>;
+  map(): Promise<MapAnswer>;
   /** From now on it is told when the gateway says that it has begun anew: its mappings are gone then. Many times, perhaps. */
   watch(onForgotten: () => void): void;
   /** Ends all of it, a {@link map} that is under way too; nothing is left on the gateway, if it answers. */

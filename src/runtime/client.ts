@@ -22,6 +22,7 @@ import { FastPathUse } from './fast-path-use.ts';
 import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 import { localNetwork, sameNetwork } from './local-network.ts';
 import type { LocalNetwork } from './local-network.ts';
+import { RepeatedWarnings } from './repeated-warnings.ts';
 import { StartOnce } from './start-once.ts';
 
 export interface ClientSettings {
@@ -97,6 +98,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private tunnel: ClientInterface | undefined;
   private network: LocalNetwork;
   private readonly settling: Settling;
+  private readonly socketWarnings: RepeatedWarnings;
   /** What has been told of the machine's state: `qualified` once the interface has what belongs to it. */
   private told: { readonly state: ClientState; readonly reason: QualificationReason | undefined };
   private readonly startOnce = new StartOnce('Client');
@@ -144,6 +146,7 @@ export class Client extends EventEmitter<ClientEvents> {
         this.emit('port-mapping', mapping);
       },
     );
+    this.socketWarnings = new RepeatedWarnings(ports.clock, (message) => this.emit('warning', message));
     this.settling = new Settling(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);
   }
 
@@ -340,6 +343,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   private async shutDown(): Promise<void> {
     this.settling.close();
+    this.socketWarnings.close();
     this.monitor?.close();
     this.driver.request((now) => this.machine.stop(now));
     this.driver.close();
@@ -411,8 +415,11 @@ export class Client extends EventEmitter<ClientEvents> {
         );
       }
     } catch (error) {
-      // Without it the client does what it can: no neighbours found, or the default refresh interval kept.
-      this.warn(error);
+      // Without it the client does what it can: no neighbours found, or the default refresh interval kept, or a peer not met. A guess
+      // wants hundreds.
+      const message = error instanceof Error ? error.message : String(error);
+      const isForPeer = socket >= SOCKET.random;
+      this.socketWarnings.warn(isForPeer ? `no socket for a single peer: ${message}` : message);
     }
   }
 
@@ -438,10 +445,6 @@ export class Client extends EventEmitter<ClientEvents> {
     const found = localNetwork(this.ports.network, bind, servers[0]?.primary);
     this.policy.setSubnets(found.subnets);
     return found;
-  }
-
-  private warn(error: unknown): void {
-    this.emit('warning', error instanceof Error ? error.message : String(error));
   }
 
   /** The Teredo address in text, while there is one. */

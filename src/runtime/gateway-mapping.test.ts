@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { MemoryClock } from '../io/memory-clock.ts';
-import type { PortMapper, PortMapping } from '../io/ports.ts';
+import type { MapAnswer, PortMapper, PortMapping } from '../io/ports.ts';
 import { parseIpv4 } from '../wire/index.ts';
 import { GatewayMapping } from './gateway-mapping.ts';
 
@@ -20,9 +20,11 @@ class Gateway implements PortMapper {
   asked: Promise<boolean> = Promise.resolve(true);
   /** Says that it has forgotten what it had mapped. */
   announce: () => void = () => undefined;
-  answers: (PortMapping | undefined | Promise<PortMapping | undefined>)[] = [];
+  answers: (MapAnswer | Promise<MapAnswer>)[] = [];
+  /** How long a release takes. */
+  released: Promise<void> = Promise.resolve();
 
-  async map(): Promise<PortMapping | undefined> {
+  async map(): Promise<MapAnswer> {
     this.log.push('map');
     return await this.answers.shift();
   }
@@ -33,6 +35,8 @@ class Gateway implements PortMapper {
 
   async release(): Promise<void> {
     this.log.push('release');
+    await this.released;
+    this.log.push('released');
   }
 }
 
@@ -114,6 +118,72 @@ test('where it is renewed no longer a gateway is looked for anew', async () => {
   await settled();
   expect(changes).toEqual(['pcp', undefined, 'upnp']);
   expect(opened()).toBe(2);
+});
+
+test('a gateway that is mute for a while takes nothing away', async () => {
+  const { mapping, clock, gateway, changes, opened } = rig(MAPPING, 'silent', 'silent', 'silent', MAPPING);
+  await mapping.begin();
+  clock.advance(HOUR / 4);
+  await settled();
+  for (const seconds of [4, 8, 16]) {
+    clock.advance(seconds * 1_000 - 1);
+    await settled();
+    const { length } = gateway.log;
+    clock.advance(1);
+    await settled();
+    expect(gateway.log.length).toBe(length + 1);
+  }
+  clock.advance(HOUR / 4 - 1);
+  await settled();
+  expect(gateway.log).toEqual(Array.from({ length: 5 }, () => 'map'));
+  expect({ changes, opened: opened() }).toEqual({ changes: ['pcp'], opened: 1 });
+});
+
+test.for([
+  ['its life', MAPPING.lifetimeMs, 15, 20],
+  ['two hours, where it holds for good', Infinity, 15, 25],
+] as const)(
+  'it is asked ever again until the end of %s, and not in a flood then',
+  async ([, lifetimeMs, least, most]) => {
+    const { mapping, clock, gateway, changes, opened } = rig({ ...MAPPING, lifetimeMs });
+    gateway.answers.push(...Array.from({ length: 50 }, () => 'silent' as const));
+    await mapping.begin();
+    const begun = clock.now();
+    const asked: number[] = [];
+    const renewAt = Math.min(HOUR / 2, lifetimeMs / 2);
+    for (let at = 1_000; at < Math.min(2 * HOUR, lifetimeMs); at += 1_000) {
+      clock.advance(1_000);
+      await settled();
+      while (asked.length < gateway.log.length - 1) asked.push(clock.now() - begun);
+    }
+    expect(asked[0]).toBe(renewAt);
+    expect(asked.length).toBeGreaterThanOrEqual(least);
+    expect(asked.length).toBeLessThanOrEqual(most);
+    for (let i = 1; i < asked.length; i++) expect(asked[i]! - asked[i - 1]!).toBeGreaterThanOrEqual(4_000);
+    expect({ changes, opened: opened() }).toEqual({ changes: ['pcp'], opened: 1 });
+    expect(gateway.log).not.toContain('release');
+    clock.advance(1_000);
+    await settled();
+    expect({ changes, opened: opened() }).toEqual({ changes: ['pcp', undefined], opened: 2 });
+  },
+);
+
+test('mute when it is asked for the first time, in another network too, it has mapped nothing', async () => {
+  const { mapping, clock, gateway, changes } = rig('silent', MAPPING, 'silent', MAPPING);
+  await mapping.begin();
+  clock.advance(60_000);
+  expect(gateway.log).toEqual(['map']);
+  expect(changes).toEqual([]);
+  mapping.networkChanged();
+  await settled();
+  expect(changes).toEqual(['pcp']);
+  mapping.networkChanged();
+  await settled();
+  const { length } = gateway.log;
+  clock.advance(60_000);
+  await settled();
+  expect(gateway.log.length).toBe(length);
+  expect(changes).toEqual(['pcp', undefined]);
 });
 
 test('where there was none one is looked for again after ten minutes', async () => {
@@ -217,7 +287,7 @@ test('in another network the old mapping is released before a new one is asked f
   mapping.networkChanged();
   mapping.networkChanged();
   await settled();
-  expect(gateway.log).toEqual(['map', 'release', 'map']);
+  expect(gateway.log).toEqual(['map', 'release', 'released', 'map']);
   expect(changes).toEqual(['pcp', undefined, 'pcp']);
 });
 
@@ -230,5 +300,45 @@ test('E-51: the end releases it, and nothing comes after', async () => {
   gateway.announce();
   clock.advance(HOUR);
   await settled();
-  expect(gateway.log).toEqual(['map', 'release']);
+  expect(gateway.log).toEqual(['map', 'release', 'released']);
 });
+
+test('a release that takes its time, of a network before the last, is over before a mapping is asked for', async () => {
+  const { mapping, gateway } = rig(MAPPING, MAPPING);
+  await mapping.begin();
+  const finish = slowRelease(gateway);
+  mapping.networkChanged();
+  await settled();
+  mapping.networkChanged();
+  await settled();
+  expect(gateway.log).toEqual(['map', 'release']);
+  finish();
+  await settled();
+  expect(gateway.log).toEqual(['map', 'release', 'released', 'map']);
+  expect(mapping.mapping).toEqual(MAPPING);
+});
+
+test('E-51: the end waits for a release that is under way, for 10 s at most', async () => {
+  for (const isSlow of [true, false]) {
+    const { mapping, clock, gateway } = rig(MAPPING);
+    await mapping.begin();
+    const finish = slowRelease(gateway);
+    mapping.networkChanged();
+    await settled();
+    let isClosed = false;
+    const closed = mapping.close().then(() => (isClosed = true));
+    clock.advance(9_999);
+    await settled();
+    expect(isClosed).toBe(false);
+    if (isSlow) clock.advance(1);
+    else finish();
+    await closed;
+  }
+});
+
+/** Returns what ends it. */
+function slowRelease(gateway: Gateway): () => void {
+  let finish: () => void = () => undefined;
+  gateway.released = new Promise((resolve) => (finish = resolve));
+  return () => finish();
+}

@@ -7,6 +7,11 @@ const HEAD_START_MS = 250;
 /** A mapping that holds for good may have gone with a restart of the gateway. */
 const RENEW_MOST_MS = 30 * 60_000;
 const RENEW_LEAST_MS = 10_000;
+/** A gateway that does not answer is believed to have what it has mapped for as long as it said, but no longer than this. */
+const HOLDS_MOST_MS = 2 * 60 * 60_000;
+/** One that does not answer when it is asked to renew: after this, then each time twice as long. RFC 6887 sections 8.1.1, 11.2.1 */
+const SILENT_AGAIN_MS = 4_000;
+const SILENT_AGAIN_MOST_MS = 1_024_000;
 /** A gateway that has not mapped the port may do so later. */
 const AGAIN_MS = 10 * 60_000;
 /** One that did, and does no longer, may be about to begin anew: after this, then each time twice as long. */
@@ -15,6 +20,8 @@ const LOST_AGAIN_MS = 10_000;
 const SPREAD_MS = 5_000;
 /** Between two times that it is asked early: whoever has the gateway's address can announce in its name. */
 const EARLY_LEAST_MS = 10_000;
+/** A release is waited for; longer than a gateway that is mute takes for it. */
+const RELEASE_MOST_MS = 10_000;
 
 /** `undefined`: there is none (any more). */
 type OnChange = (mapping: PortMapping | undefined) => void;
@@ -31,6 +38,8 @@ export class GatewayMapping {
   private current: PortMapping | undefined;
   private mapper: PortMapper | undefined;
   private cancelTimer: CancelTimer | undefined;
+  /** Of the mappers before: what comes late would take away what the next one has mapped. */
+  private released: Promise<void> | undefined;
   /** When it is asked next; Infinity: it is being asked. */
   private nextAt = Infinity;
   /** When it is to be asked early, and when it was for the last time. */
@@ -38,6 +47,10 @@ export class GatewayMapping {
   private lastEarlyAt = -Infinity;
   /** After a failure. */
   private againMs = AGAIN_MS;
+  /** After silence. */
+  private silentAgainMs = SILENT_AGAIN_MS;
+  /** Until when the gateway has what it has mapped, as it has said last. */
+  private holdsUntil = -Infinity;
   private closed = false;
 
   constructor(clock: Clock, entropy: Entropy, open: () => PortMapper | undefined, onChange: OnChange) {
@@ -80,15 +93,10 @@ export class GatewayMapping {
 
   /** Ends once the port is mapped, or the gateway has refused to be asked, or the time is over. */
   private async headStart(mapper: PortMapper, mapped: Promise<void>): Promise<void> {
-    let cancel: CancelTimer | undefined;
-    const over = new Promise<void>((resolve) => {
-      cancel = this.clock.setTimer(this.clock.now() + HEAD_START_MS, resolve);
-    });
     const mappedOrRefused = async (): Promise<void> => {
       if (await mapper.asked) await mapped;
     };
-    await Promise.race([mapped, mappedOrRefused(), over]);
-    cancel?.();
+    await this.within(HEAD_START_MS, mapped, mappedOrRefused());
   }
 
   private async startAnew(): Promise<void> {
@@ -113,19 +121,39 @@ export class GatewayMapping {
     });
   }
 
+  /** Resolves once nothing is under way any more, of former mappers either. */
   private async giveUp(): Promise<void> {
     this.cancelTimer?.();
     const { mapper } = this;
     this.mapper = undefined;
-    await mapper?.release();
+    if (mapper !== undefined) this.released = this.within(RELEASE_MOST_MS, mapper.release());
+    await this.released;
+  }
+
+  /** Resolves once one of these has, or the time is over. */
+  private async within(ms: number, ...promises: Promise<void>[]): Promise<void> {
+    let cancel: CancelTimer | undefined;
+    const over = new Promise<void>((resolve) => {
+      cancel = this.clock.setTimer(this.clock.now() + ms, resolve);
+    });
+    await Promise.race([...promises, over]);
+    cancel?.();
   }
 
   private async map(mapper: PortMapper): Promise<void> {
     this.nextAt = Infinity;
     if (this.earlyAt !== Infinity) this.lastEarlyAt = this.clock.now();
     this.earlyAt = Infinity;
-    const mapping = await mapper.map();
+    const askedAt = this.clock.now();
+    const answer = await mapper.map();
     if (mapper !== this.mapper) return; // it was given up meanwhile
+    if (answer === 'silent' && this.current !== undefined && this.clock.now() < this.holdsUntil) {
+      this.schedule(mapper, Math.min(this.againAfterSilence(), this.earlyAt));
+      return;
+    }
+    const mapping = answer === 'silent' ? undefined : answer;
+    this.silentAgainMs = SILENT_AGAIN_MS;
+    this.holdsUntil = askedAt + Math.min(mapping?.lifetimeMs ?? 0, HOLDS_MOST_MS);
     const isLost = mapping === undefined && this.current !== undefined;
     this.take(mapping);
     if (isLost) {
@@ -134,6 +162,14 @@ export class GatewayMapping {
       return;
     }
     this.schedule(mapper, Math.min(this.clock.now() + this.waitAfter(mapping), this.earlyAt));
+  }
+
+  /** Well before it ends: after half of what is left. */
+  private againAfterSilence(): number {
+    const now = this.clock.now();
+    const wait = Math.min(this.silentAgainMs, (this.holdsUntil - now) / 2);
+    this.silentAgainMs = Math.min(2 * this.silentAgainMs, SILENT_AGAIN_MOST_MS);
+    return Math.min(now + Math.max(wait, SILENT_AGAIN_MS), this.holdsUntil);
   }
 
   private waitAfter(mapping: PortMapping | undefined): number {

@@ -147,6 +147,24 @@ test('a route that cannot be set is told, keeps no other from being set, and lea
   expect(client.hasDefaultRoute).toBe(false);
 });
 
+test('a socket that cannot be opened again and again is a warning once a minute', async () => {
+  const { client, ports, warnings, pass } = await clientRig();
+  ports.openDiscovery = () => {
+    throw new Error('no descriptors');
+  };
+  await client.start();
+  await pass(500);
+  expect(warnings).toEqual(['no descriptors']);
+  for (let i = 1; i <= 3; i++) {
+    ports.network.subnets = [{ address: ADDRESS, prefixLength: 24 - i, interface: `eth${i}` }];
+    ports.networkChanged();
+    await pass(1_000);
+  }
+  expect(warnings).toEqual(['no descriptors']);
+  await pass(60_000);
+  expect(warnings).toEqual(['no descriptors', 'no descriptors (3 more times within a minute)']);
+});
+
 test('a client opens its network monitor when it starts, not before', async () => {
   const { client, ports } = await clientRig();
   expect(ports.monitorsOpened).toBe(0);

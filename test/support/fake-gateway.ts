@@ -18,6 +18,8 @@ export class FakeGateway {
   readonly network = `127.${randomInt(1, 255)}.${randomInt(256)}`;
   readonly address = `${this.network}.1`;
   readonly way: WayToGateway = { gateway: parseIpv4(this.address)!, source: parseIpv4(`${this.network}.2`)! };
+  /** The same, for tests in which somebody is mute: nobody is waited for for long. */
+  readonly hasty: WayToGateway = { ...this.way, answerMs: 400 };
   /** SOAP actions with their bodies, in order. */
   readonly actions: { readonly name: string; readonly body: string }[] = [];
   readonly paths: string[] = [];

@@ -12,6 +12,8 @@ export interface GatewayOptions {
   readonly withoutPcp?: boolean;
   /** What it takes for its address outside; `undefined`: what its interface has. */
   readonly address?: string | undefined;
+  /** Of its mappings, in PCP and NAT-PMP; `undefined`: as long as is asked for. */
+  readonly lifetimeSeconds?: number;
 }
 
 /** miniupnpd in the NAT of a site: opens ports for the LAN in PCP, NAT-PMP and UPnP, of its own accord with nftables. */
@@ -27,7 +29,7 @@ export class Gateway {
   }
 
   static async start(site: Pick<Site, 'nat' | 'address'>, options: GatewayOptions = {}): Promise<Gateway> {
-    const { upnp = true, natPmp = true, withoutPcp = false } = options;
+    const { upnp = true, natPmp = true, withoutPcp = false, lifetimeSeconds } = options;
     const address = 'address' in options ? options.address : site.address;
     site.nat.nft(CHAINS);
     if (withoutPcp) site.nat.nft(NO_PCP);
@@ -40,6 +42,9 @@ export class Gateway {
         ...(address === undefined ? [] : [`ext_ip=${address}`]),
         'listening_ip=lan',
         'ipv6_disable=yes',
+        ...(lifetimeSeconds === undefined
+          ? []
+          : [`min_lifetime=${lifetimeSeconds - 1}`, `max_lifetime=${lifetimeSeconds}`]),
         `enable_upnp=${upnp ? 'yes' : 'no'}`,
         `enable_natpmp=${natPmp ? 'yes' : 'no'}`,
         'secure_mode=yes',
@@ -52,6 +57,15 @@ export class Gateway {
     );
     await gateway.run();
     return gateway;
+  }
+
+  /** Until {@link goOn} it does nothing, and answers nobody. */
+  standStill(): void {
+    this.running!.kill('SIGSTOP');
+  }
+
+  goOn(): void {
+    this.running!.kill('SIGCONT');
   }
 
   /** As a power cut has it: without a goodbye, and nothing that was mapped is known any more. */

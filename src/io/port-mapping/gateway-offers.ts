@@ -5,10 +5,15 @@ import { allProtocols } from './all-protocols.ts';
 import type { Offer, Protocol } from './protocol.ts';
 import { wayToGateway } from './way-to-gateway.ts';
 
-/** For all protocols together. */
-const MOST_MS = 2_500;
-/** Nobody is waited for longer than this where nothing else is: who is asked by SSDP may take 1 s (MX). */
-const LEAST_MS = 1_500;
+export interface OfferTimes {
+  /** For all protocols together. */
+  readonly mostMs: number;
+  /** Nobody is waited for longer than this where nothing else is. */
+  readonly leastMs: number;
+}
+
+/** Who is asked by SSDP may take 1 s (MX). */
+const TIMES: OfferTimes = { mostMs: 2_500, leastMs: 1_500 };
 
 export interface ProtocolOffer {
   readonly protocol: PortMappingProtocol;
@@ -49,12 +54,13 @@ export async function offersOf(
   protocols: readonly Protocol[],
   search: AbortController,
   others: Promise<unknown>,
+  { mostMs, leastMs }: OfferTimes = TIMES,
 ): Promise<ProtocolOffer[]> {
   const giveUp = (): void => search.abort();
-  const timers = [setTimeout(giveUp, MOST_MS)];
+  const timers = [setTimeout(giveUp, mostMs)];
   const startedAt = performance.now();
   const hurry = (): void => {
-    if (timers.length > 0) timers.push(setTimeout(giveUp, LEAST_MS - (performance.now() - startedAt)));
+    if (timers.length > 0) timers.push(setTimeout(giveUp, leastMs - (performance.now() - startedAt)));
   };
   void others.then(hurry, hurry);
   try {

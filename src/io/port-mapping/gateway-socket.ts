@@ -6,28 +6,36 @@ import type { Ipv4 } from '../../wire/index.ts';
 export interface WayToGateway {
   readonly gateway: Ipv4;
   readonly source: Ipv4;
+  /** For an answer, in all; without it {@link ANSWER_MS}. */
+  readonly answerMs?: number;
 }
 
-/** For an answer, in all. */
+/** Nobody has answered: what was asked for may have been done all the same. */
+export type Silent = 'silent';
+
+export function unlessSilent<T extends object>(answer: T | Silent | undefined): T | undefined {
+  return answer === 'silent' ? undefined : answer;
+}
+
 export const ANSWER_MS = 2_000;
-/** RFC 6886 section 3.1: again after 250 ms, then each time twice as long. */
-const AGAIN_MS = [250, 750, 1_750];
+/** Parts of that. RFC 6886 section 3.1: again after 250 ms, then each time twice as long. */
+const AGAIN = [1 / 8, 3 / 8, 7 / 8];
 
 /**
- * Sends a request until there is an answer; undefined where nobody listens there, or nobody answers, or `signal` ends it. The socket is connected: the kernel
+ * Sends a request until there is an answer; undefined where nobody listens there, or `signal` ends it. The socket is connected: the kernel
  * takes datagrams from nobody else.
  */
-export function askGateway<T>(
-  { gateway, source }: WayToGateway,
+export function askGateway<T extends object>(
+  { gateway, source, answerMs = ANSWER_MS }: WayToGateway,
   port: number,
   request: Uint8Array,
   read: (answer: Uint8Array) => T | undefined,
   signal?: AbortSignal,
-): Promise<T | undefined> {
+): Promise<T | Silent | undefined> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4');
     const timers: NodeJS.Timeout[] = [];
-    const end = (answer: T | undefined): void => {
+    const end = (answer: T | Silent | undefined): void => {
       if (ended) return;
       ended = true;
       for (const timer of timers) clearTimeout(timer);
@@ -37,14 +45,16 @@ export function askGateway<T>(
     };
     const giveUp = (): void => end(undefined);
     let ended = false;
+    const fail = (error: NodeJS.ErrnoException): void =>
+      end(error.code === 'ECONNREFUSED' ? undefined : 'silent');
     const send = (): void => {
-      if (!ended) socket.send(request, (error) => void (error !== null && end(undefined)));
+      if (!ended) socket.send(request, (error) => void (error !== null && fail(error)));
     };
-    socket.on('error', giveUp);
+    socket.on('error', fail);
     socket.on('connect', () => {
       if (ended) return;
       send();
-      for (const ms of AGAIN_MS) timers.push(setTimeout(send, ms));
+      for (const part of AGAIN) timers.push(setTimeout(send, part * answerMs));
     });
     socket.on('message', (message) => {
       const answer = read(message);
@@ -54,7 +64,7 @@ export function askGateway<T>(
       if (ended) return;
       socket.connect(port, formatIpv4(gateway)); // without a callback, which would get the errors
     });
-    timers.push(setTimeout(giveUp, ANSWER_MS));
+    timers.push(setTimeout(() => end('silent'), answerMs));
     if (signal?.aborted === true) giveUp();
     else signal?.addEventListener('abort', giveUp);
   });

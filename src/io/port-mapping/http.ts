@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { formatIpv4 } from '../../wire/index.ts';
 import { ANSWER_MS } from './gateway-socket.ts';
-import type { WayToGateway } from './gateway-socket.ts';
+import type { Silent, WayToGateway } from './gateway-socket.ts';
 
 /** Of an answer's body; descriptions of gateways have some 5 KB. */
 const BODY_MOST = 64 << 10;
@@ -12,12 +12,12 @@ export interface HttpAnswer {
 }
 
 /**
- * One request to a gateway, which a URL of its own has named; undefined where there is no answer, or one that is too long, or `signal`
- * ends it. Redirections are answers like others, and not followed.
+ * One request to a gateway, which a URL of its own has named; undefined where nobody listens there, silent also where the answer is too
+ * long, or `signal` ends it. Redirections are answers like others, and not followed.
  */
 export function askHttp(
   url: URL,
-  { source }: WayToGateway,
+  { source, answerMs = ANSWER_MS }: WayToGateway,
   {
     post,
     signal,
@@ -25,8 +25,8 @@ export function askHttp(
     readonly post?: { readonly body: string; readonly headers: Readonly<Record<string, string>> };
     readonly signal?: AbortSignal | undefined;
   } = {},
-): Promise<HttpAnswer | undefined> {
-  const timeout = AbortSignal.timeout(ANSWER_MS);
+): Promise<HttpAnswer | Silent | undefined> {
+  const timeout = AbortSignal.timeout(answerMs);
   return new Promise((resolve) => {
     const sent = request(
       url,
@@ -48,11 +48,13 @@ export function askHttp(
         response.on('end', () =>
           resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
         );
-        response.on('error', () => resolve(undefined));
-        response.on('close', () => resolve(undefined)); // harmless after the end
+        response.on('error', () => resolve('silent'));
+        response.on('close', () => resolve('silent')); // harmless after the end
       },
     );
-    sent.on('error', () => resolve(undefined));
+    sent.on('error', ({ code }: NodeJS.ErrnoException) =>
+      resolve(code === 'ECONNREFUSED' ? undefined : 'silent'),
+    );
     sent.end(post?.body);
   });
 }

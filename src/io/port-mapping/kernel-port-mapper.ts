@@ -1,9 +1,10 @@
 import type { Subnet } from '../../core/address-policy.ts';
-import type { PortMapper, PortMapperOptions, PortMapping } from '../ports.ts';
+import type { MapAnswer, PortMapper, PortMapperOptions, PortMapping } from '../ports.ts';
 import { listenToGateway } from './announcements.ts';
 import { MappingFile } from './mapping-file.ts';
 import { allProtocols } from './all-protocols.ts';
 import type { Protocol } from './protocol.ts';
+import { isUsable } from './usable.ts';
 import { wayToGateway } from './way-to-gateway.ts';
 
 /** Returns what ends it. */
@@ -24,9 +25,8 @@ export class KernelPortMapper implements PortMapper {
   private readonly search: AbortController;
   private readonly listen: Listen;
   private endListening: (() => void) | undefined;
-  private underway: Promise<PortMapping | undefined> | undefined;
+  private underway: Promise<MapAnswer> | undefined;
   private inUse: Protocol | undefined;
-  private cleanedUp = false;
 
   /** `protocols`: the best first. `search`: ends their search. `listen`: to what the gateway announces. */
   constructor(
@@ -56,7 +56,7 @@ export class KernelPortMapper implements PortMapper {
     return new KernelPortMapper(protocols, new MappingFile(file), search, listen);
   }
 
-  map(): Promise<PortMapping | undefined> {
+  map(): Promise<MapAnswer> {
     return (this.underway = this.findAndMap());
   }
 
@@ -75,39 +75,58 @@ export class KernelPortMapper implements PortMapper {
     const { inUse } = this;
     this.inUse = undefined;
     if (inUse === undefined) return;
-    await inUse.release(inUse.made);
-    this.file.remove();
+    if (await inUse.release(inUse.made)) this.file.remove(inUse.made);
   }
 
-  private async findAndMap(): Promise<PortMapping | undefined> {
-    if (this.inUse !== undefined) return usable(await this.inUse.map());
-    for await (const protocol of found(this.protocols)) {
+  private async findAndMap(): Promise<MapAnswer> {
+    if (this.inUse !== undefined) {
+      const mapping = await this.inUse.map();
+      return mapping === 'silent' || isOpen(mapping) ? mapping : undefined;
+    }
+    const searches = this.protocols.map((protocol) => ({ protocol, found: protocol.find() }));
+    await this.cleanUp(searches);
+    for await (const protocol of inOrder(searches)) {
       if (this.search.signal.aborted) return undefined;
-      await this.cleanUp(protocol);
       this.file.write(protocol.made); // before it is there: after it may be too late
-      const mapping = usable(await protocol.map());
-      if (mapping !== undefined) {
+      const mapping = await protocol.map();
+      if (isOpen(mapping)) {
         this.inUse = protocol;
         return mapping;
       }
-      this.file.remove();
+      // Of no use, or perhaps it was made. E-44
+      if (mapping === undefined || (await protocol.release(protocol.made))) this.file.remove(protocol.made);
     }
     return undefined;
   }
 
-  /** What somebody who came to a sudden end has left, where this is how it was made. E-40, E-53 */
-  private async cleanUp(protocol: Protocol): Promise<void> {
-    const left = this.cleanedUp ? undefined : this.file.read();
-    if (left?.protocol !== protocol.name) return;
-    this.cleanedUp = true;
-    await protocol.release(left);
+  /** Takes away what was left, in all protocols: the port may be the same, whichever it will be mapped in. E-40, E-53 */
+  private async cleanUp(searches: readonly Search[]): Promise<void> {
+    const left = this.file.read();
+    await Promise.all(
+      searches.map(async ({ protocol, found }) => {
+        const its = left.filter((made) => made.protocol === protocol.name);
+        if (its.length === 0 || !(await found)) return;
+        for (const made of its) {
+          // Who does not answer once does not answer: it stays noted down.
+          if (this.search.signal.aborted || !(await protocol.release(made))) return;
+          this.file.remove(made);
+        }
+      }),
+    );
   }
 }
 
+interface Search {
+  readonly protocol: Protocol;
+  /** Whether there is a gateway that speaks it. */
+  readonly found: Promise<boolean>;
+}
+
 /** In the order in which they are found, but the better of those that are found together first. */
-async function* found(protocols: readonly Protocol[]): AsyncGenerator<Protocol> {
+async function* inOrder(searches: readonly Search[]): AsyncGenerator<Protocol> {
+  const protocols = searches.map(({ protocol }) => protocol);
   const waiting = new Map(
-    protocols.map((protocol) => [protocol, protocol.find().then((is) => ({ protocol, is }))]),
+    searches.map(({ protocol, found }) => [protocol, found.then((is) => ({ protocol, is }))]),
   );
   const ready = new Set<Protocol>();
   while (waiting.size > 0 || ready.size > 0) {
@@ -131,10 +150,6 @@ async function* found(protocols: readonly Protocol[]): AsyncGenerator<Protocol> 
   }
 }
 
-/** A gateway that is off-line itself names no address, or none that can be. */
-function usable(mapping: PortMapping | undefined): PortMapping | undefined {
-  if (mapping === undefined) return undefined;
-  const { address, port } = mapping.external;
-  const first = address >>> 24;
-  return port !== 0 && first !== 0 && first !== 127 && first < 224 ? mapping : undefined;
+function isOpen(mapping: MapAnswer): mapping is PortMapping {
+  return mapping !== undefined && mapping !== 'silent' && isUsable(mapping.external);
 }

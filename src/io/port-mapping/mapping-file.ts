@@ -2,9 +2,12 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { MadeMapping } from './protocol.ts';
 
+/** Beyond these the oldest is forgotten: its gateway is never met again, perhaps. */
+const KEPT_MOST = 8;
+
 /**
- * What would have to be released, kept while there is a mapping: RFC 6081 section 5.3.1 has it persist. Where it cannot be kept, or the
- * file is in use by another process, the mapping is used all the same.
+ * What would have to be released, kept until it is: RFC 6081 section 5.3.1 has it persist. Where it cannot be kept, or the file is in use
+ * by another process, the mapping is used all the same.
  */
 export class MappingFile {
   private readonly path: string | undefined;
@@ -13,45 +16,46 @@ export class MappingFile {
     this.path = path;
   }
 
-  /** What a process has left that is no more. */
-  read(): MadeMapping | undefined {
-    const found = this.load();
-    return found === undefined || isRunning(found.pid) ? undefined : found.made;
+  /** What was left, by a process that is no more or by this one. The oldest first. */
+  read(): readonly MadeMapping[] {
+    return this.load() ?? [];
   }
 
   write(made: MadeMapping): void {
-    const found = this.load();
-    if (this.path === undefined || (found !== undefined && isRunning(found.pid))) return;
+    const others = this.load()?.filter((one) => !isSame(one, made));
+    if (others !== undefined) this.save([...others, made].slice(-KEPT_MOST));
+  }
+
+  remove(made: MadeMapping): void {
+    const all = this.load();
+    const others = all?.filter((one) => !isSame(one, made));
+    if (others !== undefined && others.length !== all?.length) this.save(others);
+  }
+
+  /** From now on it is this process's. */
+  private save(made: readonly MadeMapping[]): void {
+    if (this.path === undefined) return;
     try {
+      if (made.length === 0) {
+        rmSync(this.path, { force: true });
+        return;
+      }
       mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 });
-      writeFileSync(this.path, JSON.stringify({ ...made, pid: process.pid }), { mode: 0o600 });
+      writeFileSync(this.path, JSON.stringify({ pid: process.pid, made }), { mode: 0o600 });
     } catch {
       // a file system that is not to be written to
     }
   }
 
-  remove(): void {
-    if (this.path === undefined || this.load()?.pid !== process.pid) return;
+  /** Undefined: it is another process's. */
+  private load(): readonly MadeMapping[] | undefined {
+    if (this.path === undefined) return [];
     try {
-      rmSync(this.path, { force: true });
+      return keptIn(JSON.parse(readFileSync(this.path, 'utf8')));
     } catch {
-      // the same
+      return []; // none was left
     }
   }
-
-  private load(): Kept | undefined {
-    if (this.path === undefined) return undefined;
-    try {
-      return kept(JSON.parse(readFileSync(this.path, 'utf8')));
-    } catch {
-      return undefined; // none was left
-    }
-  }
-}
-
-interface Kept {
-  readonly made: MadeMapping;
-  readonly pid: number;
 }
 
 /** Whether another client runs: the number alone may be anybody's by now. */
@@ -64,15 +68,19 @@ function isRunning(pid: number): boolean {
   }
 }
 
-function kept(value: unknown): Kept | undefined {
-  const { pid } = value as Record<string, unknown>;
-  const made = madeMapping(value);
-  return made === undefined || !Number.isInteger(pid) ? undefined : { made, pid: Number(pid) };
+function keptIn(value: unknown): readonly MadeMapping[] | undefined {
+  const { pid, made } = value as Record<string, unknown>;
+  if (!Number.isInteger(pid) || !Array.isArray(made)) return [];
+  return isRunning(Number(pid)) ? undefined : made.flatMap(madeMapping).slice(-KEPT_MOST);
 }
 
-function madeMapping(value: unknown): MadeMapping | undefined {
-  const { protocol, port, nonce } = value as Record<string, unknown>;
-  if (protocol !== 'pcp' && protocol !== 'nat-pmp' && protocol !== 'upnp') return undefined;
-  if (!Number.isInteger(port) || Number(port) < 1 || Number(port) > 65535) return undefined;
-  return { protocol, port: Number(port), nonce: typeof nonce === 'string' ? nonce : undefined };
+function madeMapping(value: unknown): MadeMapping[] {
+  const { protocol, port, nonce } = (value ?? {}) as Record<string, unknown>;
+  if (protocol !== 'pcp' && protocol !== 'nat-pmp' && protocol !== 'upnp') return [];
+  if (!Number.isInteger(port) || Number(port) < 1 || Number(port) > 65535) return [];
+  return [{ protocol, port: Number(port), nonce: typeof nonce === 'string' ? nonce : undefined }];
+}
+
+function isSame(one: MadeMapping, other: MadeMapping): boolean {
+  return one.protocol === other.protocol && one.port === other.port && one.nonce === other.nonce;
 }

@@ -5,10 +5,10 @@ import {
   parseNatPmpAnswer,
 } from '../../wire/index.ts';
 import type { Ipv4, NatPmpAnswer } from '../../wire/index.ts';
-import type { PortMapping } from '../ports.ts';
+import type { MapAnswer } from '../ports.ts';
 import { Epoch } from './epoch.ts';
-import { askGateway } from './gateway-socket.ts';
-import type { WayToGateway } from './gateway-socket.ts';
+import { askGateway, unlessSilent } from './gateway-socket.ts';
+import type { Silent, WayToGateway } from './gateway-socket.ts';
 import type { MadeMapping, Offer, Protocol } from './protocol.ts';
 
 /** RFC 6886 section 3.3: recommended. */
@@ -28,7 +28,7 @@ export class NatPmp implements Protocol {
   constructor(way: WayToGateway, port: number, signal: AbortSignal) {
     this.way = way;
     this.port = port;
-    this.answer = this.askAddress(signal);
+    this.answer = this.askAddress(signal).then(unlessSilent);
   }
 
   get asked(): Promise<unknown> {
@@ -59,31 +59,31 @@ export class NatPmp implements Protocol {
     return this.note(answer) !== true || answer.address !== before;
   }
 
-  async map(): Promise<PortMapping | undefined> {
+  async map(): Promise<MapAnswer> {
     const { port } = this;
     const answer = await this.ask(buildNatPmpMapRequest(port, port, LIFETIME_SECONDS), (answer) =>
       answer.kind === 'refused' || (answer.kind === 'mapping' && answer.internalPort === port)
         ? answer
         : undefined,
     );
+    if (answer === 'silent') return answer;
     if (answer?.kind !== 'mapping' || answer.lifetimeSeconds === 0) return undefined;
     const found = await this.askAddress();
-    if (found?.kind !== 'external-address') {
-      await this.release(this.made);
-      return undefined;
-    }
-    const external = { address: found.address, port: answer.externalPort };
+    if (found === 'silent') return found;
+    const address = found?.kind === 'external-address' ? found.address : 0; // E-44
+    const external = { address, port: answer.externalPort };
     return { protocol: this.name, external, lifetimeMs: answer.lifetimeSeconds * 1000 };
   }
 
   /** RFC 6886 section 3.4. */
-  async release({ port }: MadeMapping): Promise<void> {
-    await this.ask(buildNatPmpMapRequest(port, 0, 0), (answer) =>
+  async release({ port }: MadeMapping): Promise<boolean> {
+    const answer = await this.ask(buildNatPmpMapRequest(port, 0, 0), (answer) =>
       answer.kind === 'external-address' ? undefined : answer,
     );
+    return typeof answer === 'object';
   }
 
-  private askAddress(signal?: AbortSignal): Promise<NatPmpAnswer | undefined> {
+  private askAddress(signal?: AbortSignal): Promise<NatPmpAnswer | Silent | undefined> {
     const pick = (answer: NatPmpAnswer): NatPmpAnswer | undefined =>
       answer.kind === 'mapping' ? undefined : answer;
     return this.ask(buildNatPmpAddressRequest(), pick, signal);
@@ -93,7 +93,7 @@ export class NatPmp implements Protocol {
     request: Uint8Array,
     pick: (answer: NatPmpAnswer) => NatPmpAnswer | undefined,
     signal?: AbortSignal,
-  ): Promise<NatPmpAnswer | undefined> {
+  ): Promise<NatPmpAnswer | Silent | undefined> {
     const read = (message: Uint8Array): NatPmpAnswer | undefined => {
       const answer = parseNatPmpAnswer(message);
       if (answer !== undefined) this.note(answer);

@@ -10,10 +10,10 @@ import {
   toHex,
 } from '../../wire/index.ts';
 import type { Endpoint, PcpAnswer, PcpMapRequest } from '../../wire/index.ts';
-import type { PortMapping } from '../ports.ts';
+import type { MapAnswer } from '../ports.ts';
 import { Epoch } from './epoch.ts';
-import { askGateway } from './gateway-socket.ts';
-import type { WayToGateway } from './gateway-socket.ts';
+import { askGateway, unlessSilent } from './gateway-socket.ts';
+import type { Silent, WayToGateway } from './gateway-socket.ts';
 import { LIFETIME_SECONDS } from './nat-pmp.ts';
 import type { MadeMapping, Offer, Protocol } from './protocol.ts';
 
@@ -37,7 +37,9 @@ export class Pcp implements Protocol {
     this.port = port;
     this.external = { address: 0, port };
     const read = (message: Uint8Array): PcpAnswer | undefined => this.note(parsePcpAnnounceAnswer(message));
-    this.asked = askGateway(way, PORT_MAPPING_PORT, buildPcpAnnounce(way.source), read, signal);
+    this.asked = askGateway(way, PORT_MAPPING_PORT, buildPcpAnnounce(way.source), read, signal).then(
+      unlessSilent,
+    );
   }
 
   get made(): MadeMapping {
@@ -62,8 +64,9 @@ export class Pcp implements Protocol {
     return answer?.kind === 'announce' && this.epoch.goesOn(answer.epochSeconds, performance.now()) !== true;
   }
 
-  async map(): Promise<PortMapping | undefined> {
+  async map(): Promise<MapAnswer> {
     const answer = await this.ask(this.port, this.nonce, this.external, LIFETIME_SECONDS);
+    if (answer === 'silent') return answer;
     if (answer?.kind !== 'mapping' || answer.lifetimeSeconds === 0) return undefined;
     this.external = answer.external;
     return {
@@ -74,9 +77,10 @@ export class Pcp implements Protocol {
   }
 
   /** RFC 6887 section 15: with the nonce that it was made with. */
-  async release({ port, nonce = '' }: MadeMapping): Promise<void> {
+  async release({ port, nonce = '' }: MadeMapping): Promise<boolean> {
     const bytes = fromHex(nonce);
-    if (bytes?.length === PCP_NONCE_LENGTH) await this.ask(port, bytes, NOWHERE, 0);
+    if (bytes?.length !== PCP_NONCE_LENGTH) return true; // nobody could
+    return typeof (await this.ask(port, bytes, NOWHERE, 0)) === 'object';
   }
 
   private ask(
@@ -84,7 +88,7 @@ export class Pcp implements Protocol {
     nonce: Uint8Array,
     external: Endpoint,
     lifetimeSeconds: number,
-  ): Promise<PcpAnswer | undefined> {
+  ): Promise<PcpAnswer | Silent | undefined> {
     const client = this.way.source;
     const request: PcpMapRequest = { nonce, client, internalPort, external, lifetimeSeconds };
     return askGateway(this.way, PORT_MAPPING_PORT, buildPcpMapRequest(request), (message) =>

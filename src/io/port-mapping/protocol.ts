@@ -1,5 +1,5 @@
 import type { Ipv4 } from '../../wire/index.ts';
-import type { PortMapping, PortMappingProtocol } from '../ports.ts';
+import type { MapAnswer, PortMappingProtocol } from '../ports.ts';
 
 /** What belongs to a mapping besides its port: of PCP the nonce, in hexadecimal digits. */
 export interface MadeMapping {
@@ -29,9 +29,10 @@ export interface Protocol {
   readonly asked: Promise<unknown>;
   /** Whether what the gateway has announced to all hosts says that it has begun anew, and has forgotten what it had mapped. */
   hasForgotten(announcement: Uint8Array): boolean;
-  /** Makes the mapping, or renews it; once it was found. */
-  map(): Promise<PortMapping | undefined>;
+  /** Makes the mapping, or renews it; once it was found. An address outside that can be none is the gateway's word, and to be released. */
+  map(): Promise<MapAnswer>;
   /** What would have to be released, should this process come to a sudden end. */
   readonly made: MadeMapping;
-  release(made: MadeMapping): Promise<void>;
+  /** Whether the gateway has answered. */
+  release(made: MadeMapping): Promise<boolean>;
 }

@@ -11,7 +11,7 @@ import {
   parseSearchAnswer,
 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
-import { ANSWER_MS, askGateway } from './gateway-socket.ts';
+import { ANSWER_MS, askGateway, unlessSilent } from './gateway-socket.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 
 const GROUP = formatIpv4(SSDP_GROUP);
@@ -41,13 +41,15 @@ export interface Searched {
 export function search(way: WayToGateway, subnets: readonly Subnet[], signal: AbortSignal): Searched {
   const request = Buffer.from(buildSearch(formatIpv4(way.gateway)));
   return {
-    asked: askGateway(way, SSDP_PORT, request, (message) => read(message, way.gateway), signal),
+    asked: askGateway(way, SSDP_PORT, request, (message) => read(message, way.gateway), signal).then(
+      unlessSilent,
+    ),
     ofGroup: askGroup(way, subnets, signal),
   };
 }
 
 function askGroup(
-  { gateway, source }: WayToGateway,
+  { gateway, source, answerMs = ANSWER_MS }: WayToGateway,
   subnets: readonly Subnet[],
   signal: AbortSignal,
 ): Promise<Found | undefined> {
@@ -91,8 +93,9 @@ function askGroup(
       send();
       timers.push(setTimeout(send, AGAIN_MS));
     });
-    timers.push(setTimeout(giveUp, ANSWER_MS));
-    signal.addEventListener('abort', giveUp);
+    timers.push(setTimeout(giveUp, answerMs));
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp);
   });
 }
 

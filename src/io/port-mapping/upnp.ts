@@ -10,14 +10,16 @@ import {
   parseUpnpError,
 } from '../../wire/index.ts';
 import type { IgdService, Ipv4 } from '../../wire/index.ts';
-import type { PortMapping } from '../ports.ts';
-import type { WayToGateway } from './gateway-socket.ts';
+import type { MapAnswer } from '../ports.ts';
+import type { Silent, WayToGateway } from './gateway-socket.ts';
+import { unlessSilent } from './gateway-socket.ts';
 import { askHttp } from './http.ts';
 import type { HttpAnswer } from './http.ts';
 import { LIFETIME_SECONDS } from './nat-pmp.ts';
 import type { MadeMapping, Offer, Protocol } from './protocol.ts';
 import { search, urlAt } from './ssdp.ts';
 import type { Searched } from './ssdp.ts';
+import { isUsable } from './usable.ts';
 
 /** WANIPConnection:1 section 2.4.16: somebody else has this port. */
 const CONFLICT = 718;
@@ -37,16 +39,19 @@ export class Upnp implements Protocol {
   readonly name = 'upnp';
   private readonly way: WayToGateway;
   private readonly port: number;
-  private readonly searched: Searched;
+  private readonly subnets: readonly Subnet[];
   private readonly signal: AbortSignal;
+  private searched: Searched;
   private host: Ipv4 | undefined;
   private bootId: number | undefined;
   private hasSaidGoodbye = false;
   private controls: readonly Control[] = [];
+  private wasSilent = false;
 
   constructor(way: WayToGateway, port: number, subnets: readonly Subnet[], signal: AbortSignal) {
     this.way = way;
     this.port = port;
+    this.subnets = subnets;
     this.signal = signal;
     this.searched = search(way, subnets, signal);
   }
@@ -62,10 +67,12 @@ export class Upnp implements Protocol {
   async find(): Promise<boolean> {
     const { asked, ofGroup } = this.searched;
     const found = (await asked) ?? (await ofGroup);
-    this.bootId = found?.bootId;
-    this.host = parseIpv4(found?.url.hostname ?? '');
-    this.controls = await this.controlsIn(found?.url);
-    return this.controls.length > 0;
+    const controls = found === undefined ? [] : await this.controlsIn(found.url);
+    if (found === undefined || controls.length === 0) return false;
+    this.bootId = found.bootId;
+    this.host = parseIpv4(found.url.hostname);
+    this.controls = controls;
+    return true;
   }
 
   async offer(): Promise<Offer | undefined> {
@@ -77,7 +84,7 @@ export class Upnp implements Protocol {
       const answer = await this.askAddress(control, this.signal);
       const external = addressIn(answer);
       if (external !== undefined) return { ...offer, external };
-      hasAnswered ||= answer !== undefined;
+      hasAnswered ||= typeof answer === 'object';
     }
     return hasAnswered ? { ...offer, external: 0 } : offer; // who says nothing does not say that there is none
   }
@@ -93,31 +100,47 @@ export class Upnp implements Protocol {
     return hasSaidGoodbye || (bootId !== undefined && this.bootId !== bootId);
   }
 
-  async map(): Promise<PortMapping | undefined> {
+  async map(): Promise<MapAnswer> {
+    if (this.wasSilent) await this.searchAgain();
     for (const control of this.controls) {
       if (this.signal.aborted) return undefined;
-      const lifetimeMs = await this.add(control);
-      if (lifetimeMs === undefined) continue;
-      const address = this.signal.aborted ? undefined : addressIn(await this.askAddress(control));
-      if (address !== undefined) {
-        this.controls = [control];
-        return { protocol: this.name, external: { address, port: this.port }, lifetimeMs };
-      }
-      await this.delete(control, this.port); // E-44
+      const mapping = await this.mapAt(control);
+      this.wasSilent = mapping === 'silent';
+      if (mapping === undefined) continue;
+      this.controls = [control]; // at no other there is anything
+      return mapping;
     }
     return undefined;
   }
 
-  async release({ port }: MadeMapping): Promise<void> {
-    for (const control of this.controls) await this.delete(control, port);
+  async release({ port }: MadeMapping): Promise<boolean> {
+    const answers = await Promise.all(this.controls.map((control) => this.delete(control, port)));
+    return answers.every((isAnswered) => isAnswered);
   }
 
-  private askAddress(control: Control, signal?: AbortSignal): Promise<HttpAnswer | undefined> {
+  /** A gateway that has begun anew may be asked at another port than before. */
+  private async searchAgain(): Promise<void> {
+    this.searched = search(this.way, this.subnets, this.signal);
+    await this.find();
+  }
+
+  /** Silent: there may be something, or may be still. */
+  private async mapAt(control: Control): Promise<MapAnswer> {
+    const lifetimeMs = await this.add(control);
+    if (lifetimeMs === undefined || lifetimeMs === 'silent') return lifetimeMs;
+    const answer = this.signal.aborted ? undefined : await this.askAddress(control);
+    if (answer === 'silent') return answer;
+    const external = { address: addressIn(answer) ?? 0, port: this.port };
+    if (isUsable(external)) return { protocol: this.name, external, lifetimeMs };
+    return (await this.delete(control, this.port)) ? undefined : 'silent'; // E-44
+  }
+
+  private askAddress(control: Control, signal?: AbortSignal): Promise<HttpAnswer | Silent | undefined> {
     return this.act(control, 'GetExternalIPAddress', buildGetExternalAddress, signal);
   }
 
   /** How long it holds. */
-  private async add(control: Control): Promise<number | undefined> {
+  private async add(control: Control): Promise<number | Silent | undefined> {
     for (const leaseSeconds of LEASES) {
       if (this.signal.aborted) return undefined;
       const { port } = this;
@@ -125,23 +148,25 @@ export class Upnp implements Protocol {
       const answer = await this.act(control, 'AddPortMapping', (type) =>
         buildAddPortMapping(type, { port, client, leaseSeconds }),
       );
+      if (answer === 'silent') return answer;
       if (answer?.status === 200) return leaseSeconds === 0 ? Infinity : leaseSeconds * 1000;
       if (answer === undefined || parseUpnpError(answer.body) === CONFLICT) return undefined; // E-42
     }
     return undefined;
   }
 
-  /** E-52 */
-  private async delete(control: Control, port: number): Promise<void> {
-    await this.act(control, 'DeletePortMapping', (type) => buildDeletePortMapping(type, port));
+  /** Whether there is an answer. E-52 */
+  private async delete(control: Control, port: number): Promise<boolean> {
+    const build = (type: string): string => buildDeletePortMapping(type, port);
+    return typeof (await this.act(control, 'DeletePortMapping', build)) === 'object';
   }
 
-  private async controlsIn(description: URL | undefined): Promise<Control[]> {
-    if (description === undefined) return [];
-    const answer = await askHttp(description, this.way, { signal: this.signal });
+  private async controlsIn(description: URL): Promise<Control[]> {
+    const answer = unlessSilent(await askHttp(description, this.way, { signal: this.signal }));
     if (answer?.status !== 200) return [];
+    const host = parseIpv4(description.hostname)!;
     const controls = parseDescription(answer.body).flatMap(({ type, controlUrl }: IgdService) => {
-      const url = urlAt(controlUrl, this.host!, description);
+      const url = urlAt(controlUrl, host, description);
       return url === undefined ? [] : [{ type, url }];
     });
     return controls.slice(0, CONTROLS_MOST);
@@ -152,12 +177,12 @@ export class Upnp implements Protocol {
     action: string,
     build: (type: string) => string,
     signal?: AbortSignal,
-  ): Promise<HttpAnswer | undefined> {
+  ): Promise<HttpAnswer | Silent | undefined> {
     const headers = { 'Content-Type': 'text/xml; charset="utf-8"', SOAPAction: `"${type}#${action}"` };
     return askHttp(url, this.way, { post: { body: build(type), headers }, signal });
   }
 }
 
-function addressIn(answer: HttpAnswer | undefined): Ipv4 | undefined {
-  return parseIpv4(parseExternalAddress(answer?.body ?? '') ?? '');
+function addressIn(answer: HttpAnswer | Silent | undefined): Ipv4 | undefined {
+  return parseIpv4(parseExternalAddress(unlessSilent(answer)?.body ?? '') ?? '');
 }

@@ -1,0 +1,38 @@
+/** A gateway that opens ports, miniupnpd in the NAT of a site, is mute when it is asked to renew. */
+import { expect, test } from 'vitest';
+import { Internet, SERVER_ADDRESS, until } from '../../src/lab/index.ts';
+import { Gateway } from '../support/miniupnpd.ts';
+import { mapped, ownStateDirectory } from '../support/port-mapping.ts';
+import { startClient, startServer, statusOf } from '../support/roles.ts';
+
+ownStateDirectory();
+
+/** It is renewed after half of that. */
+const LIFETIME_SECONDS = 24;
+
+test('the port stays open all the time', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'symmetric-random', { undocumented: true });
+  await using gateway = await Gateway.start(site, { lifetimeSeconds: LIFETIME_SECONDS });
+  await startServer(net.server, SERVER_ADDRESS);
+  const client = await startClient(site.client, SERVER_ADDRESS);
+  const { port, portMapping } = await mapped(site);
+  const since = performance.now();
+  const opened = `${port} to ${site.network}.2:${port}`;
+  const staysOpenFor = (seconds: number) =>
+    until(
+      'the time',
+      async () => {
+        expect(gateway.mappings()).toEqual([opened]);
+        expect((await statusOf(site.client, 'client'))?.['portMapping']).toEqual(portMapping);
+        return performance.now() - since > seconds * 1_000 || undefined;
+      },
+      60_000,
+    );
+  gateway.standStill();
+  await staysOpenFor(LIFETIME_SECONDS / 2 + 4);
+  gateway.goOn();
+  await staysOpenFor(LIFETIME_SECONDS + 4);
+  await client.stop();
+  expect(gateway.mappings()).toEqual([]);
+});
