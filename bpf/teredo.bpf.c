@@ -15,6 +15,9 @@
 /* Kernel 6.3; not in every distribution's headers. */
 #define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
 
+/* AF_INET, whose header is not for programs. */
+#define ADDRESSES_OF_IPV4 2
+
 #define ICMPV6_ECHO_REPLY 129
 /* Of an answer to our connectivity test: the echo's 8 octets and a nonce of 8. */
 #define TEST_REPLY_LENGTH 16
@@ -165,6 +168,17 @@ static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const s
 	return found != fold(sum);
 }
 
+/* Who knows the next hop need not look for a route for each packet. */
+static __always_inline int leave(const struct uplink *uplink, __u32 destination)
+{
+	struct bpf_redir_neigh next = { .nh_family = ADDRESSES_OF_IPV4 };
+
+	if (uplink->gateway == GATEWAY_BY_ROUTE)
+		return bpf_redirect_neigh(uplink->ifindex, NULL, 0, 0);
+	next.ipv4_nh = uplink->gateway ?: destination;
+	return bpf_redirect_neigh(uplink->ifindex, &next, sizeof(next), 0);
+}
+
 SEC("tc")
 int encap(struct __sk_buff *skb)
 {
@@ -253,7 +267,7 @@ int encap(struct __sk_buff *skb)
 		report(peer, &inner.daddr, now);
 		count(COUNT_carriedOut, packets);
 	}
-	return bpf_redirect_neigh(uplink->ifindex, NULL, 0, 0);
+	return leave(uplink, peer->address);
 }
 
 /* RFC 6040 section 4.2; N-8. The ECN field of the packet inside, or -1 where it has to be dropped. */
