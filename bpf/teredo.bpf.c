@@ -73,6 +73,20 @@ static __always_inline __u32 packets_of(struct __sk_buff *skb, __u32 length)
 	return skb->gso_segs ?: (length - sizeof(struct ipv6hdr) + most - 1) / most;
 }
 
+/*
+ * Fills in `*to` with what is at a constant offset, from where it lies, if headers are where they usually are: a call that copies
+ * costs several times as much. False where the packet ends before.
+ */
+#define LOAD(skb, offset, to)                                                                                      \
+	({                                                                                                             \
+		const typeof(*(to)) *from = (void *)(long)(skb)->data + (offset);                                          \
+		bool is_linear = (void *)(from + 1) <= (void *)(long)(skb)->data_end;                                      \
+                                                                                                                   \
+		if (is_linear)                                                                                             \
+			*(to) = *from;                                                                                         \
+		is_linear || !bpf_skb_load_bytes(skb, offset, to, sizeof(*(to)));                                          \
+	})
+
 /* never Teredo's own range, link-local, multicast, unspecified or loopback. */
 static __always_inline bool is_served(const struct in6_addr *address)
 {
@@ -197,7 +211,8 @@ int encap(struct __sk_buff *skb)
 	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IPV6))
 		return GO_ON;
 	l2 = c->tunnel_header;
-	if (l2 > ETH_HLEN || bpf_skb_load_bytes(skb, l2, &inner, sizeof(inner)))
+	if (l2 ? l2 != ETH_HLEN || bpf_skb_load_bytes(skb, l2, &inner, sizeof(inner)) :
+		 !LOAD(skb, 0, &inner))
 		return go_on(COUNT_outMalformed);
 	length = skb->len - l2;
 	/* C-17; what is longer than it says has to be cut, and of length 0 are the larger ones. */
@@ -244,8 +259,6 @@ int encap(struct __sk_buff *skb)
 	/* A TUN's packets have no Ethernet header; bpf_redirect_neigh() drops those without a word. */
 	if (l2 != ETH_HLEN && bpf_skb_change_head(skb, ETH_HLEN - l2, 0))
 		return TC_ACT_SHOT; /* no memory */
-	if (bpf_skb_pull_data(skb, ETH_HLEN + WRAPPING))
-		return TC_ACT_SHOT;
 	ethernet = (void *)(long)skb->data;
 	ip = (void *)(ethernet + 1);
 	udp = (void *)(ip + 1);
@@ -302,14 +315,14 @@ int decap(struct __sk_buff *skb)
 	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST ||
 	    skb->vlan_present)
 		return GO_ON;
-	if (bpf_skb_load_bytes(skb, l2, &outer, sizeof(outer)))
+	if (!LOAD(skb, l2, &outer))
 		return GO_ON;
 	if (outer.ip.protocol != IPPROTO_UDP || outer.ip.version != 4 || outer.ip.ihl != sizeof(outer.ip) / 4 ||
 	    outer.udp.dest != c->port)
 		return GO_ON;
 	if (outer.ip.frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
 		return go_on(COUNT_inExtension);
-	if (bpf_skb_load_bytes(skb, l2 + sizeof(outer), &inner, sizeof(inner)))
+	if (!LOAD(skb, l2 + sizeof(outer), &inner))
 		return go_on(COUNT_inOtherLength);
 	length = sizeof(inner) + bpf_ntohs(inner.payload_len);
 	if (inner.version != 6 || bpf_ntohs(outer.udp.len) != length + sizeof(outer.udp) ||
