@@ -346,7 +346,7 @@ int decap(struct __sk_buff *skb)
 		return go_on(COUNT_inBubble);
 	if (inner.nexthdr == NEXT_HOP_BY_HOP || inner.nexthdr == NEXT_FRAGMENT)
 		return go_on(COUNT_inExtension);
-	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
+	if (c->role == ROLE_CLIENT && inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
 		__u8 type;
 
 		if (bpf_skb_load_bytes(skb, l2 + sizeof(outer) + sizeof(inner), &type, 1) || type == ICMPV6_ECHO_REPLY)
