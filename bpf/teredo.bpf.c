@@ -15,6 +15,9 @@
 /* Kernel 6.3; not in every distribution's headers. */
 #define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
 
+/* AF_INET, whose header is not for programs. */
+#define ADDRESSES_OF_IPV4 2
+
 #define ICMPV6_ECHO_REPLY 129
 /* Of an answer to our connectivity test: the echo's 8 octets and a nonce of 8. */
 #define TEST_REPLY_LENGTH 16
@@ -69,6 +72,20 @@ static __always_inline __u32 packets_of(struct __sk_buff *skb, __u32 length)
 		return 1;
 	return skb->gso_segs ?: (length - sizeof(struct ipv6hdr) + most - 1) / most;
 }
+
+/*
+ * Fills in `*to` with what is at a constant offset, from where it lies, if headers are where they usually are: a call that copies
+ * costs several times as much. False where the packet ends before.
+ */
+#define LOAD(skb, offset, to)                                                                                      \
+	({                                                                                                             \
+		const typeof(*(to)) *from = (void *)(long)(skb)->data + (offset);                                          \
+		bool is_linear = (void *)(from + 1) <= (void *)(long)(skb)->data_end;                                      \
+                                                                                                                   \
+		if (is_linear)                                                                                             \
+			*(to) = *from;                                                                                         \
+		is_linear || !bpf_skb_load_bytes(skb, offset, to, sizeof(*(to)));                                          \
+	})
 
 /* never Teredo's own range, link-local, multicast, unspecified or loopback. */
 static __always_inline bool is_served(const struct in6_addr *address)
@@ -165,6 +182,17 @@ static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const s
 	return found != fold(sum);
 }
 
+/* Who knows the next hop need not look for a route for each packet. */
+static __always_inline int leave(const struct uplink *uplink, __u32 destination)
+{
+	struct bpf_redir_neigh next = { .nh_family = ADDRESSES_OF_IPV4 };
+
+	if (uplink->gateway == GATEWAY_BY_ROUTE)
+		return bpf_redirect_neigh(uplink->ifindex, NULL, 0, 0);
+	next.ipv4_nh = uplink->gateway ?: destination;
+	return bpf_redirect_neigh(uplink->ifindex, &next, sizeof(next), 0);
+}
+
 SEC("tc")
 int encap(struct __sk_buff *skb)
 {
@@ -183,7 +211,8 @@ int encap(struct __sk_buff *skb)
 	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IPV6))
 		return GO_ON;
 	l2 = c->tunnel_header;
-	if (l2 > ETH_HLEN || bpf_skb_load_bytes(skb, l2, &inner, sizeof(inner)))
+	if (l2 ? l2 != ETH_HLEN || bpf_skb_load_bytes(skb, l2, &inner, sizeof(inner)) :
+		 !LOAD(skb, 0, &inner))
 		return go_on(COUNT_outMalformed);
 	length = skb->len - l2;
 	/* C-17; what is longer than it says has to be cut, and of length 0 are the larger ones. */
@@ -230,8 +259,6 @@ int encap(struct __sk_buff *skb)
 	/* A TUN's packets have no Ethernet header; bpf_redirect_neigh() drops those without a word. */
 	if (l2 != ETH_HLEN && bpf_skb_change_head(skb, ETH_HLEN - l2, 0))
 		return TC_ACT_SHOT; /* no memory */
-	if (bpf_skb_pull_data(skb, ETH_HLEN + WRAPPING))
-		return TC_ACT_SHOT;
 	ethernet = (void *)(long)skb->data;
 	ip = (void *)(ethernet + 1);
 	udp = (void *)(ip + 1);
@@ -253,7 +280,7 @@ int encap(struct __sk_buff *skb)
 		report(peer, &inner.daddr, now);
 		count(COUNT_carriedOut, packets);
 	}
-	return bpf_redirect_neigh(uplink->ifindex, NULL, 0, 0);
+	return leave(uplink, peer->address);
 }
 
 /* RFC 6040 section 4.2; N-8. The ECN field of the packet inside, or -1 where it has to be dropped. */
@@ -288,14 +315,14 @@ int decap(struct __sk_buff *skb)
 	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST ||
 	    skb->vlan_present)
 		return GO_ON;
-	if (bpf_skb_load_bytes(skb, l2, &outer, sizeof(outer)))
+	if (!LOAD(skb, l2, &outer))
 		return GO_ON;
 	if (outer.ip.protocol != IPPROTO_UDP || outer.ip.version != 4 || outer.ip.ihl != sizeof(outer.ip) / 4 ||
 	    outer.udp.dest != c->port)
 		return GO_ON;
 	if (outer.ip.frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
 		return go_on(COUNT_inExtension);
-	if (bpf_skb_load_bytes(skb, l2 + sizeof(outer), &inner, sizeof(inner)))
+	if (!LOAD(skb, l2 + sizeof(outer), &inner))
 		return go_on(COUNT_inOtherLength);
 	length = sizeof(inner) + bpf_ntohs(inner.payload_len);
 	if (inner.version != 6 || bpf_ntohs(outer.udp.len) != length + sizeof(outer.udp) ||
@@ -319,7 +346,7 @@ int decap(struct __sk_buff *skb)
 		return go_on(COUNT_inBubble);
 	if (inner.nexthdr == NEXT_HOP_BY_HOP || inner.nexthdr == NEXT_FRAGMENT)
 		return go_on(COUNT_inExtension);
-	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
+	if (c->role == ROLE_CLIENT && inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
 		__u8 type;
 
 		if (bpf_skb_load_bytes(skb, l2 + sizeof(outer) + sizeof(inner), &type, 1) || type == ICMPV6_ECHO_REPLY)

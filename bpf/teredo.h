@@ -70,11 +70,15 @@ struct config {
 	__u8 ttl;
 };
 
+/* As an uplink's gateway: what the routes say at the moment. 255.255.255.255 is no gateway. */
+#define GATEWAY_BY_ROUTE 4294967295
+
 struct uplink {
 	__u32 ifindex;
 	__u32 source;
 	__u32 mtu;
 	__u32 finishes; /* 1: what leaves it is cut and has its checksums */
+	__u32 gateway;  /* 0: none, peers are on the link */
 };
 
 /* 56 bytes: with the hash table's own they fit into 128. */

@@ -87,7 +87,10 @@ export class KernelFastPath implements FastPath {
       this.introductions = this.closing(new Introductions(entropy));
       this.configure();
       this.closing(attach(this.program.program('encap'), tunnel.ifindex, 'egress', handle));
-      monitor.start(() => this.settling.stir());
+      monitor.start(() => {
+        this.guarded(() => this.uplinks.askRoutes());
+        this.settling.stir();
+      });
     } catch (error) {
       this.close();
       throw error;
@@ -195,6 +198,14 @@ export class KernelFastPath implements FastPath {
     if (!this.uplinks.areAsBefore()) return this.reset();
     if (this.uplinks.isCrowded) return this.resetInTurn();
     const changed = this.uplinks.follow();
+    this.movePeers(changed);
+    this.uplinks.knowRoutes();
+    // Who could not be carried before is not known here; user space goes on carrying them meanwhile.
+    if ([...changed.values()].includes(undefined)) this.resetInTurn();
+  }
+
+  /** Those at such addresses, to where these lead now. */
+  private movePeers(changed: ReadonlyMap<Ipv4, unknown>): void {
     if (changed.size === 0) return;
     const moved: Offer[] = [];
     this.peers.forEach((peer, address, port) => {
@@ -202,8 +213,6 @@ export class KernelFastPath implements FastPath {
     });
     for (const { peer, place, heardAtMs } of moved) this.putIn(peer, place!, heardAtMs);
     this.fetchLater();
-    // Who could not be carried before is not known here; user space goes on carrying them meanwhile.
-    if ([...changed.values()].includes(undefined)) this.resetInTurn();
   }
 
   /** What leads where has changed: all peers have to be offered anew. */

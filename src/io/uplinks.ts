@@ -1,7 +1,7 @@
 import { attach } from '../linux/bpf/attachment.ts';
 import type { Attachment } from '../linux/bpf/attachment.ts';
 import { SystemCallError } from '../linux/errors.ts';
-import { MAX_UPLINKS, UPLINK } from '../linux/bpf/layout.ts';
+import { GATEWAY_BY_ROUTE, MAX_UPLINKS, UPLINK } from '../linux/bpf/layout.ts';
 import type { Program } from '../linux/bpf/program.ts';
 import { writeRecord } from '../linux/bpf/records.ts';
 import type { Ipv4Route } from '../linux/ipv4-routes.ts';
@@ -12,12 +12,17 @@ import type { Endpoint, Ipv4 } from '../wire/index.ts';
 import type { HostNetwork } from './ports.ts';
 import { RouteTable } from './route-table.ts';
 
+/** So many may have a next hop of their own; through however many more an interface leads, one is left for each interface. */
+const MOST_WITH_GATEWAY = MAX_UPLINKS / 2;
 /** Destinations whose ways are remembered; the ways of more are asked for each time, and not followed one by one. */
 const MOST_FOLLOWED = 4_096;
 
 interface Uplink {
   readonly number: number;
   readonly way: Pick<Way, 'source' | 'ifindex'>;
+  readonly egress: Link;
+  /** As in the kernel's record of it. */
+  readonly gateway: number;
   /** What the program is configured for. */
   readonly situation: string;
 }
@@ -30,8 +35,9 @@ interface Situation {
 }
 
 /**
- * The ways by which peers are reached: a source address and the interface that its datagrams leave from, which need not be the
- * one that has the address. The kernel's programs know each by its number here.
+ * The ways by which peers are reached: a source address, the interface that its datagrams leave from, which need not be the
+ * one that has the address, and the next hop. The kernel's programs know each by its number here. While routes are changing they ask
+ * the kernel for the next hop of each packet.
  */
 export class Uplinks {
   private readonly program: Program;
@@ -39,13 +45,14 @@ export class Uplinks {
   private readonly network: HostNetwork;
   private readonly routes: RouteQuery;
   private readonly handle: number;
-  /** By source and interface; undefined: nothing can be carried that way. */
+  /** By source, interface and gateway; undefined: nothing can be carried that way. */
   private readonly uplinks = new Map<string, Uplink | undefined>();
   private readonly finishing = new Set<number>();
   private readonly attachments = new Map<number, Attachment>();
   /** The number of the way to each destination, as it was last found. */
   private readonly followed = new Map<Ipv4, number | undefined>();
   private crowded = false;
+  private changing = false;
   /** Read when it is first needed after a change, and what was found by it. */
   private table: RouteTable | undefined;
   private readonly byRoute = new Map<Ipv4Route, number>();
@@ -78,6 +85,20 @@ export class Uplinks {
     return this.finishing.has(number);
   }
 
+  /** Routes are changing: until they have been followed, next hops are what the kernel says. */
+  askRoutes(): void {
+    if (this.changing) return;
+    this.changing = true;
+    this.writeAll();
+  }
+
+  /** All destinations have been followed to where they are now. */
+  knowRoutes(): void {
+    if (!this.changing) return;
+    this.changing = false;
+    this.writeAll();
+  }
+
   /** Whether all interfaces are as they were found. */
   areAsBefore(): boolean {
     return [...this.uplinks.values()].every(
@@ -107,7 +128,7 @@ export class Uplinks {
     this.uplinks.clear();
     this.finishing.clear();
     this.followed.clear();
-    this.crowded = false;
+    this.crowded = this.changing = false;
     this.forgetTable();
   }
 
@@ -134,29 +155,48 @@ export class Uplinks {
   private ask(destination: Ipv4): number | undefined {
     const way = this.routes.wayTo(destination);
     if (way === undefined) return undefined;
-    const key = `${way.source} ${way.ifindex}`;
-    if (!this.uplinks.has(key)) this.uplinks.set(key, this.open(way));
-    return this.uplinks.get(key)?.number;
+    const gateway = gatewayOf(way);
+    return (this.known(way, gateway) ?? this.known(way, GATEWAY_BY_ROUTE))?.number;
   }
 
-  private open(way: Way): Uplink | undefined {
-    const situation = this.situationOf(way);
+  private known(way: Way, gateway: number): Uplink | undefined {
+    const key = `${way.source} ${way.ifindex} ${gateway}`;
+    if (!this.uplinks.has(key)) this.uplinks.set(key, this.open(way, gateway));
+    return this.uplinks.get(key);
+  }
+
+  private open(way: Way, gateway: number): Uplink | undefined {
     const number = [...this.uplinks.values()].filter((uplink) => uplink !== undefined).length;
+    if (gateway !== GATEWAY_BY_ROUTE && number >= MOST_WITH_GATEWAY) return undefined;
+    const situation = this.situationOf(way);
     if (situation === undefined || number >= MAX_UPLINKS) return undefined;
     if (!situation.ingress.every((ifindex) => this.attachTo(ifindex))) return undefined;
-    const { ifindex, mtu, finishes } = situation.egress;
-    if (finishes) this.finishing.add(number);
-    writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
-      view.setUint32(UPLINK.ifindex, ifindex, true);
-      view.setUint32(UPLINK.source, way.source);
-      view.setUint32(UPLINK.mtu, mtu, true);
-      view.setUint32(UPLINK.finishes, Number(finishes), true);
-    });
-    return {
+    const { egress } = situation;
+    if (egress.finishes) this.finishing.add(number);
+    const { source, ifindex } = way;
+    const uplink = {
       number,
-      way: { source: way.source, ifindex: way.ifindex },
+      way: { source, ifindex },
+      egress,
+      gateway,
       situation: JSON.stringify(situation),
     };
+    this.write(uplink);
+    return uplink;
+  }
+
+  private writeAll(): void {
+    for (const uplink of this.uplinks.values()) if (uplink !== undefined) this.write(uplink);
+  }
+
+  private write({ number, way, egress, gateway }: Uplink): void {
+    writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
+      view.setUint32(UPLINK.ifindex, egress.ifindex, true);
+      view.setUint32(UPLINK.source, way.source);
+      view.setUint32(UPLINK.mtu, egress.mtu, true);
+      view.setUint32(UPLINK.finishes, Number(egress.finishes), true);
+      view.setUint32(UPLINK.gateway, this.changing ? GATEWAY_BY_ROUTE : gateway);
+    });
   }
 
   /** Undefined where a program can do nothing. What comes in where none is goes through the socket, as it always may. */
@@ -187,4 +227,10 @@ export class Uplinks {
     for (const attachment of this.attachments.values()) attachment.close();
     this.attachments.clear();
   }
+}
+
+/** As the kernel's record has it: next hops of IPv4 only are put there. */
+function gatewayOf({ gateway }: Way): number {
+  if (gateway === '') return 0;
+  return gateway.length === 8 ? Number.parseInt(gateway, 16) : GATEWAY_BY_ROUTE;
 }

@@ -108,7 +108,10 @@ export function errno(): number {
   return koffi.errno();
 }
 
-/** Memory that the kernel may be given the address of. Keep the object for as long as the kernel may use it. */
+/**
+ * Memory that the kernel may be given the address of. Keep the object for as long as the kernel may use it; what is small stays by itself
+ * until some more have been made, for the garbage collector may take a local one as soon as its address has been read.
+ */
 export class Memory {
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -119,6 +122,7 @@ export class Memory {
     this.bytes = new Uint8Array(new ArrayBuffer(size));
     this.view = new DataView(this.bytes.buffer);
     this.address = Number(koffi.address(this.bytes));
+    if (size <= SMALL) latest[(made = (made + 1) % latest.length)] = this.bytes;
   }
 
   /** Writes a pointer at an offset. */
@@ -126,6 +130,11 @@ export class Memory {
     this.view.setBigUint64(offset, BigInt(address), true);
   }
 }
+
+const SMALL = 64 << 10;
+/** More than one call is given. */
+const latest: Uint8Array[] = Array.from({ length: 16 });
+let made = 0;
 
 /** Writes a pointer as two words from `at` on: makes no objects. */
 export function writePointer(words: Uint32Array, at: number, address: number): void {

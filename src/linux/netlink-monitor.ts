@@ -4,10 +4,10 @@ import { AF_NETLINK, NETLINK_ROUTE } from './netlink.ts';
 import { Poll } from './poll.ts';
 import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
 
-/** RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE, _IPV6_IFADDR, _IPV6_ROUTE. */
-const GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400;
+/** RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE, _IPV6_IFADDR, _IPV6_ROUTE, and RTNLGRP_NEXTHOP, the 32nd. */
+const GROUPS = (0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x8000_0000) >>> 0;
 
-/** Says that links, addresses, routes or the rules of IPv4's have changed. What the messages hold is not looked at. */
+/** Says that links, addresses, routes, their next hops or the rules of IPv4's have changed. What the messages hold is not looked at. */
 export class NetlinkMonitor {
   private readonly fd: number;
   private readonly memory = new Memory(16_384);

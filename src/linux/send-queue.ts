@@ -134,14 +134,17 @@ export class SendQueue {
   }
 
   private copy(slot: number, buffer: Uint8Array, offset: number, length: number): number {
-    const bytes = buffer.subarray(offset, offset + length);
     if (length <= COPY_SIZE) {
       const start = this.copies.start(slot);
-      this.copies.bytes.set(bytes, start);
+      if (buffer.length <= COPY_SIZE) {
+        this.copies.bytes.set(buffer, start); // all of it: to make a view of a part takes longer
+        return this.copies.memory.address + start + offset;
+      }
+      this.copies.bytes.set(buffer.subarray(offset, offset + length), start);
       return this.copies.memory.address + start;
     }
     const memory = new Memory(length);
-    memory.bytes.set(bytes);
+    memory.bytes.set(buffer.subarray(offset, offset + length));
     this.large.push(memory);
     return memory.address;
   }

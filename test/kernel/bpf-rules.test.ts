@@ -196,8 +196,13 @@ test('client: an echo reply that may answer its connectivity test is left to it'
   expect(rig.both('in', echoReplyOf(24))).toBe(true);
 });
 
-function echoReplyOf(payload: number): Uint8Array {
-  const packet = data(PEER, OWN, 40 + payload);
+test('relay: it has none, and such a reply is carried', () => {
+  rig.begin('relay');
+  expect(rig.both('in', echoReplyOf(16, NATIVE))).toBe(true);
+});
+
+function echoReplyOf(payload: number, to = OWN): Uint8Array {
+  const packet = data(PEER, to, 40 + payload);
   packet[6] = NEXT_HEADER.ICMPV6;
   packet[40] = 129;
   return packet;

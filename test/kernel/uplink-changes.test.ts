@@ -92,6 +92,54 @@ test('more than are followed one by one: all are offered anew, but not at every 
   expect(resets()).toBe(1);
 });
 
+test('another next hop is taken at once, whether all ways are followed one by one or not', async () => {
+  const { fastPath, resets, peer, clock, hostSends, peerGot } = await offered();
+  const asked = vi.spyOn(Uplinks.prototype, 'askRoutes');
+  const known = vi.spyOn(Uplinks.prototype, 'knowRoutes');
+  onTestFinished(() => [asked, known].forEach((spy) => spy.mockRestore()));
+  const arrives = async (packet: Uint8Array): Promise<void> => {
+    hostSends(packet);
+    await eventually(() => expect(peerGot()).toContainEqual(packet));
+  };
+  await arrives(data(OWN, PEER, 100));
+  const [, mac] = /lladdr (\S+)/.exec(execute('ip', ['neigh', 'show', '192.0.2.2']))!;
+  const [nobody, peerItself] = ['192.0.2.8', '192.0.2.9'];
+  for (const [gateway, address] of [
+    [nobody, '02:00:00:00:00:08'],
+    [peerItself, mac!],
+  ] as const)
+    execute('ip', ['neigh', 'replace', gateway, 'lladdr', address, 'nud', 'permanent', 'dev', 'wan']);
+  const change = async (gateway: string): Promise<void> => {
+    asked.mockClear();
+    execute('ip', ['route', 'replace', '192.0.2.2/32', 'via', gateway]);
+    await eventually(() => expect(asked).toHaveBeenCalled());
+  };
+  await change(nobody);
+  hostSends(data(OWN, PEER, 200));
+  await change(peerItself);
+  await arrives(data(OWN, PEER, 201));
+  expect(peerGot()).not.toContainEqual(data(OWN, PEER, 200));
+  known.mockClear();
+  await eventually(() => expect(known).toHaveBeenCalled());
+  await arrives(data(OWN, PEER, 202));
+  expect(resets()).toBe(0);
+
+  const crowd = (): void => {
+    for (let i = 0; i < 4_200; i++) fastPath.offload(OTHER, 0, OTHER_PLACE + 256 * i, peer.port, clock.now());
+    fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+    fastPath.flush();
+  };
+  crowd();
+  await change(nobody); // all are offered anew, and for 10 s not again
+  await eventually(() => expect(resets()).toBe(1));
+  crowd();
+  hostSends(data(OWN, PEER, 300));
+  await change(peerItself);
+  await arrives(data(OWN, PEER, 301));
+  expect(peerGot()).not.toContainEqual(data(OWN, PEER, 300));
+  expect(resets()).toBe(1);
+});
+
 test("a rule that leads a socket's datagrams elsewhere is followed too", async () => {
   const { fastPath, socketPair } = await offered();
   execute('ip', ['route', 'add', 'unreachable', 'default', 'table', '100']);

@@ -7,6 +7,7 @@ import {
   AUTHENTICATION_NONCE_LENGTH,
   CONE_FLAG,
   DESTINATION,
+  ICMPV6_CHECKSUM,
   SOURCE,
   authenticationLength,
   buildEchoReply,
@@ -16,16 +17,17 @@ import {
   copyBytes,
   echoData,
   flagsOf,
+  internetChecksum,
   parseAuthentication,
   payloadLength,
   readUint16,
-  sealIcmpv6,
   writeAuthentication,
   writeOrigin,
+  writeUint16,
   ORIGIN_LENGTH,
   IPV6_HEADER,
 } from '../../wire/index.ts';
-import type { DatagramView, Ipv4, Ipv6 } from '../../wire/index.ts';
+import type { Authentication, DatagramView, Ipv4, Ipv6 } from '../../wire/index.ts';
 import type { ServerCounter } from './counters.ts';
 import { MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
 import type { ClientKey, ServerOptions } from './options.ts';
@@ -39,8 +41,12 @@ export class Solicitation {
   private readonly commands: CommandRing;
   /** The same for everybody but for destination and checksum. */
   readonly advertisement: Uint8Array;
-  /** The latest answer: a command's bytes need not outlive the next input. */
+  /**
+   * The latest answer: a command's bytes need not outlive the next input. The advertisement stays at its end, the origin indication in
+   * front of it; authentication, of the length that the solicitation asks for, in front of that.
+   */
   private readonly answered: Uint8Array;
+  private readonly ipv6Start: number;
 
   constructor(
     options: ServerOptions,
@@ -63,7 +69,9 @@ export class Solicitation {
       oneAddress: options.secondary === undefined && (options.advertiseMtu ?? true),
     });
     const longestHeader = authenticationLength(0xff, NO_VALUE_YET.length);
-    this.answered = new Uint8Array(longestHeader + ORIGIN_LENGTH + this.advertisement.length);
+    this.ipv6Start = longestHeader + ORIGIN_LENGTH;
+    this.answered = new Uint8Array(this.ipv6Start + this.advertisement.length);
+    this.answered.set(this.advertisement, this.ipv6Start);
   }
 
   /** One advertisement for one valid solicitation, to where it came from. S-30, S-34, S-45 */
@@ -97,9 +105,16 @@ export class Solicitation {
       counters.droppedAnswerLimit++;
       return;
     }
-    const end = this.compose(buffer, view, key, address, port);
+    const start = this.compose(buffer, view, key, address, port);
     // S-35: a client that says "cone" is answered from the address it did not ask.
-    this.commands.transmit(cone ? 1 - socket : socket, this.answered, 0, end, address, port);
+    this.commands.transmit(
+      cone ? 1 - socket : socket,
+      this.answered,
+      start,
+      this.answered.length,
+      address,
+      port,
+    );
     counters.solicitationsAnswered++;
   }
 
@@ -160,7 +175,7 @@ export class Solicitation {
 
   /**
    * Writes the answer: authentication where the request had one, origin indication, advertisement, in this order. Returns
-   * its length. S-37 to S-40
+   * where it begins. S-37 to S-40
    */
   private compose(
     buffer: Uint8Array,
@@ -169,47 +184,62 @@ export class Solicitation {
     address: Ipv4,
     port: number,
   ): number {
-    const { answered, advertisement } = this;
-    const origin = this.writeHeader(buffer, view, key);
-    const ipv6Start = writeOrigin(answered, origin, address, port);
-    const end = ipv6Start + advertisement.length;
-    answered.set(advertisement, ipv6Start);
+    const { answered, ipv6Start } = this;
+    const origin = ipv6Start - ORIGIN_LENGTH;
+    writeOrigin(answered, origin, address, port);
     copyBytes(buffer, view.ipv6Start + SOURCE, answered, ipv6Start + DESTINATION, 16); // S-33
-    sealIcmpv6(answered, ipv6Start);
-    if (key !== undefined) {
-      const header = parseAuthentication(answered, 0, end)!;
-      answered.set(
-        authenticationValue(key.secret, answered, header, origin, ipv6Start, end),
-        header.value.start,
-      );
-    }
-    return end;
+    this.seal();
+    const asked = view.authentication;
+    if (asked === undefined) return origin; // S-40
+    if (key === undefined) return this.writeNonce(buffer, asked, origin);
+    return this.writeSecured(buffer, asked, key, origin);
   }
 
-  /** Returns its end. The authentication value is still to be filled in. */
-  private writeHeader(buffer: Uint8Array, view: DatagramView, key: ClientKey | undefined): number {
-    const asked = view.authentication;
-    if (asked === undefined) return 0; // S-40
-    const nonce = buffer.subarray(asked.nonceOffset, asked.nonceOffset + AUTHENTICATION_NONCE_LENGTH);
-    if (key === undefined) {
-      // A-7, S-38, S-39: an open server gives back the nonce and nothing else
-      return writeAuthentication(this.answered, 0, {
-        clientId: NOTHING,
-        value: NOTHING,
-        nonce,
-        confirmation: 0,
-      });
-    }
-    return writeAuthentication(this.answered, 0, {
-      clientId: buffer.subarray(asked.clientId.start, asked.clientId.end),
+  /** The sum of all but the destination is known. */
+  private seal(): void {
+    const { answered, advertisement, ipv6Start } = this;
+    const rest = readUint16(advertisement, ICMPV6_CHECKSUM) ^ 0xffff;
+    const at = ipv6Start + DESTINATION;
+    writeUint16(answered, ipv6Start + ICMPV6_CHECKSUM, internetChecksum(answered, at, at + 16, rest));
+  }
+
+  /** A-7, S-38, S-39: an open server gives back the nonce and nothing else. Returns where its header begins. */
+  private writeNonce(buffer: Uint8Array, asked: Authentication, end: number): number {
+    const { answered } = this;
+    const start = end - authenticationLength(0, 0);
+    writeAuthentication(answered, start, NOTHING_BUT_NONCE);
+    copyBytes(buffer, asked.nonceOffset, answered, start + 4, AUTHENTICATION_NONCE_LENGTH);
+    return start;
+  }
+
+  /** The header of a secure server, which covers all that is behind it. Returns where it begins. */
+  private writeSecured(buffer: Uint8Array, asked: Authentication, key: ClientKey, end: number): number {
+    const { answered, ipv6Start } = this;
+    const clientId = buffer.subarray(asked.clientId.start, asked.clientId.end);
+    const start = end - authenticationLength(clientId.length, NO_VALUE_YET.length);
+    writeAuthentication(answered, start, {
+      clientId,
       value: NO_VALUE_YET,
-      nonce,
+      nonce: buffer.subarray(asked.nonceOffset, asked.nonceOffset + AUTHENTICATION_NONCE_LENGTH),
       confirmation: key.expired === true ? 1 : 0,
     });
+    const header = parseAuthentication(answered, start, end)!;
+    answered.set(
+      authenticationValue(key.secret, answered, header, end, ipv6Start, answered.length),
+      header.value.start,
+    );
+    return start;
   }
 }
 
 const NOTHING = new Uint8Array(0);
+/** The nonce is filled in. */
+const NOTHING_BUT_NONCE = {
+  clientId: NOTHING,
+  value: NOTHING,
+  nonce: new Uint8Array(AUTHENTICATION_NONCE_LENGTH),
+  confirmation: 0,
+};
 /** As long as an HMAC-SHA1. */
 const NO_VALUE_YET = new Uint8Array(20);
 /** Of an echo request: type, code, checksum, identifier, sequence number. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import {
   CONFIG,
+  GATEWAY_BY_ROUTE,
   KERNEL_COUNTERS,
   MAX_UPLINKS,
   PEER,
@@ -29,6 +30,7 @@ test('the counters are those of the programs, in their order', () => {
 
 test('so are the numbers', () => {
   expect(MAX_UPLINKS).toBe(define('MAX_UPLINKS'));
+  expect(GATEWAY_BY_ROUTE).toBe(define('GATEWAY_BY_ROUTE'));
   expect(UNIT_SHIFT).toBe(define('UNIT_SHIFT'));
   expect(ROLE).toEqual({
     none: define('ROLE_NONE'),

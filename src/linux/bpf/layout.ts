@@ -28,6 +28,9 @@ export const KERNEL_COUNTERS = [
 
 export const MAX_UPLINKS = 16;
 
+/** As an uplink's gateway: what the routes say at the moment. */
+export const GATEWAY_BY_ROUTE = 0xffff_ffff;
+
 export const ROLE = { none: 0, client: 1, relay: 2 } as const;
 
 /** Times in 32 bits are in units of 2^20 ns. */
@@ -43,7 +46,7 @@ export const CONFIG = {
   ttl: 27,
   SIZE: 28,
 } as const;
-export const UPLINK = { ifindex: 0, source: 4, mtu: 8, finishes: 12, SIZE: 16 } as const;
+export const UPLINK = { ifindex: 0, source: 4, mtu: 8, finishes: 12, gateway: 16, SIZE: 20 } as const;
 export const PEER = {
   lastReceived: 0,
   lastSent: 8,
