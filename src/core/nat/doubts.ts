@@ -9,6 +9,8 @@ import type { PeerPath, PeerPaths } from './peer-paths.ts';
 const QUIET_MS = 500;
 /** A peer to which we have sent for so long has had time to answer. */
 const IN_VAIN_MS = 1_000;
+/** Advertisements are 2 s apart, and one may be half a second late. */
+const ASK_SPACING_MS = 2_600;
 /** It does not, where nothing of it shows that it does so long after we have asked. */
 const ANSWERED_MS = 500;
 
@@ -43,16 +45,17 @@ export class Doubts {
 
   /** A peer that we hear asks by way of its server. Whether it has been asked in return. */
   handleQuestion(peer: number, path: PeerPath, now: number): boolean {
-    if (!path.hasNonces || this.answers.has(peer) || !this.outcome.isReached(peer, now)) return false;
+    if (!path.hasNonces || !this.mayAsk(peer, path, now) || !this.outcome.isReached(peer, now)) return false;
     const isQuiet = now - path.settledAt >= QUIET_MS && now - path.lastHeard >= QUIET_MS;
     if (!isQuiet && !this.isOneWay(peer, path)) return false;
-    this.ask(peer, now);
+    this.ask(peer, path, now);
     return true;
   }
 
   /** The peer is trusted. */
   handleSettled(peer: number, path: PeerPath, now: number): void {
-    if (!path.isUnheard && !this.answers.has(peer) && this.isOneWay(peer, path)) this.ask(peer, now);
+    if (!path.isUnheard && this.mayAsk(peer, path, now) && this.isOneWay(peer, path))
+      this.ask(peer, path, now);
   }
 
   /** A packet, or an answer, has come from where the peer is sent to: it hears us. */
@@ -118,7 +121,14 @@ export class Doubts {
     return !isMeetingPoint(this.context, peers.mappedAddress[peer]!, peers.mappedPort[peer]!);
   }
 
-  private ask(peer: number, now: number): void {
+  /** Whether another question would be answered, where the last one was: else silence would say nothing. */
+  private mayAsk(peer: number, path: PeerPath, now: number): boolean {
+    if (this.answers.has(peer)) return false;
+    return path.lastHeard < path.askedAt || now - path.askedAt >= ASK_SPACING_MS;
+  }
+
+  private ask(peer: number, path: PeerPath, now: number): void {
+    path.askedAt = now;
     this.answers.begin(peer, now);
     this.outcome.solicit(peer, now);
   }

@@ -66,6 +66,27 @@ describe('a peer that is heard is not moved', () => {
   });
 });
 
+test('a peer that is heard is not moved, though it is asked for by forged bubbles more often than it answers', () => {
+  const rig = new NatRig('restricted');
+  const honest = { nonce: A_NONCE };
+  rig.send(data(rig.address, A)).forwarded(honest).direct(A_MAPPED, honest).dataFrom(A_MAPPED);
+  let answeredAt = -Infinity;
+  for (let i = 0; i < 160; i++) {
+    const before = rig.sent.length;
+    rig.forwarded({ nonce: 0x666 }); // forged
+    const asked = rig.sent
+      .slice(before)
+      .some((one) => one.to(A_MAPPED) && trailersOf(one).neighborDiscovery === 'solicitation');
+    rig.pass(125);
+    if (!asked || rig.now - answeredAt < 2_000) continue;
+    answeredAt = rig.now;
+    rig.direct(A_MAPPED, { neighborDiscovery: 'advertisement' });
+  }
+  const seen = rig.sent.findLast((one) => one.to(A_SERVER));
+  rig.direct(ATTACKER, { nonce: trailersOf(seen!).nonce! });
+  expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
+});
+
 describe('who has sent one forged direct bubble is a stranger still', () => {
   test('and has half of the guesses, no more', () => {
     const rig = new NatRig('restricted');

@@ -115,7 +115,7 @@ export class PeerBubbles {
     const nonce = this.paths.get(peer)?.nonceReceived ?? 0;
     const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
     const trailers = { nonce, neighborDiscovery: 'solicitation' } as const;
-    this.bubbles.reply(peers.address(peer), 0, address, port, now, trailers, peers.socket[peer]);
+    this.bubbles.sendDirect(peers.address(peer), { address, port }, trailers, now, peers.socket[peer]);
   }
 
   /** There is no other way, or none was found: a bubble by way of the relay where peers are met. docs/adr/0017 */

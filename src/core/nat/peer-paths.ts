@@ -40,6 +40,8 @@ export interface PeerPath {
   lastHeard: number;
   /** When anything last came from where it is sent to. */
   lastAtPlace: number;
+  /** When it was last asked whether it hears us. */
+  askedAt: number;
   /** It asks by way of its server although we hear it: it does not hear us. */
   isUnheard: boolean;
   /** Whether a guess has brought us together. */
@@ -83,6 +85,7 @@ export class PeerPaths {
         settledAt: -Infinity,
         lastHeard: -Infinity,
         lastAtPlace: -Infinity,
+        askedAt: -Infinity,
         isUnheard: false,
         isGuessed: false,
         habit: undefined,
