@@ -9,10 +9,10 @@ import type { PeerPath, PeerPaths } from './peer-paths.ts';
 const QUIET_MS = 500;
 /** A peer to which we have sent for so long has had time to answer. */
 const IN_VAIN_MS = 1_000;
-/** Advertisements are 2 s apart, and one may be half a second late. */
-const ASK_SPACING_MS = 2_600;
 /** It does not, where nothing of it shows that it does so long after we have asked. */
 const ANSWERED_MS = 500;
+/** Who has answered may be asked again after this: advertisements are 2 s apart, and one may be half a second late. */
+const ASK_SPACING_MS = 2_600;
 
 export interface DoubtsOutcome {
   /** Whether the peer is valid, and where it is known. */
