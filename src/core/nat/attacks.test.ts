@@ -247,7 +247,11 @@ describe('two honest clients whose bubbles somebody forges from outside', () => 
     );
     expect(probes.length).toBeGreaterThanOrEqual(1_700);
     expect(probes.every((one) => trailersOf(one).nonce === A_NONCE)).toBe(true);
-    rig.forwarded({ nonce: A_NONCE });
+    const hit = probes.at(-1)!;
+    rig.direct(hit, { nonce: rig.nonce });
+    expect(rig.whereDataGoes()).toBe(`192.0.2.1:${hit.port}`);
+    for (let i = 0; i < 10; i++) disturb(rig).advance(100);
+    expect(rig.whereDataGoes()).toBe(`192.0.2.1:${hit.port}`);
   });
 
   test.each(['random', 'preserving', 'counting'] as const)(
@@ -303,12 +307,28 @@ describe('two honest clients whose bubbles somebody forges from outside', () => 
 });
 
 describe('nonces', () => {
-  test('of two rounds ago, or of a peer that was forgotten, move nobody', () => {
+  test('of two rounds ago move nobody', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A));
     const { nonce } = rig;
     rig.pass(4_000).direct(ATTACKER, { nonce });
     expect(rig.trusted).toBe(false);
+  });
+
+  test('of a peer that was forgotten move nobody: not who comes after it, nor the peer itself, known anew', () => {
+    const rig = new NatRig('restricted', { limits: { trustedPeers: 3, unverifiedPeers: 1 } });
+    rig.send(data(rig.address, A));
+    const { nonce } = rig;
+    // Each makes room by having the one before forgotten; some take A's place in the table, which has four.
+    const others = Array.from({ length: 8 }, (_, i) => invented(i, A_SERVER, { ...A_MAPPED, port: 7 + i }));
+    for (const peer of [...others, A]) {
+      rig.send(data(rig.address, peer));
+      rig.direct(ATTACKER, { nonce }, 0, A).direct(ATTACKER, { nonce }, 0, peer);
+      expect(rig.trusted).toBe(false);
+    }
+    expect(toAddress(rig, ATTACKER)).toEqual([]);
+    // A's last one does.
+    expect(rig.direct(at('192.0.2.1:5000'), { nonce: rig.nonce }).whereDataGoes()).toBe('192.0.2.1:5000');
   });
 
   test('of a peer for whom there is no room are not taken over by the next one', () => {

@@ -97,9 +97,32 @@ describe('the test', () => {
     expect(own.socket).toBe(RANDOM);
     expect(trailersOf(own)).toMatchObject({ nonce: A_NONCE, randomPort: 1201 });
   });
+
+  test('A, which has to open its NAT first, is sent another bubble from the foretold port 0.4 s later', () => {
+    const rig = sought().forwarded({ nonce: A_NONCE, randomPort: 51_000 });
+    const again = 'direct 192.0.2.1:51000 from 16';
+    rig.advance(900).serve(lower(rig), seen(1200)).serve(upper(rig), seen(1202)); // before the next round by 1.1 s
+    expect(rig.bubbles.at(-1)).toBe(again);
+    rig.clear().advance(399);
+    expect(rig.bubbles).toEqual([]);
+    rig.advance(1);
+    expect(rig.bubbles).toEqual([again]);
+    expect(trailersOf(rig.find('bubble', at('192.0.2.1:51000'))).randomPort).toBe(1201);
+  });
 });
 
 describe('its end', () => {
+  test('E-80: one that has failed is made again with the next round, from a new socket', () => {
+    const rig = sought().pass(3_500);
+    expect(rig.all('bubble', A_SERVER)).toHaveLength(1);
+    expect([...rig.sockets]).toEqual([]);
+    rig.clear().advance(500);
+    expect([...rig.sockets]).toEqual([RANDOM]);
+    expect(sentFromIt(rig)).toHaveLength(3);
+    rig.serve(lower(rig), seen(1200)).serve(upper(rig), seen(1202));
+    expect(trailersOf(rig.indirect).randomPort).toBe(1201);
+  });
+
   test('E-87: A is heard on the service port meanwhile: no second test, the socket is closed', () => {
     const rig = sought().direct(A_MAPPED);
     expect([...rig.sockets]).toEqual([]);

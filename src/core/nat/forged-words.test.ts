@@ -51,6 +51,16 @@ describe('a peer that is heard is not moved', () => {
     },
   );
 
+  test('by who says, behind a symmetric NAT of ours, that A had nonces, which has none', () => {
+    const rig = new NatRig('random');
+    rig.send(data(rig.address, A)).forwarded().direct(A_MAPPED).dataFrom(A_MAPPED).pass(1_000).clear();
+    rig.forwarded({ nonce: 0x666 }); // forged
+    for (let i = 0; i < 80; i++) rig.send(data(rig.address, A)).dataFrom(A_MAPPED).advance(100);
+    expect(rig.all('bubble', A_SERVER)).toEqual([]); // A is not looked for elsewhere
+    expect(rig.sockets.size).toBe(0);
+    expect(rig.all('data', A_MAPPED)).toHaveLength(80);
+  });
+
   test('and is not asked for ever, through servers, for one forged bubble', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A)).forwarded().direct(A_MAPPED).dataFrom(A_MAPPED);

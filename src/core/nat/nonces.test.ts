@@ -67,6 +67,20 @@ describe('what is sent', () => {
     }
   });
 
+  test('who is heard before its nonce has come is sent a bubble; behind a symmetric NAT, where it would be taken for forged, none', () => {
+    expect(new NatRig('restricted').direct(A_MAPPED).bubbles).toEqual(['direct 192.0.2.1:4096']);
+    for (const nat of ['preserving', 'counting', 'random'] as const) {
+      const rig = new NatRig(nat).direct(A_MAPPED);
+      expect(rig.trusted).toBe(true);
+      expect(rig.bubbles).toEqual([]);
+    }
+  });
+
+  test('who comes by the relay where peers are met (docs/adr/0017) is sent one there: that relay needs no nonce', () => {
+    const rig = new NatRig('random', { meetingRelay: MEETING }).direct(MEETING);
+    expect(rig.bubbles).toEqual(['direct 192.0.2.200:3545']);
+  });
+
   test('E-30: an indirect bubble is answered by a direct one, and by an indirect one with a nonce of ours', () => {
     const rig = new NatRig('restricted').vector(payloadOf('EX9'));
     expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096', 'indirect']);

@@ -1,7 +1,15 @@
 /** Port-Preserving Symmetric NAT Support: a port of its own for each peer. RFC 6081 section 5.4 */
 import { describe, expect, test } from 'vitest';
-import { at, data, teredo } from '../../../test/support/client-rig.ts';
-import { A, A_MAPPED, A_NONCE, A_SERVER, NatRig, trailersOf } from '../../../test/support/nat-rig.ts';
+import { at, data, seededEntropy, teredo } from '../../../test/support/client-rig.ts';
+import {
+  A,
+  A_MAPPED,
+  A_NONCE,
+  A_SERVER,
+  B_MAPPED,
+  NatRig,
+  trailersOf,
+} from '../../../test/support/nat-rig.ts';
 import type { RigNat } from '../../../test/support/nat-rig.ts';
 import { payloadOf } from '../../../test/support/vectors.ts';
 import { toHex } from '../../wire/index.ts';
@@ -180,6 +188,22 @@ describe('where A is reached', () => {
     expect([...rig.sockets]).toEqual([]);
   });
 
+  test('E-72: who shows our nonce here and there in turn is told at once four times in 2 s, then within the spacing of replies', () => {
+    const rig = introduced();
+    const { nonce } = rig;
+    /** Bubbles for so many times of both. */
+    const told = (times: number): number => {
+      rig.clear();
+      for (let i = 0; i < times; i++) rig.direct(A_MAPPED, { nonce }).direct(A_RANDOM, { nonce }, RANDOM);
+      return rig.all('bubble').filter((one) => trailersOf(one).neighborDiscovery === undefined).length;
+    };
+    expect(told(2)).toBe(4);
+    expect(told(10)).toBe(1); // a reply to A's random port: the other place has had its own, to A's indirect bubble
+    expect(rig.whereDataGoes()).toBe('192.0.2.1:51000 from 16');
+    rig.advance(2_000);
+    expect(told(2)).toBe(4);
+  });
+
   test('E-74: on the random port, and valid: from its pair good, from another one it changes nothing; after 30 s it moves', () => {
     const rig = reachedByRandom();
     const { nonce } = rig;
@@ -251,4 +275,32 @@ test('a place that was shown long ago, by a socket that was closed, is not where
       fromClosed: false,
     },
   );
+});
+
+test('what a peer has shown from another place counts with its next indirect bubble, and not with a later one', () => {
+  const rig = introduced();
+  rig.direct(A_MAPPED, { nonce: rig.nonce });
+  rig.forwarded({}); // it seems to have no nonce any more
+  rig.direct(ELSEWHERE, { nonce: rig.nonce }, RANDOM);
+  rig.forwarded({ nonce: A_NONCE }); // A is reached, and stays where it is
+  expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
+  rig.pass(600); // by now it does not seem to hear us there
+  rig.forwarded({ nonce: A_NONCE });
+  expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
+});
+
+test('E-63: the port of a socket is another one than the service port', () => {
+  const first = 49_152;
+  const rig = new NatRig('preserving', { servicePort: first });
+  rig.advance(30_000); // the next answer of the server says that the NAT preserves that port
+  rig.serve(rig.find('solicitation', at('198.51.100.118:3544')), { ...B_MAPPED, port: first });
+  // The machine holds on to the entropy it was made with: its next octets are 0, which stand for the first port.
+  const { entropy } = (rig.machine as unknown as { context: { entropy: { fill(b: Uint8Array): void } } })
+    .context;
+  const real = seededEntropy(7);
+  let zeros = 1;
+  entropy.fill = (target) => (zeros-- > 0 ? void target.fill(0) : real.fill(target));
+  rig.send(data(rig.address, A));
+  expect(rig.wantedPorts).toHaveLength(1);
+  expect(rig.wantedPorts[0]).toBeGreaterThan(first);
 });
