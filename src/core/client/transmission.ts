@@ -82,6 +82,7 @@ export class Transmission {
       return false;
     if (isTeredo(address, 0) && !this.means.bubbles.isReachable(address, 0)) return false;
     const peer = context.providePeer(address, 0);
+    if (isTeredo(address, 0)) this.means.traversal.want(peer);
     if (!context.peers.isValid(peer, now)) this.means.contacts.begin(peer, now);
     return true;
   }

@@ -38,7 +38,10 @@ describe('guesses that were put off', () => {
     expect(rig.machine.counters.sentGuesses - before).toBeGreaterThan(1_000);
   });
 
-  test('a peer that this host wants is no stranger because its bubble came first', () => {
+  test.each([
+    ['has packets for', (rig: NatRig) => rig.send(data(rig.address, A))],
+    ['asks for without any', (rig: NatRig) => void rig.machine.contact(A, rig.now)],
+  ])('a peer that this host %s is no stranger because its bubble came first', (_, want) => {
     const rig = new NatRig('restricted');
     for (let i = 0; i < 4; i++) {
       const mapped = { address: VICTIM.address + 0x100 * i, port: 2_000 };
@@ -46,7 +49,8 @@ describe('guesses that were put off', () => {
     }
     const before = rig.machine.counters.sentGuesses;
     rig.forwarded({ nonce: A_NONCE, guess: guess() }); // A asks first,
-    rig.send(data(rig.address, A)).advance(2_000); // then we want it, too
+    want(rig); // then we want it, too
+    rig.drain().advance(2_000);
     agree(rig, A, A_SERVER, A_MAPPED);
     rig.pass(6_000);
     const probes = rig.sent.filter(
