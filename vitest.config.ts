@@ -13,7 +13,7 @@ const KERNEL_PATH = [
 ];
 /** `TEREDO_TEST_ALL=1 npm test`: all in which a role of ours runs. */
 const KERNEL_PATH_ALL = [
-  'test/kernel/{coming-back,commands,nat-pairs,on-the-wire,sizes,topologies}.test.ts',
+  'test/kernel/{coming-back,commands,found-again,nat-gateways,nat-pairs,nat-rows,on-the-wire,sizes,topologies}.test.ts',
   'test/interop/**/*.test.ts',
   'test/attack/**/*.test.ts',
 ];
