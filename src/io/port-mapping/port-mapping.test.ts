@@ -13,23 +13,29 @@ import {
   searchAnswer,
   upnpError,
 } from '../../../test/support/fake-gateway.ts';
+import {
+  PORT,
+  EXTERNAL,
+  ADDRESS,
+  bytesOf,
+  NAT_PMP_ADDRESS,
+  NAT_PMP_MAPPING,
+  natPmp,
+  igd,
+  mapperOf,
+  pcpAnswer,
+  parseIpv4Into,
+} from '../../../test/support/gateway-answers.ts';
 import { eventually } from '../../../test/support/eventually.ts';
-import type { AnswerAction } from '../../../test/support/fake-gateway.ts';
-import { fromHex, parseIpv4 } from '../../wire/index.ts';
-import type { PortMapping } from '../ports.ts';
-import { allProtocols } from './all-protocols.ts';
-import { offersOf } from './gateway-offers.ts';
-import { KernelPortMapper } from './kernel-port-mapper.ts';
+import { parseIpv4 } from '../../wire/index.ts';
 import { MappingFile } from './mapping-file.ts';
 import { NatPmp } from './nat-pmp.ts';
 import { Pcp } from './pcp.ts';
 import { Upnp } from './upnp.ts';
+import type { PortMapping } from '../ports.ts';
 
-const PORT = 40_000;
-const EXTERNAL = { address: parseIpv4('192.0.2.1')!, port: PORT };
 const OPEN: PortMapping = { protocol: 'nat-pmp', external: EXTERNAL, lifetimeMs: 7_200_000 };
 const NO_ADDRESS = '<NewExternalIPAddress>0.0.0.0</NewExternalIPAddress>';
-const ADDRESS = '<NewExternalIPAddress>192.0.2.1</NewExternalIPAddress>';
 
 /** No process can have this number. */
 const GONE = 4_194_305;
@@ -37,31 +43,6 @@ const GONE = 4_194_305;
 let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'teredo-mapping-file-'))));
 afterEach(() => rmSync(directory, { recursive: true }));
-
-const bytesOf = (hex: string) => fromHex(hex.replaceAll(' ', ''))!;
-const NAT_PMP_ADDRESS = bytesOf('00 80 0000 00000001 c0000201');
-const NAT_PMP_MAPPING = bytesOf('00 81 0000 00000001 9c40 9c40 00001c20');
-
-/** NAT-PMP alone, as RFC 6886 says: what is of another version is refused. */
-const natPmp = (request: Uint8Array): Uint8Array => {
-  if (request[0] !== 0) return bytesOf('00 80 0001 00000001 00000000');
-  return request[1] === 0 ? NAT_PMP_ADDRESS : NAT_PMP_MAPPING;
-};
-
-/** Does as it is told. */
-const igd: AnswerAction = (action) => [200, action === 'GetExternalIPAddress' ? ADDRESS : '<ok/>'];
-
-function mapperOf(gateway: FakeGateway, file?: string, way = gateway.way): KernelPortMapper {
-  const search = new AbortController();
-  const { signal } = search;
-  const subnets = [{ address: way.source, prefixLength: 24 }];
-  const protocols = [
-    new Pcp(way, PORT, signal),
-    new NatPmp(way, PORT, signal),
-    new Upnp(way, PORT, subnets, signal),
-  ];
-  return new KernelPortMapper(protocols, new MappingFile(file), search);
-}
 
 describe('who is asked', () => {
   test('a gateway that refuses all is known at once, and ends no start late', async () => {
@@ -508,159 +489,6 @@ describe('UPnP', () => {
   });
 });
 
-describe('what a gateway offers, asked to map nothing', () => {
-  const never = new Promise<never>(() => undefined);
-  const times = { mostMs: 1_000, leastMs: 400 };
-  async function offers(gateway: FakeGateway, others: Promise<unknown> = never) {
-    const search = new AbortController();
-    const startedAt = performance.now();
-    const found = await offersOf(allProtocols(gateway.way, 0, [], search.signal), search, others, times);
-    const said = Object.fromEntries(found.map(({ protocol, offer }) => [protocol, offer]));
-    return { said, tookMs: performance.now() - startedAt };
-  }
-
-  test('each protocol that it speaks, and its address outside', async () => {
-    await using gateway = new FakeGateway();
-    const asked: string[] = [];
-    await gateway.answerPorts((request) => {
-      asked.push(`${request[0]}.${request[1]}`);
-      return request[0] === 2 ? bytesOf(`02 80 00 00 ${'00'.repeat(20)}`) : natPmp(request);
-    });
-    await gateway.serveIgd(igd);
-    const by = gateway.way.gateway;
-    const { said } = await offers(gateway);
-    expect(said).toEqual({
-      pcp: { by },
-      'nat-pmp': { by, external: EXTERNAL.address },
-      upnp: { by, external: EXTERNAL.address },
-    });
-    expect(new Set(asked), 'ANNOUNCE, external address').toEqual(new Set(['2.0', '0.0']));
-    expect(gateway.actions.map(({ name }) => name)).toEqual(['GetExternalIPAddress']);
-  });
-
-  test('who may not ask is told so, and who is asked in another version speaks none', async () => {
-    await using gateway = new FakeGateway();
-    const asked = Promise.resolve();
-    let result = '02';
-    await gateway.answerPorts((request) =>
-      request[0] === 2
-        ? bytesOf(`02 80 00 ${result} ${'00'.repeat(20)}`)
-        : bytesOf(`00 80 00 ${result} 00000001 00000000`),
-    );
-    const by = gateway.way.gateway;
-    const refused = { by, isRefused: true };
-    expect((await offers(gateway, asked)).said).toEqual({
-      pcp: refused,
-      'nat-pmp': refused,
-      upnp: undefined,
-    });
-    result = '01';
-    expect((await offers(gateway, asked)).said).toEqual({
-      pcp: undefined,
-      'nat-pmp': undefined,
-      upnp: undefined,
-    });
-    result = '03'; // the gateway is off-line: NAT-PMP says so, PCP only of mappings
-    expect((await offers(gateway, asked)).said).toMatchObject({ 'nat-pmp': { by, external: 0 } });
-  });
-
-  test.for([
-    ['/description', undefined],
-    ['/control', 'found'],
-  ] as const)('where no %s comes it takes its time, or less where nobody waits', async ([mute, found]) => {
-    await using gateway = new FakeGateway();
-    const server = await gateway.serve((path) =>
-      path === mute ? undefined : [200, describeService('/control')],
-    );
-    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
-    const upnp = found === undefined ? undefined : { by: gateway.way.gateway };
-    const patient = await offers(gateway);
-    expect(patient.said['upnp']).toEqual(upnp);
-    expect(patient.tookMs).toBeGreaterThan(times.leastMs);
-    expect(patient.tookMs).toBeLessThan(1_500);
-    const hurried = await offers(gateway, Promise.resolve());
-    expect(hurried.said['upnp']).toEqual(upnp);
-    expect(hurried.tookMs).toBeLessThan(times.mostMs);
-  });
-});
-
-describe('a gateway that has begun anew', () => {
-  const signal = new AbortController().signal;
-  const way = { gateway: parseIpv4('127.0.0.1')!, source: parseIpv4('127.0.0.2')! };
-  const pcp = (epoch: string) => bytesOf(`02 80 00 00 00000000 ${epoch} 000000000000000000000000`);
-  const natPmpSays = (epoch: string, address = 'c0000201') => bytesOf(`00 80 0000 ${epoch} ${address}`);
-  const notice = (kind: string, bootId?: number) =>
-    Buffer.from(
-      `NOTIFY * HTTP/1.1\r\nNT: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\nNTS: ssdp:${kind}\r\n` +
-        (bootId === undefined ? '\r\n' : `BOOTID.UPNP.ORG: ${bootId}\r\n\r\n`),
-    );
-
-  test('PCP: its epoch does not go on; the first that is heard is news', () => {
-    const protocol = new Pcp(way, PORT, signal);
-    expect(protocol.hasForgotten(pcp('00001000'))).toBe(true);
-    expect(protocol.hasForgotten(pcp('00001000'))).toBe(false);
-    expect(protocol.hasForgotten(pcp('00000000'))).toBe(true);
-    expect(protocol.hasForgotten(pcp('00000000'))).toBe(false);
-    const refused = pcp('00001000');
-    refused[3] = 1;
-    for (const other of [refused, natPmpSays('00001000'), notice('alive', 1), Buffer.alloc(0)])
-      expect(protocol.hasForgotten(other)).toBe(false);
-  });
-
-  test('NAT-PMP: the same, or it has another address', () => {
-    const protocol = new NatPmp(way, PORT, signal);
-    protocol.hasForgotten(natPmpSays('00001000'));
-    expect(protocol.hasForgotten(natPmpSays('00001000'))).toBe(false);
-    expect(protocol.hasForgotten(natPmpSays('00001000', 'c0000202'))).toBe(true);
-    expect(protocol.hasForgotten(natPmpSays('00001000', 'c0000202'))).toBe(false);
-    expect(protocol.hasForgotten(natPmpSays('00000000', 'c0000202'))).toBe(true);
-    for (const other of [bytesOf('00 80 0003 00000001 00000000'), pcp('00000000'), notice('alive', 1)])
-      expect(protocol.hasForgotten(other)).toBe(false);
-  });
-
-  test('what it has answered before is what its epoch is compared with', async () => {
-    await using gateway = new FakeGateway();
-    await gateway.answerPorts(natPmp);
-    const protocol = new NatPmp(gateway.way, PORT, signal);
-    await protocol.find();
-    expect(protocol.hasForgotten(NAT_PMP_ADDRESS)).toBe(false);
-    expect(protocol.hasForgotten(natPmpSays('00001000')), 'a leap').toBe(true);
-  });
-
-  test('UPnP: another boot identifier than at the search, or a goodbye before', async () => {
-    await using gateway = new FakeGateway();
-    await gateway.serveIgd(igd);
-    const protocol = new Upnp(gateway.way, PORT, [], signal);
-    await protocol.find();
-    expect(protocol.hasForgotten(notice('alive')), 'as always').toBe(false);
-    expect(protocol.hasForgotten(notice('byebye'))).toBe(false);
-    expect(protocol.hasForgotten(notice('alive'))).toBe(true);
-    expect(protocol.hasForgotten(notice('alive', 7)), 'the first').toBe(false);
-    expect(protocol.hasForgotten(notice('alive', 7))).toBe(false);
-    expect(protocol.hasForgotten(notice('alive')), 'none tells nothing').toBe(false);
-    expect(protocol.hasForgotten(notice('alive', 8))).toBe(true);
-    expect(protocol.hasForgotten(pcp('00000000'))).toBe(false);
-  });
-
-  test('the mapper tells it until its end, if any protocol says so', async () => {
-    let say: (announcement: Uint8Array) => void = () => undefined;
-    let isListening = true;
-    const listen = (onAnnouncement: (announcement: Uint8Array) => void) => {
-      say = onAnnouncement;
-      return () => void (isListening = false);
-    };
-    const search = new AbortController();
-    const protocols = [new Pcp(way, PORT, search.signal), new NatPmp(way, PORT, search.signal)];
-    const mapper = new KernelPortMapper(protocols, new MappingFile(undefined), search, listen);
-    let times = 0;
-    mapper.watch(() => times++);
-    for (const announcement of [pcp('00001000'), pcp('00001000'), Buffer.from('x')]) say(announcement);
-    expect(times).toBe(1);
-    await mapper.release();
-    expect(isListening).toBe(false);
-  });
-});
-
 describe('what is left by a sudden end', () => {
   test('E-40, E-53: is deleted first, and noted down while there is something', async () => {
     await using gateway = new FakeGateway();
@@ -795,19 +623,3 @@ describe('what is left by a sudden end', () => {
     expect(file.read()).toEqual([]);
   });
 });
-
-/** Maps what it is asked to. */
-function pcpAnswer(request: Buffer): Buffer {
-  if (request[1] === 0) return Buffer.from(bytesOf(`02 80 00 00 ${'00'.repeat(20)}`));
-  const answer = Buffer.concat([
-    bytesOf('02 81 00 00 00000e10 00000001 000000000000000000000000'),
-    request.subarray(24),
-  ]);
-  parseIpv4Into(answer, 56);
-  return answer;
-}
-
-/** 192.0.2.1 */
-function parseIpv4Into(b: Buffer, o: number): void {
-  b.writeUInt32BE(EXTERNAL.address, o);
-}

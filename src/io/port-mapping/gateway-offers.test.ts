@@ -1,0 +1,82 @@
+/** What gateways offer that are asked to map nothing. */
+import { describe, expect, test } from 'vitest';
+import { FakeGateway, describeService, portOf, searchAnswer } from '../../../test/support/fake-gateway.ts';
+import { EXTERNAL, bytesOf, natPmp, igd } from '../../../test/support/gateway-answers.ts';
+import { allProtocols } from './all-protocols.ts';
+import { offersOf } from './gateway-offers.ts';
+
+describe('what a gateway offers, asked to map nothing', () => {
+  const never = new Promise<never>(() => undefined);
+  const times = { mostMs: 1_000, leastMs: 400 };
+  async function offers(gateway: FakeGateway, others: Promise<unknown> = never) {
+    const search = new AbortController();
+    const startedAt = performance.now();
+    const found = await offersOf(allProtocols(gateway.way, 0, [], search.signal), search, others, times);
+    const said = Object.fromEntries(found.map(({ protocol, offer }) => [protocol, offer]));
+    return { said, tookMs: performance.now() - startedAt };
+  }
+
+  test('each protocol that it speaks, and its address outside', async () => {
+    await using gateway = new FakeGateway();
+    const asked: string[] = [];
+    await gateway.answerPorts((request) => {
+      asked.push(`${request[0]}.${request[1]}`);
+      return request[0] === 2 ? bytesOf(`02 80 00 00 ${'00'.repeat(20)}`) : natPmp(request);
+    });
+    await gateway.serveIgd(igd);
+    const by = gateway.way.gateway;
+    const { said } = await offers(gateway);
+    expect(said).toEqual({
+      pcp: { by },
+      'nat-pmp': { by, external: EXTERNAL.address },
+      upnp: { by, external: EXTERNAL.address },
+    });
+    expect(new Set(asked), 'ANNOUNCE, external address').toEqual(new Set(['2.0', '0.0']));
+    expect(gateway.actions.map(({ name }) => name)).toEqual(['GetExternalIPAddress']);
+  });
+
+  test('who may not ask is told so, and who is asked in another version speaks none', async () => {
+    await using gateway = new FakeGateway();
+    const asked = Promise.resolve();
+    let result = '02';
+    await gateway.answerPorts((request) =>
+      request[0] === 2
+        ? bytesOf(`02 80 00 ${result} ${'00'.repeat(20)}`)
+        : bytesOf(`00 80 00 ${result} 00000001 00000000`),
+    );
+    const by = gateway.way.gateway;
+    const refused = { by, isRefused: true };
+    expect((await offers(gateway, asked)).said).toEqual({
+      pcp: refused,
+      'nat-pmp': refused,
+      upnp: undefined,
+    });
+    result = '01';
+    expect((await offers(gateway, asked)).said).toEqual({
+      pcp: undefined,
+      'nat-pmp': undefined,
+      upnp: undefined,
+    });
+    result = '03'; // the gateway is off-line: NAT-PMP says so, PCP only of mappings
+    expect((await offers(gateway, asked)).said).toMatchObject({ 'nat-pmp': { by, external: 0 } });
+  });
+
+  test.for([
+    ['/description', undefined],
+    ['/control', 'found'],
+  ] as const)('where no %s comes it takes its time, or less where nobody waits', async ([mute, found]) => {
+    await using gateway = new FakeGateway();
+    const server = await gateway.serve((path) =>
+      path === mute ? undefined : [200, describeService('/control')],
+    );
+    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
+    const upnp = found === undefined ? undefined : { by: gateway.way.gateway };
+    const patient = await offers(gateway);
+    expect(patient.said['upnp']).toEqual(upnp);
+    expect(patient.tookMs).toBeGreaterThan(times.leastMs);
+    expect(patient.tookMs).toBeLessThan(1_500);
+    const hurried = await offers(gateway, Promise.resolve());
+    expect(hurried.said['upnp']).toEqual(upnp);
+    expect(hurried.tookMs).toBeLessThan(times.mostMs);
+  });
+});
