@@ -19,8 +19,12 @@
 #define ADDRESSES_OF_IPV4 2
 
 #define ICMPV6_ECHO_REPLY 129
-/* Of an answer to our connectivity test: the echo's 8 octets and a nonce of 8. */
+/* Of an answer to our connectivity test, and to a proof: the echo's 8 octets and a nonce of 8. */
 #define TEST_REPLY_LENGTH 16
+
+#define TCP_CHECKSUM 16
+#define TCP_LENGTH 12
+#define UDP_CHECKSUM 6
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -51,6 +55,14 @@ struct {
 	__type(key, struct served_key);
 	__type(value, __u8);
 } served SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct in6_addr);
+	__type(value, struct proof);
+} proofs SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -120,6 +132,21 @@ static __always_inline bool take_turn(__u32 *last, __u64 now)
 	       __sync_val_compare_and_swap(last, before, units) == before;
 }
 
+/* Tells user space at once. */
+static __always_inline void notify(__u32 kind, const struct in6_addr *peer, const struct in6_addr *source)
+{
+	struct notice *notice = bpf_ringbuf_reserve(&reports, sizeof(*notice), 0);
+
+	if (!notice) {
+		count(COUNT_reportsLate, 1);
+		return;
+	}
+	__builtin_memcpy(notice->peer, peer, sizeof(notice->peer));
+	__builtin_memcpy(notice->source, source, sizeof(notice->source));
+	notice->kind = kind;
+	bpf_ringbuf_submit(notice, BPF_RB_FORCE_WAKEUP);
+}
+
 /* Tells user space how far the peer's traffic has come, at most once a second. */
 static __always_inline void report(struct peer *peer, const struct in6_addr *address, __u64 now)
 {
@@ -144,6 +171,56 @@ static __always_inline void report(struct peer *peer, const struct in6_addr *add
 	report->rx_packets = __sync_lock_test_and_set(&peer->rx_packets, 0);
 	report->tx_packets = __sync_lock_test_and_set(&peer->tx_packets, 0);
 	bpf_ringbuf_submit(report, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline __u32 way_to(const struct peer *peer)
+{
+	return peer->route >> ROUTE_WAY_SHIFT;
+}
+
+/* Whether a packet does no harm when it arrives behind those that were sent after it. */
+static __always_inline bool is_patient(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+{
+	__u8 lengths;
+
+	if (skb->gso_size)
+		return false;
+	if (inner->nexthdr != IPPROTO_TCP)
+		return true;
+	if (bpf_skb_load_bytes(skb, at + sizeof(*inner) + TCP_LENGTH, &lengths, sizeof(lengths)))
+		return false;
+	return bpf_ntohs(inner->payload_len) == (lengths >> 4) * 4;
+}
+
+/* Whether this packet, of those that the host sends, takes the socket's path to the peer. */
+static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer,
+					  __u64 now)
+{
+	__u16 units = now >> LONG_UNIT_SHIFT;
+	__u16 age = units - peer->last_sample_out + 1; /* the coarse clock may be behind */
+
+	if (age <= LONG_UNITS(SAMPLE_UNITS))
+		return false;
+	if (age <= LONG_UNITS(SAMPLE_ANY_UNITS) && !is_patient(skb, at, inner))
+		return false;
+	peer->last_sample_out = units;
+	return true;
+}
+
+/* The same of a datagram from the peer, which the socket has not been given for `age`. A run of UDP packets it could not take apart. */
+static __always_inline bool is_sample_in(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer,
+					 __s32 age, __u64 now)
+{
+	__u16 units = now >> LONG_UNIT_SHIFT;
+
+	if (age < SAMPLE_UNITS || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
+		return false;
+	if (age < SAMPLE_ANY_UNITS && !is_patient(skb, at, inner))
+		return false;
+	if ((__u16)(units - peer->last_sample_in) < LONG_UNITS(SPACING_UNITS))
+		return false;
+	peer->last_sample_in = units;
+	return true;
 }
 
 /* Whether the packets that this one stands for are small enough, wrapped and not. */
@@ -182,6 +259,49 @@ static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const s
 	return found != fold(sum);
 }
 
+/*
+ * The length of the UDP datagram that a packet, or each of those that it stands for, becomes; 0 where the checksum of that does not
+ * follow from the headers. It does where a checksum covers the whole payload, be it finished or still to be made: the two sums
+ * make 0 together. Of several as one only a whole number will do: they all get the same checksum.
+ */
+static __always_inline __u32 datagram_length(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner, __u32 length)
+{
+	__u32 at = l2 + sizeof(*inner), headers = sizeof(*inner), most = skb->gso_size;
+	struct udphdr udp;
+	__u8 lengths;
+
+	if (inner->nexthdr == IPPROTO_TCP) {
+		if (bpf_skb_load_bytes(skb, at + TCP_LENGTH, &lengths, sizeof(lengths)))
+			return 0;
+		headers += (lengths >> 4) * 4;
+	} else if (inner->nexthdr == IPPROTO_UDP) {
+		if (bpf_skb_load_bytes(skb, at, &udp, sizeof(udp)) || !udp.check)
+			return 0;
+		if (!most && udp.len != inner->payload_len)
+			return 0;
+		headers += sizeof(udp);
+	} else if (inner->nexthdr != NEXT_ICMPV6 || most) {
+		return 0;
+	}
+	if (!most)
+		return length + sizeof(udp);
+	if (length <= headers || (length - headers) % most)
+		return 0;
+	return headers + most + sizeof(udp);
+}
+
+/* The checksum of a datagram of that length around such a packet. RFC 768 */
+static __always_inline __u16 datagram_checksum(const struct iphdr *outer, const struct ipv6hdr *inner, __u16 source, __u16 destination,
+					       __u32 length)
+{
+	const __u16 *words = (const __u16 *)inner;
+	__u32 sum = words[0] + words[1] + words[3] + (__u16)~bpf_htons(inner->nexthdr);
+
+	sum += (outer->saddr & 0xffff) + (outer->saddr >> 16) + (outer->daddr & 0xffff) + (outer->daddr >> 16);
+	sum += bpf_htons(IPPROTO_UDP) + 2 * (__u32)bpf_htons(length) + source + destination;
+	return (__u16)~fold(sum) ?: 0xffff;
+}
+
 /* Who knows the next hop need not look for a route for each packet. */
 static __always_inline int leave(const struct uplink *uplink, __u32 destination)
 {
@@ -196,7 +316,7 @@ static __always_inline int leave(const struct uplink *uplink, __u32 destination)
 SEC("tc")
 int encap(struct __sk_buff *skb)
 {
-	__u32 zero = 0, uplink_at, l2, length;
+	__u32 zero = 0, uplink_at, l2, length, way, datagram = 0;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct ethhdr *ethernet;
 	struct iphdr *ip, made = {};
@@ -223,22 +343,40 @@ int encap(struct __sk_buff *skb)
 		return go_on(COUNT_outNoPeer);
 	if (!is_own(c, &inner.saddr))
 		return go_on(COUNT_outForeignSource); /* CL-70, R-30 */
-	uplink_at = peer->uplink;
+	uplink_at = peer->route & ROUTE_UPLINK;
 	uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
 	if (!uplink || !fits(skb, length, uplink))
 		return go_on(COUNT_outTooBig); /* CL-71, R-28 */
-
-	if (!uplink->finishes && !peer->unwraps && !is_finished(skb, l2, &inner))
-		return go_on(COUNT_outUnfinished);
 
 	now = bpf_ktime_get_coarse_ns();
 	silence = now - peer->last_rx; /* what user space has heard may be ahead of the coarse clock */
 	if (silence >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_outNotHeard); /* CL-60, R-26 */
 	nothing = inner.nexthdr == NEXT_NONE;
-	if (!nothing && silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx &&
-	    take_turn(&peer->last_question, now))
+	way = way_to(peer);
+	if (c->mark && (skb->mark & ~WAY_MASK) == c->mark) {
+		way = skb->mark & WAY_MASK;
+		nothing = true;
+	} else if (way == WAY_INWARD) {
+		if (take_turn(&peer->last_notice, now))
+			notify(NOTICE_WANTED, &inner.daddr, &inner.saddr);
+		return go_on(COUNT_outUnproven);
+	} else if (!nothing && silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx) {
+		peer->route &= ROUTE_UPLINK;
+		peer->last_notice = now >> UNIT_SHIFT;
+		notify(NOTICE_WANTED, &inner.daddr, &inner.saddr);
 		return go_on(COUNT_outQuestion); /* CL-53 */
+	} else if (is_sample_out(skb, l2, &inner, peer, now)) {
+		return go_on(COUNT_outSample);
+	}
+
+	if (!uplink->finishes && !(way == WAY_BARE && peer->history & HISTORY_UNWRAPS) && !is_finished(skb, l2, &inner))
+		return go_on(COUNT_outUnfinished);
+	if (way != WAY_BARE) {
+		datagram = datagram_length(skb, l2, &inner, length);
+		if (!datagram)
+			return go_on(COUNT_outUnsummed);
+	}
 
 	/* DF off: C-23. No ECN outside: N-1. */
 	made.version = 4;
@@ -269,7 +407,10 @@ int encap(struct __sk_buff *skb)
 	udp->source = c->port;
 	udp->dest = peer->port;
 	udp->len = bpf_htons(length + sizeof(*udp));
-	udp->check = 0; /* C-29: none, which also tells the peer what has sent it. The inner packet's covers what is in it. */
+	/* C-29. None tells the peer as well that a program like this one has sent it, which unwraps: adr/0013. */
+	udp->check = datagram ? datagram_checksum(&made, &inner, c->port, peer->port, datagram) : 0;
+	/* Neither routes nor queues of the uplink see a mark on what the socket sends. */
+	skb->mark = 0;
 
 	if (nothing) {
 		count(COUNT_carriedNothing, packets);
@@ -295,6 +436,31 @@ static __always_inline int combine_ecn(__u8 inner, __u8 outer)
 	return inner == ECT0 && outer == ECT1 ? ECT1 : inner;
 }
 
+struct echo {
+	__u8 type;
+	__u8 code;
+	__u16 checksum;
+	__u32 identifier;
+	struct proof_data data;
+};
+
+/* Whether a reply answers the proof that is under way with this peer. */
+static __always_inline bool is_proof(const struct in6_addr *from, const struct echo *reply)
+{
+	struct proof *proof = bpf_map_lookup_elem(&proofs, from);
+	__u8 difference = 0;
+
+	if (!proof || (reply->data.way != WAY_CHECKED && reply->data.way != WAY_BARE))
+		return false;
+#pragma unroll
+	for (int i = 0; i < (int)sizeof(proof->nonce); i++)
+		difference |= proof->nonce[i] ^ reply->data.nonce[i];
+	if (difference)
+		return false;
+	proof->answered |= 1 << reply->data.way;
+	return true;
+}
+
 SEC("tc")
 int decap(struct __sk_buff *skb)
 {
@@ -310,6 +476,7 @@ int decap(struct __sk_buff *skb)
 	struct peer *peer;
 	__u8 second;
 	__u64 now;
+	__s32 unseen;
 	int ecn;
 
 	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST ||
@@ -331,30 +498,45 @@ int decap(struct __sk_buff *skb)
 	peer = bpf_map_lookup_elem(&peers, &inner.saddr);
 	if (!peer)
 		return go_on(COUNT_inNoPeer);
-	uplink_at = peer->uplink;
+	uplink_at = peer->route & ROUTE_UPLINK;
 	uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
 	if (!uplink || uplink->source != outer.ip.daddr || peer->address != outer.ip.saddr ||
 	    peer->port != outer.udp.source)
 		return go_on(COUNT_inElsewhere); /* CL-45, R-21 */
 	if (!outer.udp.check)
-		peer->unwraps = UNWRAPS_PATIENCE;
-	else if (peer->unwraps)
-		peer->unwraps--;
+		peer->history = (peer->history & ~HISTORY_UNWRAPS) | UNWRAPS_PATIENCE;
+	else if (peer->history & HISTORY_UNWRAPS)
+		peer->history--;
 	if (!is_own(c, &inner.daddr))
 		return go_on(COUNT_inForeignDestination); /* CL-41, R-23 */
 	if (inner.nexthdr == NEXT_NONE)
 		return go_on(COUNT_inBubble);
 	if (inner.nexthdr == NEXT_HOP_BY_HOP || inner.nexthdr == NEXT_FRAGMENT)
 		return go_on(COUNT_inExtension);
-	if (c->role == ROLE_CLIENT && inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
-		__u8 type;
-
-		if (bpf_skb_load_bytes(skb, l2 + sizeof(outer) + sizeof(inner), &type, 1) || type == ICMPV6_ECHO_REPLY)
-			return go_on(COUNT_inTestReply); /* CL-46 */
-	}
 	now = bpf_ktime_get_coarse_ns();
 	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_inNotHeard);
+	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
+		struct echo reply;
+
+		if (bpf_skb_load_bytes(skb, l2 + sizeof(outer) + sizeof(inner), &reply, sizeof(reply)))
+			return go_on(COUNT_inOtherLength);
+		if (reply.type == ICMPV6_ECHO_REPLY && is_proof(&inner.saddr, &reply)) {
+			peer->last_rx = now;
+			__sync_fetch_and_add(&peer->rx_packets, 1);
+			__sync_fetch_and_add(&peer->rx_bytes, length);
+			notify(NOTICE_ANSWERED, &inner.saddr, &inner.daddr);
+			count(COUNT_inProof, 1);
+			return TC_ACT_SHOT;
+		}
+		if (reply.type == ICMPV6_ECHO_REPLY && c->role == ROLE_CLIENT)
+			return go_on(COUNT_inTestReply); /* CL-46 */
+	}
+	unseen = (__u32)(now >> UNIT_SHIFT) - peer->socket_heard;
+	if (unseen >= UNSEEN_UNITS)
+		return go_on(COUNT_inUnseen);
+	if (is_sample_in(skb, l2 + sizeof(outer), &inner, peer, unseen, now))
+		return go_on(COUNT_inSample);
 
 	second = ((__u8 *)&inner)[1];
 	ecn = combine_ecn((second >> 4) & 3, outer.ip.tos & 3);
@@ -377,6 +559,23 @@ int decap(struct __sk_buff *skb)
 	report(peer, &inner.saddr, now);
 	count(COUNT_carriedIn, packets);
 	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
+}
+
+/*
+ * Sends the packet in the buffer that it is run on to the tunnel, as the host would: `encap` takes it by its mark. Run by user space, attached
+ * to nothing; neither routes nor a socket's rights are needed for that. The frame says which way. 0, or an error.
+ */
+SEC("tc")
+int inject(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+	__u8 way;
+
+	if (!c || !c->mark || bpf_skb_load_bytes(skb, INJECTED_WAY, &way, sizeof(way)))
+		return -1;
+	skb->mark = c->mark | (way & WAY_MASK);
+	return bpf_clone_redirect(skb, c->tunnel, 0);
 }
 
 /* Whether this kernel can unwrap: 0, or the error. Run once on a sample, attached to nothing. */

@@ -16,11 +16,14 @@
 	X(carriedNothing)        /* out, with nothing inside: no traffic, but the peer's programs hear of ours */      \
 	X(outNoPeer)             /* destination not offered */                                                         \
 	X(outNotHeard)           /* its validity has lapsed: CL-60, R-26 */                                            \
-	X(outQuestion)           /* silent although sent to: the machine is to ask */                                  \
+	X(outUnproven)           /* the peer has not answered yet what was sent by this path */                        \
+	X(outQuestion)           /* the peer is silent although sent to: this path has to be proven again */           \
+	X(outSample)             /* left to the socket, so that the host's rules for it are seen to hold */            \
 	X(outForeignSource)                                                                                            \
 	X(outMalformed)                                                                                                \
 	X(outTooBig)                                                                                                   \
 	X(outUnfinished)         /* the peer might get it uncut or without its checksum, and not be able to take it */ \
+	X(outUnsummed)           /* its UDP checksum does not follow from its headers, and the peer needs one */       \
 	X(outRefused)            /* the kernel cannot wrap this one */                                                 \
 	X(inNoPeer)                                                                                                    \
 	X(inElsewhere)           /* from another address or port than the peer's, or to another of ours */             \
@@ -29,6 +32,9 @@
 	X(inOtherLength)         /* authentication, origin, trailers, several datagrams as one, or no IPv6 */          \
 	X(inBubble)                                                                                                    \
 	X(inTestReply)           /* may answer our connectivity test */                                                \
+	X(inProof)               /* has answered what was sent by this path, and ends here */                          \
+	X(inSample)              /* left to the socket, so that the host's rules for it are seen to hold */            \
+	X(inUnseen)              /* the socket has not received the peer's samples: its path is closed */              \
 	X(inExtension)           /* behind hop-by-hop options, or a fragment: of IPv6, or of IPv4 */                   \
 	X(inEcnDropped)          /* congestion that cannot be told to the sender: N-8 */                               \
 	X(inRefused)             /* the kernel cannot unwrap this one */                                               \
@@ -48,10 +54,28 @@
 #define NS_PER_SECOND 1000000000ULL
 /* PEER_VALIDITY_MS. */
 #define VALIDITY_NS (30 * NS_PER_SECOND)
-/* SILENCE_MS: so long unheard while it was sent to, a peer is asked about. */
-#define SILENCE_NS (3 * NS_PER_SECOND)
-/* Between two questions about a peer, and between two reports of it. */
+/* CARRIED_SILENCE_MS: so long unheard while it was sent to, the path to a peer has to be proven again. */
+#define SILENCE_NS (2 * NS_PER_SECOND)
+/* Between two notices about a peer, and between two reports of it. */
 #define SPACING_UNITS ((__s32)(NS_PER_SECOND >> UNIT_SHIFT))
+
+/*
+ * The host's rules for the socket's datagrams (firewall, marks, accounting) do not see what is carried. So of each peer a packet
+ * takes the socket's path now and then, each way: one that does no harm by being late after SAMPLE, any other after SAMPLE_ANY.
+ * Inward the peer is carried only while the socket has received one within UNSEEN.
+ */
+#define SAMPLE_UNITS ((__s32)(4 * NS_PER_SECOND >> UNIT_SHIFT))
+#define SAMPLE_ANY_UNITS ((__s32)(6 * NS_PER_SECOND >> UNIT_SHIFT))
+#define UNSEEN_UNITS ((__s32)(10 * NS_PER_SECOND >> UNIT_SHIFT))
+/* Times in 16 bits are in units of 2^26 nanoseconds, 67 ms. */
+#define LONG_UNIT_SHIFT 26
+#define LONG_UNITS(units) ((units) >> (LONG_UNIT_SHIFT - UNIT_SHIFT))
+
+/* How far a peer's packets are carried. */
+#define WAY_INWARD 0  /* from the peer only: what goes to it is user space's */
+#define WAY_CHECKED 1 /* both ways, with a UDP checksum */
+#define WAY_BARE 2    /* both ways, without: the peer has answered such a datagram */
+#define WAY_MASK 3
 
 /* So many datagrams in a row that did not come out of a program like these: the peer has none. */
 #define UNWRAPS_PATIENCE 8
@@ -65,6 +89,7 @@ struct config {
 	__u8 own[16];
 	__u32 tunnel;        /* interface index */
 	__u32 tunnel_header; /* octets in front of the IPv6 header on the tunnel: 0 for a TUN, 14 where there is Ethernet */
+	__u32 mark;          /* of what is to be sent by this path to find out whether it works; the lowest bits are 0, there the way */
 	__u16 port;
 	__u8 role;
 	__u8 ttl;
@@ -81,7 +106,7 @@ struct uplink {
 	__u32 gateway;  /* 0: none, peers are on the link */
 };
 
-/* 56 bytes: with the hash table's own they fit into 128. */
+/* 64 bytes: with the hash table's own they fit into 128. */
 struct peer {
 	__u64 last_rx;
 	__u64 last_tx;
@@ -91,10 +116,44 @@ struct peer {
 	__u32 tx_packets;
 	__u32 address;
 	__u16 port;
-	__u8 uplink;
-	__u8 unwraps; /* not 0: its kernel does. Datagrams of other origin in a row until that is no longer believed */
-	__u32 last_question;
+	__u8 route;   /* the lower half: number of the uplink; the upper: WAY */
+	__u8 history; /* the lower half: not 0, its kernel unwraps; the upper: proofs in a row that failed */
+	__u32 last_notice; /* in the future: not before */
 	__u32 last_report;
+	__u32 socket_heard; /* when the socket last received something of it */
+	__u16 last_sample_in;
+	__u16 last_sample_out;
+};
+
+/* The halves of peer.route and peer.history. */
+#define ROUTE_UPLINK 15
+#define ROUTE_WAY_SHIFT 4
+/* Datagrams of other origin in a row until it is no longer believed that the peer's kernel unwraps. */
+#define HISTORY_UNWRAPS 15
+#define HISTORY_FAILURES_SHIFT 4
+
+/* What a proof sends in an echo request, and the peer sends back: which of the ways has reached it. */
+struct proof_data {
+	__u8 nonce[7];
+	__u8 way;
+};
+
+/* A proof under way, by the peer's address. */
+struct proof {
+	__u8 nonce[7];
+	__u8 answered; /* a bit a way */
+};
+
+/* Where the frame of an injected packet has the WAY: the last octet of its source address. */
+#define INJECTED_WAY 11
+
+/* Something that user space is to do about a peer now. */
+#define NOTICE_WANTED 1   /* packets to it could be carried: is the path proven? */
+#define NOTICE_ANSWERED 2 /* the proof under way has been answered */
+struct notice {
+	__u8 peer[16];
+	__u8 source[16]; /* of the packet that it is about */
+	__u32 kind;
 };
 
 /* What has been carried of a peer since the last report. */

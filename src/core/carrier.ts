@@ -16,12 +16,21 @@ import {
 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 
-/** A peer that was sent to and has been silent for this long: one packet in {@link SPACING_MS} goes to the machine, which asks. */
-const SILENCE_MS = 3_000;
-/** Between two such packets, and between two reports of a peer. */
+/** A peer that was sent to and has been silent for this long: what goes to it is the machine's until the peer is heard again. */
+const CARRIED_SILENCE_MS = 2_000;
+/** Between two reports of a peer, and between two samples of what it sends. */
 const SPACING_MS = 1_000;
+/**
+ * Of each peer a packet goes to the machine now and then, each way: one that does no harm by being late after so long, any other after
+ * {@link SAMPLE_ANY_MS}. What the peer sends is carried only while the machine has received some of it within {@link UNSEEN_MS}.
+ */
+const SAMPLE_MS = 4_000;
+const SAMPLE_ANY_MS = 6_000;
+const UNSEEN_MS = 10_000;
 /** Payload of an ICMPv6 echo reply that may answer a client's connectivity test. */
 const TEST_REPLY_LENGTH = 16;
+/** Offset of the octet with the header's length in a TCP header. */
+const TCP_LENGTHS = 12;
 
 const COUNTERS = [
   'carriedOut',
@@ -29,7 +38,9 @@ const COUNTERS = [
   'carriedNothing',
   'outNoPeer',
   'outNotHeard',
+  'outUnproven',
   'outQuestion',
+  'outSample',
   'outForeignSource',
   'outMalformed',
   'outTooBig',
@@ -40,6 +51,8 @@ const COUNTERS = [
   'inOtherLength',
   'inBubble',
   'inTestReply',
+  'inSample',
+  'inUnseen',
   'inExtension',
 ] as const;
 
@@ -63,8 +76,13 @@ interface Entry {
   port: number;
   lastReceived: number;
   lastSent: number;
-  lastQuestion: number;
+  /** What was sent this way has been answered. */
+  isProven: boolean;
   lastReport: number;
+  /** When the machine was last given a packet that the peer sent, and when one that goes to it. */
+  machineReceived: number;
+  lastSampleIn: number;
+  lastSampleOut: number;
   receivedPackets: number;
   receivedBytes: number;
   sentPackets: number;
@@ -108,16 +126,38 @@ export class Carrier {
     this.served.set(prefixes);
   }
 
-  offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAt: number): void {
+  offload(
+    buffer: Uint8Array,
+    offset: number,
+    address: Ipv4,
+    port: number,
+    heardAt: number,
+    now: number,
+  ): void {
     const key = toHex(buffer, offset, offset + 16);
     const entry = this.entries.get(key);
     if (entry === undefined) {
-      this.entries.set(key, makeEntry(key, address, port, heardAt));
+      this.entries.set(key, makeEntry(key, address, port, heardAt, now));
     } else {
+      entry.machineReceived = Math.max(entry.machineReceived, heardAt);
       entry.address = address;
       entry.port = port;
+      if (heardAt > entry.lastReceived) entry.isProven = true;
       entry.lastReceived = Math.max(entry.lastReceived, heardAt);
     }
+  }
+
+  /** Nothing more is sent to the peer this way until it is heard again. */
+  distrust(buffer: Uint8Array, offset: number): void {
+    const entry = this.entries.get(toHex(buffer, offset, offset + 16));
+    if (entry !== undefined) entry.isProven = false;
+  }
+
+  /** How far a peer's packets are carried. */
+  wayOf(peer: Ipv6): 'none' | 'inward' | 'both' {
+    const entry = this.entries.get(toHex(peer, 0, 16));
+    if (entry === undefined) return 'none';
+    return entry.isProven ? 'both' : 'inward';
   }
 
   unload(buffer: Uint8Array, offset: number): void {
@@ -153,13 +193,22 @@ export class Carrier {
       counters.outNotHeard++;
       return undefined;
     }
+    if (!entry.isProven) {
+      counters.outUnproven++;
+      return undefined;
+    }
     if (nextHeader(b, start) === NEXT_HEADER.NONE) {
       counters.carriedNothing++; // says nothing, and so asks nothing
       return entry;
     }
-    if (isQuestionDue(entry, now)) {
-      entry.lastQuestion = now;
+    if (isSilent(entry, now)) {
+      entry.isProven = false;
       counters.outQuestion++;
+      return undefined;
+    }
+    if (isSampleOut(entry, b, start, now)) {
+      entry.lastSampleOut = now;
+      counters.outSample++;
       return undefined;
     }
     entry.lastSent = now;
@@ -183,7 +232,13 @@ export class Carrier {
       counters[reason]++;
       return false;
     }
+    if (isSampleIn(entry, b, start, now)) {
+      entry.lastSampleIn = now;
+      counters.inSample++;
+      return false;
+    }
     entry.lastReceived = now;
+    entry.isProven = true;
     entry.receivedPackets++;
     entry.receivedBytes += end - start;
     counters.carriedIn++;
@@ -232,10 +287,9 @@ export class Carrier {
       case NEXT_HEADER.FRAGMENT:
         return 'inExtension';
       case NEXT_HEADER.ICMPV6:
-        return this.mayAnswerTest(b, start) ? 'inTestReply' : undefined; // CL-46
-      default:
-        return undefined;
+        if (this.mayAnswerTest(b, start)) return 'inTestReply'; // CL-46
     }
+    return now - entry.machineReceived >= UNSEEN_MS ? 'inUnseen' : undefined;
   }
 
   private mayAnswerTest(b: Uint8Array, start: number): boolean {
@@ -266,23 +320,40 @@ export class Carrier {
   }
 }
 
-function isQuestionDue(entry: Entry, now: number): boolean {
-  return (
-    entry.lastSent > entry.lastReceived &&
-    now - entry.lastReceived >= SILENCE_MS &&
-    now - entry.lastQuestion >= SPACING_MS
-  );
+function isSilent(entry: Entry, now: number): boolean {
+  return entry.lastSent > entry.lastReceived && now - entry.lastReceived >= CARRIED_SILENCE_MS;
 }
 
-function makeEntry(key: string, address: Ipv4, port: number, heardAt: number): Entry {
+function isSampleOut(entry: Entry, b: Uint8Array, start: number, now: number): boolean {
+  const age = now - entry.lastSampleOut;
+  return age >= SAMPLE_MS && (age >= SAMPLE_ANY_MS || isPatient(b, start));
+}
+
+function isSampleIn(entry: Entry, b: Uint8Array, start: number, now: number): boolean {
+  const age = now - entry.machineReceived;
+  if (age < SAMPLE_MS || now - entry.lastSampleIn < SPACING_MS) return false;
+  return age >= SAMPLE_ANY_MS || isPatient(b, start);
+}
+
+/** Whether a packet does no harm when it arrives behind those that were sent after it. */
+function isPatient(b: Uint8Array, start: number): boolean {
+  if (nextHeader(b, start) !== NEXT_HEADER.TCP) return true;
+  const lengths = start + IPV6_HEADER + TCP_LENGTHS;
+  return payloadLength(b, start) > TCP_LENGTHS && (b[lengths]! >> 4) * 4 === payloadLength(b, start);
+}
+
+function makeEntry(key: string, address: Ipv4, port: number, heardAt: number, now: number): Entry {
   return {
     key,
     address,
     port,
     lastReceived: heardAt,
     lastSent: -Infinity,
-    lastQuestion: -Infinity,
+    isProven: true,
     lastReport: -Infinity,
+    machineReceived: heardAt,
+    lastSampleIn: -Infinity,
+    lastSampleOut: now,
     receivedPackets: 0,
     receivedBytes: 0,
     sentPackets: 0,

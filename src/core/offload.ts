@@ -4,12 +4,14 @@ import type { PeerTable } from './peer-table.ts';
 
 /** What is carried past the machine needs to know of a peer's last sign of life only so exactly. */
 const FRESHNESS_MS = 1_000;
-const LAST_GENERATION = 255;
+/** The lower half of a peer's byte is the generation, the upper half the second in which the peer was offered, modulo 16. */
+const LAST_GENERATION = 15;
+const GENERATION = 0x0f;
 
 /**
  * Which trusted peers' packets are to be carried past the machine. A peer is offered when it is heard, and again with the
  * next packet either way when what was offered has been forgotten: each forgetting begins a generation, and a byte a
- * peer says in which one it was offered last.
+ * peer says in which one it was offered last, and when.
  */
 export class Offload {
   private readonly commands: CommandRing;
@@ -26,20 +28,18 @@ export class Offload {
 
   /** Whether somebody has been told to carry this peer's packets. */
   has(peer: number): boolean {
-    return this.on && this.peers.offered[peer] === this.generation;
+    return this.on && this.isOffered(peer);
   }
 
-  /** A trusted peer was heard just now; `before` is when it was heard the time before. */
-  heard(peer: number, before: number): void {
+  /** The machine itself has received something of a trusted peer. */
+  heard(peer: number, now: number): void {
     if (!this.on) return;
-    if (this.peers.offered[peer] !== this.generation || secondOf(before) !== secondOf(this.heardAt(peer))) {
-      this.offer(peer);
-    }
+    if (this.peers.offered[peer] !== (this.generation | secondOf(now))) this.offer(peer, secondOf(now));
   }
 
   /** A packet goes to a valid peer. */
   sent(peer: number): void {
-    if (this.on && this.peers.offered[peer] !== this.generation) this.offer(peer);
+    if (this.on && !this.isOffered(peer)) this.offer(peer, 0);
   }
 
   /** The peer is leaving, has lost trust, or is no longer where it was. */
@@ -77,10 +77,14 @@ export class Offload {
     this.reset();
   }
 
-  private offer(peer: number): void {
+  private isOffered(peer: number): boolean {
+    return (this.peers.offered[peer]! & GENERATION) === this.generation;
+  }
+
+  private offer(peer: number, second: number): void {
     const { peers, scratch } = this;
     if (peers.socket[peer] !== 0) return; // only the first socket's packets are carried
-    peers.offered[peer] = this.generation;
+    peers.offered[peer] = this.generation | second;
     peers.writeAddress(peer, scratch, 0);
     this.commands.offload(scratch, 0, peers.mappedAddress[peer], peers.mappedPort[peer], this.heardAt(peer));
   }
@@ -90,7 +94,7 @@ export class Offload {
   }
 }
 
-/** Once in each is often enough to tell when a peer was heard, however many packets come in it. */
+/** Once in each is often enough to tell when a peer was heard, however many packets come in it. In the upper half of a byte. */
 function secondOf(instant: number): number {
-  return Math.floor(instant / FRESHNESS_MS);
+  return (Math.floor(instant / FRESHNESS_MS) & 0x0f) << 4;
 }

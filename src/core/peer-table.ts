@@ -47,7 +47,7 @@ export class PeerTable {
   localAddress = new Uint32Array(0);
   localPort = new Uint16Array(0);
   localSeen = new Float64Array(0);
-  /** In which generation of offloading it was offered; 0: in none. */
+  /** In which generation of offloading it was offered, and when (offload.ts); 0: in none. */
   offered = new Uint8Array(0);
 
   private words = new Uint32Array(0);

@@ -1,5 +1,7 @@
 import { attach } from '../linux/bpf/attachment.ts';
-import { CONFIG, KERNEL_COUNTERS, ROLE } from '../linux/bpf/layout.ts';
+import { injectFrame } from '../linux/bpf/inject.ts';
+import { CONFIG, KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT, ROLE, WAY } from '../linux/bpf/layout.ts';
+import { ProofMap } from '../linux/bpf/proof-map.ts';
 import { PeerMap, emptyCarried } from '../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../linux/bpf/peer-program.ts';
 import type { Program } from '../linux/bpf/program.ts';
@@ -7,13 +9,15 @@ import { ReportRing } from '../linux/bpf/report-ring.ts';
 import { ServedMap } from '../linux/bpf/served-map.ts';
 import { writeRecord } from '../linux/bpf/records.ts';
 import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
+import { Poll } from '../linux/poll.ts';
 import { readSysctl } from '../linux/proc.ts';
 import { WayOut } from '../linux/way-out.ts';
 import type { Entropy } from '../core/entropy.ts';
+import { readUint32 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
-import { Introductions } from './introductions.ts';
-import type { Clock, FastPath, FastPathHandlers, FastPathOptions, HostNetwork } from './ports.ts';
+import { MOST_PROOFS, PathProofs } from './path-proofs.ts';
+import type { CarriedWay, Clock, FastPath, FastPathHandlers, FastPathOptions, HostNetwork } from './ports.ts';
 import { Settling } from './settling.ts';
 import { Uplinks } from './uplinks.ts';
 
@@ -49,9 +53,10 @@ export class KernelFastPath implements FastPath {
   private readonly reports: CarriedReports;
   private readonly tunnelIndex: number;
   private readonly nsAhead: number;
-  private readonly introductions: Introductions;
+  private readonly proofs: PathProofs;
+  private readonly mark: number;
   private readonly undo: (() => void)[] = [];
-  private readonly notDone = { notOffered: 0, offersRefused: 0 };
+  private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
   private queue: Offer[] = [];
   private handlers: FastPathHandlers | undefined;
   private cancelTimer: (() => void) | undefined;
@@ -77,16 +82,23 @@ export class KernelFastPath implements FastPath {
       const tunnel = this.wayOut.link(options.tunnel);
       if (tunnel === undefined) throw new Error(`there is no interface "${options.tunnel}"`);
       this.tunnelIndex = tunnel.ifindex;
-      const sizes = { peers: options.peers, served: SERVED_MOST, reports: RING_BYTES };
+      const sizes = {
+        peers: options.peers,
+        served: SERVED_MOST,
+        proofs: MOST_PROOFS,
+        reports: RING_BYTES,
+      };
       this.program = this.closing(loadPeerProgram(sizes));
       this.peers = new PeerMap(this.program.map('peers'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
       const handle = FILTER_HANDLE | options.local.port;
       this.uplinks = this.closing(new Uplinks(this.program, this.wayOut, network, options.local, handle));
-      this.introductions = this.closing(new Introductions(entropy));
+      this.mark = markFrom(entropy);
+      this.proofs = this.makeProofs(entropy);
       this.configure();
       this.closing(attach(this.program.program('encap'), tunnel.ifindex, 'egress', handle));
+      this.closing(new Poll(this.program.map('reports'), () => this.fetch()));
       monitor.start(() => {
         this.guarded(() => this.uplinks.askRoutes());
         this.settling.stir();
@@ -98,7 +110,7 @@ export class KernelFastPath implements FastPath {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    const ofProcess = { ...this.notDone, ...this.introductions.counters };
+    const ofProcess = { ...this.notDone, ...this.proofs.counters };
     return this.closed ? ofProcess : { ...this.program.readCounters(KERNEL_COUNTERS), ...ofProcess };
   }
 
@@ -126,6 +138,16 @@ export class KernelFastPath implements FastPath {
 
   unload(buffer: Uint8Array, offset: number): void {
     this.queue.push({ peer: buffer.slice(offset, offset + 16), place: undefined, heardAtMs: 0 });
+  }
+
+  refused(buffer: Uint8Array, offset: number): void {
+    if (!this.closed) this.proofs.handleRefusal(buffer.slice(offset, offset + 16), this.clock.now());
+  }
+
+  wayOf(peer: Ipv6): CarriedWay {
+    const way = this.closed ? undefined : this.peers.state(peer)?.way;
+    if (way === undefined) return 'none';
+    return way === WAY.inward ? 'inward' : 'both';
   }
 
   flush(): void {
@@ -181,15 +203,14 @@ export class KernelFastPath implements FastPath {
       this.takeOut(peer);
       return;
     }
-    const error = this.peers.put(peer, 0, address, port, uplink, heardAtMs * 1e6 + this.nsAhead);
+    const heardAt = heardAtMs * 1e6 + this.nsAhead;
+    const error = this.peers.put(peer, 0, address, port, uplink, heardAt, this.nowNs);
     if (error !== 0) this.notDone.offersRefused++;
-    else if (this.own !== undefined && !this.uplinks.finishes(uplink)) {
-      this.introductions.begin(this.own, peer, address, this.clock.now());
-    }
   }
 
   private takeOut(peer: Uint8Array): void {
     const carried = emptyCarried();
+    this.proofs.drop(peer);
     if (this.peers.take(peer, 0, carried)) this.reports.addTaken(peer, 0, carried);
   }
 
@@ -235,13 +256,14 @@ export class KernelFastPath implements FastPath {
 
   private forgetPeers(): void {
     this.fetch();
+    this.proofs.clear();
     this.peers.clear((peer, carried) => this.reports.addTaken(peer, 0, carried));
     this.reports.flush();
   }
 
   private fetchLater(): void {
     if (this.closed) return;
-    const at = Math.min(this.clock.now() + REPORT_INTERVAL_MS, this.introductions.nextAt);
+    const at = Math.min(this.clock.now() + REPORT_INTERVAL_MS, this.proofs.pollTimeout());
     if (at >= this.timerAt) return;
     this.cancelTimer?.();
     this.timerAt = at;
@@ -249,14 +271,51 @@ export class KernelFastPath implements FastPath {
       this.cancelTimer = undefined;
       this.timerAt = Infinity;
       this.fetch();
-      if (this.peers.size > 0) this.fetchLater();
     });
   }
 
   private fetch(): void {
-    this.ring.drain((view, offset) => this.reports.addRecord(view, offset));
+    this.ring.drain((view, offset, length) => {
+      if (length === REPORT.SIZE) this.reports.addRecord(view, offset);
+      else this.handleNotice(view, offset);
+    });
     this.reports.flush();
-    this.introductions.repeat(this.clock.now(), (peer) => this.peers.unwraps(peer) === false);
+    this.proofs.handleTimeout(this.clock.now());
+    if (this.peers.size > 0) this.fetchLater();
+  }
+
+  private handleNotice(view: DataView, offset: number): void {
+    const addressAt = (at: number): Uint8Array =>
+      new Uint8Array(view.buffer, view.byteOffset + offset + at, 16);
+    const now = this.clock.now();
+    const peer = addressAt(NOTICE.peer);
+    const kind = view.getUint32(offset + NOTICE.kind, true);
+    if (kind === NOTICE_KIND.wanted) this.proofs.want(peer, addressAt(NOTICE.source), now);
+    else if (kind === NOTICE_KIND.answered) this.proofs.handleAnswer(peer, now);
+  }
+
+  private makeProofs(entropy: Entropy): PathProofs {
+    const { peers } = this;
+    const inject = this.program.program('inject');
+    return new PathProofs(
+      {
+        state: (peer) => {
+          const state = peers.state(peer);
+          return state && { ...state, lastReceivedMs: (state.lastReceived - this.nsAhead) / 1e6 };
+        },
+        setWay: (peer, way, failures, noticeAfterMs) =>
+          peers.setWay(peer, way, failures, noticeAfterMs * 1e6 + this.nsAhead),
+      },
+      new ProofMap(this.program.map('proofs')),
+      (packet, way) => {
+        if (!injectFrame(inject, packet, way)) this.notDone.proofsNotSent++;
+      },
+      entropy,
+    );
+  }
+
+  private get nowNs(): number {
+    return this.clock.now() * 1e6 + this.nsAhead;
   }
 
   private configure(): void {
@@ -265,10 +324,18 @@ export class KernelFastPath implements FastPath {
     writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
       if (this.own !== undefined) bytes.set(this.own, CONFIG.own);
       view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
+      view.setUint32(CONFIG.mark, this.mark, true);
       view.setUint16(CONFIG.port, local.port);
       view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
       // As the socket's.
       view.setUint8(CONFIG.ttl, Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL));
     });
   }
+}
+
+/** What tells the programs a proof by: not 0, and the lowest bits are left for the way. */
+function markFrom(entropy: Entropy): number {
+  const bytes = new Uint8Array(4);
+  entropy.fill(bytes);
+  return ((readUint32(bytes, 0) | 4) & ~3) >>> 0;
 }

@@ -2,7 +2,7 @@ import { Carrier } from '../core/carrier.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import type { MemoryTun } from './memory-tun.ts';
 import type { MemoryUdp } from './memory-udp.ts';
-import type { Clock, FastPath, FastPathHandlers } from './ports.ts';
+import type { CarriedWay, Clock, FastPath, FastPathHandlers } from './ports.ts';
 
 /** How often what was carried is handed over, as the kernel's adapter does. */
 const REPORT_INTERVAL_MS = 500;
@@ -56,12 +56,20 @@ export class MemoryFastPath implements FastPath {
 
   offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void {
     const peer = buffer.slice(offset, offset + 16);
-    this.queue.push(() => this.carrier.offload(peer, 0, address, port, heardAtMs));
+    this.queue.push(() => this.carrier.offload(peer, 0, address, port, heardAtMs, this.clock.now()));
   }
 
   unload(buffer: Uint8Array, offset: number): void {
     const peer = buffer.slice(offset, offset + 16);
     this.queue.push(() => this.carrier.unload(peer, 0));
+  }
+
+  refused(buffer: Uint8Array, offset: number): void {
+    this.carrier.distrust(buffer, offset);
+  }
+
+  wayOf(peer: Ipv6): CarriedWay {
+    return this.carrier.wayOf(peer);
   }
 
   flush(): void {

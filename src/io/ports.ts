@@ -116,6 +116,12 @@ export interface FastPathHandlers {
 }
 
 /**
+ * `none`: everything of the peer goes by the process. `inward`: what the peer sends is carried, but the peer has not answered yet what was
+ * sent to it by this path. `both`: it has.
+ */
+export type CarriedWay = 'none' | 'inward' | 'both';
+
+/**
  * Carries packets of verified peers in the kernel. What it does not recognise comes through {@link Tun} and {@link Udp} as
  * it would without. The handlers are never called from inside one of its methods.
  */
@@ -134,6 +140,10 @@ export interface FastPath {
   offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void;
   /** Harmless where there is no such peer. */
   unload(buffer: Uint8Array, offset: number): void;
+  /** The host's own rules have refused a datagram of the socket to the peer whose IPv6 address stands at `buffer[offset]`. */
+  refused(buffer: Uint8Array, offset: number): void;
+  /** How far the packets of a peer are carried at the moment. */
+  wayOf(peer: Ipv6): CarriedWay;
   /** Carries out what was queued; called once after each batch of inputs. */
   flush(): void;
   /** Ends it; harmless when repeated. No handler is called any more. */

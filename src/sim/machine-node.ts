@@ -134,7 +134,7 @@ export class MachineNode implements CommandExecutor {
   }
 
   offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
-    this.fastPath?.carrier.offload(buffer, offset, address, port, heardAt);
+    this.fastPath?.carrier.offload(buffer, offset, address, port, heardAt, this.world.now);
   }
 
   unload(buffer: Uint8Array, offset: number): void {

@@ -1,7 +1,7 @@
 /** What a client sends to an address in whose name an attacker poses as many Teredo peers. CL-47, CL-51 */
 import { expect, test } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/core/client/limits.ts';
-import { INTRODUCTION_LIMITS } from '../../src/io/introductions.ts';
+import { PROOF_LIMITS } from '../../src/io/path-proofs.ts';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import { buildBubble } from '../../src/wire/index.ts';
 import {
@@ -40,7 +40,7 @@ test("bubbles and data in a victim's name, of 20,000 peers: no more comes to it 
   const { peers } = await client.status();
   expect(peers.trusted).toBeGreaterThan(10_000); // each is what case 3 of the RFC takes for a peer
   expect(arrived.read().packets).toBeLessThanOrEqual(
-    within(CLIENT_LIMITS.bubbleReplies, attack.seconds) + within(INTRODUCTION_LIMITS, attack.seconds),
+    within(CLIENT_LIMITS.bubbleReplies, attack.seconds) + within(PROOF_LIMITS, attack.seconds),
   );
   await client.expectUnharmed();
 });

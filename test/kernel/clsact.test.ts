@@ -39,7 +39,7 @@ test('what a crash has left is taken over: there is one filter for a port, and t
   enterNewNetwork();
   const index = (name: string) => Number(/^(\d+):/m.exec(execute('ip', ['link', 'show', name]))![1]);
   execute('ip', ['link', 'add', 'wan', 'type', 'veth', 'peer', 'name', 'far']);
-  const program = loadPeerProgram({ peers: 16, served: 16, reports: 1 << 16 });
+  const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
   const attached = (port: number) => attachFilter(program.program('decap'), index('wan'), 'ingress', port);
   attached(3_545);
   const [again, other] = [attached(3_545), attached(3_546)];
@@ -58,7 +58,7 @@ test('what a crash has left is taken over: there is one filter for a port, and t
 test('a qdisc stays while somebody else has a filter there, and where somebody else has made it', () => {
   enterNewNetwork();
   execute('ip', ['link', 'add', 'wan', 'index', '10', 'type', 'veth', 'peer', 'name', 'far', 'index', '11']);
-  const program = loadPeerProgram({ peers: 16, served: 16, reports: 1 << 16 });
+  const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
   const attached = (port: number, ifindex = 10) =>
     attachFilter(program.program('decap'), ifindex, 'ingress', port);
   attached(3_545).close();

@@ -26,10 +26,14 @@ describe('with a fast path', () => {
     const pings = pingSteadily(net.world, client.ipv6, native, 700, 120_000);
     net.world.runFor(122_000);
     expect(pings.filter(({ replies }) => replies !== 1)).toEqual([]);
-    expect(client.carrier!.counters.carriedOut).toBe(pings.length);
-    expect(relay.carrier!.counters.carriedIn).toBeGreaterThanOrEqual(pings.length);
-    expect(client.machine.counters['sentPackets']).toBe(sent);
-    expect(relay.machine.counters.relayedToNative).toBe(relayed);
+    const { carriedOut, outSample } = client.carrier!.counters;
+    const { carriedIn, inSample } = relay.carrier!.counters;
+    expect(carriedOut + outSample).toBe(pings.length);
+    expect(outSample).toBeLessThanOrEqual(30); // one in 4 s
+    expect(carriedIn + inSample).toBeGreaterThanOrEqual(pings.length);
+    expect(inSample).toBeLessThanOrEqual(30);
+    expect(client.machine.counters['sentPackets']! - sent!).toBe(outSample);
+    expect(relay.machine.counters.relayedToNative - relayed).toBe(inSample);
     expect(client.machine.counters['sentConnectivityTests']).toBe(tests);
   });
 
@@ -68,7 +72,8 @@ describe('with a fast path', () => {
     net.world.runFor(1_000);
     expect(got).toBe(1_200);
     expect(a.carrier!.counters.outQuestion).toBeGreaterThan(5);
-    expect(a.carrier!.counters.carriedOut).toBeGreaterThan(1_000);
+    // The model takes the machine's question for the proof of the path, and so carries half as much as the kernel does.
+    expect(a.carrier!.counters.carriedOut).toBeGreaterThan(300);
   });
 
   seededTest('the NAT forgets its mappings: traffic flows again within 10 s', (seed) => {

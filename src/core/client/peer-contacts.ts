@@ -133,7 +133,6 @@ export class PeerContacts {
   ): number {
     const { peers, offload } = this.context;
     const { traversal } = this.means;
-    const before = peers.lastReceived[peer];
     // Who was not asked answers nothing: it may be forged, and a forger earns no replies to its victim.
     if (this.isUnderway(peer)) this.means.bubbles.reward(address, now);
     const isSamePair = peers.mappedAddress[peer] === address && peers.mappedPort[peer] === port;
@@ -145,7 +144,7 @@ export class PeerContacts {
     const waited = this.revive(peer, now, now);
     this.means.held.release(peer, address, port);
     // No room among the trusted: what waited has gone out, but a stranger takes no place of ours.
-    if (peers.trust(peer, now)) offload.heard(peer, before);
+    if (peers.trust(peer, now)) offload.heard(peer, now);
     else {
       traversal.drop(peer);
       peers.remove(peer);
@@ -155,10 +154,8 @@ export class PeerContacts {
 
   /** A trusted peer was heard from where it is sent to. CL-45, CL-95 */
   heard(peer: number, now: number): void {
-    const { peers, offload } = this.context;
-    const before = peers.lastReceived[peer];
     this.revive(peer, now, now);
-    offload.heard(peer, before);
+    this.context.offload.heard(peer, now);
   }
 
   /**

@@ -144,10 +144,8 @@ export class Contacting {
 
   /** A trusted peer was heard: it is valid, and whatever waited for that goes out. */
   revive(peer: number, now: number): void {
-    const { peers, offload } = this.context;
-    const before = peers.lastReceived[peer];
     this.hear(peer, now, now);
-    offload.heard(peer, before);
+    this.context.offload.heard(peer, now);
   }
 
   /** Packets of a trusted peer were carried past the machine: the last from it at `receivedAt`, the last to it at `sentAt`. */

@@ -229,10 +229,9 @@ export class RelayMachine implements OffloadingMachine {
       }
     } else if (peers.isValid(peer, now)) {
       // No contact can be under way with a valid peer.
-      const before = peers.lastReceived[peer];
       peers.lastReceived[peer] = now;
       peers.resetBubbles(peer);
-      this.offload.heard(peer, before);
+      this.offload.heard(peer, now);
     } else {
       this.contacting.revive(peer, now);
     }

@@ -3,14 +3,23 @@ import { expect, test } from 'vitest';
 import {
   CONFIG,
   GATEWAY_BY_ROUTE,
+  HISTORY_FAILURES_SHIFT,
+  HISTORY_UNWRAPS,
+  INJECTED_WAY,
   KERNEL_COUNTERS,
+  LONG_UNIT_SHIFT,
   MAX_UPLINKS,
+  NOTICE,
+  NOTICE_KIND,
   PEER,
+  PROOF,
   REPORT,
   ROLE,
+  ROUTE_WAY_SHIFT,
   SERVED_KEY,
   UNIT_SHIFT,
   UPLINK,
+  WAY,
 } from './layout.ts';
 import { BUDGET, BUDGETS, MAX_LOCAL, SERVER_CONFIG, SERVER_KERNEL_COUNTERS } from './server-layout.ts';
 
@@ -32,6 +41,17 @@ test('so are the numbers', () => {
   expect(MAX_UPLINKS).toBe(define('MAX_UPLINKS'));
   expect(GATEWAY_BY_ROUTE).toBe(define('GATEWAY_BY_ROUTE'));
   expect(UNIT_SHIFT).toBe(define('UNIT_SHIFT'));
+  expect(LONG_UNIT_SHIFT).toBe(define('LONG_UNIT_SHIFT'));
+  expect(WAY).toEqual({
+    inward: define('WAY_INWARD'),
+    checked: define('WAY_CHECKED'),
+    bare: define('WAY_BARE'),
+  });
+  expect(ROUTE_WAY_SHIFT).toBe(define('ROUTE_WAY_SHIFT'));
+  expect(HISTORY_UNWRAPS).toBe(define('HISTORY_UNWRAPS'));
+  expect(HISTORY_FAILURES_SHIFT).toBe(define('HISTORY_FAILURES_SHIFT'));
+  expect(NOTICE_KIND).toEqual({ wanted: define('NOTICE_WANTED'), answered: define('NOTICE_ANSWERED') });
+  expect(INJECTED_WAY).toBe(define('INJECTED_WAY'));
   expect(ROLE).toEqual({
     none: define('ROLE_NONE'),
     client: define('ROLE_CLIENT'),
@@ -49,6 +69,8 @@ test.each<[string, Readonly<Record<string, number>>]>([
   ['uplink', UPLINK],
   ['peer', PEER],
   ['report', REPORT],
+  ['proof', PROOF],
+  ['notice', NOTICE],
   ['served_key', SERVED_KEY],
   ['server_config', SERVER_CONFIG],
   ['budget', BUDGET],
@@ -60,7 +82,7 @@ test.each<[string, Readonly<Record<string, number>>]>([
 });
 
 function define(name: string, header = HEADER): number {
-  return Number(new RegExp(`^#define ${name} (\\d+)`, 'm').exec(header)![1]);
+  return Number(new RegExp(`^#define ${name} (\\w+)`, 'm').exec(header)![1]);
 }
 
 /** Fields at multiples of their own size, the whole one of the largest. */

@@ -7,11 +7,14 @@ export const KERNEL_COUNTERS = [
   'carriedNothing',
   'outNoPeer',
   'outNotHeard',
+  'outUnproven',
   'outQuestion',
+  'outSample',
   'outForeignSource',
   'outMalformed',
   'outTooBig',
   'outUnfinished',
+  'outUnsummed',
   'outRefused',
   'inNoPeer',
   'inElsewhere',
@@ -20,6 +23,9 @@ export const KERNEL_COUNTERS = [
   'inOtherLength',
   'inBubble',
   'inTestReply',
+  'inProof',
+  'inSample',
+  'inUnseen',
   'inExtension',
   'inEcnDropped',
   'inRefused',
@@ -33,18 +39,34 @@ export const GATEWAY_BY_ROUTE = 0xffff_ffff;
 
 export const ROLE = { none: 0, client: 1, relay: 2 } as const;
 
-/** Times in 32 bits are in units of 2^20 ns. */
+/** Times in 32 bits are in units of 2^20 ns, times in 16 bits in units of 2^26. */
 export const UNIT_SHIFT = 20;
+export const LONG_UNIT_SHIFT = 26;
+
+/** How far a peer's packets are carried: from the peer only; both ways with a UDP checksum; both ways without. */
+export const WAY = { inward: 0, checked: 1, bare: 2 } as const;
+export type Way = (typeof WAY)[keyof typeof WAY];
+
+/** The lower half of a peer's `route` is the number of its uplink, the upper half its {@link WAY}. */
+export const ROUTE_WAY_SHIFT = 4;
+/** The lower half of a peer's `history` is not 0 while its kernel is known to unwrap, the upper half counts failed proofs. */
+export const HISTORY_UNWRAPS = 15;
+export const HISTORY_FAILURES_SHIFT = 4;
+
+export const NOTICE_KIND = { wanted: 1, answered: 2 } as const;
+/** The octet of an injected frame that says which {@link WAY} its packet is to go. */
+export const INJECTED_WAY = 11;
 
 /** Offsets of fields, and sizes. Addresses and ports are in network order, everything else in the machine's. */
 export const CONFIG = {
   own: 0,
   tunnel: 16,
   tunnelHeader: 20,
-  port: 24,
-  role: 26,
-  ttl: 27,
-  SIZE: 28,
+  mark: 24,
+  port: 28,
+  role: 30,
+  ttl: 31,
+  SIZE: 32,
 } as const;
 export const UPLINK = { ifindex: 0, source: 4, mtu: 8, finishes: 12, gateway: 16, SIZE: 20 } as const;
 export const PEER = {
@@ -56,12 +78,17 @@ export const PEER = {
   sentPackets: 36,
   address: 40,
   port: 44,
-  uplink: 46,
-  unwraps: 47,
-  lastQuestion: 48,
+  route: 46,
+  history: 47,
+  lastNotice: 48,
   lastReport: 52,
-  SIZE: 56,
+  socketHeard: 56,
+  lastSampleIn: 60,
+  lastSampleOut: 62,
+  SIZE: 64,
 } as const;
+export const PROOF = { nonce: 0, answered: 7, SIZE: 8 } as const;
+export const NOTICE = { peer: 0, source: 16, kind: 32, SIZE: 36 } as const;
 export const REPORT = {
   peer: 0,
   lastReceived: 16,

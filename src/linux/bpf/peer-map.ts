@@ -1,11 +1,25 @@
 import { E, Memory } from '../libc.ts';
-import { PEER, UNIT_SHIFT } from './layout.ts';
+import {
+  HISTORY_FAILURES_SHIFT,
+  HISTORY_UNWRAPS,
+  LONG_UNIT_SHIFT,
+  PEER,
+  ROUTE_WAY_SHIFT,
+  UNIT_SHIFT,
+  WAY,
+} from './layout.ts';
+import type { Way } from './layout.ts';
 import { libbpf } from './libbpf.ts';
 import type { Libbpf } from './libbpf.ts';
 
 const ANY = 0;
 const NO_EXIST = 1;
+const EXIST = 2;
 const KEY = 16;
+const ROUTE_UPLINK = (1 << ROUTE_WAY_SHIFT) - 1;
+const MOST_FAILURES = 15;
+/** SPACING_UNITS of the programs. */
+const NOTICE_SPACING_UNITS = Math.floor(1e9 / 2 ** UNIT_SHIFT);
 /** Entries taken out by one call; no bucket of the table holds as many. */
 const BATCH = 4_096;
 
@@ -17,6 +31,18 @@ export interface Carried {
   sentBytes: number;
   receivedPackets: number;
   sentPackets: number;
+}
+
+export interface PeerState {
+  readonly way: Way;
+  /** Of its mapped pair. */
+  readonly address: number;
+  /** Whether the peer's kernel unwraps, as far as is known. */
+  readonly unwraps: boolean;
+  /** Proofs in a row that have failed. */
+  readonly failures: number;
+  /** ns of CLOCK_MONOTONIC. */
+  readonly lastReceived: number;
 }
 
 /** The kernel's table of peers whose packets it carries. */
@@ -32,7 +58,10 @@ export class PeerMap {
     this.fd = fd;
   }
 
-  /** Puts a peer in, or moves it to where it is now; 0, or the error number. */
+  /**
+   * Puts a peer in, carried inward only, or moves it to where it is now; 0, or the error number. `heardAt`: when its socket last received
+   * something of it. Times are ns of CLOCK_MONOTONIC.
+   */
   put(
     peer: Uint8Array,
     offset: number,
@@ -40,27 +69,49 @@ export class PeerMap {
     port: number,
     uplink: number,
     heardAt: number,
+    now: number,
   ): number {
     const { view } = this.value;
     this.setKey(peer, offset);
     this.value.bytes.fill(0);
     this.setPlace(address, port, uplink);
     view.setBigUint64(PEER.lastReceived, BigInt(Math.max(0, Math.floor(heardAt))), true);
-    // The first report is due at once, and the first question too.
-    const before = Math.floor(heardAt / 2 ** UNIT_SHIFT) - 2_000;
-    view.setUint32(PEER.lastQuestion, before >>> 0, true);
-    view.setUint32(PEER.lastReport, before >>> 0, true);
+    // The first report and the first notice are due at once.
+    const before = (unitsOf(now) - 2_000) >>> 0;
+    view.setUint32(PEER.lastNotice, before, true);
+    view.setUint32(PEER.lastReport, before, true);
+    view.setUint32(PEER.socketHeard, unitsOf(heardAt), true);
+    view.setUint16(PEER.lastSampleIn, longUnitsOf(now) - 100, true);
+    view.setUint16(PEER.lastSampleOut, longUnitsOf(now), true);
     const added = this.lib.update(this.fd, this.key.address, this.value.address, NO_EXIST);
     if (added === 0) this.size++;
     if (added !== -E.EEXIST) return 0 - added;
-    return this.move(address, port, uplink, heardAt);
+    return this.move(address, port, uplink, heardAt, before);
   }
 
-  /** Whether the peer's kernel unwraps, as far as is known; undefined where the peer is not in. */
-  unwraps(peer: Uint8Array): boolean | undefined {
-    this.setKey(peer, 0);
-    if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) return undefined;
-    return this.value.view.getUint8(PEER.unwraps) !== 0;
+  /** How far a peer is carried; undefined where it is not in. */
+  state(peer: Uint8Array): PeerState | undefined {
+    if (!this.read(peer)) return undefined;
+    const { view } = this.value;
+    return {
+      way: (view.getUint8(PEER.route) >> ROUTE_WAY_SHIFT) as Way,
+      address: view.getUint32(PEER.address),
+      unwraps: (view.getUint8(PEER.history) & HISTORY_UNWRAPS) !== 0,
+      failures: view.getUint8(PEER.history) >> HISTORY_FAILURES_SHIFT,
+      lastReceived: Number(view.getBigUint64(PEER.lastReceived, true)),
+    };
+  }
+
+  /** How far a peer is carried from now on, and how many proofs in a row have failed. No notice of it before that time (ns). */
+  setWay(peer: Uint8Array, way: Way, failures: number, noticeAfter: number): void {
+    if (!this.read(peer)) return;
+    const { view } = this.value;
+    const uplink = view.getUint8(PEER.route) & ROUTE_UPLINK;
+    const unwraps = view.getUint8(PEER.history) & HISTORY_UNWRAPS;
+    view.setUint8(PEER.route, uplink | (way << ROUTE_WAY_SHIFT));
+    view.setUint8(PEER.history, unwraps | (Math.min(failures, MOST_FAILURES) << HISTORY_FAILURES_SHIFT));
+    view.setUint32(PEER.lastNotice, (unitsOf(noticeAfter) - NOTICE_SPACING_UNITS) >>> 0, true);
+    this.lib.update(this.fd, this.key.address, this.value.address, EXIST);
   }
 
   /** Takes a peer out; false where it was not in. What it has carried since its last report is in `carried`. */
@@ -105,17 +156,30 @@ export class PeerMap {
     }
   }
 
-  private move(address: number, port: number, uplink: number, heardAt: number): number {
+  private read(peer: Uint8Array): boolean {
+    this.setKey(peer, 0);
+    return this.lib.lookup(this.fd, this.key.address, this.value.address) >= 0;
+  }
+
+  private move(address: number, port: number, uplink: number, heardAt: number, noticeAt: number): number {
     const { view } = this.value;
     if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) return E.EAGAIN;
     const moved = view.getUint32(PEER.address) !== address || view.getUint16(PEER.port) !== port;
     const heard = BigInt(Math.max(0, Math.floor(heardAt)));
     const isNews = heard > view.getBigUint64(PEER.lastReceived, true);
+    const units = unitsOf(heardAt);
+    const isSeen = heardAt > 0 && ((units - view.getUint32(PEER.socketHeard, true)) | 0) > 0;
+    const isElsewhere = moved || (view.getUint8(PEER.route) & ROUTE_UPLINK) !== uplink;
     // What the programs have counted since it was read is lost.
-    if (!moved && !isNews && view.getUint8(PEER.uplink) === uplink) return 0;
-    if (moved) view.setUint8(PEER.unwraps, 0);
-    this.setPlace(address, port, uplink);
+    if (!isElsewhere && !isNews && !isSeen) return 0;
+    if (isElsewhere) {
+      // What was proven holds for the way there, which is another now.
+      view.setUint8(PEER.history, 0);
+      view.setUint32(PEER.lastNotice, noticeAt, true);
+      this.setPlace(address, port, uplink);
+    }
     if (isNews) view.setBigUint64(PEER.lastReceived, heard, true);
+    if (isSeen) view.setUint32(PEER.socketHeard, units, true);
     return 0 - this.lib.update(this.fd, this.key.address, this.value.address, ANY);
   }
 
@@ -134,8 +198,16 @@ export class PeerMap {
     const { view } = this.value;
     view.setUint32(PEER.address, address);
     view.setUint16(PEER.port, port);
-    view.setUint8(PEER.uplink, uplink);
+    view.setUint8(PEER.route, uplink | (WAY.inward << ROUTE_WAY_SHIFT));
   }
+}
+
+function unitsOf(ns: number): number {
+  return Math.floor(Math.max(0, ns) / 2 ** UNIT_SHIFT) >>> 0;
+}
+
+function longUnitsOf(ns: number): number {
+  return Math.floor(ns / 2 ** LONG_UNIT_SHIFT) & 0xffff;
 }
 
 function readCarried(view: DataView, at: number, carried: Carried): void {

@@ -6,7 +6,12 @@ const SAMPLE = new Uint8Array(14 + 28 + 40);
 SAMPLE.set([8, 0, 0x45], 12);
 
 /** The programs that carry peers' packets. Throws as {@link Program}, and an Error where this kernel cannot unwrap. */
-export function loadPeerProgram(sizes: { peers: number; served: number; reports: number }): Program {
+export function loadPeerProgram(sizes: {
+  peers: number;
+  served: number;
+  proofs: number;
+  reports: number;
+}): Program {
   const program = new Program('teredo', sizes);
   const { verdict } = testRun(program.program('probe'), SAMPLE);
   if (verdict === 0) return program;

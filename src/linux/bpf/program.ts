@@ -9,8 +9,8 @@ import type { Libbpf } from './libbpf.ts';
 /** What each object of `bpf/` holds. */
 interface Objects {
   readonly teredo: {
-    readonly programs: 'encap' | 'decap' | 'probe';
-    readonly maps: 'config' | 'uplinks' | 'peers' | 'served' | 'reports' | 'counters';
+    readonly programs: 'encap' | 'decap' | 'inject' | 'probe';
+    readonly maps: 'config' | 'uplinks' | 'peers' | 'served' | 'proofs' | 'reports' | 'counters';
   };
   readonly server: {
     readonly programs: 'serve';

@@ -44,7 +44,7 @@ export class ReportRing {
   }
 
   /** Calls back with each complete record; they are valid inside the callback. */
-  drain(onRecord: (view: DataView, offset: number) => void): void {
+  drain(onRecord: (view: DataView, offset: number, length: number) => void): void {
     if (this.closed) return;
     let at = Number(Atomics.load(this.read, 0));
     const end = Number(Atomics.load(this.written, 0));
@@ -52,7 +52,9 @@ export class ReportRing {
       const offset = at % this.size;
       const header = Atomics.load(this.headers, offset >> 2);
       if (header >= BUSY) break;
-      if ((header & DISCARDED) === 0) onRecord(this.data, offset + RECORD_HEADER);
+      if ((header & DISCARDED) === 0) {
+        onRecord(this.data, offset + RECORD_HEADER, header);
+      }
       at += (RECORD_HEADER + (header & ~DISCARDED) + 7) & ~7;
       Atomics.store(this.read, 0, BigInt(at));
     }

@@ -1,0 +1,215 @@
+import { BUBBLE_HOP_LIMIT } from '../core/constants.ts';
+import type { Entropy } from '../core/entropy.ts';
+import { TokenBuckets } from '../core/token-buckets.ts';
+import type { BucketLimits } from '../core/token-buckets.ts';
+import { WAY } from '../linux/bpf/layout.ts';
+import type { Way } from '../linux/bpf/layout.ts';
+import { PROOF_NONCE_LENGTH } from '../linux/bpf/proof-map.ts';
+import { buildEchoRequest, formatIpv6 } from '../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../wire/index.ts';
+
+/** Echo requests to each IPv4 address: a Teredo peer may be one that somebody else invented there. */
+export const PROOF_LIMITS: BucketLimits = { perSecond: 10, burst: 100 };
+const BUCKETS = 1_024;
+/** Proofs under way at the same time. A peer that finds no room asks again after a second. */
+export const MOST_PROOFS = 1_024;
+/** When each round of echo requests goes out, ms after the first; the first round is without a UDP checksum only. */
+const ROUNDS_MS = [0, 200, 700, 1_300] as const;
+const PATIENCE_MS = 2_000;
+/** A proof that has failed is tried again after this time, and twice as long after each further failure in a row, up to 2^6 times. */
+const RETRY_MS = 10_000;
+const MOST_DOUBLINGS = 6;
+/** A proof that nobody could answer, since the peer was not heard at all, says nothing of the path. */
+const RETRY_UNHEARD_MS = 1_000;
+/** So long after a refusal of the host's own rules. */
+const RETRY_REFUSED_MS = 10_000;
+/** Identifier of the echo requests. */
+const IDENTIFIER = 0x5450;
+
+/** The kernel's table of peers, as far as proofs need it. Times are ms of the clock. */
+export interface CarriedPeers {
+  /** Undefined where the peer is not in it. */
+  state(peer: Ipv6): CarriedPeer | undefined;
+  setWay(peer: Ipv6, way: Way, failures: number, noticeAfterMs: number): void;
+}
+
+export interface CarriedPeer {
+  readonly way: Way;
+  /** Proofs in a row that have failed. */
+  readonly failures: number;
+  readonly address: Ipv4;
+  readonly lastReceivedMs: number;
+}
+
+/** Where the programs look up answers. */
+export interface ProofAnswers {
+  begin(peer: Ipv6, nonce: Uint8Array): boolean;
+  answered(peer: Ipv6): Way;
+  end(peer: Ipv6): void;
+}
+
+interface Proof {
+  readonly peer: Ipv6;
+  readonly source: Ipv6;
+  readonly nonce: Uint8Array;
+  readonly begunAt: number;
+  /** Rounds sent. */
+  rounds: number;
+  dueAt: number;
+}
+
+/**
+ * Finds out for each peer whether what the kernel path sends arrives there, before the peer's packets are sent that way: an echo request with a
+ * nonce goes out by the kernel path, once without a UDP checksum, then with one too, and the program that receives the reply takes
+ * it for the proof. The first way that is answered is used: without a checksum where that arrives. A peer that answers neither
+ * stays with the process, which goes on as before, and is asked again after growing intervals. adr/0018
+ */
+export class PathProofs {
+  readonly counters = {
+    proofsSent: 0,
+    proofsAnswered: 0,
+    /** The peer was heard meanwhile, but did not answer: the kernel path does not reach it, or it answers no echo requests. */
+    proofsFailed: 0,
+    /** The peer was not heard at all meanwhile. */
+    proofsUnheard: 0,
+    proofsSuppressed: 0,
+    pathRefused: 0,
+  };
+  private readonly peers: CarriedPeers;
+  private readonly answers: ProofAnswers;
+  private readonly send: (packet: Uint8Array, way: Way) => void;
+  private readonly entropy: Entropy;
+  private readonly furthest: Way;
+  private readonly budget: TokenBuckets;
+  private readonly proofs = new Map<string, Proof>();
+
+  /** `send` has a packet sent by the kernel path, in such a datagram. `furthest`: the way that this kernel can go. */
+  constructor(
+    peers: CarriedPeers,
+    answers: ProofAnswers,
+    send: (packet: Uint8Array, way: Way) => void,
+    entropy: Entropy,
+    furthest: Way = WAY.bare,
+  ) {
+    this.peers = peers;
+    this.answers = answers;
+    this.send = send;
+    this.entropy = entropy;
+    this.furthest = furthest;
+    this.budget = new TokenBuckets(PROOF_LIMITS, entropy, BUCKETS);
+  }
+
+  /** Packets from `source` to a peer go by the process that could go by the kernel. */
+  want(peer: Ipv6, source: Ipv6, now: number): void {
+    const name = formatIpv6(peer);
+    if (this.proofs.has(name) || this.proofs.size >= MOST_PROOFS) return;
+    if (this.peers.state(peer)?.way !== WAY.inward) return;
+    const nonce = new Uint8Array(PROOF_NONCE_LENGTH);
+    this.entropy.fill(nonce);
+    if (!this.answers.begin(peer, nonce)) return;
+    const proof = {
+      peer: peer.slice(),
+      source: source.slice(),
+      nonce,
+      begunAt: now,
+      rounds: 0,
+      dueAt: now,
+    };
+    this.proofs.set(name, proof);
+    this.advance(name, proof, now);
+  }
+
+  /** The peer has answered what was sent by the kernel path. */
+  handleAnswer(peer: Ipv6, now: number): void {
+    const name = formatIpv6(peer);
+    const proof = this.proofs.get(name);
+    if (proof === undefined) return;
+    const way = this.answers.answered(peer);
+    if (way === WAY.inward) return;
+    this.counters.proofsAnswered++;
+    this.peers.setWay(peer, way, 0, now);
+    this.end(name, proof);
+  }
+
+  /** The host's own rules have refused a datagram of the socket to this peer: the kernel sends it none for now. */
+  handleRefusal(peer: Ipv6, now: number): void {
+    const state = this.peers.state(peer);
+    if (state === undefined) return;
+    this.counters.pathRefused++;
+    this.drop(peer);
+    this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_REFUSED_MS);
+  }
+
+  /** The peer is no longer carried. */
+  drop(peer: Ipv6): void {
+    const name = formatIpv6(peer);
+    const proof = this.proofs.get(name);
+    if (proof !== undefined) this.end(name, proof);
+  }
+
+  clear(): void {
+    for (const [name, proof] of this.proofs) this.end(name, proof);
+  }
+
+  pollTimeout(): number {
+    let at = Infinity;
+    for (const { dueAt } of this.proofs.values()) at = Math.min(at, dueAt);
+    return at;
+  }
+
+  handleTimeout(now: number): void {
+    for (const [name, proof] of this.proofs) if (now >= proof.dueAt) this.advance(name, proof, now);
+  }
+
+  /** The next round of echo requests, or the end of the patience. */
+  private advance(name: string, proof: Proof, now: number): void {
+    const round = proof.rounds++;
+    if (round >= ROUNDS_MS.length) return this.fail(name, proof, now);
+    const next = ROUNDS_MS[round + 1] ?? PATIENCE_MS;
+    proof.dueAt = proof.begunAt + next;
+    if (this.furthest === WAY.bare) this.ask(proof, WAY.bare, now);
+    if (this.furthest !== WAY.bare || round > 0) this.ask(proof, WAY.checked, now);
+  }
+
+  private ask({ peer, source, nonce }: Proof, way: Way, now: number): void {
+    const state = this.peers.state(peer);
+    if (state === undefined) return;
+    if (!this.budget.take(state.address, 0, now)) {
+      this.counters.proofsSuppressed++;
+      return;
+    }
+    this.counters.proofsSent++;
+    const data = new Uint8Array(PROOF_NONCE_LENGTH + 1);
+    data.set(nonce);
+    data[PROOF_NONCE_LENGTH] = way;
+    const request = buildEchoRequest({
+      source,
+      destination: peer,
+      hopLimit: BUBBLE_HOP_LIMIT,
+      identifier: IDENTIFIER,
+      sequence: way,
+      data,
+    });
+    this.send(request, way);
+  }
+
+  private fail(name: string, proof: Proof, now: number): void {
+    const { peer, begunAt } = proof;
+    this.end(name, proof);
+    const state = this.peers.state(peer);
+    if (state === undefined) return;
+    if (state.lastReceivedMs < begunAt) {
+      this.counters.proofsUnheard++;
+      this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_UNHEARD_MS);
+      return;
+    }
+    this.counters.proofsFailed++;
+    const wait = RETRY_MS * 2 ** Math.min(state.failures, MOST_DOUBLINGS);
+    this.peers.setWay(peer, WAY.inward, state.failures + 1, now + wait);
+  }
+
+  private end(name: string, { peer }: Proof): void {
+    this.proofs.delete(name);
+    this.answers.end(peer);
+  }
+}
