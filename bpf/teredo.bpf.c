@@ -18,13 +18,14 @@
 /* AF_INET, whose header is not for programs. */
 #define ADDRESSES_OF_IPV4 2
 
+#define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY 129
 /* Of an answer to our connectivity test, and to a proof: the echo's 8 octets and a nonce of 8. */
 #define TEST_REPLY_LENGTH 16
 
-#define TCP_CHECKSUM 16
 #define TCP_LENGTH 12
-#define UDP_CHECKSUM 6
+
+#define NO_COUNTER 0xffffffff
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -207,20 +208,25 @@ static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const
 	return true;
 }
 
-/* The same of a datagram from the peer, which the socket has not been given for `age`. A run of UDP packets it could not take apart. */
-static __always_inline bool is_sample_in(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer,
-					 __s32 age, __u64 now)
+/*
+ * Why a datagram from the peer goes to the socket: it is a sample, or no sample has been received there (a counter); NO_COUNTER: it does not.
+ * A run of UDP packets is no sample: the socket could not take it apart. A function of its own, for the registers that it takes.
+ */
+static __noinline __u32 share_of_socket(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
 {
+	__s32 unseen = (__u32)(now >> UNIT_SHIFT) - peer->socket_heard;
 	__u16 units = now >> LONG_UNIT_SHIFT;
 
-	if (age < SAMPLE_UNITS || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
-		return false;
-	if (age < SAMPLE_ANY_UNITS && !is_patient(skb, at, inner))
-		return false;
+	if (unseen >= UNSEEN_UNITS)
+		return COUNT_inUnseen;
+	if (unseen < SAMPLE_UNITS || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
+		return NO_COUNTER;
+	if (unseen < SAMPLE_ANY_UNITS && !is_patient(skb, at, inner))
+		return NO_COUNTER;
 	if ((__u16)(units - peer->last_sample_in) < LONG_UNITS(SPACING_UNITS))
-		return false;
+		return NO_COUNTER;
 	peer->last_sample_in = units;
-	return true;
+	return COUNT_inSample;
 }
 
 /* Whether the packets that this one stands for are small enough, wrapped and not. */
@@ -290,16 +296,44 @@ static __always_inline __u32 datagram_length(struct __sk_buff *skb, __u32 l2, co
 	return headers + most + sizeof(udp);
 }
 
-/* The checksum of a datagram of that length around such a packet. RFC 768 */
-static __always_inline __u16 datagram_checksum(const struct iphdr *outer, const struct ipv6hdr *inner, __u16 source, __u16 destination,
+/* What a datagram is wrapped in. */
+struct outer {
+	struct iphdr ip;
+	struct udphdr udp;
+};
+
+/* The sum of the pseudo-header of a datagram of that length. RFC 768 */
+static __always_inline __u32 pseudo_sum(const struct iphdr *ip, __u32 length)
+{
+	__u32 sum = (ip->saddr & 0xffff) + (ip->saddr >> 16) + (ip->daddr & 0xffff) + (ip->daddr >> 16);
+
+	return sum + bpf_htons(IPPROTO_UDP) + bpf_htons(length);
+}
+
+/* The checksum of a datagram of that length around a packet whose own checksum covers its payload. */
+static __always_inline __u16 datagram_checksum(const struct iphdr *ip, const struct ipv6hdr *inner, __u16 source, __u16 destination,
 					       __u32 length)
 {
 	const __u16 *words = (const __u16 *)inner;
 	__u32 sum = words[0] + words[1] + words[3] + (__u16)~bpf_htons(inner->nexthdr);
 
-	sum += (outer->saddr & 0xffff) + (outer->saddr >> 16) + (outer->daddr & 0xffff) + (outer->daddr >> 16);
-	sum += bpf_htons(IPPROTO_UDP) + 2 * (__u32)bpf_htons(length) + source + destination;
+	sum += pseudo_sum(ip, length) + bpf_htons(length) + source + destination;
 	return (__u16)~fold(sum) ?: 0xffff;
+}
+
+/*
+ * Whether the socket would take a datagram for its checksums. That of UDP may be missing, still to be made (over virtual links the field then
+ * holds the sum of the pseudo-header), or be the one that follows from the headers. Of several datagrams as one it has been looked at before.
+ */
+static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer *outer, const struct ipv6hdr *inner)
+{
+	__u32 length = bpf_ntohs(outer->udp.len);
+
+	if (header_checksum(&outer->ip))
+		return false;
+	if (!outer->udp.check || skb->gso_size || outer->udp.check == fold(pseudo_sum(&outer->ip, length)))
+		return true;
+	return outer->udp.check == datagram_checksum(&outer->ip, inner, outer->udp.source, outer->udp.dest, length);
 }
 
 /* Who knows the next hop need not look for a route for each packet. */
@@ -461,23 +495,68 @@ static __always_inline bool is_proof(const struct in6_addr *from, const struct e
 	return true;
 }
 
+/*
+ * What an ICMPv6 message of TEST_REPLY_LENGTH from a peer is: COUNT_inProof (and then it is dealt with), COUNT_inProofRequest,
+ * COUNT_inTestReply, NO_COUNTER.
+ */
+static __noinline __u32 kind_of_echo(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
+{
+	struct echo reply;
+
+	if (bpf_skb_load_bytes(skb, at + sizeof(*inner), &reply, sizeof(reply)))
+		return NO_COUNTER;
+	if (reply.type == ICMPV6_ECHO_REQUEST)
+		return COUNT_inProofRequest;
+	if (reply.type != ICMPV6_ECHO_REPLY)
+		return NO_COUNTER;
+	if (!is_proof(&inner->saddr, &reply))
+		return COUNT_inTestReply;
+	peer->last_rx = now;
+	notify(NOTICE_ANSWERED, &inner->saddr, &inner->daddr);
+	return COUNT_inProof;
+}
+
+/* Takes the wrapping off, and hands the packet to the tunnel. */
+static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner, __u8 outer_tos, struct peer *peer, __u64 now)
+{
+	__u32 zero = 0, length = sizeof(*inner) + bpf_ntohs(inner->payload_len), packets = packets_of(skb, length);
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+	__u8 second = ((const __u8 *)inner)[1];
+	__s64 ecn = combine_ecn((second >> 4) & 3, outer_tos & 3);
+
+	if (!c)
+		return GO_ON;
+	if (ecn < 0) {
+		count(COUNT_inEcnDropped, packets);
+		return TC_ACT_SHOT;
+	}
+	if (bpf_skb_adjust_room(skb, -(__s32)WRAPPING, BPF_ADJ_ROOM_MAC,
+				BPF_F_ADJ_ROOM_FIXED_GSO | ADJ_ROOM_DECAP_L3_IPV6))
+		return go_on(COUNT_inRefused);
+	if (ecn != ((second >> 4) & 3)) {
+		second = (second & 0xcf) | ecn << 4;
+		if (bpf_skb_store_bytes(skb, ETH_HLEN + 1, &second, 1, BPF_F_RECOMPUTE_CSUM))
+			return TC_ACT_SHOT; /* no memory */
+	}
+	peer->last_rx = now;
+	__sync_fetch_and_add(&peer->rx_packets, packets);
+	__sync_fetch_and_add(&peer->rx_bytes, length);
+	report(peer, &inner->saddr, now);
+	count(COUNT_carriedIn, packets);
+	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
+}
+
 SEC("tc")
 int decap(struct __sk_buff *skb)
 {
-	const __u32 l2 = ETH_HLEN;
-	struct {
-		struct iphdr ip;
-		struct udphdr udp;
-	} outer;
-	__u32 zero = 0, uplink_at, length, packets;
+	const __u32 l2 = ETH_HLEN, l3 = ETH_HLEN + WRAPPING;
+	__u32 zero = 0, uplink_at, length, left;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct uplink *uplink;
 	struct ipv6hdr inner;
+	struct outer outer;
 	struct peer *peer;
-	__u8 second;
 	__u64 now;
-	__s32 unseen;
-	int ecn;
 
 	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST ||
 	    skb->vlan_present)
@@ -489,7 +568,7 @@ int decap(struct __sk_buff *skb)
 		return GO_ON;
 	if (outer.ip.frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
 		return go_on(COUNT_inExtension);
-	if (!LOAD(skb, l2 + sizeof(outer), &inner))
+	if (!LOAD(skb, l3, &inner))
 		return go_on(COUNT_inOtherLength);
 	length = sizeof(inner) + bpf_ntohs(inner.payload_len);
 	if (inner.version != 6 || bpf_ntohs(outer.udp.len) != length + sizeof(outer.udp) ||
@@ -503,6 +582,8 @@ int decap(struct __sk_buff *skb)
 	if (!uplink || uplink->source != outer.ip.daddr || peer->address != outer.ip.saddr ||
 	    peer->port != outer.udp.source)
 		return go_on(COUNT_inElsewhere); /* CL-45, R-21 */
+	if (!is_summed(skb, &outer, &inner))
+		return go_on(COUNT_inUnsummed);
 	if (!outer.udp.check)
 		peer->history = (peer->history & ~HISTORY_UNWRAPS) | UNWRAPS_PATIENCE;
 	else if (peer->history & HISTORY_UNWRAPS)
@@ -517,48 +598,18 @@ int decap(struct __sk_buff *skb)
 	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_inNotHeard);
 	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
-		struct echo reply;
-
-		if (bpf_skb_load_bytes(skb, l2 + sizeof(outer) + sizeof(inner), &reply, sizeof(reply)))
-			return go_on(COUNT_inOtherLength);
-		if (reply.type == ICMPV6_ECHO_REPLY && is_proof(&inner.saddr, &reply)) {
-			peer->last_rx = now;
-			__sync_fetch_and_add(&peer->rx_packets, 1);
-			__sync_fetch_and_add(&peer->rx_bytes, length);
-			notify(NOTICE_ANSWERED, &inner.saddr, &inner.daddr);
+		left = kind_of_echo(skb, l3, &inner, peer, now);
+		if (left == COUNT_inProof) {
 			count(COUNT_inProof, 1);
 			return TC_ACT_SHOT;
 		}
-		if (reply.type == ICMPV6_ECHO_REPLY && c->role == ROLE_CLIENT)
-			return go_on(COUNT_inTestReply); /* CL-46 */
+		if (left == COUNT_inProofRequest || (left == COUNT_inTestReply && c->role == ROLE_CLIENT)) /* CL-46 */
+			return go_on(left);
 	}
-	unseen = (__u32)(now >> UNIT_SHIFT) - peer->socket_heard;
-	if (unseen >= UNSEEN_UNITS)
-		return go_on(COUNT_inUnseen);
-	if (is_sample_in(skb, l2 + sizeof(outer), &inner, peer, unseen, now))
-		return go_on(COUNT_inSample);
-
-	second = ((__u8 *)&inner)[1];
-	ecn = combine_ecn((second >> 4) & 3, outer.ip.tos & 3);
-	packets = packets_of(skb, length);
-	if (ecn < 0) {
-		count(COUNT_inEcnDropped, packets);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, -(__s32)sizeof(outer), BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_FIXED_GSO | ADJ_ROOM_DECAP_L3_IPV6))
-		return go_on(COUNT_inRefused);
-	if (ecn != ((second >> 4) & 3)) {
-		second = (second & 0xcf) | ecn << 4;
-		if (bpf_skb_store_bytes(skb, l2 + 1, &second, 1, BPF_F_RECOMPUTE_CSUM))
-			return TC_ACT_SHOT; /* no memory */
-	}
-	peer->last_rx = now;
-	__sync_fetch_and_add(&peer->rx_packets, packets);
-	__sync_fetch_and_add(&peer->rx_bytes, length);
-	report(peer, &inner.saddr, now);
-	count(COUNT_carriedIn, packets);
-	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
+	left = share_of_socket(skb, l3, &inner, peer, now);
+	if (left != NO_COUNTER)
+		return go_on(left);
+	return unwrap(skb, &inner, outer.ip.tos, peer, now);
 }
 
 /*

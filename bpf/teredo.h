@@ -29,9 +29,11 @@
 	X(inElsewhere)           /* from another address or port than the peer's, or to another of ours */             \
 	X(inNotHeard)                                                                                                  \
 	X(inForeignDestination)                                                                                        \
+	X(inUnsummed)            /* a checksum is wrong, or does not follow from the headers: the socket looks at it */   \
 	X(inOtherLength)         /* authentication, origin, trailers, several datagrams as one, or no IPv6 */          \
 	X(inBubble)                                                                                                    \
 	X(inTestReply)           /* may answer our connectivity test */                                                \
+	X(inProofRequest)        /* may ask whether what the peer's kernel path sends reaches the socket here */           \
 	X(inProof)               /* has answered what was sent by this path, and ends here */                          \
 	X(inSample)              /* left to the socket, so that the host's rules for it are seen to hold */            \
 	X(inUnseen)              /* the socket has not received the peer's samples: its path is closed */              \

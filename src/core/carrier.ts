@@ -27,8 +27,11 @@ const SPACING_MS = 1_000;
 const SAMPLE_MS = 4_000;
 const SAMPLE_ANY_MS = 6_000;
 const UNSEEN_MS = 10_000;
-/** Payload of an ICMPv6 echo reply that may answer a client's connectivity test. */
-const TEST_REPLY_LENGTH = 16;
+/**
+ * Payload of an ICMPv6 echo reply that may answer a client's connectivity test, and of an echo request by which a peer may find out whether
+ * what its kernel path sends arrives: the machine's own path is to show that.
+ */
+const ECHO_LENGTH = 16;
 /** Offset of the octet with the header's length in a TCP header. */
 const TCP_LENGTHS = 12;
 
@@ -51,6 +54,7 @@ const COUNTERS = [
   'inOtherLength',
   'inBubble',
   'inTestReply',
+  'inProofRequest',
   'inSample',
   'inUnseen',
   'inExtension',
@@ -287,17 +291,11 @@ export class Carrier {
       case NEXT_HEADER.FRAGMENT:
         return 'inExtension';
       case NEXT_HEADER.ICMPV6:
-        if (this.mayAnswerTest(b, start)) return 'inTestReply'; // CL-46
+        if (payloadLength(b, start) !== ECHO_LENGTH) break;
+        if (icmpv6Type(b, start) === ICMPV6.ECHO_REQUEST) return 'inProofRequest';
+        if (this.role === 'client' && icmpv6Type(b, start) === ICMPV6.ECHO_REPLY) return 'inTestReply'; // CL-46
     }
     return now - entry.machineReceived >= UNSEEN_MS ? 'inUnseen' : undefined;
-  }
-
-  private mayAnswerTest(b: Uint8Array, start: number): boolean {
-    return (
-      this.role === 'client' &&
-      payloadLength(b, start) === TEST_REPLY_LENGTH &&
-      icmpv6Type(b, start) === ICMPV6.ECHO_REPLY
-    );
   }
 
   private isOurs(b: Uint8Array, offset: number): boolean {

@@ -32,7 +32,7 @@ export class CarriedReports {
     batch.sentBytes[at] = Number(view.getBigUint64(offset + REPORT.sentBytes, true));
     const received = Number(view.getBigUint64(offset + REPORT.lastReceived, true));
     const sent = Number(view.getBigUint64(offset + REPORT.lastSent, true));
-    this.finish(received, sent);
+    this.finishCarried(received, sent);
   }
 
   /** What an entry held that has been taken out. */
@@ -45,7 +45,17 @@ export class CarriedReports {
     batch.receivedBytes[at] = carried.receivedBytes;
     batch.sentPackets[at] = carried.sentPackets;
     batch.sentBytes[at] = carried.sentBytes;
-    this.finish(carried.lastReceived, carried.lastSent);
+    this.finishCarried(carried.lastReceived, carried.lastSent);
+  }
+
+  /** A peer has answered a proof at `at`, in the Clock's time: no traffic, but a sign of life. */
+  addHeard(peer: Uint8Array, at: number): void {
+    const { batch } = this;
+    const row = batch.count;
+    batch.buffer.set(peer, row * ADDRESS);
+    batch.receivedPackets[row] = batch.receivedBytes[row] = 0;
+    batch.sentPackets[row] = batch.sentBytes[row] = 0;
+    this.finish(at, -Infinity);
   }
 
   /** Hands over what there is: the only place where that happens. */
@@ -60,13 +70,21 @@ export class CarriedReports {
     batch.count = 0;
   }
 
-  private finish(received: number, sent: number): void {
+  private finishCarried(received: number, sent: number): void {
     const { batch } = this;
-    const at = batch.count++;
+    const row = batch.count;
     // Where nothing was received since, the entry holds when the machine had heard the peer: that is no news.
-    batch.receivedAt[at] = batch.receivedPackets[at] === 0 ? -Infinity : this.toClock(received);
-    batch.sentAt[at] = batch.sentPackets[at] === 0 ? -Infinity : this.toClock(sent);
-    if (batch.count < MOST) return;
+    this.finish(
+      batch.receivedPackets[row] === 0 ? -Infinity : this.toClock(received),
+      batch.sentPackets[row] === 0 ? -Infinity : this.toClock(sent),
+    );
+  }
+
+  private finish(receivedAt: number, sentAt: number): void {
+    const { batch } = this;
+    batch.receivedAt[batch.count] = receivedAt;
+    batch.sentAt[batch.count] = sentAt;
+    if (++batch.count < MOST) return;
     this.full.push(batch);
     this.batch = makeBatch();
   }

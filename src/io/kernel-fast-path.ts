@@ -291,7 +291,10 @@ export class KernelFastPath implements FastPath {
     const peer = addressAt(NOTICE.peer);
     const kind = view.getUint32(offset + NOTICE.kind, true);
     if (kind === NOTICE_KIND.wanted) this.proofs.want(peer, addressAt(NOTICE.source), now);
-    else if (kind === NOTICE_KIND.answered) this.proofs.handleAnswer(peer, now);
+    else if (kind === NOTICE_KIND.answered) {
+      this.reports.addHeard(peer, now);
+      this.proofs.handleAnswer(peer, now);
+    }
   }
 
   private makeProofs(entropy: Entropy): PathProofs {

@@ -59,6 +59,14 @@ export interface UdpReceiver {
 
 export interface Udp extends UdpReceiver {
   /**
+   * As of a receiver. `onRefused` is shown each datagram `buffer[offset, offset + length)` that the host's own rules or routes have refused
+   * to send, from inside {@link flush}; the bytes are valid inside the call.
+   */
+  start(
+    onDatagrams: (batch: DatagramBatch) => void,
+    onRefused?: (buffer: Uint8Array, offset: number, length: number) => void,
+  ): void;
+  /**
    * Queue one datagram, flushing first when the queue is full. The bytes are copied at once, except those of a batch
    * being delivered: they must stay as they are until {@link flush}, which then is due before the callback returns.
    */

@@ -14,6 +14,12 @@ const MAX_DATAGRAM = 65_507;
  */
 const MIN_SEGMENT = 512;
 
+/** What the host says where its own rules or routes do not let a datagram out. */
+const REFUSALS: readonly number[] = [E.EPERM, E.EACCES, E.ENETDOWN, E.ENETUNREACH, E.EHOSTUNREACH];
+
+/** Is shown a datagram `buffer[offset, offset + length)` that the host has refused to send; it is valid inside the call. */
+export type RefusalHandler = (buffer: Uint8Array, offset: number, length: number) => void;
+
 export interface SendCounters {
   sentDatagrams: number;
   sentBytes: number;
@@ -25,6 +31,8 @@ export interface SendCounters {
  * go as one message that the kernel cuts again (UDP_SEGMENT), as late as it can.
  */
 export class SendQueue {
+  /** Called from inside a flush. */
+  onRefused: RefusalHandler | undefined;
   private readonly fd: number;
   private readonly counters: SendCounters;
   private readonly capacity: number;
@@ -32,6 +40,9 @@ export class SendQueue {
   private readonly copies: Slab;
   /** Copies too large for a slot; kept until the flush. */
   private large: Memory[] = [];
+  /** Where the bytes of each slot are. */
+  private readonly buffers: Uint8Array[] = [];
+  private readonly offsets: Uint32Array;
   private readonly lengths: Uint32Array;
   private readonly addresses: Uint32Array;
   private readonly ports: Uint16Array;
@@ -45,6 +56,7 @@ export class SendQueue {
     this.capacity = capacity;
     this.messages = new Messages(capacity);
     this.copies = new Slab(capacity, COPY_SIZE, 0);
+    this.offsets = new Uint32Array(capacity);
     this.lengths = new Uint32Array(capacity);
     this.addresses = new Uint32Array(capacity);
     this.ports = new Uint16Array(capacity);
@@ -56,7 +68,13 @@ export class SendQueue {
     if (this.queued === this.capacity) this.flush();
     const slot = this.queued++;
     const lent = addressOfSlab(buffer);
-    const from = lent === undefined ? this.copy(slot, buffer, offset, length) : lent + offset;
+    let from: number;
+    if (lent === undefined) from = this.copy(slot, buffer, offset, length);
+    else {
+      from = lent + offset;
+      this.buffers[slot] = buffer;
+      this.offsets[slot] = offset;
+    }
     this.messages.setBytes(slot, from, length);
     this.messages.setDestination(slot, address, port);
     this.lengths[slot] = length;
@@ -85,6 +103,8 @@ export class SendQueue {
         inRuns = false;
       } else {
         countFailure(this.counters.sendFailures, error);
+        if (REFUSALS.includes(error))
+          this.onRefused?.(this.buffers[slot]!, this.offsets[slot]!, this.lengths[slot]!);
         slot++; // the first was refused; the others may go
       }
     }
@@ -135,17 +155,21 @@ export class SendQueue {
 
   private copy(slot: number, buffer: Uint8Array, offset: number, length: number): number {
     if (length <= COPY_SIZE) {
-      const start = this.copies.start(slot);
+      const { bytes, memory } = this.copies;
+      let start = this.copies.start(slot);
       if (buffer.length <= COPY_SIZE) {
-        this.copies.bytes.set(buffer, start); // all of it: to make a view of a part takes longer
-        return this.copies.memory.address + start + offset;
-      }
-      this.copies.bytes.set(buffer.subarray(offset, offset + length), start);
-      return this.copies.memory.address + start;
+        bytes.set(buffer, start); // all of it: to make a view of a part takes longer
+        start += offset;
+      } else bytes.set(buffer.subarray(offset, offset + length), start);
+      this.buffers[slot] = bytes;
+      this.offsets[slot] = start;
+      return memory.address + start;
     }
     const memory = new Memory(length);
     memory.bytes.set(buffer.subarray(offset, offset + length));
     this.large.push(memory);
+    this.buffers[slot] = memory.bytes;
+    this.offsets[slot] = 0;
     return memory.address;
   }
 }

@@ -4,6 +4,7 @@ import { E, errno, sys } from './libc.ts';
 import { Messages } from './messages.ts';
 import { Poll } from './poll.ts';
 import { SendQueue } from './send-queue.ts';
+import type { RefusalHandler } from './send-queue.ts';
 import { Slab } from './slab.ts';
 import {
   AF_INET,
@@ -107,7 +108,9 @@ export class UdpSocket {
     };
   }
 
-  start(onDatagrams: (batch: ReceivedBatch) => void): void {
+  /** `onRefused` is called from inside {@link flush}. */
+  start(onDatagrams: (batch: ReceivedBatch) => void, onRefused?: RefusalHandler): void {
+    this.outgoing.onRefused = onRefused;
     this.poll = new Poll(this.fd, () => {
       for (let i = 0; i < CALLS_A_TURN && !this.closed; i++) if (!this.receive(onDatagrams)) return;
     });

@@ -13,6 +13,7 @@ import type {
 import type { CommandExecutor } from '../core/commands.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
 import type { MachineEvent } from '../core/events.ts';
+import { DESTINATION, IPV6_HEADER } from '../wire/index.ts';
 import { countRaw, countTun, countUdp } from './port-counters.ts';
 import type { PortCounters } from './port-counters.ts';
 
@@ -65,7 +66,10 @@ export class Driver implements CommandExecutor {
   /** The machine's socket `socket` is `udp` from now on. */
   attachUdp(socket: SocketId, udp: Udp): void {
     this.sockets[socket] = udp;
-    udp.start((batch) => this.handleDatagrams(socket, batch));
+    udp.start(
+      (batch) => this.handleDatagrams(socket, batch),
+      (buffer, offset, length) => this.handleRefused(buffer, offset, length),
+    );
   }
 
   /** What `receiver` gets counts as arrived on `socket`; nothing is sent through it. */
@@ -188,6 +192,12 @@ export class Driver implements CommandExecutor {
       machine.commands.drain(this);
     }
     this.settle();
+  }
+
+  /** What the socket may not send the kernel path does not send either. Only a datagram with a plain packet of data is one it could carry. */
+  private handleRefused(buffer: Uint8Array, offset: number, length: number): void {
+    if (length < IPV6_HEADER || buffer[offset]! >> 4 !== 6) return;
+    this.fastPath?.port.refused(buffer, offset + DESTINATION);
   }
 
   private handlePackets(batch: PacketBatch): void {

@@ -124,8 +124,9 @@ test('CL-60: what is carried keeps peers valid, without a bubble', async () => {
   expect([...alice.peers()][0]).toMatchObject({ state: 'valid' });
   await net.pass(1_000);
   expect(alice.carried).toMatchObject({ peers: 1 });
-  expect(alice.carried!.sentPackets).toBeGreaterThan(85);
-  expect(alice.carried!.receivedBytes).toBeGreaterThan(85 * 60);
+  // One in 4 s takes the socket's path.
+  expect(alice.carried!.sentPackets).toBeGreaterThan(65);
+  expect(alice.carried!.receivedBytes).toBeGreaterThan(65 * 60);
 });
 
 test('a relay and a client carry for each other', async () => {

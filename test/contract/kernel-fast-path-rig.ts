@@ -1,14 +1,24 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { HEADROOM } from '../../src/core/machine.ts';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import { execute } from '../../src/lab/process.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { RawIpv6Socket } from '../../src/linux/raw-ipv6.ts';
 import { UdpSocket } from '../../src/linux/udp.ts';
-import { NEXT_HEADER, formatEndpoint, nextHeader, parsePrefix, readUint16 } from '../../src/wire/index.ts';
-import { v4 } from '../support/client-rig.ts';
+import {
+  DESTINATION,
+  ICMPV6,
+  IPV6_HEADER,
+  NEXT_HEADER,
+  SOURCE,
+  formatEndpoint,
+  nextHeader,
+  parsePrefix,
+  sealIcmpv6,
+} from '../../src/wire/index.ts';
+import { data, v4 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
 import { contentsOf } from './memory-fast-path-rig.ts';
 import type { Rig } from './memory-fast-path-rig.ts';
@@ -48,10 +58,15 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
   const [fromTunnel, fromSocket]: [Uint8Array[], Uint8Array[]] = [[], []];
   far.start((batch) => {
     for (const [i, payload] of contentsOf(batch).entries()) {
-      if (isIntroduction(payload)) continue;
+      if (isProof(payload)) {
+        const reply = replyTo(payload);
+        far.send(reply, 0, reply.length, batch.addresses[i]!, batch.ports[i]!);
+        continue;
+      }
       peerGot.push(payload);
       peerHeardFrom.push(formatEndpoint({ address: batch.addresses[i]!, port: batch.ports[i]! }));
     }
+    far.flush();
   });
   tun.start((batch) => fromTunnel.push(...contentsOf(batch).filter(isHostsOwn)), unexpected);
   udp.start((batch) => fromSocket.push(...contentsOf(batch)));
@@ -59,6 +74,14 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
     fastPath,
     clock: ports.clock,
     peer: PEER,
+    prove: async (source, peer) => {
+      await eventually(() => {
+        const wanted = data(source, peer, 45);
+        if (fastPath.wayOf(peer) !== 'both') raw.send(wanted, 0, wanted.length);
+        expect(fastPath.wayOf(peer)).toBe('both');
+      });
+      for (const got of [fromTunnel, peerGot, peerHeardFrom]) got.length = 0;
+    },
     hostSends: (packet) => void raw.send(packet, 0, packet.length),
     peerSends: (payload) => {
       far.send(payload, 0, payload.length, HOST.address, udp.local.port);
@@ -127,14 +150,28 @@ async function watch(): Promise<() => Uint8Array[]> {
   };
 }
 
-/** What the adapter sends by itself where the uplink is a virtual one (adr/0013). */
-function isIntroduction(packet: Uint8Array): boolean {
-  return packet.length > 40 && nextHeader(packet, 0) === NEXT_HEADER.NONE && readUint16(packet, 4) > 0;
+/** An echo request with 8 octets of data: the adapter asks so whether what the kernel sends arrives (adr/0018). */
+function isProof(packet: Uint8Array): boolean {
+  return (
+    packet.length === IPV6_HEADER + 16 &&
+    nextHeader(packet, 0) === NEXT_HEADER.ICMPV6 &&
+    packet[IPV6_HEADER] === ICMPV6.ECHO_REQUEST
+  );
 }
 
-/** The kernel sends group memberships of its own accord, and the adapter introductions. */
+/** As the peer's host answers it. */
+function replyTo(proof: Uint8Array): Uint8Array {
+  const reply = proof.slice();
+  reply.copyWithin(SOURCE, DESTINATION, DESTINATION + 16);
+  reply.set(proof.subarray(SOURCE, SOURCE + 16), DESTINATION);
+  reply[IPV6_HEADER] = ICMPV6.ECHO_REPLY;
+  sealIcmpv6(reply, 0);
+  return reply;
+}
+
+/** The kernel sends group memberships of its own accord. */
 function isHostsOwn(packet: Uint8Array): boolean {
-  return packet[24] !== 0xff && !isIntroduction(packet);
+  return packet[24] !== 0xff;
 }
 
 function ip(...args: string[]): void {

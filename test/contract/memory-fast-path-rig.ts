@@ -13,6 +13,8 @@ export interface Rig {
   readonly clock: Clock;
   /** Where the peer's datagrams come from, and where the host's socket is for it. */
   readonly peer: Endpoint;
+  /** The peer has answered what was sent to it by the fast path: from then on packets from `source` to it are carried. */
+  readonly prove: (source: Uint8Array, peer: Uint8Array) => Promise<void>;
   readonly hostSends: (packet: Uint8Array) => void;
   readonly peerSends: (payload: Uint8Array) => void;
   /** IPv6 packets out of the tunnel; payloads, with where they came from. */
@@ -64,6 +66,7 @@ export async function memoryRig(role: 'client' | 'relay'): Promise<Rig> {
     fastPath,
     clock: systemClock,
     peer: { address: peerAddress, port: 5_000 },
+    prove: async () => {},
     hostSends: (packet) => tun.offer(packet),
     peerSends: (payload) => {
       far.send(payload, 0, payload.length, here.address, here.port);

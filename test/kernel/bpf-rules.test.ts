@@ -10,9 +10,11 @@ import { ServedMap } from '../../src/linux/bpf/served-map.ts';
 import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import {
+  IPV6_HEADER,
   NEXT_HEADER,
   internetChecksum,
   parsePrefix,
+  transportChecksum,
   writeUint16,
   writeUint32,
 } from '../../src/wire/index.ts';
@@ -72,6 +74,35 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(first.outer.slice(4, 6)).not.toEqual(second.outer.slice(4, 6));
   });
 
+  test('to a peer not shown to receive datagrams without a checksum they have a right one, or are left', () => {
+    rig.begin(role, 0, WAY.checked);
+    const payloads = [0, 1, 2, 31, 1_219, 1_220].flatMap((size) => [
+      tcpSegment(inside, PEER, size),
+      udpDatagram(inside, PEER, size),
+      echoRequest(inside, PEER, size),
+    ]);
+    for (const packet of payloads.filter(({ length }) => length <= 1_280)) {
+      const { outer, inner } = rig.out(packet)!;
+      expect(inner).toEqual(packet);
+      expect([outer[26], outer[27]]).not.toEqual([0, 0]);
+      expect(udpSum(outer, inner)).toBe(0xffff);
+    }
+    const unsummed = udpDatagram(inside, PEER, 20);
+    unsummed.fill(0, 46, 48);
+    const shorter = udpDatagram(inside, PEER, 20);
+    shorter[45]!--;
+    const others = [NEXT_HEADER.NONE, NEXT_HEADER.FRAGMENT, 50, 51, 60, 132].map((next) =>
+      withByte(data(inside, PEER, 100), 6, next),
+    );
+    for (const packet of [unsummed, shorter, ...others]) expect(rig.out(packet)).toBeUndefined();
+  });
+
+  test('to a peer that has not answered what this path sends nothing is sent by it', () => {
+    rig.begin(role, 0, WAY.inward);
+    expect(rig.out(data(inside, PEER, 100))).toBeUndefined();
+    expect(rig.both('in', data(PEER, inside, 100))).toBe(true);
+  });
+
   test('ECN on the way in is combined as RFC 6040 says', () => {
     rig.begin(role);
     // By inner and outer field: the result, or undefined where the packet is dropped.
@@ -125,15 +156,38 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(rig.both('out', data(inside, PEER, 1_280))).toBe(true);
   });
 
-  test('only those heard within 30 s', () => {
+  test('to a peer: only while it was heard within 30 s', () => {
     for (const [ago, carried] of [
       [29_000, true],
       [31_000, false],
     ] as const) {
       rig.begin(role, ago);
       expect(rig.both('out', data(inside, PEER, 100))).toBe(carried);
+    }
+  });
+
+  test('from a peer: only while its socket has received something of it within 10 s; from 4 s on one packet a second is left to that', () => {
+    for (const [ago, carried] of [
+      [3_800, [true, true]],
+      [4_200, [false, true]],
+      [9_800, [false, true]],
+      [10_200, [false, false]],
+    ] as const) {
       rig.begin(role, ago);
-      expect(rig.both('in', data(PEER, inside, 100))).toBe(carried);
+      expect([1, 2].map(() => rig.both('in', data(PEER, inside, 100)))).toEqual(carried);
+    }
+  });
+
+  test('a TCP segment with data, which had better not arrive late, is left to the socket from 6 s on only', () => {
+    const segment = tcpSegment(PEER, inside, 100);
+    const acknowledgement = tcpSegment(PEER, inside, 0);
+    for (const [packet, ago, carried] of [
+      [segment, 5_800, true],
+      [segment, 6_200, false],
+      [acknowledgement, 5_800, false],
+    ] as const) {
+      rig.begin(role, ago);
+      expect(rig.both('in', packet)).toBe(carried);
     }
   });
 
@@ -207,6 +261,50 @@ function echoReplyOf(payload: number, to = OWN): Uint8Array {
   packet[6] = NEXT_HEADER.ICMPV6;
   packet[40] = 129;
   return packet;
+}
+
+function tcpSegment(source: Uint8Array, destination: Uint8Array, size: number): Uint8Array {
+  const packet = transport(source, destination, NEXT_HEADER.TCP, 20 + size);
+  packet[IPV6_HEADER + 12] = 0x50;
+  return sealed(packet, NEXT_HEADER.TCP, 16);
+}
+
+function udpDatagram(source: Uint8Array, destination: Uint8Array, size: number): Uint8Array {
+  const packet = transport(source, destination, NEXT_HEADER.UDP, 8 + size);
+  writeUint16(packet, IPV6_HEADER + 4, 8 + size);
+  return sealed(packet, NEXT_HEADER.UDP, 6);
+}
+
+function echoRequest(source: Uint8Array, destination: Uint8Array, size: number): Uint8Array {
+  const packet = transport(source, destination, NEXT_HEADER.ICMPV6, 8 + size);
+  packet[IPV6_HEADER] = 128;
+  return sealed(packet, NEXT_HEADER.ICMPV6, 2);
+}
+
+/** A packet whose class, flow label and payload are all different. */
+function transport(source: Uint8Array, destination: Uint8Array, next: number, length: number): Uint8Array {
+  const packet = withByte(data(source, destination, IPV6_HEADER + length), 6, next);
+  for (let i = IPV6_HEADER; i < packet.length; i++) packet[i] = (i * 7 + length) & 0xff;
+  packet.set([0x6b, 0xcd, 0xef, length & 0xff], 0);
+  return packet;
+}
+
+function sealed(packet: Uint8Array, next: number, at: number): Uint8Array {
+  writeUint16(packet, IPV6_HEADER + at, 0);
+  const sum = transportChecksum(packet, 0, next, IPV6_HEADER, packet.length);
+  writeUint16(packet, IPV6_HEADER + at, sum || 0xffff);
+  return packet;
+}
+
+/** Of a datagram with its pseudo-header, the checksum included: 0xffff where that is right. */
+function udpSum(outer: Uint8Array, payload: Uint8Array): number {
+  const whole = new Uint8Array(12 + 8 + payload.length + (payload.length % 2));
+  whole.set(outer.subarray(12, 20), 0);
+  writeUint16(whole, 8, 17);
+  writeUint16(whole, 10, 8 + payload.length);
+  whole.set(outer.subarray(20, 28), 12);
+  whole.set(payload, 20);
+  return ~internetChecksum(whole, 0, whole.length) & 0xffff;
 }
 
 function withByte(packet: Uint8Array, at: number, value: number): Uint8Array {

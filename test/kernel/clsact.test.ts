@@ -20,11 +20,12 @@ const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
 
 test('packets are carried both ways, and nothing of it stays', async () => {
-  const { fastPath, peer, clock, hostSends, peerSends, hostGot, peerGot, ...user } =
+  const { fastPath, peer, clock, prove, hostSends, peerSends, hostGot, peerGot, ...user } =
     await kernelRig('client');
   fastPath.setOwn(OWN);
   fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
   fastPath.flush();
+  await prove(OWN, PEER);
   hostSends(data(OWN, PEER));
   peerSends(data(PEER, OWN));
   await eventually(() => expect([peerGot(), hostGot()]).toEqual([[data(OWN, PEER)], [data(PEER, OWN)]]));

@@ -1,0 +1,136 @@
+/**
+ * What the kernel path sends takes another way through the host than what the socket sends, and may look different. Where it does not arrive, for
+ * whatever cause, at whichever end, no packet of a peer is sent by it: the process carries on.
+ */
+import { describe, expect, test } from 'vitest';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping } from '../../src/lab/index.ts';
+import type { Namespace, Site } from '../../src/lab/index.ts';
+import { startClient, startHostRelay, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+
+const AUTO = ['--data-path', 'auto'];
+const PINGS = 60;
+/** 3 % of them. */
+const MOST_LOST = 1;
+/** After the first answer. */
+const AFTER_MS = 3_000;
+
+/** Drops what the kernel path sends without a checksum, as translators between IPv4 and IPv6 do. RFC 7915 section 4.5 */
+function dropUnsummed(host: Namespace): void {
+  host.nft(`table ip unsummed {
+    chain forward { type filter hook forward priority 0; udp checksum 0 drop; }
+    chain input { type filter hook prerouting priority -300; udp checksum 0 drop; }
+  }`);
+}
+
+/** The same at the end of a wire, where nobody forwards. */
+function dropUnsummedAt(host: Namespace, name: string): void {
+  host.nft(`table netdev unsummed {
+    chain ingress { type filter hook ingress device "${name}" priority -500; udp checksum 0 drop; }
+  }`);
+}
+
+/** Datagrams of sockets leave from another address. */
+function translate(host: Namespace, name: string, statement: string): void {
+  host.nft(`table ip moved {
+    chain postrouting { type nat hook postrouting priority 100; oifname "${name}" ip protocol udp ${statement}; }
+  }`);
+}
+
+/** The main table is for sockets without a mark; what leaves unmarked all the same is dropped. */
+function routeByMark(host: Namespace, name: string, gateway: string): void {
+  host.ip('route', 'add', 'default', 'via', gateway, 'table', '77');
+  host.ip('rule', 'add', 'fwmark', '7', 'lookup', '77');
+  host.nft(`table ip marked {
+    chain output { type route hook output priority 0; meta l4proto udp meta mark set 7; }
+  }`);
+  host.nft(`table netdev unmarked {
+    chain egress { type filter hook egress device "${name}" priority 0; ip protocol udp meta mark != 7 drop; }
+  }`);
+}
+
+interface World {
+  readonly net: Internet;
+  readonly a: Site;
+  readonly b: Site;
+}
+
+const CAUSES: readonly [string, (world: World) => void][] = [
+  ["a's NAT drops datagrams without a checksum", ({ a }) => dropUnsummed(a.nat)],
+  [
+    'both NATs do',
+    ({ a, b }) => {
+      dropUnsummed(a.nat);
+      dropUnsummed(b.nat);
+    },
+  ],
+  [
+    "what reaches the relay's wire without a checksum is dropped",
+    ({ net }) => dropUnsummedAt(net.relay, 'wan'),
+  ],
+  [
+    "a's host gives its datagrams random ports",
+    ({ a }) => translate(a.client, 'eth', 'masquerade fully-random'),
+  ],
+  ["a's host takes no datagrams without a checksum", ({ a }) => dropUnsummed(a.client)],
+  ["the relay's host takes none", ({ net }) => dropUnsummed(net.relay)],
+  [
+    "a's host sends only marked datagrams, and marks those of sockets",
+    ({ a }) => routeByMark(a.client, 'eth', `${a.network}.1`),
+  ],
+];
+
+describe.each(CAUSES)('%s', (_cause, set) => {
+  test('nothing is lost between a native host and a client, nor between clients', async () => {
+    await using net = new Internet();
+    const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
+    set({ net, a, b });
+    await startServer(net.server, SERVER_ADDRESS);
+    await startRelay(net.relay, RELAY_ADDRESS, ...AUTO);
+    const [addressA, addressB] = [await client(a), await client(b)];
+    expect(
+      await lost([
+        [a.client, NATIVE_ADDRESS],
+        [net.native, addressA],
+        [a.client, addressB],
+        [b.client, addressA],
+      ]),
+    ).toBeLessThanOrEqual(MOST_LOST);
+  });
+});
+
+test('nor through a host-specific relay whose own wire, or whose client, takes no datagrams without a checksum', async () => {
+  await using net = new Internet();
+  const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
+  dropUnsummed(a.nat);
+  await startServer(net.server, SERVER_ADDRESS);
+  // The relay's host has native IPv6 and is its own relay.
+  await startHostRelay(net.relay, ...AUTO);
+  const [addressA, addressB] = [await client(a), await client(b)];
+  const host = '2001:db8:2::1';
+  const ways: [Namespace, string][] = [
+    [a.client, host],
+    [net.relay, addressA],
+    [b.client, host],
+    [net.relay, addressB],
+  ];
+  expect(await lost(ways)).toBeLessThanOrEqual(MOST_LOST);
+});
+
+async function client({ client }: Site): Promise<string> {
+  await startClient(client, SERVER_ADDRESS, ...AUTO);
+  return await teredoAddress(client);
+}
+
+/** How many pings are lost on the worst of these ways. */
+async function lost(ways: readonly (readonly [Namespace, string])[]): Promise<number> {
+  for (const [from, to] of ways) expect(await ping(from, to, 10_000)).toBeDefined();
+  return Math.max(...(await Promise.all(ways.map(([from, to]) => lostPings(from, to)))));
+}
+
+/** How many pings of {@link PINGS} are not answered, beginning some time after the first contact. */
+async function lostPings(from: Namespace, to: string): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, AFTER_MS));
+  const running = from.spawn('ping', ['-n', '-i', '0.2', '-W', '2', '-c', String(PINGS), to]);
+  await running.exited;
+  return PINGS - Number(/(\d+) received/.exec(running.output)![1]);
+}
