@@ -1,9 +1,10 @@
 import type { PeerStatus as MachinePeer } from '../core/client/index.ts';
 import type { PeerStatus } from '../daemon/status.ts';
+import type { CarriedPath } from '../io/ports.ts';
 import { formatEndpoint, formatIpv6 } from '../wire/index.ts';
 
 /** A client's peer as `teredo peers` shows it; `now`: milliseconds on the machine's clock. */
-export function peerStatus(peer: MachinePeer, now: number): PeerStatus {
+export function peerStatus(peer: MachinePeer, path: CarriedPath, now: number): PeerStatus {
   return {
     address: formatIpv6(peer.address),
     ...(peer.mapped === undefined ? {} : { mapped: formatEndpoint(peer.mapped) }),
@@ -11,8 +12,14 @@ export function peerStatus(peer: MachinePeer, now: number): PeerStatus {
     ...(peer.means === undefined ? {} : { means: peer.means }),
     local: peer.local !== undefined,
     offloaded: peer.offloaded,
+    ...carriedStatus(path),
     ...secondsAgo(peer.lastReceivedMs, peer.lastSentMs, now),
   };
+}
+
+/** How far a peer is carried by the kernel. */
+export function carriedStatus({ way, reason }: CarriedPath): Pick<PeerStatus, 'carried' | 'carriedReason'> {
+  return { carried: way, ...(reason === undefined ? {} : { carriedReason: reason }) };
 }
 
 /** The two ages, where there is something to be old. */

@@ -1,6 +1,7 @@
 /** The stable JSON of `teredo status` and `teredo peers`; `version` changes when a field changes its meaning. */
 import type { PeerMeans } from '../core/client/index.ts';
 import type { ClientState, NatKind, QualificationReason } from '../core/events.ts';
+import type { CarriedPath } from '../io/ports.ts';
 
 export interface DaemonStatus {
   readonly version: 1;
@@ -96,6 +97,9 @@ export interface PeerStatus {
   readonly local: boolean;
   /** Its packets may be carried by the kernel. */
   readonly offloaded: boolean;
+  /** How far the kernel carries them, and why no further: io/ports.ts. */
+  readonly carried: CarriedPath['way'];
+  readonly carriedReason?: NonNullable<CarriedPath['reason']>;
   /** Seconds since the last packet from it and to it; absent where there was none. */
   readonly receivedSecondsAgo?: number;
   readonly sentSecondsAgo?: number;

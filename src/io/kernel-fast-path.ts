@@ -1,6 +1,6 @@
 import { attach } from '../linux/bpf/attachment.ts';
 import { injectFrame } from '../linux/bpf/inject.ts';
-import { CONFIG, KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT, ROLE, WAY } from '../linux/bpf/layout.ts';
+import { CONFIG, KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT, ROLE } from '../linux/bpf/layout.ts';
 import { ProofMap } from '../linux/bpf/proof-map.ts';
 import { PeerMap, emptyCarried } from '../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../linux/bpf/peer-program.ts';
@@ -16,8 +16,15 @@ import type { Entropy } from '../core/entropy.ts';
 import { readUint32 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
-import { MOST_PROOFS, PathProofs } from './path-proofs.ts';
-import type { CarriedWay, Clock, FastPath, FastPathHandlers, FastPathOptions, HostNetwork } from './ports.ts';
+import { MOST_PROOFS, PathProofs, carriedPath } from './path-proofs.ts';
+import type {
+  CarriedPath,
+  Clock,
+  FastPath,
+  FastPathHandlers,
+  FastPathOptions,
+  HostNetwork,
+} from './ports.ts';
 import { Settling } from './settling.ts';
 import { Uplinks } from './uplinks.ts';
 
@@ -144,10 +151,9 @@ export class KernelFastPath implements FastPath {
     if (!this.closed) this.proofs.handleRefusal(buffer.slice(offset, offset + 16), this.clock.now());
   }
 
-  wayOf(peer: Ipv6): CarriedWay {
-    const way = this.closed ? undefined : this.peers.state(peer)?.way;
-    if (way === undefined) return 'none';
-    return way === WAY.inward ? 'inward' : 'both';
+  pathOf(peer: Ipv6): CarriedPath {
+    const state = this.closed ? undefined : this.peers.state(peer);
+    return state === undefined ? { way: 'none' } : carriedPath(state, this.nowNs);
   }
 
   flush(): void {

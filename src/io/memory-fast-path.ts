@@ -2,7 +2,7 @@ import { Carrier } from '../core/carrier.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import type { MemoryTun } from './memory-tun.ts';
 import type { MemoryUdp } from './memory-udp.ts';
-import type { CarriedWay, Clock, FastPath, FastPathHandlers } from './ports.ts';
+import type { CarriedPath, Clock, FastPath, FastPathHandlers } from './ports.ts';
 
 /** How often what was carried is handed over, as the kernel's adapter does. */
 const REPORT_INTERVAL_MS = 500;
@@ -68,8 +68,9 @@ export class MemoryFastPath implements FastPath {
     this.carrier.distrust(buffer, offset);
   }
 
-  wayOf(peer: Ipv6): CarriedWay {
-    return this.carrier.wayOf(peer);
+  pathOf(peer: Ipv6): CarriedPath {
+    const way = this.carrier.wayOf(peer);
+    return way === 'inward' ? { way, reason: 'unproven' } : { way };
   }
 
   flush(): void {

@@ -4,15 +4,20 @@ import { TokenBuckets } from '../core/token-buckets.ts';
 import type { BucketLimits } from '../core/token-buckets.ts';
 import { WAY } from '../linux/bpf/layout.ts';
 import type { Way } from '../linux/bpf/layout.ts';
+import { MOST_FAILURES } from '../linux/bpf/peer-map.ts';
+import type { PeerState } from '../linux/bpf/peer-map.ts';
 import { PROOF_NONCE_LENGTH } from '../linux/bpf/proof-map.ts';
 import { buildEchoRequest, formatIpv6 } from '../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../wire/index.ts';
+import type { CarriedPath } from './ports.ts';
 
 /** Echo requests to each IPv4 address: a Teredo peer may be one that somebody else invented there. */
 export const PROOF_LIMITS: BucketLimits = { perSecond: 10, burst: 100 };
 const BUCKETS = 1_024;
 /** Proofs under way at the same time. A peer that finds no room asks again after a second. */
 export const MOST_PROOFS = 1_024;
+/** Of these, with peers at one IPv4 address: nobody takes them all. */
+export const MOST_PROOFS_BY_ADDRESS = 64;
 /** When each round of echo requests goes out, ms after the first; the first round is without a UDP checksum only. */
 const ROUNDS_MS = [0, 200, 700, 1_300] as const;
 const PATIENCE_MS = 2_000;
@@ -23,6 +28,12 @@ const MOST_DOUBLINGS = 6;
 const RETRY_UNHEARD_MS = 1_000;
 /** So long after a refusal of the host's own rules. */
 const RETRY_REFUSED_MS = 10_000;
+/** The first request waits so long: meanwhile the packet that asked for it goes by the socket, and the host may refuse that. */
+const START_MS = 20;
+/** In place of a number of failures: the host's own rules have refused a datagram. */
+const REFUSED = MOST_FAILURES;
+/** What the socket has not received for so long, though the programs have left it some, does not reach it. UNSEEN_UNITS of the programs. */
+const UNSEEN_NS = 10e9;
 /** Identifier of the echo requests. */
 const IDENTIFIER = 0x5450;
 
@@ -50,6 +61,7 @@ export interface ProofAnswers {
 
 interface Proof {
   readonly peer: Ipv6;
+  readonly address: Ipv4;
   readonly source: Ipv6;
   readonly nonce: Uint8Array;
   readonly begunAt: number;
@@ -82,6 +94,8 @@ export class PathProofs {
   private readonly furthest: Way;
   private readonly budget: TokenBuckets;
   private readonly proofs = new Map<string, Proof>();
+  /** How many are under way at each IPv4 address. */
+  private readonly underway = new Map<Ipv4, number>();
 
   /** `send` has a packet sent by the kernel path, in such a datagram. `furthest`: the way that this kernel can go. */
   constructor(
@@ -103,20 +117,25 @@ export class PathProofs {
   want(peer: Ipv6, source: Ipv6, now: number): void {
     const name = formatIpv6(peer);
     if (this.proofs.has(name) || this.proofs.size >= MOST_PROOFS) return;
-    if (this.peers.state(peer)?.way !== WAY.inward) return;
+    const state = this.peers.state(peer);
+    if (state?.way !== WAY.inward) return;
+    const { address } = state;
+    const others = this.underway.get(address) ?? 0;
+    if (others >= MOST_PROOFS_BY_ADDRESS) return;
     const nonce = new Uint8Array(PROOF_NONCE_LENGTH);
     this.entropy.fill(nonce);
     if (!this.answers.begin(peer, nonce)) return;
     const proof = {
       peer: peer.slice(),
+      address,
       source: source.slice(),
       nonce,
       begunAt: now,
       rounds: 0,
-      dueAt: now,
+      dueAt: now + START_MS,
     };
     this.proofs.set(name, proof);
-    this.advance(name, proof, now);
+    this.underway.set(address, others + 1);
   }
 
   /** The peer has answered what was sent by the kernel path. */
@@ -133,11 +152,10 @@ export class PathProofs {
 
   /** The host's own rules have refused a datagram of the socket to this peer: the kernel sends it none for now. */
   handleRefusal(peer: Ipv6, now: number): void {
-    const state = this.peers.state(peer);
-    if (state === undefined) return;
+    if (this.peers.state(peer) === undefined) return;
     this.counters.pathRefused++;
     this.drop(peer);
-    this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_REFUSED_MS);
+    this.peers.setWay(peer, WAY.inward, REFUSED, now + RETRY_REFUSED_MS);
   }
 
   /** The peer is no longer carried. */
@@ -166,15 +184,13 @@ export class PathProofs {
     const round = proof.rounds++;
     if (round >= ROUNDS_MS.length) return this.fail(name, proof, now);
     const next = ROUNDS_MS[round + 1] ?? PATIENCE_MS;
-    proof.dueAt = proof.begunAt + next;
+    proof.dueAt = proof.begunAt + START_MS + next;
     if (this.furthest === WAY.bare) this.ask(proof, WAY.bare, now);
     if (this.furthest !== WAY.bare || round > 0) this.ask(proof, WAY.checked, now);
   }
 
-  private ask({ peer, source, nonce }: Proof, way: Way, now: number): void {
-    const state = this.peers.state(peer);
-    if (state === undefined) return;
-    if (!this.budget.take(state.address, 0, now)) {
+  private ask({ peer, address, source, nonce }: Proof, way: Way, now: number): void {
+    if (!this.budget.take(address, 0, now)) {
       this.counters.proofsSuppressed++;
       return;
     }
@@ -204,12 +220,25 @@ export class PathProofs {
       return;
     }
     this.counters.proofsFailed++;
-    const wait = RETRY_MS * 2 ** Math.min(state.failures, MOST_DOUBLINGS);
-    this.peers.setWay(peer, WAY.inward, state.failures + 1, now + wait);
+    const failures = state.failures === REFUSED ? 0 : state.failures;
+    const wait = RETRY_MS * 2 ** Math.min(failures, MOST_DOUBLINGS);
+    this.peers.setWay(peer, WAY.inward, Math.min(failures + 1, REFUSED - 1), now + wait);
   }
 
-  private end(name: string, { peer }: Proof): void {
+  private end(name: string, { peer, address }: Proof): void {
     this.proofs.delete(name);
     this.answers.end(peer);
+    const left = this.underway.get(address)! - 1;
+    if (left > 0) this.underway.set(address, left);
+    else this.underway.delete(address);
   }
+}
+
+/** In the words of the port; `now`: ns, as the entry's times. */
+export function carriedPath(state: PeerState, now: number): CarriedPath {
+  if (now - state.socketHeard >= UNSEEN_NS && state.lastReceived - state.socketHeard >= UNSEEN_NS / 2)
+    return { way: 'none', reason: 'unseen' };
+  if (state.way !== WAY.inward) return { way: 'both' };
+  if (state.failures === REFUSED) return { way: 'inward', reason: 'refused' };
+  return { way: 'inward', reason: state.failures > 0 ? 'unanswered' : 'unproven' };
 }

@@ -123,11 +123,19 @@ export interface FastPathHandlers {
   onLost(reason: Error): void;
 }
 
-/**
- * `none`: everything of the peer goes by the process. `inward`: what the peer sends is carried, but the peer has not answered yet what was
- * sent to it by this path. `both`: it has.
- */
-export type CarriedWay = 'none' | 'inward' | 'both';
+/** How far the packets of a peer are carried at the moment. */
+export interface CarriedPath {
+  /**
+   * `none`: everything of the peer goes by the process. `inward`: what the peer sends is carried, what goes to it is not. `both`: it is, too.
+   */
+  readonly way: 'none' | 'inward' | 'both';
+  /**
+   * Why it is no further. `unproven`: the peer has not been asked yet whether what this path sends arrives; `unanswered`: it was asked, and has
+   * not answered; `refused`: the host's own rules refuse the socket's datagrams to it; `unseen`: the socket does not receive the datagrams of the
+   * peer that are left to it.
+   */
+  readonly reason?: 'unproven' | 'unanswered' | 'refused' | 'unseen';
+}
 
 /**
  * Carries packets of verified peers in the kernel. What it does not recognise comes through {@link Tun} and {@link Udp} as
@@ -150,8 +158,7 @@ export interface FastPath {
   unload(buffer: Uint8Array, offset: number): void;
   /** The host's own rules have refused a datagram of the socket to the peer whose IPv6 address stands at `buffer[offset]`. */
   refused(buffer: Uint8Array, offset: number): void;
-  /** How far the packets of a peer are carried at the moment. */
-  wayOf(peer: Ipv6): CarriedWay;
+  pathOf(peer: Ipv6): CarriedPath;
   /** Carries out what was queued; called once after each batch of inputs. */
   flush(): void;
   /** Ends it; harmless when repeated. No handler is called any more. */

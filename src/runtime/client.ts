@@ -10,7 +10,7 @@ import type {
 } from '../core/client/index.ts';
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { NetworkMonitor, PortMapper, PortMapping, Udp } from '../io/ports.ts';
+import type { CarriedPath, NetworkMonitor, PortMapper, PortMapping, Udp } from '../io/ports.ts';
 import { Settling } from '../io/settling.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
@@ -265,6 +265,11 @@ export class Client extends EventEmitter<ClientEvents> {
   /** Who carries the packets of verified peers. */
   get dataPath(): DataPath {
     return this.fastPath.dataPath;
+  }
+
+  /** How far the packets of the peer with this address are carried by the kernel. */
+  carriedPathOf(peer: Ipv6): CarriedPath {
+    return this.fastPath.pathOf(peer);
   }
 
   /** What was carried past the machine, and is in none of {@link counters}. */

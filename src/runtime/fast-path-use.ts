@@ -1,6 +1,7 @@
 import type { OffloadingMachine } from '../core/machine.ts';
 import { EnvironmentError } from '../io/errors.ts';
-import type { FastPath, Udp } from '../io/ports.ts';
+import type { CarriedPath, FastPath, Udp } from '../io/ports.ts';
+import type { Ipv6 } from '../wire/index.ts';
 import type { Driver } from './driver.ts';
 
 /** `kernel`: or fail to start; `auto`: the kernel where it can, else this process; `user`: this process. */
@@ -67,6 +68,11 @@ export class FastPathUse {
     if (this.opened === undefined) return undefined;
     const { port } = this;
     return { peers: port?.size ?? 0, ...this.driver.carried, counters: { ...port?.counters } };
+  }
+
+  /** How far the packets of the peer with this address are carried. */
+  pathOf(peer: Ipv6): CarriedPath {
+    return this.port?.pathOf(peer) ?? { way: 'none' };
   }
 
   /** From now on there can be one. Throws why there is none, where the wish allows no other. */

@@ -4,7 +4,7 @@ import type { PeerTable } from '../core/peer-table.ts';
 import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
 import type { RelayLimits } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { NetworkMonitor } from '../io/ports.ts';
+import type { CarriedPath, NetworkMonitor } from '../io/ports.ts';
 import { Settling } from '../io/settling.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
@@ -134,6 +134,11 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** Who carries the packets of verified clients. */
   get dataPath(): DataPath {
     return this.fastPath.dataPath;
+  }
+
+  /** How far the packets of the peer with this address are carried by the kernel. */
+  carriedPathOf(peer: Ipv6): CarriedPath {
+    return this.fastPath.pathOf(peer);
   }
 
   /** What was carried past the machine, and is in none of {@link counters}. */

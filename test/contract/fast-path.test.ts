@@ -136,7 +136,7 @@ for (const { name, skipped, open } of RIGS) {
       const { rig } = await started();
       rig.fastPath.refused(PEER, 0);
       rig.fastPath.refused(STRANGER, 0);
-      expect([rig.fastPath.wayOf(PEER), rig.fastPath.wayOf(STRANGER)]).toEqual(['inward', 'none']);
+      expect([rig.fastPath.pathOf(PEER).way, rig.fastPath.pathOf(STRANGER).way]).toEqual(['inward', 'none']);
       rig.hostSends(data(OWN, PEER));
       await eventually(() => expect(rig.fromTunnel).toEqual([data(OWN, PEER)]));
       expect(rig.peerGot()).toEqual([]);

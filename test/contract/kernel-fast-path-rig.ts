@@ -77,8 +77,8 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
     prove: async (source, peer) => {
       await eventually(() => {
         const wanted = data(source, peer, 45);
-        if (fastPath.wayOf(peer) !== 'both') raw.send(wanted, 0, wanted.length);
-        expect(fastPath.wayOf(peer)).toBe('both');
+        if (fastPath.pathOf(peer).way !== 'both') raw.send(wanted, 0, wanted.length);
+        expect(fastPath.pathOf(peer).way).toBe('both');
       });
       for (const got of [fromTunnel, peerGot, peerHeardFrom]) got.length = 0;
     },

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { MAX_PEERS } from '../../daemon/control-protocol.ts';
-import type { PeersStatus } from '../../daemon/status.ts';
+import type { PeerStatus, PeersStatus } from '../../daemon/status.ts';
 import { formatSpan, printColumns, printJson, printLine } from '../output.ts';
 import { countValue } from '../values.ts';
 import { askOne } from './ask-daemon.ts';
@@ -33,13 +33,26 @@ export function peersCommand(): Command {
           peer.mapped ?? '-',
           peer.trusted ? (peer.local ? 'trusted, local' : 'trusted') : 'unverified',
           peer.means ?? '-',
-          peer.offloaded ? 'kernel' : 'user',
+          pathInWords(peer),
           ago(peer.receivedSecondsAgo),
           ago(peer.sentSecondsAgo),
         ]),
       );
       if (answer.total > answer.peers.length) printLine(`and ${answer.total - answer.peers.length} more`);
     });
+}
+
+const REASONS: Readonly<Record<NonNullable<PeerStatus['carriedReason']>, string>> = {
+  unproven: 'not proven yet',
+  unanswered: 'the kernel gets no answer',
+  refused: 'refused by this host',
+  unseen: 'kept from the socket by this host',
+};
+
+/** The data path: both ways or one. */
+function pathInWords({ carried, carriedReason }: PeerStatus): string {
+  const path = carried === 'both' ? 'kernel' : carried === 'inward' ? 'kernel in, user out' : 'user';
+  return carriedReason === undefined ? path : `${path} (${REASONS[carriedReason]})`;
 }
 
 function ago(seconds: number | undefined): string {

@@ -252,7 +252,11 @@ class ClientRole implements Role {
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
     const all = [...this.client.peers()];
     const { now } = this.client;
-    return { total: all.length, shown: inStatus(all.slice(0, limit), now) };
+    return { total: all.length, shown: this.inStatus(all.slice(0, limit), now) };
+  }
+
+  private *inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {
+    for (const peer of peers) yield peerStatus(peer, this.client.carriedPathOf(peer.address), now);
   }
 }
 
@@ -264,10 +268,6 @@ const NO_PROGRESS = {
   guess: 'none',
   guessesSent: 0,
 } as const;
-
-function* inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {
-  for (const peer of peers) yield peerStatus(peer, now);
-}
 
 function natInWords(client: Client, mayMeet: boolean): string {
   const mapped = client.mapped === undefined ? '' : `, mapped to ${formatEndpoint(client.mapped)}`;

@@ -12,7 +12,7 @@ import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts
 import { EXIT } from '../exit-codes.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
-import { secondsAgo } from '../peer-status.ts';
+import { carriedStatus, secondsAgo } from '../peer-status.ts';
 import {
   RELAY_PORT,
   hostAddressValue,
@@ -170,6 +170,7 @@ class RelayRole implements Role {
         trusted: peers.status[peer] === TRUSTED,
         local: false,
         offloaded: relay.isOffloaded(peer),
+        ...carriedStatus(relay.carriedPathOf(peers.address(peer))),
         ...secondsAgo(peers.lastReceived[peer]!, peers.lastSent[peer]!, relay.now),
       };
     }

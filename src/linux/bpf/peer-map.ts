@@ -17,7 +17,8 @@ const NO_EXIST = 1;
 const EXIST = 2;
 const KEY = 16;
 const ROUTE_UPLINK = (1 << ROUTE_WAY_SHIFT) - 1;
-const MOST_FAILURES = 15;
+/** As many as a peer's entry can count. */
+export const MOST_FAILURES = 15;
 /** SPACING_UNITS of the programs. */
 const NOTICE_SPACING_UNITS = Math.floor(1e9 / 2 ** UNIT_SHIFT);
 /** Entries taken out by one call; no bucket of the table holds as many. */
@@ -41,8 +42,9 @@ export interface PeerState {
   readonly unwraps: boolean;
   /** Proofs in a row that have failed. */
   readonly failures: number;
-  /** ns of CLOCK_MONOTONIC. */
+  /** When anything was received of the peer, and when its socket last received something; ns of CLOCK_MONOTONIC. */
   readonly lastReceived: number;
+  readonly socketHeard: number;
 }
 
 /** The kernel's table of peers whose packets it carries. */
@@ -99,6 +101,7 @@ export class PeerMap {
       unwraps: (view.getUint8(PEER.history) & HISTORY_UNWRAPS) !== 0,
       failures: view.getUint8(PEER.history) >> HISTORY_FAILURES_SHIFT,
       lastReceived: Number(view.getBigUint64(PEER.lastReceived, true)),
+      socketHeard: view.getUint32(PEER.socketHeard, true) * 2 ** UNIT_SHIFT,
     };
   }
 

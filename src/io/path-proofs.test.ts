@@ -1,0 +1,230 @@
+import { beforeEach, expect, test } from 'vitest';
+import { seededEntropy, v4, v6 } from '../../test/support/client-rig.ts';
+import { WAY } from '../linux/bpf/layout.ts';
+import type { Way } from '../linux/bpf/layout.ts';
+import { PROOF_NONCE_LENGTH } from '../linux/bpf/proof-map.ts';
+import {
+  DESTINATION,
+  ICMPV6,
+  IPV6_HEADER,
+  SOURCE,
+  checkIcmpv6,
+  formatIpv6,
+  icmpv6Type,
+} from '../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../wire/index.ts';
+import { MOST_PROOFS, MOST_PROOFS_BY_ADDRESS, PROOF_LIMITS, PathProofs, carriedPath } from './path-proofs.ts';
+
+const OWN = v6('2001:0:cb00:7178::1');
+const PEER = v6('2001:0:cb00:7178::2');
+
+let rig: Rig;
+beforeEach(() => {
+  rig = new Rig();
+});
+
+test('an echo request without a UDP checksum, then both kinds; the first that is answered is the way', () => {
+  for (const answered of [WAY.bare, WAY.checked]) {
+    rig = new Rig();
+    rig.proofs.want(PEER, OWN, 0);
+    expect(rig.sent).toEqual([]); // the packet that asks for it goes by the socket first
+    rig.run(0, 2_100, (at) => {
+      if (at === 250) rig.answer(PEER, answered, at);
+    });
+    expect(rig.sent.map(({ way }) => way)).toEqual([WAY.bare, WAY.bare, WAY.checked]);
+    expect(rig.entry(PEER)).toMatchObject({ way: answered, failures: 0 });
+    expect(rig.armed.size).toBe(0);
+  }
+});
+
+test('each is an echo request of its own: from, to, its checksum, the nonce and the way', () => {
+  rig.proofs.want(PEER, OWN, 0);
+  rig.run(0, 300);
+  for (const { packet, way } of rig.sent) {
+    expect([...packet.subarray(SOURCE, SOURCE + 16)]).toEqual([...OWN]);
+    expect([...packet.subarray(DESTINATION, DESTINATION + 16)]).toEqual([...PEER]);
+    expect(icmpv6Type(packet, 0)).toBe(ICMPV6.ECHO_REQUEST);
+    expect(checkIcmpv6(packet, 0)).toBe(true);
+    const data = packet.subarray(IPV6_HEADER + 8);
+    expect([...data]).toEqual([...rig.armed.get(formatIpv6(PEER))!.nonce, way]);
+  }
+  const other = new Rig(2);
+  other.proofs.want(PEER, OWN, 0);
+  expect(other.armed.get(formatIpv6(PEER))!.nonce).not.toEqual(rig.armed.get(formatIpv6(PEER))!.nonce);
+});
+
+test('a kernel that cannot unwrap super-packets never sends without a checksum', () => {
+  rig = new Rig(1, WAY.checked);
+  rig.proofs.want(PEER, OWN, 0);
+  rig.run(0, 2_100);
+  expect(new Set(rig.sent.map(({ way }) => way))).toEqual(new Set([WAY.checked]));
+});
+
+test('not answered, though the peer is heard: asked again after 10, 20, 40 s ... 640 s', () => {
+  const waits: number[] = [];
+  for (let now = 0, i = 0; i < 9; i++) {
+    rig.proofs.want(PEER, OWN, now);
+    rig.hear(PEER, now + 500);
+    rig.run(now, now + 2_100);
+    waits.push(Math.round((rig.entry(PEER).noticeAfterMs - now) / 1_000) - 2);
+    now = rig.entry(PEER).noticeAfterMs;
+  }
+  expect(waits).toEqual([10, 20, 40, 80, 160, 320, 640, 640, 640]);
+  expect(rig.proofs.counters).toMatchObject({ proofsFailed: 9, proofsAnswered: 0, proofsUnheard: 0 });
+  rig.proofs.want(PEER, OWN, 1e7);
+  rig.run(1e7, 1e7 + 50);
+  rig.answer(PEER, WAY.bare, 1e7 + 60);
+  expect(rig.entry(PEER)).toMatchObject({ way: WAY.bare, failures: 0 });
+});
+
+test('a peer that is not heard at all is no failure of the path: it is asked again with the next packet', () => {
+  rig.proofs.want(PEER, OWN, 0);
+  rig.run(0, 2_100);
+  expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
+  expect(rig.entry(PEER).noticeAfterMs).toBeLessThan(3_200);
+  expect(rig.proofs.counters).toMatchObject({ proofsUnheard: 1, proofsFailed: 0 });
+});
+
+test('what the host refuses to send ends the proof before anything of it was sent, and for 10 s', () => {
+  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.handleRefusal(PEER, 1);
+  rig.run(1, 3_000);
+  expect(rig.sent).toEqual([]);
+  expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, noticeAfterMs: 10_001 });
+  expect(carriedPath(rig.state(PEER), 0)).toEqual({ way: 'inward', reason: 'refused' });
+  // It is no failed proof.
+  rig.proofs.want(PEER, OWN, 20_000);
+  rig.hear(PEER, 20_500);
+  rig.run(20_000, 22_100);
+  expect(rig.entry(PEER)).toMatchObject({ failures: 1 });
+});
+
+test('one proof of a peer at a time, none of one that is proven or not carried, and so many in all', () => {
+  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.want(PEER, OWN, 1);
+  rig.entry(PEER).way = WAY.bare;
+  rig.proofs.want(PEER, OWN, 2);
+  rig.proofs.want(v6('2001:0:cb00:7178::9'), OWN, 2);
+  expect(rig.armed.size).toBe(1);
+  for (let i = 0; i < 2 * MOST_PROOFS; i++) {
+    const peer = peerNumber(i);
+    rig.add(peer, 0x0a00_0000 + i);
+    rig.proofs.want(peer, OWN, 3);
+  }
+  expect(rig.armed.size).toBe(MOST_PROOFS);
+  rig.proofs.clear();
+  expect([rig.armed.size, rig.proofs.pollTimeout()]).toEqual([0, Infinity]);
+});
+
+test('peers that somebody has invented at one IPv4 address: no more echo requests go there than the limit lets through', () => {
+  for (let i = 0; i < 1_000; i++) {
+    rig.add(peerNumber(i), v4('198.51.100.7'));
+    rig.proofs.want(peerNumber(i), OWN, 0);
+  }
+  expect(rig.armed.size).toBe(MOST_PROOFS_BY_ADDRESS);
+  rig.add(PEER, v4('198.51.100.8'));
+  rig.proofs.want(PEER, OWN, 0);
+  expect(rig.armed.size).toBe(MOST_PROOFS_BY_ADDRESS + 1);
+  rig.proofs.drop(PEER);
+  rig.run(0, 2_100);
+  expect(rig.sent.length).toBeLessThanOrEqual(PROOF_LIMITS.burst + 2.1 * PROOF_LIMITS.perSecond);
+  expect(rig.proofs.counters.proofsSuppressed).toBeGreaterThan(0);
+});
+
+test('a peer that is no longer carried is not asked any more; a late answer is nothing', () => {
+  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.drop(PEER);
+  rig.run(0, 2_100);
+  rig.proofs.handleAnswer(PEER, 2_100);
+  expect(rig.sent).toEqual([]);
+  expect(rig.entry(PEER).way).toBe(WAY.inward);
+});
+
+test('the words for a peer', () => {
+  const state = rig.state(PEER);
+  expect(carriedPath(state, 1e9)).toEqual({ way: 'inward', reason: 'unproven' });
+  expect(carriedPath({ ...state, failures: 3 }, 1e9)).toEqual({ way: 'inward', reason: 'unanswered' });
+  expect(carriedPath({ ...state, way: WAY.checked }, 1e9)).toEqual({ way: 'both' });
+  const silent = { ...state, way: WAY.bare, socketHeard: 1e9, lastReceived: 1e9 };
+  expect(carriedPath(silent, 20e9)).toEqual({ way: 'both' });
+  expect(carriedPath({ ...silent, lastReceived: 11e9 }, 20e9)).toEqual({ way: 'none', reason: 'unseen' });
+});
+
+function peerNumber(i: number): Ipv6 {
+  return v6(`2001:0:cb00:7178::${(i + 0x100).toString(16)}`);
+}
+
+interface Entry {
+  way: Way;
+  failures: number;
+  address: Ipv4;
+  lastReceivedMs: number;
+  noticeAfterMs: number;
+}
+
+/** The kernel's side, as far as proofs know it. */
+class Rig {
+  readonly sent: { packet: Uint8Array; way: Way }[] = [];
+  readonly armed = new Map<string, { nonce: Uint8Array; answered: Way }>();
+  readonly proofs: PathProofs;
+  private readonly entries = new Map<string, Entry>();
+
+  constructor(seed = 1, furthest: Way = WAY.bare) {
+    this.add(PEER, v4('198.51.100.2'));
+    this.proofs = new PathProofs(
+      {
+        state: (peer) => this.entries.get(formatIpv6(peer)),
+        setWay: (peer, way, failures, noticeAfterMs) =>
+          Object.assign(this.entry(peer), { way, failures, noticeAfterMs }),
+      },
+      {
+        begin: (peer, nonce) => {
+          expect(nonce).toHaveLength(PROOF_NONCE_LENGTH);
+          this.armed.set(formatIpv6(peer), { nonce: nonce.slice(), answered: WAY.inward });
+          return true;
+        },
+        answered: (peer) => this.armed.get(formatIpv6(peer))?.answered ?? WAY.inward,
+        end: (peer) => void this.armed.delete(formatIpv6(peer)),
+      },
+      (packet, way) => this.sent.push({ packet, way }),
+      seededEntropy(seed),
+      furthest,
+    );
+  }
+
+  add(peer: Ipv6, address: Ipv4): void {
+    this.entries.set(formatIpv6(peer), {
+      way: WAY.inward,
+      failures: 0,
+      address,
+      lastReceivedMs: -1,
+      noticeAfterMs: 0,
+    });
+  }
+
+  entry(peer: Ipv6): Entry {
+    return this.entries.get(formatIpv6(peer))!;
+  }
+
+  state(peer: Ipv6) {
+    return { ...this.entry(peer), unwraps: false, lastReceived: 0, socketHeard: 0 };
+  }
+
+  hear(peer: Ipv6, at: number): void {
+    this.entry(peer).lastReceivedMs = at;
+  }
+
+  answer(peer: Ipv6, way: Way, now: number): void {
+    const proof = this.armed.get(formatIpv6(peer));
+    if (proof !== undefined) proof.answered = way;
+    this.hear(peer, now);
+    this.proofs.handleAnswer(peer, now);
+  }
+
+  run(from: number, until: number, at: (now: number) => void = () => {}): void {
+    for (let now = from; now <= until; now += 10) {
+      at(now);
+      if (now >= this.proofs.pollTimeout()) this.proofs.handleTimeout(now);
+    }
+  }
+}
