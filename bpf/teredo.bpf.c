@@ -336,6 +336,66 @@ static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer 
 	return outer->udp.check == datagram_checksum(&outer->ip, inner, outer->udp.source, outer->udp.dest, length);
 }
 
+struct tcp {
+	__u32 ports;
+	__u32 sequence;
+	__u32 acknowledged;
+	__u8 lengths;
+	__u8 flags;
+	__u16 window;
+};
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+
+/*
+ * Whether a packet to a peer is the segment that is to be tried; with `sends` it is from now on. A segment that begins before its end and comes
+ * after it repeats it: then an acknowledgement shows nothing.
+ */
+static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, bool sends)
+{
+	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
+	struct tcp tcp;
+	__u32 length;
+
+	if (!proof || proof->segment == SEGMENT_OVER || inner->nexthdr != IPPROTO_TCP ||
+	    bpf_skb_load_bytes(skb, at + sizeof(*inner), &tcp, sizeof(tcp)))
+		return false;
+	if (proof->segment == SEGMENT_SENT) {
+		if (tcp.ports == proof->ports && (__s32)(bpf_ntohl(tcp.sequence) - proof->end) < 0)
+			proof->segment = SEGMENT_OVER;
+		return false;
+	}
+	length = bpf_ntohs(inner->payload_len) - (tcp.lengths >> 4) * 4;
+	if (tcp.flags & (TCP_SYN | TCP_FIN))
+		length++;
+	if (skb->gso_size || !length || length > TUNNEL_MTU)
+		return false;
+	if (sends) {
+		proof->ports = tcp.ports;
+		proof->end = bpf_ntohl(tcp.sequence) + length;
+		proof->segment = SEGMENT_SENT;
+	}
+	return true;
+}
+
+/* Whether a packet from a peer acknowledges the segment that was tried. */
+static __noinline bool is_acknowledgement(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+{
+	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->saddr);
+	struct tcp tcp;
+
+	if (!proof || proof->segment != SEGMENT_SENT || bpf_skb_load_bytes(skb, at + sizeof(*inner), &tcp, sizeof(tcp)))
+		return false;
+	if (tcp.ports != (proof->ports << 16 | proof->ports >> 16) || !(tcp.flags & TCP_ACK) ||
+	    (__s32)(bpf_ntohl(tcp.acknowledged) - proof->end) < 0)
+		return false;
+	proof->segment = SEGMENT_OVER;
+	proof->answered |= 1 << WAY_CHECKED;
+	return true;
+}
+
 /* Who knows the next hop need not look for a route for each packet. */
 static __always_inline int leave(const struct uplink *uplink, __u32 destination)
 {
@@ -345,6 +405,40 @@ static __always_inline int leave(const struct uplink *uplink, __u32 destination)
 		return bpf_redirect_neigh(uplink->ifindex, NULL, 0, 0);
 	next.ipv4_nh = uplink->gateway ?: destination;
 	return bpf_redirect_neigh(uplink->ifindex, &next, sizeof(next), 0);
+}
+
+/* What `way_of_packet` says besides the WAY: it is no traffic; it is tried; it is left to user space, for what a counter says. */
+#define NO_TRAFFIC 0x10
+#define TRIAL 0x20
+#define LEFT 0x100
+
+/* Which way a packet to a peer goes now. A function of its own, for the registers that it takes. */
+static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
+{
+	__u32 zero = 0, way = way_to(peer);
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+	__s64 silence = now - peer->last_rx; /* what user space has heard may be ahead of the coarse clock */
+
+	if (silence >= (__s64)VALIDITY_NS)
+		return LEFT | COUNT_outNotHeard; /* CL-60, R-26 */
+	if (c && c->mark && (skb->mark & ~WAY_MASK) == c->mark)
+		return NO_TRAFFIC | (skb->mark & WAY_MASK);
+	if (way == WAY_TRIED && is_trial(skb, l2, inner, false))
+		return TRIAL | WAY_CHECKED;
+	if (way == WAY_INWARD || way == WAY_TRIED) {
+		if (take_turn(&peer->last_notice, now))
+			notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
+		return LEFT | COUNT_outUnproven;
+	}
+	if (inner->nexthdr == NEXT_NONE)
+		return NO_TRAFFIC | way;
+	if (silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx) {
+		peer->route &= ROUTE_UPLINK;
+		peer->last_notice = now >> UNIT_SHIFT;
+		notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
+		return LEFT | COUNT_outQuestion; /* CL-53 */
+	}
+	return is_sample_out(skb, l2, inner, peer, now) ? LEFT | COUNT_outSample : way;
 }
 
 SEC("tc")
@@ -358,9 +452,7 @@ int encap(struct __sk_buff *skb)
 	struct uplink *uplink;
 	struct ipv6hdr inner;
 	struct peer *peer;
-	bool nothing;
 	__u64 now;
-	__s64 silence;
 
 	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IPV6))
 		return GO_ON;
@@ -383,34 +475,18 @@ int encap(struct __sk_buff *skb)
 		return go_on(COUNT_outTooBig); /* CL-71, R-28 */
 
 	now = bpf_ktime_get_coarse_ns();
-	silence = now - peer->last_rx; /* what user space has heard may be ahead of the coarse clock */
-	if (silence >= (__s64)VALIDITY_NS)
-		return go_on(COUNT_outNotHeard); /* CL-60, R-26 */
-	nothing = inner.nexthdr == NEXT_NONE;
-	way = way_to(peer);
-	if (c->mark && (skb->mark & ~WAY_MASK) == c->mark) {
-		way = skb->mark & WAY_MASK;
-		nothing = true;
-	} else if (way == WAY_INWARD) {
-		if (take_turn(&peer->last_notice, now))
-			notify(NOTICE_WANTED, &inner.daddr, &inner.saddr);
-		return go_on(COUNT_outUnproven);
-	} else if (!nothing && silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx) {
-		peer->route &= ROUTE_UPLINK;
-		peer->last_notice = now >> UNIT_SHIFT;
-		notify(NOTICE_WANTED, &inner.daddr, &inner.saddr);
-		return go_on(COUNT_outQuestion); /* CL-53 */
-	} else if (is_sample_out(skb, l2, &inner, peer, now)) {
-		return go_on(COUNT_outSample);
-	}
-
-	if (!uplink->finishes && !(way == WAY_BARE && peer->history & HISTORY_UNWRAPS) && !is_finished(skb, l2, &inner))
+	way = way_of_packet(skb, l2, &inner, peer, now);
+	if (way & LEFT)
+		return go_on(way & ~LEFT);
+	if (!uplink->finishes && !((way & WAY_MASK) == WAY_BARE && peer->history & HISTORY_UNWRAPS) && !is_finished(skb, l2, &inner))
 		return go_on(COUNT_outUnfinished);
-	if (way != WAY_BARE) {
+	if ((way & WAY_MASK) != WAY_BARE) {
 		datagram = datagram_length(skb, l2, &inner, length);
 		if (!datagram)
 			return go_on(COUNT_outUnsummed);
 	}
+	if (way & TRIAL)
+		is_trial(skb, l2, &inner, true);
 
 	/* DF off: C-23. No ECN outside: N-1. */
 	made.version = 4;
@@ -446,7 +522,7 @@ int encap(struct __sk_buff *skb)
 	/* Neither routes nor queues of the uplink see a mark on what the socket sends. */
 	skb->mark = 0;
 
-	if (nothing) {
+	if (way & NO_TRAFFIC) {
 		count(COUNT_carriedNothing, packets);
 	} else {
 		peer->last_tx = now;
@@ -606,6 +682,8 @@ int decap(struct __sk_buff *skb)
 		if (left == COUNT_inProofRequest || (left == COUNT_inTestReply && c->role == ROLE_CLIENT)) /* CL-46 */
 			return go_on(left);
 	}
+	if (way_to(peer) == WAY_TRIED && inner.nexthdr == IPPROTO_TCP && is_acknowledgement(skb, l3, &inner))
+		notify(NOTICE_ANSWERED, &inner.saddr, &inner.daddr);
 	left = share_of_socket(skb, l3, &inner, peer, now);
 	if (left != NO_COUNTER)
 		return go_on(left);

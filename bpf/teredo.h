@@ -77,6 +77,7 @@
 #define WAY_INWARD 0  /* from the peer only: what goes to it is user space's */
 #define WAY_CHECKED 1 /* both ways, with a UDP checksum */
 #define WAY_BARE 2    /* both ways, without: the peer has answered such a datagram */
+#define WAY_TRIED 3   /* from the peer only, while one segment of TCP to it is out by this path */
 #define WAY_MASK 3
 
 /* So many datagrams in a row that did not come out of a program like these: the peer has none. */
@@ -140,11 +141,21 @@ struct proof_data {
 	__u8 way;
 };
 
-/* A proof under way, by the peer's address. */
+/*
+ * A proof under way, by the peer's address. Of a peer that answers no echo request a segment of TCP is the question: it goes by this path once,
+ * and is answered by an acknowledgement of all of it, unless it, or what lies before it, has been sent again.
+ */
 struct proof {
 	__u8 nonce[7];
 	__u8 answered; /* a bit a way */
+	__u32 ports;   /* of the segment, as it has them */
+	__u32 end;     /* the sequence number behind it; this and the next in the machine's order */
+	__u32 segment;
 };
+
+#define SEGMENT_WANTED 0
+#define SEGMENT_SENT 1
+#define SEGMENT_OVER 2
 
 /* Where the frame of an injected packet has the WAY: the last octet of its source address. */
 #define INJECTED_WAY 11

@@ -187,6 +187,13 @@ export class PathProofs {
     proof.dueAt = proof.begunAt + START_MS + next;
     if (this.furthest === WAY.bare) this.ask(proof, WAY.bare, now);
     if (this.furthest !== WAY.bare || round > 0) this.ask(proof, WAY.checked, now);
+    if (round === 1) this.tryTcp(proof, now);
+  }
+
+  /** The next segment of TCP to the peer goes by the kernel path, where the programs can sum it. */
+  private tryTcp({ peer }: Proof, now: number): void {
+    const state = this.peers.state(peer);
+    if (state?.way === WAY.inward) this.peers.setWay(peer, WAY.tried, state.failures, now);
   }
 
   private ask({ peer, address, source, nonce }: Proof, way: Way, now: number): void {
@@ -238,7 +245,7 @@ export class PathProofs {
 export function carriedPath(state: PeerState, now: number): CarriedPath {
   if (now - state.socketHeard >= UNSEEN_NS && state.lastReceived - state.socketHeard >= UNSEEN_NS / 2)
     return { way: 'none', reason: 'unseen' };
-  if (state.way !== WAY.inward) return { way: 'both' };
+  if (state.way === WAY.checked || state.way === WAY.bare) return { way: 'both' };
   if (state.failures === REFUSED) return { way: 'inward', reason: 'refused' };
   return { way: 'inward', reason: state.failures > 0 ? 'unanswered' : 'unproven' };
 }

@@ -3,9 +3,26 @@
  * whatever cause, at whichever end, no packet of a peer is sent by it: the process carries on.
  */
 import { describe, expect, test } from 'vitest';
-import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping } from '../../src/lab/index.ts';
+import {
+  Internet,
+  NATIVE_ADDRESS,
+  RELAY_ADDRESS,
+  SERVER_ADDRESS,
+  ping,
+  transfer,
+  until,
+} from '../../src/lab/index.ts';
 import type { Namespace, Site } from '../../src/lab/index.ts';
-import { startClient, startHostRelay, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+import { finishPackets, linksOf } from '../support/links.ts';
+import {
+  peersOf,
+  startClient,
+  startHostRelay,
+  startRelay,
+  startServer,
+  statusOf,
+  teredoAddress,
+} from '../support/roles.ts';
 
 const AUTO = ['--data-path', 'auto'];
 const PINGS = 60;
@@ -36,15 +53,16 @@ function translate(host: Namespace, name: string, statement: string): void {
   }`);
 }
 
-/** The main table is for sockets without a mark; what leaves unmarked all the same is dropped. */
-function routeByMark(host: Namespace, name: string, gateway: string): void {
-  host.ip('route', 'add', 'default', 'via', gateway, 'table', '77');
-  host.ip('rule', 'add', 'fwmark', '7', 'lookup', '77');
+/** Marked datagrams are routed by a table of their own, and those of sockets are marked: the main table's gateway is a host that takes none. */
+function routeByMark(host: Namespace, name: string, network: string): void {
+  host.ipBatch(
+    `route add default via ${network}.1 table 77`,
+    'rule add fwmark 7 lookup 77',
+    `route replace default via ${network}.250`,
+    `neighbour replace ${network}.250 lladdr 02:00:00:00:00:fa dev ${name}`,
+  );
   host.nft(`table ip marked {
     chain output { type route hook output priority 0; meta l4proto udp meta mark set 7; }
-  }`);
-  host.nft(`table netdev unmarked {
-    chain egress { type filter hook egress device "${name}" priority 0; ip protocol udp meta mark != 7 drop; }
   }`);
 }
 
@@ -74,8 +92,8 @@ const CAUSES: readonly [string, (world: World) => void][] = [
   ["a's host takes no datagrams without a checksum", ({ a }) => dropUnsummed(a.client)],
   ["the relay's host takes none", ({ net }) => dropUnsummed(net.relay)],
   [
-    "a's host sends only marked datagrams, and marks those of sockets",
-    ({ a }) => routeByMark(a.client, 'eth', `${a.network}.1`),
+    "a's host routes by marks, and marks what sockets send",
+    ({ a }) => routeByMark(a.client, 'eth', a.network),
   ],
 ];
 
@@ -114,6 +132,52 @@ test('nor through a host-specific relay whose own wire, or whose client, takes n
     [net.relay, addressB],
   ];
   expect(await lost(ways)).toBeLessThanOrEqual(MOST_LOST);
+});
+
+describe('a peer whose host answers no echo request', () => {
+  test('shows by TCP that the kernel path reaches it, and is carried', async () => {
+    const { net, a, b, addressB } = await silentPeer(() => {});
+    await using _ = net;
+    await until(
+      'the kernel path',
+      async () => {
+        expect(await transfer(a.client, b.client, addressB, 1_000_000)).toMatchObject({ whole: true });
+        return (await isCarried(a, addressB)) || undefined;
+      },
+      40_000,
+    );
+  });
+
+  test('does not, where what the kernel sends does not arrive: each transfer is whole, and the process carries on', async () => {
+    const { net, a, b, addressB } = await silentPeer(({ a }) => routeByMark(a.client, 'eth', a.network));
+    await using _ = net;
+    for (let i = 0; i < 5; i++)
+      expect(await transfer(a.client, b.client, addressB, 1_000_000)).toMatchObject({ whole: true });
+    expect(await isCarried(a, addressB)).toBe(false);
+    const { counters } = (await statusOf(a.client, 'client'))!['dataPath'] as {
+      counters: Record<string, number>;
+    };
+    expect(counters['proofsFailed']).toBeGreaterThan(0);
+  });
+
+  /** b's host, on links as between machines. */
+  async function silentPeer(set: (world: World) => void) {
+    const net = new Internet();
+    const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
+    for (const host of net.lab.hosts) for (const link of linksOf(host)) finishPackets(host, link);
+    b.client.nft(`table ip6 silent {
+      chain input { type filter hook input priority 0; icmpv6 type echo-request drop; }
+    }`);
+    set({ net, a, b });
+    await startServer(net.server, SERVER_ADDRESS);
+    const [, addressB] = [await client(a), await client(b)];
+    return { net, a, b, addressB };
+  }
+
+  async function isCarried({ client }: Site, address: string): Promise<boolean> {
+    const { peers } = await peersOf(client, 'client');
+    return peers.some((peer) => peer.address === address && peer.carried === 'both');
+  }
 });
 
 async function client({ client }: Site): Promise<string> {

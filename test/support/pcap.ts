@@ -27,6 +27,11 @@ export function readCapture(file: Uint8Array): CapturedDatagram[] {
   return datagrams;
 }
 
+/** The frames of a pcap or pcapng file. */
+export function framesOf(file: Uint8Array): Uint8Array[] {
+  return (readUint32(file, 0) === 0x0a0d0d0a ? readPcapng(file) : readPcap(file)).frames;
+}
+
 const LINK = { ETHERNET: 1, RAW: 101 };
 const GTP_USER_PORT = 2152;
 

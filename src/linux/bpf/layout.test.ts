@@ -46,6 +46,7 @@ test('so are the numbers', () => {
     inward: define('WAY_INWARD'),
     checked: define('WAY_CHECKED'),
     bare: define('WAY_BARE'),
+    tried: define('WAY_TRIED'),
   });
   expect(ROUTE_WAY_SHIFT).toBe(define('ROUTE_WAY_SHIFT'));
   expect(HISTORY_UNWRAPS).toBe(define('HISTORY_UNWRAPS'));

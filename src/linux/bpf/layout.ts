@@ -45,8 +45,11 @@ export const ROLE = { none: 0, client: 1, relay: 2 } as const;
 export const UNIT_SHIFT = 20;
 export const LONG_UNIT_SHIFT = 26;
 
-/** How far a peer's packets are carried: from the peer only; both ways with a UDP checksum; both ways without. */
-export const WAY = { inward: 0, checked: 1, bare: 2 } as const;
+/**
+ * How far a peer's packets are carried: from the peer only; both ways with a UDP checksum; both ways without; from the peer only, while a segment of
+ * TCP to it is tried.
+ */
+export const WAY = { inward: 0, checked: 1, bare: 2, tried: 3 } as const;
 export type Way = (typeof WAY)[keyof typeof WAY];
 
 /** The lower half of a peer's `route` is the number of its uplink, the upper half its {@link WAY}. */
@@ -89,7 +92,7 @@ export const PEER = {
   lastSampleOut: 62,
   SIZE: 64,
 } as const;
-export const PROOF = { nonce: 0, answered: 7, SIZE: 8 } as const;
+export const PROOF = { nonce: 0, answered: 7, ports: 8, end: 12, segment: 16, SIZE: 20 } as const;
 export const NOTICE = { peer: 0, source: 16, kind: 32, SIZE: 36 } as const;
 export const REPORT = {
   peer: 0,

@@ -1,0 +1,14 @@
+import type { Namespace } from '../../src/lab/index.ts';
+
+const CUTTING_AND_SUMMING = ['tx', 'tso', 'tx-udp_tnl-segmentation', 'tx-udp_tnl-csum-segmentation'];
+
+/** The names of a host's wires. */
+export function linksOf(host: Namespace): string[] {
+  const links = JSON.parse(host.ip('-j', 'link', 'show', 'type', 'veth')) as { ifname: string }[];
+  return links.map(({ ifname }) => ifname);
+}
+
+/** From now on packets leave the interface cut and with their checksums, as they leave a machine. A virtual wire leaves both to the receiver. */
+export function finishPackets(host: Namespace, link: string): void {
+  host.execute('ethtool', '-K', link, ...CUTTING_AND_SUMMING.flatMap((feature) => [feature, 'off']));
+}
