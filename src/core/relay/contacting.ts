@@ -134,8 +134,8 @@ export class Contacting {
   }
 
   /**
-   * One packet may be all that a native host wants of a client: that one is offered with the second. Not so who has begun itself, and
-   * whose test's reply waits: its introduction (adr/0013) follows at once.
+   * One packet may be all that a native host wants of a client: that client is offered with the second. A client that has begun itself, and whose
+   * test's reply waits, sends more.
    */
   private isLonePacketWanted(peer: number): boolean {
     const waiting = this.contacts.get(peer)?.waiting;
