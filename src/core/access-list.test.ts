@@ -13,7 +13,7 @@ describe('the longest prefix decides', () => {
     [['-203.0.113.7'], ['203.0.113.6', '203.0.113.8', '0.0.0.0', '255.255.255.255'], ['203.0.113.7']],
     [['-203.0.113.0/24'], ['203.0.112.255', '203.0.114.0'], ['203.0.113.0', '203.0.113.255']],
     [['+198.51.100.0/24'], ['198.51.100.0', '198.51.100.255'], ['198.51.99.255', '198.51.101.0', '0.0.0.0']],
-    // An exception of what is denied opens nothing else, and closes nothing else.
+    // An exception of a denied prefix opens nothing else, and closes nothing else.
     [
       ['-203.0.113.0/24', '+203.0.113.7'],
       ['203.0.113.7', '192.0.2.1'],
@@ -89,7 +89,7 @@ test('a prefix that is given twice counts once', () => {
   expect(list('-10.0.0.0/8', '-10.0.0.0/8', '+10.1.0.0/16').size).toBe(2);
 });
 
-test('what denies nobody is open', () => {
+test('a list that denies no address is open', () => {
   expect([
     list().isOpen,
     list('+0.0.0.0/0').isOpen,

@@ -27,7 +27,7 @@ class FalsePath implements ServerPath {
   options: ServerPathOptions | undefined;
   isOpen = true;
   access: AccessList | undefined;
-  /** What it does once it has another list. */
+  /** Its work once it has another list. */
   afterAccess: ServerWork | undefined;
   private onChange: () => void = () => undefined;
 

@@ -240,7 +240,7 @@ describe('the access list', () => {
     buildBubble(teredo(PRIMARY, from), teredo(PRIMARY, to), 21);
   afterEach(() => rig.setAccess(access()));
 
-  test('who is denied is not answered, nothing of it is forwarded, and nothing to it; each is counted', () => {
+  test('a denied address is not answered, nothing of it is forwarded, and nothing to it; each datagram is counted', () => {
     rig.setAccess(access('-192.0.2.1')); // MAPPED
     const before = rig.program.readCounters();
     for (const to of [PRIMARY, SECONDARY]) {
@@ -248,7 +248,7 @@ describe('the access list', () => {
       expect(rig.both(between(MAPPED, PEER_MAPPED), { to })).toBe('denied');
       expect(rig.both(between(PEER_MAPPED, MAPPED), { from: PEER_MAPPED, to })).toBe('denied');
     }
-    // Nor does it cost the process anything, whatever it sends.
+    // Nor does any other datagram of it reach the process.
     for (const payload of [Uint8Array.of(1), new Uint8Array(1_400), buildBubble(A, v6('2001:db8::1'), 21)])
       expect(rig.both(payload)).toBe('denied');
     const after = rig.program.readCounters();
@@ -258,7 +258,7 @@ describe('the access list', () => {
     expect(rig.both(between(PEER_MAPPED, RELAY), { from: PEER_MAPPED })).toBe('decided');
   });
 
-  test('what is forwarded takes nothing of a limit when its destination is denied', () => {
+  test('a bubble to a denied address takes nothing of a limit', () => {
     rig.setAccess(access('-192.0.2.1'));
     rig.setBudgets({ forwardedByPair: { perSecond: 0, burst: 1 } });
     for (let i = 0; i < 3; i++)
@@ -292,7 +292,7 @@ describe('the access list', () => {
     }
   });
 
-  test('whatever the list: the program decides as the machine does', () => {
+  test('random lists: the program decides as the machine does', () => {
     // Few different beginnings, so that prefixes lie in each other and match.
     const address = fc
       .tuple(fc.constantFrom('192.0.2.0', '198.51.100.0'), fc.nat(7))

@@ -15,7 +15,7 @@ const A = teredo(SERVER, at('192.0.2.10:8192'));
 const B = teredo(SERVER, at('192.0.2.11:8192'));
 const C = teredo(OTHER_SERVER, at('192.0.2.12:8192'));
 
-/** What the native hosts hear: "1.1" is type and code. */
+/** The errors that native hosts get: "1.1" is type and code. */
 const errors = (rig: RelayRig) => rig.delivered.map((packet) => `${packet[40]}.${packet[41]}`);
 
 describe('a client that is denied', () => {
@@ -50,7 +50,7 @@ describe('a client that is denied', () => {
     expect(rig.machine.counters.droppedDenied).toBe(1_000);
   });
 
-  test('is not heard: data, bubbles, or what is no Teredo', () => {
+  test('is not heard: data, bubbles, or octets that are no Teredo', () => {
     const rig = new RelayRig({ access: access('-192.0.2.10') });
     rig.fromClient(A, NATIVE).receive(pairOf(A), Uint8Array.of(1));
     rig.receive(pairOf(A), buildBubble(A, v6('fe80::1'), 21));
@@ -62,7 +62,7 @@ describe('a client that is denied', () => {
     });
   });
 
-  test('behind a symmetric NAT is not heard from there, whatever its address says', () => {
+  test('behind a symmetric NAT is not heard from there, though its address names another place', () => {
     const rig = new RelayRig({ access: access('-203.0.113.9') }).toClient(NATIVE, A);
     rig.receive(at('203.0.113.9:1'), buildBubble(A, rig.bubbles[0]!.source, 21));
     expect([rig.data, rig.isTrusted(A)]).toEqual([[], false]);
@@ -95,7 +95,7 @@ describe('a list that changes', () => {
     for (const client of [A, B, C]) rig.acquaint(NATIVE, client).fromClient(client, NATIVE);
     return rig.clear();
   };
-  test('ends what is denied: forgotten, taken out of the fast path, not answered; the others are not touched', () => {
+  test('ends denied clients: forgotten, taken out of the fast path, not answered; the others are not touched', () => {
     const rig = acquainted();
     const slots = [B, C].map((client) => rig.machine.peers.find(client, 0));
     rig.setAccess(access('-192.0.2.10'));
@@ -106,7 +106,7 @@ describe('a list that changes', () => {
     rig.clear().fromClient(A, NATIVE).toClient(NATIVE, A).toClient(NATIVE, B).fromClient(C, NATIVE);
     expect(rig.kinds).toEqual(['data 192.0.2.11:8192']);
     expect([errors(rig)[0], rig.delivered.length]).toEqual(['1.1', 2]);
-    // Reports of what was carried before come late, and bring nothing back.
+    // Reports of packets that were carried before come late, and bring nothing back.
     rig.clear().carried(A, rig.now - 100, rig.now - 100);
     expect([rig.offloads, rig.isKnown(A)]).toEqual([[`unload ${formatIpv6(A)}`], false]);
   });
@@ -119,7 +119,7 @@ describe('a list that changes', () => {
     expect(other.offloads).toEqual([A, C].map((client) => `unload ${formatIpv6(client)}`));
   });
 
-  test('ends a client by where it is, too, if that is not what its address says', () => {
+  test('ends a client that has shown itself at a denied address, though its own address names another', () => {
     const rig = new RelayRig({ offload: true }).toClient(NATIVE, A);
     rig
       .receive(at('203.0.113.9:1'), buildBubble(A, rig.bubbles[0]!.source, 21))
@@ -129,7 +129,7 @@ describe('a list that changes', () => {
     expect([rig.isKnown(A), rig.offloads]).toEqual([false, [`unload ${formatIpv6(A)}`]]);
   });
 
-  test('ends a contact that is under way: no more bubbles, and what waited is prohibited', () => {
+  test('ends a contact that is under way: no more bubbles, and an error for each packet that waited', () => {
     const rig = new RelayRig().toClient(NATIVE, A).toClient(NATIVE, A).toClient(NATIVE, B);
     const bubble = rig.bubbles[0]!;
     rig.clear().setAccess(access('-192.0.2.10'));
@@ -150,7 +150,7 @@ describe('a list that changes', () => {
     expect([rig.isKnown(A), rig.sent]).toEqual([false, []]);
   });
 
-  test('lets in again who is no longer denied', () => {
+  test('lets clients in again that are no longer denied', () => {
     const rig = acquainted().setAccess(access('-192.0.2.0/24'));
     expect([rig.machine.peers.trustedCount, rig.machine.peers.unverifiedCount]).toEqual([0, 0]);
     rig.setAccess(access()).clear().toClient(NATIVE, A);
@@ -158,7 +158,7 @@ describe('a list that changes', () => {
     expect(rig.data).toHaveLength(1);
   });
 
-  test('whatever comes, and however it changes: nothing goes to who is denied, no denied peer is known or offered', () => {
+  test('random traffic and lists: nothing goes to a denied address, no denied peer is known or offered', () => {
     const clients = [A, B, C, teredo(OTHER_SERVER, at('203.0.113.9:1')), teredo(SERVER, at('203.0.113.9:2'))];
     const client = fc.constantFrom(...clients);
     const place = fc.constantFrom(at('192.0.2.10:8192'), at('203.0.113.9:1'), at('192.0.2.77:7'));

@@ -267,7 +267,7 @@ export class Contacting {
     if (wantedBy !== undefined) this.serveWaiting(wantedBy, now);
   }
 
-  /** Whether the client whose address stands at `buffer[client]` is served, by what it says of itself. */
+  /** Whether the client whose address stands at `buffer[client]` is served, by the addresses in it. */
   private mayServe(buffer: Uint8Array, client: number): boolean {
     const { access } = this.context;
     return access.allows(mappedAddressOf(buffer, client)) && access.allows(serverOf(buffer, client));

@@ -29,7 +29,7 @@ describe('an address that is denied', () => {
     ['a ping to another client', ping(A, B)],
     ['a ping to a native host', ping(A, v6('2001:db8::1'))],
     ["a ping of the server's own address", ping(v6('fe80::1'), rig().machine.linkLocal)],
-    ['what is no Teredo at all', Uint8Array.of(1, 2, 3)],
+    ['octets that are no Teredo', Uint8Array.of(1, 2, 3)],
   ])('%s of it is dropped and counted, and nothing else', (_what, payload) => {
     const it = rig().receive(MAPPED, payload);
     expect([it.sent, it.delivered]).toEqual([[], []]);

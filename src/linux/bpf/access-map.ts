@@ -3,7 +3,7 @@ import { Memory } from '../libc.ts';
 import { check, libbpf } from './libbpf.ts';
 import { ACCESS, ACCESS_KEY } from './server-layout.ts';
 
-/** Whom a server serves. */
+/** Which addresses a server serves. */
 export interface AccessVerdicts {
   readonly allow: readonly Ipv4Prefix[];
   readonly deny: readonly Ipv4Prefix[];
@@ -13,12 +13,12 @@ export interface AccessVerdicts {
   readonly isOpen: boolean;
 }
 
-/** The prefixes by which the server's program decides whom it serves. */
+/** The prefixes by which the server's program decides which addresses it serves. */
 export class AccessMap {
   private readonly fd: number;
   private readonly key = new Memory(ACCESS_KEY.SIZE);
   private readonly value = new Memory(1);
-  /** What is in it. */
+  /** Those in the map. */
   private prefixes: Ipv4Prefix[] = [];
 
   constructor(fd: number) {
