@@ -58,6 +58,15 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
+/* Verdicts on IPv4 addresses; the longest prefix decides, as in src/core/access-list.ts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MAX_ACCESS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct access_key);
+	__type(value, __u8);
+} access SEC(".maps");
+
 /* What a datagram is wrapped in. */
 struct outer {
 	struct iphdr ip;
@@ -178,6 +187,18 @@ static __always_inline bool is_local(const struct server_config *c, __u32 addres
 		if (c->local[i] == address)
 			return true;
 	return address == c->primary || address == c->secondary;
+}
+
+/* Not inlined: `length` of serve() would then be on the stack, where kernel 6.1 does not keep its bounds. */
+static __noinline bool is_denied(const struct server_config *c, __u32 address)
+{
+	struct access_key key = { .length = 32, .prefix = address };
+	__u8 *verdict;
+
+	if (!c->access)
+		return false;
+	verdict = bpf_map_lookup_elem(&access, &key);
+	return (verdict ? *verdict : c->access) == ACCESS_DENY;
 }
 
 /* The sum of a datagram's pseudo-header. */
@@ -360,6 +381,8 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 	} else if (!ours || !can_be_source(&inner->saddr)) {
 		return GO_ON; /* S-16, S-17 */
 	}
+	if (is_denied(c, target))
+		return decided(COUNT_droppedDenied, TC_ACT_SHOT);
 	cost = (length + 127) / 128 * 1024; /* forwardingCost */
 	if (!take(FORWARDED_BY_PAIR, hash(c, o->ip.saddr, target), cost) ||
 	    !take_fairly(c, FORWARDED_SHARED, target, o->ip.saddr, cost))
@@ -404,6 +427,8 @@ int serve(struct __sk_buff *skb)
 		return GO_ON; /* wrong, or nobody to answer */
 	if (!o.ip.daddr || (o.ip.daddr != c->primary && o.ip.daddr != c->secondary))
 		return GO_ON;
+	if (is_denied(c, o.ip.saddr))
+		return decided(COUNT_droppedDenied, TC_ACT_SHOT);
 	length = skb->len - HEADERS;
 	if (length < sizeof(inner) || length > sizeof(inner) + MAX_TRAILERS ||
 	    bpf_ntohs(o.ip.tot_len) != length + WRAPPING || bpf_ntohs(o.udp.len) != length + sizeof(o.udp))

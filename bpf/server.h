@@ -11,6 +11,7 @@
 	X(receivedDatagrams)     /* of those below: what goes to user space is counted there */                        \
 	X(solicitationsAnswered)                                                                                       \
 	X(forwardedToClients)                                                                                          \
+	X(droppedDenied)                                                                                               \
 	X(droppedAnswerLimit)                                                                                          \
 	X(droppedForwardLimit)
 
@@ -33,6 +34,12 @@
 /* The longest advertisement: IPv6 header, 16 octets, prefix, MTU, the option for one address. */
 #define MAX_ADVERTISEMENT 104
 
+/* Prefixes of the access list. */
+#define MAX_ACCESS 1024
+/* Verdicts of the access list. */
+#define ACCESS_ALLOW 1
+#define ACCESS_DENY 2
+
 /* Addresses and ports are in network order, everything else in the machine's. */
 
 struct server_config {
@@ -47,7 +54,14 @@ struct server_config {
 	__u8 answers;      /* 0: solicitations are user space's */
 	__u8 allow_private;
 	__u8 ttl;
+	__u8 access;       /* the verdict on addresses that no prefix matches; 0: there is no list */
 	__u8 advertisement[MAX_ADVERTISEMENT];
+};
+
+/* As struct bpf_lpm_trie_key has it. */
+struct access_key {
+	__u32 length;
+	__u32 prefix;
 };
 
 /* A kind of token bucket; tokens in 1024ths. */

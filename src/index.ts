@@ -7,6 +7,8 @@ export { ALL_NATIVE, Relay } from './runtime/relay.ts';
 export type { RelayEvents, RelaySettings } from './runtime/relay.ts';
 export { Server } from './runtime/server.ts';
 export type { ServerEvents, ServerSettings } from './runtime/server.ts';
+export { AccessList } from './core/access-list.ts';
+export type { AccessRules } from './core/access-list.ts';
 export { LifecycleError } from './runtime/start-once.ts';
 export { EnvironmentError } from './io/errors.ts';
 export type { EnvironmentErrorCode } from './io/errors.ts';

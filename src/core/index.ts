@@ -1,4 +1,6 @@
 /** The protocol machines: deterministic, without sockets, clock or randomness of their own. */
+export { AccessList, MAX_ACCESS_PREFIXES } from './access-list.ts';
+export type { AccessRules } from './access-list.ts';
 export { AddressPolicy } from './address-policy.ts';
 export type { Subnet } from './address-policy.ts';
 export * from './client/index.ts';

@@ -40,6 +40,14 @@ export interface PortMapping {
   readonly lifetimeSeconds?: number;
 }
 
+/** Which IPv4 addresses a server or relay serves; how often one was refused is in `counters`, as `droppedDenied`. */
+export interface AccessStatus {
+  /** How many there are, allowed and denied. */
+  readonly prefixes: number;
+  /** The verdict on addresses that no prefix matches. */
+  readonly default: 'allow' | 'deny';
+}
+
 export interface PeerCounts {
   readonly trusted: number;
   readonly unverified: number;
@@ -70,6 +78,7 @@ export interface ServerStatus extends DaemonStatus {
   readonly address: string;
   readonly secondary?: string;
   readonly secure: boolean;
+  readonly access: AccessStatus;
   /** Who answers solicitations and forwards bubbles; what the kernel does is in `counters` too. */
   readonly dataPath: DataPath;
 }
@@ -81,6 +90,7 @@ export interface RelayStatus extends DaemonStatus {
   readonly port: number;
   readonly interface: string;
   readonly serves: readonly string[];
+  readonly access: AccessStatus;
   readonly peers: PeerCounts;
   readonly dataPath: DataPath;
 }

@@ -1,3 +1,4 @@
+import type { AccessList } from '../core/access-list.ts';
 import { attach } from '../linux/bpf/attachment.ts';
 import type { Attachment } from '../linux/bpf/attachment.ts';
 import { ServerProgram } from '../linux/bpf/server-program.ts';
@@ -37,6 +38,7 @@ export class KernelServerPath implements ServerPath {
   private readonly monitor = new NetlinkMonitor();
   private readonly key = new Uint8Array(8);
   private readonly clock: Clock;
+  private access: AccessList;
   private attachments: Attachment[] = [];
   private onChange: () => void = () => {};
   private cancelLife: (() => void) | undefined;
@@ -49,6 +51,7 @@ export class KernelServerPath implements ServerPath {
   /** Throws an Error or a SystemCallError that says what this machine lacks. */
   constructor(options: ServerPathOptions, clock: Clock, network: HostNetwork, entropy: Entropy) {
     this.options = options;
+    this.access = options.access;
     this.clock = clock;
     this.network = network;
     this.settling = new Settling(clock, () => this.followNow());
@@ -81,6 +84,14 @@ export class KernelServerPath implements ServerPath {
     return this.doing;
   }
 
+  /** The sockets get everything while the program has no list, or has a part of one. */
+  setAccess(access: AccessList): void {
+    if (this.closed) return;
+    this.access = access;
+    this.detach();
+    this.followOrStop();
+  }
+
   start(onChange: () => void): void {
     this.onChange = onChange;
   }
@@ -108,13 +119,17 @@ export class KernelServerPath implements ServerPath {
   /** An address or its interface may have gone: its sockets are still there, and so is the server in user space. */
   private followNow(): void {
     const before = JSON.stringify(this.doing);
+    this.followOrStop();
+    if (JSON.stringify(this.doing) !== before) this.onChange();
+  }
+
+  private followOrStop(): void {
     try {
       this.follow();
     } catch (error) {
       this.detach();
       this.doing = { answers: false, forwards: false, reason: (error as Error).message };
     }
-    if (JSON.stringify(this.doing) !== before) this.onChange();
   }
 
   /** Attaches the program to where the server's addresses are now. */
@@ -164,6 +179,7 @@ export class KernelServerPath implements ServerPath {
       answers,
       allowPrivate,
       ttl: Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL),
+      access: this.access,
     });
   }
 }

@@ -6,6 +6,7 @@
  * (core/machine.ts) writable bytes before its offset, so that a header fits in front without a copy; so has every datagram,
  * unless its socket was opened for runs of them.
  */
+import type { AccessList } from '../core/access-list.ts';
 import type { Carried } from '../core/carrier.ts';
 import type { ServerLimits } from '../core/server/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
@@ -189,6 +190,8 @@ export interface ServerPath {
   readonly counters: Readonly<Record<string, number>>;
   /** Links, addresses and routes of the host decide about it. */
   readonly work: ServerWork;
+  /** From now on only these addresses are served and forwarded to. May change {@link work}, of which `onChange` does not tell. */
+  setAccess(access: AccessList): void;
   /** From now on `onChange` is called when {@link work} has changed; never from inside a method of this. */
   start(onChange: () => void): void;
   /** Ends it; harmless when repeated. */
@@ -203,6 +206,7 @@ export interface ServerPathOptions {
   /** Whether solicitations are answered at all, or left to user space, as those with keys. */
   readonly answers: boolean;
   readonly allowPrivate: boolean;
+  readonly access: AccessList;
   readonly limits: Pick<ServerLimits, 'answers' | 'forwarded' | 'forwardedByPair'>;
 }
 

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { AccessList } from '../core/access-list.ts';
 import { AddressPolicy } from '../core/address-policy.ts';
 import type { PeerTable } from '../core/peer-table.ts';
 import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
@@ -26,6 +27,8 @@ export interface RelaySettings {
   readonly allowPrivate?: boolean | undefined;
   /** Pass packets on between clients that cannot reach each other (docs/adr/0017). Default false. */
   readonly meet?: boolean | undefined;
+  /** Which clients are served at first, by IPv4 address; all unless given. {@link Relay.setAccess} changes it. */
+  readonly access?: AccessList | undefined;
   readonly limits?: RelayLimits | undefined;
   /** Who carries the packets of verified clients. Default `auto`: the kernel where it can (adr/0014). */
   readonly dataPath?: DataPathWish | undefined;
@@ -73,6 +76,7 @@ export class Relay extends EventEmitter<RelayEvents> {
         meet: settings.meet ?? false,
         own: { addresses: ownAddresses(settings, ports), port: settings.port },
         policy: this.policy,
+        ...(settings.access === undefined ? {} : { access: settings.access }),
         ...(settings.limits === undefined ? {} : { limits: settings.limits }),
       },
       ports.entropy,
@@ -149,6 +153,16 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** As {@link Client.setDataPath}. */
   setDataPath(wish: DataPathWish): void {
     this.fastPath.set(wish);
+  }
+
+  /** Which clients are served, by IPv4 address. */
+  get access(): AccessList {
+    return this.machine.access;
+  }
+
+  /** From now on only these clients are served: others are forgotten, and the kernel no longer carries their packets. */
+  setAccess(access: AccessList): void {
+    this.driver.request((now) => this.machine.setAccess(access, now));
   }
 
   /** Whether the packets of a peer of {@link peers} may be carried by the kernel. */

@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { access } from '../../test/support/access.ts';
 import { PRIMARY, at, seededEntropy, teredo } from '../../test/support/client-rig.ts';
 import { solicitation } from '../../test/support/server-rig.ts';
+import type { AccessList } from '../core/access-list.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
 import type { ServerPath, ServerPathOptions, ServerWork } from '../io/ports.ts';
@@ -24,6 +26,9 @@ class FalsePath implements ServerPath {
   work: ServerWork;
   options: ServerPathOptions | undefined;
   isOpen = true;
+  access: AccessList | undefined;
+  /** Its work once it has another list. */
+  afterAccess: ServerWork | undefined;
   private onChange: () => void = () => undefined;
 
   constructor(work: ServerWork) {
@@ -32,6 +37,11 @@ class FalsePath implements ServerPath {
 
   start(onChange: () => void): void {
     this.onChange = onChange;
+  }
+
+  setAccess(access: AccessList): void {
+    this.access = access;
+    if (this.afterAccess !== undefined) this.work = this.afterAccess;
   }
 
   change(work: ServerWork): void {
@@ -128,4 +138,52 @@ test('who insists on the kernel has it do something from the start', async () =>
     message: 'the interface has gone',
   });
   expect(path.isOpen).toBe(false);
+});
+
+describe('the access list', () => {
+  const deny = access('-192.0.2.10');
+
+  test("is the process's and the kernel's, from the start", async () => {
+    const path = new FalsePath(ALL);
+    const { server, answered } = await running(path, { access: deny });
+    expect(await answered()).toBe(0);
+    expect([server.access, path.options!.access]).toEqual([deny, deny]);
+    expect(server.counters['droppedDenied']).toBe(20);
+  });
+
+  test('and when it changes', async () => {
+    const path = new FalsePath(ALL);
+    const { server, answered } = await running(path);
+    server.setAccess(deny);
+    expect([server.access, path.access]).toEqual([deny, deny]);
+    expect(await answered()).toBe(0);
+    server.setAccess(access());
+    expect(await answered()).toBe(2);
+  });
+
+  test('of a server that has not begun is the one that it begins with', async () => {
+    const path = new FalsePath(ALL);
+    const wire = new MemoryIpv4Network();
+    const ports = new MemoryPorts(wire, [PRIMARY.address], seededEntropy(1));
+    ports.openServerPath = (options) => {
+      path.options = options;
+      return path;
+    };
+    const server = new Server({ address: PRIMARY.address }, ports);
+    onTestFinished(() => server.close());
+    server.setAccess(deny);
+    await server.start();
+    expect(path.options!.access).toBe(deny);
+  });
+
+  test('that the kernel cannot take leaves all of the work to the process, which says so', async () => {
+    const path = new FalsePath(ALL);
+    const { server, answered } = await running(path);
+    const said: unknown[] = [];
+    server.on('data-path', (dataPath) => said.push(dataPath));
+    path.afterAccess = NOTHING;
+    server.setAccess(access('-192.0.2.11'));
+    expect(said).toEqual([{ kind: 'user', reason: 'the interface has gone' }]);
+    expect(await answered()).toBe(8);
+  });
 });

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { AccessList } from '../core/access-list.ts';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { SERVER_LIMITS, SERVER_SOCKET, ServerMachine, partOf } from '../core/server/index.ts';
 import type { ClientKey, ServerLimits, SharedWork } from '../core/server/index.ts';
@@ -21,6 +22,8 @@ export interface ServerSettings {
   /** Forward connectivity tests to native hosts; needs a raw socket. Default true. */
   readonly nativeForwarding?: boolean | undefined;
   readonly allowPrivate?: boolean | undefined;
+  /** Which IPv4 addresses are served at first; all unless given. {@link Server.setAccess} changes it. */
+  readonly access?: AccessList | undefined;
   readonly limits?: ServerLimits | undefined;
   /** Who answers solicitations and forwards bubbles. Default `auto`: the kernel where it can (adr/0015). */
   readonly dataPath?: DataPathWish | undefined;
@@ -64,6 +67,7 @@ export class Server extends EventEmitter<ServerEvents> {
         ...(settings.keys === undefined ? {} : { keys: settings.keys }),
         nativeForwarding: settings.nativeForwarding ?? true,
         policy: this.policy,
+        ...(settings.access === undefined ? {} : { access: settings.access }),
         ...(settings.limits === undefined ? {} : { limits: settings.limits }),
       },
       ports.entropy,
@@ -92,6 +96,19 @@ export class Server extends EventEmitter<ServerEvents> {
   /** Who answers solicitations and forwards bubbles; where it is not the kernel, why, unless that was the wish. */
   get dataPath(): DataPath {
     return this.path;
+  }
+
+  /** Which IPv4 addresses are served. */
+  get access(): AccessList {
+    return this.machine.access;
+  }
+
+  /** From now on only these addresses are served and forwarded to, by the kernel too. */
+  setAccess(access: AccessList): void {
+    this.machine.setAccess(access);
+    if (this.serverPath === undefined) return;
+    this.serverPath.setAccess(access);
+    this.workChanged();
   }
 
   /** Opens the sockets and serves. Rejects with what stands in the way. */
@@ -138,6 +155,7 @@ export class Server extends EventEmitter<ServerEvents> {
         advertisement: machine.advertisement,
         answers: settings.keys === undefined,
         allowPrivate: settings.allowPrivate ?? false,
+        access: machine.access,
         limits: partOf(settings.limits ?? SERVER_LIMITS, { answers: KERNELS_PART, forwarded: KERNELS_PART }),
       });
     } catch (error) {

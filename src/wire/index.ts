@@ -8,6 +8,7 @@ export * from './icmpv6.ts';
 export * from './icmpv6-error.ts';
 export * from './igd.ts';
 export * from './ipv4.ts';
+export * from './ipv4-prefix.ts';
 export * from './ipv6.ts';
 export * from './ipv6-prefix.ts';
 export * from './ipv6-scope.ts';

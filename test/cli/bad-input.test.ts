@@ -65,6 +65,25 @@ describe('usage: exit status 2', () => {
     ],
     [['relay', '--address', '192.0.2.1', '--serve', '2001:0:1::/48'], /is of Teredo clients/],
     [['relay', '--address', '192.0.2.1', '--serve', '2001:db8::1/32'], /want 2001:db8::\/32/],
+    [['server', '--address', '192.0.2.1', '--deny', '203.0.113'], /option '--deny.*neither an IPv4 prefix/],
+    [['server', '--address', '192.0.2.1', '--allow', '203.0.113.0/33'], /option '--allow.*neither an IPv4/],
+    [
+      ['relay', '--address', '192.0.2.1', '--deny', '2001:db8::/32'],
+      /option '--deny.*neither an IPv4 prefix/,
+    ],
+    [['host-relay', '--allow', ''], /option '--allow.*neither an IPv4 prefix/],
+    [
+      ['relay', '--address', '192.0.2.1', '--deny', '203.0.113.7/24'],
+      /option '--deny.*has bits set behind its length: want 203\.0\.113\.0\/24/,
+    ],
+    [
+      ['server', '--address', '192.0.2.1', '--deny', '203.0.113.7', '--allow', '203.0.113.7/32'],
+      /--allow, --deny: 203\.0\.113\.7\/32 is both allowed and denied/,
+    ],
+    [
+      ['host-relay', '--deny', '10.0.0.0/8', '--allow', '10.0.0.0/8'],
+      /--allow, --deny: 10\.0\.0\.0\/8 is both allowed and denied/,
+    ],
     [['address', 'gibberish'], /is not an IPv6 address/],
     [['address', 'make', '--server', '192.0.2.1', '--client', '192.0.2.1'], /not an address and port/],
     [['address', 'make', '--server', '192.0.2.1', '--client', '192.0.2.1:0'], /not an address and port/],
@@ -80,6 +99,17 @@ describe('usage: exit status 2', () => {
     expect(status).toBe(2);
     expect(lines.join('\n')).not.toMatch(/^\s+at /m);
   });
+});
+
+test('more prefixes than there is room for: exit status 2, with the option', () => {
+  const hosts = (net: number, count: number) =>
+    Array.from({ length: count }, (_, i) => `10.${net}.${i >> 8}.${i & 255}`);
+  const server = ['server', '--address', '192.0.2.1'];
+  const tooMany = teredo(...server, '--deny', ...hosts(1, 1_025));
+  expect(tooMany.lines.join('\n')).toMatch(/option '--deny.*there are more than 1024 prefixes/);
+  const together = teredo(...server, '--deny', ...hosts(1, 600), '--allow', ...hosts(2, 425));
+  expect(together.lines).toEqual(['teredo: --allow, --deny: 1025 prefixes are more than 1024']);
+  expect([tooMany.status, together.status]).toEqual([2, 2]);
 });
 
 test('a name that does not resolve: exit status 1, with the name', () => {

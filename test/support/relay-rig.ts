@@ -1,3 +1,4 @@
+import type { AccessList } from '../../src/core/access-list.ts';
 import { AddressPolicy } from '../../src/core/address-policy.ts';
 import { RelayMachine } from '../../src/core/relay/index.ts';
 import type { RelayOptions } from '../../src/core/relay/index.ts';
@@ -41,6 +42,12 @@ export class RelayRig extends MachineRig<RelayMachine> {
   /** The driver says that this client's packets were carried. */
   carried(client: Ipv6, receivedAt: number, sentAt = -Infinity): this {
     this.machine.handleCarried(client, 0, receivedAt, sentAt, this.now);
+    return this.drain();
+  }
+
+  /** Only these clients are served from now on. */
+  setAccess(list: AccessList): this {
+    this.machine.setAccess(list, this.now);
     return this.drain();
   }
 

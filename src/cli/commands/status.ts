@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../daemon/status.ts';
+import { accessInWords } from '../access.ts';
 import { dataPathRows } from '../data-path.ts';
 import { explainReason, stateInWords } from '../explain.ts';
 import { formatSpan, printJson, printLine, printTable } from '../output.ts';
@@ -77,6 +78,7 @@ function serverRows(status: ServerStatus): [string, string][] {
     ['address', status.address],
     ['secondary', status.secondary ?? 'none: clients cannot find out whether their NAT is symmetric'],
     ['secure', status.secure ? 'yes, only clients with a key are answered' : 'no'],
+    ['access', accessInWords(status.access)],
     ...dataPathRows(status.dataPath),
   ];
 }
@@ -87,6 +89,7 @@ function relayRows(status: RelayStatus): [string, string][] {
     ['address', `${status.address}:${status.port}`],
     ['interface', status.interface],
     ['serves', status.serves.join(', ')],
+    ['access', accessInWords(status.access)],
     ['peers', `${status.peers.trusted} trusted, ${status.peers.unverified} unverified`],
     ...dataPathRows(status.dataPath),
   ];

@@ -8,6 +8,8 @@ import type { PeerStatus, RelayStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
+import { accessOf, accessStatus, addAccessOptions, noticesOfAccess } from '../access.ts';
+import type { AccessOptions } from '../access.ts';
 import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
 import { EXIT } from '../exit-codes.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
@@ -24,7 +26,7 @@ import {
 import { commonStatus, noticesOfReach, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
-interface RelayOptions {
+interface RelayOptions extends AccessOptions {
   readonly address?: Ipv4;
   readonly port: number;
   readonly interface: string;
@@ -37,6 +39,9 @@ interface RelayOptions {
   readonly allowPrivate?: boolean;
   readonly dataPath: DataPathWish;
 }
+
+const ACCESS_HELP = `A client is served if its own address and that of its server are: --allow has to name the servers as well. Native hosts
+hear that others are prohibited (ICMPv6).`;
 
 /** `teredo relay` */
 export function relayCommand(finish: (exitCode: number) => void): Command {
@@ -84,7 +89,7 @@ function common(command: Command, role: string): Command {
     .option('--trust-cone', "believe a client's cone bit and send it packets at once, as before RFC 5991")
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .addOption(dataPathOption());
-  return addLimitOption(options, RELAY_LIMITS);
+  return addLimitOption(addAccessOptions(options, ACCESS_HELP), RELAY_LIMITS);
 }
 
 function run(
@@ -93,6 +98,7 @@ function run(
   serve: readonly Ipv6Prefix[] | undefined,
   notices: readonly string[],
 ): Promise<number> {
+  const access = accessOf(options);
   const settings: RelaySettings = {
     address: options.address ?? 0,
     port: options.port,
@@ -101,11 +107,15 @@ function run(
     directBubbles: options.directBubbles,
     trustCone: options.trustCone,
     meet: options.meet,
+    access,
     limits: limitsWith(RELAY_LIMITS, options.limit),
     allowPrivate: options.allowPrivate,
     dataPath: options.dataPath,
   };
-  return runRole(role, options.name, (running) => new RelayRole(role, settings, running), notices);
+  return runRole(role, options.name, (running) => new RelayRole(role, settings, running), [
+    ...notices,
+    ...noticesOfAccess(access),
+  ]);
 }
 
 class RelayRole implements Role {
@@ -142,6 +152,7 @@ class RelayRole implements Role {
       serves: settings.serve?.map(({ address, length }) => `${formatIpv6(address)}/${length}`) ?? [
         'this host',
       ],
+      access: accessStatus(relay.access),
       peers: { trusted: peers.trustedCount, unverified: peers.unverifiedCount },
       dataPath: dataPathStatus(relay),
       counters: { ...relay.counters, ...relay.portCounters },

@@ -7,6 +7,8 @@ import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
+import { accessOf, accessStatus, addAccessOptions, noticesOfAccess } from '../access.ts';
+import type { AccessOptions } from '../access.ts';
 import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
@@ -15,7 +17,7 @@ import { hostAddressValue, nameValue, nextAddress, sameAddressTwice, secondaryVa
 import { commonStatus, noticesOfReach, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role } from './run-role.ts';
 
-interface ServerOptions {
+interface ServerOptions extends AccessOptions {
   readonly address: Ipv4;
   readonly secondary?: Ipv4 | 'none';
   readonly name?: string;
@@ -26,6 +28,9 @@ interface ServerOptions {
   readonly allowPrivate?: boolean;
   readonly dataPath: DataPathWish;
 }
+
+const ACCESS_HELP = `Nothing is forwarded to an address that is not served. Relays, and clients of other servers, reach the clients of this
+one through it: they have to be served, too.`;
 
 /** `teredo server` */
 export function serverCommand(finish: (exitCode: number) => void): Command {
@@ -52,6 +57,7 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
     .action(async (options: ServerOptions) => {
       const secondary = secondaryOf(options);
+      const access = accessOf(options);
       const keys = options.keys === undefined ? undefined : readKeys(options.keys);
       const settings: ServerSettings = {
         address: options.address,
@@ -59,11 +65,12 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
         advertiseMtu: options.mtu,
         nativeForwarding: options.native,
         keys,
+        access,
         limits: limitsWith(SERVER_LIMITS, options.limit),
         allowPrivate: options.allowPrivate,
         dataPath: options.dataPath,
       };
-      const notices = noticesOfReach(options.address, options.allowPrivate);
+      const notices = [...noticesOfReach(options.address, options.allowPrivate), ...noticesOfAccess(access)];
       if (secondary === undefined) {
         notices.push(
           `one IPv4 address only (${formatIpv4(options.address)}): clients cannot find out whether their NAT is symmetric, ` +
@@ -78,7 +85,7 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
       }
       finish(await runRole('server', options.name, () => new ServerRole(settings), notices));
     });
-  return addLimitOption(command, SERVER_LIMITS);
+  return addLimitOption(addAccessOptions(command, ACCESS_HELP), SERVER_LIMITS);
 }
 
 function secondaryOf(options: ServerOptions): Ipv4 | undefined {
@@ -116,6 +123,7 @@ class ServerRole implements Role {
       address: formatIpv4(settings.address),
       ...(settings.secondary === undefined ? {} : { secondary: formatIpv4(settings.secondary) }),
       secure: settings.keys !== undefined,
+      access: accessStatus(this.server.access),
       dataPath: { ...dataPathStatus(this.server), ...(kernel === undefined ? {} : { counters: kernel }) },
       counters: { ...counters, ...portCounters },
     };

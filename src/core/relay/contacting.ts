@@ -39,6 +39,7 @@ export class Contacting {
   private readonly bubbles: Bubbles;
   private readonly errors: Errors;
   private readonly waiting: WaitingLines;
+  private readonly scratch = new Uint8Array(16);
   private own: RelayOptions['own'];
 
   constructor(context: RelayContext, errors: Errors) {
@@ -80,7 +81,7 @@ export class Contacting {
   invite(peer: number, b: Uint8Array, start: number, address: Ipv4, port: number, now: number): void {
     if (peer !== NO_PEER && this.isUnderway(peer)) return;
     const { counters, peers } = this.context;
-    if (!this.isReachable(b, start + SOURCE)) return;
+    if (this.isDenied(b, start + SOURCE) || !this.isReachable(b, start + SOURCE)) return;
     const wanter = wanterAt(address, port);
     if (peer !== NO_PEER && !peers.hasBubbleBudget(peer, now)) counters.droppedBubbleBudget++;
     else if (!this.budgets.takeSource(wanter, now)) counters.droppedSourceLimit++;
@@ -117,6 +118,7 @@ export class Contacting {
    */
   trust(known: number, buffer: Uint8Array, at: number, address: Ipv4, port: number, now: number): void {
     const { peers, counters, offload } = this.context;
+    if (this.isDenied(buffer, at + SOURCE)) return; // our bubble was sent when it was allowed
     const peer = known === NO_PEER ? peers.insert(buffer, at + SOURCE) : known;
     if (peers.mappedAddress[peer] !== address || peers.mappedPort[peer] !== port) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
@@ -158,6 +160,24 @@ export class Contacting {
   /** The relay's outer addresses have changed. */
   setOwnAddresses(addresses: readonly Ipv4[]): void {
     if (this.own !== undefined) this.own = { ...this.own, addresses };
+  }
+
+  /** Which clients are served has changed. Packets that wait for one that no longer is are dropped, and their sources hear of it. */
+  forgetDenied(now: number): void {
+    const { access, peers, counters, offload } = this.context;
+    const denied: number[] = [];
+    for (const peer of peers) {
+      peers.writeAddress(peer, this.scratch, 0);
+      const isAllowed = access.allows(peers.mappedAddress[peer]) && this.mayServe(this.scratch, 0);
+      if (!isAllowed) denied.push(peer);
+    }
+    for (const peer of denied) {
+      const waiting = this.contacts.finish(peer)?.waiting ?? [];
+      offload.withdraw(peer);
+      peers.remove(peer);
+      counters.droppedDenied += waiting.length;
+      for (const packet of waiting) this.errors.prohibited(packet, 0, now);
+    }
   }
 
   isUnderway(peer: number): boolean {
@@ -213,6 +233,10 @@ export class Contacting {
   private admit(peer: number, buffer: Uint8Array, start: number, end: number, now: number): boolean {
     let contact = peer === NO_PEER ? undefined : this.contacts.get(peer);
     if (contact === undefined) {
+      if (this.isDenied(buffer, start + DESTINATION)) {
+        this.errors.prohibited(buffer, start, now);
+        return true;
+      }
       if (!this.isReachable(buffer, start + DESTINATION)) return true;
       if (this.sendToCone(peer, buffer, start, end, now)) return true;
       if (!this.mayContact(peer, buffer, start, now)) return true;
@@ -239,6 +263,19 @@ export class Contacting {
     if (paid > 0) this.budgets.reward(wantedBy, peers.serverOf(peer), peers.mappedAddress[peer], paid, now);
     for (const packet of waiting) this.send(peer, packet, 0, packet.length, now); // R-25
     if (wantedBy !== undefined) this.serveWaiting(wantedBy, now);
+  }
+
+  /** Whether the client whose address stands at `buffer[client]` is served, by the addresses in it. */
+  private mayServe(buffer: Uint8Array, client: number): boolean {
+    const { access } = this.context;
+    return access.allows(mappedAddressOf(buffer, client)) && access.allows(serverOf(buffer, client));
+  }
+
+  /** The opposite, which is counted. */
+  private isDenied(buffer: Uint8Array, client: number): boolean {
+    if (this.mayServe(buffer, client)) return false;
+    this.context.counters.droppedDenied++;
+    return true;
   }
 
   /** R-4, for the mapped address and the server's. */

@@ -1,3 +1,4 @@
+import type { AccessList } from '../access-list.ts';
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
 import type { Offload } from '../offload.ts';
@@ -9,6 +10,8 @@ import type { RelayOptions } from './options.ts';
 /** What the parts of a relay have in common. */
 export interface RelayContext {
   readonly options: RelayOptions;
+  /** No peer of {@link peers} is denied by it. */
+  access: AccessList;
   readonly limits: RelayLimits;
   readonly entropy: Entropy;
   readonly counters: Record<RelayCounter, number>;

@@ -12,6 +12,8 @@ import {
 import type { Ipv6 } from '../../wire/index.ts';
 import type { RelayContext } from './context.ts';
 
+/** RFC 4443 section 3.1: communication with destination administratively prohibited. */
+const ADMINISTRATIVELY_PROHIBITED = 1;
 /** RFC 4443 section 3.1: address unreachable. */
 const ADDRESS_UNREACHABLE = 3;
 
@@ -41,6 +43,12 @@ export class Errors {
   unreachable(buffer: Uint8Array, start: number, now: number): void {
     const basis = this.basis(buffer, start, now);
     if (basis !== undefined) this.send(buildUnreachable({ ...basis, code: ADDRESS_UNREACHABLE }));
+  }
+
+  /** The client that the packet at `start` is for is not served. */
+  prohibited(buffer: Uint8Array, start: number, now: number): void {
+    const basis = this.basis(buffer, start, now);
+    if (basis !== undefined) this.send(buildUnreachable({ ...basis, code: ADMINISTRATIVELY_PROHIBITED }));
   }
 
   private basis(

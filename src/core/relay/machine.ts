@@ -1,3 +1,5 @@
+import { OPEN_ACCESS } from '../access-list.ts';
+import type { AccessList } from '../access-list.ts';
 import { CommandRing } from '../commands.ts';
 import { DECODE_COUNTERS } from '../decode-counters.ts';
 import { TUNNEL_MTU } from '../constants.ts';
@@ -40,6 +42,7 @@ export class RelayMachine implements OffloadingMachine {
   readonly counters = makeCounters(RELAY_COUNTERS);
   readonly peers: PeerTable;
 
+  private readonly context: RelayContext;
   private readonly offload: Offload;
   private readonly served: ServedRange;
   private readonly contacting: Contacting;
@@ -55,7 +58,9 @@ export class RelayMachine implements OffloadingMachine {
     this.peers = new PeerTable(limits.peers, entropy, (peer) => this.contacting.abandon(peer), false);
     this.offload = new Offload(commands, this.peers, options.offload ?? false);
     const { peers, offload } = this;
-    const context: RelayContext = { options, limits, entropy, counters, commands, peers, offload };
+    const access = options.access ?? OPEN_ACCESS;
+    const context: RelayContext = { options, access, limits, entropy, counters, commands, peers, offload };
+    this.context = context;
     this.policy = options.policy;
     this.served = new ServedRange(options.serve);
     this.errors = new Errors(context);
@@ -75,6 +80,10 @@ export class RelayMachine implements OffloadingMachine {
   ): void {
     const { counters, view, peers } = this;
     counters.receivedDatagrams++;
+    if (!this.context.access.allows(address)) {
+      counters.droppedDenied++;
+      return;
+    }
     const reason = decodeDatagram(buffer, start, end, view);
     if (reason !== undefined) {
       counters[DECODE_COUNTERS[reason]]++;
@@ -152,6 +161,16 @@ export class RelayMachine implements OffloadingMachine {
   /** Whether the packets of this peer may be carried past the machine. */
   isOffloaded(peer: number): boolean {
     return this.offload.has(peer);
+  }
+
+  get access(): AccessList {
+    return this.context.access;
+  }
+
+  /** From now on only these clients are served. Peers that are denied are forgotten, the others are not touched. */
+  setAccess(access: AccessList, now: number): void {
+    this.context.access = access;
+    if (!access.isOpen) this.contacting.forgetDenied(now);
   }
 
   /** The range served has changed: a host's addresses have. H-5 */

@@ -1,4 +1,5 @@
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
+import type { AccessList } from '../access-list.ts';
 import type { AddressPolicy } from '../address-policy.ts';
 import type { RelayLimits } from './limits.ts';
 
@@ -22,6 +23,8 @@ export interface RelayOptions {
   /** Pass packets on between clients that cannot reach each other. Default false. docs/adr/0017 */
   readonly meet?: boolean;
   readonly policy: AddressPolicy;
+  /** Clients are served whose IPv4 address and whose server's are both allowed; everybody's are unless given. */
+  readonly access?: AccessList;
   readonly limits?: RelayLimits;
   /** Somebody can carry packets of trusted peers past the machine. Default false. */
   readonly offload?: boolean;

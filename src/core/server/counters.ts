@@ -6,6 +6,7 @@ export const SERVER_COUNTERS = [
   'pingsAnswered',
   'forwardedToClients',
   'forwardedToNative',
+  'droppedDenied',
   'droppedSourceNotGlobal',
   'droppedOwnSource',
   ...MALFORMED,

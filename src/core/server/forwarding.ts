@@ -1,3 +1,5 @@
+import { OPEN_ACCESS } from '../access-list.ts';
+import type { AccessList } from '../access-list.ts';
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
@@ -27,6 +29,8 @@ import type { ServerOptions } from './options.ts';
 
 /** What goes on to somebody else: bubbles and ICMPv6 to Teredo clients, pings to native hosts. RFC 4380 section 5.3.1 */
 export class Forwarding {
+  /** Nothing is forwarded to other addresses. */
+  access: AccessList;
   private readonly options: ServerOptions;
   private readonly counters: Record<ServerCounter, number>;
   private readonly commands: CommandRing;
@@ -43,6 +47,7 @@ export class Forwarding {
     commands: CommandRing,
   ) {
     this.options = options;
+    this.access = options.access ?? OPEN_ACCESS;
     this.counters = counters;
     this.commands = commands;
     this.setLimits(limits, entropy);
@@ -111,6 +116,10 @@ export class Forwarding {
     }
     if (target === options.primary || target === options.secondary) {
       counters.droppedLoop++; // S-29
+      return;
+    }
+    if (!this.access.allows(target)) {
+      counters.droppedDenied++;
       return;
     }
     // Extensions of RFC 6081 ride behind a bubble and must pass (S-27); what is longer is none of them, but a load.

@@ -1,3 +1,5 @@
+import { OPEN_ACCESS } from '../access-list.ts';
+import type { AccessList } from '../access-list.ts';
 import { CommandRing } from '../commands.ts';
 import { DECODE_COUNTERS } from '../decode-counters.ts';
 import { makeCounters } from '../machine.ts';
@@ -48,9 +50,11 @@ export class ServerMachine implements Machine {
   private readonly view = new DatagramView();
   private readonly solicitation: Solicitation;
   private readonly forwarding: Forwarding;
+  private accessList: AccessList;
 
   constructor(options: ServerOptions, entropy: Entropy) {
     this.options = options;
+    this.accessList = options.access ?? OPEN_ACCESS;
     this.linkLocal = makeLinkLocal({
       flags: CONE_FLAG,
       mappedPort: TEREDO_PORT,
@@ -70,12 +74,21 @@ export class ServerMachine implements Machine {
     else this.forwarding.setLimits(limits, this.entropy);
   }
 
+  get access(): AccessList {
+    return this.accessList;
+  }
+
+  /** From now on only these addresses are served and forwarded to. */
+  setAccess(access: AccessList): void {
+    this.accessList = this.forwarding.access = access;
+  }
+
   /** What every solicitation is answered with, but for its destination, all zeros here. */
   get advertisement(): Uint8Array {
     return this.solicitation.advertisement;
   }
 
-  /** The acceptance rules of RFC 4380 section 5.3.1, in their order. */
+  /** The acceptance rules of RFC 4380 section 5.3.1, in their order, for addresses that are not denied. */
   handleDatagram(
     socket: SocketId,
     buffer: Uint8Array,
@@ -87,6 +100,10 @@ export class ServerMachine implements Machine {
   ): void {
     const { counters, view } = this;
     counters.receivedDatagrams++;
+    if (!this.accessList.allows(address)) {
+      counters.droppedDenied++;
+      return;
+    }
     if (!this.options.policy.isGlobalUnicast(address)) {
       counters.droppedSourceNotGlobal++; // S-12
       return;

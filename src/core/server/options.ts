@@ -1,4 +1,5 @@
 import type { Ipv4 } from '../../wire/index.ts';
+import type { AccessList } from '../access-list.ts';
 import type { AddressPolicy } from '../address-policy.ts';
 import type { ServerLimits } from './limits.ts';
 
@@ -16,6 +17,8 @@ export interface ServerOptions {
   /** Whether connectivity tests are forwarded to native hosts. S-22 */
   readonly nativeForwarding?: boolean;
   readonly policy: AddressPolicy;
+  /** Which IPv4 addresses are served and forwarded to; everybody's unless given. */
+  readonly access?: AccessList;
   readonly limits?: ServerLimits;
 }
 

@@ -21,7 +21,15 @@ import {
   UPLINK,
   WAY,
 } from './layout.ts';
-import { BUDGET, BUDGETS, MAX_LOCAL, SERVER_CONFIG, SERVER_KERNEL_COUNTERS } from './server-layout.ts';
+import {
+  ACCESS,
+  ACCESS_KEY,
+  BUDGET,
+  BUDGETS,
+  MAX_LOCAL,
+  SERVER_CONFIG,
+  SERVER_KERNEL_COUNTERS,
+} from './server-layout.ts';
 
 const HEADER = read('teredo.h');
 const SERVER_HEADER = read('server.h');
@@ -63,6 +71,11 @@ test('so are the numbers', () => {
     expect(kind).toBe(define(constant(name), SERVER_HEADER));
   expect(Object.keys(BUDGETS)).toHaveLength(define('BUDGETS', SERVER_HEADER));
   expect(MAX_LOCAL).toBe(define('MAX_LOCAL', SERVER_HEADER));
+  expect(ACCESS).toEqual({
+    none: 0,
+    allow: define('ACCESS_ALLOW', SERVER_HEADER),
+    deny: define('ACCESS_DENY', SERVER_HEADER),
+  });
 });
 
 test.each<[string, Readonly<Record<string, number>>]>([
@@ -74,6 +87,7 @@ test.each<[string, Readonly<Record<string, number>>]>([
   ['notice', NOTICE],
   ['served_key', SERVED_KEY],
   ['server_config', SERVER_CONFIG],
+  ['access_key', ACCESS_KEY],
   ['budget', BUDGET],
 ])('struct %s is laid out as the compiler does', (name, layout) => {
   const { SIZE, ...offsets } = layout;

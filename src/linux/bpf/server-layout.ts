@@ -5,6 +5,7 @@ export const SERVER_KERNEL_COUNTERS = [
   'receivedDatagrams',
   'solicitationsAnswered',
   'forwardedToClients',
+  'droppedDenied',
   'droppedAnswerLimit',
   'droppedForwardLimit',
 ] as const;
@@ -22,6 +23,9 @@ export const BUDGETS = {
 
 export const MAX_LOCAL = 16;
 
+/** Verdicts of the access list; 0 as the default: there is none. */
+export const ACCESS = { none: 0, allow: 1, deny: 2 } as const;
+
 /** Offsets of fields, and sizes. Addresses and ports are in network order, everything else in the machine's. */
 export const SERVER_CONFIG = {
   primary: 0,
@@ -35,9 +39,11 @@ export const SERVER_CONFIG = {
   answers: 88,
   allowPrivate: 89,
   ttl: 90,
-  advertisement: 91,
+  access: 91,
+  advertisement: 92,
   SIZE: 196,
 } as const;
+export const ACCESS_KEY = { length: 0, prefix: 4, SIZE: 8 } as const;
 /** Tokens are in so many parts. */
 export const TOKEN = 1_024;
 export const BUDGET = { burst: 0, perSecond: 8, fillNs: 16, SIZE: 24 } as const;

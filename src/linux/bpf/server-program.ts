@@ -1,6 +1,9 @@
+import { AccessMap } from './access-map.ts';
+import type { AccessVerdicts } from './access-map.ts';
 import { Program } from './program.ts';
 import { writeRecord } from './records.ts';
 import {
+  ACCESS,
   BUDGET,
   BUDGETS,
   MAX_LOCAL,
@@ -28,6 +31,7 @@ export interface ServerConfig {
   readonly answers: boolean;
   readonly allowPrivate: boolean;
   readonly ttl: number;
+  readonly access: AccessVerdicts;
 }
 
 export interface Budget {
@@ -43,6 +47,7 @@ const NEVER = 1n << 62n;
 /** The server's program with its maps, attached to nothing. Throws as {@link Program}. */
 export class ServerProgram {
   private readonly program = new Program('server', {});
+  private readonly access = new AccessMap(this.program.map('access'));
 
   get fd(): number {
     return this.program.program('serve');
@@ -52,9 +57,12 @@ export class ServerProgram {
     return this.program.readCounters(SERVER_KERNEL_COUNTERS);
   }
 
+  /** Throws a SystemCallError. */
   configure(config: ServerConfig): void {
-    const { advertisement, checksumAt, local } = config;
+    const { advertisement, checksumAt, local, access } = config;
     if (local.length > MAX_LOCAL) throw new Error(`this host has more than ${MAX_LOCAL} other addresses`);
+    this.access.set(access);
+    const byDefault = access.allowsOthers ? ACCESS.allow : ACCESS.deny;
     writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
       view.setUint32(CONFIG.primary, config.primary);
       view.setUint32(CONFIG.secondary, config.secondary);
@@ -67,6 +75,7 @@ export class ServerProgram {
       view.setUint8(CONFIG.answers, Number(config.answers));
       view.setUint8(CONFIG.allowPrivate, Number(config.allowPrivate));
       view.setUint8(CONFIG.ttl, config.ttl);
+      view.setUint8(CONFIG.access, access.isOpen ? ACCESS.none : byDefault);
       bytes.set(advertisement, CONFIG.advertisement);
     });
   }

@@ -1,0 +1,108 @@
+import { formatIpv4Prefix, inIpv4Prefix, ipv4Mask } from '../wire/index.ts';
+import type { Ipv4, Ipv4Prefix } from '../wire/index.ts';
+
+/** Prefixes that one list has at the most: the kernel's table has as much room (bpf/server.h). */
+export const MAX_ACCESS_PREFIXES = 1_024;
+
+/** An {@link AccessList} as its operator writes it. */
+export interface AccessRules {
+  readonly allow?: readonly Ipv4Prefix[];
+  readonly deny?: readonly Ipv4Prefix[];
+}
+
+/**
+ * The IPv4 addresses that a server or relay serves. Of the prefixes that match an address the longest decides. An address that none
+ * matches is allowed, unless an allowed prefix lies in no denied one: then only allowed prefixes are served.
+ */
+export class AccessList {
+  /** Each prefix once, in the order given. */
+  readonly allow: readonly Ipv4Prefix[];
+  readonly deny: readonly Ipv4Prefix[];
+  /** The verdict on addresses that no prefix matches. */
+  readonly allowsOthers: boolean;
+  /** The verdict on 0.0.0.0, and the addresses, ascending, from which on it is the opposite of the one before. */
+  private readonly allowsFirst: boolean;
+  private readonly turns: Uint32Array;
+
+  /**
+   * Throws a RangeError in words: a prefix that is none, or has bits set behind its length; one that is both allowed and denied; more than
+   * {@link MAX_ACCESS_PREFIXES}.
+   */
+  constructor({ allow = [], deny = [] }: AccessRules = {}) {
+    this.allow = distinct(allow);
+    this.deny = distinct(deny);
+    const both = this.allow.find((prefix) => this.deny.some((other) => isSame(prefix, other)));
+    if (both !== undefined) throw new RangeError(`${formatIpv4Prefix(both)} is both allowed and denied`);
+    const count = this.allow.length + this.deny.length;
+    if (count > MAX_ACCESS_PREFIXES)
+      throw new RangeError(`${count} prefixes are more than ${MAX_ACCESS_PREFIXES}`);
+    const isException = (prefix: Ipv4Prefix): boolean =>
+      this.deny.some((other) => other.length < prefix.length && inIpv4Prefix(prefix.address, other));
+    this.allowsOthers = this.allow.every(isException);
+    const verdicts = this.verdicts();
+    this.allowsFirst = verdicts[0]!.allowed;
+    const turns = verdicts.filter(({ allowed }, i) => i > 0 && allowed !== verdicts[i - 1]!.allowed);
+    this.turns = Uint32Array.from(turns, ({ from }) => from);
+  }
+
+  /** Whether everybody is served. */
+  get isOpen(): boolean {
+    return this.turns.length === 0 && this.allowsFirst;
+  }
+
+  /** How many prefixes there are. */
+  get size(): number {
+    return this.allow.length + this.deny.length;
+  }
+
+  allows(address: Ipv4): boolean {
+    const { turns, allowsFirst } = this;
+    if (turns.length === 0) return allowsFirst;
+    // How many turns there are up to this address: all before `low` are, none from `high` on.
+    let low = 0;
+    let high = turns.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (turns[middle]! <= address) low = middle + 1;
+      else high = middle;
+    }
+    return allowsFirst === ((low & 1) === 0);
+  }
+
+  /** The verdict on each address at which a prefix begins or has just ended, ascending, 0.0.0.0 among them. */
+  private verdicts(): { readonly from: Ipv4; readonly allowed: boolean }[] {
+    const rules = [
+      ...this.allow.map((prefix) => ({ prefix, allowed: true })),
+      ...this.deny.map((prefix) => ({ prefix, allowed: false })),
+    ].sort((a, b) => b.prefix.length - a.prefix.length);
+    const edges = rules.flatMap(({ prefix: { address, length } }) => [address, address + 2 ** (32 - length)]);
+    return [...new Set([0, ...edges])]
+      .filter((from) => from < 2 ** 32)
+      .sort((a, b) => a - b)
+      .map((from) => ({
+        from,
+        allowed: rules.find(({ prefix }) => inIpv4Prefix(from, prefix))?.allowed ?? this.allowsOthers,
+      }));
+  }
+}
+
+/** Everybody is served. */
+export const OPEN_ACCESS = new AccessList();
+
+function distinct(prefixes: readonly Ipv4Prefix[]): Ipv4Prefix[] {
+  for (const prefix of prefixes) checkPrefix(prefix);
+  return [...new Map(prefixes.map((prefix) => [formatIpv4Prefix(prefix), prefix])).values()];
+}
+
+function checkPrefix(prefix: Ipv4Prefix): void {
+  const { address, length } = prefix;
+  const isPrefix =
+    Number.isInteger(length) && length >= 0 && length <= 32 && Number.isInteger(address) && address >= 0;
+  if (!isPrefix || address >= 2 ** 32) throw new RangeError(`${address}/${length} is not an IPv4 prefix`);
+  if ((address & ipv4Mask(length)) >>> 0 !== address)
+    throw new RangeError(`${formatIpv4Prefix(prefix)} has bits set behind its length`);
+}
+
+function isSame(a: Ipv4Prefix, b: Ipv4Prefix): boolean {
+  return a.address === b.address && a.length === b.length;
+}
