@@ -195,14 +195,14 @@ static __always_inline bool is_patient(struct __sk_buff *skb, __u32 at, const st
 
 /* Whether this packet, of those that the host sends, takes the socket's path to the peer. */
 static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer,
-					  __u64 now)
+					  __u64 now, __u32 stretch)
 {
 	__u16 units = now >> LONG_UNIT_SHIFT;
 	__u16 age = units - peer->last_sample_out + 1; /* the coarse clock may be behind */
 
-	if (age <= LONG_UNITS(SAMPLE_UNITS))
+	if (age <= LONG_UNITS(SAMPLE_UNITS) * stretch)
 		return false;
-	if (age <= LONG_UNITS(SAMPLE_ANY_UNITS) && !is_patient(skb, at, inner))
+	if (age <= LONG_UNITS(SAMPLE_ANY_UNITS) * stretch && !is_patient(skb, at, inner))
 		return false;
 	peer->last_sample_out = units;
 	return true;
@@ -214,14 +214,22 @@ static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const
  */
 static __noinline __u32 share_of_socket(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
 {
-	__s32 unseen = (__u32)(now >> UNIT_SHIFT) - peer->socket_heard;
+	__s32 unseen = (__u32)(now >> UNIT_SHIFT) - peer->socket_heard, stretch;
 	__u16 units = now >> LONG_UNIT_SHIFT;
+	struct config *c;
+	__u32 zero = 0;
 
-	if (unseen >= UNSEEN_UNITS)
-		return COUNT_inUnseen;
-	if (unseen < SAMPLE_UNITS || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
+	if (unseen < SAMPLE_UNITS)
 		return NO_COUNTER;
-	if (unseen < SAMPLE_ANY_UNITS && !is_patient(skb, at, inner))
+	c = bpf_map_lookup_elem(&config, &zero);
+	if (!c)
+		return NO_COUNTER;
+	stretch = c->stretch;
+	if (unseen >= UNSEEN_UNITS * stretch)
+		return COUNT_inUnseen;
+	if (unseen < SAMPLE_UNITS * stretch || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
+		return NO_COUNTER;
+	if (unseen < SAMPLE_ANY_UNITS * stretch && !is_patient(skb, at, inner))
 		return NO_COUNTER;
 	if ((__u16)(units - peer->last_sample_in) < LONG_UNITS(SPACING_UNITS))
 		return NO_COUNTER;
@@ -438,7 +446,9 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 		notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outQuestion; /* CL-53 */
 	}
-	return is_sample_out(skb, l2, inner, peer, now) ? LEFT | COUNT_outSample : way;
+	if (c && is_sample_out(skb, l2, inner, peer, now, c->stretch))
+		return LEFT | COUNT_outSample;
+	return way;
 }
 
 SEC("tc")

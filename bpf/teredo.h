@@ -64,7 +64,7 @@
 /*
  * The host's rules for the socket's datagrams (firewall, marks, accounting) do not see what is carried. So of each peer a packet
  * takes the socket's path now and then, each way: one that does no harm by being late after SAMPLE, any other after SAMPLE_ANY.
- * Inward the peer is carried only while the socket has received one within UNSEEN.
+ * Inward the peer is carried only while the socket has received one within UNSEEN. Of very many peers samples are taken less often: config.stretch.
  */
 #define SAMPLE_UNITS ((__s32)(4 * NS_PER_SECOND >> UNIT_SHIFT))
 #define SAMPLE_ANY_UNITS ((__s32)(6 * NS_PER_SECOND >> UNIT_SHIFT))
@@ -92,6 +92,7 @@ struct config {
 	__u8 own[16];
 	__u32 tunnel;        /* interface index */
 	__u32 tunnel_header; /* octets in front of the IPv6 header on the tunnel: 0 for a TUN, 14 where there is Ethernet */
+	__u32 stretch;       /* the times of samples are so many times as long: 1 or more */
 	__u32 mark;          /* of what is to be sent by this path to find out whether it works; the lowest bits are 0, there the way */
 	__u16 port;
 	__u8 role;

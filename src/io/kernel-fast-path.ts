@@ -36,6 +36,8 @@ const SERVED_MOST = 1_024;
 /** Of datagrams, where the host says nothing else: Linux's default. */
 const USUAL_TTL = 64;
 const FILTER_HANDLE = 0x7ed0_0000;
+/** Of more peers samples for the socket are taken less often: they are to take no more than a part of the process's time. */
+const PEERS_WITHOUT_STRETCH = 25_000;
 /** Between two times that all peers are offered anew, where it is not urgent. */
 const RESET_SPACING_MS = 10_000;
 
@@ -64,6 +66,7 @@ export class KernelFastPath implements FastPath {
   private readonly mark: number;
   private readonly undo: (() => void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
+  private stretch = 1;
   private queue: Offer[] = [];
   private handlers: FastPathHandlers | undefined;
   private cancelTimer: (() => void) | undefined;
@@ -153,7 +156,7 @@ export class KernelFastPath implements FastPath {
 
   pathOf(peer: Ipv6): CarriedPath {
     const state = this.closed ? undefined : this.peers.state(peer);
-    return state === undefined ? { way: 'none' } : carriedPath(state, this.nowNs);
+    return state === undefined ? { way: 'none' } : carriedPath(state, this.nowNs, this.stretch);
   }
 
   flush(): void {
@@ -287,7 +290,15 @@ export class KernelFastPath implements FastPath {
     });
     this.reports.flush();
     this.proofs.handleTimeout(this.clock.now());
+    this.stretchSamples();
     if (this.peers.size > 0) this.fetchLater();
+  }
+
+  private stretchSamples(): void {
+    const stretch = Math.max(1, Math.ceil(this.peers.size / PEERS_WITHOUT_STRETCH));
+    if (stretch === this.stretch) return;
+    this.stretch = stretch;
+    this.guarded(() => this.configure());
   }
 
   private handleNotice(view: DataView, offset: number): void {
@@ -333,6 +344,7 @@ export class KernelFastPath implements FastPath {
     writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
       if (this.own !== undefined) bytes.set(this.own, CONFIG.own);
       view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
+      view.setUint32(CONFIG.stretch, this.stretch, true);
       view.setUint32(CONFIG.mark, this.mark, true);
       view.setUint16(CONFIG.port, local.port);
       view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);

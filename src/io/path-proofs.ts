@@ -241,9 +241,10 @@ export class PathProofs {
   }
 }
 
-/** In the words of the port; `now`: ns, as the entry's times. */
-export function carriedPath(state: PeerState, now: number): CarriedPath {
-  if (now - state.socketHeard >= UNSEEN_NS && state.lastReceived - state.socketHeard >= UNSEEN_NS / 2)
+/** In the words of the port; `now`: ns, as the entry's times; `stretch`: config.stretch of the programs. */
+export function carriedPath(state: PeerState, now: number, stretch = 1): CarriedPath {
+  const unseen = UNSEEN_NS * stretch;
+  if (now - state.socketHeard >= unseen && state.lastReceived - state.socketHeard >= unseen / 2)
     return { way: 'none', reason: 'unseen' };
   if (state.way === WAY.checked || state.way === WAY.bare) return { way: 'both' };
   if (state.failures === REFUSED) return { way: 'inward', reason: 'refused' };

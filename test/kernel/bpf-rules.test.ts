@@ -345,6 +345,7 @@ class Rig {
       bytes.set(OWN, CONFIG.own);
       view.setUint32(CONFIG.tunnel, 1, true);
       view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
+      view.setUint32(CONFIG.stretch, 1, true);
       view.setUint16(CONFIG.port, LOCAL_PORT);
       view.setUint8(CONFIG.role, ROLE[role]);
       view.setUint8(CONFIG.ttl, 64);

@@ -194,7 +194,7 @@ async function lost(ways: readonly (readonly [Namespace, string])[]): Promise<nu
 /** How many pings of {@link PINGS} are not answered, beginning some time after the first contact. */
 async function lostPings(from: Namespace, to: string): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, AFTER_MS));
-  const running = from.spawn('ping', ['-n', '-i', '0.2', '-W', '2', '-c', String(PINGS), to]);
+  const running = from.spawn('ping', ['-n', '-i', '0.1', '-W', '2', '-c', String(PINGS), to]);
   await running.exited;
   return PINGS - Number(/(\d+) received/.exec(running.output)![1]);
 }

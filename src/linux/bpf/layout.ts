@@ -67,11 +67,12 @@ export const CONFIG = {
   own: 0,
   tunnel: 16,
   tunnelHeader: 20,
-  mark: 24,
-  port: 28,
-  role: 30,
-  ttl: 31,
-  SIZE: 32,
+  stretch: 24,
+  mark: 28,
+  port: 32,
+  role: 34,
+  ttl: 35,
+  SIZE: 36,
 } as const;
 export const UPLINK = { ifindex: 0, source: 4, mtu: 8, finishes: 12, gateway: 16, SIZE: 20 } as const;
 export const PEER = {
