@@ -24,6 +24,7 @@
 
 #define TCP_CHECKSUM 16
 #define TCP_LENGTH 12
+#define TCP_ENDS 0x05 /* FIN, RST */
 #define UDP_CHECKSUM 6
 
 struct {
@@ -190,6 +191,21 @@ static __always_inline bool is_patient(struct __sk_buff *skb, __u32 at, const st
 	if (bpf_skb_load_bytes(skb, at + sizeof(*inner) + TCP_LENGTH, &lengths, sizeof(lengths)))
 		return false;
 	return bpf_ntohs(inner->payload_len) == (lengths >> 4) * 4;
+}
+
+/* Whether a packet has data of a TCP connection, or ends one: these must not overtake each other, whether several are one or not. */
+static __always_inline bool is_tcp_data(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+{
+	struct {
+		__u8 lengths;
+		__u8 flags;
+	} tcp;
+
+	if (inner->nexthdr != IPPROTO_TCP)
+		return false;
+	if (skb->gso_size || bpf_skb_load_bytes(skb, at + sizeof(*inner) + TCP_LENGTH, &tcp, sizeof(tcp)))
+		return true;
+	return bpf_ntohs(inner->payload_len) != (tcp.lengths >> 4) * 4 || tcp.flags & TCP_ENDS;
 }
 
 /* Whether this packet, of those that the host sends, takes the socket's path to the peer. */
@@ -370,6 +386,8 @@ int encap(struct __sk_buff *skb)
 		return go_on(COUNT_outSample);
 	}
 
+	if (uplink->cuts && is_tcp_data(skb, l2, &inner))
+		return go_on(COUNT_outTcpData);
 	if (!uplink->finishes && !(way == WAY_BARE && peer->history & HISTORY_UNWRAPS) && !is_finished(skb, l2, &inner))
 		return go_on(COUNT_outUnfinished);
 	if (way != WAY_BARE) {

@@ -17,7 +17,15 @@ import { readUint32 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
 import { MOST_PROOFS, PathProofs } from './path-proofs.ts';
-import type { CarriedWay, Clock, FastPath, FastPathHandlers, FastPathOptions, HostNetwork } from './ports.ts';
+import type {
+  CarriedWay,
+  Clock,
+  FastPath,
+  FastPathHandlers,
+  FastPathOptions,
+  HostNetwork,
+  UplinkState,
+} from './ports.ts';
 import { Settling } from './settling.ts';
 import { Uplinks } from './uplinks.ts';
 
@@ -93,7 +101,7 @@ export class KernelFastPath implements FastPath {
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
       const handle = FILTER_HANDLE | options.local.port;
-      this.uplinks = this.closing(new Uplinks(this.program, this.wayOut, network, options.local, handle));
+      this.uplinks = this.closing(new Uplinks(this.program, network, options.local, handle));
       this.mark = markFrom(entropy);
       this.proofs = this.makeProofs(entropy);
       this.configure();
@@ -116,6 +124,10 @@ export class KernelFastPath implements FastPath {
 
   get size(): number {
     return this.peers.size;
+  }
+
+  get uplinkStates(): readonly UplinkState[] {
+    return this.closed ? [] : this.uplinks.states;
   }
 
   start(handlers: FastPathHandlers): void {
