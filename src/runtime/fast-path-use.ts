@@ -1,6 +1,6 @@
 import type { OffloadingMachine } from '../core/machine.ts';
 import { EnvironmentError } from '../io/errors.ts';
-import type { FastPath, Udp } from '../io/ports.ts';
+import type { FastPath, Udp, UplinkState } from '../io/ports.ts';
 import type { Driver } from './driver.ts';
 
 /** `kernel`: or fail to start; `auto`: the kernel where it can, else this process; `user`: this process. */
@@ -17,6 +17,8 @@ export interface CarriedTotals {
   readonly receivedBytes: number;
   readonly sentPackets: number;
   readonly sentBytes: number;
+  /** The interfaces by which peers are reached; none when it has ended. */
+  readonly uplinks: readonly UplinkState[];
   /** What was done with packets in the kernel, by reason; empty when it has ended. */
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -66,7 +68,12 @@ export class FastPathUse {
   get totals(): CarriedTotals | undefined {
     if (this.opened === undefined) return undefined;
     const { port } = this;
-    return { peers: port?.size ?? 0, ...this.driver.carried, counters: { ...port?.counters } };
+    return {
+      peers: port?.size ?? 0,
+      ...this.driver.carried,
+      uplinks: port?.uplinkStates ?? [],
+      counters: { ...port?.counters },
+    };
   }
 
   /** From now on there can be one. Throws why there is none, where the wish allows no other. */
