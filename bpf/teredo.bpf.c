@@ -24,6 +24,7 @@
 #define TEST_REPLY_LENGTH 16
 
 #define TCP_LENGTH 12
+#define TCP_ENDS 0x05 /* FIN, RST */
 
 #define NO_COUNTER 0xffffffff
 
@@ -191,6 +192,21 @@ static __always_inline bool is_patient(struct __sk_buff *skb, __u32 at, const st
 	if (bpf_skb_load_bytes(skb, at + sizeof(*inner) + TCP_LENGTH, &lengths, sizeof(lengths)))
 		return false;
 	return bpf_ntohs(inner->payload_len) == (lengths >> 4) * 4;
+}
+
+/* Whether a packet has data of a TCP connection, or ends one: these must not overtake each other, whether several are one or not. */
+static __always_inline bool is_tcp_data(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+{
+	struct {
+		__u8 lengths;
+		__u8 flags;
+	} tcp;
+
+	if (inner->nexthdr != IPPROTO_TCP)
+		return false;
+	if (skb->gso_size || bpf_skb_load_bytes(skb, at + sizeof(*inner) + TCP_LENGTH, &tcp, sizeof(tcp)))
+		return true;
+	return bpf_ntohs(inner->payload_len) != (tcp.lengths >> 4) * 4 || tcp.flags & TCP_ENDS;
 }
 
 /* Whether this packet, of those that the host sends, takes the socket's path to the peer. */
@@ -488,6 +504,8 @@ int encap(struct __sk_buff *skb)
 	way = way_of_packet(skb, l2, &inner, peer, now);
 	if (way & LEFT)
 		return go_on(way & ~LEFT);
+	if (uplink->cuts && is_tcp_data(skb, l2, &inner))
+		return go_on(COUNT_outTcpData);
 	if (!uplink->finishes && !((way & WAY_MASK) == WAY_BARE && peer->history & HISTORY_UNWRAPS) && !is_finished(skb, l2, &inner))
 		return go_on(COUNT_outUnfinished);
 	if ((way & WAY_MASK) != WAY_BARE) {

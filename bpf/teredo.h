@@ -23,6 +23,7 @@
 	X(outMalformed)                                                                                                \
 	X(outTooBig)                                                                                                   \
 	X(outUnfinished)         /* the peer might get it uncut or without its checksum, and not be able to take it */ \
+	X(outTcpData)            /* the uplink has super-packets of a tunnel cut, but not those of a socket */         \
 	X(outUnsummed)           /* its UDP checksum does not follow from its headers, and the peer needs one */       \
 	X(outRefused)            /* the kernel cannot wrap this one */                                                 \
 	X(inNoPeer)                                                                                                    \
@@ -108,6 +109,7 @@ struct uplink {
 	__u32 mtu;
 	__u32 finishes; /* 1: what leaves it is cut and has its checksums */
 	__u32 gateway;  /* 0: none, peers are on the link */
+	__u32 cuts;     /* 1: super-packets of a tunnel are cut for it, a socket's are not: TCP data is left to the socket */
 };
 
 /* 64 bytes: with the hash table's own they fit into 128. */

@@ -6,7 +6,7 @@ const CARRIED = { peers: 2, receivedPackets: 3, receivedBytes: 300, sentPackets:
 test('the kernel: what it carries, and what it did with packets', () => {
   const status = dataPathStatus({
     dataPath: { kind: 'kernel' },
-    carried: { ...CARRIED, counters: { carriedOut: 4, outTooBig: 0 } },
+    carried: { ...CARRIED, uplinks: [], counters: { carriedOut: 4, outTooBig: 0 } },
   });
   expect(status).toEqual({ inUse: 'kernel', carried: CARRIED, counters: { carriedOut: 4, outTooBig: 0 } });
   expect(dataPathRows(status)).toEqual([
@@ -15,6 +15,24 @@ test('the kernel: what it carries, and what it did with packets', () => {
     ['carried in', '3 packets, 300 bytes'],
     ['carried out', '4 packets, 400 bytes'],
     ['kernel carriedOut', '4'],
+  ]);
+});
+
+test('each uplink: what is carried by it, and why not all', () => {
+  const uplinks = [
+    { interface: 'eth0', kind: '', carried: 'all' },
+    { interface: 'br0', kind: 'bridge', carried: 'all-but-tcp-data', reason: 'the rest by the process' },
+    { interface: 'ppp0', kind: 'ppp', carried: 'none', reason: 'no Ethernet header' },
+  ] as const;
+  const status = dataPathStatus({
+    dataPath: { kind: 'kernel' },
+    carried: { ...CARRIED, uplinks, counters: {} },
+  });
+  expect(status).toMatchObject({ uplinks });
+  expect(dataPathRows(status).slice(1, 4)).toEqual([
+    ['uplink eth0', 'carried'],
+    ['uplink br0', 'bridge, carried, the rest by the process'],
+    ['uplink ppp0', 'ppp, not carried: no Ethernet header'],
   ]);
 });
 

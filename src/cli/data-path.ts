@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import type { DataPath } from '../daemon/status.ts';
+import type { DataPath, UplinkStatus } from '../daemon/status.ts';
 import type { CarriedTotals, DataPath as DataPathInUse, DataPathWish } from '../runtime/fast-path-use.ts';
 
 /** `--data-path`; `what`: it is that the kernel, or this program, does. */
@@ -22,8 +22,9 @@ export function dataPathStatus(role: {
   const reason =
     dataPath.kind === 'user' && dataPath.reason !== undefined ? { reason: dataPath.reason } : undefined;
   if (role.carried === undefined) return { inUse: dataPath.kind, ...reason };
-  const { counters, ...carried } = role.carried;
-  return { inUse: dataPath.kind, ...reason, carried, counters };
+  const { counters, uplinks, ...carried } = role.carried;
+  const known = uplinks.length === 0 ? undefined : { uplinks };
+  return { inUse: dataPath.kind, ...reason, carried, ...known, counters };
 }
 
 /** In one line, for people. */
@@ -33,8 +34,9 @@ export function dataPathInWords(dataPath: DataPathInUse): string {
 }
 
 /** The rows of `teredo status`. */
-export function dataPathRows({ inUse, reason, carried, counters }: DataPath): [string, string][] {
+export function dataPathRows({ inUse, reason, carried, uplinks, counters }: DataPath): [string, string][] {
   const rows: [string, string][] = [['data path', reason === undefined ? inUse : `${inUse} (${reason})`]];
+  for (const uplink of uplinks ?? []) rows.push([`uplink ${uplink.interface}`, uplinkInWords(uplink)]);
   if (carried === undefined) return rows;
   rows.push(
     ['peers in the kernel', String(carried.peers)],
@@ -44,4 +46,10 @@ export function dataPathRows({ inUse, reason, carried, counters }: DataPath): [s
   for (const [name, count] of Object.entries(counters ?? {}))
     if (count > 0) rows.push([`kernel ${name}`, String(count)]);
   return rows;
+}
+
+function uplinkInWords({ kind, carried, reason }: UplinkStatus): string {
+  const words = carried === 'none' ? 'not carried' : 'carried';
+  const separator = carried === 'none' ? ':' : ',';
+  return `${kind === '' ? '' : `${kind}, `}${words}${reason === undefined ? '' : `${separator} ${reason}`}`;
 }

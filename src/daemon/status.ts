@@ -14,6 +14,17 @@ export interface DaemonStatus {
   readonly counters: Readonly<Record<string, number>>;
 }
 
+/** How an interface by which peers are reached is used. */
+export interface UplinkStatus {
+  readonly interface: string;
+  /** The kernel's name for its kind: `bridge`, `vlan` ...; empty for hardware. */
+  readonly kind: string;
+  /** What the kernel carries: `all`, `all-but-tcp-data` or `none`. */
+  readonly carried: 'all' | 'all-but-tcp-data' | 'none';
+  /** Why it is not all, in words. */
+  readonly reason?: string;
+}
+
 /** Who carries the packets of verified peers. */
 export interface DataPath {
   readonly inUse: 'user' | 'kernel';
@@ -27,6 +38,8 @@ export interface DataPath {
     readonly sentPackets: number;
     readonly sentBytes: number;
   };
+  /** Absent where the kernel carries nothing. */
+  readonly uplinks?: readonly UplinkStatus[];
   /** What the kernel did with packets, by reason. */
   readonly counters?: Readonly<Record<string, number>>;
 }

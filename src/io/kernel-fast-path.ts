@@ -24,6 +24,7 @@ import type {
   FastPathHandlers,
   FastPathOptions,
   HostNetwork,
+  UplinkState,
 } from './ports.ts';
 import { Settling } from './settling.ts';
 import { Uplinks } from './uplinks.ts';
@@ -103,7 +104,7 @@ export class KernelFastPath implements FastPath {
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
       const handle = FILTER_HANDLE | options.local.port;
-      this.uplinks = this.closing(new Uplinks(this.program, this.wayOut, network, options.local, handle));
+      this.uplinks = this.closing(new Uplinks(this.program, network, options.local, handle));
       this.mark = markFrom(entropy);
       this.proofs = this.makeProofs(entropy);
       this.configure();
@@ -126,6 +127,10 @@ export class KernelFastPath implements FastPath {
 
   get size(): number {
     return this.peers.size;
+  }
+
+  get uplinkStates(): readonly UplinkState[] {
+    return this.closed ? [] : this.uplinks.states;
   }
 
   start(handlers: FastPathHandlers): void {

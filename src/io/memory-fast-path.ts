@@ -2,7 +2,7 @@ import { Carrier } from '../core/carrier.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import type { MemoryTun } from './memory-tun.ts';
 import type { MemoryUdp } from './memory-udp.ts';
-import type { CarriedPath, Clock, FastPath, FastPathHandlers } from './ports.ts';
+import type { CarriedPath, Clock, FastPath, FastPathHandlers, UplinkState } from './ports.ts';
 
 /** How often what was carried is handed over, as the kernel's adapter does. */
 const REPORT_INTERVAL_MS = 500;
@@ -34,6 +34,10 @@ export class MemoryFastPath implements FastPath {
 
   get counters(): Readonly<Record<string, number>> {
     return this.carrier.counters;
+  }
+
+  get uplinkStates(): readonly UplinkState[] {
+    return [];
   }
 
   get size(): number {

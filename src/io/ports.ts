@@ -138,6 +138,16 @@ export interface CarriedPath {
   readonly reason?: 'unproven' | 'unanswered' | 'refused' | 'unseen';
 }
 
+/** How an interface is used by which peers are reached. */
+export interface UplinkState {
+  readonly interface: string;
+  /** The kernel's name for its kind: `bridge`, `vlan` ...; empty for hardware. */
+  readonly kind: string;
+  readonly carried: 'all' | 'all-but-tcp-data' | 'none';
+  /** Why it is not all, in words. */
+  readonly reason?: string;
+}
+
 /**
  * Carries packets of verified peers in the kernel. What it does not recognise comes through {@link Tun} and {@link Udp} as
  * it would without. The handlers are never called from inside one of its methods.
@@ -147,6 +157,8 @@ export interface FastPath {
   readonly counters: Readonly<Record<string, number>>;
   /** Peers in the kernel's table now. */
   readonly size: number;
+  /** The interfaces by which peers are reached; at most 32. */
+  readonly uplinkStates: readonly UplinkState[];
   /** Begins; called once. */
   start(handlers: FastPathHandlers): void;
   /** A client's own address (undefined: none, nothing is carried). */

@@ -1,37 +1,31 @@
-import { attach } from '../linux/bpf/attachment.ts';
-import type { Attachment } from '../linux/bpf/attachment.ts';
-import { SystemCallError } from '../linux/errors.ts';
 import { GATEWAY_BY_ROUTE, MAX_UPLINKS, UPLINK } from '../linux/bpf/layout.ts';
 import type { Program } from '../linux/bpf/program.ts';
 import { writeRecord } from '../linux/bpf/records.ts';
 import type { Ipv4Route } from '../linux/ipv4-routes.ts';
 import { RouteQuery } from '../linux/route-query.ts';
 import type { Way } from '../linux/route-query.ts';
-import type { Link, WayOut } from '../linux/way-out.ts';
 import type { Endpoint, Ipv4 } from '../wire/index.ts';
-import type { HostNetwork } from './ports.ts';
+import { Arrivals } from './arrivals.ts';
+import { HostLinks } from './host-links.ts';
+import type { HostNetwork, UplinkState } from './ports.ts';
 import { RouteTable } from './route-table.ts';
+import { otherArrivals, situationOf, stateOf } from './uplink-situation.ts';
+import type { Situation } from './uplink-situation.ts';
 
 /** So many may have a next hop of their own; through however many more an interface leads, one is left for each interface. */
 const MOST_WITH_GATEWAY = MAX_UPLINKS / 2;
 /** Destinations whose ways are remembered; the ways of more are asked for each time, and not followed one by one. */
 const MOST_FOLLOWED = 4_096;
+/** Interfaces by which nothing is carried, of which {@link Uplinks.states} tells. */
+const MOST_REFUSALS = 16;
 
 interface Uplink {
   readonly number: number;
   readonly way: Pick<Way, 'source' | 'ifindex'>;
-  readonly egress: Link;
   /** As in the kernel's record of it. */
   readonly gateway: number;
   /** What the program is configured for. */
-  readonly situation: string;
-}
-
-/** Where peers' packets leave, and where they come in. */
-interface Situation {
-  readonly egress: Link;
-  /** Indexes of the interfaces that what is sent to the source may come in on. */
-  readonly ingress: readonly number[];
+  readonly situation: Situation;
 }
 
 /**
@@ -41,29 +35,36 @@ interface Situation {
  */
 export class Uplinks {
   private readonly program: Program;
-  private readonly wayOut: WayOut;
   private readonly network: HostNetwork;
   private readonly routes: RouteQuery;
-  private readonly handle: number;
+  private readonly arrivals: Arrivals;
   /** By source, interface and gateway; undefined: nothing can be carried that way. */
   private readonly uplinks = new Map<string, Uplink | undefined>();
-  private readonly finishing = new Set<number>();
-  private readonly attachments = new Map<number, Attachment>();
+  /** Why nothing is carried by an interface, by its index. */
+  private readonly refusals = new Map<number, UplinkState>();
   /** The number of the way to each destination, as it was last found. */
   private readonly followed = new Map<Ipv4, number | undefined>();
   private crowded = false;
   private changing = false;
-  /** Read when it is first needed after a change, and what was found by it. */
+  /** Read when they are first needed after a change, and what was found by them. */
+  private links: HostLinks | undefined;
   private table: RouteTable | undefined;
   private readonly byRoute = new Map<Ipv4Route, number>();
 
   /** `local`: what the socket is bound to. */
-  constructor(program: Program, wayOut: WayOut, network: HostNetwork, local: Endpoint, handle: number) {
+  constructor(program: Program, network: HostNetwork, local: Endpoint, handle: number) {
     this.program = program;
-    this.wayOut = wayOut;
     this.network = network;
     this.routes = new RouteQuery(local.address, local.port);
-    this.handle = handle;
+    this.arrivals = new Arrivals(program.program('decap'), handle);
+  }
+
+  /** The interfaces by which peers are reached, those by which nothing is carried last. */
+  get states(): readonly UplinkState[] {
+    const states = new Map<number, UplinkState>();
+    for (const uplink of this.uplinks.values())
+      if (uplink !== undefined) states.set(uplink.way.ifindex, stateOf(uplink.situation));
+    return [...states.values(), ...this.refusals.values()];
   }
 
   /** The number of the way to a destination; undefined where the kernel path leads none. */
@@ -78,11 +79,6 @@ export class Uplinks {
   /** Whether there are destinations whose ways are not followed one by one. */
   get isCrowded(): boolean {
     return this.crowded;
-  }
-
-  /** Whether what leaves by this way is cut and has its checksums. */
-  finishes(number: number): boolean {
-    return this.finishing.has(number);
   }
 
   /** Routes are changing: until they have been followed, next hops are what the kernel says. */
@@ -101,9 +97,11 @@ export class Uplinks {
 
   /** Whether all interfaces are as they were found. */
   areAsBefore(): boolean {
+    this.forgetTable();
     return [...this.uplinks.values()].every(
       (uplink) =>
-        uplink === undefined || JSON.stringify(this.situationOf(uplink.way) ?? null) === uplink.situation,
+        uplink === undefined ||
+        JSON.stringify(this.situationOf(uplink.way)) === JSON.stringify(uplink.situation),
     );
   }
 
@@ -112,6 +110,7 @@ export class Uplinks {
     this.forgetTable();
     // What could not be had before may be to be had now.
     for (const [key, uplink] of this.uplinks) if (uplink === undefined) this.uplinks.delete(key);
+    this.refusals.clear();
     const changed = new Map<Ipv4, number | undefined>();
     for (const [destination, before] of this.followed) {
       const now = this.find(destination);
@@ -119,21 +118,22 @@ export class Uplinks {
       changed.set(destination, before);
       this.followed.set(destination, now);
     }
+    this.followArrivals();
     return changed;
   }
 
   /** Forgets all ways: they are asked for anew. */
   reset(): void {
-    this.detach();
+    this.arrivals.close();
     this.uplinks.clear();
-    this.finishing.clear();
+    this.refusals.clear();
     this.followed.clear();
     this.crowded = this.changing = false;
     this.forgetTable();
   }
 
   close(): void {
-    this.detach();
+    this.arrivals.close();
     this.routes.close();
   }
 
@@ -148,84 +148,79 @@ export class Uplinks {
   }
 
   private forgetTable(): void {
-    this.table = undefined;
+    this.links = this.table = undefined;
     this.byRoute.clear();
   }
 
   private ask(destination: Ipv4): number | undefined {
     const way = this.routes.wayTo(destination);
-    if (way === undefined) return undefined;
+    if (way === undefined) {
+      const ifindex = this.routes.interfaceTo(destination);
+      if (ifindex !== undefined)
+        this.refuse(ifindex, 'rules or routes lead a program elsewhere than the socket');
+      return undefined;
+    }
     const gateway = gatewayOf(way);
     return (this.known(way, gateway) ?? this.known(way, GATEWAY_BY_ROUTE))?.number;
   }
 
   private known(way: Way, gateway: number): Uplink | undefined {
     const key = `${way.source} ${way.ifindex} ${gateway}`;
-    if (!this.uplinks.has(key)) this.uplinks.set(key, this.open(way, gateway));
-    return this.uplinks.get(key);
+    if (this.uplinks.has(key)) return this.uplinks.get(key);
+    const uplink = this.open(way, gateway);
+    this.uplinks.set(key, uplink);
+    if (uplink !== undefined) this.followArrivals();
+    return uplink;
   }
 
-  private open(way: Way, gateway: number): Uplink | undefined {
+  private open({ source, ifindex }: Way, gateway: number): Uplink | undefined {
     const number = [...this.uplinks.values()].filter((uplink) => uplink !== undefined).length;
     if (gateway !== GATEWAY_BY_ROUTE && number >= MOST_WITH_GATEWAY) return undefined;
-    const situation = this.situationOf(way);
-    if (situation === undefined || number >= MAX_UPLINKS) return undefined;
-    if (!situation.ingress.every((ifindex) => this.attachTo(ifindex))) return undefined;
-    const { egress } = situation;
-    if (egress.finishes) this.finishing.add(number);
-    const { source, ifindex } = way;
-    const uplink = {
-      number,
-      way: { source, ifindex },
-      egress,
-      gateway,
-      situation: JSON.stringify(situation),
-    };
+    const situation = this.situationOf({ source, ifindex });
+    if (typeof situation === 'string') return this.refuse(ifindex, situation);
+    if (number >= MAX_UPLINKS) return this.refuse(ifindex, `there are ${MAX_UPLINKS} others`);
+    if (!situation.ingress.every((at) => this.arrivals.need(at)))
+      return this.refuse(ifindex, 'no program can be attached where its datagrams come in');
+    const uplink = { number, way: { source, ifindex }, gateway, situation };
     this.write(uplink);
     return uplink;
+  }
+
+  private refuse(ifindex: number, reason: string): undefined {
+    const { name, kind } = this.hostLinks.links.get(ifindex) ?? { name: `interface ${ifindex}`, kind: '' };
+    if (this.refusals.size < MOST_REFUSALS)
+      this.refusals.set(ifindex, { interface: name, kind, carried: 'none', reason });
   }
 
   private writeAll(): void {
     for (const uplink of this.uplinks.values()) if (uplink !== undefined) this.write(uplink);
   }
 
-  private write({ number, way, egress, gateway }: Uplink): void {
+  private write({ number, way, situation, gateway }: Uplink): void {
     writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
-      view.setUint32(UPLINK.ifindex, egress.ifindex, true);
+      view.setUint32(UPLINK.ifindex, situation.egress.ifindex, true);
       view.setUint32(UPLINK.source, way.source);
-      view.setUint32(UPLINK.mtu, egress.mtu, true);
-      view.setUint32(UPLINK.finishes, Number(egress.finishes), true);
+      view.setUint32(UPLINK.mtu, situation.egress.mtu, true);
+      view.setUint32(UPLINK.finishes, Number(situation.finishes), true);
       view.setUint32(UPLINK.gateway, this.changing ? GATEWAY_BY_ROUTE : gateway);
+      view.setUint32(UPLINK.cuts, Number(situation.cutFor !== null), true);
     });
   }
 
-  /** Undefined where a program can do nothing. What comes in where none is goes through the socket, as it always may. */
-  private situationOf({ source, ifindex }: Uplink['way']): Situation | undefined {
-    const egress = this.wayOut.linkAt(ifindex);
-    const owners = this.network.ipv4Subnets().filter(({ address }) => address === source);
-    if (egress?.isEthernet !== true || owners.length === 0) return undefined;
-    const links = [egress, ...owners.map((owner) => this.wayOut.link(owner.interface))];
-    const ingress = links.flatMap((link) => (link?.isEthernet === true ? [link.ifindex] : []));
-    return { egress, ingress: [...new Set(ingress)] };
+  /** Text where a program can do nothing. What comes in where none is goes through the socket, as it always may. */
+  private situationOf(way: Uplink['way']): Situation | string {
+    return situationOf(way, this.hostLinks, this.network);
   }
 
-  /** Whether what comes in on an interface passes the program. */
-  private attachTo(ifindex: number): boolean {
-    if (this.attachments.has(ifindex)) return true;
-    try {
-      const program = this.program.program('decap');
-      this.attachments.set(ifindex, attach(program, ifindex, 'ingress', this.handle));
-      return true;
-    } catch (error) {
-      // The interface may have gone this moment; peers behind it are served by user space.
-      if (error instanceof SystemCallError) return false;
-      throw error;
-    }
+  /** Where nothing is carried out, nothing is carried in either. */
+  private followArrivals(): void {
+    const isUsed = [...this.uplinks.values()].some((uplink) => uplink !== undefined);
+    this.arrivals.follow(isUsed ? otherArrivals(this.hostLinks, this.network) : []);
   }
 
-  private detach(): void {
-    for (const attachment of this.attachments.values()) attachment.close();
-    this.attachments.clear();
+  private get hostLinks(): HostLinks {
+    this.links ??= new HostLinks();
+    return this.links;
   }
 }
 

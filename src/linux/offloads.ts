@@ -1,5 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { Memory, sys } from './libc.ts';
+import { AF_INET, SOCK_DGRAM, openSocket } from './socket.ts';
 
 const SIOCETHTOOL = 0x8946;
 const ETHTOOL_GSTRINGS = 0x1b;
@@ -7,24 +8,20 @@ const ETHTOOL_GSSET_INFO = 0x37;
 const ETHTOOL_GFEATURES = 0x3a;
 const ETH_SS_FEATURES = 4;
 const STRING = 32;
-/** While one of these is on, packets leave an interface with something still to be done. */
-const FEATURES = [
-  'tx-udp_tnl-segmentation',
-  'tx-udp_tnl-csum-segmentation',
-  'tx-checksum-ip-generic',
-  'tx-checksum-ipv4',
-  'tx-checksum-ipv6',
-];
+/** struct ethtool_get_features_block: available, requested, active, never changed. */
+const BLOCK = 16;
+const [AVAILABLE, ACTIVE] = [0, 8];
 
-/**
- * Whether packets leave an interface cut and with their checksums. The kernel does both in front of an interface that cannot, and
- * hardware does them itself. What is neither (veth, a virtual machine's) may leave them to the receiver. `fd`: any socket.
- */
-export function finishesPackets(fd: number, name: string): boolean {
-  return isHardware(name) || !leavesSomething(fd, name);
+/** The features of an interface, by the names of ethtool. */
+export interface Features {
+  /** Those that are on. */
+  readonly active: ReadonlySet<string>;
+  /** Those that can be switched on. */
+  readonly available: ReadonlySet<string>;
 }
 
-function isHardware(name: string): boolean {
+/** Whether an interface is a machine's own, with a device behind it; one of virtio is not: another kernel is behind that. */
+export function isHardware(name: string): boolean {
   try {
     return !readlinkSync(`/sys/class/net/${name}/device/driver`).endsWith('/virtio_net');
   } catch {
@@ -32,8 +29,17 @@ function isHardware(name: string): boolean {
   }
 }
 
-/** True where it cannot be asked. */
-function leavesSomething(fd: number, name: string): boolean {
+/** Undefined where they cannot be asked. */
+export function featuresOf(name: string): Features | undefined {
+  const fd = openSocket(AF_INET, SOCK_DGRAM); // any socket
+  try {
+    return askFeatures(fd, name);
+  } finally {
+    sys.close(fd);
+  }
+}
+
+function askFeatures(fd: number, name: string): Features | undefined {
   const info = ask(fd, name, 20, (view) => {
     view.setUint32(0, ETHTOOL_GSSET_INFO, true);
     view.setBigUint64(8, 1n << BigInt(ETH_SS_FEATURES), true);
@@ -45,15 +51,20 @@ function leavesSomething(fd: number, name: string): boolean {
     view.setUint32(8, count, true);
   });
   const blocks = Math.ceil(count / 32);
-  const features = ask(fd, name, 8 + blocks * 16, (view) => {
+  const answer = ask(fd, name, 8 + blocks * BLOCK, (view) => {
     view.setUint32(0, ETHTOOL_GFEATURES, true);
     view.setUint32(4, blocks, true);
   });
-  if (strings === undefined || features === undefined) return true;
-  return namesIn(strings.bytes.subarray(12)).some((name, at) => {
-    const active = features.view.getUint32(8 + (at >> 5) * 16 + 8, true);
-    return ((active >>> (at & 31)) & 1) === 1 && FEATURES.includes(name);
-  });
+  if (count === 0 || strings === undefined || answer === undefined) return undefined;
+  const names = namesIn(strings.bytes.subarray(12));
+  const those = (field: number): Set<string> =>
+    new Set(
+      names.filter((_, at) => {
+        const bits = answer.view.getUint32(8 + (at >> 5) * BLOCK + field, true);
+        return ((bits >>> (at & 31)) & 1) === 1;
+      }),
+    );
+  return { active: those(ACTIVE), available: those(AVAILABLE) };
 }
 
 function namesIn(strings: Uint8Array): string[] {

@@ -52,6 +52,11 @@ export class RouteQuery {
     return ofProgram?.ifindex === ifindex && ofProgram.gateway === gateway ? ofSocket : undefined;
   }
 
+  /** Index of the interface by which the socket's datagrams leave, whether a program could do the same or not; undefined: by none. */
+  interfaceTo(destination: number): number | undefined {
+    return this.ask(destination, this.bound, (query) => query.add(RTA.SPORT, 2, this.port))?.ifindex;
+  }
+
   close(): void {
     this.query.close();
   }

@@ -1,8 +1,6 @@
 import { Memory, sys } from './libc.ts';
-import { finishesPackets } from './offloads.ts';
 import { AF_INET, SOCK_DGRAM, openSocket } from './socket.ts';
 
-const SIOCGIFNAME = 0x8910;
 const SIOCGIFFLAGS = 0x8913;
 const SIOCGIFMTU = 0x8921;
 const SIOCGIFHWADDR = 0x8927;
@@ -18,8 +16,6 @@ export interface Link {
   readonly mtu: number;
   readonly isUp: boolean;
   readonly isEthernet: boolean;
-  /** What leaves it is cut and has its checksums. */
-  readonly finishes: boolean;
 }
 
 /** Asks the kernel about the interfaces that datagrams leave from; one socket for all questions. */
@@ -41,17 +37,7 @@ export class WayOut {
       mtu,
       isUp: (flags & IFF_UP) !== 0,
       isEthernet: (type & 0xffff) === ARPHRD_ETHER,
-      finishes: finishesPackets(this.fd, name),
     };
-  }
-
-  /** The same of the one with that index. */
-  linkAt(ifindex: number): Link | undefined {
-    const { bytes, view, address } = this.memory;
-    bytes.fill(0);
-    view.setInt32(ANSWER, ifindex, true);
-    if (sys.ioctl(this.fd, SIOCGIFNAME, address) < 0) return undefined;
-    return this.link(new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0))));
   }
 
   close(): void {

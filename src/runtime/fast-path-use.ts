@@ -1,6 +1,6 @@
 import type { OffloadingMachine } from '../core/machine.ts';
 import { EnvironmentError } from '../io/errors.ts';
-import type { CarriedPath, FastPath, Udp } from '../io/ports.ts';
+import type { CarriedPath, FastPath, Udp, UplinkState } from '../io/ports.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { Driver } from './driver.ts';
 
@@ -18,6 +18,8 @@ export interface CarriedTotals {
   readonly receivedBytes: number;
   readonly sentPackets: number;
   readonly sentBytes: number;
+  /** The interfaces by which peers are reached; none when it has ended. */
+  readonly uplinks: readonly UplinkState[];
   /** What was done with packets in the kernel, by reason; empty when it has ended. */
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -67,7 +69,12 @@ export class FastPathUse {
   get totals(): CarriedTotals | undefined {
     if (this.opened === undefined) return undefined;
     const { port } = this;
-    return { peers: port?.size ?? 0, ...this.driver.carried, counters: { ...port?.counters } };
+    return {
+      peers: port?.size ?? 0,
+      ...this.driver.carried,
+      uplinks: port?.uplinkStates ?? [],
+      counters: { ...port?.counters },
+    };
   }
 
   /** How far the packets of the peer with this address are carried. */

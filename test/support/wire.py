@@ -1,9 +1,10 @@
 """A wire between two network namespaces that is one: kernels hand it whole frames, cut to size and with their checksums, as they
-hand them to hardware. Arguments: namespace, interface, namespace, interface, capture. Writes what crosses it to `capture`.0, and
+hand them to hardware. Arguments: namespace, interface, namespace, interface, capture, and "tun" where packets have no Ethernet header. Writes what crosses it to `capture`.0, and
 after each SIGUSR1 to the next."""
 import ctypes, fcntl, os, select, signal, struct, sys, time
 
-TUNSETIFF, IFF_TAP, IFF_NO_PI, CLONE_NEWNET = 0x400454CA, 0x2, 0x1000, 0x40000000
+TUNSETIFF, IFF_TUN, IFF_TAP, IFF_NO_PI, CLONE_NEWNET = 0x400454CA, 0x1, 0x2, 0x1000, 0x40000000
+is_tun = sys.argv[6:] == ["tun"]
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -12,7 +13,7 @@ def tap(namespace, name):
         if libc.setns(file.fileno(), CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "setns")
     end = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    fcntl.ioctl(end, TUNSETIFF, struct.pack("16sH", name.encode(), IFF_TAP | IFF_NO_PI))
+    fcntl.ioctl(end, TUNSETIFF, struct.pack("16sH", name.encode(), (IFF_TUN if is_tun else IFF_TAP) | IFF_NO_PI))
     return end
 
 
@@ -25,7 +26,7 @@ def next_capture(*_):
     if capture is not None:
         capture.close()
     capture = open(f"{sys.argv[5]}.{count}", "wb")
-    capture.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
+    capture.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 101 if is_tun else 1))
     count += 1
     print(f"capture {count - 1}", flush=True)
 

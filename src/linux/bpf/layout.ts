@@ -14,6 +14,7 @@ export const KERNEL_COUNTERS = [
   'outMalformed',
   'outTooBig',
   'outUnfinished',
+  'outTcpData',
   'outUnsummed',
   'outRefused',
   'inNoPeer',
@@ -74,7 +75,15 @@ export const CONFIG = {
   ttl: 35,
   SIZE: 36,
 } as const;
-export const UPLINK = { ifindex: 0, source: 4, mtu: 8, finishes: 12, gateway: 16, SIZE: 20 } as const;
+export const UPLINK = {
+  ifindex: 0,
+  source: 4,
+  mtu: 8,
+  finishes: 12,
+  gateway: 16,
+  cuts: 20,
+  SIZE: 24,
+} as const;
 export const PEER = {
   lastReceived: 0,
   lastSent: 8,

@@ -1,0 +1,57 @@
+import { attach } from '../linux/bpf/attachment.ts';
+import type { Attachment } from '../linux/bpf/attachment.ts';
+import { SystemCallError } from '../linux/errors.ts';
+
+/** Interfaces at which datagrams can be unwrapped. At others they go through the socket, as they always may. */
+const MOST = 16;
+
+/** The interfaces at which datagrams to the socket may come in: the program is attached to each. */
+export class Arrivals {
+  private readonly program: number;
+  private readonly handle: number;
+  private readonly attachments = new Map<number, Attachment>();
+  /** Those that an uplink needs. */
+  private readonly needed = new Set<number>();
+
+  constructor(program: number, handle: number) {
+    this.program = program;
+    this.handle = handle;
+  }
+
+  /** Whether what comes in on an interface that an uplink needs passes the program. */
+  need(ifindex: number): boolean {
+    if (!this.attachTo(ifindex)) return false;
+    this.needed.add(ifindex);
+    return true;
+  }
+
+  /** Those that are needed and, as far as there is room, these in this order; no others. */
+  follow(others: readonly number[]): void {
+    const wanted = new Set(others.filter((ifindex) => !this.needed.has(ifindex)));
+    for (const [ifindex, attachment] of this.attachments) {
+      if (this.needed.has(ifindex) || wanted.has(ifindex)) continue;
+      attachment.close();
+      this.attachments.delete(ifindex);
+    }
+    for (const ifindex of wanted) this.attachTo(ifindex);
+  }
+
+  close(): void {
+    for (const attachment of this.attachments.values()) attachment.close();
+    this.attachments.clear();
+    this.needed.clear();
+  }
+
+  private attachTo(ifindex: number): boolean {
+    if (this.attachments.has(ifindex)) return true;
+    if (this.attachments.size >= MOST) return false;
+    try {
+      this.attachments.set(ifindex, attach(this.program, ifindex, 'ingress', this.handle));
+      return true;
+    } catch (error) {
+      // The interface may have gone this moment; peers behind it are served by user space.
+      if (error instanceof SystemCallError) return false;
+      throw error;
+    }
+  }
+}

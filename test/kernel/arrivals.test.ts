@@ -1,0 +1,115 @@
+/** Datagrams to the socket come in on other interfaces than those that have its address, or that they leave by: they are carried all the same. */
+import { expect, test } from 'vitest';
+import {
+  Internet,
+  NATIVE_ADDRESS,
+  RELAY_ADDRESS,
+  SERVER_ADDRESS,
+  ping,
+  transfer,
+  until,
+} from '../../src/lab/index.ts';
+import type { Namespace } from '../../src/lab/index.ts';
+import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+
+const BYTES = 2_000_000;
+/** Packets: most of those that this many bytes take. */
+const MOST = 1_200;
+/** Of the relay: the services', which others route to it, and those of its other interfaces. */
+const ANYCAST = '192.0.2.201';
+const [SECOND, THIRD] = ['192.0.2.202', '192.0.2.203'];
+const NETWORK = '198.51.100.0/24';
+
+test('an address on lo, and datagrams that come in on another interface than they leave by, one that is new too', async () => {
+  await using net = new Internet();
+  const { client, nat } = net.site('a', 'port-restricted');
+  prepare(net.relay);
+  plugIn(net, 'wan2', SECOND);
+  routeTo(net, [nat, net.server], SECOND);
+  await startRoles(net, [client]);
+  await carries(net, client);
+  plugIn(net, 'wan3', THIRD);
+  routeTo(net, [nat, net.server], THIRD);
+  await carries(net, client);
+});
+
+test('several uplinks, of which each peer takes one to us, and we any of them (ECMP)', async () => {
+  await using net = new Internet();
+  const sites = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
+  prepare(net.relay);
+  plugIn(net, 'wan2', SECOND);
+  for (const [i, { nat }] of sites.entries()) routeTo(net, [nat], [RELAY_ADDRESS, SECOND][i]!);
+  routeTo(net, [net.server], SECOND);
+  const hops = ['wan', 'wan2'].flatMap((name) => ['nexthop', 'dev', name]);
+  net.relay.sysctl('net.ipv4.fib_multipath_hash_policy', '1');
+  net.relay.ip('route', 'replace', NETWORK, 'src', ANYCAST, ...hops);
+  await startRoles(
+    net,
+    sites.map(({ client }) => client),
+  );
+  for (const { client } of sites) await carries(net, client);
+});
+
+test('what the host drops for its source is not carried: an interface where sources have to be routed (rp_filter)', async () => {
+  await using net = new Internet();
+  const { client, nat } = net.site('a', 'port-restricted');
+  prepare(net.relay);
+  plugIn(net, 'wan2', SECOND);
+  net.relay.sysctl('net.ipv4.conf.wan2.rp_filter', '1');
+  routeTo(net, [nat, net.server], RELAY_ADDRESS);
+  await startRoles(net, [client]);
+  await carries(net, client);
+  const before = await relayCounters(net);
+  // Such an interface does not tell its address either.
+  const [, mac] = /link\/ether (\S+)/.exec(net.relay.ip('link', 'show', 'wan2'))!;
+  nat.ip('neighbour', 'replace', SECOND, 'lladdr', mac!, 'dev', 'wan', 'nud', 'permanent');
+  routeTo(net, [nat], SECOND);
+  expect(await ping(client, NATIVE_ADDRESS, 3_000)).toBeUndefined();
+  expect((await relayCounters(net))['carriedIn']).toBe(before['carriedIn']);
+});
+
+/** Its interfaces are on one wire: each answers for its own addresses only. */
+function prepare(relay: Namespace): void {
+  relay.ip('address', 'add', `${ANYCAST}/32`, 'dev', 'lo');
+  relay.sysctl('net.ipv4.conf.all.arp_ignore', '1');
+  relay.sysctl('net.ipv4.conf.all.arp_announce', '2');
+}
+
+/** One more interface of the relay's, by which nothing leaves. */
+function plugIn(net: Internet, name: string, address: string): void {
+  net.lab.connect(net.relay, name, net.backbone, `${address}/32`);
+}
+
+function routeTo(net: Internet, from: readonly Namespace[], hop: string): void {
+  for (const host of from) {
+    const name = host === net.server ? 'wan' : /dev (\S+)/.exec(host.ip('route', 'get', SERVER_ADDRESS))![1]!;
+    host.ip('route', 'replace', `${ANYCAST}/32`, 'via', hop, 'dev', name, 'onlink');
+  }
+}
+
+async function startRoles(net: Internet, clients: readonly Namespace[]): Promise<void> {
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, ANYCAST, '--data-path', 'kernel');
+  for (const client of clients) {
+    await startClient(client, SERVER_ADDRESS, '--data-path', 'kernel');
+    await teredoAddress(client);
+  }
+}
+
+/** Between a client and the native host: proven first, then much of it. */
+async function carries(net: Internet, client: Namespace): Promise<void> {
+  const first = await relayCounters(net);
+  await until('packets that are carried', async () => {
+    await ping(client, NATIVE_ADDRESS, 5_000);
+    const { carriedIn, carriedOut } = await relayCounters(net);
+    return (carriedIn! > first['carriedIn']! && carriedOut! > first['carriedOut']!) || undefined;
+  });
+  const before = await relayCounters(net);
+  expect(await transfer(client, net.native, NATIVE_ADDRESS, BYTES)).toMatchObject({ whole: true });
+  expect((await relayCounters(net))['carriedIn']! - before['carriedIn']!).toBeGreaterThan(MOST);
+}
+
+async function relayCounters(net: Internet): Promise<Readonly<Record<string, number>>> {
+  const { dataPath } = (await statusOf(net.relay, 'relay'))!;
+  return (dataPath as { counters: Record<string, number> }).counters;
+}
