@@ -283,7 +283,7 @@ int encap(struct __sk_buff *skb)
 	return leave(uplink, peer->address);
 }
 
-/* RFC 6040 section 4.2; N-8. The ECN field of the packet inside, or -1 where it has to be dropped. */
+/* RFC 6040 section 4.2; N-8. src/core/ecn.ts does the same. The ECN field of the packet inside, or -1 where it has to be dropped. */
 static __always_inline int combine_ecn(__u8 inner, __u8 outer)
 {
 	enum { NOT_ECT, ECT1, ECT0, CE };
@@ -346,20 +346,23 @@ int decap(struct __sk_buff *skb)
 		return go_on(COUNT_inBubble);
 	if (inner.nexthdr == NEXT_HOP_BY_HOP || inner.nexthdr == NEXT_FRAGMENT)
 		return go_on(COUNT_inExtension);
-	if (c->role == ROLE_CLIENT && inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
-		__u8 type;
-
-		if (bpf_skb_load_bytes(skb, l2 + sizeof(outer) + sizeof(inner), &type, 1) || type == ICMPV6_ECHO_REPLY)
-			return go_on(COUNT_inTestReply); /* CL-46 */
-	}
 	now = bpf_ktime_get_coarse_ns();
 	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_inNotHeard);
+	if (c->role == ROLE_CLIENT && inner.nexthdr == NEXT_ICMPV6 && inner.payload_len) {
+		__u8 type;
+
+		if (bpf_skb_load_bytes(skb, l2 + sizeof(outer) + sizeof(inner), &type, 1))
+			return go_on(COUNT_inOtherLength);
+		if (type == ICMPV6_ECHO_REPLY && length == sizeof(inner) + TEST_REPLY_LENGTH)
+			return go_on(COUNT_inTestReply); /* CL-46 */
+	}
 
 	second = ((__u8 *)&inner)[1];
 	ecn = combine_ecn((second >> 4) & 3, outer.ip.tos & 3);
 	packets = packets_of(skb, length);
 	if (ecn < 0) {
+		peer->last_rx = now; /* dropped, but heard */
 		count(COUNT_inEcnDropped, packets);
 		return TC_ACT_SHOT;
 	}

@@ -24,7 +24,7 @@ function goesOut(packet: Uint8Array, now = 1): boolean {
 }
 
 function comesIn(packet: Uint8Array, now = 1, address = ADDRESS, port = PORT): boolean {
-  return carrier.carryIn(packet, 0, packet.length, address, port, now);
+  return carrier.carryIn(packet, 0, packet.length, address, port, now) === 'carried';
 }
 
 describe('out: carried is what the machine would send without looking', () => {
@@ -83,6 +83,16 @@ describe('in: carried is what the machine would deliver without looking', () => 
     expect(comesIn(Uint8Array.of(...whole, 1, 0))).toBe(false);
     expect(comesIn(Uint8Array.of(0, 0, 1, 2, 3, 4, 5, 6, ...whole))).toBe(false);
     expect(carrier.counters.carriedIn).toBe(0);
+  });
+
+  test('N-8: the ECN field is combined with that of the datagram, and what would be misunderstood is dropped', () => {
+    const packet = packetOf(PEER, OWN);
+    expect(carrier.carryIn(packet, 0, packet.length, ADDRESS, PORT, 1, 3)).toBe('dropped');
+    expect(packet).toEqual(packetOf(PEER, OWN));
+    packet[1] = 2 << 4;
+    expect(carrier.carryIn(packet, 0, packet.length, ADDRESS, PORT, 20_000, 3)).toBe('carried');
+    expect(packet[1]).toBe(3 << 4);
+    expect(comesIn(packetOf(PEER, OWN), 49_999)).toBe(true); // what was dropped was a sign of life, too
   });
 
   test('CL-46: what may answer a connectivity test goes to a client, not to a relay', () => {
