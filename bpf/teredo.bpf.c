@@ -18,7 +18,9 @@
 /* AF_INET, whose header is not for programs. */
 #define ADDRESSES_OF_IPV4 2
 
+#define NEXT_ROUTING 43
 #define ICMPV6_ECHO_REPLY 129
+#define ICMPV6_ROUTER_ADVERTISEMENT 134
 /* Of an answer to our connectivity test: the echo's 8 octets and a nonce of 8. */
 #define TEST_REPLY_LENGTH 16
 
@@ -344,7 +346,7 @@ int decap(struct __sk_buff *skb)
 		return go_on(COUNT_inForeignDestination); /* CL-41, R-23 */
 	if (inner.nexthdr == NEXT_NONE)
 		return go_on(COUNT_inBubble);
-	if (inner.nexthdr == NEXT_HOP_BY_HOP || inner.nexthdr == NEXT_FRAGMENT)
+	if (inner.nexthdr == NEXT_HOP_BY_HOP || inner.nexthdr == NEXT_ROUTING || inner.nexthdr == NEXT_FRAGMENT)
 		return go_on(COUNT_inExtension);
 	now = bpf_ktime_get_coarse_ns();
 	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
@@ -354,6 +356,8 @@ int decap(struct __sk_buff *skb)
 
 		if (bpf_skb_load_bytes(skb, l2 + sizeof(outer) + sizeof(inner), &type, 1))
 			return go_on(COUNT_inOtherLength);
+		if (type == ICMPV6_ROUTER_ADVERTISEMENT)
+			return go_on(COUNT_inAdvertisement); /* CL-20 */
 		if (type == ICMPV6_ECHO_REPLY && length == sizeof(inner) + TEST_REPLY_LENGTH)
 			return go_on(COUNT_inTestReply); /* CL-46 */
 	}

@@ -76,7 +76,12 @@ describe('in: carried is what the machine would deliver without looking', () => 
   });
 
   test('no bubbles, extensions, trailers, headers or halves', () => {
-    for (const header of [NEXT_HEADER.NONE, NEXT_HEADER.HOP_BY_HOP, NEXT_HEADER.FRAGMENT])
+    for (const header of [
+      NEXT_HEADER.NONE,
+      NEXT_HEADER.HOP_BY_HOP,
+      NEXT_HEADER.ROUTING,
+      NEXT_HEADER.FRAGMENT,
+    ])
       expect(comesIn(packetOf(PEER, OWN, 8, header))).toBe(false);
     const whole = packetOf(PEER, OWN);
     for (let end = 0; end < whole.length; end++) expect(comesIn(whole.subarray(0, end))).toBe(false);
@@ -93,6 +98,14 @@ describe('in: carried is what the machine would deliver without looking', () => 
     expect(carrier.carryIn(packet, 0, packet.length, ADDRESS, PORT, 20_000, 3)).toBe('carried');
     expect(packet[1]).toBe(3 << 4);
     expect(comesIn(packetOf(PEER, OWN), 49_999)).toBe(true); // what was dropped was a sign of life, too
+  });
+
+  test('a router advertisement goes to a client, not to a relay', () => {
+    const advertisement = packetOf(PEER, OWN, 16, NEXT_HEADER.ICMPV6);
+    advertisement[40] = ICMPV6.RA;
+    expect(comesIn(advertisement)).toBe(false);
+    const empty = packetOf(PEER, OWN, 0, NEXT_HEADER.ICMPV6);
+    expect(comesIn(empty)).toBe(true);
   });
 
   test('CL-46: what may answer a connectivity test goes to a client, not to a relay', () => {

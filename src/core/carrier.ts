@@ -40,6 +40,7 @@ const COUNTERS = [
   'inForeignDestination',
   'inOtherLength',
   'inBubble',
+  'inAdvertisement',
   'inTestReply',
   'inExtension',
   'inEcnDropped',
@@ -248,6 +249,7 @@ export class Carrier {
       case NEXT_HEADER.NONE:
         return 'inBubble'; // CL-52
       case NEXT_HEADER.HOP_BY_HOP:
+      case NEXT_HEADER.ROUTING:
       case NEXT_HEADER.FRAGMENT:
         return 'inExtension';
       default:
@@ -306,10 +308,11 @@ function isWhole(b: Uint8Array, start: number, end: number): boolean {
 }
 
 /** What only a client's machine can tell apart from traffic. */
-function reasonOfIcmpv6(b: Uint8Array, start: number): 'inTestReply' | undefined {
+function reasonOfIcmpv6(b: Uint8Array, start: number): 'inAdvertisement' | 'inTestReply' | undefined {
   const length = payloadLength(b, start);
   if (nextHeader(b, start) !== NEXT_HEADER.ICMPV6 || length === 0) return undefined;
   const type = icmpv6Type(b, start);
+  if (type === ICMPV6.RA) return 'inAdvertisement'; // CL-20
   return type === ICMPV6.ECHO_REPLY && length === TEST_REPLY_LENGTH ? 'inTestReply' : undefined; // CL-46
 }
 

@@ -99,7 +99,9 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
       data(STRANGER, inside, 100),
       data(PEER, STRANGER, 100),
       bubble(PEER, inside),
-      ...[NEXT_HEADER.HOP_BY_HOP, NEXT_HEADER.FRAGMENT].map((next) => withByte(good, 6, next)),
+      ...[NEXT_HEADER.HOP_BY_HOP, NEXT_HEADER.ROUTING, NEXT_HEADER.FRAGMENT].map((next) =>
+        withByte(good, 6, next),
+      ),
       withByte(good, 0, 0x40),
       Uint8Array.of(...good, 0),
       good.subarray(0, -1),
@@ -175,7 +177,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
       destination: address,
       size: fc.constantFrom(40, 41, 48, 56, 64, 1_279, 1_280, 1_281, 1_400),
       next: fc.constantFrom(0, 6, 17, 43, 44, 58, 59, 60),
-      first: fc.constantFrom(129, 128, 0),
+      first: fc.constantFrom(134, 129, 128, 0),
       from: fc.constantFrom(PLACE, PLACE, ELSEWHERE),
       ago: fc.constantFrom(0, 2_000, 29_000, 31_000),
       tos: fc.constantFrom(0, 0, 1, 2, 3),
@@ -196,6 +198,16 @@ test('client: an echo reply that may answer its connectivity test is left to it'
   rig.begin('client');
   expect(rig.both('in', echoReplyOf(16))).toBe(false);
   expect(rig.both('in', echoReplyOf(24))).toBe(true);
+});
+
+test('client: a router advertisement is left to it, whoever has sent it', () => {
+  rig.begin('client');
+  expect(rig.both('in', icmpv6Of(ICMPV6.RA, 16))).toBe(false);
+});
+
+test('relay: it believes none, and carries what only is one', () => {
+  rig.begin('relay');
+  expect(rig.both('in', icmpv6Of(ICMPV6.RA, 16, NATIVE))).toBe(true);
 });
 
 test('relay: it has none, and such a reply is carried', () => {

@@ -19,6 +19,7 @@ export const KERNEL_COUNTERS = [
   'inForeignDestination',
   'inOtherLength',
   'inBubble',
+  'inAdvertisement',
   'inTestReply',
   'inExtension',
   'inEcnDropped',
