@@ -159,29 +159,42 @@ static __always_inline bool fits(struct __sk_buff *skb, __u32 length, const stru
 }
 
 /*
- * Whether the packet is one, with its checksum. The kernel leaves both cutting and summing to the interface, and virtual ones
- * leave it to the receiver. A socket there would be handed 64 KB as one datagram, and packets that the host behind it drops for
- * their checksum: only a program like this one can do with them, and only it sends datagrams without a checksum. Where the sum
- * is still to be made, the field holds that of the pseudo-header.
+ * Whether a TCP or UDP packet has its checksum; negative where there is no such packet. Where the sum is still to be made, the field holds
+ * that of the pseudo-header.
  */
-static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner)
+static __always_inline int is_summed(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	__u32 field, sum;
 	__u16 found;
 
-	if (skb->gso_size)
-		return false;
 	if (inner->nexthdr == IPPROTO_TCP)
 		field = 16;
 	else if (inner->nexthdr == IPPROTO_UDP)
 		field = 6;
 	else
-		return inner->nexthdr == NEXT_ICMPV6 || inner->nexthdr == NEXT_NONE; /* the first the kernel sums itself */
-	if (bpf_skb_load_bytes(skb, l2 + sizeof(*inner) + field, &found, sizeof(found)))
-		return false;
+		return -1;
+	if (bpf_skb_load_bytes(skb, at + sizeof(*inner) + field, &found, sizeof(found)))
+		return -1;
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)&((struct ipv6hdr *)inner)->saddr, 32,
 			    bpf_htonl(bpf_ntohs(inner->payload_len) + inner->nexthdr));
 	return found != fold(sum);
+}
+
+/*
+ * Whether the packet is one, with its checksum. The kernel leaves both cutting and summing to the interface, and virtual ones
+ * leave it to the receiver. A socket there would be handed 64 KB as one datagram, and packets that the host behind it drops for
+ * their checksum: only a program like this one can do with them, and only it sends datagrams without a checksum.
+ */
+static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner)
+{
+	int summed;
+
+	if (skb->gso_size)
+		return false;
+	summed = is_summed(skb, l2, inner);
+	if (summed >= 0)
+		return summed;
+	return inner->nexthdr == NEXT_ICMPV6 || inner->nexthdr == NEXT_NONE; /* the first the kernel sums itself */
 }
 
 /* Who knows the next hop need not look for a route for each packet. */
@@ -285,6 +298,61 @@ int encap(struct __sk_buff *skb)
 	return leave(uplink, peer->address);
 }
 
+static __always_inline __u16 fold_long(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return fold((sum & 0xffff) + (sum >> 16)); /* of 18 bits at the most */
+}
+
+/* Octets summed at a time, and so many times at the most: more than any datagram of one packet on a usual wire. */
+#define SUM_BLOCK 64
+#define SUM_BLOCKS 24
+
+/* The sum of the datagram at `at`, which ends with the packet, on top of `sum`; false where it is too long. */
+static __always_inline bool add_datagram(struct __sk_buff *skb, __u32 at, __u64 *sum)
+{
+	const __u8 *next, *end;
+
+	if (bpf_skb_pull_data(skb, skb->len))
+		return false;
+	next = (void *)(long)skb->data + at;
+	end = (void *)(long)skb->data_end;
+	for (int i = 0; i < SUM_BLOCKS && next + SUM_BLOCK <= end; i++, next += SUM_BLOCK) {
+#pragma unroll
+		for (int word = 0; word < SUM_BLOCK / 4; word++)
+			*sum += ((const __u32 *)next)[word];
+	}
+	for (int i = 0; i < SUM_BLOCK / 4 && next + 4 <= end; i++, next += 4)
+		*sum += *(const __u32 *)next;
+	if (next + 2 <= end) {
+		*sum += *(const __u16 *)next;
+		next += 2;
+	}
+	if (next + 1 <= end) {
+		*sum += bpf_htons(*next << 8);
+		next++;
+	}
+	return next + 1 > end;
+}
+
+/*
+ * Whether header and datagram have come as they were sent: the host's stack takes no others, and takes care of these. Most interfaces have summed the
+ * datagram, and of several as one the kernel has. A sum that is still to be made, on virtual links, is none that can be wrong.
+ */
+static __always_inline bool is_intact(struct __sk_buff *skb, __u32 l2, const struct iphdr *ip, const struct udphdr *udp,
+				      const struct ipv6hdr *inner)
+{
+	__u64 pseudo = (__u64)ip->saddr + ip->daddr + bpf_htons(IPPROTO_UDP) + udp->len, sum = pseudo;
+
+	if (header_checksum(ip))
+		return false;
+	if (!udp->check || skb->gso_size || bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0)
+		return true;
+	if (add_datagram(skb, l2 + sizeof(*ip), &sum) && fold_long(sum) == 0xffff)
+		return true;
+	return udp->check == fold_long(pseudo) || !is_summed(skb, l2 + sizeof(*ip) + sizeof(*udp), inner);
+}
+
 /* RFC 6040 section 4.2; N-8. src/core/ecn.ts does the same. The ECN field of the packet inside, or -1 where it has to be dropped. */
 static __always_inline int combine_ecn(__u8 inner, __u8 outer)
 {
@@ -362,6 +430,8 @@ int decap(struct __sk_buff *skb)
 			return go_on(COUNT_inTestReply); /* CL-46 */
 	}
 
+	if (!is_intact(skb, l2, &outer.ip, &outer.udp, &inner))
+		return go_on(COUNT_inBroken);
 	second = ((__u8 *)&inner)[1];
 	ecn = combine_ecn((second >> 4) & 3, outer.ip.tos & 3);
 	packets = packets_of(skb, length);

@@ -31,6 +31,7 @@
 	X(inAdvertisement)       /* of a router: the machine alone believes one, and only its server's */              \
 	X(inTestReply)           /* may answer our connectivity test */                                                \
 	X(inExtension)           /* hop-by-hop options, a routing header, or a fragment: of IPv6, or of IPv4 */          \
+	X(inBroken)              /* a wrong checksum outside, or one that cannot be told */                            \
 	X(inEcnDropped)          /* congestion that cannot be told to the sender: N-8 */                               \
 	X(inRefused)             /* the kernel cannot unwrap this one */                                               \
 	X(reportsLate)           /* no room in the ring of reports; the next packet tries again */

@@ -22,6 +22,7 @@ export const KERNEL_COUNTERS = [
   'inAdvertisement',
   'inTestReply',
   'inExtension',
+  'inBroken',
   'inEcnDropped',
   'inRefused',
   'reportsLate',
