@@ -19,7 +19,7 @@ import { CarryingPrograms, ETHERNET, monotonic } from '../support/carrying-progr
 import { at, data, v6 } from '../support/client-rig.ts';
 import { hostReceives, udpSeed } from '../support/host-receive.ts';
 
-/** What a frame has to be outside, so that the kernel's program carries what is inside; and what follows for the peer. */
+/** What a frame has to be outside, so that the kernel's program carries what is inside; and what is known of a peer afterwards. */
 
 const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
@@ -104,6 +104,13 @@ function isHeard(frame: Uint8Array, packet: Uint8Array): boolean {
 
 describe.each(['client', 'relay'] as const)('%s', (role) => {
   const packet = data(PEER, role === 'client' ? OWN : NATIVE, 100);
+
+  test('what is carried to the peer is reported, and is no sign of life', () => {
+    begin(role, 20_000);
+    expect(leaves(data(role === 'client' ? OWN : NATIVE, PEER, 100))).toBe(VERDICT.carried);
+    expect(programs.countReports()).toBe(1);
+    expect(programs.take(PEER, 0)).toBeLessThan(monotonic() - 19_000);
+  });
 
   test('CL-45, R-22: what is carried is a sign of life, and is reported', () => {
     begin(role, 20_000);

@@ -39,7 +39,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
   });
   afterAll(() => world.close());
 
-  test(`machine, program and model give the same verdict: seed ${SEED}`, { timeout: 600_000 }, () => {
+  test(`machine, program and model give the same verdict: seed ${SEED}`, { timeout: 1_800_000 }, () => {
     const begun = performance.now();
     let share = 0;
     for (let i = 0; i < FRAMES / 2; i++) {
