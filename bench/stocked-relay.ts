@@ -73,5 +73,6 @@ function bubbles(first: number, end: number): DatagramBatch {
     lengths: new Uint32Array(count).fill(size),
     addresses: Uint32Array.from(all, mappedAddress),
     ports: new Uint16Array(count).fill(CLIENT_PORT),
+    tos: new Uint8Array(count),
   };
 }

@@ -18,8 +18,10 @@
 /* AF_INET, whose header is not for programs. */
 #define ADDRESSES_OF_IPV4 2
 
+#define NEXT_ROUTING 43
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY 129
+#define ICMPV6_ROUTER_ADVERTISEMENT 134
 /* Of an answer to our connectivity test, and to a proof: the echo's 8 octets and a nonce of 8. */
 #define TEST_REPLY_LENGTH 16
 
@@ -264,29 +266,44 @@ static __always_inline bool fits(struct __sk_buff *skb, __u32 length, const stru
 }
 
 /*
- * Whether the packet is one, with its checksum. The kernel leaves both cutting and summing to the interface, and virtual ones
- * leave it to the receiver. A socket there would be handed 64 KB as one datagram, and packets that the host behind it drops for
- * their checksum: only a program like this one can do with them, and only it sends datagrams without a checksum. Where the sum
- * is still to be made, the field holds that of the pseudo-header.
+ * Whether a TCP or UDP packet has its checksum: 1, 0, or -1 where there is no such packet. Where the sum is still to be made, the field holds
+ * that of the pseudo-header.
  */
-static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner)
+static __always_inline int sum_state(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	__u32 field, sum;
 	__u16 found;
 
-	if (skb->gso_size)
-		return false;
 	if (inner->nexthdr == IPPROTO_TCP)
 		field = 16;
 	else if (inner->nexthdr == IPPROTO_UDP)
 		field = 6;
 	else
-		return inner->nexthdr == NEXT_ICMPV6 || inner->nexthdr == NEXT_NONE; /* the first the kernel sums itself */
-	if (bpf_skb_load_bytes(skb, l2 + sizeof(*inner) + field, &found, sizeof(found)))
-		return false;
+		return -1;
+	if (bpf_skb_load_bytes(skb, at + sizeof(*inner) + field, &found, sizeof(found)))
+		return -1;
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)&((struct ipv6hdr *)inner)->saddr, 32,
 			    bpf_htonl(bpf_ntohs(inner->payload_len) + inner->nexthdr));
 	return found != fold(sum);
+}
+
+/*
+ * Whether the packet is one, with its checksum. The kernel leaves both cutting and summing to the interface, and virtual ones
+ * leave it to the receiver. A socket there would be handed 64 KB as one datagram, and packets that the host behind it drops for
+ * their checksum: only a program like this one can do with them, and only it sends datagrams without a checksum.
+ */
+static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner)
+{
+	if (skb->gso_size)
+		return false;
+	switch (sum_state(skb, l2, inner)) {
+	case 0:
+		return false;
+	case 1:
+		return true;
+	default:
+		return inner->nexthdr == NEXT_ICMPV6 || inner->nexthdr == NEXT_NONE; /* the first the kernel sums itself */
+	}
 }
 
 /*
@@ -345,9 +362,41 @@ static __always_inline __u16 datagram_checksum(const struct iphdr *ip, const str
 	return (__u16)~fold(sum) ?: 0xffff;
 }
 
+/* What bpf_csum_diff() sums at a time, and the longest datagram that is summed. */
+#define SUMMED_AT_ONCE 512
+#define SUMMED_MOST (3 * SUMMED_AT_ONCE - 4)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u8[SUMMED_MOST + 4]);
+} scratch SEC(".maps");
+
+/* Whether the datagram of that length behind the IPv4 header has the right checksum; `sum`: of its pseudo-header. All of it is read. */
+static __noinline bool is_right(struct __sk_buff *skb, __u32 length, __u32 sum)
+{
+	__u32 zero = 0, padded, part;
+	__u8 *bytes = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (!bytes || length < sizeof(struct udphdr) || length > SUMMED_MOST ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr), bytes, length))
+		return false;
+	bytes[length] = bytes[length + 1] = bytes[length + 2] = 0;
+	padded = (length + 3) & ~3;
+#pragma unroll
+	for (int i = 0; i < 3; i++) {
+		part = padded < SUMMED_AT_ONCE ? padded : SUMMED_AT_ONCE;
+		sum = bpf_csum_diff(NULL, 0, (__be32 *)(bytes + i * SUMMED_AT_ONCE), part, sum);
+		padded -= part;
+	}
+	return fold(sum) == 0xffff;
+}
+
 /*
  * Whether the socket would take a datagram for its checksums. That of UDP may be missing, still to be made (over virtual links the field then
- * holds the sum of the pseudo-header), or be the one that follows from the headers. Of several datagrams as one it has been looked at before.
+ * holds the sum of the pseudo-header), or right. Of several datagrams as one it has been looked at before; within, too, a sum that is still to
+ * be made is none that can be wrong.
  */
 static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer *outer, const struct ipv6hdr *inner)
 {
@@ -357,7 +406,10 @@ static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer 
 		return false;
 	if (!outer->udp.check || skb->gso_size || outer->udp.check == fold(pseudo_sum(&outer->ip, length)))
 		return true;
-	return outer->udp.check == datagram_checksum(&outer->ip, inner, outer->udp.source, outer->udp.dest, length);
+	if (bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0)
+		return true; /* the interface has found it right */
+	return is_right(skb, length, pseudo_sum(&outer->ip, length)) ||
+	       !sum_state(skb, ETH_HLEN + WRAPPING, inner);
 }
 
 struct tcp {
@@ -562,7 +614,7 @@ int encap(struct __sk_buff *skb)
 	return leave(uplink, peer->address);
 }
 
-/* RFC 6040 section 4.2; N-8. The ECN field of the packet inside, or -1 where it has to be dropped. */
+/* RFC 6040 section 4.2; N-8. src/core/ecn.ts does the same. The ECN field of the packet inside, or -1 where it has to be dropped. */
 static __always_inline int combine_ecn(__u8 inner, __u8 outer)
 {
 	enum { NOT_ECT, ECT1, ECT0, CE };
@@ -620,6 +672,14 @@ static __noinline __u32 kind_of_echo(struct __sk_buff *skb, __u32 at, const stru
 	return COUNT_inProof;
 }
 
+/* A router advertisement is the machine's business: it believes its server's alone. */
+static __noinline bool is_advertisement(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+{
+	__u8 type;
+
+	return !bpf_skb_load_bytes(skb, at + sizeof(*inner), &type, sizeof(type)) && type == ICMPV6_ROUTER_ADVERTISEMENT;
+}
+
 /* Takes the wrapping off, and hands the packet to the tunnel. */
 static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner, __u8 outer_tos, struct peer *peer, __u64 now)
 {
@@ -631,6 +691,7 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 	if (!c)
 		return GO_ON;
 	if (ecn < 0) {
+		peer->last_rx = now; /* dropped, but heard */
 		count(COUNT_inEcnDropped, packets);
 		return TC_ACT_SHOT;
 	}
@@ -696,11 +757,13 @@ int decap(struct __sk_buff *skb)
 		return go_on(COUNT_inForeignDestination); /* CL-41, R-23 */
 	if (inner.nexthdr == NEXT_NONE)
 		return go_on(COUNT_inBubble);
-	if (inner.nexthdr == NEXT_HOP_BY_HOP || inner.nexthdr == NEXT_FRAGMENT)
+	if (inner.nexthdr == NEXT_HOP_BY_HOP || inner.nexthdr == NEXT_ROUTING || inner.nexthdr == NEXT_FRAGMENT)
 		return go_on(COUNT_inExtension);
 	now = bpf_ktime_get_coarse_ns();
 	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_inNotHeard);
+	if (inner.nexthdr == NEXT_ICMPV6 && c->role == ROLE_CLIENT && is_advertisement(skb, l3, &inner))
+		return go_on(COUNT_inAdvertisement); /* CL-20 */
 	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
 		left = kind_of_echo(skb, l3, &inner, peer, now);
 		if (left == COUNT_inProof) {

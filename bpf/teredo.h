@@ -30,15 +30,16 @@
 	X(inElsewhere)           /* from another address or port than the peer's, or to another of ours */             \
 	X(inNotHeard)                                                                                                  \
 	X(inForeignDestination)                                                                                        \
-	X(inUnsummed)            /* a checksum is wrong, or does not follow from the headers: the socket looks at it */   \
+	X(inUnsummed)            /* a checksum outside is wrong: the socket looks at it */                                \
 	X(inOtherLength)         /* authentication, origin, trailers, several datagrams as one, or no IPv6 */          \
 	X(inBubble)                                                                                                    \
+	X(inAdvertisement)       /* of a router: the machine alone believes one, and only its server's */              \
 	X(inTestReply)           /* may answer our connectivity test */                                                \
 	X(inProofRequest)        /* may ask whether what the peer's kernel path sends reaches the socket here */           \
 	X(inProof)               /* has answered what was sent by this path, and ends here */                          \
 	X(inSample)              /* left to the socket, so that the host's rules for it are seen to hold */            \
 	X(inUnseen)              /* the socket has not received the peer's samples: its path is closed */              \
-	X(inExtension)           /* behind hop-by-hop options, or a fragment: of IPv6, or of IPv4 */                   \
+	X(inExtension)           /* hop-by-hop options, a routing header, or a fragment: of IPv6, or of IPv4 */          \
 	X(inEcnDropped)          /* congestion that cannot be told to the sender: N-8 */                               \
 	X(inRefused)             /* the kernel cannot unwrap this one */                                               \
 	X(reportsLate)           /* no room in the ring of reports; the next packet tries again */

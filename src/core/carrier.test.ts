@@ -30,7 +30,7 @@ function goesOut(packet: Uint8Array, now = 1): boolean {
 }
 
 function comesIn(packet: Uint8Array, now = 1, address = ADDRESS, port = PORT): boolean {
-  return carrier.carryIn(packet, 0, packet.length, address, port, now);
+  return carrier.carryIn(packet, 0, packet.length, address, port, now) === 'carried';
 }
 
 describe('out: carried is what the machine would send without looking', () => {
@@ -114,13 +114,38 @@ describe('in: carried is what the machine would deliver without looking', () => 
   });
 
   test('no bubbles, extensions, trailers, headers or halves', () => {
-    for (const header of [NEXT_HEADER.NONE, NEXT_HEADER.HOP_BY_HOP, NEXT_HEADER.FRAGMENT])
+    for (const header of [
+      NEXT_HEADER.NONE,
+      NEXT_HEADER.HOP_BY_HOP,
+      NEXT_HEADER.ROUTING,
+      NEXT_HEADER.FRAGMENT,
+    ])
       expect(comesIn(packetOf(PEER, OWN, 8, header))).toBe(false);
     const whole = packetOf(PEER, OWN);
     for (let end = 0; end < whole.length; end++) expect(comesIn(whole.subarray(0, end))).toBe(false);
     expect(comesIn(Uint8Array.of(...whole, 1, 0))).toBe(false);
     expect(comesIn(Uint8Array.of(0, 0, 1, 2, 3, 4, 5, 6, ...whole))).toBe(false);
     expect(carrier.counters.carriedIn).toBe(0);
+  });
+
+  test('N-8: the ECN field is combined with that of the datagram, and what would be misunderstood is dropped', () => {
+    const packet = packetOf(PEER, OWN);
+    expect(carrier.carryIn(packet, 0, packet.length, ADDRESS, PORT, 1, 3)).toBe('dropped');
+    expect(packet).toEqual(packetOf(PEER, OWN));
+    packet[1] = 2 << 4;
+    expect(carrier.carryIn(packet, 0, packet.length, ADDRESS, PORT, 3_000, 3)).toBe('carried');
+    expect(packet[1]).toBe(3 << 4);
+    carrier = clientsCarrier(0, 31_000);
+    expect(carrier.carryIn(packetOf(PEER, OWN), 0, packet.length, ADDRESS, PORT, 3_000, 3)).toBe('dropped');
+    expect(goesOut(packetOf(OWN, PEER), 32_500)).toBe(true); // what was dropped was a sign of life, too
+  });
+
+  test('a router advertisement goes to a client, not to a relay', () => {
+    const advertisement = packetOf(PEER, OWN, 16, NEXT_HEADER.ICMPV6);
+    advertisement[40] = ICMPV6.RA;
+    expect(comesIn(advertisement)).toBe(false);
+    const empty = packetOf(PEER, OWN, 0, NEXT_HEADER.ICMPV6);
+    expect(comesIn(empty)).toBe(true);
   });
 
   test('CL-46: what may answer a connectivity test goes to a client, not to a relay', () => {

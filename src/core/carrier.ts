@@ -1,4 +1,5 @@
 import { PEER_VALIDITY_MS, TUNNEL_MTU } from './constants.ts';
+import { takeOuterEcn } from './ecn.ts';
 import { makeCounters } from './machine.ts';
 import { ServedRange } from './relay/served.ts';
 import {
@@ -53,12 +54,17 @@ const COUNTERS = [
   'inForeignDestination',
   'inOtherLength',
   'inBubble',
+  'inAdvertisement',
   'inTestReply',
   'inProofRequest',
   'inSample',
   'inUnseen',
   'inExtension',
+  'inEcnDropped',
 ] as const;
+
+/** What became of a datagram: delivered to the host; dropped; the machine is to look at it. */
+export type CarriedIn = 'carried' | 'dropped' | 'left';
 
 /** What was carried, a peer an index. Of the packets and bytes: since the last report. */
 export interface Carried {
@@ -176,13 +182,13 @@ export class Carrier {
   /** Where the host's packet `b[start, end)` is to be sent as it is; undefined: the machine is to look at it. CL-60, R-26 */
   carryOut(b: Uint8Array, start: number, end: number, now: number): Endpoint | undefined {
     const { counters } = this;
-    const entry = this.entries.get(keyAt(b, start + DESTINATION, end));
-    if (entry === undefined) {
-      counters.outNoPeer++;
+    if (!isWhole(b, start, end)) {
+      counters.outMalformed++;
       return undefined;
     }
-    if (checkIpv6(b, start, end) !== undefined || end - start !== IPV6_HEADER + payloadLength(b, start)) {
-      counters.outMalformed++;
+    const entry = this.entries.get(keyAt(b, start + DESTINATION));
+    if (entry === undefined) {
+      counters.outNoPeer++;
       return undefined;
     }
     if (!this.isOurs(b, start + SOURCE)) {
@@ -223,31 +229,50 @@ export class Carrier {
     return entry;
   }
 
-  /** Whether the payload `b[start, end)` of a datagram is a packet for the host as it is; else the machine is to look at it. */
-  carryIn(b: Uint8Array, start: number, end: number, address: Ipv4, port: number, now: number): boolean {
+  /**
+   * Whether the payload `b[start, end)` of a datagram with this TOS octet is a packet for the host. Of one that is carried the ECN field is set as
+   * RFC 6040 says.
+   */
+  carryIn(
+    b: Uint8Array,
+    start: number,
+    end: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+    tos = 0,
+  ): CarriedIn {
     const { counters } = this;
-    const entry = this.entries.get(keyAt(b, start + SOURCE, end));
+    if (!isWhole(b, start, end)) {
+      counters.inOtherLength++;
+      return 'left';
+    }
+    const entry = this.entries.get(keyAt(b, start + SOURCE));
     if (entry === undefined) {
       counters.inNoPeer++;
-      return false;
+      return 'left';
     }
-    const reason = this.reasonToLookAt(entry, b, start, end, address, port, now);
+    const reason = this.reasonToLookAt(entry, b, start, address, port, now);
     if (reason !== undefined) {
       counters[reason]++;
-      return false;
+      return 'left';
     }
     if (isSampleIn(entry, b, start, now)) {
       entry.lastSampleIn = now;
       counters.inSample++;
-      return false;
+      return 'left';
     }
     entry.lastReceived = now;
     entry.isProven = true;
+    if (!takeOuterEcn(b, start, tos)) {
+      counters.inEcnDropped++; // N-8
+      return 'dropped';
+    }
     entry.receivedPackets++;
     entry.receivedBytes += end - start;
     counters.carriedIn++;
     this.report(entry, now);
-    return true;
+    return 'carried';
   }
 
   /** What was carried since the last call, as far as it is reported yet. */
@@ -273,28 +298,24 @@ export class Carrier {
     entry: Entry,
     b: Uint8Array,
     start: number,
-    end: number,
     address: Ipv4,
     port: number,
     now: number,
   ): (typeof COUNTERS)[number] | undefined {
-    if (checkIpv6(b, start, end) !== undefined || end - start !== IPV6_HEADER + payloadLength(b, start)) {
-      return 'inOtherLength';
-    }
     if (entry.address !== address || entry.port !== port) return 'inElsewhere'; // CL-45, R-21
-    if (now - entry.lastReceived >= PEER_VALIDITY_MS) return 'inNotHeard';
     if (!this.isOurs(b, start + DESTINATION)) return 'inForeignDestination'; // CL-41, R-23
     switch (nextHeader(b, start)) {
       case NEXT_HEADER.NONE:
         return 'inBubble'; // CL-52
       case NEXT_HEADER.HOP_BY_HOP:
+      case NEXT_HEADER.ROUTING:
       case NEXT_HEADER.FRAGMENT:
         return 'inExtension';
-      case NEXT_HEADER.ICMPV6:
-        if (payloadLength(b, start) !== ECHO_LENGTH) break;
-        if (icmpv6Type(b, start) === ICMPV6.ECHO_REQUEST) return 'inProofRequest';
-        if (this.role === 'client' && icmpv6Type(b, start) === ICMPV6.ECHO_REPLY) return 'inTestReply'; // CL-46
+      default:
     }
+    if (now - entry.lastReceived >= PEER_VALIDITY_MS) return 'inNotHeard';
+    const reason = reasonOfIcmpv6(b, start, this.role);
+    if (reason !== undefined) return reason;
     return now - entry.machineReceived >= UNSEEN_MS ? 'inUnseen' : undefined;
   }
 
@@ -359,8 +380,27 @@ function makeEntry(key: string, address: Ipv4, port: number, heardAt: number, no
   };
 }
 
-function keyAt(b: Uint8Array, offset: number, end: number): string {
-  return offset + 16 > end ? '' : toHex(b, offset, offset + 16);
+/** C-17; what is longer than it says has trailers, or has to be cut. */
+function isWhole(b: Uint8Array, start: number, end: number): boolean {
+  return checkIpv6(b, start, end) === undefined && end - start === IPV6_HEADER + payloadLength(b, start);
+}
+
+/** Why the machine is to look at an ICMPv6 message. */
+function reasonOfIcmpv6(
+  b: Uint8Array,
+  start: number,
+  role: 'client' | 'relay',
+): 'inAdvertisement' | 'inTestReply' | 'inProofRequest' | undefined {
+  if (nextHeader(b, start) !== NEXT_HEADER.ICMPV6 || payloadLength(b, start) === 0) return undefined;
+  const type = icmpv6Type(b, start);
+  if (role === 'client' && type === ICMPV6.RA) return 'inAdvertisement'; // CL-20
+  if (payloadLength(b, start) !== ECHO_LENGTH) return undefined;
+  if (type === ICMPV6.ECHO_REQUEST) return 'inProofRequest';
+  return role === 'client' && type === ICMPV6.ECHO_REPLY ? 'inTestReply' : undefined; // CL-46
+}
+
+function keyAt(b: Uint8Array, offset: number): string {
+  return toHex(b, offset, offset + 16);
 }
 
 function bytesOf(key: string): Uint8Array {

@@ -30,7 +30,10 @@ export interface Machine {
   /** Packets by verdict and reason; only ever counts up. */
   readonly counters: Readonly<Record<string, number>>;
 
-  /** A UDP payload `buffer[start, end)` that arrived on `socket` from `address`:`port`. */
+  /**
+   * A UDP payload `buffer[start, end)` that arrived on `socket` from `address`:`port`, in an IPv4 packet with this TOS octet (0 unless given).
+   * The machine may change the payload.
+   */
   handleDatagram(
     socket: SocketId,
     buffer: Uint8Array,
@@ -39,6 +42,7 @@ export interface Machine {
     address: number,
     port: number,
     now: number,
+    tos?: number,
   ): void;
   /** An IPv6 packet `buffer[start, end)` that the host wants sent through the tunnel. */
   handlePacket(buffer: Uint8Array, start: number, end: number, now: number): void;

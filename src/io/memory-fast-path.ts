@@ -47,7 +47,7 @@ export class MemoryFastPath implements FastPath {
   start(handlers: FastPathHandlers): void {
     this.handlers = handlers;
     this.tun.carry = (packet) => this.carryOut(packet);
-    this.udp.carry = (bytes, address, port) => this.carryIn(bytes, address, port);
+    this.udp.carry = (...datagram) => this.carryIn(...datagram);
   }
 
   setOwn(address: Ipv6 | undefined): void {
@@ -119,9 +119,10 @@ export class MemoryFastPath implements FastPath {
     return true;
   }
 
-  private carryIn(bytes: Uint8Array, address: Ipv4, port: number): boolean {
-    if (!this.carrier.carryIn(bytes, 0, bytes.length, address, port, this.clock.now())) return false;
-    this.tun.writeNow(bytes);
+  private carryIn(bytes: Uint8Array, address: Ipv4, port: number, tos: number): boolean {
+    const verdict = this.carrier.carryIn(bytes, 0, bytes.length, address, port, this.clock.now(), tos);
+    if (verdict === 'left') return false;
+    if (verdict === 'carried') this.tun.writeNow(bytes);
     this.reportLater();
     return true;
   }

@@ -9,6 +9,8 @@ import type { DatagramBatch, Udp } from './ports.ts';
 interface Datagram {
   readonly bytes: Uint8Array;
   readonly source: Endpoint;
+  /** 0 unless given. */
+  readonly tos?: number;
 }
 
 /** The largest UDP payload over IPv4. */
@@ -74,8 +76,8 @@ export class MemoryUdp implements Udp {
   /** What {@link mergeRuns} was last told. */
   isMerging = true;
 
-  /** Whether a fast path carries this datagram away. */
-  carry: ((bytes: Uint8Array, address: Ipv4, port: number) => boolean) | undefined;
+  /** Whether a fast path takes this datagram. */
+  carry: ((bytes: Uint8Array, address: Ipv4, port: number, tos: number) => boolean) | undefined;
 
   private readonly network: MemoryIpv4Network;
   private readonly runs: boolean;
@@ -139,8 +141,8 @@ export class MemoryUdp implements Udp {
   }
 
   arrive(datagram: Datagram): void {
-    const { bytes, source } = datagram;
-    if (this.carry?.(bytes, source.address, source.port) === true) return;
+    const { bytes, source, tos = 0 } = datagram;
+    if (this.carry?.(bytes, source.address, source.port, tos) === true) return;
     if (this.arrived.length === RECEIVE_BUFFER) {
       this.counters.receiveOverflows++;
       return;
@@ -177,6 +179,7 @@ export class MemoryUdp implements Udp {
         ...batch,
         addresses: Uint32Array.from(batch.parcels, ({ source }) => source.address),
         ports: Uint16Array.from(batch.parcels, ({ source }) => source.port),
+        tos: Uint8Array.from(batch.parcels, ({ tos = 0 }) => tos),
       });
     };
     lend(arrived, handOver, this.runs ? 0 : undefined);

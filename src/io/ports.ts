@@ -23,6 +23,8 @@ export interface DatagramBatch {
   /** IPv4 sources, host order. */
   readonly addresses: Uint32Array;
   readonly ports: Uint16Array;
+  /** TOS octets of the IPv4 packets that brought them: DSCP and ECN. 0 where the system does not tell. */
+  readonly tos: Uint8Array;
 }
 
 /** IPv6 packets read from a tunnel interface in one go; valid until the callback returns. */

@@ -1,12 +1,19 @@
 import { Memory, writePointer } from './libc.ts';
 import { AF_INET } from './socket.ts';
 
-/** struct mmsghdr, struct iovec, struct sockaddr_in, and a struct cmsghdr with its 16-bit value, on 64-bit Linux. */
+/** struct mmsghdr, struct iovec, struct sockaddr_in, and a struct cmsghdr with a value of up to 64 bits, on 64-bit Linux. */
 const HEADER = 64;
 const IOVEC = 16;
 const SOCKADDR = 16;
 const CONTROL = 24;
+/** Of a control message with a value of 16 bits, as it is sent. */
 const CONTROL_LENGTH = 18;
+/** Where its value is. */
+const CONTROL_VALUE = 16;
+/** Room for those that a datagram may come with: the size of the datagrams in a run, and the TOS octet. */
+const CONTROLS = 2 * CONTROL;
+const SOL_IP = 0;
+const IP_TOS = 1;
 const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
 const UDP_GRO = 104;
@@ -29,7 +36,7 @@ export class Messages {
     this.iovecs = count * HEADER;
     this.names = this.iovecs + count * IOVEC;
     this.controls = this.names + count * SOCKADDR;
-    this.memory = new Memory(this.controls + count * CONTROL);
+    this.memory = new Memory(this.controls + count * CONTROLS);
     this.words = new Uint32Array(this.memory.bytes.buffer);
     this.bytes = this.memory.bytes;
     for (let i = 0; i < count; i++) {
@@ -38,25 +45,40 @@ export class Messages {
       this.memory.setPointer(i * HEADER + 16, this.memory.address + this.iovecs + i * IOVEC);
       this.memory.setPointer(i * HEADER + 24, 1);
       this.memory.view.setUint16(this.names + i * SOCKADDR, AF_INET, true);
-      this.memory.view.setUint32(this.controls + i * CONTROL, CONTROL_LENGTH, true);
-      this.memory.view.setUint32(this.controls + i * CONTROL + 8, SOL_UDP, true);
-      this.memory.view.setUint32(this.controls + i * CONTROL + 12, UDP_SEGMENT, true);
+      this.memory.view.setUint32(this.controls + i * CONTROLS, CONTROL_LENGTH, true);
+      this.memory.view.setUint32(this.controls + i * CONTROLS + 8, SOL_UDP, true);
+      this.memory.view.setUint32(this.controls + i * CONTROLS + 12, UDP_SEGMENT, true);
     }
   }
 
-  /** Asks for the size of the datagrams of which message `i` is made, before it is received into. */
-  askForSegmentSize(i: number): void {
+  /** Makes room for control messages, before message `i` is received into. */
+  makeRoomForControl(i: number): void {
     const at = (i * HEADER) >> 2;
-    writePointer(this.words, at + 8, this.memory.address + this.controls + i * CONTROL);
-    this.words[at + 10] = CONTROL;
+    writePointer(this.words, at + 8, this.memory.address + this.controls + i * CONTROLS);
+    this.words[at + 10] = CONTROLS;
   }
 
   /** The length of each but the last of the datagrams that the kernel has merged into message `i`; 0: it is one. */
   segmentSize(i: number): number {
-    const control = (this.controls + i * CONTROL) >> 2;
+    const at = this.findControl(i, SOL_UDP, UDP_GRO);
+    return at === 0 ? 0 : this.words[at >> 2]!;
+  }
+
+  /** The TOS octet of the IPv4 packet that message `i`, or the first of its datagrams, came in; 0 where the kernel has not told. */
+  tos(i: number): number {
+    const at = this.findControl(i, SOL_IP, IP_TOS);
+    return at === 0 ? 0 : this.bytes[at]!;
+  }
+
+  /** Where the value of such a control message is that message `i` has come with; 0: there is none. */
+  private findControl(i: number, level: number, type: number): number {
     const { words } = this;
-    if (words[(i * HEADER + 40) >> 2]! < CONTROL_LENGTH) return 0;
-    return words[control + 2] === SOL_UDP && words[control + 3] === UDP_GRO ? words[control + 4]! : 0;
+    const first = this.controls + i * CONTROLS;
+    const end = first + words[(i * HEADER + 40) >> 2]!;
+    for (let at = first; at + CONTROL_VALUE < end; at += CONTROL) {
+      if (words[(at >> 2) + 2] === level && words[(at >> 2) + 3] === type) return at + CONTROL_VALUE;
+    }
+    return 0;
   }
 
   /** Address of message `i`'s header. */
@@ -77,7 +99,7 @@ export class Messages {
    */
   setSlots(i: number, first: number, slots: number, segment: number): void {
     const at = (i * HEADER) >> 2;
-    const control = this.controls + i * CONTROL;
+    const control = this.controls + i * CONTROLS;
     writePointer(this.words, at, this.memory.address + this.names + first * SOCKADDR);
     writePointer(this.words, at + 4, this.memory.address + this.iovecs + first * IOVEC);
     this.words[at + 6] = slots;

@@ -21,6 +21,8 @@ const LOOPBACK = 0x7f000001;
 const ANY = 0;
 const GROUP = 0xe00000fd;
 const HEADROOM = 64;
+/** Level and name. */
+const IP_TOS = [0, 1] as const;
 const isRoot = process.getuid?.() === 0;
 
 describe('sending', () => {
@@ -140,6 +142,25 @@ describe('receiving', () => {
 
     await eventually(() => expect(sources).toEqual([`7f010203:${sender.local.port}`]));
   });
+
+  test.each([false, true])(
+    'tells the TOS octet of each datagram (N-8), also of those in a run: runs %s',
+    async (runs) => {
+      const socket = open({ runs });
+      const seen: number[] = [];
+      socket.start((batch) => seen.push(...batch.tos.subarray(0, batch.count)));
+      // One after the other: what the system merges into a run, and what it does not.
+      const sent = [0, 3, 3, 0xba, 1, 2, 0];
+      for (const tos of sent) {
+        const sender = open();
+        setOption(sender['fd'], IP_TOS, tos);
+        for (let i = 0; i < 5; i++) sender.send(new Uint8Array(1280), 0, 1280, LOOPBACK, socket.local.port);
+        sender.flush();
+      }
+      const expected = sent.flatMap((tos) => Array.from({ length: 5 }, () => tos));
+      await eventually(() => expect(seen).toEqual(expected));
+    },
+  );
 
   test('counts what overflowed while nobody read', async () => {
     const socket = open();

@@ -59,6 +59,7 @@ export interface ReceivedBatch {
   readonly lengths: Uint32Array;
   readonly addresses: Uint32Array;
   readonly ports: Uint16Array;
+  readonly tos: Uint8Array;
 }
 
 /** An IPv4 UDP socket that receives and sends in batches. Unconnected: ICMP errors do not reach it. */
@@ -95,7 +96,7 @@ export class UdpSocket {
     this.slab = new Slab(messages, MAX_DATAGRAM, options.headroom);
     for (let i = 0; i < messages; i++) {
       this.incoming.setBytes(i, this.slab.memory.address + this.slab.start(i), MAX_DATAGRAM);
-      if (this.inRuns) this.incoming.askForSegmentSize(i);
+      this.incoming.makeRoomForControl(i);
     }
     const most = this.inRuns ? MOST : BATCH;
     this.batch = {
@@ -105,6 +106,7 @@ export class UdpSocket {
       lengths: new Uint32Array(most),
       addresses: new Uint32Array(most),
       ports: new Uint16Array(most),
+      tos: new Uint8Array(most),
     };
   }
 
@@ -154,6 +156,7 @@ export class UdpSocket {
 
   private configure({ address, port, group }: UdpOptions): void {
     setOption(this.fd, OPTION.MTU_DISCOVER, PMTUDISC_DONT);
+    setOption(this.fd, OPTION.RECVTOS, 1);
     // Of groups only what this socket joined itself, not what anybody on this host did. CL-112
     setOption(this.fd, OPTION.MULTICAST_ALL, 0);
     setLargest(this.fd, OPTION.RCVBUFFORCE, OPTION.RCVBUF, BUFFER_BYTES);
@@ -191,7 +194,8 @@ export class UdpSocket {
     const { counters, batch, incoming } = this;
     const length = incoming.length(i);
     const segment = (this.inRuns && incoming.segmentSize(i)) || length;
-    if (this.inRuns) incoming.askForSegmentSize(i); // for the next call: the kernel has written over it
+    const tos = incoming.tos(i); // of all in a run: the kernel merges none that differ in it
+    incoming.makeRoomForControl(i); // for the next call: the kernel has written over it
     const start = this.slab.start(i);
     let done = 0;
     do {
@@ -200,6 +204,7 @@ export class UdpSocket {
       batch.lengths[at] = Math.min(segment, length - done);
       batch.addresses[at] = incoming.sourceAddress(i);
       batch.ports[at] = incoming.sourcePort(i);
+      batch.tos[at] = tos;
       counters.receivedDatagrams++;
       done += segment;
       if (batch.count === batch.offsets.length) {

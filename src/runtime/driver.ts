@@ -185,10 +185,11 @@ export class Driver implements CommandExecutor {
   private handleDatagrams(socket: SocketId, batch: DatagramBatch): void {
     const { machine } = this;
     const now = this.clock.now();
-    const { buffer, offsets, lengths, addresses, ports } = batch;
+    const { buffer, offsets, lengths, addresses, ports, tos } = batch;
     for (let i = 0; i < batch.count; i++) {
       const start = offsets[i]!;
-      machine.handleDatagram(socket, buffer, start, start + lengths[i]!, addresses[i]!, ports[i]!, now);
+      const end = start + lengths[i]!;
+      machine.handleDatagram(socket, buffer, start, end, addresses[i]!, ports[i]!, now, tos[i]);
       machine.commands.drain(this);
     }
     this.settle();

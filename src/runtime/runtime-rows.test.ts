@@ -99,8 +99,8 @@ class Ports implements PortFactory {
   /** A datagram with nothing in it. */
   receive(from: string): void {
     const [addresses, ports] = [Uint32Array.of(v4(from)), Uint16Array.of(4_096)];
-    const [offsets, lengths] = [Uint32Array.of(HEADROOM), Uint32Array.of(0)];
-    this.onDatagrams({ count: 1, buffer: new Uint8Array(HEADROOM), offsets, lengths, addresses, ports });
+    const [offsets, lengths, tos] = [Uint32Array.of(HEADROOM), Uint32Array.of(0), Uint8Array.of(0)];
+    this.onDatagrams({ count: 1, buffer: new Uint8Array(HEADROOM), offsets, lengths, addresses, ports, tos });
   }
   changeAddresses(addresses: Uint8Array[]): void {
     this.hostAddresses = addresses;

@@ -2,8 +2,8 @@ import type { Ipv4 } from '../wire/index.ts';
 import type { Attachment, Ipv4Datagram, Ipv4Network } from './ipv4-network.ts';
 import type { LinkConditions } from './link.ts';
 
-/** What a socket got: payload and where from. */
-export type UdpHandler = (payload: Uint8Array, address: Ipv4, port: number) => void;
+/** What a socket got: payload, where from, and the TOS octet. */
+export type UdpHandler = (payload: Uint8Array, address: Ipv4, port: number, tos: number) => void;
 
 const TIME_TO_LIVE = 64;
 /** What a socket's datagrams to a group have unless told otherwise (RFC 1112 section 6.1). */
@@ -126,7 +126,7 @@ export class Ipv4Host {
       this.counters.noSocket++;
     } else {
       this.counters.received++;
-      socket.handler(datagram.payload, datagram.source, datagram.sourcePort);
+      socket.handler(datagram.payload, datagram.source, datagram.sourcePort, datagram.tos ?? 0);
     }
   }
 }

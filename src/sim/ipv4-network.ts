@@ -10,6 +10,8 @@ export interface Ipv4Datagram {
   readonly destination: Ipv4;
   readonly destinationPort: number;
   readonly timeToLive: number;
+  /** 0 unless given. */
+  readonly tos?: number;
   readonly payload: Uint8Array;
 }
 

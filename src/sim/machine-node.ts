@@ -81,17 +81,20 @@ export class MachineNode implements CommandExecutor {
     if (this.timer !== undefined) this.timer.run = undefined;
   }
 
-  handleDatagram(id: SocketId, payload: Uint8Array, address: number, port: number): void {
+  handleDatagram(id: SocketId, payload: Uint8Array, address: number, port: number, tos = 0): void {
     const { fastPath } = this;
     if (fastPath?.socket === id && !this.stopped) {
-      if (fastPath.carrier.carryIn(payload, 0, payload.length, address, port, this.world.now)) {
-        this.world.after(0, () => this.deliverTo(payload));
+      const carried = payload.slice(); // the datagram's own bytes are never changed
+      const { length } = carried;
+      const verdict = fastPath.carrier.carryIn(carried, 0, length, address, port, this.world.now, tos);
+      if (verdict !== 'left') {
+        if (verdict === 'carried') this.world.after(0, () => this.deliverTo(carried));
         this.reportLater();
         return;
       }
     }
     this.input(payload, (end, now) =>
-      this.machine.handleDatagram(id, shared, HEADROOM, end, address, port, now),
+      this.machine.handleDatagram(id, shared, HEADROOM, end, address, port, now, tos),
     );
   }
 

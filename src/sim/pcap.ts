@@ -53,6 +53,7 @@ export function buildIpv4Udp(datagram: Ipv4Datagram): Uint8Array {
   const packet = new Uint8Array(ipv4Size(datagram));
   const udpLength = 8 + datagram.payload.length;
   packet[0] = 0x45;
+  packet[1] = datagram.tos ?? 0;
   writeUint16(packet, 2, packet.length);
   packet[8] = datagram.timeToLive;
   packet[9] = UDP;

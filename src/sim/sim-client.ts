@@ -88,16 +88,16 @@ export class SimClient {
   }
 
   private bind(id: number, address: Ipv4, port: number): void {
-    const socket = this.host.bind(address, port, (payload, from, fromPort) =>
-      this.node.handleDatagram(id, payload, from, fromPort),
+    const socket = this.host.bind(address, port, (payload, from, fromPort, tos) =>
+      this.node.handleDatagram(id, payload, from, fromPort, tos),
     );
     this.node.attach(id, socket);
   }
 
   private bindDiscovery(): void {
     this.node.detach(SOCKET.discovery);
-    const socket = this.host.bindGroup(DISCOVERY_GROUP, TEREDO_PORT, (payload, from, port) =>
-      this.node.handleDatagram(SOCKET.discovery, payload, from, port),
+    const socket = this.host.bindGroup(DISCOVERY_GROUP, TEREDO_PORT, (payload, from, port, tos) =>
+      this.node.handleDatagram(SOCKET.discovery, payload, from, port, tos),
     );
     this.node.attach(SOCKET.discovery, socket);
   }

@@ -66,8 +66,8 @@ export class SimRelay {
     const { world } = this.network;
     const machine = new RelayMachine({ policy: new AddressPolicy(), ...options }, world.newEntropy());
     const node = new MachineNode(world, machine, this.native, () => {});
-    const socket = this.host.bind(options.address, options.port ?? RELAY_PORT, (payload, from, port) =>
-      node.handleDatagram(RELAY_SOCKET.service, payload, from, port),
+    const socket = this.host.bind(options.address, options.port ?? RELAY_PORT, (payload, from, port, tos) =>
+      node.handleDatagram(RELAY_SOCKET.service, payload, from, port, tos),
     );
     if (options.offload === true) {
       const carrier = new Carrier('relay');

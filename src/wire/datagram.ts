@@ -30,6 +30,8 @@ export class DatagramView {
   ipv6End = 0;
   /** End of the datagram. */
   trailersEnd = 0;
+  /** TOS octet of the IPv4 packet that brought it: no part of the payload, so set by the machine that decodes. */
+  tos = 0;
 }
 
 /**

@@ -61,6 +61,17 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     expect(got[0]!.bytes).toEqual(new Uint8Array(65_507).fill(5));
   });
 
+  test('tells the TOS octet, which is 0 where the sender has not set it', async () => {
+    const ports = make();
+    const [a, b] = [open(ports), open(ports)];
+    const seen: number[] = [];
+    b.start((batch) => seen.push(...batch.tos.subarray(0, batch.count)));
+    for (let i = 0; i < 3; i++) send(a, b, Uint8Array.of(i));
+    a.flush();
+
+    await eventually(() => expect(seen).toEqual([0, 0, 0]));
+  });
+
   test('keeps what arrived before it was started', async () => {
     const ports = make();
     const [a, b] = [open(ports), open(ports)];

@@ -10,6 +10,7 @@ import { ServedMap } from '../../src/linux/bpf/served-map.ts';
 import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import {
+  ICMPV6,
   IPV6_HEADER,
   NEXT_HEADER,
   internetChecksum,
@@ -114,8 +115,8 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     ];
     const got = expected.map((row, inner) =>
       row.map((_, outer) => {
-        const packet = data(PEER, inside, 100);
-        packet[1] = inner << 4;
+        const packet = withByte(data(PEER, inside, 100), 1, inner << 4);
+        rig.both('in', packet, PLACE, outer);
         const { verdict, frame } = rig.run('decap', rig.wrap(packet, { tos: outer }));
         return verdict === VERDICT.dropped ? undefined : (frame[ETHERNET + 1]! >> 4) & 3;
       }),
@@ -130,7 +131,9 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
       data(STRANGER, inside, 100),
       data(PEER, STRANGER, 100),
       bubble(PEER, inside),
-      ...[NEXT_HEADER.HOP_BY_HOP, NEXT_HEADER.FRAGMENT].map((next) => withByte(good, 6, next)),
+      ...[NEXT_HEADER.HOP_BY_HOP, NEXT_HEADER.ROUTING, NEXT_HEADER.FRAGMENT].map((next) =>
+        withByte(good, 6, next),
+      ),
       withByte(good, 0, 0x40),
       Uint8Array.of(...good, 0),
       good.subarray(0, -1),
@@ -229,16 +232,17 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
       destination: address,
       size: fc.constantFrom(40, 41, 48, 56, 64, 1_279, 1_280, 1_281, 1_400),
       next: fc.constantFrom(0, 6, 17, 43, 44, 58, 59, 60),
-      first: fc.constantFrom(129, 128, 0),
+      first: fc.constantFrom(134, 129, 128, 0),
       from: fc.constantFrom(PLACE, PLACE, ELSEWHERE),
       ago: fc.constantFrom(0, 2_000, 29_000, 31_000),
+      tos: fc.constantFrom(0, 0, 1, 2, 3),
     });
     fc.assert(
-      fc.property(header, ({ way, source, destination, size, next, first, from, ago }) => {
+      fc.property(header, ({ way, source, destination, size, next, first, from, ago, tos }) => {
         rig.begin(role, ago);
         const packet = withByte(data(source, destination, size), 6, next);
         if (size > 40) packet[40] = first;
-        rig.both(way, packet, from);
+        rig.both(way, packet, from, tos);
       }),
       { numRuns: 2_000 },
     );
@@ -251,15 +255,29 @@ test('client: an echo reply that may answer its connectivity test is left to it'
   expect(rig.both('in', echoReplyOf(24))).toBe(true);
 });
 
+test('client: a router advertisement is left to it, whoever has sent it', () => {
+  rig.begin('client');
+  expect(rig.both('in', icmpv6Of(ICMPV6.RA, 16))).toBe(false);
+});
+
+test('relay: it believes none, and carries what only is one', () => {
+  rig.begin('relay');
+  expect(rig.both('in', icmpv6Of(ICMPV6.RA, 16, NATIVE))).toBe(true);
+});
+
 test('relay: it has none, and such a reply is carried', () => {
   rig.begin('relay');
   expect(rig.both('in', echoReplyOf(16, NATIVE))).toBe(true);
 });
 
 function echoReplyOf(payload: number, to = OWN): Uint8Array {
+  return icmpv6Of(ICMPV6.ECHO_REPLY, payload, to);
+}
+
+function icmpv6Of(type: number, payload: number, to = OWN): Uint8Array {
   const packet = data(PEER, to, 40 + payload);
   packet[6] = NEXT_HEADER.ICMPV6;
-  packet[40] = 129;
+  packet[40] = type;
   return packet;
 }
 
@@ -361,7 +379,7 @@ class Rig {
   }
 
   /** Whether both carry it; fails where they don't agree. */
-  both(way: 'in' | 'out', packet: Uint8Array, from = PLACE): boolean {
+  both(way: 'in' | 'out', packet: Uint8Array, from = PLACE, tos = 0): boolean {
     if (way === 'out') {
       const expected = this.carrier.carryOut(packet, 0, packet.length, now());
       const got = this.out(packet);
@@ -369,12 +387,15 @@ class Rig {
       if (got !== undefined) expect(got.inner).toEqual(packet);
       return got !== undefined;
     }
-    const expected = this.carrier.carryIn(packet, 0, packet.length, from.address, from.port, now());
-    const { verdict, frame } = this.run('decap', this.wrap(packet, { from }));
-    expect(verdict).toBe(expected ? VERDICT.carried : VERDICT.goOn);
-    if (expected) expect(frame.slice(ETHERNET)).toEqual(packet);
-    else expect(frame).toEqual(this.wrap(packet, { from }));
-    return expected;
+    const copy = packet.slice();
+    const expected = this.carrier.carryIn(copy, 0, copy.length, from.address, from.port, now(), tos);
+    const { verdict, frame } = this.run('decap', this.wrap(packet, { from, tos }));
+    expect(verdict).toBe(
+      { carried: VERDICT.carried, dropped: VERDICT.dropped, left: VERDICT.goOn }[expected],
+    );
+    if (expected === 'carried') expect(frame.slice(ETHERNET)).toEqual(copy);
+    else expect(frame).toEqual(this.wrap(packet, { from, tos }));
+    return expected === 'carried';
   }
 
   /** What encap makes of a packet; undefined where it leaves it. */

@@ -235,10 +235,11 @@ export class ClientRig {
     return this.sent.filter((one) => one.kind === kind && (to === undefined || one.to(to)));
   }
 
-  receive(from: Endpoint, payload: Uint8Array, socket = 0): this {
+  receive(from: Endpoint, payload: Uint8Array, socket = 0, tos = 0): this {
+    const { address, port } = from;
     const buffer = new Uint8Array(HEADROOM + payload.length);
     buffer.set(payload, HEADROOM);
-    this.machine.handleDatagram(socket, buffer, HEADROOM, buffer.length, from.address, from.port, this.now);
+    this.machine.handleDatagram(socket, buffer, HEADROOM, buffer.length, address, port, this.now, tos);
     return this.drain();
   }
 

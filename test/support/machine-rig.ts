@@ -34,9 +34,10 @@ export class MachineRig<M extends Machine> implements CommandExecutor {
   }
 
   /** A datagram arrives. */
-  receive(from: Endpoint, datagram: Uint8Array, socket = 0): this {
+  receive(from: Endpoint, datagram: Uint8Array, socket = 0, tos = 0): this {
     const end = this.lend(datagram);
-    this.machine.handleDatagram(socket, this.buffer, HEADROOM, end, from.address, from.port, this.now);
+    const { address, port } = from;
+    this.machine.handleDatagram(socket, this.buffer, HEADROOM, end, address, port, this.now, tos);
     return this.drain();
   }
 

@@ -40,7 +40,7 @@ export class SimProbePorts implements ProbePorts {
     const socket: UdpSocket = this.host.bind(
       address!,
       port === 0 ? this.nextPort++ : port,
-      (payload, from, fromPort) =>
+      (payload, from, fromPort, tos) =>
         onDatagrams({
           count: 1,
           buffer: payload,
@@ -48,6 +48,7 @@ export class SimProbePorts implements ProbePorts {
           lengths: Uint32Array.of(payload.length),
           addresses: Uint32Array.of(from),
           ports: Uint16Array.of(fromPort),
+          tos: Uint8Array.of(tos),
         }),
     );
     this.openSockets++;

@@ -113,8 +113,10 @@ export class ClientMachine implements OffloadingMachine {
     address: Ipv4,
     port: number,
     now: number,
+    tos = 0,
   ): void {
     const { context, view } = this;
+    view.tos = tos;
     const { counters } = context;
     counters.receivedDatagrams++;
     if (socket === SOCKET.discovery) {

@@ -10,6 +10,7 @@ export const CLIENT_COUNTERS = [
   'acceptedDiscoveryBubbles',
   ...MALFORMED,
   'droppedTrailer',
+  'droppedEcn',
   'droppedUnqualifiedInbound',
   'droppedForeignDestination',
   'droppedForgedSource',

@@ -1,3 +1,4 @@
+import { takeOuterEcn } from '../ecn.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import { SOURCE, isBubble } from '../../wire/index.ts';
 import type { DatagramView, Ipv4 } from '../../wire/index.ts';
@@ -28,6 +29,10 @@ export class Delivery {
       counters.consumedBubbles++; // CL-52
       return;
     }
+    if (!takeOuterEcn(b, view.ipv6Start, view.tos)) {
+      counters.droppedEcn++; // N-8
+      return;
+    }
     counters.deliveredPackets++;
     commands.deliver(b, view.ipv6Start, view.ipv6End);
   }
@@ -43,7 +48,9 @@ export class Delivery {
       this.accept(b, view);
       return;
     }
-    if (peer !== NO_PEER && this.means.test.isOpen(peer, now)) {
+    if (!takeOuterEcn(b, view.ipv6Start, view.tos)) {
+      counters.droppedEcn++; // N-8
+    } else if (peer !== NO_PEER && this.means.test.isOpen(peer, now)) {
       this.means.held.hold(peer, b, view.ipv6Start, view.ipv6End, address, port, now);
     } else counters.droppedUnverified++;
   }

@@ -20,6 +20,7 @@ export const RELAY_COUNTERS = [
   'droppedUnverified',
   'droppedForgedProof',
   'droppedNotServed',
+  'droppedEcn',
   'droppedMeetingLimit',
   'droppedNotTeredo',
   'droppedForeignSource',

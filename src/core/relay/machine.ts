@@ -3,6 +3,7 @@ import type { AccessList } from '../access-list.ts';
 import { CommandRing } from '../commands.ts';
 import { DECODE_COUNTERS } from '../decode-counters.ts';
 import { TUNNEL_MTU } from '../constants.ts';
+import { takeOuterEcn } from '../ecn.ts';
 import type { Entropy } from '../entropy.ts';
 import { makeCounters } from '../machine.ts';
 import type { OffloadingMachine, SocketId } from '../machine.ts';
@@ -77,8 +78,10 @@ export class RelayMachine implements OffloadingMachine {
     address: Ipv4,
     port: number,
     now: number,
+    tos = 0,
   ): void {
     const { counters, view, peers } = this;
+    view.tos = tos;
     counters.receivedDatagrams++;
     if (!this.context.access.allows(address)) {
       counters.droppedDenied++;
@@ -94,7 +97,7 @@ export class RelayMachine implements OffloadingMachine {
     const peer = peers.find(buffer, source);
     const isClients = isTeredo(buffer, source) && this.isPairOf(peer, buffer, source, address, port);
     if (this.meeting !== undefined && isTeredo(buffer, source) && isTeredo(buffer, at + DESTINATION)) {
-      this.meeting.handle(peer, isClients, buffer, at, view.ipv6End, address, port, now);
+      this.meeting.handle(peer, isClients, buffer, view, address, port, now);
     } else if (isBubble(buffer, at) && (isClients || this.isAnswerFrom(buffer, at, address, port, now))) {
       this.handleBubble(peer, buffer, at, address, port, now);
     } else if (isClients) this.handleData(peer, buffer, at, now);
@@ -253,6 +256,10 @@ export class RelayMachine implements OffloadingMachine {
       this.offload.heard(peer, now);
     } else {
       this.contacting.revive(peer, now);
+    }
+    if (!takeOuterEcn(buffer, at, this.view.tos)) {
+      counters.droppedEcn++; // N-8
+      return;
     }
     counters.relayedToNative++;
     this.commands.deliver(buffer, at, this.view.ipv6End);

@@ -1,7 +1,8 @@
+import { takeOuterEcn } from '../ecn.ts';
 import { NO_PEER } from '../peer-table.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import { DESTINATION, SOURCE } from '../../wire/index.ts';
-import type { Ipv4 } from '../../wire/index.ts';
+import type { DatagramView, Ipv4 } from '../../wire/index.ts';
 import type { Contacting } from './contacting.ts';
 import type { RelayContext } from './context.ts';
 
@@ -24,18 +25,18 @@ export class Meeting {
     this.all = new TokenBuckets(context.limits.meetings, context.entropy, 1);
   }
 
-  /** A packet `b[at, end)` between two Teredo addresses has come from `peer`, or from who says so, at this pair. */
+  /** A packet between two Teredo addresses has come from `peer`, or from who says so, at this pair. */
   handle(
     peer: number,
     isClients: boolean,
     b: Uint8Array,
-    at: number,
-    end: number,
+    view: DatagramView,
     address: Ipv4,
     port: number,
     now: number,
   ): void {
     const { peers, counters } = this.context;
+    const { ipv6Start: at, ipv6End: end } = view;
     if (peer === NO_PEER || !peers.isValid(peer, now)) {
       this.contacting.invite(peer, b, at, address, port, now); // it has to show that it is there
     } else if (!isClients) {
@@ -44,7 +45,8 @@ export class Meeting {
       counters.droppedMeetingLimit++;
     } else {
       this.contacting.revive(peer, now);
-      this.pass(b, at, end, now);
+      if (takeOuterEcn(b, at, view.tos)) this.pass(b, at, end, now);
+      else counters.droppedEcn++; // N-8: it leaves one tunnel before it enters the other
     }
   }
 

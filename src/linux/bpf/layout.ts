@@ -24,6 +24,7 @@ export const KERNEL_COUNTERS = [
   'inUnsummed',
   'inOtherLength',
   'inBubble',
+  'inAdvertisement',
   'inTestReply',
   'inProofRequest',
   'inProof',

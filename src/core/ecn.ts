@@ -1,0 +1,28 @@
+/** The ECN field: the two lowest bits of a TOS octet or a traffic class. RFC 3168 section 5 */
+const ECN = { NOT_ECT: 0, ECT1: 1, ECT0: 2, CE: 3 } as const;
+const MASK = 3;
+
+/**
+ * The ECN field of a packet that leaves a tunnel, by the field that it went in with and that of the datagram that brought it; -1: the
+ * packet is dropped, since its sender would not understand the mark. RFC 6040 section 4.2; `combine_ecn` of bpf/teredo.bpf.c does the same. N-8
+ */
+export function combineEcn(inner: number, outer: number): number {
+  if (inner === ECN.NOT_ECT) return outer === ECN.CE ? -1 : ECN.NOT_ECT;
+  if (outer === ECN.CE || inner === ECN.CE) return ECN.CE;
+  return inner === ECN.ECT0 && outer === ECN.ECT1 ? ECN.ECT1 : inner;
+}
+
+/**
+ * Sets the ECN field of the IPv6 packet at `o` to what follows from the TOS octet of the datagram that brought it; false, with the packet as it
+ * was, where the packet has to be dropped.
+ */
+export function takeOuterEcn(b: Uint8Array, o: number, tos: number): boolean {
+  const outer = tos & MASK;
+  if (outer === ECN.NOT_ECT) return true; // changes no packet, and all that senders ever send (N-1)
+  const second = b[o + 1]!;
+  const inner = (second >> 4) & MASK;
+  const combined = combineEcn(inner, outer);
+  if (combined < 0) return false;
+  if (combined !== inner) b[o + 1] = (second & ~(MASK << 4)) | (combined << 4);
+  return true;
+}

@@ -1,0 +1,229 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { VERDICT } from '../../src/linux/bpf/test-run.ts';
+import { enterNewNetwork } from '../../src/linux/netns.ts';
+import { buildIpv4Udp } from '../../src/sim/index.ts';
+import {
+  DESTINATION,
+  NEXT_HEADER,
+  SOURCE,
+  foldSum,
+  internetChecksum,
+  parsePrefix,
+  pseudoHeaderSum,
+  readUint16,
+  transportChecksum,
+  writeUint16,
+} from '../../src/wire/index.ts';
+import type { Ipv6 } from '../../src/wire/index.ts';
+import { CarryingPrograms, ETHERNET, monotonic } from '../support/carrying-programs.ts';
+import { at, data, v6 } from '../support/client-rig.ts';
+import { hostReceives, udpSeed } from '../support/host-receive.ts';
+
+/** What a frame has to be outside, so that the kernel's program carries what is inside; and what is known of a peer afterwards. */
+
+const OWN = v6('2001:0:cb00:7178::1');
+const PEER = v6('2001:0:cb00:7178::2');
+const NATIVE = v6('2001:db8::1');
+const LOCAL = at('192.0.2.1:3545');
+const PLACE = at('198.51.100.7:40000');
+const IPV4 = ETHERNET;
+const UDP = IPV4 + 20;
+const PAYLOAD = UDP + 8;
+const EVERYTHING = parsePrefix('::/0')!;
+/** What a relay is not to serve, whatever it is told to. */
+const UNSERVED = ['::', '::1', 'ff02::1', 'ff0e::1', 'fe80::1', 'febf::1', '2001::1', '2001:0:ffff::1'];
+/** Beside those. */
+const SERVABLE = ['::2', '0:0:0:1::', 'fe00::1', 'fec0::1', '2001:1::', '2000:ffff::1', 'fdff::1'];
+
+let programs: CarryingPrograms;
+beforeAll(() => {
+  enterNewNetwork();
+  programs = new CarryingPrograms(LOCAL);
+});
+afterAll(() => programs.close());
+
+/** The peer was heard so long ago, ms. */
+function begin(role: 'client' | 'relay', ago = 0, serve = parsePrefix('2000::/3')!): void {
+  programs.configure({ role, own: role === 'client' ? OWN : undefined, serve: [serve] });
+  programs.put(PEER, 0, PLACE, monotonic() - ago);
+}
+
+/** A datagram of the peer on the uplink, all checksums right. */
+function frameOf(packet: Uint8Array): Uint8Array {
+  const datagram = buildIpv4Udp({
+    source: PLACE.address,
+    sourcePort: PLACE.port,
+    destination: LOCAL.address,
+    destinationPort: LOCAL.port,
+    timeToLive: 64,
+    payload: packet,
+  });
+  return ethernet(0x0800, datagram);
+}
+
+function ethernet(type: number, packet: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(ETHERNET + packet.length);
+  writeUint16(frame, ETHERNET - 2, type);
+  frame.set(packet, ETHERNET);
+  return frame;
+}
+
+function sealIpv4(frame: Uint8Array): Uint8Array {
+  writeUint16(frame, IPV4 + 10, 0);
+  writeUint16(frame, IPV4 + 10, internetChecksum(frame, IPV4, UDP));
+  return frame;
+}
+
+function sealUdp(frame: Uint8Array): Uint8Array {
+  const size = readUint16(frame, UDP + 4);
+  writeUint16(frame, UDP + 6, 0);
+  writeUint16(frame, UDP + 6, internetChecksum(frame, UDP, UDP + size, udpSeed(frame, IPV4, size)));
+  return frame;
+}
+
+/** The program's verdict on a frame on its way in; what is left has to be as it was. */
+function arrives(frame: Uint8Array): number {
+  const { bench } = programs;
+  bench.frame.set(frame);
+  const verdict = programs.runIn(frame.length);
+  if (verdict === VERDICT.goOn)
+    expect(Buffer.compare(bench.left.subarray(0, bench.leftLength), frame)).toBe(0);
+  return verdict;
+}
+
+function leaves(packet: Uint8Array): number {
+  programs.bench.frame.set(ethernet(0x86dd, packet));
+  return programs.runOut(ETHERNET + packet.length);
+}
+
+/** As the socket's owner sees it. */
+function isHeard(frame: Uint8Array, packet: Uint8Array): boolean {
+  const got = hostReceives(frame, frame.length, LOCAL.address, LOCAL.port);
+  return got !== undefined && Buffer.compare(frame.subarray(got.start, got.end), packet) === 0;
+}
+
+describe.each(['client', 'relay'] as const)('%s', (role) => {
+  const packet = data(PEER, role === 'client' ? OWN : NATIVE, 100);
+
+  test('what is carried to the peer is reported, and is no sign of life', () => {
+    begin(role, 3_000);
+    expect(leaves(data(role === 'client' ? OWN : NATIVE, PEER, 100))).toBe(VERDICT.carried);
+    expect(programs.countReports()).toBe(1);
+    expect(programs.take(PEER, 0)).toBeLessThan(monotonic() - 2_500);
+  });
+
+  test('CL-45, R-22: what is carried is a sign of life, and is reported', () => {
+    begin(role, 3_000);
+    const before = monotonic();
+    expect(arrives(frameOf(packet))).toBe(VERDICT.carried);
+    expect(programs.countReports()).toBe(1);
+    // The clock of last packets ticks coarsely.
+    expect(programs.take(PEER, 0)).toBeGreaterThan(before - 20);
+  });
+
+  test('so is what is dropped for its mark of congestion; what is left is none', () => {
+    begin(role, 3_000);
+    const before = monotonic();
+    const marked = frameOf(packet);
+    marked[IPV4 + 1] = 3;
+    expect(arrives(sealIpv4(marked))).toBe(VERDICT.dropped);
+    expect(programs.take(PEER, 0)).toBeGreaterThan(before - 20);
+    begin(role, 3_000);
+    const bubble = packet.slice();
+    bubble[6] = NEXT_HEADER.NONE;
+    expect(arrives(frameOf(bubble))).toBe(VERDICT.goOn);
+    expect(programs.take(PEER, 0)).toBeLessThan(before - 19_000);
+    expect(programs.countReports()).toBe(0);
+  });
+
+  test.each<[string, (frame: Uint8Array) => Uint8Array]>([
+    ['an IPv4 length that is one less', (frame) => sealIpv4(withWord(frame, IPV4 + 2, -1))],
+    ['an IPv4 length that is one more', (frame) => sealIpv4(withWord(frame, IPV4 + 2, 1))],
+    ['an IPv4 length that leaves the UDP header alone', (frame) => sealIpv4(withWord(frame, IPV4 + 2, -100))],
+    ['a UDP length that is one less', (frame) => withWord(frame, UDP + 4, -1)],
+    ['a UDP length that is one more', (frame) => withWord(frame, UDP + 4, 1)],
+    ['a UDP length that is one less, checksum and all', (frame) => sealUdp(withWord(frame, UDP + 4, -1))],
+    ['an octet behind it', (frame) => Uint8Array.of(...frame, 0)],
+    ['its last octet missing', (frame) => frame.slice(0, -1)],
+    ['the address of another host on the link', (frame) => withMac(frame, 0x02)],
+    ['the address of a group on the link', (frame) => withMac(frame, 0x01)],
+    ['all hosts on the link as its destination', (frame) => withMac(frame, 0xff)],
+    ['an IPv4 checksum that is wrong', (frame) => withWord(frame, IPV4 + 10, 1)],
+    ['a TTL that is not in the checksum', (frame) => withWord(frame, IPV4 + 8, 0x0100)],
+  ])('left to the host: %s', (_, change) => {
+    begin(role);
+    const frame = change(frameOf(packet).fill(0, UDP + 6, UDP + 8));
+    expect(arrives(frame)).toBe(VERDICT.goOn);
+  });
+
+  test('C-29: of every length, with a right UDP checksum it is carried, with a wrong one left', () => {
+    begin(role);
+    const misjudged: string[] = [];
+    const judge = (frame: Uint8Array, one: Uint8Array, what: string, isRight: boolean): void => {
+      const verdict = arrives(frame);
+      if (isHeard(frame, one) !== isRight || verdict !== (isRight ? VERDICT.carried : VERDICT.goOn))
+        misjudged.push(`${one.length} octets, ${what}: ${verdict}`);
+    };
+    for (let length = 40; length <= 1_472; length += length < 180 ? 1 : 37) {
+      const one = data(PEER, packet.slice(DESTINATION, DESTINATION + 16), length);
+      for (let i = 40; i < length; i++) one[i] = (i * 151) ^ length;
+      const frame = frameOf(one);
+      judge(frame, one, 'as sent', true);
+      // One of the addresses, the field itself, the last octet.
+      for (const place of [PAYLOAD + SOURCE - 1, UDP + 6, frame.length - 1]) {
+        frame[place]! ^= 0x20;
+        judge(frame, one, `octet ${place} changed`, false);
+        frame[place]! ^= 0x20;
+      }
+    }
+    expect(misjudged).toEqual([]);
+  });
+
+  test('one longer than what is summed is left, but for one without a checksum', () => {
+    begin(role);
+    const frame = frameOf(data(PEER, packet.slice(DESTINATION, DESTINATION + 16), 3_000));
+    expect(arrives(frame)).toBe(VERDICT.goOn);
+    expect(arrives(frame.fill(0, UDP + 6, UDP + 8))).toBe(VERDICT.carried);
+  });
+
+  test('a checksum that is still to be made, outside or within, is none that can be wrong', () => {
+    begin(role);
+    const outside = frameOf(packet);
+    writeUint16(outside, UDP + 6, foldSum(udpSeed(outside, IPV4, readUint16(outside, UDP + 4))));
+    expect(arrives(outside)).toBe(VERDICT.carried);
+    const within = packet.slice();
+    const unmade = foldSum(pseudoHeaderSum(within, 0, NEXT_HEADER.UDP, 60));
+    writeUint16(within, 46, unmade);
+    const frame = frameOf(within); // as a sender's program makes it, for the sum that will be there
+    writeUint16(frame, PAYLOAD + 46, transportChecksum(within, 0, NEXT_HEADER.UDP, 40, 100));
+    sealUdp(frame);
+    writeUint16(frame, PAYLOAD + 46, unmade);
+    expect(arrives(frame)).toBe(VERDICT.carried);
+  });
+});
+
+describe('R-23, R-30: a relay that is told to serve everything', () => {
+  const to = (address: Ipv6): number => arrives(frameOf(data(PEER, address, 100)));
+  const from = (address: Ipv6): number => leaves(data(address, PEER, 100));
+
+  test.each(UNSERVED)('does not serve %s', (address) => {
+    begin('relay', 0, EVERYTHING);
+    expect([to(v6(address)), from(v6(address))]).toEqual([VERDICT.goOn, VERDICT.goOn]);
+  });
+
+  test.each(SERVABLE)('serves %s', (address) => {
+    begin('relay', 0, EVERYTHING);
+    expect([to(v6(address)), from(v6(address))]).toEqual([VERDICT.carried, VERDICT.carried]);
+  });
+});
+
+function withWord(frame: Uint8Array, at: number, difference: number): Uint8Array {
+  writeUint16(frame, at, readUint16(frame, at) + difference);
+  return frame;
+}
+
+function withMac(frame: Uint8Array, first: number): Uint8Array {
+  frame.fill(first === 0xff ? 0xff : 0, 0, 6);
+  frame[0] = first;
+  return frame;
+}

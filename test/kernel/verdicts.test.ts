@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { enterNewNetwork } from '../../src/linux/netns.ts';
+import { SeededEntropy } from '../../src/sim/index.ts';
+import { monotonic } from '../support/carrying-programs.ts';
+import { IS_ALL } from '../support/nat-limits.ts';
+import { ClientSubject, RelaySubject } from '../support/verdict-subjects.ts';
+import { VerdictWorld } from '../support/verdict-world.ts';
+import type { Subject } from '../support/verdict-world.ts';
+
+/**
+ * One verdict: the machines and the kernel's programs get the same random frames, good ones and such with wrong fields. What a program
+ * carries the machine delivers, or sends to the same place, with the same octets; what a program drops the machine does not deliver; all
+ * else is left as it was. The model of the programs (core/carrier) agrees with them on each.
+ *
+ * `TEREDO_SEED=7` repeats a run, `TEREDO_TEST_ALL=1` tries 5 million frames.
+ */
+const FRAMES = IS_ALL ? 5_000_000 : 100_000;
+/** Time passes, and peers are made, each so many frames. */
+const EPOCH = 250;
+/** So many epochs of one machine: what it knows of strangers would grow and grow. */
+const EPOCHS = 20;
+/** Since the epoch before, ms: peers are fresh, silent, or no longer valid. */
+const PAUSES = [0, 4_000, 4_000, 12_000, 20_000, 31_000, 70_000];
+/** How many frames go in, of all: peers that are heard of again at once are never asked for. */
+const SHARES = [0.8, 0.5, 0.05];
+const SEED = Number(process.env['TEREDO_SEED'] ?? Date.now() % 2 ** 31);
+/** Reasons that no frame here can give. */
+const NEVER = new Set([
+  'outUnfinished',
+  'outTcpData',
+  'outUnsummed',
+  'outSample',
+  'outRefused',
+  'inProof',
+  'inRefused',
+  'reportsLate',
+]);
+
+beforeAll(() => enterNewNetwork());
+
+describe.each(['client', 'relay'] as const)('%s', (role) => {
+  const random = new SeededEntropy(SEED);
+  const newSubject = (): Subject =>
+    role === 'client' ? new ClientSubject(monotonic()) : new RelaySubject(monotonic());
+  let world: VerdictWorld;
+  beforeAll(() => {
+    world = new VerdictWorld(newSubject(), random);
+  });
+  afterAll(() => world.close());
+
+  test(`machine, program and model give the same verdict: seed ${SEED}`, { timeout: 1_800_000 }, () => {
+    const begun = performance.now();
+    let share = 0;
+    for (let i = 0; i < FRAMES / 2; i++) {
+      if (i % (EPOCHS * EPOCH) === 0) world.renew(newSubject());
+      if (i % EPOCH === 0) {
+        world.begin(random.pick(PAUSES));
+        share = random.pick(SHARES);
+      }
+      const difference = random.chance(share) ? world.in() : world.out();
+      if (difference !== undefined) expect.fail(`seed ${SEED}, frame ${i}, ${difference}`);
+    }
+    const rate = Math.round(FRAMES / 2 / ((performance.now() - begun) / 1_000));
+    process.stdout.write(`${role}: seed ${SEED}, ${rate} frames/s, ${JSON.stringify(world.verdicts)}\n`);
+    // Each rule has had its say.
+    const idle = Object.entries(world.counters).filter(([name, count]) => count === 0 && !NEVER.has(name));
+    expect(idle.map(([name]) => name)).toEqual(role === 'client' ? [] : ['inAdvertisement', 'inTestReply']);
+  });
+});

@@ -1,0 +1,106 @@
+import { CONFIG, KERNEL_COUNTERS, ROLE, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
+import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';
+import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
+import { writeRecord } from '../../src/linux/bpf/records.ts';
+import { ReportRing } from '../../src/linux/bpf/report-ring.ts';
+import { ServedMap } from '../../src/linux/bpf/served-map.ts';
+import type { Endpoint, Ipv6, Ipv6Prefix } from '../../src/wire/index.ts';
+import { ProgramBench } from './program-bench.ts';
+
+/** Of the tunnel too, which is an interface with Ethernet here. */
+export const ETHERNET = 14;
+/** The longest frame. */
+const MOST = 4_096;
+const REPORTS = 1 << 16;
+
+export interface Configured {
+  readonly role: 'client' | 'relay';
+  /** A client's address. */
+  readonly own: Ipv6 | undefined;
+  /** What a relay serves. */
+  readonly serve: readonly Ipv6Prefix[];
+}
+
+/** The programs that carry peers' packets, attached to nothing, with one uplink that has the address of `local`. */
+export class CarryingPrograms {
+  /** Frames are written into its `frame`. */
+  readonly bench = new ProgramBench(MOST);
+  private readonly local: Endpoint;
+  private readonly program = loadPeerProgram({ peers: 4_096, served: 16, proofs: 16, reports: REPORTS });
+  private readonly encap = this.program.program('encap');
+  private readonly decap = this.program.program('decap');
+  private readonly peers = new PeerMap(this.program.map('peers'));
+  private readonly served = new ServedMap(this.program.map('served'), 16);
+  private readonly ring = new ReportRing(this.program.map('reports'), REPORTS);
+
+  constructor(local: Endpoint) {
+    this.local = local;
+    writeRecord(this.program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
+      view.setUint32(UPLINK.ifindex, 1, true);
+      view.setUint32(UPLINK.source, local.address);
+      view.setUint32(UPLINK.mtu, 1_500, true);
+      view.setUint32(UPLINK.finishes, 1, true);
+    });
+  }
+
+  get counters(): Readonly<Record<(typeof KERNEL_COUNTERS)[number], number>> {
+    return this.program.readCounters(KERNEL_COUNTERS);
+  }
+
+  /** No peers are known afterwards. */
+  configure({ role, own, serve }: Configured): void {
+    writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
+      if (own !== undefined) bytes.set(own, CONFIG.own);
+      view.setUint32(CONFIG.tunnel, 1, true);
+      view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
+      view.setUint32(CONFIG.stretch, 1, true);
+      view.setUint16(CONFIG.port, this.local.port);
+      view.setUint8(CONFIG.role, ROLE[role]);
+      view.setUint8(CONFIG.ttl, 64);
+    });
+    this.served.set(serve);
+    this.peers.clear(() => {});
+    this.ring.drain(() => {});
+  }
+
+  /** Packets of this peer are carried both ways, which was heard at `heardAt` (ms of CLOCK_MONOTONIC). */
+  put(peer: Uint8Array, offset: number, { address, port }: Endpoint, heardAt: number): void {
+    const error = this.peers.put(peer, offset, address, port, 0, heardAt * 1e6, monotonic() * 1e6);
+    if (error !== 0) throw new Error(`no room for a peer: error ${error}`);
+    this.peers.setWay(peer.subarray(offset, offset + 16), WAY.bare, 0, 0);
+  }
+
+  /** When the peer was last heard, ms of CLOCK_MONOTONIC; its packets are no longer carried. */
+  take(peer: Uint8Array, offset: number): number {
+    const carried = emptyCarried();
+    this.peers.take(peer, offset, carried);
+    return carried.lastReceived / 1e6;
+  }
+
+  /** Reports since the last call. */
+  countReports(): number {
+    let count = 0;
+    this.ring.drain(() => count++);
+    return count;
+  }
+
+  /** What becomes of the frame that has been written, of that length, when it arrives on the uplink. */
+  runIn(length: number): number {
+    return this.bench.run(this.decap, length);
+  }
+
+  /** And when the host sends it into the tunnel. */
+  runOut(length: number): number {
+    return this.bench.run(this.encap, length);
+  }
+
+  close(): void {
+    this.ring.close();
+    this.program.close();
+  }
+}
+
+/** CLOCK_MONOTONIC, ms. */
+export function monotonic(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
