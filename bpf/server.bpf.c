@@ -58,6 +58,14 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
+/* When the first datagram was decided since the latest sample, in nanoseconds of CLOCK_MONOTONIC; 0: none was. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} decided_since SEC(".maps");
+
 /* What a datagram is wrapped in. */
 struct outer {
 	struct iphdr ip;
@@ -174,10 +182,34 @@ static __always_inline bool is_global(const struct server_config *c, __u32 addre
 static __always_inline bool is_local(const struct server_config *c, __u32 address)
 {
 #pragma unroll
-	for (int i = 0; i < MAX_LOCAL; i++)
-		if (c->local[i] == address)
+	for (int i = 0; i < MAX_RANGES; i++)
+		if ((address & c->ranges[i].mask) == c->ranges[i].address)
 			return true;
 	return address == c->primary || address == c->secondary;
+}
+
+/*
+ * Whether the sockets are to have a datagram that could be decided here: all of them while the program only watches, else the first one
+ * after `sample_ms` of deciding. From what arrives there the process learns what this host does with datagrams on their way to it.
+ */
+static __always_inline bool is_left(const struct server_config *c)
+{
+	__u32 zero = 0;
+	__u64 now, *since;
+
+	if (c->mode == MODE_WORK) {
+		since = bpf_map_lookup_elem(&decided_since, &zero);
+		if (!c->sample_ms || !since)
+			return false;
+		now = bpf_ktime_get_ns();
+		if (!*since)
+			*since = now;
+		if (now - *since < c->sample_ms * 1000000ULL)
+			return false;
+		*since = 0;
+	}
+	count(COUNT_leftToSockets, 1);
+	return true;
 }
 
 /* The sum of a datagram's pseudo-header. */
@@ -246,7 +278,7 @@ static __always_inline void address_to(struct outer *o, const struct server_conf
 	if (unfinished)
 		o->udp.check = fold(pseudo_sum(&o->ip, &o->udp));
 	else
-		o->udp.check = ~fold(headers_sum(&o->ip, &o->udp) + sum) ?: 0xffff;
+		o->udp.check = (__u16)~fold(headers_sum(&o->ip, &o->udp) + sum) ?: 0xffff;
 }
 
 /* Obfuscated, as an origin indication has them. C-11 */
@@ -290,17 +322,18 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 	__u16 origin[4], checksum;
 	__u32 sum, source;
 
-	if (cone && !c->secondary)
+	if (cone && (!c->secondary || (!c->uplink && !c->any_source)))
+		return GO_ON;
+	length = c->advertisement_length;
+	if (length < 72 || length > MAX_ADVERTISEMENT)
 		return GO_ON;
 	source = !cone ? asked : asked == c->primary ? c->secondary : c->primary; /* S-35 */
 	if (bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)))
 		return GO_ON;
+	if (is_left(c))
+		return GO_ON;
 	if (!take_fairly(c, ANSWERS_SHARED, o->ip.saddr, o->udp.source, 1024))
 		return decided(COUNT_droppedAnswerLimit, TC_ACT_SHOT);
-
-	length = c->advertisement_length;
-	if (length < 72 || length > MAX_ADVERTISEMENT)
-		return GO_ON;
 	end = ra + length;
 	sum = c->advertisement_sum;
 #pragma unroll
@@ -360,6 +393,8 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 	} else if (!ours || !can_be_source(&inner->saddr)) {
 		return GO_ON; /* S-16, S-17 */
 	}
+	if (is_left(c))
+		return GO_ON;
 	cost = (length + 127) / 128 * 1024; /* forwardingCost */
 	if (!take(FORWARDED_BY_PAIR, hash(c, o->ip.saddr, target), cost) ||
 	    !take_fairly(c, FORWARDED_SHARED, target, o->ip.saddr, cost))
@@ -391,7 +426,7 @@ int serve(struct __sk_buff *skb)
 	struct outer o;
 	int unfinished;
 
-	if (!c || !until || *until < bpf_ktime_get_coarse_ns())
+	if (!c || c->mode == MODE_OFF || !until || *until < bpf_ktime_get_coarse_ns())
 		return GO_ON;
 	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
 		return GO_ON;

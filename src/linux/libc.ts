@@ -144,4 +144,13 @@ export function writePointer(words: Uint32Array, at: number, address: number): v
 }
 
 /** Error numbers of Linux (asm-generic) that are told apart here; for the others see `errorName`. */
-export const E = { ENOENT: 2, EINTR: 4, EIO: 5, EAGAIN: 11, EEXIST: 17, EINVAL: 22, EBADFD: 77 } as const;
+export const E = {
+  ENOENT: 2,
+  EINTR: 4,
+  EIO: 5,
+  E2BIG: 7,
+  EAGAIN: 11,
+  EEXIST: 17,
+  EINVAL: 22,
+  EBADFD: 77,
+} as const;

@@ -7,6 +7,7 @@ export const SERVER_KERNEL_COUNTERS = [
   'forwardedToClients',
   'droppedAnswerLimit',
   'droppedForwardLimit',
+  'leftToSockets',
 ] as const;
 
 /** Kinds of token buckets. */
@@ -20,7 +21,10 @@ export const BUDGETS = {
   forwardedByPair: 6,
 } as const;
 
-export const MAX_LOCAL = 16;
+export const MAX_RANGES = 32;
+
+/** What the program does: nothing, counts what it could decide, decides. */
+export const MODE = { off: 0, watch: 1, work: 2 } as const;
 
 /** Offsets of fields, and sizes. Addresses and ports are in network order, everything else in the machine's. */
 export const SERVER_CONFIG = {
@@ -29,15 +33,20 @@ export const SERVER_CONFIG = {
   key0: 8,
   key1: 12,
   uplink: 16,
-  local: 20,
-  advertisementLength: 84,
-  advertisementSum: 86,
-  answers: 88,
-  allowPrivate: 89,
-  ttl: 90,
-  advertisement: 91,
-  SIZE: 196,
+  sampleMs: 20,
+  ranges: 24,
+  advertisementLength: 280,
+  advertisementSum: 282,
+  answers: 284,
+  allowPrivate: 285,
+  ttl: 286,
+  mode: 287,
+  anySource: 288,
+  advertisement: 289,
+  SIZE: 396,
 } as const;
+/** A range in the configuration. */
+export const RANGE = { address: 0, mask: 4, SIZE: 8 } as const;
 /** Tokens are in so many parts. */
 export const TOKEN = 1_024;
 export const BUDGET = { burst: 0, perSecond: 8, fillNs: 16, SIZE: 24 } as const;

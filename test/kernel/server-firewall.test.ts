@@ -1,0 +1,130 @@
+/**
+ * Rules of the server's host hold while the kernel does the server's work: they take effect, and end, within 15 s, and what they let
+ * through is answered all the time. adr/0018
+ */
+import { expect, test, vi } from 'vitest';
+import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
+import type { Namespace } from '../../src/lab/index.ts';
+import { ATTACKER_ADDRESS, VICTIM_ADDRESS, addHost } from '../attack/ground.ts';
+import { Asker } from '../support/asker.ts';
+import { ControlGroup, controlGroups } from '../support/control-group.ts';
+import { eventually } from '../support/eventually.ts';
+import { startServer, statusOf } from '../support/roles.ts';
+
+/** How soon a rule has to be in force, or no longer. */
+const DELAY_MS = 15_000;
+/** For so long after that it is watched. */
+const WATCHED_MS = 2_000;
+
+/** Two hosts that ask the server ten times a second, the first of which a rule is to keep off. */
+async function world() {
+  const net = new Internet();
+  const [denied, other] = [addHost(net, 'denied', ATTACKER_ADDRESS), addHost(net, 'other', VICTIM_ADDRESS)];
+  await startServer(net.server, SERVER_ADDRESS, '--data-path', 'auto');
+  const askers = {
+    denied: new Asker(denied, ATTACKER_ADDRESS, SERVER_ADDRESS),
+    other: new Asker(other, VICTIM_ADDRESS, SERVER_ADDRESS),
+  };
+  return { host: net.server, ...askers, [Symbol.asyncDispose]: () => net[Symbol.asyncDispose]() };
+}
+
+const table = (family: string, type: string, hook: string, rule: string) =>
+  `table ${family} rules {\n chain c {\n type ${type} hook ${hook};\n ${rule}\n }\n }`;
+
+test.each<[string, string, 'denied' | 'both']>([
+  [
+    'input, a source',
+    table('inet', 'filter', 'input priority 0', `ip saddr ${ATTACKER_ADDRESS} drop`),
+    'denied',
+  ],
+  ['input, a port', table('ip', 'filter', 'input priority 0', 'udp dport 3544 drop'), 'both'],
+  [
+    'output, drop',
+    table('ip', 'filter', 'output priority 0', `ip daddr ${ATTACKER_ADDRESS} udp sport 3544 drop`),
+    'denied',
+  ],
+  ['output, reject', table('inet', 'filter', 'output priority 0', 'udp sport 3544 reject'), 'both'],
+  ['raw', table('ip', 'filter', 'prerouting priority -300', `ip saddr ${ATTACKER_ADDRESS} drop`), 'denied'],
+  [
+    'the ingress',
+    table('netdev', 'filter', 'ingress device "wan" priority 0', `ip saddr ${ATTACKER_ADDRESS} drop`),
+    'denied',
+  ],
+  ['a policy', table('inet', 'filter', 'input priority 0', 'policy drop; tcp dport 22 accept'), 'both'],
+])('nftables, %s: in force, and no longer', async (_what, rules, who) => {
+  await using net = await world();
+  const { host, denied, other } = net;
+  await eventually(async () => expect(await pathOf(host)).toEqual({ inUse: 'kernel' }));
+  expect(await denied.isAnswered(DELAY_MS)).toBe(true);
+  host.nft(rules);
+  await denied.silentWithin(DELAY_MS, WATCHED_MS);
+  expect(await pathOf(host)).toMatchObject({
+    inUse: 'user',
+    reason: expect.stringContaining('nftables has ') as string,
+  });
+  if (who === 'denied') expect(await other.isAnswered()).toBe(true);
+  host.nft('flush ruleset');
+  expect(await denied.isAnswered(DELAY_MS)).toBe(true);
+  await eventually(async () => expect(await pathOf(host)).toEqual({ inUse: 'kernel' }));
+});
+
+test('a rule that is there before the server is', async () => {
+  await using net = new Internet();
+  const asker = new Asker(addHost(net, 'asker', ATTACKER_ADDRESS), ATTACKER_ADDRESS, SERVER_ADDRESS);
+  net.server.nft(table('inet', 'filter', 'input priority 0', 'udp dport 3544 drop'));
+  const server = await startServer(net.server, SERVER_ADDRESS, '--data-path', 'auto');
+  await server.waitFor(/^data path: user \(nftables has rules in chain c of table inet rules\)$/m);
+  await asker.silentWithin(0, WATCHED_MS);
+  net.server.nft('flush ruleset');
+  expect(await asker.isAnswered(DELAY_MS)).toBe(true);
+  await server.waitFor(/^data path: kernel$/m);
+});
+
+test('rules of other purposes leave the work to the kernel', async () => {
+  await using net = await world();
+  const { host, denied } = net;
+  expect(await denied.isAnswered(DELAY_MS)).toBe(true);
+  host.nft(
+    [
+      table('inet', 'filter', 'forward priority 0', 'policy drop;').replaceAll('rules', 'a'),
+      table('ip6', 'filter', 'input priority 0', 'policy drop; drop').replaceAll('rules', 'b'),
+      table('bridge', 'filter', 'input priority 0', 'drop').replaceAll('rules', 'd'),
+      table('arp', 'filter', 'input priority 0', 'accept').replaceAll('rules', 'e'),
+      table('ip', 'filter', 'input priority 0', '').replaceAll('rules', 'f'),
+    ].join('\n'),
+  );
+  // Longer than it takes to look at them.
+  await denied.answeredFor(4_000);
+  expect(await pathOf(host)).toEqual({ inUse: 'kernel' });
+});
+
+test.runIf(controlGroups() !== undefined).each(['ingress', 'egress'] as const)(
+  'what only the sockets notice: a filter of their control group, %s',
+  async (direction) => {
+    using group = new ControlGroup(`teredo-test-${process.pid}-${direction}`);
+    await using net = new Internet();
+    const asker = new Asker(addHost(net, 'asker', ATTACKER_ADDRESS), ATTACKER_ADDRESS, SERVER_ADDRESS);
+    await group.start(() => startServer(net.server, SERVER_ADDRESS, '--data-path', 'auto'));
+    expect(await asker.isAnswered(DELAY_MS)).toBe(true);
+    group.deny(direction);
+    await asker.silentWithin(DELAY_MS, WATCHED_MS);
+    expect(await pathOf(net.server)).toMatchObject({
+      inUse: 'user',
+      reason: expect.stringContaining('do not arrive there') as string,
+    });
+    group.allow();
+    // By the process at once, by the kernel after a rest.
+    expect(await asker.isAnswered(DELAY_MS)).toBe(true);
+    await vi.waitFor(async () => expect(await pathOf(net.server)).toMatchObject({ inUse: 'kernel' }), {
+      timeout: 60_000,
+    });
+  },
+);
+
+async function pathOf(host: Namespace): Promise<unknown> {
+  const { counters: _counters, ...path } = (await statusOf(host, 'server'))!['dataPath'] as Record<
+    string,
+    unknown
+  >;
+  return path;
+}
