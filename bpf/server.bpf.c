@@ -66,6 +66,22 @@ struct {
 	__type(value, __u64);
 } decided_since SEC(".maps");
 
+/*
+ * Room for payloads, zeros behind them. On the stack they would leave so little of it that places are used twice, which the verifier does not
+ * let those have that may not see pointers (CAP_PERFMON).
+ */
+struct payloads {
+	__u8 received[MOST];
+	__u8 sent[MOST];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct payloads);
+} payloads SEC(".maps");
+
 /* What a datagram is wrapped in. */
 struct outer {
 	struct iphdr ip;
@@ -313,13 +329,13 @@ static __always_inline bool is_solicitation(struct __sk_buff *skb, const struct 
 }
 
 static __always_inline int answer(struct __sk_buff *skb, const struct server_config *c, struct outer *o,
-				  const struct ipv6hdr *inner, __u32 at, bool unfinished)
+				  const struct ipv6hdr *inner, __u8 *payload, __u32 at, bool unfinished)
 {
 	bool cone = inner->saddr.in6_u.u6_addr16[4] & bpf_htons(CONE_FLAG);
 	__u32 asked = o->ip.daddr, ra = HEADERS + at + ORIGIN, end, length;
-	__u8 payload[MOST] = {}, zero = 0;
+	__u8 zero = 0;
 	struct ethhdr ethernet, back;
-	__u16 origin[4], checksum;
+	__u16 origin[4] = {}, checksum;
 	__u32 sum, source;
 
 	if (cone && (!c->secondary || (!c->uplink && !c->any_source)))
@@ -383,7 +399,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 	__u16 from_port = ~inner->saddr.in6_u.u6_addr16[5], to_port = ~inner->daddr.in6_u.u6_addr16[5];
 	bool ours = to[1] == c->primary;
 	__u32 target = ~to[3], cost, start = HEADERS;
-	__u16 origin[4], sum;
+	__u16 origin[4] = {}, sum;
 
 	if (!c->uplink || to[0] != bpf_htonl(TEREDO_PREFIX) || !to_port || !is_global(c, target) || is_local(c, target))
 		return GO_ON;
@@ -421,12 +437,12 @@ int serve(struct __sk_buff *skb)
 	__u32 zero = 0, length, at = 0;
 	struct server_config *c = bpf_map_lookup_elem(&config, &zero);
 	__u64 *until = bpf_map_lookup_elem(&alive_until, &zero);
-	__u8 payload[MOST] = {};
+	struct payloads *room = bpf_map_lookup_elem(&payloads, &zero);
 	struct ipv6hdr inner;
 	struct outer o;
 	int unfinished;
 
-	if (!c || c->mode == MODE_OFF || !until || *until < bpf_ktime_get_coarse_ns())
+	if (!room || !c || c->mode == MODE_OFF || !until || *until < bpf_ktime_get_coarse_ns())
 		return GO_ON;
 	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
 		return GO_ON;
@@ -445,23 +461,24 @@ int serve(struct __sk_buff *skb)
 		return GO_ON;
 	if (!is_global(c, o.ip.saddr) || is_local(c, o.ip.saddr))
 		return GO_ON; /* S-12, S-29 */
-	if (bpf_skb_load_bytes(skb, HEADERS, payload, length))
+	__builtin_memset(room, 0, sizeof(*room));
+	if (bpf_skb_load_bytes(skb, HEADERS, room->received, length))
 		return GO_ON;
 	/* S-38: authentication with neither identifier nor value, in front of a solicitation. */
-	if (!payload[0]) {
-		if (length != AUTHENTICATION + SOLICITATION || payload[1] != 1 || payload[2] || payload[3])
+	if (!room->received[0]) {
+		if (length != AUTHENTICATION + SOLICITATION || room->received[1] != 1 || room->received[2] || room->received[3])
 			return GO_ON;
 		at = AUTHENTICATION;
 	}
 	if (bpf_skb_load_bytes(skb, HEADERS + at, &inner, sizeof(inner)) || inner.version != 6)
 		return GO_ON;
-	unfinished = checksum_state(skb, &o, payload);
+	unfinished = checksum_state(skb, &o, room->received);
 	if (unfinished < 0)
 		return GO_ON;
 	if (c->answers && length == at + SOLICITATION && is_solicitation(skb, &inner, at))
-		return answer(skb, c, &o, &inner, at, unfinished);
+		return answer(skb, c, &o, &inner, room->sent, at, unfinished);
 	if (!at && inner.nexthdr == NEXT_NONE && !inner.payload_len)
-		return forward(skb, c, &o, &inner, payload, length, unfinished);
+		return forward(skb, c, &o, &inner, room->received, length, unfinished);
 	return GO_ON;
 }
 
