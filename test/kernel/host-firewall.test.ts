@@ -1,4 +1,4 @@
-/** What this host's rules are, as the kernel says: nftables, iptables, IPsec. adr/0018 */
+/** What this host's rules are, as the kernel says: nftables, iptables, IPsec. adr/0019 */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { HostFirewall } from '../../src/io/host-firewall.ts';

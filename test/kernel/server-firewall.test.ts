@@ -1,6 +1,6 @@
 /**
  * Rules of the server's host hold while the kernel does the server's work: they take effect, and end, within 15 s, and what they let
- * through is answered all the time. adr/0018
+ * through is answered all the time. adr/0019
  */
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
