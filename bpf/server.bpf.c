@@ -73,7 +73,7 @@ struct {
 struct payloads {
 	__u8 received[MOST];
 	__u8 sent[MOST];
-};
+} __attribute__((aligned(8)));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -81,6 +81,9 @@ struct {
 	__type(key, __u32);
 	__type(value, struct payloads);
 } payloads SEC(".maps");
+
+/* What has been found out about a number before this is found out again behind it: kernels such as 6.1 forget it elsewhere. */
+#define ANEW(number) asm volatile("" : "+r"(number))
 
 /* What a datagram is wrapped in. */
 struct outer {
@@ -341,8 +344,6 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 	if (cone && (!c->secondary || (!c->uplink && !c->any_source)))
 		return GO_ON;
 	length = c->advertisement_length;
-	if (length < 72 || length > MAX_ADVERTISEMENT)
-		return GO_ON;
 	source = !cone ? asked : asked == c->primary ? c->secondary : c->primary; /* S-35 */
 	if (bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)))
 		return GO_ON;
@@ -357,6 +358,9 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 		sum += inner->saddr.in6_u.u6_addr16[i];
 	checksum = ~fold(sum);
 	write_origin(origin, o);
+	ANEW(length);
+	if (length < 72 || length > MAX_ADVERTISEMENT)
+		return GO_ON;
 	/* S-39: the nonce stays where it is; of what follows only the confirmation is ours. */
 	if (bpf_skb_change_tail(skb, end, 0) ||
 	    (at && bpf_skb_store_bytes(skb, HEADERS + AUTHENTICATION - 1, &zero, 1, 0)) ||
@@ -366,7 +370,8 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 	    bpf_skb_store_bytes(skb, ra + sizeof(*inner) + 2, &checksum, 2, 0))
 		return TC_ACT_SHOT; /* no memory */
 	length += at + ORIGIN;
-	if (length > MOST || bpf_skb_load_bytes(skb, HEADERS, payload, length))
+	ANEW(length);
+	if (!length || length > MOST || bpf_skb_load_bytes(skb, HEADERS, payload, length))
 		return TC_ACT_SHOT;
 	address_to(o, c, source, o->ip.saddr, o->udp.source, length, payload_sum(payload, 0), unfinished);
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, o, sizeof(*o), 0))
@@ -422,6 +427,9 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 		start += ORIGIN;
 		sum = fold(sum + origin[0] + origin[1] + origin[2] + origin[3]);
 	}
+	ANEW(length);
+	if (length < sizeof(*inner) || length > sizeof(*inner) + MAX_TRAILERS)
+		return GO_ON;
 	if (bpf_skb_change_tail(skb, start + length, 0) || bpf_skb_store_bytes(skb, start, payload, length, 0) ||
 	    (ours && bpf_skb_store_bytes(skb, HEADERS, origin, sizeof(origin), 0)))
 		return TC_ACT_SHOT; /* no memory */
@@ -462,7 +470,8 @@ int serve(struct __sk_buff *skb)
 	if (!is_global(c, o.ip.saddr) || is_local(c, o.ip.saddr))
 		return GO_ON; /* S-12, S-29 */
 	__builtin_memset(room, 0, sizeof(*room));
-	if (bpf_skb_load_bytes(skb, HEADERS, room->received, length))
+	ANEW(length);
+	if (length < sizeof(inner) || length > sizeof(inner) + MAX_TRAILERS || bpf_skb_load_bytes(skb, HEADERS, room->received, length))
 		return GO_ON;
 	/* S-38: authentication with neither identifier nor value, in front of a solicitation. */
 	if (!room->received[0]) {

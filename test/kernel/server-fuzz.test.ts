@@ -60,7 +60,7 @@ test(
     for (const count of decided) expect(count / (RUNS / rigs.length)).toBeGreaterThan(DECIDED / 3);
     expect(decided.reduce((sum, count) => sum + count) / RUNS).toBeGreaterThan(DECIDED);
   },
-  RUNS,
+  300_000 + RUNS,
 );
 
 /** Undefined: left to the machine, as it came. Else a difference in words, unless both have decided alike. */
