@@ -66,6 +66,32 @@ struct {
 	__type(key, struct access_key);
 	__type(value, __u8);
 } access SEC(".maps");
+/* When the first datagram was decided since the latest sample, in nanoseconds of CLOCK_MONOTONIC; 0: none was. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} decided_since SEC(".maps");
+
+/*
+ * Room for payloads, zeros behind them. On the stack they would leave so little of it that places are used twice, which the verifier does not
+ * let those have that may not see pointers (CAP_PERFMON).
+ */
+struct payloads {
+	__u8 received[MOST];
+	__u8 sent[MOST];
+} __attribute__((aligned(8)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct payloads);
+} payloads SEC(".maps");
+
+/* What has been found out about a number before this is found out again behind it: kernels such as 6.1 forget it elsewhere. */
+#define ANEW(number) asm volatile("" : "+r"(number))
 
 /* What a datagram is wrapped in. */
 struct outer {
@@ -183,8 +209,8 @@ static __always_inline bool is_global(const struct server_config *c, __u32 addre
 static __always_inline bool is_local(const struct server_config *c, __u32 address)
 {
 #pragma unroll
-	for (int i = 0; i < MAX_LOCAL; i++)
-		if (c->local[i] == address)
+	for (int i = 0; i < MAX_RANGES; i++)
+		if ((address & c->ranges[i].mask) == c->ranges[i].address)
 			return true;
 	return address == c->primary || address == c->secondary;
 }
@@ -199,6 +225,30 @@ static __noinline bool is_denied(const struct server_config *c, __u32 address)
 		return false;
 	verdict = bpf_map_lookup_elem(&access, &key);
 	return (verdict ? *verdict : c->access) == ACCESS_DENY;
+}
+
+/*
+ * Whether the sockets are to have a datagram that could be decided here: all of them while the program only watches, else the first one
+ * after `sample_ms` of deciding. From what arrives there the process learns what this host does with datagrams on their way to it.
+ */
+static __always_inline bool is_left(const struct server_config *c)
+{
+	__u32 zero = 0;
+	__u64 now, *since;
+
+	if (c->mode == MODE_WORK) {
+		since = bpf_map_lookup_elem(&decided_since, &zero);
+		if (!c->sample_ms || !since)
+			return false;
+		now = bpf_ktime_get_ns();
+		if (!*since)
+			*since = now;
+		if (now - *since < c->sample_ms * 1000000ULL)
+			return false;
+		*since = 0;
+	}
+	count(COUNT_leftToSockets, 1);
+	return true;
 }
 
 /* The sum of a datagram's pseudo-header. */
@@ -267,7 +317,7 @@ static __always_inline void address_to(struct outer *o, const struct server_conf
 	if (unfinished)
 		o->udp.check = fold(pseudo_sum(&o->ip, &o->udp));
 	else
-		o->udp.check = ~fold(headers_sum(&o->ip, &o->udp) + sum) ?: 0xffff;
+		o->udp.check = (__u16)~fold(headers_sum(&o->ip, &o->udp) + sum) ?: 0xffff;
 }
 
 /* Obfuscated, as an origin indication has them. C-11 */
@@ -302,26 +352,25 @@ static __always_inline bool is_solicitation(struct __sk_buff *skb, const struct 
 }
 
 static __always_inline int answer(struct __sk_buff *skb, const struct server_config *c, struct outer *o,
-				  const struct ipv6hdr *inner, __u32 at, bool unfinished)
+				  const struct ipv6hdr *inner, __u8 *payload, __u32 at, bool unfinished)
 {
 	bool cone = inner->saddr.in6_u.u6_addr16[4] & bpf_htons(CONE_FLAG);
 	__u32 asked = o->ip.daddr, ra = HEADERS + at + ORIGIN, end, length;
-	__u8 payload[MOST] = {}, zero = 0;
+	__u8 zero = 0;
 	struct ethhdr ethernet, back;
-	__u16 origin[4], checksum;
+	__u16 origin[4] = {}, checksum;
 	__u32 sum, source;
 
-	if (cone && !c->secondary)
+	if (cone && (!c->secondary || (!c->uplink && !c->any_source)))
 		return GO_ON;
+	length = c->advertisement_length;
 	source = !cone ? asked : asked == c->primary ? c->secondary : c->primary; /* S-35 */
 	if (bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)))
 		return GO_ON;
+	if (is_left(c))
+		return GO_ON;
 	if (!take_fairly(c, ANSWERS_SHARED, o->ip.saddr, o->udp.source, 1024))
 		return decided(COUNT_droppedAnswerLimit, TC_ACT_SHOT);
-
-	length = c->advertisement_length;
-	if (length < 72 || length > MAX_ADVERTISEMENT)
-		return GO_ON;
 	end = ra + length;
 	sum = c->advertisement_sum;
 #pragma unroll
@@ -329,6 +378,9 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 		sum += inner->saddr.in6_u.u6_addr16[i];
 	checksum = ~fold(sum);
 	write_origin(origin, o);
+	ANEW(length);
+	if (length < 72 || length > MAX_ADVERTISEMENT)
+		return GO_ON;
 	/* S-39: the nonce stays where it is; of what follows only the confirmation is ours. */
 	if (bpf_skb_change_tail(skb, end, 0) ||
 	    (at && bpf_skb_store_bytes(skb, HEADERS + AUTHENTICATION - 1, &zero, 1, 0)) ||
@@ -338,7 +390,8 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 	    bpf_skb_store_bytes(skb, ra + sizeof(*inner) + 2, &checksum, 2, 0))
 		return TC_ACT_SHOT; /* no memory */
 	length += at + ORIGIN;
-	if (length > MOST || bpf_skb_load_bytes(skb, HEADERS, payload, length))
+	ANEW(length);
+	if (!length || length > MOST || bpf_skb_load_bytes(skb, HEADERS, payload, length))
 		return TC_ACT_SHOT;
 	address_to(o, c, source, o->ip.saddr, o->udp.source, length, payload_sum(payload, 0), unfinished);
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, o, sizeof(*o), 0))
@@ -371,7 +424,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 	__u16 from_port = ~inner->saddr.in6_u.u6_addr16[5], to_port = ~inner->daddr.in6_u.u6_addr16[5];
 	bool ours = to[1] == c->primary;
 	__u32 target = ~to[3], cost, start = HEADERS;
-	__u16 origin[4], sum;
+	__u16 origin[4] = {}, sum;
 
 	if (!c->uplink || to[0] != bpf_htonl(TEREDO_PREFIX) || !to_port || !is_global(c, target) || is_local(c, target))
 		return GO_ON;
@@ -383,6 +436,8 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 	}
 	if (is_denied(c, target))
 		return decided(COUNT_droppedDenied, TC_ACT_SHOT);
+	if (is_left(c))
+		return GO_ON;
 	cost = (length + 127) / 128 * 1024; /* forwardingCost */
 	if (!take(FORWARDED_BY_PAIR, hash(c, o->ip.saddr, target), cost) ||
 	    !take_fairly(c, FORWARDED_SHARED, target, o->ip.saddr, cost))
@@ -394,6 +449,9 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 		start += ORIGIN;
 		sum = fold(sum + origin[0] + origin[1] + origin[2] + origin[3]);
 	}
+	ANEW(length);
+	if (length < sizeof(*inner) || length > sizeof(*inner) + MAX_TRAILERS)
+		return GO_ON;
 	if (bpf_skb_change_tail(skb, start + length, 0) || bpf_skb_store_bytes(skb, start, payload, length, 0) ||
 	    (ours && bpf_skb_store_bytes(skb, HEADERS, origin, sizeof(origin), 0)))
 		return TC_ACT_SHOT; /* no memory */
@@ -409,12 +467,12 @@ int serve(struct __sk_buff *skb)
 	__u32 zero = 0, length, at = 0;
 	struct server_config *c = bpf_map_lookup_elem(&config, &zero);
 	__u64 *until = bpf_map_lookup_elem(&alive_until, &zero);
-	__u8 payload[MOST] = {};
+	struct payloads *room = bpf_map_lookup_elem(&payloads, &zero);
 	struct ipv6hdr inner;
 	struct outer o;
 	int unfinished;
 
-	if (!c || !until || *until < bpf_ktime_get_coarse_ns())
+	if (!room || !c || c->mode == MODE_OFF || !until || *until < bpf_ktime_get_coarse_ns())
 		return GO_ON;
 	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
 		return GO_ON;
@@ -435,23 +493,25 @@ int serve(struct __sk_buff *skb)
 		return GO_ON;
 	if (!is_global(c, o.ip.saddr) || is_local(c, o.ip.saddr))
 		return GO_ON; /* S-12, S-29 */
-	if (bpf_skb_load_bytes(skb, HEADERS, payload, length))
+	__builtin_memset(room, 0, sizeof(*room));
+	ANEW(length);
+	if (length < sizeof(inner) || length > sizeof(inner) + MAX_TRAILERS || bpf_skb_load_bytes(skb, HEADERS, room->received, length))
 		return GO_ON;
 	/* S-38: authentication with neither identifier nor value, in front of a solicitation. */
-	if (!payload[0]) {
-		if (length != AUTHENTICATION + SOLICITATION || payload[1] != 1 || payload[2] || payload[3])
+	if (!room->received[0]) {
+		if (length != AUTHENTICATION + SOLICITATION || room->received[1] != 1 || room->received[2] || room->received[3])
 			return GO_ON;
 		at = AUTHENTICATION;
 	}
 	if (bpf_skb_load_bytes(skb, HEADERS + at, &inner, sizeof(inner)) || inner.version != 6)
 		return GO_ON;
-	unfinished = checksum_state(skb, &o, payload);
+	unfinished = checksum_state(skb, &o, room->received);
 	if (unfinished < 0)
 		return GO_ON;
 	if (c->answers && length == at + SOLICITATION && is_solicitation(skb, &inner, at))
-		return answer(skb, c, &o, &inner, at, unfinished);
+		return answer(skb, c, &o, &inner, room->sent, at, unfinished);
 	if (!at && inner.nexthdr == NEXT_NONE && !inner.payload_len)
-		return forward(skb, c, &o, &inner, payload, length, unfinished);
+		return forward(skb, c, &o, &inner, room->received, length, unfinished);
 	return GO_ON;
 }
 

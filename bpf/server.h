@@ -13,7 +13,8 @@
 	X(forwardedToClients)                                                                                          \
 	X(droppedDenied)                                                                                               \
 	X(droppedAnswerLimit)                                                                                          \
-	X(droppedForwardLimit)
+	X(droppedForwardLimit)                                                                                         \
+	X(leftToSockets)         /* of what could have been decided: samples, and all of it while the program only watches */
 
 /* Kinds of token buckets: src/core/server/limits.ts. */
 #define ANSWERS_SHARED 0
@@ -28,8 +29,16 @@
 /* Buckets of each kind. */
 #define BUCKETS 16384
 
-/* Addresses of this host that are neither of the server's, and broadcast addresses of its subnets: user space's business. */
-#define MAX_LOCAL 16
+/*
+ * Ranges whose datagrams are user space's business, as sources and as targets: other addresses of this host, broadcast addresses, and
+ * where its routes refuse, or lead to an interface that the program is not at.
+ */
+#define MAX_RANGES 32
+
+/* What the program does: nothing; counts what it could decide; decides. */
+#define MODE_OFF 0
+#define MODE_WATCH 1
+#define MODE_WORK 2
 
 /* The longest advertisement: IPv6 header, 16 octets, prefix, MTU, the option for one address. */
 #define MAX_ADVERTISEMENT 104
@@ -42,19 +51,27 @@
 
 /* Addresses and ports are in network order, everything else in the machine's. */
 
+struct range {
+	__u32 address;
+	__u32 mask; /* all ones and address 0 where there are fewer ranges */
+};
+
 struct server_config {
 	__u32 primary;
 	__u32 secondary;   /* 0: none */
 	__u32 key0;        /* of the hash that chooses buckets */
 	__u32 key1;
 	__u32 uplink;      /* the only way out; 0: there may be others, and bubbles are user space's */
-	__u32 local[MAX_LOCAL]; /* 0 where there are fewer */
+	__u32 sample_ms;   /* after such a time of deciding one datagram is left to the sockets; 0: none is */
+	struct range ranges[MAX_RANGES];
 	__u16 advertisement_length;
 	__u16 advertisement_sum; /* what its checksum is made of, without the destination; as it lies in a packet */
 	__u8 answers;      /* 0: solicitations are user space's */
 	__u8 allow_private;
 	__u8 ttl;
 	__u8 access;       /* the verdict on addresses that no prefix matches; 0: there is no list */
+	__u8 mode;
+	__u8 any_source;   /* the way out does not depend on the source address: what answers from the other address goes back, too */
 	__u8 advertisement[MAX_ADVERTISEMENT];
 };
 

@@ -19,8 +19,8 @@ export function dataPathStatus(role: {
   readonly carried?: CarriedTotals | undefined;
 }): DataPath {
   const { dataPath } = role;
-  const reason =
-    dataPath.kind === 'user' && dataPath.reason !== undefined ? { reason: dataPath.reason } : undefined;
+  const why = reasonOf(dataPath);
+  const reason = why === undefined ? undefined : { reason: why };
   if (role.carried === undefined) return { inUse: dataPath.kind, ...reason };
   const { counters, uplinks, ...carried } = role.carried;
   const known = uplinks.length === 0 ? undefined : { uplinks };
@@ -29,8 +29,12 @@ export function dataPathStatus(role: {
 
 /** In one line, for people. */
 export function dataPathInWords(dataPath: DataPathInUse): string {
-  const { kind } = dataPath;
-  return kind === 'user' && dataPath.reason !== undefined ? `${kind} (${dataPath.reason})` : kind;
+  const reason = reasonOf(dataPath);
+  return reason === undefined ? dataPath.kind : `${dataPath.kind} (${reason})`;
+}
+
+function reasonOf(dataPath: DataPathInUse): string | undefined {
+  return dataPath.kind === 'user' ? dataPath.reason : dataPath.unknown;
 }
 
 /** The rows of `teredo status`. */

@@ -28,7 +28,7 @@ export interface UplinkStatus {
 /** Who carries the packets of verified peers. */
 export interface DataPath {
   readonly inUse: 'user' | 'kernel';
-  /** Why it is not the kernel; absent where that is what was asked for. */
+  /** Why it is not the kernel; absent where that is what was asked for. Of a server with the kernel: which rules of its host are unknown. */
   readonly reason?: string;
   /** What the kernel carries now, and has carried: none of it is in `counters` of the daemon. */
   readonly carried?: {

@@ -1,48 +1,56 @@
 import type { AccessList } from '../core/access-list.ts';
 import { attach } from '../linux/bpf/attachment.ts';
 import type { Attachment } from '../linux/bpf/attachment.ts';
+import type { MODE } from '../linux/bpf/server-layout.ts';
 import { ServerProgram } from '../linux/bpf/server-program.ts';
-import { ipv4Routes } from '../linux/ipv4-routes.ts';
+import { ipv4Routing } from '../linux/ipv4-routes.ts';
+import { links } from '../linux/link-states.ts';
 import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
-import { readSysctl } from '../linux/proc.ts';
-import { WayOut } from '../linux/way-out.ts';
-import { ICMPV6_CHECKSUM, TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
-import type { Ipv4 } from '../wire/index.ts';
-import { isOnlyWayOut } from './only-way-out.ts';
-import type {
-  Clock,
-  Entropy,
-  HostNetwork,
-  Ipv4Subnet,
-  ServerPath,
-  ServerPathOptions,
-  ServerWork,
-} from './ports.ts';
+import { readSysctl, udpBufferOverflows } from '../linux/proc.ts';
+import { ICMPV6_CHECKSUM, TEREDO_PORT } from '../wire/index.ts';
+import { HostFirewall } from './host-firewall.ts';
+import type { HostRules } from './host-firewall.ts';
+import type { Clock, Entropy, HostNetwork, ServerPath, ServerPathOptions, ServerWork } from './ports.ts';
+import { serverUplinks } from './server-uplinks.ts';
+import type { ServerUplinks } from './server-uplinks.ts';
 import { Settling } from './settling.ts';
+import { SocketArrivals } from './socket-arrivals.ts';
 
 const FILTER_HANDLE = 0x7ed1_0000;
 const USUAL_TTL = 64;
 /** A filter at clsact (kernels before 6.6) outlives a process that is killed: it then goes on for so long, and no longer. */
 const ALIVE_MS = 15_000;
 const SIGN_OF_LIFE_MS = 5_000;
+/** After such a time of deciding one datagram is left to the sockets. */
+const SAMPLE_MS = 1_000;
+const LOOK_MS = 1_000;
 /** Hosts with more are routers: each of their many changes would have to be looked at. */
 const MOST_ROUTES = 4_096;
+const MOST_LINKS = 4_096;
+/** rp_filter: strict. The larger one of `all` and of the interface holds. */
+const STRICT = '1';
+const LOOSE = '2';
 const NOTHING_TO_DO = 'clients have keys, and what is forwarded may leave by several ways';
 
-/** Has a tc program answer solicitations and forward bubbles where the server's addresses are. */
+/** Has a tc program answer solicitations and forward bubbles where datagrams for the server come in, as far as this host's rules allow. */
 export class KernelServerPath implements ServerPath {
   private readonly options: ServerPathOptions;
   private readonly network: HostNetwork;
   private readonly program = new ServerProgram();
-  private readonly wayOut = new WayOut();
   private readonly monitor = new NetlinkMonitor();
   private readonly key = new Uint8Array(8);
   private readonly clock: Clock;
   private access: AccessList;
-  private attachments: Attachment[] = [];
+  private readonly attachments = new Map<number, Attachment>();
+  private readonly firewall = new HostFirewall();
+  private readonly arrivals = new SocketArrivals();
   private onChange: () => void = () => {};
   private cancelLife: (() => void) | undefined;
+  private cancelLook: (() => void) | undefined;
   private readonly settling: Settling;
+  private uplinks: ServerUplinks | undefined;
+  private rules: HostRules = {};
+  private strict = '';
   private doing: ServerWork = { answers: false, forwards: false };
   /** What the program is configured for. */
   private situation = '';
@@ -74,6 +82,7 @@ export class KernelServerPath implements ServerPath {
     }
     this.monitor.start(() => this.settling.stir());
     this.live();
+    this.lookLater();
   }
 
   get counters(): Readonly<Record<string, number>> {
@@ -89,7 +98,8 @@ export class KernelServerPath implements ServerPath {
     if (this.closed) return;
     this.access = access;
     this.detach();
-    this.followOrStop();
+    this.situation = '';
+    this.followOrStop(() => this.follow());
   }
 
   start(onChange: () => void): void {
@@ -100,10 +110,10 @@ export class KernelServerPath implements ServerPath {
     if (this.closed) return;
     this.closed = true;
     this.cancelLife?.();
+    this.cancelLook?.();
     this.settling.close();
     this.monitor.close();
     this.detach();
-    this.wayOut.close();
     this.program.close();
   }
 
@@ -111,85 +121,136 @@ export class KernelServerPath implements ServerPath {
     this.program.liveUntil(process.hrtime.bigint() + BigInt(ALIVE_MS) * 1_000_000n);
     this.cancelLife = this.clock.setTimer(this.clock.now() + SIGN_OF_LIFE_MS, () => {
       this.live();
-      // Nobody says it when somebody takes a filter away.
-      if (!this.attachments.every((attachment) => attachment.isThere())) this.followNow();
+      // Nobody says it when somebody takes a filter away, or changes rp_filter; and what has failed may not fail again.
+      if (this.uplinks === undefined || !this.areThere() || this.strictNow() !== this.strict)
+        this.followNow();
+    });
+  }
+
+  private lookLater(): void {
+    this.cancelLook = this.clock.setTimer(this.clock.now() + LOOK_MS, () => {
+      this.lookLater();
+      if (this.uplinks !== undefined) this.changing(() => this.look(this.uplinks!));
     });
   }
 
   /** An address or its interface may have gone: its sockets are still there, and so is the server in user space. */
   private followNow(): void {
+    this.changing(() => this.follow());
+  }
+
+  private changing(change: () => void): void {
     const before = JSON.stringify(this.doing);
-    this.followOrStop();
+    this.followOrStop(change);
     if (JSON.stringify(this.doing) !== before) this.onChange();
   }
 
-  private followOrStop(): void {
+  private followOrStop(change: () => void): void {
     try {
-      this.follow();
+      change();
     } catch (error) {
       this.detach();
       this.doing = { answers: false, forwards: false, reason: (error as Error).message };
     }
   }
 
-  /** Attaches the program to where the server's addresses are now. */
+  /** Attaches the program to where datagrams for the server come in now. */
   private follow(): void {
-    const subnets = this.network.ipv4Subnets();
-    const { primary, secondary, allowPrivate, answers } = this.options;
+    const { primary, secondary, allowPrivate } = this.options;
     const own = secondary === undefined ? [primary] : [primary, secondary];
-    const links = own.map((address) => this.linkOf(address, subnets));
-    const uplink = isOnlyWayOut(links[0]!, ipv4Routes(MOST_ROUTES), allowPrivate) ? links[0]! : 0;
-    const situation = JSON.stringify([subnets, links, uplink]);
-    if (situation === this.situation && this.attachments.every((attachment) => attachment.isThere())) return;
-    this.detach();
-    this.configure(subnets, uplink);
-    for (const ifindex of new Set(links)) {
-      this.attachments.push(attach(this.program.fd, ifindex, 'ingress', FILTER_HANDLE | TEREDO_PORT));
+    const host = {
+      subnets: this.network.ipv4Subnets(),
+      links: links(MOST_LINKS),
+      routing: ipv4Routing(MOST_ROUTES),
+      isStrict,
+    };
+    const uplinks = serverUplinks(own, host, allowPrivate);
+    this.uplinks = uplinks;
+    this.strict = this.strictNow();
+    if (!this.areThere()) this.detach();
+    const at = new Set(uplinks.at.map(({ ifindex }) => ifindex));
+    for (const [ifindex, attachment] of this.attachments) {
+      if (at.has(ifindex)) continue;
+      attachment.close();
+      this.attachments.delete(ifindex);
     }
-    const forwards = uplink !== 0;
-    this.doing = { answers, forwards, ...(answers || forwards ? {} : { reason: NOTHING_TO_DO }) };
-    this.situation = situation;
+    // Configured first: what it is at already may lead elsewhere now.
+    this.look(uplinks);
+    for (const ifindex of at)
+      if (!this.attachments.has(ifindex))
+        this.attachments.set(
+          ifindex,
+          attach(this.program.fd, ifindex, 'ingress', FILTER_HANDLE | TEREDO_PORT),
+        );
   }
 
-  /** Index of the interface that has an address. */
-  private linkOf(address: Ipv4, subnets: readonly Ipv4Subnet[]): number {
-    const subnet = subnets.find((one) => one.address === address);
-    if (subnet === undefined) throw new Error(`no interface that is up has ${formatIpv4(address)}`);
-    const link = this.wayOut.link(subnet.interface);
-    if (link?.isEthernet !== true) throw new Error(`${formatIpv4(address)} is at no Ethernet interface`);
-    return link.ifindex;
+  /** What the program may do, for all that this host's rules say and the sockets show. */
+  private look(uplinks: ServerUplinks): void {
+    this.rules = this.firewall.look(uplinks.at.map(({ name }) => name));
+    const { rule, unknown } = this.rules;
+    if (rule === undefined) this.countArrivals();
+    else this.arrivals.forget();
+    const { answers } = this.options;
+    const forwards = uplinks.uplink !== 0;
+    const hasWork = answers || forwards;
+    const why = rule ?? this.arrivals.why;
+    this.configure(uplinks, !hasWork || rule !== undefined ? 'off' : why === undefined ? 'work' : 'watch');
+    if (!hasWork) this.doing = { answers, forwards, reason: NOTHING_TO_DO };
+    else if (why !== undefined) this.doing = { answers: false, forwards: false, reason: why };
+    else this.doing = { answers, forwards, ...(unknown === undefined ? {} : { unknown }) };
+  }
+
+  private countArrivals(): void {
+    this.arrivals.see(this.clock.now(), {
+      left: this.program.readCounters().leftToSockets,
+      arrived: this.options.arrived(),
+      overflows: udpBufferOverflows(),
+    });
+  }
+
+  private areThere(): boolean {
+    return [...this.attachments.values()].every((attachment) => attachment.isThere());
+  }
+
+  private strictNow(): string {
+    return (this.uplinks?.at ?? [])
+      .filter(({ name }) => isStrict(name))
+      .map(({ name }) => name)
+      .join(' ');
   }
 
   private detach(): void {
-    for (const attachment of this.attachments) attachment.close();
-    this.attachments = [];
-    this.situation = '';
+    for (const attachment of this.attachments.values()) attachment.close();
+    this.attachments.clear();
+    this.uplinks = undefined;
   }
 
-  private configure(subnets: readonly Ipv4Subnet[], uplink: number): void {
+  private configure({ uplink, ranges, anySource }: ServerUplinks, mode: keyof typeof MODE): void {
     const { primary, secondary = 0, advertisement, answers, allowPrivate } = this.options;
+    const ttl = Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL);
+    const situation = JSON.stringify([uplink, ranges, anySource, mode, ttl]);
+    if (situation === this.situation) return;
     this.program.configure({
       primary,
       secondary,
       key: this.key,
       uplink,
-      local: localAddresses(subnets).filter((address) => address !== primary && address !== secondary),
+      sampleMs: SAMPLE_MS,
+      ranges,
       advertisement,
       checksumAt: ICMPV6_CHECKSUM,
       answers,
       allowPrivate,
-      ttl: Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL),
+      ttl,
+      mode,
+      anySource,
       access: this.access,
     });
+    this.situation = situation;
   }
 }
 
-/** This host's addresses and the broadcast addresses of its subnets. */
-function localAddresses(subnets: readonly Ipv4Subnet[]): Ipv4[] {
-  const all = subnets.flatMap(({ address, prefixLength }) =>
-    prefixLength > 0 && prefixLength < 31
-      ? [address, (address | (2 ** (32 - prefixLength) - 1)) >>> 0]
-      : [address],
-  );
-  return [...new Set(all)];
+function isStrict(name: string): boolean {
+  const values = ['all', name].map((one) => readSysctl(`net/ipv4/conf/${one}/rp_filter`));
+  return values.includes(STRICT) && !values.includes(LOOSE);
 }

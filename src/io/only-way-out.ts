@@ -14,10 +14,15 @@ export function isOnlyWayOut(
   allowPrivate: boolean,
 ): boolean {
   if (routes === undefined) return false;
-  const unsent = allowPrivate ? NOBODY : [...NOBODY, ...PRIVATE];
   return routes
-    .filter((route) => !unsent.some((block) => isWithin(route, block)))
+    .filter((route) => mayBeSentTo(route, allowPrivate))
     .every(({ interfaces }) => interfaces.length > 0 && interfaces.every((index) => index === ifindex));
+}
+
+/** Whether some of the destinations of a route are such that anything may be sent there. */
+export function mayBeSentTo(route: Ipv4Route, allowPrivate: boolean): boolean {
+  const unsent = allowPrivate ? NOBODY : [...NOBODY, ...PRIVATE];
+  return !unsent.some((block) => isWithin(route, block));
 }
 
 function isWithin({ destination, prefixLength }: Ipv4Route, block: Subnet): boolean {

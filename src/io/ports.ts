@@ -196,13 +196,15 @@ export interface ServerWork {
   readonly forwards: boolean;
   /** Why it does neither. */
   readonly reason?: string;
+  /** What this host could not be asked about its rules for datagrams, and why; the kernel works all the same. */
+  readonly unknown?: string;
 }
 
 /** Answers solicitations and forwards bubbles in the kernel, in their plainest forms. */
 export interface ServerPath {
   /** By the names of the server's own counters, which they add to. */
   readonly counters: Readonly<Record<string, number>>;
-  /** Links, addresses and routes of the host decide about it. */
+  /** Links, addresses, routes and the firewall of the host decide about it. */
   readonly work: ServerWork;
   /** From now on only these addresses are served and forwarded to. May change {@link work}, of which `onChange` does not tell. */
   setAccess(access: AccessList): void;
@@ -222,6 +224,8 @@ export interface ServerPathOptions {
   readonly allowPrivate: boolean;
   readonly access: AccessList;
   readonly limits: Pick<ServerLimits, 'answers' | 'forwarded' | 'forwardedByPair'>;
+  /** How many datagrams of the kinds that the kernel decides user space has had, less those whose answers the host's rules refused. */
+  readonly arrived: () => number;
 }
 
 /** What a gateway is asked in: RFC 6887, RFC 6886, UPnP IGD. */

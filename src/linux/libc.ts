@@ -149,6 +149,7 @@ export const E = {
   ENOENT: 2,
   EINTR: 4,
   EIO: 5,
+  E2BIG: 7,
   EAGAIN: 11,
   EACCES: 13,
   EEXIST: 17,

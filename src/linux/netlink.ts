@@ -4,6 +4,8 @@ import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
 
 export const AF_NETLINK = 16;
 export const NETLINK_ROUTE = 0;
+export const NETLINK_XFRM = 6;
+export const NETLINK_NETFILTER = 12;
 const SOL_NETLINK = 270;
 const NETLINK_GET_STRICT_CHK = 12;
 const NLM_F_REQUEST = 0x1;
@@ -23,11 +25,22 @@ export type TakeMessage = (view: DataView, at: number, end: number) => unknown;
 
 /** Asks the kernel about its links, routes and filters: it answers while it is asked, so that nothing waits. */
 export class NetlinkQuery {
-  private readonly fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
+  private readonly fd: number;
   private readonly memory = new Memory(BUFFER);
   private sequence = 0;
   private end = 0;
   private closed = false;
+  private errorNumber = 0;
+
+  /** Throws a SystemCallError: EPROTONOSUPPORT where the kernel does not have the protocol. */
+  constructor(protocol = NETLINK_ROUTE) {
+    this.fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, protocol);
+  }
+
+  /** The error number with which the kernel has refused the latest request; 0 where it has not. */
+  get refusal(): number {
+    return this.errorNumber;
+  }
 
   /** Lists only what matches a request, where the kernel would list all otherwise. */
   beStrict(): void {
@@ -83,6 +96,7 @@ export class NetlinkQuery {
 
   private send(flags: number): void {
     const { view, address } = this.memory;
+    this.errorNumber = 0;
     view.setUint32(0, this.end, true);
     view.setUint16(6, flags, true);
     view.setUint32(8, ++this.sequence, true);
@@ -95,11 +109,15 @@ export class NetlinkQuery {
     let answered = false;
     while (!answered) {
       const length = sys.read(this.fd, address, BUFFER);
-      if (length < 0) return 'refused';
+      if (length < 0) {
+        this.errorNumber = errno();
+        return 'refused';
+      }
       for (let at = 0; at + HEADER <= length; at += align(Math.max(HEADER, view.getUint32(at, true)))) {
         if (view.getUint32(at + 8, true) !== this.sequence) continue; // of a request that was given up
         answered = true;
         const type = view.getUint16(at + 4, true);
+        if (type === NLMSG_ERROR) this.errorNumber = -view.getInt32(at + HEADER, true);
         if (type === NLMSG_ERROR || (view.getUint16(at + 6, true) & NLM_F_DUMP_INTR) !== 0) return 'refused';
         if (type === NLMSG_DONE) return 'end';
         if (take(view, at + HEADER, at + view.getUint32(at, true)) === false) return 'refused';
@@ -122,6 +140,13 @@ export function forEachAttribute(
     see(view.getUint16(at + 2, true) & TYPE, at + 4, at + length);
     at += align(length);
   }
+}
+
+/** The text of an attribute, which a zero may end. */
+export function textIn(view: DataView, from: number, end: number): string {
+  const bytes = new Uint8Array(view.buffer, from, Math.max(0, end - from));
+  const zero = bytes.indexOf(0);
+  return new TextDecoder().decode(zero < 0 ? bytes : bytes.subarray(0, zero));
 }
 
 /** To the four octets that messages and attributes begin at. */

@@ -57,6 +57,14 @@ export function ipv6AddressesOf(name: string): Ipv6AddressOf[] {
     }));
 }
 
+/** Datagrams that the system has dropped because a UDP socket's buffer was full, of all sockets of this network. */
+export function udpBufferOverflows(): number {
+  const [names, values] = lines('/proc/net/snmp')
+    .filter((line) => line.startsWith('Udp: '))
+    .map((line) => line.split(' '));
+  return Number(values?.[names?.indexOf('RcvbufErrors') ?? -1] ?? 0);
+}
+
 /** "pid 123, miredo": who holds a UDP port of this namespace, as far as this process may see. */
 export function holderOfUdpPort(port: number): string | undefined {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;

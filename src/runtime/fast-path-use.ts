@@ -7,8 +7,13 @@ import type { Driver } from './driver.ts';
 /** `kernel`: or fail to start; `auto`: the kernel where it can, else this process; `user`: this process. */
 export type DataPathWish = 'auto' | 'kernel' | 'user';
 
-/** Who carries the packets of verified peers; where it is not the kernel, why, unless that was the wish. */
-export type DataPath = { readonly kind: 'kernel' } | { readonly kind: 'user'; readonly reason?: string };
+/**
+ * Who carries the packets of verified peers; where it is not the kernel, why, unless that was the wish; where it is, what could not be
+ * found out about the host's rules.
+ */
+export type DataPath =
+  | { readonly kind: 'kernel'; readonly unknown?: string }
+  | { readonly kind: 'user'; readonly reason?: string };
 
 /** What the kernel carries and has carried, as far as it is reported yet. */
 export interface CarriedTotals {

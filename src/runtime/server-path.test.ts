@@ -131,6 +131,22 @@ test('the data path is the kernel while that does anything, else this process, a
   expect(server.counters['solicitationsAnswered']).toBe(3);
 });
 
+test('what is not known of the rules of the host is said, while the kernel works all the same', async () => {
+  const path = new FalsePath({ ...ALL, unknown: 'iptables (EACCES)' });
+  const { server } = await running(path);
+  expect(server.dataPath).toEqual({ kind: 'kernel', unknown: 'iptables (EACCES)' });
+});
+
+test('the kernel learns how many datagrams of its kind have come to this process: answered, or refused by a limit', async () => {
+  const path = new FalsePath(ALL);
+  const { answered, forwarded } = await running(path);
+  expect(path.options!.arrived()).toBe(0);
+  expect(await answered()).toBe(2);
+  expect(path.options!.arrived()).toBe(20);
+  expect(await forwarded()).toBe(2);
+  expect(path.options!.arrived()).toBe(40);
+});
+
 test('who insists on the kernel has it do something from the start', async () => {
   const path = new FalsePath(NOTHING);
   await expect(running(path, { dataPath: 'kernel' })).rejects.toMatchObject({

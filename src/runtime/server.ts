@@ -157,6 +157,7 @@ export class Server extends EventEmitter<ServerEvents> {
         allowPrivate: settings.allowPrivate ?? false,
         access: machine.access,
         limits: partOf(settings.limits ?? SERVER_LIMITS, { answers: KERNELS_PART, forwarded: KERNELS_PART }),
+        arrived: () => this.arrived,
       });
     } catch (error) {
       if (wish === 'kernel' || !(error instanceof EnvironmentError)) throw error;
@@ -176,11 +177,20 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 
   /** What the kernel does not do is done here, and with all that there may be of it. */
-  private share({ answers, forwards, reason }: ServerWork): void {
+  private share({ answers, forwards, reason, unknown }: ServerWork): void {
     this.take('answers', answers);
     this.take('forwarded', forwards);
-    if (answers || forwards) this.path = { kind: 'kernel' };
+    if (answers || forwards)
+      this.path = unknown === undefined ? { kind: 'kernel' } : { kind: 'kernel', unknown };
     else this.path = reason === undefined ? { kind: 'user' } : { kind: 'user', reason };
+  }
+
+  /** Of the datagrams that the kernel leaves to this process. EPERM is the answer of the host's own rules. */
+  private get arrived(): number {
+    const { solicitationsAnswered, forwardedToClients, droppedAnswerLimit, droppedForwardLimit } =
+      this.machine.counters;
+    const refused = this.driver.portCounters['udpSendFailures.EPERM'] ?? 0;
+    return solicitationsAnswered + forwardedToClients + droppedAnswerLimit + droppedForwardLimit - refused;
   }
 
   private take(work: SharedWork, isShared: boolean): void {

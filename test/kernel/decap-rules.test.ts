@@ -132,7 +132,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     const bubble = packet.slice();
     bubble[6] = NEXT_HEADER.NONE;
     expect(arrives(frameOf(bubble))).toBe(VERDICT.goOn);
-    expect(programs.take(PEER, 0)).toBeLessThan(before - 19_000);
+    expect(programs.take(PEER, 0)).toBeLessThan(before - 2_500);
     expect(programs.countReports()).toBe(0);
   });
 

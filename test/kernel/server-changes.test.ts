@@ -16,9 +16,8 @@ test('over virtual links, where checksums are left to the receiver, the kernel a
   await using net = new Internet();
   const asker = addHost(net, 'asker', ATTACKER_ADDRESS);
   await startServer(net.server, SERVER_ADDRESS, '--data-path', 'kernel');
-  expect((await ask(asker)).answers).toHaveLength(1);
   // To the asker itself: what comes back the receiver has found to be right.
-  expect((await ask(asker, buildBubble(ASKER, ASKER, 21))).answers).toHaveLength(1);
+  await eachByKernel(net.server, asker, solicitation(), buildBubble(ASKER, ASKER, 21));
   expect(await pathOf(net.server)).toMatchObject({
     inUse: 'kernel',
     counters: { receivedDatagrams: 2, solicitationsAnswered: 1, forwardedToClients: 1 },
@@ -42,7 +41,7 @@ test('an address that has gone, and comes back: the status says who does the wor
   );
   await eventuallyUses(net.server, { inUse: 'kernel' });
   await server.waitFor(/^data path: kernel$/m);
-  expect((await ask(asker)).answers).toHaveLength(1);
+  await eachByKernel(net.server, asker, solicitation());
   expect(await pathOf(net.server)).toMatchObject({ counters: { solicitationsAnswered: 1 } });
 });
 
@@ -79,7 +78,7 @@ test('a bubble whose way leads elsewhere takes it: by the process, and with the 
   const { burst } = SERVER_LIMITS.forwardedByPair;
   await send(asker, { ...ORDER, payloads, count: 2 * burst });
   await until('the whole of the limit', () => arrived.read().packets >= burst);
-  expect((await ask(asker)).answers).toHaveLength(1);
+  await eachByKernel(net.server, asker, solicitation());
   expect(await pathOf(net.server)).toMatchObject({ inUse: 'kernel', counters: { solicitationsAnswered: 1 } });
 });
 
@@ -88,6 +87,17 @@ const ORDER = { from: ATTACKER_ADDRESS, port: PORT, to: SERVER_ADDRESS, toPort: 
 /** Sends it to the server, and waits for what may come back. */
 function ask(host: Namespace, payload: Uint8Array = solicitation()) {
   return send(host, { ...ORDER, payloads: [payload], wanted: 1 });
+}
+
+/** Each is answered; by the process where the kernel leaves a sample to it, so that it is sent once more then. */
+async function eachByKernel(server: Namespace, asker: Namespace, ...payloads: Uint8Array[]): Promise<void> {
+  const decided = async () =>
+    ((await pathOf(server)) as { counters: { receivedDatagrams: number } }).counters.receivedDatagrams;
+  for (const payload of payloads) {
+    const before = await decided();
+    do expect((await ask(asker, payload)).answers).toHaveLength(1);
+    while ((await decided()) === before);
+  }
 }
 
 async function pathOf(host: Namespace): Promise<unknown> {

@@ -1,24 +1,15 @@
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { AccessList, MAX_ACCESS_PREFIXES } from '../../src/core/access-list.ts';
-import { AddressPolicy } from '../../src/core/address-policy.ts';
-import { ServerMachine } from '../../src/core/server/index.ts';
-import type { ServerLimits } from '../../src/core/server/index.ts';
-import { ServerProgram } from '../../src/linux/bpf/server-program.ts';
-import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { VERDICT } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
-import { SeededEntropy } from '../../src/sim/seeded-entropy.ts';
 import {
   ICMPV6_CHECKSUM,
-  TEREDO_PORT,
   buildBubble,
-  formatEndpoint,
+  buildRouterSolicitation,
   foldSum,
-  formatIpv4Prefix,
   internetChecksum,
-  ipv4Mask,
+  makeLinkLocal,
   writeUint16,
-  writeUint32,
 } from '../../src/wire/index.ts';
 import type { Endpoint } from '../../src/wire/index.ts';
 import {
@@ -29,11 +20,11 @@ import {
   SECONDARY,
   at,
   teredo,
-  v4,
   v6,
 } from '../support/client-rig.ts';
-import { access } from '../support/access.ts';
-import { MachineRig, join } from '../support/machine-rig.ts';
+import { join } from '../support/machine-rig.ts';
+import { ETHERNET, ServerProgramRig, pseudoSum } from '../support/server-program-rig.ts';
+import type { Outer } from '../support/server-program-rig.ts';
 import { solicitation } from '../support/server-rig.ts';
 import { bytesOf, vectors, payloadOf } from '../support/vectors.ts';
 
@@ -42,18 +33,45 @@ import { bytesOf, vectors, payloadOf } from '../support/vectors.ts';
  * byte; what it leaves is the machine's, and only what is not plain may be left.
  */
 
-const ETHERNET = 14;
-const WRAPPING = 28;
 const A = teredo(PRIMARY, MAPPED);
 const B = teredo(PRIMARY, PEER_MAPPED);
 const ELSEWHERE = teredo(PEER_SERVER, PEER_MAPPED);
 const RELAY = at('192.0.2.200:3545');
 const AUTHENTICATION = bytesOf('00010000a1b2c3d4e5f6071800');
 
-let rig: Rig;
+const PRIVATE = [
+  '10.0.0.1',
+  '10.255.255.255',
+  '172.16.0.0',
+  '172.31.255.255',
+  '192.168.0.0',
+  '192.168.255.255',
+];
+/** First and last addresses of the blocks of C-9, and this host's own. */
+const NOT_GLOBAL = [
+  ...['0.0.0.1', '0.255.255.255', '127.0.0.1', '127.255.255.255', '169.254.0.0', '169.254.255.255'],
+  ...['192.88.99.0', '192.88.99.255', '224.0.0.0', '239.255.255.255', '255.255.255.255'],
+  ...['203.0.113.120', '203.0.113.121', '203.0.113.122', '203.0.113.255'],
+  ...PRIVATE,
+];
+const GLOBAL = [
+  ...[
+    '1.0.0.0',
+    '9.255.255.255',
+    '11.0.0.0',
+    '126.255.255.255',
+    '128.0.0.0',
+    '169.253.255.255',
+    '169.255.0.0',
+  ],
+  ...['172.15.255.255', '172.32.0.0', '192.88.98.255', '192.88.100.0', '192.167.255.255', '192.169.0.0'],
+  ...['223.255.255.255', '240.0.0.0', '255.255.255.254'],
+];
+
+let rig: ServerProgramRig;
 beforeAll(() => {
   enterNewNetwork();
-  rig = new Rig();
+  rig = new ServerProgramRig();
 });
 afterAll(() => rig.close());
 
@@ -80,9 +98,31 @@ describe('what the program decides itself', () => {
     for (const to of [PRIMARY, SECONDARY]) expect(rig.both(payload, { from, to })).toBe('decided');
   });
 
+  test.each([0x3cff, 0x7fff])('flags %x without the cone bit: answered from the address asked', (flags) => {
+    for (const to of [PRIMARY, SECONDARY]) expect(rig.both(solicitation(flags), { to })).toBe('decided');
+  });
+
+  test.each([1, 2, 3, 0xb8, 0xff])('TOS and ECN %x: what leaves has neither', (tos) => {
+    expect(rig.both(solicitation(), { tos })).toBe('decided');
+    expect(rig.both(buildBubble(A, B, 21), { tos })).toBe('decided');
+  });
+
   test('a datagram without a checksum is taken, and answered with one', () => {
     expect(rig.both(solicitation(), { checksum: 'none' })).toBe('decided');
     expect(rig.both(buildBubble(A, B, 21), { checksum: 'none' })).toBe('decided');
+  });
+
+  test('an answer whose checksum comes out as 0 says so in the other way', () => {
+    const bytes = join(AUTHENTICATION, solicitation());
+    writeUint16(bytes, 4, 0);
+    const checksumOf = () => {
+      const { frame } = rig.run(rig.wrap(bytes));
+      return (frame[ETHERNET + 26]! << 8) + frame[ETHERNET + 27]!;
+    };
+    // The nonce comes back: with what the checksum was the checksum is 0, which would say that there is none.
+    writeUint16(bytes, 4, checksumOf());
+    expect(checksumOf()).toBe(0xffff);
+    expect(rig.both(bytes)).toBe('decided');
   });
 
   test('a right checksum that is the sum of the pseudo-header, too', () => {
@@ -121,11 +161,67 @@ describe('what it leaves to the machine', () => {
     ['a foreign Teredo source', buildBubble(A, B, 21), { from: RELAY }],
     ['a native host and another server', buildBubble(v6('2001:db8::1'), ELSEWHERE, 21), { from: RELAY }],
     ['unique local', buildBubble(v6('fd00::1'), A, 21), { from: RELAY }],
+    ['site-local', buildBubble(v6('fec0::1'), A, 21), { from: RELAY }],
     ['a loop', buildBubble(A, teredo(PRIMARY, PRIMARY), 21), {}],
     ['a client at a broadcast address', buildBubble(A, teredo(PRIMARY, at('203.0.113.255:1')), 21), {}],
     ['a native destination', buildBubble(A, v6('2001:db8::1'), 21), {}],
+    ['a solicitation from a global address', solicitationWith({ source: v6('2001:db8::1') }), {}],
+    ['from a Teredo address', solicitationWith({ source: A }), {}],
+    ['from a site-local address', solicitationWith({ source: v6('fec0::1') }), {}],
+    ['to all nodes', solicitationWith({ destination: v6('ff02::1') }), {}],
+    [
+      'to a group that begins and ends like all routers',
+      solicitationWith({ destination: v6('ff02::1:0:2') }),
+      {},
+    ],
+    ['to the routers of another scope', solicitationWith({ destination: v6('ff05::2') }), {}],
+    ['of another type', solicitationWith({ type: 134 }), {}],
+    ['of another code', solicitationWith({ code: 1 }), {}],
+    ['of another hop limit', solicitationWith({ hopLimit: 254 }), {}],
+    ['with another next header', solicitationWith({ nextHeader: 59 }), {}],
+    ['of another IP version', solicitationWith({ version: 4 }), {}],
   ])('%s', (_what, payload, outer) => {
     expect(rig.both(payload, outer)).toBe('left');
+  });
+
+  test.each(NOT_GLOBAL)('%s as a source of either, and as the target of a bubble: C-9', (text) => {
+    const from = at(`${text}:4000`);
+    expect(rig.both(solicitation(), { from })).toBe('left');
+    expect(rig.both(buildBubble(teredo(PRIMARY, from), B, 21), { from })).toBe('left');
+    expect(rig.both(buildBubble(A, teredo(PRIMARY, from), 21))).toBe('left');
+    expect(rig.both(buildBubble(A, teredo(PEER_SERVER, from), 21))).toBe('left');
+  });
+
+  test.each(GLOBAL)('%s, just outside of such a block, is global', (text) => {
+    const from = at(`${text}:4000`);
+    expect(rig.both(solicitation(), { from })).toBe('decided');
+    expect(rig.both(buildBubble(A, teredo(PRIMARY, from), 21))).toBe('decided');
+  });
+
+  test('in a closed cloud private addresses are global, all others as before', () => {
+    const closed = new ServerProgramRig({ allowPrivate: true });
+    for (const text of NOT_GLOBAL) {
+      const from = at(`${text}:4000`);
+      const expected = PRIVATE.includes(text) ? 'decided' : 'left';
+      expect([text, closed.both(solicitation(), { from })]).toEqual([text, expected]);
+      expect([text, closed.both(buildBubble(A, teredo(PRIMARY, from), 21))]).toEqual([text, expected]);
+    }
+    closed.close();
+  });
+
+  test('whoever is in a range of the host: whatever it holds, and no more', () => {
+    const ranges = [
+      { address: at('198.51.100.77:0').address, prefixLength: 26 },
+      { address: at('192.0.2.1:0').address, prefixLength: 32 },
+    ];
+    rig.configure({ ranges });
+    const runs = (text: string) => rig.both(solicitation(), { from: at(`${text}:4000`) });
+    for (const text of ['198.51.100.64', '198.51.100.127', '192.0.2.1']) expect(runs(text)).toBe('left');
+    for (const text of ['198.51.100.63', '198.51.100.128', '192.0.2.2']) expect(runs(text)).toBe('decided');
+    expect(rig.both(buildBubble(A, teredo(PRIMARY, at('198.51.100.99:7')), 21))).toBe('left');
+    rig.configure({ ranges: [{ address: 0, prefixLength: 0 }] });
+    expect(rig.both(solicitation())).toBe('left');
+    rig.configure();
   });
 
   test('solicitations where keys are wanted, bubbles where there are several ways out, cone flags where there is one address', () => {
@@ -133,8 +229,43 @@ describe('what it leaves to the machine', () => {
     expect(rig.run(rig.wrap(solicitation())).verdict).toBe(VERDICT.goOn);
     rig.configure({ uplink: 0 });
     expect(rig.run(rig.wrap(buildBubble(A, B, 21), { from: MAPPED })).verdict).toBe(VERDICT.goOn);
+    // Where the way out depends on the source address, what answers from the other address may not go back the way the question came.
+    rig.configure({ uplink: 0, anySource: false });
+    expect(rig.run(rig.wrap(solicitation())).verdict).toBe(VERDICT.carried);
+    expect(rig.run(rig.wrap(solicitation(0x8000))).verdict).toBe(VERDICT.goOn);
     rig.configure({ secondary: 0 });
     expect(rig.run(rig.wrap(solicitation(0x8000))).verdict).toBe(VERDICT.goOn);
+    rig.configure();
+  });
+});
+
+describe('what it leaves to the sockets though it could decide it', () => {
+  const left = () => rig.program.readCounters().leftToSockets;
+  const [asked, bubble, odd] = [solicitation(), buildBubble(A, B, 21), buildBubble(A, v6('2001:db8::1'), 21)];
+  const decides = (payload: Uint8Array) => rig.both(payload) === 'decided';
+
+  test('one after each such time of deciding, counted; what it does not decide anyway is none', async () => {
+    rig.configure({ sampleMs: 300 });
+    const before = left();
+    expect([asked, bubble, asked].map(decides)).toEqual([true, true, true]);
+    await longerThan(300);
+    for (const payload of [asked, bubble]) {
+      expect([odd, payload].map(decides)).toEqual([false, false]);
+      expect([asked, bubble, asked].map(decides)).toEqual([true, true, true]);
+      await longerThan(300);
+    }
+    expect(left()).toBe(before + 2);
+    rig.configure();
+  });
+
+  test('all of it while it only watches, counted; nothing is counted while it is off', () => {
+    rig.configure({ mode: 'watch' });
+    const before = left();
+    expect([asked, bubble, odd].map(decides)).toEqual([false, false, false]);
+    expect(left()).toBe(before + 2);
+    rig.configure({ mode: 'off' });
+    expect([asked, bubble, odd].map(decides)).toEqual([false, false, false]);
+    expect(left()).toBe(before + 2);
     rig.configure();
   });
 });
@@ -235,253 +366,36 @@ test('limits: a large bubble counts more, and a pair has a limit of its own', ()
   rig.setBudgets();
 });
 
-describe('the access list', () => {
-  const between = (from: Endpoint, to: Endpoint) =>
-    buildBubble(teredo(PRIMARY, from), teredo(PRIMARY, to), 21);
-  afterEach(() => rig.setAccess(access()));
-
-  test('a denied address is not answered, nothing of it is forwarded, and nothing to it; each datagram is counted', () => {
-    rig.setAccess(access('-192.0.2.1')); // MAPPED
-    const before = rig.program.readCounters();
-    for (const to of [PRIMARY, SECONDARY]) {
-      expect(rig.both(solicitation(), { to })).toBe('denied');
-      expect(rig.both(between(MAPPED, PEER_MAPPED), { to })).toBe('denied');
-      expect(rig.both(between(PEER_MAPPED, MAPPED), { from: PEER_MAPPED, to })).toBe('denied');
-    }
-    // Nor does any other datagram of it reach the process.
-    for (const payload of [Uint8Array.of(1), new Uint8Array(1_400), buildBubble(A, v6('2001:db8::1'), 21)])
-      expect(rig.both(payload)).toBe('denied');
-    const after = rig.program.readCounters();
-    expect(after.droppedDenied - before.droppedDenied).toBe(9);
-    expect(after.receivedDatagrams - before.receivedDatagrams).toBe(9);
-    expect(rig.both(solicitation(), { from: PEER_MAPPED })).toBe('decided');
-    expect(rig.both(between(PEER_MAPPED, RELAY), { from: PEER_MAPPED })).toBe('decided');
-  });
-
-  test('a bubble to a denied address takes nothing of a limit', () => {
-    rig.setAccess(access('-192.0.2.1'));
-    rig.setBudgets({ forwardedByPair: { perSecond: 0, burst: 1 } });
-    for (let i = 0; i < 3; i++)
-      expect(rig.both(between(PEER_MAPPED, MAPPED), { from: PEER_MAPPED })).toBe('denied');
-    rig.setAccess(access());
-    expect(rig.both(between(PEER_MAPPED, MAPPED), { from: PEER_MAPPED })).toBe('decided');
-    rig.setBudgets();
-  });
-
-  test('a list of allowed prefixes serves nobody else, and a list that is gone everybody', () => {
-    rig.setAccess(access('+192.0.2.10')); // PEER_MAPPED
-    expect(rig.both(solicitation())).toBe('denied');
-    expect(rig.both(solicitation(), { from: PEER_MAPPED })).toBe('decided');
-    rig.setAccess(access('-192.0.2.0/24', '+192.0.2.1'));
-    expect(rig.both(solicitation())).toBe('decided');
-    expect(rig.both(solicitation(), { from: PEER_MAPPED })).toBe('denied');
-    expect(rig.both(solicitation(), { from: at('198.51.100.1:1') })).toBe('decided');
-    rig.setAccess(access());
-    expect(rig.both(solicitation(), { from: PEER_MAPPED })).toBe('decided');
-  });
-
-  test('a list has room for as many prefixes as it may have', () => {
-    const deny = Array.from({ length: MAX_ACCESS_PREFIXES }, (_, i) => ({
-      address: v4('198.51.0.0') + 2 * i,
-      length: 32,
-    }));
-    rig.setAccess(new AccessList({ deny }));
-    for (const { address } of deny) {
-      expect(rig.both(solicitation(), { from: { address, port: 1 } })).toBe('denied');
-      expect(rig.both(solicitation(), { from: { address: address + 1, port: 1 } })).toBe('decided');
-    }
-  });
-
-  test('random lists: the program decides as the machine does', () => {
-    // Few different beginnings, so that prefixes lie in each other and match.
-    const address = fc
-      .tuple(fc.constantFrom('192.0.2.0', '198.51.100.0'), fc.nat(7))
-      .map(([a, i]) => v4(a) + i);
-    const length = fc.oneof(fc.integer({ min: 28, max: 32 }), fc.nat(32));
-    const prefix = fc.record({ address, length }).map((one) => ({
-      address: (one.address & ipv4Mask(one.length)) >>> 0,
-      length: one.length,
-    }));
-    const rules = fc.uniqueArray(fc.tuple(prefix, fc.boolean()), {
-      selector: ([one]) => formatIpv4Prefix(one),
-      maxLength: 8,
-    });
-    const traffic = fc.array(fc.tuple(address, address, fc.boolean()), { minLength: 1, maxLength: 8 });
-    const seen = new Set<string>();
-    fc.assert(
-      fc.property(rules, traffic, (given, datagrams) => {
-        const of = (wanted: boolean) =>
-          given.flatMap(([one, isAllowed]) => (isAllowed === wanted ? [one] : []));
-        rig.setAccess(new AccessList({ allow: of(true), deny: of(false) }));
-        for (const [source, target, isBubble] of datagrams) {
-          const from = { address: source, port: 4_000 };
-          const payload = isBubble ? between(from, { address: target, port: 5_000 }) : solicitation();
-          const verdict = rig.both(payload, { from });
-          expect(verdict).not.toBe('left');
-          seen.add(verdict);
-        }
-      }),
-      { numRuns: 1_000 },
-    );
-    expect(seen).toEqual(new Set(['decided', 'denied']));
-  });
-});
-
-interface Outer {
-  readonly from?: Endpoint;
-  readonly to?: Endpoint;
-  readonly toPort?: number;
-  readonly fragment?: number;
-  readonly options?: boolean;
-  readonly header?: 'right' | 'wrong';
-  readonly checksum?: 'right' | 'wrong' | 'unfinished' | 'none';
+async function longerThan(milliseconds: number): Promise<void> {
+  const begun = performance.now();
+  await expect.poll(() => performance.now() - begun > milliseconds).toBe(true);
 }
 
-/** The program on an Ethernet interface, and the machine beside it. */
-class Rig {
-  readonly program = new ServerProgram();
-  private readonly machine: MachineRig<ServerMachine>;
-  private list = access();
-
-  constructor() {
-    const subnets = [{ address: v4('203.0.113.122'), prefixLength: 24 }];
-    const policy = new AddressPolicy({ subnets });
-    const options = { primary: PRIMARY.address, secondary: SECONDARY.address, policy };
-    this.machine = new MachineRig(new ServerMachine(options, new SeededEntropy(1)));
-    this.configure();
-    this.setBudgets();
-    this.program.liveUntil(1n << 62n);
-  }
-
-  configure(more: { answers?: boolean; uplink?: number; secondary?: number } = {}): void {
-    this.program.configure({
-      primary: PRIMARY.address,
-      secondary: SECONDARY.address,
-      key: bytesOf('0102030405060708'),
-      uplink: 1,
-      local: [v4('203.0.113.122'), v4('203.0.113.255')],
-      advertisement: this.machine.machine.advertisement,
-      checksumAt: ICMPV6_CHECKSUM,
-      answers: true,
-      allowPrivate: false,
-      ttl: 64,
-      access: this.list,
-      ...more,
-    });
-  }
-
-  /** From now on, for the program and the machine. */
-  setAccess(list: AccessList): void {
-    this.list = list;
-    this.configure();
-    this.machine.machine.setAccess(list);
-  }
-
-  setBudgets(more: Partial<ServerLimits> = {}): void {
-    const plenty = { perSecond: 1e6, burst: 1e6 };
-    const fair = { shared: plenty, member: plenty, reserve: plenty };
-    const { answers = fair, forwarded = fair, forwardedByPair = plenty } = more;
-    this.program.setBudgets({
-      answersShared: answers.shared,
-      answersMember: answers.member,
-      answersReserve: answers.reserve,
-      forwardedShared: forwarded.shared,
-      forwardedMember: forwarded.member,
-      forwardedReserve: forwarded.reserve,
-      forwardedByPair,
-    });
-  }
-
-  /** Whether the program decides about it; fails where the machine decides otherwise. */
-  both(payload: Uint8Array, outer: Outer = {}): 'decided' | 'left' | 'denied' {
-    const { from = MAPPED, to = PRIMARY } = outer;
-    const frame = this.wrap(payload, outer);
-    const { verdict, frame: after } = this.run(frame);
-    if (verdict === VERDICT.goOn) {
-      expect(after).toEqual(frame);
-      return 'left';
-    }
-    const { droppedDenied } = this.machine.machine.counters;
-    this.machine.now += 60_000; // so that no limit of the machine's is met
-    this.machine.clear();
-    this.machine.receive(from, payload, to === SECONDARY ? 1 : 0);
-    if (this.machine.machine.counters.droppedDenied > droppedDenied) {
-      expect([verdict, this.machine.sent]).toEqual([VERDICT.dropped, []]);
-      return 'denied';
-    }
-    expect(verdict).toBe(VERDICT.carried);
-    const [sent] = this.machine.sent;
-    expect(this.machine.sent).toHaveLength(1);
-    const source = sent!.socket === 1 ? SECONDARY : PRIMARY;
-    const got = unwrap(after);
-    expect(got.from).toBe(formatEndpoint({ address: source.address, port: TEREDO_PORT }));
-    expect(got.to).toBe(formatEndpoint({ address: sent!.address, port: sent!.port }));
-    expect(got.payload).toEqual(sent!.bytes);
-    return 'decided';
-  }
-
-  run(frame: Uint8Array) {
-    return testRun(this.program.fd, frame);
-  }
-
-  wrap(
-    payload: Uint8Array,
-    { from = MAPPED, to = PRIMARY, checksum = 'right', ...outer }: Outer = {},
-  ): Uint8Array {
-    const options = outer.options === true ? 4 : 0;
-    const b = new Uint8Array(WRAPPING + options + payload.length);
-    b[0] = 0x45 + options / 4;
-    writeUint16(b, 2, b.length);
-    writeUint16(b, 6, outer.fragment ?? 0);
-    b.set([64, 17], 8);
-    writeUint32(b, 12, from.address);
-    writeUint32(b, 16, to.address);
-    writeUint16(b, 10, internetChecksum(b, 0, 20 + options) ^ (outer.header === 'wrong' ? 0x0101 : 0));
-    const udp = 20 + options;
-    writeUint16(b, udp, from.port);
-    writeUint16(b, udp + 2, outer.toPort ?? TEREDO_PORT);
-    writeUint16(b, udp + 4, 8 + payload.length);
-    b.set(payload, udp + 8);
-    const pseudo = pseudoSum(b, udp);
-    const right = internetChecksum(b, udp, b.length, pseudo) || 0xffff;
-    const field = { right, wrong: right ^ 0x0101, unfinished: foldSum(pseudo), none: 0 }[checksum];
-    writeUint16(b, udp + 6, field);
-    return Uint8Array.of(...new Uint8Array(12), 8, 0, ...b);
-  }
-
-  close(): void {
-    this.program.close();
-  }
-}
-
-/** A frame that leaves, whose checksums have to be right. */
-function unwrap(frame: Uint8Array): { from: string; to: string; payload: Uint8Array } {
-  const b = frame.slice(ETHERNET);
-  const view = new DataView(b.buffer);
-  expect([b[0], b[1], view.getUint16(2), view.getUint16(6), b[8], b[9]]).toEqual([
-    0x45,
-    0,
-    b.length,
-    0,
-    64,
-    17,
-  ]);
-  expect(internetChecksum(b, 0, 20)).toBe(0);
-  expect(view.getUint16(24)).toBe(b.length - 20);
-  expect(internetChecksum(b, 20, b.length, pseudoSum(b, 20))).toBe(0);
-  return {
-    from: formatEndpoint({ address: view.getUint32(12), port: view.getUint16(20) }),
-    to: formatEndpoint({ address: view.getUint32(16), port: view.getUint16(22) }),
-    payload: b.slice(WRAPPING),
-  };
+/** A solicitation with another field, and its checksum right for it. */
+function solicitationWith(change: {
+  readonly source?: Uint8Array;
+  readonly destination?: Uint8Array;
+  readonly type?: number;
+  readonly code?: number;
+  readonly hopLimit?: number;
+  readonly nextHeader?: number;
+  readonly version?: number;
+}): Uint8Array {
+  const packet = buildRouterSolicitation(makeLinkLocal({ flags: 0, mappedPort: 4_000, mappedAddress: 1 }));
+  if (change.version !== undefined) packet[0] = change.version << 4;
+  if (change.nextHeader !== undefined) packet[6] = change.nextHeader;
+  if (change.hopLimit !== undefined) packet[7] = change.hopLimit;
+  if (change.source !== undefined) packet.set(change.source, 8);
+  if (change.destination !== undefined) packet.set(change.destination, 24);
+  if (change.type !== undefined) packet[40] = change.type;
+  if (change.code !== undefined) packet[41] = change.code;
+  writeUint16(packet, ICMPV6_CHECKSUM, 0);
+  // The pseudo-header: addresses, length and next header. RFC 8200 section 8.1
+  writeUint16(packet, ICMPV6_CHECKSUM, internetChecksum(packet, 8, packet.length, 8 + 58));
+  return packet;
 }
 
 function hasSumOfPseudoHeader(frame: Uint8Array): boolean {
   const b = frame.subarray(ETHERNET);
   return foldSum(pseudoSum(b, 20)) === (b[26]! << 8) + b[27]!;
-}
-
-function pseudoSum(b: Uint8Array, udp: number): number {
-  const view = new DataView(b.buffer, b.byteOffset);
-  return [12, 14, 16, 18].reduce((sum, o) => sum + view.getUint16(o), 17 + view.getUint16(udp + 4));
 }

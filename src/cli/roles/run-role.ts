@@ -88,8 +88,7 @@ export function say(message: string): void {
 
 /** Once, where the kernel was to do the work and cannot. */
 export function sayWhyNotKernel(dataPath: DataPath): void {
-  if (dataPath.kind === 'user' && dataPath.reason !== undefined)
-    say(`data path: ${dataPathInWords(dataPath)}`);
+  if (dataPathInWords(dataPath) !== dataPath.kind) say(`data path: ${dataPathInWords(dataPath)}`);
 }
 
 /** A server's or relay's address has to be one that clients elsewhere can send to: the warning where it is not. C-9 */

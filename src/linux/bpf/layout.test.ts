@@ -26,7 +26,9 @@ import {
   ACCESS_KEY,
   BUDGET,
   BUDGETS,
-  MAX_LOCAL,
+  MAX_RANGES,
+  MODE,
+  RANGE,
   SERVER_CONFIG,
   SERVER_KERNEL_COUNTERS,
 } from './server-layout.ts';
@@ -70,11 +72,16 @@ test('so are the numbers', () => {
   for (const [name, kind] of Object.entries(BUDGETS))
     expect(kind).toBe(define(constant(name), SERVER_HEADER));
   expect(Object.keys(BUDGETS)).toHaveLength(define('BUDGETS', SERVER_HEADER));
-  expect(MAX_LOCAL).toBe(define('MAX_LOCAL', SERVER_HEADER));
   expect(ACCESS).toEqual({
     none: 0,
     allow: define('ACCESS_ALLOW', SERVER_HEADER),
     deny: define('ACCESS_DENY', SERVER_HEADER),
+  });
+  expect(MAX_RANGES).toBe(define('MAX_RANGES', SERVER_HEADER));
+  expect(MODE).toEqual({
+    off: define('MODE_OFF', SERVER_HEADER),
+    watch: define('MODE_WATCH', SERVER_HEADER),
+    work: define('MODE_WORK', SERVER_HEADER),
   });
 });
 
@@ -88,6 +95,7 @@ test.each<[string, Readonly<Record<string, number>>]>([
   ['served_key', SERVED_KEY],
   ['server_config', SERVER_CONFIG],
   ['access_key', ACCESS_KEY],
+  ['range', RANGE],
   ['budget', BUDGET],
 ])('struct %s is laid out as the compiler does', (name, layout) => {
   const { SIZE, ...offsets } = layout;
@@ -96,21 +104,27 @@ test.each<[string, Readonly<Record<string, number>>]>([
   expect(SIZE).toBe(struct.size);
 });
 
+/** Of a type: its size, and the largest of what it is made of. */
+function sizeOf(type: string): { size: number; largest: number } {
+  const size = SIZES[type];
+  return size === undefined ? structOf(type.replace('struct ', '')) : { size, largest: size };
+}
+
 function define(name: string, header = HEADER): number {
   return Number(new RegExp(`^#define ${name} (\\w+)`, 'm').exec(header)![1]);
 }
 
 /** Fields at multiples of their own size, the whole one of the largest. */
-function structOf(name: string): { offsets: number[]; size: number } {
+function structOf(name: string): { offsets: number[]; size: number; largest: number } {
   const [, body] = new RegExp(`^struct ${name} \\{\\n([^}]*)\\}`, 'm').exec(HEADER + SERVER_HEADER)!;
   const offsets: number[] = [];
   let [end, largest] = [0, 1];
-  for (const [, type, count] of body!.matchAll(/^\t(__u\d+) \w+(?:\[(\w+)\])?;/gm)) {
-    const size = SIZES[type!]!;
+  for (const [, type, count] of body!.matchAll(/^\t(__u\d+|struct \w+) \w+(?:\[(\w+)\])?;/gm)) {
+    const { size: whole, largest: size } = sizeOf(type!);
     end = Math.ceil(end / size) * size;
     offsets.push(end);
-    end += size * (Number(count ?? 1) || define(count!, SERVER_HEADER));
+    end += whole * (Number(count ?? 1) || define(count!, SERVER_HEADER));
     largest = Math.max(largest, size);
   }
-  return { offsets, size: Math.ceil(end / largest) * largest };
+  return { offsets, size: Math.ceil(end / largest) * largest, largest };
 }

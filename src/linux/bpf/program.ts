@@ -14,7 +14,7 @@ interface Objects {
   };
   readonly server: {
     readonly programs: 'serve';
-    readonly maps: 'config' | 'alive_until' | 'budgets' | 'buckets' | 'access' | 'counters';
+    readonly maps: 'config' | 'alive_until' | 'decided_since' | 'budgets' | 'buckets' | 'access' | 'counters';
   };
 }
 

@@ -8,6 +8,7 @@ export const SERVER_KERNEL_COUNTERS = [
   'droppedDenied',
   'droppedAnswerLimit',
   'droppedForwardLimit',
+  'leftToSockets',
 ] as const;
 
 /** Kinds of token buckets. */
@@ -21,7 +22,10 @@ export const BUDGETS = {
   forwardedByPair: 6,
 } as const;
 
-export const MAX_LOCAL = 16;
+export const MAX_RANGES = 32;
+
+/** What the program does: nothing, counts what it could decide, decides. */
+export const MODE = { off: 0, watch: 1, work: 2 } as const;
 
 /** Verdicts of the access list; 0 as the default: there is none. */
 export const ACCESS = { none: 0, allow: 1, deny: 2 } as const;
@@ -33,16 +37,21 @@ export const SERVER_CONFIG = {
   key0: 8,
   key1: 12,
   uplink: 16,
-  local: 20,
-  advertisementLength: 84,
-  advertisementSum: 86,
-  answers: 88,
-  allowPrivate: 89,
-  ttl: 90,
-  access: 91,
-  advertisement: 92,
-  SIZE: 196,
+  sampleMs: 20,
+  ranges: 24,
+  advertisementLength: 280,
+  advertisementSum: 282,
+  answers: 284,
+  allowPrivate: 285,
+  ttl: 286,
+  access: 287,
+  mode: 288,
+  anySource: 289,
+  advertisement: 290,
+  SIZE: 396,
 } as const;
+/** A range in the configuration. */
+export const RANGE = { address: 0, mask: 4, SIZE: 8 } as const;
 export const ACCESS_KEY = { length: 0, prefix: 4, SIZE: 8 } as const;
 /** Tokens are in so many parts. */
 export const TOKEN = 1_024;

@@ -6,7 +6,9 @@ import {
   ACCESS,
   BUDGET,
   BUDGETS,
-  MAX_LOCAL,
+  MAX_RANGES,
+  MODE,
+  RANGE,
   SERVER_CONFIG as CONFIG,
   SERVER_KERNEL_COUNTERS,
   TOKEN,
@@ -21,8 +23,10 @@ export interface ServerConfig {
   readonly key: Uint8Array;
   /** Index of the interface by which what is forwarded leaves; 0: bubbles are user space's. */
   readonly uplink: number;
-  /** Whose sources and destinations are user space's: {@link MAX_LOCAL} at the most. */
-  readonly local: readonly number[];
+  /** After such a time of deciding, in milliseconds, one datagram is left to the sockets; 0: none is. */
+  readonly sampleMs: number;
+  /** Whose sources and destinations are user space's: {@link MAX_RANGES} at the most. */
+  readonly ranges: readonly AddressRange[];
   /** The answer to solicitations, an IPv6 packet whose destination is all zeros, and its checksum right for that. */
   readonly advertisement: Uint8Array;
   /** Offset of the checksum in it. */
@@ -32,6 +36,15 @@ export interface ServerConfig {
   readonly allowPrivate: boolean;
   readonly ttl: number;
   readonly access: AccessVerdicts;
+  readonly mode: keyof typeof MODE;
+  /** Whether the way out of this host does not depend on the source address. */
+  readonly anySource: boolean;
+}
+
+/** IPv4 addresses that begin with the same bits. */
+export interface AddressRange {
+  readonly address: number;
+  readonly prefixLength: number;
 }
 
 export interface Budget {
@@ -41,6 +54,8 @@ export interface Budget {
 
 /** Tokens: more than any address can use, and so few that the program's sums stay within 64 bits. */
 const MOST_TOKENS = 10_000_000;
+/** Address 0, which nobody has. */
+const NO_RANGE: AddressRange = { address: 0, prefixLength: 32 };
 /** A span that no machine runs for, in nanoseconds. */
 const NEVER = 1n << 62n;
 
@@ -59,8 +74,8 @@ export class ServerProgram {
 
   /** Throws a SystemCallError. */
   configure(config: ServerConfig): void {
-    const { advertisement, checksumAt, local, access } = config;
-    if (local.length > MAX_LOCAL) throw new Error(`this host has more than ${MAX_LOCAL} other addresses`);
+    const { advertisement, checksumAt, ranges, access } = config;
+    if (ranges.length > MAX_RANGES) throw new Error(`more than ${MAX_RANGES} ranges of addresses`);
     this.access.set(access);
     const byDefault = access.allowsOthers ? ACCESS.allow : ACCESS.deny;
     writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
@@ -68,7 +83,14 @@ export class ServerProgram {
       view.setUint32(CONFIG.secondary, config.secondary);
       bytes.set(config.key, CONFIG.key0);
       view.setUint32(CONFIG.uplink, config.uplink, true);
-      local.forEach((address, i) => view.setUint32(CONFIG.local + 4 * i, address));
+      view.setUint32(CONFIG.sampleMs, config.sampleMs, true);
+      for (let i = 0; i < MAX_RANGES; i++) {
+        const at = CONFIG.ranges + RANGE.SIZE * i;
+        const { address, prefixLength } = ranges[i] ?? NO_RANGE;
+        const mask = prefixLength === 0 ? 0 : (-1 << (32 - prefixLength)) >>> 0;
+        view.setUint32(at + RANGE.address, (address & mask) >>> 0);
+        view.setUint32(at + RANGE.mask, mask);
+      }
       view.setUint16(CONFIG.advertisementLength, advertisement.length, true);
       // What is summed up but for the destination: the complement of the checksum that it has with zeros there.
       for (let i = 0; i < 2; i++) bytes[CONFIG.advertisementSum + i] = advertisement[checksumAt + i]! ^ 0xff;
@@ -76,6 +98,8 @@ export class ServerProgram {
       view.setUint8(CONFIG.allowPrivate, Number(config.allowPrivate));
       view.setUint8(CONFIG.ttl, config.ttl);
       view.setUint8(CONFIG.access, access.isOpen ? ACCESS.none : byDefault);
+      view.setUint8(CONFIG.mode, MODE[config.mode]);
+      view.setUint8(CONFIG.anySource, Number(config.anySource));
       bytes.set(advertisement, CONFIG.advertisement);
     });
   }

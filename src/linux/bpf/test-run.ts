@@ -15,18 +15,35 @@ export interface TestRun {
 
 /** Runs a program once on an Ethernet frame that goes nowhere (BPF_PROG_TEST_RUN). Throws a SystemCallError. */
 export function testRun(program: number, frame: Uint8Array): TestRun {
-  const input = new Memory(frame.length);
-  input.bytes.set(frame);
-  const output = new Memory(frame.length + ROOM);
-  const options = new Memory(OPTIONS.SIZE); // struct bpf_test_run_opts
-  options.setPointer(0, OPTIONS.SIZE);
-  options.setPointer(OPTIONS.in, input.address);
-  options.setPointer(OPTIONS.out, output.address);
-  options.view.setUint32(OPTIONS.inSize, frame.length, true);
-  options.view.setUint32(OPTIONS.outSize, output.bytes.length, true);
-  check('BPF_PROG_TEST_RUN', libbpf().testRun(program, options.address));
-  return {
-    verdict: options.view.getInt32(OPTIONS.result, true),
-    frame: output.bytes.slice(0, options.view.getUint32(OPTIONS.outSize, true)),
-  };
+  return new TestRuns(program, frame.length).run(frame);
+}
+
+/** Many runs of a program in the same memory, for frames of up to `longest` octets. */
+export class TestRuns {
+  private readonly program: number;
+  private readonly input: Memory;
+  private readonly output: Memory;
+  private readonly options = new Memory(OPTIONS.SIZE); // struct bpf_test_run_opts
+
+  constructor(program: number, longest: number) {
+    this.program = program;
+    this.input = new Memory(longest);
+    this.output = new Memory(longest + ROOM);
+    this.options.setPointer(0, OPTIONS.SIZE);
+    this.options.setPointer(OPTIONS.in, this.input.address);
+    this.options.setPointer(OPTIONS.out, this.output.address);
+  }
+
+  /** Throws a SystemCallError. */
+  run(frame: Uint8Array): TestRun {
+    const { options, output } = this;
+    this.input.bytes.set(frame);
+    options.view.setUint32(OPTIONS.inSize, frame.length, true);
+    options.view.setUint32(OPTIONS.outSize, output.bytes.length, true);
+    check('BPF_PROG_TEST_RUN', libbpf().testRun(this.program, options.address));
+    return {
+      verdict: options.view.getInt32(OPTIONS.result, true),
+      frame: output.bytes.slice(0, options.view.getUint32(OPTIONS.outSize, true)),
+    };
+  }
 }

@@ -1,0 +1,127 @@
+import { inSubnets } from '../core/address-policy.ts';
+import { MAX_RANGES } from '../linux/bpf/server-layout.ts';
+import type { AddressRange } from '../linux/bpf/server-program.ts';
+import type { Ipv4Routing, TableRoute } from '../linux/ipv4-routes.ts';
+import type { LinkState } from '../linux/link-states.ts';
+import { formatIpv4 } from '../wire/index.ts';
+import type { Ipv4 } from '../wire/index.ts';
+import { isOnlyWayOut, mayBeSentTo } from './only-way-out.ts';
+import type { Ipv4Subnet } from './ports.ts';
+
+/** Of a host whose address may be reached by any interface. */
+const MOST_INTERFACES = 32;
+/** Tables that the usual rules lead to: default, main, local. */
+const USUAL_TABLES = new Set([253, 254, 255]);
+
+export interface HostIpv4 {
+  readonly subnets: readonly Ipv4Subnet[];
+  readonly links: readonly LinkState[];
+  readonly routing: Ipv4Routing;
+  /** Whether an interface takes only what would leave by it: rp_filter of 1. RFC 3704 section 2.2 */
+  readonly isStrict: (name: string) => boolean;
+}
+
+/** Where the server's program has to be, and what it may do there. */
+export interface ServerUplinks {
+  readonly at: readonly LinkState[];
+  /** Index of the interface by which all leaves that a server sends; 0: there may be several. */
+  readonly uplink: number;
+  /** Sources and targets that are the sockets' business. */
+  readonly ranges: readonly AddressRange[];
+  /** Whether the way out does not depend on the source address. */
+  readonly anySource: boolean;
+}
+
+/** Throws an Error in words where the program can be nowhere. `own`: the primary address first. */
+export function serverUplinks(own: readonly Ipv4[], host: HostIpv4, allowPrivate: boolean): ServerUplinks {
+  const { routing } = host;
+  if (routing.rules === 'refusing')
+    throw new Error('a rule of this host for its routes refuses some datagrams');
+  const at = whereDatagramsArrive(own, host);
+  const usual = routing.rules === 'usual' && routing.isWhole ? routing.routes : undefined;
+  const uplink = at.find(({ ifindex }) => isOnlyWayOut(ifindex, usual, allowPrivate))?.ifindex ?? 0;
+  return {
+    at,
+    uplink,
+    ranges: rangesOfSockets(own, at, host, allowPrivate),
+    anySource: routing.rules === 'usual',
+  };
+}
+
+/** The interface that has an address; where nothing comes in there, as at `lo`, all those where something can. */
+function whereDatagramsArrive(own: readonly Ipv4[], { subnets, links }: HostIpv4): LinkState[] {
+  const owners = own.map((address) => {
+    const name = subnets.find((one) => one.address === address)?.interface.split(':')[0];
+    const link = links.find((one) => one.name === name);
+    if (link === undefined) throw new Error(`no interface that is up has ${formatIpv4(address)}`);
+    if (!link.isEthernet && !link.isForAddresses)
+      throw new Error(`${formatIpv4(address)} is at no Ethernet interface`);
+    return link;
+  });
+  if (owners.every((link) => link.isEthernet)) return [...new Set(owners)];
+  // What is part of another one hands its frames on to that: they would be looked at twice.
+  const open = links.filter(({ isUp, isEthernet, isPart }) => isUp && isEthernet && !isPart);
+  const where = `${owners.find((link) => link.isForAddresses)!.name} has the server's address`;
+  if (open.length === 0) throw new Error(`${where}, and no Ethernet interface is up`);
+  if (open.length > MOST_INTERFACES)
+    throw new Error(`${where}, and it may be reached by more than ${MOST_INTERFACES} interfaces`);
+  return open;
+}
+
+/** This host's other addresses, its subnets' broadcast addresses, and where its routes do not lead by the program's interfaces. */
+function rangesOfSockets(
+  own: readonly Ipv4[],
+  at: readonly LinkState[],
+  { subnets, routing, isStrict }: HostIpv4,
+  allowPrivate: boolean,
+): AddressRange[] {
+  const strict = at.filter(({ name }) => isStrict(name)).map(({ ifindex }) => ifindex);
+  if (strict.length > 0 && !(routing.isWhole && routing.rules === 'usual'))
+    throw new Error(
+      'rp_filter is strict, and the routes are not simple enough to know which sources it refuses',
+    );
+  const here = new Set(at.map(({ ifindex }) => ifindex));
+  const elsewhere = routing.routes
+    .filter((route) => mayBeSentTo(route, allowPrivate) && isTaken(route, routing))
+    .filter(
+      ({ leads }) => !leads.some((link) => here.has(link)) || !strict.every((link) => leads.includes(link)),
+    )
+    .map(({ destination, prefixLength }) => ({ address: destination, prefixLength }));
+  const addresses = localAddresses(subnets).filter((address) => !own.includes(address));
+  const ranges = widest([...elsewhere, ...addresses.map((address) => ({ address, prefixLength: 32 }))]);
+  const part = ranges.reduce((sum, { prefixLength }) => sum + 2 ** -prefixLength, 0);
+  if (part > 1 / 2)
+    throw new Error('the routes lead elsewhere, or nowhere, from where the datagrams come in');
+  if (ranges.length > MAX_RANGES)
+    throw new Error(`this host has more than ${MAX_RANGES} addresses, or routes that lead elsewhere`);
+  return ranges;
+}
+
+/** Whether no better route of the same destination stands beside it; where rules choose, a default of one table is not everybody's. */
+function isTaken(route: TableRoute, { rules, routes }: Ipv4Routing): boolean {
+  if (rules !== 'usual' && route.prefixLength === 0 && !USUAL_TABLES.has(route.table)) return false;
+  return !routes.some(
+    (other) =>
+      other.destination === route.destination &&
+      other.prefixLength === route.prefixLength &&
+      other.table === route.table &&
+      other.metric < route.metric,
+  );
+}
+
+/** Without those that lie in others. */
+function widest(ranges: readonly AddressRange[]): AddressRange[] {
+  const kept: AddressRange[] = [];
+  for (const range of ranges.toSorted((a, b) => a.prefixLength - b.prefixLength))
+    if (!inSubnets(range.address, kept)) kept.push(range);
+  return kept;
+}
+
+/** This host's addresses and the broadcast addresses of its subnets. */
+function localAddresses(subnets: readonly Ipv4Subnet[]): Ipv4[] {
+  return subnets.flatMap(({ address, prefixLength }) =>
+    prefixLength > 0 && prefixLength < 31
+      ? [address, (address | (2 ** (32 - prefixLength) - 1)) >>> 0]
+      : [address],
+  );
+}

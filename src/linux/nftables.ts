@@ -1,0 +1,147 @@
+import { SystemCallError } from './errors.ts';
+import { E } from './libc.ts';
+import { NETLINK_NETFILTER, NetlinkQuery, forEachAttribute, textIn } from './netlink.ts';
+
+/** Messages of the subsystem NFNL_SUBSYS_NFTABLES; the body is a struct nfgenmsg. Names as in linux/netfilter/nf_tables.h. */
+const SUBSYSTEM = 10 << 8;
+const NFT_MSG = { GETTABLE: 1, GETCHAIN: 4, GETGEN: 16 } as const;
+const BODY = 4;
+const NFTA_GEN_ID = 1;
+const NFTA_TABLE = { NAME: 1, FLAGS: 2 } as const;
+const NFT_TABLE_F_DORMANT = 1;
+const NFTA_CHAIN = { TABLE: 1, NAME: 3, HOOK: 4, POLICY: 5, USE: 6 } as const;
+const NFTA_HOOK = { HOOKNUM: 1, DEV: 3, DEVS: 4 } as const;
+const NFTA_DEVICE = { NAME: 1, PREFIX: 2 } as const;
+const NF_ACCEPT = 1;
+const FAMILY: Readonly<Record<number, ChainFamily>> = { 1: 'inet', 2: 'ip', 5: 'netdev' };
+/** By number; `inet` has the ingress, too. */
+const HOOKS = ['prerouting', 'input', 'forward', 'output', 'postrouting', 'ingress'] as const;
+const NETDEV_HOOKS = ['ingress', 'egress'] as const;
+
+/** Of the families that see IPv4; the others are `ip6`, `arp` and `bridge`. */
+export type ChainFamily = 'ip' | 'inet' | 'netdev';
+export type ChainHook = (typeof HOOKS)[number] | (typeof NETDEV_HOOKS)[number];
+
+/** A chain that the kernel shows packets to. */
+export interface BaseChain {
+  readonly family: ChainFamily;
+  readonly table: string;
+  readonly name: string;
+  readonly hook: ChainHook;
+  readonly rules: number;
+  /** Whether packets that no rule decides about go through. */
+  readonly accepts: boolean;
+  /** Names of the interfaces that a chain of `netdev` is at, and of `ingress` in `inet`; those that end in `*` are beginnings of names. */
+  readonly devices: readonly string[];
+}
+
+/**
+ * The number of nftables' ruleset, another one after each change; undefined where this kernel has no nftables. Throws a SystemCallError:
+ * EPERM without CAP_NET_ADMIN.
+ */
+export function nftablesGeneration(): number | undefined {
+  let generation = 0;
+  const has = asking(NFT_MSG.GETGEN, (query) =>
+    query.ask((view, at, end) => {
+      forEachAttribute(view, at + BODY, end, (type, value) => {
+        if (type === NFTA_GEN_ID) generation = view.getUint32(value);
+      });
+    }),
+  );
+  return has ? generation : undefined;
+}
+
+/**
+ * The first base chain, of a table that is in force, of which `wanted` says true; undefined where there is none. Looks at `most` chains at
+ * the most. Throws a SystemCallError: EAGAIN where the ruleset has changed meanwhile, E2BIG where there are more chains.
+ */
+export function findBaseChain(wanted: (chain: BaseChain) => boolean, most: number): BaseChain | undefined {
+  const dormant = dormantTables(most);
+  let found: BaseChain | undefined;
+  let seen = 0;
+  const all = asking(NFT_MSG.GETCHAIN, (query) =>
+    query.list((view, at, end) => {
+      const chain = chainIn(view, at, end);
+      if (chain !== undefined && !dormant.has(`${chain.family} ${chain.table}`) && wanted(chain))
+        found = chain;
+      return found === undefined && ++seen <= most;
+    }),
+  );
+  if (found === undefined && !all)
+    throw new SystemCallError('NFT_MSG_GETCHAIN', seen > most ? E.E2BIG : E.EAGAIN);
+  return found;
+}
+
+function dormantTables(most: number): Set<string> {
+  const dormant = new Set<string>();
+  let seen = 0;
+  const all = asking(NFT_MSG.GETTABLE, (query) =>
+    query.list((view, at, end) => {
+      let [name, flags] = ['', 0];
+      forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
+        if (type === NFTA_TABLE.NAME) name = textIn(view, value, valueEnd);
+        else if (type === NFTA_TABLE.FLAGS) flags = view.getUint32(value);
+      });
+      if ((flags & NFT_TABLE_F_DORMANT) !== 0) dormant.add(`${FAMILY[view.getUint8(at)]} ${name}`);
+      return ++seen <= most;
+    }),
+  );
+  if (!all) throw new SystemCallError('NFT_MSG_GETTABLE', seen > most ? E.E2BIG : E.EAGAIN);
+  return dormant;
+}
+
+/** Undefined where it is no base chain, or none that sees IPv4. */
+function chainIn(view: DataView, at: number, end: number): BaseChain | undefined {
+  const family = FAMILY[view.getUint8(at)];
+  let [table, name, rules, accepts] = ['', '', 0, true];
+  let hook: ChainHook | undefined;
+  const devices: string[] = [];
+  if (family === undefined) return undefined;
+  forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
+    if (type === NFTA_CHAIN.TABLE) table = textIn(view, value, valueEnd);
+    else if (type === NFTA_CHAIN.NAME) name = textIn(view, value, valueEnd);
+    else if (type === NFTA_CHAIN.POLICY) accepts = view.getUint32(value) === NF_ACCEPT;
+    // Of a base chain, which no rule can jump to, the users are its rules.
+    else if (type === NFTA_CHAIN.USE) rules = view.getUint32(value);
+    else if (type === NFTA_CHAIN.HOOK) {
+      forEachAttribute(view, value, valueEnd, (type, value, valueEnd) => {
+        if (type === NFTA_HOOK.HOOKNUM)
+          hook = (family === 'netdev' ? NETDEV_HOOKS : HOOKS)[view.getUint32(value)];
+        else if (type === NFTA_HOOK.DEV) devices.push(textIn(view, value, valueEnd));
+        else if (type === NFTA_HOOK.DEVS) devices.push(...devicesIn(view, value, valueEnd));
+      });
+    }
+  });
+  return hook === undefined ? undefined : { family, table, name, hook, rules, accepts, devices };
+}
+
+function devicesIn(view: DataView, from: number, end: number): string[] {
+  const devices: string[] = [];
+  forEachAttribute(view, from, end, (type, value, valueEnd) => {
+    const name = textIn(view, value, valueEnd);
+    if (type === NFTA_DEVICE.NAME) devices.push(name);
+    else if (type === NFTA_DEVICE.PREFIX) devices.push(`${name}*`);
+  });
+  return devices;
+}
+
+/** False where `ask` is, or where the kernel has no nftables. A refusal for another reason than a list that has changed is thrown. */
+function asking(message: number, ask: (query: NetlinkQuery) => boolean): boolean {
+  let query;
+  try {
+    query = new NetlinkQuery(NETLINK_NETFILTER);
+  } catch (error) {
+    if ((error as SystemCallError).code === 'EPROTONOSUPPORT') return false;
+    throw error;
+  }
+  try {
+    // Of all families; NFNETLINK_V0.
+    if (ask(query.begin(SUBSYSTEM | message, BODY, () => {}))) return true;
+    const { refusal } = query;
+    // EINVAL: there is no such subsystem.
+    if (refusal !== 0 && refusal !== E.EINVAL) throw new SystemCallError('nfnetlink', refusal);
+    return false;
+  } finally {
+    query.close();
+  }
+}
