@@ -1,4 +1,4 @@
-import { attach } from '../linux/bpf/attachment.ts';
+import { attach, filterHandle } from '../linux/bpf/attachment.ts';
 import { injectFrame } from '../linux/bpf/inject.ts';
 import { CONFIG, KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT, ROLE } from '../linux/bpf/layout.ts';
 import { ProofMap } from '../linux/bpf/proof-map.ts';
@@ -35,7 +35,6 @@ const RING_BYTES = 1 << 20;
 const SERVED_MOST = 1_024;
 /** Of datagrams, where the host says nothing else: Linux's default. */
 const USUAL_TTL = 64;
-const FILTER_HANDLE = 0x7ed0_0000;
 /** Between two times that all peers are offered anew, where it is not urgent. */
 const RESET_SPACING_MS = 10_000;
 
@@ -99,7 +98,7 @@ export class KernelFastPath implements FastPath {
       this.peers = new PeerMap(this.program.map('peers'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
-      const handle = FILTER_HANDLE | options.local.port;
+      const handle = filterHandle(options.local);
       this.uplinks = this.closing(new Uplinks(this.program, this.wayOut, network, options.local, handle));
       this.mark = markFrom(entropy);
       this.proofs = this.makeProofs(entropy);

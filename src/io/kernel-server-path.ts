@@ -1,5 +1,5 @@
 import type { AccessList } from '../core/access-list.ts';
-import { attach } from '../linux/bpf/attachment.ts';
+import { attach, filterHandle } from '../linux/bpf/attachment.ts';
 import type { Attachment } from '../linux/bpf/attachment.ts';
 import { ServerProgram } from '../linux/bpf/server-program.ts';
 import { ipv4Routes } from '../linux/ipv4-routes.ts';
@@ -20,7 +20,6 @@ import type {
 } from './ports.ts';
 import { Settling } from './settling.ts';
 
-const FILTER_HANDLE = 0x7ed1_0000;
 const USUAL_TTL = 64;
 /** A filter at clsact (kernels before 6.6) outlives a process that is killed: it then goes on for so long, and no longer. */
 const ALIVE_MS = 15_000;
@@ -143,8 +142,9 @@ export class KernelServerPath implements ServerPath {
     if (situation === this.situation && this.attachments.every((attachment) => attachment.isThere())) return;
     this.detach();
     this.configure(subnets, uplink);
+    const handle = filterHandle({ address: primary, port: TEREDO_PORT });
     for (const ifindex of new Set(links)) {
-      this.attachments.push(attach(this.program.fd, ifindex, 'ingress', FILTER_HANDLE | TEREDO_PORT));
+      this.attachments.push(attach(this.program.fd, ifindex, 'ingress', handle));
     }
     const forwards = uplink !== 0;
     this.doing = { answers, forwards, ...(answers || forwards ? {} : { reason: NOTHING_TO_DO }) };
