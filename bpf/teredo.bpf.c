@@ -15,6 +15,9 @@
 /* Kernel 6.3; not in every distribution's headers. */
 #define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
 
+/* errno.h is not for programs. */
+#define NO_MEMORY 12
+
 /* AF_INET, whose header is not for programs. */
 #define ADDRESSES_OF_IPV4 2
 
@@ -680,6 +683,32 @@ static __noinline bool is_advertisement(struct __sk_buff *skb, __u32 at, const s
 	return !bpf_skb_load_bytes(skb, at + sizeof(*inner), &type, sizeof(type)) && type == ICMPV6_ROUTER_ADVERTISEMENT;
 }
 
+/* One of UNWRAP, set before the programs are loaded: the verifier then takes the other way out. A section of its own, to be set by itself. */
+const volatile __u32 unwrapping SEC(".rodata.unwrapping") = UNWRAP_BY_ONE_CALL;
+
+/*
+ * Takes the IPv4 and UDP headers off. 0; a negative error, with the packet as it was; or 1: no memory, and the packet is spoilt.
+ * Before 6.3 no call takes IPv4 off an IPv6 packet. There the datagram is first made IPv6, which puts 20 octets in front of it (its
+ * header is longer by so many), and then all in front of the packet inside is taken away as part of an IPv6 header.
+ */
+static __always_inline long take_wrapping_off(struct __sk_buff *skb)
+{
+	const __s32 added = sizeof(struct ipv6hdr) - sizeof(struct iphdr), all = added + WRAPPING;
+	long error;
+
+	if (unwrapping == UNWRAP_BY_ONE_CALL)
+		return bpf_skb_adjust_room(skb, -(__s32)WRAPPING, BPF_ADJ_ROOM_MAC,
+					   BPF_F_ADJ_ROOM_FIXED_GSO | ADJ_ROOM_DECAP_L3_IPV6);
+	error = bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0);
+	if (error)
+		return error;
+	error = bpf_skb_adjust_room(skb, -all, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+	if (!error)
+		return 0;
+	/* Back again takes those 20 octets away, and no others. */
+	return error == -NO_MEMORY || bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0) ? 1 : error;
+}
+
 /* Takes the wrapping off, and hands the packet to the tunnel. */
 static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner, __u8 outer_tos, struct peer *peer, __u64 now)
 {
@@ -687,6 +716,7 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	__u8 second = ((const __u8 *)inner)[1];
 	__s64 ecn = combine_ecn((second >> 4) & 3, outer_tos & 3);
+	long error;
 
 	if (!c)
 		return GO_ON;
@@ -695,9 +725,11 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 		count(COUNT_inEcnDropped, packets);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, -(__s32)WRAPPING, BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_FIXED_GSO | ADJ_ROOM_DECAP_L3_IPV6))
+	error = take_wrapping_off(skb);
+	if (error < 0)
 		return go_on(COUNT_inRefused);
+	if (error)
+		return TC_ACT_SHOT;
 	if (ecn != ((second >> 4) & 3)) {
 		second = (second & 0xcf) | ecn << 4;
 		if (bpf_skb_store_bytes(skb, ETH_HLEN + 1, &second, 1, BPF_F_RECOMPUTE_CSUM))
@@ -798,12 +830,17 @@ int inject(struct __sk_buff *skb)
 	return bpf_clone_redirect(skb, c->tunnel, 0);
 }
 
-/* Whether this kernel can unwrap: 0, or the error. Run once on a sample, attached to nothing. */
+/*
+ * Whether this kernel can unwrap in the way that has been set: 0, or the error. Run on a sample, attached to nothing. A sample that
+ * says it is several packets has no kind, and is refused by the last call; the one before changes the sizes of such packets, or
+ * refuses all kinds but one, before 5.14.
+ */
 SEC("tc")
 int probe(struct __sk_buff *skb)
 {
-	return bpf_skb_adjust_room(skb, -(__s32)WRAPPING, BPF_ADJ_ROOM_MAC,
-				   BPF_F_ADJ_ROOM_FIXED_GSO | ADJ_ROOM_DECAP_L3_IPV6);
+	if (unwrapping == UNWRAP_BY_TWO_CALLS && skb->gso_size)
+		return bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0);
+	return take_wrapping_off(skb);
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

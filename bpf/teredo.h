@@ -85,6 +85,10 @@
 /* So many datagrams in a row that did not come out of a program like these: the peer has none. */
 #define UNWRAPS_PATIENCE 8
 
+/* How the programs unwrap. */
+#define UNWRAP_BY_ONE_CALL 0  /* kernel 6.3 and later */
+#define UNWRAP_BY_TWO_CALLS 1 /* before */
+
 /* RFC 4380 section 5.1.2. */
 #define TUNNEL_MTU 1280
 

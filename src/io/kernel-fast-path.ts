@@ -1,4 +1,4 @@
-import { attach } from '../linux/bpf/attachment.ts';
+import { attach, filterHandle } from '../linux/bpf/attachment.ts';
 import { injectFrame } from '../linux/bpf/inject.ts';
 import { CONFIG, KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT, ROLE } from '../linux/bpf/layout.ts';
 import { ProofMap } from '../linux/bpf/proof-map.ts';
@@ -36,7 +36,6 @@ const RING_BYTES = 1 << 20;
 const SERVED_MOST = 1_024;
 /** Of datagrams, where the host says nothing else: Linux's default. */
 const USUAL_TTL = 64;
-const FILTER_HANDLE = 0x7ed0_0000;
 /** Of more peers samples for the socket are taken less often: they are to take no more than a part of the process's time. */
 const PEERS_WITHOUT_STRETCH = 25_000;
 /** Between two times that all peers are offered anew, where it is not urgent. */
@@ -103,7 +102,7 @@ export class KernelFastPath implements FastPath {
       this.peers = new PeerMap(this.program.map('peers'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
-      const handle = FILTER_HANDLE | options.local.port;
+      const handle = filterHandle(options.local);
       this.uplinks = this.closing(new Uplinks(this.program, network, options.local, handle));
       this.mark = markFrom(entropy);
       this.proofs = this.makeProofs(entropy);

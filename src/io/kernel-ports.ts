@@ -94,7 +94,7 @@ function explainNoKernelPath(error: Error): string {
   if (error.code === 'EPERM' || error.code === 'EACCES')
     return 'not permitted: it needs root, or CAP_BPF and CAP_NET_ADMIN';
   if (error.call === 'bpf_object__load')
-    return `this kernel does not take its programs, 6.3 does (${error.message})`;
+    return `this kernel does not take its programs, 5.15 does (${error.message})`;
   return `the system refused: ${error.message}`;
 }
 

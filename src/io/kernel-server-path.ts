@@ -1,5 +1,5 @@
 import type { AccessList } from '../core/access-list.ts';
-import { attach } from '../linux/bpf/attachment.ts';
+import { attach, filterHandle } from '../linux/bpf/attachment.ts';
 import type { Attachment } from '../linux/bpf/attachment.ts';
 import type { MODE } from '../linux/bpf/server-layout.ts';
 import { ServerProgram } from '../linux/bpf/server-program.ts';
@@ -16,7 +16,6 @@ import type { ServerUplinks } from './server-uplinks.ts';
 import { Settling } from './settling.ts';
 import { SocketArrivals } from './socket-arrivals.ts';
 
-const FILTER_HANDLE = 0x7ed1_0000;
 const USUAL_TTL = 64;
 /** A filter at clsact (kernels before 6.6) outlives a process that is killed: it then goes on for so long, and no longer. */
 const ALIVE_MS = 15_000;
@@ -180,7 +179,7 @@ export class KernelServerPath implements ServerPath {
       if (!this.attachments.has(ifindex))
         this.attachments.set(
           ifindex,
-          attach(this.program.fd, ifindex, 'ingress', FILTER_HANDLE | TEREDO_PORT),
+          attach(this.program.fd, ifindex, 'ingress', filterHandle({ address: primary, port: TEREDO_PORT })),
         );
   }
 

@@ -65,6 +65,14 @@ export function udpBufferOverflows(): number {
   return Number(values?.[names?.indexOf('RcvbufErrors') ?? -1] ?? 0);
 }
 
+/** The ports that UDP sockets of this namespace have, over IPv4. */
+export function udpPorts(): Set<number> {
+  const own = lines('/proc/thread-self/net/udp').map(
+    (line) => /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) /.exec(line)?.[1],
+  );
+  return new Set(own.flatMap((port) => (port === undefined ? [] : [Number.parseInt(port, 16)])));
+}
+
 /** "pid 123, miredo": who holds a UDP port of this namespace, as far as this process may see. */
 export function holderOfUdpPort(port: number): string | undefined {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;

@@ -4,11 +4,12 @@
  */
 import { expect, test, vi } from 'vitest';
 import { execute } from '../../src/lab/index.ts';
-import { attachFilter } from '../../src/linux/bpf/attachment.ts';
+import { attachFilter, filterHandle } from '../../src/linux/bpf/attachment.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
+import { UdpSocket } from '../../src/linux/udp.ts';
 import { kernelRig } from '../contract/kernel-fast-path-rig.ts';
-import { data, v6 } from '../support/client-rig.ts';
+import { data, v4, v6 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
 
 vi.mock('../../src/linux/bpf/attachment.ts', async (original) => {
@@ -36,7 +37,7 @@ test('packets are carried both ways, and nothing of it stays', async () => {
   expect(execute('tc', ['qdisc', 'show'])).not.toContain('clsact');
 });
 
-test('what a crash has left is taken over: there is one filter for a port, and then none; and what somebody takes away is missed', () => {
+test('what a crash has left is taken over: there is one filter for a socket, and then none; and what somebody takes away is missed', () => {
   enterNewNetwork();
   const index = (name: string) => Number(/^(\d+):/m.exec(execute('ip', ['link', 'show', name]))![1]);
   execute('ip', ['link', 'add', 'wan', 'type', 'veth', 'peer', 'name', 'far']);
@@ -53,6 +54,31 @@ test('what a crash has left is taken over: there is one filter for a port, and t
   const taken = attached(3_545);
   execute('tc', ['qdisc', 'delete', 'dev', 'wan', 'clsact']);
   expect(taken.isThere()).toBe(false);
+  program.close();
+});
+
+test('what crashes have left of sockets that are gone is taken away, and what living processes have is not', () => {
+  enterNewNetwork();
+  execute('ip', ['link', 'set', 'lo', 'up']);
+  execute('ip', ['link', 'add', 'wan', 'index', '10', 'type', 'veth', 'peer', 'name', 'far']);
+  const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
+  const attached = (local: { address: number; port: number }) =>
+    attachFilter(program.program('decap'), 10, 'ingress', filterHandle(local));
+  const open = (address: string) => new UdpSocket({ address: v4(address), port: 0, headroom: 0 });
+  const sockets = [open('127.0.0.1'), open('127.0.0.2'), open('127.0.0.1')] as const;
+  const [crashed, living, own] = sockets;
+  attached(crashed.local);
+  attached({ ...crashed.local, address: v4('127.0.0.9') });
+  const other = attached(living.local);
+  const sibling = attached({ ...own.local, address: v4('127.0.0.3') });
+  expect(filters('wan', 'ingress')).toBe(4);
+  crashed.close();
+  const last = attached(own.local);
+  expect(filters('wan', 'ingress')).toBe(3);
+  expect([other, sibling, last].map((one) => one.isThere())).toEqual([true, true, true]);
+  for (const one of [other, sibling, last]) one.close();
+  expect(hasClsact('wan')).toBe(false);
+  for (const socket of [living, own]) socket.close();
   program.close();
 });
 

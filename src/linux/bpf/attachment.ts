@@ -1,13 +1,14 @@
 import { SystemCallError } from '../errors.ts';
 import { E, Memory, sys } from '../libc.ts';
-import { hasFilters } from './filters.ts';
+import { udpPorts } from '../proc.ts';
+import { filterHandles, hasFilters } from './filters.ts';
 import { check, libbpf } from './libbpf.ts';
 
 export type Direction = 'ingress' | 'egress';
 
 const TCX = { ingress: 46, egress: 47 } as const;
 const CLSACT = { ingress: 1, egress: 2 } as const;
-/** Ours among the filters of an interface; the handle tells which port's. */
+/** Ours among the filters of an interface; the handle tells whose. */
 const PRIORITY = 0x7ed0;
 const HOOK_SIZE = 24;
 const OPTIONS_SIZE = 32;
@@ -20,9 +21,14 @@ export interface Attachment {
   close(): void;
 }
 
+/** The handle of the filter that belongs to a socket: its port, then its address in 16 bits. */
+export function filterHandle({ address, port }: { readonly address: number; readonly port: number }): number {
+  return ((port << 16) | ((address ^ (address >>> 16)) & 0xffff)) >>> 0;
+}
+
 /**
- * Attaches a program: by a tcx link, which goes with the process (kernel 6.6), or else by a filter at clsact. What a crash has left
- * there under the same handle is taken away first. Throws a SystemCallError.
+ * Attaches a program: by a tcx link, which goes with the process (kernel 6.6), or else by a filter at clsact. Filters that crashes have
+ * left there are taken away first: that with the same handle, and those of ports that no socket has. Throws a SystemCallError.
  */
 export function attach(program: number, ifindex: number, direction: Direction, handle: number): Attachment {
   const link = libbpf().createLink(program, ifindex, TCX[direction], 0);
@@ -51,18 +57,21 @@ export function attachFilter(
   hook.setPointer(0, HOOK_SIZE);
   hook.view.setInt32(8, ifindex, true);
   hook.view.setInt32(12, CLSACT[direction], true);
-  const filter = (fd: number): Memory => {
+  const filter = (fd: number, which = handle): Memory => {
     const options = new Memory(OPTIONS_SIZE); // struct bpf_tc_opts
     options.setPointer(0, OPTIONS_SIZE);
     options.view.setInt32(8, fd, true);
-    options.view.setUint32(20, handle, true);
+    options.view.setUint32(20, which, true);
     options.view.setUint32(24, PRIORITY, true);
     return options;
   };
   const created = lib.createHook(hook.address);
   if (created < 0 && created !== -E.EEXIST) throw new SystemCallError('bpf_tc_hook_create', -created);
-  const nameless = filter(0);
-  const left = lib.detach(hook.address, nameless.address) === 0;
+  const detach = (which: number): boolean => {
+    const ended = filter(0, which);
+    return lib.detach(hook.address, ended.address) === 0;
+  };
+  const left = leftBehind(ifindex, direction, handle).filter((one) => detach(one)).length > 0;
   const removeHook = (): void => {
     // Somebody else's, or in use: it stays.
     if ((created < 0 && !left) || hasFilters(ifindex)) return;
@@ -79,9 +88,16 @@ export function attachFilter(
       return lib.query(hook.address, asked.address) >= 0;
     },
     close: () => {
-      const ended = filter(0);
-      lib.detach(hook.address, ended.address);
+      detach(handle);
       removeHook();
     },
   };
+}
+
+/** Handles of filters whose process has died without taking them away. */
+function leftBehind(ifindex: number, direction: Direction, own: number): number[] {
+  const ports = udpPorts();
+  // Where the table does not show our own socket, it says nothing about others.
+  const isGone = (handle: number): boolean => ports.has(own >>> 16) && !ports.has(handle >>> 16);
+  return filterHandles(ifindex, direction, PRIORITY).filter((handle) => handle === own || isGone(handle));
 }

@@ -1,23 +1,39 @@
 import { NetlinkQuery } from '../netlink.ts';
 
 const RTM_GETTFILTER = 46;
-/** struct tcmsg: family, interface, handle, parent, info. */
-const [BODY, IFINDEX, PARENT] = [20, 4, 12];
-/** Of clsact: ingress and egress. */
-const PARENTS = [0xffff_fff2, 0xffff_fff3];
+/** struct tcmsg: family, interface, handle, parent, info (the upper half: priority). */
+const [BODY, IFINDEX, HANDLE, PARENT, INFO] = [20, 4, 8, 12, 16];
+/** Of clsact. */
+const PARENTS = { ingress: 0xffff_fff2, egress: 0xffff_fff3 } as const;
 
 /** Whether an interface has filters at clsact, of whomever. True where it cannot be asked. */
 export function hasFilters(ifindex: number): boolean {
+  let filters = 0;
+  return (
+    !list(ifindex, PARENTS.ingress, () => filters++) ||
+    !list(ifindex, PARENTS.egress, () => filters++) ||
+    filters > 0
+  );
+}
+
+/** The handles of the filters of this priority at clsact; none where they cannot be asked for. */
+export function filterHandles(ifindex: number, direction: keyof typeof PARENTS, priority: number): number[] {
+  const handles: number[] = [];
+  const listed = list(ifindex, PARENTS[direction], (view, at) => {
+    const handle = view.getUint32(at + HANDLE, true);
+    if (view.getUint32(at + INFO, true) >>> 16 === priority && handle !== 0) handles.push(handle);
+  });
+  return listed ? handles : [];
+}
+
+function list(ifindex: number, parent: number, see: (view: DataView, at: number) => void): boolean {
   const query = new NetlinkQuery();
   try {
-    return PARENTS.some((parent) => {
-      let filters = 0;
-      query.begin(RTM_GETTFILTER, BODY, (view, at) => {
-        view.setInt32(at + IFINDEX, ifindex, true);
-        view.setUint32(at + PARENT, parent, true);
-      });
-      return !query.list(() => filters++) || filters > 0;
+    query.begin(RTM_GETTFILTER, BODY, (view, at) => {
+      view.setInt32(at + IFINDEX, ifindex, true);
+      view.setUint32(at + PARENT, parent, true);
     });
+    return query.list((view, at) => see(view, at));
   } finally {
     query.close();
   }

@@ -18,6 +18,7 @@ import {
   ROUTE_WAY_SHIFT,
   SERVED_KEY,
   UNIT_SHIFT,
+  UNWRAP,
   UPLINK,
   WAY,
 } from './layout.ts';
@@ -57,6 +58,10 @@ test('so are the numbers', () => {
     checked: define('WAY_CHECKED'),
     bare: define('WAY_BARE'),
     tried: define('WAY_TRIED'),
+  });
+  expect(UNWRAP).toEqual({
+    byOneCall: define('UNWRAP_BY_ONE_CALL'),
+    byTwoCalls: define('UNWRAP_BY_TWO_CALLS'),
   });
   expect(ROUTE_WAY_SHIFT).toBe(define('ROUTE_WAY_SHIFT'));
   expect(HISTORY_UNWRAPS).toBe(define('HISTORY_UNWRAPS'));

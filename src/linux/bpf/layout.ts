@@ -47,6 +47,10 @@ export const ROLE = { none: 0, client: 1, relay: 2 } as const;
 export const UNIT_SHIFT = 20;
 export const LONG_UNIT_SHIFT = 26;
 
+/** By which calls the programs unwrap: the one of kernel 6.3, or two that older kernels have, too. */
+export const UNWRAP = { byOneCall: 0, byTwoCalls: 1 } as const;
+export type Unwrap = (typeof UNWRAP)[keyof typeof UNWRAP];
+
 /**
  * How far a peer's packets are carried: from the peer only; both ways with a UDP checksum; both ways without; from the peer only, while a segment of
  * TCP to it is tried.

@@ -12,6 +12,7 @@ export interface Libbpf {
   readonly findMap: (object: number, name: string) => number;
   readonly findProgram: (object: number, name: string) => number;
   readonly setMaxEntries: (map: number, entries: number) => number;
+  readonly setInitialValue: (map: number, value: number, size: number) => number;
   readonly mapFd: (map: number) => number;
   readonly programFd: (program: number) => number;
   readonly update: (fd: number, key: number, value: number, flags: number) => number;
@@ -70,6 +71,7 @@ function bind(): Libbpf {
     findMap: library.func('uintptr_t bpf_object__find_map_by_name(uintptr_t, const char*)'),
     findProgram: library.func('uintptr_t bpf_object__find_program_by_name(uintptr_t, const char*)'),
     setMaxEntries: library.func('int bpf_map__set_max_entries(uintptr_t, uint32_t)'),
+    setInitialValue: library.func('int bpf_map__set_initial_value(uintptr_t, uintptr_t, size_t)'),
     mapFd: library.func('int bpf_map__fd(uintptr_t)'),
     programFd: library.func('int bpf_program__fd(uintptr_t)'),
     update: library.func('int bpf_map_update_elem(int, uintptr_t, uintptr_t, uint64_t)'),

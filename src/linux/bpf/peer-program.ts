@@ -1,20 +1,50 @@
+import { UNWRAP } from './layout.ts';
+import type { Unwrap } from './layout.ts';
 import { Program } from './program.ts';
 import { testRun } from './test-run.ts';
 
 /** An Ethernet frame with nothing but an IPv4 and a UDP header in front of an empty IPv6 packet. */
 const SAMPLE = new Uint8Array(14 + 28 + 40);
 SAMPLE.set([8, 0, 0x45], 12);
+/** As the size of the packets that a sample says it is several of. */
+const SOME_SIZE = 1_000;
 
-/** The programs that carry peers' packets. Throws as {@link Program}, and an Error where this kernel cannot unwrap. */
-export function loadPeerProgram(sizes: {
-  peers: number;
-  served: number;
-  proofs: number;
-  reports: number;
-}): Program {
-  const program = new Program('teredo', sizes);
-  const { verdict } = testRun(program.program('probe'), SAMPLE);
-  if (verdict === 0) return program;
-  program.close();
-  throw new Error('this kernel cannot unwrap IPv6 out of IPv4 (6.3 can)');
+export interface PeerSizes {
+  readonly peers: number;
+  readonly served: number;
+  readonly proofs: number;
+  readonly reports: number;
+}
+
+/** The programs that carry peers' packets, which unwrap by these calls. Throws as {@link Program}. */
+export class PeerProgram extends Program {
+  readonly unwrap: Unwrap;
+
+  constructor(sizes: PeerSizes, unwrap: Unwrap) {
+    super('teredo', sizes, { unwrapping: unwrap });
+    this.unwrap = unwrap;
+  }
+
+  /** Whether this kernel can unwrap by these calls, several packets as one included. */
+  get isUsable(): boolean {
+    const probe = this.program('probe');
+    if (testRun(probe, SAMPLE).verdict !== 0) return false;
+    return this.unwrap === UNWRAP.byOneCall || testRun(probe, SAMPLE, SOME_SIZE).verdict === 0;
+  }
+}
+
+/**
+ * The programs that carry peers' packets; of the calls by which they may unwrap, the first that this kernel has. Throws as {@link Program},
+ * and an Error where it has none.
+ */
+export function loadPeerProgram(
+  sizes: PeerSizes,
+  ways: readonly Unwrap[] = [UNWRAP.byOneCall, UNWRAP.byTwoCalls],
+): PeerProgram {
+  for (const unwrap of ways) {
+    const program = new PeerProgram(sizes, unwrap);
+    if (program.isUsable) return program;
+    program.close();
+  }
+  throw new Error('this kernel cannot unwrap IPv6 out of IPv4 (5.15 can)');
 }

@@ -11,10 +11,12 @@ interface Objects {
   readonly teredo: {
     readonly programs: 'encap' | 'decap' | 'inject' | 'probe';
     readonly maps: 'config' | 'uplinks' | 'peers' | 'served' | 'proofs' | 'reports' | 'counters';
+    readonly constants: 'unwrapping';
   };
   readonly server: {
     readonly programs: 'serve';
     readonly maps: 'config' | 'alive_until' | 'decided_since' | 'budgets' | 'buckets' | 'access' | 'counters';
+    readonly constants: never;
   };
 }
 
@@ -25,10 +27,14 @@ export class Program<O extends keyof Objects = 'teredo'> {
   private readonly processors = possibleProcessors();
 
   /**
-   * `sizes`: of maps, where they are chosen at run time; entries, or bytes of a ring (a power of two and of pages). Throws an Error
-   * where there is no libbpf, a SystemCallError where the kernel does not want it.
+   * `sizes`: of maps, where they are chosen at run time; entries, or bytes of a ring (a power of two and of pages). `constants`: 32 bits
+   * each, of the programs. Throws an Error where there is no libbpf, a SystemCallError where the kernel does not want it.
    */
-  constructor(object: O, sizes: Partial<Readonly<Record<Objects[O]['maps'], number>>>) {
+  constructor(
+    object: O,
+    sizes: Partial<Readonly<Record<Objects[O]['maps'], number>>>,
+    constants: Partial<Readonly<Record<Objects[O]['constants'], number>>> = {},
+  ) {
     this.lib = libbpf();
     // From src/linux/bpf and from dist/linux/bpf it is the same way.
     const file = fileURLToPath(new URL(`../../../bpf/${object}.bpf.o`, import.meta.url));
@@ -38,6 +44,12 @@ export class Program<O extends keyof Objects = 'teredo'> {
       for (const [name, entries] of Object.entries(sizes) as [string, number][]) {
         const map = this.lib.findMap(this.object, name);
         check('bpf_map__set_max_entries', this.lib.setMaxEntries(map, entries));
+      }
+      for (const [name, value] of Object.entries(constants) as [string, number][]) {
+        const initial = new Memory(4);
+        initial.view.setUint32(0, value, true);
+        const map = this.lib.findMap(this.object, `.rodata.${name}`);
+        check('bpf_map__set_initial_value', this.lib.setInitialValue(map, initial.address, 4));
       }
       check('bpf_object__load', this.lib.load(this.object));
     } catch (error) {

@@ -4,7 +4,18 @@ import { check, libbpf } from './libbpf.ts';
 /** TC_ACT_UNSPEC and TC_ACT_REDIRECT: left to whoever comes next, carried. */
 export const VERDICT = { goOn: -1, carried: 7, dropped: 2 } as const;
 
-const OPTIONS = { SIZE: 80, in: 8, out: 16, inSize: 24, outSize: 28, result: 56 } as const;
+const OPTIONS = {
+  SIZE: 80,
+  in: 8,
+  out: 16,
+  inSize: 24,
+  outSize: 28,
+  context: 32,
+  contextSize: 48,
+  result: 56,
+} as const;
+/** struct __sk_buff, as far as it is used. */
+const CONTEXT = { SIZE: 184, gsoSize: 176 } as const;
 const ROOM = 256;
 
 export interface TestRun {
@@ -13,9 +24,12 @@ export interface TestRun {
   readonly frame: Uint8Array;
 }
 
-/** Runs a program once on an Ethernet frame that goes nowhere (BPF_PROG_TEST_RUN). Throws a SystemCallError. */
-export function testRun(program: number, frame: Uint8Array): TestRun {
-  return new TestRuns(program, frame.length).run(frame);
+/**
+ * Runs a program once on an Ethernet frame that goes nowhere (BPF_PROG_TEST_RUN). `gsoSize`: the frame says that it is several packets with
+ * so many octets each, but not of which protocol. Throws a SystemCallError.
+ */
+export function testRun(program: number, frame: Uint8Array, gsoSize = 0): TestRun {
+  return new TestRuns(program, frame.length).run(frame, gsoSize);
 }
 
 /** Many runs of a program in the same memory, for frames of up to `longest` octets. */
@@ -23,6 +37,7 @@ export class TestRuns {
   private readonly program: number;
   private readonly input: Memory;
   private readonly output: Memory;
+  private readonly context = new Memory(CONTEXT.SIZE);
   private readonly options = new Memory(OPTIONS.SIZE); // struct bpf_test_run_opts
 
   constructor(program: number, longest: number) {
@@ -35,11 +50,14 @@ export class TestRuns {
   }
 
   /** Throws a SystemCallError. */
-  run(frame: Uint8Array): TestRun {
+  run(frame: Uint8Array, gsoSize = 0): TestRun {
     const { options, output } = this;
     this.input.bytes.set(frame);
     options.view.setUint32(OPTIONS.inSize, frame.length, true);
     options.view.setUint32(OPTIONS.outSize, output.bytes.length, true);
+    this.context.view.setUint32(CONTEXT.gsoSize, gsoSize, true);
+    options.setPointer(OPTIONS.context, gsoSize > 0 ? this.context.address : 0);
+    options.view.setUint32(OPTIONS.contextSize, gsoSize > 0 ? CONTEXT.SIZE : 0, true);
     check('BPF_PROG_TEST_RUN', libbpf().testRun(this.program, options.address));
     return {
       verdict: options.view.getInt32(OPTIONS.result, true),
