@@ -49,48 +49,54 @@ const SETTINGS: Record<string, Setting> = {
 };
 
 describe.each(Object.entries(SETTINGS))('%s', (_setting, { unfinished, dropsUnsummed }) => {
-  test.each(['kernel', 'user', 'miredo'])('to a peer whose path is: %s', async (kind) => {
-    await using net = new Internet();
-    const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
-    const left = unfinished(net).map(([host, link]) => `${host.name} ${link}`);
-    for (const host of net.lab.hosts)
-      for (const link of linksOf(host)) if (!left.includes(`${host.name} ${link}`)) finishPackets(host, link);
-    if (dropsUnsummed) {
-      a.nat.nft(`table ip unsummed {
+  test.each(isAll ? ['kernel', 'user', 'miredo'] : [dropsUnsummed ? 'miredo' : 'kernel'])(
+    'to a peer whose path is: %s',
+    async (kind) => {
+      await using net = new Internet();
+      const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
+      const left = unfinished(net).map(([host, link]) => `${host.name} ${link}`);
+      for (const host of net.lab.hosts)
+        for (const link of linksOf(host))
+          if (!left.includes(`${host.name} ${link}`)) finishPackets(host, link);
+      if (dropsUnsummed) {
+        a.nat.nft(`table ip unsummed {
         chain forward { type filter hook forward priority 0; udp checksum 0 drop; }
       }`);
-    }
-    await startServer(net.server, SERVER_ADDRESS);
-    await startRelay(net.relay, RELAY_ADDRESS, '--data-path', kind === 'user' ? 'user' : 'kernel');
-    await startClient(a.client, SERVER_ADDRESS, '--data-path', 'kernel');
-    if (kind === 'miredo') startMiredoClient(b.client, SERVER_ADDRESS);
-    else await startClient(b.client, SERVER_ADDRESS, '--data-path', kind);
-    const address = await teredoAddress(b.client);
-    await teredoAddress(a.client);
-    await using atPeer = await Capture.start(b.client, 'eth', 'udp and inbound');
-    await using atRelay = await Capture.start(net.relay, 'wan', 'udp and inbound');
-    for (const [to, at] of [
-      [b.client, address],
-      [net.native, NATIVE_ADDRESS],
-    ] as const) {
-      expect(await ping(a.client, at, 10_000)).toBeDefined();
-      await carriesBothWays(a.client, at);
-      expect(await transfer(a.client, to, at, BYTES)).toMatchObject({ whole: true });
-      expect(await slowExchanges(a.client, to, at, EXCHANGE, REPEATED_MS)).toBeLessThan(EXCHANGE.count / 50);
-    }
-    for (const capture of [atPeer, atRelay]) {
-      const { wrong, right, none } = checksumsIn(await capture.stop());
-      expect(wrong).toEqual([]);
-      expect(right + none).toBeGreaterThan(1_000);
-      if (dropsUnsummed) expect(none).toBe(0);
-    }
-    // In a container only a kernel that unwraps takes what is unfinished: all other TCP goes by the process.
-    const isCarried = left.length === 0 || (kind === 'kernel' && !dropsUnsummed);
-    const { counters } = (await statusOf(a.client, 'client'))!['dataPath'] as {
-      counters: Record<string, number>;
-    };
-    if (isCarried) expect(counters['carriedOut']).toBeGreaterThan(500);
-  });
+      }
+      await startServer(net.server, SERVER_ADDRESS);
+      await startRelay(net.relay, RELAY_ADDRESS, '--data-path', kind === 'user' ? 'user' : 'kernel');
+      await startClient(a.client, SERVER_ADDRESS, '--data-path', 'kernel');
+      if (kind === 'miredo') startMiredoClient(b.client, SERVER_ADDRESS);
+      else await startClient(b.client, SERVER_ADDRESS, '--data-path', kind);
+      const address = await teredoAddress(b.client);
+      await teredoAddress(a.client);
+      await using atPeer = await Capture.start(b.client, 'eth', 'udp and inbound');
+      await using atRelay = await Capture.start(net.relay, 'wan', 'udp and inbound');
+      for (const [to, at] of [
+        [b.client, address],
+        [net.native, NATIVE_ADDRESS],
+      ] as const) {
+        expect(await ping(a.client, at, 10_000)).toBeDefined();
+        await carriesBothWays(a.client, at);
+        expect(await transfer(a.client, to, at, BYTES)).toMatchObject({ whole: true });
+        expect(await slowExchanges(a.client, to, at, EXCHANGE, REPEATED_MS)).toBeLessThan(
+          EXCHANGE.count / 50,
+        );
+      }
+      for (const capture of [atPeer, atRelay]) {
+        const { wrong, right, none } = checksumsIn(await capture.stop());
+        expect(wrong).toEqual([]);
+        expect(right + none).toBeGreaterThan(1_000);
+        if (dropsUnsummed) expect(none).toBe(0);
+      }
+      // In a container only a kernel that unwraps takes what is unfinished: all other TCP goes by the process.
+      const isCarried = left.length === 0 || (kind === 'kernel' && !dropsUnsummed);
+      const { counters } = (await statusOf(a.client, 'client'))!['dataPath'] as {
+        counters: Record<string, number>;
+      };
+      if (isCarried) expect(counters['carriedOut']).toBeGreaterThan(500);
+    },
+  );
 });
 
 async function carriesBothWays(host: Namespace, address: string): Promise<void> {

@@ -1,163 +1,182 @@
-/** What this host's rules are, as the kernel says: nftables, iptables, IPsec. adr/0019 */
-import { spawnSync } from 'node:child_process';
-import { describe, expect, test } from 'vitest';
-import { HostFirewall } from '../../src/io/host-firewall.ts';
-import { execute } from '../../src/lab/index.ts';
-import { enterNewNetwork } from '../../src/linux/netns.ts';
+/**
+ * Rules of the server's host hold while the kernel does the server's work: they take effect, and end, within 15 s, and what they let
+ * through is answered all the time. adr/0019
+ */
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { ask } from '../../src/daemon/control-client.ts';
+import { controlPath } from '../../src/daemon/control-path.ts';
+import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
+import type { Namespace } from '../../src/lab/index.ts';
+import { ATTACKER_ADDRESS, VICTIM_ADDRESS, addHost } from '../attack/ground.ts';
+import { Asker } from '../support/asker.ts';
+import { ControlGroup, controlGroups } from '../support/control-group.ts';
+import { eventually } from '../support/eventually.ts';
+import { PROGRAM, startServer, statusOf } from '../support/roles.ts';
 
-enterNewNetwork();
-execute('ip', ['link', 'add', 'wan', 'type', 'veth', 'peer', 'name', 'far']);
+/** How soon a rule has to be in force, or no longer. */
+const DELAY_MS = 15_000;
+/** For so long after that it is watched. */
+const WATCHED_MS = 1_500;
 
-/** In one line; nft wants several. */
-function nft(rules: string): void {
-  const lines = rules.replaceAll(/(?<!= \{[^}]*)\}/g, '\n}\n');
-  execute('nft', ['-f', '-'], `flush ruleset\n${lines}`);
+/** Two hosts that ask the server ten times a second, the first of which a rule is to keep off. */
+async function world() {
+  const net = new Internet();
+  const [denied, other] = [addHost(net, 'denied', ATTACKER_ADDRESS), addHost(net, 'other', VICTIM_ADDRESS)];
+  await startServer(net.server, SERVER_ADDRESS, '--data-path', 'auto');
+  const askers = {
+    denied: new Asker(denied, ATTACKER_ADDRESS, SERVER_ADDRESS),
+    other: new Asker(other, VICTIM_ADDRESS, SERVER_ADDRESS),
+  };
+  return { host: net.server, ...askers, [Symbol.asyncDispose]: () => net[Symbol.asyncDispose]() };
 }
 
-const chain = (family: string, hook: string, rest = '', name = 'c') =>
-  `table ${family} t { chain ${name} { type filter hook ${hook} priority 0; ${rest} } }`;
-const firewall = new HostFirewall();
-const look = () => firewall.look(['wan']);
+const table = (family: string, type: string, hook: string, rule: string) =>
+  `table ${family} rules {\n chain c {\n type ${type} hook ${hook};\n ${rule}\n }\n }`;
 
-describe('nftables', () => {
-  test.each([
-    ['nothing', ''],
-    ['an empty table', 'table ip t {}'],
-    ['chains that accept, without rules', chain('inet', 'input') + chain('ip', 'output', '', 'd')],
-    ['a chain that no hook leads to', 'table ip t { chain c { drop; } }'],
-    ['forwarding', chain('inet', 'forward', 'policy drop; udp dport 3544 drop')],
-    ['IPv6', chain('ip6', 'input', 'policy drop; drop') + chain('ip6', 'output', 'drop', 'd')],
-    ['ARP', chain('arp', 'input', 'drop')],
-    ['a bridge', chain('bridge', 'input', 'policy drop; drop')],
-    ['the ingress of another interface', chain('netdev', 'ingress device "far"', 'drop')],
-    ['the egress of this one: the program passes it', chain('netdev', 'egress device "wan"', 'drop')],
-    [
-      'a table that is dormant',
-      'table ip t { flags dormant; chain c { type filter hook input priority 0; drop; } }',
-    ],
-  ])('%s does not matter', (_what, rules) => {
-    nft(rules);
-    expect(look()).toEqual({});
-  });
+/** The rules, and whether they keep off everybody or only the first host. */
+const RULES: Readonly<Record<string, readonly ['denied' | 'both', string]>> = {
+  'input, a source': [
+    'denied',
+    table('inet', 'filter', 'input priority 0', `ip saddr ${ATTACKER_ADDRESS} drop`),
+  ],
+  'input, a port': ['both', table('ip', 'filter', 'input priority 0', 'udp dport 3544 drop')],
+  'output, drop': [
+    'denied',
+    table('ip', 'filter', 'output priority 0', `ip daddr ${ATTACKER_ADDRESS} udp sport 3544 drop`),
+  ],
+  'output, reject': ['both', table('inet', 'filter', 'output priority 0', 'udp sport 3544 reject')],
+  raw: ['denied', table('ip', 'filter', 'prerouting priority -300', `ip saddr ${ATTACKER_ADDRESS} drop`)],
+  ingress: [
+    'denied',
+    table('netdev', 'filter', 'ingress device "wan" priority 0', `ip saddr ${ATTACKER_ADDRESS} drop`),
+  ],
+  'a policy': ['both', table('inet', 'filter', 'input priority 0', 'policy drop; tcp dport 22 accept')],
+};
 
-  test.each([
-    ['input of ip', chain('ip', 'input', 'ip saddr 192.0.2.1 drop'), 'rules in chain c of table ip t'],
-    ['output of inet', chain('inet', 'output', 'udp sport 3544 reject'), 'rules in chain c of table inet t'],
-    [
-      'raw',
-      'table ip raw { chain pre { type filter hook prerouting priority -300; notrack; } }',
-      'rules in chain pre',
-    ],
-    [
-      'NAT',
-      'table ip n { chain p { type nat hook postrouting priority 100; masquerade; } }',
-      'rules in chain p',
-    ],
-    ['a policy', chain('inet', 'input', 'policy drop;'), 'a policy in chain c of table inet t'],
-    [
-      'the ingress of this interface',
-      chain('netdev', 'ingress device "wan"', 'drop'),
-      'rules in chain c of table netdev',
-    ],
-    [
-      'of two',
-      chain('netdev', 'ingress devices = { far, wan }', 'drop'),
-      'rules in chain c of table netdev t',
-    ],
-    ['of inet', chain('inet', 'ingress device "wan"', 'drop'), 'rules in chain c of table inet t'],
-    [
-      'one among many that do not',
-      Array.from(
-        { length: 300 },
-        (_, i) => `table ip t${i} { chain c { type filter hook forward priority 0; drop; } }`,
-      )
-        .join('\n')
-        .concat('\n', chain('ip', 'input', 'accept', 'last')),
-      'rules in chain last',
-    ],
-    [
-      'one name that is no word',
-      'table ip t { chain a/b { type filter hook input priority 0; drop; } }',
-      'rules in chain a?b of table ip t',
-    ],
-  ])('%s does', (_what, rules, expected) => {
-    nft(rules);
-    expect(look().rule).toContain(`nftables has ${expected}`);
-  });
-
-  test('what has been added and taken away is seen at the next look', () => {
-    nft(chain('inet', 'input'));
-    expect(look()).toEqual({});
-    execute('nft', ['add', 'rule', 'inet', 't', 'c', 'udp', 'dport', '3544', 'drop']);
-    expect(look().rule).toContain('chain c');
-    execute('nft', ['flush', 'chain', 'inet', 't', 'c']);
-    expect(look()).toEqual({});
-    execute('nft', ['add', 'rule', 'inet', 't', 'c', 'drop']);
-    execute('nft', ['delete', 'table', 'inet', 't']);
-    expect(look()).toEqual({});
-  });
-
-  test('a ruleset that is too large counts as one that concerns us', () => {
-    const chains = Array.from({ length: 10_001 }, (_, i) => `chain c${i} {}`).join('\n');
-    nft(`table ip t { ${chains} }`);
-    expect(look().rule).toContain('nftables has rules that cannot be looked through (E2BIG)');
-    nft('');
-    expect(look()).toEqual({});
-  });
-});
-
-/** This kernel may have no iptables of that form, or none of its tools be here. */
-const hasLegacy = spawnSync('iptables-legacy', ['-w', '-L', '-n']).status === 0;
-
-describe.runIf(hasLegacy)('iptables', () => {
-  const iptables = (...args: string[]) => execute('iptables-legacy', ['-w', ...args]);
-
-  test.each([
-    ['a rule for input', ['-A', 'INPUT', '-p', 'udp', '-j', 'DROP'], ['-F'], 'INPUT of table filter'],
-    ['a policy for output', ['-P', 'OUTPUT', 'DROP'], ['-P', 'OUTPUT', 'ACCEPT'], 'OUTPUT of table filter'],
-    [
-      'NAT',
-      ['-t', 'nat', '-A', 'POSTROUTING', '-j', 'ACCEPT'],
-      ['-t', 'nat', '-F'],
-      'POSTROUTING of table nat',
-    ],
-    ['raw', ['-t', 'raw', '-A', 'PREROUTING', '-j', 'DROP'], ['-t', 'raw', '-F'], 'PREROUTING of table raw'],
-  ])('%s', (_what, add, remove, expected) => {
-    expect(look()).toEqual({});
-    iptables(...add);
-    expect(look()).toEqual({ rule: `iptables has rules or a policy in chain ${expected}` });
-    iptables(...remove);
-    expect(look()).toEqual({});
-  });
-
-  test('what is forwarded does not matter, nor a chain that nothing leads to', () => {
-    iptables('-P', 'FORWARD', 'DROP');
-    iptables('-A', 'FORWARD', '-j', 'DROP');
-    iptables('-N', 'OTHER');
-    iptables('-A', 'OTHER', '-j', 'DROP');
-    expect(look()).toEqual({});
-  });
-});
-
-test('IPsec: a policy inward or outward', () => {
-  const policy = (command: string, direction: string) =>
-    execute('ip', [
-      'xfrm',
-      'policy',
-      command,
-      'src',
-      '192.0.2.0/24',
-      'dst',
-      '198.51.100.1/32',
-      'dir',
-      direction,
-    ]);
-  for (const direction of ['in', 'out']) {
-    expect(look()).toEqual({});
-    policy('add', direction);
-    expect(look()).toEqual({ rule: 'IPsec has policies' });
-    policy('delete', direction);
+test(`nftables, in force and no longer: ${Object.keys(RULES).join('; ')}`, async () => {
+  await using net = await world();
+  const { host, denied, other } = net;
+  for (const [who, rules] of Object.values(RULES)) {
+    await eventually(async () => expect(await pathOf(host)).toEqual({ inUse: 'kernel' }));
+    expect(await denied.isAnswered(DELAY_MS)).toBe(true);
+    host.nft(rules);
+    await denied.silentWithin(DELAY_MS, WATCHED_MS);
+    expect(await pathOf(host)).toMatchObject({
+      inUse: 'user',
+      reason: expect.stringContaining('nftables has ') as string,
+    });
+    if (who === 'denied') expect(await other.isAnswered()).toBe(true);
+    host.nft('flush ruleset');
+    expect(await denied.isAnswered(DELAY_MS)).toBe(true);
   }
-  policy('add', 'fwd');
-  expect(look()).toEqual({});
+  await eventually(async () => expect(await pathOf(host)).toEqual({ inUse: 'kernel' }));
 });
+
+test('a rule that is there before the server is', async () => {
+  await using net = new Internet();
+  const asker = new Asker(addHost(net, 'asker', ATTACKER_ADDRESS), ATTACKER_ADDRESS, SERVER_ADDRESS);
+  net.server.nft(table('inet', 'filter', 'input priority 0', 'udp dport 3544 drop'));
+  const server = await startServer(net.server, SERVER_ADDRESS, '--data-path', 'auto');
+  await server.waitFor(/^data path: user \(nftables has rules in chain c of table inet rules\)$/m);
+  await asker.silentWithin(0, WATCHED_MS);
+  net.server.nft('flush ruleset');
+  expect(await asker.isAnswered(DELAY_MS)).toBe(true);
+  await server.waitFor(/^data path: kernel$/m);
+});
+
+test('rules of other purposes leave the work to the kernel', async () => {
+  await using net = await world();
+  const { host, denied } = net;
+  expect(await denied.isAnswered(DELAY_MS)).toBe(true);
+  host.nft(
+    [
+      table('inet', 'filter', 'forward priority 0', 'policy drop;').replaceAll('rules', 'a'),
+      table('ip6', 'filter', 'input priority 0', 'policy drop; drop').replaceAll('rules', 'b'),
+      table('bridge', 'filter', 'input priority 0', 'drop').replaceAll('rules', 'd'),
+      table('arp', 'filter', 'input priority 0', 'accept').replaceAll('rules', 'e'),
+      table('ip', 'filter', 'input priority 0', '').replaceAll('rules', 'f'),
+    ].join('\n'),
+  );
+  // Longer than it takes to look at them.
+  await denied.answeredFor(4_000);
+  expect(await pathOf(host)).toEqual({ inUse: 'kernel' });
+});
+
+test.runIf(controlGroups() !== undefined).each(['ingress', 'egress'] as const)(
+  'what only the sockets notice: a filter of their control group, %s',
+  async (direction) => {
+    using group = new ControlGroup(`teredo-test-${process.pid}-${direction}`);
+    await using net = new Internet();
+    const asker = new Asker(addHost(net, 'asker', ATTACKER_ADDRESS), ATTACKER_ADDRESS, SERVER_ADDRESS);
+    await group.start(() => startServer(net.server, SERVER_ADDRESS, '--data-path', 'auto'));
+    expect(await asker.isAnswered(DELAY_MS)).toBe(true);
+    group.deny(direction);
+    await asker.silentWithin(DELAY_MS, WATCHED_MS);
+    expect(await pathOf(net.server)).toMatchObject({
+      inUse: 'user',
+      reason: expect.stringContaining('do not arrive there') as string,
+    });
+    group.allow();
+    // By the process at once, by the kernel after a rest.
+    expect(await asker.isAnswered(DELAY_MS)).toBe(true);
+    if (process.env['TEREDO_TEST_ALL'] !== '1') return;
+    await vi.waitFor(async () => expect(await pathOf(net.server)).toMatchObject({ inUse: 'kernel' }), {
+      timeout: 60_000,
+    });
+  },
+);
+
+test('a plain user with the rights of the shipped unit: the kernel, and what is known of the rules', async () => {
+  await using net = new Internet();
+  const folder = mkdtempSync(join(tmpdir(), 'teredo-plain-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o777);
+  const rights = '-all,+net_raw,+net_admin,+bpf';
+  const sets = ['--inh-caps', '--ambient-caps', '--bounding-set'].flatMap((set) => [set, rights]);
+  const user = [
+    '--reuid',
+    '65534',
+    '--regid',
+    '65534',
+    '--clear-groups',
+    ...sets,
+    '--',
+    process.execPath,
+    PROGRAM,
+  ];
+  const server = net.server.spawn(
+    'setpriv',
+    [...user, 'server', '--address', SERVER_ADDRESS, '--name', 'server'],
+    {
+      TEREDO_RUNTIME_DIR: folder,
+    },
+  );
+  await server.waitFor(/is running/);
+  const status = async () =>
+    ((await ask(controlPath(folder, 'server'), { command: 'status' })) as { result: { dataPath: object } })
+      .result.dataPath;
+  expect(await status()).toMatchObject({ inUse: 'kernel' });
+  // The names of iptables' tables are root's to read, where the kernel has any.
+  if (existsSync('/proc/net/ip_tables_names'))
+    expect(await status()).toMatchObject({
+      reason: "this host's rules cannot be asked for: iptables (EACCES)",
+    });
+  net.server.nft(RULES['input, a port']![1]);
+  await eventually(async () =>
+    expect(await status()).toMatchObject({
+      inUse: 'user',
+      reason: 'nftables has rules in chain c of table ip rules',
+    }),
+  );
+});
+
+async function pathOf(host: Namespace): Promise<unknown> {
+  const { counters: _counters, ...path } = (await statusOf(host, 'server'))!['dataPath'] as Record<
+    string,
+    unknown
+  >;
+  return path;
+}
