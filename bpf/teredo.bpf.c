@@ -365,35 +365,50 @@ static __always_inline __u16 datagram_checksum(const struct iphdr *ip, const str
 	return (__u16)~fold(sum) ?: 0xffff;
 }
 
-/* What bpf_csum_diff() sums at a time, and the longest datagram that is summed. */
-#define SUMMED_AT_ONCE 512
-#define SUMMED_MOST (3 * SUMMED_AT_ONCE - 4)
+static __always_inline __u16 fold_long(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return fold((sum & 0xffff) + (sum >> 16)); /* of 18 bits at the most */
+}
+
+/* What bpf_csum_diff() takes at a time on kernels before 6.12, and so many times at the most: more than any one datagram on a usual wire. */
+#define SUM_BLOCK 512
+#define SUM_BLOCKS 3
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u8[SUMMED_MOST + 4]);
+	__type(value, __u8[(SUM_BLOCKS + 1) * SUM_BLOCK]);
 } scratch SEC(".maps");
 
-/* Whether the datagram of that length behind the IPv4 header has the right checksum; `sum`: of its pseudo-header. All of it is read. */
-static __noinline bool is_right(struct __sk_buff *skb, __u32 length, __u32 sum)
+/*
+ * The sum of the `length` octets at `at`, on top of `sum`; 0 where they are too many. From a copy: a loop over the packet itself takes the verifier
+ * half a minute where the user has no CAP_PERFMON.
+ */
+static __noinline __u64 sum_octets(struct __sk_buff *skb, __u32 at, __u32 length, __u64 sum)
 {
-	__u32 zero = 0, padded, part;
-	__u8 *bytes = bpf_map_lookup_elem(&scratch, &zero);
+	__u32 zero = 0;
+	__u8 *copy = bpf_map_lookup_elem(&scratch, &zero);
 
-	if (!bytes || length < sizeof(struct udphdr) || length > SUMMED_MOST ||
-	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr), bytes, length))
-		return false;
-	bytes[length] = bytes[length + 1] = bytes[length + 2] = 0;
-	padded = (length + 3) & ~3;
+	if (!copy || length > SUM_BLOCKS * SUM_BLOCK)
+		return 0;
+	/* Two comparisons, each with an order: the verifier of kernel 6.1 learns no limits from others. */
+	asm volatile("" : "+r"(length));
+	if (length < sizeof(struct udphdr) || bpf_skb_load_bytes(skb, at, copy, length))
+		return 0;
+	for (int i = 0; i < 4; i++)
+		copy[length + i] = 0; /* sums are of whole words */
+	length = (length + 3) & ~3;
 #pragma unroll
-	for (int i = 0; i < 3; i++) {
-		part = padded < SUMMED_AT_ONCE ? padded : SUMMED_AT_ONCE;
-		sum = bpf_csum_diff(NULL, 0, (__be32 *)(bytes + i * SUMMED_AT_ONCE), part, sum);
-		padded -= part;
+	for (int block = 0; block < SUM_BLOCKS; block++) {
+		__u32 from = block * SUM_BLOCK;
+
+		if (length <= from)
+			break;
+		sum += bpf_csum_diff(NULL, 0, (__be32 *)(copy + from), length - from < SUM_BLOCK ? length - from : SUM_BLOCK, 0);
 	}
-	return fold(sum) == 0xffff;
+	return sum;
 }
 
 /*
@@ -411,7 +426,7 @@ static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer 
 		return true;
 	if (bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0)
 		return true; /* the interface has found it right */
-	return is_right(skb, length, pseudo_sum(&outer->ip, length)) ||
+	return fold_long(sum_octets(skb, ETH_HLEN + sizeof(struct iphdr), length, pseudo_sum(&outer->ip, length))) == 0xffff ||
 	       !sum_state(skb, ETH_HLEN + WRAPPING, inner);
 }
 
