@@ -27,6 +27,7 @@ beforeAll(() => {
     view.setUint16(CONFIG.port, 3_545);
     view.setUint8(CONFIG.role, ROLE.client);
     view.setUint8(CONFIG.ttl, 64);
+    view.setUint32(CONFIG.stretch, 1, true);
   });
   const peers = new PeerMap(program.map('peers'));
   const now = Number(process.hrtime.bigint());
