@@ -48,6 +48,16 @@ test.each([
   ['hardware, whatever it says', { eth: { on: WHOLE, isHardware: true } }, [true, undefined]],
   ['veth', { eth: { kind: 'veth', on: WHOLE } }, [false, undefined]],
   ['veth that is left nothing to do', { eth: { kind: 'veth', on: [], off: WHOLE } }, [true, undefined]],
+  [
+    'veth with `tx off` alone',
+    { eth: { kind: 'veth', on: ['tx-udp_tnl-segmentation', 'tx-udp_tnl-csum-segmentation'] } },
+    [true, undefined],
+  ],
+  [
+    'veth with `tx off` alone, on a kernel that leaves runs on',
+    { eth: { kind: 'veth', on: ['tx-udp_tnl-segmentation', 'tx-udp-segmentation'] } },
+    [false, undefined],
+  ],
   ['an interface that cannot be asked', { eth: {} }, [false, undefined]],
   [
     'a TAP or virtio without features for tunnels',

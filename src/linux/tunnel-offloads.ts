@@ -10,14 +10,8 @@ import type { Features } from './offloads.ts';
 const TUNNELLED = 'tx-udp_tnl-segmentation';
 const TCP = 'tx-tcp6-segmentation';
 const RUNS = 'tx-udp-segmentation';
-/** While one of these is on, packets may leave an interface with something still to be done. */
-const LEAVING = [
-  TUNNELLED,
-  'tx-udp_tnl-csum-segmentation',
-  'tx-checksum-ip-generic',
-  'tx-checksum-ipv4',
-  'tx-checksum-ipv6',
-];
+/** While one of these is on, packets may leave an interface without their checksums. */
+const SUMMING = ['tx-checksum-ip-generic', 'tx-checksum-ipv4', 'tx-checksum-ipv6'];
 /** Its features are for other packets, though they name tunnels: the kernel cuts and sums packets of a tunnel before a bridge has them. */
 const BRIDGE = 'bridge';
 /** These hand packets to the interfaces below as they are, if those take them so. */
@@ -52,11 +46,17 @@ function finishes(link: Link, facts: LinkFacts, depth: number): boolean {
   if (link.kind === BRIDGE || facts.isHardware(link)) return true;
   const features = facts.features(link);
   if (features === undefined) return false;
-  if (!LEAVING.some((name) => features.active.has(name))) return true;
+  if (!leavesUnfinished(features)) return true;
   // An interface that has no feature for packets of a tunnel gets them finished.
   if (!isStacked(link)) return !features.available.has(TUNNELLED) && !features.active.has(TUNNELLED);
   const below = depth > 0 ? linksBelow(link, facts) : [];
   return below.length > 0 && below.every((one) => finishes(one, facts, depth - 1));
+}
+
+/** Whether packets may leave an interface with something still to be done. With `tx off` alone a veth still names tunnels, but takes nothing of them whole. */
+function leavesUnfinished({ active }: Features): boolean {
+  const isCutBehind = active.has(TUNNELLED) && (active.has(TCP) || active.has(RUNS));
+  return isCutBehind || SUMMING.some((name) => active.has(name));
 }
 
 function cutFor(link: Link, facts: LinkFacts, depth: number): Link | undefined {

@@ -16,21 +16,22 @@ import {
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { internetChecksum, readUint16 } from '../../src/wire/index.ts';
+import { IS_ALL } from '../support/extent.ts';
 import { slowExchanges } from '../support/exchange.ts';
 import { startMiredoClient } from '../support/miredo.ts';
-import { finishPackets, linksOf } from '../support/links.ts';
+import { finishPackets, linksOf, switchTxOff } from '../support/links.ts';
 import { framesOf } from '../support/pcap.ts';
 import { peersOf, startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
-const isAll = process.env['TEREDO_TEST_ALL'] === '1';
-const EXCHANGE = { octets: 3_000, count: isAll ? 1_000 : 250 };
+const EXCHANGE = { octets: 3_000, count: IS_ALL ? 1_000 : 250 };
 /** TCP repeats a lost last segment after 200 ms at the earliest. A machine with other work takes so long now and then. */
 const REPEATED_MS = 190;
 const BYTES = 3_000_000;
 const ETHERNET = 14;
 interface Setting {
-  /** Interfaces that leave cutting and summing to the next hop; all others don't. */
+  /** Interfaces that leave cutting and summing to the next hop; all others do not, after `finish`. */
   readonly unfinished: (net: Internet) => readonly (readonly [Namespace, string])[];
+  readonly finish?: typeof finishPackets;
   /** The NAT of the sender drops what has no checksum. */
   readonly dropsUnsummed: boolean;
 }
@@ -38,6 +39,13 @@ interface Setting {
 const SETTINGS: Record<string, Setting> = {
   'links as between machines': { unfinished: () => [], dropsUnsummed: false },
   'the same, and what has no checksum is dropped': { unfinished: () => [], dropsUnsummed: true },
+  ...(IS_ALL && {
+    'links with tx off and nothing else': {
+      unfinished: () => [],
+      finish: switchTxOff,
+      dropsUnsummed: false,
+    },
+  }),
   'a client in a container behind a NAT of the same kernel': {
     unfinished: linksOfContainer,
     dropsUnsummed: false,
@@ -48,56 +56,58 @@ const SETTINGS: Record<string, Setting> = {
   },
 };
 
-describe.each(Object.entries(SETTINGS))('%s', (_setting, { unfinished, dropsUnsummed }) => {
-  test.each(isAll ? ['kernel', 'user', 'miredo'] : [dropsUnsummed ? 'miredo' : 'kernel'])(
-    'to a peer whose path is: %s',
-    async (kind) => {
-      await using net = new Internet();
-      const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
-      const left = unfinished(net).map(([host, link]) => `${host.name} ${link}`);
-      for (const host of net.lab.hosts)
-        for (const link of linksOf(host))
-          if (!left.includes(`${host.name} ${link}`)) finishPackets(host, link);
-      if (dropsUnsummed) {
-        a.nat.nft(`table ip unsummed {
+describe.each(Object.entries(SETTINGS))(
+  '%s',
+  (_setting, { unfinished, finish = finishPackets, dropsUnsummed }) => {
+    test.each(IS_ALL ? ['kernel', 'user', 'miredo'] : [dropsUnsummed ? 'miredo' : 'kernel'])(
+      'to a peer whose path is: %s',
+      async (kind) => {
+        await using net = new Internet();
+        const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
+        const left = unfinished(net).map(([host, link]) => `${host.name} ${link}`);
+        for (const host of net.lab.hosts)
+          for (const link of linksOf(host)) if (!left.includes(`${host.name} ${link}`)) finish(host, link);
+        if (dropsUnsummed) {
+          a.nat.nft(`table ip unsummed {
         chain forward { type filter hook forward priority 0; udp checksum 0 drop; }
       }`);
-      }
-      await startServer(net.server, SERVER_ADDRESS);
-      await startRelay(net.relay, RELAY_ADDRESS, '--data-path', kind === 'user' ? 'user' : 'kernel');
-      await startClient(a.client, SERVER_ADDRESS, '--data-path', 'kernel');
-      if (kind === 'miredo') startMiredoClient(b.client, SERVER_ADDRESS);
-      else await startClient(b.client, SERVER_ADDRESS, '--data-path', kind);
-      const address = await teredoAddress(b.client);
-      await teredoAddress(a.client);
-      await using atPeer = await Capture.start(b.client, 'eth', 'udp and inbound');
-      await using atRelay = await Capture.start(net.relay, 'wan', 'udp and inbound');
-      for (const [to, at] of [
-        [b.client, address],
-        [net.native, NATIVE_ADDRESS],
-      ] as const) {
-        expect(await ping(a.client, at, 10_000)).toBeDefined();
-        await carriesBothWays(a.client, at);
-        expect(await transfer(a.client, to, at, BYTES)).toMatchObject({ whole: true });
-        expect(await slowExchanges(a.client, to, at, EXCHANGE, REPEATED_MS)).toBeLessThan(
-          EXCHANGE.count / 50,
-        );
-      }
-      for (const capture of [atPeer, atRelay]) {
-        const { wrong, right, none } = checksumsIn(await capture.stop());
-        expect(wrong).toEqual([]);
-        expect(right + none).toBeGreaterThan(1_000);
-        if (dropsUnsummed) expect(none).toBe(0);
-      }
-      // In a container only a kernel that unwraps takes what is unfinished: all other TCP goes by the process.
-      const isCarried = left.length === 0 || (kind === 'kernel' && !dropsUnsummed);
-      const { counters } = (await statusOf(a.client, 'client'))!['dataPath'] as {
-        counters: Record<string, number>;
-      };
-      if (isCarried) expect(counters['carriedOut']).toBeGreaterThan(500);
-    },
-  );
-});
+        }
+        await startServer(net.server, SERVER_ADDRESS);
+        await startRelay(net.relay, RELAY_ADDRESS, '--data-path', kind === 'user' ? 'user' : 'kernel');
+        await startClient(a.client, SERVER_ADDRESS, '--data-path', 'kernel');
+        if (kind === 'miredo') startMiredoClient(b.client, SERVER_ADDRESS);
+        else await startClient(b.client, SERVER_ADDRESS, '--data-path', kind);
+        const address = await teredoAddress(b.client);
+        await teredoAddress(a.client);
+        await using atPeer = await Capture.start(b.client, 'eth', 'udp and inbound');
+        await using atRelay = await Capture.start(net.relay, 'wan', 'udp and inbound');
+        for (const [to, at] of [
+          [b.client, address],
+          [net.native, NATIVE_ADDRESS],
+        ] as const) {
+          expect(await ping(a.client, at, 10_000)).toBeDefined();
+          await carriesBothWays(a.client, at);
+          expect(await transfer(a.client, to, at, BYTES)).toMatchObject({ whole: true });
+          expect(await slowExchanges(a.client, to, at, EXCHANGE, REPEATED_MS)).toBeLessThan(
+            EXCHANGE.count / 50,
+          );
+        }
+        for (const capture of [atPeer, atRelay]) {
+          const { wrong, right, none } = checksumsIn(await capture.stop());
+          expect(wrong).toEqual([]);
+          expect(right + none).toBeGreaterThan(1_000);
+          if (dropsUnsummed) expect(none).toBe(0);
+        }
+        // In a container only a kernel that unwraps takes what is unfinished: all other TCP goes by the process.
+        const isCarried = left.length === 0 || (kind === 'kernel' && !dropsUnsummed);
+        const { counters } = (await statusOf(a.client, 'client'))!['dataPath'] as {
+          counters: Record<string, number>;
+        };
+        if (isCarried) expect(counters['carriedOut']).toBeGreaterThan(500);
+      },
+    );
+  },
+);
 
 async function carriesBothWays(host: Namespace, address: string): Promise<void> {
   const pings = host.spawn('ping', ['-n', '-i', '0.2', address]);
