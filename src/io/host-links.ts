@@ -1,4 +1,4 @@
-import { readLinks } from '../linux/links.ts';
+import { readLinks, receives } from '../linux/links.ts';
 import type { Link } from '../linux/links.ts';
 import { featuresOf, isHardware } from '../linux/offloads.ts';
 import type { Features } from '../linux/offloads.ts';
@@ -46,9 +46,19 @@ export class HostLinks implements LinkFacts {
     }
   }
 
-  /** Whether the host drops what comes in there from a source that is not routed there (rp_filter). */
-  isStrict({ name }: Link): boolean {
-    const values = ['all', name].map((where) => Number(readSysctl(`net/ipv4/conf/${where}/rp_filter`) ?? 0));
-    return Math.max(...values) === STRICT; // the larger of the two counts
+  /** Those at which a datagram of this host may come in. What is part of a bridge, bond ... hands its frames on to that. */
+  receivers(): Link[] {
+    return [...this.links.values()].filter(
+      (link) => link.isUp && receives(link) && this.receiverFor(link) === link,
+    );
   }
+}
+
+/**
+ * Whether the host takes from each source only what it would send there (rp_filter of 1; RFC 3704 section 2.2). The larger value of the
+ * interface and of all counts.
+ */
+export function isStrict({ name }: Pick<Link, 'name'>): boolean {
+  const values = ['all', name].map((where) => Number(readSysctl(`net/ipv4/conf/${where}/rp_filter`) ?? 0));
+  return Math.max(...values) === STRICT;
 }

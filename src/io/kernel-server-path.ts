@@ -4,10 +4,10 @@ import type { Attachment } from '../linux/bpf/attachment.ts';
 import type { MODE } from '../linux/bpf/server-layout.ts';
 import { ServerProgram } from '../linux/bpf/server-program.ts';
 import { ipv4Routing } from '../linux/ipv4-routes.ts';
-import { links } from '../linux/link-states.ts';
 import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
 import { readSysctl, udpBufferOverflows } from '../linux/proc.ts';
 import { ICMPV6_CHECKSUM, TEREDO_PORT } from '../wire/index.ts';
+import { HostLinks, isStrict } from './host-links.ts';
 import { HostFirewall } from './host-firewall.ts';
 import type { HostRules } from './host-firewall.ts';
 import type { Clock, Entropy, HostNetwork, ServerPath, ServerPathOptions, ServerWork } from './ports.ts';
@@ -25,10 +25,6 @@ const SAMPLE_MS = 1_000;
 const LOOK_MS = 1_000;
 /** Hosts with more are routers: each of their many changes would have to be looked at. */
 const MOST_ROUTES = 4_096;
-const MOST_LINKS = 4_096;
-/** rp_filter: strict. The larger one of `all` and of the interface holds. */
-const STRICT = '1';
-const LOOSE = '2';
 const NOTHING_TO_DO = 'clients have keys, and what is forwarded may leave by several ways';
 
 /** Has a tc program answer solicitations and forward bubbles where datagrams for the server come in, as far as this host's rules allow. */
@@ -159,9 +155,8 @@ export class KernelServerPath implements ServerPath {
     const own = secondary === undefined ? [primary] : [primary, secondary];
     const host = {
       subnets: this.network.ipv4Subnets(),
-      links: links(MOST_LINKS),
+      links: new HostLinks(),
       routing: ipv4Routing(MOST_ROUTES),
-      isStrict,
     };
     const uplinks = serverUplinks(own, host, allowPrivate);
     this.uplinks = uplinks;
@@ -213,7 +208,7 @@ export class KernelServerPath implements ServerPath {
 
   private strictNow(): string {
     return (this.uplinks?.at ?? [])
-      .filter(({ name }) => isStrict(name))
+      .filter(isStrict)
       .map(({ name }) => name)
       .join(' ');
   }
@@ -247,9 +242,4 @@ export class KernelServerPath implements ServerPath {
     });
     this.situation = situation;
   }
-}
-
-function isStrict(name: string): boolean {
-  const values = ['all', name].map((one) => readSysctl(`net/ipv4/conf/${one}/rp_filter`));
-  return values.includes(STRICT) && !values.includes(LOOSE);
 }

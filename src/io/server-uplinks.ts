@@ -2,9 +2,12 @@ import { inSubnets } from '../core/address-policy.ts';
 import { MAX_RANGES } from '../linux/bpf/server-layout.ts';
 import type { AddressRange } from '../linux/bpf/server-program.ts';
 import type { Ipv4Routing, TableRoute } from '../linux/ipv4-routes.ts';
-import type { LinkState } from '../linux/link-states.ts';
+import { isForAddresses, receives } from '../linux/links.ts';
+import type { Link } from '../linux/links.ts';
 import { formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
+import { isStrict } from './host-links.ts';
+import type { HostLinks } from './host-links.ts';
 import { isOnlyWayOut, mayBeSentTo } from './only-way-out.ts';
 import type { Ipv4Subnet } from './ports.ts';
 
@@ -15,15 +18,13 @@ const USUAL_TABLES = new Set([253, 254, 255]);
 
 export interface HostIpv4 {
   readonly subnets: readonly Ipv4Subnet[];
-  readonly links: readonly LinkState[];
+  readonly links: HostLinks;
   readonly routing: Ipv4Routing;
-  /** Whether an interface takes only what would leave by it: rp_filter of 1. RFC 3704 section 2.2 */
-  readonly isStrict: (name: string) => boolean;
 }
 
 /** Where the server's program has to be, and what it may do there. */
 export interface ServerUplinks {
-  readonly at: readonly LinkState[];
+  readonly at: readonly Link[];
   /** Index of the interface by which all leaves that a server sends; 0: there may be several. */
   readonly uplink: number;
   /** Sources and targets that are the sockets' business. */
@@ -49,19 +50,18 @@ export function serverUplinks(own: readonly Ipv4[], host: HostIpv4, allowPrivate
 }
 
 /** The interface that has an address; where nothing comes in there, as at `lo`, all those where something can. */
-function whereDatagramsArrive(own: readonly Ipv4[], { subnets, links }: HostIpv4): LinkState[] {
+function whereDatagramsArrive(own: readonly Ipv4[], { subnets, links }: HostIpv4): Link[] {
   const owners = own.map((address) => {
-    const name = subnets.find((one) => one.address === address)?.interface.split(':')[0];
-    const link = links.find((one) => one.name === name);
+    const name = subnets.find((one) => one.address === address)?.interface;
+    const link = name === undefined ? undefined : links.named(name);
     if (link === undefined) throw new Error(`no interface that is up has ${formatIpv4(address)}`);
-    if (!link.isEthernet && !link.isForAddresses)
+    if (!receives(link) && !isForAddresses(link))
       throw new Error(`${formatIpv4(address)} is at no Ethernet interface`);
     return link;
   });
-  if (owners.every((link) => link.isEthernet)) return [...new Set(owners)];
-  // What is part of another one hands its frames on to that: they would be looked at twice.
-  const open = links.filter(({ isUp, isEthernet, isPart }) => isUp && isEthernet && !isPart);
-  const where = `${owners.find((link) => link.isForAddresses)!.name} has the server's address`;
+  if (owners.every(receives)) return [...new Set(owners.map((link) => links.receiverFor(link)))];
+  const open = links.receivers();
+  const where = `${owners.find(isForAddresses)!.name} has the server's address`;
   if (open.length === 0) throw new Error(`${where}, and no Ethernet interface is up`);
   if (open.length > MOST_INTERFACES)
     throw new Error(`${where}, and it may be reached by more than ${MOST_INTERFACES} interfaces`);
@@ -71,11 +71,11 @@ function whereDatagramsArrive(own: readonly Ipv4[], { subnets, links }: HostIpv4
 /** This host's other addresses, its subnets' broadcast addresses, and where its routes do not lead by the program's interfaces. */
 function rangesOfSockets(
   own: readonly Ipv4[],
-  at: readonly LinkState[],
-  { subnets, routing, isStrict }: HostIpv4,
+  at: readonly Link[],
+  { subnets, routing }: HostIpv4,
   allowPrivate: boolean,
 ): AddressRange[] {
-  const strict = at.filter(({ name }) => isStrict(name)).map(({ ifindex }) => ifindex);
+  const strict = at.filter(isStrict).map(({ ifindex }) => ifindex);
   if (strict.length > 0 && !(routing.isWhole && routing.rules === 'usual'))
     throw new Error(
       'rp_filter is strict, and the routes are not simple enough to know which sources it refuses',

@@ -1,5 +1,7 @@
+import { receives } from '../linux/links.ts';
 import type { Link } from '../linux/links.ts';
 import type { Way } from '../linux/route-query.ts';
+import { isStrict } from './host-links.ts';
 import type { HostLinks } from './host-links.ts';
 import type { HostNetwork, UplinkState } from './ports.ts';
 
@@ -46,15 +48,8 @@ export function otherArrivals(links: HostLinks, network: HostNetwork): number[] 
     .ipv4Subnets()
     .flatMap((subnet) => links.named(subnet.interface) ?? [])
     .map((link) => links.receiverFor(link))
-    .filter((link) => receives(link) && !links.isStrict(link));
+    .filter((link) => receives(link) && !isStrict(link));
   return [...new Set(receivers.map((link) => link.ifindex))];
-}
-
-/** Names of kinds that are not packets from elsewhere. */
-const NEVER_RECEIVE = new Set(['dummy', 'ifb']);
-
-function receives({ isEthernet, kind }: Link): boolean {
-  return isEthernet && !NEVER_RECEIVE.has(kind);
 }
 
 /** In words, for `teredo status`. */

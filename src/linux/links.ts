@@ -1,13 +1,16 @@
 import { SystemCallError } from './errors.ts';
 import { E } from './libc.ts';
-import { NetlinkQuery, forEachAttribute } from './netlink.ts';
+import { NetlinkQuery, forEachAttribute, textIn } from './netlink.ts';
 
 const RTM_GETLINK = 18;
 /** struct ifinfomsg. */
 const BODY = 16;
-const IFLA = { NAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, LINK_NETNSID: 37 } as const;
+const IFLA = { NAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, EXT_MASK: 29, LINK_NETNSID: 37 } as const;
 const IFLA_INFO_KIND = 1;
-const IFF_UP = 1;
+const RTEXT_FILTER_SKIP_STATS = 8;
+const IFF = { UP: 0x1, LOOPBACK: 0x8 } as const;
+/** Kinds whose interfaces have addresses and frames of Ethernet, but no network behind them. */
+const NOWHERE = new Set(['dummy', 'ifb']);
 const ARPHRD_ETHER = 1;
 /** Interfaces that are read; of a host with more, the rest is not known. */
 const MOST = 4_096;
@@ -22,6 +25,7 @@ export interface Link {
   readonly kind: string;
   readonly mtu: number;
   readonly isUp: boolean;
+  readonly isLoopback: boolean;
   /** Its packets have an Ethernet header. */
   readonly isEthernet: boolean;
   /** Index of the bridge, bond ... that it is a part of; 0 where it is none. */
@@ -38,6 +42,7 @@ export function readLinks(): ReadonlyMap<number, Link> {
       const links = new Map<number, Link>();
       const isWhole = query
         .begin(RTM_GETLINK, BODY, () => {})
+        .add(IFLA.EXT_MASK, 4, RTEXT_FILTER_SKIP_STATS, true)
         .list((view, at, end) => {
           const link = linkIn(view, at, end);
           links.set(link.ifindex, link);
@@ -51,18 +56,29 @@ export function readLinks(): ReadonlyMap<number, Link> {
   }
 }
 
+/** Whether frames of Ethernet come in there from elsewhere. */
+export function receives({ isEthernet, kind }: Link): boolean {
+  return isEthernet && !NOWHERE.has(kind);
+}
+
+/** Whether nothing comes in there from elsewhere, but it has addresses by which others reach this host: `lo`, `dummy`. */
+export function isForAddresses({ isLoopback, kind }: Link): boolean {
+  return isLoopback || NOWHERE.has(kind);
+}
+
 function linkIn(view: DataView, at: number, end: number): Link {
   const ifindex = view.getInt32(at + 4, true);
+  const flags = view.getUint32(at + 8, true);
   let [name, kind, mtu, master, below, isElsewhere] = ['', '', 0, 0, 0, false];
   forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
-    if (type === IFLA.NAME) name = textOf(view, value, valueEnd);
+    if (type === IFLA.NAME) name = textIn(view, value, valueEnd);
     else if (type === IFLA.MTU) mtu = view.getUint32(value, true);
     else if (type === IFLA.MASTER) master = view.getUint32(value, true);
     else if (type === IFLA.LINK) below = view.getUint32(value, true);
     else if (type === IFLA.LINK_NETNSID) isElsewhere = true;
     else if (type === IFLA.LINKINFO)
       forEachAttribute(view, value, valueEnd, (inner, from, to) => {
-        if (inner === IFLA_INFO_KIND) kind = textOf(view, from, to);
+        if (inner === IFLA_INFO_KIND) kind = textIn(view, from, to);
       });
   });
   return {
@@ -71,13 +87,9 @@ function linkIn(view: DataView, at: number, end: number): Link {
     kind,
     mtu,
     master,
-    isUp: (view.getUint32(at + 8, true) & IFF_UP) !== 0,
+    isUp: (flags & IFF.UP) !== 0,
+    isLoopback: (flags & IFF.LOOPBACK) !== 0,
     isEthernet: view.getUint16(at + 2, true) === ARPHRD_ETHER,
     below: isElsewhere ? 'unseen' : below,
   };
-}
-
-function textOf(view: DataView, from: number, end: number): string {
-  const bytes = new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset + from, end - from);
-  return new TextDecoder().decode(bytes).split('\0')[0]!;
 }

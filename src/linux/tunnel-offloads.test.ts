@@ -28,6 +28,7 @@ function offloads(descriptions: Readonly<Record<string, Description>>): [boolean
       kind,
       mtu: 1_500,
       isUp: true,
+      isLoopback: false,
       isEthernet: true,
       master: indexOf(master),
       below: isElsewhere === true ? 'unseen' : indexOf(below),
