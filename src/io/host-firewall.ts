@@ -1,13 +1,17 @@
 import { SystemCallError } from '../linux/errors.ts';
 import { hasIpsecPolicies } from '../linux/ipsec.ts';
-import { findBaseChain, nftablesGeneration } from '../linux/nftables.ts';
+import {
+  findBaseChain,
+  isAtInterface,
+  nameOfChain,
+  nftablesGeneration,
+  plainName,
+} from '../linux/nftables.ts';
 import type { BaseChain } from '../linux/nftables.ts';
 import { findXtablesChain } from '../linux/xtables.ts';
 
 /** Hosts with more are looked at no further. */
 const MOST_CHAINS = 10_000;
-/** So much of a name that an operator has chosen is shown. */
-const NAME_LENGTH = 40;
 /** The hooks of `ip` and `inet` that a socket's datagrams pass, and the program's do not. */
 const PASSED = new Set(['prerouting', 'input', 'output', 'postrouting']);
 
@@ -59,42 +63,26 @@ export class HostFirewall {
     if (now === this.known) return this.chain;
     this.known = '';
     const chain = findBaseChain((chain) => concerns(chain, interfaces), MOST_CHAINS);
-    this.chain = chain && `nftables has ${chain.rules > 0 ? 'rules' : 'a policy'} in chain ${shown(chain)}`;
+    this.chain = chain && `nftables has ${chain.rules > 0 ? 'rules' : 'a policy'} in ${nameOfChain(chain)}`;
     this.known = now;
     return this.chain;
   }
 }
 
-function concerns(
-  { family, hook, rules, accepts, devices }: BaseChain,
-  interfaces: readonly string[],
-): boolean {
+function concerns(chain: BaseChain, interfaces: readonly string[]): boolean {
+  const { family, hook, rules, accepts } = chain;
   if (rules === 0 && accepts) return false;
-  if (hook === 'ingress')
-    return devices.length === 0 || devices.some((device) => isAmong(device, interfaces));
+  if (hook === 'ingress') return interfaces.some((name) => isAtInterface(chain, name));
   return family !== 'netdev' && PASSED.has(hook);
-}
-
-function isAmong(device: string, interfaces: readonly string[]): boolean {
-  if (!device.endsWith('*')) return interfaces.includes(device);
-  return interfaces.some((name) => name.startsWith(device.slice(0, -1)));
 }
 
 function iptables(): string | undefined {
   const chain = findXtablesChain();
-  return chain && `iptables has rules or a policy in chain ${chain.chain} of table ${plain(chain.table)}`;
+  return chain && `iptables has rules or a policy in chain ${chain.chain} of table ${plainName(chain.table)}`;
 }
 
 function ipsec(): string | undefined {
   return hasIpsecPolicies() ? 'IPsec has policies' : undefined;
-}
-
-function shown({ family, table, name }: BaseChain): string {
-  return `${plain(name)} of table ${family} ${plain(table)}`;
-}
-
-function plain(name: string): string {
-  return name.slice(0, NAME_LENGTH).replaceAll(/[^\w.-]/g, '?');
 }
 
 function reasonOf(error: Error): string {

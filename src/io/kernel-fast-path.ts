@@ -41,6 +41,9 @@ const PEERS_WITHOUT_STRETCH = 25_000;
 /** Between two times that all peers are offered anew, where it is not urgent. */
 const RESET_SPACING_MS = 10_000;
 
+/** The kernel sends no message when the host's rules for what leaves have changed. */
+const LOOK_MS = 2_000;
+
 interface Offer {
   readonly peer: Uint8Array;
   /** Undefined: take it out. */
@@ -72,6 +75,7 @@ export class KernelFastPath implements FastPath {
   private cancelTimer: (() => void) | undefined;
   private timerAt = Infinity;
   private own: Ipv6 | undefined;
+  private cancelLook: (() => void) | undefined;
   private cancelReset: (() => void) | undefined;
   private lastInTurn = -Infinity;
   private closed = false;
@@ -113,6 +117,8 @@ export class KernelFastPath implements FastPath {
         this.guarded(() => this.uplinks.askRoutes());
         this.settling.stir();
       });
+      this.closing({ close: () => this.cancelLook?.() });
+      this.lookLater();
     } catch (error) {
       this.close();
       throw error;
@@ -236,6 +242,13 @@ export class KernelFastPath implements FastPath {
     this.uplinks.knowRoutes();
     // Who could not be carried before is not known here; user space goes on carrying them meanwhile.
     if ([...changed.values()].includes(undefined)) this.resetInTurn();
+  }
+
+  private lookLater(): void {
+    this.cancelLook = this.clock.setTimer(this.clock.now() + LOOK_MS, () => {
+      this.lookLater();
+      if (this.uplinks.lookAtRules()) this.settling.stir();
+    });
   }
 
   /** Those at such addresses, to where these lead now. */

@@ -7,6 +7,7 @@ import type { Way } from '../linux/route-query.ts';
 import type { Endpoint, Ipv4 } from '../wire/index.ts';
 import { Arrivals } from './arrivals.ts';
 import { HostLinks } from './host-links.ts';
+import { OutwardRules } from './outward-rules.ts';
 import type { HostNetwork, UplinkState } from './ports.ts';
 import { RouteTable } from './route-table.ts';
 import { otherArrivals, situationOf, stateOf } from './uplink-situation.ts';
@@ -38,6 +39,7 @@ export class Uplinks {
   private readonly network: HostNetwork;
   private readonly routes: RouteQuery;
   private readonly arrivals: Arrivals;
+  private readonly rules = new OutwardRules();
   /** By source, interface and gateway; undefined: nothing can be carried that way. */
   private readonly uplinks = new Map<string, Uplink | undefined>();
   /** Why nothing is carried by an interface, by its index. */
@@ -57,6 +59,12 @@ export class Uplinks {
     this.network = network;
     this.routes = new RouteQuery(local.address, local.port);
     this.arrivals = new Arrivals(program.program('decap'), handle);
+    this.rules.look();
+  }
+
+  /** Looks at the host's rules for what leaves; true where they may have changed, of which the kernel sends no message. */
+  lookAtRules(): boolean {
+    return this.rules.look();
   }
 
   /** The interfaces by which peers are reached, those by which nothing is carried last. */
@@ -209,7 +217,10 @@ export class Uplinks {
 
   /** Text where a program can do nothing. What comes in where none is goes through the socket, as it always may. */
   private situationOf(way: Uplink['way']): Situation | string {
-    return situationOf(way, this.hostLinks, this.network);
+    const situation = situationOf(way, this.hostLinks, this.network);
+    return typeof situation === 'string'
+      ? situation
+      : (this.rules.against(situation.egress.name) ?? situation);
   }
 
   /** Where nothing is carried out, nothing is carried in either. */

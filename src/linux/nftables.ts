@@ -35,6 +35,27 @@ export interface BaseChain {
   readonly devices: readonly string[];
 }
 
+/** So much of a name that an operator has chosen is shown. */
+const NAME_LENGTH = 40;
+
+/** Whether a chain of a hook of interfaces is at the one of this name; that of all interfaces is at each. */
+export function isAtInterface({ devices }: BaseChain, name: string): boolean {
+  return (
+    devices.length === 0 ||
+    devices.some((device) => (device.endsWith('*') ? name.startsWith(device.slice(0, -1)) : name === device))
+  );
+}
+
+/** In words that no name can break. */
+export function nameOfChain({ family, table, name }: BaseChain): string {
+  return `chain ${plainName(name)} of table ${family} ${plainName(table)}`;
+}
+
+/** A name that an operator has chosen, as it may be shown. */
+export function plainName(name: string): string {
+  return name.slice(0, NAME_LENGTH).replaceAll(/[^\w.-]/g, '?');
+}
+
 /**
  * The number of nftables' ruleset, another one after each change; undefined where this kernel has no nftables. Throws a SystemCallError:
  * EPERM without CAP_NET_ADMIN.

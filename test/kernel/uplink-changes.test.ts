@@ -186,3 +186,49 @@ async function offered() {
 function unexpected(error: Error): void {
   throw error;
 }
+
+const DROPPED = `table netdev t { chain c {
+  type filter hook egress device "wan" priority 0;
+  udp length > 300 drop
+}
+}
+`;
+const POLICY =
+  'src 192.0.2.1/32 dst 198.51.100.0/24 dir out tmpl src 192.0.2.1 dst 192.0.2.2 proto esp mode tunnel'.split(
+    ' ',
+  );
+
+test.each<[string, string, () => void, () => void]>([
+  [
+    'an nftables chain for what leaves',
+    'nftables has chain c of table netdev t for what leaves there',
+    () => execute('nft', ['-f', '-'], DROPPED),
+    () => execute('nft', ['delete', 'table', 'netdev', 't']),
+  ],
+  [
+    'an IPsec policy',
+    'IPsec has policies',
+    () => execute('ip', ['xfrm', 'policy', 'add', ...POLICY]),
+    () => execute('ip', ['xfrm', 'policy', 'flush']),
+  ],
+])('%s: nothing is carried by that uplink until it is gone', async (_, reason, add, remove) => {
+  const { fastPath, resets, peer, clock, prove, hostSends, fromTunnel, peerGot } = await offered();
+  const offer = (): void => {
+    fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+    fastPath.flush();
+  };
+  await prove(OWN, PEER);
+  add();
+  await eventually(() => expect(resets()).toBe(1));
+  offer();
+  expect(fastPath.size).toBe(0);
+  expect(fastPath.uplinkStates).toEqual([{ interface: 'wan', kind: 'veth', carried: 'none', reason }]);
+  hostSends(data(OWN, PEER, 400));
+  await eventually(() => expect(fromTunnel).toEqual([data(OWN, PEER, 400)]));
+  remove();
+  await eventually(() => expect(resets()).toBe(2));
+  offer();
+  await prove(OWN, PEER);
+  hostSends(data(OWN, PEER, 200));
+  await eventually(() => expect(peerGot()).toEqual([data(OWN, PEER, 200)]));
+});
