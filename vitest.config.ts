@@ -8,9 +8,11 @@ const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', 'test/a
 /** Of these, those in which the kernel has most to do, once more with the kernel doing it: as many as ten minutes allow. */
 const KERNEL_PATH = [
   'test/kernel/{coming-back,on-the-wire,sizes}.test.ts',
-  'test/interop/**/*.test.ts',
+  'test/interop/combinations.test.ts',
   'test/attack/{client-peers,server-solicitations}.test.ts',
 ];
+/** Where they take minutes, only so. */
+const KERNEL_PATH_ONLY = ['test/kernel/coming-back.test.ts'];
 /** `TEREDO_TEST_ALL=1 npm test`: all in which a role of ours runs. */
 const KERNEL_PATH_ALL = [
   'test/kernel/{coming-back,commands,found-again,nat-gateways,nat-pairs,nat-rows,on-the-wire,sizes,topologies}.test.ts',
@@ -25,8 +27,8 @@ const isRoot = process.getuid?.() === 0;
 /** After the others: they would take the processors from under the labs. */
 const real = {
   ...(isRoot ? {} : { runner: './test/support/needs-root-runner.ts' }),
-  // Two cores, of which three labs at a time leave a quarter idle while they wait.
-  maxWorkers: 4,
+  // Two cores, of which four labs at a time leave a quarter idle while they wait.
+  maxWorkers: 6,
   sequence: { groupOrder: 1 },
   testTimeout: 120_000,
   hookTimeout: 60_000,
@@ -48,7 +50,7 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { test: { name: 'kernel', include: KERNEL, ...real } },
+      { test: { name: 'kernel', include: KERNEL, exclude: isAll ? [] : KERNEL_PATH_ONLY, ...real } },
       {
         test: {
           name: 'kernel path',

@@ -13,6 +13,7 @@ import {
   transfer,
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
+import { IS_ALL } from '../support/extent.ts';
 import { startMiredoClient, startMiredoRelay, startMiredoServer } from '../support/miredo.ts';
 import { DATA_PATH, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
@@ -23,13 +24,14 @@ const WORLDS = MAKERS.flatMap((server) =>
   MAKERS.flatMap((relay) => MAKERS.flatMap((a) => MAKERS.map((b) => ({ server, relay, a, b })))),
 );
 /**
- * No server ever sees what the kernel carries, and a packet has two ends: on that path four worlds have all pairs of makers at all
- * pairs of ends. `TEREDO_TEST_ALL=1` goes through all sixteen.
+ * A packet has two ends: eight worlds have all pairs of makers at all pairs of ends, and each server. No server ever sees what the kernel carries: on
+ * that path four do. `TEREDO_TEST_ALL=1` goes through all sixteen.
  */
-const isAll = DATA_PATH === 'user' || process.env['TEREDO_TEST_ALL'] === '1';
 const CHOSEN = WORLDS.filter(
   ({ server, relay, a, b }) =>
-    isAll || (server === 'ours' && [relay, a, b].filter((maker) => maker === 'ours').length % 2 === 1),
+    IS_ALL ||
+    ((server === 'ours' || DATA_PATH === 'user') &&
+      [relay, a, b].filter((maker) => maker === 'ours').length % 2 === 1),
 );
 const BYTES = 20_000_000;
 

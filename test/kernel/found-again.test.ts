@@ -9,7 +9,8 @@ import {
   timeToFirstReply,
 } from '../../src/lab/index.ts';
 import type { NatBehaviour, Namespace } from '../../src/lab/index.ts';
-import { IS_ALL, KINDS, limitOf } from '../support/nat-limits.ts';
+import { IS_ALL } from '../support/extent.ts';
+import { KINDS, limitOf } from '../support/nat-limits.ts';
 import { peersOf, startClient, startServer, teredoAddress, teredoAddressNow } from '../support/roles.ts';
 
 /** From the loss on, in traffic of five packets a second. */

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, timeToFirstReply, until } from '../../src/lab/index.ts';
 import type { NatBehaviour, Site } from '../../src/lab/index.ts';
 import { Gateway } from '../support/miniupnpd.ts';
-import { EXTENDED_MS, IS_ALL, KINDS } from '../support/nat-limits.ts';
+import { IS_ALL } from '../support/extent.ts';
+import { EXTENDED_MS, KINDS } from '../support/nat-limits.ts';
 import { startClient, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const UNDOCUMENTED = { undocumented: true };

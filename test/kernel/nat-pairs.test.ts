@@ -11,10 +11,14 @@ import {
   ping,
   timeToFirstReply,
 } from '../../src/lab/index.ts';
+import { IS_ALL, everyNth } from '../support/extent.ts';
 import { GUESSED_MS, KINDS, PLAIN_MS, limitOf } from '../support/nat-limits.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const PAIRS = KINDS.flatMap((a) => KINDS.map((b) => ({ a, b })));
+
+/** Each kind with itself, and with the next: all ways in which a peer is reached, and each kind at each end. */
+const SOME = PAIRS.filter(({ a, b }) => [0, 1].includes((KINDS.indexOf(b) - KINDS.indexOf(a) + 5) % 5));
 
 /** 256 openings and 1,700 probes. */
 const GUESSES_MOST = 2_000;
@@ -22,7 +26,7 @@ const GUESSES_MOST = 2_000;
 const HOPELESS_MS = 9_000;
 
 describe('NAT pairs', () => {
-  test.for(PAIRS)('$a with $b', async ({ a, b }) => {
+  test.for(IS_ALL ? PAIRS : SOME)('$a with $b', async ({ a, b }) => {
     await using net = new Internet();
     const siteA = net.site('a', a);
     const siteB = net.site('b', b);
@@ -50,7 +54,7 @@ describe('NAT pairs', () => {
 
 describe('with a relay that offers it, hopeless pairs meet there', () => {
   const hopeless = PAIRS.filter(({ a, b }) => limitOf(a, b) === undefined);
-  test.for(hopeless)('$a with $b', async ({ a, b }) => {
+  test.for(everyNth(3, hopeless))('$a with $b', async ({ a, b }) => {
     await using net = new Internet();
     const siteA = net.site('a', a);
     const siteB = net.site('b', b);

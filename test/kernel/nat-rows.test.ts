@@ -11,7 +11,8 @@
 import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, ping, timeToFirstReply } from '../../src/lab/index.ts';
 import type { NatBehaviour, Namespace } from '../../src/lab/index.ts';
-import { GUESSED_MS, IS_ALL, KINDS, STABLE, inARow, limitOf } from '../support/nat-limits.ts';
+import { IS_ALL } from '../support/extent.ts';
+import { GUESSED_MS, KINDS, STABLE, inARow, limitOf } from '../support/nat-limits.ts';
 import { startClient, startServer, teredoAddress } from '../support/roles.ts';
 
 /** Longer than a contact takes to fail. */

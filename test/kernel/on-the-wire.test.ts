@@ -17,6 +17,7 @@ import {
   transfer,
 } from '../../src/lab/index.ts';
 import type { Namespace, Running, Site } from '../../src/lab/index.ts';
+import { IS_ALL } from '../support/extent.ts';
 import { DATA_PATH, peersOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
 const WIRE = fileURLToPath(new URL('../support/wire.py', import.meta.url));
@@ -44,7 +45,6 @@ const SETTINGS: readonly Setting[] = [
   { mtu: 1_500, cutting: 'off' },
   { mtu: 1_400, cutting: 'on' },
 ];
-const isAll = process.env['TEREDO_TEST_ALL'] === '1';
 
 /** How the client's uplink comes to the wire: the interfaces whose settings are changed, and where the TAP is. */
 interface Uplink {
@@ -55,7 +55,7 @@ interface Uplink {
 
 const UPLINKS: Record<string, Uplink> = {
   'a veth': {
-    settings: isAll ? SETTINGS : SETTINGS.slice(0, 2),
+    settings: IS_ALL ? SETTINGS : SETTINGS.slice(0, 2),
     links: ['eth'],
     connect: (net, client, address) => {
       const cut = net.lab.switch('cut');
@@ -64,7 +64,7 @@ const UPLINKS: Record<string, Uplink> = {
     },
   },
   'a bridge with a TAP in it': {
-    settings: isAll ? SETTINGS : SETTINGS.slice(2),
+    settings: IS_ALL ? SETTINGS : SETTINGS.slice(2),
     links: ['bridge', 'tap'],
     connect: (_net, client, address) => {
       client.ipBatch(

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { SeededEntropy } from '../../src/sim/index.ts';
 import { monotonic } from '../support/carrying-programs.ts';
-import { IS_ALL } from '../support/nat-limits.ts';
+import { IS_ALL } from '../support/extent.ts';
 import { ClientSubject, RelaySubject } from '../support/verdict-subjects.ts';
 import { VerdictWorld } from '../support/verdict-world.ts';
 import type { Subject } from '../support/verdict-world.ts';

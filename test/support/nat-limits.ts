@@ -27,6 +27,3 @@ export function inARow(outer: NatBehaviour, inner: NatBehaviour): NatBehaviour {
   if (SYMMETRIC.includes(inner)) return inner;
   return STABLE[Math.max(STABLE.indexOf(outer), STABLE.indexOf(inner))]!;
 }
-
-/** `TEREDO_TEST_ALL=1`: every combination, and not only those that differ. */
-export const IS_ALL = process.env['TEREDO_TEST_ALL'] === '1';
