@@ -137,7 +137,12 @@ describe.each(['user', 'kernel'])('data path %s', (path) => {
       return report.counters['solicitationsAnswered'] === 2 ? report : undefined;
     });
     expect([reportOf(server).path, counters['droppedDenied']]).toEqual([path, 1]);
-    expect(kernelCounters?.['solicitationsAnswered']).toBe(path === 'kernel' ? 2 : undefined);
+    if (path === 'kernel') {
+      // One datagram after each second goes to the socket as a sample.
+      const { solicitationsAnswered, leftToSockets } = kernelCounters!;
+      expect(solicitationsAnswered).toBeGreaterThan(0);
+      expect(solicitationsAnswered! + leftToSockets!).toBe(2);
+    }
   });
 });
 
