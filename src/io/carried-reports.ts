@@ -11,6 +11,7 @@ export class CarriedReports {
   private readonly toClock: (ns: number) => number;
   private readonly handOver: (batch: CarriedBatch) => void;
   private batch = makeBatch();
+  private spare: ReturnType<typeof makeBatch> | undefined;
   /** Those that are full and wait for the next {@link flush}; as many as peers are taken out at once make. */
   private full: CarriedBatch[] = [];
 
@@ -61,13 +62,17 @@ export class CarriedReports {
   /** Hands over what there is: the only place where that happens. */
   flush(): void {
     const { batch, full } = this;
+    if (batch.count === 0 && full.length === 0) return;
+    // What is reported from within a handler is another batch's.
+    this.batch = this.spare ?? makeBatch();
+    this.spare = undefined;
     if (full.length > 0) {
       this.full = [];
       for (const one of full) this.handOver(one);
     }
-    if (batch.count === 0) return;
-    this.handOver(batch);
+    if (batch.count > 0) this.handOver(batch);
     batch.count = 0;
+    this.spare = batch;
   }
 
   private finishCarried(received: number, sent: number): void {
