@@ -1,34 +1,39 @@
 import { SystemCallError } from '../linux/errors.ts';
 import { hasIpsecPolicies } from '../linux/ipsec.ts';
-import { findBaseChain, isAtInterface, nameOfChain, nftablesGeneration } from '../linux/nftables.ts';
+import {
+  FAMILY_NETDEV,
+  findBaseChain,
+  isAtInterface,
+  nameOfChain,
+  nftablesGeneration,
+} from '../linux/nftables.ts';
 import type { BaseChain } from '../linux/nftables.ts';
 
-/** Hosts with more are looked at no further. */
+/** Chains at interfaces; a host with more is taken for one that has some for what leaves. */
 const MOST_CHAINS = 10_000;
 
 /**
- * Rules of this host that a socket's datagrams obey on their way out, and that neither a packet which a program sends there obeys nor a
- * sample could show: nftables chains of the hook egress (the socket hears nothing of what they drop), and IPsec policies (a peer may
- * answer what goes out in clear text).
+ * Rules of this host that a socket's datagrams obey on their way out, but not the packets that a program sends there, and that no sample
+ * shows: nftables chains of the hook egress (the socket hears nothing of the datagrams that they drop), and IPsec policies (a peer may answer
+ * a packet that should have been encrypted).
  */
 export class OutwardRules {
   private generation: number | undefined;
   private egress: readonly BaseChain[] = [];
+  private areTooMany = false;
   private hasPolicies = false;
 
-  /**
-   * Asks the kernel for the rules as they are now; true where they may be others than those known before. Those that
-   * cannot be asked for count as they were.
-   */
+  /** Asks the kernel for the rules as they are now; true where they may be others than before. Those that cannot be asked for are as they were. */
   look(): boolean {
-    const [chains, policies] = [this.egress, this.hasPolicies];
+    const { egress, areTooMany, hasPolicies } = this;
     orElse(() => this.lookAtNftables(), undefined);
-    this.hasPolicies = orElse(hasIpsecPolicies, policies);
-    return chains !== this.egress || policies !== this.hasPolicies;
+    this.hasPolicies = orElse(hasIpsecPolicies, hasPolicies);
+    return egress !== this.egress || areTooMany !== this.areTooMany || hasPolicies !== this.hasPolicies;
   }
 
   /** Why a program may send nothing by an interface, in words. */
   against(interfaceName: string): string | undefined {
+    if (this.areTooMany) return `nftables has more than ${MOST_CHAINS} chains at interfaces`;
     const chain = this.egress.find((one) => isAtInterface(one, interfaceName));
     if (chain !== undefined) return `nftables has ${nameOfChain(chain)} for what leaves there`;
     return this.hasPolicies ? 'IPsec has policies' : undefined;
@@ -37,12 +42,23 @@ export class OutwardRules {
   private lookAtNftables(): void {
     const generation = nftablesGeneration();
     if (generation === this.generation) return;
-    this.generation = generation;
     const egress: BaseChain[] = [];
-    findBaseChain((chain) => {
-      if (chain.hook === 'egress' && (chain.rules > 0 || !chain.accepts)) egress.push(chain);
-      return false;
-    }, MOST_CHAINS);
+    let areTooMany = false;
+    try {
+      findBaseChain(
+        (chain) => {
+          if (chain.hook === 'egress' && (chain.rules > 0 || !chain.accepts)) egress.push(chain);
+          return false;
+        },
+        MOST_CHAINS,
+        FAMILY_NETDEV,
+      );
+    } catch (error) {
+      if (!(error instanceof SystemCallError) || error.code !== 'E2BIG') throw error;
+      areTooMany = true;
+    }
+    this.generation = generation;
+    this.areTooMany = areTooMany;
     if (egress.length > 0 || this.egress.length > 0) this.egress = egress;
   }
 }

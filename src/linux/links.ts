@@ -36,10 +36,11 @@ export interface Link {
 
 /** All interfaces of this network namespace, by index. Throws a SystemCallError. */
 export function readLinks(): ReadonlyMap<number, Link> {
-  const query = new NetlinkQuery();
-  try {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const links = new Map<number, Link>();
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const links = new Map<number, Link>();
+    // A socket of its own each time: on that of a list given up the kernel goes on with it.
+    const query = new NetlinkQuery();
+    try {
       const isWhole = query
         .begin(RTM_GETLINK, BODY, () => {})
         .add(IFLA.EXT_MASK, 4, RTEXT_FILTER_SKIP_STATS, true)
@@ -49,11 +50,11 @@ export function readLinks(): ReadonlyMap<number, Link> {
           return links.size < MOST;
         });
       if (isWhole || links.size >= MOST) return links;
+    } finally {
+      query.close();
     }
-    throw new SystemCallError('RTM_GETLINK', E.EAGAIN);
-  } finally {
-    query.close();
   }
+  throw new SystemCallError('RTM_GETLINK', E.EAGAIN);
 }
 
 /** Whether frames of Ethernet come in there from elsewhere. */

@@ -14,6 +14,8 @@ const NFTA_HOOK = { HOOKNUM: 1, DEV: 3, DEVS: 4 } as const;
 const NFTA_DEVICE = { NAME: 1, PREFIX: 2 } as const;
 const NF_ACCEPT = 1;
 const FAMILY: Readonly<Record<number, ChainFamily>> = { 1: 'inet', 2: 'ip', 5: 'netdev' };
+const ALL_FAMILIES = 0;
+export const FAMILY_NETDEV = 5;
 /** By number; `inet` has the ingress, too. */
 const HOOKS = ['prerouting', 'input', 'forward', 'output', 'postrouting', 'ingress'] as const;
 const NETDEV_HOOKS = ['ingress', 'egress'] as const;
@@ -62,7 +64,7 @@ export function plainName(name: string): string {
  */
 export function nftablesGeneration(): number | undefined {
   let generation = 0;
-  const has = asking(NFT_MSG.GETGEN, (query) =>
+  const has = asking(NFT_MSG.GETGEN, ALL_FAMILIES, (query) =>
     query.ask((view, at, end) => {
       forEachAttribute(view, at + BODY, end, (type, value) => {
         if (type === NFTA_GEN_ID) generation = view.getUint32(value);
@@ -74,13 +76,18 @@ export function nftablesGeneration(): number | undefined {
 
 /**
  * The first base chain, of a table that is in force, of which `wanted` says true; undefined where there is none. Looks at `most` chains at
- * the most. Throws a SystemCallError: EAGAIN where the ruleset has changed meanwhile, E2BIG where there are more chains.
+ * the most, of one family by its number or of all. Throws a SystemCallError: EAGAIN where the ruleset has changed meanwhile, E2BIG where there
+ * are more chains.
  */
-export function findBaseChain(wanted: (chain: BaseChain) => boolean, most: number): BaseChain | undefined {
-  const dormant = dormantTables(most);
+export function findBaseChain(
+  wanted: (chain: BaseChain) => boolean,
+  most: number,
+  family = ALL_FAMILIES,
+): BaseChain | undefined {
+  const dormant = dormantTables(most, family);
   let found: BaseChain | undefined;
   let seen = 0;
-  const all = asking(NFT_MSG.GETCHAIN, (query) =>
+  const all = asking(NFT_MSG.GETCHAIN, family, (query) =>
     query.list((view, at, end) => {
       const chain = chainIn(view, at, end);
       if (chain !== undefined && !dormant.has(`${chain.family} ${chain.table}`) && wanted(chain))
@@ -93,10 +100,10 @@ export function findBaseChain(wanted: (chain: BaseChain) => boolean, most: numbe
   return found;
 }
 
-function dormantTables(most: number): Set<string> {
+function dormantTables(most: number, family: number): Set<string> {
   const dormant = new Set<string>();
   let seen = 0;
-  const all = asking(NFT_MSG.GETTABLE, (query) =>
+  const all = asking(NFT_MSG.GETTABLE, family, (query) =>
     query.list((view, at, end) => {
       let [name, flags] = ['', 0];
       forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
@@ -147,7 +154,7 @@ function devicesIn(view: DataView, from: number, end: number): string[] {
 }
 
 /** False where `ask` is, or where the kernel has no nftables. A refusal for another reason than a list that has changed is thrown. */
-function asking(message: number, ask: (query: NetlinkQuery) => boolean): boolean {
+function asking(message: number, family: number, ask: (query: NetlinkQuery) => boolean): boolean {
   let query;
   try {
     query = new NetlinkQuery(NETLINK_NETFILTER);
@@ -156,8 +163,8 @@ function asking(message: number, ask: (query: NetlinkQuery) => boolean): boolean
     throw error;
   }
   try {
-    // Of all families; NFNETLINK_V0.
-    if (ask(query.begin(SUBSYSTEM | message, BODY, () => {}))) return true;
+    // NFNETLINK_V0.
+    if (ask(query.begin(SUBSYSTEM | message, BODY, (view, at) => view.setUint8(at, family)))) return true;
     const { refusal } = query;
     // EINVAL: there is no such subsystem.
     if (refusal !== 0 && refusal !== E.EINVAL) throw new SystemCallError('nfnetlink', refusal);
