@@ -159,9 +159,9 @@ export class KernelServerPath implements ServerPath {
       routing: ipv4Routing(MOST_ROUTES),
     };
     const uplinks = serverUplinks(own, host, allowPrivate);
+    if (!this.areThere()) this.detach();
     this.uplinks = uplinks;
     this.strict = this.strictNow();
-    if (!this.areThere()) this.detach();
     const at = new Set(uplinks.at.map(({ ifindex }) => ifindex));
     for (const [ifindex, attachment] of this.attachments) {
       if (at.has(ifindex)) continue;

@@ -20,13 +20,21 @@ export class AccessMap {
   private readonly value = new Memory(1);
   /** Those in the map. */
   private prefixes: Ipv4Prefix[] = [];
+  /** Undefined where only a part is in the map. */
+  private current: AccessVerdicts | undefined;
 
   constructor(fd: number) {
     this.fd = fd;
   }
 
-  /** Not at once: no program that runs may read it meanwhile. Throws a SystemCallError; it may then have a part of the prefixes. */
-  set({ allow, deny }: AccessVerdicts): void {
+  /**
+   * Other verdicts are not put in at once: no program that runs may read the map meanwhile. Those that are in it already change nothing. Throws a
+   * SystemCallError; it may then have a part of the prefixes.
+   */
+  set(access: AccessVerdicts): void {
+    if (access === this.current) return;
+    this.current = undefined;
+    const { allow, deny } = access;
     const lib = libbpf();
     for (; this.prefixes.length > 0; this.prefixes.pop()) {
       this.setKey(this.prefixes.at(-1)!);
@@ -44,6 +52,7 @@ export class AccessMap {
         this.prefixes.push(prefix);
       }
     }
+    this.current = access;
   }
 
   private setKey({ address, length }: Ipv4Prefix): void {
