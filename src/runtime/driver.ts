@@ -13,7 +13,7 @@ import type {
 import type { CommandExecutor } from '../core/commands.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
 import type { MachineEvent } from '../core/events.ts';
-import { DESTINATION, IPV6_HEADER } from '../wire/index.ts';
+import { DESTINATION, IPV6_HEADER, NEXT_HEADER, nextHeader } from '../wire/index.ts';
 import { countRaw, countTun, countUdp } from './port-counters.ts';
 import type { PortCounters } from './port-counters.ts';
 
@@ -195,9 +195,13 @@ export class Driver implements CommandExecutor {
     this.settle();
   }
 
-  /** What the socket may not send the kernel path does not send either. Only a datagram with a plain packet of data is one it could carry. */
+  /**
+   * What the socket may not send the kernel path does not send either. Only a datagram with a plain packet of data is one
+   * it could carry; an indirect bubble names the peer, too, but goes to the server.
+   */
   private handleRefused(buffer: Uint8Array, offset: number, length: number): void {
     if (length < IPV6_HEADER || buffer[offset]! >> 4 !== 6) return;
+    if (nextHeader(buffer, offset) === NEXT_HEADER.NONE) return;
     this.fastPath?.port.refused(buffer, offset + DESTINATION);
   }
 
