@@ -444,31 +444,41 @@ struct tcp {
 #define TCP_ACK 0x10
 
 /*
- * Whether a packet to a peer is the segment that is to be tried; with `sends` it is from now on. A segment that begins before its end and comes
- * after it repeats it: then an acknowledgement shows nothing.
+ * Whether a packet to a peer is the segment that is to be tried; with `sends` it is from now on. Only a new one is: what has been sent before may be
+ * acknowledged for that. The first of a connection is taken for new: it is not sent again within a second. A segment that begins before the end of the tried one and comes after it repeats it: then an acknowledgement shows nothing.
  */
 static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, bool sends)
 {
 	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
+	__u32 begin, length;
 	struct tcp tcp;
-	__u32 length;
 
 	if (!proof || proof->segment == SEGMENT_OVER || inner->nexthdr != IPPROTO_TCP ||
 	    bpf_skb_load_bytes(skb, at + sizeof(*inner), &tcp, sizeof(tcp)))
 		return false;
+	begin = bpf_ntohl(tcp.sequence);
 	if (proof->segment == SEGMENT_SENT) {
-		if (tcp.ports == proof->ports && (__s32)(bpf_ntohl(tcp.sequence) - proof->end) < 0)
+		if (tcp.ports == proof->ports && (__s32)(begin - proof->end) < 0)
 			proof->segment = SEGMENT_OVER;
 		return false;
 	}
 	length = bpf_ntohs(inner->payload_len) - (tcp.lengths >> 4) * 4;
 	if (tcp.flags & (TCP_SYN | TCP_FIN))
 		length++;
-	if (skb->gso_size || !length || length > TUNNEL_MTU)
+	if (!length)
 		return false;
-	if (sends) {
+	if (proof->segment == SEGMENT_WANTED || proof->ports != tcp.ports) {
 		proof->ports = tcp.ports;
-		proof->end = bpf_ntohl(tcp.sequence) + length;
+		proof->end = begin + (tcp.flags & TCP_SYN ? 0 : length);
+		proof->segment = SEGMENT_SEEN;
+	}
+	if ((__s32)(begin - proof->end) < 0 || skb->gso_size || length > TUNNEL_MTU) {
+		if ((__s32)(begin + length - proof->end) > 0)
+			proof->end = begin + length;
+		return false;
+	}
+	if (sends) {
+		proof->end = begin + length;
 		proof->segment = SEGMENT_SENT;
 	}
 	return true;
@@ -501,6 +511,22 @@ static __always_inline int leave(const struct uplink *uplink, __u32 destination)
 	return bpf_redirect_neigh(uplink->ifindex, &next, sizeof(next), 0);
 }
 
+/* Whether a packet is an echo request of a proof, which `inject` has sent. */
+static __always_inline bool is_request(const struct __sk_buff *skb, const struct config *c)
+{
+	return c->mark && (skb->mark & ~WAY_MASK) == c->mark;
+}
+
+/* Leaves a packet of the host to user space; an echo request of a proof not: it would be answered, and prove nothing of this path. */
+static __noinline int leave_out(struct __sk_buff *skb, __u32 counter)
+{
+	__u32 zero = 0;
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+
+	count(counter, 1);
+	return c && is_request(skb, c) ? TC_ACT_SHOT : GO_ON;
+}
+
 /* What `way_of_packet` says besides the WAY: it is no traffic; it is tried; it is left to user space, for what a counter says. */
 #define NO_TRAFFIC 0x10
 #define TRIAL 0x20
@@ -515,7 +541,9 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 
 	if (silence >= (__s64)VALIDITY_NS)
 		return LEFT | COUNT_outNotHeard; /* CL-60, R-26 */
-	if (c && c->mark && (skb->mark & ~WAY_MASK) == c->mark)
+	if (!c)
+		return LEFT | COUNT_outUnproven;
+	if (is_request(skb, c))
 		return NO_TRAFFIC | (skb->mark & WAY_MASK);
 	if (way == WAY_TRIED && is_trial(skb, l2, inner, false))
 		return TRIAL | WAY_CHECKED;
@@ -523,6 +551,10 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 		if (take_turn(&peer->last_notice, now))
 			notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outUnproven;
+	}
+	if ((__s32)((__u32)(now >> UNIT_SHIFT) - peer->last_notice) >= (__s32)c->renewal) {
+		peer->last_notice = now >> UNIT_SHIFT;
+		notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
 	}
 	if (inner->nexthdr == NEXT_NONE)
 		return NO_TRAFFIC | way;
@@ -532,7 +564,7 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 		notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outQuestion; /* CL-53 */
 	}
-	if (c && is_sample_out(skb, l2, inner, peer, now, c->stretch))
+	if (is_sample_out(skb, l2, inner, peer, now, c->stretch))
 		return LEFT | COUNT_outSample;
 	return way;
 }
@@ -555,33 +587,33 @@ int encap(struct __sk_buff *skb)
 	l2 = c->tunnel_header;
 	if (l2 ? l2 != ETH_HLEN || bpf_skb_load_bytes(skb, l2, &inner, sizeof(inner)) :
 		 !LOAD(skb, 0, &inner))
-		return go_on(COUNT_outMalformed);
+		return leave_out(skb, COUNT_outMalformed);
 	length = skb->len - l2;
 	/* C-17; what is longer than it says has to be cut, and of length 0 are the larger ones. */
 	if (inner.version != 6 || length != sizeof(inner) + bpf_ntohs(inner.payload_len))
-		return go_on(COUNT_outMalformed);
+		return leave_out(skb, COUNT_outMalformed);
 	peer = bpf_map_lookup_elem(&peers, &inner.daddr);
 	if (!peer)
-		return go_on(COUNT_outNoPeer);
+		return leave_out(skb, COUNT_outNoPeer);
 	if (!is_own(c, &inner.saddr))
-		return go_on(COUNT_outForeignSource); /* CL-70, R-30 */
+		return leave_out(skb, COUNT_outForeignSource); /* CL-70, R-30 */
 	uplink_at = peer->route & ROUTE_UPLINK;
 	uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
 	if (!uplink || !fits(skb, length, uplink))
-		return go_on(COUNT_outTooBig); /* CL-71, R-28 */
+		return leave_out(skb, COUNT_outTooBig); /* CL-71, R-28 */
 
 	now = bpf_ktime_get_coarse_ns();
 	way = way_of_packet(skb, l2, &inner, peer, now);
 	if (way & LEFT)
-		return go_on(way & ~LEFT);
+		return leave_out(skb, way & ~LEFT);
 	if (uplink->cuts && is_tcp_data(skb, l2, &inner))
-		return go_on(COUNT_outTcpData);
+		return leave_out(skb, COUNT_outTcpData);
 	if (!uplink->finishes && !((way & WAY_MASK) == WAY_BARE && peer->history & HISTORY_UNWRAPS) && !is_finished(skb, l2, &inner))
-		return go_on(COUNT_outUnfinished);
+		return leave_out(skb, COUNT_outUnfinished);
 	if ((way & WAY_MASK) != WAY_BARE) {
 		datagram = datagram_length(skb, l2, &inner, length);
 		if (!datagram)
-			return go_on(COUNT_outUnsummed);
+			return leave_out(skb, COUNT_outUnsummed);
 	}
 	if (way & TRIAL)
 		is_trial(skb, l2, &inner, true);
@@ -601,7 +633,7 @@ int encap(struct __sk_buff *skb)
 	/* Marks it as a UDP tunnel's: several packets as one stay so until somebody has to cut them. */
 	if (bpf_skb_adjust_room(skb, WRAPPING, BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_FIXED_GSO))
-		return go_on(COUNT_outRefused);
+		return leave_out(skb, COUNT_outRefused);
 	/* A TUN's packets have no Ethernet header; bpf_redirect_neigh() drops those without a word. */
 	if (l2 != ETH_HLEN && bpf_skb_change_head(skb, ETH_HLEN - l2, 0))
 		return TC_ACT_SHOT; /* no memory */

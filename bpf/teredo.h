@@ -99,6 +99,7 @@ struct config {
 	__u32 tunnel;        /* interface index */
 	__u32 tunnel_header; /* octets in front of the IPv6 header on the tunnel: 0 for a TUN, 14 where there is Ethernet */
 	__u32 stretch;       /* the times of samples are so many times as long: 1 or more */
+	__u32 renewal;       /* units after its latest proof a path in use is proven again: a peer that sends all the time is never silent */
 	__u32 mark;          /* of what is to be sent by this path to find out whether it works; the lowest bits are 0, there the way */
 	__u16 port;
 	__u8 role;
@@ -129,7 +130,7 @@ struct peer {
 	__u16 port;
 	__u8 route;   /* the lower half: number of the uplink; the upper: WAY */
 	__u8 history; /* the lower half: not 0, its kernel unwraps; the upper: proofs in a row that failed */
-	__u32 last_notice; /* in the future: not before */
+	__u32 last_notice; /* or proof; in the future: not before */
 	__u32 last_report;
 	__u32 socket_heard; /* when the socket last received something of it */
 	__u16 last_sample_in;
@@ -150,20 +151,22 @@ struct proof_data {
 };
 
 /*
- * A proof under way, by the peer's address. Of a peer that answers no echo request a segment of TCP is the question: it goes by this path once,
- * and is answered by an acknowledgement of all of it, unless it, or what lies before it, has been sent again.
+ * A proof under way, by the peer's address. Of a peer that answers no echo request a segment of TCP is the question. It goes by this path once, and
+ * is answered by an acknowledgement of all of it. It must be new: it begins behind all that has been seen of its connection, and neither it nor
+ * an earlier one is sent again.
  */
 struct proof {
 	__u8 nonce[7];
 	__u8 answered; /* a bit a way */
 	__u32 ports;   /* of the segment, as it has them */
-	__u32 end;     /* the sequence number behind it; this and the next in the machine's order */
+	__u32 end;     /* the sequence number behind it, or behind what was seen before; this and the next in the machine's order */
 	__u32 segment;
 };
 
 #define SEGMENT_WANTED 0
-#define SEGMENT_SENT 1
-#define SEGMENT_OVER 2
+#define SEGMENT_SEEN 1 /* another of its connection has gone by the process: what lies behind that one is new */
+#define SEGMENT_SENT 2
+#define SEGMENT_OVER 3
 
 /* Where the frame of an injected packet has the WAY: the last octet of its source address. */
 #define INJECTED_WAY 11

@@ -1,6 +1,15 @@
 import { attach, filterHandle } from '../linux/bpf/attachment.ts';
 import { injectFrame } from '../linux/bpf/inject.ts';
-import { CONFIG, KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT, ROLE } from '../linux/bpf/layout.ts';
+import { SystemCallError } from '../linux/errors.ts';
+import {
+  CONFIG,
+  KERNEL_COUNTERS,
+  NOTICE,
+  NOTICE_KIND,
+  REPORT,
+  ROLE,
+  UNIT_SHIFT,
+} from '../linux/bpf/layout.ts';
 import { ProofMap } from '../linux/bpf/proof-map.ts';
 import { PeerMap, emptyCarried } from '../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../linux/bpf/peer-program.ts';
@@ -38,6 +47,9 @@ const SERVED_MOST = 1_024;
 const USUAL_TTL = 64;
 /** Of more peers samples for the socket are taken less often: they are to take no more than a part of the process's time. */
 const PEERS_WITHOUT_STRETCH = 25_000;
+/** So long after its latest proof a path in use is proven again, and so many times as long with each further so many peers. */
+const RENEWAL_MS = 10_000;
+const PEERS_PER_RENEWAL = 5_000;
 /** Between two times that all peers are offered anew, where it is not urgent. */
 const RESET_SPACING_MS = 10_000;
 
@@ -48,6 +60,7 @@ interface Offer {
   readonly peer: Uint8Array;
   /** Undefined: take it out. */
   readonly place: Endpoint | undefined;
+  /** -Infinity: as known. */
   readonly heardAtMs: number;
 }
 
@@ -69,7 +82,9 @@ export class KernelFastPath implements FastPath {
   private readonly mark: number;
   private readonly undo: (() => void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
+  /** Of the times of samples, and of those of renewals. */
   private stretch = 1;
+  private renewalStretch = 1;
   private queue: Offer[] = [];
   private handlers: FastPathHandlers | undefined;
   private cancelTimer: (() => void) | undefined;
@@ -165,7 +180,7 @@ export class KernelFastPath implements FastPath {
   }
 
   pathOf(peer: Ipv6): CarriedPath {
-    const state = this.closed ? undefined : this.peers.state(peer);
+    const state = this.closed ? undefined : this.peers.state(peer, this.nowNs);
     return state === undefined ? { way: 'none' } : carriedPath(state, this.nowNs, this.stretch);
   }
 
@@ -203,7 +218,12 @@ export class KernelFastPath implements FastPath {
     try {
       action();
     } catch (error) {
-      this.clock.setTimer(this.clock.now(), () => this.lose(error as Error));
+      // The host's links or routes have changed while they were listed, again and again: all is offered anew when it is quieter.
+      const isUnsettled = error instanceof SystemCallError && error.code === 'EAGAIN';
+      this.clock.setTimer(this.clock.now(), () => {
+        if (isUnsettled) this.guarded(() => this.resetInTurn());
+        else this.lose(error as Error);
+      });
     }
   }
 
@@ -225,6 +245,7 @@ export class KernelFastPath implements FastPath {
     const heardAt = heardAtMs * 1e6 + this.nsAhead;
     const error = this.peers.put(peer, 0, address, port, uplink, heardAt, this.nowNs);
     if (error !== 0) this.notDone.offersRefused++;
+    this.proofs.handlePlace(peer);
   }
 
   private takeOut(peer: Uint8Array): void {
@@ -256,7 +277,8 @@ export class KernelFastPath implements FastPath {
     if (changed.size === 0) return;
     const moved: Offer[] = [];
     this.peers.forEach((peer, address, port) => {
-      if (changed.has(address)) moved.push({ peer: peer.slice(), place: { address, port }, heardAtMs: 0 });
+      if (changed.has(address))
+        moved.push({ peer: peer.slice(), place: { address, port }, heardAtMs: -Infinity });
     });
     for (const { peer, place, heardAtMs } of moved) this.putIn(peer, place!, heardAtMs);
     this.fetchLater();
@@ -307,14 +329,16 @@ export class KernelFastPath implements FastPath {
     });
     this.reports.flush();
     this.proofs.handleTimeout(this.clock.now());
-    this.stretchSamples();
+    this.stretchTimes();
     if (this.peers.size > 0) this.fetchLater();
   }
 
-  private stretchSamples(): void {
-    const stretch = Math.max(1, Math.ceil(this.peers.size / PEERS_WITHOUT_STRETCH));
-    if (stretch === this.stretch) return;
+  private stretchTimes(): void {
+    const stretchBy = (peers: number): number => Math.max(1, Math.ceil(this.peers.size / peers));
+    const [stretch, renewalStretch] = [stretchBy(PEERS_WITHOUT_STRETCH), stretchBy(PEERS_PER_RENEWAL)];
+    if (stretch === this.stretch && renewalStretch === this.renewalStretch) return;
     this.stretch = stretch;
+    this.renewalStretch = renewalStretch;
     this.guarded(() => this.configure());
   }
 
@@ -337,7 +361,7 @@ export class KernelFastPath implements FastPath {
     return new PathProofs(
       {
         state: (peer) => {
-          const state = peers.state(peer);
+          const state = peers.state(peer, this.nowNs);
           return state && { ...state, lastReceivedMs: (state.lastReceived - this.nsAhead) / 1e6 };
         },
         setWay: (peer, way, failures, noticeAfterMs) =>
@@ -362,6 +386,7 @@ export class KernelFastPath implements FastPath {
       if (this.own !== undefined) bytes.set(this.own, CONFIG.own);
       view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
       view.setUint32(CONFIG.stretch, this.stretch, true);
+      view.setUint32(CONFIG.renewal, (RENEWAL_MS * 1e6 * this.renewalStretch) / 2 ** UNIT_SHIFT, true);
       view.setUint32(CONFIG.mark, this.mark, true);
       view.setUint16(CONFIG.port, local.port);
       view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);

@@ -13,7 +13,14 @@ import {
   icmpv6Type,
 } from '../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../wire/index.ts';
-import { MOST_PROOFS, MOST_PROOFS_BY_ADDRESS, PROOF_LIMITS, PathProofs, carriedPath } from './path-proofs.ts';
+import {
+  MOST_PROOFS,
+  MOST_PROOFS_BY_ADDRESS,
+  PROOF_LIMITS,
+  PathProofs,
+  RENEWAL_LIMITS,
+  carriedPath,
+} from './path-proofs.ts';
 
 const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
@@ -99,11 +106,9 @@ test('what the host refuses to send ends the proof before anything of it was sen
   expect(rig.entry(PEER)).toMatchObject({ failures: 1 });
 });
 
-test('one proof of a peer at a time, none of one that is proven or not carried, and so many in all', () => {
+test('one proof of a peer at a time, none of one that is not carried, and so many in all', () => {
   rig.proofs.want(PEER, OWN, 0);
   rig.proofs.want(PEER, OWN, 1);
-  rig.entry(PEER).way = WAY.bare;
-  rig.proofs.want(PEER, OWN, 2);
   rig.proofs.want(v6('2001:0:cb00:7178::9'), OWN, 2);
   expect(rig.armed.size).toBe(1);
   for (let i = 0; i < 2 * MOST_PROOFS; i++) {
@@ -131,6 +136,96 @@ test('peers that somebody has invented at one IPv4 address: no more echo request
   expect(rig.proofs.counters.proofsSuppressed).toBeGreaterThan(0);
 });
 
+test.each([WAY.checked, WAY.bare])(
+  'a way in use is asked for again, alone: answered it stays (%i)',
+  (way) => {
+    rig.entry(PEER).way = way;
+    rig.proofs.want(PEER, OWN, 0);
+    rig.hear(PEER, 10);
+    rig.run(0, 400, (at) => {
+      if (at === 350) rig.answer(PEER, way, at);
+    });
+    expect(rig.sent.map((one) => one.way)).toEqual([way, way]);
+    expect(rig.entry(PEER)).toMatchObject({ way, failures: 0, noticeAfterMs: 350 });
+    expect(rig.proofs.counters).toMatchObject({ proofsAnswered: 1, renewalsFailed: 0 });
+  },
+);
+
+test('a way in use that is not answered, though the peer sends, is left, and all are tried at once', () => {
+  rig.entry(PEER).way = WAY.bare;
+  rig.proofs.want(PEER, OWN, 0);
+  rig.run(0, 2_100, (at) => rig.hear(PEER, at));
+  expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
+  expect(rig.entry(PEER).noticeAfterMs).toBeLessThan(2_100);
+  expect(rig.proofs.counters).toMatchObject({ renewalsFailed: 1, proofsFailed: 0 });
+  rig.proofs.want(PEER, OWN, 2_200);
+  rig.run(2_200, 2_500);
+  rig.answer(PEER, WAY.checked, 2_500);
+  expect(rig.entry(PEER)).toMatchObject({ way: WAY.checked });
+});
+
+test('ways in use take neither the room nor the requests of new peers', () => {
+  for (let i = 0; i < 2 * MOST_PROOFS; i++) {
+    rig.add(peerNumber(i), 0x0a00_0000 + i);
+    rig.entry(peerNumber(i)).way = WAY.bare;
+    rig.proofs.want(peerNumber(i), OWN, 0);
+  }
+  expect(rig.armed.size).toBe(MOST_PROOFS / 2);
+  rig = new Rig();
+  for (let i = 0; i < MOST_PROOFS_BY_ADDRESS; i++) {
+    rig.add(peerNumber(i), v4('198.51.100.2'));
+    rig.entry(peerNumber(i)).way = WAY.bare;
+    rig.proofs.want(peerNumber(i), OWN, 0);
+  }
+  rig.run(0, 2_100);
+  expect(rig.sent.length).toBeLessThanOrEqual(RENEWAL_LIMITS.burst + 2.1 * RENEWAL_LIMITS.perSecond);
+  rig.proofs.clear();
+  rig.proofs.want(PEER, OWN, 2_100);
+  rig.run(2_100, 2_200);
+  expect(rig.sent.at(-1)!.packet.subarray(DESTINATION, DESTINATION + 16)).toEqual(PEER);
+});
+
+test('of a peer that the limits kept from being asked nothing is known: it stays as it is, or is asked again after a second', () => {
+  for (let i = 0; i < MOST_PROOFS_BY_ADDRESS; i++) {
+    rig.add(peerNumber(i), v4('198.51.100.2'));
+    rig.proofs.want(peerNumber(i), OWN, 0);
+  }
+  rig.run(0, 2_100, (at) => {
+    for (let i = 0; i < MOST_PROOFS_BY_ADDRESS; i++) rig.hear(peerNumber(i), at);
+  });
+  const failed = rig.proofs.counters.proofsFailed;
+  expect(failed).toBeGreaterThan(0);
+  const unasked = [...Array(MOST_PROOFS_BY_ADDRESS).keys()]
+    .map((i) => rig.entry(peerNumber(i)))
+    .filter(({ failures }) => failures === 0);
+  expect(unasked).toHaveLength(MOST_PROOFS_BY_ADDRESS - failed);
+  for (const entry of unasked)
+    expect(entry).toMatchObject({ way: WAY.inward, noticeAfterMs: expect.closeTo(3_020, -2) as number });
+});
+
+test('a peer that has moved meanwhile: an answer to what was asked of it before proves nothing', () => {
+  for (const place of [{ address: v4('198.51.100.3') }, { port: 50_000 }, { uplink: 1 }]) {
+    rig = new Rig();
+    rig.proofs.want(PEER, OWN, 0);
+    rig.run(0, 100);
+    rig.proofs.handlePlace(PEER);
+    expect(rig.armed.size).toBe(1);
+    Object.assign(rig.entry(PEER), place);
+    rig.proofs.handlePlace(PEER);
+    rig.answer(PEER, WAY.bare, 110);
+    expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
+    expect(rig.armed.size).toBe(0);
+  }
+});
+
+test('a peer whose segment of TCP is out while no proof is under way is asked anew', () => {
+  rig.entry(PEER).way = WAY.tried;
+  rig.proofs.want(PEER, OWN, 0);
+  rig.run(0, 100);
+  rig.answer(PEER, WAY.bare, 110);
+  expect(rig.entry(PEER)).toMatchObject({ way: WAY.bare });
+});
+
 test('a peer that is no longer carried is not asked any more; a late answer is nothing', () => {
   rig.proofs.want(PEER, OWN, 0);
   rig.proofs.drop(PEER);
@@ -140,12 +235,12 @@ test('a peer that is no longer carried is not asked any more; a late answer is n
   expect(rig.entry(PEER).way).toBe(WAY.inward);
 });
 
-test('the words for a peer', () => {
+test('how far a peer is carried, and why no further', () => {
   const state = rig.state(PEER);
   expect(carriedPath(state, 1e9)).toEqual({ way: 'inward', reason: 'unproven' });
   expect(carriedPath({ ...state, failures: 3 }, 1e9)).toEqual({ way: 'inward', reason: 'unanswered' });
   expect(carriedPath({ ...state, way: WAY.checked }, 1e9)).toEqual({ way: 'both' });
-  const silent = { ...state, way: WAY.bare, socketHeard: 1e9, lastReceived: 1e9 };
+  const silent = { ...state, way: WAY.bare, socketHeardAgo: 19e9, lastReceived: 1e9 };
   expect(carriedPath(silent, 20e9)).toEqual({ way: 'both' });
   expect(carriedPath({ ...silent, lastReceived: 11e9 }, 20e9)).toEqual({ way: 'none', reason: 'unseen' });
 });
@@ -158,6 +253,8 @@ interface Entry {
   way: Way;
   failures: number;
   address: Ipv4;
+  port: number;
+  uplink: number;
   lastReceivedMs: number;
   noticeAfterMs: number;
 }
@@ -173,7 +270,10 @@ class Rig {
     this.add(PEER, v4('198.51.100.2'));
     this.proofs = new PathProofs(
       {
-        state: (peer) => this.entries.get(formatIpv6(peer)),
+        state: (peer) => {
+          const entry = this.entries.get(formatIpv6(peer));
+          return entry && { ...entry };
+        },
         setWay: (peer, way, failures, noticeAfterMs) =>
           Object.assign(this.entry(peer), { way, failures, noticeAfterMs }),
       },
@@ -197,6 +297,8 @@ class Rig {
       way: WAY.inward,
       failures: 0,
       address,
+      port: 40_000,
+      uplink: 0,
       lastReceivedMs: -1,
       noticeAfterMs: 0,
     });
@@ -207,7 +309,7 @@ class Rig {
   }
 
   state(peer: Ipv6) {
-    return { ...this.entry(peer), unwraps: false, lastReceived: 0, socketHeard: 0 };
+    return { ...this.entry(peer), unwraps: false, lastReceived: 0, socketHeardAgo: 0 };
   }
 
   hear(peer: Ipv6, at: number): void {

@@ -13,10 +13,14 @@ import type { CarriedPath } from './ports.ts';
 
 /** Echo requests to each IPv4 address: a Teredo peer may be one that somebody else invented there. */
 export const PROOF_LIMITS: BucketLimits = { perSecond: 10, burst: 100 };
+/** The same for peers whose path is proven again: they leave the others theirs. */
+export const RENEWAL_LIMITS: BucketLimits = { perSecond: 5, burst: 50 };
 const BUCKETS = 1_024;
 /** Proofs under way at the same time. A peer that finds no room asks again after a second. */
 export const MOST_PROOFS = 1_024;
-/** Of these, with peers at one IPv4 address: nobody takes them all. */
+/** Of these, of paths that are proven again. */
+const MOST_RENEWALS = MOST_PROOFS / 2;
+/** Of all these, with peers at one IPv4 address: nobody takes them all. */
 export const MOST_PROOFS_BY_ADDRESS = 64;
 /** When each round of echo requests goes out, ms after the first; the first round is without a UDP checksum only. */
 const ROUNDS_MS = [0, 200, 700, 1_300] as const;
@@ -24,7 +28,7 @@ const PATIENCE_MS = 2_000;
 /** A proof that has failed is tried again after this time, and twice as long after each further failure in a row, up to 2^6 times. */
 const RETRY_MS = 10_000;
 const MOST_DOUBLINGS = 6;
-/** A proof that nobody could answer, since the peer was not heard at all, says nothing of the path. */
+/** A proof that nobody could answer says nothing of the path: the peer was not heard at all, or the limits held the requests back. */
 const RETRY_UNHEARD_MS = 1_000;
 /** So long after a refusal of the host's own rules. */
 const RETRY_REFUSED_MS = 10_000;
@@ -44,13 +48,9 @@ export interface CarriedPeers {
   setWay(peer: Ipv6, way: Way, failures: number, noticeAfterMs: number): void;
 }
 
-export interface CarriedPeer {
-  readonly way: Way;
-  /** Proofs in a row that have failed. */
-  readonly failures: number;
-  readonly address: Ipv4;
+export type CarriedPeer = Pick<PeerState, 'way' | 'failures' | 'address' | 'port' | 'uplink'> & {
   readonly lastReceivedMs: number;
-}
+};
 
 /** Where the programs look up answers. */
 export interface ProofAnswers {
@@ -61,10 +61,16 @@ export interface ProofAnswers {
 
 interface Proof {
   readonly peer: Ipv6;
-  readonly address: Ipv4;
+  /** As the peer was when it began. */
+  readonly place: CarriedPeer;
   readonly source: Ipv6;
   readonly nonce: Uint8Array;
   readonly begunAt: number;
+  /** Not of a path that is in use, which is proven again. */
+  readonly isFirst: boolean;
+  /** Those that it needs, and those of them in which a request has gone out. */
+  readonly ways: readonly Way[];
+  readonly asked: Set<Way>;
   /** Rounds sent. */
   rounds: number;
   dueAt: number;
@@ -74,7 +80,8 @@ interface Proof {
  * Finds out for each peer whether what the kernel path sends arrives there, before the peer's packets are sent that way: an echo request with a
  * nonce goes out by the kernel path, once without a UDP checksum, then with one too, and the program that receives the reply takes
  * it for the proof. The first way that is answered is used: without a checksum where that arrives. A peer that answers neither
- * stays with the process, which goes on as before, and is asked again after growing intervals. adr/0018
+ * stays with the process, which goes on as before, and is asked again after growing intervals. While a way is used it is proven again from time to
+ * time: a peer that sends by itself would else be believed to receive. adr/0018
  */
 export class PathProofs {
   readonly counters = {
@@ -82,6 +89,8 @@ export class PathProofs {
     proofsAnswered: 0,
     /** The peer was heard meanwhile, but did not answer: the kernel path does not reach it, or it answers no echo requests. */
     proofsFailed: 0,
+    /** The same of a path in use: the peer is asked for a new proof of all ways. */
+    renewalsFailed: 0,
     /** The peer was not heard at all meanwhile. */
     proofsUnheard: 0,
     proofsSuppressed: 0,
@@ -93,9 +102,11 @@ export class PathProofs {
   private readonly entropy: Entropy;
   private readonly furthest: Way;
   private readonly budget: TokenBuckets;
+  private readonly renewalBudget: TokenBuckets;
   private readonly proofs = new Map<string, Proof>();
   /** How many are under way at each IPv4 address. */
   private readonly underway = new Map<Ipv4, number>();
+  private renewals = 0;
 
   /** `send` has a packet sent by the kernel path, in such a datagram. `furthest`: the way that this kernel can go. */
   constructor(
@@ -111,31 +122,37 @@ export class PathProofs {
     this.entropy = entropy;
     this.furthest = furthest;
     this.budget = new TokenBuckets(PROOF_LIMITS, entropy, BUCKETS);
+    this.renewalBudget = new TokenBuckets(RENEWAL_LIMITS, entropy, BUCKETS);
   }
 
-  /** Packets from `source` to a peer go by the process that could go by the kernel. */
+  /** Packets from `source` to a peer go by the process that could go by the kernel; or they have gone by the kernel for long since the last proof. */
   want(peer: Ipv6, source: Ipv6, now: number): void {
     const name = formatIpv6(peer);
     if (this.proofs.has(name) || this.proofs.size >= MOST_PROOFS) return;
-    const state = this.peers.state(peer);
-    if (state?.way !== WAY.inward) return;
-    const { address } = state;
+    const place = this.peers.state(peer);
+    if (place === undefined) return;
+    const { address, way } = place;
+    const isFirst = way === WAY.inward || way === WAY.tried;
+    if (!isFirst && this.renewals >= MOST_RENEWALS) return;
     const others = this.underway.get(address) ?? 0;
     if (others >= MOST_PROOFS_BY_ADDRESS) return;
     const nonce = new Uint8Array(PROOF_NONCE_LENGTH);
     this.entropy.fill(nonce);
     if (!this.answers.begin(peer, nonce)) return;
-    const proof = {
+    this.proofs.set(name, {
       peer: peer.slice(),
-      address,
+      place,
       source: source.slice(),
       nonce,
       begunAt: now,
+      isFirst,
+      ways: isFirst ? this.waysToTry : [way],
+      asked: new Set(),
       rounds: 0,
       dueAt: now + START_MS,
-    };
-    this.proofs.set(name, proof);
+    });
     this.underway.set(address, others + 1);
+    if (!isFirst) this.renewals++;
   }
 
   /** The peer has answered what was sent by the kernel path. */
@@ -165,6 +182,15 @@ export class PathProofs {
     if (proof !== undefined) this.end(name, proof);
   }
 
+  /** The peer may be elsewhere from now on: what it answers to what was asked of it there proves nothing here. */
+  handlePlace(peer: Ipv6): void {
+    const place = this.proofs.size > 0 ? this.proofs.get(formatIpv6(peer))?.place : undefined;
+    if (place === undefined) return;
+    const now = this.peers.state(peer);
+    const isThere = now?.address === place.address && now.port === place.port && now.uplink === place.uplink;
+    if (!isThere) this.drop(peer);
+  }
+
   clear(): void {
     for (const [name, proof] of this.proofs) this.end(name, proof);
   }
@@ -185,9 +211,13 @@ export class PathProofs {
     if (round >= ROUNDS_MS.length) return this.fail(name, proof, now);
     const next = ROUNDS_MS[round + 1] ?? PATIENCE_MS;
     proof.dueAt = proof.begunAt + START_MS + next;
-    if (this.furthest === WAY.bare) this.ask(proof, WAY.bare, now);
-    if (this.furthest !== WAY.bare || round > 0) this.ask(proof, WAY.checked, now);
-    if (round === 1) this.tryTcp(proof, now);
+    for (const way of round === 0 ? proof.ways.slice(0, 1) : proof.ways) this.ask(proof, way, now);
+    if (round === 1 && proof.isFirst) this.tryTcp(proof, now);
+  }
+
+  /** The first is the best, and is tried alone at first: the first answer decides. */
+  private get waysToTry(): readonly Way[] {
+    return this.furthest === WAY.bare ? [WAY.bare, WAY.checked] : [WAY.checked];
   }
 
   /** The next segment of TCP to the peer goes by the kernel path, where the programs can sum it. */
@@ -196,12 +226,14 @@ export class PathProofs {
     if (state?.way === WAY.inward) this.peers.setWay(peer, WAY.tried, state.failures, now);
   }
 
-  private ask({ peer, address, source, nonce }: Proof, way: Way, now: number): void {
-    if (!this.budget.take(address, 0, now)) {
+  private ask({ peer, place, source, nonce, isFirst, asked }: Proof, way: Way, now: number): void {
+    const budget = isFirst ? this.budget : this.renewalBudget;
+    if (!budget.take(place.address, 0, now)) {
       this.counters.proofsSuppressed++;
       return;
     }
     this.counters.proofsSent++;
+    asked.add(way);
     const data = new Uint8Array(PROOF_NONCE_LENGTH + 1);
     data.set(nonce);
     data[PROOF_NONCE_LENGTH] = way;
@@ -217,13 +249,22 @@ export class PathProofs {
   }
 
   private fail(name: string, proof: Proof, now: number): void {
-    const { peer, begunAt } = proof;
+    const { peer, begunAt, isFirst, ways, asked } = proof;
     this.end(name, proof);
     const state = this.peers.state(peer);
     if (state === undefined) return;
+    if (asked.size < ways.length) {
+      if (isFirst) this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_UNHEARD_MS);
+      return;
+    }
     if (state.lastReceivedMs < begunAt) {
       this.counters.proofsUnheard++;
       this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_UNHEARD_MS);
+      return;
+    }
+    if (!isFirst) {
+      this.counters.renewalsFailed++;
+      this.peers.setWay(peer, WAY.inward, 0, now);
       return;
     }
     this.counters.proofsFailed++;
@@ -232,8 +273,9 @@ export class PathProofs {
     this.peers.setWay(peer, WAY.inward, Math.min(failures + 1, REFUSED - 1), now + wait);
   }
 
-  private end(name: string, { peer, address }: Proof): void {
+  private end(name: string, { peer, place: { address }, isFirst }: Proof): void {
     this.proofs.delete(name);
+    if (!isFirst) this.renewals--;
     this.answers.end(peer);
     const left = this.underway.get(address)! - 1;
     if (left > 0) this.underway.set(address, left);
@@ -244,7 +286,8 @@ export class PathProofs {
 /** In the words of the port; `now`: ns, as the entry's times; `stretch`: config.stretch of the programs. */
 export function carriedPath(state: PeerState, now: number, stretch = 1): CarriedPath {
   const unseen = UNSEEN_NS * stretch;
-  if (now - state.socketHeard >= unseen && state.lastReceived - state.socketHeard >= unseen / 2)
+  const { socketHeardAgo } = state;
+  if (socketHeardAgo >= unseen && socketHeardAgo - (now - state.lastReceived) >= unseen / 2)
     return { way: 'none', reason: 'unseen' };
   if (state.way === WAY.checked || state.way === WAY.bare) return { way: 'both' };
   if (state.failures === REFUSED) return { way: 'inward', reason: 'refused' };

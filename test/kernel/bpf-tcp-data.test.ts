@@ -28,6 +28,7 @@ beforeAll(() => {
     view.setUint8(CONFIG.role, ROLE.client);
     view.setUint8(CONFIG.ttl, 64);
     view.setUint32(CONFIG.stretch, 1, true);
+    view.setUint32(CONFIG.renewal, 1 << 30, true);
   });
   const peers = new PeerMap(program.map('peers'));
   const now = Number(process.hrtime.bigint());

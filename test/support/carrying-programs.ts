@@ -54,6 +54,7 @@ export class CarryingPrograms {
       view.setUint32(CONFIG.tunnel, 1, true);
       view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
       view.setUint32(CONFIG.stretch, 1, true);
+      view.setUint32(CONFIG.renewal, 1 << 30, true);
       view.setUint16(CONFIG.port, this.local.port);
       view.setUint8(CONFIG.role, ROLE[role]);
       view.setUint8(CONFIG.ttl, 64);

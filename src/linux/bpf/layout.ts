@@ -74,11 +74,12 @@ export const CONFIG = {
   tunnel: 16,
   tunnelHeader: 20,
   stretch: 24,
-  mark: 28,
-  port: 32,
-  role: 34,
-  ttl: 35,
-  SIZE: 36,
+  renewal: 28,
+  mark: 32,
+  port: 36,
+  role: 38,
+  ttl: 39,
+  SIZE: 40,
 } as const;
 export const UPLINK = {
   ifindex: 0,

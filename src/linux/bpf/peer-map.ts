@@ -36,15 +36,18 @@ export interface Carried {
 
 export interface PeerState {
   readonly way: Way;
-  /** Of its mapped pair. */
+  /** Its mapped pair, and the number of the uplink that leads there. */
   readonly address: number;
+  readonly port: number;
+  readonly uplink: number;
   /** Whether the peer's kernel unwraps, as far as is known. */
   readonly unwraps: boolean;
   /** Proofs in a row that have failed. */
   readonly failures: number;
-  /** When anything was received of the peer, and when its socket last received something; ns of CLOCK_MONOTONIC. */
+  /** When anything was received of the peer; ns of CLOCK_MONOTONIC. */
   readonly lastReceived: number;
-  readonly socketHeard: number;
+  /** How long ago the socket last received something of the peer, ns; the kernel may be ahead of `now`. Wraps round after 26 days. */
+  readonly socketHeardAgo: number;
 }
 
 /** The kernel's table of peers whose packets it carries. */
@@ -91,17 +94,19 @@ export class PeerMap {
     return this.move(address, port, uplink, heardAt, before);
   }
 
-  /** How far a peer is carried; undefined where it is not in. */
-  state(peer: Uint8Array): PeerState | undefined {
+  /** How far a peer is carried; undefined where it is not in. `now`: ns of CLOCK_MONOTONIC. */
+  state(peer: Uint8Array, now: number): PeerState | undefined {
     if (!this.read(peer)) return undefined;
     const { view } = this.value;
     return {
       way: (view.getUint8(PEER.route) >> ROUTE_WAY_SHIFT) as Way,
       address: view.getUint32(PEER.address),
+      port: view.getUint16(PEER.port),
+      uplink: view.getUint8(PEER.route) & ROUTE_UPLINK,
       unwraps: (view.getUint8(PEER.history) & HISTORY_UNWRAPS) !== 0,
       failures: view.getUint8(PEER.history) >> HISTORY_FAILURES_SHIFT,
       lastReceived: Number(view.getBigUint64(PEER.lastReceived, true)),
-      socketHeard: view.getUint32(PEER.socketHeard, true) * 2 ** UNIT_SHIFT,
+      socketHeardAgo: ((unitsOf(now) - view.getUint32(PEER.socketHeard, true)) | 0) * 2 ** UNIT_SHIFT,
     };
   }
 

@@ -15,7 +15,7 @@ const OPTIONS = {
   result: 56,
 } as const;
 /** struct __sk_buff, as far as it is used. */
-const CONTEXT = { SIZE: 184, gsoSize: 176 } as const;
+const CONTEXT = { SIZE: 184, mark: 8, gsoSize: 176 } as const;
 const ROOM = 256;
 
 export interface TestRun {
@@ -26,10 +26,10 @@ export interface TestRun {
 
 /**
  * Runs a program once on an Ethernet frame that goes nowhere (BPF_PROG_TEST_RUN). `gsoSize`: the frame says that it is several packets with
- * so many octets each, but not of which protocol. Throws a SystemCallError.
+ * so many octets each, but not of which protocol. `mark`: the packet has it. Throws a SystemCallError.
  */
-export function testRun(program: number, frame: Uint8Array, gsoSize = 0): TestRun {
-  return new TestRuns(program, frame.length).run(frame, gsoSize);
+export function testRun(program: number, frame: Uint8Array, gsoSize = 0, mark = 0): TestRun {
+  return new TestRuns(program, frame.length).run(frame, gsoSize, mark);
 }
 
 /** Many runs of a program in the same memory, for frames of up to `longest` octets. */
@@ -50,14 +50,16 @@ export class TestRuns {
   }
 
   /** Throws a SystemCallError. */
-  run(frame: Uint8Array, gsoSize = 0): TestRun {
+  run(frame: Uint8Array, gsoSize = 0, mark = 0): TestRun {
+    const hasContext = gsoSize > 0 || mark > 0;
     const { options, output } = this;
     this.input.bytes.set(frame);
     options.view.setUint32(OPTIONS.inSize, frame.length, true);
     options.view.setUint32(OPTIONS.outSize, output.bytes.length, true);
     this.context.view.setUint32(CONTEXT.gsoSize, gsoSize, true);
-    options.setPointer(OPTIONS.context, gsoSize > 0 ? this.context.address : 0);
-    options.view.setUint32(OPTIONS.contextSize, gsoSize > 0 ? CONTEXT.SIZE : 0, true);
+    this.context.view.setUint32(CONTEXT.mark, mark, true);
+    options.setPointer(OPTIONS.context, hasContext ? this.context.address : 0);
+    options.view.setUint32(OPTIONS.contextSize, hasContext ? CONTEXT.SIZE : 0, true);
     check('BPF_PROG_TEST_RUN', libbpf().testRun(this.program, options.address));
     return {
       verdict: options.view.getInt32(OPTIONS.result, true),

@@ -1,0 +1,184 @@
+/** What the programs do for the proofs of the kernel path: which segment of TCP is tried, and when a path in use is to be proven again. */
+import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { CONFIG, NOTICE, NOTICE_KIND, REPORT, ROLE, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
+import type { Way } from '../../src/linux/bpf/layout.ts';
+import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';
+import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
+import type { Program } from '../../src/linux/bpf/program.ts';
+import { ProofMap } from '../../src/linux/bpf/proof-map.ts';
+import { ReportRing } from '../../src/linux/bpf/report-ring.ts';
+import { writeRecord } from '../../src/linux/bpf/records.ts';
+import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
+import { enterNewNetwork } from '../../src/linux/netns.ts';
+import { writeUint16, writeUint32 } from '../../src/wire/index.ts';
+import { data, v4, v6 } from '../support/client-rig.ts';
+
+const OWN = v6('2001:0:cb00:7178::1');
+const PEER = v6('2001:0:cb00:7178::2');
+const ETHERNET = 14;
+const REPORTS = 1 << 16;
+const [FIN, SYN, ACK] = [1, 2, 16];
+/** Of what is sent for proofs; the way is in its lowest bits. */
+const MARK = 0x1234_5670;
+const RENEWAL_UNITS = 10_000;
+
+let program: Program;
+let peers: PeerMap;
+let proofs: ProofMap;
+let ring: ReportRing;
+beforeAll(() => {
+  enterNewNetwork();
+  program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: REPORTS });
+  ring = new ReportRing(program.map('reports'), REPORTS);
+  writeRecord(program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
+    bytes.set(OWN, CONFIG.own);
+    view.setUint32(CONFIG.tunnel, 1, true);
+    view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
+    view.setUint32(CONFIG.stretch, 1, true);
+    view.setUint32(CONFIG.renewal, RENEWAL_UNITS, true);
+    view.setUint32(CONFIG.mark, MARK, true);
+    view.setUint16(CONFIG.port, 3_545);
+    view.setUint8(CONFIG.role, ROLE.client);
+    view.setUint8(CONFIG.ttl, 64);
+  });
+  writeRecord(program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
+    view.setUint32(UPLINK.ifindex, 1, true);
+    view.setUint32(UPLINK.source, v4('192.0.2.1'));
+    view.setUint32(UPLINK.mtu, 1_500, true);
+    view.setUint32(UPLINK.finishes, 1, true);
+  });
+  peers = new PeerMap(program.map('peers'));
+  proofs = new ProofMap(program.map('proofs'));
+  return () => {
+    ring.close();
+    program.close();
+  };
+});
+
+beforeEach(() => {
+  peers.take(PEER, 0, emptyCarried());
+  proofs.end(PEER);
+  expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now(), now())).toBe(0);
+  expect(proofs.begin(PEER, new Uint8Array(7))).toBe(true);
+  peers.setWay(PEER, WAY.tried, 0, 0);
+  notices();
+});
+
+test('the first segment of a connection is tried, and nothing before it is answered', () => {
+  expect(out(tcp({ flags: SYN, sequence: 100 }))).toBe(true);
+  expect(out(tcp({ flags: ACK, sequence: 101, octets: 10 }))).toBe(false);
+  expect(acknowledges(100)).toBe(false);
+  expect(acknowledges(101, 5_001)).toBe(false); // another connection's
+  expect(acknowledges(101)).toBe(true);
+});
+
+test('of a connection under way the first is left: it may have been sent before; the next behind it is tried', () => {
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  expect(out(tcp({ sequence: 1_050, octets: 100 }))).toBe(false);
+  expect(out(tcp({ sequence: 1_100, octets: 50 }))).toBe(false); // not behind 1150
+  expect(out(tcp({ sequence: 1_150 }))).toBe(false); // no octet of its own
+  expect(out(tcp({ sequence: 1_150, octets: 50 }))).toBe(true);
+  expect(acknowledges(1_150)).toBe(false);
+  expect(acknowledges(1_200)).toBe(true);
+});
+
+test('numbers wrap round; the last segment of a connection counts', () => {
+  expect(out(tcp({ sequence: 0xffff_ff00, octets: 0x80 }))).toBe(false);
+  expect(out(tcp({ flags: FIN | ACK, sequence: 0xffff_ff80, octets: 0x100 }))).toBe(true);
+  expect(acknowledges(0x80)).toBe(false);
+  expect(acknowledges(0x81)).toBe(true);
+});
+
+test('a segment that is sent again, or one before it, proves nothing', () => {
+  for (const sequence of [1_100, 1_000]) {
+    peers.setWay(PEER, WAY.tried, 0, 0);
+    proofs.begin(PEER, new Uint8Array(7));
+    expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+    expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
+    expect(out(tcp({ sequence, octets: 100 }))).toBe(false);
+    expect(acknowledges(1_200)).toBe(false);
+  }
+});
+
+test.each<[string, Way]>([
+  ['with a checksum', WAY.checked],
+  ['without', WAY.bare],
+])('a path in use (%s) is to be proven again once its time is over, and is used meanwhile', (_, way) => {
+  const proven = now() / 1e6;
+  const ago = (units: number): number => proven - (units * 2 ** 20) / 1e6 + 1_000; // a notice is due 1 s before
+  peers.setWay(PEER, way, 0, ago(RENEWAL_UNITS - 1_000) * 1e6);
+  expect(out(tcp({}))).toBe(true);
+  expect(notices()).toEqual([]);
+  peers.setWay(PEER, way, 0, ago(RENEWAL_UNITS + 1_000) * 1e6);
+  expect(out(tcp({}))).toBe(true);
+  expect(out(tcp({}))).toBe(true);
+  expect(notices()).toEqual([NOTICE_KIND.wanted]);
+});
+
+test('an echo request of a proof that this path cannot send is dropped: sent by the process and answered it would prove nothing', () => {
+  const request = (way: Way): number => {
+    const frame = Uint8Array.of(...new Uint8Array(12), 0x86, 0xdd, ...data(OWN, PEER));
+    return testRun(program.program('encap'), frame, 0, MARK | way).verdict;
+  };
+  peers.setWay(PEER, WAY.inward, 0, 0);
+  expect(request(WAY.bare)).toBe(VERDICT.carried);
+  peers.take(PEER, 0, emptyCarried());
+  expect(request(WAY.bare)).toBe(VERDICT.dropped);
+  peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 31e9, now());
+  expect(request(WAY.bare)).toBe(VERDICT.dropped);
+});
+
+function now(): number {
+  return Number(process.hrtime.bigint());
+}
+
+/** Whether the kernel sends a packet of the host. */
+function out(packet: Uint8Array): boolean {
+  const frame = Uint8Array.of(...new Uint8Array(12), 0x86, 0xdd, ...packet);
+  return testRun(program.program('encap'), frame).verdict === VERDICT.carried;
+}
+
+/** Whether the peer's acknowledgement of that number is a proof. */
+function acknowledges(acknowledged: number, port = 5_000): boolean {
+  const packet = tcp({ sequence: 1, acknowledged });
+  packet.copyWithin(8, 24, 40);
+  packet.set(OWN, 24);
+  writeUint16(packet, 40, 80);
+  writeUint16(packet, 42, port);
+  const wrapped = new Uint8Array(ETHERNET + 28 + packet.length);
+  wrapped.set([0x08, 0x00], 12);
+  wrapped.set([0x45, 0, 0, 28 + packet.length, 0, 0, 0, 0, 64, 17], ETHERNET);
+  writeUint32(wrapped, ETHERNET + 12, v4('198.51.100.7'));
+  writeUint32(wrapped, ETHERNET + 16, v4('192.0.2.1'));
+  let sum = 0;
+  for (let i = 0; i < 20; i += 2) sum += wrapped[ETHERNET + i]! * 256 + wrapped[ETHERNET + i + 1]!;
+  writeUint16(wrapped, ETHERNET + 10, ~((sum & 0xffff) + (sum >> 16)) & 0xffff);
+  writeUint16(wrapped, ETHERNET + 20, 40_000);
+  writeUint16(wrapped, ETHERNET + 22, 3_545);
+  writeUint16(wrapped, ETHERNET + 24, 8 + packet.length);
+  wrapped.set(packet, ETHERNET + 28);
+  testRun(program.program('decap'), wrapped);
+  return notices().includes(NOTICE_KIND.answered);
+}
+
+/** Kinds of the notices since the last call. */
+function notices(): number[] {
+  const kinds: number[] = [];
+  ring.drain((view, offset, length) => {
+    if (length !== REPORT.SIZE) kinds.push(view.getUint32(offset + NOTICE.kind, true));
+  });
+  return kinds;
+}
+
+function tcp({ flags = ACK, sequence = 0, acknowledged = 0, octets = 0 }): Uint8Array {
+  const bytes = data(OWN, PEER, 60 + octets);
+  bytes[6] = 6;
+  writeUint16(bytes, 40, 5_000);
+  writeUint16(bytes, 42, 80);
+  writeUint32(bytes, 44, sequence);
+  writeUint32(bytes, 48, acknowledged);
+  bytes[52] = 5 << 4;
+  bytes[53] = flags;
+  return bytes;
+}
