@@ -12,16 +12,16 @@ import {
   SERVER_ADDRESS,
   ping,
   transfer,
-  until,
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { internetChecksum, readUint16 } from '../../src/wire/index.ts';
 import { IS_ALL } from '../support/extent.ts';
+import { proveKernelPath } from '../support/carried.ts';
 import { slowExchanges } from '../support/exchange.ts';
 import { startMiredoClient } from '../support/miredo.ts';
 import { finishPackets, linksOf, switchTxOff } from '../support/links.ts';
 import { framesOf } from '../support/pcap.ts';
-import { peersOf, startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const EXCHANGE = { octets: 3_000, count: IS_ALL ? 1_000 : 250 };
 /** TCP repeats a lost last segment after 200 ms at the earliest. A machine with other work takes so long now and then. */
@@ -86,7 +86,7 @@ describe.each(Object.entries(SETTINGS))(
           [net.native, NATIVE_ADDRESS],
         ] as const) {
           expect(await ping(a.client, at, 10_000)).toBeDefined();
-          await carriesBothWays(a.client, at);
+          await proveKernelPath(a.client, at);
           expect(await transfer(a.client, to, at, BYTES)).toMatchObject({ whole: true });
           expect(await slowExchanges(a.client, to, at, EXCHANGE, REPEATED_MS)).toBeLessThan(
             EXCHANGE.count / 50,
@@ -108,15 +108,6 @@ describe.each(Object.entries(SETTINGS))(
     );
   },
 );
-
-async function carriesBothWays(host: Namespace, address: string): Promise<void> {
-  const pings = host.spawn('ping', ['-n', '-i', '0.2', address]);
-  await until('the kernel path to the peer', async () => {
-    const { peers } = await peersOf(host, 'client');
-    return peers.some((peer) => peer.address === address && peer.carried === 'both') || undefined;
-  });
-  await pings.stop();
-}
 
 function linksOfContainer(net: Internet): (readonly [Namespace, string])[] {
   const inside = net.lab.hosts.filter(({ name }) => /-(client|lan|nat)-a$/.test(name));

@@ -10,6 +10,7 @@ import {
   until,
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
+import { proveKernelPath } from '../support/carried.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BYTES = 5_000_000;
@@ -66,6 +67,8 @@ test('a relay whose address is on lo', async () => {
 async function carriesBothWays(a: Namespace, b: Namespace): Promise<void> {
   const [addressA, addressB] = [await teredoAddress(a), await teredoAddress(b)];
   expect(await ping(a, addressB, 10_000)).toBeDefined();
+  await proveKernelPath(a, addressB);
+  await proveKernelPath(b, addressA);
   expect(await transfer(a, b, addressB, BYTES, 20_000)).toMatchObject({ whole: true });
   expect(await transfer(b, a, addressA, BYTES, 20_000)).toMatchObject({ whole: true });
   const packets = await carried(a, 'client');
