@@ -28,7 +28,14 @@ const COMPILER = {
   '/usr/include/linux/bpf.h': 'linux-libc-dev',
   '/usr/include/bpf/bpf_helpers.h': 'libbpf-dev',
 };
-const PACKAGES = { ...PROGRAMS, ...COMPILER };
+/** Other kernels are booted with these. */
+const EMULATOR = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  busybox: 'busybox-static',
+  cpio: 'cpio',
+  depmod: 'kmod',
+};
+const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR };
 
 const isRoot = process.getuid?.() === 0;
 
@@ -74,8 +81,9 @@ function install(packages) {
   if (added.length > 0) run('systemctl', ['disable', '--quiet', ...added], options);
 }
 
-export const TEST_PROGRAMS = Object.keys(PACKAGES);
+export const TEST_PROGRAMS = Object.keys({ ...PROGRAMS, ...COMPILER });
 export const BPF_PROGRAMS = Object.keys(COMPILER);
+export const EMULATOR_PROGRAMS = Object.keys(EMULATOR);
 export const DEMO_PROGRAMS = ['ip', 'sysctl', 'nft', 'ping'];
 
 /** Packages of daemons start them when installed; a policy that says no keeps them still (man 8 invoke-rc.d). */
