@@ -20,6 +20,7 @@ import {
   writeUint32,
 } from '../../src/wire/index.ts';
 import { bubble, data, v4, v6 } from '../support/client-rig.ts';
+import { upFor } from '../support/uptime.ts';
 
 /**
  * The programs and the machine's model of them (core/carrier, which the simulator runs the machines against) get the same
@@ -38,7 +39,8 @@ const ETHERNET = 14;
 const WRAPPING = 28;
 
 let rig: Rig;
-beforeAll(() => {
+beforeAll(async () => {
+  await upFor(35_000);
   enterNewNetwork();
   rig = new Rig();
 });

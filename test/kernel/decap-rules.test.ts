@@ -18,6 +18,7 @@ import type { Ipv6 } from '../../src/wire/index.ts';
 import { CarryingPrograms, ETHERNET, monotonic } from '../support/carrying-programs.ts';
 import { at, data, v6 } from '../support/client-rig.ts';
 import { hostReceives, udpSeed } from '../support/host-receive.ts';
+import { upFor } from '../support/uptime.ts';
 
 /** What a frame has to be outside, so that the kernel's program carries what is inside; and what is known of a peer afterwards. */
 
@@ -36,7 +37,8 @@ const UNSERVED = ['::', '::1', 'ff02::1', 'ff0e::1', 'fe80::1', 'febf::1', '2001
 const SERVABLE = ['::2', '0:0:0:1::', 'fe00::1', 'fec0::1', '2001:1::', '2000:ffff::1', 'fdff::1'];
 
 let programs: CarryingPrograms;
-beforeAll(() => {
+beforeAll(async () => {
+  await upFor(35_000);
   enterNewNetwork();
   programs = new CarryingPrograms(LOCAL);
 });

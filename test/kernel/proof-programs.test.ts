@@ -12,6 +12,7 @@ import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { writeUint16, writeUint32 } from '../../src/wire/index.ts';
 import { data, v4, v6 } from '../support/client-rig.ts';
+import { upFor } from '../support/uptime.ts';
 
 const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
@@ -26,7 +27,8 @@ let program: Program;
 let peers: PeerMap;
 let proofs: ProofMap;
 let ring: ReportRing;
-beforeAll(() => {
+beforeAll(async () => {
+  await upFor(35_000);
   enterNewNetwork();
   program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: REPORTS });
   ring = new ReportRing(program.map('reports'), REPORTS);

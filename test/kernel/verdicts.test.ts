@@ -6,6 +6,7 @@ import { IS_ALL } from '../support/extent.ts';
 import { ClientSubject, RelaySubject } from '../support/verdict-subjects.ts';
 import { VerdictWorld } from '../support/verdict-world.ts';
 import type { Subject } from '../support/verdict-world.ts';
+import { upFor } from '../support/uptime.ts';
 
 /**
  * One verdict: the machines and the kernel's programs get the same random frames, good ones and such with wrong fields. What a program
@@ -36,7 +37,10 @@ const NEVER = new Set([
   'reportsLate',
 ]);
 
-beforeAll(() => enterNewNetwork());
+beforeAll(async () => {
+  await upFor(75_000);
+  enterNewNetwork();
+}, 80_000);
 
 describe.each(['client', 'relay'] as const)('%s', (role) => {
   const random = new SeededEntropy(SEED);
