@@ -13,10 +13,10 @@ export interface AccessOptions {
 }
 
 const HELP = `
-Access: PREFIX is an IPv4 prefix or address, ${MAX_ACCESS_PREFIXES} at the most. Of those that match an address the longest decides.
-An address that none matches is served, unless an --allow lies in no --deny: then only what is allowed is served.
-  --deny 203.0.113.0/24 --allow 203.0.113.7   everybody but that network, of which one host is served
-  --allow 198.51.100.0/24                     that network only`;
+Access: PREFIX is an IPv4 prefix or address; ${MAX_ACCESS_PREFIXES} at the most. The longest prefix that matches an address decides.
+An address that no prefix matches is served. It is refused if at least one --allow prefix is not inside a --deny prefix.
+  --deny 203.0.113.0/24 --allow 203.0.113.7   all addresses except that network; of that network only 203.0.113.7
+  --allow 198.51.100.0/24                     only that network`;
 
 /** Adds `--allow` and `--deny` to a role's command; `more`: lines for the help, about the role. */
 export function addAccessOptions(command: Command, more: string): Command {
@@ -47,7 +47,7 @@ export function accessStatus(access: AccessList): AccessStatus {
 
 /** In one line, for people. */
 export function accessInWords({ prefixes, default: byDefault }: AccessStatus): string {
-  if (prefixes === 0) return 'everybody';
+  if (prefixes === 0) return 'all addresses';
   const others = byDefault === 'allow' ? 'served' : 'denied';
   return `${prefixes} ${prefixes === 1 ? 'prefix' : 'prefixes'}, all other addresses are ${others}`;
 }

@@ -44,9 +44,9 @@ export function peersCommand(): Command {
 
 const REASONS: Readonly<Record<NonNullable<PeerStatus['carriedReason']>, string>> = {
   unproven: 'not proven yet',
-  unanswered: 'the kernel gets no answer',
-  refused: 'refused by this host',
-  unseen: 'kept from the socket by this host',
+  unanswered: 'no answer to packets of the kernel',
+  refused: 'sending refused by this host',
+  unseen: 'receiving prevented by this host',
 };
 
 /** The data path: both ways or one. */

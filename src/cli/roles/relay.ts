@@ -40,8 +40,8 @@ interface RelayOptions extends AccessOptions {
   readonly dataPath: DataPathWish;
 }
 
-const ACCESS_HELP = `A client is served if its own address and that of its server are: --allow has to name the servers as well. Native hosts
-hear that others are prohibited (ICMPv6).`;
+const ACCESS_HELP = `A client is served only if both its own address and the address of its server are served: with --allow, name the servers
+too. A native host that sends to another client gets an ICMPv6 error (administratively prohibited).`;
 
 /** `teredo relay` */
 export function relayCommand(finish: (exitCode: number) => void): Command {

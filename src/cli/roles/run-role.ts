@@ -86,7 +86,7 @@ export function say(message: string): void {
   process.stderr.write(`${message}\n`);
 }
 
-/** Once, where the kernel was to do the work and cannot. */
+/** Says at the start why the kernel does not do the work, or which rules of the host could not be read. */
 export function sayWhyNotKernel(dataPath: DataPath): void {
   if (dataPathInWords(dataPath) !== dataPath.kind) say(`data path: ${dataPathInWords(dataPath)}`);
 }
