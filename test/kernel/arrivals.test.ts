@@ -64,9 +64,19 @@ test('what the host drops for its source is not carried: an interface where sour
   const [, mac] = /link\/ether (\S+)/.exec(net.relay.ip('link', 'show', 'wan2'))!;
   nat.ip('neighbour', 'replace', SECOND, 'lladdr', mac!, 'dev', 'wan', 'nud', 'permanent');
   routeTo(net, [nat], SECOND);
+  const received = receivedBy(net.relay, 'wan2');
   expect(await ping(client, NATIVE_ADDRESS, 3_000)).toBeUndefined();
+  expect(receivedBy(net.relay, 'wan2')).toBeGreaterThan(received);
   expect((await relayCounters(net))['carriedIn']).toBe(before['carriedIn']);
 });
+
+/** Frames. */
+function receivedBy(host: Namespace, name: string): number {
+  const [link] = JSON.parse(host.ip('-s', '-j', 'link', 'show', name)) as {
+    stats64: { rx: { packets: number } };
+  }[];
+  return link!.stats64.rx.packets;
+}
 
 /** Its interfaces are on one wire: each answers for its own addresses only. */
 function prepare(relay: Namespace): void {

@@ -90,7 +90,7 @@ test.each([
   },
 );
 
-test("a server's solicitations and bubbles are the kernel's, its pings are not", async () => {
+test("a server's kernel does all solicitations and bubbles but for samples, and no pings", async () => {
   await using net = new Internet();
   const a = net.site('a', 'port-restricted').client;
   const b = net.site('b', 'port-restricted').client;

@@ -15,6 +15,7 @@ import {
   until,
 } from '../../src/lab/index.ts';
 import type { Namespace, Running, Site } from '../../src/lab/index.ts';
+import { hasKind } from '../support/links.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BYTES = 2_000_000;
@@ -238,16 +239,6 @@ async function dataPathOf(host: Namespace): Promise<Path> {
 
 async function countersOf(host: Namespace): Promise<Path['counters']> {
   return (await dataPathOf(host)).counters;
-}
-
-function hasKind(host: Namespace, kind: string): boolean {
-  try {
-    const on = kind === 'bond' ? '' : 'link bridge ';
-    host.ipBatch(`link add probe ${on}type ${kind}${kind === 'vlan' ? ' id 9' : ''}`, 'link del probe');
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Programs of a process on the way in: by tcx, as its descriptors say, or as filters. */

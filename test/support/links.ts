@@ -17,3 +17,20 @@ export function finishPackets(host: Namespace, link: string): void {
 export function switchTxOff(host: Namespace, link: string): void {
   host.execute('ethtool', '-K', link, 'tx', 'off');
 }
+
+const ALONE = new Set(['bond', 'bridge', 'dummy']);
+
+/** Whether the kernel has interfaces of a kind. */
+export function hasKind(host: Namespace, kind: string): boolean {
+  host.ip('link', 'add', 'probe', 'type', 'veth', 'peer', 'name', 'probe-peer');
+  try {
+    const on = ALONE.has(kind) ? '' : 'link probe ';
+    host.ip(...`link add probed ${on}type ${kind}${kind === 'vlan' ? ' id 9' : ''}`.split(' '));
+    host.ip('link', 'del', 'probed');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    host.ip('link', 'del', 'probe');
+  }
+}
