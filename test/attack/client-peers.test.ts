@@ -1,7 +1,7 @@
 /** What a client sends to an address in whose name an attacker poses as many Teredo peers. CL-47, CL-51 */
 import { expect, test } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/core/client/limits.ts';
-import { PROOF_LIMITS } from '../../src/io/path-proofs.ts';
+import { PROOF_LIMITS } from '../../src/io/kernel-path/path-proofs.ts';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import { buildBubble } from '../../src/wire/index.ts';
 import {

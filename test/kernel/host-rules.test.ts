@@ -1,7 +1,7 @@
 /** What this host's rules are, as the kernel says: nftables, iptables, IPsec. adr/0019 */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { HostFirewall } from '../../src/io/host-firewall.ts';
+import { HostFirewall } from '../../src/io/kernel-path/host-firewall.ts';
 import { execute } from '../../src/lab/index.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 

@@ -1,6 +1,6 @@
 /** Whether all that a server forwards leaves by one interface: as the kernel's routes are. adr/0015 */
 import { beforeAll, expect, test } from 'vitest';
-import { isOnlyWayOut } from '../../src/io/only-way-out.ts';
+import { isOnlyWayOut } from '../../src/io/kernel-path/only-way-out.ts';
 import { execute } from '../../src/lab/index.ts';
 import { ipv4Routes } from '../../src/linux/ipv4-routes.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';

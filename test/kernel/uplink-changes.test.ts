@@ -1,7 +1,7 @@
 /** What becomes of the host's ways out is followed while packets are carried. */
 import { spawn } from 'node:child_process';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { Uplinks } from '../../src/io/uplinks.ts';
+import { Uplinks } from '../../src/io/kernel-path/uplinks.ts';
 import { execute } from '../../src/lab/index.ts';
 import { kernelRig } from '../contract/kernel-fast-path-rig.ts';
 import { data, v4, v6 } from '../support/client-rig.ts';

@@ -1,6 +1,6 @@
-import { attach, filterHandle } from '../linux/bpf/attachment.ts';
-import { injectFrame } from '../linux/bpf/inject.ts';
-import { SystemCallError } from '../linux/errors.ts';
+import { attach, filterHandle } from '../../linux/bpf/attachment.ts';
+import { injectFrame } from '../../linux/bpf/inject.ts';
+import { SystemCallError } from '../../linux/errors.ts';
 import {
   CONFIG,
   KERNEL_COUNTERS,
@@ -9,21 +9,21 @@ import {
   REPORT,
   ROLE,
   UNIT_SHIFT,
-} from '../linux/bpf/layout.ts';
-import { ProofMap } from '../linux/bpf/proof-map.ts';
-import { PeerMap, emptyCarried } from '../linux/bpf/peer-map.ts';
-import { loadPeerProgram } from '../linux/bpf/peer-program.ts';
-import type { Program } from '../linux/bpf/program.ts';
-import { ReportRing } from '../linux/bpf/report-ring.ts';
-import { ServedMap } from '../linux/bpf/served-map.ts';
-import { writeRecord } from '../linux/bpf/records.ts';
-import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
-import { Poll } from '../linux/poll.ts';
-import { readSysctl } from '../linux/proc.ts';
-import { WayOut } from '../linux/way-out.ts';
-import type { Entropy } from '../core/entropy.ts';
-import { readUint32 } from '../wire/index.ts';
-import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
+} from '../../linux/bpf/layout.ts';
+import { ProofMap } from '../../linux/bpf/proof-map.ts';
+import { PeerMap, emptyCarried } from '../../linux/bpf/peer-map.ts';
+import { loadPeerProgram } from '../../linux/bpf/peer-program.ts';
+import type { Program } from '../../linux/bpf/program.ts';
+import { ReportRing } from '../../linux/bpf/report-ring.ts';
+import { ServedMap } from '../../linux/bpf/served-map.ts';
+import { writeRecord } from '../../linux/bpf/records.ts';
+import { NetlinkMonitor } from '../../linux/netlink-monitor.ts';
+import { Poll } from '../../linux/poll.ts';
+import { readSysctl } from '../../linux/proc.ts';
+import { WayOut } from '../../linux/way-out.ts';
+import type { Entropy } from '../../core/entropy.ts';
+import { readUint32 } from '../../wire/index.ts';
+import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
 import { MOST_PROOFS, PathProofs, carriedPath } from './path-proofs.ts';
 import type {
@@ -34,8 +34,8 @@ import type {
   FastPathOptions,
   HostNetwork,
   UplinkState,
-} from './ports.ts';
-import { Settling } from './settling.ts';
+} from '../ports.ts';
+import { Settling } from '../settling.ts';
 import { Uplinks } from './uplinks.ts';
 
 /** How often reports are fetched. */

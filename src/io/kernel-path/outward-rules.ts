@@ -1,13 +1,13 @@
-import { SystemCallError } from '../linux/errors.ts';
-import { hasIpsecPolicies } from '../linux/ipsec.ts';
+import { SystemCallError } from '../../linux/errors.ts';
+import { hasIpsecPolicies } from '../../linux/ipsec.ts';
 import {
   FAMILY_NETDEV,
   findBaseChain,
   isAtInterface,
   nameOfChain,
   nftablesGeneration,
-} from '../linux/nftables.ts';
-import type { BaseChain } from '../linux/nftables.ts';
+} from '../../linux/nftables.ts';
+import type { BaseChain } from '../../linux/nftables.ts';
 
 /** Chains at interfaces; a host with more is taken for one that has some for what leaves. */
 const MOST_CHAINS = 10_000;

@@ -1,15 +1,15 @@
-import { inSubnets } from '../core/address-policy.ts';
-import { MAX_RANGES } from '../linux/bpf/server-layout.ts';
-import type { AddressRange } from '../linux/bpf/server-program.ts';
-import type { Ipv4Routing, TableRoute } from '../linux/ipv4-routes.ts';
-import { isForAddresses, receives } from '../linux/links.ts';
-import type { Link } from '../linux/links.ts';
-import { formatIpv4 } from '../wire/index.ts';
-import type { Ipv4 } from '../wire/index.ts';
+import { inSubnets } from '../../core/address-policy.ts';
+import { MAX_RANGES } from '../../linux/bpf/server-layout.ts';
+import type { AddressRange } from '../../linux/bpf/server-program.ts';
+import type { Ipv4Routing, TableRoute } from '../../linux/ipv4-routes.ts';
+import { isForAddresses, receives } from '../../linux/links.ts';
+import type { Link } from '../../linux/links.ts';
+import { formatIpv4 } from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
 import { isStrict } from './host-links.ts';
 import type { HostLinks } from './host-links.ts';
 import { isOnlyWayOut, mayBeSentTo } from './only-way-out.ts';
-import type { Ipv4Subnet } from './ports.ts';
+import type { Ipv4Subnet } from '../ports.ts';
 
 /** Of a host whose address may be reached by any interface. */
 const MOST_INTERFACES = 32;

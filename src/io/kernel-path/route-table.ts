@@ -1,8 +1,8 @@
-import { ipv4Routes } from '../linux/ipv4-routes.ts';
-import type { Ipv4Route } from '../linux/ipv4-routes.ts';
-import { SystemCallError } from '../linux/errors.ts';
-import { inSubnets } from '../core/address-policy.ts';
-import type { Ipv4 } from '../wire/index.ts';
+import { ipv4Routes } from '../../linux/ipv4-routes.ts';
+import type { Ipv4Route } from '../../linux/ipv4-routes.ts';
+import { SystemCallError } from '../../linux/errors.ts';
+import { inSubnets } from '../../core/address-policy.ts';
+import type { Ipv4 } from '../../wire/index.ts';
 
 /** More would be gone through for each new destination; then the kernel is as fast. */
 const MOST = 64;

@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
-import { seededEntropy, v4, v6 } from '../../test/support/client-rig.ts';
-import { WAY } from '../linux/bpf/layout.ts';
-import type { Way } from '../linux/bpf/layout.ts';
-import { PROOF_NONCE_LENGTH } from '../linux/bpf/proof-map.ts';
+import { seededEntropy, v4, v6 } from '../../../test/support/client-rig.ts';
+import { WAY } from '../../linux/bpf/layout.ts';
+import type { Way } from '../../linux/bpf/layout.ts';
+import { PROOF_NONCE_LENGTH } from '../../linux/bpf/proof-map.ts';
 import {
   DESTINATION,
   ICMPV6,
@@ -11,8 +11,8 @@ import {
   checkIcmpv6,
   formatIpv6,
   icmpv6Type,
-} from '../wire/index.ts';
-import type { Ipv4, Ipv6 } from '../wire/index.ts';
+} from '../../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 import {
   MOST_PROOFS,
   MOST_PROOFS_BY_ADDRESS,

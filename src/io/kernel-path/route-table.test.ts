@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { v4 } from '../../test/support/client-rig.ts';
+import { v4 } from '../../../test/support/client-rig.ts';
 import { RouteTable } from './route-table.ts';
 
 const route = (prefix: string, ...interfaces: number[]) => {

@@ -1,7 +1,7 @@
-import { inSubnets } from '../core/address-policy.ts';
-import type { Subnet } from '../core/address-policy.ts';
-import type { Ipv4Route } from '../linux/ipv4-routes.ts';
-import { parseIpv4 } from '../wire/index.ts';
+import { inSubnets } from '../../core/address-policy.ts';
+import type { Subnet } from '../../core/address-policy.ts';
+import type { Ipv4Route } from '../../linux/ipv4-routes.ts';
+import { parseIpv4 } from '../../wire/index.ts';
 
 /** What AddressPolicy lets nobody be sent to; the second ones only where private addresses are not taken for global. */
 const NOBODY = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '192.88.99.0/24', '224.0.0.0/4'].map(subnet);

@@ -1,6 +1,6 @@
-import { REPORT } from '../linux/bpf/layout.ts';
-import type { Carried } from '../linux/bpf/peer-map.ts';
-import type { CarriedBatch } from './ports.ts';
+import { REPORT } from '../../linux/bpf/layout.ts';
+import type { Carried } from '../../linux/bpf/peer-map.ts';
+import type { CarriedBatch } from '../ports.ts';
 
 /** Reports a batch. */
 const MOST = 256;

@@ -1,6 +1,6 @@
-import { attach } from '../linux/bpf/attachment.ts';
-import type { Attachment } from '../linux/bpf/attachment.ts';
-import { SystemCallError } from '../linux/errors.ts';
+import { attach } from '../../linux/bpf/attachment.ts';
+import type { Attachment } from '../../linux/bpf/attachment.ts';
+import { SystemCallError } from '../../linux/errors.ts';
 
 /** Interfaces at which datagrams can be unwrapped. At others they go through the socket, as they always may. */
 const MOST = 16;

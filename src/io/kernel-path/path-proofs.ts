@@ -1,15 +1,15 @@
-import { BUBBLE_HOP_LIMIT } from '../core/constants.ts';
-import type { Entropy } from '../core/entropy.ts';
-import { TokenBuckets } from '../core/token-buckets.ts';
-import type { BucketLimits } from '../core/token-buckets.ts';
-import { WAY } from '../linux/bpf/layout.ts';
-import type { Way } from '../linux/bpf/layout.ts';
-import { MOST_FAILURES } from '../linux/bpf/peer-map.ts';
-import type { PeerState } from '../linux/bpf/peer-map.ts';
-import { PROOF_NONCE_LENGTH } from '../linux/bpf/proof-map.ts';
-import { buildEchoRequest, formatIpv6 } from '../wire/index.ts';
-import type { Ipv4, Ipv6 } from '../wire/index.ts';
-import type { CarriedPath } from './ports.ts';
+import { BUBBLE_HOP_LIMIT } from '../../core/constants.ts';
+import type { Entropy } from '../../core/entropy.ts';
+import { TokenBuckets } from '../../core/token-buckets.ts';
+import type { BucketLimits } from '../../core/token-buckets.ts';
+import { WAY } from '../../linux/bpf/layout.ts';
+import type { Way } from '../../linux/bpf/layout.ts';
+import { MOST_FAILURES } from '../../linux/bpf/peer-map.ts';
+import type { PeerState } from '../../linux/bpf/peer-map.ts';
+import { PROOF_NONCE_LENGTH } from '../../linux/bpf/proof-map.ts';
+import { buildEchoRequest, formatIpv6 } from '../../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../../wire/index.ts';
+import type { CarriedPath } from '../ports.ts';
 
 /** Echo requests to each IPv4 address: a Teredo peer may be one that somebody else invented there. */
 export const PROOF_LIMITS: BucketLimits = { perSecond: 10, burst: 100 };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { v6 } from '../../test/support/client-rig.ts';
-import { emptyCarried } from '../linux/bpf/peer-map.ts';
+import { v6 } from '../../../test/support/client-rig.ts';
+import { emptyCarried } from '../../linux/bpf/peer-map.ts';
 import { CarriedReports } from './carried-reports.ts';
 
 const PEER = v6('2001:0:cb00:7178::1');

@@ -1,14 +1,14 @@
-import { SystemCallError } from '../linux/errors.ts';
-import { hasIpsecPolicies } from '../linux/ipsec.ts';
+import { SystemCallError } from '../../linux/errors.ts';
+import { hasIpsecPolicies } from '../../linux/ipsec.ts';
 import {
   findBaseChain,
   isAtInterface,
   nameOfChain,
   nftablesGeneration,
   plainName,
-} from '../linux/nftables.ts';
-import type { BaseChain } from '../linux/nftables.ts';
-import { findXtablesChain } from '../linux/xtables.ts';
+} from '../../linux/nftables.ts';
+import type { BaseChain } from '../../linux/nftables.ts';
+import { findXtablesChain } from '../../linux/xtables.ts';
 
 /** Hosts with more are looked at no further. */
 const MOST_CHAINS = 10_000;

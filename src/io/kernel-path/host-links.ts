@@ -1,10 +1,10 @@
-import { readLinks, receives } from '../linux/links.ts';
-import type { Link } from '../linux/links.ts';
-import { featuresOf, isHardware } from '../linux/offloads.ts';
-import type { Features } from '../linux/offloads.ts';
-import { readSysctl } from '../linux/proc.ts';
-import { tunnelOffloads } from '../linux/tunnel-offloads.ts';
-import type { LinkFacts, TunnelOffloads } from '../linux/tunnel-offloads.ts';
+import { readLinks, receives } from '../../linux/links.ts';
+import type { Link } from '../../linux/links.ts';
+import { featuresOf, isHardware } from '../../linux/offloads.ts';
+import type { Features } from '../../linux/offloads.ts';
+import { readSysctl } from '../../linux/proc.ts';
+import { tunnelOffloads } from '../../linux/tunnel-offloads.ts';
+import type { LinkFacts, TunnelOffloads } from '../../linux/tunnel-offloads.ts';
 
 /** Its parts receive for themselves; the parts of all other masters (bridge, bond ...) do not. */
 const VRF = 'vrf';

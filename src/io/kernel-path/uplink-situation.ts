@@ -1,9 +1,9 @@
-import { receives } from '../linux/links.ts';
-import type { Link } from '../linux/links.ts';
-import type { Way } from '../linux/route-query.ts';
+import { receives } from '../../linux/links.ts';
+import type { Link } from '../../linux/links.ts';
+import type { Way } from '../../linux/route-query.ts';
 import { isStrict } from './host-links.ts';
 import type { HostLinks } from './host-links.ts';
-import type { HostNetwork, UplinkState } from './ports.ts';
+import type { HostNetwork, UplinkState } from '../ports.ts';
 
 /** Where peers' packets leave, how, and where they come in. */
 export interface Situation {
