@@ -199,14 +199,19 @@ static __always_inline bool is_patient(struct __sk_buff *skb, __u32 at, const st
 	return bpf_ntohs(inner->payload_len) == (lengths >> 4) * 4;
 }
 
-/* Whether a packet has data of a TCP connection, or ends one: these must not overtake each other, whether several are one or not. */
-static __always_inline bool is_tcp_data(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+/*
+ * Whether a packet has data of a TCP connection, or ends one: these must not overtake each other, whether several are one or not. Or much data in
+ * UDP: a socket sends many of these at once.
+ */
+static __always_inline bool is_bulk(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	struct {
 		__u8 lengths;
 		__u8 flags;
 	} tcp;
 
+	if (inner->nexthdr == IPPROTO_UDP)
+		return skb->gso_size || bpf_ntohs(inner->payload_len) > BULK_UDP;
 	if (inner->nexthdr != IPPROTO_TCP)
 		return false;
 	if (skb->gso_size || bpf_skb_load_bytes(skb, at + sizeof(*inner) + TCP_LENGTH, &tcp, sizeof(tcp)))
@@ -606,8 +611,8 @@ int encap(struct __sk_buff *skb)
 	way = way_of_packet(skb, l2, &inner, peer, now);
 	if (way & LEFT)
 		return leave_out(skb, way & ~LEFT);
-	if (uplink->cuts && is_tcp_data(skb, l2, &inner))
-		return leave_out(skb, COUNT_outTcpData);
+	if (uplink->cuts && is_bulk(skb, l2, &inner))
+		return leave_out(skb, COUNT_outBulk);
 	if (!uplink->finishes && !((way & WAY_MASK) == WAY_BARE && peer->history & HISTORY_UNWRAPS) && !is_finished(skb, l2, &inner))
 		return leave_out(skb, COUNT_outUnfinished);
 	if ((way & WAY_MASK) != WAY_BARE) {

@@ -23,7 +23,7 @@
 	X(outMalformed)                                                                                                \
 	X(outTooBig)                                                                                                   \
 	X(outUnfinished)         /* the peer might get it uncut or without its checksum, and not be able to take it */ \
-	X(outTcpData)            /* the uplink has super-packets of a tunnel cut, but not those of a socket */         \
+	X(outBulk)            /* data in TCP or much in UDP; super-packets of a tunnel are cut here, a socket's not */ \
 	X(outUnsummed)           /* its UDP checksum does not follow from its headers, and the peer needs one */       \
 	X(outRefused)            /* the kernel cannot wrap this one */                                                 \
 	X(inNoPeer)                                                                                                    \
@@ -89,6 +89,9 @@
 #define UNWRAP_BY_ONE_CALL 0  /* kernel 6.3 and later */
 #define UNWRAP_BY_TWO_CALLS 1 /* before */
 
+/* Octets behind the IPv6 header: of larger UDP packets a socket sends more in the same time, where uplink.cuts. docs/uplinks.md */
+#define BULK_UDP 256
+
 /* RFC 4380 section 5.1.2. */
 #define TUNNEL_MTU 1280
 
@@ -115,7 +118,7 @@ struct uplink {
 	__u32 mtu;
 	__u32 finishes; /* 1: what leaves it is cut and has its checksums */
 	__u32 gateway;  /* 0: none, peers are on the link */
-	__u32 cuts;     /* 1: super-packets of a tunnel are cut for it, a socket's are not: TCP data is left to the socket */
+	__u32 cuts;     /* 1: super-packets of a tunnel are cut for it, a socket's are not: bulk data is left to the socket */
 };
 
 /* 64 bytes: with the hash table's own they fit into 128. */

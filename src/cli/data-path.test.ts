@@ -21,7 +21,7 @@ test('the kernel: what it carries, and what it did with packets', () => {
 test('each uplink: what is carried by it, and why not all', () => {
   const uplinks = [
     { interface: 'eth0', kind: '', carried: 'all' },
-    { interface: 'br0', kind: 'bridge', carried: 'all-but-tcp-data', reason: 'the rest by the process' },
+    { interface: 'br0', kind: 'bridge', carried: 'all-but-bulk', reason: 'the rest by the process' },
     { interface: 'ppp0', kind: 'ppp', carried: 'none', reason: 'no Ethernet header' },
   ] as const;
   const status = dataPathStatus({

@@ -19,8 +19,8 @@ export interface UplinkStatus {
   readonly interface: string;
   /** The kernel's name for its kind: `bridge`, `vlan` ...; empty for hardware. */
   readonly kind: string;
-  /** What the kernel carries: `all`, `all-but-tcp-data` or `none`. */
-  readonly carried: 'all' | 'all-but-tcp-data' | 'none';
+  /** What the kernel carries: `all`, `all-but-bulk` or `none`. */
+  readonly carried: 'all' | 'all-but-bulk' | 'none';
   /** Why it is not all, in words. */
   readonly reason?: string;
 }

@@ -145,7 +145,7 @@ export interface UplinkState {
   readonly interface: string;
   /** The kernel's name for its kind: `bridge`, `vlan` ...; empty for hardware. */
   readonly kind: string;
-  readonly carried: 'all' | 'all-but-tcp-data' | 'none';
+  readonly carried: 'all' | 'all-but-bulk' | 'none';
   /** Why it is not all, in words. */
   readonly reason?: string;
 }

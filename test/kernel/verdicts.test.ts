@@ -28,7 +28,7 @@ const SEED = Number(process.env['TEREDO_SEED'] ?? Date.now() % 2 ** 31);
 /** Reasons that no frame here can give. */
 const NEVER = new Set([
   'outUnfinished',
-  'outTcpData',
+  'outBulk',
   'outUnsummed',
   'outSample',
   'outRefused',

@@ -60,7 +60,7 @@ export function stateOf({ egress, cutFor }: Situation): UplinkState {
   return {
     interface: name,
     kind,
-    carried: 'all-but-tcp-data',
-    reason: `TCP data by the process: for ${what} the kernel cuts super-packets of a tunnel, but not those of a socket`,
+    carried: 'all-but-bulk',
+    reason: `bulk data by the process: for ${what} the kernel cuts super-packets of a tunnel, but not those of a socket`,
   };
 }

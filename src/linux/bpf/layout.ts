@@ -14,7 +14,7 @@ export const KERNEL_COUNTERS = [
   'outMalformed',
   'outTooBig',
   'outUnfinished',
-  'outTcpData',
+  'outBulk',
   'outUnsummed',
   'outRefused',
   'inNoPeer',

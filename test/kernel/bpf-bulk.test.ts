@@ -1,4 +1,4 @@
-/** Where an uplink has super-packets of a tunnel cut, TCP data is left to the process, and nothing else. */
+/** Where an uplink has super-packets of a tunnel cut, TCP data and large UDP packets are left to the process, and nothing else. */
 import { beforeAll, expect, test } from 'vitest';
 import { CONFIG, KERNEL_COUNTERS, ROLE, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
 import { PeerMap } from '../../src/linux/bpf/peer-map.ts';
@@ -46,13 +46,14 @@ test.each([
   ['the first of a connection', tcp(SYN, 0, 40), true],
   ['the last', tcp(FIN | ACK, 0), false],
   ['a reset', tcp(RST, 0), false],
-  ['UDP', packet(UDP, 500), true],
+  ['a small UDP packet', packet(UDP, 256), true],
+  ['a large one', packet(UDP, 257), false],
   ['ICMPv6', packet(NEXT_HEADER.ICMPV6, 500), true],
 ])('%s', (_, bytes, carried) => {
   expect(carriedWhere({ cuts: 0 }, bytes)).toBe(true);
-  const before = program.readCounters(KERNEL_COUNTERS)['outTcpData']!;
+  const before = program.readCounters(KERNEL_COUNTERS)['outBulk']!;
   expect(carriedWhere({ cuts: 1 }, bytes)).toBe(carried);
-  expect(program.readCounters(KERNEL_COUNTERS)['outTcpData']! - before).toBe(carried ? 0 : 1);
+  expect(program.readCounters(KERNEL_COUNTERS)['outBulk']! - before).toBe(carried ? 0 : 1);
 });
 
 function carriedWhere({ cuts }: { cuts: number }, bytes: Uint8Array): boolean {
