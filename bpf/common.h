@@ -15,6 +15,12 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+/*
+ * What is written before is written before. A structure on the stack is filled from its end to its beginning: where a number lies at the beginning of
+ * eight octets, the verifiers of some kernels (6.1) let no user without CAP_PERFMON write into the rest.
+ */
+#define IN_ORDER() asm volatile("" ::: "memory")
+
 /* Another program on this interface may have it: TCX_NEXT, and with clsact the next filter. */
 #define GO_ON TC_ACT_UNSPEC
 

@@ -74,6 +74,12 @@ struct {
 	__type(value, __u64);
 } decided_since SEC(".maps");
 
+/* What a datagram is wrapped in. */
+struct outer {
+	struct iphdr ip;
+	struct udphdr udp;
+};
+
 /*
  * Room for payloads, zeros behind them. On the stack they would leave so little of it that places are used twice, which the verifier does not
  * let those have that may not see pointers (CAP_PERFMON).
@@ -81,6 +87,7 @@ struct {
 struct payloads {
 	__u8 received[MOST];
 	__u8 sent[MOST];
+	struct outer outer;
 } __attribute__((aligned(8)));
 
 struct {
@@ -92,12 +99,6 @@ struct {
 
 /* What has been found out about a number before this is found out again behind it: kernels such as 6.1 forget it elsewhere. */
 #define ANEW(number) asm volatile("" : "+r"(number))
-
-/* What a datagram is wrapped in. */
-struct outer {
-	struct iphdr ip;
-	struct udphdr udp;
-};
 
 static __always_inline int decided(__u32 counter, int action)
 {
@@ -123,7 +124,7 @@ static __always_inline int decided(__u32 counter, int action)
 	} while (0)
 
 /* HalfSipHash-1-3 of two words, as src/core/hash.ts: who does not know the key cannot choose whom to share a bucket with. */
-static __always_inline __u32 hash(const struct server_config *c, __u32 a, __u32 b)
+static __noinline __u32 hash(const struct server_config *c, __u32 a, __u32 b)
 {
 	__u32 v0 = c->key0, v1 = c->key1, v2 = 0x6c796765 ^ c->key0, v3 = 0x74656462 ^ c->key1;
 	__u32 length = 8u << 24;
@@ -218,11 +219,14 @@ static __always_inline bool is_local(const struct server_config *c, __u32 addres
 /* Not inlined: `length` of serve() would then be on the stack, where kernel 6.1 does not keep its bounds. */
 static __noinline bool is_denied(const struct server_config *c, __u32 address)
 {
-	struct access_key key = { .length = 32, .prefix = address };
+	struct access_key key;
 	__u8 *verdict;
 
 	if (!c->access)
 		return false;
+	key.prefix = address;
+	IN_ORDER();
+	key.length = 32;
 	verdict = bpf_map_lookup_elem(&access, &key);
 	return (verdict ? *verdict : c->access) == ACCESS_DENY;
 }
@@ -355,9 +359,10 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 				  const struct ipv6hdr *inner, __u8 *payload, __u32 at, bool unfinished)
 {
 	bool cone = inner->saddr.in6_u.u6_addr16[4] & bpf_htons(CONE_FLAG);
-	__u32 asked = o->ip.daddr, ra = HEADERS + at + ORIGIN, end, length;
+	__u32 asked = o->ip.daddr, ra = HEADERS + at + ORIGIN, end;
+	__u64 length;
 	__u8 zero = 0;
-	struct ethhdr ethernet, back;
+	struct ethhdr ethernet;
 	__u16 origin[4] = {}, checksum;
 	__u32 sum, source;
 
@@ -399,10 +404,7 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 	if (c->uplink)
 		return decided(COUNT_solicitationsAnswered, bpf_redirect_neigh(c->uplink, NULL, 0, 0));
 	/* There may be several ways out: back the way it came. */
-	back = ethernet;
-	__builtin_memcpy(back.h_source, ethernet.h_dest, ETH_ALEN);
-	__builtin_memcpy(back.h_dest, ethernet.h_source, ETH_ALEN);
-	if (bpf_skb_store_bytes(skb, 0, &back, sizeof(back), 0))
+	if (bpf_skb_store_bytes(skb, 0, ethernet.h_source, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, ethernet.h_dest, ETH_ALEN, 0))
 		return TC_ACT_SHOT;
 	return decided(COUNT_solicitationsAnswered, bpf_redirect(skb->ifindex, 0));
 }
@@ -418,7 +420,7 @@ static __always_inline bool can_be_source(const struct in6_addr *a)
 }
 
 static __always_inline int forward(struct __sk_buff *skb, const struct server_config *c, struct outer *o,
-				   const struct ipv6hdr *inner, __u8 *payload, __u32 length, bool unfinished)
+				   const struct ipv6hdr *inner, __u8 *payload, __u64 length, bool unfinished)
 {
 	const __u32 *from = inner->saddr.in6_u.u6_addr32, *to = inner->daddr.in6_u.u6_addr32;
 	__u16 from_port = ~inner->saddr.in6_u.u6_addr16[5], to_port = ~inner->daddr.in6_u.u6_addr16[5];
@@ -464,36 +466,39 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 SEC("tc")
 int serve(struct __sk_buff *skb)
 {
-	__u32 zero = 0, length, at = 0;
+	__u32 zero = 0, at = 0;
+	__u64 length;
 	struct server_config *c = bpf_map_lookup_elem(&config, &zero);
 	__u64 *until = bpf_map_lookup_elem(&alive_until, &zero);
 	struct payloads *room = bpf_map_lookup_elem(&payloads, &zero);
 	struct ipv6hdr inner;
-	struct outer o;
+	struct outer *o;
 	int unfinished;
 
 	if (!room || !c || c->mode == MODE_OFF || !until || *until < bpf_ktime_get_coarse_ns())
 		return GO_ON;
+	o = &room->outer;
 	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
 		return GO_ON;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &o, sizeof(o)))
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, o, sizeof(*o)))
 		return GO_ON;
-	if (o.ip.protocol != IPPROTO_UDP || o.ip.version != 4 || o.ip.ihl != 5 || o.udp.dest != bpf_htons(TEREDO_PORT) ||
-	    o.ip.frag_off & bpf_htons(0x3fff))
+	if (o->ip.protocol != IPPROTO_UDP || o->ip.version != 4 || o->ip.ihl != 5 || o->udp.dest != bpf_htons(TEREDO_PORT) ||
+	    o->ip.frag_off & bpf_htons(0x3fff))
 		return GO_ON;
-	if (header_checksum(&o.ip) || !o.udp.source)
+	if (header_checksum(&o->ip) || !o->udp.source)
 		return GO_ON; /* wrong, or nobody to answer */
-	if (!o.ip.daddr || (o.ip.daddr != c->primary && o.ip.daddr != c->secondary))
+	if (!o->ip.daddr || (o->ip.daddr != c->primary && o->ip.daddr != c->secondary))
 		return GO_ON;
-	if (is_denied(c, o.ip.saddr))
+	if (is_denied(c, o->ip.saddr))
 		return decided(COUNT_droppedDenied, TC_ACT_SHOT);
 	length = skb->len - HEADERS;
 	if (length < sizeof(inner) || length > sizeof(inner) + MAX_TRAILERS ||
-	    bpf_ntohs(o.ip.tot_len) != length + WRAPPING || bpf_ntohs(o.udp.len) != length + sizeof(o.udp))
+	    bpf_ntohs(o->ip.tot_len) != length + WRAPPING || bpf_ntohs(o->udp.len) != length + sizeof(o->udp))
 		return GO_ON;
-	if (!is_global(c, o.ip.saddr) || is_local(c, o.ip.saddr))
+	if (!is_global(c, o->ip.saddr) || is_local(c, o->ip.saddr))
 		return GO_ON; /* S-12, S-29 */
-	__builtin_memset(room, 0, sizeof(*room));
+	__builtin_memset(room->received, 0, sizeof(room->received));
+	__builtin_memset(room->sent, 0, sizeof(room->sent));
 	ANEW(length);
 	if (length < sizeof(inner) || length > sizeof(inner) + MAX_TRAILERS || bpf_skb_load_bytes(skb, HEADERS, room->received, length))
 		return GO_ON;
@@ -505,13 +510,13 @@ int serve(struct __sk_buff *skb)
 	}
 	if (bpf_skb_load_bytes(skb, HEADERS + at, &inner, sizeof(inner)) || inner.version != 6)
 		return GO_ON;
-	unfinished = checksum_state(skb, &o, room->received);
+	unfinished = checksum_state(skb, o, room->received);
 	if (unfinished < 0)
 		return GO_ON;
 	if (c->answers && length == at + SOLICITATION && is_solicitation(skb, &inner, at))
-		return answer(skb, c, &o, &inner, room->sent, at, unfinished);
+		return answer(skb, c, o, &inner, room->sent, at, unfinished);
 	if (!at && inner.nexthdr == NEXT_NONE && !inner.payload_len)
-		return forward(skb, c, &o, &inner, room->received, length, unfinished);
+		return forward(skb, c, o, &inner, room->received, length, unfinished);
 	return GO_ON;
 }
 

@@ -109,7 +109,7 @@ static __always_inline __u32 packets_of(struct __sk_buff *skb, __u32 length)
 /* never Teredo's own range, link-local, multicast, unspecified or loopback. */
 static __always_inline bool is_served(const struct in6_addr *address)
 {
-	struct served_key key = { .length = 128 };
+	struct served_key key;
 	__u32 first = bpf_ntohl(address->in6_u.u6_addr32[0]);
 
 	if (first == 0x20010000 || first >> 24 == 0xff || first >> 22 == 0x3fa)
@@ -118,6 +118,8 @@ static __always_inline bool is_served(const struct in6_addr *address)
 	    bpf_ntohl(address->in6_u.u6_addr32[3]) <= 1)
 		return false;
 	__builtin_memcpy(key.prefix, address, sizeof(key.prefix));
+	IN_ORDER();
+	key.length = 128;
 	return bpf_map_lookup_elem(&served, &key);
 }
 
@@ -130,13 +132,23 @@ static __always_inline bool is_own(const struct config *c, const struct in6_addr
 	return c->role == ROLE_RELAY && is_served(address);
 }
 
-/* Whether `spacing` has passed since `*last`, and nobody else has found so: then it is now. */
-static __always_inline bool take_turn(__u32 *last, __u64 now)
-{
-	__u32 units = now >> UNIT_SHIFT, before = *last;
+/* Where a time is in the 64 bits of peer.last_notice and peer.last_report. */
+#define NOTICE_SHIFT 0
+#define REPORT_SHIFT 32
+#define HALF 0xffffffffULL
 
-	return (__s32)(units - before) >= SPACING_UNITS &&
-	       __sync_val_compare_and_swap(last, before, units) == before;
+/*
+ * Whether SPACING_UNITS have passed since that time, and no other processor has found so: then it is now. A change of the other time in the same
+ * moment counts as another processor: the next packet tries again.
+ */
+static __always_inline bool take_turn(struct peer *peer, __u32 shift, __u64 now)
+{
+	__u64 *turns = (__u64 *)&peer->last_notice, before = *turns;
+	__u64 units = now >> UNIT_SHIFT & HALF;
+
+	if ((__s32)(units - (before >> shift)) < SPACING_UNITS)
+		return false;
+	return __sync_val_compare_and_swap(turns, before, (before & ~(HALF << shift)) | units << shift) == before;
 }
 
 /* Tells user space at once. */
@@ -158,6 +170,7 @@ static __always_inline void notify(__u32 kind, const struct in6_addr *peer, cons
 static __always_inline void report(struct peer *peer, const struct in6_addr *address, __u64 now)
 {
 	struct report *report;
+	__u64 packets;
 
 	if ((__s32)((__u32)(now >> UNIT_SHIFT) - peer->last_report) < SPACING_UNITS)
 		return;
@@ -166,7 +179,7 @@ static __always_inline void report(struct peer *peer, const struct in6_addr *add
 		count(COUNT_reportsLate, 1);
 		return;
 	}
-	if (!take_turn(&peer->last_report, now)) {
+	if (!take_turn(peer, REPORT_SHIFT, now)) {
 		bpf_ringbuf_discard(report, BPF_RB_NO_WAKEUP);
 		return;
 	}
@@ -175,8 +188,9 @@ static __always_inline void report(struct peer *peer, const struct in6_addr *add
 	report->last_tx = peer->last_tx;
 	report->rx_bytes = __sync_lock_test_and_set(&peer->rx_bytes, 0);
 	report->tx_bytes = __sync_lock_test_and_set(&peer->tx_bytes, 0);
-	report->rx_packets = __sync_lock_test_and_set(&peer->rx_packets, 0);
-	report->tx_packets = __sync_lock_test_and_set(&peer->tx_packets, 0);
+	packets = __sync_lock_test_and_set((__u64 *)&peer->rx_packets, 0);
+	report->rx_packets = packets;
+	report->tx_packets = packets >> 32;
 	bpf_ringbuf_submit(report, BPF_RB_NO_WAKEUP);
 }
 
@@ -391,7 +405,7 @@ struct {
  * The sum of the `length` octets at `at`, on top of `sum`; 0 where they are too many. From a copy: a loop over the packet itself takes the verifier
  * half a minute where the user has no CAP_PERFMON.
  */
-static __noinline __u64 sum_octets(struct __sk_buff *skb, __u32 at, __u32 length, __u64 sum)
+static __noinline __u64 sum_octets(struct __sk_buff *skb, __u32 at, __u64 length, __u64 sum)
 {
 	__u32 zero = 0;
 	__u8 *copy = bpf_map_lookup_elem(&scratch, &zero);
@@ -508,11 +522,14 @@ static __noinline bool is_acknowledgement(struct __sk_buff *skb, __u32 at, const
 /* Who knows the next hop need not look for a route for each packet. */
 static __always_inline int leave(const struct uplink *uplink, __u32 destination)
 {
-	struct bpf_redir_neigh next = { .nh_family = ADDRESSES_OF_IPV4 };
+	struct bpf_redir_neigh next = {};
 
 	if (uplink->gateway == GATEWAY_BY_ROUTE)
 		return bpf_redirect_neigh(uplink->ifindex, NULL, 0, 0);
+	IN_ORDER();
 	next.ipv4_nh = uplink->gateway ?: destination;
+	IN_ORDER();
+	next.nh_family = ADDRESSES_OF_IPV4;
 	return bpf_redirect_neigh(uplink->ifindex, &next, sizeof(next), 0);
 }
 
@@ -553,7 +570,7 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 	if (way == WAY_TRIED && is_trial(skb, l2, inner, false))
 		return TRIAL | WAY_CHECKED;
 	if (way == WAY_INWARD || way == WAY_TRIED) {
-		if (take_turn(&peer->last_notice, now))
+		if (take_turn(peer, NOTICE_SHIFT, now))
 			notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outUnproven;
 	}

@@ -127,13 +127,13 @@ struct peer {
 	__u64 last_tx;
 	__u64 rx_bytes; /* these four: since the last report */
 	__u64 tx_bytes;
-	__u32 rx_packets;
+	__u32 rx_packets; /* taken together with the next */
 	__u32 tx_packets;
 	__u32 address;
 	__u16 port;
 	__u8 route;   /* the lower half: number of the uplink; the upper: WAY */
 	__u8 history; /* the lower half: not 0, its kernel unwraps; the upper: proofs in a row that failed */
-	__u32 last_notice; /* or proof; in the future: not before */
+	__u32 last_notice; /* or proof; in the future: not before. Set together with the next */
 	__u32 last_report;
 	__u32 socket_heard; /* when the socket last received something of it */
 	__u16 last_sample_in;

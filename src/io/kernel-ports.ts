@@ -91,6 +91,9 @@ function explainDiscovery(error: SystemCallError): EnvironmentError | undefined 
 
 function explainNoKernelPath(error: Error): string {
   if (!(error instanceof SystemCallError)) return error.message;
+  // Its verifier refuses programs of users that may not see pointers.
+  if (error.code === 'EACCES' && error.call === 'bpf_object__load')
+    return 'not permitted: on this kernel it needs root, or CAP_PERFMON besides CAP_BPF and CAP_NET_ADMIN';
   if (error.code === 'EPERM' || error.code === 'EACCES')
     return 'not permitted: it needs root, or CAP_BPF and CAP_NET_ADMIN';
   if (error.call === 'bpf_object__load')
