@@ -10,6 +10,7 @@ import { Settling } from '../io/settling.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
+import { checkRelaySettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { FastPathUse } from './fast-path-use.ts';
 import { TunnelFurniture, addressPiece, routePiece } from './tunnel-furniture.ts';
@@ -59,8 +60,10 @@ export class Relay extends EventEmitter<RelayEvents> {
   private furniture: TunnelFurniture | undefined;
   private localPort = 0;
 
+  /** Throws a SettingsError for a setting that cannot be. */
   constructor(settings: RelaySettings, ports: PortFactory) {
     super();
+    checkRelaySettings(settings);
     this.settings = settings;
     this.ports = ports;
     this.policy = new AddressPolicy({

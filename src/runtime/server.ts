@@ -10,6 +10,7 @@ import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { Driver } from './driver.ts';
 import type { DataPath, DataPathWish } from './fast-path-use.ts';
+import { checkServerSettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 
 export interface ServerSettings {
@@ -51,8 +52,10 @@ export class Server extends EventEmitter<ServerEvents> {
   /** Of the machine's limits, what it has of each now. */
   private readonly parts: Record<SharedWork, number> = { answers: 1, forwarded: 1 };
 
+  /** Throws a SettingsError for a setting that cannot be. */
   constructor(settings: ServerSettings, ports: PortFactory) {
     super();
+    checkServerSettings(settings);
     this.settings = settings;
     this.ports = ports;
     this.policy = new AddressPolicy({

@@ -13,7 +13,8 @@ import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { readKeys } from '../secrets.ts';
-import { hostAddressValue, nameValue, nextAddress, sameAddressTwice, secondaryValue } from '../values.ts';
+import { nextAddress } from '../../runtime/servers.ts';
+import { hostAddressValue, nameValue, secondaryValue } from '../values.ts';
 import { commonStatus, noticesOfReach, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role } from './run-role.ts';
 
@@ -90,7 +91,6 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
 
 function secondaryOf(options: ServerOptions): Ipv4 | undefined {
   if (options.secondary === 'none') return undefined;
-  if (options.secondary === options.address) throw sameAddressTwice(options.address);
   if (options.secondary !== undefined) return options.secondary;
   const next = nextAddress(options.address);
   const here = kernelPorts().network.ipv4Subnets();
