@@ -73,12 +73,17 @@ function settle(command: Command): Command {
 function failure(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE; // it has spoken already
   if (error instanceof CommandFailure) return complain(error.message, error.exitCode);
-  if (error instanceof SettingsError) return complain(`--${error.message}`, EXIT.USAGE);
+  if (error instanceof SettingsError) return complain(`--${kebab(error.message)}`, EXIT.USAGE);
   if (error instanceof EnvironmentError) {
     if (error.code === 'not-permitted') return complain(error.message, EXIT.NOT_PERMITTED);
     return complain(error.message, error.code === 'not-local' ? EXIT.USAGE : EXIT.FAILED);
   }
   throw error; // a bug of ours: with its stack
+}
+
+/** The option of a setting: its name begins the message. */
+function kebab(message: string): string {
+  return message.replace(/^\w+/, (name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
 }
 
 function complain(message: string, exitCode: number): number {

@@ -19,6 +19,8 @@ import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 export interface RelaySettings {
   /** The outer IPv4 address; 0 leaves it to the system (for a host-specific relay behind a NAT). */
   readonly address: Ipv4;
+  /** What a 1:1 NAT in front of this host translates `address` to; nothing is sent there. Default: `address`. */
+  readonly announce?: Ipv4 | undefined;
   readonly port: number;
   readonly interface: string;
   /** Native prefixes served; for a host-specific relay leave it out: the host's own addresses, as they come and go. */
@@ -236,6 +238,7 @@ function hostPrefixes(addresses: readonly Ipv6[]): Ipv6Prefix[] {
 }
 
 function ownAddresses(settings: RelaySettings, ports: PortFactory): Ipv4[] {
-  if (settings.address !== 0) return [settings.address];
-  return ports.network.ipv4Subnets().map(({ address }) => address);
+  const announced = settings.announce === undefined ? [] : [settings.announce];
+  if (settings.address !== 0) return [settings.address, ...announced];
+  return [...ports.network.ipv4Subnets().map(({ address }) => address), ...announced];
 }

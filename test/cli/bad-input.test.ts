@@ -29,6 +29,16 @@ describe('usage: exit status 2', () => {
     [['relay', '--addres', '192.0.2.1'], /unknown option '--addres'\n.*Did you mean --address\?/],
     [['address', 'make', '--sever', '192.0.2.1'], /unknown option '--sever'\n.*Did you mean --server\?/],
     [['server'], /required option '--address/],
+    [['server', '--address', '10.0.0.1', '--announce', '0.0.0.0'], /option '--announce.*stands for any/],
+    [
+      ['server', '--address', '10.0.0.1', '--secondary', '10.0.0.2', '--announce', '192.0.2.1'],
+      /--announce-secondary: is needed/,
+    ],
+    [
+      ['server', '--address', '10.0.0.1', '--secondary', 'none', '--announce-secondary', '192.0.2.1'],
+      /--announce-secondary: 192\.0\.2\.1 needs "secondary"/,
+    ],
+    [['relay', '--address', '10.0.0.1', '--announce', '224.0.0.1'], /option '--announce.*single host/],
     [['relay'], /required option '--address/],
     [['address', 'make', '--server', '192.0.2.1'], /required option '--client/],
     [['netcheck', '--server', '192.0.2.1:3544'], /option '--server.*"192\.0\.2\.1:3544" has a port in it/],

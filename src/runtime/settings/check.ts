@@ -80,6 +80,7 @@ export function checkServerSettings(settings: ServerSettings): void {
   checkAddress('address', address);
   if (secondary !== undefined)
     refuse('secondary', ipv4InWords(secondary), faultOfSecondary(secondary, address));
+  checkAnnounced(settings);
   checkAccess(settings.access);
   checkChoice('dataPath', settings.dataPath, DATA_PATH_WISHES);
   if (settings.limits !== undefined) checkLimits(settings.limits, SERVER_LIMITS);
@@ -89,6 +90,7 @@ export function checkServerSettings(settings: ServerSettings): void {
 export function checkRelaySettings(settings: RelaySettings): void {
   const { address, serve } = settings;
   if (address !== 0) checkAddress('address', address);
+  if (settings.announce !== undefined) checkAddress('announce', settings.announce);
   checkPort(settings.port);
   refuse('interface', settings.interface, faultOfInterface(settings.interface));
   for (const [i, prefix] of (serve ?? []).entries())
@@ -96,6 +98,23 @@ export function checkRelaySettings(settings: RelaySettings): void {
   checkAccess(settings.access);
   checkChoice('dataPath', settings.dataPath, DATA_PATH_WISHES);
   if (settings.limits !== undefined) checkLimits(settings.limits, RELAY_LIMITS);
+}
+
+/** RFC 4380 section 5.3: clients need both addresses as they are outside, two different ones. */
+function checkAnnounced({ address, secondary, announce, announceSecondary: other }: ServerSettings): void {
+  if (announce !== undefined) checkAddress('announce', announce);
+  if (other !== undefined && secondary === undefined)
+    throw new SettingsError(
+      'announceSecondary',
+      `announceSecondary: ${ipv4InWords(other)} needs "secondary", too`,
+    );
+  if (other !== undefined)
+    refuse('announceSecondary', ipv4InWords(other), faultOfSecondary(other, announce ?? address));
+  if (announce !== undefined && secondary !== undefined && other === undefined)
+    throw new SettingsError(
+      'announceSecondary',
+      'announceSecondary: is needed where both "announce" and "secondary" are given',
+    );
 }
 
 function checkAddress(setting: string, address: Ipv4): void {

@@ -107,6 +107,15 @@ test.for([
   ['access', () => relay({ access: wrong({ allow: [] }) }), /is not an AccessList/],
   ['address', () => server({ address: 0 }), /stands for any/],
   ['secondary', () => server({ secondary: HERE }), /first address already/],
+  ['announce', () => server({ announce: 0 }), /stands for any/],
+  ['announceSecondary', () => server({ announceSecondary: SECONDARY }), /needs "secondary", too/],
+  ['announceSecondary', () => server({ announce: PRIMARY, secondary: SECONDARY }), /is needed/],
+  [
+    'announceSecondary',
+    () => server({ announce: PRIMARY, secondary: HERE + 1, announceSecondary: PRIMARY }),
+    /first address already/,
+  ],
+  ['announce', () => relay({ announce: v4('239.0.0.1') }), /of a single host/],
   ['dataPath', () => server({ dataPath: wrong('') }), /is none of auto/],
   [
     'limits.native.member.perSecond',
