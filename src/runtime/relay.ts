@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { AccessList } from '../core/access-list.ts';
-import { AddressPolicy } from '../core/address-policy.ts';
+import { AddressPolicy, isLoopback, isShared } from '../core/address-policy.ts';
 import type { PeerTable } from '../core/peer-table.ts';
 import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
 import type { RelayLimits } from '../core/relay/index.ts';
@@ -25,7 +25,11 @@ export interface RelaySettings {
   readonly interface: string;
   /** Native prefixes served; for a host-specific relay leave it out: the host's own addresses, as they come and go. */
   readonly serve?: readonly Ipv6Prefix[] | undefined;
-  readonly directBubbles?: boolean | undefined;
+  /**
+   * Send bubbles straight to clients, too, which opens a NAT in front of this host. Default `auto`: while the local address is none of the
+   * Internet's and `announce` names no other. RFC 4380 section 5.4.1, H-7
+   */
+  readonly directBubbles?: boolean | 'auto' | undefined;
   readonly trustCone?: boolean | undefined;
   readonly allowPrivate?: boolean | undefined;
   /** Pass packets on between clients that cannot reach each other (docs/adr/0017). Default false. */
@@ -76,7 +80,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       {
         serve: this.served,
         localAddress: errorSource(ports.network.globalIpv6()),
-        directBubbles: settings.directBubbles ?? false,
+        directBubbles: this.sendsDirectBubbles,
         trustCone: settings.trustCone ?? false,
         meet: settings.meet ?? false,
         own: { addresses: ownAddresses(settings, ports), port: settings.port },
@@ -201,6 +205,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     const { settings, ports, machine } = this;
     this.policy.setSubnets(ports.network.ipv4Subnets());
     machine.setHostAddresses(errorSource(ports.network.globalIpv6()), ownAddresses(settings, ports));
+    machine.setDirectBubbles(this.sendsDirectBubbles);
     void this.furniture?.arrange(() => FURNITURE);
     if (settings.serve !== undefined) return;
     const { served } = this;
@@ -208,11 +213,26 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.fastPath.port?.setServed(served);
   }
 
+  /** Whether bubbles go straight to clients, too. */
+  get sendsDirectBubbles(): boolean {
+    const { directBubbles = 'auto', announce, address } = this.settings;
+    if (directBubbles !== 'auto') return directBubbles;
+    if (announce !== undefined) return false;
+    const { network } = this.ports;
+    const source = address || network.sourceAddress(SOMEWHERE);
+    const addresses = source === undefined ? network.ipv4Subnets().map((subnet) => subnet.address) : [source];
+    const own = addresses.filter((one) => !isLoopback(one));
+    return own.length > 0 && own.every((one) => isShared(one) || !this.policy.isGlobalUnicast(one));
+  }
+
   /** Without other orders those of a host-specific relay: the host's own addresses. H-5 */
   private get served(): readonly Ipv6Prefix[] {
     return this.settings.serve ?? hostPrefixes(this.ports.network.globalIpv6());
   }
 }
+
+/** An address of the Internet (of one.one.one.one): the route there tells which address this host has outside. Nothing is sent. */
+const SOMEWHERE: Ipv4 = 0x0101_0101;
 
 /** Where a relay's tunnel end lives on its link. */
 const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffe });

@@ -82,7 +82,11 @@ export function hostRelayCommand(finish: (exitCode: number) => void): Command {
   return common(new Command('host-relay'), 'host-relay')
     .description('give this host, which has native IPv6, the direct way to Teredo clients')
     .option('--address <address>', 'IPv4 address of this host (default: any)', hostAddressValue)
-    .option('--direct-bubbles', 'open the NAT that this host itself is behind')
+    .option(
+      '--direct-bubbles',
+      'send bubbles straight to clients, too: opens the NAT that this host is behind (default: where its IPv4 address is private)',
+    )
+    .option('--no-direct-bubbles', 'leave that out')
     .action(async (options: RelayOptions) => {
       const notices: string[] = [];
       if (kernelPorts().network.globalIpv6().length === 0) {
