@@ -424,7 +424,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 {
 	const __u32 *from = inner->saddr.in6_u.u6_addr32, *to = inner->daddr.in6_u.u6_addr32;
 	__u16 from_port = ~inner->saddr.in6_u.u6_addr16[5], to_port = ~inner->daddr.in6_u.u6_addr16[5];
-	bool ours = to[1] == c->primary;
+	bool ours = to[1] == c->announced;
 	__u32 target = ~to[3], cost, start = HEADERS;
 	__u16 origin[4] = {}, sum;
 

@@ -59,6 +59,7 @@ struct range {
 struct server_config {
 	__u32 primary;
 	__u32 secondary;   /* 0: none */
+	__u32 announced;   /* the primary address as clients know it; another one behind a 1:1 NAT */
 	__u32 key0;        /* of the hash that chooses buckets */
 	__u32 key1;
 	__u32 uplink;      /* the only way out; 0: there may be others, and bubbles are user space's */

@@ -1,14 +1,10 @@
 /** IPv6 for this host from a program of your own. Root; `node client.js SERVER`. */
 import { Client, kernelPorts } from 'teredo';
-import { parseIpv4 } from 'teredo/wire';
 
-const primary = parseIpv4(process.argv[2] ?? '');
-if (primary === undefined) throw new Error('usage: client.js SERVER-IPV4-ADDRESS');
+const server = process.argv[2];
+if (server === undefined) throw new Error('usage: client.js SERVER');
 
-await using client = new Client(
-  { servers: [{ primary, secondary: primary + 1 }], interface: 'teredo' },
-  kernelPorts(),
-);
+await using client = new Client({ servers: [server], interface: 'teredo' }, kernelPorts());
 client.on('state', (state, reason) => console.log(state, reason ?? ''));
 client.on('warning', (message) => console.warn(message));
 await client.start();

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
+import { faultOfLimit } from '../runtime/settings/rules.ts';
 
 /** A role's limits: groups of groups of numbers. */
 interface Limits {
@@ -8,9 +9,6 @@ interface Limits {
 
 /** What `--limit` has gathered: values by name. */
 export type LimitValues = ReadonlyMap<string, number>;
-
-/** Counts and sizes are bounded by what can be allocated; rates by nothing that makes sense. */
-const MOST = 2 ** 31;
 
 /**
  * Adds `--limit NAME=VALUE` to a role's command, and all names with their defaults to its help. Names are those of the
@@ -44,14 +42,9 @@ function parseLimit(text: string, known: LimitValues, before: LimitValues | unde
   if (usual === undefined) {
     throw new InvalidArgumentError(`there is no limit "${name}": --help lists those there are.`);
   }
-  const isRate = name.endsWith('per-second');
-  const isPool = /(?:^|\.|-)(?:trusted|unverified)/.test(name);
-  const value = (isRate ? /^\d{1,10}(?:\.\d+)?$/ : /^\d{1,10}$/).test(digits) ? Number(digits) : NaN;
-  const least = isPool ? 1 : 0;
-  if (!(value >= least && value <= MOST)) {
-    const what = isRate ? 'a number' : 'a whole number';
-    throw new InvalidArgumentError(`"${digits}" is not ${what} from ${least} to ${MOST} for ${name}.`);
-  }
+  const value = /^\d{1,10}(?:\.\d+)?$/.test(digits) ? Number(digits) : NaN;
+  const fault = faultOfLimit(name, value);
+  if (fault !== undefined) throw new InvalidArgumentError(`"${digits}" ${fault} for ${name}.`);
   return new Map([...(before ?? []), [name, value]]);
 }
 

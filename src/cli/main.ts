@@ -12,6 +12,8 @@ import { clientCommand } from './roles/client.ts';
 import { hostRelayCommand, relayCommand } from './roles/relay.ts';
 import { serverCommand } from './roles/server.ts';
 import { VERSION } from './commands/version.ts';
+import { SettingsError } from '../runtime/settings/settings-error.ts';
+import { requireAfterUnknown } from './required-option.ts';
 
 // Whoever reads the answer may have had enough of it: `teredo status | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -63,6 +65,7 @@ async function main(argv: readonly string[]): Promise<number> {
 /** Commander's errors come to us instead of ending the process. */
 function settle(command: Command): Command {
   command.exitOverride();
+  requireAfterUnknown(command);
   for (const below of command.commands) settle(below);
   return command;
 }
@@ -70,11 +73,17 @@ function settle(command: Command): Command {
 function failure(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE; // it has spoken already
   if (error instanceof CommandFailure) return complain(error.message, error.exitCode);
+  if (error instanceof SettingsError) return complain(`--${kebab(error.message)}`, EXIT.USAGE);
   if (error instanceof EnvironmentError) {
     if (error.code === 'not-permitted') return complain(error.message, EXIT.NOT_PERMITTED);
     return complain(error.message, error.code === 'not-local' ? EXIT.USAGE : EXIT.FAILED);
   }
   throw error; // a bug of ours: with its stack
+}
+
+/** The option of a setting: its name begins the message. */
+function kebab(message: string): string {
+  return message.replace(/^\w+/, (name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
 }
 
 function complain(message: string, exitCode: number): number {

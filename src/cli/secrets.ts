@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { ClientKey } from '../core/server/index.ts';
 import { toHex } from '../wire/index.ts';
+import { faultOfClientId, faultOfSecret } from '../runtime/settings/rules.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 
 /** More than any key file holds; what never ends, such as a device, ends here. */
@@ -17,10 +18,9 @@ export function readSecret(
   }
   const secret = Buffer.from(readText(file).trim());
   const id = Buffer.from(clientId);
-  if (secret.length === 0) throw new CommandFailure(EXIT.USAGE, `${file} is empty: it should hold the key`);
-  if (id.length === 0 || id.length > 255) {
-    throw new CommandFailure(EXIT.USAGE, '--client-id: 1 to 255 bytes');
-  }
+  const [bad, badId] = [faultOfSecret(secret), faultOfClientId(id)];
+  if (bad !== undefined) throw new CommandFailure(EXIT.USAGE, `${file} ${bad}`);
+  if (badId !== undefined) throw new CommandFailure(EXIT.USAGE, `--client-id: "${clientId}" ${badId}`);
   return { clientId: id, secret };
 }
 

@@ -1,16 +1,16 @@
 import { InvalidArgumentError } from 'commander';
-import {
-  formatIpv4,
-  formatIpv6,
-  isTeredo,
-  parseEndpoint,
-  parseIpv4,
-  parseIpv6,
-  parsePrefix,
-} from '../wire/index.ts';
+import { TEREDO_PORT, formatIpv4, parseEndpoint, parseIpv4, parseIpv6, parsePrefix } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
-import { CommandFailure, EXIT } from './exit-codes.ts';
 import { isControlName } from '../daemon/control-path.ts';
+import {
+  faultOfHost,
+  faultOfHostAddress,
+  faultOfInterface,
+  faultOfNativePrefix,
+  faultOfPort,
+  faultOfSeconds,
+} from '../runtime/settings/rules.ts';
+import type { Fault } from '../runtime/settings/rules.ts';
 
 /** Where a relay listens unless told otherwise. */
 export const RELAY_PORT = 3545;
@@ -34,10 +34,13 @@ export function ipv6Value(text: string): Ipv6 {
 /** An address that a host can have: not a group's, nor what stands for any. */
 export function hostAddressValue(text: string): Ipv4 {
   const address = ipv4Value(text);
-  const first = address >>> 24;
-  if (first === 0) throw new InvalidArgumentError(`"${text}" stands for any address: name the one to use.`);
-  if (first >= 224) throw new InvalidArgumentError(`"${text}" is not the address of a single host.`);
+  refuse(text, faultOfHostAddress(address));
   return address;
+}
+
+/** Throws what commander shows with the option's name, where there is a fault. */
+function refuse(text: string, fault: Fault): void {
+  if (fault !== undefined) throw new InvalidArgumentError(`"${text}" ${fault}.`);
 }
 
 /** A host by name or IPv4 address, and a UDP port of it. */
@@ -48,13 +51,10 @@ export interface HostPort {
 
 /** A relay, on its usual port unless another one is named. */
 export function meetingPointValue(text: string): HostPort {
-  const bracketed = /^\[(.*)\](:\d*)?$/.exec(text)?.[1];
-  if (parseIpv6(bracketed ?? text) !== undefined)
-    throw new InvalidArgumentError(`"${text}" is an IPv6 address: peers are met over IPv4.`);
-  const at = text.indexOf(':');
+  const at = /^\[|\//.test(text) || parseIpv6(text) !== undefined ? -1 : text.lastIndexOf(':');
   const host = at < 0 ? text : text.slice(0, at);
   if (host === '') throw new InvalidArgumentError(`"${text}" has no name or address in it.`);
-  if (/^[\d.]+$/.test(host)) hostAddressValue(host);
+  refuse(text, faultOfHost(host, 'a relay'));
   return { host, port: at < 0 ? RELAY_PORT : portValue(text.slice(at + 1)) };
 }
 
@@ -63,18 +63,10 @@ export function secondaryValue(text: string): Ipv4 | 'none' {
   return text === 'none' ? 'none' : hostAddressValue(text);
 }
 
-/** Client and server need two different addresses of a server to tell a symmetric NAT. RFC 4380 section 5.2.1 */
-export function sameAddressTwice(address: Ipv4): CommandFailure {
-  return new CommandFailure(
-    EXIT.USAGE,
-    `--secondary: ${formatIpv4(address)} is the server's first address already: give its second, or "none"`,
-  );
-}
-
 /** A UDP port; 0 is not one. */
 export function portValue(text: string): number {
-  const port = wholeNumber(text, 1, 65_535);
-  if (port === undefined) throw new InvalidArgumentError(`"${text}" is not a UDP port from 1 to 65535.`);
+  const port = wholeNumber(text, 0, Number.MAX_SAFE_INTEGER) ?? NaN;
+  refuse(text, faultOfPort(port));
   return port;
 }
 
@@ -90,9 +82,7 @@ export function endpointValue(text: string): Endpoint {
 export function secondsValue(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-    if (!(value >= low && value <= high)) {
-      throw new InvalidArgumentError(`"${text}" is not a number of seconds from ${low} to ${high}.`);
-    }
+    refuse(text, faultOfSeconds(value, low, high));
     return value;
   };
 }
@@ -111,23 +101,13 @@ export function prefixValue(text: string, before: readonly Ipv6Prefix[] | undefi
   const prefix = parsePrefix(text);
   if (prefix === undefined)
     throw new InvalidArgumentError(`"${text}" is not an IPv6 prefix such as 2001:db8::/32.`);
-  const whole = formatIpv6(prefix.address);
-  if (formatIpv6(parseIpv6(text.replace(/\/.*/, ''))!) !== whole)
-    throw new InvalidArgumentError(
-      `"${text}" has bits set behind its length: want ${whole}/${prefix.length}.`,
-    );
-  if (prefix.length >= 32 && isTeredo(prefix.address, 0))
-    throw new InvalidArgumentError(`"${text}" is of Teredo clients, not of native hosts.`);
+  refuse(text, faultOfNativePrefix({ ...prefix, address: parseIpv6(text.replace(/\/.*/, ''))! }));
   return [...(before ?? []), prefix];
 }
 
 /** Linux: at most 15 bytes, no slash, no space. */
 export function interfaceValue(text: string): string {
-  if (!/^[A-Za-z0-9_.-]{1,15}$/.test(text) || text === '.' || text === '..') {
-    throw new InvalidArgumentError(
-      `"${text}" is not a name for an interface: at most 15 letters, digits, ".", "_", "-".`,
-    );
-  }
+  refuse(text, faultOfInterface(text));
   return text;
 }
 
@@ -143,18 +123,8 @@ export function hostsValue(text: string, before: readonly string[] | undefined):
   const hosts = text.split(',').map((host) => host.trim());
   if (hosts.some((host) => host === ''))
     throw new InvalidArgumentError(`"${text}" has an empty server name in it.`);
-  for (const host of hosts) {
-    if (parseIpv6(host) !== undefined)
-      throw new InvalidArgumentError(`"${host}" is an IPv6 address: a Teredo server is reached over IPv4.`);
-    // Whatever else consists of digits, a resolver would make some address of.
-    if (/^[\d.]+$/.test(host)) hostAddressValue(host);
-  }
+  for (const host of hosts) refuse(host, faultOfHost(host, 'a Teredo server', TEREDO_PORT));
   return [...new Set([...(before ?? []), ...hosts])];
-}
-
-/** The default second address of a server: Windows knows no other (M-8). */
-export function nextAddress(address: Ipv4): Ipv4 {
-  return (address + 1) >>> 0;
 }
 
 export function formatHost(name: string, address: Ipv4): string {

@@ -54,6 +54,11 @@ export function isPrivate(address: Ipv4): boolean {
   return address >>> 24 === 10 || address >>> 20 === 0xac1 || address >>> 16 === 0xc0a8;
 }
 
+/** 100.64/10, between customers and a carrier's NAT. RFC 6598 */
+export function isShared(address: Ipv4): boolean {
+  return address >>> 22 === 0x191;
+}
+
 /** Whether `address` lies in one of `subnets`. */
 export function inSubnets(address: Ipv4, subnets: readonly Subnet[]): boolean {
   return subnets.some(({ address: base, prefixLength }) => {

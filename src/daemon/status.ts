@@ -87,6 +87,9 @@ export interface ClientStatus extends DaemonStatus {
 
 export interface ServerStatus extends DaemonStatus {
   readonly role: 'server';
+  /** The addresses that clients know it by, where a NAT translates its own to them. */
+  readonly announced?: string;
+  readonly announcedSecondary?: string;
   readonly state: 'running';
   readonly address: string;
   readonly secondary?: string;
@@ -100,6 +103,8 @@ export interface RelayStatus extends DaemonStatus {
   readonly role: 'relay' | 'host-relay';
   readonly state: 'running';
   readonly address: string;
+  /** The address that clients know it by, where a NAT translates its own to it. */
+  readonly announced?: string;
   readonly port: number;
   readonly interface: string;
   readonly serves: readonly string[];

@@ -5,6 +5,7 @@
  * - `interface-taken`, `port-taken`: somebody else has it
  * - `not-local`: the IPv4 address is none of this host's
  * - `no-kernel-path`: the kernel cannot carry packets, or this process may not have it do so
+ * - `no-address`: a name does not resolve to an IPv4 address
  * - `no-program`: a program of the system's is missing
  * - `system`: the kernel or a program refused for a reason of its own
  */
@@ -15,6 +16,7 @@ export type EnvironmentErrorCode =
   | 'port-taken'
   | 'not-local'
   | 'no-kernel-path'
+  | 'no-address'
   | 'no-program'
   | 'system';
 

@@ -218,8 +218,11 @@ export interface ServerPath {
 }
 
 export interface ServerPathOptions {
+  /** This host's, to which the datagrams come. */
   readonly primary: Ipv4;
   readonly secondary: Ipv4 | undefined;
+  /** The same two as clients know them; others behind a 1:1 NAT. */
+  readonly announced: { readonly primary: Ipv4; readonly secondary: Ipv4 | undefined };
   /** What solicitations are answered with: an IPv6 packet whose destination is yet to be filled in. */
   readonly advertisement: Uint8Array;
   /** Whether solicitations are answered at all, or left to user space, as those with keys. */

@@ -23,11 +23,19 @@ import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 import { localNetwork, sameNetwork } from './local-network.ts';
 import type { LocalNetwork } from './local-network.ts';
 import { RepeatedWarnings } from './repeated-warnings.ts';
+import { ResolveAgain } from './resolve-again.ts';
+import { NamedServers } from './servers.ts';
+import { checkClientSettings, checkServers } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 
 export interface ClientSettings {
-  /** At least one; all are asked at once, and the fastest that qualifies is used. */
-  readonly servers: readonly ServerCandidate[];
+  /**
+   * At least one; all are asked at once, and the fastest that qualifies is used. A text is a name or an IPv4 address. {@link Client.start}
+   * resolves names, and the client resolves them again every 30 s while it is not qualified.
+   */
+  readonly servers: readonly (ServerCandidate | string)[];
+  /** The second address of the one server that `servers` names by a text, or that none has one. Default: the first plus one. */
+  readonly secondary?: Ipv4 | 'none' | undefined;
   /** Name of the tunnel interface; `undefined` makes a client without one, which only qualifies. */
   readonly interface?: string | undefined;
   /** Local IPv4 address and port; 0 (the default) leaves either to the system. */
@@ -93,6 +101,8 @@ export class Client extends EventEmitter<ClientEvents> {
   /** What the NAT has shown to a server last. */
   private lastMapped: Endpoint | undefined;
   private servers: readonly ServerCandidate[];
+  private readonly names: NamedServers;
+  private again: ResolveAgain | undefined;
   private monitor: NetworkMonitor | undefined;
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
@@ -104,18 +114,20 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly startOnce = new StartOnce('Client');
   private closed: Promise<void> | undefined;
 
-  /** Opens no socket and no interface yet. */
+  /** Opens no socket and no interface yet. Throws a SettingsError for a setting that cannot be. */
   constructor(settings: ClientSettings, ports: PortFactory) {
     super();
+    checkClientSettings(settings);
     this.settings = settings;
-    this.servers = settings.servers;
+    this.names = new NamedServers(settings.servers, settings.secondary);
+    this.servers = this.names.candidates;
     this.ports = ports;
     this.policy = new AddressPolicy({ allowPrivate: settings.allowPrivate ?? false });
     this.network = this.lookAtNetwork();
     const { refreshInterval } = settings;
     this.machine = new ClientMachine(
       {
-        servers: settings.servers,
+        servers: this.servers,
         secret: settings.secret,
         requireSecondary: settings.requireSecondary,
         refreshIntervalMs: refreshInterval === 'determine' ? undefined : refreshInterval,
@@ -155,6 +167,10 @@ export class Client extends EventEmitter<ClientEvents> {
     this.startOnce.begin();
     const { settings, ports, driver } = this;
     try {
+      if (this.names.areThere) {
+        await this.resolveNames();
+        this.startOnce.goOn();
+      }
       const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0, runs: true });
       this.udp = udp;
       this.machine.setServicePort(udp.local.port);
@@ -299,8 +315,9 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.peers(this.driver.now);
   }
 
-  /** The names were resolved again: what is the same goes on being used. */
+  /** The names were resolved again: what is the same goes on being used. Throws a SettingsError for a server that cannot be. */
   setServers(servers: readonly ServerCandidate[]): void {
+    checkServers(servers);
     this.servers = servers;
     this.driver.request((now) => this.machine.setServers(servers, now));
   }
@@ -346,7 +363,16 @@ export class Client extends EventEmitter<ClientEvents> {
     await this.close();
   }
 
+  private async resolveNames(): Promise<void> {
+    const servers = await this.names.resolve((message) => this.emit('warning', message));
+    this.setServers(servers);
+    this.network = this.lookAtNetwork();
+    this.driver.request((now) => this.machine.networkChanged(now, this.network));
+    this.again = new ResolveAgain(this, servers, () => this.names.resolve(() => {}), this.ports.clock);
+  }
+
   private async shutDown(): Promise<void> {
+    this.again?.rest();
     this.settling.close();
     this.socketWarnings.close();
     this.monitor?.close();
@@ -438,16 +464,15 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private openPortMapper(): PortMapper | undefined {
-    const { portMapping, portMappingFile, servers } = this.settings;
-    const server = this.server ?? servers[0];
+    const { portMapping, portMappingFile } = this.settings;
+    const server = this.server ?? this.servers[0];
     if (portMapping === 'off' || server === undefined || this.udp === undefined) return undefined;
     const { local } = this.udp;
     return this.ports.openPortMapper({ local, destination: server.primary, file: portMappingFile });
   }
 
   private lookAtNetwork(): LocalNetwork {
-    const { bind, servers } = this.settings;
-    const found = localNetwork(this.ports.network, bind, servers[0]?.primary);
+    const found = localNetwork(this.ports.network, this.settings.bind, this.servers[0]?.primary);
     this.policy.setSubnets(found.subnets);
     return found;
   }

@@ -5,7 +5,8 @@ import type { Ipv6 } from '../wire/index.ts';
 import type { Driver } from './driver.ts';
 
 /** `kernel`: or fail to start; `auto`: the kernel where it can, else this process; `user`: this process. */
-export type DataPathWish = 'auto' | 'kernel' | 'user';
+export const DATA_PATH_WISHES = ['auto', 'kernel', 'user'] as const;
+export type DataPathWish = (typeof DATA_PATH_WISHES)[number];
 
 /**
  * Who carries the packets of verified peers; where it is not the kernel, why, unless that was the wish; where it is, what could not be

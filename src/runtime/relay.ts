@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { AccessList } from '../core/access-list.ts';
-import { AddressPolicy } from '../core/address-policy.ts';
+import { AddressPolicy, isLoopback, isShared } from '../core/address-policy.ts';
 import type { PeerTable } from '../core/peer-table.ts';
 import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
 import type { RelayLimits } from '../core/relay/index.ts';
@@ -10,6 +10,7 @@ import { Settling } from '../io/settling.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
+import { checkRelaySettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { FastPathUse } from './fast-path-use.ts';
 import { TunnelFurniture, addressPiece, routePiece } from './tunnel-furniture.ts';
@@ -18,11 +19,17 @@ import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 export interface RelaySettings {
   /** The outer IPv4 address; 0 leaves it to the system (for a host-specific relay behind a NAT). */
   readonly address: Ipv4;
+  /** What a 1:1 NAT in front of this host translates `address` to; nothing is sent there. Default: `address`. */
+  readonly announce?: Ipv4 | undefined;
   readonly port: number;
   readonly interface: string;
   /** Native prefixes served; for a host-specific relay leave it out: the host's own addresses, as they come and go. */
   readonly serve?: readonly Ipv6Prefix[] | undefined;
-  readonly directBubbles?: boolean | undefined;
+  /**
+   * Send bubbles straight to clients, too, which opens a NAT in front of this host. Default `auto`: while the local address is none of the
+   * Internet's and `announce` names no other. RFC 4380 section 5.4.1, H-7
+   */
+  readonly directBubbles?: boolean | 'auto' | undefined;
   readonly trustCone?: boolean | undefined;
   readonly allowPrivate?: boolean | undefined;
   /** Pass packets on between clients that cannot reach each other (docs/adr/0017). Default false. */
@@ -59,8 +66,10 @@ export class Relay extends EventEmitter<RelayEvents> {
   private furniture: TunnelFurniture | undefined;
   private localPort = 0;
 
+  /** Throws a SettingsError for a setting that cannot be. */
   constructor(settings: RelaySettings, ports: PortFactory) {
     super();
+    checkRelaySettings(settings);
     this.settings = settings;
     this.ports = ports;
     this.policy = new AddressPolicy({
@@ -71,7 +80,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       {
         serve: this.served,
         localAddress: errorSource(ports.network.globalIpv6()),
-        directBubbles: settings.directBubbles ?? false,
+        directBubbles: this.sendsDirectBubbles,
         trustCone: settings.trustCone ?? false,
         meet: settings.meet ?? false,
         own: { addresses: ownAddresses(settings, ports), port: settings.port },
@@ -196,6 +205,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     const { settings, ports, machine } = this;
     this.policy.setSubnets(ports.network.ipv4Subnets());
     machine.setHostAddresses(errorSource(ports.network.globalIpv6()), ownAddresses(settings, ports));
+    machine.setDirectBubbles(this.sendsDirectBubbles);
     void this.furniture?.arrange(() => FURNITURE);
     if (settings.serve !== undefined) return;
     const { served } = this;
@@ -203,11 +213,26 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.fastPath.port?.setServed(served);
   }
 
+  /** Whether bubbles go straight to clients, too. */
+  get sendsDirectBubbles(): boolean {
+    const { directBubbles = 'auto', announce, address } = this.settings;
+    if (directBubbles !== 'auto') return directBubbles;
+    if (announce !== undefined) return false;
+    const { network } = this.ports;
+    const source = address || network.sourceAddress(SOMEWHERE);
+    const addresses = source === undefined ? network.ipv4Subnets().map((subnet) => subnet.address) : [source];
+    const own = addresses.filter((one) => !isLoopback(one));
+    return own.length > 0 && own.every((one) => isShared(one) || !this.policy.isGlobalUnicast(one));
+  }
+
   /** Without other orders those of a host-specific relay: the host's own addresses. H-5 */
   private get served(): readonly Ipv6Prefix[] {
     return this.settings.serve ?? hostPrefixes(this.ports.network.globalIpv6());
   }
 }
+
+/** An address of the Internet (of one.one.one.one): the route there tells which address this host has outside. Nothing is sent. */
+const SOMEWHERE: Ipv4 = 0x0101_0101;
 
 /** Where a relay's tunnel end lives on its link. */
 const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffe });
@@ -233,6 +258,7 @@ function hostPrefixes(addresses: readonly Ipv6[]): Ipv6Prefix[] {
 }
 
 function ownAddresses(settings: RelaySettings, ports: PortFactory): Ipv4[] {
-  if (settings.address !== 0) return [settings.address];
-  return ports.network.ipv4Subnets().map(({ address }) => address);
+  const announced = settings.announce === undefined ? [] : [settings.announce];
+  if (settings.address !== 0) return [settings.address, ...announced];
+  return [...ports.network.ipv4Subnets().map(({ address }) => address), ...announced];
 }

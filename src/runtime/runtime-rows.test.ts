@@ -30,7 +30,7 @@ class Ports implements PortFactory {
   readonly network: PortFactory['network'] = {
     ipv4Subnets: () => [{ address: this.subnet, prefixLength: 24, interface: 'eth0' }],
     globalIpv6: () => this.hostAddresses,
-    sourceAddress: () => v4('198.51.100.7'),
+    sourceAddress: () => this.subnet,
     hasNativeIpv6: () => this.nativeIpv6,
     otherTeredoDefault: () => undefined,
     forwardsIpv6: () => false,
@@ -189,7 +189,28 @@ test("H-4, H-5, H-8: a host-specific relay carries the host's own packets, and f
 test('H-7: behind a NAT a bubble goes straight to the client too', async () => {
   await relay({ directBubbles: true }, (ports) => {
     ports.offer(data(HOST, CLIENT));
-    expect(ports.sent).toEqual(['40 to 203.0.113.120:3544', '40 to 192.0.2.1:4096']);
+    expect(ports.sent).toEqual(['40 to 192.0.2.1:4096', '40 to 203.0.113.120:3544']);
+  });
+});
+
+test.for([
+  ['198.51.100.7', {}, false],
+  ['192.168.1.100', {}, true],
+  ['10.0.0.5', {}, true],
+  ['172.31.0.10', {}, true],
+  ['169.254.7.7', {}, true],
+  ['100.64.0.9', {}, true],
+  ['100.128.0.9', {}, false],
+  ['192.168.1.100', { allowPrivate: true }, false],
+  ['192.168.1.100', { directBubbles: false }, false],
+  ['198.51.100.7', { directBubbles: true }, true],
+  ['172.31.0.10', { announce: v4('203.0.113.5') }, false],
+] as const)('H-7: at %s, with %o, bubbles straight to clients: %s', async ([address, settings, wanted]) => {
+  const direct = ['40 to 192.0.2.1:4096', '40 to 203.0.113.120:3544'];
+  await relay(settings, (ports) => {
+    ports.changeSubnet(address);
+    ports.offer(data(HOST, CLIENT));
+    expect(ports.sent).toEqual(wanted ? direct : direct.slice(1));
   });
 });
 

@@ -10,12 +10,18 @@ import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { Driver } from './driver.ts';
 import type { DataPath, DataPathWish } from './fast-path-use.ts';
+import { checkServerSettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 
 export interface ServerSettings {
+  /** Of this host. */
   readonly address: Ipv4;
-  /** Without one, clients cannot find out whether their NAT is symmetric. */
+  /** Of this host. Without one, clients cannot find out whether their NAT is symmetric. */
   readonly secondary?: Ipv4 | undefined;
+  /** What a 1:1 NAT in front of this host translates `address` to, for clients to know the server by. Default: `address`. */
+  readonly announce?: Ipv4 | undefined;
+  /** The same for `secondary`: needed where both `announce` and `secondary` are given. Default: `secondary`. */
+  readonly announceSecondary?: Ipv4 | undefined;
   readonly advertiseMtu?: boolean | undefined;
   /** Secure qualification: answers only clients whose identifier is known here. */
   readonly keys?: ((clientId: Uint8Array) => ClientKey | undefined) | undefined;
@@ -51,18 +57,22 @@ export class Server extends EventEmitter<ServerEvents> {
   /** Of the machine's limits, what it has of each now. */
   private readonly parts: Record<SharedWork, number> = { answers: 1, forwarded: 1 };
 
+  /** Throws a SettingsError for a setting that cannot be. */
   constructor(settings: ServerSettings, ports: PortFactory) {
     super();
+    checkServerSettings(settings);
     this.settings = settings;
     this.ports = ports;
     this.policy = new AddressPolicy({
       allowPrivate: settings.allowPrivate ?? false,
       subnets: ports.network.ipv4Subnets(),
     });
+    const { announced } = this;
     this.machine = new ServerMachine(
       {
-        primary: settings.address,
-        ...(settings.secondary === undefined ? {} : { secondary: settings.secondary }),
+        primary: announced.primary,
+        ...(announced.secondary === undefined ? {} : { secondary: announced.secondary }),
+        local: [settings.address, ...(settings.secondary === undefined ? [] : [settings.secondary])],
         advertiseMtu: settings.advertiseMtu ?? true,
         ...(settings.keys === undefined ? {} : { keys: settings.keys }),
         nativeForwarding: settings.nativeForwarding ?? true,
@@ -73,6 +83,12 @@ export class Server extends EventEmitter<ServerEvents> {
       ports.entropy,
     );
     this.driver = new Driver(this.machine, ports.clock, () => {});
+  }
+
+  /** The addresses that clients know the server by. */
+  get announced(): { readonly primary: Ipv4; readonly secondary: Ipv4 | undefined } {
+    const { address, secondary, announce, announceSecondary } = this.settings;
+    return { primary: announce ?? address, secondary: announceSecondary ?? secondary };
   }
 
   /** Of all who do the server's work together. */
@@ -152,6 +168,7 @@ export class Server extends EventEmitter<ServerEvents> {
       this.serverPath = ports.openServerPath({
         primary: settings.address,
         secondary: settings.secondary,
+        announced: this.announced,
         advertisement: machine.advertisement,
         answers: settings.keys === undefined,
         allowPrivate: settings.allowPrivate ?? false,

@@ -13,7 +13,7 @@ const SEATS = {
   Client: (ports: MemoryPorts) =>
     new Client(
       {
-        servers: [{ primary: ADDRESS, secondary: ADDRESS }],
+        servers: [{ primary: ADDRESS, secondary: ADDRESS + 1 }],
         port: 4_000,
         interface: 'teredo',
         dataPath: 'auto',

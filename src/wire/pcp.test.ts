@@ -47,6 +47,16 @@ test('a mapping', () => {
   });
 });
 
+test('each octet of the nonce counts, and of the internal port', () => {
+  const right = bytesOf(`${HEADER} ${MAPPING}`);
+  expect(parsePcpMapAnswer(right, REQUEST)).toMatchObject({ kind: 'mapping' });
+  for (const octet of [...Array.from({ length: 12 }, (_, i) => 24 + i), 40, 41]) {
+    const other = right.slice();
+    other[octet]! ^= 1;
+    expect([octet, parsePcpMapAnswer(other, REQUEST)]).toEqual([octet, undefined]);
+  }
+});
+
 test('a refusal (NO_RESOURCES), which has to be of our request too', () => {
   const refused = HEADER.replace('02 81 00 00', '02 81 00 08');
   expect(read(`${refused} ${MAPPING}`)).toEqual({ kind: 'refused', resultCode: 8 });

@@ -21,6 +21,7 @@ import {
   at,
   teredo,
   v6,
+  v4,
 } from '../support/client-rig.ts';
 import { join } from '../support/machine-rig.ts';
 import { ETHERNET, ServerProgramRig, pseudoSum } from '../support/server-program-rig.ts';
@@ -133,6 +134,43 @@ describe('what the program decides itself', () => {
     }).find((payload) => hasSumOfPseudoHeader(rig.wrap(payload)))!;
     expect(rig.both(found)).toBe('decided');
   });
+});
+
+describe('behind a 1:1 NAT', () => {
+  const announced = { primary: v4('198.51.100.140'), secondary: v4('198.51.100.141') };
+  const outside = { address: announced.primary, port: 3_544 };
+  const [OURS, OTHER] = [teredo(outside, MAPPED), teredo(outside, at('192.0.2.10:8192'))];
+  let natted: ServerProgramRig;
+  beforeAll(() => (natted = new ServerProgramRig({ announced })));
+  afterAll(() => natted.close());
+
+  test('program and machine advertise and serve the announced address, and send from that of the host', () => {
+    for (const to of [PRIMARY, SECONDARY]) {
+      expect(natted.both(solicitation(), { to })).toBe('decided');
+      expect(natted.both(solicitation(0x8000), { to })).toBe('decided');
+      expect(natted.both(buildBubble(OURS, OTHER, 21), { to })).toBe('decided');
+    }
+  });
+
+  test('clients of the address that only this host knows are clients of another server', () => {
+    expect(natted.both(buildBubble(OURS, B, 21))).toBe('decided'); // without origin indication
+    expect(natted.both(buildBubble(v6('fe80::1:2:3:4'), B, 21), { from: RELAY })).toBe('left');
+    expect(natted.both(buildBubble(v6('fe80::1:2:3:4'), OTHER, 21), { from: RELAY })).toBe('decided');
+  });
+
+  test.each([announced.primary, announced.secondary, PRIMARY.address, SECONDARY.address])(
+    'nothing is forwarded to the server itself, by none of its addresses: S-29',
+    (address) => {
+      const client = teredo(outside, { address, port: 3_544 });
+      expect(natted.both(buildBubble(OURS, client, 21))).toBe('left');
+      natted.machine.clear();
+      natted.machine.receive(MAPPED, buildBubble(OURS, client, 21));
+      expect(natted.machine.sent).toEqual([]);
+      natted.machine.receive({ address, port: 3_544 }, solicitation());
+      expect(natted.machine.sent).toEqual([]);
+      expect(natted.both(solicitation(), { from: { address, port: 4_000 } })).toBe('left');
+    },
+  );
 });
 
 describe('what it leaves to the machine', () => {

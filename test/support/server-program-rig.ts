@@ -17,7 +17,7 @@ import {
   writeUint16,
   writeUint32,
 } from '../../src/wire/index.ts';
-import type { Endpoint } from '../../src/wire/index.ts';
+import type { Endpoint, Ipv4 } from '../../src/wire/index.ts';
 import { access } from './access.ts';
 import { MAPPED, PRIMARY, SECONDARY, v4 } from './client-rig.ts';
 import { MachineRig } from './machine-rig.ts';
@@ -48,6 +48,8 @@ export interface ServerRigOptions {
   readonly secondary?: boolean;
   readonly allowPrivate?: boolean;
   readonly advertiseMtu?: boolean;
+  /** What a 1:1 NAT translates the two addresses to. */
+  readonly announced?: { readonly primary: Ipv4; readonly secondary: Ipv4 } | undefined;
 }
 
 /** The program on an Ethernet interface, and the machine beside it. */
@@ -56,18 +58,24 @@ export class ServerProgramRig {
   readonly machine: MachineRig<ServerMachine>;
   private readonly runs = new TestRuns(this.program.fd, 2_000);
   private list = access();
-  private readonly options: Required<ServerRigOptions>;
+  private readonly options: ServerRigOptions & Required<Omit<ServerRigOptions, 'announced'>>;
 
   constructor(options: ServerRigOptions = {}) {
-    this.options = { secondary: true, allowPrivate: false, advertiseMtu: true, ...options };
-    const { secondary, allowPrivate, advertiseMtu } = this.options;
+    this.options = {
+      secondary: true,
+      allowPrivate: false,
+      advertiseMtu: true,
+      ...options,
+    };
+    const { secondary, allowPrivate, advertiseMtu, announced } = this.options;
     const subnets = [{ address: v4('203.0.113.122'), prefixLength: 24 }];
     const policy = new AddressPolicy({ subnets, allowPrivate });
     this.machine = new MachineRig(
       new ServerMachine(
         {
-          primary: PRIMARY.address,
-          ...(secondary ? { secondary: SECONDARY.address } : {}),
+          primary: announced?.primary ?? PRIMARY.address,
+          ...(secondary ? { secondary: announced?.secondary ?? SECONDARY.address } : {}),
+          ...(announced === undefined ? {} : { local: [PRIMARY.address, SECONDARY.address] }),
           advertiseMtu,
           policy,
         },
@@ -83,10 +91,14 @@ export class ServerProgramRig {
     this.program.configure({
       primary: PRIMARY.address,
       secondary: this.options.secondary ? SECONDARY.address : 0,
+      announced: this.options.announced?.primary ?? PRIMARY.address,
       key: bytesOf('0102030405060708'),
       uplink: 1,
       sampleMs: 0,
-      ranges: OTHERS,
+      ranges: [
+        ...OTHERS,
+        ...Object.values(this.options.announced ?? {}).map((address) => ({ address, prefixLength: 32 })),
+      ],
       advertisement: this.machine.machine.advertisement,
       checksumAt: ICMPV6_CHECKSUM,
       answers: true,

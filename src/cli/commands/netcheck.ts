@@ -10,7 +10,8 @@ import { measureNat } from '../netcheck/nat-behaviour.ts';
 import { reportInJson, reportInWords } from '../netcheck/report.ts';
 import type { Findings } from '../netcheck/report.ts';
 import { printJson, printLine } from '../output.ts';
-import { noticesOfServer, resolveServers } from '../resolve.ts';
+import { resolveServers } from '../../runtime/servers.ts';
+import { noticesOfServer } from '../resolve.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { hostAddressValue, hostsValue, portValue, secondaryValue, secondsValue } from '../values.ts';
 
@@ -57,7 +58,7 @@ export function netcheckCommand(finish: (exitCode: number) => void): Command {
     .action(async (options: NetcheckOptions) => {
       const notices: string[] = [];
       const candidates = await resolveServers(options.server, options.secondary, (message) =>
-        notices.push(message),
+        notices.push(`warning: ${message}`),
       );
       notices.push(...candidates.flatMap(({ primary }) => noticesOfServer(primary, options.allowPrivate)));
       for (const message of notices) process.stderr.write(`${message}\n`);

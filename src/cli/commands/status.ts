@@ -75,18 +75,27 @@ function clientRows(status: ClientStatus): [string, string][] {
 function serverRows(status: ServerStatus): [string, string][] {
   return [
     ['state', status.state],
-    ['address', status.address],
-    ['secondary', status.secondary ?? 'none: clients cannot find out whether their NAT is symmetric'],
+    ['address', announcedToo(status.address, status.announced)],
+    [
+      'secondary',
+      (status.secondary && announcedToo(status.secondary, status.announcedSecondary)) ??
+        'none: clients cannot find out whether their NAT is symmetric',
+    ],
     ['secure', status.secure ? 'yes, only clients with a key are answered' : 'no'],
     ['access', accessInWords(status.access)],
     ...dataPathRows(status.dataPath),
   ];
 }
 
+/** Of a role behind a 1:1 NAT. */
+function announcedToo(address: string, announced: string | undefined): string {
+  return announced === undefined ? address : `${address}, announced as ${announced}`;
+}
+
 function relayRows(status: RelayStatus): [string, string][] {
   return [
     ['state', status.state],
-    ['address', `${status.address}:${status.port}`],
+    ['address', announcedToo(`${status.address}:${status.port}`, status.announced)],
     ['interface', status.interface],
     ['serves', status.serves.join(', ')],
     ['access', accessInWords(status.access)],

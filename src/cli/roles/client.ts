@@ -17,8 +17,11 @@ import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
 import { portMappingFile, portMappingInWords, portMappingStatus } from '../port-mapping.ts';
-import { noticesOfServer, resolveMeetingPoint, resolveServers } from '../resolve.ts';
-import type { KnownAddresses } from '../resolve.ts';
+import { ResolveAgain } from '../../runtime/resolve-again.ts';
+import { resolveServers } from '../../runtime/servers.ts';
+import type { KnownAddresses } from '../../runtime/servers.ts';
+import { REFRESH_SECONDS } from '../../runtime/settings/rules.ts';
+import { noticesOfServer, resolveMeetingPoint } from '../resolve.ts';
 import { readSecret } from '../secrets.ts';
 import {
   hostAddressValue,
@@ -31,7 +34,6 @@ import {
   secondsValue,
 } from '../values.ts';
 import type { HostPort } from '../values.ts';
-import { ResolveAgain } from './resolve-again.ts';
 import { commonStatus, runRole, say, sayWhyNotKernel } from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
@@ -122,12 +124,15 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
   return addLimitOption(command, CLIENT_LIMITS);
 }
 
+/** Names are resolved before anything is opened. */
+type ResolvedSettings = ClientSettings & { readonly servers: readonly ServerCandidate[] };
+
 async function settingsOf(
   options: ClientOptions,
   notices: string[],
   known: KnownAddresses,
-): Promise<ClientSettings> {
-  const warn = (message: string): void => void notices.push(message);
+): Promise<ResolvedSettings> {
+  const warn = (message: string): void => void notices.push(`warning: ${message}`);
   const servers = await resolveServers(options.server, options.secondary, warn, known);
   notices.push(...servers.flatMap(({ primary }) => noticesOfServer(primary, options.allowPrivate)));
   return {
@@ -153,7 +158,7 @@ async function settingsOf(
 
 /** Milliseconds, or that it is to be found out. */
 function refreshValue(text: string): number | 'determine' {
-  return text === 'auto' ? 'determine' : secondsValue(5, 3600)(text) * 1000;
+  return text === 'auto' ? 'determine' : secondsValue(REFRESH_SECONDS.low, REFRESH_SECONDS.high)(text) * 1000;
 }
 
 class ClientRole implements Role {
@@ -161,7 +166,7 @@ class ClientRole implements Role {
   private readonly again: ResolveAgain;
   private readonly mayMeet: boolean;
 
-  constructor(settings: ClientSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
+  constructor(settings: ResolvedSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
     const ports = kernelPorts();
     const client = new Client(settings, ports);
     this.client = client;

@@ -23,11 +23,20 @@ import {
   portValue,
   prefixValue,
 } from '../values.ts';
-import { commonStatus, noticesOfReach, runRole, say, sayWhyNotKernel } from './run-role.ts';
+import {
+  ANNOUNCE_HELP,
+  commonStatus,
+  explainNotLocal,
+  noticesOfReach,
+  runRole,
+  say,
+  sayWhyNotKernel,
+} from './run-role.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
 interface RelayOptions extends AccessOptions {
   readonly address?: Ipv4;
+  readonly announce?: Ipv4;
   readonly port: number;
   readonly interface: string;
   readonly name?: string;
@@ -47,7 +56,12 @@ too. A native host that sends to another client gets an ICMPv6 error (administra
 export function relayCommand(finish: (exitCode: number) => void): Command {
   return common(new Command('relay'), 'relay')
     .description('carry packets between Teredo clients and native IPv6')
-    .requiredOption('--address <address>', 'public IPv4 address of this host', hostAddressValue)
+    .requiredOption(
+      '--address <address>',
+      'IPv4 address of this host: the public one, or the one that --announce is translated to',
+      hostAddressValue,
+    )
+    .option('--announce <address>', ANNOUNCE_HELP, hostAddressValue)
     .option(
       '--meet',
       'also pass packets on between clients that name this relay with --meet, and reach each other no other way; ' +
@@ -55,7 +69,7 @@ export function relayCommand(finish: (exitCode: number) => void): Command {
     )
     .option('--serve <prefix...>', 'native prefixes served (default: all of 2000::/3)', prefixValue)
     .action(async (options: RelayOptions & { address: Ipv4 }) => {
-      const notices = noticesOfReach(options.address, options.allowPrivate);
+      const notices = noticesOfReach(options);
       if (!kernelPorts().network.forwardsIpv6()) {
         notices.push('warning: this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1');
       }
@@ -68,7 +82,11 @@ export function hostRelayCommand(finish: (exitCode: number) => void): Command {
   return common(new Command('host-relay'), 'host-relay')
     .description('give this host, which has native IPv6, the direct way to Teredo clients')
     .option('--address <address>', 'IPv4 address of this host (default: any)', hostAddressValue)
-    .option('--direct-bubbles', 'open the NAT that this host itself is behind')
+    .option(
+      '--direct-bubbles',
+      'send bubbles straight to clients, too: opens the NAT that this host is behind (default: where its IPv4 address is private)',
+    )
+    .option('--no-direct-bubbles', 'leave that out')
     .action(async (options: RelayOptions) => {
       const notices: string[] = [];
       if (kernelPorts().network.globalIpv6().length === 0) {
@@ -101,6 +119,7 @@ function run(
   const access = accessOf(options);
   const settings: RelaySettings = {
     address: options.address ?? 0,
+    announce: options.announce,
     port: options.port,
     interface: options.interface,
     serve,
@@ -131,7 +150,7 @@ class RelayRole implements Role {
   }
 
   async start(): Promise<void> {
-    await this.relay.start();
+    await explainNotLocal(this.relay.start());
     sayWhyNotKernel(this.relay.dataPath);
   }
 
@@ -147,6 +166,7 @@ class RelayRole implements Role {
       role: this.role,
       state: 'running',
       address: formatIpv4(settings.address),
+      ...(settings.announce === undefined ? {} : { announced: formatIpv4(settings.announce) }),
       port: relay.port,
       interface: settings.interface,
       serves: settings.serve?.map(({ address, length }) => `${formatIpv6(address)}/${length}`) ?? [

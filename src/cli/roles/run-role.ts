@@ -10,6 +10,7 @@ import type {
   PeersStatus,
   RoleStatus,
 } from '../../daemon/status.ts';
+import { EnvironmentError } from '../../io/errors.ts';
 import { feedWatchdog, notifySystemd } from '../../io/systemd.ts';
 import { isLoopback, isPrivate } from '../../core/address-policy.ts';
 import { formatIpv4, parseIpv6 } from '../../wire/index.ts';
@@ -91,15 +92,39 @@ export function sayWhyNotKernel(dataPath: DataPath): void {
   if (dataPathInWords(dataPath) !== dataPath.kind) say(`data path: ${dataPathInWords(dataPath)}`);
 }
 
+export const ANNOUNCE_HELP =
+  'public IPv4 address by which clients reach --address, where a 1:1 NAT translates one to the other (default: --address)';
+
 /** A server's or relay's address has to be one that clients elsewhere can send to: the warning where it is not. C-9 */
-export function noticesOfReach(address: Ipv4, allowPrivate: boolean | undefined): string[] {
-  const text = formatIpv4(address);
-  if (isLoopback(address)) return [`warning: ${text} is a loopback address: no client will ever reach it`];
-  if (!isPrivate(address) || allowPrivate === true) return [];
+export function noticesOfReach({
+  address,
+  announce,
+  allowPrivate,
+}: {
+  readonly address: Ipv4;
+  readonly announce?: Ipv4;
+  readonly allowPrivate?: boolean;
+}): string[] {
+  const reached = announce ?? address;
+  const text = formatIpv4(reached);
+  if (isLoopback(reached)) return [`warning: ${text} is a loopback address: no client will ever reach it`];
+  if (!isPrivate(reached) || allowPrivate === true) return [];
   return [
-    `warning: ${text} is a private address, which no client elsewhere can reach: give the public one, ` +
-      'or for a closed network --allow-private',
+    `warning: ${text} is a private address, which no client elsewhere can reach: behind a 1:1 NAT give the public one with ` +
+      '--announce, in a closed network --allow-private',
   ];
+}
+
+/** A start whose address is none of this host's may have been given the one outside a NAT. */
+export async function explainNotLocal(start: Promise<void>): Promise<void> {
+  try {
+    await start;
+  } catch (error) {
+    if (!(error instanceof EnvironmentError) || error.code !== 'not-local') throw error;
+    const help =
+      'where a 1:1 NAT translates it to one of these, give that one with --address and this one with --announce';
+    throw new EnvironmentError(error.code, `${error.message}; ${help}`, error);
+  }
 }
 
 async function openControl(kind: string, name: string | undefined, role: Role): Promise<ControlServer> {

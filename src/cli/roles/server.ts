@@ -13,13 +13,25 @@ import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { readKeys } from '../secrets.ts';
-import { hostAddressValue, nameValue, nextAddress, sameAddressTwice, secondaryValue } from '../values.ts';
-import { commonStatus, noticesOfReach, runRole, say, sayWhyNotKernel } from './run-role.ts';
+import { nextAddress } from '../../runtime/servers.ts';
+import { hostAddressValue, nameValue, secondaryValue } from '../values.ts';
+import { AnnouncedCheck } from '../announced-check.ts';
+import {
+  ANNOUNCE_HELP,
+  commonStatus,
+  explainNotLocal,
+  noticesOfReach,
+  runRole,
+  say,
+  sayWhyNotKernel,
+} from './run-role.ts';
 import type { Role } from './run-role.ts';
 
 interface ServerOptions extends AccessOptions {
   readonly address: Ipv4;
   readonly secondary?: Ipv4 | 'none';
+  readonly announce?: Ipv4;
+  readonly announceSecondary?: Ipv4;
   readonly name?: string;
   readonly mtu: boolean;
   readonly native: boolean;
@@ -38,7 +50,7 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
     .description('help Teredo clients to qualify and to reach each other')
     .requiredOption(
       '--address <address>',
-      'public IPv4 address of this host; UDP port 3544',
+      'IPv4 address of this host, UDP port 3544: the public one, or the one that --announce is translated to',
       hostAddressValue,
     )
     .option(
@@ -46,6 +58,8 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
       'second IPv4 address (default: the first plus one, where the host has it)',
       secondaryValue,
     )
+    .option('--announce <address>', ANNOUNCE_HELP, hostAddressValue)
+    .option('--announce-secondary <address>', 'the same for --secondary', hostAddressValue)
     .option('--name <name>', 'name of this daemon, for "teredo status" (default: server)', nameValue)
     .option('--no-mtu', 'leave the MTU option out of advertisements: some checkers of Windows want 109 bytes')
     .option('--no-native', "do not forward clients' connectivity tests to native hosts")
@@ -62,6 +76,8 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
       const settings: ServerSettings = {
         address: options.address,
         secondary,
+        announce: options.announce,
+        announceSecondary: options.announceSecondary,
         advertiseMtu: options.mtu,
         nativeForwarding: options.native,
         keys,
@@ -70,7 +86,7 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
         allowPrivate: options.allowPrivate,
         dataPath: options.dataPath,
       };
-      const notices = [...noticesOfReach(options.address, options.allowPrivate), ...noticesOfAccess(access)];
+      const notices = [...noticesOfReach(options), ...noticesOfAccess(access)];
       if (secondary === undefined) {
         notices.push(
           `one IPv4 address only (${formatIpv4(options.address)}): clients cannot find out whether their NAT is symmetric, ` +
@@ -90,28 +106,42 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
 
 function secondaryOf(options: ServerOptions): Ipv4 | undefined {
   if (options.secondary === 'none') return undefined;
-  if (options.secondary === options.address) throw sameAddressTwice(options.address);
   if (options.secondary !== undefined) return options.secondary;
+  // The address outside of one that was not named is not known.
+  if (options.announce !== undefined && options.announceSecondary === undefined) return undefined;
   const next = nextAddress(options.address);
   const here = kernelPorts().network.ipv4Subnets();
   return here.some(({ address }) => address === next) ? next : undefined;
 }
 
+function announcedStatus({
+  announce,
+  announceSecondary,
+}: ServerSettings): Pick<ServerStatus, 'announced' | 'announcedSecondary'> {
+  return {
+    ...(announce === undefined ? {} : { announced: formatIpv4(announce) }),
+    ...(announceSecondary === undefined ? {} : { announcedSecondary: formatIpv4(announceSecondary) }),
+  };
+}
+
 class ServerRole implements Role {
   private readonly server: Server;
+  private readonly check: AnnouncedCheck;
 
   constructor(settings: ServerSettings) {
     this.server = new Server(settings, kernelPorts());
+    this.check = new AnnouncedCheck(settings, say, kernelPorts());
   }
 
   async start(): Promise<void> {
-    await this.server.start();
+    await explainNotLocal(this.server.start());
+    this.check.start();
     sayWhyNotKernel(this.server.dataPath);
     this.server.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
   }
 
-  close(): Promise<void> {
-    return this.server.close();
+  async close(): Promise<void> {
+    await Promise.all([this.check.close(), this.server.close()]);
   }
 
   status(name: string): ServerStatus {
@@ -122,6 +152,7 @@ class ServerRole implements Role {
       state: 'running',
       address: formatIpv4(settings.address),
       ...(settings.secondary === undefined ? {} : { secondary: formatIpv4(settings.secondary) }),
+      ...announcedStatus(settings),
       secure: settings.keys !== undefined,
       access: accessStatus(this.server.access),
       dataPath: { ...dataPathStatus(this.server), ...(kernel === undefined ? {} : { counters: kernel }) },

@@ -75,6 +75,13 @@ test('E-110: who was sent to within 30 s, in vain, is contacted as CL-60 says', 
   expect(toPeer(rig).map(({ summary }) => summary)).toContain(SERVER);
 });
 
+test('E-110: 25 s of sending nothing are too few', () => {
+  const rig = idle(20_000);
+  pass(rig.send(rig.data(PEER)), 25_000).clear();
+  rig.send(rig.data(PEER));
+  expect(toPeer(rig).map(({ summary }) => summary)).toContain(SERVER);
+});
+
 test('E-112, E-114: solicitations are answered by advertisements, 2 s apart', () => {
   const rig = idle(1_000);
   for (let i = 0; i < 2; i++) {

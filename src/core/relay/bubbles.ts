@@ -22,10 +22,11 @@ export class Bubbles {
 
   /**
    * One bubble through the client's server, and where that is wanted one straight to the client; false where a
-   * limit forbids it. R-7, R-10, R-33
+   * limit forbids it. The direct one goes first: it opens the relay's NAT for the answer to the other one, which may come at once. R-7,
+   * R-10, R-33
    */
   send(peer: number, wanter: Wanter, now: number): boolean {
-    const { options, peers, counters, commands } = this.context;
+    const { peers, counters, commands } = this.context;
     if (!peers.mayBubble(peer, now)) {
       counters.droppedBubbleBudget++;
       return false;
@@ -39,13 +40,13 @@ export class Bubbles {
     peers.writeAddress(peer, this.destination, 0);
     this.proofs.write(this.destination, 0, this.source, 0, now);
     const bubble = buildBubble(this.source, this.destination, BUBBLE_HOP_LIMIT);
+    const mapped = peers.mappedAddress[peer];
+    if (this.budgets.direct && this.budgets.takeClient(mapped, now)) {
+      counters.bubblesSent++;
+      commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, mapped, peers.mappedPort[peer]);
+    }
     counters.bubblesSent++;
     commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, server, TEREDO_PORT);
-    if (options.directBubbles !== true) return true;
-    const mapped = peers.mappedAddress[peer];
-    if (!this.budgets.takeClient(mapped, now)) return true;
-    counters.bubblesSent++;
-    commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, mapped, peers.mappedPort[peer]);
     return true;
   }
 

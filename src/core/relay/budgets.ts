@@ -12,9 +12,9 @@ export class Budgets {
   private readonly byClient: TokenBuckets;
   private readonly sourceEarnings: TokenBuckets;
   private readonly serverEarnings: TokenBuckets;
-  private readonly direct: boolean;
+  /** Whether there are bubbles straight to clients. */
+  direct: boolean;
 
-  /** `direct`: whether there are bubbles straight to clients. */
   constructor(limits: RelayLimits, direct: boolean, entropy: Entropy) {
     this.direct = direct;
     this.bySource = new FairBudget(limits.bySource, entropy);

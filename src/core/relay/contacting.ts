@@ -157,6 +157,11 @@ export class Contacting {
     if (sentAt > peers.lastSent[peer]) peers.lastSent[peer] = sentAt;
   }
 
+  /** Whether this host is behind a NAT has changed. R-10 */
+  setDirectBubbles(direct: boolean): void {
+    this.budgets.direct = direct;
+  }
+
   /** The relay's outer addresses have changed. */
   setOwnAddresses(addresses: readonly Ipv4[]): void {
     if (this.own !== undefined) this.own = { ...this.own, addresses };

@@ -187,6 +187,11 @@ export class RelayMachine implements OffloadingMachine {
     this.contacting.setOwnAddresses(own);
   }
 
+  /** Whether bubbles go straight to clients, too: the host may have come behind a NAT, or from there. R-10, H-7 */
+  setDirectBubbles(direct: boolean): void {
+    this.contacting.setDirectBubbles(direct);
+  }
+
   pollTimeout(): number {
     return Math.min(this.contacting.pollTimeout(), this.nextSweep);
   }

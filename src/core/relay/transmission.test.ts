@@ -95,7 +95,8 @@ describe('first contact', () => {
 
   test('R-10, H-7: behind a NAT a bubble goes straight to the client as well', () => {
     const rig = new RelayRig({ directBubbles: true }).toClient(NATIVE, CLIENT);
-    expect(rig.kinds).toEqual([`bubble ${SERVER}`, 'bubble 192.0.2.1:4096']);
+    // First, so that our NAT is open when the answer to the other one comes.
+    expect(rig.kinds).toEqual(['bubble 192.0.2.1:4096', `bubble ${SERVER}`]);
     expect(toHex(rig.sent[1].bytes)).toBe(toHex(rig.sent[0].bytes));
     expect(rig.answer(rig.sent[1]).data.length).toBe(1);
   });

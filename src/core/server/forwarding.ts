@@ -24,7 +24,7 @@ import type { DatagramView, Ipv4 } from '../../wire/index.ts';
 import type { ServerCounter } from './counters.ts';
 import { MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
 import type { ServerLimits } from './limits.ts';
-import { SOCKET } from './options.ts';
+import { SOCKET, isOwnAddress } from './options.ts';
 import type { ServerOptions } from './options.ts';
 
 /** What goes on to somebody else: bubbles and ICMPv6 to Teredo clients, pings to native hosts. RFC 4380 section 5.3.1 */
@@ -114,7 +114,7 @@ export class Forwarding {
       counters.droppedDestinationNotGlobal++; // S-23
       return;
     }
-    if (target === options.primary || target === options.secondary) {
+    if (isOwnAddress(options, target)) {
       counters.droppedLoop++; // S-29
       return;
     }

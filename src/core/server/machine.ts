@@ -35,6 +35,7 @@ import { SERVER_COUNTERS } from './counters.ts';
 import { Forwarding } from './forwarding.ts';
 import { SERVER_LIMITS, partOf } from './limits.ts';
 import type { SharedWork } from './limits.ts';
+import { isOwnAddress } from './options.ts';
 import type { ServerOptions } from './options.ts';
 import { Solicitation } from './solicitation.ts';
 
@@ -108,7 +109,7 @@ export class ServerMachine implements Machine {
       counters.droppedSourceNotGlobal++; // S-12
       return;
     }
-    if (port === TEREDO_PORT && (address === this.options.primary || address === this.options.secondary)) {
+    if (port === TEREDO_PORT && isOwnAddress(this.options, address)) {
       counters.droppedOwnSource++; // S-29
       return;
     }

@@ -7,9 +7,12 @@ import type { ServerLimits } from './limits.ts';
 export const SOCKET = { primary: 0, secondary: 1 } as const;
 
 export interface ServerOptions {
+  /** As clients know it: it is in their Teredo addresses. */
   readonly primary: Ipv4;
   /** Without it clients cannot tell a symmetric NAT, and the advertisements say so. */
   readonly secondary?: Ipv4;
+  /** Addresses of this host that a NAT translates to those above: nothing comes from them, nothing is sent there. */
+  readonly local?: readonly Ipv4[];
   /** Whether advertisements carry the MTU option; some checkers of Windows expect none. S-41 */
   readonly advertiseMtu?: boolean;
   /** Keys by client identifier: makes the server answer only clients that have one. S-14 */
@@ -26,4 +29,9 @@ export interface ServerOptions {
 export interface ClientKey {
   readonly secret: Uint8Array;
   readonly expired?: boolean;
+}
+
+/** S-29: what a server sends to itself would go round and round. */
+export function isOwnAddress({ primary, secondary, local }: ServerOptions, address: Ipv4): boolean {
+  return address === primary || address === secondary || (local?.includes(address) ?? false);
 }

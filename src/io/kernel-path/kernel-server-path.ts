@@ -220,17 +220,22 @@ export class KernelServerPath implements ServerPath {
   }
 
   private configure({ uplink, ranges, anySource }: ServerUplinks, mode: keyof typeof MODE): void {
-    const { primary, secondary = 0, advertisement, answers, allowPrivate } = this.options;
+    const { primary, secondary = 0, announced, advertisement, answers, allowPrivate } = this.options;
+    // As the addresses of this host: what comes from them or goes there is the sockets' business.
+    const others = [announced.primary, announced.secondary ?? 0]
+      .filter((address) => address !== 0 && address !== primary && address !== secondary)
+      .map((address) => ({ address, prefixLength: 32 }));
     const ttl = Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL);
     const situation = JSON.stringify([uplink, ranges, anySource, mode, ttl]);
     if (situation === this.situation) return;
     this.program.configure({
       primary,
       secondary,
+      announced: announced.primary,
       key: this.key,
       uplink,
       sampleMs: SAMPLE_MS,
-      ranges,
+      ranges: [...ranges, ...others],
       advertisement,
       checksumAt: ICMPV6_CHECKSUM,
       answers,

@@ -19,6 +19,8 @@ export interface ServerConfig {
   readonly primary: number;
   /** 0: none. */
   readonly secondary: number;
+  /** The primary address as clients know it. */
+  readonly announced: number;
   /** Of the hash that chooses token buckets, 8 octets. */
   readonly key: Uint8Array;
   /** Index of the interface by which what is forwarded leaves; 0: bubbles are user space's. */
@@ -81,6 +83,7 @@ export class ServerProgram {
     writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
       view.setUint32(CONFIG.primary, config.primary);
       view.setUint32(CONFIG.secondary, config.secondary);
+      view.setUint32(CONFIG.announced, config.announced);
       bytes.set(config.key, CONFIG.key0);
       view.setUint32(CONFIG.uplink, config.uplink, true);
       view.setUint32(CONFIG.sampleMs, config.sampleMs, true);

@@ -1,17 +1,27 @@
-import type { ServerCandidate } from '../../core/client/index.ts';
-import type { CancelTimer, Clock } from '../../io/ports.ts';
-import type { Client } from '../../runtime/client.ts';
-import { CommandFailure } from '../exit-codes.ts';
+import type { ServerCandidate } from '../core/client/index.ts';
+import type { ClientState, QualificationReason } from '../core/events.ts';
+import { EnvironmentError } from '../io/errors.ts';
+import type { CancelTimer, Clock } from '../io/ports.ts';
+import { SettingsError } from './settings/settings-error.ts';
 
 /** Least time between two resolutions of the servers' names. */
 const RESOLVE_AGAIN_MS = 30_000;
+
+/** What a client does for this: it tells its state and takes other servers. */
+interface NamedClient {
+  on(
+    event: 'state',
+    listener: (state: ClientState, reason: QualificationReason | undefined) => void,
+  ): unknown;
+  setServers(servers: readonly ServerCandidate[]): void;
+}
 
 /**
  * Has the servers' names resolved again and again while the client is not qualified: perhaps they lead somewhere else by now.
  * By a timer of its own: a client that goes on failing for the same reason has nothing to tell.
  */
 export class ResolveAgain {
-  private readonly client: Client;
+  private readonly client: NamedClient;
   private readonly resolve: () => Promise<readonly ServerCandidate[]>;
   private readonly clock: Clock;
   private servers: readonly ServerCandidate[];
@@ -22,7 +32,7 @@ export class ResolveAgain {
 
   /** `servers`: what the names have led to just now, and what the client has. */
   constructor(
-    client: Client,
+    client: NamedClient,
     servers: readonly ServerCandidate[],
     resolve: () => Promise<readonly ServerCandidate[]>,
     clock: Clock,
@@ -71,7 +81,7 @@ export class ResolveAgain {
       }
     } catch (error) {
       // Names that lead nowhere now may be those of a network that is away: the addresses known so far are kept.
-      if (!(error instanceof CommandFailure)) throw error;
+      if (!(error instanceof EnvironmentError || error instanceof SettingsError)) throw error;
     } finally {
       this.resolving = false;
       this.resolvedAt = this.clock.now();

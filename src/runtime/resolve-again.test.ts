@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { seededEntropy, v4 } from '../../../test/support/client-rig.ts';
-import type { ServerCandidate } from '../../core/client/index.ts';
-import { MemoryClock } from '../../io/memory-clock.ts';
-import { MemoryPorts } from '../../io/memory-ports.ts';
-import { MemoryIpv4Network } from '../../io/memory-udp.ts';
-import { Client } from '../../runtime/client.ts';
-import { Server } from '../../runtime/server.ts';
+import { seededEntropy, v4 } from '../../test/support/client-rig.ts';
+import type { ServerCandidate } from '../core/client/index.ts';
+import { MemoryClock } from '../io/memory-clock.ts';
+import { MemoryPorts } from '../io/memory-ports.ts';
+import { MemoryIpv4Network } from '../io/memory-udp.ts';
+import { Client } from './client.ts';
+import { Server } from './server.ts';
 import { ResolveAgain } from './resolve-again.ts';
 
 const [GONE, FIRST, SECOND] = [v4('203.0.113.50'), v4('203.0.113.120'), v4('203.0.113.121')];

@@ -1,0 +1,137 @@
+import { lookup } from 'node:dns/promises';
+import type { ServerCandidate } from '../core/client/index.ts';
+import { EnvironmentError } from '../io/errors.ts';
+import { parseIpv4 } from '../wire/index.ts';
+import type { Ipv4 } from '../wire/index.ts';
+import { faultOfSecondary, ipv4InWords } from './settings/rules.ts';
+import { SettingsError } from './settings/settings-error.ts';
+
+/** What names have led to so far, for when they lead nowhere. */
+export type KnownAddresses = Map<string, readonly Ipv4[]>;
+
+/**
+ * The servers behind these names, with all their addresses: the first of each name, then the second of each, so that no
+ * name with many addresses keeps the next from being asked. A name that does not resolve leads to where it is known to have
+ * led. One that never did is said to `warn` where another does. Throws an EnvironmentError (`no-address`) where none does, a SettingsError
+ * where `secondary` is given with several names. `secondary`: see {@link candidatesOf}.
+ */
+export async function resolveServers(
+  hosts: readonly string[],
+  secondary: Ipv4 | 'none' | undefined,
+  warn: (message: string) => void,
+  known: KnownAddresses = new Map(),
+): Promise<ServerCandidate[]> {
+  if (typeof secondary === 'number' && hosts.length > 1) throw oneServerOnly(hosts);
+  const found = await Promise.all(hosts.map(addressesOf));
+  for (const [i, host] of hosts.entries()) if (found[i]!.length > 0) known.set(host, found[i]!);
+  const unresolved = hosts.filter((host) => !known.has(host));
+  const candidates = inTurn(
+    hosts.map((host) =>
+      candidatesOf(known.get(host) ?? [], secondary).map((candidate) => ({ ...candidate, name: host })),
+    ),
+  );
+  if (candidates.length === 0) {
+    throw new EnvironmentError(
+      'no-address',
+      `the server name ${unresolved.map((host) => `"${host}"`).join(', ')} does not resolve to an IPv4 address: check its spelling and this host's DNS`,
+    );
+  }
+  for (const host of unresolved) warn(`"${host}" does not resolve to an IPv4 address; going on without it`);
+  return candidates;
+}
+
+/**
+ * The servers at the addresses of one name. Each has the address after its first for its second, or none, if that is wanted;
+ * one second address that is given belongs to one server: the one it comes after, else the first. An address that is the second
+ * of a server is no server by itself, though the name may have both.
+ */
+export function candidatesOf(
+  addresses: readonly Ipv4[],
+  secondary: Ipv4 | 'none' | undefined,
+): Omit<ServerCandidate, 'name'>[] {
+  if (secondary === 'none') return addresses.map((primary) => ({ primary, secondary: undefined }));
+  const left = addresses.filter((address) => address !== secondary);
+  if (left.length === 0 && secondary !== undefined && addresses.length > 0) throw sameAddressTwice(secondary);
+  const owner =
+    secondary === undefined
+      ? undefined
+      : (left.find((primary) => nextAddress(primary) === secondary) ?? left[0]);
+  const secondaryOf = (primary: Ipv4): Ipv4 => (primary === owner ? secondary! : nextAddress(primary));
+  const [servers, seconds] = [new Set<Ipv4>(), new Set<Ipv4>()];
+  for (const address of [...(owner === undefined ? [] : [owner]), ...left.toSorted((a, b) => a - b)]) {
+    if (seconds.has(address)) continue;
+    servers.add(address);
+    seconds.add(secondaryOf(address));
+  }
+  return left
+    .filter((address) => servers.has(address))
+    .map((primary) => ({ primary, secondary: secondaryOf(primary) }));
+}
+
+function oneServerOnly(hosts: readonly string[]): SettingsError {
+  return new SettingsError(
+    'secondary',
+    `secondary is the second address of one server, and ${hosts.length} are named (${hosts.join(', ')}): name one, ` +
+      'or leave it out where it is the address after the first',
+  );
+}
+
+function sameAddressTwice(address: Ipv4): SettingsError {
+  return new SettingsError(
+    'secondary',
+    `secondary: ${ipv4InWords(address)} ${faultOfSecondary(address, address)}`,
+  );
+}
+
+/** The default second address of a server: Windows knows no other (M-8). */
+export function nextAddress(address: Ipv4): Ipv4 {
+  return (address + 1) >>> 0;
+}
+
+/** The IPv4 addresses of a name, or the one that `host` is; none where the name does not resolve. */
+export async function addressesOf(host: string): Promise<Ipv4[]> {
+  const literal = parseIpv4(host);
+  if (literal !== undefined) return [literal];
+  try {
+    const found = await lookup(host, { family: 4, all: true });
+    return [...new Set(found.flatMap(({ address }) => parseIpv4(address) ?? []))];
+  } catch {
+    return []; // told by the caller, with the other names that failed
+  }
+}
+
+/** The first of each list, the second of each, and so on. */
+export function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
+  const longest = Math.max(0, ...lists.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat();
+}
+
+/** The servers of a client's settings: those that are known, and those that have a name. */
+export class NamedServers {
+  /** Those that need no name. */
+  readonly candidates: readonly ServerCandidate[];
+  private readonly names: readonly string[];
+  private readonly secondary: Ipv4 | 'none' | undefined;
+  private readonly known: KnownAddresses = new Map();
+
+  constructor(servers: readonly (ServerCandidate | string)[], secondary: Ipv4 | 'none' | undefined) {
+    this.candidates = servers.filter((server) => typeof server !== 'string');
+    this.names = [...new Set(servers.filter((server) => typeof server === 'string'))];
+    this.secondary = secondary;
+  }
+
+  get areThere(): boolean {
+    return this.names.length > 0;
+  }
+
+  /** All of them. Rejects as {@link resolveServers} does, unless some need no name. */
+  async resolve(warn: (message: string) => void): Promise<ServerCandidate[]> {
+    try {
+      return [...this.candidates, ...(await resolveServers(this.names, this.secondary, warn, this.known))];
+    } catch (error) {
+      if (!(error instanceof EnvironmentError) || this.candidates.length === 0) throw error;
+      warn(error.message);
+      return [...this.candidates];
+    }
+  }
+}

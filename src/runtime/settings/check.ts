@@ -1,0 +1,141 @@
+/** The settings of the three roles, checked before anything is opened. */
+import { AccessList } from '../../core/access-list.ts';
+import { CLIENT_LIMITS } from '../../core/client/index.ts';
+import type { ServerCandidate } from '../../core/client/index.ts';
+import { RELAY_LIMITS } from '../../core/relay/index.ts';
+import { SERVER_LIMITS } from '../../core/server/index.ts';
+import { TEREDO_PORT, formatIpv6 } from '../../wire/index.ts';
+import type { Ipv4 } from '../../wire/index.ts';
+import type { ClientSettings } from '../client.ts';
+import { DATA_PATH_WISHES } from '../fast-path-use.ts';
+import type { RelaySettings } from '../relay.ts';
+import type { ServerSettings } from '../server.ts';
+import { checkLimits } from './check-limits.ts';
+import {
+  REFRESH_SECONDS,
+  faultOfChoice,
+  faultOfClientId,
+  faultOfEndpoint,
+  faultOfHost,
+  faultOfHostAddress,
+  faultOfInterface,
+  faultOfNativePrefix,
+  faultOfPort,
+  faultOfSecondary,
+  faultOfSeconds,
+  faultOfSecret,
+  ipv4InWords,
+} from './rules.ts';
+import type { Fault } from './rules.ts';
+import { SettingsError } from './settings-error.ts';
+
+/** Throws a {@link SettingsError} for the first setting that cannot be. */
+export function checkClientSettings(settings: ClientSettings): void {
+  const { bind, port, secret, refreshInterval, meetingRelay, dataPath } = settings;
+  checkServers(settings.servers);
+  if (settings.secondary !== undefined && settings.secondary !== 'none')
+    checkAddress('secondary', settings.secondary);
+  if (settings.interface !== undefined)
+    refuse('interface', settings.interface, faultOfInterface(settings.interface));
+  if (bind !== undefined && bind !== 0) checkAddress('bind', bind);
+  checkPort(port);
+  checkChoice('defaultRoute', settings.defaultRoute, ['auto', 'always', 'never']);
+  checkChoice('portMapping', settings.portMapping, ['auto', 'off']);
+  checkChoice('dataPath', dataPath, DATA_PATH_WISHES);
+  if (secret !== undefined) {
+    refuse('secret.clientId', '', faultOfClientId(secret.clientId));
+    refuse('secret.secret', '', faultOfSecret(secret.secret));
+  }
+  if (refreshInterval !== undefined && refreshInterval !== 'determine') {
+    const { low, high } = REFRESH_SECONDS;
+    refuse('refreshInterval', `${refreshInterval} ms`, faultOfSeconds(refreshInterval / 1_000, low, high));
+  }
+  if (meetingRelay !== undefined) {
+    const { address, port: at } = meetingRelay;
+    refuse('meetingRelay', `${ipv4InWords(address)}:${at}`, faultOfEndpoint(meetingRelay));
+  }
+  if (settings.limits !== undefined) checkLimits(settings.limits, CLIENT_LIMITS, { mayLackSome: true });
+}
+
+/** At least one; each a name, an IPv4 address or a candidate. */
+export function checkServers(servers: readonly (ServerCandidate | string)[]): void {
+  if (!Array.isArray(servers) || servers.length === 0)
+    throw new SettingsError('servers', 'servers: at least one is needed');
+  for (const [i, server] of servers.entries()) {
+    const field = `servers[${i}]`;
+    if (typeof server === 'string') {
+      refuse(field, `"${server}"`, faultOfHost(server, 'a Teredo server', TEREDO_PORT));
+      continue;
+    }
+    checkAddress(`${field}.primary`, server.primary);
+    const { primary, secondary } = server;
+    if (secondary !== undefined)
+      refuse(`${field}.secondary`, ipv4InWords(secondary), faultOfSecondary(secondary, primary));
+  }
+}
+
+/** Throws a {@link SettingsError} for the first setting that cannot be. */
+export function checkServerSettings(settings: ServerSettings): void {
+  const { address, secondary } = settings;
+  checkAddress('address', address);
+  if (secondary !== undefined)
+    refuse('secondary', ipv4InWords(secondary), faultOfSecondary(secondary, address));
+  checkAnnounced(settings);
+  checkAccess(settings.access);
+  checkChoice('dataPath', settings.dataPath, DATA_PATH_WISHES);
+  if (settings.limits !== undefined) checkLimits(settings.limits, SERVER_LIMITS);
+}
+
+/** Throws a {@link SettingsError} for the first setting that cannot be. */
+export function checkRelaySettings(settings: RelaySettings): void {
+  const { address, serve } = settings;
+  if (address !== 0) checkAddress('address', address);
+  if (settings.announce !== undefined) checkAddress('announce', settings.announce);
+  checkPort(settings.port);
+  refuse('interface', settings.interface, faultOfInterface(settings.interface));
+  for (const [i, prefix] of (serve ?? []).entries())
+    refuse(`serve[${i}]`, `${formatIpv6(prefix.address)}/${prefix.length}`, faultOfNativePrefix(prefix));
+  checkAccess(settings.access);
+  checkChoice('dataPath', settings.dataPath, DATA_PATH_WISHES);
+  if (settings.limits !== undefined) checkLimits(settings.limits, RELAY_LIMITS);
+}
+
+/** RFC 4380 section 5.3: clients need both addresses as they are outside, two different ones. */
+function checkAnnounced({ address, secondary, announce, announceSecondary: other }: ServerSettings): void {
+  if (announce !== undefined) checkAddress('announce', announce);
+  if (other !== undefined && secondary === undefined)
+    throw new SettingsError(
+      'announceSecondary',
+      `announceSecondary: ${ipv4InWords(other)} needs "secondary", too`,
+    );
+  if (other !== undefined)
+    refuse('announceSecondary', ipv4InWords(other), faultOfSecondary(other, announce ?? address));
+  if (announce !== undefined && secondary !== undefined && other === undefined)
+    throw new SettingsError(
+      'announceSecondary',
+      'announceSecondary: is needed where both "announce" and "secondary" are given',
+    );
+}
+
+function checkAddress(setting: string, address: Ipv4): void {
+  refuse(setting, ipv4InWords(address), faultOfHostAddress(address));
+}
+
+/** 0 leaves it to the system. */
+function checkPort(port: number | undefined): void {
+  if (port !== undefined && port !== 0) refuse('port', String(port), faultOfPort(port));
+}
+
+function checkChoice(setting: string, word: string | undefined, choices: readonly string[]): void {
+  if (word !== undefined) refuse(setting, `"${word}"`, faultOfChoice(word, choices));
+}
+
+function checkAccess(access: AccessList | undefined): void {
+  if (access !== undefined && !(access instanceof AccessList))
+    throw new SettingsError('access', 'access: is not an AccessList');
+}
+
+function refuse(setting: string, value: string, fault: Fault): void {
+  if (fault === undefined) return;
+  throw new SettingsError(setting, `${setting}: ${value === '' ? '' : `${value} `}${fault}`);
+}
