@@ -1,9 +1,24 @@
 import { networkInterfaces } from 'node:os';
-import { interfacesWithIpv6, ipv6DefaultRoutes, readSysctl, writeSysctl } from '../linux/proc.ts';
+import {
+  interfacesWithIpv6,
+  ipv6Addresses,
+  ipv6DefaultRoutes,
+  readSysctl,
+  writeSysctl,
+} from '../linux/proc.ts';
 import { interfaceState } from '../linux/interface-state.ts';
 import { IpRouteError, ip } from '../linux/iproute.ts';
 import { sourceAddressFor } from '../linux/socket.ts';
-import { formatIpv6, isLinkLocal, isLoopback, isTeredo, parseIpv4, parseIpv6 } from '../wire/index.ts';
+import {
+  formatIpv6,
+  isLinkLocal,
+  isLoopback,
+  isNative,
+  isSiteOnly,
+  isTeredo,
+  parseIpv4,
+  parseIpv6,
+} from '../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import { refusable } from './refusable.ts';
@@ -38,7 +53,7 @@ export class KernelNetwork implements HostNetwork {
       (addresses ?? [])
         .filter(({ family }) => family === 'IPv6')
         .map(({ address }) => parseIpv6(address.split('%')[0]!)!)
-        .filter((b) => !isLinkLocal(b, 0) && !isLoopback(b, 0) && !isTeredo(b, 0)),
+        .filter((b) => !isLinkLocal(b, 0) && !isLoopback(b, 0) && !isSiteOnly(b, 0) && !isTeredo(b, 0)),
     );
   }
 
@@ -48,7 +63,12 @@ export class KernelNetwork implements HostNetwork {
 
   hasNativeIpv6(exceptInterface: string): boolean {
     const tunnels = interfacesWithIpv6(TEREDO_DIGITS);
-    return ipv6DefaultRoutes().some(({ interface: name }) => name !== exceptInterface && !tunnels.has(name));
+    const isElsewhere = ({ interface: name }: { readonly interface: string }): boolean =>
+      name !== exceptInterface && !tunnels.has(name);
+    return (
+      ipv6DefaultRoutes().some(isElsewhere) &&
+      ipv6Addresses().some((one) => isElsewhere(one) && isNative(one.address, 0))
+    );
   }
 
   otherTeredoDefault(exceptInterface: string): string | undefined {

@@ -1,4 +1,4 @@
-import { formatIpv6, isTeredo } from '../wire/index.ts';
+import { formatIpv6, isNative, isSiteOnly, isTeredo } from '../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import type { HostNetwork, InterfaceAddress, Ipv4Subnet, Ipv6Route, TunnelState } from './ports.ts';
@@ -28,7 +28,7 @@ export class MemoryNetwork implements HostNetwork {
   }
 
   globalIpv6(): readonly Ipv6[] {
-    return this.nativeAddresses.filter((address) => !isTeredo(address, 0));
+    return this.nativeAddresses.filter((address) => !isSiteOnly(address, 0) && !isTeredo(address, 0));
   }
 
   sourceAddress(_destination: Ipv4): Ipv4 | undefined {
@@ -36,8 +36,10 @@ export class MemoryNetwork implements HostNetwork {
   }
 
   hasNativeIpv6(exceptInterface: string): boolean {
-    if (this.nativeDefaultRoute) return true;
-    return this.othersWithDefault(exceptInterface).some(([, { addresses }]) => !hasTeredo(addresses));
+    const hasDefault =
+      this.nativeDefaultRoute ||
+      this.othersWithDefault(exceptInterface).some(([, { addresses }]) => !hasTeredo(addresses));
+    return hasDefault && this.nativeAddresses.some((address) => isNative(address, 0));
   }
 
   otherTeredoDefault(exceptInterface: string): string | undefined {

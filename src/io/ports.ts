@@ -322,11 +322,14 @@ export interface TunnelState {
 export interface HostNetwork {
   /** IPv4 addresses of the interfaces that are up, those of 127/8 left out. */
   ipv4Subnets(): readonly Ipv4Subnet[];
-  /** Global IPv6 addresses of the host, on `lo` too; Teredo ones and those of tunnels of ours left out. */
+  /** Global IPv6 addresses of the host, on `lo` too; those of a site only (fc00::/7, fec0::/10) and Teredo ones left out. */
   globalIpv6(): readonly Ipv6[];
   /** The local address that datagrams to `destination` leave from; undefined where there is no route. */
   sourceAddress(destination: Ipv4): Ipv4 | undefined;
-  /** Whether a default route over IPv6 exists that leads neither into `exceptInterface` nor into a Teredo client's tunnel. */
+  /**
+   * Whether a default route over IPv6 exists that leads neither into `exceptInterface` nor into a Teredo client's tunnel, and
+   * on another interface than these an address of the native Internet: not of a site only, of Teredo or of 6to4.
+   */
   hasNativeIpv6(exceptInterface: string): boolean;
   /** The tunnel of another Teredo client, of whatever make, that has the default route; `exceptInterface` is our own. */
   otherTeredoDefault(exceptInterface: string): string | undefined;

@@ -35,6 +35,23 @@ export function ipv6DefaultRoutes(): Ipv6DefaultRoute[] {
     .map((fields) => ({ interface: fields[9] ?? '', anySource: fields[3] === '00' }));
 }
 
+export interface Ipv6AddressAt {
+  readonly address: Uint8Array;
+  readonly interface: string;
+}
+
+/** The IPv6 addresses of all interfaces, without those that another host has (IFA_F_DADFAILED). */
+export function ipv6Addresses(): Ipv6AddressAt[] {
+  const IFA_F_DADFAILED = 0x08;
+  return lines('/proc/net/if_inet6')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields.length >= 6 && (Number.parseInt(fields[4]!, 16) & IFA_F_DADFAILED) === 0)
+    .map((fields) => ({
+      address: new Uint8Array(Buffer.from(fields[0]!, 'hex')),
+      interface: fields[5]!,
+    }));
+}
+
 /** The interfaces with an IPv6 address that begins with these hexadecimal digits. */
 export function interfacesWithIpv6(digits: string): Set<string> {
   const addresses = lines('/proc/net/if_inet6').filter((line) => line.startsWith(digits));

@@ -2,7 +2,6 @@ import type { HostNetwork, Ipv6Route } from '../io/ports.ts';
 import { parseIpv6, parsePrefix } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import { TunnelFurniture, addressPiece, routePiece } from './tunnel-furniture.ts';
-import type { Piece } from './tunnel-furniture.ts';
 
 /** Whether all of IPv6 goes through the tunnel, or just other Teredo clients; `auto`: all, unless the host has better. */
 export type DefaultRoute = 'auto' | 'always' | 'never';
@@ -13,9 +12,11 @@ const ADDRESS_PREFIX_LENGTH = 32;
 const LINK_LOCAL = addressPiece({ address: parseIpv6('fe80::ffff:ffff:ffff')!, prefixLength: 64 });
 /** As a relay's: nobody's, so that the kernel keeps one neighbour for all that the host talks to, not one for each. */
 const GATEWAY = parseIpv6('fe80::ffff:ffff:fffe')!;
-const EVERYTHING = routeTo('::/0');
-/** All there is of global unicast: more specific than any default route, whatever its metric. */
-const ALL_GLOBAL = routeTo('2000::/3');
+/**
+ * All there is of global unicast, too: more specific than any other default route, whatever its metric, such as that of a router
+ * with no Internet behind it.
+ */
+const DEFAULTS = ['2000::/3', '::/0'].map((text) => routePiece(routeTo(text)));
 
 /**
  * What an address sends goes through its own tunnel, also where another client's, or native IPv6, has the route otherwise.
@@ -32,7 +33,6 @@ export class ClientInterface {
   private readonly wish: DefaultRoute;
   private readonly onDefaultRoute: (on: boolean) => void;
   private readonly furniture: TunnelFurniture;
-  private readonly defaults: readonly Piece[];
   private addresses: readonly Ipv6[] = [];
 
   constructor(
@@ -49,7 +49,6 @@ export class ClientInterface {
     this.wish = wish;
     this.onDefaultRoute = told.onDefaultRoute;
     this.furniture = new TunnelFurniture(name, network, told.onWarning);
-    this.defaults = (wish === 'always' ? [ALL_GLOBAL, EVERYTHING] : [EVERYTHING]).map(routePiece);
   }
 
   /** Resolves once all that was asked for so far is done, or has failed. */
@@ -89,7 +88,7 @@ export class ClientInterface {
       () => [
         LINK_LOCAL,
         ...addresses.map((address) => addressPiece({ address, prefixLength: ADDRESS_PREFIX_LENGTH })),
-        ...(addresses.length > 0 && this.isDefaultWished() && !this.isDefaultTaken() ? this.defaults : []),
+        ...(addresses.length > 0 && this.isDefaultWished() && !this.isDefaultTaken() ? DEFAULTS : []),
         ...addresses.flatMap(routesFrom).map(routePiece),
       ],
       () => {
@@ -102,7 +101,7 @@ export class ClientInterface {
 
   /** One is enough for native hosts to be reached. */
   private get hasDefaults(): boolean {
-    return this.defaults.some((route) => this.furniture.has(route));
+    return DEFAULTS.some((route) => this.furniture.has(route));
   }
 
   private isDefaultWished(): boolean {

@@ -72,6 +72,7 @@ test("what somebody takes from a client's tunnel is set again with the next chan
     'up',
     expect.stringMatching(/^2001:0:cb00:7178:.*\/32$/),
     'fe80::ffff:ffff:ffff/64',
+    '2000::/3',
     '2001:0:8000::/33 from',
     '2001::/33 from',
     '::/0',

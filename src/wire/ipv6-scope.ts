@@ -36,6 +36,14 @@ export function isSiteOnly(b: Uint8Array, o: number): boolean {
   return (b[o]! & 0xfe) === 0xfc || (readUint16(b, o) & 0xffc0) === 0xfec0;
 }
 
+/**
+ * Whether an address may be one of the native IPv6 Internet: in 2000::/3, all that IANA has given out, and of neither Teredo
+ * (2001::/32) nor 6to4 (2002::/16, RFC 3056).
+ */
+export function isNative(b: Uint8Array, o: number): boolean {
+  return (b[o]! & 0xe0) === 0x20 && readUint32(b, o) !== 0x2001_0000 && readUint16(b, o) !== 0x2002;
+}
+
 /** ff02::1. Shared: do not write into it. */
 export const ALL_NODES: Ipv6 = linkScopeMulticast(1);
 

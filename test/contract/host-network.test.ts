@@ -12,6 +12,8 @@ import { eventually } from '../support/eventually.ts';
 interface Rig {
   readonly ports: PortFactory;
   readonly getNativeIpv6: () => Promise<void>;
+  /** A default route by 2001:db8::2 on the link of this address, which it gets. */
+  readonly getDefaultWith: (address: string) => Promise<void>;
   /** 198.51.100.7/32 and 2001:db8:10::1/128 on `lo`. */
   readonly addToLoopback: () => Promise<void>;
   readonly takeDown: (name: string) => Promise<void>;
@@ -67,6 +69,23 @@ for (const { name, skipped, open } of RIGS) {
       await getNativeIpv6();
       expect(network.hasNativeIpv6(NAME)).toBe(true);
       expect(network.globalIpv6()).toEqual([parseIpv6('2001:db8::1')]);
+    });
+
+    test.each(['fd12:3456:789a::100', 'fec0::100', '2002:c000:201::1', '2001:0:c000:201::7', 'fe80::7'])(
+      'a default route of a host with %s alone is no native IPv6',
+      async (address) => {
+        const { ports, getDefaultWith, getNativeIpv6 } = await open();
+        await getDefaultWith(address);
+        expect(ports.network.hasNativeIpv6(NAME)).toBe(false);
+        if (!address.startsWith('2001')) await getNativeIpv6(); // an interface with a Teredo address is a tunnel
+        expect(ports.network.hasNativeIpv6(NAME)).toBe(!address.startsWith('2001'));
+      },
+    );
+
+    test('addresses of a site only are not global', async () => {
+      const { ports, getDefaultWith } = await open();
+      await getDefaultWith('fd12:3456:789a::100');
+      expect(ports.network.globalIpv6()).toEqual([]);
     });
 
     test('gives and takes addresses and routes; taking what is gone is harmless', async () => {
@@ -171,7 +190,11 @@ async function kernelRig(): Promise<Rig> {
     ports: kernelPorts(),
     getNativeIpv6: async () => {
       await ip('address', 'add', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
-      await ip('route', 'add', '::/0', 'via', '2001:db8::2', 'dev', 'eth0');
+      await ip('-6', 'route', 'replace', '::/0', 'via', '2001:db8::2', 'dev', 'eth0');
+    },
+    getDefaultWith: async (address) => {
+      await ip('address', 'add', `${address}/64`, 'dev', 'eth0', 'nodad');
+      await ip('-6', 'route', 'add', '::/0', 'via', 'fe80::2', 'dev', 'eth0', 'onlink');
     },
     takeDown: (name) => ip('link', 'set', name, 'down'),
     addToLoopback: async () => {
@@ -193,6 +216,10 @@ async function memoryRig(): Promise<Rig> {
       ports.network.nativeAddresses = [parseIpv6('2001:db8::1')!];
       ports.network.nativeDefaultRoute = true;
       ports.networkChanged();
+    },
+    getDefaultWith: async (address) => {
+      ports.network.nativeAddresses = [parseIpv6(address)!];
+      ports.network.nativeDefaultRoute = true;
     },
     takeDown: async (name) => ports.network.takeDown(name),
     addToLoopback: async () => {

@@ -1,0 +1,33 @@
+/** Where a host's IPv6 goes while it has a tunnel and other IPv6 that is not, or not yet, of use. */
+import { expect, test } from 'vitest';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping } from '../../src/lab/index.ts';
+import type { Namespace } from '../../src/lab/index.ts';
+import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+
+const ROUTER = 'fe80::1';
+
+test.each([
+  ['an address of its site only', 'fd12:3456:789a::100/64'],
+  ['a 6to4 address', '2002:c633:6401::100/64'],
+])(
+  'a host with %s and an advertised default route reaches the native Internet through the tunnel',
+  async (_, address) => {
+    await using net = new Internet();
+    const { client, nat } = net.site('a', 'port-restricted');
+    giveDefaultRoute(client, nat, address);
+    await startServer(net.server, SERVER_ADDRESS);
+    await startRelay(net.relay, RELAY_ADDRESS);
+    const program = await startClient(client, SERVER_ADDRESS);
+    await teredoAddress(client);
+    expect(await statusOf(client, 'client')).toMatchObject({ defaultRoute: true });
+    expect(program.output).not.toMatch(/native IPv6/);
+    expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  },
+);
+
+/** As a router advertises it, with the metric that such a route has. */
+function giveDefaultRoute(host: Namespace, router: Namespace, address: string): void {
+  router.ip('-6', 'address', 'add', `${ROUTER}/64`, 'dev', 'lan', 'nodad');
+  host.ip('-6', 'address', 'add', address, 'dev', 'eth', 'nodad');
+  host.ip('-6', 'route', 'add', 'default', 'via', ROUTER, 'dev', 'eth', 'metric', '1024', 'onlink');
+}
