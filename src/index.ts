@@ -3,6 +3,7 @@ export { Client } from './runtime/client.ts';
 export type { ClientEvents, ClientSettings } from './runtime/client.ts';
 export type { CarriedTotals, DataPath, DataPathWish } from './runtime/fast-path-use.ts';
 export type { DefaultRoute } from './runtime/client-interface.ts';
+export type { Inbound } from './runtime/tunnel-guard.ts';
 export { ALL_NATIVE, Relay } from './runtime/relay.ts';
 export type { RelayEvents, RelaySettings } from './runtime/relay.ts';
 export { Server } from './runtime/server.ts';

@@ -13,6 +13,7 @@ import { KernelFastPath } from './kernel-path/kernel-fast-path.ts';
 import { KernelServerPath } from './kernel-path/kernel-server-path.ts';
 import { KernelNetwork } from './kernel-network.ts';
 import { KernelTun } from './kernel-tun.ts';
+import { KernelTunnelRules, explainRules } from './kernel-tunnel-rules.ts';
 import type { PortFactory, UdpOptions } from './port-factory.ts';
 import { KernelPortMapper } from './port-mapping/kernel-port-mapper.ts';
 import type { UdpReceiver } from './ports.ts';
@@ -43,6 +44,7 @@ const KERNEL_PORTS: PortFactory = {
       () => new KernelTun(name),
       (error) => explainTun(error, name),
     ),
+  openTunnelRules: (tunnel) => refusable(() => new KernelTunnelRules(tunnel), explainRules),
   openRawIpv6: () =>
     refusable(
       () => new RawIpv6Socket(),

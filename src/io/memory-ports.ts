@@ -1,6 +1,6 @@
 import { DISCOVERY_GROUP } from '../core/constants.ts';
 import type { Entropy } from '../core/entropy.ts';
-import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
+import { TEREDO_PORT, formatIpv4, formatIpv6 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import { MemoryClock } from './memory-clock.ts';
@@ -18,6 +18,7 @@ import type {
   RawIpv6,
   ServerPath,
   ServerPathOptions,
+  TunnelRules,
 } from './ports.ts';
 
 /** One host in memory, for tests of what runs on ports. Its datagrams arrive in a later turn of the event loop. */
@@ -60,6 +61,17 @@ export class MemoryPorts implements PortFactory {
     this.network = new MemoryNetwork(
       addresses.map((address) => ({ address, prefixLength: 24, interface: 'eth0' })),
     );
+  }
+
+  /** Whether each tunnel with rules refuses inbound packets, and its addresses. */
+  readonly tunnelRules = new Map<string, { own: string[]; refuseInbound: boolean }>();
+
+  openTunnelRules(tunnel: string): TunnelRules {
+    return {
+      set: (own, refuseInbound) =>
+        void this.tunnelRules.set(tunnel, { own: own.map(formatIpv6), refuseInbound }),
+      close: () => void this.tunnelRules.delete(tunnel),
+    };
   }
 
   openUdp({ address, port, runs }: UdpOptions): MemoryUdp {

@@ -12,6 +12,7 @@ import type {
   ServerPath,
   ServerPathOptions,
   Tun,
+  TunnelRules,
   Udp,
   UdpReceiver,
 } from './ports.ts';
@@ -42,6 +43,8 @@ export interface PortFactory {
    */
   openDiscovery(address: Ipv4, service?: Udp): UdpReceiver;
   openTun(name: string): Tun;
+  /** For the interface of an open tunnel. */
+  openTunnelRules(tunnel: string): TunnelRules;
   openRawIpv6(): RawIpv6;
   openNetworkMonitor(): NetworkMonitor;
   /** Begins to ask at once; undefined where no gateway is on the way. */

@@ -315,6 +315,17 @@ export interface TunnelState {
   readonly routes: readonly Ipv6Route[];
 }
 
+/** Rules of the host's firewall for a tunnel interface. They end with {@link close}, and with the process. */
+export interface TunnelRules {
+  /**
+   * From now on nothing from the addresses `own` leaves by another interface; with `refuseInbound` only answers to what the host has sent
+   * come in by the tunnel. Throws an EnvironmentError, and leaves what was set before.
+   */
+  set(own: readonly Ipv6[], refuseInbound: boolean): void;
+  /** Harmless when repeated. */
+  close(): void;
+}
+
 /**
  * The host's addresses, routes and interfaces. The methods that change something reject with an EnvironmentError that says
  * which step failed; one has to be over before the next begins.

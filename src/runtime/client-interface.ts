@@ -1,7 +1,9 @@
 import type { HostNetwork, Ipv6Route } from '../io/ports.ts';
 import { parseIpv6, parsePrefix } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
+import type { TunnelGuard } from './tunnel-guard.ts';
 import { TunnelFurniture, addressPiece, routePiece } from './tunnel-furniture.ts';
+import type { Piece } from './tunnel-furniture.ts';
 
 /** Whether all of IPv6 goes through the tunnel, or just other Teredo clients; `auto`: all, unless the host has better. */
 export type DefaultRoute = 'auto' | 'always' | 'never';
@@ -33,12 +35,16 @@ export class ClientInterface {
   private readonly wish: DefaultRoute;
   private readonly onDefaultRoute: (on: boolean) => void;
   private readonly furniture: TunnelFurniture;
+  private readonly guard: TunnelGuard;
   private addresses: readonly Ipv6[] = [];
+  /** Those that the interface may still have. */
+  private held: readonly Ipv6[] = [];
 
   constructor(
     name: string,
     network: HostNetwork,
     wish: DefaultRoute,
+    guard: TunnelGuard,
     told: {
       readonly onDefaultRoute: (on: boolean) => void;
       readonly onWarning: (message: string) => void;
@@ -47,6 +53,7 @@ export class ClientInterface {
     this.name = name;
     this.network = network;
     this.wish = wish;
+    this.guard = guard;
     this.onDefaultRoute = told.onDefaultRoute;
     this.furniture = new TunnelFurniture(name, network, told.onWarning);
   }
@@ -78,25 +85,35 @@ export class ClientInterface {
   }
 
   /** Waits for what is under way. The device is closed elsewhere, and everything on it goes with it. */
-  close(): Promise<void> {
-    return this.furniture.close();
+  async close(): Promise<void> {
+    await this.furniture.close();
+    this.guard.close();
   }
 
   private arrange(): void {
-    const { addresses } = this;
     void this.furniture.arrange(
-      () => [
-        LINK_LOCAL,
-        ...addresses.map((address) => addressPiece({ address, prefixLength: ADDRESS_PREFIX_LENGTH })),
-        ...(addresses.length > 0 && this.isDefaultWished() && !this.isDefaultTaken() ? DEFAULTS : []),
-        ...addresses.flatMap(routesFrom).map(routePiece),
-      ],
+      () => this.wanted(),
       () => {
+        this.guard.setOwn(this.addresses);
+        this.held = this.addresses;
         const before = this.hasDefaultRoute;
         this.hasDefaultRoute = this.hasDefaults;
         if (this.hasDefaultRoute !== before) this.onDefaultRoute(this.hasDefaultRoute);
       },
     );
+  }
+
+  /** Before an address is given, nothing from it can leave elsewhere. */
+  private wanted(): Piece[] {
+    const { addresses } = this;
+    this.held = [...new Set([...this.held, ...addresses])];
+    this.guard.setOwn(this.held);
+    return [
+      LINK_LOCAL,
+      ...addresses.map((address) => addressPiece({ address, prefixLength: ADDRESS_PREFIX_LENGTH })),
+      ...(addresses.length > 0 && this.isDefaultWished() && !this.isDefaultTaken() ? DEFAULTS : []),
+      ...addresses.flatMap(routesFrom).map(routePiece),
+    ];
   }
 
   /** One is enough for native hosts to be reached. */

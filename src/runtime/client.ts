@@ -27,6 +27,8 @@ import { ResolveAgain } from './resolve-again.ts';
 import { NamedServers } from './servers.ts';
 import { checkClientSettings, checkServers } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
+import { TunnelGuard } from './tunnel-guard.ts';
+import type { Inbound } from './tunnel-guard.ts';
 
 export interface ClientSettings {
   /**
@@ -43,6 +45,8 @@ export interface ClientSettings {
   readonly port?: number | undefined;
   /** `auto`: unless the host has native IPv6. */
   readonly defaultRoute?: DefaultRoute | undefined;
+  /** Whether strangers may begin to talk to this host through the tunnel. Default `accept`. */
+  readonly inbound?: Inbound | undefined;
   readonly secret?: { readonly clientId: Uint8Array; readonly secret: Uint8Array } | undefined;
   readonly requireSecondary?: boolean | undefined;
   /** Milliseconds; `determine` finds it out (RFC 4380 section 5.2.7). */
@@ -178,11 +182,14 @@ export class Client extends EventEmitter<ClientEvents> {
       const mapped = this.gateway.begin();
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);
-        this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', {
+        const onWarning = (message: string): void => void this.emit('warning', message);
+        const guard = new TunnelGuard(settings.inbound ?? 'accept', onWarning);
+        this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', guard, {
           onDefaultRoute: (on) => this.emit('default-route', on),
-          onWarning: (message) => this.emit('warning', message),
+          onWarning,
         });
         driver.attachTun(tun, (error) => this.emit('lost', error));
+        guard.begin(() => ports.openTunnelRules(tun.name));
         await this.tunnel.setUp();
         this.startOnce.goOn();
         this.fastPath.start({

@@ -76,6 +76,9 @@ class Ports implements PortFactory {
       close: () => undefined,
     };
   }
+  openTunnelRules() {
+    return { set: () => undefined, close: () => undefined };
+  }
   openRawIpv6() {
     return { failures: {}, send: () => true, close: () => undefined };
   }

@@ -31,3 +31,48 @@ function giveDefaultRoute(host: Namespace, router: Namespace, address: string): 
   host.ip('-6', 'address', 'add', address, 'dev', 'eth', 'nodad');
   host.ip('-6', 'route', 'add', 'default', 'via', ROUTER, 'dev', 'eth', 'metric', '1024', 'onlink');
 }
+
+const ELSEWHERE = '2001:db8:77::1';
+
+test.each([
+  ['whose socket is bound', (address: string) => ['-I', address]],
+  ['whose socket is not bound', () => []],
+])('no packet from the Teredo address leaves by another interface: of a program %s', async (_, bound) => {
+  await using net = new Internet();
+  const { client, nat } = net.site('a', 'port-restricted');
+  nat.ip('-6', 'address', 'add', `${ROUTER}/64`, 'dev', 'lan', 'nodad');
+  client.ip('-6', 'route', 'add', `${ELSEWHERE}/128`, 'via', ROUTER, 'dev', 'eth', 'onlink');
+  nat.nft(
+    `table ip6 seen {
+    chain c {
+      type filter hook prerouting priority 0;
+      ip6 daddr ${ELSEWHERE} counter
+    }
+  }`,
+  );
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  const program = await startClient(client, SERVER_ADDRESS);
+  const address = await teredoAddress(client);
+  const pinging = client.spawn('ping', [
+    '-6',
+    '-c',
+    '3',
+    '-i',
+    '0.2',
+    '-W',
+    '1',
+    ...bound(address),
+    ELSEWHERE,
+  ]);
+  await pinging.exited;
+  expect(packetsOf(client, 'teredo-teredo')).toBeGreaterThanOrEqual(3);
+  expect(packetsOf(nat, 'seen')).toBe(0);
+  expect(program.output).not.toMatch(/warning/);
+});
+
+/** Those that the table's first rule with a counter has seen. */
+function packetsOf(host: Namespace, table: string): number {
+  const listed = host.execute('nft', 'list', 'table', 'ip6', table);
+  return Number(/counter packets (\d+)/.exec(listed)?.[1]);
+}

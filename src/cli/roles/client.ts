@@ -1,8 +1,9 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { endProcess } from '../../io/end-process.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
+import type { Inbound } from '../../runtime/tunnel-guard.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type { ClientStatus, ContactStatus, PeerStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
@@ -45,6 +46,7 @@ interface ClientOptions {
   readonly interface: string;
   readonly name?: string;
   readonly defaultRoute?: boolean;
+  readonly inbound: Inbound;
   readonly refresh?: number | 'determine';
   readonly localDiscovery: boolean;
   readonly localSameNat?: boolean;
@@ -82,6 +84,14 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--name <name>', 'name of this daemon, for "teredo status" (default: client)', nameValue)
     .option('--default-route', 'send all IPv6 through the tunnel, even where the host has native IPv6')
     .option('--no-default-route', 'only other Teredo clients through the tunnel')
+    .addOption(
+      new Option(
+        '--inbound <accept|refuse>',
+        'refuse: only answers to what this host has sent come in by the tunnel',
+      )
+        .choices(['accept', 'refuse'])
+        .default('accept'),
+    )
     .option(
       '--refresh <seconds|auto>',
       'refresh interval of the NAT mapping; auto finds out (default: 30)',
@@ -141,6 +151,7 @@ async function settingsOf(
     bind: options.bind,
     port: options.port,
     defaultRoute: options.defaultRoute === undefined ? 'auto' : options.defaultRoute ? 'always' : 'never',
+    inbound: options.inbound,
     refreshInterval: options.refresh,
     localDiscovery: options.localDiscovery,
     discoverSameMappedOnly: options.localSameNat,
@@ -165,6 +176,7 @@ class ClientRole implements Role {
   private readonly client: Client;
   private readonly again: ResolveAgain;
   private readonly mayMeet: boolean;
+  private isExposureSaid = false;
 
   constructor(settings: ResolvedSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
     const ports = kernelPorts();
@@ -173,8 +185,10 @@ class ClientRole implements Role {
     this.mayMeet = settings.meetingRelay !== undefined;
     this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
-      if (state === 'qualified') say(`qualified: ${client.toString()}, ${natInWords(client, this.mayMeet)}`);
-      else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
+      if (state === 'qualified') {
+        say(`qualified: ${client.toString()}, ${natInWords(client, this.mayMeet)}`);
+        this.sayExposure(settings);
+      } else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
     });
     client.on('default-route', (on) => {
       if (on) say(`default route through ${client.interfaceName}`);
@@ -193,6 +207,16 @@ class ClientRole implements Role {
     client.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
     client.on('warning', (message) => say(`warning: ${message}`));
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+  }
+
+  /** Once: from the first qualification on. */
+  private sayExposure({ inbound }: ClientSettings): void {
+    if (this.isExposureSaid || inbound === 'refuse') return;
+    this.isExposureSaid = true;
+    say(
+      `this host is now reachable from the whole IPv6 Internet at its Teredo address, whatever the NAT filters: ` +
+        'let the IPv6 firewall of this host decide what comes in, or start the client with --inbound refuse',
+    );
   }
 
   async start(): Promise<void> {

@@ -1,0 +1,83 @@
+import type { OwnChain, OwnRule } from '../linux/own-table.ts';
+import { OwnTable } from '../linux/own-table.ts';
+import { SystemCallError } from '../linux/errors.ts';
+import { WayOut } from '../linux/way-out.ts';
+import type { Ipv6 } from '../wire/index.ts';
+import { EnvironmentError } from './errors.ts';
+import type { TunnelRules } from './ports.ts';
+import { refusable } from './refusable.ts';
+
+/** `lo`: what the host sends to itself. In each network namespace it is the first interface. */
+const LOOPBACK = 1;
+
+/** Rules in a table of nftables `teredo-INTERFACE`, by the interface's index: they hold when it is renamed, too. */
+export class KernelTunnelRules implements TunnelRules {
+  private readonly table: OwnTable;
+  private readonly index: number;
+
+  /** Throws a SystemCallError: ENODEV where there is no such interface. */
+  constructor(tunnel: string) {
+    this.index = indexOf(tunnel);
+    this.table = new OwnTable(`teredo-${tunnel}`);
+  }
+
+  set(own: readonly Ipv6[], refuseInbound: boolean): void {
+    const { index } = this;
+    const leaving = own.map((source): OwnRule => ({
+      when: [
+        { source },
+        { interface: 'out', how: 'is not', index },
+        { interface: 'out', how: 'is not', index: LOOPBACK },
+      ],
+      verdict: 'drop',
+    }));
+    const arriving = { interface: 'in', how: 'is', index } as const;
+    const chains: readonly OwnChain[] = [
+      { hook: 'postrouting', rules: leaving },
+      ...(refuseInbound
+        ? [
+            {
+              hook: 'prerouting',
+              rules: [
+                { when: [arriving, 'established or related'], verdict: 'accept' },
+                { when: [arriving], verdict: 'drop' },
+              ],
+            } as const,
+          ]
+        : []),
+    ];
+    refusable(() => this.table.set(chains), explainRules);
+  }
+
+  close(): void {
+    this.table.close();
+  }
+}
+
+function indexOf(name: string): number {
+  const ENODEV = 19;
+  const wayOut = new WayOut();
+  try {
+    const link = wayOut.link(name);
+    if (link === undefined) throw new SystemCallError('SIOCGIFINDEX', ENODEV);
+    return link.ifindex;
+  } finally {
+    wayOut.close();
+  }
+}
+
+/** Which rules are missing, and why. */
+export function explainRules(error: SystemCallError): EnvironmentError {
+  return new EnvironmentError(
+    'system',
+    `nftables refused the rules of the tunnel: ${WORDS[error.code] ?? error.message}`,
+    error,
+  );
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  EPROTONOSUPPORT: 'this kernel has no nftables',
+  ENOENT: 'this kernel lacks a part of nftables, such as nft_ct',
+  EEXIST: 'another program has a table of that name: "nft list tables" names it',
+  EPERM: 'it needs root or CAP_NET_ADMIN',
+};

@@ -1,0 +1,47 @@
+/** Who may begin to talk to a client's host through the tunnel. */
+import { expect, test } from 'vitest';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
+import { startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+
+const TABLE = 'teredo-teredo';
+
+for (const path of ['kernel', 'user']) {
+  test(`--inbound refuse --data-path ${path}: only answers come in; a client that was killed leaves no rule`, async () => {
+    await using net = new Internet();
+    const { client } = net.site('a', 'port-restricted');
+    await startServer(net.server, SERVER_ADDRESS);
+    await startRelay(net.relay, RELAY_ADDRESS);
+    const program = await startClient(client, SERVER_ADDRESS, '--data-path', path, '--inbound', 'refuse');
+    const address = await teredoAddress(client);
+    expect(await ping(net.native, address, 3_000)).toBeUndefined();
+    expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+    const pinging = client.spawn('ping', ['-6', '-c', '20', '-i', '0.1', NATIVE_ADDRESS]);
+    await pinging.exited;
+    expect(pinging.output).toMatch(/ 0% packet loss/);
+    expect(await ping(net.native, address, 3_000)).toBeUndefined();
+    expect(client.execute('nft', 'list', 'tables')).toContain(TABLE);
+    expect(program.output).not.toMatch(/reachable from the whole IPv6 Internet|warning/);
+    program.kill('SIGKILL');
+    await until('no rule', () => !client.execute('nft', 'list', 'tables').includes(TABLE) || undefined);
+  });
+}
+
+test('a client is open to all unless it is told otherwise, and says that once', async () => {
+  await using net = new Internet();
+  const { client } = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  const program = await startClient(client, SERVER_ADDRESS);
+  const address = await teredoAddress(client);
+  expect(await ping(net.native, address, 10_000)).toBeDefined();
+  client.ip('link', 'set', 'eth', 'down');
+  await program.waitFor(/offline|probe/);
+  client.ip('link', 'set', 'eth', 'up');
+  client.ip('route', 'add', 'default', 'via', '10.1.0.1');
+  await until(
+    'a second qualification',
+    () => program.output.split('qualified: ').length > 2 || undefined,
+    20_000,
+  );
+  expect(program.output.split('reachable from the whole IPv6 Internet')).toHaveLength(2);
+});
