@@ -45,6 +45,7 @@ interface ClientOptions {
   readonly interface: string;
   readonly name?: string;
   readonly defaultRoute?: boolean;
+  readonly onlyWithoutIpv6?: boolean;
   readonly refresh?: number | 'determine';
   readonly localDiscovery: boolean;
   readonly localSameNat?: boolean;
@@ -82,6 +83,7 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--name <name>', 'name of this daemon, for "teredo status" (default: client)', nameValue)
     .option('--default-route', 'send all IPv6 through the tunnel, even where the host has native IPv6')
     .option('--no-default-route', 'only other Teredo clients through the tunnel')
+    .option('--only-without-ipv6', 'rest while the host has native IPv6, as RFC 4380 section 5.5 has it')
     .option(
       '--refresh <seconds|auto>',
       'refresh interval of the NAT mapping; auto finds out (default: 30)',
@@ -141,6 +143,7 @@ async function settingsOf(
     bind: options.bind,
     port: options.port,
     defaultRoute: options.defaultRoute === undefined ? 'auto' : options.defaultRoute ? 'always' : 'never',
+    onlyWithoutIpv6: options.onlyWithoutIpv6,
     refreshInterval: options.refresh,
     localDiscovery: options.localDiscovery,
     discoverSameMappedOnly: options.localSameNat,
