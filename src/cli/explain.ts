@@ -20,6 +20,7 @@ const REASONS: Readonly<Record<QualificationReason, string>> = {
   'mapping-not-global':
     'the server sees this host at a private address: server and client are in one private network (--allow-private)',
   'no-server': 'no server is known: none of the names could be resolved',
+  'native-ipv6': 'this host has native IPv6, and the client rests while it has (--only-without-ipv6)',
   'network-changed': 'the network has changed',
   stopped: 'stopped',
 };

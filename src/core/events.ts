@@ -18,6 +18,8 @@ export type QualificationReason =
   | 'mapping-not-global'
   | 'no-server'
   | 'network-changed'
+  /** The host has IPv6 without Teredo, and the client is for hosts that have none. RFC 4380 section 5.5 */
+  | 'native-ipv6'
   | 'stopped';
 
 /** What a machine reports besides packets. */

@@ -47,6 +47,11 @@ export interface ClientSettings {
   readonly defaultRoute?: DefaultRoute | undefined;
   /** Whether strangers may begin to talk to this host through the tunnel. Default `accept`. */
   readonly inbound?: Inbound | undefined;
+  /**
+   * Rest, and be no Teredo client, while the host has native IPv6. Default false: it then serves Teredo addresses only. RFC 4380 section
+   * 5.5, CL-7
+   */
+  readonly onlyWithoutIpv6?: boolean | undefined;
   readonly secret?: { readonly clientId: Uint8Array; readonly secret: Uint8Array } | undefined;
   readonly requireSecondary?: boolean | undefined;
   /** Milliseconds; `determine` finds it out (RFC 4380 section 5.2.7). */
@@ -107,6 +112,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private servers: readonly ServerCandidate[];
   private readonly names: NamedServers;
   private again: ResolveAgain | undefined;
+  private isResting = false;
   private monitor: NetworkMonitor | undefined;
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
@@ -179,7 +185,8 @@ export class Client extends EventEmitter<ClientEvents> {
       this.udp = udp;
       this.machine.setServicePort(udp.local.port);
       driver.attachUdp(SOCKET.service, udp);
-      const mapped = this.gateway.begin();
+      this.isResting = this.hasToRest;
+      const mapped = this.isResting ? undefined : this.gateway.begin();
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);
         const onWarning = (message: string): void => void this.emit('warning', message);
@@ -208,7 +215,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.startOnce.goOn();
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.settling.stir());
-      driver.request((now) => this.machine.start(now));
+      driver.request((now) => (this.isResting ? this.machine.rest(now) : this.machine.start(now)));
     } catch (error) {
       await this.close();
       throw error;
@@ -461,13 +468,28 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
+  private get hasToRest(): boolean {
+    const own = this.tunnel?.name ?? this.settings.interface ?? '';
+    return this.settings.onlyWithoutIpv6 === true && this.ports.network.hasNativeIpv6(own);
+  }
+
+  /** Native IPv6 has come, or gone. What a gateway has mapped is kept. */
+  private restOrGoOn(): void {
+    const { hasToRest } = this;
+    if (hasToRest === this.isResting) return;
+    this.isResting = hasToRest;
+    if (!hasToRest) this.gateway.networkChanged();
+    this.driver.request((now) => (hasToRest ? this.machine.rest(now) : this.machine.start(now)));
+  }
+
   private networkChanged(): void {
+    this.restOrGoOn();
     const before = this.network;
     this.network = this.lookAtNetwork();
     this.tunnel?.networkChanged();
     if (sameNetwork(before, this.network)) return;
     this.driver.request((now) => this.machine.networkChanged(now, this.network));
-    this.gateway.networkChanged();
+    if (!this.isResting) this.gateway.networkChanged();
   }
 
   private openPortMapper(): PortMapper | undefined {

@@ -49,6 +49,36 @@ async function clientRig(settings: Partial<ClientSettings> = {}) {
   return { client, server, ports, warnings, pass, clock };
 }
 
+test('CL-7: with onlyWithoutIpv6 the client rests while the host has native IPv6, and sends nothing', async () => {
+  const { client, server, ports, pass } = await clientRig({ onlyWithoutIpv6: true });
+  ports.network.nativeDefaultRoute = true;
+  await client.start();
+  await pass(30_000);
+  expect([client.state, client.reason]).toEqual(['dormant', 'native-ipv6']);
+  expect(client.counters['sentSolicitations']).toBe(0);
+  expect(server.counters['receivedDatagrams']).toBe(0);
+  ports.network.nativeDefaultRoute = false;
+  ports.networkChanged();
+  await pass(5_000);
+  expect(client.state).toBe('qualified');
+  expect(furnitureOf(ports)).toContain('::/0');
+  const { sentSolicitations } = client.counters;
+  ports.network.nativeDefaultRoute = true;
+  ports.networkChanged();
+  await pass(60_000);
+  expect([client.state, client.address]).toEqual(['dormant', undefined]);
+  expect(furnitureOf(ports).some((piece) => piece.startsWith('2001:0:'))).toBe(false);
+  expect(client.counters['sentSolicitations']).toBe(sentSolicitations);
+});
+
+test('without that it stays a client beside native IPv6', async () => {
+  const { client, ports, pass } = await clientRig();
+  ports.network.nativeDefaultRoute = true;
+  await client.start();
+  await pass(5_000);
+  expect(client.state).toBe('qualified');
+});
+
 /** Addresses and routes of the tunnel, in words. */
 function furnitureOf({ network }: MemoryPorts): string[] {
   const { isUp, addresses, routes } = network.tunnelState('teredo')!;

@@ -43,7 +43,7 @@ export class ResolveAgain {
     this.clock = clock;
     this.resolvedAt = clock.now();
     client.on('state', (state, reason) => {
-      if (state === 'qualified' || reason === 'stopped') this.rest();
+      if (state === 'qualified' || state === 'dormant' || reason === 'stopped') this.rest();
       else this.arm();
     });
   }

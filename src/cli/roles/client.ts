@@ -47,6 +47,7 @@ interface ClientOptions {
   readonly name?: string;
   readonly defaultRoute?: boolean;
   readonly inbound: Inbound;
+  readonly onlyWithoutIpv6?: boolean;
   readonly refresh?: number | 'determine';
   readonly localDiscovery: boolean;
   readonly localSameNat?: boolean;
@@ -92,6 +93,7 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
         .choices(['accept', 'refuse'])
         .default('accept'),
     )
+    .option('--only-without-ipv6', 'rest while the host has native IPv6, as RFC 4380 section 5.5 has it')
     .option(
       '--refresh <seconds|auto>',
       'refresh interval of the NAT mapping; auto finds out (default: 30)',
@@ -152,6 +154,7 @@ async function settingsOf(
     port: options.port,
     defaultRoute: options.defaultRoute === undefined ? 'auto' : options.defaultRoute ? 'always' : 'never',
     inbound: options.inbound,
+    onlyWithoutIpv6: options.onlyWithoutIpv6,
     refreshInterval: options.refresh,
     localDiscovery: options.localDiscovery,
     discoverSameMappedOnly: options.localSameNat,

@@ -196,6 +196,12 @@ export class ClientMachine implements OffloadingMachine {
     this.sweepAt = Infinity;
   }
 
+  /** As {@link stop}, until {@link start}: the host has native IPv6. RFC 4380 section 5.5, CL-7 */
+  rest(_now: number): void {
+    this.service.stop(true);
+    this.sweepAt = Infinity;
+  }
+
   /** The host has moved, or its addresses have changed: the mapping is determined anew. */
   networkChanged(now: number, network: AttachedNetwork): void {
     this.service.networkChanged(network, now);

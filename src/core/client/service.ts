@@ -79,14 +79,16 @@ export class Service {
     this.qualify(now);
   }
 
-  stop(): void {
+  /** `rest`: until {@link start}, because the host has native IPv6. CL-7 */
+  stop(rest = false): void {
     this.running = false;
     this.suspend();
     this.withdraw();
     this.discovery.stop();
     this.refreshInterval.reset();
     this.context.natKind = 'unknown';
-    this.enter('offline', 'stopped');
+    if (rest) this.enter('dormant', 'native-ipv6');
+    else this.enter('offline', 'stopped');
   }
 
   /**
