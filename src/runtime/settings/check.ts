@@ -40,6 +40,7 @@ export function checkClientSettings(settings: ClientSettings): void {
   if (bind !== undefined && bind !== 0) checkAddress('bind', bind);
   checkPort(port);
   checkChoice('defaultRoute', settings.defaultRoute, ['auto', 'always', 'never']);
+  checkChoice('inbound', settings.inbound, ['accept', 'refuse']);
   checkChoice('portMapping', settings.portMapping, ['auto', 'off']);
   checkChoice('dataPath', dataPath, DATA_PATH_WISHES);
   if (secret !== undefined) {

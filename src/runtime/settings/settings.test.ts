@@ -53,6 +53,7 @@ test.for([
   ['interface', () => client({ interface: 'far-too-long-a-name' }), /is not a name for an interface/],
   ['interface', () => client({ interface: '' }), /is not a name for an interface/],
   ['defaultRoute', () => client({ defaultRoute: wrong('yes') }), /"yes" is none of auto, always, never/],
+  ['inbound', () => client({ inbound: wrong('drop') }), /"drop" is none of accept, refuse/],
   ['portMapping', () => client({ portMapping: wrong('on') }), /is none of auto, off/],
   ['dataPath', () => client({ dataPath: wrong('fast') }), /is none of auto, kernel, user/],
   ['refreshInterval', () => client({ refreshInterval: 4_999 }), /seconds from 5 to 3600/],
