@@ -6,7 +6,6 @@
  * - `not-local`: the IPv4 address is none of this host's
  * - `no-kernel-path`: the kernel cannot carry packets, or this process may not have it do so
  * - `no-address`: a name does not resolve to an IPv4 address
- * - `no-program`: a program of the system's is missing
  * - `system`: the kernel or a program refused for a reason of its own
  */
 export type EnvironmentErrorCode =
@@ -17,7 +16,6 @@ export type EnvironmentErrorCode =
   | 'not-local'
   | 'no-kernel-path'
   | 'no-address'
-  | 'no-program'
   | 'system';
 
 export class EnvironmentError extends Error {

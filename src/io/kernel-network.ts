@@ -7,7 +7,15 @@ import {
   writeSysctl,
 } from '../linux/proc.ts';
 import { interfaceState } from '../linux/interface-state.ts';
-import { IpRouteError, ip } from '../linux/iproute.ts';
+import { SystemCallError } from '../linux/errors.ts';
+import {
+  addAddress,
+  addRoute,
+  removeAddress,
+  removeRoute,
+  takeUp,
+  withoutOwnLinkLocal,
+} from '../linux/interface-changes.ts';
 import { sourceAddressFor } from '../linux/socket.ts';
 import {
   formatIpv6,
@@ -25,7 +33,7 @@ import { refusable } from './refusable.ts';
 import type { HostNetwork, Ipv4Subnet, Ipv6Route, TunnelState } from './ports.ts';
 
 /** Packets that may wait in the tunnel's queue; more than a burst of TCP, so that it is not cut. */
-const QUEUE_LENGTH = '1000';
+const QUEUE_LENGTH = 1000;
 
 /** 127/8. The interface says nothing: routers have their own global addresses on `lo`. */
 const LOOPBACK_NETWORK = 127;
@@ -33,7 +41,7 @@ const LOOPBACK_NETWORK = 127;
 /** 2001::/32 as the kernel's tables write it. */
 const TEREDO_DIGITS = '20010000';
 
-/** This host's addresses and routes, read from the system and changed through iproute2. */
+/** This host's addresses and routes, read from the system and changed by netlink. */
 export class KernelNetwork implements HostNetwork {
   ipv4Subnets(): readonly Ipv4Subnet[] {
     return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
@@ -97,36 +105,36 @@ export class KernelNetwork implements HostNetwork {
   async setUpTunnel(name: string, mtu: number): Promise<void> {
     switchOnIpv6(name);
     writeSysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
-    // Without effect where the kernel does not know the mode; it then adds a link-local address of its own.
-    await change('link', 'set', 'dev', name, 'addrgenmode', 'none').catch(() => undefined);
-    await change('link', 'set', 'dev', name, 'mtu', String(mtu), 'txqueuelen', QUEUE_LENGTH, 'up');
+    // Where the kernel does not know the mode, it adds a link-local address of its own.
+    await change(name, 'addrgenmode', () => withoutOwnLinkLocal(name)).catch(() => undefined);
+    await change(name, 'up', () => takeUp(name, mtu, QUEUE_LENGTH));
   }
 
   addAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
-    return change('-6', 'address', 'add', `${formatIpv6(address)}/${prefixLength}`, 'dev', name, 'nodad');
+    return change(name, addressInWords(address, prefixLength), () => addAddress(name, address, prefixLength));
   }
 
   removeAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
-    return remove('-6', 'address', 'delete', `${formatIpv6(address)}/${prefixLength}`, 'dev', name);
+    const words = addressInWords(address, prefixLength);
+    return change(name, words, () => unlessGone(() => removeAddress(name, address, prefixLength)));
   }
 
   addRoute(name: string, route: Ipv6Route): Promise<void> {
-    return change('-6', 'route', 'add', ...routeWords(name, route));
+    return change(name, routeInWords(route), () => addRoute(name, route));
   }
 
   removeRoute(name: string, route: Ipv6Route): Promise<void> {
-    return remove('-6', 'route', 'delete', ...routeWords(name, route));
+    return change(name, routeInWords(route), () => unlessGone(() => removeRoute(name, route)));
   }
 }
 
-function routeWords(
-  name: string,
-  { destination, prefixLength, source, gateway, metric }: Ipv6Route,
-): string[] {
-  const from = source === undefined ? [] : ['from', `${formatIpv6(source)}/128`];
-  const via = gateway === undefined ? [] : ['via', formatIpv6(gateway)];
-  const words = [`${formatIpv6(destination)}/${prefixLength}`, ...from, ...via, 'dev', name];
-  return metric === undefined ? words : [...words, 'metric', String(metric)];
+function addressInWords(address: Ipv6, prefixLength: number): string {
+  return `address ${formatIpv6(address)}/${prefixLength}`;
+}
+
+function routeInWords({ destination, prefixLength, source }: Ipv6Route): string {
+  const from = source === undefined ? '' : ` from ${formatIpv6(source)}`;
+  return `route ${formatIpv6(destination)}/${prefixLength}${from}`;
 }
 
 /** A container's interfaces often come with IPv6 switched off. */
@@ -146,40 +154,34 @@ function switchOnIpv6(name: string): void {
   );
 }
 
-async function change(...args: string[]): Promise<void> {
+/** Rejects with an EnvironmentError that names the interface and `what` of it. */
+async function change(name: string, what: string, action: () => void): Promise<void> {
+  refusable(action, (error) => explain(error, `${name}: ${what}`));
+}
+
+/** For what may be gone already, perhaps with the whole interface. */
+function unlessGone(action: () => void): void {
   try {
-    await ip(...args);
+    action();
   } catch (error) {
-    throw error instanceof IpRouteError ? explain(error, args) : error;
+    if (!(error instanceof SystemCallError) || !GONE.has(error.code)) throw error;
   }
 }
 
-/** Like {@link change}, for what may be gone already. */
-async function remove(...args: string[]): Promise<void> {
-  try {
-    await ip(...args);
-  } catch (error) {
-    if (!(error instanceof IpRouteError)) throw error;
-    const gone = /cannot assign requested address|address not found|no such process|cannot find device/i;
-    if (!gone.test(error.said)) throw explain(error, args);
-  }
-}
+const GONE = new Set(['EADDRNOTAVAIL', 'ENODEV', 'ENOENT', 'ESRCH']);
 
-function explain(error: IpRouteError, args: readonly string[]): EnvironmentError {
-  const command = `ip ${args.join(' ')}`;
-  if (error.missing) {
-    return new EnvironmentError('no-program', 'the program "ip" is missing: apt-get install iproute2', error);
-  }
-  if (/not permitted/i.test(error.said)) {
+function explain(error: SystemCallError, what: string): EnvironmentError {
+  if (error.code === 'EPERM' || error.code === 'EACCES')
     return new EnvironmentError(
       'not-permitted',
-      `not permitted: "${command}" needs root or CAP_NET_ADMIN`,
+      `not permitted: ${what}: it needs root or CAP_NET_ADMIN`,
       error,
     );
-  }
-  if (/file exists/i.test(error.said)) {
-    const message = `"${command}": it exists already, perhaps of another program's: end that one first`;
+  if (error.code === 'EEXIST') {
+    const message = `${what}: it exists already, perhaps of another program's: end that one first`;
     return new EnvironmentError('system', message, error);
   }
-  return new EnvironmentError('system', error.message, error);
+  if (error.code === 'ENODEV')
+    return new EnvironmentError('system', `${what}: there is no such interface`, error);
+  return new EnvironmentError('system', `${what}: the system refused: ${error.code}`, error);
 }

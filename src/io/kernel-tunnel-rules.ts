@@ -1,7 +1,7 @@
 import type { OwnChain, OwnRule } from '../linux/own-table.ts';
 import { OwnTable } from '../linux/own-table.ts';
-import { SystemCallError } from '../linux/errors.ts';
-import { WayOut } from '../linux/way-out.ts';
+import type { SystemCallError } from '../linux/errors.ts';
+import { indexOf } from '../linux/interface-changes.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import type { TunnelRules } from './ports.ts';
@@ -51,18 +51,6 @@ export class KernelTunnelRules implements TunnelRules {
 
   close(): void {
     this.table.close();
-  }
-}
-
-function indexOf(name: string): number {
-  const ENODEV = 19;
-  const wayOut = new WayOut();
-  try {
-    const link = wayOut.link(name);
-    if (link === undefined) throw new SystemCallError('SIOCGIFINDEX', ENODEV);
-    return link.ifindex;
-  } finally {
-    wayOut.close();
   }
 }
 

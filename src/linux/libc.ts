@@ -153,6 +153,7 @@ export const E = {
   EAGAIN: 11,
   EACCES: 13,
   EEXIST: 17,
+  ENODEV: 19,
   EINVAL: 22,
   EBADFD: 77,
   ENETDOWN: 100,

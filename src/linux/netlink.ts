@@ -9,6 +9,10 @@ export const NETLINK_NETFILTER = 12;
 const SOL_NETLINK = 270;
 const NETLINK_GET_STRICT_CHK = 12;
 const NLM_F_REQUEST = 0x1;
+const NLM_F_ACK = 0x4;
+/** With a change: what is there already is refused; what is not there is made. */
+const NLM_F_EXCL = 0x200;
+const NLM_F_CREATE = 0x400;
 const NLM_F_DUMP = 0x300;
 /** In an answer: what was listed has changed meanwhile. */
 const NLM_F_DUMP_INTR = 0x10;
@@ -23,7 +27,7 @@ const BUFFER = 32_768;
 /** A message's own part, from `at` to `end`: a fixed body, then attributes. False: no more are wanted. */
 export type TakeMessage = (view: DataView, at: number, end: number) => unknown;
 
-/** Asks the kernel about its links, routes and filters: it answers while it is asked, so that nothing waits. */
+/** Asks the kernel about its links, routes and filters, and changes them: it answers while it is asked, so that nothing waits. */
 export class NetlinkQuery {
   private readonly fd: number;
   private readonly memory = new Memory(BUFFER);
@@ -71,6 +75,25 @@ export class NetlinkQuery {
     else view.setUint32(this.end + 4, value, littleEndian);
     this.end += 8;
     return this;
+  }
+
+  /** Adds an attribute of octets. */
+  addOctets(type: number, octets: Uint8Array): this {
+    const { bytes, view } = this.memory;
+    const next = this.end + 4 + align(octets.length);
+    bytes.fill(0, this.end, next);
+    view.setUint16(this.end, 4 + octets.length, true);
+    view.setUint16(this.end + 2, type, true);
+    bytes.set(octets, this.end + 4);
+    this.end = next;
+    return this;
+  }
+
+  /** Sends a request to change something, `new` or already `there`; false where the kernel refuses. */
+  change(what: 'new' | 'there' = 'there'): boolean {
+    this.send(NLM_F_REQUEST | NLM_F_ACK | (what === 'new' ? NLM_F_CREATE | NLM_F_EXCL : 0));
+    this.receive(() => undefined); // an acknowledgement is an error of number 0
+    return this.errorNumber === 0;
   }
 
   /** Sends the request; false where the kernel refuses, or has nothing to say. */

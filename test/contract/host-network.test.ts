@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { EnvironmentError } from '../../src/io/errors.ts';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import type { PortFactory } from '../../src/io/port-factory.ts';
-import { ip } from '../../src/linux/iproute.ts';
+import { ip } from '../support/iproute.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { parseIpv4, parseIpv6 } from '../../src/wire/index.ts';
 import { isRoot, memoryPorts } from './adapters.ts';

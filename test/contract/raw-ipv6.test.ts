@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import type { PortFactory } from '../../src/io/port-factory.ts';
 import type { RawIpv6 } from '../../src/io/ports.ts';
-import { ip } from '../../src/linux/iproute.ts';
+import { ip } from '../support/iproute.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { NEXT_HEADER, parseIpv6, transportChecksum, writeIpv6Header } from '../../src/wire/index.ts';
 import { isRoot, memoryPorts } from './adapters.ts';

@@ -8,7 +8,7 @@ import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import type { MemoryTun } from '../../src/io/memory-tun.ts';
 import type { PortFactory } from '../../src/io/port-factory.ts';
 import type { PacketBatch, Tun } from '../../src/io/ports.ts';
-import { ip } from '../../src/linux/iproute.ts';
+import { ip } from '../support/iproute.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { NEXT_HEADER, parseIpv6, toHex, transportChecksum, writeIpv6Header } from '../../src/wire/index.ts';
 import { isRoot, memoryPorts } from './adapters.ts';
