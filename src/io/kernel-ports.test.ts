@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { sys } from '../linux/libc.ts';
 import { enterNewNetwork } from '../linux/netns.ts';
@@ -144,6 +145,19 @@ describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
     expect(refusal(() => ports.openTun('tdnone'))).toMatchObject({
       code: 'no-tun',
       message: '/dev/net/tun is missing: "modprobe tun" loads it; a container must be given the device',
+    });
+  });
+
+  test.each([
+    ['a file', () => writeFileSync('/dev/net/tun', '')],
+    ['a folder', () => mkdirSync('/dev/net/tun')],
+    ['another device', () => symlinkSync('/dev/null', '/dev/net/tun')],
+  ])('%s in place of /dev/net/tun', (_, put) => {
+    hide('/dev/net');
+    put();
+    expect(refusal(() => ports.openTun('tdnone'))).toMatchObject({
+      code: 'no-tun',
+      message: expect.stringMatching(/^\/dev\/net\/tun is not the TUN device/),
     });
   });
 

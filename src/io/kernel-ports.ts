@@ -137,6 +137,13 @@ function explainTun(error: SystemCallError, name: string): EnvironmentError | un
       error,
     );
   }
+  if (error.code === 'ENOTTY' || error.code === 'EISDIR' || error.code === 'ENOTDIR') {
+    return new EnvironmentError(
+      'no-tun',
+      '/dev/net/tun is not the TUN device: remove it, then "mkdir -p /dev/net && mknod /dev/net/tun c 10 200"; a container must be given the device',
+      error,
+    );
+  }
   if (error.code === 'EPERM' || error.code === 'EACCES')
     return notPermitted('a tunnel interface', 'CAP_NET_ADMIN');
   if (error.code === 'EBUSY') {
