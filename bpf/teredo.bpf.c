@@ -682,6 +682,7 @@ int encap(struct __sk_buff *skb)
 		__sync_fetch_and_add(&peer->tx_bytes, length);
 		report(peer, &inner.daddr, now);
 		count(COUNT_carriedOut, packets);
+		count(COUNT_carriedOutBytes, length);
 	}
 	return leave(uplink, peer->address);
 }
@@ -809,6 +810,7 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 	__sync_fetch_and_add(&peer->rx_bytes, length);
 	report(peer, &inner->saddr, now);
 	count(COUNT_carriedIn, packets);
+	count(COUNT_carriedInBytes, length);
 	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
 }
 

@@ -13,6 +13,8 @@
 #define COUNTERS(X)                                                                                                \
 	X(carriedOut)            /* packets carried */                                                                 \
 	X(carriedIn)                                                                                                   \
+	X(carriedOutBytes)       /* of the IPv6 packets; so the next */                                                \
+	X(carriedInBytes)                                                                                              \
 	X(carriedNothing)        /* out, with nothing inside: no traffic, but the peer's programs hear of ours */      \
 	X(outNoPeer)             /* destination not offered */                                                         \
 	X(outNotHeard)           /* its validity has lapsed: CL-60, R-26 */                                            \

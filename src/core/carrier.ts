@@ -39,6 +39,8 @@ const TCP_LENGTHS = 12;
 const COUNTERS = [
   'carriedOut',
   'carriedIn',
+  'carriedOutBytes',
+  'carriedInBytes',
   'carriedNothing',
   'outNoPeer',
   'outNotHeard',
@@ -225,6 +227,7 @@ export class Carrier {
     entry.sentPackets++;
     entry.sentBytes += end - start;
     counters.carriedOut++;
+    counters.carriedOutBytes += end - start;
     this.report(entry, now);
     return entry;
   }
@@ -271,6 +274,7 @@ export class Carrier {
     entry.receivedPackets++;
     entry.receivedBytes += end - start;
     counters.carriedIn++;
+    counters.carriedInBytes += end - start;
     this.report(entry, now);
     return 'carried';
   }

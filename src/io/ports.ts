@@ -155,7 +155,10 @@ export interface UplinkState {
  * it would without. The handlers are never called from inside one of its methods.
  */
 export interface FastPath {
-  /** How often what was done or not done, by reason. */
+  /**
+   * How often what was done or not done, by reason, up to now, or to its end. `carriedIn`, `carriedOut`, `carriedInBytes` and `carriedOutBytes`
+   * are among them.
+   */
   readonly counters: Readonly<Record<string, number>>;
   /** Peers in the kernel's table now. */
   readonly size: number;

@@ -22,8 +22,6 @@ import type { PortCounters } from './port-counters.ts';
  * it asked to be. What a whole batch of inputs makes is flushed once.
  */
 export class Driver implements CommandExecutor {
-  /** What a fast path has reported to have carried, all together. */
-  readonly carried = { receivedPackets: 0, receivedBytes: 0, sentPackets: 0, sentBytes: 0 };
   private readonly machine: Machine;
   private readonly clock: Clock;
   private readonly onEvent: (event: MachineEvent) => void;
@@ -224,10 +222,6 @@ export class Driver implements CommandExecutor {
     for (let i = 0; i < batch.count; i++) {
       machine.handleCarried(buffer, 16 * i, receivedAt[i]!, sentAt[i]!, now);
       machine.commands.drain(this);
-      this.carried.receivedPackets += batch.receivedPackets[i]!;
-      this.carried.receivedBytes += batch.receivedBytes[i]!;
-      this.carried.sentPackets += batch.sentPackets[i]!;
-      this.carried.sentBytes += batch.sentBytes[i]!;
     }
     this.settle();
   }

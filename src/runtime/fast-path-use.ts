@@ -15,7 +15,7 @@ export type DataPath =
   | { readonly kind: 'kernel'; readonly unknown?: string }
   | { readonly kind: 'user'; readonly reason?: string };
 
-/** What the kernel carries and has carried, as far as it is reported yet. */
+/** What the kernel carries and has carried up to now. */
 export interface CarriedTotals {
   /** Peers in the kernel's table. */
   readonly peers: number;
@@ -28,6 +28,8 @@ export interface CarriedTotals {
   /** What was done with packets in the kernel, by reason; empty when it has ended. */
   readonly counters: Readonly<Record<string, number>>;
 }
+
+type Carried = Pick<CarriedTotals, 'receivedPackets' | 'receivedBytes' | 'sentPackets' | 'sentBytes'>;
 
 /** What it takes to have a fast path: opens it (throws an EnvironmentError where there can be none) and tells it what is known. */
 export interface FastPathSource {
@@ -45,6 +47,8 @@ export class FastPathUse {
   private wish: DataPathWish;
   private source: FastPathSource | undefined;
   private opened: FastPath | undefined;
+  /** What those before the latest have carried. */
+  private past: Carried = { receivedPackets: 0, receivedBytes: 0, sentPackets: 0, sentBytes: 0 };
   private path: DataPath;
 
   /** `onChange`: the fast path has ended by itself, or is wished otherwise. */
@@ -76,7 +80,7 @@ export class FastPathUse {
     const { port } = this;
     return {
       peers: port?.size ?? 0,
-      ...this.driver.carried,
+      ...added(this.past, this.opened),
       uplinks: port?.uplinkStates ?? [],
       counters: { ...port?.counters },
     };
@@ -111,8 +115,10 @@ export class FastPathUse {
 
   private open(): void {
     const source = this.source!;
+    const before = this.opened;
     try {
       this.opened = source.open();
+      if (before !== undefined) this.past = added(this.past, before);
     } catch (error) {
       if (this.wish === 'kernel' || !(error instanceof EnvironmentError)) throw error;
       this.path = { kind: 'user', reason: error.message };
@@ -140,4 +146,13 @@ export class FastPathUse {
     this.source?.udp.mergeRuns(true);
     this.path = { kind: 'user' };
   }
+}
+
+function added(past: Carried, { counters }: FastPath): Carried {
+  return {
+    receivedPackets: past.receivedPackets + counters['carriedIn']!,
+    receivedBytes: past.receivedBytes + counters['carriedInBytes']!,
+    sentPackets: past.sentPackets + counters['carriedOut']!,
+    sentBytes: past.sentBytes + counters['carriedOutBytes']!,
+  };
 }

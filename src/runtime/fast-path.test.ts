@@ -108,6 +108,7 @@ test('packets between clients that know each other pass by both machines', async
     expect(await net.send(b, a, back())).toBe(true);
   }
   expect(carriedOut(a) - before).toBe(5);
+  expect(alice.carried).toMatchObject({ sentPackets: carriedOut(a), sentBytes: 60 * carriedOut(a) });
   expect([alice.counters['sentPackets'], bob.counters['deliveredPackets']]).toEqual([sent, delivered]);
   expect([...alice.peers()].map(({ offloaded }) => offloaded)).toEqual([true]);
 });

@@ -18,6 +18,7 @@ import {
   until,
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
+import { proveKernelPath } from '../support/carried.ts';
 import { startMiredoClient } from '../support/miredo.ts';
 import { PROGRAM, startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
@@ -35,6 +36,10 @@ test.each(['kernel', 'user', 'miredo'])('a client in the kernel path, its peer: 
   else await startClient(b, SERVER_ADDRESS, '--data-path', kind);
   const [addressA, addressB] = [await teredoAddress(a), await teredoAddress(b)];
   expect(await ping(a, addressB, 10_000)).toBeDefined();
+  if (kind === 'kernel') {
+    await proveKernelPath(a, addressB);
+    await proveKernelPath(b, addressA);
+  }
   expect(await transfer(a, b, addressB, BYTES, 20_000)).toMatchObject({ whole: true });
   expect(await transfer(b, a, addressA, BYTES, 20_000)).toMatchObject({ whole: true });
   const packets = await carried(a, 'client');
@@ -55,6 +60,7 @@ test.each([
   await startClient(a, SERVER_ADDRESS, '--data-path', client);
   const address = await teredoAddress(a);
   expect(await ping(a, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  if (client === relay) await proveKernelPath(a, NATIVE_ADDRESS, net.relay);
   expect(await transfer(a, net.native, NATIVE_ADDRESS, BYTES, 20_000)).toMatchObject({ whole: true });
   expect(await transfer(net.native, a, address, BYTES, 20_000)).toMatchObject({ whole: true });
   if (client !== relay) return;
@@ -140,8 +146,18 @@ function programsOf(pid: number): number[] {
   return [...new Set(texts.flatMap((text) => /^prog_id:\t(\d+)/m.exec(text)?.[1] ?? []).map(Number))];
 }
 
-/** Packets that the kernel has carried out and in. */
+/** Packets that the kernel has carried out and in, which status has at once. */
 async function carried(host: Namespace, role: string): Promise<{ out: number; in: number }> {
-  const path = (await statusOf(host, role))?.['dataPath'] as { counters: Record<string, number> };
-  return { out: path.counters['carriedOut']!, in: path.counters['carriedIn']! };
+  const { counters, carried } = (await statusOf(host, role))?.['dataPath'] as {
+    counters: Record<string, number>;
+    carried: Record<string, number>;
+  };
+  expect(carried['sentPackets']).toBe(counters['carriedOut']);
+  expect(carried['receivedPackets']).toBe(counters['carriedIn']);
+  for (const [octets, packets] of [
+    [carried['sentBytes']!, counters['carriedOut']!],
+    [carried['receivedBytes']!, counters['carriedIn']!],
+  ] as const)
+    if (packets > MOST) expect(octets).toBeGreaterThan(BYTES / 2);
+  return { out: counters['carriedOut']!, in: counters['carriedIn']! };
 }

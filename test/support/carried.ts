@@ -2,12 +2,17 @@ import { until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { peersOf } from './roles.ts';
 
-/** Pings a peer until the kernel carries what goes to it. */
-export async function proveKernelPath(host: Namespace, address: string, role = 'client'): Promise<void> {
+/** Pings a peer from a client until the client's kernel carries packets to it; and the relay's kernel to the client, where there is one. */
+export async function proveKernelPath(host: Namespace, address: string, relay?: Namespace): Promise<void> {
   const pings = host.spawn('ping', ['-n', '-i', '0.2', address]);
   await until('the kernel path to the peer', async () => {
-    const { peers } = await peersOf(host, role);
+    const { peers } = await peersOf(host, 'client');
     return peers.some((peer) => peer.address === address && peer.carried === 'both') || undefined;
   });
+  if (relay !== undefined)
+    await until('the kernel path of the relay', async () => {
+      const { peers } = await peersOf(relay, 'relay');
+      return peers.some(({ carried }) => carried === 'both') || undefined;
+    });
   await pings.stop();
 }

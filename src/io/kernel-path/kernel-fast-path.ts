@@ -93,6 +93,8 @@ export class KernelFastPath implements FastPath {
   private cancelLook: (() => void) | undefined;
   private cancelReset: (() => void) | undefined;
   private lastInTurn = -Infinity;
+  /** The kernel's counters as they were at the end. */
+  private last: Readonly<Record<string, number>> | undefined;
   private closed = false;
 
   /** Throws an Error or a SystemCallError that says what this machine lacks. */
@@ -118,6 +120,7 @@ export class KernelFastPath implements FastPath {
         reports: RING_BYTES,
       };
       this.program = this.closing(loadPeerProgram(sizes));
+      this.undo.push(() => (this.last = this.program.readCounters(KERNEL_COUNTERS)));
       this.peers = new PeerMap(this.program.map('peers'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
@@ -142,7 +145,7 @@ export class KernelFastPath implements FastPath {
 
   get counters(): Readonly<Record<string, number>> {
     const ofProcess = { ...this.notDone, ...this.proofs.counters };
-    return this.closed ? ofProcess : { ...this.program.readCounters(KERNEL_COUNTERS), ...ofProcess };
+    return { ...(this.last ?? this.program.readCounters(KERNEL_COUNTERS)), ...ofProcess };
   }
 
   get size(): number {

@@ -4,6 +4,8 @@
 export const KERNEL_COUNTERS = [
   'carriedOut',
   'carriedIn',
+  'carriedOutBytes',
+  'carriedInBytes',
   'carriedNothing',
   'outNoPeer',
   'outNotHeard',
