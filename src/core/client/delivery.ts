@@ -44,7 +44,8 @@ export class Delivery {
     const peer = peers.find(b, source);
     if (options.strictUnverified !== true) {
       // Whom packets of ours wait for is no stranger.
-      if (!this.means.contacts.isKnown(peer)) this.means.contacts.noteStranger(b, source, now);
+      if (!this.means.contacts.isKnown(peer))
+        this.means.contacts.noteStranger(b, view.ipv6Start, view.ipv6End, now);
       this.accept(b, view);
       return;
     }
@@ -64,6 +65,6 @@ export class Delivery {
       return;
     }
     if (known !== NO_PEER && contacts.isUnderway(known)) return;
-    if (contacts.mayTestUnsolicited(now)) contacts.begin(context.providePeer(b, source), now);
+    if (contacts.mayCause(b, source, now)) contacts.begin(context.providePeer(b, source), now);
   }
 }

@@ -120,7 +120,7 @@ describe('A-25: strict', () => {
     const narrow = qualified({ strictUnverified: true, limits: { held } });
     for (let i = 0; i < 100; i++) narrow.receive(RELAY, data(native(i), narrow.address));
     for (const test of narrow.all('test')) narrow.receive(RELAY, echoReply(test));
-    expect(narrow.all('test')).toHaveLength(50);
+    expect(narrow.all('test')).toHaveLength(20 + 4); // what one network may cause
     expect(narrow.delivered).toHaveLength(2);
   });
 
