@@ -61,7 +61,7 @@ export class Delivery {
     const { context } = this;
     const { contacts } = this.means;
     if (known !== NO_PEER && context.peers.status[known] === TRUSTED) {
-      contacts.question(known, now); // CL-53
+      contacts.questionMoved(known, now); // CL-53
       return;
     }
     if (known !== NO_PEER && contacts.isUnderway(known)) return;

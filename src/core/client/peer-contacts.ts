@@ -18,6 +18,8 @@ import { Strangers } from './strangers.ts';
 
 /** Least time between two questions to a trusted peer that is silent while it is sent to. */
 const QUESTION_SPACING_MS = 5_000;
+/** A trusted peer that is heard from another pair, and for so long not from its own, is tested at once. */
+const MOVED_SILENCE_MS = 20;
 /** And to one that has not shown yet that it hears us: it answers once in 2 s, counted from when the last one reached it. */
 const DOUBT_SPACING_MS = 2_500;
 /** A neighbour behind our NAT that has not answered so many attempts on the link is tried by way of its server too. */
@@ -219,6 +221,19 @@ export class PeerContacts {
     const spacing = isUnconfirmed ? DOUBT_SPACING_MS : asked === 0 ? QUESTION_SPACING_MS : repeated;
     if (now - context.peers.lastBubble[peer] < spacing || this.isUnderway(peer)) return;
     this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, now);
+  }
+
+  /**
+   * A trusted native peer was heard from another pair: its relay may have gone, and another one serves it. The first time since the peer was last
+   * heard from its own pair the test does not wait for the spacing of questions, within the limit of what strangers cause. CL-53
+   */
+  questionMoved(peer: number, now: number): void {
+    const { peers } = this.context;
+    const isSilent = now - peers.lastReceived[peer] >= MOVED_SILENCE_MS;
+    const isFirst = peers.lastBubble[peer] <= peers.lastReceived[peer];
+    if (isSilent && isFirst && !this.isUnderway(peer) && this.mayCause(peers.address(peer), 0, now))
+      this.means.test.send(peer, now);
+    else this.question(peer, now);
   }
 
   /** Forgets the contact with a peer that is about to be forgotten. */
