@@ -11,6 +11,8 @@ export interface Contact {
   attempts: number;
   /** Those of them that a budget paid for, where there is one. */
   paid: number;
+  /** Whether the local host has begun it: a packet that answers no stranger waits, or has waited, for it. */
+  isOwn: boolean;
   /** When the next attempt, or failure, is due (ms). */
   dueAt: number;
   /** Copies of the packets that wait, oldest first. */
@@ -70,7 +72,16 @@ export class Contacts {
   begin(peer: number, now: number, wantedBy?: Wanter): Contact {
     const present = this.contacts.get(peer);
     if (present !== undefined) return present;
-    const contact: Contact = { peer, attempts: 0, paid: 0, dueAt: 0, waiting: [], waitingBytes: 0, wantedBy };
+    const contact: Contact = {
+      peer,
+      attempts: 0,
+      paid: 0,
+      isOwn: false,
+      dueAt: 0,
+      waiting: [],
+      waitingBytes: 0,
+      wantedBy,
+    };
     this.attempt(contact, now);
     return contact;
   }

@@ -44,7 +44,8 @@ export class Delivery {
     const peer = peers.find(b, source);
     if (options.strictUnverified !== true) {
       // Whom packets of ours wait for is no stranger.
-      if (!this.means.contacts.isKnown(peer)) this.means.contacts.noteStranger(b, source, now);
+      if (!this.means.contacts.isKnown(peer))
+        this.means.contacts.noteStranger(b, view.ipv6Start, view.ipv6End, now);
       this.accept(b, view);
       return;
     }
@@ -60,10 +61,10 @@ export class Delivery {
     const { context } = this;
     const { contacts } = this.means;
     if (known !== NO_PEER && context.peers.status[known] === TRUSTED) {
-      contacts.question(known, now); // CL-53
+      contacts.questionMoved(known, now); // CL-53
       return;
     }
     if (known !== NO_PEER && contacts.isUnderway(known)) return;
-    if (contacts.mayTestUnsolicited(now)) contacts.begin(context.providePeer(b, source), now);
+    if (contacts.mayCause(b, source, now)) contacts.begin(context.providePeer(b, source), now);
   }
 }

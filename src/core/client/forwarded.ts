@@ -88,7 +88,7 @@ export class ForwardedReception {
     if (known !== NO_PEER && !traversal.admits(known, trailers)) return;
     const isWanted = contacts.isWanted(known);
     const isExpected = isWanted || (known !== NO_PEER && traversal.knowsUs(known, trailers));
-    if (!isExpected && !contacts.mayAnswerStranger(mappedAddressOf(b, source), now)) {
+    if (!isExpected && !contacts.mayCause(b, source, now)) {
       const nonce = trailers.nonce === undefined ? 0 : readUint32(b, trailers.nonce);
       bubbles.reply(b, source, mappedAddressOf(b, source), mappedPortOf(b, source), now, { nonce });
       return;

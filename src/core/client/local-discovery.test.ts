@@ -212,6 +212,30 @@ describe('contacting a neighbour', () => {
     expect(rig.kinds).toEqual(['data 192.0.2.99:4097']);
   });
 
+  test('CL-49: discovery bubbles in the name of a peer of another NAT neither delay nor replace the way by its server', () => {
+    const mapped = at('192.0.2.99:4097');
+    const foreign = teredo(PEER_SERVER, mapped);
+    const rig = hears(qualified(), NEIGHBOUR_LOCAL, foreign).clear();
+    rig.send(rig.data(foreign));
+    expect(rig.kinds).toContain('bubble 198.51.100.118:3544');
+    rig.clear().receive(NEIGHBOUR_LOCAL, bubble(foreign, rig.address));
+    expect(rig.all('data')).toEqual([]);
+    expect(rig.machine.counters.droppedForgedSource).toBe(1);
+    rig.receive(mapped, bubble(foreign, rig.address));
+    expect(rig.all('data').map((sent) => sent.to(mapped))).toEqual([true]);
+  });
+
+  test('CL-49: nor do they take over a session that has paused', () => {
+    const mapped = at('192.0.2.99:4097');
+    const foreign = teredo(PEER_SERVER, mapped);
+    const rig = qualified();
+    rig.receive(mapped, bubble(foreign, rig.address)).advanceServed(40_000);
+    hears(rig, NEIGHBOUR_LOCAL, foreign);
+    rig.receive(NEIGHBOUR_LOCAL, bubble(foreign, rig.address)).clear().send(rig.data(foreign));
+    expect(rig.all('data')).toEqual([]);
+    expect(rig.receive(mapped, bubble(foreign, rig.address)).all('data', mapped)).toHaveLength(1);
+  });
+
   test('a peer behind our NAT, not heard of yet: a discovery bubble beside the others', () => {
     const rig = qualified().advance(1_000).clear();
     rig.send(rig.data(NEIGHBOUR));

@@ -2,7 +2,6 @@ import { LOCAL_PEER_MEMORY_MS, PEER_VALIDITY_MS } from '../constants.ts';
 import { Contacts } from '../contacts.ts';
 import type { Contact } from '../contacts.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
-import { TokenBuckets } from '../token-buckets.ts';
 import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { Traversal } from '../nat/traversal.ts';
@@ -14,18 +13,17 @@ import type { HeldPackets } from './held-packets.ts';
 import type { LocalDiscovery } from './local-discovery.ts';
 import type { LocalErrors } from './local-errors.ts';
 import { SOCKET } from './options.ts';
+import { StrangerBudget } from './stranger-budget.ts';
 import { Strangers } from './strangers.ts';
 
 /** Least time between two questions to a trusted peer that is silent while it is sent to. */
 const QUESTION_SPACING_MS = 5_000;
+/** A trusted peer that is heard from another pair, and for so long not from its own, is tested at once. */
+const MOVED_SILENCE_MS = 20;
 /** And to one that has not shown yet that it hears us: it answers once in 2 s, counted from when the last one reached it. */
 const DOUBT_SPACING_MS = 2_500;
-/** A neighbour that has not answered so many attempts on the link is tried by way of its server too. */
+/** A neighbour behind our NAT that has not answered so many attempts on the link is tried by way of its server too. */
 const LOCAL_ONLY_ATTEMPTS = 1;
-
-/** What each Teredo stranger's address may cause besides. */
-const MODEST = { perSecond: 0.5, burst: 4 };
-const MODEST_BUCKETS = 1_024;
 
 interface Means {
   readonly bubbles: Bubbles;
@@ -41,10 +39,7 @@ export class PeerContacts {
   private readonly context: ClientContext;
   private readonly means: Means;
   private readonly contacts: Contacts;
-  private readonly unsolicited: TokenBuckets;
-  /** What is kept for modest Teredo strangers, by their IPv4 address, when a greedy one has taken the rest. */
-  private readonly modest: TokenBuckets;
-  private readonly reserve: TokenBuckets;
+  private readonly unsolicited: StrangerBudget;
   private readonly strangers: Strangers;
 
   constructor(context: ClientContext, means: Means) {
@@ -59,11 +54,7 @@ export class PeerContacts {
       context.limits.queue,
     );
     this.strangers = new Strangers(context.entropy);
-    const { unsolicitedTests } = context.limits;
-    const { perSecond, burst } = unsolicitedTests;
-    this.unsolicited = new TokenBuckets(unsolicitedTests, context.entropy, 1);
-    this.modest = new TokenBuckets(MODEST, context.entropy, MODEST_BUCKETS);
-    this.reserve = new TokenBuckets({ perSecond: perSecond / 2, burst: burst / 2 }, context.entropy, 1);
+    this.unsolicited = new StrangerBudget(context.limits.unsolicitedTests, context.entropy);
   }
 
   isUnderway(peer: number): boolean {
@@ -83,19 +74,22 @@ export class PeerContacts {
   enqueue(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
     const { context } = this;
     const contact = this.contacts.begin(peer, now);
+    const isOwn = !this.strangers.isAnswer(buffer, start, end, now);
+    if (isOwn) contact.isOwn = true;
     if (!this.contacts.enqueue(contact, buffer, start, end)) context.counters.droppedQueueFull++; // CL-68
-    if (isTeredo(context.peers.address(peer), 0)) this.noteWanted(peer, now);
-    else context.testingSince = Math.min(context.testingSince, now);
+    if (isTeredo(context.peers.address(peer), 0)) {
+      if (isOwn) this.means.traversal.want(peer);
+    } else context.testingSince = Math.min(context.testingSince, now);
   }
 
   /**
-   * Whether a contact with the IPv6 address at an offset may begin for a packet of this host, or is under way: with a stranger
-   * only within the limit of what strangers cause, since the packet answers what may be forged. CL-124
+   * Whether a contact may begin for the packet `b[start, end)` of this host, or is under way. What answers a stranger may go to a
+   * victim of forged packets, so the limit of what strangers cause holds for it. It never holds for what this host begins. CL-124
    */
-  mayBegin(known: number, b: Uint8Array, o: number, now: number): boolean {
+  mayBegin(known: number, b: Uint8Array, start: number, end: number, now: number): boolean {
     if (known !== NO_PEER && (this.isUnderway(known) || this.context.peers.status[known] === TRUSTED))
       return true;
-    return !this.strangers.has(b, o, now) || this.mayTestUnsolicited(now);
+    return !this.strangers.isAnswer(b, start, end, now) || this.mayCause(b, start + DESTINATION, now);
   }
 
   /** Whether the peer is trusted, or packets of ours wait for it. */
@@ -109,9 +103,9 @@ export class PeerContacts {
     return peer !== NO_PEER && this.means.traversal.isWanted(peer);
   }
 
-  /** A packet whose source, at an offset, has not proven itself goes to this host, which may answer it. */
-  noteStranger(b: Uint8Array, o: number, now: number): void {
-    this.strangers.note(b, o, now);
+  /** The packet `b[start, end)`, whose source has not proven itself, goes to this host, which may answer it. */
+  noteStranger(b: Uint8Array, start: number, end: number, now: number): void {
+    this.strangers.note(b, start, end, now);
   }
 
   /** Begins a contact that no packet waits for. */
@@ -229,6 +223,19 @@ export class PeerContacts {
     this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, now);
   }
 
+  /**
+   * A trusted native peer was heard from another pair: its relay may have gone, and another one serves it. The first time since the peer was last
+   * heard from its own pair the test does not wait for the spacing of questions, within the limit of what strangers cause. CL-53
+   */
+  questionMoved(peer: number, now: number): void {
+    const { peers } = this.context;
+    const isSilent = now - peers.lastReceived[peer] >= MOVED_SILENCE_MS;
+    const isFirst = peers.lastBubble[peer] <= peers.lastReceived[peer];
+    if (isSilent && isFirst && !this.isUnderway(peer) && this.mayCause(peers.address(peer), 0, now))
+      this.means.test.send(peer, now);
+    else this.question(peer, now);
+  }
+
   /** Forgets the contact with a peer that is about to be forgotten. */
   drop(peer: number): void {
     this.means.held.drop(peer);
@@ -237,17 +244,9 @@ export class PeerContacts {
     if (contact !== undefined) this.context.counters.droppedNoAnswer += contact.waiting.length;
   }
 
-  /** Whether a test that an outsider has provoked may be sent. Takes from the limit. CL-124 */
-  mayTestUnsolicited(now: number): boolean {
-    const allowed = this.unsolicited.take(0, 0, now);
-    if (!allowed) this.context.counters.suppressedTests++;
-    return allowed;
-  }
-
-  /** The same of a bubble of a Teredo peer that is mapped to this address: the greedy do not starve the modest. */
-  mayAnswerStranger(address: Ipv4, now: number): boolean {
-    if (this.unsolicited.take(0, 0, now)) return true;
-    const allowed = this.modest.take(address, 0, now) && this.reserve.take(0, 0, now);
+  /** Whether the stranger whose IPv6 address is at an offset may cause a test or a contact. Takes from the limit. CL-124 */
+  mayCause(b: Uint8Array, o: number, now: number): boolean {
+    const allowed = this.unsolicited.take(b, o, now);
     if (!allowed) this.context.counters.suppressedTests++;
     return allowed;
   }
@@ -273,19 +272,12 @@ export class PeerContacts {
     return contact.waiting.length;
   }
 
-  /** Who spoke first is a stranger all the same when this host answers. */
-  private noteWanted(peer: number, now: number): void {
-    if (!this.strangers.has(this.context.peers.address(peer), 0, now)) this.means.traversal.want(peer);
-  }
-
   private attempt(contact: Contact, now: number): void {
-    // Whoever began the contact had leave for the first attempt; a stranger's, and those without a packet of ours, need it again.
-    if (contact.attempts > 1 && this.isUnsolicited(contact, now) && !this.mayTestUnsolicited(now)) return;
+    // The first attempt has taken its token already. Contacts that only strangers have caused need one for each repetition.
+    if (contact.attempts > 1 && !contact.isOwn) {
+      if (!this.mayCause(this.context.peers.address(contact.peer), 0, now)) return;
+    }
     this.approach(contact.peer, contact.attempts, now);
-  }
-
-  private isUnsolicited({ peer, waiting }: Contact, now: number): boolean {
-    return waiting.length === 0 || this.strangers.has(this.context.peers.address(peer), 0, now);
   }
 
   private approach(peer: number, attempt: number, now: number): void {
@@ -302,7 +294,9 @@ export class PeerContacts {
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
-    if (!local || attempt > LOCAL_ONLY_ATTEMPTS) traversal.sendRound(peer, target, attempt, now);
+    // Anybody on the link can announce any peer: one with another mapped address is reached by way of its server at once.
+    const isOnlyLocal = local && mappedAddressOf(target, 0) === mapped?.address;
+    if (!isOnlyLocal || attempt > LOCAL_ONLY_ATTEMPTS) traversal.sendRound(peer, target, attempt, now);
     peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells who is idle
   }
 

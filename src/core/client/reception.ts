@@ -46,8 +46,8 @@ interface Means {
  *             in its address
  *     a direct bubble with the nonce    trusted from now on, where it comes from
  *             of our indirect one
- *     case 5  Teredo, from where its    trusted from now on, on the link
- *             discovery bubble came
+ *     case 5  Teredo, from where its    trusted from now on, on the link,
+ *             discovery bubble came     if its mapped address is ours
  *     case 6  anything else             delivered (or held back), but tested before anything is sent there
  *
  * What comes in on a peer's own socket is that peer's.
@@ -317,10 +317,12 @@ export class Reception {
     port: number,
     now: number,
   ): void {
-    const { peers, mapped } = this.context;
+    const { counters, peers, mapped } = this.context;
     const sameNat = mappedAddressOf(b, view.ipv6Start + SOURCE) === mapped?.address;
-    if (sameNat || !peers.isValid(peer, now)) this.handleProven(b, view, peer, address, port, now);
-    else this.delivery.accept(b, view);
+    // Anybody on the link can announce any peer: one with another mapped address has to prove itself on the way through the NATs.
+    if (sameNat) this.handleProven(b, view, peer, address, port, now);
+    else if (peers.isValid(peer, now)) this.delivery.accept(b, view);
+    else counters.droppedForgedSource++;
   }
 
   private handleProven(

@@ -115,7 +115,7 @@ export class Transmission {
     }
     const { contacts } = this.means;
     const known = context.peers.find(buffer, destination);
-    if (contacts.mayBegin(known, buffer, destination, now)) {
+    if (contacts.mayBegin(known, buffer, start, end, now)) {
       contacts.enqueue(context.providePeer(buffer, destination), buffer, start, end, now);
     } else context.counters.droppedStrangerLimit++;
   }

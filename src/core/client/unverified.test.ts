@@ -47,6 +47,23 @@ describe('case 6: the unverified', () => {
     expect(rig.machine.counters.droppedForgedSource).toBe(2);
   });
 
+  test('CL-53: a trusted peer that comes by another relay soon after its test is tested at once, and once', () => {
+    const rig = qualified();
+    rig
+      .send(rig.data(NATIVE))
+      .receive(RELAY, echoReply(rig.find('test', PRIMARY)))
+      .advance(100)
+      .clear();
+    const other = at('198.51.100.9:3545');
+    for (let i = 0; i < 10; i++) rig.receive(other, data(NATIVE, rig.address)).advance(20);
+    expect(rig.all('test')).toHaveLength(1);
+    rig
+      .receive(other, echoReply(rig.find('test', PRIMARY)))
+      .clear()
+      .send(rig.data(NATIVE));
+    expect(rig.all('data', other)).toHaveLength(1);
+  });
+
   test('CL-53: nor does it take a trusted peer over, or silence it', () => {
     const rig = qualified();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
@@ -120,7 +137,7 @@ describe('A-25: strict', () => {
     const narrow = qualified({ strictUnverified: true, limits: { held } });
     for (let i = 0; i < 100; i++) narrow.receive(RELAY, data(native(i), narrow.address));
     for (const test of narrow.all('test')) narrow.receive(RELAY, echoReply(test));
-    expect(narrow.all('test')).toHaveLength(50);
+    expect(narrow.all('test')).toHaveLength(20 + 4); // what one network may cause
     expect(narrow.delivered).toHaveLength(2);
   });
 
