@@ -31,12 +31,20 @@ export class ControlServer {
   readonly name: string;
   private readonly server: Server;
   private readonly open: ReadonlySet<Socket>;
+  private readonly turns: Turns;
   private readonly directory: string;
   private readonly removesDirectory: boolean;
 
-  private constructor(server: Server, open: ReadonlySet<Socket>, directory: string, name: string) {
+  private constructor(
+    server: Server,
+    open: ReadonlySet<Socket>,
+    turns: Turns,
+    directory: string,
+    name: string,
+  ) {
     this.server = server;
     this.open = open;
+    this.turns = turns;
     this.directory = directory;
     this.removesDirectory = makeControlDirectory(directory) || !isChosen(directory);
     this.name = name;
@@ -55,7 +63,10 @@ export class ControlServer {
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       makeRoom(open);
       open.add(socket);
-      socket.on('close', () => open.delete(socket));
+      socket.on('close', () => {
+        open.delete(socket);
+        turns.leave(socket);
+      });
       receive(socket, (line) => {
         reply(socket, parseRequest(line), handler, turns, log).catch((error: unknown) => {
           log(`control socket: ${messageOf(error)}`);
@@ -63,7 +74,7 @@ export class ControlServer {
         });
       });
     });
-    const control = new ControlServer(server, open, directory, name);
+    const control = new ControlServer(server, open, turns, directory, name);
     if (await isAlive(control.path)) return undefined;
     rmSync(control.path, { force: true });
     await new Promise<void>((resolve, reject) => {
@@ -78,6 +89,11 @@ export class ControlServer {
 
   get connectionCount(): number {
     return this.open.size;
+  }
+
+  /** Questions, and further pieces of answers, that wait for their turn. */
+  get waitingCount(): number {
+    return this.turns.waitingCount;
   }
 
   /** Ends, whoever is still connected, and removes the socket's file; the folder too, unless it is somebody's own. */
@@ -131,7 +147,9 @@ async function reply(
   turns: Turns,
   log: (line: string) => void,
 ): Promise<void> {
-  const answer = await turns.take(() => (socket.destroyed ? undefined : answerTo(request, handler, log)));
+  const answer = await turns.take(socket, () =>
+    socket.destroyed ? undefined : answerTo(request, handler, log),
+  );
   if (answer === undefined) return;
   if (!isList(answer)) {
     socket.end(`${JSON.stringify(answer)}\n`);
@@ -144,7 +162,7 @@ async function reply(
   let separator = '';
   const left = items[Symbol.iterator]();
   for (let done = false; !done && !socket.destroyed; text = '') {
-    await turns.take(() => {
+    await turns.take(socket, () => {
       const begun = performance.now();
       while (!done && performance.now() - begun < PIECE_MS) {
         const next = left.next();

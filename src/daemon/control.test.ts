@@ -142,6 +142,19 @@ test('one question a connection: what comes behind it is not answered', async ()
   expect([text, asked]).toEqual(['{"ok":true,"result":1}\n', 1]);
 });
 
+test('a question whose connection has closed waits no longer', async () => {
+  const control = await daemon(() => {
+    const begun = performance.now();
+    while (performance.now() - begun < 100);
+    return { ok: true, result: 'here' };
+  });
+  await ask(control.path, { command: 'status' }); // 400 ms of rest follow
+  for (let i = 0; i < 200; i++) (await idle(control.path)).write('{"command":"peers"}\n');
+  await until(() => control.waitingCount > 0);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(control.waitingCount).toBeLessThanOrEqual(32);
+});
+
 test('of peers no more are given than can be, and not less than none', () => {
   const limitOf = (limit: unknown): unknown => parseRequest(JSON.stringify({ command: 'peers', limit }));
   expect(limitOf(7)).toEqual({ command: 'peers', limit: 7 });
