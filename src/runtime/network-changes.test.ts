@@ -51,6 +51,7 @@ async function clientRig(settings: Partial<ClientSettings> = {}) {
 
 test('CL-7: with onlyWithoutIpv6 the client rests while the host has native IPv6, and sends nothing', async () => {
   const { client, server, ports, pass } = await clientRig({ onlyWithoutIpv6: true });
+  ports.network.nativeAddresses = [v6('2001:db8::9')];
   ports.network.nativeDefaultRoute = true;
   await client.start();
   await pass(30_000);
@@ -73,6 +74,7 @@ test('CL-7: with onlyWithoutIpv6 the client rests while the host has native IPv6
 
 test('without that it stays a client beside native IPv6', async () => {
   const { client, ports, pass } = await clientRig();
+  ports.network.nativeAddresses = [v6('2001:db8::9')];
   ports.network.nativeDefaultRoute = true;
   await client.start();
   await pass(5_000);
