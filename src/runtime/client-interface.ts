@@ -22,10 +22,12 @@ const DEFAULTS = ['2000::/3', '::/0'].map((text) => routePiece(routeTo(text)));
 
 /**
  * What an address sends goes through its own tunnel, also where another client's, or native IPv6, has the route otherwise.
- * 2001::/32 in halves: Linux no longer finds a prefix's route for all sources once the same prefix has one for a single
+ * 2000::/3, which the client with the default route has for all sources, and 2001::/32 in halves: Linux no longer finds a prefix's route for all sources once the same prefix has one for a single
  * source. These go with the interface, which rules of policy routing would not.
  */
-const OWN_DESTINATIONS = ['::/0', '2001::/33', '2001:0:8000::/33'].map((text) => parsePrefix(text)!);
+const OWN_DESTINATIONS = ['::/0', '2000::/4', '3000::/4', '2001::/33', '2001:0:8000::/33'].map((text) =>
+  parsePrefix(text)!,
+);
 
 /** A client's tunnel interface: its addresses and routes, changed one step after the other, and set again where they go missing. */
 export class ClientInterface {

@@ -81,6 +81,11 @@ test('without that it stays a client beside native IPv6', async () => {
   expect(client.state).toBe('qualified');
 });
 
+/** Routes for what the client's own address sends. */
+const FROM_OWN = ['2000::/4', '2001:0:8000::/33', '2001::/33', '3000::/4', '::/0'].map(
+  (text) => `${text} from`,
+);
+
 /** Addresses and routes of the tunnel, in words. */
 function furnitureOf({ network }: MemoryPorts): string[] {
   const { isUp, addresses, routes } = network.tunnelState('teredo')!;
@@ -105,8 +110,10 @@ test("what somebody takes from a client's tunnel is set again with the next chan
     expect.stringMatching(/^2001:0:cb00:7178:.*\/32$/),
     'fe80::ffff:ffff:ffff/64',
     '2000::/3',
+    '2000::/4 from',
     '2001:0:8000::/33 from',
     '2001::/33 from',
+    '3000::/4 from',
     '::/0',
     '::/0 from',
   ]);
@@ -164,7 +171,7 @@ test('a route that cannot be set is told, keeps no other from being set, and lea
   await client.start();
   await pass(500);
   const all = furnitureOf(ports);
-  expect(all.slice(3)).toEqual(['2000::/3', '2001:0:8000::/33 from', '2001::/33 from', '::/0 from']);
+  expect(all.slice(3)).toEqual(['2000::/3', ...FROM_OWN]);
   expect(warnings).toEqual(['::/0: it exists already']);
   expect([client.state, client.hasDefaultRoute]).toEqual(['qualified', true]);
   network.addRoute = addRoute;
