@@ -161,7 +161,7 @@ describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
     });
   });
 
-  test('no program "ip", as the kernel is told by netlink', async () => {
+  test('works without the program "ip": links and routes are set by netlink', async () => {
     hide('/usr/sbin', '/usr/bin'); // and with them "mount": this test has to be the last
     const address = new Uint8Array(16).fill(0xfd);
     await ports.network.addAddress('lo', address, 128);

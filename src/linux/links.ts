@@ -38,7 +38,7 @@ export interface Link {
 export function readLinks(): ReadonlyMap<number, Link> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const links = new Map<number, Link>();
-    // A socket of its own each time: on that of a list given up the kernel goes on with it.
+    // A new socket each time: on one whose list was given up the kernel continues that list.
     const query = new NetlinkQuery();
     try {
       const isWhole = query

@@ -329,7 +329,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.peers(this.driver.now);
   }
 
-  /** The names were resolved again: what is the same goes on being used. Throws a SettingsError for a server that cannot be. */
+  /** The names were resolved again: a server that is the same stays in use. Throws a SettingsError for a server that cannot be. */
   setServers(servers: readonly ServerCandidate[]): void {
     checkServers(servers);
     this.servers = servers;

@@ -80,7 +80,7 @@ interface Proof {
  * Finds out for each peer whether what the kernel path sends arrives there, before the peer's packets are sent that way: an echo request with a
  * nonce goes out by the kernel path, once without a UDP checksum, then with one too, and the program that receives the reply takes
  * it for the proof. The first way that is answered is used: without a checksum where that arrives. A peer that answers neither
- * stays with the process, which goes on as before, and is asked again after growing intervals. While a way is used it is proven again from time to
+ * stays with the process and is asked again after growing intervals. While a way is used it is proven again from time to
  * time: a peer that sends by itself would else be believed to receive. adr/0018
  */
 export class PathProofs {
