@@ -1,7 +1,8 @@
 /** What memory a relay needs for each client that it knows: its process's and the kernel's for its tables there. */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { until } from '../src/lab/index.ts';
 import type { Running } from '../src/lab/index.ts';
+import { descriptorTexts } from '../test/support/descriptor-texts.ts';
 import { Crowd } from './crowd.ts';
 import { family } from './seats.ts';
 import type { Maker } from './seats.ts';
@@ -62,8 +63,7 @@ function residentBytes(program: Running): number {
 function kernelBytes(program: Running): number {
   const tables = new Map<string, number>();
   for (const pid of family(program.pid))
-    for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-      const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+    for (const info of descriptorTexts(pid)) {
       const [, id] = /^map_id:\s+(\d+)$/m.exec(info) ?? [];
       if (id !== undefined) tables.set(id, Number(/^memlock:\s+(\d+)$/m.exec(info)![1]));
     }

@@ -19,6 +19,7 @@ import {
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { proveKernelPath } from '../support/carried.ts';
+import { descriptorTexts } from '../support/descriptor-texts.ts';
 import { startMiredoClient } from '../support/miredo.ts';
 import { PROGRAM, startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
@@ -141,9 +142,13 @@ test('a process that is killed leaves no program at its uplink; where the kernel
 
 /** Numbers of the kernel programs that a process holds. */
 function programsOf(pid: number): number[] {
-  const folder = `/proc/${pid}/fdinfo`;
-  const texts = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'));
-  return [...new Set(texts.flatMap((text) => /^prog_id:\t(\d+)/m.exec(text)?.[1] ?? []).map(Number))];
+  return [
+    ...new Set(
+      descriptorTexts(pid)
+        .flatMap((text) => /^prog_id:\t(\d+)/m.exec(text)?.[1] ?? [])
+        .map(Number),
+    ),
+  ];
 }
 
 /** Packets that the kernel has carried out and in, which status has at once. */

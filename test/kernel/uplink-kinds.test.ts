@@ -1,5 +1,5 @@
 /** An uplink of each kind: what the kernel carries there and what it leaves to the process, all of it arrives, and status says so. */
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,7 @@ import {
   until,
 } from '../../src/lab/index.ts';
 import type { Namespace, Running, Site } from '../../src/lab/index.ts';
+import { descriptorTexts } from '../support/descriptor-texts.ts';
 import { hasKind } from '../support/links.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
@@ -244,10 +245,9 @@ async function countersOf(host: Namespace): Promise<Path['counters']> {
 /** Programs of a process on the way in: by tcx, as its descriptors say, or as filters. */
 function programsAt(host: Namespace, { pid }: Running, name: string): number {
   const [, index] = /^(\d+):/.exec(host.ip('link', 'show', 'dev', name))!;
-  const folder = `/proc/${pid}/fdinfo`;
-  const links = readdirSync(folder)
-    .map((file) => readFileSync(join(folder, file), 'utf8'))
-    .filter((text) => new RegExp(`^ifindex:\\s+${index}$`, 'm').test(text) && text.includes('ingress'));
+  const links = descriptorTexts(pid).filter(
+    (text) => new RegExp(`^ifindex:\\s+${index}$`, 'm').test(text) && text.includes('ingress'),
+  );
   const filters = host.execute('tc', 'filter', 'show', 'dev', name, 'ingress').matchAll(/ handle 0x/g);
   return links.length + [...filters].length;
 }
