@@ -581,9 +581,9 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 	if (inner->nexthdr == NEXT_NONE)
 		return NO_TRAFFIC | way;
 	if (silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx) {
-		peer->route &= ROUTE_UPLINK;
-		peer->last_notice = now >> UNIT_SHIFT;
-		notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
+		/* A peer that only receives is silent, too: the way stays, and is proven again. */
+		if (take_turn(peer, NOTICE_SHIFT, now))
+			notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outQuestion; /* CL-53 */
 	}
 	if (is_sample_out(skb, l2, inner, peer, now, c->stretch))

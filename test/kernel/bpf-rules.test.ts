@@ -196,10 +196,12 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     }
   });
 
-  test('silent for 2 s although sent to: all is left to the machine until the path is proven again', () => {
+  test('silent for 2 s although sent to: all is left to the machine until the peer is heard', () => {
     rig.begin(role, 3_000);
     const packet = data(inside, PEER, 100);
     expect([1, 2, 3].map(() => rig.both('out', packet))).toEqual([true, false, false]);
+    expect(rig.both('in', data(PEER, inside, 100))).toBe(true);
+    expect(rig.both('out', packet)).toBe(true);
   });
 
   test('truncated at every length, every bit flipped: the same verdict and the same bytes', () => {

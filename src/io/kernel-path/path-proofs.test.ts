@@ -151,6 +151,13 @@ test.each([WAY.checked, WAY.bare])(
   },
 );
 
+test('a way in use is asked at once: packets may wait for the answer', () => {
+  const rig = new Rig();
+  rig.entry(PEER).way = WAY.bare;
+  rig.proofs.want(PEER, OWN, 1_000);
+  expect(rig.proofs.pollTimeout()).toBe(1_000);
+});
+
 test('a way in use that is not answered, though the peer sends, is left, and all are tried at once', () => {
   rig.entry(PEER).way = WAY.bare;
   rig.proofs.want(PEER, OWN, 0);

@@ -32,7 +32,10 @@ const MOST_DOUBLINGS = 6;
 const RETRY_UNHEARD_MS = 1_000;
 /** So long after a refusal of the host's own rules. */
 const RETRY_REFUSED_MS = 10_000;
-/** The first request waits so long: meanwhile the packet that asked for it goes by the socket, and the host may refuse that. */
+/**
+ * The first request of a new path waits so long: meanwhile the packet that asked for it goes by the socket, and the host may refuse that. That
+ * of a path in use does not wait: after silence, packets go by the process until the peer is heard.
+ */
 const START_MS = 20;
 /** In place of a number of failures: the host's own rules have refused a datagram. */
 const REFUSED = MOST_FAILURES;
@@ -66,6 +69,8 @@ interface Proof {
   readonly source: Ipv6;
   readonly nonce: Uint8Array;
   readonly begunAt: number;
+  /** When the first round is due. */
+  readonly firstAt: number;
   /** Not of a path that is in use, which is proven again. */
   readonly isFirst: boolean;
   /** Those that it needs, and those of them in which a request has gone out. */
@@ -139,17 +144,19 @@ export class PathProofs {
     const nonce = new Uint8Array(PROOF_NONCE_LENGTH);
     this.entropy.fill(nonce);
     if (!this.answers.begin(peer, nonce)) return;
+    const firstAt = isFirst ? now + START_MS : now;
     this.proofs.set(name, {
       peer: peer.slice(),
       place,
       source: source.slice(),
       nonce,
       begunAt: now,
+      firstAt,
       isFirst,
       ways: isFirst ? this.waysToTry : [way],
       asked: new Set(),
       rounds: 0,
-      dueAt: now + START_MS,
+      dueAt: firstAt,
     });
     this.underway.set(address, others + 1);
     if (!isFirst) this.renewals++;
@@ -210,7 +217,7 @@ export class PathProofs {
     const round = proof.rounds++;
     if (round >= ROUNDS_MS.length) return this.fail(name, proof, now);
     const next = ROUNDS_MS[round + 1] ?? PATIENCE_MS;
-    proof.dueAt = proof.begunAt + START_MS + next;
+    proof.dueAt = proof.firstAt + next;
     for (const way of round === 0 ? proof.ways.slice(0, 1) : proof.ways) this.ask(proof, way, now);
     if (round === 1 && proof.isFirst) this.tryTcp(proof, now);
   }
