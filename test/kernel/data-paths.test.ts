@@ -2,7 +2,7 @@
  * Who carries the packets is each side's own choice: whatever the other does, TCP arrives whole. On virtual links, as here,
  * nothing cuts a super-packet on its way, and only a peer whose kernel unwraps them may be sent one.
  */
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';

@@ -1,5 +1,5 @@
 /** An uplink of each kind: what the kernel carries there and what it leaves to the process, all of it arrives, and status says so. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
