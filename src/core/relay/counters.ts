@@ -23,6 +23,7 @@ export const RELAY_COUNTERS = [
   'droppedEcn',
   'droppedMeetingLimit',
   'droppedNotTeredo',
+  'droppedHopLimit',
   'droppedForeignSource',
   'droppedDestinationNotGlobal',
   'droppedLoop',

@@ -66,7 +66,7 @@ export class RelayMachine implements OffloadingMachine {
     this.served = new ServedRange(options.serve);
     this.errors = new Errors(context);
     this.contacting = new Contacting(context, this.errors);
-    this.meeting = options.meet === true ? new Meeting(context, this.contacting) : undefined;
+    this.meeting = options.meet === true ? new Meeting(context, this.contacting, this.errors) : undefined;
   }
 
   /** Reception from Teredo clients. RFC 4380 section 5.4.2 */
