@@ -19,9 +19,13 @@ export const NEXT_HEADER = {
   UDP: 17,
   ROUTING: 43,
   FRAGMENT: 44,
+  AUTHENTICATION: 51,
   ICMPV6: 58,
   NONE: 59,
   DESTINATION_OPTIONS: 60,
+  MOBILITY: 135,
+  HOST_IDENTITY: 139,
+  SHIM6: 140,
 } as const;
 
 export function version(b: Uint8Array, o: number): number {
