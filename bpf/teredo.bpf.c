@@ -22,6 +22,11 @@
 #define ADDRESSES_OF_IPV4 2
 
 #define NEXT_ROUTING 43
+#define NEXT_AUTHENTICATION 51
+#define NEXT_DESTINATION_OPTIONS 60
+#define NEXT_MOBILITY 135
+#define NEXT_HOST_IDENTITY 139
+#define NEXT_SHIM6 140
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY 129
 #define ICMPV6_ROUTER_ADVERTISEMENT 134
@@ -197,6 +202,42 @@ static __always_inline void report(struct peer *peer, const struct in6_addr *add
 static __always_inline __u32 way_to(const struct peer *peer)
 {
 	return peer->route >> ROUTE_WAY_SHIFT;
+}
+
+/* Whether it is an extension header, behind which a routing header may be: the machine looks for that. C-31; src/wire/extension-headers.ts */
+static __always_inline bool is_extension(__u8 header)
+{
+	switch (header) {
+	case NEXT_HOP_BY_HOP:
+	case NEXT_ROUTING:
+	case NEXT_FRAGMENT:
+	case NEXT_AUTHENTICATION:
+	case NEXT_DESTINATION_OPTIONS:
+	case NEXT_MOBILITY:
+	case NEXT_HOST_IDENTITY:
+	case NEXT_SHIM6:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct fragment {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset;
+};
+
+/* Whether the machine has to look at a packet of the host for its extension headers. Not at a fragment that can have no more of them. */
+static __noinline bool is_extended(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+{
+	struct fragment fragment;
+
+	if (inner->nexthdr != NEXT_FRAGMENT)
+		return is_extension(inner->nexthdr);
+	if (bpf_skb_load_bytes(skb, at + sizeof(*inner), &fragment, sizeof(fragment)))
+		return true;
+	return !(fragment.offset & bpf_htons(0xfff8)) && is_extension(fragment.next);
 }
 
 /* Whether a packet does no harm when it arrives behind those that were sent after it. */
@@ -623,6 +664,8 @@ int encap(struct __sk_buff *skb)
 	uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
 	if (!uplink || !fits(skb, length, uplink))
 		return leave_out(skb, COUNT_outTooBig); /* CL-71, R-28 */
+	if (is_extended(skb, l2, &inner))
+		return leave_out(skb, COUNT_outExtension); /* C-31 */
 
 	now = bpf_ktime_get_coarse_ns();
 	way = way_of_packet(skb, l2, &inner, peer, now);
@@ -860,8 +903,8 @@ int decap(struct __sk_buff *skb)
 		return go_on(COUNT_inForeignDestination); /* CL-41, R-23 */
 	if (inner.nexthdr == NEXT_NONE)
 		return go_on(COUNT_inBubble);
-	if (inner.nexthdr == NEXT_HOP_BY_HOP || inner.nexthdr == NEXT_ROUTING || inner.nexthdr == NEXT_FRAGMENT)
-		return go_on(COUNT_inExtension);
+	if (is_extension(inner.nexthdr))
+		return go_on(COUNT_inExtension); /* C-31 */
 	now = bpf_ktime_get_coarse_ns();
 	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_inNotHeard);

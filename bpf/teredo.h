@@ -24,6 +24,7 @@
 	X(outForeignSource)                                                                                            \
 	X(outMalformed)                                                                                                \
 	X(outTooBig)                                                                                                   \
+	X(outExtension)          /* extension headers, but for fragments with none behind: C-31 */                        \
 	X(outUnfinished)         /* the peer might get it uncut or without its checksum, and not be able to take it */ \
 	X(outBulk)            /* data in TCP or much in UDP; super-packets of a tunnel are cut here, a socket's not */ \
 	X(outUnsummed)           /* its UDP checksum does not follow from its headers, and the peer needs one */       \
@@ -41,7 +42,7 @@
 	X(inProof)               /* has answered what was sent by this path, and ends here */                          \
 	X(inSample)              /* left to the socket, so that the host's rules for it are seen to hold */            \
 	X(inUnseen)              /* the socket has not received the peer's samples: its path is closed */              \
-	X(inExtension)           /* hop-by-hop options, a routing header, or a fragment: of IPv6, or of IPv4 */          \
+	X(inExtension)           /* an extension header (C-31), or a fragment of IPv4 */                                  \
 	X(inEcnDropped)          /* congestion that cannot be told to the sender: N-8 */                               \
 	X(inRefused)             /* the kernel cannot unwrap this one */                                               \
 	X(reportsLate)           /* no room in the ring of reports; the next packet tries again */

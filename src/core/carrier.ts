@@ -11,6 +11,8 @@ import {
   checkIpv6,
   equalBytes,
   icmpv6Type,
+  isExtension,
+  isFirstFragment,
   nextHeader,
   payloadLength,
   toHex,
@@ -50,6 +52,7 @@ const COUNTERS = [
   'outForeignSource',
   'outMalformed',
   'outTooBig',
+  'outExtension',
   'inNoPeer',
   'inElsewhere',
   'inNotHeard',
@@ -201,6 +204,10 @@ export class Carrier {
       counters.outTooBig++; // CL-71, R-28
       return undefined;
     }
+    if (isExtended(b, start)) {
+      counters.outExtension++; // C-31
+      return undefined;
+    }
     if (now - entry.lastReceived >= PEER_VALIDITY_MS) {
       counters.outNotHeard++;
       return undefined;
@@ -308,15 +315,9 @@ export class Carrier {
   ): (typeof COUNTERS)[number] | undefined {
     if (entry.address !== address || entry.port !== port) return 'inElsewhere'; // CL-45, R-21
     if (!this.isOurs(b, start + DESTINATION)) return 'inForeignDestination'; // CL-41, R-23
-    switch (nextHeader(b, start)) {
-      case NEXT_HEADER.NONE:
-        return 'inBubble'; // CL-52
-      case NEXT_HEADER.HOP_BY_HOP:
-      case NEXT_HEADER.ROUTING:
-      case NEXT_HEADER.FRAGMENT:
-        return 'inExtension';
-      default:
-    }
+    const next = nextHeader(b, start);
+    if (next === NEXT_HEADER.NONE) return 'inBubble'; // CL-52
+    if (isExtension(next)) return 'inExtension'; // C-31
     if (now - entry.lastReceived >= PEER_VALIDITY_MS) return 'inNotHeard';
     const reason = reasonOfIcmpv6(b, start, this.role);
     if (reason !== undefined) return reason;
@@ -387,6 +388,15 @@ function makeEntry(key: string, address: Ipv4, port: number, heardAt: number, no
 /** C-17; what is longer than it says has trailers, or has to be cut. */
 function isWhole(b: Uint8Array, start: number, end: number): boolean {
   return checkIpv6(b, start, end) === undefined && end - start === IPV6_HEADER + payloadLength(b, start);
+}
+
+/** Whether the machine is to look at a packet of the host for its extension headers. Not at a fragment that can have no more of them. */
+function isExtended(b: Uint8Array, start: number): boolean {
+  const next = nextHeader(b, start);
+  if (next !== NEXT_HEADER.FRAGMENT) return isExtension(next);
+  const at = start + IPV6_HEADER;
+  if (payloadLength(b, start) < 4) return true;
+  return isFirstFragment(b, at) && isExtension(b[at]!);
 }
 
 /** Why the machine is to look at an ICMPv6 message. */

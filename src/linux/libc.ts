@@ -160,3 +160,13 @@ export const E = {
   ENETUNREACH: 101,
   EHOSTUNREACH: 113,
 } as const;
+
+/** Whether this process's C library is glibc. */
+export function isGlibc(): boolean {
+  try {
+    libc.func('const char *gnu_get_libc_version()');
+    return true;
+  } catch {
+    return false; // no such function
+  }
+}

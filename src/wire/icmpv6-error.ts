@@ -1,4 +1,5 @@
 import { writeUint32 } from './bytes.ts';
+import { extensionLength, isExtension, isFirstFragment } from './extension-headers.ts';
 import { ICMPV6, sealIcmpv6 } from './icmpv6.ts';
 import type { Ipv6 } from './ipv6.ts';
 import { DESTINATION, IPV6_HEADER, NEXT_HEADER, SOURCE, nextHeader, writeIpv6Header } from './ipv6.ts';
@@ -69,20 +70,11 @@ function icmpv6TypeBehindExtensions(b: Uint8Array, o: number, end: number): numb
   let firstFragment = true;
   while (isExtension(header) && firstFragment) {
     if (end - at < 8) return 'unseen';
-    if (header === NEXT_HEADER.FRAGMENT) firstFragment = (b[at + 2] | (b[at + 3] & 0xf8)) === 0;
-    const length = header === NEXT_HEADER.FRAGMENT ? 8 : 8 + 8 * b[at + 1];
+    if (header === NEXT_HEADER.FRAGMENT) firstFragment = isFirstFragment(b, at);
+    const length = extensionLength(b, at, header);
     header = b[at];
     at += length;
   }
   if (header !== NEXT_HEADER.ICMPV6) return isExtension(header) ? 'unseen' : 'none';
   return firstFragment && at < end ? b[at] : 'unseen';
-}
-
-function isExtension(header: number): boolean {
-  return (
-    header === NEXT_HEADER.HOP_BY_HOP ||
-    header === NEXT_HEADER.ROUTING ||
-    header === NEXT_HEADER.FRAGMENT ||
-    header === NEXT_HEADER.DESTINATION_OPTIONS
-  );
 }

@@ -4,6 +4,7 @@ export * from './bubble.ts';
 export * from './bytes.ts';
 export * from './checksum.ts';
 export * from './datagram.ts';
+export * from './extension-headers.ts';
 export * from './icmpv6.ts';
 export * from './icmpv6-error.ts';
 export * from './igd.ts';

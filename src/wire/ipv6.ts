@@ -6,6 +6,8 @@ export type Ipv6 = Uint8Array;
 /** Octets of the fixed IPv6 header. RFC 8200 section 3. */
 export const IPV6_HEADER = 40;
 
+/** Offset of the Hop Limit in the IPv6 header. */
+export const HOP_LIMIT = 7;
 /** Offsets of the two addresses in the IPv6 header. */
 export const SOURCE = 8;
 export const DESTINATION = 24;
@@ -17,9 +19,13 @@ export const NEXT_HEADER = {
   UDP: 17,
   ROUTING: 43,
   FRAGMENT: 44,
+  AUTHENTICATION: 51,
   ICMPV6: 58,
   NONE: 59,
   DESTINATION_OPTIONS: 60,
+  MOBILITY: 135,
+  HOST_IDENTITY: 139,
+  SHIM6: 140,
 } as const;
 
 export function version(b: Uint8Array, o: number): number {
@@ -39,7 +45,7 @@ export function nextHeader(b: Uint8Array, o: number): number {
 }
 
 export function hopLimit(b: Uint8Array, o: number): number {
-  return b[o + 7];
+  return b[o + HOP_LIMIT];
 }
 
 export interface Ipv6Header {
@@ -56,7 +62,7 @@ export function writeIpv6Header(b: Uint8Array, o: number, header: Ipv6Header): v
   writeUint32(b, o, 0x60000000 | ((header.trafficClass ?? 0) << 20));
   writeUint16(b, o + 4, header.payloadLength);
   b[o + 6] = header.nextHeader;
-  b[o + 7] = header.hopLimit;
+  b[o + HOP_LIMIT] = header.hopLimit;
   copyBytes(header.source, 0, b, o + SOURCE, 16);
   copyBytes(header.destination, 0, b, o + DESTINATION, 16);
 }

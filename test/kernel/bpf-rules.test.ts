@@ -20,6 +20,7 @@ import {
   writeUint32,
 } from '../../src/wire/index.ts';
 import { bubble, data, v4, v6 } from '../support/client-rig.ts';
+import { NOT_SOURCE_ROUTED, SOURCE_ROUTED, extended } from '../support/source-routes.ts';
 import { upFor } from '../support/uptime.ts';
 
 /**
@@ -124,6 +125,18 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
       }),
     );
     expect(got).toEqual(expected);
+  });
+
+  test('C-31: extension headers are left to the machine both ways, but for a fragment of the host that has none behind', () => {
+    rig.begin(role);
+    const fragments = ['a first fragment', 'a later fragment, whose data look like a routing header'];
+    for (const [name, chain] of [...SOURCE_ROUTED, ...NOT_SOURCE_ROUTED]) {
+      const isOpaque = name.startsWith('an encrypted payload');
+      expect(rig.both('in', extended(data(PEER, inside, 100), chain)), name).toBe(isOpaque);
+      expect(rig.both('out', extended(data(inside, PEER, 100), chain)), name).toBe(
+        isOpaque || fragments.includes(name),
+      );
+    }
   });
 
   test('each rule broken: neither carries it', () => {
@@ -235,7 +248,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
       source: address,
       destination: address,
       size: fc.constantFrom(40, 41, 48, 56, 64, 1_279, 1_280, 1_281, 1_400),
-      next: fc.constantFrom(0, 6, 17, 43, 44, 58, 59, 60),
+      next: fc.constantFrom(0, 6, 17, 43, 44, 50, 51, 58, 59, 60, 135, 139, 140),
       first: fc.constantFrom(134, 129, 128, 0),
       from: fc.constantFrom(PLACE, PLACE, ELSEWHERE),
       ago: fc.constantFrom(0, 2_000, 29_000, 31_000),

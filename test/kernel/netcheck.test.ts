@@ -1,5 +1,6 @@
 /** What `teredo netcheck` says of each kind of NAT, in words and in JSON. */
 import { describe, expect, test } from 'vitest';
+import { addressOrderHere } from '../../src/io/address-order.ts';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace, NatBehaviour, NatExtras } from '../../src/lab/index.ts';
 import { Gateway } from '../support/miniupnpd.ts';
@@ -12,6 +13,7 @@ interface Report {
   readonly behaviour: Readonly<Record<string, unknown>>;
   readonly reach: readonly { readonly peer: string; readonly way: string; readonly atBest?: string }[];
   readonly advice: readonly { readonly code: string; readonly text: string }[];
+  readonly addressOrder: unknown;
   readonly lifetime?: { readonly survivedSeconds: number; readonly goneAfterSeconds?: number };
 }
 
@@ -57,6 +59,7 @@ test('full cone', async () => {
   });
   expect(ways(report)).toEqual(['rfc4380', 'rfc4380', 'rfc4380', 'rfc6081', 'rfc6081']);
   expect(advice(report)).toEqual(['local-discovery']);
+  expect(report.addressOrder).toEqual({ ...addressOrderHere(), file: '/etc/gai.conf' });
 });
 
 test.for(['address-restricted', 'port-restricted'] as const)(

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { Internet, NAT_KINDS } from '../../src/sim/index.ts';
-import { expectQualifiedSoon } from './support/expectations.ts';
+import { expectQualifiedSoon, pingSteadily } from './support/expectations.ts';
 import { WireLog } from './support/wire-log.ts';
 import { seededTest } from './support/with-seed.ts';
 
@@ -25,6 +25,48 @@ describe('maintenance', () => {
     expect(Math.abs(mean - 26_300)).toBeLessThan(1_100);
     expect(new Set(gaps.map((gap) => Math.round(gap / 500))).size).toBeGreaterThan(8);
   });
+
+  // CL-85
+  seededTest('when transfers are over it solicits three times in 28 s, and then as ever', (seed) => {
+    const net = new Internet({ seed });
+    net.addServer();
+    net.addRelay();
+    const native = net.addNativeHost();
+    const client = net.addClient({ behind: 'portRestricted' });
+    const peer = net.addClient({ behind: 'addressRestricted' });
+    expectQualifiedSoon(net.world, client, peer);
+    pingSteadily(net.world, client.ipv6, native, 50, 4_000);
+    pingSteadily(net.world, peer.ipv6, client.ipv6, 50, 4_000);
+    net.world.runFor(4_500);
+    const log = new WireLog(net.world, client.host.attachment);
+    net.world.runFor(28_000);
+    expect(log.times('solicitation').length).toBeLessThanOrEqual(3);
+    expect(log.times('solicitation').length).toBeGreaterThan(0);
+    net.world.runFor(60_000);
+    const settled = log.times('solicitation').length;
+    net.world.runFor(120_000);
+    expect(log.times('solicitation').length - settled).toBeLessThanOrEqual(6);
+  });
+
+  for (const idleMs of [0, 2_500, 3_500, 7_000, 9_000, 15_000])
+    seededTest(
+      `CL-85: a mapping lost ${idleMs} ms after the last traffic is found again within 10 s`,
+      (seed) => {
+        const net = new Internet({ seed });
+        net.addServer();
+        net.addRelay();
+        const native = net.addNativeHost();
+        const nat = net.addNat({ ...NAT_KINDS.portRestricted, ports: 'random' });
+        const client = net.addClient({ behind: nat });
+        expectQualifiedSoon(net.world, client);
+        pingSteadily(net.world, client.ipv6, native, 50, 4_000);
+        net.world.runFor(4_000 + idleMs);
+        const before = client.ipv6.address;
+        nat.flush();
+        net.world.runFor(10_000);
+        expect(client.ipv6.address).not.toEqual(before);
+      },
+    );
 
   // CL-86
   seededTest('the address stays as it is', (seed) => {

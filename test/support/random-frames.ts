@@ -49,7 +49,13 @@ const EXTENSIONS = [
   NEXT_HEADER.ROUTING,
   NEXT_HEADER.FRAGMENT,
   NEXT_HEADER.DESTINATION_OPTIONS,
+  NEXT_HEADER.AUTHENTICATION,
+  NEXT_HEADER.MOBILITY,
+  NEXT_HEADER.SHIM6,
 ];
+/** Of an extension header the third and fourth octet: a routing header's type, and where a fragment is and whether more follow. */
+const THIRD = [0, 0, 0, 2];
+const FOURTH = [0, 0, 1, 8];
 const UPPER = [NEXT_HEADER.TCP, NEXT_HEADER.UDP, NEXT_HEADER.UDP, NEXT_HEADER.ICMPV6, NEXT_HEADER.NONE];
 const HOP_LIMITS = [0, 1, 21, 64, 64, 255];
 /** The share of checksums that are left to be made, as on virtual links. */
@@ -153,6 +159,8 @@ export class RandomFrames {
     for (let chance = 0.12; random.chance(chance); chance = 0.3) {
       b[field] = random.pick(EXTENSIONS);
       b.fill(0, end, end + 8);
+      b[end + 2] = random.pick(THIRD);
+      b[end + 3] = random.pick(FOURTH);
       field = end;
       end += 8;
     }

@@ -79,6 +79,25 @@ test("netsh's words come from what was measured: the client itself looks for no 
   expect((reportInJson({ checks: [CHECK] }) as { nat: string }).nat).toBe('restricted');
 });
 
+test('the order of addresses: told where Teredo comes before IPv4, with the lines that change it', () => {
+  const order = (addressOrder: Findings['addressOrder']): Findings => ({ ...FINDINGS, addressOrder });
+  expect(reportInJson(FINDINGS)).not.toHaveProperty('addressOrder');
+  const good = order({ ipv4First: true, missingLines: [] });
+  expect(words(good)).not.toMatch(/gai\.conf/);
+  expect(reportInJson(good)).toMatchObject({ addressOrder: { ipv4First: true, missingLines: [] } });
+  const bad = order({ ipv4First: false, missingLines: ['precedence 2001::/32 5'] });
+  expect(words(bad)).toMatch(
+    /Teredo address first .* With this line in \/etc\/gai\.conf .*:\n {2}precedence 2001::\/32 5\n\n/,
+  );
+  expect(reportInJson(bad)).toMatchObject({
+    addressOrder: { ipv4First: false, missingLines: ['precedence 2001::/32 5'], file: '/etc/gai.conf' },
+  });
+  expect(codes(bad)).toEqual(codes(FINDINGS));
+  expect(words(order({ ipv4First: false, missingLines: [] }))).toMatch(
+    /A line in \/etc\/gai\.conf says so\./,
+  );
+});
+
 test('port mapping: only where somebody has looked', () => {
   expect(words(FINDINGS)).not.toMatch(/port mapping/i);
   expect(reportInJson(FINDINGS)).not.toHaveProperty('portMapping');

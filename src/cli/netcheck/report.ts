@@ -1,4 +1,6 @@
 import type { NatKind } from '../../core/events.ts';
+import { GAI_CONF } from '../../io/address-order.ts';
+import type { AddressOrder } from '../../io/address-order.ts';
 import { explainReason } from '../explain.ts';
 import { formatHost } from '../values.ts';
 import { adviceOf } from './advice.ts';
@@ -17,13 +19,15 @@ export interface Findings {
   readonly behaviour?: NatBehaviour | undefined;
   /** What the router offers (PCP, NAT-PMP, UPnP). Left out where nobody has looked. */
   readonly gateway?: GatewayFindings | undefined;
+  /** Left out where the C library's order is not known. */
+  readonly addressOrder?: AddressOrder | undefined;
   /** Where it was asked for, with {@link behaviour}; `undefined` inside: it could not be measured. */
   readonly lifetime?: { readonly found: UdpLifetime | undefined } | undefined;
 }
 
 /** For programs. Fields are added within a version, never taken away. */
 export function reportInJson(findings: Findings): unknown {
-  const { checks, behaviour, gateway, lifetime } = findings;
+  const { checks, behaviour, gateway, lifetime, addressOrder } = findings;
   const best = checks[0]!;
   return {
     version: 1,
@@ -36,13 +40,14 @@ export function reportInJson(findings: Findings): unknown {
     ...(behaviour === undefined || !best.qualified ? {} : { reach: reach(findings, behaviour) }),
     ...(gateway === undefined ? {} : { portMapping: gatewayInJson(gateway, behaviour) }),
     ...(lifetime === undefined ? {} : { lifetime: lifetime.found ?? null }),
+    ...(addressOrder === undefined ? {} : { addressOrder: { ...addressOrder, file: GAI_CONF } }),
     advice: advice(findings),
   };
 }
 
 /** For people. */
 export function reportInWords(findings: Findings): string[] {
-  const { checks, behaviour, gateway, lifetime } = findings;
+  const { checks, behaviour, gateway, lifetime, addressOrder } = findings;
   return [
     ...checks.flatMap(serverInWords),
     ...(behaviour === undefined ? [] : ['', ...natInWords(behaviour, natOf(findings), lifetime)]),
@@ -50,6 +55,7 @@ export function reportInWords(findings: Findings): string[] {
     ...(behaviour === undefined || !checks[0]!.qualified
       ? []
       : ['', ...reachInWords(reach(findings, behaviour))]),
+    ...(addressOrder === undefined || addressOrder.ipv4First ? [] : ['', ...orderInWords(addressOrder)]),
     '',
     verdict(findings),
     ...advice(findings).map(({ text }) => `  - ${text}`),
@@ -212,6 +218,16 @@ const WAYS: Readonly<Record<Way, string>> = {
   guessing: 'by guessing ports, if they run this program',
   none: 'no',
 };
+
+function orderInWords({ missingLines }: AddressOrder): string[] {
+  const what = 'Names with a Teredo and an IPv4 address lead to the Teredo address first (getaddrinfo).';
+  if (missingLines.length === 0) return [`${what} A line in ${GAI_CONF} says so.`];
+  const lines = missingLines.length === 1 ? 'this line' : 'these lines';
+  return [
+    `${what} With ${lines} in ${GAI_CONF} IPv4 is first, as RFC 6724 wants it:`,
+    ...missingLines.map((line) => `  ${line}`),
+  ];
+}
 
 function inColumns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...rows.map(([name]) => name.length));

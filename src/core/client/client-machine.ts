@@ -4,7 +4,7 @@ import type { Entropy } from '../entropy.ts';
 import type { ClientState, NatKind, QualificationReason } from '../events.ts';
 import type { OffloadingMachine, SocketId } from '../machine.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
-import { DatagramView, decodeDatagram, isTeredo, parseTrailers } from '../../wire/index.ts';
+import { DatagramView, decodeDatagram, isSourceRouted, isTeredo, parseTrailers } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import { isAdvertisement } from './advertisement.ts';
 import { Traversal } from '../nat/traversal.ts';
@@ -131,6 +131,10 @@ export class ClientMachine implements OffloadingMachine {
     const trailers = parseTrailers(buffer, view.ipv6End, end);
     if (trailers.discard) {
       counters.droppedTrailer++; // E-3
+      return;
+    }
+    if (isSourceRouted(buffer, view.ipv6Start)) {
+      counters.droppedRoutingHeader++; // C-31
       return;
     }
     if (socket === SOCKET.refreshProbe) {

@@ -10,6 +10,7 @@ export const CLIENT_COUNTERS = [
   'acceptedDiscoveryBubbles',
   ...MALFORMED,
   'droppedTrailer',
+  'droppedRoutingHeader',
   'droppedEcn',
   'droppedUnqualifiedInbound',
   'droppedForeignDestination',

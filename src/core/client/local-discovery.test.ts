@@ -132,6 +132,26 @@ describe('listening', () => {
     expect(rig.machine.counters.droppedInvalidDiscovery).toBe(7);
   });
 
+  test('E-3: its trailers are looked at first: one of type 01xxxxxx drops it, others are skipped', () => {
+    const trailed = (...trailer: number[]): ClientRig =>
+      qualified().receive(NEIGHBOUR_LOCAL, Uint8Array.from([...discovery(), ...trailer]), DISCOVERY);
+    for (const bad of [
+      [0x40, 0],
+      [0x80, 0, 0x7f, 1, 0],
+    ]) {
+      const rig = trailed(...bad);
+      expect([rig.sent, [...rig.machine.peers(rig.now)]]).toEqual([[], []]);
+      const { droppedTrailer, acceptedDiscoveryBubbles } = rig.machine.counters;
+      expect([droppedTrailer, acceptedDiscoveryBubbles]).toEqual([1, 0]);
+    }
+    for (const good of [
+      [0x80, 0],
+      [0xc7, 2, 0, 0],
+      [1, 0xff, 0x40, 0],
+    ])
+      expect(trailed(...good).all('bubble', NEIGHBOUR_LOCAL)).toHaveLength(1);
+  });
+
   test('CL-114: behind another NAT - taken, unless only the same mapped address is wanted', () => {
     const foreign = teredo(PEER_SERVER, at('192.0.2.99:4097'));
     expect(hears(qualified(), NEIGHBOUR_LOCAL, foreign).sent).toHaveLength(1);

@@ -20,6 +20,7 @@ import {
   isTeredo,
   mappedAddressOf,
   mappedPortOf,
+  parseTrailers,
 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { Bubbles } from './bubbles.ts';
@@ -57,6 +58,10 @@ export class LocalDiscovery {
     const { context, view } = this;
     if (!this.active || decodeDatagram(b, start, end, view) !== undefined || !this.isAcceptable(b, address)) {
       context.counters.droppedInvalidDiscovery++;
+      return;
+    }
+    if (parseTrailers(b, view.ipv6End, end).discard) {
+      context.counters.droppedTrailer++; // E-3
       return;
     }
     const source = view.ipv6Start + SOURCE;

@@ -165,12 +165,19 @@ describe('silence', () => {
     expect(rig.advance(1).all('solicitation', PRIMARY)).toHaveLength(1);
   });
 
-  test('CL-85: for a minute after the last traffic the mapping is looked at every 5 s, then as ever', () => {
-    const rig = talking();
-    rig.advanceServed(60_000);
+  test('CL-85: after the last traffic the mapping is looked at after 3, 8, 16 and 32 s, then as ever', () => {
+    const rig = talking().advance(10_000);
+    rig.answer(rig.find('solicitation', PRIMARY)).receive(PEER_MAPPED, data(PEER, rig.address)).clear();
+    const since = rig.now;
+    const before = rig.machine.counters.silenceProbes;
+    const looks: number[] = [];
+    for (let i = 0; i < 600; i++) {
+      for (const { time } of rig.clear().advance(100).all('solicitation')) looks.push(time - since);
+      for (const one of rig.all('solicitation')) rig.answer(one);
+    }
+    expect(looks.slice(0, 4).map((at) => Math.round(at / 1_000))).toEqual([3, 8, 16, 32]);
     const watched = rig.machine.counters.silenceProbes;
-    expect(watched).toBeGreaterThanOrEqual(10);
-    expect(watched).toBeLessThanOrEqual(12);
+    expect(watched - before).toBe(4);
     rig.advanceServed(120_000);
     expect(rig.machine.counters.silenceProbes).toBe(watched);
   });

@@ -15,11 +15,11 @@ const TEST_SILENCE_MS = 1_000;
 const PROBE_SPACING_MS = 5_000;
 
 /**
- * For so long after the last traffic, pauses included, the mapping is looked at this often: a NAT that forgets it then cuts
- * off somebody who counts on being reached.
+ * After the last traffic the mapping is looked at soon, because it may have ended with the mapping; and again after as long a time as the silence had
+ * lasted then, but not sooner than this: at 3, 8, 16 and 32 s. After that the refresh interval is enough.
  */
-const WATCH_MS = 60_000;
 const WATCH_INTERVAL_MS = 5_000;
+const WATCH_MS = 60_000;
 
 /** Between solicitations to a server that another can replace: T, for those who wait, is long. */
 const SHORT_INTERVAL_MS = 2_000;
@@ -109,7 +109,8 @@ export class Maintenance {
   /** CL-85 */
   private get watchAt(): number {
     const { lastTraffic, lastServerContact } = this.context;
-    const at = Math.max(lastTraffic + SILENCE_MS, lastServerContact + WATCH_INTERVAL_MS);
+    const silence = lastServerContact - lastTraffic;
+    const at = Math.max(lastTraffic + SILENCE_MS, lastServerContact + Math.max(WATCH_INTERVAL_MS, silence));
     return at < lastTraffic + WATCH_MS ? at : Infinity;
   }
 

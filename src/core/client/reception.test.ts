@@ -13,6 +13,7 @@ import {
   teredo,
   v6,
 } from '../../../test/support/client-rig.ts';
+import { NOT_SOURCE_ROUTED, SOURCE_ROUTED, extended } from '../../../test/support/source-routes.ts';
 
 const RELAY_LINK_LOCAL = v6('fe80::1234:5678:9abc:def0');
 
@@ -53,6 +54,24 @@ describe('acceptance', () => {
       expect([...trailed(...good).machine.peers(0)]).toHaveLength(1);
     }
     expect([...trailed(0x40, 0).machine.peers(0)]).toHaveLength(0);
+  });
+
+  test('C-31: a packet with a routing header of type 0 is neither delivered nor a sign of life, from whatever socket or sender', () => {
+    const rig = qualified().receive(PEER_MAPPED, bubble(PEER, qualified().address));
+    rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).advance(1_000).clear();
+    const heard = [...rig.machine.peers(rig.now)][0].lastReceivedMs;
+    for (const [, chain] of SOURCE_ROUTED) {
+      rig.receive(PEER_MAPPED, extended(data(PEER, rig.address), chain));
+      rig.receive(RELAY, extended(data(NATIVE, rig.address), chain));
+    }
+    expect([rig.sent, rig.delivered]).toEqual([[], []]);
+    expect(rig.machine.counters.droppedRoutingHeader).toBe(2 * SOURCE_ROUTED.length);
+    expect([...rig.machine.peers(rig.now)].map(({ lastReceivedMs }) => lastReceivedMs)).toEqual([heard]);
+    for (const [, chain] of NOT_SOURCE_ROUTED) {
+      rig.receive(PEER_MAPPED, extended(data(PEER, rig.address), chain));
+      expect(rig.delivered.at(-1)).toEqual(extended(data(PEER, rig.address), chain));
+    }
+    expect(rig.delivered).toHaveLength(NOT_SOURCE_ROUTED.length);
   });
 
   test('CL-8: link-local sources are good for bubbles only; group and our own are none', () => {

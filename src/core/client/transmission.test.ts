@@ -18,6 +18,7 @@ import {
   v6,
   withOrigin,
 } from '../../../test/support/client-rig.ts';
+import { NOT_SOURCE_ROUTED, SOURCE_ROUTED, extended } from '../../../test/support/source-routes.ts';
 import {
   ICMPV6,
   checkIcmpv6,
@@ -50,6 +51,17 @@ describe('case 1: valid peers', () => {
     expect(rig.all('bubble').length).toBeGreaterThan(0);
     rig.receive(PEER_MAPPED, data(PEER, rig.address));
     expect(rig.all('data', PEER_MAPPED)).toHaveLength(1);
+  });
+
+  test('C-31: with a routing header of type 0 it goes nowhere, and begins no contact', () => {
+    const rig = qualified();
+    rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
+    for (const [, chain] of SOURCE_ROUTED)
+      rig.send(extended(rig.data(PEER), chain)).send(extended(rig.data(NATIVE), chain));
+    expect(rig.sent).toEqual([]);
+    expect(rig.machine.counters.droppedRoutingHeader).toBe(2 * SOURCE_ROUTED.length);
+    for (const [, chain] of NOT_SOURCE_ROUTED) rig.send(extended(rig.data(PEER), chain));
+    expect(rig.all('data', PEER_MAPPED)).toHaveLength(NOT_SOURCE_ROUTED.length);
   });
 
   test('N-2: what is carried is carried unchanged, traffic class included', () => {

@@ -10,6 +10,7 @@ import {
   isLinkLocal,
   isLoopback,
   isMulticast,
+  isSourceRouted,
   isTeredo,
   isUnspecified,
   payloadLength,
@@ -57,6 +58,10 @@ export class Transmission {
     }
     if (!context.isOwn(buffer, start + SOURCE)) {
       counters.droppedForeignSource++; // CL-70
+      return;
+    }
+    if (isSourceRouted(buffer, start)) {
+      counters.droppedRoutingHeader++; // C-31
       return;
     }
     const packetEnd = start + IPV6_HEADER + payloadLength(buffer, start);

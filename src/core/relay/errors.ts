@@ -4,6 +4,7 @@ import {
   IPV6_HEADER,
   SOURCE,
   buildPacketTooBig,
+  buildTimeExceeded,
   buildUnreachable,
   mayCauseIcmpError,
   payloadLength,
@@ -14,6 +15,8 @@ import type { RelayContext } from './context.ts';
 
 /** RFC 4443 section 3.1: communication with destination administratively prohibited. */
 const ADMINISTRATIVELY_PROHIBITED = 1;
+/** RFC 4443 section 3.3: hop limit exceeded in transit. */
+const IN_TRANSIT = 0;
 /** RFC 4443 section 3.1: address unreachable. */
 const ADDRESS_UNREACHABLE = 3;
 
@@ -49,6 +52,14 @@ export class Errors {
   prohibited(buffer: Uint8Array, start: number, now: number): void {
     const basis = this.basis(buffer, start, now);
     if (basis !== undefined) this.send(buildUnreachable({ ...basis, code: ADMINISTRATIVELY_PROHIBITED }));
+  }
+
+  /** The error to the client whose packet at `start` ends here, which is the caller's to send; undefined: none is due. R-29 */
+  timeExceeded(buffer: Uint8Array, start: number, now: number): Uint8Array | undefined {
+    const basis = this.basis(buffer, start, now);
+    if (basis === undefined) return undefined;
+    this.context.counters.errorsSent++;
+    return buildTimeExceeded({ ...basis, code: IN_TRANSIT });
   }
 
   private basis(

@@ -17,6 +17,7 @@ import {
   checkIpv6,
   decodeDatagram,
   isBubble,
+  isSourceRouted,
   isTeredo,
   mappedAddressOf,
   mappedPortOf,
@@ -66,7 +67,7 @@ export class RelayMachine implements OffloadingMachine {
     this.served = new ServedRange(options.serve);
     this.errors = new Errors(context);
     this.contacting = new Contacting(context, this.errors);
-    this.meeting = options.meet === true ? new Meeting(context, this.contacting) : undefined;
+    this.meeting = options.meet === true ? new Meeting(context, this.contacting, this.errors) : undefined;
   }
 
   /** Reception from Teredo clients. RFC 4380 section 5.4.2 */
@@ -93,6 +94,10 @@ export class RelayMachine implements OffloadingMachine {
       return;
     }
     const at = view.ipv6Start;
+    if (isSourceRouted(buffer, at)) {
+      counters.droppedRoutingHeader++; // C-31
+      return;
+    }
     const source = at + SOURCE;
     const peer = peers.find(buffer, source);
     const isClients = isTeredo(buffer, source) && this.isPairOf(peer, buffer, source, address, port);
@@ -119,6 +124,10 @@ export class RelayMachine implements OffloadingMachine {
     }
     if (!this.served.has(buffer, start + SOURCE)) {
       counters.droppedForeignSource++;
+      return;
+    }
+    if (isSourceRouted(buffer, start)) {
+      counters.droppedRoutingHeader++; // C-31
       return;
     }
     const length = IPV6_HEADER + payloadLength(buffer, start);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { PEER, PEER_SERVER, at, teredo, v6 } from '../../../test/support/client-rig.ts';
 import { packetOf } from '../../../test/support/machine-rig.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
-import { buildBubble } from '../../wire/index.ts';
+import { ICMPV6, buildBubble, checkIcmpv6, hopLimit, icmpv6Code, icmpv6Type } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 import { RELAY_LIMITS } from './limits.ts';
 
@@ -25,7 +25,45 @@ test('R-23: nothing passes between clients unless that is wanted', () => {
   expect(rig.machine.counters.droppedNotServed).toBe(1);
 });
 
-test('a packet of a client that is known goes to the other as it is, and nowhere else', () => {
+const withHops = (packet: Uint8Array, hops: number): Uint8Array => {
+  packet[7] = hops;
+  return packet;
+};
+
+test('R-29: the hop limit is decremented; at 1 and 0 the packet ends here, and its client hears of that', () => {
+  const rig = acquainted();
+  for (const hops of [255, 64, 2]) rig.receive(pairOf(A), withHops(packetOf(A, B), hops));
+  expect(rig.sent.map(({ bytes }) => hopLimit(bytes, 0))).toEqual([254, 63, 1]);
+  for (const hops of [1, 0]) {
+    rig.clear().receive(pairOf(A), withHops(packetOf(A, B), hops));
+    const [error, ...others] = rig.sent;
+    expect([error.to(pairOf(A)), error.destination, others]).toEqual([true, A, []]);
+    expect([icmpv6Type(error.bytes, 0), icmpv6Code(error.bytes, 0)]).toEqual([ICMPV6.TIME_EXCEEDED, 0]);
+    expect([error.source, checkIcmpv6(error.bytes, 0)]).toEqual([v6('2001:db8:ffff::1'), true]);
+    expect(error.bytes.slice(48)).toEqual(withHops(packetOf(A, B), hops));
+  }
+  expect(rig.machine.counters).toMatchObject({ metPackets: 3, droppedHopLimit: 2 });
+});
+
+test('R-29: a packet that waits for the other client loses one hop as well', () => {
+  const rig = relay()
+    .acquaint(NATIVE, A)
+    .receive(pairOf(A), withHops(packetOf(A, B), 2));
+  rig.answer(rig.bubbles[0]);
+  expect(rig.data.map(({ bytes }) => hopLimit(bytes, 0))).toEqual([1]);
+});
+
+test('R-29: errors about hop limits have the limit of all errors, and none is caused by an error', () => {
+  const rig = acquainted();
+  for (let i = 0; i < 200; i++) rig.receive(pairOf(A), withHops(packetOf(A, B), 1));
+  expect(rig.sent).toHaveLength(RELAY_LIMITS.errors.burst);
+  const unreachable = withHops(packetOf(A, B, 8, 58), 1);
+  unreachable[40] = ICMPV6.DESTINATION_UNREACHABLE;
+  rig.clear().advance(5_000).receive(pairOf(A), unreachable);
+  expect(rig.sent).toEqual([]);
+});
+
+test('a packet of a client that is known goes to the other, and nowhere else', () => {
   const rig = acquainted().fromClient(A, B);
   expect(rig.kinds).toEqual(['data 192.0.2.11:8192']);
   expect([rig.sent[0].source, rig.delivered]).toEqual([A, []]);

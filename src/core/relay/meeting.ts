@@ -1,10 +1,11 @@
 import { takeOuterEcn } from '../ecn.ts';
 import { NO_PEER } from '../peer-table.ts';
 import { TokenBuckets } from '../token-buckets.ts';
-import { DESTINATION, SOURCE } from '../../wire/index.ts';
+import { DESTINATION, HOP_LIMIT, SOURCE, hopLimit } from '../../wire/index.ts';
 import type { DatagramView, Ipv4 } from '../../wire/index.ts';
 import type { Contacting } from './contacting.ts';
 import type { RelayContext } from './context.ts';
+import type { Errors } from './errors.ts';
 
 const BUCKETS = 4_096;
 
@@ -15,12 +16,14 @@ const BUCKETS = 4_096;
 export class Meeting {
   private readonly context: RelayContext;
   private readonly contacting: Contacting;
+  private readonly errors: Errors;
   private readonly byClient: TokenBuckets;
   private readonly all: TokenBuckets;
 
-  constructor(context: RelayContext, contacting: Contacting) {
+  constructor(context: RelayContext, contacting: Contacting, errors: Errors) {
     this.context = context;
     this.contacting = contacting;
+    this.errors = errors;
     this.byClient = new TokenBuckets(context.limits.meeting, context.entropy, BUCKETS);
     this.all = new TokenBuckets(context.limits.meetings, context.entropy, 1);
   }
@@ -45,8 +48,16 @@ export class Meeting {
       counters.droppedMeetingLimit++;
     } else {
       this.contacting.revive(peer, now);
-      if (takeOuterEcn(b, at, view.tos)) this.pass(b, at, end, now);
-      else counters.droppedEcn++; // N-8: it leaves one tunnel before it enters the other
+      if (!takeOuterEcn(b, at, view.tos)) {
+        counters.droppedEcn++; // N-8: it leaves one tunnel before it enters the other
+      } else if (hopLimit(b, at) <= 1) {
+        counters.droppedHopLimit++;
+        const error = this.errors.timeExceeded(b, at, now);
+        if (error !== undefined) this.contacting.send(peer, error, 0, error.length, now);
+      } else {
+        b[at + HOP_LIMIT]--;
+        this.pass(b, at, end, now);
+      }
     }
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MAPPED, PEER, PRIMARY, at, teredo, v6 } from '../../../test/support/client-rig.ts';
 import { join, malformed, packetOf } from '../../../test/support/machine-rig.ts';
 import { RelayRig, prefix } from '../../../test/support/relay-rig.ts';
+import { NOT_SOURCE_ROUTED, SOURCE_ROUTED, extended } from '../../../test/support/source-routes.ts';
 import { ServerRig } from '../../../test/support/server-rig.ts';
 import { bytesOf, payloadOf } from '../../../test/support/vectors.ts';
 import { buildBubble, buildEchoReply, echoData, toHex } from '../../wire/index.ts';
@@ -25,6 +26,19 @@ describe('reception', () => {
     rig.receive(MAPPED, join(packet, bytesOf('0104deadbeef')));
     expect(rig.delivered.map((bytes) => toHex(bytes))).toEqual([toHex(packet)]);
     expect(rig.sent).toEqual([]);
+  });
+
+  test('C-31: what has a routing header of type 0 goes neither to the native host nor to another client', () => {
+    const other = teredo(PRIMARY, at('192.0.2.11:8192'));
+    const rig = new RelayRig({ meet: true }).acquaint(NATIVE, CLIENT).acquaint(NATIVE, other);
+    for (const [, chain] of SOURCE_ROUTED) {
+      rig.receive(MAPPED, extended(packetOf(CLIENT, NATIVE), chain));
+      rig.receive(MAPPED, extended(packetOf(CLIENT, other), chain));
+    }
+    expect([rig.sent, rig.delivered]).toEqual([[], []]);
+    expect(rig.machine.counters.droppedRoutingHeader).toBe(2 * SOURCE_ROUTED.length);
+    for (const [, chain] of NOT_SOURCE_ROUTED) rig.receive(MAPPED, extended(packetOf(CLIENT, NATIVE), chain));
+    expect(rig.delivered).toHaveLength(NOT_SOURCE_ROUTED.length);
   });
 
   test('R-21, V13: from another port or address: dropped, and the entry untouched', () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MAPPED, PRIMARY, at, teredo, v4, v6 } from '../../../test/support/client-rig.ts';
 import { packetOf } from '../../../test/support/machine-rig.ts';
 import { RelayRig, prefix } from '../../../test/support/relay-rig.ts';
+import { NOT_SOURCE_ROUTED, SOURCE_ROUTED, extended } from '../../../test/support/source-routes.ts';
 import { buildEchoReply, buildUnreachable, toHex } from '../../wire/index.ts';
 import { AddressPolicy } from '../address-policy.ts';
 import { RELAY_LIMITS } from './index.ts';
@@ -11,6 +12,17 @@ const NATIVE = v6('2001:db8::1');
 const SERVER = '203.0.113.120:3544';
 
 describe('first contact', () => {
+  test('C-31: a packet with a routing header of type 0 begins none, and goes to no client that is known', () => {
+    const rig = new RelayRig();
+    for (const [, chain] of SOURCE_ROUTED) rig.offer(extended(packetOf(NATIVE, CLIENT), chain));
+    rig.acquaint(NATIVE, CLIENT);
+    for (const [, chain] of SOURCE_ROUTED) rig.offer(extended(packetOf(NATIVE, CLIENT), chain));
+    expect([rig.sent, rig.machine.counters.contactsBegun]).toEqual([[], 1]);
+    expect(rig.machine.counters.droppedRoutingHeader).toBe(2 * SOURCE_ROUTED.length);
+    for (const [, chain] of NOT_SOURCE_ROUTED) rig.offer(extended(packetOf(NATIVE, CLIENT), chain));
+    expect(rig.data).toHaveLength(NOT_SOURCE_ROUTED.length);
+  });
+
   test('R-7, C-18, A-26: a bubble through the server of the destination, from fe80 and 64 bits nobody else knows', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
     expect(rig.kinds).toEqual([`bubble ${SERVER}`]);

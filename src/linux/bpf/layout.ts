@@ -15,6 +15,7 @@ export const KERNEL_COUNTERS = [
   'outForeignSource',
   'outMalformed',
   'outTooBig',
+  'outExtension',
   'outUnfinished',
   'outBulk',
   'outUnsummed',

@@ -1,0 +1,69 @@
+import { fileURLToPath } from 'node:url';
+import { until } from '../../src/lab/index.ts';
+import type { Namespace, Running } from '../../src/lab/index.ts';
+
+const SCRIPT = fileURLToPath(new URL('steady-datagrams.mjs', import.meta.url));
+const PORT = '9010';
+
+/** So many packets in a row, of which so few are lost, are traffic that flows. */
+const FLOWING = 50;
+const MOST_LOST = 1;
+
+/** Packets every 10 ms, all with a number. */
+export type Kind = 'datagrams' | 'pings';
+
+interface Arrival {
+  /** By the clock of `Date.now()`. */
+  readonly at: number;
+  readonly number: number;
+}
+
+/** What arrives at a host of the packets that the other one sends every 10 ms: datagrams, or answers to its own pings. */
+export class SteadyTraffic {
+  private readonly arrivals: Arrival[] = [];
+
+  private constructor(running: Running) {
+    running.child.stdout!.on('data', (text: string) => {
+      for (const [, seconds, number] of text.matchAll(/^\[([\d.]+)\].*seq=(\d+)/gm))
+        this.arrivals.push({ at: 1_000 * Number(seconds), number: Number(number) });
+    });
+  }
+
+  /** Begins in both directions between two hosts; resolves once it flows in both. */
+  static async between(
+    kind: Kind,
+    [a, addressOfA]: readonly [Namespace, string],
+    [b, addressOfB]: readonly [Namespace, string],
+  ): Promise<readonly [SteadyTraffic, SteadyTraffic]> {
+    const start = (host: Namespace, to: string): SteadyTraffic =>
+      new SteadyTraffic(
+        kind === 'pings'
+          ? host.spawn('ping', ['-n', '-D', '-i', '0.01', to])
+          : host.spawn(process.execPath, [SCRIPT, to, PORT]),
+      );
+    const both = [start(a, addressOfB), start(b, addressOfA)] as const;
+    for (const traffic of both) await traffic.flowsFrom(0);
+    return both;
+  }
+
+  /** How many ms after `since` the first packet has arrived after which nearly none is lost. Rejects where there is none within 20 s. */
+  async flowsFrom(since: number): Promise<number> {
+    return await until(
+      'traffic that flows',
+      () => {
+        const late = this.arrivals.filter(({ at }) => at >= since);
+        const begun = late.find((_, i) => isUnbroken(late, i));
+        return begun && begun.at - since;
+      },
+      20_000,
+    );
+  }
+}
+
+function isUnbroken(arrivals: readonly Arrival[], from: number): boolean {
+  const first = arrivals[from]!.number;
+  const numbers = new Set<number>();
+  for (const { number } of arrivals.slice(from, from + 2 * FLOWING))
+    if (number >= first && number < first + FLOWING) numbers.add(number);
+  return numbers.size >= FLOWING - MOST_LOST;
+}
