@@ -45,7 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
     serverCommand(finish),
     relayCommand(finish),
     hostRelayCommand(finish),
-    statusCommand(),
+    statusCommand(finish),
     peersCommand(),
     pingCommand(finish),
     netcheckCommand(finish),

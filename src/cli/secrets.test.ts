@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { readKeys } from './secrets.ts';
 
 function file(text: string): string {
@@ -26,3 +26,30 @@ test('a client identifier has one key', () => {
 test('a secret that begins with "#" is refused, not cut', () => {
   expect(() => readKeys(file('one #secret\n'))).toThrow(/line 1: want "CLIENT-ID SECRET"/);
 });
+
+test('keys that all users can read are a warning; those that others can write are refused', () => {
+  const path = file('one secret\n');
+  const warnings: string[] = [];
+  const read = (): unknown => readKeys(path, (message) => warnings.push(message));
+  chmodSync(path, 0o640);
+  read();
+  expect(warnings).toEqual([]);
+  chmodSync(path, 0o644);
+  read();
+  expect(warnings).toEqual([`all users of this host can read the keys in ${path}: chmod 600 ${path}`]);
+  chmodSync(path, 0o666);
+  expect(read).toThrow(/other accounts may write into/);
+});
+
+test(
+  'keys of another account are refused, but not those of the user of sudo',
+  { skip: process.getuid?.() !== 0 },
+  () => {
+    const path = file('one secret\n');
+    chownSync(path, 65534, 65534);
+    expect(() => readKeys(path)).toThrow(/belongs to another account \(uid 65534\)/);
+    vi.stubEnv('SUDO_UID', '65534');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(readKeys(path)(Buffer.from('one'))).toBeDefined();
+  },
+);

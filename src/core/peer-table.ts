@@ -226,6 +226,12 @@ export class PeerTable {
     }
   }
 
+  /** As the iterator, but the table may change meanwhile: peers that come or go may be left out, and those that become trusted come first. */
+  *walk(): Generator<number> {
+    for (const list of [TRUSTED, UNVERIFIED])
+      for (let peer = 0; peer < this.status.length; peer++) if (this.status[peer] === list) yield peer;
+  }
+
   /**
    * Forgets peers that have been silent both ways for longer than a bubble budget is remembered, and are no neighbours. Looks at no more than
    * `most` peers of each pool, the oldest first; those still in use go to the end of the line.

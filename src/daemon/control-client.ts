@@ -1,9 +1,11 @@
 import { connect } from 'node:net';
-import { controlNames, controlPath, searchDirectories } from './control-path.ts';
+import { controlPath, controlSockets, searchDirectories } from './control-path.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 
 /** How long a daemon may take to answer before it counts as hanging. */
 const ANSWER_TIMEOUT_MS = 5_000;
+/** When a connection is tried again. */
+const CROWDED_MS = 20;
 
 /** Whoever listens there has given no answer. */
 export class NoAnswerError extends Error {
@@ -16,24 +18,42 @@ export class NoAnswerError extends Error {
   }
 }
 
-/** Asks the daemon behind a control socket. Rejects with the system's error where nobody listens, else with a NoAnswerError. */
-export function ask(path: string, request: ControlRequest): Promise<ControlAnswer> {
+/**
+ * Asks the daemon behind a control socket. Rejects with the system's error where nobody listens, else with a NoAnswerError. While more
+ * connections wait than the kernel queues it tries again.
+ */
+export async function ask(path: string, request: ControlRequest): Promise<ControlAnswer> {
+  const begun = performance.now();
+  for (;;) {
+    try {
+      return await askOnce(path, request);
+    } catch (error) {
+      const isCrowded = (error as NodeJS.ErrnoException).code === 'EAGAIN';
+      if (!isCrowded) throw error;
+      if (performance.now() - begun > ANSWER_TIMEOUT_MS)
+        throw new NoAnswerError(`no answer from ${path}`, true);
+    }
+    await new Promise((resolve) => setTimeout(resolve, CROWDED_MS));
+  }
+}
+
+function askOnce(path: string, request: ControlRequest): Promise<ControlAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
-    let text = '';
+    const pieces: string[] = [];
     socket.setTimeout(ANSWER_TIMEOUT_MS, () =>
       socket.destroy(new NoAnswerError(`no answer from ${path}`, true)),
     );
     socket.setEncoding('utf8');
     socket.on('connect', () => socket.end(`${JSON.stringify(request)}\n`));
-    socket.on('data', (chunk: string) => (text += chunk));
+    socket.on('data', (chunk: string) => pieces.push(chunk));
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // Connected, and then hung up on: the end of it says so.
       if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
     });
     socket.on('close', () => {
       try {
-        resolve(JSON.parse(text) as ControlAnswer);
+        resolve(JSON.parse(pieces.join('')) as ControlAnswer);
       } catch {
         reject(new NoAnswerError(`the daemon at ${path} ended without an answer`, false));
       }
@@ -46,11 +66,24 @@ export interface FoundDaemon {
   readonly path: string;
 }
 
-/** The control sockets of this name, or of any, whether somebody listens there or not. */
-export function findSockets(name?: string): FoundDaemon[] {
-  return searchDirectories().flatMap((directory) =>
-    controlNames(directory)
-      .filter((found) => name === undefined || found === name)
-      .map((found) => ({ name: found, path: controlPath(directory, found) })),
-  );
+/** The control sockets of this name, or of any, whether somebody listens there or not; and the folders in which nothing can be seen. */
+export function findSockets(name?: string): {
+  readonly sockets: readonly FoundDaemon[];
+  readonly hidden: readonly HiddenFolder[];
+} {
+  const sockets: FoundDaemon[] = [];
+  const hidden: HiddenFolder[] = [];
+  for (const directory of searchDirectories()) {
+    const { names, fault } = controlSockets(directory);
+    if (fault !== undefined) hidden.push({ directory, fault });
+    for (const found of names)
+      if (name === undefined || found === name)
+        sockets.push({ name: found, path: controlPath(directory, found) });
+  }
+  return { sockets, hidden };
+}
+
+export interface HiddenFolder {
+  readonly directory: string;
+  readonly fault: 'unreadable' | 'foreign';
 }

@@ -1,23 +1,46 @@
 import { lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { faultOfFolder } from '../io/trusted-files.ts';
 
 const WRITABLE_BY_ALL = 0o002;
 const WRITABLE_BY_OTHERS = 0o022;
 
+/** Of root's daemons. The units in packaging/ give the first one to an account of their own: root's daemons then use the second. */
+const ROOTS = ['/run/teredo', '/run/teredo-root'] as const;
+
 /**
  * Where the control sockets live: /run/teredo for root, else the user's own runtime directory. The file system is shared by
- * network namespaces, so a daemon in one is reached from any.
+ * network namespaces, so a daemon in one is reached from any. A daemon of root's does not use a folder of another account.
  */
 export function controlDirectory(): string {
+  const wanted = wantedDirectory();
+  return process.getuid?.() === 0 && isForeign(wanted) ? ROOTS[1] : wanted;
+}
+
+/** Why a daemon of this user does not use the folder that is its own by rule or choice; undefined where it does. */
+export function whyElsewhere(): string | undefined {
+  const wanted = wantedDirectory();
+  return controlDirectory() === wanted ? undefined : (faultOfFolder(wanted) ?? `${wanted} cannot be used`);
+}
+
+function wantedDirectory(): string {
   if (process.env['TEREDO_RUNTIME_DIR'] !== undefined) return process.env['TEREDO_RUNTIME_DIR'];
-  if (process.getuid?.() === 0) return '/run/teredo';
+  if (process.getuid?.() === 0) return ROOTS[0];
   const runtime = process.env['XDG_RUNTIME_DIR'];
   return runtime === undefined ? `/tmp/teredo-${process.getuid?.()}` : join(runtime, 'teredo');
 }
 
+function isForeign(directory: string): boolean {
+  try {
+    return faultOfFolder(directory) !== undefined;
+  } catch {
+    return false; // its use will say what is wrong
+  }
+}
+
 /** The directories in which `teredo status` looks: root's daemons are everybody's to see. */
 export function searchDirectories(): string[] {
-  return [...new Set([controlDirectory(), '/run/teredo'])];
+  return [...new Set([wantedDirectory(), controlDirectory(), ...ROOTS])];
 }
 
 export function controlPath(directory: string, name: string): string {
@@ -29,33 +52,51 @@ export function isChosen(directory: string): boolean {
   return directory === process.env['TEREDO_RUNTIME_DIR'];
 }
 
-/** Whether it had to be made. Throws where it cannot be had, or is somebody else's: anybody can make a folder in /tmp. */
+/** Whether it had to be made. Throws where it cannot be had, or another account could put files into it: anybody can make a folder in /tmp. */
 export function makeControlDirectory(directory: string): boolean {
+  refuseForeign(directory);
   const made = mkdirSync(directory, { recursive: true, mode: 0o755 }) !== undefined;
-  if (!isTrusted(directory))
-    throw new Error('it belongs to somebody else, or others may write into it: set XDG_RUNTIME_DIR');
+  refuseForeign(directory);
   return made;
 }
 
-/** Where anybody could have made it, as in /tmp, it has to be our own or root's, and nobody else's to write into. */
-function isTrusted(directory: string): boolean {
+function refuseForeign(directory: string): void {
+  const fault = faultOfFolder(directory);
+  if (fault !== undefined) throw new Error(`${fault}: set XDG_RUNTIME_DIR`);
+}
+
+/** What a folder has to say to somebody who looks for daemons. */
+export interface FoundSockets {
+  /** Names of the control sockets, the dead included. */
+  readonly names: readonly string[];
+  /** Why there is nothing to be seen of it; absent where it can be looked at, or is not there. */
+  readonly fault?: 'unreadable' | 'foreign';
+}
+
+/** The control sockets in a folder. */
+export function controlSockets(directory: string): FoundSockets {
+  try {
+    if (!isMeantForSockets(directory)) return { names: [], fault: 'foreign' };
+    const names = readdirSync(directory, { withFileTypes: true })
+      .filter((file) => file.isSocket() && file.name.endsWith('.sock'))
+      .map(({ name }) => name.slice(0, -'.sock'.length))
+      .sort();
+    return { names };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'EACCES' || code === 'EPERM' ? { names: [], fault: 'unreadable' } : { names: [] };
+  }
+}
+
+/**
+ * Whether daemons are asked that have their sockets there. Where anybody could have made the folder, as in /tmp, it has to be our own or
+ * root's, and nobody else's to write into; elsewhere the owner of the folder above has placed it, or the user has chosen it.
+ */
+function isMeantForSockets(directory: string): boolean {
   if (isChosen(directory)) return true;
   if ((lstatSync(dirname(directory)).mode & WRITABLE_BY_ALL) === 0) return true;
   const { uid, mode } = lstatSync(directory);
   return (uid === process.getuid?.() || uid === 0) && (mode & WRITABLE_BY_OTHERS) === 0;
-}
-
-/** Names of the control sockets in `directory`, the dead included; empty where there is no such directory, or not of ours. */
-export function controlNames(directory: string): string[] {
-  try {
-    if (!isTrusted(directory)) return [];
-    return readdirSync(directory)
-      .filter((file) => file.endsWith('.sock'))
-      .map((file) => file.slice(0, -'.sock'.length))
-      .sort();
-  } catch {
-    return []; // none has ever run here, or it is not ours to read: either way there is none to be asked
-  }
 }
 
 /** What may stand as a daemon's name: it becomes a file name. */

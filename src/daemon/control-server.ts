@@ -1,17 +1,40 @@
-import { chmodSync, rmSync, rmdirSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import type { Server, Socket } from 'node:net';
+import { randomFillSync } from 'node:crypto';
+import { lstatSync, rmSync, rmdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import { UnixListener, closeConnection, keepOut, sendTo } from '../io/unix-socket.ts';
+import { Admission, givesWay, isMaster } from './admission.ts';
+import type { Caller } from './admission.ts';
+import { Connection } from './connection.ts';
 import { controlPath, isChosen, makeControlDirectory } from './control-path.ts';
-import { MAX_REQUEST_BYTES, parseRequest } from './control-protocol.ts';
+import { parseRequest } from './control-protocol.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
+import { Flooders } from './flooders.ts';
 import { Turns } from './turns.ts';
 
 const MAX_CONNECTIONS = 32;
-/** How long a connection has for its question, and then for taking the answer. */
-const ASK_MS = 10_000;
-const ANSWER_MS = 30_000;
-/** How long pieces of a list are made at a time. */
+/** The file's permissions. Only looking is offered (status, peers), so every user may look. */
+const MODE = 0o666;
+/** How long pieces of a list are made at a time, and how many characters. */
 const PIECE_MS = 2;
+const PIECE_LENGTH = 32 << 10;
+/** After answers to root and the daemon's own user the others of the process have this many times as long; and after answers to other users. */
+const REST = 4;
+const STRANGERS_REST = 32;
+/** How often connections are looked at, and those where nothing happens; and how many times as long as that has taken passes before it is done again. */
+const LOOK_MS = 5;
+const IDLE_LOOK_MS = 40;
+const LOOK_REST = 15;
+/** Connections are accepted for no longer than this at a time. */
+const ACCEPT_MS = 4;
+/** Where no descriptor is free. */
+const EXHAUSTED_MS = 100;
+/** Callers that are refused get words so often at a time. */
+const REFUSALS_SAID = 4;
+const REFUSAL = answerLine({
+  ok: false,
+  code: 'busy',
+  message: 'this user asks the daemon too often: try again',
+});
 
 /** An answer whose result ends in a list that is made bit by bit: too long for one go. */
 export interface ListAnswer {
@@ -25,30 +48,46 @@ export interface ListAnswer {
 
 export type ControlHandler = (request: ControlRequest) => ControlAnswer | ListAnswer;
 
-/** A daemon's control socket. A file that a killed daemon left behind is taken over; a living one's is not. */
+/**
+ * A daemon's control socket. A file that a killed daemon left behind is taken over; a living one's is not. Every local user may connect, so
+ * time and memory have limits: for accepting and reading ({@link LOOK_REST}), for answers ({@link Turns}), and for each user's part.
+ */
 export class ControlServer {
   readonly path: string;
   readonly name: string;
-  private readonly server: Server;
-  private readonly open: ReadonlySet<Socket>;
-  private readonly turns: Turns;
+  private readonly listener: UnixListener;
+  private readonly inode: number;
+  private readonly handler: ControlHandler;
+  private readonly log: (line: string) => void;
+  private readonly open: Connection[] = [];
+  private readonly admission = new Admission({ fill: (target) => void randomFillSync(target) });
+  private readonly flooders = new Flooders((uids) => {
+    if (inodeOf(this.path) === this.inode) keepOut(this.path, uids);
+  });
+  private readonly masters = new Turns(REST);
+  private readonly strangers = new Turns(STRANGERS_REST);
   private readonly directory: string;
   private readonly removesDirectory: boolean;
+  private timer: NodeJS.Timeout | undefined;
+  private lookMs = LOOK_MS;
+  private closed = false;
 
   private constructor(
-    server: Server,
-    open: ReadonlySet<Socket>,
-    turns: Turns,
     directory: string,
     name: string,
+    removesDirectory: boolean,
+    handler: ControlHandler,
+    log: (line: string) => void,
   ) {
-    this.server = server;
-    this.open = open;
-    this.turns = turns;
     this.directory = directory;
-    this.removesDirectory = makeControlDirectory(directory) || !isChosen(directory);
+    this.removesDirectory = removesDirectory;
     this.name = name;
     this.path = controlPath(directory, name);
+    this.handler = handler;
+    this.log = log;
+    this.listener = new UnixListener(this.path, MODE);
+    this.inode = inodeOf(this.path);
+    this.listener.wait(() => this.look());
   }
 
   /** Listens as `name`, or resolves to undefined where a living daemon has that name. `log` gets a line for what fails here. */
@@ -58,49 +97,31 @@ export class ControlServer {
     handler: ControlHandler,
     log: (line: string) => void = () => {},
   ): Promise<ControlServer | undefined> {
-    const open = new Set<Socket>();
-    const turns = new Turns();
-    const server = createServer({ allowHalfOpen: true }, (socket) => {
-      makeRoom(open);
-      open.add(socket);
-      socket.on('close', () => {
-        open.delete(socket);
-        turns.leave(socket);
-      });
-      receive(socket, (line) => {
-        reply(socket, parseRequest(line), handler, turns, log).catch((error: unknown) => {
-          log(`control socket: ${messageOf(error)}`);
-          socket.destroy();
-        });
-      });
-    });
-    const control = new ControlServer(server, open, turns, directory, name);
-    if (await isAlive(control.path)) return undefined;
-    rmSync(control.path, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(control.path, resolve);
-    });
-    // Only looking is offered (status, peers), so every user may look.
-    chmodSync(control.path, 0o666);
-    server.unref();
-    return control;
+    const removesDirectory = makeControlDirectory(directory) || !isChosen(directory);
+    const path = controlPath(directory, name);
+    if (await isAlive(path)) return undefined;
+    rmSync(path, { force: true });
+    return new ControlServer(directory, name, removesDirectory, handler, log);
   }
 
   get connectionCount(): number {
-    return this.open.size;
+    return this.open.length;
   }
 
   /** Questions, and further pieces of answers, that wait for their turn. */
   get waitingCount(): number {
-    return this.turns.waitingCount;
+    return this.masters.waitingCount + this.strangers.waitingCount;
   }
 
   /** Ends, whoever is still connected, and removes the socket's file; the folder too, unless it is somebody's own. */
   close(): void {
-    this.server.close();
-    for (const socket of this.open) socket.destroy();
-    rmSync(this.path, { force: true });
+    if (this.closed) return;
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.flooders.close();
+    this.listener.close();
+    for (const connection of this.open.slice()) connection.close();
+    if (inodeOf(this.path) === this.inode) rmSync(this.path, { force: true });
     if (!this.removesDirectory) return;
     try {
       rmdirSync(this.directory);
@@ -108,107 +129,147 @@ export class ControlServer {
       // others still have their sockets in it
     }
   }
-}
 
-/** Who asks at once is answered at once; who keeps connections open loses the oldest, and hides nobody's daemon. */
-function makeRoom(open: Set<Socket>): void {
-  if (open.size < MAX_CONNECTIONS) return;
-  const [oldest] = open;
-  open.delete(oldest!);
-  oldest!.destroy();
-}
+  /** Accepts, reads and writes what there is, and does so again after a rest, while there is something. */
+  private look(): void {
+    if (this.closed) return;
+    clearTimeout(this.timer);
+    const begun = processorTime();
+    const accepted = this.acceptAll(performance.now());
+    let isActive = accepted === 'some';
+    for (const connection of this.open.slice()) if (connection.look()) isActive = true;
+    if (accepted === 'none') this.listener.wait(() => this.look());
+    if (accepted === 'none' && this.open.length === 0) return;
+    this.lookMs = isActive ? LOOK_MS : Math.min(2 * this.lookMs, IDLE_LOOK_MS);
+    const rest = accepted === 'exhausted' ? EXHAUSTED_MS : this.lookMs;
+    this.timer = setTimeout(() => this.look(), Math.max(rest, LOOK_REST * (processorTime() - begun)));
+  }
 
-/** Waits for the one line that a connection may ask. */
-function receive(socket: Socket, onLine: (line: string) => void): void {
-  let text = '';
-  let deadline = setTimeout(() => socket.destroy(), ASK_MS);
-  socket.on('close', () => clearTimeout(deadline));
-  socket.setEncoding('utf8');
-  socket.on('error', () => socket.destroy());
-  const onData = (chunk: string): void => {
-    text += chunk;
-    const end = text.indexOf('\n');
-    if (end < 0) {
-      if (text.length > MAX_REQUEST_BYTES) socket.destroy();
+  private acceptAll(begun: number): 'none' | 'some' | 'exhausted' {
+    let refused = 0;
+    for (let count = 0; ; count++) {
+      const peer = this.listener.accept();
+      if (peer === 'exhausted') return peer;
+      if (peer === 'none') return count === 0 ? 'none' : 'some';
+      if (!this.admission.admits(peer, begun) || !this.makeRoom(peer)) {
+        if (refused++ < REFUSALS_SAID) sendTo(peer.fd, REFUSAL);
+        closeConnection(peer.fd);
+        this.flooders.note(peer.uid, begun);
+      } else {
+        const connection: Connection = new Connection(
+          peer,
+          (line) => this.answer(connection, line),
+          () => this.forget(connection),
+        );
+        this.open.push(connection);
+      }
+      if (performance.now() - begun > ACCEPT_MS) return 'some';
+    }
+  }
+
+  /** Who asks at once is answered at once; who keeps connections open loses one, and hides nobody's daemon. */
+  private makeRoom(newcomer: Caller): boolean {
+    if (this.open.length < MAX_CONNECTIONS) return true;
+    const index = givesWay(this.open, newcomer);
+    this.open[index]?.close();
+    return index >= 0;
+  }
+
+  private forget(connection: Connection): void {
+    this.open.splice(this.open.indexOf(connection), 1);
+    this.turnsOf(connection).leave(connection);
+  }
+
+  private turnsOf(caller: Caller): Turns {
+    return isMaster(caller) ? this.masters : this.strangers;
+  }
+
+  private answer(connection: Connection, line: string): void {
+    this.reply(connection, parseRequest(line))
+      .catch((error: unknown) => this.log(`control socket: ${messageOf(error)}`))
+      .finally(() => connection.close());
+  }
+
+  private async reply(connection: Connection, request: ControlRequest | undefined): Promise<void> {
+    const turns = this.turnsOf(connection);
+    const answer = await turns.take(connection, () => this.answerTo(request));
+    if (answer === undefined) return;
+    if (!('items' in answer)) {
+      await connection.send(`${JSON.stringify(answer)}\n`);
       return;
     }
-    socket.off('data', onData).resume(); // what comes behind it is nobody's concern
-    clearTimeout(deadline);
-    deadline = setTimeout(() => socket.destroy(), ANSWER_MS);
-    onLine(text.slice(0, end));
-  };
-  socket.on('data', onData);
+    const { ok, result, list, items } = answer;
+    const whole = JSON.stringify({ ok, result: { ...result, [list]: [] } });
+    const tail = ']}}';
+    await connection.send(whole.slice(0, -tail.length));
+    const left = items[Symbol.iterator]();
+    for (let piece: Piece = { text: '', done: false }, separator = ''; !piece.done;) {
+      if (connection.isClosed) return;
+      const next = await turns.take(connection, () => pieceOf(left, separator));
+      if (next === undefined) return;
+      piece = next;
+      if (piece.text !== '') separator = ',';
+      await connection.send(piece.text);
+    }
+    await connection.send(`${tail}\n`);
+  }
+
+  private answerTo(request: ControlRequest | undefined): ControlAnswer | ListAnswer {
+    if (request === undefined)
+      return { ok: false, code: 'bad-request', message: 'not a request of this protocol' };
+    try {
+      return this.handler(request);
+    } catch (error) {
+      this.log(`control socket: cannot answer "${request.command}": ${messageOf(error)}`);
+      return {
+        ok: false,
+        code: 'internal',
+        message: `the daemon failed to answer: ${messageOf(error)}`,
+      };
+    }
+  }
 }
 
-async function reply(
-  socket: Socket,
-  request: ControlRequest | undefined,
-  handler: ControlHandler,
-  turns: Turns,
-  log: (line: string) => void,
-): Promise<void> {
-  const answer = await turns.take(socket, () =>
-    socket.destroyed ? undefined : answerTo(request, handler, log),
-  );
-  if (answer === undefined) return;
-  if (!isList(answer)) {
-    socket.end(`${JSON.stringify(answer)}\n`);
-    return;
-  }
-  const { ok, result, list, items } = answer;
-  const whole = JSON.stringify({ ok, result: { ...result, [list]: [] } });
-  const tail = ']}}';
-  let text = whole.slice(0, -tail.length);
-  let separator = '';
-  const left = items[Symbol.iterator]();
-  for (let done = false; !done && !socket.destroyed; text = '') {
-    await turns.take(socket, () => {
-      const begun = performance.now();
-      while (!done && performance.now() - begun < PIECE_MS) {
-        const next = left.next();
-        if (next.done === true) {
-          done = true;
-        } else {
-          text += separator + JSON.stringify(next.value);
-          separator = ',';
-        }
-      }
-    });
-    // Called back once it is written, or cannot be.
-    await new Promise<void>((resolve) => socket.write(text, () => resolve()));
-  }
-  socket.end(`${tail}\n`);
+/** Milliseconds that this process has run: waiting for a busy machine is no work of ours. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }
 
-function isList(answer: ControlAnswer | ListAnswer): answer is ListAnswer {
-  return 'items' in answer;
+interface Piece {
+  readonly text: string;
+  readonly done: boolean;
 }
 
-function answerTo(
-  request: ControlRequest | undefined,
-  handler: ControlHandler,
-  log: (line: string) => void,
-): ControlAnswer | ListAnswer {
-  if (request === undefined)
-    return { ok: false, code: 'bad-request', message: 'not a request of this protocol' };
-  try {
-    return handler(request);
-  } catch (error) {
-    log(`control socket: cannot answer "${request.command}": ${messageOf(error)}`);
-    return {
-      ok: false,
-      code: 'internal',
-      message: `the daemon failed to answer: ${messageOf(error)}`,
-    };
+/** The next items, as many as can be made in one turn. */
+function pieceOf(left: Iterator<unknown>, separator: string): Piece {
+  const begun = performance.now();
+  let text = '';
+  while (performance.now() - begun < PIECE_MS && text.length < PIECE_LENGTH) {
+    const next = left.next();
+    if (next.done === true) return { text, done: true };
+    text += (text === '' ? separator : ',') + JSON.stringify(next.value);
   }
+  return { text, done: false };
+}
+
+function answerLine(answer: ControlAnswer): Uint8Array {
+  return Buffer.from(`${JSON.stringify(answer)}\n`);
 }
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+function inodeOf(path: string): number {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino ?? -1;
+}
+
 /** Whether somebody listens there: who is too busy to take a connection does. Rejects where that is not for us to find out. */
 function isAlive(path: string): Promise<boolean> {
+  const file = lstatSync(path, { throwIfNoEntry: false });
+  if (file === undefined) return Promise.resolve(false);
+  if (!file.isSocket()) return Promise.reject(new Error(`${path} is in the way: it is no socket`));
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.on('connect', () => {

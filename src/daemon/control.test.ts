@@ -1,13 +1,24 @@
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ask } from './control-client.ts';
-import { controlNames } from './control-path.ts';
+import { controlDirectory, controlSockets, searchDirectories, whyElsewhere } from './control-path.ts';
 import { parseRequest } from './control-protocol.ts';
 import { ControlServer } from './control-server.ts';
 import type { ControlHandler } from './control-server.ts';
@@ -59,10 +70,10 @@ test('where anybody may make folders, one that others may write into is not used
   chmodSync(squatted, 0o777);
   const listen = ControlServer.listen(squatted, 'it', () => ({ ok: true, result: '' }));
   await expect(listen).rejects.toThrow(/set XDG_RUNTIME_DIR/);
-  expect(controlNames(squatted)).toEqual([]);
+  expect(controlSockets(squatted)).toEqual({ names: [], fault: 'foreign' });
   chmodSync(squatted, 0o755);
   const control = await ControlServer.listen(squatted, 'it', () => ({ ok: true, result: '' }));
-  expect(controlNames(squatted)).toEqual(['it']);
+  expect(controlSockets(squatted)).toEqual({ names: ['it'] });
   control!.close();
 });
 
@@ -199,6 +210,69 @@ test('a folder that somebody made and chose stays; others go with the last daemo
   expect(await at(folder())).toBe(false);
   vi.stubEnv('TEREDO_RUNTIME_DIR', join(chosen, 'new'));
   expect(await at(join(chosen, 'new'))).toBe(false);
+});
+
+test('the socket is for all users, whatever the umask is; what is in its place is not followed and not removed', async () => {
+  const before = process.umask(0o077);
+  onTestFinished(() => void process.umask(before));
+  const { path } = await daemon();
+  expect(statSync(path).mode & 0o777).toBe(0o666);
+  expect(process.umask()).toBe(0o077);
+  const other = folder();
+  const target = join(other, 'target');
+  writeFileSync(target, 'as it was', { mode: 0o600 });
+  symlinkSync(target, join(other, 'it.sock'));
+  await expect(ControlServer.listen(other, 'it', () => ({ ok: true, result: '' }))).rejects.toThrow(
+    /it\.sock is in the way: it is no socket/,
+  );
+  expect([statSync(target).mode & 0o777, readdirSync(other)]).toEqual([0o600, ['it.sock', 'target']]);
+});
+
+test('at its end a daemon leaves a file alone that stands in place of its socket', async () => {
+  const control = await daemon();
+  rmSync(control.path);
+  writeFileSync(control.path, 'of somebody else');
+  control.close();
+  expect(existsSync(control.path)).toBe(true);
+});
+
+test(
+  'a daemon of root does not work in a folder of another account',
+  { skip: process.getuid?.() !== 0 },
+  async () => {
+    const theirs = folder();
+    chownSync(theirs, 65534, 65534);
+    vi.stubEnv('TEREDO_RUNTIME_DIR', theirs);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(controlDirectory()).toBe('/run/teredo-root');
+    expect(whyElsewhere()).toBe(`${theirs} belongs to another account (uid 65534)`);
+    // Daemons of that account are found all the same.
+    expect(searchDirectories()).toEqual([theirs, '/run/teredo-root', '/run/teredo']);
+    const listen = ControlServer.listen(theirs, 'it', () => ({ ok: true, result: '' }));
+    await expect(listen).rejects.toThrow(/belongs to another account/);
+  },
+);
+
+test('of a list no more is made than is taken: an asker that does not read keeps little in memory', async () => {
+  let made = 0;
+  const { path } = await daemon(() => ({
+    ok: true,
+    result: {},
+    list: 'peers',
+    items: (function* () {
+      for (let i = 0; i < 100_000; i++) yield { i: made++, text: 'x'.repeat(200) };
+    })(),
+  }));
+  const socket = await idle(path);
+  socket.pause();
+  socket.write('{"command":"peers"}\n');
+  await until(() => made > 0);
+  let last = 0;
+  while (made > last) {
+    last = made;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  expect(made).toBeLessThan(10_000); // what the buffers of two sockets hold, and one piece
 });
 
 async function until(condition: () => boolean): Promise<void> {

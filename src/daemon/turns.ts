@@ -1,21 +1,33 @@
-/** After work of some length the others of the process have this many times as long. */
-const REST = 4;
-const MAX_REST_MS = 500;
+import type { Caller } from './admission.ts';
+
+const MAX_REST_MS = 1_000;
+/** Users and processes whose last turn is remembered: more than can wait at the same time. */
+const REMEMBERED = 64;
 
 /**
- * Gives pieces of work their turn, one after the other, with rests between them: the askers cannot fill the time. An asker has one
- * piece waiting at most, and a piece whose asker leaves is forgotten at once, so the queue is no longer than the list of askers.
+ * Gives pieces of work their turn, one after the other, with rests between them: the askers cannot fill the time. Of the users that wait the
+ * one has the next turn that was served longest ago, and of its processes likewise. An asker has one piece waiting at most, and a
+ * piece whose asker leaves is forgotten at once, so the queue is no longer than the list of askers.
  */
 export class Turns {
-  private readonly waiting = new Map<object, (begins: boolean) => void>();
+  /** How many times as long as a piece of work has taken, the next one waits. */
+  private readonly rest: number;
+  private readonly waiting = new Map<Caller, (begins: boolean) => void>();
+  private readonly servedUsers = new Map<number, number>();
+  private readonly servedProcesses = new Map<number, number>();
+  private served = 0;
   private isBusy = false;
+
+  constructor(rest: number) {
+    this.rest = rest;
+  }
 
   get waitingCount(): number {
     return this.waiting.size;
   }
 
   /** Resolves to undefined where the asker leaves before its turn. Rejects with the error that `work` throws. */
-  async take<T>(asker: object, work: () => T): Promise<T | undefined> {
+  async take<T>(asker: Caller, work: () => T): Promise<T | undefined> {
     this.leave(asker);
     const turn = new Promise<boolean>((resolve) => this.waiting.set(asker, resolve));
     this.startNext();
@@ -29,13 +41,13 @@ export class Turns {
           this.isBusy = false;
           this.startNext();
         },
-        Math.min(REST * (performance.now() - begun), MAX_REST_MS),
+        Math.min(this.rest * (performance.now() - begun), MAX_REST_MS),
       ).unref();
     }
   }
 
   /** Forgets the piece of work that waits for `asker`, if there is one. */
-  leave(asker: object): void {
+  leave(asker: Caller): void {
     const end = this.waiting.get(asker);
     this.waiting.delete(asker);
     end?.(false);
@@ -43,11 +55,34 @@ export class Turns {
 
   private startNext(): void {
     if (this.isBusy) return;
-    const [next] = this.waiting;
+    const next = this.longestUnserved();
     if (next === undefined) return;
-    const [asker, begin] = next;
-    this.waiting.delete(asker);
+    const begin = this.waiting.get(next)!;
+    this.waiting.delete(next);
+    this.served++;
+    remember(this.servedUsers, next.uid, this.served);
+    remember(this.servedProcesses, next.pid, this.served);
     this.isBusy = true;
     begin(true);
   }
+
+  private longestUnserved(): Caller | undefined {
+    let found: Caller | undefined;
+    for (const caller of this.waiting.keys())
+      if (found === undefined || this.isBefore(caller, found)) found = caller;
+    return found;
+  }
+
+  private isBefore(one: Caller, other: Caller): boolean {
+    const byUser = (this.servedUsers.get(one.uid) ?? 0) - (this.servedUsers.get(other.uid) ?? 0);
+    if (byUser !== 0) return byUser < 0;
+    return (this.servedProcesses.get(one.pid) ?? 0) < (this.servedProcesses.get(other.pid) ?? 0);
+  }
+}
+
+/** The latest stand last; the first ones are forgotten. */
+function remember(served: Map<number, number>, key: number, turn: number): void {
+  served.delete(key);
+  served.set(key, turn);
+  if (served.size > REMEMBERED) for (const [oldest] of served) return void served.delete(oldest);
 }

@@ -60,6 +60,25 @@ export const sys = {
     address: number,
     size: number,
   ) => number,
+  listen: libc.func('int listen(int, int)') as (fd: number, backlog: number) => number,
+  accept4: libc.func('int accept4(int, uintptr_t, uintptr_t, int)') as (
+    fd: number,
+    address: number,
+    size: number,
+    flags: number,
+  ) => number,
+  lsetxattr: libc.func('int lsetxattr(const char*, const char*, uintptr_t, size_t, int)') as (
+    path: string,
+    name: string,
+    value: number,
+    size: number,
+    flags: number,
+  ) => number,
+  lremovexattr: libc.func('int lremovexattr(const char*, const char*)') as (
+    path: string,
+    name: string,
+  ) => number,
+  umask: libc.func('uint32_t umask(uint32_t)') as (mask: number) => number,
   getsockname: libc.func('int getsockname(int, uintptr_t, uintptr_t)') as (
     fd: number,
     address: number,
@@ -155,9 +174,12 @@ export const E = {
   EEXIST: 17,
   ENODEV: 19,
   EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
   EBADFD: 77,
   ENETDOWN: 100,
   ENETUNREACH: 101,
+  ECONNABORTED: 103,
   EHOSTUNREACH: 113,
 } as const;
 

@@ -325,6 +325,10 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.progress(address, this.now);
   }
 
+  get peerCounts(): { readonly trusted: number; readonly unverified: number } {
+    return this.machine.peerCounts;
+  }
+
   peers(): Iterable<PeerStatus> {
     return this.machine.peers(this.driver.now);
   }

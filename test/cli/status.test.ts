@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, rmdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, rmdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,12 +33,12 @@ async function daemonAt(path: string, result: object | undefined | null): Promis
 async function teredo(
   folder: string,
   args: readonly string[],
-  how: { readonly closeOutput?: boolean; readonly as?: string } = {},
+  how: { readonly closeOutput?: boolean; readonly as?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ) {
   const user = how.as === undefined ? [] : ['setpriv', '--reuid', how.as, '--clear-groups', '--'];
   const [command, ...words] = [...user, process.execPath, PROGRAM, ...args];
   const child = spawn(command!, words, {
-    env: { ...process.env, TEREDO_RUNTIME_DIR: folder },
+    env: { ...process.env, TEREDO_RUNTIME_DIR: folder, ...how.env },
   });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
@@ -88,6 +88,74 @@ test(
     });
   },
 );
+
+const client = { ...answering, role: 'client', name: 'client' };
+
+test.for([
+  ['qualified', 0],
+  ['offline', 1],
+  ['probe', 1],
+  ['dormant', 0],
+] as const)('a client that is %s: exit status %i, with --json too', async ([state, expected]) => {
+  const counters = {};
+  const rest = { peers: {}, dataPath: { inUse: 'user' }, access: {}, counters };
+  const folder = await daemons({
+    answering: { ...answering, ...rest },
+    client: { ...client, ...rest, state },
+  });
+  for (const args of [
+    ['status'],
+    ['status', 'client'],
+    ['status', '--json'],
+    ['status', 'client', '--json'],
+  ]) {
+    const { code, stdout, stderr } = await teredo(folder, args);
+    expect([code, stderr], args.join(' ')).toEqual([expected, '']);
+    expect(stdout).toContain(state);
+  }
+  expect((await teredo(folder, ['status', 'answering'])).code).toBe(0);
+});
+
+const asRoot = { skip: process.getuid?.() !== 0 };
+
+test('a folder that cannot be read is said to be so: exit status 4, with --json too', asRoot, async () => {
+  const folder = await daemons({ answering });
+  chmodSync(folder, 0o700);
+  // Daemons of other tests may run in /run/teredo: without a name these answer.
+  await expect(teredo(folder, ['status'], { as: '65534' })).resolves.toMatchObject({
+    stderr: expect.stringContaining(`not permitted to look for daemons in ${folder}`) as string,
+  });
+  for (const args of [
+    ['status', 'answering'],
+    ['status', 'answering', '--json'],
+    ['peers', 'answering'],
+  ]) {
+    const { code, stdout, stderr } = await teredo(folder, args, { as: '65534' });
+    expect([code, stdout], args.join(' ')).toEqual([4, '']);
+    expect(stderr).toContain(`not permitted to look for daemons in ${folder}: ask as its owner or as root`);
+  }
+});
+
+test('so is a folder of another account where anybody can make folders: exit status 1', asRoot, async () => {
+  const shared = mkdtempSync(join(tmpdir(), 'teredo-status-'));
+  onTestFinished(() => rmSync(shared, { recursive: true, force: true }));
+  chmodSync(shared, 0o1777);
+  mkdirSync(join(shared, 'teredo'));
+  chownSync(join(shared, 'teredo'), 65533, 65533);
+  await daemonAt(join(shared, 'teredo', 'answering.sock'), answering);
+  // Chosen by nobody: it is there by rule.
+  const env = { TEREDO_RUNTIME_DIR: undefined, XDG_RUNTIME_DIR: shared };
+  for (const args of [
+    ['status', 'answering'],
+    ['status', 'answering', '--json'],
+  ]) {
+    const { code, stderr } = await teredo('', args, { as: '65534', env });
+    expect(code).toBe(1);
+    expect(stderr).toContain(
+      `${shared}/teredo belongs to another account, or others may write into it: daemons there are not asked`,
+    );
+  }
+});
 
 test('one that hangs up without an answer has not timed out: exit status 1', async () => {
   const folder = await daemons({ rude: null });

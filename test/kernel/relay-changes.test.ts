@@ -11,7 +11,8 @@ import { startClient, startRelay, startServer, teredoAddress } from '../support/
 import { SteadyTraffic } from '../support/steady-traffic.ts';
 import type { Kind } from '../support/steady-traffic.ts';
 
-const MOST_MS = 300;
+/** In the short form, beside other tests on few processors: less than the 2 s between questions to a peer. */
+const MOST_MS = IS_ALL ? 300 : 1_000;
 /** The router has its own links for the relays. */
 const RELAYS = [
   { address: '192.0.2.201', network: '2001:db8:11' },
@@ -39,7 +40,7 @@ const CASES: readonly (readonly ['user' | 'kernel', Fault, Kind])[] = [
 ];
 
 test.each(IS_ALL ? CASES : CASES.slice(0, 3))(
-  'path %s, %s: %s flow in both directions within 0.3 s of the change',
+  'path %s, %s: %s flow in both directions soon after the change',
   async (path, fault, kind) => {
     await using net = new Internet();
     const site = net.site('a', 'port-restricted');

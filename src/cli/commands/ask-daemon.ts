@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { NoAnswerError, ask, findSockets } from '../../daemon/control-client.ts';
+import type { HiddenFolder } from '../../daemon/control-client.ts';
 import type { ControlAnswer, ControlRequest } from '../../daemon/control-protocol.ts';
 import { boundNames, networkNamespace } from '../../daemon/network-namespace.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
@@ -13,14 +14,15 @@ interface Answerer {
 
 /**
  * The answer of the daemon of this name; without a name those of all that run in this network namespace and have one to
- * give, or of all on this machine where none runs in it. Those that give none hide no other: they are told on stderr.
- * Fails where there is none.
+ * give, or of all on this machine where none runs in it. Those that give none, and folders that cannot be looked at, hide no other: they
+ * are told on stderr. Fails where there is none.
  */
 export async function askDaemons<T extends Answerer>(
   name: string | undefined,
   request: ControlRequest,
 ): Promise<T[]> {
-  const all = findSockets(name).map(({ path }) => path);
+  const { sockets, hidden } = findSockets(name);
+  const all = sockets.map(({ path }) => path);
   const here = name === undefined ? all.filter(isOfThisNamespace()) : all;
   let outcomes = await askAll(here, request);
   // Those elsewhere are nobody's concern while somebody here answers.
@@ -28,6 +30,8 @@ export async function askDaemons<T extends Answerer>(
     outcomes = [...outcomes, ...(await askAll(without(all, here), request))];
   const failures = outcomes.filter((outcome) => outcome instanceof CommandFailure);
   const answers = answersIn<T>(outcomes);
+  // A daemon of this name that has been found need not be looked for elsewhere.
+  if (name === undefined || answers.length === 0) failures.push(...hidden.map(cannotLook));
   if (answers.length === 0) throw nobody(name, outcomes, failures);
   tell(failures);
   const namespace = networkNamespace();
@@ -38,11 +42,11 @@ export async function askDaemons<T extends Answerer>(
 /** As {@link askDaemons}, but of this network namespace only, by where each is to be asked again; empty where there is none. */
 export async function askHere<T extends Answerer>(request: ControlRequest): Promise<ReadonlyMap<string, T>> {
   const namespace = networkNamespace();
-  const paths = findSockets()
-    .map(({ path }) => path)
-    .filter(isOfThisNamespace());
+  const { sockets, hidden } = findSockets();
+  const paths = sockets.map(({ path }) => path).filter(isOfThisNamespace());
   const outcomes = await askAll(paths, request);
   const failures = outcomes.filter((outcome) => outcome instanceof CommandFailure);
+  failures.push(...hidden.map(cannotLook));
   const here = new Map<string, T>();
   for (const [i, path] of paths.entries())
     for (const answer of answersIn<T>([outcomes[i]]))
@@ -111,6 +115,18 @@ async function askAt(path: string, request: ControlRequest): Promise<Outcome> {
       return failure(error.timedOut ? EXIT.TIMED_OUT : EXIT.FAILED, message);
     return failure(EXIT.FAILED, `cannot ask the daemon at ${path}: ${message}`);
   }
+}
+
+function cannotLook({ directory, fault }: HiddenFolder): CommandFailure {
+  if (fault === 'unreadable')
+    return failure(
+      EXIT.NOT_PERMITTED,
+      `not permitted to look for daemons in ${directory}: ask as its owner or as root`,
+    );
+  return failure(
+    EXIT.FAILED,
+    `${directory} belongs to another account, or others may write into it: daemons there are not asked`,
+  );
 }
 
 /** Why there is no answer: the first that says most. */

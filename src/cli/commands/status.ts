@@ -3,6 +3,7 @@ import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../
 import { accessInWords } from '../access.ts';
 import { dataPathRows } from '../data-path.ts';
 import { explainReason, stateInWords } from '../explain.ts';
+import { EXIT } from '../exit-codes.ts';
 import { formatSpan, printJson, printLine, printTable } from '../output.ts';
 import { portMappingInWords } from '../port-mapping.ts';
 import { askDaemons } from './ask-daemon.ts';
@@ -15,13 +16,19 @@ interface StatusOptions {
   readonly watch?: boolean;
 }
 
+const HELP = `
+Exit status: 0 when all daemons that are shown work; 1 when a client among them is offline or still looks for a server (probe). A client
+that rests because the host has native IPv6 (dormant, --only-without-ipv6) works as wanted. The same holds with --json.
+Without an answer: 1 failed, 3 no such daemon, 4 not permitted, 5 timed out.`;
+
 /** `teredo status`: what the daemons are doing. */
-export function statusCommand(): Command {
+export function statusCommand(finish: (exitCode: number) => void): Command {
   return new Command('status')
     .description('what the running daemons are doing: state, addresses, NAT, counters')
     .argument('[name]', 'of this daemon only')
     .option('--json', 'print JSON, one line a daemon')
     .option('--watch', 'again every second, until interrupted')
+    .addHelpText('after', HELP)
     .action(async (name: string | undefined, options: StatusOptions) => {
       do {
         const found = await askDaemons<RoleStatus>(name, { command: 'status' });
@@ -29,9 +36,15 @@ export function statusCommand(): Command {
           if (options.json === true) printJson(status);
           else printStatus(status, i > 0);
         }
+        finish(found.some(isDown) ? EXIT.FAILED : EXIT.OK);
         if (options.watch === true) await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
       } while (options.watch === true);
     });
+}
+
+/** Whether it has no address, and ought to have one. */
+function isDown(status: RoleStatus): boolean {
+  return status.role === 'client' && (status.state === 'offline' || status.state === 'probe');
 }
 
 function printStatus(status: RoleStatus, spaced: boolean): void {

@@ -9,7 +9,7 @@ import type { ClientStatus, ContactStatus, PeerStatus } from '../../daemon/statu
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
-import type { PeerStatus as MachinePeer, ServerCandidate } from '../../core/client/index.ts';
+import type { ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/fast-path-use.ts';
 import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
@@ -163,7 +163,7 @@ async function settingsOf(
     strictUnverified: options.strictUnverified,
     legacyCone: options.legacyCone,
     limits: limitsWith(CLIENT_LIMITS, options.limit),
-    secret: readSecret(options.clientId, options.secretFile),
+    secret: readSecret(options.clientId, options.secretFile, warn),
     allowPrivate: options.allowPrivate,
     meetingRelay: options.meet === undefined ? undefined : await resolveMeetingPoint(options.meet),
     dataPath: options.dataPath,
@@ -261,7 +261,7 @@ class ClientRole implements Role {
       interface: client.interfaceName ?? '',
       defaultRoute: client.hasDefaultRoute,
       refreshIntervalSeconds: client.refreshIntervalMs / 1000,
-      peers: countPeers(client),
+      peers: client.peerCounts,
       dataPath: dataPathStatus(client),
       counters: { ...client.counters, ...client.portCounters },
     };
@@ -282,13 +282,18 @@ class ClientRole implements Role {
   }
 
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
-    const all = [...this.client.peers()];
-    const { now } = this.client;
-    return { total: all.length, shown: this.inStatus(all.slice(0, limit), now) };
+    const { trusted, unverified } = this.client.peerCounts;
+    return { total: trusted + unverified, shown: this.inStatus(limit) };
   }
 
-  private *inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {
-    for (const peer of peers) yield peerStatus(peer, this.client.carriedPathOf(peer.address), now);
+  /** Made one by one, while the client works on. */
+  private *inStatus(limit: number): Generator<PeerStatus> {
+    let count = 0;
+    if (limit === 0) return;
+    for (const peer of this.client.peers()) {
+      yield peerStatus(peer, this.client.carriedPathOf(peer.address), this.client.now);
+      if (++count >= limit) return;
+    }
   }
 }
 
@@ -331,14 +336,4 @@ function sayWhoHasTheDefault({ defaultRoute, interface: own = '' }: ClientSettin
   say(
     `another Teredo client (${other}) has the default route: only 2001::/32 goes through "${own}" until it ends`,
   );
-}
-
-function countPeers(client: Client): { trusted: number; unverified: number } {
-  let trusted = 0;
-  let unverified = 0;
-  for (const peer of client.peers()) {
-    if (peer.trusted) trusted++;
-    else unverified++;
-  }
-  return { trusted, unverified };
 }

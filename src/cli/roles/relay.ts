@@ -3,7 +3,7 @@ import { kernelPorts } from '../../io/kernel-ports.ts';
 import { ALL_NATIVE, Relay } from '../../runtime/relay.ts';
 import type { RelaySettings } from '../../runtime/relay.ts';
 import { RELAY_LIMITS } from '../../core/relay/index.ts';
-import { FREE, TRUSTED } from '../../core/peer-table.ts';
+import { TRUSTED } from '../../core/peer-table.ts';
 import type { PeerStatus, RelayStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
@@ -181,20 +181,16 @@ class RelayRole implements Role {
 
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
     const { peers } = this.relay;
-    const slots: number[] = [];
-    for (const peer of peers) {
-      if (slots.length >= limit) break;
-      slots.push(peer);
-    }
-    return { total: peers.trustedCount + peers.unverifiedCount, shown: this.inStatus(slots) };
+    return { total: peers.trustedCount + peers.unverifiedCount, shown: this.inStatus(limit) };
   }
 
-  /** Those that are still there. */
-  private *inStatus(slots: readonly number[]): Generator<PeerStatus> {
+  /** Made one by one, while the relay works on. */
+  private *inStatus(limit: number): Generator<PeerStatus> {
     const { relay } = this;
     const { peers } = relay;
-    for (const peer of slots) {
-      if (peers.status[peer] === FREE) continue;
+    let count = 0;
+    for (const peer of peers.walk()) {
+      if (count++ >= limit) return;
       yield {
         address: formatIpv6(peers.address(peer)),
         mapped: formatEndpoint({ address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! }),

@@ -1,6 +1,6 @@
 import { ControlServer } from '../../daemon/control-server.ts';
 import type { ControlHandler, ListAnswer } from '../../daemon/control-server.ts';
-import { controlDirectory } from '../../daemon/control-path.ts';
+import { controlDirectory, whyElsewhere } from '../../daemon/control-path.ts';
 import type { ControlAnswer } from '../../daemon/control-protocol.ts';
 import { networkNamespace } from '../../daemon/network-namespace.ts';
 import type {
@@ -69,6 +69,8 @@ export async function runRole(
   try {
     await role.start();
     for (const notice of notices) say(notice);
+    const elsewhere = whyElsewhere();
+    if (elsewhere !== undefined) say(`warning: ${elsewhere}: the control socket is ${control.path}`);
     say(`teredo ${kind} "${control.name}" is running (pid ${process.pid})`);
     notifySystemd('READY=1');
     stopFeeding = feedWatchdog();

@@ -72,7 +72,9 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
     .action(async (options: ServerOptions) => {
       const secondary = secondaryOf(options);
       const access = accessOf(options);
-      const keys = options.keys === undefined ? undefined : readKeys(options.keys);
+      const notices: string[] = [];
+      const warn = (message: string): void => void notices.push(`warning: ${message}`);
+      const keys = options.keys === undefined ? undefined : readKeys(options.keys, warn);
       const settings: ServerSettings = {
         address: options.address,
         secondary,
@@ -86,7 +88,7 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
         allowPrivate: options.allowPrivate,
         dataPath: options.dataPath,
       };
-      const notices = [...noticesOfReach(options), ...noticesOfAccess(access)];
+      notices.push(...noticesOfReach(options), ...noticesOfAccess(access));
       if (secondary === undefined) {
         notices.push(
           `one IPv4 address only (${formatIpv4(options.address)}): clients cannot find out whether their NAT is symmetric, ` +

@@ -251,9 +251,15 @@ export class ClientMachine implements OffloadingMachine {
     };
   }
 
+  get peerCounts(): { readonly trusted: number; readonly unverified: number } {
+    const { trustedCount: trusted, unverifiedCount: unverified } = this.context.peers;
+    return { trusted, unverified };
+  }
+
+  /** The trusted first. Inputs may come between two of them: each is shown as it is when it is taken, except for `state`, which is of `now`. */
   *peers(now: number): Generator<PeerStatus> {
     const { peers } = this.context;
-    for (const peer of peers) {
+    for (const peer of peers.walk()) {
       const trusted = peers.status[peer] === TRUSTED;
       yield {
         address: peers.address(peer),

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { faultOfFolder, readTrusted, removeTrusted, replaceTrusted } from '../trusted-files.ts';
 import type { MadeMapping } from './protocol.ts';
 
 /** Beyond these the oldest is forgotten: its gateway is never met again, perhaps. */
@@ -7,7 +8,7 @@ const KEPT_MOST = 8;
 
 /**
  * What would have to be released, kept until it is: RFC 6081 section 5.3.1 has it persist. Where it cannot be kept, or the file is in use
- * by another process, the mapping is used all the same.
+ * by another process, the mapping is used all the same. A file in a folder of another account is neither written nor believed.
  */
 export class MappingFile {
   private readonly path: string | undefined;
@@ -37,23 +38,26 @@ export class MappingFile {
     if (this.path === undefined) return;
     try {
       if (made.length === 0) {
-        rmSync(this.path, { force: true });
+        removeTrusted(this.path);
         return;
       }
-      mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 });
-      writeFileSync(this.path, JSON.stringify({ pid: process.pid, made }), { mode: 0o600 });
+      const folder = dirname(this.path);
+      if (faultOfFolder(folder) === undefined) mkdirSync(folder, { recursive: true, mode: 0o755 });
+      replaceTrusted(this.path, JSON.stringify({ pid: process.pid, made }));
     } catch {
-      // a file system that is not to be written to
+      // a file system that is not to be written to, or a folder of another account
     }
   }
 
   /** Undefined: it is another process's. */
   private load(): readonly MadeMapping[] | undefined {
     if (this.path === undefined) return [];
+    const text = readTrusted(this.path);
+    if (text === undefined) return []; // none was left
     try {
-      return keptIn(JSON.parse(readFileSync(this.path, 'utf8')));
+      return keptIn(JSON.parse(text));
     } catch {
-      return []; // none was left
+      return []; // no JSON
     }
   }
 }

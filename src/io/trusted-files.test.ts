@@ -1,0 +1,136 @@
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { faultOfFolder, readTrusted, removeTrusted, replaceTrusted } from './trusted-files.ts';
+
+const NOBODY = 65534;
+const asRoot = { skip: process.getuid?.() !== 0 };
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'teredo-trusted-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+test('a folder of our own may be used, and one that is not there yet', () => {
+  const own = folder();
+  expect(faultOfFolder(own)).toBe(undefined);
+  expect(faultOfFolder(join(own, 'new', 'newer'))).toBe(undefined);
+});
+
+test('one that others may write into may not, wherever on the way it is', () => {
+  const own = folder();
+  mkdirSync(join(own, 'below'));
+  for (const [mode, gid] of [
+    [0o757, 0],
+    [0o775, 5],
+  ] as const) {
+    chmodSync(own, mode);
+    if (process.getuid?.() === 0) chownSync(own, 0, gid);
+    else if (mode === 0o775) continue;
+    expect(faultOfFolder(own)).toMatch(/other accounts may write into/);
+    expect(faultOfFolder(join(own, 'below'))).toMatch(/other accounts may write into/);
+  }
+});
+
+test('a folder below one such as /tmp may', () => {
+  const own = folder();
+  mkdirSync(join(own, 'below'));
+  chmodSync(own, 0o1777);
+  expect(faultOfFolder(own)).toMatch(/other accounts may write into/);
+  expect(faultOfFolder(join(own, 'below'))).toBe(undefined);
+});
+
+test(
+  'one of another account may not, nor one below it, nor one to which a link of theirs leads',
+  asRoot,
+  () => {
+    const theirs = folder();
+    mkdirSync(join(theirs, 'ours'));
+    chownSync(theirs, NOBODY, NOBODY);
+    expect(faultOfFolder(theirs)).toMatch(/belongs to another account \(uid 65534\)/);
+    expect(faultOfFolder(join(theirs, 'ours'))).toMatch(/belongs to another account/);
+    const shared = folder();
+    chmodSync(shared, 0o1777);
+    symlinkSync(folder(), join(shared, 'link'));
+    expect(faultOfFolder(join(shared, 'link'))).toBe(undefined);
+    lchownSync(join(shared, 'link'), NOBODY, NOBODY);
+    expect(faultOfFolder(join(shared, 'link'))).toMatch(/link belongs to another account/);
+  },
+);
+
+test('the way is looked at behind links, too, and ends', asRoot, () => {
+  const [theirs, own] = [folder(), folder()];
+  mkdirSync(join(theirs, 'in'));
+  chownSync(theirs, NOBODY, NOBODY);
+  symlinkSync(join('..', theirs.slice(tmpdir().length + 1), 'in'), join(own, 'link'));
+  expect(faultOfFolder(join(own, 'link'))).toMatch(/belongs to another account/);
+  symlinkSync('self', join(own, 'self'));
+  expect(faultOfFolder(join(own, 'self'))).toMatch(/too many links/);
+});
+
+test('a link in place of a file is replaced, and its target stays as it was', () => {
+  const own = folder();
+  const target = join(own, 'target');
+  const path = join(own, 'file');
+  writeFileSync(target, 'as it was', { mode: 0o640 });
+  symlinkSync(target, path);
+  expect(readTrusted(path)).toBe(undefined);
+  replaceTrusted(path, 'new');
+  expect([readTrusted(path), readFileSync(target, 'utf8')]).toEqual(['new', 'as it was']);
+  expect([lstatSync(path).isSymbolicLink(), statSync(path).mode & 0o777]).toEqual([false, 0o600]);
+  rmSync(path);
+  symlinkSync(target, path);
+  removeTrusted(path);
+  expect(readdirSync(own)).toEqual(['target']);
+});
+
+test('what cannot be written leaves the old file and nothing else', () => {
+  const own = folder();
+  const path = join(own, 'file');
+  mkdirSync(path);
+  expect(() => replaceTrusted(path, 'new')).toThrow(/EISDIR|directory/);
+  expect(readdirSync(own)).toEqual(['file']);
+});
+
+test('nothing is written into, believed or removed from a folder of another account', asRoot, () => {
+  const theirs = folder();
+  const path = join(theirs, 'file');
+  writeFileSync(path, 'theirs');
+  chownSync(theirs, NOBODY, NOBODY);
+  expect(() => replaceTrusted(path, 'new')).toThrow(/belongs to another account/);
+  expect(readTrusted(path)).toBe(undefined);
+  removeTrusted(path);
+  expect(readFileSync(path, 'utf8')).toBe('theirs');
+});
+
+test(
+  'a file of another account is not believed, nor one that others may write, nor what is no file',
+  asRoot,
+  () => {
+    const own = folder();
+    const path = join(own, 'file');
+    writeFileSync(path, 'text');
+    expect(readTrusted(path)).toBe('text');
+    chmodSync(path, 0o666);
+    expect(readTrusted(path)).toBe(undefined);
+    chmodSync(path, 0o600);
+    chownSync(path, NOBODY, NOBODY);
+    expect(readTrusted(path)).toBe(undefined);
+    expect(readTrusted(own)).toBe(undefined);
+  },
+);

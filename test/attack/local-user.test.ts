@@ -1,0 +1,73 @@
+/** What a local user without rights can do to a daemon by its control socket, which is open to all. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { ask } from '../../src/daemon/control-client.ts';
+import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
+import type { Namespace, Running } from '../../src/lab/index.ts';
+import { IS_ALL } from '../support/extent.ts';
+import { nameOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+import { HonestPing, memoryOf } from './ground.ts';
+
+const ATTACKER = 65534;
+const OTHER_USER = 65533;
+/** Longer than 20 questions take. */
+const SECONDS = 5;
+const MODES = ['quick', 'ask', 'hold', 'talk', 'letters'];
+
+function control(host: Namespace, path: string, mode: string, uid: number): Running {
+  const script = fileURLToPath(new URL('attacker/control.py', import.meta.url));
+  return host.spawn('python3', [script, path, String(SECONDS), mode, String(uid)]);
+}
+
+/** Milliseconds of processor time so far. */
+function workOf(program: Running): number {
+  const fields = readFileSync(`/proc/${program.pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** 20 questions of root's, one after the other: how long each answer took, in ms. */
+async function askAsRoot(path: string): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    const begun = performance.now();
+    await ask(path, { command: 'status' });
+    times.push(performance.now() - begun);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return times;
+}
+
+test('a flood of connections to the control socket: other users are answered within 1 s, the daemon has not much to do', async () => {
+  await using net = new Internet();
+  const site = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  const client = await startClient(site.client, SERVER_ADDRESS);
+  await teredoAddress(site.client);
+  const path = controlPath(controlDirectory(), nameOf(site.client, 'client'));
+  const memory = memoryOf(client);
+  for (const mode of IS_ALL ? MODES : ['quick', 'ask', 'letters']) {
+    const ping = await HonestPing.start(site.client, NATIVE_ADDRESS);
+    const flood = control(site.client, path, mode, ATTACKER);
+    await flood.waitFor(/ready/);
+    const work = workOf(client);
+    const begun = performance.now();
+    const other = control(site.client, path, 'status', OTHER_USER);
+    const roots = await askAsRoot(path);
+    await other.exited;
+    const share = (workOf(client) - work) / (performance.now() - begun);
+    await flood.waitFor(/done/, 20_000);
+    const { answered, slowestMs } = await ping.stop();
+    const others = JSON.parse(other.output) as number[];
+    expect(others, mode).toHaveLength(20);
+    expect(Math.min(...others), `${mode}: other user`).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...others), `${mode}: other user`).toBeLessThan(1_000);
+    expect(Math.max(...roots), `${mode}: root`).toBeLessThan(1_000);
+    expect(share, `${mode}: processor`).toBeLessThan(0.1);
+    expect(answered, mode).toBeGreaterThan(0.95);
+    expect(slowestMs, mode).toBeLessThan(1_000);
+    expect(memoryOf(client) - memory, `${mode}: memory`).toBeLessThan(30);
+  }
+});
