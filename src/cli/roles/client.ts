@@ -288,7 +288,13 @@ class ClientRole implements Role {
   }
 
   private *inStatus(peers: Iterable<MachinePeer>, now: number): Generator<PeerStatus> {
-    for (const peer of peers) yield peerStatus(peer, this.client.carriedPathOf(peer.address), now);
+    for (const peer of peers)
+      yield peerStatus(
+        peer,
+        this.client.carriedPathOf(peer.address),
+        now,
+        this.client.trafficOf(peer.address),
+      );
   }
 }
 
