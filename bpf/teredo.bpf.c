@@ -944,6 +944,30 @@ int inject(struct __sk_buff *skb)
 	return bpf_clone_redirect(skb, c->tunnel, 0);
 }
 
+/* Changes a peer's entry where it is. Run by user space on a frame that holds an amendment, attached to nothing. 0, or an error. */
+SEC("tc")
+int amend(struct __sk_buff *skb)
+{
+	struct amendment amendment;
+	struct peer *peer;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &amendment, sizeof(amendment)))
+		return -1;
+	peer = bpf_map_lookup_elem(&peers, &amendment.peer);
+	if (!peer)
+		return -1;
+	if (amendment.last_rx > peer->last_rx)
+		peer->last_rx = amendment.last_rx;
+	if (amendment.changes & AMEND_SEEN)
+		peer->socket_heard = amendment.socket_heard;
+	if (amendment.changes & AMEND_WAY) {
+		peer->route = (peer->route & ROUTE_UPLINK) | amendment.way << ROUTE_WAY_SHIFT;
+		peer->history = (peer->history & HISTORY_UNWRAPS) | amendment.failures << HISTORY_FAILURES_SHIFT;
+		peer->last_notice = amendment.last_notice;
+	}
+	return 0;
+}
+
 /*
  * Whether this kernel can unwrap in the way that has been set: 0, or the error. Run on a sample, attached to nothing. A sample that
  * says it is several packets has no kind, and is refused by the last call; the one before changes the sizes of such packets, or

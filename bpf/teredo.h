@@ -150,6 +150,24 @@ struct peer {
 #define HISTORY_UNWRAPS 15
 #define HISTORY_FAILURES_SHIFT 4
 
+/*
+ * What user space changes in a peer's entry. The program does it: were the entry written anew, what has been counted since it was read would
+ * be lost, or counted twice.
+ */
+struct amendment {
+	__u8 peer[16];
+	__u64 last_rx; /* 0: as it is. Not before what is there */
+	__u32 socket_heard;
+	__u32 last_notice;
+	__u8 changes;
+	__u8 way;
+	__u8 failures;
+};
+
+/* Which. */
+#define AMEND_SEEN 1 /* socket_heard */
+#define AMEND_WAY 2  /* way, failures, last_notice */
+
 /* What a proof sends in an echo request, and the peer sends back: which of the ways has reached it. */
 struct proof_data {
 	__u8 nonce[7];

@@ -1,10 +1,17 @@
 import type { PeerStatus as MachinePeer } from '../core/client/index.ts';
+import { NO_TRAFFIC } from '../core/peer-traffic.ts';
+import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { PeerStatus } from '../daemon/status.ts';
 import type { CarriedPath } from '../io/ports.ts';
 import { formatEndpoint, formatIpv6 } from '../wire/index.ts';
 
 /** A client's peer as `teredo peers` shows it; `now`: milliseconds on the machine's clock. */
-export function peerStatus(peer: MachinePeer, path: CarriedPath, now: number): PeerStatus {
+export function peerStatus(
+  peer: MachinePeer,
+  path: CarriedPath,
+  now: number,
+  traffic: PeerTraffic | undefined,
+): PeerStatus {
   return {
     address: formatIpv6(peer.address),
     ...(peer.mapped === undefined ? {} : { mapped: formatEndpoint(peer.mapped) }),
@@ -13,6 +20,7 @@ export function peerStatus(peer: MachinePeer, path: CarriedPath, now: number): P
     local: peer.local !== undefined,
     offloaded: peer.offloaded,
     ...carriedStatus(path),
+    ...(traffic ?? NO_TRAFFIC),
     ...secondsAgo(peer.lastReceivedMs, peer.lastSentMs, now),
   };
 }

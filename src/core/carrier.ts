@@ -1,6 +1,8 @@
 import { PEER_VALIDITY_MS, TUNNEL_MTU } from './constants.ts';
 import { takeOuterEcn } from './ecn.ts';
 import { makeCounters } from './machine.ts';
+import { NO_TRAFFIC } from './peer-traffic.ts';
+import type { PeerTraffic } from './peer-traffic.ts';
 import { ServedRange } from './relay/served.ts';
 import {
   DESTINATION,
@@ -83,6 +85,16 @@ export interface Carried {
   readonly receivedBytes: Float64Array;
   readonly sentPackets: Float64Array;
   readonly sentBytes: Float64Array;
+}
+
+/** What was carried of the peer with this index. */
+export function trafficAt(carried: Carried, index: number): PeerTraffic {
+  return {
+    receivedPackets: carried.receivedPackets[index]!,
+    receivedBytes: carried.receivedBytes[index]!,
+    sentPackets: carried.sentPackets[index]!,
+    sentBytes: carried.sentBytes[index]!,
+  };
 }
 
 interface Entry {
@@ -284,6 +296,14 @@ export class Carrier {
     counters.carriedInBytes += end - start;
     this.report(entry, now);
     return 'carried';
+  }
+
+  /** What was carried of a peer, and is in no report yet. */
+  unreportedOf(peer: Ipv6): PeerTraffic {
+    const entry = this.entries.get(toHex(peer, 0, 16));
+    if (entry === undefined) return NO_TRAFFIC;
+    const { receivedPackets, receivedBytes, sentPackets, sentBytes } = entry;
+    return { receivedPackets, receivedBytes, sentPackets, sentBytes };
   }
 
   /** What was carried since the last call, as far as it is reported yet. */

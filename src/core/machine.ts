@@ -17,7 +17,9 @@
  * A command's bytes are valid until the next input.
  */
 import type { CommandRing } from './commands.ts';
+import type { PeerTraffic } from './peer-traffic.ts';
 import type { SocketId } from './socket-id.ts';
+import type { Ipv6 } from '../wire/index.ts';
 
 export type { SocketId } from './socket-id.ts';
 
@@ -60,9 +62,18 @@ export interface Machine {
 export interface OffloadingMachine extends Machine {
   /**
    * Packets of the peer whose IPv6 address stands at `buffer[offset]` were carried: the last one from it at `receivedAt`,
-   * the last one to it at `sentAt` (ms; -Infinity: none since the last report).
+   * the last one to it at `sentAt` (ms; -Infinity: none since the last report). `traffic`: how many they were, where that is known.
    */
-  handleCarried(buffer: Uint8Array, offset: number, receivedAt: number, sentAt: number, now: number): void;
+  handleCarried(
+    buffer: Uint8Array,
+    offset: number,
+    receivedAt: number,
+    sentAt: number,
+    now: number,
+    traffic?: PeerTraffic,
+  ): void;
+  /** What has gone to and come from the peer with this IPv6 address, as far as it was handled here or reported; undefined: no such peer. */
+  trafficOf(address: Ipv6): PeerTraffic | undefined;
   /** All that was offloaded has been forgotten: whoever is heard or sent to is offered anew. */
   handleOffloadReset(now: number): void;
   /** From now on somebody can carry packets, or nobody any more. */

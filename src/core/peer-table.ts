@@ -1,6 +1,7 @@
 /**
  * The list of recent peers (RFC 4380 sections 5.2, 5.4), for clients and relays: typed arrays with open addressing, less
- * than 100 bytes a peer, no object and no string a peer. A peer is a slot number; its fields are the columns at that index.
+ * than 100 bytes a peer and 32 more where there is traffic, no object and no string a peer. A peer is a slot number; its
+ * fields are the columns at that index.
  *
  * Two pools: peers that have proven themselves (trusted) and those that have not (unverified). Each has its own limit, and
  * filling one never takes from the other: whoever invents peers can push out nothing but invented peers. Who has many
@@ -15,6 +16,8 @@ import {
 } from './constants.ts';
 import { Crowds } from './crowds.ts';
 import { HashKey } from './hash.ts';
+import { TrafficCounts } from './peer-traffic.ts';
+import type { PeerTraffic } from './peer-traffic.ts';
 import { readUint32, writeUint32 } from '../wire/index.ts';
 import type { Entropy } from './entropy.ts';
 
@@ -59,6 +62,7 @@ export class PeerTable {
   /** Open addressing with linear probing: slot numbers, NO_PEER where empty. */
   private index = new Int32Array(0);
 
+  private readonly traffic = new TrafficCounts();
   private readonly limits: PeerLimits;
   private readonly hasNeighbours: boolean;
   private readonly onEvict: (peer: number) => void;
@@ -126,6 +130,7 @@ export class PeerTable {
       this.localSeen[peer] = -Infinity;
     }
     this.offered[peer] = 0;
+    this.traffic.reset(peer);
     this.move(peer, UNVERIFIED);
     this.link(peer);
     return peer;
@@ -200,6 +205,26 @@ export class PeerTable {
   /** Bubbles since the last answer, up to the budget. */
   bubbleCount(peer: number): number {
     return this.bubbles[peer]!;
+  }
+
+  /** A packet of the peer goes to the host. */
+  countReceived(peer: number, bytes: number): void {
+    if (peer !== NO_PEER) this.traffic.countReceived(peer, bytes, 1);
+  }
+
+  /** A packet of the host goes to the peer. */
+  countSent(peer: number, bytes: number): void {
+    this.traffic.countSent(peer, bytes, 1);
+  }
+
+  /** Packets of the peer have been carried past the machine. */
+  countCarried(peer: number, carried: PeerTraffic): void {
+    this.traffic.countReceived(peer, carried.receivedBytes, carried.receivedPackets);
+    this.traffic.countSent(peer, carried.sentBytes, carried.sentPackets);
+  }
+
+  trafficOf(peer: number): PeerTraffic {
+    return this.traffic.of(peer);
   }
 
   /** IPv4 address of the server in a Teredo peer's address. */

@@ -128,6 +128,14 @@ export interface PeerStatus {
   /** How far the kernel carries them, and why no further: io/ports.ts. */
   readonly carried: CarriedPath['way'];
   readonly carriedReason?: NonNullable<CarriedPath['reason']>;
+  /**
+   * IPv6 packets of the hosts, and octets of them, since the peer is known: what the process and what the kernel has carried. Of a super-packet the
+   * headers count once.
+   */
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+  readonly sentPackets: number;
+  readonly sentBytes: number;
   /** Seconds since the last packet from it and to it; absent where there was none. */
   readonly receivedSecondsAgo?: number;
   readonly sentSecondsAgo?: number;

@@ -1,4 +1,5 @@
 import { Carrier } from '../core/carrier.ts';
+import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import type { MemoryTun } from './memory-tun.ts';
 import type { MemoryUdp } from './memory-udp.ts';
@@ -77,6 +78,15 @@ export class MemoryFastPath implements FastPath {
     return way === 'inward' ? { way, reason: 'unproven' } : { way };
   }
 
+  unreported(peer: Ipv6): PeerTraffic {
+    return this.carrier.unreportedOf(peer);
+  }
+
+  forget(): void {
+    this.carrier.clear();
+    this.report();
+  }
+
   flush(): void {
     const queue = this.queue;
     this.queue = [];
@@ -96,16 +106,14 @@ export class MemoryFastPath implements FastPath {
   /** The host's ways out have changed: everything is forgotten. */
   reset(): void {
     if (this.closed) return;
-    this.carrier.clear();
-    this.report();
+    this.forget();
     this.handlers?.onReset();
   }
 
   /** Somebody takes the programs away. */
   lose(reason: Error): void {
     if (this.closed) return;
-    this.carrier.clear();
-    this.report();
+    this.forget();
     const { handlers } = this;
     this.close();
     handlers?.onLost(reason);
@@ -132,7 +140,7 @@ export class MemoryFastPath implements FastPath {
     this.cancelReport = this.clock.setTimer(this.clock.now() + REPORT_INTERVAL_MS, () => this.report());
   }
 
-  private report(): void {
+  report(): void {
     this.cancelReport?.();
     this.cancelReport = undefined;
     if (this.carrier.hasReports) this.handlers?.onCarried(this.carrier.takeReports());

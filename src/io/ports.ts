@@ -8,6 +8,7 @@
  */
 import type { AccessList } from '../core/access-list.ts';
 import type { Carried } from '../core/carrier.ts';
+import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { ServerLimits } from '../core/server/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 
@@ -152,7 +153,7 @@ export interface UplinkState {
 
 /**
  * Carries packets of verified peers in the kernel. What it does not recognise comes through {@link Tun} and {@link Udp} as
- * it would without. The handlers are never called from inside one of its methods.
+ * it would without. The handlers are never called from inside one of its methods but those that say so.
  */
 export interface FastPath {
   /**
@@ -177,6 +178,12 @@ export interface FastPath {
   /** The host's own rules have refused a datagram of the socket to the peer whose IPv6 address stands at `buffer[offset]`. */
   refused(buffer: Uint8Array, offset: number): void;
   pathOf(peer: Ipv6): CarriedPath;
+  /** What was carried of a peer, and has not been handed over to {@link FastPathHandlers.onCarried} yet. */
+  unreported(peer: Ipv6): PeerTraffic;
+  /** Hands over at once what is due for it: the handler is called from inside this method, and of {@link forget}. */
+  report(): void;
+  /** Takes all peers out, and hands over what was carried of them. */
+  forget(): void;
   /** Carries out what was queued; called once after each batch of inputs. */
   flush(): void;
   /** Ends it; harmless when repeated. No handler is called any more. */

@@ -9,6 +9,7 @@ import type {
   ServerResult,
 } from '../core/client/index.ts';
 import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
+import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { CarriedPath, NetworkMonitor, PortMapper, PortMapping, Udp } from '../io/ports.ts';
 import { Settling } from '../io/settling.ts';
@@ -300,6 +301,11 @@ export class Client extends EventEmitter<ClientEvents> {
   /** How far the packets of the peer with this address are carried by the kernel. */
   carriedPathOf(peer: Ipv6): CarriedPath {
     return this.fastPath.pathOf(peer);
+  }
+
+  /** What has gone to and come from the peer with this address, whoever has carried it, up to now; undefined: there is no such peer. */
+  trafficOf(peer: Ipv6): PeerTraffic | undefined {
+    return this.fastPath.trafficOf(peer);
   }
 
   /** What was carried past the machine, and is in none of {@link counters}. */

@@ -10,6 +10,7 @@ import type {
   Udp,
   UdpReceiver,
 } from '../io/ports.ts';
+import { trafficAt } from '../core/carrier.ts';
 import type { CommandExecutor } from '../core/commands.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
 import type { MachineEvent } from '../core/events.ts';
@@ -125,6 +126,7 @@ export class Driver implements CommandExecutor {
   detachFastPath(): void {
     const { fastPath } = this;
     if (fastPath === undefined) return;
+    fastPath.port.forget();
     this.fastPath = undefined;
     fastPath.port.close();
     this.request(() => fastPath.machine.setOffload(false));
@@ -220,7 +222,7 @@ export class Driver implements CommandExecutor {
     const now = this.clock.now();
     const { buffer, receivedAt, sentAt } = batch;
     for (let i = 0; i < batch.count; i++) {
-      machine.handleCarried(buffer, 16 * i, receivedAt[i]!, sentAt[i]!, now);
+      machine.handleCarried(buffer, 16 * i, receivedAt[i]!, sentAt[i]!, now, trafficAt(batch, i));
       machine.commands.drain(this);
     }
     this.settle();

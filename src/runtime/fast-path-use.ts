@@ -1,4 +1,5 @@
 import type { OffloadingMachine } from '../core/machine.ts';
+import type { PeerTraffic } from '../core/peer-traffic.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import type { CarriedPath, FastPath, Udp, UplinkState } from '../io/ports.ts';
 import type { Ipv6 } from '../wire/index.ts';
@@ -29,6 +30,8 @@ export interface CarriedTotals {
   /** What was done with packets in the kernel, by reason; empty when it has ended. */
   readonly counters: Readonly<Record<string, number>>;
 }
+
+const COLUMNS = ['receivedPackets', 'receivedBytes', 'sentPackets', 'sentBytes'] as const;
 
 type Carried = Pick<CarriedTotals, 'receivedPackets' | 'receivedBytes' | 'sentPackets' | 'sentBytes'>;
 
@@ -90,6 +93,26 @@ export class FastPathUse {
   /** How far the packets of the peer with this address are carried. */
   pathOf(peer: Ipv6): CarriedPath {
     return this.port?.pathOf(peer) ?? { way: 'none' };
+  }
+
+  /** What has gone to and come from a peer, whoever has carried it, up to now; undefined: the machine knows no such peer. */
+  trafficOf(peer: Ipv6): PeerTraffic | undefined {
+    const { port, machine } = this;
+    if (port === undefined) return machine.trafficOf(peer);
+    port.report();
+    const before = machine.trafficOf(peer);
+    let rest = port.unreported(peer);
+    port.report();
+    const reported = machine.trafficOf(peer);
+    // The kernel has reported it in between: the rest is what has come since.
+    if (before === undefined || reported === undefined) return reported;
+    if (COLUMNS.some((column) => reported[column] !== before[column])) rest = port.unreported(peer);
+    return {
+      receivedPackets: reported.receivedPackets + rest.receivedPackets,
+      receivedBytes: reported.receivedBytes + rest.receivedBytes,
+      sentPackets: reported.sentPackets + rest.sentPackets,
+      sentBytes: reported.sentBytes + rest.sentBytes,
+    };
   }
 
   /** From now on there can be one. Throws why there is none, where the wish allows no other. */

@@ -113,6 +113,32 @@ test('packets between clients that know each other pass by both machines', async
   expect([...alice.peers()].map(({ offloaded }) => offloaded)).toEqual([true]);
 });
 
+test("a peer's packets and octets are known at once, whoever has carried them, and when the kernel path has ended", async () => {
+  const { net, a, b, alice, bob, ahead, back } = await pair();
+  const counts = (count: number) => ({ packets: count, octets: 60 * count });
+  const sentBy = (one: Client, to: Client) => {
+    const { sentPackets, sentBytes } = one.trafficOf(to.address!)!;
+    return { packets: sentPackets, octets: sentBytes };
+  };
+  const receivedBy = (one: Client, from: Client) => {
+    const { receivedPackets, receivedBytes } = one.trafficOf(from.address!)!;
+    return { packets: receivedPackets, octets: receivedBytes };
+  };
+  for (let count = 2; count < 40; count++) {
+    expect(await net.send(a, b, ahead())).toBe(true);
+    expect([sentBy(alice, bob), receivedBy(bob, alice)]).toEqual([counts(count), counts(count)]);
+    if (count % 7 === 0) await net.pass(700);
+  }
+  expect(carriedOut(a)).toBeGreaterThan(10);
+  expect(await net.send(b, a, back())).toBe(true);
+  alice.setDataPath('user');
+  expect([sentBy(alice, bob), receivedBy(alice, bob)]).toEqual([counts(39), counts(2)]);
+  alice.setDataPath('auto');
+  expect(await net.send(a, b, ahead())).toBe(true);
+  expect(sentBy(alice, bob)).toEqual(counts(40));
+  expect(alice.trafficOf(NATIVE)).toBeUndefined();
+});
+
 test('CL-60: what is carried keeps peers valid, without a bubble', async () => {
   const { net, a, b, alice, ahead, back } = await pair();
   const bubbles = alice.counters['sentDirectBubbles'];

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { AccessList } from '../core/access-list.ts';
 import { AddressPolicy, isLoopback, isShared } from '../core/address-policy.ts';
 import type { PeerTable } from '../core/peer-table.ts';
+import type { PeerTraffic } from '../core/peer-traffic.ts';
 import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
 import type { RelayLimits } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
@@ -152,6 +153,11 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** How far the packets of the peer with this address are carried by the kernel. */
   carriedPathOf(peer: Ipv6): CarriedPath {
     return this.fastPath.pathOf(peer);
+  }
+
+  /** What has gone to and come from the peer with this address, whoever has carried it, up to now; undefined: there is no such peer. */
+  trafficOf(peer: Ipv6): PeerTraffic | undefined {
+    return this.fastPath.trafficOf(peer);
   }
 
   /** What was carried past the machine, and is in none of {@link counters}. */

@@ -1,5 +1,6 @@
 import { HEADROOM } from '../core/machine.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
+import { trafficAt } from '../core/carrier.ts';
 import type { Carrier } from '../core/carrier.ts';
 import type { CommandExecutor } from '../core/commands.ts';
 import type { MachineEvent } from '../core/events.ts';
@@ -164,9 +165,13 @@ export class MachineNode implements CommandExecutor {
   private handOverReports(): void {
     const { fastPath } = this;
     if (fastPath === undefined || this.stopped) return;
-    const { count, buffer, receivedAt, sentAt } = fastPath.carrier.takeReports();
-    for (let i = 0; i < count; i++) {
-      this.request((now) => fastPath.machine.handleCarried(buffer, 16 * i, receivedAt[i], sentAt[i], now));
+    const carried = fastPath.carrier.takeReports();
+    const { buffer, receivedAt, sentAt } = carried;
+    for (let i = 0; i < carried.count; i++) {
+      const traffic = trafficAt(carried, i);
+      this.request((now) =>
+        fastPath.machine.handleCarried(buffer, 16 * i, receivedAt[i], sentAt[i], now, traffic),
+      );
     }
   }
 

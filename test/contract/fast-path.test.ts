@@ -219,6 +219,48 @@ for (const { name, skipped, open } of RIGS) {
       }
     });
 
+    test('what it reports when asked and what it has not reported add up, where a peer has moved, too; forgetting hands over all', async () => {
+      const running = await started();
+      const { rig, reports } = running;
+      const carriedSoFar = () => {
+        rig.fastPath.report();
+        const rest = rig.fastPath.unreported(PEER);
+        return {
+          sent: totalOf(reports, 'sentPackets') + rest.sentPackets,
+          sentBytes: totalOf(reports, 'sentBytes') + rest.sentBytes,
+          received: totalOf(reports, 'receivedPackets') + rest.receivedPackets,
+          receivedBytes: totalOf(reports, 'receivedBytes') + rest.receivedBytes,
+        };
+      };
+      const counted = () => {
+        const { carriedOut, carriedOutBytes, carriedIn, carriedInBytes } = rig.fastPath.counters;
+        return {
+          sent: carriedOut,
+          sentBytes: carriedOutBytes,
+          received: carriedIn,
+          receivedBytes: carriedInBytes,
+        };
+      };
+      const before = counted();
+      for (let i = 1; i <= 3; i++) {
+        rig.hostSends(data(OWN, PEER, 100));
+        rig.peerSends(data(PEER, OWN, 200));
+        await eventually(() => expect([rig.peerGot().length, rig.hostGot().length]).toEqual([i, i]));
+        expect(carriedSoFar()).toEqual(counted());
+        running.offer(); // it was heard by the socket, too
+        expect(carriedSoFar()).toEqual(counted());
+      }
+      expect(counted().received! - before.received!).toBe(3);
+      running.offer({ port: rig.peer.port + 1 });
+      expect(carriedSoFar()).toEqual(counted());
+      running.offer();
+      expect(carriedSoFar()).toEqual(counted());
+      rig.fastPath.forget();
+      expect(rig.fastPath.size).toBe(0);
+      expect(totalOf(reports, 'sentPackets')).toBe(counted().sent);
+      expect(totalOf(reports, 'receivedBytes')).toBe(counted().receivedBytes);
+    });
+
     test('when the ways out change it reports, forgets, and says so', async () => {
       const running = await started();
       const { rig, reports, said } = running;

@@ -15,7 +15,8 @@ export function peersCommand(): Command {
   return new Command('peers')
     .description(
       'the peers that a client or relay knows; a client says by which means it reaches them: relay (native hosts), direct, local, ' +
-        'nonce or random-port (RFC 6081), guess (of ports), met (at a relay, --meet)',
+        'nonce or random-port (RFC 6081), guess (of ports), met (at a relay, --meet); packets and octets are those of the hosts, whether ' +
+        'the kernel or this program has carried them',
     )
     .argument('[name]', 'the daemon')
     .option('--json', 'print JSON')
@@ -27,7 +28,7 @@ export function peersCommand(): Command {
         return;
       }
       printColumns(
-        ['PEER', 'SENT TO', 'STATE', 'MEANS', 'PATH', 'HEARD', 'SENT'],
+        ['PEER', 'SENT TO', 'STATE', 'MEANS', 'PATH', 'HEARD', 'SENT', ...TRAFFIC],
         answer.peers.map((peer) => [
           peer.address,
           peer.mapped ?? '-',
@@ -36,11 +37,17 @@ export function peersCommand(): Command {
           pathInWords(peer),
           ago(peer.receivedSecondsAgo),
           ago(peer.sentSecondsAgo),
+          String(peer.receivedPackets),
+          String(peer.receivedBytes),
+          String(peer.sentPackets),
+          String(peer.sentBytes),
         ]),
       );
       if (answer.total > answer.peers.length) printLine(`and ${answer.total - answer.peers.length} more`);
     });
 }
+
+const TRAFFIC = ['PACKETS IN', 'OCTETS IN', 'PACKETS OUT', 'OCTETS OUT'];
 
 const REASONS: Readonly<Record<NonNullable<PeerStatus['carriedReason']>, string>> = {
   unproven: 'not proven yet',

@@ -288,10 +288,12 @@ class ClientRole implements Role {
 
   /** Made one by one, while the client works on. */
   private *inStatus(limit: number): Generator<PeerStatus> {
+    const { client } = this;
     let count = 0;
     if (limit === 0) return;
-    for (const peer of this.client.peers()) {
-      yield peerStatus(peer, this.client.carriedPathOf(peer.address), this.client.now);
+    for (const peer of client.peers()) {
+      const { address } = peer;
+      yield peerStatus(peer, client.carriedPathOf(address), client.now, client.trafficOf(address));
       if (++count >= limit) return;
     }
   }

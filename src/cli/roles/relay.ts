@@ -4,6 +4,7 @@ import { ALL_NATIVE, Relay } from '../../runtime/relay.ts';
 import type { RelaySettings } from '../../runtime/relay.ts';
 import { RELAY_LIMITS } from '../../core/relay/index.ts';
 import { TRUSTED } from '../../core/peer-table.ts';
+import { NO_TRAFFIC } from '../../core/peer-traffic.ts';
 import type { PeerStatus, RelayStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
@@ -198,6 +199,7 @@ class RelayRole implements Role {
         local: false,
         offloaded: relay.isOffloaded(peer),
         ...carriedStatus(relay.carriedPathOf(peers.address(peer))),
+        ...(relay.trafficOf(peers.address(peer)) ?? NO_TRAFFIC),
         ...secondsAgo(peers.lastReceived[peer]!, peers.lastSent[peer]!, relay.now),
       };
     }

@@ -4,6 +4,7 @@ import type { Entropy } from '../entropy.ts';
 import type { ClientState, NatKind, QualificationReason } from '../events.ts';
 import type { OffloadingMachine, SocketId } from '../machine.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
+import type { PeerTraffic } from '../peer-traffic.ts';
 import { DatagramView, decodeDatagram, isSourceRouted, isTeredo, parseTrailers } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import { isAdvertisement } from './advertisement.ts';
@@ -177,9 +178,23 @@ export class ClientMachine implements OffloadingMachine {
     }
   }
 
-  handleCarried(buffer: Uint8Array, offset: number, receivedAt: number, sentAt: number, now: number): void {
+  handleCarried(
+    buffer: Uint8Array,
+    offset: number,
+    receivedAt: number,
+    sentAt: number,
+    now: number,
+    traffic?: PeerTraffic,
+  ): void {
     const peer = this.context.offload.findCarried(buffer, offset);
-    if (peer !== NO_PEER) this.contacts.carried(peer, receivedAt, sentAt, now);
+    if (peer === NO_PEER) return;
+    if (traffic !== undefined) this.context.peers.countCarried(peer, traffic);
+    this.contacts.carried(peer, receivedAt, sentAt, now);
+  }
+
+  trafficOf(address: Ipv6): PeerTraffic | undefined {
+    const peer = this.context.peers.find(address, 0);
+    return peer === NO_PEER ? undefined : this.context.peers.trafficOf(peer);
   }
 
   handleOffloadReset(_now: number): void {

@@ -24,7 +24,7 @@ export class Delivery {
   }
 
   accept(b: Uint8Array, view: DatagramView): void {
-    const { counters, commands } = this.context;
+    const { counters, commands, peers } = this.context;
     if (isBubble(b, view.ipv6Start)) {
       counters.consumedBubbles++; // CL-52
       return;
@@ -34,6 +34,7 @@ export class Delivery {
       return;
     }
     counters.deliveredPackets++;
+    peers.countReceived(peers.find(b, view.ipv6Start + SOURCE), view.ipv6End - view.ipv6Start);
     commands.deliver(b, view.ipv6Start, view.ipv6End);
   }
 

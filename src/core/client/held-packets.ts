@@ -55,10 +55,11 @@ export class HeldPackets {
 
   /** The peer is reached at this pair: what came from there is good. */
   release(peer: number, address: Ipv4, port: number): void {
-    const { counters, commands } = this.context;
+    const { counters, commands, peers } = this.context;
     for (const packet of this.take(peer)) {
       if (packet.address === address && packet.port === port) {
         counters.deliveredPackets++;
+        peers.countReceived(peer, packet.bytes.length);
         commands.deliver(packet.bytes, 0, packet.bytes.length);
       } else counters.droppedUnverified++;
     }

@@ -180,6 +180,7 @@ export class PeerContacts {
     if (context.silentSince === Infinity) context.silentSince = now;
     context.lastTraffic = now;
     context.counters.sentPackets++;
+    peers.countSent(peer, end - start);
     const socket = peers.socket[peer];
     if (socket !== SOCKET.service) this.means.traversal.sockets.noteData(peer, now);
     const { mappedAddress, mappedPort } = peers;

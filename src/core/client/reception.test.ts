@@ -100,6 +100,25 @@ describe('case 1: trusted peers', () => {
     });
   });
 
+  test("a peer's traffic is what goes to the host and comes from it: no bubbles, and nothing that is dropped", () => {
+    const rig = qualified();
+    rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).send(rig.data(PEER));
+    rig.receive(PEER_MAPPED, data(PEER, rig.address, 100)).receive(PEER_MAPPED, data(PEER, rig.address, 200));
+    rig.receive(PEER_MAPPED, extended(data(PEER, rig.address), SOURCE_ROUTED[0]![1]));
+    const sentBytes = rig.data(PEER).length;
+    const here = { receivedPackets: 2, receivedBytes: 300, sentPackets: 1, sentBytes };
+    expect(rig.machine.trafficOf(PEER)).toEqual(here);
+    const more = { receivedPackets: 7, receivedBytes: 700, sentPackets: 5, sentBytes: 50 };
+    rig.machine.handleCarried(PEER, 0, rig.now, rig.now, rig.now, more);
+    expect(rig.machine.trafficOf(PEER)).toEqual({
+      receivedPackets: 9,
+      receivedBytes: 1_000,
+      sentPackets: 6,
+      sentBytes: sentBytes + 50,
+    });
+    expect(rig.machine.trafficOf(NATIVE)).toBeUndefined();
+  });
+
   test('CL-47: data then goes straight to the peer, without bubbles', () => {
     const rig = qualified();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear().send(rig.data(PEER));

@@ -96,6 +96,7 @@ export class Contacting {
     const { peers, commands, counters } = this.context;
     peers.lastSent[peer] = now;
     counters.relayedToClients++;
+    peers.countSent(peer, end - start);
     commands.transmit(SOCKET.service, buffer, start, end, peers.mappedAddress[peer], peers.mappedPort[peer]);
   }
 

@@ -9,6 +9,7 @@ import { makeCounters } from '../machine.ts';
 import type { OffloadingMachine, SocketId } from '../machine.ts';
 import { Offload } from '../offload.ts';
 import { NO_PEER, PeerTable, TRUSTED } from '../peer-table.ts';
+import type { PeerTraffic } from '../peer-traffic.ts';
 import {
   DESTINATION,
   DatagramView,
@@ -157,9 +158,23 @@ export class RelayMachine implements OffloadingMachine {
     this.nextSweep = left > 0 ? now + SWEEP_INTERVAL_MS : Infinity;
   }
 
-  handleCarried(buffer: Uint8Array, offset: number, receivedAt: number, sentAt: number, now: number): void {
+  handleCarried(
+    buffer: Uint8Array,
+    offset: number,
+    receivedAt: number,
+    sentAt: number,
+    now: number,
+    traffic?: PeerTraffic,
+  ): void {
     const peer = this.offload.findCarried(buffer, offset);
-    if (peer !== NO_PEER) this.contacting.carried(peer, receivedAt, sentAt, now);
+    if (peer === NO_PEER) return;
+    if (traffic !== undefined) this.peers.countCarried(peer, traffic);
+    this.contacting.carried(peer, receivedAt, sentAt, now);
+  }
+
+  trafficOf(address: Ipv6): PeerTraffic | undefined {
+    const peer = this.peers.find(address, 0);
+    return peer === NO_PEER ? undefined : this.peers.trafficOf(peer);
   }
 
   handleOffloadReset(_now: number): void {
@@ -276,6 +291,7 @@ export class RelayMachine implements OffloadingMachine {
       return;
     }
     counters.relayedToNative++;
+    peers.countReceived(peer, this.view.ipv6End - at);
     this.commands.deliver(buffer, at, this.view.ipv6End);
   }
 }

@@ -56,6 +56,7 @@ export class Meeting {
         if (error !== undefined) this.contacting.send(peer, error, 0, error.length, now);
       } else {
         b[at + HOP_LIMIT]--;
+        peers.countReceived(peer, end - at);
         this.pass(b, at, end, now);
       }
     }

@@ -41,6 +41,17 @@ describe('reception', () => {
     expect(rig.delivered).toHaveLength(NOT_SOURCE_ROUTED.length);
   });
 
+  test("a client's traffic is what was passed on, either way, carried packets included", () => {
+    const rig = new RelayRig().toClient(NATIVE, CLIENT, 100);
+    rig.answer(rig.bubbles[0]!).toClient(NATIVE, CLIENT, 60);
+    rig.fromClient(CLIENT, NATIVE, 10).fromClient(CLIENT, v6('fe80::1'), 10);
+    const here = { receivedPackets: 1, receivedBytes: 50, sentPackets: 2, sentBytes: 240 };
+    expect(rig.machine.trafficOf(CLIENT)).toEqual(here);
+    const more = { receivedPackets: 1, receivedBytes: 10, sentPackets: 1, sentBytes: 20 };
+    rig.machine.handleCarried(CLIENT, 0, rig.now, rig.now, rig.now, more);
+    expect(rig.machine.trafficOf(CLIENT)).toMatchObject({ receivedBytes: 60, sentPackets: 3 });
+  });
+
   test('R-21, V13: from another port or address: dropped, and the entry untouched', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT).advance(20_000);
     rig

@@ -22,6 +22,7 @@ import { Poll } from '../../linux/poll.ts';
 import { readSysctl } from '../../linux/proc.ts';
 import { WayOut } from '../../linux/way-out.ts';
 import type { Entropy } from '../../core/entropy.ts';
+import type { PeerTraffic } from '../../core/peer-traffic.ts';
 import { readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
@@ -121,7 +122,7 @@ export class KernelFastPath implements FastPath {
       };
       this.program = this.closing(loadPeerProgram(sizes));
       this.undo.push(() => (this.last = this.program.readCounters(KERNEL_COUNTERS)));
-      this.peers = new PeerMap(this.program.map('peers'));
+      this.peers = new PeerMap(this.program.map('peers'), this.program.program('amend'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
       const handle = filterHandle(options.local);
@@ -187,6 +188,21 @@ export class KernelFastPath implements FastPath {
     return state === undefined ? { way: 'none' } : carriedPath(state, this.nowNs, this.stretch);
   }
 
+  unreported(peer: Ipv6): PeerTraffic {
+    const carried = emptyCarried();
+    if (!this.closed) this.peers.readCarried(peer, carried);
+    const { receivedPackets, receivedBytes, sentPackets, sentBytes } = carried;
+    return { receivedPackets, receivedBytes, sentPackets, sentBytes };
+  }
+
+  report(): void {
+    if (!this.closed) this.fetch();
+  }
+
+  forget(): void {
+    if (!this.closed) this.forgetPeers();
+  }
+
   flush(): void {
     if (this.queue.length === 0) return;
     const queue = this.queue;
@@ -246,7 +262,9 @@ export class KernelFastPath implements FastPath {
       return;
     }
     const heardAt = heardAtMs * 1e6 + this.nsAhead;
-    const error = this.peers.put(peer, 0, address, port, uplink, heardAt, this.nowNs);
+    const carried = emptyCarried();
+    const error = this.peers.put(peer, 0, address, port, uplink, heardAt, this.nowNs, carried);
+    this.reports.addTaken(peer, 0, carried);
     if (error !== 0) this.notDone.offersRefused++;
     this.proofs.handlePlace(peer);
   }

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import {
+  AMEND,
+  AMENDMENT,
   CONFIG,
   GATEWAY_BY_ROUTE,
   HISTORY_FAILURES_SHIFT,
@@ -67,6 +69,7 @@ test('so are the numbers', () => {
   expect(HISTORY_UNWRAPS).toBe(define('HISTORY_UNWRAPS'));
   expect(HISTORY_FAILURES_SHIFT).toBe(define('HISTORY_FAILURES_SHIFT'));
   expect(NOTICE_KIND).toEqual({ wanted: define('NOTICE_WANTED'), answered: define('NOTICE_ANSWERED') });
+  expect(AMEND).toEqual({ seen: define('AMEND_SEEN'), way: define('AMEND_WAY') });
   expect(INJECTED_WAY).toBe(define('INJECTED_WAY'));
   expect(ROLE).toEqual({
     none: define('ROLE_NONE'),
@@ -96,6 +99,7 @@ test.each<[string, Readonly<Record<string, number>>]>([
   ['peer', PEER],
   ['report', REPORT],
   ['proof', PROOF],
+  ['amendment', AMENDMENT],
   ['notice', NOTICE],
   ['served_key', SERVED_KEY],
   ['server_config', SERVER_CONFIG],

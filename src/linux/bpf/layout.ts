@@ -112,6 +112,18 @@ export const PEER = {
   SIZE: 64,
 } as const;
 export const PROOF = { nonce: 0, answered: 7, ports: 8, end: 12, segment: 16, SIZE: 20 } as const;
+export const AMENDMENT = {
+  peer: 0,
+  lastReceived: 16,
+  socketHeard: 24,
+  lastNotice: 28,
+  changes: 32,
+  way: 33,
+  failures: 34,
+  SIZE: 40,
+} as const;
+/** Which fields of an {@link AMENDMENT} hold; `way` stands for failures and the last notice, too. */
+export const AMEND = { seen: 1, way: 2 } as const;
 export const NOTICE = { peer: 0, source: 16, kind: 32, SIZE: 36 } as const;
 export const REPORT = {
   peer: 0,

@@ -1,5 +1,8 @@
 import { E, Memory } from '../libc.ts';
+import { Amender } from './amend.ts';
 import {
+  AMEND,
+  AMENDMENT,
   HISTORY_FAILURES_SHIFT,
   HISTORY_UNWRAPS,
   LONG_UNIT_SHIFT,
@@ -58,14 +61,17 @@ export class PeerMap {
   private readonly fd: number;
   private readonly key = new Memory(KEY);
   private readonly value = new Memory(PEER.SIZE);
+  private readonly amender: Amender | undefined;
 
-  constructor(fd: number) {
+  /** `amend`: the program of that name. Without it entries are written anew, and lose what is counted at that moment. */
+  constructor(fd: number, amend?: number) {
     this.fd = fd;
+    this.amender = amend === undefined ? undefined : new Amender(amend);
   }
 
   /**
    * Puts a peer in, carried inward only, or moves it to where it is now; 0, or the error number. `heardAt`: when its socket last received
-   * something of it. Times are ns of CLOCK_MONOTONIC.
+   * something of it. Times are ns of CLOCK_MONOTONIC. What one that is moved has carried since its last report is in `carried`.
    */
   put(
     peer: Uint8Array,
@@ -75,6 +81,7 @@ export class PeerMap {
     uplink: number,
     heardAt: number,
     now: number,
+    carried = emptyCarried(),
   ): number {
     const { view } = this.value;
     this.setKey(peer, offset);
@@ -91,7 +98,7 @@ export class PeerMap {
     const added = this.lib.update(this.fd, this.key.address, this.value.address, NO_EXIST);
     if (added === 0) this.size++;
     if (added !== -E.EEXIST) return 0 - added;
-    return this.move(address, port, uplink, heardAt, before);
+    return this.move(address, port, uplink, heardAt, before, carried);
   }
 
   /** How far a peer is carried; undefined where it is not in. `now`: ns of CLOCK_MONOTONIC. */
@@ -110,15 +117,32 @@ export class PeerMap {
     };
   }
 
+  /** What a peer's entry has carried since its last report, which stays there; false where it is not in. */
+  readCarried(peer: Uint8Array, carried: Carried): boolean {
+    if (!this.read(peer)) return false;
+    readCarried(this.value.view, 0, carried);
+    return true;
+  }
+
   /** How far a peer is carried from now on, and how many proofs in a row have failed. No notice of it before that time (ns). */
   setWay(peer: Uint8Array, way: Way, failures: number, noticeAfter: number): void {
     if (!this.read(peer)) return;
+    const noticedAt = (unitsOf(noticeAfter) - NOTICE_SPACING_UNITS) >>> 0;
+    if (this.amender !== undefined) {
+      this.amender.amend(peer, (view) => {
+        view.setUint8(AMENDMENT.changes, AMEND.way);
+        view.setUint8(AMENDMENT.way, way);
+        view.setUint8(AMENDMENT.failures, Math.min(failures, MOST_FAILURES));
+        view.setUint32(AMENDMENT.lastNotice, noticedAt, true);
+      });
+      return;
+    }
     const { view } = this.value;
     const uplink = view.getUint8(PEER.route) & ROUTE_UPLINK;
     const unwraps = view.getUint8(PEER.history) & HISTORY_UNWRAPS;
     view.setUint8(PEER.route, uplink | (way << ROUTE_WAY_SHIFT));
     view.setUint8(PEER.history, unwraps | (Math.min(failures, MOST_FAILURES) << HISTORY_FAILURES_SHIFT));
-    view.setUint32(PEER.lastNotice, (unitsOf(noticeAfter) - NOTICE_SPACING_UNITS) >>> 0, true);
+    view.setUint32(PEER.lastNotice, noticedAt, true);
     this.lib.update(this.fd, this.key.address, this.value.address, EXIST);
   }
 
@@ -169,7 +193,14 @@ export class PeerMap {
     return this.lib.lookup(this.fd, this.key.address, this.value.address) >= 0;
   }
 
-  private move(address: number, port: number, uplink: number, heardAt: number, noticeAt: number): number {
+  private move(
+    address: number,
+    port: number,
+    uplink: number,
+    heardAt: number,
+    noticeAt: number,
+    carried: Carried,
+  ): number {
     const { view } = this.value;
     if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) return E.EAGAIN;
     const moved = view.getUint32(PEER.address) !== address || view.getUint16(PEER.port) !== port;
@@ -178,9 +209,12 @@ export class PeerMap {
     const units = unitsOf(heardAt);
     const isSeen = heardAt > 0 && ((units - view.getUint32(PEER.socketHeard, true)) | 0) > 0;
     const isElsewhere = moved || (view.getUint8(PEER.route) & ROUTE_UPLINK) !== uplink;
-    // What the programs have counted since it was read is lost.
     if (!isElsewhere && !isNews && !isSeen) return 0;
+    if (!isElsewhere && this.amender !== undefined) return this.hear(isNews ? heard : 0n, isSeen, units);
     if (isElsewhere) {
+      // Until it is in again user space has its packets. Nothing that was counted is lost.
+      if (!this.takeKeyed(carried)) return E.EAGAIN;
+      this.value.bytes.fill(0, PEER.receivedBytes, PEER.address);
       // What was proven holds for the way there, which is another now.
       view.setUint8(PEER.history, 0);
       view.setUint32(PEER.lastNotice, noticeAt, true);
@@ -188,7 +222,19 @@ export class PeerMap {
     }
     if (isNews) view.setBigUint64(PEER.lastReceived, heard, true);
     if (isSeen) view.setUint32(PEER.socketHeard, units, true);
-    return 0 - this.lib.update(this.fd, this.key.address, this.value.address, ANY);
+    const error = this.lib.update(this.fd, this.key.address, this.value.address, ANY);
+    if (isElsewhere && error === 0) this.size++;
+    return 0 - error;
+  }
+
+  /** The socket has received something of the peer whose key is set; 0, or the error number. */
+  private hear(lastReceived: bigint, isSeen: boolean, units: number): number {
+    const isDone = this.amender!.amend(this.key.bytes, (view) => {
+      view.setBigUint64(AMENDMENT.lastReceived, lastReceived, true);
+      view.setUint32(AMENDMENT.socketHeard, units, true);
+      view.setUint8(AMENDMENT.changes, isSeen ? AMEND.seen : 0);
+    });
+    return isDone ? 0 : E.EAGAIN;
   }
 
   private takeKeyed(carried: Carried): boolean {

@@ -9,7 +9,7 @@ import type { Libbpf } from './libbpf.ts';
 /** What each object of `bpf/` holds. */
 interface Objects {
   readonly teredo: {
-    readonly programs: 'encap' | 'decap' | 'inject' | 'probe';
+    readonly programs: 'encap' | 'decap' | 'inject' | 'amend' | 'probe';
     readonly maps: 'config' | 'uplinks' | 'peers' | 'served' | 'proofs' | 'reports' | 'counters';
     readonly constants: 'unwrapping';
   };

@@ -1,0 +1,57 @@
+/** Packets for and from the host, and octets of them, since the peer is known. Neither bubbles nor tests. */
+export interface PeerTraffic {
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+  readonly sentPackets: number;
+  readonly sentBytes: number;
+}
+
+export const NO_TRAFFIC: PeerTraffic = {
+  receivedPackets: 0,
+  receivedBytes: 0,
+  sentPackets: 0,
+  sentBytes: 0,
+};
+
+/** Peers a page, and numbers a peer: the columns of {@link PeerTraffic} in their order. */
+const PAGE = 256;
+const COLUMNS = 4;
+
+/** The traffic of the peers of a table, by slot: 32 bytes a peer, in pages that exist only where there has been some. */
+export class TrafficCounts {
+  private readonly pages: (Float64Array | undefined)[] = [];
+
+  countReceived(slot: number, bytes: number, packets: number): void {
+    this.add(slot, 0, packets, bytes);
+  }
+
+  countSent(slot: number, bytes: number, packets: number): void {
+    this.add(slot, 2, packets, bytes);
+  }
+
+  of(slot: number): PeerTraffic {
+    const page = this.pages[Math.floor(slot / PAGE)];
+    if (page === undefined) return NO_TRAFFIC;
+    const at = (slot % PAGE) * COLUMNS;
+    return {
+      receivedPackets: page[at]!,
+      receivedBytes: page[at + 1]!,
+      sentPackets: page[at + 2]!,
+      sentBytes: page[at + 3]!,
+    };
+  }
+
+  /** The slot is another peer's from now on. */
+  reset(slot: number): void {
+    const at = (slot % PAGE) * COLUMNS;
+    this.pages[Math.floor(slot / PAGE)]?.fill(0, at, at + COLUMNS);
+  }
+
+  private add(slot: number, column: number, packets: number, bytes: number): void {
+    if (packets === 0) return;
+    const page = (this.pages[Math.floor(slot / PAGE)] ??= new Float64Array(PAGE * COLUMNS));
+    const at = (slot % PAGE) * COLUMNS + column;
+    page[at]! += packets;
+    page[at + 1]! += bytes;
+  }
+}
