@@ -10,6 +10,7 @@ export { Server } from './runtime/server.ts';
 export type { ServerEvents, ServerSettings } from './runtime/server.ts';
 export { AccessList } from './core/access-list.ts';
 export type { AccessRules } from './core/access-list.ts';
+export type { PeerTraffic } from './core/peer-traffic.ts';
 export { SettingsError } from './runtime/settings/settings-error.ts';
 export { LifecycleError } from './runtime/start-once.ts';
 export { EnvironmentError } from './io/errors.ts';

@@ -14,7 +14,7 @@ export const NO_TRAFFIC: PeerTraffic = {
 };
 
 /** Peers a page, and numbers a peer: the columns of {@link PeerTraffic} in their order. */
-const PAGE = 256;
+const PAGE = 32;
 const COLUMNS = 4;
 
 /** The traffic of the peers of a table, by slot: 32 bytes a peer, in pages that exist only where there has been some. */
