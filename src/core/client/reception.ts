@@ -214,7 +214,7 @@ export class Reception {
       this.context.counters.consumedBubbles++; // CL-44: whatever it says, nothing is sent there
       return;
     }
-    this.delivery.provoke(b, view.ipv6Start + SOURCE, peer, now);
+    this.delivery.provoke(b, view.ipv6Start + SOURCE, peer, address, now);
     this.delivery.deliverUnverified(b, view, address, port, now);
   }
 
