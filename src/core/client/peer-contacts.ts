@@ -22,8 +22,6 @@ const QUESTION_SPACING_MS = 5_000;
 const MOVED_SILENCE_MS = 20;
 /** And to one that has not shown yet that it hears us: it answers once in 2 s, counted from when the last one reached it. */
 const DOUBT_SPACING_MS = 2_500;
-/** A neighbour behind our NAT that has not answered so many attempts on the link is tried by way of its server too. */
-const LOCAL_ONLY_ATTEMPTS = 1;
 
 interface Means {
   readonly bubbles: Bubbles;
@@ -301,9 +299,8 @@ export class PeerContacts {
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
-    // Anybody on the link can announce any peer: one with another mapped address is reached by way of its server at once.
-    const isOnlyLocal = local && mappedAddressOf(target, 0) === mapped?.address;
-    if (!isOnlyLocal || attempt > LOCAL_ONLY_ATTEMPTS) traversal.sendRound(peer, target, attempt, now);
+    // Anybody on the link can announce any peer. By way of its server the peer gets what it has to show, from the link or from elsewhere.
+    traversal.sendRound(peer, target, attempt, now);
     peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells who is idle
   }
 
