@@ -73,6 +73,17 @@ describe('Contacts', () => {
     expect(kept).toEqual([...Array.from({ length: 48 }, () => 0), 1, 1]);
   });
 
+  test("what waits for the local host's own contacts makes no room for others, which make room for it", () => {
+    const { contacts } = setUp();
+    contacts.enqueue(contacts.begin(1, 0, undefined, true), packet(1, 900), 0, 900);
+    contacts.enqueue(contacts.begin(2, 0), packet(2, 900), 0, 900);
+    contacts.begin(2, 0, undefined, true);
+    expect(contacts.enqueue(contacts.begin(3, 0), packet(3, 900), 0, 900)).toBe(false);
+    contacts.enqueue(contacts.begin(4, 0), packet(4, 100), 0, 100);
+    contacts.enqueue(contacts.begin(5, 0, undefined, true), packet(5, 200), 0, 200);
+    expect([1, 2, 3, 4, 5].map((peer) => contacts.finish(peer)!.waiting.length)).toEqual([1, 1, 0, 0, 1]);
+  });
+
   test('what is longer than the limit of all is refused, even when nothing waits', () => {
     const { contacts } = setUp({ bytes: 50, bytesPerPeer: 1_000 });
     const contact = contacts.begin(1, 0);

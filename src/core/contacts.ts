@@ -11,7 +11,7 @@ export interface Contact {
   attempts: number;
   /** Those of them that a budget paid for, where there is one. */
   paid: number;
-  /** Whether the local host has begun it: a packet that answers no stranger waits, or has waited, for it. */
+  /** Whether the local host wants it: strangers have not caused all of it. What waits for it makes no room for what waits for others. */
   isOwn: boolean;
   /** When the next attempt, or failure, is due (ms). */
   dueAt: number;
@@ -47,8 +47,9 @@ export interface ContactActions {
 export class Contacts {
   /** By peer. All wait equally long, so insertion order is the order in which they are due. */
   private readonly contacts = new Map<number, Contact>();
-  /** Those for which packets wait, the longest waiting first. */
+  /** Those for which packets wait, the longest waiting first; the second are the local host's own. */
   private readonly holders = new Set<Contact>();
+  private readonly ownHolders = new Set<Contact>();
   private readonly actions: ContactActions;
   private readonly limits: ContactLimits;
   private bytes = 0;
@@ -68,15 +69,21 @@ export class Contacts {
     return this.contacts.get(peer);
   }
 
-  /** Begins with the first attempt; returns the contact, or the one that is under way already. */
-  begin(peer: number, now: number, wantedBy?: Wanter): Contact {
+  /**
+   * Begins with the first attempt; returns the contact, or the one that is under way already. `isOwn`: the local host wants it, from now on at
+   * the latest.
+   */
+  begin(peer: number, now: number, wantedBy?: Wanter, isOwn = false): Contact {
     const present = this.contacts.get(peer);
-    if (present !== undefined) return present;
+    if (present !== undefined) {
+      if (isOwn) this.own(present);
+      return present;
+    }
     const contact: Contact = {
       peer,
       attempts: 0,
       paid: 0,
-      isOwn: false,
+      isOwn,
       dueAt: 0,
       waiting: [],
       waitingBytes: 0,
@@ -93,15 +100,10 @@ export class Contacts {
     if (contact.waiting.length >= packetsPerPeer || contact.waitingBytes + length > bytesPerPeer)
       return false;
     if (length > bytes) return false;
-    // The oldest go first: a contact that will be answered mostly is within its first second.
-    for (const oldest of this.holders) {
-      if (this.bytes + length <= bytes) break;
-      this.release(oldest);
-      this.actions.crowdedOut(oldest.waiting.length);
-      oldest.waiting.length = 0;
-      oldest.waitingBytes = 0;
-    }
-    this.holders.add(contact);
+    this.makeRoom(this.holders, bytes - length);
+    if (contact.isOwn) this.makeRoom(this.ownHolders, bytes - length);
+    if (this.bytes + length > bytes) return false;
+    (contact.isOwn ? this.ownHolders : this.holders).add(contact);
     contact.waiting.push(this.copy(buffer, start, end));
     contact.waitingBytes += length;
     this.bytes += length;
@@ -142,6 +144,22 @@ export class Contacts {
     this.actions.attempt(contact, now);
   }
 
+  /** The oldest go first: a contact that will be answered mostly is within its first second. */
+  private makeRoom(holders: ReadonlySet<Contact>, most: number): void {
+    for (const oldest of holders) {
+      if (this.bytes <= most) break;
+      this.release(oldest);
+      this.actions.crowdedOut(oldest.waiting.length);
+      oldest.waiting.length = 0;
+      oldest.waitingBytes = 0;
+    }
+  }
+
+  private own(contact: Contact): void {
+    contact.isOwn = true;
+    if (this.holders.delete(contact)) this.ownHolders.add(contact);
+  }
+
   /** Out of a chunk that many copies share: a third of the cost of memory of its own for each. */
   private copy(buffer: Uint8Array, start: number, end: number): Uint8Array {
     const length = end - start;
@@ -157,6 +175,7 @@ export class Contacts {
 
   private release(contact: Contact): void {
     this.holders.delete(contact);
+    this.ownHolders.delete(contact);
     this.bytes -= contact.waitingBytes;
   }
 }

@@ -43,8 +43,13 @@ export class TokenBuckets {
 
   /** Whether {@link take} would give so many. */
   has(high: number, low: number, now: number, cost = 1): boolean {
+    return this.left(high, low, now) >= cost;
+  }
+
+  /** Tokens that the key has left. */
+  left(high: number, low: number, now: number): number {
     const at = this.refill(high, low, now);
-    return this.page[at] >= cost;
+    return this.page[at];
   }
 
   /** Adds tokens: what was sent under this key has been answered. */

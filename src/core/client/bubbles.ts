@@ -1,6 +1,8 @@
 import { BUBBLE_HOP_LIMIT, BUBBLE_SPACING_MS } from '../constants.ts';
+import { FairShares } from '../fair-shares.ts';
 import { HashKey } from '../hash.ts';
 import { TokenBuckets } from '../token-buckets.ts';
+import type { BucketLimits } from '../token-buckets.ts';
 import {
   IPV6_HEADER,
   MAX_TRAILER_BYTES,
@@ -27,12 +29,19 @@ import { SOCKET } from './options.ts';
  * the replies are 2 s apart; what comes earlier still is a copy of what was answered.
  */
 const EARLY_MS = 500;
+/** Replies whose spacing is kept, at the most. */
+const MOST_REPLIED = 16_384;
 /** Replies that wait until then, at the most. */
 const MOST_POSTPONED = 64;
+/** And of these to one IPv4 address. */
+const MOST_POSTPONED_BY_ADDRESS = 8;
 /** Many more than peers that a client meets within a second or two; two of them in one bucket share its limit. */
 const BUCKETS = 1_024;
 /** An attempt of ours that was answered makes up for this many bubbles to its address. */
 const ANSWERED_ATTEMPT = 2;
+
+/** Of the mapped addresses, and the ports, of the peers that are answered at an address: others may list it as one of theirs. */
+const WEIGHTS = [8, 4];
 
 /** What RFC 6081 section 4 has a bubble say besides. */
 export interface BubbleTrailers {
@@ -61,18 +70,18 @@ interface PostponedReply {
 /** Sends bubbles, always from our Teredo address. RFC 4380 section 5.2.6. CL-96 */
 export class Bubbles {
   private readonly context: ClientContext;
-  private readonly replies: TokenBuckets;
+  private readonly replies: FairShares;
   private readonly direct: TokenBuckets;
   private readonly indirect: TokenBuckets;
-  /** When peers were replied to, by hash of peer and place. */
-  private readonly repliedAt = new Float64Array(BUCKETS).fill(-Infinity);
+  /** When peers were, or will be, replied to, by hash of peer and place; the order is that of being asked. */
+  private readonly repliedAt = new Map<number, number>();
   private readonly hash: HashKey;
   private postponed: PostponedReply[] = [];
   private nextReplyAt = Infinity;
 
   constructor(context: ClientContext) {
     this.context = context;
-    this.replies = new TokenBuckets(context.limits.bubbleReplies, context.entropy, BUCKETS);
+    this.replies = new FairShares(context.limits.bubbleReplies, WEIGHTS, context.entropy, BUCKETS);
     this.direct = new TokenBuckets(context.limits.directBubbles, context.entropy, BUCKETS);
     this.indirect = new TokenBuckets(context.limits.indirectBubbles, context.entropy, BUCKETS);
     this.hash = new HashKey(context.entropy);
@@ -88,16 +97,20 @@ export class Bubbles {
     );
   }
 
-  /** Straight to a pair, as far as the limit of its address goes. CL-65, CL-90 */
+  /**
+   * Straight to a pair, as far as the limit of its address goes. `isWanted`: this host wants the target; bubbles to others may take one half of the
+   * limit only, so that strangers who list an address take nothing from what is sent there for this host. CL-65, CL-90
+   */
   sendDirect(
     target: Uint8Array,
     { address, port }: Endpoint,
     trailers: BubbleTrailers,
+    isWanted: boolean,
     now: number,
     socket: SocketId = SOCKET.service,
   ): void {
-    const { counters } = this.context;
-    if (!this.direct.take(address, 0, now)) {
+    const { counters, limits } = this.context;
+    if (!isLeft(this.direct, limits.directBubbles, address, isWanted, now)) {
       counters.suppressedBubbles++;
       return;
     }
@@ -105,10 +118,10 @@ export class Bubbles {
     this.send(target, 0, address, port, trailers, socket);
   }
 
-  /** Through the server of the target, as far as that one's limit goes; whether it went. CL-92 */
-  sendIndirect(target: Uint8Array, trailers: BubbleTrailers, now: number): boolean {
+  /** Through the server of the target, as far as that one's limit goes, of which others have half, too; whether it went. CL-92 */
+  sendIndirect(target: Uint8Array, trailers: BubbleTrailers, isWanted: boolean, now: number): boolean {
     const server = serverOf(target, 0);
-    if (!this.indirect.take(server, 0, now)) {
+    if (!isLeft(this.indirect, this.context.limits.indirectBubbles, server, isWanted, now)) {
       this.context.counters.suppressedBubbles++;
       return false;
     }
@@ -164,13 +177,13 @@ export class Bubbles {
     let high = readUint32(b, source + 8);
     let low = readUint32(b, source + 12) ^ (socket << 16) ^ kind;
     for (const { address, port } of places) [high, low] = [high ^ address, low ^ port];
-    const bucket = this.hash.of2(high, low) & (BUCKETS - 1);
-    const dueAt = Math.max(now, this.repliedAt[bucket] + BUBBLE_SPACING_MS);
-    if (dueAt - now > EARLY_MS || (dueAt > now && this.postponed.length >= MOST_POSTPONED)) {
+    const key = this.hash.of2(high, low);
+    const dueAt = Math.max(now, (this.repliedAt.get(key) ?? -Infinity) + BUBBLE_SPACING_MS);
+    if (dueAt - now > EARLY_MS || (dueAt > now && !this.mayPostpone(places))) {
       this.context.counters.suppressedBubbleReplies++;
       return;
     }
-    this.repliedAt[bucket] = dueAt;
+    this.noteReply(key, dueAt, now);
     const target = b.slice(source, source + 16);
     const reply = { target, places, trailers, socket, dueAt };
     if (dueAt === now) this.sendReply(reply, now);
@@ -197,7 +210,25 @@ export class Bubbles {
   /** A peer at this address has answered an attempt of ours. That says nothing of the server which the peer names. */
   reward(address: Ipv4, now: number): void {
     this.direct.give(address, 0, now, ANSWERED_ATTEMPT);
-    this.replies.give(address, 0, now, ANSWERED_ATTEMPT);
+    this.replies.give(address, [], now, 0, ANSWERED_ATTEMPT);
+  }
+
+  /** Replies that spacing has no more to do with are forgotten, and the oldest where there are too many: then the limits of addresses remain. */
+  private noteReply(key: number, dueAt: number, now: number): void {
+    const { repliedAt } = this;
+    repliedAt.delete(key);
+    repliedAt.set(key, dueAt);
+    for (const [oldest, at] of repliedAt) {
+      if (repliedAt.size <= MOST_REPLIED && now - at < BUBBLE_SPACING_MS) break;
+      repliedAt.delete(oldest);
+    }
+  }
+
+  private mayPostpone([first]: readonly Endpoint[]): boolean {
+    const { postponed } = this;
+    if (postponed.length >= MOST_POSTPONED) return false;
+    const others = postponed.filter(({ places }) => places[0]?.address === first?.address);
+    return others.length < MOST_POSTPONED_BY_ADDRESS;
   }
 
   private postpone(reply: PostponedReply): void {
@@ -208,7 +239,7 @@ export class Bubbles {
   private sendReply({ target, places, trailers, socket }: PostponedReply, now: number): void {
     const { counters } = this.context;
     for (const { address, port } of places) {
-      if (this.replies.take(address, 0, now)) {
+      if (this.replies.take(address, [mappedAddressOf(target, 0), mappedPortOf(target, 0)], now)) {
         counters.sentBubbleReplies++;
         this.send(target, 0, address, port, trailers, socket);
       } else counters.suppressedBubbleReplies++;
@@ -237,6 +268,17 @@ export class Bubbles {
     );
     this.context.commands.transmit(socket, bubble, 0, end, address, port);
   }
+}
+
+/** Takes a token of the address; where this host does not want what it is for, only out of the upper half of the bucket. */
+function isLeft(
+  buckets: TokenBuckets,
+  { burst }: BucketLimits,
+  address: Ipv4,
+  isWanted: boolean,
+  now: number,
+): boolean {
+  return buckets.has(address, 0, now, isWanted ? 1 : 1 + burst / 2) && buckets.take(address, 0, now);
 }
 
 /** Returns the end offset. E-2 */

@@ -38,15 +38,22 @@ export class Delivery {
     commands.deliver(b, view.ipv6Start, view.ipv6End);
   }
 
-  /** A packet that its sender's relay at this pair has sent. A-25 */
-  deliverUnverified(b: Uint8Array, view: DatagramView, address: Ipv4, port: number, now: number): void {
+  /** A packet that its sender's relay at this pair has sent; `way`: FORWARDED where the server says that. A-25 */
+  deliverUnverified(
+    b: Uint8Array,
+    view: DatagramView,
+    address: Ipv4,
+    port: number,
+    now: number,
+    way = 0,
+  ): void {
     const { counters, options, peers } = this.context;
     const source = view.ipv6Start + SOURCE;
     const peer = peers.find(b, source);
     if (options.strictUnverified !== true) {
       // Whom packets of ours wait for is no stranger.
       if (!this.means.contacts.isKnown(peer))
-        this.means.contacts.noteStranger(b, view.ipv6Start, view.ipv6End, now);
+        this.means.contacts.noteStranger(b, view.ipv6Start, view.ipv6End, way + address, now);
       this.accept(b, view);
       return;
     }
@@ -57,15 +64,15 @@ export class Delivery {
     } else counters.droppedUnverified++;
   }
 
-  /** Tests a native source that has not proven itself, or speaks from elsewhere. CL-124 */
-  provoke(b: Uint8Array, source: number, known: number, now: number): void {
+  /** Tests a native source that has not proven itself, or speaks from elsewhere: by way of this IPv4 address. CL-124 */
+  provoke(b: Uint8Array, source: number, known: number, via: number, now: number): void {
     const { context } = this;
     const { contacts } = this.means;
     if (known !== NO_PEER && context.peers.status[known] === TRUSTED) {
-      contacts.questionMoved(known, now); // CL-53
+      contacts.questionMoved(known, via, now); // CL-53
       return;
     }
     if (known !== NO_PEER && contacts.isUnderway(known)) return;
-    if (contacts.mayCause(b, source, now)) contacts.begin(context.providePeer(b, source), now);
+    if (contacts.mayCause(b, source, via, now)) contacts.begin(context.providePeer(b, source), via, now);
   }
 }

@@ -18,6 +18,7 @@ import type { ClientContext } from './context.ts';
 import type { Delivery } from './delivery.ts';
 import type { LocalDiscovery } from './local-discovery.ts';
 import type { PeerContacts } from './peer-contacts.ts';
+import { FORWARDED } from './stranger-budget.ts';
 
 interface Means {
   readonly bubbles: Bubbles;
@@ -60,14 +61,15 @@ export class ForwardedReception {
       const address = teredo ? mappedAddressOf(b, source) : view.originAddress;
       const port = teredo ? mappedPortOf(b, source) : view.originPort;
       if (!context.policy.isGlobalUnicast(address) || port === 0) context.counters.suppressedBubbleReplies++;
-      else if (teredo) this.handleIndirect(b, source, trailers, peer, now);
+      else if (teredo) this.handleIndirect(b, view, trailers, peer, now);
       else bubbles.reply(b, source, address, port, now);
       if (teredo) this.answerNeighbour(b, source, peer, now);
     }
-    if (!teredo && !isLinkLocal(b, source)) this.means.delivery.provoke(b, source, peer, now);
+    if (!teredo && !isLinkLocal(b, source))
+      this.means.delivery.provoke(b, source, peer, FORWARDED + view.originAddress, now);
     if (isBubble(b, view.ipv6Start)) context.counters.consumedBubbles++;
     else if (!teredo || this.isForwardedPing(b, view))
-      this.means.delivery.deliverUnverified(b, view, view.originAddress, view.originPort, now);
+      this.means.delivery.deliverUnverified(b, view, view.originAddress, view.originPort, now, FORWARDED);
     else context.counters.droppedForgedSource++;
   }
 
@@ -77,7 +79,7 @@ export class ForwardedReception {
    */
   private handleIndirect(
     b: Uint8Array,
-    source: number,
+    view: DatagramView,
     trailers: Readonly<Trailers>,
     known: number,
     now: number,
@@ -85,10 +87,11 @@ export class ForwardedReception {
     const { context } = this;
     const { peers } = context;
     const { bubbles, contacts, traversal } = this.means;
+    const source = view.ipv6Start + SOURCE;
     if (known !== NO_PEER && !traversal.admits(known, trailers)) return;
     const isWanted = contacts.isWanted(known);
     const isExpected = isWanted || (known !== NO_PEER && traversal.knowsUs(known, trailers));
-    if (!isExpected && !contacts.mayCause(b, source, now)) {
+    if (!isExpected && !contacts.mayCause(b, source, FORWARDED, now)) {
       const nonce = trailers.nonce === undefined ? 0 : readUint32(b, trailers.nonce);
       bubbles.reply(b, source, mappedAddressOf(b, source), mappedPortOf(b, source), now, { nonce });
       return;

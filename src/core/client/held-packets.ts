@@ -2,6 +2,8 @@ import { CONTACT_ATTEMPTS, CONTACT_TIMEOUT_MS } from '../constants.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { ClientContext } from './context.ts';
 
+/** A source that has a packet here may have so much of the room that is left: others find room for their first ones. */
+const PART_OF_ROOM = 1 / 8;
 /** As long as a connectivity test may take. */
 const HELD_MS = CONTACT_ATTEMPTS * CONTACT_TIMEOUT_MS;
 
@@ -42,7 +44,8 @@ export class HeldPackets {
     if (
       held.packets.length >= packetsPerPeer ||
       held.bytes + length > bytesPerPeer ||
-      this.bytes + length > bytes
+      this.bytes + length > bytes ||
+      (known !== undefined && held.bytes + length > PART_OF_ROOM * (bytes - this.bytes))
     ) {
       this.context.counters.droppedUnverified++;
       return;

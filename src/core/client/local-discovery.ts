@@ -5,8 +5,8 @@ import {
   LOCAL_PEER_MEMORY_MS,
 } from '../constants.ts';
 import { randomBetween } from '../entropy.ts';
+import { FairShares } from '../fair-shares.ts';
 import { NO_PEER } from '../peer-table.ts';
-import { TokenBuckets } from '../token-buckets.ts';
 import {
   ALL_NODES,
   DESTINATION,
@@ -33,12 +33,14 @@ const GREETING_HIGH_MS = 300;
 const GREETING_SPACING_MS = 10_000;
 /** Least time between discovery bubbles to peers that may just as well be elsewhere. */
 const ANNOUNCEMENT_SPACING_MS = 1_000;
+/** Of the addresses on the link. One by itself may have a third of all replies. */
+const WEIGHTS = [0.5];
 
 /** Finds clients on the same link, in particular those behind the same NAT. RFC 4380 section 5.2.8 */
 export class LocalDiscovery {
   private readonly context: ClientContext;
   private readonly bubbles: Bubbles;
-  private readonly replies: TokenBuckets;
+  private readonly replies: FairShares;
   private readonly view = new DatagramView();
   private active = false;
   private listening = false;
@@ -50,7 +52,7 @@ export class LocalDiscovery {
   constructor(context: ClientContext, bubbles: Bubbles) {
     this.context = context;
     this.bubbles = bubbles;
-    this.replies = new TokenBuckets(context.limits.discoveryReplies, context.entropy, 1);
+    this.replies = new FairShares(context.limits.discoveryReplies, WEIGHTS, context.entropy);
   }
 
   /** A datagram to the group. CL-48 */
@@ -66,7 +68,7 @@ export class LocalDiscovery {
     }
     const source = view.ipv6Start + SOURCE;
     if (context.isOwn(b, source)) return; // our own, looped back
-    if (!this.replies.take(0, 0, now)) {
+    if (!this.replies.take(0, [address], now)) {
       context.counters.droppedDiscoveryLimit++;
       return;
     }

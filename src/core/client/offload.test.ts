@@ -14,6 +14,7 @@ import {
   teredo,
   withOrigin,
 } from '../../../test/support/client-rig.ts';
+import { trailersOf } from '../../../test/support/nat-rig.ts';
 import type { ClientOptions } from './options.ts';
 import { formatIpv6, parseIpv6 } from '../../wire/index.ts';
 
@@ -96,17 +97,18 @@ test('a fast path may come and go', () => {
   expect(rig.send(rig.data(PEER)).offloads).toHaveLength(1);
 });
 
-test('CL-49: a neighbour is offered on the link, unloaded where it was', () => {
+test('CL-49: a neighbour is offered on the link once it has shown the nonce there, and not before', () => {
   const neighbour = teredo(PEER_SERVER, at('192.0.2.1:9000'));
   const local = at('192.168.1.7:40000');
   const rig = qualified();
-  rig.receive(at('192.0.2.1:9000'), bubble(neighbour, rig.address)).clear();
   rig.receive(local, bubble(neighbour, parseIpv6('ff02::1')!), 2);
-  rig.receive(local, bubble(neighbour, rig.address));
-  expect(rig.offloads).toEqual([
-    `unload ${formatIpv6(neighbour)}`,
-    `offload ${formatIpv6(neighbour)} 192.168.1.7:40000 heard ${rig.now}`,
-  ]);
+  rig.receive(local, bubble(neighbour, rig.address)).send(rig.data(neighbour));
+  expect(rig.offloads).toEqual([]);
+  const { nonce } = trailersOf(rig.find('bubble', PEER_SERVER)) as { nonce: number };
+  const shows = (shown: number): Uint8Array =>
+    Uint8Array.of(...bubble(neighbour, rig.address), 1, 4, shown >>> 24, shown >>> 16, shown >>> 8, shown);
+  rig.receive(PRIMARY, withOrigin(at('192.0.2.1:9000'), shows(7))).receive(local, shows(nonce));
+  expect(rig.offloads).toEqual([`offload ${formatIpv6(neighbour)} 192.168.1.7:40000 heard ${rig.now}`]);
 });
 
 test('who makes room for another is unloaded before that one is offered', () => {

@@ -1,6 +1,6 @@
 import { LOCAL_PEER_MEMORY_MS, PEER_VALIDITY_MS } from '../constants.ts';
 import { Contacts } from '../contacts.ts';
-import type { Contact } from '../contacts.ts';
+import type { Contact, Wanter } from '../contacts.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
@@ -22,8 +22,6 @@ const QUESTION_SPACING_MS = 5_000;
 const MOVED_SILENCE_MS = 20;
 /** And to one that has not shown yet that it hears us: it answers once in 2 s, counted from when the last one reached it. */
 const DOUBT_SPACING_MS = 2_500;
-/** A neighbour behind our NAT that has not answered so many attempts on the link is tried by way of its server too. */
-const LOCAL_ONLY_ATTEMPTS = 1;
 
 interface Means {
   readonly bubbles: Bubbles;
@@ -73,13 +71,14 @@ export class PeerContacts {
   /** The packet waits for a contact, which begins now unless it is under way. CL-62, CL-63, CL-65 */
   enqueue(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
     const { context } = this;
-    const contact = this.contacts.begin(peer, now);
-    const isOwn = !this.strangers.isAnswer(buffer, start, end, now);
-    if (isOwn) contact.isOwn = true;
+    const via = this.strangers.answeredBy(buffer, start, end, now);
+    const isOwn = via === undefined;
+    const teredo = isTeredo(context.peers.address(peer), 0);
+    if (isOwn) this.strangers.noteOwn(buffer, start, end, now);
+    if (isOwn && teredo) this.means.traversal.want(peer);
+    const contact = this.contacts.begin(peer, now, wanterBy(via), isOwn);
     if (!this.contacts.enqueue(contact, buffer, start, end)) context.counters.droppedQueueFull++; // CL-68
-    if (isTeredo(context.peers.address(peer), 0)) {
-      if (isOwn) this.means.traversal.want(peer);
-    } else context.testingSince = Math.min(context.testingSince, now);
+    if (!teredo) context.testingSince = Math.min(context.testingSince, now);
   }
 
   /**
@@ -89,7 +88,8 @@ export class PeerContacts {
   mayBegin(known: number, b: Uint8Array, start: number, end: number, now: number): boolean {
     if (known !== NO_PEER && (this.isUnderway(known) || this.context.peers.status[known] === TRUSTED))
       return true;
-    return !this.strangers.isAnswer(b, start, end, now) || this.mayCause(b, start + DESTINATION, now);
+    const via = this.strangers.answeredBy(b, start, end, now);
+    return via === undefined || this.count(this.unsolicited.takeAnswer(b, start + DESTINATION, via, now));
   }
 
   /** Whether the peer is trusted, or packets of ours wait for it. */
@@ -103,14 +103,14 @@ export class PeerContacts {
     return peer !== NO_PEER && this.means.traversal.isWanted(peer);
   }
 
-  /** The packet `b[start, end)`, whose source has not proven itself, goes to this host, which may answer it. */
-  noteStranger(b: Uint8Array, start: number, end: number, now: number): void {
-    this.strangers.note(b, start, end, now);
+  /** The packet `b[start, end)`, which came from this IPv4 address and whose source has not proven itself, goes to this host, which may answer it. */
+  noteStranger(b: Uint8Array, start: number, end: number, via: number, now: number): void {
+    this.strangers.note(b, start, end, via, now);
   }
 
-  /** Begins a contact that no packet waits for. */
-  begin(peer: number, now: number): void {
-    this.contacts.begin(peer, now);
+  /** Begins a contact that no packet waits for. `via`: the IPv4 address from which a stranger has caused it; undefined: this host wants it. */
+  begin(peer: number, via: number | undefined, now: number): void {
+    this.contacts.begin(peer, now, wanterBy(via), via === undefined);
   }
 
   /**
@@ -228,11 +228,11 @@ export class PeerContacts {
    * A trusted native peer was heard from another pair: its relay may have gone, and another one serves it. The first time since the peer was last
    * heard from its own pair the test does not wait for the spacing of questions, within the limit of what strangers cause. CL-53
    */
-  questionMoved(peer: number, now: number): void {
+  questionMoved(peer: number, via: number, now: number): void {
     const { peers } = this.context;
     const isSilent = now - peers.lastReceived[peer] >= MOVED_SILENCE_MS;
     const isFirst = peers.lastBubble[peer] <= peers.lastReceived[peer];
-    if (isSilent && isFirst && !this.isUnderway(peer) && this.mayCause(peers.address(peer), 0, now))
+    if (isSilent && isFirst && !this.isUnderway(peer) && this.mayCause(peers.address(peer), 0, via, now))
       this.means.test.send(peer, now);
     else this.question(peer, now);
   }
@@ -245,11 +245,12 @@ export class PeerContacts {
     if (contact !== undefined) this.context.counters.droppedNoAnswer += contact.waiting.length;
   }
 
-  /** Whether the stranger whose IPv6 address is at an offset may cause a test or a contact. Takes from the limit. CL-124 */
-  mayCause(b: Uint8Array, o: number, now: number): boolean {
-    const allowed = this.unsolicited.take(b, o, now);
-    if (!allowed) this.context.counters.suppressedTests++;
-    return allowed;
+  /**
+   * Whether the stranger whose IPv6 address is at an offset, heard by way of this IPv4 address, may cause a test or a contact. Takes from the limit.
+   * CL-124
+   */
+  mayCause(b: Uint8Array, o: number, via: number, now: number): boolean {
+    return this.count(this.unsolicited.take(b, o, via, now));
   }
 
   pollTimeout(): number {
@@ -269,6 +270,9 @@ export class PeerContacts {
     const contact = this.contacts.finish(peer);
     if (contact === undefined) return 0;
     context.counters.succeededContacts++;
+    const { wantedBy, isOwn, attempts } = contact;
+    if (wantedBy !== undefined && !isOwn)
+      this.unsolicited.noteAnswered(context.peers.address(peer), 0, wantedBy[1], attempts, now);
     for (const packet of contact.waiting) this.send(peer, packet, 0, packet.length, now);
     return contact.waiting.length;
   }
@@ -276,7 +280,8 @@ export class PeerContacts {
   private attempt(contact: Contact, now: number): void {
     // The first attempt has taken its token already. Contacts that only strangers have caused need one for each repetition.
     if (contact.attempts > 1 && !contact.isOwn) {
-      if (!this.mayCause(this.context.peers.address(contact.peer), 0, now)) return;
+      const via = contact.wantedBy![1];
+      if (!this.mayCause(this.context.peers.address(contact.peer), 0, via, now)) return;
     }
     this.approach(contact.peer, contact.attempts, now);
   }
@@ -295,16 +300,24 @@ export class PeerContacts {
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
-    // Anybody on the link can announce any peer: one with another mapped address is reached by way of its server at once.
-    const isOnlyLocal = local && mappedAddressOf(target, 0) === mapped?.address;
-    if (!isOnlyLocal || attempt > LOCAL_ONLY_ATTEMPTS) traversal.sendRound(peer, target, attempt, now);
+    // Anybody on the link can announce any peer. By way of its server the peer gets what it has to show, from the link or from elsewhere.
+    traversal.sendRound(peer, target, attempt, now);
     peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells who is idle
+  }
+
+  private count(allowed: boolean): boolean {
+    if (!allowed) this.context.counters.suppressedTests++;
+    return allowed;
   }
 
   private fail(contact: Contact, now: number): void {
     const { counters } = this.context;
     counters.failedContacts++;
     counters.droppedNoAnswer += contact.waiting.length;
-    for (const packet of contact.waiting) this.means.errors.unreachable(packet, now);
+    for (const packet of contact.waiting) this.means.errors.unreachable(packet, contact.isOwn, now);
   }
+}
+
+function wanterBy(via: number | undefined): Wanter | undefined {
+  return via === undefined ? undefined : [0, via, 0, 0];
 }

@@ -46,8 +46,8 @@ interface Means {
  *             in its address
  *     a direct bubble with the nonce    trusted from now on, where it comes from
  *             of our indirect one
- *     case 5  Teredo, from where its    trusted from now on, on the link,
- *             discovery bubble came     if its mapped address is ours
+ *     case 5  Teredo, from where its    delivered, if its mapped address is ours; trusted there
+ *             discovery bubble came     only with the nonce of our indirect bubble
  *     case 6  anything else             delivered (or held back), but tested before anything is sent there
  *
  * What comes in on a peer's own socket is that peer's.
@@ -111,7 +111,7 @@ export class Reception {
     } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'perhaps') {
       this.handleAlso(socket, b, view, peer, address, port, now);
     } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
-      this.handleLocal(b, view, peer, address, port, now); // case 5, CL-49
+      this.handleLocal(b, view, peer, address, now); // case 5, CL-49
     } else if (this.means.traversal.isMeetingPoint(address, port) && socket === SOCKET.service) {
       this.handleMet(b, view, peer, address, port, now); // docs/adr/0017
     } else if (fromServer && isBubble(b, at)) {
@@ -214,7 +214,7 @@ export class Reception {
       this.context.counters.consumedBubbles++; // CL-44: whatever it says, nothing is sent there
       return;
     }
-    this.delivery.provoke(b, view.ipv6Start + SOURCE, peer, now);
+    this.delivery.provoke(b, view.ipv6Start + SOURCE, peer, address, now);
     this.delivery.deliverUnverified(b, view, address, port, now);
   }
 
@@ -308,21 +308,20 @@ export class Reception {
     }
   }
 
-  /** Only a peer behind our own NAT is moved to the link while another way to it works: the rest may be an imposter. */
-  private handleLocal(
-    b: Uint8Array,
-    view: DatagramView,
-    peer: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  /**
+   * Anybody on the link can announce any peer, and answer there in its name. So what comes without the nonce is no proof: packets to the peer take
+   * another way. What comes from who shares our NAT is delivered, as what comes from native hosts that have not proven themselves.
+   */
+  private handleLocal(b: Uint8Array, view: DatagramView, peer: number, address: Ipv4, now: number): void {
     const { counters, peers, mapped } = this.context;
-    const sameNat = mappedAddressOf(b, view.ipv6Start + SOURCE) === mapped?.address;
-    // Anybody on the link can announce any peer: one with another mapped address has to prove itself on the way through the NATs.
-    if (sameNat) this.handleProven(b, view, peer, address, port, now);
-    else if (peers.isValid(peer, now)) this.delivery.accept(b, view);
-    else counters.droppedForgedSource++;
+    const { contacts } = this.means;
+    const isSameNat = mappedAddressOf(b, view.ipv6Start + SOURCE) === mapped?.address;
+    if (!isSameNat && !peers.isValid(peer, now)) {
+      counters.droppedForgedSource++;
+      return;
+    }
+    if (!contacts.isKnown(peer)) contacts.noteStranger(b, view.ipv6Start, view.ipv6End, address, now);
+    this.delivery.accept(b, view);
   }
 
   private handleProven(

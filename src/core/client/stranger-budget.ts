@@ -1,56 +1,90 @@
 import type { Entropy } from '../entropy.ts';
+import { FairShares } from '../fair-shares.ts';
+import { HashKey } from '../hash.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import type { BucketLimits } from '../token-buckets.ts';
 import { isTeredo, mappedAddressOf, readUint32 } from '../../wire/index.ts';
 
-/** The most that a native /64, or the Teredo strangers at one IPv4 address, may take of what all share. */
+/**
+ * Added to the IPv4 address by way of which a stranger was heard, where our server says so. Who forges the server's packets says what it likes: that
+ * takes nothing from what comes from the address itself.
+ */
+export const FORWARDED = 2 ** 32;
+
+/** Of relays that are heard, that the server tells of, and of all Teredo clients; of each relay; of native /32s, /48s, /64s, or IPv4 /16s, /24s, addresses. */
+const WEIGHTS = [8, 2, 8, 2, 8];
+/** The most that a /64 of a relay, or a mapped IPv4 address, may cause; and a /48 or IPv4 /24: a site often has that many addresses. */
 const SITE = { perSecond: 2, burst: 10 };
-/** The most that a native /48 may take of it: a site often has that many addresses. */
 const NETWORK = { perSecond: 4, burst: 20 };
-/** What each network, or IPv4 address, may cause besides, from the reserve. */
-const MODEST = { perSecond: 0.5, burst: 4 };
 const BUCKETS = 1_024;
+/** What was answered counts so much less: few greedy ones answer. */
+const ANSWERED = 0.9;
+const KINDS = { heard: 0, forwarded: 1, teredo: 2 };
 
 /**
- * Tests and contacts that strangers cause. None of them gets all of it: a site and a network have shares of the common part,
- * and where many of them have spent that part there is a reserve of half as much, of which each network gets a little.
+ * Tests and contacts that strangers cause. Each relay, and of these each network, has a share, so that one that has had nothing lately has its
+ * turn. Everybody who reaches this client can forge native sources: what is said in an address's name by way of one relay takes nothing from it by
+ * way of another.
  */
 export class StrangerBudget {
-  private readonly all: TokenBuckets;
-  private readonly reserve: TokenBuckets;
+  private readonly caused: FairShares;
+  private readonly answers: FairShares;
   private readonly bySite: TokenBuckets;
   private readonly byNetwork: TokenBuckets;
-  private readonly modest: TokenBuckets;
+  private readonly hash: HashKey;
 
+  /** What answers may have besides is half as much again. */
   constructor(limits: BucketLimits, entropy: Entropy) {
     const { perSecond, burst } = limits;
-    this.all = new TokenBuckets(limits, entropy, 1);
-    this.reserve = new TokenBuckets({ perSecond: perSecond / 2, burst: burst / 2 }, entropy, 1);
+    this.caused = new FairShares(limits, WEIGHTS, entropy);
+    const half = { perSecond: perSecond / 2, burst: burst / 2 };
+    this.answers = new FairShares(half, WEIGHTS.slice(2), entropy);
     this.bySite = new TokenBuckets(SITE, entropy, BUCKETS);
     this.byNetwork = new TokenBuckets(NETWORK, entropy, BUCKETS);
-    this.modest = new TokenBuckets(MODEST, entropy, BUCKETS);
+    this.hash = new HashKey(entropy);
   }
 
-  /** Takes a token for the stranger whose IPv6 address is at an offset; false when it may cause nothing now. */
-  take(b: Uint8Array, o: number, now: number): boolean {
-    const teredo = isTeredo(b, o);
-    const high = readUint32(b, o);
-    const low = teredo ? mappedAddressOf(b, o) : readUint32(b, o + 4);
-    const network = teredo ? low : (low & 0xffff0000) >>> 0;
-    if (this.takeShare(high, low, network, now)) return true;
-    return (
-      this.modest.has(high, network, now) &&
-      this.reserve.take(0, 0, now) &&
-      this.modest.take(high, network, now)
-    );
-  }
-
-  private takeShare(high: number, site: number, network: number, now: number): boolean {
-    const { all, bySite, byNetwork } = this;
-    if (!bySite.has(high, site, now) || !byNetwork.has(high, network, now) || !all.take(0, 0, now))
-      return false;
-    bySite.take(high, site, now);
-    byNetwork.take(high, network, now);
+  /**
+   * Takes a token for the stranger whose IPv6 address is at an offset; false when it may cause nothing now. `via`: the IPv4 address that it was heard by
+   * way of, with {@link FORWARDED}.
+   */
+  take(b: Uint8Array, o: number, via: number, now: number): boolean {
+    const path = pathOf(b, o, via);
+    const [kind, way, largest, network, site] = path;
+    const high = this.hash.of4(kind, way, largest, 0);
+    const low = this.hash.of4(kind, way, largest, network);
+    const isLeft = this.bySite.has(low, site, now) && this.byNetwork.has(high, network, now);
+    if (!isLeft || !this.caused.take(0, path, now)) return false;
+    this.bySite.take(low, site, now);
+    this.byNetwork.take(high, network, now);
     return true;
   }
+
+  /** So many tests that the stranger has caused have been answered. */
+  noteAnswered(b: Uint8Array, o: number, via: number, tests: number, now: number): void {
+    this.caused.give(0, pathOf(b, o, via), now, ANSWERED * tests, 0);
+  }
+
+  /**
+   * The same for a packet of this host that may answer a stranger, or begin something in a flow that somebody has used in the
+   * destination's name. Whatever they have taken by that name, there is a part by destinations alone.
+   */
+  takeAnswer(b: Uint8Array, o: number, via: number, now: number): boolean {
+    return this.take(b, o, via, now) || this.answers.take(0, networksOf(b, o), now);
+  }
+}
+
+function pathOf(b: Uint8Array, o: number, via: number): [number, number, number, number, number] {
+  if (isTeredo(b, o)) return [KINDS.teredo, 0, ...networksOf(b, o)];
+  return [via >= FORWARDED ? KINDS.forwarded : KINDS.heard, via, ...networksOf(b, o)];
+}
+
+/** Networks of the address at an offset, the larger ones first. */
+function networksOf(b: Uint8Array, o: number): [number, number, number] {
+  if (!isTeredo(b, o)) {
+    const low = readUint32(b, o + 4);
+    return [readUint32(b, o), low & 0xffff0000, low];
+  }
+  const mapped = mappedAddressOf(b, o);
+  return [mapped & 0xffff0000, mapped & 0xffffff00, mapped];
 }

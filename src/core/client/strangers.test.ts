@@ -5,9 +5,11 @@ import {
   NATIVE,
   PEER,
   PEER_MAPPED,
+  PEER_SERVER,
   PRIMARY,
   RELAY,
   at,
+  bubble,
   data,
   echoReply,
   echoRequest,
@@ -16,7 +18,7 @@ import {
   withOrigin,
 } from '../../../test/support/client-rig.ts';
 import { buildEchoReply, equalBytes } from '../../wire/index.ts';
-import type { Ipv6 } from '../../wire/index.ts';
+import type { Endpoint, Ipv6 } from '../../wire/index.ts';
 
 const VICTIM = at('198.51.100.66:3544');
 const ATTACKER = at('198.51.100.1:4000');
@@ -65,46 +67,114 @@ describe('native strangers', () => {
 });
 
 describe('a greedy stranger', () => {
-  /** 20 packets a second from ever new addresses, which this host answers; `from` names them. Returns how many of 20 new honest hosts are reached. */
-  const reached = (from: (i: number) => Ipv6, honest: (i: number) => Ipv6): number => {
+  /**
+   * Packets from ever new addresses, `rate` a second, which this host answers; `from` names them, `by` the relay by which they come. Returns how many of
+   * 20 new honest hosts are reached, each with its first packet.
+   */
+  const reached = (
+    from: (i: number) => Ipv6,
+    honest: (i: number) => Ipv6,
+    { rate = 20, by = (_: number): Endpoint => RELAY, honestBy = HONEST_RELAY } = {},
+  ): number => {
     const rig = qualified();
     let answered = 0;
-    for (let i = 0; i < 1_200; i++) {
+    const [begin, end] = [20 * rate, 60 * rate];
+    for (let i = 0; i < end; i++) {
       const greedy = from(i);
-      rig.receive(RELAY, echoRequest(greedy, rig.address)).send(pong(rig.address, greedy)).advanceServed(50);
-      if (i < 400 || i % 40 !== 0) continue;
+      rig.receive(by(i), echoRequest(greedy, rig.address)).send(pong(rig.address, greedy));
+      rig.advanceServed(1_000 / rate);
+      if (i < begin || i % (2 * rate) !== 0) continue;
       const host = honest(i);
-      rig.clear().receive(HONEST_RELAY, echoRequest(host, rig.address)).send(pong(rig.address, host));
+      rig.clear().receive(honestBy, echoRequest(host, rig.address)).send(pong(rig.address, host));
       const test = rig.all('test').find(({ destination }) => equalBytes(destination, 0, host, 0, 16));
       if (test === undefined) continue;
-      if (rig.receive(HONEST_RELAY, echoReply(test)).all('data', HONEST_RELAY).length > 0) answered++;
+      if (rig.receive(honestBy, echoReply(test)).all('data', honestBy).length > 0) answered++;
     }
     return answered;
   };
-  const elsewhere = (i: number): Ipv6 => v6(`2001:db8:2::${i.toString(16)}`);
+  const elsewhere = (i: number): Ipv6 => v6(`2001:db8:2::${(i + 1).toString(16)}`);
+  /** A host in one of so many /48s, ever another /64 of it. */
+  const of48s =
+    (count: number) =>
+    (i: number): Ipv6 =>
+      v6(`2001:db8:${(0x66 + (i % count)).toString(16)}:${(i & 0xffff).toString(16)}::1`);
+  /** By the honest host's own relay. */
+  const sameRelay = { honestBy: RELAY };
 
   test('of one /64 leaves the others what they need: 20 of 20 new honest hosts are answered', () => {
-    expect(reached(native, elsewhere)).toBe(20);
+    expect(reached(native, elsewhere, sameRelay)).toBe(20);
+    expect(reached(native, elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
   });
 
   test('of one /48, from ever new /64s, too', () => {
-    expect(reached((i) => v6(`2001:db8:66:${i.toString(16)}::1`), elsewhere)).toBe(20);
+    expect(reached(of48s(1), elsewhere, sameRelay)).toBe(20);
   });
 
   test('in a /64 of the same /48 as the honest hosts, too', () => {
-    expect(reached(native, (i) => v6(`2001:db8:66:7::${i.toString(16)}`))).toBe(20);
+    expect(reached(native, (i) => v6(`2001:db8:66:7::${i.toString(16)}`), sameRelay)).toBe(20);
   });
 
-  test('of five /48s leaves the reserve to the modest', () => {
-    const many = (i: number): Ipv6 => v6(`2001:db8:${(0x66 + (i % 5)).toString(16)}:${i.toString(16)}::1`);
-    expect(reached(many, elsewhere)).toBeGreaterThanOrEqual(16);
+  test.each([5, 10, 20])('of %i /48s, too', (count) => {
+    expect(reached(of48s(count), elsewhere, sameRelay)).toBe(20);
+    expect(reached(of48s(count), elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
   });
 
-  test('of ever new /48s causes no more than the limit and the reserve', () => {
+  test('of 60 /48s leaves a turn to each network that is new', () => {
+    const fresh = (i: number): Ipv6 => v6(`2001:db8:${(0x8000 + i).toString(16)}::1`);
+    expect(reached(of48s(60), fresh, sameRelay)).toBe(20);
+    expect(reached(of48s(60), fresh, { ...sameRelay, rate: 100 })).toBe(20);
+  });
+
+  test('of a /32, from ever new /48s, leaves all others what they need', () => {
+    const all = (i: number): Ipv6 => v6(`2001:db9:${(i & 0xffff).toString(16)}::1`);
+    expect(reached(all, elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
+  });
+
+  test('that forges ever new sources leaves those of other relays what they need', () => {
+    const any = (i: number): Ipv6 => v6(`2a00:${(i & 0xffff).toString(16)}::1`);
+    expect(reached(any, elsewhere, { rate: 100 })).toBe(20);
+  });
+
+  test("that forges the honest hosts' own names, by another relay, takes nothing from them", () => {
+    expect(reached(elsewhere, (i) => elsewhere(i + 10_000), { rate: 100 })).toBe(20);
+  });
+
+  test.each([3, 10])(
+    'that forges ever new sources by %i relays leaves the others what they need',
+    (count) => {
+      const any = (i: number): Ipv6 => v6(`2a00:${(i & 0xffff).toString(16)}::1`);
+      const by = (i: number): Endpoint => at(`198.51.101.${(i % count) + 1}:3545`);
+      expect(reached(any, elsewhere, { rate: 100, by })).toBe(20);
+    },
+  );
+
+  test('of ever new /32s causes no more than the limit', () => {
     const rig = qualified();
     for (let i = 0; i < 1_000; i++)
       rig.receive(RELAY, data(v6(`2001:${(0xdb8 + i).toString(16)}::1`), rig.address));
-    expect(rig.all('test')).toHaveLength(50 + 25);
+    expect(rig.all('test').length).toBeLessThanOrEqual(40);
+    for (let i = 0; i < 1_000; i++)
+      rig.receive(
+        at(`198.51.101.${(i % 200) + 1}:3545`),
+        data(v6(`2001:${(0xdb8 + i).toString(16)}::2`), rig.address),
+      );
+    expect(rig.all('test').length).toBeLessThanOrEqual(50);
+  });
+
+  test('by way of the server, Teredo clients of ever new forged IPv4 addresses: new native hosts are answered', () => {
+    const rig = qualified();
+    let answered = 0;
+    for (let i = 0; i < 4_000; i++) {
+      const mapped = { address: 0x08000000 + 977 * i, port: 4_096 };
+      rig
+        .receive(PRIMARY, withOrigin(mapped, bubble(teredo(PEER_SERVER, mapped), rig.address)))
+        .advanceServed(10);
+      if (i < 2_000 || i % 100 !== 0) continue;
+      const host = elsewhere(i);
+      rig.clear().receive(RELAY, echoRequest(host, rig.address)).send(pong(rig.address, host));
+      if (rig.all('test').length === 1) answered++;
+    }
+    expect(answered).toBe(20);
   });
 });
 
@@ -120,6 +190,47 @@ describe('what this host begins', () => {
     rig.receive(RELAY, echoRequest(NATIVE, rig.address)).receive(RELAY, tcp(NATIVE, rig.address, SYN));
     rig.receive(RELAY, udp(NATIVE, rig.address, 53, 4_000));
     rig.send(packet(rig)).advanceServed(7_000);
+    expect(rig.all('test')).toHaveLength(4);
+  });
+
+  test.each([
+    ['ESP', 50, 50],
+    ['an answer of UDP', 17, 17],
+    ['GRE', 47, 17],
+  ])('%s: what is said in the name of its address afterwards takes nothing from it', (_, own, claimed) => {
+    const rig = qualified(none);
+    const packet = (source: Ipv6, destination: Ipv6, protocol: number): Uint8Array => {
+      const bytes = udp(source, destination, 500, 500);
+      bytes[6] = protocol;
+      return bytes;
+    };
+    rig
+      .send(packet(rig.address, NATIVE, own))
+      .advanceServed(20_000)
+      .clear();
+    rig.receive(RELAY, packet(NATIVE, rig.address, claimed)).receive(RELAY, echoRequest(NATIVE, rig.address));
+    rig.send(packet(rig.address, NATIVE, own)).advanceServed(7_000);
+    expect(rig.all('test')).toHaveLength(4);
+  });
+
+  test('in a flow that somebody has used in the name of its destination: that forger takes its own share only', () => {
+    const rig = qualified();
+    for (let i = 0; i < 2_000; i++)
+      rig.receive(RELAY, udp(native(i), rig.address, 123, 123)).advanceServed(10);
+    let tested = 0;
+    for (let i = 0; i < 20; i++) {
+      const server = v6(`2001:db8:2::${(i + 1).toString(16)}`);
+      for (let n = 0; n < 100; n++) rig.receive(RELAY, udp(server, rig.address, 123, 123)).advanceServed(10);
+      rig.clear().send(udp(rig.address, server, 123, 123));
+      if (rig.machine.counters.droppedStrangerLimit === 0) tested++;
+    }
+    expect(tested).toBe(20);
+  });
+
+  test('a contact that somebody else asks for is repeated, whatever strangers do', () => {
+    const rig = qualified(none);
+    rig.machine.contact(NATIVE, rig.now);
+    rig.advanceServed(7_000);
     expect(rig.all('test')).toHaveLength(4);
   });
 

@@ -20,68 +20,95 @@ const MEMORY_MS = 60_000;
 const TCP_FLAGS = IPV6_HEADER + 13;
 const SYN = 0x02;
 const ACK = 0x10;
-/** Stands for all ports where the protocol has none. */
-const ANY_FLOW = -1;
+/** Protocols with source and destination port at the beginning of their header. */
+const WITH_PORTS: ReadonlySet<number> = new Set([NEXT_HEADER.TCP, NEXT_HEADER.UDP, 33, 132, 136]);
+/** Extension headers: what is behind them is not looked at. */
+const EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 44, 51, 60, 135, 139, 140]);
+/** Stands for all ports where a packet has none. */
+const NO_PORTS = -1;
+
+interface Mark {
+  readonly at: number;
+  /** The IPv4 address by way of which the packet came, with FORWARDED. */
+  readonly via: number;
+}
 
 /**
  * Flows in which a source spoke to this host before it has proven itself: the host's answers may go to a victim of forged
- * packets. The mark is on the flow, not on the address: anybody can send in the name of an address, and this must not count
- * against other packets to it. When there are too many, those silent longest are forgotten.
+ * packets. The mark is on the flow, not on the address, and never on a flow that this host has begun: anybody can send in the name of an
+ * address, and this must not count against other packets to it. When there are too many, those silent longest are forgotten.
  */
 export class Strangers {
   private readonly hash: HashKey;
-  /** When each flow was last heard, by its hash; the order is that of these times. */
-  private readonly spokenAt = new Map<number, number>();
+  /** By the hash of each flow when it was last heard, and by way of whom; the order is that of these times. */
+  private readonly spoken = new Map<number, Mark>();
+  /** When this host last sent something in a flow that it has begun. */
+  private readonly begun = new Map<number, number>();
 
   constructor(entropy: Entropy) {
     this.hash = new HashKey(entropy);
   }
 
-  /** The IPv6 packet `b[start, end)` has come from a source that has not proven itself. */
-  note(b: Uint8Array, start: number, end: number, now: number): void {
-    const flow = portsOf(b, start, end);
-    this.mark(this.tagOf(b, start + SOURCE, ANY_FLOW), now);
-    if (flow !== undefined) this.mark(this.tagOf(b, start + SOURCE, flow, nextHeader(b, start)), now);
+  /** The IPv6 packet `b[start, end)` has come, from this IPv4 address, from a source that has not proven itself. */
+  note(b: Uint8Array, start: number, end: number, via: number, now: number): void {
+    this.mark(this.tagOf(b, start + SOURCE, NO_PORTS), via, now);
+    const flow = this.tagOf(b, start + SOURCE, portsOf(b, start, end), nextHeader(b, start));
+    if (now - (this.begun.get(flow) ?? -Infinity) >= MEMORY_MS) this.mark(flow, via, now);
+  }
+
+  /** The packet `b[start, end)` of this host, which is no answer, is about to be sent. */
+  noteOwn(b: Uint8Array, start: number, end: number, now: number): void {
+    const flow = this.flowOf(b, start, end);
+    this.begun.delete(flow);
+    this.begun.set(flow, now);
+    forgetOld(this.begun, (at) => now - at);
   }
 
   /**
-   * Whether the packet `b[start, end)` of this host may answer such a source. A first segment of a TCP connection and an echo
-   * request never do. Other TCP and UDP packets do in a flow that the source has begun; packets without ports, to an address that has spoken.
+   * Where the source spoke from that the packet `b[start, end)` of this host may answer; undefined where it answers none. A first segment of a
+   * TCP connection and an echo request never do. Other packets do in a flow that the source has begun; ICMPv6, and what is behind
+   * extension headers, to an address that has spoken.
    */
-  isAnswer(b: Uint8Array, start: number, end: number, now: number): boolean {
-    if (isBeginning(b, start, end)) return false;
-    const flow = portsOf(b, start, end);
-    if (flow === undefined) return this.has(this.tagOf(b, start + DESTINATION, ANY_FLOW), now);
-    const mirrored = ((flow >>> 16) | (flow << 16)) >>> 0;
-    return this.has(this.tagOf(b, start + DESTINATION, mirrored, nextHeader(b, start)), now);
+  answeredBy(b: Uint8Array, start: number, end: number, now: number): number | undefined {
+    if (isBeginning(b, start, end)) return undefined;
+    const mark = this.spoken.get(this.flowOf(b, start, end));
+    return mark !== undefined && now - mark.at < MEMORY_MS ? mark.via : undefined;
   }
 
-  private mark(tag: number, now: number): void {
-    const { spokenAt } = this;
-    spokenAt.delete(tag);
-    spokenAt.set(tag, now);
-    for (const [oldest, at] of spokenAt) {
-      if (spokenAt.size <= 2 * MOST && now - at < MEMORY_MS) break;
-      spokenAt.delete(oldest);
-    }
+  /** The flow of a packet of this host, as a packet of the other side would name it. */
+  private flowOf(b: Uint8Array, start: number, end: number): number {
+    const protocol = nextHeader(b, start);
+    if (protocol === NEXT_HEADER.ICMPV6 || EXTENSIONS.has(protocol))
+      return this.tagOf(b, start + DESTINATION, NO_PORTS);
+    const ports = portsOf(b, start, end);
+    const mirrored = ports === NO_PORTS ? ports : ((ports >>> 16) | (ports << 16)) >>> 0;
+    return this.tagOf(b, start + DESTINATION, mirrored, protocol);
   }
 
-  private has(tag: number, now: number): boolean {
-    return now - (this.spokenAt.get(tag) ?? -Infinity) < MEMORY_MS;
+  private mark(tag: number, via: number, now: number): void {
+    this.spoken.delete(tag);
+    this.spoken.set(tag, { at: now, via });
+    forgetOld(this.spoken, ({ at }) => now - at);
   }
 
-  private tagOf(b: Uint8Array, address: number, flow: number, protocol = 0): number {
+  private tagOf(b: Uint8Array, address: number, ports: number, protocol = 0): number {
     const words = [0, 4, 8, 12].map((at) => readUint32(b, address + at)) as [number, number, number, number];
-    return this.hash.of4(this.hash.of4(...words), flow, protocol, 0);
+    return this.hash.of4(this.hash.of4(...words), ports, protocol, 0);
   }
 }
 
-/** Source and destination port in one word; undefined where the packet has none at a fixed place. */
-function portsOf(b: Uint8Array, start: number, end: number): number | undefined {
-  const protocol = nextHeader(b, start);
-  if ((protocol !== NEXT_HEADER.TCP && protocol !== NEXT_HEADER.UDP) || end - start < IPV6_HEADER + 4)
-    return undefined;
-  return readUint32(b, start + IPV6_HEADER);
+/** Forgets what is too old, and the oldest where there are too many; the map's order is that of age. */
+function forgetOld<V>(map: Map<number, V>, ageOf: (value: V) => number): void {
+  for (const [oldest, value] of map) {
+    if (map.size <= 2 * MOST && ageOf(value) < MEMORY_MS) break;
+    map.delete(oldest);
+  }
+}
+
+/** Source and destination port in one word, where the packet has any at a fixed place. */
+function portsOf(b: Uint8Array, start: number, end: number): number {
+  const hasPorts = WITH_PORTS.has(nextHeader(b, start)) && end - start >= IPV6_HEADER + 4;
+  return hasPorts ? readUint32(b, start + IPV6_HEADER) : NO_PORTS;
 }
 
 function isBeginning(b: Uint8Array, start: number, end: number): boolean {

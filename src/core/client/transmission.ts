@@ -88,7 +88,7 @@ export class Transmission {
     if (isTeredo(address, 0) && !this.means.bubbles.isReachable(address, 0)) return false;
     const peer = context.providePeer(address, 0);
     if (isTeredo(address, 0)) this.means.traversal.want(peer);
-    if (!context.peers.isValid(peer, now)) this.means.contacts.begin(peer, now);
+    if (!context.peers.isValid(peer, now)) this.means.contacts.begin(peer, undefined, now);
     return true;
   }
 

@@ -16,6 +16,7 @@ import {
   v6,
   withOrigin,
 } from '../../../test/support/client-rig.ts';
+import { equalBytes } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 
 const ELSEWHERE = at('198.18.0.1:1111');
@@ -129,6 +130,23 @@ describe('A-25: strict', () => {
     expect(rig.receive(RELAY, echoReply(first)).delivered).toEqual([]);
   });
 
+  test('ever new sources whose packets wait leave room for those of the next: 20 of 20 first packets', () => {
+    const rig = strict();
+    let waited = 0;
+    for (let i = 0; i < 2_000; i++) {
+      const relay = at(`198.51.100.${(i % 8) + 1}:3545`);
+      const source = v6(`2001:db8:${i.toString(16)}::1`);
+      for (let n = 0; n < 20; n++) rig.receive(relay, data(source, rig.address, 1_280));
+      rig.advanceServed(10);
+      if (i % 100 !== 99) continue;
+      const host = v6(`2a00:${i.toString(16)}::1`);
+      rig.clear().receive(RELAY, data(host, rig.address, 1_280));
+      const test = rig.all('test').find(({ destination }) => equalBytes(destination, 0, host, 0, 16));
+      if (test !== undefined && rig.receive(RELAY, echoReply(test)).delivered.length === 1) waited++;
+    }
+    expect(waited).toBe(20);
+  });
+
   test('what waits is bounded: for each source, altogether, and by the tests that are sent', () => {
     const rig = strict();
     for (let i = 0; i < 100; i++) rig.receive(RELAY, data(NATIVE, rig.address));
@@ -137,7 +155,9 @@ describe('A-25: strict', () => {
     const narrow = qualified({ strictUnverified: true, limits: { held } });
     for (let i = 0; i < 100; i++) narrow.receive(RELAY, data(native(i), narrow.address));
     for (const test of narrow.all('test')) narrow.receive(RELAY, echoReply(test));
-    expect(narrow.all('test')).toHaveLength(20 + 4); // what one network may cause
+    // What one network may cause.
+    expect(narrow.all('test').length).toBeGreaterThanOrEqual(10);
+    expect(narrow.all('test').length).toBeLessThanOrEqual(20 + 4);
     expect(narrow.delivered).toHaveLength(2);
   });
 

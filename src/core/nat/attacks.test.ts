@@ -359,3 +359,29 @@ function nonceOf(rig: NatRig): number {
   rig.pass(2_000);
   return rig.nonce;
 }
+
+describe('strangers list the address of a peer as one of theirs, from ten IPv4 addresses', () => {
+  /** Listing it goes on for a minute; `every` is called each second. */
+  function listing(every: (rig: NatRig) => void): void {
+    const rig = new NatRig('restricted');
+    for (let i = 0; i < 6_000; i++) {
+      const mapped = { address: ATTACKER.address + (i % 10), port: 1_024 + i };
+      const alternates = [1, 2, 3, 4].map((n) => ({ ...A_MAPPED, port: 10_000 + 4 * i + n }));
+      rig.forwarded({ nonce: i + 1, alternates }, invented(i, ATTACKER, mapped), mapped);
+      // What this host answers makes contacts of its own with them.
+      rig.send(data(rig.address, invented(i, ATTACKER, mapped))).advance(10);
+      if (i >= 3_000 && i % 100 === 0) every(rig.clear() as NatRig);
+      else rig.clear();
+    }
+  }
+
+  test('a new peer there is answered all the same', () => {
+    let [asked, answered] = [0, 0];
+    listing((rig) => {
+      const peer = teredo(A_SERVER, { ...A_MAPPED, port: 2_000 + asked++ });
+      rig.forwarded({ nonce: A_NONCE }, peer, A_MAPPED);
+      if (rig.all('bubble', { ...A_MAPPED, port: 1_999 + asked }).length > 0) answered++;
+    });
+    expect([asked, answered]).toEqual([30, 30]);
+  });
+});

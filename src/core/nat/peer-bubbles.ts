@@ -38,7 +38,9 @@ export class PeerBubbles {
   sendDirect(peer: number, target: Uint8Array, now: number): void {
     const path = this.paths.get(peer);
     const nonce = path?.nonceReceived ?? 0; // E-22, E-23
-    for (const place of this.placesOf(target, path)) this.bubbles.sendDirect(target, place, { nonce }, now);
+    const isWanted = this.isWanted(peer);
+    for (const place of this.placesOf(target, path))
+      this.bubbles.sendDirect(target, place, { nonce }, isWanted, now);
     if (path !== undefined) this.sendFromRandom(target, path, now);
   }
 
@@ -51,7 +53,7 @@ export class PeerBubbles {
     const port = path.peerRandomPort || mappedPortOf(target, 0);
     const place = { address: mappedAddressOf(target, 0), port };
     const trailers = { nonce: path.nonceReceived, randomPort: path.randomPort };
-    this.bubbles.sendDirect(target, place, trailers, now, path.random);
+    this.bubbles.sendDirect(target, place, trailers, path.isWanted, now, path.random);
   }
 
   /** On all ways by which the peer may be waiting for an answer. RFC 6081 section 5.6.4.2 */
@@ -68,7 +70,7 @@ export class PeerBubbles {
       randomPort: path.random === 0 ? 0 : path.randomPort, // E-64, E-86
       guess: this.guessOf(peer),
     };
-    if (!this.bubbles.sendIndirect(target, trailers, now)) return;
+    if (!this.bubbles.sendIndirect(target, trailers, path.isWanted, now)) return;
     path.nonceBefore = path.nonceSent; // the answer to the one before may be on its way
     path.nonceSent = nonce;
   }
@@ -78,7 +80,8 @@ export class PeerBubbles {
     const target = this.context.peers.address(peer);
     const { nonceReceived: nonce = 0, peerRandomPort = 0 } = this.paths.get(peer) ?? {};
     const { address, port } = this.bubbles.pairIn(target, 0);
-    this.bubbles.sendDirect(target, { address, port: peerRandomPort || port }, { nonce }, now, socket);
+    const place = { address, port: peerRandomPort || port };
+    this.bubbles.sendDirect(target, place, { nonce }, this.isWanted(peer), now, socket);
   }
 
   /** The peer has been heard from this pair, and cannot know of that yet. */
@@ -106,7 +109,8 @@ export class PeerBubbles {
       return;
     }
     const trailers = { nonce: path.nonceReceived, guess: this.guessOf(peer) };
-    this.bubbles.sendDirect(this.context.peers.address(peer), { address, port }, trailers, now, socket);
+    const target = this.context.peers.address(peer);
+    this.bubbles.sendDirect(target, { address, port }, trailers, path.isWanted, now, socket);
   }
 
   /** A trusted peer is asked where it is sent to. */
@@ -115,14 +119,22 @@ export class PeerBubbles {
     const nonce = this.paths.get(peer)?.nonceReceived ?? 0;
     const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
     const trailers = { nonce, neighborDiscovery: 'solicitation' } as const;
-    this.bubbles.sendDirect(peers.address(peer), { address, port }, trailers, now, peers.socket[peer]);
+    const isWanted = this.isWanted(peer);
+    this.bubbles.sendDirect(
+      peers.address(peer),
+      { address, port },
+      trailers,
+      isWanted,
+      now,
+      peers.socket[peer],
+    );
   }
 
   /** There is no other way, or none was found: a bubble by way of the relay where peers are met. docs/adr/0017 */
   meet(peer: number, now: number): void {
     const { peers, options } = this.context;
     if (options.meetingRelay === undefined || peers.isValid(peer, now)) return;
-    this.bubbles.sendDirect(peers.address(peer), options.meetingRelay, {}, now);
+    this.bubbles.sendDirect(peers.address(peer), options.meetingRelay, {}, this.isWanted(peer), now);
   }
 
   /** Where the peer may be reached from the service port. E-66, E-93 */
@@ -132,6 +144,10 @@ export class PeerBubbles {
     if (path.peerRandomPort !== 0 && !this.context.qualified!.symmetric)
       places.push({ address: mappedAddressOf(target, 0), port: path.peerRandomPort });
     return [...places, ...path.alternates.filter((one) => this.mayBePeer(one))];
+  }
+
+  private isWanted(peer: number): boolean {
+    return this.paths.get(peer)?.isWanted === true;
   }
 
   private mayBePeer({ address, port }: Endpoint): boolean {

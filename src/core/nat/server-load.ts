@@ -35,7 +35,7 @@ export class ServerLoadReduction {
     // Our NAT may have forgotten the mapping that the peer knows: the nonce still shows who we are.
     const nonce = this.context.qualified!.symmetric ? (this.paths.get(peer)?.nonceReceived ?? 0) : 0;
     const trailers = { nonce, neighborDiscovery: 'solicitation' } as const;
-    this.bubbles.sendDirect(target, place, trailers, now, peers.socket[peer]);
+    this.bubbles.sendDirect(target, place, trailers, true, now, peers.socket[peer]);
     if (attempt <= ALONE) return true;
     this.asked.delete(peer);
     return false;

@@ -25,6 +25,14 @@ function spoofed(n: number): Ipv6 {
   return address;
 }
 
+/** A host of the /64 whose words these are. */
+function ofNetwork(high: number, low: number): Ipv6 {
+  const address = v6('::1');
+  writeUint32(address, 0, high);
+  writeUint32(address, 4, low);
+  return address;
+}
+
 /** A contact that is answered as fast as it can be. */
 function contact(rig: RelayRig, native: Ipv6, client: Ipv6): boolean {
   const before = rig.bubbles.length;
@@ -99,6 +107,26 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
     rig.clear().toClient(NATIVE, CLIENT).fromClient(CLIENT, NATIVE);
     expect([rig.data.length, rig.delivered.length]).toEqual([1, 1]);
     for (let n = 0; n < 50; n++) expect(contact(rig, NATIVE, invented(200_000 + n, OTHER_SERVER))).toBe(true);
+  });
+
+  test.each([
+    ['a /48, from ever new /64s', (n: number): Ipv6 => ofNetwork(0x20010db8, 0x06000000 + (n & 0xffff))],
+    [
+      'ten /48s, from ever new /64s',
+      (n: number): Ipv6 => ofNetwork(0x20010db8, ((n % 10) << 16) + (n & 0xffff)),
+    ],
+    ['a /32, from ever new /48s', (n: number): Ipv6 => ofNetwork(0x26200001, (n & 0xffff) << 16)],
+  ])('from %s: other networks go on making new contacts through the same server', (_, source) => {
+    const rig = attack(source);
+    expect(rig.bubbles.length).toBeLessThan(1_500 + 150 * 11);
+    let made = 0;
+    for (let round = 0; round < 20; round++) {
+      for (let n = 0; n < 1_000; n++)
+        rig.toClient(source(round * 1_000 + n), invented(400_000 + round * 1_000 + n));
+      if (contact(rig, ofNetwork(0x2a000001 + round, 0), invented(200_000 + round))) made++;
+      rig.clear().advance(900);
+    }
+    expect(made).toBe(20);
   });
 
   test('that push an honest contact out of the table: its answer is believed all the same', () => {

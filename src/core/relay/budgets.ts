@@ -1,14 +1,27 @@
 import type { Wanter } from '../contacts.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
+import { FairShares } from '../fair-shares.ts';
+import { HashKey } from '../hash.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { RelayLimits } from './limits.ts';
 
+/** Of what goes through one server: of native /32s, /48s, /64s; of all clients that meet others, their IPv4 addresses, their ports. */
+const WEIGHTS = [4, 4, 4];
+/** Buckets for servers. */
+const GROUPS = 16_384;
+/** In place of a /32. */
+const CLIENTS = 0;
+
 /** Who may cause how many bubbles, and who may get how many. */
 export class Budgets {
   private readonly bySource: FairBudget;
-  private readonly byServer: FairBudget;
+  private readonly byServer: FairShares;
+  /** What each /64 may have of a server besides, where others have used up what all share. */
+  private readonly modest: TokenBuckets;
+  private readonly serverReserve: FairShares;
+  private readonly hash: HashKey;
   private readonly byClient: TokenBuckets;
   private readonly sourceEarnings: TokenBuckets;
   private readonly serverEarnings: TokenBuckets;
@@ -18,7 +31,11 @@ export class Budgets {
   constructor(limits: RelayLimits, direct: boolean, entropy: Entropy) {
     this.direct = direct;
     this.bySource = new FairBudget(limits.bySource, entropy);
-    this.byServer = new FairBudget(limits.byServer, entropy);
+    const { shared, member, reserve } = limits.byServer;
+    this.byServer = new FairShares(shared, WEIGHTS, entropy, GROUPS);
+    this.serverReserve = new FairShares(reserve, WEIGHTS, entropy, GROUPS);
+    this.modest = new TokenBuckets(member, entropy);
+    this.hash = new HashKey(entropy);
     this.byClient = new TokenBuckets(limits.byClient, entropy);
     this.sourceEarnings = new TokenBuckets(limits.sourceEarnings, entropy);
     this.serverEarnings = new TokenBuckets(limits.serverEarnings, entropy);
@@ -32,7 +49,14 @@ export class Budgets {
 
   /** For a bubble through this server. */
   takeServer(server: Ipv4, wanter: Wanter, now: number): boolean {
-    return this.byServer.take(0, server, wanter[0], wanter[1], now);
+    const path = pathOf(wanter);
+    if (this.byServer.take(server, path, now)) return true;
+    const member = this.hash.of4(0, server, wanter[0], wanter[1]);
+    return (
+      this.modest.has(member, 0, now) &&
+      this.serverReserve.take(server, path, now) &&
+      this.modest.take(member, 0, now)
+    );
   }
 
   /** For a bubble straight to this mapped address. */
@@ -48,7 +72,12 @@ export class Budgets {
       this.bySource.give(high, low, now, bubbles + earned);
     }
     const earned = this.serverEarnings.take(0, server, now) ? 1 : 0;
-    this.byServer.give(0, server, now, bubbles + earned);
+    this.byServer.give(server, wanter === undefined ? [] : pathOf(wanter), now, bubbles, bubbles + earned);
     if (this.direct) this.byClient.give(0, mapped, now, bubbles);
   }
+}
+
+/** Networks of the one that wants a bubble, the larger ones first. */
+function pathOf([a, b, , d]: Wanter): [number, number, number] {
+  return a === 0 ? [CLIENTS, b, d] : [a, b & 0xffff0000, b];
 }

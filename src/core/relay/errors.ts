@@ -1,5 +1,6 @@
 import { TUNNEL_MTU } from '../constants.ts';
-import { TokenBuckets } from '../token-buckets.ts';
+import { FairShares } from '../fair-shares.ts';
+import { HashKey } from '../hash.ts';
 import {
   IPV6_HEADER,
   SOURCE,
@@ -20,16 +21,23 @@ const IN_TRANSIT = 0;
 /** RFC 4443 section 3.1: address unreachable. */
 const ADDRESS_UNREACHABLE = 3;
 
+/** Buckets for /64s. */
+const GROUPS = 16_384;
+/** Of the hosts of a /64. */
+const WEIGHTS = [4];
+
 /** ICMPv6 errors to native hosts, within a limit. */
 export class Errors {
   private readonly context: RelayContext;
-  private readonly budget: TokenBuckets;
+  private readonly budget: FairShares;
+  private readonly sites: HashKey;
   private source: Ipv6 | undefined;
 
   constructor(context: RelayContext) {
     this.context = context;
     this.source = context.options.localAddress;
-    this.budget = new TokenBuckets(context.limits.errors, context.entropy);
+    this.budget = new FairShares(context.limits.errors, WEIGHTS, context.entropy, GROUPS);
+    this.sites = new HashKey(context.entropy);
   }
 
   /** Errors come from this address from now on. */
@@ -70,8 +78,8 @@ export class Errors {
     const { source } = this;
     const end = start + IPV6_HEADER + payloadLength(buffer, start);
     if (source === undefined || !mayCauseIcmpError(buffer, start, end)) return undefined;
-    const high = readUint32(buffer, start + SOURCE);
-    if (!this.budget.take(high, readUint32(buffer, start + SOURCE + 4), now)) return undefined;
+    const [a, b, c, d] = [0, 4, 8, 12].map((at) => readUint32(buffer, start + SOURCE + at));
+    if (!this.budget.take(this.sites.of2(a!, b!), [c! ^ d!], now)) return undefined;
     return { source, offending: buffer.subarray(start, end) };
   }
 

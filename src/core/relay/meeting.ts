@@ -1,4 +1,5 @@
 import { takeOuterEcn } from '../ecn.ts';
+import { FairShares } from '../fair-shares.ts';
 import { NO_PEER } from '../peer-table.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import { DESTINATION, HOP_LIMIT, SOURCE, hopLimit } from '../../wire/index.ts';
@@ -8,6 +9,8 @@ import type { RelayContext } from './context.ts';
 import type { Errors } from './errors.ts';
 
 const BUCKETS = 4_096;
+/** Of the clients' IPv4 /16s, /24s, addresses. */
+const WEIGHTS = [4, 4, 2];
 
 /**
  * Two clients whose NATs nothing gets through meet at this relay: what the one sends it for the other it passes on, as if from a native
@@ -18,14 +21,14 @@ export class Meeting {
   private readonly contacting: Contacting;
   private readonly errors: Errors;
   private readonly byClient: TokenBuckets;
-  private readonly all: TokenBuckets;
+  private readonly all: FairShares;
 
   constructor(context: RelayContext, contacting: Contacting, errors: Errors) {
     this.context = context;
     this.contacting = contacting;
     this.errors = errors;
     this.byClient = new TokenBuckets(context.limits.meeting, context.entropy, BUCKETS);
-    this.all = new TokenBuckets(context.limits.meetings, context.entropy, 1);
+    this.all = new FairShares(context.limits.meetings, WEIGHTS, context.entropy);
   }
 
   /** A packet between two Teredo addresses has come from `peer`, or from who says so, at this pair. */
@@ -64,7 +67,8 @@ export class Meeting {
 
   private mayPass(peer: number, bytes: number, now: number): boolean {
     const client = this.context.peers.mappedAddress[peer]!;
-    return this.byClient.take(client, 0, now, bytes) && this.all.take(0, 0, now, bytes);
+    const path = [client & 0xffff0000, client & 0xffffff00, client];
+    return this.byClient.take(client, 0, now, bytes) && this.all.take(0, path, now, bytes);
   }
 
   private pass(b: Uint8Array, at: number, end: number, now: number): void {

@@ -116,9 +116,20 @@ test('one proof of a peer at a time, none of one that is not carried, and so man
     rig.add(peer, 0x0a00_0000 + i);
     rig.proofs.want(peer, OWN, 3);
   }
-  expect(rig.armed.size).toBe(MOST_PROOFS);
+  expect(rig.armed.size).toBe(MOST_PROOFS / 2);
   rig.proofs.clear();
   expect([rig.armed.size, rig.proofs.pollTimeout()]).toEqual([0, Infinity]);
+});
+
+test('new peers, at however many IPv4 addresses, do not take the room of ways in use', () => {
+  for (let i = 0; i < 2 * MOST_PROOFS; i++) {
+    rig.add(peerNumber(i), 0x0a00_0000 + i);
+    rig.proofs.want(peerNumber(i), OWN, 0);
+  }
+  const before = rig.armed.size;
+  rig.entry(PEER).way = WAY.bare;
+  rig.proofs.want(PEER, OWN, 0);
+  expect(rig.armed.size).toBe(before + 1);
 });
 
 test('peers that somebody has invented at one IPv4 address: no more echo requests go there than the limit lets through', () => {

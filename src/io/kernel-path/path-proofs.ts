@@ -18,7 +18,7 @@ export const RENEWAL_LIMITS: BucketLimits = { perSecond: 5, burst: 50 };
 const BUCKETS = 1_024;
 /** Proofs under way at the same time. A peer that finds no room asks again after a second. */
 export const MOST_PROOFS = 1_024;
-/** Of these, of paths that are proven again. */
+/** Of these, of paths that are proven again; the rest is for those of peers that have no proven path. */
 const MOST_RENEWALS = MOST_PROOFS / 2;
 /** Of all these, with peers at one IPv4 address: nobody takes them all. */
 export const MOST_PROOFS_BY_ADDRESS = 64;
@@ -133,12 +133,13 @@ export class PathProofs {
   /** Packets from `source` to a peer go by the process that could go by the kernel; or they have gone by the kernel for long since the last proof. */
   want(peer: Ipv6, source: Ipv6, now: number): void {
     const name = formatIpv6(peer);
-    if (this.proofs.has(name) || this.proofs.size >= MOST_PROOFS) return;
+    if (this.proofs.has(name)) return;
     const place = this.peers.state(peer);
     if (place === undefined) return;
     const { address, way } = place;
     const isFirst = way === WAY.inward || way === WAY.tried;
-    if (!isFirst && this.renewals >= MOST_RENEWALS) return;
+    const firsts = this.proofs.size - this.renewals;
+    if (isFirst ? firsts >= MOST_PROOFS - MOST_RENEWALS : this.renewals >= MOST_RENEWALS) return;
     const others = this.underway.get(address) ?? 0;
     if (others >= MOST_PROOFS_BY_ADDRESS) return;
     const nonce = new Uint8Array(PROOF_NONCE_LENGTH);

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import { seededEntropy } from '../../test/support/client-rig.ts';
+import { FairShares } from './fair-shares.ts';
+
+const LIMITS = { perSecond: 10, burst: 50 };
+
+/** Takes as often as it may; how often that was. */
+function greedy(shares: FairShares, path: readonly number[], now = 0, group = 0): number {
+  let taken = 0;
+  while (shares.take(group, path, now)) taken++;
+  return taken;
+}
+
+describe('one level', () => {
+  const shares = (weight = 1): FairShares => new FairShares(LIMITS, [weight], seededEntropy());
+
+  test.each([
+    [0.5, 16],
+    [1, 25],
+    [4, 39],
+  ])('a greedy member of weight %f takes %i of 50', (weight, most) => {
+    expect(greedy(shares(weight), [1])).toBeCloseTo(most, -0.5);
+  });
+
+  test('40 greedy members have a token each, and leave one', () => {
+    const budget = shares();
+    const taken = Array.from({ length: 40 }, () => 0);
+    for (let round = 0; round < 50; round++)
+      taken.forEach((_, member) => void (budget.take(0, [member], 0) && taken[member]!++));
+    expect(Math.min(...taken)).toBe(1);
+    expect(Math.max(...taken)).toBeLessThanOrEqual(2);
+    expect(budget.take(0, [99], 0)).toBe(true);
+  });
+
+  test('a member that has had nothing for three times as long as its usage is remembered gets a token at once, whatever 60 greedy ones do', () => {
+    const budget = shares();
+    let served = 0;
+    for (let now = 0; now < 120_000; now += 10) {
+      for (let member = 0; member < 60; member++) budget.take(0, [member], now);
+      if (now >= 60_000 && now % 1_000 === 0 && budget.take(0, [1_000 + now], now)) served++;
+    }
+    expect(served).toBe(60);
+  });
+
+  test('all together have no more than the bucket gives', () => {
+    const budget = shares();
+    let taken = 0;
+    for (let now = 0; now < 100_000; now += 10) if (budget.take(0, [now], now)) taken++;
+    expect(taken).toBeLessThanOrEqual(50 + 10 * 100);
+    expect(taken).toBeGreaterThan(40 + 10 * 99);
+  });
+
+  test('a bucket that is empty for good gives nothing', () => {
+    const none = new FairShares({ perSecond: 0, burst: 0 }, [1], seededEntropy());
+    expect(none.take(0, [1], 1_000)).toBe(false);
+  });
+});
+
+describe('more levels', () => {
+  const shares = (): FairShares => new FairShares(LIMITS, [4, 1], seededEntropy());
+
+  test('many members of one network have no more than the network', () => {
+    const budget = shares();
+    let taken = 0;
+    for (let member = 0; member < 1_000; member++) if (budget.take(0, [1, member], 0)) taken++;
+    expect(taken).toBe(40);
+    expect(greedy(budget, [2, 1])).toBeGreaterThanOrEqual(2);
+  });
+
+  test('a member counts below its network: the same name elsewhere has used nothing', () => {
+    const budget = shares();
+    greedy(budget, [1, 7]);
+    expect(budget.take(0, [1, 7], 0)).toBe(false);
+    expect(budget.take(0, [2, 7], 0)).toBe(true);
+  });
+});
+
+describe('groups', () => {
+  test('have a bucket each; what is answered gives back what was used', () => {
+    const budget = new FairShares(LIMITS, [1], seededEntropy(), 1_024);
+    const first = greedy(budget, [7], 0, 1);
+    expect(greedy(budget, [7], 0, 2)).toBe(first);
+    budget.give(1, [7], 0, first, first);
+    expect(greedy(budget, [7], 0, 1)).toBe(first);
+  });
+
+  test('what is taken may be measured in octets', () => {
+    const budget = new FairShares({ perSecond: 1_000_000, burst: 2_000_000 }, [1], seededEntropy());
+    for (let packet = 0; packet < 2_000; packet++)
+      for (let member = 0; member < 30; member++) budget.take(0, [member], 0, 1_280);
+    for (let packet = 0; packet < 15; packet++) expect(budget.take(0, [99], 0, 1_280)).toBe(true);
+  });
+});
