@@ -1,6 +1,7 @@
 import { BUBBLE_HOP_LIMIT, BUBBLE_SPACING_MS } from '../constants.ts';
 import { FairShares } from '../fair-shares.ts';
 import { HashKey } from '../hash.ts';
+import { Recent } from '../recent.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import type { BucketLimits } from '../token-buckets.ts';
 import {
@@ -30,7 +31,7 @@ import { SOCKET } from './options.ts';
  */
 const EARLY_MS = 500;
 /** Replies whose spacing is kept, at the most. */
-const MOST_REPLIED = 16_384;
+const MOST_REPLIED = 32_768;
 /** Replies that wait until then, at the most. */
 const MOST_POSTPONED = 64;
 /** And of these to one IPv4 address. */
@@ -73,8 +74,8 @@ export class Bubbles {
   private readonly replies: FairShares;
   private readonly direct: TokenBuckets;
   private readonly indirect: TokenBuckets;
-  /** When peers were, or will be, replied to, by hash of peer and place; the order is that of being asked. */
-  private readonly repliedAt = new Map<number, number>();
+  /** When peers were, or will be, replied to, by hash of peer and place. Where there are too many the limits of addresses remain. */
+  private readonly repliedAt = new Recent<number>(BUBBLE_SPACING_MS + EARLY_MS, MOST_REPLIED);
   private readonly hash: HashKey;
   private postponed: PostponedReply[] = [];
   private nextReplyAt = Infinity;
@@ -183,7 +184,7 @@ export class Bubbles {
       this.context.counters.suppressedBubbleReplies++;
       return;
     }
-    this.noteReply(key, dueAt, now);
+    this.repliedAt.set(key, dueAt, now);
     const target = b.slice(source, source + 16);
     const reply = { target, places, trailers, socket, dueAt };
     if (dueAt === now) this.sendReply(reply, now);
@@ -211,17 +212,6 @@ export class Bubbles {
   reward(address: Ipv4, now: number): void {
     this.direct.give(address, 0, now, ANSWERED_ATTEMPT);
     this.replies.give(address, [], now, 0, ANSWERED_ATTEMPT);
-  }
-
-  /** Replies that spacing has no more to do with are forgotten, and the oldest where there are too many: then the limits of addresses remain. */
-  private noteReply(key: number, dueAt: number, now: number): void {
-    const { repliedAt } = this;
-    repliedAt.delete(key);
-    repliedAt.set(key, dueAt);
-    for (const [oldest, at] of repliedAt) {
-      if (repliedAt.size <= MOST_REPLIED && now - at < BUBBLE_SPACING_MS) break;
-      repliedAt.delete(oldest);
-    }
   }
 
   private mayPostpone([first]: readonly Endpoint[]): boolean {

@@ -1,5 +1,6 @@
 import type { Entropy } from '../entropy.ts';
 import { HashKey } from '../hash.ts';
+import { Recent } from '../recent.ts';
 import {
   DESTINATION,
   ICMPV6,
@@ -40,10 +41,10 @@ interface Mark {
  */
 export class Strangers {
   private readonly hash: HashKey;
-  /** By the hash of each flow when it was last heard, and by way of whom; the order is that of these times. */
-  private readonly spoken = new Map<number, Mark>();
+  /** By the hash of each flow when it was last heard, and by way of whom. */
+  private readonly spoken = new Recent<Mark>(MEMORY_MS, 4 * MOST);
   /** When this host last sent something in a flow that it has begun. */
-  private readonly begun = new Map<number, number>();
+  private readonly begun = new Recent<number>(MEMORY_MS, 2 * MOST);
 
   constructor(entropy: Entropy) {
     this.hash = new HashKey(entropy);
@@ -58,10 +59,7 @@ export class Strangers {
 
   /** The packet `b[start, end)` of this host, which is no answer, is about to be sent. */
   noteOwn(b: Uint8Array, start: number, end: number, now: number): void {
-    const flow = this.flowOf(b, start, end);
-    this.begun.delete(flow);
-    this.begun.set(flow, now);
-    forgetOld(this.begun, (at) => now - at);
+    this.begun.set(this.flowOf(b, start, end), now, now);
   }
 
   /**
@@ -86,22 +84,12 @@ export class Strangers {
   }
 
   private mark(tag: number, via: number, now: number): void {
-    this.spoken.delete(tag);
-    this.spoken.set(tag, { at: now, via });
-    forgetOld(this.spoken, ({ at }) => now - at);
+    this.spoken.set(tag, { at: now, via }, now);
   }
 
   private tagOf(b: Uint8Array, address: number, ports: number, protocol = 0): number {
     const words = [0, 4, 8, 12].map((at) => readUint32(b, address + at)) as [number, number, number, number];
     return this.hash.of4(this.hash.of4(...words), ports, protocol, 0);
-  }
-}
-
-/** Forgets what is too old, and the oldest where there are too many; the map's order is that of age. */
-function forgetOld<V>(map: Map<number, V>, ageOf: (value: V) => number): void {
-  for (const [oldest, value] of map) {
-    if (map.size <= 2 * MOST && ageOf(value) < MEMORY_MS) break;
-    map.delete(oldest);
   }
 }
 
