@@ -53,10 +53,11 @@ test('R-29: a packet that waits for the other client loses one hop as well', () 
   expect(rig.data.map(({ bytes }) => hopLimit(bytes, 0))).toEqual([1]);
 });
 
-test('R-29: errors about hop limits have the limit of all errors, and none is caused by an error', () => {
+test('R-29: errors about hop limits have the limit of all errors, of which one client gets a part, and none is caused by an error', () => {
   const rig = acquainted();
   for (let i = 0; i < 200; i++) rig.receive(pairOf(A), withHops(packetOf(A, B), 1));
-  expect(rig.sent).toHaveLength(RELAY_LIMITS.errors.burst);
+  expect(rig.sent.length).toBeGreaterThan(RELAY_LIMITS.errors.burst / 2);
+  expect(rig.sent.length).toBeLessThan(RELAY_LIMITS.errors.burst);
   const unreachable = withHops(packetOf(A, B, 8, 58), 1);
   unreachable[40] = ICMPV6.DESTINATION_UNREACHABLE;
   rig.clear().advance(5_000).receive(pairOf(A), unreachable);
