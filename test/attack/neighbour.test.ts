@@ -4,7 +4,17 @@ import { CLIENT_LIMITS } from '../../src/core/client/limits.ts';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import { buildBubble } from '../../src/wire/index.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
-import { ArrivalCounter, HonestPing, addHost, memoryOf, send, spoof, teredo, v6 } from './ground.ts';
+import {
+  ArrivalCounter,
+  HonestPing,
+  addHost,
+  endedWith,
+  memoryOf,
+  send,
+  spoof,
+  teredo,
+  v6,
+} from './ground.ts';
 
 const DISCOVERY = { to: '224.0.0.253', toPort: 3544 };
 const NEIGHBOURS = Array.from({ length: 10_000 }, (_, i) => {
@@ -42,6 +52,10 @@ test('discovery bubbles of 10,000 invented neighbours: answers stay within the l
   const { answered, slowestMs } = await ping.stop();
   expect(answered).toBeGreaterThan(0.9);
   expect(slowestMs).toBeLessThan(1_000);
+  expect(await endedWith(client, 'discovery-replies')).toMatchObject({
+    by: `${site.network}.66`,
+    times: counters.droppedDiscoveryLimit,
+  });
 });
 
 test('discovery bubbles with a source outside of the link are not answered', async () => {

@@ -99,6 +99,7 @@ export class Bubbles {
     const { counters } = this.context;
     if (!this.direct.take(address, 0, now)) {
       counters.suppressedBubbles++;
+      this.context.hits.ipv4('direct-bubbles', address);
       return;
     }
     counters.sentDirectBubbles++;
@@ -110,6 +111,7 @@ export class Bubbles {
     const server = serverOf(target, 0);
     if (!this.indirect.take(server, 0, now)) {
       this.context.counters.suppressedBubbles++;
+      this.context.hits.ipv4('indirect-bubbles', server);
       return false;
     }
     this.sendProbe(target, trailers);
@@ -206,12 +208,15 @@ export class Bubbles {
   }
 
   private sendReply({ target, places, trailers, socket }: PostponedReply, now: number): void {
-    const { counters } = this.context;
+    const { counters, hits } = this.context;
     for (const { address, port } of places) {
       if (this.replies.take(address, 0, now)) {
         counters.sentBubbleReplies++;
         this.send(target, 0, address, port, trailers, socket);
-      } else counters.suppressedBubbleReplies++;
+      } else {
+        counters.suppressedBubbleReplies++;
+        hits.ipv4('bubble-replies', address);
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import { CONTACT_ATTEMPTS, CONTACT_TIMEOUT_MS } from '../constants.ts';
+import { SOURCE } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { ClientContext } from './context.ts';
 
@@ -45,6 +46,7 @@ export class HeldPackets {
       this.bytes + length > bytes
     ) {
       this.context.counters.droppedUnverified++;
+      this.context.hits.ipv6('held', b, start + SOURCE);
       return;
     }
     if (known === undefined) this.held.set(peer, held);

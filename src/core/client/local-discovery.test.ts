@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import {
   ClientRig,
   MAPPED,
@@ -14,7 +15,7 @@ import {
   withOrigin,
 } from '../../../test/support/client-rig.ts';
 import type { Sent } from '../../../test/support/client-rig.ts';
-import { ALL_NODES, buildBubble, hopLimit, toHex } from '../../wire/index.ts';
+import { ALL_NODES, buildBubble, formatIpv4, hopLimit, toHex } from '../../wire/index.ts';
 
 const GROUP = at('224.0.0.253:3544');
 const DISCOVERY = 2;
@@ -152,6 +153,7 @@ describe('listening', () => {
       hears(rig, NEIGHBOUR_LOCAL, teredo(PEER_SERVER, { address: MAPPED.address, port: 5_000 + i }));
     }
     expect(rig.sent).toHaveLength(50);
+    expect(reached(rig.machine, 'discovery-replies')).toEqual([950, formatIpv4(NEIGHBOUR_LOCAL.address)]);
     expect([...rig.machine.peers(rig.now)]).toHaveLength(50);
   });
 });

@@ -63,6 +63,7 @@ export class LocalDiscovery {
     if (context.isOwn(b, source)) return; // our own, looped back
     if (!this.replies.take(0, 0, now)) {
       context.counters.droppedDiscoveryLimit++;
+      context.hits.ipv4('discovery-replies', address);
       return;
     }
     context.counters.acceptedDiscoveryBubbles++;

@@ -2,6 +2,7 @@ import { TUNNEL_MTU } from '../constants.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import {
   CONE_FLAG,
+  DESTINATION,
   TEREDO_PORT,
   buildPacketTooBig,
   buildUnreachable,
@@ -40,7 +41,10 @@ export class LocalErrors {
   private basis(buffer: Uint8Array, start: number, end: number, now: number): IcmpErrorBasis | undefined {
     const { server } = this.context;
     if (server === undefined || !mayCauseIcmpError(buffer, start, end)) return undefined;
-    if (!this.budget.take(0, 0, now)) return undefined;
+    if (!this.budget.take(0, 0, now)) {
+      this.context.hits.ipv6('icmp-errors', buffer, start + DESTINATION);
+      return undefined;
+    }
     const source = makeLinkLocal({
       flags: CONE_FLAG,
       mappedPort: TEREDO_PORT,

@@ -49,7 +49,10 @@ export class PeerContacts {
       {
         attempt: (contact, now) => this.attempt(contact, now),
         failed: (contact, now) => this.fail(contact, now),
-        crowdedOut: (packets) => void (context.counters.droppedCrowdedOut += packets),
+        crowdedOut: (packets, peer) => {
+          context.counters.droppedCrowdedOut += packets;
+          context.hits.ipv6('queue', context.peers.address(peer), 0, packets);
+        },
       },
       context.limits.queue,
     );
@@ -76,7 +79,10 @@ export class PeerContacts {
     const contact = this.contacts.begin(peer, now);
     const isOwn = !this.strangers.isAnswer(buffer, start, end, now);
     if (isOwn) contact.isOwn = true;
-    if (!this.contacts.enqueue(contact, buffer, start, end)) context.counters.droppedQueueFull++; // CL-68
+    if (!this.contacts.enqueue(contact, buffer, start, end)) {
+      context.counters.droppedQueueFull++; // CL-68
+      context.hits.ipv6('queue', buffer, start + DESTINATION);
+    }
     if (isTeredo(context.peers.address(peer), 0)) {
       if (isOwn) this.means.traversal.want(peer);
     } else context.testingSince = Math.min(context.testingSince, now);
@@ -247,8 +253,10 @@ export class PeerContacts {
   /** Whether the stranger whose IPv6 address is at an offset may cause a test or a contact. Takes from the limit. CL-124 */
   mayCause(b: Uint8Array, o: number, now: number): boolean {
     const allowed = this.unsolicited.take(b, o, now);
-    if (!allowed) this.context.counters.suppressedTests++;
-    return allowed;
+    if (allowed) return true;
+    this.context.counters.suppressedTests++;
+    this.context.hits.ipv6('unsolicited-tests', b, o);
+    return false;
   }
 
   pollTimeout(): number {
@@ -285,6 +293,7 @@ export class PeerContacts {
     const target = peers.address(peer);
     if (!isTeredo(target, 0)) this.means.test.send(peer, now);
     else if (peers.mayBubble(peer, now)) this.sendBubbles(peer, target, attempt, now); // CL-93, CL-94
+    else if (!peers.hasBubbleBudget(peer, now)) this.context.hits.ipv6('bubbles-to-peer', target, 0);
   }
 
   private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import { AddressPolicy } from '../address-policy.ts';
 import {
   ClientRig,
@@ -109,6 +110,7 @@ describe('case 2: native destinations', () => {
     const rig = qualified();
     for (let i = 0; i < 1_000; i++) rig.send(rig.data(NATIVE));
     expect(rig.machine.counters.droppedQueueFull).toBe(968);
+    expect(reached(rig.machine, 'queue')).toEqual([968, toHex(NATIVE.subarray(0, 8))]);
     rig.receive(RELAY, echoReply(rig.sent[0]));
     expect(rig.all('data', RELAY)).toHaveLength(32);
   });
@@ -118,12 +120,14 @@ describe('case 2: native destinations', () => {
     const rig = qualified({ limits: { queue } });
     rig.send(rig.data(NATIVE)).send(rig.data(v6('2001:db8::2')));
     expect(rig.machine.counters).toMatchObject({ droppedCrowdedOut: 1, droppedQueueFull: 0 });
+    expect(reached(rig.machine, 'queue')).toEqual([1, toHex(NATIVE.subarray(0, 8))]);
   });
 
   test('errors to the local stack are limited', () => {
     const rig = qualified();
     for (let i = 0; i < 100; i++) rig.send(rig.data(v6(`2001:db8::${i.toString(16)}`)));
     expect(rig.advance(8_000).delivered).toHaveLength(20);
+    expect(reached(rig.machine, 'icmp-errors')).toEqual([80, '20010db800000000']);
   });
 });
 

@@ -60,7 +60,10 @@ export class Errors {
     const end = start + IPV6_HEADER + payloadLength(buffer, start);
     if (source === undefined || !mayCauseIcmpError(buffer, start, end)) return undefined;
     const high = readUint32(buffer, start + SOURCE);
-    if (!this.budget.take(high, readUint32(buffer, start + SOURCE + 4), now)) return undefined;
+    if (!this.budget.take(high, readUint32(buffer, start + SOURCE + 4), now)) {
+      this.context.hits.ipv6('errors', buffer, start + SOURCE);
+      return undefined;
+    }
     return { source, offending: buffer.subarray(start, end) };
   }
 

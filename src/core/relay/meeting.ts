@@ -52,7 +52,10 @@ export class Meeting {
 
   private mayPass(peer: number, bytes: number, now: number): boolean {
     const client = this.context.peers.mappedAddress[peer]!;
-    return this.byClient.take(client, 0, now, bytes) && this.all.take(0, 0, now, bytes);
+    const isOfClient = this.byClient.take(client, 0, now, bytes);
+    if (isOfClient && this.all.take(0, 0, now, bytes)) return true;
+    this.context.hits.ipv4(isOfClient ? 'meetings' : 'meeting', client);
+    return false;
   }
 
   private pass(b: Uint8Array, at: number, end: number, now: number): void {
