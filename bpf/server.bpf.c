@@ -58,6 +58,13 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LIMITS * (LIMIT_SLOTS + 1));
+	__type(key, __u32);
+	__type(value, struct limit_hit);
+} limit_hits SEC(".maps");
+
 /* Verdicts on IPv4 addresses; the longest prefix decides, as in src/core/access-list.ts. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -191,6 +198,36 @@ static __always_inline bool take_fairly(const struct server_config *c, __u32 kin
 	if (take(kind, shared, cost))
 		return true;
 	return take(kind + 1, hash(c, shared, member), cost) && take(kind + 2, shared, cost);
+}
+
+/*
+ * This address has reached a limit. In each slot the address of a majority stays (Boyer and Moore, 1981): constant memory, and whoever
+ * sends most is found. Without a lock: processors that are here at the same time may lose a count.
+ */
+static __noinline int limited(const struct server_config *c, __u32 limit, __u32 address)
+{
+	__u32 first, at;
+	struct limit_hit *hit;
+
+	if (limit >= LIMITS)
+		return 0;
+	first = limit * (LIMIT_SLOTS + 1);
+	at = first + LIMIT_SLOTS;
+	hit = bpf_map_lookup_elem(&limit_hits, &at);
+	if (!hit)
+		return 0;
+	__sync_fetch_and_add(&hit->times, 1);
+	at = first + hash(c, address, limit) % LIMIT_SLOTS;
+	hit = bpf_map_lookup_elem(&limit_hits, &at);
+	if (!hit)
+		return 0;
+	if (!hit->times)
+		hit->address = address;
+	if (hit->address == address)
+		hit->times++;
+	else
+		hit->times--;
+	return 0;
 }
 
 /* AddressPolicy.isGlobalUnicast; local addresses are looked for elsewhere. C-9 */
@@ -374,8 +411,10 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 		return GO_ON;
 	if (is_left(c))
 		return GO_ON;
-	if (!take_fairly(c, ANSWERS_SHARED, o->ip.saddr, o->udp.source, 1024))
+	if (!take_fairly(c, ANSWERS_SHARED, o->ip.saddr, o->udp.source, 1024)) {
+		limited(c, LIMIT_ANSWERS, o->ip.saddr);
 		return decided(COUNT_droppedAnswerLimit, TC_ACT_SHOT);
+	}
 	end = ra + length;
 	sum = c->advertisement_sum;
 #pragma unroll
@@ -441,9 +480,14 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 	if (is_left(c))
 		return GO_ON;
 	cost = (length + 127) / 128 * 1024; /* forwardingCost */
-	if (!take(FORWARDED_BY_PAIR, hash(c, o->ip.saddr, target), cost) ||
-	    !take_fairly(c, FORWARDED_SHARED, target, o->ip.saddr, cost))
+	if (!take(FORWARDED_BY_PAIR, hash(c, o->ip.saddr, target), cost)) {
+		limited(c, LIMIT_FORWARDED_BY_PAIR, o->ip.saddr);
 		return decided(COUNT_droppedForwardLimit, TC_ACT_SHOT);
+	}
+	if (!take_fairly(c, FORWARDED_SHARED, target, o->ip.saddr, cost)) {
+		limited(c, LIMIT_FORWARDED, target);
+		return decided(COUNT_droppedForwardLimit, TC_ACT_SHOT);
+	}
 
 	sum = payload_sum(payload, 0);
 	if (ours) { /* S-25 */

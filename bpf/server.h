@@ -29,6 +29,13 @@
 /* Buckets of each kind. */
 #define BUCKETS 16384
 
+/* Limits whose reaching is noted, and slots of each for the addresses that reach it most; behind them one with how often in all. */
+#define LIMIT_ANSWERS 0
+#define LIMIT_FORWARDED 1
+#define LIMIT_FORWARDED_BY_PAIR 2
+#define LIMITS 3
+#define LIMIT_SLOTS 64
+
 /*
  * Ranges whose datagrams are user space's business, as sources and as targets: other addresses of this host, broadcast addresses, and
  * where its routes refuse, or lead to an interface that the program is not at.
@@ -87,6 +94,13 @@ struct budget {
 	__u64 burst;
 	__u64 per_second;
 	__u64 fill_ns; /* from empty to full */
+};
+
+/* An address that reached a limit, and how many times more than all others of its slot together. */
+struct limit_hit {
+	__u64 times;
+	__u32 address;
+	__u32 padding;
 };
 
 struct bucket {

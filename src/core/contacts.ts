@@ -41,7 +41,7 @@ export interface ContactActions {
   /** No answer to any attempt. The contact is gone already. */
   failed(contact: Contact, now: number): void;
   /** So many packets of the longest waiting contact have made room for those of another. */
-  crowdedOut(packets: number): void;
+  crowdedOut(packets: number, peer: number): void;
 }
 
 export class Contacts {
@@ -149,7 +149,7 @@ export class Contacts {
     for (const oldest of holders) {
       if (this.bytes <= most) break;
       this.release(oldest);
-      this.actions.crowdedOut(oldest.waiting.length);
+      this.actions.crowdedOut(oldest.waiting.length, oldest.peer);
       oldest.waiting.length = 0;
       oldest.waitingBytes = 0;
     }

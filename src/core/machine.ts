@@ -17,6 +17,7 @@
  * A command's bytes are valid until the next input.
  */
 import type { CommandRing } from './commands.ts';
+import type { LimitHits } from './limit-hits.ts';
 import type { PeerTraffic } from './peer-traffic.ts';
 import type { SocketId } from './socket-id.ts';
 import type { Ipv6 } from '../wire/index.ts';
@@ -31,6 +32,8 @@ export interface Machine {
   readonly commands: CommandRing;
   /** Packets by verdict and reason; only ever counts up. */
   readonly counters: Readonly<Record<string, number>>;
+  /** By whom its limits are reached. */
+  readonly limitHits: LimitHits;
 
   /**
    * A UDP payload `buffer[start, end)` that arrived on `socket` from `address`:`port`, in an IPv4 packet with this TOS octet (0 unless given).

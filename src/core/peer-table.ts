@@ -53,6 +53,9 @@ export class PeerTable {
   /** In which generation of offloading it was offered, and when (offload.ts); 0: in none. */
   offered = new Uint8Array(0);
 
+  /** Called when a pool is full, with the peer, 16 octets, that would come into it: another one has to go, or it cannot come. */
+  onFull: ((pool: 'trusted' | 'unverified', peer: Uint8Array) => void) | undefined;
+
   private words = new Uint32Array(0);
   /** Bubbles since the last answer, up to the budget; and the gaps between the last ones, latest first. */
   private bubbles = new Uint8Array(0);
@@ -115,7 +118,10 @@ export class PeerTable {
 
   /** A new unverified peer with the IPv6 address at `bytes[offset]`, which must not be in the table yet. */
   insert(bytes: Uint8Array, offset: number): number {
-    if (this.counts[UNVERIFIED]! >= this.limits.unverified) this.evict(this.heads[UNVERIFIED]!);
+    if (this.counts[UNVERIFIED]! >= this.limits.unverified) {
+      this.onFull?.('unverified', bytes.subarray(offset, offset + 16));
+      this.evict(this.heads[UNVERIFIED]!);
+    }
     if (this.counts[FREE] === 0) this.grow();
     const peer = this.heads[FREE]!;
     const w = peer * 4;
@@ -152,7 +158,10 @@ export class PeerTable {
    */
   trust(peer: number, now: number): boolean {
     if (this.status[peer] === TRUSTED) return true;
-    if (this.counts[TRUSTED]! >= this.limits.trusted && !this.makeRoom(peer, now)) return false;
+    if (this.counts[TRUSTED]! >= this.limits.trusted) {
+      this.onFull?.('trusted', this.address(peer));
+      if (!this.makeRoom(peer, now)) return false;
+    }
     this.move(peer, TRUSTED);
     return true;
   }

@@ -11,7 +11,6 @@ export interface Caller {
 const BY_PROCESS = { perSecond: 20, burst: 20 };
 /** Of all processes of one user. */
 const BY_USER = { perSecond: 50, burst: 100 };
-const BUCKETS = 1_024;
 
 /** Root, and the user that the daemon runs as: they can end it anyway. */
 export function isMaster({ uid }: Caller): boolean {
@@ -24,15 +23,18 @@ export class Admission {
   private readonly byUser: TokenBuckets;
 
   constructor(entropy: Entropy) {
-    this.byProcess = new TokenBuckets(BY_PROCESS, entropy, BUCKETS);
-    this.byUser = new TokenBuckets(BY_USER, entropy, BUCKETS);
+    this.byProcess = new TokenBuckets(BY_PROCESS, entropy);
+    this.byUser = new TokenBuckets(BY_USER, entropy);
   }
 
   /** `now`: milliseconds. */
   admits(caller: Caller, now: number): boolean {
     if (isMaster(caller)) return true;
     const { uid, pid } = caller;
-    return this.byProcess.take(uid, pid, now) && this.byUser.take(uid, 0, now);
+    // One that is refused takes nothing: processes share buckets, by hash.
+    return (
+      this.byUser.has(uid, 0, now) && this.byProcess.take(uid, pid, now) && this.byUser.take(uid, 0, now)
+    );
   }
 }
 

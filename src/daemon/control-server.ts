@@ -2,6 +2,9 @@ import { randomFillSync } from 'node:crypto';
 import { lstatSync, rmSync, rmdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { UnixListener, closeConnection, keepOut, sendTo } from '../io/unix-socket.ts';
+import { LimitHits } from '../core/limit-hits.ts';
+import { systemClock } from '../io/system-clock.ts';
+import { LimitLog } from '../runtime/limit-log.ts';
 import { Admission, givesWay, isMaster } from './admission.ts';
 import type { Caller } from './admission.ts';
 import { Connection } from './connection.ts';
@@ -61,6 +64,8 @@ export class ControlServer {
   private readonly log: (line: string) => void;
   private readonly open: Connection[] = [];
   private readonly admission = new Admission({ fill: (target) => void randomFillSync(target) });
+  private readonly hits = new LimitHits();
+  private readonly limitLog: LimitLog;
   private readonly flooders = new Flooders((uids) => {
     if (inodeOf(this.path) === this.inode) keepOut(this.path, uids);
   });
@@ -85,6 +90,7 @@ export class ControlServer {
     this.path = controlPath(directory, name);
     this.handler = handler;
     this.log = log;
+    this.limitLog = new LimitLog(this.hits, systemClock, (line) => log(`warning: ${line}`));
     this.listener = new UnixListener(this.path, MODE);
     this.inode = inodeOf(this.path);
     this.listener.wait(() => this.look());
@@ -119,6 +125,7 @@ export class ControlServer {
     this.closed = true;
     clearTimeout(this.timer);
     this.flooders.close();
+    this.limitLog.close();
     this.listener.close();
     for (const connection of this.open.slice()) connection.close();
     if (inodeOf(this.path) === this.inode) rmSync(this.path, { force: true });
@@ -136,6 +143,7 @@ export class ControlServer {
     clearTimeout(this.timer);
     const begun = processorTime();
     const accepted = this.acceptAll(performance.now());
+    this.limitLog.stir();
     let isActive = accepted === 'some';
     for (const connection of this.open.slice()) if (connection.look()) isActive = true;
     if (accepted === 'none') this.listener.wait(() => this.look());
@@ -155,6 +163,7 @@ export class ControlServer {
         if (refused++ < REFUSALS_SAID) sendTo(peer.fd, REFUSAL);
         closeConnection(peer.fd);
         this.flooders.note(peer.uid, begun);
+        this.hits.uid('control-socket', peer.uid);
       } else {
         const connection: Connection = new Connection(
           peer,

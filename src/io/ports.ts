@@ -8,6 +8,7 @@
  */
 import type { AccessList } from '../core/access-list.ts';
 import type { Carried } from '../core/carrier.ts';
+import type { LimitHits } from '../core/limit-hits.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { ServerLimits } from '../core/server/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
@@ -198,6 +199,8 @@ export interface FastPathOptions {
   readonly role: 'client' | 'relay';
   /** Trusted peers at the most. */
   readonly peers: number;
+  /** Gets by whom limits of proofs are reached. */
+  readonly limitHits?: LimitHits;
 }
 
 /** What of a server's work the kernel does now. The rest, and all that is not plain, comes to the server's sockets. */
@@ -239,6 +242,10 @@ export interface ServerPathOptions {
   readonly limits: Pick<ServerLimits, 'answers' | 'forwarded' | 'forwardedByPair'>;
   /** How many datagrams of the kinds that the kernel decides user space has had, less those whose answers the host's rules refused. */
   readonly arrived: () => number;
+  /** Gets by whom the limits are reached, a second later at the most. */
+  readonly limitHits?: LimitHits;
+  /** Called when it has got some. */
+  readonly onLimit?: () => void;
 }
 
 /** What a gateway is asked in: RFC 6887, RFC 6886, UPnP IGD. */

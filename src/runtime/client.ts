@@ -23,6 +23,7 @@ import { FastPathUse } from './fast-path-use.ts';
 import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 import { localNetwork, sameNetwork } from './local-network.ts';
 import type { LocalNetwork } from './local-network.ts';
+import { LimitLog } from './limit-log.ts';
 import { RepeatedWarnings } from './repeated-warnings.ts';
 import { ResolveAgain } from './resolve-again.ts';
 import { NamedServers } from './servers.ts';
@@ -119,6 +120,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private tunnel: ClientInterface | undefined;
   private network: LocalNetwork;
   private readonly settling: Settling;
+  private readonly limitLog: LimitLog;
   private readonly socketWarnings: RepeatedWarnings;
   /** What has been told of the machine's state: `qualified` once the interface has what belongs to it. */
   private told: { readonly state: ClientState; readonly reason: QualificationReason | undefined };
@@ -169,6 +171,8 @@ export class Client extends EventEmitter<ClientEvents> {
         this.emit('port-mapping', mapping);
       },
     );
+    this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
+    this.driver.onLimit = () => this.limitLog.stir();
     this.socketWarnings = new RepeatedWarnings(ports.clock, (message) => this.emit('warning', message));
     this.settling = new Settling(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);
   }
@@ -207,6 +211,7 @@ export class Client extends EventEmitter<ClientEvents> {
               local: udp.local,
               role: 'client',
               peers: settings.limits?.trustedPeers ?? CLIENT_LIMITS.trustedPeers,
+              limitHits: this.machine.limitHits,
             }),
           configure: (fastPath) => fastPath.setOwn(this.carriedAddress),
           udp,
@@ -399,6 +404,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.again?.rest();
     this.settling.close();
     this.socketWarnings.close();
+    this.limitLog.close();
     this.monitor?.close();
     this.driver.request((now) => this.machine.stop(now));
     this.driver.close();

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { CommandRing } from '../core/commands.ts';
+import { LimitHits } from '../core/limit-hits.ts';
 import type { Machine } from '../core/machine.ts';
 import type { Udp } from '../io/ports.ts';
 import { Driver } from './driver.ts';
@@ -8,6 +9,7 @@ import { Driver } from './driver.ts';
 class Asking implements Machine {
   readonly commands = new CommandRing();
   readonly counters = {};
+  readonly limitHits = new LimitHits();
   handleDatagram(): void {}
   handlePacket(): void {}
   handleTimeout(): void {}

@@ -37,6 +37,8 @@ export class Driver implements CommandExecutor {
   private timerAt = Infinity;
   private cancelTimer: CancelTimer | undefined;
   private closed = false;
+  /** Called after an input while limits have been reached that are not said yet. */
+  onLimit: (() => void) | undefined;
 
   /**
    * `onEvent` is called when the input that caused the event has been dealt with: it may make requests.
@@ -233,6 +235,7 @@ export class Driver implements CommandExecutor {
     for (const udp of this.sockets) udp?.flush();
     this.tun?.flush();
     this.fastPath?.port.flush();
+    if (this.machine.limitHits.isPending) this.onLimit?.();
     if (this.events.length > 0) {
       const events = this.events;
       this.events = [];

@@ -11,6 +11,7 @@ import { Settling } from '../io/settling.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
+import { LimitLog } from './limit-log.ts';
 import { checkRelaySettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { FastPathUse } from './fast-path-use.ts';
@@ -63,6 +64,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private readonly fastPath: FastPathUse;
   private readonly startOnce = new StartOnce('Relay');
   private readonly settling: Settling;
+  private readonly limitLog: LimitLog;
   private monitor: NetworkMonitor | undefined;
   private furniture: TunnelFurniture | undefined;
   private localPort = 0;
@@ -95,6 +97,8 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
       this.emit('data-path', path),
     );
+    this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
+    this.driver.onLimit = () => this.limitLog.stir();
     this.settling = new Settling(ports.clock, () => this.networkChanged());
   }
 
@@ -120,6 +124,7 @@ export class Relay extends EventEmitter<RelayEvents> {
             local: udp.local,
             role: 'relay',
             peers: (settings.limits ?? RELAY_LIMITS).peers.trusted,
+            limitHits: this.machine.limitHits,
           }),
         configure: (fastPath) => fastPath.setServed(this.served),
         udp,
@@ -199,6 +204,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.startOnce.end();
     this.monitor?.close();
     this.settling.close();
+    this.limitLog.close();
     this.driver.close();
     await this.furniture?.close();
   }

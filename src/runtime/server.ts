@@ -9,6 +9,7 @@ import { EnvironmentError } from '../io/errors.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { Driver } from './driver.ts';
+import { LimitLog } from './limit-log.ts';
 import type { DataPath, DataPathWish } from './fast-path-use.ts';
 import { checkServerSettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
@@ -41,6 +42,8 @@ const KERNELS_PART = 3 / 4;
 export interface ServerEvents {
   /** Who does the work has changed. */
   'data-path': [DataPath];
+  /** Something works less well than it might; in words. */
+  warning: [string];
 }
 
 /** A running Teredo server. */
@@ -50,6 +53,7 @@ export class Server extends EventEmitter<ServerEvents> {
   private readonly machine: ServerMachine;
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
+  private readonly limitLog: LimitLog;
   private readonly startOnce = new StartOnce('Server');
   private monitor: NetworkMonitor | undefined;
   private serverPath: ServerPath | undefined;
@@ -83,6 +87,8 @@ export class Server extends EventEmitter<ServerEvents> {
       ports.entropy,
     );
     this.driver = new Driver(this.machine, ports.clock, () => {});
+    this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
+    this.driver.onLimit = () => this.limitLog.stir();
   }
 
   /** The addresses that clients know the server by. */
@@ -156,6 +162,7 @@ export class Server extends EventEmitter<ServerEvents> {
     this.startOnce.end();
     this.monitor?.close();
     this.serverPath?.close();
+    this.limitLog.close();
     this.driver.close();
     return Promise.resolve();
   }
@@ -175,6 +182,8 @@ export class Server extends EventEmitter<ServerEvents> {
         access: machine.access,
         limits: partOf(settings.limits ?? SERVER_LIMITS, { answers: KERNELS_PART, forwarded: KERNELS_PART }),
         arrived: () => this.arrived,
+        limitHits: machine.limitHits,
+        onLimit: () => this.limitLog.stir(),
       });
     } catch (error) {
       if (wish === 'kernel' || !(error instanceof EnvironmentError)) throw error;

@@ -4,7 +4,7 @@ import { NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/ind
 import type { Internet, NatBehaviour, Running, Site } from '../../src/lab/index.ts';
 import type { Ipv6 } from '../../src/wire/index.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
-import { HonestPing, memoryOf, v6 } from './ground.ts';
+import { HonestPing, endedWith, memoryOf, v6 } from './ground.ts';
 
 /** MB by which an attack may make a client grow: garbage, since what it remembers has limits. */
 const GROWTH = 100;
@@ -46,6 +46,11 @@ export class BesiegedClient {
 
   async status(): Promise<NonNullable<Awaited<ReturnType<typeof statusOf>>>> {
     return (await statusOf(this.site.client, 'client'))!;
+  }
+
+  /** Ends it: by whom its log says that a limit was reached, and how often. */
+  endedWith(limit: string): ReturnType<typeof endedWith> {
+    return endedWith(this.program, limit);
   }
 
   /** It has not grown, and its own traffic has gone on. Ends that. */

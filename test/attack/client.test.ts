@@ -91,4 +91,7 @@ test('pings of invented native sources straight to the mapped port, which the ho
   );
   expect(peers.unverified).toBeLessThanOrEqual(CLIENT_LIMITS.unverifiedPeers);
   await client.expectUnharmed();
+  const { times, by } = await client.endedWith('unsolicited-tests');
+  expect(by).toMatch(/^2001:db8:66::\/64/);
+  expect(times).toBeGreaterThanOrEqual(counters['suppressedTests']!);
 });

@@ -125,6 +125,18 @@ export function memoryOf(program: Running): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))![1]) / 1024;
 }
 
+/** Ends a daemon: how often its log says that a limit was reached, all lines together, and of whom the first one speaks. */
+export async function endedWith(
+  program: Running,
+  limit: string,
+): Promise<{ readonly times: number; readonly by: string; readonly lines: number }> {
+  await program.stop();
+  const pattern = new RegExp(`^warning: limit ${limit} reached by (.+), ([\\d,]+) \\D+ within \\d+ s$`, 'gm');
+  const lines = [...program.output.matchAll(pattern)];
+  const times = lines.reduce((sum, [, , count]) => sum + Number(count!.replaceAll(',', '')), 0);
+  return { times, by: lines[0]?.[1] ?? '', lines: lines.length };
+}
+
 /** An honest ping every 200 ms, and what became of it. */
 export class HonestPing {
   private readonly running: Running;

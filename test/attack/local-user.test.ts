@@ -8,7 +8,7 @@ import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../s
 import type { Namespace, Running } from '../../src/lab/index.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { nameOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
-import { HonestPing, memoryOf } from './ground.ts';
+import { HonestPing, endedWith, memoryOf } from './ground.ts';
 
 const ATTACKER = 65534;
 const OTHER_USER = 65533;
@@ -70,4 +70,5 @@ test('a flood of connections to the control socket: other users are answered wit
     expect(slowestMs, mode).toBeLessThan(1_000);
     expect(memoryOf(client) - memory, `${mode}: memory`).toBeLessThan(30);
   }
+  expect((await endedWith(client, 'control-socket')).by).toBe(`the local user ${ATTACKER}`);
 });

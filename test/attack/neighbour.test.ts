@@ -12,7 +12,17 @@ import {
 import { buildBubble, toHex } from '../../src/wire/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
-import { ArrivalCounter, HonestPing, addHost, memoryOf, send, spoof, teredo, v6 } from './ground.ts';
+import {
+  ArrivalCounter,
+  HonestPing,
+  addHost,
+  endedWith,
+  memoryOf,
+  send,
+  spoof,
+  teredo,
+  v6,
+} from './ground.ts';
 
 const POSER = fileURLToPath(new URL('attacker/poser.mjs', import.meta.url));
 const DISCOVERY = { to: '224.0.0.253', toPort: 3544 };
@@ -51,6 +61,10 @@ test('discovery bubbles of 10,000 invented neighbours: answers stay within the l
   const { answered, slowestMs } = await ping.stop();
   expect(answered).toBeGreaterThan(0.9);
   expect(slowestMs).toBeLessThan(1_000);
+  expect(await endedWith(client, 'discovery-replies')).toMatchObject({
+    by: `${site.network}.66`,
+    times: counters.droppedDiscoveryLimit,
+  });
 });
 
 test('discovery bubbles with a source outside of the link are not answered', async () => {

@@ -23,6 +23,7 @@ import {
   spoof,
   teredo,
   v6,
+  endedWith,
 } from './ground.ts';
 
 const ATTACKER_NATIVE = '2001:db8:2::66';
@@ -75,9 +76,14 @@ test('100,000 destinations that name a victim as their server: few bubbles, litt
   const { answered, slowestMs } = await ping.stop();
   expect(answered).toBeGreaterThan(0.9);
   expect(slowestMs).toBeLessThan(1_000);
-  const { peers } = (await statusOf(net.relay, 'relay'))!;
+  const { peers, counters } = (await statusOf(net.relay, 'relay'))!;
   expect(peers.unverified).toBeLessThanOrEqual(RELAY_LIMITS.peers.unverified);
   expect(peers.trusted).toBe(3);
+  // The log says which network it was, and how often: all of it.
+  const { times, by, lines } = await endedWith(relay, 'by-source');
+  expect(by).toMatch(/^2001:db8:2::\/64/);
+  expect(lines).toBeLessThanOrEqual(3);
+  expect(times).toBeGreaterThanOrEqual(counters['droppedSourceLimit']!);
 });
 
 test('the same from 1,000 native /64s: the victim has a limit of its own', async () => {
@@ -113,6 +119,7 @@ test('the same from 1,000 native /64s: the victim has a limit of its own', async
   const { answered, slowestMs } = await ping.stop();
   expect(answered).toBeGreaterThan(0.9);
   expect(slowestMs).toBeLessThan(1_000);
+  expect(await endedWith(relay, 'by-server')).toMatchObject({ by: VICTIM_ADDRESS });
 });
 
 test("bubbles in a victim's name do not turn traffic towards it", async () => {

@@ -17,6 +17,7 @@ import {
   spoof,
   teredo,
   v6,
+  endedWith,
 } from './ground.ts';
 
 const PORT = 5000;
@@ -76,13 +77,18 @@ test('bubbles by the hundred thousand to a third party: within the limit, and ot
   const { answered, slowestMs } = await ping.stop();
   expect(answered).toBeGreaterThan(0.9);
   expect(slowestMs).toBeLessThan(1_000);
+  const { counters } = (await statusOf(net.server, 'server'))!;
+  expect(await endedWith(server, 'forwarded-by-pair')).toMatchObject({
+    by: ATTACKER_ADDRESS,
+    times: counters['droppedForwardLimit'],
+  });
 });
 
 test('the same from 500 forged IPv4 addresses: the victim has a limit of its own', async () => {
   await using net = new Internet();
   const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
   const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));
-  await startServer(net.server, SERVER_ADDRESS);
+  const server = await startServer(net.server, SERVER_ADDRESS);
   const from = Array.from({ length: 500 }, (_, i) => `198.51.${100 + (i >>> 8)}.${i & 0xff}`).filter(
     (address) => !/\.(0|255)$/.test(address),
   );
@@ -91,4 +97,7 @@ test('the same from 500 forged IPv4 addresses: the victim has a limit of its own
   const { packets } = arrived.read();
   expect(packets).toBeGreaterThan(SERVER_LIMITS.forwardedByPair.burst);
   expect(packets).toBeLessThanOrEqual(mostWithin(SERVER_LIMITS.forwarded, attack.seconds));
+  const { times, by } = await endedWith(server, 'forwarded');
+  expect(by).toBe(VICTIM_ADDRESS);
+  expect(times).toBeGreaterThan(100_000);
 });

@@ -16,6 +16,7 @@ import {
   send,
   spoof,
   v4,
+  endedWith,
 } from './ground.ts';
 
 const SOLICITATION = buildRouterSolicitation(
@@ -82,7 +83,8 @@ test('a million solicitations from one address: few answers, no memory, no harm 
   expect(arrived.read().packets).toBeGreaterThan(0);
   expect(arrived.read().packets).toBeLessThanOrEqual(mostWithin(answers, attack.seconds));
   expect(memoryOf(server) - before).toBeLessThan(100);
-  expect(await statusOf(net.server, 'server')).toMatchObject({ state: 'running' });
+  const { state, counters } = (await statusOf(net.server, 'server'))!;
+  expect(state).toBe('running');
   const { answered, slowestMs } = await ping.stop();
   expect(answered).toBeGreaterThan(0.9);
   expect(slowestMs).toBeLessThan(1_000);
@@ -90,6 +92,11 @@ test('a million solicitations from one address: few answers, no memory, no harm 
   const late = net.site('b', 'port-restricted');
   const client = await startClient(late.client, SERVER_ADDRESS);
   await client.waitFor(/qualified: /, 5_000);
+  // The log says who it was and how often, whoever did the work.
+  const { times, by, lines } = await endedWith(server, 'answers');
+  expect(by).toMatch(new RegExp(`^${ATTACKER_ADDRESS}`));
+  expect(lines).toBeLessThanOrEqual(3);
+  expect(times).toBe(counters['droppedAnswerLimit']);
 });
 
 test('solicitations in the name of a victim: it gets no more answers than the limit', async () => {

@@ -113,6 +113,7 @@ export class Bubbles {
     const { counters, limits } = this.context;
     if (!isLeft(this.direct, limits.directBubbles, address, isWanted, now)) {
       counters.suppressedBubbles++;
+      this.context.hits.ipv4('direct-bubbles', address);
       return;
     }
     counters.sentDirectBubbles++;
@@ -124,6 +125,7 @@ export class Bubbles {
     const server = serverOf(target, 0);
     if (!isLeft(this.indirect, this.context.limits.indirectBubbles, server, isWanted, now)) {
       this.context.counters.suppressedBubbles++;
+      this.context.hits.ipv4('indirect-bubbles', server);
       return false;
     }
     this.sendProbe(target, trailers);
@@ -227,12 +229,15 @@ export class Bubbles {
   }
 
   private sendReply({ target, places, trailers, socket }: PostponedReply, now: number): void {
-    const { counters } = this.context;
+    const { counters, hits } = this.context;
     for (const { address, port } of places) {
       if (this.replies.take(address, [mappedAddressOf(target, 0), mappedPortOf(target, 0)], now)) {
         counters.sentBubbleReplies++;
         this.send(target, 0, address, port, trailers, socket);
-      } else counters.suppressedBubbleReplies++;
+      } else {
+        counters.suppressedBubbleReplies++;
+        hits.ipv4('bubble-replies', address);
+      }
     }
   }
 

@@ -3,6 +3,7 @@ import { DECODE_COUNTERS } from '../decode-counters.ts';
 import type { Entropy } from '../entropy.ts';
 import type { ClientState, NatKind, QualificationReason } from '../events.ts';
 import type { OffloadingMachine, SocketId } from '../machine.ts';
+import type { LimitHits } from '../limit-hits.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import type { PeerTraffic } from '../peer-traffic.ts';
 import { DatagramView, decodeDatagram, isSourceRouted, isTeredo, parseTrailers } from '../../wire/index.ts';
@@ -66,6 +67,9 @@ export class ClientMachine implements OffloadingMachine {
   }
   get counters(): Readonly<Record<string, number>> {
     return this.context.counters;
+  }
+  get limitHits(): LimitHits {
+    return this.context.hits;
   }
   get state(): ClientState {
     return this.service.state;

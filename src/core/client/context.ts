@@ -2,6 +2,7 @@ import { AddressPolicy, inSubnets } from '../address-policy.ts';
 import { CommandRing } from '../commands.ts';
 import { REFRESH_INTERVAL_MS } from '../constants.ts';
 import { Offload } from '../offload.ts';
+import { LimitHits } from '../limit-hits.ts';
 import { NO_PEER, PeerTable } from '../peer-table.ts';
 import { makeCounters } from '../machine.ts';
 import type { Entropy } from '../entropy.ts';
@@ -33,6 +34,7 @@ export interface Qualified {
 export class ClientContext {
   readonly commands = new CommandRing();
   readonly counters = makeCounters(CLIENT_COUNTERS);
+  readonly hits = new LimitHits();
   readonly options: ClientOptions;
   readonly entropy: Entropy;
   readonly limits: ClientLimits;
@@ -82,6 +84,7 @@ export class ClientContext {
         onEvict(peer);
       },
     );
+    this.peers.onFull = (pool, peer) => this.hits.ipv6(`${pool}-peers`, peer, 0);
     this.offload = new Offload(this.commands, this.peers, options.offload ?? false);
     this.servicePort = options.servicePort;
     this.servers = options.servers;

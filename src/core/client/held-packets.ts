@@ -1,4 +1,5 @@
 import { CONTACT_ATTEMPTS, CONTACT_TIMEOUT_MS } from '../constants.ts';
+import { SOURCE } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { ClientContext } from './context.ts';
 
@@ -48,6 +49,7 @@ export class HeldPackets {
       (known !== undefined && held.bytes + length > PART_OF_ROOM * (bytes - this.bytes))
     ) {
       this.context.counters.droppedUnverified++;
+      this.context.hits.ipv6('held', b, start + SOURCE);
       return;
     }
     if (known === undefined) this.held.set(peer, held);

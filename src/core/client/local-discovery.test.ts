@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import {
   ClientRig,
   MAPPED,
@@ -15,7 +16,7 @@ import {
 } from '../../../test/support/client-rig.ts';
 import type { Sent } from '../../../test/support/client-rig.ts';
 import { trailersOf } from '../../../test/support/nat-rig.ts';
-import { ALL_NODES, buildBubble, hopLimit, toHex, writeNonce } from '../../wire/index.ts';
+import { ALL_NODES, buildBubble, formatIpv4, hopLimit, toHex, writeNonce } from '../../wire/index.ts';
 
 const GROUP = at('224.0.0.253:3544');
 const DISCOVERY = 2;
@@ -192,6 +193,8 @@ describe('listening', () => {
       hears(rig, NEIGHBOUR_LOCAL, teredo(PEER_SERVER, { address: MAPPED.address, port: 5_000 + i }));
     }
     expect(rig.sent.length).toBeLessThanOrEqual(50);
+    const dropped = 1_000 - rig.sent.length;
+    expect(reached(rig.machine, 'discovery-replies')).toEqual([dropped, formatIpv4(NEIGHBOUR_LOCAL.address)]);
     expect([...rig.machine.peers(rig.now)]).toHaveLength(rig.sent.length);
   });
 

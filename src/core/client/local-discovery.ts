@@ -70,6 +70,7 @@ export class LocalDiscovery {
     if (context.isOwn(b, source)) return; // our own, looped back
     if (!this.replies.take(0, [address], now)) {
       context.counters.droppedDiscoveryLimit++;
+      context.hits.ipv4('discovery-replies', address);
       return;
     }
     context.counters.acceptedDiscoveryBubbles++;

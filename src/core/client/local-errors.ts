@@ -52,7 +52,10 @@ export class LocalErrors {
     const { server } = this.context;
     if (server === undefined || !mayCauseIcmpError(buffer, start, end)) return undefined;
     const words = [0, 4, 12].map((at) => readUint32(buffer, start + DESTINATION + at));
-    if (!this.budget.take(0, [isOwn ? 1 : 0, ...words], now)) return undefined;
+    if (!this.budget.take(0, [isOwn ? 1 : 0, ...words], now)) {
+      this.context.hits.ipv6('icmp-errors', buffer, start + DESTINATION);
+      return undefined;
+    }
     const source = makeLinkLocal({
       flags: CONE_FLAG,
       mappedPort: TEREDO_PORT,

@@ -47,7 +47,10 @@ export class PeerContacts {
       {
         attempt: (contact, now) => this.attempt(contact, now),
         failed: (contact, now) => this.fail(contact, now),
-        crowdedOut: (packets) => void (context.counters.droppedCrowdedOut += packets),
+        crowdedOut: (packets, peer) => {
+          context.counters.droppedCrowdedOut += packets;
+          context.hits.ipv6('queue', context.peers.address(peer), 0, packets);
+        },
       },
       context.limits.queue,
     );
@@ -77,7 +80,10 @@ export class PeerContacts {
     if (isOwn) this.strangers.noteOwn(buffer, start, end, now);
     if (isOwn && teredo) this.means.traversal.want(peer);
     const contact = this.contacts.begin(peer, now, wanterBy(via), isOwn);
-    if (!this.contacts.enqueue(contact, buffer, start, end)) context.counters.droppedQueueFull++; // CL-68
+    if (!this.contacts.enqueue(contact, buffer, start, end)) {
+      context.counters.droppedQueueFull++; // CL-68
+      context.hits.ipv6('queue', buffer, start + DESTINATION);
+    }
     if (!teredo) context.testingSince = Math.min(context.testingSince, now);
   }
 
@@ -89,7 +95,8 @@ export class PeerContacts {
     if (known !== NO_PEER && (this.isUnderway(known) || this.context.peers.status[known] === TRUSTED))
       return true;
     const via = this.strangers.answeredBy(b, start, end, now);
-    return via === undefined || this.count(this.unsolicited.takeAnswer(b, start + DESTINATION, via, now));
+    const o = start + DESTINATION;
+    return via === undefined || this.count(this.unsolicited.takeAnswer(b, o, via, now), b, o);
   }
 
   /** Whether the peer is trusted, or packets of ours wait for it. */
@@ -250,7 +257,7 @@ export class PeerContacts {
    * CL-124
    */
   mayCause(b: Uint8Array, o: number, via: number, now: number): boolean {
-    return this.count(this.unsolicited.take(b, o, via, now));
+    return this.count(this.unsolicited.take(b, o, via, now), b, o);
   }
 
   pollTimeout(): number {
@@ -291,6 +298,7 @@ export class PeerContacts {
     const target = peers.address(peer);
     if (!isTeredo(target, 0)) this.means.test.send(peer, now);
     else if (peers.mayBubble(peer, now)) this.sendBubbles(peer, target, attempt, now); // CL-93, CL-94
+    else if (!peers.hasBubbleBudget(peer, now)) this.context.hits.ipv6('bubbles-to-peer', target, 0);
   }
 
   private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
@@ -305,9 +313,12 @@ export class PeerContacts {
     peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells who is idle
   }
 
-  private count(allowed: boolean): boolean {
-    if (!allowed) this.context.counters.suppressedTests++;
-    return allowed;
+  /** `b[o]`: the IPv6 address of the stranger. */
+  private count(allowed: boolean, b: Uint8Array, o: number): boolean {
+    if (allowed) return true;
+    this.context.counters.suppressedTests++;
+    this.context.hits.ipv6('unsolicited-tests', b, o);
+    return false;
   }
 
   private fail(contact: Contact, now: number): void {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import {
   ClientRig,
   MAPPED,
@@ -31,6 +32,7 @@ describe('CL-6: the list of peers is bounded', () => {
       rig.now += 1;
     }
     expect([...rig.machine.peers(rig.now)].length).toBeLessThanOrEqual(600);
+    expect(reached(rig.machine, 'trusted-peers')[0]).toBeGreaterThan(1_000);
     rig.clear().send(rig.data(PEER));
     expect(rig.all('data', PEER_MAPPED)).toHaveLength(1);
   });

@@ -1,5 +1,6 @@
 /** What this host answers to strangers, who may be forged, is sent within the limits of strangers. CL-124 */
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import {
   ClientRig,
   NATIVE,
@@ -17,7 +18,7 @@ import {
   v6,
   withOrigin,
 } from '../../../test/support/client-rig.ts';
-import { buildEchoReply, equalBytes } from '../../wire/index.ts';
+import { buildEchoReply, equalBytes, formatIpv4 } from '../../wire/index.ts';
 import type { Endpoint, Ipv6 } from '../../wire/index.ts';
 
 const VICTIM = at('198.51.100.66:3544');
@@ -296,6 +297,8 @@ describe('Teredo peers', () => {
     expect(rig.all('bubble', VICTIM)).toHaveLength(500);
     expect(rig.all('bubble')).toHaveLength(700);
     expect(rig.machine.counters.suppressedBubbles).toBe(3_300);
+    expect(reached(rig.machine, 'direct-bubbles')).toEqual([1_800, '198.51.100.1']);
+    expect(reached(rig.machine, 'indirect-bubbles')).toEqual([1_500, formatIpv4(VICTIM.address)]);
     rig.clear().send(rig.data(PEER));
     expect(rig.all('bubble')).toHaveLength(2);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import { AddressPolicy } from '../address-policy.ts';
 import {
   ClientRig,
@@ -121,6 +122,7 @@ describe('case 2: native destinations', () => {
     const rig = qualified();
     for (let i = 0; i < 1_000; i++) rig.send(rig.data(NATIVE));
     expect(rig.machine.counters.droppedQueueFull).toBe(968);
+    expect(reached(rig.machine, 'queue')).toEqual([968, toHex(NATIVE.subarray(0, 8))]);
     rig.receive(RELAY, echoReply(rig.sent[0]));
     expect(rig.all('data', RELAY)).toHaveLength(32);
   });
@@ -130,6 +132,7 @@ describe('case 2: native destinations', () => {
     const rig = qualified({ limits: { queue } });
     rig.send(rig.data(NATIVE)).send(rig.data(v6('2001:db8::2')));
     expect(rig.machine.counters).toMatchObject({ droppedCrowdedOut: 1, droppedQueueFull: 0 });
+    expect(reached(rig.machine, 'queue')).toEqual([1, toHex(NATIVE.subarray(0, 8))]);
   });
 
   test('errors to the local stack are limited', () => {
@@ -137,6 +140,7 @@ describe('case 2: native destinations', () => {
     for (let i = 0; i < 100; i++) rig.send(rig.data(v6(`2001:db8::${i.toString(16)}`)));
     expect(rig.advance(8_000).delivered.length).toBeGreaterThan(10);
     expect(rig.delivered.length).toBeLessThanOrEqual(20);
+    expect(reached(rig.machine, 'icmp-errors')).toEqual([100 - rig.delivered.length, '20010db800000000']);
   });
 
   test('errors for what this host has begun come, whatever its answers to strangers cause', () => {

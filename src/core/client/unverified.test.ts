@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import {
   ClientRig,
   NATIVE,
@@ -16,7 +17,7 @@ import {
   v6,
   withOrigin,
 } from '../../../test/support/client-rig.ts';
-import { equalBytes } from '../../wire/index.ts';
+import { equalBytes, toHex } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 
 const ELSEWHERE = at('198.18.0.1:1111');
@@ -81,6 +82,8 @@ describe('case 6: the unverified', () => {
       rig.now += 1;
     }
     expect(rig.all('bubble').length).toBeLessThanOrEqual(100 + 10 * 6);
+    const [times, by] = reached(rig.machine, 'bubble-replies');
+    expect([times > 1_000, by]).toEqual([true, '198.18.0.1']);
   });
 
   test('CL-124: tests that outsiders provoke are limited altogether', () => {
@@ -90,6 +93,7 @@ describe('case 6: the unverified', () => {
       rig.advance(1);
     }
     expect(rig.all('test').length).toBeLessThanOrEqual(61);
+    expect(reached(rig.machine, 'unsolicited-tests')[0]).toBe(rig.machine.counters.suppressedTests);
     expect(rig.delivered).toHaveLength(1_000);
   });
 });
@@ -151,6 +155,7 @@ describe('A-25: strict', () => {
     const rig = strict();
     for (let i = 0; i < 100; i++) rig.receive(RELAY, data(NATIVE, rig.address));
     expect(rig.receive(RELAY, echoReply(rig.sent[0])).delivered).toHaveLength(8);
+    expect(reached(rig.machine, 'held')).toEqual([92, toHex(NATIVE.subarray(0, 8))]);
     const held = { packetsPerPeer: 8, bytesPerPeer: 1_000, bytes: 150 };
     const narrow = qualified({ strictUnverified: true, limits: { held } });
     for (let i = 0; i < 100; i++) narrow.receive(RELAY, data(native(i), narrow.address));

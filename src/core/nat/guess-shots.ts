@@ -94,7 +94,7 @@ export class GuessShots {
 
   /** 0 where there is none left. */
   openSocket(peer: number, guess: Guess, port?: number): SocketId {
-    if (!guess.isWanted && !this.ports.hasRoomForStrangers) return 0;
+    if (!guess.isWanted && !this.ports.hasRoomForStranger(peer)) return 0;
     const socket = this.ports.open(peer, port);
     if (socket !== 0) guess.sockets.push(socket);
     return socket;

@@ -1,5 +1,6 @@
 /** How two clients guess each other's ports: when it is offered, what is sent and how fast, what it costs, and which way is kept. docs/adr/0016 */
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import { at, data, teredo, v4 } from '../../../test/support/client-rig.ts';
 import type { Sent } from '../../../test/support/client-rig.ts';
 import {
@@ -169,6 +170,8 @@ describe('what it costs', () => {
       rig.advance(1_000).direct({ ...HIT, port: HIT.port + i }, { nonce: rig.nonce }, 0, peer);
     }
     expect(rig.machine.counters.suppressedGuesses).toBe(count - begun);
+    const [all] = reached(rig.machine, 'guesses');
+    expect(all + reached(rig.machine, 'guesses-by-address')[0]).toBe(count - begun);
     return begun;
   }
 

@@ -96,6 +96,7 @@ export class Guessing {
     guess.heard = trailer.token;
     if (trailer.echo !== guess.token) {
       if (guess.answers++ < MOST_ANSWERS) this.ask(peer, now);
+      else this.context.hits.ipv4('guesses', this.addressOf(peer));
       return;
     }
     const isNew = guess.peer?.token !== trailer.token;
@@ -304,13 +305,18 @@ export class Guessing {
 
   /** One that is put off takes from none of the limits. */
   private isAffordable(peer: number, { isWanted }: Guess, now: number): boolean {
+    const address = this.addressOf(peer);
     const limits: [TokenBuckets, number][] = [
-      [this.byAddress, this.addressOf(peer)],
+      [this.byAddress, address],
       [this.all, 0],
     ];
     if (!isWanted) limits.push([this.byStrangers, 0]);
     const { cost } = this;
-    if (!limits.every(([buckets, key]) => buckets.has(key, 0, now, cost))) return false;
+    const reached = limits.find(([buckets, key]) => !buckets.has(key, 0, now, cost));
+    if (reached !== undefined) {
+      this.context.hits.ipv4(reached[0] === this.byAddress ? 'guesses-by-address' : 'guesses', address);
+      return false;
+    }
     for (const [buckets, key] of limits) buckets.take(key, 0, now, cost);
     return true;
   }

@@ -165,7 +165,7 @@ export class PeerSockets {
   }
 
   private mayOpen(peer: number, path: PeerPath, isWanted: boolean, now: number): boolean {
-    return this.isSought(peer, now) && path.random === 0 && (isWanted || this.ports.hasRoomForStrangers);
+    return this.isSought(peer, now) && path.random === 0 && (isWanted || this.ports.hasRoomForStranger(peer));
   }
 
   private isSought(peer: number, now: number): boolean {

@@ -18,15 +18,20 @@ export class RandomPorts {
   }
 
   /** Whether there may be one for a peer that this host does not want to reach: half of them are for those that it does. */
-  get hasRoomForStrangers(): boolean {
-    return this.count < this.context.limits.randomPorts / 2;
+  hasRoomForStranger(peer: number): boolean {
+    if (this.count < this.context.limits.randomPorts / 2) return true;
+    this.context.hits.ipv6('random-ports', this.context.peers.address(peer), 0);
+    return false;
   }
 
   /** A new one for a peer, on a local port of that number, or any; 0 where there are as many as may be. */
   open(peer: number, port?: number): SocketId {
     let at = this.owners.indexOf(undefined);
     if (at < 0) at = this.owners.length;
-    if (at >= this.context.limits.randomPorts) return 0;
+    if (at >= this.context.limits.randomPorts) {
+      this.context.hits.ipv6('random-ports', this.context.peers.address(peer), 0);
+      return 0;
+    }
     this.owners[at] = peer;
     this.count++;
     const socket = SOCKET.random + at;

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import { MAPPED, PRIMARY, at, teredo, v4, v6 } from '../../../test/support/client-rig.ts';
 import type { Sent } from '../../../test/support/client-rig.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
-import { buildBubble, makeTeredoAddress, writeUint32 } from '../../wire/index.ts';
+import { buildBubble, makeTeredoAddress, toHex, writeUint32 } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 import { RELAY_LIMITS } from './index.ts';
 
@@ -61,6 +62,10 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
     expect(rig.bubbles.length).toBeLessThan(256 + 16 * 14 + 100);
     expect(rig.machine.peers.unverifiedCount).toBeLessThan(600);
     expect(rig.machine.counters.droppedSourceLimit).toBeGreaterThan(99_000);
+    expect(reached(rig.machine, 'by-source')).toEqual([
+      rig.machine.counters.droppedSourceLimit,
+      toHex(ATTACKER.subarray(0, 8)),
+    ]);
   });
 
   test('leaves others their traffic, both ways, and their new contacts through the same server', () => {

@@ -26,22 +26,25 @@ export class Bubbles {
    * R-10, R-33
    */
   send(peer: number, wanter: Wanter, now: number): boolean {
-    const { peers, counters, commands } = this.context;
+    const { peers, counters, commands, hits } = this.context;
+    const mapped = peers.mappedAddress[peer];
     if (!peers.mayBubble(peer, now)) {
       counters.droppedBubbleBudget++;
+      if (!peers.hasBubbleBudget(peer, now)) hits.ipv4('bubbles-to-peer', mapped);
       return false;
     }
     const server = peers.serverOf(peer);
     if (!this.budgets.takeServer(server, wanter, now)) {
       counters.droppedServerLimit++;
+      hits.ipv4('by-server', server);
       return false;
     }
     peers.countBubble(peer, now);
     peers.writeAddress(peer, this.destination, 0);
     this.proofs.write(this.destination, 0, this.source, 0, now);
     const bubble = buildBubble(this.source, this.destination, BUBBLE_HOP_LIMIT);
-    const mapped = peers.mappedAddress[peer];
-    if (this.budgets.direct && this.budgets.takeClient(mapped, now)) {
+    if (this.budgets.direct && !this.budgets.takeClient(mapped, now)) hits.ipv4('by-client', mapped);
+    else if (this.budgets.direct) {
       counters.bubblesSent++;
       commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, mapped, peers.mappedPort[peer]);
     }

@@ -8,10 +8,8 @@ import {
   SOURCE,
   TEREDO_PORT,
   flagsOf,
-  isTeredo,
   mappedAddressOf,
   mappedPortOf,
-  readUint32,
   serverOf,
 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
@@ -23,6 +21,7 @@ import { SOCKET } from './options.ts';
 import type { RelayOptions } from './options.ts';
 import { isEchoReply } from './served.ts';
 import { WaitingLines } from './waiting-lines.ts';
+import { noteWanter, wanterAt, wanterOf } from './wanters.ts';
 
 /** Least time between two bubbles beyond the budget. */
 const GRANT_SPACING_MS = 10_000;
@@ -41,6 +40,8 @@ export class Contacting {
   private readonly waiting: WaitingLines;
   private readonly scratch = new Uint8Array(16);
   private own: RelayOptions['own'];
+  /** Whom a new peer is made for. */
+  private cause: Wanter | undefined;
 
   constructor(context: RelayContext, errors: Errors) {
     this.context = context;
@@ -52,14 +53,15 @@ export class Contacting {
       {
         attempt: (contact, now) => this.attempt(contact, now),
         failed: (contact, now) => this.failed(contact, now),
-        crowdedOut: (packets) => void (context.counters.droppedCrowdedOut += packets),
+        crowdedOut: (packets, peer) => {
+          context.counters.droppedCrowdedOut += packets;
+          context.hits.ipv4('contacts', context.peers.mappedAddress[peer], packets);
+        },
       },
       context.limits.contacts,
     );
-    this.waiting = new WaitingLines(
-      context.limits.waiting,
-      context.entropy,
-      (packets) => void (context.counters.droppedSourceLimit += packets),
+    this.waiting = new WaitingLines(context.limits.waiting, context.entropy, (packet) =>
+      this.dropBySource(this.wanterOf(packet, 0)),
     );
   }
 
@@ -70,8 +72,9 @@ export class Contacting {
   reach(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
     if (!this.waiting.isEmpty) this.serveWaiting(this.wanterOf(buffer, start), now); // they were here first
     if (this.admit(peer, buffer, start, end, now)) return;
-    if (!this.waiting.add(this.wanterOf(buffer, start), buffer, start, end, now))
-      this.context.counters.droppedSourceLimit++;
+    const wanter = this.wanterOf(buffer, start);
+    if (this.waiting.isFull(end - start)) this.context.hits.ipv6('waiting', buffer, start + SOURCE);
+    if (!this.waiting.add(wanter, buffer, start, end, now)) this.dropBySource(wanter);
   }
 
   /**
@@ -83,11 +86,11 @@ export class Contacting {
     const { counters, peers } = this.context;
     if (this.isDenied(b, start + SOURCE) || !this.isReachable(b, start + SOURCE)) return;
     const wanter = wanterAt(address, port);
-    if (peer !== NO_PEER && !peers.hasBubbleBudget(peer, now)) counters.droppedBubbleBudget++;
-    else if (!this.budgets.takeSource(wanter, now)) counters.droppedSourceLimit++;
+    if (peer !== NO_PEER && !peers.hasBubbleBudget(peer, now)) this.dropByBubbles(peer);
+    else if (!this.budgets.takeSource(wanter, now)) this.dropBySource(wanter);
     else {
       counters.contactsBegun++;
-      this.contacts.begin(this.provide(peer, b, start + SOURCE), now, wanter);
+      this.contacts.begin(this.provide(peer, b, start + SOURCE, wanter), now, wanter);
     }
   }
 
@@ -190,6 +193,12 @@ export class Contacting {
     return this.contacts.get(peer) !== undefined;
   }
 
+  /** There are as many peers as may be, and this one, 16 octets, comes. */
+  noteFull(pool: 'trusted' | 'unverified', peer: Uint8Array): void {
+    if (this.cause === undefined) this.context.hits.ipv6(`peers.${pool}`, peer, 0);
+    else noteWanter(this.context.hits, `peers.${pool}`, this.cause);
+  }
+
   /** The peer makes room for another. */
   abandon(peer: number): void {
     this.context.offload.withdraw(peer);
@@ -205,21 +214,8 @@ export class Contacting {
     return Math.min(this.contacts.pollTimeout(), this.waiting.pollTimeout());
   }
 
-  /** Who sent the packet at `start`: a native host, or a client that meets others here and has shown where it is. */
   private wanterOf(buffer: Uint8Array, start: number): Wanter {
-    const at = start + SOURCE;
-    if (isTeredo(buffer, at)) {
-      const { peers } = this.context;
-      const client = peers.find(buffer, at);
-      if (client !== NO_PEER) return wanterAt(peers.mappedAddress[client]!, peers.mappedPort[client]!);
-      return wanterAt(mappedAddressOf(buffer, at), mappedPortOf(buffer, at));
-    }
-    return [
-      readUint32(buffer, at),
-      readUint32(buffer, at + 4),
-      readUint32(buffer, at + 8),
-      readUint32(buffer, at + 12),
-    ];
+    return wanterOf(this.context.peers, buffer, start);
   }
 
   private serveWaiting(wanter: Wanter, now: number): void {
@@ -249,10 +245,26 @@ export class Contacting {
       const wanter = this.wanterOf(buffer, start);
       if (!this.budgets.takeSource(wanter, now)) return false;
       this.context.counters.contactsBegun++;
-      contact = this.contacts.begin(this.provide(peer, buffer, start + DESTINATION), now, wanter);
+      contact = this.contacts.begin(this.provide(peer, buffer, start + DESTINATION, wanter), now, wanter);
     }
-    if (!this.contacts.enqueue(contact, buffer, start, end)) this.context.counters.droppedQueueFull++;
+    if (!this.contacts.enqueue(contact, buffer, start, end)) {
+      this.context.counters.droppedQueueFull++;
+      this.context.hits.ipv6('contacts', buffer, start + DESTINATION);
+    }
     return true;
+  }
+
+  /** The wanter's limit of bubbles is reached. R-31 */
+  private dropBySource(wanter: Wanter): void {
+    this.context.counters.droppedSourceLimit++;
+    noteWanter(this.context.hits, 'by-source', wanter);
+  }
+
+  /** The budget of bubbles to this peer is used up. R-33 */
+  private dropByBubbles(peer: number): void {
+    const { counters, hits, peers } = this.context;
+    counters.droppedBubbleBudget++;
+    hits.ipv4('bubbles-to-peer', peers.mappedAddress[peer]);
   }
 
   /** A trusted peer was heard at `heardAt`. */
@@ -308,14 +320,15 @@ export class Contacting {
 
   /** R-6: where the cone flag is believed, the first packet goes out at once. Whether it did. */
   private sendToCone(known: number, buffer: Uint8Array, start: number, end: number, now: number): boolean {
-    const { options, peers, counters } = this.context;
+    const { options, peers } = this.context;
     const destination = start + DESTINATION;
     if (options.trustCone !== true || (flagsOf(buffer, destination) & CONE_FLAG) === 0) return false;
-    if (!this.budgets.takeSource(this.wanterOf(buffer, start), now)) {
-      counters.droppedSourceLimit++;
+    const wanter = this.wanterOf(buffer, start);
+    if (!this.budgets.takeSource(wanter, now)) {
+      this.dropBySource(wanter);
       return true;
     }
-    const peer = this.provide(known, buffer, destination);
+    const peer = this.provide(known, buffer, destination, wanter);
     if (!peers.trust(peer, now)) return false;
     peers.lastReceived[peer] = now;
     this.context.offload.sent(peer);
@@ -325,22 +338,24 @@ export class Contacting {
 
   /** Whether the budget of bubbles to this peer allows a contact; if not, the packet's source hears of it. R-33 */
   private mayContact(known: number, buffer: Uint8Array, start: number, now: number): boolean {
-    const { counters, peers } = this.context;
+    const { peers } = this.context;
     if (known === NO_PEER || peers.hasBubbleBudget(known, now)) return true;
     // An echo reply answers the client's own connectivity test: a moment ago it was there, and its server too.
     if (isEchoReply(buffer, start) && now - peers.lastBubble[known] >= GRANT_SPACING_MS) {
       peers.grantBubble(known);
       return true;
     }
-    counters.droppedBubbleBudget++;
+    this.dropByBubbles(known);
     this.errors.unreachable(buffer, start, now);
     return false;
   }
 
   /** The peer whose address stands at `buffer[offset]`, made if need be. */
-  private provide(known: number, buffer: Uint8Array, offset: number): number {
+  private provide(known: number, buffer: Uint8Array, offset: number, wanter: Wanter): number {
     const { peers } = this.context;
+    this.cause = wanter;
     const peer = known === NO_PEER ? peers.insert(buffer, offset) : known;
+    this.cause = undefined;
     peers.renew(peer);
     peers.mappedAddress[peer] = mappedAddressOf(buffer, offset);
     peers.mappedPort[peer] = mappedPortOf(buffer, offset);
@@ -351,7 +366,7 @@ export class Contacting {
   private attempt(contact: Contact, now: number): void {
     const wanter = contact.wantedBy!;
     if (contact.attempts > 1 && !this.budgets.takeSource(wanter, now)) {
-      this.context.counters.droppedSourceLimit++;
+      this.dropBySource(wanter);
     } else if (this.bubbles.send(contact.peer, wanter, now)) {
       contact.paid++;
     }
@@ -366,9 +381,4 @@ export class Contacting {
     peers.distrust(contact.peer);
     for (const packet of contact.waiting) this.errors.unreachable(packet, 0, now); // R-27
   }
-}
-
-/** A client that wants others: by where it is, since its Teredo address is of its own making. No native host's /64 begins with 0. */
-function wanterAt(address: Ipv4, port: number): Wanter {
-  return [0, address, 0, port];
 }

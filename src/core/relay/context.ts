@@ -2,6 +2,7 @@ import type { AccessList } from '../access-list.ts';
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
 import type { Offload } from '../offload.ts';
+import type { LimitHits } from '../limit-hits.ts';
 import type { PeerTable } from '../peer-table.ts';
 import type { RelayCounter } from './counters.ts';
 import type { RelayLimits } from './limits.ts';
@@ -15,6 +16,7 @@ export interface RelayContext {
   readonly limits: RelayLimits;
   readonly entropy: Entropy;
   readonly counters: Record<RelayCounter, number>;
+  readonly hits: LimitHits;
   readonly commands: CommandRing;
   readonly peers: PeerTable;
   readonly offload: Offload;

@@ -79,7 +79,10 @@ export class Errors {
     const end = start + IPV6_HEADER + payloadLength(buffer, start);
     if (source === undefined || !mayCauseIcmpError(buffer, start, end)) return undefined;
     const [a, b, c, d] = [0, 4, 8, 12].map((at) => readUint32(buffer, start + SOURCE + at));
-    if (!this.budget.take(this.sites.of2(a!, b!), [c! ^ d!], now)) return undefined;
+    if (!this.budget.take(this.sites.of2(a!, b!), [c! ^ d!], now)) {
+      this.context.hits.ipv6('errors', buffer, start + SOURCE);
+      return undefined;
+    }
     return { source, offending: buffer.subarray(start, end) };
   }
 

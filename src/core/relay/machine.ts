@@ -29,6 +29,7 @@ import { Contacting } from './contacting.ts';
 import type { RelayContext } from './context.ts';
 import { RELAY_COUNTERS } from './counters.ts';
 import { Errors } from './errors.ts';
+import { LimitHits } from '../limit-hits.ts';
 import { RELAY_LIMITS } from './limits.ts';
 import type { RelayOptions } from './options.ts';
 import { Meeting } from './meeting.ts';
@@ -43,6 +44,7 @@ const SWEEP_MOST = 100_000;
 export class RelayMachine implements OffloadingMachine {
   readonly commands = new CommandRing();
   readonly counters = makeCounters(RELAY_COUNTERS);
+  readonly limitHits = new LimitHits();
   readonly peers: PeerTable;
 
   private readonly context: RelayContext;
@@ -57,12 +59,23 @@ export class RelayMachine implements OffloadingMachine {
 
   constructor(options: RelayOptions, entropy: Entropy) {
     const limits = options.limits ?? RELAY_LIMITS;
-    const { commands, counters } = this;
+    const { commands, counters, limitHits: hits } = this;
     this.peers = new PeerTable(limits.peers, entropy, (peer) => this.contacting.abandon(peer), false);
     this.offload = new Offload(commands, this.peers, options.offload ?? false);
     const { peers, offload } = this;
     const access = options.access ?? OPEN_ACCESS;
-    const context: RelayContext = { options, access, limits, entropy, counters, commands, peers, offload };
+    peers.onFull = (pool, peer) => this.contacting.noteFull(pool, peer);
+    const context: RelayContext = {
+      options,
+      access,
+      limits,
+      entropy,
+      counters,
+      hits,
+      commands,
+      peers,
+      offload,
+    };
     this.context = context;
     this.policy = options.policy;
     this.served = new ServedRange(options.serve);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import { PEER, PEER_SERVER, at, teredo, v6 } from '../../../test/support/client-rig.ts';
 import { packetOf } from '../../../test/support/machine-rig.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
@@ -116,6 +117,7 @@ test('from one address as many octets a second pass as the limit says', () => {
   for (let i = 0; i < 1_000; i++) rig.fromClient(A, B, length);
   expect(rig.sent).toHaveLength(Math.floor(perSecond / (40 + length)));
   expect(rig.machine.counters.droppedMeetingLimit).toBeGreaterThan(1_500);
+  expect(reached(rig.machine, 'meeting')[0]).toBe(rig.machine.counters.droppedMeetingLimit);
 });
 
 test('and from all addresses together as many as the limit for that says', () => {

@@ -68,7 +68,10 @@ export class Meeting {
   private mayPass(peer: number, bytes: number, now: number): boolean {
     const client = this.context.peers.mappedAddress[peer]!;
     const path = [client & 0xffff0000, client & 0xffffff00, client];
-    return this.byClient.take(client, 0, now, bytes) && this.all.take(0, path, now, bytes);
+    const isOfClient = this.byClient.take(client, 0, now, bytes);
+    if (isOfClient && this.all.take(0, path, now, bytes)) return true;
+    this.context.hits.ipv4(isOfClient ? 'meetings' : 'meeting', client);
+    return false;
   }
 
   private pass(b: Uint8Array, at: number, end: number, now: number): void {

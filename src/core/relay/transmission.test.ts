@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../test/support/limit-hits.ts';
 import { MAPPED, PRIMARY, at, teredo, v4, v6 } from '../../../test/support/client-rig.ts';
 import { packetOf } from '../../../test/support/machine-rig.ts';
 import { RelayRig, prefix } from '../../../test/support/relay-rig.ts';
 import { NOT_SOURCE_ROUTED, SOURCE_ROUTED, extended } from '../../../test/support/source-routes.ts';
-import { buildEchoReply, buildUnreachable, toHex } from '../../wire/index.ts';
+import { buildEchoReply, buildUnreachable, formatIpv4, toHex } from '../../wire/index.ts';
 import { AddressPolicy } from '../address-policy.ts';
 import { RELAY_LIMITS } from './index.ts';
 
@@ -78,6 +79,7 @@ describe('first contact', () => {
     rig.answer(rig.bubbles[0]);
     expect(rig.data.length).toBe(32);
     expect(rig.machine.counters.droppedQueueFull).toBe(968);
+    expect(reached(rig.machine, 'contacts')).toEqual([968, formatIpv4(MAPPED.address)]);
   });
 
   test('R-9, R-31: packets that make room for those of another client are counted', () => {
@@ -88,6 +90,7 @@ describe('first contact', () => {
       .toClient(NATIVE, CLIENT)
       .toClient(NATIVE, teredo(PRIMARY, at('192.0.2.9:9')));
     expect(rig.machine.counters).toMatchObject({ droppedCrowdedOut: 2, droppedQueueFull: 0 });
+    expect(reached(rig.machine, 'contacts')).toEqual([2, formatIpv4(MAPPED.address)]);
     expect(rig.answer(rig.bubbles[0]).data).toEqual([]);
   });
 

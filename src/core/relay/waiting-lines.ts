@@ -24,13 +24,13 @@ export class WaitingLines {
   private readonly limits: WaitingLimits;
   private readonly hash: HashKey;
   private readonly lines = new Map<number, Line>();
-  private readonly dropped: (packets: number) => void;
+  private readonly dropped: (packet: Uint8Array) => void;
   private packets = 0;
   private bytes = 0;
   private lookAt = Infinity;
 
-  /** `dropped`: these have waited in vain. */
-  constructor(limits: WaitingLimits, entropy: Entropy, dropped: (packets: number) => void) {
+  /** `dropped`: this one has waited in vain. */
+  constructor(limits: WaitingLimits, entropy: Entropy, dropped: (packet: Uint8Array) => void) {
     this.limits = limits;
     this.hash = new HashKey(entropy);
     this.dropped = dropped;
@@ -40,11 +40,16 @@ export class WaitingLines {
     return this.packets === 0;
   }
 
+  /** Whether there is no room for so many octets of any source. */
+  isFull(length: number): boolean {
+    return this.packets >= this.limits.packets || this.bytes + length > this.limits.bytes;
+  }
+
   /** A copy of `buffer[start, end)` waits; false where there is no room. */
   add(wanter: Wanter, buffer: Uint8Array, start: number, end: number, now: number): boolean {
-    const { packetsPerSource, bytesPerSource, packets, bytes } = this.limits;
+    const { packetsPerSource, bytesPerSource } = this.limits;
     const length = end - start;
-    if (this.packets >= packets || this.bytes + length > bytes) return false;
+    if (this.isFull(length)) return false;
     const number = this.lineOf(wanter);
     let line = this.lines.get(number);
     if (packetsPerSource < 1 || length > bytesPerSource) return false;
@@ -81,7 +86,7 @@ export class WaitingLines {
     for (;;) {
       const first = line.packets[line.gone];
       if (first === undefined) break;
-      if (first.until <= now) this.dropped(1);
+      if (first.until <= now) this.dropped(first.bytes);
       else if (!take(first.bytes)) break;
       line.gone++;
       line.bytes -= first.bytes.length;

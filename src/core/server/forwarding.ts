@@ -3,6 +3,7 @@ import type { AccessList } from '../access-list.ts';
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
+import type { LimitHits } from '../limit-hits.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import {
   DESTINATION,
@@ -34,6 +35,7 @@ export class Forwarding {
   private readonly options: ServerOptions;
   private readonly counters: Record<ServerCounter, number>;
   private readonly commands: CommandRing;
+  private readonly hits: LimitHits;
   private byPair!: TokenBuckets;
   private toClients!: FairBudget;
   private readonly byClient: FairBudget;
@@ -45,11 +47,13 @@ export class Forwarding {
     entropy: Entropy,
     counters: Record<ServerCounter, number>,
     commands: CommandRing,
+    hits: LimitHits,
   ) {
     this.options = options;
     this.access = options.access ?? OPEN_ACCESS;
     this.counters = counters;
     this.commands = commands;
+    this.hits = hits;
     this.setLimits(limits, entropy);
     this.byClient = new FairBudget(limits.nativeByClient, entropy);
     this.toNative = new FairBudget(limits.native, entropy);
@@ -128,11 +132,11 @@ export class Forwarding {
       return;
     }
     const cost = forwardingCost(view.trailersEnd - at);
-    if (
-      !this.byPair.take(address, target, now, cost) ||
-      !this.toClients.take(0, target, 0, address, now, cost)
-    ) {
+    const isOfPair = this.byPair.take(address, target, now, cost);
+    if (!isOfPair || !this.toClients.take(0, target, 0, address, now, cost)) {
       counters.droppedForwardLimit++;
+      if (isOfPair) this.hits.ipv4('forwarded', target);
+      else this.hits.ipv4('forwarded-by-pair', address);
       return;
     }
     let start = at;
@@ -168,11 +172,11 @@ export class Forwarding {
     const high = readUint32(buffer, at + DESTINATION);
     const low = readUint32(buffer, at + DESTINATION + 4);
     const cost = forwardingCost(view.ipv6End - at);
-    const allowed =
-      this.byClient.take(0, address, 0, port, now, cost) &&
-      this.toNative.take(high, low, 0, address, now, cost);
-    if (!allowed) {
+    const isOfClient = this.byClient.take(0, address, 0, port, now, cost);
+    if (!isOfClient || !this.toNative.take(high, low, 0, address, now, cost)) {
       counters.droppedNativeLimit++;
+      if (isOfClient) this.hits.network('native', high, low);
+      else this.hits.ipv4('native-by-client', address);
       return;
     }
     buffer[at + 7]--; // S-22, A-6

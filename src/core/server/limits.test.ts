@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { MAPPED, PEER_MAPPED, PRIMARY, at, teredo, v6 } from '../../../test/support/client-rig.ts';
+import { reached } from '../../../test/support/limit-hits.ts';
 import { ServerRig, solicitation } from '../../../test/support/server-rig.ts';
-import { buildBubble, buildEchoRequest } from '../../wire/index.ts';
+import { buildBubble, buildEchoRequest, formatIpv4 } from '../../wire/index.ts';
 
 const ATTACKER = at('198.51.100.66:6666');
 const VICTIM = PEER_MAPPED;
@@ -22,7 +23,9 @@ describe('limits of a server', () => {
     flood(rig, 10, 100, () => rig.receive(ATTACKER, request));
     expect(rig.sent.length).toBeGreaterThan(49_000);
     expect(rig.sent.length).toBeLessThan(50_200);
-    expect(rig.machine.counters.droppedAnswerLimit).toBe(1_000_000 - rig.sent.length);
+    const dropped = 1_000_000 - rig.sent.length;
+    expect(rig.machine.counters.droppedAnswerLimit).toBe(dropped);
+    expect(reached(rig.machine, 'answers')).toEqual([dropped, '198.51.100.66']);
   });
 
   test('beside it, clients are answered: elsewhere always, behind the same address too', () => {
@@ -85,6 +88,7 @@ describe('limits of a server', () => {
     flood(rig, 10, 10, () => rig.receive(ATTACKER, ping));
     expect(rig.sent.length).toBeGreaterThan(4_900);
     expect(rig.sent.length).toBeLessThan(5_020);
+    expect(reached(rig.machine, 'answers')).toEqual([100_000 - rig.sent.length, '198.51.100.66']);
   });
 
   test('7.4.1: bubbles from one attacker to one victim: 200 a second', () => {
@@ -92,22 +96,24 @@ describe('limits of a server', () => {
     const attack = buildBubble(teredo(PRIMARY, ATTACKER), teredo(PRIMARY, VICTIM), 21);
     flood(rig, 10, 10, () => rig.receive(ATTACKER, attack));
     expect(rig.sent.length).toBeLessThan(3_010);
+    expect(reached(rig.machine, 'forwarded-by-pair')).toEqual([100_000 - rig.sent.length, '198.51.100.66']);
   });
 
   test('beside them, others reach that victim', () => {
     const rig = new ServerRig();
     const honest = buildBubble(teredo(PRIMARY, MAPPED), teredo(PRIMARY, VICTIM), 21);
-    let reached = 0;
+    let passed = 0;
     flood(rig, 20, 20, (count) => {
       const from = { address: ATTACKER.address + (count % 50), port: 6666 };
       rig.receive(from, buildBubble(teredo(PRIMARY, from), teredo(PRIMARY, VICTIM), 21));
       if (count % 80_000 !== 79_999) return;
       const before = rig.sent.length;
       rig.receive(MAPPED, honest);
-      reached += rig.sent.length - before;
+      passed += rig.sent.length - before;
     });
     expect(rig.sent.length).toBeLessThan(33_000);
-    expect(reached).toBe(5);
+    expect(passed).toBe(5);
+    expect(reached(rig.machine, 'forwarded')[1]).toBe(formatIpv4(VICTIM.address));
   });
 
   test('what is long costs more: a victim gets no load', () => {
@@ -138,8 +144,21 @@ describe('limits of a server', () => {
       });
     flood(rig, 10, 10, (count) => rig.receive(ATTACKER, ping(ATTACKER, (count & 0xffff).toString(16))));
     expect(rig.delivered.length).toBeLessThan(10_100);
+    expect(reached(rig.machine, 'native-by-client')[1]).toBe('198.51.100.66');
     rig.clear().receive(MAPPED, ping(MAPPED, '1'));
     expect(rig.delivered.length).toBe(1);
+  });
+
+  test('so are those of many addresses to one network', () => {
+    const rig = new ServerRig();
+    flood(rig, 10, 10, (count) => {
+      const from = { address: ATTACKER.address + (count % 50), port: 6666 };
+      const destination = v6('2001:db8::1');
+      const ping = { hopLimit: 64, identifier: 1, sequence: 1, data: new Uint8Array(8) };
+      rig.receive(from, buildEchoRequest({ ...ping, source: teredo(PRIMARY, from), destination }));
+    });
+    expect(rig.delivered.length).toBeLessThan(20_000);
+    expect(reached(rig.machine, 'native')).toEqual([100_000 - rig.delivered.length, '20010db800000000']);
   });
 
   test('S-2: a server keeps nothing that is ever due', () => {

@@ -31,6 +31,7 @@ import {
   serverOf,
 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../../wire/index.ts';
+import { LimitHits } from '../limit-hits.ts';
 import { SERVER_COUNTERS } from './counters.ts';
 import { Forwarding } from './forwarding.ts';
 import { SERVER_LIMITS, partOf } from './limits.ts';
@@ -43,6 +44,7 @@ import { Solicitation } from './solicitation.ts';
 export class ServerMachine implements Machine {
   readonly commands = new CommandRing();
   readonly counters = makeCounters(SERVER_COUNTERS);
+  readonly limitHits = new LimitHits();
   /** RFC 4380 section 5.3.2: cone flag set, port 3544, own IPv4 address. S-32 */
   readonly linkLocal: Ipv6;
 
@@ -64,8 +66,15 @@ export class ServerMachine implements Machine {
     this.entropy = entropy;
     const limits = options.limits ?? SERVER_LIMITS;
     const answers = new FairBudget(limits.answers, entropy);
-    this.solicitation = new Solicitation(options, this.linkLocal, answers, this.counters, this.commands);
-    this.forwarding = new Forwarding(options, limits, entropy, this.counters, this.commands);
+    this.solicitation = new Solicitation(
+      options,
+      this.linkLocal,
+      answers,
+      this.counters,
+      this.commands,
+      this.limitHits,
+    );
+    this.forwarding = new Forwarding(options, limits, entropy, this.counters, this.commands, this.limitHits);
   }
 
   /** Somebody else does the rest of such work, or no longer: begins anew with that part of the limits. */

@@ -3,6 +3,7 @@ import { TUNNEL_MTU } from '../constants.ts';
 import type { SocketId } from '../machine.ts';
 import { authenticationValue, verifyAuthentication } from '../secure.ts';
 import type { FairBudget } from '../fair-budget.ts';
+import type { LimitHits } from '../limit-hits.ts';
 import {
   AUTHENTICATION_NONCE_LENGTH,
   CONE_FLAG,
@@ -39,6 +40,7 @@ export class Solicitation {
   answers: FairBudget;
   private readonly counters: Record<ServerCounter, number>;
   private readonly commands: CommandRing;
+  private readonly hits: LimitHits;
   /** The same for everybody but for destination and checksum. */
   readonly advertisement: Uint8Array;
   /**
@@ -54,12 +56,14 @@ export class Solicitation {
     answers: FairBudget,
     counters: Record<ServerCounter, number>,
     commands: CommandRing,
+    hits: LimitHits,
   ) {
     this.options = options;
     this.linkLocal = linkLocal;
     this.answers = answers;
     this.counters = counters;
     this.commands = commands;
+    this.hits = hits;
     this.advertisement = buildRouterAdvertisement({
       source: linkLocal,
       destination: new Uint8Array(16),
@@ -103,6 +107,7 @@ export class Solicitation {
     }
     if (!this.answers.take(0, address, 0, port, now)) {
       counters.droppedAnswerLimit++;
+      this.hits.ipv4('answers', address);
       return;
     }
     const start = this.compose(buffer, view, key, address, port);
@@ -139,6 +144,7 @@ export class Solicitation {
     // As much as forwarding: an answer as large as the ping goes to whoever the source names.
     if (!this.answers.take(0, address, 0, port, now, forwardingCost(view.ipv6End - at))) {
       this.counters.droppedAnswerLimit++;
+      this.hits.ipv4('answers', address);
       return;
     }
     const data = echoData(buffer, at);

@@ -393,6 +393,8 @@ export class KernelFastPath implements FastPath {
         if (!injectFrame(inject, packet, way)) this.notDone.proofsNotSent++;
       },
       entropy,
+      undefined,
+      this.options.limitHits,
     );
   }
 

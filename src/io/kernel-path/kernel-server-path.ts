@@ -23,6 +23,11 @@ const SIGN_OF_LIFE_MS = 5_000;
 /** After such a time of deciding one datagram is left to the sockets. */
 const SAMPLE_MS = 1_000;
 const LOOK_MS = 1_000;
+const LIMIT_NAMES = {
+  answers: 'answers',
+  forwarded: 'forwarded',
+  forwardedByPair: 'forwarded-by-pair',
+} as const;
 /** Hosts with more are routers: each of their many changes would have to be looked at. */
 const MOST_ROUTES = 4_096;
 const NOTHING_TO_DO = 'clients have keys, and what is forwarded may leave by several ways';
@@ -103,6 +108,7 @@ export class KernelServerPath implements ServerPath {
 
   close(): void {
     if (this.closed) return;
+    this.noteLimits();
     this.closed = true;
     this.cancelLife?.();
     this.cancelLook?.();
@@ -125,6 +131,7 @@ export class KernelServerPath implements ServerPath {
   private lookLater(): void {
     this.cancelLook = this.clock.setTimer(this.clock.now() + LOOK_MS, () => {
       this.lookLater();
+      this.noteLimits();
       if (this.uplinks !== undefined) this.changing(() => this.look(this.uplinks!));
     });
   }
@@ -200,6 +207,26 @@ export class KernelServerPath implements ServerPath {
       arrived: this.options.arrived(),
       overflows: udpBufferOverflows(),
     });
+  }
+
+  private noteLimits(): void {
+    const { limitHits } = this.options;
+    if (limitHits === undefined) return;
+    try {
+      for (const { limit, times, addresses } of this.program.takeReachedLimits()) {
+        let others = times;
+        for (const hit of addresses) {
+          // More may have come since the sum was read: they are in the next one.
+          const times = Math.min(hit.times, others);
+          if (times > 0) limitHits.ipv4(LIMIT_NAMES[limit], hit.address, times);
+          others -= times;
+        }
+        limitHits.others(LIMIT_NAMES[limit], others);
+      }
+      if (limitHits.isPending) this.options.onLimit?.();
+    } catch {
+      // what the program counts shows in the status, too
+    }
   }
 
   private areThere(): boolean {

@@ -1,5 +1,6 @@
 import { BUBBLE_HOP_LIMIT } from '../../core/constants.ts';
 import type { Entropy } from '../../core/entropy.ts';
+import { LimitHits } from '../../core/limit-hits.ts';
 import { TokenBuckets } from '../../core/token-buckets.ts';
 import type { BucketLimits } from '../../core/token-buckets.ts';
 import { WAY } from '../../linux/bpf/layout.ts';
@@ -106,6 +107,7 @@ export class PathProofs {
   private readonly send: (packet: Uint8Array, way: Way) => void;
   private readonly entropy: Entropy;
   private readonly furthest: Way;
+  private readonly hits: LimitHits;
   private readonly budget: TokenBuckets;
   private readonly renewalBudget: TokenBuckets;
   private readonly proofs = new Map<string, Proof>();
@@ -113,19 +115,21 @@ export class PathProofs {
   private readonly underway = new Map<Ipv4, number>();
   private renewals = 0;
 
-  /** `send` has a packet sent by the kernel path, in such a datagram. `furthest`: the way that this kernel can go. */
+  /** `send` has a packet sent by the kernel path, in such a datagram. `furthest`: the way that this kernel can go. `hits` gets by whom limits are reached. */
   constructor(
     peers: CarriedPeers,
     answers: ProofAnswers,
     send: (packet: Uint8Array, way: Way) => void,
     entropy: Entropy,
     furthest: Way = WAY.bare,
+    hits = new LimitHits(),
   ) {
     this.peers = peers;
     this.answers = answers;
     this.send = send;
     this.entropy = entropy;
     this.furthest = furthest;
+    this.hits = hits;
     this.budget = new TokenBuckets(PROOF_LIMITS, entropy, BUCKETS);
     this.renewalBudget = new TokenBuckets(RENEWAL_LIMITS, entropy, BUCKETS);
   }
@@ -139,9 +143,10 @@ export class PathProofs {
     const { address, way } = place;
     const isFirst = way === WAY.inward || way === WAY.tried;
     const firsts = this.proofs.size - this.renewals;
-    if (isFirst ? firsts >= MOST_PROOFS - MOST_RENEWALS : this.renewals >= MOST_RENEWALS) return;
+    if (isFirst ? firsts >= MOST_PROOFS - MOST_RENEWALS : this.renewals >= MOST_RENEWALS)
+      return this.hits.ipv4('proofs', address);
     const others = this.underway.get(address) ?? 0;
-    if (others >= MOST_PROOFS_BY_ADDRESS) return;
+    if (others >= MOST_PROOFS_BY_ADDRESS) return this.hits.ipv4('proofs', address);
     const nonce = new Uint8Array(PROOF_NONCE_LENGTH);
     this.entropy.fill(nonce);
     if (!this.answers.begin(peer, nonce)) return;
@@ -237,6 +242,7 @@ export class PathProofs {
   private ask({ peer, place, source, nonce, isFirst, asked }: Proof, way: Way, now: number): void {
     const budget = isFirst ? this.budget : this.renewalBudget;
     if (!budget.take(place.address, 0, now)) {
+      this.hits.ipv4('proofs', place.address);
       this.counters.proofsSuppressed++;
       return;
     }

@@ -29,6 +29,9 @@ import {
   ACCESS_KEY,
   BUDGET,
   BUDGETS,
+  LIMITS,
+  LIMIT_HIT,
+  LIMIT_SLOTS,
   MAX_RANGES,
   MODE,
   RANGE,
@@ -80,6 +83,13 @@ test('so are the numbers', () => {
   for (const [name, kind] of Object.entries(BUDGETS))
     expect(kind).toBe(define(constant(name), SERVER_HEADER));
   expect(Object.keys(BUDGETS)).toHaveLength(define('BUDGETS', SERVER_HEADER));
+  expect(LIMITS).toEqual({
+    answers: define('LIMIT_ANSWERS', SERVER_HEADER),
+    forwarded: define('LIMIT_FORWARDED', SERVER_HEADER),
+    forwardedByPair: define('LIMIT_FORWARDED_BY_PAIR', SERVER_HEADER),
+  });
+  expect(Object.keys(LIMITS)).toHaveLength(define('LIMITS', SERVER_HEADER));
+  expect(LIMIT_SLOTS).toBe(define('LIMIT_SLOTS', SERVER_HEADER));
   expect(ACCESS).toEqual({
     none: 0,
     allow: define('ACCESS_ALLOW', SERVER_HEADER),
@@ -106,6 +116,7 @@ test.each<[string, Readonly<Record<string, number>>]>([
   ['access_key', ACCESS_KEY],
   ['range', RANGE],
   ['budget', BUDGET],
+  ['limit_hit', LIMIT_HIT],
 ])('struct %s is laid out as the compiler does', (name, layout) => {
   const { SIZE, ...offsets } = layout;
   const struct = structOf(name);

@@ -15,7 +15,15 @@ interface Objects {
   };
   readonly server: {
     readonly programs: 'serve';
-    readonly maps: 'config' | 'alive_until' | 'decided_since' | 'budgets' | 'buckets' | 'access' | 'counters';
+    readonly maps:
+      | 'config'
+      | 'alive_until'
+      | 'decided_since'
+      | 'budgets'
+      | 'buckets'
+      | 'limit_hits'
+      | 'access'
+      | 'counters';
     readonly constants: never;
   };
 }

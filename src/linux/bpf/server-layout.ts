@@ -22,6 +22,11 @@ export const BUDGETS = {
   forwardedByPair: 6,
 } as const;
 
+/** Limits whose reaching is noted, and how many slots there are for the addresses of each. */
+export const LIMITS = { answers: 0, forwarded: 1, forwardedByPair: 2 } as const;
+export const LIMIT_SLOTS = 64;
+export const LIMIT_HIT = { times: 0, address: 8, padding: 12, SIZE: 16 } as const;
+
 export const MAX_RANGES = 32;
 
 /** What the program does: nothing, counts what it could decide, decides. */

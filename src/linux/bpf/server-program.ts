@@ -1,5 +1,7 @@
 import { AccessMap } from './access-map.ts';
 import type { AccessVerdicts } from './access-map.ts';
+import { LimitMap } from './limit-map.ts';
+import type { ReachedLimit } from './limit-map.ts';
 import { Program } from './program.ts';
 import { writeRecord } from './records.ts';
 import {
@@ -65,6 +67,7 @@ const NEVER = 1n << 62n;
 export class ServerProgram {
   private readonly program = new Program('server', {});
   private readonly access = new AccessMap(this.program.map('access'));
+  private readonly limits = new LimitMap(this.program.map('limit_hits'));
 
   get fd(): number {
     return this.program.program('serve');
@@ -72,6 +75,11 @@ export class ServerProgram {
 
   readCounters(): Record<(typeof SERVER_KERNEL_COUNTERS)[number], number> {
     return this.program.readCounters(SERVER_KERNEL_COUNTERS);
+  }
+
+  /** Limits that were reached since the last time. Throws a SystemCallError. */
+  takeReachedLimits(): ReachedLimit[] {
+    return this.limits.take();
   }
 
   /** Throws a SystemCallError. */
