@@ -4,6 +4,9 @@ import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 
 /** How long a daemon may take to answer before it counts as hanging. */
 const ANSWER_TIMEOUT_MS = 5_000;
+/** How long the whole of an answer may take, and its length: a daemon with 100,000 peers sends some 40 MB in seconds. */
+const WHOLE_TIMEOUT_MS = 60_000;
+const ANSWER_MOST = 256 << 20;
 
 /** Whoever listens there has given no answer. */
 export class NoAnswerError extends Error {
@@ -21,17 +24,21 @@ export function ask(path: string, request: ControlRequest): Promise<ControlAnswe
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     let text = '';
-    socket.setTimeout(ANSWER_TIMEOUT_MS, () =>
-      socket.destroy(new NoAnswerError(`no answer from ${path}`, true)),
-    );
+    const giveUp = (): void => void socket.destroy(new NoAnswerError(`no answer from ${path}`, true));
+    socket.setTimeout(ANSWER_TIMEOUT_MS, giveUp);
+    const whole = setTimeout(giveUp, WHOLE_TIMEOUT_MS);
     socket.setEncoding('utf8');
     socket.on('connect', () => socket.end(`${JSON.stringify(request)}\n`));
-    socket.on('data', (chunk: string) => (text += chunk));
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      if (text.length > ANSWER_MOST) giveUp();
+    });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // Connected, and then hung up on: the end of it says so.
       if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
     });
     socket.on('close', () => {
+      clearTimeout(whole);
       try {
         resolve(JSON.parse(text) as ControlAnswer);
       } catch {

@@ -10,6 +10,8 @@ const MAX_CONNECTIONS = 32;
 /** How long a connection has for its question, and then for taking the answer. */
 const ASK_MS = 10_000;
 const ANSWER_MS = 30_000;
+/** Who listens takes a connection at once, or is too busy for it. */
+const ALIVE_MS = 2_000;
 /** How long pieces of a list are made at a time. */
 const PIECE_MS = 2;
 
@@ -211,6 +213,7 @@ function messageOf(error: unknown): string {
 function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
+    socket.setTimeout(ALIVE_MS, () => socket.destroy(new Error('no answer')));
     socket.on('connect', () => {
       socket.destroy();
       resolve(true);

@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import { endProcess } from '../../io/end-process.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
@@ -125,10 +124,8 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
       const settings = await settingsOf(options, notices, known);
       const resolve = (): Promise<ServerCandidate[]> =>
         resolveServers(options.server, options.secondary, () => {}, known);
-      let role: ClientRole | undefined;
-      const make = (running: RunningRole): Role => (role = new ClientRole(settings, resolve, running));
+      const make = (running: RunningRole): Role => new ClientRole(settings, resolve, running);
       const exitCode = await runRole('client', options.name, make, notices);
-      if (role?.isResolving === true) endProcess(exitCode);
       finish(exitCode);
     });
   for (const flag of ['default-route', 'no-default-route'])
@@ -225,10 +222,6 @@ class ClientRole implements Role {
   async start(): Promise<void> {
     await this.client.start();
     sayWhyNotKernel(this.client.dataPath);
-  }
-
-  get isResolving(): boolean {
-    return this.again.isResolving;
   }
 
   close(): Promise<void> {
