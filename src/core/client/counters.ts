@@ -50,4 +50,5 @@ export const CLIENT_COUNTERS = [
   'failedContacts',
   'silenceProbes',
   'mappingChanges',
+  'socketsFailed',
 ] as const;
