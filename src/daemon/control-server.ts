@@ -1,6 +1,7 @@
 import { chmodSync, rmSync, rmdirSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { noteSystemFailure } from '../io/system-failures.ts';
 import { controlPath, isChosen, makeControlDirectory } from './control-path.ts';
 import { MAX_REQUEST_BYTES, parseRequest } from './control-protocol.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
@@ -83,6 +84,8 @@ export class ControlServer {
       server.once('error', reject);
       server.listen(control.path, resolve);
     });
+    // Without descriptors no connection is taken; who asks later gets an answer.
+    server.on('error', noteSystemFailure);
     // Only looking is offered (status, peers), so every user may look.
     chmodSync(control.path, 0o666);
     server.unref();

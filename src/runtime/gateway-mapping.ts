@@ -1,5 +1,6 @@
 import { randomBetween } from '../core/entropy.ts';
 import type { Entropy } from '../core/entropy.ts';
+import { countSystemFailure, isShortage } from '../io/system-failures.ts';
 import type { CancelTimer, Clock, MapAnswer, PortMapper, PortMapping } from '../io/ports.ts';
 
 /** RFC 6081 section 5.3.3 has the mapping come before qualification: a gateway that is there answers in less. E-41 */
@@ -52,6 +53,8 @@ export class GatewayMapping {
   private lastEarlyAt = -Infinity;
   /** After a failure. */
   private againMs = AGAIN_MS;
+  /** After the way to the gateway could not be looked for. */
+  private lookAgainMs = LOST_AGAIN_MS;
   /** After silence. */
   private silentAgainMs = SILENT_AGAIN_MS;
   /** Until when the gateway has what it has mapped, as it has said last. */
@@ -74,6 +77,7 @@ export class GatewayMapping {
     const mapper = this.tryToOpen();
     this.mapper = mapper;
     if (mapper === undefined) return undefined;
+    this.lookAgainMs = LOST_AGAIN_MS;
     mapper.watch(() => this.askWithin(randomBetween(this.entropy, 0, SPREAD_MS)));
     return this.headStart(mapper, this.map(mapper));
   }
@@ -202,8 +206,17 @@ export class GatewayMapping {
   private tryToOpen(): PortMapper | undefined {
     try {
       return this.open();
-    } catch {
-      return undefined; // without netlink there is no way to find the gateway
+    } catch (error) {
+      // Without netlink there is no way to find the gateway; without descriptors there may be one later.
+      countSystemFailure(error);
+      if (isShortage(error)) this.lookAgain();
+      return undefined;
     }
+  }
+
+  private lookAgain(): void {
+    this.cancelTimer?.();
+    this.cancelTimer = this.clock.setTimer(this.clock.now() + this.lookAgainMs, () => void this.startAnew());
+    this.lookAgainMs = Math.min(2 * this.lookAgainMs, AGAIN_MS);
   }
 }

@@ -177,6 +177,7 @@ class ClientRole implements Role {
   private readonly again: ResolveAgain;
   private readonly mayMeet: boolean;
   private isExposureSaid = false;
+  private saidAddress: string | undefined;
 
   constructor(settings: ResolvedSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
     const ports = kernelPorts();
@@ -187,6 +188,7 @@ class ClientRole implements Role {
     client.on('state', (state, reason) => {
       if (state === 'qualified') {
         say(`qualified: ${client.toString()}, ${natInWords(client, this.mayMeet)}`);
+        this.saidAddress = client.toString();
         this.sayExposure(settings);
       } else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
     });
@@ -195,6 +197,7 @@ class ClientRole implements Role {
       else if (client.address !== undefined) say('no default route');
     });
     client.on('address', (address) => {
+      if (address !== undefined) this.sayChange(formatIpv6(address));
       if (address !== undefined && !client.hasDefaultRoute) sayWhoHasTheDefault(settings);
     });
     client.on('port-mapping', (mapping) =>
@@ -205,8 +208,19 @@ class ClientRole implements Role {
       ),
     );
     client.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
+    client.on('resumed', (ms) =>
+      say(`this host was suspended for ${Math.round(ms / 1_000)} s: the mapping is checked`),
+    );
     client.on('warning', (message) => say(`warning: ${message}`));
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+  }
+
+  /** While it stays qualified: the NAT has given another mapping. Else the line of the qualification has the address. */
+  private sayChange(address: string): void {
+    const { client, saidAddress } = this;
+    if (client.state !== 'qualified' || saidAddress === undefined || saidAddress === address) return;
+    this.saidAddress = address;
+    say(`the address has changed: ${address} (it was ${saidAddress}), ${natInWords(client, this.mayMeet)}`);
   }
 
   /** Once: from the first qualification on. */

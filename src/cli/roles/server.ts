@@ -130,6 +130,7 @@ class ServerRole implements Role {
 
   constructor(settings: ServerSettings) {
     this.server = new Server(settings, kernelPorts());
+    this.server.on('warning', (message) => say(`warning: ${message}`));
     this.check = new AnnouncedCheck(settings, say, kernelPorts());
   }
 
