@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError } from 'commander';
 import { EnvironmentError } from '../io/errors.ts';
+import { systemErrorIn } from '../io/system-failures.ts';
 import { addressCommand } from './commands/address.ts';
 import { netcheckCommand } from './commands/netcheck.ts';
 import { peersCommand } from './commands/peers.ts';
@@ -78,6 +79,8 @@ function failure(error: unknown): number {
     if (error.code === 'not-permitted') return complain(error.message, EXIT.NOT_PERMITTED);
     return complain(error.message, error.code === 'not-local' ? EXIT.USAGE : EXIT.FAILED);
   }
+  if (systemErrorIn(error) !== undefined)
+    return complain(`the system refused: ${(error as Error).message}`, EXIT.FAILED);
   throw error; // a bug of ours: with its stack
 }
 

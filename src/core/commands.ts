@@ -22,8 +22,11 @@ export interface CommandExecutor {
   offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void;
   /** Its packets are to come to the machine again. */
   unload(buffer: Uint8Array, offset: number): void;
-  /** Something the driver or the user has to know: state, address, sockets wanted. */
-  event(event: MachineEvent): void;
+  /**
+   * Something the driver or the user has to know: state, address, sockets wanted. False: the socket that is wanted could not be opened; what
+   * would go from it, or names it to others, is not sent then.
+   */
+  event(event: MachineEvent): boolean | void;
 }
 
 /**
@@ -33,13 +36,16 @@ export interface CommandExecutor {
 export class CommandRing {
   private readonly kinds: number[] = [];
   private readonly buffers: (Uint8Array | undefined)[] = [];
-  /** Five numbers a command: socket, start, end, address, port. */
+  /** Six numbers a command: socket, start, end, address, port, the socket whose port the datagram names. */
   private readonly numbers: number[] = [];
   private readonly events: MachineEvent[] = [];
   /** IPv6 addresses of peers that are named without a packet of theirs, 16 bytes each. */
   private addresses = new Uint8Array(16 * 16);
   private addressCount = 0;
   private count = 0;
+  private named: SocketId = 0;
+  /** Wanted in this input, and not to be had. */
+  private readonly missing: SocketId[] = [];
 
   /** How many commands wait to be drained. */
   get length(): number {
@@ -57,19 +63,30 @@ export class CommandRing {
     const at = this.count++;
     this.kinds[at] = TRANSMIT;
     this.buffers[at] = buffer;
-    const n = at * 5;
+    const n = at * WIDTH;
     this.numbers[n] = socket;
     this.numbers[n + 1] = start;
     this.numbers[n + 2] = end;
     this.numbers[n + 3] = address;
     this.numbers[n + 4] = port;
+    this.numbers[n + 5] = this.named;
+  }
+
+  /** What `send` has transmitted names the port of this socket; 0: of none. */
+  naming<T>(socket: SocketId, send: () => T): T {
+    this.named = socket;
+    try {
+      return send();
+    } finally {
+      this.named = 0;
+    }
   }
 
   deliver(buffer: Uint8Array, start: number, end: number): void {
     const at = this.count++;
     this.kinds[at] = DELIVER;
     this.buffers[at] = buffer;
-    const n = at * 5;
+    const n = at * WIDTH;
     this.numbers[n] = 0;
     this.numbers[n + 1] = start;
     this.numbers[n + 2] = end;
@@ -82,7 +99,7 @@ export class CommandRing {
     const at = this.count++;
     this.kinds[at] = OFFLOAD;
     this.buffers[at] = undefined;
-    const n = at * 5;
+    const n = at * WIDTH;
     this.numbers[n] = this.keep(buffer, offset);
     this.numbers[n + 1] = heardAt;
     this.numbers[n + 2] = 0;
@@ -95,7 +112,7 @@ export class CommandRing {
     const at = this.count++;
     this.kinds[at] = UNLOAD;
     this.buffers[at] = undefined;
-    const n = at * 5;
+    const n = at * WIDTH;
     this.numbers[n] = this.keep(buffer, offset);
     this.numbers[n + 1] = this.numbers[n + 2] = this.numbers[n + 3] = this.numbers[n + 4] = 0;
   }
@@ -104,26 +121,29 @@ export class CommandRing {
     const at = this.count++;
     this.kinds[at] = EVENT;
     this.buffers[at] = undefined;
-    const n = at * 5;
+    const n = at * WIDTH;
     this.numbers[n] = this.events.push(event) - 1;
     this.numbers[n + 1] = this.numbers[n + 2] = this.numbers[n + 3] = this.numbers[n + 4] = 0;
   }
 
   /** Has `executor` carry out every command in order, and forgets them. */
   drain(executor: CommandExecutor): void {
-    const { kinds, buffers, numbers, events } = this;
+    const { kinds, buffers, numbers, events, missing } = this;
     for (let at = 0; at < this.count; at++) {
-      const n = at * 5;
+      const n = at * WIDTH;
       const kind = kinds[at];
       if (kind === TRANSMIT) {
-        executor.transmit(
-          numbers[n]!,
-          buffers[at]!,
-          numbers[n + 1]!,
-          numbers[n + 2]!,
-          numbers[n + 3]!,
-          numbers[n + 4]!,
-        );
+        const isVain = missing.length > 0 && this.needs(n, missing);
+        if (!isVain) {
+          executor.transmit(
+            numbers[n]!,
+            buffers[at]!,
+            numbers[n + 1]!,
+            numbers[n + 2]!,
+            numbers[n + 3]!,
+            numbers[n + 4]!,
+          );
+        }
       } else if (kind === DELIVER) {
         executor.deliver(buffers[at]!, numbers[n + 1]!, numbers[n + 2]!);
       } else if (kind === OFFLOAD) {
@@ -131,12 +151,19 @@ export class CommandRing {
       } else if (kind === UNLOAD) {
         executor.unload(this.addresses, numbers[n]!);
       } else {
-        executor.event(events[numbers[n]!]!);
+        const event = events[numbers[n]!]!;
+        if (executor.event(event) === false && event.type === 'socket-wanted') missing.push(event.socket);
       }
       buffers[at] = undefined;
     }
     this.count = this.addressCount = 0;
     if (events.length > 0) events.length = 0;
+    if (missing.length > 0) missing.length = 0;
+  }
+
+  /** Whether a datagram goes from one of these sockets, or names it. */
+  private needs(n: number, sockets: readonly SocketId[]): boolean {
+    return sockets.includes(this.numbers[n]!) || sockets.includes(this.numbers[n + 5]!);
   }
 
   /** Where the copy of an address lies. */
@@ -152,6 +179,8 @@ export class CommandRing {
   }
 }
 
+/** Of {@link CommandRing.numbers}. */
+const WIDTH = 6;
 const TRANSMIT = 0;
 const DELIVER = 1;
 const EVENT = 2;

@@ -54,6 +54,12 @@ export interface Machine {
   /** The instant that {@link pollTimeout} named has come. Calling it early or late is harmless. */
   handleTimeout(now: number): void;
 
+  /**
+   * A socket that the machine wanted with the event `socket-wanted` could not be opened. Called once the commands of that input are drained:
+   * what would have gone from the socket, or named it, was not sent.
+   */
+  socketFailed?(socket: SocketId, now: number): void;
+
   /** The instant (ms) of the next wanted {@link handleTimeout}; Infinity when there is none. */
   pollTimeout(): number;
 }

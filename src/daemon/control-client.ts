@@ -6,6 +6,9 @@ import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 const ANSWER_TIMEOUT_MS = 5_000;
 /** When a connection is tried again. */
 const CROWDED_MS = 20;
+/** How long the whole of an answer may take, and its length: a daemon with 100,000 peers sends some 40 MB in seconds. */
+const WHOLE_TIMEOUT_MS = 60_000;
+const ANSWER_MOST = 256 << 20;
 
 /** Whoever listens there has given no answer. */
 export class NoAnswerError extends Error {
@@ -41,17 +44,23 @@ function askOnce(path: string, request: ControlRequest): Promise<ControlAnswer> 
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     const pieces: string[] = [];
-    socket.setTimeout(ANSWER_TIMEOUT_MS, () =>
-      socket.destroy(new NoAnswerError(`no answer from ${path}`, true)),
-    );
+    let length = 0;
+    const giveUp = (): void => void socket.destroy(new NoAnswerError(`no answer from ${path}`, true));
+    socket.setTimeout(ANSWER_TIMEOUT_MS, giveUp);
+    const whole = setTimeout(giveUp, WHOLE_TIMEOUT_MS);
     socket.setEncoding('utf8');
     socket.on('connect', () => socket.end(`${JSON.stringify(request)}\n`));
-    socket.on('data', (chunk: string) => pieces.push(chunk));
+    socket.on('data', (chunk: string) => {
+      pieces.push(chunk);
+      length += chunk.length;
+      if (length > ANSWER_MOST) giveUp();
+    });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // Connected, and then hung up on: the end of it says so.
       if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
     });
     socket.on('close', () => {
+      clearTimeout(whole);
       try {
         resolve(JSON.parse(pieces.join('')) as ControlAnswer);
       } catch {

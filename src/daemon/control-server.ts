@@ -15,6 +15,8 @@ import { Flooders } from './flooders.ts';
 import { Turns } from './turns.ts';
 
 const MAX_CONNECTIONS = 32;
+/** A daemon that listens takes a connection at once, or is too busy for it. */
+const ALIVE_MS = 2_000;
 /** The file's permissions. Only looking is offered (status, peers), so every user may look. */
 const MODE = 0o666;
 /** How long pieces of a list are made at a time, and how many characters. */
@@ -281,6 +283,7 @@ function isAlive(path: string): Promise<boolean> {
   if (!file.isSocket()) return Promise.reject(new Error(`${path} is in the way: it is no socket`));
   return new Promise((resolve, reject) => {
     const socket = connect(path);
+    socket.setTimeout(ALIVE_MS, () => socket.destroy(new Error('no answer')));
     socket.on('connect', () => {
       socket.destroy();
       resolve(true);

@@ -8,6 +8,7 @@ import {
 } from '../linux/proc.ts';
 import { interfaceState } from '../linux/interface-state.ts';
 import { SystemCallError } from '../linux/errors.ts';
+import { systemErrorIn } from '../linux/system-failures.ts';
 import {
   addAddress,
   addRoute,
@@ -38,13 +39,26 @@ const QUEUE_LENGTH = 1000;
 /** 127/8. The interface says nothing: routers have their own global addresses on `lo`. */
 const LOOPBACK_NETWORK = 127;
 
+/** Throws an EnvironmentError where the system refuses, as without descriptors. */
+function interfaces(): ReturnType<typeof networkInterfaces> {
+  try {
+    return networkInterfaces();
+  } catch (error) {
+    throw new EnvironmentError(
+      'system',
+      `the system refused: the list of interfaces: ${systemErrorIn(error) ?? (error as Error).message}`,
+      error,
+    );
+  }
+}
+
 /** 2001::/32 as the kernel's tables write it. */
 const TEREDO_DIGITS = '20010000';
 
 /** This host's addresses and routes, read from the system and changed by netlink. */
 export class KernelNetwork implements HostNetwork {
   ipv4Subnets(): readonly Ipv4Subnet[] {
-    return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+    return Object.entries(interfaces()).flatMap(([name, addresses]) =>
       (addresses ?? [])
         .filter(({ family }) => family === 'IPv4')
         .map(({ address, cidr }) => ({
@@ -57,7 +71,7 @@ export class KernelNetwork implements HostNetwork {
   }
 
   globalIpv6(): readonly Ipv6[] {
-    return Object.values(networkInterfaces()).flatMap((addresses) =>
+    return Object.values(interfaces()).flatMap((addresses) =>
       (addresses ?? [])
         .filter(({ family }) => family === 'IPv6')
         .map(({ address }) => parseIpv6(address.split('%')[0]!)!)
@@ -70,25 +84,28 @@ export class KernelNetwork implements HostNetwork {
   }
 
   hasNativeIpv6(exceptInterface: string): boolean {
-    const tunnels = interfacesWithIpv6(TEREDO_DIGITS);
-    const isElsewhere = ({ interface: name }: { readonly interface: string }): boolean =>
-      name !== exceptInterface && !tunnels.has(name);
-    return (
-      ipv6DefaultRoutes().some(isElsewhere) &&
-      ipv6Addresses().some((one) => isElsewhere(one) && isNative(one.address, 0))
-    );
+    return refusable(() => {
+      const tunnels = interfacesWithIpv6(TEREDO_DIGITS);
+      const isElsewhere = ({ interface: name }: { readonly interface: string }): boolean =>
+        name !== exceptInterface && !tunnels.has(name);
+      return (
+        ipv6DefaultRoutes().some(isElsewhere) &&
+        ipv6Addresses().some((one) => isElsewhere(one) && isNative(one.address, 0))
+      );
+    });
   }
 
   otherTeredoDefault(exceptInterface: string): string | undefined {
-    const tunnels = interfacesWithIpv6(TEREDO_DIGITS);
-    const others = ipv6DefaultRoutes().filter(
-      ({ interface: name, anySource }) => anySource && name !== exceptInterface && tunnels.has(name),
-    );
-    return others[0]?.interface;
+    return refusable(() => {
+      const tunnels = interfacesWithIpv6(TEREDO_DIGITS);
+      return ipv6DefaultRoutes().find(
+        ({ interface: name, anySource }) => anySource && name !== exceptInterface && tunnels.has(name),
+      )?.interface;
+    });
   }
 
   forwardsIpv6(): boolean {
-    return readSysctl('net/ipv6/conf/all/forwarding') === '1';
+    return refusable(() => readSysctl('net/ipv6/conf/all/forwarding')) === '1';
   }
 
   tunnelState(name: string): TunnelState | undefined {
@@ -103,10 +120,11 @@ export class KernelNetwork implements HostNetwork {
   }
 
   async setUpTunnel(name: string, mtu: number): Promise<void> {
-    switchOnIpv6(name);
-    writeSysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
-    // Where the kernel does not know the mode, it adds a link-local address of its own.
-    await change(name, 'addrgenmode', () => withoutOwnLinkLocal(name)).catch(() => undefined);
+    refusable(() => {
+      switchOnIpv6(name);
+      writeSysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
+    });
+    await change(name, 'addrgenmode', () => unlessUnknown(() => withoutOwnLinkLocal(name)));
     await change(name, 'up', () => takeUp(name, mtu, QUEUE_LENGTH));
   }
 
@@ -168,6 +186,16 @@ function unlessGone(action: () => void): void {
   }
 }
 
+/** Where the kernel does not know the mode, it adds a link-local address of its own. */
+function unlessUnknown(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof SystemCallError) || !UNKNOWN.has(error.code)) throw error;
+  }
+}
+
+const UNKNOWN = new Set(['EINVAL', 'EOPNOTSUPP', 'EAFNOSUPPORT']);
 const GONE = new Set(['EADDRNOTAVAIL', 'ENODEV', 'ENOENT', 'ESRCH']);
 
 function explain(error: SystemCallError, what: string): EnvironmentError {

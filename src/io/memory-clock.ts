@@ -3,6 +3,7 @@ import type { Clock } from './ports.ts';
 /** A clock that stands still until it is told to go on. */
 export class MemoryClock implements Clock {
   private time = 0;
+  private suspendedFor = 0;
   private readonly timers = new Set<{ readonly at: number; readonly fn: () => void }>();
 
   now(): number {
@@ -13,6 +14,15 @@ export class MemoryClock implements Clock {
     const timer = { at: atMs, fn };
     this.timers.add(timer);
     return () => void this.timers.delete(timer);
+  }
+
+  suspended(): number {
+    return this.suspendedFor;
+  }
+
+  /** The host sleeps: for this clock no time passes. */
+  suspend(milliseconds: number): void {
+    this.suspendedFor += milliseconds;
   }
 
   /** Lets time pass; timers that fall due are called in order, each at its own instant. */

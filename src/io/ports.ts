@@ -288,6 +288,8 @@ export interface Clock {
   now(): number;
   /** Calls `fn` once, not before `now()` is `atMs`; at once (but not from inside this call) when that is past. */
   setTimer(atMs: number, fn: () => void): CancelTimer;
+  /** Milliseconds for which the host has been suspended since some time: {@link now} stood still meanwhile. Undefined where it never is. */
+  suspended?(): number;
 }
 
 /** Harmless when repeated or late. */

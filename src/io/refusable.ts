@@ -1,4 +1,5 @@
 import { SystemCallError } from '../linux/errors.ts';
+import { systemErrorIn } from '../linux/system-failures.ts';
 import { EnvironmentError } from './errors.ts';
 
 /** Does what the kernel may refuse, and gives its refusal the words that help. */
@@ -9,7 +10,8 @@ export function refusable<T>(
   try {
     return action();
   } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
-    throw explain(error) ?? new EnvironmentError('system', `the system refused: ${error.message}`, error);
+    if (error instanceof EnvironmentError || systemErrorIn(error) === undefined) throw error;
+    const words = error instanceof SystemCallError ? explain(error) : undefined;
+    throw words ?? new EnvironmentError('system', `the system refused: ${(error as Error).message}`, error);
   }
 }

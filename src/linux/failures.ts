@@ -3,7 +3,8 @@ import { errorName } from './errors.ts';
 /** How often something failed, by the error's name. */
 export type Failures = Record<string, number>;
 
-export function countFailure(failures: Failures, error: number, times = 1): void {
-  const name = errorName(error);
+/** `error`: its number, or its name. */
+export function countFailure(failures: Failures, error: number | string, times = 1): void {
+  const name = typeof error === 'string' ? error : errorName(error);
   failures[name] = (failures[name] ?? 0) + times;
 }

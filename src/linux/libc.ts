@@ -37,6 +37,7 @@ export const sys = {
     fd: number,
     offset: number,
   ) => number,
+  clockGettime: libc.func('int clock_gettime(int, uintptr_t)') as (clock: number, to: number) => number,
   exit: libc.func('void _exit(int)') as (status: number) => void,
   getpagesize: libc.func('int getpagesize()') as () => number,
   munmap: libc.func('int munmap(uintptr_t, size_t)') as (address: number, length: number) => number,
@@ -127,6 +128,11 @@ export function errno(): number {
   return koffi.errno();
 }
 
+/** For tests that play the kernel: what {@link errno} says next. */
+export function setErrno(number: number): void {
+  koffi.errno(number);
+}
+
 /**
  * Memory that the kernel may be given the address of. Keep the object for as long as the kernel may use it; what is small stays by itself
  * until some more have been made, for the garbage collector may take a local one as soon as its address has been read.
@@ -170,6 +176,7 @@ export const E = {
   EIO: 5,
   E2BIG: 7,
   EAGAIN: 11,
+  ENOMEM: 12,
   EACCES: 13,
   EEXIST: 17,
   ENODEV: 19,

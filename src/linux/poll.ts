@@ -1,5 +1,8 @@
 import koffi from 'koffi';
+import { SystemCallError } from './errors.ts';
+import { E } from './libc.ts';
 import { takeSocketError } from './socket.ts';
+import { noteSystemFailure, survive, systemErrorIn } from './system-failures.ts';
 
 /**
  * Calls back whenever a descriptor can be read from, until closed. libuv ends a poll for good when the descriptor has an
@@ -26,10 +29,9 @@ export class Poll {
     polls.add(this); // the handle stops when the garbage collector takes it
     const onEvent = (status: number): void => {
       try {
-        if (status === 0) this.onReadable();
-        else this.recover();
+        survive(() => (status === 0 ? this.onReadable() : this.recover()));
       } catch (error) {
-        // Exceptions in here would be swallowed.
+        // Faults of the program: in here they would be swallowed.
         setImmediate(() => {
           throw error;
         });
@@ -46,8 +48,22 @@ export class Poll {
     this.onReadable();
     if (this.handle === undefined) return;
     this.handle.close();
-    this.arm();
+    this.armAgain();
+  }
+
+  /** Nothing is readable without it: where the system refuses, it is asked again and again. */
+  private armAgain(): void {
+    if (this.handle === undefined) return;
+    try {
+      this.arm();
+    } catch (error) {
+      noteSystemFailure(systemErrorIn(error) === undefined ? new SystemCallError('poll', E.ENOMEM) : error);
+      setTimeout(() => this.armAgain(), AGAIN_MS);
+    }
   }
 }
+
+/** Until the system is asked again for what it has refused. */
+const AGAIN_MS = 1_000;
 
 const polls = new Set<Poll>();

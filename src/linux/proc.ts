@@ -1,10 +1,12 @@
 import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { isShortage } from './system-failures.ts';
 
-/** A sysctl's value, or undefined where this kernel has none of that name. Names with slashes: `net/ipv6/conf/all/forwarding`. */
+/** A sysctl's value, or undefined where this kernel has none of that name. Throws where the process may open no more files. Names with slashes: `net/ipv6/conf/all/forwarding`. */
 export function readSysctl(name: string): string | undefined {
   try {
     return readFileSync(`/proc/sys/${name}`, 'utf8').trim();
-  } catch {
+  } catch (error) {
+    unlessShort(error);
     return undefined; // not there (IPv6 switched off), or not for us to read
   }
 }
@@ -14,7 +16,8 @@ export function writeSysctl(name: string, value: string): boolean {
   try {
     writeFileSync(`/proc/sys/${name}`, value);
     return true;
-  } catch {
+  } catch (error) {
+    unlessShort(error);
     return false; // no such setting, or a read-only /proc as in many containers
   }
 }
@@ -92,6 +95,14 @@ export function udpPorts(): Set<number> {
 
 /** "pid 123, miredo": who holds a UDP port of this namespace, as far as this process may see. */
 export function holderOfUdpPort(port: number): string | undefined {
+  try {
+    return findHolder(port);
+  } catch {
+    return undefined; // it is only to be named
+  }
+}
+
+function findHolder(port: number): string | undefined {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const inodes = new Set(
     lines('/proc/net/udp')
@@ -126,7 +137,13 @@ function target(link: string): string[] {
 function lines(file: string): string[] {
   try {
     return readFileSync(file, 'utf8').split('\n');
-  } catch {
+  } catch (error) {
+    unlessShort(error);
     return []; // this kernel has no such table
   }
+}
+
+/** A table that cannot be read now is not empty: addresses and routes would seem to have gone. */
+function unlessShort(error: unknown): void {
+  if (isShortage(error)) throw error;
 }

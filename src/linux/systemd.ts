@@ -1,12 +1,19 @@
 import { Memory, sys } from './libc.ts';
-import { SOCK_DGRAM, openSocket } from './socket.ts';
+import { SOCK_CLOEXEC, SOCK_DGRAM } from './socket.ts';
 
 const AF_UNIX = 1;
 /** Of the module, not of a call: the kernel reads it through its address. A struct sockaddr_un, and what is said. */
 const name = new Memory(110);
 const message = new Memory(1_024);
+/** A struct timeval: how long a manager may take to take a message. */
+const patience = new Memory(16);
+patience.view.setBigInt64(8, 500_000n, true);
+const [SOL_SOCKET, SO_SNDTIMEO] = [1, 21];
 
-/** Sends a state such as `READY=1` to the service manager that started us, if one did (sd_notify(3)). */
+/**
+ * Sends a state such as `READY=1` to the service manager that started us, if one did (sd_notify(3)). What it does not take within 0.5 s, or what
+ * the system refuses, is not sent: the work and the end of a daemon do not wait for its manager.
+ */
 export function notifySystemd(state: string): void {
   const path = process.env['NOTIFY_SOCKET'];
   if (path === undefined || path === '') return;
@@ -17,7 +24,9 @@ export function notifySystemd(state: string): void {
   if (path.startsWith('@')) name.bytes[2] = 0; // abstract
   const text = new TextEncoder().encode(state);
   message.bytes.set(text);
-  const fd = openSocket(AF_UNIX, SOCK_DGRAM);
+  const fd = sys.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  sys.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, patience.address, 16);
   sys.sendto(fd, message.address, text.length, 0, name.address, 2 + bytes.length);
   sys.close(fd);
 }

@@ -2,6 +2,7 @@ import { SystemCallError } from './errors.ts';
 import { E, Memory, errno, sys } from './libc.ts';
 import { Poll } from './poll.ts';
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, openSocket } from './socket.ts';
+import { noteSystemFailure } from './system-failures.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -64,7 +65,9 @@ export class UnixListener {
       if (fd >= 0) return withCredentials(fd);
       const error = errno();
       if (error === E.EINTR || error === E.ECONNABORTED) continue;
-      return error === E.EAGAIN ? 'none' : 'exhausted';
+      if (error === E.EAGAIN) return 'none';
+      noteSystemFailure(new SystemCallError('accept4', error));
+      return 'exhausted';
     }
   }
 

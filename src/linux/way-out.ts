@@ -1,4 +1,5 @@
-import { Memory, sys } from './libc.ts';
+import { SystemCallError } from './errors.ts';
+import { E, Memory, errno, sys } from './libc.ts';
 import { AF_INET, SOCK_DGRAM, openSocket } from './socket.ts';
 
 const SIOCGIFFLAGS = 0x8913;
@@ -24,7 +25,7 @@ export class WayOut {
   private readonly memory = new Memory(IFREQ);
   private closed = false;
 
-  /** An interface's properties; undefined where there is none of that name. */
+  /** An interface's properties; undefined where there is none of that name. Throws a SystemCallError. */
   link(name: string): Link | undefined {
     const ifindex = this.ask(name, SIOCGIFINDEX);
     const mtu = this.ask(name, SIOCGIFMTU);
@@ -50,6 +51,9 @@ export class WayOut {
     const { bytes, view, address } = this.memory;
     bytes.fill(0);
     new TextEncoder().encodeInto(name, bytes.subarray(0, ANSWER - 1));
-    return sys.ioctl(this.fd, request, address) < 0 ? undefined : view.getInt32(ANSWER, true);
+    if (sys.ioctl(this.fd, request, address) >= 0) return view.getInt32(ANSWER, true);
+    const error = errno();
+    if (error === E.ENODEV) return undefined;
+    throw new SystemCallError('ioctl', error);
   }
 }

@@ -38,6 +38,7 @@ export class ClientInterface {
   private readonly onDefaultRoute: (on: boolean) => void;
   private readonly furniture: TunnelFurniture;
   private readonly guard: TunnelGuard;
+  private readonly onFailure: () => void;
   private addresses: readonly Ipv6[] = [];
   /** Those that the interface may still have. */
   private held: readonly Ipv6[] = [];
@@ -50,6 +51,8 @@ export class ClientInterface {
     told: {
       readonly onDefaultRoute: (on: boolean) => void;
       readonly onWarning: (message: string) => void;
+      /** Not all could be set: {@link networkChanged} is to be called again later. */
+      readonly onFailure?: () => void;
     },
   ) {
     this.name = name;
@@ -57,7 +60,8 @@ export class ClientInterface {
     this.wish = wish;
     this.guard = guard;
     this.onDefaultRoute = told.onDefaultRoute;
-    this.furniture = new TunnelFurniture(name, network, told.onWarning);
+    this.furniture = new TunnelFurniture(name, network, told.onWarning, told.onFailure);
+    this.onFailure = told.onFailure ?? (() => {});
   }
 
   /** Resolves once all that was asked for so far is done, or has failed. */
@@ -96,7 +100,7 @@ export class ClientInterface {
     void this.furniture.arrange(
       () => this.wanted(),
       () => {
-        this.guard.setOwn(this.addresses);
+        if (!this.guard.setOwn(this.addresses)) this.onFailure();
         this.held = this.addresses;
         const before = this.hasDefaultRoute;
         this.hasDefaultRoute = this.hasDefaults;

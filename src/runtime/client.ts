@@ -13,12 +13,14 @@ import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { CarriedPath, NetworkMonitor, PortMapper, PortMapping, Udp } from '../io/ports.ts';
 import { Settling } from '../io/settling.ts';
+import { countSystemFailure, isShortage, survive } from '../io/system-failures.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
 import { ClientInterface } from './client-interface.ts';
 import type { DefaultRoute } from './client-interface.ts';
 import { Driver } from './driver.ts';
 import { GatewayMapping } from './gateway-mapping.ts';
+import { FailureWarnings } from './failure-warnings.ts';
 import { FastPathUse } from './fast-path-use.ts';
 import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 import { localNetwork, sameNetwork } from './local-network.ts';
@@ -29,6 +31,7 @@ import { ResolveAgain } from './resolve-again.ts';
 import { NamedServers } from './servers.ts';
 import { checkClientSettings, checkServers } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
+import { SuspendWatch } from './suspend-watch.ts';
 import { TunnelGuard } from './tunnel-guard.ts';
 import type { Inbound } from './tunnel-guard.ts';
 
@@ -85,6 +88,8 @@ export interface ClientEvents {
   'data-path': [DataPath];
   /** What a gateway has mapped for us; undefined once it does so no longer. */
   'port-mapping': [PortMapping | undefined];
+  /** The host was suspended for so many milliseconds; mapping and gateway are asked at once. */
+  resumed: [number];
   /** Something a person should look at. */
   warning: [string];
   /** The client has ended by itself: its interface was taken away. */
@@ -115,6 +120,8 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly names: NamedServers;
   private again: ResolveAgain | undefined;
   private isResting = false;
+  /** After a suspend, whether another network is seen or not. */
+  private isNetworkNew = false;
   private monitor: NetworkMonitor | undefined;
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
@@ -122,6 +129,8 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly settling: Settling;
   private readonly limitLog: LimitLog;
   private readonly socketWarnings: RepeatedWarnings;
+  private readonly suspendWatch: SuspendWatch;
+  private failureWarnings: FailureWarnings | undefined;
   /** What has been told of the machine's state: `qualified` once the interface has what belongs to it. */
   private told: { readonly state: ClientState; readonly reason: QualificationReason | undefined };
   private readonly startOnce = new StartOnce('Client');
@@ -159,7 +168,7 @@ export class Client extends EventEmitter<ClientEvents> {
     );
     this.told = { state: this.machine.state, reason: this.machine.reason };
     this.driver = new Driver(this.machine, ports.clock, (event) => this.handleEvent(event));
-    this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
+    this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
       this.emit('data-path', path),
     );
     this.gateway = new GatewayMapping(
@@ -175,12 +184,14 @@ export class Client extends EventEmitter<ClientEvents> {
     this.driver.onLimit = () => this.limitLog.stir();
     this.socketWarnings = new RepeatedWarnings(ports.clock, (message) => this.emit('warning', message));
     this.settling = new Settling(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);
+    this.suspendWatch = new SuspendWatch(ports.clock, (ms) => this.resumed(ms));
   }
 
   /** Opens socket and interface and begins to look for a server; once. Rejects with what stands in the way. */
   async start(): Promise<void> {
     this.startOnce.begin();
     const { settings, ports, driver } = this;
+    this.failureWarnings = new FailureWarnings(ports.clock, (message) => this.emit('warning', message));
     try {
       if (this.names.areThere) {
         await this.resolveNames();
@@ -199,6 +210,7 @@ export class Client extends EventEmitter<ClientEvents> {
         this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', guard, {
           onDefaultRoute: (on) => this.emit('default-route', on),
           onWarning,
+          onFailure: () => this.settling.again(),
         });
         driver.attachTun(tun, (error) => this.emit('lost', error));
         guard.begin(() => ports.openTunnelRules(tun.name));
@@ -221,6 +233,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.startOnce.goOn();
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.settling.stir());
+      this.suspendWatch.start();
       driver.request((now) => (this.isResting ? this.machine.rest(now) : this.machine.start(now)));
     } catch (error) {
       await this.close();
@@ -403,15 +416,19 @@ export class Client extends EventEmitter<ClientEvents> {
   private async shutDown(): Promise<void> {
     this.again?.rest();
     this.settling.close();
+    this.suspendWatch.close();
     this.socketWarnings.close();
     this.limitLog.close();
+    this.failureWarnings?.close();
+    this.fastPath.close();
     this.monitor?.close();
     this.driver.request((now) => this.machine.stop(now));
     this.driver.close();
     await Promise.all([this.tunnel?.close(), this.gateway.close()]);
   }
 
-  private handleEvent(event: MachineEvent): void {
+  /** False: a socket that is wanted could not be opened, and the machine is to hear of it. */
+  private handleEvent(event: MachineEvent): boolean {
     this.fastPath.port?.setOwn(this.carriedAddress);
     switch (event.type) {
       case 'state':
@@ -430,8 +447,7 @@ export class Client extends EventEmitter<ClientEvents> {
         if (this.address === undefined) this.tell(() => this.emit('address', undefined));
         break;
       case 'socket-wanted':
-        this.openSocket(event.socket, event.port);
-        break;
+        return this.openSocket(event.socket, event.port);
       case 'socket-unwanted':
         if (event.socket === SOCKET.discovery) this.driver.detachReceivers();
         else this.driver.detachUdp(event.socket);
@@ -442,6 +458,7 @@ export class Client extends EventEmitter<ClientEvents> {
       default:
         break;
     }
+    return true;
   }
 
   /** A NAT that has given up our mapping may have begun anew, and what a gateway had mapped is gone as well. */
@@ -455,7 +472,7 @@ export class Client extends EventEmitter<ClientEvents> {
   /** At once, or once the interface has what it was given so far: who is told may use it. */
   private tell(what: () => void): void {
     if (this.tunnel === undefined) what();
-    else void this.tunnel.settled.then(what);
+    else void this.tunnel.settled.then(() => survive(what));
   }
 
   /** While not qualified nothing is carried, though the address may be kept. CL-4 */
@@ -463,7 +480,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.state === 'qualified' ? this.address : undefined;
   }
 
-  private openSocket(socket: number, port = 0): void {
+  private openSocket(socket: number, port = 0): boolean {
     try {
       if (socket === SOCKET.discovery) {
         const local = this.network.localAddress;
@@ -475,12 +492,15 @@ export class Client extends EventEmitter<ClientEvents> {
           this.ports.openUdp({ address: this.settings.bind ?? 0, port, few: true }),
         );
       }
+      return true;
     } catch (error) {
       // Without it the client does what it can: no neighbours found, or the default refresh interval kept, or a peer not met. A guess
       // wants hundreds.
       const message = error instanceof Error ? error.message : String(error);
       const isForPeer = socket >= SOCKET.random;
       this.socketWarnings.warn(isForPeer ? `no socket for a single peer: ${message}` : message);
+      countSystemFailure(error);
+      return !isForPeer && !isShortage(error);
     }
   }
 
@@ -498,12 +518,20 @@ export class Client extends EventEmitter<ClientEvents> {
     this.driver.request((now) => (hasToRest ? this.machine.rest(now) : this.machine.start(now)));
   }
 
+  /** Nothing may have changed here, but the NAT may have forgotten the mapping, and a gateway the port. */
+  private resumed(suspendedMs: number): void {
+    this.emit('resumed', suspendedMs);
+    this.isNetworkNew = true;
+    this.settling.now();
+  }
+
   private networkChanged(): void {
     this.restOrGoOn();
     const before = this.network;
     this.network = this.lookAtNetwork();
     this.tunnel?.networkChanged();
-    if (sameNetwork(before, this.network)) return;
+    if (sameNetwork(before, this.network) && !this.isNetworkNew) return;
+    this.isNetworkNew = false;
     this.driver.request((now) => this.machine.networkChanged(now, this.network));
     if (!this.isResting) this.gateway.networkChanged();
   }

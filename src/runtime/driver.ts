@@ -15,8 +15,9 @@ import type { CommandExecutor } from '../core/commands.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
 import type { MachineEvent } from '../core/events.ts';
 import { DESTINATION, IPV6_HEADER, NEXT_HEADER, nextHeader } from '../wire/index.ts';
-import { countRaw, countTun, countUdp } from './port-counters.ts';
+import { countRaw, countSystem, countTun, countUdp } from './port-counters.ts';
 import type { PortCounters } from './port-counters.ts';
+import { survive, systemFailures } from '../io/system-failures.ts';
 
 /**
  * One machine, its ports and one event loop: hands every input to the machine, carries out the commands, wakes it up when
@@ -25,7 +26,9 @@ import type { PortCounters } from './port-counters.ts';
 export class Driver implements CommandExecutor {
   private readonly machine: Machine;
   private readonly clock: Clock;
-  private readonly onEvent: (event: MachineEvent) => void;
+  private readonly onEvent: (event: MachineEvent) => boolean | void;
+  /** Wanted, and not to be had: the machine is to hear of it. */
+  private readonly missing: SocketId[] = [];
   private readonly sockets: (Udp | undefined)[] = [];
   private readonly receivers: UdpReceiver[] = [];
   /** Of sockets that are no longer attached. */
@@ -42,9 +45,9 @@ export class Driver implements CommandExecutor {
 
   /**
    * `onEvent` is called when the input that caused the event has been dealt with: it may make requests.
-   * A socket that is wanted it gets to open at once.
+   * A socket that is wanted it gets to open at once; false: it could not be opened.
    */
-  constructor(machine: Machine, clock: Clock, onEvent: (event: MachineEvent) => void) {
+  constructor(machine: Machine, clock: Clock, onEvent: (event: MachineEvent) => boolean | void) {
     this.machine = machine;
     this.clock = clock;
     this.onEvent = onEvent;
@@ -61,6 +64,7 @@ export class Driver implements CommandExecutor {
     for (const receiver of this.receivers) countUdp(all, receiver);
     if (this.tun !== undefined) countTun(all, this.tun);
     if (this.raw !== undefined) countRaw(all, this.raw);
+    countSystem(all, systemFailures());
     return all;
   }
 
@@ -138,7 +142,7 @@ export class Driver implements CommandExecutor {
   request(make: (now: number) => void): void {
     if (this.closed) return;
     make(this.clock.now());
-    this.machine.commands.drain(this);
+    this.drain();
     this.settle();
   }
 
@@ -178,10 +182,26 @@ export class Driver implements CommandExecutor {
     this.fastPath?.port.unload(buffer, offset);
   }
 
-  event(event: MachineEvent): void {
+  event(event: MachineEvent): boolean {
+    if (event.type !== 'socket-wanted') {
+      this.events.push(event);
+      return true;
+    }
     // The next command may be to send from it.
-    if (event.type === 'socket-wanted') this.onEvent(event);
-    else this.events.push(event);
+    let isThere = false;
+    survive(() => (isThere = this.onEvent(event) !== false));
+    if (!isThere) this.missing.push(event.socket);
+    return isThere;
+  }
+
+  /** Carries out what the machine has commanded. What it has wanted and does not get it hears of. */
+  private drain(): void {
+    const { machine, missing } = this;
+    machine.commands.drain(this);
+    while (missing.length > 0) {
+      machine.socketFailed?.(missing.pop()!, this.clock.now());
+      machine.commands.drain(this);
+    }
   }
 
   private handleDatagrams(socket: SocketId, batch: DatagramBatch): void {
@@ -192,7 +212,7 @@ export class Driver implements CommandExecutor {
       const start = offsets[i]!;
       const end = start + lengths[i]!;
       machine.handleDatagram(socket, buffer, start, end, addresses[i]!, ports[i]!, now, tos[i]);
-      machine.commands.drain(this);
+      this.drain();
     }
     this.settle();
   }
@@ -214,7 +234,7 @@ export class Driver implements CommandExecutor {
     for (let i = 0; i < batch.count; i++) {
       const start = offsets[i]!;
       machine.handlePacket(buffer, start, start + lengths[i]!, now);
-      machine.commands.drain(this);
+      this.drain();
     }
     this.settle();
   }
@@ -225,7 +245,7 @@ export class Driver implements CommandExecutor {
     const { buffer, receivedAt, sentAt } = batch;
     for (let i = 0; i < batch.count; i++) {
       machine.handleCarried(buffer, 16 * i, receivedAt[i]!, sentAt[i]!, now, trafficAt(batch, i));
-      machine.commands.drain(this);
+      this.drain();
     }
     this.settle();
   }
@@ -239,7 +259,7 @@ export class Driver implements CommandExecutor {
     if (this.events.length > 0) {
       const events = this.events;
       this.events = [];
-      for (const event of events) this.onEvent(event);
+      for (const event of events) survive(() => void this.onEvent(event));
     }
     this.arm();
   }
@@ -258,7 +278,7 @@ export class Driver implements CommandExecutor {
     this.timerAt = Infinity;
     this.cancelTimer = undefined;
     this.machine.handleTimeout(this.clock.now());
-    this.machine.commands.drain(this);
+    this.drain();
     this.settle();
   }
 }

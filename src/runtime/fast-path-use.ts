@@ -1,7 +1,8 @@
 import type { OffloadingMachine } from '../core/machine.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import { EnvironmentError } from '../io/errors.ts';
-import type { CarriedPath, FastPath, Udp, UplinkState } from '../io/ports.ts';
+import type { CancelTimer, CarriedPath, Clock, FastPath, Udp, UplinkState } from '../io/ports.ts';
+import { countSystemFailure, isShortage } from '../io/system-failures.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { Driver } from './driver.ts';
 
@@ -43,11 +44,17 @@ export interface FastPathSource {
   readonly udp: Udp;
 }
 
+/** A fast path that has ended by itself, or that descriptors or memory were short for, is tried again after this, then each time twice as long. */
+const [AGAIN_MS, AGAIN_MOST_MS] = [15_000, 960_000];
+
 /** One role's use of a fast path: as it is wished, as far as it can be had, for as long as it lasts. */
 export class FastPathUse {
   private readonly driver: Driver;
   private readonly machine: OffloadingMachine;
   private readonly onChange: (path: DataPath) => void;
+  private readonly clock: Clock;
+  private cancelAgain: CancelTimer | undefined;
+  private againMs = AGAIN_MS;
   private wish: DataPathWish;
   private source: FastPathSource | undefined;
   private opened: FastPath | undefined;
@@ -60,8 +67,10 @@ export class FastPathUse {
     wish: DataPathWish | undefined,
     driver: Driver,
     machine: OffloadingMachine,
+    clock: Clock,
     onChange: (path: DataPath) => void,
   ) {
+    this.clock = clock;
     this.wish = wish ?? 'auto';
     this.driver = driver;
     this.machine = machine;
@@ -138,6 +147,7 @@ export class FastPathUse {
   }
 
   private open(): void {
+    this.close();
     const source = this.source!;
     const before = this.opened;
     try {
@@ -146,6 +156,8 @@ export class FastPathUse {
     } catch (error) {
       if (this.wish === 'kernel' || !(error instanceof EnvironmentError)) throw error;
       this.path = { kind: 'user', reason: error.message };
+      countSystemFailure(error);
+      if (isShortage(error)) this.openLater();
       return;
     }
     this.path = { kind: 'kernel' };
@@ -155,6 +167,7 @@ export class FastPathUse {
       this.driver.attachFastPath(this.opened, this.machine, (reason) => {
         source.udp.mergeRuns(true);
         this.path = { kind: 'user', reason: reason.message };
+        this.openLater();
         this.onChange(this.path);
       });
     } catch (error) {
@@ -165,7 +178,30 @@ export class FastPathUse {
     }
   }
 
+  /** No more is tried. */
+  close(): void {
+    this.cancelAgain?.();
+    this.cancelAgain = undefined;
+  }
+
+  private openLater(): void {
+    this.close();
+    this.cancelAgain = this.clock.setTimer(this.clock.now() + this.againMs, () => {
+      this.cancelAgain = undefined;
+      try {
+        this.open();
+      } catch (error) {
+        // Wished, and not to be had: as at the end of the one before, the process goes on carrying.
+        countSystemFailure(error);
+        this.openLater();
+      }
+      if (this.path.kind === 'kernel') this.onChange(this.path);
+    });
+    this.againMs = Math.min(2 * this.againMs, AGAIN_MOST_MS);
+  }
+
   private end(): void {
+    this.close();
     this.driver.detachFastPath();
     this.source?.udp.mergeRuns(true);
     this.path = { kind: 'user' };

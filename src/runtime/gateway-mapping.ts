@@ -1,6 +1,7 @@
 import { randomBetween } from '../core/entropy.ts';
 import type { Entropy } from '../core/entropy.ts';
-import type { CancelTimer, Clock, PortMapper, PortMapping } from '../io/ports.ts';
+import { countSystemFailure, isShortage } from '../io/system-failures.ts';
+import type { CancelTimer, Clock, MapAnswer, PortMapper, PortMapping } from '../io/ports.ts';
 
 /** RFC 6081 section 5.3.3 has the mapping come before qualification: a gateway that is there answers in less. E-41 */
 const HEAD_START_MS = 250;
@@ -20,8 +21,13 @@ const LOST_AGAIN_MS = 10_000;
 const SPREAD_MS = 5_000;
 /** Between two times that it is asked early: whoever has the gateway's address can announce in its name. */
 const EARLY_LEAST_MS = 10_000;
-/** A release is waited for; longer than a gateway that is mute takes for it. */
-const RELEASE_MOST_MS = 10_000;
+/**
+ * A release is waited for; longer than a gateway that is mute takes for it (a question that is under way, and that to release: 2 s each),
+ * shorter than the 5 s in which a role ends.
+ */
+const RELEASE_MOST_MS = 4_250;
+/** A mapper that has not answered by then is given up, and another is opened. */
+const MAP_MOST_MS = 60_000;
 
 /** `undefined`: there is none (any more). */
 type OnChange = (mapping: PortMapping | undefined) => void;
@@ -47,6 +53,8 @@ export class GatewayMapping {
   private lastEarlyAt = -Infinity;
   /** After a failure. */
   private againMs = AGAIN_MS;
+  /** After the way to the gateway could not be looked for. */
+  private lookAgainMs = LOST_AGAIN_MS;
   /** After silence. */
   private silentAgainMs = SILENT_AGAIN_MS;
   /** Until when the gateway has what it has mapped, as it has said last. */
@@ -69,6 +77,7 @@ export class GatewayMapping {
     const mapper = this.tryToOpen();
     this.mapper = mapper;
     if (mapper === undefined) return undefined;
+    this.lookAgainMs = LOST_AGAIN_MS;
     mapper.watch(() => this.askWithin(randomBetween(this.entropy, 0, SPREAD_MS)));
     return this.headStart(mapper, this.map(mapper));
   }
@@ -96,7 +105,7 @@ export class GatewayMapping {
     const mappedOrRefused = async (): Promise<void> => {
       if (await mapper.asked) await mapped;
     };
-    await this.within(HEAD_START_MS, mapped, mappedOrRefused());
+    await this.within(HEAD_START_MS, undefined, mapped, mappedOrRefused());
   }
 
   private async startAnew(): Promise<void> {
@@ -126,18 +135,23 @@ export class GatewayMapping {
     this.cancelTimer?.();
     const { mapper } = this;
     this.mapper = undefined;
-    if (mapper !== undefined) this.released = this.within(RELEASE_MOST_MS, mapper.release());
+    if (mapper !== undefined) this.released = this.within(RELEASE_MOST_MS, undefined, mapper.release());
     await this.released;
   }
 
-  /** Resolves once one of these has, or the time is over. */
-  private async within(ms: number, ...promises: Promise<void>[]): Promise<void> {
+  /** The first answer; `late` where there is none in time, or the first rejects. */
+  private async within<T>(ms: number, late: T, ...answers: Promise<T>[]): Promise<T> {
     let cancel: CancelTimer | undefined;
-    const over = new Promise<void>((resolve) => {
-      cancel = this.clock.setTimer(this.clock.now() + ms, resolve);
+    const over = new Promise<T>((resolve) => {
+      cancel = this.clock.setTimer(this.clock.now() + ms, () => resolve(late));
     });
-    await Promise.race([...promises, over]);
-    cancel?.();
+    try {
+      return await Promise.race([...answers, over]);
+    } catch {
+      return late;
+    } finally {
+      cancel?.();
+    }
   }
 
   private async map(mapper: PortMapper): Promise<void> {
@@ -145,13 +159,13 @@ export class GatewayMapping {
     if (this.earlyAt !== Infinity) this.lastEarlyAt = this.clock.now();
     this.earlyAt = Infinity;
     const askedAt = this.clock.now();
-    const answer = await mapper.map();
+    const answer = await this.within<MapAnswer | 'late'>(MAP_MOST_MS, 'late', mapper.map());
     if (mapper !== this.mapper) return; // it was given up meanwhile
     if (answer === 'silent' && this.current !== undefined && this.clock.now() < this.holdsUntil) {
       this.schedule(mapper, Math.min(this.againAfterSilence(), this.earlyAt));
       return;
     }
-    const mapping = answer === 'silent' ? undefined : answer;
+    const mapping = answer === 'silent' || answer === 'late' ? undefined : answer;
     this.silentAgainMs = SILENT_AGAIN_MS;
     this.holdsUntil = askedAt + Math.min(mapping?.lifetimeMs ?? 0, HOLDS_MOST_MS);
     const isLost = mapping === undefined && this.current !== undefined;
@@ -192,8 +206,17 @@ export class GatewayMapping {
   private tryToOpen(): PortMapper | undefined {
     try {
       return this.open();
-    } catch {
-      return undefined; // without netlink there is no way to find the gateway
+    } catch (error) {
+      // Without netlink there is no way to find the gateway; without descriptors there may be one later.
+      countSystemFailure(error);
+      if (isShortage(error)) this.lookAgain();
+      return undefined;
     }
+  }
+
+  private lookAgain(): void {
+    this.cancelTimer?.();
+    this.cancelTimer = this.clock.setTimer(this.clock.now() + this.lookAgainMs, () => void this.startAnew());
+    this.lookAgainMs = Math.min(2 * this.lookAgainMs, AGAIN_MS);
   }
 }

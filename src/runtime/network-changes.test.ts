@@ -72,6 +72,31 @@ test('CL-7: with onlyWithoutIpv6 the client rests while the host has native IPv6
   expect(client.counters['sentSolicitations']).toBe(sentSolicitations);
 });
 
+test('after a suspend the mapping is checked at once, though no link has changed and no timer is due', async () => {
+  const { client, pass, clock } = await clientRig();
+  const resumed: number[] = [];
+  client.on('resumed', (ms) => resumed.push(ms));
+  await client.start();
+  await pass(5_000);
+  expect(client.state).toBe('qualified');
+  const { address } = client;
+  const { sentSolicitations } = client.counters;
+  await pass(3_000);
+  clock.suspend(900);
+  await pass(2_000);
+  expect(client.counters['sentSolicitations'], 'no suspend').toBe(sentSolicitations);
+  clock.suspend(600_000);
+  await pass(1_500);
+  expect(resumed).toEqual([600_000]);
+  expect(client.counters['sentSolicitations']).toBeGreaterThan(sentSolicitations!);
+  expect(client.state).toBe('qualified');
+  expect(client.address).toEqual(address);
+  await client.close();
+  clock.suspend(600_000);
+  await pass(5_000);
+  expect(resumed).toHaveLength(1);
+});
+
 test('without that it stays a client beside native IPv6', async () => {
   const { client, ports, pass } = await clientRig();
   ports.network.nativeAddresses = [v6('2001:db8::9')];

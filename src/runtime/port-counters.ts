@@ -19,6 +19,11 @@ export function countRaw(all: PortCounters, { failures }: RawIpv6): void {
   addFailures(all, 'rawSendFailures', failures);
 }
 
+/** What the system has refused to callbacks of this process. */
+export function countSystem(all: PortCounters, failures: FailureCounters): void {
+  addFailures(all, 'systemFailures', failures);
+}
+
 function addFailures(all: PortCounters, name: string, failures: FailureCounters): void {
   for (const [reason, count] of Object.entries(failures)) add(all, `${name}.${reason}`, count);
 }

@@ -11,6 +11,7 @@ import { Settling } from '../io/settling.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
+import { FailureWarnings } from './failure-warnings.ts';
 import { LimitLog } from './limit-log.ts';
 import { checkRelaySettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
@@ -68,6 +69,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private monitor: NetworkMonitor | undefined;
   private furniture: TunnelFurniture | undefined;
   private localPort = 0;
+  private failureWarnings: FailureWarnings | undefined;
 
   /** Throws a SettingsError for a setting that cannot be. */
   constructor(settings: RelaySettings, ports: PortFactory) {
@@ -94,7 +96,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       ports.entropy,
     );
     this.driver = new Driver(this.machine, ports.clock, () => {});
-    this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, (path) =>
+    this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
       this.emit('data-path', path),
     );
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
@@ -106,15 +108,15 @@ export class Relay extends EventEmitter<RelayEvents> {
   async start(): Promise<void> {
     this.startOnce.begin();
     const { settings, ports, driver } = this;
+    const onWarning = (message: string): void => void this.emit('warning', message);
+    this.failureWarnings = new FailureWarnings(ports.clock, onWarning);
     try {
       const udp = ports.openUdp({ address: settings.address, port: settings.port, runs: true });
       this.localPort = udp.local.port;
       driver.attachUdp(RELAY_SOCKET.service, udp);
       const tun = ports.openTun(settings.interface);
       driver.attachTun(tun, (error) => this.emit('lost', error));
-      this.furniture = new TunnelFurniture(tun.name, ports.network, (message) =>
-        this.emit('warning', message),
-      );
+      this.furniture = new TunnelFurniture(tun.name, ports.network, onWarning, () => this.settling.again());
       await this.furniture.begin(FURNITURE);
       this.startOnce.goOn();
       this.fastPath.start({
@@ -205,6 +207,8 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.monitor?.close();
     this.settling.close();
     this.limitLog.close();
+    this.failureWarnings?.close();
+    this.fastPath.close();
     this.driver.close();
     await this.furniture?.close();
   }

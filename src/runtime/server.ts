@@ -4,11 +4,14 @@ import { AddressPolicy } from '../core/address-policy.ts';
 import { SERVER_LIMITS, SERVER_SOCKET, ServerMachine, partOf } from '../core/server/index.ts';
 import type { ClientKey, ServerLimits, SharedWork } from '../core/server/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { NetworkMonitor, ServerPath, ServerWork } from '../io/ports.ts';
+import { countSystemFailure, isShortage } from '../io/system-failures.ts';
+import type { CancelTimer, NetworkMonitor, ServerPath, ServerWork } from '../io/ports.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
+import { Settling } from '../io/settling.ts';
 import { Driver } from './driver.ts';
+import { FailureWarnings } from './failure-warnings.ts';
 import { LimitLog } from './limit-log.ts';
 import type { DataPath, DataPathWish } from './fast-path-use.ts';
 import { checkServerSettings } from './settings/check.ts';
@@ -39,10 +42,13 @@ export interface ServerSettings {
 /** Of what an address may get, the kernel gives this part, where it does its part of the work, and this process the rest. */
 const KERNELS_PART = 3 / 4;
 
+/** Until a kernel path is tried again that descriptors or memory were short for. */
+const PATH_AGAIN_MS = 15_000;
+
 export interface ServerEvents {
   /** Who does the work has changed. */
   'data-path': [DataPath];
-  /** Something works less well than it might; in words. */
+  /** Something that a person should look at; in words. */
   warning: [string];
 }
 
@@ -56,6 +62,9 @@ export class Server extends EventEmitter<ServerEvents> {
   private readonly limitLog: LimitLog;
   private readonly startOnce = new StartOnce('Server');
   private monitor: NetworkMonitor | undefined;
+  private failureWarnings: FailureWarnings | undefined;
+  private readonly settling: Settling;
+  private cancelAgain: CancelTimer | undefined;
   private serverPath: ServerPath | undefined;
   private path: DataPath = { kind: 'user' };
   /** Of the machine's limits, what it has of each now. */
@@ -89,6 +98,7 @@ export class Server extends EventEmitter<ServerEvents> {
     this.driver = new Driver(this.machine, ports.clock, () => {});
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
     this.driver.onLimit = () => this.limitLog.stir();
+    this.settling = new Settling(ports.clock, () => this.policy.setSubnets(ports.network.ipv4Subnets()));
   }
 
   /** The addresses that clients know the server by. */
@@ -137,6 +147,7 @@ export class Server extends EventEmitter<ServerEvents> {
   async start(): Promise<void> {
     this.startOnce.begin();
     const { settings, ports, driver } = this;
+    this.failureWarnings = new FailureWarnings(ports.clock, (message) => this.emit('warning', message));
     try {
       driver.attachUdp(
         SERVER_SOCKET.primary,
@@ -151,7 +162,7 @@ export class Server extends EventEmitter<ServerEvents> {
       if (settings.nativeForwarding ?? true) driver.attachRaw(ports.openRawIpv6());
       this.openServerPath();
       this.monitor = ports.openNetworkMonitor();
-      this.monitor.start(() => this.policy.setSubnets(ports.network.ipv4Subnets()));
+      this.monitor.start(() => this.settling.stir());
     } catch (error) {
       await this.close();
       throw error;
@@ -161,6 +172,9 @@ export class Server extends EventEmitter<ServerEvents> {
   close(): Promise<void> {
     this.startOnce.end();
     this.monitor?.close();
+    this.settling.close();
+    this.cancelAgain?.();
+    this.failureWarnings?.close();
     this.serverPath?.close();
     this.limitLog.close();
     this.driver.close();
@@ -188,12 +202,23 @@ export class Server extends EventEmitter<ServerEvents> {
     } catch (error) {
       if (wish === 'kernel' || !(error instanceof EnvironmentError)) throw error;
       this.path = { kind: 'user', reason: error.message };
+      countSystemFailure(error);
+      if (isShortage(error)) this.openServerPathLater();
       return;
     }
     this.share(this.serverPath.work);
     if (wish === 'kernel' && this.path.kind === 'user')
       throw new EnvironmentError('no-kernel-path', this.path.reason ?? 'the kernel has nothing to do here');
     this.serverPath.start(() => this.workChanged());
+  }
+
+  /** Descriptors or memory were short. */
+  private openServerPathLater(): void {
+    const { clock } = this.ports;
+    this.cancelAgain = clock.setTimer(clock.now() + PATH_AGAIN_MS, () => {
+      this.openServerPath();
+      if (this.serverPath !== undefined) this.emit('data-path', this.path);
+    });
   }
 
   private workChanged(): void {

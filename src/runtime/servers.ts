@@ -1,10 +1,14 @@
 import { lookup } from 'node:dns/promises';
 import type { ServerCandidate } from '../core/client/index.ts';
+import { within } from '../io/deadline.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import { parseIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { faultOfSecondary, ipv4InWords } from './settings/rules.ts';
 import { SettingsError } from './settings/settings-error.ts';
+
+/** Longer than a resolver takes for three name servers that are mute (resolv.conf(5): each is asked twice, for 5 s). */
+const LOOKUP_MOST_MS = 35_000;
 
 /** What names have led to so far, for when they lead nowhere. */
 export type KnownAddresses = Map<string, readonly Ipv4[]>;
@@ -92,12 +96,9 @@ export function nextAddress(address: Ipv4): Ipv4 {
 export async function addressesOf(host: string): Promise<Ipv4[]> {
   const literal = parseIpv4(host);
   if (literal !== undefined) return [literal];
-  try {
-    const found = await lookup(host, { family: 4, all: true });
-    return [...new Set(found.flatMap(({ address }) => parseIpv4(address) ?? []))];
-  } catch {
-    return []; // told by the caller, with the other names that failed
-  }
+  // One that fails is told by the caller, with the other names that failed.
+  const found = await within(LOOKUP_MOST_MS, lookup(host, { family: 4, all: true }), []);
+  return [...new Set(found.flatMap(({ address }) => parseIpv4(address) ?? []))];
 }
 
 /** The first of each list, the second of each, and so on. */

@@ -1,5 +1,7 @@
 import { TUNNEL_MTU } from '../core/constants.ts';
+import { EnvironmentError } from '../io/errors.ts';
 import type { HostNetwork, InterfaceAddress, Ipv6Route, TunnelState } from '../io/ports.ts';
+import { countSystemFailure, survive } from '../io/system-failures.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 
@@ -25,11 +27,20 @@ export class TunnelFurniture {
   private readonly failures = new Map<string, string>();
   private steps: Promise<void> = Promise.resolve();
   private closed = false;
+  private readonly onFailure: () => void;
+  private hasFailed = false;
 
-  constructor(iface: string, network: HostNetwork, onWarning: (message: string) => void) {
+  /** `onFailure`: not all could be done, and {@link arrange} is to be called again later. */
+  constructor(
+    iface: string,
+    network: HostNetwork,
+    onWarning: (message: string) => void,
+    onFailure: () => void = () => {},
+  ) {
     this.iface = iface;
     this.network = network;
     this.onWarning = onWarning;
+    this.onFailure = onFailure;
   }
 
   /** Resolves once all that was asked for so far is done, or has failed. */
@@ -52,13 +63,17 @@ export class TunnelFurniture {
 
   /**
    * Makes the interface have just these pieces, in this order, of all that were ever given. `wanted` is called when its turn has come,
-   * and {@link has} says then what is there. What cannot be is warned of; it rejects with what `onDone` throws.
+   * and {@link has} says then what is there. What cannot be is warned of; it rejects with what `onDone` throws, unless
+   * that is the system's refusal.
    */
   arrange(wanted: () => readonly Piece[], onDone: () => void = () => {}): Promise<void> {
     const done = this.steps.then(async () => {
       if (this.closed) return;
+      this.hasFailed = false;
       await this.attempt(this.iface, () => this.look(wanted));
-      if (!this.closed) onDone();
+      if (this.closed) return;
+      if (!survive(onDone)) this.hasFailed = true;
+      if (this.hasFailed) this.onFailure();
     });
     this.steps = done.catch(() => undefined); // what a listener has thrown is its own affair
     return done;
@@ -72,7 +87,13 @@ export class TunnelFurniture {
 
   private async look(wanted: () => readonly Piece[]): Promise<void> {
     const state = this.network.tunnelState(this.iface);
-    if (state === undefined) return;
+    if (state === undefined) {
+      throw new EnvironmentError(
+        'system',
+        `there is no interface "${this.iface}" any more: if it was renamed, give it this name again ("ip link" lists the names), or start ` +
+          'anew with --interface; until then nobody looks after its addresses and routes',
+      );
+    }
     const lost = [...this.given.values()].filter((piece) => !piece.isIn(state));
     if (lost.length > 0)
       this.onWarning(`somebody has taken ${this.iface} down, or addresses or routes from it: set again`);
@@ -104,6 +125,8 @@ export class TunnelFurniture {
       return true;
     } catch (error) {
       const { message } = error as Error;
+      this.hasFailed = true;
+      countSystemFailure(error);
       if (!this.closed && this.failures.get(name) !== message) this.onWarning(message);
       this.failures.set(name, message);
       return false;

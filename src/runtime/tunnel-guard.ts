@@ -1,4 +1,5 @@
 import type { TunnelRules } from '../io/ports.ts';
+import { countSystemFailure, isShortage } from '../io/system-failures.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 
@@ -13,7 +14,11 @@ export class TunnelGuard {
   private readonly inbound: Inbound;
   private readonly onWarning: (message: string) => void;
   private rules: TunnelRules | undefined;
+  private open: (() => TunnelRules) | undefined;
   private own = '';
+  /** The latest warning: a failure that is tried again and again is told once. */
+  private said: string | undefined;
+  private closed = false;
 
   constructor(inbound: Inbound, onWarning: (message: string) => void) {
     this.inbound = inbound;
@@ -23,35 +28,54 @@ export class TunnelGuard {
   /** Throws an EnvironmentError where inbound packets were to be refused and cannot be. */
   begin(open: () => TunnelRules): void {
     try {
-      this.rules = open();
-      this.rules.set([], this.inbound === 'refuse');
+      this.openRules(open);
     } catch (error) {
-      this.close();
       if (this.inbound === 'refuse') throw error;
+      if (isShortage(error)) this.open = open;
       this.warn(error);
     }
   }
 
-  /** The addresses that are the tunnel's from now on. */
-  setOwn(addresses: readonly Ipv6[]): void {
+  /** The addresses that are the tunnel's from now on. False: the rules are to be set again later. */
+  setOwn(addresses: readonly Ipv6[]): boolean {
+    if (this.closed) return true;
     const own = addresses.map(formatIpv6).join(' ');
-    if (this.rules === undefined || own === this.own) return;
     try {
+      if (this.open !== undefined) this.openRules(this.open);
+      if (this.rules === undefined || own === this.own) return true;
       this.rules.set(addresses, this.inbound === 'refuse');
       this.own = own;
+      this.said = undefined;
+      return true;
     } catch (error) {
       this.warn(error);
+      return false;
     }
   }
 
   close(): void {
+    this.closed = true;
     this.rules?.close();
     this.rules = undefined;
   }
 
+  private openRules(open: () => TunnelRules): void {
+    const rules = open();
+    try {
+      rules.set([], this.inbound === 'refuse');
+    } catch (error) {
+      rules.close();
+      throw error;
+    }
+    this.rules = rules;
+    this.open = undefined;
+  }
+
   private warn(error: unknown): void {
-    this.onWarning(
-      `packets from the Teredo address may leave by other interfaces: ${(error as Error).message}`,
-    );
+    countSystemFailure(error);
+    const { message } = error as Error;
+    if (message !== this.said)
+      this.onWarning(`packets from the Teredo address may leave by other interfaces: ${message}`);
+    this.said = message;
   }
 }

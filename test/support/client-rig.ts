@@ -186,6 +186,8 @@ export class ClientRig {
   sent: Sent[] = [];
   delivered: Uint8Array[] = [];
   events: MachineEvent[] = [];
+  /** Whether sockets that are wanted can be opened. */
+  opensSockets = true;
   /** "offload ADDRESS PAIR heard TIME" and "unload ADDRESS", in order. */
   offloads: string[] = [];
 
@@ -289,15 +291,22 @@ export class ClientRig {
   }
 
   drain(): this {
+    const missing: number[] = [];
     this.machine.commands.drain({
       transmit: (socket, buffer, start, end, address, port) => {
         this.sent.push(new Sent(socket, buffer.slice(start, end), address, port, this.now));
       },
       deliver: (buffer, start, end) => void this.delivered.push(buffer.slice(start, end)),
       ...offloadLog(this.offloads),
-      event: (event) => void this.events.push(event),
+      event: (event) => {
+        this.events.push(event);
+        if (event.type !== 'socket-wanted' || this.opensSockets) return true;
+        missing.push(event.socket);
+        return false;
+      },
     });
-    return this;
+    for (const socket of missing) this.machine.socketFailed(socket, this.now);
+    return missing.length > 0 ? this.drain() : this;
   }
 
   /** A UDP-like packet from us, `size` octets in all. */

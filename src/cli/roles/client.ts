@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import { endProcess } from '../../io/end-process.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Client } from '../../runtime/client.ts';
 import type { ClientSettings } from '../../runtime/client.ts';
@@ -125,10 +124,8 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
       const settings = await settingsOf(options, notices, known);
       const resolve = (): Promise<ServerCandidate[]> =>
         resolveServers(options.server, options.secondary, () => {}, known);
-      let role: ClientRole | undefined;
-      const make = (running: RunningRole): Role => (role = new ClientRole(settings, resolve, running));
+      const make = (running: RunningRole): Role => new ClientRole(settings, resolve, running);
       const exitCode = await runRole('client', options.name, make, notices);
-      if (role?.isResolving === true) endProcess(exitCode);
       finish(exitCode);
     });
   for (const flag of ['default-route', 'no-default-route'])
@@ -180,6 +177,7 @@ class ClientRole implements Role {
   private readonly again: ResolveAgain;
   private readonly mayMeet: boolean;
   private isExposureSaid = false;
+  private saidAddress: string | undefined;
 
   constructor(settings: ResolvedSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
     const ports = kernelPorts();
@@ -190,6 +188,7 @@ class ClientRole implements Role {
     client.on('state', (state, reason) => {
       if (state === 'qualified') {
         say(`qualified: ${client.toString()}, ${natInWords(client, this.mayMeet)}`);
+        this.saidAddress = client.toString();
         this.sayExposure(settings);
       } else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
     });
@@ -198,6 +197,7 @@ class ClientRole implements Role {
       else if (client.address !== undefined) say('no default route');
     });
     client.on('address', (address) => {
+      if (address !== undefined) this.sayChange(formatIpv6(address));
       if (address !== undefined && !client.hasDefaultRoute) sayWhoHasTheDefault(settings);
     });
     client.on('port-mapping', (mapping) =>
@@ -208,8 +208,19 @@ class ClientRole implements Role {
       ),
     );
     client.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
+    client.on('resumed', (ms) =>
+      say(`this host was suspended for ${Math.round(ms / 1_000)} s: the mapping is checked`),
+    );
     client.on('warning', (message) => say(`warning: ${message}`));
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+  }
+
+  /** While it stays qualified: the NAT has given another mapping. Else the line of the qualification has the address. */
+  private sayChange(address: string): void {
+    const { client, saidAddress } = this;
+    if (client.state !== 'qualified' || saidAddress === undefined || saidAddress === address) return;
+    this.saidAddress = address;
+    say(`the address has changed: ${address} (it was ${saidAddress}), ${natInWords(client, this.mayMeet)}`);
   }
 
   /** Once: from the first qualification on. */
@@ -225,10 +236,6 @@ class ClientRole implements Role {
   async start(): Promise<void> {
     await this.client.start();
     sayWhyNotKernel(this.client.dataPath);
-  }
-
-  get isResolving(): boolean {
-    return this.again.isResolving;
   }
 
   close(): Promise<void> {

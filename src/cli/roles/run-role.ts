@@ -10,6 +10,8 @@ import type {
   PeersStatus,
   RoleStatus,
 } from '../../daemon/status.ts';
+import { within } from '../../io/deadline.ts';
+import { endProcess } from '../../io/end-process.ts';
 import { EnvironmentError } from '../../io/errors.ts';
 import { feedWatchdog, notifySystemd } from '../../io/systemd.ts';
 import { isLoopback, isPrivate } from '../../core/address-policy.ts';
@@ -37,6 +39,8 @@ export interface RunningRole {
   readonly end: (exitCode: ExitCode, message?: string) => void;
 }
 
+/** A role has ended within 5 s after a signal: so long its end may take, and after that what still keeps the process from ending. */
+const [CLOSE_MS, LINGER_MS] = [4_500, 250];
 /** How many names are tried when a daemon has none of its own. */
 const MAX_AUTOMATIC_NAMES = 1_000;
 /** How many peers are shown to who does not say. */
@@ -67,7 +71,8 @@ export async function runRole(
   let stopFeeding = (): void => {};
   const control = await openControl(kind, name, role);
   try {
-    await role.start();
+    const isEnded = await Promise.race([role.start().then(() => false), ended.then(() => true)]);
+    if (isEnded) return await ended; // whatever the start waits for
     for (const notice of notices) say(notice);
     const elsewhere = whyElsewhere();
     if (elsewhere !== undefined) say(`warning: ${elsewhere}: the control socket is ${control.path}`);
@@ -79,9 +84,22 @@ export async function runRole(
     stopFeeding();
     notifySystemd('STOPPING=1');
     control.close();
-    await role.close();
+    if (!(await within(CLOSE_MS, closed(role), false)))
+      say(`the ${kind} has not ended in ${CLOSE_MS / 1_000} s: the process ends without it`);
     for (const signal of signals) process.off(signal, stop);
+    // Names that are being looked up, and connections: nothing of it can be waited for.
+    setTimeout(() => endProcess(Number(process.exitCode ?? EXIT.FAILED)), LINGER_MS).unref();
   }
+}
+
+/** What stands in the way of the end is said, and then it ends. */
+async function closed(role: Role): Promise<boolean> {
+  try {
+    await role.close();
+  } catch (error) {
+    say(`warning: at the end: ${(error as Error).message}`);
+  }
+  return true;
 }
 
 /** A line for the log: stderr, which systemd puts into the journal. */

@@ -166,6 +166,14 @@ export class ClientMachine implements OffloadingMachine {
     this.transmission.handlePacket(buffer, start, end, now);
   }
 
+  /** A peer is contacted without a socket of its own, or what needs one is tried again later. */
+  socketFailed(socket: SocketId, now: number): void {
+    this.context.counters.socketsFailed++;
+    if (socket === SOCKET.discovery) this.discovery.socketFailed();
+    else if (socket === SOCKET.refreshProbe) this.refreshInterval.socketFailed(now);
+    else this.traversal.socketFailed(socket, now);
+  }
+
   handleTimeout(now: number): void {
     this.service.handleTimeout(now);
     this.discovery.handleTimeout(now);

@@ -51,4 +51,5 @@ export const CLIENT_COUNTERS = [
   'failedContacts',
   'silenceProbes',
   'mappingChanges',
+  'socketsFailed',
 ] as const;

@@ -81,6 +81,7 @@ export class LocalDiscovery {
   handleTimeout(now: number): void {
     if (now < Math.min(this.greetAt, this.nextAt)) return;
     if (now >= this.greetAt) this.greetedAt = now;
+    this.listen();
     this.send(now);
   }
 
@@ -88,9 +89,13 @@ export class LocalDiscovery {
   begin(now: number): void {
     if (this.context.options.localDiscovery === false) return; // CL-116
     this.active = true;
-    if (!this.listening) this.context.commands.event({ type: 'socket-wanted', socket: SOCKET.discovery }); // CL-110
-    this.listening = true;
+    this.listen();
     this.send(now);
+  }
+
+  /** Nobody is listened to: that is tried again with the next discovery bubble of the interval. */
+  socketFailed(): void {
+    this.listening = false;
   }
 
   /** There is no address to speak of for now. */
@@ -163,6 +168,12 @@ export class LocalDiscovery {
   }
 
   /** C-28, CL-111 */
+  /** CL-110 */
+  private listen(): void {
+    if (!this.listening) this.context.commands.event({ type: 'socket-wanted', socket: SOCKET.discovery });
+    this.listening = true;
+  }
+
   private send(now: number): void {
     const { context } = this;
     const bubble = buildBubble(context.address!, ALL_NODES, 1);

@@ -17,6 +17,8 @@ import { makeClientAddress } from './client-address.ts';
 
 /** The procedure ends when the interval is this share of what is known to be too long. RFC 4380 section 5.2.7 step 5 */
 const CLOSE_ENOUGH = 0.75;
+/** After a second port could not be had. */
+const SOCKET_AGAIN_MS = 60_000;
 
 /**
  * Finds out how long the NAT keeps a mapping, on a port that nothing else uses (RFC 4380 section 5.2.7):
@@ -64,6 +66,12 @@ export class RefreshIntervalDetermination {
   }
 
   handleTimeout(now: number): void {
+    if (this.stage === 'idle') {
+      if (now < this.dueAt) return;
+      this.dueAt = Infinity;
+      if (this.context.qualified !== undefined) this.begin(now);
+      return;
+    }
     this.qualification.handleTimeout(now);
     if (this.solicitation?.handleTimeout(now) === 'failed') this.conclude();
     if (now < this.dueAt) return;
@@ -77,14 +85,22 @@ export class RefreshIntervalDetermination {
     if (context.options.determineRefreshInterval !== true || this.stage !== 'idle') return;
     if (context.qualified!.symmetric) return; // another port would say nothing of this one's mappings
     this.stage = 'qualifying';
+    this.dueAt = Infinity;
     this.maximumMs = INTERVAL_MAXIMUM_MS; // CL-101
     this.candidateMs = INTERVAL_FIRST_CANDIDATE_MS;
     context.commands.event({ type: 'socket-wanted', socket: SOCKET.refreshProbe });
     this.qualification.begin([context.qualified!.server], now);
   }
 
+  /** The second port could not be had: it is asked for again later. */
+  socketFailed(now: number): void {
+    this.suspend();
+    this.dueAt = now + SOCKET_AGAIN_MS;
+  }
+
   /** The service port no longer is qualified; what was concluded holds. */
   suspend(): void {
+    this.dueAt = Infinity;
     if (this.stage === 'concluded' || this.stage === 'idle') return;
     this.close();
     this.stage = 'idle';

@@ -231,6 +231,13 @@ export class Guessing {
     return this.guesses.get(peer)?.shots !== undefined;
   }
 
+  /** One of a guess's sockets could not be opened: it goes on with the others. */
+  handleFailure(peer: number, socket: SocketId): void {
+    const sockets = this.guesses.get(peer)?.sockets ?? [];
+    if (sockets.includes(socket)) sockets.splice(sockets.indexOf(socket), 1);
+    this.ports.close(peer, socket);
+  }
+
   /** The peer is heard where it is sent to, or forgotten: the sockets that are of no use are closed. */
   end(peer: number): void {
     const guess = this.guesses.get(peer);

@@ -70,7 +70,8 @@ export class PeerBubbles {
       randomPort: path.random === 0 ? 0 : path.randomPort, // E-64, E-86
       guess: this.guessOf(peer),
     };
-    if (!this.bubbles.sendIndirect(target, trailers, path.isWanted, now)) return;
+    const send = (): boolean => this.bubbles.sendIndirect(target, trailers, path.isWanted, now);
+    if (!this.context.commands.naming(trailers.randomPort === 0 ? 0 : path.random, send)) return;
     path.nonceBefore = path.nonceSent; // the answer to the one before may be on its way
     path.nonceSent = nonce;
   }

@@ -150,6 +150,13 @@ export class PeerSockets {
     this.again.clear();
   }
 
+  /** Its socket could not be opened: the peer is told of no port, and the next round of bubbles tries again. */
+  handleFailure(peer: number, path: PeerPath, now: number): void {
+    this.close(peer, path);
+    this.following.end(peer);
+    this.bubbles.sendIndirect(peer, this.context.peers.address(peer), now);
+  }
+
   /** The peer is forgotten. */
   drop(peer: number, path: PeerPath | undefined): void {
     this.following.end(peer);

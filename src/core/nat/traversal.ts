@@ -306,6 +306,15 @@ export class Traversal {
     };
   }
 
+  /** A socket of a single peer could not be opened. */
+  socketFailed(socket: SocketId, now: number): void {
+    const peer = this.ports.ownerOf(socket);
+    if (peer === undefined) return;
+    const path = this.paths.get(peer);
+    if (path?.random === socket) this.sockets.handleFailure(peer, path, now);
+    else this.guessing.handleFailure(peer, socket);
+  }
+
   /** The peer is forgotten. */
   drop(peer: number): void {
     this.serverLoad.drop(peer);

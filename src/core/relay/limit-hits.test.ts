@@ -32,9 +32,10 @@ test('by-client: the address that direct bubbles would go to', () => {
 test('errors and bubbles-to-peer: whose packets are for a client that is mute, and that client', () => {
   const rig = new RelayRig();
   rig.toClient(NATIVE, CLIENT).advance(60_000);
+  const before = rig.machine.counters.errorsSent;
   for (let i = 0; i < 100; i++) rig.toClient(NATIVE, CLIENT);
   expect(reached(rig.machine, 'bubbles-to-peer')).toEqual([100, '192.0.2.77']);
-  expect(reached(rig.machine, 'errors')).toEqual([100 - rig.machine.counters.errorsSent, SITE]);
+  expect(reached(rig.machine, 'errors')).toEqual([100 - (rig.machine.counters.errorsSent - before), SITE]);
 });
 
 test('peers.unverified and waiting: the network that wants them', () => {

@@ -1,6 +1,5 @@
 import { attach, filterHandle } from '../../linux/bpf/attachment.ts';
 import { injectFrame } from '../../linux/bpf/inject.ts';
-import { SystemCallError } from '../../linux/errors.ts';
 import {
   CONFIG,
   KERNEL_COUNTERS,
@@ -20,6 +19,7 @@ import { writeRecord } from '../../linux/bpf/records.ts';
 import { NetlinkMonitor } from '../../linux/netlink-monitor.ts';
 import { Poll } from '../../linux/poll.ts';
 import { readSysctl } from '../../linux/proc.ts';
+import { countSystemFailure, isShortage } from '../../linux/system-failures.ts';
 import { WayOut } from '../../linux/way-out.ts';
 import type { Entropy } from '../../core/entropy.ts';
 import type { PeerTraffic } from '../../core/peer-traffic.ts';
@@ -131,7 +131,7 @@ export class KernelFastPath implements FastPath {
       this.proofs = this.makeProofs(entropy);
       this.configure();
       this.closing(attach(this.program.program('encap'), tunnel.ifindex, 'egress', handle));
-      this.closing(new Poll(this.program.map('reports'), () => this.fetch()));
+      this.closing(new Poll(this.program.map('reports'), () => this.guarded(() => this.fetch())));
       monitor.start(() => {
         this.guarded(() => this.uplinks.askRoutes());
         this.settling.stir();
@@ -168,7 +168,7 @@ export class KernelFastPath implements FastPath {
   }
 
   setServed(prefixes: readonly Ipv6Prefix[]): void {
-    if (!this.closed) this.served.set(prefixes);
+    this.guarded(() => this.served.set(prefixes));
   }
 
   offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void {
@@ -237,8 +237,10 @@ export class KernelFastPath implements FastPath {
     try {
       action();
     } catch (error) {
-      // The host's links or routes have changed while they were listed, again and again: all is offered anew when it is quieter.
-      const isUnsettled = error instanceof SystemCallError && error.code === 'EAGAIN';
+      // The host's links or routes have changed while they were listed, again and again, or descriptors or memory are short: all is offered
+      // anew when it is quieter.
+      const isUnsettled = isShortage(error);
+      countSystemFailure(error);
       this.clock.setTimer(this.clock.now(), () => {
         if (isUnsettled) this.guarded(() => this.resetInTurn());
         else this.lose(error as Error);
@@ -339,7 +341,7 @@ export class KernelFastPath implements FastPath {
     this.cancelTimer = this.clock.setTimer(at, () => {
       this.cancelTimer = undefined;
       this.timerAt = Infinity;
-      this.fetch();
+      this.guarded(() => this.fetch());
     });
   }
 

@@ -6,6 +6,7 @@ import { ServerProgram } from '../../linux/bpf/server-program.ts';
 import { ipv4Routing } from '../../linux/ipv4-routes.ts';
 import { NetlinkMonitor } from '../../linux/netlink-monitor.ts';
 import { readSysctl, udpBufferOverflows } from '../../linux/proc.ts';
+import { countSystemFailure } from '../../linux/system-failures.ts';
 import { ICMPV6_CHECKSUM, TEREDO_PORT } from '../../wire/index.ts';
 import { HostLinks, isStrict } from './host-links.ts';
 import { HostFirewall } from './host-firewall.ts';
@@ -36,8 +37,8 @@ const NOTHING_TO_DO = 'clients have keys, and what is forwarded may leave by sev
 export class KernelServerPath implements ServerPath {
   private readonly options: ServerPathOptions;
   private readonly network: HostNetwork;
-  private readonly program = new ServerProgram();
   private readonly monitor = new NetlinkMonitor();
+  private readonly program: ServerProgram;
   private readonly key = new Uint8Array(8);
   private readonly clock: Clock;
   private access: AccessList;
@@ -63,6 +64,12 @@ export class KernelServerPath implements ServerPath {
     this.clock = clock;
     this.network = network;
     this.settling = new Settling(clock, () => this.followNow());
+    try {
+      this.program = new ServerProgram();
+    } catch (error) {
+      this.monitor.close();
+      throw error;
+    }
     entropy.fill(this.key);
     try {
       const { answers, forwarded, forwardedByPair } = options.limits;
@@ -119,13 +126,13 @@ export class KernelServerPath implements ServerPath {
   }
 
   private live(): void {
-    this.program.liveUntil(process.hrtime.bigint() + BigInt(ALIVE_MS) * 1_000_000n);
     this.cancelLife = this.clock.setTimer(this.clock.now() + SIGN_OF_LIFE_MS, () => {
       this.live();
       // Nobody says it when somebody takes a filter away, or changes rp_filter; and what has failed may not fail again.
       if (this.uplinks === undefined || !this.areThere() || this.strictNow() !== this.strict)
         this.followNow();
     });
+    this.program.liveUntil(process.hrtime.bigint() + BigInt(ALIVE_MS) * 1_000_000n);
   }
 
   private lookLater(): void {
@@ -151,6 +158,7 @@ export class KernelServerPath implements ServerPath {
     try {
       change();
     } catch (error) {
+      countSystemFailure(error);
       this.detach();
       this.doing = { answers: false, forwards: false, reason: (error as Error).message };
     }

@@ -1,6 +1,7 @@
 import type { Subnet } from '../../core/address-policy.ts';
 import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import type { PortMappingProtocol } from '../ports.ts';
+import { within } from '../deadline.ts';
 import { allProtocols } from './all-protocols.ts';
 import type { Offer, Protocol } from './protocol.ts';
 import { wayToGateway } from './way-to-gateway.ts';
@@ -14,6 +15,9 @@ export interface OfferTimes {
 
 /** Who is asked by SSDP may take 1 s (MX). */
 const TIMES: OfferTimes = { mostMs: 2_500, leastMs: 1_500 };
+
+/** After the end of the search each protocol says what it has found; one that says nothing is not waited for. */
+const SETTLE_MS = 250;
 
 export interface ProtocolOffer {
   readonly protocol: PortMappingProtocol;
@@ -65,7 +69,10 @@ export async function offersOf(
   void others.then(hurry, hurry);
   try {
     return await Promise.all(
-      protocols.map(async (protocol) => ({ protocol: protocol.name, offer: await protocol.offer() })),
+      protocols.map(async (protocol) => ({
+        protocol: protocol.name,
+        offer: await within(mostMs + SETTLE_MS, protocol.offer(), undefined),
+      })),
     );
   } finally {
     for (const timer of timers.splice(0)) clearTimeout(timer);

@@ -1,5 +1,6 @@
 import type { Subnet } from '../../core/address-policy.ts';
 import type { MapAnswer, PortMapper, PortMapperOptions, PortMapping } from '../ports.ts';
+import { within } from '../deadline.ts';
 import { listenToGateway } from './announcements.ts';
 import { MappingFile } from './mapping-file.ts';
 import { allProtocols } from './all-protocols.ts';
@@ -9,6 +10,11 @@ import { wayToGateway } from './way-to-gateway.ts';
 
 /** Returns what ends it. */
 type Listen = (onAnnouncement: (announcement: Uint8Array) => void) => () => void;
+
+/** Of one step, longer than its requests take together (two of 2 s each): a protocol that does not settle stops no other, and no end. */
+const STEP_MOST_MS = 5_000;
+/** To map the port takes more of them: UPnP looks for the gateway again, perhaps, and asks four services. */
+const MAP_MOST_MS = 30_000;
 
 /** Who has been found in one protocol waits for a better one for so long. */
 const BETTER_MS = 50;
@@ -39,9 +45,8 @@ export class KernelPortMapper implements PortMapper {
     this.file = file;
     this.search = search;
     this.listen = listen;
-    this.asked = Promise.all(protocols.map(({ asked }) => asked)).then((answers) =>
-      answers.some((answer) => answer !== undefined),
-    );
+    const asked = protocols.map((protocol) => within(STEP_MOST_MS, protocol.asked, undefined));
+    this.asked = Promise.all(asked).then((answers) => answers.some((answer) => answer !== undefined));
   }
 
   static open(
@@ -71,30 +76,33 @@ export class KernelPortMapper implements PortMapper {
   async release(): Promise<void> {
     this.search.abort();
     this.endListening?.();
-    await this.underway;
+    if (this.underway !== undefined) await within(STEP_MOST_MS, this.underway, undefined);
     const { inUse } = this;
     this.inUse = undefined;
     if (inUse === undefined) return;
-    if (await inUse.release(inUse.made)) this.file.remove(inUse.made);
+    if (await release(inUse)) this.file.remove(inUse.made);
   }
 
   private async findAndMap(): Promise<MapAnswer> {
     if (this.inUse !== undefined) {
-      const mapping = await this.inUse.map();
+      const mapping = await map(this.inUse);
       return mapping === 'silent' || isOpen(mapping) ? mapping : undefined;
     }
-    const searches = this.protocols.map((protocol) => ({ protocol, found: protocol.find() }));
+    const searches = this.protocols.map((protocol) => ({
+      protocol,
+      found: within(STEP_MOST_MS, protocol.find(), false),
+    }));
     await this.cleanUp(searches);
     for await (const protocol of inOrder(searches)) {
       if (this.search.signal.aborted) return undefined;
       this.file.write(protocol.made); // before it is there: after it may be too late
-      const mapping = await protocol.map();
+      const mapping = await map(protocol);
       if (isOpen(mapping)) {
         this.inUse = protocol;
         return mapping;
       }
       // Of no use, or perhaps it was made. E-44
-      if (mapping === undefined || (await protocol.release(protocol.made))) this.file.remove(protocol.made);
+      if (mapping === undefined || (await release(protocol))) this.file.remove(protocol.made);
     }
     return undefined;
   }
@@ -108,7 +116,7 @@ export class KernelPortMapper implements PortMapper {
         if (its.length === 0 || !(await found)) return;
         for (const made of its) {
           // Who does not answer once does not answer: it stays noted down.
-          if (this.search.signal.aborted || !(await protocol.release(made))) return;
+          if (this.search.signal.aborted || !(await release(protocol, made))) return;
           this.file.remove(made);
         }
       }),
@@ -148,6 +156,14 @@ async function* inOrder(searches: readonly Search[]): AsyncGenerator<Protocol> {
     waiting.delete(protocol);
     if (is) ready.add(protocol);
   }
+}
+
+function map(protocol: Protocol): Promise<MapAnswer> {
+  return within(MAP_MOST_MS, protocol.map(), 'silent');
+}
+
+function release(protocol: Protocol, made = protocol.made): Promise<boolean> {
+  return within(STEP_MOST_MS, protocol.release(made), false);
 }
 
 function isOpen(mapping: MapAnswer): mapping is PortMapping {

@@ -13,6 +13,7 @@ import {
 import type { Ipv4 } from '../../wire/index.ts';
 import { ANSWER_MS, askGateway, unlessSilent } from './gateway-socket.ts';
 import type { WayToGateway } from './gateway-socket.ts';
+import { mayAskAt } from './http-ports.ts';
 
 const GROUP = formatIpv4(SSDP_GROUP);
 /** UPnP Device Architecture section 1.3.2: at most. */
@@ -99,7 +100,7 @@ function askGroup(
   });
 }
 
-/** It has to be at the very host that has answered: nobody has us ask others. */
+/** It has to be at the very host that has answered, and at no other service's port: nobody has us ask others. */
 function read(message: Uint8Array, from: Ipv4): Found | undefined {
   if (message.length > ANSWER_MOST) return undefined;
   const text = Buffer.from(message).toString('latin1');
@@ -107,10 +108,20 @@ function read(message: Uint8Array, from: Ipv4): Found | undefined {
   return url === undefined ? undefined : { url, bootId: parseBootId(text) };
 }
 
-/** The URL, where it is one of that host's. */
-export function urlAt(text: string, host: Ipv4, base?: URL): URL | undefined {
-  if (!URL.canParse(text, base?.href)) return undefined;
-  const url = new URL(text, base);
-  const isPlain = url.protocol === 'http:' && url.username === '' && url.password === '';
-  return isPlain && parseIpv4(url.hostname) === host ? url : undefined;
+/** The URL in LOCATION, where it is one of that host's, and no other service can be there. */
+function urlAt(text: string, host: Ipv4): URL | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  return isPlain(url) && parseIpv4(url.hostname) === host && mayAskAt(Number(url.port)) ? url : undefined;
+}
+
+/** A URL in the description that is at `description`: it has to be at the same host and port. */
+export function urlBeside(text: string, description: URL): URL | undefined {
+  if (!URL.canParse(text, description.href)) return undefined;
+  const url = new URL(text, description);
+  return isPlain(url) && url.host === description.host ? url : undefined;
+}
+
+function isPlain({ protocol, username, password }: URL): boolean {
+  return protocol === 'http:' && username === '' && password === '';
 }

@@ -17,7 +17,7 @@ import { askHttp } from './http.ts';
 import type { HttpAnswer } from './http.ts';
 import { LIFETIME_SECONDS } from './nat-pmp.ts';
 import type { MadeMapping, Offer, Protocol } from './protocol.ts';
-import { search, urlAt } from './ssdp.ts';
+import { search, urlBeside } from './ssdp.ts';
 import type { Searched } from './ssdp.ts';
 import { isUsable } from './usable.ts';
 
@@ -164,9 +164,8 @@ export class Upnp implements Protocol {
   private async controlsIn(description: URL): Promise<Control[]> {
     const answer = unlessSilent(await askHttp(description, this.way, { signal: this.signal }));
     if (answer?.status !== 200) return [];
-    const host = parseIpv4(description.hostname)!;
     const controls = parseDescription(answer.body).flatMap(({ type, controlUrl }: IgdService) => {
-      const url = urlAt(controlUrl, host, description);
+      const url = urlBeside(controlUrl, description);
       return url === undefined ? [] : [{ type, url }];
     });
     return controls.slice(0, CONTROLS_MOST);

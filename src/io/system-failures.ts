@@ -1,0 +1,8 @@
+export {
+  countSystemFailure,
+  isShortage,
+  onSystemFailure,
+  survive,
+  systemErrorIn,
+  systemFailures,
+} from '../linux/system-failures.ts';

@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { suspendedMs } from './suspension.ts';
+
+test('does not change while the host runs', async () => {
+  const before = suspendedMs();
+  expect(before).toBeGreaterThan(-1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(Math.abs(suspendedMs() - before)).toBeLessThan(20);
+});
+
+/** As after a suspend of 1,000 s: a time namespace moves one of the clocks. */
+test.skipIf(process.getuid?.() !== 0)('is how far CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC', () => {
+  const before = suspendedMs();
+  const { stdout } = spawnSync(
+    'unshare',
+    ['--time', '--fork', '--boottime', '1000', process.execPath, '-e', PRINT],
+    { encoding: 'utf8' },
+  );
+  expect(Number(stdout) - before).toBeGreaterThan(999_900);
+  expect(Number(stdout) - before).toBeLessThan(1_000_100);
+});
+
+const MODULE = fileURLToPath(new URL('../../dist/linux/suspension.js', import.meta.url));
+const PRINT = `import(${JSON.stringify(MODULE)}).then(({ suspendedMs }) => console.log(suspendedMs()))`;
