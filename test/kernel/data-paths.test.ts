@@ -2,7 +2,7 @@
  * Who carries the packets is each side's own choice: whatever the other does, TCP arrives whole. On virtual links, as here,
  * nothing cuts a super-packet on its way, and only a peer whose kernel unwraps them may be sent one.
  */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -80,7 +80,7 @@ test.each([
     await using net = new Internet();
     const folder = mkdtempSync(join(tmpdir(), 'teredo-plain-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    chmodSync(folder, 0o777);
+    chownSync(folder, 65_534, 65_534);
     const sets = ['--inh-caps', '--ambient-caps', '--bounding-set'].flatMap((set) => [set, `-all,${rights}`]);
     const user = ['--reuid', '65534', '--clear-groups', ...sets, '--', process.execPath, PROGRAM];
     const relay = net.relay.spawn(

@@ -2,7 +2,7 @@
  * Rules of the server's host hold while the kernel does the server's work: they take effect, and end, within 15 s, and what they let
  * through is answered all the time. adr/0019
  */
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -133,7 +133,7 @@ test('a plain user with the rights of the shipped unit: the kernel, and what is 
   await using net = new Internet();
   const folder = mkdtempSync(join(tmpdir(), 'teredo-plain-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  chmodSync(folder, 0o777);
+  chownSync(folder, 65_534, 65_534);
   const rights = '-all,+net_raw,+net_admin,+bpf';
   const sets = ['--inh-caps', '--ambient-caps', '--bounding-set'].flatMap((set) => [set, rights]);
   const user = [

@@ -17,7 +17,7 @@ export interface OfferTimes {
 const TIMES: OfferTimes = { mostMs: 2_500, leastMs: 1_500 };
 
 /** After the end of the search each protocol says what it has found; one that says nothing is not waited for. */
-const SETTLE_MS = 250;
+const SETTLE_MS = 1_000;
 
 export interface ProtocolOffer {
   readonly protocol: PortMappingProtocol;
