@@ -234,6 +234,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.settling.stir());
       this.suspendWatch.start();
+      this.lookOnceMore();
       driver.request((now) => (this.isResting ? this.machine.rest(now) : this.machine.start(now)));
     } catch (error) {
       await this.close();
@@ -509,12 +510,29 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.settings.onlyWithoutIpv6 === true && this.ports.network.hasNativeIpv6(own);
   }
 
-  /** Native IPv6 has come, or gone. What a gateway has mapped is kept. */
-  private restOrGoOn(): void {
+  /** What has changed since the start began: the monitor has not seen it. Before the machine sends anything. */
+  private lookOnceMore(): void {
+    this.seeIfToRest();
+    const before = this.network;
+    this.network = this.lookAtNetwork();
+    if (!sameNetwork(before, this.network))
+      this.driver.request((now) => this.machine.networkChanged(now, this.network));
+  }
+
+  /** Whether the client begins to rest now, or ends that. The port that a gateway has opened is closed while it rests. */
+  private seeIfToRest(): boolean {
     const { hasToRest } = this;
-    if (hasToRest === this.isResting) return;
+    if (hasToRest === this.isResting) return false;
     this.isResting = hasToRest;
-    if (!hasToRest) this.gateway.networkChanged();
+    if (hasToRest) this.gateway.rest();
+    else this.gateway.networkChanged();
+    return true;
+  }
+
+  /** Native IPv6 has come, or gone. */
+  private restOrGoOn(): void {
+    if (!this.seeIfToRest()) return;
+    const { isResting: hasToRest } = this;
     this.driver.request((now) => (hasToRest ? this.machine.rest(now) : this.machine.start(now)));
   }
 
