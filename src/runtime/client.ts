@@ -193,10 +193,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const { settings, ports, driver } = this;
     this.failureWarnings = new FailureWarnings(ports.clock, (message) => this.emit('warning', message));
     try {
-      if (this.names.areThere) {
-        await this.resolveNames();
-        this.startOnce.goOn();
-      }
+      if (this.names.areThere) await this.resolveNames();
       const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0, runs: true });
       this.udp = udp;
       this.machine.setServicePort(udp.local.port);
@@ -407,7 +404,10 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private async resolveNames(): Promise<void> {
-    const servers = await this.names.resolve((message) => this.emit('warning', message));
+    const servers = await this.names.resolve((message) => {
+      if (this.closed === undefined) this.emit('warning', message);
+    });
+    this.startOnce.goOn();
     this.setServers(servers);
     this.network = this.lookAtNetwork();
     this.driver.request((now) => this.machine.networkChanged(now, this.network));
