@@ -41,7 +41,10 @@ export interface ClientSettings {
    * resolves names, and the client resolves them again every 30 s while it is not qualified.
    */
   readonly servers: readonly (ServerCandidate | string)[];
-  /** The second address of the one server that `servers` names by a text, or that none has one. Default: the first plus one. */
+  /**
+   * The second address of the one server that `servers` names by a text, or that none has one; a candidate has a `secondary` of its own. Default:
+   * the first plus one.
+   */
   readonly secondary?: Ipv4 | 'none' | undefined;
   /** Name of the tunnel interface; `undefined` makes a client without one, which only qualifies. */
   readonly interface?: string | undefined;
