@@ -131,7 +131,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private network: LocalNetwork;
   private readonly settling: Settling;
   private readonly limitLog: LimitLog;
-  private readonly socketWarnings: RepeatedWarnings;
+  private readonly repeatedWarnings: RepeatedWarnings;
   private readonly suspendWatch: SuspendWatch;
   private failureWarnings: FailureWarnings | undefined;
   /** What has been told of the machine's state: `qualified` once the interface has what belongs to it. */
@@ -185,7 +185,7 @@ export class Client extends EventEmitter<ClientEvents> {
     );
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
     this.driver.onLimit = () => this.limitLog.stir();
-    this.socketWarnings = new RepeatedWarnings(ports.clock, (message) => this.emit('warning', message));
+    this.repeatedWarnings = new RepeatedWarnings(ports.clock, (message) => this.emit('warning', message));
     this.settling = new Settling(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);
     this.suspendWatch = new SuspendWatch(ports.clock, (ms) => this.resumed(ms));
   }
@@ -206,7 +206,9 @@ export class Client extends EventEmitter<ClientEvents> {
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);
         const onWarning = (message: string): void => void this.emit('warning', message);
-        const guard = new TunnelGuard(settings.inbound ?? 'accept', onWarning);
+        const guard = new TunnelGuard(settings.inbound ?? 'accept', (text) =>
+          this.repeatedWarnings.warn(text),
+        );
         this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', guard, {
           onDefaultRoute: (on) => this.emit('default-route', on),
           onWarning,
@@ -421,7 +423,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.again?.rest();
     this.settling.close();
     this.suspendWatch.close();
-    this.socketWarnings.close();
+    this.repeatedWarnings.close();
     this.limitLog.close();
     this.failureWarnings?.close();
     this.fastPath.close();
@@ -502,7 +504,7 @@ export class Client extends EventEmitter<ClientEvents> {
       // wants hundreds.
       const message = error instanceof Error ? error.message : String(error);
       const isForPeer = socket >= SOCKET.random;
-      this.socketWarnings.warn(isForPeer ? `no socket for a single peer: ${message}` : message);
+      this.repeatedWarnings.warn(isForPeer ? `no socket for a single peer: ${message}` : message);
       countSystemFailure(error);
       return !isForPeer && !isShortage(error);
     }

@@ -276,6 +276,31 @@ test('a socket that cannot be opened again and again is a warning once a minute'
   expect(warnings).toEqual(['no descriptors', 'no descriptors (3 more times within a minute)']);
 });
 
+test.for(['accept', 'refuse'] as const)(
+  'rules of the tunnel that cannot be set, for ever other reasons, are a warning of each once a minute: inbound %s',
+  async (inbound) => {
+    const { client, ports, warnings, pass } = await clientRig({ inbound });
+    let tries = 0;
+    ports.openTunnelRules = () => ({
+      set: (own) => {
+        if (own.length > 0) throw new Error(++tries % 2 === 0 ? 'no memory' : 'no buffers');
+      },
+      close: () => undefined,
+    });
+    await client.start();
+    for (let i = 0; i < 5; i++) {
+      ports.networkChanged();
+      await pass(1_000);
+    }
+    expect(tries).toBeGreaterThan(5);
+    const words =
+      inbound === 'accept'
+        ? 'packets from the Teredo address may leave by other interfaces'
+        : 'packets from the Teredo address may leave by other interfaces (inbound packets stay refused)';
+    expect(warnings.toSorted()).toEqual([`${words}: no buffers`, `${words}: no memory`]);
+  },
+);
+
 test('a client opens its network monitor when it starts, not before', async () => {
   const { client, ports } = await clientRig();
   expect(ports.monitorsOpened).toBe(0);
