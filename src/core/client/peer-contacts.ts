@@ -197,7 +197,8 @@ export class PeerContacts {
   }
 
   /** Straight to the mapped pair in the destination: its cone bit says that anybody may. CL-64 */
-  sendToCone(buffer: Uint8Array, start: number, end: number): void {
+  sendToCone(known: number, buffer: Uint8Array, start: number, end: number): void {
+    if (known !== NO_PEER) this.context.peers.countSent(known, end - start);
     const destination = start + DESTINATION;
     const address = mappedAddressOf(buffer, destination);
     this.context.counters.sentPackets++;
