@@ -6,6 +6,7 @@ import {
   readSysctl,
   writeSysctl,
 } from '../linux/proc.ts';
+import type { Ipv6AddressAt } from '../linux/proc.ts';
 import { interfaceState } from '../linux/interface-state.ts';
 import { SystemCallError } from '../linux/errors.ts';
 import { systemErrorIn } from '../linux/system-failures.ts';
@@ -86,11 +87,14 @@ export class KernelNetwork implements HostNetwork {
   hasNativeIpv6(exceptInterface: string): boolean {
     return refusable(() => {
       const tunnels = interfacesWithIpv6(TEREDO_DIGITS);
-      const isElsewhere = ({ interface: name }: { readonly interface: string }): boolean =>
-        name !== exceptInterface && !tunnels.has(name);
-      return (
-        ipv6DefaultRoutes().some(isElsewhere) &&
-        ipv6Addresses().some((one) => isElsewhere(one) && isNative(one.address, 0))
+      const addresses = ipv6Addresses().filter(
+        ({ interface: name }) => name !== exceptInterface && !tunnels.has(name),
+      );
+      return ipv6DefaultRoutes().some(
+        ({ interface: name }) =>
+          name !== exceptInterface &&
+          !tunnels.has(name) &&
+          addresses.some((one) => isNative(one.address, 0) && isSourceAt(name, one, addresses)),
       );
     });
   }
@@ -144,6 +148,15 @@ export class KernelNetwork implements HostNetwork {
   removeRoute(name: string, route: Ipv6Route): Promise<void> {
     return change(name, routeInWords(route), () => unlessGone(() => removeRoute(name, route)));
   }
+}
+
+/**
+ * Whether an address may be the source of what leaves by an interface: the system prefers addresses of that one (RFC 6724 section 5, rule 5),
+ * and takes those of others where it has link-local ones only, as a router's uplink.
+ */
+function isSourceAt(name: string, one: Ipv6AddressAt, all: readonly Ipv6AddressAt[]): boolean {
+  if (one.interface === name || one.interface === 'lo') return true;
+  return all.every(({ interface: other, address }) => other !== name || isLinkLocal(address, 0));
 }
 
 function addressInWords(address: Ipv6, prefixLength: number): string {

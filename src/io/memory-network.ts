@@ -1,4 +1,4 @@
-import { formatIpv6, isNative, isSiteOnly, isTeredo } from '../wire/index.ts';
+import { formatIpv6, isLinkLocal, isNative, isSiteOnly, isTeredo } from '../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import type { HostNetwork, InterfaceAddress, Ipv4Subnet, Ipv6Route, TunnelState } from './ports.ts';
@@ -13,8 +13,11 @@ interface MemoryInterface {
 export class MemoryNetwork implements HostNetwork {
   /** What a test may change as it goes. */
   subnets: readonly Ipv4Subnet[];
+  /** Of the interface that has {@link nativeDefaultRoute}, and of `lo`. */
   nativeAddresses: readonly Ipv6[] = [];
   nativeDefaultRoute = false;
+  /** Of interfaces without a default route. */
+  otherAddresses: readonly Ipv6[] = [];
   forwarding = false;
   /** By name; addresses as `address/length`, routes too, with ` from source` where they are for one source only. */
   readonly interfaces = new Map<string, MemoryInterface>();
@@ -28,7 +31,9 @@ export class MemoryNetwork implements HostNetwork {
   }
 
   globalIpv6(): readonly Ipv6[] {
-    return this.nativeAddresses.filter((address) => !isSiteOnly(address, 0) && !isTeredo(address, 0));
+    return [...this.nativeAddresses, ...this.otherAddresses].filter(
+      (address) => !isSiteOnly(address, 0) && !isTeredo(address, 0),
+    );
   }
 
   sourceAddress(_destination: Ipv4): Ipv4 | undefined {
@@ -36,10 +41,17 @@ export class MemoryNetwork implements HostNetwork {
   }
 
   hasNativeIpv6(exceptInterface: string): boolean {
-    const hasDefault =
-      this.nativeDefaultRoute ||
-      this.othersWithDefault(exceptInterface).some(([, { addresses }]) => !hasTeredo(addresses));
-    return hasDefault && this.nativeAddresses.some((address) => isNative(address, 0));
+    const others = this.othersWithDefault(exceptInterface).filter(
+      ([, { addresses }]) => !hasTeredo(addresses),
+    );
+    const sources = [
+      ...(this.nativeDefaultRoute ? [this.nativeAddresses] : []),
+      ...others.map(([, { addresses }]) => [...addresses.values()].map(({ address }) => address)),
+    ];
+    return sources.some((own) => {
+      const isUnnumbered = own.every((address) => isLinkLocal(address, 0));
+      return (isUnnumbered ? this.otherAddresses : own).some((address) => isNative(address, 0));
+    });
   }
 
   otherTeredoDefault(exceptInterface: string): string | undefined {

@@ -355,7 +355,8 @@ export interface HostNetwork {
   sourceAddress(destination: Ipv4): Ipv4 | undefined;
   /**
    * Whether a default route over IPv6 exists that leads neither into `exceptInterface` nor into a Teredo client's tunnel, and
-   * on another interface than these an address of the native Internet: not of a site only, of Teredo or of 6to4.
+   * an address of the native Internet (not of a site only, of Teredo or of 6to4) on the route's interface or on `lo`; or on any third one where the
+   * route's interface has link-local addresses only.
    */
   hasNativeIpv6(exceptInterface: string): boolean;
   /** The tunnel of another Teredo client, of whatever make, that has the default route; `exceptInterface` is our own. */

@@ -41,7 +41,10 @@ export interface ClientSettings {
    * resolves names, and the client resolves them again every 30 s while it is not qualified.
    */
   readonly servers: readonly (ServerCandidate | string)[];
-  /** The second address of the one server that `servers` names by a text, or that none has one. Default: the first plus one. */
+  /**
+   * The second address of the one server that `servers` names by a text, or that none has one; a candidate has a `secondary` of its own. Default:
+   * the first plus one.
+   */
   readonly secondary?: Ipv4 | 'none' | undefined;
   /** Name of the tunnel interface; `undefined` makes a client without one, which only qualifies. */
   readonly interface?: string | undefined;
@@ -128,7 +131,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private network: LocalNetwork;
   private readonly settling: Settling;
   private readonly limitLog: LimitLog;
-  private readonly socketWarnings: RepeatedWarnings;
+  private readonly repeatedWarnings: RepeatedWarnings;
   private readonly suspendWatch: SuspendWatch;
   private failureWarnings: FailureWarnings | undefined;
   /** What has been told of the machine's state: `qualified` once the interface has what belongs to it. */
@@ -182,7 +185,7 @@ export class Client extends EventEmitter<ClientEvents> {
     );
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
     this.driver.onLimit = () => this.limitLog.stir();
-    this.socketWarnings = new RepeatedWarnings(ports.clock, (message) => this.emit('warning', message));
+    this.repeatedWarnings = new RepeatedWarnings(ports.clock, (message) => this.emit('warning', message));
     this.settling = new Settling(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);
     this.suspendWatch = new SuspendWatch(ports.clock, (ms) => this.resumed(ms));
   }
@@ -193,10 +196,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const { settings, ports, driver } = this;
     this.failureWarnings = new FailureWarnings(ports.clock, (message) => this.emit('warning', message));
     try {
-      if (this.names.areThere) {
-        await this.resolveNames();
-        this.startOnce.goOn();
-      }
+      if (this.names.areThere) await this.resolveNames();
       const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0, runs: true });
       this.udp = udp;
       this.machine.setServicePort(udp.local.port);
@@ -206,7 +206,9 @@ export class Client extends EventEmitter<ClientEvents> {
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);
         const onWarning = (message: string): void => void this.emit('warning', message);
-        const guard = new TunnelGuard(settings.inbound ?? 'accept', onWarning);
+        const guard = new TunnelGuard(settings.inbound ?? 'accept', (text) =>
+          this.repeatedWarnings.warn(text),
+        );
         this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', guard, {
           onDefaultRoute: (on) => this.emit('default-route', on),
           onWarning,
@@ -234,6 +236,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.settling.stir());
       this.suspendWatch.start();
+      this.lookOnceMore();
       driver.request((now) => (this.isResting ? this.machine.rest(now) : this.machine.start(now)));
     } catch (error) {
       await this.close();
@@ -406,7 +409,10 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private async resolveNames(): Promise<void> {
-    const servers = await this.names.resolve((message) => this.emit('warning', message));
+    const servers = await this.names.resolve((message) => {
+      if (this.closed === undefined) this.emit('warning', message);
+    });
+    this.startOnce.goOn();
     this.setServers(servers);
     this.network = this.lookAtNetwork();
     this.driver.request((now) => this.machine.networkChanged(now, this.network));
@@ -417,7 +423,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.again?.rest();
     this.settling.close();
     this.suspendWatch.close();
-    this.socketWarnings.close();
+    this.repeatedWarnings.close();
     this.limitLog.close();
     this.failureWarnings?.close();
     this.fastPath.close();
@@ -498,7 +504,7 @@ export class Client extends EventEmitter<ClientEvents> {
       // wants hundreds.
       const message = error instanceof Error ? error.message : String(error);
       const isForPeer = socket >= SOCKET.random;
-      this.socketWarnings.warn(isForPeer ? `no socket for a single peer: ${message}` : message);
+      this.repeatedWarnings.warn(isForPeer ? `no socket for a single peer: ${message}` : message);
       countSystemFailure(error);
       return !isForPeer && !isShortage(error);
     }
@@ -509,12 +515,29 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.settings.onlyWithoutIpv6 === true && this.ports.network.hasNativeIpv6(own);
   }
 
-  /** Native IPv6 has come, or gone. What a gateway has mapped is kept. */
-  private restOrGoOn(): void {
+  /** What has changed since the start began: the monitor has not seen it. Before the machine sends anything. */
+  private lookOnceMore(): void {
+    this.seeIfToRest();
+    const before = this.network;
+    this.network = this.lookAtNetwork();
+    if (!sameNetwork(before, this.network))
+      this.driver.request((now) => this.machine.networkChanged(now, this.network));
+  }
+
+  /** Whether the client begins to rest now, or ends that. The port that a gateway has opened is closed while it rests. */
+  private seeIfToRest(): boolean {
     const { hasToRest } = this;
-    if (hasToRest === this.isResting) return;
+    if (hasToRest === this.isResting) return false;
     this.isResting = hasToRest;
-    if (!hasToRest) this.gateway.networkChanged();
+    if (hasToRest) this.gateway.rest();
+    else this.gateway.networkChanged();
+    return true;
+  }
+
+  /** Native IPv6 has come, or gone. */
+  private restOrGoOn(): void {
+    if (!this.seeIfToRest()) return;
+    const { isResting: hasToRest } = this;
     this.driver.request((now) => (hasToRest ? this.machine.rest(now) : this.machine.start(now)));
   }
 

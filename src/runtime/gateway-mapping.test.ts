@@ -291,6 +291,37 @@ test('in another network the old mapping is released before a new one is asked f
   expect(changes).toEqual(['pcp', undefined, 'pcp']);
 });
 
+test('at rest it is released and not renewed; afterwards it is asked for again', async () => {
+  const { mapping, clock, gateway, changes } = rig(MAPPING, MAPPING);
+  await mapping.begin();
+  mapping.rest();
+  clock.advance(HOUR);
+  mapping.askAgain();
+  gateway.announce();
+  await settled();
+  clock.advance(HOUR);
+  await settled();
+  expect(gateway.log).toEqual(['map', 'release', 'released']);
+  expect(changes).toEqual(['pcp', undefined]);
+  mapping.networkChanged();
+  await settled();
+  expect(gateway.log.slice(3)).toEqual(['map']);
+  expect(mapping.mapping).toEqual(MAPPING);
+});
+
+test('a rest that begins while the one before it ends leaves nothing mapped', async () => {
+  const { mapping, gateway } = rig(MAPPING, MAPPING);
+  await mapping.begin();
+  const finish = slowRelease(gateway);
+  mapping.networkChanged();
+  await settled();
+  mapping.rest();
+  finish();
+  await settled();
+  expect(gateway.log).toEqual(['map', 'release', 'released']);
+  expect(mapping.mapping).toBeUndefined();
+});
+
 test('E-51: the end releases it, and nothing comes after', async () => {
   const { mapping, clock, gateway } = rig(MAPPING);
   await mapping.begin();

@@ -59,6 +59,7 @@ export class GatewayMapping {
   private silentAgainMs = SILENT_AGAIN_MS;
   /** Until when the gateway has what it has mapped, as it has said last. */
   private holdsUntil = -Infinity;
+  private resting = false;
   private closed = false;
 
   constructor(clock: Clock, entropy: Entropy, open: () => PortMapper | undefined, onChange: OnChange) {
@@ -85,8 +86,17 @@ export class GatewayMapping {
   /** The way to the gateway may be another: what the old one has mapped leads nowhere, or will end by itself. */
   networkChanged(): void {
     if (this.closed) return;
+    this.resting = false;
     this.take(undefined);
     void this.startAnew();
+  }
+
+  /** Has the port closed, and asks for nothing until {@link networkChanged}. */
+  rest(): void {
+    if (this.closed) return;
+    this.resting = true;
+    this.take(undefined);
+    void this.giveUp();
   }
 
   /** The NAT may have forgotten the mapping: asks at once, or once 10 s have passed since that was last done. */
@@ -110,7 +120,7 @@ export class GatewayMapping {
 
   private async startAnew(): Promise<void> {
     await this.giveUp();
-    if (!this.closed && this.mapper === undefined) void this.begin();
+    if (!this.closed && !this.resting && this.mapper === undefined) void this.begin();
   }
 
   private askWithin(ms: number): void {

@@ -72,6 +72,52 @@ test('CL-7: with onlyWithoutIpv6 the client rests while the host has native IPv6
   expect(client.counters['sentSolicitations']).toBe(sentSolicitations);
 });
 
+/** Of a gateway: how many ports it has open for this client. */
+function gatewayOf(ports: MemoryPorts): { open: number; change: () => void } {
+  const gateway = { open: 0, change: (): void => undefined };
+  ports.portMapper = ({ local }) => ({
+    asked: Promise.resolve(true),
+    map: async () => {
+      gateway.change();
+      gateway.open = 1;
+      return { protocol: 'pcp', external: { address: ADDRESS, port: local.port }, lifetimeMs: 3_600_000 };
+    },
+    watch: () => undefined,
+    release: async () => void (gateway.open = 0),
+  });
+  return gateway;
+}
+
+test('CL-7: a client that rests has no port opened by a gateway', async () => {
+  const { client, ports, pass } = await clientRig({ onlyWithoutIpv6: true });
+  const gateway = gatewayOf(ports);
+  await client.start();
+  await pass(1_000);
+  expect([client.state, gateway.open]).toEqual(['qualified', 1]);
+  ports.network.nativeAddresses = [v6('2001:db8::9')];
+  ports.network.nativeDefaultRoute = true;
+  ports.networkChanged();
+  await pass(7_000);
+  expect([client.state, gateway.open, client.portMapping]).toEqual(['dormant', 0, undefined]);
+  ports.network.nativeDefaultRoute = false;
+  ports.networkChanged();
+  await pass(5_000);
+  expect([client.state, gateway.open]).toEqual(['qualified', 1]);
+});
+
+test('CL-7: native IPv6 that comes while the client starts, before its monitor, is seen', async () => {
+  const { client, ports, pass } = await clientRig({ onlyWithoutIpv6: true });
+  const gateway = gatewayOf(ports);
+  gateway.change = () => {
+    ports.network.nativeAddresses = [v6('2001:db8::9')];
+    ports.network.nativeDefaultRoute = true;
+  };
+  await client.start();
+  await pass(1_000);
+  expect([client.state, client.reason, gateway.open]).toEqual(['dormant', 'native-ipv6', 0]);
+  expect(client.counters['sentSolicitations']).toBe(0);
+});
+
 test('after a suspend the mapping is checked at once, though no link has changed and no timer is due', async () => {
   const { client, pass, clock } = await clientRig();
   const resumed: number[] = [];
@@ -229,6 +275,31 @@ test('a socket that cannot be opened again and again is a warning once a minute'
   await pass(60_000);
   expect(warnings).toEqual(['no descriptors', 'no descriptors (3 more times within a minute)']);
 });
+
+test.for(['accept', 'refuse'] as const)(
+  'rules of the tunnel that cannot be set, for ever other reasons, are a warning of each once a minute: inbound %s',
+  async (inbound) => {
+    const { client, ports, warnings, pass } = await clientRig({ inbound });
+    let tries = 0;
+    ports.openTunnelRules = () => ({
+      set: (own) => {
+        if (own.length > 0) throw new Error(++tries % 2 === 0 ? 'no memory' : 'no buffers');
+      },
+      close: () => undefined,
+    });
+    await client.start();
+    for (let i = 0; i < 5; i++) {
+      ports.networkChanged();
+      await pass(1_000);
+    }
+    expect(tries).toBeGreaterThan(5);
+    const words =
+      inbound === 'accept'
+        ? 'packets from the Teredo address may leave by other interfaces'
+        : 'packets from the Teredo address may leave by other interfaces (inbound packets stay refused)';
+    expect(warnings.toSorted()).toEqual([`${words}: no buffers`, `${words}: no memory`]);
+  },
+);
 
 test('a client opens its network monitor when it starts, not before', async () => {
   const { client, ports } = await clientRig();

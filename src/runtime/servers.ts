@@ -72,7 +72,7 @@ export function candidatesOf(
     .map((primary) => ({ primary, secondary: secondaryOf(primary) }));
 }
 
-function oneServerOnly(hosts: readonly string[]): SettingsError {
+export function oneServerOnly(hosts: readonly string[]): SettingsError {
   return new SettingsError(
     'secondary',
     `secondary is the second address of one server, and ${hosts.length} are named (${hosts.join(', ')}): name one, ` +

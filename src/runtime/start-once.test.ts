@@ -61,3 +61,19 @@ for (const [name, make] of Object.entries(SEATS)) {
     if (name !== 'Server') expect(early).toBeGreaterThan(0); // whose start waits for nothing
   });
 }
+
+test('Client: closed while names are resolved, it takes no servers and looks at no network afterwards', async () => {
+  const ports = new MemoryPorts(new MemoryIpv4Network(), [ADDRESS], seededEntropy(1));
+  const client = new Client({ servers: ['192.0.2.99'] }, ports);
+  const after: string[] = [];
+  client.setServers = () => void after.push('servers');
+  ports.network.ipv4Subnets = () => {
+    after.push('network');
+    return [];
+  };
+  const started = client.start();
+  const closed = client.close();
+  await expect(started).rejects.toMatchObject({ code: 'closed-early' });
+  await closed;
+  expect([after, client.listenerCount('state')]).toEqual([[], 0]);
+});

@@ -16,10 +16,9 @@ export class TunnelGuard {
   private rules: TunnelRules | undefined;
   private open: (() => TunnelRules) | undefined;
   private own = '';
-  /** The latest warning: a failure that is tried again and again is told once. */
-  private said: string | undefined;
   private closed = false;
 
+  /** `onWarning`: gets a failure that is tried again and again each time. */
   constructor(inbound: Inbound, onWarning: (message: string) => void) {
     this.inbound = inbound;
     this.onWarning = onWarning;
@@ -45,7 +44,6 @@ export class TunnelGuard {
       if (this.rules === undefined || own === this.own) return true;
       this.rules.set(addresses, this.inbound === 'refuse');
       this.own = own;
-      this.said = undefined;
       return true;
     } catch (error) {
       this.warn(error);
@@ -73,9 +71,10 @@ export class TunnelGuard {
 
   private warn(error: unknown): void {
     countSystemFailure(error);
-    const { message } = error as Error;
-    if (message !== this.said)
-      this.onWarning(`packets from the Teredo address may leave by other interfaces: ${message}`);
-    this.said = message;
+    // The kernel takes all rules or none: those that were set when the tunnel began stay.
+    const rest = this.inbound === 'refuse' ? ' (inbound packets stay refused)' : '';
+    this.onWarning(
+      `packets from the Teredo address may leave by other interfaces${rest}: ${(error as Error).message}`,
+    );
   }
 }

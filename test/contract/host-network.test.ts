@@ -14,6 +14,8 @@ interface Rig {
   readonly getNativeIpv6: () => Promise<void>;
   /** A default route by 2001:db8::2 on the link of this address, which it gets. */
   readonly getDefaultWith: (address: string) => Promise<void>;
+  /** The address 2001:db8:20::1 on another interface, as of a VPN or of containers, by which nothing else is reached. */
+  readonly addElsewhere: () => Promise<void>;
   /** 198.51.100.7/32 and 2001:db8:10::1/128 on `lo`. */
   readonly addToLoopback: () => Promise<void>;
   readonly takeDown: (name: string) => Promise<void>;
@@ -81,6 +83,30 @@ for (const { name, skipped, open } of RIGS) {
         expect(ports.network.hasNativeIpv6(NAME)).toBe(!address.startsWith('2001'));
       },
     );
+
+    test.each([
+      ['fd12:3456:789a::100', false],
+      ['2002:c000:201::1', false],
+      ['2001:db8:30::1', true],
+      // As of a router's uplink: the system takes the source address of another interface.
+      ['fe80::7', true],
+    ])(
+      'with a native address on another interface and a default route at %s: %s',
+      async (address, native) => {
+        const { ports, getDefaultWith, addElsewhere } = await open();
+        await addElsewhere();
+        expect(ports.network.hasNativeIpv6(NAME)).toBe(false);
+        await getDefaultWith(address);
+        expect(ports.network.hasNativeIpv6(NAME)).toBe(native);
+      },
+    );
+
+    test('a default route at an interface with a ULA, and a native address on the loopback interface, are native IPv6', async () => {
+      const { ports, getDefaultWith, addToLoopback } = await open();
+      await addToLoopback();
+      await getDefaultWith('fd12:3456:789a::100');
+      expect(ports.network.hasNativeIpv6(NAME)).toBe(true);
+    });
 
     test('addresses of a site only are not global', async () => {
       const { ports, getDefaultWith } = await open();
@@ -196,6 +222,12 @@ async function kernelRig(): Promise<Rig> {
       await ip('address', 'add', `${address}/64`, 'dev', 'eth0', 'nodad');
       await ip('-6', 'route', 'add', '::/0', 'via', 'fe80::2', 'dev', 'eth0', 'onlink');
     },
+    addElsewhere: async () => {
+      await ip('link', 'add', 'bridge0', 'type', 'veth', 'peer', 'name', 'bridge0-far');
+      onTestFinished(() => ip('link', 'delete', 'bridge0'));
+      await ip('link', 'set', 'bridge0', 'addrgenmode', 'none', 'up');
+      await ip('address', 'add', '2001:db8:20::1/64', 'dev', 'bridge0', 'nodad');
+    },
     takeDown: (name) => ip('link', 'set', name, 'down'),
     addToLoopback: async () => {
       await ip('link', 'set', 'lo', 'up');
@@ -218,8 +250,11 @@ async function memoryRig(): Promise<Rig> {
       ports.networkChanged();
     },
     getDefaultWith: async (address) => {
-      ports.network.nativeAddresses = [parseIpv6(address)!];
+      ports.network.nativeAddresses = [...ports.network.nativeAddresses, parseIpv6(address)!];
       ports.network.nativeDefaultRoute = true;
+    },
+    addElsewhere: async () => {
+      ports.network.otherAddresses = [parseIpv6('2001:db8:20::1')!];
     },
     takeDown: async (name) => ports.network.takeDown(name),
     addToLoopback: async () => {

@@ -38,7 +38,7 @@ export class ConnectivityTest {
   send(peer: number, now: number): void {
     const { peers, counters, commands, address, server } = this.context;
     if (!this.isOpen(peer, now)) this.renew(peer);
-    peers.lastBubble[peer] = peers.lastSent[peer] = now; // CL-121
+    peers.countBubble(peer, now); // CL-121; until the peer is heard
     const data = new Uint8Array(NONCE_LENGTH);
     writeUint32(data, 0, peers.proofHigh[peer]);
     writeUint32(data, 4, peers.proofLow[peer]);

@@ -12,7 +12,10 @@ export interface ClientLimits {
   readonly queue: ContactLimits;
   /** Packets of unverified sources that wait for a connectivity test, with `strictUnverified`. A-25 */
   readonly held: ContactLimits;
-  /** Contacts and tests that strangers cause, by what they send or by what this host answers them, all together; answers have half as much besides. CL-124 */
+  /**
+   * Contacts and tests that strangers cause, by what they send or by what this host answers them, all together. Answers have half as much besides, and trusted
+   * peers that have moved to another relay four times as much. CL-124
+   */
   readonly unsolicitedTests: BucketLimits;
   /** Bubbles in answer to bubbles, to each IPv4 address. */
   readonly bubbleReplies: BucketLimits;

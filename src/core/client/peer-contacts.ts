@@ -20,6 +20,8 @@ import { Strangers } from './strangers.ts';
 const QUESTION_SPACING_MS = 5_000;
 /** A trusted peer that is heard from another pair, and for so long not from its own, is tested at once. */
 const MOVED_SILENCE_MS = 20;
+/** The first test of it, or its answer, may have been lost: the second follows after this, those after it by the spacing of questions. */
+const MOVED_AGAIN_MS = 500;
 /** And to one that has not shown yet that it hears us: it answers once in 2 s, counted from when the last one reached it. */
 const DOUBT_SPACING_MS = 2_500;
 
@@ -195,7 +197,8 @@ export class PeerContacts {
   }
 
   /** Straight to the mapped pair in the destination: its cone bit says that anybody may. CL-64 */
-  sendToCone(buffer: Uint8Array, start: number, end: number): void {
+  sendToCone(known: number, buffer: Uint8Array, start: number, end: number): void {
+    if (known !== NO_PEER) this.context.peers.countSent(known, end - start);
     const destination = start + DESTINATION;
     const address = mappedAddressOf(buffer, destination);
     this.context.counters.sentPackets++;
@@ -232,14 +235,14 @@ export class PeerContacts {
   }
 
   /**
-   * A trusted native peer was heard from another pair: its relay may have gone, and another one serves it. The first time since the peer was last
-   * heard from its own pair the test does not wait for the spacing of questions, within the limit of what strangers cause. CL-53
+   * A trusted native peer was heard from another pair: its relay may have gone, and another one serves it. The first two tests since the peer was
+   * last heard from its own pair do not wait for the spacing of questions. A peer that this host sends to has a limit of its own, any other
+   * that of strangers. CL-53
    */
   questionMoved(peer: number, via: number, now: number): void {
     const { peers } = this.context;
     const isSilent = now - peers.lastReceived[peer] >= MOVED_SILENCE_MS;
-    const isFirst = peers.lastBubble[peer] <= peers.lastReceived[peer];
-    if (isSilent && isFirst && !this.isUnderway(peer) && this.mayCause(peers.address(peer), 0, via, now))
+    if (isSilent && this.isMoveDue(peer, now) && this.mayTestMoved(peer, via, now))
       this.means.test.send(peer, now);
     else this.question(peer, now);
   }
@@ -258,6 +261,24 @@ export class PeerContacts {
    */
   mayCause(b: Uint8Array, o: number, via: number, now: number): boolean {
     return this.count(this.unsolicited.take(b, o, via, now), b, o);
+  }
+
+  /** Whether the test of a peer that may have moved is the first one since the peer was heard, or the second. */
+  private isMoveDue(peer: number, now: number): boolean {
+    const { peers } = this.context;
+    if (this.isUnderway(peer)) return false;
+    if (peers.lastBubble[peer] <= peers.lastReceived[peer]) return true;
+    return peers.bubbleCount(peer) === 1 && now - peers.lastBubble[peer] >= MOVED_AGAIN_MS;
+  }
+
+  private mayTestMoved(peer: number, via: number, now: number): boolean {
+    const { peers } = this.context;
+    const address = peers.address(peer);
+    const isRepetition = peers.lastBubble[peer] > peers.lastReceived[peer];
+    // A test counts as sent to the peer as well; what is sent after that is the host's.
+    if (!isRepetition && peers.lastSent[peer] <= peers.lastBubble[peer])
+      return this.mayCause(address, 0, via, now);
+    return this.count(this.unsolicited.takeMoved(address, 0, via, now), address, 0);
   }
 
   pollTimeout(): number {

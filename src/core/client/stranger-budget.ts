@@ -19,6 +19,12 @@ const NETWORK = { perSecond: 4, burst: 20 };
 const BUCKETS = 1_024;
 /** What was answered counts so much less: few greedy ones answer. */
 const ANSWERED = 0.9;
+/** Trusted peers that may have moved have so many times the limit of strangers besides: at a change of relays all of them may be heard at once. */
+const MOVED_TIMES = 4;
+/** Of each relay; of native /32s, /48s, /64s. */
+const MOVED_WEIGHTS = [8, 2, 8, 8];
+/** The most that is tested of one peer: each answer ends a silence, so that the next datagram in the peer's name would cause the next test. */
+const MOVED_PEER = { perSecond: 0.5, burst: 4 };
 const KINDS = { heard: 0, forwarded: 1, teredo: 2 };
 
 /**
@@ -29,16 +35,21 @@ const KINDS = { heard: 0, forwarded: 1, teredo: 2 };
 export class StrangerBudget {
   private readonly caused: FairShares;
   private readonly answers: FairShares;
+  private readonly moved: FairShares;
+  private readonly byMovedPeer: TokenBuckets;
   private readonly bySite: TokenBuckets;
   private readonly byNetwork: TokenBuckets;
   private readonly hash: HashKey;
 
-  /** What answers may have besides is half as much again. */
+  /** What answers may have besides is half as much again; what peers that may have moved have is four times as much. */
   constructor(limits: BucketLimits, entropy: Entropy) {
     const { perSecond, burst } = limits;
     this.caused = new FairShares(limits, WEIGHTS, entropy);
     const half = { perSecond: perSecond / 2, burst: burst / 2 };
     this.answers = new FairShares(half, WEIGHTS.slice(2), entropy);
+    const times = { perSecond: MOVED_TIMES * perSecond, burst: MOVED_TIMES * burst };
+    this.moved = new FairShares(times, MOVED_WEIGHTS, entropy);
+    this.byMovedPeer = new TokenBuckets(MOVED_PEER, entropy, BUCKETS);
     this.bySite = new TokenBuckets(SITE, entropy, BUCKETS);
     this.byNetwork = new TokenBuckets(NETWORK, entropy, BUCKETS);
     this.hash = new HashKey(entropy);
@@ -71,6 +82,19 @@ export class StrangerBudget {
    */
   takeAnswer(b: Uint8Array, o: number, via: number, now: number): boolean {
     return this.take(b, o, via, now) || this.answers.take(0, networksOf(b, o), now);
+  }
+
+  /** The same for a trusted native peer that this host sends to and that is heard by way of another relay: strangers take nothing from it. */
+  takeMoved(b: Uint8Array, o: number, via: number, now: number): boolean {
+    const key = this.hash.of4(
+      readUint32(b, o),
+      readUint32(b, o + 4),
+      readUint32(b, o + 8),
+      readUint32(b, o + 12),
+    );
+    if (!this.byMovedPeer.has(0, key, now)) return false;
+    if (!this.moved.take(0, [via, ...networksOf(b, o)], now)) return false;
+    return this.byMovedPeer.take(0, key, now);
   }
 }
 

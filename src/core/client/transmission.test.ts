@@ -283,6 +283,22 @@ describe('case 5: Teredo destinations', () => {
   });
 });
 
+test('what goes to where a cone bit points counts as sent to that peer, where it is known', () => {
+  const cone = teredo(PEER_SERVER, PEER_MAPPED, 0x8000);
+  const rig = new ClientRig({ legacyCone: true }).start();
+  rig.answer(rig.sent[0], { from: at('203.0.113.121:3544') }).clear();
+  rig.send(rig.data(cone)).receive(PEER_MAPPED, data(cone, rig.address));
+  rig.send(rig.data(cone));
+  for (let i = 0; i < 310; i++) {
+    rig.clear().advance(100);
+    for (const one of rig.all('solicitation')) rig.answer(one, { from: at('203.0.113.121:3544') });
+  }
+  rig.clear().send(rig.data(cone));
+  expect(rig.all('data')).toHaveLength(1);
+  expect(rig.machine.trafficOf(cone)).toMatchObject({ receivedPackets: 1, sentPackets: 2 });
+  expect(rig.machine.counters.sentPackets).toBe(3);
+});
+
 describe('two clients meet', () => {
   const A_MAPPED = at('192.0.2.1:4096');
   const B_MAPPED = PEER_MAPPED;

@@ -114,7 +114,7 @@ export class Transmission {
         return;
       }
       if (context.options.legacyCone === true && (flagsOf(buffer, destination) & CONE_FLAG) !== 0) {
-        this.means.contacts.sendToCone(buffer, start, end); // case 4, CL-64
+        this.means.contacts.sendToCone(context.peers.find(buffer, destination), buffer, start, end); // case 4, CL-64
         return;
       }
     }

@@ -66,6 +66,53 @@ describe('case 6: the unverified', () => {
     expect(rig.all('data', other)).toHaveLength(1);
   });
 
+  test('CL-53: 40 peers of one site that come by another relay are tested at once, whatever strangers have caused', () => {
+    const rig = qualified();
+    const hosts = Array.from({ length: 40 }, (_, i) => v6(`2001:db8:7:${(i >> 2).toString(16)}::${i + 1}`));
+    for (const host of hosts) {
+      rig.clear().send(rig.data(host)).advance(10);
+      rig.receive(RELAY, echoReply(rig.find('test', PRIMARY)));
+    }
+    for (let i = 0; i < 200; i++) rig.receive(ELSEWHERE, data(native(0x9000 + 97 * i), rig.address));
+    rig.advance(100).clear();
+    const other = at('198.51.100.9:3545');
+    for (const host of hosts) rig.receive(other, data(host, rig.address));
+    const asked = new Set(rig.all('test').map(({ destination }) => toHex(destination)));
+    expect(hosts.filter((host) => !asked.has(toHex(host))).map((host) => toHex(host))).toEqual([]);
+    expect(rig.all('test')).toHaveLength(40);
+  });
+
+  test('CL-53: a test of a moved peer that is lost is repeated after 0.5 s, then by the spacing of questions', () => {
+    const rig = qualified();
+    rig.send(rig.data(NATIVE)).receive(RELAY, echoReply(rig.find('test', PRIMARY)));
+    rig.advance(100).send(rig.data(NATIVE)).clear();
+    const other = at('198.51.100.9:3545');
+    const times: number[] = [];
+    const begun = rig.now;
+    for (let i = 0; i < 600; i++) {
+      const before = rig.all('test').length;
+      rig.receive(other, data(NATIVE, rig.address));
+      if (rig.all('test').length > before) times.push(rig.now - begun);
+      rig.advance(10);
+    }
+    expect(times).toEqual([0, 500, 5_500]);
+  });
+
+  test('CL-53: datagrams in the name of a peer that answers each test cause few of them', () => {
+    const rig = qualified();
+    rig.send(rig.data(NATIVE)).receive(RELAY, echoReply(rig.find('test', PRIMARY)));
+    let tests = 0;
+    for (let i = 0; i < 400; i++) {
+      rig.advance(25).send(rig.data(NATIVE)).clear().receive(ELSEWHERE, data(NATIVE, rig.address));
+      for (const test of rig.all('test')) {
+        tests++;
+        rig.receive(RELAY, echoReply(test));
+      }
+    }
+    expect(tests).toBeGreaterThanOrEqual(4);
+    expect(tests).toBeLessThanOrEqual(4 + 5);
+  });
+
   test('CL-53: nor does it take a trusted peer over, or silence it', () => {
     const rig = qualified();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();

@@ -96,11 +96,15 @@ export class Contacting {
 
   /** */
   send(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
-    const { peers, commands, counters } = this.context;
-    peers.lastSent[peer] = now;
+    const { peers, counters } = this.context;
     counters.relayedToClients++;
     peers.countSent(peer, end - start);
-    commands.transmit(SOCKET.service, buffer, start, end, peers.mappedAddress[peer], peers.mappedPort[peer]);
+    this.transmit(peer, buffer, start, end, now);
+  }
+
+  /** An error of the relay's own: it counts as such, and as no packet of a host. */
+  sendError(peer: number, error: Uint8Array, now: number): void {
+    this.transmit(peer, error, 0, error.length, now);
   }
 
   /** The peer's data has been going out unanswered: a bubble beside it asks whether the client can still be reached. */
@@ -258,6 +262,12 @@ export class Contacting {
   private dropBySource(wanter: Wanter): void {
     this.context.counters.droppedSourceLimit++;
     noteWanter(this.context.hits, 'by-source', wanter);
+  }
+
+  private transmit(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
+    const { peers, commands } = this.context;
+    peers.lastSent[peer] = now;
+    commands.transmit(SOCKET.service, buffer, start, end, peers.mappedAddress[peer], peers.mappedPort[peer]);
   }
 
   /** The budget of bubbles to this peer is used up. R-33 */

@@ -33,6 +33,8 @@ const withHops = (packet: Uint8Array, hops: number): Uint8Array => {
 
 test('R-29: the hop limit is decremented; at 1 and 0 the packet ends here, and its client hears of that', () => {
   const rig = acquainted();
+  const { relayedToClients } = rig.machine.counters;
+  const { sentPackets } = rig.machine.trafficOf(A)!;
   for (const hops of [255, 64, 2]) rig.receive(pairOf(A), withHops(packetOf(A, B), hops));
   expect(rig.sent.map(({ bytes }) => hopLimit(bytes, 0))).toEqual([254, 63, 1]);
   for (const hops of [1, 0]) {
@@ -43,7 +45,14 @@ test('R-29: the hop limit is decremented; at 1 and 0 the packet ends here, and i
     expect([error.source, checkIcmpv6(error.bytes, 0)]).toEqual([v6('2001:db8:ffff::1'), true]);
     expect(error.bytes.slice(48)).toEqual(withHops(packetOf(A, B), hops));
   }
-  expect(rig.machine.counters).toMatchObject({ metPackets: 3, droppedHopLimit: 2 });
+  // Errors are the relay's own.
+  expect(rig.machine.counters).toMatchObject({
+    metPackets: 3,
+    relayedToClients: relayedToClients + 3,
+    droppedHopLimit: 2,
+    errorsSent: 2,
+  });
+  expect(rig.machine.trafficOf(A)).toMatchObject({ receivedPackets: 3, sentPackets });
 });
 
 test('R-29: a packet that waits for the other client loses one hop as well', () => {

@@ -56,7 +56,7 @@ export class Meeting {
       } else if (hopLimit(b, at) <= 1) {
         counters.droppedHopLimit++;
         const error = this.errors.timeExceeded(b, at, now);
-        if (error !== undefined) this.contacting.send(peer, error, 0, error.length, now);
+        if (error !== undefined) this.contacting.sendError(peer, error, now);
       } else {
         b[at + HOP_LIMIT]--;
         peers.countReceived(peer, end - at);

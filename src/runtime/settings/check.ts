@@ -4,12 +4,13 @@ import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { ServerCandidate } from '../../core/client/index.ts';
 import { RELAY_LIMITS } from '../../core/relay/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
-import { TEREDO_PORT, formatIpv6 } from '../../wire/index.ts';
+import { TEREDO_PORT, formatIpv6, parseIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { ClientSettings } from '../client.ts';
 import { DATA_PATH_WISHES } from '../fast-path-use.ts';
 import type { RelaySettings } from '../relay.ts';
 import type { ServerSettings } from '../server.ts';
+import { oneServerOnly } from '../servers.ts';
 import { checkLimits } from './check-limits.ts';
 import {
   REFRESH_SECONDS,
@@ -33,8 +34,7 @@ import { SettingsError } from './settings-error.ts';
 export function checkClientSettings(settings: ClientSettings): void {
   const { bind, port, secret, refreshInterval, meetingRelay, dataPath } = settings;
   checkServers(settings.servers);
-  if (settings.secondary !== undefined && settings.secondary !== 'none')
-    checkAddress('secondary', settings.secondary);
+  checkSecondary(settings);
   if (settings.interface !== undefined)
     refuse('interface', settings.interface, faultOfInterface(settings.interface));
   if (bind !== undefined && bind !== 0) checkAddress('bind', bind);
@@ -44,6 +44,7 @@ export function checkClientSettings(settings: ClientSettings): void {
   checkChoice('portMapping', settings.portMapping, ['auto', 'off']);
   checkChoice('dataPath', dataPath, DATA_PATH_WISHES);
   if (secret !== undefined) {
+    checkObject('secret', secret);
     refuse('secret.clientId', '', faultOfClientId(secret.clientId));
     refuse('secret.secret', '', faultOfSecret(secret.secret));
   }
@@ -52,9 +53,11 @@ export function checkClientSettings(settings: ClientSettings): void {
     refuse('refreshInterval', `${refreshInterval} ms`, faultOfSeconds(refreshInterval / 1_000, low, high));
   }
   if (meetingRelay !== undefined) {
+    checkObject('meetingRelay', meetingRelay);
     const { address, port: at } = meetingRelay;
     refuse('meetingRelay', `${ipv4InWords(address)}:${at}`, faultOfEndpoint(meetingRelay));
   }
+  checkGiven('limits', settings.limits);
   if (settings.limits !== undefined) checkLimits(settings.limits, CLIENT_LIMITS, { mayLackSome: true });
 }
 
@@ -68,11 +71,28 @@ export function checkServers(servers: readonly (ServerCandidate | string)[]): vo
       refuse(field, `"${server}"`, faultOfHost(server, 'a Teredo server', TEREDO_PORT));
       continue;
     }
+    if (typeof server !== 'object' || server === null)
+      throw new SettingsError(field, `${field}: ${String(server)} is neither a name nor a candidate`);
     checkAddress(`${field}.primary`, server.primary);
     const { primary, secondary } = server;
     if (secondary !== undefined)
       refuse(`${field}.secondary`, ipv4InWords(secondary), faultOfSecondary(secondary, primary));
   }
+}
+
+/** Of the one server that has a name; without any name `none` says nothing new. */
+function checkSecondary({ servers, secondary }: ClientSettings): void {
+  if (secondary === undefined || secondary === 'none') return;
+  checkAddress('secondary', secondary);
+  const names = [...new Set(servers.filter((server) => typeof server === 'string'))];
+  if (names.length > 1) throw oneServerOnly(names);
+  const [name] = names;
+  if (name === undefined) {
+    const words = 'belongs to a server that is given by its name: a candidate has a "secondary" of its own';
+    throw new SettingsError('secondary', `secondary: ${ipv4InWords(secondary)} ${words}`);
+  }
+  if (parseIpv4(name) === secondary)
+    refuse('secondary', ipv4InWords(secondary), faultOfSecondary(secondary, secondary));
 }
 
 /** Throws a {@link SettingsError} for the first setting that cannot be. */
@@ -84,6 +104,7 @@ export function checkServerSettings(settings: ServerSettings): void {
   checkAnnounced(settings);
   checkAccess(settings.access);
   checkChoice('dataPath', settings.dataPath, DATA_PATH_WISHES);
+  checkGiven('limits', settings.limits);
   if (settings.limits !== undefined) checkLimits(settings.limits, SERVER_LIMITS);
 }
 
@@ -94,10 +115,14 @@ export function checkRelaySettings(settings: RelaySettings): void {
   if (settings.announce !== undefined) checkAddress('announce', settings.announce);
   checkPort(settings.port);
   refuse('interface', settings.interface, faultOfInterface(settings.interface));
-  for (const [i, prefix] of (serve ?? []).entries())
+  checkGiven('serve', serve);
+  for (const [i, prefix] of (serve ?? []).entries()) {
+    checkObject(`serve[${i}]`, prefix);
     refuse(`serve[${i}]`, `${formatIpv6(prefix.address)}/${prefix.length}`, faultOfNativePrefix(prefix));
+  }
   checkAccess(settings.access);
   checkChoice('dataPath', settings.dataPath, DATA_PATH_WISHES);
+  checkGiven('limits', settings.limits);
   if (settings.limits !== undefined) checkLimits(settings.limits, RELAY_LIMITS);
 }
 
@@ -129,6 +154,16 @@ function checkPort(port: number | undefined): void {
 
 function checkChoice(setting: string, word: string | undefined, choices: readonly string[]): void {
   if (word !== undefined) refuse(setting, `"${word}"`, faultOfChoice(word, choices));
+}
+
+function checkGiven(setting: string, value: object | undefined): void {
+  if (value !== undefined) checkObject(setting, value);
+}
+
+/** Callers without types give what the types do not allow. */
+function checkObject(setting: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null)
+    throw new SettingsError(setting, `${setting}: ${String(value)} is no object`);
 }
 
 function checkAccess(access: AccessList | undefined): void {

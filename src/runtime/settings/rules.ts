@@ -80,11 +80,13 @@ export function faultOfSecondary(secondary: Ipv4, primary: Ipv4): Fault {
 
 /** A key for secure qualification. RFC 4380 section 5.2.2 */
 export function faultOfClientId(clientId: Uint8Array): Fault {
+  if (!(clientId instanceof Uint8Array)) return 'is no Uint8Array';
   const isAllowed = clientId.length >= 1 && clientId.length <= MAX_CLIENT_ID_BYTES;
   return isAllowed ? undefined : `has ${clientId.length} bytes: 1 to ${MAX_CLIENT_ID_BYTES} are allowed`;
 }
 
 export function faultOfSecret(secret: Uint8Array): Fault {
+  if (!(secret instanceof Uint8Array)) return 'is no Uint8Array';
   return secret.length === 0 ? 'is empty: it should hold the key' : undefined;
 }
 

@@ -45,6 +45,25 @@ test.for([
   ['servers[0]', () => client({ servers: ['2001:db8::1'] }), /is an IPv6 address/],
   ['servers[0]', () => client({ servers: ['1.2.3'] }), /is not an IPv4 address/],
   ['secondary', () => client({ servers: ['a'], secondary: 0 }), /stands for any/],
+  ['servers[0]', () => client({ servers: wrong([null]) }), /is neither a name nor a candidate/],
+  ['servers[1]', () => client({ servers: wrong(['a', 7]) }), /is neither a name nor a candidate/],
+  [
+    'servers[0].secondary',
+    () => client({ servers: wrong([{ primary: PRIMARY, secondary: null }]) }),
+    /null is/,
+  ],
+  ['secondary', () => client({ secondary: SECONDARY }), /belongs to a server that is given by its name/],
+  ['secondary', () => client({ servers: ['a', 'b'], secondary: SECONDARY }), /2 are named \(a, b\)/],
+  [
+    'secondary',
+    () => client({ servers: ['203.0.113.121'], secondary: SECONDARY }),
+    /203\.0\.113\.121 is the server's first address already/,
+  ],
+  ['secondary', () => client({ servers: ['a'], secondary: wrong('b') }), /b is not an IPv4 address/],
+  ['secret', () => client({ secret: wrong(null) }), /null is no object/],
+  ['secret.clientId', () => client({ secret: wrong({}) }), /is no Uint8Array/],
+  ['meetingRelay', () => client({ meetingRelay: wrong(null) }), /null is no object/],
+  ['limits', () => client({ limits: wrong(null) }), /null is no object/],
   ['port', () => client({ port: 70_000 }), /^port: 70000 is not a UDP port from 1 to 65535/],
   ['port', () => client({ port: -1 }), /is not a UDP port/],
   ['port', () => client({ port: 4_096.5 }), /is not a UDP port/],
@@ -148,8 +167,34 @@ function thrownBy(make: () => unknown): unknown {
 test('the defaults, and what leaves a choice to the system, are settings that can be', () => {
   client({ port: 0, bind: 0, limits: CLIENT_LIMITS, refreshInterval: 'determine' });
   client({ limits: {}, refreshInterval: 5_000, secondary: 'none' });
+  client({ servers: ['a', 'a', ...candidate(PRIMARY)], secondary: SECONDARY });
   relay({ address: 0, port: 0, limits: RELAY_LIMITS });
   server({ limits: SERVER_LIMITS });
+});
+
+test.for([
+  ['servers', client],
+  ['interface', client],
+  ['bind', client],
+  ['port', client],
+  ['defaultRoute', client],
+  ['inbound', client],
+  ['refreshInterval', client],
+  ['portMapping', client],
+  ['dataPath', client],
+  ['address', relay],
+  ['port', relay],
+  ['interface', relay],
+  ['serve', relay],
+  ['limits', relay],
+  ['access', relay],
+  ['address', server],
+  ['secondary', server],
+  ['announce', server],
+  ['limits', server],
+] as const)('a setting that is null is named, too: %s', ([setting, make]) => {
+  const error = thrownBy(() => make(wrong({ [setting]: null })));
+  expect(error).toMatchObject({ name: 'SettingsError', setting });
 });
 
 test('servers that a running client gets are checked too', () => {
