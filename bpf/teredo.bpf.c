@@ -289,6 +289,15 @@ static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const
 	return true;
 }
 
+/* Whether the socket has not received the samples of a peer: then what the peer sends is a sign of life only for the socket. */
+static __noinline bool is_unseen(const struct peer *peer, __u64 now)
+{
+	__u32 zero = 0;
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+
+	return c && peer && (__s32)((__u32)(now >> UNIT_SHIFT) - peer->socket_heard) >= UNSEEN_UNITS * (__s32)c->stretch;
+}
+
 /*
  * Why a datagram from the peer goes to the socket: it is a sample, or no sample has been received there (a counter); NO_COUNTER: it does not.
  * A run of UDP packets is no sample: the socket could not take it apart. A function of its own, for the registers that it takes.
@@ -769,7 +778,7 @@ static __always_inline bool is_proof(const struct in6_addr *from, const struct e
 
 /*
  * What an ICMPv6 message of TEST_REPLY_LENGTH from a peer is: COUNT_inProof (and then it is dealt with), COUNT_inProofRequest,
- * COUNT_inTestReply, NO_COUNTER.
+ * COUNT_inTestReply, NO_COUNTER. The reply of an unseen peer proves nothing: rules of the host may keep it from the socket.
  */
 static __noinline __u32 kind_of_echo(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
 {
@@ -781,6 +790,8 @@ static __noinline __u32 kind_of_echo(struct __sk_buff *skb, __u32 at, const stru
 		return COUNT_inProofRequest;
 	if (reply.type != ICMPV6_ECHO_REPLY)
 		return NO_COUNTER;
+	if (is_unseen(peer, now))
+		return COUNT_inUnseen;
 	if (!is_proof(&inner->saddr, &reply))
 		return COUNT_inTestReply;
 	peer->last_rx = now;
@@ -916,12 +927,14 @@ int decap(struct __sk_buff *skb)
 			count(COUNT_inProof, 1);
 			return TC_ACT_SHOT;
 		}
-		if (left == COUNT_inProofRequest || (left == COUNT_inTestReply && c->role == ROLE_CLIENT)) /* CL-46 */
+		if (left == COUNT_inProofRequest || left == COUNT_inUnseen ||
+		    (left == COUNT_inTestReply && c->role == ROLE_CLIENT)) /* CL-46 */
 			return go_on(left);
 	}
-	if (way_to(peer) == WAY_TRIED && inner.nexthdr == IPPROTO_TCP && is_acknowledgement(skb, l3, &inner))
-		notify(NOTICE_ANSWERED, &inner.saddr, &inner.daddr);
 	left = share_of_socket(skb, l3, &inner, peer, now);
+	if (left != COUNT_inUnseen && way_to(peer) == WAY_TRIED && inner.nexthdr == IPPROTO_TCP &&
+	    is_acknowledgement(skb, l3, &inner))
+		notify(NOTICE_ANSWERED, &inner.saddr, &inner.daddr);
 	if (left != NO_COUNTER)
 		return go_on(left);
 	return unwrap(skb, &inner, outer.ip.tos, peer, now);

@@ -10,7 +10,7 @@ import { ReportRing } from '../../src/linux/bpf/report-ring.ts';
 import { writeRecord } from '../../src/linux/bpf/records.ts';
 import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
-import { writeUint16, writeUint32 } from '../../src/wire/index.ts';
+import { ICMPV6, NEXT_HEADER, writeUint16, writeUint32 } from '../../src/wire/index.ts';
 import { data, v4, v6 } from '../support/client-rig.ts';
 import { upFor } from '../support/uptime.ts';
 
@@ -131,6 +131,33 @@ test('an echo request of a proof that this path cannot send is dropped: sent by 
   expect(request(WAY.bare)).toBe(VERDICT.dropped);
 });
 
+test('what an unseen peer answers is left to the socket, and is neither a proof nor a sign of life', () => {
+  for (const [ago, isProof] of [
+    [9.5e9, true],
+    [10.5e9, false],
+  ] as const) {
+    const heardAt = now() - ago;
+    peers.take(PEER, 0, emptyCarried());
+    expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, heardAt, now())).toBe(0);
+    proofs.begin(PEER, new Uint8Array(7));
+    peers.setWay(PEER, WAY.inward, 0, 0);
+    expect(receive(proofReply())).toBe(isProof ? VERDICT.dropped : VERDICT.goOn);
+    expect(notices()).toEqual(isProof ? [NOTICE_KIND.answered] : []);
+    expect(proofs.answered(PEER)).toBe(isProof ? WAY.checked : WAY.inward);
+    if (!isProof) expect(peers.state(PEER, now())!.lastReceived).toBe(Math.floor(heardAt));
+  }
+});
+
+test("an unseen peer's acknowledgement of the segment that was tried is no proof", () => {
+  peers.take(PEER, 0, emptyCarried());
+  expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 10.5e9, now())).toBe(0);
+  proofs.begin(PEER, new Uint8Array(7));
+  peers.setWay(PEER, WAY.tried, 0, 0);
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
+  expect(acknowledges(1_200)).toBe(false);
+});
+
 function now(): number {
   return Number(process.hrtime.bigint());
 }
@@ -148,6 +175,22 @@ function acknowledges(acknowledged: number, port = 5_000): boolean {
   packet.set(OWN, 24);
   writeUint16(packet, 40, 80);
   writeUint16(packet, 42, port);
+  receive(packet);
+  return notices().includes(NOTICE_KIND.answered);
+}
+
+/** The peer's answer to an echo request of the proof, whose nonce is all zeros, that was sent with a checksum. */
+function proofReply(): Uint8Array {
+  const packet = data(PEER, OWN, 56);
+  packet[6] = NEXT_HEADER.ICMPV6;
+  packet.fill(0, 40);
+  packet[40] = ICMPV6.ECHO_REPLY;
+  packet[55] = WAY.checked;
+  return packet;
+}
+
+/** The verdict on a packet of the peer. */
+function receive(packet: Uint8Array): number {
   const wrapped = new Uint8Array(ETHERNET + 28 + packet.length);
   wrapped.set([0x08, 0x00], 12);
   wrapped.set([0x45, 0, 0, 28 + packet.length, 0, 0, 0, 0, 64, 17], ETHERNET);
@@ -160,8 +203,7 @@ function acknowledges(acknowledged: number, port = 5_000): boolean {
   writeUint16(wrapped, ETHERNET + 22, 3_545);
   writeUint16(wrapped, ETHERNET + 24, 8 + packet.length);
   wrapped.set(packet, ETHERNET + 28);
-  testRun(program.program('decap'), wrapped);
-  return notices().includes(NOTICE_KIND.answered);
+  return testRun(program.program('decap'), wrapped).verdict;
 }
 
 /** Kinds of the notices since the last call. */
