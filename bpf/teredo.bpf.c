@@ -633,7 +633,7 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 	if (silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx) {
 		/* A peer that only receives is silent, too: the way stays, and is proven again. */
 		if (take_turn(peer, NOTICE_SHIFT, now))
-			notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
+			notify(NOTICE_SILENT, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outQuestion; /* CL-53 */
 	}
 	if (is_sample_out(skb, l2, inner, peer, now, c->stretch))

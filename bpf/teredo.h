@@ -198,6 +198,7 @@ struct proof {
 /* Something that user space is to do about a peer now. */
 #define NOTICE_WANTED 1   /* packets to it could be carried: is the path proven? */
 #define NOTICE_ANSWERED 2 /* the proof under way has been answered */
+#define NOTICE_SILENT 3   /* the same as WANTED, and the peer has not answered what this path has sent */
 struct notice {
 	__u8 peer[16];
 	__u8 source[16]; /* of the packet that it is about */

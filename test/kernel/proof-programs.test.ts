@@ -118,6 +118,16 @@ test.each<[string, Way]>([
   expect(notices()).toEqual([NOTICE_KIND.wanted]);
 });
 
+test('a peer that is silent for 2 s although sent to is one whose path is asked for at once', () => {
+  peers.take(PEER, 0, emptyCarried());
+  peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 3e9, now());
+  peers.setWay(PEER, WAY.bare, 0, now() - 2e9);
+  expect(out(tcp({}))).toBe(true);
+  expect(notices()).toEqual([]);
+  expect(out(tcp({}))).toBe(false);
+  expect(notices()).toEqual([NOTICE_KIND.silent]);
+});
+
 test('an echo request of a proof that this path cannot send is dropped: sent by the process and answered it would prove nothing', () => {
   const request = (way: Way): number => {
     const frame = Uint8Array.of(...new Uint8Array(12), 0x86, 0xdd, ...data(OWN, PEER));

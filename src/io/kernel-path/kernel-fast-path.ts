@@ -51,6 +51,8 @@ const PEERS_WITHOUT_STRETCH = 25_000;
 /** So long after its latest proof a path in use is proven again, and so many times as long with each further so many peers. */
 const RENEWAL_MS = 10_000;
 const PEERS_PER_RENEWAL = 5_000;
+/** SPACING_UNITS of the programs: between two notices. */
+const NOTICE_SPACING_MS = 1_000;
 /** Between two times that all peers are offered anew, where it is not urgent. */
 const RESET_SPACING_MS = 10_000;
 
@@ -369,8 +371,9 @@ export class KernelFastPath implements FastPath {
     const now = this.clock.now();
     const peer = addressAt(NOTICE.peer);
     const kind = view.getUint32(offset + NOTICE.kind, true);
-    if (kind === NOTICE_KIND.wanted) this.proofs.want(peer, addressAt(NOTICE.source), now);
-    else if (kind === NOTICE_KIND.answered) {
+    if (kind === NOTICE_KIND.wanted || kind === NOTICE_KIND.silent) {
+      this.proofs.want(peer, addressAt(NOTICE.source), now, kind === NOTICE_KIND.silent);
+    } else if (kind === NOTICE_KIND.answered) {
       this.reports.addHeard(peer, now);
       this.proofs.handleAnswer(peer, now);
     }
@@ -387,10 +390,17 @@ export class KernelFastPath implements FastPath {
         },
         setWay: (peer, way, failures, noticeAfterMs) =>
           peers.setWay(peer, way, failures, noticeAfterMs * 1e6 + this.nsAhead),
+        renewAt: (peer, atMs) => {
+          const state = peers.state(peer, this.nowNs);
+          const noticeAfterMs = atMs - RENEWAL_MS * this.renewalStretch + NOTICE_SPACING_MS;
+          if (state) peers.setWay(peer, state.way, state.failures, noticeAfterMs * 1e6 + this.nsAhead);
+        },
       },
       new ProofMap(this.program.map('proofs')),
       (packet, way) => {
-        if (!injectFrame(inject, packet, way)) this.notDone.proofsNotSent++;
+        const isSent = injectFrame(inject, packet, way);
+        if (!isSent) this.notDone.proofsNotSent++;
+        return isSent;
       },
       entropy,
     );
