@@ -513,14 +513,16 @@ struct tcp {
 #define TCP_ACK 0x10
 
 /*
- * Whether a packet to a peer is the segment that is to be tried; with `sends` it is from now on. Only a new one is: what has been sent before may be
- * acknowledged for that. The first of a connection is taken for new: it is not sent again within a second. A segment that begins before the end of the tried one and comes after it repeats it: then an acknowledgement shows nothing.
+ * Whether a packet to a peer is the segment that is to be tried. Only a new one is: what has been sent before may be acknowledged for that.
+ * So a SYN is none: it may have been sent before the proof began. A segment that begins before the end of the tried one and comes after
+ * it repeats it: then an acknowledgement shows nothing.
  */
-static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, bool sends)
+static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
 	__u32 begin, length;
 	struct tcp tcp;
+	bool is_new;
 
 	if (!proof || proof->segment == SEGMENT_OVER || inner->nexthdr != IPPROTO_TCP ||
 	    bpf_skb_load_bytes(skb, at + sizeof(*inner), &tcp, sizeof(tcp)))
@@ -538,19 +540,30 @@ static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ip
 		return false;
 	if (proof->segment == SEGMENT_WANTED || proof->ports != tcp.ports) {
 		proof->ports = tcp.ports;
-		proof->end = begin + (tcp.flags & TCP_SYN ? 0 : length);
+		proof->end = begin + length;
 		proof->segment = SEGMENT_SEEN;
-	}
-	if ((__s32)(begin - proof->end) < 0 || skb->gso_size || length > TUNNEL_MTU) {
-		if ((__s32)(begin + length - proof->end) > 0)
-			proof->end = begin + length;
 		return false;
 	}
-	if (sends) {
-		proof->end = begin + length;
-		proof->segment = SEGMENT_SENT;
+	if (tcp.flags & TCP_SYN) {
+		proof->end = begin + length; /* a new connection with the same ports */
+		return false;
 	}
-	return true;
+	is_new = (__s32)(begin - proof->end) >= 0;
+	/* Even if something leaves it to the process yet: then it is no longer new. */
+	if ((__s32)(begin + length - proof->end) > 0)
+		proof->end = begin + length;
+	return is_new && !skb->gso_size && length <= TUNNEL_MTU;
+}
+
+/* The segment that is to be tried has been wrapped: from now on its acknowledgement is a proof. */
+static __noinline void begin_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+{
+	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
+	__u32 ports;
+
+	if (proof && proof->segment == SEGMENT_SEEN && !bpf_skb_load_bytes(skb, at + sizeof(*inner), &ports, sizeof(ports)) &&
+	    ports == proof->ports)
+		proof->segment = SEGMENT_SENT;
 }
 
 /* Whether a packet from a peer acknowledges the segment that was tried. */
@@ -617,7 +630,7 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 		return LEFT | COUNT_outUnproven;
 	if (is_request(skb, c))
 		return NO_TRAFFIC | (skb->mark & WAY_MASK);
-	if (way == WAY_TRIED && is_trial(skb, l2, inner, false))
+	if (way == WAY_TRIED && is_trial(skb, l2, inner))
 		return TRIAL | WAY_CHECKED;
 	if (way == WAY_INWARD || way == WAY_TRIED) {
 		if (take_turn(peer, NOTICE_SHIFT, now))
@@ -689,8 +702,6 @@ int encap(struct __sk_buff *skb)
 		if (!datagram)
 			return leave_out(skb, COUNT_outUnsummed);
 	}
-	if (way & TRIAL)
-		is_trial(skb, l2, &inner, true);
 
 	/* DF off: C-23. No ECN outside: N-1. */
 	made.version = 4;
@@ -725,6 +736,8 @@ int encap(struct __sk_buff *skb)
 	udp->check = datagram ? datagram_checksum(&made, &inner, c->port, peer->port, datagram) : 0;
 	/* Neither routes nor queues of the uplink see a mark on what the socket sends. */
 	skb->mark = 0;
+	if (way & TRIAL)
+		begin_trial(skb, ETH_HLEN + WRAPPING, &inner);
 
 	if (way & NO_TRAFFIC) {
 		count(COUNT_carriedNothing, packets);

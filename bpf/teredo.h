@@ -176,8 +176,8 @@ struct proof_data {
 
 /*
  * A proof under way, by the peer's address. Of a peer that answers no echo request a segment of TCP is the question. It goes by this path once, and
- * is answered by an acknowledgement of all of it. It must be new: it begins behind all that has been seen of its connection, and neither it nor
- * an earlier one is sent again.
+ * is answered by an acknowledgement of all of it. It must be new: it is no SYN, begins behind all that has been seen of its connection, and
+ * neither it nor an earlier one is sent again.
  */
 struct proof {
 	__u8 nonce[7];

@@ -43,12 +43,7 @@ beforeAll(async () => {
     view.setUint8(CONFIG.role, ROLE.client);
     view.setUint8(CONFIG.ttl, 64);
   });
-  writeRecord(program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
-    view.setUint32(UPLINK.ifindex, 1, true);
-    view.setUint32(UPLINK.source, v4('192.0.2.1'));
-    view.setUint32(UPLINK.mtu, 1_500, true);
-    view.setUint32(UPLINK.finishes, 1, true);
-  });
+  writeUplink(0);
   peers = new PeerMap(program.map('peers'));
   proofs = new ProofMap(program.map('proofs'));
   return () => {
@@ -66,12 +61,27 @@ beforeEach(() => {
   notices();
 });
 
-test('the first segment of a connection is tried, and nothing before it is answered', () => {
-  expect(out(tcp({ flags: SYN, sequence: 100 }))).toBe(true);
-  expect(out(tcp({ flags: ACK, sequence: 101, octets: 10 }))).toBe(false);
-  expect(acknowledges(100)).toBe(false);
-  expect(acknowledges(101, 5_001)).toBe(false); // another connection's
-  expect(acknowledges(101)).toBe(true);
+test('the first segment with data of a connection is tried, never a SYN, which may be sent again unseen', () => {
+  expect(out(tcp({ flags: SYN, sequence: 100 }))).toBe(false);
+  expect(out(tcp({ flags: ACK, sequence: 101 }))).toBe(false);
+  expect(acknowledges(101)).toBe(false);
+  expect(out(tcp({ flags: SYN, sequence: 5_000 }))).toBe(false); // a new connection with the same ports
+  expect(out(tcp({ flags: ACK, sequence: 5_001, octets: 10 }))).toBe(true);
+  expect(out(tcp({ flags: ACK, sequence: 5_011, octets: 10 }))).toBe(false);
+  expect(acknowledges(5_010)).toBe(false);
+  expect(acknowledges(5_011, 5_001)).toBe(false); // another connection's
+  expect(acknowledges(5_011)).toBe(true);
+});
+
+test('a segment that goes by the process all the same is no longer new: its acknowledgement is no proof, and the next is tried', () => {
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  writeUplink(1);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(false);
+  writeUplink(0);
+  expect(acknowledges(1_200)).toBe(false);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(false); // sent again
+  expect(out(tcp({ sequence: 1_200, octets: 100 }))).toBe(true);
+  expect(acknowledges(1_300)).toBe(true);
 });
 
 test('of a connection under way the first is left: it may have been sent before; the next behind it is tried', () => {
@@ -167,6 +177,17 @@ test("an unseen peer's acknowledgement of the segment that was tried is no proof
   expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
   expect(acknowledges(1_200)).toBe(false);
 });
+
+/** `cuts`: 1 leaves TCP segments with data to the process. */
+function writeUplink(cuts: 0 | 1): void {
+  writeRecord(program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
+    view.setUint32(UPLINK.ifindex, 1, true);
+    view.setUint32(UPLINK.source, v4('192.0.2.1'));
+    view.setUint32(UPLINK.mtu, 1_500, true);
+    view.setUint32(UPLINK.finishes, 1, true);
+    view.setUint32(UPLINK.cuts, cuts, true);
+  });
+}
 
 function now(): number {
   return Number(process.hrtime.bigint());
