@@ -26,6 +26,8 @@ import type { PeerTraffic } from '../../core/peer-traffic.ts';
 import { readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
+import { followOffers } from './offers.ts';
+import type { Offer } from './offers.ts';
 import { MOST_PROOFS, PathProofs, carriedPath } from './path-proofs.ts';
 import type {
   CarriedPath,
@@ -58,14 +60,6 @@ const RESET_SPACING_MS = 10_000;
 
 /** The kernel sends no message when the host's rules for what leaves have changed. */
 const LOOK_MS = 2_000;
-
-interface Offer {
-  readonly peer: Uint8Array;
-  /** Undefined: take it out. */
-  readonly place: Endpoint | undefined;
-  /** -Infinity: as known. */
-  readonly heardAtMs: number;
-}
 
 /** Has tc programs carry the packets of verified peers between the tunnel and the interfaces that lead to them. */
 export class KernelFastPath implements FastPath {
@@ -209,12 +203,7 @@ export class KernelFastPath implements FastPath {
     if (this.queue.length === 0) return;
     const queue = this.queue;
     this.queue = [];
-    this.guarded(() => {
-      for (const { peer, place, heardAtMs } of queue) {
-        if (place === undefined) this.takeOut(peer);
-        else this.putIn(peer, place, heardAtMs);
-      }
-    });
+    this.guarded(() => this.followOffers(queue));
     this.fetchLater();
   }
 
@@ -254,6 +243,14 @@ export class KernelFastPath implements FastPath {
     this.forgetPeers();
     this.close();
     handlers?.onLost(new Error(`the kernel path has failed: ${error.message}`, { cause: error }));
+  }
+
+  private followOffers(offers: readonly Offer[]): void {
+    followOffers(
+      offers,
+      (peer) => this.takeOut(peer),
+      (peer, place, heardAtMs) => this.putIn(peer, place, heardAtMs),
+    );
   }
 
   private putIn(peer: Uint8Array, { address, port }: Endpoint, heardAtMs: number): void {
@@ -303,7 +300,7 @@ export class KernelFastPath implements FastPath {
       if (changed.has(address))
         moved.push({ peer: peer.slice(), place: { address, port }, heardAtMs: -Infinity });
     });
-    for (const { peer, place, heardAtMs } of moved) this.putIn(peer, place!, heardAtMs);
+    this.followOffers(moved);
     this.fetchLater();
   }
 
