@@ -26,6 +26,11 @@ export class Arrivals {
     return true;
   }
 
+  /** False where somebody has taken the program away, or an interface has gone. */
+  get areThere(): boolean {
+    return [...this.attachments.values()].every((attachment) => attachment.isThere());
+  }
+
   /** Those that are needed and, as far as there is room, these in this order; no others. */
   follow(others: readonly number[]): void {
     const wanted = new Set(others.filter((ifindex) => !this.needed.has(ifindex)));

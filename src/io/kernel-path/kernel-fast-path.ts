@@ -1,4 +1,5 @@
 import { attach, filterHandle } from '../../linux/bpf/attachment.ts';
+import type { Attachment } from '../../linux/bpf/attachment.ts';
 import { injectFrame } from '../../linux/bpf/inject.ts';
 import { SystemCallError } from '../../linux/errors.ts';
 import {
@@ -71,6 +72,7 @@ export class KernelFastPath implements FastPath {
   private readonly ring: ReportRing;
   private readonly uplinks: Uplinks;
   private readonly wayOut: WayOut;
+  private egress: Attachment;
   private readonly settling: Settling;
   private readonly reports: CarriedReports;
   private readonly tunnelIndex: number;
@@ -126,7 +128,8 @@ export class KernelFastPath implements FastPath {
       this.mark = markFrom(entropy);
       this.proofs = this.makeProofs(entropy);
       this.configure();
-      this.closing(attach(this.program.program('encap'), tunnel.ifindex, 'egress', handle));
+      this.egress = this.attachToTunnel();
+      this.closing({ close: () => this.egress.close() });
       this.closing(new Poll(this.program.map('reports'), () => this.fetch()));
       monitor.start(() => {
         this.guarded(() => this.uplinks.askRoutes());
@@ -288,8 +291,25 @@ export class KernelFastPath implements FastPath {
   private lookLater(): void {
     this.cancelLook = this.clock.setTimer(this.clock.now() + LOOK_MS, () => {
       this.lookLater();
+      this.guarded(() => this.lookAtAttachments());
       if (this.uplinks.lookAtRules()) this.settling.stir();
     });
+  }
+
+  /** Before kernel 6.6 the programs are filters, which others can take away without a message. */
+  private lookAtAttachments(): void {
+    const isAtTunnel = this.egress.isThere();
+    if (isAtTunnel && this.uplinks.areAttached) return;
+    if (!isAtTunnel) {
+      this.egress.close();
+      this.egress = this.attachToTunnel();
+    }
+    this.resetInTurn();
+  }
+
+  private attachToTunnel(): Attachment {
+    const handle = filterHandle(this.options.local);
+    return attach(this.program.program('encap'), this.tunnelIndex, 'egress', handle);
   }
 
   /** Those at such addresses, to where these lead now. */

@@ -67,6 +67,11 @@ export class Uplinks {
     return this.rules.look();
   }
 
+  /** Whether the program is still where datagrams come in. */
+  get areAttached(): boolean {
+    return this.arrivals.areThere;
+  }
+
   /** The interfaces by which peers are reached, those by which nothing is carried last. */
   get states(): readonly UplinkState[] {
     const states = new Map<number, UplinkState>();
