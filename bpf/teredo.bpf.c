@@ -274,6 +274,14 @@ static __always_inline bool is_bulk(struct __sk_buff *skb, __u32 at, const struc
 	return bpf_ntohs(inner->payload_len) != (tcp.lengths >> 4) * 4 || tcp.flags & TCP_ENDS;
 }
 
+/* A time of samples, where there are many peers. */
+static __always_inline __s32 stretched(__s32 units, __u32 stretch, __s32 most)
+{
+	__s32 longer = units * (__s32)stretch;
+
+	return longer < most ? longer : most;
+}
+
 /* Whether this packet, of those that the host sends, takes the socket's path to the peer. */
 static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer,
 					  __u64 now, __u32 stretch)
@@ -281,9 +289,9 @@ static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const
 	__u16 units = now >> LONG_UNIT_SHIFT;
 	__u16 age = units - peer->last_sample_out + 1; /* the coarse clock may be behind */
 
-	if (age <= LONG_UNITS(SAMPLE_UNITS) * stretch)
+	if (age <= LONG_UNITS(stretched(SAMPLE_UNITS, stretch, SAMPLE_MOST_UNITS)))
 		return false;
-	if (age <= LONG_UNITS(SAMPLE_ANY_UNITS) * stretch && !is_patient(skb, at, inner))
+	if (age <= LONG_UNITS(stretched(SAMPLE_ANY_UNITS, stretch, SAMPLE_ANY_MOST_UNITS)) && !is_patient(skb, at, inner))
 		return false;
 	peer->last_sample_out = units;
 	return true;
@@ -295,7 +303,8 @@ static __noinline bool is_unseen(const struct peer *peer, __u64 now)
 	__u32 zero = 0;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 
-	return c && peer && (__s32)((__u32)(now >> UNIT_SHIFT) - peer->socket_heard) >= UNSEEN_UNITS * (__s32)c->stretch;
+	return c && peer &&
+	       (__s32)((__u32)(now >> UNIT_SHIFT) - peer->socket_heard) >= stretched(UNSEEN_UNITS, c->stretch, UNSEEN_MOST_UNITS);
 }
 
 /*
@@ -315,11 +324,11 @@ static __noinline __u32 share_of_socket(struct __sk_buff *skb, __u32 at, const s
 	if (!c)
 		return NO_COUNTER;
 	stretch = c->stretch;
-	if (unseen >= UNSEEN_UNITS * stretch)
+	if (unseen >= stretched(UNSEEN_UNITS, stretch, UNSEEN_MOST_UNITS))
 		return COUNT_inUnseen;
-	if (unseen < SAMPLE_UNITS * stretch || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
+	if (unseen < stretched(SAMPLE_UNITS, stretch, SAMPLE_MOST_UNITS) || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
 		return NO_COUNTER;
-	if (unseen < SAMPLE_ANY_UNITS * stretch && !is_patient(skb, at, inner))
+	if (unseen < stretched(SAMPLE_ANY_UNITS, stretch, SAMPLE_ANY_MOST_UNITS) && !is_patient(skb, at, inner))
 		return NO_COUNTER;
 	if ((__u16)(units - peer->last_sample_in) < LONG_UNITS(SPACING_UNITS))
 		return NO_COUNTER;

@@ -49,7 +49,7 @@ const RING_BYTES = 1 << 20;
 const SERVED_MOST = 1_024;
 /** Of datagrams, where the host says nothing else: Linux's default. */
 const USUAL_TTL = 64;
-/** Of more peers samples for the socket are taken less often: they are to take no more than a part of the process's time. */
+/** Of more peers samples for the socket are taken less often, to a limit: they are to take no more than a part of the process's time. */
 const PEERS_WITHOUT_STRETCH = 25_000;
 /** So long after its latest proof a path in use is proven again, and so many times as long with each further so many peers. */
 const RENEWAL_MS = 10_000;

@@ -318,6 +318,10 @@ test('how far a peer is carried, and why no further', () => {
   const silent = { ...state, way: WAY.bare, socketHeardAgo: 19e9, lastReceived: 1e9 };
   expect(carriedPath(silent, 20e9)).toEqual({ way: 'both' });
   expect(carriedPath({ ...silent, lastReceived: 11e9 }, 20e9)).toEqual({ way: 'none', reason: 'unseen' });
+  // With however many peers.
+  const unseen = { ...silent, socketHeardAgo: 14e9, lastReceived: 20e9 };
+  expect(carriedPath({ ...unseen, socketHeardAgo: 13e9 }, 20e9, 40)).toEqual({ way: 'both' });
+  expect(carriedPath(unseen, 20e9, 40)).toEqual({ way: 'none', reason: 'unseen' });
 });
 
 function peerNumber(i: number): Ipv6 {

@@ -43,6 +43,8 @@ const START_MS = 20;
 const REFUSED = MOST_FAILURES;
 /** What the socket has not received for so long, though the programs have left it some, does not reach it. UNSEEN_UNITS of the programs. */
 const UNSEEN_NS = 10e9;
+/** UNSEEN_MOST_UNITS: with however many peers. */
+const UNSEEN_MOST_NS = 14e9;
 /** Identifier of the echo requests. */
 const IDENTIFIER = 0x5450;
 
@@ -324,7 +326,7 @@ export class PathProofs {
 
 /** In the words of the port; `now`: ns, as the entry's times; `stretch`: config.stretch of the programs. */
 export function carriedPath(state: PeerState, now: number, stretch = 1): CarriedPath {
-  const unseen = UNSEEN_NS * stretch;
+  const unseen = Math.min(UNSEEN_NS * stretch, UNSEEN_MOST_NS);
   const { socketHeardAgo } = state;
   if (socketHeardAgo >= unseen && socketHeardAgo - (now - state.lastReceived) >= unseen / 2)
     return { way: 'none', reason: 'unseen' };
