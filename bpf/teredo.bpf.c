@@ -928,10 +928,6 @@ int decap(struct __sk_buff *skb)
 		return go_on(COUNT_inElsewhere); /* CL-45, R-21 */
 	if (!is_summed(skb, &outer, &inner))
 		return go_on(COUNT_inUnsummed);
-	if (!outer.udp.check)
-		peer->history = (peer->history & ~HISTORY_UNWRAPS) | UNWRAPS_PATIENCE;
-	else if (peer->history & HISTORY_UNWRAPS)
-		peer->history--;
 	if (!is_own(c, &inner.daddr))
 		return go_on(COUNT_inForeignDestination); /* CL-41, R-23 */
 	if (inner.nexthdr == NEXT_NONE)
@@ -941,6 +937,10 @@ int decap(struct __sk_buff *skb)
 	now = bpf_ktime_get_coarse_ns();
 	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_inNotHeard);
+	if (!outer.udp.check)
+		peer->history = (peer->history & ~HISTORY_UNWRAPS) | UNWRAPS_PATIENCE;
+	else if (peer->history & HISTORY_UNWRAPS)
+		peer->history--;
 	if (inner.nexthdr == NEXT_ICMPV6 && c->role == ROLE_CLIENT && is_advertisement(skb, l3, &inner))
 		return go_on(COUNT_inAdvertisement); /* CL-20 */
 	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {

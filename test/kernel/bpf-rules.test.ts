@@ -61,6 +61,12 @@ test('taking all peers out hands each over once, however many batches that are',
   program.close();
 });
 
+test('a table that cannot be gone through is an error, not an empty one', () => {
+  const peers = new PeerMap(-1);
+  expect(() => peers.clear(() => {})).toThrow(/EBADF/);
+  expect(() => peers.forEach(() => {})).toThrow(/EBADF/);
+});
+
 describe.each(['client', 'relay'] as const)('%s', (role) => {
   const inside = role === 'client' ? OWN : NATIVE;
 

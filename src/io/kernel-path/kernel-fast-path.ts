@@ -199,7 +199,7 @@ export class KernelFastPath implements FastPath {
   }
 
   forget(): void {
-    if (!this.closed) this.forgetPeers();
+    this.guarded(() => this.forgetPeers());
   }
 
   flush(): void {
@@ -243,7 +243,11 @@ export class KernelFastPath implements FastPath {
   private lose(error: Error): void {
     if (this.closed) return;
     const { handlers } = this;
-    this.forgetPeers();
+    try {
+      this.forgetPeers();
+    } catch {
+      // The table goes with the program, and with it what was not reported yet.
+    }
     this.close();
     handlers?.onLost(new Error(`the kernel path has failed: ${error.message}`, { cause: error }));
   }

@@ -32,7 +32,7 @@ export class KernelServerPath implements ServerPath {
   private readonly options: ServerPathOptions;
   private readonly network: HostNetwork;
   private readonly program = new ServerProgram();
-  private readonly monitor = new NetlinkMonitor();
+  private readonly monitor = openMonitor(this.program);
   private readonly key = new Uint8Array(8);
   private readonly clock: Clock;
   private access: AccessList;
@@ -246,5 +246,15 @@ export class KernelServerPath implements ServerPath {
       access: this.access,
     });
     this.situation = situation;
+  }
+}
+
+/** Where it cannot be opened the program goes, too. */
+function openMonitor(program: ServerProgram): NetlinkMonitor {
+  try {
+    return new NetlinkMonitor();
+  } catch (error) {
+    program.close();
+    throw error;
   }
 }

@@ -43,8 +43,13 @@ export function loadPeerProgram(
 ): PeerProgram {
   for (const unwrap of ways) {
     const program = new PeerProgram(sizes, unwrap);
-    if (program.isUsable) return program;
-    program.close();
+    let isUsable = false;
+    try {
+      isUsable = program.isUsable;
+    } finally {
+      if (!isUsable) program.close();
+    }
+    if (isUsable) return program;
   }
   throw new Error('this kernel cannot unwrap IPv6 out of IPv4 (5.15 can)');
 }
