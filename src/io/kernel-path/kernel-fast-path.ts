@@ -156,6 +156,10 @@ export class KernelFastPath implements FastPath {
     return this.closed ? [] : this.uplinks.states;
   }
 
+  get unknown(): string | undefined {
+    return this.closed ? undefined : this.uplinks.unknownRules;
+  }
+
   start(handlers: FastPathHandlers): void {
     this.handlers = handlers;
   }

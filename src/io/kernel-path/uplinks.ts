@@ -67,6 +67,11 @@ export class Uplinks {
     return this.rules.look();
   }
 
+  /** What of the host's rules could not be asked for, in words. */
+  get unknownRules(): string | undefined {
+    return this.rules.unknown;
+  }
+
   /** Whether the program is still where datagrams come in. */
   get areAttached(): boolean {
     return this.arrivals.areThere;
