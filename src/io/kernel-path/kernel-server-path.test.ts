@@ -3,17 +3,15 @@ import { seededEntropy } from '../../../test/support/client-rig.ts';
 import type { Clock, HostNetwork, ServerPathOptions } from '../ports.ts';
 import { KernelServerPath } from './kernel-server-path.ts';
 
-const closed = vi.fn();
+const closed = vi.fn<() => void>();
 vi.mock('../../linux/bpf/server-program.ts', () => ({
   ServerProgram: class {
     close = closed;
   },
 }));
 vi.mock('../../linux/netlink-monitor.ts', () => ({
-  NetlinkMonitor: class {
-    constructor() {
-      throw new Error('EMFILE');
-    }
+  NetlinkMonitor: function NetlinkMonitor(): void {
+    throw new Error('EMFILE');
   },
 }));
 
