@@ -274,6 +274,14 @@ static __always_inline bool is_bulk(struct __sk_buff *skb, __u32 at, const struc
 	return bpf_ntohs(inner->payload_len) != (tcp.lengths >> 4) * 4 || tcp.flags & TCP_ENDS;
 }
 
+/* A time of samples, where there are many peers. */
+static __always_inline __s32 stretched(__s32 units, __u32 stretch, __s32 most)
+{
+	__s32 longer = units * (__s32)stretch;
+
+	return longer < most ? longer : most;
+}
+
 /* Whether this packet, of those that the host sends, takes the socket's path to the peer. */
 static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer,
 					  __u64 now, __u32 stretch)
@@ -281,12 +289,22 @@ static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const
 	__u16 units = now >> LONG_UNIT_SHIFT;
 	__u16 age = units - peer->last_sample_out + 1; /* the coarse clock may be behind */
 
-	if (age <= LONG_UNITS(SAMPLE_UNITS) * stretch)
+	if (age <= LONG_UNITS(stretched(SAMPLE_UNITS, stretch, SAMPLE_MOST_UNITS)))
 		return false;
-	if (age <= LONG_UNITS(SAMPLE_ANY_UNITS) * stretch && !is_patient(skb, at, inner))
+	if (age <= LONG_UNITS(stretched(SAMPLE_ANY_UNITS, stretch, SAMPLE_ANY_MOST_UNITS)) && !is_patient(skb, at, inner))
 		return false;
 	peer->last_sample_out = units;
 	return true;
+}
+
+/* Whether the socket has not received the samples of a peer: then what the peer sends is a sign of life only for the socket. */
+static __noinline bool is_unseen(const struct peer *peer, __u64 now)
+{
+	__u32 zero = 0;
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+
+	return c && peer &&
+	       (__s32)((__u32)(now >> UNIT_SHIFT) - peer->socket_heard) >= stretched(UNSEEN_UNITS, c->stretch, UNSEEN_MOST_UNITS);
 }
 
 /*
@@ -306,11 +324,11 @@ static __noinline __u32 share_of_socket(struct __sk_buff *skb, __u32 at, const s
 	if (!c)
 		return NO_COUNTER;
 	stretch = c->stretch;
-	if (unseen >= UNSEEN_UNITS * stretch)
+	if (unseen >= stretched(UNSEEN_UNITS, stretch, UNSEEN_MOST_UNITS))
 		return COUNT_inUnseen;
-	if (unseen < SAMPLE_UNITS * stretch || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
+	if (unseen < stretched(SAMPLE_UNITS, stretch, SAMPLE_MOST_UNITS) || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
 		return NO_COUNTER;
-	if (unseen < SAMPLE_ANY_UNITS * stretch && !is_patient(skb, at, inner))
+	if (unseen < stretched(SAMPLE_ANY_UNITS, stretch, SAMPLE_ANY_MOST_UNITS) && !is_patient(skb, at, inner))
 		return NO_COUNTER;
 	if ((__u16)(units - peer->last_sample_in) < LONG_UNITS(SPACING_UNITS))
 		return NO_COUNTER;
@@ -504,14 +522,16 @@ struct tcp {
 #define TCP_ACK 0x10
 
 /*
- * Whether a packet to a peer is the segment that is to be tried; with `sends` it is from now on. Only a new one is: what has been sent before may be
- * acknowledged for that. The first of a connection is taken for new: it is not sent again within a second. A segment that begins before the end of the tried one and comes after it repeats it: then an acknowledgement shows nothing.
+ * Whether a packet to a peer is the segment that is to be tried. Only a new one is: what has been sent before may be acknowledged for that.
+ * So a SYN is none: it may have been sent before the proof began. A segment that begins before the end of the tried one and comes after
+ * it repeats it: then an acknowledgement shows nothing.
  */
-static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, bool sends)
+static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
 	__u32 begin, length;
 	struct tcp tcp;
+	bool is_new;
 
 	if (!proof || proof->segment == SEGMENT_OVER || inner->nexthdr != IPPROTO_TCP ||
 	    bpf_skb_load_bytes(skb, at + sizeof(*inner), &tcp, sizeof(tcp)))
@@ -529,19 +549,30 @@ static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ip
 		return false;
 	if (proof->segment == SEGMENT_WANTED || proof->ports != tcp.ports) {
 		proof->ports = tcp.ports;
-		proof->end = begin + (tcp.flags & TCP_SYN ? 0 : length);
+		proof->end = begin + length;
 		proof->segment = SEGMENT_SEEN;
-	}
-	if ((__s32)(begin - proof->end) < 0 || skb->gso_size || length > TUNNEL_MTU) {
-		if ((__s32)(begin + length - proof->end) > 0)
-			proof->end = begin + length;
 		return false;
 	}
-	if (sends) {
-		proof->end = begin + length;
-		proof->segment = SEGMENT_SENT;
+	if (tcp.flags & TCP_SYN) {
+		proof->end = begin + length; /* a new connection with the same ports */
+		return false;
 	}
-	return true;
+	is_new = (__s32)(begin - proof->end) >= 0;
+	/* Even if something leaves it to the process yet: then it is no longer new. */
+	if ((__s32)(begin + length - proof->end) > 0)
+		proof->end = begin + length;
+	return is_new && !skb->gso_size && length <= TUNNEL_MTU;
+}
+
+/* The segment that is to be tried has been wrapped: from now on its acknowledgement is a proof. */
+static __noinline void begin_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+{
+	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
+	__u32 ports;
+
+	if (proof && proof->segment == SEGMENT_SEEN && !bpf_skb_load_bytes(skb, at + sizeof(*inner), &ports, sizeof(ports)) &&
+	    ports == proof->ports)
+		proof->segment = SEGMENT_SENT;
 }
 
 /* Whether a packet from a peer acknowledges the segment that was tried. */
@@ -608,7 +639,7 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 		return LEFT | COUNT_outUnproven;
 	if (is_request(skb, c))
 		return NO_TRAFFIC | (skb->mark & WAY_MASK);
-	if (way == WAY_TRIED && is_trial(skb, l2, inner, false))
+	if (way == WAY_TRIED && is_trial(skb, l2, inner))
 		return TRIAL | WAY_CHECKED;
 	if (way == WAY_INWARD || way == WAY_TRIED) {
 		if (take_turn(peer, NOTICE_SHIFT, now))
@@ -624,7 +655,7 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 	if (silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx) {
 		/* A peer that only receives is silent, too: the way stays, and is proven again. */
 		if (take_turn(peer, NOTICE_SHIFT, now))
-			notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
+			notify(NOTICE_SILENT, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outQuestion; /* CL-53 */
 	}
 	if (is_sample_out(skb, l2, inner, peer, now, c->stretch))
@@ -680,8 +711,6 @@ int encap(struct __sk_buff *skb)
 		if (!datagram)
 			return leave_out(skb, COUNT_outUnsummed);
 	}
-	if (way & TRIAL)
-		is_trial(skb, l2, &inner, true);
 
 	/* DF off: C-23. No ECN outside: N-1. */
 	made.version = 4;
@@ -716,6 +745,8 @@ int encap(struct __sk_buff *skb)
 	udp->check = datagram ? datagram_checksum(&made, &inner, c->port, peer->port, datagram) : 0;
 	/* Neither routes nor queues of the uplink see a mark on what the socket sends. */
 	skb->mark = 0;
+	if (way & TRIAL)
+		begin_trial(skb, ETH_HLEN + WRAPPING, &inner);
 
 	if (way & NO_TRAFFIC) {
 		count(COUNT_carriedNothing, packets);
@@ -769,7 +800,7 @@ static __always_inline bool is_proof(const struct in6_addr *from, const struct e
 
 /*
  * What an ICMPv6 message of TEST_REPLY_LENGTH from a peer is: COUNT_inProof (and then it is dealt with), COUNT_inProofRequest,
- * COUNT_inTestReply, NO_COUNTER.
+ * COUNT_inTestReply, NO_COUNTER. The reply of an unseen peer proves nothing: rules of the host may keep it from the socket.
  */
 static __noinline __u32 kind_of_echo(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
 {
@@ -781,6 +812,8 @@ static __noinline __u32 kind_of_echo(struct __sk_buff *skb, __u32 at, const stru
 		return COUNT_inProofRequest;
 	if (reply.type != ICMPV6_ECHO_REPLY)
 		return NO_COUNTER;
+	if (is_unseen(peer, now))
+		return COUNT_inUnseen;
 	if (!is_proof(&inner->saddr, &reply))
 		return COUNT_inTestReply;
 	peer->last_rx = now;
@@ -895,10 +928,6 @@ int decap(struct __sk_buff *skb)
 		return go_on(COUNT_inElsewhere); /* CL-45, R-21 */
 	if (!is_summed(skb, &outer, &inner))
 		return go_on(COUNT_inUnsummed);
-	if (!outer.udp.check)
-		peer->history = (peer->history & ~HISTORY_UNWRAPS) | UNWRAPS_PATIENCE;
-	else if (peer->history & HISTORY_UNWRAPS)
-		peer->history--;
 	if (!is_own(c, &inner.daddr))
 		return go_on(COUNT_inForeignDestination); /* CL-41, R-23 */
 	if (inner.nexthdr == NEXT_NONE)
@@ -908,6 +937,10 @@ int decap(struct __sk_buff *skb)
 	now = bpf_ktime_get_coarse_ns();
 	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_inNotHeard);
+	if (!outer.udp.check)
+		peer->history = (peer->history & ~HISTORY_UNWRAPS) | UNWRAPS_PATIENCE;
+	else if (peer->history & HISTORY_UNWRAPS)
+		peer->history--;
 	if (inner.nexthdr == NEXT_ICMPV6 && c->role == ROLE_CLIENT && is_advertisement(skb, l3, &inner))
 		return go_on(COUNT_inAdvertisement); /* CL-20 */
 	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
@@ -916,12 +949,14 @@ int decap(struct __sk_buff *skb)
 			count(COUNT_inProof, 1);
 			return TC_ACT_SHOT;
 		}
-		if (left == COUNT_inProofRequest || (left == COUNT_inTestReply && c->role == ROLE_CLIENT)) /* CL-46 */
+		if (left == COUNT_inProofRequest || left == COUNT_inUnseen ||
+		    (left == COUNT_inTestReply && c->role == ROLE_CLIENT)) /* CL-46 */
 			return go_on(left);
 	}
-	if (way_to(peer) == WAY_TRIED && inner.nexthdr == IPPROTO_TCP && is_acknowledgement(skb, l3, &inner))
-		notify(NOTICE_ANSWERED, &inner.saddr, &inner.daddr);
 	left = share_of_socket(skb, l3, &inner, peer, now);
+	if (left != COUNT_inUnseen && way_to(peer) == WAY_TRIED && inner.nexthdr == IPPROTO_TCP &&
+	    is_acknowledgement(skb, l3, &inner))
+		notify(NOTICE_ANSWERED, &inner.saddr, &inner.daddr);
 	if (left != NO_COUNTER)
 		return go_on(left);
 	return unwrap(skb, &inner, outer.ip.tos, peer, now);

@@ -69,11 +69,15 @@
 /*
  * The host's rules for the socket's datagrams (firewall, marks, accounting) do not see what is carried. So of each peer a packet
  * takes the socket's path now and then, each way: one that does no harm by being late after SAMPLE, any other after SAMPLE_ANY.
- * Inward the peer is carried only while the socket has received one within UNSEEN. Of very many peers samples are taken less often: config.stretch.
+ * Inward the peer is carried only while the socket has received one within UNSEEN. Of very many peers samples are taken less often
+ * (config.stretch), but as often as makes a rule hold within 15 s: each time has a MOST.
  */
 #define SAMPLE_UNITS ((__s32)(4 * NS_PER_SECOND >> UNIT_SHIFT))
 #define SAMPLE_ANY_UNITS ((__s32)(6 * NS_PER_SECOND >> UNIT_SHIFT))
 #define UNSEEN_UNITS ((__s32)(10 * NS_PER_SECOND >> UNIT_SHIFT))
+#define SAMPLE_MOST_UNITS ((__s32)(8 * NS_PER_SECOND >> UNIT_SHIFT))
+#define SAMPLE_ANY_MOST_UNITS ((__s32)(10 * NS_PER_SECOND >> UNIT_SHIFT))
+#define UNSEEN_MOST_UNITS ((__s32)(14 * NS_PER_SECOND >> UNIT_SHIFT))
 /* Times in 16 bits are in units of 2^26 nanoseconds, 67 ms. */
 #define LONG_UNIT_SHIFT 26
 #define LONG_UNITS(units) ((units) >> (LONG_UNIT_SHIFT - UNIT_SHIFT))
@@ -104,7 +108,7 @@ struct config {
 	__u8 own[16];
 	__u32 tunnel;        /* interface index */
 	__u32 tunnel_header; /* octets in front of the IPv6 header on the tunnel: 0 for a TUN, 14 where there is Ethernet */
-	__u32 stretch;       /* the times of samples are so many times as long: 1 or more */
+	__u32 stretch;       /* the times of samples are so many times as long, up to their MOST: 1 or more */
 	__u32 renewal;       /* units after its latest proof a path in use is proven again: a peer that sends all the time is never silent */
 	__u32 mark;          /* of what is to be sent by this path to find out whether it works; the lowest bits are 0, there the way */
 	__u16 port;
@@ -176,8 +180,8 @@ struct proof_data {
 
 /*
  * A proof under way, by the peer's address. Of a peer that answers no echo request a segment of TCP is the question. It goes by this path once, and
- * is answered by an acknowledgement of all of it. It must be new: it begins behind all that has been seen of its connection, and neither it nor
- * an earlier one is sent again.
+ * is answered by an acknowledgement of all of it. It must be new: it is no SYN, begins behind all that has been seen of its connection, and
+ * neither it nor an earlier one is sent again.
  */
 struct proof {
 	__u8 nonce[7];
@@ -198,6 +202,7 @@ struct proof {
 /* Something that user space is to do about a peer now. */
 #define NOTICE_WANTED 1   /* packets to it could be carried: is the path proven? */
 #define NOTICE_ANSWERED 2 /* the proof under way has been answered */
+#define NOTICE_SILENT 3   /* the same as WANTED, and the peer has not answered what this path has sent */
 struct notice {
 	__u8 peer[16];
 	__u8 source[16]; /* of the packet that it is about */

@@ -17,6 +17,8 @@ export class Offload {
   private readonly commands: CommandRing;
   private readonly peers: PeerTable;
   private readonly scratch = new Uint8Array(16);
+  /** When the machine itself last received something of each peer, ms: not when something of it was carried. 8 bytes a peer, where there is offloading. */
+  private heardHere = new Float64Array(0);
   private generation = 1;
   private on: boolean;
 
@@ -33,8 +35,20 @@ export class Offload {
 
   /** The machine itself has received something of a trusted peer. */
   heard(peer: number, now: number): void {
+    this.note(peer, now);
     if (!this.on) return;
     if (this.peers.offered[peer] !== (this.generation | secondOf(now))) this.offer(peer, secondOf(now));
+  }
+
+  /** The same, of a peer that is not to be offered yet. */
+  note(peer: number, now: number): void {
+    if (!this.on) return;
+    if (peer >= this.heardHere.length) {
+      const { heardHere } = this;
+      this.heardHere = new Float64Array(this.peers.status.length).fill(-Infinity);
+      this.heardHere.set(heardHere);
+    }
+    this.heardHere[peer] = now;
   }
 
   /** A packet goes to a valid peer. */
@@ -73,6 +87,8 @@ export class Offload {
   }
 
   set(on: boolean): void {
+    // Until now nothing was carried.
+    if (on && !this.on) this.heardHere = Float64Array.from(this.peers.lastReceived);
     this.on = on;
     this.reset();
   }
@@ -86,11 +102,9 @@ export class Offload {
     if (peers.socket[peer] !== 0) return; // only the first socket's packets are carried
     peers.offered[peer] = this.generation | second;
     peers.writeAddress(peer, scratch, 0);
-    this.commands.offload(scratch, 0, peers.mappedAddress[peer], peers.mappedPort[peer], this.heardAt(peer));
-  }
-
-  private heardAt(peer: number): number {
-    return this.peers.lastReceived[peer];
+    // Rules of the host may keep the socket from what has been carried: that is no sign that it hears the peer.
+    const heardAt = this.heardHere[peer] ?? -Infinity;
+    this.commands.offload(scratch, 0, peers.mappedAddress[peer], peers.mappedPort[peer], heardAt);
   }
 }
 

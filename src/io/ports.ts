@@ -166,6 +166,8 @@ export interface FastPath {
   readonly size: number;
   /** The interfaces by which peers are reached; at most 32. */
   readonly uplinkStates: readonly UplinkState[];
+  /** What this host could not be asked about its rules for datagrams, and why; the kernel works all the same. */
+  readonly unknown?: string | undefined;
   /** Begins; called once. */
   start(handlers: FastPathHandlers): void;
   /** A client's own address (undefined: none, nothing is carried). */

@@ -11,11 +11,16 @@ const RTA = {
   OIF: 4,
   GATEWAY: 5,
   PREFSRC: 7,
+  METRICS: 8,
   VIA: 18,
   ENCAP: 22,
   IP_PROTO: 27,
   SPORT: 28,
 } as const;
+/** Among a route's metrics. */
+const RTAX_MTU = 2;
+/** The route as it stands in its table, not what has been learnt of a single destination since. */
+const RTM_F_FIB_MATCH = 0x2000;
 const UDP = 17;
 const RTN_UNICAST = 1;
 
@@ -26,6 +31,8 @@ export interface Way {
   readonly source: number;
   /** The address, of whichever family, in hexadecimal digits; empty where the destination is on the link. */
   readonly gateway: string;
+  /** What the route says, in octets; 0: nothing, the interface's counts. */
+  readonly mtu: number;
 }
 
 /** Asks the kernel which way a UDP socket's datagrams take. */
@@ -45,44 +52,72 @@ export class RouteQuery {
    * interface's, and knows of no socket. Rules and routes may make that another one.
    */
   wayTo(destination: number): Way | undefined {
-    const ofSocket = this.ask(destination, this.bound, (query) => query.add(RTA.SPORT, 2, this.port));
+    const ofSocket = this.waySocketTakes(destination);
     if (ofSocket === undefined) return undefined;
     const { ifindex, source, gateway } = ofSocket;
     const ofProgram = this.ask(destination, source, (query) => query.add(RTA.OIF, 4, ifindex, true));
-    return ofProgram?.ifindex === ifindex && ofProgram.gateway === gateway ? ofSocket : undefined;
+    if (ofProgram?.ifindex !== ifindex || ofProgram.gateway !== gateway) return undefined;
+    return { ...ofSocket, mtu: this.mtuTo(destination) };
   }
 
   /** Index of the interface by which the socket's datagrams leave, whether a program could do the same or not; undefined: by none. */
   interfaceTo(destination: number): number | undefined {
-    return this.ask(destination, this.bound, (query) => query.add(RTA.SPORT, 2, this.port))?.ifindex;
+    return this.waySocketTakes(destination)?.ifindex;
   }
 
   close(): void {
     this.query.close();
   }
 
+  private waySocketTakes(destination: number): Way | undefined {
+    return this.ask(destination, this.bound, (query) => query.add(RTA.SPORT, 2, this.port));
+  }
+
+  private mtuTo(destination: number): number {
+    let mtu = 0;
+    this.route(
+      destination,
+      this.bound,
+      RTM_F_FIB_MATCH,
+      (query) => query.add(RTA.SPORT, 2, this.port),
+      (view, at, end) => (mtu = mtuIn(view, at, end)),
+    );
+    return mtu;
+  }
+
   private ask(destination: number, source: number, add: (query: NetlinkQuery) => unknown): Way | undefined {
+    let way: Way | undefined;
+    this.route(destination, source, 0, add, (view, at, end) => (way = wayIn(view, at, end, source)));
+    return way;
+  }
+
+  private route(
+    destination: number,
+    source: number,
+    flags: number,
+    add: (query: NetlinkQuery) => unknown,
+    see: (view: DataView, at: number, end: number) => void,
+  ): void {
     const query = this.query.begin(RTM_GETROUTE, BODY, (view, at) => {
       view.setUint8(at, AF_INET);
       view.setUint8(at + 1, ADDRESS_BITS);
       view.setUint8(at + 2, source === 0 ? 0 : ADDRESS_BITS);
+      view.setUint32(at + 8, flags, true);
     });
     query.add(RTA.DST, 4, destination).add(RTA.IP_PROTO, 1, UDP);
     if (source !== 0) query.add(RTA.SRC, 4, source);
     add(query);
-    let way: Way | undefined;
     try {
-      query.ask((view, at, end) => (way = wayIn(view, at, end, source)));
+      query.ask(see);
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error; // too many questions, or no memory: no answer
     }
-    return way;
   }
 }
 
 /** Undefined where it is not the plain way to a single host. `source`: what was asked for; then it is not said again. */
 function wayIn(view: DataView, at: number, end: number, source: number): Way | undefined {
-  const way = { ifindex: 0, source, gateway: '' };
+  const way = { ifindex: 0, source, gateway: '', mtu: 0 };
   let isPlain = view.getUint8(at + 7) === RTN_UNICAST;
   forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
     if (type === RTA.OIF) way.ifindex = view.getUint32(value, true);
@@ -91,6 +126,18 @@ function wayIn(view: DataView, at: number, end: number, source: number): Way | u
     else if (type === RTA.ENCAP) isPlain = false;
   });
   return isPlain && way.ifindex !== 0 && way.source !== 0 ? way : undefined;
+}
+
+/** What the route's metrics say; 0: nothing. */
+function mtuIn(view: DataView, at: number, end: number): number {
+  let mtu = 0;
+  forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
+    if (type !== RTA.METRICS) return;
+    forEachAttribute(view, value, valueEnd, (metric, of) => {
+      if (metric === RTAX_MTU) mtu = view.getUint32(of, true);
+    });
+  });
+  return mtu;
 }
 
 function digits(view: DataView, from: number, end: number): string {

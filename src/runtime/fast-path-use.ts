@@ -84,7 +84,8 @@ export class FastPathUse {
   }
 
   get dataPath(): DataPath {
-    return this.path;
+    const unknown = this.port?.unknown;
+    return unknown === undefined || this.path.kind === 'user' ? this.path : { kind: 'kernel', unknown };
   }
 
   /** Undefined where there never was one. */

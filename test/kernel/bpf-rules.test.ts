@@ -61,6 +61,12 @@ test('taking all peers out hands each over once, however many batches that are',
   program.close();
 });
 
+test('a table that cannot be gone through is an error, not an empty one', () => {
+  const peers = new PeerMap(-1);
+  expect(() => peers.clear(() => {})).toThrow(/EBADF/);
+  expect(() => peers.forEach(() => {})).toThrow(/EBADF/);
+});
+
 describe.each(['client', 'relay'] as const)('%s', (role) => {
   const inside = role === 'client' ? OWN : NATIVE;
 
@@ -206,6 +212,27 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     ] as const) {
       rig.begin(role, ago);
       expect(rig.both('in', packet)).toBe(carried);
+    }
+  });
+
+  test('with however many peers: samples from 8 s on at the latest, each packet from 14 s on', () => {
+    for (const [ago, carried] of [
+      [7_800, [true, true]],
+      [8_200, [false, true]],
+      [13_800, [false, true]],
+      [14_200, [false, false]],
+    ] as const) {
+      rig.begin(role, ago, WAY.bare, 40);
+      const datagram = rig.wrap(data(PEER, inside, 100));
+      expect([1, 2].map(() => rig.run('decap', datagram).verdict === VERDICT.carried)).toEqual(carried);
+    }
+    for (const [ago, carried] of [
+      [9_800, true],
+      [10_200, false],
+    ] as const) {
+      rig.begin(role, ago, WAY.bare, 40);
+      const datagram = rig.wrap(tcpSegment(PEER, inside, 100));
+      expect(rig.run('decap', datagram).verdict === VERDICT.carried).toBe(carried);
     }
   });
 
@@ -375,12 +402,12 @@ class Rig {
   }
 
   /** PEER is offered, heard so long ago; nothing else is known. */
-  begin(role: 'client' | 'relay', agoMs = 0, way: Way = WAY.bare): void {
+  begin(role: 'client' | 'relay', agoMs = 0, way: Way = WAY.bare, stretch = 1): void {
     writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
       bytes.set(OWN, CONFIG.own);
       view.setUint32(CONFIG.tunnel, 1, true);
       view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
-      view.setUint32(CONFIG.stretch, 1, true);
+      view.setUint32(CONFIG.stretch, stretch, true);
       view.setUint32(CONFIG.renewal, 1 << 30, true);
       view.setUint16(CONFIG.port, LOCAL_PORT);
       view.setUint8(CONFIG.role, ROLE[role]);

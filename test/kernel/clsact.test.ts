@@ -37,6 +37,38 @@ test('packets are carried both ways, and nothing of it stays', async () => {
   expect(execute('tc', ['qdisc', 'show'])).not.toContain('clsact');
 });
 
+test.each([
+  ['the uplink', 'wan'],
+  ['the tunnel', 'teredo'],
+])(
+  'filters that somebody takes away at %s are there again, and packets are carried as before',
+  async (_, name) => {
+    const { fastPath, peer, clock, prove, hostSends, peerSends, hostGot, peerGot } =
+      await kernelRig('client');
+    const offer = (): void => {
+      fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+      fastPath.flush();
+    };
+    fastPath.start({ onCarried: () => {}, onReset: offer, onLost: () => {} });
+    fastPath.setOwn(OWN);
+    offer();
+    await prove(OWN, PEER);
+    execute('tc', ['qdisc', 'delete', 'dev', name, 'clsact']);
+    await eventually(() => {
+      expect([filters('teredo', 'egress'), filters('wan', 'ingress')]).toEqual([1, 1]);
+    });
+    await prove(OWN, PEER);
+    hostSends(data(OWN, PEER));
+    peerSends(data(PEER, OWN));
+    await eventually(() => {
+      expect(peerGot()).toContainEqual(data(OWN, PEER));
+      expect(hostGot()).toContainEqual(data(PEER, OWN));
+    });
+    fastPath.close();
+    expect(execute('tc', ['qdisc', 'show'])).not.toContain('clsact');
+  },
+);
+
 test('what a crash has left is taken over: there is one filter for a socket, and then none; and what somebody takes away is missed', () => {
   enterNewNetwork();
   const index = (name: string) => Number(/^(\d+):/m.exec(execute('ip', ['link', 'show', name]))![1]);

@@ -123,6 +123,16 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(programs.take(PEER, 0)).toBeGreaterThan(before - 20);
   });
 
+  test("what is no valid peer's datagram tells nothing of how the peer's kernel works", () => {
+    const unsummed = frameOf(packet).fill(0, UDP + 6, UDP + 8);
+    begin(role, 31_000);
+    expect(arrives(unsummed)).toBe(VERDICT.goOn);
+    expect(programs.unwraps(PEER)).toBe(false);
+    begin(role);
+    expect(arrives(unsummed)).toBe(VERDICT.carried);
+    expect(programs.unwraps(PEER)).toBe(true);
+  });
+
   test('so is what is dropped for its mark of congestion; what is left is none', () => {
     begin(role, 3_000);
     const before = monotonic();

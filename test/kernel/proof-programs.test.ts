@@ -10,7 +10,7 @@ import { ReportRing } from '../../src/linux/bpf/report-ring.ts';
 import { writeRecord } from '../../src/linux/bpf/records.ts';
 import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
-import { writeUint16, writeUint32 } from '../../src/wire/index.ts';
+import { ICMPV6, NEXT_HEADER, writeUint16, writeUint32 } from '../../src/wire/index.ts';
 import { data, v4, v6 } from '../support/client-rig.ts';
 import { upFor } from '../support/uptime.ts';
 
@@ -43,12 +43,7 @@ beforeAll(async () => {
     view.setUint8(CONFIG.role, ROLE.client);
     view.setUint8(CONFIG.ttl, 64);
   });
-  writeRecord(program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
-    view.setUint32(UPLINK.ifindex, 1, true);
-    view.setUint32(UPLINK.source, v4('192.0.2.1'));
-    view.setUint32(UPLINK.mtu, 1_500, true);
-    view.setUint32(UPLINK.finishes, 1, true);
-  });
+  writeUplink(0);
   peers = new PeerMap(program.map('peers'));
   proofs = new ProofMap(program.map('proofs'));
   return () => {
@@ -66,12 +61,27 @@ beforeEach(() => {
   notices();
 });
 
-test('the first segment of a connection is tried, and nothing before it is answered', () => {
-  expect(out(tcp({ flags: SYN, sequence: 100 }))).toBe(true);
-  expect(out(tcp({ flags: ACK, sequence: 101, octets: 10 }))).toBe(false);
-  expect(acknowledges(100)).toBe(false);
-  expect(acknowledges(101, 5_001)).toBe(false); // another connection's
-  expect(acknowledges(101)).toBe(true);
+test('the first segment with data of a connection is tried, never a SYN, which may be sent again unseen', () => {
+  expect(out(tcp({ flags: SYN, sequence: 100 }))).toBe(false);
+  expect(out(tcp({ flags: ACK, sequence: 101 }))).toBe(false);
+  expect(acknowledges(101)).toBe(false);
+  expect(out(tcp({ flags: SYN, sequence: 5_000 }))).toBe(false); // a new connection with the same ports
+  expect(out(tcp({ flags: ACK, sequence: 5_001, octets: 10 }))).toBe(true);
+  expect(out(tcp({ flags: ACK, sequence: 5_011, octets: 10 }))).toBe(false);
+  expect(acknowledges(5_010)).toBe(false);
+  expect(acknowledges(5_011, 5_001)).toBe(false); // another connection's
+  expect(acknowledges(5_011)).toBe(true);
+});
+
+test('a segment that goes by the process all the same is no longer new: its acknowledgement is no proof, and the next is tried', () => {
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  writeUplink(1);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(false);
+  writeUplink(0);
+  expect(acknowledges(1_200)).toBe(false);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(false); // sent again
+  expect(out(tcp({ sequence: 1_200, octets: 100 }))).toBe(true);
+  expect(acknowledges(1_300)).toBe(true);
 });
 
 test('of a connection under way the first is left: it may have been sent before; the next behind it is tried', () => {
@@ -118,6 +128,16 @@ test.each<[string, Way]>([
   expect(notices()).toEqual([NOTICE_KIND.wanted]);
 });
 
+test('a peer that is silent for 2 s although sent to is one whose path is asked for at once', () => {
+  peers.take(PEER, 0, emptyCarried());
+  peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 3e9, now());
+  peers.setWay(PEER, WAY.bare, 0, now() - 2e9);
+  expect(out(tcp({}))).toBe(true);
+  expect(notices()).toEqual([]);
+  expect(out(tcp({}))).toBe(false);
+  expect(notices()).toEqual([NOTICE_KIND.silent]);
+});
+
 test('an echo request of a proof that this path cannot send is dropped: sent by the process and answered it would prove nothing', () => {
   const request = (way: Way): number => {
     const frame = Uint8Array.of(...new Uint8Array(12), 0x86, 0xdd, ...data(OWN, PEER));
@@ -130,6 +150,44 @@ test('an echo request of a proof that this path cannot send is dropped: sent by 
   peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 31e9, now());
   expect(request(WAY.bare)).toBe(VERDICT.dropped);
 });
+
+test('what an unseen peer answers is left to the socket, and is neither a proof nor a sign of life', () => {
+  for (const [ago, isProof] of [
+    [9.5e9, true],
+    [10.5e9, false],
+  ] as const) {
+    const heardAt = now() - ago;
+    peers.take(PEER, 0, emptyCarried());
+    expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, heardAt, now())).toBe(0);
+    proofs.begin(PEER, new Uint8Array(7));
+    peers.setWay(PEER, WAY.inward, 0, 0);
+    expect(receive(proofReply())).toBe(isProof ? VERDICT.dropped : VERDICT.goOn);
+    expect(notices()).toEqual(isProof ? [NOTICE_KIND.answered] : []);
+    expect(proofs.answered(PEER)).toBe(isProof ? WAY.checked : WAY.inward);
+    if (!isProof) expect(peers.state(PEER, now())!.lastReceived).toBe(Math.floor(heardAt));
+  }
+});
+
+test("an unseen peer's acknowledgement of the segment that was tried is no proof", () => {
+  peers.take(PEER, 0, emptyCarried());
+  expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 10.5e9, now())).toBe(0);
+  proofs.begin(PEER, new Uint8Array(7));
+  peers.setWay(PEER, WAY.tried, 0, 0);
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
+  expect(acknowledges(1_200)).toBe(false);
+});
+
+/** `cuts`: 1 leaves TCP segments with data to the process. */
+function writeUplink(cuts: 0 | 1): void {
+  writeRecord(program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
+    view.setUint32(UPLINK.ifindex, 1, true);
+    view.setUint32(UPLINK.source, v4('192.0.2.1'));
+    view.setUint32(UPLINK.mtu, 1_500, true);
+    view.setUint32(UPLINK.finishes, 1, true);
+    view.setUint32(UPLINK.cuts, cuts, true);
+  });
+}
 
 function now(): number {
   return Number(process.hrtime.bigint());
@@ -148,6 +206,22 @@ function acknowledges(acknowledged: number, port = 5_000): boolean {
   packet.set(OWN, 24);
   writeUint16(packet, 40, 80);
   writeUint16(packet, 42, port);
+  receive(packet);
+  return notices().includes(NOTICE_KIND.answered);
+}
+
+/** The peer's answer to an echo request of the proof, whose nonce is all zeros, that was sent with a checksum. */
+function proofReply(): Uint8Array {
+  const packet = data(PEER, OWN, 56);
+  packet[6] = NEXT_HEADER.ICMPV6;
+  packet.fill(0, 40);
+  packet[40] = ICMPV6.ECHO_REPLY;
+  packet[55] = WAY.checked;
+  return packet;
+}
+
+/** The verdict on a packet of the peer. */
+function receive(packet: Uint8Array): number {
   const wrapped = new Uint8Array(ETHERNET + 28 + packet.length);
   wrapped.set([0x08, 0x00], 12);
   wrapped.set([0x45, 0, 0, 28 + packet.length, 0, 0, 0, 0, 64, 17], ETHERNET);
@@ -160,8 +234,7 @@ function acknowledges(acknowledged: number, port = 5_000): boolean {
   writeUint16(wrapped, ETHERNET + 22, 3_545);
   writeUint16(wrapped, ETHERNET + 24, 8 + packet.length);
   wrapped.set(packet, ETHERNET + 28);
-  testRun(program.program('decap'), wrapped);
-  return notices().includes(NOTICE_KIND.answered);
+  return testRun(program.program('decap'), wrapped).verdict;
 }
 
 /** Kinds of the notices since the last call. */

@@ -78,6 +78,11 @@ export class CarryingPrograms {
     return carried.lastReceived / 1e6;
   }
 
+  /** Whether the peer's kernel unwraps, as far as is known. */
+  unwraps(peer: Uint8Array): boolean | undefined {
+    return this.peers.state(peer, monotonic() * 1e6)?.unwraps;
+  }
+
   /** Reports since the last call. */
   countReports(): number {
     let count = 0;

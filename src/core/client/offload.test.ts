@@ -77,6 +77,14 @@ test('when all is forgotten the next packet offers, whichever way it goes', () =
   expect(inward.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 10500`]);
 });
 
+test('what was carried is not heard by the socket: offered anew, a peer was heard when the machine itself has received something', () => {
+  const rig = acquainted();
+  rig.advance(5_000).carried(PEER, rig.now, -Infinity);
+  rig.machine.handleOffloadReset(rig.now);
+  rig.send(rig.data(PEER));
+  expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 10000`]);
+});
+
 test('generations go round without taking what is forgotten for what is not', () => {
   const rig = acquainted();
   for (let i = 0; i < 600; i++) {

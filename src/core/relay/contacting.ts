@@ -139,6 +139,7 @@ export class Contacting {
     if (!this.isUnderway(peer) && peers.lastBubble[peer] > peers.lastReceived[peer]) {
       this.budgets.reward(undefined, peers.serverOf(peer), address, 1, now);
     }
+    offload.note(peer, now);
     if (!offload.has(peer) && this.isLonePacketWanted(peer)) this.hear(peer, now, now);
     else this.revive(peer, now);
   }
@@ -341,6 +342,7 @@ export class Contacting {
     const peer = this.provide(known, buffer, destination, wanter);
     if (!peers.trust(peer, now)) return false;
     peers.lastReceived[peer] = now;
+    this.context.offload.note(peer, now);
     this.context.offload.sent(peer);
     this.send(peer, buffer, start, end, now);
     return true;

@@ -78,6 +78,14 @@ test('when all is forgotten the next packet offers, whichever way it goes', () =
   expect(inward.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 10000`]);
 });
 
+test('what was carried is not heard by the socket: offered anew, a client was heard when the machine itself has received something', () => {
+  const rig = acquainted();
+  rig.advance(5_000).carried(PEER, rig.now, -Infinity);
+  rig.machine.handleOffloadReset(rig.now);
+  rig.toClient(NATIVE, PEER);
+  expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 10000`]);
+});
+
 test('R-8: a client that has lost trust is unloaded', () => {
   const rig = acquainted();
   rig.advance(31_000).toClient(NATIVE, PEER).clear().advance(9_000);

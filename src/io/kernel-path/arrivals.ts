@@ -20,9 +20,15 @@ export class Arrivals {
 
   /** Whether what comes in on an interface that an uplink needs passes the program. */
   need(ifindex: number): boolean {
+    if (!this.attachments.has(ifindex)) this.makeRoom();
     if (!this.attachTo(ifindex)) return false;
     this.needed.add(ifindex);
     return true;
+  }
+
+  /** False where somebody has taken the program away, or an interface has gone. */
+  get areThere(): boolean {
+    return [...this.attachments.values()].every((attachment) => attachment.isThere());
   }
 
   /** Those that are needed and, as far as there is room, these in this order; no others. */
@@ -40,6 +46,16 @@ export class Arrivals {
     for (const attachment of this.attachments.values()) attachment.close();
     this.attachments.clear();
     this.needed.clear();
+  }
+
+  private makeRoom(): void {
+    if (this.attachments.size < MOST) return;
+    for (const [ifindex, attachment] of this.attachments) {
+      if (this.needed.has(ifindex)) continue;
+      attachment.close();
+      this.attachments.delete(ifindex);
+      return;
+    }
   }
 
   private attachTo(ifindex: number): boolean {

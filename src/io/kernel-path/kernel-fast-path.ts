@@ -1,4 +1,5 @@
 import { attach, filterHandle } from '../../linux/bpf/attachment.ts';
+import type { Attachment } from '../../linux/bpf/attachment.ts';
 import { injectFrame } from '../../linux/bpf/inject.ts';
 import {
   CONFIG,
@@ -26,6 +27,8 @@ import type { PeerTraffic } from '../../core/peer-traffic.ts';
 import { readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
+import { followOffers } from './offers.ts';
+import type { Offer } from './offers.ts';
 import { MOST_PROOFS, PathProofs, carriedPath } from './path-proofs.ts';
 import type {
   CarriedPath,
@@ -46,24 +49,18 @@ const RING_BYTES = 1 << 20;
 const SERVED_MOST = 1_024;
 /** Of datagrams, where the host says nothing else: Linux's default. */
 const USUAL_TTL = 64;
-/** Of more peers samples for the socket are taken less often: they are to take no more than a part of the process's time. */
+/** Of more peers samples for the socket are taken less often, to a limit: they are to take no more than a part of the process's time. */
 const PEERS_WITHOUT_STRETCH = 25_000;
 /** So long after its latest proof a path in use is proven again, and so many times as long with each further so many peers. */
 const RENEWAL_MS = 10_000;
 const PEERS_PER_RENEWAL = 5_000;
+/** SPACING_UNITS of the programs: between two notices. */
+const NOTICE_SPACING_MS = 1_000;
 /** Between two times that all peers are offered anew, where it is not urgent. */
 const RESET_SPACING_MS = 10_000;
 
 /** The kernel sends no message when the host's rules for what leaves have changed. */
 const LOOK_MS = 2_000;
-
-interface Offer {
-  readonly peer: Uint8Array;
-  /** Undefined: take it out. */
-  readonly place: Endpoint | undefined;
-  /** -Infinity: as known. */
-  readonly heardAtMs: number;
-}
 
 /** Has tc programs carry the packets of verified peers between the tunnel and the interfaces that lead to them. */
 export class KernelFastPath implements FastPath {
@@ -75,6 +72,7 @@ export class KernelFastPath implements FastPath {
   private readonly ring: ReportRing;
   private readonly uplinks: Uplinks;
   private readonly wayOut: WayOut;
+  private egress: Attachment;
   private readonly settling: Settling;
   private readonly reports: CarriedReports;
   private readonly tunnelIndex: number;
@@ -130,7 +128,8 @@ export class KernelFastPath implements FastPath {
       this.mark = markFrom(entropy);
       this.proofs = this.makeProofs(entropy);
       this.configure();
-      this.closing(attach(this.program.program('encap'), tunnel.ifindex, 'egress', handle));
+      this.egress = this.attachToTunnel();
+      this.closing({ close: () => this.egress.close() });
       this.closing(new Poll(this.program.map('reports'), () => this.guarded(() => this.fetch())));
       monitor.start(() => {
         this.guarded(() => this.uplinks.askRoutes());
@@ -155,6 +154,10 @@ export class KernelFastPath implements FastPath {
 
   get uplinkStates(): readonly UplinkState[] {
     return this.closed ? [] : this.uplinks.states;
+  }
+
+  get unknown(): string | undefined {
+    return this.closed ? undefined : this.uplinks.unknownRules;
   }
 
   start(handlers: FastPathHandlers): void {
@@ -200,19 +203,14 @@ export class KernelFastPath implements FastPath {
   }
 
   forget(): void {
-    if (!this.closed) this.forgetPeers();
+    this.guarded(() => this.forgetPeers());
   }
 
   flush(): void {
     if (this.queue.length === 0) return;
     const queue = this.queue;
     this.queue = [];
-    this.guarded(() => {
-      for (const { peer, place, heardAtMs } of queue) {
-        if (place === undefined) this.takeOut(peer);
-        else this.putIn(peer, place, heardAtMs);
-      }
-    });
+    this.guarded(() => this.followOffers(queue));
     this.fetchLater();
   }
 
@@ -251,9 +249,21 @@ export class KernelFastPath implements FastPath {
   private lose(error: Error): void {
     if (this.closed) return;
     const { handlers } = this;
-    this.forgetPeers();
+    try {
+      this.forgetPeers();
+    } catch {
+      // The table goes with the program, and with it what was not reported yet.
+    }
     this.close();
     handlers?.onLost(new Error(`the kernel path has failed: ${error.message}`, { cause: error }));
+  }
+
+  private followOffers(offers: readonly Offer[]): void {
+    followOffers(
+      offers,
+      (peer) => this.takeOut(peer),
+      (peer, place, heardAtMs) => this.putIn(peer, place, heardAtMs),
+    );
   }
 
   private putIn(peer: Uint8Array, { address, port }: Endpoint, heardAtMs: number): void {
@@ -291,8 +301,25 @@ export class KernelFastPath implements FastPath {
   private lookLater(): void {
     this.cancelLook = this.clock.setTimer(this.clock.now() + LOOK_MS, () => {
       this.lookLater();
+      this.guarded(() => this.lookAtAttachments());
       if (this.uplinks.lookAtRules()) this.settling.stir();
     });
+  }
+
+  /** Before kernel 6.6 the programs are filters, which others can take away without a message. */
+  private lookAtAttachments(): void {
+    const isAtTunnel = this.egress.isThere();
+    if (isAtTunnel && this.uplinks.areAttached) return;
+    if (!isAtTunnel) {
+      this.egress.close();
+      this.egress = this.attachToTunnel();
+    }
+    this.resetInTurn();
+  }
+
+  private attachToTunnel(): Attachment {
+    const handle = filterHandle(this.options.local);
+    return attach(this.program.program('encap'), this.tunnelIndex, 'egress', handle);
   }
 
   /** Those at such addresses, to where these lead now. */
@@ -303,7 +330,7 @@ export class KernelFastPath implements FastPath {
       if (changed.has(address))
         moved.push({ peer: peer.slice(), place: { address, port }, heardAtMs: -Infinity });
     });
-    for (const { peer, place, heardAtMs } of moved) this.putIn(peer, place!, heardAtMs);
+    this.followOffers(moved);
     this.fetchLater();
   }
 
@@ -371,8 +398,9 @@ export class KernelFastPath implements FastPath {
     const now = this.clock.now();
     const peer = addressAt(NOTICE.peer);
     const kind = view.getUint32(offset + NOTICE.kind, true);
-    if (kind === NOTICE_KIND.wanted) this.proofs.want(peer, addressAt(NOTICE.source), now);
-    else if (kind === NOTICE_KIND.answered) {
+    if (kind === NOTICE_KIND.wanted || kind === NOTICE_KIND.silent) {
+      this.proofs.want(peer, addressAt(NOTICE.source), now, kind === NOTICE_KIND.silent);
+    } else if (kind === NOTICE_KIND.answered) {
       this.reports.addHeard(peer, now);
       this.proofs.handleAnswer(peer, now);
     }
@@ -389,10 +417,17 @@ export class KernelFastPath implements FastPath {
         },
         setWay: (peer, way, failures, noticeAfterMs) =>
           peers.setWay(peer, way, failures, noticeAfterMs * 1e6 + this.nsAhead),
+        renewAt: (peer, atMs) => {
+          const state = peers.state(peer, this.nowNs);
+          const noticeAfterMs = atMs - RENEWAL_MS * this.renewalStretch + NOTICE_SPACING_MS;
+          if (state) peers.setWay(peer, state.way, state.failures, noticeAfterMs * 1e6 + this.nsAhead);
+        },
       },
       new ProofMap(this.program.map('proofs')),
       (packet, way) => {
-        if (!injectFrame(inject, packet, way)) this.notDone.proofsNotSent++;
+        const isSent = injectFrame(inject, packet, way);
+        if (!isSent) this.notDone.proofsNotSent++;
+        return isSent;
       },
       entropy,
       undefined,

@@ -22,13 +22,21 @@ export class OutwardRules {
   private egress: readonly BaseChain[] = [];
   private areTooMany = false;
   private hasPolicies = false;
+  private readonly notKnown: string[] = [];
 
   /** Asks the kernel for the rules as they are now; true where they may be others than before. Those that cannot be asked for are as they were. */
   look(): boolean {
     const { egress, areTooMany, hasPolicies } = this;
-    orElse(() => this.lookAtNftables(), undefined);
-    this.hasPolicies = orElse(hasIpsecPolicies, hasPolicies);
+    this.notKnown.length = 0;
+    this.orElse('nftables', () => this.lookAtNftables(), undefined);
+    this.hasPolicies = this.orElse('IPsec', hasIpsecPolicies, hasPolicies);
     return egress !== this.egress || areTooMany !== this.areTooMany || hasPolicies !== this.hasPolicies;
+  }
+
+  /** What could not be asked for at the last look, and why, in words. */
+  get unknown(): string | undefined {
+    if (this.notKnown.length === 0) return undefined;
+    return `this host's rules cannot be asked for: ${this.notKnown.join(', ')}`;
   }
 
   /** Why a program may send nothing by an interface, in words. */
@@ -61,13 +69,14 @@ export class OutwardRules {
     this.areTooMany = areTooMany;
     if (egress.length > 0 || this.egress.length > 0) this.egress = egress;
   }
-}
 
-function orElse<T>(ask: () => T, otherwise: T): T {
-  try {
-    return ask();
-  } catch (error) {
-    if (error instanceof SystemCallError) return otherwise;
-    throw error;
+  private orElse<T>(name: string, ask: () => T, otherwise: T): T {
+    try {
+      return ask();
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      this.notKnown.push(`${name} (${error.code})`);
+      return otherwise;
+    }
   }
 }

@@ -221,6 +221,63 @@ test('of a peer that the limits kept from being asked nothing is known: it stays
     expect(entry).toMatchObject({ way: WAY.inward, noticeAfterMs: expect.closeTo(3_020, -2) as number });
 });
 
+test.each([
+  ['the limit of requests', MOST_PROOFS_BY_ADDRESS - 2],
+  ['the room', MOST_PROOFS_BY_ADDRESS],
+])(
+  'at a crowded IPv4 address (%s): the path to a peer that is silent although sent to is left, another is asked again soon',
+  (_, crowd) => {
+    const address = v4('198.51.100.2');
+    const [silent, other] = [v6('2001:0:cb00:7178::5'), v6('2001:0:cb00:7178::6')];
+    for (const peer of [...Array.from({ length: crowd }, (__, i) => peerNumber(i)), silent, other]) {
+      rig.add(peer, address);
+      rig.entry(peer).way = WAY.bare;
+      rig.proofs.want(peer, OWN, 0, peer === silent);
+    }
+    rig.run(0, 2_100);
+    const asked = new Set(
+      rig.sent.map(({ packet }) => formatIpv6(packet.slice(DESTINATION, DESTINATION + 16))),
+    );
+    expect([asked.has(formatIpv6(silent)), asked.has(formatIpv6(other))]).toEqual([false, false]);
+    expect(rig.entry(silent)).toMatchObject({ way: WAY.inward, failures: 0 });
+    expect(rig.entry(silent).noticeAfterMs).toBeLessThan(3_200);
+    expect(rig.entry(other)).toMatchObject({ way: WAY.bare, failures: 0 });
+    expect(rig.entry(other).renewAtMs).toBeLessThan(4_500);
+  },
+);
+
+test('a peer that falls silent while its path is proven again counts as silent', () => {
+  for (let i = 0; i < MOST_PROOFS_BY_ADDRESS - 1; i++) {
+    rig.add(peerNumber(i), v4('198.51.100.2'));
+    rig.entry(peerNumber(i)).way = WAY.bare;
+    rig.proofs.want(peerNumber(i), OWN, 0);
+  }
+  rig.entry(PEER).way = WAY.bare;
+  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.want(PEER, OWN, 100, true);
+  rig.run(100, 2_100);
+  expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward });
+});
+
+test('a peer that nothing could be sent to has failed no proof', () => {
+  rig.canSend = false;
+  rig.proofs.want(PEER, OWN, 0);
+  rig.run(0, 2_100, (at) => rig.hear(PEER, at));
+  expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
+  expect(rig.entry(PEER).noticeAfterMs).toBeLessThan(3_200);
+  expect(rig.proofs.counters).toMatchObject({ proofsSent: 0, proofsFailed: 0 });
+});
+
+test('an answer whose notice was lost is found before the proof fails', () => {
+  rig.proofs.want(PEER, OWN, 0);
+  rig.run(0, 100);
+  rig.armed.get(formatIpv6(PEER))!.answered = WAY.bare;
+  rig.hear(PEER, 100);
+  rig.run(100, 2_100);
+  expect(rig.entry(PEER)).toMatchObject({ way: WAY.bare, failures: 0 });
+  expect(rig.proofs.counters).toMatchObject({ proofsAnswered: 1, proofsFailed: 0 });
+});
+
 test('a peer that has moved meanwhile: an answer to what was asked of it before proves nothing', () => {
   for (const place of [{ address: v4('198.51.100.3') }, { port: 50_000 }, { uplink: 1 }]) {
     rig = new Rig();
@@ -261,6 +318,10 @@ test('how far a peer is carried, and why no further', () => {
   const silent = { ...state, way: WAY.bare, socketHeardAgo: 19e9, lastReceived: 1e9 };
   expect(carriedPath(silent, 20e9)).toEqual({ way: 'both' });
   expect(carriedPath({ ...silent, lastReceived: 11e9 }, 20e9)).toEqual({ way: 'none', reason: 'unseen' });
+  // With however many peers.
+  const unseen = { ...silent, socketHeardAgo: 14e9, lastReceived: 20e9 };
+  expect(carriedPath({ ...unseen, socketHeardAgo: 13e9 }, 20e9, 40)).toEqual({ way: 'both' });
+  expect(carriedPath(unseen, 20e9, 40)).toEqual({ way: 'none', reason: 'unseen' });
 });
 
 function peerNumber(i: number): Ipv6 {
@@ -275,6 +336,7 @@ interface Entry {
   uplink: number;
   lastReceivedMs: number;
   noticeAfterMs: number;
+  renewAtMs: number;
 }
 
 /** The kernel's side, as far as proofs know it. */
@@ -282,6 +344,7 @@ class Rig {
   readonly sent: { packet: Uint8Array; way: Way }[] = [];
   readonly armed = new Map<string, { nonce: Uint8Array; answered: Way }>();
   readonly proofs: PathProofs;
+  canSend = true;
   private readonly entries = new Map<string, Entry>();
 
   constructor(seed = 1, furthest: Way = WAY.bare) {
@@ -294,6 +357,7 @@ class Rig {
         },
         setWay: (peer, way, failures, noticeAfterMs) =>
           Object.assign(this.entry(peer), { way, failures, noticeAfterMs }),
+        renewAt: (peer, renewAtMs) => Object.assign(this.entry(peer), { renewAtMs }),
       },
       {
         begin: (peer, nonce) => {
@@ -304,7 +368,10 @@ class Rig {
         answered: (peer) => this.armed.get(formatIpv6(peer))?.answered ?? WAY.inward,
         end: (peer) => void this.armed.delete(formatIpv6(peer)),
       },
-      (packet, way) => this.sent.push({ packet, way }),
+      (packet, way) => {
+        if (this.canSend) this.sent.push({ packet, way });
+        return this.canSend;
+      },
       seededEntropy(seed),
       furthest,
     );
@@ -319,6 +386,7 @@ class Rig {
       uplink: 0,
       lastReceivedMs: -1,
       noticeAfterMs: 0,
+      renewAtMs: Infinity,
     });
   }
 

@@ -31,6 +31,8 @@ const RETRY_MS = 10_000;
 const MOST_DOUBLINGS = 6;
 /** A proof that nobody could answer says nothing of the path: the peer was not heard at all, or the limits held the requests back. */
 const RETRY_UNHEARD_MS = 1_000;
+/** So soon the path of a peer that is not silent is asked for again where limits have held the request back. */
+const RENEWAL_AGAIN_MS = 2_000;
 /** So long after a refusal of the host's own rules. */
 const RETRY_REFUSED_MS = 10_000;
 /**
@@ -42,6 +44,8 @@ const START_MS = 20;
 const REFUSED = MOST_FAILURES;
 /** What the socket has not received for so long, though the programs have left it some, does not reach it. UNSEEN_UNITS of the programs. */
 const UNSEEN_NS = 10e9;
+/** UNSEEN_MOST_UNITS: with however many peers. */
+const UNSEEN_MOST_NS = 14e9;
 /** Identifier of the echo requests. */
 const IDENTIFIER = 0x5450;
 
@@ -50,6 +54,8 @@ export interface CarriedPeers {
   /** Undefined where the peer is not in it. */
   state(peer: Ipv6): CarriedPeer | undefined;
   setWay(peer: Ipv6, way: Way, failures: number, noticeAfterMs: number): void;
+  /** The path in use of a peer is to be proven again from that time on. */
+  renewAt(peer: Ipv6, atMs: number): void;
 }
 
 export type CarriedPeer = Pick<PeerState, 'way' | 'failures' | 'address' | 'port' | 'uplink'> & {
@@ -74,6 +80,8 @@ interface Proof {
   readonly firstAt: number;
   /** Not of a path that is in use, which is proven again. */
   readonly isFirst: boolean;
+  /** The peer does not answer what this path sends. */
+  isSilent: boolean;
   /** Those that it needs, and those of them in which a request has gone out. */
   readonly ways: readonly Way[];
   readonly asked: Set<Way>;
@@ -104,7 +112,7 @@ export class PathProofs {
   };
   private readonly peers: CarriedPeers;
   private readonly answers: ProofAnswers;
-  private readonly send: (packet: Uint8Array, way: Way) => void;
+  private readonly send: (packet: Uint8Array, way: Way) => boolean;
   private readonly entropy: Entropy;
   private readonly furthest: Way;
   private readonly hits: LimitHits;
@@ -115,11 +123,14 @@ export class PathProofs {
   private readonly underway = new Map<Ipv4, number>();
   private renewals = 0;
 
-  /** `send` has a packet sent by the kernel path, in such a datagram. `furthest`: the way that this kernel can go. `hits` gets by whom limits are reached. */
+  /**
+   * `send` has a packet sent by the kernel path, in such a datagram; false where that could not be done. `furthest`: the way that this kernel can go.
+   * `hits` gets the addresses at which limits are reached.
+   */
   constructor(
     peers: CarriedPeers,
     answers: ProofAnswers,
-    send: (packet: Uint8Array, way: Way) => void,
+    send: (packet: Uint8Array, way: Way) => boolean,
     entropy: Entropy,
     furthest: Way = WAY.bare,
     hits = new LimitHits(),
@@ -134,22 +145,30 @@ export class PathProofs {
     this.renewalBudget = new TokenBuckets(RENEWAL_LIMITS, entropy, BUCKETS);
   }
 
-  /** Packets from `source` to a peer go by the process that could go by the kernel; or they have gone by the kernel for long since the last proof. */
-  want(peer: Ipv6, source: Ipv6, now: number): void {
+  /**
+   * Packets from `source` to a peer go by the process that could go by the kernel; or they have gone by the kernel for long since the last proof.
+   * `isSilent`: the peer has not answered those that went by the kernel.
+   */
+  want(peer: Ipv6, source: Ipv6, now: number, isSilent = false): void {
     const name = formatIpv6(peer);
-    if (this.proofs.has(name)) return;
+    const underway = this.proofs.get(name);
+    if (underway !== undefined) {
+      underway.isSilent ||= isSilent;
+      return;
+    }
     const place = this.peers.state(peer);
     if (place === undefined) return;
     const { address, way } = place;
     const isFirst = way === WAY.inward || way === WAY.tried;
-    const firsts = this.proofs.size - this.renewals;
-    if (isFirst ? firsts >= MOST_PROOFS - MOST_RENEWALS : this.renewals >= MOST_RENEWALS)
-      return this.hits.ipv4('proofs', address);
     const others = this.underway.get(address) ?? 0;
-    if (others >= MOST_PROOFS_BY_ADDRESS) return this.hits.ipv4('proofs', address);
     const nonce = new Uint8Array(PROOF_NONCE_LENGTH);
     this.entropy.fill(nonce);
-    if (!this.answers.begin(peer, nonce)) return;
+    const hasRoom = this.hasRoom(isFirst, others);
+    if (!hasRoom) this.hits.ipv4('proofs', address);
+    if (!hasRoom || !this.answers.begin(peer, nonce)) {
+      if (!isFirst) this.suppressRenewal(peer, isSilent, now);
+      return;
+    }
     const firstAt = isFirst ? now + START_MS : now;
     this.proofs.set(name, {
       peer: peer.slice(),
@@ -159,6 +178,7 @@ export class PathProofs {
       begunAt: now,
       firstAt,
       isFirst,
+      isSilent,
       ways: isFirst ? this.waysToTry : [way],
       asked: new Set(),
       rounds: 0,
@@ -239,6 +259,20 @@ export class PathProofs {
     if (state?.way === WAY.inward) this.peers.setWay(peer, WAY.tried, state.failures, now);
   }
 
+  private hasRoom(isFirst: boolean, others: number): boolean {
+    const firsts = this.proofs.size - this.renewals;
+    const isFull = isFirst ? firsts >= MOST_PROOFS - MOST_RENEWALS : this.renewals >= MOST_RENEWALS;
+    return !isFull && others < MOST_PROOFS_BY_ADDRESS;
+  }
+
+  /** Nobody knows whether the path in use still works. By the process the packets are slower, but none is lost. */
+  private suppressRenewal(peer: Ipv6, isSilent: boolean, now: number): void {
+    const state = this.peers.state(peer);
+    if (state === undefined) return;
+    if (isSilent) this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_UNHEARD_MS);
+    else this.peers.renewAt(peer, now + RENEWAL_AGAIN_MS);
+  }
+
   private ask({ peer, place, source, nonce, isFirst, asked }: Proof, way: Way, now: number): void {
     const budget = isFirst ? this.budget : this.renewalBudget;
     if (!budget.take(place.address, 0, now)) {
@@ -246,8 +280,6 @@ export class PathProofs {
       this.counters.proofsSuppressed++;
       return;
     }
-    this.counters.proofsSent++;
-    asked.add(way);
     const data = new Uint8Array(PROOF_NONCE_LENGTH + 1);
     data.set(nonce);
     data[PROOF_NONCE_LENGTH] = way;
@@ -259,16 +291,21 @@ export class PathProofs {
       sequence: way,
       data,
     });
-    this.send(request, way);
+    if (!this.send(request, way)) return;
+    this.counters.proofsSent++;
+    asked.add(way);
   }
 
   private fail(name: string, proof: Proof, now: number): void {
-    const { peer, begunAt, isFirst, ways, asked } = proof;
+    const { peer, begunAt, isFirst, isSilent, ways, asked } = proof;
+    // The notice of an answer may have found no room.
+    if (this.answers.answered(peer) !== WAY.inward) return this.handleAnswer(peer, now);
     this.end(name, proof);
     const state = this.peers.state(peer);
     if (state === undefined) return;
     if (asked.size < ways.length) {
-      if (isFirst) this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_UNHEARD_MS);
+      if (!isFirst) this.suppressRenewal(peer, isSilent, now);
+      else this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_UNHEARD_MS);
       return;
     }
     if (state.lastReceivedMs < begunAt) {
@@ -299,7 +336,7 @@ export class PathProofs {
 
 /** In the words of the port; `now`: ns, as the entry's times; `stretch`: config.stretch of the programs. */
 export function carriedPath(state: PeerState, now: number, stretch = 1): CarriedPath {
-  const unseen = UNSEEN_NS * stretch;
+  const unseen = Math.min(UNSEEN_NS * stretch, UNSEEN_MOST_NS);
   const { socketHeardAgo } = state;
   if (socketHeardAgo >= unseen && socketHeardAgo - (now - state.lastReceived) >= unseen / 2)
     return { way: 'none', reason: 'unseen' };

@@ -22,7 +22,7 @@ const MOST_REFUSALS = 16;
 
 interface Uplink {
   readonly number: number;
-  readonly way: Pick<Way, 'source' | 'ifindex'>;
+  readonly way: Pick<Way, 'source' | 'ifindex' | 'mtu'>;
   /** As in the kernel's record of it. */
   readonly gateway: number;
   /** What the program is configured for. */
@@ -40,7 +40,7 @@ export class Uplinks {
   private readonly routes: RouteQuery;
   private readonly arrivals: Arrivals;
   private readonly rules = new OutwardRules();
-  /** By source, interface and gateway; undefined: nothing can be carried that way. */
+  /** By source, interface, gateway and the route's MTU; undefined: nothing can be carried that way. */
   private readonly uplinks = new Map<string, Uplink | undefined>();
   /** Why nothing is carried by an interface, by its index. */
   private readonly refusals = new Map<number, UplinkState>();
@@ -65,6 +65,16 @@ export class Uplinks {
   /** Looks at the host's rules for what leaves; true where they may have changed, of which the kernel sends no message. */
   lookAtRules(): boolean {
     return this.rules.look();
+  }
+
+  /** What of the host's rules could not be asked for, in words. */
+  get unknownRules(): string | undefined {
+    return this.rules.unknown;
+  }
+
+  /** Whether the program is still where datagrams come in. */
+  get areAttached(): boolean {
+    return this.arrivals.areThere;
   }
 
   /** The interfaces by which peers are reached, those by which nothing is carried last. */
@@ -173,7 +183,7 @@ export class Uplinks {
   }
 
   private known(way: Way, gateway: number): Uplink | undefined {
-    const key = `${way.source} ${way.ifindex} ${gateway}`;
+    const key = `${way.source} ${way.ifindex} ${gateway} ${way.mtu}`;
     if (this.uplinks.has(key)) return this.uplinks.get(key);
     const uplink = this.open(way, gateway);
     this.uplinks.set(key, uplink);
@@ -181,15 +191,15 @@ export class Uplinks {
     return uplink;
   }
 
-  private open({ source, ifindex }: Way, gateway: number): Uplink | undefined {
+  private open({ source, ifindex, mtu }: Way, gateway: number): Uplink | undefined {
     const number = [...this.uplinks.values()].filter((uplink) => uplink !== undefined).length;
     if (gateway !== GATEWAY_BY_ROUTE && number >= MOST_WITH_GATEWAY) return undefined;
-    const situation = this.situationOf({ source, ifindex });
+    const situation = this.situationOf({ source, ifindex, mtu });
     if (typeof situation === 'string') return this.refuse(ifindex, situation);
     if (number >= MAX_UPLINKS) return this.refuse(ifindex, `there are ${MAX_UPLINKS} others`);
     if (!situation.ingress.every((at) => this.arrivals.need(at)))
       return this.refuse(ifindex, 'no program can be attached where its datagrams come in');
-    const uplink = { number, way: { source, ifindex }, gateway, situation };
+    const uplink = { number, way: { source, ifindex, mtu }, gateway, situation };
     this.write(uplink);
     return uplink;
   }
@@ -208,7 +218,8 @@ export class Uplinks {
     writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
       view.setUint32(UPLINK.ifindex, situation.egress.ifindex, true);
       view.setUint32(UPLINK.source, way.source);
-      view.setUint32(UPLINK.mtu, situation.egress.mtu, true);
+      // As for what the socket sends: a route may say less than its interface.
+      view.setUint32(UPLINK.mtu, Math.min(situation.egress.mtu, way.mtu || Infinity), true);
       view.setUint32(UPLINK.finishes, Number(situation.finishes), true);
       view.setUint32(UPLINK.gateway, this.changing ? GATEWAY_BY_ROUTE : gateway);
       view.setUint32(UPLINK.cuts, Number(situation.cutFor !== null), true);

@@ -71,7 +71,11 @@ test('so are the numbers', () => {
   expect(ROUTE_WAY_SHIFT).toBe(define('ROUTE_WAY_SHIFT'));
   expect(HISTORY_UNWRAPS).toBe(define('HISTORY_UNWRAPS'));
   expect(HISTORY_FAILURES_SHIFT).toBe(define('HISTORY_FAILURES_SHIFT'));
-  expect(NOTICE_KIND).toEqual({ wanted: define('NOTICE_WANTED'), answered: define('NOTICE_ANSWERED') });
+  expect(NOTICE_KIND).toEqual({
+    wanted: define('NOTICE_WANTED'),
+    answered: define('NOTICE_ANSWERED'),
+    silent: define('NOTICE_SILENT'),
+  });
   expect(AMEND).toEqual({ seen: define('AMEND_SEEN'), way: define('AMEND_WAY') });
   expect(INJECTED_WAY).toBe(define('INJECTED_WAY'));
   expect(ROLE).toEqual({

@@ -67,7 +67,7 @@ export const ROUTE_WAY_SHIFT = 4;
 export const HISTORY_UNWRAPS = 15;
 export const HISTORY_FAILURES_SHIFT = 4;
 
-export const NOTICE_KIND = { wanted: 1, answered: 2 } as const;
+export const NOTICE_KIND = { wanted: 1, answered: 2, silent: 3 } as const;
 /** The octet of an injected frame that says which {@link WAY} its packet is to go. */
 export const INJECTED_WAY = 11;
 

@@ -1,3 +1,4 @@
+import { SystemCallError } from '../errors.ts';
 import { E, Memory } from '../libc.ts';
 import { Amender } from './amend.ts';
 import {
@@ -152,7 +153,7 @@ export class PeerMap {
     return this.takeKeyed(carried);
   }
 
-  /** Takes all peers out, one callback each. */
+  /** Takes all peers out, one callback each. Throws a SystemCallError. */
   clear(onTaken: (peer: Uint8Array, carried: Carried) => void): void {
     const carried = emptyCarried();
     this.walk(this.lib.takeBatch, (peer, view, at) => {
@@ -162,7 +163,7 @@ export class PeerMap {
     });
   }
 
-  /** Shows all peers, and where they are. The table may not be changed meanwhile; the bytes are valid until the callback returns. */
+  /** Shows all peers, and where they are. The table may not be changed meanwhile; the bytes are valid until the callback returns. Throws a SystemCallError. */
   forEach(see: (peer: Uint8Array, address: number, port: number) => void): void {
     this.walk(this.lib.lookupBatch, (peer, view, at) =>
       see(peer, view.getUint32(at + PEER.address), view.getUint16(at + PEER.port)),
@@ -180,7 +181,7 @@ export class PeerMap {
       place.view.setUint32(4, BATCH, true);
       const { address } = place;
       const result = batch(this.fd, from, address, keys.address, values.address, address + 4, 0);
-      if (result < 0 && result !== -E.ENOENT) return;
+      if (result < 0 && result !== -E.ENOENT) throw new SystemCallError('bpf_map_*_batch', -result);
       ended = result < 0;
       const count = place.view.getUint32(4, true);
       for (let i = 0; i < count; i++)

@@ -1,0 +1,37 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import { Arrivals } from './arrivals.ts';
+
+const attached = new Set<number>();
+vi.mock('../../linux/bpf/attachment.ts', () => ({
+  attach: (_program: number, ifindex: number) => {
+    attached.add(ifindex);
+    return { isThere: () => true, close: () => attached.delete(ifindex) };
+  },
+}));
+
+const MOST = 16;
+const indexes = (first: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => first + i);
+
+let arrivals: Arrivals;
+beforeEach(() => {
+  attached.clear();
+  arrivals = new Arrivals(0, 0);
+});
+
+test('an interface that an uplink needs has the place of one that none needs', () => {
+  expect(arrivals.need(1)).toBe(true);
+  arrivals.follow(indexes(2, 30));
+  expect(attached.size).toBe(MOST);
+  expect(arrivals.need(100)).toBe(true);
+  expect(attached.size).toBe(MOST);
+  expect([1, 100].map((ifindex) => attached.has(ifindex))).toEqual([true, true]);
+  arrivals.follow(indexes(2, 30));
+  expect([attached.size, attached.has(100)]).toEqual([MOST, true]);
+});
+
+test('those that uplinks need are never taken away for another', () => {
+  for (const ifindex of indexes(1, MOST)) expect(arrivals.need(ifindex)).toBe(true);
+  expect(arrivals.need(100)).toBe(false);
+  expect([...attached]).toEqual(indexes(1, MOST));
+});

@@ -1,0 +1,23 @@
+import { expect, test, vi } from 'vitest';
+import { seededEntropy } from '../../../test/support/client-rig.ts';
+import type { Clock, HostNetwork, ServerPathOptions } from '../ports.ts';
+import { KernelServerPath } from './kernel-server-path.ts';
+
+const closed = vi.fn<() => void>();
+vi.mock('../../linux/bpf/server-program.ts', () => ({
+  ServerProgram: class {
+    close = closed;
+  },
+}));
+vi.mock('../../linux/netlink-monitor.ts', () => ({
+  NetlinkMonitor: function NetlinkMonitor(): void {
+    throw new Error('EMFILE');
+  },
+}));
+
+test('where the host cannot be watched, the program is not left behind', () => {
+  const open = (): unknown =>
+    new KernelServerPath({} as ServerPathOptions, {} as Clock, {} as HostNetwork, seededEntropy(1));
+  expect(open).toThrow('EMFILE');
+  expect(closed).toHaveBeenCalledTimes(1);
+});

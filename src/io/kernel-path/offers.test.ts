@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { v4, v6 } from '../../../test/support/client-rig.ts';
+import { formatIpv6 } from '../../wire/index.ts';
+import type { Ipv6 } from '../../wire/index.ts';
+import { followOffers } from './offers.ts';
+import type { Offer } from './offers.ts';
+
+const PEERS = [1, 2, 3, 4].map((i) => v6(`2001:0:cb00:7178::${i}`));
+const PLACE = { address: v4('198.51.100.7'), port: 40_000 };
+
+/** What is done by offers of which that of `failing` cannot be put in; a peer's number with + or -. */
+function follow(offers: readonly [Ipv6, 'in' | 'out'][], failing?: Ipv6): { done: string[]; error: unknown } {
+  const done: string[] = [];
+  const name = (peer: Uint8Array): string => formatIpv6(peer).slice(-1);
+  const queue = offers.map(([peer, way]): Offer => ({
+    peer,
+    place: way === 'in' ? PLACE : undefined,
+    heardAtMs: 0,
+  }));
+  try {
+    followOffers(
+      queue,
+      (peer) => done.push(`-${name(peer)}`),
+      (peer) => {
+        if (peer === failing) throw new Error('no route');
+        done.push(`+${name(peer)}`);
+      },
+    );
+  } catch (error) {
+    return { done, error };
+  }
+  return { done, error: undefined };
+}
+
+const [A, B, C, D] = PEERS as [Ipv6, Ipv6, Ipv6, Ipv6];
+
+test('offers are followed in their order', () => {
+  const all = follow([
+    [A, 'in'],
+    [B, 'out'],
+    [A, 'out'],
+    [B, 'in'],
+  ]);
+  expect(all).toEqual({ done: ['+1', '-2', '-1', '+2'], error: undefined });
+});
+
+test('one that fails holds no withdrawal back; it and those after it are not carried', () => {
+  const { done, error } = follow(
+    [
+      [A, 'in'],
+      [B, 'in'],
+      [C, 'out'],
+      [D, 'in'],
+    ],
+    B,
+  );
+  expect(done).toEqual(['+1', '-2', '-3', '-4']);
+  expect(error).toEqual(new Error('no route'));
+});
