@@ -151,7 +151,7 @@ class RelayRole implements Role {
   }
 
   async start(): Promise<void> {
-    await explainNotLocal(this.relay.start());
+    await explainNotLocal(this.relay.start(), this.role === 'relay' ? 'announce' : 'leave-out');
     sayWhyNotKernel(this.relay.dataPath);
   }
 
