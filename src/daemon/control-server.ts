@@ -33,6 +33,8 @@ const LOOK_REST = 15;
 const ACCEPT_MS = 4;
 /** Where no descriptor is free. */
 const EXHAUSTED_MS = 100;
+/** In place of an inode. */
+const NO_FILE = -1;
 /** Callers that are refused get words so often at a time. */
 const REFUSALS_SAID = 4;
 const REFUSAL = answerLine({
@@ -69,7 +71,7 @@ export class ControlServer {
   private readonly hits = new LimitHits();
   private readonly limitLog: LimitLog;
   private readonly flooders = new Flooders((uids) => {
-    if (inodeOf(this.path) === this.inode) keepOut(this.path, uids);
+    if (this.hasFile()) keepOut(this.path, uids);
   });
   private readonly masters = new Turns(REST);
   private readonly strangers = new Turns(STRANGERS_REST);
@@ -121,7 +123,7 @@ export class ControlServer {
     return this.masters.waitingCount + this.strangers.waitingCount;
   }
 
-  /** Ends, whoever is still connected, and removes the socket's file; the folder too, unless it is somebody's own. */
+  /** Ends, closes all connections, and removes the socket's file; the folder too, unless the user has chosen it. Does not throw. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
@@ -130,13 +132,22 @@ export class ControlServer {
     this.limitLog.close();
     this.listener.close();
     for (const connection of this.open.slice()) connection.close();
-    if (inodeOf(this.path) === this.inode) rmSync(this.path, { force: true });
+    try {
+      if (this.hasFile()) rmSync(this.path, { force: true });
+    } catch (error) {
+      this.log(`warning: cannot remove the control socket: ${messageOf(error)}`);
+    }
     if (!this.removesDirectory) return;
     try {
       rmdirSync(this.directory);
     } catch {
       // others still have their sockets in it
     }
+  }
+
+  /** Whether the file at the path is still the one of this daemon. */
+  private hasFile(): boolean {
+    return this.inode !== NO_FILE && inodeOf(this.path) === this.inode;
   }
 
   /** Accepts, reads and writes what there is, and does so again after a rest, while there is something. */
@@ -272,8 +283,13 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** {@link NO_FILE} where there is none, or it cannot be looked at. */
 function inodeOf(path: string): number {
-  return lstatSync(path, { throwIfNoEntry: false })?.ino ?? -1;
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.ino ?? NO_FILE;
+  } catch {
+    return NO_FILE; // EACCES, EIO, a folder on the way that is none any more
+  }
 }
 
 /** Whether somebody listens there: who is too busy to take a connection does. Rejects where that is not for us to find out. */

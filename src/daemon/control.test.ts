@@ -23,6 +23,17 @@ import { parseRequest } from './control-protocol.ts';
 import { ControlServer } from './control-server.ts';
 import type { ControlHandler } from './control-server.ts';
 
+/** A file system that has become read-only. */
+const removal = vi.hoisted(() => ({ fails: false }));
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>();
+  const rmSync: typeof fs.rmSync = (path, options) => {
+    if (removal.fails) throw new Error('EROFS: read-only file system');
+    fs.rmSync(path, options);
+  };
+  return { ...fs, rmSync };
+});
+
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'teredo-control-'));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
@@ -234,6 +245,23 @@ test('at its end a daemon leaves a file alone that stands in place of its socket
   writeFileSync(control.path, 'of somebody else');
   control.close();
   expect(existsSync(control.path)).toBe(true);
+});
+
+test('a control socket whose file cannot be looked at or removed is closed all the same', async () => {
+  const lines: string[] = [];
+  const above = folder();
+  const directory = join(above, 'sockets');
+  const first = await daemon(undefined, directory, (line) => lines.push(line));
+  rmSync(directory, { recursive: true });
+  writeFileSync(directory, 'no folder any more'); // lstat: ENOTDIR
+  first.close();
+  expect(lines).toEqual([]);
+  rmSync(directory);
+  const second = await daemon(undefined, directory, (line) => lines.push(line));
+  removal.fails = true;
+  onTestFinished(() => void (removal.fails = false));
+  second.close();
+  expect(lines).toEqual(['warning: cannot remove the control socket: EROFS: read-only file system']);
 });
 
 test(

@@ -1,7 +1,15 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { ControlServer } from '../../daemon/control-server.ts';
 import { EnvironmentError } from '../../io/errors.ts';
+import { EXIT } from '../exit-codes.ts';
 import { hostRelayCommand } from './relay.ts';
-import { explainNotLocal } from './run-role.ts';
+import { explainNotLocal, runRole } from './run-role.ts';
+import type { Role } from './run-role.ts';
+
+vi.mock('../../io/end-process.ts', () => ({ endProcess: () => {} }));
 
 test('an address that is none of this host: the help names options that the role has', async () => {
   const start = (): Promise<void> =>
@@ -11,4 +19,25 @@ test('an address that is none of this host: the help names options that the role
     /none of this host; leave --address out/,
   );
   expect(hostRelayCommand(() => {}).options.map(({ long }) => long)).not.toContain('--announce');
+});
+
+test('a role is closed though its control socket cannot be', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'teredo-run-role-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  vi.stubEnv('TEREDO_RUNTIME_DIR', directory);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const said: string[] = [];
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => said.push(String(text)) > 0);
+  vi.spyOn(ControlServer.prototype, 'close').mockImplementation(() => {
+    throw new Error('EIO: i/o error');
+  });
+  onTestFinished(() => void vi.restoreAllMocks());
+  let isClosed = false;
+  const exitCode = await runRole('relay', 'run-role-test', ({ end }) => ({
+    start: () => Promise.resolve(end(EXIT.FAILED)),
+    status: (() => ({})) as unknown as Role['status'],
+    close: async () => void (isClosed = true),
+  }));
+  expect([exitCode, isClosed]).toEqual([EXIT.FAILED, true]);
+  expect(said).toContain('warning: at the end: EIO: i/o error\n');
 });

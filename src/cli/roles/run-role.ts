@@ -83,7 +83,11 @@ export async function runRole(
   } finally {
     stopFeeding();
     notifySystemd('STOPPING=1');
-    control.close();
+    try {
+      control.close();
+    } catch (error) {
+      sayAtEnd(error);
+    }
     if (!(await within(CLOSE_MS, closed(role), false)))
       say(`the ${kind} has not ended in ${CLOSE_MS / 1_000} s: the process ends without it`);
     for (const signal of signals) process.off(signal, stop);
@@ -97,9 +101,13 @@ async function closed(role: Role): Promise<boolean> {
   try {
     await role.close();
   } catch (error) {
-    say(`warning: at the end: ${(error as Error).message}`);
+    sayAtEnd(error);
   }
   return true;
+}
+
+function sayAtEnd(error: unknown): void {
+  say(`warning: at the end: ${(error as Error).message}`);
 }
 
 /** A line for the log: stderr, which systemd puts into the journal. */
