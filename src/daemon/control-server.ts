@@ -33,6 +33,8 @@ const LOOK_REST = 15;
 const ACCEPT_MS = 4;
 /** Where no descriptor is free. */
 const EXHAUSTED_MS = 100;
+/** How often a line says that users are kept out. */
+const KEPT_OUT_SAID_MS = 60_000;
 /** In place of an inode. */
 const NO_FILE = -1;
 /** Callers that are refused get words so often at a time. */
@@ -70,15 +72,14 @@ export class ControlServer {
   private readonly admission = new Admission({ fill: (target) => void randomFillSync(target) });
   private readonly hits = new LimitHits();
   private readonly limitLog: LimitLog;
-  private readonly flooders = new Flooders((uids) => {
-    if (this.hasFile()) keepOut(this.path, uids);
-  });
+  private readonly flooders = new Flooders((uids) => this.keepOut(uids));
   private readonly masters = new Turns(REST);
   private readonly strangers = new Turns(STRANGERS_REST);
   private readonly directory: string;
   private readonly removesDirectory: boolean;
   private timer: NodeJS.Timeout | undefined;
   private lookMs = LOOK_MS;
+  private keptOutSaidAt = -Infinity;
   private closed = false;
 
   private constructor(
@@ -143,6 +144,15 @@ export class ControlServer {
     } catch {
       // others still have their sockets in it
     }
+  }
+
+  /** One line a minute: the users may be others each time. */
+  private keepOut(uids: readonly number[]): void {
+    if (!this.hasFile() || !keepOut(this.path, uids) || uids.length === 0) return;
+    const now = performance.now();
+    if (now - this.keptOutSaidAt < KEPT_OUT_SAID_MS) return;
+    this.keptOutSaidAt = now;
+    this.log(`warning: the local user ${uids.join(', ')} asks too often: it is kept out for 2 s at a time`);
   }
 
   /** Whether the file at the path is still the one of this daemon. */

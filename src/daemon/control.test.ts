@@ -17,6 +17,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { Admission } from './admission.ts';
 import { ask } from './control-client.ts';
 import { controlDirectory, controlSockets, searchDirectories, whyElsewhere } from './control-path.ts';
 import { parseRequest } from './control-protocol.ts';
@@ -262,6 +263,20 @@ test('a control socket whose file cannot be looked at or removed is closed all t
   onTestFinished(() => void (removal.fails = false));
   second.close();
   expect(lines).toEqual(['warning: cannot remove the control socket: EROFS: read-only file system']);
+});
+
+test('a user that is kept out is a line of the log, once a minute', async () => {
+  const lines: string[] = [];
+  const { path } = await daemon(undefined, folder(), (line) => lines.push(line));
+  const keptOut = (): string[] => lines.filter((line) => line.includes('kept out'));
+  vi.spyOn(Admission.prototype, 'admits').mockReturnValue(false);
+  onTestFinished(() => void vi.restoreAllMocks());
+  await Promise.all(Array.from({ length: 120 }, () => ask(path, { command: 'status' }).catch(() => {})));
+  await until(() => keptOut().length > 0);
+  const uid = process.getuid?.();
+  expect(keptOut()).toEqual([
+    `warning: the local user ${uid} asks too often: it is kept out for 2 s at a time`,
+  ]);
 });
 
 test(
