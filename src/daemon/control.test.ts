@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -80,8 +81,20 @@ test('where anybody may make folders, one that others may write into is not used
   const squatted = join(path, 'teredo-1000');
   mkdirSync(squatted);
   chmodSync(squatted, 0o777);
-  const listen = ControlServer.listen(squatted, 'it', () => ({ ok: true, result: '' }));
-  await expect(listen).rejects.toThrow(/set XDG_RUNTIME_DIR/);
+  const listen = (): Promise<unknown> =>
+    ControlServer.listen(squatted, 'it', () => ({ ok: true, result: '' }));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  onTestFinished(() => void vi.restoreAllMocks());
+  vi.stubEnv('TEREDO_RUNTIME_DIR', undefined);
+  const user = vi.spyOn(process, 'getuid').mockReturnValue(process.getuid!() || 1000);
+  await expect(listen()).rejects.toThrow(/other accounts may write into .*: set XDG_RUNTIME_DIR$/);
+  vi.stubEnv('TEREDO_RUNTIME_DIR', squatted);
+  await expect(listen()).rejects.toThrow(/other accounts may write into [^:]*$/);
+  vi.stubEnv('TEREDO_RUNTIME_DIR', undefined);
+  user.mockReturnValue(0);
+  if (lstatSync(path).uid === 0)
+    await expect(listen()).rejects.toThrow(/other accounts may write into [^:]*$/);
+  user.mockRestore();
   expect(controlSockets(squatted)).toEqual({ names: [], fault: 'foreign' });
   chmodSync(squatted, 0o755);
   const control = await ControlServer.listen(squatted, 'it', () => ({ ok: true, result: '' }));
