@@ -22,6 +22,8 @@ import { dirname, join, resolve } from 'node:path';
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_ALL = 0o002;
 const STICKY = 0o1000;
+/** DEFAULT_OVERFLOWUID of the kernel. */
+const USUAL_OVERFLOW_UID = 65_534;
 /** As the kernel: path_resolution(7). */
 const MOST_LINKS = 40;
 /** Larger is no file of ours. */
@@ -126,9 +128,23 @@ export function removeTrusted(path: string): void {
   if (faultOfFolder(dirname(path)) === undefined) rmSync(path, { force: true });
 }
 
-/** Whether what this account owns is as good as our own. In a user namespace the host's root has another number: that of the owner of `/`. */
+/**
+ * Whether files of this account are as good as our own. In a user namespace the host's root can have another number: that of the owner
+ * of `/`. Where it has none, `/` shows the overflow uid, as files of all other accounts without a number do: that one proves nothing.
+ * user_namespaces(7)
+ */
 function isTrusted(uid: number): boolean {
-  return uid === 0 || uid === process.getuid?.() || uid === lstatSync('/').uid;
+  if (uid === 0 || uid === process.getuid?.()) return true;
+  return uid === lstatSync('/').uid && uid !== overflowUid();
+}
+
+/** Of accounts that have no number in this user namespace. */
+function overflowUid(): number {
+  try {
+    return Number(readFileSync('/proc/sys/kernel/overflowuid', 'utf8'));
+  } catch {
+    return USUAL_OVERFLOW_UID; // no /proc
+  }
 }
 
 /** A group with the number of its only member is that user's private one. */
