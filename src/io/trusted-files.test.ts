@@ -163,3 +163,15 @@ test(
     expect(faultOfFolder(own)).toMatch(/belongs to another account/);
   },
 );
+
+test('what a crash has left of a file that was being written is removed, a link itself and not its target', () => {
+  const own = folder();
+  const path = join(own, 'note');
+  const other = join(own, 'other');
+  writeFileSync(other, 'as it was');
+  symlinkSync(other, `${path}.new`);
+  replaceTrusted(path, 'new');
+  expect(readdirSync(own).sort()).toEqual(['note', 'other']);
+  expect([readTrusted(path), readFileSync(other, 'utf8')]).toEqual(['new', 'as it was']);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});

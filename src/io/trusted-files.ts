@@ -3,7 +3,6 @@
  * of its own there, and have a daemon of root write or believe them. So each folder on the way has to belong to root or to the user that
  * this process runs as, and links are followed only where they belong to one of these.
  */
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -107,7 +106,9 @@ export function readTrusted(path: string): string | undefined {
 export function replaceTrusted(path: string, text: string): void {
   const fault = faultOfFolder(dirname(path));
   if (fault !== undefined) throw new Error(fault);
-  const temporary = `${path}.${randomBytes(8).toString('hex')}`;
+  // Always the same name: a crash between open and rename leaves one file, which the next call removes.
+  const temporary = `${path}.new`;
+  rmSync(temporary, { force: true });
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
