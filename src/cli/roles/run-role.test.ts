@@ -5,7 +5,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { ControlServer } from '../../daemon/control-server.ts';
 import { EnvironmentError } from '../../io/errors.ts';
 import { EXIT } from '../exit-codes.ts';
-import { hostRelayCommand } from './relay.ts';
+import { hostRelayCommand, relayCommand } from './relay.ts';
 import { explainNotLocal, runRole } from './run-role.ts';
 import type { Role } from './run-role.ts';
 
@@ -40,4 +40,13 @@ test('a role is closed though its control socket cannot be', async () => {
   }));
   expect([exitCode, isClosed]).toEqual([EXIT.FAILED, true]);
   expect(said).toContain('warning: at the end: EIO: i/o error\n');
+});
+
+test('the help of relay and host-relay says when bubbles go straight to clients', () => {
+  const helpOf = (command: typeof relayCommand): string =>
+    command(() => {})
+      .helpInformation()
+      .replaceAll(/\s+/g, ' ');
+  expect(helpOf(hostRelayCommand)).toContain('(default: where its IPv4 address is not global)');
+  expect(helpOf(relayCommand)).toContain('(its IPv4 address is not global), bubbles go straight to clients');
 });
