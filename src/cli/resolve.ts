@@ -20,7 +20,7 @@ export function meetingPointAmong(addresses: readonly Ipv4[]): Ipv4 {
   return Math.min(...addresses);
 }
 
-/** What stands against a server at this address, in words: no client of the Internet will find one there. */
+/** Warnings about a server at an address at which no client of the Internet finds one. */
 export function noticesOfServer(address: Ipv4, allowPrivate: boolean | undefined): string[] {
   const text = formatIpv4(address);
   if (isLoopback(address))

@@ -50,7 +50,7 @@ export interface ListAnswer {
   readonly ok: true;
   /** All but the list. */
   readonly result: object;
-  /** What the list is called there. */
+  /** The name of the list there. */
   readonly list: string;
   readonly items: Iterable<unknown>;
 }
@@ -101,7 +101,7 @@ export class ControlServer {
     this.listener.wait(() => this.look());
   }
 
-  /** Listens as `name`, or resolves to undefined where a living daemon has that name. `log` gets a line for what fails here. */
+  /** Listens as `name`, or resolves to undefined where a living daemon has that name. `log` gets a line for each failure here. */
   static async listen(
     directory: string,
     name: string,
@@ -199,7 +199,7 @@ export class ControlServer {
     }
   }
 
-  /** Who asks at once is answered at once; who keeps connections open loses one, and hides nobody's daemon. */
+  /** A user that keeps connections open loses one: it hides no daemon from others. */
   private makeRoom(newcomer: Caller): boolean {
     if (this.open.length < MAX_CONNECTIONS) return true;
     const index = givesWay(this.open, newcomer);
@@ -302,7 +302,7 @@ function inodeOf(path: string): number {
   }
 }
 
-/** Whether somebody listens there: who is too busy to take a connection does. Rejects where that is not for us to find out. */
+/** Whether a process listens there; one that is too busy to take a connection does. Rejects where this user may not find out. */
 function isAlive(path: string): Promise<boolean> {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (file === undefined) return Promise.resolve(false);
