@@ -28,12 +28,12 @@ import type { ControlHandler } from './control-server.ts';
 /** A file system that has become read-only. */
 const removal = vi.hoisted(() => ({ fails: false }));
 vi.mock('node:fs', async (original) => {
-  const fs = await original<typeof import('node:fs')>();
-  const rmSync: typeof fs.rmSync = (path, options) => {
+  const fs = await original<{ rmSync: typeof rmSync }>();
+  const remove: typeof rmSync = (path, options) => {
     if (removal.fails) throw new Error('EROFS: read-only file system');
     fs.rmSync(path, options);
   };
-  return { ...fs, rmSync };
+  return { ...fs, rmSync: remove };
 });
 
 function folder(): string {

@@ -5,7 +5,7 @@ import { ipv6FirewallHere } from './ipv6-firewall.ts';
 
 const kernel = vi.hoisted(() => ({ chains: [] as BaseChain[], error: 0 }));
 vi.mock('../linux/nftables.ts', async (original) => ({
-  ...(await original<typeof import('../linux/nftables.ts')>()),
+  ...(await original<object>()),
   nftablesGeneration: () => {
     if (kernel.error !== 0) throw new SystemCallError('nfnetlink', kernel.error);
     return 1;

@@ -23,7 +23,7 @@ const asRoot = { skip: process.getuid?.() !== 0 };
 /** As in a user namespace, where the host's root has this number. */
 const host = vi.hoisted(() => ({ root: 0 }));
 vi.mock('node:fs', async (original) => {
-  const fs = await original<typeof import('node:fs')>();
+  const fs = await original<{ lstatSync: typeof lstatSync }>();
   const lstatOf = (path: string, options: { throwIfNoEntry: false }) => {
     const found = fs.lstatSync(path, options);
     if (path === '/' && found !== undefined) found.uid = host.root;
