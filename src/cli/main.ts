@@ -14,6 +14,7 @@ import { hostRelayCommand, relayCommand } from './roles/relay.ts';
 import { serverCommand } from './roles/server.ts';
 import { VERSION } from './commands/version.ts';
 import { SettingsError } from '../runtime/settings/settings-error.ts';
+import { inOptions } from './option-of-setting.ts';
 import { requireAfterUnknown } from './required-option.ts';
 
 // Whoever reads the answer may have had enough of it: `teredo status | head -1`.
@@ -74,7 +75,7 @@ function settle(command: Command): Command {
 function failure(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE; // it has spoken already
   if (error instanceof CommandFailure) return complain(error.message, error.exitCode);
-  if (error instanceof SettingsError) return complain(`--${kebab(error.message)}`, EXIT.USAGE);
+  if (error instanceof SettingsError) return complain(inOptions(error), EXIT.USAGE);
   if (error instanceof EnvironmentError) {
     if (error.code === 'not-permitted') return complain(error.message, EXIT.NOT_PERMITTED);
     return complain(error.message, error.code === 'not-local' ? EXIT.USAGE : EXIT.FAILED);
@@ -82,11 +83,6 @@ function failure(error: unknown): number {
   if (systemErrorIn(error) !== undefined)
     return complain(`the system refused: ${(error as Error).message}`, EXIT.FAILED);
   throw error; // a bug of ours: with its stack
-}
-
-/** The option of a setting: its name begins the message. */
-function kebab(message: string): string {
-  return message.replace(/^\w+/, (name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
 }
 
 function complain(message: string, exitCode: number): number {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { stateDirectory } from '../daemon/state-path.ts';
+import { stateDirectory, whyStateElsewhere } from '../daemon/state-path.ts';
 import type { PortMapping as PortMappingStatus } from '../daemon/status.ts';
 import type { PortMapping } from '../io/ports.ts';
 import { formatEndpoint } from '../wire/index.ts';
@@ -10,6 +10,14 @@ export const PROTOCOL_NAMES = { pcp: 'PCP', 'nat-pmp': 'NAT-PMP', upnp: 'UPnP' }
 export function portMappingFile(name = 'client'): string | undefined {
   const directory = stateDirectory();
   return directory === undefined ? undefined : join(directory, `${name}.port-mapping`);
+}
+
+/** Says where the note is where it is not in the folder that was meant for it. */
+export function noticesOfPortMappingFile(): string[] {
+  const elsewhere = whyStateElsewhere();
+  return elsewhere === undefined
+    ? []
+    : [`warning: ${elsewhere}: opened ports are noted in ${stateDirectory()}`];
 }
 
 /** For `teredo status`. */

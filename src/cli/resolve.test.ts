@@ -11,7 +11,7 @@ test('a meeting point is an address or a name, with a port or without', async ()
   await expect(resolve('no-such-host.invalid')).rejects.toMatchObject({
     exitCode: 1,
     message: expect.stringMatching(
-      /^the relay "no-such-host.invalid" \(--meet\) does not resolve to an IPv4/,
+      /^the relay "no-such-host.invalid" \(--meet\) does not resolve to a usable IPv4/,
     ),
   });
 });

@@ -5,13 +5,13 @@ import type { Endpoint, Ipv4 } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import type { HostPort } from './values.ts';
 
-/** The relay at which peers are met. Fails where its name does not resolve: who wants it should know. */
+/** The relay at which peers are met. Fails where its name does not resolve, for the user has asked for it. */
 export async function resolveMeetingPoint({ host, port }: HostPort): Promise<Endpoint> {
   const addresses = await addressesOf(host);
   if (addresses.length > 0) return { address: meetingPointAmong(addresses), port };
   throw new CommandFailure(
     EXIT.FAILED,
-    `the relay "${host}" (--meet) does not resolve to an IPv4 address: check its spelling and this host's DNS`,
+    `the relay "${host}" (--meet) does not resolve to a usable IPv4 address: check its spelling and this host's DNS`,
   );
 }
 
@@ -20,7 +20,7 @@ export function meetingPointAmong(addresses: readonly Ipv4[]): Ipv4 {
   return Math.min(...addresses);
 }
 
-/** What stands against a server at this address, in words: no client of the Internet will find one there. */
+/** Warnings about a server at an address at which no client of the Internet finds one. */
 export function noticesOfServer(address: Ipv4, allowPrivate: boolean | undefined): string[] {
   const text = formatIpv4(address);
   if (isLoopback(address))

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { controlPath, controlSockets, searchDirectories } from './control-path.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
@@ -6,11 +7,15 @@ import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 const ANSWER_TIMEOUT_MS = 5_000;
 /** When a connection is tried again. */
 const CROWDED_MS = 20;
+/** A daemon keeps a user that has asked too often out for 2 s (flooders.ts): so long it is asked again, and how often. */
+const KEPT_OUT_MS = 2_500;
+const KEPT_OUT_RETRY_MS = 100;
+const OPEN_TO_ALL = 0o006;
 /** How long the whole of an answer may take, and its length: a daemon with 100,000 peers sends some 40 MB in seconds. */
 const WHOLE_TIMEOUT_MS = 60_000;
 const ANSWER_MOST = 256 << 20;
 
-/** Whoever listens there has given no answer. */
+/** The daemon that listens there has given no answer. */
 export class NoAnswerError extends Error {
   readonly timedOut: boolean;
 
@@ -22,21 +27,38 @@ export class NoAnswerError extends Error {
 }
 
 /**
- * Asks the daemon behind a control socket. Rejects with the system's error where nobody listens, else with a NoAnswerError. While more
- * connections wait than the kernel queues it tries again.
+ * Asks the daemon behind a control socket. Rejects with the system's error where nobody listens or the socket is not for this user, else
+ * with a NoAnswerError. It tries again while more connections wait than the kernel queues, and while the daemon keeps this user out.
  */
 export async function ask(path: string, request: ControlRequest): Promise<ControlAnswer> {
   const begun = performance.now();
   for (;;) {
+    let retryMs = CROWDED_MS;
     try {
       return await askOnce(path, request);
     } catch (error) {
-      const isCrowded = (error as NodeJS.ErrnoException).code === 'EAGAIN';
-      if (!isCrowded) throw error;
-      if (performance.now() - begun > ANSWER_TIMEOUT_MS)
-        throw new NoAnswerError(`no answer from ${path}`, true);
+      const { code } = error as NodeJS.ErrnoException;
+      const isKeptOut = code === 'EACCES' && isOpenToAll(path);
+      if (code !== 'EAGAIN' && !isKeptOut) throw error;
+      const past = performance.now() - begun;
+      if (isKeptOut && past > KEPT_OUT_MS)
+        throw new NoAnswerError(
+          `the daemon at ${path} is asked too often: try again (or a security module forbids it)`,
+          false,
+        );
+      if (past > ANSWER_TIMEOUT_MS) throw new NoAnswerError(`no answer from ${path}`, true);
+      if (isKeptOut) retryMs = KEPT_OUT_RETRY_MS;
     }
-    await new Promise((resolve) => setTimeout(resolve, CROWDED_MS));
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+  }
+}
+
+/** By its permissions; the daemon's access control list can keep single users out. */
+function isOpenToAll(path: string): boolean {
+  try {
+    return (statSync(path).mode & OPEN_TO_ALL) === OPEN_TO_ALL;
+  } catch {
+    return false; // a folder on the way is not for this user
   }
 }
 
@@ -75,7 +97,7 @@ export interface FoundDaemon {
   readonly path: string;
 }
 
-/** The control sockets of this name, or of any, whether somebody listens there or not; and the folders in which nothing can be seen. */
+/** The control sockets of this name, or of any, those of dead daemons too; and the folders that cannot be read. */
 export function findSockets(name?: string): {
   readonly sockets: readonly FoundDaemon[];
   readonly hidden: readonly HiddenFolder[];

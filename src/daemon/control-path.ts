@@ -62,7 +62,10 @@ export function makeControlDirectory(directory: string): boolean {
 
 function refuseForeign(directory: string): void {
   const fault = faultOfFolder(directory);
-  if (fault !== undefined) throw new Error(`${fault}: set XDG_RUNTIME_DIR`);
+  if (fault === undefined) return;
+  // Root's folder, and one that was chosen, do not depend on it.
+  const hasRuntime = process.getuid?.() !== 0 && process.env['TEREDO_RUNTIME_DIR'] === undefined;
+  throw new Error(hasRuntime ? `${fault}: set XDG_RUNTIME_DIR` : fault);
 }
 
 /** What a folder has to say to somebody who looks for daemons. */

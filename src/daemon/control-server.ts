@@ -33,6 +33,10 @@ const LOOK_REST = 15;
 const ACCEPT_MS = 4;
 /** Where no descriptor is free. */
 const EXHAUSTED_MS = 100;
+/** How often a line says that users are kept out. */
+const KEPT_OUT_SAID_MS = 60_000;
+/** In place of an inode. */
+const NO_FILE = -1;
 /** Callers that are refused get words so often at a time. */
 const REFUSALS_SAID = 4;
 const REFUSAL = answerLine({
@@ -46,7 +50,7 @@ export interface ListAnswer {
   readonly ok: true;
   /** All but the list. */
   readonly result: object;
-  /** What the list is called there. */
+  /** The name of the list there. */
   readonly list: string;
   readonly items: Iterable<unknown>;
 }
@@ -68,15 +72,14 @@ export class ControlServer {
   private readonly admission = new Admission({ fill: (target) => void randomFillSync(target) });
   private readonly hits = new LimitHits();
   private readonly limitLog: LimitLog;
-  private readonly flooders = new Flooders((uids) => {
-    if (inodeOf(this.path) === this.inode) keepOut(this.path, uids);
-  });
+  private readonly flooders = new Flooders((uids) => this.keepOut(uids));
   private readonly masters = new Turns(REST);
   private readonly strangers = new Turns(STRANGERS_REST);
   private readonly directory: string;
   private readonly removesDirectory: boolean;
   private timer: NodeJS.Timeout | undefined;
   private lookMs = LOOK_MS;
+  private keptOutSaidAt = -Infinity;
   private closed = false;
 
   private constructor(
@@ -98,7 +101,7 @@ export class ControlServer {
     this.listener.wait(() => this.look());
   }
 
-  /** Listens as `name`, or resolves to undefined where a living daemon has that name. `log` gets a line for what fails here. */
+  /** Listens as `name`, or resolves to undefined where a living daemon has that name. `log` gets a line for each failure here. */
   static async listen(
     directory: string,
     name: string,
@@ -121,7 +124,7 @@ export class ControlServer {
     return this.masters.waitingCount + this.strangers.waitingCount;
   }
 
-  /** Ends, whoever is still connected, and removes the socket's file; the folder too, unless it is somebody's own. */
+  /** Ends, closes all connections, and removes the socket's file; the folder too, unless the user has chosen it. Does not throw. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
@@ -130,13 +133,31 @@ export class ControlServer {
     this.limitLog.close();
     this.listener.close();
     for (const connection of this.open.slice()) connection.close();
-    if (inodeOf(this.path) === this.inode) rmSync(this.path, { force: true });
+    try {
+      if (this.hasFile()) rmSync(this.path, { force: true });
+    } catch (error) {
+      this.log(`warning: cannot remove the control socket: ${messageOf(error)}`);
+    }
     if (!this.removesDirectory) return;
     try {
       rmdirSync(this.directory);
     } catch {
       // others still have their sockets in it
     }
+  }
+
+  /** One line a minute: the users may be others each time. */
+  private keepOut(uids: readonly number[]): void {
+    if (!this.hasFile() || !keepOut(this.path, uids) || uids.length === 0) return;
+    const now = performance.now();
+    if (now - this.keptOutSaidAt < KEPT_OUT_SAID_MS) return;
+    this.keptOutSaidAt = now;
+    this.log(`warning: the local user ${uids.join(', ')} asks too often: it is kept out for 2 s at a time`);
+  }
+
+  /** Whether the file at the path is still the one of this daemon. */
+  private hasFile(): boolean {
+    return this.inode !== NO_FILE && inodeOf(this.path) === this.inode;
   }
 
   /** Accepts, reads and writes what there is, and does so again after a rest, while there is something. */
@@ -178,7 +199,7 @@ export class ControlServer {
     }
   }
 
-  /** Who asks at once is answered at once; who keeps connections open loses one, and hides nobody's daemon. */
+  /** A user that keeps connections open loses one: it hides no daemon from others. */
   private makeRoom(newcomer: Caller): boolean {
     if (this.open.length < MAX_CONNECTIONS) return true;
     const index = givesWay(this.open, newcomer);
@@ -272,11 +293,16 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** {@link NO_FILE} where there is none, or it cannot be looked at. */
 function inodeOf(path: string): number {
-  return lstatSync(path, { throwIfNoEntry: false })?.ino ?? -1;
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.ino ?? NO_FILE;
+  } catch {
+    return NO_FILE; // EACCES, EIO, a folder on the way that is none any more
+  }
 }
 
-/** Whether somebody listens there: who is too busy to take a connection does. Rejects where that is not for us to find out. */
+/** Whether a process listens there; one that is too busy to take a connection does. Rejects where this user may not find out. */
 function isAlive(path: string): Promise<boolean> {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (file === undefined) return Promise.resolve(false);

@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,11 +18,23 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { Admission } from './admission.ts';
 import { ask } from './control-client.ts';
 import { controlDirectory, controlSockets, searchDirectories, whyElsewhere } from './control-path.ts';
 import { parseRequest } from './control-protocol.ts';
 import { ControlServer } from './control-server.ts';
 import type { ControlHandler } from './control-server.ts';
+
+/** A file system that has become read-only. */
+const removal = vi.hoisted(() => ({ fails: false }));
+vi.mock('node:fs', async (original) => {
+  const fs = await original<{ rmSync: typeof rmSync }>();
+  const remove: typeof rmSync = (path, options) => {
+    if (removal.fails) throw new Error('EROFS: read-only file system');
+    fs.rmSync(path, options);
+  };
+  return { ...fs, rmSync: remove };
+});
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'teredo-control-'));
@@ -68,8 +81,20 @@ test('where anybody may make folders, one that others may write into is not used
   const squatted = join(path, 'teredo-1000');
   mkdirSync(squatted);
   chmodSync(squatted, 0o777);
-  const listen = ControlServer.listen(squatted, 'it', () => ({ ok: true, result: '' }));
-  await expect(listen).rejects.toThrow(/set XDG_RUNTIME_DIR/);
+  const listen = (): Promise<unknown> =>
+    ControlServer.listen(squatted, 'it', () => ({ ok: true, result: '' }));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  onTestFinished(() => void vi.restoreAllMocks());
+  vi.stubEnv('TEREDO_RUNTIME_DIR', undefined);
+  const user = vi.spyOn(process, 'getuid').mockReturnValue(process.getuid!() || 1000);
+  await expect(listen()).rejects.toThrow(/other accounts may write into .*: set XDG_RUNTIME_DIR$/);
+  vi.stubEnv('TEREDO_RUNTIME_DIR', squatted);
+  await expect(listen()).rejects.toThrow(/other accounts may write into [^:]*$/);
+  vi.stubEnv('TEREDO_RUNTIME_DIR', undefined);
+  user.mockReturnValue(0);
+  if (lstatSync(path).uid === 0)
+    await expect(listen()).rejects.toThrow(/other accounts may write into [^:]*$/);
+  user.mockRestore();
   expect(controlSockets(squatted)).toEqual({ names: [], fault: 'foreign' });
   chmodSync(squatted, 0o755);
   const control = await ControlServer.listen(squatted, 'it', () => ({ ok: true, result: '' }));
@@ -234,6 +259,37 @@ test('at its end a daemon leaves a file alone that stands in place of its socket
   writeFileSync(control.path, 'of somebody else');
   control.close();
   expect(existsSync(control.path)).toBe(true);
+});
+
+test('a control socket whose file cannot be looked at or removed is closed all the same', async () => {
+  const lines: string[] = [];
+  const above = folder();
+  const directory = join(above, 'sockets');
+  const first = await daemon(undefined, directory, (line) => lines.push(line));
+  rmSync(directory, { recursive: true });
+  writeFileSync(directory, 'no folder any more'); // lstat: ENOTDIR
+  first.close();
+  expect(lines).toEqual([]);
+  rmSync(directory);
+  const second = await daemon(undefined, directory, (line) => lines.push(line));
+  removal.fails = true;
+  onTestFinished(() => void (removal.fails = false));
+  second.close();
+  expect(lines).toEqual(['warning: cannot remove the control socket: EROFS: read-only file system']);
+});
+
+test('a user that is kept out is a line of the log, once a minute', async () => {
+  const lines: string[] = [];
+  const { path } = await daemon(undefined, folder(), (line) => lines.push(line));
+  const keptOut = (): string[] => lines.filter((line) => line.includes('kept out'));
+  vi.spyOn(Admission.prototype, 'admits').mockReturnValue(false);
+  onTestFinished(() => void vi.restoreAllMocks());
+  await Promise.all(Array.from({ length: 120 }, () => ask(path, { command: 'status' }).catch(() => {})));
+  await until(() => keptOut().length > 0);
+  const uid = process.getuid?.();
+  expect(keptOut()).toEqual([
+    `warning: the local user ${uid} asks too often: it is kept out for 2 s at a time`,
+  ]);
 });
 
 test(

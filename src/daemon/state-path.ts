@@ -13,6 +13,14 @@ export function stateDirectory(): string | undefined {
   return wanted !== undefined && process.getuid?.() === 0 && isForeign(wanted) ? ROOTS[1] : wanted;
 }
 
+/** Why a daemon of root does not use the folder that is its own by rule or choice; undefined where it does. */
+export function whyStateElsewhere(): string | undefined {
+  const wanted = wantedDirectory();
+  return wanted === undefined || stateDirectory() === wanted
+    ? undefined
+    : (faultOfFolder(wanted) ?? `${wanted} cannot be used`);
+}
+
 function wantedDirectory(): string | undefined {
   const {
     STATE_DIRECTORY: given,

@@ -5,7 +5,7 @@
  * - `interface-taken`, `port-taken`: somebody else has it
  * - `not-local`: the IPv4 address is none of this host's
  * - `no-kernel-path`: the kernel cannot carry packets, or this process may not have it do so
- * - `no-address`: a name does not resolve to an IPv4 address
+ * - `no-address`: a name does not resolve to an IPv4 address that a host can have
  * - `system`: the kernel or a program refused for a reason of its own
  */
 export type EnvironmentErrorCode =

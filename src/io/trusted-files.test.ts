@@ -14,11 +14,23 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { faultOfFolder, readTrusted, removeTrusted, replaceTrusted } from './trusted-files.ts';
 
 const NOBODY = 65534;
 const asRoot = { skip: process.getuid?.() !== 0 };
+
+/** As in a user namespace, where the host's root has this number. */
+const host = vi.hoisted(() => ({ root: 0 }));
+vi.mock('node:fs', async (original) => {
+  const fs = await original<{ lstatSync: typeof lstatSync }>();
+  const lstatOf = (path: string, options: { throwIfNoEntry: false }) => {
+    const found = fs.lstatSync(path, options);
+    if (path === '/' && found !== undefined) found.uid = host.root;
+    return found;
+  };
+  return { ...fs, lstatSync: lstatOf };
+});
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'teredo-trusted-'));
@@ -134,3 +146,32 @@ test(
     expect(readTrusted(own)).toBe(undefined);
   },
 );
+
+test(
+  'in a user namespace the owner of / is trusted, unless it is the number of all accounts that have none',
+  asRoot,
+  () => {
+    const own = folder();
+    onTestFinished(() => void (host.root = 0));
+    chownSync(own, 1234, 1234);
+    expect(faultOfFolder(own)).toMatch(/belongs to another account \(uid 1234\)/);
+    host.root = 1234;
+    expect(faultOfFolder(own)).toBe(undefined);
+    const overflow = Number(readFileSync('/proc/sys/kernel/overflowuid', 'utf8'));
+    host.root = overflow;
+    chownSync(own, overflow, overflow);
+    expect(faultOfFolder(own)).toMatch(/belongs to another account/);
+  },
+);
+
+test('what a crash has left of a file that was being written is removed, a link itself and not its target', () => {
+  const own = folder();
+  const path = join(own, 'note');
+  const other = join(own, 'other');
+  writeFileSync(other, 'as it was');
+  symlinkSync(other, `${path}.new`);
+  replaceTrusted(path, 'new');
+  expect(readdirSync(own).sort()).toEqual(['note', 'other']);
+  expect([readTrusted(path), readFileSync(other, 'utf8')]).toEqual(['new', 'as it was']);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});

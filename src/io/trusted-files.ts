@@ -3,7 +3,6 @@
  * of its own there, and have a daemon of root write or believe them. So each folder on the way has to belong to root or to the user that
  * this process runs as, and links are followed only where they belong to one of these.
  */
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -22,6 +21,8 @@ import { dirname, join, resolve } from 'node:path';
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_ALL = 0o002;
 const STICKY = 0o1000;
+/** DEFAULT_OVERFLOWUID of the kernel. */
+const USUAL_OVERFLOW_UID = 65_534;
 /** As the kernel: path_resolution(7). */
 const MOST_LINKS = 40;
 /** Larger is no file of ours. */
@@ -105,7 +106,9 @@ export function readTrusted(path: string): string | undefined {
 export function replaceTrusted(path: string, text: string): void {
   const fault = faultOfFolder(dirname(path));
   if (fault !== undefined) throw new Error(fault);
-  const temporary = `${path}.${randomBytes(8).toString('hex')}`;
+  // Always the same name: a crash between open and rename leaves one file, which the next call removes.
+  const temporary = `${path}.new`;
+  rmSync(temporary, { force: true });
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
@@ -126,9 +129,23 @@ export function removeTrusted(path: string): void {
   if (faultOfFolder(dirname(path)) === undefined) rmSync(path, { force: true });
 }
 
-/** Whether what this account owns is as good as our own. In a user namespace the host's root has another number: that of the owner of `/`. */
+/**
+ * Whether files of this account are as good as our own. In a user namespace the host's root can have another number: that of the owner
+ * of `/`. Where it has none, `/` shows the overflow uid, as files of all other accounts without a number do: that one proves nothing.
+ * user_namespaces(7)
+ */
 function isTrusted(uid: number): boolean {
-  return uid === 0 || uid === process.getuid?.() || uid === lstatSync('/').uid;
+  if (uid === 0 || uid === process.getuid?.()) return true;
+  return uid === lstatSync('/').uid && uid !== overflowUid();
+}
+
+/** Of accounts that have no number in this user namespace. */
+function overflowUid(): number {
+  try {
+    return Number(readFileSync('/proc/sys/kernel/overflowuid', 'utf8'));
+  } catch {
+    return USUAL_OVERFLOW_UID; // no /proc
+  }
 }
 
 /** A group with the number of its only member is that user's private one. */

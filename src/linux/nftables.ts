@@ -13,15 +13,20 @@ const NFTA_CHAIN = { TABLE: 1, NAME: 3, HOOK: 4, POLICY: 5, USE: 6 } as const;
 const NFTA_HOOK = { HOOKNUM: 1, DEV: 3, DEVS: 4 } as const;
 const NFTA_DEVICE = { NAME: 1, PREFIX: 2 } as const;
 const NF_ACCEPT = 1;
-const FAMILY: Readonly<Record<number, ChainFamily>> = { 1: 'inet', 2: 'ip', 5: 'netdev' };
+const FAMILY: Readonly<Record<number, ChainFamily>> = {
+  1: 'inet',
+  2: 'ip',
+  5: 'netdev',
+  10: 'ip6',
+};
 const ALL_FAMILIES = 0;
 export const FAMILY_NETDEV = 5;
 /** By number; `inet` has the ingress, too. */
 const HOOKS = ['prerouting', 'input', 'forward', 'output', 'postrouting', 'ingress'] as const;
 const NETDEV_HOOKS = ['ingress', 'egress'] as const;
 
-/** Of the families that see IPv4; the others are `ip6`, `arp` and `bridge`. */
-export type ChainFamily = 'ip' | 'inet' | 'netdev';
+/** Of the families that see IPv4 or IPv6; the others are `arp` and `bridge`. `ip6` sees no IPv4. */
+export type ChainFamily = 'ip' | 'ip6' | 'inet' | 'netdev';
 export type ChainHook = (typeof HOOKS)[number] | (typeof NETDEV_HOOKS)[number];
 
 /** A chain that the kernel shows packets to. */
@@ -118,7 +123,7 @@ function dormantTables(most: number, family: number): Set<string> {
   return dormant;
 }
 
-/** Undefined where it is no base chain, or none that sees IPv4. */
+/** Undefined where it is no base chain, or none that sees IPv4 or IPv6. */
 function chainIn(view: DataView, at: number, end: number): BaseChain | undefined {
   const family = FAMILY[view.getUint8(at)];
   let [table, name, rules, accepts] = ['', '', 0, true];

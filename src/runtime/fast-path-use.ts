@@ -11,8 +11,8 @@ export const DATA_PATH_WISHES = ['auto', 'kernel', 'user'] as const;
 export type DataPathWish = (typeof DATA_PATH_WISHES)[number];
 
 /**
- * Who carries the packets of verified peers; where it is not the kernel, why, unless that was the wish; where it is, what could not be
- * found out about the host's rules.
+ * The data path that carries the packets of verified peers: where it is not the kernel, the reason, unless that was the wish; where it is,
+ * the rules of the host that could not be read.
  */
 export type DataPath =
   | { readonly kind: 'kernel'; readonly unknown?: string }
@@ -105,7 +105,7 @@ export class FastPathUse {
     return this.port?.pathOf(peer) ?? { way: 'none' };
   }
 
-  /** What has gone to and come from a peer, whoever has carried it, up to now; undefined: the machine knows no such peer. */
+  /** Packets and octets to and from a peer, of both data paths, up to now; undefined: the machine knows no such peer. */
   trafficOf(peer: Ipv6): PeerTraffic | undefined {
     const { port, machine } = this;
     if (port === undefined) return machine.trafficOf(peer);

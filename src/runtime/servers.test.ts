@@ -1,7 +1,47 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { v4 } from '../../test/support/client-rig.ts';
 import { formatIpv4 } from '../wire/index.ts';
-import { candidatesOf, inTurn, resolveServers } from './servers.ts';
+import { NamedServers, addressesOf, candidatesOf, inTurn, resolveServers } from './servers.ts';
+
+/** What the resolver of a host says that blocks some names, as Pi-hole does. */
+const RESOLVED: Readonly<Record<string, readonly string[]>> = {
+  'blocked.example': ['0.0.0.0'],
+  'one-bad.example': ['255.255.255.255', '192.0.2.1', '0.0.0.0', '224.0.0.1', '192.0.2.9'],
+  'last.example': ['223.255.255.255'],
+};
+vi.mock('node:dns/promises', () => ({
+  lookup: (name: string) => {
+    const found = RESOLVED[name];
+    if (found === undefined) return Promise.reject(new Error(`ENOTFOUND ${name}`));
+    return Promise.resolve(found.map((address) => ({ address, family: 4 })));
+  },
+}));
+
+test('addresses that no host can have are left out of those of a name', async () => {
+  expect((await addressesOf('one-bad.example')).map(formatIpv4)).toEqual(['192.0.2.1', '192.0.2.9']);
+  const servers = await resolveServers(['one-bad.example'], 'none', () => {});
+  expect(servers.map(({ primary }) => formatIpv4(primary))).toEqual(['192.0.2.1', '192.0.2.9']);
+});
+
+test('a name that a resolver blocks with 0.0.0.0 does not resolve to a usable address', async () => {
+  const message = /^the server name "blocked\.example" does not resolve to a usable IPv4 address: check/;
+  const failure = { code: 'no-address', message: expect.stringMatching(message) };
+  await expect(resolveServers(['blocked.example'], undefined, () => {})).rejects.toMatchObject(failure);
+  await expect(new NamedServers(['blocked.example'], undefined).resolve(() => {})).rejects.toMatchObject(
+    failure,
+  );
+  const warnings: string[] = [];
+  const servers = await resolveServers(['blocked.example', 'one-bad.example'], 'none', (line) =>
+    warnings.push(line),
+  );
+  expect(servers.length).toBe(2);
+  expect(warnings).toEqual(['"blocked.example" does not resolve to a usable IPv4 address: it is left out']);
+});
+
+test('a server whose next address no host can have has no second address by default', async () => {
+  const [server] = await resolveServers(['last.example'], undefined, () => {});
+  expect(server).toMatchObject({ primary: v4('223.255.255.255'), secondary: undefined });
+});
 
 test('the first address of each name comes first: none with many keeps the next from being asked', () => {
   const many = Array.from({ length: 8 }, (_, i) => `a${i}`);

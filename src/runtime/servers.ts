@@ -4,7 +4,7 @@ import { within } from '../io/deadline.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import { parseIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
-import { faultOfSecondary, ipv4InWords } from './settings/rules.ts';
+import { faultOfHostAddress, faultOfSecondary, ipv4InWords } from './settings/rules.ts';
 import { SettingsError } from './settings/settings-error.ts';
 
 /** Longer than a resolver takes for three name servers that are mute (resolv.conf(5): each is asked twice, for 5 s). */
@@ -37,10 +37,10 @@ export async function resolveServers(
   if (candidates.length === 0) {
     throw new EnvironmentError(
       'no-address',
-      `the server name ${unresolved.map((host) => `"${host}"`).join(', ')} does not resolve to an IPv4 address: check its spelling and this host's DNS`,
+      `the server name ${unresolved.map((host) => `"${host}"`).join(', ')} does not resolve to a usable IPv4 address: check its spelling and this host's DNS`,
     );
   }
-  for (const host of unresolved) warn(`"${host}" does not resolve to an IPv4 address; going on without it`);
+  for (const host of unresolved) warn(`"${host}" does not resolve to a usable IPv4 address: it is left out`);
   return candidates;
 }
 
@@ -60,8 +60,10 @@ export function candidatesOf(
     secondary === undefined
       ? undefined
       : (left.find((primary) => nextAddress(primary) === secondary) ?? left[0]);
-  const secondaryOf = (primary: Ipv4): Ipv4 => (primary === owner ? secondary! : nextAddress(primary));
-  const [servers, seconds] = [new Set<Ipv4>(), new Set<Ipv4>()];
+  const secondaryOf = (primary: Ipv4): Ipv4 | undefined =>
+    primary === owner ? secondary : usableNext(primary);
+  const servers = new Set<Ipv4>();
+  const seconds = new Set<Ipv4 | undefined>();
   for (const address of [...(owner === undefined ? [] : [owner]), ...left.toSorted((a, b) => a - b)]) {
     if (seconds.has(address)) continue;
     servers.add(address);
@@ -87,18 +89,28 @@ function sameAddressTwice(address: Ipv4): SettingsError {
   );
 }
 
+/** Undefined where no host can have it: after 223.255.255.255. */
+function usableNext(address: Ipv4): Ipv4 | undefined {
+  const next = nextAddress(address);
+  return faultOfHostAddress(next) === undefined ? next : undefined;
+}
+
 /** The default second address of a server: Windows knows no other (M-8). */
 export function nextAddress(address: Ipv4): Ipv4 {
   return (address + 1) >>> 0;
 }
 
-/** The IPv4 addresses of a name, or the one that `host` is; none where the name does not resolve. */
+/**
+ * The IPv4 addresses of a name that hosts can have, or the one that `host` is; none where the name does not resolve. A resolver that
+ * blocks a name may answer 0.0.0.0.
+ */
 export async function addressesOf(host: string): Promise<Ipv4[]> {
   const literal = parseIpv4(host);
   if (literal !== undefined) return [literal];
   // One that fails is told by the caller, with the other names that failed.
   const found = await within(LOOKUP_MOST_MS, lookup(host, { family: 4, all: true }), []);
-  return [...new Set(found.flatMap(({ address }) => parseIpv4(address) ?? []))];
+  const addresses = new Set(found.flatMap(({ address }) => parseIpv4(address) ?? []));
+  return [...addresses].filter((address) => faultOfHostAddress(address) === undefined);
 }
 
 /** The first of each list, the second of each, and so on. */

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { ServerCandidate } from '../../core/client/index.ts';
 import { addressOrderHere } from '../../io/address-order.ts';
+import { ipv6FirewallHere } from '../../io/ipv6-firewall.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { gatewayOffers } from '../../io/port-mapping/gateway-offers.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -70,7 +71,12 @@ export function netcheckCommand(finish: (exitCode: number) => void): Command {
         rest,
         gatewayOffers({ address, port }, candidates[0]!.primary, subnets, rest),
       ]);
-      const findings: Findings = { ...found, gateway: { offers }, addressOrder: addressOrderHere() };
+      const findings: Findings = {
+        ...found,
+        gateway: { offers },
+        addressOrder: addressOrderHere(),
+        firewall: ipv6FirewallHere(),
+      };
       if (options.json === true) printJson(reportInJson(findings));
       else for (const line of reportInWords(findings)) printLine(line);
       finish(found.checks[0]!.qualified ? EXIT.OK : EXIT.FAILED);

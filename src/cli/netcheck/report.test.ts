@@ -142,3 +142,15 @@ test('no NAT: nothing to do, unless the host itself filters; several addresses a
   expect(words({ checks: [CHECK], behaviour: pool })).toMatch(/addresses +several: 198\.51\.100\.1, 198/);
   expect(codes({ checks: [CHECK], behaviour: pool })).toContain('several-addresses');
 });
+
+test('rules of the host that may keep IPv6 from the tunnel are named; where they cannot be read it says so', () => {
+  const withFirewall = (firewall: Findings['firewall']): Findings => ({ ...FINDINGS, firewall });
+  const chain = 'chain input of table inet filter (policy drop)';
+  const closed = withFirewall({ chains: [chain] });
+  expect(reportInWords(closed)).toContain(`  - rules of this host may keep IPv6 from the tunnel: ${chain}`);
+  expect(reportInJson(closed)).toMatchObject({ firewall: { chains: [chain] } });
+  const hidden = withFirewall({ chains: [], unreadable: 'EPERM' });
+  expect(reportInWords(hidden).join('\n')).toMatch(/could not be read \(EPERM\): ask as root/);
+  expect(reportInJson(hidden)).toMatchObject({ firewall: { chains: [], unreadable: 'EPERM' } });
+  expect(reportInWords(withFirewall({ chains: [] }))).toEqual(reportInWords(FINDINGS));
+});

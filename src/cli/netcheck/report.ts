@@ -1,6 +1,7 @@
 import type { NatKind } from '../../core/events.ts';
 import { GAI_CONF } from '../../io/address-order.ts';
 import type { AddressOrder } from '../../io/address-order.ts';
+import type { Ipv6Firewall } from '../../io/ipv6-firewall.ts';
 import { explainReason } from '../explain.ts';
 import { formatHost } from '../values.ts';
 import { adviceOf } from './advice.ts';
@@ -21,13 +22,15 @@ export interface Findings {
   readonly gateway?: GatewayFindings | undefined;
   /** Left out where the C library's order is not known. */
   readonly addressOrder?: AddressOrder | undefined;
+  /** Left out where nobody has looked. */
+  readonly firewall?: Ipv6Firewall | undefined;
   /** Where it was asked for, with {@link behaviour}; `undefined` inside: it could not be measured. */
   readonly lifetime?: { readonly found: UdpLifetime | undefined } | undefined;
 }
 
 /** For programs. Fields are added within a version, never taken away. */
 export function reportInJson(findings: Findings): unknown {
-  const { checks, behaviour, gateway, lifetime, addressOrder } = findings;
+  const { checks, behaviour, gateway, lifetime, addressOrder, firewall } = findings;
   const best = checks[0]!;
   return {
     version: 1,
@@ -41,6 +44,7 @@ export function reportInJson(findings: Findings): unknown {
     ...(gateway === undefined ? {} : { portMapping: gatewayInJson(gateway, behaviour) }),
     ...(lifetime === undefined ? {} : { lifetime: lifetime.found ?? null }),
     ...(addressOrder === undefined ? {} : { addressOrder: { ...addressOrder, file: GAI_CONF } }),
+    ...(firewall === undefined ? {} : { firewall }),
     advice: advice(findings),
   };
 }
@@ -58,6 +62,7 @@ export function reportInWords(findings: Findings): string[] {
     ...(addressOrder === undefined || addressOrder.ipv4First ? [] : ['', ...orderInWords(addressOrder)]),
     '',
     verdict(findings),
+    ...firewallInWords(findings.firewall),
     ...advice(findings).map(({ text }) => `  - ${text}`),
   ];
 }
@@ -105,6 +110,18 @@ function verdict(findings: Findings): string {
   const time = best.roundTripMs === undefined ? '' : ` (${best.roundTripMs.toFixed(1)} ms)`;
   const limits = nat === 'symmetric' ? ', within the limits above' : '';
   return `Teredo works here${limits}: NAT ${nat}, mapped to ${best.mapped ?? '?'}, best server ${best.name}${time}.`;
+}
+
+/** Teredo itself is IPv4 here: rules for the IPv6 packets inside are not seen by any of the checks. */
+function firewallInWords(firewall: Ipv6Firewall | undefined): string[] {
+  if (firewall === undefined) return [];
+  const { chains, unreadable } = firewall;
+  if (unreadable !== undefined)
+    return [
+      `  - whether rules of this host keep IPv6 from the tunnel could not be read (${unreadable}): ask as root`,
+    ];
+  if (chains.length === 0) return [];
+  return [`  - rules of this host may keep IPv6 from the tunnel: ${chains.join(', ')}`];
 }
 
 function natInWords(behaviour: NatBehaviour, nat: NatKind, lifetime: Findings['lifetime']): string[] {

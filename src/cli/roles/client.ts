@@ -16,7 +16,12 @@ import { explainReason } from '../explain.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
 import { peerStatus } from '../peer-status.ts';
-import { portMappingFile, portMappingInWords, portMappingStatus } from '../port-mapping.ts';
+import {
+  noticesOfPortMappingFile,
+  portMappingFile,
+  portMappingInWords,
+  portMappingStatus,
+} from '../port-mapping.ts';
 import { ResolveAgain } from '../../runtime/resolve-again.ts';
 import { resolveServers } from '../../runtime/servers.ts';
 import type { KnownAddresses } from '../../runtime/servers.ts';
@@ -144,6 +149,7 @@ async function settingsOf(
   const warn = (message: string): void => void notices.push(`warning: ${message}`);
   const servers = await resolveServers(options.server, options.secondary, warn, known);
   notices.push(...servers.flatMap(({ primary }) => noticesOfServer(primary, options.allowPrivate)));
+  if (options.portMapping) notices.push(...noticesOfPortMappingFile());
   return {
     servers,
     interface: options.interface,

@@ -56,7 +56,10 @@ too. A native host that sends to another client gets an ICMPv6 error (administra
 /** `teredo relay` */
 export function relayCommand(finish: (exitCode: number) => void): Command {
   return common(new Command('relay'), 'relay')
-    .description('carry packets between Teredo clients and native IPv6')
+    .description(
+      'carry packets between Teredo clients and native IPv6; behind a NAT (its IPv4 address is not global), bubbles go straight to ' +
+        'clients, too',
+    )
     .requiredOption(
       '--address <address>',
       'IPv4 address of this host: the public one, or the one that --announce is translated to',
@@ -85,7 +88,7 @@ export function hostRelayCommand(finish: (exitCode: number) => void): Command {
     .option('--address <address>', 'IPv4 address of this host (default: any)', hostAddressValue)
     .option(
       '--direct-bubbles',
-      'send bubbles straight to clients, too: opens the NAT that this host is behind (default: where its IPv4 address is private)',
+      'send bubbles straight to clients, too: opens the NAT that this host is behind (default: where its IPv4 address is not global)',
     )
     .option('--no-direct-bubbles', 'leave that out')
     .action(async (options: RelayOptions) => {
@@ -151,7 +154,7 @@ class RelayRole implements Role {
   }
 
   async start(): Promise<void> {
-    await explainNotLocal(this.relay.start());
+    await explainNotLocal(this.relay.start(), this.role === 'relay' ? 'announce' : 'leave-out');
     sayWhyNotKernel(this.relay.dataPath);
   }
 

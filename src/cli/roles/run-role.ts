@@ -83,7 +83,11 @@ export async function runRole(
   } finally {
     stopFeeding();
     notifySystemd('STOPPING=1');
-    control.close();
+    try {
+      control.close();
+    } catch (error) {
+      sayAtEnd(error);
+    }
     if (!(await within(CLOSE_MS, closed(role), false)))
       say(`the ${kind} has not ended in ${CLOSE_MS / 1_000} s: the process ends without it`);
     for (const signal of signals) process.off(signal, stop);
@@ -97,9 +101,13 @@ async function closed(role: Role): Promise<boolean> {
   try {
     await role.close();
   } catch (error) {
-    say(`warning: at the end: ${(error as Error).message}`);
+    sayAtEnd(error);
   }
   return true;
+}
+
+function sayAtEnd(error: unknown): void {
+  say(`warning: at the end: ${(error as Error).message}`);
 }
 
 /** A line for the log: stderr, which systemd puts into the journal. */
@@ -135,15 +143,23 @@ export function noticesOfReach({
   ];
 }
 
-/** A start whose address is none of this host's may have been given the one outside a NAT. */
-export async function explainNotLocal(start: Promise<void>): Promise<void> {
+/** What to do where an address is none of this host's: it may be the one outside a NAT. */
+const NOT_LOCAL_HELP = {
+  announce:
+    'where a 1:1 NAT translates it to one of these, give that one with --address and this one with --announce',
+  'leave-out': 'leave --address out: it is not needed, behind a NAT either',
+} as const;
+
+/** Adds to a failed start what helps where the address given is none of this host's. `help`: `announce` for roles with that option. */
+export async function explainNotLocal(
+  start: Promise<void>,
+  help: keyof typeof NOT_LOCAL_HELP,
+): Promise<void> {
   try {
     await start;
   } catch (error) {
     if (!(error instanceof EnvironmentError) || error.code !== 'not-local') throw error;
-    const help =
-      'where a 1:1 NAT translates it to one of these, give that one with --address and this one with --announce';
-    throw new EnvironmentError(error.code, `${error.message}; ${help}`, error);
+    throw new EnvironmentError(error.code, `${error.message}; ${NOT_LOCAL_HELP[help]}`, error);
   }
 }
 

@@ -137,7 +137,7 @@ class ServerRole implements Role {
   }
 
   async start(): Promise<void> {
-    await explainNotLocal(this.server.start());
+    await explainNotLocal(this.server.start(), 'announce');
     this.check.start();
     sayWhyNotKernel(this.server.dataPath);
     this.server.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));

@@ -47,6 +47,7 @@ export const CLIENT_COUNTERS = [
   'suppressedBubbleReplies',
   'suppressedTests',
   'suppressedGuesses',
+  'suppressedErrors',
   'succeededContacts',
   'failedContacts',
   'silenceProbes',

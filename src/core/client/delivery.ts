@@ -13,7 +13,7 @@ interface Means {
   readonly test: ConnectivityTest;
 }
 
-/** What becomes of a packet once it is known who has sent it, or that this is not known. RFC 4380 section 5.2.3 */
+/** Delivers a packet, or drops it, once its sender is known, or is known to be a stranger. RFC 4380 section 5.2.3 */
 export class Delivery {
   private readonly context: ClientContext;
   private readonly means: Means;
@@ -51,7 +51,7 @@ export class Delivery {
     const source = view.ipv6Start + SOURCE;
     const peer = peers.find(b, source);
     if (options.strictUnverified !== true) {
-      // Whom packets of ours wait for is no stranger.
+      // A peer for which packets of ours wait is no stranger.
       if (!this.means.contacts.isKnown(peer))
         this.means.contacts.noteStranger(b, view.ipv6Start, view.ipv6End, way + address, now);
       this.accept(b, view);

@@ -53,6 +53,7 @@ export class LocalErrors {
     if (server === undefined || !mayCauseIcmpError(buffer, start, end)) return undefined;
     const words = [0, 4, 12].map((at) => readUint32(buffer, start + DESTINATION + at));
     if (!this.budget.take(0, [isOwn ? 1 : 0, ...words], now)) {
+      this.context.counters.suppressedErrors++;
       this.context.hits.ipv6('icmp-errors', buffer, start + DESTINATION);
       return undefined;
     }

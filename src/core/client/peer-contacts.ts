@@ -90,8 +90,8 @@ export class PeerContacts {
   }
 
   /**
-   * Whether a contact may begin for the packet `b[start, end)` of this host, or is under way. What answers a stranger may go to a
-   * victim of forged packets, so the limit of what strangers cause holds for it. It never holds for what this host begins. CL-124
+   * Whether a contact may begin for the packet `b[start, end)` of this host, or is under way. An answer to a stranger may go to a
+   * victim of forged packets, so the limit of contacts that strangers cause holds for it. It never holds for contacts that this host begins. CL-124
    */
   mayBegin(known: number, b: Uint8Array, start: number, end: number, now: number): boolean {
     if (known !== NO_PEER && (this.isUnderway(known) || this.context.peers.status[known] === TRUSTED))
@@ -107,7 +107,7 @@ export class PeerContacts {
     return this.context.peers.status[peer] === TRUSTED || (this.contacts.get(peer)?.waiting.length ?? 0) > 0;
   }
 
-  /** Whether this host has wanted to reach the Teredo peer. Trust alone says nothing of that: anybody may be trusted who has sent a bubble. */
+  /** Whether this host has wanted to reach the Teredo peer. Trust alone says nothing of that: any peer that has sent a bubble may be trusted. */
   isWanted(peer: number): boolean {
     return peer !== NO_PEER && this.means.traversal.isWanted(peer);
   }
@@ -136,7 +136,7 @@ export class PeerContacts {
   ): number {
     const { peers, offload } = this.context;
     const { traversal } = this.means;
-    // Who was not asked answers nothing: it may be forged, and a forger earns no replies to its victim.
+    // A bubble of a peer that was not asked is no answer: it may be forged, and a forger earns no replies to its victim.
     if (this.isUnderway(peer)) this.means.bubbles.reward(address, now);
     const isSamePair = peers.mappedAddress[peer] === address && peers.mappedPort[peer] === port;
     if (!isSamePair || peers.socket[peer] !== socket) offload.withdraw(peer);
@@ -146,7 +146,7 @@ export class PeerContacts {
     traversal.settle(peer, socket, byNonce, now);
     const waited = this.revive(peer, now, now);
     this.means.held.release(peer, address, port);
-    // No room among the trusted: what waited has gone out, but a stranger takes no place of ours.
+    // No room among the trusted: the packets that waited have gone out, but a stranger takes no place of ours.
     if (peers.trust(peer, now)) offload.heard(peer, now);
     else {
       traversal.drop(peer);
@@ -293,7 +293,7 @@ export class PeerContacts {
     context.silentSince = heardAt;
     context.testingSince = Infinity;
     context.lastTraffic = Math.max(context.lastTraffic, heardAt);
-    // What is told late may be too old to send by. CL-60
+    // A late report may be too old to send by. CL-60
     if (this.contacts.size === 0 || now - heardAt >= PEER_VALIDITY_MS) return 0;
     const contact = this.contacts.finish(peer);
     if (contact === undefined) return 0;
@@ -331,7 +331,7 @@ export class PeerContacts {
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
     // Anybody on the link can announce any peer. By way of its server the peer gets what it has to show, from the link or from elsewhere.
     traversal.sendRound(peer, target, attempt, now);
-    peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells who is idle
+    peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells which peer is idle
   }
 
   /** `b[o]`: the IPv6 address of the stranger. */

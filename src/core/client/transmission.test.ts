@@ -141,6 +141,7 @@ describe('case 2: native destinations', () => {
     expect(rig.advance(8_000).delivered.length).toBeGreaterThan(10);
     expect(rig.delivered.length).toBeLessThanOrEqual(20);
     expect(reached(rig.machine, 'icmp-errors')).toEqual([100 - rig.delivered.length, '20010db800000000']);
+    expect(rig.machine.counters.suppressedErrors).toBe(100 - rig.delivered.length);
   });
 
   test('errors for what this host has begun come, whatever its answers to strangers cause', () => {

@@ -12,6 +12,7 @@ export const RELAY_COUNTERS = [
   'contactsAnswered',
   'contactsFailed',
   'errorsSent',
+  'suppressedErrors',
   'droppedDenied',
   ...MALFORMED,
   'droppedMalformedPacket',

@@ -80,6 +80,7 @@ export class Errors {
     if (source === undefined || !mayCauseIcmpError(buffer, start, end)) return undefined;
     const [a, b, c, d] = [0, 4, 8, 12].map((at) => readUint32(buffer, start + SOURCE + at));
     if (!this.budget.take(this.sites.of2(a!, b!), [c! ^ d!], now)) {
+      this.context.counters.suppressedErrors++;
       this.context.hits.ipv6('errors', buffer, start + SOURCE);
       return undefined;
     }

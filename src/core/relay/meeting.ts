@@ -13,7 +13,7 @@ const BUCKETS = 4_096;
 const WEIGHTS = [4, 4, 2];
 
 /**
- * Two clients whose NATs nothing gets through meet at this relay: what the one sends it for the other it passes on, as if from a native
+ * Two clients whose NATs nothing gets through meet at this relay: it passes packets of the one for the other on, as if from a native
  * host. Only where its operator wants that (docs/adr/0017), and so many octets a second.
  */
 export class Meeting {
@@ -31,7 +31,7 @@ export class Meeting {
     this.all = new FairShares(context.limits.meetings, WEIGHTS, context.entropy);
   }
 
-  /** A packet between two Teredo addresses has come from `peer`, or from who says so, at this pair. */
+  /** A packet between two Teredo addresses has come from `peer`, or from a sender that poses as it, at this pair. */
   handle(
     peer: number,
     isClients: boolean,

@@ -16,7 +16,7 @@ export interface RelayOptions {
   readonly localAddress?: Ipv6;
   /** Also send a bubble straight to the client: for a relay behind a NAT that is not a cone. R-10, H-7 */
   readonly directBubbles?: boolean;
-  /** RFC 4380's way of before RFC 5991: send at once to a peer whose address has the cone flag. R-6 */
+  /** As RFC 4380 before RFC 5991: send at once to a peer whose address has the cone flag. R-6 */
   readonly trustCone?: boolean;
   /** The relay's own outer addresses and port, to which nothing is sent. */
   readonly own?: { readonly addresses: readonly Ipv4[]; readonly port: number };

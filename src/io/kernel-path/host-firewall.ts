@@ -73,7 +73,7 @@ function concerns(chain: BaseChain, interfaces: readonly string[]): boolean {
   const { family, hook, rules, accepts } = chain;
   if (rules === 0 && accepts) return false;
   if (hook === 'ingress') return interfaces.some((name) => isAtInterface(chain, name));
-  return family !== 'netdev' && PASSED.has(hook);
+  return (family === 'ip' || family === 'inet') && PASSED.has(hook);
 }
 
 function iptables(): string | undefined {
