@@ -233,7 +233,6 @@ export class Carrier {
       return entry;
     }
     if (isSilent(entry, now)) {
-      entry.isProven = false;
       counters.outQuestion++;
       return undefined;
     }

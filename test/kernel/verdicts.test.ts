@@ -25,8 +25,9 @@ const PAUSES = [0, 4_000, 4_000, 12_000, 20_000, 31_000, 70_000];
 /** How many frames go in, of all: peers that are heard of again at once are never asked for. */
 const SHARES = [0.8, 0.5, 0.05];
 const SEED = Number(process.env['TEREDO_SEED'] ?? Date.now() % 2 ** 31);
-/** Reasons that no frame here can give. */
+/** Reasons that no frame here can give; paths are proven from the start. */
 const NEVER = new Set([
+  'outUnproven',
   'outUnfinished',
   'outBulk',
   'outUnsummed',
