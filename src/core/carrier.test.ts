@@ -60,7 +60,7 @@ describe('out: carried is what the machine would send without looking', () => {
   test('nothing when the peer has not answered for 2 s, until it is heard again', () => {
     const carried = [100, 1_999, 2_000, 2_100].map((now) => goesOut(packetOf(OWN, PEER), now));
     expect(carried).toEqual([true, true, false, false]);
-    expect(carrier.wayOf(PEER)).toBe('inward');
+    expect(carrier.wayOf(PEER)).toBe('both');
     expect(comesIn(packetOf(PEER, OWN), 2_200)).toBe(true);
     expect(goesOut(packetOf(OWN, PEER), 2_300)).toBe(true);
   });
