@@ -1,15 +1,17 @@
 /** A NAT that forgets its mappings while two clients talk: they find each other again, without being restarted. */
-import { describe, expect } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Internet, NAT_KINDS } from '../../src/sim/index.ts';
 import type { Nat, NatOptions, Ping, SimClient } from '../../src/sim/index.ts';
 import { expectQualifiedSoon } from './support/expectations.ts';
-import { seededTest } from './support/with-seed.ts';
+import { seededTest, seeds, withSeed } from './support/with-seed.ts';
 
 /**
  * From the first packet that is lost, where ports have to be guessed once more, too. Where both are lost at once a guess begins when the
  * second has noticed.
  */
 const [FOUND_MS, BOTH_MS] = [5_000, 6_000];
+/** Whether the first guess hits is chance: the median of so many seeds counts. */
+const SEEDS = 5;
 const PING_INTERVAL_MS = 250;
 
 const preserving = { ...NAT_KINDS.symmetric, ports: 'preserving' } as const satisfies NatOptions;
@@ -43,18 +45,12 @@ const PAIRS: readonly [string, NatOptions, string, NatOptions][] = [
 describe('mappings that are lost in mid-traffic are found again', () => {
   for (const [nameA, kindA, nameB, kindB] of PAIRS) {
     for (const lost of ['first', 'second', 'both'] as const) {
-      seededTest(`${nameA} with ${nameB}, of the ${lost}`, (seed) => {
-        const net = new Internet({ seed });
-        net.addServer();
-        const nats = [net.addNat(kindA), net.addNat(kindB)] as const;
-        const [a, b] = [net.addClient({ behind: nats[0] }), net.addClient({ behind: nats[1] })];
-        expectQualifiedSoon(net.world, a, b);
-        expect(timeToReply(net, a, b), 'the first time').toBeLessThan(10_000);
-        talk(net, a, b, 5_000);
-        if (lost !== 'second') nats[0].flush();
-        if (lost !== 'first') nats[1].flush();
-        expect(timeToReply(net, a, b), 'once more').toBeLessThanOrEqual(lost === 'both' ? BOTH_MS : FOUND_MS);
-        expect(timeToReply(net, b, a), 'the other direction').toBeLessThanOrEqual(2_000);
+      test(`${nameA} with ${nameB}, of the ${lost}`, () => {
+        const times = seeds(SEEDS).map((seed) =>
+          withSeed(seed, () => timeToFindAgain(new Internet({ seed }), kindA, kindB, lost)),
+        );
+        expect(median(times)).toBeLessThanOrEqual(lost === 'both' ? BOTH_MS : FOUND_MS);
+        expect(Math.max(...times)).toBeLessThanOrEqual(BOTH_MS + FOUND_MS);
       });
     }
   }
@@ -106,6 +102,30 @@ describe('two clients behind two NATs in a row', () => {
     }
   }
 });
+
+/** From the first ping after the loss to the first answer. */
+function timeToFindAgain(
+  net: Internet,
+  kindA: NatOptions,
+  kindB: NatOptions,
+  lost: 'first' | 'second' | 'both',
+): number {
+  net.addServer();
+  const nats = [net.addNat(kindA), net.addNat(kindB)] as const;
+  const [a, b] = [net.addClient({ behind: nats[0] }), net.addClient({ behind: nats[1] })];
+  expectQualifiedSoon(net.world, a, b);
+  expect(timeToReply(net, a, b), 'the first time').toBeLessThan(10_000);
+  talk(net, a, b, 5_000);
+  if (lost !== 'second') nats[0].flush();
+  if (lost !== 'first') nats[1].flush();
+  const time = timeToReply(net, a, b);
+  expect(timeToReply(net, b, a), 'the other direction').toBeLessThanOrEqual(2_000);
+  return time;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
 
 /** `most`: until the first answer; undefined: there is none. */
 function expectBoth(
