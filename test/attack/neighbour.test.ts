@@ -11,6 +11,7 @@ import {
 } from '../../src/lab/index.ts';
 import { buildBubble, toHex } from '../../src/wire/index.ts';
 import { eventually } from '../support/eventually.ts';
+import { everyNth } from '../support/extent.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 import {
   ArrivalCounter,
@@ -83,11 +84,13 @@ test('discovery bubbles with a source outside of the link are not answered', asy
   expect(counters.droppedInvalidDiscovery).toBeGreaterThan(1_000);
 });
 
-test.each([
-  ['on the same link', { isFar: false, hasMet: false }],
+const POSERS = [
   ['on the same link, met before', { isFar: false, hasMet: true }],
+  ['on the same link', { isFar: false, hasMet: false }],
   ['on another link', { isFar: true, hasMet: false }],
-])(
+] as const;
+
+test.each(everyNth(2, POSERS))(
   'a neighbour that poses as a client behind the same NAT, %s, gets none of the packets for it',
   async (_, { isFar, hasMet }) => {
     await using net = new Internet();

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { IS_ALL } from '../support/extent.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** No thresholds: what is measured beside other tests says nothing of the speed, but that everything measured works. */
-test('a short form of the bench: each seat has its figures', () => {
+test.runIf(IS_ALL)('a short form of the bench: each seat has its figures', () => {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-bench-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const [json, svg] = [join(folder, 'results.json'), join(folder, 'results.svg')];

@@ -9,7 +9,7 @@ import {
   timeToFirstReply,
 } from '../../src/lab/index.ts';
 import type { NatBehaviour, Namespace } from '../../src/lab/index.ts';
-import { IS_ALL } from '../support/extent.ts';
+import { IS_ALL, everyNth } from '../support/extent.ts';
 import { KINDS, limitOf } from '../support/nat-limits.ts';
 import { peersOf, startClient, startServer, teredoAddress, teredoAddressNow } from '../support/roles.ts';
 
@@ -38,7 +38,7 @@ const SOME: readonly Case[] = [
   ['symmetric-sequential', 'symmetric-sequential', 'the second', 'forgets', 'one way'],
 ];
 
-test.for(IS_ALL ? all() : SOME)(
+test.for(IS_ALL ? all() : everyNth(2, SOME))(
   '%s with %s: the NAT of %s %s in mid-traffic (%s)',
   { timeout: 60_000 },
   async ([first, second, sides, loss, traffic]) => {

@@ -168,7 +168,7 @@ describe.for(
     await first.close();
     expect(sites.length).toBeGreaterThan(10);
     const before = openFiles();
-    for (const [i, site] of everyNth(9, sites).entries()) {
+    for (const [i, site] of everyNth(30, sites).entries()) {
       const [code, error] = errors[i % errors.length]!;
       const what = `${code} at ${site}`;
       const end = refuse(site, error);
@@ -205,7 +205,7 @@ describe.for(
     await settled(700);
     const sites = recording.end();
     expect(sites.length).toBeGreaterThan(1);
-    for (const [i, site] of everyNth(7, sites).entries()) {
+    for (const [i, site] of everyNth(24, sites).entries()) {
       const [code, error] = errors[i % errors.length]!;
       const what = `${code} at ${site}`;
       const end = refuse(site, error);
@@ -223,7 +223,7 @@ describe.for(
     await first.start();
     const recording = record();
     await first.close();
-    for (const [i, site] of everyNth(3, recording.end()).entries()) {
+    for (const [i, site] of everyNth(9, recording.end()).entries()) {
       const [code, error] = errors[i % errors.length]!;
       const role = make();
       await role.start();

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { reached } from '../../../test/support/limit-hits.ts';
 import { MAPPED, PRIMARY, at, teredo, v4, v6 } from '../../../test/support/client-rig.ts';
 import type { Sent } from '../../../test/support/client-rig.ts';
+import { everyNth } from '../../../test/support/extent.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
 import { buildBubble, makeTeredoAddress, toHex, writeUint32 } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
@@ -114,25 +115,30 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
     for (let n = 0; n < 50; n++) expect(contact(rig, NATIVE, invented(200_000 + n, OTHER_SERVER))).toBe(true);
   });
 
-  test.each([
+  const NETWORKS = [
     ['a /48, from ever new /64s', (n: number): Ipv6 => ofNetwork(0x20010db8, 0x06000000 + (n & 0xffff))],
     [
       'ten /48s, from ever new /64s',
       (n: number): Ipv6 => ofNetwork(0x20010db8, ((n % 10) << 16) + (n & 0xffff)),
     ],
     ['a /32, from ever new /48s', (n: number): Ipv6 => ofNetwork(0x26200001, (n & 0xffff) << 16)],
-  ])('from %s: other networks go on making new contacts through the same server', (_, source) => {
-    const rig = attack(source);
-    expect(rig.bubbles.length).toBeLessThan(1_500 + 150 * 11);
-    let made = 0;
-    for (let round = 0; round < 20; round++) {
-      for (let n = 0; n < 1_000; n++)
-        rig.toClient(source(round * 1_000 + n), invented(400_000 + round * 1_000 + n));
-      if (contact(rig, ofNetwork(0x2a000001 + round, 0), invented(200_000 + round))) made++;
-      rig.clear().advance(900);
-    }
-    expect(made).toBe(20);
-  });
+  ] as const;
+
+  test.each(everyNth(3, NETWORKS))(
+    'from %s: other networks go on making new contacts through the same server',
+    (_, source) => {
+      const rig = attack(source);
+      expect(rig.bubbles.length).toBeLessThan(1_500 + 150 * 11);
+      let made = 0;
+      for (let round = 0; round < 20; round++) {
+        for (let n = 0; n < 1_000; n++)
+          rig.toClient(source(round * 1_000 + n), invented(400_000 + round * 1_000 + n));
+        if (contact(rig, ofNetwork(0x2a000001 + round, 0), invented(200_000 + round))) made++;
+        rig.clear().advance(900);
+      }
+      expect(made).toBe(20);
+    },
+  );
 
   test('that push an honest contact out of the table: its answer is believed all the same', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
