@@ -38,7 +38,7 @@ const SOME: readonly Case[] = [
   ['symmetric-sequential', 'symmetric-sequential', 'the second', 'forgets', 'one way'],
 ];
 
-test.for(IS_ALL ? all() : everyNth(2, SOME))(
+test.for(IS_ALL ? all() : everyNth(4, SOME))(
   '%s with %s: the NAT of %s %s in mid-traffic (%s)',
   { timeout: 60_000 },
   async ([first, second, sides, loss, traffic]) => {

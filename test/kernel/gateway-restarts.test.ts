@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
+import { everyNth } from '../support/extent.ts';
 import { Gateway } from '../support/miniupnpd.ts';
 import { KINDS, mapped, ownStateDirectory } from '../support/port-mapping.ts';
 import { startClient, startServer } from '../support/roles.ts';
@@ -19,27 +20,30 @@ describe('a gateway that was restarted, and has forgotten all', () => {
     await until('an epoch of some seconds', () => performance.now() - since > 4_000 || undefined);
   }
 
-  test.for(KINDS)('$protocol: the port is open again within seconds', async ({ protocol, options }) => {
-    await using net = new Internet();
-    const site = net.site('a', 'symmetric-random', { undocumented: true });
-    await using gateway = await Gateway.start(site, options);
-    await startServer(net.server, SERVER_ADDRESS);
-    const client = await startClient(site.client, SERVER_ADDRESS);
-    const { port } = await mapped(site);
-    await untilDistinct();
-    await gateway.breakDown();
-    expect(gateway.mappings()).toEqual([]);
-    await gateway.run();
-    const isOpen = (): true | undefined =>
-      gateway.mappings().includes(`${port} to ${site.network}.2:${port}`) || undefined;
-    await until('the mapping again', isOpen, WITHIN_MS);
-    await until('status', async () => {
-      const { portMapping } = await mapped(site);
-      return (portMapping as { protocol: string }).protocol === protocol || undefined;
-    });
-    await client.stop();
-    expect(gateway.mappings()).toEqual([]);
-  });
+  test.for(everyNth(2, KINDS))(
+    '$protocol: the port is open again within seconds',
+    async ({ protocol, options }) => {
+      await using net = new Internet();
+      const site = net.site('a', 'symmetric-random', { undocumented: true });
+      await using gateway = await Gateway.start(site, options);
+      await startServer(net.server, SERVER_ADDRESS);
+      const client = await startClient(site.client, SERVER_ADDRESS);
+      const { port } = await mapped(site);
+      await untilDistinct();
+      await gateway.breakDown();
+      expect(gateway.mappings()).toEqual([]);
+      await gateway.run();
+      const isOpen = (): true | undefined =>
+        gateway.mappings().includes(`${port} to ${site.network}.2:${port}`) || undefined;
+      await until('the mapping again', isOpen, WITHIN_MS);
+      await until('status', async () => {
+        const { portMapping } = await mapped(site);
+        return (portMapping as { protocol: string }).protocol === protocol || undefined;
+      });
+      await client.stop();
+      expect(gateway.mappings()).toEqual([]);
+    },
+  );
 
   test('announcements of the gateway are heard, those of others are not, nor what is sent to this host alone', async () => {
     await using net = new Internet();

@@ -26,7 +26,7 @@ const GUESSES_MOST = 2_000;
 const HOPELESS_MS = 9_000;
 
 describe('NAT pairs', () => {
-  test.for(IS_ALL ? PAIRS : SOME)('$a with $b', async ({ a, b }) => {
+  test.for(IS_ALL ? PAIRS : everyNth(2, SOME))('$a with $b', async ({ a, b }) => {
     await using net = new Internet();
     const siteA = net.site('a', a);
     const siteB = net.site('b', b);

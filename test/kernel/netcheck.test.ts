@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { addressOrderHere } from '../../src/io/address-order.ts';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace, NatBehaviour, NatExtras } from '../../src/lab/index.ts';
+import { everyNth } from '../support/extent.ts';
 import { Gateway } from '../support/miniupnpd.ts';
 import { PROGRAM, startServer } from '../support/roles.ts';
 
@@ -62,7 +63,7 @@ test('full cone', async () => {
   expect(report.addressOrder).toEqual({ ...addressOrderHere(), file: '/etc/gai.conf' });
 });
 
-test.for(['address-restricted', 'port-restricted'] as const)(
+test.for(everyNth(2, ['port-restricted', 'address-restricted'] as const))(
   '%s: which of the two it is, nobody can tell',
   async (kind) => {
     const report = await reported(kind);
@@ -108,7 +109,7 @@ test('symmetric, counting ports', async () => {
   expect(ways(report)).toEqual(['rfc6081', 'rfc6081', 'rfc6081', 'guessing', 'none']);
 });
 
-test.for(['full-cone', 'port-restricted'] as const)('%s that hairpins', async (kind) => {
+test.for(everyNth(2, ['full-cone', 'port-restricted'] as const))('%s that hairpins', async (kind) => {
   // The lab's NATs do not filter what comes from inside: nothing more about filtering is to be had.
   const report = await reported(kind, { hairpin: true });
   expect(report.behaviour).toMatchObject({
@@ -154,26 +155,29 @@ describe('what the gateway speaks', () => {
     ['UPnP alone', { natPmp: false }, ['upnp']],
   ] as const;
 
-  test.for(KINDS)('%s: it is told, advised, and nothing is mapped', async ([, options, protocols]) => {
-    await using net = new Internet();
-    const site = net.site('a', 'symmetric-random', { undocumented: true });
-    await using gateway = await Gateway.start(site, options);
-    await startServer(net.server, SERVER_ADDRESS);
-    const { status, stdout, tookMs } = await netcheck(site.client, '--json');
-    expect(status).toBe(0);
-    const report = JSON.parse(stdout) as Report & { readonly portMapping: PortMapping };
-    const { portMapping } = report;
-    expect(foundIn(portMapping)).toEqual(protocols);
-    expect(portMapping).toMatchObject({ opening: 'works', gateway: `${site.network}.1` });
-    for (const { protocol, externalAddress } of portMapping.protocols)
-      if (foundIn(portMapping).includes(protocol) && protocol !== 'pcp')
-        expect(externalAddress).toBe(site.address);
-    expect(ways(report)).toEqual(['rfc6081', 'rfc6081', 'rfc6081', 'rfc6081', 'rfc6081']);
-    expect(advice(report)).toEqual(['port-mapping']);
-    expect(report.nat, 'as the NAT is by itself').toBe('symmetric');
-    expect(gateway.hasMapped).toBe(false);
-    expect(tookMs).toBeLessThan(5_000);
-  });
+  test.for(everyNth(3, KINDS))(
+    '%s: it is told, advised, and nothing is mapped',
+    async ([, options, protocols]) => {
+      await using net = new Internet();
+      const site = net.site('a', 'symmetric-random', { undocumented: true });
+      await using gateway = await Gateway.start(site, options);
+      await startServer(net.server, SERVER_ADDRESS);
+      const { status, stdout, tookMs } = await netcheck(site.client, '--json');
+      expect(status).toBe(0);
+      const report = JSON.parse(stdout) as Report & { readonly portMapping: PortMapping };
+      const { portMapping } = report;
+      expect(foundIn(portMapping)).toEqual(protocols);
+      expect(portMapping).toMatchObject({ opening: 'works', gateway: `${site.network}.1` });
+      for (const { protocol, externalAddress } of portMapping.protocols)
+        if (foundIn(portMapping).includes(protocol) && protocol !== 'pcp')
+          expect(externalAddress).toBe(site.address);
+      expect(ways(report)).toEqual(['rfc6081', 'rfc6081', 'rfc6081', 'rfc6081', 'rfc6081']);
+      expect(advice(report)).toEqual(['port-mapping']);
+      expect(report.nat, 'as the NAT is by itself').toBe('symmetric');
+      expect(gateway.hasMapped).toBe(false);
+      expect(tookMs).toBeLessThan(5_000);
+    },
+  );
 
   test('none, behind a NAT, and no gateway at all', async () => {
     await using net = new Internet();

@@ -7,6 +7,7 @@ import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, execute, timeToFirstReply, until } from '../../src/lab/index.ts';
 import type { Site } from '../../src/lab/index.ts';
+import { everyNth } from '../support/extent.ts';
 import { Gateway } from '../support/miniupnpd.ts';
 import { KINDS, mapped, ownStateDirectory } from '../support/port-mapping.ts';
 import {
@@ -22,7 +23,7 @@ import {
 
 const state = ownStateDirectory();
 
-test.for(KINDS)(
+test.for(everyNth(2, KINDS))(
   '$protocol: the port is open while the client runs, status says so, and SIGTERM closes it',
   async ({ protocol, options, lifetimeSeconds }) => {
     await using net = new Internet();
@@ -110,7 +111,7 @@ async function isReachedByGateway(from: Site, to: Site): Promise<boolean> {
   return peers.some((peer) => peer.mapped === (portMapping as { external: string }).external);
 }
 
-test.for(KINDS)(
+test.for(everyNth(2, KINDS))(
   '$protocol: what a client that was killed has left is taken away by the next',
   async ({ options }) => {
     await using net = new Internet();
