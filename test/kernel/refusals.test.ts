@@ -3,9 +3,10 @@
  * network changes, and at the end. The process survives, and does what it could not do before; a start that fails leaves nothing behind.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ERRORS, record, refuse } from '../support/refusing-system.ts';
 import { makeRefusable } from '../support/refusable-calls.ts';
 import { eventually } from '../support/eventually.ts';
@@ -133,12 +134,16 @@ beforeAll(async () => {
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
-  afterAll(() => void child.kill('SIGTERM'));
   let said = '';
   child.stderr.on('data', (text: Buffer) => (said += text.toString()));
   await eventually(() => expect(said).toMatch(/is running/));
   process.on('uncaughtException', note);
   process.on('unhandledRejection', note);
+  return async () => {
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+  };
 });
 
 let changes = 0;
