@@ -5,7 +5,9 @@ import LongestFirst from './test/support/longest-first.ts';
 const PURE = ['src/{wire,core,sim}/**/*.test.ts', 'test/{model,scenario,wire}/**/*.test.ts'];
 /** Tests that need root and namespaces of their own; a plain user's run skips them. */
 const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', 'test/attack/**/*.test.ts'];
-/** Of these, those in which the kernel has most to do, once more with the kernel doing it: as many as ten minutes allow. */
+/** Of these, those that measure what a flood or a change costs: with nothing beside them. */
+const ALONE = ['test/attack/client.test.ts', 'test/kernel/relay-changes.test.ts'];
+/** Of all these, those in which the kernel has most to do, once more with the kernel doing it: as many as ten minutes allow. */
 const KERNEL_PATH = [
   'test/kernel/{coming-back,on-the-wire,sizes}.test.ts',
   'test/interop/combinations.test.ts',
@@ -50,7 +52,15 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { test: { name: 'kernel', include: KERNEL, exclude: isAll ? [] : KERNEL_PATH_ONLY, ...real } },
+      {
+        test: {
+          name: 'kernel',
+          include: KERNEL,
+          exclude: [...ALONE, ...(isAll ? [] : KERNEL_PATH_ONLY)],
+          ...real,
+        },
+      },
+      { test: { ...real, name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 2 } } },
       {
         test: {
           name: 'kernel path',

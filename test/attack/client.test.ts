@@ -15,7 +15,6 @@ import {
   v6,
   within,
 } from './ground.ts';
-import { IS_ALL } from '../support/extent.ts';
 import { BesiegedClient } from './besieged-client.ts';
 
 const { bubbleReplies, unsolicitedTests } = CLIENT_LIMITS;
@@ -82,9 +81,8 @@ test('pings of invented native sources straight to the mapped port, which the ho
     to: site.address,
     toPort: client.mappedPort,
     payloads: SOURCES.map((source) => buildEchoRequest({ ...PING, source, destination: address })),
-    // The short form shares few processors with other tests.
-    count: IS_ALL ? 50_000 : 20_000,
-    perSecond: IS_ALL ? 10_000 : 4_000,
+    count: 50_000,
+    perSecond: 10_000,
   });
   const { counters, peers } = await client.status();
   expect(counters.suppressedTests).toBeGreaterThan(1_000);

@@ -11,8 +11,7 @@ import { startClient, startRelay, startServer, teredoAddress } from '../support/
 import { SteadyTraffic } from '../support/steady-traffic.ts';
 import type { Kind } from '../support/steady-traffic.ts';
 
-/** In the short form, beside other tests on few processors: less than the 2 s between questions to a peer. */
-const MOST_MS = IS_ALL ? 300 : 1_000;
+const MOST_MS = 300;
 /** The router has its own links for the relays. */
 const RELAYS = [
   { address: '192.0.2.201', network: '2001:db8:11' },
