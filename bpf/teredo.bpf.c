@@ -523,8 +523,8 @@ struct tcp {
 
 /*
  * Whether a packet to a peer is the segment that is to be tried. Only a new one is: what has been sent before may be acknowledged for that.
- * So a SYN is none: it may have been sent before the proof began. A segment that begins before the end of the tried one and comes after
- * it repeats it: then an acknowledgement shows nothing.
+ * So a SYN is none: it may have been sent before the proof began. Once an octet of the tried segment is sent again, by the process, an
+ * acknowledgement shows nothing.
  */
 static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
@@ -537,14 +537,14 @@ static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ip
 	    bpf_skb_load_bytes(skb, at + sizeof(*inner), &tcp, sizeof(tcp)))
 		return false;
 	begin = bpf_ntohl(tcp.sequence);
-	if (proof->segment == SEGMENT_SENT) {
-		if (tcp.ports == proof->ports && (__s32)(begin - proof->end) < 0)
-			proof->segment = SEGMENT_OVER;
-		return false;
-	}
 	length = bpf_ntohs(inner->payload_len) - (tcp.lengths >> 4) * 4;
 	if (tcp.flags & (TCP_SYN | TCP_FIN))
 		length++;
+	if (proof->segment == SEGMENT_SENT) {
+		if (tcp.ports == proof->ports && (__s32)(begin - proof->end) < 0 && (__s32)(begin + length - proof->begin) > 0)
+			proof->segment = SEGMENT_OVER;
+		return false;
+	}
 	if (!length)
 		return false;
 	if (proof->segment == SEGMENT_WANTED || proof->ports != tcp.ports) {
@@ -558,10 +558,11 @@ static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ip
 		return false;
 	}
 	is_new = (__s32)(begin - proof->end) >= 0;
+	proof->begin = begin;
 	/* Even if something leaves it to the process yet: then it is no longer new. */
 	if ((__s32)(begin + length - proof->end) > 0)
 		proof->end = begin + length;
-	return is_new && !skb->gso_size && length <= TUNNEL_MTU;
+	return is_new && (!skb->gso_size || proof->bulks++ >= BULKS);
 }
 
 /* The segment that is to be tried has been wrapped: from now on its acknowledgement is a proof. */

@@ -181,7 +181,9 @@ struct proof_data {
 /*
  * A proof under way, by the peer's address. Of a peer that answers no echo request a segment of TCP is the question. It goes by this path once, and
  * is answered by an acknowledgement of all of it. It must be new: it is no SYN, begins behind all that has been seen of its connection, and
- * neither it nor an earlier one is sent again.
+ * no octet of it is sent again. What was sent before it may be: it overtakes packets that wait in the process, so the host often repeats those.
+ * A single segment is best: where this path does not reach the peer no more is lost. Some connections have none for a long time: of these a packet
+ * of several segments is tried after BULKS of them.
  */
 struct proof {
 	__u8 nonce[7];
@@ -189,8 +191,11 @@ struct proof {
 	__u32 ports;   /* of the segment, as it has them */
 	__u32 end;     /* the sequence number behind it, or behind what was seen before; this and the next in the machine's order */
 	__u32 segment;
+	__u32 begin;   /* the sequence number of the segment that is tried, in the machine's order */
+	__u32 bulks;   /* packets of several segments that could have been tried */
 };
 
+#define BULKS 16
 #define SEGMENT_WANTED 0
 #define SEGMENT_SEEN 1 /* another of its connection has gone by the process: what lies behind that one is new */
 #define SEGMENT_SENT 2

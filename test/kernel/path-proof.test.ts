@@ -171,7 +171,7 @@ describe('a peer whose host answers no echo request', () => {
         expect(await transfer(a.client, b.client, addressB, 1_000_000)).toMatchObject({ whole: true });
         return (await isCarried(a, addressB)) || undefined;
       },
-      90_000,
+      30_000,
     );
   });
 

@@ -102,15 +102,25 @@ test('numbers wrap round; the last segment of a connection counts', () => {
   expect(acknowledges(0x81)).toBe(true);
 });
 
-test('a segment that is sent again, or one before it, proves nothing', () => {
-  for (const sequence of [1_100, 1_000]) {
-    peers.setWay(PEER, WAY.tried, 0, 0);
-    proofs.begin(PEER, new Uint8Array(7));
-    expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
-    expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
-    expect(out(tcp({ sequence, octets: 100 }))).toBe(false);
-    expect(acknowledges(1_200)).toBe(false);
-  }
+test.each([
+  ['all of it', 1_100, 100],
+  ['its first octet, with some before it', 1_000, 101],
+  ['its last octet, with some behind it', 1_199, 100],
+  ['more than it', 1_050, 200],
+])('a segment proves nothing once it is sent again: %s', (_, sequence, octets) => {
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
+  expect(out(tcp({ sequence, octets }))).toBe(false);
+  expect(acknowledges(1_200)).toBe(false);
+});
+
+test('what lies before or behind the segment may be sent again, as where the segment has overtaken it', () => {
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  for (let i = 0; i < 2; i++) expect(out(tcp({ sequence: 1_200, octets: 100 }))).toBe(false);
+  expect(acknowledges(1_100)).toBe(false);
+  expect(acknowledges(1_300)).toBe(true);
 });
 
 test.each<[string, Way]>([

@@ -111,7 +111,16 @@ export const PEER = {
   lastSampleOut: 62,
   SIZE: 64,
 } as const;
-export const PROOF = { nonce: 0, answered: 7, ports: 8, end: 12, segment: 16, SIZE: 20 } as const;
+export const PROOF = {
+  nonce: 0,
+  answered: 7,
+  ports: 8,
+  end: 12,
+  segment: 16,
+  begin: 20,
+  bulks: 24,
+  SIZE: 28,
+} as const;
 export const AMENDMENT = {
   peer: 0,
   lastReceived: 16,
