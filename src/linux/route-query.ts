@@ -33,7 +33,11 @@ export interface Way {
   readonly gateway: string;
   /** What the route says, in octets; 0: nothing, the interface's counts. */
   readonly mtu: number;
+  /** The next hop is another than the route's: a router has redirected this one destination. */
+  readonly isRedirected: boolean;
 }
+
+type PlainWay = Pick<Way, 'ifindex' | 'source' | 'gateway'>;
 
 /** Asks the kernel which way a UDP socket's datagrams take. */
 export class RouteQuery {
@@ -57,7 +61,8 @@ export class RouteQuery {
     const { ifindex, source, gateway } = ofSocket;
     const ofProgram = this.ask(destination, source, (query) => query.add(RTA.OIF, 4, ifindex, true));
     if (ofProgram?.ifindex !== ifindex || ofProgram.gateway !== gateway) return undefined;
-    return { ...ofSocket, mtu: this.mtuTo(destination) };
+    const route = this.routeTo(destination);
+    return { ...ofSocket, mtu: route.mtu, isRedirected: gateway !== route.gateway };
   }
 
   /** Index of the interface by which the socket's datagrams leave, whether a program could do the same or not; undefined: by none. */
@@ -69,24 +74,29 @@ export class RouteQuery {
     this.query.close();
   }
 
-  private waySocketTakes(destination: number): Way | undefined {
+  private waySocketTakes(destination: number): PlainWay | undefined {
     return this.ask(destination, this.bound, (query) => query.add(RTA.SPORT, 2, this.port));
   }
 
-  private mtuTo(destination: number): number {
-    let mtu = 0;
+  /** The route as it stands in its table. */
+  private routeTo(destination: number): Pick<Way, 'gateway' | 'mtu'> {
+    let route = { gateway: '', mtu: 0 };
     this.route(
       destination,
       this.bound,
       RTM_F_FIB_MATCH,
       (query) => query.add(RTA.SPORT, 2, this.port),
-      (view, at, end) => (mtu = mtuIn(view, at, end)),
+      (view, at, end) => (route = { gateway: gatewayIn(view, at, end), mtu: mtuIn(view, at, end) }),
     );
-    return mtu;
+    return route;
   }
 
-  private ask(destination: number, source: number, add: (query: NetlinkQuery) => unknown): Way | undefined {
-    let way: Way | undefined;
+  private ask(
+    destination: number,
+    source: number,
+    add: (query: NetlinkQuery) => unknown,
+  ): PlainWay | undefined {
+    let way: PlainWay | undefined;
     this.route(destination, source, 0, add, (view, at, end) => (way = wayIn(view, at, end, source)));
     return way;
   }
@@ -116,16 +126,23 @@ export class RouteQuery {
 }
 
 /** Undefined where it is not the plain way to a single host. `source`: what was asked for; then it is not said again. */
-function wayIn(view: DataView, at: number, end: number, source: number): Way | undefined {
-  const way = { ifindex: 0, source, gateway: '', mtu: 0 };
+function wayIn(view: DataView, at: number, end: number, source: number): PlainWay | undefined {
+  const way = { ifindex: 0, source, gateway: gatewayIn(view, at, end) };
   let isPlain = view.getUint8(at + 7) === RTN_UNICAST;
-  forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
+  forEachAttribute(view, at + BODY, end, (type, value) => {
     if (type === RTA.OIF) way.ifindex = view.getUint32(value, true);
     else if (type === RTA.PREFSRC) way.source = view.getUint32(value);
-    else if (type === RTA.GATEWAY || type === RTA.VIA) way.gateway = digits(view, value, valueEnd);
     else if (type === RTA.ENCAP) isPlain = false;
   });
   return isPlain && way.ifindex !== 0 && way.source !== 0 ? way : undefined;
+}
+
+function gatewayIn(view: DataView, at: number, end: number): string {
+  let gateway = '';
+  forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
+    if (type === RTA.GATEWAY || type === RTA.VIA) gateway = digits(view, value, valueEnd);
+  });
+  return gateway;
 }
 
 /** What the route's metrics say; 0: nothing. */

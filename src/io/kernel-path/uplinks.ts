@@ -160,8 +160,9 @@ export class Uplinks {
     const route = this.table.routeTo(destination);
     const known = route === undefined ? undefined : this.byRoute.get(route);
     if (known !== undefined) return known;
-    const number = this.ask(destination);
-    if (route !== undefined && number !== undefined) this.byRoute.set(route, number);
+    const way = this.ask(destination);
+    const number = way && this.numberOf(way);
+    if (route !== undefined && number !== undefined && !way!.isRedirected) this.byRoute.set(route, number);
     return number;
   }
 
@@ -170,14 +171,16 @@ export class Uplinks {
     this.byRoute.clear();
   }
 
-  private ask(destination: Ipv4): number | undefined {
+  private ask(destination: Ipv4): Way | undefined {
     const way = this.routes.wayTo(destination);
-    if (way === undefined) {
-      const ifindex = this.routes.interfaceTo(destination);
-      if (ifindex !== undefined)
-        this.refuse(ifindex, 'rules or routes lead a program elsewhere than the socket');
-      return undefined;
-    }
+    if (way !== undefined) return way;
+    const ifindex = this.routes.interfaceTo(destination);
+    if (ifindex !== undefined)
+      this.refuse(ifindex, 'rules or routes lead a program elsewhere than the socket');
+    return undefined;
+  }
+
+  private numberOf(way: Way): number | undefined {
     const gateway = gatewayOf(way);
     return (this.known(way, gateway) ?? this.known(way, GATEWAY_BY_ROUTE))?.number;
   }
