@@ -1,6 +1,15 @@
 /** What the programs do for the proofs of the kernel path: which segment of TCP is tried, and when a path in use is to be proven again. */
 import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { CONFIG, NOTICE, NOTICE_KIND, REPORT, ROLE, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
+import {
+  CONFIG,
+  KERNEL_COUNTERS,
+  NOTICE,
+  NOTICE_KIND,
+  REPORT,
+  ROLE,
+  UPLINK,
+  WAY,
+} from '../../src/linux/bpf/layout.ts';
 import type { Way } from '../../src/linux/bpf/layout.ts';
 import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
@@ -94,6 +103,21 @@ test('of a connection under way the first is left: it may have been sent before;
   expect(acknowledges(1_150)).toBe(false);
   expect(acknowledges(1_200)).toBe(true);
 });
+
+test.each<[string, Way]>([
+  ['before a segment is tried', WAY.inward],
+  ['while one is', WAY.tried],
+])(
+  'what goes to a peer of which nothing is proven is left to the process, counted, and asks for a proof: %s',
+  (_, way) => {
+    peers.setWay(PEER, way, 0, 0);
+    const counters = () => program.readCounters(KERNEL_COUNTERS);
+    const before = counters();
+    expect(out(data(OWN, PEER, 100))).toBe(false);
+    expect(counters()).toEqual({ ...before, outUnproven: before.outUnproven + 1 });
+    expect(notices()).toEqual([NOTICE_KIND.wanted]);
+  },
+);
 
 test('numbers wrap round; the last segment of a connection counts', () => {
   expect(out(tcp({ sequence: 0xffff_ff00, octets: 0x80 }))).toBe(false);
