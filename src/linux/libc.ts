@@ -114,6 +114,11 @@ export const sys = {
     flags: number,
     timeout: number,
   ) => number,
+  poll: libc.func('int poll(uintptr_t, unsigned long, int)') as (
+    descriptors: number,
+    count: number,
+    timeout: number,
+  ) => number,
   unshare: libc.func('int unshare(int)') as (flags: number) => number,
   sendmmsg: libc.func('int sendmmsg(int, uintptr_t, uint32_t, int)') as (
     fd: number,

@@ -13,6 +13,7 @@ import type {
 import { within } from '../../io/deadline.ts';
 import { endProcess } from '../../io/end-process.ts';
 import { EnvironmentError } from '../../io/errors.ts';
+import { LogLines } from '../../io/log-lines.ts';
 import { feedWatchdog, notifySystemd } from '../../io/systemd.ts';
 import { isLoopback, isPrivate } from '../../core/address-policy.ts';
 import { formatIpv4, parseIpv6 } from '../../wire/index.ts';
@@ -41,6 +42,7 @@ export interface RunningRole {
 
 /** A role has ended within 5 s after a signal: so long its end may take, and after that what still keeps the process from ending. */
 const [CLOSE_MS, LINGER_MS] = [4_500, 250];
+const log = new LogLines(process.stderr.fd);
 /** How many names are tried when a daemon has none of its own. */
 const MAX_AUTOMATIC_NAMES = 1_000;
 /** How many peers are shown to who does not say. */
@@ -112,7 +114,7 @@ function sayAtEnd(error: unknown): void {
 
 /** A line for the log: stderr, which systemd puts into the journal. */
 export function say(message: string): void {
-  process.stderr.write(`${message}\n`);
+  log.write(message);
 }
 
 /** Says at the start why the kernel does not do the work, or which rules of the host could not be read. */
