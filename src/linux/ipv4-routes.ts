@@ -11,7 +11,7 @@ const ROUTE = { DST: 1, OIF: 4, PRIORITY: 6, MULTIPATH: 9, TABLE: 15, ENCAP: 22,
 const RTN_UNICAST = 1;
 /** Local ranges, and routes that lead nowhere: blackhole, unreachable, prohibit, throw. */
 const NO_UNICAST = [2, 6, 7, 8, 9];
-const RULE = { PRIORITY: 6, SUPPRESS_PREFIXLEN: 14, TABLE: 15, PROTOCOL: 21 } as const;
+const RULE = { PRIORITY: 6, SUPPRESS_PREFIXLEN: 14, TABLE: 15, PROTOCOL: 21, DPORT_RANGE: 24 } as const;
 const FR_ACT_TO_TBL = 1;
 /** To a table, to another rule, on to the next one. */
 const RULES_THAT_CHOOSE = new Set([FR_ACT_TO_TBL, 2, 3]);
@@ -106,6 +106,18 @@ export function ipv4Routes(most: number): Ipv4Route[] | undefined {
     return routes.length <= most;
   });
   return all ? routes : undefined;
+}
+
+/** Whether a rule looks at the destination's port: datagrams to one address may take different ways then. Throws a SystemCallError. */
+export function doRulesReadDestinationPort(): boolean {
+  let isRead = false;
+  list(RTM_GETRULE, (view, at, end) => {
+    forEachAttribute(view, at + BODY, end, (type) => {
+      if (type === RULE.DPORT_RANGE) isRead = true;
+    });
+    return !isRead;
+  });
+  return isRead;
 }
 
 /** Without a selector, to one of the usual tables. */

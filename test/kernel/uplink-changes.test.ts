@@ -152,6 +152,21 @@ test("a rule that leads a socket's datagrams elsewhere is followed too", async (
   await eventually(() => expect(fastPath.size).toBe(0));
 });
 
+test('nothing is carried while a routing rule looks at the destination port: one address may be reached by different ways', async () => {
+  const { fastPath, resets } = await offered();
+  // Both ways reach the peer, so no loss would show the difference.
+  execute('ip', ['route', 'add', '192.0.2.0/24', 'dev', 'wan', 'table', '100']);
+  const rule = ['ipproto', 'udp', 'dport', '1-60000', 'lookup', '100'];
+  execute('ip', ['rule', 'add', ...rule]);
+  await eventually(() => expect(fastPath.size).toBe(0));
+  expect(fastPath.uplinkStates).toMatchObject([
+    { interface: 'wan', carried: 'none', reason: 'a routing rule looks at the destination port' },
+  ]);
+  const before = resets();
+  execute('ip', ['rule', 'del', ...rule]);
+  await eventually(() => expect(resets()).toBeGreaterThan(before));
+});
+
 test('what can no longer be done in the kernel is said, and the process goes on', async () => {
   const { fastPath, lost } = await offered();
   const follow = vi.spyOn(Uplinks.prototype, 'follow').mockImplementation(() => {

@@ -1,4 +1,4 @@
-import { ipv4Routes } from '../../linux/ipv4-routes.ts';
+import { doRulesReadDestinationPort, ipv4Routes } from '../../linux/ipv4-routes.ts';
 import type { Ipv4Route } from '../../linux/ipv4-routes.ts';
 import { SystemCallError } from '../../linux/errors.ts';
 import { inSubnets } from '../../core/address-policy.ts';
@@ -15,8 +15,11 @@ export class RouteTable {
   /** The most specific first. */
   private readonly routes: readonly Ipv4Route[];
   private readonly own: ReadonlySet<Ipv4>;
+  /** The way to a destination depends on the port there, too. */
+  readonly isByPort: boolean;
 
-  constructor(routes: readonly Ipv4Route[], own: Iterable<Ipv4>) {
+  constructor(routes: readonly Ipv4Route[], own: Iterable<Ipv4>, isByPort = false) {
+    this.isByPort = isByPort;
     this.routes = routes.toSorted((a, b) => b.prefixLength - a.prefixLength);
     this.own = new Set(own);
   }
@@ -24,7 +27,10 @@ export class RouteTable {
   /** As it is now. `own`: this host's addresses, whose routes are not in it. */
   static read(own: Iterable<Ipv4>): RouteTable {
     try {
-      return new RouteTable(ipv4Routes(MOST) ?? [], own);
+      const routes = ipv4Routes(MOST);
+      return routes === undefined
+        ? new RouteTable([], own, doRulesReadDestinationPort())
+        : new RouteTable(routes, own);
     } catch (error) {
       if (error instanceof SystemCallError) return new RouteTable([], []);
       throw error;

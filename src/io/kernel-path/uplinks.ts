@@ -80,8 +80,11 @@ export class Uplinks {
   /** The interfaces by which peers are reached, those by which nothing is carried last. */
   get states(): readonly UplinkState[] {
     const states = new Map<number, UplinkState>();
-    for (const uplink of this.uplinks.values())
-      if (uplink !== undefined) states.set(uplink.way.ifindex, stateOf(uplink.situation));
+    const used = new Set(this.followed.values());
+    for (const uplink of this.uplinks.values()) {
+      if (uplink === undefined || !(this.crowded || used.has(uplink.number))) continue;
+      states.set(uplink.way.ifindex, stateOf(uplink.situation));
+    }
     return [...states.values(), ...this.refusals.values()];
   }
 
@@ -157,6 +160,10 @@ export class Uplinks {
 
   private find(destination: Ipv4): number | undefined {
     this.table ??= RouteTable.read(this.network.ipv4Subnets().map(({ address }) => address));
+    if (this.table.isByPort) {
+      this.refuseTo(destination, 'a routing rule looks at the destination port');
+      return undefined;
+    }
     const route = this.table.routeTo(destination);
     const known = route === undefined ? undefined : this.byRoute.get(route);
     if (known !== undefined) return known;
@@ -205,6 +212,11 @@ export class Uplinks {
     const uplink = { number, way: { source, ifindex, mtu }, gateway, situation };
     this.write(uplink);
     return uplink;
+  }
+
+  private refuseTo(destination: Ipv4, reason: string): void {
+    const ifindex = this.routes.interfaceTo(destination);
+    if (ifindex !== undefined) this.refuse(ifindex, reason);
   }
 
   private refuse(ifindex: number, reason: string): undefined {
