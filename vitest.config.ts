@@ -11,7 +11,7 @@ const ALONE = ['test/attack/client.test.ts', 'test/kernel/relay-changes.test.ts'
 const KERNEL_PATH = [
   'test/kernel/{coming-back,on-the-wire,sizes}.test.ts',
   'test/interop/combinations.test.ts',
-  'test/attack/{client-peers,server-solicitations}.test.ts',
+  'test/attack/client-peers.test.ts',
 ];
 /** Where they take minutes, only so. */
 const KERNEL_PATH_ONLY = ['test/kernel/coming-back.test.ts'];

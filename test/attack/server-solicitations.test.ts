@@ -18,6 +18,7 @@ import {
   v4,
   endedWith,
 } from './ground.ts';
+import { IS_ALL } from '../support/extent.ts';
 
 const SOLICITATION = buildRouterSolicitation(
   makeLinkLocal({ flags: 0, mappedPort: 0, mappedAddress: v4('255.255.255.255') }),
@@ -61,7 +62,7 @@ test("a solicitation without authentication does not get another client's nonce"
   expect(counters['solicitationsAnswered']).toBe(2); // one each
 });
 
-test('a million solicitations from one address: few answers, no memory, no harm to others', async () => {
+test('a flood of solicitations from one address: few answers, no memory, no harm to others', async () => {
   await using net = new Internet();
   const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
   const site = net.site('a', 'port-restricted');
@@ -77,7 +78,7 @@ test('a million solicitations from one address: few answers, no memory, no harm 
     to: SERVER_ADDRESS,
     toPort: 3544,
     payloads: [SOLICITATION],
-    count: 1_000_000,
+    count: IS_ALL ? 1_000_000 : 200_000,
   });
   expect(attack.failed).toBe(0);
   expect(arrived.read().packets).toBeGreaterThan(0);
@@ -110,7 +111,7 @@ test('solicitations in the name of a victim: it gets no more answers than the li
     to: SERVER_ADDRESS,
     toPort: 3544,
     payloads: [SOLICITATION],
-    count: 200_000,
+    count: IS_ALL ? 200_000 : 50_000,
   });
   const { packets } = arrived.read();
   expect(packets).toBeGreaterThan(0);

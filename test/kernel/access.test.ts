@@ -15,10 +15,11 @@ import {
   teredoAddressNow,
 } from '../support/roles.ts';
 import { solicitation } from '../support/server-rig.ts';
+import { everyNth } from '../support/extent.ts';
 
 const CHANGING = fileURLToPath(new URL('../support/changing-access.mjs', import.meta.url));
 
-describe.each(['user', 'kernel'])('data path %s', (path) => {
+describe.each(everyNth(2, ['kernel', 'user']))('data path %s', (path) => {
   test('a client that the server denies never qualifies, another one does; the counters and the status say so', async () => {
     await using net = new Internet();
     const a = net.site('a', 'port-restricted');

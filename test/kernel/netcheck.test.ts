@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { addressOrderHere } from '../../src/io/address-order.ts';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace, NatBehaviour, NatExtras } from '../../src/lab/index.ts';
-import { everyNth } from '../support/extent.ts';
+import { IS_ALL, everyNth } from '../support/extent.ts';
 import { Gateway } from '../support/miniupnpd.ts';
 import { PROGRAM, startServer } from '../support/roles.ts';
 
@@ -99,7 +99,7 @@ test('symmetric, random ports', async () => {
   expect(advice(report)).toEqual(['forward-a-port']);
 });
 
-test('symmetric, counting ports', async () => {
+test.runIf(IS_ALL)('symmetric, counting ports', async () => {
   const report = await reported('symmetric-sequential');
   expect(report).toMatchObject({
     works: true,
@@ -219,7 +219,7 @@ describe('what the gateway speaks', () => {
     expect(stdout).toMatch(/have the outer NAT let it in too/);
   });
 
-  test('a gateway that names another address than servers see', async () => {
+  test.runIf(IS_ALL)('a gateway that names another address than servers see', async () => {
     await using net = new Internet();
     const site = net.site('a', 'symmetric-random', { undocumented: true });
     await using _gateway = await Gateway.start(site, { address: '198.52.100.99' });
@@ -278,7 +278,7 @@ test('a forwarded port has one mapping for all, behind a symmetric NAT too', asy
   });
 });
 
-test('a server with one address: what cannot be told is not told', async () => {
+test.runIf(IS_ALL)('a server with one address: what cannot be told is not told', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS, '--secondary', 'none');

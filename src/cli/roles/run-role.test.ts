@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ControlServer } from '../../daemon/control-server.ts';
 import { EnvironmentError } from '../../io/errors.ts';
+import { LogLines } from '../../io/log-lines.ts';
 import { EXIT } from '../exit-codes.ts';
 import { hostRelayCommand, relayCommand } from './relay.ts';
 import { explainNotLocal, runRole } from './run-role.ts';
@@ -27,7 +28,7 @@ test('a role is closed though its control socket cannot be', async () => {
   vi.stubEnv('TEREDO_RUNTIME_DIR', directory);
   onTestFinished(() => void vi.unstubAllEnvs());
   const said: string[] = [];
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => said.push(String(text)) > 0);
+  vi.spyOn(LogLines.prototype, 'write').mockImplementation((text) => void said.push(text));
   vi.spyOn(ControlServer.prototype, 'close').mockImplementation(() => {
     throw new Error('EIO: i/o error');
   });
@@ -39,7 +40,7 @@ test('a role is closed though its control socket cannot be', async () => {
     close: async () => void (isClosed = true),
   }));
   expect([exitCode, isClosed]).toEqual([EXIT.FAILED, true]);
-  expect(said).toContain('warning: at the end: EIO: i/o error\n');
+  expect(said).toContain('warning: at the end: EIO: i/o error');
 });
 
 test('the help of relay and host-relay says when bubbles go straight to clients', () => {

@@ -42,7 +42,8 @@ export interface RunningRole {
 
 /** A role has ended within 5 s after a signal: so long its end may take, and after that what still keeps the process from ending. */
 const [CLOSE_MS, LINGER_MS] = [4_500, 250];
-const log = new LogLines(process.stderr.fd);
+const STDERR = 2;
+const log = new LogLines(STDERR);
 /** How many names are tried when a daemon has none of its own. */
 const MAX_AUTOMATIC_NAMES = 1_000;
 /** How many peers are shown to who does not say. */
