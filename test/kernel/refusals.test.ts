@@ -1,8 +1,9 @@
 /**
- * Each system call of each role fails once, with errors as they come when descriptors, buffers, memory or rights are short: in the start, while the
- * network changes, and at the end. The process survives, and does what it could not do before; a start that fails leaves nothing behind.
+ * Each system call of each role fails once, with errors as they come when descriptors, buffers, memory or rights are short: in the start, while
+ * traffic flows, while the network changes, and at the end. The process survives, and does what it could not do before; a start that fails leaves nothing behind.
  */
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +21,9 @@ import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { Client } from '../../src/runtime/client.ts';
 import { Relay, ALL_NATIVE } from '../../src/runtime/relay.ts';
 import { Server } from '../../src/runtime/server.ts';
-import { parseIpv4 } from '../../src/wire/index.ts';
+import { buildBubble, buildRouterSolicitation, formatIpv4, parseIpv4 } from '../../src/wire/index.ts';
+import type { Endpoint } from '../../src/wire/index.ts';
+import { data, teredo, v6 } from '../support/client-rig.ts';
 
 vi.mock('node:fs', async (original) => {
   const { refusable } = await import('../support/refusing-system.ts');
@@ -34,6 +37,9 @@ vi.mock('node:os', async (original) => {
 const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 const SERVER = parseIpv4('203.0.113.120')!;
 const HERE = parseIpv4('198.51.100.2')!;
+/** An address of this host from which a peer's datagrams come. */
+const PEER = SERVER + 1;
+const LINK_LOCAL = v6('fe80::1');
 const TUNNEL = 'tdrefused';
 
 /** Ten times as fast: what is tried again is tried again soon. */
@@ -52,6 +58,10 @@ interface Running {
   close(): Promise<void>;
   /** Throws unless it does all that it should do; `anyPath`: whoever carries. */
   check(anyPath?: boolean): void;
+  /** Where its socket is. */
+  place(): Endpoint;
+  /** So many datagrams, and packets of the host or answers of its own, have come through so far. */
+  traffic(): readonly (number | undefined)[];
 }
 
 type Path = 'user' | 'auto';
@@ -63,6 +73,8 @@ const ROLES: Readonly<Record<string, (path: Path) => Running>> = {
       ports,
     );
     return Object.assign(running(client), {
+      place: () => ({ address: HERE, port: client.port }),
+      traffic: () => [client.counters['receivedDatagrams'], client.counters['acceptedPackets']],
       check: (anyPath = false) => {
         expect(client.state).toBe('qualified');
         expect(ports.network.tunnelState(TUNNEL)?.addresses.length).toBe(2);
@@ -76,6 +88,8 @@ const ROLES: Readonly<Record<string, (path: Path) => Running>> = {
       ports,
     );
     return Object.assign(running(relay), {
+      place: () => ({ address: HERE, port: relay.port }),
+      traffic: () => [relay.counters['receivedDatagrams'], relay.counters['receivedPackets']],
       check: (anyPath = false) => {
         expect(ports.network.tunnelState(TUNNEL)?.addresses.length).toBe(1);
         if (!anyPath) expect(relay.dataPath.kind).toBe(dataPath === 'user' ? 'user' : 'kernel');
@@ -85,6 +99,8 @@ const ROLES: Readonly<Record<string, (path: Path) => Running>> = {
   'host-relay': (dataPath) => {
     const relay = new Relay({ address: 0, port: 3546, interface: TUNNEL, dataPath }, ports);
     return Object.assign(running(relay), {
+      place: () => ({ address: HERE, port: relay.port }),
+      traffic: () => [relay.counters['receivedDatagrams'], relay.counters['receivedPackets']],
       check: (anyPath = false) => {
         expect(ports.network.tunnelState(TUNNEL)?.addresses.length).toBe(1);
         if (!anyPath) expect(relay.dataPath.kind).toBe(dataPath === 'user' ? 'user' : 'kernel');
@@ -94,6 +110,8 @@ const ROLES: Readonly<Record<string, (path: Path) => Running>> = {
   server: (dataPath) => {
     const server = new Server({ address: HERE, secondary: HERE + 1, dataPath }, ports);
     return Object.assign(running(server), {
+      place: () => ({ address: HERE, port: 3544 }),
+      traffic: () => [server.counters['receivedDatagrams'], server.counters['solicitationsAnswered']],
       check: (anyPath = false) => {
         if (!anyPath) expect(server.dataPath.kind).toBe(dataPath === 'user' ? 'user' : 'kernel');
       },
@@ -101,7 +119,10 @@ const ROLES: Readonly<Record<string, (path: Path) => Running>> = {
   },
 };
 
-function running(role: { start(): Promise<void>; close(): Promise<void> }): Omit<Running, 'check'> {
+function running(role: {
+  start(): Promise<void>;
+  close(): Promise<void>;
+}): Omit<Running, 'check' | 'place' | 'traffic'> {
   return { start: () => role.start(), close: () => role.close() };
 }
 
@@ -112,6 +133,8 @@ beforeAll(async () => {
   enterNewNetwork();
   makeRefusable();
   await ip('link', 'set', 'lo', 'up');
+  // The source of what this host sends to Teredo clients.
+  await ip('addr', 'add', '2001:db8:9::1/128', 'dev', 'lo');
   for (const [name, ...addresses] of [
     ['td0', '203.0.113.120/24', '203.0.113.121/24'],
     ['td1', '198.51.100.2/24', '198.51.100.3/24'],
@@ -152,6 +175,37 @@ async function changeNetwork(): Promise<void> {
   const address = `192.0.2.${(changes++ % 200) + 1}/32`;
   await ip('addr', 'add', address, 'dev', 'td1');
   await ip('addr', 'del', address, 'dev', 'td1');
+}
+
+/** From a peer to the role's socket, and from this host to Teredo clients and to native hosts by the tunnel, a round each 10 ms. */
+function sendTraffic({ address, port }: Endpoint): () => Promise<void> {
+  const peer = createSocket('udp4');
+  const host = createSocket('udp6');
+  const to = formatIpv4(address);
+  let round = 0;
+  const send = (): void => {
+    round++;
+    const client = teredo({ address: SERVER, port: 3544 }, { address: PEER, port: 40_000 });
+    const datagrams = [
+      buildRouterSolicitation(LINK_LOCAL),
+      buildBubble(client, v6('2001:0:cb00:7178::1'), 64),
+      data(client, v6('2001:db8:9::1')),
+      new Uint8Array(20),
+    ];
+    peer.send(datagrams[round % datagrams.length]!, port, to);
+    host.send('x', 9, `2001:0:cb00:7178:0:63bf:39cc:${(round % 60_000).toString(16)}`, () => {});
+    host.send('x', 9, `2001:db8:8::${(round % 60_000).toString(16)}`, () => {});
+  };
+  for (const socket of [peer, host]) socket.on('error', () => {});
+  let timer: ReturnType<typeof setInterval> | undefined;
+  peer.bind(0, formatIpv4(PEER), () => (timer = setInterval(send, 10)));
+  let ended: Promise<void> | undefined;
+  return () =>
+    (ended ??= new Promise((resolve) => {
+      clearInterval(timer);
+      host.close();
+      peer.close(resolve);
+    }));
 }
 
 const settled = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -197,6 +251,40 @@ describe.for(
       expect(ports.network.tunnelState(TUNNEL), what).toBeUndefined();
       await eventually(() => expect(openFiles(), what).toBeLessThanOrEqual(before));
     }
+  });
+
+  test('traffic', { timeout: 600_000 }, async () => {
+    const role = make();
+    onTestFinished(() => role.close());
+    await role.start();
+    await eventually(() => role.check());
+    const end = sendTraffic(role.place());
+    onTestFinished(end);
+    const flows = async (what: string): Promise<void> => {
+      const before = role.traffic();
+      await eventually(() => {
+        for (const [i, count] of role.traffic().entries()) expect(count, what).toBeGreaterThan(before[i]!);
+      });
+    };
+    await flows('at first');
+    const recording = record();
+    await settled(500);
+    const sites = recording.end();
+    expect(sites.length).toBeGreaterThan(1);
+    for (const [i, site] of everyNth(4, sites).entries()) {
+      const [code, error] = errors[i % errors.length]!;
+      const what = `${code} at ${site}`;
+      const stop = refuse(site, error, 3);
+      await settled(200);
+      stop();
+      await flows(what);
+      await eventually(() =>
+        expect(() => role.check(code === 'EPERM' || code === 'ENODEV'), what).not.toThrow(),
+      );
+      expect(uncaught, what).toEqual([]);
+    }
+    await end();
+    await role.close();
   });
 
   test('a change of the network', { timeout: 600_000 }, async () => {
