@@ -20,6 +20,7 @@ import {
 } from '../../../test/support/client-rig.ts';
 import { buildEchoReply, equalBytes, formatIpv4 } from '../../wire/index.ts';
 import type { Endpoint, Ipv6 } from '../../wire/index.ts';
+import { everyNth } from '../../../test/support/extent.ts';
 
 const VICTIM = at('198.51.100.66:3544');
 const ATTACKER = at('198.51.100.1:4000');
@@ -115,7 +116,7 @@ describe('a greedy stranger', () => {
     expect(reached(native, (i) => v6(`2001:db8:66:7::${i.toString(16)}`), sameRelay)).toBe(20);
   });
 
-  test.each([5, 10, 20])('of %i /48s, too', (count) => {
+  test.each(everyNth(2, [5, 10, 20]))('of %i /48s, too', (count) => {
     expect(reached(of48s(count), elsewhere, sameRelay)).toBe(20);
     expect(reached(of48s(count), elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
   });
