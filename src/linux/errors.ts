@@ -16,9 +16,15 @@ export class SystemCallError extends Error {
 
 /** The name of an error number, as ENOBUFS for 105. */
 export function errorName(number: number): string {
-  return names.get(number) ?? EXTRA[number] ?? `errno ${number}`;
+  return PREFERRED[number] ?? names.get(number) ?? `errno ${number}`;
 }
 
 const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
-/** Those that Node has no name for. */
-const EXTRA: Readonly<Record<number, string>> = { 77: 'EBADFD', 100: 'ENETDOWN', 105: 'ENOBUFS' };
+/** Those that Node has no name for, and the one of two names that libuv uses. */
+const PREFERRED: Readonly<Record<number, string>> = {
+  11: 'EAGAIN',
+  77: 'EBADFD',
+  95: 'EOPNOTSUPP',
+  100: 'ENETDOWN',
+  105: 'ENOBUFS',
+};
