@@ -83,13 +83,13 @@ export class KernelServerPath implements ServerPath {
         forwardedByPair,
       });
       this.follow();
+      this.monitor.start(() => this.settling.stir());
+      this.live();
+      this.lookLater();
     } catch (error) {
       this.close();
       throw error;
     }
-    this.monitor.start(() => this.settling.stir());
-    this.live();
-    this.lookLater();
   }
 
   get counters(): Readonly<Record<string, number>> {
