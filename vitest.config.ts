@@ -1,12 +1,15 @@
 import { defineConfig } from 'vitest/config';
 import LongestFirst from './test/support/longest-first.ts';
 
+const isAll = process.env['TEREDO_TEST_ALL'] === '1';
+
+const ATTACKS = 'test/attack/**/*.test.ts';
 /** Code without any state of its own, whose test files may share a process: starting one for each takes longer than most run. */
 const PURE = ['src/{wire,core,sim}/**/*.test.ts', 'test/{model,scenario,wire}/**/*.test.ts'];
 /** Tests that need root and namespaces of their own; a plain user's run skips them. */
-const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', 'test/attack/**/*.test.ts'];
-/** Of these, those that measure what a flood or a change costs: with nothing beside them. */
-const ALONE = ['test/attack/client.test.ts', 'test/kernel/relay-changes.test.ts'];
+const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', ATTACKS];
+/** Of these, those that measure what a flood or a change costs: with nothing beside them. In the long form all floods are longer. */
+const ALONE = [isAll ? ATTACKS : 'test/attack/client.test.ts', 'test/kernel/relay-changes.test.ts'];
 /** Of all these, those in which the kernel has most to do, once more with the kernel doing it: as many as ten minutes allow. */
 const KERNEL_PATH = [
   'test/kernel/{coming-back,on-the-wire,sizes}.test.ts',
@@ -19,10 +22,7 @@ const KERNEL_PATH_ONLY = ['test/kernel/coming-back.test.ts'];
 const KERNEL_PATH_ALL = [
   'test/kernel/{coming-back,commands,found-again,nat-gateways,nat-pairs,nat-rows,on-the-wire,sizes,topologies}.test.ts',
   'test/interop/**/*.test.ts',
-  'test/attack/**/*.test.ts',
 ];
-
-const isAll = process.env['TEREDO_TEST_ALL'] === '1';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -35,6 +35,9 @@ const real = {
   testTimeout: 120_000,
   hookTimeout: 60_000,
 };
+
+const alone = { ...real, maxWorkers: 1 };
+const KERNEL_PATH_ENV = { TEREDO_TEST_DATA_PATH: 'kernel' };
 
 export default defineConfig({
   test: {
@@ -60,12 +63,25 @@ export default defineConfig({
           ...real,
         },
       },
-      { test: { ...real, name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 2 } } },
+      { test: { ...alone, name: 'alone', include: ALONE, sequence: { groupOrder: 2 } } },
+      ...(isAll
+        ? [
+            {
+              test: {
+                ...alone,
+                name: 'alone, kernel path',
+                sequence: { groupOrder: 3 },
+                include: [ATTACKS],
+                env: KERNEL_PATH_ENV,
+              },
+            },
+          ]
+        : []),
       {
         test: {
           name: 'kernel path',
           include: isAll ? KERNEL_PATH_ALL : KERNEL_PATH,
-          env: { TEREDO_TEST_DATA_PATH: 'kernel' },
+          env: KERNEL_PATH_ENV,
           ...real,
         },
       },
