@@ -18,7 +18,7 @@ const RTA = {
   SPORT: 28,
 } as const;
 /** Among a route's metrics. */
-const RTAX_MTU = 2;
+const RTAX = { MTU: 2, HOPLIMIT: 10 } as const;
 /** The route as it stands in its table, not what has been learnt of a single destination since. */
 const RTM_F_FIB_MATCH = 0x2000;
 const UDP = 17;
@@ -33,6 +33,8 @@ export interface Way {
   readonly gateway: string;
   /** What the route says, in octets; 0: nothing, the interface's counts. */
   readonly mtu: number;
+  /** The TTL that the route gives the socket's datagrams; 0: none, the host's default counts. */
+  readonly ttl: number;
   /** The next hop is another than the route's: a router has redirected this one destination. */
   readonly isRedirected: boolean;
 }
@@ -62,7 +64,7 @@ export class RouteQuery {
     const ofProgram = this.ask(destination, source, (query) => query.add(RTA.OIF, 4, ifindex, true));
     if (ofProgram?.ifindex !== ifindex || ofProgram.gateway !== gateway) return undefined;
     const route = this.routeTo(destination);
-    return { ...ofSocket, mtu: route.mtu, isRedirected: gateway !== route.gateway };
+    return { ...ofSocket, mtu: route.mtu, ttl: route.ttl, isRedirected: gateway !== route.gateway };
   }
 
   /** Index of the interface by which the socket's datagrams leave, whether a program could do the same or not; undefined: by none. */
@@ -79,14 +81,14 @@ export class RouteQuery {
   }
 
   /** The route as it stands in its table. */
-  private routeTo(destination: number): Pick<Way, 'gateway' | 'mtu'> {
-    let route = { gateway: '', mtu: 0 };
+  private routeTo(destination: number): Pick<Way, 'gateway' | 'mtu' | 'ttl'> {
+    let route = { gateway: '', mtu: 0, ttl: 0 };
     this.route(
       destination,
       this.bound,
       RTM_F_FIB_MATCH,
       (query) => query.add(RTA.SPORT, 2, this.port),
-      (view, at, end) => (route = { gateway: gatewayIn(view, at, end), mtu: mtuIn(view, at, end) }),
+      (view, at, end) => (route = { gateway: gatewayIn(view, at, end), ...metricsIn(view, at, end) }),
     );
     return route;
   }
@@ -146,15 +148,16 @@ function gatewayIn(view: DataView, at: number, end: number): string {
 }
 
 /** What the route's metrics say; 0: nothing. */
-function mtuIn(view: DataView, at: number, end: number): number {
-  let mtu = 0;
+function metricsIn(view: DataView, at: number, end: number): Pick<Way, 'mtu' | 'ttl'> {
+  const metrics = { mtu: 0, ttl: 0 };
   forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
     if (type !== RTA.METRICS) return;
     forEachAttribute(view, value, valueEnd, (metric, of) => {
-      if (metric === RTAX_MTU) mtu = view.getUint32(of, true);
+      if (metric === RTAX.MTU) metrics.mtu = view.getUint32(of, true);
+      else if (metric === RTAX.HOPLIMIT) metrics.ttl = view.getUint32(of, true);
     });
   });
-  return mtu;
+  return metrics;
 }
 
 function digits(view: DataView, from: number, end: number): string {

@@ -22,6 +22,7 @@ test('the interface is the one the route names, whoever has the source', () => {
     source: v4('198.51.100.1'),
     gateway: '0a000002',
     mtu: 0,
+    ttl: 0,
     isRedirected: false,
   });
   expect(way(v4('10.0.0.7'))).toEqual({
@@ -29,6 +30,7 @@ test('the interface is the one the route names, whoever has the source', () => {
     source: v4('10.0.0.1'),
     gateway: '',
     mtu: 0,
+    ttl: 0,
     isRedirected: false,
   });
 });
@@ -45,6 +47,11 @@ test.each(['mtu 1200', 'mtu lock 1200'])('the MTU of the route: %s', (mtu) => {
   ip(`route add default via 10.0.0.2 dev e1 ${mtu}`);
   expect(way(FAR)).toMatchObject({ ifindex: 20, gateway: '0a000002', mtu: 1_200 });
   expect(way(v4('10.0.0.7'))).toMatchObject({ gateway: '', mtu: 0 });
+});
+
+test('the TTL of the route', () => {
+  ip('route add default via 10.0.0.2 dev e1 hoplimit 9');
+  expect(way(FAR)).toMatchObject({ ifindex: 20, ttl: 9, mtu: 0 });
 });
 
 test('a gateway of the other family is one too', () => {

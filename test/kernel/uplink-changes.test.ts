@@ -167,6 +167,15 @@ test('nothing is carried while a routing rule looks at the destination port: one
   await eventually(() => expect(resets()).toBeGreaterThan(before));
 });
 
+test('nothing is carried by a route with a hop limit of its own, which the socket keeps and a program would not', async () => {
+  const { fastPath } = await offered();
+  execute('ip', ['route', 'replace', '192.0.2.0/24', 'dev', 'wan', 'hoplimit', '9']);
+  await eventually(() => expect(fastPath.size).toBe(0));
+  expect(fastPath.uplinkStates).toMatchObject([
+    { interface: 'wan', carried: 'none', reason: 'its route has a hop limit of its own' },
+  ]);
+});
+
 test('what can no longer be done in the kernel is said, and the process goes on', async () => {
   const { fastPath, lost } = await offered();
   const follow = vi.spyOn(Uplinks.prototype, 'follow').mockImplementation(() => {

@@ -180,11 +180,12 @@ export class Uplinks {
 
   private ask(destination: Ipv4): Way | undefined {
     const way = this.routes.wayTo(destination);
-    if (way !== undefined) return way;
-    const ifindex = this.routes.interfaceTo(destination);
-    if (ifindex !== undefined)
-      this.refuse(ifindex, 'rules or routes lead a program elsewhere than the socket');
-    return undefined;
+    if (way === undefined)
+      this.refuseTo(destination, 'rules or routes lead a program elsewhere than the socket');
+    // A program sends with the host's default TTL.
+    if (way !== undefined && way.ttl !== 0)
+      return this.refuse(way.ifindex, 'its route has a hop limit of its own');
+    return way;
   }
 
   private numberOf(way: Way): number | undefined {
