@@ -3,6 +3,7 @@
  * kernels is taken on this one.
  */
 import { expect, test, vi } from 'vitest';
+import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import { execute } from '../../src/lab/index.ts';
 import { attachFilter, filterHandle } from '../../src/linux/bpf/attachment.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
@@ -87,6 +88,20 @@ test('what a crash has left is taken over: there is one filter for a socket, and
   execute('tc', ['qdisc', 'delete', 'dev', 'wan', 'clsact']);
   expect(taken.isThere()).toBe(false);
   program.close();
+});
+
+test('what a crash has left at an uplink is taken away at the start, before any peer is carried', async () => {
+  const { fastPath, socketPair } = await kernelRig('client');
+  const local = { address: 0, port: Number(socketPair.split(':')[1]) };
+  fastPath.close();
+  const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
+  const wan = Number(/^(\d+):/m.exec(execute('ip', ['link', 'show', 'wan']))![1]);
+  attachFilter(program.program('decap'), wan, 'ingress', filterHandle(local));
+  program.close();
+  expect(filters('wan', 'ingress')).toBe(1);
+  const next = kernelPorts().openFastPath({ tunnel: 'teredo', local, role: 'client', peers: 16 });
+  expect(filters('wan', 'ingress')).toBe(0);
+  next.close();
 });
 
 test('what crashes have left of sockets that are gone is taken away, and what living processes have is not', () => {

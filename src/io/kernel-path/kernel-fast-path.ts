@@ -1,4 +1,4 @@
-import { attach, filterHandle } from '../../linux/bpf/attachment.ts';
+import { attach, filterHandle, removeLeftFilters } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
 import { injectFrame } from '../../linux/bpf/inject.ts';
 import {
@@ -17,6 +17,7 @@ import type { Program } from '../../linux/bpf/program.ts';
 import { ReportRing } from '../../linux/bpf/report-ring.ts';
 import { ServedMap } from '../../linux/bpf/served-map.ts';
 import { writeRecord } from '../../linux/bpf/records.ts';
+import { readLinks } from '../../linux/links.ts';
 import { NetlinkMonitor } from '../../linux/netlink-monitor.ts';
 import { Poll } from '../../linux/poll.ts';
 import { readSysctl } from '../../linux/proc.ts';
@@ -124,6 +125,8 @@ export class KernelFastPath implements FastPath {
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
       const handle = filterHandle(options.local);
+      // Programs are attached when the first peer is carried; those of a process that was killed would take its packets until then.
+      for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', handle);
       this.uplinks = this.closing(new Uplinks(this.program, network, options.local, handle));
       this.mark = markFrom(entropy);
       this.proofs = this.makeProofs(entropy);

@@ -52,52 +52,91 @@ export function attachFilter(
   direction: Direction,
   handle: number,
 ): Attachment {
-  const lib = libbpf();
-  const hook = new Memory(HOOK_SIZE); // struct bpf_tc_hook
-  hook.setPointer(0, HOOK_SIZE);
-  hook.view.setInt32(8, ifindex, true);
-  hook.view.setInt32(12, CLSACT[direction], true);
-  const filter = (fd: number, which = handle): Memory => {
-    const options = new Memory(OPTIONS_SIZE); // struct bpf_tc_opts
-    options.setPointer(0, OPTIONS_SIZE);
-    options.view.setInt32(8, fd, true);
-    options.view.setUint32(20, which, true);
-    options.view.setUint32(24, PRIORITY, true);
-    return options;
-  };
-  const created = lib.createHook(hook.address);
+  const hook = new Clsact(ifindex, direction);
+  const created = libbpf().createHook(hook.address);
   if (created < 0 && created !== -E.EEXIST) throw new SystemCallError('bpf_tc_hook_create', -created);
-  const detach = (which: number): boolean => {
-    const ended = filter(0, which);
-    return lib.detach(hook.address, ended.address) === 0;
-  };
-  const left = leftBehind(ifindex, direction, handle).filter((one) => detach(one)).length > 0;
+  const left = leftBehind(ifindex, direction, handle).filter((one) => hook.detach(one)).length > 0;
+  // Somebody else's qdisc stays.
   const removeHook = (): void => {
-    // Somebody else's, or in use: it stays.
-    if ((created < 0 && !left) || hasFilters(ifindex)) return;
-    hook.view.setInt32(12, CLSACT.ingress | CLSACT.egress, true); // both: the qdisc itself
-    lib.destroyHook(hook.address);
+    if (created >= 0 || left) hook.removeUnused();
   };
-  const options = filter(program);
-  const attached = lib.attach(hook.address, options.address);
+  const attached = hook.attach(program, handle);
   if (attached < 0) removeHook();
   check('bpf_tc_attach', attached);
   return {
-    isThere: () => {
-      const asked = filter(0);
-      return lib.query(hook.address, asked.address) >= 0;
-    },
+    isThere: () => hook.has(handle),
     close: () => {
-      detach(handle);
+      hook.detach(handle);
       removeHook();
     },
   };
 }
 
+/**
+ * Takes away the filters at an interface that crashes have left of a socket with this handle, and of sockets that are gone. They would take packets
+ * from the new process until its own program is attached there.
+ */
+export function removeLeftFilters(ifindex: number, direction: Direction, handle: number): void {
+  const hook = new Clsact(ifindex, direction);
+  const left = leftBehind(ifindex, direction, handle).filter((one) => hook.detach(one));
+  if (left.length > 0) hook.removeUnused();
+}
+
+/** An interface's filters at clsact. */
+class Clsact {
+  private readonly ifindex: number;
+  private readonly hook = new Memory(HOOK_SIZE); // struct bpf_tc_hook
+
+  constructor(ifindex: number, direction: Direction) {
+    this.ifindex = ifindex;
+    this.hook.setPointer(0, HOOK_SIZE);
+    this.hook.view.setInt32(8, ifindex, true);
+    this.hook.view.setInt32(12, CLSACT[direction], true);
+  }
+
+  get address(): number {
+    return this.hook.address;
+  }
+
+  attach(program: number, handle: number): number {
+    const options = optionsOf(program, handle);
+    return libbpf().attach(this.address, options.address);
+  }
+
+  has(handle: number): boolean {
+    const options = optionsOf(0, handle);
+    return libbpf().query(this.address, options.address) >= 0;
+  }
+
+  detach(handle: number): boolean {
+    const options = optionsOf(0, handle);
+    return libbpf().detach(this.address, options.address) === 0;
+  }
+
+  /** Removes the qdisc itself where nobody has a filter there any more. */
+  removeUnused(): void {
+    if (hasFilters(this.ifindex)) return;
+    this.hook.view.setInt32(12, CLSACT.ingress | CLSACT.egress, true);
+    libbpf().destroyHook(this.address);
+  }
+}
+
+/** struct bpf_tc_opts. */
+function optionsOf(program: number, handle: number): Memory {
+  const options = new Memory(OPTIONS_SIZE);
+  options.setPointer(0, OPTIONS_SIZE);
+  options.view.setInt32(8, program, true);
+  options.view.setUint32(20, handle, true);
+  options.view.setUint32(24, PRIORITY, true);
+  return options;
+}
+
 /** Handles of filters whose process has died without taking them away. */
 function leftBehind(ifindex: number, direction: Direction, own: number): number[] {
+  const handles = filterHandles(ifindex, direction, PRIORITY);
+  if (handles.length === 0) return [];
   const ports = udpPorts();
   // Where the table does not show our own socket, it says nothing about others.
   const isGone = (handle: number): boolean => ports.has(own >>> 16) && !ports.has(handle >>> 16);
-  return filterHandles(ifindex, direction, PRIORITY).filter((handle) => handle === own || isGone(handle));
+  return handles.filter((handle) => handle === own || isGone(handle));
 }
