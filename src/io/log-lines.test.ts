@@ -1,8 +1,18 @@
-import { execFileSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { LogLines } from './log-lines.ts';
 
 test('a reader that has stopped holds nothing up; the lines that it misses are counted for it', () => {
@@ -21,6 +31,54 @@ test('a reader that has stopped holds nothing up; the lines that it misses are c
   log.write('and on');
   expect(readAll(reader)).toBe('and on\n');
 });
+
+/** `script` holds the other end of the terminal, and is stopped: it reads nothing. */
+test('a terminal whose reader has stopped holds nothing up; with it the lines go on', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'teredo-log-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const program = join(folder, 'program.mjs');
+  writeFileSync(program, WRITES_MANY_LINES);
+  const terminal = spawn('script', ['-qefc', `${process.execPath} ${program}`, '/dev/null'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => void terminal.kill('SIGKILL'));
+  let said = '';
+  terminal.stdout.on('data', (text: Buffer) => (said += text.toString()));
+  const pid = await vi.waitFor(() => Number(/^pid (\d+)\r?$/m.exec(said)![1]), 10_000);
+  terminal.kill('SIGSTOP');
+  process.kill(pid, 'SIGUSR1');
+  await vi.waitFor(() => expect(signalsCaught(pid)).toBe(true), 10_000);
+  terminal.kill('SIGCONT');
+  await vi.waitFor(() => expect(said.length).toBeGreaterThan(1_000), 10_000);
+  process.kill(pid, 'SIGUSR2');
+  await vi.waitFor(
+    () =>
+      expect(said).toMatch(/warning: \d+ lines of this log are lost: its reader had stopped\r?\nand on\r?\n/),
+    10_000,
+  );
+  expect(said).toMatch(/^x{300}\r?$/m);
+});
+
+const MODULE = fileURLToPath(new URL('../../dist/io/log-lines.js', import.meta.url));
+const WRITES_MANY_LINES = `
+  import { LogLines } from ${JSON.stringify(MODULE)};
+  const log = new LogLines(2);
+  process.once('SIGUSR1', () => {
+    for (let i = 0; i < 2_000; i++) log.write('x'.repeat(300));
+    process.once('SIGUSR2', () => {
+      log.write('and on');
+      process.exit(0);
+    });
+  });
+  log.write('pid ' + process.pid);
+  setInterval(() => {}, 1_000);
+`;
+
+/** SIGUSR2 is caught once all lines have been written, or lost. */
+function signalsCaught(pid: number): boolean {
+  const caught = /^SigCgt:\s+([0-9a-f]+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!;
+  return (BigInt(`0x${caught}`) & (1n << 11n)) !== 0n;
+}
 
 test('a line that is longer than a pipe takes at once is cut', () => {
   const { reader, writer } = pipe();
