@@ -142,6 +142,14 @@ static __always_inline bool is_own(const struct config *c, const struct in6_addr
 #define REPORT_SHIFT 32
 #define HALF 0xffffffffULL
 
+/* Whether so much time has passed; `since` may lie ahead. One that lies far ahead was half the range of these numbers ago, or more. */
+static __always_inline bool has_passed(__u32 units, __u32 since, __s32 span)
+{
+	__s32 age = units - since;
+
+	return age >= span || age < -FAR_UNITS;
+}
+
 /*
  * Whether SPACING_UNITS have passed since that time, and no other processor has found so: then it is now. A change of the other time in the same
  * moment counts as another processor: the next packet tries again.
@@ -151,7 +159,7 @@ static __always_inline bool take_turn(struct peer *peer, __u32 shift, __u64 now)
 	__u64 *turns = (__u64 *)&peer->last_notice, before = *turns;
 	__u64 units = now >> UNIT_SHIFT & HALF;
 
-	if ((__s32)(units - (before >> shift)) < SPACING_UNITS)
+	if (!has_passed(units, before >> shift, SPACING_UNITS))
 		return false;
 	return __sync_val_compare_and_swap(turns, before, (before & ~(HALF << shift)) | units << shift) == before;
 }
@@ -521,73 +529,122 @@ struct tcp {
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
 
-/*
- * Whether a packet to a peer is the segment that is to be tried. Only a new one is: what has been sent before may be acknowledged for that.
- * So a SYN is none: it may have been sent before the proof began. Once an octet of the tried segment is sent again, by the process, an
- * acknowledgement shows nothing.
- */
-static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
-{
-	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
-	__u32 begin, length;
-	struct tcp tcp;
-	bool is_new;
+/* A segment of TCP that has octets of its own. */
+struct segment {
+	__u32 ports;
+	__u32 begin;
+	__u32 end; /* both in the machine's order */
+	bool is_syn;
+};
 
-	if (!proof || proof->segment == SEGMENT_OVER || inner->nexthdr != IPPROTO_TCP ||
-	    bpf_skb_load_bytes(skb, at + sizeof(*inner), &tcp, sizeof(tcp)))
+/* False where a packet is none. */
+static __noinline bool read_segment(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct segment *segment)
+{
+	__u32 header, length = bpf_ntohs(inner->payload_len);
+	struct tcp tcp;
+
+	if (inner->nexthdr != IPPROTO_TCP || bpf_skb_load_bytes(skb, at + sizeof(*inner), &tcp, sizeof(tcp)))
 		return false;
-	begin = bpf_ntohl(tcp.sequence);
-	length = bpf_ntohs(inner->payload_len) - (tcp.lengths >> 4) * 4;
+	header = (tcp.lengths >> 4) * 4;
+	if (length < header)
+		return false;
+	length -= header;
 	if (tcp.flags & (TCP_SYN | TCP_FIN))
 		length++;
-	if (proof->segment == SEGMENT_SENT) {
-		if (tcp.ports == proof->ports && (__s32)(begin - proof->end) < 0 && (__s32)(begin + length - proof->begin) > 0)
-			proof->segment = SEGMENT_OVER;
+	segment->ports = tcp.ports;
+	segment->begin = bpf_ntohl(tcp.sequence);
+	segment->end = segment->begin + length;
+	segment->is_syn = tcp.flags & TCP_SYN;
+	return length > 0;
+}
+
+static __always_inline bool is_connection(const struct proof *proof, const struct in6_addr *host, __u32 ports)
+{
+	const __u64 *one = (const void *)proof->host, *other = (const void *)host;
+
+	return proof->ports == ports && one[0] == other[0] && one[1] == other[1];
+}
+
+/*
+ * Whether a packet to a peer, whose way is `way`, is the segment that is to be tried. Only a new one is: what has been sent before may be acknowledged for
+ * that. So a SYN is none: it may have been sent before the proof began. Once an octet of the tried segment is sent again, by the process,
+ * an acknowledgement shows nothing.
+ */
+static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, __u32 way, __u32 units)
+{
+	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
+	struct segment segment = {};
+	bool is_same, is_new;
+	__s32 age;
+
+	if (!proof || !read_segment(skb, at, inner, &segment))
 		return false;
-	}
-	if (!length)
-		return false;
-	if (proof->segment == SEGMENT_WANTED || proof->ports != tcp.ports) {
-		proof->ports = tcp.ports;
-		proof->end = begin + length;
+	is_same = proof->segment != SEGMENT_WANTED && is_connection(proof, &inner->saddr, segment.ports);
+	age = units - proof->at;
+	if (proof->segment == SEGMENT_SENT && age >= TRIAL_UNITS)
+		proof->segment = SEGMENT_SEEN;
+	if (!is_same) {
+		if (proof->segment == SEGMENT_SENT || (proof->segment == SEGMENT_SEEN && age < QUIET_UNITS))
+			return false;
+		__builtin_memcpy(proof->host, &inner->saddr, sizeof(proof->host));
+		proof->ports = segment.ports;
+		proof->seen = segment.end;
+		proof->at = units;
 		proof->segment = SEGMENT_SEEN;
 		return false;
 	}
-	if (tcp.flags & TCP_SYN) {
-		proof->end = begin + length; /* a new connection with the same ports */
+	is_new = !segment.is_syn && (__s32)(segment.begin - proof->seen) >= 0;
+	/* Even if something leaves it to the process yet: then it is no longer new. A SYN is of a new connection with the same ports. */
+	if (segment.is_syn || (__s32)(segment.end - proof->seen) > 0)
+		proof->seen = segment.end;
+	if (proof->segment == SEGMENT_SENT) {
+		if ((__s32)(segment.begin - proof->end) < 0 && (__s32)(segment.end - proof->begin) > 0)
+			proof->segment = SEGMENT_SEEN;
 		return false;
 	}
-	is_new = (__s32)(begin - proof->end) >= 0;
-	proof->begin = begin;
-	/* Even if something leaves it to the process yet: then it is no longer new. */
-	if ((__s32)(begin + length - proof->end) > 0)
-		proof->end = begin + length;
-	return is_new && (!skb->gso_size || proof->bulks++ >= BULKS);
+	proof->at = units;
+	return way == WAY_TRIED && is_new && proof->trials < TRIALS && (!skb->gso_size || proof->bulks++ >= BULKS);
 }
 
 /* The segment that is to be tried has been wrapped: from now on its acknowledgement is a proof. */
-static __noinline void begin_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+static __noinline void begin_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, __u32 units)
 {
 	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
-	__u32 ports;
+	struct segment segment = {};
 
-	if (proof && proof->segment == SEGMENT_SEEN && !bpf_skb_load_bytes(skb, at + sizeof(*inner), &ports, sizeof(ports)) &&
-	    ports == proof->ports)
-		proof->segment = SEGMENT_SENT;
+	if (!proof || proof->segment != SEGMENT_SEEN || !read_segment(skb, at, inner, &segment) ||
+	    !is_connection(proof, &inner->saddr, segment.ports))
+		return;
+	proof->begin = segment.begin;
+	proof->end = segment.end;
+	proof->at = units;
+	proof->trials++;
+	proof->segment = SEGMENT_SENT;
+}
+
+/* What cannot go by this path, and may repeat the segment that was tried, was not looked at: an acknowledgement would show nothing. */
+static __noinline void spoil_trial(const struct ipv6hdr *inner)
+{
+	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
+
+	if (proof && proof->segment == SEGMENT_SENT)
+		proof->segment = SEGMENT_WANTED;
 }
 
 /* Whether a packet from a peer acknowledges the segment that was tried. */
 static __noinline bool is_acknowledgement(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->saddr);
+	__u32 acknowledged;
 	struct tcp tcp;
 
 	if (!proof || proof->segment != SEGMENT_SENT || bpf_skb_load_bytes(skb, at + sizeof(*inner), &tcp, sizeof(tcp)))
 		return false;
-	if (tcp.ports != (proof->ports << 16 | proof->ports >> 16) || !(tcp.flags & TCP_ACK) ||
-	    (__s32)(bpf_ntohl(tcp.acknowledged) - proof->end) < 0)
+	acknowledged = bpf_ntohl(tcp.acknowledged);
+	if (!is_connection(proof, &inner->daddr, tcp.ports << 16 | tcp.ports >> 16) || !(tcp.flags & TCP_ACK) ||
+	    (__s32)(acknowledged - proof->end) < 0 || (__s32)(acknowledged - proof->seen) > 0)
 		return false;
-	proof->segment = SEGMENT_OVER;
+	proof->segment = SEGMENT_WANTED;
 	proof->answered |= 1 << WAY_CHECKED;
 	return true;
 }
@@ -640,14 +697,14 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 		return LEFT | COUNT_outUnproven;
 	if (is_request(skb, c))
 		return NO_TRAFFIC | (skb->mark & WAY_MASK);
-	if (way == WAY_TRIED && is_trial(skb, l2, inner))
-		return TRIAL | WAY_CHECKED;
 	if (way == WAY_INWARD || way == WAY_TRIED) {
+		if (is_trial(skb, l2, inner, way, now >> UNIT_SHIFT))
+			return TRIAL | WAY_CHECKED;
 		if (take_turn(peer, NOTICE_SHIFT, now))
 			notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outUnproven;
 	}
-	if ((__s32)((__u32)(now >> UNIT_SHIFT) - peer->last_notice) >= (__s32)c->renewal) {
+	if (has_passed(now >> UNIT_SHIFT, peer->last_notice, c->renewal)) {
 		peer->last_notice = now >> UNIT_SHIFT;
 		notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
 	}
@@ -694,8 +751,10 @@ int encap(struct __sk_buff *skb)
 		return leave_out(skb, COUNT_outForeignSource); /* CL-70, R-30 */
 	uplink_at = peer->route & ROUTE_UPLINK;
 	uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
-	if (!uplink || !fits(skb, length, uplink))
+	if (!uplink || !fits(skb, length, uplink)) {
+		spoil_trial(&inner);
 		return leave_out(skb, COUNT_outTooBig); /* CL-71, R-28 */
+	}
 	if (is_extended(skb, l2, &inner))
 		return leave_out(skb, COUNT_outExtension); /* C-31 */
 
@@ -747,7 +806,7 @@ int encap(struct __sk_buff *skb)
 	/* Neither routes nor queues of the uplink see a mark on what the socket sends. */
 	skb->mark = 0;
 	if (way & TRIAL)
-		begin_trial(skb, ETH_HLEN + WRAPPING, &inner);
+		begin_trial(skb, ETH_HLEN + WRAPPING, &inner, now >> UNIT_SHIFT);
 
 	if (way & NO_TRAFFIC) {
 		count(COUNT_carriedNothing, packets);

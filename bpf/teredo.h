@@ -64,6 +64,7 @@
 /* CARRIED_SILENCE_MS: so long unheard while it was sent to, the path to a peer has to be proven again. */
 #define SILENCE_NS (2 * NS_PER_SECOND)
 /* Between two notices about a peer, and between two reports of it. */
+#define FAR_UNITS (1 << 24)
 #define SPACING_UNITS ((__s32)(NS_PER_SECOND >> UNIT_SHIFT))
 
 /*
@@ -180,26 +181,35 @@ struct proof_data {
 
 /*
  * A proof under way, by the peer's address. Of a peer that answers no echo request a segment of TCP is the question. It goes by this path once, and
- * is answered by an acknowledgement of all of it. It must be new: it is no SYN, begins behind all that has been seen of its connection, and
- * no octet of it is sent again. What was sent before it may be: it overtakes packets that wait in the process, so the host often repeats those.
- * A single segment is best: where this path does not reach the peer no more is lost. Some connections have none for a long time: of these a packet
- * of several segments is tried after BULKS of them.
+ * is answered by an acknowledgement of all of it, and of nothing that was not sent. It must be new: it is no SYN, begins behind all that has been
+ * seen of its connection since the proof began, and no octet of it is sent again. What was sent before it may be: it overtakes packets that
+ * wait in the process, so the host often repeats those. A single segment is best: where this path does not reach the peer no more is lost.
+ * Some connections have none for a long time: of these a packet of several segments is tried after BULKS of them.
  */
 struct proof {
 	__u8 nonce[7];
 	__u8 answered; /* a bit a way */
-	__u32 ports;   /* of the segment, as it has them */
-	__u32 end;     /* the sequence number behind it, or behind what was seen before; this and the next in the machine's order */
+	__u8 host[16]; /* the connection: the end that is not the peer, and the ports as packets to the peer have them */
+	__u32 ports;
+	__u32 seen;    /* the sequence number behind all that was seen; this and the next two in the machine's order */
+	__u32 begin;   /* of the segment that is tried, and behind it */
+	__u32 end;
 	__u32 segment;
-	__u32 begin;   /* the sequence number of the segment that is tried, in the machine's order */
-	__u32 bulks;   /* packets of several segments that could have been tried */
+	__u32 at;      /* when the connection was last seen, or the segment was sent, in units */
+	__u16 bulks;   /* packets of several segments that could have been tried */
+	__u16 trials;
 };
 
 #define BULKS 16
+/* Each may be lost. */
+#define TRIALS 4
 #define SEGMENT_WANTED 0
-#define SEGMENT_SEEN 1 /* another of its connection has gone by the process: what lies behind that one is new */
+#define SEGMENT_SEEN 1 /* something of its connection has gone by the process: what lies behind that is new */
 #define SEGMENT_SENT 2
-#define SEGMENT_OVER 3
+/* A connection that was not seen for so long gives way to another. */
+#define QUIET_UNITS ((__s32)(NS_PER_SECOND / 8 >> UNIT_SHIFT))
+/* A segment that was not acknowledged for so long gives way to another. */
+#define TRIAL_UNITS ((__s32)(NS_PER_SECOND / 2 >> UNIT_SHIFT))
 
 /* Where the frame of an injected packet has the WAY: the last octet of its source address. */
 #define INJECTED_WAY 11

@@ -15,12 +15,14 @@ import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import type { Program } from '../../src/linux/bpf/program.ts';
 import { ProofMap } from '../../src/linux/bpf/proof-map.ts';
+import { ServedMap } from '../../src/linux/bpf/served-map.ts';
 import { ReportRing } from '../../src/linux/bpf/report-ring.ts';
 import { writeRecord } from '../../src/linux/bpf/records.ts';
 import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
-import { ICMPV6, NEXT_HEADER, writeUint16, writeUint32 } from '../../src/wire/index.ts';
+import { ICMPV6, NEXT_HEADER, parsePrefix, writeUint16, writeUint32 } from '../../src/wire/index.ts';
 import { data, v4, v6 } from '../support/client-rig.ts';
+import { eventually } from '../support/eventually.ts';
 import { upFor } from '../support/uptime.ts';
 
 const OWN = v6('2001:0:cb00:7178::1');
@@ -41,17 +43,8 @@ beforeAll(async () => {
   enterNewNetwork();
   program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: REPORTS });
   ring = new ReportRing(program.map('reports'), REPORTS);
-  writeRecord(program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
-    bytes.set(OWN, CONFIG.own);
-    view.setUint32(CONFIG.tunnel, 1, true);
-    view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
-    view.setUint32(CONFIG.stretch, 1, true);
-    view.setUint32(CONFIG.renewal, RENEWAL_UNITS, true);
-    view.setUint32(CONFIG.mark, MARK, true);
-    view.setUint16(CONFIG.port, 3_545);
-    view.setUint8(CONFIG.role, ROLE.client);
-    view.setUint8(CONFIG.ttl, 64);
-  });
+  writeConfig(ROLE.client);
+  new ServedMap(program.map('served'), 16).set([parsePrefix('2001:db8::/32')!]);
   writeUplink(0);
   peers = new PeerMap(program.map('peers'));
   proofs = new ProofMap(program.map('proofs'));
@@ -62,6 +55,7 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
+  writeConfig(ROLE.client);
   peers.take(PEER, 0, emptyCarried());
   proofs.end(PEER);
   expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now(), now())).toBe(0);
@@ -119,6 +113,55 @@ test.each<[string, Way]>([
   },
 );
 
+test('what was seen since the proof began is not new, though no segment was to be tried yet', () => {
+  peers.setWay(PEER, WAY.inward, 0, 0);
+  for (const sequence of [1_000, 1_100]) expect(out(tcp({ sequence, octets: 100 }))).toBe(false);
+  peers.setWay(PEER, WAY.tried, 0, 0);
+  for (const sequence of [1_000, 1_100]) expect(out(tcp({ sequence, octets: 100 }))).toBe(false);
+  expect(out(tcp({ sequence: 1_200, octets: 100 }))).toBe(true);
+  expect(acknowledges(1_300)).toBe(true);
+});
+
+test('what was never sent cannot be acknowledged', () => {
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
+  for (const number of [1_201, 0x7000_0000]) expect(acknowledges(number)).toBe(false);
+  expect(out(tcp({ sequence: 1_200, octets: 100 }))).toBe(false);
+  expect(acknowledges(1_300)).toBe(true);
+});
+
+test("another native host's acknowledgement, with the same ports, is no proof for a relay, nor is its segment tried", () => {
+  writeConfig(ROLE.relay);
+  const [one, other] = [v6('2001:db8::1'), v6('2001:db8:0:1::1')];
+  expect(out(tcp({ from: one, sequence: 1_000, octets: 100 }))).toBe(false);
+  expect(out(tcp({ from: other, sequence: 1_100, octets: 100 }))).toBe(false);
+  expect(out(tcp({ from: one, sequence: 1_100, octets: 100 }))).toBe(true);
+  expect(acknowledges(1_200, 5_000, other)).toBe(false);
+  expect(acknowledges(1_200, 5_000, one)).toBe(true);
+});
+
+test('a packet that is shorter than its TCP header says is no segment', () => {
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  const short = tcp({ sequence: 1_100, octets: 8 });
+  short[52] = 15 << 4;
+  expect(out(short)).toBe(false);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
+});
+
+test('a segment that is not acknowledged gives way to another after half a second, four times at the most', async () => {
+  let sequence = 1_000;
+  const next = () => out(tcp({ sequence: (sequence += 100), octets: 100 }));
+  expect(next()).toBe(false);
+  for (let i = 0; i < 4; i++) {
+    const begun = performance.now();
+    await eventually(() => expect(next()).toBe(true));
+    if (i > 0) expect(performance.now() - begun).toBeGreaterThan(400);
+  }
+  expect(acknowledges(sequence + 100)).toBe(true);
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  expect([next(), next()]).toEqual([false, false]);
+});
+
 test('numbers wrap round; the last segment of a connection counts', () => {
   expect(out(tcp({ sequence: 0xffff_ff00, octets: 0x80 }))).toBe(false);
   expect(out(tcp({ flags: FIN | ACK, sequence: 0xffff_ff80, octets: 0x100 }))).toBe(true);
@@ -135,6 +178,16 @@ test.each([
   expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
   expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
   expect(out(tcp({ sequence, octets }))).toBe(false);
+  expect(acknowledges(1_200)).toBe(false);
+  // Another may be tried then.
+  expect(out(tcp({ sequence: 2_000, octets: 100 }))).toBe(true);
+  expect(acknowledges(2_100)).toBe(true);
+});
+
+test('a segment proves nothing once a packet that cannot go by this path has been sent to the peer: it may hold the same octets', () => {
+  expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
+  expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
+  expect(out(tcp({ sequence: 1_100, octets: 1_440 }))).toBe(false);
   expect(acknowledges(1_200)).toBe(false);
 });
 
@@ -212,6 +265,20 @@ test("an unseen peer's acknowledgement of the segment that was tried is no proof
   expect(acknowledges(1_200)).toBe(false);
 });
 
+function writeConfig(role: number): void {
+  writeRecord(program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
+    bytes.set(OWN, CONFIG.own);
+    view.setUint32(CONFIG.tunnel, 1, true);
+    view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
+    view.setUint32(CONFIG.stretch, 1, true);
+    view.setUint32(CONFIG.renewal, RENEWAL_UNITS, true);
+    view.setUint32(CONFIG.mark, MARK, true);
+    view.setUint16(CONFIG.port, 3_545);
+    view.setUint8(CONFIG.role, role);
+    view.setUint8(CONFIG.ttl, 64);
+  });
+}
+
 /** `cuts`: 1 leaves TCP segments with data to the process. */
 function writeUplink(cuts: 0 | 1): void {
   writeRecord(program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
@@ -234,10 +301,10 @@ function out(packet: Uint8Array): boolean {
 }
 
 /** Whether the peer's acknowledgement of that number is a proof. */
-function acknowledges(acknowledged: number, port = 5_000): boolean {
+function acknowledges(acknowledged: number, port = 5_000, host = OWN): boolean {
   const packet = tcp({ sequence: 1, acknowledged });
   packet.copyWithin(8, 24, 40);
-  packet.set(OWN, 24);
+  packet.set(host, 24);
   writeUint16(packet, 40, 80);
   writeUint16(packet, 42, port);
   receive(packet);
@@ -280,8 +347,8 @@ function notices(): number[] {
   return kinds;
 }
 
-function tcp({ flags = ACK, sequence = 0, acknowledged = 0, octets = 0 }): Uint8Array {
-  const bytes = data(OWN, PEER, 60 + octets);
+function tcp({ flags = ACK, sequence = 0, acknowledged = 0, octets = 0, from = OWN }): Uint8Array {
+  const bytes = data(from, PEER, 60 + octets);
   bytes[6] = 6;
   writeUint16(bytes, 40, 5_000);
   writeUint16(bytes, 42, 80);

@@ -114,12 +114,16 @@ export const PEER = {
 export const PROOF = {
   nonce: 0,
   answered: 7,
-  ports: 8,
-  end: 12,
-  segment: 16,
-  begin: 20,
-  bulks: 24,
-  SIZE: 28,
+  host: 8,
+  ports: 24,
+  seen: 28,
+  begin: 32,
+  end: 36,
+  segment: 40,
+  at: 44,
+  bulks: 48,
+  trials: 50,
+  SIZE: 52,
 } as const;
 export const AMENDMENT = {
   peer: 0,
