@@ -111,12 +111,13 @@ export function ipv4Routes(most: number): Ipv4Route[] | undefined {
 /** Whether a rule looks at the destination's port: datagrams to one address may take different ways then. Throws a SystemCallError. */
 export function doRulesReadDestinationPort(): boolean {
   let isRead = false;
-  list(RTM_GETRULE, (view, at, end) => {
+  const isWhole = list(RTM_GETRULE, (view, at, end) => {
     forEachAttribute(view, at + BODY, end, (type) => {
       if (type === RULE.DPORT_RANGE) isRead = true;
     });
     return !isRead;
   });
+  if (!isWhole && !isRead) throw new SystemCallError('RTM_GETRULE', E.EAGAIN);
   return isRead;
 }
 

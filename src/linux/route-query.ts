@@ -1,6 +1,7 @@
 import { SystemCallError } from './errors.ts';
 import { NetlinkQuery, RTM_GETROUTE, forEachAttribute } from './netlink.ts';
 import { AF_INET } from './socket.ts';
+import { isShortage } from './system-failures.ts';
 
 /** struct rtmsg. */
 const BODY = 12;
@@ -54,7 +55,7 @@ export class RouteQuery {
   }
 
   /**
-   * Undefined where there is no way, or none that a program could take: redirecting to an interface asks for a route of that
+   * Throws a SystemCallError where the kernel could not be asked at this moment. Undefined where there is no way, or none that a program could take: redirecting to an interface asks for a route of that
    * interface's, and knows of no socket. Rules and routes may make that another one.
    */
   wayTo(destination: number): Way | undefined {
@@ -119,11 +120,9 @@ export class RouteQuery {
     query.add(RTA.DST, 4, destination).add(RTA.IP_PROTO, 1, UDP);
     if (source !== 0) query.add(RTA.SRC, 4, source);
     add(query);
-    try {
-      query.ask(see);
-    } catch (error) {
-      if (!(error instanceof SystemCallError)) throw error; // too many questions, or no memory: no answer
-    }
+    if (query.ask(see)) return;
+    const refused = new SystemCallError('RTM_GETROUTE', query.refusal);
+    if (isShortage(refused)) throw refused;
   }
 }
 

@@ -14,8 +14,8 @@ const MAX_DATAGRAM = 65_507;
  */
 const MIN_SEGMENT = 512;
 
-/** What the host says where its own rules or routes do not let a datagram out. */
-const REFUSALS: readonly number[] = [E.EPERM, E.EACCES, E.ENETDOWN, E.ENETUNREACH, E.EHOSTUNREACH];
+/** What the host says where its own rules or routes do not let a datagram out; EINVAL: one of type blackhole. */
+const REFUSALS: readonly number[] = [E.EPERM, E.EACCES, E.EINVAL, E.ENETDOWN, E.ENETUNREACH, E.EHOSTUNREACH];
 
 /** Is shown a datagram `buffer[offset, offset + length)` that the host has refused to send; it is valid inside the call. */
 export type RefusalHandler = (buffer: Uint8Array, offset: number, length: number) => void;

@@ -162,12 +162,15 @@ export class FastPathUse {
       return;
     }
     this.path = { kind: 'kernel' };
+    const openedAt = this.clock.now();
     try {
       source.udp.mergeRuns(false);
       source.configure(this.opened);
       this.driver.attachFastPath(this.opened, this.machine, (reason) => {
         source.udp.mergeRuns(true);
         this.path = { kind: 'user', reason: reason.message };
+        // One that has lasted is worth the same as the first.
+        if (this.clock.now() - openedAt > AGAIN_MOST_MS) this.againMs = AGAIN_MS;
         this.openLater();
         this.onChange(this.path);
       });
@@ -194,9 +197,9 @@ export class FastPathUse {
       } catch (error) {
         // Wished, and not to be had: as at the end of the one before, the process goes on carrying.
         countSystemFailure(error);
-        this.openLater();
       }
       if (this.path.kind === 'kernel') this.onChange(this.path);
+      else if (this.cancelAgain === undefined) this.openLater();
     });
     this.againMs = Math.min(2 * this.againMs, AGAIN_MOST_MS);
   }

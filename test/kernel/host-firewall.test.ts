@@ -14,6 +14,8 @@ const SLACK_MS = 400;
 
 interface Rule {
   readonly hook: 'input' | 'output';
+  /** Default: filter. */
+  readonly type?: 'route';
   readonly statement: string;
 }
 
@@ -31,7 +33,12 @@ for (const path of everyNth(2, ['auto', 'user'])) {
     ],
     ['what the relay receives on its port', 'relay', { hook: 'input', statement: 'udp dport 3545 drop' }],
     ['what the relay sends from its port', 'relay', { hook: 'output', statement: 'udp sport 3545 reject' }],
-  ])(`--data-path ${path}: %s`, async (_what, where, { hook, statement }) => {
+    [
+      'what the relay sends, marked, into a blackhole',
+      'relay',
+      { hook: 'output', type: 'route', statement: 'udp sport 3545 meta mark set 7' },
+    ],
+  ])(`--data-path ${path}: %s`, async (_what, where, { hook, type = 'filter', statement }) => {
     await using net = new Internet();
     const { client } = net.site('a', 'port-restricted');
     await startServer(net.server, SERVER_ADDRESS);
@@ -49,9 +56,10 @@ for (const path of everyNth(2, ['auto', 'user'])) {
       });
     }
     const host = where === 'client' ? client : net.relay;
+    host.ip('rule', 'add', 'fwmark', '7', 'blackhole');
     host.nft(`table inet operator {
       chain c {
-        type filter hook ${hook} priority 0;
+        type ${type} hook ${hook} priority 0;
         meta l4proto udp ${statement}
       }
     }`);

@@ -1,9 +1,13 @@
 import { beforeEach, expect, test, vi } from 'vitest';
+import { SystemCallError } from '../../linux/errors.ts';
+import { E } from '../../linux/libc.ts';
 import { Arrivals } from './arrivals.ts';
 
 const attached = new Set<number>();
+let refusal: Error | undefined;
 vi.mock('../../linux/bpf/attachment.ts', () => ({
   attach: (_program: number, ifindex: number) => {
+    if (refusal !== undefined) throw refusal;
     attached.add(ifindex);
     return { isThere: () => true, close: () => attached.delete(ifindex) };
   },
@@ -16,6 +20,7 @@ const indexes = (first: number, count: number): number[] =>
 let arrivals: Arrivals;
 beforeEach(() => {
   attached.clear();
+  refusal = undefined;
   arrivals = new Arrivals(0, 0);
 });
 
@@ -34,4 +39,13 @@ test('those that uplinks need are never taken away for another', () => {
   for (const ifindex of indexes(1, MOST)) expect(arrivals.need(ifindex)).toBe(true);
   expect(arrivals.need(100)).toBe(false);
   expect([...attached]).toEqual(indexes(1, MOST));
+});
+
+test('an interface that has gone cannot be had; what is only short is thrown, so that it is tried again', () => {
+  refusal = new SystemCallError('bpf_link_create', E.ENODEV);
+  expect(arrivals.need(1)).toBe(false);
+  refusal = new SystemCallError('bpf_link_create', E.EMFILE);
+  expect(() => arrivals.need(1)).toThrow(refusal);
+  refusal = undefined;
+  expect(arrivals.need(1)).toBe(true);
 });

@@ -1,6 +1,7 @@
 import { attach } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
 import { SystemCallError } from '../../linux/errors.ts';
+import { isShortage } from '../../linux/system-failures.ts';
 
 /** Interfaces at which datagrams can be unwrapped. At others they go through the socket, as they always may. */
 const MOST = 16;
@@ -66,7 +67,7 @@ export class Arrivals {
       return true;
     } catch (error) {
       // The interface may have gone this moment; peers behind it are served by user space.
-      if (error instanceof SystemCallError) return false;
+      if (error instanceof SystemCallError && !isShortage(error)) return false;
       throw error;
     }
   }

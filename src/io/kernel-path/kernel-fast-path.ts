@@ -90,6 +90,7 @@ export class KernelFastPath implements FastPath {
   private cancelTimer: (() => void) | undefined;
   private timerAt = Infinity;
   private own: Ipv6 | undefined;
+  private prefixes: readonly Ipv6Prefix[] = [];
   private cancelLook: (() => void) | undefined;
   private cancelReset: (() => void) | undefined;
   private lastInTurn = -Infinity;
@@ -174,6 +175,7 @@ export class KernelFastPath implements FastPath {
   }
 
   setServed(prefixes: readonly Ipv6Prefix[]): void {
+    this.prefixes = prefixes;
     this.guarded(() => this.served.set(prefixes));
   }
 
@@ -341,6 +343,9 @@ export class KernelFastPath implements FastPath {
   private reset(): void {
     this.cancelReset?.();
     this.cancelReset = undefined;
+    // What could not be set before may be now.
+    this.configure();
+    this.served.set(this.prefixes);
     this.forgetPeers();
     this.uplinks.reset();
     this.handlers?.onReset();

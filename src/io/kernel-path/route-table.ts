@@ -1,6 +1,7 @@
 import { doRulesReadDestinationPort, ipv4Routes } from '../../linux/ipv4-routes.ts';
 import type { Ipv4Route } from '../../linux/ipv4-routes.ts';
 import { SystemCallError } from '../../linux/errors.ts';
+import { isShortage } from '../../linux/system-failures.ts';
 import { inSubnets } from '../../core/address-policy.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 
@@ -24,7 +25,7 @@ export class RouteTable {
     this.own = new Set(own);
   }
 
-  /** As it is now. `own`: this host's addresses, whose routes are not in it. */
+  /** Throws a SystemCallError where it cannot be read at this moment. As it is now. `own`: this host's addresses, whose routes are not in it. */
   static read(own: Iterable<Ipv4>): RouteTable {
     try {
       const routes = ipv4Routes(MOST);
@@ -32,7 +33,7 @@ export class RouteTable {
         ? new RouteTable([], own, doRulesReadDestinationPort())
         : new RouteTable(routes, own);
     } catch (error) {
-      if (error instanceof SystemCallError) return new RouteTable([], []);
+      if (error instanceof SystemCallError && !isShortage(error)) return new RouteTable([], []);
       throw error;
     }
   }

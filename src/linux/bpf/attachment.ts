@@ -32,9 +32,21 @@ export function filterHandle({ address, port }: { readonly address: number; read
  */
 export function attach(program: number, ifindex: number, direction: Direction, handle: number): Attachment {
   const link = libbpf().createLink(program, ifindex, TCX[direction], 0);
-  if (link >= 0) return { isThere: () => interfaceOf(link) !== 0, close: () => void sys.close(link) };
+  if (link >= 0) return attachmentOf(link);
   if (link !== -E.EINVAL) throw new SystemCallError('bpf_link_create', -link);
   return attachFilter(program, ifindex, direction, handle);
+}
+
+function attachmentOf(link: number): Attachment {
+  let isOpen = true;
+  return {
+    isThere: () => isOpen && interfaceOf(link) !== 0,
+    // Later the number may be that of another file.
+    close: () => {
+      if (isOpen) sys.close(link);
+      isOpen = false;
+    },
+  };
 }
 
 /** The index of the interface that a tcx link is at; 0 where that has gone. */

@@ -1,4 +1,5 @@
 import type { Ipv6Prefix } from '../../wire/ipv6-prefix.ts';
+import { SystemCallError } from '../errors.ts';
 import { Memory } from '../libc.ts';
 import { SERVED_KEY } from './layout.ts';
 import { libbpf } from './libbpf.ts';
@@ -16,7 +17,7 @@ export class ServedMap {
     this.most = most;
   }
 
-  /** Those beyond what there is room for are left to user space. What stays is not touched: packets pass meanwhile. */
+  /** Throws a SystemCallError; what has not been set yet is then set by the next call. Those beyond what there is room for are left to user space. What stays is not touched: packets pass meanwhile. */
   set(prefixes: readonly Ipv6Prefix[]): void {
     const lib = libbpf();
     const wanted = new Map(prefixes.slice(0, this.most).map((prefix) => [nameOf(prefix), prefix]));
@@ -30,7 +31,8 @@ export class ServedMap {
       const key = new Memory(SERVED_KEY.SIZE);
       key.view.setUint32(SERVED_KEY.length, length, true);
       key.bytes.set(address, SERVED_KEY.prefix);
-      lib.update(this.fd, key.address, this.value.address, 0);
+      const updated = lib.update(this.fd, key.address, this.value.address, 0);
+      if (updated < 0) throw new SystemCallError('bpf_map_update_elem', -updated);
       this.keys.set(name, key);
     }
   }
