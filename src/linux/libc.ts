@@ -119,6 +119,13 @@ export const sys = {
     count: number,
     timeout: number,
   ) => number,
+  epollCreate: libc.func('int epoll_create1(int)') as (flags: number) => number,
+  epollCtl: libc.func('int epoll_ctl(int, int, int, uintptr_t)') as (
+    epoll: number,
+    operation: number,
+    fd: number,
+    event: number,
+  ) => number,
   unshare: libc.func('int unshare(int)') as (flags: number) => number,
   sendmmsg: libc.func('int sendmmsg(int, uintptr_t, uint32_t, int)') as (
     fd: number,

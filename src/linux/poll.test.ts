@@ -113,3 +113,9 @@ function sendTo(port: number): void {
   connect(fd, port);
   sys.write(fd, new Memory(1).address, 1);
 }
+
+test('a descriptor that cannot be polled is an error, not the end of the process', () => {
+  const control = vi.spyOn(sys, 'epollCtl').mockImplementation(() => -1);
+  onTestFinished(() => control.mockRestore());
+  expect(() => new Poll(udpSocket(), () => {})).toThrow(/epoll_ctl/);
+});

@@ -1,8 +1,8 @@
 import koffi from 'koffi';
 import { SystemCallError } from './errors.ts';
-import { E } from './libc.ts';
+import { Memory, errno, sys } from './libc.ts';
 import { takeSocketError } from './socket.ts';
-import { noteSystemFailure, survive, systemErrorIn } from './system-failures.ts';
+import { noteSystemFailure, survive } from './system-failures.ts';
 
 /**
  * Calls back whenever a descriptor can be read from, until closed. libuv ends a poll for good when the descriptor has an
@@ -26,6 +26,7 @@ export class Poll {
   }
 
   private arm(): void {
+    mustBePollable(this.fd);
     polls.add(this); // the handle stops when the garbage collector takes it
     const onEvent = (status: number): void => {
       try {
@@ -44,11 +45,13 @@ export class Poll {
   private recover(): void {
     if (this.handle === undefined) return;
     takeSocketError(this.fd);
-    // What the error was about shows at the next read, if it still is.
-    this.onReadable();
-    if (this.handle === undefined) return;
-    this.handle.close();
-    this.armAgain();
+    try {
+      // What the error was about shows at the next read, if it still is.
+      this.onReadable();
+    } finally {
+      this.handle?.close();
+      this.armAgain();
+    }
   }
 
   /** Nothing is readable without it: where the system refuses, it is asked again and again. */
@@ -57,7 +60,7 @@ export class Poll {
     try {
       this.arm();
     } catch (error) {
-      noteSystemFailure(systemErrorIn(error) === undefined ? new SystemCallError('poll', E.ENOMEM) : error);
+      noteSystemFailure(error);
       setTimeout(() => this.armAgain(), AGAIN_MS);
     }
   }
@@ -67,3 +70,22 @@ export class Poll {
 const AGAIN_MS = 1_000;
 
 const polls = new Set<Poll>();
+
+/** struct epoll_event, packed. */
+const EVENT_SIZE = 12;
+const EPOLLIN = 1;
+const EPOLL = { ADD: 1, DELETE: 2, CLOEXEC: 0o2000000 } as const;
+let epoll = -1;
+let event: Memory | undefined;
+
+/** koffi ends the process where the kernel refuses to poll a descriptor (no memory, too many watches): the kernel is asked before. */
+function mustBePollable(fd: number): void {
+  if (event === undefined) {
+    event = new Memory(EVENT_SIZE);
+    event.view.setUint32(0, EPOLLIN, true);
+  }
+  if (epoll < 0) epoll = sys.epollCreate(EPOLL.CLOEXEC);
+  if (epoll < 0) throw new SystemCallError('epoll_create1', errno());
+  if (sys.epollCtl(epoll, EPOLL.ADD, fd, event.address) < 0) throw new SystemCallError('epoll_ctl', errno());
+  sys.epollCtl(epoll, EPOLL.DELETE, fd, event.address);
+}

@@ -2,7 +2,7 @@ import { SystemCallError } from './errors.ts';
 import { E, Memory, errno, sys } from './libc.ts';
 import { Poll } from './poll.ts';
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, openSocket } from './socket.ts';
-import { noteSystemFailure } from './system-failures.ts';
+import { noteSystemFailure, survive } from './system-failures.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -14,6 +14,8 @@ const MSG_NOSIGNAL = 0x4000;
 const MOST_PATH = 107;
 /** The kernel lowers it to net.core.somaxconn. */
 const BACKLOG = 4_096;
+/** Until the system is asked again for what it has refused. */
+const AGAIN_MS = 1_000;
 
 /** Of the module, not of a call: the kernel reads and writes it through its address. */
 const name = new Memory(2 + MOST_PATH + 1);
@@ -36,6 +38,7 @@ export type Accepted = UnixPeer | 'none' | 'exhausted';
 export class UnixListener {
   private readonly fd: number;
   private poll: Poll | undefined;
+  private again: ReturnType<typeof setTimeout> | undefined;
 
   /** Binds a new file with these permissions: it has them from its first moment. Throws a SystemCallError, EADDRINUSE where there is a file. */
   constructor(path: string, mode: number) {
@@ -71,20 +74,27 @@ export class UnixListener {
     }
   }
 
-  /** Calls back once when somebody waits to be accepted. */
+  /** Calls back once when somebody waits to be accepted; later, where the system refuses that now. */
   wait(onWaiting: () => void): void {
-    this.poll?.close();
-    this.poll = new Poll(this.fd, () => {
-      this.poll?.close();
-      this.poll = undefined;
-      onWaiting();
+    this.stopWaiting();
+    const isSet = survive(() => {
+      this.poll = new Poll(this.fd, () => {
+        this.stopWaiting();
+        onWaiting();
+      });
     });
+    if (!isSet) this.again = setTimeout(() => this.wait(onWaiting), AGAIN_MS);
   }
 
   close(): void {
+    this.stopWaiting();
+    sys.close(this.fd);
+  }
+
+  private stopWaiting(): void {
     this.poll?.close();
     this.poll = undefined;
-    sys.close(this.fd);
+    clearTimeout(this.again);
   }
 }
 

@@ -68,19 +68,30 @@ export class Driver implements CommandExecutor {
     return all;
   }
 
-  /** The machine's socket `socket` is `udp` from now on. */
+  /** The machine's socket `socket` is `udp` from now on. Throws where it cannot be read from; it is closed then. */
   attachUdp(socket: SocketId, udp: Udp): void {
     this.sockets[socket] = udp;
-    udp.start(
-      (batch) => this.handleDatagrams(socket, batch),
-      (buffer, offset, length) => this.handleRefused(buffer, offset, length),
-    );
+    try {
+      udp.start(
+        (batch) => this.handleDatagrams(socket, batch),
+        (buffer, offset, length) => this.handleRefused(buffer, offset, length),
+      );
+    } catch (error) {
+      this.sockets[socket] = undefined;
+      udp.close();
+      throw error;
+    }
   }
 
   /** What `receiver` gets counts as arrived on `socket`; nothing is sent through it. */
   attachReceiver(socket: SocketId, receiver: UdpReceiver): void {
+    try {
+      receiver.start((batch) => this.handleDatagrams(socket, batch));
+    } catch (error) {
+      receiver.close();
+      throw error;
+    }
     this.receivers.push(receiver);
-    receiver.start((batch) => this.handleDatagrams(socket, batch));
   }
 
   /** Closes what is attached as `socket`. */
