@@ -9,8 +9,8 @@ export interface Contact {
   readonly peer: number;
   /** Attempts made so far. */
   attempts: number;
-  /** Those of them that a budget paid for, where there is one. */
-  paid: number;
+  /** What was paid for its attempts, where there is a budget. */
+  readonly paid: Payment[];
   /** Whether the local host wants it: strangers have not caused all of it. What waits for it makes no room for what waits for others. */
   isOwn: boolean;
   /** When the next attempt, or failure, is due (ms). */
@@ -20,6 +20,15 @@ export interface Contact {
   waitingBytes: number;
   /** Who wanted it, where a budget depends on that. */
   readonly wantedBy: Wanter | undefined;
+}
+
+/** Where an attempt was paid from: the part of a budget that all share, or what there is besides. */
+export type PaidFrom = 'shared' | 'reserve';
+
+export interface Payment {
+  readonly from: PaidFrom;
+  /** ms */
+  readonly at: number;
 }
 
 /** In four 32-bit words the IPv6 address of a native host; or 0, the IPv4 address, 0 and the port of a client that meets others. */
@@ -82,7 +91,7 @@ export class Contacts {
     const contact: Contact = {
       peer,
       attempts: 0,
-      paid: 0,
+      paid: [],
       isOwn,
       dueAt: 0,
       waiting: [],
@@ -178,6 +187,11 @@ export class Contacts {
     this.ownHolders.delete(contact);
     this.bytes -= contact.waitingBytes;
   }
+}
+
+/** When attempts were paid from there (ms). */
+export function timesOf(paid: readonly Payment[], from: PaidFrom): number[] {
+  return paid.filter((payment) => payment.from === from).map(({ at }) => at);
 }
 
 const CHUNK_BYTES = 16 << 10;

@@ -213,7 +213,7 @@ export class Bubbles {
   /** A peer at this address has answered an attempt of ours. That says nothing of the server which the peer names. */
   reward(address: Ipv4, now: number): void {
     this.direct.give(address, 0, now, ANSWERED_ATTEMPT);
-    this.replies.give(address, [], now, 0, ANSWERED_ATTEMPT);
+    this.replies.give(address, [], [], now, 0, ANSWERED_ATTEMPT);
   }
 
   private mayPostpone([first]: readonly Endpoint[]): boolean {

@@ -127,6 +127,35 @@ describe('a greedy stranger', () => {
     expect(reached(of48s(60), fresh, { ...sameRelay, rate: 100 })).toBe(20);
   });
 
+  test.each([0, 1_900, 6_000])(
+    'of 4 /48s, whose tests are answered after %i ms, leaves new networks of its relay what they need',
+    (delay) => {
+      const rig = qualified();
+      const greedy = of48s(4);
+      const due: { readonly at: number; readonly bytes: Uint8Array }[] = [];
+      const asked = new Set<string>();
+      let tested = 0;
+      for (let i = 0; i < 8_000; i++) {
+        rig.receive(RELAY, echoRequest(greedy(i), rig.address));
+        for (const test of rig.all('test')) {
+          const name = test.destination.join();
+          if (!asked.has(name)) due.push({ at: rig.now + delay, bytes: echoReply(test) });
+          asked.add(name);
+        }
+        while (due.length > 0 && due[0]!.at <= rig.now) rig.receive(RELAY, due.shift()!.bytes);
+        rig.advanceServed(10).clear();
+        if (i < 4_000 || i % 80 !== 0) continue;
+        const host = v6(`2001:db8:${(0x4000 + i).toString(16)}::1`);
+        rig.receive(RELAY, echoRequest(host, rig.address));
+        const test = rig.all('test').find(({ destination }) => equalBytes(destination, 0, host, 0, 16));
+        if (test === undefined) continue;
+        tested++;
+        rig.receive(RELAY, echoReply(test)).clear();
+      }
+      expect(tested).toBeGreaterThanOrEqual(48);
+    },
+  );
+
   test('of a /32, from ever new /48s, leaves all others what they need', () => {
     const all = (i: number): Ipv6 => v6(`2001:db9:${(i & 0xffff).toString(16)}::1`);
     expect(reached(all, elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
