@@ -242,7 +242,7 @@ export class PeerContacts {
     const repeated = DOUBT_SPACING_MS * 2 ** Math.max(0, asked - 1);
     const spacing = isUnconfirmed ? DOUBT_SPACING_MS : asked === 0 ? QUESTION_SPACING_MS : repeated;
     if (now - context.peers.lastBubble[peer] < spacing || this.isUnderway(peer)) return;
-    this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, now);
+    this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, true, now);
   }
 
   /**
@@ -323,15 +323,25 @@ export class PeerContacts {
       if (!this.mayCause(this.context.peers.address(contact.peer), 0, via, now)) return;
       contact.paid.push({ from: 'shared', at: now });
     }
-    this.approach(contact.peer, contact.attempts, now);
+    this.approach(contact.peer, contact.attempts, contact.isOwn, now);
   }
 
-  private approach(peer: number, attempt: number, now: number): void {
+  /** `isOwn`: for this host, which has rounds that nobody else takes from. */
+  private approach(peer: number, attempt: number, isOwn: boolean, now: number): void {
     const { peers } = this.context;
+    const { caused } = this.means.traversal;
     const target = peers.address(peer);
-    if (!isTeredo(target, 0)) this.means.test.send(peer, now);
-    else if (peers.mayBubble(peer, now)) this.sendBubbles(peer, target, attempt, now); // CL-93, CL-94
-    else if (!peers.hasBubbleBudget(peer, now)) this.context.hits.ipv6('bubbles-to-peer', target, 0);
+    if (!isTeredo(target, 0)) {
+      this.means.test.send(peer, now);
+      return;
+    }
+    // CL-93, CL-94, CL-95: counted last, since when anything was last sent tells which peer is idle
+    if (isOwn ? peers.mayBubble(peer, now) : caused.isDue(peer, now)) {
+      this.sendBubbles(peer, target, attempt, now);
+      if (isOwn) peers.countBubble(peer, now);
+      else caused.count(peer, now);
+    } else if (!(isOwn ? peers.hasBubbleBudget(peer, now) : caused.isLeft(peer, now)))
+      this.context.hits.ipv6('bubbles-to-peer', target, 0);
   }
 
   private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
@@ -343,7 +353,6 @@ export class PeerContacts {
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
     // Anybody on the link can announce any peer. By way of its server the peer gets what it has to show, from the link or from elsewhere.
     traversal.sendRound(peer, target, attempt, now);
-    peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells which peer is idle
   }
 
   /** `b[o]`: the IPv6 address of the stranger. */
