@@ -80,12 +80,12 @@ export class Contacts {
 
   /**
    * Begins with the first attempt; returns the contact, or the one that is under way already. `isOwn`: the local host wants it, from now on at
-   * the latest.
+   * the latest. A contact that becomes the local host's makes all its attempts anew.
    */
   begin(peer: number, now: number, wantedBy?: Wanter, isOwn = false): Contact {
     const present = this.contacts.get(peer);
     if (present !== undefined) {
-      if (isOwn) this.own(present);
+      if (isOwn && !present.isOwn) this.own(present, now);
       return present;
     }
     const contact: Contact = {
@@ -164,9 +164,12 @@ export class Contacts {
     }
   }
 
-  private own(contact: Contact): void {
+  private own(contact: Contact, now: number): void {
     contact.isOwn = true;
     if (this.holders.delete(contact)) this.ownHolders.add(contact);
+    contact.attempts = 0;
+    this.contacts.delete(contact.peer); // to the end of the line
+    this.attempt(contact, now);
   }
 
   /** Out of a chunk that many copies share: a third of the cost of memory of its own for each. */

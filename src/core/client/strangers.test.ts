@@ -258,6 +258,25 @@ describe('what this host begins', () => {
     expect(tested).toBe(20);
   });
 
+  test.each([
+    ['a native host', NATIVE, 'test' as const, PRIMARY],
+    ['a Teredo peer', PEER, 'bubble' as const, PEER_SERVER],
+  ])(
+    '%s, while the last attempt that a stranger has caused goes unanswered: all attempts',
+    (_, peer, kind, to) => {
+      const rig = qualified();
+      rig
+        .receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(peer, rig.address)))
+        .send(pong(rig.address, peer));
+      rig.advanceServed(6_500).clear();
+      rig.send(echoRequest(rig.address, peer)).advanceServed(7_900);
+      expect(rig.all(kind, to).map(({ time }) => time - rig.now)).toEqual([-7_900, -5_900, -3_900, -1_900]);
+      expect(rig.delivered).toEqual([]);
+      rig.advanceServed(100);
+      expect(rig.delivered).toHaveLength(2); // errors, for the answer too
+    },
+  );
+
   test('a contact that somebody else asks for is repeated, whatever strangers do', () => {
     const rig = qualified(none);
     rig.machine.contact(NATIVE, rig.now);
