@@ -18,6 +18,12 @@ function left(budget: StrangerBudget, now: number, answers = false): number {
   }
 }
 
+test.each([0, 1, 3])('with a burst of %i, answers have a token besides, unless that is 0', (burst) => {
+  const budget = new StrangerBudget({ perSecond: 1, burst }, seededEntropy());
+  left(budget, 0);
+  expect(budget.takeAnswer(host(0), 0, VIA, 0)).toBe(burst === 0 ? undefined : 'reserve');
+});
+
 test('an answer to what was paid by the part of answers gives nothing back to what strangers may cause', () => {
   const [answered, silent] = [setUp(), setUp()];
   for (const budget of [answered, silent]) {

@@ -43,11 +43,11 @@ export class StrangerBudget {
   private readonly byNetwork: TokenBuckets;
   private readonly hash: HashKey;
 
-  /** What answers may have besides is half as much again; what peers that may have moved have is four times as much. */
+  /** What answers may have besides is half as much again, a token at least where there are any; what peers that may have moved have is four times as much. */
   constructor(limits: BucketLimits, entropy: Entropy) {
     const { perSecond, burst } = limits;
     this.caused = new FairShares(limits, WEIGHTS, entropy);
-    const half = { perSecond: perSecond / 2, burst: burst / 2 };
+    const half = { perSecond: perSecond / 2, burst: Math.min(burst, Math.max(1, burst / 2)) };
     this.answers = new FairShares(half, WEIGHTS.slice(2), entropy);
     const times = { perSecond: MOVED_TIMES * perSecond, burst: MOVED_TIMES * burst };
     this.moved = new FairShares(times, MOVED_WEIGHTS, entropy);

@@ -340,6 +340,15 @@ describe('Teredo peers', () => {
     expect(rig.all('bubble', VICTIM).length).toBeLessThanOrEqual(50 + 10 * 11);
   });
 
+  test.each([1, 2, 3])('with a limit of %i bubbles to an address and a server, have one of each', (burst) => {
+    const limit = { perSecond: 0.01, burst };
+    const rig = qualified({ limits: { directBubbles: limit, indirectBubbles: limit } });
+    rig
+      .receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(PEER, rig.address)))
+      .send(pong(rig.address, PEER));
+    expect(rig.kinds).toEqual(['bubble 192.0.2.10:8192', 'bubble 198.51.100.118:3544']);
+  });
+
   test('sought by this host: each server and each address has a limit of its own', () => {
     const rig = qualified();
     for (let i = 0; i < 2_000; i++) rig.send(rig.data(teredo(VICTIM, at(`198.51.100.1:${4_000 + i}`))));
