@@ -43,6 +43,27 @@ describe('Contacts', () => {
     expect(log).toEqual(['0: attempt 1 of 7']);
   });
 
+  test("one that becomes the local host's begins anew, once", () => {
+    const { contacts, log, run } = setUp();
+    contacts.begin(7, 0);
+    contacts.begin(8, 100);
+    run(6_400);
+    log.length = 0;
+    const contact = contacts.begin(7, 6_500, undefined, true);
+    contacts.enqueue(contact, packet(1), 0, 100);
+    expect(contacts.begin(7, 6_600, undefined, true)).toBe(contact);
+    expect(contacts.pollTimeout()).toBe(8_100);
+    run(60_000);
+    expect(log).toEqual([
+      '6500: attempt 1 of 7',
+      '8100: 8 failed, 0 lost',
+      '8500: attempt 2 of 7',
+      '10500: attempt 3 of 7',
+      '12500: attempt 4 of 7',
+      '14500: 7 failed, 1 lost',
+    ]);
+  });
+
   test('R-9, CL-68: packets wait first in, first out, as copies, up to the limits of a peer', () => {
     const { contacts } = setUp();
     const contact = contacts.begin(7, 0);

@@ -9,8 +9,8 @@ export interface Contact {
   readonly peer: number;
   /** Attempts made so far. */
   attempts: number;
-  /** Those of them that a budget paid for, where there is one. */
-  paid: number;
+  /** What was paid for its attempts, where there is a budget. */
+  readonly paid: Payment[];
   /** Whether the local host wants it: strangers have not caused all of it. What waits for it makes no room for what waits for others. */
   isOwn: boolean;
   /** When the next attempt, or failure, is due (ms). */
@@ -20,6 +20,15 @@ export interface Contact {
   waitingBytes: number;
   /** Who wanted it, where a budget depends on that. */
   readonly wantedBy: Wanter | undefined;
+}
+
+/** Where an attempt was paid from: the part of a budget that all share, or what there is besides. */
+export type PaidFrom = 'shared' | 'reserve';
+
+export interface Payment {
+  readonly from: PaidFrom;
+  /** ms */
+  readonly at: number;
 }
 
 /** In four 32-bit words the IPv6 address of a native host; or 0, the IPv4 address, 0 and the port of a client that meets others. */
@@ -71,18 +80,18 @@ export class Contacts {
 
   /**
    * Begins with the first attempt; returns the contact, or the one that is under way already. `isOwn`: the local host wants it, from now on at
-   * the latest.
+   * the latest. A contact that becomes the local host's makes all its attempts anew.
    */
   begin(peer: number, now: number, wantedBy?: Wanter, isOwn = false): Contact {
     const present = this.contacts.get(peer);
     if (present !== undefined) {
-      if (isOwn) this.own(present);
+      if (isOwn && !present.isOwn) this.own(present, now);
       return present;
     }
     const contact: Contact = {
       peer,
       attempts: 0,
-      paid: 0,
+      paid: [],
       isOwn,
       dueAt: 0,
       waiting: [],
@@ -155,9 +164,12 @@ export class Contacts {
     }
   }
 
-  private own(contact: Contact): void {
+  private own(contact: Contact, now: number): void {
     contact.isOwn = true;
     if (this.holders.delete(contact)) this.ownHolders.add(contact);
+    contact.attempts = 0;
+    this.contacts.delete(contact.peer); // to the end of the line
+    this.attempt(contact, now);
   }
 
   /** Out of a chunk that many copies share: a third of the cost of memory of its own for each. */
@@ -178,6 +190,11 @@ export class Contacts {
     this.ownHolders.delete(contact);
     this.bytes -= contact.waitingBytes;
   }
+}
+
+/** When attempts were paid from there (ms). */
+export function timesOf(paid: readonly Payment[], from: PaidFrom): number[] {
+  return paid.filter((payment) => payment.from === from).map(({ at }) => at);
 }
 
 const CHUNK_BYTES = 16 << 10;

@@ -80,8 +80,17 @@ describe('groups', () => {
     const budget = new FairShares(LIMITS, [1], seededEntropy(), 1_024);
     const first = greedy(budget, [7], 0, 1);
     expect(greedy(budget, [7], 0, 2)).toBe(first);
-    budget.give(1, [7], 0, first, first);
+    const taken = Array.from({ length: first }, () => 0);
+    budget.give(1, [7], taken, 0, 1, first);
     expect(greedy(budget, [7], 0, 1)).toBe(first);
+  });
+
+  test('what is answered late gives back no more than what still counts of it', () => {
+    const [late, never] = [1, 2].map(() => new FairShares(LIMITS, [1, 1], seededEntropy()));
+    for (const budget of [late, never]) for (let i = 0; i < 10; i++) budget!.take(0, [1, 2], 0);
+    for (let i = 0; i < 4; i++) late!.take(0, [1, 1], 0);
+    late!.give(0, [1, 1], [0, 0, 0, 0], 10_000, 1, 0);
+    expect(greedy(late!, [1, 3], 10_000)).toBe(greedy(never!, [1, 3], 10_000));
   });
 
   test('what is taken may be measured in octets', () => {

@@ -53,13 +53,26 @@ export class FairShares {
     return true;
   }
 
-  /** What was taken for the member has been answered: so much of it counts no more, and the group gets `tokens`. */
-  give(group: number, path: readonly number[], now: number, answered: number, tokens: number): void {
+  /**
+   * Tokens that were taken for the member, one at each of these times (ms), have been answered: `part` of each counts no more, as far as it
+   * still counts, and the group gets `tokens`.
+   */
+  give(
+    group: number,
+    path: readonly number[],
+    takenAt: readonly number[],
+    now: number,
+    part: number,
+    tokens: number,
+  ): void {
     this.total.give(group, 0, now, tokens);
+    if (path.length === 0 || takenAt.length === 0) return;
     let key = group;
     for (let level = 0; level < path.length; level++)
       key = this.keys[level] = this.hash.of2(key, path[level]!);
-    if (path.length > 0) this.count(now, -answered);
+    let counted = 0;
+    for (const at of takenAt) counted += this.usages.remaining(now - at);
+    this.count(now, -part * counted);
   }
 
   private count(now: number, amount: number): void {

@@ -49,9 +49,14 @@ export class Usages {
     }
   }
 
+  /** The part of an amount that still counts after so long (ms). */
+  remaining(elapsed: number): number {
+    return Math.exp(-Math.max(0, elapsed) / this.memoryMs);
+  }
+
   private decayed(page: Float64Array, at: number, now: number): number {
     const amount = page[at]!;
-    return amount === 0 ? 0 : amount * Math.exp(Math.min(0, page[at + 1]! - now) / this.memoryMs);
+    return amount === 0 ? 0 : amount * this.remaining(now - page[at + 1]!);
   }
 
   private placeOf(key: number, row: number): number {

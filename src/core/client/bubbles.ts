@@ -213,7 +213,7 @@ export class Bubbles {
   /** A peer at this address has answered an attempt of ours. That says nothing of the server which the peer names. */
   reward(address: Ipv4, now: number): void {
     this.direct.give(address, 0, now, ANSWERED_ATTEMPT);
-    this.replies.give(address, [], now, 0, ANSWERED_ATTEMPT);
+    this.replies.give(address, [], [], now, 0, ANSWERED_ATTEMPT);
   }
 
   private mayPostpone([first]: readonly Endpoint[]): boolean {
@@ -265,7 +265,10 @@ export class Bubbles {
   }
 }
 
-/** Takes a token of the address; where this host does not want what it is for, only out of the upper half of the bucket. */
+/**
+ * Takes a token of the address; where this host does not want what it is for, only out of the upper half of the bucket. A bucket too small for
+ * two halves gives its token to either.
+ */
 function isLeft(
   buckets: TokenBuckets,
   { burst }: BucketLimits,
@@ -273,7 +276,8 @@ function isLeft(
   isWanted: boolean,
   now: number,
 ): boolean {
-  return buckets.has(address, 0, now, isWanted ? 1 : 1 + burst / 2) && buckets.take(address, 0, now);
+  const least = isWanted ? 1 : Math.min(burst, 1 + burst / 2);
+  return buckets.has(address, 0, now, least) && buckets.take(address, 0, now);
 }
 
 /** Returns the end offset. E-2 */

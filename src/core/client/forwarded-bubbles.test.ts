@@ -10,10 +10,13 @@ import {
   at,
   bubble,
   echoReply,
+  echoRequest,
   teredo,
   v6,
   withOrigin,
 } from '../../../test/support/client-rig.ts';
+import { buildEchoReply } from '../../wire/index.ts';
+import type { Ipv6 } from '../../wire/index.ts';
 
 const ELSEWHERE = at('198.18.0.1:1111');
 const RELAY_LINK_LOCAL = v6('fe80::1234:5678:9abc:def0');
@@ -109,3 +112,75 @@ describe('bubbles through the server', () => {
     expect(rig.all('bubble')).toHaveLength(110);
   });
 });
+
+describe('bubbles in the name of a silent peer', () => {
+  const ask = (rig: ClientRig, count: number): ClientRig => {
+    for (let i = 0; i < count; i++)
+      rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address))).advanceServed(2_000);
+    return rig.clear();
+  };
+  const indirect = (rig: ClientRig): number[] =>
+    rig.all('bubble', PEER_SERVER).map(({ time }) => time - rig.now);
+
+  test('CL-94: take no round from what this host begins afterwards', () => {
+    const rig = ask(qualified(), 4);
+    rig.send(rig.data(PEER)).advanceServed(8_000);
+    expect(indirect(rig)).toEqual([-8_000, -6_000, -4_000, -2_000]);
+  });
+
+  test('CL-93: do not delay the first bubble of this host', () => {
+    const rig = qualified();
+    rig
+      .receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address)))
+      .advance(100)
+      .clear();
+    rig.send(rig.data(PEER));
+    expect(indirect(rig)).toEqual([0]);
+  });
+
+  test('CL-94: take nothing from it while this host wants the peer', () => {
+    const rig = qualified();
+    rig.send(rig.data(PEER)).advanceServed(1_000);
+    ask(rig, 10).advanceServed(300_000).clear();
+    for (let i = 0; i < 5; i++)
+      rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address))).advanceServed(2_000);
+    rig.clear().send(rig.data(PEER)).advanceServed(8_000);
+    expect(indirect(rig)).toEqual([-8_000, -6_000, -4_000, -2_000]);
+  });
+
+  test('CL-94: nor do packets in its name that this host answers', () => {
+    const rig = qualified();
+    rig.receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(PEER, rig.address)));
+    rig.send(pong(rig.address, PEER)).advanceServed(9_000);
+    expect(indirect(rig)).toHaveLength(4);
+    rig.clear().send(rig.data(PEER)).advanceServed(8_000);
+    expect(indirect(rig)).toEqual([-8_000, -6_000, -4_000, -2_000]);
+  });
+
+  test('CL-94, A-4: cause four rounds in 300 s, besides the four of this host', () => {
+    const rig = qualified();
+    for (let i = 0; i < 145; i++) {
+      rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address)));
+      if (i % 5 === 0) rig.send(pong(rig.address, PEER));
+      if (i % 7 === 3) rig.send(rig.data(PEER));
+      rig.advanceServed(2_000);
+    }
+    expect(indirect(rig)).toHaveLength(8);
+    rig.clear().advanceServed(10_000);
+    for (let i = 0; i < 5; i++)
+      rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address))).advanceServed(2_000);
+    expect(indirect(rig).length).toBeLessThanOrEqual(4);
+    expect(indirect(rig).length).toBeGreaterThan(0);
+  });
+});
+
+function pong(source: Ipv6, destination: Ipv6): Uint8Array {
+  return buildEchoReply({
+    source,
+    destination,
+    hopLimit: 64,
+    identifier: 1,
+    sequence: 1,
+    data: new Uint8Array(8),
+  });
+}

@@ -106,8 +106,8 @@ export class ForwardedReception {
       contacts.trust(peer, place.address, place.port, now, shown.socket, true);
       return;
     }
-    if (traversal.isReached(peer, now) || !peers.mayBubble(peer, now)) return;
-    peers.countBubble(peer, now);
+    if (traversal.isReached(peer, now) || !traversal.caused.isDue(peer, now)) return;
+    traversal.caused.count(peer, now);
     traversal.sockets.requestIndirect(peer, peers.address(peer), isWanted, now);
   }
 

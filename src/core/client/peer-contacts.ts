@@ -1,6 +1,6 @@
 import { LOCAL_PEER_MEMORY_MS, PEER_VALIDITY_MS } from '../constants.ts';
 import { Contacts } from '../contacts.ts';
-import type { Contact, Wanter } from '../contacts.ts';
+import type { Contact, PaidFrom, Wanter } from '../contacts.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
@@ -24,6 +24,9 @@ const MOVED_SILENCE_MS = 20;
 const MOVED_AGAIN_MS = 500;
 /** And to one that has not shown yet that it hears us: it answers once in 2 s, counted from when the last one reached it. */
 const DOUBT_SPACING_MS = 2_500;
+
+/** What a contact for a packet of this host is paid from; nothing is due for one that this host begins, or that is under way. */
+type Fare = PaidFrom | 'free';
 
 interface Means {
   readonly bubbles: Bubbles;
@@ -73,8 +76,8 @@ export class PeerContacts {
     this.contacts.handleTimeout(now);
   }
 
-  /** The packet waits for a contact, which begins now unless it is under way. CL-62, CL-63, CL-65 */
-  enqueue(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
+  /** The packet waits for a contact, which begins now unless it is under way; `fare`: by {@link admit}. CL-62, CL-63, CL-65 */
+  enqueue(peer: number, fare: Fare, buffer: Uint8Array, start: number, end: number, now: number): void {
     const { context } = this;
     const via = this.strangers.answeredBy(buffer, start, end, now);
     const isOwn = via === undefined;
@@ -82,6 +85,7 @@ export class PeerContacts {
     if (isOwn) this.strangers.noteOwn(buffer, start, end, now);
     if (isOwn && teredo) this.means.traversal.want(peer);
     const contact = this.contacts.begin(peer, now, wanterBy(via), isOwn);
+    if (fare !== 'free') contact.paid.push({ from: fare, at: now });
     if (!this.contacts.enqueue(contact, buffer, start, end)) {
       context.counters.droppedQueueFull++; // CL-68
       context.hits.ipv6('queue', buffer, start + DESTINATION);
@@ -90,15 +94,18 @@ export class PeerContacts {
   }
 
   /**
-   * Whether a contact may begin for the packet `b[start, end)` of this host, or is under way. An answer to a stranger may go to a
+   * Pays for the contact that the packet `b[start, end)` of this host needs; undefined where none may begin. An answer to a stranger may go to a
    * victim of forged packets, so the limit of contacts that strangers cause holds for it. It never holds for contacts that this host begins. CL-124
    */
-  mayBegin(known: number, b: Uint8Array, start: number, end: number, now: number): boolean {
+  admit(known: number, b: Uint8Array, start: number, end: number, now: number): Fare | undefined {
     if (known !== NO_PEER && (this.isUnderway(known) || this.context.peers.status[known] === TRUSTED))
-      return true;
+      return 'free';
     const via = this.strangers.answeredBy(b, start, end, now);
+    if (via === undefined) return 'free';
     const o = start + DESTINATION;
-    return via === undefined || this.count(this.unsolicited.takeAnswer(b, o, via, now), b, o);
+    const from = this.unsolicited.takeAnswer(b, o, via, now);
+    this.count(from !== undefined, b, o);
+    return from;
   }
 
   /** Whether the peer is trusted, or packets of ours wait for it. */
@@ -117,9 +124,13 @@ export class PeerContacts {
     this.strangers.note(b, start, end, via, now);
   }
 
-  /** Begins a contact that no packet waits for. `via`: the IPv4 address from which a stranger has caused it; undefined: this host wants it. */
+  /**
+   * Begins a contact that no packet waits for. `via`: the IPv4 address from which a stranger has caused it, within {@link mayCause}; undefined: this host
+   * wants it.
+   */
   begin(peer: number, via: number | undefined, now: number): void {
-    this.contacts.begin(peer, now, wanterBy(via), via === undefined);
+    const contact = this.contacts.begin(peer, now, wanterBy(via), via === undefined);
+    if (via !== undefined) contact.paid.push({ from: 'shared', at: now });
   }
 
   /**
@@ -231,7 +242,7 @@ export class PeerContacts {
     const repeated = DOUBT_SPACING_MS * 2 ** Math.max(0, asked - 1);
     const spacing = isUnconfirmed ? DOUBT_SPACING_MS : asked === 0 ? QUESTION_SPACING_MS : repeated;
     if (now - context.peers.lastBubble[peer] < spacing || this.isUnderway(peer)) return;
-    this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, now);
+    this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, true, now);
   }
 
   /**
@@ -298,9 +309,9 @@ export class PeerContacts {
     const contact = this.contacts.finish(peer);
     if (contact === undefined) return 0;
     context.counters.succeededContacts++;
-    const { wantedBy, isOwn, attempts } = contact;
-    if (wantedBy !== undefined && !isOwn)
-      this.unsolicited.noteAnswered(context.peers.address(peer), 0, wantedBy[1], attempts, now);
+    const { wantedBy, paid } = contact;
+    if (wantedBy !== undefined && paid.length > 0)
+      this.unsolicited.noteAnswered(context.peers.address(peer), 0, wantedBy[1], paid, now);
     for (const packet of contact.waiting) this.send(peer, packet, 0, packet.length, now);
     return contact.waiting.length;
   }
@@ -310,16 +321,27 @@ export class PeerContacts {
     if (contact.attempts > 1 && !contact.isOwn) {
       const via = contact.wantedBy![1];
       if (!this.mayCause(this.context.peers.address(contact.peer), 0, via, now)) return;
+      contact.paid.push({ from: 'shared', at: now });
     }
-    this.approach(contact.peer, contact.attempts, now);
+    this.approach(contact.peer, contact.attempts, contact.isOwn, now);
   }
 
-  private approach(peer: number, attempt: number, now: number): void {
+  /** `isOwn`: for this host, which has rounds that nobody else takes from. */
+  private approach(peer: number, attempt: number, isOwn: boolean, now: number): void {
     const { peers } = this.context;
+    const { caused } = this.means.traversal;
     const target = peers.address(peer);
-    if (!isTeredo(target, 0)) this.means.test.send(peer, now);
-    else if (peers.mayBubble(peer, now)) this.sendBubbles(peer, target, attempt, now); // CL-93, CL-94
-    else if (!peers.hasBubbleBudget(peer, now)) this.context.hits.ipv6('bubbles-to-peer', target, 0);
+    if (!isTeredo(target, 0)) {
+      this.means.test.send(peer, now);
+      return;
+    }
+    // CL-93, CL-94, CL-95: counted last, since when anything was last sent tells which peer is idle
+    if (isOwn ? peers.mayBubble(peer, now) : caused.isDue(peer, now)) {
+      this.sendBubbles(peer, target, attempt, now);
+      if (isOwn) peers.countBubble(peer, now);
+      else caused.count(peer, now);
+    } else if (!(isOwn ? peers.hasBubbleBudget(peer, now) : caused.isLeft(peer, now)))
+      this.context.hits.ipv6('bubbles-to-peer', target, 0);
   }
 
   private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
@@ -331,7 +353,6 @@ export class PeerContacts {
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
     // Anybody on the link can announce any peer. By way of its server the peer gets what it has to show, from the link or from elsewhere.
     traversal.sendRound(peer, target, attempt, now);
-    peers.countBubble(peer, now); // CL-95; last, since when anything was last sent tells which peer is idle
   }
 
   /** `b[o]`: the IPv6 address of the stranger. */

@@ -1,3 +1,5 @@
+import { timesOf } from '../contacts.ts';
+import type { PaidFrom, Payment } from '../contacts.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairShares } from '../fair-shares.ts';
 import { HashKey } from '../hash.ts';
@@ -41,11 +43,11 @@ export class StrangerBudget {
   private readonly byNetwork: TokenBuckets;
   private readonly hash: HashKey;
 
-  /** What answers may have besides is half as much again; what peers that may have moved have is four times as much. */
+  /** What answers may have besides is half as much again, a token at least where there are any; what peers that may have moved have is four times as much. */
   constructor(limits: BucketLimits, entropy: Entropy) {
     const { perSecond, burst } = limits;
     this.caused = new FairShares(limits, WEIGHTS, entropy);
-    const half = { perSecond: perSecond / 2, burst: burst / 2 };
+    const half = { perSecond: perSecond / 2, burst: Math.min(burst, Math.max(1, burst / 2)) };
     this.answers = new FairShares(half, WEIGHTS.slice(2), entropy);
     const times = { perSecond: MOVED_TIMES * perSecond, burst: MOVED_TIMES * burst };
     this.moved = new FairShares(times, MOVED_WEIGHTS, entropy);
@@ -71,17 +73,19 @@ export class StrangerBudget {
     return true;
   }
 
-  /** So many tests that the stranger has caused have been answered. */
-  noteAnswered(b: Uint8Array, o: number, via: number, tests: number, now: number): void {
-    this.caused.give(0, pathOf(b, o, via), now, ANSWERED * tests, 0);
+  /** The contact that the stranger has caused has been answered: what was paid for it counts less where it was paid from. */
+  noteAnswered(b: Uint8Array, o: number, via: number, paid: readonly Payment[], now: number): void {
+    this.caused.give(0, pathOf(b, o, via), timesOf(paid, 'shared'), now, ANSWERED, 0);
+    this.answers.give(0, networksOf(b, o), timesOf(paid, 'reserve'), now, ANSWERED, 0);
   }
 
   /**
    * The same for a packet of this host that may answer a stranger, or begin something in a flow that somebody has used in the
-   * destination's name. Whatever they have taken by that name, there is a part by destinations alone.
+   * destination's name. Whatever they have taken by that name, there is a part by destinations alone. Returns where the token was taken from.
    */
-  takeAnswer(b: Uint8Array, o: number, via: number, now: number): boolean {
-    return this.take(b, o, via, now) || this.answers.take(0, networksOf(b, o), now);
+  takeAnswer(b: Uint8Array, o: number, via: number, now: number): PaidFrom | undefined {
+    if (this.take(b, o, via, now)) return 'shared';
+    return this.answers.take(0, networksOf(b, o), now) ? 'reserve' : undefined;
   }
 
   /** The same for a trusted native peer that this host sends to and that is heard by way of another relay: strangers take nothing from it. */

@@ -127,6 +127,35 @@ describe('a greedy stranger', () => {
     expect(reached(of48s(60), fresh, { ...sameRelay, rate: 100 })).toBe(20);
   });
 
+  test.each([0, 1_900, 6_000])(
+    'of 4 /48s, whose tests are answered after %i ms, leaves new networks of its relay what they need',
+    (delay) => {
+      const rig = qualified();
+      const greedy = of48s(4);
+      const due: { readonly at: number; readonly bytes: Uint8Array }[] = [];
+      const asked = new Set<string>();
+      let tested = 0;
+      for (let i = 0; i < 8_000; i++) {
+        rig.receive(RELAY, echoRequest(greedy(i), rig.address));
+        for (const test of rig.all('test')) {
+          const name = test.destination.join();
+          if (!asked.has(name)) due.push({ at: rig.now + delay, bytes: echoReply(test) });
+          asked.add(name);
+        }
+        while (due.length > 0 && due[0]!.at <= rig.now) rig.receive(RELAY, due.shift()!.bytes);
+        rig.advanceServed(10).clear();
+        if (i < 4_000 || i % 80 !== 0) continue;
+        const host = v6(`2001:db8:${(0x4000 + i).toString(16)}::1`);
+        rig.receive(RELAY, echoRequest(host, rig.address));
+        const test = rig.all('test').find(({ destination }) => equalBytes(destination, 0, host, 0, 16));
+        if (test === undefined) continue;
+        tested++;
+        rig.receive(RELAY, echoReply(test)).clear();
+      }
+      expect(tested).toBeGreaterThanOrEqual(48);
+    },
+  );
+
   test('of a /32, from ever new /48s, leaves all others what they need', () => {
     const all = (i: number): Ipv6 => v6(`2001:db9:${(i & 0xffff).toString(16)}::1`);
     expect(reached(all, elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
@@ -229,6 +258,25 @@ describe('what this host begins', () => {
     expect(tested).toBe(20);
   });
 
+  test.each([
+    ['a native host', NATIVE, 'test' as const, PRIMARY],
+    ['a Teredo peer', PEER, 'bubble' as const, PEER_SERVER],
+  ])(
+    '%s, while the last attempt that a stranger has caused goes unanswered: all attempts',
+    (_, peer, kind, to) => {
+      const rig = qualified();
+      rig
+        .receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(peer, rig.address)))
+        .send(pong(rig.address, peer));
+      rig.advanceServed(6_500).clear();
+      rig.send(echoRequest(rig.address, peer)).advanceServed(7_900);
+      expect(rig.all(kind, to).map(({ time }) => time - rig.now)).toEqual([-7_900, -5_900, -3_900, -1_900]);
+      expect(rig.delivered).toEqual([]);
+      rig.advanceServed(100);
+      expect(rig.delivered).toHaveLength(2); // errors, for the answer too
+    },
+  );
+
   test('a contact that somebody else asks for is repeated, whatever strangers do', () => {
     const rig = qualified(none);
     rig.machine.contact(NATIVE, rig.now);
@@ -290,6 +338,15 @@ describe('Teredo peers', () => {
     }
     rig.advanceServed(10_000);
     expect(rig.all('bubble', VICTIM).length).toBeLessThanOrEqual(50 + 10 * 11);
+  });
+
+  test.each([1, 2, 3])('with a limit of %i bubbles to an address and a server, have one of each', (burst) => {
+    const limit = { perSecond: 0.01, burst };
+    const rig = qualified({ limits: { directBubbles: limit, indirectBubbles: limit } });
+    rig
+      .receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(PEER, rig.address)))
+      .send(pong(rig.address, PEER));
+    expect(rig.kinds).toEqual(['bubble 192.0.2.10:8192', 'bubble 198.51.100.118:3544']);
   });
 
   test('sought by this host: each server and each address has a limit of its own', () => {

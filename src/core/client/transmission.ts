@@ -120,9 +120,9 @@ export class Transmission {
     }
     const { contacts } = this.means;
     const known = context.peers.find(buffer, destination);
-    if (contacts.mayBegin(known, buffer, start, end, now)) {
-      contacts.enqueue(context.providePeer(buffer, destination), buffer, start, end, now);
-    } else context.counters.droppedStrangerLimit++;
+    const fare = contacts.admit(known, buffer, start, end, now);
+    if (fare === undefined) context.counters.droppedStrangerLimit++;
+    else contacts.enqueue(context.providePeer(buffer, destination), fare, buffer, start, end, now);
   }
 
   private isRoutable(b: Uint8Array, o: number): boolean {

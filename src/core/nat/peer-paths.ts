@@ -40,6 +40,8 @@ export interface PeerPath {
   lastHeard: number;
   /** When anything last came from where it is sent to. */
   lastAtPlace: number;
+  /** When the last rounds of bubbles went to it that this host has not caused, the oldest first; four at the most. */
+  causedRounds: readonly number[];
   /** When it was last asked whether it hears us. */
   askedAt: number;
   /** It asks by way of its server although we hear it: it does not hear us. */
@@ -85,6 +87,7 @@ export class PeerPaths {
         settledAt: -Infinity,
         lastHeard: -Infinity,
         lastAtPlace: -Infinity,
+        causedRounds: [],
         askedAt: -Infinity,
         isUnheard: false,
         isGuessed: false,
@@ -102,6 +105,11 @@ export class PeerPaths {
     const path = this.paths.get(peer);
     this.paths.delete(peer);
     return path;
+  }
+
+  /** What was not answered before says nothing about now. */
+  resetRounds(): void {
+    for (const path of this.paths.values()) path.causedRounds = [];
   }
 
   /** Those that have a socket of their own. */

@@ -7,6 +7,7 @@ import type { ContactProgress, PeerMeans } from '../client/status.ts';
 import { SOCKET } from '../client/options.ts';
 import { mappedAddressOf, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../wire/index.ts';
+import { CausedRounds } from './caused-rounds.ts';
 import { Doubts } from './doubts.ts';
 import { GatewayPairs } from './gateway-pairs.ts';
 import { Guessing } from './guessing.ts';
@@ -39,6 +40,7 @@ export class Traversal {
   readonly gateways: GatewayPairs;
   readonly sockets: PeerSockets;
   readonly toPeers: PeerBubbles;
+  readonly caused: CausedRounds;
   private readonly context: ClientContext;
   private readonly paths = new PeerPaths();
   private readonly doubts: Doubts;
@@ -50,6 +52,7 @@ export class Traversal {
 
   constructor(context: ClientContext, bubbles: Bubbles) {
     this.context = context;
+    this.caused = new CausedRounds(context, this.paths);
     this.gateways = new GatewayPairs(context, this.paths);
     this.toPeers = new PeerBubbles(context, bubbles, this.paths, this.gateways, (peer) =>
       this.guessing.trailerFor(peer),
@@ -80,6 +83,7 @@ export class Traversal {
     this.guessing.clear();
     this.doubts.clearAll();
     this.guessedAt.clear();
+    this.paths.resetRounds();
   }
 
   /** This host has packets for the peer, which nobody has made it answer. */
@@ -387,7 +391,7 @@ export class Traversal {
     // The peer begins anew, and so do we, where we can tell it at once. E-69
     const isOld =
       path.peerRandomPort !== 0 && this.sockets.isReachedBy(peer, path) && !peers.isValid(peer, now);
-    if (isOld && path.random !== 0 && this.context.preservesPorts && peers.mayBubble(peer, now)) {
+    if (isOld && path.random !== 0 && this.context.preservesPorts && this.caused.isDue(peer, now)) {
       peers.socket[peer] = SOCKET.service;
       this.sockets.close(peer, path);
     }

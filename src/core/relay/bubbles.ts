@@ -1,5 +1,5 @@
 import { BUBBLE_HOP_LIMIT } from '../constants.ts';
-import type { Wanter } from '../contacts.ts';
+import type { PaidFrom, Wanter } from '../contacts.ts';
 import { DESTINATION, IPV6_HEADER, SOURCE, TEREDO_PORT, buildBubble } from '../../wire/index.ts';
 import type { Budgets } from './budgets.ts';
 import type { RelayContext } from './context.ts';
@@ -21,23 +21,24 @@ export class Bubbles {
   }
 
   /**
-   * One bubble through the client's server, and where that is wanted one straight to the client; false where a
-   * limit forbids it. The direct one goes first: it opens the relay's NAT for the answer to the other one, which may come at once. R-7,
+   * One bubble through the client's server, and where that is wanted one straight to the client. Returns where it was paid from; undefined
+   * where a limit forbids it. The direct one goes first: it opens the relay's NAT for the answer to the other one, which may come at once. R-7,
    * R-10, R-33
    */
-  send(peer: number, wanter: Wanter, now: number): boolean {
+  send(peer: number, wanter: Wanter, now: number): PaidFrom | undefined {
     const { peers, counters, commands, hits } = this.context;
     const mapped = peers.mappedAddress[peer];
     if (!peers.mayBubble(peer, now)) {
       counters.droppedBubbleBudget++;
       if (!peers.hasBubbleBudget(peer, now)) hits.ipv4('bubbles-to-peer', mapped);
-      return false;
+      return undefined;
     }
     const server = peers.serverOf(peer);
-    if (!this.budgets.takeServer(server, wanter, now)) {
+    const from = this.budgets.takeServer(server, wanter, now);
+    if (from === undefined) {
       counters.droppedServerLimit++;
       hits.ipv4('by-server', server);
-      return false;
+      return undefined;
     }
     peers.countBubble(peer, now);
     peers.writeAddress(peer, this.destination, 0);
@@ -50,7 +51,7 @@ export class Bubbles {
     }
     counters.bubblesSent++;
     commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, server, TEREDO_PORT);
-    return true;
+    return from;
   }
 
   /** Whether the bubble at `at` goes to the source of one that was sent to its own source. A-26 */

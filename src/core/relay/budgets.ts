@@ -1,4 +1,5 @@
-import type { Wanter } from '../contacts.ts';
+import { timesOf } from '../contacts.ts';
+import type { PaidFrom, Payment, Wanter } from '../contacts.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
 import { FairShares } from '../fair-shares.ts';
@@ -47,16 +48,16 @@ export class Budgets {
     return this.bySource.take(a, b, c, d, now);
   }
 
-  /** For a bubble through this server. */
-  takeServer(server: Ipv4, wanter: Wanter, now: number): boolean {
+  /** For a bubble through this server; returns what it was taken from. */
+  takeServer(server: Ipv4, wanter: Wanter, now: number): PaidFrom | undefined {
     const path = pathOf(wanter);
-    if (this.byServer.take(server, path, now)) return true;
+    if (this.byServer.take(server, path, now)) return 'shared';
     const member = this.hash.of4(0, server, wanter[0], wanter[1]);
-    return (
+    const isTaken =
       this.modest.has(member, 0, now) &&
       this.serverReserve.take(server, path, now) &&
-      this.modest.take(member, 0, now)
-    );
+      this.modest.take(member, 0, now);
+    return isTaken ? 'reserve' : undefined;
   }
 
   /** For a bubble straight to this mapped address. */
@@ -64,15 +65,27 @@ export class Budgets {
     return this.byClient.take(0, mapped, now);
   }
 
-  /** The client has answered after that many bubbles: the budgets they were taken from get them back, and earn one more. */
-  reward(wanter: Wanter | undefined, server: Ipv4, mapped: Ipv4, bubbles: number, now: number): void {
+  /**
+   * The client has answered bubbles for which that was paid: they count no more in the shares of the server they went through, and the budgets get them back
+   * and earn one more.
+   */
+  reward(
+    wanter: Wanter | undefined,
+    server: Ipv4,
+    mapped: Ipv4,
+    paid: readonly Payment[],
+    now: number,
+  ): void {
+    const bubbles = paid.length;
     if (wanter !== undefined) {
       const [high, low] = wanter;
       const earned = this.sourceEarnings.take(high, low, now) ? 1 : 0;
       this.bySource.give(high, low, now, bubbles + earned);
     }
     const earned = this.serverEarnings.take(0, server, now) ? 1 : 0;
-    this.byServer.give(server, wanter === undefined ? [] : pathOf(wanter), now, bubbles, bubbles + earned);
+    const path = wanter === undefined ? [] : pathOf(wanter);
+    this.byServer.give(server, path, timesOf(paid, 'shared'), now, 1, bubbles + earned);
+    this.serverReserve.give(server, path, timesOf(paid, 'reserve'), now, 1, 0);
     if (this.direct) this.byClient.give(0, mapped, now, bubbles);
   }
 }

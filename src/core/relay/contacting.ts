@@ -137,7 +137,8 @@ export class Contacting {
     }
     // The question's bubbles were answered, and only they are not rewarded with a contact below.
     if (!this.isUnderway(peer) && peers.lastBubble[peer] > peers.lastReceived[peer]) {
-      this.budgets.reward(undefined, peers.serverOf(peer), address, 1, now);
+      const paid = [{ from: 'shared', at: peers.lastBubble[peer]! }] as const;
+      this.budgets.reward(undefined, peers.serverOf(peer), address, paid, now);
     }
     offload.note(peer, now);
     if (!offload.has(peer) && this.isLonePacketWanted(peer)) this.hear(peer, now, now);
@@ -289,7 +290,8 @@ export class Contacting {
     if (contact === undefined) return;
     counters.contactsAnswered++;
     const { wantedBy, paid, waiting } = contact;
-    if (paid > 0) this.budgets.reward(wantedBy, peers.serverOf(peer), peers.mappedAddress[peer], paid, now);
+    if (paid.length > 0)
+      this.budgets.reward(wantedBy, peers.serverOf(peer), peers.mappedAddress[peer], paid, now);
     for (const packet of waiting) this.send(peer, packet, 0, packet.length, now);
     if (wantedBy !== undefined) this.serveWaiting(wantedBy, now);
   }
@@ -379,8 +381,9 @@ export class Contacting {
     const wanter = contact.wantedBy!;
     if (contact.attempts > 1 && !this.budgets.takeSource(wanter, now)) {
       this.dropBySource(wanter);
-    } else if (this.bubbles.send(contact.peer, wanter, now)) {
-      contact.paid++;
+    } else {
+      const from = this.bubbles.send(contact.peer, wanter, now);
+      if (from !== undefined) contact.paid.push({ from, at: now });
     }
   }
 
