@@ -10,8 +10,12 @@ export function refusable<T>(
   try {
     return action();
   } catch (error) {
-    if (error instanceof EnvironmentError || systemErrorIn(error) === undefined) throw error;
-    const words = error instanceof SystemCallError ? explain(error) : undefined;
-    throw words ?? new EnvironmentError('system', `the system refused: ${(error as Error).message}`, error);
+    throw (error instanceof SystemCallError ? explain(error) : undefined) ?? refusalOf(error);
   }
+}
+
+/** A refusal of the system as an EnvironmentError; any other error as it is. */
+export function refusalOf(error: unknown): unknown {
+  if (error instanceof EnvironmentError || systemErrorIn(error) === undefined) return error;
+  return new EnvironmentError('system', `the system refused: ${(error as Error).message}`, error);
 }

@@ -12,6 +12,7 @@ import type { ClientState, MachineEvent, NatKind, QualificationReason } from '..
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { CarriedPath, NetworkMonitor, PortMapper, PortMapping, Udp } from '../io/ports.ts';
+import { refusalOf } from '../io/refusable.ts';
 import { Settling } from '../io/settling.ts';
 import { countSystemFailure, isShortage, survive } from '../io/system-failures.ts';
 import { formatIpv6 } from '../wire/index.ts';
@@ -240,7 +241,7 @@ export class Client extends EventEmitter<ClientEvents> {
       driver.request((now) => (this.isResting ? this.machine.rest(now) : this.machine.start(now)));
     } catch (error) {
       await this.close();
-      throw error;
+      throw refusalOf(error);
     }
   }
 

@@ -7,6 +7,7 @@ import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts
 import type { RelayLimits } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { CarriedPath, NetworkMonitor } from '../io/ports.ts';
+import { refusalOf } from '../io/refusable.ts';
 import { Settling } from '../io/settling.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
@@ -135,7 +136,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       this.monitor.start(() => this.settling.stir());
     } catch (error) {
       await this.close();
-      throw error;
+      throw refusalOf(error);
     }
   }
 

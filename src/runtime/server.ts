@@ -9,6 +9,7 @@ import type { CancelTimer, NetworkMonitor, ServerPath, ServerWork } from '../io/
 import { EnvironmentError } from '../io/errors.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
+import { refusalOf } from '../io/refusable.ts';
 import { Settling } from '../io/settling.ts';
 import { Driver } from './driver.ts';
 import { FailureWarnings } from './failure-warnings.ts';
@@ -165,7 +166,7 @@ export class Server extends EventEmitter<ServerEvents> {
       this.monitor.start(() => this.settling.stir());
     } catch (error) {
       await this.close();
-      throw error;
+      throw refusalOf(error);
     }
   }
 
