@@ -12,6 +12,7 @@ import { controlPath, isChosen, makeControlDirectory } from './control-path.ts';
 import { parseRequest } from './control-protocol.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 import { Flooders } from './flooders.ts';
+import { SubordinateUids } from './subordinate-uids.ts';
 import { Turns } from './turns.ts';
 
 const MAX_CONNECTIONS = 32;
@@ -78,6 +79,7 @@ export class ControlServer {
   private readonly directory: string;
   private readonly removesDirectory: boolean;
   private timer: NodeJS.Timeout | undefined;
+  private readonly subordinateUids = new SubordinateUids();
   private lookMs = LOOK_MS;
   private keptOutSaidAt = -Infinity;
   private closed = false;
@@ -182,14 +184,16 @@ export class ControlServer {
       const peer = this.listener.accept();
       if (peer === 'exhausted') return peer;
       if (peer === 'none') return count === 0 ? 'none' : 'some';
-      if (!this.admission.admits(peer, begun) || !this.makeRoom(peer)) {
+      // Ids that one user has many of share what that user has.
+      const caller = { ...peer, uid: this.subordinateUids.ownerOf(peer.uid, begun) };
+      if (!this.admission.admits(caller, begun) || !this.makeRoom(caller)) {
         if (refused++ < REFUSALS_SAID) sendTo(peer.fd, REFUSAL);
         closeConnection(peer.fd);
         this.flooders.note(peer.uid, begun);
         this.hits.uid('control-socket', peer.uid);
       } else {
         const connection: Connection = new Connection(
-          peer,
+          caller,
           (line) => this.answer(connection, line),
           () => this.forget(connection),
         );
