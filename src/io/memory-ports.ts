@@ -69,7 +69,7 @@ export class MemoryPorts implements PortFactory {
   openTunnelRules(tunnel: string): TunnelRules {
     return {
       set: (own, refuseInbound) =>
-        void this.tunnelRules.set(tunnel, { own: own.map(formatIpv6), refuseInbound }),
+        void this.tunnelRules.set(tunnel, { own: own.map((address) => formatIpv6(address)), refuseInbound }),
       close: () => void this.tunnelRules.delete(tunnel),
     };
   }

@@ -42,6 +42,8 @@ export class ClientInterface {
   private addresses: readonly Ipv6[] = [];
   /** Those that the interface may still have. */
   private held: readonly Ipv6[] = [];
+  /** Of {@link addresses} those that are guarded, and so may be set. */
+  private guarded: readonly Ipv6[] = [];
 
   constructor(
     name: string,
@@ -100,8 +102,9 @@ export class ClientInterface {
     void this.furniture.arrange(
       () => this.wanted(),
       () => {
-        if (!this.guard.setOwn(this.addresses)) this.onFailure();
-        this.held = this.addresses;
+        const isGuarded = this.guard.setOwn(this.guarded);
+        if (!isGuarded || this.guarded.length < this.addresses.length) this.onFailure();
+        this.held = this.guarded;
         const before = this.hasDefaultRoute;
         this.hasDefaultRoute = this.hasDefaults;
         if (this.hasDefaultRoute !== before) this.onDefaultRoute(this.hasDefaultRoute);
@@ -109,11 +112,13 @@ export class ClientInterface {
     );
   }
 
-  /** Before an address is given, nothing from it can leave elsewhere. */
+  /** Before an address is given, nothing from it can leave elsewhere: new ones wait until the guard knows them. */
   private wanted(): Piece[] {
-    const { addresses } = this;
-    this.held = [...new Set([...this.held, ...addresses])];
-    this.guard.setOwn(this.held);
+    const { held } = this;
+    const isGuarded = this.guard.setOwn([...new Set([...held, ...this.addresses])]);
+    const addresses = isGuarded ? this.addresses : this.addresses.filter((address) => held.includes(address));
+    this.guarded = addresses;
+    this.held = [...new Set([...held, ...addresses])];
     return [
       LINK_LOCAL,
       ...addresses.map((address) => addressPiece({ address, prefixLength: ADDRESS_PREFIX_LENGTH })),

@@ -38,7 +38,7 @@ export class TunnelGuard {
   /** The addresses that are the tunnel's from now on. False: the rules are to be set again later. */
   setOwn(addresses: readonly Ipv6[]): boolean {
     if (this.closed) return true;
-    const own = addresses.map(formatIpv6).join(' ');
+    const own = addresses.map((address) => formatIpv6(address)).join(' ');
     try {
       if (this.open !== undefined) this.openRules(this.open);
       if (this.rules === undefined || own === this.own) return true;

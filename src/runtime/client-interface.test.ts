@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest';
+import { SystemCallError } from '../linux/errors.ts';
+import { formatIpv6, parseIpv6 } from '../wire/index.ts';
+import type { HostNetwork, TunnelRules } from '../io/ports.ts';
+import { ClientInterface } from './client-interface.ts';
+import { TunnelGuard } from './tunnel-guard.ts';
+
+const ENOBUFS = 105;
+const [FIRST, SECOND] = [parseIpv6('2001:0:cb00:7178::1')!, parseIpv6('2001:0:cb00:7178::2')!];
+
+test.each([
+  ['twice', 2],
+  ['once', 1],
+])(
+  'an address whose guard cannot be set %s waits until it can: nothing of it leaves elsewhere',
+  async (_, times) => {
+    const rig = await guardedInterface();
+    rig.client.addAddress(FIRST);
+    await rig.client.settled;
+    expect(rig.addresses()).toEqual([formatIpv6(FIRST)]);
+    rig.refuse(times);
+    rig.client.addAddress(SECOND);
+    await rig.client.settled;
+    expect(rig.addresses()).toEqual([formatIpv6(FIRST)]);
+    for (let i = 1; i <= times; i++) {
+      expect(rig.failures()).toBe(i);
+      rig.client.networkChanged();
+      await rig.client.settled;
+    }
+    expect(rig.addresses()).toEqual([formatIpv6(FIRST), formatIpv6(SECOND)]);
+    expect(rig.unguarded()).toEqual([]);
+    rig.client.removeAddress(FIRST);
+    await rig.client.settled;
+    expect(rig.addresses()).toEqual([formatIpv6(SECOND)]);
+  },
+);
+
+async function guardedInterface() {
+  let [refusals, failures] = [0, 0];
+  const given = new Set<string>();
+  const unguarded: string[] = [];
+  let guarded: string[] = [];
+  const rules: TunnelRules = {
+    set: (addresses) => {
+      if (refusals-- > 0) throw new SystemCallError('nftables', ENOBUFS);
+      guarded = addresses.map((address) => formatIpv6(address));
+    },
+    close: () => {},
+  };
+  const nothing = () => Promise.resolve();
+  const network = {
+    setUpTunnel: nothing,
+    addAddress: (_: string, address: Uint8Array) => {
+      const text = formatIpv6(address);
+      if (text.startsWith('2001:')) given.add(text);
+      if (text.startsWith('2001:') && !guarded.includes(text)) unguarded.push(text);
+      return Promise.resolve();
+    },
+    removeAddress: (_: string, address: Uint8Array) =>
+      Promise.resolve(void given.delete(formatIpv6(address))),
+    addRoute: nothing,
+    removeRoute: nothing,
+    hasNativeIpv6: () => false,
+    otherTeredoDefault: () => undefined,
+    tunnelState: () => ({
+      isUp: true,
+      addresses: [...given].map((text) => ({ address: parseIpv6(text)!, prefixLength: 32 })),
+      routes: [],
+    }),
+  } as unknown as HostNetwork;
+  const guard = new TunnelGuard('accept', () => {});
+  guard.begin(() => rules);
+  const client = new ClientInterface('teredo', network, 'never', guard, {
+    onDefaultRoute: () => {},
+    onWarning: () => {},
+    onFailure: () => failures++,
+  });
+  await client.setUp();
+  return {
+    client,
+    refuse: (times: number) => (refusals = times),
+    failures: () => failures,
+    addresses: () => [...given],
+    unguarded: () => unguarded,
+  };
+}
