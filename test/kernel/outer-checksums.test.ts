@@ -23,7 +23,7 @@ import { finishPackets, linksOf, switchTxOff } from '../support/links.ts';
 import { framesOf } from '../support/pcap.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
-const EXCHANGE = { octets: 3_000, count: IS_ALL ? 1_000 : 120 };
+const EXCHANGE = { octets: 3_000, count: IS_ALL ? 1_000 : 200 };
 /** TCP repeats a lost last segment after 200 ms at the earliest. A machine with other work takes so long now and then. */
 const REPEATED_MS = 190;
 const BYTES = 3_000_000;
