@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { data, seededEntropy, v4, v6 } from '../../test/support/client-rig.ts';
+import { EnvironmentError } from '../io/errors.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
@@ -289,6 +290,51 @@ test('changed while it runs: all arrives, by the way that was wished; the socket
     expect(carriedOut(a) > 0).toBe(isCarried);
   }
   expect(paths).toEqual(['user', 'kernel', 'user', 'kernel']);
+});
+
+test.each(['auto', 'kernel'] as const)(
+  'the kernel path (%s) is tried again after 15, 30, 60 s where it has ended by itself, as long as it is refused',
+  async (wish) => {
+    const { net, a, b, alice, ahead } = await pair({ dataPath: wish });
+    const tried: number[] = [];
+    const open = a.openFastPath.bind(a);
+    const short = Object.assign(new Error('out of memory'), { errno: 12, code: 'ENOMEM' });
+    let fault: Error | undefined = new EnvironmentError('no-kernel-path', 'no memory', short);
+    a.openFastPath = (options) => {
+      tried.push(net.clock.now() - lostAt);
+      if (fault !== undefined) throw fault;
+      return open(options);
+    };
+    let lostAt = net.clock.now();
+    [...a.fastPaths][0]!.lose(new Error('somebody took it away'));
+    await net.pass(50_000);
+    expect(tried).toEqual([15_000, 45_000]);
+    expect(alice.dataPath.kind).toBe('user');
+    fault = undefined;
+    await net.pass(60_000);
+    expect([tried, alice.dataPath]).toEqual([[15_000, 45_000, 105_000], { kind: 'kernel' }]);
+    const before = carriedOut(a);
+    expect([await net.send(a, b, ahead()), await net.send(a, b, ahead())]).toEqual([true, true]);
+    expect(carriedOut(a)).toBeGreaterThan(before);
+  },
+);
+
+test('auto tries the kernel path again where memory was short for it at the start, and not where it can never be', async () => {
+  const net = await Net.open();
+  const triesWith = async (ports: MemoryPorts, cause?: Error): Promise<number> => {
+    let tries = 0;
+    ports.openFastPath = () => {
+      tries++;
+      throw new EnvironmentError('no-kernel-path', 'there is none', cause);
+    };
+    await net.client(ports);
+    await net.pass(400_000);
+    return tries;
+  };
+  const short = Object.assign(new Error('out of memory'), { errno: 12, code: 'ENOMEM' });
+  // After 0, 15, 45, 105, 225 s; the next is due after 465.
+  expect(await triesWith(net.host(HOST_A), short)).toBe(5);
+  expect(await triesWith(net.host(HOST_B))).toBe(1);
 });
 
 test('a change that cannot be leaves everything as it was', async () => {
