@@ -1,4 +1,4 @@
-import { Carrier } from '../core/carrier.ts';
+import { Carrier } from '../core/offload/carrier.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import type { MemoryTun } from './memory-tun.ts';

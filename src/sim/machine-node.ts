@@ -1,7 +1,7 @@
 import { HEADROOM } from '../core/machine.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
-import { trafficAt } from '../core/carrier.ts';
-import type { Carrier } from '../core/carrier.ts';
+import { trafficAt } from '../core/offload/carrier.ts';
+import type { Carrier } from '../core/offload/carrier.ts';
 import type { CommandExecutor } from '../core/commands.ts';
 import type { MachineEvent } from '../core/events.ts';
 import type { UdpSocket } from './ipv4-host.ts';

@@ -1,4 +1,4 @@
-import { Carrier } from '../core/carrier.ts';
+import { Carrier } from '../core/offload/carrier.ts';
 import { ClientMachine, SOCKET } from '../core/client/index.ts';
 import type { ClientOptions } from '../core/client/index.ts';
 import { DISCOVERY_GROUP } from '../core/constants.ts';

@@ -1,5 +1,5 @@
 import { AddressPolicy } from '../core/address-policy.ts';
-import { Carrier } from '../core/carrier.ts';
+import { Carrier } from '../core/offload/carrier.ts';
 import { RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
 import type { RelayOptions } from '../core/relay/index.ts';
 import type { Ipv4 } from '../wire/index.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Carrier } from '../../src/core/carrier.ts';
+import { Carrier } from '../../src/core/offload/carrier.ts';
 import { CONFIG, ROLE, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
 import type { Way } from '../../src/linux/bpf/layout.ts';
 import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';

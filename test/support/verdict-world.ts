@@ -1,4 +1,4 @@
-import { Carrier } from '../../src/core/carrier.ts';
+import { Carrier } from '../../src/core/offload/carrier.ts';
 import type { CommandExecutor } from '../../src/core/commands.ts';
 import { HEADROOM } from '../../src/core/machine.ts';
 import type { OffloadingMachine } from '../../src/core/machine.ts';

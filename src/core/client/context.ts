@@ -1,7 +1,7 @@
 import { AddressPolicy, inSubnets } from '../address-policy.ts';
 import { CommandRing } from '../commands.ts';
 import { REFRESH_INTERVAL_MS } from '../constants.ts';
-import { Offload } from '../offload.ts';
+import { Offload } from '../offload/offload.ts';
 import { LimitHits } from '../limit-hits.ts';
 import { NO_PEER, PeerTable } from '../peer-table.ts';
 import { makeCounters } from '../machine.ts';

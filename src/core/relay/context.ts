@@ -1,7 +1,7 @@
 import type { AccessList } from '../access-list.ts';
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
-import type { Offload } from '../offload.ts';
+import type { Offload } from '../offload/offload.ts';
 import type { LimitHits } from '../limit-hits.ts';
 import type { PeerTable } from '../peer-table.ts';
 import type { RelayCounter } from './counters.ts';

@@ -7,7 +7,7 @@ import { takeOuterEcn } from '../ecn.ts';
 import type { Entropy } from '../entropy.ts';
 import { makeCounters } from '../machine.ts';
 import type { OffloadingMachine, SocketId } from '../machine.ts';
-import { Offload } from '../offload.ts';
+import { Offload } from '../offload/offload.ts';
 import { NO_PEER, PeerTable, TRUSTED } from '../peer-table.ts';
 import type { PeerTraffic } from '../peer-traffic.ts';
 import {

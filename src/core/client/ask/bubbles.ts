@@ -1,0 +1,300 @@
+import { BUBBLE_HOP_LIMIT, BUBBLE_SPACING_MS } from '../../constants.ts';
+import { FairShares } from '../../fair-shares.ts';
+import { HashKey } from '../../hash.ts';
+import { Recent } from '../../recent.ts';
+import { TokenBuckets } from '../../token-buckets.ts';
+import type { BucketLimits } from '../../token-buckets.ts';
+import {
+  IPV6_HEADER,
+  MAX_TRAILER_BYTES,
+  TEREDO_PORT,
+  mappedAddressOf,
+  mappedPortOf,
+  readUint32,
+  serverOf,
+  writeAlternateAddresses,
+  writeBubble,
+  writeGuess,
+  writeNeighborDiscovery,
+  writeNonce,
+  writeRandomPort,
+  writeUint32,
+} from '../../../wire/index.ts';
+import type { Endpoint, GuessTrailer, Ipv4 } from '../../../wire/index.ts';
+import type { SocketId } from '../../socket-id.ts';
+import type { ClientContext } from '../context.ts';
+import { SOCKET } from '../options.ts';
+
+/**
+ * A peer's attempts are 2 s apart when they leave it, and may arrive closer. What comes so early is answered as soon as
+ * the replies are 2 s apart; what comes earlier still is a copy of what was answered.
+ */
+const EARLY_MS = 500;
+/** Replies whose spacing is kept, at the most. */
+const MOST_REPLIED = 32_768;
+/** Replies that wait until then, at the most. */
+const MOST_POSTPONED = 64;
+/** And of these to one IPv4 address. */
+const MOST_POSTPONED_BY_ADDRESS = 8;
+/** Many more than peers that a client meets within a second or two; two of them in one bucket share its limit. */
+const BUCKETS = 1_024;
+/** An attempt of ours that was answered makes up for this many bubbles to its address. */
+const ANSWERED_ATTEMPT = 2;
+
+/** Of the mapped addresses, and the ports, of the peers that are answered at an address: others may list it as one of theirs. */
+const WEIGHTS = [8, 4];
+
+/** What RFC 6081 section 4 has a bubble say besides. */
+export interface BubbleTrailers {
+  /** 0: none. */
+  readonly nonce?: number;
+  readonly alternates?: readonly Endpoint[];
+  /** 0: none. */
+  readonly randomPort?: number;
+  readonly neighborDiscovery?: 'solicitation' | 'advertisement' | undefined;
+  readonly guess?: GuessTrailer | undefined;
+}
+
+/** Sets replies of that kind apart. */
+const ADVERTISEMENT = 0x8000_0000;
+
+const NO_TRAILERS: BubbleTrailers = {};
+
+interface PostponedReply {
+  readonly target: Uint8Array;
+  readonly places: readonly Endpoint[];
+  readonly trailers: BubbleTrailers;
+  readonly socket: SocketId;
+  readonly dueAt: number;
+}
+
+/** Sends bubbles, always from our Teredo address. RFC 4380 section 5.2.6. CL-96 */
+export class Bubbles {
+  private readonly context: ClientContext;
+  private readonly replies: FairShares;
+  private readonly direct: TokenBuckets;
+  private readonly indirect: TokenBuckets;
+  /** When peers were, or will be, replied to, by hash of peer and place. Where there are too many the limits of addresses remain. */
+  private readonly repliedAt = new Recent<number>(BUBBLE_SPACING_MS + EARLY_MS, MOST_REPLIED);
+  private readonly hash: HashKey;
+  private postponed: PostponedReply[] = [];
+  private nextReplyAt = Infinity;
+
+  constructor(context: ClientContext) {
+    this.context = context;
+    this.replies = new FairShares(context.limits.bubbleReplies, WEIGHTS, context.entropy, BUCKETS);
+    this.direct = new TokenBuckets(context.limits.directBubbles, context.entropy, BUCKETS);
+    this.indirect = new TokenBuckets(context.limits.indirectBubbles, context.entropy, BUCKETS);
+    this.hash = new HashKey(context.entropy);
+  }
+
+  /** Whether a peer's Teredo address allows bubbles to its mapped address and to its server. CL-66 */
+  isReachable(b: Uint8Array, o: number): boolean {
+    const { policy } = this.context;
+    return (
+      policy.isGlobalUnicast(mappedAddressOf(b, o)) &&
+      policy.isGlobalUnicast(serverOf(b, o)) &&
+      mappedPortOf(b, o) !== 0
+    );
+  }
+
+  /**
+   * Straight to a pair, as far as the limit of its address goes. `isWanted`: this host wants the target; bubbles to others may take one half of the
+   * limit only, so that strangers who list an address take nothing from what is sent there for this host. CL-65, CL-90
+   */
+  sendDirect(
+    target: Uint8Array,
+    { address, port }: Endpoint,
+    trailers: BubbleTrailers,
+    isWanted: boolean,
+    now: number,
+    socket: SocketId = SOCKET.service,
+  ): void {
+    const { counters, limits } = this.context;
+    if (!isLeft(this.direct, limits.directBubbles, address, isWanted, now)) {
+      counters.suppressedBubbles++;
+      this.context.hits.ipv4('direct-bubbles', address);
+      return;
+    }
+    counters.sentDirectBubbles++;
+    this.send(target, 0, address, port, trailers, socket);
+  }
+
+  /** Through the server of the target, as far as that one's limit goes, of which others have half, too; whether it went. CL-92 */
+  sendIndirect(target: Uint8Array, trailers: BubbleTrailers, isWanted: boolean, now: number): boolean {
+    const server = serverOf(target, 0);
+    if (!isLeft(this.indirect, this.context.limits.indirectBubbles, server, isWanted, now)) {
+      this.context.counters.suppressedBubbles++;
+      this.context.hits.ipv4('indirect-bubbles', server);
+      return false;
+    }
+    this.sendProbe(target, trailers);
+    return true;
+  }
+
+  /** The same without a limit: to our own server, for ourselves. */
+  sendProbe(target: Uint8Array, trailers: BubbleTrailers = NO_TRAILERS): void {
+    this.context.counters.sentIndirectBubbles++;
+    this.send(target, 0, serverOf(target, 0), TEREDO_PORT, trailers);
+  }
+
+  /** A unicast bubble to where a neighbour's discovery bubble came from. CL-63 */
+  sendLocal(target: Uint8Array, address: Ipv4, port: number): void {
+    this.context.counters.sentDirectBubbles++;
+    this.send(target, 0, address, port);
+  }
+
+  /** The pair in a peer's Teredo address. */
+  pairIn(b: Uint8Array, o: number): Endpoint {
+    return { address: mappedAddressOf(b, o), port: mappedPortOf(b, o) };
+  }
+
+  /**
+   * Answers the packet whose IPv6 source is at an offset with a bubble to this pair, as far as the limits go: one in 2 s to
+   * a peer at one place from one socket (A-4), and those of its IPv4 address. They are apart from the budget of our own attempts, since the
+   * peer's attempt must be answered while ours is under way. CL-51
+   */
+  reply(
+    b: Uint8Array,
+    source: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+    trailers: BubbleTrailers = NO_TRAILERS,
+    socket: SocketId = SOCKET.service,
+  ): void {
+    this.replyAll(b, source, [{ address, port }], now, trailers, socket);
+  }
+
+  /** The same to all places where that peer may be, of which none is to stand in the way of another. E-93 */
+  replyAll(
+    b: Uint8Array,
+    source: number,
+    places: readonly Endpoint[],
+    now: number,
+    trailers: BubbleTrailers,
+    socket: SocketId = SOCKET.service,
+  ): void {
+    // E-114: an advertisement does not wait because of another reply.
+    const kind = trailers.neighborDiscovery === undefined ? 0 : ADVERTISEMENT;
+    let high = readUint32(b, source + 8);
+    let low = readUint32(b, source + 12) ^ (socket << 16) ^ kind;
+    for (const { address, port } of places) [high, low] = [high ^ address, low ^ port];
+    const key = this.hash.of2(high, low);
+    const dueAt = Math.max(now, (this.repliedAt.get(key) ?? -Infinity) + BUBBLE_SPACING_MS);
+    if (dueAt - now > EARLY_MS || (dueAt > now && !this.mayPostpone(places))) {
+      this.context.counters.suppressedBubbleReplies++;
+      return;
+    }
+    this.repliedAt.set(key, dueAt, now);
+    const target = b.slice(source, source + 16);
+    const reply = { target, places, trailers, socket, dueAt };
+    if (dueAt === now) this.sendReply(reply, now);
+    else this.postpone(reply);
+  }
+
+  handleTimeout(now: number): void {
+    if (now < this.nextReplyAt) return;
+    const waiting = this.postponed;
+    this.postponed = [];
+    this.nextReplyAt = Infinity;
+    for (const reply of waiting) {
+      if (reply.dueAt > now) this.postpone(reply);
+      // CL-4: the client may have lost its service, or its address, in the meantime
+      else if (this.context.qualified === undefined) this.context.counters.suppressedBubbleReplies++;
+      else this.sendReply(reply, now);
+    }
+  }
+
+  pollTimeout(): number {
+    return this.nextReplyAt;
+  }
+
+  /** A peer at this address has answered an attempt of ours. That says nothing of the server which the peer names. */
+  reward(address: Ipv4, now: number): void {
+    this.direct.give(address, 0, now, ANSWERED_ATTEMPT);
+    this.replies.give(address, [], [], now, 0, ANSWERED_ATTEMPT);
+  }
+
+  private mayPostpone([first]: readonly Endpoint[]): boolean {
+    const { postponed } = this;
+    if (postponed.length >= MOST_POSTPONED) return false;
+    const others = postponed.filter(({ places }) => places[0]?.address === first?.address);
+    return others.length < MOST_POSTPONED_BY_ADDRESS;
+  }
+
+  private postpone(reply: PostponedReply): void {
+    this.postponed.push(reply);
+    this.nextReplyAt = Math.min(this.nextReplyAt, reply.dueAt);
+  }
+
+  private sendReply({ target, places, trailers, socket }: PostponedReply, now: number): void {
+    const { counters, hits } = this.context;
+    for (const { address, port } of places) {
+      if (this.replies.take(address, [mappedAddressOf(target, 0), mappedPortOf(target, 0)], now)) {
+        counters.sentBubbleReplies++;
+        this.send(target, 0, address, port, trailers, socket);
+      } else {
+        counters.suppressedBubbleReplies++;
+        hits.ipv4('bubble-replies', address);
+      }
+    }
+  }
+
+  /** Straight to a pair, with no limit but the caller's own. */
+  sendGuess(target: Uint8Array, address: Ipv4, port: number, nonce: number, socket: SocketId): void {
+    this.context.counters.sentGuesses++;
+    this.send(target, 0, address, port, { nonce }, socket);
+  }
+
+  private send(
+    target: Uint8Array,
+    offset: number,
+    address: Ipv4,
+    port: number,
+    trailers: BubbleTrailers = NO_TRAILERS,
+    socket: SocketId = SOCKET.service,
+  ): void {
+    const bubble = new Uint8Array(IPV6_HEADER + MAX_TRAILER_BYTES);
+    const end = writeTrailers(
+      bubble,
+      writeBubble(bubble, 0, this.context.address!, 0, target, offset, BUBBLE_HOP_LIMIT),
+      trailers,
+    );
+    this.context.commands.transmit(socket, bubble, 0, end, address, port);
+  }
+}
+
+/**
+ * Takes a token of the address; where this host does not want what it is for, only out of the upper half of the bucket. A bucket too small for
+ * two halves gives its token to either.
+ */
+function isLeft(
+  buckets: TokenBuckets,
+  { burst }: BucketLimits,
+  address: Ipv4,
+  isWanted: boolean,
+  now: number,
+): boolean {
+  const least = isWanted ? 1 : Math.min(burst, 1 + burst / 2);
+  return buckets.has(address, 0, now, least) && buckets.take(address, 0, now);
+}
+
+/** Returns the end offset. E-2 */
+function writeTrailers(
+  b: Uint8Array,
+  o: number,
+  { nonce = 0, alternates = [], randomPort = 0, neighborDiscovery, guess }: BubbleTrailers,
+): number {
+  let at = o;
+  if (nonce !== 0) {
+    const bytes = new Uint8Array(4);
+    writeUint32(bytes, 0, nonce);
+    at = writeNonce(b, at, bytes);
+  }
+  if (alternates.length > 0) at = writeAlternateAddresses(b, at, alternates);
+  if (randomPort !== 0) at = writeRandomPort(b, at, randomPort);
+  if (neighborDiscovery !== undefined) at = writeNeighborDiscovery(b, at, neighborDiscovery);
+  if (guess !== undefined) at = writeGuess(b, at, guess);
+  return at;
+}

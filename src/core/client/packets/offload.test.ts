@@ -1,0 +1,228 @@
+import { expect, test } from 'vitest';
+import {
+  ClientRig,
+  NATIVE,
+  PEER,
+  PEER_MAPPED,
+  PEER_SERVER,
+  PRIMARY,
+  RELAY,
+  at,
+  bubble,
+  data,
+  echoReply,
+  teredo,
+  withOrigin,
+} from '../../../../test/support/client-rig.ts';
+import { trailersOf } from '../../../../test/support/nat-rig.ts';
+import type { ClientOptions } from '../options.ts';
+import { formatIpv6, parseIpv6 } from '../../../wire/index.ts';
+
+const PEER_TEXT = formatIpv6(PEER);
+const PAIR = '192.0.2.10:8192';
+
+function qualified(options: Partial<ClientOptions> = {}): ClientRig {
+  return new ClientRig({ offload: true, ...options }).qualify();
+}
+
+/** With PEER trusted, heard just now. */
+function acquainted(options: Partial<ClientOptions> = {}): ClientRig {
+  const rig = qualified(options);
+  return rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
+}
+
+test('without a fast path nothing is said about it', () => {
+  const rig = acquainted({ offload: false });
+  rig.receive(PEER_MAPPED, data(PEER, rig.address)).advance(2_000).send(rig.data(PEER));
+  rig.receive(PEER_MAPPED, data(PEER, rig.address)).advance(400_000);
+  expect(rig.offloads).toEqual([]);
+  expect([...rig.machine.peers(rig.now)].some(({ offloaded }) => offloaded)).toBe(false);
+});
+
+test('a Teredo peer is offered when it becomes trusted, with where it is and when it was heard', () => {
+  const rig = qualified();
+  rig.receive(PEER_MAPPED, bubble(PEER, rig.address));
+  expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard ${rig.now}`]);
+  expect([...rig.machine.peers(rig.now)][0]).toMatchObject({ offloaded: true });
+});
+
+test('a native peer is offered at the relay that has answered for it', () => {
+  const rig = qualified();
+  rig.send(rig.data(NATIVE));
+  expect(rig.offloads).toEqual([]);
+  rig.receive(RELAY, echoReply(rig.find('test', PRIMARY)));
+  expect(rig.offloads).toEqual([`offload ${formatIpv6(NATIVE)} 192.0.2.200:3545 heard ${rig.now}`]);
+});
+
+test('what is heard says so once a second, however much it is', () => {
+  const rig = acquainted();
+  for (let i = 0; i < 30; i++) rig.advance(100).receive(PEER_MAPPED, data(PEER, rig.address));
+  expect(rig.offloads).toEqual([
+    `offload ${PEER_TEXT} ${PAIR} heard 11000`,
+    `offload ${PEER_TEXT} ${PAIR} heard 12000`,
+    `offload ${PEER_TEXT} ${PAIR} heard 13000`,
+  ]);
+});
+
+test('when all is forgotten the next packet offers, whichever way it goes', () => {
+  const outward = acquainted();
+  outward.machine.handleOffloadReset(outward.now);
+  outward.advance(500).send(outward.data(PEER)).send(outward.data(PEER));
+  expect(outward.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 10000`]);
+
+  const inward = acquainted();
+  inward.machine.handleOffloadReset(inward.now);
+  inward.advance(500).receive(PEER_MAPPED, data(PEER, inward.address));
+  inward.receive(PEER_MAPPED, data(PEER, inward.address));
+  expect(inward.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 10500`]);
+});
+
+test('what was carried is not heard by the socket: offered anew, a peer was heard when the machine itself has received something', () => {
+  const rig = acquainted();
+  rig.advance(5_000).carried(PEER, rig.now, -Infinity);
+  rig.machine.handleOffloadReset(rig.now);
+  rig.send(rig.data(PEER));
+  expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 10000`]);
+});
+
+test('generations go round without taking what is forgotten for what is not', () => {
+  const rig = acquainted();
+  for (let i = 0; i < 600; i++) {
+    rig.clear().machine.handleOffloadReset(rig.now);
+    if (i % 255 !== 0) continue;
+    expect(rig.send(rig.data(PEER)).offloads, `reset ${i}`).toHaveLength(1);
+  }
+});
+
+test('a fast path may come and go', () => {
+  const rig = acquainted({ offload: false });
+  rig.machine.setOffload(true);
+  expect(rig.send(rig.data(PEER)).offloads).toHaveLength(1);
+  rig.clear().machine.setOffload(false);
+  rig.advance(1_000).send(rig.data(PEER)).receive(PEER_MAPPED, data(PEER, rig.address));
+  expect(rig.offloads).toEqual([]);
+  rig.machine.setOffload(true);
+  expect(rig.send(rig.data(PEER)).offloads).toHaveLength(1);
+});
+
+test('CL-49: a neighbour is offered on the link once it has shown the nonce there, and not before', () => {
+  const neighbour = teredo(PEER_SERVER, at('192.0.2.1:9000'));
+  const local = at('192.168.1.7:40000');
+  const rig = qualified();
+  rig.receive(local, bubble(neighbour, parseIpv6('ff02::1')!), 2);
+  rig.receive(local, bubble(neighbour, rig.address)).send(rig.data(neighbour));
+  expect(rig.offloads).toEqual([]);
+  const { nonce } = trailersOf(rig.find('bubble', PEER_SERVER)) as { nonce: number };
+  const shows = (shown: number): Uint8Array =>
+    Uint8Array.of(...bubble(neighbour, rig.address), 1, 4, shown >>> 24, shown >>> 16, shown >>> 8, shown);
+  rig.receive(PRIMARY, withOrigin(at('192.0.2.1:9000'), shows(7))).receive(local, shows(nonce));
+  expect(rig.offloads).toEqual([`offload ${formatIpv6(neighbour)} 192.168.1.7:40000 heard ${rig.now}`]);
+});
+
+test('who makes room for another is unloaded before that one is offered', () => {
+  const rig = acquainted({ limits: { trustedPeers: 1 } });
+  const other = teredo(PEER_SERVER, at('192.0.2.11:8192'));
+  rig.advanceServed(31_000).clear();
+  rig.receive(at('192.0.2.11:8192'), bubble(other, rig.address));
+  expect(rig.offloads).toEqual([
+    `unload ${PEER_TEXT}`,
+    `offload ${formatIpv6(other)} 192.0.2.11:8192 heard ${rig.now}`,
+  ]);
+});
+
+test('who finds no place among the trusted is not offered', () => {
+  const rig = acquainted({ limits: { trustedPeers: 1 } });
+  const other = teredo(PEER_SERVER, at('192.0.2.11:8192'));
+  rig.receive(at('192.0.2.11:8192'), bubble(other, rig.address));
+  expect(rig.offloads).toEqual([]);
+});
+
+test('who has long been silent is unloaded when forgotten', () => {
+  const rig = acquainted();
+  rig.advanceServed(320_000);
+  expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`]);
+});
+
+test('with the address all peers are unloaded', () => {
+  const rig = acquainted();
+  rig.machine.stop(rig.now);
+  rig.drain();
+  expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`]);
+});
+
+test('CL-60: what was carried keeps a peer valid for 30 s', () => {
+  const rig = acquainted();
+  rig.advanceServed(28_000).carried(PEER, rig.now - 400);
+  rig.clear().advanceServed(29_000).send(rig.data(PEER));
+  expect(rig.all('data', PEER_MAPPED)).toHaveLength(1);
+  rig.clear().advanceServed(700).send(rig.data(PEER));
+  expect(rig.all('data', PEER_MAPPED)).toHaveLength(0);
+});
+
+test('times of what was carried never go back', () => {
+  const rig = acquainted();
+  rig.advance(5_000).receive(PEER_MAPPED, data(PEER, rig.address)).send(rig.data(PEER));
+  rig.carried(PEER, rig.now - 3_000, rig.now - 2_000);
+  expect([...rig.machine.peers(rig.now)][0]).toMatchObject({ lastReceivedMs: rig.now, lastSentMs: rig.now });
+  rig.advance(1_000).carried(PEER, rig.now - 200, rig.now - 100);
+  expect([...rig.machine.peers(rig.now)][0]).toMatchObject({
+    lastReceivedMs: rig.now - 200,
+    lastSentMs: rig.now - 100,
+  });
+});
+
+test('a carried packet answers the contact that had begun for want of news', () => {
+  const rig = acquainted();
+  rig.advanceServed(31_000).clear().send(rig.data(PEER));
+  expect(rig.all('data')).toEqual([]);
+  rig.advance(300).carried(PEER, rig.now - 400);
+  expect(rig.all('data', PEER_MAPPED)).toHaveLength(1);
+  expect([...rig.machine.peers(rig.now)][0]).toMatchObject({ state: 'valid', bubbles: 0 });
+});
+
+test('CL-60: news that comes 30 s late opens no way', () => {
+  const rig = acquainted();
+  rig.advanceServed(35_000).clear().send(rig.data(PEER));
+  rig.carried(PEER, rig.now - 30_000);
+  expect(rig.all('data')).toEqual([]);
+});
+
+test('who is not trusted is not to be carried', () => {
+  const rig = qualified();
+  rig.carried(PEER, rig.now);
+  expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`]);
+  rig.send(rig.data(PEER)).clear();
+  rig.carried(PEER, rig.now);
+  expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`]);
+  rig.clear().advance(0);
+  expect([...rig.machine.peers(rig.now)][0]).toMatchObject({ trusted: false });
+});
+
+test('CL-85: maintenance hears of carried traffic: answered it asks nothing, unanswered it asks the server', () => {
+  const answered = acquainted();
+  for (let i = 0; i < 8; i++) answered.advance(500).carried(PEER, answered.now - 20, answered.now - 10);
+  expect(answered.all('solicitation')).toEqual([]);
+
+  const unanswered = acquainted();
+  for (let i = 0; i < 8; i++) unanswered.advance(500).carried(PEER, -Infinity, unanswered.now - 10);
+  expect(unanswered.all('solicitation')).toHaveLength(1);
+  expect(unanswered.all('solicitation')[0]!.time).toBeLessThan(14_000);
+});
+
+test('CL-85: while traffic is carried the mapping is watched', () => {
+  const rig = acquainted();
+  rig.advanceServed(70_000);
+  const probes = rig.machine.counters['silenceProbes']!;
+  rig.carried(PEER, -Infinity, rig.now - 100).advanceServed(20_000);
+  expect(rig.machine.counters['silenceProbes']! - probes).toBeGreaterThanOrEqual(2);
+});
+
+test('CL-85: what was carried before the server spoke is no reason to ask it', () => {
+  const rig = acquainted();
+  const other = teredo(PRIMARY, at('192.0.2.12:8192'));
+  rig.advance(2_000).receive(PRIMARY, withOrigin(at('192.0.2.12:8192'), bubble(other, rig.address)));
+  rig.carried(PEER, rig.now - 200, rig.now - 100);
+  expect(rig.machine.pollTimeout()).toBeGreaterThan(rig.now + 4_000);
+  rig.carried(PEER, rig.now + 100).advance(4_000);
+  expect(rig.all('solicitation')).toHaveLength(1);
+});

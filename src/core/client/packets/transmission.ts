@@ -1,0 +1,131 @@
+import { TUNNEL_MTU } from '../../constants.ts';
+import { NO_PEER } from '../../peer-table.ts';
+import {
+  CONE_FLAG,
+  DESTINATION,
+  IPV6_HEADER,
+  SOURCE,
+  checkIpv6,
+  flagsOf,
+  isLinkLocal,
+  isLoopback,
+  isMulticast,
+  isSourceRouted,
+  isTeredo,
+  isUnspecified,
+  payloadLength,
+} from '../../../wire/index.ts';
+import type { Traversal } from '../traversal/index.ts';
+import type { Bubbles } from '../ask/bubbles.ts';
+import type { ClientContext } from '../context.ts';
+import type { LocalErrors } from '../peers/local-errors.ts';
+import type { PeerContacts } from '../peers/peer-contacts.ts';
+
+/** A valid peer that has been silent for so long while it is sent to is asked whether it is still there. */
+const SILENCE_MS = 3_000;
+
+/** And sooner, one that has not shown yet that it hears us. */
+const DOUBT_MS = 1_000;
+
+interface Means {
+  readonly bubbles: Bubbles;
+  readonly contacts: PeerContacts;
+  readonly errors: LocalErrors;
+  readonly traversal: Traversal;
+}
+
+/** What the host sends through the tunnel. RFC 4380 section 5.2.4 */
+export class Transmission {
+  private readonly context: ClientContext;
+  private readonly means: Means;
+
+  constructor(context: ClientContext, means: Means) {
+    this.context = context;
+    this.means = means;
+  }
+
+  handlePacket(buffer: Uint8Array, start: number, end: number, now: number): void {
+    const { context } = this;
+    const { counters, peers } = context;
+    counters.acceptedPackets++;
+    if (checkIpv6(buffer, start, end) !== undefined) {
+      counters.droppedMalformedPacket++;
+      return;
+    }
+    if (context.qualified === undefined) {
+      counters.droppedUnqualifiedOutbound++; // CL-4
+      return;
+    }
+    if (!context.isOwn(buffer, start + SOURCE)) {
+      counters.droppedForeignSource++; // CL-70
+      return;
+    }
+    if (isSourceRouted(buffer, start)) {
+      counters.droppedRoutingHeader++; // C-31
+      return;
+    }
+    const packetEnd = start + IPV6_HEADER + payloadLength(buffer, start);
+    if (packetEnd - start > TUNNEL_MTU) {
+      counters.droppedTooBig++; // CL-71
+      this.means.errors.packetTooBig(buffer, start, packetEnd, now);
+      return;
+    }
+    const peer = context.peers.find(buffer, start + DESTINATION);
+    if (peer !== NO_PEER && peers.isValid(peer, now)) {
+      context.offload.sent(peer);
+      this.means.contacts.send(peer, buffer, start, packetEnd, now); // case 1, CL-60, CL-61
+      if (this.isToBeAsked(peer, now)) this.means.contacts.question(peer, now);
+      return;
+    }
+    this.reach(buffer, start, packetEnd, now);
+  }
+
+  /** Begins a contact that no packet waits for; false where there can be none. */
+  contact(address: Uint8Array, now: number): boolean {
+    const { context } = this;
+    if (context.qualified === undefined || context.isOwn(address, 0) || !this.isRoutable(address, 0))
+      return false;
+    if (isTeredo(address, 0) && !this.means.bubbles.isReachable(address, 0)) return false;
+    const peer = context.providePeer(address, 0);
+    if (isTeredo(address, 0)) this.means.traversal.want(peer);
+    if (!context.peers.isValid(peer, now)) this.means.contacts.begin(peer, undefined, now);
+    return true;
+  }
+
+  /** Whether a valid peer may have gone. */
+  private isToBeAsked(peer: number, now: number): boolean {
+    const { contacts, traversal } = this.means;
+    const silence = now - this.context.peers.lastReceived[peer]!;
+    if (silence >= SILENCE_MS || contacts.isDoubtful(peer, now)) return true;
+    return silence >= DOUBT_MS && traversal.isUnconfirmed(peer, now);
+  }
+
+  /** The peer may not be sent to as it is: cases 2 to 5. */
+  private reach(buffer: Uint8Array, start: number, end: number, now: number): void {
+    const { context } = this;
+    const destination = start + DESTINATION;
+    if (!this.isRoutable(buffer, destination) || context.isOwn(buffer, destination)) {
+      context.counters.droppedUnroutable++; // CL-69, CL-8
+      return;
+    }
+    if (isTeredo(buffer, destination)) {
+      if (!this.means.bubbles.isReachable(buffer, destination)) {
+        context.counters.droppedNotGlobal++; // CL-66
+        return;
+      }
+      if (context.options.legacyCone === true && (flagsOf(buffer, destination) & CONE_FLAG) !== 0) {
+        this.means.contacts.sendToCone(context.peers.find(buffer, destination), buffer, start, end); // case 4, CL-64
+        return;
+      }
+    }
+    const { contacts } = this.means;
+    const known = context.peers.find(buffer, destination);
+    const fare = contacts.admit(known, buffer, start, end, now);
+    if (fare === undefined) context.counters.droppedStrangerLimit++;
+    else contacts.enqueue(context.providePeer(buffer, destination), fare, buffer, start, end, now);
+  }
+
+  private isRoutable(b: Uint8Array, o: number): boolean {
+    return !isMulticast(b, o) && !isUnspecified(b, o) && !isLinkLocal(b, o) && !isLoopback(b, o);
+  }
+}

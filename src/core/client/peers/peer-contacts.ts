@@ -1,0 +1,376 @@
+import { LOCAL_PEER_MEMORY_MS, PEER_VALIDITY_MS } from '../../constants.ts';
+import { Contacts } from '../../contacts.ts';
+import type { Contact, PaidFrom, Wanter } from '../../contacts.ts';
+import { NO_PEER, TRUSTED } from '../../peer-table.ts';
+import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
+import type { Ipv4 } from '../../../wire/index.ts';
+import type { Traversal } from '../traversal/index.ts';
+import type { SocketId } from '../../socket-id.ts';
+import type { Bubbles } from '../ask/bubbles.ts';
+import type { ConnectivityTest } from '../ask/connectivity-test.ts';
+import type { ClientContext } from '../context.ts';
+import type { HeldPackets } from './held-packets.ts';
+import type { LocalDiscovery } from '../ask/local-discovery.ts';
+import type { LocalErrors } from './local-errors.ts';
+import { SOCKET } from '../options.ts';
+import { StrangerBudget } from './stranger-budget.ts';
+import { Strangers } from './strangers.ts';
+
+/** Least time between two questions to a trusted peer that is silent while it is sent to. */
+const QUESTION_SPACING_MS = 5_000;
+/** A trusted peer that is heard from another pair, and for so long not from its own, is tested at once. */
+const MOVED_SILENCE_MS = 20;
+/** The first test of it, or its answer, may have been lost: the second follows after this, those after it by the spacing of questions. */
+const MOVED_AGAIN_MS = 500;
+/** And to one that has not shown yet that it hears us: it answers once in 2 s, counted from when the last one reached it. */
+const DOUBT_SPACING_MS = 2_500;
+
+/** What a contact for a packet of this host is paid from; nothing is due for one that this host begins, or that is under way. */
+type Fare = PaidFrom | 'free';
+
+interface Means {
+  readonly bubbles: Bubbles;
+  readonly test: ConnectivityTest;
+  readonly discovery: LocalDiscovery;
+  readonly errors: LocalErrors;
+  readonly held: HeldPackets;
+  readonly traversal: Traversal;
+}
+
+/** Brings peers into the state in which packets may be sent to them. RFC 4380 sections 5.2.4, 5.2.6, 5.2.9 */
+export class PeerContacts {
+  private readonly context: ClientContext;
+  private readonly means: Means;
+  private readonly contacts: Contacts;
+  private readonly unsolicited: StrangerBudget;
+  private readonly strangers: Strangers;
+
+  constructor(context: ClientContext, means: Means) {
+    this.context = context;
+    this.means = means;
+    this.contacts = new Contacts(
+      {
+        attempt: (contact, now) => this.attempt(contact, now),
+        failed: (contact, now) => this.fail(contact, now),
+        crowdedOut: (packets, peer) => {
+          context.counters.droppedCrowdedOut += packets;
+          context.hits.ipv6('queue', context.peers.address(peer), 0, packets);
+        },
+      },
+      context.limits.queue,
+    );
+    this.strangers = new Strangers(context.entropy);
+    this.unsolicited = new StrangerBudget(context.limits.unsolicitedTests, context.entropy);
+  }
+
+  isUnderway(peer: number): boolean {
+    return this.contacts.get(peer) !== undefined;
+  }
+
+  /** Made so far; 0 where no contact is under way. */
+  attemptsOf(peer: number): number {
+    return this.contacts.get(peer)?.attempts ?? 0;
+  }
+
+  handleTimeout(now: number): void {
+    this.contacts.handleTimeout(now);
+  }
+
+  /** The packet waits for a contact, which begins now unless it is under way; `fare`: by {@link admit}. CL-62, CL-63, CL-65 */
+  enqueue(peer: number, fare: Fare, buffer: Uint8Array, start: number, end: number, now: number): void {
+    const { context } = this;
+    const via = this.strangers.answeredBy(buffer, start, end, now);
+    const isOwn = via === undefined;
+    const teredo = isTeredo(context.peers.address(peer), 0);
+    if (isOwn) this.strangers.noteOwn(buffer, start, end, now);
+    if (isOwn && teredo) this.means.traversal.want(peer);
+    const contact = this.contacts.begin(peer, now, wanterBy(via), isOwn);
+    if (fare !== 'free') contact.paid.push({ from: fare, at: now });
+    if (!this.contacts.enqueue(contact, buffer, start, end)) {
+      context.counters.droppedQueueFull++; // CL-68
+      context.hits.ipv6('queue', buffer, start + DESTINATION);
+    }
+    if (!teredo) context.testingSince = Math.min(context.testingSince, now);
+  }
+
+  /**
+   * Pays for the contact that the packet `b[start, end)` of this host needs; undefined where none may begin. An answer to a stranger may go to a
+   * victim of forged packets, so the limit of contacts that strangers cause holds for it. It never holds for contacts that this host begins. CL-124
+   */
+  admit(known: number, b: Uint8Array, start: number, end: number, now: number): Fare | undefined {
+    if (known !== NO_PEER && (this.isUnderway(known) || this.context.peers.status[known] === TRUSTED))
+      return 'free';
+    const via = this.strangers.answeredBy(b, start, end, now);
+    if (via === undefined) return 'free';
+    const o = start + DESTINATION;
+    const from = this.unsolicited.takeAnswer(b, o, via, now);
+    this.count(from !== undefined, b, o);
+    return from;
+  }
+
+  /** Whether the peer is trusted, or packets of ours wait for it. */
+  isKnown(peer: number): boolean {
+    if (peer === NO_PEER) return false;
+    return this.context.peers.status[peer] === TRUSTED || (this.contacts.get(peer)?.waiting.length ?? 0) > 0;
+  }
+
+  /** Whether this host has wanted to reach the Teredo peer. Trust alone says nothing of that: any peer that has sent a bubble may be trusted. */
+  isWanted(peer: number): boolean {
+    return peer !== NO_PEER && this.means.traversal.isWanted(peer);
+  }
+
+  /** The packet `b[start, end)`, which came from this IPv4 address and whose source has not proven itself, goes to this host, which may answer it. */
+  noteStranger(b: Uint8Array, start: number, end: number, via: number, now: number): void {
+    this.strangers.note(b, start, end, via, now);
+  }
+
+  /**
+   * Begins a contact that no packet waits for. `via`: the IPv4 address from which a stranger has caused it, within {@link mayCause}; undefined: this host
+   * wants it.
+   */
+  begin(peer: number, via: number | undefined, now: number): void {
+    const contact = this.contacts.begin(peer, now, wanterBy(via), via === undefined);
+    if (via !== undefined) contact.paid.push({ from: 'shared', at: now });
+  }
+
+  /**
+   * The peer has shown that it is reached at this pair: the one place where trust is given. Returns how many packets
+   * were waiting for that. CL-46, CL-47, CL-49
+   */
+  trust(
+    peer: number,
+    address: Ipv4,
+    port: number,
+    now: number,
+    socket: SocketId = SOCKET.service,
+    byNonce = false,
+  ): number {
+    const { peers, offload } = this.context;
+    const { traversal } = this.means;
+    // A bubble of a peer that was not asked is no answer: it may be forged, and a forger earns no replies to its victim.
+    if (this.isUnderway(peer)) this.means.bubbles.reward(address, now);
+    const isSamePair = peers.mappedAddress[peer] === address && peers.mappedPort[peer] === port;
+    if (!isSamePair || peers.socket[peer] !== socket) offload.withdraw(peer);
+    peers.mappedAddress[peer] = address;
+    peers.mappedPort[peer] = port;
+    peers.socket[peer] = socket;
+    traversal.settle(peer, socket, byNonce, now);
+    const waited = this.revive(peer, now, now);
+    this.means.held.release(peer, address, port);
+    // No room among the trusted: the packets that waited have gone out, but a stranger takes no place of ours.
+    if (peers.trust(peer, now)) offload.heard(peer, now);
+    else {
+      traversal.drop(peer);
+      peers.remove(peer);
+    }
+    return waited;
+  }
+
+  /** A trusted peer was heard from where it is sent to. CL-45, CL-95 */
+  heard(peer: number, now: number): void {
+    this.revive(peer, now, now);
+    this.context.offload.heard(peer, now);
+  }
+
+  /**
+   * Packets of a trusted peer were carried past the machine: the last from it at `receivedAt`, the last to it at `sentAt`.
+   * What is known already, or was asked of the server since, stays as it is.
+   */
+  carried(peer: number, receivedAt: number, sentAt: number, now: number): void {
+    const { context } = this;
+    const { peers, lastServerContact, silentSince } = context;
+    if (receivedAt > peers.lastReceived[peer]) {
+      this.revive(peer, receivedAt, now);
+      this.means.traversal.noteAtPlace(peer, peers.socket[peer], true, receivedAt);
+      if (receivedAt < lastServerContact) context.silentSince = silentSince;
+      else if (silentSince !== Infinity) context.silentSince = Math.max(silentSince, receivedAt);
+    }
+    if (sentAt > peers.lastSent[peer]) {
+      peers.lastSent[peer] = sentAt;
+      context.lastTraffic = Math.max(context.lastTraffic, sentAt);
+      if (context.silentSince === Infinity && sentAt >= lastServerContact) context.silentSince = sentAt;
+    }
+  }
+
+  /** To where the peer is known to be. CL-61 */
+  send(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
+    const { context } = this;
+    const { peers } = context;
+    peers.lastSent[peer] = now;
+    if (context.silentSince === Infinity) context.silentSince = now;
+    context.lastTraffic = now;
+    context.counters.sentPackets++;
+    peers.countSent(peer, end - start);
+    const socket = peers.socket[peer];
+    if (socket !== SOCKET.service) this.means.traversal.sockets.noteData(peer, now);
+    const { mappedAddress, mappedPort } = peers;
+    context.commands.transmit(socket, buffer, start, end, mappedAddress[peer], mappedPort[peer]); // E-76
+  }
+
+  /** Straight to the mapped pair in the destination: its cone bit says that anybody may. CL-64 */
+  sendToCone(known: number, buffer: Uint8Array, start: number, end: number): void {
+    if (known !== NO_PEER) this.context.peers.countSent(known, end - start);
+    const destination = start + DESTINATION;
+    const address = mappedAddressOf(buffer, destination);
+    this.context.counters.sentPackets++;
+    this.context.commands.transmit(
+      SOCKET.service,
+      buffer,
+      start,
+      end,
+      address,
+      mappedPortOf(buffer, destination),
+    );
+  }
+
+  /** Whether a valid peer may be elsewhere than it has seemed to be heard from. A relay of ours has seen to it that it is that peer. */
+  isDoubtful(peer: number, now: number): boolean {
+    const { traversal } = this.means;
+    if (traversal.isReached(peer, now)) return false;
+    const { mappedAddress, mappedPort } = this.context.peers;
+    return !traversal.isMeetingPoint(mappedAddress[peer], mappedPort[peer]);
+  }
+
+  /** A trusted peer is silent, or speaks from elsewhere: is it still there? Data goes on meanwhile. CL-53 */
+  question(peer: number, now: number): void {
+    const { context } = this;
+    const isUnconfirmed = this.means.traversal.isUnconfirmed(peer, now);
+    if (isUnconfirmed)
+      context.testingSince = Math.min(context.testingSince, context.peers.lastReceived[peer]);
+    // One that was not answered may have been lost with the mapping that the peer has open again by now.
+    const asked = context.peers.bubbleCount(peer);
+    const repeated = DOUBT_SPACING_MS * 2 ** Math.max(0, asked - 1);
+    const spacing = isUnconfirmed ? DOUBT_SPACING_MS : asked === 0 ? QUESTION_SPACING_MS : repeated;
+    if (now - context.peers.lastBubble[peer] < spacing || this.isUnderway(peer)) return;
+    this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, true, now);
+  }
+
+  /**
+   * A trusted native peer was heard from another pair: its relay may have gone, and another one serves it. The first two tests since the peer was
+   * last heard from its own pair do not wait for the spacing of questions. A peer that this host sends to has a limit of its own, any other
+   * that of strangers. CL-53
+   */
+  questionMoved(peer: number, via: number, now: number): void {
+    const { peers } = this.context;
+    const isSilent = now - peers.lastReceived[peer] >= MOVED_SILENCE_MS;
+    if (isSilent && this.isMoveDue(peer, now) && this.mayTestMoved(peer, via, now))
+      this.means.test.send(peer, now);
+    else this.question(peer, now);
+  }
+
+  /** Forgets the contact with a peer that is about to be forgotten. */
+  drop(peer: number): void {
+    this.means.held.drop(peer);
+    this.means.traversal.drop(peer);
+    const contact = this.contacts.finish(peer);
+    if (contact !== undefined) this.context.counters.droppedNoAnswer += contact.waiting.length;
+  }
+
+  /**
+   * Whether the stranger whose IPv6 address is at an offset, heard by way of this IPv4 address, may cause a test or a contact. Takes from the limit.
+   * CL-124
+   */
+  mayCause(b: Uint8Array, o: number, via: number, now: number): boolean {
+    return this.count(this.unsolicited.take(b, o, via, now), b, o);
+  }
+
+  /** Whether the test of a peer that may have moved is the first one since the peer was heard, or the second. */
+  private isMoveDue(peer: number, now: number): boolean {
+    const { peers } = this.context;
+    if (this.isUnderway(peer)) return false;
+    if (peers.lastBubble[peer] <= peers.lastReceived[peer]) return true;
+    return peers.bubbleCount(peer) === 1 && now - peers.lastBubble[peer] >= MOVED_AGAIN_MS;
+  }
+
+  private mayTestMoved(peer: number, via: number, now: number): boolean {
+    const { peers } = this.context;
+    const address = peers.address(peer);
+    const isRepetition = peers.lastBubble[peer] > peers.lastReceived[peer];
+    // A test counts as sent to the peer as well; what is sent after that is the host's.
+    if (!isRepetition && peers.lastSent[peer] <= peers.lastBubble[peer])
+      return this.mayCause(address, 0, via, now);
+    return this.count(this.unsolicited.takeMoved(address, 0, via, now), address, 0);
+  }
+
+  pollTimeout(): number {
+    return this.contacts.pollTimeout();
+  }
+
+  /** The peer was heard at `heardAt`: whatever waited for that goes out. Returns how many packets that were. */
+  private revive(peer: number, heardAt: number, now: number): number {
+    const { context } = this;
+    context.peers.lastReceived[peer] = heardAt;
+    context.peers.resetBubbles(peer);
+    context.silentSince = heardAt;
+    context.testingSince = Infinity;
+    context.lastTraffic = Math.max(context.lastTraffic, heardAt);
+    // A late report may be too old to send by. CL-60
+    if (this.contacts.size === 0 || now - heardAt >= PEER_VALIDITY_MS) return 0;
+    const contact = this.contacts.finish(peer);
+    if (contact === undefined) return 0;
+    context.counters.succeededContacts++;
+    const { wantedBy, paid } = contact;
+    if (wantedBy !== undefined && paid.length > 0)
+      this.unsolicited.noteAnswered(context.peers.address(peer), 0, wantedBy[1], paid, now);
+    for (const packet of contact.waiting) this.send(peer, packet, 0, packet.length, now);
+    return contact.waiting.length;
+  }
+
+  private attempt(contact: Contact, now: number): void {
+    // The first attempt has taken its token already. Contacts that only strangers have caused need one for each repetition.
+    if (contact.attempts > 1 && !contact.isOwn) {
+      const via = contact.wantedBy![1];
+      if (!this.mayCause(this.context.peers.address(contact.peer), 0, via, now)) return;
+      contact.paid.push({ from: 'shared', at: now });
+    }
+    this.approach(contact.peer, contact.attempts, contact.isOwn, now);
+  }
+
+  /** `isOwn`: for this host, which has rounds that nobody else takes from. */
+  private approach(peer: number, attempt: number, isOwn: boolean, now: number): void {
+    const { peers } = this.context;
+    const { caused } = this.means.traversal;
+    const target = peers.address(peer);
+    if (!isTeredo(target, 0)) {
+      this.means.test.send(peer, now);
+      return;
+    }
+    // CL-93, CL-94, CL-95: counted last, since when anything was last sent tells which peer is idle
+    if (isOwn ? peers.mayBubble(peer, now) : caused.isDue(peer, now)) {
+      this.sendBubbles(peer, target, attempt, now);
+      if (isOwn) peers.countBubble(peer, now);
+      else caused.count(peer, now);
+    } else if (!(isOwn ? peers.hasBubbleBudget(peer, now) : caused.isLeft(peer, now)))
+      this.context.hits.ipv6('bubbles-to-peer', target, 0);
+  }
+
+  private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
+    const { peers, mapped } = this.context;
+    const { bubbles, discovery, traversal } = this.means;
+    const local = now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS;
+    if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
+    if (local) discovery.announce(now);
+    else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
+    // Anybody on the link can announce any peer. By way of its server the peer gets what it has to show, from the link or from elsewhere.
+    traversal.sendRound(peer, target, attempt, now);
+  }
+
+  /** `b[o]`: the IPv6 address of the stranger. */
+  private count(allowed: boolean, b: Uint8Array, o: number): boolean {
+    if (allowed) return true;
+    this.context.counters.suppressedTests++;
+    this.context.hits.ipv6('unsolicited-tests', b, o);
+    return false;
+  }
+
+  private fail(contact: Contact, now: number): void {
+    const { counters } = this.context;
+    counters.failedContacts++;
+    counters.droppedNoAnswer += contact.waiting.length;
+    for (const packet of contact.waiting) this.means.errors.unreachable(packet, contact.isOwn, now);
+  }
+}
+
+function wanterBy(via: number | undefined): Wanter | undefined {
+  return via === undefined ? undefined : [0, via, 0, 0];
+}

@@ -1,0 +1,36 @@
+/** What is given back for tests that are answered is what was paid for them, to where it was paid from. CL-124 */
+import { expect, test } from 'vitest';
+import { seededEntropy, v6 } from '../../../../test/support/client-rig.ts';
+import { StrangerBudget } from './stranger-budget.ts';
+
+const VIA = 0xc6336401;
+const host = (i: number): Uint8Array => v6(`2001:db8:66::${(i + 1).toString(16)}`);
+const other = (i: number): Uint8Array => v6(`2001:db8:${(0x100 + i).toString(16)}::1`);
+const setUp = (): StrangerBudget => new StrangerBudget({ perSecond: 10, burst: 50 }, seededEntropy());
+
+/** How many of ever new /48s by the same relay get a test. */
+function left(budget: StrangerBudget, now: number, answers = false): number {
+  for (let taken = 0; ; taken++) {
+    const isTaken = answers
+      ? budget.takeAnswer(other(taken), 0, VIA, now) !== undefined
+      : budget.take(other(taken), 0, VIA, now);
+    if (!isTaken) return taken;
+  }
+}
+
+test.each([0, 1, 3])('with a burst of %i, answers have a token besides, unless that is 0', (burst) => {
+  const budget = new StrangerBudget({ perSecond: 1, burst }, seededEntropy());
+  left(budget, 0);
+  expect(budget.takeAnswer(host(0), 0, VIA, 0)).toBe(burst === 0 ? undefined : 'reserve');
+});
+
+test('an answer to what was paid by the part of answers gives nothing back to what strangers may cause', () => {
+  const [answered, silent] = [setUp(), setUp()];
+  for (const budget of [answered, silent]) {
+    left(budget, 0);
+    for (let i = 0; i < 5; i++) expect(budget.takeAnswer(host(i), 0, VIA, 0)).toBe('reserve');
+  }
+  for (let i = 0; i < 5; i++) answered.noteAnswered(host(i), 0, VIA, [{ from: 'reserve', at: 0 }], 1_000);
+  expect(left(answered, 5_000)).toBe(left(silent, 5_000));
+  expect(left(answered, 5_000, true)).toBeGreaterThanOrEqual(left(silent, 5_000, true));
+});

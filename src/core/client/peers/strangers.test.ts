@@ -1,0 +1,382 @@
+/** What this host answers to strangers, who may be forged, is sent within the limits of strangers. CL-124 */
+import { describe, expect, test } from 'vitest';
+import { reached } from '../../../../test/support/limit-hits.ts';
+import {
+  ClientRig,
+  NATIVE,
+  PEER,
+  PEER_MAPPED,
+  PEER_SERVER,
+  PRIMARY,
+  RELAY,
+  at,
+  bubble,
+  data,
+  echoReply,
+  echoRequest,
+  teredo,
+  v6,
+  withOrigin,
+} from '../../../../test/support/client-rig.ts';
+import { buildEchoReply, equalBytes, formatIpv4 } from '../../../wire/index.ts';
+import type { Endpoint, Ipv6 } from '../../../wire/index.ts';
+import { everyNth } from '../../../../test/support/extent.ts';
+
+const VICTIM = at('198.51.100.66:3544');
+const ATTACKER = at('198.51.100.1:4000');
+
+const qualified = (options = {}): ClientRig => new ClientRig(options).qualify();
+const native = (i: number): Ipv6 => v6(`2001:db8:66::${(i + 1).toString(16)}`);
+
+describe('native strangers', () => {
+  test('a host that answers all of 1,000 in 10 s sends no more tests than the limit lets through', () => {
+    const rig = qualified();
+    for (let i = 0; i < 1_000; i++) {
+      rig
+        .receive(RELAY, data(native(i), rig.address))
+        .send(rig.data(native(i)))
+        .advanceServed(10);
+    }
+    rig.advanceServed(10_000);
+    expect(rig.delivered.length).toBeGreaterThanOrEqual(1_000);
+    expect(rig.all('test').length).toBeLessThanOrEqual(50 + 10 * 21);
+    expect(rig.machine.counters.droppedStrangerLimit).toBeGreaterThan(500);
+  });
+
+  test('contacts of its own begin beside that, and are not pushed out', () => {
+    const rig = qualified({ limits: { unverifiedPeers: 100 } });
+    rig.send(rig.data(NATIVE));
+    const own = rig.find('test', PRIMARY);
+    for (let i = 0; i < 2_000; i++) {
+      rig.receive(RELAY, data(native(i), rig.address)).send(rig.data(native(i)));
+    }
+    rig.clear().send(rig.data(v6('2001:db8:7::1')));
+    expect(rig.all('test')).toHaveLength(1);
+    expect(rig.receive(RELAY, echoReply(own)).all('data', RELAY)).toHaveLength(1);
+  });
+
+  test('one that is asked first is none, though it answers before its test does', () => {
+    const rig = qualified({ limits: { unsolicitedTests: { perSecond: 0, burst: 0 } } });
+    rig.send(rig.data(NATIVE)).receive(RELAY, data(NATIVE, rig.address)).advanceServed(7_000);
+    expect(rig.all('test')).toHaveLength(4);
+  });
+
+  test('one that speaks first is answered when it has passed its test', () => {
+    const rig = qualified();
+    rig.receive(RELAY, echoRequest(NATIVE, rig.address)).send(rig.data(NATIVE));
+    expect(rig.receive(RELAY, echoReply(rig.find('test', PRIMARY))).all('data', RELAY)).toHaveLength(1);
+  });
+});
+
+describe('a greedy stranger', () => {
+  /**
+   * Packets from ever new addresses, `rate` a second, which this host answers; `from` names them, `by` the relay by which they come. Returns how many of
+   * 20 new honest hosts are reached, each with its first packet.
+   */
+  const reached = (
+    from: (i: number) => Ipv6,
+    honest: (i: number) => Ipv6,
+    { rate = 20, by = (_: number): Endpoint => RELAY, honestBy = HONEST_RELAY } = {},
+  ): number => {
+    const rig = qualified();
+    let answered = 0;
+    const [begin, end] = [20 * rate, 60 * rate];
+    for (let i = 0; i < end; i++) {
+      const greedy = from(i);
+      rig.receive(by(i), echoRequest(greedy, rig.address)).send(pong(rig.address, greedy));
+      rig.advanceServed(1_000 / rate);
+      if (i < begin || i % (2 * rate) !== 0) continue;
+      const host = honest(i);
+      rig.clear().receive(honestBy, echoRequest(host, rig.address)).send(pong(rig.address, host));
+      const test = rig.all('test').find(({ destination }) => equalBytes(destination, 0, host, 0, 16));
+      if (test === undefined) continue;
+      if (rig.receive(honestBy, echoReply(test)).all('data', honestBy).length > 0) answered++;
+    }
+    return answered;
+  };
+  const elsewhere = (i: number): Ipv6 => v6(`2001:db8:2::${(i + 1).toString(16)}`);
+  /** A host in one of so many /48s, ever another /64 of it. */
+  const of48s =
+    (count: number) =>
+    (i: number): Ipv6 =>
+      v6(`2001:db8:${(0x66 + (i % count)).toString(16)}:${(i & 0xffff).toString(16)}::1`);
+  /** By the honest host's own relay. */
+  const sameRelay = { honestBy: RELAY };
+
+  test('of one /64 leaves the others what they need: 20 of 20 new honest hosts are answered', () => {
+    expect(reached(native, elsewhere, sameRelay)).toBe(20);
+    expect(reached(native, elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
+  });
+
+  test('of one /48, from ever new /64s, too', () => {
+    expect(reached(of48s(1), elsewhere, sameRelay)).toBe(20);
+  });
+
+  test('in a /64 of the same /48 as the honest hosts, too', () => {
+    expect(reached(native, (i) => v6(`2001:db8:66:7::${i.toString(16)}`), sameRelay)).toBe(20);
+  });
+
+  test.each(everyNth(2, [5, 10, 20]))('of %i /48s, too', (count) => {
+    expect(reached(of48s(count), elsewhere, sameRelay)).toBe(20);
+    expect(reached(of48s(count), elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
+  });
+
+  test('of 60 /48s leaves a turn to each network that is new', () => {
+    const fresh = (i: number): Ipv6 => v6(`2001:db8:${(0x8000 + i).toString(16)}::1`);
+    expect(reached(of48s(60), fresh, sameRelay)).toBe(20);
+    expect(reached(of48s(60), fresh, { ...sameRelay, rate: 100 })).toBe(20);
+  });
+
+  test.each([0, 1_900, 6_000])(
+    'of 4 /48s, whose tests are answered after %i ms, leaves new networks of its relay what they need',
+    (delay) => {
+      const rig = qualified();
+      const greedy = of48s(4);
+      const due: { readonly at: number; readonly bytes: Uint8Array }[] = [];
+      const asked = new Set<string>();
+      let tested = 0;
+      for (let i = 0; i < 8_000; i++) {
+        rig.receive(RELAY, echoRequest(greedy(i), rig.address));
+        for (const test of rig.all('test')) {
+          const name = test.destination.join();
+          if (!asked.has(name)) due.push({ at: rig.now + delay, bytes: echoReply(test) });
+          asked.add(name);
+        }
+        while (due.length > 0 && due[0]!.at <= rig.now) rig.receive(RELAY, due.shift()!.bytes);
+        rig.advanceServed(10).clear();
+        if (i < 4_000 || i % 80 !== 0) continue;
+        const host = v6(`2001:db8:${(0x4000 + i).toString(16)}::1`);
+        rig.receive(RELAY, echoRequest(host, rig.address));
+        const test = rig.all('test').find(({ destination }) => equalBytes(destination, 0, host, 0, 16));
+        if (test === undefined) continue;
+        tested++;
+        rig.receive(RELAY, echoReply(test)).clear();
+      }
+      expect(tested).toBeGreaterThanOrEqual(48);
+    },
+  );
+
+  test('of a /32, from ever new /48s, leaves all others what they need', () => {
+    const all = (i: number): Ipv6 => v6(`2001:db9:${(i & 0xffff).toString(16)}::1`);
+    expect(reached(all, elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
+  });
+
+  test('that forges ever new sources leaves those of other relays what they need', () => {
+    const any = (i: number): Ipv6 => v6(`2a00:${(i & 0xffff).toString(16)}::1`);
+    expect(reached(any, elsewhere, { rate: 100 })).toBe(20);
+  });
+
+  test("that forges the honest hosts' own names, by another relay, takes nothing from them", () => {
+    expect(reached(elsewhere, (i) => elsewhere(i + 10_000), { rate: 100 })).toBe(20);
+  });
+
+  test.each([3, 10])(
+    'that forges ever new sources by %i relays leaves the others what they need',
+    (count) => {
+      const any = (i: number): Ipv6 => v6(`2a00:${(i & 0xffff).toString(16)}::1`);
+      const by = (i: number): Endpoint => at(`198.51.101.${(i % count) + 1}:3545`);
+      expect(reached(any, elsewhere, { rate: 100, by })).toBe(20);
+    },
+  );
+
+  test('of ever new /32s causes no more than the limit', () => {
+    const rig = qualified();
+    for (let i = 0; i < 1_000; i++)
+      rig.receive(RELAY, data(v6(`2001:${(0xdb8 + i).toString(16)}::1`), rig.address));
+    expect(rig.all('test').length).toBeLessThanOrEqual(40);
+    for (let i = 0; i < 1_000; i++)
+      rig.receive(
+        at(`198.51.101.${(i % 200) + 1}:3545`),
+        data(v6(`2001:${(0xdb8 + i).toString(16)}::2`), rig.address),
+      );
+    expect(rig.all('test').length).toBeLessThanOrEqual(50);
+  });
+
+  test('by way of the server, Teredo clients of ever new forged IPv4 addresses: new native hosts are answered', () => {
+    const rig = qualified();
+    let answered = 0;
+    for (let i = 0; i < 4_000; i++) {
+      const mapped = { address: 0x08000000 + 977 * i, port: 4_096 };
+      rig
+        .receive(PRIMARY, withOrigin(mapped, bubble(teredo(PEER_SERVER, mapped), rig.address)))
+        .advanceServed(10);
+      if (i < 2_000 || i % 100 !== 0) continue;
+      const host = elsewhere(i);
+      rig.clear().receive(RELAY, echoRequest(host, rig.address)).send(pong(rig.address, host));
+      if (rig.all('test').length === 1) answered++;
+    }
+    expect(answered).toBe(20);
+  });
+});
+
+describe('what this host begins', () => {
+  const none = { limits: { unsolicitedTests: { perSecond: 0, burst: 0 } } };
+
+  test.each([
+    ['a TCP connection', (rig: ClientRig) => tcp(rig.address, NATIVE, SYN)],
+    ['a ping', (rig: ClientRig) => echoRequest(rig.address, NATIVE)],
+    ['a UDP flow of other ports', (rig: ClientRig) => udp(rig.address, NATIVE, 5_000, 53)],
+  ])('%s: packets in the name of its address take nothing from it', (_, packet) => {
+    const rig = qualified(none);
+    rig.receive(RELAY, echoRequest(NATIVE, rig.address)).receive(RELAY, tcp(NATIVE, rig.address, SYN));
+    rig.receive(RELAY, udp(NATIVE, rig.address, 53, 4_000));
+    rig.send(packet(rig)).advanceServed(7_000);
+    expect(rig.all('test')).toHaveLength(4);
+  });
+
+  test.each([
+    ['ESP', 50, 50],
+    ['an answer of UDP', 17, 17],
+    ['GRE', 47, 17],
+  ])('%s: what is said in the name of its address afterwards takes nothing from it', (_, own, claimed) => {
+    const rig = qualified(none);
+    const packet = (source: Ipv6, destination: Ipv6, protocol: number): Uint8Array => {
+      const bytes = udp(source, destination, 500, 500);
+      bytes[6] = protocol;
+      return bytes;
+    };
+    rig
+      .send(packet(rig.address, NATIVE, own))
+      .advanceServed(20_000)
+      .clear();
+    rig.receive(RELAY, packet(NATIVE, rig.address, claimed)).receive(RELAY, echoRequest(NATIVE, rig.address));
+    rig.send(packet(rig.address, NATIVE, own)).advanceServed(7_000);
+    expect(rig.all('test')).toHaveLength(4);
+  });
+
+  test('in a flow that somebody has used in the name of its destination: that forger takes its own share only', () => {
+    const rig = qualified();
+    for (let i = 0; i < 2_000; i++)
+      rig.receive(RELAY, udp(native(i), rig.address, 123, 123)).advanceServed(10);
+    let tested = 0;
+    for (let i = 0; i < 20; i++) {
+      const server = v6(`2001:db8:2::${(i + 1).toString(16)}`);
+      for (let n = 0; n < 100; n++) rig.receive(RELAY, udp(server, rig.address, 123, 123)).advanceServed(10);
+      rig.clear().send(udp(rig.address, server, 123, 123));
+      if (rig.machine.counters.droppedStrangerLimit === 0) tested++;
+    }
+    expect(tested).toBe(20);
+  });
+
+  test.each([
+    ['a native host', NATIVE, 'test' as const, PRIMARY],
+    ['a Teredo peer', PEER, 'bubble' as const, PEER_SERVER],
+  ])(
+    '%s, while the last attempt that a stranger has caused goes unanswered: all attempts',
+    (_, peer, kind, to) => {
+      const rig = qualified();
+      rig
+        .receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(peer, rig.address)))
+        .send(pong(rig.address, peer));
+      rig.advanceServed(6_500).clear();
+      rig.send(echoRequest(rig.address, peer)).advanceServed(7_900);
+      expect(rig.all(kind, to).map(({ time }) => time - rig.now)).toEqual([-7_900, -5_900, -3_900, -1_900]);
+      expect(rig.delivered).toEqual([]);
+      rig.advanceServed(100);
+      expect(rig.delivered).toHaveLength(2); // errors, for the answer too
+    },
+  );
+
+  test('a contact that somebody else asks for is repeated, whatever strangers do', () => {
+    const rig = qualified(none);
+    rig.machine.contact(NATIVE, rig.now);
+    rig.advanceServed(7_000);
+    expect(rig.all('test')).toHaveLength(4);
+  });
+
+  test.each([
+    ['a SYN-ACK', (rig: ClientRig) => tcp(rig.address, NATIVE, SYN | ACK)],
+    ['an echo reply', (rig: ClientRig) => pong(rig.address, NATIVE)],
+    ['a UDP answer', (rig: ClientRig) => udp(rig.address, NATIVE, 4_000, 53)],
+  ])('%s is none: it answers a stranger', (_, packet) => {
+    const rig = qualified(none);
+    rig.receive(RELAY, echoRequest(NATIVE, rig.address)).receive(RELAY, tcp(NATIVE, rig.address, SYN));
+    rig.receive(RELAY, udp(NATIVE, rig.address, 53, 4_000));
+    rig.send(packet(rig)).advanceServed(7_000);
+    expect(rig.all('test')).toEqual([]);
+    expect(rig.machine.counters.droppedStrangerLimit).toBe(1);
+  });
+});
+
+const SYN = 0x02;
+const ACK = 0x10;
+const HONEST_RELAY = at('198.51.100.9:3545');
+
+function pong(source: Ipv6, destination: Ipv6): Uint8Array {
+  return buildEchoReply({
+    source,
+    destination,
+    hopLimit: 64,
+    identifier: 1,
+    sequence: 1,
+    data: new Uint8Array(8),
+  });
+}
+
+function udp(source: Ipv6, destination: Ipv6, from: number, to: number): Uint8Array {
+  const packet = data(source, destination);
+  packet.set([from >>> 8, from & 0xff, to >>> 8, to & 0xff], 40);
+  return packet;
+}
+
+/** Both ports are 443, so that either direction belongs to the same flow. */
+function tcp(source: Ipv6, destination: Ipv6, flags: number): Uint8Array {
+  const packet = udp(source, destination, 443, 443);
+  packet[6] = 6;
+  packet[53] = flags;
+  return packet;
+}
+
+describe('Teredo peers', () => {
+  test('that name a victim as their server, by way of ours: the victim gets what strangers may cause', () => {
+    const rig = qualified();
+    for (let flags = 0; flags < 1_000; flags++) {
+      const peer = teredo(VICTIM, ATTACKER, flags & 0x3cff);
+      rig
+        .receive(PRIMARY, withOrigin(ATTACKER, echoRequest(peer, rig.address)))
+        .send(pong(rig.address, peer));
+    }
+    rig.advanceServed(10_000);
+    expect(rig.all('bubble', VICTIM).length).toBeLessThanOrEqual(50 + 10 * 11);
+  });
+
+  test.each([1, 2, 3])('with a limit of %i bubbles to an address and a server, have one of each', (burst) => {
+    const limit = { perSecond: 0.01, burst };
+    const rig = qualified({ limits: { directBubbles: limit, indirectBubbles: limit } });
+    rig
+      .receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(PEER, rig.address)))
+      .send(pong(rig.address, PEER));
+    expect(rig.kinds).toEqual(['bubble 192.0.2.10:8192', 'bubble 198.51.100.118:3544']);
+  });
+
+  test('sought by this host: each server and each address has a limit of its own', () => {
+    const rig = qualified();
+    for (let i = 0; i < 2_000; i++) rig.send(rig.data(teredo(VICTIM, at(`198.51.100.1:${4_000 + i}`))));
+    expect(rig.all('bubble', VICTIM)).toHaveLength(500);
+    expect(rig.all('bubble')).toHaveLength(700);
+    expect(rig.machine.counters.suppressedBubbles).toBe(3_300);
+    expect(reached(rig.machine, 'direct-bubbles')).toEqual([1_800, '198.51.100.1']);
+    expect(reached(rig.machine, 'indirect-bubbles')).toEqual([1_500, formatIpv4(VICTIM.address)]);
+    rig.clear().send(rig.data(PEER));
+    expect(rig.all('bubble')).toHaveLength(2);
+  });
+
+  test('that answer earn their address what they took, not the server they name', () => {
+    const rig = qualified();
+    for (let i = 0; i < 1_000; i++) {
+      const place = at(`198.51.100.1:${4_000 + i}`);
+      rig.send(rig.data(teredo(VICTIM, place))).receive(place, data(teredo(VICTIM, place), rig.address));
+    }
+    expect(rig.all('bubble', VICTIM)).toHaveLength(500);
+    expect(rig.all('data')).toHaveLength(1_000);
+  });
+
+  test('their word is not taken from an address that nothing is sent to', () => {
+    const rig = qualified();
+    rig.send(rig.data(NATIVE)).receive(at('192.168.9.9:3545'), echoReply(rig.find('test', PRIMARY)));
+    expect(rig.all('data')).toEqual([]);
+    rig.clear().receive(PEER_MAPPED, data(v6('fd00::1'), rig.address));
+    expect(rig.delivered).toEqual([]);
+    expect(rig.machine.counters.droppedInvalidSource).toBe(1);
+  });
+});

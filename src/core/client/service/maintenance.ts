@@ -1,0 +1,128 @@
+import { REFRESH_SHARE_HIGH, REFRESH_SHARE_LOW, SOLICITATION_INTERVAL_MS } from '../../constants.ts';
+import { randomBetween } from '../../entropy.ts';
+import { acceptAdvertisement } from '../ask/advertisement.ts';
+import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
+import type { ClientContext } from '../context.ts';
+import { SOCKET } from '../options.ts';
+import { Solicitation } from '../ask/solicitation.ts';
+import type { Answer } from '../status.ts';
+
+/** Traffic that is met with silence for this long makes the client ask whether its mapping still holds. */
+const SILENCE_MS = 3_000;
+/** So does a connectivity test for packets of ours: it goes through the server, which may be what is silent. */
+const TEST_SILENCE_MS = 1_000;
+/** Least time between two such questions. */
+const PROBE_SPACING_MS = 5_000;
+
+/**
+ * After the last traffic the mapping is looked at soon, because it may have ended with the mapping; and again after as long a time as the silence had
+ * lasted then, but not sooner than this: at 3, 8, 16 and 32 s. After that the refresh interval is enough.
+ */
+const WATCH_INTERVAL_MS = 5_000;
+const WATCH_MS = 60_000;
+
+/** Between solicitations to a server that another can replace: T, for those who wait, is long. */
+const SHORT_INTERVAL_MS = 2_000;
+
+export interface MaintenanceOutcome {
+  /** The server has answered. */
+  refreshed(answer: Answer, now: number): void;
+  /** The server has not answered three solicitations. CL-84 */
+  lost(now: number): void;
+}
+
+/** Keeps the mapping alive and watches over it. RFC 4380 section 5.2.5. CL-80 */
+export class Maintenance {
+  private readonly context: ClientContext;
+  private readonly outcome: MaintenanceOutcome;
+  private active = false;
+  private solicitation: Solicitation | undefined = undefined;
+  /** The randomized refresh interval. CL-81 */
+  private randomizedIntervalMs = Infinity;
+  private probedAt = -Infinity;
+
+  constructor(context: ClientContext, outcome: MaintenanceOutcome) {
+    this.context = context;
+    this.outcome = outcome;
+  }
+
+  get underway(): boolean {
+    return this.solicitation !== undefined;
+  }
+
+  handleAdvertisement(received: ReceivedAdvertisement): void {
+    const { solicitation } = this;
+    const accepted = acceptAdvertisement(
+      this.context,
+      solicitation === undefined ? [] : [solicitation],
+      received,
+    );
+    if (accepted === undefined) return; // CL-82
+    this.begin();
+    this.outcome.refreshed(accepted.answer, received.now);
+  }
+
+  handleTimeout(now: number): void {
+    if (this.solicitation !== undefined) {
+      if (this.solicitation.handleTimeout(now) === 'failed') {
+        this.stop();
+        this.outcome.lost(now);
+      }
+    } else if (now >= this.pollTimeout()) {
+      if (now < this.refreshAt) {
+        this.probedAt = now;
+        this.context.counters.silenceProbes++; // CL-85
+      }
+      this.context.silentSince = Infinity;
+      this.context.testingSince = Infinity;
+      this.solicit(now);
+    }
+  }
+
+  /** The client has qualified, or a refresh is done. */
+  begin(): void {
+    this.active = true;
+    this.solicitation = undefined;
+    const { refreshIntervalMs, entropy } = this.context;
+    this.randomizedIntervalMs = randomBetween(
+      entropy,
+      refreshIntervalMs * REFRESH_SHARE_LOW,
+      refreshIntervalMs * REFRESH_SHARE_HIGH,
+    );
+  }
+
+  stop(): void {
+    this.active = false;
+    this.solicitation = undefined;
+    this.probedAt = -Infinity;
+  }
+
+  pollTimeout(): number {
+    if (this.solicitation !== undefined) return this.solicitation.dueAt;
+    if (!this.active) return Infinity;
+    const { silentSince, testingSince } = this.context;
+    const silentAt = Math.min(silentSince + SILENCE_MS, testingSince + TEST_SILENCE_MS);
+    const probeAt = Math.max(silentAt, this.probedAt + PROBE_SPACING_MS);
+    return Math.min(this.refreshAt, probeAt, this.watchAt);
+  }
+
+  /** CL-85 */
+  private get watchAt(): number {
+    const { lastTraffic, lastServerContact } = this.context;
+    const silence = lastServerContact - lastTraffic;
+    const at = Math.max(lastTraffic + SILENCE_MS, lastServerContact + Math.max(WATCH_INTERVAL_MS, silence));
+    return at < lastTraffic + WATCH_MS ? at : Infinity;
+  }
+
+  private get refreshAt(): number {
+    return this.context.lastServerContact + this.randomizedIntervalMs;
+  }
+
+  private solicit(now: number): void {
+    const { servers, qualified } = this.context;
+    const { server, cone } = qualified!;
+    const { primary } = servers[server];
+    const interval = servers.length > 1 ? SHORT_INTERVAL_MS : SOLICITATION_INTERVAL_MS;
+    this.solicitation = new Solicitation(this.context, SOCKET.service, server, primary, cone, now, interval);
+  }
+}

@@ -1,0 +1,274 @@
+import { randomBetween } from '../../entropy.ts';
+import type { ClientState, NatKind, QualificationReason } from '../../events.ts';
+import { makeClientAddress } from './client-address.ts';
+import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
+import type { ClientContext, Qualified } from '../context.ts';
+import type { LocalDiscovery } from '../ask/local-discovery.ts';
+import { Maintenance } from './maintenance.ts';
+import { SOCKET } from '../options.ts';
+import type { AttachedNetwork, ServerCandidate } from '../options.ts';
+import { Qualification } from './qualification.ts';
+import type { RefreshIntervalDetermination } from './refresh-interval.ts';
+import { ServerLog } from '../server-log.ts';
+import type { Answer } from '../status.ts';
+import type { Endpoint, Ipv4, Ipv6 } from '../../../wire/index.ts';
+
+/** Off-line is tried again after this: traffic flows soon after it can. */
+const RETRY_LOW_MS = 4_000;
+const RETRY_HIGH_MS = 6_000;
+
+/** An address, and what it was made for: it comes back, random bits and all, when that comes back. CL-86, A-16 */
+interface MadeAddress {
+  readonly server: Ipv4;
+  readonly mapped: Endpoint;
+  readonly cone: boolean;
+  readonly address: Ipv6;
+}
+
+/** The connectivity status of the service: when to qualify, with whom, and which address follows. RFC 4380 section 5.2 */
+export class Service {
+  state: ClientState = 'offline';
+  reason: QualificationReason | undefined = 'stopped';
+
+  private readonly context: ClientContext;
+  private readonly discovery: LocalDiscovery;
+  private readonly refreshInterval: RefreshIntervalDetermination;
+  private readonly qualification: Qualification;
+  private readonly maintenance: Maintenance;
+  private readonly interrupted: () => void;
+  private made: MadeAddress | undefined = undefined;
+  private running = false;
+  private retryAt = Infinity;
+
+  /** `interrupted`: whatever is asked of the servers for a peer's sake is void, and what was learned of our NAT may be. */
+  constructor(
+    context: ClientContext,
+    discovery: LocalDiscovery,
+    refreshInterval: RefreshIntervalDetermination,
+    interrupted: () => void,
+  ) {
+    this.interrupted = interrupted;
+    this.context = context;
+    this.discovery = discovery;
+    this.refreshInterval = refreshInterval;
+    this.qualification = new Qualification(context, SOCKET.service, {
+      qualified: (result, now) => this.handleQualified(result, now),
+      failed: (reason, now) => this.handleFailure(reason, now),
+    });
+    this.maintenance = new Maintenance(context, {
+      refreshed: (answer, now) => this.handleRefresh(answer, now),
+      lost: (now) => this.handleLoss(now),
+    });
+  }
+
+  handleAdvertisement(received: ReceivedAdvertisement): void {
+    if (this.context.qualified === undefined) this.qualification.handleAdvertisement(received);
+    else this.maintenance.handleAdvertisement(received);
+  }
+
+  handleTimeout(now: number): void {
+    this.qualification.handleTimeout(now);
+    this.maintenance.handleTimeout(now);
+    if (now >= this.retryAt) this.qualify(now);
+  }
+
+  start(now: number): void {
+    if (this.running) return;
+    this.running = true;
+    this.enter('probe', undefined);
+    this.qualify(now);
+  }
+
+  /** `rest`: until {@link start}, because the host has native IPv6. CL-7 */
+  stop(rest = false): void {
+    this.running = false;
+    this.suspend();
+    this.withdraw();
+    this.discovery.stop();
+    this.refreshInterval.reset();
+    this.context.natKind = 'unknown';
+    if (rest) this.enter('dormant', 'native-ipv6');
+    else this.enter('offline', 'stopped');
+  }
+
+  /**
+   * Everything about the mapping is in doubt. The address is kept until the answer is in, if the host still speaks from
+   * where it did: connections then outlive a change that does not concern us.
+   */
+  networkChanged(network: AttachedNetwork, now: number): void {
+    const { context } = this;
+    if (network.localAddress !== context.network.localAddress) this.withdraw();
+    context.network = network;
+    context.policy.setSubnets(network.subnets);
+    if (!this.running) return;
+    this.suspend();
+    this.discovery.leave();
+    this.refreshInterval.reset();
+    context.natKind = 'unknown';
+    this.enter('probe', 'network-changed');
+    this.qualify(now);
+  }
+
+  setServers(servers: readonly ServerCandidate[], now: number): void {
+    const { context } = this;
+    if (sameServers(servers, context.servers)) return;
+    const kept = context.server === undefined ? -1 : servers.findIndex((one) => isSame(one, context.server!));
+    const logs = context.logs;
+    if (kept < 0) this.suspend();
+    context.servers = servers;
+    context.logs = servers.map((server) => logs.find((log) => isSame(log, server)) ?? new ServerLog(server));
+    if (kept >= 0) {
+      context.qualified = { ...context.qualified!, server: kept };
+      this.interrupted();
+      this.maintenance.begin();
+      this.refreshInterval.suspend();
+      this.refreshInterval.begin(now);
+    } else if (this.running) {
+      this.enter('probe', undefined);
+      this.qualify(now);
+    }
+  }
+
+  pollTimeout(): number {
+    return Math.min(this.retryAt, this.qualification.pollTimeout(), this.maintenance.pollTimeout());
+  }
+
+  /** The start action of RFC 4380 section 5.2.1. */
+  private qualify(now: number): void {
+    this.retryAt = Infinity;
+    const { servers } = this.context;
+    if (servers.length === 0) this.handleFailure('no-server', now);
+    else this.qualification.begin([...servers.keys()], now);
+  }
+
+  private handleQualified(result: Qualified, now: number): void {
+    const { context } = this;
+    context.qualified = result;
+    context.lastServerContact = now;
+    context.roundTripMs = result.roundTripMs;
+    context.natKind = this.judgeNat(result);
+    this.event({ type: 'server-chosen', server: result.server, roundTripMs: result.roundTripMs });
+    this.useMapping(result);
+    this.resetBubbles();
+    this.enter('qualified', undefined);
+    this.maintenance.begin();
+    this.discovery.begin(now);
+    this.refreshInterval.begin(now); // CL-100
+  }
+
+  private handleFailure(reason: QualificationReason, now: number): void {
+    const { context } = this;
+    this.withdraw();
+    context.natKind = reason === 'symmetric-nat' ? 'symmetric' : 'unknown';
+    this.enter('offline', reason);
+    if (reason !== 'no-server')
+      this.retryAt = now + randomBetween(context.entropy, RETRY_LOW_MS, RETRY_HIGH_MS);
+  }
+
+  private handleRefresh(answer: Answer, now: number): void {
+    const { context } = this;
+    const { origin } = answer;
+    context.lastServerContact = now;
+    context.roundTripMs = answer.roundTripMs;
+    if (origin.address === context.mapped!.address && origin.port === context.mapped!.port) return; // CL-86
+    context.counters.mappingChanges++; // CL-83
+    context.qualified = { ...context.qualified!, mapped: origin };
+    context.refreshIntervalMs = Math.min(context.refreshIntervalMs, context.configuredRefreshIntervalMs);
+    this.refreshInterval.suspend();
+    this.useMapping(context.qualified);
+    this.maintenance.begin();
+    this.discovery.begin(now);
+    this.refreshInterval.begin(now);
+  }
+
+  /** The server is silent: the address goes, and whoever answers first takes over. CL-84 */
+  private handleLoss(now: number): void {
+    this.suspend();
+    this.withdraw();
+    this.enter('probe', 'no-answer');
+    this.qualify(now);
+  }
+
+  /** Nothing but solicitations until qualified again. CL-4 */
+  private suspend(): void {
+    const { context } = this;
+    this.qualification.cancel();
+    this.maintenance.stop();
+    this.discovery.suspend();
+    this.refreshInterval.suspend();
+    this.interrupted();
+    context.qualified = undefined;
+    context.silentSince = Infinity;
+    context.testingSince = Infinity;
+    this.retryAt = Infinity;
+  }
+
+  /** Has the address of this mapping, a new one where it is another. */
+  private useMapping({ server, mapped, cone }: Qualified): void {
+    const { context } = this;
+    const { primary } = context.servers[server];
+    const { made } = this;
+    if (made === undefined || made.server !== primary || !isSameMapping(made, mapped, cone)) {
+      this.made = {
+        server: primary,
+        mapped,
+        cone,
+        address: makeClientAddress(context, primary, mapped, cone),
+      };
+    }
+    const { address } = this.made!;
+    if (context.address === address) return; // the very same object: it was not made anew
+    this.withdraw();
+    context.address = address;
+    context.mapped = mapped;
+    this.event({ type: 'address-added', address, mapped, server });
+  }
+
+  /** The address is no longer ours; nor is what peers know of us, or we of them, good for another one. */
+  private withdraw(): void {
+    const { context } = this;
+    if (context.address === undefined) return;
+    this.event({ type: 'address-removed', address: context.address });
+    context.peers.clear();
+    context.address = undefined;
+    context.mapped = undefined;
+  }
+
+  /** What was not answered before says nothing about now. */
+  private resetBubbles(): void {
+    for (const peer of this.context.peers) this.context.peers.resetBubbles(peer);
+  }
+
+  private judgeNat({ mapped, cone, symmetric }: Qualified): NatKind {
+    const { network, servicePort } = this.context;
+    if (symmetric) return 'symmetric';
+    if (network.localAddress === mapped.address && (servicePort ?? mapped.port) === mapped.port)
+      return 'none';
+    return cone ? 'cone' : 'restricted';
+  }
+
+  private enter(state: ClientState, reason: QualificationReason | undefined): void {
+    if (this.state === state && this.reason === reason) return;
+    this.state = state;
+    this.reason = reason;
+    this.event(reason === undefined ? { type: 'state', state } : { type: 'state', state, reason });
+  }
+
+  private event(event: Parameters<ClientContext['commands']['event']>[0]): void {
+    this.context.commands.event(event);
+  }
+}
+
+function isSameMapping(made: MadeAddress, mapped: Endpoint, cone: boolean): boolean {
+  return made.mapped.address === mapped.address && made.mapped.port === mapped.port && made.cone === cone;
+}
+
+type Addresses = Pick<ServerCandidate, 'primary' | 'secondary'>;
+
+function isSame(a: Addresses, b: Addresses): boolean {
+  return a.primary === b.primary && a.secondary === b.secondary;
+}
+
+function sameServers(a: readonly Addresses[], b: readonly Addresses[]): boolean {
+  return a.length === b.length && a.every((server, i) => isSame(server, b[i]));
+}

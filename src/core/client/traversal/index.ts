@@ -1,0 +1,2 @@
+/** How a peer behind NATs is reached. Other rooms use only this. */
+export { Traversal } from './traversal.ts';

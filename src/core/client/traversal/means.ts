@@ -1,0 +1,27 @@
+import type { ClientContext } from '../context.ts';
+import { SOCKET } from '../options.ts';
+import type { PeerMeans } from '../status.ts';
+import { isTeredo, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
+import type { PeerPath } from './peer-paths.ts';
+
+/** By which means a trusted peer is reached, as its place and what is known of the way to it tell. */
+export function meansOf(context: ClientContext, path: PeerPath | undefined, peer: number): PeerMeans {
+  const { peers, policy } = context;
+  const target = peers.address(peer);
+  const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
+  // A native host may well be behind the relay at which others are met.
+  if (!isTeredo(target, 0)) return 'relay';
+  if (isMeetingPoint(context, address, port)) return 'met';
+  const isService = peers.socket[peer] === SOCKET.service;
+  if (isService && mappedAddressOf(target, 0) === address && mappedPortOf(target, 0) === port)
+    return 'direct';
+  if (context.isLocalAddress(address) || !policy.isGlobalUnicast(address)) return 'local';
+  if (path?.isGuessed === true) return 'guess';
+  return isService && port !== path?.peerRandomPort ? 'nonce' : 'random-port';
+}
+
+/** Whether that is where our own relay brings peers together. docs/adr/0017 */
+export function isMeetingPoint(context: ClientContext, address: number, port: number): boolean {
+  const { meetingRelay } = context.options;
+  return meetingRelay !== undefined && meetingRelay.address === address && meetingRelay.port === port;
+}

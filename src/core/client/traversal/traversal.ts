@@ -1,0 +1,405 @@
+import { CONTACT_ATTEMPTS, PEER_VALIDITY_MS } from '../../constants.ts';
+import type { SocketId } from '../../socket-id.ts';
+import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
+import type { Bubbles } from '../ask/bubbles.ts';
+import type { ClientContext } from '../context.ts';
+import type { ContactProgress, PeerMeans } from '../status.ts';
+import { SOCKET } from '../options.ts';
+import { mappedAddressOf, readUint32 } from '../../../wire/index.ts';
+import type { Endpoint, Trailers } from '../../../wire/index.ts';
+import { CausedRounds } from './caused-rounds.ts';
+import { Doubts } from './doubts.ts';
+import { GatewayPairs } from './gateway-pairs.ts';
+import { Guessing } from './guessing.ts';
+import { isMeetingPoint, meansOf } from './means.ts';
+import { PeerBubbles } from './peer-bubbles.ts';
+import { PeerPaths } from './peer-paths.ts';
+import type { PeerPath } from './peer-paths.ts';
+import { ATTEMPT_MS, PeerSockets } from './peer-sockets.ts';
+import { RandomPorts } from './random-ports.ts';
+import { ServerLoadReduction } from './server-load.ts';
+
+/** For so long at the most it is asked oftener whether it hears us. */
+const UNCONFIRMED_MS = 10_000;
+/** Who has been silent for so long where it is sent to, and shows our nonce elsewhere, is sent to there. */
+const SILENT_MS = 2_000;
+/** Addresses of peers that guesses have brought here. */
+const GUESSED_MOST = 256;
+
+/**
+ * Peers behind NATs that RFC 4380 alone does not get through (RFC 6081 sections 5.2 to 5.6). The client's own NAT says what an indirect
+ * bubble has to tell the peer:
+ *
+ *     any                            a nonce, to be shown by direct bubbles; our address on our link
+ *     symmetric, port-preserving     the external port to expect: that of a new socket
+ *     symmetric, counting            the same, found by an Echo Test
+ *
+ * and the peer's indirect bubble says where direct ones go: to the pair in its address, to its alternate addresses, to its random port.
+ */
+export class Traversal {
+  readonly gateways: GatewayPairs;
+  readonly sockets: PeerSockets;
+  readonly toPeers: PeerBubbles;
+  readonly caused: CausedRounds;
+  private readonly context: ClientContext;
+  private readonly paths = new PeerPaths();
+  private readonly doubts: Doubts;
+  private readonly ports: RandomPorts;
+  private readonly guessing: Guessing;
+  private readonly serverLoad: ServerLoadReduction;
+  /** IPv4 addresses of peers that guesses have brought here, the last ones: where nothing else helps, they are offered at once. */
+  private readonly guessedAt = new Set<number>();
+
+  constructor(context: ClientContext, bubbles: Bubbles) {
+    this.context = context;
+    this.caused = new CausedRounds(context, this.paths);
+    this.gateways = new GatewayPairs(context, this.paths);
+    this.toPeers = new PeerBubbles(context, bubbles, this.paths, this.gateways, (peer) =>
+      this.guessing.trailerFor(peer),
+    );
+    this.ports = new RandomPorts(context);
+    this.sockets = new PeerSockets(context, this.paths, this.ports, this.toPeers, (peer, now) =>
+      this.isReached(peer, now),
+    );
+    this.doubts = new Doubts(context, this.paths, {
+      isReached: (peer, now) => this.isReached(peer, now),
+      solicit: (peer, now) => this.toPeers.solicit(peer, now),
+      unheard: (peer, now) => this.tryOtherWays(peer, now),
+    });
+    this.serverLoad = new ServerLoadReduction(context, bubbles, this.paths);
+    this.guessing = new Guessing(
+      context,
+      bubbles,
+      this.paths,
+      this.ports,
+      (peer, now) => this.toPeers.sendIndirect(peer, context.peers.address(peer), now),
+      (peer, now) => this.toPeers.meet(peer, now),
+    );
+  }
+
+  /** The client is not qualified any more, or has other servers: nothing that was asked is answered, and our NAT may be another one. */
+  interrupt(): void {
+    this.sockets.interrupt();
+    this.guessing.clear();
+    this.doubts.clearAll();
+    this.guessedAt.clear();
+    this.paths.resetRounds();
+  }
+
+  /** This host has packets for the peer, which nobody has made it answer. */
+  want(peer: number): void {
+    this.paths.provide(peer).isWanted = true;
+  }
+
+  isWanted(peer: number): boolean {
+    return this.paths.get(peer)?.isWanted === true;
+  }
+
+  /** Whose socket that is. */
+  ownerOf(socket: SocketId): number | undefined {
+    return this.ports.ownerOf(socket);
+  }
+
+  /** How a trusted peer is reached. */
+  meansOf(peer: number): PeerMeans {
+    return meansOf(this.context, this.paths.get(peer), peer);
+  }
+
+  handleAdvertisement(socket: SocketId, received: ReceivedAdvertisement): void {
+    const peer = this.ports.ownerOf(socket);
+    if (peer === undefined || this.guessing.handleAdvertisement(peer, received)) return;
+    this.sockets.handleAdvertisement(peer, received);
+  }
+
+  handleTimeout(now: number): void {
+    this.sockets.handleTimeout(now);
+    this.guessing.handleTimeout(now);
+    this.doubts.handleTimeout(now);
+  }
+
+  /** Bubbles on all ways to the peer, and one through its server. CL-65, A-4 */
+  sendRound(peer: number, target: Uint8Array, attempt: number, now: number): void {
+    if (this.serverLoad.solicit(peer, target, attempt, now)) return;
+    const path = this.paths.get(peer);
+    const isInVain = path !== undefined && this.doubts.isInVain(path, now);
+    if (isInVain && this.context.qualified!.symmetric && this.isReached(peer, now)) {
+      this.doubts.doubt(peer, path);
+      this.guessing.offer(peer, true, now);
+    }
+    const isSoon = attempt === 1 && this.guessesSoon(target);
+    if (attempt > 1 || isSoon) this.guessing.offer(peer, true, now);
+    if (attempt === CONTACT_ATTEMPTS) this.toPeers.meet(peer, now);
+    this.toPeers.sendDirect(peer, target, now);
+    // Between NATs that count, an Echo Test under way would take the ports that are foretold.
+    if (isSoon && this.guessing.habit === 'counting') this.toPeers.sendIndirect(peer, target, now);
+    else this.sockets.requestIndirect(peer, target, true, now);
+  }
+
+  isMeetingPoint(address: number, port: number): boolean {
+    return isMeetingPoint(this.context, address, port);
+  }
+
+  /**
+   * Our server has forwarded this peer's bubble: what it says is kept, and answered on all ways by which the peer may be waiting.
+   * RFC 6081 sections 5.2.4.3, 5.4.4.4, 5.6.4.2
+   */
+  handleIndirect(
+    peer: number,
+    buffer: Uint8Array,
+    trailers: Readonly<Trailers>,
+    isWanted: boolean,
+    now: number,
+  ): void {
+    this.remember(peer, buffer, trailers, now);
+    const { peers } = this.context;
+    const target = peers.address(peer);
+    const path = this.paths.get(peer)!;
+    const isAsked = this.doubts.handleQuestion(peer, path, now);
+    if (this.isReached(peer, now) && !this.sockets.hasAnother(peer)) {
+      const place = [peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]] as const;
+      if (!isAsked) this.toPeers.confirm(peer, ...place, now); // E-94
+      return;
+    }
+    if (path.peerRandomPort !== 0) this.sockets.openPreserved(peer, path, isWanted, now);
+    this.toPeers.replyEverywhere(target, path, now);
+    this.toPeers.sendFromRandom(target, path, now);
+    if (trailers.guess !== undefined) this.guessing.handle(peer, trailers.guess, isWanted, now);
+  }
+
+  /** Whether an indirect bubble counts: not against somebody who has agreed to guess. */
+  admits(peer: number, trailers: Readonly<Trailers>): boolean {
+    return this.guessing.admits(peer, trailers.guess);
+  }
+
+  /** Whether an indirect bubble shows that its sender has had ours. */
+  knowsUs(peer: number, trailers: Readonly<Trailers>): boolean {
+    return this.guessing.knowsUs(peer, trailers.guess);
+  }
+
+  /** A direct bubble with these trailers was sent by whoever got our indirect one. E-27 */
+  proves(peer: number, buffer: Uint8Array, { nonce }: Readonly<Trailers>): boolean {
+    const path = this.paths.get(peer);
+    if (path === undefined || nonce === undefined) return false;
+    const shown = readUint32(buffer, nonce);
+    return shown !== 0 && (shown === path.nonceSent || shown === path.nonceBefore);
+  }
+
+  /**
+   * Whether the peer is valid, and where it is. A symmetric NAT of either side shows another pair than that in the address, which whoever
+   * forges knows: of a peer that has nonces only one of ours tells where it is.
+   */
+  isReached(peer: number, now: number): boolean {
+    return (
+      this.context.peers.isValid(peer, now) &&
+      !this.isDoubtful(peer) &&
+      this.paths.get(peer)?.isUnheard !== true
+    );
+  }
+
+  /** Whether what has come by this socket shows a way that goes back, too. */
+  isMutual(peer: number, socket: SocketId, port: number, { guess }: Readonly<Trailers>): boolean {
+    return socket === SOCKET.service || this.guessing.isMutual(peer, socket, port, guess);
+  }
+
+  /**
+   * Whether a silent peer is asked soon: it was heard through a symmetric NAT of ours a short while ago, and has shown by no packet yet that it
+   * hears us; or it would take long to find again.
+   */
+  isUnconfirmed(peer: number, now: number): boolean {
+    const path = this.paths.get(peer);
+    if (path?.isGuessed === true) return true;
+    if (!this.context.qualified!.symmetric) return false;
+    return path !== undefined && path.lastHeard < path.settledAt && now - path.settledAt < UNCONFIRMED_MS;
+  }
+
+  /** Whether it may come back to the service port from a socket of its own: not where that has turned out to lead nowhere. E-72 */
+  mayReturn(peer: number): boolean {
+    const path = this.paths.get(peer);
+    return !this.doubts.isOpenInwards && (path === undefined || path.lastHeard < path.settledAt);
+  }
+
+  /** Something has come from where the peer is sent to, by this socket. `isAnswer`: packets are, and what answers a solicitation. */
+  noteAtPlace(peer: number, socket: SocketId, isAnswer: boolean, now: number): void {
+    this.serverLoad.drop(peer);
+    const path = this.paths.get(peer);
+    if (path === undefined || this.isDoubtful(peer)) return;
+    path.lastAtPlace = now;
+    if (isAnswer) this.noteHeard(peer, path, socket, now);
+  }
+
+  /** Whether nothing has come from where the peer is sent to for a while: its NAT may have lost that mapping. */
+  isSilentAtPlace(peer: number, socket: SocketId, now: number): boolean {
+    const path = this.paths.get(peer);
+    if (path === undefined || now - path.lastAtPlace < SILENT_MS) return false;
+    return socket !== SOCKET.service || this.context.peers.socket[peer] === SOCKET.service;
+  }
+
+  /** Whether the peer takes what comes from us only with its nonce. */
+  needsNonce(peer: number): boolean {
+    return (this.paths.get(peer)?.nonceReceived ?? 0) !== 0;
+  }
+
+  /**
+   * The peer has shown our nonce from this pair. Behind a symmetric NAT, and on our own link, we have to show it one in return, or what we
+   * send is lost: false where that one is still on its way.
+   */
+  mayTrust(peer: number, address: number, port: number, socket: SocketId, now: number): boolean {
+    const path = this.paths.get(peer);
+    if (path === undefined || path.nonceReceived !== 0 || this.isSeenAsAddressSays(address)) return true;
+    path.shownFrom = { address, port, socket, at: now };
+    return false;
+  }
+
+  /** That place, once the nonce has come. */
+  takeShown(peer: number, now: number): (Endpoint & { readonly socket: SocketId }) | undefined {
+    const path = this.paths.get(peer);
+    if (path === undefined || path.nonceReceived === 0) return undefined;
+    const { shownFrom } = path;
+    path.shownFrom = undefined;
+    return shownFrom !== undefined && now - shownFrom.at < ATTEMPT_MS ? shownFrom : undefined;
+  }
+
+  /** A trusted peer's bubble has come from where it is. */
+  hear(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, socket: SocketId, now: number): void {
+    if (this.isDoubtful(peer) && this.proves(peer, buffer, trailers)) this.settle(peer, socket, true, now);
+  }
+
+  /** The peer is trusted, by way of this socket. E-70, E-72 */
+  settle(peer: number, socket: SocketId, byNonce: boolean, now: number): void {
+    const path = this.paths.get(peer);
+    if (path === undefined) return;
+    path.byNonce = byNonce;
+    const { mappedAddress, mappedPort } = this.context.peers;
+    if (this.isMeetingPoint(mappedAddress[peer], mappedPort[peer])) this.sockets.cancelTest(peer);
+    if (this.isDoubtful(peer)) return; // and other ways are tried on
+    const isGuessed = this.guessing.settle(peer, socket, now);
+    // A new place is by a guess or not; the same one, as it was.
+    path.isGuessed = isGuessed || (path.isGuessed && socket === path.random);
+    if (isGuessed) this.noteGuessed(mappedAddressOf(this.context.peers.address(peer), 0));
+    if (!this.doubts.keepsSocket(peer, path, socket)) {
+      this.sockets.keepOnly(peer, path, socket);
+      if (!this.guessing.isUnderway(peer)) this.guessing.end(peer);
+    }
+    if (isGuessed || !this.doubts.keepsSocket(peer, path, socket)) this.doubts.clear(peer, path);
+    // What follows upon what has not helped is no new beginning.
+    if (path.lastHeard >= path.settledAt || now - path.settledAt >= UNCONFIRMED_MS) path.settledAt = now;
+    path.lastAtPlace = now;
+    if (socket !== SOCKET.service) this.sockets.beginRefreshing(now);
+    path.shownFrom = undefined;
+    path.lastData = now;
+    path.refreshes = 0;
+    this.doubts.handleSettled(peer, path, now);
+  }
+
+  /** A trusted peer asks whether we are still there. E-112 */
+  advertise(peer: number, now: number): void {
+    this.serverLoad.advertise(peer, now);
+  }
+
+  /** For whoever looks on. */
+  progressOf(peer: number): Omit<ContactProgress, 'state' | 'attempts' | 'mapped' | 'means'> {
+    const path = this.paths.get(peer);
+    return {
+      isHeardThroughServer: this.needsNonce(peer),
+      ownPorts: this.guessing.habit,
+      peerPorts: path?.habit,
+      expectedPort: path?.randomPort || undefined,
+      peerExpectedPort: path?.peerRandomPort || undefined,
+      isTesting: this.sockets.isTesting(peer),
+      ...this.guessing.progressOf(peer),
+    };
+  }
+
+  /** A socket of a single peer could not be opened. */
+  socketFailed(socket: SocketId, now: number): void {
+    const peer = this.ports.ownerOf(socket);
+    if (peer === undefined) return;
+    const path = this.paths.get(peer);
+    if (path?.random === socket) this.sockets.handleFailure(peer, path, now);
+    else this.guessing.handleFailure(peer, socket);
+  }
+
+  /** The peer is forgotten. */
+  drop(peer: number): void {
+    this.serverLoad.drop(peer);
+    this.doubts.drop(peer);
+    const path = this.paths.take(peer);
+    this.guessing.end(peer);
+    this.sockets.drop(peer, path);
+  }
+
+  pollTimeout(): number {
+    return Math.min(this.sockets.pollTimeout(), this.guessing.pollTimeout(), this.doubts.pollTimeout());
+  }
+
+  /** Whether guesses have brought somebody here: where our NAT counts, the peer of that address, which may have lost its mapping. */
+  private guessesSoon(target: Uint8Array): boolean {
+    if (this.guessing.habit !== 'counting') return this.guessedAt.size > 0;
+    return !this.doubts.isOpenInwards && this.guessedAt.has(mappedAddressOf(target, 0));
+  }
+
+  private noteGuessed(address: number): void {
+    this.guessedAt.delete(address); // to the end of the line
+    this.guessedAt.add(address);
+    for (const oldest of this.guessedAt) {
+      if (this.guessedAt.size <= GUESSED_MOST) break;
+      this.guessedAt.delete(oldest);
+    }
+  }
+
+  /** A trusted peer hears us, by this socket. */
+  private noteHeard(peer: number, path: PeerPath, socket: SocketId, now: number): void {
+    this.doubts.noteHeard(peer, path, now);
+    if (socket === SOCKET.service && path.random !== 0) {
+      this.sockets.close(peer, path);
+    }
+    this.guessing.end(peer);
+  }
+
+  /** A trusted peer does not hear us where we send to. */
+  private tryOtherWays(peer: number, now: number): void {
+    const target = this.context.peers.address(peer);
+    const isWanted = this.isWanted(peer);
+    this.guessing.offer(peer, isWanted, now);
+    this.toPeers.sendDirect(peer, target, now);
+    this.sockets.requestIndirect(peer, target, isWanted, now);
+  }
+
+  private isDoubtful(peer: number): boolean {
+    const path = this.paths.get(peer);
+    if (path === undefined || path.byNonce || !path.hasNonces) return false;
+    return path.isSymmetric || this.context.qualified!.symmetric;
+  }
+
+  /** Whether who is at this address sees us where our Teredo address says. */
+  private isSeenAsAddressSays(address: number): boolean {
+    return !this.context.qualified!.symmetric && this.context.policy.isGlobalUnicast(address);
+  }
+
+  private remember(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, now: number): void {
+    const { peers } = this.context;
+    const path = this.paths.provide(peer);
+    path.hasSpoken = true;
+    path.nonceReceived = trailers.nonce === undefined ? 0 : readUint32(buffer, trailers.nonce); // E-24
+    path.alternates = trailers.alternates ?? [];
+    const { randomPort, guess } = trailers;
+    if (!this.isTalking(peer, path, now)) {
+      if (path.nonceReceived !== 0) path.hasNonces = true;
+      if ((randomPort ?? 0) !== 0 || (guess?.habit ?? 'stable') !== 'stable') path.isSymmetric = true;
+    }
+    if (randomPort === undefined || randomPort === path.peerRandomPort) return;
+    // The peer begins anew, and so do we, where we can tell it at once. E-69
+    const isOld =
+      path.peerRandomPort !== 0 && this.sockets.isReachedBy(peer, path) && !peers.isValid(peer, now);
+    if (isOld && path.random !== 0 && this.context.preservesPorts && this.caused.isDue(peer, now)) {
+      peers.socket[peer] = SOCKET.service;
+      this.sockets.close(peer, path);
+    }
+    path.peerRandomPort = randomPort;
+  }
+
+  /** Packets come from where the peer is sent to: others cannot make it one that is elsewhere by what they say in its name. */
+  private isTalking(peer: number, path: PeerPath, now: number): boolean {
+    return this.isReached(peer, now) && now - path.lastHeard < PEER_VALIDITY_MS;
+  }
+}
