@@ -59,6 +59,9 @@ const FORBIDDEN_GLOBALS = [
   'crypto.getRandomValues(new Uint8Array(1))',
 ];
 
+/** Rooms of the client, the lowest first. Each may import those below it, and the files that all share. */
+const ROOMS = ['ask', 'traversal', 'peers', 'service', 'packets'];
+
 interface Plant {
   readonly file: string;
   readonly text: string;
@@ -95,7 +98,43 @@ const plants: Plant[] = [
     forbidden: false,
   },
   { file: 'src/export.ts', text: `export * from './cli/a.ts';`, forbidden: true },
+  {
+    file: 'src/io/ports.ts',
+    text: `import type { A } from '../core/offload/carrier.ts';\nexport type B = A;`,
+    forbidden: true,
+  },
+  ...ROOMS.flatMap((from, level) => [
+    ...ROOMS.filter((to) => to !== from).map((to) => room(from, to, ROOMS.indexOf(to) > level)),
+    roomFile(from, 'machine', '../client-machine.ts', true),
+    roomFile(from, 'deep/machine', '../../client-machine.ts', true),
+    roomFile(from, 'index', '../index.ts', true),
+    roomFile(from, 'shared', '../context.ts', false),
+    roomFile(from, 'upwards', '../../../io/a.ts', true),
+    {
+      file: `src/core/client/below-${from}.ts`,
+      text: `import { a } from './${from}/index.ts';\nexport const b: unknown = a;`,
+      forbidden: true,
+    },
+  ]),
+  ...['peers', 'service', 'packets'].map((from) =>
+    roomFile(from, 'through-the-wall', '../traversal/peer-paths.ts', true),
+  ),
+  roomFile('traversal', 'own', './peer-paths.ts', false),
+  {
+    file: 'src/core/client/client-machine.ts',
+    text: `import { a } from './traversal/peer-paths.ts';\nexport const b: unknown = a;`,
+    forbidden: true,
+  },
 ];
+
+function room(from: string, to: string, forbidden: boolean): Plant {
+  return roomFile(from, `to-${to}`, `../${to}/index.ts`, forbidden);
+}
+
+function roomFile(from: string, name: string, to: string, forbidden: boolean): Plant {
+  const text = `import type { A } from '${to}';\nexport type B = A;`;
+  return { file: `src/core/client/${from}/${name}.ts`, text, forbidden };
+}
 
 /** The way `from` would import `to`: flat and from a subfolder, as a value, a type, a re-export, and when needed. */
 function arrow(from: string, to: string): Plant[] {
@@ -174,16 +213,20 @@ test('every folder of src has its borders', () => {
   expect(folders.map(({ name }) => name).toSorted()).toEqual(FOLDERS.toSorted());
 });
 
-test.for([...FOLDERS.map((name) => `src/${name}/`), 'src/export.ts'])(
-  'what must not stand in %s is an error',
-  (start) => {
-    const forbidden = plants
-      .filter(({ forbidden, file }) => forbidden && file.startsWith(start))
-      .map(({ file }) => file);
-    expect(forbidden).not.toEqual([]);
-    expect(forbidden.filter((file) => !accused.has(file))).toEqual([]);
-  },
-);
+test.for([
+  ...FOLDERS.map((name) => `src/${name}/`),
+  ...ROOMS.map((name) => `src/core/client/${name}/`),
+  'src/core/client/below-',
+  'src/core/client/client-machine.ts',
+  'src/io/ports.ts',
+  'src/export.ts',
+])('what must not stand in %s is an error', (start) => {
+  const forbidden = plants
+    .filter(({ forbidden, file }) => forbidden && file.startsWith(start))
+    .map(({ file }) => file);
+  expect(forbidden).not.toEqual([]);
+  expect(forbidden.filter((file) => !accused.has(file))).toEqual([]);
+});
 
 test('what the design allows is no error', () => {
   const allowed = plants.filter(({ forbidden }) => !forbidden).map(({ file }) => file);

@@ -7,7 +7,7 @@
  * unless its socket was opened for runs of them.
  */
 import type { AccessList } from '../core/access-list.ts';
-import type { Carried } from '../core/offload/carrier.ts';
+import type { Carried } from '../core/offload/carried.ts';
 import type { LimitHits } from '../core/limit-hits.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { ServerLimits } from '../core/server/index.ts';
@@ -118,7 +118,7 @@ export interface RawIpv6 {
 }
 
 /** What a fast path has carried; times are those of the {@link Clock}. Valid until the callback returns. */
-export type { Carried as CarriedBatch } from '../core/offload/carrier.ts';
+export type { Carried as CarriedBatch } from '../core/offload/carried.ts';
 
 export interface FastPathHandlers {
   onCarried(batch: Carried): void;

@@ -10,7 +10,7 @@ import type {
   Udp,
   UdpReceiver,
 } from '../io/ports.ts';
-import { trafficAt } from '../core/offload/carrier.ts';
+import { trafficAt } from '../core/offload/carried.ts';
 import type { CommandExecutor } from '../core/commands.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
 import type { MachineEvent } from '../core/events.ts';

@@ -1,6 +1,6 @@
 import { HEADROOM } from '../core/machine.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
-import { trafficAt } from '../core/offload/carrier.ts';
+import { trafficAt } from '../core/offload/carried.ts';
 import type { Carrier } from '../core/offload/carrier.ts';
 import type { CommandExecutor } from '../core/commands.ts';
 import type { MachineEvent } from '../core/events.ts';

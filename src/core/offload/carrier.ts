@@ -20,6 +20,7 @@ import {
   toHex,
 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
+import type { Carried } from './carried.ts';
 
 /** A peer that was sent to and has been silent for this long: what goes to it is the machine's until the peer is heard again. */
 const CARRIED_SILENCE_MS = 2_000;
@@ -72,30 +73,6 @@ const COUNTERS = [
 
 /** What became of a datagram: delivered to the host; dropped; the machine is to look at it. */
 export type CarriedIn = 'carried' | 'dropped' | 'left';
-
-/** What was carried, a peer an index. Of the packets and bytes: since the last report. */
-export interface Carried {
-  readonly count: number;
-  /** IPv6 addresses, 16 bytes each. */
-  readonly buffer: Uint8Array;
-  /** When the last packet came and went, ms; -Infinity: none since the last report. */
-  readonly receivedAt: Float64Array;
-  readonly sentAt: Float64Array;
-  readonly receivedPackets: Float64Array;
-  readonly receivedBytes: Float64Array;
-  readonly sentPackets: Float64Array;
-  readonly sentBytes: Float64Array;
-}
-
-/** What was carried of the peer with this index. */
-export function trafficAt(carried: Carried, index: number): PeerTraffic {
-  return {
-    receivedPackets: carried.receivedPackets[index]!,
-    receivedBytes: carried.receivedBytes[index]!,
-    sentPackets: carried.sentPackets[index]!,
-    sentBytes: carried.sentBytes[index]!,
-  };
-}
 
 interface Entry {
   readonly key: string;

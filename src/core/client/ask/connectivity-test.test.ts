@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { ClientRig, NATIVE, PRIMARY, RELAY, at, data, echoReply } from '../../../../test/support/client-rig.ts';
+import {
+  ClientRig,
+  NATIVE,
+  PRIMARY,
+  RELAY,
+  at,
+  data,
+  echoReply,
+} from '../../../../test/support/client-rig.ts';
 import { buildEchoReply } from '../../../wire/index.ts';
 
 const ELSEWHERE = at('198.18.0.1:1111');

@@ -1,7 +1,15 @@
 /** Sockets that the system refuses, as when a process has no more descriptors: no peer is told of a port that nobody listens on. */
 import { describe, expect, test } from 'vitest';
 import { ClientRig, data } from '../../../../test/support/client-rig.ts';
-import { A, A_MAPPED, A_NONCE, A_SERVER, NatRig, agree, trailersOf } from '../../../../test/support/nat-rig.ts';
+import {
+  A,
+  A_MAPPED,
+  A_NONCE,
+  A_SERVER,
+  NatRig,
+  agree,
+  trailersOf,
+} from '../../../../test/support/nat-rig.ts';
 
 const [PROBE, RANDOM] = [1, 16];
 

@@ -1,0 +1,25 @@
+import type { PeerTraffic } from '../peer-traffic.ts';
+
+/** What was carried, a peer an index. Of the packets and bytes: since the last report. */
+export interface Carried {
+  readonly count: number;
+  /** IPv6 addresses, 16 bytes each. */
+  readonly buffer: Uint8Array;
+  /** When the last packet came and went, ms; -Infinity: none since the last report. */
+  readonly receivedAt: Float64Array;
+  readonly sentAt: Float64Array;
+  readonly receivedPackets: Float64Array;
+  readonly receivedBytes: Float64Array;
+  readonly sentPackets: Float64Array;
+  readonly sentBytes: Float64Array;
+}
+
+/** What was carried of the peer with this index. */
+export function trafficAt(carried: Carried, index: number): PeerTraffic {
+  return {
+    receivedPackets: carried.receivedPackets[index]!,
+    receivedBytes: carried.receivedBytes[index]!,
+    sentPackets: carried.sentPackets[index]!,
+    sentBytes: carried.sentBytes[index]!,
+  };
+}
