@@ -168,7 +168,7 @@ export class ControlServer {
     clearTimeout(this.timer);
     const begun = processorTime();
     const accepted = this.acceptAll(performance.now());
-    this.limitLog.stir();
+    this.limitLog.trigger();
     let isActive = accepted === 'some';
     for (const connection of this.open.slice()) if (connection.look()) isActive = true;
     if (accepted === 'none') this.listener.wait(() => this.look());

@@ -13,7 +13,7 @@ import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { CarriedPath, NetworkMonitor, PortMapper, PortMapping, Udp } from '../io/ports.ts';
 import { refusalOf } from '../io/refusable.ts';
-import { Settling } from '../io/settling.ts';
+import { Debounce } from '../io/debounce.ts';
 import { countSystemFailure, isShortage, survive } from '../io/system-failures.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
@@ -130,7 +130,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
   private network: LocalNetwork;
-  private readonly settling: Settling;
+  private readonly debounce: Debounce;
   private readonly limitLog: LimitLog;
   private readonly repeatedWarnings: RepeatedWarnings;
   private readonly suspendWatch: SuspendWatch;
@@ -185,9 +185,9 @@ export class Client extends EventEmitter<ClientEvents> {
       },
     );
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
-    this.driver.onLimit = () => this.limitLog.stir();
+    this.driver.onLimit = () => this.limitLog.trigger();
     this.repeatedWarnings = new RepeatedWarnings(ports.clock, (message) => this.emit('warning', message));
-    this.settling = new Settling(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);
+    this.debounce = new Debounce(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);
     this.suspendWatch = new SuspendWatch(ports.clock, (ms) => this.resumed(ms));
   }
 
@@ -213,7 +213,7 @@ export class Client extends EventEmitter<ClientEvents> {
         this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', guard, {
           onDefaultRoute: (on) => this.emit('default-route', on),
           onWarning,
-          onFailure: () => this.settling.again(),
+          onFailure: () => this.debounce.again(),
         });
         driver.attachTun(tun, (error) => this.emit('lost', error));
         guard.begin(() => ports.openTunnelRules(tun.name));
@@ -235,7 +235,7 @@ export class Client extends EventEmitter<ClientEvents> {
       if (mapped !== undefined) await mapped;
       this.startOnce.goOn();
       this.monitor = ports.openNetworkMonitor();
-      this.monitor.start(() => this.settling.stir());
+      this.monitor.start(() => this.debounce.trigger());
       this.suspendWatch.start();
       this.lookOnceMore();
       driver.request((now) => (this.isResting ? this.machine.rest(now) : this.machine.start(now)));
@@ -422,7 +422,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   private async shutDown(): Promise<void> {
     this.again?.rest();
-    this.settling.close();
+    this.debounce.close();
     this.suspendWatch.close();
     this.repeatedWarnings.close();
     this.limitLog.close();
@@ -546,7 +546,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private resumed(suspendedMs: number): void {
     this.emit('resumed', suspendedMs);
     this.isNetworkNew = true;
-    this.settling.now();
+    this.debounce.now();
   }
 
   private networkChanged(): void {

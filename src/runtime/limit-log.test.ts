@@ -15,7 +15,7 @@ function rig() {
   /** So many within a second. */
   const second = (times: number, address = 0xc0000201): void => {
     hits.ipv4('answers', address, times);
-    log.stir();
+    log.trigger();
     clock.advance(1_000);
   };
   return { clock, hits, said, log, second };
@@ -56,7 +56,7 @@ test('the end says what is not said yet', () => {
   hits.ipv4('answers', 0xc0000201);
   hits.uid('control-socket', 65534, 7);
   log.close();
-  log.stir();
+  log.trigger();
   expect(said.map(([, line]) => line)).toEqual([
     'limit answers reached by 192.0.2.1, 10 answers not sent within 1 s',
     'limit answers reached by 192.0.2.1, 1 answer not sent within 1 s',
@@ -69,7 +69,7 @@ test('the three that count most are named, networks as networks', () => {
   hits.network('by-source', 0x20010db8, 2, 1_000);
   hits.network('by-source', 0x20010db8, 3, 500);
   hits.ipv4('by-source', 0xc0000201, 1);
-  log.stir();
+  log.trigger();
   clock.advance(1_000);
   hits.others('by-source', 9);
   clock.advance(60_000);

@@ -41,7 +41,7 @@ export class LimitLog {
   }
 
   /** Limits may have been reached. */
-  stir(): void {
+  trigger(): void {
     if (this.cancel !== undefined || this.closed || !this.hits.isPending) return;
     this.lookIn(FIRST_MS);
   }

@@ -8,7 +8,7 @@ import type { RelayLimits } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { CarriedPath, NetworkMonitor } from '../io/ports.ts';
 import { refusalOf } from '../io/refusable.ts';
-import { Settling } from '../io/settling.ts';
+import { Debounce } from '../io/debounce.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
@@ -65,7 +65,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private readonly policy: AddressPolicy;
   private readonly fastPath: FastPathUse;
   private readonly startOnce = new StartOnce('Relay');
-  private readonly settling: Settling;
+  private readonly debounce: Debounce;
   private readonly limitLog: LimitLog;
   private monitor: NetworkMonitor | undefined;
   private furniture: TunnelFurniture | undefined;
@@ -101,8 +101,8 @@ export class Relay extends EventEmitter<RelayEvents> {
       this.emit('data-path', path),
     );
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
-    this.driver.onLimit = () => this.limitLog.stir();
-    this.settling = new Settling(ports.clock, () => this.networkChanged());
+    this.driver.onLimit = () => this.limitLog.trigger();
+    this.debounce = new Debounce(ports.clock, () => this.networkChanged());
   }
 
   /** Opens socket and interface and routes 2001::/32 into it. Rejects with what stands in the way. */
@@ -117,7 +117,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       driver.attachUdp(RELAY_SOCKET.service, udp);
       const tun = ports.openTun(settings.interface);
       driver.attachTun(tun, (error) => this.emit('lost', error));
-      this.furniture = new TunnelFurniture(tun.name, ports.network, onWarning, () => this.settling.again());
+      this.furniture = new TunnelFurniture(tun.name, ports.network, onWarning, () => this.debounce.again());
       await this.furniture.begin(FURNITURE);
       this.startOnce.goOn();
       this.fastPath.start({
@@ -133,7 +133,7 @@ export class Relay extends EventEmitter<RelayEvents> {
         udp,
       });
       this.monitor = ports.openNetworkMonitor();
-      this.monitor.start(() => this.settling.stir());
+      this.monitor.start(() => this.debounce.trigger());
     } catch (error) {
       await this.close();
       throw refusalOf(error);
@@ -206,7 +206,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   async close(): Promise<void> {
     this.startOnce.end();
     this.monitor?.close();
-    this.settling.close();
+    this.debounce.close();
     this.limitLog.close();
     this.failureWarnings?.close();
     this.fastPath.close();

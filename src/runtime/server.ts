@@ -10,7 +10,7 @@ import { EnvironmentError } from '../io/errors.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { refusalOf } from '../io/refusable.ts';
-import { Settling } from '../io/settling.ts';
+import { Debounce } from '../io/debounce.ts';
 import { Driver } from './driver.ts';
 import { FailureWarnings } from './failure-warnings.ts';
 import { LimitLog } from './limit-log.ts';
@@ -64,7 +64,7 @@ export class Server extends EventEmitter<ServerEvents> {
   private readonly startOnce = new StartOnce('Server');
   private monitor: NetworkMonitor | undefined;
   private failureWarnings: FailureWarnings | undefined;
-  private readonly settling: Settling;
+  private readonly debounce: Debounce;
   private cancelAgain: CancelTimer | undefined;
   private serverPath: ServerPath | undefined;
   private path: DataPath = { kind: 'user' };
@@ -98,8 +98,8 @@ export class Server extends EventEmitter<ServerEvents> {
     );
     this.driver = new Driver(this.machine, ports.clock, () => {});
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
-    this.driver.onLimit = () => this.limitLog.stir();
-    this.settling = new Settling(ports.clock, () => this.policy.setSubnets(ports.network.ipv4Subnets()));
+    this.driver.onLimit = () => this.limitLog.trigger();
+    this.debounce = new Debounce(ports.clock, () => this.policy.setSubnets(ports.network.ipv4Subnets()));
   }
 
   /** The addresses that clients know the server by. */
@@ -163,7 +163,7 @@ export class Server extends EventEmitter<ServerEvents> {
       if (settings.nativeForwarding ?? true) driver.attachRaw(ports.openRawIpv6());
       this.openServerPath();
       this.monitor = ports.openNetworkMonitor();
-      this.monitor.start(() => this.settling.stir());
+      this.monitor.start(() => this.debounce.trigger());
     } catch (error) {
       await this.close();
       throw refusalOf(error);
@@ -173,7 +173,7 @@ export class Server extends EventEmitter<ServerEvents> {
   close(): Promise<void> {
     this.startOnce.end();
     this.monitor?.close();
-    this.settling.close();
+    this.debounce.close();
     this.cancelAgain?.();
     this.failureWarnings?.close();
     this.serverPath?.close();
@@ -198,7 +198,7 @@ export class Server extends EventEmitter<ServerEvents> {
         limits: partOf(settings.limits ?? SERVER_LIMITS, { answers: KERNELS_PART, forwarded: KERNELS_PART }),
         arrived: () => this.arrived,
         limitHits: machine.limitHits,
-        onLimit: () => this.limitLog.stir(),
+        onLimit: () => this.limitLog.trigger(),
       });
     } catch (error) {
       if (wish === 'kernel' || !(error instanceof EnvironmentError)) throw error;

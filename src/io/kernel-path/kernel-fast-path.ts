@@ -40,7 +40,7 @@ import type {
   HostNetwork,
   UplinkState,
 } from '../ports.ts';
-import { Settling } from '../settling.ts';
+import { Debounce } from '../debounce.ts';
 import { Uplinks } from './uplinks.ts';
 
 /** How often reports are fetched. */
@@ -74,7 +74,7 @@ export class KernelFastPath implements FastPath {
   private readonly uplinks: Uplinks;
   private readonly wayOut: WayOut;
   private egress: Attachment;
-  private readonly settling: Settling;
+  private readonly debounce: Debounce;
   private readonly reports: CarriedReports;
   private readonly tunnelIndex: number;
   private readonly nsAhead: number;
@@ -103,7 +103,7 @@ export class KernelFastPath implements FastPath {
     this.options = options;
     this.clock = clock;
     this.nsAhead = Number(process.hrtime.bigint()) - clock.now() * 1e6;
-    this.settling = new Settling(clock, () => this.guarded(() => this.follow()));
+    this.debounce = new Debounce(clock, () => this.guarded(() => this.follow()));
     this.reports = new CarriedReports(
       (ns) => (ns - this.nsAhead) / 1e6,
       (batch) => this.handlers?.onCarried(batch),
@@ -137,7 +137,7 @@ export class KernelFastPath implements FastPath {
       this.closing(new Poll(this.program.map('reports'), () => this.guarded(() => this.fetch())));
       monitor.start(() => {
         this.guarded(() => this.uplinks.askRoutes());
-        this.settling.stir();
+        this.debounce.trigger();
       });
       this.closing({ close: () => this.cancelLook?.() });
       this.lookLater();
@@ -224,7 +224,7 @@ export class KernelFastPath implements FastPath {
     this.closed = true;
     this.cancelTimer?.();
     this.cancelReset?.();
-    this.settling.close();
+    this.debounce.close();
     for (const step of this.undo.toReversed()) step();
   }
 
@@ -307,7 +307,7 @@ export class KernelFastPath implements FastPath {
     this.cancelLook = this.clock.setTimer(this.clock.now() + LOOK_MS, () => {
       this.lookLater();
       this.guarded(() => this.lookAtAttachments());
-      if (this.uplinks.lookAtRules()) this.settling.stir();
+      if (this.uplinks.lookAtRules()) this.debounce.trigger();
     });
   }
 

@@ -14,7 +14,7 @@ import type { HostRules } from './host-firewall.ts';
 import type { Clock, Entropy, HostNetwork, ServerPath, ServerPathOptions, ServerWork } from '../ports.ts';
 import { serverUplinks } from './server-uplinks.ts';
 import type { ServerUplinks } from './server-uplinks.ts';
-import { Settling } from '../settling.ts';
+import { Debounce } from '../debounce.ts';
 import { SocketArrivals } from './socket-arrivals.ts';
 
 const USUAL_TTL = 64;
@@ -48,7 +48,7 @@ export class KernelServerPath implements ServerPath {
   private onChange: () => void = () => {};
   private cancelLife: (() => void) | undefined;
   private cancelLook: (() => void) | undefined;
-  private readonly settling: Settling;
+  private readonly debounce: Debounce;
   private uplinks: ServerUplinks | undefined;
   private rules: HostRules = {};
   private strict = '';
@@ -63,7 +63,7 @@ export class KernelServerPath implements ServerPath {
     this.access = options.access;
     this.clock = clock;
     this.network = network;
-    this.settling = new Settling(clock, () => this.followNow());
+    this.debounce = new Debounce(clock, () => this.followNow());
     try {
       this.program = new ServerProgram();
     } catch (error) {
@@ -83,7 +83,7 @@ export class KernelServerPath implements ServerPath {
         forwardedByPair,
       });
       this.follow();
-      this.monitor.start(() => this.settling.stir());
+      this.monitor.start(() => this.debounce.trigger());
       this.live();
       this.lookLater();
     } catch (error) {
@@ -119,7 +119,7 @@ export class KernelServerPath implements ServerPath {
     this.closed = true;
     this.cancelLife?.();
     this.cancelLook?.();
-    this.settling.close();
+    this.debounce.close();
     this.monitor.close();
     this.detach();
     this.program.close();

@@ -12,7 +12,7 @@ const [AGAIN_MS, AGAIN_MOST_MS] = [1_000, 32_000];
  * One change makes many messages: acts once they have stopped coming for `quietMs`, but after a second at the latest; a rest
  * after the last time comes first. Acts again where the system has refused something: `act` has to do all of it anew then.
  */
-export class Settling {
+export class Debounce {
   private readonly clock: Clock;
   private readonly quietMs: number;
   private readonly act: () => void;
@@ -27,7 +27,7 @@ export class Settling {
     this.act = act;
   }
 
-  stir(): void {
+  trigger(): void {
     const now = this.clock.now();
     this.since ??= now;
     this.againMs = AGAIN_MS;

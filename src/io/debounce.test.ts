@@ -1,18 +1,18 @@
 import { expect, test } from 'vitest';
 import { MemoryClock } from './memory-clock.ts';
-import { Settling } from './settling.ts';
+import { Debounce } from './debounce.ts';
 
 function rig() {
   const clock = new MemoryClock();
   const acted: number[] = [];
-  const settling = new Settling(clock, () => acted.push(clock.now()));
-  return { clock, acted, settling };
+  const debounce = new Debounce(clock, () => acted.push(clock.now()));
+  return { clock, acted, debounce };
 }
 
 test('acts once, when it has been quiet for long enough', () => {
-  const { clock, acted, settling } = rig();
+  const { clock, acted, debounce } = rig();
   for (let i = 0; i < 3; i++) {
-    settling.stir();
+    debounce.trigger();
     clock.advance(60);
   }
   expect(acted).toEqual([]);
@@ -21,18 +21,18 @@ test('acts once, when it has been quiet for long enough', () => {
 });
 
 test('what never stops does not put it off for ever', () => {
-  const { clock, acted, settling } = rig();
+  const { clock, acted, debounce } = rig();
   for (let i = 0; i < 250; i++) {
-    settling.stir();
+    debounce.trigger();
     clock.advance(10);
   }
   expect(acted).toEqual([1_000, 2_000]);
 });
 
 test('closed, it does not act', () => {
-  const { clock, acted, settling } = rig();
-  settling.stir();
-  settling.close();
+  const { clock, acted, debounce } = rig();
+  debounce.trigger();
+  debounce.close();
   clock.advance(2_000);
   expect(acted).toEqual([]);
 });
@@ -47,10 +47,10 @@ test('what takes long is followed by a rest, which is no longer than what may be
       return () => {};
     },
   };
-  const settling = new Settling(clock, () => (now += takes));
+  const debounce = new Debounce(clock, () => (now += takes));
   const dues = [0, 50, 300, 0].map((duration) => {
     takes = duration;
-    settling.stir();
+    debounce.trigger();
     now = due;
     run();
     return due;
