@@ -19,7 +19,7 @@ export interface Contact {
   readonly waiting: Uint8Array[];
   waitingBytes: number;
   /** Who wanted it, where a budget depends on that. */
-  readonly wantedBy: Wanter | undefined;
+  readonly requestedBy: Requester | undefined;
 }
 
 /** Where an attempt was paid from: the part of a budget that all share, or what there is besides. */
@@ -32,7 +32,7 @@ export interface Payment {
 }
 
 /** In four 32-bit words the IPv6 address of a native host; or 0, the IPv4 address, 0 and the port of a client that meets others. */
-export type Wanter = readonly [number, number, number, number];
+export type Requester = readonly [number, number, number, number];
 
 export interface ContactLimits {
   /** Packets and bytes that may wait for one peer. CL-68, R-9 */
@@ -82,7 +82,7 @@ export class Contacts {
    * Begins with the first attempt; returns the contact, or the one that is under way already. `isOwn`: the local host wants it, from now on at
    * the latest. A contact that becomes the local host's makes all its attempts anew.
    */
-  begin(peer: number, now: number, wantedBy?: Wanter, isOwn = false): Contact {
+  begin(peer: number, now: number, requestedBy?: Requester, isOwn = false): Contact {
     const present = this.contacts.get(peer);
     if (present !== undefined) {
       if (isOwn && !present.isOwn) this.own(present, now);
@@ -96,7 +96,7 @@ export class Contacts {
       dueAt: 0,
       waiting: [],
       waitingBytes: 0,
-      wantedBy,
+      requestedBy,
     };
     this.attempt(contact, now);
     return contact;

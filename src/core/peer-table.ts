@@ -14,7 +14,7 @@ import {
   LOCAL_PEER_MEMORY_MS,
   PEER_VALIDITY_MS,
 } from './constants.ts';
-import { Crowds } from './crowds.ts';
+import { PeersPerOrigin } from './peers-per-origin.ts';
 import { HashKey } from './hash.ts';
 import { TrafficCounts } from './peer-traffic.ts';
 import type { PeerTraffic } from './peer-traffic.ts';
@@ -75,7 +75,7 @@ export class PeerTable {
   private readonly tails = [NO_PEER, NO_PEER, NO_PEER];
   private readonly counts = [0, 0, 0];
   /** Of the trusted. */
-  private readonly crowds: Crowds;
+  private readonly peersPerOrigin: PeersPerOrigin;
   /** Makes each draw of a random peer another one. */
   private draws = 0;
 
@@ -88,7 +88,7 @@ export class PeerTable {
     this.hasNeighbours = hasNeighbours;
     this.onEvict = onEvict;
     this.hash = new HashKey(entropy);
-    this.crowds = new Crowds(entropy);
+    this.peersPerOrigin = new PeersPerOrigin(entropy);
   }
 
   get unverifiedCount(): number {
@@ -295,7 +295,7 @@ export class PeerTable {
 
   private makeRoom(newcomer: number, now: number): boolean {
     let crowded = NO_PEER;
-    let most = this.crowds.sizeOf(this.words, newcomer * 4) + 1;
+    let most = this.peersPerOrigin.sizeOf(this.words, newcomer * 4) + 1;
     // Bounded, so that a full table costs no more than this a try.
     for (let tries = 0; tries < 32; tries++) {
       const oldest = this.heads[TRUSTED]!;
@@ -307,7 +307,7 @@ export class PeerTable {
       this.move(oldest, TRUSTED);
       // Anyone, not the oldest: those of one origin tend to stand side by side.
       const anyone = this.hash.of2(this.draws++, tries) % this.status.length;
-      const crowd = this.status[anyone] === TRUSTED ? this.crowds.sizeOf(this.words, anyone * 4) : 0;
+      const crowd = this.status[anyone] === TRUSTED ? this.peersPerOrigin.sizeOf(this.words, anyone * 4) : 0;
       if (crowd > most) [crowded, most] = [anyone, crowd];
     }
     if (crowded === NO_PEER) return false;
@@ -325,8 +325,8 @@ export class PeerTable {
     if (after === NO_PEER) this.tails[from] = before;
     else this.previous[after] = before;
     this.counts[from]!--;
-    if (from !== list && from === TRUSTED) this.crowds.count(this.words, peer * 4, -1);
-    if (from !== list && list === TRUSTED) this.crowds.count(this.words, peer * 4, 1);
+    if (from !== list && from === TRUSTED) this.peersPerOrigin.count(this.words, peer * 4, -1);
+    if (from !== list && list === TRUSTED) this.peersPerOrigin.count(this.words, peer * 4, 1);
     this.append(peer, list);
   }
 

@@ -1,5 +1,5 @@
 import { BUBBLE_HOP_LIMIT } from '../constants.ts';
-import type { PaidFrom, Wanter } from '../contacts.ts';
+import type { PaidFrom, Requester } from '../contacts.ts';
 import { DESTINATION, IPV6_HEADER, SOURCE, TEREDO_PORT, buildBubble } from '../../wire/index.ts';
 import type { Budgets } from './budgets.ts';
 import type { RelayContext } from './context.ts';
@@ -25,7 +25,7 @@ export class Bubbles {
    * where a limit forbids it. The direct one goes first: it opens the relay's NAT for the answer to the other one, which may come at once. R-7,
    * R-10, R-33
    */
-  send(peer: number, wanter: Wanter, now: number): PaidFrom | undefined {
+  send(peer: number, requester: Requester, now: number): PaidFrom | undefined {
     const { peers, counters, commands, hits } = this.context;
     const mapped = peers.mappedAddress[peer];
     if (!peers.mayBubble(peer, now)) {
@@ -34,7 +34,7 @@ export class Bubbles {
       return undefined;
     }
     const server = peers.serverOf(peer);
-    const from = this.budgets.takeServer(server, wanter, now);
+    const from = this.budgets.takeServer(server, requester, now);
     if (from === undefined) {
       counters.droppedServerLimit++;
       hits.ipv4('by-server', server);

@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest';
 import { seededEntropy } from '../../../test/support/client-rig.ts';
-import type { Wanter } from '../contacts.ts';
+import type { Requester } from '../contacts.ts';
 import { Budgets } from './budgets.ts';
 import { RELAY_LIMITS } from './limits.ts';
 
 const SERVER = 0xc6336476;
-const wanter = (i: number): Wanter => [0x20010db8, (0x10_0000 + i * 0x1_0000) >>> 0, 0, 1];
+const requester = (i: number): Requester => [0x20010db8, (0x10_0000 + i * 0x1_0000) >>> 0, 0, 1];
 
 /** How many of ever new /48s have a bubble out of what all share. */
 function left(budgets: Budgets, now: number): number {
   for (let taken = 0; ; taken++)
-    if (budgets.takeServer(SERVER, wanter(100 + taken), now) !== 'shared') return taken;
+    if (budgets.takeServer(SERVER, requester(100 + taken), now) !== 'shared') return taken;
 }
 
 test('an answer to bubbles that the reserve has paid counts nothing less in what all share', () => {
@@ -20,12 +20,12 @@ test('an answer to bubbles that the reserve has paid counts nothing less in what
   ];
   for (const budgets of [answered, silent]) {
     left(budgets, 0);
-    expect(budgets.takeServer(SERVER, wanter(1), 0)).toBe('reserve');
+    expect(budgets.takeServer(SERVER, requester(1), 0)).toBe('reserve');
     // Others earn the same tokens with either.
     budgets.reward(undefined, SERVER, 1, [{ from: 'shared', at: 0 }], 0);
   }
   const paid = Array.from({ length: 4 }, () => ({ from: 'reserve' as const, at: 0 }));
-  answered.reward(wanter(1), SERVER, 1, paid, 0);
+  answered.reward(requester(1), SERVER, 1, paid, 0);
   silent.reward(undefined, SERVER, 1, paid, 0);
   expect(left(answered, 1_000)).toBe(left(silent, 1_000));
 });

@@ -1,5 +1,5 @@
 import { timesOf } from '../contacts.ts';
-import type { PaidFrom, Payment, Wanter } from '../contacts.ts';
+import type { PaidFrom, Payment, Requester } from '../contacts.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
 import { FairShares } from '../fair-shares.ts';
@@ -43,16 +43,16 @@ export class Budgets {
   }
 
   /** For a bubble that this native host has caused. */
-  takeSource(wanter: Wanter, now: number): boolean {
-    const [a, b, c, d] = wanter;
+  takeSource(requester: Requester, now: number): boolean {
+    const [a, b, c, d] = requester;
     return this.bySource.take(a, b, c, d, now);
   }
 
   /** For a bubble through this server; returns what it was taken from. */
-  takeServer(server: Ipv4, wanter: Wanter, now: number): PaidFrom | undefined {
-    const path = pathOf(wanter);
+  takeServer(server: Ipv4, requester: Requester, now: number): PaidFrom | undefined {
+    const path = pathOf(requester);
     if (this.byServer.take(server, path, now)) return 'shared';
-    const member = this.hash.of4(0, server, wanter[0], wanter[1]);
+    const member = this.hash.of4(0, server, requester[0], requester[1]);
     const isTaken =
       this.modest.has(member, 0, now) &&
       this.serverReserve.take(server, path, now) &&
@@ -70,20 +70,20 @@ export class Budgets {
    * and earn one more.
    */
   reward(
-    wanter: Wanter | undefined,
+    requester: Requester | undefined,
     server: Ipv4,
     mapped: Ipv4,
     paid: readonly Payment[],
     now: number,
   ): void {
     const bubbles = paid.length;
-    if (wanter !== undefined) {
-      const [high, low] = wanter;
+    if (requester !== undefined) {
+      const [high, low] = requester;
       const earned = this.sourceEarnings.take(high, low, now) ? 1 : 0;
       this.bySource.give(high, low, now, bubbles + earned);
     }
     const earned = this.serverEarnings.take(0, server, now) ? 1 : 0;
-    const path = wanter === undefined ? [] : pathOf(wanter);
+    const path = requester === undefined ? [] : pathOf(requester);
     this.byServer.give(server, path, timesOf(paid, 'shared'), now, 1, bubbles + earned);
     this.serverReserve.give(server, path, timesOf(paid, 'reserve'), now, 1, 0);
     if (this.direct) this.byClient.give(0, mapped, now, bubbles);
@@ -91,6 +91,6 @@ export class Budgets {
 }
 
 /** Networks of the one that wants a bubble, the larger ones first. */
-function pathOf([a, b, , d]: Wanter): [number, number, number] {
+function pathOf([a, b, , d]: Requester): [number, number, number] {
   return a === 0 ? [CLIENTS, b, d] : [a, b & 0xffff0000, b];
 }

@@ -1,6 +1,6 @@
 import { PEER_VALIDITY_MS } from '../constants.ts';
 import { Contacts } from '../contacts.ts';
-import type { Contact, Wanter } from '../contacts.ts';
+import type { Contact, Requester } from '../contacts.ts';
 import { NO_PEER } from '../peer-table.ts';
 import {
   CONE_FLAG,
@@ -20,8 +20,8 @@ import type { Errors } from './errors.ts';
 import { SOCKET } from './options.ts';
 import type { RelayOptions } from './options.ts';
 import { isEchoReply } from './served.ts';
-import { WaitingLines } from './waiting-lines.ts';
-import { noteWanter, wanterAt, wanterOf } from './wanters.ts';
+import { SourceQueues } from './source-queues.ts';
+import { noteWanter, wanterAt, wanterOf } from './requesters.ts';
 
 /** Least time between two bubbles beyond the budget. */
 const GRANT_SPACING_MS = 10_000;
@@ -37,11 +37,11 @@ export class Contacting {
   private readonly budgets: Budgets;
   private readonly bubbles: Bubbles;
   private readonly errors: Errors;
-  private readonly waiting: WaitingLines;
+  private readonly waiting: SourceQueues;
   private readonly scratch = new Uint8Array(16);
   private own: RelayOptions['own'];
   /** Whom a new peer is made for. */
-  private cause: Wanter | undefined;
+  private cause: Requester | undefined;
 
   constructor(context: RelayContext, errors: Errors) {
     this.context = context;
@@ -60,7 +60,7 @@ export class Contacting {
       },
       context.limits.contacts,
     );
-    this.waiting = new WaitingLines(context.limits.waiting, context.entropy, (packet) =>
+    this.waiting = new SourceQueues(context.limits.waiting, context.entropy, (packet) =>
       this.dropBySource(this.wanterOf(packet, 0)),
     );
   }
@@ -72,9 +72,9 @@ export class Contacting {
   reach(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
     if (!this.waiting.isEmpty) this.serveWaiting(this.wanterOf(buffer, start), now); // they were here first
     if (this.admit(peer, buffer, start, end, now)) return;
-    const wanter = this.wanterOf(buffer, start);
+    const requester = this.wanterOf(buffer, start);
     if (this.waiting.isFull(end - start)) this.context.hits.ipv6('waiting', buffer, start + SOURCE);
-    if (!this.waiting.add(wanter, buffer, start, end, now)) this.dropBySource(wanter);
+    if (!this.waiting.add(requester, buffer, start, end, now)) this.dropBySource(requester);
   }
 
   /**
@@ -85,12 +85,12 @@ export class Contacting {
     if (peer !== NO_PEER && this.isUnderway(peer)) return;
     const { counters, peers } = this.context;
     if (this.isDenied(b, start + SOURCE) || !this.isReachable(b, start + SOURCE)) return;
-    const wanter = wanterAt(address, port);
+    const requester = wanterAt(address, port);
     if (peer !== NO_PEER && !peers.hasBubbleBudget(peer, now)) this.dropByBubbles(peer);
-    else if (!this.budgets.takeSource(wanter, now)) this.dropBySource(wanter);
+    else if (!this.budgets.takeSource(requester, now)) this.dropBySource(requester);
     else {
       counters.contactsBegun++;
-      this.contacts.begin(this.provide(peer, b, start + SOURCE, wanter), now, wanter);
+      this.contacts.begin(this.provide(peer, b, start + SOURCE, requester), now, requester);
     }
   }
 
@@ -220,12 +220,12 @@ export class Contacting {
     return Math.min(this.contacts.pollTimeout(), this.waiting.pollTimeout());
   }
 
-  private wanterOf(buffer: Uint8Array, start: number): Wanter {
+  private wanterOf(buffer: Uint8Array, start: number): Requester {
     return wanterOf(this.context.peers, buffer, start);
   }
 
-  private serveWaiting(wanter: Wanter, now: number): void {
-    this.waiting.serve(wanter, now, (packet) => this.retry(packet, now));
+  private serveWaiting(requester: Requester, now: number): void {
+    this.waiting.serve(requester, now, (packet) => this.retry(packet, now));
   }
 
   /** A packet that has waited for the budget of its source; false where it has to go on waiting. */
@@ -248,10 +248,14 @@ export class Contacting {
       if (!this.isReachable(buffer, start + DESTINATION)) return true;
       if (this.sendToCone(peer, buffer, start, end, now)) return true;
       if (!this.mayContact(peer, buffer, start, now)) return true;
-      const wanter = this.wanterOf(buffer, start);
-      if (!this.budgets.takeSource(wanter, now)) return false;
+      const requester = this.wanterOf(buffer, start);
+      if (!this.budgets.takeSource(requester, now)) return false;
       this.context.counters.contactsBegun++;
-      contact = this.contacts.begin(this.provide(peer, buffer, start + DESTINATION, wanter), now, wanter);
+      contact = this.contacts.begin(
+        this.provide(peer, buffer, start + DESTINATION, requester),
+        now,
+        requester,
+      );
     }
     if (!this.contacts.enqueue(contact, buffer, start, end)) {
       this.context.counters.droppedQueueFull++;
@@ -260,10 +264,10 @@ export class Contacting {
     return true;
   }
 
-  /** The wanter's limit of bubbles is reached. R-31 */
-  private dropBySource(wanter: Wanter): void {
+  /** The requester's limit of bubbles is reached. R-31 */
+  private dropBySource(requester: Requester): void {
     this.context.counters.droppedSourceLimit++;
-    noteWanter(this.context.hits, 'by-source', wanter);
+    noteWanter(this.context.hits, 'by-source', requester);
   }
 
   private transmit(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
@@ -289,11 +293,11 @@ export class Contacting {
     const contact = this.contacts.finish(peer);
     if (contact === undefined) return;
     counters.contactsAnswered++;
-    const { wantedBy, paid, waiting } = contact;
+    const { requestedBy, paid, waiting } = contact;
     if (paid.length > 0)
-      this.budgets.reward(wantedBy, peers.serverOf(peer), peers.mappedAddress[peer], paid, now);
+      this.budgets.reward(requestedBy, peers.serverOf(peer), peers.mappedAddress[peer], paid, now);
     for (const packet of waiting) this.send(peer, packet, 0, packet.length, now); // R-25
-    if (wantedBy !== undefined) this.serveWaiting(wantedBy, now);
+    if (requestedBy !== undefined) this.serveWaiting(requestedBy, now);
   }
 
   /** Whether the client whose address stands at `buffer[client]` is served, by the addresses in it. */
@@ -336,12 +340,12 @@ export class Contacting {
     const { options, peers } = this.context;
     const destination = start + DESTINATION;
     if (options.trustCone !== true || (flagsOf(buffer, destination) & CONE_FLAG) === 0) return false;
-    const wanter = this.wanterOf(buffer, start);
-    if (!this.budgets.takeSource(wanter, now)) {
-      this.dropBySource(wanter);
+    const requester = this.wanterOf(buffer, start);
+    if (!this.budgets.takeSource(requester, now)) {
+      this.dropBySource(requester);
       return true;
     }
-    const peer = this.provide(known, buffer, destination, wanter);
+    const peer = this.provide(known, buffer, destination, requester);
     if (!peers.trust(peer, now)) return false;
     peers.lastReceived[peer] = now;
     this.context.offload.note(peer, now);
@@ -365,9 +369,9 @@ export class Contacting {
   }
 
   /** The peer whose address stands at `buffer[offset]`, made if need be. */
-  private provide(known: number, buffer: Uint8Array, offset: number, wanter: Wanter): number {
+  private provide(known: number, buffer: Uint8Array, offset: number, requester: Requester): number {
     const { peers } = this.context;
-    this.cause = wanter;
+    this.cause = requester;
     const peer = known === NO_PEER ? peers.insert(buffer, offset) : known;
     this.cause = undefined;
     peers.renew(peer);
@@ -378,11 +382,11 @@ export class Contacting {
 
   /** R-8. The first attempt's share of the source's budget was taken when the contact began. */
   private attempt(contact: Contact, now: number): void {
-    const wanter = contact.wantedBy!;
-    if (contact.attempts > 1 && !this.budgets.takeSource(wanter, now)) {
-      this.dropBySource(wanter);
+    const requester = contact.requestedBy!;
+    if (contact.attempts > 1 && !this.budgets.takeSource(requester, now)) {
+      this.dropBySource(requester);
     } else {
-      const from = this.bubbles.send(contact.peer, wanter, now);
+      const from = this.bubbles.send(contact.peer, requester, now);
       if (from !== undefined) contact.paid.push({ from, at: now });
     }
   }

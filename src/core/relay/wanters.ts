@@ -1,4 +1,4 @@
-import type { Wanter } from '../contacts.ts';
+import type { Requester } from '../contacts.ts';
 import type { LimitHits, LimitName } from '../limit-hits.ts';
 import { NO_PEER } from '../peer-table.ts';
 import type { PeerTable } from '../peer-table.ts';
@@ -6,7 +6,7 @@ import { SOURCE, isTeredo, mappedAddressOf, mappedPortOf, readUint32 } from '../
 import type { Ipv4 } from '../../wire/index.ts';
 
 /** Who sent the packet at `start`: a native host, or a client that meets others here and has shown where it is. */
-export function wanterOf(peers: PeerTable, buffer: Uint8Array, start: number): Wanter {
+export function wanterOf(peers: PeerTable, buffer: Uint8Array, start: number): Requester {
   const at = start + SOURCE;
   if (isTeredo(buffer, at)) {
     const client = peers.find(buffer, at);
@@ -22,12 +22,12 @@ export function wanterOf(peers: PeerTable, buffer: Uint8Array, start: number): W
 }
 
 /** A client that wants others: by where it is, since its Teredo address is of its own making. No native host's /64 begins with 0. */
-export function wanterAt(address: Ipv4, port: number): Wanter {
+export function wanterAt(address: Ipv4, port: number): Requester {
   return [0, address, 0, port];
 }
 
 /** A limit is reached by one that wants bubbles. */
-export function noteWanter(hits: LimitHits, limit: LimitName, [high, low]: Wanter): void {
+export function noteWanter(hits: LimitHits, limit: LimitName, [high, low]: Requester): void {
   if (high === 0) hits.ipv4(limit, low);
   else hits.network(limit, high, low);
 }

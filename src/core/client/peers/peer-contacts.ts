@@ -1,6 +1,6 @@
 import { LOCAL_PEER_MEMORY_MS, PEER_VALIDITY_MS } from '../../constants.ts';
 import { Contacts } from '../../contacts.ts';
-import type { Contact, PaidFrom, Wanter } from '../../contacts.ts';
+import type { Contact, PaidFrom, Requester } from '../../contacts.ts';
 import { NO_PEER, TRUSTED } from '../../peer-table.ts';
 import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
 import type { Ipv4 } from '../../../wire/index.ts';
@@ -84,7 +84,7 @@ export class PeerContacts {
     const teredo = isTeredo(context.peers.address(peer), 0);
     if (isOwn) this.strangers.noteOwn(buffer, start, end, now);
     if (isOwn && teredo) this.means.traversal.want(peer);
-    const contact = this.contacts.begin(peer, now, wanterBy(via), isOwn);
+    const contact = this.contacts.begin(peer, now, requesterBy(via), isOwn);
     if (fare !== 'free') contact.paid.push({ from: fare, at: now });
     if (!this.contacts.enqueue(contact, buffer, start, end)) {
       context.counters.droppedQueueFull++; // CL-68
@@ -129,7 +129,7 @@ export class PeerContacts {
    * wants it.
    */
   begin(peer: number, via: number | undefined, now: number): void {
-    const contact = this.contacts.begin(peer, now, wanterBy(via), via === undefined);
+    const contact = this.contacts.begin(peer, now, requesterBy(via), via === undefined);
     if (via !== undefined) contact.paid.push({ from: 'shared', at: now });
   }
 
@@ -309,9 +309,9 @@ export class PeerContacts {
     const contact = this.contacts.finish(peer);
     if (contact === undefined) return 0;
     context.counters.succeededContacts++;
-    const { wantedBy, paid } = contact;
-    if (wantedBy !== undefined && paid.length > 0)
-      this.unsolicited.noteAnswered(context.peers.address(peer), 0, wantedBy[1], paid, now);
+    const { requestedBy, paid } = contact;
+    if (requestedBy !== undefined && paid.length > 0)
+      this.unsolicited.noteAnswered(context.peers.address(peer), 0, requestedBy[1], paid, now);
     for (const packet of contact.waiting) this.send(peer, packet, 0, packet.length, now);
     return contact.waiting.length;
   }
@@ -319,7 +319,7 @@ export class PeerContacts {
   private attempt(contact: Contact, now: number): void {
     // The first attempt has taken its token already. Contacts that only strangers have caused need one for each repetition.
     if (contact.attempts > 1 && !contact.isOwn) {
-      const via = contact.wantedBy![1];
+      const via = contact.requestedBy![1];
       if (!this.mayCause(this.context.peers.address(contact.peer), 0, via, now)) return;
       contact.paid.push({ from: 'shared', at: now });
     }
@@ -371,6 +371,6 @@ export class PeerContacts {
   }
 }
 
-function wanterBy(via: number | undefined): Wanter | undefined {
+function requesterBy(via: number | undefined): Requester | undefined {
   return via === undefined ? undefined : [0, via, 0, 0];
 }

@@ -2,7 +2,7 @@ import type { Entropy } from './entropy.ts';
 import { HashKey } from './hash.ts';
 
 /** How many peers there are of each origin that one party can have many of: an IPv4 address, a /64. Approximately, by hash. */
-export class Crowds {
+export class PeersPerOrigin {
   /** Made with the first one counted: a client may never have any. */
   private sizes = new Uint32Array(0);
   private readonly hash: HashKey;

@@ -1,6 +1,6 @@
 import type { Entropy } from '../entropy.ts';
 import { HashKey } from '../hash.ts';
-import type { Wanter } from '../contacts.ts';
+import type { Requester } from '../contacts.ts';
 import type { WaitingLimits } from './limits.ts';
 
 /** How long a packet waits at the most: longer, and whoever sent it has sent it again. */
@@ -20,7 +20,7 @@ interface Line {
  * Packets whose source has used up its budget of bubbles for the moment, in one line for each /64 (by hash), first in
  * first out: a host that meets many new clients at once is served as they answer, or as time goes by. R-31
  */
-export class WaitingLines {
+export class SourceQueues {
   private readonly limits: WaitingLimits;
   private readonly hash: HashKey;
   private readonly lines = new Map<number, Line>();
@@ -46,11 +46,11 @@ export class WaitingLines {
   }
 
   /** A copy of `buffer[start, end)` waits; false where there is no room. */
-  add(wanter: Wanter, buffer: Uint8Array, start: number, end: number, now: number): boolean {
+  add(requester: Requester, buffer: Uint8Array, start: number, end: number, now: number): boolean {
     const { packetsPerSource, bytesPerSource } = this.limits;
     const length = end - start;
     if (this.isFull(length)) return false;
-    const number = this.lineOf(wanter);
+    const number = this.lineOf(requester);
     let line = this.lines.get(number);
     if (packetsPerSource < 1 || length > bytesPerSource) return false;
     if (line === undefined) this.lines.set(number, (line = { packets: [], gone: 0, bytes: 0 }));
@@ -65,9 +65,9 @@ export class WaitingLines {
   }
 
   /** Offers the packets of this source's /64, in order, until one is not taken. */
-  serve(wanter: Wanter, now: number, take: (packet: Uint8Array) => boolean): void {
+  serve(requester: Requester, now: number, take: (packet: Uint8Array) => boolean): void {
     if (this.isEmpty) return;
-    const number = this.lineOf(wanter);
+    const number = this.lineOf(requester);
     const line = this.lines.get(number);
     if (line !== undefined) this.serveLine(number, line, now, take);
   }
@@ -100,7 +100,7 @@ export class WaitingLines {
     }
   }
 
-  private lineOf(wanter: Wanter): number {
-    return this.hash.of2(wanter[0], wanter[1]) & (LINES - 1);
+  private lineOf(requester: Requester): number {
+    return this.hash.of2(requester[0], requester[1]) & (LINES - 1);
   }
 }
