@@ -13,7 +13,7 @@ import { parseRequest } from './control-protocol.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 import { Flooders } from './flooders.ts';
 import { SubordinateUids } from './subordinate-uids.ts';
-import { Turns } from './turns.ts';
+import { FairQueue } from './fair-queue.ts';
 
 const MAX_CONNECTIONS = 32;
 /** A daemon that listens takes a connection at once, or is too busy for it. */
@@ -60,7 +60,7 @@ export type ControlHandler = (request: ControlRequest) => ControlAnswer | ListAn
 
 /**
  * A daemon's control socket. A file that a killed daemon left behind is taken over; a living one's is not. Every local user may connect, so
- * time and memory have limits: for accepting and reading ({@link LOOK_REST}), for answers ({@link Turns}), and for each user's part.
+ * time and memory have limits: for accepting and reading ({@link LOOK_REST}), for answers ({@link FairQueue}), and for each user's part.
  */
 export class ControlServer {
   readonly path: string;
@@ -74,8 +74,8 @@ export class ControlServer {
   private readonly hits = new LimitHits();
   private readonly limitLog: LimitLog;
   private readonly flooders = new Flooders((uids) => this.keepOut(uids));
-  private readonly masters = new Turns(REST);
-  private readonly strangers = new Turns(STRANGERS_REST);
+  private readonly masters = new FairQueue(REST);
+  private readonly strangers = new FairQueue(STRANGERS_REST);
   private readonly directory: string;
   private readonly removesDirectory: boolean;
   private timer: NodeJS.Timeout | undefined;
@@ -213,10 +213,10 @@ export class ControlServer {
 
   private forget(connection: Connection): void {
     this.open.splice(this.open.indexOf(connection), 1);
-    this.turnsOf(connection).leave(connection);
+    this.queueOf(connection).leave(connection);
   }
 
-  private turnsOf(caller: Caller): Turns {
+  private queueOf(caller: Caller): FairQueue {
     return isMaster(caller) ? this.masters : this.strangers;
   }
 
@@ -227,7 +227,7 @@ export class ControlServer {
   }
 
   private async reply(connection: Connection, request: ControlRequest | undefined): Promise<void> {
-    const turns = this.turnsOf(connection);
+    const turns = this.queueOf(connection);
     const answer = await turns.take(connection, () => this.answerTo(request));
     if (answer === undefined) return;
     if (!('items' in answer)) {

@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { Turns } from './turns.ts';
+import { FairQueue } from './fair-queue.ts';
 import type { Caller } from './admission.ts';
 
 test('one that waits of a user with many is served before the many are', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const turns = new Turns(1);
+  const turns = new FairQueue(1);
   const order: string[] = [];
   const many = Array.from({ length: 10 }, (_, i): [string, Caller] => [`many ${i}`, { uid: 1, pid: 10 + i }]);
   const modest: [string, Caller] = ['modest', { uid: 2, pid: 30 }];
@@ -18,7 +18,7 @@ test('one that waits of a user with many is served before the many are', async (
 test('so it is with a process among others of its user', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const turns = new Turns(1);
+  const turns = new FairQueue(1);
   const order: string[] = [];
   for (let i = 0; i < 10; i++) void turns.take({ uid: 1, pid: 10 }, () => order.push(`many ${i}`));
   void turns.take({ uid: 1, pid: 11 }, () => order.push('modest'));
@@ -27,7 +27,7 @@ test('so it is with a process among others of its user', async () => {
 });
 
 test('who leaves is not waited for', async () => {
-  const turns = new Turns(1);
+  const turns = new FairQueue(1);
   const [first, second] = [
     { uid: 1, pid: 1 },
     { uid: 1, pid: 2 },

@@ -9,7 +9,7 @@ const REMEMBERED = 64;
  * one has the next turn that was served longest ago, and of its processes likewise. An asker has one piece waiting at most, and a
  * piece whose asker leaves is forgotten at once, so the queue is no longer than the list of askers.
  */
-export class Turns {
+export class FairQueue {
   /** How many times as long as a piece of work has taken, the next one waits. */
   private readonly rest: number;
   private readonly waiting = new Map<Caller, (begins: boolean) => void>();
