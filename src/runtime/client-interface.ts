@@ -2,8 +2,8 @@ import type { HostNetwork, Ipv6Route } from '../io/ports.ts';
 import { parseIpv6, parsePrefix } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { TunnelGuard } from './tunnel-guard.ts';
-import { TunnelFurniture, addressPiece, routePiece } from './tunnel-furniture.ts';
-import type { Piece } from './tunnel-furniture.ts';
+import { InterfaceConfig, addressSetting, routeSetting } from './interface-config.ts';
+import type { InterfaceSetting } from './interface-config.ts';
 
 /** Whether all of IPv6 goes through the tunnel, or just other Teredo clients; `auto`: all, unless the host has better. */
 export type DefaultRoute = 'auto' | 'always' | 'never';
@@ -11,14 +11,14 @@ export type DefaultRoute = 'auto' | 'always' | 'never';
 /** What miredo sets, so that scripts written for it go on working. */
 const ROUTE_METRIC = 1029;
 const ADDRESS_PREFIX_LENGTH = 32;
-const LINK_LOCAL = addressPiece({ address: parseIpv6('fe80::ffff:ffff:ffff')!, prefixLength: 64 });
+const LINK_LOCAL = addressSetting({ address: parseIpv6('fe80::ffff:ffff:ffff')!, prefixLength: 64 });
 /** As a relay's: nobody's, so that the kernel keeps one neighbour for all that the host talks to, not one for each. */
 const GATEWAY = parseIpv6('fe80::ffff:ffff:fffe')!;
 /**
  * All there is of global unicast, too: more specific than any other default route, whatever its metric, such as that of a router
  * with no Internet behind it.
  */
-const DEFAULTS = ['2000::/3', '::/0'].map((text) => routePiece(routeTo(text)));
+const DEFAULTS = ['2000::/3', '::/0'].map((text) => routeSetting(routeTo(text)));
 
 /**
  * What an address sends goes through its own tunnel, also where another client's, or native IPv6, has the route otherwise.
@@ -36,7 +36,7 @@ export class ClientInterface {
   private readonly network: HostNetwork;
   private readonly wish: DefaultRoute;
   private readonly onDefaultRoute: (on: boolean) => void;
-  private readonly furniture: TunnelFurniture;
+  private readonly interfaceConfig: InterfaceConfig;
   private readonly guard: TunnelGuard;
   private readonly onFailure: () => void;
   private addresses: readonly Ipv6[] = [];
@@ -62,17 +62,17 @@ export class ClientInterface {
     this.wish = wish;
     this.guard = guard;
     this.onDefaultRoute = told.onDefaultRoute;
-    this.furniture = new TunnelFurniture(name, network, told.onWarning, told.onFailure);
+    this.interfaceConfig = new InterfaceConfig(name, network, told.onWarning, told.onFailure);
     this.onFailure = told.onFailure ?? (() => {});
   }
 
   /** Resolves once all that was asked for so far is done, or has failed. */
   get settled(): Promise<void> {
-    return this.furniture.settled;
+    return this.interfaceConfig.settled;
   }
 
   setUp(): Promise<void> {
-    return this.furniture.begin([LINK_LOCAL]);
+    return this.interfaceConfig.begin([LINK_LOCAL]);
   }
 
   /** The /32 brings the route to all other Teredo clients with it. */
@@ -94,12 +94,12 @@ export class ClientInterface {
 
   /** Waits for what is under way. The device is closed elsewhere, and everything on it goes with it. */
   async close(): Promise<void> {
-    await this.furniture.close();
+    await this.interfaceConfig.close();
     this.guard.close();
   }
 
   private arrange(): void {
-    void this.furniture.arrange(
+    void this.interfaceConfig.arrange(
       () => this.wanted(),
       () => {
         const isGuarded = this.guard.setOwn(this.guarded);
@@ -113,7 +113,7 @@ export class ClientInterface {
   }
 
   /** Before an address is given, nothing from it can leave elsewhere: new ones wait until the guard knows them. */
-  private wanted(): Piece[] {
+  private wanted(): InterfaceSetting[] {
     const { held } = this;
     const isGuarded = this.guard.setOwn([...new Set([...held, ...this.addresses])]);
     const addresses = isGuarded ? this.addresses : this.addresses.filter((address) => held.includes(address));
@@ -121,15 +121,15 @@ export class ClientInterface {
     this.held = [...new Set([...held, ...addresses])];
     return [
       LINK_LOCAL,
-      ...addresses.map((address) => addressPiece({ address, prefixLength: ADDRESS_PREFIX_LENGTH })),
+      ...addresses.map((address) => addressSetting({ address, prefixLength: ADDRESS_PREFIX_LENGTH })),
       ...(addresses.length > 0 && this.isDefaultWished() && !this.isDefaultTaken() ? DEFAULTS : []),
-      ...addresses.flatMap(routesFrom).map(routePiece),
+      ...addresses.flatMap(routesFrom).map(routeSetting),
     ];
   }
 
   /** One is enough for native hosts to be reached. */
   private get hasDefaults(): boolean {
-    return DEFAULTS.some((route) => this.furniture.has(route));
+    return DEFAULTS.some((route) => this.interfaceConfig.has(route));
   }
 
   private isDefaultWished(): boolean {

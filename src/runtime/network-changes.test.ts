@@ -62,13 +62,13 @@ test('CL-7: with onlyWithoutIpv6 the client rests while the host has native IPv6
   ports.networkChanged();
   await pass(5_000);
   expect(client.state).toBe('qualified');
-  expect(furnitureOf(ports)).toContain('::/0');
+  expect(settingsOf(ports)).toContain('::/0');
   const { sentSolicitations } = client.counters;
   ports.network.nativeDefaultRoute = true;
   ports.networkChanged();
   await pass(60_000);
   expect([client.state, client.address]).toEqual(['dormant', undefined]);
-  expect(furnitureOf(ports).some((piece) => piece.startsWith('2001:0:'))).toBe(false);
+  expect(settingsOf(ports).some((setting) => setting.startsWith('2001:0:'))).toBe(false);
   expect(client.counters['sentSolicitations']).toBe(sentSolicitations);
 });
 
@@ -158,7 +158,7 @@ const FROM_OWN = ['2000::/4', '2001:0:8000::/33', '2001::/33', '3000::/4', '::/0
 );
 
 /** Addresses and routes of the tunnel, in words. */
-function furnitureOf({ network }: MemoryPorts): string[] {
+function settingsOf({ network }: MemoryPorts): string[] {
   const { isUp, addresses, routes } = network.tunnelState('teredo')!;
   return [
     isUp ? 'up' : 'down',
@@ -175,7 +175,7 @@ test("what somebody takes from a client's tunnel is set again with the next chan
   const { client, ports, warnings, pass } = await clientRig();
   await client.start();
   await pass(500);
-  const before = furnitureOf(ports);
+  const before = settingsOf(ports);
   expect(before).toEqual([
     'up',
     expect.stringMatching(/^2001:0:cb00:7178:.*\/32$/),
@@ -194,7 +194,7 @@ test("what somebody takes from a client's tunnel is set again with the next chan
   ports.network.takeDown('teredo');
   ports.networkChanged();
   await pass(500);
-  expect(furnitureOf(ports)).toEqual(before);
+  expect(settingsOf(ports)).toEqual(before);
   expect(warnings).toEqual(['somebody has taken teredo down, or addresses or routes from it: set again']);
   expect([client.state, client.hasDefaultRoute]).toEqual(['qualified', true]);
 });
@@ -222,12 +222,12 @@ test("the same of a relay's tunnel", async () => {
   const warnings: string[] = [];
   relay.on('warning', (message) => warnings.push(message));
   await relay.start();
-  const before = furnitureOf(ports);
+  const before = settingsOf(ports);
   expect(before).toEqual(['up', expect.stringMatching(/^fe80:.*\/64$/), '2001::/32']);
   ports.network.takeDown('teredo');
   ports.networkChanged();
   clock.advance(100);
-  await expect.poll(() => furnitureOf(ports)).toEqual(before);
+  await expect.poll(() => settingsOf(ports)).toEqual(before);
   expect(warnings).toHaveLength(1);
 });
 
@@ -241,20 +241,20 @@ test('a route that cannot be set is told, keeps no other from being set, and lea
       : addRoute(name, route);
   await client.start();
   await pass(500);
-  const all = furnitureOf(ports);
+  const all = settingsOf(ports);
   expect(all.slice(3)).toEqual(['2000::/3', ...FROM_OWN]);
   expect(warnings).toEqual(['::/0: it exists already']);
   expect([client.state, client.hasDefaultRoute]).toEqual(['qualified', true]);
   network.addRoute = addRoute;
   ports.networkChanged();
   await pass(500);
-  expect(furnitureOf(ports).slice(3)).toContain('::/0');
+  expect(settingsOf(ports).slice(3)).toContain('::/0');
   await server.close();
   network.subnets = [{ address: v4('198.51.100.9'), prefixLength: 24, interface: 'eth1' }];
   ports.networkChanged();
   await pass(20_000);
   expect(client.address).toBeUndefined();
-  expect(furnitureOf(ports)).toEqual(['up', 'fe80::ffff:ffff:ffff/64']);
+  expect(settingsOf(ports)).toEqual(['up', 'fe80::ffff:ffff:ffff/64']);
   expect(client.hasDefaultRoute).toBe(false);
 });
 

@@ -17,7 +17,7 @@ import { LimitLog } from './limit-log.ts';
 import { checkRelaySettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { FastPathUse } from './fast-path-use.ts';
-import { TunnelFurniture, addressPiece, routePiece } from './tunnel-furniture.ts';
+import { InterfaceConfig, addressSetting, routeSetting } from './interface-config.ts';
 import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
 
 export interface RelaySettings {
@@ -68,7 +68,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private readonly debounce: Debounce;
   private readonly limitLog: LimitLog;
   private monitor: NetworkMonitor | undefined;
-  private furniture: TunnelFurniture | undefined;
+  private interfaceConfig: InterfaceConfig | undefined;
   private localPort = 0;
   private failureWarnings: FailureWarnings | undefined;
 
@@ -117,8 +117,10 @@ export class Relay extends EventEmitter<RelayEvents> {
       driver.attachUdp(RELAY_SOCKET.service, udp);
       const tun = ports.openTun(settings.interface);
       driver.attachTun(tun, (error) => this.emit('lost', error));
-      this.furniture = new TunnelFurniture(tun.name, ports.network, onWarning, () => this.debounce.again());
-      await this.furniture.begin(FURNITURE);
+      this.interfaceConfig = new InterfaceConfig(tun.name, ports.network, onWarning, () =>
+        this.debounce.again(),
+      );
+      await this.interfaceConfig.begin(SETTINGS);
       this.startOnce.goOn();
       this.fastPath.start({
         open: () =>
@@ -211,7 +213,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.failureWarnings?.close();
     this.fastPath.close();
     this.driver.close();
-    await this.furniture?.close();
+    await this.interfaceConfig?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -223,7 +225,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.policy.setSubnets(ports.network.ipv4Subnets());
     machine.setHostAddresses(errorSource(ports.network.globalIpv6()), ownAddresses(settings, ports));
     machine.setDirectBubbles(this.sendsDirectBubbles);
-    void this.furniture?.arrange(() => FURNITURE);
+    void this.interfaceConfig?.arrange(() => SETTINGS);
     if (settings.serve !== undefined) return;
     const { served } = this;
     machine.setServed(served);
@@ -260,9 +262,9 @@ const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 
  */
 const GATEWAY = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffd });
 
-const FURNITURE = [
-  addressPiece({ address: LINK_LOCAL, prefixLength: 64 }),
-  routePiece({ destination: TEREDO.address, prefixLength: TEREDO.length, gateway: GATEWAY }),
+const SETTINGS = [
+  addressSetting({ address: LINK_LOCAL, prefixLength: 64 }),
+  routeSetting({ destination: TEREDO.address, prefixLength: TEREDO.length, gateway: GATEWAY }),
 ];
 
 /** What a relay's ICMPv6 errors come from: a global address, else a unique local one, which routers pass on too; else this link's. */

@@ -6,23 +6,23 @@ import { formatIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 
 /** An address or a route of a tunnel interface. */
-export interface Piece {
-  /** One and the same piece has the same name. */
+export interface InterfaceSetting {
+  /** One and the same setting has the same name. */
   readonly name: string;
   isIn(state: TunnelState): boolean;
-  give(network: HostNetwork, iface: string): Promise<void>;
-  take(network: HostNetwork, iface: string): Promise<void>;
+  apply(network: HostNetwork, iface: string): Promise<void>;
+  revert(network: HostNetwork, iface: string): Promise<void>;
 }
 
 /**
- * What a tunnel interface has, piece by piece: one that cannot be set keeps no other from being set, and what somebody has taken
+ * What a tunnel interface has, setting by setting: one that cannot be set keeps no other from being set, and what somebody has taken
  * away comes back with the next change of the network. One step after the other.
  */
-export class TunnelFurniture {
+export class InterfaceConfig {
   private readonly iface: string;
   private readonly network: HostNetwork;
   private readonly onWarning: (message: string) => void;
-  private readonly given = new Map<string, Piece>();
+  private readonly applied = new Map<string, InterfaceSetting>();
   /** What has been said already. */
   private readonly failures = new Map<string, string>();
   private steps: Promise<void> = Promise.resolve();
@@ -48,25 +48,25 @@ export class TunnelFurniture {
     return this.steps;
   }
 
-  has(piece: Piece): boolean {
-    return this.given.has(piece.name);
+  has(setting: InterfaceSetting): boolean {
+    return this.applied.has(setting.name);
   }
 
-  /** Takes the interface up with its first pieces. Rejects with what stands in the way. */
-  async begin(pieces: readonly Piece[]): Promise<void> {
+  /** Takes the interface up with its first settings. Rejects with what stands in the way. */
+  async begin(settings: readonly InterfaceSetting[]): Promise<void> {
     await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
-    for (const piece of pieces) {
-      await piece.give(this.network, this.iface);
-      this.given.set(piece.name, piece);
+    for (const setting of settings) {
+      await setting.apply(this.network, this.iface);
+      this.applied.set(setting.name, setting);
     }
   }
 
   /**
-   * Makes the interface have just these pieces, in this order, of all that were ever given. `wanted` is called when its turn has come,
+   * Makes the interface have just these settings, in this order, of all that were ever applied. `wanted` is called when its turn has come,
    * and {@link has} says then what is there. What cannot be is warned of; it rejects with what `onDone` throws, unless
    * that is the system's refusal.
    */
-  arrange(wanted: () => readonly Piece[], onDone: () => void = () => {}): Promise<void> {
+  arrange(wanted: () => readonly InterfaceSetting[], onDone: () => void = () => {}): Promise<void> {
     const done = this.steps.then(async () => {
       if (this.closed) return;
       this.hasFailed = false;
@@ -75,7 +75,7 @@ export class TunnelFurniture {
       if (!survive(onDone)) this.hasFailed = true;
       if (this.hasFailed) this.onFailure();
     });
-    this.steps = done.catch(() => undefined); // what a listener has thrown is its own affair
+    this.steps = done.catch(() => undefined); // errors of `onDone` go to the caller, by `done`
     return done;
   }
 
@@ -85,7 +85,7 @@ export class TunnelFurniture {
     await this.steps;
   }
 
-  private async look(wanted: () => readonly Piece[]): Promise<void> {
+  private async look(wanted: () => readonly InterfaceSetting[]): Promise<void> {
     const state = this.network.tunnelState(this.iface);
     if (state === undefined) {
       throw new EnvironmentError(
@@ -94,25 +94,25 @@ export class TunnelFurniture {
           'anew with --interface; until then nobody looks after its addresses and routes',
       );
     }
-    const lost = [...this.given.values()].filter((piece) => !piece.isIn(state));
+    const lost = [...this.applied.values()].filter((setting) => !setting.isIn(state));
     if (lost.length > 0)
       this.onWarning(`somebody has taken ${this.iface} down, or addresses or routes from it: set again`);
-    for (const piece of lost) this.given.delete(piece.name);
+    for (const setting of lost) this.applied.delete(setting.name);
     if (!state.isUp) await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
     await this.change(wanted(), state);
   }
 
-  private async change(wanted: readonly Piece[], state: TunnelState): Promise<void> {
+  private async change(wanted: readonly InterfaceSetting[], state: TunnelState): Promise<void> {
     const names = new Set(wanted.map(({ name }) => name));
-    for (const piece of [...this.given.values()].toReversed()) {
-      if (names.has(piece.name)) continue;
-      this.given.delete(piece.name);
-      await this.attempt(piece.name, () => piece.take(this.network, this.iface));
+    for (const setting of [...this.applied.values()].toReversed()) {
+      if (names.has(setting.name)) continue;
+      this.applied.delete(setting.name);
+      await this.attempt(setting.name, () => setting.revert(this.network, this.iface));
     }
-    for (const piece of wanted) {
-      const isThere = this.has(piece) || piece.isIn(state);
-      if (isThere || (await this.attempt(piece.name, () => piece.give(this.network, this.iface))))
-        this.given.set(piece.name, piece);
+    for (const setting of wanted) {
+      const isThere = this.has(setting) || setting.isIn(state);
+      if (isThere || (await this.attempt(setting.name, () => setting.apply(this.network, this.iface))))
+        this.applied.set(setting.name, setting);
     }
   }
 
@@ -134,17 +134,17 @@ export class TunnelFurniture {
   }
 }
 
-export function addressPiece({ address, prefixLength }: InterfaceAddress): Piece {
+export function addressSetting({ address, prefixLength }: InterfaceAddress): InterfaceSetting {
   return {
     name: `${formatIpv6(address)}/${prefixLength}`,
     isIn: ({ addresses }) =>
       addresses.some((one) => one.prefixLength === prefixLength && equal(one.address, address)),
-    give: (network, iface) => network.addAddress(iface, address, prefixLength),
-    take: (network, iface) => network.removeAddress(iface, address, prefixLength),
+    apply: (network, iface) => network.addAddress(iface, address, prefixLength),
+    revert: (network, iface) => network.removeAddress(iface, address, prefixLength),
   };
 }
 
-export function routePiece(route: Ipv6Route): Piece {
+export function routeSetting(route: Ipv6Route): InterfaceSetting {
   const { destination, prefixLength, source, metric } = route;
   const from = source === undefined ? '' : ` from ${formatIpv6(source)}`;
   return {
@@ -157,8 +157,8 @@ export function routePiece(route: Ipv6Route): Piece {
           equal(one.source, source) &&
           (metric === undefined || one.metric === metric),
       ),
-    give: (network, iface) => network.addRoute(iface, route),
-    take: (network, iface) => network.removeRoute(iface, route),
+    apply: (network, iface) => network.addRoute(iface, route),
+    revert: (network, iface) => network.removeRoute(iface, route),
   };
 }
 
