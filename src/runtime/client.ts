@@ -504,7 +504,7 @@ export class Client extends EventEmitter<ClientEvents> {
       // Without it the client does what it can: no neighbours found, or the default refresh interval kept, or a peer not met. A guess
       // wants hundreds.
       const message = error instanceof Error ? error.message : String(error);
-      const isForPeer = socket >= SOCKET.random;
+      const isForPeer = socket >= SOCKET.firstOfPeers;
       this.repeatedWarnings.warn(isForPeer ? `no socket for a single peer: ${message}` : message);
       countSystemFailure(error);
       return !isForPeer && !isShortage(error);

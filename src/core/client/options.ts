@@ -65,5 +65,5 @@ export const SOCKET = {
   /** Receives only: group 224.0.0.253, port 3544. */
   discovery: 2,
   /** This and the numbers above it: for one peer each. RFC 6081 section 5.4 */
-  random: 16,
+  firstOfPeers: 16,
 } as const;

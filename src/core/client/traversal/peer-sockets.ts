@@ -3,7 +3,7 @@ import type { SocketId } from '../../socket-id.ts';
 import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
 import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
-import { Delays } from './delays.ts';
+import { DueTimes } from './due-times.ts';
 import { EchoTests } from './echo-tests.ts';
 import type { PeerBubbles } from './peer-bubbles.ts';
 import type { PeerPath, PeerPaths } from './peer-paths.ts';
@@ -31,10 +31,10 @@ export class PeerSockets {
   private readonly isReached: (peer: number, now: number) => boolean;
   private readonly echo: EchoTests;
   /** Until the sockets of peers that have not been reached by them are closed. */
-  private readonly closing = new Delays(ATTEMPT_MS);
+  private readonly closing = new DueTimes(ATTEMPT_MS);
   /** Until a bubble goes from a peer's socket, and goes once more. */
-  private readonly following = new Delays(FOLLOW_MS);
-  private readonly again = new Delays(AGAIN_MS);
+  private readonly following = new DueTimes(FOLLOW_MS);
+  private readonly again = new DueTimes(AGAIN_MS);
   private refreshAt = Infinity;
 
   constructor(

@@ -9,7 +9,7 @@ const [FIRST_PORT, PORTS] = [49_152, 16_384];
 /** Sockets besides that of the service port, each for one peer's sake, as many as the limit says. RFC 6081 section 5.4 */
 export class RandomPorts {
   private readonly context: ClientContext;
-  /** By number, from {@link SOCKET.random} on. */
+  /** By number, from {@link SOCKET.firstOfPeers} on. */
   private readonly owners: (number | undefined)[] = [];
   private count = 0;
 
@@ -34,7 +34,7 @@ export class RandomPorts {
     }
     this.owners[at] = peer;
     this.count++;
-    const socket = SOCKET.random + at;
+    const socket = SOCKET.firstOfPeers + at;
     const event = { type: 'socket-wanted', socket } as const;
     this.context.commands.event(port === undefined ? event : { ...event, port });
     return socket;
@@ -42,7 +42,7 @@ export class RandomPorts {
 
   /** Where it is still this peer's. */
   close(peer: number, socket: SocketId): void {
-    const at = socket - SOCKET.random;
+    const at = socket - SOCKET.firstOfPeers;
     if (this.owners[at] !== peer) return;
     this.owners[at] = undefined;
     this.count--;
@@ -51,7 +51,7 @@ export class RandomPorts {
 
   /** Whose it is. */
   ownerOf(socket: SocketId): number | undefined {
-    return this.owners[socket - SOCKET.random];
+    return this.owners[socket - SOCKET.firstOfPeers];
   }
 
   /** A local port that is likely to be free. */

@@ -8,7 +8,7 @@ import { SOCKET } from '../options.ts';
 import { mappedAddressOf, readUint32 } from '../../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../../wire/index.ts';
 import { CausedRounds } from './caused-rounds.ts';
-import { Doubts } from './doubts.ts';
+import { Reachability } from './reachability.ts';
 import { GatewayPairs } from './gateway-pairs.ts';
 import { Guessing } from './guessing.ts';
 import { isMeetingPoint, meansOf } from './means.ts';
@@ -43,7 +43,7 @@ export class Traversal {
   readonly caused: CausedRounds;
   private readonly context: ClientContext;
   private readonly paths = new PeerPaths();
-  private readonly doubts: Doubts;
+  private readonly reachability: Reachability;
   private readonly ports: RandomPorts;
   private readonly guessing: Guessing;
   private readonly serverLoad: ServerLoadReduction;
@@ -61,7 +61,7 @@ export class Traversal {
     this.sockets = new PeerSockets(context, this.paths, this.ports, this.toPeers, (peer, now) =>
       this.isReached(peer, now),
     );
-    this.doubts = new Doubts(context, this.paths, {
+    this.reachability = new Reachability(context, this.paths, {
       isReached: (peer, now) => this.isReached(peer, now),
       solicit: (peer, now) => this.toPeers.solicit(peer, now),
       unheard: (peer, now) => this.tryOtherWays(peer, now),
@@ -81,7 +81,7 @@ export class Traversal {
   interrupt(): void {
     this.sockets.interrupt();
     this.guessing.clear();
-    this.doubts.clearAll();
+    this.reachability.clearAll();
     this.guessedAt.clear();
     this.paths.resetRounds();
   }
@@ -114,16 +114,16 @@ export class Traversal {
   handleTimeout(now: number): void {
     this.sockets.handleTimeout(now);
     this.guessing.handleTimeout(now);
-    this.doubts.handleTimeout(now);
+    this.reachability.handleTimeout(now);
   }
 
   /** Bubbles on all ways to the peer, and one through its server. CL-65, A-4 */
   sendRound(peer: number, target: Uint8Array, attempt: number, now: number): void {
     if (this.serverLoad.solicit(peer, target, attempt, now)) return;
     const path = this.paths.get(peer);
-    const isInVain = path !== undefined && this.doubts.isInVain(path, now);
+    const isInVain = path !== undefined && this.reachability.isInVain(path, now);
     if (isInVain && this.context.qualified!.symmetric && this.isReached(peer, now)) {
-      this.doubts.doubt(peer, path);
+      this.reachability.doubt(peer, path);
       this.guessing.offer(peer, true, now);
     }
     const isSoon = attempt === 1 && this.guessesSoon(target);
@@ -154,7 +154,7 @@ export class Traversal {
     const { peers } = this.context;
     const target = peers.address(peer);
     const path = this.paths.get(peer)!;
-    const isAsked = this.doubts.handleQuestion(peer, path, now);
+    const isAsked = this.reachability.handleQuestion(peer, path, now);
     if (this.isReached(peer, now) && !this.sockets.hasAnother(peer)) {
       const place = [peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]] as const;
       if (!isAsked) this.toPeers.confirm(peer, ...place, now); // E-94
@@ -215,7 +215,7 @@ export class Traversal {
   /** Whether it may come back to the service port from a socket of its own: not where that has turned out to lead nowhere. E-72 */
   mayReturn(peer: number): boolean {
     const path = this.paths.get(peer);
-    return !this.doubts.isOpenInwards && (path === undefined || path.lastHeard < path.settledAt);
+    return !this.reachability.natAdmitsDeafPeers && (path === undefined || path.lastHeard < path.settledAt);
   }
 
   /** Something has come from where the peer is sent to, by this socket. `isAnswer`: packets are, and what answers a solicitation. */
@@ -276,11 +276,11 @@ export class Traversal {
     // A new place is by a guess or not; the same one, as it was.
     path.isGuessed = isGuessed || (path.isGuessed && socket === path.random);
     if (isGuessed) this.noteGuessed(mappedAddressOf(this.context.peers.address(peer), 0));
-    if (!this.doubts.keepsSocket(peer, path, socket)) {
+    if (!this.reachability.keepsSocket(peer, path, socket)) {
       this.sockets.keepOnly(peer, path, socket);
       if (!this.guessing.isUnderway(peer)) this.guessing.end(peer);
     }
-    if (isGuessed || !this.doubts.keepsSocket(peer, path, socket)) this.doubts.clear(peer, path);
+    if (isGuessed || !this.reachability.keepsSocket(peer, path, socket)) this.reachability.clear(peer, path);
     // What follows upon what has not helped is no new beginning.
     if (path.lastHeard >= path.settledAt || now - path.settledAt >= UNCONFIRMED_MS) path.settledAt = now;
     path.lastAtPlace = now;
@@ -288,7 +288,7 @@ export class Traversal {
     path.shownFrom = undefined;
     path.lastData = now;
     path.refreshes = 0;
-    this.doubts.handleSettled(peer, path, now);
+    this.reachability.handleSettled(peer, path, now);
   }
 
   /** A trusted peer asks whether we are still there. E-112 */
@@ -322,20 +322,20 @@ export class Traversal {
   /** The peer is forgotten. */
   drop(peer: number): void {
     this.serverLoad.drop(peer);
-    this.doubts.drop(peer);
+    this.reachability.drop(peer);
     const path = this.paths.take(peer);
     this.guessing.end(peer);
     this.sockets.drop(peer, path);
   }
 
   pollTimeout(): number {
-    return Math.min(this.sockets.pollTimeout(), this.guessing.pollTimeout(), this.doubts.pollTimeout());
+    return Math.min(this.sockets.pollTimeout(), this.guessing.pollTimeout(), this.reachability.pollTimeout());
   }
 
   /** Whether guesses have brought somebody here: where our NAT counts, the peer of that address, which may have lost its mapping. */
   private guessesSoon(target: Uint8Array): boolean {
     if (this.guessing.habit !== 'counting') return this.guessedAt.size > 0;
-    return !this.doubts.isOpenInwards && this.guessedAt.has(mappedAddressOf(target, 0));
+    return !this.reachability.natAdmitsDeafPeers && this.guessedAt.has(mappedAddressOf(target, 0));
   }
 
   private noteGuessed(address: number): void {
@@ -349,7 +349,7 @@ export class Traversal {
 
   /** A trusted peer hears us, by this socket. */
   private noteHeard(peer: number, path: PeerPath, socket: SocketId, now: number): void {
-    this.doubts.noteHeard(peer, path, now);
+    this.reachability.noteHeard(peer, path, now);
     if (socket === SOCKET.service && path.random !== 0) {
       this.sockets.close(peer, path);
     }

@@ -1,5 +1,5 @@
 /** What is to happen to peers, for each the same time after it was begun. */
-export class Delays {
+export class DueTimes {
   private readonly delayMs: number;
   /** By peer. All wait equally long, so insertion order is the order in which they are due. */
   private readonly dueAt = new Map<number, number>();

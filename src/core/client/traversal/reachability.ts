@@ -1,7 +1,7 @@
 import { SOCKET } from '../options.ts';
 import type { ClientContext } from '../context.ts';
 import type { SocketId } from '../../socket-id.ts';
-import { Delays } from './delays.ts';
+import { DueTimes } from './due-times.ts';
 import { isMeetingPoint } from './means.ts';
 import type { PeerPath, PeerPaths } from './peer-paths.ts';
 
@@ -14,7 +14,7 @@ const ANSWERED_MS = 500;
 /** Who has answered may be asked again after this: advertisements are 2 s apart, and one may be half a second late. */
 const ASK_SPACING_MS = 2_600;
 
-export interface DoubtsOutcome {
+export interface ReachabilityOutcome {
   /** Whether the peer is valid, and where it is known. */
   isReached(peer: number, now: number): boolean;
   /** To where the peer is sent to: it hears us if it answers. RFC 6081 section 5.7 */
@@ -28,16 +28,16 @@ export interface DoubtsOutcome {
  * mapping. Packets show that they do, and so does an answer to a Neighbor Discovery Solicitation, which is asked for where there is reason to
  * doubt: only who is where the peer is sent to can give it. What comes by way of a server, and may be forged, turns no session by itself.
  */
-export class Doubts {
+export class Reachability {
   /** Somebody did not hear us by the service port although we heard him there: our symmetric NAT lets in whom it does not let us reach. */
-  isOpenInwards = false;
+  natAdmitsDeafPeers = false;
   private readonly context: ClientContext;
   private readonly paths: PeerPaths;
-  private readonly outcome: DoubtsOutcome;
+  private readonly outcome: ReachabilityOutcome;
   /** Until a peer that was asked, and is heard, is taken not to hear us. */
-  private readonly answers = new Delays(ANSWERED_MS);
+  private readonly answers = new DueTimes(ANSWERED_MS);
 
-  constructor(context: ClientContext, paths: PeerPaths, outcome: DoubtsOutcome) {
+  constructor(context: ClientContext, paths: PeerPaths, outcome: ReachabilityOutcome) {
     this.context = context;
     this.paths = paths;
     this.outcome = outcome;
@@ -68,7 +68,8 @@ export class Doubts {
   doubt(peer: number, path: PeerPath): void {
     const { peers, qualified } = this.context;
     path.isUnheard = true;
-    this.isOpenInwards ||= path.isWanted && peers.socket[peer] === SOCKET.service && qualified!.symmetric;
+    this.natAdmitsDeafPeers ||=
+      path.isWanted && peers.socket[peer] === SOCKET.service && qualified!.symmetric;
   }
 
   /** The peer is reached by another way. */
@@ -88,7 +89,7 @@ export class Doubts {
    */
   keepsSocket(peer: number, path: PeerPath, socket: SocketId): boolean {
     if (socket !== SOCKET.service || !this.context.qualified!.symmetric) return false;
-    return path.isUnheard || this.isOpenInwards || this.isOneWay(peer, path);
+    return path.isUnheard || this.natAdmitsDeafPeers || this.isOneWay(peer, path);
   }
 
   handleTimeout(now: number): void {
@@ -102,7 +103,7 @@ export class Doubts {
 
   /** Our NAT may be another one. */
   clearAll(): void {
-    this.isOpenInwards = false;
+    this.natAdmitsDeafPeers = false;
     this.answers.clear();
   }
 
@@ -117,7 +118,8 @@ export class Doubts {
   /** Heard through a symmetric NAT of ours by the port that everybody knows, and by nothing that shows the way back. */
   private isOneWay(peer: number, path: PeerPath): boolean {
     const { peers, qualified } = this.context;
-    if (!qualified!.symmetric || peers.socket[peer] !== SOCKET.service || !isUntold(path)) return false;
+    if (!qualified!.symmetric || peers.socket[peer] !== SOCKET.service || !hasNotConfirmed(path))
+      return false;
     return !isMeetingPoint(this.context, peers.mappedAddress[peer]!, peers.mappedPort[peer]!);
   }
 
@@ -135,6 +137,6 @@ export class Doubts {
 }
 
 /** Whether the peer could say that it hears us, and has not said so since it was trusted. */
-function isUntold({ hasNonces, hasSpoken, lastHeard, settledAt }: PeerPath): boolean {
+function hasNotConfirmed({ hasNonces, hasSpoken, lastHeard, settledAt }: PeerPath): boolean {
   return hasNonces && hasSpoken && lastHeard <= settledAt;
 }
