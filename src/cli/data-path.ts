@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import type { DataPath, UplinkStatus } from '../daemon/status.ts';
-import type { CarriedTotals, DataPath as DataPathInUse, DataPathWish } from '../runtime/fast-path-use.ts';
+import type { CarriedTotals, DataPath as DataPathInUse, DataPathWish } from '../runtime/data-path-use.ts';
 
 /** `--data-path`; `what`: it is that the kernel, or this program, does. */
 export function dataPathOption(what = 'carries the packets of verified peers'): Option {

@@ -91,7 +91,7 @@ describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
       peers: 16,
     } as const;
     const descriptors = (): string[] => readdirSync('/proc/self/fd');
-    ports.openFastPath(options).close(); // libraries are loaded once
+    ports.openKernelPath(options).close(); // libraries are loaded once
     const before = descriptors();
     const open = sys.socket.bind(sys);
     let [failing, refused] = [0, 0];
@@ -102,7 +102,7 @@ describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
     for (failing = 1; failing <= 3; failing++) {
       socket.mockClear();
       try {
-        ports.openFastPath(options).close();
+        ports.openKernelPath(options).close();
       } catch {
         refused++;
       }

@@ -9,7 +9,7 @@ import { UdpSocket } from '../linux/udp.ts';
 import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
-import { KernelFastPath } from './kernel-path/kernel-fast-path.ts';
+import { EbpfKernelPath } from './kernel-path/ebpf-kernel-path.ts';
 import { KernelServerPath } from './kernel-path/kernel-server-path.ts';
 import { KernelNetwork } from './kernel-network.ts';
 import { KernelTun } from './kernel-tun.ts';
@@ -60,8 +60,8 @@ const KERNEL_PORTS: PortFactory = {
   openNetworkMonitor: () => refusable(() => new NetlinkMonitor()),
   openPortMapper: (options) =>
     refusable(() => KernelPortMapper.open(options, KERNEL_PORTS.network.ipv4Subnets())),
-  openFastPath: (options) =>
-    inKernel(() => new KernelFastPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
+  openKernelPath: (options) =>
+    inKernel(() => new EbpfKernelPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
   openServerPath: (options) =>
     inKernel(() => new KernelServerPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
 };

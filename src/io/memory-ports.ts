@@ -4,14 +4,14 @@ import { TEREDO_PORT, formatIpv4, formatIpv6 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import { MemoryClock } from './memory-clock.ts';
-import { MemoryFastPath } from './memory-fast-path.ts';
+import { MemoryKernelPath } from './memory-kernel-path.ts';
 import { MemoryNetwork } from './memory-network.ts';
 import { MemoryTun } from './memory-tun.ts';
 import type { MemoryIpv4Network, MemoryUdp } from './memory-udp.ts';
 import type { PortFactory, UdpOptions } from './port-factory.ts';
 import type {
   Clock,
-  FastPathOptions,
+  KernelPathOptions,
   NetworkMonitor,
   PortMapper,
   PortMapperOptions,
@@ -33,10 +33,10 @@ export class MemoryPorts implements PortFactory {
   /** Packets sent through raw sockets, oldest first. */
   readonly rawPackets: Uint8Array[] = [];
 
-  /** The open fast paths. */
-  readonly fastPaths = new Set<MemoryFastPath>();
+  /** The open kernel paths. */
+  readonly kernelPaths = new Set<MemoryKernelPath>();
   /** Why there can be none; a test's to set. */
-  noFastPath: string | undefined;
+  noKernelPath: string | undefined;
 
   monitorsOpened = 0;
 
@@ -132,17 +132,17 @@ export class MemoryPorts implements PortFactory {
     return this.portMapper(options);
   }
 
-  openFastPath({ tunnel, local, role }: FastPathOptions): MemoryFastPath {
+  openKernelPath({ tunnel, local, role }: KernelPathOptions): MemoryKernelPath {
     const tun = this.tuns.get(tunnel);
     const udp = this.wire.find(local, this.addresses[0]);
     const reason =
-      this.noFastPath ?? (tun === undefined || udp === undefined ? 'no such tunnel or socket' : undefined);
+      this.noKernelPath ?? (tun === undefined || udp === undefined ? 'no such tunnel or socket' : undefined);
     if (reason !== undefined) throw new EnvironmentError('no-kernel-path', reason);
-    const fastPath = new MemoryFastPath(role, { tun: tun!, udp: udp! }, this.clock, () =>
-      this.fastPaths.delete(fastPath),
+    const kernelPath = new MemoryKernelPath(role, { tun: tun!, udp: udp! }, this.clock, () =>
+      this.kernelPaths.delete(kernelPath),
     );
-    this.fastPaths.add(fastPath);
-    return fastPath;
+    this.kernelPaths.add(kernelPath);
+    return kernelPath;
   }
 
   openServerPath(_options: ServerPathOptions): ServerPath {

@@ -14,7 +14,7 @@ export class MemoryTun implements Tun {
   };
   /** The packets handed to the host, oldest first. */
   readonly delivered: Uint8Array[] = [];
-  /** Whether a fast path carries this packet of the host's away. */
+  /** Whether a kernel path carries this packet of the host's away. */
   carry: ((packet: Uint8Array) => boolean) | undefined;
 
   private readonly onClose: () => void;
@@ -60,7 +60,7 @@ export class MemoryTun implements Tun {
     if (this.waiting.length === 1 && this.onPackets !== undefined) setImmediate(() => this.deliver());
   }
 
-  /** A fast path hands this packet to the host. */
+  /** A kernel path hands this packet to the host. */
   writeNow(packet: Uint8Array): void {
     if (!this.closed) this.delivered.push(packet.slice());
   }

@@ -76,7 +76,7 @@ export class MemoryUdp implements Udp {
   /** What {@link mergeRuns} was last told. */
   isMerging = true;
 
-  /** Whether a fast path takes this datagram. */
+  /** Whether a kernel path takes this datagram. */
   carry: ((bytes: Uint8Array, address: Ipv4, port: number, tos: number) => boolean) | undefined;
 
   private readonly network: MemoryIpv4Network;
@@ -122,7 +122,7 @@ export class MemoryUdp implements Udp {
     for (const { pending, to } of queue) this.transmit(pending.take(), to);
   }
 
-  /** A fast path sends this from the socket's pair. */
+  /** A kernel path sends this from the socket's pair. */
   sendNow(bytes: Uint8Array, address: Ipv4, port: number): void {
     if (!this.closed) this.carryTo(bytes.slice(), { address, port });
   }

@@ -2,8 +2,8 @@ import type { Entropy } from '../core/entropy.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import type {
   Clock,
-  FastPath,
-  FastPathOptions,
+  KernelPath,
+  KernelPathOptions,
   HostNetwork,
   NetworkMonitor,
   PortMapper,
@@ -50,7 +50,7 @@ export interface PortFactory {
   /** Begins to ask at once; undefined where no gateway is on the way. */
   openPortMapper(options: PortMapperOptions): PortMapper | undefined;
   /** Throws with the code `no-kernel-path` where packets cannot be carried in the kernel; the message says why. */
-  openFastPath(options: FastPathOptions): FastPath;
+  openKernelPath(options: KernelPathOptions): KernelPath;
   /** The same for what a server does. */
   openServerPath(options: ServerPathOptions): ServerPath;
 }

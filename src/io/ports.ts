@@ -117,14 +117,14 @@ export interface RawIpv6 {
   close(): void;
 }
 
-/** What a fast path has carried; times are those of the {@link Clock}. Valid until the callback returns. */
+/** What a kernel path has carried; times are those of the {@link Clock}. Valid until the callback returns. */
 export type { Carried as CarriedBatch } from '../core/offload/carried.ts';
 
-export interface FastPathHandlers {
+export interface KernelPathHandlers {
   onCarried(batch: Carried): void;
   /** All entries are gone, after a last report of them: offer anew. */
   onReset(): void;
-  /** It has ended, after {@link FastPathHandlers.onCarried} of what there was; the user path from now on. At most once. */
+  /** It has ended, after {@link KernelPathHandlers.onCarried} of what there was; the user path from now on. At most once. */
   onLost(reason: Error): void;
 }
 
@@ -156,7 +156,7 @@ export interface UplinkState {
  * Carries packets of verified peers in the kernel. What it does not recognise comes through {@link Tun} and {@link Udp} as
  * it would without. The handlers are never called from inside one of its methods but those that say so.
  */
-export interface FastPath {
+export interface KernelPath {
   /**
    * How often what was done or not done, by reason, up to now, or to its end. `carriedIn`, `carriedOut`, `carriedInBytes` and `carriedOutBytes`
    * are among them.
@@ -169,7 +169,7 @@ export interface FastPath {
   /** What this host could not be asked about its rules for datagrams, and why; the kernel works all the same. */
   readonly unknown?: string | undefined;
   /** Begins; called once. */
-  start(handlers: FastPathHandlers): void;
+  start(handlers: KernelPathHandlers): void;
   /** A client's own address (undefined: none, nothing is carried). */
   setOwn(address: Ipv6 | undefined): void;
   /** A relay's served range: longest prefix wins. 2001::/32 never is in it. */
@@ -181,7 +181,7 @@ export interface FastPath {
   /** The host's own rules have refused a datagram of the socket to the peer whose IPv6 address stands at `buffer[offset]`. */
   refused(buffer: Uint8Array, offset: number): void;
   pathOf(peer: Ipv6): CarriedPath;
-  /** What was carried of a peer, and has not been handed over to {@link FastPathHandlers.onCarried} yet. */
+  /** What was carried of a peer, and has not been handed over to {@link KernelPathHandlers.onCarried} yet. */
   unreported(peer: Ipv6): PeerTraffic;
   /** Hands over at once what is due for it: the handler is called from inside this method, and of {@link forget}. */
   report(): void;
@@ -193,7 +193,7 @@ export interface FastPath {
   close(): void;
 }
 
-export interface FastPathOptions {
+export interface KernelPathOptions {
   /** Name of the tunnel interface. */
   readonly tunnel: string;
   /** What the UDP socket is bound to: address (0: any) and port. */

@@ -22,8 +22,8 @@ import type { DefaultRoute } from './client-interface.ts';
 import { Driver } from './driver.ts';
 import { GatewayMapping } from './gateway-mapping.ts';
 import { FailureWarnings } from './failure-warnings.ts';
-import { FastPathUse } from './fast-path-use.ts';
-import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
+import { DataPathUse } from './data-path-use.ts';
+import type { CarriedTotals, DataPath, DataPathWish } from './data-path-use.ts';
 import { localNetwork, sameNetwork } from './local-network.ts';
 import type { LocalNetwork } from './local-network.ts';
 import { LimitLog } from './limit-log.ts';
@@ -116,7 +116,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly machine: ClientMachine;
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
-  private readonly fastPath: FastPathUse;
+  private readonly kernelPath: DataPathUse;
   private readonly gateway: GatewayMapping;
   /** What the NAT has shown to a server last. */
   private lastMapped: Endpoint | undefined;
@@ -172,7 +172,7 @@ export class Client extends EventEmitter<ClientEvents> {
     );
     this.told = { state: this.machine.state, reason: this.machine.reason };
     this.driver = new Driver(this.machine, ports.clock, (event) => this.handleEvent(event));
-    this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
+    this.kernelPath = new DataPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
       this.emit('data-path', path),
     );
     this.gateway = new GatewayMapping(
@@ -219,16 +219,16 @@ export class Client extends EventEmitter<ClientEvents> {
         guard.begin(() => ports.openTunnelRules(tun.name));
         await this.tunnel.setUp();
         this.startOnce.goOn();
-        this.fastPath.start({
+        this.kernelPath.start({
           open: () =>
-            ports.openFastPath({
+            ports.openKernelPath({
               tunnel: tun.name,
               local: udp.local,
               role: 'client',
               peers: settings.limits?.trustedPeers ?? CLIENT_LIMITS.trustedPeers,
               limitHits: this.machine.limitHits,
             }),
-          configure: (fastPath) => fastPath.setOwn(this.carriedAddress),
+          configure: (kernelPath) => kernelPath.setOwn(this.carriedAddress),
           udp,
         });
       }
@@ -317,22 +317,22 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Who carries the packets of verified peers. */
   get dataPath(): DataPath {
-    return this.fastPath.dataPath;
+    return this.kernelPath.dataPath;
   }
 
   /** How far the packets of the peer with this address are carried by the kernel. */
   carriedPathOf(peer: Ipv6): CarriedPath {
-    return this.fastPath.pathOf(peer);
+    return this.kernelPath.pathOf(peer);
   }
 
   /** What has gone to and come from the peer with this address, whoever has carried it, up to now; undefined: there is no such peer. */
   trafficOf(peer: Ipv6): PeerTraffic | undefined {
-    return this.fastPath.trafficOf(peer);
+    return this.kernelPath.trafficOf(peer);
   }
 
   /** What was carried past the machine, and is in none of {@link counters}. */
   get carried(): CarriedTotals | undefined {
-    return this.fastPath.totals;
+    return this.kernelPath.totals;
   }
 
   /**
@@ -340,7 +340,7 @@ export class Client extends EventEmitter<ClientEvents> {
    * stays as it was then.
    */
   setDataPath(wish: DataPathWish): void {
-    this.fastPath.set(wish);
+    this.kernelPath.set(wish);
   }
 
   /** Milliseconds on the clock of {@link PeerStatus}. */
@@ -427,7 +427,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.repeatedWarnings.close();
     this.limitLog.close();
     this.failureWarnings?.close();
-    this.fastPath.close();
+    this.kernelPath.close();
     this.monitor?.close();
     this.driver.request((now) => this.machine.stop(now));
     this.driver.close();
@@ -436,7 +436,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** False: a socket that is wanted could not be opened, and the machine is to hear of it. */
   private handleEvent(event: MachineEvent): boolean {
-    this.fastPath.port?.setOwn(this.carriedAddress);
+    this.kernelPath.port?.setOwn(this.carriedAddress);
     switch (event.type) {
       case 'state':
         this.tell(() => {

@@ -3,7 +3,7 @@ import type {
   CarriedBatch,
   Clock,
   DatagramBatch,
-  FastPath,
+  KernelPath,
   PacketBatch,
   RawIpv6,
   Tun,
@@ -33,7 +33,7 @@ export class Driver implements CommandExecutor {
   private readonly receivers: UdpReceiver[] = [];
   /** Of sockets that are no longer attached. */
   private readonly past: PortCounters = {};
-  private fastPath: { readonly port: FastPath; readonly machine: OffloadingMachine } | undefined;
+  private kernelPath: { readonly port: KernelPath; readonly machine: OffloadingMachine } | undefined;
   private tun: Tun | undefined;
   private raw: RawIpv6 | undefined;
   private events: MachineEvent[] = [];
@@ -126,27 +126,27 @@ export class Driver implements CommandExecutor {
    * Has trusted peers' packets carried by `port`, past `machine`, which is the one driven. `onLost`: it has ended, and
    * everything goes by way of the machine again.
    */
-  attachFastPath(port: FastPath, machine: OffloadingMachine, onLost: (reason: Error) => void): void {
-    this.fastPath = { port, machine };
+  attachKernelPath(port: KernelPath, machine: OffloadingMachine, onLost: (reason: Error) => void): void {
+    this.kernelPath = { port, machine };
     port.start({
       onCarried: (batch) => this.handleCarried(machine, batch),
       onReset: () => this.request((now) => machine.handleOffloadReset(now)),
       onLost: (reason) => {
-        if (this.fastPath?.port !== port) return;
-        this.detachFastPath();
+        if (this.kernelPath?.port !== port) return;
+        this.detachKernelPath();
         onLost(reason);
       },
     });
     this.request(() => machine.setOffload(true));
   }
 
-  detachFastPath(): void {
-    const { fastPath } = this;
-    if (fastPath === undefined) return;
-    fastPath.port.forget();
-    this.fastPath = undefined;
-    fastPath.port.close();
-    this.request(() => fastPath.machine.setOffload(false));
+  detachKernelPath(): void {
+    const { kernelPath } = this;
+    if (kernelPath === undefined) return;
+    kernelPath.port.forget();
+    this.kernelPath = undefined;
+    kernelPath.port.close();
+    this.request(() => kernelPath.machine.setOffload(false));
   }
 
   /** Makes a request of the machine, by its rules: drained and flushed afterwards. */
@@ -164,7 +164,7 @@ export class Driver implements CommandExecutor {
     this.cancelTimer?.();
     this.detachReceivers();
     for (const udp of this.sockets) udp?.close();
-    this.fastPath?.port.close();
+    this.kernelPath?.port.close();
     this.tun?.close();
     this.raw?.close();
   }
@@ -186,11 +186,11 @@ export class Driver implements CommandExecutor {
   }
 
   offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
-    this.fastPath?.port.offload(buffer, offset, address, port, heardAt);
+    this.kernelPath?.port.offload(buffer, offset, address, port, heardAt);
   }
 
   unload(buffer: Uint8Array, offset: number): void {
-    this.fastPath?.port.unload(buffer, offset);
+    this.kernelPath?.port.unload(buffer, offset);
   }
 
   event(event: MachineEvent): boolean {
@@ -235,7 +235,7 @@ export class Driver implements CommandExecutor {
   private handleRefused(buffer: Uint8Array, offset: number, length: number): void {
     if (length < IPV6_HEADER || buffer[offset]! >> 4 !== 6) return;
     if (nextHeader(buffer, offset) === NEXT_HEADER.NONE) return;
-    this.fastPath?.port.refused(buffer, offset + DESTINATION);
+    this.kernelPath?.port.refused(buffer, offset + DESTINATION);
   }
 
   private handlePackets(batch: PacketBatch): void {
@@ -265,7 +265,7 @@ export class Driver implements CommandExecutor {
   private settle(): void {
     for (const udp of this.sockets) udp?.flush();
     this.tun?.flush();
-    this.fastPath?.port.flush();
+    this.kernelPath?.port.flush();
     if (this.machine.limitHits.isPending) this.onLimit?.();
     if (this.events.length > 0) {
       const events = this.events;

@@ -50,7 +50,7 @@ test.each(['user', 'auto'] as const)(
       await pass(100);
     }
     expect(tun.delivered.map((packet) => packet[1]! >> 4)).toEqual([ECT0, CE]);
-    const [carried] = ports.fastPaths;
+    const [carried] = ports.kernelPaths;
     expect(carried?.counters['inEcnDropped']).toBe(dataPath === 'auto' ? 1 : undefined);
     expect(client.counters['droppedEcn']).toBe(dataPath === 'auto' ? 0 : 1);
   },

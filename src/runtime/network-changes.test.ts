@@ -326,18 +326,18 @@ test('a client looks at the network after a second at the latest', async () => {
   expect(looked).toEqual([1_000, 1_490]);
 });
 
-test('a fast path that cannot be configured is closed again', async () => {
+test('a kernel path that cannot be configured is closed again', async () => {
   const { client, ports } = await clientRig();
-  const open = ports.openFastPath.bind(ports);
-  ports.openFastPath = (options) => {
-    const fastPath = open(options);
-    fastPath.setOwn = () => {
+  const open = ports.openKernelPath.bind(ports);
+  ports.openKernelPath = (options) => {
+    const kernelPath = open(options);
+    kernelPath.setOwn = () => {
       throw new Error('no memory');
     };
-    return fastPath;
+    return kernelPath;
   };
   await expect(client.start()).rejects.toThrow('no memory');
-  expect(ports.fastPaths.size).toBe(0);
+  expect(ports.kernelPaths.size).toBe(0);
   expect(client.dataPath.kind).toBe('user');
 });
 
@@ -347,9 +347,9 @@ test("a host relay looks at the host's addresses when changes have come to rest,
   const relay = new Relay({ address: 0, port: 3545, interface: 'teredo', dataPath: 'auto' }, ports);
   onTestFinished(() => relay.close());
   await relay.start();
-  const [fastPath] = ports.fastPaths;
+  const [kernelPath] = ports.kernelPaths;
   const served: string[] = [];
-  fastPath!.setServed = (prefixes) => served.push(`${clock.now()}: ${prefixes.length}`);
+  kernelPath!.setServed = (prefixes) => served.push(`${clock.now()}: ${prefixes.length}`);
   ports.network.nativeAddresses = [ONE, OTHER];
   for (let i = 0; i < 120; i++) {
     ports.networkChanged();

@@ -16,9 +16,9 @@ import { FailureWarnings } from './failure-warnings.ts';
 import { LimitLog } from './limit-log.ts';
 import { checkRelaySettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
-import { FastPathUse } from './fast-path-use.ts';
+import { DataPathUse } from './data-path-use.ts';
 import { InterfaceConfig, addressSetting, routeSetting } from './interface-config.ts';
-import type { CarriedTotals, DataPath, DataPathWish } from './fast-path-use.ts';
+import type { CarriedTotals, DataPath, DataPathWish } from './data-path-use.ts';
 
 export interface RelaySettings {
   /** The outer IPv4 address; 0 leaves it to the system (for a host-specific relay behind a NAT). */
@@ -63,7 +63,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private readonly machine: RelayMachine;
   private readonly driver: Driver;
   private readonly policy: AddressPolicy;
-  private readonly fastPath: FastPathUse;
+  private readonly kernelPath: DataPathUse;
   private readonly startOnce = new StartOnce('Relay');
   private readonly debounce: Debounce;
   private readonly limitLog: LimitLog;
@@ -97,7 +97,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       ports.entropy,
     );
     this.driver = new Driver(this.machine, ports.clock, () => {});
-    this.fastPath = new FastPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
+    this.kernelPath = new DataPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
       this.emit('data-path', path),
     );
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
@@ -122,16 +122,16 @@ export class Relay extends EventEmitter<RelayEvents> {
       );
       await this.interfaceConfig.begin(SETTINGS);
       this.startOnce.goOn();
-      this.fastPath.start({
+      this.kernelPath.start({
         open: () =>
-          ports.openFastPath({
+          ports.openKernelPath({
             tunnel: tun.name,
             local: udp.local,
             role: 'relay',
             peers: (settings.limits ?? RELAY_LIMITS).peers.trusted,
             limitHits: this.machine.limitHits,
           }),
-        configure: (fastPath) => fastPath.setServed(this.served),
+        configure: (kernelPath) => kernelPath.setServed(this.served),
         udp,
       });
       this.monitor = ports.openNetworkMonitor();
@@ -157,27 +157,27 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   /** Who carries the packets of verified clients. */
   get dataPath(): DataPath {
-    return this.fastPath.dataPath;
+    return this.kernelPath.dataPath;
   }
 
   /** How far the packets of the peer with this address are carried by the kernel. */
   carriedPathOf(peer: Ipv6): CarriedPath {
-    return this.fastPath.pathOf(peer);
+    return this.kernelPath.pathOf(peer);
   }
 
   /** What has gone to and come from the peer with this address, whoever has carried it, up to now; undefined: there is no such peer. */
   trafficOf(peer: Ipv6): PeerTraffic | undefined {
-    return this.fastPath.trafficOf(peer);
+    return this.kernelPath.trafficOf(peer);
   }
 
   /** What was carried past the machine, and is in none of {@link counters}. */
   get carried(): CarriedTotals | undefined {
-    return this.fastPath.totals;
+    return this.kernelPath.totals;
   }
 
   /** As {@link Client.setDataPath}. */
   setDataPath(wish: DataPathWish): void {
-    this.fastPath.set(wish);
+    this.kernelPath.set(wish);
   }
 
   /** Which clients are served, by IPv4 address. */
@@ -211,7 +211,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.debounce.close();
     this.limitLog.close();
     this.failureWarnings?.close();
-    this.fastPath.close();
+    this.kernelPath.close();
     this.driver.close();
     await this.interfaceConfig?.close();
   }
@@ -229,7 +229,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     if (settings.serve !== undefined) return;
     const { served } = this;
     machine.setServed(served);
-    this.fastPath.port?.setServed(served);
+    this.kernelPath.port?.setServed(served);
   }
 
   /** Whether bubbles go straight to clients, too. */

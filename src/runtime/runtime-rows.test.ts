@@ -82,7 +82,7 @@ class Ports implements PortFactory {
   openRawIpv6() {
     return { failures: {}, send: () => true, close: () => undefined };
   }
-  openFastPath(): never {
+  openKernelPath(): never {
     throw new EnvironmentError('no-kernel-path', 'there is no kernel');
   }
   openServerPath(): never {

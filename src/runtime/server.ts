@@ -14,7 +14,7 @@ import { Debounce } from '../io/debounce.ts';
 import { Driver } from './driver.ts';
 import { FailureWarnings } from './failure-warnings.ts';
 import { LimitLog } from './limit-log.ts';
-import type { DataPath, DataPathWish } from './fast-path-use.ts';
+import type { DataPath, DataPathWish } from './data-path-use.ts';
 import { checkServerSettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 

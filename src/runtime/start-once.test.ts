@@ -56,7 +56,7 @@ for (const [name, make] of Object.entries(SEATS)) {
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();
       await seat.close();
       await started;
-      expect([ports.tuns.size, ports.fastPaths.size, ports.monitorCount]).toEqual([0, 0, 0]);
+      expect([ports.tuns.size, ports.kernelPaths.size, ports.monitorCount]).toEqual([0, 0, 0]);
     }
     if (name !== 'Server') expect(early).toBeGreaterThan(0); // whose start waits for nothing
   });

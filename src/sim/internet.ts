@@ -23,7 +23,7 @@ export interface InternetOptions extends WorldOptions {
   readonly delayMs?: number;
   /** Of every link to the IPv4 and IPv6 internet, but for the delay. */
   readonly conditions?: Partial<Omit<LinkConditions, 'delayMs'>>;
-  /** Clients and relays have a fast path that carries packets past their machines. Default false. */
+  /** Clients and relays have a kernel path that carries packets past their machines. Default false. */
   readonly offload?: boolean;
 }
 

@@ -10,7 +10,7 @@ import type { ScheduledEvent } from './event-queue.ts';
 import type { World } from './world.ts';
 
 const MAX_INPUT = 65_535;
-/** How often a fast path says what it has carried. */
+/** How often a kernel path says what it has carried. */
 const REPORT_INTERVAL_MS = 500;
 /** What an input's bytes look like once the machine has no more right to them. */
 const POISON = 0xdb;
@@ -29,7 +29,7 @@ export class MachineNode implements CommandExecutor {
   private readonly deliverTo: PacketHandler;
   private readonly onEvent: (event: MachineEvent) => void;
   private readonly sockets = new Map<SocketId, UdpSocket>();
-  private fastPath:
+  private kernelPath:
     | { readonly carrier: Carrier; readonly machine: OffloadingMachine; readonly socket: SocketId }
     | undefined;
   private isReportDue = false;
@@ -51,17 +51,17 @@ export class MachineNode implements CommandExecutor {
   }
 
   /** Packets of offloaded peers are carried past the machine, to and from `socket`. */
-  useFastPath(carrier: Carrier, machine: OffloadingMachine, socket: SocketId): void {
-    this.fastPath = { carrier, machine, socket };
+  useKernelPath(carrier: Carrier, machine: OffloadingMachine, socket: SocketId): void {
+    this.kernelPath = { carrier, machine, socket };
   }
 
-  /** The fast path has lost all that it knew, as a kernel's does when its ways out change. */
-  resetFastPath(): void {
-    const { fastPath } = this;
-    if (fastPath === undefined || this.stopped) return;
-    fastPath.carrier.clear();
+  /** The kernel path has lost all that it knew, as a kernel's does when its ways out change. */
+  resetKernelPath(): void {
+    const { kernelPath } = this;
+    if (kernelPath === undefined || this.stopped) return;
+    kernelPath.carrier.clear();
     this.handOverReports();
-    this.request((now) => fastPath.machine.handleOffloadReset(now));
+    this.request((now) => kernelPath.machine.handleOffloadReset(now));
   }
 
   /** The machine's socket `id` is `socket` from now on; the one that was is closed. */
@@ -83,11 +83,11 @@ export class MachineNode implements CommandExecutor {
   }
 
   handleDatagram(id: SocketId, payload: Uint8Array, address: number, port: number, tos = 0): void {
-    const { fastPath } = this;
-    if (fastPath?.socket === id && !this.stopped) {
+    const { kernelPath } = this;
+    if (kernelPath?.socket === id && !this.stopped) {
       const carried = payload.slice(); // the datagram's own bytes are never changed
       const { length } = carried;
-      const verdict = fastPath.carrier.carryIn(carried, 0, length, address, port, this.world.now, tos);
+      const verdict = kernelPath.carrier.carryIn(carried, 0, length, address, port, this.world.now, tos);
       if (verdict !== 'left') {
         if (verdict === 'carried') this.world.after(0, () => this.deliverTo(carried));
         this.reportLater();
@@ -100,11 +100,11 @@ export class MachineNode implements CommandExecutor {
   }
 
   readonly handlePacket: PacketHandler = (packet) => {
-    const { fastPath } = this;
-    if (fastPath !== undefined && !this.stopped) {
-      const to = fastPath.carrier.carryOut(packet, 0, packet.length, this.world.now);
+    const { kernelPath } = this;
+    if (kernelPath !== undefined && !this.stopped) {
+      const to = kernelPath.carrier.carryOut(packet, 0, packet.length, this.world.now);
       if (to !== undefined) {
-        this.sockets.get(fastPath.socket)?.send(packet.slice(), to.address, to.port);
+        this.sockets.get(kernelPath.socket)?.send(packet.slice(), to.address, to.port);
         this.reportLater();
         return;
       }
@@ -138,11 +138,11 @@ export class MachineNode implements CommandExecutor {
   }
 
   offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
-    this.fastPath?.carrier.offload(buffer, offset, address, port, heardAt, this.world.now);
+    this.kernelPath?.carrier.offload(buffer, offset, address, port, heardAt, this.world.now);
   }
 
   unload(buffer: Uint8Array, offset: number): void {
-    this.fastPath?.carrier.unload(buffer, offset);
+    this.kernelPath?.carrier.unload(buffer, offset);
     this.reportLater();
   }
 
@@ -154,7 +154,7 @@ export class MachineNode implements CommandExecutor {
   }
 
   private reportLater(): void {
-    if (this.isReportDue || this.fastPath?.carrier.hasReports !== true) return;
+    if (this.isReportDue || this.kernelPath?.carrier.hasReports !== true) return;
     this.isReportDue = true;
     this.world.after(REPORT_INTERVAL_MS, () => {
       this.isReportDue = false;
@@ -163,14 +163,14 @@ export class MachineNode implements CommandExecutor {
   }
 
   private handOverReports(): void {
-    const { fastPath } = this;
-    if (fastPath === undefined || this.stopped) return;
-    const carried = fastPath.carrier.takeReports();
+    const { kernelPath } = this;
+    if (kernelPath === undefined || this.stopped) return;
+    const carried = kernelPath.carrier.takeReports();
     const { buffer, receivedAt, sentAt } = carried;
     for (let i = 0; i < carried.count; i++) {
       const traffic = trafficAt(carried, i);
       this.request((now) =>
-        fastPath.machine.handleCarried(buffer, 16 * i, receivedAt[i], sentAt[i], now, traffic),
+        kernelPath.machine.handleCarried(buffer, 16 * i, receivedAt[i], sentAt[i], now, traffic),
       );
     }
   }

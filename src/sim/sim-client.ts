@@ -48,7 +48,7 @@ export class SimClient {
     this.ipv6.output = this.node.handlePacket;
     if (options.offload === true) {
       this.carrier = new Carrier('client');
-      this.node.useFastPath(this.carrier, this.machine, SOCKET.service);
+      this.node.useKernelPath(this.carrier, this.machine, SOCKET.service);
     }
     this.bind(SOCKET.service, address, servicePort);
   }

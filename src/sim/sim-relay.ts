@@ -72,7 +72,7 @@ export class SimRelay {
     if (options.offload === true) {
       const carrier = new Carrier('relay');
       carrier.setServed(options.serve);
-      node.useFastPath(carrier, machine, RELAY_SOCKET.service);
+      node.useKernelPath(carrier, machine, RELAY_SOCKET.service);
       this.carrier = carrier;
     }
     node.attach(RELAY_SOCKET.service, socket);

@@ -9,7 +9,7 @@ import { attachFilter, filterHandle } from '../../src/linux/bpf/attachment.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { UdpSocket } from '../../src/linux/udp.ts';
-import { kernelRig } from '../contract/kernel-fast-path-rig.ts';
+import { kernelRig } from '../contract/ebpf-kernel-path-rig.ts';
 import { data, v4, v6 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -22,18 +22,18 @@ const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
 
 test('packets are carried both ways, and nothing of it stays', async () => {
-  const { fastPath, peer, clock, prove, hostSends, peerSends, hostGot, peerGot, ...user } =
+  const { kernelPath, peer, clock, prove, hostSends, peerSends, hostGot, peerGot, ...user } =
     await kernelRig('client');
-  fastPath.setOwn(OWN);
-  fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
-  fastPath.flush();
+  kernelPath.setOwn(OWN);
+  kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+  kernelPath.flush();
   await prove(OWN, PEER);
   hostSends(data(OWN, PEER));
   peerSends(data(PEER, OWN));
   await eventually(() => expect([peerGot(), hostGot()]).toEqual([[data(OWN, PEER)], [data(PEER, OWN)]]));
   expect([user.fromTunnel, user.fromSocket]).toEqual([[], []]);
   expect([filters('teredo', 'egress'), filters('wan', 'ingress')]).toEqual([1, 1]);
-  fastPath.close();
+  kernelPath.close();
   expect([filters('teredo', 'egress'), filters('wan', 'ingress')]).toEqual([0, 0]);
   expect(execute('tc', ['qdisc', 'show'])).not.toContain('clsact');
 });
@@ -44,14 +44,14 @@ test.each([
 ])(
   'filters that somebody takes away at %s are there again, and packets are carried as before',
   async (_, name) => {
-    const { fastPath, peer, clock, prove, hostSends, peerSends, hostGot, peerGot } =
+    const { kernelPath, peer, clock, prove, hostSends, peerSends, hostGot, peerGot } =
       await kernelRig('client');
     const offer = (): void => {
-      fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
-      fastPath.flush();
+      kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+      kernelPath.flush();
     };
-    fastPath.start({ onCarried: () => {}, onReset: offer, onLost: () => {} });
-    fastPath.setOwn(OWN);
+    kernelPath.start({ onCarried: () => {}, onReset: offer, onLost: () => {} });
+    kernelPath.setOwn(OWN);
     offer();
     await prove(OWN, PEER);
     execute('tc', ['qdisc', 'delete', 'dev', name, 'clsact']);
@@ -65,7 +65,7 @@ test.each([
       expect(peerGot()).toContainEqual(data(OWN, PEER));
       expect(hostGot()).toContainEqual(data(PEER, OWN));
     });
-    fastPath.close();
+    kernelPath.close();
     expect(execute('tc', ['qdisc', 'show'])).not.toContain('clsact');
   },
 );
@@ -91,15 +91,15 @@ test('what a crash has left is taken over: there is one filter for a socket, and
 });
 
 test('what a crash has left at an uplink is taken away at the start, before any peer is carried', async () => {
-  const { fastPath, socketPair } = await kernelRig('client');
+  const { kernelPath, socketPair } = await kernelRig('client');
   const local = { address: 0, port: Number(socketPair.split(':')[1]) };
-  fastPath.close();
+  kernelPath.close();
   const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
   const wan = Number(/^(\d+):/m.exec(execute('ip', ['link', 'show', 'wan']))![1]);
   attachFilter(program.program('decap'), wan, 'ingress', filterHandle(local));
   program.close();
   expect(filters('wan', 'ingress')).toBe(1);
-  const next = kernelPorts().openFastPath({ tunnel: 'teredo', local, role: 'client', peers: 16 });
+  const next = kernelPorts().openKernelPath({ tunnel: 'teredo', local, role: 'client', peers: 16 });
   expect(filters('wan', 'ingress')).toBe(0);
   next.close();
 });

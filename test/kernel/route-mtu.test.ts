@@ -1,7 +1,7 @@
 /** A route may have an MTU of its own, below that of its interface: the socket's datagrams are cut for it, and the kernel path sends none that would be. */
 import { expect, test } from 'vitest';
 import { execute } from '../../src/lab/index.ts';
-import { kernelRig } from '../contract/kernel-fast-path-rig.ts';
+import { kernelRig } from '../contract/ebpf-kernel-path-rig.ts';
 import { data, v6 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -9,13 +9,13 @@ const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
 
 test("what is too long for the peer's route, wrapped, is left to the process, from when the route has that MTU", async () => {
-  const { fastPath, peer, clock, prove, hostSends, peerGot, fromTunnel } = await kernelRig('client');
+  const { kernelPath, peer, clock, prove, hostSends, peerGot, fromTunnel } = await kernelRig('client');
   const offer = (): void => {
-    fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
-    fastPath.flush();
+    kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+    kernelPath.flush();
   };
-  fastPath.start({ onCarried: () => {}, onReset: offer, onLost: () => {} });
-  fastPath.setOwn(OWN);
+  kernelPath.start({ onCarried: () => {}, onReset: offer, onLost: () => {} });
+  kernelPath.setOwn(OWN);
   offer();
   await prove(OWN, PEER);
   const [fitting, longer] = [data(OWN, PEER, 1_200 - 28), data(OWN, PEER, 1_200 - 27)];

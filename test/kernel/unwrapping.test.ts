@@ -11,7 +11,7 @@ import { PeerProgram, loadPeerProgram } from '../../src/linux/bpf/peer-program.t
 import { writeRecord } from '../../src/linux/bpf/records.ts';
 import { VERDICT, testRun } from '../../src/linux/bpf/test-run.ts';
 import { internetChecksum, writeUint16, writeUint32 } from '../../src/wire/index.ts';
-import { kernelRig } from '../contract/kernel-fast-path-rig.ts';
+import { kernelRig } from '../contract/ebpf-kernel-path-rig.ts';
 import { data, v4, v6 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -84,10 +84,10 @@ test.each(Object.entries(UNWRAP).filter(([, way]) => hasBoth || way === UNWRAP.b
 test('by two calls the packets of a real peer are carried', async () => {
   chosen.ways = [UNWRAP.byTwoCalls];
   onTestFinished(() => void (chosen.ways = undefined));
-  const { fastPath, peer, clock, peerSends, hostGot, ...user } = await kernelRig('client');
-  fastPath.setOwn(OWN);
-  fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
-  fastPath.flush();
+  const { kernelPath, peer, clock, peerSends, hostGot, ...user } = await kernelRig('client');
+  kernelPath.setOwn(OWN);
+  kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+  kernelPath.flush();
   const packets = [40, 41, 600, 1_280].map((size) => data(PEER, OWN, size));
   for (const packet of packets) peerSends(packet);
   await eventually(() => expect(hostGot()).toEqual(packets));

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Uplinks } from '../../src/io/kernel-path/uplinks.ts';
 import { execute } from '../../src/lab/index.ts';
-import { kernelRig } from '../contract/kernel-fast-path-rig.ts';
+import { kernelRig } from '../contract/ebpf-kernel-path-rig.ts';
 import { data, v4, v6 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -17,14 +17,14 @@ const SOON_MS = 2_000;
 const SLACK_MS = 500;
 
 test('an uplink whose MTU shrinks is sent nothing larger', async () => {
-  const { fastPath, peer, clock, prove, hostSends, peerGot, fromTunnel } = await kernelRig('client');
+  const { kernelPath, peer, clock, prove, hostSends, peerGot, fromTunnel } = await kernelRig('client');
   const offer = (): void => {
-    fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
-    fastPath.flush();
+    kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+    kernelPath.flush();
   };
   let resets = 0;
-  fastPath.start({ onCarried: () => {}, onReset: () => resets++, onLost: unexpected });
-  fastPath.setOwn(OWN);
+  kernelPath.start({ onCarried: () => {}, onReset: () => resets++, onLost: unexpected });
+  kernelPath.setOwn(OWN);
   offer();
   await prove(OWN, PEER);
   hostSends(data(OWN, PEER, 1_280));
@@ -40,20 +40,20 @@ test('an uplink whose MTU shrinks is sent nothing larger', async () => {
 });
 
 test('what changes elsewhere has nobody forgotten', async () => {
-  const { fastPath, resets } = await offered();
+  const { kernelPath, resets } = await offered();
   const followed = vi.spyOn(Uplinks.prototype, 'follow');
   onTestFinished(() => followed.mockRestore());
   for (const change of ['add 198.18.0.0/15', 'add 203.0.113.0/24', 'del 198.18.0.0/15'])
     execute('ip', ['route', ...change.split(' '), 'dev', 'wan']);
   await eventually(() => expect(followed).toHaveBeenCalled());
   expect(followed.mock.results.every(({ value }) => (value as Map<unknown, unknown>).size === 0)).toBe(true);
-  expect([fastPath.size, resets()]).toEqual([2, 0]);
+  expect([kernelPath.size, resets()]).toEqual([2, 0]);
 });
 
 test('whose way ends is left to user space, and nobody else; when there is one again all are offered anew', async () => {
-  const { fastPath, resets, prove, hostSends, fromTunnel, peerGot } = await offered();
+  const { kernelPath, resets, prove, hostSends, fromTunnel, peerGot } = await offered();
   execute('ip', ['route', 'add', 'unreachable', '192.0.2.3/32']);
-  await eventually(() => expect(fastPath.size).toBe(1));
+  await eventually(() => expect(kernelPath.size).toBe(1));
   hostSends(data(OWN, OTHER));
   await eventually(() => expect(fromTunnel).toEqual([data(OWN, OTHER)]));
   await prove(OWN, PEER);
@@ -65,23 +65,23 @@ test('whose way ends is left to user space, and nobody else; when there is one a
 });
 
 test('a change is followed within 2 s, however many others there are', async () => {
-  const { fastPath, clock } = await offered();
+  const { kernelPath, clock } = await offered();
   // Outside: this process would only wait for them.
   const [add, remove] = ['add', 'del'].map((what) => `ip route ${what} 198.18.0.0/15 dev wan`);
   const others = spawn('sh', ['-c', `while ${add} && ${remove}; do sleep 0.05; done`]);
   onTestFinished(() => void others.kill());
   execute('ip', ['route', 'add', 'unreachable', '192.0.2.3/32']);
   const before = clock.now();
-  await eventually(() => expect(fastPath.size).toBe(1));
+  await eventually(() => expect(kernelPath.size).toBe(1));
   expect(clock.now() - before).toBeLessThan(SOON_MS + SLACK_MS);
 });
 
 test('more than are followed one by one: all are offered anew, but not at every change', async () => {
-  const { fastPath, resets, peer, clock } = await offered();
+  const { kernelPath, resets, peer, clock } = await offered();
   const crowd = (): void => {
     for (let i = 0; i < 4_200; i++)
-      fastPath.offload(OTHER, 0, v4('192.0.2.3') + 256 * i, peer.port, clock.now());
-    fastPath.flush();
+      kernelPath.offload(OTHER, 0, v4('192.0.2.3') + 256 * i, peer.port, clock.now());
+    kernelPath.flush();
   };
   const looked = vi.spyOn(Uplinks.prototype, 'areAsBefore');
   onTestFinished(() => looked.mockRestore());
@@ -96,7 +96,7 @@ test('more than are followed one by one: all are offered anew, but not at every 
 });
 
 test('another next hop is taken at once, whether all ways are followed one by one or not', async () => {
-  const { fastPath, resets, peer, clock, prove, hostSends, peerGot } = await offered();
+  const { kernelPath, resets, peer, clock, prove, hostSends, peerGot } = await offered();
   const asked = vi.spyOn(Uplinks.prototype, 'askRoutes');
   const known = vi.spyOn(Uplinks.prototype, 'knowRoutes');
   onTestFinished(() => [asked, known].forEach((spy) => spy.mockRestore()));
@@ -129,9 +129,10 @@ test('another next hop is taken at once, whether all ways are followed one by on
   expect(resets()).toBe(0);
 
   const crowd = (): void => {
-    for (let i = 0; i < 4_200; i++) fastPath.offload(OTHER, 0, OTHER_PLACE + 256 * i, peer.port, clock.now());
-    fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
-    fastPath.flush();
+    for (let i = 0; i < 4_200; i++)
+      kernelPath.offload(OTHER, 0, OTHER_PLACE + 256 * i, peer.port, clock.now());
+    kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+    kernelPath.flush();
   };
   crowd();
   await change(nobody); // all are offered anew, and for 10 s not again
@@ -145,21 +146,21 @@ test('another next hop is taken at once, whether all ways are followed one by on
 });
 
 test("a rule that leads a socket's datagrams elsewhere is followed too", async () => {
-  const { fastPath, socketPair } = await offered();
+  const { kernelPath, socketPair } = await offered();
   execute('ip', ['route', 'add', 'unreachable', 'default', 'table', '100']);
   const port = socketPair.split(':')[1]!;
   execute('ip', ['rule', 'add', 'ipproto', 'udp', 'sport', port, 'lookup', '100']);
-  await eventually(() => expect(fastPath.size).toBe(0));
+  await eventually(() => expect(kernelPath.size).toBe(0));
 });
 
 test('nothing is carried while a routing rule looks at the destination port: one address may be reached by different ways', async () => {
-  const { fastPath, resets } = await offered();
+  const { kernelPath, resets } = await offered();
   // Both ways reach the peer, so no loss would show the difference.
   execute('ip', ['route', 'add', '192.0.2.0/24', 'dev', 'wan', 'table', '100']);
   const rule = ['ipproto', 'udp', 'dport', '1-60000', 'lookup', '100'];
   execute('ip', ['rule', 'add', ...rule]);
-  await eventually(() => expect(fastPath.size).toBe(0));
-  expect(fastPath.uplinkStates).toMatchObject([
+  await eventually(() => expect(kernelPath.size).toBe(0));
+  expect(kernelPath.uplinkStates).toMatchObject([
     { interface: 'wan', carried: 'none', reason: 'a routing rule looks at the destination port' },
   ]);
   const before = resets();
@@ -168,16 +169,16 @@ test('nothing is carried while a routing rule looks at the destination port: one
 });
 
 test('nothing is carried by a route with a hop limit of its own, which the socket keeps and a program would not', async () => {
-  const { fastPath } = await offered();
+  const { kernelPath } = await offered();
   execute('ip', ['route', 'replace', '192.0.2.0/24', 'dev', 'wan', 'hoplimit', '9']);
-  await eventually(() => expect(fastPath.size).toBe(0));
-  expect(fastPath.uplinkStates).toMatchObject([
+  await eventually(() => expect(kernelPath.size).toBe(0));
+  expect(kernelPath.uplinkStates).toMatchObject([
     { interface: 'wan', carried: 'none', reason: 'its route has a hop limit of its own' },
   ]);
 });
 
 test('what can no longer be done in the kernel is said, and the process goes on', async () => {
-  const { fastPath, lost } = await offered();
+  const { kernelPath, lost } = await offered();
   const follow = vi.spyOn(Uplinks.prototype, 'follow').mockImplementation(() => {
     throw new Error('no memory');
   });
@@ -185,25 +186,25 @@ test('what can no longer be done in the kernel is said, and the process goes on'
   execute('ip', ['route', 'add', '198.18.0.0/15', 'dev', 'wan']);
   await eventually(() => expect(lost()).toEqual(['the kernel path has failed: no memory']));
   expect(execute('ip', ['-d', 'link', 'show', 'dev', 'wan'])).not.toMatch(/tcx|prog/);
-  fastPath.close();
+  kernelPath.close();
 });
 
 /** With two peers, at two addresses. */
 async function offered() {
   const rig = await kernelRig('client');
-  const { fastPath, peer, clock } = rig;
+  const { kernelPath, peer, clock } = rig;
   let resets = 0;
   const lost: string[] = [];
-  fastPath.start({
+  kernelPath.start({
     onCarried: () => {},
     onReset: () => resets++,
     onLost: ({ message }) => lost.push(message),
   });
-  fastPath.setOwn(OWN);
-  fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
-  fastPath.offload(OTHER, 0, OTHER_PLACE, peer.port, clock.now());
-  fastPath.flush();
-  expect(fastPath.size).toBe(2);
+  kernelPath.setOwn(OWN);
+  kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+  kernelPath.offload(OTHER, 0, OTHER_PLACE, peer.port, clock.now());
+  kernelPath.flush();
+  expect(kernelPath.size).toBe(2);
   return { ...rig, resets: () => resets, lost: () => lost };
 }
 
@@ -236,17 +237,17 @@ test.each<[string, string, () => void, () => void]>([
     () => execute('ip', ['xfrm', 'policy', 'flush']),
   ],
 ])('%s: nothing is carried by that uplink until it is gone', async (_, reason, add, remove) => {
-  const { fastPath, resets, peer, clock, prove, hostSends, fromTunnel, peerGot } = await offered();
+  const { kernelPath, resets, peer, clock, prove, hostSends, fromTunnel, peerGot } = await offered();
   const offer = (): void => {
-    fastPath.offload(PEER, 0, peer.address, peer.port, clock.now());
-    fastPath.flush();
+    kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());
+    kernelPath.flush();
   };
   await prove(OWN, PEER);
   add();
   await eventually(() => expect(resets()).toBe(1));
   offer();
-  expect(fastPath.size).toBe(0);
-  expect(fastPath.uplinkStates).toEqual([{ interface: 'wan', kind: 'veth', carried: 'none', reason }]);
+  expect(kernelPath.size).toBe(0);
+  expect(kernelPath.uplinkStates).toEqual([{ interface: 'wan', kind: 'veth', carried: 'none', reason }]);
   hostSends(data(OWN, PEER, 400));
   await eventually(() => expect(fromTunnel).toEqual([data(OWN, PEER, 400)]));
   remove();

@@ -38,7 +38,7 @@ export class RandomWorld {
   /** Clients by the NATs that they are behind, the outermost first. */
   private readonly paths = new Map<SimClient, readonly Nat[]>();
 
-  /** `offload`: clients and relays have a fast path. */
+  /** `offload`: clients and relays have a kernel path. */
   constructor(seed: number, offload = false) {
     this.offload = offload;
     // A stream that the world itself does not draw from.
@@ -90,7 +90,7 @@ export class RandomWorld {
     else if (happens === 6) this.linkFault();
     else if (happens === 7) this.hostFault();
     else this.relayFault();
-    if (this.offload && this.random.chance(0.2)) this.fastPathFault();
+    if (this.offload && this.random.chance(0.2)) this.kernelPathFault();
     this.world.runFor(
       this.random.chance(0.2) ? this.random.integer(0, 60_000) : this.random.integer(0, 3_000),
     );
@@ -267,8 +267,8 @@ export class RandomWorld {
   }
 
   /** Somebody's ways out have changed, as far as its kernel is concerned. */
-  private fastPathFault(): void {
-    this.random.pick([...this.clients, ...this.sites.map(({ relay }) => relay)]).node.resetFastPath();
+  private kernelPathFault(): void {
+    this.random.pick([...this.clients, ...this.sites.map(({ relay }) => relay)]).node.resetKernelPath();
   }
 
   private hostFault(): void {

@@ -5,7 +5,7 @@ import { seededTest } from './support/with-seed.ts';
 
 const [NOT_ECT, ECT0, CE] = [0, 2, 3];
 
-describe.each([false, true])("N-8: a router marks a peer's datagrams: fast path %s", (offload) => {
+describe.each([false, true])("N-8: a router marks a peer's datagrams: kernel path %s", (offload) => {
   seededTest('the packets within have the mark, or are dropped', (seed) => {
     const net = new Internet({ seed, offload });
     net.addServer();

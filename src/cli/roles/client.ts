@@ -9,7 +9,7 @@ import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { ServerCandidate } from '../../core/client/index.ts';
-import type { DataPathWish } from '../../runtime/fast-path-use.ts';
+import type { DataPathWish } from '../../runtime/data-path-use.ts';
 import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { explainReason } from '../explain.ts';

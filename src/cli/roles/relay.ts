@@ -8,7 +8,7 @@ import { NO_TRAFFIC } from '../../core/peer-traffic.ts';
 import type { PeerStatus, RelayStatus } from '../../daemon/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
-import type { DataPathWish } from '../../runtime/fast-path-use.ts';
+import type { DataPathWish } from '../../runtime/data-path-use.ts';
 import { accessOf, accessStatus, addAccessOptions, noticesOfAccess } from '../access.ts';
 import type { AccessOptions } from '../access.ts';
 import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';

@@ -18,7 +18,7 @@ import { feedWatchdog, notifySystemd } from '../../io/systemd.ts';
 import { isLoopback, isPrivate } from '../../core/address-policy.ts';
 import { formatIpv4, parseIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../../wire/index.ts';
-import type { DataPath } from '../../runtime/fast-path-use.ts';
+import type { DataPath } from '../../runtime/data-path-use.ts';
 import { dataPathInWords } from '../data-path.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';

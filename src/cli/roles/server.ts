@@ -6,7 +6,7 @@ import type { ServerStatus } from '../../daemon/status.ts';
 import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
-import type { DataPathWish } from '../../runtime/fast-path-use.ts';
+import type { DataPathWish } from '../../runtime/data-path-use.ts';
 import { accessOf, accessStatus, addAccessOptions, noticesOfAccess } from '../access.ts';
 import type { AccessOptions } from '../access.ts';
 import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';

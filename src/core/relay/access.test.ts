@@ -96,7 +96,7 @@ describe('a list that changes', () => {
     for (const client of [A, B, C]) rig.acquaint(NATIVE, client).fromClient(client, NATIVE);
     return rig.clear();
   };
-  test('ends denied clients: forgotten, taken out of the fast path, not answered; the others are not touched', () => {
+  test('ends denied clients: forgotten, taken out of the kernel path, not answered; the others are not touched', () => {
     const rig = acquainted();
     const slots = [B, C].map((client) => rig.machine.peers.find(client, 0));
     rig.setAccess(access('-192.0.2.10'));

@@ -13,7 +13,7 @@ function acquainted(): RelayRig {
   return rig.fromClient(PEER, NATIVE).clear();
 }
 
-test('without a fast path nothing is said about it', () => {
+test('without a kernel path nothing is said about it', () => {
   const rig = new RelayRig();
   rig.toClient(NATIVE, PEER).answer(rig.bubbles[0]!).fromClient(PEER, NATIVE);
   rig.advance(2_000).fromClient(PEER, NATIVE).toClient(NATIVE, PEER).advance(400_000);

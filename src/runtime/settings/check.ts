@@ -7,7 +7,7 @@ import { SERVER_LIMITS } from '../../core/server/index.ts';
 import { TEREDO_PORT, formatIpv6, parseIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { ClientSettings } from '../client.ts';
-import { DATA_PATH_WISHES } from '../fast-path-use.ts';
+import { DATA_PATH_WISHES } from '../data-path-use.ts';
 import type { RelaySettings } from '../relay.ts';
 import type { ServerSettings } from '../server.ts';
 import { oneServerOnly } from '../servers.ts';

@@ -31,7 +31,7 @@ function acquainted(options: Partial<ClientOptions> = {}): ClientRig {
   return rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
 }
 
-test('without a fast path nothing is said about it', () => {
+test('without a kernel path nothing is said about it', () => {
   const rig = acquainted({ offload: false });
   rig.receive(PEER_MAPPED, data(PEER, rig.address)).advance(2_000).send(rig.data(PEER));
   rig.receive(PEER_MAPPED, data(PEER, rig.address)).advance(400_000);
@@ -94,7 +94,7 @@ test('generations go round without taking what is forgotten for what is not', ()
   }
 });
 
-test('a fast path may come and go', () => {
+test('a kernel path may come and go', () => {
   const rig = acquainted({ offload: false });
   rig.machine.setOffload(true);
   expect(rig.send(rig.data(PEER)).offloads).toHaveLength(1);

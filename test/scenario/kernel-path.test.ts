@@ -6,7 +6,7 @@ import { readUint32, writeUint32 } from '../../src/wire/index.ts';
 import { expectQualified, expectQualifiedSoon, expectReply, pingSteadily } from './support/expectations.ts';
 import { seededTest, seeds, withSeed } from './support/with-seed.ts';
 
-/** A client behind a NAT, a relay and a native host, all with a fast path; the two know each other. */
+/** A client behind a NAT, a relay and a native host, all with a kernel path; the two know each other. */
 function triangle(seed: number, behind: NatKindName = 'portRestricted') {
   const net = new Internet({ seed, offload: true });
   net.addServer();
@@ -18,7 +18,7 @@ function triangle(seed: number, behind: NatKindName = 'portRestricted') {
   return { net, ...site, native, client };
 }
 
-describe('with a fast path', () => {
+describe('with a kernel path', () => {
   seededTest('what is carried passes by the machines, which keep the peers all the same', (seed) => {
     const { net, relay, native, client } = triangle(seed);
     const [sent, relayed] = [client.machine.counters['sentPackets'], relay.machine.counters.relayedToNative];
@@ -117,7 +117,7 @@ describe('with a fast path', () => {
     const pings = pingSteadily(net.world, client.ipv6, native, 50, 20_000);
     for (let i = 0; i < 40; i++) {
       net.world.runFor(500);
-      (i % 2 === 0 ? client.node : relay.node).resetFastPath();
+      (i % 2 === 0 ? client.node : relay.node).resetKernelPath();
     }
     net.world.runFor(2_000);
     expect(pings.filter(({ replies }) => replies !== 1)).toEqual([]);
@@ -145,7 +145,7 @@ const KINDS: readonly (NatKindName | undefined)[] = [
   undefined,
 ];
 
-describe('with and without a fast path the same is delivered', () => {
+describe('with and without a kernel path the same is delivered', () => {
   for (const seed of seeds(20)) {
     test(`seed ${seed}`, () =>
       withSeed(seed, () => {

@@ -34,9 +34,9 @@ import { MOST_PROOFS, PathProofs, carriedPath } from './path-proofs.ts';
 import type {
   CarriedPath,
   Clock,
-  FastPath,
-  FastPathHandlers,
-  FastPathOptions,
+  KernelPath,
+  KernelPathHandlers,
+  KernelPathOptions,
   HostNetwork,
   UplinkState,
 } from '../ports.ts';
@@ -64,8 +64,8 @@ const RESET_SPACING_MS = 10_000;
 const LOOK_MS = 2_000;
 
 /** Has tc programs carry the packets of verified peers between the tunnel and the interfaces that lead to them. */
-export class KernelFastPath implements FastPath {
-  private readonly options: FastPathOptions;
+export class EbpfKernelPath implements KernelPath {
+  private readonly options: KernelPathOptions;
   private readonly clock: Clock;
   private readonly program: Program;
   private readonly peers: PeerMap;
@@ -86,7 +86,7 @@ export class KernelFastPath implements FastPath {
   private stretch = 1;
   private renewalStretch = 1;
   private queue: Offer[] = [];
-  private handlers: FastPathHandlers | undefined;
+  private handlers: KernelPathHandlers | undefined;
   private cancelTimer: (() => void) | undefined;
   private timerAt = Infinity;
   private own: Ipv6 | undefined;
@@ -99,7 +99,7 @@ export class KernelFastPath implements FastPath {
   private closed = false;
 
   /** Throws an Error or a SystemCallError that says what this machine lacks. */
-  constructor(options: FastPathOptions, clock: Clock, network: HostNetwork, entropy: Entropy) {
+  constructor(options: KernelPathOptions, clock: Clock, network: HostNetwork, entropy: Entropy) {
     this.options = options;
     this.clock = clock;
     this.nsAhead = Number(process.hrtime.bigint()) - clock.now() * 1e6;
@@ -164,7 +164,7 @@ export class KernelFastPath implements FastPath {
     return this.closed ? undefined : this.uplinks.unknownRules;
   }
 
-  start(handlers: FastPathHandlers): void {
+  start(handlers: KernelPathHandlers): void {
     this.handlers = handlers;
   }
 

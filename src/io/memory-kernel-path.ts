@@ -3,19 +3,19 @@ import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import type { MemoryTun } from './memory-tun.ts';
 import type { MemoryUdp } from './memory-udp.ts';
-import type { CarriedPath, Clock, FastPath, FastPathHandlers, UplinkState } from './ports.ts';
+import type { CarriedPath, Clock, KernelPath, KernelPathHandlers, UplinkState } from './ports.ts';
 
 /** How often what was carried is handed over, as the kernel's adapter does. */
 const REPORT_INTERVAL_MS = 500;
 
 /** Carries packets between a tunnel and a socket in memory, past whoever reads from them. */
-export class MemoryFastPath implements FastPath {
+export class MemoryKernelPath implements KernelPath {
   private readonly carrier: Carrier;
   private readonly tun: MemoryTun;
   private readonly udp: MemoryUdp;
   private readonly clock: Clock;
   private readonly onClose: () => void;
-  private handlers: FastPathHandlers | undefined;
+  private handlers: KernelPathHandlers | undefined;
   private queue: (() => void)[] = [];
   private cancelReport: (() => void) | undefined;
   private closed = false;
@@ -45,7 +45,7 @@ export class MemoryFastPath implements FastPath {
     return this.carrier.size;
   }
 
-  start(handlers: FastPathHandlers): void {
+  start(handlers: KernelPathHandlers): void {
     this.handlers = handlers;
     this.tun.carry = (packet) => this.carryOut(packet);
     this.udp.carry = (...datagram) => this.carryIn(...datagram);

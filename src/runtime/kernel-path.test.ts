@@ -96,7 +96,7 @@ async function pair(settings: Partial<ClientSettings> = {}) {
 }
 
 function carriedOut(ports: MemoryPorts): number {
-  return [...ports.fastPaths].reduce((sum, { counters }) => sum + counters['carriedOut']!, 0);
+  return [...ports.kernelPaths].reduce((sum, { counters }) => sum + counters['carriedOut']!, 0);
 }
 
 test('packets between clients that know each other pass by both machines', async () => {
@@ -191,23 +191,23 @@ test("H-5: a host-specific relay's addresses are followed", async () => {
 
 test('what was forgotten is offered anew, and nothing is lost', async () => {
   const { net, a, b, ahead } = await pair();
-  const [fastPath] = a.fastPaths;
+  const [kernelPath] = a.kernelPaths;
   const before = carriedOut(a);
-  fastPath!.reset();
-  expect(fastPath!.size).toBe(0);
+  kernelPath!.reset();
+  expect(kernelPath!.size).toBe(0);
   expect(await net.send(a, b, ahead())).toBe(true);
-  expect(fastPath!.size).toBe(1);
+  expect(kernelPath!.size).toBe(1);
   expect(await net.send(a, b, ahead())).toBe(true);
   expect(carriedOut(a) - before).toBe(1);
 });
 
-test('when the fast path is lost the machine goes on, and says why', async () => {
+test('when the kernel path is lost the machine goes on, and says why', async () => {
   const { net, a, b, alice, ahead, back } = await pair();
   const said: unknown[] = [];
   alice.on('data-path', (path) => said.push(path));
-  const [fastPath] = a.fastPaths;
+  const [kernelPath] = a.kernelPaths;
   expect(await net.send(a, b, ahead())).toBe(true);
-  fastPath!.lose(new Error('somebody took it away'));
+  kernelPath!.lose(new Error('somebody took it away'));
   for (let i = 0; i < 3; i++) {
     expect(await net.send(a, b, ahead())).toBe(true);
     expect(await net.send(b, a, back())).toBe(true);
@@ -246,11 +246,11 @@ test('two clients on one machine do not disturb each other', async () => {
   await meet(second, 'two');
   await meet(first, 'one');
   await meet(second, 'two');
-  const [one, two] = [...a.fastPaths].map(({ counters }) => counters['carriedOut']!);
+  const [one, two] = [...a.kernelPaths].map(({ counters }) => counters['carriedOut']!);
   expect(one).toBeGreaterThan(0);
   expect(two).toBe(one);
   await first.close();
-  expect(a.fastPaths.size).toBe(1);
+  expect(a.kernelPaths.size).toBe(1);
   await meet(second, 'two');
   expect(carriedOut(a)).toBe(two! + 1);
 });
@@ -259,8 +259,8 @@ test('--data-path: user never asks for the kernel, auto says why not, kernel fai
   const net = await Net.open();
   const ports = net.host(HOST_A);
   const user = await net.client(ports, { dataPath: 'user', interface: 'one' });
-  expect([user.dataPath, user.carried, ports.fastPaths.size]).toEqual([{ kind: 'user' }, undefined, 0]);
-  ports.noFastPath = 'no CAP_BPF';
+  expect([user.dataPath, user.carried, ports.kernelPaths.size]).toEqual([{ kind: 'user' }, undefined, 0]);
+  ports.noKernelPath = 'no CAP_BPF';
   const auto = await net.client(ports, { dataPath: 'auto', interface: 'two' });
   expect(auto.dataPath).toEqual({ kind: 'user', reason: 'no CAP_BPF' });
   await expect(net.relay(net.host(HOST_R), { dataPath: 'kernel' })).resolves.toBeDefined();
@@ -280,7 +280,7 @@ test('changed while it runs: all arrives, by the way that was wished; the socket
   for (const wish of ['user', 'kernel', 'kernel', 'user', 'auto'] as const) {
     alice.setDataPath(wish);
     const isCarried = wish !== 'user';
-    expect([alice.dataPath.kind, socket.isMerging, a.fastPaths.size]).toEqual(
+    expect([alice.dataPath.kind, socket.isMerging, a.kernelPaths.size]).toEqual(
       isCarried ? ['kernel', false, 1] : ['user', true, 0],
     );
     for (let i = 0; i < 2; i++) {
@@ -297,16 +297,16 @@ test.each(['auto', 'kernel'] as const)(
   async (wish) => {
     const { net, a, b, alice, ahead } = await pair({ dataPath: wish });
     const tried: number[] = [];
-    const open = a.openFastPath.bind(a);
+    const open = a.openKernelPath.bind(a);
     const short = Object.assign(new Error('out of memory'), { errno: 12, code: 'ENOMEM' });
     let fault: Error | undefined = new EnvironmentError('no-kernel-path', 'no memory', short);
-    a.openFastPath = (options) => {
+    a.openKernelPath = (options) => {
       tried.push(net.clock.now() - lostAt);
       if (fault !== undefined) throw fault;
       return open(options);
     };
     const lostAt = net.clock.now();
-    [...a.fastPaths][0]!.lose(new Error('somebody took it away'));
+    [...a.kernelPaths][0]!.lose(new Error('somebody took it away'));
     await net.pass(50_000);
     expect(tried).toEqual([15_000, 45_000]);
     expect(alice.dataPath.kind).toBe('user');
@@ -323,7 +323,7 @@ test('auto tries the kernel path again where memory was short for it at the star
   const net = await Net.open();
   const triesWith = async (ports: MemoryPorts, cause?: Error): Promise<number> => {
     let tries = 0;
-    ports.openFastPath = () => {
+    ports.openKernelPath = () => {
       tries++;
       throw new EnvironmentError('no-kernel-path', 'there is none', cause);
     };
@@ -339,7 +339,7 @@ test('auto tries the kernel path again where memory was short for it at the star
 
 test('a change that cannot be leaves everything as it was', async () => {
   const { a, alice } = await pair({ dataPath: 'user' });
-  a.noFastPath = 'no CAP_BPF';
+  a.noKernelPath = 'no CAP_BPF';
   expect(() => alice.setDataPath('kernel')).toThrow('no CAP_BPF');
   expect(alice.dataPath).toEqual({ kind: 'user' });
   alice.setDataPath('auto');

@@ -1,19 +1,19 @@
 import { onTestFinished } from 'vitest';
 import { MemoryPorts } from '../../src/io/memory-ports.ts';
 import { MemoryIpv4Network } from '../../src/io/memory-udp.ts';
-import type { Clock, DatagramBatch, FastPath, PacketBatch } from '../../src/io/ports.ts';
+import type { Clock, DatagramBatch, KernelPath, PacketBatch } from '../../src/io/ports.ts';
 import { systemClock } from '../../src/io/system-clock.ts';
 import { formatEndpoint } from '../../src/wire/index.ts';
 import type { Endpoint } from '../../src/wire/index.ts';
 import { seededEntropy, v4 } from '../support/client-rig.ts';
 
-/** One host with a tunnel, a socket and a fast path between them, and another host on its uplink where the peer is. */
+/** One host with a tunnel, a socket and a kernel path between them, and another host on its uplink where the peer is. */
 export interface Rig {
-  readonly fastPath: FastPath;
+  readonly kernelPath: KernelPath;
   readonly clock: Clock;
   /** Where the peer's datagrams come from, and where the host's socket is for it. */
   readonly peer: Endpoint;
-  /** The peer has answered what was sent to it by the fast path: from then on packets from `source` to it are carried. */
+  /** The peer has answered what was sent to it by the kernel path: from then on packets from `source` to it are carried. */
   readonly prove: (source: Uint8Array, peer: Uint8Array) => Promise<void>;
   readonly hostSends: (packet: Uint8Array) => void;
   readonly peerSends: (payload: Uint8Array) => void;
@@ -41,8 +41,8 @@ export async function memoryRig(role: 'client' | 'relay'): Promise<Rig> {
   const tun = ports.openTun('teredo');
   const udp = ports.openUdp({ address: 0, port: 0 });
   const far = wire.bind(peerAddress, 5_000, peerAddress);
-  const fastPath = ports.openFastPath({ tunnel: 'teredo', local: udp.local, role, peers: 16 });
-  onTestFinished(() => fastPath.close());
+  const kernelPath = ports.openKernelPath({ tunnel: 'teredo', local: udp.local, role, peers: 16 });
+  onTestFinished(() => kernelPath.close());
   const [peerGot, peerHeardFrom, fromTunnel, fromSocket]: [
     Uint8Array[],
     string[],
@@ -63,7 +63,7 @@ export async function memoryRig(role: 'client' | 'relay'): Promise<Rig> {
   udp.start((batch) => fromSocket.push(...contentsOf(batch)));
   const here = { address: hostAddress, port: udp.local.port };
   return {
-    fastPath,
+    kernelPath,
     clock: systemClock,
     peer: { address: peerAddress, port: 5_000 },
     prove: async () => {},
@@ -78,6 +78,6 @@ export async function memoryRig(role: 'client' | 'relay'): Promise<Rig> {
     socketPair: formatEndpoint(here),
     fromTunnel,
     fromSocket,
-    changeWays: () => fastPath.reset(),
+    changeWays: () => kernelPath.reset(),
   };
 }

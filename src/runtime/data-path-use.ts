@@ -1,7 +1,7 @@
 import type { OffloadingMachine } from '../core/machine.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import { EnvironmentError } from '../io/errors.ts';
-import type { CancelTimer, CarriedPath, Clock, FastPath, Udp, UplinkState } from '../io/ports.ts';
+import type { CancelTimer, CarriedPath, Clock, KernelPath, Udp, UplinkState } from '../io/ports.ts';
 import { countSystemFailure, isShortage } from '../io/system-failures.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { Driver } from './driver.ts';
@@ -36,19 +36,19 @@ const COLUMNS = ['receivedPackets', 'receivedBytes', 'sentPackets', 'sentBytes']
 
 type Carried = Pick<CarriedTotals, 'receivedPackets' | 'receivedBytes' | 'sentPackets' | 'sentBytes'>;
 
-/** What it takes to have a fast path: opens it (throws an EnvironmentError where there can be none) and tells it what is known. */
-export interface FastPathSource {
-  open(): FastPath;
-  configure(fastPath: FastPath): void;
+/** What it takes to have a kernel path: opens it (throws an EnvironmentError where there can be none) and tells it what is known. */
+export interface KernelPathSource {
+  open(): KernelPath;
+  configure(kernelPath: KernelPath): void;
   /** Where the datagrams come in that it leaves. One that the kernel has merged with others it could not carry. */
   readonly udp: Udp;
 }
 
-/** A fast path that has ended by itself, or that descriptors or memory were short for, is tried again after this, then each time twice as long. */
+/** A kernel path that has ended by itself, or that descriptors or memory were short for, is tried again after this, then each time twice as long. */
 const [AGAIN_MS, AGAIN_MOST_MS] = [15_000, 960_000];
 
-/** One role's use of a fast path: as it is wished, as far as it can be had, for as long as it lasts. */
-export class FastPathUse {
+/** One role's use of a kernel path: as it is wished, as far as it can be had, for as long as it lasts. */
+export class DataPathUse {
   private readonly driver: Driver;
   private readonly machine: OffloadingMachine;
   private readonly onChange: (path: DataPath) => void;
@@ -56,13 +56,13 @@ export class FastPathUse {
   private cancelAgain: CancelTimer | undefined;
   private againMs = AGAIN_MS;
   private wish: DataPathWish;
-  private source: FastPathSource | undefined;
-  private opened: FastPath | undefined;
+  private source: KernelPathSource | undefined;
+  private opened: KernelPath | undefined;
   /** What those before the latest have carried. */
   private past: Carried = { receivedPackets: 0, receivedBytes: 0, sentPackets: 0, sentBytes: 0 };
   private path: DataPath;
 
-  /** `onChange`: the fast path has ended by itself, or is wished otherwise. */
+  /** `onChange`: the kernel path has ended by itself, or is wished otherwise. */
   constructor(
     wish: DataPathWish | undefined,
     driver: Driver,
@@ -79,7 +79,7 @@ export class FastPathUse {
   }
 
   /** While it is in use. */
-  get port(): FastPath | undefined {
+  get port(): KernelPath | undefined {
     return this.path.kind === 'kernel' ? this.opened : undefined;
   }
 
@@ -126,7 +126,7 @@ export class FastPathUse {
   }
 
   /** From now on there can be one. Throws why there is none, where the wish allows no other. */
-  start(source: FastPathSource): void {
+  start(source: KernelPathSource): void {
     this.source = source;
     if (this.wish !== 'user') this.open();
   }
@@ -166,7 +166,7 @@ export class FastPathUse {
     try {
       source.udp.mergeRuns(false);
       source.configure(this.opened);
-      this.driver.attachFastPath(this.opened, this.machine, (reason) => {
+      this.driver.attachKernelPath(this.opened, this.machine, (reason) => {
         source.udp.mergeRuns(true);
         this.path = { kind: 'user', reason: reason.message };
         // One that has lasted is worth the same as the first.
@@ -206,13 +206,13 @@ export class FastPathUse {
 
   private end(): void {
     this.close();
-    this.driver.detachFastPath();
+    this.driver.detachKernelPath();
     this.source?.udp.mergeRuns(true);
     this.path = { kind: 'user' };
   }
 }
 
-function added(past: Carried, { counters }: FastPath): Carried {
+function added(past: Carried, { counters }: KernelPath): Carried {
   return {
     receivedPackets: past.receivedPackets + counters['carriedIn']!,
     receivedBytes: past.receivedBytes + counters['carriedInBytes']!,

@@ -20,8 +20,8 @@ import {
 } from '../../src/wire/index.ts';
 import { data, v4 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
-import { contentsOf } from './memory-fast-path-rig.ts';
-import type { Rig } from './memory-fast-path-rig.ts';
+import { contentsOf } from './memory-kernel-path-rig.ts';
+import type { Rig } from './memory-kernel-path-rig.ts';
 
 const TUNNEL = 'teredo';
 const HOST = { address: v4('192.0.2.1'), prefix: '192.0.2.1/24' };
@@ -51,8 +51,8 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
   const raw = new RawIpv6Socket();
   onTestFinished(() => raw.close());
   const hostGot = await watch();
-  const fastPath = ports.openFastPath({ tunnel: TUNNEL, local: udp.local, role, peers: 16 });
-  onTestFinished(() => fastPath.close());
+  const kernelPath = ports.openKernelPath({ tunnel: TUNNEL, local: udp.local, role, peers: 16 });
+  onTestFinished(() => kernelPath.close());
 
   const [peerGot, peerHeardFrom]: [Uint8Array[], string[]] = [[], []];
   const [fromTunnel, fromSocket]: [Uint8Array[], Uint8Array[]] = [[], []];
@@ -71,14 +71,14 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
   tun.start((batch) => fromTunnel.push(...contentsOf(batch).filter(isHostsOwn)), unexpected);
   udp.start((batch) => fromSocket.push(...contentsOf(batch)));
   return {
-    fastPath,
+    kernelPath,
     clock: ports.clock,
     peer: PEER,
     prove: async (source, peer) => {
       await eventually(() => {
         const wanted = data(source, peer, 45);
-        if (fastPath.pathOf(peer).way !== 'both') raw.send(wanted, 0, wanted.length);
-        expect(fastPath.pathOf(peer).way).toBe('both');
+        if (kernelPath.pathOf(peer).way !== 'both') raw.send(wanted, 0, wanted.length);
+        expect(kernelPath.pathOf(peer).way).toBe('both');
       });
       for (const got of [fromTunnel, peerGot, peerHeardFrom]) got.length = 0;
     },

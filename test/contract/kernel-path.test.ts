@@ -5,9 +5,9 @@ import { bubble, data, v6 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
 import { join } from '../support/machine-rig.ts';
 import { isRoot } from './adapters.ts';
-import { kernelRig } from './kernel-fast-path-rig.ts';
-import { memoryRig } from './memory-fast-path-rig.ts';
-import type { Rig } from './memory-fast-path-rig.ts';
+import { kernelRig } from './ebpf-kernel-path-rig.ts';
+import { memoryRig } from './memory-kernel-path-rig.ts';
+import type { Rig } from './memory-kernel-path-rig.ts';
 
 const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
@@ -22,13 +22,13 @@ const RIGS: readonly { name: string; skipped: boolean; open: (role: 'client' | '
   ];
 
 for (const { name, skipped, open } of RIGS) {
-  describe.skipIf(skipped)(`FastPath: ${name}`, () => {
+  describe.skipIf(skipped)(`KernelPath: ${name}`, () => {
     /** With OWN set and PEER offered, heard just now, and what is sent to it proven to arrive. */
     async function started(role: 'client' | 'relay' = 'client'): Promise<Started> {
       const rig = await open(role);
       const running = new Started(rig);
-      if (role === 'client') rig.fastPath.setOwn(OWN);
-      else rig.fastPath.setServed([parsePrefix('2000::/3')!]);
+      if (role === 'client') rig.kernelPath.setOwn(OWN);
+      else rig.kernelPath.setServed([parsePrefix('2000::/3')!]);
       running.offer();
       await rig.prove(role === 'client' ? OWN : NATIVE, PEER);
       running.said.length = 0;
@@ -64,7 +64,7 @@ for (const { name, skipped, open } of RIGS) {
 
     test('a relay serves what it is told, from when it is told', async () => {
       const { rig } = await started('relay');
-      rig.fastPath.setServed([parsePrefix('2001:db8:1::/48')!]);
+      rig.kernelPath.setServed([parsePrefix('2001:db8:1::/48')!]);
       rig.hostSends(data(NATIVE, PEER));
       await eventually(() => expect(rig.fromTunnel).toEqual([data(NATIVE, PEER)]));
       expect(rig.peerGot()).toEqual([]);
@@ -134,9 +134,12 @@ for (const { name, skipped, open } of RIGS) {
 
     test('what the host refuses to send to the peer by the socket is not sent by this path either', async () => {
       const { rig } = await started();
-      rig.fastPath.refused(PEER, 0);
-      rig.fastPath.refused(STRANGER, 0);
-      expect([rig.fastPath.pathOf(PEER).way, rig.fastPath.pathOf(STRANGER).way]).toEqual(['inward', 'none']);
+      rig.kernelPath.refused(PEER, 0);
+      rig.kernelPath.refused(STRANGER, 0);
+      expect([rig.kernelPath.pathOf(PEER).way, rig.kernelPath.pathOf(STRANGER).way]).toEqual([
+        'inward',
+        'none',
+      ]);
       rig.hostSends(data(OWN, PEER));
       await eventually(() => expect(rig.fromTunnel).toEqual([data(OWN, PEER)]));
       expect(rig.peerGot()).toEqual([]);
@@ -151,7 +154,7 @@ for (const { name, skipped, open } of RIGS) {
       await eventually(() => expect(rig.fromSocket).toEqual([data(PEER, OWN)]));
       // What was proven before holds for the pair before: the packet is left, or carried to the new pair.
       await eventually(() => {
-        const { counters } = rig.fastPath;
+        const { counters } = rig.kernelPath;
         expect(rig.fromTunnel.length + counters['carriedOut']!).toBe(1);
       });
       expect(rig.peerGot()).toEqual([]);
@@ -159,10 +162,10 @@ for (const { name, skipped, open } of RIGS) {
 
     test('takes effect with the flush', async () => {
       const { rig } = await started();
-      rig.fastPath.unload(PEER, 0);
+      rig.kernelPath.unload(PEER, 0);
       rig.hostSends(data(OWN, PEER));
       await eventually(() => expect(rig.peerGot()).toHaveLength(1));
-      rig.fastPath.flush();
+      rig.kernelPath.flush();
       rig.hostSends(data(OWN, PEER));
       await eventually(() => expect(rig.fromTunnel).toHaveLength(1));
       expect(rig.peerGot()).toHaveLength(1);
@@ -171,11 +174,11 @@ for (const { name, skipped, open } of RIGS) {
     test('copies what it is told at once', async () => {
       const { rig } = await started();
       const bytes = join(Uint8Array.of(9), PEER);
-      rig.fastPath.unload(bytes, 1);
-      rig.fastPath.offload(bytes, 1, rig.peer.address, rig.peer.port, rig.clock.now());
+      rig.kernelPath.unload(bytes, 1);
+      rig.kernelPath.offload(bytes, 1, rig.peer.address, rig.peer.port, rig.clock.now());
       bytes.fill(0);
-      rig.fastPath.flush();
-      expect(rig.fastPath.size).toBe(1);
+      rig.kernelPath.flush();
+      expect(rig.kernelPath.size).toBe(1);
       await rig.prove(OWN, PEER);
       rig.hostSends(data(OWN, PEER));
       await eventually(() => expect(rig.peerGot()).toHaveLength(1));
@@ -183,11 +186,11 @@ for (const { name, skipped, open } of RIGS) {
 
     test('without an address of its own it carries nothing', async () => {
       const { rig } = await started();
-      rig.fastPath.setOwn(undefined);
+      rig.kernelPath.setOwn(undefined);
       rig.hostSends(data(OWN, PEER));
       rig.peerSends(data(PEER, OWN));
       await eventually(() => expect([rig.fromTunnel.length, rig.fromSocket.length]).toEqual([1, 1]));
-      rig.fastPath.setOwn(OWN);
+      rig.kernelPath.setOwn(OWN);
       rig.hostSends(data(OWN, PEER));
       await eventually(() => expect(rig.peerGot()).toHaveLength(1));
     });
@@ -200,13 +203,13 @@ for (const { name, skipped, open } of RIGS) {
       await eventually(() => expect([rig.peerGot().length, rig.hostGot().length]).toEqual([4, 1]));
       expect(totalOf(reports, 'receivedPackets')).toBe(0);
       const after = rig.clock.now();
-      rig.fastPath.unload(PEER, 0);
-      rig.fastPath.flush();
+      rig.kernelPath.unload(PEER, 0);
+      rig.kernelPath.flush();
       expect(totalOf(reports, 'receivedPackets')).toBe(0);
       await eventually(() => expect(totalOf(reports, 'receivedPackets')).toBe(1));
       expect(reports.every(({ peer }) => Buffer.compare(peer, PEER) === 0)).toBe(true);
       // Besides those that have asked for the proof, of 45 octets, if they have been carried.
-      const sent = rig.fastPath.counters['carriedOut']!;
+      const sent = rig.kernelPath.counters['carriedOut']!;
       expect(sent).toBeGreaterThanOrEqual(4);
       expect(totalOf(reports, 'sentPackets')).toBe(sent);
       expect(totalOf(reports, 'sentBytes')).toBe(400 + 45 * (sent - 4));
@@ -223,8 +226,8 @@ for (const { name, skipped, open } of RIGS) {
       const running = await started();
       const { rig, reports } = running;
       const carriedSoFar = () => {
-        rig.fastPath.report();
-        const rest = rig.fastPath.unreported(PEER);
+        rig.kernelPath.report();
+        const rest = rig.kernelPath.unreported(PEER);
         return {
           sent: totalOf(reports, 'sentPackets') + rest.sentPackets,
           sentBytes: totalOf(reports, 'sentBytes') + rest.sentBytes,
@@ -233,7 +236,7 @@ for (const { name, skipped, open } of RIGS) {
         };
       };
       const counted = () => {
-        const { carriedOut, carriedOutBytes, carriedIn, carriedInBytes } = rig.fastPath.counters;
+        const { carriedOut, carriedOutBytes, carriedIn, carriedInBytes } = rig.kernelPath.counters;
         return {
           sent: carriedOut,
           sentBytes: carriedOutBytes,
@@ -255,8 +258,8 @@ for (const { name, skipped, open } of RIGS) {
       expect(carriedSoFar()).toEqual(counted());
       running.offer();
       expect(carriedSoFar()).toEqual(counted());
-      rig.fastPath.forget();
-      expect(rig.fastPath.size).toBe(0);
+      rig.kernelPath.forget();
+      expect(rig.kernelPath.size).toBe(0);
       expect(totalOf(reports, 'sentPackets')).toBe(counted().sent);
       expect(totalOf(reports, 'receivedBytes')).toBe(counted().receivedBytes);
     });
@@ -269,8 +272,8 @@ for (const { name, skipped, open } of RIGS) {
       await rig.changeWays();
       await eventually(() => expect(said).toContain('reset'));
       expect(said.indexOf('carried')).toBeLessThan(said.indexOf('reset'));
-      expect(totalOf(reports, 'sentPackets')).toBe(rig.fastPath.counters['carriedOut']);
-      expect(rig.fastPath.size).toBe(0);
+      expect(totalOf(reports, 'sentPackets')).toBe(rig.kernelPath.counters['carriedOut']);
+      expect(rig.kernelPath.size).toBe(0);
       running.offer();
       await rig.prove(OWN, PEER);
       rig.hostSends(data(OWN, PEER));
@@ -279,9 +282,9 @@ for (const { name, skipped, open } of RIGS) {
 
     test('once closed it carries and says nothing more', async () => {
       const { rig, said } = await started();
-      rig.fastPath.close();
-      rig.fastPath.close();
-      rig.fastPath.flush();
+      rig.kernelPath.close();
+      rig.kernelPath.close();
+      rig.kernelPath.flush();
       rig.hostSends(data(OWN, PEER));
       rig.peerSends(data(PEER, OWN));
       await eventually(() => expect([rig.fromTunnel.length, rig.fromSocket.length]).toEqual([1, 1]));
@@ -303,7 +306,7 @@ interface Report {
   readonly sentBytes: number;
 }
 
-/** A fast path that was started, and what it has said since. */
+/** A kernel path that was started, and what it has said since. */
 class Started {
   readonly rig: Rig;
   readonly reports: Report[] = [];
@@ -311,7 +314,7 @@ class Started {
 
   constructor(rig: Rig) {
     this.rig = rig;
-    rig.fastPath.start({
+    rig.kernelPath.start({
       onCarried: (batch) => {
         this.said.push('carried');
         for (let i = 0; i < batch.count; i++) this.reports.push(reportOf(batch, i));
@@ -322,14 +325,14 @@ class Started {
   }
 
   offer({ heardAt = this.rig.clock.now(), port = this.rig.peer.port } = {}): this {
-    this.rig.fastPath.offload(PEER, 0, this.rig.peer.address, port, heardAt);
-    this.rig.fastPath.flush();
+    this.rig.kernelPath.offload(PEER, 0, this.rig.peer.address, port, heardAt);
+    this.rig.kernelPath.flush();
     return this;
   }
 
   unload(): this {
-    this.rig.fastPath.unload(PEER, 0);
-    this.rig.fastPath.flush();
+    this.rig.kernelPath.unload(PEER, 0);
+    this.rig.kernelPath.flush();
     return this;
   }
 }
