@@ -14,6 +14,7 @@ import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 import { Flooders } from './flooders.ts';
 import { SubordinateUids } from './subordinate-uids.ts';
 import { FairQueue } from './fair-queue.ts';
+import { ProcessorBudget } from './processor-budget.ts';
 
 const MAX_CONNECTIONS = 32;
 /** A daemon that listens takes a connection at once, or is too busy for it. */
@@ -26,10 +27,15 @@ const PIECE_LENGTH = 32 << 10;
 /** After answers to root and the daemon's own user the others of the process have this many times as long; and after answers to other users. */
 const REST = 4;
 const STRANGERS_REST = 32;
-/** How often connections are looked at, and those where nothing happens; and how many times as long as that has taken passes before it is done again. */
+/** How often connections are looked at, and those where nothing happens. */
 const LOOK_MS = 5;
 const IDLE_LOOK_MS = 40;
-const LOOK_REST = 15;
+/**
+ * How much of a processor accepting and looking may take; and how many ms of it at once, when there was little to do before: a flood that fills
+ * the kernel's queue of 4,096 connections is off it in that time, so that the users behind it wait for a moment only.
+ */
+const LOOK_SHARE = 1 / 16;
+const LOOK_BURST_MS = 100;
 /** Connections are accepted for no longer than this at a time. */
 const ACCEPT_MS = 4;
 /** Where no descriptor is free. */
@@ -60,7 +66,7 @@ export type ControlHandler = (request: ControlRequest) => ControlAnswer | ListAn
 
 /**
  * A daemon's control socket. A file that a killed daemon left behind is taken over; a living one's is not. Every local user may connect, so
- * time and memory have limits: for accepting and reading ({@link LOOK_REST}), for answers ({@link FairQueue}), and for each user's part.
+ * time and memory have limits: for accepting and reading ({@link LOOK_SHARE}), for answers ({@link FairQueue}), and for each user's part.
  */
 export class ControlServer {
   readonly path: string;
@@ -80,6 +86,7 @@ export class ControlServer {
   private readonly removesDirectory: boolean;
   private timer: NodeJS.Timeout | undefined;
   private readonly subordinateUids = new SubordinateUids();
+  private readonly lookBudget = new ProcessorBudget(LOOK_SHARE, LOOK_BURST_MS);
   private lookMs = LOOK_MS;
   private keptOutSaidAt = -Infinity;
   private closed = false;
@@ -171,11 +178,12 @@ export class ControlServer {
     this.limitLog.trigger();
     let isActive = accepted === 'some';
     for (const connection of this.open.slice()) if (connection.look()) isActive = true;
+    const restMs = this.lookBudget.spend(processorTime() - begun, performance.now());
     if (accepted === 'none') this.listener.wait(() => this.look());
     if (accepted === 'none' && this.open.length === 0) return;
     this.lookMs = isActive ? LOOK_MS : Math.min(2 * this.lookMs, IDLE_LOOK_MS);
     const rest = accepted === 'exhausted' ? EXHAUSTED_MS : this.lookMs;
-    this.timer = setTimeout(() => this.look(), Math.max(rest, LOOK_REST * (processorTime() - begun)));
+    this.timer = setTimeout(() => this.look(), Math.max(rest, restMs));
   }
 
   private acceptAll(begun: number): 'none' | 'some' | 'exhausted' {
