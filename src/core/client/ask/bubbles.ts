@@ -177,10 +177,7 @@ export class Bubbles {
   ): void {
     // E-114: an advertisement does not wait because of another reply.
     const kind = trailers.neighborDiscovery === undefined ? 0 : ADVERTISEMENT;
-    let high = readUint32(b, source + 8);
-    let low = readUint32(b, source + 12) ^ (socket << 16) ^ kind;
-    for (const { address, port } of places) [high, low] = [high ^ address, low ^ port];
-    const key = this.hash.of2(high, low);
+    const key = this.keyOf(b, source, places, socket | kind);
     const dueAt = Math.max(now, (this.repliedAt.get(key) ?? -Infinity) + BUBBLE_SPACING_MS);
     if (dueAt - now > EARLY_MS || (dueAt > now && !this.mayPostpone(places))) {
       this.context.counters.suppressedBubbleReplies++;
@@ -214,6 +211,19 @@ export class Bubbles {
   reward(address: Ipv4, now: number): void {
     this.direct.give(address, 0, now, ANSWERED_ATTEMPT);
     this.replies.give(address, [], [], now, 0, ANSWERED_ATTEMPT);
+  }
+
+  /** Each word is hashed by itself: another peer, or another place, must not have the key of this one. */
+  private keyOf(b: Uint8Array, source: number, places: readonly Endpoint[], way: number): number {
+    let key = this.hash.of4(
+      readUint32(b, source),
+      readUint32(b, source + 4),
+      readUint32(b, source + 8),
+      readUint32(b, source + 12),
+    );
+    key = this.hash.of2(key, way);
+    for (const { address, port } of places) key = this.hash.of4(key, address, port, 0);
+    return key;
   }
 
   private mayPostpone([first]: readonly Endpoint[]): boolean {
