@@ -20,14 +20,14 @@ function rig() {
   context.address = teredo(PRIMARY, MAPPED);
   const bubbles = new Bubbles(context);
   const reply = (source: Uint8Array, places: readonly Endpoint[], socket = 0): 'sent' | 'held' => {
-    const before = context.counters.sentBubbleReplies;
+    const { sentBubbleReplies: before } = context.counters;
     bubbles.replyAll(source, 0, places, 1_000, {}, socket);
     return context.counters.sentBubbleReplies > before ? 'sent' : 'held';
   };
   return { reply };
 }
 
-test.each(PEER.map((_, i) => i))(
+test.each([...PEER.keys()])(
   'A-4: a reply to one peer does not hold back that to another whose address differs in octet %i',
   (octet) => {
     const { reply } = rig();
