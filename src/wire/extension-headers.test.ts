@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { data, v6 } from '../../test/support/client-rig.ts';
 import { NOT_SOURCE_ROUTED, SOURCE_ROUTED, extended } from '../../test/support/source-routes.ts';
-import { isSourceRouted } from './extension-headers.ts';
+import { isSourceRouted, upperLayer } from './extension-headers.ts';
 
 const PACKET = data(v6('2001:db8::1'), v6('2001:db8::2'), 60);
 
@@ -39,4 +39,20 @@ test('nothing behind the packet is looked at, whatever its headers say', () => {
       expect([within(0xff), within(43)]).toEqual([within(0), within(0)]);
     }),
   );
+});
+
+test('the upper layer is found behind all extension headers, and of the first fragment only', () => {
+  const found = (next: number, octets: readonly number[]): unknown => {
+    const packet = Uint8Array.from([...PACKET.slice(0, 40), ...octets]);
+    packet[6] = next;
+    return upperLayer(packet, 0, packet.length);
+  };
+  const options = (next: number): number[] => [next, 0, 1, 4, 0, 0, 0, 0];
+  expect(found(17, [])).toEqual({ protocol: 17, at: 40 });
+  expect(found(0, [...options(60), ...options(6), 1, 2])).toEqual({ protocol: 6, at: 56 });
+  expect(found(44, [58, 0, 0, 1, 0, 0, 0, 7, 128])).toEqual({ protocol: 58, at: 48 });
+  expect(found(44, [58, 0, 0, 9, 0, 0, 0, 7, 128])).toBeUndefined();
+  expect(found(51, [17, 4, 0, 0])).toEqual({ protocol: 51, at: 40 });
+  expect(found(60, [17, 0, 1, 4])).toBeUndefined();
+  expect(found(60, [17, 9, 1, 4, 0, 0, 0, 0])).toBeUndefined();
 });

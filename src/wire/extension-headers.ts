@@ -59,3 +59,26 @@ export function isSourceRouted(b: Uint8Array, o: number): boolean {
   }
   return false;
 }
+
+/** Where the header of a packet's upper layer is, and its protocol. */
+export interface UpperLayer {
+  readonly protocol: number;
+  readonly at: number;
+}
+
+/**
+ * The upper layer of the IPv6 packet `b[start, end)`, behind its extension headers. An authentication header counts as an upper layer: two hosts
+ * that use it have agreed on it. Undefined for a fragment that is not the first one, and where the headers leave the packet.
+ */
+export function upperLayer(b: Uint8Array, start: number, end: number): UpperLayer | undefined {
+  let protocol = nextHeader(b, start);
+  let at = start + IPV6_HEADER;
+  while (isExtension(protocol) && protocol !== NEXT_HEADER.AUTHENTICATION) {
+    if (end - at < SHORTEST) return undefined;
+    if (protocol === NEXT_HEADER.FRAGMENT && !isFirstFragment(b, at)) return undefined;
+    const length = extensionLength(b, at, protocol);
+    protocol = b[at]!;
+    at += length;
+  }
+  return at <= end ? { protocol, at } : undefined;
+}

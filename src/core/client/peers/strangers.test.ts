@@ -277,6 +277,53 @@ describe('what this host begins', () => {
     },
   );
 
+  describe.each([
+    ['in fragments', 44, [0, 0, 0, 1, 0, 0, 0, 7]],
+    ['behind destination options', 60, [0, 0, 1, 4, 0, 0, 0, 0]],
+    ['behind two headers', 0, [60, 0, 1, 4, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 0]],
+  ])('%s', (_, header, octets) => {
+    /** The packet with these extension headers before its upper layer, whose protocol the last of them names. */
+    const behind = (packet: Uint8Array): Uint8Array => {
+      const bytes = Uint8Array.from([...packet.slice(0, 40), ...octets, ...packet.slice(40)]);
+      const last = 40 + octets.length - 8;
+      bytes[last] = packet[6]!;
+      bytes[5]! += octets.length;
+      bytes[6] = header;
+      return bytes;
+    };
+
+    test.each([
+      ['a ping', (rig: ClientRig) => echoRequest(rig.address, NATIVE)],
+      ['a TCP connection', (rig: ClientRig) => tcp(rig.address, NATIVE, SYN)],
+      ['a UDP flow of other ports', (rig: ClientRig) => udp(rig.address, NATIVE, 5_000, 53)],
+    ])('%s of this host depends on no stranger', (_, packet) => {
+      const rig = qualified(none);
+      rig
+        .receive(RELAY, echoRequest(NATIVE, rig.address))
+        .receive(RELAY, udp(NATIVE, rig.address, 53, 4_000));
+      rig.send(behind(packet(rig))).advanceServed(7_000);
+      expect(rig.all('test')).toHaveLength(4);
+    });
+
+    test('an answer to a stranger counts, whichever of the two has the headers', () => {
+      for (const isAsked of [true, false]) {
+        const rig = qualified(none);
+        const [ask, answer] = isAsked ? [behind, (b: Uint8Array) => b] : [(b: Uint8Array) => b, behind];
+        rig.receive(RELAY, ask(udp(NATIVE, rig.address, 53, 4_000)));
+        rig.send(answer(udp(rig.address, NATIVE, 4_000, 53))).advanceServed(7_000);
+        expect(rig.machine.counters.droppedStrangerLimit).toBe(1);
+      }
+    });
+  });
+
+  test('AH: packets of another protocol in the name of its address take nothing from it', () => {
+    const rig = qualified(none);
+    const packet = udp(rig.address, NATIVE, 500, 500);
+    packet[6] = 51;
+    rig.receive(RELAY, echoRequest(NATIVE, rig.address)).send(packet).advanceServed(7_000);
+    expect(rig.all('test')).toHaveLength(4);
+  });
+
   test('a contact that somebody else asks for is repeated, whatever strangers do', () => {
     const rig = qualified(none);
     rig.machine.contact(NATIVE, rig.now);

@@ -1,16 +1,8 @@
 import type { Entropy } from '../../entropy.ts';
 import { HashKey } from '../../hash.ts';
 import { Recent } from '../../recent.ts';
-import {
-  DESTINATION,
-  ICMPV6,
-  IPV6_HEADER,
-  NEXT_HEADER,
-  SOURCE,
-  icmpv6Type,
-  nextHeader,
-  readUint32,
-} from '../../../wire/index.ts';
+import { DESTINATION, ICMPV6, NEXT_HEADER, SOURCE, readUint32, upperLayer } from '../../../wire/index.ts';
+import type { UpperLayer } from '../../../wire/index.ts';
 
 /** More flows than a host has yet to answer. */
 const MOST = 16_384;
@@ -18,13 +10,11 @@ const MOST = 16_384;
 const MEMORY_MS = 60_000;
 
 /** Offset of the TCP flags, and the two that tell the first segment of a connection. RFC 9293 section 3.1 */
-const TCP_FLAGS = IPV6_HEADER + 13;
+const TCP_FLAGS = 13;
 const SYN = 0x02;
 const ACK = 0x10;
 /** Protocols with source and destination port at the beginning of their header. */
 const WITH_PORTS: ReadonlySet<number> = new Set([NEXT_HEADER.TCP, NEXT_HEADER.UDP, 33, 132, 136]);
-/** Extension headers: what is behind them is not looked at. */
-const EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 44, 51, 60, 135, 139, 140]);
 /** Stands for all ports where a packet has none. */
 const NO_PORTS = -1;
 
@@ -53,34 +43,36 @@ export class Strangers {
   /** The IPv6 packet `b[start, end)` has come, from this IPv4 address, from a source that has not proven itself. */
   note(b: Uint8Array, start: number, end: number, via: number, now: number): void {
     this.mark(this.tagOf(b, start + SOURCE, NO_PORTS), via, now);
-    const flow = this.tagOf(b, start + SOURCE, portsOf(b, start, end), nextHeader(b, start));
+    const upper = upperLayer(b, start, end);
+    if (upper === undefined) return;
+    const flow = this.tagOf(b, start + SOURCE, portsOf(b, upper, end), upper.protocol);
     if (now - (this.begun.get(flow) ?? -Infinity) >= MEMORY_MS) this.mark(flow, via, now);
   }
 
   /** The packet `b[start, end)` of this host, which is no answer, is about to be sent. */
   noteOwn(b: Uint8Array, start: number, end: number, now: number): void {
-    this.begun.set(this.flowOf(b, start, end), now, now);
+    this.begun.set(this.flowOf(b, start, upperLayer(b, start, end), end), now, now);
   }
 
   /**
    * Where the source spoke from that the packet `b[start, end)` of this host may answer; undefined where it answers none. A first segment of a
-   * TCP connection and an echo request never do. Other packets do in a flow that the source has begun; ICMPv6, and what is behind
-   * extension headers, to an address that has spoken.
+   * TCP connection and an echo request never do. Other packets do in a flow that the source has begun; ICMPv6, and later fragments, to an address
+   * that has spoken.
    */
   answeredBy(b: Uint8Array, start: number, end: number, now: number): number | undefined {
-    if (isBeginning(b, start, end)) return undefined;
-    const mark = this.spoken.get(this.flowOf(b, start, end));
+    const upper = upperLayer(b, start, end);
+    if (isBeginning(b, upper, end)) return undefined;
+    const mark = this.spoken.get(this.flowOf(b, start, upper, end));
     return mark !== undefined && now - mark.at < MEMORY_MS ? mark.via : undefined;
   }
 
   /** The flow of a packet of this host, as a packet of the other side would name it. */
-  private flowOf(b: Uint8Array, start: number, end: number): number {
-    const protocol = nextHeader(b, start);
-    if (protocol === NEXT_HEADER.ICMPV6 || EXTENSIONS.has(protocol))
+  private flowOf(b: Uint8Array, start: number, upper: UpperLayer | undefined, end: number): number {
+    if (upper === undefined || upper.protocol === NEXT_HEADER.ICMPV6)
       return this.tagOf(b, start + DESTINATION, NO_PORTS);
-    const ports = portsOf(b, start, end);
+    const ports = portsOf(b, upper, end);
     const mirrored = ports === NO_PORTS ? ports : ((ports >>> 16) | (ports << 16)) >>> 0;
-    return this.tagOf(b, start + DESTINATION, mirrored, protocol);
+    return this.tagOf(b, start + DESTINATION, mirrored, upper.protocol);
   }
 
   private mark(tag: number, via: number, now: number): void {
@@ -93,19 +85,14 @@ export class Strangers {
   }
 }
 
-/** Source and destination port in one word, where the packet has any at a fixed place. */
-function portsOf(b: Uint8Array, start: number, end: number): number {
-  const hasPorts = WITH_PORTS.has(nextHeader(b, start)) && end - start >= IPV6_HEADER + 4;
-  return hasPorts ? readUint32(b, start + IPV6_HEADER) : NO_PORTS;
+/** Source and destination port in one word, where the protocol has any at a fixed place. */
+function portsOf(b: Uint8Array, { protocol, at }: UpperLayer, end: number): number {
+  return WITH_PORTS.has(protocol) && end - at >= 4 ? readUint32(b, at) : NO_PORTS;
 }
 
-function isBeginning(b: Uint8Array, start: number, end: number): boolean {
-  const protocol = nextHeader(b, start);
-  if (protocol === NEXT_HEADER.TCP && end - start > TCP_FLAGS)
-    return (b[start + TCP_FLAGS] & (SYN | ACK)) === SYN;
-  return (
-    protocol === NEXT_HEADER.ICMPV6 &&
-    end - start > IPV6_HEADER &&
-    icmpv6Type(b, start) === ICMPV6.ECHO_REQUEST
-  );
+function isBeginning(b: Uint8Array, upper: UpperLayer | undefined, end: number): boolean {
+  if (upper === undefined) return false;
+  const { protocol, at } = upper;
+  if (protocol === NEXT_HEADER.TCP && end - at > TCP_FLAGS) return (b[at + TCP_FLAGS] & (SYN | ACK)) === SYN;
+  return protocol === NEXT_HEADER.ICMPV6 && end > at && b[at] === ICMPV6.ECHO_REQUEST;
 }
