@@ -375,3 +375,15 @@ export function echoRequest(source: Ipv6, destination: Ipv6): Uint8Array {
     data: new Uint8Array(8),
   });
 }
+
+/** An echo reply that no test waits for. */
+export function pong(source: Ipv6, destination: Ipv6): Uint8Array {
+  return buildEchoReply({
+    source,
+    destination,
+    hopLimit: 64,
+    identifier: 1,
+    sequence: 1,
+    data: new Uint8Array(8),
+  });
+}

@@ -14,11 +14,12 @@ import {
   data,
   echoReply,
   echoRequest,
+  pong,
   teredo,
   v6,
   withOrigin,
 } from '../../../../test/support/client-rig.ts';
-import { buildEchoReply, equalBytes, formatIpv4 } from '../../../wire/index.ts';
+import { equalBytes, formatIpv4 } from '../../../wire/index.ts';
 import type { Endpoint, Ipv6 } from '../../../wire/index.ts';
 import { everyNth } from '../../../../test/support/extent.ts';
 
@@ -348,17 +349,6 @@ describe('what this host begins', () => {
 const SYN = 0x02;
 const ACK = 0x10;
 const HONEST_RELAY = at('198.51.100.9:3545');
-
-function pong(source: Ipv6, destination: Ipv6): Uint8Array {
-  return buildEchoReply({
-    source,
-    destination,
-    hopLimit: 64,
-    identifier: 1,
-    sequence: 1,
-    data: new Uint8Array(8),
-  });
-}
 
 function udp(source: Ipv6, destination: Ipv6, from: number, to: number): Uint8Array {
   const packet = data(source, destination);

@@ -117,22 +117,23 @@ export class Traversal {
     this.reachability.handleTimeout(now);
   }
 
-  /** Bubbles on all ways to the peer, and one through its server. CL-65, A-4 */
+  /** Bubbles on all ways to the peer, and one through its server. A peer that this host only answers has what strangers have. CL-65, A-4 */
   sendRound(peer: number, target: Uint8Array, attempt: number, now: number): void {
     if (this.serverLoad.solicit(peer, target, attempt, now)) return;
     const path = this.paths.get(peer);
+    const isWanted = path?.isWanted === true;
     const isInVain = path !== undefined && this.reachability.isInVain(path, now);
     if (isInVain && this.context.qualified!.symmetric && this.isReached(peer, now)) {
       this.reachability.doubt(peer, path);
-      this.guessing.offer(peer, true, now);
+      this.guessing.offer(peer, isWanted, now);
     }
     const isSoon = attempt === 1 && this.guessesSoon(target);
-    if (attempt > 1 || isSoon) this.guessing.offer(peer, true, now);
+    if (attempt > 1 || isSoon) this.guessing.offer(peer, isWanted, now);
     if (attempt === CONTACT_ATTEMPTS) this.toPeers.meet(peer, now);
     this.toPeers.sendDirect(peer, target, now);
     // Between NATs that count, an Echo Test under way would take the ports that are foretold.
     if (isSoon && this.guessing.habit === 'counting') this.toPeers.sendIndirect(peer, target, now);
-    else this.sockets.requestIndirect(peer, target, true, now);
+    else this.sockets.requestIndirect(peer, target, isWanted, now);
   }
 
   isMeetingPoint(address: number, port: number): boolean {
