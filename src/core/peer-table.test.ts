@@ -148,6 +148,26 @@ describe('PeerTable', () => {
     expect(peers.status[peers.find(address(99), 0)]).toBe(UNVERIFIED);
   });
 
+  test('among peers of ever new addresses that came by themselves, one that was sent to has room', () => {
+    const peers = table(200);
+    const used = address(0);
+    const first = peers.insert(used, 0);
+    peers.countBubble(first, 0);
+    peers.lastReceived[first] = 0;
+    expect(peers.trust(first, 0)).toBe(true);
+    for (let n = 1; n < 200; n++) expect(addTrusted(peers, address(n), 0)).toBe(true);
+    let trusted = 0;
+    for (let n = 200; n < 250; n++) {
+      addTrusted(peers, address(n), 1);
+      const asked = peers.insert(address(1_000 + n), 0);
+      peers.countBubble(asked, 1);
+      peers.lastReceived[asked] = 1;
+      if (peers.trust(asked, 1)) trusted++;
+    }
+    expect(trusted).toBe(50);
+    expect(peers.isValid(peers.find(used, 0), 1)).toBe(true);
+  });
+
   test('R-8: who is distrusted has to prove itself anew, within the limit of the unverified', () => {
     const peers = table(10, 2);
     addTrusted(peers, address(1), 0);

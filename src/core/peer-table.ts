@@ -154,7 +154,8 @@ export class PeerTable {
 
   /**
    * Moves a peer to the trusted pool. When that is full one no longer valid makes room, or else one of an origin with more
-   * trusted peers than this peer's; false when there is none: the peer stays unverified.
+   * trusted peers than this peer's. For a peer that was sent to, one makes room that never was: any number of peers may have come by themselves.
+   * False when there is none: the peer stays unverified.
    */
   trust(peer: number, now: number): boolean {
     if (this.status[peer] === TRUSTED) return true;
@@ -295,6 +296,8 @@ export class PeerTable {
 
   private makeRoom(newcomer: number, now: number): boolean {
     let crowded = NO_PEER;
+    let unasked = NO_PEER;
+    const isAsked = this.lastSent[newcomer]! !== -Infinity;
     let most = this.peersPerOrigin.sizeOf(this.words, newcomer * 4) + 1;
     // Bounded, so that a full table costs no more than this a try.
     for (let tries = 0; tries < 32; tries++) {
@@ -309,9 +312,11 @@ export class PeerTable {
       const anyone = this.hash.of2(this.draws++, tries) % this.status.length;
       const crowd = this.status[anyone] === TRUSTED ? this.peersPerOrigin.sizeOf(this.words, anyone * 4) : 0;
       if (crowd > most) [crowded, most] = [anyone, crowd];
+      if (crowd > 0 && isAsked && this.lastSent[anyone] === -Infinity) unasked = anyone;
     }
-    if (crowded === NO_PEER) return false;
-    this.evict(crowded);
+    const found = crowded === NO_PEER ? unasked : crowded;
+    if (found === NO_PEER) return false;
+    this.evict(found);
     return true;
   }
 
