@@ -83,13 +83,35 @@ function askOnce(path: string, request: ControlRequest): Promise<ControlAnswer> 
     });
     socket.on('close', () => {
       clearTimeout(whole);
-      try {
-        resolve(JSON.parse(pieces.join('')) as ControlAnswer);
-      } catch {
+      const answer = parseAnswer(pieces.join(''));
+      if (answer !== undefined) resolve(answer);
+      else if (length === 0)
         reject(new NoAnswerError(`the daemon at ${path} ended without an answer`, false));
-      }
+      else
+        reject(
+          new NoAnswerError(`the daemon at ${path} gave an answer that is none of this protocol`, false),
+        );
     });
   });
+}
+
+/**
+ * The daemon may be another account's, and its answer goes to a terminal: control characters in it are replaced (U+FFFD). Undefined for a text that
+ * is no answer.
+ */
+function parseAnswer(text: string): ControlAnswer | undefined {
+  // JSON has control characters below U+0020 in escaped form only.
+  const isPlain = !/\\[bfnrtu]|[\u007f-\u009f]/.test(text);
+  const clean = (_: string, value: unknown): unknown =>
+    typeof value === 'string' ? value.replaceAll(/\p{Cc}/gu, '\ufffd') : value;
+  try {
+    const answer = JSON.parse(text, isPlain ? undefined : clean) as Partial<ControlAnswer> | null;
+    if (answer?.ok === true) return 'result' in answer ? (answer as ControlAnswer) : undefined;
+    const isRefusal = answer?.ok === false && typeof answer.message === 'string';
+    return isRefusal ? (answer as ControlAnswer) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export interface FoundDaemon {

@@ -163,6 +163,36 @@ test('one that hangs up without an answer has not timed out: exit status 1', asy
   expect([code, stderr]).toEqual([1, expect.stringMatching(/^teredo: .*rude\.sock ended without an answer/)]);
 });
 
+test('an answer that is none, or not understood, hides no other daemon; control characters do not reach the terminal', async () => {
+  const fields = { version: 1, role: 'server', networkNamespace: networkNamespace() };
+  const folder = await daemons({
+    answering,
+    empty: {},
+    'no-counters': { ...fields, name: 'no-counters' },
+    'of-no-role': { ...fields, name: 'red\u001b[31m\u009b1m', counters: {} },
+    text: { ...fields, name: 7 },
+  });
+  const asJson = await teredo(folder, ['status', '--json']);
+  expect(asJson.stdout).toContain('"answering"');
+  expect(asJson.stdout + asJson.stderr).not.toMatch(/\u001b|\u009b|\\u001b/);
+  expect(asJson.stdout).toContain('red\ufffd[31m\ufffd1m');
+  expect(asJson.stderr.split('\n').filter((line) => line.includes('does not understand'))).toHaveLength(2);
+  const asText = await teredo(folder, ['status']);
+  expect(asText.stderr).not.toMatch(/TypeError|at .*\.js/);
+  expect([asText.code, asText.stderr]).toEqual([1, expect.stringContaining('"no-counters" gave an answer')]);
+  for (const args of [
+    ['peers', 'empty'],
+    ['peers', 'no-counters'],
+    ['ping', '2001:0:c000:201::1', '-c', '1'],
+  ]) {
+    const { code, stderr } = await teredo(folder, args);
+    expect([code !== 0, stderr], args.join(' ')).toEqual([
+      true,
+      expect.not.stringMatching(/TypeError|\n +at /),
+    ]);
+  }
+});
+
 test(
   'a name that two folders have is that of the daemon in the first',
   { skip: process.getuid?.() !== 0 },

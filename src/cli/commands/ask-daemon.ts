@@ -105,7 +105,8 @@ function isAnswer(outcome: Outcome): outcome is ControlAnswer {
 
 async function askAt(path: string, request: ControlRequest): Promise<Outcome> {
   try {
-    return await ask(path, request);
+    const answer = await ask(path, request);
+    return answer.ok && !isAnswerer(answer.result) ? misunderstood(path) : answer;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EACCES')
@@ -115,6 +116,25 @@ async function askAt(path: string, request: ControlRequest): Promise<Outcome> {
       return failure(error.timedOut ? EXIT.TIMED_OUT : EXIT.FAILED, message);
     return failure(EXIT.FAILED, `cannot ask the daemon at ${path}: ${message}`);
   }
+}
+
+function isAnswerer(result: unknown): result is Answerer {
+  if (typeof result !== 'object' || result === null) return false;
+  const { name, networkNamespace } = result as Partial<Answerer>;
+  return typeof name === 'string' && typeof networkNamespace === 'string';
+}
+
+/** Reads an answer. The daemon may be of another version, or another program: a field that is missing, or has another type, fails the command. */
+export function reading<T>(daemon: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof TypeError ? misunderstood(daemon) : error;
+  }
+}
+
+function misunderstood(daemon: string): CommandFailure {
+  return failure(EXIT.FAILED, `the daemon ${daemon} gave an answer that this version does not understand`);
 }
 
 function cannotLook({ directory, fault }: HiddenFolder): CommandFailure {

@@ -3,7 +3,7 @@ import { MAX_PEERS } from '../../daemon/control-protocol.ts';
 import type { PeerStatus, PeersStatus } from '../../daemon/status.ts';
 import { formatSpan, printColumns, printJson, printLine } from '../output.ts';
 import { countValue } from '../values.ts';
-import { askOne } from './ask-daemon.ts';
+import { askOne, reading } from './ask-daemon.ts';
 
 interface PeersOptions {
   readonly json?: boolean;
@@ -27,24 +27,28 @@ export function peersCommand(): Command {
         printJson(answer);
         return;
       }
-      printColumns(
-        ['PEER', 'SENT TO', 'STATE', 'MEANS', 'PATH', 'HEARD', 'SENT', ...TRAFFIC],
-        answer.peers.map((peer) => [
-          peer.address,
-          peer.mapped ?? '-',
-          peer.trusted ? (peer.local ? 'trusted, local' : 'trusted') : 'unverified',
-          peer.means ?? '-',
-          pathInWords(peer),
-          ago(peer.receivedSecondsAgo),
-          ago(peer.sentSecondsAgo),
-          String(peer.receivedPackets),
-          String(peer.receivedBytes),
-          String(peer.sentPackets),
-          String(peer.sentBytes),
-        ]),
-      );
-      if (answer.total > answer.peers.length) printLine(`and ${answer.total - answer.peers.length} more`);
+      reading(`"${answer.name}"`, () => printPeers(answer));
     });
+}
+
+function printPeers(answer: PeersStatus): void {
+  printColumns(
+    ['PEER', 'SENT TO', 'STATE', 'MEANS', 'PATH', 'HEARD', 'SENT', ...TRAFFIC],
+    answer.peers.map((peer) => [
+      peer.address,
+      peer.mapped ?? '-',
+      peer.trusted ? (peer.local ? 'trusted, local' : 'trusted') : 'unverified',
+      peer.means ?? '-',
+      pathInWords(peer),
+      ago(peer.receivedSecondsAgo),
+      ago(peer.sentSecondsAgo),
+      String(peer.receivedPackets),
+      String(peer.receivedBytes),
+      String(peer.sentPackets),
+      String(peer.sentBytes),
+    ]),
+  );
+  if (answer.total > answer.peers.length) printLine(`and ${answer.total - answer.peers.length} more`);
 }
 
 const TRAFFIC = ['PACKETS IN', 'OCTETS IN', 'PACKETS OUT', 'OCTETS OUT'];

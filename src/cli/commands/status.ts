@@ -3,10 +3,10 @@ import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../
 import { accessInWords } from '../access.ts';
 import { dataPathRows } from '../data-path.ts';
 import { explainReason, stateInWords } from '../explain.ts';
-import { EXIT } from '../exit-codes.ts';
+import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { formatSpan, printJson, printLine, printTable } from '../output.ts';
 import { portMappingInWords } from '../port-mapping.ts';
-import { askDaemons } from './ask-daemon.ts';
+import { askDaemons, reading } from './ask-daemon.ts';
 
 /** How often `--watch` looks. */
 const WATCH_MS = 1_000;
@@ -32,11 +32,12 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
     .action(async (name: string | undefined, options: StatusOptions) => {
       do {
         const found = await askDaemons<RoleStatus>(name, { command: 'status' });
+        let isAllShown = true;
         for (const [i, status] of found.entries()) {
           if (options.json === true) printJson(status);
-          else printStatus(status, i > 0);
+          else isAllShown = tryToPrint(status, i > 0) && isAllShown;
         }
-        finish(found.some(isDown) ? EXIT.FAILED : EXIT.OK);
+        finish(!isAllShown || found.some(isDown) ? EXIT.FAILED : EXIT.OK);
         if (options.watch === true) await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
       } while (options.watch === true);
     });
@@ -45,6 +46,18 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
 /** Whether it has no address, and ought to have one. */
 function isDown(status: RoleStatus): boolean {
   return status.role === 'client' && (status.state === 'offline' || status.state === 'probe');
+}
+
+/** One that cannot be printed hides no other. */
+function tryToPrint(status: RoleStatus, spaced: boolean): boolean {
+  try {
+    reading(`"${status.name}"`, () => printStatus(status, spaced));
+    return true;
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return false;
+  }
 }
 
 function printStatus(status: RoleStatus, spaced: boolean): void {

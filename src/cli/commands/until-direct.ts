@@ -2,7 +2,7 @@ import { formatIpv6, isTeredo } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 import type { ContactStatus } from '../../daemon/status.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
-import { askAgain, askHere } from './ask-daemon.ts';
+import { askAgain, askHere, reading } from './ask-daemon.ts';
 
 /** How often the daemon is asked. */
 const LOOK_MS = 100;
@@ -99,7 +99,8 @@ export class HolePunching {
     if (status === undefined) return;
     this.last = status;
     if (status.state === 'valid') this.means = status.means;
-    for (const text of stepsOf(status, isTeredo(this.address, 0))) this.note(text);
+    const steps = reading('of the client', () => stepsOf(status, isTeredo(this.address, 0)));
+    for (const text of steps) this.note(text);
     const now = performance.now();
     const isAtEnd =
       status.guess === 'hopeless' && !this.isDirect && (!status.mayMeet || this.means === 'met');
