@@ -43,7 +43,7 @@ export class MappingFile {
       }
       const folder = dirname(this.path);
       if (faultOfFolder(folder) === undefined) mkdirSync(folder, { recursive: true, mode: 0o755 });
-      replaceTrusted(this.path, JSON.stringify({ pid: process.pid, made }));
+      replaceTrusted(this.path, JSON.stringify({ pid: process.pid, began: beginningOf(process.pid), made }));
     } catch {
       // a file system that is not to be written to, or a folder of another account
     }
@@ -62,20 +62,24 @@ export class MappingFile {
   }
 }
 
-/** Whether another client runs: the number alone may be anybody's by now. */
-function isRunning(pid: number): boolean {
-  if (pid === process.pid) return false;
+/**
+ * When a process began, in clock ticks since the machine started: together with its number this names one process, however many have that number
+ * later. Undefined where there is no such process. proc(5), /proc/PID/stat, field 22
+ */
+function beginningOf(pid: number): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('teredo');
+    // The program's name, field 2, may have spaces and brackets in it.
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[22 - 3];
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 function keptIn(value: unknown): readonly MadeMapping[] | undefined {
-  const { pid, made } = value as Record<string, unknown>;
+  const { pid, began, made } = value as Record<string, unknown>;
   if (!Number.isInteger(pid) || !Array.isArray(made)) return [];
-  return isRunning(Number(pid)) ? undefined : made.flatMap(madeMapping).slice(-KEPT_MOST);
+  const isAnothers = pid !== process.pid && began !== undefined && began === beginningOf(Number(pid));
+  return isAnothers ? undefined : made.flatMap(madeMapping).slice(-KEPT_MOST);
 }
 
 function madeMapping(value: unknown): MadeMapping[] {

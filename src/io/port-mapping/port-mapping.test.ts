@@ -44,6 +44,13 @@ let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'teredo-mapping-file-'))));
 afterEach(() => rmSync(directory, { recursive: true }));
 
+/** When a process began, in clock ticks. proc(5) */
+function beganAt(pid: number): string {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')[19]!;
+}
+
 describe('who is asked', () => {
   test('a gateway that refuses all is known at once, and ends no start late', async () => {
     await using gateway = new FakeGateway();
@@ -505,6 +512,7 @@ describe('what is left by a sudden end', () => {
     expect(gateway.actions[0]!.body).toContain('<NewExternalPort>41000</NewExternalPort>');
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({
       pid: process.pid,
+      began: beganAt(process.pid),
       made: [{ protocol: 'upnp', port: PORT }],
     });
     await mapper.release();
@@ -581,20 +589,33 @@ describe('what is left by a sudden end', () => {
   });
 
   test('what another client has that runs is left alone', async () => {
-    const other = spawn(process.execPath, ['-e', 'process.stdin.resume()', 'teredo']);
+    const other = spawn(process.execPath, ['-e', 'process.stdin.resume()']);
     onTestFinished(() => void other.kill());
     await once(other, 'spawn');
     const path = join(directory, 'client.port-mapping');
-    const its = JSON.stringify({ pid: other.pid, made: [{ protocol: 'upnp', port: PORT }] });
+    const made = [{ protocol: 'upnp', port: PORT }];
+    const its = JSON.stringify({ pid: other.pid, began: beganAt(other.pid!), made });
     writeFileSync(path, its);
     const file = new MappingFile(path);
-    await eventually(() => expect(file.read()).toEqual([]));
+    expect(file.read()).toEqual([]);
     file.write({ protocol: 'upnp', port: PORT });
     file.remove({ protocol: 'upnp', port: PORT });
     expect(readFileSync(path, 'utf8')).toBe(its);
     other.stdin.end();
     await once(other, 'exit');
     expect(file.read()).toHaveLength(1);
+  });
+
+  test('but not what another process has the number of, though it is called like a client', async () => {
+    const other = spawn(process.execPath, ['-e', 'process.stdin.resume()', 'teredo']);
+    onTestFinished(() => void other.kill());
+    await once(other, 'spawn');
+    const path = join(directory, 'client.port-mapping');
+    const began = String(Number(beganAt(other.pid!)) - 1);
+    for (const note of [{ pid: other.pid, began }, { pid: other.pid }]) {
+      writeFileSync(path, JSON.stringify({ ...note, made: [{ protocol: 'upnp', port: PORT }] }));
+      expect(new MappingFile(path).read()).toHaveLength(1);
+    }
   });
 
   test.for([
