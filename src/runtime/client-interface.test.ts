@@ -35,8 +35,26 @@ test.each([
   },
 );
 
+test('an address that the system does not take away stays guarded, and goes with the next try', async () => {
+  const rig = await guardedInterface();
+  rig.client.addAddress(FIRST);
+  rig.client.addAddress(SECOND);
+  await rig.client.settled;
+  rig.keep(2);
+  rig.client.removeAddress(FIRST);
+  await rig.client.settled;
+  expect([rig.addresses().length, rig.guarded().length, rig.failures()]).toEqual([2, 2, 1]);
+  rig.client.networkChanged();
+  await rig.client.settled;
+  expect([rig.addresses().length, rig.guarded().length, rig.failures()]).toEqual([2, 2, 2]);
+  rig.client.networkChanged();
+  await rig.client.settled;
+  expect([rig.addresses(), rig.guarded()]).toEqual([[formatIpv6(SECOND)], [formatIpv6(SECOND)]]);
+  expect(rig.failures()).toBe(2);
+});
+
 async function guardedInterface() {
-  let [refusals, failures] = [0, 0];
+  let [refusals, failures, keeps] = [0, 0, 0];
   const given = new Set<string>();
   const unguarded: string[] = [];
   let guarded: string[] = [];
@@ -56,8 +74,10 @@ async function guardedInterface() {
       if (text.startsWith('2001:') && !guarded.includes(text)) unguarded.push(text);
       return Promise.resolve();
     },
-    removeAddress: (_: string, address: Uint8Array) =>
-      Promise.resolve(void given.delete(formatIpv6(address))),
+    removeAddress: (_: string, address: Uint8Array) => {
+      if (keeps-- > 0) return Promise.reject(new SystemCallError('RTM_DELADDR', ENOBUFS));
+      return Promise.resolve(void given.delete(formatIpv6(address)));
+    },
     addRoute: nothing,
     removeRoute: nothing,
     hasNativeIpv6: () => false,
@@ -79,6 +99,8 @@ async function guardedInterface() {
   return {
     client,
     refuse: (times: number) => (refusals = times),
+    keep: (times: number) => (keeps = times),
+    guarded: () => guarded,
     failures: () => failures,
     addresses: () => [...given],
     unguarded: () => unguarded,

@@ -102,9 +102,11 @@ export class ClientInterface {
     void this.interfaceConfig.arrange(
       () => this.wanted(),
       () => {
-        const isGuarded = this.guard.setOwn(this.guarded);
+        // The system may have kept an address that was to go.
+        const kept = this.held.filter((address) => this.interfaceConfig.has(settingOf(address)));
+        this.held = [...new Set([...this.guarded, ...kept])];
+        const isGuarded = this.guard.setOwn(this.held);
         if (!isGuarded || this.guarded.length < this.addresses.length) this.onFailure();
-        this.held = this.guarded;
         const before = this.hasDefaultRoute;
         this.hasDefaultRoute = this.hasDefaults;
         if (this.hasDefaultRoute !== before) this.onDefaultRoute(this.hasDefaultRoute);
@@ -121,7 +123,7 @@ export class ClientInterface {
     this.held = [...new Set([...held, ...addresses])];
     return [
       LINK_LOCAL,
-      ...addresses.map((address) => addressSetting({ address, prefixLength: ADDRESS_PREFIX_LENGTH })),
+      ...addresses.map(settingOf),
       ...(addresses.length > 0 && this.isDefaultWished() && !this.isDefaultTaken() ? DEFAULTS : []),
       ...addresses.flatMap(routesFrom).map(routeSetting),
     ];
@@ -154,4 +156,8 @@ function routesFrom(source: Ipv6): Ipv6Route[] {
     source,
     gateway: GATEWAY,
   }));
+}
+
+function settingOf(address: Ipv6): InterfaceSetting {
+  return addressSetting({ address, prefixLength: ADDRESS_PREFIX_LENGTH });
 }

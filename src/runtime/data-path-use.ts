@@ -134,6 +134,7 @@ export class DataPathUse {
   /** Changes the wish, at once where it runs. Throws as {@link start}; all stays as it was then. */
   set(wish: DataPathWish): void {
     const before = this.wish;
+    const isToBeTriedAgain = this.cancelAgain !== undefined;
     this.wish = wish;
     if (this.source === undefined) return;
     try {
@@ -142,6 +143,7 @@ export class DataPathUse {
       else return;
     } catch (error) {
       this.wish = before;
+      if (isToBeTriedAgain && this.cancelAgain === undefined) this.openLater();
       throw error;
     }
     this.onChange(this.path);

@@ -106,8 +106,9 @@ export class InterfaceConfig {
     const names = new Set(wanted.map(({ name }) => name));
     for (const setting of [...this.applied.values()].toReversed()) {
       if (names.has(setting.name)) continue;
-      this.applied.delete(setting.name);
-      await this.attempt(setting.name, () => setting.revert(this.network, this.iface));
+      // One that the system keeps is tried again with the next change, or after the failure.
+      if (await this.attempt(setting.name, () => setting.revert(this.network, this.iface)))
+        this.applied.delete(setting.name);
     }
     for (const setting of wanted) {
       const isThere = this.has(setting) || setting.isIn(state);

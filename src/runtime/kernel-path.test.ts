@@ -345,3 +345,13 @@ test('a change that cannot be leaves everything as it was', async () => {
   alice.setDataPath('auto');
   expect(alice.dataPath).toEqual({ kind: 'user', reason: 'no CAP_BPF' });
 });
+
+test('a change that cannot be does not end the tries after the kernel path was lost', async () => {
+  const { net, a, alice } = await pair({ dataPath: 'auto' });
+  [...a.kernelPaths][0]!.lose(new Error('somebody took it away'));
+  a.noKernelPath = 'out of memory';
+  expect(() => alice.setDataPath('kernel')).toThrow('out of memory');
+  a.noKernelPath = undefined;
+  await net.pass(40_000);
+  expect(alice.dataPath).toEqual({ kind: 'kernel' });
+});

@@ -9,8 +9,11 @@ const RESOLVED: Readonly<Record<string, readonly string[]>> = {
   'one-bad.example': ['255.255.255.255', '192.0.2.1', '0.0.0.0', '224.0.0.1', '192.0.2.9'],
   'last.example': ['223.255.255.255'],
 };
+const asked = vi.hoisted(() => [] as string[]);
 vi.mock('node:dns/promises', () => ({
   lookup: (name: string) => {
+    asked.push(name);
+    if (name === 'mute.example') return new Promise(() => {});
     const found = RESOLVED[name];
     if (found === undefined) return Promise.reject(new Error(`ENOTFOUND ${name}`));
     return Promise.resolve(found.map((address) => ({ address, family: 4 })));
@@ -36,6 +39,21 @@ test('a name that a resolver blocks with 0.0.0.0 does not resolve to a usable ad
   );
   expect(servers.length).toBe(2);
   expect(warnings).toEqual(['"blocked.example" does not resolve to a usable IPv4 address: it is left out']);
+});
+
+test('a name whose lookup hangs is looked up once at a time, however often it is asked for', async () => {
+  vi.useFakeTimers();
+  for (let i = 0; i < 5; i++) {
+    const found = addressesOf('mute.example');
+    await vi.advanceTimersByTimeAsync(40_000);
+    expect(await found).toEqual([]);
+  }
+  expect(asked.filter((name) => name === 'mute.example')).toHaveLength(1);
+  vi.useRealTimers();
+  await addressesOf('one-bad.example');
+  const before = asked.length;
+  await addressesOf('one-bad.example');
+  expect(asked.length).toBe(before + 1);
 });
 
 test('a server whose next address no host can have has no second address by default', async () => {

@@ -108,9 +108,31 @@ export async function addressesOf(host: string): Promise<Ipv4[]> {
   const literal = parseIpv4(host);
   if (literal !== undefined) return [literal];
   // One that fails is told by the caller, with the other names that failed.
-  const found = await within(LOOKUP_MOST_MS, lookup(host, { family: 4, all: true }), []);
+  const found = await within(LOOKUP_MOST_MS, lookUpOnce(host), []);
   const addresses = new Set(found.flatMap(({ address }) => parseIpv4(address) ?? []));
   return [...addresses].filter((address) => faultOfHostAddress(address) === undefined);
+}
+
+type Lookup = ReturnType<typeof lookUpNow>;
+
+/**
+ * Lookups under way, by name. One that hangs cannot be called off and keeps one of the process's few threads: with one a name, asking again and again
+ * takes no more of them.
+ */
+const lookups = new Map<string, Lookup>();
+
+function lookUpOnce(host: string): Lookup {
+  const underway = lookups.get(host);
+  if (underway !== undefined) return underway;
+  const begun = lookUpNow(host);
+  lookups.set(host, begun);
+  const forget = (): void => void lookups.delete(host);
+  begun.then(forget, forget);
+  return begun;
+}
+
+function lookUpNow(host: string) {
+  return lookup(host, { family: 4, all: true });
 }
 
 /** The first of each list, the second of each, and so on. */
