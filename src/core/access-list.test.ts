@@ -13,13 +13,13 @@ describe('the longest prefix decides', () => {
     [['-203.0.113.7'], ['203.0.113.6', '203.0.113.8', '0.0.0.0', '255.255.255.255'], ['203.0.113.7']],
     [['-203.0.113.0/24'], ['203.0.112.255', '203.0.114.0'], ['203.0.113.0', '203.0.113.255']],
     [['+198.51.100.0/24'], ['198.51.100.0', '198.51.100.255'], ['198.51.99.255', '198.51.101.0', '0.0.0.0']],
-    // An exception of a denied prefix opens nothing else, and closes nothing else.
+    // An exception within a denied prefix changes the verdict for no other address.
     [
       ['-203.0.113.0/24', '+203.0.113.7'],
       ['203.0.113.7', '192.0.2.1'],
       ['203.0.113.6', '203.0.113.8'],
     ],
-    // One allowed prefix that is no exception is enough for nobody else to be served.
+    // One allowed prefix that is not an exception: all other addresses are refused.
     [
       ['-203.0.113.0/24', '+203.0.113.7', '+198.51.100.0/24'],
       ['203.0.113.7', '198.51.100.1'],
@@ -42,9 +42,9 @@ describe('the longest prefix decides', () => {
     expect(denied.filter((text) => allows(text))).toEqual([]);
   });
 
-  test('as a naive implementation decides, at the edges of every prefix and anywhere', () => {
+  test('gives the verdicts of a naive implementation, at the edges of every prefix and at random addresses', () => {
     const bits = (address: number) => address.toString(2).padStart(32, '0');
-    // Few different beginnings, so that prefixes lie in each other.
+    // Few different first octets, so that prefixes contain each other.
     const address = fc.oneof(
       fc.tuple(fc.constantFrom(0, 0x0a000000, 0xcb007100, 0xffffff00), fc.nat(255)).map(([a, b]) => a + b),
       fc.nat(0xffffffff),
@@ -98,7 +98,7 @@ test('a list that denies no address is open', () => {
   expect([list('-192.0.2.1').isOpen, list('-0.0.0.0/0').isOpen]).toEqual([false, false]);
 });
 
-describe('lists that make no sense', () => {
+describe('invalid lists', () => {
   test.each<[string, () => AccessList, RegExp]>([
     ['both', () => list('+10.0.0.0/8', '-10.0.0.0/8'), /^10\.0\.0\.0\/8 is both allowed and denied$/],
     [
@@ -110,9 +110,9 @@ describe('lists that make no sense', () => {
     ['no length', () => new AccessList({ allow: [{ address: 0, length: NaN }] }), /not an IPv4 prefix/],
     ['address', () => new AccessList({ allow: [{ address: 2 ** 32, length: 0 }] }), /not an IPv4 prefix/],
     ['negative', () => new AccessList({ allow: [{ address: -1, length: 32 }] }), /not an IPv4 prefix/],
-  ])('%s: refused in words', (_what, make, message) => expect(make).toThrow(message));
+  ])('%s: refused with a clear message', (_what, make, message) => expect(make).toThrow(message));
 
-  test('as many prefixes as there is room for, and no more', () => {
+  test('as many prefixes as the kernel table has room for, and no more', () => {
     const hosts = (count: number) =>
       Array.from({ length: count }, (_, i) => ({ address: 2 * i, length: 32 }));
     const deny = hosts(MAX_ACCESS_PREFIXES);

@@ -1,7 +1,7 @@
 import { formatIpv4Prefix, inIpv4Prefix, ipv4Mask } from '../wire/index.ts';
 import type { Ipv4, Ipv4Prefix } from '../wire/index.ts';
 
-/** Prefixes that one list has at the most: the kernel's table has as much room (bpf/server.h). */
+/** Most prefixes of a list: the size of the kernel's table (bpf/server.h). */
 export const MAX_ACCESS_PREFIXES = 1_024;
 
 /** An {@link AccessList} as its operator writes it. */
@@ -11,22 +11,22 @@ export interface AccessRules {
 }
 
 /**
- * The IPv4 addresses that a server or relay serves. Of the prefixes that match an address the longest decides. An address that none
- * matches is allowed, unless an allowed prefix lies in no denied one: then only allowed prefixes are served.
+ * The IPv4 addresses that a server or relay serves. The longest prefix that matches an address decides. An address without a matching
+ * prefix is allowed if every allowed prefix is an exception within a denied one; otherwise only allowed prefixes are served.
  */
 export class AccessList {
   /** Each prefix once, in the order given. */
   readonly allow: readonly Ipv4Prefix[];
   readonly deny: readonly Ipv4Prefix[];
-  /** The verdict on addresses that no prefix matches. */
+  /** The verdict for addresses that no prefix matches. */
   readonly allowsOthers: boolean;
-  /** The verdict on 0.0.0.0, and the addresses, ascending, from which on it is the opposite of the one before. */
+  /** The verdict for 0.0.0.0; and the addresses, ascending, at which the verdict changes to its opposite. */
   private readonly allowsFirst: boolean;
-  private readonly turns: Uint32Array;
+  private readonly changes: Uint32Array;
 
   /**
-   * Throws a RangeError in words: a prefix that is none, or has bits set behind its length; one that is both allowed and denied; more than
-   * {@link MAX_ACCESS_PREFIXES}.
+   * Throws a RangeError with a message for the operator: a prefix that is not valid, or has bits set past its length; a prefix that is both
+   * allowed and denied; more than {@link MAX_ACCESS_PREFIXES} prefixes.
    */
   constructor({ allow = [], deny = [] }: AccessRules = {}) {
     this.allow = distinct(allow);
@@ -41,13 +41,13 @@ export class AccessList {
     this.allowsOthers = this.allow.every(isException);
     const verdicts = this.verdicts();
     this.allowsFirst = verdicts[0]!.allowed;
-    const turns = verdicts.filter(({ allowed }, i) => i > 0 && allowed !== verdicts[i - 1]!.allowed);
-    this.turns = Uint32Array.from(turns, ({ from }) => from);
+    const changes = verdicts.filter(({ allowed }, i) => i > 0 && allowed !== verdicts[i - 1]!.allowed);
+    this.changes = Uint32Array.from(changes, ({ from }) => from);
   }
 
-  /** Whether everybody is served. */
+  /** Whether all addresses are served. */
   get isOpen(): boolean {
-    return this.turns.length === 0 && this.allowsFirst;
+    return this.changes.length === 0 && this.allowsFirst;
   }
 
   /** How many prefixes there are. */
@@ -56,20 +56,20 @@ export class AccessList {
   }
 
   allows(address: Ipv4): boolean {
-    const { turns, allowsFirst } = this;
-    if (turns.length === 0) return allowsFirst;
-    // How many turns there are up to this address: all before `low` are, none from `high` on.
+    const { changes, allowsFirst } = this;
+    if (changes.length === 0) return allowsFirst;
+    // Binary search for the number of changes up to this address: those before `low` are, those from `high` on are not.
     let low = 0;
-    let high = turns.length;
+    let high = changes.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (turns[middle]! <= address) low = middle + 1;
+      if (changes[middle]! <= address) low = middle + 1;
       else high = middle;
     }
     return allowsFirst === ((low & 1) === 0);
   }
 
-  /** The verdict on each address at which a prefix begins or has just ended, ascending, 0.0.0.0 among them. */
+  /** The verdict for 0.0.0.0, for each address at which a prefix begins, and for each address after the end of one, ascending. */
   private verdicts(): { readonly from: Ipv4; readonly allowed: boolean }[] {
     const rules = [
       ...this.allow.map((prefix) => ({ prefix, allowed: true })),
@@ -86,7 +86,7 @@ export class AccessList {
   }
 }
 
-/** Everybody is served. */
+/** All addresses are served. */
 export const OPEN_ACCESS = new AccessList();
 
 function distinct(prefixes: readonly Ipv4Prefix[]): Ipv4Prefix[] {

@@ -46,7 +46,7 @@ describe('AddressPolicy', () => {
     expect(policy.isGlobalUnicast(v4('203.0.113.127'))).toBe(false);
   });
 
-  test('S-12: a closed cloud may count private addresses as global, and only those', () => {
+  test('S-12: with allowPrivate, private addresses count as global, and no others', () => {
     const policy = new AddressPolicy({ allowPrivate: true });
     for (const text of ['10.0.0.1', '172.31.255.1', '192.168.1.1'])
       expect(policy.isGlobalUnicast(v4(text))).toBe(true);

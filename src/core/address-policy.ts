@@ -7,11 +7,11 @@ export interface Subnet {
 }
 
 /**
- * Which IPv4 addresses Teredo may be sent to: global unicast ones (RFC 4380 section 5.2.4, C-9). With `allowPrivate`, for
- * closed clouds, RFC 1918 addresses count as global too.
+ * The IPv4 addresses to which Teredo packets may be sent: global unicast ones (RFC 4380 section 5.2.4, C-9). With `allowPrivate`, for
+ * private networks without Internet, RFC 1918 addresses count as global, too.
  */
 export class AddressPolicy {
-  /** A closed cloud: addresses that are good within a site only are as good as global ones. */
+  /** Addresses that are valid within a site only count as global ones. */
   readonly allowPrivate: boolean;
   private broadcasts: Ipv4[] = [];
 
@@ -24,7 +24,7 @@ export class AddressPolicy {
     return (this.allowPrivate || !isPrivate(address)) && this.isUnicast(address);
   }
 
-  /** The same, but private addresses count: those that a peer behind the same NAT has. RFC 6081 section 4.3, E-96 */
+  /** As above, with private addresses allowed: a peer behind the same NAT has one. RFC 6081 section 4.3, E-96 */
   isUnicast(address: Ipv4): boolean {
     const first = address >>> 24;
     if (first === 0 || isLoopback(address) || (first >= 224 && first <= 239)) return false;
@@ -35,7 +35,7 @@ export class AddressPolicy {
     return true;
   }
 
-  /** The host's subnets have changed: their directed broadcast addresses are never a destination. */
+  /** The host's subnets have changed: packets are never sent to their directed broadcast addresses. */
   setSubnets(subnets: readonly Subnet[]): void {
     // A /31 and a /32 have no broadcast address (RFC 3021).
     this.broadcasts = subnets

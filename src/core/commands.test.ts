@@ -24,7 +24,7 @@ class Recorder implements CommandExecutor {
 describe('CommandRing', () => {
   const bytes = new Uint8Array(8);
 
-  test('carries commands out in order, and once', () => {
+  test('carries out each command once, in order', () => {
     const ring = new CommandRing();
     ring.event({ type: 'socket-wanted', socket: 1 });
     ring.transmit(2, bytes, 1, 5, 0xc0000201, 4096);
@@ -43,7 +43,7 @@ describe('CommandRing', () => {
     expect(ring.length).toBe(0);
   });
 
-  test('keeps the addresses of peers, however many, when their bytes have changed', () => {
+  test('keeps its own copies of any number of peer addresses', () => {
     const ring = new CommandRing();
     const address = new Uint8Array(20);
     for (let i = 0; i < 40; i++) {
@@ -66,7 +66,7 @@ describe('CommandRing', () => {
     }
   });
 
-  test('what an earlier input left in the arrays does not show', () => {
+  test('values of an earlier input do not appear in later commands', () => {
     const ring = new CommandRing();
     for (let i = 0; i < 5; i++) ring.transmit(i, bytes, i, i, i, i);
     ring.drain(new Recorder());

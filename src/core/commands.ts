@@ -16,15 +16,15 @@ export interface CommandExecutor {
   /** Hand the IPv6 packet `buffer[start, end)` to the IPv6 side: the tunnel interface, or a server's raw socket. */
   deliver(buffer: Uint8Array, start: number, end: number): void;
   /**
-   * The peer whose IPv6 address stands at `buffer[offset]` is a trusted one and was heard at `heardAt` (ms) from
-   * `address`:`port`: whoever can carry its packets past the machine may do so. Said again, it brings `heardAt` forward.
+   * The peer with the IPv6 address at `buffer[offset]` is trusted, and the machine received a packet from it at `heardAt` (ms), from
+   * `address`:`port`: the kernel path may carry its packets. Repeated with a later `heardAt` while the peer is heard.
    */
   offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void;
-  /** Its packets are to come to the machine again. */
+  /** The kernel path gives this peer's packets to the machine again. */
   unload(buffer: Uint8Array, offset: number): void;
   /**
-   * Something the driver or the user has to know: state, address, sockets wanted. False: the socket that is wanted could not be opened; what
-   * would go from it, or names it to others, is not sent then.
+   * An event for the driver or the user: state, address, sockets wanted. False: the wanted socket could not be opened; datagrams from
+   * it, and datagrams that name its port, are then not sent.
    */
   event(event: MachineEvent): boolean | void;
 }
@@ -36,18 +36,18 @@ export interface CommandExecutor {
 export class CommandRing {
   private readonly kinds: number[] = [];
   private readonly buffers: (Uint8Array | undefined)[] = [];
-  /** Six numbers a command: socket, start, end, address, port, the socket whose port the datagram names. */
+  /** Six numbers for each command: socket, start, end, address, port, the socket whose port the datagram names. */
   private readonly numbers: number[] = [];
   private readonly events: MachineEvent[] = [];
-  /** IPv6 addresses of peers that are named without a packet of theirs, 16 bytes each. */
+  /** IPv6 addresses of the peers in offload and unload commands, 16 bytes each. */
   private addresses = new Uint8Array(16 * 16);
   private addressCount = 0;
   private count = 0;
   private named: SocketId = 0;
-  /** Wanted in this input, and not to be had. */
+  /** Sockets that were wanted in this input and could not be opened. */
   private readonly missing: SocketId[] = [];
 
-  /** How many commands wait to be drained. */
+  /** Commands not yet drained. */
   get length(): number {
     return this.count;
   }
@@ -72,7 +72,7 @@ export class CommandRing {
     this.numbers[n + 5] = this.named;
   }
 
-  /** What `send` has transmitted names the port of this socket; 0: of none. */
+  /** Marks the datagrams that `send` transmits as naming the port of this socket; 0: of none. */
   naming<T>(socket: SocketId, send: () => T): T {
     this.named = socket;
     try {
@@ -133,8 +133,8 @@ export class CommandRing {
       const n = at * WIDTH;
       const kind = kinds[at];
       if (kind === TRANSMIT) {
-        const isVain = missing.length > 0 && this.needs(n, missing);
-        if (!isVain) {
+        const isImpossible = missing.length > 0 && this.needs(n, missing);
+        if (!isImpossible) {
           executor.transmit(
             numbers[n]!,
             buffers[at]!,
@@ -161,12 +161,12 @@ export class CommandRing {
     if (missing.length > 0) missing.length = 0;
   }
 
-  /** Whether a datagram goes from one of these sockets, or names it. */
+  /** Whether the datagram of this command is sent from one of these sockets, or names its port. */
   private needs(n: number, sockets: readonly SocketId[]): boolean {
     return sockets.includes(this.numbers[n]!) || sockets.includes(this.numbers[n + 5]!);
   }
 
-  /** Where the copy of an address lies. */
+  /** Copies an address; returns the offset of the copy. */
   private keep(buffer: Uint8Array, offset: number): number {
     const at = 16 * this.addressCount++;
     if (at === this.addresses.length) {
@@ -179,7 +179,7 @@ export class CommandRing {
   }
 }
 
-/** Of {@link CommandRing.numbers}. */
+/** Numbers for each command in {@link CommandRing.numbers}. */
 const WIDTH = 6;
 const TRANSMIT = 0;
 const DELIVER = 1;

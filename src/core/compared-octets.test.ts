@@ -1,6 +1,6 @@
 /**
- * Every nonce, key and address that is compared, with one octet that differs, for each octet: a comparison that is left out, or cut short,
- * fails here. Besides them what nobody would notice else: nonce 0, and who speaks where.
+ * Changes each octet, one at a time, of every nonce, key and address that is compared: a comparison that is missing or too short
+ * fails here. Also tested: nonce 0, and which peer may send to which socket.
  */
 import { describe, expect, test } from 'vitest';
 import {
@@ -37,7 +37,7 @@ function flips(bytes: Uint8Array, from = 0, to = bytes.length): Uint8Array[] {
   });
 }
 
-/** The same for a pair: four octets of the address, two of the port. */
+/** The same for an endpoint: four octets of the address, two of the port. */
 function otherPairs({ address, port }: Endpoint): Endpoint[] {
   const bytes = new Uint8Array(6);
   writeUint32(bytes, 0, address);
@@ -55,7 +55,7 @@ function otherNumbers(number: number): number[] {
 const ascii = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 const SECRET = { clientId: ascii('client-1'), secret: ascii('s3cret') };
 
-/** Whether the primary address's answer was believed: the secondary address is asked then. */
+/** Whether the answer of the primary address was accepted: the client then asks the secondary address. */
 function believes(options: AnswerOptions, secret?: typeof SECRET): boolean {
   const rig = new ClientRig(secret === undefined ? {} : { secret }).start();
   rig.answer(rig.sent[0]!, options);
@@ -69,7 +69,7 @@ const resealed = (packet: Uint8Array): Uint8Array => {
 };
 
 describe('an advertisement', () => {
-  test('with everything right is believed', () => {
+  test('is accepted if every octet is right', () => {
     expect(believes({})).toBe(true);
     expect(believes(SECRET, SECRET)).toBe(true);
   });
@@ -80,7 +80,7 @@ describe('an advertisement', () => {
     expect(nonces).toHaveLength(8);
   });
 
-  test('CL-32: with a key each octet of the nonce counts, too, though it is signed', () => {
+  test('CL-32: with a key each octet of the nonce counts, too, although the nonce is signed', () => {
     const { nonce } = new ClientRig({ secret: SECRET }).start().sent[0]!;
     for (const other of flips(nonce)) expect(believes({ ...SECRET, nonce: other }, SECRET)).toBe(false);
   });
@@ -103,7 +103,7 @@ describe('an advertisement', () => {
     for (const from of otherPairs(PRIMARY)) expect(believes({ from })).toBe(false);
   });
 
-  test('CL-36, CL-37: each octet of the identifier, of the signature and of what is signed counts', () => {
+  test('CL-36, CL-37: each octet of the identifier, of the signature and of the signed data counts', () => {
     for (const clientId of flips(SECRET.clientId))
       expect(believes({ ...SECRET, clientId }, SECRET)).toBe(false);
     for (const secret of flips(SECRET.secret)) expect(believes({ ...SECRET, secret }, SECRET)).toBe(false);
@@ -115,7 +115,7 @@ describe('an advertisement', () => {
       ]);
   });
 
-  test('whose prefix has junk in its low 64 bits, as that of Windows, is believed', () => {
+  test('is accepted with any low 64 bits in its prefix: those of Windows servers are not zero', () => {
     const packet = (p: Uint8Array): Uint8Array => {
       p.fill(0xa5, 80, 88);
       return resealed(p);
@@ -136,7 +136,7 @@ describe("a connectivity test's reply", () => {
   };
   const reply = (rig: ClientRig): Uint8Array => echoReply(rig.find('test', PRIMARY));
 
-  test('with everything right makes the relay the way', () => {
+  test('makes the relay the route to the host if every octet is right', () => {
     expect(isTrustedBy(reply)).toBe(true);
   });
 
@@ -189,7 +189,7 @@ describe('a direct bubble', () => {
     expect(rig.direct(ELSEWHERE, { nonce: rig.nonce }).trusted).toBe(true);
   });
 
-  test('E-27, E-28: each octet of the nonce of the round before counts', () => {
+  test('E-27, E-28: each octet of the previous nonce counts', () => {
     const rig = sought();
     const first = rig.nonce;
     rig.pass(2_000);
@@ -198,31 +198,31 @@ describe('a direct bubble', () => {
     expect(rig.direct(ELSEWHERE, { nonce: first }).trusted).toBe(true);
   });
 
-  test('E-28, E-32: nonce 0 proves nobody: not after one indirect bubble, nor before the first', () => {
+  test('E-28, E-32: nonce 0 proves nothing: neither after one indirect bubble nor before the first', () => {
     const rig = sought();
-    expect(rig.all('bubble', A_SERVER)).toHaveLength(1); // there was no nonce before
+    expect(rig.all('bubble', A_SERVER)).toHaveLength(1); // there is no previous nonce
     rig.direct(ELSEWHERE, { nonce: 0 });
     expect([rig.trusted, rig.machine.counters.droppedForgedSource]).toEqual([false, 1]);
-    const asked = new NatRig('restricted').forwarded({ nonce: A_NONCE }); // it asks, and is answered once
+    const asked = new NatRig('restricted').forwarded({ nonce: A_NONCE }); // the peer asks, and is answered once
     asked.direct(ELSEWHERE, { nonce: 0 });
     expect(asked.trusted).toBe(false);
     const unknown = new NatRig('restricted').direct(ELSEWHERE, { nonce: 0 });
     expect(unknown.trusted).toBe(false);
   });
 
-  test("E-26: without a nonce each octet of the pair in the peer's address counts", () => {
+  test("E-26: without a nonce each octet of the mapped address and port in the peer's address counts", () => {
     for (const from of otherPairs(A_MAPPED))
       expect([from, sought().direct(from).trusted]).toEqual([from, false]);
     expect(sought().direct(A_MAPPED).trusted).toBe(true);
   });
 
-  test("E-77: on one peer's socket no other peer counts, known and with its own nonce or not", () => {
+  test("E-77: on one peer's socket other peers are refused, known or not, with a nonce or without", () => {
     const other = teredo(at('198.51.100.7:3544'), at('192.0.2.7:1000'));
     const rig = new NatRig('counting');
     rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE });
     const [socket] = rig.sockets;
     expect(socket).toBeGreaterThanOrEqual(16);
-    rig.send(data(rig.address, other)).direct(at('192.0.2.7:1000'), {}, 0, other); // on the service port it may speak
+    rig.send(data(rig.address, other)).direct(at('192.0.2.7:1000'), {}, 0, other); // on the service port this peer is accepted
     const { droppedForgedSource } = rig.machine.counters;
     rig.clear().direct(at('192.0.2.7:1000'), {}, socket, other);
     expect(rig.machine.counters.droppedForgedSource).toBe(droppedForgedSource + 1);
@@ -253,13 +253,13 @@ describe('a probe of the refresh interval', () => {
     return rig.machine.counters.consumedBubbles > consumedBubbles;
   };
 
-  test('CL-102: comes from the server: each octet of its address and port counts', () => {
+  test('CL-102: must come from the server: each octet of its address and port counts', () => {
     expect(holds(PRIMARY, (bytes) => bytes)).toBe(true);
     for (const from of otherPairs(PRIMARY).filter(({ address }) => address !== SECONDARY.address))
       expect([from, holds(from, (bytes) => bytes)]).toEqual([from, false]);
   });
 
-  test('CL-106: is a bubble from us to our other mapping: each octet of both addresses counts, and nothing else does', () => {
+  test('CL-106: is a bubble from the client to its second mapping: each octet of both addresses counts, and no other octet', () => {
     const { probe } = probed();
     for (const bytes of flips(probe.bytes, 8, 40)) expect(holds(PRIMARY, () => bytes)).toBe(false);
     expect(holds(PRIMARY, () => data(probe.source, probe.destination))).toBe(false);
@@ -268,7 +268,7 @@ describe('a probe of the refresh interval', () => {
 });
 
 describe("a client's rules for its state", () => {
-  test('CL-4: while it qualifies again nothing comes in, though the address may stay', () => {
+  test('CL-4: while the client qualifies again no packet is delivered, although the address may stay', () => {
     const rig = new ClientRig().qualify();
     const { address } = rig;
     rig.machine.networkChanged(rig.now, { subnets: [], localAddress: LOCAL });
@@ -288,7 +288,7 @@ describe("a client's rules for its state", () => {
     expect([...rig.machine.peers(rig.now)].map(({ trusted }) => trusted)).toEqual([true]);
   });
 
-  test('C-4: each octet of the own address counts', () => {
+  test("C-4: each octet of the client's own address counts", () => {
     const rig = new ClientRig().qualify();
     const peer = teredo(at('198.51.100.118:3544'), PEER_MAPPED);
     rig.receive(PEER_MAPPED, bubble(peer, rig.address)).clear();
@@ -307,7 +307,7 @@ describe('a relay', () => {
     return rig.isTrusted(CLIENT);
   };
 
-  test("R-22, A-26: each octet of the address that its bubble came from counts, and of the client's", () => {
+  test("R-22, A-26: each octet of its bubble's source counts, and each octet of the client's address", () => {
     expect(answered(MAPPED, CLIENT, (proof) => proof)).toBe(true);
     for (let octet = 0; octet < 16; octet++) {
       expect([octet, answered(MAPPED, CLIENT, (proof) => flips(proof)[octet]!)]).toEqual([octet, false]);
@@ -315,7 +315,7 @@ describe('a relay', () => {
     }
   });
 
-  test("R-21: each octet of a trusted client's pair counts", () => {
+  test("R-21: each octet of a trusted client's mapped address and port counts", () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT);
     for (const from of otherPairs(pairOf(CLIENT))) rig.receive(from, data(CLIENT, NATIVE));
     expect(rig.delivered).toEqual([]);
@@ -326,7 +326,7 @@ describe('a relay', () => {
 describe('a server', () => {
   const [FROM, TO] = [teredo(PRIMARY, MAPPED), teredo(PRIMARY, PEER_MAPPED)];
 
-  test('S-15: each octet of the pair that the source names counts', () => {
+  test('S-15: each octet of the mapped address and port in the source counts', () => {
     for (const from of otherPairs(MAPPED))
       expect(new ServerRig().receive(from, buildBubble(FROM, TO, 21)).sent).toEqual([]);
     expect(new ServerRig().receive(MAPPED, buildBubble(FROM, TO, 21)).sent).toHaveLength(1);
@@ -339,7 +339,7 @@ describe('a server', () => {
     for (const to of flips(TO, 0, 8)) expect(relays(to)).toBe(0);
   });
 
-  test('S-13, S-20: each octet of the group that is asked counts', () => {
+  test('S-13, S-20: each octet of the multicast group counts', () => {
     const asked = (octet: number | undefined): number => {
       const bytes = solicitation();
       if (octet !== undefined) {
@@ -352,7 +352,7 @@ describe('a server', () => {
     for (let octet = 0; octet < 16; octet++) expect([octet, asked(octet)]).toEqual([octet, 0]);
   });
 
-  test('pings of 4 octets, as those of Windows, are forwarded', () => {
+  test('pings with 4 octets of data, like those of Windows, are forwarded', () => {
     const ping = new Uint8Array(40 + 8 + 4);
     ping.set(data(FROM, NATIVE, ping.length));
     ping[6] = 58;

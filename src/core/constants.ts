@@ -4,12 +4,12 @@
 export const SOLICITATION_INTERVAL_MS = 4_000;
 /** RFC 4380 section 5.2.1: N, solicitations in a phase. */
 export const SOLICITATION_ATTEMPTS = 3;
-/** RFC 4380 section 5.2, RFC 6081 section 5.1.1: the refresh interval where nothing else is set. */
+/** RFC 4380 section 5.2, RFC 6081 section 5.1.1: the default refresh interval. */
 export const REFRESH_INTERVAL_MS = 30_000;
-/** RFC 4380 section 5.2: the randomized refresh interval lies between these shares of the refresh interval. */
+/** RFC 4380 section 5.2: the randomized refresh interval is between these parts of the refresh interval. */
 export const REFRESH_SHARE_LOW = 0.75;
 export const REFRESH_SHARE_HIGH = 1;
-/** RFC 4380 section 5.2.4: a peer heard within this time is valid. */
+/** RFC 4380 section 5.2.4: a peer from which a packet came within this time is valid. */
 export const PEER_VALIDITY_MS = 30_000;
 /** RFC 4380 section 5.2.4 case 3: how long a discovery bubble makes its sender a local peer. */
 export const LOCAL_PEER_MEMORY_MS = 600_000;
@@ -19,10 +19,10 @@ export const CONTACT_TIMEOUT_MS = 2_000;
 export const CONTACT_ATTEMPTS = 4;
 /** RFC 4380 section 5.2.6: least time between two bubbles to a peer. */
 export const BUBBLE_SPACING_MS = 2_000;
-/** RFC 4380 section 5.2.6: bubbles to a peer that does not answer, within {@link BUBBLE_WINDOW_MS}. */
+/** RFC 4380 section 5.2.6: most bubbles to a peer that does not answer, within {@link BUBBLE_WINDOW_MS}. */
 export const BUBBLE_BUDGET = 4;
 export const BUBBLE_WINDOW_MS = 300_000;
-/** RFC 4380 section 5.2.8: discovery bubbles, uniform between these. */
+/** RFC 4380 section 5.2.8: time between discovery bubbles, uniformly distributed between these. */
 export const DISCOVERY_INTERVAL_LOW_MS = 200_000;
 export const DISCOVERY_INTERVAL_HIGH_MS = 300_000;
 /** RFC 4380 section 2.17: 224.0.0.253. */
@@ -32,5 +32,5 @@ export const TUNNEL_MTU = 1280;
 /** RFC 4380 section 5.2.7. */
 export const INTERVAL_FIRST_CANDIDATE_MS = 60_000;
 export const INTERVAL_MAXIMUM_MS = 120_000;
-/** Hop limit of our bubbles and connectivity tests: Windows' value; some filters take 0 for no Teredo packet. */
+/** Hop limit of bubbles and connectivity tests that this program sends. Windows uses this value; some filters do not accept 0. */
 export const BUBBLE_HOP_LIMIT = 21;

@@ -37,13 +37,13 @@ describe('Contacts', () => {
     expect(contacts.pollTimeout()).toBe(Infinity);
   });
 
-  test('a second beginning joins the first', () => {
+  test('beginning a second time joins the first contact', () => {
     const { contacts, log } = setUp();
     expect(contacts.begin(7, 0)).toBe(contacts.begin(7, 500));
     expect(log).toEqual(['0: attempt 1 of 7']);
   });
 
-  test("one that becomes the local host's begins anew, once", () => {
+  test('a contact that the local host wants, too, starts its attempts again, once', () => {
     const { contacts, log, run } = setUp();
     contacts.begin(7, 0);
     contacts.begin(8, 100);
@@ -85,7 +85,7 @@ describe('Contacts', () => {
     expect(contacts.finish(7)).toBe(undefined);
   });
 
-  test('R-31: all together wait within one limit; the longest waiting lose theirs', () => {
+  test('R-31: one limit for the packets of all contacts; the longest waiting contacts lose theirs', () => {
     const { contacts, log } = setUp();
     for (let peer = 0; peer < 50; peer++)
       contacts.enqueue(contacts.begin(peer, peer), packet(peer, 900), 0, 900);
@@ -94,7 +94,7 @@ describe('Contacts', () => {
     expect(kept).toEqual([...Array.from({ length: 48 }, () => 0), 1, 1]);
   });
 
-  test("what waits for the local host's own contacts makes no room for others, which make room for it", () => {
+  test("packets of strangers' contacts give way to those of the local host's contacts, and not the other way round", () => {
     const { contacts } = setUp();
     contacts.enqueue(contacts.begin(1, 0, undefined, true), packet(1, 900), 0, 900);
     contacts.enqueue(contacts.begin(2, 0), packet(2, 900), 0, 900);
@@ -105,7 +105,7 @@ describe('Contacts', () => {
     expect([1, 2, 3, 4, 5].map((peer) => contacts.finish(peer)!.waiting.length)).toEqual([1, 1, 0, 0, 1]);
   });
 
-  test('what is longer than the limit of all is refused, even when nothing waits', () => {
+  test('a packet longer than the limit of all contacts is refused, even if no other waits', () => {
     const { contacts } = setUp({ bytes: 50, bytesPerPeer: 1_000 });
     const contact = contacts.begin(1, 0);
     expect(contacts.enqueue(contact, packet(1), 0, 100)).toBe(false);
@@ -114,7 +114,7 @@ describe('Contacts', () => {
     expect(contacts.finish(1)!.waiting.map(([first]) => first)).toEqual([2]);
   });
 
-  test('the limit of all counts only what still waits', () => {
+  test('the limit of all contacts counts only packets that still wait', () => {
     const { contacts, run } = setUp();
     for (let round = 0; round < 100; round++) {
       contacts.enqueue(contacts.begin(round, round * 10_000), packet(1, 900), 0, 900);

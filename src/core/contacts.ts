@@ -1,7 +1,7 @@
 /**
- * Contact procedures: an exchange of bubbles, or a connectivity test, with a peer that may not be sent to yet
- * (RFC 4380 sections 5.2.4, 5.4.1). Holds the packets that wait for it, first in first out, and repeats an attempt every
- * 2 s; after the fourth has gone unanswered the procedure has failed. CL-62, CL-65, R-8
+ * Contact procedures: an exchange of bubbles, or a connectivity test, with a peer to which packets may not be sent yet
+ * (RFC 4380 sections 5.2.4, 5.4.1). Holds the packets for the peer, first in first out, and repeats the attempt every
+ * 2 s. The procedure has failed when the fourth attempt gets no answer. CL-62, CL-65, R-8
  */
 import { CONTACT_ATTEMPTS, CONTACT_TIMEOUT_MS } from './constants.ts';
 
@@ -9,20 +9,20 @@ export interface Contact {
   readonly peer: number;
   /** Attempts made so far. */
   attempts: number;
-  /** What was paid for its attempts, where there is a budget. */
+  /** The payments for its attempts, if there is a budget. */
   readonly paid: Payment[];
-  /** Whether the local host wants it: strangers have not caused all of it. What waits for it makes no room for what waits for others. */
+  /** Whether the local host wants the contact. If not, strangers alone have caused it, and its packets give way to those of the local host. */
   isOwn: boolean;
   /** When the next attempt, or failure, is due (ms). */
   dueAt: number;
-  /** Copies of the packets that wait, oldest first. */
+  /** Copies of the packets for the peer, oldest first. */
   readonly waiting: Uint8Array[];
   waitingBytes: number;
-  /** Who wanted it, where a budget depends on that. */
+  /** The host that caused the contact, if a budget depends on it. */
   readonly requestedBy: Requester | undefined;
 }
 
-/** Where an attempt was paid from: the part of a budget that all share, or what there is besides. */
+/** The part of a budget from which an attempt was paid: the shared part, or the reserve. */
 export type PaidFrom = 'shared' | 'reserve';
 
 export interface Payment {
@@ -31,32 +31,32 @@ export interface Payment {
   readonly at: number;
 }
 
-/** In four 32-bit words the IPv6 address of a native host; or 0, the IPv4 address, 0 and the port of a client that meets others. */
+/** Four 32-bit words: the IPv6 address of a native host; or 0, IPv4 address, 0, port of a client that reaches other clients through this relay. */
 export type Requester = readonly [number, number, number, number];
 
 export interface ContactLimits {
-  /** Packets and bytes that may wait for one peer. CL-68, R-9 */
+  /** Most packets and bytes that wait for one peer. CL-68, R-9 */
   readonly packetsPerPeer: number;
   readonly bytesPerPeer: number;
-  /** Bytes that may wait altogether; then those of the oldest contact go first. */
+  /** Most bytes that wait for all peers. Beyond that the packets of the oldest contact are dropped first. */
   readonly bytes: number;
 }
 
 export const CONTACT_LIMITS: ContactLimits = { packetsPerPeer: 32, bytesPerPeer: 64 << 10, bytes: 8 << 20 };
 
 export interface ContactActions {
-  /** Send what the procedure sends. Called at once when a contact begins, and at each repetition. */
+  /** Send the bubbles or the test of this contact. Called when a contact begins, before `begin` returns, and at each repetition. */
   attempt(contact: Contact, now: number): void;
-  /** No answer to any attempt. The contact is gone already. */
+  /** No attempt was answered. The contact has already been removed. */
   failed(contact: Contact, now: number): void;
-  /** So many packets of the longest waiting contact have made room for those of another. */
+  /** This many packets of the longest waiting contact were dropped to make room for those of another. */
   crowdedOut(packets: number, peer: number): void;
 }
 
 export class Contacts {
-  /** By peer. All wait equally long, so insertion order is the order in which they are due. */
+  /** By peer. All wait for the same time, so insertion order is due order. */
   private readonly contacts = new Map<number, Contact>();
-  /** Those for which packets wait, the longest waiting first; the second are the local host's own. */
+  /** Contacts that hold packets, the longest waiting first: those of strangers, and those that the local host wants. */
   private readonly holders = new Set<Contact>();
   private readonly ownHolders = new Set<Contact>();
   private readonly actions: ContactActions;
@@ -79,8 +79,8 @@ export class Contacts {
   }
 
   /**
-   * Begins with the first attempt; returns the contact, or the one that is under way already. `isOwn`: the local host wants it, from now on at
-   * the latest. A contact that becomes the local host's makes all its attempts anew.
+   * Begins a contact with its first attempt and returns it; or returns the contact that is already under way. `isOwn`: the local host wants it.
+   * If strangers had caused the contact until now, its attempts start again.
    */
   begin(peer: number, now: number, requestedBy?: Requester, isOwn = false): Contact {
     const present = this.contacts.get(peer);
@@ -119,7 +119,7 @@ export class Contacts {
     return true;
   }
 
-  /** Ends the contact with this peer, if there is one; the packets that waited are the caller's to send or drop. */
+  /** Ends the contact with this peer, if there is one. The caller sends or drops its packets. */
   finish(peer: number): Contact | undefined {
     const contact = this.contacts.get(peer);
     if (contact === undefined) return undefined;
@@ -153,7 +153,7 @@ export class Contacts {
     this.actions.attempt(contact, now);
   }
 
-  /** The oldest go first: a contact that will be answered mostly is within its first second. */
+  /** Drops the packets of the oldest contacts first: most contacts that are answered are answered within their first second. */
   private makeRoom(holders: ReadonlySet<Contact>, most: number): void {
     for (const oldest of holders) {
       if (this.bytes <= most) break;
@@ -168,11 +168,11 @@ export class Contacts {
     contact.isOwn = true;
     if (this.holders.delete(contact)) this.ownHolders.add(contact);
     contact.attempts = 0;
-    this.contacts.delete(contact.peer); // to the end of the line
+    this.contacts.delete(contact.peer); // so that it is added again as the last one
     this.attempt(contact, now);
   }
 
-  /** Out of a chunk that many copies share: a third of the cost of memory of its own for each. */
+  /** Many copies share one chunk: that costs a third of one allocation for each copy. */
   private copy(buffer: Uint8Array, start: number, end: number): Uint8Array {
     const length = end - start;
     if (this.chunkUsed + length > this.chunk.length) {
@@ -192,7 +192,7 @@ export class Contacts {
   }
 }
 
-/** When attempts were paid from there (ms). */
+/** The times (ms) of the payments from this part of the budget. */
 export function timesOf(paid: readonly Payment[], from: PaidFrom): number[] {
   return paid.filter((payment) => payment.from === from).map(({ at }) => at);
 }

@@ -1,6 +1,6 @@
 import type { DecodeReason } from '../wire/index.ts';
 
-/** Each reason for which a datagram is none of Teredo's has a counter, the same in every role. C-10 to C-17 */
+/** A counter for each reason for which a datagram is not a Teredo datagram, the same in every role. C-10 to C-17 */
 export const DECODE_COUNTERS = {
   empty: 'droppedEmpty',
   'unknown-header': 'droppedUnknownHeader',

@@ -22,7 +22,7 @@ import { combineEcn, takeOuterEcn } from './ecn.ts';
 
 const [NOT_ECT, ECT1, ECT0, CE] = [0, 1, 2, 3];
 const FIELDS = [NOT_ECT, ECT1, ECT0, CE];
-/** RFC 6040 figure 4: rows by the field of the packet, columns by that of the datagram, in the order of {@link FIELDS}. */
+/** RFC 6040 figure 4: rows by the inner field, columns by the outer one, in the order of {@link FIELDS}. */
 const TABLE = [
   [NOT_ECT, NOT_ECT, NOT_ECT, -1],
   [ECT1, ECT1, ECT1, CE],
@@ -36,7 +36,7 @@ function withEcn(packet: Uint8Array, ecn: number, others = 0): Uint8Array {
   return packet;
 }
 
-/** The fields with which packets of a peer come out of the tunnel, as the table has them; `hops`: of the way, which the hop limit loses. */
+/** The fields of a peer's packets after the tunnel, in the form of the table; `hops`: by which the hop limit is decremented. */
 function table(
   pass: (packet: Uint8Array, tos: number) => Uint8Array | undefined,
   source: Ipv6,
@@ -45,7 +45,7 @@ function table(
 ) {
   return FIELDS.map((inner) =>
     FIELDS.map((outer) => {
-      // DSCP outside, other bits of the traffic class and a flow label inside: nothing of these has a say.
+      // An outer DSCP, other bits of the traffic class, and a flow label: none of them changes the result.
       const out = pass(withEcn(packetOf(source, to), inner, 0xcf), 0xb8 | outer);
       if (out === undefined) return -1;
       const expected = withEcn(packetOf(source, to), (out[1]! >> 4) & 3, 0xcf);
@@ -60,16 +60,16 @@ test('N-8: the table of RFC 6040 section 4.2', () => {
   expect(FIELDS.map((inner) => FIELDS.map((outer) => combineEcn(inner, outer)))).toEqual(TABLE);
 });
 
-test('N-8: what is dropped is left as it was', () => {
+test('N-8: a packet to be dropped is not changed', () => {
   const packet = packetOf(PEER, NATIVE);
   expect(takeOuterEcn(packet, 0, CE)).toBe(false);
   expect(packet).toEqual(packetOf(PEER, NATIVE));
 });
 
-describe('N-8: what comes out of the tunnel', () => {
+describe('N-8: packets that leave the tunnel', () => {
   const pairs = FIELDS.length ** 2;
 
-  test('of a trusted peer, at a client', () => {
+  test('from a trusted peer, at a client', () => {
     const rig = new ClientRig().qualify();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address));
     const pass = (packet: Uint8Array, tos: number): Uint8Array | undefined =>
@@ -78,14 +78,14 @@ describe('N-8: what comes out of the tunnel', () => {
     expect(rig.machine.counters).toMatchObject({ deliveredPackets: pairs - 1, droppedEcn: 1 });
   });
 
-  test('of an unverified peer, at a client', () => {
+  test('from an unverified peer, at a client', () => {
     const rig = new ClientRig().qualify();
     const pass = (packet: Uint8Array, tos: number): Uint8Array | undefined =>
       rig.clear().receive(RELAY, packet, 0, tos).delivered[0];
     expect(table(pass, NATIVE, rig.address)).toEqual(TABLE);
   });
 
-  test('of a peer whose packets are held until it has proven itself', () => {
+  test('from a peer whose packets are held until it has proven itself', () => {
     const rig = new ClientRig({ strictUnverified: true }).qualify();
     rig.receive(RELAY, withEcn(echoRequest(NATIVE, rig.address), ECT0), 0, CE);
     rig.receive(RELAY, data(NATIVE, rig.address), 0, CE);
@@ -103,7 +103,7 @@ describe('N-8: what comes out of the tunnel', () => {
     expect(rig.machine.counters).toMatchObject({ relayedToNative: pairs - 1, droppedEcn: 1 });
   });
 
-  test('at a relay where clients meet, before it goes into the other tunnel', () => {
+  test('at a relay between two clients, before the packet enters the other tunnel', () => {
     const rig = new RelayRig({ meet: true }).acquaint(NATIVE, PEER).acquaint(NATIVE, OTHER);
     const pass = (packet: Uint8Array, tos: number): Uint8Array | undefined =>
       rig.clear().receive(pairOf(PEER), packet, 0, tos).sent[0]?.bytes;
@@ -111,7 +111,7 @@ describe('N-8: what comes out of the tunnel', () => {
   });
 });
 
-test('a peer whose packet is dropped for its mark was heard all the same', () => {
+test('a peer whose packet is dropped for its ECN mark still counts as heard', () => {
   const rig = new ClientRig().qualify();
   rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).advanceServed(20_000);
   rig.receive(PEER_MAPPED, data(PEER, rig.address), 0, CE).advanceServed(20_000);

@@ -3,8 +3,8 @@ const ECN = { NOT_ECT: 0, ECT1: 1, ECT0: 2, CE: 3 } as const;
 const MASK = 3;
 
 /**
- * The ECN field of a packet that leaves a tunnel, by the field that it went in with and that of the datagram that brought it; -1: the
- * packet is dropped, since its sender would not understand the mark. RFC 6040 section 4.2; `combine_ecn` of bpf/teredo.bpf.c does the same. N-8
+ * The ECN field of a packet that leaves a tunnel, from its own field (`inner`) and that of the outer packet. -1: drop the packet, because
+ * its sender would not understand the mark. RFC 6040 section 4.2. `combine_ecn` of bpf/teredo.bpf.c does the same. N-8
  */
 export function combineEcn(inner: number, outer: number): number {
   if (inner === ECN.NOT_ECT) return outer === ECN.CE ? -1 : ECN.NOT_ECT;
@@ -13,12 +13,12 @@ export function combineEcn(inner: number, outer: number): number {
 }
 
 /**
- * Sets the ECN field of the IPv6 packet at `o` to what follows from the TOS octet of the datagram that brought it; false, with the packet as it
- * was, where the packet has to be dropped.
+ * Sets the ECN field of the IPv6 packet at `o` according to the TOS octet of the outer packet. False: the packet has to be dropped; it is
+ * unchanged.
  */
 export function takeOuterEcn(b: Uint8Array, o: number, tos: number): boolean {
   const outer = tos & MASK;
-  if (outer === ECN.NOT_ECT) return true; // changes no packet, and all that senders ever send (N-1)
+  if (outer === ECN.NOT_ECT) return true; // changes no packet; no Teredo sender sets another value (N-1)
   const second = b[o + 1]!;
   const inner = (second >> 4) & MASK;
   const combined = combineEcn(inner, outer);

@@ -1,4 +1,4 @@
-/** A source of unpredictable bytes (RFC 4086). The drivers give the system's generator, the simulator a seeded one. */
+/** A source of unpredictable bytes (RFC 4086): the system's generator, or a seeded one in the simulator. */
 export interface Entropy {
   fill(target: Uint8Array): void;
 }

@@ -1,13 +1,13 @@
 import type { Endpoint, Ipv6 } from '../wire/index.ts';
 import type { SocketId } from './socket-id.ts';
 
-/** netsh's words: off-line, looking for a server, qualified, or resting because nothing needs the tunnel. */
+/** The names are those of netsh. `probe`: looking for a server; `dormant`: nothing needs the tunnel. */
 export type ClientState = 'offline' | 'probe' | 'qualified' | 'dormant';
 
-/** How the client's NAT maps, as far as two server addresses can tell (RFC 4380 section 5.2.1). */
+/** The kind of the client's NAT, as far as two server addresses show it (RFC 4380 section 5.2.1). */
 export type NatKind = 'unknown' | 'none' | 'cone' | 'restricted' | 'symmetric';
 
-/** Why qualification stands where it stands. Stable codes: the user's words are made of them elsewhere. */
+/** The reason for the present state of qualification. Stable codes; the messages for users are made elsewhere. */
 export type QualificationReason =
   | 'no-answer'
   | 'no-answer-secondary'
@@ -18,11 +18,11 @@ export type QualificationReason =
   | 'mapping-not-global'
   | 'no-server'
   | 'network-changed'
-  /** The host has IPv6 without Teredo, and the client is for hosts that have none. RFC 4380 section 5.5 */
+  /** The host has native IPv6, and the client is set to run only without. RFC 4380 section 5.5 */
   | 'native-ipv6'
   | 'stopped';
 
-/** What a machine reports besides packets. */
+/** The events of a machine. */
 export type MachineEvent =
   | { readonly type: 'state'; readonly state: ClientState; readonly reason?: QualificationReason }
   | {
@@ -32,7 +32,7 @@ export type MachineEvent =
       readonly server: number;
     }
   | { readonly type: 'address-removed'; readonly address: Ipv6 }
-  /** `port`: on that local port, and no other. */
+  /** `port`: the local port that the socket must have. */
   | { readonly type: 'socket-wanted'; readonly socket: SocketId; readonly port?: number }
   | { readonly type: 'socket-unwanted'; readonly socket: SocketId }
   | { readonly type: 'server-chosen'; readonly server: number; readonly roundTripMs: number }

@@ -11,12 +11,12 @@ const count = (times: number, take: () => boolean) =>
   Array.from({ length: times }, take).filter(Boolean).length;
 
 describe('FairBudget', () => {
-  test('one member alone gets what all share, and a little', () => {
+  test('one member alone gets the shared tokens and a few of the reserve', () => {
     const budget = new FairBudget(LIMITS, new SeededEntropy(1));
     expect(count(1_000, () => budget.take(0, 1, 0, 5, 0))).toBe(104);
   });
 
-  test('beside a greedy member a modest one is served', () => {
+  test('beside a heavy sender a light one is served', () => {
     const budget = new FairBudget(LIMITS, new SeededEntropy(1));
     let served = 0;
     for (let now = 0; now < 60_000; now += 10) {
@@ -26,13 +26,13 @@ describe('FairBudget', () => {
     expect(served).toBe(15);
   });
 
-  test('many greedy members get no more than the reserve', () => {
+  test('many heavy senders get no more than the reserve', () => {
     const budget = new FairBudget(LIMITS, new SeededEntropy(1));
     let member = 0;
     expect(count(10_000, () => budget.take(0, 1, 0, member++, 0))).toBe(120);
   });
 
-  test('groups do not share, and answers refill theirs', () => {
+  test('each group has its own tokens, and answers refill them', () => {
     const budget = new FairBudget(LIMITS, new SeededEntropy(1));
     count(1_000, () => budget.take(0, 1, 0, 5, 0));
     expect(budget.take(0, 2, 0, 5, 0)).toBe(true);

@@ -4,17 +4,17 @@ import { TokenBuckets } from './token-buckets.ts';
 import type { BucketLimits } from './token-buckets.ts';
 
 export interface FairLimits {
-  /** What all members of a group share. */
+  /** Tokens that all members of a group share. */
   readonly shared: BucketLimits;
-  /** What a member may take after that; small, so that only those count on it who hardly took anything. */
+  /** Tokens that one member may take when the shared ones are used up. Few, so that they help only members that send little. */
   readonly member: BucketLimits;
-  /** What all members together may take after that. */
+  /** Tokens that all members together may take when the shared ones are used up. */
   readonly reserve: BucketLimits;
 }
 
 /**
- * A budget of a group (of an IPv4 address, a /64), in which a greedy member does not starve the modest ones: once the
- * shared tokens are spent there is a reserve, of which each member gets a few.
+ * The budget of a group (an IPv4 address, a /64). A heavy sender does not starve the light senders of its group: when the
+ * shared tokens are used up there is a reserve, of which each member gets a few tokens.
  */
 export class FairBudget {
   private readonly shared: TokenBuckets;
@@ -29,7 +29,7 @@ export class FairBudget {
     this.hash = new HashKey(entropy);
   }
 
-  /** Takes `cost` tokens of a group for one of its members, two 32-bit words each. */
+  /** Takes `cost` tokens of a group for one of its members; group and member are two 32-bit words each. */
   take(
     groupHigh: number,
     groupLow: number,
@@ -43,7 +43,7 @@ export class FairBudget {
     return this.members.take(member, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
   }
 
-  /** What was sent for the group has been answered. */
+  /** Gives tokens back: packets sent for the group have been answered. */
   give(groupHigh: number, groupLow: number, now: number, tokens: number): void {
     this.shared.give(groupHigh, groupLow, now, tokens);
   }

@@ -4,7 +4,7 @@ import { FairShares } from './fair-shares.ts';
 
 const LIMITS = { perSecond: 10, burst: 50 };
 
-/** Takes as often as it may; how often that was. */
+/** Takes tokens until it is refused; returns their number. */
 function greedy(shares: FairShares, path: readonly number[], now = 0, group = 0): number {
   let taken = 0;
   while (shares.take(group, path, now)) taken++;
@@ -18,11 +18,11 @@ describe('one level', () => {
     [0.5, 16],
     [1, 25],
     [4, 39],
-  ])('a greedy member of weight %f takes %i of 50', (weight, most) => {
+  ])('a heavy sender of weight %f takes %i of 50', (weight, most) => {
     expect(greedy(shares(weight), [1])).toBeCloseTo(most, -0.5);
   });
 
-  test('40 greedy members have a token each, and leave one', () => {
+  test('40 heavy senders have a token each, and leave one', () => {
     const budget = shares();
     const taken = Array.from({ length: 40 }, () => 0);
     for (let round = 0; round < 50; round++)
@@ -32,7 +32,7 @@ describe('one level', () => {
     expect(budget.take(0, [99], 0)).toBe(true);
   });
 
-  test('a member that has had nothing for three times as long as its usage is remembered gets a token at once, whatever 60 greedy ones do', () => {
+  test('a member without usage for three time constants gets a token at once, whatever 60 heavy senders take', () => {
     const budget = shares();
     let served = 0;
     for (let now = 0; now < 120_000; now += 10) {
@@ -42,7 +42,7 @@ describe('one level', () => {
     expect(served).toBe(60);
   });
 
-  test('all together have no more than the bucket gives', () => {
+  test('all members together get no more than the bucket holds', () => {
     const budget = shares();
     let taken = 0;
     for (let now = 0; now < 100_000; now += 10) if (budget.take(0, [now], now)) taken++;
@@ -50,7 +50,7 @@ describe('one level', () => {
     expect(taken).toBeGreaterThan(40 + 10 * 99);
   });
 
-  test('a bucket that is empty for good gives nothing', () => {
+  test('a bucket that never fills gives no tokens', () => {
     const none = new FairShares({ perSecond: 0, burst: 0 }, [1], seededEntropy());
     expect(none.take(0, [1], 1_000)).toBe(false);
   });
@@ -59,7 +59,7 @@ describe('one level', () => {
 describe('more levels', () => {
   const shares = (): FairShares => new FairShares(LIMITS, [4, 1], seededEntropy());
 
-  test('many members of one network have no more than the network', () => {
+  test('many members of one network get no more than the network', () => {
     const budget = shares();
     let taken = 0;
     for (let member = 0; member < 1_000; member++) if (budget.take(0, [1, member], 0)) taken++;
@@ -67,7 +67,7 @@ describe('more levels', () => {
     expect(greedy(budget, [2, 1])).toBeGreaterThanOrEqual(2);
   });
 
-  test('a member counts below its network: the same name elsewhere has used nothing', () => {
+  test('usage counts by path: the same member below another network has used nothing', () => {
     const budget = shares();
     greedy(budget, [1, 7]);
     expect(budget.take(0, [1, 7], 0)).toBe(false);
@@ -76,7 +76,7 @@ describe('more levels', () => {
 });
 
 describe('groups', () => {
-  test('have a bucket each; what is answered gives back what was used', () => {
+  test('each has its own bucket; answers give used tokens back', () => {
     const budget = new FairShares(LIMITS, [1], seededEntropy(), 1_024);
     const first = greedy(budget, [7], 0, 1);
     expect(greedy(budget, [7], 0, 2)).toBe(first);
@@ -85,7 +85,7 @@ describe('groups', () => {
     expect(greedy(budget, [7], 0, 1)).toBe(first);
   });
 
-  test('what is answered late gives back no more than what still counts of it', () => {
+  test('a late answer gives back only the part of the usage that still counts', () => {
     const [late, never] = [1, 2].map(() => new FairShares(LIMITS, [1, 1], seededEntropy()));
     for (const budget of [late, never]) for (let i = 0; i < 10; i++) budget!.take(0, [1, 2], 0);
     for (let i = 0; i < 4; i++) late!.take(0, [1, 1], 0);
@@ -93,7 +93,7 @@ describe('groups', () => {
     expect(greedy(late!, [1, 3], 10_000)).toBe(greedy(never!, [1, 3], 10_000));
   });
 
-  test('what is taken may be measured in octets', () => {
+  test('tokens may be octets', () => {
     const budget = new FairShares({ perSecond: 1_000_000, burst: 2_000_000 }, [1], seededEntropy());
     for (let packet = 0; packet < 2_000; packet++)
       for (let member = 0; member < 30; member++) budget.take(0, [member], 0, 1_280);

@@ -4,22 +4,22 @@ import { TokenBuckets } from './token-buckets.ts';
 import type { BucketLimits } from './token-buckets.ts';
 import { Usages } from './usages.ts';
 
-/** What has been used is remembered for twice as long as an empty bucket takes to fill: after that it counts 1/e as much. */
+/** The time constant of used tokens, in times that an empty bucket takes to fill: after that time they count 1/e. */
 const MEMORY_FILLS = 2;
-/** One that has used less than this part of what it wants now has used nothing. */
+/** A member that has used less than this part of its present request counts as one that has used nothing. */
 const FORGOTTEN = 0.25;
 
 /**
- * Token buckets of groups, in which nobody who comes often takes what others need. A member is a path, such as a relay, a /32 of it, a /48 of
- * that. Each level has room, in tokens, of what the one above it has; the first has what the group's bucket has left:
+ * Token buckets of groups, in which a heavy sender does not take the tokens that others need. A member is a path of levels, such as a relay,
+ * a /32 of it, a /48 of that. Each level has room, in tokens, within the room of the level above; above the first level is the group's bucket:
  *
  *     room(n) = (weight(n) * room(n - 1) - used lately) / (weight(n) + 1)
  *
- * which is what one could still take by itself if it stops where it has used `weight` times what it leaves to others. One that has had
- * nothing lately has room for what it wants now as long as the level above has. So the more somebody has had, the more must be left for the
- * others, and of those that want more than there is the ones that have had least have their turn.
+ * That is: a member stops when it has used `weight` times as much as it leaves to the others. A member that has used nothing lately has room
+ * for its request if the level above has. So the more a member has used, the more must be left for the others; and if the members want more
+ * than there is, those that have used least are served.
  *
- * A path counts below the one before it: what is said in somebody's name by another way takes nothing from that one.
+ * Usage is counted by path. Example: a sender forges the address of a client behind another relay; that uses nothing of the client's path.
  */
 export class FairShares {
   private readonly total: TokenBuckets;
@@ -28,7 +28,7 @@ export class FairShares {
   private readonly weights: readonly number[];
   private readonly keys: number[] = [];
 
-  /** `weights`: one for each level of a path; `groups`: buckets for groups, a power of two, 1 where there is only one group. */
+  /** `weights`: one for each level of a path; `groups`: number of buckets, a power of two; 1 for a single group. */
   constructor(limits: BucketLimits, weights: readonly number[], entropy: Entropy, groups = 1) {
     this.total = new TokenBuckets(limits, entropy, groups);
     this.usages = new Usages((MEMORY_FILLS * 1_000 * limits.burst) / limits.perSecond, entropy);
@@ -36,7 +36,7 @@ export class FairShares {
     this.weights = weights;
   }
 
-  /** Takes `cost` tokens of a group for the member at a path (32-bit words, one a level); false, taking nothing, where it may not. */
+  /** Takes `cost` tokens of a group for the member at a path (one 32-bit word for each level). False: it may not, and nothing is taken. */
   take(group: number, path: readonly number[], now: number, cost = 1): boolean {
     const { keys, weights } = this;
     let room = this.total.left(group, 0, now);
@@ -54,8 +54,8 @@ export class FairShares {
   }
 
   /**
-   * Tokens that were taken for the member, one at each of these times (ms), have been answered: `part` of each counts no more, as far as it
-   * still counts, and the group gets `tokens`.
+   * Packets were answered for which the member took one token at each of these times (ms). `part` of each such token no longer counts as used,
+   * and the group gets `tokens`.
    */
   give(
     group: number,

@@ -4,7 +4,7 @@ import { uint32 } from '../../test/support/arbitraries.ts';
 import { SeededEntropy } from '../sim/seeded-entropy.ts';
 import { HashKey } from './hash.ts';
 
-/** HalfSipHash as its authors state it, over bytes, for checking. */
+/** HalfSipHash as its authors define it, over bytes: the reference. */
 function reference(key: number[], bytes: number[], compression: number, finalization: number): number {
   let [v0, v1, v2, v3] = [key[0], key[1], 0x6c796765 ^ key[0], 0x74656462 ^ key[1]];
   const rotate = (x: number, n: number) => (x << n) | (x >>> (32 - n));
@@ -50,7 +50,7 @@ function keyOf(words: number[]) {
 }
 
 describe('HashKey', () => {
-  test('the check of it knows the vector of the SipHash authors (HalfSipHash-2-4, key 00..07, no input)', () => {
+  test('the reference gives the test vector of the SipHash authors (HalfSipHash-2-4, key 00..07, no input)', () => {
     // vectors_hsip32[0] of github.com/veorq/SipHash: a9 35 9f 5b
     expect(reference([0x03020100, 0x07060504], [], 2, 4)).toBe(0x5b9f35a9);
   });
@@ -65,7 +65,7 @@ describe('HashKey', () => {
     );
   });
 
-  test('is HalfSipHash-2-4 when that is wanted', () => {
+  test('is HalfSipHash-2-4 with 2 and 4 rounds', () => {
     fc.assert(
       fc.property(uint32, uint32, uint32, uint32, (k0, k1, a, b) => {
         const key = new HashKey(keyOf([k0, k1]), 2, 4);
@@ -74,7 +74,7 @@ describe('HashKey', () => {
     );
   });
 
-  test('spreads keys that differ little evenly', () => {
+  test('spreads similar keys evenly', () => {
     const key = new HashKey(new SeededEntropy(1));
     const buckets = new Uint32Array(256);
     for (let i = 0; i < 65_536; i++) buckets[key.of2(0, i) & 0xff]++;

@@ -2,8 +2,8 @@ import { randomUint32 } from './entropy.ts';
 import type { Entropy } from './entropy.ts';
 
 /**
- * HalfSipHash (Aumasson, Bernstein: SipHash), a keyed hash of 32-bit words: who does not know the key cannot make keys
- * collide on purpose. The default of 1 and 3 rounds is made for hash tables; 2 and 4 rounds make a pseudo-random function.
+ * HalfSipHash (Aumasson, Bernstein: SipHash), a keyed hash of 32-bit words: an attacker that does not know the key cannot choose inputs
+ * that collide. The default of 1 and 3 rounds is made for hash tables; 2 and 4 rounds make a pseudo-random function.
  */
 export class HashKey {
   private readonly k0: number;
@@ -35,14 +35,14 @@ export class HashKey {
   }
 
   private digest(length: number): number {
-    // `| 0` spares the compiler checks of what is in the fields.
+    // With `| 0` the compiler knows that the fields are integers and omits checks.
     return halfSipHash(this.k0 | 0, this.k1 | 0, length, this.compression | 0, this.finalization | 0);
   }
 }
 
 /**
- * Of the first `length` words of `message`. One loop over all rounds, its state in local variables: three times as fast as
- * a method for the round.
+ * The hash of the first `length` words of `message`. One loop over all rounds, with the state in local variables: three times as fast as
+ * one method call for each round.
  */
 function halfSipHash(
   k0: number,
@@ -55,7 +55,7 @@ function halfSipHash(
   let v1 = k1;
   let v2 = 0x6c796765 ^ k0;
   let v3 = 0x74656462 ^ k1;
-  message[length] = length << 26; // octets, in the last octet of the padding
+  message[length] = length << 26; // the length in octets, in the last octet of the padding
   let at = 0;
   let word = message[0];
   let rounds = compression;

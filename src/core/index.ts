@@ -1,4 +1,4 @@
-/** The protocol machines: deterministic, without sockets, clock or randomness of their own. */
+/** The protocol machines: deterministic; sockets, clock and randomness come from the driver. */
 export { AccessList, MAX_ACCESS_PREFIXES } from './access-list.ts';
 export type { AccessRules } from './access-list.ts';
 export { AddressPolicy } from './address-policy.ts';

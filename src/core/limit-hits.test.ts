@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { LimitHits } from './limit-hits.ts';
 
-test('each limit has its own count, which is taken once', () => {
+test('each limit has its own count, and taking it resets it', () => {
   const hits = new LimitHits();
   expect(hits.isPending).toBe(false);
   hits.ipv4('answers', 0xc0000201);
@@ -26,7 +26,7 @@ test('each limit has its own count, which is taken once', () => {
   expect(hits.take('answers')).toEqual({ limit: 'answers', times: 0, subjects: [] });
 });
 
-test('whoever comes most is found among 100,000 others, and never counted too high', () => {
+test('the most frequent subject is found among 100,000 others, and never counted too high', () => {
   const hits = new LimitHits();
   for (let i = 0; i < 100_000; i++) {
     hits.ipv4('answers', 0x08000000 + i);

@@ -1,11 +1,11 @@
 /**
- * Which addresses and networks have reached a limit, and how often: in constant memory, whatever outsiders send. Of each limit the
- * subjects that reached it most often are kept by the algorithm "space saving" (Metwally, Agrawal, El Abbadi, 2005): one that is new takes the
- * slot of the least frequent and is counted from there on, so that a frequent one is never missed.
+ * The addresses and networks that have reached a limit, and how often. Memory is constant, whatever outsiders send: for each limit the most
+ * frequent subjects are kept by the algorithm "space saving" (Metwally, Agrawal, El Abbadi, 2005). A new subject takes the slot of the least
+ * frequent one and continues its count, so that a frequent subject is never missed.
  */
 import { isTeredo, mappedAddressOf, readUint32 } from '../wire/index.ts';
 
-/** Limits as `--limit` calls them; behind them those that have no option. docs/security.md */
+/** The limits by their names in `--limit`, then those without an option. docs/security.md */
 export type LimitName =
   | 'answers'
   | 'forwarded-by-pair'
@@ -39,14 +39,14 @@ export type LimitName =
   | 'proofs'
   | 'control-socket';
 
-/** What has reached a limit: an IPv4 address, a native network, a local user. */
+/** The kind of a subject that has reached a limit: an IPv4 address, a native network, a local user. */
 export type SubjectKind = 'ipv4' | '/64' | 'uid';
 
 export interface Subject {
   readonly kind: SubjectKind;
-  /** The first two words of the network; the other kinds are one number. */
+  /** The first two words of the network; or the address or user ID, and 0. */
   readonly words: readonly [number, number];
-  /** At least so often. */
+  /** How often it has reached the limit, at least. */
   readonly times: number;
 }
 
@@ -86,22 +86,22 @@ export class LimitHits {
     this.note(limit, 2, uid, 0, times);
   }
 
-  /** By others, of which nothing is known. */
+  /** By subjects that are not known. */
   others(limit: LimitName, times: number): void {
     if (times > 0) this.note(limit, -1, 0, 0, times);
   }
 
-  /** Whether a limit has been reached that was not taken since. */
+  /** Whether a limit has been reached since its last report was taken. */
   get isPending(): boolean {
     return this.pendingNow;
   }
 
-  /** How often each limit has been reached since it was last taken. */
+  /** How often each limit has been reached since its last report was taken. */
   *pending(): Generator<{ readonly limit: LimitName; readonly times: number }> {
     for (const [limit, { times }] of this.counts) if (times > 0) yield { limit, times };
   }
 
-  /** What has reached a limit since the last time, which is forgotten here. */
+  /** The report of a limit since the last call; its counts start again at 0. */
   take(limit: LimitName): LimitReport {
     const found = this.counts.get(limit);
     const report = { limit, times: found?.times ?? 0, subjects: found?.subjects() ?? [] };
@@ -124,10 +124,10 @@ class Frequencies {
   private readonly high = new Uint32Array(SLOTS);
   private readonly low = new Uint32Array(SLOTS);
   private readonly counts = new Float64Array(SLOTS);
-  /** How often others may have been counted in the slot before. */
+  /** The count of earlier subjects of the slot: an upper bound of the error. */
   private readonly errors = new Float64Array(SLOTS);
 
-  /** A negative kind: of none. */
+  /** A negative kind: the subject is not known. */
   add(kind: number, a: number, b: number, times: number): void {
     this.times += times;
     if (kind < 0) return;

@@ -8,12 +8,12 @@
  *       | <------------------- pollTimeout() ---- |   then the next instant to wake up
  *
  * The drain rule: after every single input the driver drains all commands, then asks once for the next timeout.
- * A machine never calls out, never waits and never looks at a clock: `now` is an argument, in milliseconds of some
- * monotonic clock, and so is entropy. It does not throw on anything that came from a network.
+ * A machine does no input or output, never waits and never reads a clock: `now` is an argument, in milliseconds of a
+ * monotonic clock, and so is entropy. It does not throw for any input from a network.
  *
  * Buffers: an input's bytes belong to the driver and may be overwritten after the drain. The driver leaves at least
- * {@link HEADROOM} writable bytes before `start`, so that a header can be put in front without copying; but for datagrams on
- * a socket of a client or relay, which put none in front: theirs may come in runs, one right behind the other.
+ * {@link HEADROOM} writable bytes before `start`, so that a header can be put in front without copying. Datagrams to a
+ * client or relay are the exception: these put no header in front, and several datagrams may lie one after the other.
  * A command's bytes are valid until the next input.
  */
 import type { CommandRing } from './commands.ts';
@@ -30,9 +30,9 @@ export const HEADROOM = 64;
 export interface Machine {
   /** What the driver has to do now. Drained after every input. */
   readonly commands: CommandRing;
-  /** Packets by verdict and reason; only ever counts up. */
+  /** Packets by verdict and reason. Counters never decrease. */
   readonly counters: Readonly<Record<string, number>>;
-  /** By whom its limits are reached. */
+  /** The addresses and networks that have reached its limits. */
   readonly limitHits: LimitHits;
 
   /**
@@ -56,7 +56,7 @@ export interface Machine {
 
   /**
    * A socket that the machine wanted with the event `socket-wanted` could not be opened. Called once the commands of that input are drained:
-   * what would have gone from the socket, or named it, was not sent.
+   * datagrams from the socket, and datagrams that name its port, were not sent.
    */
   socketFailed?(socket: SocketId, now: number): void;
 
@@ -65,13 +65,13 @@ export interface Machine {
 }
 
 /**
- * A machine whose trusted peers' packets may be carried past it: it says which (offload and unload commands), and hears
- * afterwards what was carried. It works the same without.
+ * A machine whose trusted peers may be offloaded: the kernel path then carries their packets past it. The machine names the peers
+ * (offload and unload commands) and gets reports of the packets carried. It works the same without a kernel path.
  */
 export interface OffloadingMachine extends Machine {
   /**
    * Packets of the peer whose IPv6 address stands at `buffer[offset]` were carried: the last one from it at `receivedAt`,
-   * the last one to it at `sentAt` (ms; -Infinity: none since the last report). `traffic`: how many they were, where that is known.
+   * the last one to it at `sentAt` (ms; -Infinity: none since the last report). `traffic`: the number of packets, if known.
    */
   handleCarried(
     buffer: Uint8Array,
@@ -81,11 +81,11 @@ export interface OffloadingMachine extends Machine {
     now: number,
     traffic?: PeerTraffic,
   ): void;
-  /** What has gone to and come from the peer with this IPv6 address, as far as it was handled here or reported; undefined: no such peer. */
+  /** Traffic of the peer with this IPv6 address: handled by the machine, or reported to it. Undefined: no such peer. */
   trafficOf(address: Ipv6): PeerTraffic | undefined;
-  /** All that was offloaded has been forgotten: whoever is heard or sent to is offered anew. */
+  /** The kernel path has forgotten all peers: each peer is offered again with its next packet in either direction. */
   handleOffloadReset(now: number): void;
-  /** From now on somebody can carry packets, or nobody any more. */
+  /** A kernel path is available from now on, or no longer. */
   setOffload(on: boolean): void;
 }
 

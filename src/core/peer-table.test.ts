@@ -7,13 +7,13 @@ import { NO_PEER, PeerTable, TRUSTED, UNVERIFIED } from './peer-table.ts';
 const table = (trusted = 1_000, unverified = 1_000, onEvict: (peer: number) => void = () => {}) =>
   new PeerTable({ trusted, unverified }, new SeededEntropy(3), onEvict);
 
-/** A Teredo client behind `mappedAddress`, the `n`th there. */
+/** The `n`th Teredo client with this mapped address. */
 const client = (mappedAddress: number, n = 0) =>
   makeTeredoAddress({ server: 0xcb007178, flags: 0, mappedAddress, mappedPort: n + 1 });
 
 const address = (n: number) => client(0x08000000 + n);
 
-/** Inserts a peer, makes it trusted and heard. */
+/** Inserts a trusted peer that was heard now. */
 function addTrusted(peers: PeerTable, ipv6: Uint8Array, now: number): boolean {
   const peer = peers.insert(ipv6, 0);
   peers.lastReceived[peer] = now;
@@ -21,7 +21,7 @@ function addTrusted(peers: PeerTable, ipv6: Uint8Array, now: number): boolean {
 }
 
 describe('PeerTable', () => {
-  test('a new peer is unverified, blank and never blocked: CL-91, CL-115', () => {
+  test('a new peer is unverified and blank, and its first bubble is allowed: CL-91, CL-115', () => {
     const peers = table();
     const peer = peers.insert(address(1), 0);
     expect(peers.status[peer]).toBe(UNVERIFIED);
@@ -70,7 +70,7 @@ describe('PeerTable', () => {
     expect(peers.mayBubble(peer, 1_999)).toBe(false);
   });
 
-  test('CL-94, R-33: four bubbles in any 300 s, not in each', () => {
+  test('CL-94, R-33: four bubbles in any period of 300 s', () => {
     const peers = table();
     const peer = peers.insert(address(1), 0);
     const sent: number[] = [];
@@ -82,7 +82,7 @@ describe('PeerTable', () => {
     expect(sent.slice(0, 8)).toEqual([0, 2, 4, 6, 300, 302, 304, 306]);
   });
 
-  test('CL-95: an answer makes the budget whole; a sign of life is good for one', () => {
+  test('CL-95: an answer restores the whole budget; a sign of life allows one bubble', () => {
     const peers = table();
     const peer = peers.insert(address(1), 0);
     for (let i = 0; i < 4; i++) peers.countBubble(peer, i * 2_000);
@@ -101,7 +101,7 @@ describe('PeerTable', () => {
     expect(peers.mayBubble(peer, 112_000)).toBe(false);
   });
 
-  test('R-31: invented peers push out nothing but invented peers, the oldest first', () => {
+  test('R-31: unverified peers push out only unverified peers, the oldest first', () => {
     const evicted: string[] = [];
     const peers = table(10, 10, (peer) => evicted.push(toHex(peers.address(peer))));
     for (let i = 0; i < 10; i++) addTrusted(peers, address(i), 0);
@@ -111,7 +111,7 @@ describe('PeerTable', () => {
     for (let i = 0; i < 10; i++) expect(peers.find(address(i), 0)).not.toBe(NO_PEER);
   });
 
-  test('a peer contacted anew is the last to make room', () => {
+  test('a peer that is contacted again is the last to be removed', () => {
     const peers = table(10, 3);
     const first = peers.insert(address(1), 0);
     for (let i = 2; i < 4; i++) peers.insert(address(i), 0);
@@ -121,7 +121,7 @@ describe('PeerTable', () => {
     expect(peers.find(address(2), 0)).toBe(NO_PEER);
   });
 
-  test('a full table gives up who is no longer valid', () => {
+  test('a full table removes a peer that is no longer valid', () => {
     const peers = table(100, 10);
     for (let i = 0; i < 99; i++) addTrusted(peers, address(i), i === 20 ? 0 : 30_000);
     addTrusted(peers, address(99), 30_000);
@@ -130,7 +130,7 @@ describe('PeerTable', () => {
     expect(peers.trustedCount).toBe(100);
   });
 
-  test('who fills the table from one IPv4 address pushes out its own, and leaves room for others', () => {
+  test('many peers of one IPv4 address push out their own kind, and leave room for others', () => {
     const peers = table(1_000, 100);
     for (let i = 0; i < 100; i++) addTrusted(peers, address(i), 0);
     let refused = 0;
@@ -141,7 +141,7 @@ describe('PeerTable', () => {
     expect(peers.trustedCount).toBe(1_000);
   });
 
-  test('when all are valid and nobody has more than the newcomer, it has to wait', () => {
+  test('if all peers are valid, and no origin has more peers than that of the new one, the new one stays unverified', () => {
     const peers = table(50, 10);
     for (let i = 0; i < 50; i++) addTrusted(peers, address(i), 0);
     expect(addTrusted(peers, address(99), 1)).toBe(false);
@@ -168,7 +168,7 @@ describe('PeerTable', () => {
     expect(peers.isValid(peers.find(used, 0), 1)).toBe(true);
   });
 
-  test('R-8: who is distrusted has to prove itself anew, within the limit of the unverified', () => {
+  test('R-8: a peer that loses trust has to prove itself again, within the limit of unverified peers', () => {
     const peers = table(10, 2);
     addTrusted(peers, address(1), 0);
     for (let i = 2; i < 4; i++) peers.insert(address(i), 0);
@@ -179,7 +179,7 @@ describe('PeerTable', () => {
     expect(peers.find(address(2), 0)).toBe(NO_PEER);
   });
 
-  test('sweeping forgets who has been silent both ways for 300 s, and looks at a bounded number', () => {
+  test('sweeping removes peers without traffic for 300 s, and examines a bounded number', () => {
     const peers = table();
     for (let i = 0; i < 20; i++) {
       addTrusted(peers, address(i), i < 10 ? 0 : 200_000);
@@ -193,7 +193,7 @@ describe('PeerTable', () => {
     expect([...peers]).toEqual([]);
   });
 
-  test('a million peers: none lost, none taken for another, less than 100 bytes each', () => {
+  test('a million peers: none lost, none confused with another, less than 100 bytes each', () => {
     const peers = table(1_000_000, 65_536);
     const ipv6 = address(0);
     for (let i = 0; i < 1_000_000; i++) {
@@ -212,14 +212,14 @@ describe('PeerTable', () => {
   }, 30_000);
 });
 
-/** Of all columns and the index. */
+/** Bytes of all columns and the index. */
 function bytesOf(peers: PeerTable): number {
   return Object.values(peers)
     .filter((value) => ArrayBuffer.isView(value))
     .reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
-/** What the table should do, in plain maps: insertion order is the order of eviction. */
+/** The model of the table, in plain maps: insertion order is the order of eviction. */
 class Model {
   readonly unverified = new Map<number, ModelPeer>();
   readonly trusted = new Map<number, ModelPeer>();
@@ -261,7 +261,7 @@ describe('PeerTable against a model', () => {
     wait: fc.integer({ min: 0, max: 2_000 }).map((hundredths) => hundredths * 10),
   });
 
-  test('whatever is done, both hold the same', () => {
+  test('after any operations both have the same content', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 50, maxLength: 600 }), fc.integer(), (steps, seed) => {
         const evicted: number[] = [];

@@ -1,11 +1,11 @@
 /**
- * The list of recent peers (RFC 4380 sections 5.2, 5.4), for clients and relays: typed arrays with open addressing, less
- * than 100 bytes a peer and 32 more where there is traffic, no object and no string a peer. A peer is a slot number; its
+ * The list of recent peers (RFC 4380 sections 5.2, 5.4), for clients and relays: typed arrays with open addressing, without an object or
+ * string for each peer. A peer needs less than 100 bytes, and 32 more if it has traffic. A peer is a slot number; its
  * fields are the columns at that index.
  *
- * Two pools: peers that have proven themselves (trusted) and those that have not (unverified). Each has its own limit, and
- * filling one never takes from the other: whoever invents peers can push out nothing but invented peers. Who has many
- * real peers at hand, on few IPv4 addresses, pushes out its own first.
+ * There are two pools: peers that have proven themselves (trusted) and those that have not (unverified). Each has its own limit, and
+ * a full pool takes no room from the other: a sender of invented addresses can push out only unverified peers. An attacker with many
+ * real peers on few IPv4 addresses pushes out its own peers first.
  */
 import {
   BUBBLE_BUDGET,
@@ -38,22 +38,22 @@ export class PeerTable {
   status = new Uint8Array(0);
   mappedAddress = new Uint32Array(0);
   mappedPort = new Uint16Array(0);
-  /** The socket by which the peer is reached, of those that its machine names. */
+  /** The socket by which the machine reaches the peer. */
   socket = new Uint16Array(0);
   lastReceived = new Float64Array(0);
   lastSent = new Float64Array(0);
   lastBubble = new Float64Array(0);
-  /** 64 unpredictable bits that the peer must show to become trusted: a test's nonce, or a relay's bubble source. */
+  /** 64 unpredictable bits that the peer must return to become trusted: a test's nonce, or the source of a relay's bubble. */
   proofHigh = new Uint32Array(0);
   proofLow = new Uint32Array(0);
-  /** Where a local discovery bubble of this peer came from, and when (RFC 4380 section 5.2.8). Empty where there are no neighbours. */
+  /** Source and time of the last local discovery bubble of this peer (RFC 4380 section 5.2.8). Empty in a table without neighbours. */
   localAddress = new Uint32Array(0);
   localPort = new Uint16Array(0);
   localSeen = new Float64Array(0);
-  /** In which generation of offloading it was offered, and when (offload.ts); 0: in none. */
+  /** Generation and second in which the peer was last offered for offload (offload.ts); 0: not offered. */
   offered = new Uint8Array(0);
 
-  /** Called when a pool is full, with the peer, 16 octets, that would come into it: another one has to go, or it cannot come. */
+  /** Called when a pool is full, with the address (16 octets) of the peer that is to be added: another peer is removed, or this one is not added. */
   onFull: ((pool: 'trusted' | 'unverified', peer: Uint8Array) => void) | undefined;
 
   private words = new Uint32Array(0);
@@ -70,18 +70,18 @@ export class PeerTable {
   private readonly hasNeighbours: boolean;
   private readonly onEvict: (peer: number) => void;
   private readonly hash: HashKey;
-  /** Of the lists FREE, UNVERIFIED and TRUSTED: oldest and newest member, and how many. */
+  /** Oldest member, newest member and size of the lists FREE, UNVERIFIED and TRUSTED. */
   private readonly heads = [NO_PEER, NO_PEER, NO_PEER];
   private readonly tails = [NO_PEER, NO_PEER, NO_PEER];
   private readonly counts = [0, 0, 0];
-  /** Of the trusted. */
+  /** Counts trusted peers only. */
   private readonly peersPerOrigin: PeersPerOrigin;
-  /** Makes each draw of a random peer another one. */
+  /** Number of random draws so far: each draw gives another peer. */
   private draws = 0;
 
   /**
-   * `onEvict`: called before a slot is taken from an unverified or long silent peer to make room. `hasNeighbours`: whether there may be
-   * any, as a relay's are not.
+   * `onEvict`: called before an unverified or long silent peer is removed to make room. `hasNeighbours`: whether peers can be
+   * on the local network; false for a relay.
    */
   constructor(limits: PeerLimits, entropy: Entropy, onEvict: (peer: number) => void, hasNeighbours = true) {
     this.limits = limits;
@@ -99,7 +99,7 @@ export class PeerTable {
     return this.counts[TRUSTED]!;
   }
 
-  /** The peer whose IPv6 address stands at `bytes[offset]`, or NO_PEER. */
+  /** The peer with the IPv6 address at `bytes[offset]`, or NO_PEER. */
   find(bytes: Uint8Array, offset: number): number {
     if (this.index.length === 0) return NO_PEER;
     const a = readUint32(bytes, offset);
@@ -129,7 +129,7 @@ export class PeerTable {
     this.mappedAddress[peer] = this.mappedPort[peer] = this.socket[peer] = 0;
     this.proofHigh[peer] = this.proofLow[peer] = 0;
     this.bubbles[peer] = 0;
-    // CL-91, CL-115: older than any spacing or validity, so that nothing holds the first bubble back.
+    // CL-91, CL-115: older than any spacing or validity, so that the first bubble is allowed at once.
     this.lastReceived[peer] = this.lastSent[peer] = this.lastBubble[peer] = -Infinity;
     if (this.hasNeighbours) {
       this.localAddress[peer] = this.localPort[peer] = 0;
@@ -147,15 +147,15 @@ export class PeerTable {
     this.move(peer, FREE);
   }
 
-  /** An unverified peer is contacted anew: others make room before it does. */
+  /** An unverified peer is contacted again: it becomes the newest of its pool. */
   renew(peer: number): void {
     if (this.status[peer] === UNVERIFIED) this.move(peer, UNVERIFIED);
   }
 
   /**
-   * Moves a peer to the trusted pool. When that is full one no longer valid makes room, or else one of an origin with more
-   * trusted peers than this peer's. For a peer that was sent to, one makes room that never was: any number of peers may have come by themselves.
-   * False when there is none: the peer stays unverified.
+   * Moves a peer to the trusted pool. If that is full, a peer that is no longer valid is removed, or else a peer whose origin has more
+   * trusted peers than this one's, or, for a peer that was sent to, one that never was: any number of peers may have come by themselves.
+   * False: there is no such peer, and this one stays unverified.
    */
   trust(peer: number, now: number): boolean {
     if (this.status[peer] === TRUSTED) return true;
@@ -167,14 +167,14 @@ export class PeerTable {
     return true;
   }
 
-  /** The peer has not answered any more: it has to prove itself anew. R-8 */
+  /** The peer no longer answers: it has to prove itself again. R-8 */
   distrust(peer: number): void {
     if (this.status[peer] !== TRUSTED) return;
     if (this.counts[UNVERIFIED]! >= this.limits.unverified) this.evict(this.heads[UNVERIFIED]!);
     this.move(peer, UNVERIFIED);
   }
 
-  /** Trusted, and heard within the last 30 s. CL-60, R-26 */
+  /** Trusted, and a packet from it came within the last 30 s. CL-60, R-26 */
   isValid(peer: number, now: number): boolean {
     return this.status[peer] === TRUSTED && now - this.lastReceived[peer]! < PEER_VALIDITY_MS;
   }
@@ -192,7 +192,7 @@ export class PeerTable {
     return now - first >= BUBBLE_WINDOW_MS;
   }
 
-  /** A bubble, or a round of bubbles, goes out. CL-95 */
+  /** A bubble, or a round of bubbles, is sent. CL-95 */
   countBubble(peer: number, now: number): void {
     const { bubbleGaps } = this;
     const at = peer * GAPS;
@@ -202,12 +202,12 @@ export class PeerTable {
     this.lastSent[peer] = this.lastBubble[peer] = now;
   }
 
-  /** There is a sign that the peer can be reached again: one more bubble than the budget allows. */
+  /** There is a sign that the peer can be reached again: allows one bubble beyond the budget. */
   grantBubble(peer: number): void {
     this.bubbles[peer] = Math.min(this.bubbles[peer]!, BUBBLE_BUDGET - 1);
   }
 
-  /** The peer has answered directly: the budget of bubbles is whole again. CL-95 */
+  /** The peer has answered directly: the budget of bubbles is full again. CL-95 */
   resetBubbles(peer: number): void {
     this.bubbles[peer] = 0;
   }
@@ -217,17 +217,17 @@ export class PeerTable {
     return this.bubbles[peer]!;
   }
 
-  /** A packet of the peer goes to the host. */
+  /** A packet from the peer is delivered to the host. */
   countReceived(peer: number, bytes: number): void {
     if (peer !== NO_PEER) this.traffic.countReceived(peer, bytes, 1);
   }
 
-  /** A packet of the host goes to the peer. */
+  /** A packet from the host is sent to the peer. */
   countSent(peer: number, bytes: number): void {
     this.traffic.countSent(peer, bytes, 1);
   }
 
-  /** Packets of the peer have been carried past the machine. */
+  /** The kernel path has carried packets of the peer. */
   countCarried(peer: number, carried: PeerTraffic): void {
     this.traffic.countReceived(peer, carried.receivedBytes, carried.receivedPackets);
     this.traffic.countSent(peer, carried.sentBytes, carried.sentPackets);
@@ -254,22 +254,22 @@ export class PeerTable {
     return address;
   }
 
-  /** Slots of all peers, the trusted first; the table must not change while it is walked. */
+  /** Slots of all peers, the trusted first. The table must not change during the iteration. */
   *[Symbol.iterator](): Generator<number> {
     for (const list of [TRUSTED, UNVERIFIED]) {
       for (let peer = this.heads[list]!; peer !== NO_PEER; peer = this.next[peer]!) yield peer;
     }
   }
 
-  /** As the iterator, but the table may change meanwhile: peers that come or go may be left out, and those that become trusted come first. */
+  /** As the iterator, but the table may change during the walk: peers added or removed meanwhile may be left out. */
   *walk(): Generator<number> {
     for (const list of [TRUSTED, UNVERIFIED])
       for (let peer = 0; peer < this.status.length; peer++) if (this.status[peer] === list) yield peer;
   }
 
   /**
-   * Forgets peers that have been silent both ways for longer than a bubble budget is remembered, and are no neighbours. Looks at no more than
-   * `most` peers of each pool, the oldest first; those still in use go to the end of the line.
+   * Removes peers without traffic in either direction for longer than the bubble window, except neighbours. Examines at most `most`
+   * peers of each pool, the oldest first; those still in use become the newest.
    */
   sweep(now: number, most: number): void {
     for (const list of [TRUSTED, UNVERIFIED]) {
@@ -284,7 +284,7 @@ export class PeerTable {
     }
   }
 
-  /** Forgets everything. */
+  /** Removes all peers. */
   clear(): void {
     for (const peer of [...this]) this.evict(peer);
   }
@@ -299,7 +299,7 @@ export class PeerTable {
     let unasked = NO_PEER;
     const isAsked = this.lastSent[newcomer]! !== -Infinity;
     let most = this.peersPerOrigin.sizeOf(this.words, newcomer * 4) + 1;
-    // Bounded, so that a full table costs no more than this a try.
+    // A fixed number of tries, so that a packet to a full table has a bounded cost.
     for (let tries = 0; tries < 32; tries++) {
       const oldest = this.heads[TRUSTED]!;
       if (oldest === NO_PEER) return false;
@@ -308,11 +308,11 @@ export class PeerTable {
         return true;
       }
       this.move(oldest, TRUSTED);
-      // Anyone, not the oldest: those of one origin tend to stand side by side.
-      const anyone = this.hash.of2(this.draws++, tries) % this.status.length;
-      const crowd = this.status[anyone] === TRUSTED ? this.peersPerOrigin.sizeOf(this.words, anyone * 4) : 0;
-      if (crowd > most) [crowded, most] = [anyone, crowd];
-      if (crowd > 0 && isAsked && this.lastSent[anyone] === -Infinity) unasked = anyone;
+      // A random peer, not the oldest: peers of one origin are often next to each other in the list.
+      const drawn = this.hash.of2(this.draws++, tries) % this.status.length;
+      const size = this.status[drawn] === TRUSTED ? this.peersPerOrigin.sizeOf(this.words, drawn * 4) : 0;
+      if (size > most) [crowded, most] = [drawn, size];
+      if (size > 0 && isAsked && this.lastSent[drawn] === -Infinity) unasked = drawn;
     }
     const found = crowded === NO_PEER ? unasked : crowded;
     if (found === NO_PEER) return false;
@@ -320,7 +320,7 @@ export class PeerTable {
     return true;
   }
 
-  /** Takes a slot out of the list it is in and appends it to another. */
+  /** Moves a slot from its list to the end of another (or of the same). */
   private move(peer: number, list: number): void {
     const from = this.status[peer]!;
     const before = this.previous[peer]!;
@@ -358,7 +358,7 @@ export class PeerTable {
     const mask = index.length - 1;
     let hole = this.hashOf(peer) & mask;
     while (index[hole] !== peer) hole = (hole + 1) & mask;
-    // Close the gap: whoever stands behind it and could not be found over it moves up.
+    // Close the gap: an entry after the hole moves into it if a search for it would stop at the hole.
     for (let at = (hole + 1) & mask; index[at] !== NO_PEER; at = (at + 1) & mask) {
       const home = this.hashOf(index[at]!) & mask;
       if (((at - home) & mask) >= ((at - hole) & mask)) {
@@ -404,9 +404,9 @@ export class PeerTable {
   }
 }
 
-/** How full the index gets at the most. */
+/** The highest load factor of the index. */
 const MAX_LOAD = 0.6;
-/** The four latest bubbles have three gaps between them, kept in hundredths of a second: up to 655 s. */
+/** The three gaps between the four latest bubbles, in units of 10 ms: up to 655 s. */
 const GAPS = BUBBLE_BUDGET - 1;
 const GAP_UNIT_MS = 10;
 function widen<T extends { set(from: T): void }>(from: T, to: T): T {

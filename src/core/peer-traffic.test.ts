@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { NO_TRAFFIC, TrafficCounts } from './peer-traffic.ts';
 
-test('each slot counts for itself, beyond 32 bits, until it is reset', () => {
+test('each slot has its own counts, beyond 32 bits, until it is reset', () => {
   const counts = new TrafficCounts();
   expect(counts.of(1_000_000)).toEqual(NO_TRAFFIC);
   for (const slot of [0, 31, 32, 511, 1_000_000]) {

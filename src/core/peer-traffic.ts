@@ -1,4 +1,4 @@
-/** Packets for and from the host, and octets of them, since the peer is known. Neither bubbles nor tests. */
+/** Packets of the host to and from a peer, and their octets, since the peer is known. Bubbles and tests do not count. */
 export interface PeerTraffic {
   readonly receivedPackets: number;
   readonly receivedBytes: number;
@@ -13,11 +13,11 @@ export const NO_TRAFFIC: PeerTraffic = {
   sentBytes: 0,
 };
 
-/** Peers a page, and numbers a peer: the columns of {@link PeerTraffic} in their order. */
+/** Peers in a page, and numbers for each peer: the columns of {@link PeerTraffic} in their order. */
 const PAGE = 32;
 const COLUMNS = 4;
 
-/** The traffic of the peers of a table, by slot: 32 bytes a peer, in pages that exist only where there has been some. */
+/** The traffic of the peers of a table, by slot: 32 bytes for each peer, in pages that are allocated with the first packet. */
 export class TrafficCounts {
   private readonly pages: (Float64Array | undefined)[] = [];
 
@@ -41,7 +41,7 @@ export class TrafficCounts {
     };
   }
 
-  /** The slot is another peer's from now on. */
+  /** The slot belongs to another peer from now on. */
   reset(slot: number): void {
     const at = (slot % PAGE) * COLUMNS;
     this.pages[Math.floor(slot / PAGE)]?.fill(0, at, at + COLUMNS);

@@ -1,9 +1,9 @@
 import type { Entropy } from './entropy.ts';
 import { HashKey } from './hash.ts';
 
-/** How many peers there are of each origin that one party can have many of: an IPv4 address, a /64. Approximately, by hash. */
+/** Counts peers by origin (IPv4 address of a Teredo client, /64 of a native host), since one host can have many addresses of one origin. Approximate: by hash. */
 export class PeersPerOrigin {
-  /** Made with the first one counted: a client may never have any. */
+  /** Allocated with the first peer: a client may never have one. */
   private sizes = new Uint32Array(0);
   private readonly hash: HashKey;
 
@@ -11,12 +11,12 @@ export class PeersPerOrigin {
     this.hash = new HashKey(entropy);
   }
 
-  /** How many have the origin of the peer whose IPv6 address is the four words at `words[at]`. */
+  /** The number of peers with the origin of the IPv6 address in the four words at `words[at]`. */
   sizeOf(words: Uint32Array, at: number): number {
     return this.sizes.length === 0 ? 0 : this.sizes[this.indexOf(words, at)];
   }
 
-  /** One more, or one less. */
+  /** Counts one peer more, or one less. */
   count(words: Uint32Array, at: number, change: 1 | -1): void {
     if (this.sizes.length === 0) this.sizes = new Uint32Array(16_384);
     this.sizes[this.indexOf(words, at)] += change;

@@ -1,6 +1,6 @@
 /**
- * Values by key that are kept for a time, and not more than so many: two maps, of which the older one goes when the younger one has got too old or too
- * large. A key is kept for the time at least, where there are not too many, and for twice as long at the most. No call takes long.
+ * Values by key, limited in time and number. There are two maps; the older one is dropped when the younger one is too old or too large.
+ * A value is kept for at least the lifetime, unless there are too many, and for at most twice the lifetime. Each call takes constant time.
  */
 export class Recent<V> {
   private readonly lifetimeMs: number;
@@ -9,7 +9,7 @@ export class Recent<V> {
   private old = new Map<number, V>();
   private begunAt = -Infinity;
 
-  /** `most`: entries altogether. */
+  /** `most`: entries in both maps together. */
   constructor(lifetimeMs: number, most: number) {
     this.lifetimeMs = lifetimeMs;
     this.most = most;
@@ -20,7 +20,7 @@ export class Recent<V> {
     return this.young.size + this.old.size;
   }
 
-  /** The value last set; it may be older than the time for which it is kept. */
+  /** The value last set. It may be older than the lifetime. */
   get(key: number): V | undefined {
     return this.young.get(key) ?? this.old.get(key);
   }

@@ -61,7 +61,7 @@ test('trailers are not covered', () => {
   expect(authentic(Uint8Array.of(...payloadOf('EX3'), 1, 4, 1, 2, 3, 4))).toBe(true);
 });
 
-test('an origin that was cut out or put in is noticed', () => {
+test('a removed or added origin indication is detected', () => {
   const withOrigin = payloadOf('EX4');
   expect(authentic(Uint8Array.of(...withOrigin.subarray(0, 41), ...withOrigin.subarray(49)))).toBe(false);
   const without = payloadOf('EX3');

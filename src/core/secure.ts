@@ -5,7 +5,7 @@ import { authenticatedBytes } from '../wire/index.ts';
 
 /**
  * The authentication value of a datagram: HMAC-SHA1 with the shared secret, 20 octets, not truncated. `origin` is the
- * offset of the origin indication, if there is one. RFC 4380 section 5.2.2. C-25
+ * offset of the origin indication; undefined: there is none. RFC 4380 section 5.2.2. C-25
  */
 export function authenticationValue(
   secret: Uint8Array,
@@ -18,7 +18,7 @@ export function authenticationValue(
   return hmac(sha1, secret, authenticatedBytes(b, authentication, origin, ipv6Start, ipv6End));
 }
 
-/** Whether a datagram carries the authentication value that the secret gives. CL-36, S-14 */
+/** Whether the authentication value of a datagram was made with the secret. CL-36, S-14 */
 export function verifyAuthentication(
   secret: Uint8Array,
   b: Uint8Array,

@@ -1,2 +1,2 @@
-/** Which of a machine's UDP sockets: each role names its own (see `SOCKET` of that role). */
+/** The number of one of a machine's UDP sockets. Each role defines its own (`SOCKET`). */
 export type SocketId = number;

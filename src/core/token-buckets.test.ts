@@ -11,7 +11,7 @@ const takeAll = (buckets: TokenBuckets, now: number) => {
 };
 
 describe('TokenBuckets', () => {
-  test.each([-1e9, 0, 1e12])('starts full on a clock that reads %d', (now) => {
+  test.each([-1e9, 0, 1e12])('starts full at any clock value: %d', (now) => {
     const buckets = new TokenBuckets({ perSecond: 2, burst: 10 }, entropy);
     expect(takeAll(buckets, now)).toBe(10);
     expect(takeAll(buckets, now + 499)).toBe(0);
@@ -19,7 +19,7 @@ describe('TokenBuckets', () => {
     expect(takeAll(buckets, now + 1e6)).toBe(10);
   });
 
-  test('what is given piles up to the ceiling and does not leak away', () => {
+  test('given tokens add up to the ceiling and stay', () => {
     const buckets = new TokenBuckets({ perSecond: 1, burst: 10, ceiling: 30 }, entropy);
     buckets.give(1, 2, 0, 15);
     buckets.give(1, 2, 0, 15);
@@ -27,7 +27,7 @@ describe('TokenBuckets', () => {
     expect(takeAll(buckets, 120_000)).toBe(10);
   });
 
-  test('a dear thing is refused whole', () => {
+  test('a request for more tokens than there are takes none', () => {
     const buckets = new TokenBuckets({ perSecond: 1, burst: 10 }, entropy);
     expect(buckets.take(1, 2, 0, 11)).toBe(false);
     expect(buckets.take(1, 2, 0, 8)).toBe(true);
@@ -35,7 +35,7 @@ describe('TokenBuckets', () => {
     expect(takeAll(buckets, 0)).toBe(2);
   });
 
-  test('never gives out more than burst and refill, however it is asked', () => {
+  test('never gives more than burst and refill, whatever the requests', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 3_000 }), { maxLength: 200 }), (steps) => {
         const buckets = new TokenBuckets({ perSecond: 3, burst: 5 }, entropy);
@@ -50,7 +50,7 @@ describe('TokenBuckets', () => {
     );
   });
 
-  test('a flood of other keys leaves a key its refill', () => {
+  test('a flood of other keys does not use up the refill of a key', () => {
     const buckets = new TokenBuckets({ perSecond: 16, burst: 256 }, entropy);
     for (let i = 0; i < 1_000_000; i++) buckets.take(i, i * 7, i / 100);
     // 1,000,000 takings over 16,384 buckets: some 61 each, of 256.

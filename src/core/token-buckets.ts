@@ -1,23 +1,23 @@
 /**
- * Token buckets for keys that outsiders choose (IPv4 addresses, IPv6 prefixes). Memory has a limit: a key is hashed, keyed,
- * into one of a power of two of buckets, so an attacker with many keys cannot make it grow past that, and cannot choose
- * whom to share a bucket with. Two keys in one bucket share its budget. Pages of buckets come with their first use: a
- * client that knows three peers needs three of them.
+ * Token buckets for keys that outsiders choose (IPv4 addresses, IPv6 prefixes). Memory has a limit: a keyed hash assigns each key
+ * one of a fixed number of buckets. So an attacker with many keys cannot make memory grow, and cannot choose the keys with which it
+ * shares a bucket. Two keys in one bucket share its budget. Pages of buckets are allocated at their first use: a client with three
+ * peers needs three of them.
  */
 import { HashKey } from './hash.ts';
 import type { Entropy } from './entropy.ts';
 
 export interface BucketLimits {
-  /** Tokens that come back each second. */
+  /** Tokens added each second. */
   readonly perSecond: number;
-  /** Tokens of a key never seen; also where refilling by time ends. */
+  /** Tokens of a new key, and the most that time alone adds up to. */
   readonly burst: number;
-  /** The most that {@link TokenBuckets.give} may pile up; `burst` when not given. */
+  /** The most tokens that {@link TokenBuckets.give} adds up to. Default: `burst`. */
   readonly ceiling?: number;
 }
 
 export class TokenBuckets {
-  /** Two numbers a bucket: its tokens, and when they were counted. */
+  /** Two numbers for each bucket: its tokens, and the time (ms) at which they were counted. */
   private readonly pages: (Float64Array | undefined)[];
   /** The page of the bucket that was last refilled. */
   private page: Float64Array = NO_PAGE;
@@ -25,7 +25,7 @@ export class TokenBuckets {
   private readonly limits: BucketLimits;
   private readonly mask: number;
 
-  /** `size`: buckets, a power of two. */
+  /** `size`: number of buckets, a power of two. */
   constructor(limits: BucketLimits, entropy: Entropy, size = 16_384) {
     this.limits = limits;
     this.hash = new HashKey(entropy);
@@ -33,7 +33,7 @@ export class TokenBuckets {
     this.pages = Array.from({ length: Math.ceil(size / PAGE) });
   }
 
-  /** Takes `cost` tokens of the key (two 32-bit words); false, taking nothing, when there are fewer. */
+  /** Takes `cost` tokens of the key (two 32-bit words). False: there are fewer, and nothing is taken. */
   take(high: number, low: number, now: number, cost = 1): boolean {
     const at = this.refill(high, low, now);
     if (this.page[at] < cost) return false;
@@ -41,7 +41,7 @@ export class TokenBuckets {
     return true;
   }
 
-  /** Whether {@link take} would give so many. */
+  /** Whether {@link take} would take `cost` tokens. */
   has(high: number, low: number, now: number, cost = 1): boolean {
     return this.left(high, low, now) >= cost;
   }
@@ -52,14 +52,14 @@ export class TokenBuckets {
     return this.page[at];
   }
 
-  /** Adds tokens: what was sent under this key has been answered. */
+  /** Adds tokens: packets sent under this key have been answered. */
   give(high: number, low: number, now: number, tokens: number): void {
     const at = this.refill(high, low, now);
     const { burst, ceiling = burst } = this.limits;
     this.page[at] = Math.min(this.page[at] + tokens, ceiling);
   }
 
-  /** Makes {@link page} that of the key and returns where in it the key's tokens are. */
+  /** Sets {@link page} to the key's page, refills the key's bucket, and returns its index in the page. */
   private refill(high: number, low: number, now: number): number {
     const bucket = this.hash.of2(high, low) & this.mask;
     const page = (this.page = this.pages[bucket >>> PAGE_BITS] ?? this.addPage(bucket >>> PAGE_BITS));

@@ -1,30 +1,30 @@
 import type { Entropy } from './entropy.ts';
 import { HashKey } from './hash.ts';
 
-/** Each key counts in as many rows; what it has used is the least of them, so that one key that shares a place changes nothing. */
+/** Each key counts in this many rows. Its usage is the least of them, so that a key that shares its place in one row changes nothing. */
 const ROWS = 2;
 const PAGE_BITS = 6;
 const PAGE = 1 << PAGE_BITS;
 
 /**
- * How much keys that outsiders choose have used lately. An amount decays with a time constant. Memory has a limit: keys are hashed,
- * with a secret, into a fixed number of places, and pages of places come with their first use.
+ * The recent usage of keys that outsiders choose. An amount decays with a time constant. Memory has a limit: a keyed hash assigns each key
+ * one of a fixed number of places in each row. Pages of places are allocated at their first use.
  */
 export class Usages {
-  /** Two numbers a place: the amount, and the time at which it was that. The list comes with the first use, too: a client may have none. */
+  /** Two numbers for each place: the amount, and the time (ms) at which it was counted. The list, too, is allocated at its first use. */
   private pages: (Float64Array | undefined)[] = [];
   private readonly hashes: readonly HashKey[];
   private readonly memoryMs: number;
   private readonly mask: number;
 
-  /** `memoryMs`: after so long an amount is 1/e of what it was; `size`: places a row, a power of two. */
+  /** `memoryMs`: the time after which an amount counts 1/e; `size`: places in a row, a power of two. */
   constructor(memoryMs: number, entropy: Entropy, size = 8_192) {
     this.memoryMs = memoryMs;
     this.mask = size - 1;
     this.hashes = Array.from({ length: ROWS }, () => new HashKey(entropy));
   }
 
-  /** What the key (a 32-bit word) has used. */
+  /** The recent usage of the key (a 32-bit word). */
   of(key: number, now: number): number {
     if (this.pages.length === 0) return 0;
     let least = Infinity;
@@ -37,7 +37,7 @@ export class Usages {
     return least;
   }
 
-  /** The key has used so much more; or less, where that is negative. */
+  /** Adds to the usage of the key; `amount` may be negative. */
   add(key: number, now: number, amount: number): void {
     if (this.pages.length === 0) this.pages = Array.from({ length: (ROWS * (this.mask + 1)) / PAGE });
     for (let row = 0; row < ROWS; row++) {
@@ -49,7 +49,7 @@ export class Usages {
     }
   }
 
-  /** The part of an amount that still counts after so long (ms). */
+  /** The part of an amount that still counts after this time (ms). */
   remaining(elapsed: number): number {
     return Math.exp(-Math.max(0, elapsed) / this.memoryMs);
   }

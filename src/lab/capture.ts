@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import type { Namespace } from './namespace.ts';
 import type { Running } from './process.ts';
 
-/** Listens on an interface of a host with tcpdump; disposed of, it leaves no file. */
+/** A tcpdump on an interface of a host. Its file is removed on disposal. */
 export class Capture {
   private readonly folder = mkdtempSync(join(tmpdir(), 'teredo-capture-'));
   private readonly file = join(this.folder, 'pcap');
   private readonly program: Running;
 
   private constructor(host: Namespace, iface: string, filter: string) {
-    // As root, or it could not write; unbuffered, so that what was seen is in the file at the end.
+    // As root, so that it can write the file; unbuffered, so that the file is complete when it ends.
     this.program = host.spawn('tcpdump', [
       '-i',
       iface,
@@ -26,14 +26,14 @@ export class Capture {
     ]);
   }
 
-  /** Resolves when it listens. `filter`: in the words of tcpdump. */
+  /** Resolves when tcpdump captures. `filter`: a tcpdump expression. */
   static async start(host: Namespace, iface: string, filter = ''): Promise<Capture> {
     const capture = new Capture(host, iface, filter);
     await capture.program.waitFor(/listening on/);
     return capture;
   }
 
-  /** Ends it: the capture file, in pcap format. */
+  /** Ends the capture; returns the file, in pcap format. */
   async stop(): Promise<Uint8Array> {
     await this.program.stop();
     return readFileSync(this.file);

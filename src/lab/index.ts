@@ -1,4 +1,4 @@
-/** Small internets in network namespaces, for the demo, the tests and the bench. Needs root, iproute2, nftables. */
+/** Small internets in network namespaces, for the demo, the tests and the benchmarks. Needs root, iproute2, nftables. */
 export { block, unblock } from './blocking.ts';
 export { Capture } from './capture.ts';
 export { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, SERVER_SECONDARY } from './internet.ts';

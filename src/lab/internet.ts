@@ -1,15 +1,15 @@
 /**
- * The lab that demo, tests and bench share: a small Internet.
+ * The lab of the demo, the tests and the benchmarks: a small Internet.
  *
  *      native 2001:db8:2::2            server 203.0.113.120, .121
- *         | 2001:db8:2::/64               |  2001:db8:1::2 --- relay's other wire
+ *         | 2001:db8:2::/64               |  2001:db8:1::2 --- second wire of the relay
  *       relay 192.0.2.200 ---------- backbone (203.0.113.0/24, 192.0.2.0/24, 198.51.100.0/24 on one wire)
  *                                       |                |
  *                              nat a 198.51.100.1   nat b 198.51.100.2 ...
  *                                 | 10.1.0.0/24         | 10.2.0.0/24
  *                              client a 10.1.0.2     client b 10.2.0.2
  *
- * The relay's host routes IPv6 between native host, server and tunnel. No host but those three has IPv6.
+ * The relay's host routes IPv6 between native host, server and tunnel. Only these three have IPv6.
  */
 import { Lab } from './lab.ts';
 import { makeNat } from './nat.ts';
@@ -27,23 +27,23 @@ export interface Site {
   readonly client: Namespace;
   /** The NAT's address on the backbone. */
   readonly address: string;
-  /** Of the LAN: `10.N.0`. */
+  /** The first three octets of the LAN's addresses: `10.N.0`. */
   readonly network: string;
-  /** Of its NAT. */
+  /** The options of its NAT. */
   readonly options: NatOptions;
 }
 
-/** Of a NAT. */
+/** Interface names of a NAT. */
 const [OUTSIDE, INSIDE] = ['wan', 'lan'];
 
-/** miniupnpd does not work where the outside is a documentation network: this is none. */
+/** miniupnpd refuses an outside address of a documentation network. This network is not one. */
 const UNDOCUMENTED = '198.52.100';
 
-/** Routes that put all three documentation networks of the backbone, and one more, on one wire. */
+/** The networks of the backbone: the three documentation networks and one more, all on one wire. */
 const BACKBONE = ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', `${UNDOCUMENTED}.0/24`];
 
 export interface SiteOptions extends NatExtras {
-  /** The NAT has an address of 198.52.100.0/24, which is nobody's example. */
+  /** The NAT has an address of 198.52.100.0/24, which is not a documentation network. */
   readonly undocumented?: boolean;
 }
 
@@ -71,13 +71,13 @@ export class Internet {
     this.server.ip('-6', 'route', 'add', 'default', 'via', '2001:db8:1::1');
   }
 
-  /** Plugs a host into the backbone; all of it is on one wire. */
+  /** Connects a host to the backbone. */
   attach(host: Namespace, name: string, ...addresses: string[]): void {
     this.lab.connect(host, name, this.backbone, ...addresses.map((address) => `${address}/24`));
     host.ipBatch(...BACKBONE.map((network) => `route replace ${network} dev ${name} src ${addresses[0]}`));
   }
 
-  /** A NAT with a LAN behind it and a client on that. */
+  /** Adds a NAT, a LAN behind it and a client on the LAN. */
   site(name: string, behaviour: NatBehaviour, { undocumented, ...extras }: SiteOptions = {}): Site {
     const address = `${undocumented === true ? UNDOCUMENTED : '198.51.100'}.${this.sites + 1}`;
     return this.makeSite(name, address, { behaviour, ...extras }, (nat) =>
@@ -85,7 +85,7 @@ export class Internet {
     );
   }
 
-  /** The same on the LAN of another one: a NAT behind a NAT. */
+  /** The same on the LAN of another site: a NAT behind a NAT. */
   nest(outer: Site, name: string, behaviour: NatBehaviour, extras: NatExtras = {}): Site {
     const last = 100 + this.sites;
     const address = `${outer.network}.${last}`;
@@ -94,14 +94,14 @@ export class Internet {
     );
   }
 
-  /** One more client on a site's LAN. */
+  /** Adds a client to a site's LAN. */
   neighbour(site: Site): Namespace {
     const host = this.lab.host(`neighbour-${++this.neighbours}`);
     this.join(site, host, 2 + this.neighbours);
     return host;
   }
 
-  /** Puts a host on a site's LAN. `last`: the last number of its address. */
+  /** Connects a host to a site's LAN. `last`: the last octet of its address. */
   join(site: Site, host: Namespace, last: number, name = 'eth'): void {
     this.lab.connect(host, name, site.lan, `${site.network}.${last}/24`);
     host.ip('route', 'add', 'default', 'via', `${site.network}.1`);

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 
 /**
- * Removes the namespaces whose names begin with `prefix`, and ends what runs in them, once this process is gone, however it
- * went: a signal's default action or SIGKILL leaves it no last word. A shell in a session of its own waits for the other
- * end of a pipe to close; it inherits nothing that anybody waits for.
+ * Removes the namespaces whose names begin with `prefix`, and ends the processes in them, after this process has ended, even by SIGKILL,
+ * after which it could not clean up itself. A shell in its own session waits until this process's end of a pipe is closed. The shell
+ * inherits no other descriptor, so no reader of this process's output waits for it.
  */
 export function sweepAfterwards(prefix: string): void {
   const janitor = spawn('sh', ['-c', SWEEP, 'sh', prefix], {
@@ -15,7 +15,7 @@ export function sweepAfterwards(prefix: string): void {
   (janitor.stdin as Socket).unref();
 }
 
-/** SIGTERM, and SIGKILL a second later: a role may have something to put away outside its namespace. */
+/** SIGTERM, and SIGKILL a second later: a role may have to clean up outside its namespace. */
 const SWEEP = `
   trap '' INT TERM HUP
   cd /

@@ -5,8 +5,8 @@ import { execute } from './process.ts';
 const NO_FILTER = ['arptables', 'iptables', 'ip6tables'].map((what) => `net.bridge.bridge-nf-call-${what}=0`);
 
 /**
- * Hosts in network namespaces and the wires between them. Names are unique to the process, so that labs don't disturb
- * each other; whatever happens, nothing stays.
+ * Hosts in network namespaces and the wires between them. Names are unique to the process, so that labs do not disturb
+ * each other. All of it is removed at the end, even if the process is killed.
  */
 export class Lab {
   private readonly prefix: string;
@@ -23,23 +23,23 @@ export class Lab {
     return this.namespaces;
   }
 
-  /** A new host. `name` is for people; it is unique within the lab. */
+  /** A new host. `name`: for messages; unique within the lab. */
   host(name: string): Namespace {
     const namespace = Namespace.create(`${this.prefix}-${name}`);
     this.namespaces.push(namespace);
     return namespace;
   }
 
-  /** A switch: a namespace with a bridge, onto which {@link connect} plugs hosts. */
+  /** A switch: a namespace with a bridge, to which {@link connect} connects hosts. */
   switch(name: string): Namespace {
     const namespace = this.host(name);
-    // A switch filters nothing. Where there is no br_netfilter there are no such settings.
+    // A switch does not filter. Without the module br_netfilter these settings do not exist.
     namespace.execute('sysctl', '-eqw', ...NO_FILTER);
     namespace.ipBatch('link add bridge type bridge forward_delay 0', 'link set bridge up');
     return namespace;
   }
 
-  /** Plugs a host's new interface into a switch. Addresses with their prefix lengths. */
+  /** Connects a host to a switch by a new interface. Addresses with their prefix lengths. */
   connect(host: Namespace, name: string, to: Namespace, ...addresses: string[]): void {
     const port = `p${(this.wires++).toString(36)}`;
     makeWire(host, name, to, port);

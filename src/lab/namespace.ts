@@ -14,18 +14,18 @@ export class Namespace {
     execute('ip', ['netns', 'add', name]);
     const namespace = new Namespace(name);
     namespace.ip('link', 'set', 'lo', 'up');
-    // No waiting for duplicates: addresses are usable at once, and nobody else is on these links.
+    // No duplicate address detection: addresses are usable at once, and no other host is on these links.
     const ipv6 = ['all.accept_dad=0', 'default.accept_dad=0', 'default.accept_ra=0'];
     namespace.execute('sysctl', '-qw', ...ipv6.map((setting) => `net.ipv6.conf.${setting}`));
     return namespace;
   }
 
-  /** Runs a command inside, to its end; its output. */
+  /** Runs a command inside until it ends; returns its output. */
   execute(command: string, ...args: string[]): string {
     return execute('ip', ['netns', 'exec', this.name, command, ...args]);
   }
 
-  /** Starts a program inside; it is ended with the namespace at the latest. */
+  /** Starts a program inside. It is ended when the namespace is removed, or before. */
   spawn(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Running {
     const running = new Running('ip', ['netns', 'exec', this.name, command, ...args], env);
     this.used = true;
@@ -38,7 +38,7 @@ export class Namespace {
     return execute('ip', ['-n', this.name, ...args]);
   }
 
-  /** Several commands of `ip`, much faster than one by one. */
+  /** Runs several `ip` commands at once, which is much faster than one by one. */
   ipBatch(...commands: string[]): void {
     execute('ip', ['-n', this.name, '-batch', '-'], commands.join('\n'));
   }
@@ -51,10 +51,10 @@ export class Namespace {
     this.execute('sysctl', '-qw', `${key}=${value}`);
   }
 
-  /** Ends what runs inside and removes the namespace, its interfaces with it. */
+  /** Ends the processes inside, and removes the namespace with its interfaces. */
   async remove(): Promise<void> {
     await Promise.all([...this.programs].map((program) => program.stop()));
-    // Children of theirs that stayed behind would keep the namespace alive without its name.
+    // A child process that is left over would keep the namespace in existence without its name.
     if (this.used) for (const pid of this.pids()) killQuietly(pid);
     execute('ip', ['netns', 'delete', this.name]);
   }

@@ -1,6 +1,6 @@
 import type { Namespace } from './namespace.ts';
 
-/** Mapping and filtering in the words people use; each is a ruleset of nftables. */
+/** The usual names of mapping and filtering behaviours; each is a ruleset of nftables. */
 export type NatBehaviour =
   | 'full-cone'
   | 'address-restricted'
@@ -9,9 +9,9 @@ export type NatBehaviour =
   | 'symmetric-sequential';
 
 export interface NatExtras {
-  /** Whether clients of one LAN reach each other at their outside addresses; without any filtering. */
+  /** Whether clients of one LAN reach each other at their outside addresses, without filtering. */
   readonly hairpin?: boolean;
-  /** How long the NAT remembers a client that is silent. Linux says 30, and 120 once both sides have spoken. */
+  /** How long the NAT keeps the mapping of a silent client. Default of Linux: 30 s; 120 s after packets in both directions. */
   readonly udpTimeoutSeconds?: number;
 }
 
@@ -25,8 +25,8 @@ export interface NatOptions extends NatExtras {
 }
 
 /**
- * Makes a router translate. What arrives from outside unasked must not reach the INPUT chain: conntrack would confirm that
- * flow there, and the client's own packet to the same peer would then clash with it and get another port.
+ * Makes a router a NAT. An unsolicited packet from outside must not reach the INPUT chain: conntrack would confirm its flow
+ * there, and the client's own packet to the same peer would then collide with that flow and get another port.
  */
 export function makeNat(router: Namespace, options: NatOptions): void {
   const { outside } = options;
@@ -58,15 +58,15 @@ export function makeNat(router: Namespace, options: NatOptions): void {
   router.sysctl('net.netfilter.nf_conntrack_udp_timeout_stream', String(udpTimeoutSeconds));
 }
 
-/** The router forgets all mappings, as after a restart: whom it lets in, too. */
+/** Makes the router forget all mappings and permitted peers, as a restart does. */
 export function flushMappings(router: Namespace): void {
   router.execute('conntrack', '-F');
   router.nft('flush set ip nat contacted; flush map ip nat mapped');
 }
 
-/** The router forgets all mappings, and gives none of its ports of before any more. */
+/** Makes the router forget all mappings, and use none of the earlier ports again. */
 export function moveMappings(router: Namespace, options: NatOptions): void {
-  // Before the rule of before, which then has nothing to do.
+  // This chain runs before the earlier rule, which then finds the packet already translated.
   router.nft(`
     table ip moved {
       chain postrouting {
@@ -78,8 +78,8 @@ export function moveMappings(router: Namespace, options: NatOptions): void {
 }
 
 /**
- * What the router remembers besides the mappings of the kernel, and for as long: by its own port, whose it is, and whom it has sent
- * something to.
+ * The router's memory besides the mappings of the kernel, with the same lifetime: for each outside port the client that has it, and the
+ * peers to which the client has sent packets.
  */
 function memory({ udpTimeoutSeconds = 120 }: NatOptions): string {
   const aging = `flags dynamic; timeout ${udpTimeoutSeconds}s;`;
@@ -88,19 +88,19 @@ function memory({ udpTimeoutSeconds = 120 }: NatOptions): string {
     map mapped { type inet_service : ipv4_addr . inet_service; ${aging} }`;
 }
 
-/** Of what goes out, once it is translated. */
+/** Rules that fill this memory from outbound packets, after translation. */
 function learningRules({ behaviour, outside, hairpin }: NatOptions): string {
   const rules: string[] = [];
   if (behaviour === 'address-restricted') rules.push('update @contacted { ct reply proto-dst . ip daddr }');
   if (hairpin === true || LETS_IN.includes(behaviour))
     rules.push('update @mapped { ct reply proto-dst : ct original ip saddr . ct original proto-src }');
-  // What answers somebody who was let in has made no mapping.
+  // `original` only: the answer to a peer that was let in makes no mapping.
   return rules
     .map((rule) => `oifname "${outside}" meta l4proto udp ct direction original ${rule}`)
     .join('\n');
 }
 
-/** Those that let in who was not asked. */
+/** The behaviours that admit packets from peers to which the client has not sent. */
 const LETS_IN: readonly NatBehaviour[] = ['full-cone', 'address-restricted'];
 
 function inboundRules({ behaviour, outside, inside, address, hairpin }: NatOptions): string {
@@ -114,7 +114,7 @@ function inboundRules({ behaviour, outside, inside, address, hairpin }: NatOptio
   return rules.join('\n');
 }
 
-/** RFC 4787 REQ-9: who is reached at his outside address sees the outside address of who reaches him. */
+/** RFC 4787 REQ-9: in hairpinning the receiver sees the sender's outside address. */
 function hairpinRule(options: NatOptions): string {
   const { inside, hairpin } = options;
   return hairpin === true
@@ -122,15 +122,15 @@ function hairpinRule(options: NatOptions): string {
     : '';
 }
 
-/** A NAT that counts gives out so many ports, and begins again. */
+/** Number of ports of a counting NAT; after the last one it begins again with the first. */
 const PORTS_COUNTED = 200;
 
-/** `moved`: by other ports than else. */
+/** `moved`: with other ports than the usual ones. */
 function outboundRule({ behaviour, address }: NatOptions, moved: boolean): string {
   const to = `snat to ${address}${moved ? ':20000-29999' : ''}`;
   if (behaviour === 'symmetric-random') return `${to} fully-random`;
   if (behaviour !== 'symmetric-sequential') return to;
-  // Behind one carrier two that begin alike would take each other's ports there.
+  // Two counting NATs behind one carrier NAT need different ranges, or they would take each other's ports there.
   const lowest = (moved ? 50_000 : 40_000) + PORTS_COUNTED * (Number(address.split('.')[3]) % 40);
   const ports = Array.from({ length: PORTS_COUNTED }, (_, i) => `${i} : ${lowest + i}`).join(', ');
   return `meta l4proto udp snat to ${address}:numgen inc mod ${PORTS_COUNTED} map { ${ports} }`;

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 
-/** Runs a command to its end; its output, or an error that holds what it said. */
+/** Runs a command until it ends; returns its output. Throws an error with its output if it fails. */
 export function execute(command: string, args: readonly string[], input?: string): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     encoding: 'utf8',
@@ -14,19 +14,19 @@ export function execute(command: string, args: readonly string[], input?: string
   return stdout;
 }
 
-/** How long a program may take to end after SIGTERM. */
+/** Time for a program to end after SIGTERM. */
 const END_MS = 10_000;
 
-/** How long its output may go on after its end. */
+/** Time after a program's end in which its output is still read. */
 const DRAIN_MS = 1_000;
 
-/** A program that runs beside us, with what it has printed so far. */
+/** A child process with its output so far. */
 export class Running {
   readonly child: ChildProcess;
   /** stdout and stderr together, in order of arrival. */
   output = '';
   stdout = '';
-  /** Resolves with the exit status; 128 + signal where a signal ended it. */
+  /** Resolves with the exit status; 128 + signal if a signal ended it. */
   readonly exited: Promise<number>;
   private readonly listeners = new Set<() => void>();
 
@@ -46,7 +46,7 @@ export class Running {
         resolve(127);
       });
       this.child.on('exit', () => {
-        // Children of its own may hold on to its output: what they say after it is not waited for long.
+        // Child processes of the program may keep its output open: wait for them only this long.
         const draining = setTimeout(() => {
           this.child.stdout!.destroy();
           this.child.stderr!.destroy();
@@ -68,7 +68,7 @@ export class Running {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Resolves when the output matches; rejects, with the output, when the time is over or the program has ended. */
+  /** Resolves when the output matches. Rejects, with the output, after `timeoutMs` or when the program has ended. */
   waitFor(pattern: RegExp, timeoutMs = 15_000): Promise<RegExpMatchArray> {
     return new Promise((resolve, reject) => {
       const done = (): void => {
@@ -90,7 +90,7 @@ export class Running {
         done();
         reject(new Error(`no ${pattern} within ${timeoutMs} ms in:\n${this.output}`));
       };
-      // Commands of a lab hold this process up: what was said meanwhile is read before the time counts as over.
+      // Commands of a lab block this process: read the output that arrived meanwhile before giving up.
       const timer = setTimeout(() => setImmediate(giveUp), timeoutMs);
       this.listeners.add(look);
       look();
@@ -101,7 +101,7 @@ export class Running {
     if (this.running) this.child.kill(signal);
   }
 
-  /** SIGTERM, and SIGKILL for who does not heed it. Resolves with the exit status. */
+  /** Sends SIGTERM, and SIGKILL if the program does not end. Resolves with the exit status. */
   async stop(): Promise<number> {
     this.kill();
     const timer = setTimeout(() => this.kill('SIGKILL'), END_MS);
@@ -116,9 +116,9 @@ export class Running {
   }
 }
 
-/** Calls `look` again and again until it gives something; rejects when the time is over. */
+/** Calls `look` repeatedly until it returns neither undefined nor false; rejects after `timeoutMs`. `goal`: for the error message. */
 export async function until<T>(
-  what: string,
+  goal: string,
   look: () => T | undefined | Promise<T | undefined>,
   timeoutMs = 15_000,
   everyMs = 50,
@@ -127,7 +127,7 @@ export async function until<T>(
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() >= deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    if (performance.now() >= deadline) throw new Error(`not within ${timeoutMs} ms: ${goal}`);
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

@@ -3,8 +3,8 @@ import type { Namespace } from './namespace.ts';
 import type { Running } from './process.ts';
 
 /**
- * Pings from inside a namespace, every 200 ms; the round trip in ms of the first reply, or undefined when none came within
- * `timeoutMs`. While there is no way to the address yet it tries again.
+ * Pings from inside a namespace, every 200 ms. Returns the round trip (ms) of the first reply, or undefined if none came within
+ * `timeoutMs`. While there is no route to the address it tries again.
  */
 export async function ping(from: Namespace, address: string, timeoutMs = 5_000): Promise<number | undefined> {
   const deadline = performance.now() + timeoutMs;
@@ -25,7 +25,7 @@ export async function ping(from: Namespace, address: string, timeoutMs = 5_000):
       const match = await running.waitFor(/time=([\d.]+) ms/, left);
       return Number(match[1]);
     } catch {
-      if (!/unreachable|Cannot assign/i.test(running.output)) return undefined; // nothing came: that is the answer
+      if (!/unreachable|Cannot assign/i.test(running.output)) return undefined; // no reply came
       await new Promise((resolve) => setTimeout(resolve, 100));
     } finally {
       await running.stop();
@@ -33,7 +33,7 @@ export async function ping(from: Namespace, address: string, timeoutMs = 5_000):
   }
 }
 
-/** How long, in ms, from the first ping to its first answer; undefined when none came in time. */
+/** Time (ms) from the first ping to the first reply; undefined if none came in time. */
 export async function timeToFirstReply(
   from: Namespace,
   address: string,
@@ -43,14 +43,14 @@ export async function timeToFirstReply(
   return (await ping(from, address, timeoutMs)) === undefined ? undefined : performance.now() - begun;
 }
 
-/** Of two packets in a row that arrive farther apart there were some lost between. */
+/** If two consecutive arrivals are farther apart than this, packets between them were lost. */
 const LOST_MS = 700;
-/** So many in a row and none lost: the traffic flows. */
+/** After this many consecutive packets without loss the traffic counts as flowing. */
 const FLOWING = 8;
 
 /**
- * A packet every 200 ms until it is disposed of, to the address that `target` gives, whichever that is by then: pings, of which the answers
- * count; or, where it is told the host that is there, datagrams that nobody answers, of which the arrivals do.
+ * Sends a packet every 200 ms, until disposal, to the address that `target` returns at that time. Without `to` the packets are pings,
+ * and the replies count. With `to`, the host of the target, they are UDP datagrams without answers, and the arrivals count.
  */
 export class Flow {
   private readonly from: Namespace;
@@ -59,7 +59,7 @@ export class Flow {
   private port = '';
   private address: string | undefined;
   private running: Running | undefined;
-  /** When each came, by the clock of `Date.now()`. */
+  /** Time of each reply or arrival, by `Date.now()`. */
   private readonly arrivals: number[] = [];
 
   private constructor(from: Namespace, target: () => string | undefined, to: Namespace | undefined) {
@@ -68,7 +68,7 @@ export class Flow {
     this.receiver = to?.spawn(process.execPath, ['-e', DATAGRAM_RECEIVER]);
   }
 
-  /** Resolves once all of it arrives. */
+  /** Resolves when packets arrive without loss. */
   static async start(from: Namespace, target: () => string | undefined, to?: Namespace): Promise<Flow> {
     const flow = new Flow(from, target, to);
     try {
@@ -84,7 +84,7 @@ export class Flow {
     }
   }
 
-  /** How many ms after `since` the first packet has arrived after which none is lost; undefined: not within `timeoutMs`. */
+  /** Time (ms) from `since` to the first arrival after which none is lost; undefined: not within `timeoutMs`. */
   async found(since: number, timeoutMs = 20_000): Promise<number | undefined> {
     for (;;) {
       this.aim();
@@ -111,7 +111,7 @@ export class Flow {
     }
     const running = this.from.spawn('ping', ['-n', '-D', '-i', '0.2', address]);
     this.running = running;
-    this.note(running, () => this.running === running); // not of an address of before
+    this.note(running, () => this.running === running); // ignore replies from an earlier address
   }
 
   private note(program: Running, isMeant: () => boolean): void {
@@ -132,7 +132,7 @@ const DATAGRAM_RECEIVER = `
   socket.on('message', () => console.log('[' + Date.now() / 1000 + '] arrived'));
   socket.bind(0, '::', () => console.log('port ' + socket.address().port));`;
 
-/** It goes on where there is no way: that is what it is for. */
+/** Unlike ping it continues while there is no route. */
 const DATAGRAM_SENDER = `
   const socket = require('dgram').createSocket('udp6');
   setInterval(() => socket.send('one way', +process.argv[2], process.argv[1], () => {}), 200);`;
@@ -140,13 +140,13 @@ const DATAGRAM_SENDER = `
 export interface Transfer {
   readonly bytes: number;
   readonly seconds: number;
-  /** Whether what arrived is what was sent, to the last bit. */
+  /** Whether the receiver got exactly the bytes sent. */
   readonly whole: boolean;
 }
 
 /**
- * Sends bytes over TCP from one namespace to an address in another, which listens on a port of its choice. With `meanwhile`, which
- * gets the sender once it sends, at least as many, and until that is over.
+ * Sends bytes over TCP from one namespace to an address in another, which listens on a free port. `meanwhile`: called with the
+ * sender when it sends; then at least this many bytes are sent, and sending continues until its promise resolves.
  */
 export async function transfer(
   from: Namespace,
@@ -188,7 +188,7 @@ export async function transfer(
   }
 }
 
-/** What is sent repeats every 1,048,573 bytes, a prime: a lost or doubled segment shows. */
+/** The data repeats every 1,048,573 bytes. That is a prime, so a lost or duplicated segment is detected. */
 const PATTERN = 1_048_573;
 
 function expectedHash(bytes: number): string {

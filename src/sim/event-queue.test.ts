@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { EventQueue } from './event-queue.ts';
 
-test('events come by time, those of one instant in the order in which they were put in', () => {
+test('events are returned by time, those of one instant in the order in which they were added', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 20 })), (times) => {
       const queue = new EventQueue();
@@ -15,7 +15,7 @@ test('events come by time, those of one instant in the order in which they were 
   );
 });
 
-test('a cancelled event does not come', () => {
+test('a cancelled event is not returned', () => {
   const queue = new EventQueue();
   const event = queue.push(1, () => {});
   queue.push(2, () => {});

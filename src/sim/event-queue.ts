@@ -1,7 +1,7 @@
-/** Something that is to happen. Comes back from {@link EventQueue.push} so that it can be cancelled. */
+/** A scheduled event. {@link EventQueue.push} returns it so that it can be cancelled. */
 export interface ScheduledEvent {
   readonly at: number;
-  /** What happens; `undefined` once it has happened or was cancelled. */
+  /** The action; `undefined` once it has happened or was cancelled. */
   run: (() => void) | undefined;
 }
 
@@ -9,7 +9,7 @@ interface Entry extends ScheduledEvent {
   readonly sequence: number;
 }
 
-/** A binary heap of events by time; those of one instant come in the order in which they were put in. */
+/** A binary heap of events by time. Events of one instant are returned in the order in which they were added. */
 export class EventQueue {
   private readonly heap: Entry[] = [];
   private sequence = 0;
@@ -25,14 +25,14 @@ export class EventQueue {
     return entry;
   }
 
-  /** The time of the next event; Infinity when there is none. Cancelled ones are dropped on the way. */
+  /** The time of the next event; Infinity if there is none. Removes cancelled events at the front. */
   peek(): number {
     const { heap } = this;
     while (heap.length > 0 && heap[0]!.run === undefined) this.removeFirst();
     return heap.length > 0 ? heap[0]!.at : Infinity;
   }
 
-  /** Takes out what {@link peek} saw. */
+  /** Removes and returns the event whose time {@link peek} returns. */
   pop(): ScheduledEvent | undefined {
     if (this.peek() === Infinity) return undefined;
     return this.removeFirst();

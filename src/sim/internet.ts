@@ -19,38 +19,38 @@ import { World } from './world.ts';
 import type { WorldOptions } from './world.ts';
 
 export interface InternetOptions extends WorldOptions {
-  /** From any host to any other, one way. Default 50. */
+  /** One way, between any two hosts. Default 50. */
   readonly delayMs?: number;
-  /** Of every link to the IPv4 and IPv6 internet, but for the delay. */
+  /** Conditions of every link to the IPv4 and IPv6 internet, except the delay. */
   readonly conditions?: Partial<Omit<LinkConditions, 'delayMs'>>;
-  /** Clients and relays have a kernel path that carries packets past their machines. Default false. */
+  /** Whether clients and relays have a kernel path. Default false. */
   readonly offload?: boolean;
 }
 
 export interface AddServerOptions extends Partial<Omit<ServerOptions, 'keys'>> {
   readonly keys?: (clientId: Uint8Array) => ClientKey | undefined;
-  /** Leave out the secondary address. */
+  /** Without a secondary address. */
   readonly single?: boolean;
 }
 
 export interface AddClientOptions extends Partial<SimClientOptions> {
-  /** What it is behind: a NAT of its own of that kind, a NAT that there is, or nothing. */
+  /** The NAT of the client: a new one of this kind, an existing one, or none. */
   readonly behind?: NatKindName | NatOptions | Nat | undefined;
 }
 
-/** A relay and the router that it stands beside. */
+/** A relay and its router. */
 export interface RelaySite {
   readonly relay: SimRelay;
   readonly router: Ipv6Router;
 }
 
-/** A native host that is a host-specific relay for itself. */
+/** A native host with a host-specific relay. */
 export interface HostRelay {
   readonly relay: SimRelay;
   readonly host: Ipv6Host;
 }
 
-/** A whole small internet: servers, relays, native hosts, and clients behind NATs of given kinds. Addresses are given out in order. */
+/** A small internet: servers, relays, native hosts, and clients behind NATs of given kinds. Addresses are assigned in order. */
 export class Internet {
   readonly world: World;
   /** The IPv4 internet. */
@@ -92,7 +92,7 @@ export class Internet {
     return server;
   }
 
-  /** 192.0.2.1 and so on, for all of the IPv6 internet. The first one takes 2001::/32 from the core. */
+  /** 192.0.2.1 and so on, serving the whole IPv6 internet. The core router sends 2001::/32 to the first one. */
   addRelay(options: Partial<SimRelayOptions> = {}): RelaySite {
     const number = ++this.relayCount;
     const router = new Ipv6Router(address6(`2001:db8:fffe::${number.toString(16)}`));
@@ -116,7 +116,7 @@ export class Internet {
     return { relay, router };
   }
 
-  /** A native host, 2001:db8:1::1 and so on. `site`: whose relay is the nearest to it; the first one's otherwise. */
+  /** A native host, 2001:db8:1::1 and so on. `site`: the nearest relay; default: the first one. */
   addNativeHost(site?: RelaySite): Ipv6Host {
     const { host, link } = this.attachNative(site?.router ?? this.core);
     host.output = link;
@@ -127,7 +127,7 @@ export class Internet {
     return host;
   }
 
-  /** A native host that speaks with Teredo clients itself. */
+  /** A native host with a host-specific relay: it exchanges packets with Teredo clients directly. */
   addHostRelay(options: Partial<SimRelayOptions> = {}): HostRelay {
     const { host, link } = this.attachNative(this.core);
     const relay = new SimRelay(
@@ -146,7 +146,7 @@ export class Internet {
     return { relay, host };
   }
 
-  /** A NAT on the internet, or inside of another one. */
+  /** A NAT on the internet, or on the inner network of another NAT. */
   addNat(kind: NatKindName | NatOptions, outer?: Nat): Nat {
     const options = typeof kind === 'string' ? NAT_KINDS[kind] : kind;
     const depth = outer === undefined ? 1 : 2;
@@ -158,7 +158,7 @@ export class Internet {
     return nat;
   }
 
-  /** A client of the first server unless `servers` says otherwise, started. */
+  /** Adds and starts a client. Default of `servers`: the first server. */
   addClient(options: AddClientOptions = {}): SimClient {
     const { behind, ...rest } = options;
     const nat = behind === undefined || behind instanceof Nat ? behind : this.addNat(behind);
@@ -176,7 +176,7 @@ export class Internet {
     return client;
   }
 
-  /** What a client is told about a server. */
+  /** A server as a client's settings name it. */
   serverCandidate(index: number): { primary: Ipv4; secondary: Ipv4 | undefined } {
     const [primary, secondary] = this.servers[index]!.host.addresses;
     return { primary: primary!, secondary };

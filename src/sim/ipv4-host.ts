@@ -2,11 +2,11 @@ import type { Ipv4 } from '../wire/index.ts';
 import type { Attachment, Ipv4Datagram, Ipv4Network } from './ipv4-network.ts';
 import type { LinkConditions } from './link.ts';
 
-/** What a socket got: payload, where from, and the TOS octet. */
+/** Takes a datagram: payload, source address and port, TOS octet. */
 export type UdpHandler = (payload: Uint8Array, address: Ipv4, port: number, tos: number) => void;
 
 const TIME_TO_LIVE = 64;
-/** What a socket's datagrams to a group have unless told otherwise (RFC 1112 section 6.1). */
+/** Default time to live of datagrams to a group (RFC 1112 section 6.1). */
 const GROUP_TIME_TO_LIVE = 1;
 
 /** A UDP socket of an {@link Ipv4Host}, bound to one of its addresses or to a group. */
@@ -60,7 +60,7 @@ export class Ipv4Host {
     return this.attachments.map((attachment) => attachment.link);
   }
 
-  /** Its first address on a network. Throws a RangeError when it is on none. */
+  /** Its first address on a network. Throws a RangeError if it is on none. */
   get attachment(): Attachment {
     const first = this.attachments[0];
     if (first === undefined) throw new RangeError('the host is attached to no network');
@@ -86,7 +86,7 @@ export class Ipv4Host {
     return this.sockets.has(socketKey(address, port));
   }
 
-  /** Binds a socket. Throws a RangeError when that port of that address is taken. */
+  /** Binds a socket. Throws a RangeError if the port of this address is taken. */
   bind(address: Ipv4, port: number, handler: UdpHandler): UdpSocket {
     const key = socketKey(address, port);
     if (this.sockets.has(key)) throw new RangeError(`port ${port} is taken`);
@@ -95,7 +95,7 @@ export class Ipv4Host {
     return socket;
   }
 
-  /** Binds a socket that hears a group on all networks of this host. */
+  /** Binds a socket that receives datagrams to a group, on all networks of this host. */
   bindGroup(group: Ipv4, port: number, handler: UdpHandler): UdpSocket {
     for (const attachment of this.attachments) attachment.groups.add(group);
     return this.bind(group, port, handler);

@@ -3,14 +3,14 @@ import { Link } from './link.ts';
 import type { LinkConditions } from './link.ts';
 import type { World } from './world.ts';
 
-/** A UDP datagram over IPv4 on its way. Never changed: whoever rewrites one makes a new one. */
+/** A UDP datagram over IPv4. Immutable: a NAT makes a new one. */
 export interface Ipv4Datagram {
   readonly source: Ipv4;
   readonly sourcePort: number;
   readonly destination: Ipv4;
   readonly destinationPort: number;
   readonly timeToLive: number;
-  /** 0 unless given. */
+  /** Default 0. */
   readonly tos?: number;
   readonly payload: Uint8Array;
 }
@@ -28,9 +28,9 @@ export class Attachment {
   readonly address: Ipv4;
   readonly link: Link;
   readonly receive: DatagramHandler;
-  /** The groups heard here. */
+  /** The groups that the host has joined. */
   readonly groups = new Set<Ipv4>();
-  /** See every datagram that leaves or arrives here. */
+  /** Called with every datagram that leaves or arrives here. */
   readonly taps: DatagramHandler[] = [];
 
   constructor(network: Ipv4Network, address: Ipv4, link: Link, receive: DatagramHandler) {
@@ -40,15 +40,15 @@ export class Attachment {
     this.receive = receive;
   }
 
-  /** Sends a datagram out over the own link, and on from there. */
+  /** Sends a datagram over the host's link to the network. */
   send(datagram: Ipv4Datagram): void {
     for (const tap of this.taps) tap(datagram);
     this.link.carry(ipv4Size(datagram), () => this.network.route(datagram, this));
   }
 
-  /** What comes from the network over the own link. */
+  /** Takes a datagram from the network; it arrives over the host's link. */
   arrive(datagram: Ipv4Datagram): void {
-    // Duplicates and what was under way when the host left do not reach it.
+    // After the host has left the network, datagrams under way and duplicates do not reach it.
     if (!this.network.has(this)) return;
     for (const tap of this.taps) tap(datagram);
     this.receive(datagram);
@@ -56,15 +56,15 @@ export class Attachment {
 }
 
 /**
- * Where IPv4 addresses reach each other directly: the public internet, a home's LAN, a carrier's inner network. What is not
- * on it goes to the gateway, where it has one.
+ * A network whose IPv4 addresses reach each other directly: the public internet, a home's LAN, a carrier's inner network.
+ * Datagrams to other addresses go to the gateway, if there is one.
  */
 export class Ipv4Network {
   readonly name: string;
   readonly world: World;
-  /** Where datagrams for addresses elsewhere go. */
+  /** Takes datagrams to addresses that are not on this network. */
   gateway: Attachment | undefined;
-  /** See every datagram that some host sends onto the network. */
+  /** Called with every datagram that a host sends onto the network. */
   readonly taps: DatagramHandler[] = [];
   readonly counters = { routed: 0, unroutable: 0, expired: 0 };
   private readonly attachments = new Map<Ipv4, Attachment>();
@@ -74,7 +74,7 @@ export class Ipv4Network {
     this.name = name;
   }
 
-  /** Gives `address` to a member. Throws a RangeError when somebody has it. */
+  /** Assigns `address` to a member. Throws a RangeError if it is taken. */
   attach(address: Ipv4, receive: DatagramHandler, conditions?: Partial<LinkConditions>): Attachment {
     if (this.attachments.has(address)) throw new RangeError(`address is taken on ${this.name}`);
     const attachment = new Attachment(this, address, new Link(this.world, conditions), receive);
@@ -90,7 +90,7 @@ export class Ipv4Network {
     return this.attachments.get(attachment.address) === attachment;
   }
 
-  /** Who has this address. */
+  /** The member with this address. */
   find(address: Ipv4): Attachment | undefined {
     return this.attachments.get(address);
   }
@@ -112,7 +112,7 @@ export class Ipv4Network {
     }
   }
 
-  /** Stays on the network: no gateway routes groups. */
+  /** Datagrams to a group stay on the network: the gateway does not forward them. */
   private multicast(datagram: Ipv4Datagram, from: Attachment): void {
     for (const to of this.attachments.values()) {
       if (to === from || !to.groups.has(datagram.destination)) continue;

@@ -23,13 +23,13 @@ import { buildUdp6, parseUdp6 } from './ipv6-udp.ts';
 import type { Udp6Datagram } from './ipv6-udp.ts';
 import type { World } from './world.ts';
 
-/** One echo request and what has become of it. Times are ms of the world's clock. */
+/** One echo request and its result. Times are ms of the world's clock. */
 export interface Ping {
   readonly sentAt: number;
   repliedAt: number | undefined;
-  /** Of the reply. */
+  /** Hop limit of the reply. */
   hopLimit: number | undefined;
-  /** Replies, of which a network that duplicates makes more than one. */
+  /** Number of replies: more than one if the network duplicates packets. */
   replies: number;
 }
 
@@ -47,16 +47,16 @@ export interface PingOptions {
   readonly source?: Ipv6;
 }
 
-/** A small IPv6 host: answers and sends pings, has UDP ports, remembers ICMPv6 errors. */
+/** A small IPv6 host: answers and sends pings, has UDP ports, records ICMPv6 errors. */
 export class Ipv6Host {
   readonly addresses: Ipv6[] = [];
   readonly errors: ReceivedError[] = [];
   readonly counters = { sent: 0, received: 0, malformed: 0, notOurs: 0, noPort: 0 };
-  /** See every packet that this host sends. */
+  /** Called with every packet that this host sends. */
   readonly sendTaps: PacketHandler[] = [];
-  /** See every packet that reaches this host, before anything is checked. */
+  /** Called with every packet that reaches this host, before any check. */
   readonly receiveTaps: PacketHandler[] = [];
-  /** Where packets go. */
+  /** Takes the packets that this host sends. */
   output: PacketHandler = () => {};
   private readonly world: World;
   private readonly pings = new Map<number, Ping>();
@@ -68,14 +68,14 @@ export class Ipv6Host {
     this.addresses.push(...addresses);
   }
 
-  /** Its first address. Throws a RangeError when it has none. */
+  /** Its first address. Throws a RangeError if it has none. */
   get address(): Ipv6 {
     const first = this.addresses[0];
     if (first === undefined) throw new RangeError('the host has no IPv6 address');
     return first;
   }
 
-  /** Sends an echo request and returns at once: look at the {@link Ping} later. */
+  /** Sends an echo request and returns at once. The {@link Ping} is filled in when replies or errors arrive. */
   ping(destination: Ipv6, options: PingOptions = {}): Ping {
     const number = this.nextPing++;
     const ping: Ping = { sentAt: this.world.now, repliedAt: undefined, hopLimit: undefined, replies: 0 };
@@ -98,7 +98,7 @@ export class Ipv6Host {
     this.ports.set(port, handler);
   }
 
-  /** Sends everything that comes to a UDP port back (RFC 862). */
+  /** Returns every datagram to a UDP port to its sender (RFC 862). */
   echoUdp(port = 7): void {
     this.listen(port, (datagram) => {
       const { source, destination, sourcePort, destinationPort, payload } = datagram;

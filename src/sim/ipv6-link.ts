@@ -2,10 +2,10 @@ import { Link } from './link.ts';
 import type { LinkConditions } from './link.ts';
 import type { World } from './world.ts';
 
-/** Takes a whole IPv6 packet, which nobody changes afterwards. */
+/** Takes a whole IPv6 packet, which is not changed afterwards. */
 export type PacketHandler = (packet: Uint8Array) => void;
 
-/** A point-to-point IPv6 link. Whoever sends uses `toB` or `toA`; the ends say what happens to what arrives. */
+/** A point-to-point IPv6 link. Senders use `toB` or `toA`; each end has a handler for the packets that arrive. */
 export class Ipv6Link {
   readonly link: Link;
   private readonly a: PacketHandler;

@@ -22,11 +22,11 @@ interface Route {
   readonly mtu: number;
 }
 
-/** Forwards IPv6 packets by the longest prefix, counts hop limits down and answers with ICMPv6 errors (RFC 8200, RFC 4443). */
+/** Forwards IPv6 packets by the longest prefix, decrements hop limits and sends ICMPv6 errors (RFC 8200, RFC 4443). */
 export class Ipv6Router {
   readonly address: Ipv6;
   readonly counters = { forwarded: 0, malformed: 0, noRoute: 0, expired: 0, tooBig: 0, unroutableSource: 0 };
-  /** See the ICMPv6 errors that this router sends. */
+  /** Called with the ICMPv6 errors that this router sends. */
   readonly errorTaps: PacketHandler[] = [];
   private readonly routes: Route[] = [];
 
@@ -34,7 +34,7 @@ export class Ipv6Router {
     this.address = address;
   }
 
-  /** Routes `prefix` ("2001:db8::/32") to `send`. `mtu`: of the link behind it. */
+  /** Routes `prefix` ("2001:db8::/32") to `send`. `mtu`: MTU of that link. */
   addRoute(prefix: string, send: PacketHandler, mtu = 1500): void {
     const parsed = parsePrefix(prefix);
     if (parsed === undefined) throw new RangeError(`not an IPv6 prefix: ${prefix}`);
@@ -42,7 +42,7 @@ export class Ipv6Router {
     this.routes.sort((a, b) => b.prefix.length - a.prefix.length);
   }
 
-  /** A packet to be forwarded: its hop limit is counted down. */
+  /** Forwards a packet: its hop limit is decremented. */
   readonly forward: PacketHandler = (packet) => {
     if (checkIpv6(packet, 0, packet.length) !== undefined) {
       this.counters.malformed++;
@@ -72,7 +72,7 @@ export class Ipv6Router {
     }
   };
 
-  /** A packet of this router's own: not counted down. */
+  /** Sends a packet of this router itself: its hop limit is not decremented. */
   readonly originate: PacketHandler = (packet) => {
     this.find(packet)?.send(packet);
   };

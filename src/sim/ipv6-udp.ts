@@ -35,12 +35,12 @@ export function buildUdp6(datagram: Udp6Datagram, hopLimit = 64): Uint8Array {
   writeUint16(packet, IPV6_HEADER + 4, length);
   packet.set(datagram.payload, IPV6_HEADER + UDP_HEADER);
   const checksum = transportChecksum(packet, 0, NEXT_HEADER.UDP, IPV6_HEADER, packet.length);
-  // RFC 8200 section 8.1: a sum of zero is sent as all ones.
+  // RFC 8200 section 8.1: a checksum of 0 is sent as 0xffff.
   writeUint16(packet, IPV6_HEADER + 6, checksum === 0 ? 0xffff : checksum);
   return packet;
 }
 
-/** Reads a whole IPv6 packet; undefined when it is no UDP or its checksum is wrong. */
+/** Reads a whole IPv6 packet; undefined if it is not UDP or its checksum is wrong. */
 export function parseUdp6(packet: Uint8Array): Udp6Datagram | undefined {
   const end = IPV6_HEADER + payloadLength(packet, 0);
   if (packet[6] !== NEXT_HEADER.UDP || end - IPV6_HEADER < UDP_HEADER) return undefined;

@@ -8,7 +8,7 @@ import { World } from './world.ts';
 
 const ip = (text: string): Ipv6 => parseIpv6(text)!;
 
-/** a - r1 - r2 - b; the link to b takes 1400 octets. */
+/** a - r1 - r2 - b; the MTU of the link to b is 1400. */
 function rig() {
   const world = new World();
   const [a, b] = [new Ipv6Host(world, ip('2001:db8:a::1')), new Ipv6Host(world, ip('2001:db8:b::1'))];
@@ -28,7 +28,7 @@ function rig() {
 }
 
 describe('hosts and routers', () => {
-  test('a ping goes there and back, one hop less each time', () => {
+  test('a ping is answered; each router decrements the hop limit', () => {
     const { world, a, b } = rig();
     const ping = a.ping(b.address);
     world.runFor(10);
@@ -40,14 +40,14 @@ describe('hosts and routers', () => {
     ['hop limit further on', { hopLimit: 2 }, '2001:db8:b::1', ICMPV6.TIME_EXCEEDED, '2001:db8:2::1'],
     ['no route', {}, '2001:db9::1', ICMPV6.DESTINATION_UNREACHABLE, '2001:db8:1::1'],
     ['MTU', { size: 1_401 }, '2001:db8:b::1', ICMPV6.PACKET_TOO_BIG, '2001:db8:2::1'],
-  ])('%s: an error says so', (_, options, to, type, from) => {
+  ])('%s: the sender gets an ICMPv6 error', (_, options, to, type, from) => {
     const { world, a } = rig();
     a.ping(ip(to), options);
     world.runFor(10);
     expect(a.errors).toMatchObject([{ type, from: ip(from) }]);
   });
 
-  test('UDP echo, of the same octets', () => {
+  test('UDP echo returns the same octets', () => {
     const { world, a, b } = rig();
     b.echoUdp();
     const got: number[][] = [];
@@ -57,7 +57,7 @@ describe('hosts and routers', () => {
     expect(got).toEqual([[1, 2, 3]]);
   });
 
-  test('a damaged packet is counted and goes no further', () => {
+  test('a damaged packet is counted and dropped', () => {
     const { world, a, b } = rig();
     a.sendTaps.push((packet) => (packet[60]! ^= 1));
     const ping = a.ping(b.address);

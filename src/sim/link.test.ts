@@ -12,7 +12,7 @@ function carry(link: Link, world: World, size = 100): number[] {
   return arrivals;
 }
 
-test('a perfect link delivers all in order, but not before the caller is done', () => {
+test('a perfect link delivers all packets in order, after the sender has returned', () => {
   const world = new World();
   const link = new Link(world);
   let arrived = false;
@@ -21,7 +21,7 @@ test('a perfect link delivers all in order, but not before the caller is done', 
   expect(carry(link, world)).toEqual(Array.from({ length: PACKETS }, (_, i) => i));
 });
 
-test('loss and duplication are as frequent as asked', () => {
+test('loss and duplication have the given frequency', () => {
   const world = new World();
   // Five standard deviations of a binomial count.
   const slack = 5 * Math.sqrt(PACKETS * 0.2 * 0.8);
@@ -38,7 +38,7 @@ test('jitter reorders', () => {
   expect(arrivals).not.toEqual(arrivals.toSorted((a, b) => a - b));
 });
 
-test('what exceeds the MTU is dropped, and all while it is down', () => {
+test('packets that exceed the MTU are dropped, and all packets while the link is down', () => {
   const world = new World();
   const link = new Link(world, { mtu: 100 });
   expect(carry(link, world, 101)).toEqual([]);

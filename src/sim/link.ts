@@ -1,16 +1,16 @@
 import type { SeededEntropy } from './seeded-entropy.ts';
 import type { World } from './world.ts';
 
-/** What a link does to packets. All may be changed while it runs. */
+/** The conditions of a link. All may be changed while the simulation runs. */
 export interface LinkConditions {
   /** One way, ms. */
   delayMs: number;
-  /** Up to this much more, uniform, for each packet: more than the spacing of packets reorders them. */
+  /** Additional delay of each packet, uniform from 0 to this. If it exceeds the spacing of packets, they are reordered. */
   jitterMs: number;
   /** Probabilities, 0 to 1. */
   loss: number;
   duplication: number;
-  /** Octets of the IP packet; bigger ones are dropped. */
+  /** Octets of the largest IP packet; longer ones are dropped. */
   mtu: number;
   up: boolean;
 }
@@ -24,7 +24,7 @@ export const PERFECT: Readonly<LinkConditions> = {
   up: true,
 };
 
-/** A way that packets take, in both directions alike. */
+/** A link with the same conditions in both directions. */
 export class Link implements LinkConditions {
   delayMs: number;
   jitterMs: number;
@@ -48,7 +48,7 @@ export class Link implements LinkConditions {
     this.entropy = world.newEntropy();
   }
 
-  /** Calls `arrive` when a packet of `size` octets comes out at the other end: once, twice or never, and not at once. */
+  /** Calls `arrive` when a packet of `size` octets reaches the other end: once, twice (duplicated) or never (lost), and always later than this call. */
   carry(size: number, arrive: () => void): void {
     if (!this.up || this.entropy.chance(this.loss)) {
       this.counters.lost++;

@@ -10,19 +10,19 @@ import type { ScheduledEvent } from './event-queue.ts';
 import type { World } from './world.ts';
 
 const MAX_INPUT = 65_535;
-/** How often a kernel path says what it has carried. */
+/** Time between two reports of the kernel path. */
 const REPORT_INTERVAL_MS = 500;
-/** What an input's bytes look like once the machine has no more right to them. */
+/** Overwrites an input's bytes after the drain, when the machine may no longer read them. */
 const POISON = 0xdb;
-/** Inputs are handled one at a time, so all nodes share one buffer, and a machine that keeps a reference is found out. */
+/** Inputs are handled one at a time, so all nodes share one buffer. A machine that keeps a reference to it then reads wrong bytes, and a test fails. */
 const shared = new Uint8Array(HEADROOM + MAX_INPUT);
 
 /**
- * Drives one machine, to the letter of its contract: after every input all commands are drained, then the next timeout is
- * asked for once; an input's bytes are overwritten after the drain, a command's are copied in it.
+ * Drives one machine exactly by its contract: after every input all commands are drained, then the next timeout is asked
+ * once. An input's bytes are overwritten after the drain; a command's bytes are copied during it.
  */
 export class MachineNode implements CommandExecutor {
-  /** What the machine has reported, oldest first, with the time. */
+  /** The events of the machine, oldest first, with their times. */
   readonly events: { readonly at: number; readonly event: MachineEvent }[] = [];
   private readonly world: World;
   private readonly machine: Machine;
@@ -37,7 +37,7 @@ export class MachineNode implements CommandExecutor {
   private timer: ScheduledEvent | undefined;
   private stopped = false;
 
-  /** `onEvent` is called when the input that caused the event has been dealt with; of a socket that is wanted, at once. */
+  /** `onEvent` is called after the input that caused the event has been handled; for `socket-wanted`, at once. */
   constructor(
     world: World,
     machine: Machine,
@@ -50,12 +50,12 @@ export class MachineNode implements CommandExecutor {
     this.onEvent = onEvent;
   }
 
-  /** Packets of offloaded peers are carried past the machine, to and from `socket`. */
+  /** From now on `carrier` carries the packets of offloaded peers, to and from `socket`. */
   useKernelPath(carrier: Carrier, machine: OffloadingMachine, socket: SocketId): void {
     this.kernelPath = { carrier, machine, socket };
   }
 
-  /** The kernel path has lost all that it knew, as a kernel's does when its ways out change. */
+  /** The kernel path forgets all peers, like that of the kernel when interfaces or routes change. */
   resetKernelPath(): void {
     const { kernelPath } = this;
     if (kernelPath === undefined || this.stopped) return;
@@ -64,7 +64,7 @@ export class MachineNode implements CommandExecutor {
     this.request((now) => kernelPath.machine.handleOffloadReset(now));
   }
 
-  /** The machine's socket `id` is `socket` from now on; the one that was is closed. */
+  /** The machine's socket `id` is `socket` from now on; the one before is closed. */
   attach(id: SocketId, socket: UdpSocket): void {
     this.detach(id);
     this.sockets.set(id, socket);
@@ -75,7 +75,7 @@ export class MachineNode implements CommandExecutor {
     this.sockets.delete(id);
   }
 
-  /** The node is switched off: nothing reaches the machine any more. */
+  /** Switches the node off: the machine gets no more input. */
   stop(): void {
     this.stopped = true;
     for (const id of this.sockets.keys()) this.detach(id);
@@ -85,7 +85,7 @@ export class MachineNode implements CommandExecutor {
   handleDatagram(id: SocketId, payload: Uint8Array, address: number, port: number, tos = 0): void {
     const { kernelPath } = this;
     if (kernelPath?.socket === id && !this.stopped) {
-      const carried = payload.slice(); // the datagram's own bytes are never changed
+      const carried = payload.slice(); // a copy: the bytes of a datagram are never changed
       const { length } = carried;
       const verdict = kernelPath.carrier.carryIn(carried, 0, length, address, port, this.world.now, tos);
       if (verdict !== 'left') {
@@ -112,7 +112,7 @@ export class MachineNode implements CommandExecutor {
     this.input(packet, (end, now) => this.machine.handlePacket(shared, HEADROOM, end, now));
   };
 
-  /** Makes a request of the machine, by its rules. */
+  /** Makes a request to the machine, by the rules of its contract. */
   request<T>(make: (now: number) => T): T {
     const result = make(this.world.now);
     this.machine.commands.drain(this);
@@ -133,7 +133,7 @@ export class MachineNode implements CommandExecutor {
 
   deliver(buffer: Uint8Array, start: number, end: number): void {
     const packet = buffer.slice(start, end);
-    // Not from inside the drain: what the packet leads to may be the machine's next input.
+    // Not during the drain: the packet may lead to the next input of this machine.
     this.world.after(0, () => this.deliverTo(packet));
   }
 
@@ -148,7 +148,7 @@ export class MachineNode implements CommandExecutor {
 
   event(event: MachineEvent): void {
     this.events.push({ at: this.world.now, event });
-    // The next command may be to send from it.
+    // The next command may send from this socket.
     if (event.type === 'socket-wanted') this.onEvent(event);
     else this.pendingEvents.push(event);
   }
@@ -185,7 +185,7 @@ export class MachineNode implements CommandExecutor {
     this.settle();
   }
 
-  /** After the drain: set the alarm, tell what happened. */
+  /** After the drain: sets the alarm and passes the events on. */
   private settle(): void {
     this.arm();
     if (this.pendingEvents.length === 0) return;
@@ -194,7 +194,7 @@ export class MachineNode implements CommandExecutor {
     for (const event of events) this.onEvent(event);
   }
 
-  /** An alarm that is set too early only looks again, so that one set for later needs not be moved with each input. */
+  /** An alarm that is too early only asks for the timeout again, so it need not be moved with each input. */
   private arm(): void {
     const wanted = this.machine.pollTimeout();
     if (wanted === Infinity || this.stopped) return;

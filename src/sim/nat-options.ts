@@ -1,24 +1,24 @@
-/** On what of the remote endpoint a NAT's behaviour depends. RFC 4787 sections 4.1 and 5. */
+/** The part of the remote endpoint on which a NAT's behaviour depends. RFC 4787 sections 4.1 and 5. */
 export type Dependence = 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent';
 
-/** How a NAT behaves. All axes are independent of each other. */
+/** The behaviour of a NAT. All axes are independent of each other. */
 export interface NatOptions {
-  /** For which destinations an internal endpoint keeps its external one. RFC 4787 section 4.1. */
+  /** The destinations for which an internal endpoint keeps its external one. RFC 4787 section 4.1. */
   readonly mapping: Dependence;
-  /** Who may send to an external endpoint, seen from where the internal one has sent to. RFC 4787 section 5. */
+  /** The remote hosts that may send to an external endpoint, given those to which the internal one has sent. RFC 4787 section 5. */
   readonly filtering: Dependence;
   /**
-   * The external port of a new mapping. `preserving`: the internal port, or where that is taken the next one that is not;
-   * `sequential`: counting up; `random`: any. RFC 4787 section 4.2.
+   * The external port of a new mapping. `preserving`: the internal port, or the next free one if it is taken;
+   * `sequential`: consecutive; `random`: any. RFC 4787 section 4.2.
    */
   readonly ports: 'preserving' | 'sequential' | 'random';
-  /** How long a mapping lives when nothing refreshes it, ms. RFC 4787 section 4.3. */
+  /** Lifetime of a mapping that is not refreshed, ms. RFC 4787 section 4.3. */
   readonly lifetimeMs: number;
-  /** Whether what comes from outside refreshes a mapping too; what goes out always does. RFC 4787 section 4.3. */
+  /** Whether packets from outside refresh a mapping, too; packets from inside always do. RFC 4787 section 4.3. */
   readonly inboundRefresh: boolean;
-  /** Whether a host inside reaches another one at its external endpoint; it then sees the sender's external endpoint. RFC 4787 section 6. */
+  /** Whether inside hosts reach each other at their external endpoints; the receiver then sees the sender's external endpoint. RFC 4787 section 6. */
   readonly hairpinning: boolean;
-  /** External ports, both included. */
+  /** First and last external port. */
   readonly portRange: readonly [number, number];
 }
 
@@ -32,7 +32,7 @@ const BASE: NatOptions = {
   portRange: [1024, 65_535],
 };
 
-/** The usual kinds by their usual names (RFC 3489 section 5); `symmetricSequential` counts its ports up. */
+/** The usual kinds by their usual names (RFC 3489 section 5); `symmetricSequential` assigns consecutive ports. */
 export const NAT_KINDS = {
   fullCone: { ...BASE, filtering: 'endpoint-independent' },
   addressRestricted: { ...BASE, filtering: 'address-dependent' },

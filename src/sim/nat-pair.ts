@@ -7,24 +7,24 @@ import type { SimClient } from './sim-client.ts';
 
 export type { PeerMeans };
 
-/** What became of two clients behind NATs of theirs, or behind one. */
+/** The result of a trial with two clients, each behind a NAT of its own, or both behind one. */
 export interface PairOutcome {
-  /** How they reach each other: the less plain of the two ways. Undefined: they don't, at least not both. */
+  /** The means by which they reach each other: the more complex one of the two directions. Undefined: at least one does not reach the other. */
   readonly means: PeerMeans | undefined;
-  /** From the first packet of the one to the first answer of the other; Infinity: there was none. */
+  /** From the first packet of the first client to the first answer of the second; Infinity: there was none. */
   readonly firstReplyMs: number;
-  /** The same of the other one, begun after that. */
+  /** The same from the second client to the first, begun after that. */
   readonly backMs: number;
-  /** Bubbles, guesses and solicitations of both, from the first packet on. */
+  /** Bubbles, guesses and solicitations of both clients since the first packet. */
   readonly sent: number;
   readonly guesses: number;
 }
 
 export interface PairOptions {
   readonly seed?: number;
-  /** From any host to any other. Default 0. */
+  /** Between any two hosts. Default 0. */
   readonly loss?: number;
-  /** How long the first answer is waited for. Default 10 s. */
+  /** The longest wait for the first answer. Default 10 s. */
   readonly patienceMs?: number;
   /** Whether clients look for neighbours on their link (RFC 4380 section 5.2.8). Default true. */
   readonly localDiscovery?: boolean;
@@ -40,16 +40,16 @@ const SENT = [
   'sentDiscoveryBubbles',
   'sentSolicitations',
 ] as const;
-/** From the plainest on. */
+/** The simplest first. */
 const MEANS: readonly PeerMeans[] = ['local', 'direct', 'nonce', 'random-port', 'guess', 'met'];
 
-/** Has a client behind a NAT like `a` ping one behind a NAT like `b`, and that one the first. */
+/** A client behind a NAT like `a` pings one behind a NAT like `b`; then in the other direction. */
 export function tryPair(a: NatOptions, b: NatOptions, options: PairOptions = {}): PairOutcome {
   const net = newInternet(options);
   return tryClients(net, net.addNat(a), net.addNat(b), options);
 }
 
-/** The same of two clients behind one NAT. */
+/** The same for two clients behind one NAT. */
 export function tryNeighbours(nat: NatOptions, options: PairOptions = {}): PairOutcome {
   const net = newInternet(options);
   const shared = net.addNat(nat);
@@ -57,7 +57,7 @@ export function tryNeighbours(nat: NatOptions, options: PairOptions = {}): PairO
 }
 
 function newInternet({ seed = 1, loss = 0 }: PairOptions): Internet {
-  // Each way has two links that lose packets.
+  // Each direction has two links that lose packets.
   const net = new Internet({ seed, conditions: { loss: 1 - Math.sqrt(1 - loss) } });
   net.addServer();
   return net;

@@ -2,17 +2,17 @@ import type { Ipv4 } from '../wire/index.ts';
 import type { Dependence, NatOptions } from './nat-options.ts';
 import type { SeededEntropy } from './seeded-entropy.ts';
 
-/** An internal endpoint's way out. */
+/** The external endpoint of an internal one, for some or all destinations. */
 export interface Mapping {
   readonly address: Ipv4;
   readonly port: number;
   readonly externalPort: number;
   expiresAt: number;
-  /** To whom it has sent, by what the filter looks at, and until when that lets them in. */
+  /** The remote hosts from which packets are admitted, by the part of their endpoint that the filter examines; and the time at which that ends. */
   readonly permitted: Map<number, number>;
 }
 
-/** The mappings of a NAT: which there are, who may use them, and when they end. */
+/** The mappings of a NAT, the remote hosts that each admits, and the times at which they end. */
 export class NatTable {
   private readonly options: NatOptions;
   private readonly entropy: SeededEntropy;
@@ -26,12 +26,12 @@ export class NatTable {
     this.nextPort = options.portRange[0];
   }
 
-  /** Mappings, those included that have expired and were not looked at since. */
+  /** Number of mappings, including expired ones that were not looked up since. */
   get size(): number {
     return this.byExternal.size;
   }
 
-  /** The mapping for a datagram that goes out, new or refreshed; undefined when all ports are taken. */
+  /** The mapping for an outbound datagram, new or refreshed; undefined if all ports are taken. */
   outbound(address: Ipv4, port: number, remote: Ipv4, remotePort: number, now: number): Mapping | undefined {
     const internal = endpointKey(address, port);
     let mappings = this.byInternal.get(internal);
@@ -54,13 +54,13 @@ export class NatTable {
     return mapping;
   }
 
-  /** The mapping that lets a datagram from outside in; undefined when there is none, or it is filtered. */
+  /** The mapping that admits a datagram from outside; undefined if there is none, or it is filtered. */
   inbound(externalPort: number, remote: Ipv4, remotePort: number, now: number): Mapping | undefined {
     const mapping = this.byExternal.get(externalPort);
     if (mapping === undefined || mapping.expiresAt <= now) return undefined;
     const key = dependenceKey(this.options.filtering, remote, remotePort);
     const permittedUntil = mapping.permitted.get(key);
-    // Whoever has been sent to once is let in as long as the mapping lives, where the filter looks at nobody.
+    // With endpoint-independent filtering a single outbound packet admits all senders for the lifetime of the mapping.
     if (permittedUntil === undefined) return undefined;
     if (this.options.filtering !== 'endpoint-independent' && permittedUntil <= now) return undefined;
     if (this.options.inboundRefresh) {
@@ -70,7 +70,7 @@ export class NatTable {
     return mapping;
   }
 
-  /** Forgets everything, as a reboot does. */
+  /** Removes all mappings, as a reboot does. */
   flush(): void {
     this.byInternal.clear();
     this.byExternal.clear();

@@ -16,7 +16,7 @@ const DEPENDENCES: readonly Dependence[] = [
   'address-and-port-dependent',
 ];
 
-/** Two hosts outside with two sockets each, and two hosts inside; each socket notes from where it got something. */
+/** Two hosts outside with two sockets each, and two hosts inside; each socket records the sources of its datagrams. */
 function rig(options: Partial<NatOptions>) {
   const world = new World();
   const internet = new Ipv4Network(world, 'internet');
@@ -38,14 +38,14 @@ function rig(options: Partial<NatOptions>) {
     inside: open(nat.inside, inner, 0xc0a80102, 5000),
     neighbour: open(nat.inside, other, 0xc0a80103, 5000),
   };
-  /** Sends and lets it arrive; what `to` heard then. */
+  /** Sends a datagram and waits for it; returns the sources that `to` has recorded. */
   const send = (from: UdpSocket, address: number, port: number, to: UdpSocket): string[] => {
     heard.get(to)!.length = 0;
     from.send(new Uint8Array(1), address, port);
     world.runFor(1);
     return [...heard.get(to)!];
   };
-  /** External ports that inside shows to a1, a2, b1. */
+  /** External ports that a1, a2 and b1 see. */
   const ports = (): number[] =>
     [sockets.a1, sockets.a2, sockets.b1].map((to) =>
       Number(send(sockets.inside, to.address, to.port, to)[0]!.split(':')[1]),
@@ -70,12 +70,12 @@ describe('mapping', () => {
     expect(send(neighbour, A, 1001, a1)).toEqual([`${EXTERNAL}:5001`]);
   });
 
-  test('or count up', () => {
+  test('ports are consecutive', () => {
     const { ports } = rig(NAT_KINDS.symmetricSequential);
     expect(ports()).toEqual([40_000, 40_001, 40_002]);
   });
 
-  test('when none is left nothing goes out, until one is free again', () => {
+  test('if no port is left outbound datagrams are dropped, until one is free again', () => {
     const { a1, inside, nat, neighbour, send, world } = rig({ portRange: [2000, 2000] });
     expect(send(inside, A, 1001, a1)).toEqual([`${EXTERNAL}:2000`]);
     expect(send(neighbour, A, 1001, a1)).toEqual([]);
@@ -117,7 +117,7 @@ describe('lifetime', () => {
     expect(send(a1, EXTERNAL, 5000, inside)).toHaveLength(reached);
   });
 
-  test('each way out renews it, for whom it is sent to', () => {
+  test('each outbound datagram renews the permission of its destination', () => {
     const { a1, b1, inside, send, world } = rig({ lifetimeMs: 60_000 });
     send(inside, B, 1001, b1);
     for (let i = 0; i < 3; i++) {
@@ -128,7 +128,7 @@ describe('lifetime', () => {
     expect(send(b1, EXTERNAL, 5000, inside)).toHaveLength(0);
   });
 
-  test('a flush forgets all, a new address too', () => {
+  test('a flush removes all mappings, and so does a new address', () => {
     const { a1, inside, nat, send } = rig({});
     send(inside, A, 1001, a1);
     nat.flush();

@@ -6,7 +6,7 @@ import { NatTable } from './nat-table.ts';
 import type { NatOptions } from './nat-options.ts';
 import type { World } from './world.ts';
 
-/** A NAT between an outer network and an inner one of its own; a NAT on another's inner network makes a double NAT. */
+/** A NAT between an outer network and its inner network. A NAT on the inner network of another makes a double NAT. */
 export class Nat {
   readonly options: NatOptions;
   /** Hosts behind it attach here. */
@@ -17,7 +17,7 @@ export class Nat {
   private readonly inner: Attachment;
   private outer: Attachment;
 
-  /** `gateway`: its address inside. `conditions`: of the link to the outer network. */
+  /** `gateway`: its address on the inner network. `conditions`: those of the link to the outer network. */
   constructor(
     outside: Ipv4Network,
     externalAddress: Ipv4,
@@ -43,12 +43,12 @@ export class Nat {
     return this.outer.link;
   }
 
-  /** All mappings are gone, as after a reboot. */
+  /** Removes all mappings, as a reboot does. */
   flush(): void {
     this.table.flush();
   }
 
-  /** Has another address outside from now on; all mappings are gone. */
+  /** Changes the address on the outer network and removes all mappings. */
   setExternalAddress(address: Ipv4): void {
     const { network, receive, link } = this.outer;
     network.detach(this.outer);

@@ -7,12 +7,12 @@ import type { World } from './world.ts';
 const LINKTYPE_RAW = 101;
 const UDP = 17;
 
-/** Keeps the datagrams of networks and nodes, for a look with tshark or Wireshark. */
+/** Records the datagrams of networks and attachments, to be read with tshark or Wireshark. */
 export class Capture {
   private readonly world: World;
   private readonly records: { readonly at: number; readonly packet: Uint8Array }[] = [];
 
-  /** `places`: networks, of which each datagram is kept as it is put on, and attachments, of which those both ways are. */
+  /** `places`: networks (each datagram is recorded when it is sent), and attachments (datagrams in both directions). */
   constructor(world: World, ...places: (Ipv4Network | Attachment)[]) {
     this.world = world;
     for (const place of places) place.taps.push((datagram) => this.record(datagram));
@@ -64,7 +64,7 @@ export function buildIpv4Udp(datagram: Ipv4Datagram): Uint8Array {
   writeUint16(packet, 22, datagram.destinationPort);
   writeUint16(packet, 24, udpLength);
   packet.set(datagram.payload, 28);
-  // The pseudo-header of RFC 768: the addresses lie right before, protocol and length are the seed.
+  // The pseudo-header of RFC 768: the addresses are directly before the UDP header; protocol and length are the seed.
   const checksum = internetChecksum(packet, 12, packet.length, UDP + udpLength);
   writeUint16(packet, 26, checksum === 0 ? 0xffff : checksum);
   return packet;

@@ -1,13 +1,13 @@
 import type { Entropy } from '../core/entropy.ts';
 
-/** sfc32 (Chris Doty-Humphrey): small, fast, passes PractRand; the same seed gives the same world. Nothing for secrets. */
+/** sfc32 (Chris Doty-Humphrey): small, fast, passes PractRand. The same seed gives the same numbers. Not for secrets. */
 export class SeededEntropy implements Entropy {
   private a: number;
   private b: number;
   private c = 0x9e3779b9;
   private counter = 1;
 
-  /** `seed`: any 32-bit number; `stream` tells generators of one seed apart. */
+  /** `seed`: any 32-bit number. `stream`: distinguishes the generators of one seed. */
   constructor(seed: number, stream = 0) {
     this.a = seed | 0;
     this.b = stream | 0;
@@ -41,7 +41,7 @@ export class SeededEntropy implements Entropy {
     return low + Math.floor(this.unit() * (high - low));
   }
 
-  /** True with this probability; draws nothing for 0, so that a fault that is off leaves the other draws alone. */
+  /** True with this probability. For 0 it draws no number, so that switching a fault off does not change the other draws. */
   chance(probability: number): boolean {
     return probability > 0 && this.unit() < probability;
   }

@@ -12,10 +12,10 @@ import type { LinkConditions } from './link.ts';
 import { MachineNode } from './machine-node.ts';
 import type { SeededEntropy } from './seeded-entropy.ts';
 
-/** The machine's options; what the host is attached to is known here. */
+/** The machine's options without `network`, which the simulator knows. */
 export type SimClientOptions = Omit<ClientOptions, 'network'>;
 
-/** Home networks here are all /24. */
+/** All home networks of the simulator are /24. */
 const LAN_PREFIX_LENGTH = 24;
 
 /** A host whose only IPv6 is a Teredo client. */
@@ -24,11 +24,11 @@ export class SimClient {
   readonly ipv6: Ipv6Host;
   readonly machine: ClientMachine;
   readonly node: MachineNode;
-  /** With the option `offload`. */
+  /** Only with the option `offload`. */
   readonly carrier: Carrier | undefined;
   private readonly entropy: SeededEntropy;
 
-  /** Attached at `address`; qualification begins with {@link start}. */
+  /** The host is attached at `address`. Qualification begins with {@link start}. */
   constructor(
     network: Ipv4Network,
     address: Ipv4,
@@ -61,7 +61,7 @@ export class SimClient {
     this.node.request((now) => this.machine.stop(now));
   }
 
-  /** The host has left its network and come up at `address` of another, or of the same one. */
+  /** The host leaves its network and gets `address` on another network, or on the same one. */
   move(network: Ipv4Network, address: Ipv4, conditions?: Partial<LinkConditions>): void {
     this.host.detachAll();
     this.host.attach(network, address, conditions);

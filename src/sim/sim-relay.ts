@@ -9,7 +9,7 @@ import type { PacketHandler } from './ipv6-link.ts';
 import type { LinkConditions } from './link.ts';
 import { MachineNode } from './machine-node.ts';
 
-/** Where a relay listens, unless told otherwise. */
+/** Default UDP port of a relay. */
 const RELAY_PORT = 3545;
 
 export interface SimRelayOptions extends Omit<RelayOptions, 'policy'> {
@@ -19,13 +19,13 @@ export interface SimRelayOptions extends Omit<RelayOptions, 'policy'> {
 }
 
 /**
- * The Teredo side of a relay: packets for 2001::/32 go in at {@link SimRelay.handlePacket}, what comes from clients goes to
- * `deliver`. Who forwards, and counts hop limits down, is the router or host around it. With just one host's addresses
- * served it is a host-specific relay.
+ * The Teredo side of a relay: {@link SimRelay.handlePacket} takes packets to 2001::/32, `deliver` gets packets from clients.
+ * The router or host that contains it forwards them and decrements hop limits. If it serves the addresses of one host only,
+ * it is a host-specific relay.
  */
 export class SimRelay {
   readonly host = new Ipv4Host();
-  /** With the option `offload`. */
+  /** Only with the option `offload`. */
   carrier: Carrier | undefined;
   private current!: { machine: RelayMachine; node: MachineNode };
   private readonly network: Ipv4Network;
@@ -55,7 +55,7 @@ export class SimRelay {
 
   readonly handlePacket: PacketHandler = (packet) => this.node.handlePacket(packet);
 
-  /** All that it knew is gone; its address and port are as before. */
+  /** Restarts the relay: it knows no clients; its address and port are as before. */
   restart(): void {
     this.node.stop();
     this.start();

@@ -14,7 +14,7 @@ export class SimServer {
   readonly machine: ServerMachine;
   readonly node: MachineNode;
 
-  /** `native`: takes what goes to the IPv6 internet. */
+  /** `native`: takes packets to the IPv6 internet. */
   constructor(
     network: Ipv4Network,
     native: PacketHandler,
@@ -30,7 +30,7 @@ export class SimServer {
     }
   }
 
-  /** Drops off the internet, without a word to anybody. */
+  /** Leaves the internet without notice. */
   die(): void {
     this.node.stop();
     this.host.detachAll();

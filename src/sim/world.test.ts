@@ -16,7 +16,7 @@ describe('World', () => {
     expect(world.elapsed).toBe(20);
   });
 
-  test('what is scheduled for the past happens now, the clock never goes back', () => {
+  test('an event scheduled for the past happens now; the clock never goes back', () => {
     const world = new World({ startAt: 100 });
     const seen: number[] = [];
     world.at(3, () => seen.push(world.now));
@@ -34,7 +34,7 @@ describe('World', () => {
     expect(world.elapsed).toBe(30);
   });
 
-  test('ends what answers itself without time passing', () => {
+  test('ends an endless chain of events at one instant', () => {
     const world = new World({ eventsPerInstant: 100 });
     const again = (): void => void world.after(0, again);
     again();

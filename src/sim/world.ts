@@ -2,21 +2,21 @@ import { EventQueue } from './event-queue.ts';
 import type { ScheduledEvent } from './event-queue.ts';
 import { SeededEntropy } from './seeded-entropy.ts';
 
-/** Too many events happened without the clock moving: something answers itself for ever. */
+/** Too many events happened at one instant: for example, two nodes answer each other without end. */
 export class LiveLockError extends Error {
   readonly code = 'SIM_LIVE_LOCK';
 }
 
 export interface WorldOptions {
-  /** Everything random comes of it: the same seed, the same run. */
+  /** Seed of all randomness: the same seed gives the same run. */
   readonly seed?: number;
-  /** What the clock shows at the beginning, ms. */
+  /** Time of the clock at the beginning, ms. */
   readonly startAt?: number;
-  /** Events in one instant before {@link LiveLockError}. */
+  /** Most events at one instant; beyond that {@link LiveLockError} is thrown. */
   readonly eventsPerInstant?: number;
 }
 
-/** Virtual time: a clock that jumps from event to event, and the one source of randomness. */
+/** Virtual time, a clock that jumps from event to event; and the only source of randomness. */
 export class World {
   readonly seed: number;
   readonly entropy: SeededEntropy;
@@ -45,22 +45,22 @@ export class World {
     return this.clock - this.startedAt;
   }
 
-  /** A generator of its own, so that what one component draws does not shift what another gets. */
+  /** A new generator for one component, so that its draws do not change the numbers that others get. */
   newEntropy(): SeededEntropy {
     return new SeededEntropy(this.seed, this.streams++);
   }
 
-  /** Calls `observer` after every event: the place for invariants. */
+  /** Calls `observer` after every event, for example to check invariants. */
   observe(observer: () => void): void {
     this.observers.push(observer);
   }
 
-  /** Has `run` happen at an instant; one that is past means now, after what is already due. */
+  /** Calls `run` at an instant. If that has passed: now, after the events that are already due. */
   at(instant: number, run: () => void): ScheduledEvent {
     return this.queue.push(Math.max(instant, this.clock), run);
   }
 
-  /** Has `run` happen after `delay` ms. */
+  /** Calls `run` after `delay` ms. */
   after(delay: number, run: () => void): ScheduledEvent {
     return this.at(this.clock + delay, run);
   }
@@ -70,13 +70,13 @@ export class World {
     this.runTo(this.clock + duration);
   }
 
-  /** Runs until the clock shows `instant`, with everything done that is due by then. */
+  /** Runs all events up to `instant`, and sets the clock to it. */
   runTo(instant: number): void {
     while (this.queue.peek() <= instant) this.step();
     this.moveTo(instant);
   }
 
-  /** Runs until `condition` holds; false when it still does not after `within` ms. */
+  /** Runs until `condition` holds; false if it does not within `within` ms. */
   runUntil(condition: () => boolean, within: number): boolean {
     const limit = this.clock + within;
     while (!condition()) {
@@ -89,7 +89,7 @@ export class World {
     return true;
   }
 
-  /** Makes the next event happen; false when there is none. */
+  /** Runs the next event; false if there is none. */
   step(): boolean {
     const event = this.queue.pop();
     if (event === undefined) return false;

@@ -12,7 +12,7 @@ export interface Authentication extends Range {
   clientId: Range;
   value: Range;
   nonceOffset: number;
-  /** From a server: 0 when the client's key is still good (C-25). */
+  /** From a server: 0 if the client's key is still valid (C-25). */
   confirmation: number;
 }
 
@@ -60,7 +60,7 @@ export function writeAuthentication(
 }
 
 /**
- * What the authentication value is computed over: nonce, confirmation, origin indication if any, IPv6 packet.
+ * The octets that the authentication value covers: nonce, confirmation, origin indication if any, IPv6 packet.
  * `origin` is the offset of the origin indication in `b`. RFC 4380 section 5.2.2. C-25
  */
 export function authenticatedBytes(

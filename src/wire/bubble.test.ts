@@ -19,14 +19,14 @@ test('bubbles round trip, whatever the hop limit (C-18, C-30)', () => {
   );
 });
 
-test('the addresses are taken from where they lie', () => {
+test('addresses are copied from their offsets', () => {
   const received = payloadOf('EX7');
   const b = new Uint8Array(44).fill(0xee);
   expect(writeBubble(b, 4, received, DESTINATION, received, SOURCE, 255)).toBe(44);
   expect(b.subarray(4)).toEqual(payloadOf('EX12').subarray(0, 40));
 });
 
-test('next header 59 with a payload is no bubble, nor is any other empty packet (C-19)', () => {
+test('next header 59 with a payload is not a bubble, nor is an empty packet with another next header (C-19)', () => {
   const b = payloadOf('EX7');
   b[5] = 4;
   expect(isBubble(b, 0)).toBe(false);

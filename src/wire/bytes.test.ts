@@ -18,7 +18,7 @@ test('integers are big-endian and unsigned', () => {
   expect(readUint32(b, 0)).toBe(0xfffefdfc);
 });
 
-test('what is written is read back, and nothing beside it changes', () => {
+test('a written value is read back, and no other octet changes', () => {
   fc.assert(
     fc.property(octets(12), uint16, uint32, (b, short, long) => {
       const before = b.slice();
@@ -31,7 +31,7 @@ test('what is written is read back, and nothing beside it changes', () => {
   );
 });
 
-test('hex and bytes are two forms of one thing', () => {
+test('bytes survive the conversion to hex and back', () => {
   fc.assert(
     fc.property(fc.uint8Array(), (b) => {
       expect(fromHex(toHex(b))).toEqual(b);

@@ -26,7 +26,7 @@ export function equalBytes(a: Uint8Array, ao: number, b: Uint8Array, bo: number,
   return true;
 }
 
-/** Which comes first in the order of octets: negative where that is `a`, 0 where they are the same. Of equal length. */
+/** Compares two arrays of equal length octet by octet: negative if `a` is smaller, 0 if they are equal. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i] - b[i];
   return 0;

@@ -6,7 +6,7 @@ import { writeUint16 } from './bytes.ts';
 import { internetChecksum, transportChecksum } from './checksum.ts';
 import { IPV6_HEADER, NEXT_HEADER, writeIpv6Header } from './ipv6.ts';
 
-/** Straight from RFC 1071, with integers that cannot overflow. */
+/** The definition of RFC 1071, with integers that cannot overflow. */
 function reference(b: Uint8Array): number {
   let sum = 0n;
   for (const [i, octet] of b.entries()) sum += BigInt(octet) << (i % 2 === 0 ? 8n : 0n);
@@ -18,7 +18,7 @@ test("RFC 1071's example", () => {
   expect(internetChecksum(bytesOf('0001f203f4f5f6f7'), 0, 8)).toBe(0xddf2 ^ 0xffff);
 });
 
-test('the checksum is that of the reference, odd lengths included', () => {
+test('the checksum equals that of the reference, odd lengths included', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 400 }), fc.nat(7), fc.nat(7), (octets, before, start) => {
       const b = Uint8Array.of(...new Uint8Array(before), ...octets).subarray(before);
@@ -54,7 +54,7 @@ test('an upper-layer packet with its checksum stored sums up to 0', () => {
 });
 
 test('a UDP packet, word by word', () => {
-  // fe80::1 port 1 to fe80::2 port 2, "hi!"; the words are added up by hand below.
+  // fe80::1 port 1 to fe80::2 port 2, "hi!"; its words are added one by one below.
   const b = new Uint8Array(IPV6_HEADER + 11);
   const source = bytesOf('fe800000000000000000000000000001');
   const destination = bytesOf('fe800000000000000000000000000002');

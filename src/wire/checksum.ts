@@ -1,8 +1,8 @@
 import { SOURCE } from './ipv6.ts';
 
 /**
- * The Internet checksum (RFC 1071) of the octets from `start` to `end`: the value to store, or 0 when the stored one is
- * right. `seed` is a sum of 16-bit words to go on from. Up to 64 KB at a time.
+ * The Internet checksum (RFC 1071) of the octets from `start` to `end`: the value to store, or 0 if the stored one is
+ * correct. `seed`: a sum of 16-bit words to which these octets are added. At most 64 KB.
  */
 export function internetChecksum(b: Uint8Array, start: number, end: number, seed = 0): number {
   return foldSum(sumWords(b, start, end) + seed) ^ 0xffff;
@@ -10,7 +10,7 @@ export function internetChecksum(b: Uint8Array, start: number, end: number, seed
 
 /**
  * The checksum of an upper-layer packet with the pseudo-header of RFC 8200 section 8.1, whose addresses are those of the
- * IPv6 header at `ipv6Offset`: the value to store, or 0 when the stored one is right.
+ * IPv6 header at `ipv6Offset`: the value to store, or 0 if the stored one is correct.
  */
 export function transportChecksum(
   b: Uint8Array,
@@ -22,7 +22,7 @@ export function transportChecksum(
   return internetChecksum(b, start, end, pseudoHeaderSum(b, ipv6Offset, nextHeader, end - start));
 }
 
-/** The sum of the 16-bit words of the pseudo-header for `length` octets of upper-layer packet, to go on from. */
+/** The sum of the 16-bit words of the pseudo-header for `length` octets of upper-layer packet. A seed for {@link internetChecksum}. */
 export function pseudoHeaderSum(
   b: Uint8Array,
   ipv6Offset: number,
@@ -32,7 +32,7 @@ export function pseudoHeaderSum(
   return sumWords(b, ipv6Offset + SOURCE, ipv6Offset + SOURCE + 32) + length + nextHeader;
 }
 
-/** A sum of 16-bit words in 16 bits, carries added in. */
+/** Folds a sum of 16-bit words into 16 bits: carries are added. */
 export function foldSum(sum: number): number {
   const folded = (sum >>> 16) + (sum & 0xffff);
   return (folded >>> 16) + (folded & 0xffff);
@@ -42,7 +42,7 @@ export function foldSum(sum: number): number {
 function sumWords(b: Uint8Array, start: number, end: number): number {
   const first = b.byteOffset + start;
   if ((first & 1) !== 0 || end - start < WORTHWHILE) return sumBytes(b, start, end);
-  // Words of 32 bits add up to the same in one's complement; in the machine's order, which only swaps the octets (RFC 1071).
+  // 32-bit words in the processor's byte order: in one's complement the sum is the same, with its two octets swapped (RFC 1071).
   const lead = first & 2;
   const words = wordsOf(b.buffer);
   const from = (first + lead) >> 2;
@@ -62,7 +62,7 @@ function sumWords(b: Uint8Array, start: number, end: number): number {
   return sum + sumBytes(b, start, start + lead) + sumBytes(b, rest, end);
 }
 
-/** Fits in 32 bits for anything that an IPv6 payload length can say. */
+/** An IPv6 payload length is 16 bits, so the sum fits in 32. */
 function sumBytes(b: Uint8Array, start: number, end: number): number {
   let high = 0;
   let low = 0;
@@ -79,7 +79,7 @@ function swap(word: number): number {
   return ((word & 0xff) << 8) | (word >>> 8);
 }
 
-/** The view of the buffer last asked about: packets come out of the same one over and over. */
+/** Keeps the view of the last buffer: most packets come from the same one. */
 function wordsOf(buffer: ArrayBufferLike): Uint32Array {
   if (viewed !== buffer) {
     viewed = buffer;
@@ -91,6 +91,6 @@ function wordsOf(buffer: ArrayBufferLike): Uint32Array {
 let viewed: ArrayBufferLike | undefined;
 let view: Uint32Array = new Uint32Array(0);
 
-/** Below this many octets the preparations cost more than they save. */
+/** With fewer octets than this, setting up 32-bit access costs more than it saves. */
 const WORTHWHILE = 64;
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;

@@ -118,7 +118,7 @@ test('only the octets between start and end count', () => {
   expect(decodeDatagram(b, 49, 49, view)).toBe('empty');
 });
 
-test('nothing of one datagram is left for the next', () => {
+test('a decode keeps no values of the datagram before', () => {
   const view = new DatagramView();
   const secured = bytesOf(AUTHENTICATION, ORIGIN, PACKET);
   const plain = bytesOf(PACKET);

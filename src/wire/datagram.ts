@@ -30,13 +30,13 @@ export class DatagramView {
   ipv6End = 0;
   /** End of the datagram. */
   trailersEnd = 0;
-  /** TOS octet of the IPv4 packet that brought it: no part of the payload, so set by the machine that decodes. */
+  /** TOS octet of the outer IPv4 packet. It is not in the payload: the machine that decodes sets it. */
   tos = 0;
 }
 
 /**
  * Decodes the UDP payload from `start` to `end`: `[authentication] [origin indication] IPv6 packet, trailers`. Returns
- * `undefined` when it is well formed, else why not. RFC 4380 sections 5.1.1 and 5.2.3, RFC 6081 section 4. C-10 to C-17
+ * `undefined` if it is well formed, else the reason. RFC 4380 sections 5.1.1 and 5.2.3, RFC 6081 section 4. C-10 to C-17
  */
 export function decodeDatagram(
   b: Uint8Array,
@@ -57,7 +57,7 @@ export function decodeDatagram(
   return undefined;
 }
 
-/** Takes the headers in front of the IPv6 packet and moves `ipv6Start` behind them. */
+/** Reads the headers in front of the IPv6 packet and moves `ipv6Start` past them. */
 function decodeHeaders(b: Uint8Array, end: number, into: DatagramView): DecodeReason | undefined {
   while (into.ipv6Start < end && b[into.ipv6Start] === 0) {
     if (end - into.ipv6Start < 2) return 'unknown-header';

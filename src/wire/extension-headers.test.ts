@@ -10,7 +10,7 @@ test.each(SOURCE_ROUTED)('%s is found (C-31)', (_name, chain) => {
   expect(isSourceRouted(extended(PACKET, chain), 0)).toBe(true);
 });
 
-test.each(NOT_SOURCE_ROUTED)('%s is no source route (C-31)', (_name, chain) => {
+test.each(NOT_SOURCE_ROUTED)('%s is not a source route (C-31)', (_name, chain) => {
   expect(isSourceRouted(extended(PACKET, chain), 0)).toBe(false);
 });
 
@@ -22,7 +22,7 @@ test('a plain packet has none', () => {
   }
 });
 
-test('nothing behind the packet is looked at, whatever its headers say', () => {
+test('octets after the packet are not read, whatever its headers say', () => {
   const extension = fc.constantFrom(0, 43, 44, 51, 60, 135, 139, 140);
   fc.assert(
     fc.property(extension, fc.uint8Array({ maxLength: 48 }), (next, payload) => {

@@ -1,14 +1,14 @@
 import { IPV6_HEADER, NEXT_HEADER, nextHeader, payloadLength } from './ipv6.ts';
 
-/** The deprecated type of routing header, by which any node can be made to send a packet on to the next of a list. RFC 5095 */
+/** The deprecated routing header: each node in its list forwards the packet to the next one. RFC 5095 */
 const SOURCE_ROUTE = 0;
-/** Extension headers are this long at least. */
+/** Octets of the shortest extension header. */
 const SHORTEST = 8;
 const TYPE = 2;
 const FRAGMENT_OFFSET = 2;
 const MORE_FRAGMENTS = 1;
 
-/** Whether this Next Header value is that of an extension header with its own length in it. RFC 7045 section 4; not of ESP, which hides the rest. */
+/** Whether this Next Header value is that of an extension header that contains its own length. RFC 7045 section 4. False for ESP, which hides all that follows. */
 export function isExtension(header: number): boolean {
   switch (header) {
     case NEXT_HEADER.HOP_BY_HOP:
@@ -37,8 +37,8 @@ export function isFirstFragment(b: Uint8Array, at: number): boolean {
 }
 
 /**
- * Whether the whole IPv6 packet at an offset has a routing header of type 0 among its extension headers; or may have: it is a first fragment that
- * leaves the end of its extension headers to the next one, which RFC 7112 forbids. RFC 6169 section 2.3.3, RFC 5095
+ * Whether the whole IPv6 packet at an offset has, or may have, a routing header of type 0. It may have one if it is a first fragment whose
+ * extension headers continue in the next fragment, which RFC 7112 forbids. RFC 6169 section 2.3.3, RFC 5095
  */
 export function isSourceRouted(b: Uint8Array, o: number): boolean {
   let header = nextHeader(b, o);

@@ -78,11 +78,11 @@ test.each([
   ['ICMPv6 without a type', false, packet(NEXT_HEADER.ICMPV6, [])],
   ['to a group', false, packet(NEXT_HEADER.UDP, [], host, group)],
   ['from a group', false, packet(NEXT_HEADER.UDP, [], group)],
-  ['from nobody', false, packet(NEXT_HEADER.UDP, [], nobody)],
+  ['from the unspecified address', false, packet(NEXT_HEADER.UDP, [], nobody)],
   ['an error behind an extension', false, packet(60, [58, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0])],
   ['an error behind two', false, packet(0, [60, 0, 0, 0, 0, 0, 0, 0, 58, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0])],
   [
-    'an echo behind a long one',
+    'an echo request behind a long one',
     true,
     packet(43, [58, 1, ...Array.from({ length: 14 }, () => 0), 129, 0, 0, 0]),
   ],

@@ -5,18 +5,18 @@ import type { Ipv6 } from './ipv6.ts';
 import { DESTINATION, IPV6_HEADER, NEXT_HEADER, SOURCE, nextHeader, writeIpv6Header } from './ipv6.ts';
 import { isMulticast, isUnspecified } from './ipv6-scope.ts';
 
-/** What every ICMPv6 error needs. */
+/** The fields that all ICMPv6 errors have. */
 export interface IcmpErrorBasis {
   source: Ipv6;
-  /** The source of the offending packet when left out. */
+  /** Default: the source of the offending packet. */
   destination?: Ipv6;
-  /** The IPv6 packet that caused the error, from its header on. */
+  /** The IPv6 packet that caused the error, header included. */
   offending: Uint8Array;
-  /** 64 when left out. */
+  /** Default: 64. */
   hopLimit?: number;
 }
 
-/** RFC 4443 section 3.1. At most 1280 octets, as all errors here. */
+/** RFC 4443 section 3.1. Like all errors here, at most 1280 octets. */
 export function buildUnreachable(error: IcmpErrorBasis & { code: number }): Uint8Array {
   return buildError(ICMPV6.DESTINATION_UNREACHABLE, error.code, 0, error);
 }
@@ -32,8 +32,8 @@ export function buildTimeExceeded(error: IcmpErrorBasis & { code: number }): Uin
 }
 
 /**
- * Whether the IPv6 packet from `o` to `end` may be answered with an ICMPv6 error: not an ICMPv6 error or redirect itself,
- * not to a group, not from an address that is no single node's. RFC 4443 section 2.4 (e).
+ * Whether the IPv6 packet from `o` to `end` may be answered with an ICMPv6 error. It may not if it is an ICMPv6 error or redirect,
+ * if its destination is multicast, or if its source does not identify a single node. RFC 4443 section 2.4 (e).
  */
 export function mayCauseIcmpError(b: Uint8Array, o: number, end: number): boolean {
   if (isMulticast(b, o + DESTINATION) || isMulticast(b, o + SOURCE)) return false;
@@ -63,7 +63,7 @@ function buildError(type: number, code: number, parameter: number, error: IcmpEr
   return packet;
 }
 
-/** `unseen`: it is or may be ICMPv6, but its type is in another fragment or cut off. */
+/** `unseen`: the packet is or may be ICMPv6, but its type is in another fragment or was cut off. */
 function icmpv6TypeBehindExtensions(b: Uint8Array, o: number, end: number): number | 'none' | 'unseen' {
   let header = nextHeader(b, o);
   let at = o + IPV6_HEADER;

@@ -50,7 +50,7 @@ test('packets at an offset are checked in place', () => {
   expect(echoData(b, 7)).toEqual({ start: 7 + 48, end: 7 + 56 });
 });
 
-test('one changed bit of addresses, length or message spoils the checksum', () => {
+test('one changed bit of addresses, length or message makes the checksum wrong', () => {
   const good = payloadOf('EX15');
   for (let bit = 8 * SOURCE; bit < 8 * good.length; bit++) {
     const b = good.slice();
@@ -59,13 +59,13 @@ test('one changed bit of addresses, length or message spoils the checksum', () =
   }
 });
 
-test('octets behind the packet are not part of it', () => {
+test('octets after the packet are not part of it', () => {
   const b = new Uint8Array(60).fill(0xff);
   b.set(payloadOf('EX15'));
   expect(checkIcmpv6(b, 0)).toBe(true);
 });
 
-test('what is too short or another protocol is not ICMPv6', () => {
+test('a packet that is too short, or of another protocol, is not ICMPv6', () => {
   const b = payloadOf('EX15');
   b[6] = NEXT_HEADER.FRAGMENT;
   expect(checkIcmpv6(b, 0)).toBe(false);

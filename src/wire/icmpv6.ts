@@ -19,8 +19,8 @@ export const ICMPV6 = {
 } as const;
 
 /**
- * Whether the (whole) IPv6 packet at `o` carries ICMPv6 right behind its header, at least type, code and checksum, with
- * a good checksum. Behind an extension header, fragments included, nothing is taken for ICMPv6 here.
+ * Whether the (whole) IPv6 packet at `o` carries ICMPv6 directly after its header, with at least type, code and checksum, and
+ * a correct checksum. False if an extension header (a fragment header, too) comes first.
  */
 export function checkIcmpv6(b: Uint8Array, o: number): boolean {
   const length = payloadLength(b, o);
@@ -54,13 +54,13 @@ export function buildEchoReply(echo: Echo): Uint8Array {
   return buildEcho(ICMPV6.ECHO_REPLY, echo);
 }
 
-/** Where the data of an echo request or reply lies; empty when the message is too short to have any. */
+/** Range of the data of an echo request or reply; empty if the message is too short to have any. */
 export function echoData(b: Uint8Array, o: number): { start: number; end: number } {
   const start = o + IPV6_HEADER + 8;
   return { start, end: Math.max(start, o + IPV6_HEADER + payloadLength(b, o)) };
 }
 
-/** Where the checksum of an ICMPv6 packet without extension headers is. */
+/** Offset of the checksum in an ICMPv6 packet without extension headers. */
 export const ICMPV6_CHECKSUM = IPV6_HEADER + 2;
 
 /** Stores the checksum of the ICMPv6 message in the packet at `o`, whose IPv6 header is complete. */

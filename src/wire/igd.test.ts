@@ -19,7 +19,7 @@ describe('SSDP', () => {
   const answer = (lines: readonly string[]) => `HTTP/1.1 200 OK\r\n${lines.join('\r\n')}\r\n\r\n`;
   const st = 'ST: urn:schemas-upnp-org:device:InternetGatewayDevice:1';
 
-  test('asks for gateways', () => {
+  test('a search asks for gateways', () => {
     const lines = buildSearch('239.255.255.250').split('\r\n');
     expect(lines[0]).toBe('M-SEARCH * HTTP/1.1');
     expect(lines).toContain('HOST: 239.255.255.250:1900');
@@ -28,7 +28,7 @@ describe('SSDP', () => {
     expect(lines.slice(-2)).toEqual(['', '']);
   });
 
-  test('an answer says where the description is, in whatever case', () => {
+  test('an answer has the URL of the description; case does not matter', () => {
     const location = 'http://192.168.1.1:5000/rootDesc.xml';
     expect(parseSearchAnswer(answer([st, `LOCATION: ${location}`]))).toBe(location);
     expect(parseSearchAnswer(answer([`location:${location}`, st.toLowerCase()]))).toBe(location);
@@ -50,7 +50,7 @@ describe('notices', () => {
   const notice = (...lines: string[]) => `NOTIFY * HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
   const nt = 'NT: urn:schemas-upnp-org:device:InternetGatewayDevice:2';
 
-  test('of a gateway: that it is there, since which start, or goes', () => {
+  test('a notice says whether the gateway is alive, and its boot ID', () => {
     expect(parseNotice(notice(nt, 'NTS: ssdp:alive', 'BOOTID.UPNP.ORG: 1795674692'))).toEqual({
       isAlive: true,
       bootId: 1_795_674_692,
@@ -76,7 +76,7 @@ describe('descriptions', () => {
   const service = (name: string, url: string) =>
     `<service><serviceType>urn:schemas-upnp-org:service:${name}</serviceType><controlURL>${url}</controlURL></service>`;
 
-  test('the services that map ports, the best first', () => {
+  test('the services that map ports, the most preferred first', () => {
     const xml = [
       service('Layer3Forwarding:1', '/l3f'),
       service('WANPPPConnection:1', '/ppp'),
@@ -86,7 +86,7 @@ describe('descriptions', () => {
     expect(parseDescription(xml).map(({ controlUrl }) => controlUrl)).toEqual(['/ip2', '/ip1?a&b', '/ppp']);
   });
 
-  test('what is broken, missing or too long is left out', () => {
+  test('invalid, missing or too long entries are left out', () => {
     expect(parseDescription('<service><serviceType>x')).toEqual([]);
     expect(parseDescription(service('WANIPConnection:1', '/').replace('controlURL', 'control'))).toEqual([]);
     expect(parseDescription(service('WANIPConnection:1', 'a'.repeat(600)))).toEqual([]);
@@ -119,13 +119,13 @@ describe('actions', () => {
     expect(parseExternalAddress(`<${value}>`)).toBeUndefined();
   });
 
-  test('the number of a refusal', () => {
+  test('the error code of a refusal', () => {
     expect(parseUpnpError('<UPnPError><errorCode>718</errorCode></UPnPError>')).toBe(718);
     expect(parseUpnpError('<errorCode>seven</errorCode>')).toBeUndefined();
     expect(parseUpnpError('')).toBeUndefined();
   });
 
-  test('64 KB of anything are read at once', () => {
+  test('64 KB of any text are read without delay', () => {
     const hostile = ['<', '<service>', '<errorCode ', '&', ' '].map((text) =>
       text.repeat(65_536 / text.length),
     );

@@ -5,16 +5,16 @@ import type { Ipv4 } from './ipv4.ts';
 export const SSDP_PORT = 1900;
 export const SSDP_GROUP = 0xeffffffa; // 239.255.255.250
 
-/** The kinds of service that map ports, the best first. */
+/** The services that map ports, the most preferred first. */
 const SERVICES = ['WANIPConnection:2', 'WANIPConnection:1', 'WANPPPConnection:1'].map(
   (name) => `urn:schemas-upnp-org:service:${name}`,
 );
-/** What is searched for: gateways of both versions answer to the first. */
+/** The search target. Gateways of version 2 answer to version 1, too. */
 const SEARCHED = 'urn:schemas-upnp-org:device:InternetGatewayDevice:1';
-/** Of a text of a gateway's: more is none of ours. */
+/** Octets of a text field of a gateway that are accepted at the most. */
 const TEXT_MOST = 512;
 
-/** A service of a gateway, and where it is spoken to: relative to the description, perhaps. */
+/** A service of a gateway. Its control URL may be relative to the URL of the description. */
 export interface IgdService {
   readonly type: string;
   readonly controlUrl: string;
@@ -26,7 +26,7 @@ export interface PortMappingArguments {
   readonly leaseSeconds: number;
 }
 
-/** UPnP Device Architecture section 1.3.2: `host` is the group, or the one host that is asked. */
+/** UPnP Device Architecture section 1.3.2. `host`: the multicast group, or the address of one gateway. */
 export function buildSearch(host: string): string {
   const lines = [
     'M-SEARCH * HTTP/1.1',
@@ -38,21 +38,21 @@ export function buildSearch(host: string): string {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** Where the description is of the gateway that has answered; undefined where this is no such answer. */
+/** The URL of the description of the gateway that has answered; undefined if the text is not an answer of a gateway. */
 export function parseSearchAnswer(text: string): string | undefined {
   if (!/^HTTP\/1\.[01] 200 /.test(text)) return undefined;
   if (!/^ST:[ \t]{0,8}urn:schemas-upnp-org:device:InternetGatewayDevice:\d/im.test(text)) return undefined;
   return /^LOCATION:[ \t]{0,8}(http:\/\/[^\s]{1,512})[ \t]{0,8}\r?$/im.exec(text)?.[1];
 }
 
-/** What a gateway says to all of its own accord. */
+/** A notice that a gateway multicasts without being asked. */
 export interface IgdNotice {
-  /** Otherwise it says goodbye. */
+  /** False: the gateway says goodbye (`ssdp:byebye`). */
   readonly isAlive: boolean;
   readonly bootId: number | undefined;
 }
 
-/** UPnP Device Architecture 1.1 sections 1.2.2, 1.2.3; undefined where this is none of a gateway's. */
+/** UPnP Device Architecture 1.1 sections 1.2.2, 1.2.3; undefined if the text is not a notice of a gateway. */
 export function parseNotice(text: string): IgdNotice | undefined {
   if (!text.startsWith('NOTIFY * HTTP/1.')) return undefined;
   if (!/^NT:[ \t]{0,8}urn:schemas-upnp-org:device:InternetGatewayDevice:\d/im.test(text)) return undefined;
@@ -60,13 +60,13 @@ export function parseNotice(text: string): IgdNotice | undefined {
   return kind === undefined ? undefined : { isAlive: kind === 'alive', bootId: parseBootId(text) };
 }
 
-/** Another one after each restart, where the gateway tells it. UPnP Device Architecture 1.1 section 1.2.2 */
+/** BOOTID: changes with each restart of the gateway; undefined if the gateway does not send it. UPnP Device Architecture 1.1 section 1.2.2 */
 export function parseBootId(text: string): number | undefined {
   const digits = /^BOOTID\.UPNP\.ORG:[ \t]{0,8}(\d{1,10})[ \t]{0,8}\r?$/im.exec(text)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** The services of a description that map ports, the best first. */
+/** The services of a description that map ports, the most preferred first. */
 export function parseDescription(xml: string): IgdService[] {
   const found: IgdService[] = [];
   for (const part of xml.split('<service>').slice(1, 33)) {
@@ -113,7 +113,7 @@ export function parseExternalAddress(xml: string): string | undefined {
   return textOf(xml, 'NewExternalIPAddress');
 }
 
-/** The number of a refusal: 718, 725 ... */
+/** The UPnP error code of a refusal: 718, 725 ... */
 export function parseUpnpError(xml: string): number | undefined {
   const text = textOf(xml, 'errorCode');
   return text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : undefined;
@@ -129,7 +129,7 @@ function envelope(type: string, action: string, values: Readonly<Record<string, 
   );
 }
 
-/** Of the first element with this name. Of XML no more is needed than that, and nothing is looked for twice. */
+/** The text of the first element with this name. No other XML parsing is needed. */
 function textOf(xml: string, name: string): string | undefined {
   const start = new RegExp(`<(?:[A-Za-z]{1,16}:)?${name}(?:\\s[^<>]{0,256})?>`).exec(xml);
   if (start === null) return undefined;

@@ -1,4 +1,4 @@
-/** Bytes to values and back: every format of Teredo on the wire, and those in which gateways are asked for ports. Pure, without dependencies. */
+/** Bytes to values and back: all formats of Teredo, and those of the port mapping protocols (NAT-PMP, PCP, UPnP). Pure, without dependencies. */
 export * from './authentication.ts';
 export * from './bubble.ts';
 export * from './bytes.ts';

@@ -7,7 +7,7 @@ export interface Ipv4Prefix {
   length: number;
 }
 
-/** Reads "192.0.2.0/24", or "192.0.2.1", which is a /32; bits past the length are cleared. */
+/** Reads "192.0.2.0/24", or "192.0.2.1", which means a /32. Bits past the length are cleared. */
 export function parseIpv4Prefix(text: string): Ipv4Prefix | undefined {
   const match = /^([\d.]+)(?:\/(0|[1-9]\d?))?$/.exec(text);
   if (match === null) return undefined;

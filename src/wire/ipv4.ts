@@ -11,7 +11,7 @@ export function formatIpv4(address: Ipv4): string {
   return `${address >>> 24}.${(address >>> 16) & 0xff}.${(address >>> 8) & 0xff}.${address & 0xff}`;
 }
 
-/** Reads a strict dotted quad: four decimal numbers, no leading zeros, nothing around them. */
+/** Reads a strict dotted quad: four decimal numbers, no leading zeros, no other characters. */
 export function parseIpv4(text: string): Ipv4 | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
   if (match === null) return undefined;

@@ -22,8 +22,8 @@ export function isLoopback(b: Uint8Array, o: number): boolean {
 }
 
 /**
- * Whether no packet on a network comes from such an address: multicast, and ::/80, where the unspecified and the loopback
- * address and those with an IPv4 address in them are. RFC 4291 section 2.5.
+ * Whether the address cannot be the source of a packet on a network: multicast, and ::/80, which contains the unspecified address,
+ * the loopback address and the addresses with an embedded IPv4 address. RFC 4291 section 2.5.
  */
 export function isNoSource(b: Uint8Array, o: number): boolean {
   return (
@@ -31,13 +31,13 @@ export function isNoSource(b: Uint8Array, o: number): boolean {
   );
 }
 
-/** fc00::/7 and fec0::/10: within a site only. RFC 4193, RFC 3879. */
+/** fc00::/7 and fec0::/10: valid within a site only. RFC 4193, RFC 3879. */
 export function isSiteOnly(b: Uint8Array, o: number): boolean {
   return (b[o]! & 0xfe) === 0xfc || (readUint16(b, o) & 0xffc0) === 0xfec0;
 }
 
 /**
- * Whether an address may be one of the native IPv6 Internet: in 2000::/3, all that IANA has given out, and of neither Teredo
+ * Whether an address can belong to the native IPv6 Internet: in 2000::/3, which is all that IANA has allocated, and neither Teredo
  * (2001::/32) nor 6to4 (2002::/16, RFC 3056).
  */
 export function isNative(b: Uint8Array, o: number): boolean {

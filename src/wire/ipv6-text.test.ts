@@ -30,7 +30,7 @@ test('every address round trips', () => {
   );
 });
 
-test('text is that of the octets at the offset', () => {
+test('formats the octets at the offset', () => {
   expect(formatIpv6(Uint8Array.of(9, 9, ...parseIpv6('fe80::1')!), 2)).toBe('fe80::1');
 });
 
@@ -58,7 +58,7 @@ test.each([
   ':1',
 ])('%j is not an address', (text) => expect(parseIpv6(text)).toBeUndefined());
 
-test('what parses is what the operating system takes', () => {
+test('parses exactly the texts that the operating system accepts', () => {
   const text = fc.string({
     unit: fc.constantFrom(':', '::', '0', '1', 'ab', 'ffff', '1.2.3.4', '.', '12345'),
     maxLength: 17,

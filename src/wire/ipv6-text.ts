@@ -9,7 +9,7 @@ export function formatIpv6(bytes: Uint8Array, offset = 0): string {
   return `${groups(bytes, offset, 0, from)}::${groups(bytes, offset, to, 8)}`;
 }
 
-/** Reads every text form of RFC 4291 section 2.2, the IPv4 tail included; no zone, no prefix length. */
+/** Reads all text forms of RFC 4291 section 2.2, including an IPv4 tail. Refuses a zone and a prefix length. */
 export function parseIpv6(text: string): Ipv6 | undefined {
   const halves = text.split('::');
   if (text.length > LONGEST_TEXT || halves.length > 2) return undefined;

@@ -43,7 +43,7 @@ test('the header round trips', () => {
   );
 });
 
-test('a packet needs version 6, its header and its payload; more octets are fine (C-17)', () => {
+test('a packet needs version 6, its header and its payload; octets after it are allowed (C-17)', () => {
   const bubble = payloadOf('EX7');
   const echo = payloadOf('EX14');
   expect(checkIpv6(bubble, 0, 40)).toBeUndefined();
@@ -85,7 +85,7 @@ test.each([
   expect(isLoopback(b, 1)).toBe(kind === 'loopback');
 });
 
-test('the groups that Teredo uses', () => {
+test('the multicast groups that Teredo uses', () => {
   expect(formatIpv6(ALL_NODES)).toBe('ff02::1');
   expect(formatIpv6(ALL_ROUTERS)).toBe('ff02::2');
 });

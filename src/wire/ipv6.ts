@@ -70,7 +70,7 @@ export function writeIpv6Header(b: Uint8Array, o: number, header: Ipv6Header): v
 /** Why the octets at an offset are not one whole IPv6 packet. */
 export type Ipv6Reason = 'not-ipv6' | 'truncated-ipv6';
 
-/** Checks version, room for the header and room for the payload; more room than that is fine. C-17 */
+/** Checks the version, and that header and payload fit before `end`. Octets after the payload are allowed. C-17 */
 export function checkIpv6(b: Uint8Array, o: number, end: number): Ipv6Reason | undefined {
   if (o >= end) return 'truncated-ipv6';
   if (version(b, o) !== 6) return 'not-ipv6';

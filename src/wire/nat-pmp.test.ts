@@ -49,6 +49,6 @@ test.for([
   expect(read(hex)).toBeUndefined();
 });
 
-test('any bytes are read without an exception', () => {
+test('any bytes are parsed without an exception', () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => void parseNatPmpAnswer(bytes)));
 });

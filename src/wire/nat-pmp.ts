@@ -1,20 +1,20 @@
 import { readUint16, readUint32, writeUint16, writeUint32 } from './bytes.ts';
 import type { Ipv4 } from './ipv4.ts';
 
-/** RFC 6886 section 3.1: UDP, of PCP too (RFC 6887 section 19.1). */
+/** UDP port of NAT-PMP (RFC 6886 section 3.1) and of PCP (RFC 6887 section 19.1). */
 export const PORT_MAPPING_PORT = 5351;
 
-/** RFC 6886 section 3.2.1, RFC 6887 section 14.1: where gateways tell all hosts on the link that they have begun anew. */
+/** RFC 6886 section 3.2.1, RFC 6887 section 14.1: the group to which a gateway announces that it has restarted. */
 export const ANNOUNCEMENT_GROUP = 0xe0000001; // 224.0.0.1
 export const ANNOUNCEMENT_PORT = 5350;
 
 const VERSION = 0;
 const OPCODE = { EXTERNAL_ADDRESS: 0, MAP_UDP: 1 } as const;
-/** Set in the opcode of whatever a gateway says. */
+/** Bit of the opcode that all messages from a gateway have set. */
 const RESPONSE = 0x80;
 
 export type NatPmpAnswer =
-  /** `epochSeconds`: since the gateway has its mappings. RFC 6886 section 3.6 */
+  /** `epochSeconds`: for how long the gateway has kept its mappings. RFC 6886 section 3.6 */
   | { readonly kind: 'external-address'; readonly address: Ipv4; readonly epochSeconds: number }
   | {
       readonly kind: 'mapping';
@@ -45,7 +45,7 @@ export function buildNatPmpMapRequest(
   return b;
 }
 
-/** Undefined: no answer to one of these requests. An announcement is an answer with the external address that nobody has asked for. */
+/** Undefined: not an answer to one of these requests. An announcement has the format of an answer to an address request. */
 export function parseNatPmpAnswer(b: Uint8Array): NatPmpAnswer | undefined {
   if (b.length < 4 || b[0] !== VERSION || (b[1] & RESPONSE) === 0) return undefined;
   const opcode = b[1] & ~RESPONSE;

@@ -12,12 +12,12 @@ export function writeOrigin(b: Uint8Array, o: number, address: Ipv4, port: numbe
   return o + ORIGIN_LENGTH;
 }
 
-/** The address in the origin indication at `o`, in clear. */
+/** The address in the origin indication at `o`, deobfuscated. */
 export function originAddress(b: Uint8Array, o: number): Ipv4 {
   return ~readUint32(b, o + 4) >>> 0;
 }
 
-/** The port in the origin indication at `o`, in clear. */
+/** The port in the origin indication at `o`, deobfuscated. */
 export function originPort(b: Uint8Array, o: number): number {
   return readUint16(b, o + 2) ^ 0xffff;
 }

@@ -20,7 +20,7 @@ const REQUEST: PcpMapRequest = {
   external: { address: 0, port: 40_000 },
   lifetimeSeconds: 7_200,
 };
-/** RFC 6887 sections 7.2 and 11.1: version, opcode, reserved, result, lifetime, epoch, reserved; then what MAP has. */
+/** RFC 6887 sections 7.2 and 11.1: version, opcode, reserved, result, lifetime, epoch, reserved; then the MAP data. */
 const HEADER = '02 81 00 00 00001c20 00000010 000000000000000000000000';
 const MAPPING = `${NONCE} 11 000000 9c40 9c41 00000000000000000000ffffc0000201`;
 
@@ -47,7 +47,7 @@ test('a mapping', () => {
   });
 });
 
-test('each octet of the nonce counts, and of the internal port', () => {
+test('each octet of the nonce and of the internal port counts', () => {
   const right = bytesOf(`${HEADER} ${MAPPING}`);
   expect(parsePcpMapAnswer(right, REQUEST)).toMatchObject({ kind: 'mapping' });
   for (const octet of [...Array.from({ length: 12 }, (_, i) => 24 + i), 40, 41]) {
@@ -57,7 +57,7 @@ test('each octet of the nonce counts, and of the internal port', () => {
   }
 });
 
-test('a refusal (NO_RESOURCES), which has to be of our request too', () => {
+test('a refusal (NO_RESOURCES) has to match the request, too', () => {
   const refused = HEADER.replace('02 81 00 00', '02 81 00 08');
   expect(read(`${refused} ${MAPPING}`)).toEqual({ kind: 'refused', resultCode: 8 });
   expect(read(`${refused} ${MAPPING.replace('0102', 'ffff')}`)).toBeUndefined();
@@ -77,7 +77,7 @@ test.for([
   expect(read(hex)).toBeUndefined();
 });
 
-test('an announcement is answered by a header', () => {
+test('the answer to an ANNOUNCE request is a header', () => {
   const answer = HEADER.replace('02 81', '02 80');
   expect(parsePcpAnnounceAnswer(bytesOf(answer))).toEqual({ kind: 'announce', epochSeconds: 16 });
   expect(parsePcpAnnounceAnswer(bytesOf(answer.replace('02 80 00 00', '02 80 00 01')))).toEqual({
@@ -88,7 +88,7 @@ test('an announcement is answered by a header', () => {
   expect(parsePcpAnnounceAnswer(bytesOf('00 80 0001 00000010 00000000'))).toBeUndefined();
 });
 
-test('any bytes are read without an exception', () => {
+test('any bytes are parsed without an exception', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
       parsePcpAnnounceAnswer(bytes);

@@ -9,25 +9,25 @@ const RESPONSE = 0x80;
 const UDP = 17;
 /** RFC 6887 section 7: requests and responses have a header of the same size. */
 const HEADER = 24;
-/** RFC 6887 section 11.1: what MAP has behind it. */
+/** RFC 6887 section 11.1: octets of the MAP data after the header. */
 const MAP_LENGTH = 36;
 /** RFC 6887 section 11.1. */
 export const PCP_NONCE_LENGTH = 12;
 
 export interface PcpMapRequest {
-  /** The same for all that concerns one mapping. */
+  /** The same in all requests for one mapping. */
   readonly nonce: Uint8Array;
   /** The address that the request is sent from. */
   readonly client: Ipv4;
   readonly internalPort: number;
-  /** What is suggested; 0: nothing. */
+  /** The external address and port that the client suggests; 0: no suggestion. */
   readonly external: Endpoint;
   /** 0 ends the mapping. RFC 6887 section 15 */
   readonly lifetimeSeconds: number;
 }
 
 export type PcpAnswer =
-  /** `epochSeconds`: since the gateway has its mappings. RFC 6887 section 8.5 */
+  /** `epochSeconds`: for how long the gateway has kept its mappings. RFC 6887 section 8.5 */
   | { readonly kind: 'announce'; readonly epochSeconds: number }
   | {
       readonly kind: 'mapping';
@@ -54,7 +54,7 @@ export function buildPcpMapRequest(request: PcpMapRequest): Uint8Array {
   return b;
 }
 
-/** Undefined: no answer to an announcement, and none that nobody has asked for (section 14.1). RFC 6887 section 8.3 */
+/** Undefined: neither an answer to an ANNOUNCE request nor an unsolicited one (section 14.1). RFC 6887 section 8.3 */
 export function parsePcpAnnounceAnswer(b: Uint8Array): PcpAnswer | undefined {
   const resultCode = resultOf(b, OPCODE_ANNOUNCE);
   if (resultCode === undefined) return undefined;
@@ -63,7 +63,7 @@ export function parsePcpAnnounceAnswer(b: Uint8Array): PcpAnswer | undefined {
     : { kind: 'refused', resultCode };
 }
 
-/** Undefined: no answer to this request. RFC 6887 sections 8.3, 11.4 */
+/** Undefined: not an answer to this request. RFC 6887 sections 8.3, 11.4 */
 export function parsePcpMapAnswer(b: Uint8Array, request: PcpMapRequest): PcpAnswer | undefined {
   const resultCode = resultOf(b, OPCODE_MAP);
   if (resultCode === undefined || b.length < HEADER + MAP_LENGTH) return undefined;
@@ -91,7 +91,7 @@ function header(b: Uint8Array, opcode: number, lifetimeSeconds: number, client: 
   return b;
 }
 
-/** A gateway that speaks another version only says so in its own: that is no answer either. RFC 6887 section 9 */
+/** Undefined, too, for an answer in another version, by which a gateway says that it does not speak this one. RFC 6887 section 9 */
 function resultOf(b: Uint8Array, opcode: number): number | undefined {
   if (b.length < HEADER || b.length % 4 !== 0 || b[0] !== VERSION || b[1] !== (RESPONSE | opcode))
     return undefined;

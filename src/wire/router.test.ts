@@ -18,14 +18,14 @@ import { makeLinkLocal, teredoPrefix } from './teredo-address.ts';
 const solicitation = () => payloadOf('EX5');
 const advertisement = () => payloadOf('EX6').subarray(8);
 
-/** With `octets` put in at an offset and, unless asked not to, the checksum made good again. */
+/** A copy with `octets` at an offset and, by default, a corrected checksum. */
 function changed(b: Uint8Array, offset: number, octets: string, seal = true): Uint8Array {
   b.set(bytesOf(octets), offset);
   if (seal) sealIcmpv6(b, 0);
   return b;
 }
 
-/** With options behind it, whatever their form. */
+/** A copy with these octets as options, valid or not. */
 function extended(b: Uint8Array, options: string): Uint8Array {
   const longer = Uint8Array.of(...b, ...bytesOf(options));
   longer[5] = longer.length - IPV6_HEADER;
@@ -135,7 +135,7 @@ test.each([
   expect(parseRouterAdvertisement(make(), 0)).toEqual({ reason });
 });
 
-test('an advertisement may have no prefix, two, or options nobody knows', () => {
+test('an advertisement may have no prefix, two prefixes, or unknown options', () => {
   const bare = advertisement().slice(0, 56);
   bare[5] = 16;
   sealIcmpv6(bare, 0);
@@ -155,7 +155,7 @@ test.each([
   expect(parseRouterAdvertisement(extended(advertisement(), option), 0)).toMatchObject({ oneAddress });
 });
 
-test('lifetimes and flags are read, not judged (A-17)', () => {
+test('lifetimes and flags are read, but not checked (A-17)', () => {
   const b = advertisement();
   b[IPV6_HEADER + 4] = 64; // current hop limit
   b[IPV6_HEADER + 5] = 0xc0; // managed, other

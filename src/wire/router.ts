@@ -42,7 +42,7 @@ export function checkRouterSolicitation(b: Uint8Array, o: number): RouterReason 
   return undefined;
 }
 
-/** A router advertisement of a Teredo server: one /64, infinite lifetimes, everything else unspecified. C-22, S-31, A-17 */
+/** A router advertisement of a Teredo server: one /64, infinite lifetimes, all other fields unspecified. C-22, S-31, A-17 */
 export function buildRouterAdvertisement(advertisement: {
   source: Ipv6;
   destination: Ipv6;
@@ -77,7 +77,7 @@ export function buildRouterAdvertisement(advertisement: {
   return packet;
 }
 
-/** A Prefix Information option. RFC 4861 section 4.6.2. Lifetimes in seconds, 0xffffffff for ever. */
+/** A Prefix Information option. RFC 4861 section 4.6.2. Lifetimes in seconds; 0xffffffff: infinite. */
 export interface PrefixInformation {
   addressOffset: number;
   length: number;
@@ -86,14 +86,14 @@ export interface PrefixInformation {
   preferred: number;
 }
 
-/** What a valid router advertisement says to a Teredo client. */
+/** The content of a valid router advertisement, as far as a Teredo client needs it. */
 export interface RouterAdvertisement {
   reason?: undefined;
   sourceOffset: number;
   destinationOffset: number;
   prefixes: PrefixInformation[];
   mtu: number | undefined;
-  /** The server says that it has no second address to ask. */
+  /** The server says that it has no secondary address. */
   oneAddress: boolean;
 }
 
@@ -124,18 +124,18 @@ export function parseRouterAdvertisement(
 }
 
 /**
- * RFC 4861 section 4.6. 253 is the number for experiments of RFC 4727, which receivers that don't know it skip: with it
- * a server says that it has one IPv4 address only, so that a client of ours need not wait for the other to answer.
+ * RFC 4861 section 4.6. 253 is a number for experiments (RFC 4727); a receiver that does not know the option skips it. A server of
+ * this program says with it that it has one IPv4 address only, so that a client of this program does not wait for the secondary one.
  */
 const OPTION = { SOURCE_LINK_LAYER: 1, PREFIX_INFORMATION: 3, MTU: 5, ONE_ADDRESS: 253 } as const;
 
-/** "Tdo 1a": tells our experiment from anybody else's with the same number. */
+/** "Tdo 1a": distinguishes this option from other experiments with the same number. */
 const ONE_ADDRESS_MARK = new Uint8Array([0x54, 0x64, 0x6f, 0x20, 0x31, 0x61]);
 
 /** The A flag of a Prefix Information option. */
 const PREFIX_AUTONOMOUS = 0x40;
 
-/** A message of zeros but for its type, not yet sealed. */
+/** A message with its type and zeros otherwise; the checksum is not set yet. */
 function startMessage(type: number, length: number, source: Ipv6, destination: Ipv6): Uint8Array {
   const packet = new Uint8Array(IPV6_HEADER + length);
   writeIpv6Header(packet, 0, {
@@ -149,7 +149,7 @@ function startMessage(type: number, length: number, source: Ipv6, destination: I
   return packet;
 }
 
-/** What both messages have in common; `fixed` is the length of the part before the options. */
+/** The checks that both messages need; `fixed`: octets before the options. */
 function checkMessage(b: Uint8Array, o: number, type: number, fixed: number): RouterReason | undefined {
   const length = payloadLength(b, o);
   if (nextHeader(b, o) !== NEXT_HEADER.ICMPV6 || length === 0 || icmpv6Type(b, o) !== type)

@@ -67,7 +67,7 @@ test('addresses round trip, whatever the flags (C-4, C-5)', () => {
   );
 });
 
-test('any 16 octets of the prefix are an address that is made of its parts', () => {
+test('any 16 octets with the prefix are an address, and can be made from its parts again', () => {
   fc.assert(
     fc.property(octets(16), (b) => {
       b.set([0x20, 0x01, 0, 0]);
@@ -76,7 +76,7 @@ test('any 16 octets of the prefix are an address that is made of its parts', () 
   );
 });
 
-test('too few octets are no address', () => {
+test('too few octets are not an address', () => {
   const address = makeTeredoAddress({ server: 1, flags: 2, mappedAddress: 3, mappedPort: 4 });
   expect(parseTeredoAddress(address.subarray(0, 15))).toBeUndefined();
   expect(parseTeredoAddress(address, 1)).toBeUndefined();
@@ -102,7 +102,7 @@ test('the prefix of a server is its address without identifier', () => {
   expect(formatIpv6(teredoPrefix(parseIpv4('203.0.113.120')!))).toBe('2001:0:cb00:7178::');
 });
 
-test('the flag masks divide 16 bits but for the z bit (U-1)', () => {
+test('the flag masks cover all 16 bits except the z bit (U-1)', () => {
   expect(CONE_FLAG | UNIVERSAL_FLAG | GROUP_FLAG | RANDOM_FLAGS).toBe(0xffff & ~0x4000);
   expect(CONE_FLAG + UNIVERSAL_FLAG + GROUP_FLAG + RANDOM_FLAGS).toBe(0xffff & ~0x4000);
 });

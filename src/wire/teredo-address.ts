@@ -9,10 +9,10 @@ export const TEREDO_PORT = 3544;
 export const CONE_FLAG = 0x8000;
 export const UNIVERSAL_FLAG = 0x0200;
 export const GROUP_FLAG = 0x0100;
-/** The twelve bits that RFC 5991 fills at random. U-1 */
+/** The twelve bits that are random (RFC 5991). U-1 */
 export const RANDOM_FLAGS = 0x3cff;
 
-/** The four things a Teredo address says, in clear. */
+/** The four parts of a Teredo address, deobfuscated. */
 export interface TeredoAddress {
   server: Ipv4;
   flags: number;
@@ -35,17 +35,17 @@ export function flagsOf(b: Uint8Array, o: number): number {
   return readUint16(b, o + 8);
 }
 
-/** Mapped port, in clear. C-4, C-8 */
+/** Mapped port, deobfuscated. C-4, C-8 */
 export function mappedPortOf(b: Uint8Array, o: number): number {
   return readUint16(b, o + 10) ^ 0xffff;
 }
 
-/** Mapped IPv4 address, in clear. C-4, C-8 */
+/** Mapped IPv4 address, deobfuscated. C-4, C-8 */
 export function mappedAddressOf(b: Uint8Array, o: number): Ipv4 {
   return ~readUint32(b, o + 12) >>> 0;
 }
 
-/** Reads the 16 octets at an offset; `undefined` when they are too few or not a Teredo address. */
+/** Reads the 16 octets at an offset; `undefined` if there are fewer, or they are not a Teredo address. */
 export function parseTeredoAddress(b: Uint8Array, o = 0): TeredoAddress | undefined {
   if (b.length - o < 16 || !isTeredo(b, o)) return undefined;
   return {
@@ -62,7 +62,7 @@ export function makeTeredoAddress(address: TeredoAddress): Ipv6 {
   return bytes;
 }
 
-/** The link-local address of the same identifier. C-8 */
+/** The link-local address with this interface identifier. C-8 */
 export function makeLinkLocal(identifier: Omit<TeredoAddress, 'server'>): Ipv6 {
   const bytes = new Uint8Array(16);
   writeUint16(bytes, 0, 0xfe80);

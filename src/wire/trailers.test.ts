@@ -16,22 +16,22 @@ import {
 const NOTHING = parseTrailers(new Uint8Array(), 0, 0);
 const NONCE = '0104deadbeef';
 
-/** What the hex says, with the nonce itself for its offset. */
+/** Parses hex; `nonce` in the result is the nonce itself instead of its offset. */
 function parse(...parts: string[]) {
   const b = bytesOf('ffff', ...parts);
   const trailers = parseTrailers(b, 2, b.length);
   return { ...trailers, nonce: trailers.nonce === undefined ? undefined : readUint32(b, trailers.nonce) };
 }
 
-/** As {@link NOTHING}, but. */
+/** {@link NOTHING} with these differences. */
 const but = (difference: object) => ({ ...NOTHING, ...difference });
 
-test('no trailers are nothing', () => {
+test('no trailers', () => {
   expect(parse()).toEqual(but({}));
   expect(NOTHING).toEqual({ discard: false, malformedAlternate: false, unknown: 0 });
 });
 
-test('each kind is read in clear (E-7, E-8, E-10, E-11)', () => {
+test('each kind is read without obfuscation (E-7, E-8, E-10, E-11)', () => {
   expect(parse(NONCE)).toEqual(but({ nonce: 0xdeadbeef }));
   expect(parse('030e0000c0a801029c400a0000029c40').alternates).toEqual([
     { address: parseIpv4('192.168.1.2'), port: 40000 },
@@ -78,14 +78,14 @@ test('an unknown discovery type is skipped', () => {
   expect(parse('040402000000')).toEqual(but({ unknown: 1 }));
 });
 
-test('a malformed trailer ends the reading, what came before it holds (E-4, E-5)', () => {
+test('a malformed trailer ends the reading; those before it are kept (E-4, E-5)', () => {
   expect(parse(NONCE, '05')).toEqual(but({ nonce: 0xdeadbeef }));
   expect(parse(NONCE, '0502c7')).toEqual(but({ nonce: 0xdeadbeef }));
   expect(parse('0104dead')).toEqual(but({}));
   expect(parse('01')).toEqual(but({}));
 });
 
-test('a discard type behind a malformed trailer is never reached (E-6)', () => {
+test('a discard type after a malformed trailer is not read (E-6)', () => {
   expect(parse('01ff', '4000')).toEqual(but({}));
 });
 
@@ -123,7 +123,7 @@ const trailers = fc.record(
   { requiredKeys: [] },
 );
 
-test('trailers round trip in any combination, within the bound', () => {
+test('trailers round trip in any combination, within the maximum length', () => {
   fc.assert(
     fc.property(trailers, fc.nat(5), (t, start) => {
       const b = new Uint8Array(start + MAX_TRAILER_BYTES);
@@ -141,13 +141,13 @@ test('trailers round trip in any combination, within the bound', () => {
   );
 });
 
-test('a nonce is copied from where it lies', () => {
+test('a nonce is copied from its offset', () => {
   const b = new Uint8Array(6);
   writeNonce(b, 0, bytesOf('0000deadbeef'), 2);
   expect(toHex(b)).toBe(NONCE);
 });
 
-test('any octets can be read, and what is found lies among them', () => {
+test('any octets can be parsed, and the offsets found are within them', () => {
   const dense = fc.array(fc.oneof(fc.constantFrom(0, 1, 2, 3, 4, 5, 8, 14, 0x40, 0xff), fc.nat(255)), {
     maxLength: 120,
   });

@@ -1,21 +1,21 @@
 import { copyBytes, readUint16, readUint32, writeUint16, writeUint32 } from './bytes.ts';
 import type { Endpoint, Ipv4 } from './ipv4.ts';
 
-/** What a client's NAT does with ports, as far as it matters to who wants to guess one. */
+/** How a client's NAT chooses external ports: always the same, consecutive, or random. Needed by a peer that guesses one. */
 export type PortHabit = 'stable' | 'counting' | 'random';
 
-/** Agreement between two clients of ours to guess ports, where RFC 6081 has not been enough: docs/adr/0016. */
+/** Two clients of this program agree to guess ports if RFC 6081 does not connect them: docs/adr/0016. */
 export interface GuessTrailer {
   readonly habit: PortHabit;
-  /** Of a NAT that counts: the external port that it will give next, and the step from that to the one after. 0: not known yet. */
+  /** For a counting NAT: the external port that it will use next, and the step to the one after. 0: not known yet. */
   readonly port: number;
   readonly step: number;
-  /** 32 unpredictable bits of the sender's, and those that it has had from its peer; 0: none yet. */
+  /** 32 unpredictable bits of the sender, and those that the sender has received from its peer; 0: none yet. */
   readonly token: number;
   readonly echo: number;
 }
 
-/** Trailers as received: what RFC 6081 section 4 puts behind an IPv6 packet. */
+/** The trailers received after an IPv6 packet. RFC 6081 section 4. */
 export interface Trailers {
   /** Offset of the four octets of a Nonce trailer. */
   nonce: number | undefined;
@@ -24,7 +24,7 @@ export interface Trailers {
   neighborDiscovery: 'solicitation' | 'advertisement' | undefined;
   randomPort: number | undefined;
   guess: GuessTrailer | undefined;
-  /** A trailer of type 01xxxxxx was met: a client drops the whole packet. E-3 */
+  /** There was a trailer of type 01xxxxxx: a client drops the whole packet. E-3 */
   discard: boolean;
   /** An Alternate Address trailer breaks the rules of its section: its bubble is dropped. E-92 */
   malformedAlternate: boolean;
@@ -32,17 +32,17 @@ export interface Trailers {
   unknown: number;
 }
 
-/** No legitimate set of trailers is longer: all four kinds, with four addresses, take 44 octets, and ours 14. */
+/** Room for every valid set of trailers: the four kinds of RFC 6081, with four addresses, take 44 octets, and the Guess trailer 14. */
 export const MAX_TRAILER_BYTES = 64;
 
 /** RFC 6081 section 4; Random Port is 5 by erratum 2685 (E-11). */
 const TYPE = { NONCE: 1, ALTERNATE_ADDRESS: 3, NEIGHBOR_DISCOVERY: 4, RANDOM_PORT: 5, GUESS: 0xb6 } as const;
 
-/** Ours: its type is one that others skip (10xxxxxx). E-3 */
+/** Octets of the Guess trailer. Its type is one that other implementations skip (10xxxxxx). E-3 */
 const GUESS_LENGTH = 12;
 const HABITS: readonly PortHabit[] = ['stable', 'counting', 'random'];
 
-/** Reads trailers in order; a malformed one ends the reading, what came before it holds (E-4, E-5). The last of a kind counts. */
+/** Reads trailers in order. A malformed one ends the reading; those before it are kept (E-4, E-5). Of several of one kind the last counts. */
 export function parseTrailers(b: Uint8Array, start: number, end: number): Readonly<Trailers> {
   if (end - start < 2) return NONE;
   const trailers = none();
@@ -54,7 +54,7 @@ export function parseTrailers(b: Uint8Array, start: number, end: number): Readon
   return trailers;
 }
 
-/** `nonce` is four octets at `nonceOffset`. Returns the end offset, as all writers here. E-7 */
+/** `nonce`: four octets at `nonceOffset`. Returns the end offset, like all writers here. E-7 */
 export function writeNonce(b: Uint8Array, o: number, nonce: Uint8Array, nonceOffset = 0): number {
   b[o] = TYPE.NONCE;
   b[o + 1] = 4;
@@ -169,7 +169,7 @@ function isReachable({ address, port }: Endpoint): boolean {
   return isUnicast(address) && port !== 0;
 }
 
-/** Private addresses are what this trailer is for; this network, loopback, groups and broadcast are not. E-96 */
+/** Private addresses are allowed: the trailer exists for them. "This network", loopback, multicast and broadcast are not. E-96 */
 function isUnicast(address: Ipv4): boolean {
   const first = address >>> 24;
   return first !== 0 && first !== 127 && (first < 224 || first > 239) && address !== 0xffffffff;

@@ -1,11 +1,11 @@
 import type { PeerTraffic } from '../peer-traffic.ts';
 
-/** What was carried, a peer an index. Of the packets and bytes: since the last report. */
+/** A report of carried packets: one index for each peer. Packets and bytes are counted since the last report. */
 export interface Carried {
   readonly count: number;
   /** IPv6 addresses, 16 bytes each. */
   readonly buffer: Uint8Array;
-  /** When the last packet came and went, ms; -Infinity: none since the last report. */
+  /** Times of the last packet received and sent, ms; -Infinity: none since the last report. */
   readonly receivedAt: Float64Array;
   readonly sentAt: Float64Array;
   readonly receivedPackets: Float64Array;
@@ -14,7 +14,7 @@ export interface Carried {
   readonly sentBytes: Float64Array;
 }
 
-/** What was carried of the peer with this index. */
+/** The packets carried for the peer with this index. */
 export function trafficAt(carried: Carried, index: number): PeerTraffic {
   return {
     receivedPackets: carried.receivedPackets[index]!,

@@ -15,7 +15,7 @@ beforeEach(() => {
   carrier = clientsCarrier();
 });
 
-/** With PEER, heard at that time, offered at that time. */
+/** With PEER, last heard and offered at these times. */
 function clientsCarrier(heardAt = 0, offeredAt = 0): Carrier {
   const made = new Carrier('client');
   made.setOwn(OWN);
@@ -33,8 +33,8 @@ function comesIn(packet: Uint8Array, now = 1, address = ADDRESS, port = PORT): b
   return carrier.carryIn(packet, 0, packet.length, address, port, now) === 'carried';
 }
 
-describe('out: carried is what the machine would send without looking', () => {
-  test('to a peer, from the own address', () => {
+describe('outbound: carries packets that the machine would send without further checks', () => {
+  test("to a peer, from the client's own address", () => {
     expect(goesOut(packetOf(OWN, PEER))).toBe(true);
     expect(goesOut(packetOf(OWN, STRANGER))).toBe(false);
     expect(goesOut(packetOf(STRANGER, PEER))).toBe(false);
@@ -43,13 +43,13 @@ describe('out: carried is what the machine would send without looking', () => {
     expect(carrier.counters).toMatchObject({ carriedOut: 1, outNoPeer: 1, outForeignSource: 2 });
   });
 
-  test('CL-71: of 1280 octets at the most, and whole', () => {
+  test('CL-71: whole packets of at most 1280 octets', () => {
     expect(goesOut(packetOf(OWN, PEER, 1240))).toBe(true);
     expect(goesOut(packetOf(OWN, PEER, 1241))).toBe(false);
     for (let end = 0; end < 48; end++) expect(goesOut(packetOf(OWN, PEER).subarray(0, end))).toBe(false);
   });
 
-  test('CL-60: within 30 s of the last sign of life', () => {
+  test('CL-60: within 30 s of the last packet from the peer', () => {
     carrier = clientsCarrier(0, 29_000);
     expect(goesOut(packetOf(OWN, PEER), 29_999)).toBe(true);
     expect(goesOut(packetOf(OWN, PEER), 30_000)).toBe(false);
@@ -57,7 +57,7 @@ describe('out: carried is what the machine would send without looking', () => {
     expect(goesOut(packetOf(OWN, PEER), 30_000)).toBe(true);
   });
 
-  test('nothing when the peer has not answered for 2 s, until it is heard again', () => {
+  test('none if the peer has not answered for 2 s, until it is heard again', () => {
     const carried = [100, 1_999, 2_000, 2_100].map((now) => goesOut(packetOf(OWN, PEER), now));
     expect(carried).toEqual([true, true, false, false]);
     expect(carrier.wayOf(PEER)).toBe('both');
@@ -65,13 +65,13 @@ describe('out: carried is what the machine would send without looking', () => {
     expect(goesOut(packetOf(OWN, PEER), 2_300)).toBe(true);
   });
 
-  test('nothing after the host has refused a datagram to the peer', () => {
+  test('none after the host has refused a datagram to the peer', () => {
     carrier.distrust(PEER, 0);
     expect(goesOut(packetOf(OWN, PEER), 100)).toBe(false);
     expect(comesIn(packetOf(PEER, OWN), 200)).toBe(true);
   });
 
-  test('of the packets one in 4 s goes to the machine, of TCP segments with data one in 6 s', () => {
+  test('one packet in 4 s goes to the machine; of TCP segments with data one in 6 s', () => {
     const left: number[] = [];
     for (let now = 100; now < 20_000; now += 100) {
       carrier.offload(PEER, 0, ADDRESS, PORT, now, now);
@@ -89,14 +89,14 @@ describe('out: carried is what the machine would send without looking', () => {
     expect(left).toEqual([6_000, 12_000, 18_000]);
   });
 
-  test('a packet after a pause asks nothing', () => {
+  test('a packet after a pause is carried: it does not count as unanswered', () => {
     carrier = clientsCarrier(0, 9_000);
     expect(goesOut(packetOf(OWN, PEER), 10_000)).toBe(true);
   });
 });
 
-describe('in: carried is what the machine would deliver without looking', () => {
-  test('CL-45: from exactly where the peer is', () => {
+describe('inbound: carries packets that the machine would deliver without further checks', () => {
+  test("CL-45: only from exactly the peer's address and port", () => {
     expect(comesIn(packetOf(PEER, OWN))).toBe(true);
     expect(comesIn(packetOf(PEER, OWN), 1, ADDRESS + 1)).toBe(false);
     expect(comesIn(packetOf(PEER, OWN), 1, ADDRESS, PORT + 1)).toBe(false);
@@ -104,7 +104,7 @@ describe('in: carried is what the machine would deliver without looking', () => 
     expect(comesIn(packetOf(PEER, STRANGER))).toBe(false);
   });
 
-  test('only while the machine has received something of the peer within 10 s, of which one packet a second from 4 s on is left to it', () => {
+  test('only if the machine has received a packet of the peer within 10 s; from 4 s on one packet a second is left to the machine', () => {
     const carried = [3_999, 4_000, 4_100, 5_000, 5_100, 9_999, 10_000].map((now) =>
       comesIn(packetOf(PEER, OWN), now),
     );
@@ -113,7 +113,7 @@ describe('in: carried is what the machine would deliver without looking', () => 
     expect(comesIn(packetOf(PEER, OWN), 10_100)).toBe(true);
   });
 
-  test('no bubbles, extensions, trailers, headers or halves', () => {
+  test('no bubbles, extension headers, trailers, Teredo headers or truncated packets', () => {
     for (const header of [
       NEXT_HEADER.NONE,
       NEXT_HEADER.HOP_BY_HOP,
@@ -128,7 +128,7 @@ describe('in: carried is what the machine would deliver without looking', () => 
     expect(carrier.counters.carriedIn).toBe(0);
   });
 
-  test('N-8: the ECN field is combined with that of the datagram, and what would be misunderstood is dropped', () => {
+  test('N-8: the ECN field is combined with the outer one, and packets are dropped as RFC 6040 says', () => {
     const packet = packetOf(PEER, OWN);
     expect(carrier.carryIn(packet, 0, packet.length, ADDRESS, PORT, 1, 3)).toBe('dropped');
     expect(packet).toEqual(packetOf(PEER, OWN));
@@ -137,7 +137,7 @@ describe('in: carried is what the machine would deliver without looking', () => 
     expect(packet[1]).toBe(3 << 4);
     carrier = clientsCarrier(0, 31_000);
     expect(carrier.carryIn(packetOf(PEER, OWN), 0, packet.length, ADDRESS, PORT, 3_000, 3)).toBe('dropped');
-    expect(goesOut(packetOf(OWN, PEER), 32_500)).toBe(true); // what was dropped was a sign of life, too
+    expect(goesOut(packetOf(OWN, PEER), 32_500)).toBe(true); // the dropped packet shows that the peer is alive
   });
 
   test('a router advertisement goes to a client, not to a relay', () => {
@@ -148,7 +148,7 @@ describe('in: carried is what the machine would deliver without looking', () => 
     expect(comesIn(empty)).toBe(true);
   });
 
-  test('CL-46: what may answer a connectivity test goes to a client, not to a relay', () => {
+  test('CL-46: a possible answer to a connectivity test goes to a client, not to a relay', () => {
     const reply = packetOf(PEER, OWN, 16, NEXT_HEADER.ICMPV6);
     reply[40] = ICMPV6.ECHO_REPLY;
     expect(comesIn(reply)).toBe(false);
@@ -169,7 +169,7 @@ describe('in: carried is what the machine would deliver without looking', () => 
 });
 
 describe('reports', () => {
-  test('tell when, and how much since the last one, once a second', () => {
+  test('come once a second, with times and counts since the report before', () => {
     comesIn(packetOf(PEER, OWN), 100);
     goesOut(packetOf(OWN, PEER), 200);
     comesIn(packetOf(PEER, OWN), 300);
@@ -194,7 +194,7 @@ describe('reports', () => {
     });
   });
 
-  test('tell the rest when the peer is unloaded, and nothing where there is none', () => {
+  test('contain the rest when the peer is unloaded; there is none without packets', () => {
     comesIn(packetOf(PEER, OWN), 100);
     comesIn(packetOf(PEER, OWN), 200);
     carrier.takeReports();

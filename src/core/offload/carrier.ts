@@ -22,23 +22,24 @@ import {
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import type { Carried } from './carried.ts';
 
-/** A peer that was sent to and has been silent for this long: what goes to it is the machine's until the peer is heard again. */
+/** If a peer does not answer for this long, packets to it go to the machine until the peer is heard again. */
 const CARRIED_SILENCE_MS = 2_000;
-/** Between two reports of a peer, and between two samples of what it sends. */
+/** Least time between two reports of a peer, and between two samples of its packets. */
 const SPACING_MS = 1_000;
 /**
- * Of each peer a packet goes to the machine now and then, each way: one that does no harm by being late after so long, any other after
- * {@link SAMPLE_ANY_MS}. What the peer sends is carried only while the machine has received some of it within {@link UNSEEN_MS}.
+ * A sample: from time to time one packet of each peer, in each direction, goes to the machine. After {@link SAMPLE_MS} it is a packet that may
+ * arrive late without harm, after {@link SAMPLE_ANY_MS} any packet. Packets from the peer are carried only if the machine has received one
+ * within {@link UNSEEN_MS}.
  */
 const SAMPLE_MS = 4_000;
 const SAMPLE_ANY_MS = 6_000;
 const UNSEEN_MS = 10_000;
 /**
- * Payload of an ICMPv6 echo reply that may answer a client's connectivity test, and of an echo request by which a peer may find out whether
- * what its kernel path sends arrives: the machine's own path is to show that.
+ * ICMPv6 payload of an echo reply that may answer a client's connectivity test, and of an echo request with which a peer may test
+ * whether packets from its kernel path arrive. The machine has to answer that one, so it goes to the machine.
  */
 const ECHO_LENGTH = 16;
-/** Offset of the octet with the header's length in a TCP header. */
+/** Offset of the octet with the header length in a TCP header. */
 const TCP_LENGTHS = 12;
 
 const COUNTERS = [
@@ -71,7 +72,7 @@ const COUNTERS = [
   'inEcnDropped',
 ] as const;
 
-/** What became of a datagram: delivered to the host; dropped; the machine is to look at it. */
+/** The verdict on a datagram: delivered to the host; dropped; left to the machine. */
 export type CarriedIn = 'carried' | 'dropped' | 'left';
 
 interface Entry {
@@ -80,10 +81,10 @@ interface Entry {
   port: number;
   lastReceived: number;
   lastSent: number;
-  /** What was sent this way has been answered. */
+  /** A packet carried to the peer has been answered. */
   isProven: boolean;
   lastReport: number;
-  /** When the machine was last given a packet that the peer sent, and when one that goes to it. */
+  /** Time of the last packet from the peer that the machine received, and of the last samples in both directions (ms). */
   machineReceived: number;
   lastSampleIn: number;
   lastSampleOut: number;
@@ -94,8 +95,8 @@ interface Entry {
 }
 
 /**
- * Carries packets of offloaded peers past a machine, as the kernel's programs do, in memory: what they would carry is
- * carried, what they would leave to user space goes to the machine. For the simulation and for tests.
+ * The kernel path in memory, for the simulator and for tests. It carries the packets that the kernel's programs would carry, and leaves
+ * the others to the machine.
  */
 export class Carrier {
   readonly counters = makeCounters(COUNTERS);
@@ -115,12 +116,12 @@ export class Carrier {
     return this.entries.size;
   }
 
-  /** Whether there is something that {@link takeReports} would give. */
+  /** Whether {@link takeReports} would return a report. */
   get hasReports(): boolean {
     return this.reports.length > 0;
   }
 
-  /** A client's address; without one nothing is carried. */
+  /** The client's address; undefined: no packet is carried. */
   setOwn(address: Ipv6 | undefined): void {
     this.own = address;
   }
@@ -151,13 +152,13 @@ export class Carrier {
     }
   }
 
-  /** Nothing more is sent to the peer this way until it is heard again. */
+  /** No packet is carried to the peer until it is heard again. */
   distrust(buffer: Uint8Array, offset: number): void {
     const entry = this.entries.get(toHex(buffer, offset, offset + 16));
     if (entry !== undefined) entry.isProven = false;
   }
 
-  /** How far a peer's packets are carried. */
+  /** The directions in which a peer's packets are carried. */
   wayOf(peer: Ipv6): 'none' | 'inward' | 'both' {
     const entry = this.entries.get(toHex(peer, 0, 16));
     if (entry === undefined) return 'none';
@@ -173,7 +174,7 @@ export class Carrier {
     for (const key of this.entries.keys()) this.remove(key);
   }
 
-  /** Where the host's packet `b[start, end)` is to be sent as it is; undefined: the machine is to look at it. CL-60, R-26 */
+  /** The destination of the host's packet `b[start, end)`; undefined: the packet is left to the machine. CL-60, R-26 */
   carryOut(b: Uint8Array, start: number, end: number, now: number): Endpoint | undefined {
     const { counters } = this;
     if (!isWhole(b, start, end)) {
@@ -206,7 +207,7 @@ export class Carrier {
       return undefined;
     }
     if (nextHeader(b, start) === NEXT_HEADER.NONE) {
-      counters.carriedNothing++; // says nothing, and so asks nothing
+      counters.carriedNothing++; // a bubble: it expects no answer, so it is neither counted nor a question
       return entry;
     }
     if (isSilent(entry, now)) {
@@ -228,8 +229,8 @@ export class Carrier {
   }
 
   /**
-   * Whether the payload `b[start, end)` of a datagram with this TOS octet is a packet for the host. Of one that is carried the ECN field is set as
-   * RFC 6040 says.
+   * Whether the payload `b[start, end)` of a datagram with this TOS octet is a packet for the host. If it is carried, its ECN field is set
+   * according to RFC 6040.
    */
   carryIn(
     b: Uint8Array,
@@ -274,7 +275,7 @@ export class Carrier {
     return 'carried';
   }
 
-  /** What was carried of a peer, and is in no report yet. */
+  /** Packets carried for a peer that are in no report yet. */
   unreportedOf(peer: Ipv6): PeerTraffic {
     const entry = this.entries.get(toHex(peer, 0, 16));
     if (entry === undefined) return NO_TRAFFIC;
@@ -282,7 +283,7 @@ export class Carrier {
     return { receivedPackets, receivedBytes, sentPackets, sentBytes };
   }
 
-  /** What was carried since the last call, as far as it is reported yet. */
+  /** The reports since the last call. */
   takeReports(): Carried {
     const { reports } = this;
     this.reports = [];
@@ -355,7 +356,7 @@ function isSampleIn(entry: Entry, b: Uint8Array, start: number, now: number): bo
   return age >= SAMPLE_ANY_MS || isPatient(b, start);
 }
 
-/** Whether a packet does no harm when it arrives behind those that were sent after it. */
+/** Whether a packet may be overtaken by later ones: all but TCP segments with data. */
 function isPatient(b: Uint8Array, start: number): boolean {
   if (nextHeader(b, start) !== NEXT_HEADER.TCP) return true;
   const lengths = start + IPV6_HEADER + TCP_LENGTHS;
@@ -381,12 +382,12 @@ function makeEntry(key: string, address: Ipv4, port: number, heardAt: number, no
   };
 }
 
-/** C-17; what is longer than it says has trailers, or has to be cut. */
+/** C-17. A longer datagram has trailers, or its packet has to be cut. */
 function isWhole(b: Uint8Array, start: number, end: number): boolean {
   return checkIpv6(b, start, end) === undefined && end - start === IPV6_HEADER + payloadLength(b, start);
 }
 
-/** Whether the machine is to look at a packet of the host for its extension headers. Not at a fragment that can have no more of them. */
+/** Whether a packet of the host is left to the machine because of its extension headers. False for a fragment that has no others. */
 function isExtended(b: Uint8Array, start: number): boolean {
   const next = nextHeader(b, start);
   if (next !== NEXT_HEADER.FRAGMENT) return isExtension(next);
@@ -395,7 +396,7 @@ function isExtended(b: Uint8Array, start: number): boolean {
   return isFirstFragment(b, at) && isExtension(b[at]!);
 }
 
-/** Why the machine is to look at an ICMPv6 message. */
+/** The reason for which an ICMPv6 message is left to the machine. */
 function reasonOfIcmpv6(
   b: Uint8Array,
   start: number,

@@ -2,22 +2,22 @@ import type { CommandRing } from '../commands.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import type { PeerTable } from '../peer-table.ts';
 
-/** What is carried past the machine needs to know of a peer's last sign of life only so exactly. */
+/** How precisely the kernel path knows when the machine last heard a peer. */
 const FRESHNESS_MS = 1_000;
-/** The lower half of a peer's byte is the generation, the upper half the second in which the peer was offered, modulo 16. */
+/** The lower half of a peer's byte is the generation; the upper half is the second in which the peer was offered, modulo 16. */
 const LAST_GENERATION = 15;
 const GENERATION = 0x0f;
 
 /**
- * Which trusted peers' packets are to be carried past the machine. A peer is offered when it is heard, and again with the
- * next packet either way when what was offered has been forgotten: each forgetting begins a generation, and a byte a
- * peer says in which one it was offered last, and when.
+ * Decides which trusted peers are offered to the kernel path. A peer is offered when the machine hears it. When the kernel path has forgotten
+ * its peers, a new generation begins, and each peer is offered again with its next packet in either direction. One byte for each peer holds
+ * the generation and the second of its last offer.
  */
 export class Offload {
   private readonly commands: CommandRing;
   private readonly peers: PeerTable;
   private readonly scratch = new Uint8Array(16);
-  /** When the machine itself last received something of each peer, ms: not when something of it was carried. 8 bytes a peer, where there is offloading. */
+  /** Time (ms) of the last packet of each peer that the machine itself received; carried packets do not count. 8 bytes for each peer, only with offloading. */
   private heardHere = new Float64Array(0);
   private generation = 1;
   private on: boolean;
@@ -28,19 +28,19 @@ export class Offload {
     this.on = on;
   }
 
-  /** Whether somebody has been told to carry this peer's packets. */
+  /** Whether this peer has been offered to the kernel path. */
   has(peer: number): boolean {
     return this.on && this.isOffered(peer);
   }
 
-  /** The machine itself has received something of a trusted peer. */
+  /** The machine itself has received a packet from a trusted peer. */
   heard(peer: number, now: number): void {
     this.note(peer, now);
     if (!this.on) return;
     if (this.peers.offered[peer] !== (this.generation | secondOf(now))) this.offer(peer, secondOf(now));
   }
 
-  /** The same, of a peer that is not to be offered yet. */
+  /** The same, for a peer that is not to be offered yet. */
   note(peer: number, now: number): void {
     if (!this.on) return;
     if (peer >= this.heardHere.length) {
@@ -51,12 +51,12 @@ export class Offload {
     this.heardHere[peer] = now;
   }
 
-  /** A packet goes to a valid peer. */
+  /** A packet is sent to a valid peer. */
   sent(peer: number): void {
     if (this.on && !this.isOffered(peer)) this.offer(peer, 0);
   }
 
-  /** The peer is leaving, has lost trust, or is no longer where it was. */
+  /** The peer is being removed, has lost trust, or has another address and port. */
   withdraw(peer: number): void {
     if (this.has(peer)) {
       this.peers.writeAddress(peer, this.scratch, 0);
@@ -66,8 +66,8 @@ export class Offload {
   }
 
   /**
-   * The trusted peer whose address stands at `buffer[offset]` and whose packets were carried; NO_PEER, and an end to
-   * that, where there is none.
+   * The trusted peer with the address at `buffer[offset]`, whose packets were carried. If there is none: NO_PEER, and the kernel path
+   * is to carry no more of them.
    */
   findCarried(buffer: Uint8Array, offset: number): number {
     const peer = this.peers.find(buffer, offset);
@@ -76,7 +76,7 @@ export class Offload {
     return NO_PEER;
   }
 
-  /** Whatever was offered is forgotten. */
+  /** The kernel path has forgotten all peers. */
   reset(): void {
     if (this.generation < LAST_GENERATION) {
       this.generation++;
@@ -99,16 +99,16 @@ export class Offload {
 
   private offer(peer: number, second: number): void {
     const { peers, scratch } = this;
-    if (peers.socket[peer] !== 0) return; // only the first socket's packets are carried
+    if (peers.socket[peer] !== 0) return; // the kernel path carries packets of the service socket only
     peers.offered[peer] = this.generation | second;
     peers.writeAddress(peer, scratch, 0);
-    // Rules of the host may keep the socket from what has been carried: that is no sign that it hears the peer.
+    // Not `lastReceived`: a firewall rule may block the socket while the kernel path still receives, so carried packets do not count here.
     const heardAt = this.heardHere[peer] ?? -Infinity;
     this.commands.offload(scratch, 0, peers.mappedAddress[peer], peers.mappedPort[peer], heardAt);
   }
 }
 
-/** Once in each is often enough to tell when a peer was heard, however many packets come in it. In the upper half of a byte. */
+/** The second of an instant, modulo 16, in the upper half of a byte. A peer is offered at most once in each. */
 function secondOf(instant: number): number {
   return (Math.floor(instant / FRESHNESS_MS) & 0x0f) << 4;
 }

@@ -15,14 +15,14 @@ const A = teredo(SERVER, at('192.0.2.10:8192'));
 const B = teredo(SERVER, at('192.0.2.11:8192'));
 const C = teredo(OTHER_SERVER, at('192.0.2.12:8192'));
 
-/** The errors that native hosts get: "1.1" is type and code. */
+/** The ICMPv6 errors to native hosts, as type and code: "1.1". */
 const errors = (rig: RelayRig) => rig.delivered.map((packet) => `${packet[40]}.${packet[41]}`);
 
 describe('a client that is denied', () => {
   test.each([
-    ['by its address', '-192.0.2.10'],
-    ["by its server's", '-198.51.100.118'],
-  ])('%s: no bubble, no contact, and the native host hears that it is prohibited', (_what, rule) => {
+    ['by its own address', '-192.0.2.10'],
+    ['by the address of its server', '-198.51.100.118'],
+  ])('%s: no bubble, no contact, and the native host gets an ICMPv6 error', (_what, rule) => {
     const rig = new RelayRig({ access: access(rule), directBubbles: true })
       .toClient(NATIVE, A)
       .advance(60_000);
@@ -37,13 +37,13 @@ describe('a client that is denied', () => {
     expect(rig.clear().toClient(NATIVE, C).bubbles).toHaveLength(2);
   });
 
-  test('is not sent to at once either where cone flags are believed', () => {
+  test('is not sent to with trustCone either', () => {
     const cone = teredo(SERVER, at('192.0.2.10:8192'), 0x8000);
     const rig = new RelayRig({ access: access('-192.0.2.10'), trustCone: true }).toClient(NATIVE, cone);
     expect([rig.sent, errors(rig)]).toEqual([[], ['1.1']]);
   });
 
-  test('R-27: the native host hears of it within the limit of errors', () => {
+  test('R-27: errors to the native host are limited', () => {
     const rig = new RelayRig({ access: access('-192.0.2.10') });
     for (let i = 0; i < 1_000; i++) rig.toClient(NATIVE, A);
     expect(rig.delivered.length).toBeGreaterThan(RELAY_LIMITS.errors.burst / 2);
@@ -51,7 +51,7 @@ describe('a client that is denied', () => {
     expect(rig.machine.counters.droppedDenied).toBe(1_000);
   });
 
-  test('is not heard: data, bubbles, or octets that are no Teredo', () => {
+  test('is ignored: data, bubbles, and octets that are not Teredo', () => {
     const rig = new RelayRig({ access: access('-192.0.2.10') });
     rig.fromClient(A, NATIVE).receive(pairOf(A), Uint8Array.of(1));
     rig.receive(pairOf(A), buildBubble(A, v6('fe80::1'), 21));
@@ -63,16 +63,16 @@ describe('a client that is denied', () => {
     });
   });
 
-  test('behind a symmetric NAT is not heard from there, though its address names another place', () => {
+  test('behind a symmetric NAT is ignored if its outer source is denied, although its Teredo address is not', () => {
     const rig = new RelayRig({ access: access('-203.0.113.9') }).toClient(NATIVE, A);
     rig.receive(at('203.0.113.9:1'), buildBubble(A, rig.bubbles[0]!.source, 21));
     expect([rig.data, rig.isTrusted(A)]).toEqual([[], false]);
   });
 
-  test('meets nobody, and nobody meets it', () => {
+  test('reaches no other client through this relay, and no other client reaches it', () => {
     const rig = new RelayRig({ access: access('-192.0.2.10', '-198.51.100.119'), meet: true });
     rig.acquaint(NATIVE, B).fromClient(A, B);
-    // From an address that is allowed, in the name of one that is not, or of a client whose server is not.
+    // From an allowed address, with the Teredo address of a denied client, or of a client of a denied server.
     rig.receive(at('192.0.2.99:1'), toB(A)).receive(pairOf(C), toB(C));
     expect(rig.sent).toEqual([]);
     rig.fromClient(B, A).fromClient(B, C);
@@ -90,13 +90,13 @@ const toB = (from: Ipv6): Uint8Array => {
 };
 
 describe('a list that changes', () => {
-  /** All are known, and carried. */
+  /** All clients are known and offloaded. */
   const acquainted = () => {
     const rig = new RelayRig({ offload: true });
     for (const client of [A, B, C]) rig.acquaint(NATIVE, client).fromClient(client, NATIVE);
     return rig.clear();
   };
-  test('ends denied clients: forgotten, taken out of the kernel path, not answered; the others are not touched', () => {
+  test('ends denied clients: they are removed, unloaded and not answered; the others are not affected', () => {
     const rig = acquainted();
     const slots = [B, C].map((client) => rig.machine.peers.find(client, 0));
     rig.setAccess(access('-192.0.2.10'));
@@ -107,12 +107,12 @@ describe('a list that changes', () => {
     rig.clear().fromClient(A, NATIVE).toClient(NATIVE, A).toClient(NATIVE, B).fromClient(C, NATIVE);
     expect(rig.kinds).toEqual(['data 192.0.2.11:8192']);
     expect([errors(rig)[0], rig.delivered.length]).toEqual(['1.1', 2]);
-    // Reports of packets that were carried before come late, and bring nothing back.
+    // Late reports of packets carried before restore nothing.
     rig.clear().carried(A, rig.now - 100, rig.now - 100);
     expect([rig.offloads, rig.isKnown(A)]).toEqual([[`unload ${formatIpv6(A)}`], false]);
   });
 
-  test("ends all clients of a server that is denied, and all but the allowed's", () => {
+  test('ends all clients of a denied server, or of all servers except the allowed one', () => {
     const rig = acquainted().setAccess(access('-198.51.100.118'));
     expect([A, B, C].map((client) => rig.isKnown(client))).toEqual([false, false, true]);
     const other = acquainted().setAccess(access('+192.0.2.11', '+198.51.100.0/24'));
@@ -120,7 +120,7 @@ describe('a list that changes', () => {
     expect(other.offloads).toEqual([A, C].map((client) => `unload ${formatIpv6(client)}`));
   });
 
-  test('ends a client that has shown itself at a denied address, though its own address names another', () => {
+  test('ends a client that sends from a denied address, although its Teredo address names another', () => {
     const rig = new RelayRig({ offload: true }).toClient(NATIVE, A);
     rig
       .receive(at('203.0.113.9:1'), buildBubble(A, rig.bubbles[0]!.source, 21))
@@ -144,14 +144,14 @@ describe('a list that changes', () => {
     );
   });
 
-  test('an answer to a bubble of before is not believed where the server is denied meanwhile', () => {
+  test('an answer to an earlier bubble is refused if the server has been denied meanwhile', () => {
     const rig = new RelayRig().toClient(NATIVE, A);
     const bubble = rig.bubbles[0]!;
     rig.setAccess(access('-198.51.100.118')).clear().answer(bubble);
     expect([rig.isKnown(A), rig.sent]).toEqual([false, []]);
   });
 
-  test('lets clients in again that are no longer denied', () => {
+  test('serves clients again that are no longer denied', () => {
     const rig = acquainted().setAccess(access('-192.0.2.0/24'));
     expect([rig.machine.peers.trustedCount, rig.machine.peers.unverifiedCount]).toEqual([0, 0]);
     rig.setAccess(access()).clear().toClient(NATIVE, A);
@@ -159,7 +159,7 @@ describe('a list that changes', () => {
     expect(rig.data).toHaveLength(1);
   });
 
-  test('random traffic and lists: nothing goes to a denied address, no denied peer is known or offered', () => {
+  test('random traffic and lists: no packet to a denied address, no denied peer known or offered', () => {
     const clients = [A, B, C, teredo(OTHER_SERVER, at('203.0.113.9:1')), teredo(SERVER, at('203.0.113.9:2'))];
     const client = fc.constantFrom(...clients);
     const place = fc.constantFrom(at('192.0.2.10:8192'), at('203.0.113.9:1'), at('192.0.2.77:7'));

@@ -16,7 +16,7 @@ const NEIGHBOUR = v6('2001:db8::666');
 const ATTACKER = v6('2001:db8:666::1');
 const OTHER_SERVER = at('198.51.100.118:3544');
 
-/** The `n`th client of a server that nobody is. */
+/** The `n`th invented client of a server. */
 const invented = (n: number, server = PRIMARY): Ipv6 =>
   makeTeredoAddress({ server: server.address, flags: 0, mappedAddress: 0x08000000 + n, mappedPort: 4_096 });
 
@@ -35,7 +35,7 @@ function ofNetwork(high: number, low: number): Ipv6 {
   return address;
 }
 
-/** A contact that is answered as fast as it can be. */
+/** A contact whose bubble is answered at once. */
 function contact(rig: RelayRig, native: Ipv6, client: Ipv6): boolean {
   const before = rig.bubbles.length;
   rig.toClient(native, client);
@@ -55,11 +55,11 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
     return rig;
   }
 
-  test('costs its /64 its budget: 256 and 16 a second, with what it takes for repetitions', () => {
+  test('uses up the budget of its /64: 256, then 16 a second, repetitions included', () => {
     const rig = attack(() => ATTACKER);
     expect(rig.bubbles.length).toBeLessThan(256 + 16 * 10 + 100);
     expect(rig.machine.counters.droppedSourceLimit).toBeGreaterThan(98_000);
-    rig.advance(4_000); // what still waits, waits in vain
+    rig.advance(4_000); // packets that still wait get no contact
     expect(rig.bubbles.length).toBeLessThan(256 + 16 * 14 + 100);
     expect(rig.machine.peers.unverifiedCount).toBeLessThan(600);
     expect(rig.machine.counters.droppedSourceLimit).toBeGreaterThan(99_000);
@@ -69,14 +69,14 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
     ]);
   });
 
-  test('leaves others their traffic, both ways, and their new contacts through the same server', () => {
+  test('does not affect the traffic of others in both directions, nor their new contacts through the same server', () => {
     const rig = attack(() => ATTACKER).clear();
     rig.toClient(NATIVE, CLIENT).fromClient(CLIENT, NATIVE);
     expect([rig.data.length, rig.delivered.length]).toEqual([1, 1]);
     for (let n = 0; n < 50; n++) expect(contact(rig, NATIVE, invented(200_000 + n))).toBe(true);
   });
 
-  test("leaves the attacker's neighbour in its /64 a new contact now and then", () => {
+  test("leaves another host in the attacker's /64 a new contact from time to time", () => {
     const rig = attack(() => NEIGHBOUR);
     for (let n = 0; n < 10; n++) {
       rig.advance(2_000);
@@ -85,7 +85,7 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
     }
   });
 
-  test('from ten /64s through one server, whose budget they use up: others live on its reserve', () => {
+  test('from ten /64s through one server, whose budget they use up: others use its reserve', () => {
     const rig = attack((n) => {
       const source = v6('2001:db8:600::1');
       source[7] = n % 10;
@@ -106,7 +106,7 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
     expect(made).toBe(10);
   });
 
-  test('from as many /64s as destinations: the trusted stay, memory and bubbles to a server have an end', () => {
+  test('from as many /64s as destinations: trusted peers stay; memory and bubbles to a server are limited', () => {
     const rig = attack(spoofed);
     expect(rig.machine.peers.unverifiedCount).toBeLessThanOrEqual(1 << 16);
     expect(rig.bubbles.length).toBeLessThan(1_500 + 150 * 11);
@@ -125,7 +125,7 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
   ] as const;
 
   test.each(everyNth(3, NETWORKS))(
-    'from %s: other networks go on making new contacts through the same server',
+    'from %s: other networks still get new contacts through the same server',
     (_, source) => {
       const rig = attack(source);
       expect(rig.bubbles.length).toBeLessThan(1_500 + 150 * 11);
@@ -140,7 +140,7 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
     },
   );
 
-  test('that push an honest contact out of the table: its answer is believed all the same', () => {
+  test('that push an honest contact out of the table: its answer is still accepted', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
     const [bubble] = rig.bubbles;
     for (let n = 0; n < 70_000; n++) rig.toClient(spoofed(n), invented(n, OTHER_SERVER));
@@ -153,7 +153,7 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
 });
 
 describe('answered traffic earns its budget', () => {
-  test('a busy native host contacts 5,000 clients a second, as long as they answer', () => {
+  test('a busy native host contacts 5,000 clients a second while they answer', () => {
     const rig = new RelayRig();
     let failed = 0;
     for (let n = 0; n < 20_000; n++) {
@@ -169,7 +169,7 @@ describe('answered traffic earns its budget', () => {
     expect(failed).toBe(0);
   });
 
-  test('what goes unanswered does not: a tenth that is mute costs nothing, all of them the budget', () => {
+  test('unanswered traffic does not: a tenth of mute clients costs nothing, only mute ones use up the budget', () => {
     const rig = new RelayRig();
     for (let n = 0; n < 5_000; n++) {
       rig.clear().toClient(NATIVE, invented(n));
@@ -179,7 +179,7 @@ describe('answered traffic earns its budget', () => {
     expect(rig.machine.counters.droppedSourceLimit).toBe(0);
   });
 
-  /** Contacts that are answered at once, 1,000 a second, each from another /64 of so many. */
+  /** Makes 1,000 contacts a second that are answered at once, each from another one of `sources` /64s. */
   function earn(rig: RelayRig, seconds: number, sources = 1): void {
     for (let n = 0; n < seconds * 1_000; n++) {
       const source = Uint8Array.from(ATTACKER);
@@ -191,21 +191,21 @@ describe('answered traffic earns its budget', () => {
     rig.clear();
   }
 
-  test('answers of its own buy a /64 1,024 bubbles for the mute, not one for each', () => {
+  test('answers earn a /64 1,024 bubbles to mute clients, not one for each answer', () => {
     const rig = new RelayRig();
     earn(rig, 20);
     for (let n = 0; n < 20_000; n++) rig.toClient(ATTACKER, invented(1_000_000 + n));
     expect(rig.bubbles.length).toBeLessThanOrEqual(1_024 + 4);
   });
 
-  test('nor do many /64s more than 4,000 through one server', () => {
+  test('many /64s together earn no more than 4,000 through one server', () => {
     const rig = new RelayRig();
     earn(rig, 20, 256);
     for (let n = 0; n < 20_000; n++) rig.toClient(spoofed(n), invented(1_000_000 + n));
     expect(rig.bubbles.length).toBeLessThanOrEqual(4_000 + 500);
   });
 
-  test('80 a second go to the mute beside 1,000 a second that answer, and 1,024 at the beginning', () => {
+  test('beside 1,000 a second that answer, 1,024 bubbles go to mute clients at first, then 80 a second', () => {
     const rig = new RelayRig();
     const isMute = (bubble: Sent): boolean => pairOf(bubble.destination).address >= 0x08000000 + 1_000_000;
     let mute = 0;
@@ -239,7 +239,7 @@ describe('answered traffic earns its budget', () => {
   });
 });
 
-describe('one host meets many clients at once', () => {
+describe('one host sends to many new clients at once', () => {
   /** Each client answers 50 ms after its bubble. */
   function meet(clients: number, answers: (n: number) => boolean): RelayRig {
     const rig = new RelayRig();
@@ -252,13 +252,13 @@ describe('one host meets many clients at once', () => {
     return rig;
   }
 
-  test('500 that answer: nobody loses a packet, and each gets one bubble', () => {
+  test('500 that answer: no packet is lost, and each client gets one bubble', () => {
     const rig = meet(500, () => true);
     expect([rig.data.length, rig.bubbles.length]).toEqual([500, 500]);
     expect(rig.machine.counters.droppedSourceLimit).toBe(0);
   });
 
-  test('what waits goes out in order, once, and none of it overtakes', () => {
+  test('waiting packets are sent once and in order', () => {
     const rig = new RelayRig();
     for (let n = 0; n < 300; n++) rig.toClient(NATIVE, invented(n));
     for (let length = 1; length <= 3; length++) rig.toClient(NATIVE, CLIENT, length);
@@ -269,7 +269,7 @@ describe('one host meets many clients at once', () => {
     expect(rig.data.map(({ bytes }) => bytes.length - 40)).toEqual([1, 2, 3]);
   });
 
-  test('mute ones: what waits is served as time goes by, at 16 bubbles a second, and dropped after 4 s', () => {
+  test('mute clients: waiting packets are served at 16 bubbles a second, and dropped after 4 s', () => {
     const rig = new RelayRig();
     for (let n = 0; n < 1_000; n++) rig.toClient(NATIVE, invented(n));
     expect(rig.bubbles.length).toBe(260);
@@ -284,13 +284,13 @@ describe('one host meets many clients at once', () => {
     expect(droppedSourceLimit).toBeGreaterThanOrEqual(1_000 - contactsBegun);
   });
 
-  test('packets to clients that are known go at once, past those that wait', () => {
+  test('packets to known clients are sent at once, before those that wait', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT);
     for (let n = 0; n < 1_000; n++) rig.toClient(NATIVE, invented(n));
     expect(rig.clear().toClient(NATIVE, CLIENT).data.length).toBe(1);
   });
 
-  test('what waits is bounded, for a /64 and altogether', () => {
+  test('waiting packets are limited, for each /64 and in total', () => {
     const waiting = { packetsPerSource: 10, bytesPerSource: 1_000, packets: 25, bytes: 10_000 };
     const rig = new RelayRig({ limits: { ...RELAY_LIMITS, waiting, bySource: NOTHING } });
     for (let n = 0; n < 100; n++) rig.toClient(NATIVE, invented(n));
@@ -304,7 +304,7 @@ describe('one host meets many clients at once', () => {
 });
 
 describe('third parties', () => {
-  test('facts 4: one server address gets 1,000 bubbles at once and 100 a second, and the little of the reserve', () => {
+  test('one server address gets 1,000 bubbles at once, then 100 a second, and a few from the reserve', () => {
     const rig = new RelayRig();
     for (let ms = 0; ms < 10_000; ms++) {
       for (let i = 0; i < 5; i++) rig.toClient(spoofed(ms * 5 + i), invented(ms * 5 + i));
@@ -328,7 +328,7 @@ describe('third parties', () => {
     expect(rig.delivered.length).toBeLessThan(125);
   });
 
-  test('floods of forged bubbles and data leave no trace but counters', () => {
+  test('floods of forged bubbles and data change only counters', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT);
     for (let n = 0; n < 20_000; n++) {
       const client = invented(n);
@@ -341,7 +341,7 @@ describe('third parties', () => {
   });
 });
 
-test('facts 5: clients of one address that answer cannot fill the table for the others', () => {
+test('clients of one address that answer cannot push the others out of the table', () => {
   const limits = { trusted: 2_000, unverified: 500 };
   const rig = rigWithPeers(limits);
   for (let n = 0; n < 10_000; n++) {

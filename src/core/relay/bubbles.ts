@@ -6,7 +6,7 @@ import type { RelayContext } from './context.ts';
 import { SOCKET } from './options.ts';
 import { Proofs } from './proofs.ts';
 
-/** A relay's bubbles to clients, within all budgets, and their answers. */
+/** Sends a relay's bubbles to clients, within all budgets, and recognises the answers. */
 export class Bubbles {
   private readonly context: RelayContext;
   private readonly budgets: Budgets;
@@ -21,9 +21,9 @@ export class Bubbles {
   }
 
   /**
-   * One bubble through the client's server, and where that is wanted one straight to the client. Returns where it was paid from; undefined
-   * where a limit forbids it. The direct one goes first: it opens the relay's NAT for the answer to the other one, which may come at once. R-7,
-   * R-10, R-33
+   * Sends one bubble through the client's server and, if direct bubbles are on, one directly to the client. Returns the part of the budget
+   * that paid; undefined: a limit forbids the bubble. The direct bubble is sent first: it opens the relay's NAT before the answer to the
+   * other one can arrive. R-7, R-10, R-33
    */
   send(peer: number, requester: Requester, now: number): PaidFrom | undefined {
     const { peers, counters, commands, hits } = this.context;
@@ -54,7 +54,7 @@ export class Bubbles {
     return from;
   }
 
-  /** Whether the bubble at `at` goes to the source of one that was sent to its own source. A-26 */
+  /** Whether the bubble at `at` is addressed to the source of a bubble that the relay sent to this client. A-26 */
   isAnswer(buffer: Uint8Array, at: number, now: number): boolean {
     return this.proofs.holds(buffer, at + DESTINATION, at + SOURCE, now);
   }

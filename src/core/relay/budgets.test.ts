@@ -7,13 +7,13 @@ import { RELAY_LIMITS } from './limits.ts';
 const SERVER = 0xc6336476;
 const requester = (i: number): Requester => [0x20010db8, (0x10_0000 + i * 0x1_0000) >>> 0, 0, 1];
 
-/** How many of ever new /48s have a bubble out of what all share. */
+/** The number of new /48s that get a bubble from the shared budget. */
 function left(budgets: Budgets, now: number): number {
   for (let taken = 0; ; taken++)
     if (budgets.takeServer(SERVER, requester(100 + taken), now) !== 'shared') return taken;
 }
 
-test('an answer to bubbles that the reserve has paid counts nothing less in what all share', () => {
+test('an answer to bubbles paid by the reserve does not change the shares of the shared budget', () => {
   const [answered, silent] = [1, 2].map(() => new Budgets(RELAY_LIMITS, false, seededEntropy())) as [
     Budgets,
     Budgets,
@@ -21,7 +21,7 @@ test('an answer to bubbles that the reserve has paid counts nothing less in what
   for (const budgets of [answered, silent]) {
     left(budgets, 0);
     expect(budgets.takeServer(SERVER, requester(1), 0)).toBe('reserve');
-    // Others earn the same tokens with either.
+    // The number of tokens earned is the same in both cases.
     budgets.reward(undefined, SERVER, 1, [{ from: 'shared', at: 0 }], 0);
   }
   const paid = Array.from({ length: 4 }, () => ({ from: 'reserve' as const, at: 0 }));

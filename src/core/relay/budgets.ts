@@ -8,25 +8,25 @@ import { TokenBuckets } from '../token-buckets.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { RelayLimits } from './limits.ts';
 
-/** Of what goes through one server: of native /32s, /48s, /64s; of all clients that meet others, their IPv4 addresses, their ports. */
+/** Weights of the levels for one server: /32, /48, /64 of native hosts; or all clients that ask for other clients, IPv4 address, port. */
 const WEIGHTS = [4, 4, 4];
-/** Buckets for servers. */
+/** Number of buckets for servers. */
 const GROUPS = 16_384;
-/** In place of a /32. */
+/** The first level of all clients, in place of a /32. */
 const CLIENTS = 0;
 
-/** Who may cause how many bubbles, and who may get how many. */
+/** The limits of bubbles: by the host that causes them, by the server they pass, and by the client that receives them. */
 export class Budgets {
   private readonly bySource: FairBudget;
   private readonly byServer: FairShares;
-  /** What each /64 may have of a server besides, where others have used up what all share. */
-  private readonly modest: TokenBuckets;
+  /** Bubbles through a server for one /64 when others have used up the shared ones. */
+  private readonly byMember: TokenBuckets;
   private readonly serverReserve: FairShares;
   private readonly hash: HashKey;
   private readonly byClient: TokenBuckets;
   private readonly sourceEarnings: TokenBuckets;
   private readonly serverEarnings: TokenBuckets;
-  /** Whether there are bubbles straight to clients. */
+  /** Whether the relay sends bubbles directly to clients, too. */
   direct: boolean;
 
   constructor(limits: RelayLimits, direct: boolean, entropy: Entropy) {
@@ -35,39 +35,39 @@ export class Budgets {
     const { shared, member, reserve } = limits.byServer;
     this.byServer = new FairShares(shared, WEIGHTS, entropy, GROUPS);
     this.serverReserve = new FairShares(reserve, WEIGHTS, entropy, GROUPS);
-    this.modest = new TokenBuckets(member, entropy);
+    this.byMember = new TokenBuckets(member, entropy);
     this.hash = new HashKey(entropy);
     this.byClient = new TokenBuckets(limits.byClient, entropy);
     this.sourceEarnings = new TokenBuckets(limits.sourceEarnings, entropy);
     this.serverEarnings = new TokenBuckets(limits.serverEarnings, entropy);
   }
 
-  /** For a bubble that this native host has caused. */
+  /** Takes a token for a bubble that this requester has caused. */
   takeSource(requester: Requester, now: number): boolean {
     const [a, b, c, d] = requester;
     return this.bySource.take(a, b, c, d, now);
   }
 
-  /** For a bubble through this server; returns what it was taken from. */
+  /** Takes a token for a bubble through this server; returns the part of the budget that paid. */
   takeServer(server: Ipv4, requester: Requester, now: number): PaidFrom | undefined {
     const path = pathOf(requester);
     if (this.byServer.take(server, path, now)) return 'shared';
     const member = this.hash.of4(0, server, requester[0], requester[1]);
     const isTaken =
-      this.modest.has(member, 0, now) &&
+      this.byMember.has(member, 0, now) &&
       this.serverReserve.take(server, path, now) &&
-      this.modest.take(member, 0, now);
+      this.byMember.take(member, 0, now);
     return isTaken ? 'reserve' : undefined;
   }
 
-  /** For a bubble straight to this mapped address. */
+  /** Takes a token for a bubble directly to this mapped address. */
   takeClient(mapped: Ipv4, now: number): boolean {
     return this.byClient.take(0, mapped, now);
   }
 
   /**
-   * The client has answered bubbles for which that was paid: they count no more in the shares of the server they went through, and the budgets get them back
-   * and earn one more.
+   * The client has answered bubbles with these payments. The bubbles no longer count in the shares of their server, and the budgets get the
+   * tokens back and one more.
    */
   reward(
     requester: Requester | undefined,
@@ -90,7 +90,7 @@ export class Budgets {
   }
 }
 
-/** Networks of the one that wants a bubble, the larger ones first. */
+/** The networks of a requester, the largest first. */
 function pathOf([a, b, , d]: Requester): [number, number, number] {
   return a === 0 ? [CLIENTS, b, d] : [a, b & 0xffff0000, b];
 }

@@ -21,16 +21,16 @@ import { SOCKET } from './options.ts';
 import type { RelayOptions } from './options.ts';
 import { isEchoReply } from './served.ts';
 import { SourceQueues } from './source-queues.ts';
-import { noteWanter, wanterAt, wanterOf } from './requesters.ts';
+import { noteRequester, requesterAt, requesterOf } from './requesters.ts';
 
-/** Least time between two bubbles beyond the budget. */
+/** Least time between two bubbles that exceed the budget. */
 const GRANT_SPACING_MS = 10_000;
-/** Least time between two questions to a trusted peer that has gone silent. */
+/** Least time between two questions (bubbles) to a trusted peer that has become silent. */
 const QUESTION_SPACING_MS = 5_000;
-/** Of the budget of bubbles the rest is kept for the contact that begins when validity has lapsed. */
+/** Most questions from the budget of bubbles. The rest is for the contact that begins when the peer is no longer valid. */
 const QUESTIONS_MOST = 2;
 
-/** How a relay makes a client a trusted peer, and sends to it. RFC 4380 section 5.4.1, cases 2 and 3 */
+/** Makes clients trusted peers, and sends packets to them. RFC 4380 section 5.4.1, cases 2 and 3 */
 export class Contacting {
   private readonly context: RelayContext;
   private readonly contacts: Contacts;
@@ -40,7 +40,7 @@ export class Contacting {
   private readonly waiting: SourceQueues;
   private readonly scratch = new Uint8Array(16);
   private own: RelayOptions['own'];
-  /** Whom a new peer is made for. */
+  /** The requester for which a peer is being added. */
   private cause: Requester | undefined;
 
   constructor(context: RelayContext, errors: Errors) {
@@ -61,31 +61,31 @@ export class Contacting {
       context.limits.contacts,
     );
     this.waiting = new SourceQueues(context.limits.waiting, context.entropy, (packet) =>
-      this.dropBySource(this.wanterOf(packet, 0)),
+      this.dropBySource(this.requesterOf(packet, 0)),
     );
   }
 
   /**
-   * No valid entry for the packet's destination (`peer` may be NO_PEER): begin, or join, a contact; where the source has no
-   * budget for that now, wait for it. R-7, R-9, R-31
+   * There is no valid entry for the packet's destination (`peer` may be NO_PEER). The packet begins or joins a contact; or it waits in
+   * the queue of its source if that has no budget for a contact now. R-7, R-9, R-31
    */
   reach(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
-    if (!this.waiting.isEmpty) this.serveWaiting(this.wanterOf(buffer, start), now); // they were here first
+    if (!this.waiting.isEmpty) this.serveWaiting(this.requesterOf(buffer, start), now); // these packets came first
     if (this.admit(peer, buffer, start, end, now)) return;
-    const requester = this.wanterOf(buffer, start);
+    const requester = this.requesterOf(buffer, start);
     if (this.waiting.isFull(end - start)) this.context.hits.ipv6('waiting', buffer, start + SOURCE);
     if (!this.waiting.add(requester, buffer, start, end, now)) this.dropBySource(requester);
   }
 
   /**
-   * Begins a contact with the client at `b[start]`'s source, for whom nothing waits: it wants something of this relay. What has come from
-   * this pair counts for that: what it says of itself is not proven yet.
+   * Begins a contact with the client that sent the packet at `b[start]`, although no packet waits for it: it wants to reach another client
+   * through this relay. The budget is that of `address` and `port`, because its Teredo address is not proven yet.
    */
   invite(peer: number, b: Uint8Array, start: number, address: Ipv4, port: number, now: number): void {
     if (peer !== NO_PEER && this.isUnderway(peer)) return;
     const { counters, peers } = this.context;
     if (this.isDenied(b, start + SOURCE) || !this.isReachable(b, start + SOURCE)) return;
-    const requester = wanterAt(address, port);
+    const requester = requesterAt(address, port);
     if (peer !== NO_PEER && !peers.hasBubbleBudget(peer, now)) this.dropByBubbles(peer);
     else if (!this.budgets.takeSource(requester, now)) this.dropBySource(requester);
     else {
@@ -102,31 +102,31 @@ export class Contacting {
     this.transmit(peer, buffer, start, end, now);
   }
 
-  /** An error of the relay's own: it counts as such, and as no packet of a host. */
+  /** Sends an ICMPv6 error of the relay. It does not count as a relayed packet. */
   sendError(peer: number, error: Uint8Array, now: number): void {
     this.transmit(peer, error, 0, error.length, now);
   }
 
-  /** The peer's data has been going out unanswered: a bubble beside it asks whether the client can still be reached. */
+  /** Packets to the peer have not been answered: sends a bubble, which asks whether the client can still be reached. */
   question(peer: number, buffer: Uint8Array, start: number, now: number): void {
     const { peers } = this.context;
     if (now - peers.lastBubble[peer] < QUESTION_SPACING_MS || peers.bubbleCount(peer) >= QUESTIONS_MOST)
       return;
-    this.bubbles.send(peer, this.wanterOf(buffer, start), now);
+    this.bubbles.send(peer, this.requesterOf(buffer, start), now);
   }
 
-  /** Whether the bubble at `at`, from the client it claims to be from, answers one of ours. */
+  /** Whether the bubble at `at` answers a bubble that this relay sent to the client named in its source address. */
   isAnswer(buffer: Uint8Array, at: number, now: number): boolean {
     return this.bubbles.isAnswer(buffer, at, now);
   }
 
   /**
-   * A client has shown that it receives our bubbles: the one place where peers become trusted. `known` is NO_PEER when it
-   * was forgotten in the meantime. R-22
+   * A client has shown that it receives this relay's bubbles. The only method in which a peer becomes trusted by an answer. `known`: NO_PEER
+   * if the peer was removed in the meantime. R-22
    */
   trust(known: number, buffer: Uint8Array, at: number, address: Ipv4, port: number, now: number): void {
     const { peers, counters, offload } = this.context;
-    if (this.isDenied(buffer, at + SOURCE)) return; // our bubble was sent when it was allowed
+    if (this.isDenied(buffer, at + SOURCE)) return; // the bubble was sent while the client was allowed
     const peer = known === NO_PEER ? peers.insert(buffer, at + SOURCE) : known;
     if (peers.mappedAddress[peer] !== address || peers.mappedPort[peer] !== port) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
@@ -135,7 +135,7 @@ export class Contacting {
       counters.droppedPeerTableFull++;
       return;
     }
-    // The question's bubbles were answered, and only they are not rewarded with a contact below.
+    // The client has answered a question. Bubbles of a contact are rewarded in `hear`, questions only here.
     if (!this.isUnderway(peer) && peers.lastBubble[peer] > peers.lastReceived[peer]) {
       const paid = [{ from: 'shared', at: peers.lastBubble[peer]! }] as const;
       this.budgets.reward(undefined, peers.serverOf(peer), address, paid, now);
@@ -146,28 +146,28 @@ export class Contacting {
   }
 
   /**
-   * One packet may be all that a native host wants of a client: that client is offered with the second. A client that has begun itself, and whose
-   * test's reply waits, sends more.
+   * Whether exactly one packet waits for the peer. It may be the only one, so the peer is offloaded with the second. An echo reply does not
+   * count: it answers the test of a client that will send more.
    */
   private isLonePacketWanted(peer: number): boolean {
     const waiting = this.contacts.get(peer)?.waiting;
     return waiting?.length === 1 && !isEchoReply(waiting[0]!, 0);
   }
 
-  /** A trusted peer was heard: it is valid, and whatever waited for that goes out. */
+  /** A packet came from a trusted peer: the peer is valid, and the packets that waited for it are sent. */
   revive(peer: number, now: number): void {
     this.hear(peer, now, now);
     this.context.offload.heard(peer, now);
   }
 
-  /** Packets of a trusted peer were carried past the machine: the last from it at `receivedAt`, the last to it at `sentAt`. */
+  /** The kernel path has carried packets of a trusted peer: the last one from it at `receivedAt`, the last one to it at `sentAt` (ms). */
   carried(peer: number, receivedAt: number, sentAt: number, now: number): void {
     const { peers } = this.context;
     if (receivedAt > peers.lastReceived[peer]) this.hear(peer, receivedAt, now);
     if (sentAt > peers.lastSent[peer]) peers.lastSent[peer] = sentAt;
   }
 
-  /** Whether this host is behind a NAT has changed. R-10 */
+  /** This host is now behind a NAT, or no longer. R-10 */
   setDirectBubbles(direct: boolean): void {
     this.budgets.direct = direct;
   }
@@ -177,7 +177,7 @@ export class Contacting {
     if (this.own !== undefined) this.own = { ...this.own, addresses };
   }
 
-  /** Which clients are served has changed. Packets that wait for one that no longer is are dropped, and their sources hear of it. */
+  /** The access list has changed. Removes denied clients; packets that wait for them are dropped, and their sources get an ICMPv6 error. */
   forgetDenied(now: number): void {
     const { access, peers, counters, offload } = this.context;
     const denied: number[] = [];
@@ -199,13 +199,13 @@ export class Contacting {
     return this.contacts.get(peer) !== undefined;
   }
 
-  /** There are as many peers as may be, and this one, 16 octets, comes. */
+  /** The pool is full, and the peer with this address (16 octets) is to be added. */
   noteFull(pool: 'trusted' | 'unverified', peer: Uint8Array): void {
     if (this.cause === undefined) this.context.hits.ipv6(`peers.${pool}`, peer, 0);
-    else noteWanter(this.context.hits, `peers.${pool}`, this.cause);
+    else noteRequester(this.context.hits, `peers.${pool}`, this.cause);
   }
 
-  /** The peer makes room for another. */
+  /** The peer is being removed to make room for another. */
   abandon(peer: number): void {
     this.context.offload.withdraw(peer);
     this.context.counters.droppedEvicted += this.contacts.finish(peer)?.waiting.length ?? 0;
@@ -220,15 +220,15 @@ export class Contacting {
     return Math.min(this.contacts.pollTimeout(), this.waiting.pollTimeout());
   }
 
-  private wanterOf(buffer: Uint8Array, start: number): Requester {
-    return wanterOf(this.context.peers, buffer, start);
+  private requesterOf(buffer: Uint8Array, start: number): Requester {
+    return requesterOf(this.context.peers, buffer, start);
   }
 
   private serveWaiting(requester: Requester, now: number): void {
     this.waiting.serve(requester, now, (packet) => this.retry(packet, now));
   }
 
-  /** A packet that has waited for the budget of its source; false where it has to go on waiting. */
+  /** Sends a packet that has waited for the budget of its source. False: it has to wait longer. */
   private retry(packet: Uint8Array, now: number): boolean {
     const { peers } = this.context;
     const peer = peers.find(packet, DESTINATION);
@@ -237,7 +237,7 @@ export class Contacting {
     return true;
   }
 
-  /** Whether the packet has joined a contact or been dropped; false where its source has no budget for a contact now. */
+  /** True: the packet has joined a contact, was sent, or was dropped. False: its source has no budget for a contact now. */
   private admit(peer: number, buffer: Uint8Array, start: number, end: number, now: number): boolean {
     let contact = peer === NO_PEER ? undefined : this.contacts.get(peer);
     if (contact === undefined) {
@@ -248,7 +248,7 @@ export class Contacting {
       if (!this.isReachable(buffer, start + DESTINATION)) return true;
       if (this.sendToCone(peer, buffer, start, end, now)) return true;
       if (!this.mayContact(peer, buffer, start, now)) return true;
-      const requester = this.wanterOf(buffer, start);
+      const requester = this.requesterOf(buffer, start);
       if (!this.budgets.takeSource(requester, now)) return false;
       this.context.counters.contactsBegun++;
       contact = this.contacts.begin(
@@ -264,10 +264,10 @@ export class Contacting {
     return true;
   }
 
-  /** The requester's limit of bubbles is reached. R-31 */
+  /** Counts a packet or attempt that the requester's limit of bubbles forbids. R-31 */
   private dropBySource(requester: Requester): void {
     this.context.counters.droppedSourceLimit++;
-    noteWanter(this.context.hits, 'by-source', requester);
+    noteRequester(this.context.hits, 'by-source', requester);
   }
 
   private transmit(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
@@ -276,19 +276,19 @@ export class Contacting {
     commands.transmit(SOCKET.service, buffer, start, end, peers.mappedAddress[peer], peers.mappedPort[peer]);
   }
 
-  /** The budget of bubbles to this peer is used up. R-33 */
+  /** Counts a packet that the budget of bubbles to this peer forbids. R-33 */
   private dropByBubbles(peer: number): void {
     const { counters, hits, peers } = this.context;
     counters.droppedBubbleBudget++;
     hits.ipv4('bubbles-to-peer', peers.mappedAddress[peer]);
   }
 
-  /** A trusted peer was heard at `heardAt`. */
+  /** A packet from a trusted peer came at `heardAt` (ms). */
   private hear(peer: number, heardAt: number, now: number): void {
     const { peers, counters } = this.context;
     peers.lastReceived[peer] = heardAt;
     peers.resetBubbles(peer);
-    // What is told late may be too old to send by. R-26
+    // A late report may be too old to make the peer valid. R-26
     if (now - heardAt >= PEER_VALIDITY_MS) return;
     const contact = this.contacts.finish(peer);
     if (contact === undefined) return;
@@ -300,20 +300,20 @@ export class Contacting {
     if (requestedBy !== undefined) this.serveWaiting(requestedBy, now);
   }
 
-  /** Whether the client whose address stands at `buffer[client]` is served, by the addresses in it. */
+  /** Whether the access list allows both IPv4 addresses (mapped, server) in the Teredo address at `buffer[client]`. */
   private mayServe(buffer: Uint8Array, client: number): boolean {
     const { access } = this.context;
     return access.allows(mappedAddressOf(buffer, client)) && access.allows(serverOf(buffer, client));
   }
 
-  /** The opposite, which is counted. */
+  /** The opposite of {@link mayServe}; counts a denial. */
   private isDenied(buffer: Uint8Array, client: number): boolean {
     if (this.mayServe(buffer, client)) return false;
     this.context.counters.droppedDenied++;
     return true;
   }
 
-  /** R-4, for the mapped address and the server's. */
+  /** R-4, for the mapped address and the server's address. */
   private isReachable(buffer: Uint8Array, destination: number): boolean {
     const { options, counters } = this.context;
     const mapped = mappedAddressOf(buffer, destination);
@@ -335,12 +335,12 @@ export class Contacting {
     return own !== undefined && port === own.port && own.addresses.includes(address);
   }
 
-  /** R-6: where the cone flag is believed, the first packet goes out at once. Whether it did. */
+  /** R-6: with `trustCone`, the first packet to a client with the cone flag is sent at once. Returns whether it was sent or dropped. */
   private sendToCone(known: number, buffer: Uint8Array, start: number, end: number, now: number): boolean {
     const { options, peers } = this.context;
     const destination = start + DESTINATION;
     if (options.trustCone !== true || (flagsOf(buffer, destination) & CONE_FLAG) === 0) return false;
-    const requester = this.wanterOf(buffer, start);
+    const requester = this.requesterOf(buffer, start);
     if (!this.budgets.takeSource(requester, now)) {
       this.dropBySource(requester);
       return true;
@@ -354,11 +354,11 @@ export class Contacting {
     return true;
   }
 
-  /** Whether the budget of bubbles to this peer allows a contact; if not, the packet's source hears of it. R-33 */
+  /** Whether the budget of bubbles to this peer allows a contact. If not, the packet's source gets an ICMPv6 error. R-33 */
   private mayContact(known: number, buffer: Uint8Array, start: number, now: number): boolean {
     const { peers } = this.context;
     if (known === NO_PEER || peers.hasBubbleBudget(known, now)) return true;
-    // An echo reply answers the client's own connectivity test: a moment ago it was there, and its server too.
+    // An echo reply answers the client's own connectivity test: a moment ago the client and its server could be reached.
     if (isEchoReply(buffer, start) && now - peers.lastBubble[known] >= GRANT_SPACING_MS) {
       peers.grantBubble(known);
       return true;
@@ -368,7 +368,7 @@ export class Contacting {
     return false;
   }
 
-  /** The peer whose address stands at `buffer[offset]`, made if need be. */
+  /** The peer with the address at `buffer[offset]`; it is added if it is not known. */
   private provide(known: number, buffer: Uint8Array, offset: number, requester: Requester): number {
     const { peers } = this.context;
     this.cause = requester;
@@ -380,7 +380,7 @@ export class Contacting {
     return peer;
   }
 
-  /** R-8. The first attempt's share of the source's budget was taken when the contact began. */
+  /** R-8. The source's budget for the first attempt was taken when the contact began. */
   private attempt(contact: Contact, now: number): void {
     const requester = contact.requestedBy!;
     if (contact.attempts > 1 && !this.budgets.takeSource(requester, now)) {
@@ -395,7 +395,7 @@ export class Contacting {
     const { counters, peers } = this.context;
     counters.contactsFailed++;
     counters.droppedNoAnswer += contact.waiting.length;
-    // Untrusted again, yet not forgotten: the budget of bubbles outlives the contact. R-8, R-33
+    // The peer is unverified again, but stays in the table: the budget of bubbles outlives the contact. R-8, R-33
     this.context.offload.withdraw(contact.peer);
     peers.distrust(contact.peer);
     for (const packet of contact.waiting) this.errors.unreachable(packet, 0, now); // R-27

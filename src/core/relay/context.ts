@@ -8,10 +8,10 @@ import type { RelayCounter } from './counters.ts';
 import type { RelayLimits } from './limits.ts';
 import type { RelayOptions } from './options.ts';
 
-/** What the parts of a relay have in common. */
+/** The state that all parts of a relay share. */
 export interface RelayContext {
   readonly options: RelayOptions;
-  /** No peer of {@link peers} is denied by it. */
+  /** It allows all peers in {@link peers}. */
   access: AccessList;
   readonly limits: RelayLimits;
   readonly entropy: Entropy;

@@ -21,9 +21,9 @@ const IN_TRANSIT = 0;
 /** RFC 4443 section 3.1: address unreachable. */
 const ADDRESS_UNREACHABLE = 3;
 
-/** Buckets for /64s. */
+/** Number of buckets for /64s. */
 const GROUPS = 16_384;
-/** Of the hosts of a /64. */
+/** Weight of a host within its /64. */
 const WEIGHTS = [4];
 
 /** ICMPv6 errors to native hosts, within a limit. R-27, R-28 */
@@ -40,7 +40,7 @@ export class Errors {
     this.sites = new HashKey(context.entropy);
   }
 
-  /** Errors come from this address from now on. */
+  /** The source address of errors from now on. */
   setSource(source: Ipv6): void {
     this.source = source;
   }
@@ -50,19 +50,19 @@ export class Errors {
     if (basis !== undefined) this.send(buildPacketTooBig({ ...basis, mtu: TUNNEL_MTU }));
   }
 
-  /** The client that the packet at `start` is for cannot be reached. */
+  /** Sends: the destination of the packet at `start` cannot be reached. */
   unreachable(buffer: Uint8Array, start: number, now: number): void {
     const basis = this.basis(buffer, start, now);
     if (basis !== undefined) this.send(buildUnreachable({ ...basis, code: ADDRESS_UNREACHABLE }));
   }
 
-  /** The client that the packet at `start` is for is not served. */
+  /** Sends: the destination of the packet at `start` is not served. */
   prohibited(buffer: Uint8Array, start: number, now: number): void {
     const basis = this.basis(buffer, start, now);
     if (basis !== undefined) this.send(buildUnreachable({ ...basis, code: ADMINISTRATIVELY_PROHIBITED }));
   }
 
-  /** The error to the client whose packet at `start` ends here, which is the caller's to send; undefined: none is due. R-29 */
+  /** Builds the error for a client's packet at `start` whose hop limit ends here; the caller sends it. Undefined: no error is allowed. R-29 */
   timeExceeded(buffer: Uint8Array, start: number, now: number): Uint8Array | undefined {
     const basis = this.basis(buffer, start, now);
     if (basis === undefined) return undefined;

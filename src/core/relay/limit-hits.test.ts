@@ -11,10 +11,10 @@ const NATIVE = v6('2001:db8:5::1');
 const CLIENT = teredo(SERVER, at('192.0.2.77:4096'));
 const SITE = toHex(NATIVE.subarray(0, 8));
 const client = (i: number): Uint8Array => teredo(SERVER, at(`198.51.100.7:${2_000 + i}`));
-/** Nobody's /64 is limited. */
+/** No /64 reaches its limit. */
 const bySource = { ...RELAY_LIMITS.bySource, shared: { perSecond: 10_000, burst: 10_000 } };
 
-test('by-server: the server that bubbles would go through', () => {
+test('by-server: the server of the refused bubbles', () => {
   const rig = new RelayRig({ limits: { ...RELAY_LIMITS, bySource } });
   for (let i = 0; i < 5_000; i++) rig.toClient(NATIVE, client(i));
   expect(reached(rig.machine, 'by-server')).toEqual([
@@ -23,13 +23,13 @@ test('by-server: the server that bubbles would go through', () => {
   ]);
 });
 
-test('by-client: the address that direct bubbles would go to', () => {
+test('by-client: the destination of the refused direct bubbles', () => {
   const rig = new RelayRig({ limits: { ...RELAY_LIMITS, bySource }, directBubbles: true });
   for (let i = 0; i < 200; i++) rig.toClient(NATIVE, client(i));
   expect(reached(rig.machine, 'by-client')).toEqual([100, '198.51.100.7']);
 });
 
-test('errors and bubbles-to-peer: whose packets are for a client that is mute, and that client', () => {
+test('errors and bubbles-to-peer: the sender of packets to a mute client, and that client', () => {
   const rig = new RelayRig();
   rig.toClient(NATIVE, CLIENT).advance(60_000);
   const before = rig.machine.counters.errorsSent;
@@ -40,7 +40,7 @@ test('errors and bubbles-to-peer: whose packets are for a client that is mute, a
   expect(rig.machine.counters.suppressedErrors).toBe(100 - sent);
 });
 
-test('peers.unverified and waiting: the network that wants them', () => {
+test('peers.unverified and waiting: the network that causes them', () => {
   const rig = new RelayRig({
     limits: {
       ...RELAY_LIMITS,
@@ -53,7 +53,7 @@ test('peers.unverified and waiting: the network that wants them', () => {
   expect(reached(rig.machine, 'waiting')[1]).toBe(SITE);
 });
 
-test('peers.trusted: the client for which there is no place', () => {
+test('peers.trusted: the client for which there is no room', () => {
   const rig = new RelayRig({ limits: { ...RELAY_LIMITS, peers: { trusted: 1, unverified: 10 } } });
   rig.acquaint(NATIVE, CLIENT).acquaint(NATIVE, client(1));
   expect(reached(rig.machine, 'peers.trusted')[1]).toBe('198.51.100.7');

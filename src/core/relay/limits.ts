@@ -5,9 +5,9 @@ import type { PeerLimits } from '../peer-table.ts';
 import type { BucketLimits } from '../token-buckets.ts';
 
 /**
- * What a relay keeps and sends at the most. Answered bubbles give back what they took, and a little more: traffic that is
- * answered costs nothing, and what goes unanswered runs out. How much more has a limit of its own, so that nobody buys
- * bubbles for strangers with answers of his own. R-31
+ * The limits of a relay. An answered bubble gives its token back, and a little more: traffic that is answered costs nothing, and
+ * unanswered traffic ends. The addition has its own limit, so that a host cannot earn many bubbles to other clients with answers
+ * of its own ones. R-31
  */
 export interface RelayLimits {
   readonly peers: PeerLimits;
@@ -15,19 +15,19 @@ export interface RelayLimits {
   /** Packets that wait for the budget of their native /64. */
   readonly waiting: WaitingLimits;
   /**
-   * Bubbles wanted by a native /64; its members are hosts. Or by a client that meets others, by its IPv4 address; its members are ports. Bites
-   * before `byServer` does.
+   * Bubbles caused by a native /64; its members are hosts. Or by the IPv4 address of clients that reach others through this relay; its
+   * members are ports. This limit is reached before `byServer`.
    */
   readonly bySource: FairLimits;
-  /** What answers add to `bySource`. */
+  /** Tokens that answers add to `bySource`. */
   readonly sourceEarnings: BucketLimits;
   /** Bubbles sent through one server address; its members are native /64s. */
   readonly byServer: FairLimits;
-  /** What answers add to `byServer`. */
+  /** Tokens that answers add to `byServer`. */
   readonly serverEarnings: BucketLimits;
   /** Direct bubbles to one mapped address. */
   readonly byClient: BucketLimits;
-  /** Octets passed on between clients, from one IPv4 address and altogether. docs/adr/0017 */
+  /** Octets relayed between clients: from one IPv4 address, and in total. docs/adr/0017 */
   readonly meeting: BucketLimits;
   readonly meetings: BucketLimits;
   /** ICMPv6 errors to a native /64. R-27 */
@@ -35,10 +35,10 @@ export interface RelayLimits {
 }
 
 export interface WaitingLimits {
-  /** Of one native /64. */
+  /** For one native /64. */
   readonly packetsPerSource: number;
   readonly bytesPerSource: number;
-  /** Altogether. */
+  /** In total. */
   readonly packets: number;
   readonly bytes: number;
 }

@@ -35,7 +35,7 @@ import type { RelayOptions } from './options.ts';
 import { Meeting } from './meeting.ts';
 import { ServedRange } from './served.ts';
 
-/** A trusted peer that has been silent for this long while it was sent to is asked for a sign of life. */
+/** If a trusted peer does not answer packets for this long, a bubble asks whether it can still be reached. */
 const SILENCE_MS = 3_000;
 const SWEEP_INTERVAL_MS = 10_000;
 const SWEEP_MOST = 100_000;
@@ -198,7 +198,7 @@ export class RelayMachine implements OffloadingMachine {
     this.offload.set(on);
   }
 
-  /** Whether the packets of this peer may be carried past the machine. */
+  /** Whether this peer has been offered to the kernel path. */
   isOffloaded(peer: number): boolean {
     return this.offload.has(peer);
   }
@@ -207,24 +207,24 @@ export class RelayMachine implements OffloadingMachine {
     return this.context.access;
   }
 
-  /** From now on only these clients are served. Peers that are denied are forgotten, the others are not touched. */
+  /** Sets which clients are served. Denied peers are removed; the others are not affected. */
   setAccess(access: AccessList, now: number): void {
     this.context.access = access;
     if (!access.isOpen) this.contacting.forgetDenied(now);
   }
 
-  /** The range served has changed: a host's addresses have. H-5 */
+  /** Sets the native addresses that are served, after the host's addresses have changed. H-5 */
   setServed(serve: readonly Ipv6Prefix[]): void {
     this.served.set(serve);
   }
 
-  /** The host's addresses have changed: where errors come from, and what nothing is sent to. */
+  /** The host's addresses have changed: `localAddress` is the source of errors; no packet is sent to `own`. */
   setHostAddresses(localAddress: Ipv6, own: readonly Ipv4[]): void {
     this.errors.setSource(localAddress);
     this.contacting.setOwnAddresses(own);
   }
 
-  /** Whether bubbles go straight to clients, too: the host may have come behind a NAT, or from there. R-10, H-7 */
+  /** Whether bubbles are sent directly to clients, too: the host is now behind a NAT, or no longer. R-10, H-7 */
   setDirectBubbles(direct: boolean): void {
     this.contacting.setDirectBubbles(direct);
   }
@@ -233,7 +233,7 @@ export class RelayMachine implements OffloadingMachine {
     return Math.min(this.contacting.pollTimeout(), this.nextSweep);
   }
 
-  /** Where a trusted client is; of others, where their addresses say. */
+  /** Whether the client sends from this address and port: those known for a trusted peer, those in the Teredo address of any other. */
   private isPairOf(peer: number, b: Uint8Array, source: number, address: Ipv4, port: number): boolean {
     const { peers } = this;
     if (peer !== NO_PEER && peers.status[peer] === TRUSTED)
@@ -242,8 +242,8 @@ export class RelayMachine implements OffloadingMachine {
   }
 
   /**
-   * Behind a symmetric NAT a client is elsewhere than its address says: it shows that by what only who received our bubble knows. From where
-   * it comes is as good a guess as the address, which its maker chooses too.
+   * A client behind a symmetric NAT sends from another address and port than its Teredo address says. It proves itself with the source of
+   * this relay's bubble. Its outer source is no less reliable than its Teredo address: the sender can choose both.
    */
   private isAnswerFrom(b: Uint8Array, at: number, address: Ipv4, port: number, now: number): boolean {
     const isPossible = isTeredo(b, at + SOURCE) && this.policy.isGlobalUnicast(address) && port !== 0;
@@ -251,8 +251,8 @@ export class RelayMachine implements OffloadingMachine {
   }
 
   /**
-   * R-22, R-24: consumed. For the first time a peer becomes trusted only by a bubble to the very address that ours came
-   * from: whoever can forge a client's IPv4 source could else have anybody's traffic sent to that client.
+   * R-22, R-24: the bubble is consumed. A new peer becomes trusted only by a bubble to the secret source address of this relay's bubble.
+   * Otherwise a sender that forges a client's IPv4 address could direct other hosts' traffic to that client.
    */
   private handleBubble(
     peer: number,
@@ -286,13 +286,13 @@ export class RelayMachine implements OffloadingMachine {
       return;
     }
     if (peers.status[peer] !== TRUSTED) {
-      // Data may overtake the bubble that it was sent behind. It is taken, but earns no trust.
+      // Data may overtake the bubble that the client sent before it. It is accepted, but the peer does not become trusted.
       if (!this.contacting.isUnderway(peer)) {
         counters.droppedUnverified++;
         return;
       }
     } else if (peers.isValid(peer, now)) {
-      // No contact can be under way with a valid peer.
+      // As `revive`, without its search for a contact: a valid peer has none.
       peers.lastReceived[peer] = now;
       peers.resetBubbles(peer);
       this.offload.heard(peer, now);

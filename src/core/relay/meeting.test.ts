@@ -15,12 +15,12 @@ function relay(): RelayRig {
   return new RelayRig({ meet: true });
 }
 
-/** Both are known to the relay. */
+/** A relay that knows both clients. */
 function acquainted(rig = relay()): RelayRig {
   return rig.acquaint(NATIVE, A).acquaint(NATIVE, B);
 }
 
-test('R-23: nothing passes between clients unless that is wanted', () => {
+test('R-23: by default no packet passes between clients', () => {
   const rig = acquainted(new RelayRig()).fromClient(A, B);
   expect([rig.sent, rig.delivered]).toEqual([[], []]);
   expect(rig.machine.counters.droppedNotServed).toBe(1);
@@ -31,7 +31,7 @@ const withHops = (packet: Uint8Array, hops: number): Uint8Array => {
   return packet;
 };
 
-test('R-29: the hop limit is decremented; at 1 and 0 the packet ends here, and its client hears of that', () => {
+test('R-29: the hop limit is decremented; with 1 or 0 the packet is dropped, and its sender gets an error', () => {
   const rig = acquainted();
   const { relayedToClients } = rig.machine.counters;
   const { sentPackets } = rig.machine.trafficOf(A)!;
@@ -45,7 +45,7 @@ test('R-29: the hop limit is decremented; at 1 and 0 the packet ends here, and i
     expect([error.source, checkIcmpv6(error.bytes, 0)]).toEqual([v6('2001:db8:ffff::1'), true]);
     expect(error.bytes.slice(48)).toEqual(withHops(packetOf(A, B), hops));
   }
-  // Errors are the relay's own.
+  // Errors do not count as relayed packets.
   expect(rig.machine.counters).toMatchObject({
     metPackets: 3,
     relayedToClients: relayedToClients + 3,
@@ -63,7 +63,7 @@ test('R-29: a packet that waits for the other client loses one hop as well', () 
   expect(rig.data.map(({ bytes }) => hopLimit(bytes, 0))).toEqual([1]);
 });
 
-test('R-29: errors about hop limits have the limit of all errors, of which one client gets a part, and none is caused by an error', () => {
+test('R-29: hop limit errors count in the limit of all errors, of which one client gets a part; an error causes no error', () => {
   const rig = acquainted();
   for (let i = 0; i < 200; i++) rig.receive(pairOf(A), withHops(packetOf(A, B), 1));
   expect(rig.sent.length).toBeGreaterThan(RELAY_LIMITS.errors.burst / 2);
@@ -74,14 +74,14 @@ test('R-29: errors about hop limits have the limit of all errors, of which one c
   expect(rig.sent).toEqual([]);
 });
 
-test('a packet of a client that is known goes to the other, and nowhere else', () => {
+test('a packet of a known client goes to the other client only', () => {
   const rig = acquainted().fromClient(A, B);
   expect(rig.kinds).toEqual(['data 192.0.2.11:8192']);
   expect([rig.sent[0].source, rig.delivered]).toEqual([A, []]);
   expect(rig.machine.counters.metPackets).toBe(1);
 });
 
-test('who is not known has to show that it is there, by way of its server, before anything passes', () => {
+test('an unknown client has to prove itself by a bubble through its server before a packet passes', () => {
   const rig = relay().fromClient(A, B);
   expect(rig.kinds).toEqual(['bubble 198.51.100.118:3544']);
   expect(rig.sent[0].destination).toEqual(A);
@@ -89,26 +89,26 @@ test('who is not known has to show that it is there, by way of its server, befor
   expect(rig.data).toEqual([]);
 });
 
-test('the other one is asked as any client is, and gets the packet when it answers', () => {
+test('the destination is contacted like any client, and gets the packet when it answers', () => {
   const rig = relay().acquaint(NATIVE, A).fromClient(A, B);
   expect(rig.bubbles.map(({ destination }) => destination)).toEqual([B]);
   rig.answer(rig.bubbles[0]);
   expect(rig.data.map(({ summary }) => summary)).toEqual(['data 192.0.2.11:8192']);
 });
 
-test('a packet from elsewhere than where its client is passes nowhere', () => {
+test("a packet from another address or port than the client's is dropped", () => {
   const rig = acquainted().receive({ ...pairOf(A), port: 9 }, packetOf(A, B));
   expect(rig.sent).toEqual([]);
   expect(rig.machine.counters.droppedForgedSource).toBe(1);
 });
 
-test('a client sends itself nothing', () => {
+test('a packet from a client to itself is dropped', () => {
   const rig = acquainted().fromClient(A, A);
   expect(rig.sent).toEqual([]);
   expect(rig.machine.counters.droppedLoop).toBe(1);
 });
 
-test('forged clients cost their servers no more than native hosts do', () => {
+test('bubbles for forged clients are limited by server like those for native hosts', () => {
   const rig = relay();
   for (let i = 0; i < 5_000; i++) rig.fromClient(teredo(PEER_SERVER, at(`192.0.2.1:${1_024 + i}`)), B);
   const { burst } = RELAY_LIMITS.byServer.shared;
@@ -116,7 +116,7 @@ test('forged clients cost their servers no more than native hosts do', () => {
   expect(rig.bubbles.length).toBeLessThanOrEqual(burst);
 });
 
-test('from one address as many octets a second pass as the limit says', () => {
+test('octets per second from one address are limited', () => {
   const rig = acquainted();
   const { burst, perSecond } = RELAY_LIMITS.meeting;
   const length = 1_000;
@@ -129,7 +129,7 @@ test('from one address as many octets a second pass as the limit says', () => {
   expect(reached(rig.machine, 'meeting')[0]).toBe(rig.machine.counters.droppedMeetingLimit);
 });
 
-test('and from all addresses together as many as the limit for that says', () => {
+test('octets per second from all addresses together are limited', () => {
   const clients = Array.from({ length: 20 }, (_, i) => teredo(PEER_SERVER, at(`198.51.100.${i + 1}:4096`)));
   const rig = acquainted();
   for (const client of clients) rig.acquaint(NATIVE, client);
@@ -149,7 +149,7 @@ test('and from all addresses together as many as the limit for that says', () =>
 test.each([
   ['one IPv4 /24', (i: number) => `198.51.100.${i + 1}:4096`],
   ['networks of their own', (i: number) => `198.18.${i}.1:4096`],
-])('what 40 greedy clients of %s send leaves the next two what they need', (_, place) => {
+])('40 heavy senders of %s leave the next two clients what they need', (_, place) => {
   const clients = Array.from({ length: 40 }, (_unused, i) => teredo(PEER_SERVER, at(place(i))));
   const rig = acquainted();
   for (const client of clients) rig.acquaint(NATIVE, client);
@@ -163,14 +163,14 @@ test.each([
   expect(met).toBe(100);
 });
 
-describe('bubbles that a client causes count for the IPv4 address it sends from', () => {
+describe('bubbles that a client causes count for the IPv4 address from which it sends', () => {
   const ATTACKER = at('198.18.0.66:4096');
   const FALSE_SERVER = at('198.18.0.67:3544');
   const { shared, reserve } = RELAY_LIMITS.bySource;
   const invented = (i: number, server = PEER_SERVER): Ipv6 =>
     teredo(server, { address: at('203.0.113.0:1').address + (i >> 12), port: 1_024 + (i & 0xfff) });
 
-  test('before it has shown that it is there: neither another server nor another mapped address makes a new one of it', () => {
+  test('before it has proven itself: neither another server nor another mapped address gives it a new budget', () => {
     const rig = relay();
     for (let i = 0; i < 2_000; i++) {
       const server = { ...PEER_SERVER, address: PEER_SERVER.address + i };
@@ -180,7 +180,7 @@ describe('bubbles that a client causes count for the IPv4 address it sends from'
     expect(rig.bubbles.length).toBeLessThanOrEqual(shared.burst + reserve.burst);
   });
 
-  test('others of the same server are asked as ever', () => {
+  test('other clients of the same server are contacted as before', () => {
     const rig = relay();
     for (let i = 0; i < 600; i++) rig.receive({ ...ATTACKER, port: 1_024 + i }, packetOf(invented(i), B));
     expect(
@@ -191,7 +191,7 @@ describe('bubbles that a client causes count for the IPv4 address it sends from'
     ).toEqual([A]);
   });
 
-  test('and when it has, and looks for others: under whatever address a server of its own has vouched for it', () => {
+  test('after it has proven itself and sends to others: whatever Teredo address its own server has confirmed', () => {
     const rig = acquainted();
     const own = Array.from({ length: 40 }, (_, i) => invented(i, FALSE_SERVER));
     for (const client of own) {
@@ -209,7 +209,7 @@ describe('bubbles that a client causes count for the IPv4 address it sends from'
     expect(rig.bubbles.map(({ destination }) => destination)).toEqual([invented(20_000)]);
   });
 
-  test('what waits for its budget goes when there is some again', () => {
+  test('packets that wait for the budget are sent when there is some again', () => {
     const rig = acquainted();
     for (let i = 0; i < 400; i++) rig.fromClient(A, invented(i));
     const before = rig.bubbles.length;

@@ -9,12 +9,12 @@ import type { RelayContext } from './context.ts';
 import type { Errors } from './errors.ts';
 
 const BUCKETS = 4_096;
-/** Of the clients' IPv4 /16s, /24s, addresses. */
+/** Weights of the levels: /16, /24 and address of a client. */
 const WEIGHTS = [4, 4, 2];
 
 /**
- * Two clients whose NATs nothing gets through meet at this relay: it passes packets of the one for the other on, as if from a native
- * host. Only where its operator wants that (docs/adr/0017), and so many octets a second.
+ * Relays packets between two clients whose NATs do not let them reach each other, as if the sender were a native host. Only if the
+ * operator has switched it on (docs/adr/0017), and within limits of octets per second.
  */
 export class Meeting {
   private readonly context: RelayContext;
@@ -31,7 +31,7 @@ export class Meeting {
     this.all = new FairShares(context.limits.meetings, WEIGHTS, context.entropy);
   }
 
-  /** A packet between two Teredo addresses has come from `peer`, or from a sender that poses as it, at this pair. */
+  /** Handles a packet between two Teredo addresses that came from `address`:`port`. `isClients`: these are those of the client `peer`. */
   handle(
     peer: number,
     isClients: boolean,
@@ -44,7 +44,7 @@ export class Meeting {
     const { peers, counters } = this.context;
     const { ipv6Start: at, ipv6End: end } = view;
     if (peer === NO_PEER || !peers.isValid(peer, now)) {
-      this.contacting.invite(peer, b, at, address, port, now); // it has to show that it is there
+      this.contacting.invite(peer, b, at, address, port, now); // the client has to prove its address first
     } else if (!isClients) {
       counters.droppedForgedSource++;
     } else if (!this.mayPass(peer, end - at, now)) {
@@ -52,7 +52,7 @@ export class Meeting {
     } else {
       this.contacting.revive(peer, now);
       if (!takeOuterEcn(b, at, view.tos)) {
-        counters.droppedEcn++; // N-8: it leaves one tunnel before it enters the other
+        counters.droppedEcn++; // N-8: the packet leaves one tunnel before it enters the other
       } else if (hopLimit(b, at) <= 1) {
         counters.droppedHopLimit++; // R-29
         const error = this.errors.timeExceeded(b, at, now);

@@ -13,14 +13,14 @@ function acquainted(): RelayRig {
   return rig.fromClient(PEER, NATIVE).clear();
 }
 
-test('without a kernel path nothing is said about it', () => {
+test('without a kernel path there are no offload commands', () => {
   const rig = new RelayRig();
   rig.toClient(NATIVE, PEER).answer(rig.bubbles[0]!).fromClient(PEER, NATIVE);
   rig.advance(2_000).fromClient(PEER, NATIVE).toClient(NATIVE, PEER).advance(400_000);
   expect(rig.offloads).toEqual([]);
 });
 
-test('a client is offered when it has shown that it is there', () => {
+test('a client is offered when it has proven itself', () => {
   const rig = new RelayRig({ offload: true });
   rig.toClient(NATIVE, PEER).toClient(NATIVE, PEER).fromClient(PEER, NATIVE);
   expect(rig.offloads).toEqual([]);
@@ -28,14 +28,14 @@ test('a client is offered when it has shown that it is there', () => {
   expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard ${rig.now}`]);
 });
 
-test('a client whose own test is answered is offered at once', () => {
+test('a client whose connectivity test is answered is offered at once', () => {
   const rig = new RelayRig({ offload: true });
   const reply = { source: NATIVE, destination: PEER, hopLimit: 64, identifier: 1, sequence: 1 };
   rig.offer(buildEchoReply({ ...reply, data: new Uint8Array(8) })).answer(rig.bubbles[0]!);
   expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard ${rig.now}`]);
 });
 
-test('a client that one packet is for is offered with the next of either side', () => {
+test('a client with only one packet is offered with the next packet in either direction', () => {
   for (const direction of ['toClient', 'fromClient'] as const) {
     const rig = new RelayRig({ offload: true });
     rig.toClient(NATIVE, PEER).fromClient(PEER, NATIVE).answer(rig.bubbles[0]!);
@@ -47,13 +47,13 @@ test('a client that one packet is for is offered with the next of either side', 
   }
 });
 
-test('R-6: a client whose cone flag is believed is offered with the first packet', () => {
+test('R-6: with trustCone, a client with the cone flag is offered with the first packet', () => {
   const cone = teredo(PEER_SERVER, at(PAIR), 0x8000);
   const rig = new RelayRig({ offload: true, trustCone: true }).toClient(NATIVE, cone);
   expect(rig.offloads).toEqual([`offload ${formatIpv6(cone)} ${PAIR} heard ${rig.now}`]);
 });
 
-test('what is heard says so once a second, data and bubbles alike', () => {
+test('while a client is heard the offer is repeated once a second, for data and bubbles', () => {
   const rig = acquainted();
   for (let i = 0; i < 20; i++) {
     rig.advance(100);
@@ -66,7 +66,7 @@ test('what is heard says so once a second, data and bubbles alike', () => {
   ]);
 });
 
-test('when all is forgotten the next packet offers, whichever way it goes', () => {
+test('after a reset the next packet in either direction offers the client again', () => {
   const outward = acquainted();
   outward.machine.handleOffloadReset(outward.now);
   outward.toClient(NATIVE, PEER).toClient(NATIVE, PEER);
@@ -78,7 +78,7 @@ test('when all is forgotten the next packet offers, whichever way it goes', () =
   expect(inward.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 10000`]);
 });
 
-test('what was carried is not heard by the socket: offered anew, a client was heard when the machine itself has received something', () => {
+test('the offer names the time of the last packet that the machine itself received, not of a carried one', () => {
   const rig = acquainted();
   rig.advance(5_000).carried(PEER, rig.now, -Infinity);
   rig.machine.handleOffloadReset(rig.now);
@@ -93,7 +93,7 @@ test('R-8: a client that has lost trust is unloaded', () => {
   expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`]);
 });
 
-test('R-26: a client that was not heard for 30 s is offered anew when it is', () => {
+test('R-26: a client that was silent for 30 s is offered again when it is heard', () => {
   const rig = acquainted();
   rig.advance(31_000).toClient(NATIVE, PEER);
   expect(rig.offloads).toEqual([]);
@@ -101,7 +101,7 @@ test('R-26: a client that was not heard for 30 s is offered anew when it is', ()
   expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 41100`]);
 });
 
-test('who makes room for another is unloaded before that one is offered', () => {
+test('a client that is removed to make room is unloaded before the new one is offered', () => {
   const rig = new RelayRig({
     offload: true,
     limits: { ...RELAY_LIMITS, peers: { trusted: 1, unverified: 8 } },
@@ -115,13 +115,13 @@ test('who makes room for another is unloaded before that one is offered', () => 
   ]);
 });
 
-test('who has long been silent is unloaded when forgotten', () => {
+test('a long silent client is unloaded when it is removed', () => {
   const rig = acquainted().advance(320_000);
   expect(rig.isKnown(PEER)).toBe(false);
   expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`]);
 });
 
-test('R-26: what was carried keeps a client valid for 30 s', () => {
+test('R-26: carried packets keep a client valid for 30 s', () => {
   const rig = acquainted();
   rig.advance(29_000).carried(PEER, rig.now - 400);
   rig.advance(29_500).toClient(NATIVE, PEER);
@@ -130,7 +130,7 @@ test('R-26: what was carried keeps a client valid for 30 s', () => {
   expect(rig.data).toHaveLength(1);
 });
 
-test('R-25: a carried packet answers the contact that had begun for want of news', () => {
+test('R-25: a report of a carried packet ends the contact that had begun before it came', () => {
   const rig = acquainted();
   rig.advance(31_000).toClient(NATIVE, PEER);
   expect(rig.data).toEqual([]);
@@ -139,7 +139,7 @@ test('R-25: a carried packet answers the contact that had begun for want of news
   expect(rig.machine.pollTimeout()).toBeGreaterThan(rig.now + 2_000);
 });
 
-test('R-26: news that comes 30 s late opens no way', () => {
+test('R-26: a report that is 30 s late does not make a client valid', () => {
   const rig = acquainted();
   rig
     .advance(35_000)
@@ -148,21 +148,21 @@ test('R-26: news that comes 30 s late opens no way', () => {
   expect(rig.data).toEqual([]);
 });
 
-test('what was carried out and not answered makes the relay ask', () => {
+test('carried packets without an answer make the relay send a bubble', () => {
   const rig = acquainted();
   rig.advance(6_000).carried(PEER, -Infinity, rig.now - 600);
   rig.toClient(NATIVE, PEER);
   expect(rig.kinds).toEqual([`data ${PAIR}`, 'bubble 198.51.100.118:3544']);
 });
 
-test('a client that is carried is not forgotten', () => {
+test('a client with carried traffic is not removed', () => {
   const rig = acquainted();
   for (let i = 0; i < 40; i++) rig.advance(10_000).carried(PEER, rig.now - 100, rig.now - 50);
   expect(rig.isTrusted(PEER)).toBe(true);
   expect(rig.offloads).toEqual([]);
 });
 
-test('who is not trusted is not to be carried', () => {
+test('a client that is not trusted is unloaded when a report names it', () => {
   const rig = new RelayRig({ offload: true });
   rig.carried(PEER, rig.now).toClient(NATIVE, PEER).carried(PEER, rig.now);
   expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`, `unload ${PEER_TEXT}`]);

@@ -2,14 +2,14 @@ import type { Entropy } from '../entropy.ts';
 import { HashKey } from '../hash.ts';
 import { readUint32, writeUint32 } from '../../wire/index.ts';
 
-/** How long a key signs; it is good for checking twice as long. Far longer than any contact takes. */
+/** For this time a key makes addresses; for twice this time they are accepted. A contact takes far less. */
 const KEY_LIFETIME_MS = 60_000;
 
 /**
- * The sources of a relay's bubbles: fe80:: and a keyed hash of the client's address (A-26). Who sends a bubble to that
- * address has received ours, so it is there, behind the mapping in its address; who only forges the mapped address as
- * its source does not know it. Nothing has to be kept for that: like a SYN cookie it still tells the honest from the
- * forged when the peer that it was made for has been pushed out.
+ * Makes the source addresses of a relay's bubbles: fe80:: and a keyed hash of the client's address (A-26). A client that sends a
+ * bubble to that address has received the relay's bubble, so it can be reached at the mapping in its Teredo address. A sender that only
+ * forges the client's mapped address does not know it. The relay keeps no state for this: like a SYN cookie it still works when the
+ * peer has been removed from the table.
  */
 export class Proofs {
   private readonly entropy: Entropy;
@@ -23,7 +23,7 @@ export class Proofs {
     this.previous = this.current;
   }
 
-  /** Writes the link-local address for the client whose address stands at `b[client]`. */
+  /** Writes the link-local address made for the client with the address at `b[client]`. */
   write(b: Uint8Array, client: number, target: Uint8Array, offset: number, now: number): void {
     this.renewKeys(now);
     writeUint32(target, offset, LINK_LOCAL);
@@ -32,7 +32,7 @@ export class Proofs {
     writeUint32(target, offset + 12, hash(this.current.low, b, client));
   }
 
-  /** Whether the address at `b[proof]` is one that was made lately for the client whose address stands at `b[client]`. */
+  /** Whether the address at `b[proof]` was made, with a key still accepted, for the client with the address at `b[client]`. */
   holds(b: Uint8Array, proof: number, client: number, now: number): boolean {
     if (readUint32(b, proof) !== LINK_LOCAL || readUint32(b, proof + 4) !== 0) return false;
     this.renewKeys(now);
@@ -56,7 +56,7 @@ interface KeyPair {
 
 const LINK_LOCAL = 0xfe800000;
 
-/** 2 and 4 rounds: here the hash has to keep its secret from who sees many of its values. */
+/** 2 and 4 rounds: an attacker sees many values of this hash and must not learn its key. */
 function makeKeyPair(entropy: Entropy): KeyPair {
   return { high: new HashKey(entropy, 2, 4), low: new HashKey(entropy, 2, 4) };
 }

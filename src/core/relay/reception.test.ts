@@ -12,7 +12,7 @@ const NATIVE = v6('2001:db8::1');
 const RELAY = at('192.0.2.200:3545');
 
 describe('reception', () => {
-  test('R-22: unsolicited packets and bubbles are dropped, and leave nothing behind', () => {
+  test('R-22: unsolicited packets and bubbles are dropped, and add no peer', () => {
     const rig = new RelayRig().fromClient(CLIENT, NATIVE).receive(MAPPED, buildBubble(CLIENT, NATIVE, 21));
     expect([rig.sent, rig.delivered]).toEqual([[], []]);
     expect(rig.machine.counters.droppedUnsolicited).toBe(2);
@@ -20,7 +20,7 @@ describe('reception', () => {
     expect(rig.machine.pollTimeout()).toBe(Infinity);
   });
 
-  test('R-23: data of a trusted client is delivered as it is, without trailers', () => {
+  test('R-23: data of a trusted client is delivered unchanged, without trailers', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT);
     const packet = packetOf(CLIENT, NATIVE, 100);
     rig.receive(MAPPED, join(packet, bytesOf('0104deadbeef')));
@@ -28,7 +28,7 @@ describe('reception', () => {
     expect(rig.sent).toEqual([]);
   });
 
-  test('C-31: what has a routing header of type 0 goes neither to the native host nor to another client', () => {
+  test('C-31: a packet with a routing header of type 0 goes neither to the native host nor to another client', () => {
     const other = teredo(PRIMARY, at('192.0.2.11:8192'));
     const rig = new RelayRig({ meet: true }).acquaint(NATIVE, CLIENT).acquaint(NATIVE, other);
     for (const [, chain] of SOURCE_ROUTED) {
@@ -41,7 +41,7 @@ describe('reception', () => {
     expect(rig.delivered).toHaveLength(NOT_SOURCE_ROUTED.length);
   });
 
-  test("a client's traffic is what was passed on, either way, carried packets included", () => {
+  test("a client's traffic counts relayed packets in both directions, carried ones included", () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT, 100);
     rig.answer(rig.bubbles[0]!).toClient(NATIVE, CLIENT, 60);
     rig.fromClient(CLIENT, NATIVE, 10).fromClient(CLIENT, v6('fe80::1'), 10);
@@ -52,7 +52,7 @@ describe('reception', () => {
     expect(rig.machine.trafficOf(CLIENT)).toMatchObject({ receivedBytes: 60, sentPackets: 3 });
   });
 
-  test('R-21, V13: from another port or address: dropped, and the entry untouched', () => {
+  test('R-21, V13: from another port or address: dropped, and the entry unchanged', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT).advance(20_000);
     rig
       .receive(at('192.0.2.1:4097'), packetOf(CLIENT, NATIVE))
@@ -64,10 +64,10 @@ describe('reception', () => {
     expect(rig.machine.peers.mappedPort[peer]).toBe(4_096);
   });
 
-  test('A-14: a client behind a symmetric NAT is where its answer comes from, and nowhere else', () => {
+  test('A-14: a client behind a symmetric NAT is reached at the source of its answer, and nowhere else', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
     const place = at('192.0.2.1:5000');
-    rig.receive(place, buildBubble(CLIENT, v6('fe80::1234'), 21)); // it has not received our bubble
+    rig.receive(place, buildBubble(CLIENT, v6('fe80::1234'), 21)); // it has not received the relay's bubble
     expect([rig.data, rig.isTrusted(CLIENT)]).toEqual([[], false]);
     rig.receive(place, buildBubble(CLIENT, rig.bubbles[0].source, 21));
     expect(rig.data.map(({ summary }) => summary)).toEqual(['data 192.0.2.1:5000']);
@@ -78,14 +78,14 @@ describe('reception', () => {
     expect([rig.delivered.length, rig.machine.counters.droppedForgedSource]).toEqual([1, 3]);
   });
 
-  test('A-14, C-9: an answer from an address that nothing is sent to is none', () => {
+  test('A-14, C-9: an answer from an address to which no packet may be sent does not count', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
     for (const place of ['10.0.0.1:5000', '127.0.0.1:53', '224.0.0.1:9', '192.0.2.1:0'])
       rig.receive(at(place), buildBubble(CLIENT, rig.bubbles[0].source, 21));
     expect([rig.data, rig.isTrusted(CLIENT)]).toEqual([[], false]);
   });
 
-  test('R-21, R-32: from a source that is no Teredo address; its own datagram come back', () => {
+  test("R-21, R-32: from a source that is not a Teredo address; the relay's own datagram returned", () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT).toClient(NATIVE, CLIENT);
     const [own] = rig.sent;
     rig
@@ -131,7 +131,7 @@ describe('reception', () => {
     expect(rig.sent).toEqual([]);
   });
 
-  test('R-20, C-13 to C-17: what is not well formed: silence', () => {
+  test('R-20, C-13 to C-17: malformed datagrams: dropped silently', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT);
     const packet = packetOf(CLIENT, NATIVE);
     for (let length = 0; length < packet.length; length++) rig.receive(MAPPED, packet.subarray(0, length));
@@ -142,21 +142,21 @@ describe('reception', () => {
   });
 });
 
-describe('whom to trust: R-22, A-26', () => {
-  test('who answers the very address of the bubble', () => {
+describe('which clients to trust: R-22, A-26', () => {
+  test('a client that answers to the source of the bubble', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
     expect(rig.answer(rig.bubbles[0]).isTrusted(CLIENT)).toBe(true);
     expect(rig.machine.counters.contactsAnswered).toBe(1);
   });
 
-  test('an answer with trailers, or with an origin in front, is one', () => {
+  test('an answer may have trailers, or an origin indication in front', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
     const answer = buildBubble(CLIENT, rig.bubbles[0].source, 21);
     rig.receive(MAPPED, join(bytesOf('0000efff3ffffdfe'), answer, bytesOf('0104deadbeef')));
     expect(rig.isTrusted(CLIENT)).toBe(true);
   });
 
-  test('not who only forges the outer source: nothing goes to that victim', () => {
+  test('not a sender that only forges the outer source: no packet goes to that victim', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
     const proof = rig.bubbles[0].source;
     rig.clear().receive(MAPPED, buildBubble(CLIENT, NATIVE, 21));
@@ -172,14 +172,14 @@ describe('whom to trust: R-22, A-26', () => {
     expect(rig.machine.counters.droppedForgedProof).toBe(129);
   });
 
-  test("nor who shows another client's answer", () => {
+  test("not a sender of another client's answer", () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT).toClient(NATIVE, PEER);
     const [, other] = rig.bubbles;
     rig.receive(MAPPED, buildBubble(CLIENT, other.source, 21));
     expect(rig.isTrusted(CLIENT)).toBe(false);
   });
 
-  test('data that overtakes its bubble is delivered, but earns no trust', () => {
+  test('data that overtakes its bubble is delivered, but does not make the client trusted', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
     rig.fromClient(CLIENT, NATIVE);
     expect(rig.delivered.length).toBe(1);
@@ -206,7 +206,7 @@ describe('whom to trust: R-22, A-26', () => {
   });
 });
 
-test('R-25, H-6, S-22: EX14, the bubble, EX15: the whole first contact of a client', () => {
+test('R-25, H-6, S-22: the whole first contact of a client: EX14, the bubble, EX15', () => {
   const server = new ServerRig();
   const relay = new RelayRig();
 
@@ -225,7 +225,7 @@ test('R-25, H-6, S-22: EX14, the bubble, EX15: the whole first contact of a clie
   relay.offer(reply);
   expect(relay.kinds).toEqual(['bubble 203.0.113.120:3544']);
 
-  // The relay's bubble goes through the server to the client, with the relay's pair as origin: EX17, but for the source.
+  // The relay's bubble goes through the server to the client, with the relay's address and port as origin: EX17, except for the source.
   server.receive(RELAY, relay.bubbles[0].bytes);
   const [indirect] = server.sent;
   expect(indirect.to(MAPPED)).toBe(true);
@@ -234,7 +234,7 @@ test('R-25, H-6, S-22: EX14, the bubble, EX15: the whole first contact of a clie
   expected[15] = 21;
   expect(toHex(indirect.bytes)).toBe(toHex(expected));
 
-  // The client's bubble to the origin pair opens the way; the reply that waited goes through it: EX15.
+  // The client's bubble to the origin opens its NAT, and the relay sends the reply that waited: EX15.
   relay.answer(relay.bubbles[0]);
   expect(relay.kinds.slice(1)).toEqual(['data 192.0.2.1:4096']);
   expect(toHex(relay.sent[1].bytes)).toBe(toHex(payloadOf('EX15')));
@@ -244,19 +244,19 @@ describe('host-specific relay', () => {
   const OTHER = v6('2001:db8::2');
   const host = () => new RelayRig({ serve: [prefix('2001:db8::1/128')] });
 
-  test('H-2: it sends nothing of its own accord', () => {
+  test('H-2: it sends nothing unless the host or a client does', () => {
     const rig = host().advance(1e6);
     expect([rig.sent, rig.delivered]).toEqual([[], []]);
     expect(rig.machine.pollTimeout()).toBe(Infinity);
   });
 
-  test('H-1, H-4: what the host sends goes to the client directly, after the bubble', () => {
+  test('H-1, H-4: packets of the host go to the client directly, after the bubble', () => {
     const rig = host().toClient(NATIVE, CLIENT);
     expect(rig.kinds).toEqual(['bubble 203.0.113.120:3544']);
     expect(rig.answer(rig.bubbles[0]).data[0].to(MAPPED)).toBe(true);
   });
 
-  test('H-5: it serves exactly the host: neither from nor to its neighbours', () => {
+  test('H-5: it serves exactly the host, not its neighbours', () => {
     const rig = host().acquaint(NATIVE, CLIENT).fromClient(CLIENT, NATIVE).fromClient(CLIENT, OTHER);
     expect(rig.delivered.length).toBe(1);
     rig.toClient(OTHER, CLIENT);
@@ -266,7 +266,7 @@ describe('host-specific relay', () => {
     ]);
   });
 
-  test('H-5: as the addresses of the host come and go', () => {
+  test("H-5: follows the changes of the host's addresses", () => {
     const rig = host().acquaint(NATIVE, CLIENT);
     rig.machine.setServed([prefix('2001:db8::2/128')]);
     rig.fromClient(CLIENT, NATIVE).fromClient(CLIENT, OTHER);
@@ -276,7 +276,7 @@ describe('host-specific relay', () => {
     expect([rig.sent, rig.delivered]).toEqual([[], []]);
   });
 
-  test('H-6: a client that begins: dropped until the host replies to its test', () => {
+  test('H-6: packets of a client that begins are dropped until the host replies to its test', () => {
     const rig = host().fromClient(CLIENT, NATIVE);
     expect(rig.delivered).toEqual([]);
     rig.toClient(NATIVE, CLIENT);

@@ -9,7 +9,7 @@ import { AddressPolicy } from '../address-policy.ts';
 const CLIENT = teredo(PRIMARY, MAPPED);
 const NATIVE = v6('2001:db8::1');
 
-/** A packet somewhere between right and random. */
+/** A packet with some random changes. */
 const almost = (packet: Uint8Array) =>
   fc
     .tuple(
@@ -30,7 +30,7 @@ const step = fc.oneof(
   fc.record({ what: fc.constant('wait' as const), ms: fc.nat(20_000) }),
 );
 
-test('R-4, R-20, R-23: whatever comes from either side, nothing is thrown, nothing sent where nobody may be sent to', () => {
+test('R-4, R-20, R-23: whatever comes from either side, nothing throws, and no packet goes to a forbidden address', () => {
   const policy = new AddressPolicy();
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {

@@ -1,9 +1,9 @@
 import { ICMPV6, NEXT_HEADER, icmpv6Type, nextHeader, payloadLength, readUint32 } from '../../wire/index.ts';
 import type { Ipv6Prefix } from '../../wire/index.ts';
 
-/** The native addresses that a relay serves. Never Teredo's own, link-local, multicast, unspecified, loopback. R-23, R-30 */
+/** The native addresses that a relay serves. Never Teredo, link-local, multicast, unspecified or loopback ones. R-23, R-30 */
 export class ServedRange {
-  /** Eight words a prefix: its address and its mask. */
+  /** Eight words for each prefix: address and mask. */
   private words = new Uint32Array(0);
 
   constructor(prefixes: readonly Ipv6Prefix[]) {
@@ -43,7 +43,7 @@ export class ServedRange {
   }
 }
 
-/** Whether the IPv6 packet at `start` is a ping's answer. */
+/** Whether the IPv6 packet at `start` is an ICMPv6 echo reply. */
 export function isEchoReply(buffer: Uint8Array, start: number): boolean {
   return (
     nextHeader(buffer, start) === NEXT_HEADER.ICMPV6 &&

@@ -3,22 +3,22 @@ import { HashKey } from '../hash.ts';
 import type { Requester } from '../contacts.ts';
 import type { WaitingLimits } from './limits.ts';
 
-/** How long a packet waits at the most: longer, and whoever sent it has sent it again. */
+/** The longest time that a packet waits. After that the sender has sent it again. */
 const WAIT_MS = 4_000;
-/** How often the lines are looked at without an occasion: their budgets fill with time. */
+/** Time between two looks at the queues if nothing else happens: the budgets fill with time. */
 const LOOK_MS = 250;
 const LINES = 1_024;
 
 interface Line {
   packets: { readonly bytes: Uint8Array; readonly until: number }[];
-  /** How many at the front have gone. */
+  /** Number of packets at the front that are no longer in the queue. */
   gone: number;
   bytes: number;
 }
 
 /**
- * Packets whose source has used up its budget of bubbles for the moment, in one line for each /64 (by hash), first in
- * first out: a host that meets many new clients at once is served as they answer, or as time goes by. R-31
+ * Packets whose source has used up its budget of bubbles for the moment, in one queue for each /64 (by hash), first in
+ * first out. A host that sends to many new clients at once is served when they answer, or when the budget fills again. R-31
  */
 export class SourceQueues {
   private readonly limits: WaitingLimits;
@@ -29,7 +29,7 @@ export class SourceQueues {
   private bytes = 0;
   private lookAt = Infinity;
 
-  /** `dropped`: this one has waited in vain. */
+  /** `dropped`: called for a packet that has waited too long. */
   constructor(limits: WaitingLimits, entropy: Entropy, dropped: (packet: Uint8Array) => void) {
     this.limits = limits;
     this.hash = new HashKey(entropy);
@@ -40,12 +40,12 @@ export class SourceQueues {
     return this.packets === 0;
   }
 
-  /** Whether there is no room for so many octets of any source. */
+  /** Whether there is no room for this many octets, whatever the source. */
   isFull(length: number): boolean {
     return this.packets >= this.limits.packets || this.bytes + length > this.limits.bytes;
   }
 
-  /** A copy of `buffer[start, end)` waits; false where there is no room. */
+  /** Adds a copy of `buffer[start, end)`. False: there is no room. */
   add(requester: Requester, buffer: Uint8Array, start: number, end: number, now: number): boolean {
     const { packetsPerSource, bytesPerSource } = this.limits;
     const length = end - start;
@@ -64,7 +64,7 @@ export class SourceQueues {
     return true;
   }
 
-  /** Offers the packets of this source's /64, in order, until one is not taken. */
+  /** Passes the packets of this source's /64 to `take`, in order, until it returns false. */
   serve(requester: Requester, now: number, take: (packet: Uint8Array) => boolean): void {
     if (this.isEmpty) return;
     const number = this.lineOf(requester);

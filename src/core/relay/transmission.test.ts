@@ -13,7 +13,7 @@ const NATIVE = v6('2001:db8::1');
 const SERVER = '203.0.113.120:3544';
 
 describe('first contact', () => {
-  test('C-31: a packet with a routing header of type 0 begins none, and goes to no client that is known', () => {
+  test('C-31: a packet with a routing header of type 0 begins none, and is not sent to a known client', () => {
     const rig = new RelayRig();
     for (const [, chain] of SOURCE_ROUTED) rig.offer(extended(packetOf(NATIVE, CLIENT), chain));
     rig.acquaint(NATIVE, CLIENT);
@@ -24,7 +24,7 @@ describe('first contact', () => {
     expect(rig.data).toHaveLength(NOT_SOURCE_ROUTED.length);
   });
 
-  test('R-7, C-18, A-26: a bubble through the server of the destination, from fe80 and 64 bits nobody else knows', () => {
+  test('R-7, C-18, A-26: a bubble through the server of the destination, from fe80:: with 64 secret bits', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT);
     expect(rig.kinds).toEqual([`bubble ${SERVER}`]);
     const [{ bytes, source, destination, socket }] = rig.sent;
@@ -41,7 +41,7 @@ describe('first contact', () => {
     expect(new Set(rig.bubbles.map(({ source }) => toHex(source))).size).toBe(100);
   });
 
-  test('R-8, A-2, R-27: bubbles at 0, 2, 4 and 6 s; at 8 s the host hears that nobody answers', () => {
+  test('R-8, A-2, R-27: bubbles at 0, 2, 4 and 6 s; at 8 s the host gets an ICMPv6 error', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT).advance(60_000);
     expect(rig.sent.map(({ time }) => time - 10_000)).toEqual([0, 2_000, 4_000, 6_000]);
     expect(rig.delivered.length).toBe(1);
@@ -52,7 +52,7 @@ describe('first contact', () => {
     expect(rig.machine.counters.droppedNoAnswer).toBe(1);
   });
 
-  test('R-8: an answer after 8 s flushes nothing, but is believed', () => {
+  test('R-8: an answer after 8 s is accepted, but no packet waits any more', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT).advance(8_000);
     rig.answer(rig.bubbles[0]);
     expect(rig.data).toEqual([]);
@@ -60,7 +60,7 @@ describe('first contact', () => {
     expect(rig.data.length).toBe(1);
   });
 
-  test('R-9, R-5: what waits goes out in order when the answer comes, then everything at once', () => {
+  test('R-9, R-5: waiting packets are sent in order when the answer comes, later ones at once', () => {
     const rig = new RelayRig();
     for (let length = 1; length <= 5; length++) rig.toClient(NATIVE, CLIENT, length);
     expect(rig.kinds).toEqual([`bubble ${SERVER}`]);
@@ -100,7 +100,7 @@ describe('first contact', () => {
     expect(rig.bubbles.map(({ time }) => (time - 10_000) / 1_000)).toEqual([0, 2, 4, 6, 300, 302, 304, 306]);
   });
 
-  test('R-27, R-33: while no bubble may go, the host hears at once that nobody answers, 10 times a second at the most', () => {
+  test('R-27, R-33: while no bubble is allowed, the host gets an ICMPv6 error at once, at most 10 times a second', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT).advance(9_000).clear();
     for (let i = 0; i < 1_000; i++) rig.toClient(NATIVE, CLIENT).advance(10);
     expect(rig.sent).toEqual([]);
@@ -108,9 +108,9 @@ describe('first contact', () => {
     expect(rig.delivered.length).toBeLessThan(130);
   });
 
-  test('R-10, H-7: behind a NAT a bubble goes straight to the client as well', () => {
+  test('R-10, H-7: behind a NAT a bubble is sent directly to the client, too', () => {
     const rig = new RelayRig({ directBubbles: true }).toClient(NATIVE, CLIENT);
-    // First, so that our NAT is open when the answer to the other one comes.
+    // First, so that the relay's NAT is open when the answer to the other one comes.
     expect(rig.kinds).toEqual(['bubble 192.0.2.1:4096', `bubble ${SERVER}`]);
     expect(toHex(rig.sent[1].bytes)).toBe(toHex(rig.sent[0].bytes));
     expect(rig.answer(rig.sent[1]).data.length).toBe(1);
@@ -121,7 +121,7 @@ describe('first contact', () => {
     expect(rig.kinds).toEqual([`bubble ${SERVER}`]);
   });
 
-  test('R-6: unless it is to be believed: then the packet goes at once, and the peer is trusted', () => {
+  test('R-6: with trustCone the packet is sent at once, and the peer is trusted', () => {
     const cone = teredo(PRIMARY, MAPPED, 0x8000);
     const rig = new RelayRig({ trustCone: true })
       .toClient(NATIVE, cone)
@@ -140,7 +140,7 @@ describe('first contact', () => {
     expect(rig.isTrusted(other)).toBe(false);
   });
 
-  test('R-2: bubbles, direct ones too, and data leave by the one service port', () => {
+  test('R-2: bubbles, direct ones included, and data leave from the service port', () => {
     const rig = new RelayRig({ directBubbles: true }).toClient(NATIVE, CLIENT);
     rig.answer(rig.bubbles[0]).toClient(NATIVE, CLIENT);
     expect(rig.sent.map(({ kind, socket }) => [kind, socket])).toEqual([
@@ -153,7 +153,7 @@ describe('first contact', () => {
 });
 
 describe('trust', () => {
-  test('R-26: after 30 s of silence it starts over', () => {
+  test('R-26: after 30 s of silence the contact begins again', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT).advance(29_999).toClient(NATIVE, CLIENT);
     expect(rig.kinds).toEqual(['data 192.0.2.1:4096']);
     rig.clear().advance(1).toClient(NATIVE, CLIENT);
@@ -168,7 +168,7 @@ describe('trust', () => {
     expect(rig.kinds).toEqual(['data 192.0.2.1:4096']);
   });
 
-  test('R-22, R-26: a trusted client that sends after a long silence is heard, and flushes what waits', () => {
+  test('R-22, R-26: a trusted client that sends after a long silence is valid again, and gets the waiting packets', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT).advance(40_000).toClient(NATIVE, CLIENT);
     expect(rig.data).toEqual([]);
     rig.fromClient(CLIENT, NATIVE);
@@ -176,7 +176,7 @@ describe('trust', () => {
     expect(rig.data.length).toBe(1);
   });
 
-  test('R-8: a trusted client that does not answer any more has to prove itself anew', () => {
+  test('R-8: a trusted client that no longer answers has to prove itself again', () => {
     const rig = new RelayRig()
       .acquaint(NATIVE, CLIENT)
       .advance(40_000)
@@ -188,7 +188,7 @@ describe('trust', () => {
     expect(rig.machine.counters.droppedUnverified).toBe(1);
   });
 
-  test('peers silent both ways for 300 s are forgotten, and then nothing is due', () => {
+  test('peers without traffic for 300 s are removed, and then no timer runs', () => {
     const rig = new RelayRig()
       .acquaint(NATIVE, CLIENT)
       .toClient(v6('2001:db8::2'), teredo(PRIMARY, at('192.0.2.9:9')));
@@ -198,8 +198,8 @@ describe('trust', () => {
   });
 });
 
-describe('a trusted client that has gone silent', () => {
-  test('is asked for a sign of life beside the data, twice; the rest of the budget is for the contact at 30 s', () => {
+describe('a trusted client that has become silent', () => {
+  test('gets two bubbles beside the data; the rest of the budget is for the contact at 30 s', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT).advance(10_000).fromClient(CLIENT, NATIVE);
     for (let i = 0; i < 400; i++) rig.toClient(NATIVE, CLIENT).advance(100);
     expect(rig.data.length).toBe(300);
@@ -207,7 +207,7 @@ describe('a trusted client that has gone silent', () => {
     expect(times).toEqual([3, 8, 30, 32]);
   });
 
-  test('that answers each time costs a one-way stream a bubble in 5 s, and no budget', () => {
+  test('that answers each time gets one bubble in 5 s during a one-way stream, and uses up no budget', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT);
     let carried = 0;
     let answered = 0;
@@ -224,13 +224,13 @@ describe('a trusted client that has gone silent', () => {
     expect(answered).toBeLessThan(122);
   });
 
-  test('is not asked when a request goes out every now and then', () => {
+  test('gets no bubble if packets to it are far apart', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT);
     for (let i = 0; i < 20; i++) rig.advance(10_000).toClient(NATIVE, CLIENT).fromClient(CLIENT, NATIVE);
     expect(rig.bubbles).toEqual([]);
   });
 
-  test('departure 4: an echo reply shows that it is there: one bubble in 10 s beyond the budget', () => {
+  test('departure 4: an echo reply to it allows one bubble in 10 s beyond the budget', () => {
     const rig = new RelayRig().toClient(NATIVE, CLIENT).advance(9_000);
     const reply = buildEchoReply({
       source: NATIVE,
@@ -249,8 +249,8 @@ describe('a trusted client that has gone silent', () => {
   });
 });
 
-describe('what is not sent', () => {
-  test('R-3, C-2: anything that is not for a Teredo client', () => {
+describe('packets that are not sent', () => {
+  test('R-3, C-2: packets that are not for a Teredo client', () => {
     const rig = new RelayRig();
     for (const text of ['2001:db8::2', '2001:1::1', '3ffe:831f::1', 'ff02::1', 'fe80::1'])
       rig.toClient(NATIVE, v6(text));
@@ -287,7 +287,7 @@ describe('what is not sent', () => {
       .toClient(NATIVE, teredo(at('192.0.2.200:3544'), MAPPED));
     expect(rig.sent).toEqual([]);
     expect(rig.machine.counters.droppedLoop).toBe(2);
-    // A client behind the same address, at another port, is none of these.
+    // A client with the same address and another port is allowed.
     expect(rig.toClient(NATIVE, teredo(PRIMARY, at('192.0.2.200:4000'))).sent.length).toBe(1);
   });
 
@@ -318,7 +318,7 @@ describe('what is not sent', () => {
     expect(error.length).toBeLessThanOrEqual(1_280);
   });
 
-  test('R-27: no error answers an error', () => {
+  test('R-27: an error causes no error', () => {
     const error = buildUnreachable({
       source: NATIVE,
       destination: CLIENT,
@@ -329,12 +329,12 @@ describe('what is not sent', () => {
     expect(rig.delivered).toEqual([]);
   });
 
-  test('without a native address of its own it sends no errors', () => {
+  test('without a native address the relay sends no errors', () => {
     const rig = new RelayRig({ withoutAddress: true }).toClient(NATIVE, CLIENT, 1_241);
     expect(rig.delivered).toEqual([]);
   });
 
-  test('what is no whole IPv6 packet', () => {
+  test('octets that are not a whole IPv6 packet', () => {
     const packet = packetOf(NATIVE, CLIENT);
     const rig = new RelayRig();
     for (let length = 0; length < packet.length; length++) rig.offer(packet.subarray(0, length));
@@ -344,7 +344,7 @@ describe('what is not sent', () => {
     expect(rig.machine.counters.droppedMalformedPacket).toBe(49);
   });
 
-  test('N-2: the traffic class within is never altered, nor what follows the packet sent', () => {
+  test('N-2: the inner traffic class is never changed, and octets after the packet are not sent', () => {
     const packet = new Uint8Array(60);
     packet.set(packetOf(NATIVE, CLIENT, 8));
     packet[0] = 0x6b;

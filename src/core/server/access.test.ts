@@ -29,8 +29,8 @@ describe('an address that is denied', () => {
     ['a ping to another client', ping(A, B)],
     ['a ping to a native host', ping(A, v6('2001:db8::1'))],
     ["a ping of the server's own address", ping(v6('fe80::1'), rig().machine.linkLocal)],
-    ['octets that are no Teredo', Uint8Array.of(1, 2, 3)],
-  ])('%s of it is dropped and counted, and nothing else', (_what, payload) => {
+    ['octets that are not Teredo', Uint8Array.of(1, 2, 3)],
+  ])('%s from it is dropped and counted, without an answer', (_what, payload) => {
     const it = rig().receive(MAPPED, payload);
     expect([it.sent, it.delivered]).toEqual([[], []]);
     expect(it.machine.counters).toEqual({
@@ -50,7 +50,7 @@ describe('an address that is denied', () => {
     expect(it.machine.counters.droppedDenied).toBe(1);
   });
 
-  test('all others are served as ever', () => {
+  test('all other addresses are served as before', () => {
     const it = rig()
       .receive(PEER_MAPPED, solicitation())
       .receive(PEER_MAPPED, buildBubble(B, B, 21));
@@ -59,7 +59,7 @@ describe('an address that is denied', () => {
   });
 });
 
-test('the list may change at any time, and an empty one lets everybody in', () => {
+test('the list may change at any time, and an empty one allows all addresses', () => {
   const rig = new ServerRig();
   const got = (payload: Uint8Array, from: Endpoint) => rig.clear().receive(from, payload).sent.length;
   expect(got(solicitation(), MAPPED)).toBe(1);

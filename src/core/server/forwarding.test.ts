@@ -46,13 +46,13 @@ describe('forwarding to clients', () => {
     expect(toHex(rig.sent[0].bytes)).toBe(toHex(payloadOf('EX9')));
   });
 
-  test("EX17: a relay's bubble goes to the client with the relay's pair as origin: S-16, S-25", () => {
+  test("EX17: a relay's bubble goes to the client with the relay's address and port as origin: S-16, S-25", () => {
     const rig = new ServerRig().receive(RELAY, payloadOf('EX17').subarray(8));
     expect(rig.kinds).toEqual(['bubble 192.0.2.1:4096']);
     expect(toHex(rig.sent[0].bytes)).toBe(toHex(payloadOf('EX17')));
   });
 
-  test('S-24: on the secondary address it comes in, from the primary it goes out', () => {
+  test('S-24: a packet to the secondary address is forwarded from the primary', () => {
     const rig = new ServerRig().receive(MAPPED, bubble(A, B), SECOND);
     expect(rig.sent[0].socket).toBe(FIRST);
   });
@@ -66,7 +66,7 @@ describe('forwarding to clients', () => {
     ['an origin', '0000ceaef7f7f7f7'],
     ['authentication', '00010000a1b2c3d4e5f6071800'],
     ['both', '00010000a1b2c3d4e5f60718000000ceaef7f7f7f7'],
-  ])('S-26, R-35: %s of the sender is not passed on', (_what, header) => {
+  ])('S-26, R-35: %s of the sender is not forwarded', (_what, header) => {
     const rig = new ServerRig()
       .receive(MAPPED, join(bytesOf(header), bubble(A, B)))
       .receive(MAPPED, join(bytesOf(header), bubble(A, ELSEWHERE)));
@@ -74,7 +74,7 @@ describe('forwarding to clients', () => {
     expect(toHex(rig.sent[1].bytes)).toBe(toHex(bubble(A, ELSEWHERE)));
   });
 
-  test('S-27: trailers pass, those for clients only too, within 64 octets', () => {
+  test('S-27: all trailers pass, within 64 octets', () => {
     const nonce = new Uint8Array(6);
     writeNonce(nonce, 0, bytesOf('deadbeef'));
     for (const trailers of [nonce, bytesOf('4000'), bytesOf('05'), new Uint8Array(64).fill(0x80)]) {
@@ -86,7 +86,7 @@ describe('forwarding to clients', () => {
     expect(rig.machine.counters.droppedTooLong).toBe(1);
   });
 
-  test('facts 3: no 60 KB behind a bubble to anybody', () => {
+  test('a bubble followed by 60 KB is dropped', () => {
     const rig = new ServerRig().receive(RELAY, join(bubble(v6('fe80::1'), B), new Uint8Array(60_000)));
     silent(rig);
   });
@@ -137,8 +137,8 @@ describe('forwarding to clients', () => {
   });
 });
 
-describe('who may send', () => {
-  test('S-15, S-17, V13: a Teredo source whose pair is not where it came from: silence', () => {
+describe('allowed senders', () => {
+  test('S-15, S-17, V13: a Teredo source that does not match the outer source: dropped silently', () => {
     const rig = new ServerRig()
       .receive(at('192.0.2.1:4097'), bubble(A, B))
       .receive(at('192.0.2.2:4096'), bubble(A, B));
@@ -163,25 +163,28 @@ describe('who may send', () => {
   });
 
   test.each(['::', '::1', 'ff02::1', 'ff0e::1', '::ffff:1.2.3.4', '::1.2.3.4'])(
-    'S-16, S-17: %s is the source of no packet: silence',
+    'S-16, S-17: %s cannot be the source of a packet: dropped silently',
     (source) => {
       const rig = new ServerRig().receive(RELAY, bubble(v6(source), A));
       expect([rig.sent, rig.machine.counters.droppedForgedSource]).toEqual([[], 1]);
     },
   );
 
-  test.each(['fc00::1', 'fdff::1', 'fec0::1'])('S-16: %s is good within a site only: silence', (source) => {
-    const rig = new ServerRig().receive(RELAY, bubble(v6(source), A));
-    expect([rig.sent, rig.machine.counters.droppedForgedSource]).toEqual([[], 1]);
-  });
+  test.each(['fc00::1', 'fdff::1', 'fec0::1'])(
+    'S-16: %s is valid within a site only: dropped silently',
+    (source) => {
+      const rig = new ServerRig().receive(RELAY, bubble(v6(source), A));
+      expect([rig.sent, rig.machine.counters.droppedForgedSource]).toEqual([[], 1]);
+    },
+  );
 
-  test('S-16: but not in a closed cloud', () => {
+  test('S-16: they are accepted with allowPrivate', () => {
     const policy = new AddressPolicy({ allowPrivate: true });
     const rig = new ServerRig({ policy }).receive(RELAY, bubble(v6('fd00::1'), A));
     expect(rig.kinds).toEqual(['bubble 192.0.2.1:4096']);
   });
 
-  test('S-17, C-2: and no others', () => {
+  test('S-17, C-2: other clients are not reached', () => {
     const rig = new ServerRig()
       .receive(RELAY, bubble(NATIVE, ELSEWHERE))
       .receive(RELAY, bubble(v6('fe80::1'), ELSEWHERE))
@@ -191,14 +194,14 @@ describe('who may send', () => {
     expect(rig.machine.counters.droppedForeignDestination).toBe(4);
   });
 
-  test('S-12: a private source: silence, unless that is allowed', () => {
+  test('S-12: a private source: dropped silently, unless allowed', () => {
     const from = at('10.0.0.1:4096');
     const rig = new ServerRig().receive(from, bubble(teredo(PRIMARY, from), B));
     silent(rig);
   });
 });
 
-describe('where to', () => {
+describe('allowed destinations', () => {
   const targets = [
     '10.0.0.1',
     '127.0.0.1',
@@ -214,12 +217,12 @@ describe('where to', () => {
     expect(rig.machine.counters.droppedDestinationNotGlobal).toBe(1);
   });
 
-  test('S-23: port 0 is nowhere', () => {
+  test('S-23: not to port 0', () => {
     silent(new ServerRig().receive(MAPPED, bubble(A, teredo(PRIMARY, at('192.0.2.10:0')))));
   });
 
   test.each(['203.0.113.120:3544', '203.0.113.121:3544', '203.0.113.120:5000'])(
-    'S-29: embedding the own address %s: silence',
+    "S-29: a destination that embeds the server's own address %s: dropped silently",
     (target) => {
       const rig = new ServerRig().receive(MAPPED, bubble(A, teredo(PRIMARY, at(target))));
       silent(rig);
@@ -227,7 +230,7 @@ describe('where to', () => {
     },
   );
 
-  test('S-29: what comes from the own address and port: silence', () => {
+  test("S-29: a packet from the server's own address and port: dropped silently", () => {
     for (const own of ['203.0.113.120:3544', '203.0.113.121:3544']) {
       const rig = new ServerRig().receive(at(own), bubble(teredo(PRIMARY, at(own)), B));
       silent(rig);
@@ -244,7 +247,7 @@ describe('where to', () => {
 });
 
 describe('forwarding to native hosts: S-22', () => {
-  test('EX14 appears on the IPv6 side, one hop on', () => {
+  test('EX14 is delivered to the IPv6 side with its hop limit decremented', () => {
     const rig = new ServerRig().example('EX14');
     expect(rig.sent).toEqual([]);
     const expected = payloadOf('EX14');
@@ -252,7 +255,7 @@ describe('forwarding to native hosts: S-22', () => {
     expect(rig.delivered.map((packet) => toHex(packet))).toEqual([toHex(expected)]);
   });
 
-  test('trailers and headers are left behind', () => {
+  test('trailers and Teredo headers are removed', () => {
     const packet = payloadOf('EX14');
     const rig = new ServerRig().receive(
       MAPPED,
@@ -261,7 +264,7 @@ describe('forwarding to native hosts: S-22', () => {
     expect(rig.delivered[0].length).toBe(packet.length);
   });
 
-  test('the last hop ends here, no bubble goes out, nor does a source that is not Teredo', () => {
+  test('not with hop limit 1, no bubble, and not from a source that is not Teredo', () => {
     const rig = new ServerRig()
       .receive(MAPPED, ping(A, NATIVE, 8, 1))
       .receive(MAPPED, ping(A, NATIVE, 8, 0))
@@ -276,7 +279,7 @@ describe('forwarding to native hosts: S-22', () => {
   });
 });
 
-test('N-2: forwarding never alters the traffic class within', () => {
+test('N-2: forwarding never changes the inner traffic class', () => {
   const packet = ping(A, NATIVE);
   packet[0] = 0x6b;
   packet[1] = 0xb0;

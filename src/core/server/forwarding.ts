@@ -28,9 +28,9 @@ import type { ServerLimits } from './limits.ts';
 import { SOCKET, isOwnAddress } from './options.ts';
 import type { ServerOptions } from './options.ts';
 
-/** What goes on to somebody else: bubbles and ICMPv6 to Teredo clients, pings to native hosts. RFC 4380 section 5.3.1 */
+/** Forwards bubbles and ICMPv6 to Teredo clients, and pings to native hosts. RFC 4380 section 5.3.1 */
 export class Forwarding {
-  /** Nothing is forwarded to other addresses. */
+  /** Packets are forwarded to allowed addresses only. */
   access: AccessList;
   private readonly options: ServerOptions;
   private readonly counters: Record<ServerCounter, number>;
@@ -59,13 +59,13 @@ export class Forwarding {
     this.toNative = new FairBudget(limits.native, entropy);
   }
 
-  /** Begins anew with those of what goes to clients. */
+  /** Sets the limits of packets to clients; their counts start again. */
   setLimits(limits: Pick<ServerLimits, 'forwarded' | 'forwardedByPair'>, entropy: Entropy): void {
     this.byPair = new TokenBuckets(limits.forwardedByPair, entropy);
     this.toClients = new FairBudget(limits.forwarded, entropy);
   }
 
-  /** The packet in `view` has passed the acceptance rules. `address` and `port`: where it came from. */
+  /** The packet in `view` has passed the acceptance rules. `address` and `port`: its outer source. */
   forward(
     buffer: Uint8Array,
     view: DatagramView,
@@ -126,7 +126,7 @@ export class Forwarding {
       counters.droppedDenied++;
       return;
     }
-    // Extensions of RFC 6081 ride behind a bubble and must pass (S-27); what is longer is none of them, but a load.
+    // RFC 6081 trailers follow a bubble and must pass (S-27). No valid trailers are longer than this.
     if (view.trailersEnd - view.ipv6End > MAX_TRAILER_BYTES) {
       counters.droppedTooLong++;
       return;
@@ -141,7 +141,7 @@ export class Forwarding {
     }
     let start = at;
     if (serverOf(buffer, at + DESTINATION) === options.primary) {
-      // S-25, S-26: our own word about where it came from, in place of whatever stood there
+      // S-25, S-26: the server writes its own origin indication over the one received
       start = at - ORIGIN_LENGTH;
       writeOrigin(buffer, start, address, port);
     }
@@ -159,7 +159,7 @@ export class Forwarding {
   ): void {
     const { counters } = this;
     const at = view.ipv6Start;
-    // S-21; only clients' own pings and errors (S-15): a bubble has no business in the native Internet.
+    // S-21: only pings and errors, and only from clients (S-15). A bubble has no use in the native Internet.
     const wanted = this.options.nativeForwarding === true && !bubble && isTeredo(buffer, at + SOURCE);
     if (!wanted || !isGlobalNative(buffer, at + DESTINATION)) {
       counters.droppedForeignDestination++;
@@ -185,7 +185,7 @@ export class Forwarding {
   }
 }
 
-/** 2000::/3, the only global unicast space that IANA has given out. */
+/** 2000::/3, the only global unicast space that IANA has allocated. */
 function isGlobalNative(buffer: Uint8Array, offset: number): boolean {
   return buffer[offset]! >>> 5 === 1;
 }

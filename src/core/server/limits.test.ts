@@ -28,7 +28,7 @@ describe('limits of a server', () => {
     expect(reached(rig.machine, 'answers')).toEqual([dropped, '198.51.100.66']);
   });
 
-  test('beside it, clients are answered: elsewhere always, behind the same address too', () => {
+  test('during that flood clients are answered: at other addresses always, at the same address, too', () => {
     const rig = new ServerRig();
     const request = solicitation();
     let asked = 0;
@@ -42,7 +42,7 @@ describe('limits of a server', () => {
     const answered = (address: number) =>
       rig.sent.filter((sent) => sent.address === address && sent.port !== ATTACKER.port).length;
     expect(answered(MAPPED.address)).toBe(asked);
-    // Spread over its few ports, it asks more than a modest client does.
+    // Even divided by its few ports, the attacker asks more often than a normal client.
     expect(answered(ATTACKER.address)).toBeGreaterThan(10);
     const late = { address: ATTACKER.address, port: 20_000 };
     expect(rig.clear().receive(late, request).sent.length).toBe(1);
@@ -62,7 +62,7 @@ describe('limits of a server', () => {
     expect(rig.sent.length).toBe(10_000);
   });
 
-  test('a carrier NAT whose 10,000 clients all talk: 2,000 a second for a minute (adr/0003)', () => {
+  test('a carrier NAT with 10,000 active clients: 2,000 a second for a minute (adr/0003)', () => {
     const rig = new ServerRig();
     const request = solicitation();
     let answered = 0;
@@ -91,7 +91,7 @@ describe('limits of a server', () => {
     expect(reached(rig.machine, 'answers')).toEqual([100_000 - rig.sent.length, '198.51.100.66']);
   });
 
-  test('7.4.1: bubbles from one attacker to one victim: 200 a second', () => {
+  test('RFC 4380 section 7.4.1: bubbles from one attacker to one victim: 200 a second', () => {
     const rig = new ServerRig();
     const attack = buildBubble(teredo(PRIMARY, ATTACKER), teredo(PRIMARY, VICTIM), 21);
     flood(rig, 10, 10, () => rig.receive(ATTACKER, attack));
@@ -99,7 +99,7 @@ describe('limits of a server', () => {
     expect(reached(rig.machine, 'forwarded-by-pair')).toEqual([100_000 - rig.sent.length, '198.51.100.66']);
   });
 
-  test('beside them, others reach that victim', () => {
+  test('during that flood others reach the victim', () => {
     const rig = new ServerRig();
     const honest = buildBubble(teredo(PRIMARY, MAPPED), teredo(PRIMARY, VICTIM), 21);
     let passed = 0;
@@ -116,7 +116,7 @@ describe('limits of a server', () => {
     expect(reached(rig.machine, 'forwarded')[1]).toBe(formatIpv4(VICTIM.address));
   });
 
-  test('what is long costs more: a victim gets no load', () => {
+  test('long packets cost more tokens: a victim gets few octets', () => {
     const rig = new ServerRig();
     const load = buildEchoRequest({
       source: v6('fe80::1'),
@@ -131,7 +131,7 @@ describe('limits of a server', () => {
     expect(octets / 10).toBeLessThan(40_000);
   });
 
-  test('pings to one native network: limited, and one attacker does not use up what others have', () => {
+  test('pings to one native network are limited, and one attacker does not use up the share of others', () => {
     const rig = new ServerRig();
     const ping = (from: typeof MAPPED, low: string) =>
       buildEchoRequest({
@@ -149,7 +149,7 @@ describe('limits of a server', () => {
     expect(rig.delivered.length).toBe(1);
   });
 
-  test('so are those of many addresses to one network', () => {
+  test('pings from many addresses to one network are limited, too', () => {
     const rig = new ServerRig();
     flood(rig, 10, 10, (count) => {
       const from = { address: ATTACKER.address + (count % 50), port: 6666 };
@@ -161,7 +161,7 @@ describe('limits of a server', () => {
     expect(reached(rig.machine, 'native')).toEqual([100_000 - rig.delivered.length, '20010db800000000']);
   });
 
-  test('S-2: a server keeps nothing that is ever due', () => {
+  test('S-2: a server has no timers', () => {
     const rig = new ServerRig().example('EX1');
     expect(rig.machine.pollTimeout()).toBe(Infinity);
     rig.offer(solicitation()).advance(1e9);

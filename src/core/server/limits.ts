@@ -2,20 +2,20 @@ import type { FairLimits } from '../fair-budget.ts';
 import type { BucketLimits } from '../token-buckets.ts';
 
 /**
- * What a server gives any one address at the most. A carrier NAT with 10,000 clients on one address asks for some 400
- * advertisements a second while they are idle, for 2,000 while all of them talk (our clients look at their mapping every 5 s then,
- * adr/0003), and for two each at once after an outage: all that passes.
+ * The limits of a server for one address. They allow for a carrier NAT with 10,000 clients on one address: it needs some 400
+ * advertisements a second while the clients are idle, 2,000 while all of them have traffic (clients of this program then check their
+ * mapping every 5 s, adr/0003), and two for each client at once after an outage.
  */
 export interface ServerLimits {
-  /** Answers to solicitations and pings, by the IPv4 address they go to; its members are ports. */
+  /** Answers to solicitations and pings, by destination IPv4 address; its members are ports. */
   readonly answers: FairLimits;
   /** Packets forwarded from one IPv4 address to another. */
   readonly forwardedByPair: BucketLimits;
-  /** Packets forwarded to a Teredo client, by the IPv4 address they go to; its members are the addresses they come from. */
+  /** Packets forwarded to Teredo clients, by destination IPv4 address; its members are source addresses. */
   readonly forwarded: FairLimits;
-  /** Pings sent on to native hosts, by the IPv4 address they come from; its members are ports. */
+  /** Pings forwarded to native hosts, by source IPv4 address; its members are ports. */
   readonly nativeByClient: FairLimits;
-  /** Pings sent on to native hosts, by the /64 they go to; its members are the IPv4 addresses they come from. */
+  /** Pings forwarded to native hosts, by destination /64; its members are source IPv4 addresses. */
   readonly native: FairLimits;
 }
 
@@ -45,11 +45,12 @@ export const SERVER_LIMITS: ServerLimits = {
   },
 };
 
-/** Of the two kinds of work that somebody else (the kernel, for one) can share. */
+/** The two kinds of work that the kernel path can share with the machine. */
 export type SharedWork = 'answers' | 'forwarded';
 
 /**
- * Who shares the work has a part of what an address may get, so that all together give no more. What only the machine does is not shared.
+ * The limits for one of several parties that share the work: each gets a part, so that all together do not exceed the limits. Work that
+ * only the machine does is not divided.
  */
 export function partOf(limits: ServerLimits, parts: Readonly<Record<SharedWork, number>>): ServerLimits {
   const { answers, forwarded, forwardedByPair } = limits;
@@ -69,17 +70,17 @@ function fairPart({ shared, member, reserve }: FairLimits, part: number): FairLi
   };
 }
 
-/** Who may have one may have one of each: less than a whole one is never given. */
+/** The burst is at least 1: with less, a bucket would never give a whole token. */
 function bucketPart({ perSecond, burst }: BucketLimits, part: number): BucketLimits {
   return { perSecond: perSecond * part, burst: Math.max(burst * part, Math.min(burst, 1)) };
 }
 
-/** The largest ICMPv6 packet that is answered or forwarded: what fits into one packet of the tunnel's MTU. */
+/** Octets of the largest ICMPv6 packet that is answered or forwarded: the tunnel's MTU. */
 export const MAX_ICMPV6_BYTES = 1280;
 
 /**
- * Tokens that forwarding a packet costs, or answering a ping: one for bubbles and connectivity tests, more for what is longer, so that nobody
- * gets loads of them sent to somebody.
+ * The cost, in tokens, of forwarding a packet or answering a ping: one for bubbles and connectivity tests, more for longer packets, so that
+ * a sender cannot direct many octets to another host.
  */
 export function forwardingCost(length: number): number {
   return Math.ceil(length / 128);

@@ -40,7 +40,7 @@ import { isOwnAddress } from './options.ts';
 import type { ServerOptions } from './options.ts';
 import { Solicitation } from './solicitation.ts';
 
-/** The Teredo server: stateless, but for budgets. RFC 4380 section 5.3 */
+/** The Teredo server: stateless except for budgets. RFC 4380 section 5.3 */
 export class ServerMachine implements Machine {
   readonly commands = new CommandRing();
   readonly counters = makeCounters(SERVER_COUNTERS);
@@ -77,7 +77,7 @@ export class ServerMachine implements Machine {
     this.forwarding = new Forwarding(options, limits, entropy, this.counters, this.commands, this.limitHits);
   }
 
-  /** Somebody else does the rest of such work, or no longer: begins anew with that part of the limits. */
+  /** The machine does this part (0 to 1) of the work from now on, and the kernel path the rest: sets the limits accordingly; their counts start again. */
   takePart(work: SharedWork, part: number): void {
     const limits = partOf(this.options.limits ?? SERVER_LIMITS, { answers: part, forwarded: part });
     if (work === 'answers') this.solicitation.answers = new FairBudget(limits.answers, this.entropy);
@@ -88,17 +88,17 @@ export class ServerMachine implements Machine {
     return this.accessList;
   }
 
-  /** From now on only these addresses are served and forwarded to. */
+  /** Sets the addresses that are served, and to which packets are forwarded. */
   setAccess(access: AccessList): void {
     this.accessList = this.forwarding.access = access;
   }
 
-  /** What every solicitation is answered with, but for its destination, all zeros here. */
+  /** The advertisement that answers every solicitation; its destination is all zeros here. */
   get advertisement(): Uint8Array {
     return this.solicitation.advertisement;
   }
 
-  /** The acceptance rules of RFC 4380 section 5.3.1, in their order, for addresses that are not denied. */
+  /** The acceptance rules of RFC 4380 section 5.3.1, in their order, for allowed addresses. */
   handleDatagram(
     socket: SocketId,
     buffer: Uint8Array,
@@ -156,10 +156,10 @@ export class ServerMachine implements Machine {
     this.forwarding.forward(buffer, view, bubble, address, port, now);
   }
 
-  /** A server has no tunnel interface; nothing comes from there. */
+  /** A server has no tunnel interface, so no packet comes from there. */
   handlePacket(): void {}
 
-  /** A server keeps nothing that could be due. S-2 */
+  /** A server has no timers. S-2 */
   handleTimeout(): void {}
 
   pollTimeout(): number {
@@ -176,7 +176,7 @@ export class ServerMachine implements Machine {
 
   private handleOwn(socket: SocketId, buffer: Uint8Array, address: Ipv4, port: number, now: number): void {
     const at = this.view.ipv6Start;
-    // S-13: only link-local sources solicit; from any other the rules below apply, which have no place for it.
+    // S-13: only a link-local source may solicit. For any other source no rule accepts this destination.
     if (!isLinkLocal(buffer, at + SOURCE)) {
       this.counters.droppedForeignDestination++;
       return;
@@ -188,7 +188,7 @@ export class ServerMachine implements Machine {
     }
   }
 
-  /** Neither global nor link-local: S-16. */
+  /** Whether the address is neither global nor link-local. S-16 */
   private isStrayed(buffer: Uint8Array, offset: number): boolean {
     return isSiteOnly(buffer, offset) && !this.options.policy.allowPrivate;
   }

@@ -21,7 +21,7 @@ const datagram = fc
     return bytes.slice(0, Math.max(0, bytes.length - cut));
   });
 
-test('S-10, S-23, S-45: whatever comes, nothing is thrown; one datagram out at the most, of about its size, to who may be sent to', () => {
+test('S-10, S-23, S-45: whatever comes, nothing throws; at most one datagram of about the same size is sent, to an allowed address', () => {
   const policy = new AddressPolicy();
   const rigs = [new ServerRig(), new ServerRig({ keys: () => ({ secret: octetsOf('s3cret') }) })];
   fc.assert(

@@ -16,7 +16,7 @@ import type { ClientKey, ServerOptions } from './index.ts';
 
 const SECRET = new TextEncoder().encode('s3cret');
 
-/** Knows one client. */
+/** The keys of a server that knows one client. */
 function keysOf(key: ClientKey): NonNullable<ServerOptions['keys']> {
   return (clientId) => (new TextDecoder().decode(clientId) === 'client-1' ? key : undefined);
 }
@@ -26,7 +26,7 @@ const secure = () => new ServerRig({ keys: keysOf({ secret: SECRET }) });
 const NONCE = 'a1b2c3d4e5f60718';
 const HEADER = bytesOf('00010000', NONCE, '00');
 
-/** The solicitation of example EX1 without its header, changed and with a checksum that is right again. */
+/** The solicitation of example EX1 without its header, changed, with a corrected checksum. */
 function altered(change: (packet: Uint8Array) => void, seal = true): Uint8Array {
   const packet = solicitation();
   change(packet);
@@ -67,7 +67,7 @@ describe('router solicitation', () => {
     expect(rig.sent[0].socket).toBe(SECOND);
   });
 
-  test('S-35: with one address only, who says cone is not answered: it would take any NAT for open', () => {
+  test('S-35: with one address only, a solicitation with the cone bit gets no answer: the client would take any NAT for a cone', () => {
     const rig = new ServerRig({ alone: true });
     rig.receive(MAPPED, solicitation(0x8000));
     expect(rig.sent).toEqual([]);
@@ -84,18 +84,18 @@ describe('router solicitation', () => {
     expect([ra.prefixes.length, ra.mtu]).toEqual([1, undefined]);
   });
 
-  test('S-2: nothing of one client shows in the answer to another', () => {
+  test('S-2: an answer contains no data of another client', () => {
     const rig = new ServerRig().example('EX1').receive(at('192.0.2.77:7777'), solicitation());
     expect(rig.sent[1].view.hasAuthentication).toBe(false);
     expect(toHex(rig.sent[1].bytes)).not.toContain(NONCE);
     const fresh = new ServerRig().receive(at('192.0.2.77:7777'), solicitation());
     expect(toHex(rig.sent[1].bytes)).toBe(toHex(fresh.sent[0].bytes));
-    // ... nor when the longer answer of a secure server came before.
+    // The same after the longer answer of a secure server.
     const keyed = secure().example('EX3').example('EX3');
     expect(toHex(keyed.sent[1].bytes)).toBe(toHex(payloadOf('EX4')));
   });
 
-  test('S-39, A-7: an open server ignores identifier and value, and gives back the nonce', () => {
+  test('S-39, A-7: an open server ignores identifier and value, and returns the nonce', () => {
     const rig = new ServerRig().example('EX3');
     expect(toHex(rig.sent[0].bytes)).toBe(toHex(payloadOf('EX2')));
   });
@@ -105,7 +105,7 @@ describe('router solicitation', () => {
     expect(toHex(rig.sent[0].bytes)).toBe(toHex(payloadOf('EX2')));
   });
 
-  test('S-40: without authentication in, none out', () => {
+  test('S-40: no authentication in the answer without one in the solicitation', () => {
     const [sent] = new ServerRig().receive(MAPPED, solicitation()).sent;
     expect(sent.view.hasAuthentication).toBe(false);
     expect(sent.view.hasOrigin).toBe(true);
@@ -116,7 +116,7 @@ describe('router solicitation', () => {
     const request = join(HEADER, solicitation());
     const rig = new ServerRig().receive(MAPPED, request);
     expect(rig.sent.length).toBe(1);
-    // With the 28 octets of the headers below: 145 for 89.
+    // With the 28 octets of the IPv4 and UDP headers: 145 for 89.
     expect((rig.sent[0].bytes.length + 28) / (request.length + 28)).toBeLessThan(1.7);
   });
 
@@ -136,13 +136,13 @@ describe('router solicitation', () => {
     expect(rig.sent).toEqual([]);
   });
 
-  test('S-18: an option that is in order does no harm', () => {
+  test('S-18: a valid option is accepted', () => {
     const rig = new ServerRig().receive(MAPPED, withOption([1, 1, 2, 3, 4, 5, 6, 7]));
     expect(rig.sent.length).toBe(1);
   });
 
   test.each(['2001:0:cb00:7178:0:efff:3fff:fdfe', '2001:db8::1', '::', 'ff02::1'])(
-    'S-13, S-17: solicitation from %s: silence',
+    'S-13, S-17: solicitation from %s: dropped silently',
     (source) => {
       const rig = new ServerRig().receive(MAPPED, buildRouterSolicitation(v6(source)));
       expect(rig.sent).toEqual([]);
@@ -158,7 +158,7 @@ describe('router solicitation', () => {
     '192.88.99.1',
     '224.0.0.1',
     '255.255.255.255',
-  ])('S-12, S-36: solicitation from %s: silence', (address) => {
+  ])('S-12, S-36: solicitation from %s: dropped silently', (address) => {
     const rig = new ServerRig().receive(at(`${address}:4096`), solicitation());
     expect(rig.sent).toEqual([]);
     expect(rig.machine.counters.droppedSourceNotGlobal).toBe(1);
@@ -173,7 +173,7 @@ function withOption(option: number[]): Uint8Array {
 }
 
 describe('malformed datagrams: S-10, C-13 to C-17', () => {
-  test('V2: EX1 cut anywhere: silence, and nothing remembered', () => {
+  test('V2: EX1 truncated anywhere: dropped silently, without effect on later ones', () => {
     const rig = new ServerRig();
     for (let length = 0; length < 61; length++) rig.example('EX1', (payload) => payload.subarray(0, length));
     expect(rig.sent).toEqual([]);
@@ -203,13 +203,13 @@ describe('malformed datagrams: S-10, C-13 to C-17', () => {
 });
 
 describe('secure qualification', () => {
-  test('S-14: without authentication, or with a nonce only: silence', () => {
+  test('S-14: without authentication, or with a nonce only: dropped silently', () => {
     const rig = secure().example('EX1').example('EX5');
     expect(rig.sent).toEqual([]);
     expect(rig.machine.counters.droppedUnauthenticated).toBe(2);
   });
 
-  test('S-14: any bit of identifier, value, nonce, confirmation or packet flipped: silence', () => {
+  test('S-14: any bit of identifier, value, nonce, confirmation or packet flipped: dropped silently', () => {
     const rig = secure();
     for (let octet = 4; octet < 89; octet++) {
       rig.example('EX3', (payload) => {
@@ -220,7 +220,7 @@ describe('secure qualification', () => {
     expect(rig.sent).toEqual([]);
   });
 
-  test('A-24: an identifier that is not known: silence', () => {
+  test('A-24: an unknown identifier: dropped silently', () => {
     const rig = new ServerRig({ keys: () => undefined }).example('EX3');
     expect(rig.sent).toEqual([]);
     expect(rig.machine.counters.droppedUnauthenticated).toBe(1);
@@ -269,7 +269,7 @@ describe('pinging the server: S-20', () => {
       data: new Uint8Array(length).fill(7),
     });
 
-  test('an echo request to its link-local address is answered in kind', () => {
+  test('an echo request to its link-local address is answered', () => {
     const rig = new ServerRig().receive(MAPPED, ping(16));
     const { bytes, source, destination } = rig.sent[0];
     expect(rig.sent[0].to(MAPPED)).toBe(true);
@@ -279,7 +279,7 @@ describe('pinging the server: S-20', () => {
     expect(toHex(bytes, 44)).toBe(`54440009${'07'.repeat(16)}`);
   });
 
-  test('S-45: no larger than a tunnel packet, never more than was asked, nothing from beside it', () => {
+  test('S-45: the answer is no larger than a tunnel packet or the request, and contains only octets of the request', () => {
     const rig = new ServerRig().receive(MAPPED, ping(1_233));
     expect(rig.sent).toEqual([]);
     const short = ping(0).subarray(0, 44);
@@ -291,13 +291,13 @@ describe('pinging the server: S-20', () => {
     expect(rig.sent[0].bytes.length).toBe(1_280);
   });
 
-  test('with a bad checksum: silence', () => {
+  test('with a bad checksum: dropped silently', () => {
     const packet = ping(16);
     packet[60] ^= 1;
     expect(new ServerRig().receive(MAPPED, packet).sent).toEqual([]);
   });
 
-  test('S-29: what claims to come from the server itself: silence', () => {
+  test("S-29: a request with the server's own address as source: dropped silently", () => {
     const rig = new ServerRig().receive(PRIMARY, solicitation());
     expect(rig.sent).toEqual([]);
     expect(rig.machine.counters.droppedOwnSource).toBe(1);

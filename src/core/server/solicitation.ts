@@ -33,7 +33,7 @@ import type { ServerCounter } from './counters.ts';
 import { MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
 import type { ClientKey, ServerOptions } from './options.ts';
 
-/** What is sent to the server itself: router solicitations, and pings of its link-local address. RFC 4380 section 5.3.2 */
+/** Answers packets to the server itself: router solicitations, and pings of its link-local address. RFC 4380 section 5.3.2 */
 export class Solicitation {
   private readonly options: ServerOptions;
   private readonly linkLocal: Ipv6;
@@ -41,11 +41,11 @@ export class Solicitation {
   private readonly counters: Record<ServerCounter, number>;
   private readonly commands: CommandRing;
   private readonly hits: LimitHits;
-  /** The same for everybody but for destination and checksum. */
+  /** The same for all clients, except for destination and checksum. */
   readonly advertisement: Uint8Array;
   /**
-   * The latest answer: a command's bytes need not outlive the next input. The advertisement stays at its end, the origin indication in
-   * front of it; authentication, of the length that the solicitation asks for, in front of that.
+   * The latest answer: a command's bytes are valid only until the next input. The advertisement stays at the end, the origin indication
+   * before it, and before that the authentication, whose length depends on the solicitation.
    */
   private readonly answered: Uint8Array;
   private readonly ipv6Start: number;
@@ -69,7 +69,7 @@ export class Solicitation {
       destination: new Uint8Array(16),
       prefixServer: options.primary, // S-31
       mtu: (options.advertiseMtu ?? true) ? TUNNEL_MTU : undefined,
-      // Not where the size matters: checkers that want no MTU option want no other either.
+      // Not without the MTU option: a check that expects none expects no other option either.
       oneAddress: options.secondary === undefined && (options.advertiseMtu ?? true),
     });
     const longestHeader = authenticationLength(0xff, NO_VALUE_YET.length);
@@ -78,7 +78,7 @@ export class Solicitation {
     this.answered.set(this.advertisement, this.ipv6Start);
   }
 
-  /** One advertisement for one valid solicitation, to where it came from. S-30, S-34, S-45 */
+  /** Sends one advertisement for one valid solicitation, to its outer source. S-30, S-34, S-45 */
   answer(
     socket: SocketId,
     buffer: Uint8Array,
@@ -95,11 +95,11 @@ export class Solicitation {
     }
     const cone = (flagsOf(buffer, at + SOURCE) & CONE_FLAG) !== 0;
     if (cone && this.options.secondary === undefined) {
-      // Answered from the address it asked, a client behind any NAT would take itself for open to all.
+      // An answer from the address that the client asked passes every NAT: the client would wrongly take its NAT for a cone.
       counters.droppedConeWithoutSecondary++;
       return;
     }
-    // Verified first, so that nobody can use up a client's answers in its name.
+    // Verified before the limit, so that a sender that forges a client's address cannot use up its answers.
     const key = this.keyOf(buffer, view);
     if (key === undefined && this.options.keys !== undefined) {
       counters.droppedUnauthenticated++; // S-14
@@ -111,7 +111,7 @@ export class Solicitation {
       return;
     }
     const start = this.compose(buffer, view, key, address, port);
-    // S-35: a client that says "cone" is answered from the address it did not ask.
+    // S-35: a client with the cone bit set is answered from the address that it did not ask.
     this.commands.transmit(
       cone ? 1 - socket : socket,
       this.answered,
@@ -123,7 +123,7 @@ export class Solicitation {
     counters.solicitationsAnswered++;
   }
 
-  /** S-20: who knows the server's link-local address may ping it. */
+  /** S-20: a client that knows the server's link-local address may ping it. */
   answerPing(
     socket: SocketId,
     buffer: Uint8Array,
@@ -141,7 +141,7 @@ export class Solicitation {
       this.counters.droppedBadChecksum++;
       return;
     }
-    // As much as forwarding: an answer as large as the ping goes to whoever the source names.
+    // It costs as much as forwarding: the answer is as large as the ping and goes to the source address, which may be forged.
     if (!this.answers.take(0, address, 0, port, now, forwardingCost(view.ipv6End - at))) {
       this.counters.droppedAnswerLimit++;
       this.hits.ipv4('answers', address);
@@ -160,7 +160,7 @@ export class Solicitation {
     this.counters.pingsAnswered++;
   }
 
-  /** The key that a secure server verified this solicitation with. */
+  /** The key with which a secure server has verified this solicitation; undefined: it could not. */
   private keyOf(buffer: Uint8Array, view: DatagramView): ClientKey | undefined {
     const { authentication } = view;
     if (this.options.keys === undefined || authentication === undefined) return undefined;
@@ -180,8 +180,8 @@ export class Solicitation {
   }
 
   /**
-   * Writes the answer: authentication where the request had one, origin indication, advertisement, in this order. Returns
-   * where it begins. S-37 to S-40
+   * Writes the answer: authentication if the request had one, origin indication, advertisement, in this order. Returns
+   * the offset at which it begins. S-37 to S-40
    */
   private compose(
     buffer: Uint8Array,
@@ -201,7 +201,7 @@ export class Solicitation {
     return this.writeSecured(buffer, asked, key, origin);
   }
 
-  /** The sum of all but the destination is known. */
+  /** Sets the checksum; the sum of all octets except the destination was computed before. */
   private seal(): void {
     const { answered, advertisement, ipv6Start } = this;
     const rest = readUint16(advertisement, ICMPV6_CHECKSUM) ^ 0xffff;
@@ -209,7 +209,7 @@ export class Solicitation {
     writeUint16(answered, ipv6Start + ICMPV6_CHECKSUM, internetChecksum(answered, at, at + 16, rest));
   }
 
-  /** A-7, S-38, S-39: an open server gives back the nonce and nothing else. Returns where its header begins. */
+  /** A-7, S-38, S-39: an open server returns the nonce and nothing else. Returns the offset of its header. */
   private writeNonce(buffer: Uint8Array, asked: Authentication, end: number): number {
     const { answered } = this;
     const start = end - authenticationLength(0, 0);
@@ -218,7 +218,7 @@ export class Solicitation {
     return start;
   }
 
-  /** The header of a secure server, which covers all that is behind it. Returns where it begins. */
+  /** Writes the header of a secure server, which authenticates all that follows. Returns its offset. */
   private writeSecured(buffer: Uint8Array, asked: Authentication, key: ClientKey, end: number): number {
     const { answered, ipv6Start } = this;
     const clientId = buffer.subarray(asked.clientId.start, asked.clientId.end);
@@ -239,14 +239,14 @@ export class Solicitation {
 }
 
 const NOTHING = new Uint8Array(0);
-/** The nonce is filled in. */
+/** The header of an open server; the nonce is filled in later. */
 const NOTHING_BUT_NONCE = {
   clientId: NOTHING,
   value: NOTHING,
   nonce: new Uint8Array(AUTHENTICATION_NONCE_LENGTH),
   confirmation: 0,
 };
-/** As long as an HMAC-SHA1. */
+/** A placeholder of the length of an HMAC-SHA1. */
 const NO_VALUE_YET = new Uint8Array(20);
-/** Of an echo request: type, code, checksum, identifier, sequence number. */
+/** Octets of an echo request before its data: type, code, checksum, identifier, sequence number. */
 const ECHO_HEADER = 8;
