@@ -100,7 +100,7 @@ describe('nftables', () => {
   test('a ruleset that is too large counts as one that concerns us', () => {
     const chains = Array.from({ length: 10_001 }, (_, i) => `chain c${i} {}`).join('\n');
     nft(`table ip t { ${chains} }`);
-    expect(look().rule).toContain('nftables has rules that cannot be looked through (E2BIG)');
+    expect(look().rule).toContain('nftables has rules that cannot be read (E2BIG)');
     nft('');
     expect(look()).toEqual({});
   });

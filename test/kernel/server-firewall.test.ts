@@ -162,7 +162,7 @@ test('a plain user with the rights of the shipped unit: the kernel, and what is 
   // The names of iptables' tables are root's to read, where the kernel has any.
   if (existsSync('/proc/net/ip_tables_names'))
     expect(await status()).toMatchObject({
-      reason: "this host's rules cannot be asked for: iptables (EACCES)",
+      reason: "this host's rules cannot be read: iptables (EACCES)",
     });
   net.server.nft(RULES['input, a port']![1]);
   await eventually(async () =>

@@ -30,11 +30,11 @@ beforeEach(() => {
   rig = new Rig();
 });
 
-test('an echo request without a UDP checksum, then both kinds; the first that is answered is the way', () => {
+test('an echo request without a UDP checksum, then both kinds; the first one that is answered decides', () => {
   for (const answered of [WAY.bare, WAY.checked]) {
     rig = new Rig();
     rig.proofs.want(PEER, OWN, 0);
-    expect(rig.sent).toEqual([]); // the packet that asks for it goes by the socket first
+    expect(rig.sent).toEqual([]); // the packet that caused the proof goes by the socket first
     rig.run(0, 2_100, (at) => {
       if (at === 250) rig.answer(PEER, answered, at);
     });
@@ -44,7 +44,7 @@ test('an echo request without a UDP checksum, then both kinds; the first that is
   }
 });
 
-test('each is an echo request of its own: from, to, its checksum, the nonce and the way', () => {
+test('each one is a complete echo request: source, destination, checksum, nonce and form', () => {
   rig.proofs.want(PEER, OWN, 0);
   rig.run(0, 300);
   for (const { packet, way } of rig.sent) {
@@ -67,7 +67,7 @@ test('a kernel that cannot unwrap super-packets never sends without a checksum',
   expect(new Set(rig.sent.map(({ way }) => way))).toEqual(new Set([WAY.checked]));
 });
 
-test('not answered, though the peer is heard: asked again after 10, 20, 40 s ... 640 s', () => {
+test('not answered, though the peer is heard: tried again after 10, 20, 40 s ... 640 s', () => {
   const waits: number[] = [];
   for (let now = 0, i = 0; i < 9; i++) {
     rig.proofs.want(PEER, OWN, now);
@@ -84,7 +84,7 @@ test('not answered, though the peer is heard: asked again after 10, 20, 40 s ...
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.bare, failures: 0 });
 });
 
-test('a peer that is not heard at all is no failure of the path: it is asked again with the next packet', () => {
+test('a peer that is not heard at all has not failed: it is tried again with the next packet', () => {
   rig.proofs.want(PEER, OWN, 0);
   rig.run(0, 2_100);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
@@ -92,21 +92,21 @@ test('a peer that is not heard at all is no failure of the path: it is asked aga
   expect(rig.proofs.counters).toMatchObject({ proofsUnheard: 1, proofsFailed: 0 });
 });
 
-test('what the host refuses to send ends the proof before anything of it was sent, and for 10 s', () => {
+test('a refusal by the host ends the proof before any request was sent, and blocks it for 10 s', () => {
   rig.proofs.want(PEER, OWN, 0);
   rig.proofs.handleRefusal(PEER, 1);
   rig.run(1, 3_000);
   expect(rig.sent).toEqual([]);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, noticeAfterMs: 10_001 });
   expect(carriedPath(rig.state(PEER), 0)).toEqual({ way: 'inward', reason: 'refused' });
-  // It is no failed proof.
+  // This does not count as a failed proof.
   rig.proofs.want(PEER, OWN, 20_000);
   rig.hear(PEER, 20_500);
   rig.run(20_000, 22_100);
   expect(rig.entry(PEER)).toMatchObject({ failures: 1 });
 });
 
-test('one proof of a peer at a time, none of one that is not carried, and so many in all', () => {
+test('one proof per peer at a time, none of a peer that is not carried, and a limited number in all', () => {
   rig.proofs.want(PEER, OWN, 0);
   rig.proofs.want(PEER, OWN, 1);
   rig.proofs.want(v6('2001:0:cb00:7178::9'), OWN, 2);
@@ -121,7 +121,7 @@ test('one proof of a peer at a time, none of one that is not carried, and so man
   expect([rig.armed.size, rig.proofs.pollTimeout()]).toEqual([0, Infinity]);
 });
 
-test('new peers, at however many IPv4 addresses, do not take the room of ways in use', () => {
+test('new peers, at however many IPv4 addresses, do not take the room of paths in use', () => {
   for (let i = 0; i < 2 * MOST_PROOFS; i++) {
     rig.add(peerNumber(i), 0x0a00_0000 + i);
     rig.proofs.want(peerNumber(i), OWN, 0);
@@ -132,7 +132,7 @@ test('new peers, at however many IPv4 addresses, do not take the room of ways in
   expect(rig.armed.size).toBe(before + 1);
 });
 
-test('peers that somebody has invented at one IPv4 address: no more echo requests go there than the limit lets through', () => {
+test('peers that an attacker invented at one IPv4 address: no more echo requests go there than the limit permits', () => {
   for (let i = 0; i < 1_000; i++) {
     rig.add(peerNumber(i), v4('198.51.100.7'));
     rig.proofs.want(peerNumber(i), OWN, 0);
@@ -148,7 +148,7 @@ test('peers that somebody has invented at one IPv4 address: no more echo request
 });
 
 test.each([WAY.checked, WAY.bare])(
-  'a way in use is asked for again, alone: answered it stays (%i)',
+  'a path in use is proven again, with one kind of request only: answered it stays (%i)',
   (way) => {
     rig.entry(PEER).way = way;
     rig.proofs.want(PEER, OWN, 0);
@@ -162,14 +162,14 @@ test.each([WAY.checked, WAY.bare])(
   },
 );
 
-test('a way in use is asked at once: packets may wait for the answer', () => {
+test('a path in use is tried at once: packets may wait for the answer', () => {
   const rig = new Rig();
   rig.entry(PEER).way = WAY.bare;
   rig.proofs.want(PEER, OWN, 1_000);
   expect(rig.proofs.pollTimeout()).toBe(1_000);
 });
 
-test('a way in use that is not answered, though the peer sends, is left, and all are tried at once', () => {
+test('a path in use that is not answered, though the peer sends, is given up, and all kinds are tried at once', () => {
   rig.entry(PEER).way = WAY.bare;
   rig.proofs.want(PEER, OWN, 0);
   rig.run(0, 2_100, (at) => rig.hear(PEER, at));
@@ -182,7 +182,7 @@ test('a way in use that is not answered, though the peer sends, is left, and all
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.checked });
 });
 
-test('ways in use take neither the room nor the requests of new peers', () => {
+test('paths in use take neither the room nor the requests of new peers', () => {
   for (let i = 0; i < 2 * MOST_PROOFS; i++) {
     rig.add(peerNumber(i), 0x0a00_0000 + i);
     rig.entry(peerNumber(i)).way = WAY.bare;
@@ -203,7 +203,7 @@ test('ways in use take neither the room nor the requests of new peers', () => {
   expect(rig.sent.at(-1)!.packet.subarray(DESTINATION, DESTINATION + 16)).toEqual(PEER);
 });
 
-test('of a peer that the limits kept from being asked nothing is known: it stays as it is, or is asked again after a second', () => {
+test('a peer that the limits kept from being tried: a path in use stays, and a new one is tried again after a second', () => {
   for (let i = 0; i < MOST_PROOFS_BY_ADDRESS; i++) {
     rig.add(peerNumber(i), v4('198.51.100.2'));
     rig.proofs.want(peerNumber(i), OWN, 0);
@@ -225,7 +225,7 @@ test.each([
   ['the limit of requests', MOST_PROOFS_BY_ADDRESS - 2],
   ['the room', MOST_PROOFS_BY_ADDRESS],
 ])(
-  'at a crowded IPv4 address (%s): the path to a peer that is silent although sent to is left, another is asked again soon',
+  'at a crowded IPv4 address (%s): the path to a peer that is silent although sent to is given up, another one is tried again soon',
   (_, crowd) => {
     const address = v4('198.51.100.2');
     const [silent, other] = [v6('2001:0:cb00:7178::5'), v6('2001:0:cb00:7178::6')];
@@ -259,7 +259,7 @@ test('a peer that falls silent while its path is proven again counts as silent',
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward });
 });
 
-test('a peer that nothing could be sent to has failed no proof', () => {
+test('a peer to which nothing could be sent has failed no proof', () => {
   rig.canSend = false;
   rig.proofs.want(PEER, OWN, 0);
   rig.run(0, 2_100, (at) => rig.hear(PEER, at));
@@ -278,7 +278,7 @@ test('an answer whose notice was lost is found before the proof fails', () => {
   expect(rig.proofs.counters).toMatchObject({ proofsAnswered: 1, proofsFailed: 0 });
 });
 
-test('a peer that has moved meanwhile: an answer to what was asked of it before proves nothing', () => {
+test('a peer that has moved meanwhile: an answer to a request sent before proves nothing', () => {
   for (const place of [{ address: v4('198.51.100.3') }, { port: 50_000 }, { uplink: 1 }]) {
     rig = new Rig();
     rig.proofs.want(PEER, OWN, 0);
@@ -293,7 +293,7 @@ test('a peer that has moved meanwhile: an answer to what was asked of it before 
   }
 });
 
-test('a peer whose segment of TCP is out while no proof is under way is asked anew', () => {
+test('a peer whose TCP segment is out while no proof is under way is tried anew', () => {
   rig.entry(PEER).way = WAY.tried;
   rig.proofs.want(PEER, OWN, 0);
   rig.run(0, 100);
@@ -301,7 +301,7 @@ test('a peer whose segment of TCP is out while no proof is under way is asked an
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.bare });
 });
 
-test('a peer that is no longer carried is not asked any more; a late answer is nothing', () => {
+test('a peer that is no longer carried is not tried any more; a late answer is ignored', () => {
   rig.proofs.want(PEER, OWN, 0);
   rig.proofs.drop(PEER);
   rig.run(0, 2_100);
@@ -310,7 +310,7 @@ test('a peer that is no longer carried is not asked any more; a late answer is n
   expect(rig.entry(PEER).way).toBe(WAY.inward);
 });
 
-test('how far a peer is carried, and why no further', () => {
+test('how far a peer is carried, and the reason if it is not carried both ways', () => {
   const state = rig.state(PEER);
   expect(carriedPath(state, 1e9)).toEqual({ way: 'inward', reason: 'unproven' });
   expect(carriedPath({ ...state, failures: 3 }, 1e9)).toEqual({ way: 'inward', reason: 'unanswered' });
@@ -318,7 +318,7 @@ test('how far a peer is carried, and why no further', () => {
   const silent = { ...state, way: WAY.bare, socketHeardAgo: 19e9, lastReceived: 1e9 };
   expect(carriedPath(silent, 20e9)).toEqual({ way: 'both' });
   expect(carriedPath({ ...silent, lastReceived: 11e9 }, 20e9)).toEqual({ way: 'none', reason: 'unseen' });
-  // With however many peers.
+  // The limit holds however many peers there are.
   const unseen = { ...silent, socketHeardAgo: 14e9, lastReceived: 20e9 };
   expect(carriedPath({ ...unseen, socketHeardAgo: 13e9 }, 20e9, 40)).toEqual({ way: 'both' });
   expect(carriedPath(unseen, 20e9, 40)).toEqual({ way: 'none', reason: 'unseen' });
@@ -339,7 +339,7 @@ interface Entry {
   renewAtMs: number;
 }
 
-/** The kernel's side, as far as proofs know it. */
+/** Plays the kernel's table of peers, as far as proofs use it. */
 class Rig {
   readonly sent: { packet: Uint8Array; way: Way }[] = [];
   readonly armed = new Map<string, { nonce: Uint8Array; answered: Way }>();
