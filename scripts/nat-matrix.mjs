@@ -1,6 +1,6 @@
 /**
- * `npm run nat-matrix`: two clients behind every pair of NATs that the simulation knows, with and without loss, and what becomes of
- * them, as docs/nat-matrix.md. The same every time: every run has its seed.
+ * `npm run nat-matrix`: simulates two clients behind every pair of NATs, with and without loss, and writes the outcomes to
+ * docs/nat-matrix.md. Every run has its seed, so the result is always the same.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,11 +15,11 @@ const { NAT_KINDS, tryNeighbours, tryPair } = await import('../dist/sim/index.js
 const DEPENDENCES = ['endpoint-independent', 'address-dependent', 'address-and-port-dependent'];
 const PORTS = ['preserving', 'sequential', 'random'];
 const LOSSES = [0, 0.05, 0.2];
-/** Runs of each pair, with each loss. */
+/** Runs of each pair, for each loss. */
 const RUNS = 3;
 /** A lost bubble costs two seconds, and a contact tries four times. */
 const PATIENCE_MS = 30_000;
-/** In which order means are named. */
+/** The order in which means are listed. */
 const MEANS = ['local', 'direct', 'nonce', 'random port', 'echo test', 'guess', undefined];
 const WAYS = { local: 'local', direct: 'plain', guess: 'guess' };
 
@@ -30,7 +30,7 @@ const matrix = kinds.map((a, i) => kinds.map((b, j) => tryKinds(a, b, (i * kinds
 const groups = group();
 writeFileSync(join(root, 'docs', 'nat-matrix.md'), page());
 
-/** With every hairpinning: by loss, all outcomes. Fails where hairpinning makes a difference between two NATs. */
+/** All outcomes by loss, over every hairpinning. Fails if hairpinning makes a difference between two NATs. */
 function tryKinds(a, b, seed) {
   return LOSSES.map((loss) =>
     Array.from({ length: RUNS }, (_, run) => {
@@ -50,7 +50,7 @@ function natOf(kind, hairpinning) {
   return { ...NAT_KINDS.portRestricted, ...kind, hairpinning, portRange };
 }
 
-/** A random port is either known beforehand, or an Echo Test has foretold it. */
+/** A random port is either known in advance, or predicted by an Echo Test. */
 function meansOf({ means }, ...sides) {
   if (means !== 'random-port') return means;
   const tested = sides.some(({ mapping, ports }) => mapping !== DEPENDENCES[0] && ports !== 'preserving');
@@ -61,7 +61,7 @@ function wayOf(means) {
   return means === undefined ? 'none' : (WAYS[means] ?? 'RFC 6081');
 }
 
-/** Kinds that connect with all others in the same way, whoever begins. */
+/** Kinds that connect with all others in the same way, whichever side begins. */
 function group() {
   const found = new Map();
   const way = (i, j) => wayOf(commonest(matrix[i][j][0].map(({ means }) => means)));
@@ -209,7 +209,7 @@ function most(name) {
   return Math.max(...matrix.flat().flatMap(([lossless]) => lossless.map((one) => one[name])));
 }
 
-/** Members as few products of axes: [mapping, filtering, ports] each. */
+/** Describes members as few products of axes: [mapping, filtering, ports] each. */
 function terms(members) {
   const short = (value) =>
     value
@@ -234,7 +234,7 @@ function terms(members) {
 
 function namesOf(outcomes) {
   const present = MEANS.filter((means) => outcomes.some((one) => one.means === means));
-  // What is seen once in a hundred is an accident.
+  // An outcome seen once in a hundred runs is left out as an accident.
   const usual = present.filter(
     (means) => outcomes.filter((one) => one.means === means).length * 50 >= outcomes.length,
   );
