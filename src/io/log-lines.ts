@@ -22,7 +22,7 @@ export class LogLines {
   }
 
   write(text: string): void {
-    if (!this.writeRest() || !this.tellOfLost() || !this.put(lineOf(text))) this.lost++;
+    if (!this.writeRest() || !this.writeLostCount() || !this.put(lineOf(text))) this.lost++;
   }
 
   /** Whether everything begun is written. */
@@ -30,7 +30,7 @@ export class LogLines {
     return this.rest.length === 0 || (this.put(this.rest) && this.rest.length === 0);
   }
 
-  private tellOfLost(): boolean {
+  private writeLostCount(): boolean {
     if (this.lost === 0) return true;
     if (!this.put(lineOf(`warning: ${this.lost} lines of this log are lost: its reader had stopped`)))
       return false;

@@ -33,7 +33,7 @@ const MOST_OCTETS = 64 << 10;
  * it decide. Throws the system's error if the folder cannot be examined.
  */
 export function faultOfFolder(path: string): string | undefined {
-  return faultOnTheWay(path, (at, found) => {
+  return faultOnPath(path, (at, found) => {
     if (!found.isDirectory()) return `${at} is no folder`;
     return isWritableByOthers(found) ? `other accounts may write into ${at}` : undefined;
   });
@@ -43,11 +43,11 @@ export function faultOfFolder(path: string): string | undefined {
 export function faultOfFile(path: string, invoker?: number): string | undefined {
   const verdict = (at: string, found: Stats): string | undefined =>
     found.isFile() && isWritableByOthers(found) ? `other accounts may write into ${at}` : undefined;
-  return faultOnTheWay(path, verdict, invoker);
+  return faultOnPath(path, verdict, invoker);
 }
 
 /** `verdictOnEnd`: checks the end of the path, if it exists. */
-function faultOnTheWay(
+function faultOnPath(
   path: string,
   verdictOnEnd: (at: string, found: Stats) => string | undefined,
   invoker?: number,

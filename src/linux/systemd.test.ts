@@ -26,8 +26,8 @@ test('sends to the service manager at an abstract name', () => {
 });
 
 test('sends nothing without a service manager', () => {
-  for (const nobody of ['', '/nonexistent/socket', `/${'x'.repeat(200)}`]) {
-    vi.stubEnv('NOTIFY_SOCKET', nobody);
+  for (const path of ['', '/nonexistent/socket', `/${'x'.repeat(200)}`]) {
+    vi.stubEnv('NOTIFY_SOCKET', path);
     expect(() => notifySystemd('READY=1')).not.toThrow();
   }
   vi.unstubAllEnvs();

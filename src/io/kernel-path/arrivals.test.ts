@@ -9,7 +9,7 @@ vi.mock('../../linux/bpf/attachment.ts', () => ({
   attach: (_program: number, ifindex: number) => {
     if (refusal !== undefined) throw refusal;
     attached.add(ifindex);
-    return { isThere: () => true, close: () => attached.delete(ifindex) };
+    return { isAttached: () => true, close: () => attached.delete(ifindex) };
   },
 }));
 

@@ -28,8 +28,8 @@ export class Arrivals {
   }
 
   /** False if another process has detached the program, or an interface has gone. */
-  get areThere(): boolean {
-    return [...this.attachments.values()].every((attachment) => attachment.isThere());
+  get areAttached(): boolean {
+    return [...this.attachments.values()].every((attachment) => attachment.isAttached());
   }
 
   /** Attaches to the interfaces that uplinks need and, while there is room, to these in this order; detaches from all others. */

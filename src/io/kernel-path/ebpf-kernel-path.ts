@@ -232,15 +232,15 @@ export class EbpfKernelPath implements KernelPath {
     for (const step of this.undo.toReversed()) step();
   }
 
-  /** Resources that {@link close} releases, in reverse order. */
+  /** Registers a resource, which {@link close} releases: the latest first. */
   private closing<T extends { close(): void }>(part: T): T {
     this.undo.push(() => part.close());
     return part;
   }
 
   /**
-   * Ends the kernel path and informs the handlers, never from inside a method of this class. The user path carries all packets from then
-   * on.
+   * Runs an action. An error in it ends the kernel path, and the user path carries all packets from then on. The handlers are informed
+   * later, never inside a method of this class.
    */
   private guarded(action: () => void): void {
     if (this.closed) return;
@@ -301,7 +301,7 @@ export class EbpfKernelPath implements KernelPath {
 
   /** A link, address or route of this host has changed. */
   private follow(): void {
-    if (!this.uplinks.areAsBefore()) return this.reset();
+    if (!this.uplinks.areUnchanged()) return this.reset();
     if (this.uplinks.isCrowded) return this.resetInTurn();
     const changed = this.uplinks.follow();
     this.movePeers(changed);
@@ -320,7 +320,7 @@ export class EbpfKernelPath implements KernelPath {
 
   /** Before kernel 6.6 the programs are filters, which other programs can remove without a message. */
   private lookAtAttachments(): void {
-    const isAtTunnel = this.egress.isThere();
+    const isAtTunnel = this.egress.isAttached();
     if (isAtTunnel && this.uplinks.areAttached) return;
     if (!isAtTunnel) {
       this.egress.close();
@@ -414,7 +414,7 @@ export class EbpfKernelPath implements KernelPath {
     const peer = addressAt(NOTICE.peer);
     const kind = view.getUint32(offset + NOTICE.kind, true);
     if (kind === NOTICE_KIND.wanted || kind === NOTICE_KIND.silent) {
-      this.proofs.want(peer, addressAt(NOTICE.source), now, kind === NOTICE_KIND.silent);
+      this.proofs.request(peer, addressAt(NOTICE.source), now, kind === NOTICE_KIND.silent);
     } else if (kind === NOTICE_KIND.answered) {
       this.reports.addHeard(peer, now);
       this.proofs.handleAnswer(peer, now);

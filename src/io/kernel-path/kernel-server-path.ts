@@ -31,7 +31,7 @@ const LIMIT_NAMES = {
 } as const;
 /** Hosts with more interfaces are routers: each of their many changes would have to be looked at. */
 const MOST_ROUTES = 4_096;
-const NOTHING_TO_DO = 'clients have keys, and what is forwarded may leave by several ways';
+const NOTHING_TO_DO = 'clients have keys, and forwarded bubbles may leave by several interfaces';
 
 /**
  * Loads a tc program that answers solicitations and forwards bubbles at the interfaces at which datagrams for the server arrive, as far as
@@ -132,7 +132,7 @@ export class KernelServerPath implements ServerPath {
     this.cancelLife = this.clock.setTimer(this.clock.now() + SIGN_OF_LIFE_MS, () => {
       this.live();
       // The kernel sends no message when a filter is removed or rp_filter changes; and a step that has failed may succeed now.
-      if (this.uplinks === undefined || !this.areThere() || this.strictNow() !== this.strict)
+      if (this.uplinks === undefined || !this.areAttached() || this.strictNow() !== this.strict)
         this.followNow();
     });
     this.program.liveUntil(process.hrtime.bigint() + BigInt(ALIVE_MS) * 1_000_000n);
@@ -177,7 +177,7 @@ export class KernelServerPath implements ServerPath {
       routing: ipv4Routing(MOST_ROUTES),
     };
     const uplinks = serverUplinks(own, host, allowPrivate);
-    if (!this.areThere()) this.detach();
+    if (!this.areAttached()) this.detach();
     this.uplinks = uplinks;
     this.strict = this.strictNow();
     const at = new Set(uplinks.at.map(({ ifindex }) => ifindex));
@@ -213,7 +213,7 @@ export class KernelServerPath implements ServerPath {
   }
 
   private countArrivals(): void {
-    this.arrivals.see(this.clock.now(), {
+    this.arrivals.update(this.clock.now(), {
       left: this.program.readCounters().leftToSockets,
       arrived: this.options.arrived(),
       overflows: udpBufferOverflows(),
@@ -240,8 +240,8 @@ export class KernelServerPath implements ServerPath {
     }
   }
 
-  private areThere(): boolean {
-    return [...this.attachments.values()].every((attachment) => attachment.isThere());
+  private areAttached(): boolean {
+    return [...this.attachments.values()].every((attachment) => attachment.isAttached());
   }
 
   private strictNow(): string {

@@ -4,7 +4,7 @@ import type { Ipv4Route } from '../../linux/ipv4-routes.ts';
 import { parseIpv4 } from '../../wire/index.ts';
 
 /** Ranges to which AddressPolicy permits no datagrams; the second list applies unless private addresses count as global. */
-const NOBODY = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '192.88.99.0/24', '224.0.0.0/4'].map(subnet);
+const NEVER = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '192.88.99.0/24', '224.0.0.0/4'].map(subnet);
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map(subnet);
 
 /** Whether all permitted destinations leave by one interface, as far as the routes tell. */
@@ -21,7 +21,7 @@ export function isOnlyWayOut(
 
 /** Whether datagrams to a part of a route's destinations are permitted. */
 export function mayBeSentTo(route: Ipv4Route, allowPrivate: boolean): boolean {
-  const unsent = allowPrivate ? NOBODY : [...NOBODY, ...PRIVATE];
+  const unsent = allowPrivate ? NEVER : [...NEVER, ...PRIVATE];
   return !unsent.some((block) => isWithin(route, block));
 }
 

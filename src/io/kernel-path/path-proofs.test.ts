@@ -33,7 +33,7 @@ beforeEach(() => {
 test('an echo request without a UDP checksum, then both kinds; the first one that is answered decides', () => {
   for (const answered of [WAY.bare, WAY.checked]) {
     rig = new Rig();
-    rig.proofs.want(PEER, OWN, 0);
+    rig.proofs.request(PEER, OWN, 0);
     expect(rig.sent).toEqual([]); // the packet that caused the proof goes by the socket first
     rig.run(0, 2_100, (at) => {
       if (at === 250) rig.answer(PEER, answered, at);
@@ -45,7 +45,7 @@ test('an echo request without a UDP checksum, then both kinds; the first one tha
 });
 
 test('each one is a complete echo request: source, destination, checksum, nonce and form', () => {
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 300);
   for (const { packet, way } of rig.sent) {
     expect([...packet.subarray(SOURCE, SOURCE + 16)]).toEqual([...OWN]);
@@ -56,13 +56,13 @@ test('each one is a complete echo request: source, destination, checksum, nonce 
     expect([...data]).toEqual([...rig.armed.get(formatIpv6(PEER))!.nonce, way]);
   }
   const other = new Rig(2);
-  other.proofs.want(PEER, OWN, 0);
+  other.proofs.request(PEER, OWN, 0);
   expect(other.armed.get(formatIpv6(PEER))!.nonce).not.toEqual(rig.armed.get(formatIpv6(PEER))!.nonce);
 });
 
 test('a kernel that cannot unwrap super-packets never sends without a checksum', () => {
   rig = new Rig(1, WAY.checked);
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 2_100);
   expect(new Set(rig.sent.map(({ way }) => way))).toEqual(new Set([WAY.checked]));
 });
@@ -70,7 +70,7 @@ test('a kernel that cannot unwrap super-packets never sends without a checksum',
 test('not answered, though the peer is heard: tried again after 10, 20, 40 s ... 640 s', () => {
   const waits: number[] = [];
   for (let now = 0, i = 0; i < 9; i++) {
-    rig.proofs.want(PEER, OWN, now);
+    rig.proofs.request(PEER, OWN, now);
     rig.hear(PEER, now + 500);
     rig.run(now, now + 2_100);
     waits.push(Math.round((rig.entry(PEER).noticeAfterMs - now) / 1_000) - 2);
@@ -78,14 +78,14 @@ test('not answered, though the peer is heard: tried again after 10, 20, 40 s ...
   }
   expect(waits).toEqual([10, 20, 40, 80, 160, 320, 640, 640, 640]);
   expect(rig.proofs.counters).toMatchObject({ proofsFailed: 9, proofsAnswered: 0, proofsUnheard: 0 });
-  rig.proofs.want(PEER, OWN, 1e7);
+  rig.proofs.request(PEER, OWN, 1e7);
   rig.run(1e7, 1e7 + 50);
   rig.answer(PEER, WAY.bare, 1e7 + 60);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.bare, failures: 0 });
 });
 
 test('a peer that is not heard at all has not failed: it is tried again with the next packet', () => {
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 2_100);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
   expect(rig.entry(PEER).noticeAfterMs).toBeLessThan(3_200);
@@ -93,28 +93,28 @@ test('a peer that is not heard at all has not failed: it is tried again with the
 });
 
 test('a refusal by the host ends the proof before any request was sent, and blocks it for 10 s', () => {
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.proofs.handleRefusal(PEER, 1);
   rig.run(1, 3_000);
   expect(rig.sent).toEqual([]);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, noticeAfterMs: 10_001 });
   expect(carriedPath(rig.state(PEER), 0)).toEqual({ way: 'inward', reason: 'refused' });
   // This does not count as a failed proof.
-  rig.proofs.want(PEER, OWN, 20_000);
+  rig.proofs.request(PEER, OWN, 20_000);
   rig.hear(PEER, 20_500);
   rig.run(20_000, 22_100);
   expect(rig.entry(PEER)).toMatchObject({ failures: 1 });
 });
 
 test('one proof per peer at a time, none of a peer that is not carried, and a limited number in all', () => {
-  rig.proofs.want(PEER, OWN, 0);
-  rig.proofs.want(PEER, OWN, 1);
-  rig.proofs.want(v6('2001:0:cb00:7178::9'), OWN, 2);
+  rig.proofs.request(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 1);
+  rig.proofs.request(v6('2001:0:cb00:7178::9'), OWN, 2);
   expect(rig.armed.size).toBe(1);
   for (let i = 0; i < 2 * MOST_PROOFS; i++) {
     const peer = peerNumber(i);
     rig.add(peer, 0x0a00_0000 + i);
-    rig.proofs.want(peer, OWN, 3);
+    rig.proofs.request(peer, OWN, 3);
   }
   expect(rig.armed.size).toBe(MOST_PROOFS / 2);
   rig.proofs.clear();
@@ -124,22 +124,22 @@ test('one proof per peer at a time, none of a peer that is not carried, and a li
 test('new peers, at however many IPv4 addresses, do not take the room of paths in use', () => {
   for (let i = 0; i < 2 * MOST_PROOFS; i++) {
     rig.add(peerNumber(i), 0x0a00_0000 + i);
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   const before = rig.armed.size;
   rig.entry(PEER).way = WAY.bare;
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   expect(rig.armed.size).toBe(before + 1);
 });
 
 test('peers that an attacker invented at one IPv4 address: no more echo requests go there than the limit permits', () => {
   for (let i = 0; i < 1_000; i++) {
     rig.add(peerNumber(i), v4('198.51.100.7'));
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   expect(rig.armed.size).toBe(MOST_PROOFS_BY_ADDRESS);
   rig.add(PEER, v4('198.51.100.8'));
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   expect(rig.armed.size).toBe(MOST_PROOFS_BY_ADDRESS + 1);
   rig.proofs.drop(PEER);
   rig.run(0, 2_100);
@@ -151,7 +151,7 @@ test.each([WAY.checked, WAY.bare])(
   'a path in use is proven again, with one kind of request only: answered it stays (%i)',
   (way) => {
     rig.entry(PEER).way = way;
-    rig.proofs.want(PEER, OWN, 0);
+    rig.proofs.request(PEER, OWN, 0);
     rig.hear(PEER, 10);
     rig.run(0, 400, (at) => {
       if (at === 350) rig.answer(PEER, way, at);
@@ -165,18 +165,18 @@ test.each([WAY.checked, WAY.bare])(
 test('a path in use is tried at once: packets may wait for the answer', () => {
   const rig = new Rig();
   rig.entry(PEER).way = WAY.bare;
-  rig.proofs.want(PEER, OWN, 1_000);
+  rig.proofs.request(PEER, OWN, 1_000);
   expect(rig.proofs.pollTimeout()).toBe(1_000);
 });
 
 test('a path in use that is not answered, though the peer sends, is given up, and all kinds are tried at once', () => {
   rig.entry(PEER).way = WAY.bare;
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 2_100, (at) => rig.hear(PEER, at));
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
   expect(rig.entry(PEER).noticeAfterMs).toBeLessThan(2_100);
   expect(rig.proofs.counters).toMatchObject({ renewalsFailed: 1, proofsFailed: 0 });
-  rig.proofs.want(PEER, OWN, 2_200);
+  rig.proofs.request(PEER, OWN, 2_200);
   rig.run(2_200, 2_500);
   rig.answer(PEER, WAY.checked, 2_500);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.checked });
@@ -186,19 +186,19 @@ test('paths in use take neither the room nor the requests of new peers', () => {
   for (let i = 0; i < 2 * MOST_PROOFS; i++) {
     rig.add(peerNumber(i), 0x0a00_0000 + i);
     rig.entry(peerNumber(i)).way = WAY.bare;
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   expect(rig.armed.size).toBe(MOST_PROOFS / 2);
   rig = new Rig();
   for (let i = 0; i < MOST_PROOFS_BY_ADDRESS; i++) {
     rig.add(peerNumber(i), v4('198.51.100.2'));
     rig.entry(peerNumber(i)).way = WAY.bare;
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   rig.run(0, 2_100);
   expect(rig.sent.length).toBeLessThanOrEqual(RENEWAL_LIMITS.burst + 2.1 * RENEWAL_LIMITS.perSecond);
   rig.proofs.clear();
-  rig.proofs.want(PEER, OWN, 2_100);
+  rig.proofs.request(PEER, OWN, 2_100);
   rig.run(2_100, 2_200);
   expect(rig.sent.at(-1)!.packet.subarray(DESTINATION, DESTINATION + 16)).toEqual(PEER);
 });
@@ -206,7 +206,7 @@ test('paths in use take neither the room nor the requests of new peers', () => {
 test('a peer that the limits kept from being tried: a path in use stays, and a new one is tried again after a second', () => {
   for (let i = 0; i < MOST_PROOFS_BY_ADDRESS; i++) {
     rig.add(peerNumber(i), v4('198.51.100.2'));
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   rig.run(0, 2_100, (at) => {
     for (let i = 0; i < MOST_PROOFS_BY_ADDRESS; i++) rig.hear(peerNumber(i), at);
@@ -232,7 +232,7 @@ test.each([
     for (const peer of [...Array.from({ length: crowd }, (__, i) => peerNumber(i)), silent, other]) {
       rig.add(peer, address);
       rig.entry(peer).way = WAY.bare;
-      rig.proofs.want(peer, OWN, 0, peer === silent);
+      rig.proofs.request(peer, OWN, 0, peer === silent);
     }
     rig.run(0, 2_100);
     const asked = new Set(
@@ -250,18 +250,18 @@ test('a peer that falls silent while its path is proven again counts as silent',
   for (let i = 0; i < MOST_PROOFS_BY_ADDRESS - 1; i++) {
     rig.add(peerNumber(i), v4('198.51.100.2'));
     rig.entry(peerNumber(i)).way = WAY.bare;
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   rig.entry(PEER).way = WAY.bare;
-  rig.proofs.want(PEER, OWN, 0);
-  rig.proofs.want(PEER, OWN, 100, true);
+  rig.proofs.request(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 100, true);
   rig.run(100, 2_100);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward });
 });
 
 test('a peer to which nothing could be sent has failed no proof', () => {
   rig.canSend = false;
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 2_100, (at) => rig.hear(PEER, at));
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
   expect(rig.entry(PEER).noticeAfterMs).toBeLessThan(3_200);
@@ -269,7 +269,7 @@ test('a peer to which nothing could be sent has failed no proof', () => {
 });
 
 test('an answer whose notice was lost is found before the proof fails', () => {
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 100);
   rig.armed.get(formatIpv6(PEER))!.answered = WAY.bare;
   rig.hear(PEER, 100);
@@ -281,7 +281,7 @@ test('an answer whose notice was lost is found before the proof fails', () => {
 test('a peer that has moved meanwhile: an answer to a request sent before proves nothing', () => {
   for (const place of [{ address: v4('198.51.100.3') }, { port: 50_000 }, { uplink: 1 }]) {
     rig = new Rig();
-    rig.proofs.want(PEER, OWN, 0);
+    rig.proofs.request(PEER, OWN, 0);
     rig.run(0, 100);
     rig.proofs.handlePlace(PEER);
     expect(rig.armed.size).toBe(1);
@@ -295,14 +295,14 @@ test('a peer that has moved meanwhile: an answer to a request sent before proves
 
 test('a peer whose TCP segment is out while no proof is under way is tried anew', () => {
   rig.entry(PEER).way = WAY.tried;
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 100);
   rig.answer(PEER, WAY.bare, 110);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.bare });
 });
 
 test('a peer that is no longer carried is not tried any more; a late answer is ignored', () => {
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.proofs.drop(PEER);
   rig.run(0, 2_100);
   rig.proofs.handleAnswer(PEER, 2_100);

@@ -158,7 +158,7 @@ export class PathProofs {
    * Begins a proof. Either packets from `source` to a peer go by the process and could go by the kernel, or the latest proof of a path in
    * use is old. `isSilent`: the peer has not answered the packets that went by the kernel.
    */
-  want(peer: Ipv6, source: Ipv6, now: number, isSilent = false): void {
+  request(peer: Ipv6, source: Ipv6, now: number, isSilent = false): void {
     const name = formatIpv6(peer);
     const underway = this.proofs.get(name);
     if (underway !== undefined) {

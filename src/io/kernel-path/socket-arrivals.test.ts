@@ -19,7 +19,7 @@ class Host {
       this.counts.left += left;
       this.counts.arrived += arrived;
       this.counts.overflows += overflows;
-      this.arrivals.see(this.now, { ...this.counts });
+      this.arrivals.update(this.now, { ...this.counts });
       if ((this.arrivals.why === undefined) !== (before === undefined)) return second;
     }
     return most;

@@ -45,7 +45,7 @@ export class SocketArrivals {
   }
 
   /** Call it about once a second. `now` in milliseconds. */
-  see(now: number, counts: ArrivalCounts): void {
+  update(now: number, counts: ArrivalCounts): void {
     this.workedSince ??= now;
     const { last = counts } = this;
     const news = {

@@ -77,7 +77,7 @@ export class Uplinks {
 
   /** Whether the program is still attached where datagrams arrive. */
   get areAttached(): boolean {
-    return this.arrivals.areThere;
+    return this.arrivals.areAttached;
   }
 
   /** The interfaces by which peers are reached; those without a kernel path last. */
@@ -120,7 +120,7 @@ export class Uplinks {
   }
 
   /** Whether all interfaces are as they were. */
-  areAsBefore(): boolean {
+  areUnchanged(): boolean {
     this.forgetTable();
     return [...this.uplinks.values()].every(
       (uplink) =>

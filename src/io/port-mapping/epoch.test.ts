@@ -10,15 +10,19 @@ describe('RFC 6887 section 8.5: a gateway has not restarted', () => {
     ['but it has if its time goes back', 100, 98, 0, false],
     ['but it has if its epoch is too small for the time that has passed', 100, 150, 100_000, false],
     ['but it has if its time jumps ahead', 100, 400, 100_000, false],
-  ] as const)('%s', ([, first, second, passedMs, goesOn]) => {
+  ] as const)('%s', ([, first, second, passedMs, continues]) => {
     const epoch = new Epoch();
-    expect(epoch.goesOn(first, 5_000)).toBeUndefined();
-    expect(epoch.goesOn(second, 5_000 + passedMs)).toBe(goesOn);
+    expect(epoch.continues(first, 5_000)).toBeUndefined();
+    expect(epoch.continues(second, 5_000 + passedMs)).toBe(continues);
   });
 
   test('a restart is reported once', () => {
     const epoch = new Epoch();
-    epoch.goesOn(5_000, 0);
-    expect([epoch.goesOn(0, 10), epoch.goesOn(0, 260), epoch.goesOn(1, 760)]).toEqual([false, true, true]);
+    epoch.continues(5_000, 0);
+    expect([epoch.continues(0, 10), epoch.continues(0, 260), epoch.continues(1, 760)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 });

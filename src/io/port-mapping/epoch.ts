@@ -11,7 +11,7 @@ export class Epoch {
   private last: { readonly seconds: number; readonly nowMs: number } | undefined;
 
   /** The first message gives `undefined`: there is nothing to compare it with. `nowMs`: of a monotonic clock. */
-  goesOn(seconds: number, nowMs: number): boolean | undefined {
+  continues(seconds: number, nowMs: number): boolean | undefined {
     const { last } = this;
     this.last = { seconds, nowMs };
     if (last === undefined) return undefined;

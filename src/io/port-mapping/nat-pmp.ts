@@ -106,6 +106,6 @@ export class NatPmp implements Protocol {
   private note(answer: NatPmpAnswer): boolean | undefined {
     if (answer.kind === 'refused') return undefined;
     if (answer.kind === 'external-address') this.external = answer.address;
-    return this.epoch.goesOn(answer.epochSeconds, performance.now());
+    return this.epoch.continues(answer.epochSeconds, performance.now());
   }
 }

@@ -61,7 +61,9 @@ export class Pcp implements Protocol {
   /** RFC 6887 section 14.1. The first announcement of a server means a restart: earlier mappings were made without it. */
   hasForgotten(announcement: Uint8Array): boolean {
     const answer = parsePcpAnnounceAnswer(announcement);
-    return answer?.kind === 'announce' && this.epoch.goesOn(answer.epochSeconds, performance.now()) !== true;
+    return (
+      answer?.kind === 'announce' && this.epoch.continues(answer.epochSeconds, performance.now()) !== true
+    );
   }
 
   async map(): Promise<MapAnswer> {
@@ -99,7 +101,7 @@ export class Pcp implements Protocol {
   /** Notes the epoch, with which later announcements are compared. */
   private note(answer: PcpAnswer | undefined): PcpAnswer | undefined {
     if (answer !== undefined && answer.kind !== 'refused')
-      this.epoch.goesOn(answer.epochSeconds, performance.now());
+      this.epoch.continues(answer.epochSeconds, performance.now());
     return answer;
   }
 }

@@ -486,10 +486,10 @@ describe('UPnP', () => {
     const mute = await gateway.serve(() => undefined);
     let port = 1;
     await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${port}/description`));
-    expect(await upnp(gateway), 'nobody listens').toBeUndefined();
+    expect(await upnp(gateway), 'no program listens').toBeUndefined();
     port = portOf(mute);
     const started = performance.now();
-    expect(await upnp(gateway, gateway.hasty), 'nobody answers').toBeUndefined();
+    expect(await upnp(gateway, gateway.hasty), 'no answer').toBeUndefined();
     expect(performance.now() - started).toBeLessThan(1_500);
   });
 });

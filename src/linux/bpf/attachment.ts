@@ -17,7 +17,7 @@ const LINK_INFO_SIZE = 64;
 /** A program attached to an interface, until it is closed. */
 export interface Attachment {
   /** Whether it is still attached: the interface may have gone, or another process may have detached it. */
-  isThere(): boolean;
+  isAttached(): boolean;
   close(): void;
 }
 
@@ -40,7 +40,7 @@ export function attach(program: number, ifindex: number, direction: Direction, h
 function attachmentOf(link: number): Attachment {
   let isOpen = true;
   return {
-    isThere: () => isOpen && interfaceOf(link) !== 0,
+    isAttached: () => isOpen && interfaceOf(link) !== 0,
     // After close the number may be that of another file.
     close: () => {
       if (isOpen) sys.close(link);
@@ -76,7 +76,7 @@ export function attachFilter(
   if (attached < 0) removeHook();
   check('bpf_tc_attach', attached);
   return {
-    isThere: () => hook.has(handle),
+    isAttached: () => hook.has(handle),
     close: () => {
       hook.detach(handle);
       removeHook();
