@@ -1,7 +1,6 @@
 /**
- * A Teredo client without tunnel interface, to load a relay with: arguments are its IPv4 address, the server's, the native
- * host's, and seconds. It answers the relay's bubble and says `trusted`; at SIGUSR1 it sends 1280-byte packets as fast as it
- * can and says how many.
+ * A Teredo client without a tunnel interface, to load a relay. Arguments: its IPv4 address, the server's, the native host's, and seconds.
+ * It answers the relay's bubble and prints `trusted`; at SIGUSR1 it sends 1280-byte packets as fast as it can and prints their number.
  */
 import { UdpSocket } from '../src/linux/udp.ts';
 import {

@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT } from './seats.ts';
+import { ROOT } from './variants.ts';
 
-/** The object that clang makes of `bench/NAME.bpf.c`, until disposed of. */
+/** Compiles `bench/NAME.bpf.c` to an object file that exists until disposed of. */
 export class BpfObject {
   readonly path: string;
   private readonly folder: string;

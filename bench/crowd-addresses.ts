@@ -1,18 +1,18 @@
-/** Where a crowd is: the program in crowd.bpf.c knows of SERVER's port and of the network 11.0.0.0/8 that clients are in. */
+/** Addresses of the crowd. The program in crowd.bpf.c has the same SERVER port and clients' network 11.0.0.0/8. */
 import { RELAY_ADDRESS } from '../src/lab/index.ts';
 import { makeTeredoAddress, parseIpv4 } from '../src/wire/index.ts';
 
-/** Of the namespace that all of a crowd is in, and so of the clients' server. */
+/** The address of the crowd's namespace, at which the clients' server is, too. */
 export const CROWD_ADDRESS = '198.51.100.250';
 export const CLIENTS_NETWORK = '11.0.0.0/8';
 export const CLIENT_PORT = 40_000;
 export const RELAY = parseIpv4(RELAY_ADDRESS)!;
 export const RELAY_PORT = 3545;
-/** The crowd's wire to the relay: the relay's end, and the native host's. */
+/** The link from the crowd to the relay: addresses of the relay's end and of the native host. */
 export const NATIVE_GATEWAY = '2001:db8:3::1';
 export const NATIVE = '2001:db8:3::2';
 
-/** Each client has an IPv4 address of its own. */
+/** Each client has its own IPv4 address. */
 export function mappedAddress(client: number): number {
   return 0x0b00_0000 + client;
 }

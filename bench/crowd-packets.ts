@@ -1,4 +1,4 @@
-/** Packets from a crowd of clients to a native host, and back. */
+/** Sends and receives packets between a crowd of clients and a native host. */
 import { RawIpv6Socket } from '../src/linux/raw-ipv6.ts';
 import { SendQueue } from '../src/linux/send-queue.ts';
 import { AF_INET, SOCK_RAW, openSocket } from '../src/linux/socket.ts';
@@ -6,14 +6,14 @@ import { NEXT_HEADER, parseIpv6, transportChecksum, writeUint16, writeUint32 } f
 import { CLIENT_PORT, NATIVE, RELAY, RELAY_PORT, mappedAddress, teredoAddress } from './crowd-addresses.ts';
 import { makeUdpPacket } from './packets.ts';
 
-/** Small: none are handed over in runs, which the packets to one client could be, and those to a thousand could not. */
+/** Small, so that none are sent in runs: packets to one client could be, those to a thousand clients could not. */
 const SIZE = 128;
 export const BURST = 32;
-/** IPPROTO_RAW: the packet brings its own IPv4 header. */
+/** IPPROTO_RAW: the packet contains its own IPv4 header. */
 const RAW = 255;
 const OUTSIDE = 28;
 const PAYLOAD = 48;
-/** Of the last word of the addresses in an IPv6 header. */
+/** Offset of the last word of the addresses in an IPv6 header. */
 const [SOURCE_END, DESTINATION_END] = [20, 36];
 
 export interface PacketSender {
@@ -21,7 +21,7 @@ export interface PacketSender {
   flush(): void;
 }
 
-/** From the native host to clients. */
+/** Sends from the native host to clients. */
 export function openDown(): PacketSender {
   const packet = makeUdpPacket(parseIpv6(NATIVE)!, teredoAddress(0), SIZE);
   finish(packet);
@@ -35,13 +35,13 @@ export function openDown(): PacketSender {
   };
 }
 
-/** From clients to the native host, by way of the relay. */
+/** Sends from clients to the native host through the relay. */
 export function openUp(): PacketSender {
   const inner = makeUdpPacket(teredoAddress(0), parseIpv6(NATIVE)!, SIZE);
   finish(inner);
   const packet = new Uint8Array(OUTSIDE + SIZE);
   packet.set(inner, OUTSIDE);
-  // The kernel fills in length and checksum of the IPv4 header, and an identification if that is 0, which would cost it more the more
+  // The kernel fills in length and checksum of the IPv4 header. It would also fill in an identification of 0, which takes longer the more
   // clients there are. UDP has no checksum.
   packet.set([0x45, 0, 0, 0, 0, 1, 0, 0, 64, NEXT_HEADER.UDP]);
   writeUint32(packet, 16, RELAY);
@@ -60,14 +60,16 @@ export function openUp(): PacketSender {
   };
 }
 
-/** Gives the packet a checksum that is good for all clients. */
+/** Gives the packet a checksum that is right for all clients. */
 function finish(packet: Uint8Array): void {
   writeUint32(packet, PAYLOAD, mappedAddress(0));
   writeUint16(packet, 46, 0);
   writeUint16(packet, 46, transportChecksum(packet, 0, NEXT_HEADER.UDP, 40, SIZE));
 }
 
-/** A mapped address stands inverted in a Teredo address. With itself in the payload the sum of both is the same for all. */
+/**
+ * A mapped address is inverted in a Teredo address. With the address itself in the payload the sum of the two is the same for all clients.
+ */
 function setClient(b: Uint8Array, start: number, at: number, client: number): void {
   const mapped = mappedAddress(client);
   writeUint32(b, start + at, ~mapped >>> 0);

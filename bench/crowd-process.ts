@@ -1,11 +1,11 @@
 /**
- * Works for a crowd of Teredo clients and a native host in one namespace: the arguments are the object of crowd.bpf.c, then
+ * Plays a crowd of Teredo clients and a native host in one namespace. Arguments: the object of crowd.bpf.c, then
  *
- *     meet FROM TO SECONDS   the native host sends one packet to each of these clients, who are new to the relay
- *     down COUNT SECONDS     as many packets as can be sent, to so many clients in turn
- *     up COUNT SECONDS       the same from them
+ *     meet FROM TO SECONDS   the native host sends one packet to each of these clients, which the relay does not know yet
+ *     down COUNT SECONDS     as many packets as possible, to this many clients in turn
+ *     up COUNT SECONDS       the same from the clients
  *
- * It says in JSON how many packets were sent and how many arrived, in how many seconds (of `meet`: until the last one did).
+ * Prints, as JSON, how many packets were sent and arrived, and the seconds (for `meet`: until the last one arrived).
  */
 import { readFileSync } from 'node:fs';
 import { attach } from '../src/linux/bpf/attachment.ts';
@@ -20,11 +20,14 @@ export interface Crossing {
   readonly seconds: number;
 }
 
-/** So many may be under way: fewer than a tunnel's queue has room for, so that none is lost there. */
+/** The most packets under way: fewer than a tunnel's queue holds, so that none is lost there. */
 const WINDOW = 256;
-/** When nothing has arrived for so long, what is under way is lost. */
+/** After this time without an arrival, the packets under way are lost. */
 const PATIENCE_MS = 100;
-/** From client to client, in no order that memory likes. Has no divisor in common with a power of ten: meets all of them. */
+/**
+ * The step from client to client, so that memory is not accessed in order. It has no divisor in common with a power of ten, so it reaches
+ * all clients.
+ */
 const STRIDE = 618_970_019;
 const HANDLE = 1;
 
@@ -37,9 +40,9 @@ const tasks: Readonly<Record<string, () => Crossing>> = {
 };
 const arrivals = watch(object!);
 process.stdout.write(`${JSON.stringify(tasks[task!]!())}\n`);
-process.exit(0); // and the programs go with it
+process.exit(0); // detaches the programs, too
 
-/** One packet for each client, no more than {@link WINDOW} of them under way; no longer than `most` seconds. */
+/** Sends one packet to each client, with at most {@link WINDOW} of them under way, for at most `most` seconds. */
 function oneByOne(
   sender: PacketSender,
   count: () => number,
@@ -54,7 +57,7 @@ function oneByOne(
     if (seen !== arrived) [arrived, last, progress] = [seen, now, now];
     if (now - progress > PATIENCE_MS) [lost, progress] = [sent - arrived, now];
     const left = to - from - sent;
-    const underWay = Math.max(0, sent - arrived - lost); // what counts as lost may come yet
+    const underWay = Math.max(0, sent - arrived - lost); // packets counted as lost may still arrive
     if (left === 0 && underWay === 0) break;
     if (left === 0 || underWay + BURST > WINDOW) {
       rest();
@@ -66,7 +69,7 @@ function oneByOne(
   return { sent, arrived, seconds: (last - begun) / 1_000 };
 }
 
-/** As fast as it goes. */
+/** Sends as fast as possible. */
 function freely(sender: PacketSender, count: () => number, clients: number, seconds: number): Crossing {
   const begun = performance.now();
   let [sent, at] = [0, 0];
@@ -81,18 +84,18 @@ function freely(sender: PacketSender, count: () => number, clients: number, seco
   const took = (performance.now() - begun) / 1_000;
   let arrived = -1;
   for (let now = count(); now !== arrived; now = count()) {
-    arrived = now; // waits for what is still under way
+    arrived = now; // waits for packets that are still under way
     for (let i = 0; i < 500; i++) rest();
   }
   return { sent, arrived, seconds: took };
 }
 
-/** The processor is needed elsewhere. */
+/** Leaves the processor to other processes. */
 function rest(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.2);
 }
 
-/** Loads and attaches the programs: the table of what has arrived. */
+/** Loads and attaches the programs; returns the table of arrivals. */
 function watch(path: string): number {
   const lib = libbpf();
   const loaded = lib.openFile(path, 0);
@@ -108,7 +111,7 @@ function watch(path: string): number {
   return check('arrived', lib.mapFd(lib.findMap(loaded, 'arrived')));
 }
 
-/** Of packets at the clients (0) or at the native host (1). */
+/** Number of packets that arrived at the clients (0) or at the native host (1). */
 function counter(where: number): () => number {
   const lib = libbpf();
   const [key, value] = [new Memory(4), new Memory(8)];

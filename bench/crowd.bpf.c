@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * A crowd of Teredo clients, their server and a native host, at a cost that is small beside a relay's: a bubble to the server is answered
- * as the client would that it is for; what comes for a client, or for the native host's discard port, is counted and dropped.
+ * Plays a crowd of Teredo clients, their server and a native host, at a cost that is small beside a relay's. It answers a bubble to the
+ * server as the client would to which the bubble is addressed. It counts and drops packets to a client, or to the native host's discard
+ * port.
  */
 #include "../bpf/common.h"
 
-/* bench/crowd.ts has the same. Clients are behind 11.0.0.0/8. */
+/* The same as in bench/crowd.ts. Clients are behind 11.0.0.0/8. */
 #define SERVER_PORT 3544
 #define FIRST_OCTET 11
 #define AT_CLIENTS 0
@@ -34,7 +35,7 @@ static __always_inline int count(__u32 where)
 	return TC_ACT_SHOT;
 }
 
-/* The client's answer goes to where the bubble came from, and has what it knows of itself in its address: inverted. */
+/* The client's answer goes to the source of the bubble. Its own mapped address, inverted, is in its Teredo address. */
 static __always_inline int answer(struct __sk_buff *skb)
 {
 	struct bubble asked, back;

@@ -1,13 +1,13 @@
 /**
- * A relay and a crowd of Teredo clients, up to a million of them. The crowd's namespace is the clients (each with an IPv4 address of its
- * own), their server, and a native host:
+ * A relay and a crowd of up to a million Teredo clients. One namespace plays the clients (each with its own IPv4 address), their server,
+ * and a native host:
  *
  *     clients, server 198.51.100.250 -- backbone -- relay -- native host 2001:db8:3::2
  *           `--------------------- one namespace -----------------------'
  *
- * So clients become known to the relay as any client does: the native host sends to them, the relay asks each by a bubble through its
- * server, and a program in the kernel (crowd.bpf.c) answers. Links are of wire size: what goes to one client could cross virtual
- * links in super-packets, what goes to a thousand could not.
+ * The relay learns of clients in the usual way: the native host sends to them, the relay sends each a bubble through its server, and a
+ * program in the kernel (crowd.bpf.c) answers. Links carry no super-packets: packets to one client could cross virtual links in
+ * super-packets, packets to a thousand could not.
  */
 import { fileURLToPath } from 'node:url';
 import { Internet } from '../src/lab/index.ts';
@@ -15,15 +15,15 @@ import type { Namespace, Running } from '../src/lab/index.ts';
 import { BpfObject } from './bpf-object.ts';
 import { CLIENTS_NETWORK, CROWD_ADDRESS, NATIVE, NATIVE_GATEWAY } from './crowd-addresses.ts';
 import type { Crossing } from './crowd-process.ts';
-import { startRelay } from './seats.ts';
-import type { Maker } from './seats.ts';
+import { startRelay } from './variants.ts';
+import type { TeredoVariant } from './variants.ts';
 import { cutOnWires } from './world.ts';
 
 const PROCESS = fileURLToPath(new URL('./crowd-process.js', import.meta.url));
 /** For a million clients. */
 const LONG_SECONDS = 300;
 
-/** So that no limit is what is measured: one native host wants to reach all clients, and all have one server. */
+/** Raises the limits, so that they do not determine the result: one native host sends to all clients, and all have one server. */
 const NO_LIMIT = ['by-source', 'by-server'].flatMap((name) =>
   ['per-second', 'burst', 'ceiling'].map((what) => `${name}.shared.${what}=1000000000`),
 );
@@ -41,12 +41,12 @@ export class Crowd {
     this.relay = relay;
   }
 
-  /** The relay knows nobody yet. */
-  static open(maker: Maker, nodeOptions: readonly string[] = []): Promise<Crowd> {
-    return Crowd.openWith((net) => startRelay(net, maker, NO_LIMIT, nodeOptions));
+  /** With a relay that knows no client yet. */
+  static open(variant: TeredoVariant, nodeOptions: readonly string[] = []): Promise<Crowd> {
+    return Crowd.openWith((net) => startRelay(net, variant, NO_LIMIT, nodeOptions));
   }
 
-  /** With a relay of one's own making. */
+  /** With a relay that the caller starts. */
   static async openWith(start: (net: Internet) => Promise<Running>): Promise<Crowd> {
     const net = new Internet();
     const object = new BpfObject('crowd');
@@ -65,12 +65,12 @@ export class Crowd {
     }
   }
 
-  /** The native host sends to clients that the relay does not know; arrived is what reached them. */
+  /** The native host sends to clients that the relay does not know. `arrived`: packets that reached their client. */
   meet(from: number, to: number, seconds = LONG_SECONDS): Promise<Crossing> {
     return this.run('meet', from, to, seconds);
   }
 
-  /** Spread over the first so many clients. */
+  /** The traffic is spread over this many clients. */
   load(direction: 'up' | 'down', clients: number, seconds: number): Promise<Crossing> {
     return this.run(direction, clients, seconds);
   }

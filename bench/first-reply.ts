@@ -1,8 +1,8 @@
-/** How long the first answer takes between a client and a native host that have not met yet. */
+/** The time to the first answer between a client and a native host that have not communicated before. */
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, ping } from '../src/lab/index.ts';
 import type { Namespace } from '../src/lab/index.ts';
-import { startClient, startRelay, startServer } from './seats.ts';
-import type { Maker } from './seats.ts';
+import { startClient, startRelay, startServer } from './variants.ts';
+import type { TeredoVariant } from './variants.ts';
 import { cutOnWires } from './world.ts';
 
 export interface FirstReply {
@@ -14,18 +14,18 @@ export interface FirstReply {
 const SPACING_MS = 200;
 
 /**
- * Each time the relay has just been started and has met another client since, so that its program is warm but does not know this one; the
- * native host takes another address, which nobody knows; and the client's NAT has forgotten the relay. The median.
+ * The median of several runs. For each, the relay has just been started and has served another client since, so that its program is warm.
+ * The native host takes a new address, and the client's NAT has forgotten the relay.
  */
-export async function measureFirstReply(maker: Maker, times: number): Promise<FirstReply> {
+export async function measureFirstReply(variant: TeredoVariant, times: number): Promise<FirstReply> {
   await using net = new Internet();
   const { client, nat } = net.site('a', 'port-restricted');
   const { client: other } = net.site('b', 'port-restricted');
   cutOnWires(net);
-  await startServer(net, maker);
-  let relay = await startRelay(net, maker);
+  await startServer(net, variant);
+  let relay = await startRelay(net, variant);
   for (const host of [client, other]) {
-    await startClient(host, maker);
+    await startClient(host, variant);
     await mustReach(host, NATIVE_ADDRESS);
   }
   const [, own] = /inet6 (2001:0?:[^/]+)/.exec(client.ip('-6', 'address', 'show', 'scope', 'global'))!;
@@ -36,12 +36,12 @@ export async function measureFirstReply(maker: Maker, times: number): Promise<Fi
     net.native.ip('address', 'add', `${address}/64`, 'dev', 'v6');
     return address;
   };
-  /** Begins anew; an address of the native host that nobody knows. */
+  /** Starts a new relay; returns a new address of the native host. */
   const begin = async (): Promise<string> => {
     await relay.stop();
     forget(nat);
-    relay = await startRelay(net, maker);
-    await mustReach(other, addAddress()); // not a known one: miredo's client does not find out that its relay has forgotten it
+    relay = await startRelay(net, variant);
+    await mustReach(other, addAddress()); // a new address: miredo's client does not notice that its relay has forgotten it
     return addAddress();
   };
   const [fromClient, fromNative]: [number[], number[]] = [[], []];
@@ -61,7 +61,7 @@ function forget(nat: Namespace): void {
   nat.execute('sh', '-c', `conntrack -D -d ${RELAY_ADDRESS} 2>/dev/null || true`);
 }
 
-/** From the first ping to the first answer, whichever ping that is to. */
+/** The time from the first ping to the first answer, to whichever ping. */
 async function firstReply(from: Namespace, to: string, ...options: string[]): Promise<number> {
   const every = String(SPACING_MS / 1_000);
   const running = from.spawn('ping', ['-n', '-i', every, '-w', '20', ...options, to]);

@@ -1,6 +1,4 @@
-/**
- * A native host that sends 1280-byte packets as fast as it can: arguments are its IPv6 address, the destination, and seconds.
- */
+/** A native host that sends 1280-byte packets as fast as it can. Arguments: its IPv6 address, the destination, and seconds. */
 import { RawIpv6Socket } from '../src/linux/raw-ipv6.ts';
 import { makeUdpPacket } from './packets.ts';
 import { parseIpv6 } from '../src/wire/index.ts';

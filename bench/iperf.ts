@@ -35,7 +35,7 @@ export async function measureTcp(
   };
 }
 
-/** Datagrams of `size` octets a second that arrive, of as many as the client can send. */
+/** Datagrams of `size` octets that arrive per second, when the client sends as many as it can. */
 export async function measureUdp(world: World, size: number, seconds: number): Promise<number> {
   const { end } = await iperf(world, seconds, ['-u', '-b', '0', '-l', String(size)]);
   const { packets, lost_packets: lost, seconds: took } = end.sum!;

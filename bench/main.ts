@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: plain IPv4, miredo at both ends, ours in user space and in the kernel, in turn, in the same lab; what counts are the
- * ratios. `--rounds N --seconds N --only PART,PART --links veth,wire --quick --json FILE --svg FILE`; parts are those of parts.ts.
+ * `npm run bench`: compares plain IPv4, miredo at both ends, and this program on the user path and on the kernel path, in turn, in the same
+ * lab. The ratios are the result. Options: `--rounds N --seconds N --only PART,PART --links veth,wire --quick --json FILE --svg FILE`; the
+ * parts are those of parts.ts.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -40,7 +41,7 @@ const results = new Results();
 for (let round = 1; round <= rounds; round++) {
   for (const name of names) {
     const say = (text: string): void => void process.stderr.write(`round ${round}, ${name}: ${text}\n`);
-    const add: Add = (figure, seat, value) => results.add(figure, seat, value);
+    const add: Add = (figure, variant, value) => results.add(figure, variant, value);
     await PARTS[name]({ seconds, links, quick: values.quick, say, add });
   }
 }

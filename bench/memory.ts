@@ -1,40 +1,43 @@
-/** What memory a relay needs for each client that it knows: its process's and the kernel's for its tables there. */
+/** The memory that a relay needs for each known client: in its process, and in the kernel for its tables. */
 import { readFileSync } from 'node:fs';
 import { until } from '../src/lab/index.ts';
 import type { Running } from '../src/lab/index.ts';
 import { descriptorTexts } from '../test/support/descriptor-texts.ts';
 import { Crowd } from './crowd.ts';
-import { family } from './seats.ts';
-import type { Maker } from './seats.ts';
+import { family } from './variants.ts';
+import type { TeredoVariant } from './variants.ts';
 
 export interface Memory {
-  /** Bytes: resident memory of the process, as it stands. */
+  /** Bytes: resident memory of the process. */
   readonly process: number;
-  /** The same after its garbage has been collected; as it stands where it has none. */
+  /** The same after a garbage collection; unchanged if the process has no garbage collector. */
   readonly collected: number;
-  /** Bytes that the kernel accounts to the tables that the process has there. */
+  /** Bytes that the kernel accounts to the process's tables. */
   readonly kernel: number;
 }
 
 const AT_ONCE = 100_000;
-/** A signal has the garbage collected; it says when that is done. */
+/** The relay collects its garbage at a signal, and prints when that is done. */
 const COLLECT = ['--expose-gc', '--import', `data:text/javascript,${collector()}`];
 
 /**
- * At each of these numbers of clients, of which the first should be a small one: with it the program is warm, and what it needs anyway is
- * there. Differences by the number of clients are what one costs.
+ * Measures at each of these numbers of clients. The first should be small: the program is then warm, and its fixed memory allocated. A
+ * difference divided by the number of clients is the memory of one.
  */
-export async function measureMemory(maker: Maker, clients: readonly number[]): Promise<readonly Memory[]> {
-  await using crowd = await Crowd.open(maker, COLLECT);
+export async function measureMemory(
+  variant: TeredoVariant,
+  clients: readonly number[],
+): Promise<readonly Memory[]> {
+  await using crowd = await Crowd.open(variant, COLLECT);
   const { relay } = crowd;
   const found: Memory[] = [];
   let met = 0;
   for (const count of clients) {
     for (; met < count; met = Math.min(count, met + AT_ONCE))
-      // The kernel gets a client with the second packet; each within the 30 s that a client counts for.
+      // The kernel gets a client with its second packet, each within the 30 s for which a client counts as heard.
       for (let times = 0; times < 2; times++) await crowd.meet(met, Math.min(count, met + AT_ONCE));
     const process = residentBytes(relay);
-    if (maker !== 'miredo') await collectGarbage(relay);
+    if (variant !== 'miredo') await collectGarbage(relay);
     found.push({ process, collected: residentBytes(relay), kernel: kernelBytes(relay) });
   }
   return found;
@@ -59,7 +62,7 @@ function residentBytes(program: Running): number {
   });
 }
 
-/** Of each table that the process holds, once. Entries of the table of peers are allocated as they come. */
+/** Of each table that the process holds, once. Entries of the table of peers are allocated when they are used. */
 function kernelBytes(program: Running): number {
   const tables = new Map<string, number>();
   for (const pid of family(program.pid))

@@ -1,25 +1,29 @@
-/** How many new clients a relay can make reachable. */
+/** How many new clients a relay can reach per second. */
 import { Crowd } from './crowd.ts';
-import { cpuSeconds } from './seats.ts';
-import type { Maker } from './seats.ts';
+import { cpuSeconds } from './variants.ts';
+import type { TeredoVariant } from './variants.ts';
 
 export interface NewPeers {
   readonly perSecond: number;
-  /** Of the relay's process, for each. */
+  /** Microseconds of the relay's process for each client. */
   readonly cpuMicroseconds: number;
 }
 
-/** The tables of miredo, and of ours, end a little above a million. */
+/** The tables of miredo and of this program hold a little more than a million. */
 const MOST = 1_000_000;
 
 /**
- * A native host sends one packet to each of many clients, as many at once as the queues hold: counted are those that reach the client
- * they are for, which means a bubble to its server, its answer, and the packet that has waited for it. Limits of ours for one native host
- * and for one server are raised in {@link Crowd}; miredo has none.
- * `before`: so many are met before that, so that the program is warm.
+ * A native host sends one packet to each of many clients, as many at once as the queues hold. Counts the packets that reach their client;
+ * each takes a bubble to the client's server, the answer, and the delivery of the queued packet. The limits of this program for one native
+ * host and for one server are raised in {@link Crowd}; miredo has none.
+ * `before`: the number of clients served first, so that the program is warm.
  */
-export async function measureNewPeers(maker: Maker, seconds: number, before: number): Promise<NewPeers> {
-  await using crowd = await Crowd.open(maker);
+export async function measureNewPeers(
+  variant: TeredoVariant,
+  seconds: number,
+  before: number,
+): Promise<NewPeers> {
+  await using crowd = await Crowd.open(variant);
   await crowd.meet(0, before);
   const cpu = cpuSeconds(crowd.relay);
   const { arrived, seconds: took } = await crowd.meet(before, MOST, seconds);

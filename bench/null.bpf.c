@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* The least that a server can do: sends every datagram to its port 3544 back to where it came from. What it costs is the lab's. */
+/* The minimum that a server can do: returns every datagram to its port 3544 to the sender. Its cost is the cost of the lab. */
 #include "../bpf/common.h"
 
 SEC("tc")

@@ -1,4 +1,4 @@
-/** What is measured: each part goes through its seats in turn and tells every figure. */
+/** The parts of the bench. Each part measures all its variants in turn and reports every figure. */
 import { measureFirstReply } from './first-reply.ts';
 import { measureTcp, measureUdp } from './iperf.ts';
 import { measureMemory } from './memory.ts';
@@ -7,19 +7,19 @@ import { measureNewPeers } from './new-peers.ts';
 import { measureWithPeers } from './peers.ts';
 import { measureRelay } from './relay-packets.ts';
 import { measureLoadedRoundTrip, measureRoundTrip } from './round-trip.ts';
-import { MAKERS, SEATS } from './seats.ts';
-import type { Seat } from './seats.ts';
+import { TEREDO_VARIANTS, VARIANTS } from './variants.ts';
+import type { Variant } from './variants.ts';
 import { measureServers } from './server.ts';
 import { World } from './world.ts';
 import type { LinkKind } from './world.ts';
 
-export type Add = (figure: string, seat: Seat, value: number) => void;
+export type Add = (figure: string, variant: Variant, value: number) => void;
 
 interface Order {
   /** How long each measurement takes. */
   readonly seconds: number;
   readonly links: readonly LinkKind[];
-  /** Fewer clients, fewer times. */
+  /** Fewer clients and repetitions. */
   readonly quick: boolean;
   readonly say: (text: string) => void;
   readonly add: Add;
@@ -27,44 +27,44 @@ interface Order {
 
 type Part = (order: Order) => Promise<void>;
 
-/** Solicitations a second: what every server here can answer. */
+/** Solicitations per second: a rate that every server here can answer. */
 const SOLICITATIONS = 60_000;
 
 export const PARTS = {
-  tcp: through(async (world, seat, links, seconds, add) => {
+  tcp: through(async (world, variant, links, seconds, add) => {
     for (const direction of ['up', 'down'] as const)
       for (const streams of [1, 8]) {
         const { megabits, microseconds } = await measureTcp(world, direction, streams, seconds);
         const what = `${links}: TCP ${direction}, ${streams} stream${streams > 1 ? 's' : ''}`;
-        add(`${what}, Mbit/s`, seat, megabits);
-        if (streams === 1) add(`${what}, us of CPU a segment`, seat, microseconds);
+        add(`${what}, Mbit/s`, variant, megabits);
+        if (streams === 1) add(`${what}, us of CPU a segment`, variant, microseconds);
       }
   }),
-  udp: through(async (world, seat, links, seconds, add) => {
+  udp: through(async (world, variant, links, seconds, add) => {
     for (const size of [100, 1_200])
-      add(`${links}: UDP up, ${size} bytes, packets/s`, seat, await measureUdp(world, size, seconds));
+      add(`${links}: UDP up, ${size} bytes, packets/s`, variant, await measureUdp(world, size, seconds));
   }),
-  rtt: through(async (world, seat, links, seconds, add) => {
-    add(`${links}: round trip at idle, ms`, seat, await measureRoundTrip(world, 50 * seconds));
-    add(`${links}: round trip under load, ms`, seat, await measureLoadedRoundTrip(world, 25 * seconds));
+  rtt: through(async (world, variant, links, seconds, add) => {
+    add(`${links}: round trip at idle, ms`, variant, await measureRoundTrip(world, 50 * seconds));
+    add(`${links}: round trip under load, ms`, variant, await measureLoadedRoundTrip(world, 25 * seconds));
   }),
   relay: async ({ seconds, links: kinds, say, add }) => {
     for (const links of kinds)
-      for (const seat of MAKERS) {
-        say(`${links} links, ${seat}`);
-        const { up, down } = await measureRelay(seat, links, seconds);
-        add(`${links}: relay, UDP to IPv6, packets/s of 1280 bytes`, seat, up.packetsPerSecond);
-        add(`${links}: relay, IPv6 to UDP, packets/s of 1280 bytes`, seat, down.packetsPerSecond);
-        add(`${links}: relay, UDP to IPv6, us of its CPU a packet`, seat, up.cpuMicroseconds);
-        add(`${links}: relay, IPv6 to UDP, us of its CPU a packet`, seat, down.cpuMicroseconds);
+      for (const variant of TEREDO_VARIANTS) {
+        say(`${links} links, ${variant}`);
+        const { up, down } = await measureRelay(variant, links, seconds);
+        add(`${links}: relay, UDP to IPv6, packets/s of 1280 bytes`, variant, up.packetsPerSecond);
+        add(`${links}: relay, IPv6 to UDP, packets/s of 1280 bytes`, variant, down.packetsPerSecond);
+        add(`${links}: relay, UDP to IPv6, us of its CPU a packet`, variant, up.cpuMicroseconds);
+        add(`${links}: relay, IPv6 to UDP, us of its CPU a packet`, variant, down.cpuMicroseconds);
       }
   },
   server: async ({ seconds, say, add }) => {
     say('null, miredo, user, kernel');
     const servers = await measureServers(SOLICITATIONS, seconds);
-    for (const seat of MAKERS) {
-      add('server, us of CPU an answered solicitation', seat, servers[seat].microseconds);
-      add('server, solicitations answered of those asked', seat, servers[seat].answered);
+    for (const variant of TEREDO_VARIANTS) {
+      add('server, us of CPU an answered solicitation', variant, servers[variant].microseconds);
+      add('server, solicitations answered of those asked', variant, servers[variant].answered);
     }
   },
   peers: async ({ seconds, quick, say, add }) => {
@@ -84,70 +84,70 @@ export const PARTS = {
     add(`relay, IPv6 to UDP, ${ratio}`, 'kernel', rates.down.at(-1)! / rates.down[0]!);
   },
   'new-peers': async ({ seconds, quick, say, add }) => {
-    for (const seat of MAKERS) {
-      say(seat);
-      const { perSecond, cpuMicroseconds } = await measureNewPeers(seat, seconds, quick ? 2_000 : 20_000);
-      add('relay, new peers/s', seat, perSecond);
-      add('relay, us of its CPU a new peer', seat, cpuMicroseconds);
+    for (const variant of TEREDO_VARIANTS) {
+      say(variant);
+      const { perSecond, cpuMicroseconds } = await measureNewPeers(variant, seconds, quick ? 2_000 : 20_000);
+      add('relay, new peers/s', variant, perSecond);
+      add('relay, us of its CPU a new peer', variant, cpuMicroseconds);
     }
   },
   memory: async ({ quick, say, add }) => {
     const [few, ...numbers] = quick ? [5_000, 20_000] : [20_000, 100_000, 1_000_000];
-    for (const seat of MAKERS) {
-      say(seat);
-      const [before, ...found] = await measureMemory(seat, [few!, ...numbers]);
+    for (const variant of TEREDO_VARIANTS) {
+      say(variant);
+      const [before, ...found] = await measureMemory(variant, [few!, ...numbers]);
       found.forEach((memory, i) => {
         const a = (bytes: (of: Memory) => number): number =>
           (bytes(memory) - bytes(before!)) / (numbers[i]! - few!);
         const what = `relay, bytes a peer at ${numbers[i]}`;
         add(
           `${what}: process`,
-          seat,
+          variant,
           a((of) => of.process),
         );
         add(
           `${what}: process, collected`,
-          seat,
+          variant,
           a((of) => of.collected),
         );
-        if (seat === 'kernel')
+        if (variant === 'kernel')
           add(
             `${what}: kernel`,
-            seat,
+            variant,
             a((of) => of.kernel),
           );
         add(
           `${what}: together, collected`,
-          seat,
+          variant,
           a((of) => of.collected + of.kernel),
         );
       });
-      add(`relay, MB with ${few} peers: process`, seat, before!.collected / 1e6);
-      if (seat === 'kernel') add(`relay, MB with ${few} peers: kernel`, seat, before!.kernel / 1e6);
+      add(`relay, MB with ${few} peers: process`, variant, before!.collected / 1e6);
+      if (variant === 'kernel') add(`relay, MB with ${few} peers: kernel`, variant, before!.kernel / 1e6);
     }
   },
   'first-reply': async ({ quick, say, add }) => {
-    for (const seat of MAKERS) {
-      say(seat);
-      const { fromClient, fromNative } = await measureFirstReply(seat, quick ? 1 : 7);
-      add("first reply to a client's first ping, ms", seat, fromClient);
-      add("first reply to a native host's first ping, ms", seat, fromNative);
+    for (const variant of TEREDO_VARIANTS) {
+      say(variant);
+      const { fromClient, fromNative } = await measureFirstReply(variant, quick ? 1 : 7);
+      add("first reply to a client's first ping, ms", variant, fromClient);
+      add("first reply to a native host's first ping, ms", variant, fromNative);
     }
   },
 } satisfies Record<string, Part>;
 
 export type PartName = keyof typeof PARTS;
 
-/** Once for each kind of links and each seat, in a world of its own. */
+/** Runs once for each kind of links and each variant, in a world of its own. */
 function through(
-  measure: (world: World, seat: Seat, links: string, seconds: number, add: Add) => Promise<void>,
+  measure: (world: World, variant: Variant, links: string, seconds: number, add: Add) => Promise<void>,
 ): Part {
   return async ({ seconds, links: kinds, say, add }) => {
     for (const links of kinds)
-      for (const seat of SEATS) {
-        say(`${links} links, ${seat}`);
-        await using world = await World.open(seat, links);
-        await measure(world, seat, links, seconds, add);
+      for (const variant of VARIANTS) {
+        say(`${links} links, ${variant}`);
+        await using world = await World.open(variant, links);
+        await measure(world, variant, links, seconds, add);
       }
   };
 }

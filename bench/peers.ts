@@ -1,20 +1,20 @@
-/** Whether a relay that knows many clients carries packets as fast as one that knows one. */
+/** Whether a relay that knows many clients carries packets as fast as one that knows one client. */
 import { fileURLToPath } from 'node:url';
 import { Crowd } from './crowd.ts';
 
 export interface Rates {
-  /** Packets a second that came out on the other side. */
+  /** Packets per second that arrived on the other side. */
   readonly up: number;
   readonly down: number;
-  /** For how many clients the kernel carried. */
+  /** The number of clients that the kernel carried. */
   readonly known: number;
-  /** Whether all of them still counted as heard when the last packet went to them. */
+  /** Whether all of them still counted as heard when the last packet was sent to them. */
   readonly inTime: boolean;
 }
 
 const RELAY = fileURLToPath(new URL('./stocked-relay.js', import.meta.url));
 
-/** On the kernel path; traffic is spread over all clients, each packet another client's than the one before. */
+/** On the kernel path. The traffic is spread over all clients: consecutive packets belong to different clients. */
 export async function measureWithPeers(clients: number, seconds: number): Promise<Rates> {
   await using crowd = await Crowd.openWith(async ({ relay }) => {
     const running = relay.spawn(process.execPath, [RELAY, String(clients)]);
@@ -23,7 +23,7 @@ export async function measureWithPeers(clients: number, seconds: number): Promis
   });
   crowd.relay.kill('SIGUSR2');
   const [, known, ms] = await crowd.relay.waitFor(/carried for (\d+) after (\d+) ms/, 60_000);
-  // Down first: from clients that have been silent for 3 s a packet a second goes to user space, for it to ask whether they are there.
+  // Down first: after 3 s of silence of a client, one packet a second goes to user space, which checks whether the client is there.
   const down = await crowd.load('down', clients, seconds);
   const up = await crowd.load('up', clients, seconds);
   return {
@@ -34,5 +34,5 @@ export async function measureWithPeers(clients: number, seconds: number): Promis
   };
 }
 
-/** PEER_VALIDITY_MS, less some time for programs to start. */
+/** PEER_VALIDITY_MS, less some time in which programs start. */
 const VALID_MS = 27_000;

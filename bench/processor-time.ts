@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Seconds that all processors of this machine together have been busy since it started. */
+/** Busy seconds of all processors of this machine together since it started. */
 export function busySeconds(): number {
   const [, ...ticks] = readFileSync('/proc/stat', 'utf8').split('\n')[0]!.trim().split(/\s+/);
   const [user, nice, system, , , irq, softirq, steal] = ticks.map(Number);

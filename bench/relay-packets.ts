@@ -1,15 +1,15 @@
 import { fileURLToPath } from 'node:url';
 import { Internet, NATIVE_ADDRESS, SERVER_ADDRESS, until } from '../src/lab/index.ts';
 import type { Namespace } from '../src/lab/index.ts';
-import { cpuSeconds, startRelay, startServer } from './seats.ts';
-import type { Maker } from './seats.ts';
+import { cpuSeconds, startRelay, startServer } from './variants.ts';
+import type { TeredoVariant } from './variants.ts';
 import { cutOnWires } from './world.ts';
 import type { LinkKind } from './world.ts';
 
 export interface PacketResult {
-  /** 1280-byte packets a second that came out on the other side of the relay. */
+  /** 1280-byte packets per second that arrived on the other side of the relay. */
   readonly packetsPerSecond: number;
-  /** Microseconds of the relay process for each of them. */
+  /** Microseconds of the relay's process for each of them. */
   readonly cpuMicroseconds: number;
 }
 
@@ -19,7 +19,7 @@ const OWN = '198.51.100.250';
 
 /** Loads a relay from the clients' side, then from the native side. */
 export async function measureRelay(
-  maker: Maker,
+  variant: TeredoVariant,
   links: LinkKind,
   seconds: number,
 ): Promise<{ readonly up: PacketResult; readonly down: PacketResult }> {
@@ -29,7 +29,7 @@ export async function measureRelay(
   if (links === 'wire') cutOnWires(net);
   countAndDrop(net.native, 'v6');
   await startServer(net, 'kernel');
-  const relay = await startRelay(net, maker);
+  const relay = await startRelay(net, variant);
   const client = blaster.spawn(process.execPath, [
     BLASTER,
     OWN,
@@ -70,7 +70,7 @@ export async function measureRelay(
   return { up, down };
 }
 
-/** Large packets are counted where they come in, and then dropped: nobody's time goes into them. */
+/** Counts large packets at the interface where they arrive, then drops them, so that no process spends time on them. */
 function countAndDrop(host: Namespace, name: string): void {
   host.nft(`
     table netdev bench {
@@ -82,15 +82,15 @@ function countAndDrop(host: Namespace, name: string): void {
 }
 
 /**
- * How many packets of `size` bytes have come, by their bytes: a run of datagrams may cross a virtual wire as one, and saves all
- * headers but the first, so that this counts rather too few.
+ * Estimates the number of packets of `size` bytes from their bytes. A run of datagrams may cross a virtual link as one packet without the
+ * headers of all but the first, so the estimate is rather too low.
  */
 function dropped(host: Namespace, size: number): number {
   const [, bytes] = /bytes (\d+)/.exec(host.execute('nft', 'list', 'table', 'netdev', 'bench'))!;
   return Math.floor(Number(bytes) / size);
 }
 
-/** Of a packet on the native side, and of one in UDP and IPv4. */
+/** Sizes of a packet on the native side, and of one in UDP and IPv4. */
 const INNER_BYTES = 1280;
 const OUTER_BYTES = INNER_BYTES + 8 + 20;
 

@@ -1,36 +1,36 @@
 import { cpus } from 'node:os';
-import { SEATS } from './seats.ts';
-import type { Seat } from './seats.ts';
+import { VARIANTS } from './variants.ts';
+import type { Variant } from './variants.ts';
 
-/** The pairs whose ratio is printed. */
-const RATIOS: readonly (readonly [Seat, Seat])[] = [
+/** The pairs of variants whose ratio is printed. */
+const RATIOS: readonly (readonly [Variant, Variant])[] = [
   ['kernel', 'plain'],
   ['kernel', 'miredo'],
   ['user', 'miredo'],
 ];
 
-/** Figures by name and seat, one value a round. */
+/** Figures by name and variant, one value per round. */
 export class Results {
-  private readonly figures = new Map<string, Partial<Record<Seat, number[]>>>();
+  private readonly figures = new Map<string, Partial<Record<Variant, number[]>>>();
 
-  add(figure: string, seat: Seat, value: number): void {
-    const seats = this.figures.get(figure) ?? {};
-    this.figures.set(figure, seats);
-    (seats[seat] ??= []).push(value);
+  add(figure: string, variant: Variant, value: number): void {
+    const variants = this.figures.get(figure) ?? {};
+    this.figures.set(figure, variants);
+    (variants[variant] ??= []).push(value);
   }
 
-  /** The median of the rounds; undefined where it was not measured. */
-  median(figure: string, seat: Seat): number | undefined {
-    return medianOf(this.figures.get(figure)?.[seat] ?? []);
+  /** The median of the rounds; undefined if it was not measured. */
+  median(figure: string, variant: Variant): number | undefined {
+    return medianOf(this.figures.get(figure)?.[variant] ?? []);
   }
 
-  /** Medians of each seat, and medians of the ratios round by round. */
+  /** The medians of each variant, and the medians of the ratios of each round. */
   table(): string {
-    const heads = [...SEATS, ...RATIOS.map((pair) => pair.join('/'))];
-    const rows = [...this.figures].map(([name, seats]) => [
+    const heads = [...VARIANTS, ...RATIOS.map((pair) => pair.join('/'))];
+    const rows = [...this.figures].map(([name, variants]) => [
       name,
-      ...SEATS.map((seat) => short(medianOf(seats[seat] ?? []))),
-      ...RATIOS.map(([a, b]) => ratio(seats[a], seats[b])),
+      ...VARIANTS.map((variant) => short(medianOf(variants[variant] ?? []))),
+      ...RATIOS.map(([a, b]) => ratio(variants[a], variants[b])),
     ]);
     return [['', ...heads], ...rows]
       .map(([name, ...cells]) => `${name!.padEnd(52)}${cells.map((cell) => cell.padStart(15)).join('')}\n`)

@@ -1,10 +1,13 @@
-/** What a solicitation costs a server: the busy time of the whole machine for each that is answered, less a null server's. */
+/**
+ * The cost of a solicitation at a server: busy time of the whole machine per answered solicitation, less that of a server that does nothing
+ * (null.bpf.c).
+ */
 import { fileURLToPath } from 'node:url';
 import { Internet, SERVER_ADDRESS, until } from '../src/lab/index.ts';
 import type { Namespace, Running } from '../src/lab/index.ts';
 import { BpfObject } from './bpf-object.ts';
 import { busySeconds } from './processor-time.ts';
-import { startServer } from './seats.ts';
+import { startServer } from './variants.ts';
 
 const SOLICIT = fileURLToPath(new URL('./solicit.js', import.meta.url));
 const OWN = '198.51.100.250';
@@ -12,13 +15,13 @@ const SERVERS = ['null', 'miredo', 'user', 'kernel'] as const;
 export type ServerKind = (typeof SERVERS)[number];
 
 export interface ServerResult {
-  /** Microseconds of all processors for an answered solicitation, the null server's taken off. */
+  /** Microseconds of all processors per answered solicitation, without those for the null server. */
   readonly microseconds: number;
-  /** How many of those asked were answered. */
+  /** The share of solicitations that was answered. */
   readonly answered: number;
 }
 
-/** All kinds in turn, at this rate. */
+/** Measures all kinds in turn, at this rate. */
 export async function measureServers(
   perSecond: number,
   seconds: number,
@@ -46,12 +49,13 @@ async function measure(kind: ServerKind, perSecond: number, seconds: number): Pr
   ]);
   await solicit.waitFor(/ready/);
   countAnswers(asker);
-  // Once for nothing, at all of them: a program that compiles as it runs has done so then, as any server has that runs for days.
+  // A first run without a result at all of them: it compiles a program that is compiled while it runs, as on a server that has run for
+  // days.
   await ask(1, solicit, asker, seconds);
   return await ask(2, solicit, asker, seconds);
 }
 
-/** The `nth` time. */
+/** The `nth` run. */
 async function ask(nth: number, solicit: Running, asker: Namespace, seconds: number): Promise<ServerResult> {
   const [answersBefore, busyBefore] = [answersAt(asker), busySeconds()];
   solicit.kill('SIGUSR2');
@@ -61,7 +65,7 @@ async function ask(nth: number, solicit: Running, asker: Namespace, seconds: num
   return { microseconds: (busy * 1e6) / answers, answered: answers / Number(sent) };
 }
 
-/** Answers are counted where they come in, and dropped. */
+/** Counts answers at the interface where they arrive, then drops them. */
 function countAnswers(host: Namespace): void {
   host.nft(`
     table netdev bench {

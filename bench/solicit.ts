@@ -1,6 +1,6 @@
 /**
- * Sends solicitations at a steady rate: arguments are its IPv4 address, the server's, how many a second, and seconds. Says `ready`;
- * at SIGUSR2 it begins, and says how many it has sent. Answers are not looked at: whoever measures counts them.
+ * Sends solicitations at a steady rate. Arguments: its IPv4 address, the server's, the rate per second, and seconds. Prints `ready`; at
+ * SIGUSR2 it begins, and prints how many it has sent. It does not read answers: the caller counts them.
  */
 import { UdpSocket } from '../src/linux/udp.ts';
 import { buildRouterSolicitation, makeLinkLocal, parseIpv4 } from '../src/wire/index.ts';

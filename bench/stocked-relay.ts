@@ -1,7 +1,8 @@
 /**
- * A relay of ours on the kernel path that knows so many clients of the crowd from the beginning: the argument. It is the product as built,
- * with its real ports, and only its socket also gets what nobody has sent: at SIGUSR2 each client is heard, by a bubble, and the machine
- * then offers it to the kernel as it offers any. By way of the protocol that would take longer than the 30 s that a client counts for.
+ * A relay of this program on the kernel path that knows a number of the crowd's clients (the argument) from the beginning. It is the
+ * product as built, with its real ports; only its socket also receives datagrams that were never sent. At SIGUSR2 it receives a bubble from
+ * each client, and the machine then offers the client to the kernel as usual. With real bubbles this would take longer than the 30 s for
+ * which a client counts as heard.
  */
 import { join } from 'node:path';
 import type { PeerTable } from '../src/core/peer-table.ts';
@@ -10,7 +11,7 @@ import type { DatagramBatch, Udp } from '../src/io/ports.ts';
 import type * as RelayRuntime from '../src/runtime/relay.ts';
 import { buildBubble, parseIpv6 } from '../src/wire/index.ts';
 import { CLIENT_PORT, NATIVE, RELAY, RELAY_PORT, mappedAddress, teredoAddress } from './crowd-addresses.ts';
-import { ROOT } from './seats.ts';
+import { ROOT } from './variants.ts';
 
 const BATCH = 64;
 const HOP_LIMIT = 21;
@@ -40,7 +41,7 @@ async function product<T>(file: string): Promise<T> {
   return (await import(join(ROOT, 'dist', file))) as T;
 }
 
-/** The same socket; its receiver is known here. */
+/** The same socket, with access to its receiver. */
 function tapped(udp: Udp): Udp {
   const start = udp.start.bind(udp);
   udp.start = (receiver) => {
@@ -57,7 +58,7 @@ function addTo(peers: PeerTable, client: number, now: number): void {
   if (!peers.trust(peer, now)) throw new Error(`no room for client ${client}`);
 }
 
-/** Of {@link BATCH} clients from `first` on, or of as many as there are. */
+/** Hears {@link BATCH} clients from `first` on, or as many as there are. */
 function bubbles(first: number, end: number): DatagramBatch {
   const count = Math.min(BATCH, end - first);
   const all = Array.from({ length: count }, (_, i) => first + i);

@@ -1,15 +1,15 @@
 import type { Results } from './results.ts';
-import { SEATS } from './seats.ts';
-import type { Seat } from './seats.ts';
+import { VARIANTS } from './variants.ts';
+import type { Variant } from './variants.ts';
 import { LINKS } from './world.ts';
 
-const WORDS: Readonly<Record<Seat, string>> = {
+const WORDS: Readonly<Record<Variant, string>> = {
   plain: 'plain IPv4',
   miredo: 'miredo',
   user: 'teredo, user space',
   kernel: 'teredo, kernel',
 };
-const COLOURS: Readonly<Record<Seat, string>> = {
+const COLOURS: Readonly<Record<Variant, string>> = {
   plain: '#8a8f98',
   miredo: '#d9822b',
   user: '#4c90f0',
@@ -18,14 +18,14 @@ const COLOURS: Readonly<Record<Seat, string>> = {
 const LINK_WORDS = { veth: 'virtual links as they come', wire: 'links of wire size' } as const;
 const [LABEL, BAR, ROW, WIDTH] = [210, 400, 20, 720];
 
-/** TCP by links, direction and seat, as bars; legible on light and dark ground. */
+/** A chart of TCP by links, direction and variant, as bars; legible on light and dark ground. */
 export function drawTcp(results: Results): string {
   const groups = LINKS.flatMap((links) =>
     (['up', 'down'] as const).map((direction) => ({
       title: `TCP ${direction}, ${LINK_WORDS[links]}`,
-      bars: SEATS.map((seat) => ({
-        seat,
-        value: results.median(`${links}: TCP ${direction}, 1 stream, Mbit/s`, seat) ?? 0,
+      bars: VARIANTS.map((variant) => ({
+        variant,
+        value: results.median(`${links}: TCP ${direction}, 1 stream, Mbit/s`, variant) ?? 0,
       })),
     })),
   );
@@ -35,11 +35,11 @@ export function drawTcp(results: Results): string {
     const most = Math.max(...bars.map(({ value }) => value), 1);
     parts.push(text(10, y + 14, title, 'bold'));
     y += ROW;
-    for (const { seat, value } of bars) {
+    for (const { variant, value } of bars) {
       const length = Math.max(1, (value / most) * BAR);
       parts.push(
-        text(20, y + 14, WORDS[seat]),
-        `<rect x="${LABEL}" y="${y + 3}" width="${length.toFixed(0)}" height="${ROW - 6}" rx="2" fill="${COLOURS[seat]}"/>`,
+        text(20, y + 14, WORDS[variant]),
+        `<rect x="${LABEL}" y="${y + 3}" width="${length.toFixed(0)}" height="${ROW - 6}" rx="2" fill="${COLOURS[variant]}"/>`,
         text(LABEL + length + 8, y + 14, `${(value / 1_000).toFixed(2)} Gbit/s`),
       );
       y += ROW;

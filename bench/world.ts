@@ -1,27 +1,27 @@
 /**
- * The way that is measured, for one seat and one kind of links:
+ * The path to measure, for one variant and one kind of links:
  *
  *     client -- kernel NAT -- backbone -- relay -- native host
  *
- * Plain IPv4 takes the same, the relay's host being a router, with segments as large as Teredo's. `wire`: the kernels hand no
+ * Plain IPv4 takes the same path, with the relay's host as a router, and with segments as large as Teredo's. `wire`: the kernels pass no
  * super-packets through the links, as between real machines.
  */
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, ping } from '../src/lab/index.ts';
 import type { Namespace } from '../src/lab/index.ts';
-import { startClient, startRelay, startServer } from './seats.ts';
-import type { Seat } from './seats.ts';
+import { startClient, startRelay, startServer } from './variants.ts';
+import type { Variant } from './variants.ts';
 
 export const LINKS = ['veth', 'wire'] as const;
 export type LinkKind = (typeof LINKS)[number];
 
-/** Of TCP in IPv6 within the tunnel's MTU of 1280. */
+/** The size of a TCP segment in IPv6 within the tunnel's MTU of 1280. */
 const SEGMENT = 1_220;
 const NATIVE_IPV4 = '10.99.0.2';
 
 export class World {
   readonly net: Internet;
   readonly client: Namespace;
-  /** The native host's address, as the client reaches it. */
+  /** The native host's address at which the client reaches it. */
   readonly target: string;
 
   private constructor(net: Internet, client: Namespace, target: string) {
@@ -30,21 +30,22 @@ export class World {
     this.target = target;
   }
 
-  /** All started, and the client has reached the native host once. */
-  static async open(seat: Seat, links: LinkKind): Promise<World> {
+  /** Starts everything; the client has reached the native host once. */
+  static async open(variant: Variant, links: LinkKind): Promise<World> {
     const net = new Internet();
     try {
       const { client, nat } = net.site('a', 'port-restricted');
       if (links === 'wire') cutOnWires(net);
-      if (seat === 'plain') {
+      if (variant === 'plain') {
         routePlainly(net, client, nat);
       } else {
-        await startServer(net, seat);
-        await startRelay(net, seat);
-        await startClient(client, seat);
+        await startServer(net, variant);
+        await startRelay(net, variant);
+        await startClient(client, variant);
       }
-      const target = seat === 'plain' ? NATIVE_IPV4 : NATIVE_ADDRESS;
-      if ((await ping(client, target, 20_000)) === undefined) throw new Error(`${seat}: no way to ${target}`);
+      const target = variant === 'plain' ? NATIVE_IPV4 : NATIVE_ADDRESS;
+      if ((await ping(client, target, 20_000)) === undefined)
+        throw new Error(`${variant}: no way to ${target}`);
       return new World(net, client, target);
     } catch (error) {
       await net[Symbol.asyncDispose]();
@@ -71,7 +72,7 @@ function routePlainly(net: Internet, client: Namespace, nat: Namespace): void {
   client.ip('route', 'replace', 'default', 'via', gateway, 'advmss', String(SEGMENT));
 }
 
-/** Wires only: tunnels and bridges of the hosts keep what they can. */
+/** Only the links: tunnels and bridges of the hosts keep their features. */
 export function cutOnWires(net: Internet): void {
   for (const host of net.lab.hosts) cutAt(host);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* What all programs share. */
+/* Definitions that all programs share. */
 #ifndef TEREDO_COMMON_H
 #define TEREDO_COMMON_H
 
@@ -16,12 +16,12 @@
 #include <bpf/bpf_helpers.h>
 
 /*
- * What is written before is written before. A structure on the stack is filled from its end to its beginning: where a number lies at the beginning of
- * eight octets, the verifiers of some kernels (6.1) let no user without CAP_PERFMON write into the rest.
+ * Keeps the order of writes. The compiler may fill a structure on the stack from its end to its beginning. Once a number is at the
+ * beginning of eight octets, the verifiers of some kernels (6.1) refuse writes to the rest by users without CAP_PERFMON.
  */
 #define IN_ORDER() asm volatile("" ::: "memory")
 
-/* Another program on this interface may have it: TCX_NEXT, and with clsact the next filter. */
+/* Passes the packet to the next program on this interface: TCX_NEXT, or with clsact the next filter. */
 #define GO_ON TC_ACT_UNSPEC
 
 #define WRAPPING (sizeof(struct iphdr) + sizeof(struct udphdr))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Counts by reason, an array in the order of COUNTERS: to be included behind the header that has these. */
+/* Counters by reason, in an array in the order of COUNTERS. Include it after the header that defines COUNTERS. */
 #ifndef TEREDO_COUNTERS_H
 #define TEREDO_COUNTERS_H
 

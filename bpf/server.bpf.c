@@ -3,11 +3,11 @@
  * The server's kernel path, at the ingress of the interface that has the server's addresses:
  *
  *     a solicitation without secret keys    answered
- *     a bubble to a Teredo client           forwarded, with the origin indication where the client is ours
+ *     a bubble to a Teredo client           forwarded, with the origin indication if it is a client of this server
  *
- * each in its plainest form only: whatever else comes (pings, keys, options, headers in front of a bubble, what breaks a rule) goes
- * on to user space, where src/core/server has the rules in full. Limits are those of src/core/fair-budget.ts and token-buckets.ts;
- * what they refuse is dropped here. Rows are those of docs/rfc-compliance.md.
+ * It handles the plainest form of each. All other datagrams (pings, keys, options, headers in front of a bubble, violations of a rule) go
+ * to user space, where src/core/server has the complete rules. The limits are those of src/core/fair-budget.ts and token-buckets.ts;
+ * datagrams beyond them are dropped here. Rows are those of docs/rfc-compliance.md.
  */
 #include <stddef.h>
 #include "common.h"
@@ -26,7 +26,7 @@
 #define ORIGIN 8
 #define SOLICITATION (sizeof(struct ipv6hdr) + 8)
 #define MAX_TRAILERS 64 /* MAX_TRAILER_BYTES */
-/* The longest payload that is looked at, sent or received; a multiple of 4. */
+/* The longest payload, sent or received, that is processed; a multiple of 4. */
 #define MOST 128
 
 struct {
@@ -36,7 +36,7 @@ struct {
 	__type(value, struct server_config);
 } config SEC(".maps");
 
-/* Until when the server is known to live, in nanoseconds of CLOCK_MONOTONIC: filters at clsact outlive a process that is killed. */
+/* The server is known to live until this time, in nanoseconds of CLOCK_MONOTONIC: filters at clsact outlive a killed process. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -73,7 +73,7 @@ struct {
 	__type(key, struct access_key);
 	__type(value, __u8);
 } access SEC(".maps");
-/* When the first datagram was decided since the latest sample, in nanoseconds of CLOCK_MONOTONIC; 0: none was. */
+/* When the first datagram after the latest sample was decided, in nanoseconds of CLOCK_MONOTONIC; 0: none was. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -81,15 +81,15 @@ struct {
 	__type(value, __u64);
 } decided_since SEC(".maps");
 
-/* What a datagram is wrapped in. */
+/* The outer headers of a datagram. */
 struct outer {
 	struct iphdr ip;
 	struct udphdr udp;
 };
 
 /*
- * Room for payloads, zeros behind them. On the stack they would leave so little of it that places are used twice, which the verifier does not
- * let those have that may not see pointers (CAP_PERFMON).
+ * Room for payloads, with zeros after them. On the stack, the compiler would have to use places twice, and the verifier refuses that to
+ * users that may not see pointers (without CAP_PERFMON).
  */
 struct payloads {
 	__u8 received[MOST];
@@ -104,7 +104,7 @@ struct {
 	__type(value, struct payloads);
 } payloads SEC(".maps");
 
-/* What has been found out about a number before this is found out again behind it: kernels such as 6.1 forget it elsewhere. */
+/* Keeps the bounds check of a number next to its use: kernels such as 6.1 otherwise forget the bounds. */
 #define ANEW(number) asm volatile("" : "+r"(number))
 
 static __always_inline int decided(__u32 counter, int action)
@@ -130,7 +130,7 @@ static __always_inline int decided(__u32 counter, int action)
 		v2 = ROTATE(v2, 16);                                                                                       \
 	} while (0)
 
-/* HalfSipHash-1-3 of two words, as src/core/hash.ts: who does not know the key cannot choose whom to share a bucket with. */
+/* HalfSipHash-1-3 of two words, as in src/core/hash.ts. Without the key a sender cannot choose the address with which it shares a bucket. */
 static __noinline __u32 hash(const struct server_config *c, __u32 a, __u32 b)
 {
 	__u32 v0 = c->key0, v1 = c->key1, v2 = 0x6c796765 ^ c->key0, v3 = 0x74656462 ^ c->key1;
@@ -152,7 +152,7 @@ static __noinline __u32 hash(const struct server_config *c, __u32 a, __u32 b)
 	return v1 ^ v3;
 }
 
-/* Takes so many tokens (in 1024ths) of the bucket that a hash chooses; false, taking nothing, where there are fewer. */
+/* Takes this number of tokens (in 1024ths) from the bucket that a hash chooses. If there are fewer: false, and takes none. */
 static __noinline bool take(__u32 kind, __u32 key, __u32 cost)
 {
 	__u64 now = bpf_ktime_get_ns(), elapsed, gained;
@@ -173,7 +173,7 @@ static __noinline bool take(__u32 kind, __u32 key, __u32 cost)
 	if (!bucket->at || elapsed >= budget->fill_ns) {
 		bucket->tokens = budget->burst;
 	} else {
-		/* What is no whole part of a token yet is kept: who asks all the time would else never get one. */
+		/* Keeps the fraction of a token: otherwise a sender that asks all the time would never get a whole one. */
 		gained = elapsed * budget->per_second + bucket->rest;
 		bucket->tokens += gained / SECOND;
 		bucket->rest = gained % SECOND;
@@ -190,7 +190,7 @@ static __noinline bool take(__u32 kind, __u32 key, __u32 cost)
 	return granted;
 }
 
-/* FairBudget.take: of what the group shares, else of the reserve, of which each member gets a few. `kind`: the shared one. */
+/* FairBudget.take: from the group's shared tokens, otherwise from the reserve, of which each member gets a few. `kind`: the shared one. */
 static __always_inline bool take_fairly(const struct server_config *c, __u32 kind, __u32 group, __u32 member, __u32 cost)
 {
 	__u32 shared = hash(c, group, kind);
@@ -201,8 +201,8 @@ static __always_inline bool take_fairly(const struct server_config *c, __u32 kin
 }
 
 /*
- * This address has reached a limit. In each slot the address of a majority stays (Boyer and Moore, 1981): constant memory, and whoever
- * sends most is found. Without a lock: processors that are here at the same time may lose a count.
+ * Records that this address has reached a limit. Each slot keeps the address of a majority (Boyer and Moore, 1981): constant memory, and
+ * the heaviest sender is found. Without a lock: processors that run this at the same time may lose a count.
  */
 static __noinline int limited(const struct server_config *c, __u32 limit, __u32 address)
 {
@@ -230,7 +230,7 @@ static __noinline int limited(const struct server_config *c, __u32 limit, __u32 
 	return 0;
 }
 
-/* AddressPolicy.isGlobalUnicast; local addresses are looked for elsewhere. C-9 */
+/* AddressPolicy.isGlobalUnicast; local addresses are checked elsewhere. C-9 */
 static __always_inline bool is_global(const struct server_config *c, __u32 address)
 {
 	__u32 a = bpf_ntohl(address), first = a >> 24;
@@ -253,7 +253,7 @@ static __always_inline bool is_local(const struct server_config *c, __u32 addres
 	return address == c->primary || address == c->secondary;
 }
 
-/* Not inlined: `length` of serve() would then be on the stack, where kernel 6.1 does not keep its bounds. */
+/* Not inlined: otherwise `length` of serve() would be on the stack, where kernel 6.1 loses its bounds. */
 static __noinline bool is_denied(const struct server_config *c, __u32 address)
 {
 	struct access_key key;
@@ -269,8 +269,8 @@ static __noinline bool is_denied(const struct server_config *c, __u32 address)
 }
 
 /*
- * Whether the sockets are to have a datagram that could be decided here: all of them while the program only watches, else the first one
- * after `sample_ms` of deciding. From what arrives there the process learns what this host does with datagrams on their way to it.
+ * Whether to leave to the sockets a datagram that could be decided here: every one while the program only watches, otherwise the first one
+ * after `sample_ms` of deciding. From those that arrive, the process learns whether this host drops datagrams on their way to it.
  */
 static __always_inline bool is_left(const struct server_config *c)
 {
@@ -300,7 +300,7 @@ static __always_inline __u32 pseudo_sum(const struct iphdr *ip, const struct udp
 	return sum + bpf_htons(IPPROTO_UDP) + udp->len;
 }
 
-/* With the UDP header itself. */
+/* The same with the UDP header. */
 static __always_inline __u32 headers_sum(const struct iphdr *ip, const struct udphdr *udp)
 {
 	return pseudo_sum(ip, udp) + udp->source + udp->dest + udp->len + udp->check;
@@ -312,8 +312,9 @@ static __always_inline __u16 payload_sum(__u8 *payload, __u32 more)
 }
 
 /*
- * Whether a datagram is known here to have its checksum to come, as over virtual links. What is in the field does not tell: anybody can
- * send that, and a right checksum may be the same. But what is asked to update a checksum leaves alone one that is to come.
+ * Whether the kernel knows that a datagram's checksum is still to be filled in, as over virtual links. The field itself does not show it:
+ * any sender can write that value, and a right checksum may be equal. But a helper that updates checksums does not touch one that is still
+ * to be filled in.
  */
 static __always_inline bool is_unfinished(struct __sk_buff *skb, __u16 checksum)
 {
@@ -329,8 +330,8 @@ static __always_inline bool is_unfinished(struct __sk_buff *skb, __u16 checksum)
 }
 
 /*
- * How the sender has filled the checksum in. 1: it left it to the receiver; the field has the pseudo-header's sum. 0: rightly, or
- * not at all. -1: it is wrong, as the socket will find, too.
+ * The state of the checksum. 1: the sender left it to the receiver; the field has the sum of the pseudo-header. 0: right, or absent. -1:
+ * wrong, as the socket will find, too.
  */
 static __always_inline int checksum_state(struct __sk_buff *skb, const struct outer *o, __u8 *payload)
 {
@@ -341,7 +342,7 @@ static __always_inline int checksum_state(struct __sk_buff *skb, const struct ou
 	return payload_sum(payload, headers_sum(&o->ip, &o->udp)) == 0xffff ? 0 : -1;
 }
 
-/* The headers of what leaves: DF off (C-23), from port 3544 (S-1). `sum`: of the payload. */
+/* Writes the headers of a leaving datagram: DF off (C-23), from port 3544 (S-1). `sum`: of the payload. */
 static __always_inline void address_to(struct outer *o, const struct server_config *c, __u32 source, __u32 destination,
 				       __u16 port, __u32 length, __u16 sum, bool unfinished)
 {
@@ -361,7 +362,7 @@ static __always_inline void address_to(struct outer *o, const struct server_conf
 		o->udp.check = (__u16)~fold(headers_sum(&o->ip, &o->udp) + sum) ?: 0xffff;
 }
 
-/* Obfuscated, as an origin indication has them. C-11 */
+/* Obfuscated, as in an origin indication. C-11 */
 static __always_inline void write_origin(__u16 origin[4], const struct outer *o)
 {
 	__u32 address = ~o->ip.saddr;
@@ -371,7 +372,7 @@ static __always_inline void write_origin(__u16 origin[4], const struct outer *o)
 	__builtin_memcpy(&origin[2], &address, sizeof(address));
 }
 
-/* The IPv6 header at `at` of the payload is that of a solicitation, whose checksum is right. S-13, S-18 */
+/* Whether the IPv6 header at `at` of the payload is that of a solicitation with the right checksum. S-13, S-18 */
 static __always_inline bool is_solicitation(struct __sk_buff *skb, const struct ipv6hdr *inner, __u32 at)
 {
 	__u16 message[4];
@@ -425,7 +426,7 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 	ANEW(length);
 	if (length < 72 || length > MAX_ADVERTISEMENT)
 		return GO_ON;
-	/* S-39: the nonce stays where it is; of what follows only the confirmation is ours. */
+	/* S-39: the nonce is kept; of the octets after it only the confirmation is written. */
 	if (bpf_skb_change_tail(skb, end, 0) ||
 	    (at && bpf_skb_store_bytes(skb, HEADERS + AUTHENTICATION - 1, &zero, 1, 0)) ||
 	    bpf_skb_store_bytes(skb, HEADERS + at, origin, sizeof(origin), 0) ||
@@ -442,13 +443,13 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 		return TC_ACT_SHOT;
 	if (c->uplink)
 		return decided(COUNT_solicitationsAnswered, bpf_redirect_neigh(c->uplink, NULL, 0, 0));
-	/* There may be several ways out: back the way it came. */
+	/* If there may be several routes out, the datagram leaves by the interface at which it arrived. */
 	if (bpf_skb_store_bytes(skb, 0, ethernet.h_source, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, ethernet.h_dest, ETH_ALEN, 0))
 		return TC_ACT_SHOT;
 	return decided(COUNT_solicitationsAnswered, bpf_redirect(skb->ifindex, 0));
 }
 
-/* Link-local, or global as far as a packet can have it for a source: S-16. Unique local and site-local ones are left to user space. */
+/* Link-local, or global and permitted as a source: S-16. Unique local and site-local ones are left to user space. */
 static __always_inline bool can_be_source(const struct in6_addr *a)
 {
 	__u32 first = bpf_ntohl(a->in6_u.u6_addr32[0]);
@@ -530,7 +531,7 @@ int serve(struct __sk_buff *skb)
 	    o->ip.frag_off & bpf_htons(0x3fff))
 		return GO_ON;
 	if (header_checksum(&o->ip) || !o->udp.source)
-		return GO_ON; /* wrong, or nobody to answer */
+		return GO_ON; /* wrong, or no address to answer to */
 	if (!o->ip.daddr || (o->ip.daddr != c->primary && o->ip.daddr != c->secondary))
 		return GO_ON;
 	if (is_denied(c, o->ip.saddr))

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The kernel path: carries packets of peers that the machine in user space has found to be trusted.
+ * The kernel path: carries packets of peers that the machine in user space trusts.
  *
- *     encap   egress of the tunnel    IPv6 to an offered peer: wrapped, sent out through the peer's uplink
+ *     encap   egress of the tunnel    IPv6 to an offered peer: wrapped, sent by the peer's uplink
  *     decap   ingress of an uplink    a datagram of an offered peer: unwrapped, received on the tunnel
  *
- * Whatever is not plainly a packet of such a peer goes on as if there were no such program, to user space. The rules are
- * those of src/core for a trusted peer; rows are those of docs/rfc-compliance.md.
+ * Every packet that is not plainly one of such a peer goes to user space, as if there were no program. The rules are those of src/core for
+ * a trusted peer; rows are those of docs/rfc-compliance.md.
  */
 #include "common.h"
 #include "teredo.h"
@@ -15,10 +15,10 @@
 /* Kernel 6.3; not in every distribution's headers. */
 #define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
 
-/* errno.h is not for programs. */
+/* A program cannot include errno.h. */
 #define NO_MEMORY 12
 
-/* AF_INET, whose header is not for programs. */
+/* AF_INET, whose header a program cannot include. */
 #define ADDRESSES_OF_IPV4 2
 
 #define NEXT_ROUTING 43
@@ -30,7 +30,7 @@
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY 129
 #define ICMPV6_ROUTER_ADVERTISEMENT 134
-/* Of an answer to our connectivity test, and to a proof: the echo's 8 octets and a nonce of 8. */
+/* Length of an answer to a connectivity test or a proof: 8 octets of the echo, and a nonce of 8. */
 #define TEST_REPLY_LENGTH 16
 
 #define TCP_LENGTH 12
@@ -54,7 +54,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1); /* set when loaded, as that of the two below */
+	__uint(max_entries, 1); /* set when loaded; so are those of the two maps below */
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct in6_addr);
 	__type(value, struct peer);
@@ -87,7 +87,7 @@ static __always_inline int go_on(__u32 counter)
 	return GO_ON;
 }
 
-/* How many packets of `length` octets in all one stands for. The kernel forgets their number when it wraps them. */
+/* The number of packets in one of `length` octets. The kernel forgets it when it wraps the packet. */
 static __always_inline __u32 packets_of(struct __sk_buff *skb, __u32 length)
 {
 	__u32 most = skb->gso_size;
@@ -98,8 +98,8 @@ static __always_inline __u32 packets_of(struct __sk_buff *skb, __u32 length)
 }
 
 /*
- * Fills in `*to` with what is at a constant offset, from where it lies, if headers are where they usually are: a call that copies
- * costs several times as much. False where the packet ends before.
+ * Reads the octets at a constant offset into `*to`, directly if the headers are linear: a helper that copies costs several times as much.
+ * False if the packet ends before.
  */
 #define LOAD(skb, offset, to)                                                                                      \
 	({                                                                                                             \
@@ -111,7 +111,7 @@ static __always_inline __u32 packets_of(struct __sk_buff *skb, __u32 length)
 		is_linear || !bpf_skb_load_bytes(skb, offset, to, sizeof(*(to)));                                          \
 	})
 
-/* never Teredo's own range, link-local, multicast, unspecified or loopback. */
+/* never the Teredo prefix, link-local, multicast, unspecified or loopback. */
 static __always_inline bool is_served(const struct in6_addr *address)
 {
 	struct served_key key;
@@ -137,12 +137,15 @@ static __always_inline bool is_own(const struct config *c, const struct in6_addr
 	return c->role == ROLE_RELAY && is_served(address);
 }
 
-/* Where a time is in the 64 bits of peer.last_notice and peer.last_report. */
+/* Offsets of the two times in the 64 bits of peer.last_notice and peer.last_report. */
 #define NOTICE_SHIFT 0
 #define REPORT_SHIFT 32
 #define HALF 0xffffffffULL
 
-/* Whether so much time has passed; `since` may lie ahead. One that lies far ahead was half the range of these numbers ago, or more. */
+/*
+ * Whether this much time has passed. `since` may be in the future; if it seems far in the future, it is in fact half the range of these
+ * numbers ago, or more.
+ */
 static __always_inline bool has_passed(__u32 units, __u32 since, __s32 span)
 {
 	__s32 age = units - since;
@@ -151,8 +154,8 @@ static __always_inline bool has_passed(__u32 units, __u32 since, __s32 span)
 }
 
 /*
- * Whether SPACING_UNITS have passed since that time, and no other processor has found so: then it is now. A change of the other time in the same
- * moment counts as another processor: the next packet tries again.
+ * Whether SPACING_UNITS have passed since that time. If so, sets it to now, unless another processor has done so. A change of the other
+ * time in the same moment counts as that: the next packet tries again.
  */
 static __always_inline bool take_turn(struct peer *peer, __u32 shift, __u64 now)
 {
@@ -164,7 +167,7 @@ static __always_inline bool take_turn(struct peer *peer, __u32 shift, __u64 now)
 	return __sync_val_compare_and_swap(turns, before, (before & ~(HALF << shift)) | units << shift) == before;
 }
 
-/* Tells user space at once. */
+/* Sends user space a notice, which wakes it at once. */
 static __always_inline void notify(__u32 kind, const struct in6_addr *peer, const struct in6_addr *source)
 {
 	struct notice *notice = bpf_ringbuf_reserve(&reports, sizeof(*notice), 0);
@@ -179,7 +182,7 @@ static __always_inline void notify(__u32 kind, const struct in6_addr *peer, cons
 	bpf_ringbuf_submit(notice, BPF_RB_FORCE_WAKEUP);
 }
 
-/* Tells user space how far the peer's traffic has come, at most once a second. */
+/* Sends user space the peer's counts, at most once a second. */
 static __always_inline void report(struct peer *peer, const struct in6_addr *address, __u64 now)
 {
 	struct report *report;
@@ -212,7 +215,7 @@ static __always_inline __u32 way_to(const struct peer *peer)
 	return peer->route >> ROUTE_WAY_SHIFT;
 }
 
-/* Whether it is an extension header, behind which a routing header may be: the machine looks for that. C-31; src/wire/extension-headers.ts */
+/* Whether it is an extension header, after which a routing header may follow: the machine checks that. C-31; src/wire/extension-headers.ts */
 static __always_inline bool is_extension(__u8 header)
 {
 	switch (header) {
@@ -236,7 +239,7 @@ struct fragment {
 	__be16 offset;
 };
 
-/* Whether the machine has to look at a packet of the host for its extension headers. Not at a fragment that can have no more of them. */
+/* Whether the machine has to check a packet of the host for extension headers; not if it is a fragment that can have none. */
 static __noinline bool is_extended(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	struct fragment fragment;
@@ -248,7 +251,7 @@ static __noinline bool is_extended(struct __sk_buff *skb, __u32 at, const struct
 	return !(fragment.offset & bpf_htons(0xfff8)) && is_extension(fragment.next);
 }
 
-/* Whether a packet does no harm when it arrives behind those that were sent after it. */
+/* Whether it does no harm if this packet arrives after packets that were sent later. */
 static __always_inline bool is_patient(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	__u8 lengths;
@@ -263,8 +266,8 @@ static __always_inline bool is_patient(struct __sk_buff *skb, __u32 at, const st
 }
 
 /*
- * Whether a packet has data of a TCP connection, or ends one: these must not overtake each other, whether several are one or not. Or much data in
- * UDP: a socket sends many of these at once.
+ * Whether a packet has data of a TCP connection, or ends one: such packets must not overtake each other, as single ones or as
+ * super-packets. Or whether it has much data in UDP: a socket sends many of those at once.
  */
 static __always_inline bool is_bulk(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
@@ -282,7 +285,7 @@ static __always_inline bool is_bulk(struct __sk_buff *skb, __u32 at, const struc
 	return bpf_ntohs(inner->payload_len) != (tcp.lengths >> 4) * 4 || tcp.flags & TCP_ENDS;
 }
 
-/* A time of samples, where there are many peers. */
+/* The time between samples, stretched if there are many peers. */
 static __always_inline __s32 stretched(__s32 units, __u32 stretch, __s32 most)
 {
 	__s32 longer = units * (__s32)stretch;
@@ -290,12 +293,12 @@ static __always_inline __s32 stretched(__s32 units, __u32 stretch, __s32 most)
 	return longer < most ? longer : most;
 }
 
-/* Whether this packet, of those that the host sends, takes the socket's path to the peer. */
+/* Whether this packet of the host is a sample, which takes the socket's path to the peer. */
 static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer,
 					  __u64 now, __u32 stretch)
 {
 	__u16 units = now >> LONG_UNIT_SHIFT;
-	__u16 age = units - peer->last_sample_out + 1; /* the coarse clock may be behind */
+	__u16 age = units - peer->last_sample_out + 1; /* the coarse clock may be slow */
 
 	if (age <= LONG_UNITS(stretched(SAMPLE_UNITS, stretch, SAMPLE_MOST_UNITS)))
 		return false;
@@ -305,7 +308,7 @@ static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const
 	return true;
 }
 
-/* Whether the socket has not received the samples of a peer: then what the peer sends is a sign of life only for the socket. */
+/* Whether the peer's samples do not reach the socket. If so, the peer's datagrams are a sign of life at the socket only. */
 static __noinline bool is_unseen(const struct peer *peer, __u64 now)
 {
 	__u32 zero = 0;
@@ -316,8 +319,8 @@ static __noinline bool is_unseen(const struct peer *peer, __u64 now)
 }
 
 /*
- * Why a datagram from the peer goes to the socket: it is a sample, or no sample has been received there (a counter); NO_COUNTER: it does not.
- * A run of UDP packets is no sample: the socket could not take it apart. A function of its own, for the registers that it takes.
+ * Why a datagram from the peer is left to the socket, as a counter: it is a sample, or the earlier samples were not received. NO_COUNTER:
+ * it is not left. A run of UDP packets is never a sample: the socket could not split it. Not inlined, to save registers.
  */
 static __noinline __u32 share_of_socket(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
 {
@@ -344,10 +347,10 @@ static __noinline __u32 share_of_socket(struct __sk_buff *skb, __u32 at, const s
 	return COUNT_inSample;
 }
 
-/* Whether the packets that this one stands for are small enough, wrapped and not. */
+/* Whether the single packets of this one are small enough, before and after wrapping. */
 static __always_inline bool fits(struct __sk_buff *skb, __u32 length, const struct uplink *uplink)
 {
-	/* Several as one: the kernel has cut them to the tunnel's MTU in thought. With the wrapping the sum must stay a length. */
+	/* A super-packet: its segments have at most the tunnel's MTU. Its wrapped length must fit into 16 bits. */
 	if (skb->gso_size)
 		return uplink->mtu >= TUNNEL_MTU + WRAPPING && length + WRAPPING <= 0xffff &&
 		       skb->gso_size <= TUNNEL_MTU - sizeof(struct ipv6hdr) - sizeof(struct udphdr);
@@ -355,8 +358,8 @@ static __always_inline bool fits(struct __sk_buff *skb, __u32 length, const stru
 }
 
 /*
- * Whether a TCP or UDP packet has its checksum: 1, 0, or -1 where there is no such packet. Where the sum is still to be made, the field holds
- * that of the pseudo-header.
+ * State of the checksum of a TCP or UDP packet: 1 complete, 0 still to be filled in (the field holds the sum of the pseudo-header), -1 for
+ * other packets.
  */
 static __always_inline int sum_state(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
@@ -377,9 +380,9 @@ static __always_inline int sum_state(struct __sk_buff *skb, __u32 at, const stru
 }
 
 /*
- * Whether the packet is one, with its checksum. The kernel leaves both cutting and summing to the interface, and virtual ones
- * leave it to the receiver. A socket there would be handed 64 KB as one datagram, and packets that the host behind it drops for
- * their checksum: only a program like this one can do with them, and only it sends datagrams without a checksum.
+ * Whether the packet is a single one with a complete checksum. The kernel leaves segmentation and checksums to the interface, and a virtual
+ * interface leaves them to the receiver. A socket there would get 64 KB as one datagram, or packets that the host behind it drops for their
+ * checksum. Only a program like this one can handle them, and only it sends datagrams without a checksum.
  */
 static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner)
 {
@@ -391,14 +394,14 @@ static __always_inline bool is_finished(struct __sk_buff *skb, __u32 l2, const s
 	case 1:
 		return true;
 	default:
-		return inner->nexthdr == NEXT_ICMPV6 || inner->nexthdr == NEXT_NONE; /* the first the kernel sums itself */
+		return inner->nexthdr == NEXT_ICMPV6 || inner->nexthdr == NEXT_NONE; /* the kernel itself completes the checksum of ICMPv6 */
 	}
 }
 
 /*
- * The length of the UDP datagram that a packet, or each of those that it stands for, becomes; 0 where the checksum of that does not
- * follow from the headers. It does where a checksum covers the whole payload, be it finished or still to be made: the two sums
- * make 0 together. Of several as one only a whole number will do: they all get the same checksum.
+ * The length of the UDP datagram for a packet, or for each segment of a super-packet. 0 if the datagram's checksum does not follow from the
+ * headers. It does if the packet's own checksum, complete or not, covers the whole payload: the two make 0 together. A super-packet needs
+ * segments of equal length, as all get the same checksum.
  */
 static __always_inline __u32 datagram_length(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner, __u32 length)
 {
@@ -426,7 +429,7 @@ static __always_inline __u32 datagram_length(struct __sk_buff *skb, __u32 l2, co
 	return headers + most + sizeof(udp);
 }
 
-/* What a datagram is wrapped in. */
+/* The outer headers of a datagram. */
 struct outer {
 	struct iphdr ip;
 	struct udphdr udp;
@@ -454,10 +457,13 @@ static __always_inline __u16 datagram_checksum(const struct iphdr *ip, const str
 static __always_inline __u16 fold_long(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
-	return fold((sum & 0xffff) + (sum >> 16)); /* of 18 bits at the most */
+	return fold((sum & 0xffff) + (sum >> 16)); /* at most 18 bits */
 }
 
-/* What bpf_csum_diff() takes at a time on kernels before 6.12, and so many times at the most: more than any one datagram on a usual wire. */
+/*
+ * The most that bpf_csum_diff() takes at once before kernel 6.12, and the most such calls: together more than any single datagram on a
+ * usual link.
+ */
 #define SUM_BLOCK 512
 #define SUM_BLOCKS 3
 
@@ -469,8 +475,8 @@ struct {
 } scratch SEC(".maps");
 
 /*
- * The sum of the `length` octets at `at`, on top of `sum`; 0 where they are too many. From a copy: a loop over the packet itself takes the verifier
- * half a minute where the user has no CAP_PERFMON.
+ * Adds the sum of the `length` octets at `at` to `sum`; 0 if there are too many. Uses a copy: for a loop over the packet itself the
+ * verifier takes half a minute if the user has no CAP_PERFMON.
  */
 static __noinline __u64 sum_octets(struct __sk_buff *skb, __u32 at, __u64 length, __u64 sum)
 {
@@ -479,7 +485,7 @@ static __noinline __u64 sum_octets(struct __sk_buff *skb, __u32 at, __u64 length
 
 	if (!copy || length > SUM_BLOCKS * SUM_BLOCK)
 		return 0;
-	/* Two comparisons, each with an order: the verifier of kernel 6.1 learns no limits from others. */
+	/* Two comparisons, each with an order: the verifier of kernel 6.1 learns no bounds from other forms. */
 	asm volatile("" : "+r"(length));
 	if (length < sizeof(struct udphdr) || bpf_skb_load_bytes(skb, at, copy, length))
 		return 0;
@@ -498,9 +504,9 @@ static __noinline __u64 sum_octets(struct __sk_buff *skb, __u32 at, __u64 length
 }
 
 /*
- * Whether the socket would take a datagram for its checksums. That of UDP may be missing, still to be made (over virtual links the field then
- * holds the sum of the pseudo-header), or right. Of several datagrams as one it has been looked at before; within, too, a sum that is still to
- * be made is none that can be wrong.
+ * Whether the checksums permit the datagram at a socket. That of UDP may be absent, right, or still to be filled in (over virtual links;
+ * the field then holds the sum of the pseudo-header). For a super-packet it has been checked before. An inner checksum that is still to be
+ * filled in cannot be wrong, either.
  */
 static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer *outer, const struct ipv6hdr *inner)
 {
@@ -529,7 +535,7 @@ struct tcp {
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
 
-/* A segment of TCP that has octets of its own. */
+/* A TCP segment that takes sequence numbers. */
 struct segment {
 	__u32 ports;
 	__u32 begin;
@@ -537,7 +543,7 @@ struct segment {
 	bool is_syn;
 };
 
-/* False where a packet is none. */
+/* False if the packet is not one. */
 static __noinline bool read_segment(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct segment *segment)
 {
 	__u32 header, length = bpf_ntohs(inner->payload_len);
@@ -566,9 +572,9 @@ static __always_inline bool is_connection(const struct proof *proof, const struc
 }
 
 /*
- * Whether a packet to a peer, whose way is `way`, is the segment that is to be tried. Only a new one is: what has been sent before may be acknowledged for
- * that. So a SYN is none: it may have been sent before the proof began. Once an octet of the tried segment is sent again, by the process,
- * an acknowledgement shows nothing.
+ * Whether a packet to a peer with this way is the segment to try. Only a new segment can be: an acknowledgement could be for an earlier
+ * copy of it. A SYN cannot: it may have been sent before the proof began. Once the process sends an octet of the tried segment again, an
+ * acknowledgement proves nothing.
  */
 static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, __u32 way, __u32 units)
 {
@@ -594,7 +600,10 @@ static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ip
 		return false;
 	}
 	is_new = !segment.is_syn && (__s32)(segment.begin - proof->seen) >= 0;
-	/* Even if something leaves it to the process yet: then it is no longer new. A SYN is of a new connection with the same ports. */
+	/*
+	 * Also if another rule still leaves the packet to the process: afterwards it is no longer new. A SYN begins a new connection with
+	 * the same ports.
+	 */
 	if (segment.is_syn || (__s32)(segment.end - proof->seen) > 0)
 		proof->seen = segment.end;
 	if (proof->segment == SEGMENT_SENT) {
@@ -606,7 +615,7 @@ static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ip
 	return way == WAY_TRIED && is_new && proof->trials < TRIALS && (!skb->gso_size || proof->bulks++ >= BULKS);
 }
 
-/* The segment that is to be tried has been wrapped: from now on its acknowledgement is a proof. */
+/* Notes that the segment to try has been wrapped: from now on its acknowledgement is a proof. */
 static __noinline void begin_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, __u32 units)
 {
 	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
@@ -622,7 +631,7 @@ static __noinline void begin_trial(struct __sk_buff *skb, __u32 at, const struct
 	proof->segment = SEGMENT_SENT;
 }
 
-/* What cannot go by this path, and may repeat the segment that was tried, was not looked at: an acknowledgement would show nothing. */
+/* The packet cannot go by this path, and was not examined. It may repeat the tried segment, so an acknowledgement proves nothing any more. */
 static __noinline void spoil_trial(const struct ipv6hdr *inner)
 {
 	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
@@ -631,7 +640,7 @@ static __noinline void spoil_trial(const struct ipv6hdr *inner)
 		proof->segment = SEGMENT_WANTED;
 }
 
-/* Whether a packet from a peer acknowledges the segment that was tried. */
+/* Whether a packet from a peer acknowledges the tried segment. */
 static __noinline bool is_acknowledgement(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->saddr);
@@ -649,7 +658,7 @@ static __noinline bool is_acknowledgement(struct __sk_buff *skb, __u32 at, const
 	return true;
 }
 
-/* Who knows the next hop need not look for a route for each packet. */
+/* Sends a packet to the known next hop, or asks the routes for it. */
 static __always_inline int leave(const struct uplink *uplink, __u32 destination)
 {
 	struct bpf_redir_neigh next = {};
@@ -663,13 +672,13 @@ static __always_inline int leave(const struct uplink *uplink, __u32 destination)
 	return bpf_redirect_neigh(uplink->ifindex, &next, sizeof(next), 0);
 }
 
-/* Whether a packet is an echo request of a proof, which `inject` has sent. */
+/* Whether a packet is an echo request of a proof, sent by `inject`. */
 static __always_inline bool is_request(const struct __sk_buff *skb, const struct config *c)
 {
 	return c->mark && (skb->mark & ~WAY_MASK) == c->mark;
 }
 
-/* Leaves a packet of the host to user space; an echo request of a proof not: it would be answered, and prove nothing of this path. */
+/* Leaves a packet of the host to user space. Drops an echo request of a proof: its answer would prove nothing about this path. */
 static __noinline int leave_out(struct __sk_buff *skb, __u32 counter)
 {
 	__u32 zero = 0;
@@ -679,17 +688,20 @@ static __noinline int leave_out(struct __sk_buff *skb, __u32 counter)
 	return c && is_request(skb, c) ? TC_ACT_SHOT : GO_ON;
 }
 
-/* What `way_of_packet` says besides the WAY: it is no traffic; it is tried; it is left to user space, for what a counter says. */
+/*
+ * Flags in the result of `way_of_packet` besides the WAY: the packet is not traffic; it is a trial; it is left to user space, with a
+ * counter for the reason.
+ */
 #define NO_TRAFFIC 0x10
 #define TRIAL 0x20
 #define LEFT 0x100
 
-/* Which way a packet to a peer goes now. A function of its own, for the registers that it takes. */
+/* The way of a packet to a peer. Not inlined, to save registers. */
 static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
 {
 	__u32 zero = 0, way = way_to(peer);
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
-	__s64 silence = now - peer->last_rx; /* what user space has heard may be ahead of the coarse clock */
+	__s64 silence = now - peer->last_rx; /* user space's time may be ahead of the coarse clock */
 
 	if (silence >= (__s64)VALIDITY_NS)
 		return LEFT | COUNT_outNotHeard; /* CL-60, R-26 */
@@ -711,7 +723,7 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 	if (inner->nexthdr == NEXT_NONE)
 		return NO_TRAFFIC | way;
 	if (silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx) {
-		/* A peer that only receives is silent, too: the way stays, and is proven again. */
+		/* A peer that only receives is silent, too: its way stays, and is proven again. */
 		if (take_turn(peer, NOTICE_SHIFT, now))
 			notify(NOTICE_SILENT, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outQuestion; /* CL-53 */
@@ -741,7 +753,7 @@ int encap(struct __sk_buff *skb)
 		 !LOAD(skb, 0, &inner))
 		return leave_out(skb, COUNT_outMalformed);
 	length = skb->len - l2;
-	/* C-17; what is longer than it says has to be cut, and of length 0 are the larger ones. */
+	/* C-17. A packet longer than its header says has to be cut, and a length of 0 stands for a larger one. */
 	if (inner.version != 6 || length != sizeof(inner) + bpf_ntohs(inner.payload_len))
 		return leave_out(skb, COUNT_outMalformed);
 	peer = bpf_map_lookup_elem(&peers, &inner.daddr);
@@ -784,11 +796,11 @@ int encap(struct __sk_buff *skb)
 	made.check = header_checksum(&made);
 
 	__u32 packets = packets_of(skb, length);
-	/* Marks it as a UDP tunnel's: several packets as one stay so until somebody has to cut them. */
+	/* Marks it as a UDP tunnel's: a super-packet is then segmented as late as possible. */
 	if (bpf_skb_adjust_room(skb, WRAPPING, BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_FIXED_GSO))
 		return leave_out(skb, COUNT_outRefused);
-	/* A TUN's packets have no Ethernet header; bpf_redirect_neigh() drops those without a word. */
+	/* A TUN's packets have no Ethernet header; bpf_redirect_neigh() drops those without an error. */
 	if (l2 != ETH_HLEN && bpf_skb_change_head(skb, ETH_HLEN - l2, 0))
 		return TC_ACT_SHOT; /* no memory */
 	ethernet = (void *)(long)skb->data;
@@ -801,9 +813,9 @@ int encap(struct __sk_buff *skb)
 	udp->source = c->port;
 	udp->dest = peer->port;
 	udp->len = bpf_htons(length + sizeof(*udp));
-	/* C-29. None tells the peer as well that a program like this one has sent it, which unwraps: adr/0013. */
+	/* C-29. A missing checksum also shows the peer that a program like this one sent it, so this host unwraps: adr/0013. */
 	udp->check = datagram ? datagram_checksum(&made, &inner, c->port, peer->port, datagram) : 0;
-	/* Neither routes nor queues of the uplink see a mark on what the socket sends. */
+	/* The socket's datagrams have no mark for routes and queues of the uplink to see; so this one must have none. */
 	skb->mark = 0;
 	if (way & TRIAL)
 		begin_trial(skb, ETH_HLEN + WRAPPING, &inner, now >> UNIT_SHIFT);
@@ -821,7 +833,7 @@ int encap(struct __sk_buff *skb)
 	return leave(uplink, peer->address);
 }
 
-/* RFC 6040 section 4.2; N-8. src/core/ecn.ts does the same. The ECN field of the packet inside, or -1 where it has to be dropped. */
+/* RFC 6040 section 4.2; N-8. The ECN field of the inner packet, or -1 if the packet has to be dropped. src/core/ecn.ts does the same. */
 static __always_inline int combine_ecn(__u8 inner, __u8 outer)
 {
 	enum { NOT_ECT, ECT1, ECT0, CE };
@@ -859,8 +871,8 @@ static __always_inline bool is_proof(const struct in6_addr *from, const struct e
 }
 
 /*
- * What an ICMPv6 message of TEST_REPLY_LENGTH from a peer is: COUNT_inProof (and then it is dealt with), COUNT_inProofRequest,
- * COUNT_inTestReply, NO_COUNTER. The reply of an unseen peer proves nothing: rules of the host may keep it from the socket.
+ * The kind of an ICMPv6 message of TEST_REPLY_LENGTH from a peer: COUNT_inProof (it has been handled), COUNT_inProofRequest,
+ * COUNT_inTestReply, or NO_COUNTER. A reply from an unseen peer proves nothing: rules of the host may keep it from the socket.
  */
 static __noinline __u32 kind_of_echo(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
 {
@@ -881,7 +893,7 @@ static __noinline __u32 kind_of_echo(struct __sk_buff *skb, __u32 at, const stru
 	return COUNT_inProof;
 }
 
-/* A router advertisement is the machine's business: it believes its server's alone. */
+/* A router advertisement is left to the machine, which trusts only its server's. */
 static __noinline bool is_advertisement(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	__u8 type;
@@ -889,13 +901,16 @@ static __noinline bool is_advertisement(struct __sk_buff *skb, __u32 at, const s
 	return !bpf_skb_load_bytes(skb, at + sizeof(*inner), &type, sizeof(type)) && type == ICMPV6_ROUTER_ADVERTISEMENT;
 }
 
-/* One of UNWRAP, set before the programs are loaded: the verifier then takes the other way out. A section of its own, to be set by itself. */
+/*
+ * One of UNWRAP, set before the programs are loaded; the verifier then removes the other branch. In a section of its own, so that it can be
+ * set alone.
+ */
 const volatile __u32 unwrapping SEC(".rodata.unwrapping") = UNWRAP_BY_ONE_CALL;
 
 /*
- * Takes the IPv4 and UDP headers off. 0; a negative error, with the packet as it was; or 1: no memory, and the packet is spoilt.
- * Before 6.3 no call takes IPv4 off an IPv6 packet. There the datagram is first made IPv6, which puts 20 octets in front of it (its
- * header is longer by so many), and then all in front of the packet inside is taken away as part of an IPv6 header.
+ * Removes the IPv4 and UDP headers. Result: 0; a negative error, with the packet unchanged; or 1: no memory, and the packet is damaged.
+ * Before 6.3 no helper removes IPv4 from an IPv6 packet. There, the datagram is first turned into IPv6, which puts 20 octets in front of it
+ * (the difference of the headers). Then everything in front of the inner packet is removed as part of an IPv6 header.
  */
 static __always_inline long take_wrapping_off(struct __sk_buff *skb)
 {
@@ -911,11 +926,11 @@ static __always_inline long take_wrapping_off(struct __sk_buff *skb)
 	error = bpf_skb_adjust_room(skb, -all, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
 	if (!error)
 		return 0;
-	/* Back again takes those 20 octets away, and no others. */
+	/* The reverse step removes exactly those 20 octets. */
 	return error == -NO_MEMORY || bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0) ? 1 : error;
 }
 
-/* Takes the wrapping off, and hands the packet to the tunnel. */
+/* Unwraps the datagram, and hands the packet to the tunnel. */
 static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner, __u8 outer_tos, struct peer *peer, __u64 now)
 {
 	__u32 zero = 0, length = sizeof(*inner) + bpf_ntohs(inner->payload_len), packets = packets_of(skb, length);
@@ -927,7 +942,7 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 	if (!c)
 		return GO_ON;
 	if (ecn < 0) {
-		peer->last_rx = now; /* dropped, but heard */
+		peer->last_rx = now; /* dropped, but a sign of life */
 		count(COUNT_inEcnDropped, packets);
 		return TC_ACT_SHOT;
 	}
@@ -1023,8 +1038,8 @@ int decap(struct __sk_buff *skb)
 }
 
 /*
- * Sends the packet in the buffer that it is run on to the tunnel, as the host would: `encap` takes it by its mark. Run by user space, attached
- * to nothing; neither routes nor a socket's rights are needed for that. The frame says which way. 0, or an error.
+ * Sends the packet in its buffer into the tunnel, as the host would; `encap` recognises it by its mark. User space runs it without
+ * attaching it, so it needs neither routes nor a socket's permissions. The frame holds the way. Result: 0, or an error.
  */
 SEC("tc")
 int inject(struct __sk_buff *skb)
@@ -1039,7 +1054,7 @@ int inject(struct __sk_buff *skb)
 	return bpf_clone_redirect(skb, c->tunnel, 0);
 }
 
-/* Changes a peer's entry where it is. Run by user space on a frame that holds an amendment, attached to nothing. 0, or an error. */
+/* Changes a peer's entry in place. User space runs it, without attaching it, on a frame that holds an amendment. Result: 0, or an error. */
 SEC("tc")
 int amend(struct __sk_buff *skb)
 {
@@ -1064,9 +1079,9 @@ int amend(struct __sk_buff *skb)
 }
 
 /*
- * Whether this kernel can unwrap in the way that has been set: 0, or the error. Run on a sample, attached to nothing. A sample that
- * says it is several packets has no kind, and is refused by the last call; the one before changes the sizes of such packets, or
- * refuses all kinds but one, before 5.14.
+ * Whether this kernel can unwrap with the chosen helpers: 0, or the error. User space runs it, without attaching it, on a sample. A sample
+ * that claims to be several packets has no protocol, and the last helper refuses it; before 5.14 an earlier one does, which changes the
+ * sizes of such packets and accepts one protocol only.
  */
 SEC("tc")
 int probe(struct __sk_buff *skb)

@@ -1,59 +1,59 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What both sides of the kernel path must agree on. src/linux/bpf/layout.ts holds the same in TypeScript;
+ * The definitions on which both sides of the kernel path must agree. src/linux/bpf/layout.ts repeats them in TypeScript;
  * src/linux/bpf/layout.test.ts compares the two.
  */
 #ifndef TEREDO_H
 #define TEREDO_H
 
 /*
- * What became of the packets, in the order of the counters' array. Out: the host's packets into the tunnel; in: datagrams
- * to our port. What is not carried goes to user space, but for inEcnDropped.
+ * Outcomes of packets, in the order of the counters' array. Out: the host's packets into the tunnel; in: datagrams to the service port.
+ * Packets that are not carried go to user space, except inEcnDropped.
  */
-#define COUNTERS(X)                                                                                                \
-	X(carriedOut)            /* packets carried */                                                                 \
-	X(carriedIn)                                                                                                   \
-	X(carriedOutBytes)       /* of the IPv6 packets; so the next */                                                \
-	X(carriedInBytes)                                                                                              \
-	X(carriedNothing)        /* out, with nothing inside: no traffic, but the peer's programs hear of ours */      \
-	X(outNoPeer)             /* destination not offered */                                                         \
-	X(outNotHeard)           /* its validity has lapsed: CL-60, R-26 */                                            \
-	X(outUnproven)           /* the peer has not answered yet what was sent by this path */                        \
-	X(outQuestion)           /* the peer is silent although sent to: this path has to be proven again */           \
-	X(outSample)             /* left to the socket, so that the host's rules for it are seen to hold */            \
-	X(outForeignSource)                                                                                            \
-	X(outMalformed)                                                                                                \
-	X(outTooBig)                                                                                                   \
-	X(outExtension)          /* extension headers, but for fragments with none behind: C-31 */                        \
-	X(outUnfinished)         /* the peer might get it uncut or without its checksum, and not be able to take it */ \
-	X(outBulk)            /* data in TCP or much in UDP; super-packets of a tunnel are cut here, a socket's not */ \
-	X(outUnsummed)           /* its UDP checksum does not follow from its headers, and the peer needs one */       \
-	X(outRefused)            /* the kernel cannot wrap this one */                                                 \
-	X(inNoPeer)                                                                                                    \
-	X(inElsewhere)           /* from another address or port than the peer's, or to another of ours */             \
-	X(inNotHeard)                                                                                                  \
-	X(inForeignDestination)                                                                                        \
-	X(inUnsummed)            /* a checksum outside is wrong: the socket looks at it */                                \
-	X(inOtherLength)         /* authentication, origin, trailers, several datagrams as one, or no IPv6 */          \
-	X(inBubble)                                                                                                    \
-	X(inAdvertisement)       /* of a router: the machine alone believes one, and only its server's */              \
-	X(inTestReply)           /* may answer our connectivity test */                                                \
-	X(inProofRequest)        /* may ask whether what the peer's kernel path sends reaches the socket here */           \
-	X(inProof)               /* has answered what was sent by this path, and ends here */                          \
-	X(inSample)              /* left to the socket, so that the host's rules for it are seen to hold */            \
-	X(inUnseen)              /* the socket has not received the peer's samples: its path is closed */              \
-	X(inExtension)           /* an extension header (C-31), or a fragment of IPv4 */                                  \
-	X(inEcnDropped)          /* congestion that cannot be told to the sender: N-8 */                               \
-	X(inRefused)             /* the kernel cannot unwrap this one */                                               \
+#define COUNTERS(X)                                                                                                              \
+	X(carriedOut)            /* packets carried */                                                                           \
+	X(carriedIn)                                                                                                             \
+	X(carriedOutBytes)       /* sizes of the IPv6 packets; so the next */                                                    \
+	X(carriedInBytes)                                                                                                        \
+	X(carriedNothing)        /* out, an empty packet: no traffic, but it shows the peer's programs that this host unwraps */ \
+	X(outNoPeer)             /* destination not offered */                                                                   \
+	X(outNotHeard)           /* its validity has lapsed: CL-60, R-26 */                                                      \
+	X(outUnproven)           /* the peer has not yet answered a packet sent by this path */                                  \
+	X(outQuestion)           /* the peer is silent although sent to: a new proof is needed */                                \
+	X(outSample)             /* left to the socket, so that the host's rules for it take effect */                           \
+	X(outForeignSource)                                                                                                      \
+	X(outMalformed)                                                                                                          \
+	X(outTooBig)                                                                                                             \
+	X(outExtension)          /* extension headers, except fragments with none after: C-31 */                                 \
+	X(outUnfinished)         /* the peer could get it unsegmented or without its checksum, and be unable to use it */        \
+	X(outBulk)            /* data in TCP or much in UDP; super-packets of a tunnel are cut here, a socket's not */           \
+	X(outUnsummed)           /* its UDP checksum does not follow from its headers, and the peer needs one */                 \
+	X(outRefused)            /* the kernel cannot wrap this one */                                                           \
+	X(inNoPeer)                                                                                                              \
+	X(inElsewhere)           /* from another address or port than the peer's, or to another local one */                     \
+	X(inNotHeard)                                                                                                            \
+	X(inForeignDestination)                                                                                                  \
+	X(inUnsummed)            /* a wrong outer checksum: the socket decides */                                                \
+	X(inOtherLength)         /* authentication, origin, trailers, several datagrams as one, or no IPv6 */                    \
+	X(inBubble)                                                                                                              \
+	X(inAdvertisement)       /* of a router: only the machine can decide, which trusts its server's */                       \
+	X(inTestReply)           /* may answer a connectivity test of this host */                                               \
+	X(inProofRequest)        /* may be a proof of the peer's kernel path, which the socket here has to answer */             \
+	X(inProof)               /* an answer to a proof of this path; ends here */                                              \
+	X(inSample)              /* left to the socket, so that the host's rules for it take effect */                           \
+	X(inUnseen)              /* the peer's samples do not reach the socket: its path is closed */                            \
+	X(inExtension)           /* an extension header (C-31), or a fragment of IPv4 */                                         \
+	X(inEcnDropped)          /* congestion of which the sender cannot be informed: N-8 */                                    \
+	X(inRefused)             /* the kernel cannot unwrap this one */                                                         \
 	X(reportsLate)           /* no room in the ring of reports; the next packet tries again */
 
-/* Interfaces that peers are reached through. */
+/* The most interfaces by which peers are reached. */
 #define MAX_UPLINKS 16
 
 #define ROLE_NONE 0
-/* The own address is `own`. */
+/* The role with one own address, in `own`. */
 #define ROLE_CLIENT 1
-/* Own addresses are those that `served` holds, but no Teredo ones. */
+/* The role whose own addresses are all in `served`, except Teredo ones. */
 #define ROLE_RELAY 2
 
 /* Times of peers are nanoseconds of CLOCK_MONOTONIC; those in 32 bits are in units of 2^20 of them and wrap round. */
@@ -61,17 +61,17 @@
 #define NS_PER_SECOND 1000000000ULL
 /* PEER_VALIDITY_MS. */
 #define VALIDITY_NS (30 * NS_PER_SECOND)
-/* CARRIED_SILENCE_MS: so long unheard while it was sent to, the path to a peer has to be proven again. */
+/* CARRIED_SILENCE_MS: after this time without an answer to packets the path to a peer has to be proven again. */
 #define SILENCE_NS (2 * NS_PER_SECOND)
-/* Between two notices about a peer, and between two reports of it. */
+/* The least time between two notices about a peer, and between two reports about it. */
 #define FAR_UNITS (1 << 24)
 #define SPACING_UNITS ((__s32)(NS_PER_SECOND >> UNIT_SHIFT))
 
 /*
- * The host's rules for the socket's datagrams (firewall, marks, accounting) do not see what is carried. So of each peer a packet
- * takes the socket's path now and then, each way: one that does no harm by being late after SAMPLE, any other after SAMPLE_ANY.
- * Inward the peer is carried only while the socket has received one within UNSEEN. Of very many peers samples are taken less often
- * (config.stretch), but as often as makes a rule hold within 15 s: each time has a MOST.
+ * The host's rules for the socket's datagrams (firewall, marks, accounting) do not see carried packets. So, in each direction, some packets
+ * of each peer take the socket's path: after SAMPLE one that may be late without harm, after SAMPLE_ANY any other. Inward, the peer is
+ * carried only while the socket has received a sample within UNSEEN. With very many peers samples are less frequent (config.stretch), but
+ * frequent enough for a rule to take effect within 15 s: each time has an upper limit, its MOST.
  */
 #define SAMPLE_UNITS ((__s32)(4 * NS_PER_SECOND >> UNIT_SHIFT))
 #define SAMPLE_ANY_UNITS ((__s32)(6 * NS_PER_SECOND >> UNIT_SHIFT))
@@ -84,20 +84,20 @@
 #define LONG_UNITS(units) ((units) >> (LONG_UNIT_SHIFT - UNIT_SHIFT))
 
 /* How far a peer's packets are carried. */
-#define WAY_INWARD 0  /* from the peer only: what goes to it is user space's */
+#define WAY_INWARD 0  /* from the peer only; user space sends to it */
 #define WAY_CHECKED 1 /* both ways, with a UDP checksum */
-#define WAY_BARE 2    /* both ways, without: the peer has answered such a datagram */
-#define WAY_TRIED 3   /* from the peer only, while one segment of TCP to it is out by this path */
+#define WAY_BARE 2    /* both ways, without one: the peer has answered such a datagram */
+#define WAY_TRIED 3   /* from the peer only, while one TCP segment to it is sent by this path as a proof */
 #define WAY_MASK 3
 
-/* So many datagrams in a row that did not come out of a program like these: the peer has none. */
+/* After this number of datagrams in a row that were not sent by a program like these, the peer is assumed to have none. */
 #define UNWRAPS_PATIENCE 8
 
 /* How the programs unwrap. */
 #define UNWRAP_BY_ONE_CALL 0  /* kernel 6.3 and later */
-#define UNWRAP_BY_TWO_CALLS 1 /* before */
+#define UNWRAP_BY_TWO_CALLS 1 /* earlier kernels */
 
-/* Octets behind the IPv6 header: of larger UDP packets a socket sends more in the same time, where uplink.cuts. docs/uplinks.md */
+/* Octets after the IPv6 header. A socket is faster with larger UDP packets if uplink.cuts is set. docs/uplinks.md */
 #define BULK_UDP 256
 
 /* RFC 4380 section 5.1.2. */
@@ -109,41 +109,41 @@ struct config {
 	__u8 own[16];
 	__u32 tunnel;        /* interface index */
 	__u32 tunnel_header; /* octets in front of the IPv6 header on the tunnel: 0 for a TUN, 14 where there is Ethernet */
-	__u32 stretch;       /* the times of samples are so many times as long, up to their MOST: 1 or more */
+	__u32 stretch;       /* factor for the times of samples, up to their MOST: 1 or more */
 	__u32 renewal;       /* units after its latest proof a path in use is proven again: a peer that sends all the time is never silent */
-	__u32 mark;          /* of what is to be sent by this path to find out whether it works; the lowest bits are 0, there the way */
+	__u32 mark;          /* of echo requests for proofs; its lowest bits are 0 and take the way */
 	__u16 port;
 	__u8 role;
 	__u8 ttl;
 };
 
-/* As an uplink's gateway: what the routes say at the moment. 255.255.255.255 is no gateway. */
+/* A gateway with this value means: ask the routes for each packet. 255.255.255.255 is never a gateway. */
 #define GATEWAY_BY_ROUTE 4294967295
 
 struct uplink {
 	__u32 ifindex;
 	__u32 source;
 	__u32 mtu;
-	__u32 finishes; /* 1: what leaves it is cut and has its checksums */
+	__u32 finishes; /* 1: packets leave it segmented and with their checksums */
 	__u32 gateway;  /* 0: none, peers are on the link */
-	__u32 cuts;     /* 1: super-packets of a tunnel are cut for it, a socket's are not: bulk data is left to the socket */
+	__u32 cuts;     /* 1: a tunnel's super-packets are cut for it, a socket's are not: the socket sends bulk data */
 };
 
-/* 64 bytes: with the hash table's own they fit into 128. */
+/* 64 bytes: with the hash table's own data they fit into 128. */
 struct peer {
 	__u64 last_rx;
 	__u64 last_tx;
-	__u64 rx_bytes; /* these four: since the last report */
+	__u64 rx_bytes; /* these four: since the latest report */
 	__u64 tx_bytes;
-	__u32 rx_packets; /* taken together with the next */
+	__u32 rx_packets; /* read and cleared together with the next */
 	__u32 tx_packets;
 	__u32 address;
 	__u16 port;
-	__u8 route;   /* the lower half: number of the uplink; the upper: WAY */
-	__u8 history; /* the lower half: not 0, its kernel unwraps; the upper: proofs in a row that failed */
-	__u32 last_notice; /* or proof; in the future: not before. Set together with the next */
+	__u8 route;   /* lower half: number of the uplink; upper half: WAY */
+	__u8 history; /* lower half: not 0 if its kernel unwraps; upper half: failed proofs in a row */
+	__u32 last_notice; /* or proof; if in the future: no notice before. Set together with the next */
 	__u32 last_report;
-	__u32 socket_heard; /* when the socket last received something of it */
+	__u32 socket_heard; /* when the socket last received something from it */
 	__u16 last_sample_in;
 	__u16 last_sample_out;
 };
@@ -151,17 +151,17 @@ struct peer {
 /* The halves of peer.route and peer.history. */
 #define ROUTE_UPLINK 15
 #define ROUTE_WAY_SHIFT 4
-/* Datagrams of other origin in a row until it is no longer believed that the peer's kernel unwraps. */
+/* After this number of datagrams in a row from another kind of sender, the peer's kernel is no longer assumed to unwrap. */
 #define HISTORY_UNWRAPS 15
 #define HISTORY_FAILURES_SHIFT 4
 
 /*
- * What user space changes in a peer's entry. The program does it: were the entry written anew, what has been counted since it was read would
- * be lost, or counted twice.
+ * Changes that user space makes in a peer's entry. The program `amend` carries them out: if user space rewrote the entry, packets counted
+ * since it was read would be lost, or counted twice.
  */
 struct amendment {
 	__u8 peer[16];
-	__u64 last_rx; /* 0: as it is. Not before what is there */
+	__u64 last_rx; /* 0: unchanged. Never set back */
 	__u32 socket_heard;
 	__u32 last_notice;
 	__u8 changes;
@@ -169,30 +169,31 @@ struct amendment {
 	__u8 failures;
 };
 
-/* Which. */
+/* Flags of the fields that are set. */
 #define AMEND_SEEN 1 /* socket_heard */
 #define AMEND_WAY 2  /* way, failures, last_notice */
 
-/* What a proof sends in an echo request, and the peer sends back: which of the ways has reached it. */
+/* The content of a proof's echo request, which the peer sends back: the nonce, and the way that the request took. */
 struct proof_data {
 	__u8 nonce[7];
 	__u8 way;
 };
 
 /*
- * A proof under way, by the peer's address. Of a peer that answers no echo request a segment of TCP is the question. It goes by this path once, and
- * is answered by an acknowledgement of all of it, and of nothing that was not sent. It must be new: it is no SYN, begins behind all that has been
- * seen of its connection since the proof began, and no octet of it is sent again. What was sent before it may be: it overtakes packets that
- * wait in the process, so the host often repeats those. A single segment is best: where this path does not reach the peer no more is lost.
- * Some connections have none for a long time: of these a packet of several segments is tried after BULKS of them.
+ * A proof under way, by the peer's address. For a peer that answers no echo request, a TCP segment serves as one. It goes by this path
+ * once, and proves it by an acknowledgement of all of it, and of nothing that was not sent. The segment must be new: not a SYN, after
+ * everything seen of its connection since the proof began, and with no octet that is sent again. Segments from before the proof may be sent
+ * again: this one overtakes packets that wait in the process, so the host often repeats those. A single segment is best: if this path does
+ * not reach the peer, only that one is lost. Some connections send no single one for a long time; then a packet of several segments is
+ * used, after BULKS of them.
  */
 struct proof {
 	__u8 nonce[7];
-	__u8 answered; /* a bit a way */
-	__u8 host[16]; /* the connection: the end that is not the peer, and the ports as packets to the peer have them */
+	__u8 answered; /* a bit for each way */
+	__u8 host[16]; /* the connection: the address of this host's end, and the ports in the order of packets to the peer */
 	__u32 ports;
-	__u32 seen;    /* the sequence number behind all that was seen; this and the next two in the machine's order */
-	__u32 begin;   /* of the segment that is tried, and behind it */
+	__u32 seen;    /* the sequence number after all that was seen; this and the next two in the machine's order */
+	__u32 begin;   /* sequence numbers at the beginning of the tried segment, and after it */
 	__u32 end;
 	__u32 segment;
 	__u32 at;      /* when the connection was last seen, or the segment was sent, in units */
@@ -201,30 +202,30 @@ struct proof {
 };
 
 #define BULKS 16
-/* Each may be lost. */
+/* The trials of one proof: each may be lost. */
 #define TRIALS 4
 #define SEGMENT_WANTED 0
-#define SEGMENT_SEEN 1 /* something of its connection has gone by the process: what lies behind that is new */
+#define SEGMENT_SEEN 1 /* a segment of its connection has gone by the process: later ones are new */
 #define SEGMENT_SENT 2
-/* A connection that was not seen for so long gives way to another. */
+/* After this time without a segment, a connection is replaced by another. */
 #define QUIET_UNITS ((__s32)(NS_PER_SECOND / 8 >> UNIT_SHIFT))
-/* A segment that was not acknowledged for so long gives way to another. */
+/* After this time without an acknowledgement, another segment is tried. */
 #define TRIAL_UNITS ((__s32)(NS_PER_SECOND / 2 >> UNIT_SHIFT))
 
-/* Where the frame of an injected packet has the WAY: the last octet of its source address. */
+/* Offset of the WAY in the frame of an injected packet: the last octet of its source address. */
 #define INJECTED_WAY 11
 
-/* Something that user space is to do about a peer now. */
+/* Notices: user space has to act on a peer now. */
 #define NOTICE_WANTED 1   /* packets to it could be carried: is the path proven? */
 #define NOTICE_ANSWERED 2 /* the proof under way has been answered */
-#define NOTICE_SILENT 3   /* the same as WANTED, and the peer has not answered what this path has sent */
+#define NOTICE_SILENT 3   /* like WANTED, and the peer has not answered packets of this path */
 struct notice {
 	__u8 peer[16];
-	__u8 source[16]; /* of the packet that it is about */
+	__u8 source[16]; /* source of the packet that caused it */
 	__u32 kind;
 };
 
-/* What has been carried of a peer since the last report. */
+/* Packets of a peer that were carried since the latest report. */
 struct report {
 	__u8 peer[16];
 	__u64 last_rx;

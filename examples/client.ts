@@ -1,4 +1,4 @@
-/** IPv6 for this host from a program of your own. Root; `node client.js SERVER`. */
+/** IPv6 for this host, from your own program. Needs root: `node client.js SERVER`. */
 import { Client, kernelPorts } from 'teredo';
 
 const server = process.argv[2];

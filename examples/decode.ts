@@ -1,4 +1,4 @@
-/** The codec alone, which runs in a browser too: what an address says about the NAT in front of a client. */
+/** The codec alone, which also runs in a browser: reads from a Teredo address the address and port that the NAT gave the client. */
 import { formatEndpoint, parseIpv6, parseTeredoAddress } from 'teredo/wire';
 
 const address = parseIpv6('2001:0:cb00:7178:2c5b:efff:3fff:fdfe')!;

@@ -1,4 +1,4 @@
-/** One's own server and relay in one process. Root; `node server-and-relay.js ADDRESS`. */
+/** Your own server and relay in one process. Needs root: `node server-and-relay.js ADDRESS`. */
 import { ALL_NATIVE, Relay, Server, kernelPorts } from 'teredo';
 import { parseIpv4 } from 'teredo/wire';
 

@@ -1,4 +1,4 @@
-/** `npm run bench`: installs what is missing, builds, measures. Arguments go to the bench. */
+/** `npm run bench`: installs missing packages, builds, and runs the bench with the same arguments. */
 import { build } from './build.mjs';
 import { TEST_PROGRAMS, ensurePackages, ensurePrograms } from './ensure.mjs';
 import { bin, mustRun, run } from './run.mjs';

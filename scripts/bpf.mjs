@@ -1,6 +1,6 @@
 /**
- * `npm run bpf`: compiles the kernel path's programs into the objects that are committed; with `--check`, only compares: what is
- * committed has to be what the source makes. Made with Debian 12's clang 14; another clang may make other, equally good code.
+ *  `npm run bpf`: compiles the kernel path's programs into the committed objects. With `--check` it only compares: the committed objects
+ *  have to equal the result. They were made with Debian 12's clang 14; another clang may make different, equally good code.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,8 +11,9 @@ import { mustRun, root } from './run.mjs';
 const NAMES = ['teredo', 'server'];
 const MACHINE = { x64: 'x86_64', arm64: 'aarch64' }[process.arch] ?? process.arch;
 /**
- * Not v3, which has instructions of 32 bits, and nothing on the stack shares its place: the verifiers of some kernels (6.1) let no user without
- * CAP_PERFMON write less than eight octets there where another number has lain. No path of this machine gets into the object.
+ * No -mcpu=v3 (instructions of 32 bits), and no two objects in the same place on the stack: the verifiers of some kernels (6.1) refuse to
+ * users without CAP_PERFMON a write of less than eight octets over a place where another number was. The objects contain no path of the
+ * build machine.
  */
 const FLAGS = [
   ...[
@@ -41,14 +42,14 @@ function make(name) {
   const [source, object] = [`bpf/${name}.bpf.c`, join(root, 'bpf', `${name}.bpf.o`)];
   const [compiled, linked] = [join(folder, `${name}.compiled.o`), join(folder, `${name}.linked.o`)];
   mustRun('clang', [...FLAGS, `-I/usr/include/${MACHINE}-linux-gnu`, '-c', source, '-o', compiled]);
-  // Leaves out what is for debuggers and keeps the types that the maps are described with.
+  // Removes debug data and keeps the types that describe the maps.
   mustRun('bpftool', ['gen', 'object', linked, compiled], {
     env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
   });
   const made = readFileSync(linked);
   if (!process.argv.includes('--check')) writeFileSync(object, made);
   else if (!made.equals(readFileSync(object))) {
-    process.stderr.write(`${object} is not what ${source} makes: run "npm run bpf", and commit it\n`);
+    process.stderr.write(`${object} does not match ${source}: run "npm run bpf", and commit it\n`);
     process.exitCode = 1;
   }
 }

@@ -1,12 +1,12 @@
 /**
- * `npm run build`: compiles src to dist, and puts the program's modules into one file, which starts in half the time. That lies as deep
- * as the modules that look for files of the package by their own place.
+ * `npm run build`: compiles src to dist, and bundles the program's modules into one file, which starts in half the time. The file is as
+ * deep in the tree as the modules that find files of the package relative to themselves.
  */
 import { renameSync, rmSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { bin, root, run } from './run.mjs';
 
-/** Made beside the old one, then put in its place: another run may be starting programs from there. Ends this process on errors. */
+/** Builds beside the old result, then replaces it: another run may be starting programs from there. Ends this process on errors. */
 export async function build() {
   const [dist, fresh, old] = ['', `.new-${process.pid}`, `.old-${process.pid}`].map((end) =>
     join(root, `dist${end}`),
@@ -21,7 +21,7 @@ export async function build() {
 }
 
 async function bundle(cli) {
-  const { rolldown } = await import('rolldown'); // it may have been installed only just now
+  const { rolldown } = await import('rolldown'); // it may have been installed just now
   const external = (id) => !id.startsWith('.') && !isAbsolute(id);
   const whole = await rolldown({ input: join(cli, 'main.js'), platform: 'node', external });
   await whole.write({ file: join(cli, 'program/main.js'), format: 'esm' });
@@ -35,7 +35,7 @@ function replace(dist, fresh, old) {
       renameSync(fresh, dist);
       return;
     } catch (error) {
-      if (error.code !== 'ENOTEMPTY') throw error; // another build was faster: its result is the old one now
+      if (error.code !== 'ENOTEMPTY') throw error; // another build was faster: its result is now the old one
       rmSync(old, { recursive: true, force: true });
     }
   }

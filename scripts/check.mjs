@@ -1,4 +1,4 @@
-/** `npm run check`: types, lint with the borders of the design, format, unused code. Each is run, then the verdict is given. */
+/** `npm run check`: types, lint with the borders between folders, format, unused code. Runs all of them, then gives the verdict. */
 import { bin, run } from './run.mjs';
 
 const CODE = ['src', 'test', 'bench', 'examples', 'scripts', 'vitest.config.ts'];

@@ -1,4 +1,4 @@
-/** `npm run demo`: installs what is missing, builds, and shows the main job in namespaces of its own. */
+/** `npm run demo`: installs missing packages, builds, and shows the main job in namespaces of its own. */
 import { build } from './build.mjs';
 import { DEMO_PROGRAMS, ensurePackages, ensurePrograms } from './ensure.mjs';
 import { run } from './run.mjs';

@@ -1,12 +1,12 @@
 /**
- * Installs what is missing: the npm packages of the lock file, and Debian packages where this runs as root on a machine with
+ *  Installs missing packages: npm packages of the lock file, and Debian packages if this runs as root on a machine with
  * apt. No dependencies of its own: it runs before there are any.
  */
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { mustRun, root, run } from './run.mjs';
 
-/** Program or file looked for, and the Debian package that has it. */
+/** The program or file to look for, and the Debian package that has it. */
 const PROGRAMS = {
   ip: 'iproute2',
   sysctl: 'procps',
@@ -21,14 +21,14 @@ const PROGRAMS = {
   'miredo-server': 'miredo-server',
   miniupnpd: 'miniupnpd-nftables',
 };
-/** What the kernel path's programs are made with. */
+/** Needed to compile the kernel path's programs. */
 const COMPILER = {
   clang: 'clang',
   bpftool: 'bpftool',
   '/usr/include/linux/bpf.h': 'linux-libc-dev',
   '/usr/include/bpf/bpf_helpers.h': 'libbpf-dev',
 };
-/** Other kernels are booted with these. */
+/** Needed to boot other kernels. */
 const EMULATOR = {
   'qemu-system-x86_64': 'qemu-system-x86',
   busybox: 'busybox-static',
@@ -39,18 +39,18 @@ const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR };
 
 const isRoot = process.getuid?.() === 0;
 
-/** npm packages: installed when the lock file is newer than what is there. */
+/** Installs npm packages if the lock file is newer than they are. */
 export function ensurePackages() {
   const installed = join(root, 'node_modules', '.teredo-installed');
   const lock = join(root, 'package-lock.json');
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
   process.stderr.write('installing npm packages\n');
   mustRun('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
-  // A mark of our own: npm's own file may keep the time of the lock file it was made from.
+  // A mark of this script: npm's own file may keep the time of the lock file from which it was made.
   writeFileSync(join(root, 'node_modules', '.teredo-installed'), '');
 }
 
-/** Debian packages for these programs: installed by root, named to anybody else. */
+/** Installs the Debian packages of these programs if this runs as root; otherwise prints their names. */
 export function ensurePrograms(names) {
   const missing = names.filter((name) => !isOnPath(name));
   if (missing.length > 0 && isRoot && isOnPath('apt-get')) install(packagesOf(missing));
@@ -76,7 +76,7 @@ function install(packages) {
     const args = ['install', '-y', '-qq', '--no-install-recommends', ...packages];
     if (!aptGet(...args) && aptGet('update', '-qq')) aptGet(...args);
   });
-  // Nor at the next start of the machine: the tests run these programs themselves, in namespaces.
+  // Disables them at the next start of the machine, too: the tests run these programs themselves, in namespaces.
   const added = enabledServices().filter((name) => packages.includes(name) && !before.includes(name));
   if (added.length > 0) run('systemctl', ['disable', '--quiet', ...added], options);
 }
@@ -86,7 +86,7 @@ export const BPF_PROGRAMS = Object.keys(COMPILER);
 export const EMULATOR_PROGRAMS = Object.keys(EMULATOR);
 export const DEMO_PROGRAMS = ['ip', 'sysctl', 'nft', 'ping'];
 
-/** Packages of daemons start them when installed; a policy that says no keeps them still (man 8 invoke-rc.d). */
+/** Packages of daemons start them when installed; a policy script prevents that (man 8 invoke-rc.d). */
 function withoutStarting(action) {
   const policy = '/usr/sbin/policy-rc.d';
   const ours = !existsSync(policy);
@@ -98,7 +98,7 @@ function withoutStarting(action) {
   }
 }
 
-/** Units that start with the machine; none where there is no systemd. */
+/** Units that start with the machine; none without systemd. */
 function enabledServices() {
   try {
     return readdirSync('/etc/systemd/system/multi-user.target.wants').map((name) =>
@@ -113,7 +113,7 @@ function hasPackageLists() {
   try {
     return readdirSync('/var/lib/apt/lists').some((name) => name.includes('_Packages'));
   } catch {
-    return false; // no such folder: no lists
+    return false; // no such folder, so no lists
   }
 }
 

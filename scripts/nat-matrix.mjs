@@ -1,6 +1,6 @@
 /**
- * `npm run nat-matrix`: two clients behind every pair of NATs that the simulation knows, with and without loss, and what becomes of
- * them, as docs/nat-matrix.md. The same every time: every run has its seed.
+ * `npm run nat-matrix`: simulates two clients behind every pair of NATs, with and without loss, and writes the outcomes to
+ * docs/nat-matrix.md. Every run has its seed, so the result is always the same.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,11 +15,11 @@ const { NAT_KINDS, tryNeighbours, tryPair } = await import('../dist/sim/index.js
 const DEPENDENCES = ['endpoint-independent', 'address-dependent', 'address-and-port-dependent'];
 const PORTS = ['preserving', 'sequential', 'random'];
 const LOSSES = [0, 0.05, 0.2];
-/** Runs of each pair, with each loss. */
+/** Runs of each pair, for each loss. */
 const RUNS = 3;
 /** A lost bubble costs two seconds, and a contact tries four times. */
 const PATIENCE_MS = 30_000;
-/** In which order means are named. */
+/** The order in which means are listed. */
 const MEANS = ['local', 'direct', 'nonce', 'random port', 'echo test', 'guess', undefined];
 const WAYS = { local: 'local', direct: 'plain', guess: 'guess' };
 
@@ -30,7 +30,7 @@ const matrix = kinds.map((a, i) => kinds.map((b, j) => tryKinds(a, b, (i * kinds
 const groups = group();
 writeFileSync(join(root, 'docs', 'nat-matrix.md'), page());
 
-/** With every hairpinning: by loss, all outcomes. Fails where hairpinning makes a difference between two NATs. */
+/** All outcomes by loss, over every hairpinning. Fails if hairpinning makes a difference between two NATs. */
 function tryKinds(a, b, seed) {
   return LOSSES.map((loss) =>
     Array.from({ length: RUNS }, (_, run) => {
@@ -50,7 +50,7 @@ function natOf(kind, hairpinning) {
   return { ...NAT_KINDS.portRestricted, ...kind, hairpinning, portRange };
 }
 
-/** A random port is either known beforehand, or an Echo Test has foretold it. */
+/** A random port is either known in advance, or predicted by an Echo Test. */
 function meansOf({ means }, ...sides) {
   if (means !== 'random-port') return means;
   const tested = sides.some(({ mapping, ports }) => mapping !== DEPENDENCES[0] && ports !== 'preserving');
@@ -61,7 +61,7 @@ function wayOf(means) {
   return means === undefined ? 'none' : (WAYS[means] ?? 'RFC 6081');
 }
 
-/** Kinds that connect with all others in the same way, whoever begins. */
+/** Kinds that connect with all others in the same way, whichever side begins. */
 function group() {
   const found = new Map();
   const way = (i, j) => wayOf(commonest(matrix[i][j][0].map(({ means }) => means)));
@@ -78,33 +78,33 @@ function commonest(values) {
 }
 
 function page() {
-  return `# Which NATs let which clients through
+  return `# Which clients connect through which NATs
 
-Written by \`npm run nat-matrix\`, which runs all of this in the simulation: ${kinds.length * 2} kinds of NAT (mapping, filtering and ports each by itself, with
+Written by \`npm run nat-matrix\`, which simulates all of this: ${kinds.length * 2} kinds of NAT (every combination of mapping, filtering and ports, with
 and without hairpinning) on both sides, ${(kinds.length * 2) ** 2} ordered pairs, each ${RUNS} times with a loss of ${LOSSES.map(percent).join(', ')}; ${(kinds.length * 2) ** 2 * RUNS * LOSSES.length} runs in all.
-100 ms round trip between any two hosts. Between two NATs hairpinning never makes a difference: it is left out below. What real
-NATs of the kernel do is in \`test/kernel/nat-pairs.test.ts\`.
+100 ms round trip between any two hosts. Between two NATs hairpinning never makes a difference: it is left out below. The results of
+real NATs of the kernel are in \`test/kernel/nat-pairs.test.ts\`.
 
 ## Groups
 
-Kinds in one group connect with all others by the same means, whoever begins.
+Kinds in one group connect with all others by the same means, whichever side begins.
 
 | | mapping | filtering | ports |
 |---|---|---|---|
 ${groups.flatMap(({ name, members }) => terms(members).map((term) => row(name, ...term))).join('\n')}
 
-*Mapping* and *filtering* as in RFC 4787: endpoint-independent, address-dependent, or dependent on address and port. *Ports*: of a new
-mapping; the internal one's number where it is free, the next one, or any.
+*Mapping* and *filtering* as in RFC 4787: endpoint-independent, address-dependent, or dependent on address and port. *Ports*: the port of a new
+mapping; the same number as the internal port if it is free, the next number, or a random one.
 
 ## Nothing is lost
 
-Rows: who sends the first packet. Means (the less plain of the two directions), median time to the first answer, bubbles sent by
-both sides up to the answer in the other direction (median).
+Rows: the side that sends the first packet. Cells: means (the less plain of the two directions), median time to the first answer, bubbles that
+both sides send before the answer in the other direction (median).
 
 - **plain**: RFC 4380 alone.
 - **nonce**, **random port**, **echo test**: RFC 6081, sections 5.2, 5.4, 5.5.
 - **guess**: ports are guessed (adr/0016), with at most 2,000 packets an attempt.
-- **-**: not at all.
+- **-**: they do not connect.
 
 ${table(0, ({ outcomes }) => {
   const connected = outcomes.filter(({ means }) => means !== undefined);
@@ -118,29 +118,29 @@ ${LOSSES.map((loss, i) => (loss === 0 ? '' : lossy(loss, i))).join('')}
 ## Two clients behind one NAT
 
 ${neighbours()}
-## What cannot connect, or only late, and why
+## Pairs that cannot connect, or only late, and why
 
-- **Random ports on one side, and a mapping that depends on address and port on the other**: neither knows from which port the other will come,
-  and each packet to another port of the peer is itself seen from another port. Both would have to hit at once: tens of thousands of packets.
-  They do connect where the filters are wide enough: one that lets in whoever has the address right, or everybody, and a peer that
-  takes what comes back.
-- **Random ports on one side, and a mapping that depends on the address alone on the other**, behind narrow filters: guesses would do,
-  since that mapping is stable towards the peer. But a client cannot tell this NAT from one whose mapping depends on the port as well: servers
-  answer from one port only. Mostly 2,000 packets would be sent in vain.
-- A random NAT that happens to give two ports in a row within 64 (one start in 1,000) is taken for one that counts, until the next start.
-- Two clients behind one carrier's NAT that does not hairpin, each with a NAT of its own inside: no packet gets from one to the other.
-- A symmetric NAT that lets everybody in lets a peer be heard that does not hear us: it is asked, and other ways are tried after half a second
-  without an answer (D-18 of \`docs/rfc-compliance.md\`).
+- **Random ports on one side, and a mapping that depends on address and port on the other**: neither client knows the other's port,
+  and each packet to another port of the peer leaves by another port, too. Both would have to guess right at once: tens of thousands of packets.
+  They connect if the filters are wide enough: one side's NAT lets in packets from any port of the right address, or from any address, and the
+  other side's lets the answer in.
+- **Random ports on one side, and a mapping that depends on the address alone on the other**, behind narrow filters: guesses would succeed,
+  since that mapping is stable towards the peer. But a client cannot distinguish this NAT from one whose mapping also depends on the port: servers
+  answer from one port only. In most cases 2,000 packets would be wasted.
+- A random NAT that by chance gives two successive ports within 64 of each other (one start in 1,000) is taken for a counting one, until the next start.
+- Two clients behind one carrier's NAT that does not hairpin, each behind an inner NAT of its own: no packet can go from one to the other.
+- Through a symmetric NAT that lets in every packet a client can hear a peer that does not hear the client. So the client asks the peer, and tries
+  other ways after half a second without an answer (D-18 of \`docs/rfc-compliance.md\`).
 - With loss, RFC 4380 section 5.2.6 ends an attempt after four bubbles, and allows no fifth within 300 s. Behind symmetric NATs an attempt
-  takes more packets, of which none may be lost: the more exchanges a pair needs, the more often it fails.
+  takes more packets, and none of them may be lost: the more exchanges a pair needs, the more often it fails.
 `;
 }
 
 function lossy(loss, i) {
   return `## ${percent(loss)} are lost
 
-Of any packet between any two hosts. How many pairs connect within ${PATIENCE_MS / 1_000} s, median time to the first answer, and the time in which nine of ten
-of those that connect do.
+The loss applies to any packet between any two hosts. Cells: the share of pairs that connect within ${PATIENCE_MS / 1_000} s, median time to the first answer, and the time within
+which nine of ten of these pairs connect.
 
 ${table(i, ({ outcomes }) => {
   const connected = outcomes.filter(({ means }) => means !== undefined);
@@ -174,8 +174,8 @@ function neighbours() {
       rows.push(row(localDiscovery ? 'on' : 'off', hairpinning ? 'yes' : 'no', ...cells));
     }
   }
-  return `Of all ${kinds.length} kinds: how many let the two connect, median time, and means. Without local discovery (\`--no-local-discovery\`) the way is by alternate addresses
-(RFC 6081 section 5.6).
+  return `Of all ${kinds.length} kinds: the share in which the two connect, median time, and means. Without local discovery (\`--no-local-discovery\`) they connect by alternate
+addresses (RFC 6081 section 5.6).
 
 | discovery | NAT hairpins | ${LOSSES.map((loss) => `${percent(loss)} lost`).join(' | ')} |
 |---|---|${LOSSES.map(() => '---|').join('')}
@@ -209,7 +209,7 @@ function most(name) {
   return Math.max(...matrix.flat().flatMap(([lossless]) => lossless.map((one) => one[name])));
 }
 
-/** Members as few products of axes: [mapping, filtering, ports] each. */
+/** Describes members as few products of axes: [mapping, filtering, ports] each. */
 function terms(members) {
   const short = (value) =>
     value
@@ -234,7 +234,7 @@ function terms(members) {
 
 function namesOf(outcomes) {
   const present = MEANS.filter((means) => outcomes.some((one) => one.means === means));
-  // What is seen once in a hundred is an accident.
+  // An outcome seen once in a hundred runs is left out as an accident.
   const usual = present.filter(
     (means) => outcomes.filter((one) => one.means === means).length * 50 >= outcomes.length,
   );

@@ -1,9 +1,10 @@
 /**
- * `node scripts/other-kernel.mjs COMMAND [ARG...]`: runs a command as root in this repository on another kernel, Debian's own (of
- * linux-image-amd64; TEREDO_KERNEL=FILE.deb[:FILE.deb] names others, of kernel and modules), in QEMU. The exit status is that of the command; of 125 and above, 125.
+ * `node scripts/other-kernel.mjs COMMAND [ARG...]`: runs a command as root in this repository on another kernel, in QEMU. The kernel is
+ * Debian's (of linux-image-amd64); TEREDO_KERNEL=FILE.deb[:FILE.deb] names other packages, of kernel and modules. The exit status is that
+ * of the command; 125 stands for 125 and above.
  *
  * The guest sees this machine's file system; its changes stay in its memory. It has no network. All its instructions are emulated, and its
- * clock counts them, one a nanosecond: it takes itself for a machine of 1 GHz, and no time limit in it depends on how fast this machine is.
+ * clock counts one nanosecond for each, like a machine of 1 GHz. So no time limit in the guest depends on the speed of this machine.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -22,12 +23,12 @@ import { EMULATOR_PROGRAMS, ensurePrograms } from './ensure.mjs';
 import { mustRun, root } from './run.mjs';
 
 const CACHE = join(root, 'node_modules', '.cache', 'teredo-kernels');
-/** What the guest needs until it can read modules from this machine. */
+/** Programs that the guest needs until it can read modules from this machine. */
 const FIRST_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay'];
-/** Of real time; a guest that hangs is ended then. */
+/** In real time; a guest that hangs is then ended. */
 const MOST_SECONDS = Number(process.env.TEREDO_KERNEL_SECONDS ?? 3_600);
 const MEGABYTES = 3_072;
-/** Where QEMU's device for exit statuses is, and what it makes of a status: an odd number above those that QEMU ends with itself. */
+/** The port of QEMU's device for exit statuses. QEMU turns a status into an odd number above its own exit statuses. */
 const EXIT_PORT = 0xf4;
 const toStatus = (ended) => (ended !== null && ended % 2 === 1 && ended > 1 ? (ended - 3) / 2 : undefined);
 
@@ -60,7 +61,7 @@ function fetchKernel() {
   return join(CACHE, fetched());
 }
 
-/** Where a kernel's packages are unpacked, the order of its modules known. */
+/** Unpacks a kernel's packages, and computes the order of its modules. */
 function unpack(files) {
   const folder = join(CACHE, basename(files[0], '.deb'));
   if (!existsSync(join(folder, 'ready'))) {
@@ -77,7 +78,7 @@ function releaseOf(folder) {
   return readdirSync(join(folder, 'lib', 'modules'))[0];
 }
 
-/** A first file system with the modules that reach this machine's, and what goes on there. */
+/** A first file system with the modules that give access to this machine's files, and a script that continues there. */
 function makeInitramfs(folder) {
   const modules = join(folder, 'lib', 'modules', releaseOf(folder));
   const image = join(work, 'image');
@@ -98,7 +99,7 @@ function makeInitramfs(folder) {
   return file;
 }
 
-/** Files of these modules and of those that they need, each behind what it needs; what is built in has none. */
+/** Files of these modules and of those that they need, in the order of loading; modules that are built in have none. */
 function withNeeded(dependencies, names) {
   const lines = dependencies.split('\n').map((line) => line.split(/:? /).filter((path) => path !== ''));
   const found = names.flatMap((name) => {
@@ -137,7 +138,7 @@ exec switch_root /root /bin/sh /mnt/second
 `;
 }
 
-/** What the guest runs on this machine's files, as process 1. */
+/** The script that the guest runs on this machine's files, as process 1. */
 function secondScript(words) {
   const quoted = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(' ');
   return `exec >/dev/ttyS1 2>&1 </dev/null
@@ -157,7 +158,7 @@ printf "\\\\$(printf %o $((status + 1)))" | dd of=/dev/port bs=1 seek=${EXIT_POR
 `;
 }
 
-/** Settings of tests are the guest's as well. */
+/** Passes settings of tests to the guest. */
 function passedOn() {
   return Object.entries(process.env)
     .filter(([name]) => name.startsWith('TEREDO_TEST_'))
@@ -193,7 +194,7 @@ function boot(folder, initramfs, words) {
   const given = toStatus(status);
   if (given !== undefined) return given;
   const why =
-    error?.code === 'ETIMEDOUT' ? `not done within ${MOST_SECONDS} s` : 'the guest has ended by itself';
+    error?.code === 'ETIMEDOUT' ? `not done within ${MOST_SECONDS} s` : 'the guest ended without a status';
   process.stderr.write(`${why}; the last lines of its console:\n${lastLines(log)}\n`);
   return 1;
 }

@@ -10,13 +10,13 @@ export function run(command, args, options = {}) {
   return status ?? 1;
 }
 
-/** Runs it, and ends this process with its status where that is not 0. */
+/** Runs it; on a failure ends this process with the same status. */
 export function mustRun(command, args, options) {
   const status = run(command, args, options);
   if (status !== 0) process.exit(status);
 }
 
-/** A program out of node_modules. */
+/** A program of node_modules. */
 export function bin(name) {
   return fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url));
 }

@@ -1,5 +1,5 @@
 /**
- * `npm test`: installs what is missing, builds, checks, runs all tests. Arguments go to vitest: `npm test -- test/kernel`.
+ *  `npm test`: installs missing packages, builds, checks, runs all tests. Arguments go to vitest: `npm test -- test/kernel`.
  * Tests that need root are skipped for a plain user. The last line of a good run is `N passed, N failed, N skipped`.
  */
 import { build } from './build.mjs';

@@ -7,10 +7,10 @@ test.each([
   ['an empty file', '', WHOLE],
   ['comments only', '# precedence 2001::/32 5\n#precedence ::ffff:0:0/96 35\n', WHOLE],
   ['other settings only', 'label 2001::/32 7\nreload yes\nscopev4 ::ffff:169.254.0.0/112 2\n', WHOLE],
-  ['a line that is none', 'precedence 2001::/32 five\nprecedence 2001:/32 5\n', WHOLE],
+  ['a malformed line', 'precedence 2001::/32 five\nprecedence 2001:/32 5\n', WHOLE],
   ['the usual line for IPv4, but lower than everything', 'precedence ::ffff:0:0/96 10\n', 1],
   ['a table without Teredo', 'precedence ::/0 40\nprecedence ::ffff:0:0/96 35\n', 1],
-  ['as high as IPv4', 'precedence ::ffff:0:0/96 35\nprecedence 2001::/32 35\n', 0],
+  ['the same precedence as IPv4', 'precedence ::ffff:0:0/96 35\nprecedence 2001::/32 35\n', 0],
   [
     'a longer prefix',
     'precedence ::ffff:0:0/96 35\nprecedence 2001::/32 5\nprecedence 2001:0:cb00::/40 50\n',

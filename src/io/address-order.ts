@@ -3,11 +3,11 @@ import { isGlibc } from '../linux/libc.ts';
 import { inPrefix, parseIpv6, parsePrefix } from '../wire/index.ts';
 import type { Ipv6, Ipv6Prefix } from '../wire/index.ts';
 
-/** In which order `getaddrinfo` gives the addresses of a name that has a Teredo and an IPv4 address, on a host with both. */
+/** The order in which `getaddrinfo` returns a Teredo and an IPv4 address of the same name, on a host with both. */
 export interface AddressOrder {
-  /** As RFC 6724 section 2.1 wants it. */
+  /** Whether the order is that of RFC 6724 section 2.1. */
   readonly ipv4First: boolean;
-  /** What to add to {@link GAI_CONF} for that; empty where nothing is to be added, or a line that is there says otherwise. */
+  /** The text to append to {@link GAI_CONF} to get that order; empty if nothing is missing, or if a line there already says otherwise. */
   readonly missingLines: readonly string[];
 }
 
@@ -16,11 +16,11 @@ interface Precedence {
   readonly value: number;
 }
 
-/** Where glibc reads precedences from: gai.conf(5). */
+/** The file from which glibc reads precedences: gai.conf(5). */
 export const GAI_CONF = '/etc/gai.conf';
 
 const TEREDO_LINE = 'precedence 2001::/32 5';
-/** RFC 6724 section 2.1. All of it, since glibc forgets its own table with the first line of the file. */
+/** The whole table of RFC 6724 section 2.1: the first line in the file makes glibc ignore its built-in table. */
 const RFC_TABLE = [
   'precedence ::1/128 50',
   'precedence ::/0 40',
@@ -31,7 +31,7 @@ const RFC_TABLE = [
   'precedence ::/96 1',
   'precedence fec0::/10 1',
 ];
-/** glibc's own table, of RFC 3484 section 2.1, which knows no Teredo. */
+/** glibc's built-in table, from RFC 3484 section 2.1. It has no entry for Teredo. */
 const OLD_TABLE = [
   'precedence ::1/128 50',
   'precedence ::/0 40',
@@ -39,19 +39,19 @@ const OLD_TABLE = [
   'precedence ::/96 20',
   'precedence ::ffff:0:0/96 10',
 ];
-/** What glibc gives an address that no line of the file is for. */
+/** The precedence that glibc uses if no line of the file matches the address. */
 const OTHERWISE = 40;
 
 const TEREDO = parseIpv6('2001:0:cb00:7178::1')!;
 const IPV4 = parseIpv6('::ffff:192.0.2.1')!;
 
-/** Of this host; undefined where its C library is none that is known to lack the precedence of 2001::/32. */
+/** The order on this host; undefined if its C library is not known to lack the precedence of 2001::/32. */
 export function addressOrderHere(): AddressOrder | undefined {
   if (!isGlibc()) return undefined;
   return addressOrder(readQuietly(GAI_CONF));
 }
 
-/** As glibc does with this text as gai.conf. */
+/** The order that glibc would use if gai.conf held this text. */
 export function addressOrder(gaiConf: string): AddressOrder {
   const lines = gaiConf.split('\n');
   if (isIpv4First(lines)) return { ipv4First: true, missingLines: [] };
@@ -75,7 +75,7 @@ function precedenceOf(table: readonly Precedence[], address: Ipv6): number {
   return matching.find(({ prefix }) => prefix.length === longest)?.value ?? OTHERWISE;
 }
 
-/** `precedence PREFIX VALUE`; undefined for every other line, and for one that glibc does not take. */
+/** Reads `precedence PREFIX VALUE`; undefined for every other line, and for a line that glibc rejects. */
 function parseLine(line: string): Precedence | undefined {
   const [keyword, prefixText = '', valueText = ''] = line.replace(/#.*/, '').trim().split(/\s+/);
   if (keyword !== 'precedence' || !/^\d+$/.test(valueText)) return undefined;
@@ -87,6 +87,6 @@ function readQuietly(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    return ''; // there is none, and glibc uses its own table
+    return ''; // no such file: glibc uses its own table
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Waits for `question`, but no longer than `ms`: resolves with `late` after that, or where the question rejects. It relies on no timer or
- * event of the question itself. Never rejects.
+ * Waits for `question` for `ms` at most. Resolves with `late` if the time is over or `question` rejects. Uses a timer of its own, so a
+ * `question` that never settles does not matter. Never rejects.
  */
 export function within<T>(ms: number, question: Promise<T>, late: T): Promise<T> {
   return new Promise((resolve) => {

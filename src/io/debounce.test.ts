@@ -9,7 +9,7 @@ function rig() {
   return { clock, acted, debounce };
 }
 
-test('acts once, when it has been quiet for long enough', () => {
+test('acts once after a quiet period', () => {
   const { clock, acted, debounce } = rig();
   for (let i = 0; i < 3; i++) {
     debounce.trigger();
@@ -20,7 +20,7 @@ test('acts once, when it has been quiet for long enough', () => {
   expect(acted).toEqual([220]);
 });
 
-test('what never stops does not put it off for ever', () => {
+test('changes that never stop do not delay the action for ever', () => {
   const { clock, acted, debounce } = rig();
   for (let i = 0; i < 250; i++) {
     debounce.trigger();
@@ -37,7 +37,7 @@ test('closed, it does not act', () => {
   expect(acted).toEqual([]);
 });
 
-test('what takes long is followed by a rest, which is no longer than what may be put off', () => {
+test('a slow action is followed by a pause, of at most the longest delay', () => {
   let [now, due, takes] = [0, 0, 0];
   let run = (): void => {};
   const clock = {

@@ -1,16 +1,16 @@
 import type { CancelTimer, Clock } from './ports.ts';
 import { survive } from './system-failures.ts';
 
-/** What has taken long is not done again for so many times as long: then it never takes much of the processor's time. */
+/** After a slow action comes a pause of this many times its duration, so that the action never takes much processor time. */
 const REST = 10;
 const QUIET_MS = 100;
 const LATEST_MS = 1_000;
-/** What the system has refused is done again after this, then each time twice as long. */
+/** The first retry after a refusal by the system comes after this time, each further one after twice the time before. */
 const [AGAIN_MS, AGAIN_MOST_MS] = [1_000, 32_000];
 
 /**
- * One change makes many messages: acts once they have stopped coming for `quietMs`, but after a second at the latest; a rest
- * after the last time comes first. Acts again where the system has refused something: `act` has to do all of it anew then.
+ * Runs `act` once for a burst of changes: when no change has come for `quietMs`, but at most a second after the first, and never during the
+ * pause after the previous run. If the system refused something, `act` runs again later and has to do all of its work again.
  */
 export class Debounce {
   private readonly clock: Clock;
@@ -36,20 +36,20 @@ export class Debounce {
     this.cancel = this.clock.setTimer(Math.max(due, this.restsUntil), () => this.wake());
   }
 
-  /** Acts at once. */
+  /** Runs `act` at once. */
   now(): void {
     this.againMs = AGAIN_MS;
     this.wake();
   }
 
-  /** Acts again later: not all could be done. */
+  /** Runs `act` again later: a part could not be done. */
   again(): void {
     if (this.cancel !== undefined) return;
     this.cancel = this.clock.setTimer(this.clock.now() + this.againMs, () => this.wake());
     this.againMs = Math.min(2 * this.againMs, AGAIN_MOST_MS);
   }
 
-  /** What was stirred is forgotten. Harmless when repeated. */
+  /** Forgets pending changes. Harmless when repeated. */
   close(): void {
     this.cancel?.();
     this.cancel = this.since = undefined;

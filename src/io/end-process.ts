@@ -1,6 +1,6 @@
 import { sys } from '../linux/libc.ts';
 
-/** Ends the process now. `process.exit()` would first wait for names being looked up: as long as the resolver has patience. */
+/** Ends the process now. `process.exit()` would first wait for name lookups under way, until the resolver times out. */
 export function endProcess(exitCode: number): void {
   sys.exit(exitCode);
 }

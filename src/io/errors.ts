@@ -1,12 +1,12 @@
 /**
- * The environment does not give what is needed. The message says what to do about it; `code` is stable:
+ * The environment lacks something that is needed. The message says how to provide it; `code` is stable:
  * - `not-permitted`: a capability is missing
  * - `no-tun`: no /dev/net/tun
- * - `interface-taken`, `port-taken`: somebody else has it
- * - `not-local`: the IPv4 address is none of this host's
- * - `no-kernel-path`: the kernel cannot carry packets, or this process may not have it do so
+ * - `interface-taken`, `port-taken`: another program has it
+ * - `not-local`: the IPv4 address is not an address of this host
+ * - `no-kernel-path`: the kernel cannot carry packets, or does not permit it to this process
  * - `no-address`: a name does not resolve to an IPv4 address that a host can have
- * - `system`: the kernel or a program refused for a reason of its own
+ * - `system`: the kernel or a program refused for another reason
  */
 export type EnvironmentErrorCode =
   | 'not-permitted'

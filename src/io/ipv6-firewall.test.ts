@@ -13,7 +13,7 @@ vi.mock('../linux/nftables.ts', async (original) => ({
   findBaseChain: (wanted: (chain: BaseChain) => boolean) => kernel.chains.find(wanted),
 }));
 
-test('chains for IPv6 from or to this host, with rules or the policy drop, are named', () => {
+test('names the chains for IPv6 from or to this host that have rules or the policy drop', () => {
   const chain: BaseChain = {
     family: 'inet',
     table: 'filter',
@@ -36,7 +36,7 @@ test('chains for IPv6 from or to this host, with rules or the policy drop, are n
   });
 });
 
-test('without the right to read them that is the answer', () => {
+test('without permission to read the rules, the error is the answer', () => {
   kernel.error = 1;
   expect(ipv6FirewallHere()).toEqual({ chains: [], unreadable: 'EPERM' });
 });

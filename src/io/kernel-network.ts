@@ -34,13 +34,13 @@ import { EnvironmentError } from './errors.ts';
 import { refusable } from './refusable.ts';
 import type { HostNetwork, Ipv4Subnet, Ipv6Route, TunnelState } from './ports.ts';
 
-/** Packets that may wait in the tunnel's queue; more than a burst of TCP, so that it is not cut. */
+/** The length of the tunnel's queue in packets: longer than a burst of TCP, so that bursts are not dropped. */
 const QUEUE_LENGTH = 1000;
 
-/** 127/8. The interface says nothing: routers have their own global addresses on `lo`. */
+/** 127/8. Recognised by address, not by interface: routers have their own global addresses on `lo`. */
 const LOOPBACK_NETWORK = 127;
 
-/** Throws an EnvironmentError where the system refuses, as without descriptors. */
+/** Throws an EnvironmentError if the system refuses, for example without free descriptors. */
 function interfaces(): ReturnType<typeof networkInterfaces> {
   try {
     return networkInterfaces();
@@ -56,7 +56,7 @@ function interfaces(): ReturnType<typeof networkInterfaces> {
 /** 2001::/32 as the kernel's tables write it. */
 const TEREDO_DIGITS = '20010000';
 
-/** This host's addresses and routes, read from the system and changed by netlink. */
+/** This host's addresses and routes. Reads them from the system and changes them by netlink. */
 export class KernelNetwork implements HostNetwork {
   ipv4Subnets(): readonly Ipv4Subnet[] {
     return Object.entries(interfaces()).flatMap(([name, addresses]) =>
@@ -151,8 +151,8 @@ export class KernelNetwork implements HostNetwork {
 }
 
 /**
- * Whether an address may be the source of what leaves by an interface: the system prefers addresses of that one (RFC 6724 section 5, rule 5),
- * and takes those of others where it has link-local ones only, as a router's uplink.
+ * Whether an address may be the source of packets that leave by an interface. The system prefers addresses of that interface (RFC 6724
+ * section 5, rule 5). It uses an address of another interface if this one has link-local addresses only, as a router's uplink may have.
  */
 function isSourceAt(name: string, one: Ipv6AddressAt, all: readonly Ipv6AddressAt[]): boolean {
   if (one.interface === name || one.interface === 'lo') return true;
@@ -168,7 +168,7 @@ function routeInWords({ destination, prefixLength, source }: Ipv6Route): string 
   return `route ${formatIpv6(destination)}/${prefixLength}${from}`;
 }
 
-/** A container's interfaces often come with IPv6 switched off. */
+/** Throws if IPv6 is off, as it often is on a container's interfaces. */
 function switchOnIpv6(name: string): void {
   if (readSysctl('net/ipv6/conf/all/disable_ipv6') === undefined) {
     throw new EnvironmentError(
@@ -185,12 +185,12 @@ function switchOnIpv6(name: string): void {
   );
 }
 
-/** Rejects with an EnvironmentError that names the interface and `what` of it. */
+/** Rejects with an EnvironmentError that names the interface and `what` was refused. */
 async function change(name: string, what: string, action: () => void): Promise<void> {
   refusable(action, (error) => explain(error, `${name}: ${what}`));
 }
 
-/** For what may be gone already, perhaps with the whole interface. */
+/** Like {@link refusable}, but a missing route, address or interface is no error. */
 function unlessGone(action: () => void): void {
   try {
     action();
@@ -199,7 +199,7 @@ function unlessGone(action: () => void): void {
   }
 }
 
-/** Where the kernel does not know the mode, it adds a link-local address of its own. */
+/** The kernel adds a link-local address if it does not know this mode. */
 function unlessUnknown(action: () => void): void {
   try {
     action();
@@ -219,7 +219,7 @@ function explain(error: SystemCallError, what: string): EnvironmentError {
       error,
     );
   if (error.code === 'EEXIST') {
-    const message = `${what}: it exists already, perhaps of another program's: end that one first`;
+    const message = `${what}: it exists already, perhaps made by another program: end that program first`;
     return new EnvironmentError('system', message, error);
   }
   if (error.code === 'ENODEV')

@@ -16,8 +16,8 @@ const isRoot = process.getuid?.() === 0;
 
 const ports = kernelPorts();
 
-describe('what stands in the way is said, and what to do about it', () => {
-  test('a port that is taken: by whom', async () => {
+describe('errors say what is wrong and what to do about it', () => {
+  test('a port that is taken: by which process', async () => {
     const other = createSocket('udp4');
     other.bind(0, '127.0.0.1');
     await once(other, 'listening');
@@ -33,7 +33,7 @@ describe('what stands in the way is said, and what to do about it', () => {
     );
   });
 
-  test('not so of one that is one among many: whose it is takes long to find out', async () => {
+  test('no process is named for one port of many: the search takes long', async () => {
     const other = createSocket('udp4');
     other.bind(0, '127.0.0.1');
     await once(other, 'listening');
@@ -51,7 +51,7 @@ describe('what stands in the way is said, and what to do about it', () => {
   });
 });
 
-test('sockets that the kernel does not have are an answer too', () => {
+test('a kernel without such sockets', () => {
   const open = sys.socket.bind(sys);
   const NO_FAMILY = 255;
   const socket = vi.spyOn(sys, 'socket').mockImplementation((_, type) => open(NO_FAMILY, type, 0));
@@ -67,10 +67,10 @@ test('sockets that the kernel does not have are an answer too', () => {
     });
 });
 
-describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
+describe.skipIf(!isRoot)('tunnel and raw sockets (needs root)', () => {
   beforeAll(enterNewNetwork);
 
-  test('a discovery port that another program has on all addresses: what that costs, and what helps', async () => {
+  test('a discovery port that another program has on all addresses: the consequence, and the remedy', async () => {
     execFileSync('ip', ['link', 'set', 'lo', 'up']);
     const other = createSocket('udp4');
     other.bind(3544);
@@ -81,7 +81,7 @@ describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
     expect(error.message).toMatch(/^clients on the same link will not be found: .* --no-local-discovery$/);
   });
 
-  test('a kernel path that cannot be leaves nothing open, however far it has come', () => {
+  test('a kernel path that cannot be opened leaves nothing open, at whatever step it failed', () => {
     const tun = ports.openTun('tdpath');
     onTestFinished(() => tun.close());
     const options = {
@@ -91,7 +91,7 @@ describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
       peers: 16,
     } as const;
     const descriptors = (): string[] => readdirSync('/proc/self/fd');
-    ports.openKernelPath(options).close(); // libraries are loaded once
+    ports.openKernelPath(options).close(); // libraries are loaded only once
     const before = descriptors();
     const open = sys.socket.bind(sys);
     let [failing, refused] = [0, 0];
@@ -162,7 +162,7 @@ describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
   });
 
   test('works without the program "ip": links and routes are set by netlink', async () => {
-    hide('/usr/sbin', '/usr/bin'); // and with them "mount": this test has to be the last
+    hide('/usr/sbin', '/usr/bin'); // hides "mount", too: this test has to be the last
     const address = new Uint8Array(16).fill(0xfd);
     await ports.network.addAddress('lo', address, 128);
     onTestFinished(() => ports.network.removeAddress('lo', address, 128));
@@ -170,7 +170,7 @@ describe.skipIf(!isRoot)('of a tunnel and of raw sockets (needs root)', () => {
   });
 });
 
-/** Mounts nothing over directories, for this process and for as long as it lives. */
+/** Mounts an empty file system over directories, for this process until its end. */
 function hide(...directories: string[]): void {
   if (sys.unshare(CLONE_NEWNS) < 0) throw new Error('no mount namespace');
   execFileSync('mount', ['--make-rprivate', '/']);

@@ -86,20 +86,20 @@ function explainDiscovery(error: SystemCallError): EnvironmentError | undefined 
   return new EnvironmentError(
     'port-taken',
     `clients on the same link will not be found: UDP port ${TEREDO_PORT} is taken on all addresses${by}; ` +
-      'bind that program to one address, or do without by --no-local-discovery',
+      'bind that program to one address, or use --no-local-discovery',
     error,
   );
 }
 
 function explainNoKernelPath(error: Error): string {
   if (!(error instanceof SystemCallError)) return error.message;
-  // Its verifier refuses programs of users that may not see pointers.
+  // The verifier refuses programs of users that may not see pointers.
   if (error.code === 'EACCES' && error.call === 'bpf_object__load')
     return 'not permitted: on this kernel it needs root, or CAP_PERFMON besides CAP_BPF and CAP_NET_ADMIN';
   if (error.code === 'EPERM' || error.code === 'EACCES')
     return 'not permitted: it needs root, or CAP_BPF and CAP_NET_ADMIN';
   if (error.call === 'bpf_object__load')
-    return `this kernel does not take its programs, 5.15 does (${error.message})`;
+    return `this kernel refuses the programs; they need Linux 5.15 or later (${error.message})`;
   return `the system refused: ${error.message}`;
 }
 
@@ -109,10 +109,10 @@ function explainBind(
 ): EnvironmentError | undefined {
   const where = address === 0 ? `UDP port ${port}` : `UDP port ${port} of ${formatIpv4(address)}`;
   if (error.code === 'EADDRINUSE') {
-    if (few) return undefined; // one of hundreds, at a port that nobody has chosen: no time to ask who has it
+    if (few) return undefined; // one of hundreds of ports, chosen by the kernel: the search for its owner would take too long
     const holder = holderOfUdpPort(port);
     const by = holder === undefined ? '' : ` (by ${holder})`;
-    const otherwise = port === TEREDO_PORT ? '' : ', or use another --port'; // a server has no other
+    const otherwise = port === TEREDO_PORT ? '' : ', or use another --port'; // a server cannot use another port
     return new EnvironmentError('port-taken', `${where} is taken${by}: end that program${otherwise}`, error);
   }
   if (error.code === 'EADDRNOTAVAIL') {

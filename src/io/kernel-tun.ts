@@ -8,19 +8,19 @@ import { PacketMerger } from './packet-merger.ts';
 import { PacketSplitter } from './packet-splitter.ts';
 import type { PacketBatch, Tun } from './ports.ts';
 
-/** Packets a batch. */
+/** Packets in a batch. */
 const BATCH = 64;
-/** Reads a turn of the event loop: then timers and other descriptors have theirs. */
+/** Reads in one turn of the event loop, before timers and other descriptors are served. */
 const READS_A_TURN = 256;
 const LARGEST = 65_536;
-/** What a packet of a tunnel takes at the most, head-room included; larger ones, after a change of the MTU, just fill a batch sooner. */
+/** The usual upper limit of a packet's size, head-room included. Larger packets, after a change of the MTU, fill a batch sooner. */
 const USUAL = 1_408;
-/** Where reads go: a batch of usual packets, and room for a super-packet behind the last. */
+/** Size of the area for reads: a batch of usual packets, and room for a super-packet behind the last. */
 const READS = BATCH * USUAL + HEADROOM + LARGEST;
-/** Where segments go: a batch of usual ones, or a single one of any size. */
+/** Size of the area for segments: a batch of usual ones, or a single one of any size. */
 const SEGMENTS = BATCH * USUAL + LARGEST;
 
-/** A TUN interface of the kernel. Packets cross into and out of the process in super-packets where they can. */
+/** A TUN interface of the kernel. Packets cross between process and kernel in super-packets if possible. */
 export class KernelTun implements Tun {
   readonly name: string;
   readonly counters = {
@@ -43,12 +43,12 @@ export class KernelTun implements Tun {
     offsets: new Uint32Array(BATCH),
     lengths: new Uint32Array(BATCH),
   } satisfies PacketBatch;
-  /** How far the two parts of the slab are filled. */
+  /** How far the two areas of the slab are filled. */
   private readEnd = 0;
   private segmentEnd = READS;
   private closed = false;
 
-  /** Throws a SystemCallError: of `open` where there is no /dev/net/tun, of `TUNSETIFF` where the name is not to be had. */
+  /** Throws a SystemCallError: of `open` if there is no /dev/net/tun, of `TUNSETIFF` if the name cannot be used. */
   constructor(name: string) {
     this.device = new TunDevice(name);
     this.name = this.device.name;
@@ -113,7 +113,7 @@ export class KernelTun implements Tun {
 
   private splitAll(onPackets: (batch: PacketBatch) => void): void {
     const { splitter, batch } = this;
-    // All in one batch where that is possible: they leave as one then.
+    // All in one batch if possible, so that they leave together.
     if (batch.count + splitter.left > BATCH) this.deliverRead(onPackets);
     const room = HEADROOM + splitter.largest;
     while (splitter.hasMore && !this.closed) {
@@ -138,7 +138,7 @@ export class KernelTun implements Tun {
     this.readEnd = 0;
   }
 
-  /** Delivers what there is, while a super-packet still lies where it was read. */
+  /** Delivers the batch while the super-packet still lies where it was read. */
   private deliverRead(onPackets: (batch: PacketBatch) => void): void {
     const { batch } = this;
     if (batch.count > 0 && !this.closed) onPackets(batch);
@@ -158,7 +158,7 @@ export class KernelTun implements Tun {
   }
 }
 
-/** Checksums are quickest on whole words. */
+/** Rounds up: checksums are quickest on whole words. */
 function align(at: number): number {
   return (at + 7) & ~7;
 }

@@ -7,15 +7,15 @@ import { EnvironmentError } from './errors.ts';
 import type { TunnelRules } from './ports.ts';
 import { refusable } from './refusable.ts';
 
-/** `lo`: what the host sends to itself. In each network namespace it is the first interface. */
+/** `lo`, by which the host sends to itself. It is the first interface of each network namespace. */
 const LOOPBACK = 1;
 
-/** Rules in a table of nftables `teredo-INTERFACE`, by the interface's index: they hold when it is renamed, too. */
+/** Rules in an nftables table `teredo-INTERFACE`. They name the interface by its index, so they stay valid if it is renamed. */
 export class KernelTunnelRules implements TunnelRules {
   private readonly table: OwnTable;
   private readonly index: number;
 
-  /** Throws a SystemCallError: ENODEV where there is no such interface. */
+  /** Throws a SystemCallError: ENODEV if the interface does not exist. */
   constructor(tunnel: string) {
     this.index = indexOf(tunnel);
     this.table = new OwnTable(`teredo-${tunnel}`);
@@ -54,7 +54,7 @@ export class KernelTunnelRules implements TunnelRules {
   }
 }
 
-/** Which rules are missing, and why. */
+/** The rules that are missing, and why. */
 export function explainRules(error: SystemCallError): EnvironmentError {
   return new EnvironmentError(
     'system',

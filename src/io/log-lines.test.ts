@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { LogLines } from './log-lines.ts';
 
-test('a reader that has stopped holds nothing up; the lines that it misses are counted for it', () => {
+test('a reader that has stopped blocks nothing; the lines that it misses are counted', () => {
   const { reader, writer } = pipe();
   const log = new LogLines(writer);
   for (let i = 0; i < 10_000; i++) log.write(`line ${i}`);
@@ -32,8 +32,8 @@ test('a reader that has stopped holds nothing up; the lines that it misses are c
   expect(readAll(reader)).toBe('and on\n');
 });
 
-/** `script` holds the other end of the terminal, and is stopped: it reads nothing. */
-test('a terminal whose reader has stopped holds nothing up; with it the lines go on', async () => {
+/** `script` has the other end of the terminal. It is stopped, so it reads nothing. */
+test('a terminal whose reader has stopped blocks nothing; when the reader continues, so do the lines', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-log-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const program = join(folder, 'program.mjs');
@@ -74,13 +74,13 @@ const WRITES_MANY_LINES = `
   setInterval(() => {}, 1_000);
 `;
 
-/** SIGUSR2 is caught once all lines have been written, or lost. */
+/** Catches SIGUSR2 once all lines are written or lost. */
 function signalsCaught(pid: number): boolean {
   const caught = /^SigCgt:\s+([0-9a-f]+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!;
   return (BigInt(`0x${caught}`) & (1n << 11n)) !== 0n;
 }
 
-test('a line that is longer than a pipe takes at once is cut', () => {
+test('a line longer than one write to a pipe is cut', () => {
   const { reader, writer } = pipe();
   new LogLines(writer).write('x'.repeat(100_000));
   expect(readAll(reader)).toBe(`${'x'.repeat(4_095)}\n`);
@@ -93,7 +93,7 @@ test('a reader that has gone is no error', () => {
   for (let i = 0; i < 3; i++) log.write('line');
 });
 
-/** A pipe whose writing end blocks, as a service's stderr. */
+/** A pipe whose writing end blocks, like a service's stderr. */
 function pipe(): { reader: number; writer: number } {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-log-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -1,19 +1,19 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isWritable } from '../linux/writable.ts';
 
-/** PIPE_BUF: a pipe that is writable takes so many octets at once. */
+/** PIPE_BUF: a writable pipe takes this many octets at once. */
 const MOST_OCTETS = 4_096;
 const NOTHING = new Uint8Array(0);
 const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
 
 /**
- * The lines of a log. A reader that has stopped would hold up the whole program once the pipe or the terminal is full: the lines that do
- * not fit are lost, and the next one that fits is preceded by their number. Nothing is thrown: there is nobody to tell.
+ * Writes the lines of a log. A reader that has stopped would block the whole program once the pipe or the terminal is full. So lines that
+ * do not fit are lost, and the next one that fits is preceded by their number. Throws nothing: there is nowhere to report it.
  */
 export class LogLines {
   private readonly fd: number;
   private own: number | undefined;
-  /** The end of a line of which the beginning has been written. */
+  /** The rest of a line whose beginning has been written. */
   private rest: Uint8Array = NOTHING;
   private lost = 0;
 
@@ -22,15 +22,15 @@ export class LogLines {
   }
 
   write(text: string): void {
-    if (!this.writeRest() || !this.tellOfLost() || !this.put(lineOf(text))) this.lost++;
+    if (!this.writeRest() || !this.writeLostCount() || !this.put(lineOf(text))) this.lost++;
   }
 
-  /** Whether all of what was begun is written. */
+  /** Whether everything begun is written. */
   private writeRest(): boolean {
     return this.rest.length === 0 || (this.put(this.rest) && this.rest.length === 0);
   }
 
-  private tellOfLost(): boolean {
+  private writeLostCount(): boolean {
     if (this.lost === 0) return true;
     if (!this.put(lineOf(`warning: ${this.lost} lines of this log are lost: its reader had stopped`)))
       return false;
@@ -38,7 +38,7 @@ export class LogLines {
     return this.rest.length === 0;
   }
 
-  /** False where nothing of it can be written without waiting. What does not fit is the rest. */
+  /** False if nothing of it can be written without waiting. A part that does not fit is kept. */
   private put(octets: Uint8Array): boolean {
     try {
       this.own ??= openAgain(this.fd);
@@ -57,8 +57,9 @@ function lineOf(text: string): Uint8Array {
 }
 
 /**
- * The same pipe or terminal, of which no write waits; a terminal that is writable may have room for one octet only. The flag is not set at the descriptor
- * itself: other processes share that. Sockets, and pipes that may not be opened, are asked for room before each line.
+ * Opens the same pipe or terminal again, for writes that do not wait. (A writable terminal may have room for one octet only.) The flag is
+ * not set on the descriptor itself, which other processes share. For a socket, or a pipe that cannot be opened again, room is checked
+ * before each line.
  */
 function openAgain(fd: number): number {
   try {

@@ -1,6 +1,6 @@
 import type { Clock } from './ports.ts';
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that stands still between calls of {@link advance}. */
 export class MemoryClock implements Clock {
   private time = 0;
   private suspendedFor = 0;
@@ -20,12 +20,12 @@ export class MemoryClock implements Clock {
     return this.suspendedFor;
   }
 
-  /** The host sleeps: for this clock no time passes. */
+  /** The host is suspended: this clock does not advance. */
   suspend(milliseconds: number): void {
     this.suspendedFor += milliseconds;
   }
 
-  /** Lets time pass; timers that fall due are called in order, each at its own instant. */
+  /** Lets time pass. Timers that fall due are called in order, each at its own time. */
   advance(milliseconds: number): void {
     const end = this.time + milliseconds;
     for (;;) {

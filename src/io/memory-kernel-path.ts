@@ -5,10 +5,10 @@ import type { MemoryTun } from './memory-tun.ts';
 import type { MemoryUdp } from './memory-udp.ts';
 import type { CarriedPath, Clock, KernelPath, KernelPathHandlers, UplinkState } from './ports.ts';
 
-/** How often what was carried is handed over, as the kernel's adapter does. */
+/** How often reports are handed over, as in the kernel's adapter. */
 const REPORT_INTERVAL_MS = 500;
 
-/** Carries packets between a tunnel and a socket in memory, past whoever reads from them. */
+/** Carries packets between a tunnel and a socket in memory; the readers of the two do not see them. */
 export class MemoryKernelPath implements KernelPath {
   private readonly carrier: Carrier;
   private readonly tun: MemoryTun;
@@ -103,14 +103,14 @@ export class MemoryKernelPath implements KernelPath {
     this.onClose();
   }
 
-  /** The host's ways out have changed: everything is forgotten. */
+  /** The host's routes have changed: all peers are forgotten. */
   reset(): void {
     if (this.closed) return;
     this.forget();
     this.handlers?.onReset();
   }
 
-  /** Somebody takes the programs away. */
+  /** Another program removes the kernel programs. */
   lose(reason: Error): void {
     if (this.closed) return;
     this.forget();

@@ -1,6 +1,6 @@
 import { HEADROOM } from '../core/machine.ts';
 
-/** What the ports in memory carry from one to the other: bytes of their own. */
+/** Bytes that the ports in memory pass to each other, each in an array of its own. */
 export interface Parcel {
   readonly bytes: Uint8Array;
 }
@@ -13,12 +13,12 @@ export interface Lent<P extends Parcel> {
   readonly lengths: Uint32Array;
 }
 
-/** As many as the kernel's ports hand over at a time. */
+/** The batch size of the kernel's ports. */
 const BATCH = 64;
-/** What a batch holds after the callback has returned: whoever still looks at it finds out. */
+/** Fills a batch after its callback has returned, so that a test notices code that still reads it. */
 const POISON = 0xdb;
 
-/** Hands parcels over in batches, on the terms of the ports: each with so much head-room, and overwritten afterwards. */
+/** Hands parcels over in batches under the rules of the ports: each has head-room, and is overwritten afterwards. */
 export function lend<P extends Parcel>(
   parcels: readonly P[],
   callback: (batch: Lent<P>) => void,
@@ -28,7 +28,7 @@ export function lend<P extends Parcel>(
     lendBatch(parcels.slice(at, at + BATCH), callback, headroom);
 }
 
-/** Bytes to be sent at the next flush: copied now, unless they lie in a batch that is being delivered. */
+/** Bytes for the next flush: copied now, unless they lie in a batch that is being delivered. */
 export class Pending {
   private readonly lent: Uint8Array | undefined;
   private readonly view: Uint8Array;
@@ -39,7 +39,7 @@ export class Pending {
     this.view = this.lent === undefined ? bytes.slice() : bytes;
   }
 
-  /** Throws where lent bytes were not flushed in time. */
+  /** Throws if lent bytes were not flushed before the callback returned. */
   take(): Uint8Array {
     if (this.lent !== undefined && !lentOut.has(this.lent)) {
       throw new Error('bytes of a batch were queued, but not flushed before its callback returned');

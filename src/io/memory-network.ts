@@ -9,17 +9,17 @@ interface MemoryInterface {
   readonly routes: Map<string, Ipv6Route>;
 }
 
-/** A host's addresses and routes, as far as a runtime asks for them or sets them. */
+/** A host's addresses and routes, as far as a runtime reads or sets them. */
 export class MemoryNetwork implements HostNetwork {
-  /** What a test may change as it goes. */
+  /** State that a test may change at any time. */
   subnets: readonly Ipv4Subnet[];
-  /** Of the interface that has {@link nativeDefaultRoute}, and of `lo`. */
+  /** Addresses of the interface that has {@link nativeDefaultRoute}, and of `lo`. */
   nativeAddresses: readonly Ipv6[] = [];
   nativeDefaultRoute = false;
-  /** Of interfaces without a default route. */
+  /** Addresses of interfaces without a default route. */
   otherAddresses: readonly Ipv6[] = [];
   forwarding = false;
-  /** By name; addresses as `address/length`, routes too, with ` from source` where they are for one source only. */
+  /** By name. Addresses have the form `address/length`; so have routes, with ` from source` if they are for one source only. */
   readonly interfaces = new Map<string, MemoryInterface>();
 
   constructor(subnets: readonly Ipv4Subnet[]) {
@@ -69,7 +69,7 @@ export class MemoryNetwork implements HostNetwork {
     return { isUp: mtu !== undefined, addresses: [...addresses.values()], routes: [...routes.values()] };
   }
 
-  /** Somebody takes an interface down: addresses and routes go, as Linux has it. */
+  /** Another program takes an interface down. Its addresses and routes go, as in Linux. */
   takeDown(name: string): void {
     const found = this.interfaceOf(name);
     found.mtu = undefined;

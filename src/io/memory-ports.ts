@@ -26,28 +26,28 @@ export class MemoryPorts implements PortFactory {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly network: MemoryNetwork;
-  /** All sockets that were ever opened, oldest first. */
+  /** All sockets that were ever opened, the oldest first. */
   readonly sockets = new Set<MemoryUdp>();
   /** The open tunnel interfaces. */
   readonly tuns = new Map<string, MemoryTun>();
-  /** Packets sent through raw sockets, oldest first. */
+  /** Packets sent through raw sockets, the oldest first. */
   readonly rawPackets: Uint8Array[] = [];
 
   /** The open kernel paths. */
   readonly kernelPaths = new Set<MemoryKernelPath>();
-  /** Why there can be none; a test's to set. */
+  /** Set by a test: why a kernel path cannot be opened. */
   noKernelPath: string | undefined;
 
   monitorsOpened = 0;
 
-  /** The gateway on the way to a destination; a test's to set. */
+  /** Set by a test: the gateway on the way to a destination. */
   portMapper: (options: PortMapperOptions) => PortMapper | undefined = () => undefined;
 
   private readonly wire: MemoryIpv4Network;
   private readonly addresses: readonly [Ipv4, ...Ipv4[]];
   private readonly monitors = new Set<() => void>();
 
-  /** The first of `addresses` is what datagrams of unbound sockets come from. */
+  /** Datagrams of unbound sockets have the first of `addresses` as source. */
   constructor(
     wire: MemoryIpv4Network,
     addresses: readonly [Ipv4, ...Ipv4[]],
@@ -63,7 +63,7 @@ export class MemoryPorts implements PortFactory {
     );
   }
 
-  /** Whether each tunnel with rules refuses inbound packets, and its addresses. */
+  /** For each tunnel with rules: whether it refuses inbound packets, and its addresses. */
   readonly tunnelRules = new Map<string, { own: string[]; refuseInbound: boolean }>();
 
   openTunnelRules(tunnel: string): TunnelRules {
@@ -149,12 +149,12 @@ export class MemoryPorts implements PortFactory {
     throw new EnvironmentError('no-kernel-path', 'there is no kernel here');
   }
 
-  /** Open network monitors that have begun. */
+  /** The open network monitors that have begun. */
   get monitorCount(): number {
     return this.monitors.size;
   }
 
-  /** Says that something about {@link network} has changed. */
+  /** Informs the monitors of a change of {@link network}. */
   networkChanged(): void {
     for (const onChange of this.monitors) onChange();
   }

@@ -1,7 +1,7 @@
 import { Pending, lend } from './memory-lending.ts';
 import type { PacketBatch, Tun } from './ports.ts';
 
-/** A tunnel interface of no host: a test sends what the host would, and sees what the host would get. */
+/** A tunnel interface without a host. A test sends the host's packets, and reads the packets for the host. */
 export class MemoryTun implements Tun {
   readonly name: string;
   readonly counters = {
@@ -12,9 +12,9 @@ export class MemoryTun implements Tun {
     readFailures: {},
     writeFailures: {} as Record<string, number>,
   };
-  /** The packets handed to the host, oldest first. */
+  /** The packets delivered to the host, the oldest first. */
   readonly delivered: Uint8Array[] = [];
-  /** Whether a kernel path carries this packet of the host's away. */
+  /** Whether a kernel path takes this packet of the host. */
   carry: ((packet: Uint8Array) => boolean) | undefined;
 
   private readonly onClose: () => void;
@@ -60,12 +60,12 @@ export class MemoryTun implements Tun {
     if (this.waiting.length === 1 && this.onPackets !== undefined) setImmediate(() => this.deliver());
   }
 
-  /** A kernel path hands this packet to the host. */
+  /** A kernel path delivers this packet to the host. */
   writeNow(packet: Uint8Array): void {
     if (!this.closed) this.delivered.push(packet.slice());
   }
 
-  /** Somebody removes the interface. */
+  /** Another program removes the interface. */
   remove(): void {
     if (this.closed) return;
     this.close();

@@ -9,22 +9,22 @@ import type { DatagramBatch, Udp } from './ports.ts';
 interface Datagram {
   readonly bytes: Uint8Array;
   readonly source: Endpoint;
-  /** 0 unless given. */
+  /** Default 0. */
   readonly tos?: number;
 }
 
 /** The largest UDP payload over IPv4. */
 const MAX_DATAGRAM = 65_507;
-/** Datagrams that wait for a socket that is not read from. */
+/** The queue of a socket that is not read, in datagrams. */
 const RECEIVE_BUFFER = 1_024;
 const FIRST_EPHEMERAL_PORT = 49_152;
 
-/** One IPv4 link in memory: sockets on it hear each other. Datagrams to nobody are lost, as they are. */
+/** An IPv4 link in memory, whose sockets receive from each other. Datagrams to other addresses are lost. */
 export class MemoryIpv4Network {
   private readonly sockets = new Set<MemoryUdp>();
   private nextPort = FIRST_EPHEMERAL_PORT;
 
-  /** `address` 0: any of a host that has `hostAddress`; `port` 0: a free one. */
+  /** `address` 0: any address of a host that has `hostAddress`. `port` 0: a free port. */
   bind(address: Ipv4, port: number, hostAddress: Ipv4, runs = false): MemoryUdp {
     const local = { address, port: port === 0 ? this.nextPort++ : port };
     const clashes = [...this.sockets].some(
@@ -42,7 +42,7 @@ export class MemoryIpv4Network {
     return socket;
   }
 
-  /** The socket that is bound to this pair of a host's. */
+  /** The socket that is bound to this address and port of a host. */
   find(local: Endpoint, hostAddress: Ipv4): MemoryUdp | undefined {
     for (const socket of this.sockets) {
       if (
@@ -73,7 +73,7 @@ export class MemoryUdp implements Udp {
     sendFailures: {} as Record<string, number>,
   };
 
-  /** What {@link mergeRuns} was last told. */
+  /** The latest argument of {@link mergeRuns}. */
   isMerging = true;
 
   /** Whether a kernel path takes this datagram. */
@@ -111,7 +111,7 @@ export class MemoryUdp implements Udp {
       this.queue.push({ pending: new Pending(buffer, offset, length), to: { address, port } });
   }
 
-  /** Nothing merges here: runs are of one. */
+  /** Nothing is merged in memory: each run has one datagram. */
   mergeRuns(on: boolean): void {
     this.isMerging = on;
   }
@@ -122,7 +122,7 @@ export class MemoryUdp implements Udp {
     for (const { pending, to } of queue) this.transmit(pending.take(), to);
   }
 
-  /** A kernel path sends this from the socket's pair. */
+  /** A kernel path sends this datagram from the socket's address and port. */
   sendNow(bytes: Uint8Array, address: Ipv4, port: number): void {
     if (!this.closed) this.carryTo(bytes.slice(), { address, port });
   }

@@ -18,7 +18,7 @@ import {
 
 import { writeNative, writeVirtioHeader } from './unfinished-packet.ts';
 
-/** Of an upper-layer header, by offsets: what has to be equal in all segments of a run, from the ports on. */
+/** Offsets in an upper-layer header, from the ports on, of the octets that have to be equal in all segments of a run. */
 const TCP = {
   SEQUENCE: 4,
   ACKNOWLEDGED: 8,
@@ -33,21 +33,21 @@ const PORTS = 4;
 const TCP_PSH = 0x08;
 const TCP_ACK = 0x10;
 
-/** Flows that are merged side by side; with more than that the oldest run goes out first. */
+/** Flows that are merged side by side. One more flow ends the oldest run. */
 const FLOWS = 8;
-/** Linux cuts no UDP super-packet into more (UDP_MAX_SEGMENTS). */
+/** Linux segments no UDP super-packet into more (UDP_MAX_SEGMENTS). */
 const MAX_SEGMENTS = 64;
 const MAX_LENGTH = 65_535;
-/** The virtio header, and IPv6 and TCP ones at their longest. */
+/** The most that a virtio header, an IPv6 and a TCP header take. */
 const HEAD = VNET.LENGTH + IPV6_HEADER + 60;
 
-/** Hands one packet, or super-packet of so many segments, to the host. */
+/** Hands one packet, or a super-packet of this many segments, to the host. */
 export type WritePieces = (pieces: Gather, segments: number) => void;
 
 /**
- * Makes super-packets of packets on their way to the host: segments of one TCP connection in sequence, or datagrams of one
- * UDP flow, that differ in nothing else. Only those whose checksum is right are merged, as the kernel does not look at it
- * again. Everything else goes out as it is. Order is kept within a flow.
+ * Makes super-packets of packets on their way to the host: consecutive segments of one TCP connection, or datagrams of one UDP flow, that
+ * differ in nothing else. Only packets with a right checksum are merged, as the kernel does not check it again. All other packets leave
+ * unchanged. The order within a flow is kept.
  */
 export class PacketMerger {
   private readonly writePieces: WritePieces;
@@ -62,7 +62,7 @@ export class PacketMerger {
     this.runs = Array.from({ length: FLOWS }, () => new Run());
   }
 
-  /** A packet in a slab; its bytes have to stay until the flush. */
+  /** Adds a packet in a slab. Its bytes must not change before the flush. */
   add(b: Uint8Array, at: number, length: number): void {
     const headers = this.headersOf(b, at, length);
     if (headers === 0) {
@@ -85,7 +85,7 @@ export class PacketMerger {
     while (this.open > 0) this.end(this.runs[0]!);
   }
 
-  /** The length of the headers of a segment that can be part of a run; 0 of anything else. */
+  /** The length of a segment's headers if it can be part of a run; otherwise 0. */
   private headersOf(b: Uint8Array, at: number, length: number): number {
     if (length <= IPV6_HEADER + UDP.MIN || payloadLength(b, at) !== length - IPV6_HEADER) return 0;
     const upper = at + IPV6_HEADER;
@@ -99,7 +99,7 @@ export class PacketMerger {
     return readUint16(b, upper + UDP.LENGTH) === length - IPV6_HEADER ? IPV6_HEADER + UDP.MIN : 0;
   }
 
-  /** Beside all runs, but never past one of its own flow. */
+  /** Sends a packet at once, past all runs except one of its own flow. */
   addAlone(b: Uint8Array, at: number, length: number): void {
     if (this.open > 0 && length >= IPV6_HEADER + PORTS) {
       const known = this.find(b, at);
@@ -111,7 +111,7 @@ export class PacketMerger {
     this.writePieces(this.single, 1);
   }
 
-  /** The open run of the flow that the packet at `at` belongs to. */
+  /** The open run of the flow of the packet at `at`. */
   private find(b: Uint8Array, at: number): Run | undefined {
     for (let i = 0; i < this.open; i++) if (this.runs[i]!.isOfFlow(b, at)) return this.runs[i];
     return undefined;
@@ -126,10 +126,10 @@ export class PacketMerger {
   }
 }
 
-/** Segments of one flow that follow each other. */
+/** Consecutive segments of one flow. */
 class Run {
   segments = 0;
-  /** The last one was short, or pushed: none may follow. */
+  /** The latest segment was short, or had PSH set: none may follow. */
   isClosed = false;
 
   private readonly gather = new Gather(HEAD, MAX_SEGMENTS);
@@ -167,7 +167,7 @@ class Run {
     );
   }
 
-  /** Whether a segment of this flow follows; it is part of the run then. */
+  /** Whether the segment is the next of this flow. If so, it becomes part of the run. */
   take(b: Uint8Array, at: number, length: number, headers: number): boolean {
     const size = length - headers;
     if (
@@ -182,7 +182,7 @@ class Run {
     )
       return false;
     if (this.segments === 1) {
-      // What was to go as it is goes with headers of its own now.
+      // The first segment was to be written unchanged: now it gets headers of its own.
       this.gather.reset(VNET.LENGTH + headers);
       this.gather.add(this.slab + this.at + headers, this.size);
     }
@@ -195,7 +195,7 @@ class Run {
     return true;
   }
 
-  /** What is to be written. */
+  /** The parts to be written. */
   pieces(): Gather {
     const { head } = this.gather;
     if (this.segments === 1) {
@@ -221,7 +221,7 @@ class Run {
     return this.gather;
   }
 
-  /** Whether nothing in the headers but lengths, sequence, PSH and checksum differs from the first segment's. */
+  /** Whether the headers differ from the first segment's in nothing but lengths, sequence number, PSH and checksum. */
   private isAlike(b: Uint8Array, at: number): boolean {
     const { first, at: mine } = this;
     // Version, traffic class and flow label; hop limit.

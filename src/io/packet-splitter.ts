@@ -9,20 +9,20 @@ const TCP_CWR = 0x80;
 const UDP = { LENGTH: 4, CHECKSUM: 6, MIN: 8 } as const;
 
 /**
- * Makes of what a TUN with offloads hands over the packets that belong on a wire: cuts super-packets into their segments, and
- * fills in the checksums that the kernel left to its hardware. Works within one buffer.
+ * Turns the packets of a TUN with offloads into packets as they belong on a wire: cuts super-packets into segments, and fills in the
+ * checksums that the kernel left to its hardware. Works within one buffer.
  */
 export class PacketSplitter {
   private readonly bytes: Uint8Array;
   private readonly view: DataView;
-  /** Of the super-packet: where it is, and the length of all its headers. */
+  /** Offset of the super-packet, and the length of all its headers. */
   private at = 0;
   private headers = 0;
   private transport = 0;
   private isTcp = false;
   private size = 0;
   private flags = 0;
-  /** The pseudo-header's sum without the length. */
+  /** The sum of the pseudo-header without the length. */
   private pseudo = 0;
   private done = 0;
   private total = 0;
@@ -32,21 +32,21 @@ export class PacketSplitter {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Finishes a packet that is none but one, in place, as its virtio header at `header` says. False where that makes no sense. */
+  /** Completes, in place, a packet that is not a super-packet, as its virtio header at `header` says. False if that header makes no sense. */
   finish(header: number, at: number, length: number): boolean {
     const { bytes, view } = this;
     if ((bytes[header + VNET.FLAGS]! & VNET.NEEDS_CHECKSUM) === 0) return true;
     const start = view.getUint16(header + VNET.CHECKSUM_START, true);
     const place = start + view.getUint16(header + VNET.CHECKSUM_OFFSET, true);
     if (place + 2 > length) return false;
-    // The field holds the pseudo-header's sum already.
+    // The field already holds the sum of the pseudo-header.
     const checksum = internetChecksum(bytes, at + start, at + length);
-    // UDP knows no checksum of 0, and to the others it is all the same. RFC 8200 section 8.1
+    // In UDP a checksum of 0 is not permitted; for other protocols 0 and ffff are equivalent. RFC 8200 section 8.1
     writeUint16(bytes, at + place, checksum === 0 ? 0xffff : checksum);
     return true;
   }
 
-  /** Takes up a super-packet, whose segments {@link next} then makes. False where its headers make no sense. */
+  /** Begins a super-packet; {@link next} then makes its segments. False if its headers make no sense. */
   begin(header: number, at: number, length: number): boolean {
     const { bytes, view } = this;
     const type = bytes[header + VNET.GSO_TYPE]! & ~VNET.GSO_ECN;
@@ -72,17 +72,17 @@ export class PacketSplitter {
     return this.done < this.total;
   }
 
-  /** How many segments are left. */
+  /** The number of segments left. */
   get left(): number {
     return Math.ceil((this.total - this.done) / this.size);
   }
 
-  /** The most that a segment takes. */
+  /** The largest size of a segment. */
   get largest(): number {
     return this.headers + Math.min(this.size, this.total);
   }
 
-  /** Writes the next segment to `to`, apart from the super-packet; its length. */
+  /** Writes the next segment to `to`, outside the super-packet; returns its length. */
   next(to: number): number {
     const { bytes, at, headers, transport, done } = this;
     const size = Math.min(this.size, this.total - done);

@@ -20,17 +20,17 @@ import type {
 export interface UdpOptions {
   /** 0: any. */
   readonly address: Ipv4;
-  /** 0: one the kernel chooses. */
+  /** 0: the kernel chooses one. */
   readonly port: number;
-  /** Receives runs of datagrams at once, without head-room between them: for machines that put no header in front. */
+  /** Receives runs of datagrams at once, without head-room between them. For machines that prepend no header. */
   readonly runs?: boolean;
-  /** Few datagrams are expected: takes little memory. */
+  /** Few datagrams are expected: the socket takes little memory. */
   readonly few?: boolean;
 }
 
 /**
- * Where a runtime gets its ports from: the kernel's, or a test's. The methods that open something throw an
- * EnvironmentError that says what to do.
+ * Opens the ports of a runtime: those of the kernel, or those of a test. The methods that open something throw an EnvironmentError that
+ * says how to solve the problem.
  */
 export interface PortFactory {
   readonly clock: Clock;
@@ -38,7 +38,7 @@ export interface PortFactory {
   readonly network: HostNetwork;
   openUdp(options: UdpOptions): Udp;
   /**
-   * Receives what is sent to the local discovery group on the subnet of `address`. RFC 4380 section 5.2.8
+   * Receives datagrams to the local discovery group on the subnet of `address`. RFC 4380 section 5.2.8
    * `service`: a socket from {@link openUdp} that may have the same port, on all addresses.
    */
   openDiscovery(address: Ipv4, service?: Udp): UdpReceiver;
@@ -47,10 +47,10 @@ export interface PortFactory {
   openTunnelRules(tunnel: string): TunnelRules;
   openRawIpv6(): RawIpv6;
   openNetworkMonitor(): NetworkMonitor;
-  /** Begins to ask at once; undefined where no gateway is on the way. */
+  /** Begins the search for a gateway at once; undefined if no gateway is on the way. */
   openPortMapper(options: PortMapperOptions): PortMapper | undefined;
-  /** Throws with the code `no-kernel-path` where packets cannot be carried in the kernel; the message says why. */
+  /** Throws with the code `no-kernel-path` if the kernel cannot carry packets; the message says why. */
   openKernelPath(options: KernelPathOptions): KernelPath;
-  /** The same for what a server does. */
+  /** The same for the work of a server. */
   openServerPath(options: ServerPathOptions): ServerPath;
 }

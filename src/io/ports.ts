@@ -1,10 +1,10 @@
 /**
- * What a machine's driver needs of the world, as types. Each port has an adapter over the kernel and one in memory
- * (memory-*.ts), and both pass the same contract tests.
+ * The ports through which a machine's driver reaches the outside world, as types. Each port has an adapter over the kernel and one in
+ * memory (memory-*.ts); both pass the same contract tests.
  *
  * Batches are lent: their arrays and bytes are overwritten as soon as the callback has returned. Every packet has HEADROOM
- * (core/machine.ts) writable bytes before its offset, so that a header fits in front without a copy; so has every datagram,
- * unless its socket was opened for runs of them.
+ * (core/machine.ts) writable bytes before its offset, so that a header fits in front without a copy. So has every datagram, unless its
+ * socket was opened for runs of them.
  */
 import type { AccessList } from '../core/access-list.ts';
 import type { Carried } from '../core/offload/carried.ts';
@@ -15,21 +15,21 @@ import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 
 export type { Entropy } from '../core/entropy.ts';
 
-/** Datagrams received in one go; valid until the callback returns. */
+/** Datagrams received in one batch; valid until the callback returns. */
 export interface DatagramBatch {
   readonly count: number;
   readonly buffer: Uint8Array;
   /** Where each payload starts in `buffer`. */
   readonly offsets: Uint32Array;
   readonly lengths: Uint32Array;
-  /** IPv4 sources, host order. */
+  /** IPv4 sources, in host order. */
   readonly addresses: Uint32Array;
   readonly ports: Uint16Array;
-  /** TOS octets of the IPv4 packets that brought them: DSCP and ECN. 0 where the system does not tell. */
+  /** TOS octets of the IPv4 packets that brought them: DSCP and ECN. 0 if the system does not report it. */
   readonly tos: Uint8Array;
 }
 
-/** IPv6 packets read from a tunnel interface in one go; valid until the callback returns. */
+/** IPv6 packets read from a tunnel interface in one batch; valid until the callback returns. */
 export interface PacketBatch {
   readonly count: number;
   readonly buffer: Uint8Array;
@@ -37,13 +37,13 @@ export interface PacketBatch {
   readonly lengths: Uint32Array;
 }
 
-/** How often something failed, by the error's name (`EAGAIN`, `ENETUNREACH` ...). Failures never stop a port. */
+/** Number of failures by the error's name (`EAGAIN`, `ENETUNREACH` ...). Failures never stop a port. */
 export type FailureCounters = Readonly<Record<string, number>>;
 
 export interface UdpCounters {
   readonly receivedDatagrams: number;
   readonly receivedBytes: number;
-  /** Datagrams the kernel dropped because nobody fetched them in time. */
+  /** Datagrams that the kernel dropped because the socket was full. */
   readonly receiveOverflows: number;
   readonly receiveFailures: FailureCounters;
   readonly sentDatagrams: number;
@@ -58,27 +58,27 @@ export interface UdpReceiver {
   readonly counters: UdpCounters;
   /** Begins to receive; called once. An exception out of the callback ends the process, as any uncaught one. */
   start(onDatagrams: (batch: DatagramBatch) => void): void;
-  /** Stops and releases the socket; what was queued and not flushed is gone. Harmless when repeated. */
+  /** Stops and releases the socket. Datagrams that are queued and not flushed are lost. Harmless when repeated. */
   close(): void;
 }
 
 export interface Udp extends UdpReceiver {
   /**
-   * As of a receiver. `onRefused` is shown each datagram `buffer[offset, offset + length)` that the host's own rules or routes have refused
-   * to send, from inside {@link flush}; the bytes are valid inside the call.
+   * Same as for a receiver. `onRefused` gets each datagram `buffer[offset, offset + length)` that the host's own rules or routes have
+   * refused to send. It is called inside {@link flush}; the bytes are valid until it returns.
    */
   start(
     onDatagrams: (batch: DatagramBatch) => void,
     onRefused?: (buffer: Uint8Array, offset: number, length: number) => void,
   ): void;
   /**
-   * Queue one datagram, flushing first when the queue is full. The bytes are copied at once, except those of a batch
-   * being delivered: they must stay as they are until {@link flush}, which then is due before the callback returns.
+   * Queues one datagram; flushes first if the queue is full. The bytes are copied at once, except those of a batch that is being delivered:
+   * these must not change until {@link flush}, which has to be called before the callback returns.
    */
   send(buffer: Uint8Array, offset: number, length: number, address: Ipv4, port: number): void;
-  /** Sends what is queued. What the kernel refuses is counted, never thrown. */
+  /** Sends the queued datagrams. A refusal by the kernel is counted, never thrown. */
   flush(): void;
-  /** Of a socket opened for runs of datagrams: whether the kernel merges them from now on. It does at first. */
+  /** For a socket opened for runs of datagrams: sets whether the kernel merges datagrams from now on. At first it does. */
   mergeRuns(on: boolean): void;
 }
 
@@ -88,7 +88,7 @@ export interface TunCounters {
   readonly writtenPackets: number;
   readonly writtenBytes: number;
   readonly readFailures: FailureCounters;
-  /** Packets that the kernel did not take, by reason. */
+  /** Packets that the kernel refused, by reason. */
   readonly writeFailures: FailureCounters;
 }
 
@@ -96,19 +96,16 @@ export interface Tun {
   /** The interface's name, as the kernel gave it. */
   readonly name: string;
   readonly counters: TunCounters;
-  /**
-   * Begins to read; called once. `onLost` is called at most once, when the interface was removed under the process;
-   * the port is then closed.
-   */
+  /** Begins to read; called once. `onLost` is called at most once, if another process removed the interface; the port is then closed. */
   start(onPackets: (batch: PacketBatch) => void, onLost: (error: Error) => void): void;
-  /** Hands one IPv6 packet to the host. Same rule for its bytes as {@link Udp.send}. */
+  /** Hands one IPv6 packet to the host. Same rule for its bytes as in {@link Udp.send}. */
   write(buffer: Uint8Array, offset: number, length: number): void;
   flush(): void;
-  /** Closes the device; the interface, its addresses and routes go with it. Harmless when repeated. */
+  /** Closes the device. The interface, its addresses and its routes go with it. Harmless when repeated. */
   close(): void;
 }
 
-/** Sends whole IPv6 packets, header and foreign source included, as the host's routing table says. */
+/** Sends whole IPv6 packets, with a header whose source may be foreign, along the host's routes. */
 export interface RawIpv6 {
   /** Failures of {@link send} by reason. */
   readonly failures: FailureCounters;
@@ -117,187 +114,203 @@ export interface RawIpv6 {
   close(): void;
 }
 
-/** What a kernel path has carried; times are those of the {@link Clock}. Valid until the callback returns. */
+/** Packets that a kernel path has carried. Times are those of the {@link Clock}. Valid until the callback returns. */
 export type { Carried as CarriedBatch } from '../core/offload/carried.ts';
 
 export interface KernelPathHandlers {
   onCarried(batch: Carried): void;
-  /** All entries are gone, after a last report of them: offer anew. */
+  /** All entries are gone, after a last report about them. Offer the peers again. */
   onReset(): void;
-  /** It has ended, after {@link KernelPathHandlers.onCarried} of what there was; the user path from now on. At most once. */
+  /**
+   * The kernel path has ended, after a last {@link KernelPathHandlers.onCarried}. The user path carries all packets from now on. Called at
+   * most once.
+   */
   onLost(reason: Error): void;
 }
 
-/** How far the packets of a peer are carried at the moment. */
+/** How far the kernel path carries the packets of a peer at the moment. */
 export interface CarriedPath {
   /**
-   * `none`: everything of the peer goes by the process. `inward`: what the peer sends is carried, what goes to it is not. `both`: it is, too.
+   * `none`: the user path carries all packets of the peer. `inward`: the kernel path carries packets from the peer only. `both`: it carries
+   * packets from and to the peer.
    */
   readonly way: 'none' | 'inward' | 'both';
   /**
-   * Why it is no further. `unproven`: the peer has not been asked yet whether what this path sends arrives; `unanswered`: it was asked, and has
-   * not answered; `refused`: the host's own rules refuse the socket's datagrams to it; `unseen`: the socket does not receive the datagrams of the
-   * peer that are left to it.
+   * The reason. `unproven`: it is not yet known whether packets of the kernel path reach the peer; `unanswered`: the peer has not answered
+   * the proofs; `refused`: the host's own rules refuse the socket's datagrams to the peer; `unseen`: the samples of the peer's datagrams
+   * that are left to the socket do not reach it.
    */
   readonly reason?: 'unproven' | 'unanswered' | 'refused' | 'unseen';
 }
 
-/** How an interface is used by which peers are reached. */
+/** How the kernel path uses an interface by which peers are reached. */
 export interface UplinkState {
   readonly interface: string;
   /** The kernel's name for its kind: `bridge`, `vlan` ...; empty for hardware. */
   readonly kind: string;
   readonly carried: 'all' | 'all-but-bulk' | 'none';
-  /** Why it is not all, in words. */
+  /** Why the kernel path does not carry everything there. */
   readonly reason?: string;
 }
 
 /**
- * Carries packets of verified peers in the kernel. What it does not recognise comes through {@link Tun} and {@link Udp} as
- * it would without. The handlers are never called from inside one of its methods but those that say so.
+ * Carries packets of verified peers in the kernel. All other packets reach {@link Tun} and {@link Udp} as they would without it. The
+ * handlers are never called inside a method, except where its description says so.
  */
 export interface KernelPath {
   /**
-   * How often what was done or not done, by reason, up to now, or to its end. `carriedIn`, `carriedOut`, `carriedInBytes` and `carriedOutBytes`
-   * are among them.
+   * Number of packets by outcome or reason; after the end, the final numbers. `carriedIn`, `carriedOut`, `carriedInBytes` and
+   * `carriedOutBytes` are among them.
    */
   readonly counters: Readonly<Record<string, number>>;
-  /** Peers in the kernel's table now. */
+  /** The number of peers in the kernel's table. */
   readonly size: number;
   /** The interfaces by which peers are reached; at most 32. */
   readonly uplinkStates: readonly UplinkState[];
-  /** What this host could not be asked about its rules for datagrams, and why; the kernel works all the same. */
+  /** The host's rules for datagrams that could not be read, and why. The kernel path works without them. */
   readonly unknown?: string | undefined;
   /** Begins; called once. */
   start(handlers: KernelPathHandlers): void;
-  /** A client's own address (undefined: none, nothing is carried). */
+  /** Sets a client's own address. Undefined: it has none, and nothing is carried. */
   setOwn(address: Ipv6 | undefined): void;
-  /** A relay's served range: longest prefix wins. 2001::/32 never is in it. */
+  /** Sets a relay's served range; the longest prefix decides. 2001::/32 is never in it. */
   setServed(prefixes: readonly Ipv6Prefix[]): void;
   /** Upsert; the bytes are copied at once. */
   offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void;
-  /** Harmless where there is no such peer. */
+  /** Harmless if the peer is not offered. */
   unload(buffer: Uint8Array, offset: number): void;
-  /** The host's own rules have refused a datagram of the socket to the peer whose IPv6 address stands at `buffer[offset]`. */
+  /** The host's own rules have refused a datagram of the socket to the peer whose IPv6 address is at `buffer[offset]`. */
   refused(buffer: Uint8Array, offset: number): void;
   pathOf(peer: Ipv6): CarriedPath;
-  /** What was carried of a peer, and has not been handed over to {@link KernelPathHandlers.onCarried} yet. */
+  /** Packets of a peer that were carried, but not yet reported by {@link KernelPathHandlers.onCarried}. */
   unreported(peer: Ipv6): PeerTraffic;
-  /** Hands over at once what is due for it: the handler is called from inside this method, and of {@link forget}. */
+  /** Hands over the due reports at once: this method calls the handler, and so does {@link forget}. */
   report(): void;
-  /** Takes all peers out, and hands over what was carried of them. */
+  /** Removes all peers, and hands over the reports about them. */
   forget(): void;
-  /** Carries out what was queued; called once after each batch of inputs. */
+  /** Carries out the queued offers; called once after each batch of inputs. */
   flush(): void;
-  /** Ends it; harmless when repeated. No handler is called any more. */
+  /** Ends the kernel path. No handler is called after that. Harmless when repeated. */
   close(): void;
 }
 
 export interface KernelPathOptions {
   /** Name of the tunnel interface. */
   readonly tunnel: string;
-  /** What the UDP socket is bound to: address (0: any) and port. */
+  /** The address (0: any) and port to which the UDP socket is bound. */
   readonly local: Endpoint;
   readonly role: 'client' | 'relay';
-  /** Trusted peers at the most. */
+  /** The most trusted peers. */
   readonly peers: number;
-  /** Gets by whom limits of proofs are reached. */
+  /** Records the addresses that reach limits of proofs. */
   readonly limitHits?: LimitHits;
 }
 
-/** What of a server's work the kernel does now. The rest, and all that is not plain, comes to the server's sockets. */
+/**
+ * The parts of a server's work that the kernel does now. The rest, and all datagrams that are not in the plainest form, reach the server's
+ * sockets.
+ */
 export interface ServerWork {
   readonly answers: boolean;
   readonly forwards: boolean;
   /** Why it does neither. */
   readonly reason?: string;
-  /** What this host could not be asked about its rules for datagrams, and why; the kernel works all the same. */
+  /** The host's rules for datagrams that could not be read, and why. The kernel path works without them. */
   readonly unknown?: string;
 }
 
 /** Answers solicitations and forwards bubbles in the kernel, in their plainest forms. */
 export interface ServerPath {
-  /** By the names of the server's own counters, which they add to. */
+  /** By the names of the server's own counters; add them to those. */
   readonly counters: Readonly<Record<string, number>>;
-  /** Links, addresses, routes and the firewall of the host decide about it. */
+  /** Links, addresses, routes or the firewall of the host have changed. */
   readonly work: ServerWork;
-  /** From now on only these addresses are served and forwarded to. May change {@link work}, of which `onChange` does not tell. */
+  /** Sets the only addresses that are served and forwarded to. May change {@link work}; `onChange` is not called for that. */
   setAccess(access: AccessList): void;
-  /** From now on `onChange` is called when {@link work} has changed; never from inside a method of this. */
+  /** Sets the function that is called after a change of {@link work}; never inside a method of this object. */
   start(onChange: () => void): void;
-  /** Ends it; harmless when repeated. */
+  /** Ends the kernel path. Harmless when repeated. */
   close(): void;
 }
 
 export interface ServerPathOptions {
-  /** This host's, to which the datagrams come. */
+  /** The addresses of this host at which the datagrams arrive. */
   readonly primary: Ipv4;
   readonly secondary: Ipv4 | undefined;
-  /** The same two as clients know them; others behind a 1:1 NAT. */
+  /** The same two addresses as clients know them. They differ behind a 1:1 NAT. */
   readonly announced: { readonly primary: Ipv4; readonly secondary: Ipv4 | undefined };
-  /** What solicitations are answered with: an IPv6 packet whose destination is yet to be filled in. */
+  /** The answer to solicitations: an IPv6 packet whose destination is filled in for each client. */
   readonly advertisement: Uint8Array;
-  /** Whether solicitations are answered at all, or left to user space, as those with keys. */
+  /** Whether solicitations are answered, or left to user space, as those with keys are. */
   readonly answers: boolean;
   readonly allowPrivate: boolean;
   readonly access: AccessList;
   readonly limits: Pick<ServerLimits, 'answers' | 'forwarded' | 'forwardedByPair'>;
-  /** How many datagrams of the kinds that the kernel decides user space has had, less those whose answers the host's rules refused. */
+  /**
+   * Number of datagrams, of the kinds that the kernel decides, that reached user space; without those whose answers the host's rules
+   * refused.
+   */
   readonly arrived: () => number;
-  /** Gets by whom the limits are reached, a second later at the most. */
+  /** Records the addresses that reach the limits, after a second at most. */
   readonly limitHits?: LimitHits;
-  /** Called when it has got some. */
+  /** Called after it has recorded an address. */
   readonly onLimit?: () => void;
 }
 
-/** What a gateway is asked in: RFC 6887, RFC 6886, UPnP IGD. */
+/** The protocols for asking a gateway: RFC 6887, RFC 6886, UPnP IGD. */
 export type PortMappingProtocol = 'pcp' | 'nat-pmp' | 'upnp';
 
-/** A gateway lets in whatever comes to this pair of its own, and gives it to a local port. */
+/** A gateway forwards everything that arrives at this address and port of its own to a local port. */
 export interface PortMapping {
   readonly protocol: PortMappingProtocol;
   readonly external: Endpoint;
-  /** Infinity: until it is released. */
+  /** Infinity: the mapping lasts until it is released. */
   readonly lifetimeMs: number;
 }
 
-/** `silent`: a gateway that has mapped the port does not answer; what it has mapped holds on. Undefined: there is none (any more). */
+/** `silent`: a gateway that has mapped the port does not answer; the mapping stays. Undefined: there is no mapping (any more). */
 export type MapAnswer = PortMapping | 'silent' | undefined;
 
 export interface PortMapperOptions {
-  /** What the service socket is bound to. */
+  /** The address and port to which the service socket is bound. */
   readonly local: Endpoint;
-  /** The gateway on the way there is asked. */
+  /** The mapper asks the gateway on the way to this address. */
   readonly destination: Ipv4;
-  /** Keeps what would have to be released in a file, for who comes after a sudden end. E-53 */
+  /** File for the mappings that would have to be released. After a sudden end, the next process releases them. E-53 */
   readonly file?: string | undefined;
 }
 
-/** Asks the gateway of this host to open a port. Nothing here rejects: most gateways don't. */
+/** Asks the gateway of this host to open a port. No method rejects: most gateways open none. */
 export interface PortMapper {
-  /** Whether the gateway itself has answered, in any way; the answers of others, if any, may come later. */
+  /** Whether the gateway itself has answered in any protocol. Other hosts may answer later. */
   readonly asked: Promise<boolean>;
-  /** By the first protocol in which there is one; undefined where there is none. Called again it renews. */
+  /** Maps the port in the first protocol that works; undefined if none does. A further call renews the mapping. */
   map(): Promise<MapAnswer>;
-  /** From now on it is told when the gateway says that it has begun anew: its mappings are gone then. Many times, perhaps. */
+  /**
+   * Sets the function that is called when the gateway announces that it has restarted: its mappings are gone. It may be called several
+   * times for one restart.
+   */
   watch(onForgotten: () => void): void;
-  /** Ends all of it, a {@link map} that is under way too; nothing is left on the gateway, if it answers. */
+  /** Ends everything, including a {@link map} under way. If the gateway answers, nothing is left on it. */
   release(): Promise<void>;
 }
 
 export interface Clock {
-  /** Milliseconds of a monotonic clock that starts anywhere; with fractions. */
+  /** Milliseconds, with fractions, of a monotonic clock with an arbitrary start. */
   now(): number;
-  /** Calls `fn` once, not before `now()` is `atMs`; at once (but not from inside this call) when that is past. */
+  /** Calls `fn` once, not before `now()` is `atMs`. If that is past, at once, but not inside this call. */
   setTimer(atMs: number, fn: () => void): CancelTimer;
-  /** Milliseconds for which the host has been suspended since some time: {@link now} stood still meanwhile. Undefined where it never is. */
+  /**
+   * Milliseconds for which the host has been suspended since some fixed time; {@link now} stood still meanwhile. Undefined if the host is
+   * never suspended.
+   */
   suspended?(): number;
 }
 
 /** Harmless when repeated or late. */
 export type CancelTimer = () => void;
 
-/** Says that the host's links, addresses or routes have changed; not what, and possibly more often than they did. */
+/** Reports that the host's links, addresses or routes have changed. It does not say which, and may be called without a change. */
 export interface NetworkMonitor {
   start(onChange: () => void): void;
   close(): void;
@@ -314,9 +327,9 @@ export interface Ipv6Route {
   readonly prefixLength: number;
   /** Only for packets from this address. */
   readonly source?: Ipv6;
-  /** A next hop on the interface's link. Without one the kernel keeps a neighbour entry for each destination, tunnel or not. */
+  /** A next hop on the interface's link. Without one the kernel keeps a neighbour entry for each destination, even on a tunnel. */
   readonly gateway?: Ipv6;
-  /** The kernel's metric: the smaller one wins. */
+  /** The kernel's metric: the smallest is preferred. */
   readonly metric?: number;
 }
 
@@ -325,19 +338,19 @@ export interface InterfaceAddress {
   readonly prefixLength: number;
 }
 
-/** What an interface has of IPv6. */
+/** The IPv6 configuration of an interface. */
 export interface TunnelState {
   readonly isUp: boolean;
   readonly addresses: readonly InterfaceAddress[];
-  /** Those that lead into it, the kernel's own among them. */
+  /** The routes into the interface, including those that the kernel made. */
   readonly routes: readonly Ipv6Route[];
 }
 
 /** Rules of the host's firewall for a tunnel interface. They end with {@link close}, and with the process. */
 export interface TunnelRules {
   /**
-   * From now on nothing from the addresses `own` leaves by another interface; with `refuseInbound` only answers to what the host has sent
-   * come in by the tunnel. Throws an EnvironmentError, and leaves what was set before.
+   * Sets rules. Packets from the addresses `own` leave by no other interface. With `refuseInbound`, only answers to packets of the host
+   * come in by the tunnel. On failure throws an EnvironmentError and leaves the previous rules in force.
    */
   set(own: readonly Ipv6[], refuseInbound: boolean): void;
   /** Harmless when repeated. */
@@ -345,34 +358,34 @@ export interface TunnelRules {
 }
 
 /**
- * The host's addresses, routes and interfaces. The methods that change something reject with an EnvironmentError that says
- * which step failed; one has to be over before the next begins.
+ * The host's addresses, routes and interfaces. The methods that change something reject with an EnvironmentError that names the failed
+ * step; await each before the next call.
  */
 export interface HostNetwork {
-  /** IPv4 addresses of the interfaces that are up, those of 127/8 left out. */
+  /** IPv4 addresses of the interfaces that are up, without those in 127/8. */
   ipv4Subnets(): readonly Ipv4Subnet[];
-  /** Global IPv6 addresses of the host, on `lo` too; those of a site only (fc00::/7, fec0::/10) and Teredo ones left out. */
+  /** Global IPv6 addresses of the host, including those on `lo`, without site-scoped (fc00::/7, fec0::/10) and Teredo ones. */
   globalIpv6(): readonly Ipv6[];
-  /** The local address that datagrams to `destination` leave from; undefined where there is no route. */
+  /** The local address from which datagrams to `destination` leave; undefined if there is no route. */
   sourceAddress(destination: Ipv4): Ipv4 | undefined;
   /**
-   * Whether a default route over IPv6 exists that leads neither into `exceptInterface` nor into a Teredo client's tunnel, and
-   * an address of the native Internet (not of a site only, of Teredo or of 6to4) on the route's interface or on `lo`; or on any third one where the
-   * route's interface has link-local addresses only.
+   * Whether the host has native IPv6: a default route that leads neither into `exceptInterface` nor into a Teredo client's tunnel, and a
+   * global address that is neither site-scoped nor of Teredo or 6to4. The address may be on the route's interface or on `lo`; if the
+   * route's interface has link-local addresses only, on any interface.
    */
   hasNativeIpv6(exceptInterface: string): boolean;
-  /** The tunnel of another Teredo client, of whatever make, that has the default route; `exceptInterface` is our own. */
+  /** The tunnel of another Teredo client, of any implementation, that has the default route. `exceptInterface` is the caller's own tunnel. */
   otherTeredoDefault(exceptInterface: string): string | undefined;
   /** Whether this host forwards IPv6 packets between its interfaces. */
   forwardsIpv6(): boolean;
-  /** What an interface has now; undefined where there is none of that name. */
+  /** The present configuration of an interface; undefined if none has that name. */
   tunnelState(name: string): TunnelState | undefined;
-  /** Sets the MTU and takes the interface up; no link-local address or router solicitation of the kernel's own. */
+  /** Sets the MTU and takes the interface up, without a link-local address or router solicitations of the kernel. */
   setUpTunnel(name: string, mtu: number): Promise<void>;
   addAddress(name: string, address: Ipv6, prefixLength: number): Promise<void>;
-  /** Harmless when it is gone already, as when the whole interface is. */
+  /** Harmless if the address is already gone, for example with the whole interface. */
   removeAddress(name: string, address: Ipv6, prefixLength: number): Promise<void>;
   addRoute(name: string, route: Ipv6Route): Promise<void>;
-  /** Harmless when it is gone already. */
+  /** Harmless if the route is already gone. */
   removeRoute(name: string, route: Ipv6Route): Promise<void>;
 }

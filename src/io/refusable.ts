@@ -2,7 +2,7 @@ import { SystemCallError } from '../linux/errors.ts';
 import { systemErrorIn } from '../linux/system-failures.ts';
 import { EnvironmentError } from './errors.ts';
 
-/** Does what the kernel may refuse, and gives its refusal the words that help. */
+/** Does something that the kernel may refuse, and adds a helpful text to its refusal. */
 export function refusable<T>(
   action: () => T,
   explain: (error: SystemCallError) => EnvironmentError | undefined = () => undefined,
@@ -14,7 +14,7 @@ export function refusable<T>(
   }
 }
 
-/** A refusal of the system as an EnvironmentError; any other error as it is. */
+/** Turns a refusal of the system into an EnvironmentError; returns any other error unchanged. */
 export function refusalOf(error: unknown): unknown {
   if (error instanceof EnvironmentError || systemErrorIn(error) === undefined) return error;
   return new EnvironmentError('system', `the system refused: ${(error as Error).message}`, error);

@@ -38,21 +38,21 @@ interface Shape {
   readonly wrongChecksum?: boolean;
 }
 
-test('a run of segments of one connection crosses as one, and is cut into the same segments', () => {
+test('a run of segments of one connection crosses as one packet, and is cut into the same segments', () => {
   const sent = Array.from({ length: 40 }, (_, i) => packet({ sequence: 1_000 + i * 1_000, size: 1_000 }));
   const frames = merge(sent);
   expect(frames).toHaveLength(1);
   expect(split(frames)).toEqual(sent);
 });
 
-test('so does a run of datagrams, where the kernel takes such', () => {
+test('so does a run of datagrams, if the kernel supports that', () => {
   const sent = Array.from({ length: 40 }, (_, i) => packet({ protocol: 'udp', size: i < 39 ? 100 : 7 }));
   expect(merge(sent)).toHaveLength(1);
   expect(split(merge(sent))).toEqual(sent);
   expect(merge(sent, false)).toEqual(sent.map(alone));
 });
 
-test('the last segment may be shorter or push; what comes after begins anew', () => {
+test('the last segment may be shorter or have PSH set; the next one begins a new run', () => {
   const short = [
     packet({ sequence: 0, size: 500 }),
     packet({ sequence: 500, size: 20 }),
@@ -90,12 +90,12 @@ test.each<[string, Shape]>([
   expect(new Set(merge(sent))).toEqual(new Set(sent.map(alone)));
 });
 
-test('a wrong checksum of the first segment is not made good by the second', () => {
+test('a wrong checksum of the first segment is not corrected by the second', () => {
   const sent = [packet({ sequence: 0, wrongChecksum: true }), packet({ sequence: 100 })];
   expect(merge(sent)).toEqual(sent.map(alone));
 });
 
-test('whatever comes: nothing is lost or changed, and each flow keeps its order', () => {
+test('no packet is lost or changed, and each flow keeps its order', () => {
   const shape = fc.record({
     protocol: fc.constantFrom('tcp' as const, 'udp' as const),
     port: fc.integer({ min: 1, max: 12 }),
@@ -118,13 +118,13 @@ test('whatever comes: nothing is lost or changed, and each flow keeps its order'
   );
 });
 
-test('a checksum that the kernel left to be done is done', () => {
+test('a checksum that the kernel left unfinished is completed', () => {
   const whole = packet({ size: 333 });
   const slab = new Slab(1, 2_048, 64);
   onTestFinished(() => slab.release());
   const at = slab.start(0);
   slab.bytes.set(whole, at);
-  // What stands in the field is the sum of the pseudo-header, not inverted.
+  // The field holds the sum of the pseudo-header, not inverted.
   const pseudo = 0xffff ^ transportChecksum(whole, 0, NEXT_HEADER.TCP, whole.length, whole.length);
   writeUint16(slab.bytes, at + IPV6_HEADER + 16, (pseudo + whole.length - IPV6_HEADER) % 0xffff);
   const header = at - VNET.LENGTH;
@@ -145,7 +145,7 @@ test.each([{ protocol: 'tcp', flags: 2 }, { protocol: 'tcp' }, { protocol: 'udp'
   },
 );
 
-test('so is the cutting of a segment of more than the MTU', () => {
+test('so is the segmentation of a packet larger than the MTU', () => {
   const size = 1_220 - 12;
   const segments = Array.from({ length: 5 }, (_, i) =>
     packet({ sequence: i * size, size: i < 4 ? size : 99, options: 12 }),
@@ -154,7 +154,7 @@ test('so is the cutting of a segment of more than the MTU', () => {
   expect(split(merge([whole!.slice(VNET.LENGTH)]))).toEqual(segments);
 });
 
-test('one that is whole, or merely wrong, stays as it is', () => {
+test('a packet that is complete, or merely wrong, stays as it is', () => {
   for (const bytes of [packet({}), packet({ wrongChecksum: true }), packet({ protocol: 'udp' })])
     expect(merge([bytes])).toEqual([alone(bytes)]);
 });
@@ -209,7 +209,7 @@ function packet(shape: Shape): Uint8Array {
   return b;
 }
 
-/** The same with the sum of the pseudo-header alone, as a kernel hands a packet to an interface that is to sum it. */
+/** The same packet with the sum of the pseudo-header alone, as a kernel hands it to an interface that completes checksums. */
 function unfinished(bytes: Uint8Array): Uint8Array {
   const b = bytes.slice();
   const sum = foldSum(pseudoHeaderSum(b, 0, b[6]!, b.length - IPV6_HEADER));
@@ -217,12 +217,12 @@ function unfinished(bytes: Uint8Array): Uint8Array {
   return b;
 }
 
-/** What is written for a packet that stays by itself. */
+/** The octets written for a packet that is not merged. */
 function alone(bytes: Uint8Array): Uint8Array {
   return Uint8Array.of(...new Uint8Array(VNET.LENGTH), ...bytes);
 }
 
-/** What the merger writes for these packets: virtio headers and packets. */
+/** The octets that the merger writes for these packets: virtio headers and packets. */
 function merge(packets: readonly Uint8Array[], mergesUdp = true): Uint8Array[] {
   const slab = new Slab(packets.length, 65_536, 0);
   const file = join(tmpdir(), `teredo-merge-${process.pid}`);

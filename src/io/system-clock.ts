@@ -2,10 +2,10 @@ import { suspendedMs } from '../linux/suspension.ts';
 import type { Clock } from './ports.ts';
 import { survive } from './system-failures.ts';
 
-/** setTimeout's limit; what is due later is looked at again then. */
+/** The limit of setTimeout. A later timer is checked again then. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** The system's monotonic clock. What the system refuses to a timer's function is noted, and ends nothing. */
+/** The system's monotonic clock. If the system refuses an operation of a timer's function, the refusal is counted and ends nothing. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   suspended: suspendedMs,

@@ -20,7 +20,7 @@ import { faultOfFolder, readTrusted, removeTrusted, replaceTrusted } from './tru
 const NOBODY = 65534;
 const asRoot = { skip: process.getuid?.() !== 0 };
 
-/** As in a user namespace, where the host's root has this number. */
+/** In a user namespace, root of the host may have this number. */
 const host = vi.hoisted(() => ({ root: 0 }));
 vi.mock('node:fs', async (original) => {
   const fs = await original<{ lstatSync: typeof lstatSync }>();
@@ -38,13 +38,13 @@ function folder(): string {
   return path;
 }
 
-test('a folder of our own may be used, and one that is not there yet', () => {
+test('a folder of this account may be used, also one that does not exist yet', () => {
   const own = folder();
   expect(faultOfFolder(own)).toBe(undefined);
   expect(faultOfFolder(join(own, 'new', 'newer'))).toBe(undefined);
 });
 
-test('one that others may write into may not, wherever on the way it is', () => {
+test('a folder that other accounts may write into is refused, wherever it is on the path', () => {
   const own = folder();
   mkdirSync(join(own, 'below'));
   for (const [mode, gid] of [
@@ -68,7 +68,7 @@ test('a folder below one such as /tmp may', () => {
 });
 
 test(
-  'one of another account may not, nor one below it, nor one to which a link of theirs leads',
+  'a folder of another account is refused; so is one below it, and one to which a link of that account leads',
   asRoot,
   () => {
     const theirs = folder();
@@ -85,7 +85,7 @@ test(
   },
 );
 
-test('the way is looked at behind links, too, and ends', asRoot, () => {
+test('the path behind links is checked, too, and loops end', asRoot, () => {
   const [theirs, own] = [folder(), folder()];
   mkdirSync(join(theirs, 'in'));
   chownSync(theirs, NOBODY, NOBODY);
@@ -111,7 +111,7 @@ test('a link in place of a file is replaced, and its target stays as it was', ()
   expect(readdirSync(own)).toEqual(['target']);
 });
 
-test('what cannot be written leaves the old file and nothing else', () => {
+test('a failed write leaves the old file and nothing else', () => {
   const own = folder();
   const path = join(own, 'file');
   mkdirSync(path);
@@ -119,7 +119,7 @@ test('what cannot be written leaves the old file and nothing else', () => {
   expect(readdirSync(own)).toEqual(['file']);
 });
 
-test('nothing is written into, believed or removed from a folder of another account', asRoot, () => {
+test('nothing is written to, read from or removed from a folder of another account', asRoot, () => {
   const theirs = folder();
   const path = join(theirs, 'file');
   writeFileSync(path, 'theirs');
@@ -131,7 +131,7 @@ test('nothing is written into, believed or removed from a folder of another acco
 });
 
 test(
-  'a file of another account is not believed, nor one that others may write, nor what is no file',
+  'a file of another account is not read, nor one that others may write, nor anything but a regular file',
   asRoot,
   () => {
     const own = folder();
@@ -148,7 +148,7 @@ test(
 );
 
 test(
-  'in a user namespace the owner of / is trusted, unless it is the number of all accounts that have none',
+  'in a user namespace the owner of / is trusted, unless its number is that of all accounts without a number',
   asRoot,
   () => {
     const own = folder();
@@ -164,7 +164,7 @@ test(
   },
 );
 
-test('what a crash has left of a file that was being written is removed, a link itself and not its target', () => {
+test('a file left half-written by a crash is removed; of a link, the link itself and not its target', () => {
   const own = folder();
   const path = join(own, 'note');
   const other = join(own, 'other');

@@ -1,7 +1,7 @@
 /**
- * Files that a daemon leaves for itself or others to find. An account that may change a folder on the way to them could put links or files
- * of its own there, and have a daemon of root write or believe them. So each folder on the way has to belong to root or to the user that
- * this process runs as, and links are followed only where they belong to one of these.
+ * Files that a daemon leaves for itself or other processes. An account that may change a folder on the path could put links or files there,
+ * and make a daemon of root write or read them. So each folder on the path has to belong to root or to the user of this process, and links
+ * are followed only if they do, too.
  */
 import {
   closeSync,
@@ -21,33 +21,33 @@ import { dirname, join, resolve } from 'node:path';
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_ALL = 0o002;
 const STICKY = 0o1000;
-/** DEFAULT_OVERFLOWUID of the kernel. */
+/** The kernel's DEFAULT_OVERFLOWUID. */
 const USUAL_OVERFLOW_UID = 65_534;
-/** As the kernel: path_resolution(7). */
+/** The kernel's limit of links in a path: path_resolution(7). */
 const MOST_LINKS = 40;
-/** Larger is no file of ours. */
+/** No file of this program is larger. */
 const MOST_OCTETS = 64 << 10;
 
 /**
- * Why another account could put files into a folder, or replace it; undefined: none could. Of a folder that is not there the ones
- * above it are looked at. Throws the system's error where it cannot be looked at.
+ * Why another account could put files into a folder, or replace it; undefined if none could. If the folder does not exist, the ones above
+ * it decide. Throws the system's error if the folder cannot be examined.
  */
 export function faultOfFolder(path: string): string | undefined {
-  return faultOnTheWay(path, (at, found) => {
+  return faultOnPath(path, (at, found) => {
     if (!found.isDirectory()) return `${at} is no folder`;
     return isWritableByOthers(found) ? `other accounts may write into ${at}` : undefined;
   });
 }
 
-/** The same for what a file holds. `invoker`: another user whose files count as our own, as that of sudo. */
+/** The same for the content of a file. `invoker`: another user whose files are trusted, such as the user that called sudo. */
 export function faultOfFile(path: string, invoker?: number): string | undefined {
   const verdict = (at: string, found: Stats): string | undefined =>
     found.isFile() && isWritableByOthers(found) ? `other accounts may write into ${at}` : undefined;
-  return faultOnTheWay(path, verdict, invoker);
+  return faultOnPath(path, verdict, invoker);
 }
 
-/** `verdictOnEnd`: on what the path leads to, if there is such a thing. */
-function faultOnTheWay(
+/** `verdictOnEnd`: checks the end of the path, if it exists. */
+function faultOnPath(
   path: string,
   verdictOnEnd: (at: string, found: Stats) => string | undefined,
   invoker?: number,
@@ -70,7 +70,7 @@ function faultOnTheWay(
     }
     if (left.length === 0) return verdictOnEnd(next, found);
     if (!found.isDirectory()) return `${next} is no folder`;
-    // With the sticky bit what is in there is its owner's to replace.
+    // In a folder with the sticky bit only the owner of an entry may replace it.
     if ((found.mode & STICKY) === 0 && isWritableByOthers(found))
       return `other accounts may write into ${next}`;
     at = next;
@@ -78,14 +78,14 @@ function faultOnTheWay(
   return undefined;
 }
 
-/** What a file of ours or root's holds; undefined where there is none, or it could be from another account. */
+/** The content of a file of this account or root; undefined if there is none, or if another account could have written it. */
 export function readTrusted(path: string): string | undefined {
   let fd: number;
   try {
     if (faultOfFolder(dirname(path)) !== undefined) return undefined;
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch {
-    return undefined; // none, a link, or not to be read
+    return undefined; // no file, a link, or not readable
   }
   try {
     const found = fstatSync(fd);
@@ -93,20 +93,20 @@ export function readTrusted(path: string): string | undefined {
       return undefined;
     return readFileSync(fd, 'utf8');
   } catch {
-    return undefined; // EIO and the like
+    return undefined; // EIO and similar
   } finally {
     closeSync(fd);
   }
 }
 
 /**
- * Writes a file that only its owner may read: all of it, or the old one stays. What stood there is replaced, a link itself and not its target.
- * Throws the system's error, or an Error where the folder is not safe.
+ * Writes a file that only its owner may read: completely, or the old one stays. Replaces what exists at the path; of a link, the link
+ * itself and not its target. Throws the system's error, or an Error if the folder is not safe.
  */
 export function replaceTrusted(path: string, text: string): void {
   const fault = faultOfFolder(dirname(path));
   if (fault !== undefined) throw new Error(fault);
-  // Always the same name: a crash between open and rename leaves one file, which the next call removes.
+  // The name is always the same: a crash between open and rename leaves one file, which the next call removes.
   const temporary = `${path}.new`;
   rmSync(temporary, { force: true });
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -124,14 +124,14 @@ export function replaceTrusted(path: string, text: string): void {
   }
 }
 
-/** Removes a file, or a link itself; nothing where the folder is not safe, or there is none. */
+/** Removes a file, or a link itself. Does nothing if the folder is not safe, or the file does not exist. */
 export function removeTrusted(path: string): void {
   if (faultOfFolder(dirname(path)) === undefined) rmSync(path, { force: true });
 }
 
 /**
- * Whether files of this account are as good as our own. In a user namespace the host's root can have another number: that of the owner
- * of `/`. Where it has none, `/` shows the overflow uid, as files of all other accounts without a number do: that one proves nothing.
+ * Whether files of this account are trusted. In a user namespace, root of the host may have another number: that of the owner of `/`. If
+ * root has no number there, `/` shows the overflow uid, as do files of all other accounts without a number: that uid proves nothing.
  * user_namespaces(7)
  */
 function isTrusted(uid: number): boolean {
@@ -139,7 +139,7 @@ function isTrusted(uid: number): boolean {
   return uid === lstatSync('/').uid && uid !== overflowUid();
 }
 
-/** Of accounts that have no number in this user namespace. */
+/** The uid of accounts that have no number in this user namespace. */
 function overflowUid(): number {
   try {
     return Number(readFileSync('/proc/sys/kernel/overflowuid', 'utf8'));

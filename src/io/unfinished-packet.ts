@@ -14,8 +14,8 @@ const TCP = { CHECKSUM: 16, LENGTHS: 12, MIN: 20 } as const;
 const UDP = { CHECKSUM: 6, MIN: 8 } as const;
 
 /**
- * The virtio header for one packet. On virtual links the sender's kernel leaves summing, and cutting of TCP, to the receiver
- * (adr/0013): the checksum is that of the pseudo-header alone then, and this host's kernel is asked to do the rest.
+ * The virtio header for one packet. On virtual links the sender's kernel leaves the checksum, and the segmentation of TCP, to the receiver
+ * (adr/0013). The checksum field then holds the sum of the pseudo-header only, and this header asks the local kernel to do the rest.
  */
 export function writeVirtioHeader(head: Uint8Array, b: Uint8Array, at: number, length: number): void {
   head.fill(0, 0, VNET.LENGTH);
@@ -30,14 +30,14 @@ export function writeVirtioHeader(head: Uint8Array, b: Uint8Array, at: number, l
   head[VNET.FLAGS] = VNET.NEEDS_CHECKSUM;
   writeNative(head, VNET.CHECKSUM_START, IPV6_HEADER);
   writeNative(head, VNET.CHECKSUM_OFFSET, place);
-  if (!isTcp || length <= TUNNEL_MTU) return; // where a UDP one is to be cut nobody says
+  if (!isTcp || length <= TUNNEL_MTU) return; // of UDP, the size of the segments is not known
   const headers = IPV6_HEADER + (b[upper + TCP.LENGTHS]! >> 4) * 4;
   head[VNET.GSO_TYPE] = VNET.GSO_TCP6;
   writeNative(head, VNET.HEADER_LENGTH, headers);
   writeNative(head, VNET.GSO_SIZE, TUNNEL_MTU - headers);
 }
 
-/** Little-endian: linux/libc.ts runs nowhere else. */
+/** Little-endian: linux/libc.ts refuses other hosts. */
 export function writeNative(b: Uint8Array, o: number, value: number): void {
   b[o] = value;
   b[o + 1] = value >>> 8;

@@ -14,13 +14,13 @@ export class SystemCallError extends Error {
   }
 }
 
-/** The name of an error number, as ENOBUFS for 105. */
+/** The name of an error number: ENOBUFS for 105. */
 export function errorName(number: number): string {
   return PREFERRED[number] ?? names.get(number) ?? `errno ${number}`;
 }
 
 const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
-/** Those that Node has no name for, and the one of two names that libuv uses. */
+/** The numbers for which Node has no name, and the one with two names of which libuv uses the other. */
 const PREFERRED: Readonly<Record<number, string>> = {
   11: 'EAGAIN',
   77: 'EBADFD',

@@ -1,6 +1,6 @@
 import { errorName } from './errors.ts';
 
-/** How often something failed, by the error's name. */
+/** Number of failures by the error's name. */
 export type Failures = Record<string, number>;
 
 /** `error`: its number, or its name. */

@@ -1,7 +1,7 @@
 import { Memory, writePointer } from './libc.ts';
 
 const IOVEC = 16;
-/** Pieces of memory that one writev hands over as one: first `head`, of which `headLength` bytes count, then the added ones. */
+/** Pieces of memory that one writev writes as one packet: first `headLength` bytes of `head`, then the added ones. */
 export class Gather {
   readonly head: Uint8Array;
   private readonly memory: Memory;
@@ -10,7 +10,7 @@ export class Gather {
   private pieces = 1;
   private total = 0;
 
-  /** `pieces`: so many at the most besides the head; one system call takes 1,023. */
+  /** `pieces`: the most besides the head; one system call takes 1,023. */
   constructor(headSize: number, pieces: number) {
     this.memory = new Memory(headSize);
     this.head = this.memory.bytes;
@@ -19,7 +19,7 @@ export class Gather {
     writePointer(this.words, 0, this.memory.address);
   }
 
-  /** Where the list of pieces lies. */
+  /** Address of the list of pieces. */
   get address(): number {
     return this.iovecs.address;
   }
@@ -28,7 +28,7 @@ export class Gather {
     return this.pieces;
   }
 
-  /** Bytes of all pieces together. */
+  /** Total bytes of all pieces. */
   get length(): number {
     return this.total;
   }

@@ -22,7 +22,7 @@ const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
 const RTN_UNICAST = 1;
 
-/** A route into an interface. Without a metric the kernel gives it its usual one (1024). */
+/** A route into an interface. Without a metric the kernel uses its default (1024). */
 export interface RouteChange {
   readonly destination: Uint8Array;
   readonly prefixLength: number;
@@ -31,7 +31,7 @@ export interface RouteChange {
   readonly metric?: number;
 }
 
-/** Takes an interface up, with this MTU and so much room for packets that wait. Throws a SystemCallError. */
+/** Takes an interface up, with this MTU and this queue length in packets. Throws a SystemCallError. */
 export function takeUp(name: string, mtu: number, queueLength: number): void {
   change(name, 'up', (query, ifindex) =>
     query
@@ -46,7 +46,7 @@ export function takeUp(name: string, mtu: number, queueLength: number): void {
   );
 }
 
-/** Keeps the kernel from giving the interface a link-local address. Throws a SystemCallError where it does not know the mode. */
+/** Keeps the kernel from giving the interface a link-local address. Throws a SystemCallError if the kernel does not know the mode. */
 export function withoutOwnLinkLocal(name: string): void {
   const octets = Uint8Array.of(5, 0, IFLA_INET6_ADDR_GEN_MODE, 0, IN6_ADDR_GEN_MODE_NONE, 0, 0, 0);
   const family = new Uint8Array(4 + octets.length);
@@ -66,17 +66,17 @@ export function addAddress(name: string, address: Uint8Array, prefixLength: numb
   changeAddress(RTM.NEWADDR, 'new', name, address, prefixLength);
 }
 
-/** Throws a SystemCallError: EADDRNOTAVAIL, ENODEV where there is no such thing. */
+/** Throws a SystemCallError: EADDRNOTAVAIL or ENODEV if the address or interface does not exist. */
 export function removeAddress(name: string, address: Uint8Array, prefixLength: number): void {
   changeAddress(RTM.DELADDR, 'there', name, address, prefixLength);
 }
 
-/** Throws a SystemCallError: EEXIST where there is such a route already. */
+/** Throws a SystemCallError: EEXIST if the route exists already. */
 export function addRoute(name: string, route: RouteChange): void {
   changeRoute(RTM.NEWROUTE, 'new', name, route);
 }
 
-/** Throws a SystemCallError: ESRCH, ENODEV where there is no such thing. */
+/** Throws a SystemCallError: ESRCH or ENODEV if the route or interface does not exist. */
 export function removeRoute(name: string, route: RouteChange): void {
   changeRoute(RTM.DELROUTE, 'there', name, route);
 }
@@ -131,7 +131,7 @@ function change(name: string, call: string, ask: (query: NetlinkQuery, ifindex: 
   }
 }
 
-/** Throws a SystemCallError: ENODEV where there is no interface of this name. */
+/** Throws a SystemCallError: ENODEV if no interface has this name. */
 export function indexOf(name: string): number {
   const wayOut = new WayOut();
   try {

@@ -10,7 +10,7 @@ import { WayOut } from './way-out.ts';
 const BODY = 12;
 const RTA = { DST: 1, SRC: 2, OIF: 4, PRIORITY: 6, TABLE: 15 } as const;
 const RT_TABLE_MAIN = 254;
-/** A list that changes while it is given is asked for again, so many times in all. */
+/** A list that changes while it is read is requested again, this many times in all. */
 const ATTEMPTS = 5;
 
 export interface RouteOf {
@@ -20,7 +20,7 @@ export interface RouteOf {
   readonly metric: number;
 }
 
-/** What an interface has of IPv6 now; undefined where there is none of that name. Throws a SystemCallError. */
+/** The present IPv6 configuration of an interface; undefined if none has that name. Throws a SystemCallError. */
 export function interfaceState(
   name: string,
 ): { readonly isUp: boolean; readonly addresses: Ipv6AddressOf[]; readonly routes: RouteOf[] } | undefined {
@@ -34,7 +34,7 @@ export function interfaceState(
   }
 }
 
-/** Those of the main table; the kernel picks them out of however many it has. */
+/** Routes of the main table; the kernel selects them, however many others exist. */
 function routesOf(ifindex: number): RouteOf[] {
   const query = new NetlinkQuery();
   try {

@@ -5,12 +5,12 @@ import { NETLINK_XFRM, NetlinkQuery, forEachAttribute } from './netlink.ts';
 const XFRM_MSG_GETSPDINFO = 0x25;
 /** The request's body: flags. */
 const BODY = 4;
-/** struct xfrmu_spdinfo: policies inward, outward, forward, then those of single sockets. */
+/** struct xfrmu_spdinfo: numbers of policies inward, outward, forward, then those of single sockets. */
 const XFRMA_SPD_INFO = 1;
 
 /**
- * Whether this network has IPsec policies for what it receives or sends itself; for which packets is not looked at. Throws a SystemCallError:
- * EPERM without CAP_NET_ADMIN.
+ * Whether this network namespace has IPsec policies for packets that it receives or sends itself; it does not look at which packets. Throws
+ * a SystemCallError: EPERM without CAP_NET_ADMIN.
  */
 export function hasIpsecPolicies(): boolean {
   if (!isLoaded()) return false;
@@ -32,7 +32,7 @@ export function hasIpsecPolicies(): boolean {
   }
 }
 
-/** A question to what is not loaded would load it. True where it cannot be told. */
+/** Whether the module is loaded: a question to it would load it. True if that cannot be determined. */
 function isLoaded(): boolean {
   try {
     const lines = readFileSync('/proc/net/netlink', 'utf8').split('\n').slice(1);

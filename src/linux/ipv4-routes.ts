@@ -5,47 +5,53 @@ import type { TakeMessage } from './netlink.ts';
 import { AF_INET } from './socket.ts';
 
 const RTM_GETRULE = 34;
-/** struct rtmsg and struct fib_rule_hdr both. */
+/** Size of struct rtmsg and of struct fib_rule_hdr. */
 const BODY = 12;
 const ROUTE = { DST: 1, OIF: 4, PRIORITY: 6, MULTIPATH: 9, TABLE: 15, ENCAP: 22, NH_ID: 30 } as const;
 const RTN_UNICAST = 1;
-/** Local ranges, and routes that lead nowhere: blackhole, unreachable, prohibit, throw. */
+/** Types of routes that matter: local ranges, and routes that lead nowhere (blackhole, unreachable, prohibit, throw). */
 const NO_UNICAST = [2, 6, 7, 8, 9];
 const RULE = { PRIORITY: 6, SUPPRESS_PREFIXLEN: 14, TABLE: 15, PROTOCOL: 21, DPORT_RANGE: 24 } as const;
 const FR_ACT_TO_TBL = 1;
-/** To a table, to another rule, on to the next one. */
+/** Actions of rules: to a table, to another rule, to the next rule. */
 const RULES_THAT_CHOOSE = new Set([FR_ACT_TO_TBL, 2, 3]);
-/** The index of `lo`, in every network. */
+/** The index of `lo`, in every network namespace. */
 const LOOPBACK = 1;
-/** local, main, default: what a host's rules say unless somebody has made others. */
+/** The tables local, main and default, to which a host's standard rules lead. */
 const USUAL_TABLES = new Set([253, 254, 255]);
 
 export interface Ipv4Route {
   readonly destination: number;
   readonly prefixLength: number;
-  /** Indexes of the interfaces that it leads to; none where it refuses, or leads by what is no plain interface, or may change unseen. */
+  /**
+   * Indexes of the interfaces of the route. None if it refuses, leads by something that is not a plain interface, or may change without a
+   * message.
+   */
   readonly interfaces: readonly number[];
 }
 
-/** A route as it stands in a table: another one of the same destination may come before it. */
+/** A route as it is in a table: a route with the same destination may come before it. */
 export interface TableRoute extends Ipv4Route {
   readonly table: number;
-  /** Among those of one destination the smaller one wins. */
+  /** Of several routes to one destination, the one with the smallest metric is used. */
   readonly metric: number;
-  /** As `interfaces`, those of what is no plain interface or may change unseen included. */
+  /** As `interfaces`, but including those that are not plain or may change without a message. */
   readonly leads: readonly number[];
 }
 
 export interface Ipv4Routing {
-  /** `usual`: no rules but the usual three. `choosing`: others choose among tables. `refusing`: one refuses, whatever the routes say. */
+  /**
+   * `usual`: only the three standard rules. `choosing`: other rules choose among tables. `refusing`: a rule refuses, whatever the routes
+   * say.
+   */
   readonly rules: 'usual' | 'choosing' | 'refusing';
-  /** Where rules choose those of all tables, else those of the usual ones; routes of single addresses of this host's own are left out. */
+  /** If rules choose, the routes of all tables; otherwise those of the standard ones. Without routes of single addresses of this host. */
   readonly routes: readonly TableRoute[];
-  /** False: there are more than was asked for, and `routes` has only those that lead nowhere. */
+  /** False: there are more routes than requested, and `routes` has only those that lead nowhere. */
   readonly isWhole: boolean;
 }
 
-/** Rules and routes for IPv4, with `most` routes at the most. Throws a SystemCallError. */
+/** Reads rules and routes for IPv4, at most `most` routes. Throws a SystemCallError. */
 export function ipv4Routing(most: number): Ipv4Routing {
   let rules: Ipv4Routing['rules'] = 'usual';
   const listed = list(RTM_GETRULE, (view, at, end) => {
@@ -69,7 +75,7 @@ export function ipv4Routing(most: number): Ipv4Routing {
   return { rules, routes, isWhole };
 }
 
-/** Those that lead nowhere, which the kernel picks out of however many it has. */
+/** The routes that lead nowhere; the kernel selects them, however many others exist. */
 function listDead(take: TakeMessage): boolean {
   const query = new NetlinkQuery();
   try {
@@ -89,8 +95,8 @@ function listDead(take: TakeMessage): boolean {
 }
 
 /**
- * The routes that this host's datagrams take, in no order, those of single addresses of its own left out. Undefined where they cannot be
- * told so simply: rules choose among tables, or there are more than `most`. Throws a SystemCallError.
+ * The routes that this host's datagrams take, in no order, without those of its own single addresses. Undefined if rules choose among
+ * tables, or if there are more than `most`. Throws a SystemCallError.
  */
 export function ipv4Routes(most: number): Ipv4Route[] | undefined {
   let usual = 0;
@@ -108,7 +114,7 @@ export function ipv4Routes(most: number): Ipv4Route[] | undefined {
   return all ? routes : undefined;
 }
 
-/** Whether a rule looks at the destination's port: datagrams to one address may take different ways then. Throws a SystemCallError. */
+/** Whether a rule looks at the destination port. If so, datagrams to one address may take different routes. Throws a SystemCallError. */
 export function doRulesReadDestinationPort(): boolean {
   let isRead = false;
   const isWhole = list(RTM_GETRULE, (view, at, end) => {
@@ -121,7 +127,7 @@ export function doRulesReadDestinationPort(): boolean {
   return isRead;
 }
 
-/** Without a selector, to one of the usual tables. */
+/** Whether the rule has no selector, and leads to a standard table. */
 function isUsualRule(view: DataView, at: number, end: number): boolean {
   const [, toLength, fromLength, tos, shortTable, , , action] = octets(view, at, 8);
   let table = shortTable;
@@ -135,7 +141,7 @@ function isUsualRule(view: DataView, at: number, end: number): boolean {
   return plain && USUAL_TABLES.has(table!);
 }
 
-/** Undefined where it is none of those that matter. */
+/** Undefined if the route does not matter here. */
 function routeIn(view: DataView, at: number, end: number, anyTable = false): TableRoute | undefined {
   const [, prefixLength = 0, , , shortTable = 0, , , type] = octets(view, at, 8);
   let [table, destination, metric, isPlain] = [shortTable, 0, 0, type === RTN_UNICAST];
@@ -162,7 +168,7 @@ function routeIn(view: DataView, at: number, end: number, anyTable = false): Tab
   return { destination, prefixLength, interfaces: isPlain ? interfaces : [], table, metric, leads };
 }
 
-/** Asks for all there is of a kind. Where `take` says false, or the kernel refuses, so does this. */
+/** Requests a complete list. False if `take` returns false or the kernel refuses. */
 function list(kind: number, take: TakeMessage): boolean {
   const query = new NetlinkQuery();
   try {

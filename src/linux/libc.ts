@@ -2,13 +2,13 @@ import { endianness } from 'node:os';
 import koffi from 'koffi';
 
 /**
- * The C library's system calls. Pointers that are kept or computed go as numbers (`uintptr_t`): their memory belongs to
- * a {@link Memory}, which lives as long as its use.
+ * The C library's system calls. Pointers that are kept or computed are passed as numbers (`uintptr_t`): their memory belongs to a {@link
+ * Memory}, which has to live as long as they are used.
  */
-const libc = koffi.load(null); // what this process is linked with, whatever its file is called
+const libc = koffi.load(null); // the libraries of this process, whatever the file name of libc
 
 if (koffi.sizeof('void *') !== 8 || endianness() !== 'LE') {
-  throw new Error('teredo lays out kernel structures for 64-bit little-endian machines; this is none');
+  throw new Error('teredo runs on 64-bit little-endian machines only');
 }
 
 export const sys = {
@@ -135,19 +135,19 @@ export const sys = {
   ) => number,
 };
 
-/** The error number of the system call just made. */
+/** The error number of the latest system call. */
 export function errno(): number {
   return koffi.errno();
 }
 
-/** For tests that play the kernel: what {@link errno} says next. */
+/** For tests that play the kernel: the next result of {@link errno}. */
 export function setErrno(number: number): void {
   koffi.errno(number);
 }
 
 /**
- * Memory that the kernel may be given the address of. Keep the object for as long as the kernel may use it; what is small stays by itself
- * until some more have been made, for the garbage collector may take a local one as soon as its address has been read.
+ * Memory whose address may be given to the kernel. Keep the object for as long as the kernel may use it. The latest small ones are kept
+ * here, because the garbage collector may take a local object as soon as its address has been read.
  */
 export class Memory {
   readonly bytes: Uint8Array;
@@ -155,7 +155,7 @@ export class Memory {
   readonly address: number;
 
   constructor(size: number) {
-    // Of its own, not out of Node's pool: the address must not be shared or moved.
+    // Not from Node's pool: the address must not be shared or moved.
     this.bytes = new Uint8Array(new ArrayBuffer(size));
     this.view = new DataView(this.bytes.buffer);
     this.address = Number(koffi.address(this.bytes));
@@ -169,18 +169,18 @@ export class Memory {
 }
 
 const SMALL = 64 << 10;
-/** More than one call is given. */
+/** The number of recent objects kept: more than one call uses. */
 const latest: Uint8Array[] = Array.from({ length: 16 });
 let made = 0;
 
-/** Writes a pointer as two words from `at` on: makes no objects. */
+/** Writes a pointer as two words at `at`, without making an object. */
 export function writePointer(words: Uint32Array, at: number, address: number): void {
   const high = Math.floor(address / 2 ** 32);
   words[at] = address - high * 2 ** 32;
   words[at + 1] = high;
 }
 
-/** Error numbers of Linux (asm-generic) that are told apart here; for the others see `errorName`. */
+/** Linux error numbers (asm-generic) that the code distinguishes; for the others see `errorName`. */
 export const E = {
   EPERM: 1,
   ENOENT: 2,

@@ -9,28 +9,28 @@ const IFLA = { NAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, EXT_MASK: 29,
 const IFLA_INFO_KIND = 1;
 const RTEXT_FILTER_SKIP_STATS = 8;
 const IFF = { UP: 0x1, LOOPBACK: 0x8 } as const;
-/** Kinds whose interfaces have addresses and frames of Ethernet, but no network behind them. */
+/** Kinds with addresses and frames of Ethernet, but without a network behind them. */
 const NOWHERE = new Set(['dummy', 'ifb']);
 const ARPHRD_ETHER = 1;
-/** Interfaces that are read; of a host with more, the rest is not known. */
+/** The most interfaces that are read; on a host with more, the rest is unknown. */
 const MOST = 4_096;
-/** A list that changes while it is given is asked for again, so many times in all. */
+/** A list that changes while it is read is requested again, this many times in all. */
 const ATTEMPTS = 5;
 
 /** An interface of this host. */
 export interface Link {
   readonly ifindex: number;
   readonly name: string;
-  /** The kernel's name for its kind: `bridge`, `vlan`, `veth` ...; empty for hardware and other interfaces that need no kind. */
+  /** The kernel's name for its kind: `bridge`, `vlan`, `veth` ...; empty for hardware and other interfaces without a kind. */
   readonly kind: string;
   readonly mtu: number;
   readonly isUp: boolean;
   readonly isLoopback: boolean;
   /** Its packets have an Ethernet header. */
   readonly isEthernet: boolean;
-  /** Index of the bridge, bond ... that it is a part of; 0 where it is none. */
+  /** Index of the bridge, bond ... that it is a part of; 0 if there is none. */
   readonly master: number;
-  /** Index of the interface that it is stacked on; 0 where it is none, `unseen` where that is in another network namespace. */
+  /** Index of the interface below it; 0 if there is none, `unseen` if that is in another network namespace. */
   readonly below: number | 'unseen';
 }
 
@@ -38,7 +38,7 @@ export interface Link {
 export function readLinks(): ReadonlyMap<number, Link> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const links = new Map<number, Link>();
-    // A new socket each time: on one whose list was given up the kernel continues that list.
+    // A new socket each time: if a list was abandoned, the kernel would continue it on the same socket.
     const query = new NetlinkQuery();
     try {
       const isWhole = query
@@ -57,12 +57,12 @@ export function readLinks(): ReadonlyMap<number, Link> {
   throw new SystemCallError('RTM_GETLINK', E.EAGAIN);
 }
 
-/** Whether frames of Ethernet come in there from elsewhere. */
+/** Whether Ethernet frames from other hosts can arrive there. */
 export function receives({ isEthernet, kind }: Link): boolean {
   return isEthernet && !NOWHERE.has(kind);
 }
 
-/** Whether nothing comes in there from elsewhere, but it has addresses by which others reach this host: `lo`, `dummy`. */
+/** Whether nothing from other hosts arrives there, but its addresses are ones at which they reach this host: `lo`, `dummy`. */
 export function isForAddresses({ isLoopback, kind }: Link): boolean {
   return isLoopback || NOWHERE.has(kind);
 }

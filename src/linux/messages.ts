@@ -6,11 +6,11 @@ const HEADER = 64;
 const IOVEC = 16;
 const SOCKADDR = 16;
 const CONTROL = 24;
-/** Of a control message with a value of 16 bits, as it is sent. */
+/** Size of a control message with a value of 16 bits, as it is sent. */
 const CONTROL_LENGTH = 18;
-/** Where its value is. */
+/** Offset of its value. */
 const CONTROL_VALUE = 16;
-/** Room for those that a datagram may come with: the size of the datagrams in a run, and the TOS octet. */
+/** Room for the control messages of a datagram: the size of the datagrams in a run, and the TOS octet. */
 const CONTROLS = 2 * CONTROL;
 const SOL_IP = 0;
 const IP_TOS = 1;
@@ -51,26 +51,26 @@ export class Messages {
     }
   }
 
-  /** Makes room for control messages, before message `i` is received into. */
+  /** Provides the buffer for control messages; call it before message `i` is received into. */
   makeRoomForControl(i: number): void {
     const at = (i * HEADER) >> 2;
     writePointer(this.words, at + 8, this.memory.address + this.controls + i * CONTROLS);
     this.words[at + 10] = CONTROLS;
   }
 
-  /** The length of each but the last of the datagrams that the kernel has merged into message `i`; 0: it is one. */
+  /** The length of each datagram but the last that the kernel has merged into message `i`; 0 if it is a single one. */
   segmentSize(i: number): number {
     const at = this.findControl(i, SOL_UDP, UDP_GRO);
     return at === 0 ? 0 : this.words[at >> 2]!;
   }
 
-  /** The TOS octet of the IPv4 packet that message `i`, or the first of its datagrams, came in; 0 where the kernel has not told. */
+  /** The TOS octet of the IPv4 packet of message `i`, or of its first datagram; 0 if the kernel did not report it. */
   tos(i: number): number {
     const at = this.findControl(i, SOL_IP, IP_TOS);
     return at === 0 ? 0 : this.bytes[at]!;
   }
 
-  /** Where the value of such a control message is that message `i` has come with; 0: there is none. */
+  /** Offset of the value of such a control message of message `i`; 0: there is none. */
   private findControl(i: number, level: number, type: number): number {
     const { words } = this;
     const first = this.controls + i * CONTROLS;
@@ -86,7 +86,7 @@ export class Messages {
     return this.memory.address + i * HEADER;
   }
 
-  /** Where message `i`'s bytes are. */
+  /** Address of message `i`'s bytes. */
   setBytes(i: number, address: number, length: number): void {
     const at = (this.iovecs + i * IOVEC) >> 2;
     writePointer(this.words, at, address);
@@ -94,8 +94,8 @@ export class Messages {
   }
 
   /**
-   * Makes message `i` of the slots [first, first + slots), which then leave as datagrams of `segment` bytes each (the last may be
-   * shorter) to the destination of the first.
+   * Makes message `i` from the slots [first, first + slots). It leaves as datagrams of `segment` bytes each (the last may be shorter) to
+   * the destination of the first slot.
    */
   setSlots(i: number, first: number, slots: number, segment: number): void {
     const at = (i * HEADER) >> 2;
@@ -134,7 +134,7 @@ export class Messages {
     return (this.bytes[at]! << 8) | this.bytes[at + 1]!;
   }
 
-  /** Bytes received into message `i`. */
+  /** Number of bytes received into message `i`. */
   length(i: number): number {
     return this.words[(i * HEADER + 56) >> 2]!;
   }

@@ -7,7 +7,7 @@ import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
 /** RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE, _IPV6_IFADDR, _IPV6_ROUTE, and RTNLGRP_NEXTHOP, the 32nd. */
 const GROUPS = (0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x8000_0000) >>> 0;
 
-/** Says that links, addresses, routes, their next hops or the rules of IPv4's have changed. What the messages hold is not looked at. */
+/** Reports that links, addresses, routes, their next hops, or the IPv4 rules have changed. The content of the messages is not read. */
 export class NetlinkMonitor {
   private readonly fd: number;
   private readonly memory = new Memory(16_384);
@@ -16,7 +16,7 @@ export class NetlinkMonitor {
 
   constructor() {
     this.fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
-    const { view, address } = this.memory; // for now a struct sockaddr_nl
+    const { view, address } = this.memory; // used for the address first: a struct sockaddr_nl
     view.setUint16(0, AF_NETLINK, true);
     view.setUint32(8, GROUPS, true);
     if (sys.bind(this.fd, address, 12) < 0) {
@@ -28,7 +28,7 @@ export class NetlinkMonitor {
 
   start(onChange: () => void): void {
     this.poll = new Poll(this.fd, () => {
-      // A read that fails because messages were lost says the same: something has changed.
+      // A read that fails because messages were lost means the same: something has changed.
       for (let i = 0; i < 64 && sys.read(this.fd, this.memory.address, 16_384) > 0; i++);
       onChange();
     });

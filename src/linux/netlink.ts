@@ -10,13 +10,13 @@ const SOL_NETLINK = 270;
 const NETLINK_GET_STRICT_CHK = 12;
 const NLM_F_REQUEST = 0x1;
 const NLM_F_ACK = 0x4;
-/** With a change: what is there already is refused; what is not there is made. */
+/** Flags of a change: refuse if it exists; create if it does not. */
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
 const NLM_F_DUMP = 0x300;
-/** In an answer: what was listed has changed meanwhile. */
+/** Flag in an answer: the list has changed meanwhile. */
 const NLM_F_DUMP_INTR = 0x10;
-/** What is asked for: routes of either family; its body is a struct rtmsg. */
+/** Request for routes of either family; the body is a struct rtmsg. */
 export const RTM_GETROUTE = 26;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
@@ -24,10 +24,10 @@ const NLMSG_DONE = 3;
 const HEADER = 16;
 const BUFFER = 32_768;
 
-/** A message's own part, from `at` to `end`: a fixed body, then attributes. False: no more are wanted. */
+/** Takes the content of a message, from `at` to `end`: a fixed body, then attributes. False: no more messages are wanted. */
 export type TakeMessage = (view: DataView, at: number, end: number) => unknown;
 
-/** Asks the kernel about its links, routes and filters, and changes them: it answers while it is asked, so that nothing waits. */
+/** Asks the kernel about its links, routes and filters, and changes them. The kernel answers during the call, so nothing waits. */
 export class NetlinkQuery {
   private readonly fd: number;
   private readonly memory = new Memory(BUFFER);
@@ -36,17 +36,17 @@ export class NetlinkQuery {
   private closed = false;
   private errorNumber = 0;
 
-  /** Throws a SystemCallError: EPROTONOSUPPORT where the kernel does not have the protocol. */
+  /** Throws a SystemCallError: EPROTONOSUPPORT if the kernel does not have the protocol. */
   constructor(protocol = NETLINK_ROUTE) {
     this.fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, protocol);
   }
 
-  /** The error number with which the kernel has refused the latest request; 0 where it has not. */
+  /** The error number with which the kernel refused the latest request; 0 if it did not. */
   get refusal(): number {
     return this.errorNumber;
   }
 
-  /** Lists only what matches a request, where the kernel would list all otherwise. */
+  /** Makes the kernel list only matches of a request; by default it lists all. */
   beStrict(): void {
     this.memory.view.setInt32(0, 1, true);
     const { address } = this.memory;
@@ -54,7 +54,7 @@ export class NetlinkQuery {
       throw new SystemCallError('NETLINK_GET_STRICT_CHK', errno());
   }
 
-  /** Begins a request with `size` octets of body, which `write` fills in; they are zero before. */
+  /** Begins a request with a body of `size` octets, all zero; `write` fills them in. */
   begin(kind: number, size: number, write: (view: DataView, at: number) => void): this {
     const { bytes, view } = this.memory;
     this.end = HEADER + size;
@@ -64,7 +64,7 @@ export class NetlinkQuery {
     return this;
   }
 
-  /** Adds an attribute: 1, 2 or 4 octets, in network order unless it is an index. */
+  /** Adds an attribute of 1, 2 or 4 octets; numbers are in network order unless they are an index. */
   add(type: number, size: 1 | 2 | 4, value: number, littleEndian = false): this {
     const { view } = this.memory;
     view.setUint16(this.end, 4 + size, true);
@@ -89,20 +89,20 @@ export class NetlinkQuery {
     return this;
   }
 
-  /** Sends a request to change something, `new` or already `there`; false where the kernel refuses. */
+  /** Sends a request to change something, `new` or already `there`; false if the kernel refuses. */
   change(what: 'new' | 'there' = 'there'): boolean {
     this.send(NLM_F_REQUEST | NLM_F_ACK | (what === 'new' ? NLM_F_CREATE | NLM_F_EXCL : 0));
     this.receive(() => undefined); // an acknowledgement is an error of number 0
     return this.errorNumber === 0;
   }
 
-  /** Sends the request; false where the kernel refuses, or has nothing to say. */
+  /** Sends the request; false if the kernel refuses, or has no answer. */
   ask(take: TakeMessage): boolean {
     this.send(NLM_F_REQUEST);
     return this.receive(take) === 'answer';
   }
 
-  /** Sends the request for a list; false where the kernel or `take` refuses, or the list has changed while it was given. */
+  /** Sends the request for a list; false if the kernel or `take` refuses, or if the list has changed meanwhile. */
   list(take: TakeMessage): boolean {
     this.send(NLM_F_REQUEST | NLM_F_DUMP);
     for (;;) {
@@ -126,7 +126,7 @@ export class NetlinkQuery {
     if (sys.write(this.fd, address, this.end) < 0) throw new SystemCallError('write', errno());
   }
 
-  /** One read: messages that answer the request, the end of a list, or what has gone wrong. */
+  /** One read: messages that answer the request, the end of a list, or an error. */
   private receive(take: TakeMessage): 'answer' | 'end' | 'refused' {
     const { view, address } = this.memory;
     let answered = false;
@@ -137,7 +137,7 @@ export class NetlinkQuery {
         return 'refused';
       }
       for (let at = 0; at + HEADER <= length; at += align(Math.max(HEADER, view.getUint32(at, true)))) {
-        if (view.getUint32(at + 8, true) !== this.sequence) continue; // of a request that was given up
+        if (view.getUint32(at + 8, true) !== this.sequence) continue; // for an abandoned request
         answered = true;
         const type = view.getUint16(at + 4, true);
         if (type === NLMSG_ERROR) this.errorNumber = -view.getInt32(at + HEADER, true);
@@ -150,7 +150,7 @@ export class NetlinkQuery {
   }
 }
 
-/** Shows the attributes between two places of a message, each with where its value begins and ends. */
+/** Calls back with each attribute between two offsets of a message: its type, and the start and end of its value. */
 export function forEachAttribute(
   view: DataView,
   from: number,
@@ -165,14 +165,14 @@ export function forEachAttribute(
   }
 }
 
-/** The text of an attribute, which a zero may end. */
+/** The text of an attribute, with or without a final zero. */
 export function textIn(view: DataView, from: number, end: number): string {
   const bytes = new Uint8Array(view.buffer, from, Math.max(0, end - from));
   const zero = bytes.indexOf(0);
   return new TextDecoder().decode(zero < 0 ? bytes : bytes.subarray(0, zero));
 }
 
-/** To the four octets that messages and attributes begin at. */
+/** Rounds up to the alignment of messages and attributes, 4 octets. */
 export function align(length: number): number {
   return (length + 3) & ~3;
 }

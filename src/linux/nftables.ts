@@ -21,31 +21,31 @@ const FAMILY: Readonly<Record<number, ChainFamily>> = {
 };
 const ALL_FAMILIES = 0;
 export const FAMILY_NETDEV = 5;
-/** By number; `inet` has the ingress, too. */
+/** Hooks by number; `inet` has the ingress hook, too. */
 const HOOKS = ['prerouting', 'input', 'forward', 'output', 'postrouting', 'ingress'] as const;
 const NETDEV_HOOKS = ['ingress', 'egress'] as const;
 
-/** Of the families that see IPv4 or IPv6; the others are `arp` and `bridge`. `ip6` sees no IPv4. */
+/** The families that see IPv4 or IPv6; the others are `arp` and `bridge`. `ip6` sees no IPv4. */
 export type ChainFamily = 'ip' | 'ip6' | 'inet' | 'netdev';
 export type ChainHook = (typeof HOOKS)[number] | (typeof NETDEV_HOOKS)[number];
 
-/** A chain that the kernel shows packets to. */
+/** A base chain: the kernel sends packets to it. */
 export interface BaseChain {
   readonly family: ChainFamily;
   readonly table: string;
   readonly name: string;
   readonly hook: ChainHook;
   readonly rules: number;
-  /** Whether packets that no rule decides about go through. */
+  /** Whether the chain accepts packets that no rule decides. */
   readonly accepts: boolean;
-  /** Names of the interfaces that a chain of `netdev` is at, and of `ingress` in `inet`; those that end in `*` are beginnings of names. */
+  /** Names of the interfaces of a chain of `netdev`, or of `ingress` in `inet`; a name that ends in `*` is a prefix of names. */
   readonly devices: readonly string[];
 }
 
-/** So much of a name that an operator has chosen is shown. */
+/** The most characters shown of a name that an operator has chosen. */
 const NAME_LENGTH = 40;
 
-/** Whether a chain of a hook of interfaces is at the one of this name; that of all interfaces is at each. */
+/** Whether a chain at interface hooks is at the interface of this name; a chain of all interfaces is at each. */
 export function isAtInterface({ devices }: BaseChain, name: string): boolean {
   return (
     devices.length === 0 ||
@@ -53,18 +53,18 @@ export function isAtInterface({ devices }: BaseChain, name: string): boolean {
   );
 }
 
-/** In words that no name can break. */
+/** Description of a chain; an odd name cannot break it. */
 export function nameOfChain({ family, table, name }: BaseChain): string {
   return `chain ${plainName(name)} of table ${family} ${plainName(table)}`;
 }
 
-/** A name that an operator has chosen, as it may be shown. */
+/** A name that an operator has chosen, made safe for output. */
 export function plainName(name: string): string {
   return name.slice(0, NAME_LENGTH).replaceAll(/[^\w.-]/g, '?');
 }
 
 /**
- * The number of nftables' ruleset, another one after each change; undefined where this kernel has no nftables. Throws a SystemCallError:
+ * The number of nftables' ruleset, which changes with each change; undefined if this kernel has no nftables. Throws a SystemCallError:
  * EPERM without CAP_NET_ADMIN.
  */
 export function nftablesGeneration(): number | undefined {
@@ -80,9 +80,8 @@ export function nftablesGeneration(): number | undefined {
 }
 
 /**
- * The first base chain, of a table that is in force, of which `wanted` says true; undefined where there is none. Looks at `most` chains at
- * the most, of one family by its number or of all. Throws a SystemCallError: EAGAIN where the ruleset has changed meanwhile, E2BIG where there
- * are more chains.
+ * The first base chain, in an active table, for which `wanted` is true; undefined if there is none. Reads at most `most` chains, of one
+ * family (by its number) or of all. Throws a SystemCallError: EAGAIN if the ruleset changed meanwhile, E2BIG if there are more chains.
  */
 export function findBaseChain(
   wanted: (chain: BaseChain) => boolean,
@@ -123,7 +122,7 @@ function dormantTables(most: number, family: number): Set<string> {
   return dormant;
 }
 
-/** Undefined where it is no base chain, or none that sees IPv4 or IPv6. */
+/** Undefined if it is not a base chain, or does not see IPv4 or IPv6. */
 function chainIn(view: DataView, at: number, end: number): BaseChain | undefined {
   const family = FAMILY[view.getUint8(at)];
   let [table, name, rules, accepts] = ['', '', 0, true];
@@ -134,7 +133,7 @@ function chainIn(view: DataView, at: number, end: number): BaseChain | undefined
     if (type === NFTA_CHAIN.TABLE) table = textIn(view, value, valueEnd);
     else if (type === NFTA_CHAIN.NAME) name = textIn(view, value, valueEnd);
     else if (type === NFTA_CHAIN.POLICY) accepts = view.getUint32(value) === NF_ACCEPT;
-    // Of a base chain, which no rule can jump to, the users are its rules.
+    // The use count of a base chain is its number of rules: no rule can jump to it.
     else if (type === NFTA_CHAIN.USE) rules = view.getUint32(value);
     else if (type === NFTA_CHAIN.HOOK) {
       forEachAttribute(view, value, valueEnd, (type, value, valueEnd) => {
@@ -158,7 +157,7 @@ function devicesIn(view: DataView, from: number, end: number): string[] {
   return devices;
 }
 
-/** False where `ask` is, or where the kernel has no nftables. A refusal for another reason than a list that has changed is thrown. */
+/** False if `ask` is, or if the kernel has no nftables. Throws on a refusal for another reason than a changed list. */
 function asking(message: number, family: number, ask: (query: NetlinkQuery) => boolean): boolean {
   let query;
   try {
@@ -171,7 +170,7 @@ function asking(message: number, family: number, ask: (query: NetlinkQuery) => b
     // NFNETLINK_V0.
     if (ask(query.begin(SUBSYSTEM | message, BODY, (view, at) => view.setUint8(at, family)))) return true;
     const { refusal } = query;
-    // EINVAL: there is no such subsystem.
+    // EINVAL: the subsystem does not exist.
     if (refusal !== 0 && refusal !== E.EINVAL) throw new SystemCallError('nfnetlink', refusal);
     return false;
   } finally {

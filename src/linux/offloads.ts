@@ -14,22 +14,22 @@ const [AVAILABLE, ACTIVE] = [0, 8];
 
 /** The features of an interface, by the names of ethtool. */
 export interface Features {
-  /** Those that are on. */
+  /** Features that are on. */
   readonly active: ReadonlySet<string>;
-  /** Those that can be switched on. */
+  /** Features that can be switched on. */
   readonly available: ReadonlySet<string>;
 }
 
-/** Whether an interface is a machine's own, with a device behind it; one of virtio is not: another kernel is behind that. */
+/** Whether an interface is real hardware. Virtio does not count: another kernel is behind it. */
 export function isHardware(name: string): boolean {
   try {
     return !readlinkSync(`/sys/class/net/${name}/device/driver`).endsWith('/virtio_net');
   } catch {
-    return false; // no device behind it, or a /sys that is another network's
+    return false; // no device behind it, or a /sys of another network namespace
   }
 }
 
-/** Undefined where they cannot be asked. */
+/** Undefined if the kernel refuses the question. */
 export function featuresOf(name: string): Features | undefined {
   const fd = openSocket(AF_INET, SOCK_DGRAM); // any socket
   try {

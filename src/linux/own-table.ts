@@ -20,9 +20,9 @@ const VERDICT = { drop: 0, accept: 1 } as const;
 const COMPARISON = { is: 0, 'is not': 1 } as const;
 const META = { in: 4, out: 5 } as const;
 const HOOK = { prerouting: 0, postrouting: 4 } as const;
-/** Of a table's chain that is called before or after the others of its hook: `filter`, after conntrack. */
+/** The priority of a table's chain, before or after the others of its hook: `filter`, after conntrack. */
 const PRIORITY_FILTER = 0;
-/** Where an IPv6 header has its source. */
+/** Offset of the source in an IPv6 header. */
 const SOURCE = 8;
 const NF_CT_STATE = { established: 1 << 1, related: 1 << 2 } as const;
 
@@ -37,15 +37,15 @@ export interface OwnRule {
   readonly verdict: 'drop' | 'accept';
 }
 
-/** A base chain that accepts what no rule decides about; its name is that of its hook. */
+/** A base chain, named after its hook, that accepts packets that no rule decides. */
 export interface OwnChain {
   readonly hook: keyof typeof HOOK;
   readonly rules: readonly OwnRule[];
 }
 
 /**
- * A table of nftables for IPv6, which belongs to this process: nobody else can change it, and the kernel removes it when the process ends,
- * however that may be (NFT_TABLE_F_OWNER, Linux 5.12).
+ * An nftables table for IPv6 that belongs to this process. No other process can change it, and the kernel removes it when the process ends,
+ * for whatever reason (NFT_TABLE_F_OWNER, Linux 5.12).
  */
 export class OwnTable {
   private readonly name: string;
@@ -56,14 +56,14 @@ export class OwnTable {
   private exists = false;
   private closed = false;
 
-  /** Throws a SystemCallError: EPROTONOSUPPORT where the kernel has no nftables. */
+  /** Throws a SystemCallError: EPROTONOSUPPORT if the kernel has no nftables. */
   constructor(name: string) {
     this.name = name;
     this.fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_NETFILTER);
   }
 
   /**
-   * Makes the table have these chains and no others, at once. Throws a SystemCallError, and nothing is changed then: EEXIST where another
+   * Replaces the chains of the table by these, in one step. On failure throws a SystemCallError and changes nothing: EEXIST if another
    * program has a table of this name, EPERM without CAP_NET_ADMIN.
    */
   set(chains: readonly OwnChain[]): void {
@@ -207,7 +207,7 @@ export class OwnTable {
     this.end += 4 + align(octets.length);
   }
 
-  /** The kernel takes all of a batch, or nothing; it has answered when the write returns. */
+  /** The kernel accepts a batch completely or not at all; its answer is there when the write returns. */
   private send(): void {
     const { address, view } = this.memory;
     if (sys.write(this.fd, address, this.end) < 0) throw new SystemCallError('nfnetlink', errno());
@@ -224,7 +224,7 @@ export class OwnTable {
   }
 }
 
-/** Interfaces' indices and the state of a connection are compared in the machine's order. */
+/** Values in the machine's order: indexes of interfaces, and the state of a connection. */
 function hostOrder(value: number): Uint8Array {
   const octets = new Uint8Array(4);
   new DataView(octets.buffer).setUint32(0, value, true);

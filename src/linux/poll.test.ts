@@ -14,7 +14,7 @@ import { eventually } from '../../test/support/eventually.ts';
 
 const LOOPBACK = 0x7f000001;
 
-test('survives an ICMP port unreachable on a connected socket, which ends a uv_poll for good', async () => {
+test('survives an ICMP port unreachable on a connected socket, which ends a uv_poll permanently', async () => {
   const socket = udpSocket();
   const peerPort = freePort();
   connect(socket, peerPort);
@@ -28,7 +28,7 @@ test('survives an ICMP port unreachable on a connected socket, which ends a uv_p
   });
 
   for (let round = 1; round <= 3; round++) {
-    sys.write(socket, read.address, 1); // nobody listens: the kernel answers with ICMP
+    sys.write(socket, read.address, 1); // no program listens there: the kernel answers with ICMP
     await eventually(() => expect(errors.length).toBeGreaterThanOrEqual(round));
   }
   const peer = udpSocket(peerPort);
@@ -36,12 +36,12 @@ test('survives an ICMP port unreachable on a connected socket, which ends a uv_p
   sys.write(peer, read.address, 1);
 
   await eventually(() => expect(received).toBe(1));
-  // The pending error was taken off the socket before the read: nothing but an empty queue is left to see.
+  // The pending error was removed before the read, so the read finds an empty queue.
   expect(new Set(errors)).toEqual(new Set([E.EAGAIN]));
   poll.close();
 });
 
-test('rethrows what the callback throws, where it is not swallowed, and goes on', async () => {
+test('rethrows an error of the callback where it is not swallowed, and continues', async () => {
   const rethrown: unknown[] = [];
   const immediate = vi.spyOn(globalThis, 'setImmediate').mockImplementation(((run: () => void) => {
     try {
@@ -66,11 +66,11 @@ test('rethrows what the callback throws, where it is not swallowed, and goes on'
   poll.close();
 });
 
-test('calls back no more once closed, not even from inside the callback', async () => {
+test('does not call back any more once closed, not even from inside the callback', async () => {
   const socket = udpSocket();
   let calls = 0;
   const poll = polled(socket, () => {
-    calls++; // nothing is read: an open poll would call again at once
+    calls++; // without a read an open poll would call again at once
     poll.close();
   });
 
@@ -93,7 +93,7 @@ function udpSocket(port = 0): number {
   return fd;
 }
 
-/** One that was free a moment ago. */
+/** A descriptor that was free a moment ago. */
 function freePort(): number {
   const fd = openSocket(AF_INET, SOCK_DGRAM);
   bindIpv4(fd, LOOPBACK, 0);
@@ -114,7 +114,7 @@ function sendTo(port: number): void {
   sys.write(fd, new Memory(1).address, 1);
 }
 
-test('a descriptor that cannot be polled is an error, not the end of the process', () => {
+test('a descriptor that cannot be polled is an error, and does not end the process', () => {
   const control = vi.spyOn(sys, 'epollCtl').mockImplementation(() => -1);
   onTestFinished(() => control.mockRestore());
   expect(() => new Poll(udpSocket(), () => {})).toThrow(/epoll_ctl/);

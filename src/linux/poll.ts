@@ -5,8 +5,8 @@ import { takeSocketError } from './socket.ts';
 import { noteSystemFailure, survive } from './system-failures.ts';
 
 /**
- * Calls back whenever a descriptor can be read from, until closed. libuv ends a poll for good when the descriptor has an
- * error (an ICMP message on a connected socket is enough): the error is taken off and the poll begun again.
+ * Calls back whenever a descriptor is readable, until closed. libuv ends a poll permanently if the descriptor has an error; an ICMP message
+ * on a connected socket is enough. So the error is cleared and the poll begun again.
  */
 export class Poll {
   private readonly fd: number;
@@ -27,12 +27,12 @@ export class Poll {
 
   private arm(): void {
     mustBePollable(this.fd);
-    polls.add(this); // the handle stops when the garbage collector takes it
+    polls.add(this); // keeps the object: the garbage collector would stop the handle
     const onEvent = (status: number): void => {
       try {
         survive(() => (status === 0 ? this.onReadable() : this.recover()));
       } catch (error) {
-        // Faults of the program: in here they would be swallowed.
+        // Errors of the program: thrown here, they would be swallowed.
         setImmediate(() => {
           throw error;
         });
@@ -46,7 +46,7 @@ export class Poll {
     if (this.handle === undefined) return;
     takeSocketError(this.fd);
     try {
-      // What the error was about shows at the next read, if it still is.
+      // If the error persists, the next read returns it.
       this.onReadable();
     } finally {
       this.handle?.close();
@@ -54,7 +54,7 @@ export class Poll {
     }
   }
 
-  /** Nothing is readable without it: where the system refuses, it is asked again and again. */
+  /** Begins the poll; without it nothing is received. If the system refuses, it is tried again and again. */
   private armAgain(): void {
     if (this.handle === undefined) return;
     try {
@@ -66,7 +66,7 @@ export class Poll {
   }
 }
 
-/** Until the system is asked again for what it has refused. */
+/** The time until the next attempt after a refusal by the system. */
 const AGAIN_MS = 1_000;
 
 const polls = new Set<Poll>();
@@ -78,7 +78,7 @@ const EPOLL = { ADD: 1, DELETE: 2, CLOEXEC: 0o2000000 } as const;
 let epoll = -1;
 let event: Memory | undefined;
 
-/** koffi ends the process where the kernel refuses to poll a descriptor (no memory, too many watches): the kernel is asked before. */
+/** Asks the kernel first whether it can poll the descriptor (memory, number of watches): koffi ends the process if the kernel refuses. */
 function mustBePollable(fd: number): void {
   if (event === undefined) {
     event = new Memory(EVENT_SIZE);

@@ -1,13 +1,16 @@
 import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { isShortage } from './system-failures.ts';
 
-/** A sysctl's value, or undefined where this kernel has none of that name. Throws where the process may open no more files. Names with slashes: `net/ipv6/conf/all/forwarding`. */
+/**
+ * A sysctl's value; undefined if this kernel does not have it. Throws if the process may open no more files. Names have slashes:
+ * `net/ipv6/conf/all/forwarding`.
+ */
 export function readSysctl(name: string): string | undefined {
   try {
     return readFileSync(`/proc/sys/${name}`, 'utf8').trim();
   } catch (error) {
     unlessShort(error);
-    return undefined; // not there (IPv6 switched off), or not for us to read
+    return undefined; // it does not exist (IPv6 switched off), or is not readable
   }
 }
 
@@ -24,11 +27,11 @@ export function writeSysctl(name: string, value: string): boolean {
 
 export interface Ipv6DefaultRoute {
   readonly interface: string;
-  /** Whether it is for packets of any source. */
+  /** Whether it applies to packets from any source. */
   readonly anySource: boolean;
 }
 
-/** The IPv6 default routes that lead somewhere. */
+/** The IPv6 default routes, without those that lead nowhere. */
 export function ipv6DefaultRoutes(): Ipv6DefaultRoute[] {
   const RTF_REJECT = 0x200;
   return lines('/proc/net/ipv6_route')
@@ -43,7 +46,7 @@ export interface Ipv6AddressAt {
   readonly interface: string;
 }
 
-/** The IPv6 addresses of all interfaces, without those that another host has (IFA_F_DADFAILED). */
+/** The IPv6 addresses of all interfaces, without those that another host has, too (IFA_F_DADFAILED). */
 export function ipv6Addresses(): Ipv6AddressAt[] {
   const IFA_F_DADFAILED = 0x08;
   return lines('/proc/net/if_inet6')
@@ -66,7 +69,7 @@ export interface Ipv6AddressOf {
   readonly prefixLength: number;
 }
 
-/** An interface's IPv6 addresses, whether it is up or not. */
+/** An interface's IPv6 addresses, even if it is down. */
 export function ipv6AddressesOf(name: string): Ipv6AddressOf[] {
   return lines('/proc/net/if_inet6')
     .map((line) => line.trim().split(/\s+/))
@@ -77,7 +80,7 @@ export function ipv6AddressesOf(name: string): Ipv6AddressOf[] {
     }));
 }
 
-/** Datagrams that the system has dropped because a UDP socket's buffer was full, of all sockets of this network. */
+/** Number of datagrams that the system dropped because a UDP socket's buffer was full, of all sockets of this network namespace. */
 export function udpBufferOverflows(): number {
   const [names, values] = lines('/proc/net/snmp')
     .filter((line) => line.startsWith('Udp: '))
@@ -85,7 +88,7 @@ export function udpBufferOverflows(): number {
   return Number(values?.[names?.indexOf('RcvbufErrors') ?? -1] ?? 0);
 }
 
-/** The ports that UDP sockets of this namespace have, over IPv4. */
+/** The ports of this namespace's UDP sockets over IPv4. */
 export function udpPorts(): Set<number> {
   const own = lines('/proc/thread-self/net/udp').map(
     (line) => /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) /.exec(line)?.[1],
@@ -93,12 +96,12 @@ export function udpPorts(): Set<number> {
   return new Set(own.flatMap((port) => (port === undefined ? [] : [Number.parseInt(port, 16)])));
 }
 
-/** "pid 123, miredo": who holds a UDP port of this namespace, as far as this process may see. */
+/** "pid 123, miredo": the process that has a UDP port of this namespace, if this process may see it. */
 export function holderOfUdpPort(port: number): string | undefined {
   try {
     return findHolder(port);
   } catch {
-    return undefined; // it is only to be named
+    return undefined; // the process is only named in a message
   }
 }
 
@@ -122,7 +125,7 @@ function descriptors(pid: string): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => target(`/proc/${pid}/fd/${fd}`));
   } catch {
-    return []; // ended meanwhile, or somebody else's
+    return []; // ended meanwhile, or a process of another user
   }
 }
 
@@ -139,11 +142,11 @@ function lines(file: string): string[] {
     return readFileSync(file, 'utf8').split('\n');
   } catch (error) {
     unlessShort(error);
-    return []; // this kernel has no such table
+    return []; // this kernel does not have the table
   }
 }
 
-/** A table that cannot be read now is not empty: addresses and routes would seem to have gone. */
+/** Throws if a table cannot be read now: an empty result would mean that all addresses and routes are gone. */
 function unlessShort(error: unknown): void {
   if (isShortage(error)) throw error;
 }

@@ -3,13 +3,13 @@ import type { Failures } from './failures.ts';
 import { Memory, errno, sys } from './libc.ts';
 import { AF_INET6, SOCK_RAW, openSocket } from './socket.ts';
 
-/** IPPROTO_RAW: the packet brings its own IPv6 header, source included. */
+/** IPPROTO_RAW: the packet contains its own IPv6 header, source included. */
 const IPPROTO_RAW = 255;
 const MSG_DONTWAIT = 0x40;
 const SOCKADDR_IN6 = 28;
 const DESTINATION = 24;
 
-/** Sends whole IPv6 packets as the host's routing table says. */
+/** Sends whole IPv6 packets along the host's routes. */
 export class RawIpv6Socket {
   readonly failures: Failures = {};
   private readonly fd: number;

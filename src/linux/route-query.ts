@@ -20,7 +20,7 @@ const RTA = {
 } as const;
 /** Among a route's metrics. */
 const RTAX = { MTU: 2, HOPLIMIT: 10 } as const;
-/** The route as it stands in its table, not what has been learnt of a single destination since. */
+/** Asks for the route in its table, without exceptions that the kernel has learnt for single destinations. */
 const RTM_F_FIB_MATCH = 0x2000;
 const UDP = 17;
 const RTN_UNICAST = 1;
@@ -30,33 +30,34 @@ export interface Way {
   /** Index of the interface. */
   readonly ifindex: number;
   readonly source: number;
-  /** The address, of whichever family, in hexadecimal digits; empty where the destination is on the link. */
+  /** The next hop's address, of either family, in hexadecimal digits; empty if the destination is on the link. */
   readonly gateway: string;
-  /** What the route says, in octets; 0: nothing, the interface's counts. */
+  /** The route's MTU, in octets; 0: it has none, and the interface's applies. */
   readonly mtu: number;
-  /** The TTL that the route gives the socket's datagrams; 0: none, the host's default counts. */
+  /** The TTL that the route gives the socket's datagrams; 0: none, and the host's default applies. */
   readonly ttl: number;
-  /** The next hop is another than the route's: a router has redirected this one destination. */
+  /** The next hop differs from the route's: a router has redirected this destination. */
   readonly isRedirected: boolean;
 }
 
 type PlainWay = Pick<Way, 'ifindex' | 'source' | 'gateway'>;
 
-/** Asks the kernel which way a UDP socket's datagrams take. */
+/** Asks the kernel which route a UDP socket's datagrams take. */
 export class RouteQuery {
   private readonly query = new NetlinkQuery();
   private readonly bound: number;
   private readonly port: number;
 
-  /** What the socket is bound to; address 0: any. */
+  /** The address to which the socket is bound; 0: any. */
   constructor(bound: number, port: number) {
     this.bound = bound;
     this.port = port;
   }
 
   /**
-   * Throws a SystemCallError where the kernel could not be asked at this moment. Undefined where there is no way, or none that a program could take: redirecting to an interface asks for a route of that
-   * interface's, and knows of no socket. Rules and routes may make that another one.
+   * The route to a destination. Undefined if there is none, or none that a program could use: a redirect to an interface looks up a route
+   * by that interface, without the socket, and the host's rules may give a different route for that. Throws a SystemCallError if the kernel
+   * could not be asked now.
    */
   wayTo(destination: number): Way | undefined {
     const ofSocket = this.waySocketTakes(destination);
@@ -68,7 +69,10 @@ export class RouteQuery {
     return { ...ofSocket, mtu: route.mtu, ttl: route.ttl, isRedirected: gateway !== route.gateway };
   }
 
-  /** Index of the interface by which the socket's datagrams leave, whether a program could do the same or not; undefined: by none. */
+  /**
+   * Index of the interface by which the socket's datagrams leave, whether or not a program could use the same route; undefined: there is
+   * none.
+   */
   interfaceTo(destination: number): number | undefined {
     return this.waySocketTakes(destination)?.ifindex;
   }
@@ -81,7 +85,7 @@ export class RouteQuery {
     return this.ask(destination, this.bound, (query) => query.add(RTA.SPORT, 2, this.port));
   }
 
-  /** The route as it stands in its table. */
+  /** The route as it is in its table. */
   private routeTo(destination: number): Pick<Way, 'gateway' | 'mtu' | 'ttl'> {
     let route = { gateway: '', mtu: 0, ttl: 0 };
     this.route(
@@ -126,7 +130,7 @@ export class RouteQuery {
   }
 }
 
-/** Undefined where it is not the plain way to a single host. `source`: what was asked for; then it is not said again. */
+/** Undefined if it is not a plain route to a single host. `source`: the source in the request; the kernel then does not repeat it. */
 function wayIn(view: DataView, at: number, end: number, source: number): PlainWay | undefined {
   const way = { ifindex: 0, source, gateway: gatewayIn(view, at, end) };
   let isPlain = view.getUint8(at + 7) === RTN_UNICAST;
@@ -146,7 +150,7 @@ function gatewayIn(view: DataView, at: number, end: number): string {
   return gateway;
 }
 
-/** What the route's metrics say; 0: nothing. */
+/** The route's metrics; 0: it has none. */
 function metricsIn(view: DataView, at: number, end: number): Pick<Way, 'mtu' | 'ttl'> {
   const metrics = { mtu: 0, ttl: 0 };
   forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {

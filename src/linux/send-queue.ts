@@ -4,20 +4,20 @@ import { E, Memory, errno, sys } from './libc.ts';
 import { Messages } from './messages.ts';
 import { Slab, addressOfSlab } from './slab.ts';
 
-/** Room for what is copied: all that is not lent fits in here, but for the rarest. */
+/** Room for copies: everything that is not lent fits in, except for rare large datagrams. */
 const COPY_SIZE = 2_048;
-/** The largest UDP payload over IPv4, and so the most that the kernel cuts into datagrams at once. */
+/** The largest UDP payload over IPv4, and so the most that the kernel segments into datagrams at once. */
 const MAX_DATAGRAM = 65_507;
 /**
- * Datagrams of at least this size are handed over in runs. Runs of 1280 bytes cost 0.6 us each instead of 1.4; smaller ones,
- * such as the protocol's own, seldom come in runs, and a capture on a virtual wire shows them one by one.
+ * Datagrams of at least this size are sent in runs. In runs, 1280 bytes cost 0.6 us each instead of 1.4. Smaller ones, such as the
+ * protocol's own, seldom come in runs, and a capture on a virtual wire shows them one by one.
  */
 const MIN_SEGMENT = 512;
 
-/** What the host says where its own rules or routes do not let a datagram out; EINVAL: one of type blackhole. */
+/** Errors with which the host's own rules or routes refuse a datagram; EINVAL is that of a blackhole route. */
 const REFUSALS: readonly number[] = [E.EPERM, E.EACCES, E.EINVAL, E.ENETDOWN, E.ENETUNREACH, E.EHOSTUNREACH];
 
-/** Is shown a datagram `buffer[offset, offset + length)` that the host has refused to send; it is valid inside the call. */
+/** Gets a datagram `buffer[offset, offset + length)` that the host has refused to send; it is valid until the call returns. */
 export type RefusalHandler = (buffer: Uint8Array, offset: number, length: number) => void;
 
 export interface SendCounters {
@@ -27,11 +27,11 @@ export interface SendCounters {
 }
 
 /**
- * Datagrams on their way out of a socket: collected, then sent with one system call. Runs of equal length to one destination
- * go as one message that the kernel cuts again (UDP_SEGMENT), as late as it can.
+ * Collects the datagrams of a socket, then sends them with one system call. Runs of equal length to one destination become one message,
+ * which the kernel segments (UDP_SEGMENT) as late as it can.
  */
 export class SendQueue {
-  /** Called from inside a flush. */
+  /** Called inside a flush. */
   onRefused: RefusalHandler | undefined;
   private readonly fd: number;
   private readonly counters: SendCounters;
@@ -40,13 +40,13 @@ export class SendQueue {
   private readonly copies: Slab;
   /** Copies too large for a slot; kept until the flush. */
   private large: Memory[] = [];
-  /** Where the bytes of each slot are. */
+  /** Addresses of each slot's bytes. */
   private readonly buffers: Uint8Array[] = [];
   private readonly offsets: Uint32Array;
   private readonly lengths: Uint32Array;
   private readonly addresses: Uint32Array;
   private readonly ports: Uint16Array;
-  /** How many slots each laid-out message is made of. */
+  /** The number of slots in each message. */
   private readonly spans: Uint32Array;
   private queued = 0;
 
@@ -63,7 +63,7 @@ export class SendQueue {
     this.spans = new Uint32Array(capacity);
   }
 
-  /** Bytes of a slab are sent from where they are, others are copied. */
+  /** Adds a datagram. Bytes in a slab are sent from there, others are copied. */
   add(buffer: Uint8Array, offset: number, length: number, address: number, port: number): void {
     if (this.queued === this.capacity) this.flush();
     const slot = this.queued++;
@@ -94,18 +94,18 @@ export class SendQueue {
       const error = errno();
       if (error === E.EINTR) continue;
       if (error === E.EAGAIN) {
-        // The interface is busy, and waiting would stop everything else: what is left is lost, as in any full queue.
+        // The interface is busy, and waiting would block everything else: the rest is lost, as in any full queue.
         countFailure(this.counters.sendFailures, error, this.queued - slot);
         break;
       }
       if (this.spans[0]! > 1) {
-        // Not in runs on this interface (too small an MTU, no checksums of its own), or not at all: see one by one.
+        // Runs do not work on this interface (small MTU, or no checksum offload), or nothing does: send one by one.
         inRuns = false;
       } else {
         countFailure(this.counters.sendFailures, error);
         if (REFUSALS.includes(error))
           this.onRefused?.(this.buffers[slot]!, this.offsets[slot]!, this.lengths[slot]!);
-        slot++; // the first was refused; the others may go
+        slot++; // the first was refused; the next ones may pass
       }
     }
     this.queued = 0;
@@ -116,7 +116,7 @@ export class SendQueue {
     this.copies.release();
   }
 
-  /** Lays out messages for the slots from `first` on; how many. */
+  /** Prepares messages for the slots from `first` on; returns their number. */
   private layOut(first: number, inRuns: boolean): number {
     let message = 0;
     for (let slot = first; slot < this.queued;) {
@@ -128,7 +128,7 @@ export class SendQueue {
     return message;
   }
 
-  /** How many slots from `slot` on the kernel may take as one. */
+  /** The number of slots from `slot` on that can be one message. */
   private runAt(slot: number): number {
     const { lengths, addresses, ports } = this;
     const length = lengths[slot]!;
@@ -136,13 +136,13 @@ export class SendQueue {
     const end = Math.min(this.queued, slot + Math.floor(MAX_DATAGRAM / length));
     let next = slot + 1;
     while (next < end && addresses[next] === addresses[slot] && ports[next] === ports[slot]) {
-      if (lengths[next]! > length || lengths[next] === 0) break; // no run has room for an empty one
+      if (lengths[next]! > length || lengths[next] === 0) break; // a run has no room for an empty datagram
       if (lengths[next++]! < length) break; // only the last may be shorter
     }
     return next - slot;
   }
 
-  /** The slot after those of the first `messages` messages. */
+  /** The slot after the first `messages` messages. */
   private countSent(slot: number, messages: number): number {
     for (let message = 0; message < messages; message++) {
       for (let left = this.spans[message]!; left > 0; left--) {
@@ -158,7 +158,7 @@ export class SendQueue {
       const { bytes, memory } = this.copies;
       let start = this.copies.start(slot);
       if (buffer.length <= COPY_SIZE) {
-        bytes.set(buffer, start); // all of it: to make a view of a part takes longer
+        bytes.set(buffer, start); // the whole buffer: a view of a part takes longer to make
         start += offset;
       } else bytes.set(buffer.subarray(offset, offset + length), start);
       this.buffers[slot] = bytes;

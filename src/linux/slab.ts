@@ -1,8 +1,8 @@
 import { Memory } from './libc.ts';
 
 /**
- * Slots for packets, one after the other in one piece of memory, each with room for headers in front. Other ports may send
- * right out of it while its batch is being delivered, so every slab's address can be found by its bytes.
+ * Slots for packets in one piece of memory, each with room for headers in front. Other ports may send directly from it while its batch is
+ * being delivered, so a slab's address can be found from its bytes.
  */
 export class Slab {
   readonly memory: Memory;
@@ -18,7 +18,7 @@ export class Slab {
     slabs.push(this);
   }
 
-  /** Where the data of a slot begins. */
+  /** Offset of a slot's data. */
   start(slot: number): number {
     return slot * this.stride + this.headroom;
   }
@@ -29,11 +29,11 @@ export class Slab {
   }
 }
 
-/** Where the first of these bytes lies, if they are a slab's; else undefined. */
+/** The address of the first of these bytes if they are in a slab; otherwise undefined. */
 export function addressOfSlab(bytes: Uint8Array): number | undefined {
   for (const slab of slabs) if (slab.bytes === bytes) return slab.memory.address;
   return undefined;
 }
 
-/** A handful: one or two a port. */
+/** A few: one or two per port. */
 const slabs: Slab[] = [];

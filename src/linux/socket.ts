@@ -28,23 +28,23 @@ export const OPTION = {
 /** Level and name. */
 export type SocketOption = readonly [number, number];
 
-/** For arguments of system calls: memory that has an owner, however long the garbage collector lets a local one live. */
+/** Memory for arguments of system calls. Static, so that the garbage collector cannot take it during a call. */
 const scratch = new Memory(64);
 
-/** Opens a socket; throws what the kernel says. */
+/** Opens a socket. Throws a SystemCallError. */
 export function openSocket(domain: number, type: number, protocol = 0): number {
   const fd = sys.socket(domain, type | SOCK_CLOEXEC, protocol);
   if (fd < 0) throw new SystemCallError('socket', errno());
   return fd;
 }
 
-/** Sets an option that is an int; false where the kernel does not want it. */
+/** Sets an option that is an int; false if the kernel refuses. */
 export function setOption(fd: number, [level, name]: SocketOption, value: number): boolean {
   scratch.view.setInt32(0, value, true);
   return sys.setsockopt(fd, level, name, scratch.address, 4) === 0;
 }
 
-/** Reads and clears a socket's pending error; 0 where there is none, and for what is no socket. */
+/** Reads and clears a socket's pending error; 0 if there is none, or if the descriptor is not a socket. */
 export function takeSocketError(fd: number): number {
   const SO_ERROR = 4;
   scratch.view.setUint32(4, 4, true);
@@ -72,13 +72,13 @@ export function joinGroup(fd: number, group: number, local: number): void {
   }
 }
 
-/** Binds an IPv4 socket; throws what the kernel says. */
+/** Binds an IPv4 socket. Throws a SystemCallError. */
 export function bindIpv4(fd: number, address: number, port: number): void {
   writeSockaddr(scratch.view, 0, address, port);
   if (sys.bind(fd, scratch.address, 16) < 0) throw new SystemCallError('bind', errno());
 }
 
-/** The address and port an IPv4 socket is bound to. */
+/** The address and port to which an IPv4 socket is bound. */
 export function localEndpoint(fd: number): { address: number; port: number } {
   scratch.view.setUint32(16, 16, true);
   if (sys.getsockname(fd, scratch.address, scratch.address + 16) < 0) {
@@ -94,7 +94,7 @@ export function writeSockaddr(view: DataView, at: number, address: number, port:
   view.setUint32(at + 4, address);
 }
 
-/** The local address that the routing table gives datagrams to a destination; undefined where there is no way. */
+/** The local address that the routes give to datagrams to a destination; undefined if there is no route. */
 export function sourceAddressFor(destination: number): number | undefined {
   const fd = openSocket(AF_INET, SOCK_DGRAM);
   try {

@@ -10,7 +10,7 @@ test('does not change while the host runs', async () => {
   expect(Math.abs(suspendedMs() - before)).toBeLessThan(20);
 });
 
-/** As after a suspend of 1,000 s: a time namespace moves one of the clocks. */
+/** Simulates a suspension of 1,000 s: a time namespace shifts one of the clocks. */
 test.skipIf(process.getuid?.() !== 0)('is how far CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC', () => {
   const before = suspendedMs();
   const { stdout } = spawnSync(

@@ -5,8 +5,8 @@ const [CLOCK_MONOTONIC, CLOCK_BOOTTIME] = [1, 7];
 const times = [new Memory(16), new Memory(16)] as const;
 
 /**
- * Milliseconds for which this host has been suspended since it was booted: CLOCK_BOOTTIME goes on meanwhile, CLOCK_MONOTONIC stands still (man
- * clock_gettime). Less than a millisecond passes between the two.
+ * Milliseconds for which this host has been suspended since boot: CLOCK_BOOTTIME advances meanwhile, CLOCK_MONOTONIC does not (man
+ * clock_gettime). The two are read less than a millisecond apart.
  */
 export function suspendedMs(): number {
   const [monotonic, boottime] = times;

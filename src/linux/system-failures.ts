@@ -2,7 +2,7 @@ import { SystemCallError, errorName } from './errors.ts';
 import { countFailure } from './failures.ts';
 import type { Failures } from './failures.ts';
 
-/** What is there again once others, or this process, need less of it: descriptors, buffers, memory. */
+/** Shortages, which end when other processes, or this one, need less: descriptors, buffers, memory. */
 const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'ENOSPC', 'EAGAIN']);
 
 type Listener = (error: Error) => void;
@@ -10,18 +10,18 @@ type Listener = (error: Error) => void;
 const failures: Failures = {};
 const listeners = new Set<Listener>();
 
-/** What the system has refused to callbacks of this process, by the error's name: only ever counts up. */
+/** Number of the system's refusals to callbacks of this process, by the error's name. Never decreases. */
 export function systemFailures(): Readonly<Failures> {
   return failures;
 }
 
-/** Calls back at each of them. Returns what ends it. */
+/** Calls back at each refusal. Returns a function that ends it. */
 export function onSystemFailure(listener: Listener): () => void {
   listeners.add(listener);
   return () => void listeners.delete(listener);
 }
 
-/** The name of the system's error that this one is, or was caused by; undefined for what is a fault of the program. */
+/** The name of the system's error that is this one or its cause; undefined for an error of the program. */
 export function systemErrorIn(error: unknown): string | undefined {
   if (error instanceof SystemCallError) return error.code;
   if (!(error instanceof Error)) return undefined;
@@ -32,19 +32,19 @@ export function systemErrorIn(error: unknown): string | undefined {
   return cause === undefined ? undefined : systemErrorIn(cause);
 }
 
-/** Whether the same may succeed later, if nothing else changes than how much others use. */
+/** Whether the same operation may succeed later, once other processes use less. */
 export function isShortage(error: unknown): boolean {
   const code = systemErrorIn(error);
   return code !== undefined && SHORTAGES.has(code);
 }
 
-/** Counts an error of the system that is told otherwise; another is none. */
+/** Counts an error of the system that is reported elsewhere; ignores any other. */
 export function countSystemFailure(error: unknown): void {
   const code = systemErrorIn(error);
   if (code !== undefined) countFailure(failures, code);
 }
 
-/** Counts an error of the system, and tells those that listen. Throws what is none. */
+/** Counts an error of the system, and informs the listeners. Rethrows any other error. */
 export function noteSystemFailure(error: unknown): void {
   const code = systemErrorIn(error);
   if (code === undefined) throw error;
@@ -52,7 +52,7 @@ export function noteSystemFailure(error: unknown): void {
   for (const listener of listeners) listener(error as Error);
 }
 
-/** Does what a callback has to do. False: the system has refused something of it, which was noted; what is to be done again is for the caller to do. */
+/** Runs a callback. False: the system has refused an operation, which was counted; the caller has to repeat it. */
 export function survive(action: () => void): boolean {
   try {
     action();

@@ -8,7 +8,7 @@ import { feedWatchdog, notifySystemd } from './systemd.ts';
 
 const AF_UNIX = 1;
 
-test('tells the service manager at a path', () => {
+test('sends to the service manager at a path', () => {
   const directory = mkdtempSync(join(tmpdir(), 'teredo-notify-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const path = join(directory, 'socket');
@@ -18,38 +18,38 @@ test('tells the service manager at a path', () => {
   expect(received()).toEqual(['READY=1', 'STATUS=qualified']);
 });
 
-test('tells the service manager at an abstract name', () => {
+test('sends to the service manager at an abstract name', () => {
   const name = `teredo-test-${process.pid}`;
   const received = manager(`@${name}`, `\0${name}`);
   notifySystemd('STOPPING=1');
   expect(received()).toEqual(['STOPPING=1']);
 });
 
-test('tells nobody where there is nobody', () => {
-  for (const nobody of ['', '/nonexistent/socket', `/${'x'.repeat(200)}`]) {
-    vi.stubEnv('NOTIFY_SOCKET', nobody);
+test('sends nothing without a service manager', () => {
+  for (const path of ['', '/nonexistent/socket', `/${'x'.repeat(200)}`]) {
+    vi.stubEnv('NOTIFY_SOCKET', path);
     expect(() => notifySystemd('READY=1')).not.toThrow();
   }
   vi.unstubAllEnvs();
 });
 
-test('does not wait for a manager that takes nothing', () => {
+test('does not wait for a manager that does not read', () => {
   const name = `teredo-mute-${process.pid}`;
   const received = manager(`@${name}`, `\0${name}`);
   const begun = performance.now();
   let sent = 0;
-  // More than the kernel keeps (net.unix.max_dgram_qlen), whatever that is here.
+  // More than the kernel queues (net.unix.max_dgram_qlen), whatever the value here.
   while (performance.now() - begun < 400 && sent++ < 10_000) notifySystemd('WATCHDOG=1');
   expect(performance.now() - begun).toBeLessThan(5_000);
   expect(received().length).toBeGreaterThan(0);
 });
 
-test('feeds the watchdog that wants to be fed by this process, until told to stop', () => {
+test('feeds the watchdog if it is for this process, until stopped', () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const name = `teredo-watchdog-${process.pid}`;
   const received = manager(`@${name}`, `\0${name}`);
-  feedWatchdog(); // nobody wants it
+  feedWatchdog(); // no watchdog
   vi.stubEnv('WATCHDOG_USEC', '30000000');
   vi.stubEnv('WATCHDOG_PID', '1');
   feedWatchdog(); // meant for another process
@@ -62,7 +62,7 @@ test('feeds the watchdog that wants to be fed by this process, until told to sto
   expect(received()).toEqual([]);
 });
 
-/** Listens as systemd does, named to the process by `variable`; what it has heard. */
+/** Listens like systemd, at the address in the environment variable `variable`; returns the messages received. */
 function manager(variable: string, address: string): () => string[] {
   vi.stubEnv('NOTIFY_SOCKET', variable);
   const fd = openSocket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK);

@@ -2,23 +2,23 @@ import { Memory, sys } from './libc.ts';
 import { SOCK_CLOEXEC, SOCK_DGRAM } from './socket.ts';
 
 const AF_UNIX = 1;
-/** Of the module, not of a call: the kernel reads it through its address. A struct sockaddr_un, and what is said. */
+/** Static, because the kernel reads it through its address. A struct sockaddr_un, and the message. */
 const name = new Memory(110);
 const message = new Memory(1_024);
-/** A struct timeval: how long a manager may take to take a message. */
+/** A struct timeval: the most that a manager may take to accept a message. */
 const patience = new Memory(16);
 patience.view.setBigInt64(8, 500_000n, true);
 const [SOL_SOCKET, SO_SNDTIMEO] = [1, 21];
 
 /**
- * Sends a state such as `READY=1` to the service manager that started us, if one did (sd_notify(3)). What it does not take within 0.5 s, or what
- * the system refuses, is not sent: the work and the end of a daemon do not wait for its manager.
+ * Sends a state such as `READY=1` to the service manager that started this process, if one did (sd_notify(3)). A message that it does not
+ * accept within 0.5 s, or that the system refuses, is dropped: a daemon does not wait for its manager.
  */
 export function notifySystemd(state: string): void {
   const path = process.env['NOTIFY_SOCKET'];
   if (path === undefined || path === '') return;
   const bytes = new TextEncoder().encode(path);
-  if (bytes.length > 107) return; // no address can be that long
+  if (bytes.length > 107) return; // no valid address is longer
   name.view.setUint16(0, AF_UNIX, true);
   name.bytes.set(bytes, 2);
   if (path.startsWith('@')) name.bytes[2] = 0; // abstract
@@ -32,14 +32,14 @@ export function notifySystemd(state: string): void {
 }
 
 /**
- * Gives the service manager the signs of life it wants of a service with WatchdogSec= (sd_watchdog_enabled(3)), so that it
- * restarts one whose event loop hangs. Returns what stops it; does nothing where none are wanted.
+ * Sends the service manager the signs of life that WatchdogSec= asks for (sd_watchdog_enabled(3)), so that it restarts a service whose
+ * event loop hangs. Returns a function that stops it. Does nothing without a watchdog.
  */
 export function feedWatchdog(): () => void {
   const { WATCHDOG_USEC: microseconds, WATCHDOG_PID: pid } = process.env;
   const interval = Number(microseconds) / 1_000;
   if (!(interval > 0) || (pid !== undefined && Number(pid) !== process.pid)) return () => {};
-  // Twice as often as wanted, as its manual page recommends.
+  // At half the interval, as the manual page recommends.
   const timer = setInterval(() => notifySystemd('WATCHDOG=1'), interval / 2);
   timer.unref();
   return () => clearInterval(timer);

@@ -3,7 +3,7 @@ import type { Gather } from './gather.ts';
 import { E, Memory, errno, sys } from './libc.ts';
 import { Poll } from './poll.ts';
 
-/** IFNAMSIZ, less the zero at its end. */
+/** IFNAMSIZ without the final zero. */
 const MAX_NAME = 15;
 const O_RDWR_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
 const TUNSETIFF = 0x400454ca;
@@ -12,9 +12,9 @@ const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 
-/** Checksums, and segments of TCP over IPv6 (the kernel wants IPv4's along with them); ECN's flags on the first only. */
+/** Checksums, and segmentation of TCP over IPv6 (the kernel demands IPv4's with it); ECN: flags on the first segment only. */
 const TUN_F_TCP = 0x01 | 0x02 | 0x04 | 0x08;
-/** Segments of UDP, of both families. Kernel 6.2. */
+/** Segmentation of UDP, for both families. Kernel 6.2. */
 const TUN_F_UDP = 0x20 | 0x40;
 
 /** struct virtio_net_hdr, in front of every packet read and written; numbers in the machine's order. */
@@ -30,20 +30,20 @@ export const VNET = {
   GSO_NONE: 0,
   GSO_TCP6: 4,
   GSO_UDP: 5,
-  /** Flag beside GSO_TCP6: CWR stands for the first segment only. */
+  /** Flag beside GSO_TCP6: CWR belongs to the first segment only. */
   GSO_ECN: 0x80,
 } as const;
 
-/** No packet waits; or the interface is gone. */
+/** No packet waits, or the interface is gone. */
 export const NOTHING = -1;
 
 /**
- * A TUN interface that hands over and takes super-packets: up to 64 KB of TCP or UDP segments behind one header. Not
- * persistent: it goes with the process, and its addresses and routes with it.
+ * A TUN interface that passes super-packets: up to 64 KB of TCP or UDP segments behind one header. Not persistent: it ends with the
+ * process, and so do its addresses and routes.
  */
 export class TunDevice {
   readonly name: string;
-  /** Whether the kernel takes UDP super-packets; TCP it always does. */
+  /** Whether the kernel accepts UDP super-packets; it always accepts those of TCP. */
   readonly takesUdpSegments: boolean;
 
   private readonly fd: number;
@@ -51,10 +51,10 @@ export class TunDevice {
   private onLost: (() => void) | undefined;
   private closed = false;
 
-  /** Throws a SystemCallError: of `open` where there is no /dev/net/tun, of `TUNSETIFF` where the name is not to be had. */
+  /** Throws a SystemCallError: of `open` if there is no /dev/net/tun, of `TUNSETIFF` if the name cannot be used. */
   constructor(name: string) {
     const nameBytes = new TextEncoder().encode(name);
-    // The kernel would cut it off.
+    // The kernel would truncate it.
     if (nameBytes.length > MAX_NAME) throw new SystemCallError('TUNSETIFF', E.EINVAL);
     this.fd = sys.open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC);
     if (this.fd < 0) throw new SystemCallError('open', errno());
@@ -72,13 +72,16 @@ export class TunDevice {
     }
   }
 
-  /** `onLost` is called once, from inside {@link read}, when the interface was removed; the device is then closed. */
+  /** `onLost` is called once, inside {@link read}, when the interface was removed; the device is then closed. */
   start(onReadable: () => void, onLost: () => void): void {
     this.onLost = onLost;
     this.poll = new Poll(this.fd, onReadable);
   }
 
-  /** Reads a virtio header and its packet to an address: their length, NOTHING, or below that an error number's negative. */
+  /**
+   * Reads a virtio header and its packet to an address. Returns their length, NOTHING, or a number below NOTHING: the negative error
+   * number.
+   */
   read(address: number, size: number): number {
     for (;;) {
       if (this.closed) return NOTHING;
@@ -91,12 +94,12 @@ export class TunDevice {
         this.onLost?.();
         return NOTHING;
       }
-      // EIO: the interface is down for now; nothing to read until it is up
+      // EIO: the interface is down, so there is nothing to read until it is up
       return error === E.EAGAIN || error === E.EIO ? NOTHING : -error;
     }
   }
 
-  /** Hands over a virtio header and a packet: 0, or the error number. */
+  /** Writes a virtio header and a packet. Returns 0, or the error number. */
   write(pieces: Gather): number {
     if (this.closed) return 0;
     return sys.writev(this.fd, pieces.address, pieces.count) === pieces.length ? 0 : errno();

@@ -8,7 +8,7 @@ const WHOLE = [...SUMS, 'tx-tcp6-segmentation', 'tx-udp_tnl-segmentation', 'tx-u
 interface Description {
   readonly kind?: string;
   readonly on?: readonly string[];
-  /** What can be switched on besides. */
+  /** Features that can be switched on. */
   readonly off?: readonly string[];
   readonly master?: string;
   readonly below?: string;
@@ -16,7 +16,7 @@ interface Description {
   readonly isHardware?: boolean;
 }
 
-/** Of the first of these interfaces: whether it finishes packets, and for which one super-packets would be cut. */
+/** For the first of these interfaces: whether it completes packets, and for which interface super-packets would be segmented. */
 function offloads(descriptions: Readonly<Record<string, Description>>): [boolean, string | undefined] {
   const names = Object.keys(descriptions);
   const indexOf = (name: string | undefined): number => (name === undefined ? 0 : names.indexOf(name) + 1);
@@ -46,9 +46,9 @@ function offloads(descriptions: Readonly<Record<string, Description>>): [boolean
 }
 
 test.each([
-  ['hardware, whatever it says', { eth: { on: WHOLE, isHardware: true } }, [true, undefined]],
+  ['hardware, whatever its features', { eth: { on: WHOLE, isHardware: true } }, [true, undefined]],
   ['veth', { eth: { kind: 'veth', on: WHOLE } }, [false, undefined]],
-  ['veth that is left nothing to do', { eth: { kind: 'veth', on: [], off: WHOLE } }, [true, undefined]],
+  ['veth whose packets are all complete', { eth: { kind: 'veth', on: [], off: WHOLE } }, [true, undefined]],
   [
     'veth with `tx off` alone',
     { eth: { kind: 'veth', on: ['tx-udp_tnl-segmentation', 'tx-udp_tnl-csum-segmentation'] } },
@@ -59,7 +59,7 @@ test.each([
     { eth: { kind: 'veth', on: ['tx-udp_tnl-segmentation', 'tx-udp-segmentation'] } },
     [false, undefined],
   ],
-  ['an interface that cannot be asked', { eth: {} }, [false, undefined]],
+  ['an interface whose features cannot be read', { eth: {} }, [false, undefined]],
   [
     'a TAP or virtio without features for tunnels',
     { eth: { on: [...SUMS, 'tx-udp-segmentation'] } },
@@ -99,7 +99,7 @@ test.each([
     [true, 'br'],
   ],
   [
-    'macvlan on what is in another namespace',
+    'macvlan on an interface in another namespace',
     { mac: { kind: 'macvlan', on: WHOLE, isElsewhere: true }, br: { kind: 'bridge', on: WHOLE } },
     [false, undefined],
   ],
@@ -123,7 +123,7 @@ test.each([
   ],
   ['a bond without parts', { bond: { kind: 'bond', on: WHOLE } }, [false, undefined]],
   [
-    'a VLAN on a bridge: both are looked at, in turn',
+    'a VLAN on a bridge: both are examined',
     {
       vlan: { kind: 'vlan', on: WHOLE, below: 'br' },
       br: { kind: 'bridge', on: WHOLE },
@@ -132,12 +132,12 @@ test.each([
     [true, 'br'],
   ],
   [
-    'one that is stacked on itself',
+    'an interface that is stacked on itself',
     { mac: { kind: 'macvlan', on: WHOLE, below: 'mac' } },
     [false, undefined],
   ],
   [
-    'two that are stacked on each other',
+    'two interfaces that are stacked on each other',
     { a: { kind: 'macvlan', on: WHOLE, below: 'b' }, b: { kind: 'macvlan', on: WHOLE, below: 'a' } },
     [false, undefined],
   ],

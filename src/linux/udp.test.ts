@@ -26,7 +26,7 @@ const IP_TOS = [0, 1] as const;
 const isRoot = process.getuid?.() === 0;
 
 describe('sending', () => {
-  test('keeps order, boundaries and bytes, whatever goes as one run', async () => {
+  test('keeps order, boundaries and bytes, whichever datagrams go as one run', async () => {
     const [a, b] = [receiver(), receiver()];
     const sender = open();
     const sent: { to: Receiver; length: number; mark: number }[] = [];
@@ -40,7 +40,7 @@ describe('sending', () => {
     for (const { to, length, mark } of sent) {
       const bytes = new Uint8Array(length).fill(mark);
       sender.send(bytes, 0, length, LOOPBACK, to.port);
-      bytes.fill(0xee); // not needed any more
+      bytes.fill(0xee); // no longer needed
       if (mark % 50 === 49) sender.flush();
     }
 
@@ -57,7 +57,7 @@ describe('sending', () => {
     expect(sender.counters.sentBytes).toBe(sent.reduce((sum, { length }) => sum + length, 0));
   });
 
-  test('sends lent bytes from where they are when it is flushed', async () => {
+  test('sends lent bytes from where they are at the flush', async () => {
     const to = receiver();
     const forwarder = open();
     forwarder.start((batch) => {
@@ -72,14 +72,14 @@ describe('sending', () => {
     await eventually(() => expect(to.datagrams).toEqual([Uint8Array.of(1, 77, 3)]));
   });
 
-  test('counts what the kernel refuses, and sends the others', async () => {
+  test('counts a datagram that the kernel refuses, and sends the others', async () => {
     const to = receiver();
     const sender = open();
     const bytes = new Uint8Array(70_000);
     sender.send(bytes, 0, 100, LOOPBACK, to.port);
     sender.send(bytes, 0, 100, LOOPBACK, 0);
     sender.send(bytes, 0, 65_508, LOOPBACK, to.port);
-    for (let i = 0; i < 3; i++) sender.send(bytes, 0, 1280, 0xffffffff, to.port); // broadcast was not asked for
+    for (let i = 0; i < 3; i++) sender.send(bytes, 0, 1280, 0xffffffff, to.port); // broadcast is not enabled
     sender.send(bytes, 0, 200, LOOPBACK, to.port);
     sender.flush();
 
@@ -87,7 +87,7 @@ describe('sending', () => {
     expect(sender.counters.sentBytes).toBe(300);
     const { EINVAL, EMSGSIZE, ...others } = sender.counters.sendFailures;
     expect({ EINVAL, EMSGSIZE }).toEqual({ EINVAL: 1, EMSGSIZE: 1 });
-    // EACCES, or ENETUNREACH where there is no interface but loopback.
+    // EACCES, or ENETUNREACH if there is no interface but loopback.
     expect(Object.values(others)).toEqual([3]);
   });
 
@@ -132,7 +132,7 @@ describe('receiving', () => {
       expect(offsets[i]! - offsets[i - 1]!).toBeGreaterThanOrEqual(65_507 + HEADROOM);
   });
 
-  test('tells whom a datagram is from', async () => {
+  test('gives the sender of a datagram', async () => {
     const socket = open();
     const sources: string[] = [];
     socket.start((batch) => sources.push(`${batch.addresses[0]!.toString(16)}:${batch.ports[0]}`));
@@ -144,12 +144,12 @@ describe('receiving', () => {
   });
 
   test.each([false, true])(
-    'tells the TOS octet of each datagram (N-8), also of those in a run: runs %s',
+    'gives the TOS octet of each datagram (N-8), also of those in a run: runs %s',
     async (runs) => {
       const socket = open({ runs });
       const seen: number[] = [];
       socket.start((batch) => seen.push(...batch.tos.subarray(0, batch.count)));
-      // One after the other: what the system merges into a run, and what it does not.
+      // One after the other: datagrams that the system merges into a run, and one that it does not.
       const sent = [0, 3, 3, 0xba, 1, 2, 0];
       for (const tos of sent) {
         const sender = open();
@@ -162,7 +162,7 @@ describe('receiving', () => {
     },
   );
 
-  test('counts what overflowed while nobody read', async () => {
+  test('counts the datagrams that overflowed while the socket was not read', async () => {
     const socket = open();
     const sender = open();
     const bytes = new Uint8Array(60_000);
@@ -178,18 +178,18 @@ describe('receiving', () => {
     expect(socket.counters.receiveOverflows).toBe(overflows);
   });
 
-  test('leaves timers their turn under a flood', async () => {
+  test('timers run during a flood', async () => {
     const socket = open();
     let flooding = true;
     socket.start((batch) => {
       for (let i = 0; flooding && i < batch.count; i++)
         socket.send(batch.buffer, batch.offsets[i]!, 100, LOOPBACK, socket.local.port);
-      socket.flush(); // to itself: there is always more to read
+      socket.flush(); // to itself: more to read is always there
     });
     for (let i = 0; i < 640; i++) socket.send(new Uint8Array(100), 0, 100, LOOPBACK, socket.local.port);
     socket.flush();
 
-    // Each turn of a timer lets the flood go on; it must come round again all the same.
+    // Each call of the timer continues the flood, and the timer must nevertheless come round again.
     let turns = 0;
     await new Promise<void>((resolve) => {
       const timer = setInterval(() => {
@@ -242,7 +242,7 @@ describe.skipIf(!isRoot)('on a wire (needs root)', () => {
     }
   });
 
-  test('discovery: out with TTL 1, heard by those who joined and by nobody else (CL-112)', async () => {
+  test('discovery: sent with TTL 1, received by members of the group only (CL-112)', async () => {
     const port = 3544;
     const neighbour = receiver({ address: GROUP, port, group: { address: GROUP, local: HOST } });
     const second = receiver({ address: GROUP, port, group: { address: GROUP, local: HOST } });
@@ -264,7 +264,7 @@ describe.skipIf(!isRoot)('on a wire (needs root)', () => {
     );
   });
 
-  test('a service socket on the discovery port of all addresses has its discovery socket beside it, and nobody else', async () => {
+  test('a service socket on the discovery port of all addresses shares the port with its discovery socket only', async () => {
     const port = 3544;
     const group = { address: GROUP, local: HOST };
     const service = open({ address: ANY, port });
@@ -288,7 +288,7 @@ describe.skipIf(!isRoot)('on a wire (needs root)', () => {
     expect(heard).toEqual(['discovery', 'service']);
   });
 
-  test('a service socket on the discovery port hears nothing of groups that others have joined', async () => {
+  test('a service socket on the discovery port receives nothing from groups that other sockets have joined', async () => {
     const service = receiver({ address: ANY, port: 3544 });
     const joined = openSocket(AF_INET, SOCK_RAW | SOCK_NONBLOCK, 2);
     onTestFinished(() => void sys.close(joined));
@@ -329,7 +329,7 @@ function ip(command: string): void {
   execFileSync('ip', command.split(' '));
 }
 
-/** Frames that reach an interface from now on, as a packet socket sees them. */
+/** Frames that arrive at an interface from now on, from a packet socket. */
 function sniff(name: string): () => Uint8Array[] {
   const AF_PACKET = 17;
   const ETH_P_ALL = 0x0300; // network order

@@ -20,15 +20,15 @@ import {
 } from './socket.ts';
 import type { SocketOption } from './socket.ts';
 
-/** Messages a system call: datagrams, or runs of them. */
+/** Messages per system call: datagrams, or runs of them. */
 const BATCH = 64;
-/** Runs are up to 64 KB each: fewer of them, so that what is being worked on stays in the cache. */
+/** Runs have up to 64 KB each: fewer per call, so that they stay in the cache. */
 const BATCH_OF_RUNS = 32;
-/** At a socket for few datagrams, of which a client may have hundreds. */
+/** For a socket that expects few datagrams; a client may have hundreds. */
 const BATCH_OF_FEW = 2;
-/** Datagrams handed over at a time. */
+/** Datagrams in one batch. */
 const MOST = 1_024;
-/** System calls a turn of the event loop: then timers and other descriptors have theirs. */
+/** System calls in one turn of the event loop, before timers and other descriptors are served. */
 const CALLS_A_TURN = 4;
 /** The largest UDP payload over IPv4. C-24 */
 const MAX_DATAGRAM = 65_507;
@@ -38,17 +38,17 @@ const PMTUDISC_DONT = 0;
 const BUFFER_BYTES = 4 << 20;
 
 export interface UdpOptions {
-  /** Host order; 0: any. */
+  /** In host order; 0: any. */
   readonly address: number;
   /** 0: the kernel chooses. */
   readonly port: number;
-  /** Writable bytes before each datagram; before each run of them only, with `runs`. */
+  /** Writable bytes before each datagram; with `runs`, before each run only. */
   readonly headroom: number;
-  /** Lets the kernel merge datagrams of one source and one length (UDP_GRO): one message is a run of them then. */
+  /** Lets the kernel merge datagrams of one source and one length (UDP_GRO): a message is then a run of them. */
   readonly runs?: boolean;
-  /** Few datagrams are expected: takes little memory. */
+  /** Few datagrams are expected: the socket takes little memory. */
   readonly few?: boolean;
-  /** Receives only this group's datagrams, on the subnet of `local`, beside others that do the same. */
+  /** Receives only this group's datagrams, on the subnet of `local`. Other sockets may do the same. */
   readonly group?: { readonly address: number; readonly local: number };
 }
 
@@ -77,7 +77,7 @@ export class UdpSocket {
   private closed = false;
   private overflows = 0;
 
-  /** Throws a SystemCallError where the address or port is not to be had. */
+  /** Throws a SystemCallError if the address or port cannot be used. */
   constructor(options: UdpOptions) {
     this.fd = openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
     try {
@@ -110,7 +110,7 @@ export class UdpSocket {
     };
   }
 
-  /** `onRefused` is called from inside {@link flush}. */
+  /** `onRefused` is called inside {@link flush}. */
   start(onDatagrams: (batch: ReceivedBatch) => void, onRefused?: RefusalHandler): void {
     this.outgoing.onRefused = onRefused;
     this.poll = new Poll(this.fd, () => {
@@ -127,8 +127,8 @@ export class UdpSocket {
   }
 
   /**
-   * Opens another socket of ours that may share this one's port, being bound to a group. For no longer than that: who could
-   * bind the same address as well would get our datagrams.
+   * Opens another socket of this process that may share this one's port, because it is bound to a group. Sharing is off again afterwards: a
+   * process that could bind the same address, too, would get our datagrams.
    */
   shareWhile<T>(open: () => T): T {
     setOption(this.fd, OPTION.REUSEADDR, 1);
@@ -139,7 +139,7 @@ export class UdpSocket {
     }
   }
 
-  /** Whether the kernel merges datagrams into runs from now on, where {@link UdpOptions.runs} lets it. */
+  /** Sets whether the kernel merges datagrams into runs, if {@link UdpOptions.runs} permits it. */
   mergeRuns(on: boolean): void {
     if (!this.closed && this.inRuns) setOption(this.fd, OPTION.UDP_GRO, Number(on));
   }
@@ -157,24 +157,24 @@ export class UdpSocket {
   private configure({ address, port, group }: UdpOptions): void {
     setOption(this.fd, OPTION.MTU_DISCOVER, PMTUDISC_DONT);
     setOption(this.fd, OPTION.RECVTOS, 1);
-    // Of groups only what this socket joined itself, not what anybody on this host did. CL-112
+    // Only groups that this socket joined itself, not those of other sockets on this host. CL-112
     setOption(this.fd, OPTION.MULTICAST_ALL, 0);
     setLargest(this.fd, OPTION.RCVBUFFORCE, OPTION.RCVBUF, BUFFER_BYTES);
     setLargest(this.fd, OPTION.SNDBUFFORCE, OPTION.SNDBUF, BUFFER_BYTES);
     if (group === undefined) {
-      // RFC 4380 section 5.2.8: discovery bubbles stay on the link. They are looped back (IP_MULTICAST_LOOP, the default): two
-      // clients may share this host's address and live in network namespaces of their own. A client hears itself, too.
+      // RFC 4380 section 5.2.8: discovery bubbles stay on the link. They are looped back (IP_MULTICAST_LOOP, the default): two clients may
+      // share this host's address, each in its own network namespace. A client receives its own, too.
       setOption(this.fd, OPTION.MULTICAST_TTL, 1);
       bindIpv4(this.fd, address, port);
     } else {
       setOption(this.fd, OPTION.REUSEADDR, 1);
-      // Bound to the group itself: nothing sent to this host alone gets in. CL-112
+      // Bound to the group itself, so that datagrams to this host alone do not come in. CL-112
       bindIpv4(this.fd, group.address, port);
       joinGroup(this.fd, group.address, group.local);
     }
   }
 
-  /** One system call's worth; whether there may be more. */
+  /** Receives with one system call; returns whether there may be more. */
   private receive(onDatagrams: (batch: ReceivedBatch) => void): boolean {
     const { counters, batch, incoming } = this;
     const count = sys.recvmmsg(this.fd, incoming.addressOf(0), incoming.count, MSG_DONTWAIT, 0);
@@ -189,13 +189,13 @@ export class UdpSocket {
     return count === incoming.count;
   }
 
-  /** Adds the datagrams of message `i` to the batch, which is handed over whenever it is full. */
+  /** Adds the datagrams of message `i` to the batch, which is delivered whenever it is full. */
   private unpack(i: number, onDatagrams: (batch: ReceivedBatch) => void): void {
     const { counters, batch, incoming } = this;
     const length = incoming.length(i);
     const segment = (this.inRuns && incoming.segmentSize(i)) || length;
-    const tos = incoming.tos(i); // of all in a run: the kernel merges none that differ in it
-    incoming.makeRoomForControl(i); // for the next call: the kernel has written over it
+    const tos = incoming.tos(i); // the same for all of a run: the kernel merges no datagrams that differ in it
+    incoming.makeRoomForControl(i); // for the next call: the kernel has overwritten it
     const start = this.slab.start(i);
     let done = 0;
     do {
@@ -235,7 +235,7 @@ function makeCounters(overflows: () => number) {
   };
 }
 
-/** Root may have as much as it wants, others as much as the system allows. */
+/** Root may set any size; other users get at most the system's limit. */
 function setLargest(fd: number, forced: SocketOption, allowed: SocketOption, bytes: number): void {
   if (!setOption(fd, forced, bytes)) setOption(fd, allowed, bytes);
 }

@@ -10,14 +10,14 @@ const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
-/** Octets of a path in struct sockaddr_un, without the NUL behind it. unix(7) */
+/** Octets of a path in struct sockaddr_un, without the final NUL. unix(7) */
 const MOST_PATH = 107;
 /** The kernel lowers it to net.core.somaxconn. */
 const BACKLOG = 4_096;
-/** Until the system is asked again for what it has refused. */
+/** The time until the next attempt after a refusal by the system. */
 const AGAIN_MS = 1_000;
 
-/** Of the module, not of a call: the kernel reads and writes it through its address. */
+/** Static, because the kernel reads and writes it through its address. */
 const name = new Memory(2 + MOST_PATH + 1);
 const scratch = new Memory(16);
 const incoming = new Memory(4_096);
@@ -26,21 +26,21 @@ const outgoing = new Memory(64 << 10);
 /** Another process at the other end of a connection. */
 export interface UnixPeer {
   readonly fd: number;
-  /** Its process and user when it connected, in this process's namespaces. SO_PEERCRED, unix(7) */
+  /** Its process and user at the time of the connect, in this process's namespaces. SO_PEERCRED, unix(7) */
   readonly pid: number;
   readonly uid: number;
 }
 
-/** `none`: nobody waits. `exhausted`: the process or the host has no descriptor free; the connection waits on. */
+/** `none`: no connection waits. `exhausted`: the process or the host has no free descriptor; the connection stays in the queue. */
 export type Accepted = UnixPeer | 'none' | 'exhausted';
 
-/** A Unix stream socket that listens. */
+/** A listening Unix stream socket. */
 export class UnixListener {
   private readonly fd: number;
   private poll: Poll | undefined;
   private again: ReturnType<typeof setTimeout> | undefined;
 
-  /** Binds a new file with these permissions: it has them from its first moment. Throws a SystemCallError, EADDRINUSE where there is a file. */
+  /** Binds to a new file that has these permissions from its first moment. Throws a SystemCallError, EADDRINUSE if the file exists. */
   constructor(path: string, mode: number) {
     const bytes = new TextEncoder().encode(path);
     if (bytes.length > MOST_PATH)
@@ -74,7 +74,7 @@ export class UnixListener {
     }
   }
 
-  /** Calls back once when somebody waits to be accepted; later, where the system refuses that now. */
+  /** Calls back once when a connection waits to be accepted; later if the system refuses that now. */
   wait(onWaiting: () => void): void {
     this.stopWaiting();
     const isSet = survive(() => {
@@ -106,14 +106,14 @@ function withCredentials(fd: number): UnixPeer {
   return { fd, pid: scratch.view.getInt32(0, true), uid: scratch.view.getUint32(4, true) };
 }
 
-/** The next octets from the peer, 4096 at most: `none` where there are none now, `end` behind the last ones, or where the connection is broken. */
+/** The next octets from the peer, at most 4096: `none` if there are none now, `end` after the last ones or if the connection is broken. */
 export function receiveFrom(fd: number): Uint8Array | 'none' | 'end' {
   const length = sys.read(fd, incoming.address, incoming.bytes.length);
   if (length > 0) return incoming.bytes.slice(0, length);
   return length < 0 && isPassing(errno()) ? 'none' : 'end';
 }
 
-/** How many octets the kernel has taken, from the first on: 0 where it takes none now, -1 where the connection is broken. */
+/** The number of octets that the kernel accepted: 0 if it accepts none now, -1 if the connection is broken. */
 export function sendTo(fd: number, bytes: Uint8Array): number {
   const length = Math.min(bytes.length, outgoing.bytes.length);
   outgoing.bytes.set(length === bytes.length ? bytes : bytes.subarray(0, length));
@@ -136,13 +136,13 @@ const ACL_VERSION = 2;
 const TAG = { owner: 0x01, user: 0x02, group: 0x04, mask: 0x10, others: 0x20 } as const;
 const READ_WRITE = 6;
 const UNDEFINED_ID = 0xffffffff;
-/** More users are not kept out at the same time. */
+/** The most users that are refused at the same time. */
 export const MOST_KEPT_OUT = 32;
 const list = new Memory(4 + 8 * (MOST_KEPT_OUT + 4));
 
 /**
- * The kernel refuses connections of these users to a socket's file that is open to all others (EACCES): the process has no work with them.
- * False where the file system has no access control lists.
+ * Makes the kernel refuse these users' connections to a socket's file that is open to all others (EACCES), so that the process has no work
+ * with them. False if the file system has no access control lists.
  */
 export function keepOut(path: string, uids: readonly number[]): boolean {
   if (uids.length === 0) return sys.lremovexattr(path, ACL) === 0;

@@ -8,7 +8,7 @@ const SIOCGIFHWADDR = 0x8927;
 const SIOCGIFINDEX = 0x8933;
 const IFF_UP = 1;
 const ARPHRD_ETHER = 1;
-/** struct ifreq: a name of 16 bytes, then what is asked about. */
+/** struct ifreq: a name of 16 bytes, then the requested property. */
 const IFREQ = 40;
 const ANSWER = 16;
 
@@ -19,13 +19,13 @@ export interface Link {
   readonly isEthernet: boolean;
 }
 
-/** Asks the kernel about the interfaces that datagrams leave from; one socket for all questions. */
+/** Asks the kernel about the interfaces by which datagrams leave; one socket for all questions. */
 export class WayOut {
   private readonly fd = openSocket(AF_INET, SOCK_DGRAM);
   private readonly memory = new Memory(IFREQ);
   private closed = false;
 
-  /** An interface's properties; undefined where there is none of that name. Throws a SystemCallError. */
+  /** An interface's properties; undefined if none has that name. Throws a SystemCallError. */
   link(name: string): Link | undefined {
     const ifindex = this.ask(name, SIOCGIFINDEX);
     const mtu = this.ask(name, SIOCGIFMTU);

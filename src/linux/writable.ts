@@ -4,7 +4,7 @@ import { Memory, sys } from './libc.ts';
 const POLLFD = { fd: 0, events: 4, revents: 6, SIZE: 8 } as const;
 const POLLOUT = 4;
 
-/** Whether a write to the descriptor, of PIPE_BUF (4,096) octets at the most where it is a pipe, would not have to wait. */
+/** Whether a write to the descriptor would not wait. For a pipe: a write of at most PIPE_BUF (4,096) octets. */
 export function isWritable(fd: number): boolean {
   const memory = new Memory(POLLFD.SIZE);
   memory.view.setInt32(POLLFD.fd, fd, true);

@@ -6,36 +6,36 @@ import { AF_INET, SOCK_DGRAM, openSocket } from './socket.ts';
 const SOL_IP = 0;
 const IPT_SO_GET_INFO = 64;
 const IPT_SO_GET_ENTRIES = 65;
-/** struct ipt_getinfo: name, hooks that the table has, first rule and policy of each, number of rules, octets of all of them. */
+/** struct ipt_getinfo: name, hooks of the table, first rule and policy of each, number of rules, octets of all of them. */
 const INFO = { VALID_HOOKS: 32, FIRST: 36, POLICY: 56, BYTES: 80, SIZE: 84 } as const;
-/** struct ipt_get_entries: name, octets, and from here on the rules. */
+/** struct ipt_get_entries: name, octets, then the rules. */
 const ENTRIES = { BYTES: 32, RULES: 40 } as const;
-/** struct ipt_entry; behind it matches, and at `TARGET` of it a struct xt_standard_target. */
+/** struct ipt_entry; matches follow it, and at its `TARGET` a struct xt_standard_target. */
 const ENTRY = { TARGET_OFFSET: 88, SIZE: 112 } as const;
-/** Of the target: its name is empty, and then its verdict says -1 - NF_ACCEPT. */
+/** The target of a policy to accept: its name is empty, and its verdict is -1 - NF_ACCEPT. */
 const TARGET = { NAME: 2, VERDICT: 32, SIZE: 40 } as const;
 const ACCEPT = -2;
-/** More is never read: a ruleset of that size has rules in every hook. */
+/** No larger ruleset is read: one of that size has rules in every hook. */
 const MOST_BYTES = 4 << 20;
-/** By number. */
+/** Hooks by number. */
 const CHAINS = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'] as const;
 
-/** A chain of iptables in its legacy form, with rules or with a policy that does not let everything through. */
+/** A chain of legacy iptables with rules, or with a policy other than accept. */
 export interface XtablesChain {
   readonly table: string;
   readonly chain: (typeof CHAINS)[number];
 }
 
 /**
- * The first such chain other than FORWARD; undefined where there is none. Only tables that this network has are asked for: the kernel makes
- * a table that it is asked for. Throws what readFileSync does where the tables' names are not for this process to read, and a SystemCallError.
+ * The first such chain except FORWARD; undefined if there is none. Only tables that exist in this network namespace are read: the kernel
+ * creates a table when asked for it. Throws an error of readFileSync if this process may not read the tables' names, and a SystemCallError.
  */
 export function findXtablesChain(): XtablesChain | undefined {
   let names;
   try {
     names = readFileSync('/proc/net/ip_tables_names', 'utf8').split('\n').filter(Boolean);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined; // no iptables of that form
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined; // legacy iptables is not there
     throw error;
   }
   if (names.length === 0) return undefined;
@@ -72,7 +72,7 @@ function chainIn(fd: number, table: string): XtablesChain['chain'] | undefined {
   return closed === undefined ? undefined : CHAINS[closed];
 }
 
-/** Whether the rule at `at` is a policy that lets everything through. */
+/** Whether the rule at `at` is a policy to accept. */
 function accepts(view: DataView, at: number): boolean {
   if (at + ENTRY.SIZE > view.byteLength) return false;
   const target = at + view.getUint16(at + ENTRY.TARGET_OFFSET, true);
@@ -80,7 +80,7 @@ function accepts(view: DataView, at: number): boolean {
   return view.getUint8(target + TARGET.NAME) === 0 && view.getInt32(target + TARGET.VERDICT, true) === ACCEPT;
 }
 
-/** Undefined where there is no such table, or it has another size by now. */
+/** Undefined if the table does not exist, or has a different size by now. */
 function ask(
   fd: number,
   option: number,

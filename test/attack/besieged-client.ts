@@ -6,14 +6,14 @@ import type { Ipv6 } from '../../src/wire/index.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 import { HonestPing, endedWith, memoryOf, v6 } from './ground.ts';
 
-/** MB by which an attack may make a client grow: garbage, since what it remembers has limits. */
+/** MB by which an attack may make a client grow: garbage, as its tables have limits. */
 const GROWTH = 100;
 
-/** A client that is going to be attacked, with its server and its relay, and with traffic of its own meanwhile. */
+/** A client under attack, with its server and its relay, and with traffic of its own meanwhile. */
 export class BesiegedClient {
   readonly site: Site;
   readonly address: Ipv6;
-  /** Where its NAT takes datagrams for it. */
+  /** The address and port at which its NAT accepts datagrams for it. */
   readonly mappedPort: number;
   private readonly program: Running;
   private readonly ping: HonestPing;
@@ -39,7 +39,7 @@ export class BesiegedClient {
     return new BesiegedClient(site, address, Number(String(mapped).split(':')[1]), program, ping);
   }
 
-  /** How many files and sockets it has open. */
+  /** The number of its open files and sockets. */
   get openFiles(): number {
     return readdirSync(`/proc/${this.program.pid}/fd`).length;
   }
@@ -48,12 +48,12 @@ export class BesiegedClient {
     return (await statusOf(this.site.client, 'client'))!;
   }
 
-  /** Ends it: by whom its log says that a limit was reached, and how often. */
+  /** Ends the client; returns the addresses that reached a limit according to its log, and how often. */
   endedWith(limit: string): ReturnType<typeof endedWith> {
     return endedWith(this.program, limit);
   }
 
-  /** It has not grown, and its own traffic has gone on. Ends that. */
+  /** Checks that the client has not grown, and that its own traffic has continued. Ends the traffic. */
   async expectUnharmed(): Promise<void> {
     expect(memoryOf(this.program) - this.before).toBeLessThan(GROWTH);
     const { answered, slowestMs } = await this.ping.stop();

@@ -1,4 +1,4 @@
-/** Advertisements that a client must not believe: each carries the right nonce and differs from a good one in one respect. */
+/** Advertisements that a client must reject: each has the right nonce and differs from a good one in one respect. */
 import { expect, test } from 'vitest';
 import { fileURLToPath } from 'node:url';
 import {
@@ -29,13 +29,13 @@ async function startFalseServer(net: Internet, defect: string): Promise<void> {
   await running.waitFor(/ready/);
 }
 
-/** Advertisements that the client has thrown away. */
+/** Advertisements that the client has rejected. */
 async function refused(host: Namespace): Promise<number> {
   const { counters } = (await statusOf(host, 'client'))!;
   return counters.droppedInvalidAdvertisement + counters.droppedUnsolicitedAdvertisement;
 }
 
-test('the false server of these tests without a defect is believed', async () => {
+test('the false server of these tests is accepted if its advertisement has no defect', async () => {
   await using net = new Internet();
   const site = net.site('a', 'full-cone');
   await startFalseServer(net, 'none');

@@ -1,4 +1,4 @@
-/** What a client can be made to send, and to keep. CL-51, CL-124 */
+/** What an attacker can make a client send, and store. CL-51, CL-124 */
 import { expect, test } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/core/client/limits.ts';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
@@ -20,7 +20,7 @@ import { BesiegedClient } from './besieged-client.ts';
 const { bubbleReplies, unsolicitedTests } = CLIENT_LIMITS;
 const SOURCES = Array.from({ length: 5_000 }, (_, i) => v6(`2001:db8:66::${i.toString(16)}`));
 const PING = { hopLimit: 60, identifier: 1, sequence: 1, data: new Uint8Array(8) };
-/** The client's own traffic has connectivity tests too: one to the host it pings, with its repetitions. */
+/** The client's own traffic needs connectivity tests, too: one to the host that it pings, with its repetitions. */
 const OWN_TESTS = 10;
 
 test('bubbles of 5,000 native sources through its server: replies and tests stay within their limits', async () => {
@@ -38,7 +38,7 @@ test('bubbles of 5,000 native sources through its server: replies and tests stay
     perSecond: 10_000,
   });
   const { counters } = await client.status();
-  expect(counters.consumedBubbles).toBeGreaterThan(100); // what the server's own limit has let through
+  expect(counters.consumedBubbles).toBeGreaterThan(100); // the server's own limit has let these through
   expect(arrived.read().packets).toBeGreaterThan(0);
   expect(arrived.read().packets).toBeLessThanOrEqual(within(bubbleReplies, attack.seconds));
   expect(counters.sentConnectivityTests).toBeLessThanOrEqual(
@@ -71,7 +71,7 @@ test("the same in its server's name, with a victim as origin: the victim gets no
   await client.expectUnharmed();
 });
 
-test('pings of invented native sources straight to the mapped port, which the host answers: tested within the limit, few are remembered', async () => {
+test('pings of invented native sources directly to the mapped port, which the host answers: tested within the limit, few are stored', async () => {
   await using net = new Internet();
   const client = await BesiegedClient.start(net, 'full-cone');
   const { site, address } = client;

@@ -1,4 +1,4 @@
-/** Where attacks take place: an attacker and a victim on the backbone, and what each of them sees. */
+/** The lab of the attacks: an attacker and a victim on the backbone, and counters of the datagrams that each gets. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export const ATTACKER_ADDRESS = '192.0.2.66';
 export const VICTIM_ADDRESS = '192.0.2.99';
 
 export interface Order {
-  /** One source or several (of ours: a socket each), taken in turn. */
+  /** One source address or several (all of this host, with a socket each), used in turn. */
   readonly from: string | readonly string[];
   readonly port?: number;
   readonly to: string | readonly string[];
@@ -29,14 +29,14 @@ export interface Order {
   readonly payloads: readonly Uint8Array[];
   readonly count?: number;
   readonly perSecond?: number;
-  /** For each payload: offset and length of what is random in it, anew each time. */
+  /** For each payload: offset and length of the part that is random in each datagram. */
   readonly vary?: readonly (readonly [number, number])[];
-  /** How many answers are waited for after the last datagram; none unless given. */
+  /** The number of answers to wait for after the last datagram; default none. */
   readonly wanted?: number;
 }
 
 export interface Forged extends Omit<Order, 'port' | 'vary' | 'wanted'> {
-  /** One source port or several, taken in turn. */
+  /** One source port or several, used in turn. */
   readonly port: number | readonly number[];
 }
 
@@ -55,7 +55,7 @@ export function addHost(net: Internet, name: string, address: string): Namespace
   return host;
 }
 
-/** Sends what was ordered, from the host's own address; resolves when all of it is sent, and answered as far as that was wanted. */
+/** Sends the ordered datagrams from the host's own address; resolves when all are sent, and the wanted answers have come. */
 export function send(host: Namespace, order: Order): Promise<Outcome> {
   return carryOut(host, process.execPath, 'udp.mjs', order);
 }
@@ -87,7 +87,7 @@ async function carryOut(
   }
 }
 
-/** Counts the UDP datagrams that arrive at a host, all or those that `match` (nftables); nobody there gets to see them. */
+/** Counts the UDP datagrams that arrive at a host, all or those that `match` (nftables); no program there receives them. */
 export class ArrivalCounter {
   private readonly host: Namespace;
 
@@ -110,12 +110,12 @@ export class ArrivalCounter {
   }
 }
 
-/** The most that a budget lets through in that time, by whoever is in the group: a second more, for what is on its way. */
+/** The most that a budget permits in that time, whichever members the group has; plus a second, for datagrams on their way. */
 export function mostWithin({ shared, reserve }: FairLimits, seconds: number): number {
   return shared.burst + reserve.burst + (shared.perSecond + reserve.perSecond) * (seconds + 1);
 }
 
-/** The most that a bucket lets through in that time: a second more, for what is on its way. */
+/** The most that a bucket permits in that time; plus a second, for datagrams on their way. */
 export function within({ burst, perSecond }: BucketLimits, seconds: number): number {
   return burst + perSecond * (seconds + 1);
 }
@@ -125,7 +125,7 @@ export function memoryOf(program: Running): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))![1]) / 1024;
 }
 
-/** Ends a daemon: how often its log says that a limit was reached, all lines together, and of whom the first one speaks. */
+/** Ends a daemon. Returns how often its log says that a limit was reached, all lines together, and the address in the first of them. */
 export async function endedWith(
   program: Running,
   limit: string,
@@ -137,7 +137,7 @@ export async function endedWith(
   return { times, by: lines[0]?.[1] ?? '', lines: lines.length };
 }
 
-/** An honest ping every 200 ms, and what became of it. */
+/** An honest ping every 200 ms, and its results. */
 export class HonestPing {
   private readonly running: Running;
 
@@ -145,21 +145,21 @@ export class HonestPing {
     this.running = running;
   }
 
-  /** Begun, and answered once. */
+  /** Resolves after the first answer. */
   static async start(from: Namespace, to: string): Promise<HonestPing> {
-    await ping(from, to); // the address may be there before the route is
+    await ping(from, to); // the address may exist before the route does
     const running = from.spawn('ping', ['-n', '-i', '0.2', to]);
     await running.waitFor(/time=/);
     return new HonestPing(running);
   }
 
-  /** Ends it: the share of pings that were answered, and the longest time to an answer in ms. */
+  /** Ends the pings: the share of pings that were answered, and the longest time to an answer in ms. */
   async stop(): Promise<{ answered: number; slowestMs: number }> {
     this.running.kill('SIGINT');
     await this.running.exited;
     const times = [...this.running.output.matchAll(/time=([\d.]+) ms/g)].map(([, ms]) => Number(ms));
     const [, sent] = /(\d+) packets transmitted/.exec(this.running.output)!;
-    // The last may still be on its way.
+    // The last answer may still be on its way.
     return { answered: times.length / Math.max(1, Number(sent) - 1), slowestMs: Math.max(...times) };
   }
 }

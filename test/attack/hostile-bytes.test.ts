@@ -1,4 +1,4 @@
-/** Bytes that mean nothing, and bytes that nearly mean something, at each role: it goes on as if nothing had come. C-1 */
+/** Meaningless bytes, and nearly valid ones, at each role: it continues as if nothing had come. C-1 */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping } from '../../src/lab/index.ts';
 import type { Namespace, Running, Site } from '../../src/lab/index.ts';
@@ -34,7 +34,7 @@ beforeAll(async () => {
 
 afterAll(() => net[Symbol.asyncDispose]());
 
-/** Each example as it stands, and with the attacker and our client as source and destination where Teredo addresses are. */
+/** Each example unchanged, and with the attacker and the role's client as source and destination in place of Teredo addresses. */
 function examples(): Uint8Array[] {
   const plain = vectors.datagrams.map(({ payload }) => bytesOf(payload));
   const view = new DatagramView();
@@ -60,7 +60,7 @@ function* truncatedAndFlipped(): Generator<Uint8Array> {
   }
 }
 
-/** Random to the last byte, or behind the first bytes of what is Teredo: those get further. */
+/** Random from the first byte, or after the first bytes of a Teredo datagram: those are processed further. */
 function randomDatagrams(): { payload: Uint8Array; vary: [number, number] }[] {
   const sizes = [1, 13, 40, 48, 61, 109, 200, 1280];
   const starts = ['', '6000000000083aff', '0001', '0000', '60000000'];

@@ -1,4 +1,4 @@
-/** What a local user without rights can do to a daemon by its control socket, which is open to all. */
+/** What a local user without privileges can do to a daemon through its control socket, which is open to all users. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -27,7 +27,7 @@ function workOf(program: Running): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** 20 questions of root's, one after the other: how long each answer took, in ms. */
+/** Sends 20 questions as root, one after the other; returns the time to each answer, in ms. */
 async function askAsRoot(path: string): Promise<number[]> {
   const times: number[] = [];
   for (let i = 0; i < 20; i++) {
@@ -39,7 +39,7 @@ async function askAsRoot(path: string): Promise<number[]> {
   return times;
 }
 
-test('a flood of connections to the control socket: other users are answered within 1 s, the daemon has not much to do', async () => {
+test('a flood of connections to the control socket: other users are answered within 1 s, the daemon uses little processor time', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);

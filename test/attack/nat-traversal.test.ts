@@ -1,4 +1,4 @@
-/** RFC 6081 and the guessing of ports: what forged bubbles can have a client send, and whether they can keep two clients apart. */
+/** RFC 6081 and the guesses of ports: what forged bubbles can make a client send, and whether they can keep two clients apart. */
 import { expect, test } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/core/client/limits.ts';
 import { Internet, RELAY_ADDRESS, SERVER_ADDRESS, timeToFirstReply } from '../../src/lab/index.ts';
@@ -32,7 +32,7 @@ import {
 const { bubbleReplies, directBubbles, indirectBubbles, randomPorts } = CLIENT_LIMITS;
 const NONCE = Uint8Array.of(6, 6, 6, 6);
 
-/** A bubble as a server hands it on, with all trailers that there are. */
+/** A bubble as a server forwards it, with every kind of trailer. */
 function forwarded(source: Ipv6, destination: Ipv6, mapped: string, i: number): Uint8Array {
   const { address, port } = parseEndpoint(mapped)!;
   const origin = new Uint8Array(8);
@@ -86,7 +86,7 @@ test.each(everyNth(2, ['symmetric-random', 'port-restricted'] as const))(
   },
 );
 
-test('two clients that have to guess meet, though somebody forges bubbles of each to the other, of all kinds', async () => {
+test('two clients that have to guess ports reach each other, though an attacker forges bubbles of each to the other, of all kinds', async () => {
   await using net = new Internet();
   const sites = [net.site('a', 'symmetric-random'), net.site('b', 'port-restricted')] as const;
   await startServer(net.server, SERVER_ADDRESS);
@@ -94,7 +94,7 @@ test('two clients that have to guess meet, though somebody forges bubbles of eac
   for (const { client } of sites) await startClient(client, SERVER_ADDRESS);
   const [a, b] = [await Attacked.find(sites[0]), await Attacked.find(sites[1])];
   const attackers = [addHost(net, 'x', ATTACKER_ADDRESS), addHost(net, 'y', '192.0.2.67')] as const;
-  // Until well after they have met.
+  // Until well after they have reached each other.
   const attack = Promise.all([a.besiege(attackers[0], b), b.besiege(attackers[1], a)]);
   expect(await timeToFirstReply(sites[0].client, b.text, 20_000)).toBeLessThan(20_000);
   expect(await timeToFirstReply(sites[1].client, a.text, 10_000)).toBeLessThan(1_000);
@@ -102,7 +102,7 @@ test('two clients that have to guess meet, though somebody forges bubbles of eac
   expect(await timeToFirstReply(sites[0].client, b.text, 10_000)).toBeLessThan(1_000);
 });
 
-/** A client, and what everybody can know of it. */
+/** A client, and the facts that any host can know about it. */
 class Attacked {
   readonly text: string;
   private readonly site: Site;
@@ -120,7 +120,7 @@ class Attacked {
     return new Attacked(site, text, String(mapped));
   }
 
-  /** Forges what comes from `other`: through the server's name, and straight from its pair. */
+  /** Forges datagrams of `other`: through the server's name, and directly from its address and port. */
   async besiege(attacker: Parameters<typeof spoof>[0], other: Attacked): Promise<void> {
     const [source, destination] = [v6(other.text), v6(this.text)];
     const bubble = buildBubble(source, destination, 21);

@@ -1,4 +1,4 @@
-/** What somebody on the client's own link can make it do. CL-113, CL-115 */
+/** What a host on the client's own link can make it do. CL-113, CL-115 */
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/core/client/limits.ts';
@@ -68,7 +68,7 @@ test('discovery bubbles of 10,000 invented neighbours: answers stay within the l
   });
 });
 
-test('discovery bubbles with a source outside of the link are not answered', async () => {
+test('discovery bubbles with a source outside the link are not answered', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   const attacker = net.lab.host('attacker');
@@ -124,7 +124,7 @@ test.each(everyNth(3, POSERS))(
   },
 );
 
-test('a new neighbour is answered while another sends discovery bubbles in ever new names', async () => {
+test('a new neighbour is answered while another one sends discovery bubbles under ever new names', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   const [attacker, honest] = [net.lab.host('attacker'), net.lab.host('honest')];

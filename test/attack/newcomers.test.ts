@@ -1,4 +1,7 @@
-/** Whether hosts that a client has not met are answered while others send all they can, from as many addresses and networks as they have. CL-124 */
+/**
+ * Whether hosts that are new to a client are answered while attackers send as much as they can, from all their addresses and networks.
+ * CL-124
+ */
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { Internet, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
@@ -35,7 +38,7 @@ function addNative(net: Internet): Namespace {
   return host;
 }
 
-/** Waits until what strangers may cause at once has been used up for a while. */
+/** Waits until the budget for strangers has been used up for a while. */
 async function usedUp(client: Namespace): Promise<void> {
   await eventually(async () => {
     const { counters } = (await statusOf(client, 'client'))!;
@@ -84,7 +87,7 @@ test('of ever new native sources, forged, straight to the mapped port: ten of te
   const address = await teredoAddress(site.client);
   const { mapped } = (await statusOf(site.client, 'client'))!;
   const payloads = Array.from({ length: 5_000 }, (_, i) => {
-    // Some in the name of the very network that the new hosts are in.
+    // Some in the name of the new hosts' own network.
     const source = v6(
       i % 4 === 0
         ? `2001:db8:2::${(0x2000 + i).toString(16)}`

@@ -1,4 +1,4 @@
-/** What a relay can be made to send, and to keep. R-22, R-31, R-33 */
+/** What an attacker can make a relay send, and store. R-22, R-31, R-33 */
 import { expect, test } from 'vitest';
 import { RELAY_LIMITS } from '../../src/core/relay/limits.ts';
 import {
@@ -29,7 +29,7 @@ import { IS_ALL } from '../support/extent.ts';
 
 const ATTACKER_NATIVE = '2001:db8:2::66';
 
-/** Clients that don't exist, of a server that is none. */
+/** Clients that do not exist, of a server that is not one. */
 function invented(server: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) =>
     formatIpv6(teredo(server, `8.${i >>> 16}.${(i >>> 8) & 0xff}.${i & 0xff}:${1024 + (i % 60_000)}`)),
@@ -45,7 +45,7 @@ test('100,000 destinations that name a victim as their server: few bubbles, litt
   const elsewhere = net.lab.host('elsewhere');
   net.lab.wire(net.relay, 'v6e', ['2001:db8:7::1/64'], elsewhere, 'v6', ['2001:db8:7::2/64']);
   elsewhere.ip('-6', 'route', 'add', 'default', 'via', '2001:db8:7::1');
-  // Deprecated: whoever does not ask for this source is the honest host.
+  // Deprecated: only the honest host uses this source.
   net.native.ip('addr', 'add', `${ATTACKER_NATIVE}/64`, 'dev', 'v6', 'nodad', 'preferred_lft', '0');
   await startServer(net.server, SERVER_ADDRESS);
   const relay = await startRelay(net.relay, RELAY_ADDRESS);
@@ -69,7 +69,7 @@ test('100,000 destinations that name a victim as their server: few bubbles, litt
     arrived.read().packets >= RELAY_LIMITS.bySource.shared.burst ? true : undefined,
   );
   expect(await timeToFirstReply(elsewhere, lateAddress)).toBeLessThan(3_000);
-  // Of the attacker's own /64, but a modest host: out of the reserve.
+  // In the attacker's own /64, but a host that sends little: served from the reserve.
   expect(await timeToFirstReply(net.native, thirdAddress)).toBeLessThan(3_000);
   const { seconds } = await attack;
   expect(arrived.read().packets).toBeLessThanOrEqual(mostWithin(RELAY_LIMITS.bySource, seconds));
@@ -80,7 +80,7 @@ test('100,000 destinations that name a victim as their server: few bubbles, litt
   const { peers, counters } = (await statusOf(net.relay, 'relay'))!;
   expect(peers.unverified).toBeLessThanOrEqual(RELAY_LIMITS.peers.unverified);
   expect(peers.trusted).toBe(3);
-  // The log says which network it was, and how often: all of it.
+  // The log names the network, and the full number.
   const { times, by, lines } = await endedWith(relay, 'by-source');
   expect(by).toMatch(/^2001:db8:2::\/64/);
   expect(lines).toBeLessThanOrEqual(3);
@@ -115,7 +115,7 @@ test.runIf(IS_ALL)('the same from 1,000 native /64s: the victim has a limit of i
   const { packets } = arrived.read();
   expect(packets).toBeGreaterThan(mostWithin(RELAY_LIMITS.bySource, 0));
   expect(packets).toBeLessThanOrEqual(mostWithin(RELAY_LIMITS.byServer, seconds));
-  // 65,536 contacts at most, and what the collector has not taken back yet.
+  // At most 65,536 contacts, and memory not yet collected.
   expect(memoryOf(relay) - before).toBeLessThan(300);
   const { answered, slowestMs } = await ping.stop();
   expect(answered).toBeGreaterThan(0.9);
@@ -123,7 +123,7 @@ test.runIf(IS_ALL)('the same from 1,000 native /64s: the victim has a limit of i
   expect(await endedWith(relay, 'by-server')).toMatchObject({ by: VICTIM_ADDRESS });
 });
 
-test("bubbles in a victim's name do not turn traffic towards it", async () => {
+test("bubbles in a victim's name do not redirect traffic to it", async () => {
   await using net = new Internet();
   const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
   const arrived = new ArrivalCounter(

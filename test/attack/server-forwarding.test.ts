@@ -1,4 +1,4 @@
-/** What a server can be made to send to a third party. S-23, S-27 */
+/** What an attacker can make a server send to a third party. S-23, S-27 */
 import { expect, test } from 'vitest';
 import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
 import { Internet, SERVER_ADDRESS, timeToFirstReply } from '../../src/lab/index.ts';
@@ -27,7 +27,7 @@ const FROM_ATTACKER = buildBubble(teredo(SERVER_ADDRESS, `${ATTACKER_ADDRESS}:${
 const FROM_NATIVE = buildBubble(v6('2001:db8:66::1'), VICTIM, 21);
 const ORDER = { from: ATTACKER_ADDRESS, port: PORT, to: SERVER_ADDRESS, toPort: 3544 };
 
-/** An extension of unknown type, as RFC 6081 lets them stand behind a bubble; `length` with its header. */
+/** An extension of an unknown type, which RFC 6081 permits after a bubble; `length` includes its header. */
 function trailer(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   bytes[0] = 0x7e;
@@ -35,7 +35,7 @@ function trailer(length: number): Uint8Array {
   return bytes;
 }
 
-test('a bubble with 64 bytes behind it is forwarded, with 60 KB it is not', async () => {
+test('a bubble with 64 bytes after it is forwarded, with 60 KB it is not', async () => {
   await using net = new Internet();
   const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
   const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));
@@ -46,11 +46,11 @@ test('a bubble with 64 bytes behind it is forwarded, with 60 KB it is not', asyn
   expect(arrived.read().packets).toBe(0);
   await send(attacker, { ...ORDER, payloads: [concatenate(FROM_ATTACKER, trailer(64))], count: 10 });
   expect(arrived.read().packets).toBe(10);
-  // IPv4, UDP, an origin indication, the bubble, what was behind it: no more than 8 bytes are gained.
+  // IPv4, UDP, an origin indication, the bubble, the extension: the amplification is at most 8 bytes.
   expect(arrived.read().bytes).toBe(10 * (20 + 8 + 8 + 40 + 64));
 });
 
-test('bubbles by the hundred thousand to a third party: within the limit, and others are forwarded meanwhile', async () => {
+test('hundreds of thousands of bubbles to a third party: within the limit, and others are forwarded meanwhile', async () => {
   await using net = new Internet();
   const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
   const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));

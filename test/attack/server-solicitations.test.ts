@@ -1,4 +1,4 @@
-/** What solicitations can do to a server and to whom it answers. S-2, S-37 to S-40 */
+/** What solicitations can do to a server, and to the hosts that it answers. S-2, S-37 to S-40 */
 import { expect, test } from 'vitest';
 import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
@@ -89,11 +89,11 @@ test('a flood of solicitations from one address: few answers, no memory, no harm
   const { answered, slowestMs } = await ping.stop();
   expect(answered).toBeGreaterThan(0.9);
   expect(slowestMs).toBeLessThan(1_000);
-  // Somebody new is served while the attacker's address has run out of budget.
+  // A new client is served while the attacker's address has no budget left.
   const late = net.site('b', 'port-restricted');
   const client = await startClient(late.client, SERVER_ADDRESS);
   await client.waitFor(/qualified: /, 5_000);
-  // The log says who it was and how often, whoever did the work.
+  // The log names the address and the number, on either data path.
   const { times, by, lines } = await endedWith(server, 'answers');
   expect(by).toMatch(new RegExp(`^${ATTACKER_ADDRESS}`));
   expect(lines).toBeLessThanOrEqual(3);

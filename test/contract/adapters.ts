@@ -1,11 +1,11 @@
-/** The two sets of ports that every contract is tested against: the kernel's, and those in memory. */
+/** The two sets of ports that every contract is tested with: the kernel's, and those in memory. */
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import { MemoryPorts } from '../../src/io/memory-ports.ts';
 import { MemoryIpv4Network } from '../../src/io/memory-udp.ts';
 import type { PortFactory } from '../../src/io/port-factory.ts';
 import { SeededEntropy } from '../../src/sim/seeded-entropy.ts';
 
-/** An address of the host, whichever adapter. */
+/** An address of the host, for either adapter. */
 export const LOOPBACK = 0x7f000001;
 
 export function memoryPorts(): MemoryPorts {

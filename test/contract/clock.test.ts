@@ -28,7 +28,7 @@ describe.each(CLOCKS)('Clock: $name', ({ clock, pass }) => {
     expect(calls).toEqual(['sooner', 'fraction', 'later'].map((name) => ({ name, early: false })));
   });
 
-  test('calls for an instant that is past, but not from inside setTimer', async () => {
+  test('calls for a time in the past, but not from inside setTimer', async () => {
     let called = false;
     clock.setTimer(clock.now() - 1_000, () => (called = true));
     expect(called).toBe(false);
@@ -36,7 +36,7 @@ describe.each(CLOCKS)('Clock: $name', ({ clock, pass }) => {
     await eventually(() => expect(called).toBe(true));
   });
 
-  test('forgets what is cancelled, however often', async () => {
+  test('forgets a cancelled timer, however often it is cancelled', async () => {
     const calls: string[] = [];
     const cancel = clock.setTimer(clock.now() + 1, () => calls.push('cancelled'));
     clock.setTimer(clock.now() + 5, () => calls.push('kept'));
@@ -47,7 +47,7 @@ describe.each(CLOCKS)('Clock: $name', ({ clock, pass }) => {
     cancel();
   });
 
-  test('does not call at once for an instant that setTimeout cannot reach', async () => {
+  test('does not call at once for a time beyond the limit of setTimeout', async () => {
     const calls: string[] = [];
     const cancel = clock.setTimer(clock.now() + 2 ** 32, () => calls.push('in 50 days'));
     clock.setTimer(clock.now() + 5, () => calls.push('soon'));

@@ -27,12 +27,12 @@ const TUNNEL = 'teredo';
 const HOST = { address: v4('192.0.2.1'), prefix: '192.0.2.1/24' };
 const PEER = { address: v4('192.0.2.2'), port: 5_000, prefix: '192.0.2.2/24' };
 const TEREDO = parsePrefix('2001::/32')!;
-/** Head of a capture file, and of each frame in it. */
+/** The header of a capture file, and of each frame in it. */
 const [FILE_HEADER, FRAME_HEADER] = [24, 16];
 
 /**
- * Two network namespaces with a wire between them. This thread opens the peer's socket in the first, which keeps it, and stays in
- * the second, the host's:
+ * Two network namespaces with a link between them. This thread opens the peer's socket in the first namespace, where the socket stays, and
+ * then stays in the second, the host's:
  *
  *     first:  peer's socket 192.0.2.2:5000 -- far | wan -- 192.0.2.1, decap, encap, tunnel  :second
  */
@@ -115,7 +115,7 @@ function openFar(): UdpSocket {
   return far;
 }
 
-/** What the host receives on the tunnel, seen as a capture sees it. The buffer holds few packets of the default size. */
+/** Packets that the host receives on the tunnel, from a capture. The buffer holds few packets of the default size. */
 async function watch(): Promise<() => Uint8Array[]> {
   const args = [
     '-i',
@@ -150,7 +150,7 @@ async function watch(): Promise<() => Uint8Array[]> {
   };
 }
 
-/** An echo request with 8 octets of data: the adapter asks so whether what the kernel sends arrives (adr/0018). */
+/** An echo request with 8 octets of data: with it the adapter asks whether packets of the kernel path arrive (adr/0018). */
 function isProof(packet: Uint8Array): boolean {
   return (
     packet.length === IPV6_HEADER + 16 &&
@@ -159,7 +159,7 @@ function isProof(packet: Uint8Array): boolean {
   );
 }
 
-/** As the peer's host answers it. */
+/** The answer of the peer's host. */
 function replyTo(proof: Uint8Array): Uint8Array {
   const reply = proof.slice();
   reply.copyWithin(SOURCE, DESTINATION, DESTINATION + 16);
@@ -169,7 +169,7 @@ function replyTo(proof: Uint8Array): Uint8Array {
   return reply;
 }
 
-/** The kernel sends group memberships of its own accord. */
+/** The kernel itself sends group memberships. */
 function isHostsOwn(packet: Uint8Array): boolean {
   return packet[24] !== 0xff;
 }

@@ -12,9 +12,9 @@ import { eventually } from '../support/eventually.ts';
 interface Rig {
   readonly ports: PortFactory;
   readonly getNativeIpv6: () => Promise<void>;
-  /** A default route by 2001:db8::2 on the link of this address, which it gets. */
+  /** Adds a default route by 2001:db8::2 on the link of this address, and the address. */
   readonly getDefaultWith: (address: string) => Promise<void>;
-  /** The address 2001:db8:20::1 on another interface, as of a VPN or of containers, by which nothing else is reached. */
+  /** Adds the address 2001:db8:20::1 on another interface, as of a VPN or of containers, by which nothing else is reached. */
   readonly addElsewhere: () => Promise<void>;
   /** 198.51.100.7/32 and 2001:db8:10::1/128 on `lo`. */
   readonly addToLoopback: () => Promise<void>;
@@ -34,9 +34,9 @@ for (const { name, skipped, open } of RIGS) {
   describe.skipIf(skipped)(`HostNetwork: ${name}`, () => {
     if (name === 'kernel') beforeAll(enterNewNetwork);
 
-    test('knows the IPv4 subnets, and which address leads out', async () => {
+    test('knows the IPv4 subnets, and the source address of outgoing datagrams', async () => {
       const { network } = (await open()).ports;
-      // An interface that was switched on this moment need not run yet.
+      // An interface just switched on may not run yet.
       await eventually(() =>
         expect(network.ipv4Subnets()).toEqual([
           { address: parseIpv4('192.0.2.1'), prefixLength: 24, interface: 'eth0' },
@@ -55,7 +55,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(network.globalIpv6()).toEqual([parseIpv6('2001:db8:10::1')]);
     });
 
-    test("tells native IPv6 from what leads into our tunnel, or another client's", async () => {
+    test("distinguishes native IPv6 from a route into our tunnel, or into another client's", async () => {
       const { ports, getNativeIpv6 } = await open();
       const { network } = ports;
       openTun(ports);
@@ -74,7 +74,7 @@ for (const { name, skipped, open } of RIGS) {
     });
 
     test.each(['fd12:3456:789a::100', 'fec0::100', '2002:c000:201::1', '2001:0:c000:201::7', 'fe80::7'])(
-      'a default route of a host with %s alone is no native IPv6',
+      'a default route of a host with %s alone is not native IPv6',
       async (address) => {
         const { ports, getDefaultWith, getNativeIpv6 } = await open();
         await getDefaultWith(address);
@@ -88,7 +88,7 @@ for (const { name, skipped, open } of RIGS) {
       ['fd12:3456:789a::100', false],
       ['2002:c000:201::1', false],
       ['2001:db8:30::1', true],
-      // As of a router's uplink: the system takes the source address of another interface.
+      // Like a router's uplink: the system uses the source address of another interface.
       ['fe80::7', true],
     ])(
       'with a native address on another interface and a default route at %s: %s',
@@ -108,13 +108,13 @@ for (const { name, skipped, open } of RIGS) {
       expect(ports.network.hasNativeIpv6(NAME)).toBe(true);
     });
 
-    test('addresses of a site only are not global', async () => {
+    test('site-scoped addresses are not global', async () => {
       const { ports, getDefaultWith } = await open();
       await getDefaultWith('fd12:3456:789a::100');
       expect(ports.network.globalIpv6()).toEqual([]);
     });
 
-    test('gives and takes addresses and routes; taking what is gone is harmless', async () => {
+    test('adds and removes addresses and routes; removing a missing one is harmless', async () => {
       const { ports } = await open();
       const { network } = ports;
       const tun = openTun(ports);
@@ -134,7 +134,7 @@ for (const { name, skipped, open } of RIGS) {
       await network.removeAddress(NAME, ADDRESS, 32);
     });
 
-    test('rejects with what stands in the way', async () => {
+    test('rejects with the reason', async () => {
       const { ports } = await open();
       const { network } = ports;
       await expect(network.setUpTunnel('nowhere', 1280)).rejects.toThrow(EnvironmentError);
@@ -148,7 +148,7 @@ for (const { name, skipped, open } of RIGS) {
       await expect(network.addRoute(NAME, DEFAULT)).rejects.toThrow(/exists already/);
     });
 
-    test('tells what a tunnel has, and what is left of it when somebody has taken it down', async () => {
+    test('reports the configuration of a tunnel, and the rest of it after another program took it down', async () => {
       const { ports, takeDown } = await open();
       const { network } = ports;
       expect(network.tunnelState(NAME)).toBeUndefined();
@@ -170,7 +170,7 @@ for (const { name, skipped, open } of RIGS) {
       }
     });
 
-    test('an interface takes its addresses and routes along', async () => {
+    test('an interface that is removed takes its addresses and routes along', async () => {
       const { ports } = await open();
       const { network } = ports;
       const tun = openTun(ports);
@@ -184,7 +184,7 @@ for (const { name, skipped, open } of RIGS) {
       await network.addRoute(NAME, DEFAULT);
     });
 
-    test('its monitor says when something has changed, until it is closed', async () => {
+    test('its monitor reports changes until it is closed', async () => {
       const { ports, getNativeIpv6 } = await open();
       const monitor = ports.openNetworkMonitor();
       let changes = 0;

@@ -14,7 +14,7 @@ const PEER = v6('2001:0:cb00:7178::2');
 const STRANGER = v6('2001:0:cb00:7178::3');
 const NATIVE = v6('2001:db8::1');
 
-/** Every adapter passes the same. `open` cleans up with onTestFinished. */
+/** Every adapter has to pass the same tests. `open` cleans up with onTestFinished. */
 const RIGS: readonly { name: string; skipped: boolean; open: (role: 'client' | 'relay') => Promise<Rig> }[] =
   [
     { name: isRoot ? 'kernel' : 'kernel (needs root)', skipped: !isRoot, open: kernelRig },
@@ -23,7 +23,7 @@ const RIGS: readonly { name: string; skipped: boolean; open: (role: 'client' | '
 
 for (const { name, skipped, open } of RIGS) {
   describe.skipIf(skipped)(`KernelPath: ${name}`, () => {
-    /** With OWN set and PEER offered, heard just now, and what is sent to it proven to arrive. */
+    /** With OWN set, and PEER offered, heard just now, and its path proven. */
     async function started(role: 'client' | 'relay' = 'client'): Promise<Started> {
       const rig = await open(role);
       const running = new Started(rig);
@@ -35,7 +35,7 @@ for (const { name, skipped, open } of RIGS) {
       return running;
     }
 
-    test("carries the host's packets to the peer as they are, from the socket's pair", async () => {
+    test("carries the host's packets to the peer unchanged, from the socket's address and port", async () => {
       const { rig } = await started();
       for (let size = 60; size <= 1_280; size += 61) rig.hostSends(data(OWN, PEER, size));
       await eventually(() => expect(rig.peerGot()).toHaveLength(21));
@@ -44,7 +44,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(rig.fromTunnel).toEqual([]);
     });
 
-    test("carries the peer's packets to the host as they are", async () => {
+    test("carries the peer's packets to the host unchanged", async () => {
       const { rig } = await started();
       for (let size = 60; size <= 1_280; size += 61) rig.peerSends(data(PEER, OWN, size));
       await eventually(() => expect(rig.hostGot()).toHaveLength(21));
@@ -52,7 +52,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(rig.fromSocket).toEqual([]);
     });
 
-    test("a relay's: between clients and what is served, which Teredo never is", async () => {
+    test('for a relay: between clients and the served range, which never contains Teredo', async () => {
       const { rig } = await started('relay');
       rig.hostSends(data(NATIVE, PEER));
       rig.peerSends(data(PEER, NATIVE));
@@ -62,7 +62,7 @@ for (const { name, skipped, open } of RIGS) {
       await eventually(() => expect(rig.fromSocket).toEqual([data(PEER, STRANGER)]));
     });
 
-    test('a relay serves what it is told, from when it is told', async () => {
+    test('a relay serves a range from the moment that it is set', async () => {
       const { rig } = await started('relay');
       rig.kernelPath.setServed([parsePrefix('2001:db8:1::/48')!]);
       rig.hostSends(data(NATIVE, PEER));
@@ -70,7 +70,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(rig.peerGot()).toEqual([]);
     });
 
-    test('what the host sends and it does not know goes through the tunnel', async () => {
+    test('a packet of the host that it does not know goes through the tunnel', async () => {
       const { rig } = await started();
       const left = [data(OWN, STRANGER), data(STRANGER, PEER)];
       for (const packet of left) rig.hostSends(packet);
@@ -78,7 +78,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(rig.peerGot()).toEqual([]);
     });
 
-    test('what arrives and it does not know goes through the socket', async () => {
+    test('a datagram that it does not know arrives at the socket', async () => {
       const { rig } = await started();
       const plain = data(PEER, OWN);
       const left = [
@@ -95,7 +95,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(rig.hostGot()).toEqual([]);
     });
 
-    test('CL-60, R-26: nothing to and from a peer that was not heard for 30 s, until it is', async () => {
+    test('CL-60, R-26: carries nothing to and from a peer that was not heard for 30 s, until it is heard', async () => {
       const running = await started();
       const { rig } = running;
       running.unload().offer({ heardAt: rig.clock.now() - 30_000 - GRAIN_MS });
@@ -110,14 +110,14 @@ for (const { name, skipped, open } of RIGS) {
       await eventually(() => expect([rig.peerGot().length, rig.hostGot().length]).toEqual([1, 1]));
     });
 
-    test('said again with an older time, what is known stands', async () => {
+    test('a repeated offer with an older time changes nothing', async () => {
       const running = await started();
       running.offer({ heardAt: running.rig.clock.now() - 40_000 });
       running.rig.hostSends(data(OWN, PEER));
       await eventually(() => expect(running.rig.peerGot()).toHaveLength(1));
     });
 
-    test('silent for 2 s although sent to: the path is no longer taken until the peer is heard again', async () => {
+    test('silent for 2 s although sent to: the path is no longer used until the peer is heard again', async () => {
       const { rig } = await started();
       const packets = [60, 61, 62].map((size) => data(OWN, PEER, size));
       rig.hostSends(packets[0]!);
@@ -132,7 +132,7 @@ for (const { name, skipped, open } of RIGS) {
       await eventually(() => expect(rig.peerGot()).toContainEqual(packets[2]));
     });
 
-    test('what the host refuses to send to the peer by the socket is not sent by this path either', async () => {
+    test('if the host refuses to send to the peer by the socket, this path does not send either', async () => {
       const { rig } = await started();
       rig.kernelPath.refused(PEER, 0);
       rig.kernelPath.refused(STRANGER, 0);
@@ -145,14 +145,14 @@ for (const { name, skipped, open } of RIGS) {
       expect(rig.peerGot()).toEqual([]);
     });
 
-    test('a peer that is offered elsewhere is sent to there, and no more taken from where it was', async () => {
+    test('a peer that is offered at a new address is sent to there, and no longer accepted from the old one', async () => {
       const running = await started();
       const { rig } = running;
       running.offer({ port: rig.peer.port ^ 1 });
       rig.peerSends(data(PEER, OWN));
       rig.hostSends(data(OWN, PEER));
       await eventually(() => expect(rig.fromSocket).toEqual([data(PEER, OWN)]));
-      // What was proven before holds for the pair before: the packet is left, or carried to the new pair.
+      // The proof was for the old address: the packet is left, or carried to the new one.
       await eventually(() => {
         const { counters } = rig.kernelPath;
         expect(rig.fromTunnel.length + counters['carriedOut']!).toBe(1);
@@ -160,7 +160,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(rig.peerGot()).toEqual([]);
     });
 
-    test('takes effect with the flush', async () => {
+    test('an offer takes effect with the flush', async () => {
       const { rig } = await started();
       rig.kernelPath.unload(PEER, 0);
       rig.hostSends(data(OWN, PEER));
@@ -171,7 +171,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(rig.peerGot()).toHaveLength(1);
     });
 
-    test('copies what it is told at once', async () => {
+    test('copies its arguments at once', async () => {
       const { rig } = await started();
       const bytes = join(Uint8Array.of(9), PEER);
       rig.kernelPath.unload(bytes, 1);
@@ -195,7 +195,7 @@ for (const { name, skipped, open } of RIGS) {
       await eventually(() => expect(rig.peerGot()).toHaveLength(1));
     });
 
-    test('reports when and how much, later than any call', async () => {
+    test('reports times and amounts, later than any call', async () => {
       const { rig, reports } = await started();
       const before = rig.clock.now();
       for (let i = 0; i < 4; i++) rig.hostSends(data(OWN, PEER, 100));
@@ -214,7 +214,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(totalOf(reports, 'sentPackets')).toBe(sent);
       expect(totalOf(reports, 'sentBytes')).toBe(400 + 45 * (sent - 4));
       expect(totalOf(reports, 'receivedBytes')).toBe(200);
-      // In any order: what was told in between may come before or after what is told at the end.
+      // In any order: reports made in between may come before or after those at the end.
       const latest = (of: 'receivedAt' | 'sentAt') => Math.max(...reports.map((report) => report[of]));
       for (const at of [latest('receivedAt'), latest('sentAt')]) {
         expect(at).toBeGreaterThan(before - GRAIN_MS);
@@ -222,7 +222,7 @@ for (const { name, skipped, open } of RIGS) {
       }
     });
 
-    test('what it reports when asked and what it has not reported add up, where a peer has moved, too; forgetting hands over all', async () => {
+    test('reports on request and reports still due add up, also for a peer that has moved; forgetting hands over all', async () => {
       const running = await started();
       const { rig, reports } = running;
       const carriedSoFar = () => {
@@ -250,7 +250,7 @@ for (const { name, skipped, open } of RIGS) {
         rig.peerSends(data(PEER, OWN, 200));
         await eventually(() => expect([rig.peerGot().length, rig.hostGot().length]).toEqual([i, i]));
         expect(carriedSoFar()).toEqual(counted());
-        running.offer(); // it was heard by the socket, too
+        running.offer(); // the socket has heard it, too
         expect(carriedSoFar()).toEqual(counted());
       }
       expect(counted().received! - before.received!).toBe(3);
@@ -264,7 +264,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(totalOf(reports, 'receivedBytes')).toBe(counted().receivedBytes);
     });
 
-    test('when the ways out change it reports, forgets, and says so', async () => {
+    test('when the routes change it reports, forgets all peers, and informs the handlers', async () => {
       const running = await started();
       const { rig, reports, said } = running;
       rig.hostSends(data(OWN, PEER));
@@ -280,7 +280,7 @@ for (const { name, skipped, open } of RIGS) {
       await eventually(() => expect(rig.peerGot().length).toBeGreaterThan(0));
     });
 
-    test('once closed it carries and says nothing more', async () => {
+    test('once closed it carries and reports nothing more', async () => {
       const { rig, said } = await started();
       rig.kernelPath.close();
       rig.kernelPath.close();
@@ -293,7 +293,7 @@ for (const { name, skipped, open } of RIGS) {
   });
 }
 
-/** The kernel's clock of last packets ticks this coarsely. */
+/** The kernel's coarse clock advances in steps of this size. */
 const GRAIN_MS = 20;
 
 interface Report {
@@ -306,7 +306,7 @@ interface Report {
   readonly sentBytes: number;
 }
 
-/** A kernel path that was started, and what it has said since. */
+/** A kernel path that was started, and its reports since. */
 class Started {
   readonly rig: Rig;
   readonly reports: Report[] = [];

@@ -7,29 +7,29 @@ import { formatEndpoint } from '../../src/wire/index.ts';
 import type { Endpoint } from '../../src/wire/index.ts';
 import { seededEntropy, v4 } from '../support/client-rig.ts';
 
-/** One host with a tunnel, a socket and a kernel path between them, and another host on its uplink where the peer is. */
+/** A host with a tunnel, a socket and a kernel path between them, and another host, the peer's, on its uplink. */
 export interface Rig {
   readonly kernelPath: KernelPath;
   readonly clock: Clock;
-  /** Where the peer's datagrams come from, and where the host's socket is for it. */
+  /** The source of the peer's datagrams, and the address and port of the host's socket for the peer. */
   readonly peer: Endpoint;
-  /** The peer has answered what was sent to it by the kernel path: from then on packets from `source` to it are carried. */
+  /** The peer has answered a packet of the kernel path: from then on packets from `source` to it are carried. */
   readonly prove: (source: Uint8Array, peer: Uint8Array) => Promise<void>;
   readonly hostSends: (packet: Uint8Array) => void;
   readonly peerSends: (payload: Uint8Array) => void;
-  /** IPv6 packets out of the tunnel; payloads, with where they came from. */
+  /** IPv6 packets out of the tunnel; payloads with their sources. */
   readonly hostGot: () => Uint8Array[];
   readonly peerGot: () => Uint8Array[];
   readonly peerHeardFrom: () => string[];
   readonly socketPair: string;
-  /** What came to user space instead. */
+  /** Packets that came to user space instead. */
   readonly fromTunnel: Uint8Array[];
   readonly fromSocket: Uint8Array[];
-  /** The host's ways out change. */
+  /** The host's routes change. */
   readonly changeWays: () => Promise<void> | void;
 }
 
-/** Copies of what a batch holds. */
+/** Copies of a batch's content. */
 export function contentsOf({ count, buffer, offsets, lengths }: DatagramBatch | PacketBatch): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => buffer.slice(offsets[i], offsets[i]! + lengths[i]!));
 }

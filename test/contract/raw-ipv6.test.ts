@@ -10,7 +10,7 @@ import { NEXT_HEADER, parseIpv6, transportChecksum, writeIpv6Header } from '../.
 import { isRoot, memoryPorts } from './adapters.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** Packets from FOREIGN, which is nobody's address here, to HOST; `received`: what arrived there, payloads by source. */
+/** Packets from FOREIGN, which is not an address of this host, to HOST. `received`: arrived payloads by source. */
 interface Rig {
   readonly raw: RawIpv6;
   readonly received: () => string[];
@@ -29,7 +29,7 @@ for (const { name, skipped, open } of RIGS) {
   describe.skipIf(skipped)(`RawIpv6: ${name}`, () => {
     if (name === 'kernel') beforeAll(enterNewNetwork);
 
-    test('sends packets as they are, with a source of anybody', async () => {
+    test('sends packets unchanged, with any source', async () => {
       const { raw, received } = await open();
       const packet = udpPacket('hello');
       const buffer = new Uint8Array(packet.length + 9);
@@ -52,7 +52,7 @@ for (const { name, skipped, open } of RIGS) {
   });
 }
 
-test.skipIf(!isRoot)('RawIpv6: kernel: counts where there is no route (needs root)', () => {
+test.skipIf(!isRoot)('RawIpv6: kernel: counts a packet without a route (needs root)', () => {
   const raw = openRaw(kernelPorts());
   const packet = udpPacket('hello', parseIpv6('2001:db8:1::1')!);
   expect(raw.send(packet, 0, packet.length)).toBe(false);

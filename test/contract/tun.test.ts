@@ -37,7 +37,7 @@ for (const { name, skipped, open } of RIGS) {
   describe.skipIf(skipped)(`Tun: ${name}`, () => {
     if (name === 'kernel') beforeAll(enterNewNetwork);
 
-    test('gives what the host sends, whole and in order, with head-room that can be written', async () => {
+    test("delivers the host's packets whole and in order, with writable head-room", async () => {
       const { tun, hostSends } = await open();
       const got: Uint8Array[] = [];
       tun.start((batch) => {
@@ -56,7 +56,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(tun.counters.readBytes).toBe(got.reduce((sum, { length }) => sum + length, 0));
     });
 
-    test('hands packets to the host, copying those that are no batch', async () => {
+    test('hands packets to the host, copying those that are not in a batch', async () => {
       const { tun, hostGot } = await open();
       tun.start(() => {}, notLost);
       for (let i = 1; i <= 100; i++) {
@@ -94,7 +94,7 @@ for (const { name, skipped, open } of RIGS) {
       await eventually(() => expect(hostGot()).toEqual([Uint8Array.of(1, 2, 3)]));
     });
 
-    test('counts what the host refuses, without throwing', async () => {
+    test('counts packets that the host refuses, without throwing', async () => {
       const { tun } = await open();
       tun.start(() => {}, notLost);
       const nonsense = new Uint8Array(60);
@@ -104,7 +104,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(tun.counters.writtenPackets).toBe(0);
     });
 
-    test('says once that it was taken away, and does nothing from then on', async () => {
+    test('reports once that it was removed, and does nothing from then on', async () => {
       const { tun, removeInterface } = await open();
       const lost: Error[] = [];
       tun.start(
@@ -124,7 +124,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(tun.counters.writeFailures).toEqual({});
     });
 
-    test('has a name that nobody else can take, until it is closed', async () => {
+    test('has a name that no other program can take, until it is closed', async () => {
       const { ports, tun } = await open();
       expect(tun.name).toBe(NAME);
       expect(() => ports.openTun(NAME)).toThrowError(expect.objectContaining({ code: 'interface-taken' }));
@@ -140,7 +140,7 @@ async function kernelRig(): Promise<Rig> {
   onTestFinished(() => tun.close());
   await ports.network.setUpTunnel(NAME, 1280);
   await ports.network.addAddress(NAME, HOST, 64);
-  // The kernel takes packets for a new address in when it has got round to it.
+  // The kernel accepts packets for a new address after a short time.
   await eventually(() => expect(readFileSync('/proc/net/ipv6_route', 'utf8')).toContain(`${toHex(HOST)} 80`));
   const host = await hostSocket();
   const hostGot: Uint8Array[] = [];
@@ -197,7 +197,7 @@ function packetAt(batch: PacketBatch, i: number): Uint8Array {
   return batch.buffer.slice(batch.offsets[i]!, batch.offsets[i]! + batch.lengths[i]!);
 }
 
-/** A host has things of its own to say on a new interface (MLD). */
+/** A host itself sends packets on a new interface (MLD). */
 function isOurs(packet: Uint8Array): boolean {
   return packet[6] === NEXT_HEADER.UDP;
 }

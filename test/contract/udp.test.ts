@@ -7,13 +7,13 @@ import { ADAPTERS, LOOPBACK } from './adapters.ts';
 import { eventually } from '../support/eventually.ts';
 
 describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
-  test('names the address and port it is bound to', () => {
+  test('names the address and port to which it is bound', () => {
     const { local } = open(make());
     expect(local.address).toBe(LOOPBACK);
     expect(local.port).toBeGreaterThan(0);
   });
 
-  test('carries datagrams whole and in order, and tells whom they are from', async () => {
+  test('carries datagrams whole and in order, and gives their source', async () => {
     const ports = make();
     const [a, b] = [open(ports), open(ports)];
     const got = collect(b);
@@ -27,13 +27,13 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     expect(new Set(got.map(({ from }) => from))).toEqual(new Set([`${a.local.address}:${a.local.port}`]));
   });
 
-  test('hands over what came in runs as the datagrams that were sent', async () => {
+  test('delivers datagrams that came in runs as they were sent', async () => {
     const ports = make();
     const a = open(ports);
     const b = ports.openUdp({ address: LOOPBACK, port: 0, runs: true });
     onTestFinished(() => b.close());
     const got = collect(b);
-    // Of one length but for the last of each run, empty ones among them; more than fit into one message, and into one batch.
+    // All of one length except the last of each run, some empty; more than fit into one message, and into one batch.
     const lengths = Array.from({ length: 3_000 }, (_, i) =>
       i % 70 === 0 ? i % 1_200 : i % 700 === 5 ? 0 : 1_200,
     );
@@ -52,7 +52,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     });
   });
 
-  test('carries the largest datagram there is', async () => {
+  test('carries the largest possible datagram', async () => {
     const ports = make();
     const [a, b] = [open(ports), open(ports)];
     const got = collect(b);
@@ -63,7 +63,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     expect(got[0]!.bytes).toEqual(new Uint8Array(65_507).fill(5));
   });
 
-  test('tells the TOS octet, which is 0 where the sender has not set it', async () => {
+  test('gives the TOS octet, which is 0 if the sender has not set it', async () => {
     const ports = make();
     const [a, b] = [open(ports), open(ports)];
     const seen: number[] = [];
@@ -74,7 +74,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     await eventually(() => expect(seen).toEqual([0, 0, 0]));
   });
 
-  test('keeps what arrived before it was started', async () => {
+  test('keeps datagrams that arrived before it was started', async () => {
     const ports = make();
     const [a, b] = [open(ports), open(ports)];
     send(a, b, Uint8Array.of(1));
@@ -96,7 +96,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     await eventually(() => expect(got.map(({ bytes }) => bytes[0])).toEqual([2, 1]));
   });
 
-  test('copies what it is given', async () => {
+  test('copies its arguments', async () => {
     const ports = make();
     const [a, b] = [open(ports), open(ports)];
     const got = collect(b);
@@ -108,7 +108,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     await eventually(() => expect(got.map(({ bytes }) => bytes)).toEqual([Uint8Array.of(2, 3)]));
   });
 
-  test('forwards out of a batch, with a header put in front of it', async () => {
+  test('forwards out of a batch, with a header put in front', async () => {
     const ports = make();
     const [a, b, c] = [open(ports), open(ports), open(ports)];
     const got = collect(c);
@@ -129,7 +129,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     );
   });
 
-  test('counts what it carried and what was refused, by reason, without throwing', async () => {
+  test('counts carried and refused datagrams, by reason, without throwing', async () => {
     const ports = make();
     const [a, b] = [open(ports), open(ports)];
     const got = collect(b);
@@ -170,7 +170,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     expect(calls).toBe(1);
   });
 
-  test('says that a port is taken, and that an address is not of this host', () => {
+  test('reports that a port is taken, and that an address is not of this host', () => {
     const ports = make();
     const { port } = open(ports).local;
     expect(refusal(() => ports.openUdp({ address: LOOPBACK, port }))).toMatchObject({ code: 'port-taken' });
@@ -179,7 +179,7 @@ describe.each(ADAPTERS)('Udp: $name', ({ ports: make }) => {
     });
   });
 
-  test('gives a port free again', () => {
+  test('releases its port', () => {
     const ports = make();
     const first = open(ports);
     first.close();

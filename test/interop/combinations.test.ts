@@ -1,6 +1,6 @@
 /**
- * Each of server, relay, client A and client B is ours or miredo's: sixteen worlds, each behind two port-restricted
- * kernel NATs. In each both clients qualify, everybody reaches everybody, and TCP arrives whole.
+ * Each of server, relay, client A and client B is this program's or miredo's: sixteen combinations, each behind two port-restricted kernel
+ * NATs. In each, both clients qualify, all hosts reach each other, and TCP arrives whole.
  */
 import { describe, expect, test } from 'vitest';
 import {
@@ -24,8 +24,8 @@ const WORLDS = MAKERS.flatMap((server) =>
   MAKERS.flatMap((relay) => MAKERS.flatMap((a) => MAKERS.map((b) => ({ server, relay, a, b })))),
 );
 /**
- * A packet has two ends: four worlds have all pairs of makers at all pairs of ends. The two data paths take them with different servers.
- * `TEREDO_TEST_ALL=1` goes through all sixteen on each.
+ * A packet has two ends: four combinations have all pairs of implementations at all pairs of ends. The two data paths use them with
+ * different servers. `TEREDO_TEST_ALL=1` runs all sixteen on each.
  */
 const CHOSEN = WORLDS.filter(
   ({ server, relay, a, b }) =>

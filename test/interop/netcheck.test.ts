@@ -1,4 +1,4 @@
-/** `teredo netcheck` with a server that is miredo's: nothing it looks for needs a server of ours. */
+/** `teredo netcheck` with a miredo server: no check needs a server of this program. */
 import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, SERVER_SECONDARY, until } from '../../src/lab/index.ts';
 import { startMiredoServer } from '../support/miredo.ts';
@@ -16,7 +16,7 @@ test.for([
     'a server that listens',
     () => net.server.execute('ss', '-lun').includes(`${SERVER_SECONDARY}:3544`) || undefined,
   );
-  // Once is enough: it takes its time.
+  // Once is enough: it takes long.
   const isTimed = kind === 'port-restricted';
   const args = ['netcheck', '--server', SERVER_ADDRESS, '--json', ...(isTimed ? ['--lifetime', '20'] : [])];
   const running = site.client.spawn(process.execPath, [PROGRAM, ...args]);

@@ -33,7 +33,10 @@ describe.each(everyNth(2, ['kernel', 'user']))('data path %s', (path) => {
       const { counters } = (await statusOf(net.server, 'server'))!;
       return counters['droppedDenied']! >= 3;
     });
-    await until('an end of it', async () => (await statusOf(a.client, 'client'))!['state'] === 'offline');
+    await until(
+      'the end of the qualification',
+      async () => (await statusOf(a.client, 'client'))!['state'] === 'offline',
+    );
     const status = (await statusOf(net.server, 'server'))!;
     const text = net.server.execute(process.execPath, PROGRAM, 'status', nameOf(net.server, 'server'));
     expect(text).toMatch(/^access +1 prefix, all other addresses are served$/m);
@@ -47,7 +50,7 @@ describe.each(everyNth(2, ['kernel', 'user']))('data path %s', (path) => {
     expect(teredoAddressNow(a.client)).toBeUndefined();
   });
 
-  test('a client that the relay denies reaches no native host, and that one hears that it is prohibited', async () => {
+  test('a client that the relay denies reaches no native host, and the native host gets "administratively prohibited"', async () => {
     await using net = new Internet();
     const a = net.site('a', 'port-restricted');
     const b = net.site('b', 'port-restricted');
@@ -81,7 +84,7 @@ describe.each(everyNth(2, ['kernel', 'user']))('data path %s', (path) => {
     });
   });
 
-  test('a client that talks and is then denied is carried no longer; another one notices nothing', async () => {
+  test('a client that is denied while it sends is no longer carried; another client is not affected', async () => {
     await using net = new Internet();
     const a = net.site('a', 'port-restricted');
     const b = net.site('b', 'port-restricted');
@@ -117,7 +120,7 @@ describe.each(everyNth(2, ['kernel', 'user']))('data path %s', (path) => {
     expect((await honest.stop()).answered).toBeGreaterThanOrEqual(1);
   });
 
-  test("a server's list that changes holds from then on", async () => {
+  test("a change of a server's list takes effect at once", async () => {
     await using net = new Internet();
     const asker = addHost(net, 'asker', ATTACKER_ADDRESS);
     const server = await startChanging(net.server, 'server', SERVER_ADDRESS, path, '192.0.2.64/30');
@@ -139,7 +142,7 @@ describe.each(everyNth(2, ['kernel', 'user']))('data path %s', (path) => {
     });
     expect([reportOf(server).path, counters['droppedDenied']]).toEqual([path, 1]);
     if (path === 'kernel') {
-      // One datagram after each second goes to the socket as a sample.
+      // After each second, one datagram goes to the socket as a sample.
       const { solicitationsAnswered, leftToSockets } = kernelCounters!;
       expect(solicitationsAnswered).toBeGreaterThan(0);
       expect(solicitationsAnswered! + leftToSockets!).toBe(2);
@@ -161,12 +164,12 @@ async function startChanging(host: Namespace, ...args: string[]): Promise<Runnin
   return running;
 }
 
-/** The latest. */
+/** The latest process. */
 function reportOf(running: Running): Report {
   return JSON.parse([...running.output.matchAll(/^\{.*\}$/gm)].at(-1)![0]) as Report;
 }
 
-/** How many answers a ping has had. */
+/** The number of answers that a ping has had. */
 function times(running: Running): number {
   return [...running.output.matchAll(/time=/g)].length;
 }

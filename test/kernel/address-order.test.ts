@@ -1,4 +1,4 @@
-/** What netcheck says of the order of addresses is the order that glibc gives, on a host with IPv4 and a Teredo address. CL-9 */
+/** The order of addresses that netcheck reports is the order of glibc, on a host with an IPv4 and a Teredo address. CL-9 */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** The first address of a name with both, with this text as gai.conf. */
+/** The first address of a name with both, if gai.conf has this text. */
 function firstWith(gaiConf: string): string {
   writeFileSync(join(folder, 'gai.conf'), gaiConf);
   const script = `

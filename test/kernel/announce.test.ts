@@ -15,7 +15,7 @@ import {
 const [PUBLIC, PUBLIC_TOO, PUBLIC_RELAY] = ['203.0.113.140', '203.0.113.142', '203.0.113.150'] as const;
 const [INSIDE, INSIDE_TOO, INSIDE_RELAY] = ['172.31.0.10', '172.31.0.17', '172.31.0.20'] as const;
 
-/** `hairpin`: a host inside reaches itself at its address outside. */
+/** `hairpin`: a host inside reaches itself at its external address. */
 function cloud(net: Internet, { hairpin }: { readonly hairpin: boolean }) {
   const { lab } = net;
   const [nat, wire, server, relay] = [
@@ -53,7 +53,7 @@ function cloud(net: Internet, { hairpin }: { readonly hairpin: boolean }) {
 
 const ANNOUNCED = ['--announce', PUBLIC, '--secondary', INSIDE_TOO, '--announce-secondary', PUBLIC_TOO];
 
-/** A relay of one native host, in front of which it stands. */
+/** A relay for one native host, between that host and the IPv4 network. */
 function nativeBehind(net: Internet, relay: Namespace): Namespace {
   const native = net.lab.host('cloud-native');
   net.lab.wire(relay, 'v6', ['2001:db8:77::1/64'], native, 'v6', ['2001:db8:77::2/64']);
@@ -97,7 +97,7 @@ function forwardedBy(status: Awaited<ReturnType<typeof statusOf>>): number {
   return counters['forwardedToClients'] ?? 0;
 }
 
-test('a NAT that does not hairpin: the server says that it cannot tell, and serves', async () => {
+test('a NAT that does not hairpin: the server reports that it cannot check, and serves', async () => {
   await using net = new Internet();
   const { server } = cloud(net, { hairpin: false });
   const running = await startServer(server, INSIDE, ...ANNOUNCED);
@@ -107,7 +107,7 @@ test('a NAT that does not hairpin: the server says that it cannot tell, and serv
   expect(await teredoAddress(site.client)).toMatch(/^2001:0:cb00:718c:/);
 });
 
-test('the two errors name the way out: the public address is not here, the private one is not to be announced', async () => {
+test('two errors give the remedy: the public address is not on this host; the private one must not be announced', async () => {
   await using net = new Internet();
   const { server } = cloud(net, { hairpin: true });
   const notHere = spawnTeredo(server, 'server', '--address', PUBLIC, '--no-native');

@@ -1,4 +1,6 @@
-/** Datagrams to the socket come in on other interfaces than those that have its address, or that they leave by: they are carried all the same. */
+/**
+ * Datagrams to the socket arrive at other interfaces than those that have its address, or by which it sends: they are carried nevertheless.
+ */
 import { expect, test } from 'vitest';
 import {
   Internet,
@@ -13,14 +15,14 @@ import type { Namespace } from '../../src/lab/index.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BYTES = 2_000_000;
-/** Packets: most of those that this many bytes take. */
+/** The number of packets that most of this many bytes take. */
 const MOST = 1_200;
-/** Of the relay: the services', which others route to it, and those of its other interfaces. */
+/** Addresses of the relay: that of the services, which other hosts route to it, and those of its other interfaces. */
 const ANYCAST = '192.0.2.201';
 const [SECOND, THIRD] = ['192.0.2.202', '192.0.2.203'];
 const NETWORK = '198.51.100.0/24';
 
-test('an address on lo, and datagrams that come in on another interface than they leave by, one that is new too', async () => {
+test('an address on lo, and datagrams that arrive at another interface than they leave by, also at a new one', async () => {
   await using net = new Internet();
   const { client, nat } = net.site('a', 'port-restricted');
   prepare(net.relay);
@@ -33,7 +35,7 @@ test('an address on lo, and datagrams that come in on another interface than the
   await carries(net, client);
 });
 
-test('several uplinks, of which each peer takes one to us, and we any of them (ECMP)', async () => {
+test('several uplinks: each peer sends by one of them, and this host by any (ECMP)', async () => {
   await using net = new Internet();
   const sites = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
   prepare(net.relay);
@@ -50,7 +52,7 @@ test('several uplinks, of which each peer takes one to us, and we any of them (E
   for (const { client } of sites) await carries(net, client);
 });
 
-test('what the host drops for its source is not carried: an interface where sources have to be routed (rp_filter)', async () => {
+test('a datagram that the host drops for its source is not carried: an interface with strict rp_filter', async () => {
   await using net = new Internet();
   const { client, nat } = net.site('a', 'port-restricted');
   prepare(net.relay);
@@ -60,7 +62,7 @@ test('what the host drops for its source is not carried: an interface where sour
   await startRoles(net, [client]);
   await carries(net, client);
   const before = await relayCounters(net);
-  // Such an interface does not tell its address either.
+  // Nor does such an interface answer for the address (ARP).
   const [, mac] = /link\/ether (\S+)/.exec(net.relay.ip('link', 'show', 'wan2'))!;
   nat.ip('neighbour', 'replace', SECOND, 'lladdr', mac!, 'dev', 'wan', 'nud', 'permanent');
   routeTo(net, [nat], SECOND);
@@ -70,7 +72,7 @@ test('what the host drops for its source is not carried: an interface where sour
   expect((await relayCounters(net))['carriedIn']).toBe(before['carriedIn']);
 });
 
-/** Frames. */
+/** Number of frames. */
 function receivedBy(host: Namespace, name: string): number {
   const [link] = JSON.parse(host.ip('-s', '-j', 'link', 'show', name)) as {
     stats64: { rx: { packets: number } };
@@ -78,14 +80,14 @@ function receivedBy(host: Namespace, name: string): number {
   return link!.stats64.rx.packets;
 }
 
-/** Its interfaces are on one wire: each answers for its own addresses only. */
+/** The host's interfaces are on one link: each answers for its own addresses only. */
 function prepare(relay: Namespace): void {
   relay.ip('address', 'add', `${ANYCAST}/32`, 'dev', 'lo');
   relay.sysctl('net.ipv4.conf.all.arp_ignore', '1');
   relay.sysctl('net.ipv4.conf.all.arp_announce', '2');
 }
 
-/** One more interface of the relay's, by which nothing leaves. */
+/** One more interface of the relay, by which no packet leaves. */
 function plugIn(net: Internet, name: string, address: string): void {
   net.lab.connect(net.relay, name, net.backbone, `${address}/32`);
 }
@@ -106,7 +108,7 @@ async function startRoles(net: Internet, clients: readonly Namespace[]): Promise
   }
 }
 
-/** Between a client and the native host: proven first, then much of it. */
+/** Traffic between a client and the native host: first until the path is proven, then much of it. */
 async function carries(net: Internet, client: Namespace): Promise<void> {
   const first = await relayCounters(net);
   await until('packets that are carried', async () => {

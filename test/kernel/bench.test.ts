@@ -8,8 +8,8 @@ import { IS_ALL } from '../support/extent.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** No thresholds: what is measured beside other tests says nothing of the speed, but that everything measured works. */
-test.runIf(IS_ALL)('a short form of the bench: each seat has its figures', () => {
+/** No thresholds: the speed beside other tests means nothing. The test shows that every measurement works. */
+test.runIf(IS_ALL)('a short form of the bench: each variant has its figures', () => {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-bench-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const [json, svg] = [join(folder, 'results.json'), join(folder, 'results.svg')];

@@ -1,4 +1,4 @@
-/** Where an uplink has super-packets of a tunnel cut, TCP data and large UDP packets are left to the process, and nothing else. */
+/** At an uplink for which super-packets of a tunnel are cut, TCP data and large UDP packets are left to the process, and no other packets. */
 import { beforeAll, expect, test } from 'vitest';
 import { CONFIG, KERNEL_COUNTERS, ROLE, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
 import { PeerMap } from '../../src/linux/bpf/peer-map.ts';
@@ -34,7 +34,7 @@ beforeAll(() => {
   const now = Number(process.hrtime.bigint());
   expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now, now)).toBe(0);
   peers.setWay(PEER, WAY.bare, 0, 0);
-  run(tcp(ACK, 0)); // the first packet may be the one that is shown to the socket
+  run(tcp(ACK, 0)); // the first packet may be a sample for the socket
   return () => program.close();
 });
 
@@ -42,12 +42,12 @@ test.each([
   ['TCP data', tcp(ACK, 1), false],
   ['data behind options', tcp(ACK, 100, 60), false],
   ['an acknowledgement', tcp(ACK, 0), true],
-  ['one with options', tcp(ACK, 0, 32), true],
-  ['the first of a connection', tcp(SYN, 0, 40), true],
+  ['a segment with options', tcp(ACK, 0, 32), true],
+  ['the first segment of a connection', tcp(SYN, 0, 40), true],
   ['the last', tcp(FIN | ACK, 0), false],
   ['a reset', tcp(RST, 0), false],
   ['a small UDP packet', packet(UDP, 256), true],
-  ['a large one', packet(UDP, 257), false],
+  ['a large UDP packet', packet(UDP, 257), false],
   ['ICMPv6', packet(NEXT_HEADER.ICMPV6, 500), true],
 ])('%s', (_, bytes, carried) => {
   expect(carriedWhere({ cuts: 0 }, bytes)).toBe(true);

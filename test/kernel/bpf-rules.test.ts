@@ -25,8 +25,8 @@ import { upFor } from '../support/uptime.ts';
 import { IS_ALL } from '../support/extent.ts';
 
 /**
- * The programs and the machine's model of them (core/carrier, which the simulator runs the machines against) get the same
- * packets: each has to be carried by both, to the same place and with the same bytes, or by neither.
+ * The programs, and the machine's model of them (core/offload/carrier, with which the simulator runs), get the same packets. Each packet
+ * has to be carried by both, to the same address and with the same bytes, or by neither.
  */
 
 const OWN = v6('2001:0:cb00:7178::1');
@@ -48,7 +48,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig.close());
 
-test('taking all peers out hands each over once, however many batches that are', () => {
+test('the removal of all peers calls back once for each, however many batches that takes', () => {
   const program = loadPeerProgram({ peers: 10_000, served: 16, proofs: 16, reports: 1 << 16 });
   const peers = new PeerMap(program.map('peers'));
   const key = PEER.slice();
@@ -62,7 +62,7 @@ test('taking all peers out hands each over once, however many batches that are',
   program.close();
 });
 
-test('a table that cannot be gone through is an error, not an empty one', () => {
+test('a table that cannot be read is an error, not an empty one', () => {
   const peers = new PeerMap(-1);
   expect(() => peers.clear(() => {})).toThrow(/EBADF/);
   expect(() => peers.forEach(() => {})).toThrow(/EBADF/);
@@ -71,7 +71,7 @@ test('a table that cannot be gone through is an error, not an empty one', () => 
 describe.each(['client', 'relay'] as const)('%s', (role) => {
   const inside = role === 'client' ? OWN : NATIVE;
 
-  test('a packet to the peer is wrapped: DF off, no ECN, TTL 64, no checksum, an identification of its own', () => {
+  test('a packet to the peer is wrapped: DF off, no ECN, TTL 64, no checksum, its own identification', () => {
     rig.begin(role);
     const packet = data(inside, PEER, 100);
     packet[1] = 0x30; // CE
@@ -85,7 +85,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(first.outer.slice(4, 6)).not.toEqual(second.outer.slice(4, 6));
   });
 
-  test('to a peer not shown to receive datagrams without a checksum they have a right one, or are left', () => {
+  test('for a peer that is not known to accept datagrams without a checksum they have a right one, or are left to the process', () => {
     rig.begin(role, 0, WAY.checked);
     const payloads = [0, 1, 2, 31, 1_219, 1_220].flatMap((size) => [
       tcpSegment(inside, PEER, size),
@@ -108,7 +108,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     for (const packet of [unsummed, shorter, ...others]) expect(rig.out(packet)).toBeUndefined();
   });
 
-  test('to a peer that has not answered what this path sends nothing is sent by it', () => {
+  test('nothing is sent by this path to a peer that has not answered it', () => {
     rig.begin(role, 0, WAY.inward);
     expect(rig.out(data(inside, PEER, 100))).toBeUndefined();
     expect(rig.both('in', data(PEER, inside, 100))).toBe(true);
@@ -116,7 +116,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
 
   test('ECN on the way in is combined as RFC 6040 says', () => {
     rig.begin(role);
-    // By inner and outer field: the result, or undefined where the packet is dropped.
+    // By inner and outer field: the result, or undefined if the packet is dropped.
     const expected = [
       [0, 0, 0, undefined],
       [1, 1, 1, 3],
@@ -134,7 +134,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(got).toEqual(expected);
   });
 
-  test('C-31: extension headers are left to the machine both ways, but for a fragment of the host that has none behind', () => {
+  test('C-31: extension headers are left to the machine in both directions, except a fragment of the host without any after it', () => {
     rig.begin(role);
     const fragments = ['a first fragment', 'a later fragment, whose data look like a routing header'];
     for (const [name, chain] of [...SOURCE_ROUTED, ...NOT_SOURCE_ROUTED]) {
@@ -146,7 +146,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     }
   });
 
-  test('each rule broken: neither carries it', () => {
+  test('each rule violated in turn: neither carries the packet', () => {
     rig.begin(role);
     const good = data(PEER, inside, 100);
     const wrong: Uint8Array[] = [
@@ -191,7 +191,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     }
   });
 
-  test('from a peer: only while its socket has received something of it within 10 s; from 4 s on one packet a second is left to that', () => {
+  test('from a peer: only while its socket has received something from it within 10 s; from 4 s on one packet a second is left to the socket', () => {
     for (const [ago, carried] of [
       [3_800, [true, true]],
       [4_200, [false, true]],
@@ -203,7 +203,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     }
   });
 
-  test('a TCP segment with data, which had better not arrive late, is left to the socket from 6 s on only', () => {
+  test('a TCP segment with data, which should not arrive late, is left to the socket from 6 s on only', () => {
     const segment = tcpSegment(PEER, inside, 100);
     const acknowledgement = tcpSegment(PEER, inside, 0);
     for (const [packet, ago, carried] of [
@@ -216,7 +216,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     }
   });
 
-  test('with however many peers: samples from 8 s on at the latest, each packet from 14 s on', () => {
+  test('however many peers there are: samples from 8 s on at the latest, each packet from 14 s on', () => {
     for (const [ago, carried] of [
       [7_800, [true, true]],
       [8_200, [false, true]],
@@ -237,7 +237,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     }
   });
 
-  test('silent for 2 s although sent to: all is left to the machine until the peer is heard', () => {
+  test('silent for 2 s although sent to: all packets are left to the machine until the peer is heard', () => {
     rig.begin(role, 3_000);
     const packet = data(inside, PEER, 100);
     expect([1, 2, 3].map(() => rig.both('out', packet))).toEqual([true, false, false]);
@@ -245,10 +245,10 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(rig.both('out', packet)).toBe(true);
   });
 
-  test('truncated at every length, every bit flipped: the same verdict and the same bytes', () => {
+  test('truncated at every length, and with every bit flipped: the same verdict and the same bytes', () => {
     for (const way of ['in', 'out'] as const) {
       const packet = way === 'in' ? data(PEER, inside, 64) : data(inside, PEER, 64);
-      // The kernel's stack lets out nothing without a whole header, and neither does a test run.
+      // The kernel's stack sends no packet without a complete header, and neither does a test run.
       for (let length = way === 'in' ? 1 : 40; length < packet.length; length++) {
         rig.begin(role);
         rig.both(way, packet.slice(0, length));
@@ -300,17 +300,17 @@ test('client: an echo reply that may answer its connectivity test is left to it'
   expect(rig.both('in', echoReplyOf(24))).toBe(true);
 });
 
-test('client: a router advertisement is left to it, whoever has sent it', () => {
+test('client: a router advertisement is left to it, whoever sent it', () => {
   rig.begin('client');
   expect(rig.both('in', icmpv6Of(ICMPV6.RA, 16))).toBe(false);
 });
 
-test('relay: it believes none, and carries what only is one', () => {
+test('relay: it trusts no router advertisement, and carries a packet that is one', () => {
   rig.begin('relay');
   expect(rig.both('in', icmpv6Of(ICMPV6.RA, 16, NATIVE))).toBe(true);
 });
 
-test('relay: it has none, and such a reply is carried', () => {
+test('relay: it has no connectivity test, and such a reply is carried', () => {
   rig.begin('relay');
   expect(rig.both('in', echoReplyOf(16, NATIVE))).toBe(true);
 });
@@ -344,7 +344,7 @@ function echoRequest(source: Uint8Array, destination: Uint8Array, size: number):
   return sealed(packet, NEXT_HEADER.ICMPV6, 2);
 }
 
-/** A packet whose class, flow label and payload are all different. */
+/** A packet whose traffic class, flow label and payload are all different. */
 function transport(source: Uint8Array, destination: Uint8Array, next: number, length: number): Uint8Array {
   const packet = withByte(data(source, destination, IPV6_HEADER + length), 6, next);
   for (let i = IPV6_HEADER; i < packet.length; i++) packet[i] = (i * 7 + length) & 0xff;
@@ -359,7 +359,7 @@ function sealed(packet: Uint8Array, next: number, at: number): Uint8Array {
   return packet;
 }
 
-/** Of a datagram with its pseudo-header, the checksum included: 0xffff where that is right. */
+/** The sum of a datagram with its pseudo-header and checksum: 0xffff if the checksum is right. */
 function udpSum(outer: Uint8Array, payload: Uint8Array): number {
   const whole = new Uint8Array(12 + 8 + payload.length + (payload.length % 2));
   whole.set(outer.subarray(12, 20), 0);
@@ -385,7 +385,7 @@ interface Outer {
   readonly options?: boolean;
 }
 
-/** The programs on Ethernet on both sides, and the model beside them. */
+/** The programs with Ethernet on both sides, and the model beside them. */
 class Rig {
   private readonly program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
   private readonly peers = new PeerMap(this.program.map('peers'));
@@ -402,7 +402,7 @@ class Rig {
     });
   }
 
-  /** PEER is offered, heard so long ago; nothing else is known. */
+  /** PEER is offered, last heard this long ago; nothing else is known. */
   begin(role: 'client' | 'relay', agoMs = 0, way: Way = WAY.bare, stretch = 1): void {
     writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
       bytes.set(OWN, CONFIG.own);
@@ -424,7 +424,7 @@ class Rig {
     this.carrier.offload(PEER, 0, PLACE.address, PLACE.port, heardAt, now());
   }
 
-  /** Whether both carry it; fails where they don't agree. */
+  /** Whether both carry it; fails if they disagree. */
   both(way: 'in' | 'out', packet: Uint8Array, from = PLACE, tos = 0): boolean {
     if (way === 'out') {
       const expected = this.carrier.carryOut(packet, 0, packet.length, now());
@@ -444,7 +444,7 @@ class Rig {
     return expected === 'carried';
   }
 
-  /** What encap makes of a packet; undefined where it leaves it. */
+  /** The datagram that encap makes of a packet; undefined if it leaves the packet. */
   out(packet: Uint8Array) {
     const frame = ethernet(0x86dd, packet);
     const result = this.run('encap', frame);
@@ -466,7 +466,7 @@ class Rig {
     return testRun(this.program.program(name), frame);
   }
 
-  /** The datagram of a packet, as it comes in on the uplink. */
+  /** The datagram of a packet, as it arrives at the uplink. */
   wrap(
     packet: Uint8Array,
     { from = PLACE, to = LOCAL, toPort = LOCAL_PORT, ...outer }: Outer = {},

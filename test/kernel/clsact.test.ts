@@ -1,6 +1,6 @@
 /**
- * Kernels before 6.6 have no tcx: the programs are filters at clsact then, which stay when a process dies. Here the way of those
- * kernels is taken on this one.
+ * Kernels before 6.6 have no tcx: the programs are then filters at clsact, which stay when a process dies. Here this kernel is used like
+ * those.
  */
 import { expect, test, vi } from 'vitest';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
@@ -21,7 +21,7 @@ vi.mock('../../src/linux/bpf/attachment.ts', async (original) => {
 const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
 
-test('packets are carried both ways, and nothing of it stays', async () => {
+test('packets are carried both ways, and nothing remains afterwards', async () => {
   const { kernelPath, peer, clock, prove, hostSends, peerSends, hostGot, peerGot, ...user } =
     await kernelRig('client');
   kernelPath.setOwn(OWN);
@@ -42,7 +42,7 @@ test.each([
   ['the uplink', 'wan'],
   ['the tunnel', 'teredo'],
 ])(
-  'filters that somebody takes away at %s are there again, and packets are carried as before',
+  'filters that another program removes at %s are attached again, and packets are carried as before',
   async (_, name) => {
     const { kernelPath, peer, clock, prove, hostSends, peerSends, hostGot, peerGot } =
       await kernelRig('client');
@@ -70,7 +70,7 @@ test.each([
   },
 );
 
-test('what a crash has left is taken over: there is one filter for a socket, and then none; and what somebody takes away is missed', () => {
+test('filters left by a crash are taken over: one filter for a socket, and then none; and a removed filter is noticed', () => {
   enterNewNetwork();
   const index = (name: string) => Number(/^(\d+):/m.exec(execute('ip', ['link', 'show', name]))![1]);
   execute('ip', ['link', 'add', 'wan', 'type', 'veth', 'peer', 'name', 'far']);
@@ -81,16 +81,16 @@ test('what a crash has left is taken over: there is one filter for a socket, and
   expect(filters('wan', 'ingress')).toBe(2);
   again.close();
   expect(filters('wan', 'ingress')).toBe(1);
-  expect(other.isThere()).toBe(true);
+  expect(other.isAttached()).toBe(true);
   other.close();
   expect(filters('wan', 'ingress')).toBe(0);
   const taken = attached(3_545);
   execute('tc', ['qdisc', 'delete', 'dev', 'wan', 'clsact']);
-  expect(taken.isThere()).toBe(false);
+  expect(taken.isAttached()).toBe(false);
   program.close();
 });
 
-test('what a crash has left at an uplink is taken away at the start, before any peer is carried', async () => {
+test('filters left at an uplink by a crash are removed at the start, before any peer is carried', async () => {
   const { kernelPath, socketPair } = await kernelRig('client');
   const local = { address: 0, port: Number(socketPair.split(':')[1]) };
   kernelPath.close();
@@ -104,7 +104,7 @@ test('what a crash has left at an uplink is taken away at the start, before any 
   next.close();
 });
 
-test('what crashes have left of sockets that are gone is taken away, and what living processes have is not', () => {
+test('filters left by crashes are removed if their sockets are gone; those of running processes are not', () => {
   enterNewNetwork();
   execute('ip', ['link', 'set', 'lo', 'up']);
   execute('ip', ['link', 'add', 'wan', 'index', '10', 'type', 'veth', 'peer', 'name', 'far']);
@@ -122,14 +122,14 @@ test('what crashes have left of sockets that are gone is taken away, and what li
   crashed.close();
   const last = attached(own.local);
   expect(filters('wan', 'ingress')).toBe(3);
-  expect([other, sibling, last].map((one) => one.isThere())).toEqual([true, true, true]);
+  expect([other, sibling, last].map((one) => one.isAttached())).toEqual([true, true, true]);
   for (const one of [other, sibling, last]) one.close();
   expect(hasClsact('wan')).toBe(false);
   for (const socket of [living, own]) socket.close();
   program.close();
 });
 
-test('a qdisc stays while somebody else has a filter there, and where somebody else has made it', () => {
+test('a qdisc stays while another program has a filter there, and if another program made it', () => {
   enterNewNetwork();
   execute('ip', ['link', 'add', 'wan', 'index', '10', 'type', 'veth', 'peer', 'name', 'far', 'index', '11']);
   const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });

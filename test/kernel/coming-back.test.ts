@@ -1,4 +1,4 @@
-/** Whatever goes away and comes back: traffic flows again within 10 s of the moment when it can, with no restart of ours. */
+/** After each failure that ends, traffic flows again within 10 s of the moment when it can, without a restart. */
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
@@ -77,7 +77,7 @@ test("the NAT's mappings are flushed while idle", async () => {
   expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
 });
 
-test("the NAT's mappings are flushed while idle, and it is the native host that calls", async () => {
+test("the NAT's mappings are flushed while idle, and the native host sends first", async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -98,7 +98,7 @@ test("the NAT's mappings move to other ports while sending", async () => {
   await teredoAddress(site.client);
   const pinging = site.client.spawn('ping', ['-n', '-i', '0.2', NATIVE_ADDRESS]);
   await pinging.waitFor(/time=/);
-  // From now on every mapping gets another port: the client must notice that it is somebody else now.
+  // From now on every mapping gets another port: the client must notice that its address has changed.
   site.nat.nft(`
     flush chain ip nat postrouting
     add rule ip nat postrouting oifname "wan" meta l4proto udp masquerade to :50000-50100
@@ -122,7 +122,7 @@ test("the client's IPv4 address changes", async () => {
   expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
 });
 
-test('CL-110: the client moves to another interface, and listens for its neighbours there', async () => {
+test('CL-110: the client moves to another interface, and joins the discovery group there', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -140,7 +140,7 @@ test('CL-110: the client moves to another interface, and listens for its neighbo
   expect(listensOn('eth')).toBeUndefined();
 });
 
-test('the relay is restarted in the middle', async () => {
+test('the relay is restarted during traffic', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -154,7 +154,7 @@ test('the relay is restarted in the middle', async () => {
   expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, 20_000)).toBeLessThan(BACK_MS);
 });
 
-test('kill -9 of a role leaves nothing that keeps it from starting again; SIGTERM and SIGHUP leave nothing at all', async () => {
+test('kill -9 of a role leaves nothing that prevents its next start; SIGTERM and SIGHUP leave nothing at all', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   const roles = {

@@ -1,4 +1,4 @@
-/** The commands that ask: status, peers, ping, netcheck, in words and in JSON. */
+/** The commands that only ask: status, peers, ping, netcheck, as text and as JSON. */
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
@@ -21,7 +21,7 @@ async function teredo(
   return { status: await running.exited, stdout: running.stdout, output: running.output };
 }
 
-test('status and peers tell what is going on; ping says yes with 0 and no with 5', async () => {
+test('status and peers describe the present state; ping exits with 0 after an answer and with 5 without one', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -58,7 +58,7 @@ test('status and peers tell what is going on; ping says yes with 0 and no with 5
   expect(no.status).toBe(5);
 });
 
-test('netcheck ranks servers by round trip and says why those that fail do', async () => {
+test('netcheck ranks servers by round trip, and gives the reason for each that fails', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -78,13 +78,13 @@ test('netcheck ranks servers by round trip and says why those that fail do', asy
   ]);
 });
 
-test('netcheck tells an answer from the wrong address, a closed port and a missing route from silence', async () => {
+test('netcheck distinguishes an answer from the wrong address, a closed port and a missing route from silence', async () => {
   await using net = new Internet();
   const site = net.site('a', 'full-cone');
   const check = async (server: string): Promise<string> =>
     (await teredo(site.client, 'netcheck', '--server', server)).stdout;
   expect(await check(SERVER_ADDRESS)).toMatch(/nothing listens at UDP port 3544 of 203\.0\.113\.120/);
-  // What the kernel answers no rules of the host's see.
+  // The host's rules do not see answers of the kernel path.
   await startServer(net.server, SERVER_ADDRESS, '--data-path', 'user');
   net.server.nft(`
     table ip elsewhere {
@@ -97,7 +97,7 @@ test('netcheck tells an answer from the wrong address, a closed port and a missi
   expect(await check(SERVER_ADDRESS)).toMatch(/this host has no route to 203\.0\.113\.120/);
 });
 
-test('who is told "qualified" can send at once', async () => {
+test('after "qualified" a program can send at once', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);

@@ -1,6 +1,6 @@
 /**
- * Who carries the packets is each side's own choice: whatever the other does, TCP arrives whole. On virtual links, as here,
- * nothing cuts a super-packet on its way, and only a peer whose kernel unwraps them may be sent one.
+ * Each side uses the data path of its own choice, and TCP arrives whole with any choice of the other side. On virtual links, as here,
+ * nothing segments a super-packet on its way, and only a peer whose kernel unwraps them may get one.
  */
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,11 +25,11 @@ import { PROGRAM, startClient, startRelay, startServer, statusOf, teredoAddress 
 import { everyNth } from '../support/extent.ts';
 
 const BYTES = 20_000_000;
-/** Packets: most of those that this many bytes take. */
+/** The number of packets that most of this many bytes take. */
 const MOST = 12_000;
 
 test.each(everyNth(2, ['kernel', 'user', 'miredo']))(
-  'a client in the kernel path, its peer: %s',
+  'a client on the kernel path, its peer: %s',
   async (kind) => {
     await using net = new Internet();
     const a = net.site('a', 'port-restricted').client;
@@ -47,7 +47,7 @@ test.each(everyNth(2, ['kernel', 'user', 'miredo']))(
     expect(await transfer(a, b, addressB, BYTES, 20_000)).toMatchObject({ whole: true });
     expect(await transfer(b, a, addressA, BYTES, 20_000)).toMatchObject({ whole: true });
     const packets = await carried(a, 'client');
-    // What a process sends it sends in runs, and those are left to the process here.
+    // A process sends in runs, and those are left to the process here.
     if (kind !== 'user') expect(packets.in).toBeGreaterThan(MOST);
     if (kind === 'kernel') expect(packets.out).toBeGreaterThan(MOST);
   },
@@ -81,7 +81,7 @@ test.each([
   ['+net_admin', { inUse: 'user', reason: 'not permitted: it needs root, or CAP_BPF and CAP_NET_ADMIN' }],
   ['+net_admin,+bpf', { inUse: 'kernel' }],
 ])(
-  'a plain user with %s: the kernel where it may, else the process, which says why',
+  'a plain user with %s: the kernel path if permitted, otherwise the user path, with the reason',
   async (rights, path) => {
     await using net = new Internet();
     const folder = mkdtempSync(join(tmpdir(), 'teredo-plain-'));
@@ -103,7 +103,7 @@ test.each([
   },
 );
 
-test("a server's kernel does all solicitations and bubbles but for samples, and no pings", async () => {
+test("a server's kernel path handles all solicitations and bubbles except samples, and no pings", async () => {
   await using net = new Internet();
   const a = net.site('a', 'port-restricted').client;
   const b = net.site('b', 'port-restricted').client;
@@ -117,15 +117,15 @@ test("a server's kernel does all solicitations and bubbles but for samples, and 
   expect(await ping(a, NATIVE_ADDRESS, 10_000)).toBeDefined();
   const { counters, dataPath } = (await statusOf(net.server, 'server'))!;
   const { counters: kernel } = dataPath as { counters: Record<string, number> };
-  expect(counters['solicitationsAnswered']).toBe(3); // two of ours, one of miredo's
+  expect(counters['solicitationsAnswered']).toBe(3); // two of this program's clients, one of miredo's
   expect(kernel['solicitationsAnswered']! + kernel['forwardedToClients']!).toBeGreaterThan(0);
-  // The process has done only those that the kernel left to it as samples.
+  // The process has handled only the samples.
   const all = (of: Record<string, number>) => of['solicitationsAnswered']! + of['forwardedToClients']!;
   expect(all(counters)).toBe(all(kernel) + kernel['leftToSockets']!);
   expect(counters['forwardedToNative']).toBeGreaterThan(0);
 });
 
-test('a process that is killed leaves no program at its uplink; where the kernel keeps them, the next one takes them away', async () => {
+test('a killed process leaves no program at its uplink; if the kernel keeps the programs, the next process removes them', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -143,10 +143,10 @@ test('a process that is killed leaves no program at its uplink; where the kernel
   const all = (): { id: number }[] =>
     JSON.parse(net.relay.execute('bpftool', '-j', 'prog', 'show')) as { id: number }[];
   const left = (): unknown[] => all().filter(({ id }) => its.includes(id));
-  await until('an end of them', () => left().length === 0 || undefined);
+  await until('their removal', () => left().length === 0 || undefined);
 });
 
-/** Numbers of the kernel programs that a process holds. */
+/** Identifiers of the kernel programs that a process holds. */
 function programsOf(pid: number): number[] {
   return [
     ...new Set(
@@ -157,7 +157,7 @@ function programsOf(pid: number): number[] {
   ];
 }
 
-/** Packets that the kernel has carried out and in, which status has at once. */
+/** Packets that the kernel has carried out and in; status reports them at once. */
 async function carried(host: Namespace, role: string): Promise<{ out: number; in: number }> {
   const { counters, carried } = (await statusOf(host, role))!['dataPath'] as {
     counters: Record<string, number>;

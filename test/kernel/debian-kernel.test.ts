@@ -1,6 +1,6 @@
 /**
- * Debian 12's own kernel, 6.1, in an emulator: it has neither the call that unwraps in one step nor tcx. With `TEREDO_TEST_ALL=1` only: each
- * takes minutes.
+ * Debian 12's own kernel, 6.1, in an emulator: it has neither the helper that unwraps in one step nor tcx. Runs with `TEREDO_TEST_ALL=1`
+ * only: each test takes minutes.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,7 @@ test.runIf(IS_ALL)('the demo', { timeout: MOST_MS }, () => {
 });
 
 test.runIf(IS_ALL)(
-  'all roles by the kernel path, and the rules of its programs',
+  'all roles on the kernel path, and the rules of the programs',
   { timeout: MOST_MS },
   () => {
     const files = ['bpf-rules', 'unwrapping', 'clsact', 'server-path', 'data-paths'];
@@ -34,13 +34,13 @@ test.runIf(IS_ALL)('an attack on a client on the kernel path', { timeout: MOST_M
   );
 });
 
-/** Runs a command on that kernel; its output. */
+/** Runs a command on that kernel; returns its output. */
 function run(...command: string[]): string {
   const { stdout, stderr, status } = spawnSync('node', ['scripts/other-kernel.mjs', ...command], {
     cwd: ROOT,
     encoding: 'utf8',
     maxBuffer: 64 << 20,
-    env: { ...process.env, TEREDO_TEST_ALL: '' }, // all of these would take hours there
+    env: { ...process.env, TEREDO_TEST_ALL: '' }, // the full set of these tests would take hours there
   });
   expect(status, `${stdout}\n${stderr}`).toBe(0);
   expect(stdout).toMatch(/^kernel \d/);

@@ -20,7 +20,7 @@ import { at, data, v6 } from '../support/client-rig.ts';
 import { hostReceives, udpSeed } from '../support/host-receive.ts';
 import { upFor } from '../support/uptime.ts';
 
-/** What a frame has to be outside, so that the kernel's program carries what is inside; and what is known of a peer afterwards. */
+/** The outer headers that a frame needs for the kernel's program to carry its content, and the state of the peer afterwards. */
 
 const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
@@ -31,9 +31,9 @@ const IPV4 = ETHERNET;
 const UDP = IPV4 + 20;
 const PAYLOAD = UDP + 8;
 const EVERYTHING = parsePrefix('::/0')!;
-/** What a relay is not to serve, whatever it is told to. */
+/** Addresses that a relay must not serve, whatever its configuration. */
 const UNSERVED = ['::', '::1', 'ff02::1', 'ff0e::1', 'fe80::1', 'febf::1', '2001::1', '2001:0:ffff::1'];
-/** Beside those. */
+/** Addresses next to those. */
 const SERVABLE = ['::2', '0:0:0:1::', 'fe00::1', 'fec0::1', '2001:1::', '2000:ffff::1', 'fdff::1'];
 
 let programs: CarryingPrograms;
@@ -44,13 +44,13 @@ beforeAll(async () => {
 });
 afterAll(() => programs.close());
 
-/** The peer was heard so long ago, ms. */
+/** The peer was heard this long ago, ms. */
 function begin(role: 'client' | 'relay', ago = 0, serve = parsePrefix('2000::/3')!): void {
   programs.configure({ role, own: role === 'client' ? OWN : undefined, serve: [serve] });
   programs.put(PEER, 0, PLACE, monotonic() - ago);
 }
 
-/** A datagram of the peer on the uplink, all checksums right. */
+/** A datagram of the peer on the uplink, with all checksums right. */
 function frameOf(packet: Uint8Array): Uint8Array {
   const datagram = buildIpv4Udp({
     source: PLACE.address,
@@ -83,7 +83,7 @@ function sealUdp(frame: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** The program's verdict on a frame on its way in; what is left has to be as it was. */
+/** The program's verdict on an arriving frame. A frame that it leaves has to be unchanged. */
 function arrives(frame: Uint8Array): number {
   const { bench } = programs;
   bench.frame.set(frame);
@@ -98,7 +98,7 @@ function leaves(packet: Uint8Array): number {
   return programs.runOut(ETHERNET + packet.length);
 }
 
-/** As the socket's owner sees it. */
+/** As the owner of the socket notes it. */
 function isHeard(frame: Uint8Array, packet: Uint8Array): boolean {
   const got = hostReceives(frame, frame.length, LOCAL.address, LOCAL.port);
   return got !== undefined && Buffer.compare(frame.subarray(got.start, got.end), packet) === 0;
@@ -107,23 +107,23 @@ function isHeard(frame: Uint8Array, packet: Uint8Array): boolean {
 describe.each(['client', 'relay'] as const)('%s', (role) => {
   const packet = data(PEER, role === 'client' ? OWN : NATIVE, 100);
 
-  test('what is carried to the peer is reported, and is no sign of life', () => {
+  test('packets carried to the peer are reported, and are no sign of life', () => {
     begin(role, 3_000);
     expect(leaves(data(role === 'client' ? OWN : NATIVE, PEER, 100))).toBe(VERDICT.carried);
     expect(programs.countReports()).toBe(1);
     expect(programs.take(PEER, 0)).toBeLessThan(monotonic() - 2_500);
   });
 
-  test('CL-45, R-22: what is carried is a sign of life, and is reported', () => {
+  test('CL-45, R-22: a packet carried from the peer is a sign of life, and is reported', () => {
     begin(role, 3_000);
     const before = monotonic();
     expect(arrives(frameOf(packet))).toBe(VERDICT.carried);
     expect(programs.countReports()).toBe(1);
-    // The clock of last packets ticks coarsely.
+    // The coarse clock advances in steps.
     expect(programs.take(PEER, 0)).toBeGreaterThan(before - 20);
   });
 
-  test("what is no valid peer's datagram tells nothing of how the peer's kernel works", () => {
+  test("a datagram that is not a valid peer's tells nothing about how the peer's kernel works", () => {
     const unsummed = frameOf(packet).fill(0, UDP + 6, UDP + 8);
     begin(role, 31_000);
     expect(arrives(unsummed)).toBe(VERDICT.goOn);
@@ -133,7 +133,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(programs.unwraps(PEER)).toBe(true);
   });
 
-  test('so is what is dropped for its mark of congestion; what is left is none', () => {
+  test('a packet dropped for its congestion mark is a sign of life; a packet that is left is not', () => {
     begin(role, 3_000);
     const before = monotonic();
     const marked = frameOf(packet);
@@ -151,24 +151,24 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
   test.each<[string, (frame: Uint8Array) => Uint8Array]>([
     ['an IPv4 length that is one less', (frame) => sealIpv4(withWord(frame, IPV4 + 2, -1))],
     ['an IPv4 length that is one more', (frame) => sealIpv4(withWord(frame, IPV4 + 2, 1))],
-    ['an IPv4 length that leaves the UDP header alone', (frame) => sealIpv4(withWord(frame, IPV4 + 2, -100))],
+    ['an IPv4 length that ends before the UDP header', (frame) => sealIpv4(withWord(frame, IPV4 + 2, -100))],
     ['a UDP length that is one less', (frame) => withWord(frame, UDP + 4, -1)],
     ['a UDP length that is one more', (frame) => withWord(frame, UDP + 4, 1)],
     ['a UDP length that is one less, checksum and all', (frame) => sealUdp(withWord(frame, UDP + 4, -1))],
-    ['an octet behind it', (frame) => Uint8Array.of(...frame, 0)],
+    ['one more octet at the end', (frame) => Uint8Array.of(...frame, 0)],
     ['its last octet missing', (frame) => frame.slice(0, -1)],
     ['the address of another host on the link', (frame) => withMac(frame, 0x02)],
     ['the address of a group on the link', (frame) => withMac(frame, 0x01)],
-    ['all hosts on the link as its destination', (frame) => withMac(frame, 0xff)],
+    ['the broadcast address of the link as destination', (frame) => withMac(frame, 0xff)],
     ['an IPv4 checksum that is wrong', (frame) => withWord(frame, IPV4 + 10, 1)],
-    ['a TTL that is not in the checksum', (frame) => withWord(frame, IPV4 + 8, 0x0100)],
+    ['a TTL that does not match the checksum', (frame) => withWord(frame, IPV4 + 8, 0x0100)],
   ])('left to the host: %s', (_, change) => {
     begin(role);
     const frame = change(frameOf(packet).fill(0, UDP + 6, UDP + 8));
     expect(arrives(frame)).toBe(VERDICT.goOn);
   });
 
-  test('C-29: of every length, with a right UDP checksum it is carried, with a wrong one left', () => {
+  test('C-29: at every length it is carried with a right UDP checksum, and left with a wrong one', () => {
     begin(role);
     const misjudged: string[] = [];
     const judge = (frame: Uint8Array, one: Uint8Array, what: string, isRight: boolean): void => {
@@ -181,7 +181,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
       for (let i = 40; i < length; i++) one[i] = (i * 151) ^ length;
       const frame = frameOf(one);
       judge(frame, one, 'as sent', true);
-      // One of the addresses, the field itself, the last octet.
+      // One of the addresses, the checksum field itself, the last octet.
       for (const place of [PAYLOAD + SOURCE - 1, UDP + 6, frame.length - 1]) {
         frame[place]! ^= 0x20;
         judge(frame, one, `octet ${place} changed`, false);
@@ -191,14 +191,14 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(misjudged).toEqual([]);
   });
 
-  test('one longer than what is summed is left, but for one without a checksum', () => {
+  test('a datagram too long for its checksum to be verified is left, except one without a checksum', () => {
     begin(role);
     const frame = frameOf(data(PEER, packet.slice(DESTINATION, DESTINATION + 16), 3_000));
     expect(arrives(frame)).toBe(VERDICT.goOn);
     expect(arrives(frame.fill(0, UDP + 6, UDP + 8))).toBe(VERDICT.carried);
   });
 
-  test('a checksum that is still to be made, outside or within, is none that can be wrong', () => {
+  test('a checksum that is still to be filled in, outer or inner, cannot be wrong', () => {
     begin(role);
     const outside = frameOf(packet);
     writeUint16(outside, UDP + 6, foldSum(udpSeed(outside, IPV4, readUint16(outside, UDP + 4))));
@@ -206,7 +206,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     const within = packet.slice();
     const unmade = foldSum(pseudoHeaderSum(within, 0, NEXT_HEADER.UDP, 60));
     writeUint16(within, 46, unmade);
-    const frame = frameOf(within); // as a sender's program makes it, for the sum that will be there
+    const frame = frameOf(within); // as a sender's program makes it, before the sum is filled in
     writeUint16(frame, PAYLOAD + 46, transportChecksum(within, 0, NEXT_HEADER.UDP, 40, 100));
     sealUdp(frame);
     writeUint16(frame, PAYLOAD + 46, unmade);
@@ -214,7 +214,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
   });
 });
 
-describe('R-23, R-30: a relay that is told to serve everything', () => {
+describe('R-23, R-30: a relay that is configured to serve everything', () => {
   const to = (address: Ipv6): number => arrives(frameOf(data(PEER, address, 100)));
   const from = (address: Ipv6): number => leaves(data(address, PEER, 100));
 

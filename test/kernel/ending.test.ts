@@ -1,4 +1,4 @@
-/** Each role ends within 5 s after a signal, whatever it waits for, and whatever others do. */
+/** Each role ends within 5 s after a signal, whatever it waits for, and whatever other hosts do. */
 import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, until } from '../../src/lab/index.ts';
 import type { Namespace, Running, Site } from '../../src/lab/index.ts';
@@ -17,7 +17,7 @@ async function msToEnd(role: Running): Promise<number> {
   return performance.now() - begun;
 }
 
-/** An HTTP server that answers each request with these octets, and then says and ends nothing. */
+/** An HTTP server that answers each request with these octets, and then neither sends more nor closes. */
 async function answerHttp(
   host: Namespace,
   address: string,
@@ -62,7 +62,7 @@ test.for([
   expect(await msToEnd(client)).toBeLessThan(LIMIT_MS);
 });
 
-test('a client that has not begun: it waits for a gateway that answers nothing', async () => {
+test('a client that is still starting: it waits for a gateway that does not answer', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   site.nat.nft(`
@@ -77,10 +77,10 @@ test('a client that has not begun: it waits for a gateway that answers nothing',
   expect(await msToEnd(client)).toBeLessThan(LIMIT_MS);
 });
 
-test('a role whose service manager takes no message', async () => {
+test('a role whose service manager accepts no message', async () => {
   await using net = new Internet();
   const name = `teredo-mute-${process.pid}`;
-  // Its queue is full before the role says that it is ready.
+  // Its queue is full before the role reports that it is ready.
   const program = `
 import socket, time
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("\\0${name}")

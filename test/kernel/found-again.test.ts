@@ -1,4 +1,4 @@
-/** Two clients behind NATs of the kernel that lose their mappings, or share one NAT or two: they reach each other, without being restarted. */
+/** Two clients behind kernel NATs that lose their mappings, or that share one NAT or two: they reach each other again without a restart. */
 import { expect, test } from 'vitest';
 import {
   Flow,
@@ -13,17 +13,17 @@ import { IS_ALL, everyNth } from '../support/extent.ts';
 import { KINDS, limitOf } from '../support/nat-limits.ts';
 import { peersOf, startClient, startServer, teredoAddress, teredoAddressNow } from '../support/roles.ts';
 
-/** From the loss on, in traffic of five packets a second. */
+/** Counted from the loss, in traffic of five packets a second. */
 const FOUND_MS = 5_000;
 
 type Sides = 'the first' | 'the second' | 'both';
 type Loss = 'forgets' | 'gives other ports';
-/** Both ping, or the first does and the second only answers, or nobody answers anything. */
+/** Both ping; or the first pings and the second only answers; or neither answers. */
 type Traffic = 'pings both ways' | 'pings' | 'one way';
 const TRAFFICS: readonly Traffic[] = ['pings both ways', 'pings', 'one way'];
 type Case = readonly [NatBehaviour, NatBehaviour, Sides, Loss, Traffic];
 
-/** Of each way in which a peer is reached, and of each event, some. */
+/** Some of each way in which a peer is reached, and of each event. */
 const SOME: readonly Case[] = [
   ['port-restricted', 'port-restricted', 'both', 'forgets', 'pings'],
   ['port-restricted', 'full-cone', 'the second', 'forgets', 'pings'],
@@ -39,7 +39,7 @@ const SOME: readonly Case[] = [
 ];
 
 test.for(IS_ALL ? all() : everyNth(5, SOME))(
-  '%s with %s: the NAT of %s %s in mid-traffic (%s)',
+  '%s with %s: the NAT of %s %s during traffic (%s)',
   { timeout: 60_000 },
   async ([first, second, sides, loss, traffic]) => {
     await using net = new Internet();
@@ -53,7 +53,7 @@ test.for(IS_ALL ? all() : everyNth(5, SOME))(
       traffic === 'pings both ways'
         ? await Flow.start(b.client, () => teredoAddressNow(a.client))
         : undefined;
-    // Who hears nothing asks every 5 s whether the other is there; the loss is the worst where that comes soon after it.
+    // A client that hears nothing asks every 5 s whether the peer is there; a loss soon after such a question takes longest.
     if (traffic === 'one way') expect(await there.found(Date.now())).toBeDefined();
     const lost = sides === 'both' ? [a, b] : [sides === 'the first' ? a : b];
     for (const { nat, options } of lost) {
@@ -67,7 +67,7 @@ test.for(IS_ALL ? all() : everyNth(5, SOME))(
   },
 );
 
-test('a NAT that is restarted once more', async () => {
+test('a NAT that is restarted again', async () => {
   await using net = new Internet();
   const [a, b] = [net.site('a', 'symmetric-sequential'), net.site('b', 'symmetric-sequential')];
   await startServer(net.server, SERVER_ADDRESS);
@@ -111,7 +111,7 @@ for (const hairpin of [true, false]) {
   );
 }
 
-// Both on the inner NAT's LAN: by their alternate addresses, or by discovery.
+// Both clients are on the inner NAT's LAN. They find each other by their alternate addresses, or by discovery.
 test.for(ARGUMENTS.map((args) => [args] as const))('two NATs in a row, %j', async ([args]) => {
   await using net = new Internet();
   const site = net.nest(net.site('a', 'port-restricted'), 'inner', 'port-restricted');
@@ -131,6 +131,6 @@ async function expectNeighbours(
   expect(await timeToFirstReply(one, second)).toBeLessThan(2_000);
   expect(await timeToFirstReply(other, first)).toBeLessThan(2_000);
   const { peers } = await peersOf(one, 'client');
-  // Where the NAT hairpins that way may be the first.
+  // If the NAT hairpins, that path may be found first.
   expect(['local', 'direct', 'nonce']).toContain(peers.find(({ address }) => address === second)?.means);
 }

@@ -1,4 +1,4 @@
-/** A gateway that opens ports, miniupnpd in the NAT of a site, is mute when it is asked to renew. */
+/** A gateway that opens ports, miniupnpd in the NAT of a site, does not answer a renewal. */
 import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, until } from '../../src/lab/index.ts';
 import { Gateway } from '../support/miniupnpd.ts';
@@ -7,7 +7,7 @@ import { startClient, startServer, statusOf } from '../support/roles.ts';
 
 ownStateDirectory();
 
-/** It is renewed after half of that. */
+/** The mapping is renewed after half of this time. */
 const LIFETIME_SECONDS = 24;
 
 test('the port stays open all the time', async () => {

@@ -1,4 +1,4 @@
-/** A gateway that opens ports, miniupnpd in the NAT of a site, begins anew. */
+/** A gateway that opens ports, miniupnpd in the NAT of a site, restarts. */
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, until } from '../../src/lab/index.ts';
@@ -10,11 +10,11 @@ import { startClient, startServer } from '../support/roles.ts';
 
 ownStateDirectory();
 
-describe('a gateway that was restarted, and has forgotten all', () => {
-  /** It asks within 5 s (RFC 6886 section 3.7), and UPnP looks for the gateway anew before it does. */
+describe('a gateway that has restarted, and lost its mappings', () => {
+  /** The client asks within 5 s (RFC 6886 section 3.7), and UPnP first searches for the gateway again. */
   const WITHIN_MS = 8_000;
 
-  /** Of a gateway that had run for less than 2 s (RFC 6887 section 8.5) nobody can tell that it has begun anew. */
+  /** If a gateway had run for less than 2 s (RFC 6887 section 8.5), its restart cannot be noticed. */
   async function untilDistinct(): Promise<void> {
     const since = performance.now();
     await until('an epoch of some seconds', () => performance.now() - since > 4_000 || undefined);
@@ -45,7 +45,7 @@ describe('a gateway that was restarted, and has forgotten all', () => {
     },
   );
 
-  test('announcements of the gateway are heard, those of others are not, nor what is sent to this host alone', async () => {
+  test('announcements of the gateway are heard; those of other hosts, and unicast ones, are not', async () => {
     await using net = new Internet();
     const site = net.site('a', 'port-restricted');
     const neighbour = net.lab.host('neighbour');
@@ -73,14 +73,14 @@ describe('a gateway that was restarted, and has forgotten all', () => {
     await listening.stop();
   });
 
-  test('an announcement of NAT-PMP that does not go on where the last answer was', async () => {
+  test('an announcement of NAT-PMP whose epoch does not continue that of the last answer', async () => {
     await using net = new Internet();
     const site = net.site('a', 'port-restricted', { undocumented: true });
     await using gateway = await Gateway.start(site, { upnp: false });
     await startServer(net.server, SERVER_ADDRESS);
     const client = await startClient(site.client, SERVER_ADDRESS);
     await mapped(site);
-    // A request that is repeated comes from the same port.
+    // A repeated request comes from the same port.
     const asked = (): number =>
       new Set([...gateway.output.matchAll(/PCP request received from ([\d.:]+)/g)].map(([, from]) => from))
         .size;
@@ -105,7 +105,7 @@ describe('a gateway that was restarted, and has forgotten all', () => {
     expect(await host.spawn(process.execPath, ['-e', send]).exited).toBe(0);
   }
 
-  test('where the NAT has another mapping for the client, the gateway is asked without having said a word', async () => {
+  test('when the NAT has a new mapping for the client, the gateway is asked, though it announced nothing', async () => {
     await using net = new Internet();
     const site = net.site('a', 'symmetric-random', { undocumented: true });
     await using gateway = await Gateway.start(site);

@@ -1,4 +1,4 @@
-/** Who is believed to be a gateway, and asked over HTTP. */
+/** Which hosts are accepted as gateways, and asked over HTTP. */
 import { describe, expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Site } from '../../src/lab/index.ts';
@@ -9,14 +9,14 @@ import { answerSearches } from '../support/ssdp-neighbour.ts';
 
 ownStateDirectory();
 
-describe('who else answers when a gateway is searched for', () => {
-  /** Notes down whom a host begins to speak TCP with. */
+describe('other hosts answer the search for a gateway', () => {
+  /** Records the addresses to which a host opens TCP connections. */
   const WATCH = `
     table inet watch {
       set asked { type ipv4_addr; flags dynamic; }
       chain output { type filter hook output priority 0; policy accept; tcp flags syn update @asked { ip daddr }; }
     }`;
-  /** Of a neighbour 10.1.0.7's answers. */
+  /** The answers of a neighbour, 10.1.0.7. */
   const OF_OTHERS = [
     `http://${SERVER_ADDRESS}:80/`,
     'http://10.1.0.8/',
@@ -31,7 +31,7 @@ describe('who else answers when a gateway is searched for', () => {
       .map((address) => address.trim())
       .filter((address) => address !== '');
 
-  test('without an end, with places of others: the gateway is found, and nobody else asked', async () => {
+  test('endlessly, with descriptions at other hosts: the gateway is found, and no other host is asked', async () => {
     await using net = new Internet();
     const site = net.site('a', 'port-restricted', { undocumented: true });
     site.client.nft(WATCH);
@@ -39,7 +39,7 @@ describe('who else answers when a gateway is searched for', () => {
     net.join(site, neighbour, 7);
     await answerSearches(neighbour, { locations: OF_OTHERS, isEndless: true });
     await startServer(net.server, SERVER_ADDRESS);
-    // By the group only: to what is asked of itself it does not answer.
+    // Only through the group: it does not answer a search sent to itself.
     site.nat.nft(`
       table inet deaf {
         chain input {
@@ -55,10 +55,10 @@ describe('who else answers when a gateway is searched for', () => {
   });
 
   test.for([
-    ['at the neighbour that answers is asked', '10.1.0.7', ['http://10.1.0.7:5000/'], ['10.1.0.7']],
-    ['at others is not', '10.1.0.7', OF_OTHERS, []],
-    ['at the gateway, which a neighbour names, is not', '10.1.0.7', ['http://10.1.0.1:5000/'], []],
-    ['of who is not on the link is not', '192.168.77.7', ['http://192.168.77.7:5000/'], []],
+    ['at the neighbour that answers is read', '10.1.0.7', ['http://10.1.0.7:5000/'], ['10.1.0.7']],
+    ['at other hosts is not read', '10.1.0.7', OF_OTHERS, []],
+    ["at the gateway, but in a neighbour's answer, is not read", '10.1.0.7', ['http://10.1.0.1:5000/'], []],
+    ['of a host that is not on the link is not read', '192.168.77.7', ['http://192.168.77.7:5000/'], []],
   ] as const)('without a gateway, a description %s', async ([, from, locations, asked]) => {
     await using net = new Internet();
     const site = net.site('a', 'port-restricted');

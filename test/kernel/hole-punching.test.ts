@@ -1,4 +1,4 @@
-/** `teredo ping --until-direct`: how the way to a peer is found, told step by step. */
+/** `teredo ping --until-direct`: reports step by step how a path to a peer is found. */
 import { rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
@@ -17,7 +17,7 @@ async function pingUntilDirect(
   return { status: await running.exited, steps: running.stdout, output: running.output };
 }
 
-/** A program that listens on a file, which goes with it. */
+/** A program that listens at a socket file; the file is removed at the end. */
 async function listening(host: Namespace, path: string, script: string): Promise<AsyncDisposable> {
   const running = host.spawn(process.execPath, ['-e', script]);
   await running.waitFor(/is running/);
@@ -29,7 +29,7 @@ async function listening(host: Namespace, path: string, script: string): Promise
   };
 }
 
-test('from the first bubbles to the guess that was right', async () => {
+test('from the first bubbles to the right guess', async () => {
   await using net = new Internet();
   const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'symmetric-random')];
   await startServer(net.server, SERVER_ADDRESS);
@@ -42,7 +42,7 @@ test('from the first bubbles to the guess that was right', async () => {
   expect(status).toBe(0);
 });
 
-test('a way by the relay is not a direct one: that is said once both know that there is none, not after all the time', async () => {
+test('a path through the relay is not a direct one: this is reported once both clients know that there is none', async () => {
   await using net = new Internet();
   const [a, b] = [net.site('a', 'symmetric-random'), net.site('b', 'symmetric-random')];
   await startServer(net.server, SERVER_ADDRESS);
@@ -64,19 +64,19 @@ test('a way by the relay is not a direct one: that is said once both know that t
   expect(json.status).toBe(1);
 });
 
-test.runIf(IS_ALL)('where nothing comes of the peer that is said', async () => {
+test.runIf(IS_ALL)('a peer that cannot be reached is reported', async () => {
   await using net = new Internet();
   const a = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
   await startClient(a.client, SERVER_ADDRESS);
   await teredoAddress(a.client);
-  const nobody = '2001:0:cb00:7178:0:1234:39cc:9bf0';
-  const { status, output } = await pingUntilDirect(a.client, nobody, '--timeout', '3');
+  const unreachable = '2001:0:cb00:7178:0:1234:39cc:9bf0';
+  const { status, output } = await pingUntilDirect(a.client, unreachable, '--timeout', '3');
   expect(output).toMatch(/no answer from .* within 3 s \(nothing of it has come through the servers: is it/);
   expect(status).toBe(5);
 });
 
-test('where there is no relay either that is said, with what would help', async () => {
+test('without a relay, too, the failure is reported, with a remedy', async () => {
   await using net = new Internet();
   const [a, b] = [net.site('a', 'symmetric-random'), net.site('b', 'symmetric-sequential')];
   await startServer(net.server, SERVER_ADDRESS);
@@ -89,12 +89,12 @@ test('where there is no relay either that is said, with what would help', async 
   expect(status).toBe(1);
 });
 
-test('in JSON the steps are told too, and by what means the peer is reached; other daemons are left alone', async () => {
+test('JSON has the steps, too, and the means by which the peer is reached; other daemons are not disturbed', async () => {
   await using net = new Internet();
   const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
   await startServer(net.server, SERVER_ADDRESS);
   for (const { client } of [a, b]) await startClient(client, SERVER_ADDRESS);
-  // Elsewhere on this machine one takes no question: it hangs up, as one that is ending does.
+  // Another daemon on this machine answers no question: it closes the connection, as a daemon does while it ends.
   const rude = controlPath(controlDirectory(), `${net.native.name}-rude`);
   const script = `require('net').createServer((one) => one.destroy()).listen(${JSON.stringify(rude)}, () => console.log('is running'))`;
   await using _ = await listening(net.native, rude, script);
@@ -123,7 +123,7 @@ test('a native host behind the relay that is named with --meet is reached by its
 });
 
 test.runIf(IS_ALL)(
-  'to a native host it tells of the test and the relay; without a client it says so',
+  'to a native host the steps are the test and the relay; without a client there is an error',
   async () => {
     await using net = new Internet();
     const { client } = net.site('a', 'full-cone');

@@ -1,6 +1,6 @@
 /**
- * A rule that an operator adds to the host's firewall for the tunnel's UDP port takes effect within 15 s, and its end likewise, though the packets of
- * verified peers are carried past it: inward and outward, at client and relay, whichever path carries.
+ * A rule that an operator adds to the host's firewall for the tunnel's UDP port takes effect within 15 s, and so does its removal. This
+ * holds though packets of verified peers are carried past the firewall: inward and outward, at client and relay, on either data path.
  */
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
@@ -9,7 +9,7 @@ import { everyNth } from '../support/extent.ts';
 import { peersOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
 const EFFECTIVE_MS = 15_000;
-/** A ping's period, twice. */
+/** Twice the period of a ping. */
 const SLACK_MS = 400;
 
 interface Rule {
@@ -22,19 +22,19 @@ interface Rule {
 for (const path of everyNth(2, ['auto', 'user'])) {
   test.each<[string, 'client' | 'relay', Rule]>([
     [
-      'what the client receives from the relay',
+      'datagrams from the relay to the client',
       'client',
       { hook: 'input', statement: `ip saddr ${RELAY_ADDRESS} drop` },
     ],
     [
-      'what the client sends to the relay',
+      'datagrams from the client to the relay',
       'client',
       { hook: 'output', statement: `ip daddr ${RELAY_ADDRESS} drop` },
     ],
-    ['what the relay receives on its port', 'relay', { hook: 'input', statement: 'udp dport 3545 drop' }],
-    ['what the relay sends from its port', 'relay', { hook: 'output', statement: 'udp sport 3545 reject' }],
+    ["datagrams to the relay's port", 'relay', { hook: 'input', statement: 'udp dport 3545 drop' }],
+    ["datagrams from the relay's port", 'relay', { hook: 'output', statement: 'udp sport 3545 reject' }],
     [
-      'what the relay sends, marked, into a blackhole',
+      'marked datagrams of the relay, routed into a blackhole',
       'relay',
       { hook: 'output', type: 'route', statement: 'udp sport 3545 meta mark set 7' },
     ],
@@ -74,7 +74,7 @@ for (const path of everyNth(2, ['auto', 'user'])) {
   });
 }
 
-/** Pings every 0.2 s, and when they were last answered. */
+/** Pings every 0.2 s; notes the time of the last answer. */
 class Answers {
   count = 0;
   lastAt = performance.now();

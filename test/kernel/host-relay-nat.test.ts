@@ -6,7 +6,7 @@ import { startClient, startHostRelay, startServer, statusOf, teredoAddress } fro
 
 const NATIVE = '2001:db8:9::2';
 
-/** Gives the site's host native IPv6; nobody relays for it. */
+/** Gives the site's host native IPv6; no other relay serves it. */
 function giveNative(net: Internet, { client }: Site): void {
   net.lab.wire(net.relay, 'v6h', ['2001:db8:9::1/64'], client, 'v6', [`${NATIVE}/64`]);
   client.ip('-6', 'route', 'add', 'default', 'via', '2001:db8:9::1');
@@ -31,7 +31,7 @@ test.for(['port-restricted', 'address-restricted', 'full-cone'] as const)(
   },
 );
 
-test('the client may begin: the first answer does not wait for a second round', async () => {
+test('the client may send first: the first answer does not wait for a second round', async () => {
   await using net = new Internet();
   const [home, away] = [net.site('home', 'port-restricted'), net.site('away', 'port-restricted')];
   giveNative(net, home);
@@ -42,7 +42,7 @@ test('the client may begin: the first answer does not wait for a second round', 
   expect(await timeToFirstReply(away.client, NATIVE)).toBeLessThan(1_000);
 });
 
-test('--no-direct-bubbles: a relay behind a NAT that lets in only answers reaches nobody', async () => {
+test('--no-direct-bubbles: a relay behind a NAT that lets in only answers reaches no client', async () => {
   await using net = new Internet();
   const [home, away] = [net.site('home', 'port-restricted'), net.site('away', 'port-restricted')];
   giveNative(net, home);

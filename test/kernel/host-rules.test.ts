@@ -1,4 +1,4 @@
-/** What this host's rules are, as the kernel says: nftables, iptables, IPsec. adr/0019 */
+/** This host's rules, as the kernel reports them: nftables, iptables, IPsec. adr/0019 */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { HostFirewall } from '../../src/io/kernel-path/host-firewall.ts';
@@ -8,7 +8,7 @@ import { enterNewNetwork } from '../../src/linux/netns.ts';
 enterNewNetwork();
 execute('ip', ['link', 'add', 'wan', 'type', 'veth', 'peer', 'name', 'far']);
 
-/** In one line; nft wants several. */
+/** Written in one line; nft wants several. */
 function nft(rules: string): void {
   const lines = rules.replaceAll(/(?<!= \{[^}]*)\}/g, '\n}\n');
   execute('nft', ['-f', '-'], `flush ruleset\n${lines}`);
@@ -24,13 +24,16 @@ describe('nftables', () => {
     ['nothing', ''],
     ['an empty table', 'table ip t {}'],
     ['chains that accept, without rules', chain('inet', 'input') + chain('ip', 'output', '', 'd')],
-    ['a chain that no hook leads to', 'table ip t { chain c { drop; } }'],
+    ['a chain that is at no hook', 'table ip t { chain c { drop; } }'],
     ['forwarding', chain('inet', 'forward', 'policy drop; udp dport 3544 drop')],
     ['IPv6', chain('ip6', 'input', 'policy drop; drop') + chain('ip6', 'output', 'drop', 'd')],
     ['ARP', chain('arp', 'input', 'drop')],
     ['a bridge', chain('bridge', 'input', 'policy drop; drop')],
     ['the ingress of another interface', chain('netdev', 'ingress device "far"', 'drop')],
-    ['the egress of this one: the program passes it', chain('netdev', 'egress device "wan"', 'drop')],
+    [
+      "the egress of this one: the program's packets pass it, too",
+      chain('netdev', 'egress device "wan"', 'drop'),
+    ],
     [
       'a table that is dormant',
       'table ip t { flags dormant; chain c { type filter hook input priority 0; drop; } }',
@@ -66,7 +69,7 @@ describe('nftables', () => {
     ],
     ['of inet', chain('inet', 'ingress device "wan"', 'drop'), 'rules in chain c of table inet t'],
     [
-      'one among many that do not',
+      'one chain among many that do not matter',
       Array.from(
         { length: 300 },
         (_, i) => `table ip t${i} { chain c { type filter hook forward priority 0; drop; } }`,
@@ -76,7 +79,7 @@ describe('nftables', () => {
       'rules in chain last',
     ],
     [
-      'one name that is no word',
+      'a name with characters that are not in words',
       'table ip t { chain a/b { type filter hook input priority 0; drop; } }',
       'rules in chain a?b of table ip t',
     ],
@@ -85,7 +88,7 @@ describe('nftables', () => {
     expect(look().rule).toContain(`nftables has ${expected}`);
   });
 
-  test('what has been added and taken away is seen at the next look', () => {
+  test('a rule that was added or removed is noticed at the next reading', () => {
     nft(chain('inet', 'input'));
     expect(look()).toEqual({});
     execute('nft', ['add', 'rule', 'inet', 't', 'c', 'udp', 'dport', '3544', 'drop']);
@@ -97,16 +100,16 @@ describe('nftables', () => {
     expect(look()).toEqual({});
   });
 
-  test('a ruleset that is too large counts as one that concerns us', () => {
+  test('a ruleset that is too large counts as one that matters', () => {
     const chains = Array.from({ length: 10_001 }, (_, i) => `chain c${i} {}`).join('\n');
     nft(`table ip t { ${chains} }`);
-    expect(look().rule).toContain('nftables has rules that cannot be looked through (E2BIG)');
+    expect(look().rule).toContain('nftables has rules that cannot be read (E2BIG)');
     nft('');
     expect(look()).toEqual({});
   });
 });
 
-/** This kernel may have no iptables of that form, or none of its tools be here. */
+/** This kernel may have no legacy iptables, or its tools may be missing. */
 const hasLegacy = spawnSync('iptables-legacy', ['-w', '-L', '-n']).status === 0;
 
 describe.runIf(hasLegacy)('iptables', () => {
@@ -130,7 +133,7 @@ describe.runIf(hasLegacy)('iptables', () => {
     expect(look()).toEqual({});
   });
 
-  test('what is forwarded does not matter, nor a chain that nothing leads to', () => {
+  test('forwarding does not matter, nor a chain to which no rule leads', () => {
     iptables('-P', 'FORWARD', 'DROP');
     iptables('-A', 'FORWARD', '-j', 'DROP');
     iptables('-N', 'OTHER');

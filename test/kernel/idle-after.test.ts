@@ -29,7 +29,7 @@ test.runIf(IS_ALL).each(['user', 'kernel'] as const)(
     const sent = async (): Promise<number> =>
       (await statusOf(site.client, 'client'))!.counters['sentSolicitations']!;
     const before = await sent();
-    await new Promise((resolve) => setTimeout(resolve, IDLE_MS)); // the time is what is measured
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS)); // the test measures this time
     const solicitations = (await sent()) - before;
     process.stdout.write(`${path}: ${solicitations} solicitations in 28 s\n`);
     expect(solicitations).toBeLessThanOrEqual(3);

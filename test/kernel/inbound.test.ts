@@ -1,4 +1,4 @@
-/** Who may begin to talk to a client's host through the tunnel. */
+/** Which packets of other hosts reach a client's host through the tunnel. */
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
 import { startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
@@ -26,7 +26,7 @@ for (const path of ['kernel', 'user']) {
   });
 }
 
-test('a client is open to all unless it is told otherwise, and says that once', async () => {
+test('by default a client is open to all, and reports that once', async () => {
   await using net = new Internet();
   const { client } = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);

@@ -1,6 +1,6 @@
 /**
- * All roles with the kernel path, killed and started again. Where their programs are filters at clsact (kernels before 6.6) these outlive a
- * process that is killed.
+ * All roles on the kernel path, killed and started again. On kernels before 6.6 their programs are filters at clsact, which outlive a
+ * killed process.
  */
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping } from '../../src/lab/index.ts';
@@ -17,7 +17,7 @@ import {
 const HOST_RELAY_ADDRESS = '192.0.2.50';
 const KERNEL = ['--data-path', 'kernel'];
 
-test('server, relay, client and host-relay come back after they were killed, and leave no more filters behind than one a socket', async () => {
+test('server, relay, client and host-relay start again after a kill, and leave at most one filter for each socket', async () => {
   await using net = new Internet();
   const { client } = net.site('a', 'port-restricted');
   net.attach(net.native, 'wan', HOST_RELAY_ADDRESS);
@@ -47,7 +47,7 @@ test('server, relay, client and host-relay come back after they were killed, and
   for (const [role, host] of roles) expect(filters(host), role).toBe(0);
 });
 
-/** On the side of IPv4. */
+/** The IPv4 side. */
 function filters(host: Namespace): number {
   const links = [...host.ip('-o', 'link', 'show').matchAll(/^\d+: ([\w-]+)/gm)].map(([, name]) => name!);
   const shown = links.map((name) => host.execute('tc', 'filter', 'show', 'dev', name, 'ingress'));

@@ -1,4 +1,4 @@
-/** The lab is what it claims to be: the other kernel tests, the demo and the bench stand on it. */
+/** The lab has the properties that the other kernel tests, the demo and the bench rely on. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ import { formatIpv4 } from '../../src/wire/index.ts';
 import { readCapture } from '../support/pcap.ts';
 import { answerOn, ask } from '../support/udp-peer.ts';
 
-/** Two addresses with two ports each, in the order of their numbers. */
+/** Two addresses with two ports each, in ascending order. */
 const ASKED = [SERVER_ADDRESS, SERVER_SECONDARY].flatMap((address) =>
   [1111, 2222].map((port) => `${address}:${port}`),
 );
@@ -34,7 +34,7 @@ interface Claim {
   readonly kind: NatBehaviour;
   /** Each mapping's port less that of the first, for four destinations of one socket. */
   readonly mapping: 'same' | 'counting up' | 'random';
-  /** Whether an answer gets in that comes from another port, or another address, than was asked. */
+  /** Whether the NAT lets in an answer from a port, or an address, other than the one asked. */
   readonly otherPort: boolean;
   readonly otherAddress: boolean;
 }
@@ -67,7 +67,7 @@ describe('a NAT', () => {
     expect(results.slice(-2).map(({ other }) => other)).toEqual([otherPort, otherAddress]);
   });
 
-  test('that was knocked at in vain keeps its mapping', async () => {
+  test('keeps its mapping after a packet that it did not let in', async () => {
     await using net = new Internet();
     const site = net.site('a', 'port-restricted');
     await answerOn(net.server, ...ASKED);
@@ -99,7 +99,7 @@ describe('a NAT', () => {
       ],
     );
     const refused = until(
-      'the NAT says that it is not there itself',
+      'the NAT answers that it has no such port',
       () => unreachables(neighbour) > 0 || undefined,
     );
     const outcome = Promise.race([asking.then((results) => results[1]!.seen), refused.then(() => 'refused')]);
@@ -130,7 +130,7 @@ test('native IPv6 joins native host, relay and server; the rest has IPv4 only', 
   expect(await transfer(net.server, net.native, NATIVE_ADDRESS, 3_000_000)).toMatchObject({ whole: true });
 });
 
-test('what is blocked does not pass until it is unblocked', async () => {
+test('blocked packets do not pass until they are unblocked', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   block(site.nat, 'icmp type echo-request');
@@ -139,7 +139,7 @@ test('what is blocked does not pass until it is unblocked', async () => {
   expect(await ping(site.client, SERVER_ADDRESS)).toBeDefined();
 });
 
-test('a capture has what was on the wire, on either side of a NAT', async () => {
+test('a capture has the packets on the link, on either side of a NAT', async () => {
   await using net = new Internet();
   const site = net.site('a', 'symmetric-sequential');
   await answerOn(net.server, ...ASKED);
@@ -150,13 +150,13 @@ test('a capture has what was on the wire, on either side of a NAT', async () => 
   expect(sources(await outside.stop())).toContain(result!.seen);
 });
 
-test('two labs at a time do not meet', async () => {
+test('two labs at a time do not interfere', async () => {
   await using one = new Lab();
   await using two = new Lab();
   expect(one.host('same').name).not.toBe(two.host('same').name);
 });
 
-test.for(['SIGINT', 'SIGKILL'] as const)('nothing is left of a process that ends by %s', async (signal) => {
+test.for(['SIGINT', 'SIGKILL'] as const)('nothing remains of a process that ends by %s', async (signal) => {
   const lab = new URL('../../dist/lab/index.js', import.meta.url).href;
   const child = spawn(process.execPath, ['--input-type=module', '-e', BUILDER, lab], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -191,7 +191,7 @@ function hasEnded(pid: number): boolean {
   }
 }
 
-/** How often the host was told by ICMP that nobody is there. */
+/** How many ICMP errors said that no program listens. */
 function unreachables(host: Namespace): number {
   const [names, values] = host
     .execute('cat', '/proc/net/snmp')
@@ -200,7 +200,7 @@ function unreachables(host: Namespace): number {
   return Number(values![names!.indexOf('InDestUnreachs')]);
 }
 
-/** How many flows over UDP the NAT remembers. */
+/** Number of UDP flows in the NAT's table. */
 function mappings(nat: Namespace): number {
   return nat.execute('conntrack', '-L', '-p', 'udp').split('\n').filter(Boolean).length;
 }

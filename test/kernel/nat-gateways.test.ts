@@ -28,7 +28,7 @@ function all(): Case[] {
   );
 }
 
-// Not even where ports would have to be guessed, or could not be, else: whose port is open is reached there.
+// Even without guesses of ports, or where those would fail: the client with the open port is reached there.
 test.for(IS_ALL ? all() : everyNth(2, SOME))(
   '%s with %s: the gateway of %s opens a port',
   async ([first, second, sides]) => {

@@ -1,5 +1,5 @@
 /**
- * Five kinds of NAT, each against each: both directions connect in 22 of 25 pairs. Not so random ports against random or counted ones, which
+ * Five kinds of NAT, each against each: 22 of 25 pairs connect in both directions. The others, random ports against random or counted ones,
  * would take tens of thousands of guesses.
  */
 import { describe, expect, test } from 'vitest';
@@ -52,7 +52,7 @@ describe('NAT pairs', () => {
   });
 });
 
-describe('with a relay that offers it, hopeless pairs meet there', () => {
+describe('with a relay that offers it, pairs that cannot connect directly are connected there', () => {
   const hopeless = PAIRS.filter(({ a, b }) => limitOf(a, b) === undefined);
   test.for(everyNth(3, hopeless))('$a with $b', async ({ a, b }) => {
     await using net = new Internet();

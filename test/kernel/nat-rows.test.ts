@@ -1,5 +1,5 @@
 /**
- * NATs behind NATs, and clients that share one.
+ *  NATs behind NATs, and clients that share a NAT.
  *
  *     client --- inner NAT --- outer NAT --- backbone          a site behind a carrier
  *     client a --- NAT a ---+
@@ -43,7 +43,7 @@ const BOTH: readonly (readonly [NatBehaviour, NatBehaviour])[] = [
 ];
 
 test.for(IS_ALL ? EVERY_PAIR : everyNth(2, BOTH))(
-  '%s before %s, with a client behind the two the other way round',
+  '%s before %s, with a client behind the same two in reverse order',
   async ([a, b]) => {
     await using net = new Internet();
     const one = net.nest(net.site('a', a), 'inner-a', b);
@@ -52,7 +52,7 @@ test.for(IS_ALL ? EVERY_PAIR : everyNth(2, BOTH))(
   },
 );
 
-// The lab's hairpin maps nothing by what goes out in vain: a carrier's NAT that is symmetric would need that.
+// A hairpin of the lab makes no mapping for packets that are not let in, as a symmetric carrier's NAT would have to.
 test.for(IS_ALL ? STABLE : (['port-restricted'] as const))(
   'two sites behind one %s NAT that hairpins',
   async (carrier) => {

@@ -1,4 +1,4 @@
-/** What `teredo netcheck` says of each kind of NAT, in words and in JSON. */
+/** The report of `teredo netcheck` on each kind of NAT, as text and as JSON. */
 import { describe, expect, test } from 'vitest';
 import { addressOrderHere } from '../../src/io/address-order.ts';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
@@ -64,7 +64,7 @@ test('full cone', async () => {
 });
 
 test.for(everyNth(2, ['port-restricted', 'address-restricted'] as const))(
-  '%s: which of the two it is, nobody can tell',
+  '%s: which of the two it is cannot be determined',
   async (kind) => {
     const report = await reported(kind);
     expect(report).toMatchObject({
@@ -110,7 +110,7 @@ test.runIf(IS_ALL)('symmetric, counting ports', async () => {
 });
 
 test.for(everyNth(2, ['full-cone', 'port-restricted'] as const))('%s that hairpins', async (kind) => {
-  // The lab's NATs do not filter what comes from inside: nothing more about filtering is to be had.
+  // The lab's NATs do not filter packets from inside: nothing more can be learnt about filtering.
   const report = await reported(kind, { hairpin: true });
   expect(report.behaviour).toMatchObject({
     hairpinning: 'yes',
@@ -119,7 +119,7 @@ test.for(everyNth(2, ['full-cone', 'port-restricted'] as const))('%s that hairpi
   expect(advice(report)).not.toContain('local-discovery');
 });
 
-test('in words: what it is, whom one reaches, what to do; exit status 0 behind a symmetric NAT too', async () => {
+test('as text: the kind of NAT, the reachable peers, the advice; exit status 0 behind a symmetric NAT, too', async () => {
   await using net = new Internet();
   const site = net.site('a', 'symmetric-sequential');
   await startServer(net.server, SERVER_ADDRESS);
@@ -136,7 +136,7 @@ test('in words: what it is, whom one reaches, what to do; exit status 0 behind a
   expect(stdout).toMatch(/forward a UDP port of the router to this host and give it with --port/);
 });
 
-describe('what the gateway speaks', () => {
+describe("the gateway's protocols", () => {
   interface PortMapping {
     readonly opening: string;
     readonly gateway?: string;
@@ -156,7 +156,7 @@ describe('what the gateway speaks', () => {
   ] as const;
 
   test.for(everyNth(3, KINDS))(
-    '%s: it is told, advised, and nothing is mapped',
+    '%s: reported, with advice, and nothing is mapped',
     async ([, options, protocols]) => {
       await using net = new Internet();
       const site = net.site('a', 'symmetric-random', { undocumented: true });
@@ -179,7 +179,7 @@ describe('what the gateway speaks', () => {
     },
   );
 
-  test('none, behind a NAT, and no gateway at all', async () => {
+  test('none: behind a NAT, and without a gateway', async () => {
     await using net = new Internet();
     const site = net.site('a', 'symmetric-random');
     const host = net.lab.host('public');
@@ -194,7 +194,7 @@ describe('what the gateway speaks', () => {
     expect(open.stdout).toMatch(/nothing needs to be done/);
   });
 
-  test('a second NAT outside of the gateway', async () => {
+  test('a second NAT beyond the gateway', async () => {
     await using net = new Internet();
     const outer = net.site('a', 'port-restricted', { undocumented: true });
     const nat = net.lab.host('inner');
@@ -214,12 +214,12 @@ describe('what the gateway speaks', () => {
     await using _gateway = await Gateway.start({ nat, address }, { address: undefined });
     await startServer(net.server, SERVER_ADDRESS);
     const { stdout } = await netcheck(client);
-    expect(stdout).toMatch(/NAT-PMP +yes, but it names no address outside/); // miniupnpd, where it is a private one
+    expect(stdout).toMatch(/NAT-PMP +yes, but it names no address outside/); // miniupnpd with a private address
     expect(stdout).toMatch(/Servers see 198\.52\.100\.1: .* is behind a second NAT/);
     expect(stdout).toMatch(/have the outer NAT let it in too/);
   });
 
-  test.runIf(IS_ALL)('a gateway that names another address than servers see', async () => {
+  test.runIf(IS_ALL)('a gateway that reports another address than servers see', async () => {
     await using net = new Internet();
     const site = net.site('a', 'symmetric-random', { undocumented: true });
     await using _gateway = await Gateway.start(site, { address: '198.52.100.99' });
@@ -232,7 +232,7 @@ describe('what the gateway speaks', () => {
     expect(advice(report)).toEqual(['second-nat']);
   });
 
-  test('a gateway that hears nothing of it holds nobody up', async () => {
+  test('a gateway that does not answer delays nothing', async () => {
     await using net = new Internet();
     const site = net.site('a', 'symmetric-random');
     site.nat.nft(`
@@ -278,17 +278,20 @@ test('a forwarded port has one mapping for all, behind a symmetric NAT too', asy
   });
 });
 
-test.runIf(IS_ALL)('a server with one address: what cannot be told is not told', async () => {
-  await using net = new Internet();
-  const site = net.site('a', 'port-restricted');
-  await startServer(net.server, SERVER_ADDRESS, '--secondary', 'none');
-  const { stdout } = await netcheck(site.client, '--secondary', 'none', '--json');
-  const report = JSON.parse(stdout) as Report;
-  expect(report).toMatchObject({ works: true, behaviour: { mapping: 'unknown', filtering: 'unknown' } });
-  expect(advice(report)).toContain('other-server');
-});
+test.runIf(IS_ALL)(
+  'a server with one address: properties that cannot be determined are not reported',
+  async () => {
+    await using net = new Internet();
+    const site = net.site('a', 'port-restricted');
+    await startServer(net.server, SERVER_ADDRESS, '--secondary', 'none');
+    const { stdout } = await netcheck(site.client, '--secondary', 'none', '--json');
+    const report = JSON.parse(stdout) as Report;
+    expect(report).toMatchObject({ works: true, behaviour: { mapping: 'unknown', filtering: 'unknown' } });
+    expect(advice(report)).toContain('other-server');
+  },
+);
 
-test('--lifetime: how long a silent mapping lives that is in use, within the time given', async () => {
+test('--lifetime: how long a mapping that was in use survives silence, within the given time', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   // Linux keeps a mapping longer that has been used for 2 s.

@@ -1,4 +1,6 @@
-/** A client whose descriptors run out (RLIMIT_NOFILE) while its network changes: it goes on, says so once, and is right again afterwards. */
+/**
+ * A client whose descriptors run out (RLIMIT_NOFILE) while its network changes: it continues, reports it once, and works fully afterwards.
+ */
 import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, execute, until } from '../../src/lab/index.ts';
 import { ownStateDirectory } from '../support/port-mapping.ts';
@@ -18,7 +20,7 @@ test('the client survives, and follows the network once it has descriptors again
       'systemFailures.EMFILE'
     ] ?? 0;
 
-  limit(3); // what is open stays
+  limit(3); // descriptors that are open stay open
   for (let i = 0; i < 10; i++) {
     site.client.ip('addr', 'add', `10.1.0.${20 + i}/24`, 'dev', 'eth');
     site.client.ip('addr', 'del', `10.1.0.${20 + i}/24`, 'dev', 'eth');

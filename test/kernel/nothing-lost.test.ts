@@ -1,6 +1,6 @@
 /**
- * One TCP connection from a client through the relay to a native host, while whoever carries its packets changes, or forgets:
- * what arrives is what was sent. `TEREDO_TEST_BYTES=10000000000` makes it 10 GB.
+ * One TCP connection from a client through the relay to a native host, while the data path changes, or the NAT or a peer forgets: the data
+ * arrive whole. `TEREDO_TEST_BYTES=10000000000` makes it 10 GB.
  */
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -18,7 +18,7 @@ import type { Namespace, Running, Site } from '../../src/lab/index.ts';
 import { peersOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
 const BYTES = Number(process.env['TEREDO_TEST_BYTES'] ?? 200_000_000);
-/** The slowest of the ways carries more than this. */
+/** The slowest path is faster than this. */
 const LONG_MS = 90_000 + BYTES / 20_000;
 const KERNEL = ['--data-path', 'kernel'];
 const SWITCHING = fileURLToPath(new URL('../support/switching.mjs', import.meta.url));
@@ -30,7 +30,7 @@ interface Ends {
   readonly relay: Running;
 }
 
-/** Sends it all up, then down, with this happening in between. */
+/** Sends all data up, then down, with these events in between. */
 async function sendBothWays(
   ends: Ends,
   happens: (sender: Running, from: Namespace) => Promise<void>,
@@ -107,7 +107,7 @@ async function switching(host: Namespace, role: string, address: string): Promis
   return running;
 }
 
-/** A tenth of it has gone on. */
+/** A tenth of the data has arrived. */
 async function progress(sender: Running): Promise<void> {
   const last = /tenth (\d+)\n$/.exec(sender.output)?.[1] ?? '0';
   await sender.waitFor(new RegExp(`tenth ${Number(last) + 2}\\n`), LONG_MS);

@@ -1,6 +1,6 @@
 /**
- * What leaves by an uplink, and what comes in, as a wire sees it: nothing larger than the uplink takes, every checksum good, whether
- * the host leaves cutting and summing to the interface or not. tshark judges.
+ * Packets of an uplink as a link sees them: none is larger than the uplink's MTU, every checksum is right, whether or not the host leaves
+ * segmentation and checksums to the interface. tshark decides.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -24,13 +24,13 @@ const WIRE = fileURLToPath(new URL('../support/wire.py', import.meta.url));
 const BYTES = 500_000;
 const ETHERNET = 14;
 /**
- * What tshark makes of each sum: 0 is bad. So it calls a TCP sum of 0xffff where it would write 0, which is the same to whoever adds
- * up (RFC 1624), and what Linux writes: one frame in 65,536.
+ * tshark's verdict on each sum: 0 is bad. It also calls a TCP sum of 0xffff bad, for which it would write 0. Both are equivalent (RFC
+ * 1624), and Linux writes 0xffff: one frame in 65,536.
  */
 const SUMS = ['ip', 'udp', 'tcp', 'icmpv6'].map((protocol) => `${protocol}.checksum.status`); // as isBad() has them
-/** Of a bad frame, for whoever has to find out why. */
-const TOLD = ['tcp.checksum', 'ip.src', 'ip.dst', 'tcp.flags.str', 'tcp.len'];
-/** 1 in a fragment but the last: there is to be none, DF is set and nothing is so large. */
+/** Description of a bad frame, for the search for its cause. */
+const DETAILS = ['tcp.checksum', 'ip.src', 'ip.dst', 'tcp.flags.str', 'tcp.len'];
+/** 1 in each fragment but the last. There should be none: DF is set, and no packet is so large. */
 const FRAGMENTS = ['ip.flags.mf'];
 
 interface Setting {
@@ -38,7 +38,7 @@ interface Setting {
   readonly cutting: 'on' | 'off';
 }
 
-/** Each with each only where there is time for it: two uplinks meet all pairs with two settings each. */
+/** All combinations take too long for the default run: two uplinks cover all pairs with two settings each. */
 const SETTINGS: readonly Setting[] = [
   { mtu: 1_500, cutting: 'on' },
   { mtu: 1_400, cutting: 'off' },
@@ -46,7 +46,7 @@ const SETTINGS: readonly Setting[] = [
   { mtu: 1_400, cutting: 'on' },
 ];
 
-/** How the client's uplink comes to the wire: the interfaces whose settings are changed, and where the TAP is. */
+/** How the client's uplink is connected to the link: the interfaces whose settings change, and where the TAP is. */
 interface Uplink {
   readonly settings: readonly Setting[];
   readonly links: readonly string[];
@@ -118,10 +118,10 @@ async function layWire(site: Site, from: Namespace, capture: string): Promise<Ru
   return wire;
 }
 
-/** What tshark says of a capture: it takes our datagrams for Teredo by their form. */
+/** tshark's output on a capture; it recognises the datagrams as Teredo by their form. */
 function judge(file: string): { bad: string[]; longest: number; segments: number } {
   const summing = ['ip', 'udp', 'tcp'].flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`]);
-  const columns = ['frame.number', 'frame.len', 'ipv6.nxt', ...SUMS, ...FRAGMENTS, ...TOLD].flatMap(
+  const columns = ['frame.number', 'frame.len', 'ipv6.nxt', ...SUMS, ...FRAGMENTS, ...DETAILS].flatMap(
     (field) => ['-e', field],
   );
   const { stdout, stderr, status } = spawnSync(
@@ -131,11 +131,11 @@ function judge(file: string): { bad: string[]; longest: number; segments: number
   );
   if (status !== 0) throw new Error(stderr);
   const frames = stdout
-    .replace(/\n$/, '') // but no tabs: the last columns may be empty
+    .replace(/\n$/, '') // tabs stay: the last columns may be empty
     .split('\n')
     .map((line) => line.split('\t'));
   return {
-    // Of two headers of a kind both are there: "1,0".
+    // With two headers of a kind both are listed: "1,0".
     bad: frames.filter(([, , , ...marks]) => isBad(marks)).map((frame) => frame.join(' ')),
     longest: Math.max(...frames.map(([, length]) => Number(length))),
     segments: frames.filter(([, , next, , , tcp]) => next === '6' && tcp === '1').length,

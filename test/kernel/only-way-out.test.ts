@@ -1,4 +1,4 @@
-/** Whether all that a server forwards leaves by one interface: as the kernel's routes are. adr/0015 */
+/** Whether all forwarded datagrams of a server leave by one interface, according to the kernel's routes. adr/0015 */
 import { beforeAll, expect, test } from 'vitest';
 import { isOnlyWayOut } from '../../src/io/kernel-path/only-way-out.ts';
 import { execute } from '../../src/lab/index.ts';
@@ -28,25 +28,28 @@ beforeAll(() => {
 
 const isOnly = (allowPrivate = false) => isOnlyWayOut(wan, ipv4Routes(4_096), allowPrivate);
 
-test('one interface with the default route; private networks elsewhere do not matter, unless they are taken for global', () => {
+test('one interface with the default route; private networks elsewhere do not matter, unless they count as global', () => {
   expect(isOnly()).toBe(true);
   expect(isOnly(true)).toBe(false);
 });
 
 test.each([
   ['a network elsewhere', ['route', '192.0.2.0/24', 'dev', 'lan']],
-  ['half of all, by way of a private network', ['route', '0.0.0.0/1', 'via', '10.1.0.2']],
+  [
+    'half of all addresses, through a gateway in a private network',
+    ['route', '0.0.0.0/1', 'via', '10.1.0.2'],
+  ],
   ['a better default route', ['route', 'default', 'via', '10.1.0.2', 'metric', '0', 'tos', '4']],
-  ['a route that is cut off', ['route', 'blackhole', '192.0.2.0/24']],
-  ['one that is refused', ['route', 'unreachable', '192.0.2.0/24']],
-  ['a network that is all this host', ['route', 'local', '192.0.2.0/24', 'dev', 'lo']],
+  ['a blackhole route', ['route', 'blackhole', '192.0.2.0/24']],
+  ['an unreachable route', ['route', 'unreachable', '192.0.2.0/24']],
+  ['a local route for a network', ['route', 'local', '192.0.2.0/24', 'dev', 'lo']],
   [
     'a route with two next hops',
     ['route', '192.0.2.0/24', 'nexthop', 'via', '203.0.113.2', 'nexthop', 'via', '10.1.0.2'],
   ],
   ['a rule for a source', ['rule', 'from', '203.0.113.120', 'lookup', '7']],
   ['a rule for all', ['rule', 'priority', '9', 'lookup', '7']],
-  ['a rule that excepts', ['rule', 'not', 'fwmark', '1', 'lookup', 'main']],
+  ['a rule with an exception', ['rule', 'not', 'fwmark', '1', 'lookup', 'main']],
   ['a rule that prefers', ['rule', 'lookup', 'main', 'suppress_prefixlength', '0']],
 ])('%s: no longer', (_what, [kind, ...words]) => {
   ip(kind!, 'add', ...words);
@@ -57,7 +60,7 @@ test.each([
 
 test.each([
   ['two next hops on the same interface', 'nexthop via 203.0.113.2 nexthop via 203.0.113.3'],
-  ['a private network that is refused', 'blackhole 10.0.0.0/8'],
+  ['a private network with a blackhole route', 'blackhole 10.0.0.0/8'],
 ])('%s: still', (_what, words) => {
   const route = words.startsWith('nexthop') ? `192.0.2.0/24 ${words}` : words;
   ip('route', 'add', ...route.split(' '));
@@ -65,7 +68,7 @@ test.each([
   ip('route', 'delete', ...route.split(' '));
 });
 
-test('a next hop that can be changed without the route: no longer', () => {
+test('a next hop that can change without the route: not one interface for certain', () => {
   ip('nexthop', 'add', 'id', '1', 'via', '203.0.113.2', 'dev', 'wan');
   ip('route', 'add', '192.0.2.0/24', 'nhid', '1');
   expect(isOnly()).toBe(false);
@@ -73,7 +76,7 @@ test('a next hop that can be changed without the route: no longer', () => {
   expect(isOnly()).toBe(true);
 });
 
-test('more routes than are looked at are none that are known', () => {
+test('with too many routes nothing is known', () => {
   const known = ipv4Routes(4_096)!.length;
   expect(ipv4Routes(known)).toHaveLength(known);
   expect(ipv4Routes(known - 1)).toBeUndefined();

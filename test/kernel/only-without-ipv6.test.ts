@@ -4,7 +4,7 @@ import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { startClient, startServer, statusOf, teredoAddress, teredoAddressNow } from '../support/roles.ts';
 
-test('--only-without-ipv6: a client rests while the host has native IPv6, and goes on without', async () => {
+test('--only-without-ipv6: a client pauses while the host has native IPv6, and continues without', async () => {
   await using net = new Internet();
   const { client: host } = net.site('a', 'port-restricted');
   net.lab.wire(net.relay, 'v6h', ['2001:db8:9::1/64'], host, 'v6', ['2001:db8:9::2/64']);

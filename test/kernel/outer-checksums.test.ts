@@ -1,7 +1,7 @@
 /**
- * The kernel path writes the UDP checksum itself. Seen behind the last hop it is right, or there is none where the receiver has been shown to take
- * that; and no segment is lost for it, the shorter last one of a super-packet either: a request and its response of 3,000 octets take no
- * retransmission. Whatever the links leave to the receiver, and whoever that is.
+ * The kernel path writes the UDP checksum itself. Captured after the last hop it is right, or absent if the receiver is known to accept
+ * that. No segment is lost for its checksum, not even the shorter last one of a super-packet: a request and its response of 3,000 octets
+ * take no retransmission. This holds whatever the links leave to the receiver, and for every kind of receiver.
  */
 import { describe, expect, test } from 'vitest';
 import {
@@ -24,21 +24,21 @@ import { framesOf } from '../support/pcap.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const EXCHANGE = { octets: 3_000, count: IS_ALL ? 1_000 : 200 };
-/** TCP repeats a lost last segment after 200 ms at the earliest. A machine with other work takes so long now and then. */
+/** TCP repeats a lost last segment after 200 ms at the earliest. A busy machine occasionally takes that long. */
 const REPEATED_MS = 190;
 const BYTES = 3_000_000;
 const ETHERNET = 14;
 interface Setting {
-  /** Interfaces that leave cutting and summing to the next hop; all others do not, after `finish`. */
+  /** Interfaces that leave segmentation and checksums to the next hop; all others do not, after `finish`. */
   readonly unfinished: (net: Internet) => readonly (readonly [Namespace, string])[];
   readonly finish?: typeof finishPackets;
-  /** The NAT of the sender drops what has no checksum. */
+  /** The NAT of the sender drops datagrams without a checksum. */
   readonly dropsUnsummed: boolean;
 }
 
 const SETTINGS: Record<string, Setting> = {
   'links as between machines': { unfinished: () => [], dropsUnsummed: false },
-  'the same, and what has no checksum is dropped': { unfinished: () => [], dropsUnsummed: true },
+  'the same, with datagrams without a checksum dropped': { unfinished: () => [], dropsUnsummed: true },
   ...(IS_ALL && {
     'links with tx off and nothing else': {
       unfinished: () => [],
@@ -50,7 +50,7 @@ const SETTINGS: Record<string, Setting> = {
     unfinished: linksOfContainer,
     dropsUnsummed: false,
   },
-  'the same, and what has no checksum is dropped there': {
+  'the same, with datagrams without a checksum dropped there': {
     unfinished: linksOfContainer,
     dropsUnsummed: true,
   },
@@ -98,7 +98,7 @@ describe.each(Object.entries(SETTINGS))(
           expect(right + none).toBeGreaterThan(1_000);
           if (dropsUnsummed) expect(none).toBe(0);
         }
-        // In a container only a kernel that unwraps takes what is unfinished: all other TCP goes by the process.
+        // In a container, unfinished packets go only to a peer whose kernel unwraps: all other TCP goes by the process.
         const isCarried = left.length === 0 || (kind === 'kernel' && !dropsUnsummed);
         const { counters } = (await statusOf(a.client, 'client'))!['dataPath'] as {
           counters: Record<string, number>;
@@ -118,7 +118,7 @@ function linksOfContainer(net: Internet): (readonly [Namespace, string])[] {
   );
 }
 
-/** Of the UDP datagrams that came in or went out; those that went out by an interface that leaves its sum to the hardware are not judged. */
+/** Of the UDP datagrams that arrived or left. Those that left by an interface that leaves the sum to the hardware are not judged. */
 function checksumsIn(file: Uint8Array): { wrong: string[]; right: number; none: number } {
   const found = { wrong: [] as string[], right: 0, none: 0 };
   for (const [i, frame] of framesOf(file).entries()) {

@@ -1,4 +1,4 @@
-/** Where a host's IPv6 goes while it has a tunnel and other IPv6 that is not, or not yet, of use. */
+/** Where a host's IPv6 packets go while it has a tunnel and other IPv6 that is not usable, or not yet. */
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
@@ -7,7 +7,7 @@ import { startClient, startRelay, startServer, statusOf, teredoAddress } from '.
 const ROUTER = 'fe80::1';
 
 test.each([
-  ['an address of its site only', 'fd12:3456:789a::100/64'],
+  ['a unique local address', 'fd12:3456:789a::100/64'],
   ['a 6to4 address', '2002:c633:6401::100/64'],
 ])(
   'a host with %s and an advertised default route reaches the native Internet through the tunnel',
@@ -71,7 +71,7 @@ test.each([
   expect(program.output).not.toMatch(/warning/);
 });
 
-/** Those that the table's first rule with a counter has seen. */
+/** Packets counted by the table's first rule with a counter. */
 function packetsOf(host: Namespace, table: string): number {
   const listed = host.execute('nft', 'list', 'table', 'ip6', table);
   return Number(/counter packets (\d+)/.exec(listed)?.[1]);

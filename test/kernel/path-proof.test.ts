@@ -1,6 +1,6 @@
 /**
- * What the kernel path sends takes another way through the host than what the socket sends, and may look different. Where it does not arrive, for
- * whatever cause, at whichever end, no packet of a peer is sent by it: the process carries on.
+ * Packets of the kernel path take another way through the host than those of the socket, and may look different. If they do not arrive, for
+ * whatever reason, at either end, no packet of a peer is sent by the kernel path: the process carries them.
  */
 import { describe, expect, test } from 'vitest';
 import {
@@ -27,12 +27,12 @@ import {
 
 const AUTO = ['--data-path', 'auto'];
 const PINGS = 60;
-/** Of them: less than 3 %. */
+/** The pings; less than 3 % of them may be lost. */
 const MOST_LOST = 1;
-/** After the first answer. */
+/** Counted from the first answer. */
 const AFTER_MS = 3_000;
 
-/** Drops what the kernel path sends without a checksum, as translators between IPv4 and IPv6 do. RFC 7915 section 4.5 */
+/** Drops datagrams of the kernel path without a checksum, as translators between IPv4 and IPv6 do. RFC 7915 section 4.5 */
 function dropUnsummed(host: Namespace): void {
   host.nft(`table ip unsummed {
     chain forward { type filter hook forward priority 0; udp checksum 0 drop; }
@@ -40,7 +40,7 @@ function dropUnsummed(host: Namespace): void {
   }`);
 }
 
-/** The same at the end of a wire, where nobody forwards. */
+/** The same at the end of a link, without forwarding. */
 function dropUnsummedAt(host: Namespace, name: string): void {
   host.nft(`table netdev unsummed {
     chain ingress { type filter hook ingress device "${name}" priority -500; udp checksum 0 drop; }
@@ -54,7 +54,7 @@ function translate(host: Namespace, name: string, statement: string): void {
   }`);
 }
 
-/** Marked datagrams are routed by a table of their own, and those of sockets are marked: the main table's gateway is a host that takes none. */
+/** Marked datagrams have their own routing table, and those of sockets are marked. The main table's gateway is a host that accepts none. */
 function routeByMark(host: Namespace, name: string, network: string): void {
   host.ipBatch(
     `route add default via ${network}.1 table 77`,
@@ -67,7 +67,7 @@ function routeByMark(host: Namespace, name: string, network: string): void {
   }`);
 }
 
-/** A path in use is proven again every 10 s, which takes 2 s where it fails. */
+/** A path in use is proven again every 10 s; a failure takes 2 s more. */
 const BROKEN_MS = 15_000;
 
 interface World {
@@ -86,17 +86,17 @@ const CAUSES: readonly [string, (world: World) => void][] = [
     },
   ],
   [
-    "what reaches the relay's wire without a checksum is dropped",
+    "the relay's link drops arriving datagrams without a checksum",
     ({ net }) => dropUnsummedAt(net.relay, 'wan'),
   ],
   [
     "a's host gives its datagrams random ports",
     ({ a }) => translate(a.client, 'eth', 'masquerade fully-random'),
   ],
-  ["a's host takes no datagrams without a checksum", ({ a }) => dropUnsummed(a.client)],
-  ["the relay's host takes none", ({ net }) => dropUnsummed(net.relay)],
+  ["a's host drops datagrams without a checksum", ({ a }) => dropUnsummed(a.client)],
+  ["the relay's host drops them", ({ net }) => dropUnsummed(net.relay)],
   [
-    "a's host routes by marks, and marks what sockets send",
+    "a's host routes by marks, and marks datagrams of sockets",
     ({ a }) => routeByMark(a.client, 'eth', a.network),
   ],
 ];
@@ -117,7 +117,7 @@ describe.each(everyNth(4, CAUSES))('%s', (_cause, set) => {
         [b.client, addressA],
       ]),
     ).toBeLessThanOrEqual(MOST_LOST);
-    // By the process or by the kernel, but not because the kernel path was never tried.
+    // Carried by the process or by the kernel, but not because the kernel path was never tried.
     const { counters } = (await statusOf(a.client, 'client'))!['dataPath'] as {
       counters: Record<string, number>;
     };
@@ -125,7 +125,7 @@ describe.each(everyNth(4, CAUSES))('%s', (_cause, set) => {
   });
 });
 
-test('a path that breaks while the peer goes on sending: found out within 15 s', async () => {
+test('a path that breaks while the peer continues to send: noticed within 15 s', async () => {
   await using net = new Internet();
   const a = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -139,7 +139,7 @@ test('a path that breaks while the peer goes on sending: found out within 15 s',
   });
   dropUnsummed(a.nat);
   const before = answers();
-  await until('answers by another way', () => answers() > before + 5 || undefined, BROKEN_MS);
+  await until('answers by the other data path', () => answers() > before + 5 || undefined, BROKEN_MS);
   await pings.stop();
 });
 
@@ -175,7 +175,7 @@ describe('a peer whose host answers no echo request', () => {
     );
   });
 
-  test('is not carried where packets of the kernel do not arrive: each transfer is whole', async () => {
+  test('is not carried if packets of the kernel path do not arrive: each transfer is whole', async () => {
     const { net, a, b, addressB } = await silentPeer(({ a }) => routeByMark(a.client, 'eth', a.network));
     await using _ = net;
     for (let i = 0; i < 5; i++)
@@ -215,13 +215,13 @@ async function client({ client }: Site): Promise<string> {
   return await teredoAddress(client);
 }
 
-/** How many pings are lost on the worst of these ways. */
+/** The number of lost pings on the worst of these paths. */
 async function lost(ways: readonly (readonly [Namespace, string])[]): Promise<number> {
   for (const [from, to] of ways) expect(await ping(from, to, 10_000)).toBeDefined();
   return Math.max(...(await Promise.all(ways.map(([from, to]) => lostPings(from, to)))));
 }
 
-/** How many pings of {@link PINGS} are not answered, beginning some time after the first contact. */
+/** How many of {@link PINGS} pings are not answered, beginning some time after the first contact. */
 async function lostPings(from: Namespace, to: string): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, AFTER_MS));
   const running = from.spawn('ping', ['-n', '-i', '0.1', '-W', '2', '-c', String(PINGS), to]);

@@ -1,4 +1,4 @@
-/** What `teredo peers` says has gone to and come from a peer is exact at once, whoever has carried it. */
+/** The traffic of each peer in `teredo peers` is exact at once, on either data path. */
 import { expect, test } from 'vitest';
 import {
   Internet,
@@ -23,9 +23,9 @@ import {
   teredoAddress,
 } from '../support/roles.ts';
 
-/** In the long form a packet in a million shows that is not counted. */
+/** The long form shows a single missing packet in a million. */
 const SIZES = IS_ALL ? { up: 1_500_000_000, down: 1_500_000_000 } : { up: 20_000_000, down: 10_000_000 };
-/** Headers of IPv6 and TCP, acknowledgements, and what was sent twice. */
+/** Headers of IPv6 and TCP, acknowledgements, and retransmissions. */
 const MOST_OVERHEAD = 1.2;
 
 interface Traffic {
@@ -45,7 +45,7 @@ async function trafficOf(host: Namespace, role: string): Promise<Traffic> {
   return { receivedPackets, receivedBytes, sentPackets, sentBytes };
 }
 
-/** What a host's role has counted over all, in packets: the process and the kernel. */
+/** The totals of a host's role in packets: of the process and of the kernel. */
 async function totalsOf(
   host: Namespace,
   role: 'client' | 'relay',

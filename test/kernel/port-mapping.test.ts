@@ -50,7 +50,7 @@ test.for(everyNth(2, KINDS))(
   },
 );
 
-test('two clients behind symmetric NATs of random ports reach each other where gateways open them', async () => {
+test('two clients behind symmetric NATs of random ports reach each other if gateways open their ports', async () => {
   await using net = new Internet();
   const siteA = net.site('a', 'symmetric-random', { undocumented: true });
   const siteB = net.site('b', 'symmetric-random', { undocumented: true });
@@ -66,7 +66,7 @@ test('two clients behind symmetric NATs of random ports reach each other where g
   expect((await statusOf(siteA.client, 'client'))!['nat']).toBe('symmetric');
   expect(await timeToFirstReply(siteA.client, addressB, 4_000), 'A to B').toBeLessThan(4_000);
   expect(await timeToFirstReply(siteB.client, addressA, 4_000), 'B to A').toBeLessThan(4_000);
-  // By one flow, which goes through one of the gateways: its other end is a port that the other NAT has made up.
+  // By one flow through one of the gateways: its other end is a port that the other NAT has chosen.
   await until(
     'agreement on one flow',
     async () => {
@@ -77,7 +77,7 @@ test('two clients behind symmetric NATs of random ports reach each other where g
   );
 });
 
-/** As `netcheck` has it (src/cli/netcheck/reach.ts): an open port on one side is enough. */
+/** The rule of `netcheck` (src/cli/netcheck/reach.ts): an open port on one side is enough. */
 test.for(
   everyNth(
     3,
@@ -107,7 +107,7 @@ test.for(
   },
 );
 
-/** Whether the client of one site sends to that of the other by the pair which the other's gateway has mapped. */
+/** Whether the client of one site sends to the address and port that the gateway of the other has mapped. */
 async function isReachedByGateway(from: Site, to: Site): Promise<boolean> {
   const { portMapping } = await mapped(to);
   const { peers } = await peersOf(from.client, 'client');
@@ -115,7 +115,7 @@ async function isReachedByGateway(from: Site, to: Site): Promise<boolean> {
 }
 
 test.for(everyNth(2, KINDS))(
-  '$protocol: what a client that was killed has left is taken away by the next',
+  '$protocol: the mapping of a killed client is deleted by the next client',
   async ({ options }) => {
     await using net = new Internet();
     const site = net.site('a', 'port-restricted', { undocumented: true });
@@ -145,14 +145,14 @@ test("the mapping follows the client's address", async () => {
   site.client.ip('addr', 'flush', 'dev', 'eth', 'scope', 'global');
   site.client.ip('addr', 'add', `${site.network}.77/24`, 'dev', 'eth');
   site.client.ip('route', 'replace', 'default', 'via', `${site.network}.1`);
-  // By another port: the gateway keeps that one for who has left, and cannot be asked from there any more.
+  // With another port: the gateway keeps the old one for the address that has left, and does not accept requests for it any more.
   const there = (): boolean => gateway.mappings().some((one) => one.endsWith(`${site.network}.77:40001`));
   await until('a mapping to the new address', () => there() || undefined);
   await client.stop();
   expect(there()).toBe(false);
 });
 
-test('--no-port-mapping asks nobody', async () => {
+test('--no-port-mapping sends no request to a gateway', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted', { undocumented: true });
   await using gateway = await Gateway.start(site);
@@ -162,7 +162,7 @@ test('--no-port-mapping asks nobody', async () => {
   expect(gateway.output).not.toContain(`${site.network}.2`);
 });
 
-test('a gateway that drops what it is asked delays nothing for long, and is no cause for a warning', async () => {
+test('a gateway that drops requests delays nothing for long, and causes no warning', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   site.nat.nft(`
@@ -174,14 +174,14 @@ test('a gateway that drops what it is asked delays nothing for long, and is no c
   await client.waitFor(/qualified/, 5_000);
   expect(client.output).not.toMatch(/warning|gateway/);
   const started = performance.now();
-  await client.stop(); // while it is still being asked
+  await client.stop(); // while the gateway is still being asked
   expect(performance.now() - started).toBeLessThan(1_500);
 });
 
-test('a port of the user’s choice that is forwarded by hand works behind a symmetric NAT', async () => {
+test('a manually forwarded port works behind a symmetric NAT', async () => {
   await using net = new Internet();
   const siteA = net.site('a', 'symmetric-random');
-  const siteB = net.site('b', 'symmetric-random'); // whose ports nobody could guess
+  const siteB = net.site('b', 'symmetric-random'); // its ports cannot be guessed
   siteA.nat.nft(`
     table ip forwarding {
       chain prerouting {

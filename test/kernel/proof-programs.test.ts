@@ -1,4 +1,4 @@
-/** What the programs do for the proofs of the kernel path: which segment of TCP is tried, and when a path in use is to be proven again. */
+/** The programs' part in proofs of the kernel path: which TCP segment is tried, and when a path in use has to be proven again. */
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import {
   CONFIG,
@@ -30,7 +30,7 @@ const PEER = v6('2001:0:cb00:7178::2');
 const ETHERNET = 14;
 const REPORTS = 1 << 16;
 const [FIN, SYN, ACK] = [1, 2, 16];
-/** Of what is sent for proofs; the way is in its lowest bits. */
+/** The mark of requests for proofs; the way is in its lowest bits. */
 const MARK = 0x1234_5670;
 const RENEWAL_UNITS = 10_000;
 
@@ -64,7 +64,7 @@ beforeEach(() => {
   notices();
 });
 
-test('the first segment with data of a connection is tried, never a SYN, which may be sent again unseen', () => {
+test('the first segment with data of a connection is tried, never a SYN, which may be sent again unnoticed', () => {
   expect(out(tcp({ flags: SYN, sequence: 100 }))).toBe(false);
   expect(out(tcp({ flags: ACK, sequence: 101 }))).toBe(false);
   expect(acknowledges(101)).toBe(false);
@@ -72,11 +72,11 @@ test('the first segment with data of a connection is tried, never a SYN, which m
   expect(out(tcp({ flags: ACK, sequence: 5_001, octets: 10 }))).toBe(true);
   expect(out(tcp({ flags: ACK, sequence: 5_011, octets: 10 }))).toBe(false);
   expect(acknowledges(5_010)).toBe(false);
-  expect(acknowledges(5_011, 5_001)).toBe(false); // another connection's
+  expect(acknowledges(5_011, 5_001)).toBe(false); // of another connection
   expect(acknowledges(5_011)).toBe(true);
 });
 
-test('a segment that goes by the process all the same is no longer new: its acknowledgement is no proof, and the next is tried', () => {
+test('a segment that goes by the process nevertheless is no longer new: its acknowledgement is no proof, and the next one is tried', () => {
   expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
   writeUplink(1);
   expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(false);
@@ -87,12 +87,12 @@ test('a segment that goes by the process all the same is no longer new: its ackn
   expect(acknowledges(1_300)).toBe(true);
 });
 
-test('of a connection under way the first is left: it may have been sent before; the next behind it is tried', () => {
+test('the first segment of an existing connection is left to the process: it may be a repetition; the next one after it is tried', () => {
   expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
   expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
   expect(out(tcp({ sequence: 1_050, octets: 100 }))).toBe(false);
-  expect(out(tcp({ sequence: 1_100, octets: 50 }))).toBe(false); // not behind 1150
-  expect(out(tcp({ sequence: 1_150 }))).toBe(false); // no octet of its own
+  expect(out(tcp({ sequence: 1_100, octets: 50 }))).toBe(false); // not after 1150
+  expect(out(tcp({ sequence: 1_150 }))).toBe(false); // without data
   expect(out(tcp({ sequence: 1_150, octets: 50 }))).toBe(true);
   expect(acknowledges(1_150)).toBe(false);
   expect(acknowledges(1_200)).toBe(true);
@@ -100,9 +100,9 @@ test('of a connection under way the first is left: it may have been sent before;
 
 test.each<[string, Way]>([
   ['before a segment is tried', WAY.inward],
-  ['while one is', WAY.tried],
+  ['while one is tried', WAY.tried],
 ])(
-  'what goes to a peer of which nothing is proven is left to the process, counted, and asks for a proof: %s',
+  'a packet to a peer without a proven path is left to the process, counted, and causes a proof: %s',
   (_, way) => {
     peers.setWay(PEER, way, 0, 0);
     const counters = () => program.readCounters(KERNEL_COUNTERS);
@@ -113,7 +113,7 @@ test.each<[string, Way]>([
   },
 );
 
-test('what was seen since the proof began is not new, though no segment was to be tried yet', () => {
+test('a segment seen since the proof began is not new, even if none was to be tried then', () => {
   peers.setWay(PEER, WAY.inward, 0, 0);
   for (const sequence of [1_000, 1_100]) expect(out(tcp({ sequence, octets: 100 }))).toBe(false);
   peers.setWay(PEER, WAY.tried, 0, 0);
@@ -122,7 +122,7 @@ test('what was seen since the proof began is not new, though no segment was to b
   expect(acknowledges(1_300)).toBe(true);
 });
 
-test('what was never sent cannot be acknowledged', () => {
+test('an acknowledgement of octets that were never sent proves nothing', () => {
   expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
   expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
   for (const number of [1_201, 0x7000_0000]) expect(acknowledges(number)).toBe(false);
@@ -130,7 +130,7 @@ test('what was never sent cannot be acknowledged', () => {
   expect(acknowledges(1_300)).toBe(true);
 });
 
-test("another native host's acknowledgement, with the same ports, is no proof for a relay, nor is its segment tried", () => {
+test('an acknowledgement of another native host, with the same ports, is no proof for a relay, nor is its segment tried', () => {
   writeConfig(ROLE.relay);
   const [one, other] = [v6('2001:db8::1'), v6('2001:db8:0:1::1')];
   expect(out(tcp({ from: one, sequence: 1_000, octets: 100 }))).toBe(false);
@@ -140,7 +140,7 @@ test("another native host's acknowledgement, with the same ports, is no proof fo
   expect(acknowledges(1_200, 5_000, one)).toBe(true);
 });
 
-test('a packet that is shorter than its TCP header says is no segment', () => {
+test('a packet shorter than its TCP header says is not a segment', () => {
   expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
   const short = tcp({ sequence: 1_100, octets: 8 });
   short[52] = 15 << 4;
@@ -148,7 +148,7 @@ test('a packet that is shorter than its TCP header says is no segment', () => {
   expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
 });
 
-test('a segment that is not acknowledged gives way to another after half a second, four times at the most', async () => {
+test('a segment without an acknowledgement is replaced by another after half a second, at most four times', async () => {
   let sequence = 1_000;
   const next = () => out(tcp({ sequence: (sequence += 100), octets: 100 }));
   expect(next()).toBe(false);
@@ -161,7 +161,7 @@ test('a segment that is not acknowledged gives way to another after half a secon
   expect([next(), next()]).toEqual([false, false]);
 });
 
-test('numbers wrap round; the last segment of a connection counts', () => {
+test('sequence numbers wrap round; the last segment of a connection counts', () => {
   expect(out(tcp({ sequence: 0xffff_ff00, octets: 0x80 }))).toBe(false);
   expect(out(tcp({ flags: FIN | ACK, sequence: 0xffff_ff80, octets: 0x100 }))).toBe(true);
   expect(acknowledges(0x80)).toBe(false);
@@ -178,19 +178,19 @@ test.each([
   expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
   expect(out(tcp({ sequence, octets }))).toBe(false);
   expect(acknowledges(1_200)).toBe(false);
-  // Another may be tried then.
+  // Then another may be tried.
   expect(out(tcp({ sequence: 2_000, octets: 100 }))).toBe(true);
   expect(acknowledges(2_100)).toBe(true);
 });
 
-test('a segment proves nothing once a packet that cannot go by this path has been sent to the peer: it may hold the same octets', () => {
+test('a segment proves nothing once a packet that cannot go by this path was sent to the peer: it may have the same octets', () => {
   expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
   expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
   expect(out(tcp({ sequence: 1_100, octets: 1_440 }))).toBe(false);
   expect(acknowledges(1_200)).toBe(false);
 });
 
-test('what lies before or behind the segment may be sent again, as where the segment has overtaken it', () => {
+test('octets before or after the segment may be sent again, as after the segment has overtaken them', () => {
   expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
   expect(out(tcp({ sequence: 1_100, octets: 100 }))).toBe(true);
   expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
@@ -202,7 +202,7 @@ test('what lies before or behind the segment may be sent again, as where the seg
 test.each<[string, Way]>([
   ['with a checksum', WAY.checked],
   ['without', WAY.bare],
-])('a path in use (%s) is to be proven again once its time is over, and is used meanwhile', (_, way) => {
+])('a path in use (%s) has to be proven again once its time is over, and is used meanwhile', (_, way) => {
   const proven = now() / 1e6;
   const ago = (units: number): number => proven - (units * 2 ** 20) / 1e6 + 1_000; // a notice is due 1 s before
   peers.setWay(PEER, way, 0, ago(RENEWAL_UNITS - 1_000) * 1e6);
@@ -214,7 +214,7 @@ test.each<[string, Way]>([
   expect(notices()).toEqual([NOTICE_KIND.wanted]);
 });
 
-test('a peer that is silent for 2 s although sent to is one whose path is asked for at once', () => {
+test('a proof is requested at once for a peer that is silent for 2 s although sent to', () => {
   peers.take(PEER, 0, emptyCarried());
   peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 3e9, now());
   peers.setWay(PEER, WAY.bare, 0, now() - 2e9);
@@ -224,7 +224,7 @@ test('a peer that is silent for 2 s although sent to is one whose path is asked 
   expect(notices()).toEqual([NOTICE_KIND.silent]);
 });
 
-test('an echo request of a proof that this path cannot send is dropped: sent by the process and answered it would prove nothing', () => {
+test('an echo request of a proof that this path cannot send is dropped: by the process it would be answered, and prove nothing', () => {
   const request = (way: Way): number => {
     const frame = Uint8Array.of(...new Uint8Array(12), 0x86, 0xdd, ...data(OWN, PEER));
     return testRun(program.program('encap'), frame, 0, MARK | way).verdict;
@@ -237,7 +237,7 @@ test('an echo request of a proof that this path cannot send is dropped: sent by 
   expect(request(WAY.bare)).toBe(VERDICT.dropped);
 });
 
-test('what an unseen peer answers is left to the socket, and is neither a proof nor a sign of life', () => {
+test('an answer of an unseen peer is left to the socket, and is neither a proof nor a sign of life', () => {
   for (const [ago, isProof] of [
     [9.5e9, true],
     [10.5e9, false],
@@ -254,7 +254,7 @@ test('what an unseen peer answers is left to the socket, and is neither a proof 
   }
 });
 
-test("an unseen peer's acknowledgement of the segment that was tried is no proof", () => {
+test("an unseen peer's acknowledgement of the tried segment is no proof", () => {
   peers.take(PEER, 0, emptyCarried());
   expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 10.5e9, now())).toBe(0);
   proofs.begin(PEER, new Uint8Array(7));
@@ -310,7 +310,7 @@ function acknowledges(acknowledged: number, port = 5_000, host = OWN): boolean {
   return notices().includes(NOTICE_KIND.answered);
 }
 
-/** The peer's answer to an echo request of the proof, whose nonce is all zeros, that was sent with a checksum. */
+/** The peer's answer to an echo request of the proof (nonce all zeros) that was sent with a checksum. */
 function proofReply(): Uint8Array {
   const packet = data(PEER, OWN, 56);
   packet[6] = NEXT_HEADER.ICMPV6;
@@ -337,7 +337,7 @@ function receive(packet: Uint8Array): number {
   return testRun(program.program('decap'), wrapped).verdict;
 }
 
-/** Kinds of the notices since the last call. */
+/** The kinds of the notices since the previous call. */
 function notices(): number[] {
   const kinds: number[] = [];
   ring.drain((view, offset, length) => {

@@ -1,4 +1,4 @@
-/** A router may redirect single destinations to another next hop (ICMP, RFC 792): this changes the way to those only. */
+/** A router may redirect single destinations to another next hop (ICMP, RFC 792): only their routes change. */
 import { expect, onTestFinished, test } from 'vitest';
 import { Uplinks } from '../../src/io/kernel-path/uplinks.ts';
 import { execute } from '../../src/lab/index.ts';
@@ -15,7 +15,7 @@ const [OWN, ROUTER, OTHER_ROUTER] = [v4('10.0.0.1'), v4('10.0.0.2'), v4('10.0.0.
 const [REDIRECTED, OTHER] = [v4('203.0.113.5'), v4('203.0.113.6')];
 const IP_HEADER = 20;
 
-test('the next hop of the first destination that was asked for is not that of all behind the same route', () => {
+test('the next hop of the first destination asked for does not apply to all others behind the same route', () => {
   const device = network();
   const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
   const ipv4Subnets = () => [{ interface: 'link0', address: OWN, prefixLength: 24 }];
@@ -26,7 +26,7 @@ test('the next hop of the first destination that was asked for is not that of al
     uplinks.close();
     program.close();
   });
-  // By now it has read the routes; of what is learnt of a single destination the kernel sends no message.
+  // By now it has read the routes. When the kernel learns about a single destination, it sends no message.
   expect(uplinks.towards(ROUTER)).toBeDefined();
   redirect(device, REDIRECTED);
   expect(routes.wayTo(REDIRECTED)).toMatchObject({ gateway: '0a000003', isRedirected: true });
@@ -37,7 +37,7 @@ test('the next hop of the first destination that was asked for is not that of al
   expect(other).not.toBe(redirected);
 });
 
-/** Both routers are on one link. What they say comes in by the interface that is given back: any will do. */
+/** Both routers are on one link. Their ICMP messages are sent to the returned interface; any would do. */
 function network(): TunDevice {
   enterNewNetwork();
   const device = new TunDevice('said');
@@ -60,7 +60,7 @@ function network(): TunDevice {
   return device;
 }
 
-/** The router says that the other one is nearer to a destination, of which this host sent it an echo reply. */
+/** The router sends a redirect to the other one for a destination to which this host sent an echo reply. */
 function redirect(device: TunDevice, destination: number): void {
   const pieces = new Gather(256, 0);
   const packet = new Uint8Array(IP_HEADER + 8 + IP_HEADER + 8);

@@ -1,6 +1,7 @@
 /**
- * Each system call of each role fails once, with errors as they come when descriptors, buffers, memory or rights are short: in the start, while
- * traffic flows, while the network changes, and at the end. The process survives, and does what it could not do before; a start that fails leaves nothing behind.
+ * Each system call of each role fails once, with the errors of short descriptors, buffers, memory or permissions: during the start, during
+ * traffic, while the network changes, and at the end. The process survives, and later does the work that it could not do; a start that
+ * fails leaves nothing behind.
  */
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -42,7 +43,7 @@ const PEER = SERVER + 1;
 const LINK_LOCAL = v6('fe80::1');
 const TUNNEL = 'tdrefused';
 
-/** Ten times as fast: what is tried again is tried again soon. */
+/** Ten times as fast, so that retries come soon. */
 const SPEED = 10;
 const { clock } = kernelPorts();
 const ports: PortFactory = {
@@ -56,11 +57,11 @@ const ports: PortFactory = {
 interface Running {
   start(): Promise<void>;
   close(): Promise<void>;
-  /** Throws unless it does all that it should do; `anyPath`: whoever carries. */
+  /** Throws unless all functions work; `anyPath`: on either data path. */
   check(anyPath?: boolean): void;
-  /** Where its socket is. */
+  /** The address and port of its socket. */
   place(): Endpoint;
-  /** So many datagrams, and packets of the host or answers of its own, have come through so far. */
+  /** The number of datagrams, packets of the host, and its own answers that have come through so far. */
   traffic(): readonly (number | undefined)[];
 }
 
@@ -133,7 +134,7 @@ beforeAll(async () => {
   enterNewNetwork();
   makeRefusable();
   await ip('link', 'set', 'lo', 'up');
-  // The source of what this host sends to Teredo clients.
+  // The source of this host's packets to Teredo clients.
   await ip('addr', 'add', '2001:db8:9::1/128', 'dev', 'lo');
   for (const [name, ...addresses] of [
     ['td0', '203.0.113.120/24', '203.0.113.121/24'],
@@ -170,14 +171,14 @@ beforeAll(async () => {
 });
 
 let changes = 0;
-/** Addresses and links change; what was there before is there again. */
+/** Addresses and links change, and change back. */
 async function changeNetwork(): Promise<void> {
   const address = `192.0.2.${(changes++ % 200) + 1}/32`;
   await ip('addr', 'add', address, 'dev', 'td1');
   await ip('addr', 'del', address, 'dev', 'td1');
 }
 
-/** From a peer to the role's socket, and from this host to Teredo clients and to native hosts by the tunnel, a round each 10 ms. */
+/** One round every 10 ms: from a peer to the role's socket, and by the tunnel from this host to Teredo clients and to native hosts. */
 function sendTraffic({ address, port }: Endpoint): () => Promise<void> {
   const peer = createSocket('udp4');
   const host = createSocket('udp6');
@@ -235,7 +236,7 @@ describe.for(
         const role = make();
         try {
           await role.start();
-          // Without rights, or an interface, the kernel path is none; what is only short comes.
+          // Without permissions, or an interface, there is no kernel path; after a shortage it comes.
           const anyPath = code === 'EPERM' || code === 'ENODEV';
           await eventually(() => expect(() => role.check(anyPath), what).not.toThrow());
         } finally {

@@ -12,7 +12,7 @@ import { SteadyTraffic } from '../support/steady-traffic.ts';
 import type { Kind } from '../support/steady-traffic.ts';
 
 const MOST_MS = 300;
-/** The router has its own links for the relays. */
+/** The router has a link of its own to each relay. */
 const RELAYS = [
   { address: '192.0.2.201', network: '2001:db8:11' },
   { address: '192.0.2.202', network: '2001:db8:12' },
@@ -57,7 +57,7 @@ test.each(IS_ALL ? CASES : CASES.slice(1, 2))(
     if (path === 'kernel') await proveKernelPath(site.client, NATIVE_ADDRESS, used.host);
 
     const traffic = await SteadyTraffic.between(kind, [site.client, address], [net.native, NATIVE_ADDRESS]);
-    // Several times soon after each other: the client has just tested the way that it has to leave.
+    // Several times in quick succession: the client has just tested the path that it has to leave.
     const delays: number[] = [];
     for (let i = 0; i < 3; i++) {
       if (fault === 'the relay is killed') {
@@ -76,7 +76,7 @@ test.each(IS_ALL ? CASES : CASES.slice(1, 2))(
   },
 );
 
-/** The lab's relay is the router here. */
+/** The lab's relay host is the router here. */
 function plugIn(net: Internet, name: string, address: string, network: string): Namespace {
   const host = net.lab.host(name);
   net.attach(host, 'wan', address);

@@ -1,4 +1,7 @@
-/** A route may have an MTU of its own, below that of its interface: the socket's datagrams are cut for it, and the kernel path sends none that would be. */
+/**
+ * A route may have its own MTU, below that of its interface. Datagrams of the socket are fragmented for it; the kernel path sends none that
+ * would be.
+ */
 import { expect, test } from 'vitest';
 import { execute } from '../../src/lab/index.ts';
 import { kernelRig } from '../contract/ebpf-kernel-path-rig.ts';
@@ -8,7 +11,7 @@ import { eventually } from '../support/eventually.ts';
 const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
 
-test("what is too long for the peer's route, wrapped, is left to the process, from when the route has that MTU", async () => {
+test("a packet that is too long for the peer's route after wrapping is left to the process, as soon as the route has that MTU", async () => {
   const { kernelPath, peer, clock, prove, hostSends, peerGot, fromTunnel } = await kernelRig('client');
   const offer = (): void => {
     kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());

@@ -1,4 +1,4 @@
-/** What the kernel says about ways out is what its datagrams do. */
+/** The kernel's answers about routes match the ways that datagrams take. */
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { execute } from '../../src/lab/index.ts';
 import { RouteQuery } from '../../src/linux/route-query.ts';
@@ -15,7 +15,7 @@ beforeEach(() => {
   ip('link set f0 up', 'link set f1 up', 'link set e0 up', 'link set e1 up', 'link set lo up');
 });
 
-test('the interface is the one the route names, whoever has the source', () => {
+test('the interface is that of the route, whichever interface has the source', () => {
   ip('route add default via 10.0.0.2 dev e1 src 198.51.100.1');
   expect(way(FAR)).toEqual({
     ifindex: 20,
@@ -35,12 +35,12 @@ test('the interface is the one the route names, whoever has the source', () => {
   });
 });
 
-test('a socket that is bound has its own source, and the way of that', () => {
+test('a bound socket has its own source, and the route for it', () => {
   ip('route add default via 10.0.0.2 dev e1', 'rule add from 198.51.100.1 lookup 100');
   ip('route add default via 198.51.100.2 dev e0 table 100');
   expect(way(FAR, '10.0.0.9')).toMatchObject({ ifindex: 20, source: v4('10.0.0.9'), gateway: '0a000002' });
   expect(way(FAR, '198.51.100.1')).toMatchObject({ ifindex: 10, gateway: 'c6336402' });
-  expect(way(FAR, '192.0.2.1')).toBeUndefined(); // no address of this host
+  expect(way(FAR, '192.0.2.1')).toBeUndefined(); // not an address of this host
 });
 
 test.each(['mtu 1200', 'mtu lock 1200'])('the MTU of the route: %s', (mtu) => {
@@ -54,12 +54,12 @@ test('the TTL of the route', () => {
   expect(way(FAR)).toMatchObject({ ifindex: 20, ttl: 9, mtu: 0 });
 });
 
-test('a gateway of the other family is one too', () => {
+test('a gateway of the other family works, too', () => {
   ip('route add 203.0.113.0/24 via inet6 fe80::2 dev e1');
   expect(way(FAR)).toMatchObject({ ifindex: 20, gateway: `0a00fe80${'0'.repeat(26)}02` });
 });
 
-test('there is no way where nothing leads, it is refused, or stays within this host', () => {
+test('no route: without one, with an unreachable one, or within this host', () => {
   expect(way(FAR)).toBeUndefined();
   ip('route add unreachable 203.0.113.0/24');
   expect(way(FAR)).toBeUndefined();
@@ -68,7 +68,7 @@ test('there is no way where nothing leads, it is refused, or stays within this h
   expect(way(v4('10.0.0.255'))).toBeUndefined();
 });
 
-test("there is none for a program where only the socket's port leads there", () => {
+test("no route for a program if only the socket's port leads there", () => {
   ip('route add default via 10.0.0.2 dev e1', `rule add ipproto udp sport ${PORT} lookup 100`);
   ip('route add default via 10.0.0.3 dev e1 table 100');
   expect(way(FAR)).toBeUndefined();

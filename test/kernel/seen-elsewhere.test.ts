@@ -1,11 +1,11 @@
-/** What other programs of the host see of packets that the kernel carries, as docs/guide/counters.md says. */
+/** What other programs of the host see of packets that the kernel carries: docs/guide/counters.md. */
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
 import { proveKernelPath } from '../support/carried.ts';
 import { peersOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
 const PINGS = 40;
-/** The socket has one packet in 4 s each way, and the last ones of the proof may come late. */
+/** The socket gets one packet in 4 s each way, and the last ones of the proof may come late. */
 const FEW = 10;
 
 test('interface counters and tcpdump on the tunnel miss carried packets; nftables, tcpdump on the uplink and teredo peers do not', async () => {

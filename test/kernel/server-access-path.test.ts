@@ -1,4 +1,4 @@
-/** The access list of the server's program and that of its machine deny the same. */
+/** The access list of the server's program denies the same addresses as that of its machine. */
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { AccessList, MAX_ACCESS_PREFIXES } from '../../src/core/access-list.ts';
@@ -25,7 +25,7 @@ describe('the access list', () => {
     buildBubble(teredo(PRIMARY, from), teredo(PRIMARY, to), 21);
   afterEach(() => rig.setAccess(access()));
 
-  test('a denied address is not answered, nothing of it is forwarded, and nothing to it; each datagram is counted', () => {
+  test('a denied address is not answered, and nothing is forwarded from or to it; each datagram is counted', () => {
     rig.setAccess(access('-192.0.2.1')); // MAPPED
     const before = rig.program.readCounters();
     for (const to of [PRIMARY, SECONDARY]) {
@@ -33,7 +33,7 @@ describe('the access list', () => {
       expect(rig.both(between(MAPPED, PEER_MAPPED), { to })).toBe('denied');
       expect(rig.both(between(PEER_MAPPED, MAPPED), { from: PEER_MAPPED, to })).toBe('denied');
     }
-    // Nor does any other datagram of it reach the process.
+    // Its other datagrams do not reach the process, either.
     for (const payload of [Uint8Array.of(1), new Uint8Array(1_400), buildBubble(A, v6('2001:db8::1'), 21)])
       expect(rig.both(payload)).toBe('denied');
     const after = rig.program.readCounters();
@@ -43,7 +43,7 @@ describe('the access list', () => {
     expect(rig.both(between(PEER_MAPPED, RELAY), { from: PEER_MAPPED })).toBe('decided');
   });
 
-  test('a bubble to a denied address takes nothing of a limit', () => {
+  test('a bubble to a denied address takes nothing from a limit', () => {
     rig.setAccess(access('-192.0.2.1'));
     rig.setBudgets({ forwardedByPair: { perSecond: 0, burst: 1 } });
     for (let i = 0; i < 3; i++)
@@ -53,7 +53,7 @@ describe('the access list', () => {
     rig.setBudgets();
   });
 
-  test('a list of allowed prefixes serves nobody else, and a list that is gone everybody', () => {
+  test('with a list of allowed prefixes only those are served; without a list every address is', () => {
     rig.setAccess(access('+192.0.2.10')); // PEER_MAPPED
     expect(rig.both(solicitation())).toBe('denied');
     expect(rig.both(solicitation(), { from: PEER_MAPPED })).toBe('decided');
@@ -65,7 +65,7 @@ describe('the access list', () => {
     expect(rig.both(solicitation(), { from: PEER_MAPPED })).toBe('decided');
   });
 
-  test('a list has room for as many prefixes as it may have', () => {
+  test('a list has room for the permitted number of prefixes', () => {
     const deny = Array.from({ length: MAX_ACCESS_PREFIXES }, (_, i) => ({
       address: v4('198.51.0.0') + 2 * i,
       length: 32,
@@ -77,8 +77,8 @@ describe('the access list', () => {
     }
   });
 
-  test('random lists: the program decides as the machine does', () => {
-    // Few different beginnings, so that prefixes lie in each other and match.
+  test('random lists: the program decides like the machine', () => {
+    // Few different first octets, so that prefixes are nested and match.
     const address = fc
       .tuple(fc.constantFrom('192.0.2.0', '198.51.100.0'), fc.nat(7))
       .map(([a, i]) => v4(a) + i);

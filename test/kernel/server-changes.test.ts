@@ -1,4 +1,4 @@
-/** The server's kernel path on a host as it is: its links, addresses and routes, and what becomes of them. adr/0015 */
+/** The server's kernel path on a real host: its links, addresses and routes, and their changes. adr/0015 */
 import { expect, test } from 'vitest';
 import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
 import { Internet, SERVER_ADDRESS, SERVER_SECONDARY, until } from '../../src/lab/index.ts';
@@ -16,7 +16,7 @@ test('over virtual links, where checksums are left to the receiver, the kernel a
   await using net = new Internet();
   const asker = addHost(net, 'asker', ATTACKER_ADDRESS);
   await startServer(net.server, SERVER_ADDRESS, '--data-path', 'kernel');
-  // To the asker itself: what comes back the receiver has found to be right.
+  // Sent to itself: the receiver has verified the checksums of packets that come back.
   await eachByKernel(net.server, asker, solicitation(), buildBubble(ASKER, ASKER, 21));
   expect(await pathOf(net.server)).toMatchObject({
     inUse: 'kernel',
@@ -24,7 +24,7 @@ test('over virtual links, where checksums are left to the receiver, the kernel a
   });
 });
 
-test('an address that has gone, and comes back: the status says who does the work, and the work is done', async () => {
+test('an address that goes and comes back: the status shows the data path, and the server answers', async () => {
   await using net = new Internet();
   const asker = addHost(net, 'asker', ATTACKER_ADDRESS);
   const server = await startServer(net.server, SERVER_ADDRESS, '--data-path', 'kernel');
@@ -34,7 +34,7 @@ test('an address that has gone, and comes back: the status says who does the wor
     reason: `no interface that is up has ${SERVER_ADDRESS}`,
   });
   await server.waitFor(/^data path: user \(no interface/m);
-  // The kernel has taken the other address of the subnet away as well, and the routes that named this one.
+  // The kernel has also removed the subnet's other address, and the routes that named this one.
   net.server.ipBatch(
     ...[SERVER_ADDRESS, SERVER_SECONDARY].map((address) => `address add ${address}/24 dev wan`),
     `route add 192.0.2.0/24 dev wan src ${SERVER_ADDRESS}`,
@@ -45,7 +45,7 @@ test('an address that has gone, and comes back: the status says who does the wor
   expect(await pathOf(net.server)).toMatchObject({ counters: { solicitationsAnswered: 1 } });
 });
 
-test('an interface that has gone and is there again when the server looks', async () => {
+test('an interface that was removed and made again before the server looks', async () => {
   await using net = new Internet();
   const asker = addHost(net, 'asker', ATTACKER_ADDRESS);
   const server = await startServer(net.server, SERVER_ADDRESS, '--data-path', 'kernel');
@@ -61,7 +61,7 @@ test('an interface that has gone and is there again when the server looks', asyn
   });
 });
 
-test('a bubble whose way leads elsewhere takes it: by the process, and with the whole of the limit', async () => {
+test('a bubble whose route leads elsewhere takes that route: by the process, and with the full limit', async () => {
   await using net = new Internet();
   const asker = addHost(net, 'asker', ATTACKER_ADDRESS);
   const far = net.lab.host('far');
@@ -84,12 +84,12 @@ test('a bubble whose way leads elsewhere takes it: by the process, and with the 
 
 const ORDER = { from: ATTACKER_ADDRESS, port: PORT, to: SERVER_ADDRESS, toPort: 3_544 };
 
-/** Sends it to the server, and waits for what may come back. */
+/** Sends it to the server, and waits for a possible answer. */
 function ask(host: Namespace, payload: Uint8Array = solicitation()) {
   return send(host, { ...ORDER, payloads: [payload], wanted: 1 });
 }
 
-/** Each is answered; by the process where the kernel leaves a sample to it, so that it is sent once more then. */
+/** Each is answered. If the kernel leaves one to the process as a sample, it is sent once more. */
 async function eachByKernel(server: Namespace, asker: Namespace, ...payloads: Uint8Array[]): Promise<void> {
   const decided = async () =>
     ((await pathOf(server)) as { counters: { receivedDatagrams: number } }).counters.receivedDatagrams;

@@ -1,6 +1,6 @@
 /**
- * Rules of the server's host hold while the kernel does the server's work: they take effect, and end, within 15 s, and what they let
- * through is answered all the time. adr/0019
+ * Rules of the server's host apply while the kernel does the server's work: they take effect, and end, within 15 s, and datagrams that they
+ * permit are answered all the time. adr/0019
  */
 import { chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,12 +16,12 @@ import { ControlGroup, controlGroups } from '../support/control-group.ts';
 import { eventually } from '../support/eventually.ts';
 import { PROGRAM, startServer, statusOf } from '../support/roles.ts';
 
-/** How soon a rule has to be in force, or no longer. */
+/** The time within which a rule has to take effect, or to end. */
 const DELAY_MS = 15_000;
-/** For so long after that it is watched. */
+/** The time for which the effect is then watched. */
 const WATCHED_MS = 1_500;
 
-/** Two hosts that ask the server ten times a second, the first of which a rule is to keep off. */
+/** Two hosts that ask the server ten times a second; a rule is to block the first one. */
 async function world() {
   const net = new Internet();
   const [denied, other] = [addHost(net, 'denied', ATTACKER_ADDRESS), addHost(net, 'other', VICTIM_ADDRESS)];
@@ -36,7 +36,7 @@ async function world() {
 const table = (family: string, type: string, hook: string, rule: string) =>
   `table ${family} rules {\n chain c {\n type ${type} hook ${hook};\n ${rule}\n }\n }`;
 
-/** The rules, and whether they keep off everybody or only the first host. */
+/** The rules, and whether they block both hosts or only the first one. */
 const RULES: Readonly<Record<string, readonly ['denied' | 'both', string]>> = {
   'input, a source': [
     'denied',
@@ -56,10 +56,10 @@ const RULES: Readonly<Record<string, readonly ['denied' | 'both', string]>> = {
   'a policy': ['both', table('inet', 'filter', 'input priority 0', 'policy drop; tcp dport 22 accept')],
 };
 
-test(`nftables, in force and no longer: ${Object.keys(RULES).join('; ')}`, async () => {
+test(`nftables rules take effect and end: ${Object.keys(RULES).join('; ')}`, async () => {
   await using net = await world();
   const { host, denied, other } = net;
-  for (const [who, rules] of Object.values(RULES)) {
+  for (const [blocked, rules] of Object.values(RULES)) {
     await eventually(async () => expect(await pathOf(host)).toEqual({ inUse: 'kernel' }));
     expect(await denied.isAnswered(DELAY_MS)).toBe(true);
     host.nft(rules);
@@ -68,14 +68,14 @@ test(`nftables, in force and no longer: ${Object.keys(RULES).join('; ')}`, async
       inUse: 'user',
       reason: expect.stringContaining('nftables has ') as string,
     });
-    if (who === 'denied') expect(await other.isAnswered()).toBe(true);
+    if (blocked === 'denied') expect(await other.isAnswered()).toBe(true);
     host.nft('flush ruleset');
     expect(await denied.isAnswered(DELAY_MS)).toBe(true);
   }
   await eventually(async () => expect(await pathOf(host)).toEqual({ inUse: 'kernel' }));
 });
 
-test('a rule that is there before the server is', async () => {
+test('a rule that exists before the server starts', async () => {
   await using net = new Internet();
   const asker = new Asker(addHost(net, 'asker', ATTACKER_ADDRESS), ATTACKER_ADDRESS, SERVER_ADDRESS);
   net.server.nft(table('inet', 'filter', 'input priority 0', 'udp dport 3544 drop'));
@@ -87,7 +87,7 @@ test('a rule that is there before the server is', async () => {
   await server.waitFor(/^data path: kernel$/m);
 });
 
-test('rules of other purposes leave the work to the kernel', async () => {
+test('rules for other purposes leave the work to the kernel path', async () => {
   await using net = await world();
   const { host, denied } = net;
   expect(await denied.isAnswered(DELAY_MS)).toBe(true);
@@ -100,13 +100,13 @@ test('rules of other purposes leave the work to the kernel', async () => {
       table('ip', 'filter', 'input priority 0', '').replaceAll('rules', 'f'),
     ].join('\n'),
   );
-  // Longer than it takes to look at them.
+  // Longer than it takes to read them.
   await denied.answeredFor(4_000);
   expect(await pathOf(host)).toEqual({ inUse: 'kernel' });
 });
 
 test.runIf(controlGroups() !== undefined).each(['ingress', 'egress'] as const)(
-  'what only the sockets notice: a filter of their control group, %s',
+  'a filter that only the sockets notice, in their control group: %s',
   async (direction) => {
     using group = new ControlGroup(`teredo-test-${process.pid}-${direction}`);
     await using net = new Internet();
@@ -120,7 +120,7 @@ test.runIf(controlGroups() !== undefined).each(['ingress', 'egress'] as const)(
       reason: expect.stringContaining('do not arrive there') as string,
     });
     group.allow();
-    // By the process at once, by the kernel after a rest.
+    // By the process at once, by the kernel path after a pause.
     expect(await asker.isAnswered(DELAY_MS)).toBe(true);
     if (process.env['TEREDO_TEST_ALL'] !== '1') return;
     await vi.waitFor(async () => expect(await pathOf(net.server)).toMatchObject({ inUse: 'kernel' }), {
@@ -129,7 +129,7 @@ test.runIf(controlGroups() !== undefined).each(['ingress', 'egress'] as const)(
   },
 );
 
-test('a plain user with the rights of the shipped unit: the kernel, and what is known of the rules', async () => {
+test('a plain user with the capabilities of the shipped unit: the kernel path, and the rules that can be read', async () => {
   await using net = new Internet();
   const folder = mkdtempSync(join(tmpdir(), 'teredo-plain-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -159,10 +159,10 @@ test('a plain user with the rights of the shipped unit: the kernel, and what is 
     ((await ask(controlPath(folder, 'server'), { command: 'status' })) as { result: { dataPath: object } })
       .result.dataPath;
   expect(await status()).toMatchObject({ inUse: 'kernel' });
-  // The names of iptables' tables are root's to read, where the kernel has any.
+  // Only root may read the names of iptables' tables, if the kernel has any.
   if (existsSync('/proc/net/ip_tables_names'))
     expect(await status()).toMatchObject({
-      reason: "this host's rules cannot be asked for: iptables (EACCES)",
+      reason: "this host's rules cannot be read: iptables (EACCES)",
     });
   net.server.nft(RULES['input, a port']![1]);
   await eventually(async () =>

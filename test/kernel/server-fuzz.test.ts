@@ -1,7 +1,7 @@
 /**
- * Random datagrams, valid and invalid, through the server's program and through its machine: what the program decides the machine has to
- * decide in the same way, octet for octet but for the IPv4 identification. Each field of the outer and the inner headers is changed, and
- * the checksums are made right afterwards (mostly). TEREDO_FUZZ_SEED repeats a run; TEREDO_TEST_ALL=1 sends five million datagrams.
+ * Random datagrams, valid and invalid, through the server's program and through its machine. For each datagram that the program decides,
+ * the machine has to send the same octets, except the IPv4 identification. Each field of the outer and inner headers is changed, and
+ * (mostly) the checksums are corrected afterwards. TEREDO_FUZZ_SEED repeats a run; TEREDO_TEST_ALL=1 sends five million datagrams.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ServerConfig } from '../../src/linux/bpf/server-program.ts';
@@ -16,10 +16,10 @@ import { randomFrame, receivedBySocket, withoutIdentification } from '../support
 
 const RUNS = process.env['TEREDO_TEST_ALL'] === '1' ? 5_000_000 : 60_000;
 const SEED = Number(process.env['TEREDO_FUZZ_SEED'] ?? Date.now() % 2 ** 32);
-/** Of the frames at the least: else the test looks at nothing. */
+/** The least share of frames that the program has to decide; otherwise the test shows nothing. */
 const DECIDED = 0.1;
 
-/** The servers that take turns: how each is set up, and what its program is told beyond that. */
+/** The servers that take turns: their set-up, and additional configuration of their programs. */
 const SERVERS: readonly (readonly [ServerRigOptions, Partial<ServerConfig>])[] = [
   [{}, {}],
   [{}, { uplink: 0 }],
@@ -63,7 +63,7 @@ test(
   300_000 + RUNS,
 );
 
-/** Undefined: left to the machine, as it came. Else a difference in words, unless both have decided alike. */
+/** Undefined: left to the machine unchanged, or both have decided alike. Otherwise a description of the difference. */
 function compare(
   rig: ServerProgramRig,
   frame: Uint8Array,
@@ -75,7 +75,7 @@ function compare(
   const received = receivedBySocket(frame);
   if (received === undefined) return 'no socket would have received it';
   const { machine } = rig;
-  machine.now += 60_000; // so that no limit of the machine's is met
+  machine.now += 60_000; // so that the machine reaches no limit
   machine.clear().receive(received.from, received.payload, received.to === SECONDARY.address ? 1 : 0);
   const [sent, ...others] = machine.sent;
   if (sent === undefined || others.length > 0 || machine.delivered.length > 0)
@@ -93,7 +93,7 @@ function compare(
   if (packet === undefined) return 'a wrong IPv4 header checksum';
   if (!equal(packet, withoutIdentification(wrapped)!)) return `not ${toHex(wrapped)}`;
   if (uplink !== 0) return 'decided';
-  // Back the way it came.
+  // Back to where it came from.
   const [to, from] = [after.subarray(0, 6), after.subarray(6, 12)];
   if (!equal(to, frame.subarray(6, 12)) || !equal(from, frame.subarray(0, 6)))
     return 'not back to the sender';

@@ -1,4 +1,4 @@
-/** Addresses on `dummy`, an uplink that is a VLAN of a bond: where a kernel has such interfaces. adr/0015 */
+/** Addresses on `dummy`, and an uplink that is a VLAN of a bond, if the kernel has such interfaces. adr/0015 */
 import { expect, test } from 'vitest';
 import { Lab, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
@@ -51,7 +51,7 @@ test('a server behind a VLAN of a bond decides each datagram once, and answers t
   expect(answered).toBeGreaterThan(COUNT / 2);
 });
 
-/** How many of so many are answered. */
+/** How many of this number are answered. */
 async function ask(host: Namespace, count: number): Promise<number> {
   const { heard } = await send(host, {
     from: ATTACKER_ADDRESS,

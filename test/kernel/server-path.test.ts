@@ -30,8 +30,8 @@ import { solicitation } from '../support/server-rig.ts';
 import { bytesOf, vectors, payloadOf } from '../support/vectors.ts';
 
 /**
- * The server's program and its machine get the same datagrams. What the program decides the machine decides likewise, byte for
- * byte; what it leaves is the machine's, and only what is not plain may be left.
+ * The server's program and its machine get the same datagrams. For those that the program decides, the machine sends the same bytes. The
+ * program leaves the others to the machine, and may leave only datagrams that are not in the plainest form.
  */
 
 const A = teredo(PRIMARY, MAPPED);
@@ -76,7 +76,7 @@ beforeAll(() => {
 });
 afterAll(() => rig.close());
 
-describe('what the program decides itself', () => {
+describe('datagrams that the program itself decides', () => {
   test.each([
     ['a solicitation', solicitation()],
     ['with a nonce', join(AUTHENTICATION, solicitation())],
@@ -88,13 +88,13 @@ describe('what the program decides itself', () => {
   });
 
   test.each([
-    ['between two clients of ours', buildBubble(A, B, 21), MAPPED],
+    ['between two clients of this server', buildBubble(A, B, 21), MAPPED],
     ['to a client of another server', buildBubble(A, ELSEWHERE, 21), MAPPED],
     ['with trailers', join(buildBubble(A, B, 21), bytesOf('0104deadbeef')), MAPPED],
-    ['with as many as may be', join(buildBubble(A, B, 21), new Uint8Array(64).fill(0x80)), MAPPED],
+    ['with the most trailers', join(buildBubble(A, B, 21), new Uint8Array(64).fill(0x80)), MAPPED],
     ['with hop limit 0', buildBubble(A, B, 0), MAPPED],
     ["a relay's", buildBubble(v6('fe80::1:2:3:4'), A, 21), RELAY],
-    ["a native host's", buildBubble(v6('2001:db8::1'), A, 21), RELAY],
+    ['from a native host', buildBubble(v6('2001:db8::1'), A, 21), RELAY],
   ])('bubbles %s: forwarded', (_what, payload, from) => {
     for (const to of [PRIMARY, SECONDARY]) expect(rig.both(payload, { from, to })).toBe('decided');
   });
@@ -103,30 +103,30 @@ describe('what the program decides itself', () => {
     for (const to of [PRIMARY, SECONDARY]) expect(rig.both(solicitation(flags), { to })).toBe('decided');
   });
 
-  test.each([1, 2, 3, 0xb8, 0xff])('TOS and ECN %x: what leaves has neither', (tos) => {
+  test.each([1, 2, 3, 0xb8, 0xff])('TOS and ECN %x: the answer has neither', (tos) => {
     expect(rig.both(solicitation(), { tos })).toBe('decided');
     expect(rig.both(buildBubble(A, B, 21), { tos })).toBe('decided');
   });
 
-  test('a datagram without a checksum is taken, and answered with one', () => {
+  test('a datagram without a checksum is accepted, and answered with one', () => {
     expect(rig.both(solicitation(), { checksum: 'none' })).toBe('decided');
     expect(rig.both(buildBubble(A, B, 21), { checksum: 'none' })).toBe('decided');
   });
 
-  test('an answer whose checksum comes out as 0 says so in the other way', () => {
+  test('an answer whose checksum is computed as 0 has ffff instead', () => {
     const bytes = join(AUTHENTICATION, solicitation());
     writeUint16(bytes, 4, 0);
     const checksumOf = () => {
       const { frame } = rig.run(rig.wrap(bytes));
       return (frame[ETHERNET + 26]! << 8) + frame[ETHERNET + 27]!;
     };
-    // The nonce comes back: with what the checksum was the checksum is 0, which would say that there is none.
+    // The nonce comes back: with the original checksum the sum is 0, which would mean that there is none.
     writeUint16(bytes, 4, checksumOf());
     expect(checksumOf()).toBe(0xffff);
     expect(rig.both(bytes)).toBe('decided');
   });
 
-  test('a right checksum that is the sum of the pseudo-header, too', () => {
+  test('a right checksum that equals the sum of the pseudo-header, too', () => {
     const bytes = join(AUTHENTICATION, solicitation());
     const found = Array.from({ length: 0x1_0000 }, (_, nonce) => {
       writeUint16(bytes, 4, nonce);
@@ -152,14 +152,14 @@ describe('behind a 1:1 NAT', () => {
     }
   });
 
-  test('clients of the address that only this host knows are clients of another server', () => {
+  test('clients of the address that only this host knows count as clients of another server', () => {
     expect(natted.both(buildBubble(OURS, B, 21))).toBe('decided'); // without origin indication
     expect(natted.both(buildBubble(v6('fe80::1:2:3:4'), B, 21), { from: RELAY })).toBe('left');
     expect(natted.both(buildBubble(v6('fe80::1:2:3:4'), OTHER, 21), { from: RELAY })).toBe('decided');
   });
 
   test.each([announced.primary, announced.secondary, PRIMARY.address, SECONDARY.address])(
-    'nothing is forwarded to the server itself, by none of its addresses: S-29',
+    'nothing is forwarded to the server itself, by any of its addresses: S-29',
     (address) => {
       const client = teredo(outside, { address, port: 3_544 });
       expect(natted.both(buildBubble(OURS, client, 21))).toBe('left');
@@ -173,11 +173,11 @@ describe('behind a 1:1 NAT', () => {
   );
 });
 
-describe('what it leaves to the machine', () => {
+describe('datagrams that it leaves to the machine', () => {
   test.each<[string, Uint8Array, Outer]>([
     ['a wrong UDP checksum', solicitation(), { checksum: 'wrong' }],
-    ['one that is the sum of the pseudo-header', solicitation(), { checksum: 'unfinished' }],
-    ['a bubble with such a one', buildBubble(A, B, 21), { checksum: 'unfinished' }],
+    ['a checksum that is the sum of the pseudo-header', solicitation(), { checksum: 'unfinished' }],
+    ['a bubble with such a checksum', buildBubble(A, B, 21), { checksum: 'unfinished' }],
     ['a wrong IPv4 header checksum', solicitation(), { header: 'wrong' }],
     ['UDP port 0 as source', solicitation(), { from: { ...MAPPED, port: 0 } }],
     [
@@ -230,7 +230,7 @@ describe('what it leaves to the machine', () => {
     expect(rig.both(buildBubble(A, teredo(PEER_SERVER, from), 21))).toBe('left');
   });
 
-  test.each(GLOBAL)('%s, just outside of such a block, is global', (text) => {
+  test.each(GLOBAL)('%s, just outside such a block, is global', (text) => {
     const from = at(`${text}:4000`);
     expect(rig.both(solicitation(), { from })).toBe('decided');
     expect(rig.both(buildBubble(A, teredo(PRIMARY, from), 21))).toBe('decided');
@@ -247,7 +247,7 @@ describe('what it leaves to the machine', () => {
     closed.close();
   });
 
-  test('whoever is in a range of the host: whatever it holds, and no more', () => {
+  test('sources and targets in a range of the host, at both of its ends, and none outside', () => {
     const ranges = [
       { address: at('198.51.100.77:0').address, prefixLength: 26 },
       { address: at('192.0.2.1:0').address, prefixLength: 32 },
@@ -262,12 +262,13 @@ describe('what it leaves to the machine', () => {
     rig.configure();
   });
 
-  test('solicitations where keys are wanted, bubbles where there are several ways out, cone flags where there is one address', () => {
+  test('solicitations if keys are required, bubbles if there are several routes out, cone flags if there is one address', () => {
     rig.configure({ answers: false });
     expect(rig.run(rig.wrap(solicitation())).verdict).toBe(VERDICT.goOn);
     rig.configure({ uplink: 0 });
     expect(rig.run(rig.wrap(buildBubble(A, B, 21), { from: MAPPED })).verdict).toBe(VERDICT.goOn);
-    // Where the way out depends on the source address, what answers from the other address may not go back the way the question came.
+    // If the route out depends on the source address, an answer from the other address may not leave by the interface at which the question
+    // arrived.
     rig.configure({ uplink: 0, anySource: false });
     expect(rig.run(rig.wrap(solicitation())).verdict).toBe(VERDICT.carried);
     expect(rig.run(rig.wrap(solicitation(0x8000))).verdict).toBe(VERDICT.goOn);
@@ -277,12 +278,12 @@ describe('what it leaves to the machine', () => {
   });
 });
 
-describe('what it leaves to the sockets though it could decide it', () => {
+describe('datagrams that it leaves to the sockets though it could decide them', () => {
   const left = () => rig.program.readCounters().leftToSockets;
   const [asked, bubble, odd] = [solicitation(), buildBubble(A, B, 21), buildBubble(A, v6('2001:db8::1'), 21)];
   const decides = (payload: Uint8Array) => rig.both(payload) === 'decided';
 
-  test('one after each such time of deciding, counted; what it does not decide anyway is none', async () => {
+  test('one after each such time of deciding, counted; not one that it leaves anyway', async () => {
     rig.configure({ sampleMs: 300 });
     const before = left();
     expect([asked, bubble, asked].map(decides)).toEqual([true, true, true]);
@@ -296,7 +297,7 @@ describe('what it leaves to the sockets though it could decide it', () => {
     rig.configure();
   });
 
-  test('all of it while it only watches, counted; nothing is counted while it is off', () => {
+  test('every one while it only watches, counted; nothing is counted while it is off', () => {
     rig.configure({ mode: 'watch' });
     const before = left();
     expect([asked, bubble, odd].map(decides)).toEqual([false, false, false]);
@@ -308,7 +309,7 @@ describe('what it leaves to the sockets though it could decide it', () => {
   });
 });
 
-test('truncated at every length, every bit flipped: what is decided, the machine decides likewise', () => {
+test('truncated at every length, and with every bit flipped: the machine decides like the program', () => {
   const examples = [solicitation(), join(AUTHENTICATION, solicitation(0x8000)), buildBubble(A, B, 21)];
   for (const payload of examples) {
     for (let length = 1; length < payload.length; length++) rig.both(payload.slice(0, length));
@@ -353,14 +354,14 @@ test('whatever comes', () => {
   );
 });
 
-test('what a process has left that was killed decides nothing', () => {
+test('the program of a killed process decides nothing', () => {
   rig.program.liveUntil(process.hrtime.bigint() - 100_000_000n);
   expect(rig.run(rig.wrap(solicitation())).verdict).toBe(VERDICT.goOn);
   rig.program.liveUntil(1n << 62n);
   expect(rig.run(rig.wrap(solicitation())).verdict).toBe(VERDICT.carried);
 });
 
-test('limits: an address gets its answers, then those who hardly asked get theirs, and time brings more', async () => {
+test('limits: an address gets its answers, then addresses that hardly asked get theirs, and time brings more', async () => {
   const few = { perSecond: 0, burst: 5 };
   rig.setBudgets({
     answers: { shared: few, member: { perSecond: 0, burst: 1 }, reserve: { perSecond: 0, burst: 2 } },
@@ -372,12 +373,12 @@ test('limits: an address gets its answers, then those who hardly asked get their
   expect(asked(1_000, 7)).toEqual([yes, yes, yes, yes, yes, yes, no]);
   expect(asked(1_001, 2)).toEqual([yes, no]);
   expect(asked(1_002, 1)).toEqual([no]);
-  // Another address has all of its own.
+  // Another address has all of its own answers.
   expect(rig.run(rig.wrap(solicitation(), { from: RELAY })).verdict).toBe(yes);
   rig.setBudgets();
 });
 
-test('limits: who asks all the time gets its tokens when they are due', () => {
+test('limits: a client that asks all the time gets its tokens when they are due', () => {
   const none = { perSecond: 0, burst: 0 };
   rig.setBudgets({ answers: { shared: { perSecond: 1, burst: 1 }, member: none, reserve: none } });
   const ask = () => rig.run(rig.wrap(solicitation(), { from: at('192.0.2.78:1') })).verdict;
@@ -409,7 +410,7 @@ async function longerThan(milliseconds: number): Promise<void> {
   await expect.poll(() => performance.now() - begun > milliseconds).toBe(true);
 }
 
-/** A solicitation with another field, and its checksum right for it. */
+/** A solicitation with one field changed, and a right checksum. */
 function solicitationWith(change: {
   readonly source?: Uint8Array;
   readonly destination?: Uint8Array;

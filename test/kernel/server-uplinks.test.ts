@@ -1,4 +1,4 @@
-/** Where datagrams for a server come in, and what its routes say about their sources: as for its sockets. adr/0015 */
+/** Where datagrams for a server arrive, and the effect of its routes on their sources: the same as for its sockets. adr/0015 */
 import { expect, test } from 'vitest';
 import { Lab, SERVER_ADDRESS, SERVER_SECONDARY } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
@@ -15,7 +15,7 @@ const PORT = 5_000;
 const NEAR = { address: ATTACKER_ADDRESS, port: PORT, router: '10.8.1.1' };
 const OTHER = { address: VICTIM_ADDRESS, port: PORT, router: '10.8.2.1' };
 
-/** A server with its addresses on `lo`, and a host at each of its two uplinks, which reach each other as well. */
+/** A server with its addresses on `lo`, and a host at each of its two uplinks; the hosts also reach each other. */
 class Anycast {
   readonly lab = new Lab();
   readonly server = this.lab.host('server');
@@ -40,7 +40,7 @@ class Anycast {
     for (const host of [near, other]) host.sysctl('net.ipv4.ip_forward', '1');
   }
 
-  /** All leaves by one uplink, or by both. */
+  /** All datagrams leave by one uplink, or by both. */
   route(...routers: string[]): void {
     const hops = routers.flatMap((router) => ['nexthop', 'via', router]);
     this.server.ip('route', 'replace', 'default', ...hops);
@@ -61,7 +61,7 @@ class Anycast {
   }
 }
 
-test('addresses on lo, two uplinks in turn: answers of the kernel the way the question came, bubbles of the process', async () => {
+test('addresses on lo, two uplinks in turn: answers of the kernel path leave by the interface of the question, bubbles go by the process', async () => {
   await using net = new Anycast();
   net.route(NEAR.router, OTHER.router);
   await net.start();
@@ -69,7 +69,7 @@ test('addresses on lo, two uplinks in turn: answers of the kernel the way the qu
     [net.near, NEAR],
     [net.other, OTHER],
   ] as const) {
-    // The cone flag: from the other address.
+    // With the cone flag: from the other address.
     for (const payload of [solicitation(), solicitation(0x8000)]) {
       const before = await countersOf(net.server);
       const { answers } = await ask(host, address, payload, 40);
@@ -83,7 +83,7 @@ test('addresses on lo, two uplinks in turn: answers of the kernel the way the qu
   expect((await countersOf(net.server))['forwardedToClients']).toBe(0);
 });
 
-test('addresses on lo, one way out: the kernel forwards bubbles, too, whichever way they came', async () => {
+test('addresses on lo, one route out: the kernel path also forwards bubbles, at whichever interface they arrived', async () => {
   await using net = new Anycast();
   net.route(NEAR.router);
   await net.start();
@@ -99,7 +99,7 @@ test('addresses on lo, one way out: the kernel forwards bubbles, too, whichever 
   }
 });
 
-test('what is part of a bridge is not looked at twice: each datagram is decided once', async () => {
+test('a part of a bridge is not watched twice: each datagram is decided once', async () => {
   await using net = new Anycast();
   net.server.ipBatch(
     'address flush dev u1',
@@ -124,7 +124,7 @@ test('what is part of a bridge is not looked at twice: each datagram is decided 
   expect(answered).toBeGreaterThan(90);
 });
 
-test('uplinks come and go; so many are too many', async () => {
+test('uplinks come and go; too many of them', async () => {
   await using net = new Anycast();
   net.server.ip('link', 'set', 'u2', 'down');
   net.route(NEAR.router);
@@ -158,7 +158,7 @@ test('uplinks come and go; so many are too many', async () => {
   await net.uses({ inUse: 'user', reason: expect.stringContaining('no Ethernet interface is up') as string });
 });
 
-/** Each keeps the sources near the first uplink from being answered by the sockets. */
+/** Each keeps the sockets from answering sources near the first uplink. */
 const REFUSALS = {
   'a route that swallows': ['route', 'blackhole', `${NEAR.address}/32`],
   'a network that is refused': ['route', 'prohibit', '192.0.2.64/27'],
@@ -167,7 +167,7 @@ const REFUSALS = {
   'a rule that swallows': ['rule', 'from', 'all', 'to', `${NEAR.address}/32`, 'blackhole'],
 };
 
-test(`not answered, and answered again: ${Object.keys(REFUSALS).join(', ')}`, async () => {
+test(`not answered, and answered again after: ${Object.keys(REFUSALS).join(', ')}`, async () => {
   await using net = new Anycast();
   net.route(NEAR.router, OTHER.router);
   await net.start();
@@ -186,7 +186,7 @@ test(`not answered, and answered again: ${Object.keys(REFUSALS).join(', ')}`, as
   }
 });
 
-test('a strict reverse path filter: who would be answered by another uplink is not', async () => {
+test('a strict reverse path filter: a source that would be answered by another uplink is not answered', async () => {
   await using net = new Anycast();
   net.route(NEAR.router, OTHER.router);
   await net.start();
@@ -200,7 +200,7 @@ test('a strict reverse path filter: who would be answered by another uplink is n
   expect(await asker.isAnswered(DELAY_MS)).toBe(true);
 });
 
-/** So many datagrams in a row, a hundred a second; it waits for as many answers. */
+/** This many datagrams in a row, a hundred a second; waits for as many answers. */
 function ask(host: Namespace, from: string, payload: Uint8Array, count: number) {
   return send(host, {
     from,

@@ -1,4 +1,7 @@
-/** The tunnel's MTU is 1280: more gets a Packet Too Big on the way in, but what arrives larger is delivered. C-22, C-24, CL-71, R-28 */
+/**
+ * The tunnel's MTU is 1280. Larger packets of the host get a Packet Too Big, but larger packets that arrive are delivered. C-22, C-24,
+ * CL-71, R-28
+ */
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
@@ -27,7 +30,7 @@ test('a 1400-byte packet that arrives in two IPv4 fragments is delivered', async
   const peer = net.lab.host('peer');
   net.attach(peer, 'wan', '198.51.100.200');
   peer.ip('link', 'set', 'dev', 'wan', 'mtu', '1300');
-  peer.sysctl('net.ipv4.ip_no_pmtu_disc', '1'); // no DF on what its sockets send
+  peer.sysctl('net.ipv4.ip_no_pmtu_disc', '1'); // no DF on datagrams of its sockets
   await startServer(net.server, SERVER_ADDRESS);
   await startClient(site.client, SERVER_ADDRESS);
   const address = await teredoAddress(site.client);
@@ -57,7 +60,7 @@ function fragmentsMade(host: Namespace): number {
 
 const WIRE = new URL('../../dist/wire/index.js', import.meta.url).href;
 
-/** A Teredo peer without NAT and without a tunnel: sends one large ping to a client until it answers. */
+/** A Teredo peer without NAT and without a tunnel: sends a large ping to a client until it answers. */
 const PEER = `
   const [wire, server, own, target] = process.argv.slice(1);
   const { buildEchoRequest, makeTeredoAddress, mappedAddressOf, mappedPortOf, parseIpv4, parseIpv6, formatIpv4 } = await import(wire);
@@ -72,7 +75,7 @@ const PEER = `
     send();
   });
   socket.on('message', (bytes) => {
-    // the answer may come in IPv6 fragments of its own: the first is enough
+    // the answer may be fragmented in IPv6: the first fragment is enough
     if (bytes[0] >> 4 === 6 && bytes.length > 1000) { console.log('answered'); process.exit(); }
   });`;
 

@@ -1,11 +1,11 @@
-/** Packets with a routing header of type 0 end where they would enter the tunnel, on both data paths, behind other headers, too. C-31 */
+/** Packets with a routing header of type 0 are dropped at the entrance of the tunnel, on both data paths, also after other headers. C-31 */
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { proveKernelPath } from '../support/carried.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
-/** Sends packets of this protocol, with these octets behind the IPv6 header, to an address. */
+/** Sends packets of this protocol, with these octets after the IPv6 header, to an address. */
 const SEND = `
 import socket, sys
 address, protocol, payload = sys.argv[1], int(sys.argv[2]), bytes.fromhex(sys.argv[3])

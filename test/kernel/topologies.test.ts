@@ -1,4 +1,4 @@
-/** Where clients are found besides behind one plain NAT each. */
+/** Networks other than one plain NAT in front of each client. */
 import { expect, test } from 'vitest';
 import {
   Internet,
@@ -38,7 +38,7 @@ test.for([
   },
 );
 
-test('a client behind two NATs in a row reaches and is reached', async () => {
+test('a client behind two NATs in a row reaches others and is reached', async () => {
   await using net = new Internet();
   const { client } = net.nest(net.site('a', 'port-restricted'), 'inner', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -49,7 +49,7 @@ test('a client behind two NATs in a row reaches and is reached', async () => {
   expect(await timeToFirstReply(net.native, address)).toBeLessThan(1_000);
 });
 
-test('a symmetric NAT is found out, and said', async () => {
+test('a symmetric NAT is detected and reported', async () => {
   await using net = new Internet();
   const site = net.site('a', 'symmetric-random');
   await startServer(net.server, SERVER_ADDRESS);
@@ -58,7 +58,7 @@ test('a symmetric NAT is found out, and said', async () => {
   expect(await statusOf(site.client, 'client')).toMatchObject({ state: 'qualified', nat: 'symmetric' });
 });
 
-test('a server with one address says so, and our client qualifies at once', async () => {
+test('a server with one address reports that, and a client qualifies at once', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   const server = await startServer(net.server, SERVER_ADDRESS, '--secondary', 'none');
@@ -67,7 +67,7 @@ test('a server with one address says so, and our client qualifies at once', asyn
   await client.waitFor(/qualified: .*could not be ruled out/, 3_000);
 });
 
-test('a host with native IPv6 and its own relay reaches a client with no other relay, and forwards for nobody', async () => {
+test('a host with native IPv6 and its own relay reaches a client that has no other relay, and forwards for no other host', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   // The host: IPv4 on the backbone, native IPv6 towards the relay's host, which runs no relay here.
@@ -87,7 +87,7 @@ test('a host with native IPv6 and its own relay reaches a client with no other r
   expect(await timeToFirstReply(site.client, '2001:db8:3::2', 3_000)).toBeUndefined();
 });
 
-test('H-3: a host-specific relay is for hosts with native IPv6: elsewhere it says so, and names the client', async () => {
+test('H-3: a host-specific relay is for hosts with native IPv6: elsewhere it reports that, and suggests the client', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   const misplaced = await startHostRelay(site.client);
@@ -127,7 +127,7 @@ test('S-43: a server is a relay too, with a relay beside it on the same host: ea
   expect(net.server.ip('-6', 'route', 'show', '2001::/32')).toBe('');
 });
 
-test('limits of the command line are those of the role: a relay that may send no bubbles sends none', async () => {
+test('limits on the command line are those of the role: a relay that may send no bubbles sends none', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -143,7 +143,7 @@ test('limits of the command line are those of the role: a relay that may send no
   expect(counters['droppedSourceLimit']).toBeGreaterThan(0);
 });
 
-test('a relay keeps no neighbour for each client, nor a client for each native host', async () => {
+test('a relay keeps no neighbour entry for each client, nor does a client for each native host', async () => {
   await using net = new Internet();
   const { client } = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -159,7 +159,7 @@ test('a relay keeps no neighbour for each client, nor a client for each native h
   }
 });
 
-test('a host with native IPv6 sends only Teredo through the tunnel, and says so', async () => {
+test('a host with native IPv6 sends only Teredo through the tunnel, and reports that', async () => {
   await using net = new Internet();
   await startServer(net.server, SERVER_ADDRESS);
   net.attach(net.native, 'wan', '192.0.2.50');
@@ -170,7 +170,7 @@ test('a host with native IPv6 sends only Teredo through the tunnel, and says so'
   expect(net.native.ip('-6', 'route', 'get', '2001:0:1::1')).toMatch(/dev teredo/);
 });
 
-test('with --default-route all of it, though the native default route has the better metric', async () => {
+test('with --default-route it sends all of it, though the native default route has the better metric', async () => {
   await using net = new Internet();
   await startServer(net.server, SERVER_ADDRESS);
   await startRelay(net.relay, RELAY_ADDRESS);
@@ -185,7 +185,7 @@ test('with --default-route all of it, though the native default route has the be
   expect(wayOut()).toMatch(/dev v6/);
 });
 
-test('two clients on one host: the second leaves the default route to the first, says so, and takes over', async () => {
+test('two clients on one host: the second leaves the default route to the first, reports that, and takes over', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);
@@ -199,7 +199,7 @@ test('two clients on one host: the second leaves the default route to the first,
   expect(running.output).not.toMatch(/native IPv6|exists already/);
 });
 
-test('two clients on one host: both are reached, by other clients and by native hosts, and answer as themselves', async () => {
+test('two clients on one host: both are reached, by other clients and by native hosts, and each answers from its own address', async () => {
   await using net = new Internet();
   const [site, other] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
   await startServer(net.server, SERVER_ADDRESS);

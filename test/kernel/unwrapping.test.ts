@@ -1,6 +1,6 @@
 /**
- * Kernels before 6.3 unwrap by other calls than later ones. A kernel that has both has to make the same of each datagram by either;
- * on an older one there is nothing to compare, and the tests of the programs run with what it has.
+ * Kernels before 6.3 unwrap with other helpers than later ones. On a kernel that has both, each datagram has to have the same result with
+ * either. An older kernel has nothing to compare, and the tests of the programs use the helpers that it has.
  */
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -35,14 +35,14 @@ const ETHERNET = 14;
 
 const hasBoth = loads(UNWRAP.byOneCall);
 
-test('by two calls every kernel can; by one some can, and then that is chosen', () => {
+test('with two helpers every kernel can; with one some can, and then that is chosen', () => {
   expect(loads(UNWRAP.byTwoCalls)).toBe(true);
   const program = loadPeerProgram(SIZES);
   onTestFinished(() => program.close());
   expect(program.unwrap).toBe(hasBoth ? UNWRAP.byOneCall : UNWRAP.byTwoCalls);
 });
 
-test.runIf(hasBoth)('by one call or by two: the same verdict, the same bytes', () => {
+test.runIf(hasBoth)('with one helper or with two: the same verdict, the same bytes', () => {
   const [one, two] = [open(UNWRAP.byOneCall), open(UNWRAP.byTwoCalls)];
   const verdicts = new Set<number>();
   const datagram = fc.record({
@@ -58,7 +58,7 @@ test.runIf(hasBoth)('by one call or by two: the same verdict, the same bytes', (
       packet[1] = inner << 4;
       packet[6] = next;
       const frame = wrap(packet, outer);
-      for (const { hear } of [one, two]) hear(); // else some would be left to the socket as samples
+      for (const { hear } of [one, two]) hear(); // otherwise some would be left to the socket as samples
       const got = testRun(one.decap, frame);
       expect(testRun(two.decap, frame)).toEqual(got);
       if (got.verdict === VERDICT.carried) expect(got.frame.length).toBe(ETHERNET + size);
@@ -70,7 +70,7 @@ test.runIf(hasBoth)('by one call or by two: the same verdict, the same bytes', (
 });
 
 test.each(Object.entries(UNWRAP).filter(([, way]) => hasBoth || way === UNWRAP.byTwoCalls))(
-  '%s: several packets as one of a kind that the kernel cannot unwrap are left to the process, as they came',
+  '%s: super-packets of a kind that the kernel cannot unwrap are left to the process unchanged',
   (_, way) => {
     const { program, decap, hear } = open(way);
     const frame = wrap(data(PEER, OWN, 1_200), 0);
@@ -81,7 +81,7 @@ test.each(Object.entries(UNWRAP).filter(([, way]) => hasBoth || way === UNWRAP.b
   },
 );
 
-test('by two calls the packets of a real peer are carried', async () => {
+test('with two helpers the packets of a real peer are carried', async () => {
   chosen.ways = [UNWRAP.byTwoCalls];
   onTestFinished(() => void (chosen.ways = undefined));
   const { kernelPath, peer, clock, peerSends, hostGot, ...user } = await kernelRig('client');

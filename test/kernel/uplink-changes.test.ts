@@ -1,4 +1,4 @@
-/** What becomes of the host's ways out is followed while packets are carried. */
+/** Changes of the host's routes are followed while packets are carried. */
 import { spawn } from 'node:child_process';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Uplinks } from '../../src/io/kernel-path/uplinks.ts';
@@ -11,12 +11,12 @@ const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
 const OTHER = v6('2001:0:cb00:7178::3');
 const OTHER_PLACE = v4('192.0.2.3');
-/** So soon is a change followed. */
+/** The time within which a change is followed. */
 const SOON_MS = 2_000;
-/** An event loop's delay of some turns, on top of what a test looks for. */
+/** A delay of some turns of the event loop, in addition to the time that a test expects. */
 const SLACK_MS = 500;
 
-test('an uplink whose MTU shrinks is sent nothing larger', async () => {
+test('nothing larger is sent by an uplink whose MTU shrinks', async () => {
   const { kernelPath, peer, clock, prove, hostSends, peerGot, fromTunnel } = await kernelRig('client');
   const offer = (): void => {
     kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());
@@ -39,7 +39,7 @@ test('an uplink whose MTU shrinks is sent nothing larger', async () => {
   await eventually(() => expect(peerGot()).toEqual([data(OWN, PEER, 1_272)]));
 });
 
-test('what changes elsewhere has nobody forgotten', async () => {
+test('a change elsewhere makes no peer forgotten', async () => {
   const { kernelPath, resets } = await offered();
   const followed = vi.spyOn(Uplinks.prototype, 'follow');
   onTestFinished(() => followed.mockRestore());
@@ -50,7 +50,7 @@ test('what changes elsewhere has nobody forgotten', async () => {
   expect([kernelPath.size, resets()]).toEqual([2, 0]);
 });
 
-test('whose way ends is left to user space, and nobody else; when there is one again all are offered anew', async () => {
+test('peers whose route ends are left to user space, and no others; when there is a route again all are offered again', async () => {
   const { kernelPath, resets, prove, hostSends, fromTunnel, peerGot } = await offered();
   execute('ip', ['route', 'add', 'unreachable', '192.0.2.3/32']);
   await eventually(() => expect(kernelPath.size).toBe(1));
@@ -64,9 +64,9 @@ test('whose way ends is left to user space, and nobody else; when there is one a
   await eventually(() => expect(resets()).toBe(1));
 });
 
-test('a change is followed within 2 s, however many others there are', async () => {
+test('a change is followed within 2 s, however many other changes there are', async () => {
   const { kernelPath, clock } = await offered();
-  // Outside: this process would only wait for them.
+  // Another process makes them: this one would only wait for them.
   const [add, remove] = ['add', 'del'].map((what) => `ip route ${what} 198.18.0.0/15 dev wan`);
   const others = spawn('sh', ['-c', `while ${add} && ${remove}; do sleep 0.05; done`]);
   onTestFinished(() => void others.kill());
@@ -76,14 +76,14 @@ test('a change is followed within 2 s, however many others there are', async () 
   expect(clock.now() - before).toBeLessThan(SOON_MS + SLACK_MS);
 });
 
-test('more than are followed one by one: all are offered anew, but not at every change', async () => {
+test('with more destinations than are followed one by one, all are offered again, but not at every change', async () => {
   const { kernelPath, resets, peer, clock } = await offered();
   const crowd = (): void => {
     for (let i = 0; i < 4_200; i++)
       kernelPath.offload(OTHER, 0, v4('192.0.2.3') + 256 * i, peer.port, clock.now());
     kernelPath.flush();
   };
-  const looked = vi.spyOn(Uplinks.prototype, 'areAsBefore');
+  const looked = vi.spyOn(Uplinks.prototype, 'areUnchanged');
   onTestFinished(() => looked.mockRestore());
   crowd();
   execute('ip', ['route', 'add', '198.18.0.0/15', 'dev', 'wan']);
@@ -95,7 +95,7 @@ test('more than are followed one by one: all are offered anew, but not at every 
   expect(resets()).toBe(1);
 });
 
-test('another next hop is taken at once, whether all ways are followed one by one or not', async () => {
+test('a new next hop is used at once, whether all destinations are followed one by one or not', async () => {
   const { kernelPath, resets, peer, clock, prove, hostSends, peerGot } = await offered();
   const asked = vi.spyOn(Uplinks.prototype, 'askRoutes');
   const known = vi.spyOn(Uplinks.prototype, 'knowRoutes');
@@ -107,9 +107,9 @@ test('another next hop is taken at once, whether all ways are followed one by on
   };
   await arrives(data(OWN, PEER, 100));
   const [, mac] = /lladdr (\S+)/.exec(execute('ip', ['neigh', 'show', '192.0.2.2']))!;
-  const [nobody, peerItself] = ['192.0.2.8', '192.0.2.9'];
+  const [noHost, peerItself] = ['192.0.2.8', '192.0.2.9'];
   for (const [gateway, address] of [
-    [nobody, '02:00:00:00:00:08'],
+    [noHost, '02:00:00:00:00:08'],
     [peerItself, mac!],
   ] as const)
     execute('ip', ['neigh', 'replace', gateway, 'lladdr', address, 'nud', 'permanent', 'dev', 'wan']);
@@ -118,7 +118,7 @@ test('another next hop is taken at once, whether all ways are followed one by on
     execute('ip', ['route', 'replace', '192.0.2.2/32', 'via', gateway]);
     await eventually(() => expect(asked).toHaveBeenCalled());
   };
-  await change(nobody);
+  await change(noHost);
   hostSends(data(OWN, PEER, 200));
   await change(peerItself);
   await arrives(data(OWN, PEER, 201));
@@ -135,7 +135,7 @@ test('another next hop is taken at once, whether all ways are followed one by on
     kernelPath.flush();
   };
   crowd();
-  await change(nobody); // all are offered anew, and for 10 s not again
+  await change(noHost); // all are offered again, and then not for 10 s
   await eventually(() => expect(resets()).toBe(1));
   crowd();
   hostSends(data(OWN, PEER, 300));
@@ -145,7 +145,7 @@ test('another next hop is taken at once, whether all ways are followed one by on
   expect(resets()).toBe(1);
 });
 
-test("a rule that leads a socket's datagrams elsewhere is followed too", async () => {
+test("a rule that leads a socket's datagrams elsewhere is followed, too", async () => {
   const { kernelPath, socketPair } = await offered();
   execute('ip', ['route', 'add', 'unreachable', 'default', 'table', '100']);
   const port = socketPair.split(':')[1]!;
@@ -153,9 +153,9 @@ test("a rule that leads a socket's datagrams elsewhere is followed too", async (
   await eventually(() => expect(kernelPath.size).toBe(0));
 });
 
-test('nothing is carried while a routing rule looks at the destination port: one address may be reached by different ways', async () => {
+test('nothing is carried while a routing rule looks at the destination port: one address may be reached by different routes', async () => {
   const { kernelPath, resets } = await offered();
-  // Both ways reach the peer, so no loss would show the difference.
+  // Both routes reach the peer, so no loss would show the difference.
   execute('ip', ['route', 'add', '192.0.2.0/24', 'dev', 'wan', 'table', '100']);
   const rule = ['ipproto', 'udp', 'dport', '1-60000', 'lookup', '100'];
   execute('ip', ['rule', 'add', ...rule]);
@@ -168,7 +168,7 @@ test('nothing is carried while a routing rule looks at the destination port: one
   await eventually(() => expect(resets()).toBeGreaterThan(before));
 });
 
-test('nothing is carried by a route with a hop limit of its own, which the socket keeps and a program would not', async () => {
+test('nothing is carried by a route with a hop limit of its own, which datagrams of the socket get and those of a program would not', async () => {
   const { kernelPath } = await offered();
   execute('ip', ['route', 'replace', '192.0.2.0/24', 'dev', 'wan', 'hoplimit', '9']);
   await eventually(() => expect(kernelPath.size).toBe(0));
@@ -177,7 +177,7 @@ test('nothing is carried by a route with a hop limit of its own, which the socke
   ]);
 });
 
-test('what can no longer be done in the kernel is said, and the process goes on', async () => {
+test('the end of the kernel path is reported, and the process continues', async () => {
   const { kernelPath, lost } = await offered();
   const follow = vi.spyOn(Uplinks.prototype, 'follow').mockImplementation(() => {
     throw new Error('no memory');
@@ -225,8 +225,8 @@ const POLICY =
 
 test.each<[string, string, () => void, () => void]>([
   [
-    'an nftables chain for what leaves',
-    'nftables has chain c of table netdev t for what leaves there',
+    'an nftables chain for leaving packets',
+    'nftables has chain c of table netdev t for packets that leave there',
     () => execute('nft', ['-f', '-'], DROPPED),
     () => execute('nft', ['delete', 'table', 'netdev', 't']),
   ],
@@ -236,7 +236,7 @@ test.each<[string, string, () => void, () => void]>([
     () => execute('ip', ['xfrm', 'policy', 'add', ...POLICY]),
     () => execute('ip', ['xfrm', 'policy', 'flush']),
   ],
-])('%s: nothing is carried by that uplink until it is gone', async (_, reason, add, remove) => {
+])('%s: nothing is carried by that uplink until it is removed', async (_, reason, add, remove) => {
   const { kernelPath, resets, peer, clock, prove, hostSends, fromTunnel, peerGot } = await offered();
   const offer = (): void => {
     kernelPath.offload(PEER, 0, peer.address, peer.port, clock.now());

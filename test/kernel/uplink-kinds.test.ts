@@ -1,4 +1,4 @@
-/** An uplink of each kind: what the kernel carries there and what it leaves to the process, all of it arrives, and status says so. */
+/** An uplink of each kind: which packets the kernel path carries there; all packets arrive, and the status is right. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,15 +20,15 @@ import { hasKind } from '../support/links.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BYTES = 2_000_000;
-/** Packets: most of those that this many bytes take. */
+/** The number of packets that most of this many bytes take. */
 const MOST = 1_200;
 const TAG = 'type vlan id 5';
 const BULK = /^bulk data by the process: for the bridge br0 the kernel cuts super-packets of a tunnel/;
 
 interface Kind {
-  /** What the kernel must have for it. */
+  /** The kinds that the kernel must have. */
   readonly kinds: readonly string[];
-  /** Between a wire's end in the client's namespace, `raw`, and the uplink, `up`; and the same at the other end, `far`. */
+  /** What is between a link's end in the client's namespace, `raw`, and the uplink, `up`; and the same at the other end, `far`. */
   readonly near: readonly string[];
   readonly far?: readonly string[];
   readonly carried: UplinkStatus['carried'];
@@ -46,7 +46,7 @@ const BOND = [
 ];
 const MACVLAN = 'type macvlan mode bridge';
 
-/** `renamed`: what is the uplink at last. */
+/** `renamed`: the final name of the uplink. */
 const KINDS: Record<string, Kind & { readonly up: string }> = {
   veth: { kinds: [], near: [], up: 'raw', carried: 'all' },
   bridge: {
@@ -143,7 +143,7 @@ test.for(Object.entries(KINDS))('%s', async ([, kind], { skip }) => {
   else expect(gained('outBulk')).toBeGreaterThan(0);
 });
 
-test('a TUN, as PPP: nothing is carried, and it works', async () => {
+test('a TUN, like PPP: nothing is carried, and it works', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   const client = net.lab.host('up');
@@ -165,7 +165,7 @@ test('a TUN, as PPP: nothing is carried, and it works', async () => {
   expect(counters['carriedOut']).toBe(0);
 });
 
-test('the interface becomes a port of a bridge under way: all goes on, and status says so', async () => {
+test('the interface becomes a port of a bridge during traffic: traffic continues, and the status is right', async () => {
   await using net = new Internet();
   const client = net.site('a', 'port-restricted').client;
   const running = await startRoles(net, client);
@@ -192,7 +192,7 @@ test('the interface becomes a port of a bridge under way: all goes on, and statu
   expect(programsAt(client, running, 'eth')).toBe(0);
 });
 
-/** A wire from the client's namespace to its site's LAN, and what is between it and the uplink. */
+/** A link from the client's namespace to its site's LAN, and the interfaces between it and the uplink. */
 function lay(
   net: Internet,
   client: Namespace,
@@ -219,7 +219,7 @@ async function startRoles(net: Internet, client: Namespace): Promise<Running> {
   return running;
 }
 
-/** Pings are: the path has been proven. */
+/** Pings are carried: the path has been proven. */
 async function carriesBothWays(client: Namespace): Promise<void> {
   const before = await countersOf(client);
   await until('a packet that is carried each way', async () => {
@@ -242,7 +242,7 @@ async function countersOf(host: Namespace): Promise<Path['counters']> {
   return (await dataPathOf(host)).counters;
 }
 
-/** Programs of a process on the way in: by tcx, as its descriptors say, or as filters. */
+/** Programs of a process at ingress: by tcx, from its descriptors, or as filters. */
 function programsAt(host: Namespace, { pid }: Running, name: string): number {
   const [, index] = /^(\d+):/.exec(host.ip('link', 'show', 'dev', name))!;
   const links = descriptorTexts(pid).filter(

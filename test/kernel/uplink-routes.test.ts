@@ -1,4 +1,4 @@
-/** The kernel path leaves by the interface that the route names, from the address that the socket has. */
+/** The kernel path sends by the route's interface, from the socket's address. */
 import { expect, test } from 'vitest';
 import {
   Internet,
@@ -14,20 +14,20 @@ import { proveKernelPath } from '../support/carried.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BYTES = 5_000_000;
-/** Packets: most of those that this many bytes take. */
+/** The number of packets that most of this many bytes take. */
 const MOST = 3_000;
 const FAR_ADDRESS = '198.51.100.200';
 
-test("a source that is another interface's: out by the one the route names", async () => {
+test("a source that belongs to another interface: sent by the route's interface", async () => {
   await using net = new Internet();
   const client = net.site('a', 'port-restricted').client;
-  // A host on the backbone that has its address on a second interface, where nobody else is.
+  // A host on the backbone that has its address on a second interface, which leads nowhere.
   const far = net.lab.host('far');
   net.lab.connect(far, 'wan', net.backbone);
   net.lab.connect(far, 'own', net.lab.switch('nowhere'), `${FAR_ADDRESS}/32`);
   for (const network of ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24'])
     far.ip('route', 'add', network, 'dev', 'wan', 'src', FAR_ADDRESS);
-  // An interface that was switched on this moment need not run yet, and an address of one that doesn't is nobody's.
+  // An interface just switched on may not run yet, and its address then does not count.
   await until('the interface', () => /state UP/.test(far.ip('link', 'show', 'own')) || undefined, 5_000);
   await startServer(net.server, SERVER_ADDRESS);
   await startClient(client, SERVER_ADDRESS, '--data-path', 'kernel');
@@ -61,7 +61,7 @@ test('a relay whose address is on lo', async () => {
   expect(await transfer(client, net.native, NATIVE_ADDRESS, BYTES, 20_000)).toMatchObject({ whole: true });
   const packets = await carried(net.relay, 'relay');
   expect(packets.in).toBeGreaterThan(MOST);
-  expect(packets.out).toBeGreaterThan(0); // acknowledgements of much at once
+  expect(packets.out).toBeGreaterThan(0); // acknowledgements of many segments at once
 });
 
 async function carriesBothWays(a: Namespace, b: Namespace): Promise<void> {

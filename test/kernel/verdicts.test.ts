@@ -9,23 +9,23 @@ import type { Subject } from '../support/verdict-world.ts';
 import { upFor } from '../support/uptime.ts';
 
 /**
- * One verdict: the machines and the kernel's programs get the same random frames, good ones and such with wrong fields. What a program
- * carries the machine delivers, or sends to the same place, with the same octets; what a program drops the machine does not deliver; all
- * else is left as it was. The model of the programs (core/carrier) agrees with them on each.
+ * One verdict. The machines and the kernel's programs get the same random frames, good ones and ones with wrong fields. A packet that a
+ * program carries, the machine delivers, or sends to the same address, with the same octets. A packet that a program drops, the machine
+ * does not deliver. All others stay unchanged. The model of the programs (core/offload/carrier) agrees with them on each.
  *
  * `TEREDO_SEED=7` repeats a run, `TEREDO_TEST_ALL=1` tries 5 million frames.
  */
 const FRAMES = IS_ALL ? 5_000_000 : 100_000;
-/** Time passes, and peers are made, each so many frames. */
+/** After each such number of frames time passes, and new peers are made. */
 const EPOCH = 250;
-/** So many epochs of one machine: what it knows of strangers would grow and grow. */
+/** Epochs of one machine; with more, its memory of strangers would grow without end. */
 const EPOCHS = 20;
-/** Since the epoch before, ms: peers are fresh, silent, or no longer valid. */
+/** Time since the epoch before, ms: peers are fresh, silent, or no longer valid. */
 const PAUSES = [0, 4_000, 4_000, 12_000, 20_000, 31_000, 70_000];
-/** How many frames go in, of all: peers that are heard of again at once are never asked for. */
+/** The share of inward frames: peers that are heard again at once would never need a proof. */
 const SHARES = [0.8, 0.5, 0.05];
 const SEED = Number(process.env['TEREDO_SEED'] ?? Date.now() % 2 ** 31);
-/** Reasons that no frame here can give; paths are proven from the start. */
+/** Reasons that no frame here can cause; paths are proven from the start. */
 const NEVER = new Set([
   'outUnproven',
   'outUnfinished',
@@ -67,7 +67,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     }
     const rate = Math.round(FRAMES / 2 / ((performance.now() - begun) / 1_000));
     process.stdout.write(`${role}: seed ${SEED}, ${rate} frames/s, ${JSON.stringify(world.verdicts)}\n`);
-    // Each rule has had its say.
+    // Each rule has applied at least once.
     const idle = Object.entries(world.counters).filter(([name, count]) => count === 0 && !NEVER.has(name));
     expect(idle.map(([name]) => name)).toEqual(role === 'client' ? [] : ['inAdvertisement', 'inTestReply']);
   });

@@ -1,4 +1,4 @@
-/** What a client says when something changes under it. */
+/** Messages of a client when its interface or address changes. */
 import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, until } from '../../src/lab/index.ts';
 import { ownStateDirectory } from '../support/port-mapping.ts';
@@ -6,7 +6,7 @@ import { startClient, startServer, teredoAddress, teredoAddressNow } from '../su
 
 ownStateDirectory();
 
-test('an interface that is renamed, and named as before', async () => {
+test('an interface that is renamed, and then gets its old name back', async () => {
   await using net = new Internet();
   const site = net.site('a', 'port-restricted');
   await startServer(net.server, SERVER_ADDRESS);

@@ -9,7 +9,7 @@ vi.mock('../../linux/bpf/attachment.ts', () => ({
   attach: (_program: number, ifindex: number) => {
     if (refusal !== undefined) throw refusal;
     attached.add(ifindex);
-    return { isThere: () => true, close: () => attached.delete(ifindex) };
+    return { isAttached: () => true, close: () => attached.delete(ifindex) };
   },
 }));
 
@@ -24,7 +24,7 @@ beforeEach(() => {
   arrivals = new Arrivals(0, 0);
 });
 
-test('an interface that an uplink needs has the place of one that none needs', () => {
+test('an interface that an uplink needs takes the place of one that no uplink needs', () => {
   expect(arrivals.need(1)).toBe(true);
   arrivals.follow(indexes(2, 30));
   expect(attached.size).toBe(MOST);
@@ -35,13 +35,13 @@ test('an interface that an uplink needs has the place of one that none needs', (
   expect([attached.size, attached.has(100)]).toEqual([MOST, true]);
 });
 
-test('those that uplinks need are never taken away for another', () => {
+test('an interface that uplinks need is never removed for another', () => {
   for (const ifindex of indexes(1, MOST)) expect(arrivals.need(ifindex)).toBe(true);
   expect(arrivals.need(100)).toBe(false);
   expect([...attached]).toEqual(indexes(1, MOST));
 });
 
-test('an interface that has gone cannot be had; what is only short is thrown, so that it is tried again', () => {
+test('a missing interface gives false; a shortage is thrown, so that it is tried again', () => {
   refusal = new SystemCallError('bpf_link_create', E.ENODEV);
   expect(arrivals.need(1)).toBe(false);
   refusal = new SystemCallError('bpf_link_create', E.EMFILE);

@@ -3,15 +3,15 @@ import type { Attachment } from '../../linux/bpf/attachment.ts';
 import { SystemCallError } from '../../linux/errors.ts';
 import { isShortage } from '../../linux/system-failures.ts';
 
-/** Interfaces at which datagrams can be unwrapped. At others they go through the socket, as they always may. */
+/** The most interfaces at which the program unwraps datagrams. At other interfaces datagrams reach the socket as usual. */
 const MOST = 16;
 
-/** The interfaces at which datagrams to the socket may come in: the program is attached to each. */
+/** The interfaces at which datagrams to the socket may arrive. The program is attached to each of them. */
 export class Arrivals {
   private readonly program: number;
   private readonly handle: number;
   private readonly attachments = new Map<number, Attachment>();
-  /** Those that an uplink needs. */
+  /** Indexes of the interfaces that an uplink needs. */
   private readonly needed = new Set<number>();
 
   constructor(program: number, handle: number) {
@@ -19,7 +19,7 @@ export class Arrivals {
     this.handle = handle;
   }
 
-  /** Whether what comes in on an interface that an uplink needs passes the program. */
+  /** Whether the program sees the datagrams that arrive at an interface that an uplink needs. */
   need(ifindex: number): boolean {
     if (!this.attachments.has(ifindex)) this.makeRoom();
     if (!this.attachTo(ifindex)) return false;
@@ -27,12 +27,12 @@ export class Arrivals {
     return true;
   }
 
-  /** False where somebody has taken the program away, or an interface has gone. */
-  get areThere(): boolean {
-    return [...this.attachments.values()].every((attachment) => attachment.isThere());
+  /** False if another process has detached the program, or an interface has gone. */
+  get areAttached(): boolean {
+    return [...this.attachments.values()].every((attachment) => attachment.isAttached());
   }
 
-  /** Those that are needed and, as far as there is room, these in this order; no others. */
+  /** Attaches to the interfaces that uplinks need and, while there is room, to these in this order; detaches from all others. */
   follow(others: readonly number[]): void {
     const wanted = new Set(others.filter((ifindex) => !this.needed.has(ifindex)));
     for (const [ifindex, attachment] of this.attachments) {
@@ -66,7 +66,7 @@ export class Arrivals {
       this.attachments.set(ifindex, attach(this.program, ifindex, 'ingress', this.handle));
       return true;
     } catch (error) {
-      // The interface may have gone this moment; peers behind it are served by user space.
+      // The interface may just have gone; the user path serves the peers behind it.
       if (error instanceof SystemCallError && !isShortage(error)) return false;
       throw error;
     }

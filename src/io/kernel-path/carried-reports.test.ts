@@ -5,14 +5,14 @@ import { CarriedReports } from './carried-reports.ts';
 
 const PEER = v6('2001:0:cb00:7178::1');
 
-test('what is reported while a batch is handed over comes with the next one, whole', () => {
+test('a report that arrives while a batch is handed over comes whole with the next batch', () => {
   const sent: number[] = [];
   const taken = (sentPackets: number): void =>
     reports.addTaken(PEER, 0, { ...emptyCarried(), sentPackets, lastSent: 1 });
   const reports = new CarriedReports(
     (ns) => ns,
     ({ count, sentPackets }) => {
-      // As a peer that is taken out because of a report.
+      // As if the machine removed a peer because of a report.
       if (sent.length === 0) for (let i = 0; i < 300; i++) taken(1_000 + i);
       sent.push(...sentPackets.subarray(0, count));
     },

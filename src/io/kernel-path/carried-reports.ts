@@ -2,26 +2,26 @@ import { REPORT } from '../../linux/bpf/layout.ts';
 import type { Carried } from '../../linux/bpf/peer-map.ts';
 import type { CarriedBatch } from '../ports.ts';
 
-/** Reports a batch. */
+/** Reports in one batch. */
 const MOST = 256;
 const ADDRESS = 16;
 
-/** Collects what the kernel says it has carried, in the Clock's time, and hands it over in batches. */
+/** Collects the kernel's reports of carried packets, converts times to the Clock's, and hands the reports over in batches. */
 export class CarriedReports {
   private readonly toClock: (ns: number) => number;
   private readonly handOver: (batch: CarriedBatch) => void;
   private batch = makeBatch();
   private spare: ReturnType<typeof makeBatch> | undefined;
-  /** Those that are full and wait for the next {@link flush}; as many as peers are taken out at once make. */
+  /** Full batches that wait for the next {@link flush}. Their number grows with the peers that are removed at once. */
   private full: CarriedBatch[] = [];
 
-  /** `toClock` turns ns of CLOCK_MONOTONIC into ms of the Clock. */
+  /** `toClock` converts ns of CLOCK_MONOTONIC to ms of the Clock. */
   constructor(toClock: (ns: number) => number, handOver: (batch: CarriedBatch) => void) {
     this.toClock = toClock;
     this.handOver = handOver;
   }
 
-  /** The report at an offset of the ring. */
+  /** Adds the report at an offset of the ring. */
   addRecord(view: DataView, offset: number): void {
     const { batch } = this;
     const at = batch.count;
@@ -36,7 +36,7 @@ export class CarriedReports {
     this.finishCarried(received, sent);
   }
 
-  /** What an entry held that has been taken out. */
+  /** Adds the counts that a removed entry still held. */
   addTaken(peer: Uint8Array, offset: number, carried: Carried): void {
     if (carried.receivedPackets === 0 && carried.sentPackets === 0) return;
     const { batch } = this;
@@ -49,7 +49,7 @@ export class CarriedReports {
     this.finishCarried(carried.lastReceived, carried.lastSent);
   }
 
-  /** A peer has answered a proof at `at`, in the Clock's time: no traffic, but a sign of life. */
+  /** A peer has answered a proof at `at` (Clock's time). Counts as a sign of life, not as traffic. */
   addHeard(peer: Uint8Array, at: number): void {
     const { batch } = this;
     const row = batch.count;
@@ -59,11 +59,11 @@ export class CarriedReports {
     this.finish(at, -Infinity);
   }
 
-  /** Hands over what there is: the only place where that happens. */
+  /** Hands over all reports. No other method calls the handler. */
   flush(): void {
     const { batch, full } = this;
     if (batch.count === 0 && full.length === 0) return;
-    // What is reported from within a handler is another batch's.
+    // A report that arrives inside the handler belongs to the next batch.
     this.batch = this.spare ?? makeBatch();
     this.spare = undefined;
     if (full.length > 0) {
@@ -78,7 +78,7 @@ export class CarriedReports {
   private finishCarried(received: number, sent: number): void {
     const { batch } = this;
     const row = batch.count;
-    // Where nothing was received since, the entry holds when the machine had heard the peer: that is no news.
+    // If nothing was received since then, the entry holds the time at which the machine heard the peer: the machine knows it.
     this.finish(
       batch.receivedPackets[row] === 0 ? -Infinity : this.toClock(received),
       batch.sentPackets[row] === 0 ? -Infinity : this.toClock(sent),

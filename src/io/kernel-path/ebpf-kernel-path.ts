@@ -45,25 +45,28 @@ import { Uplinks } from './uplinks.ts';
 
 /** How often reports are fetched. */
 const REPORT_INTERVAL_MS = 500;
-/** Room for the reports of as many peers as can be active at once without any being late: 64 bytes each. */
+/** Room for one report of 64 bytes of each peer that can be active at once. */
 const RING_BYTES = 1 << 20;
 const SERVED_MOST = 1_024;
-/** Of datagrams, where the host says nothing else: Linux's default. */
+/** The TTL of datagrams if the host sets no other: Linux's default. */
 const USUAL_TTL = 64;
-/** Of more peers samples for the socket are taken less often, to a limit: they are to take no more than a part of the process's time. */
+/**
+ * With more peers the programs leave the socket fewer samples of each, down to a limit: samples shall take only a part of the process's
+ * time.
+ */
 const PEERS_WITHOUT_STRETCH = 25_000;
-/** So long after its latest proof a path in use is proven again, and so many times as long with each further so many peers. */
+/** A path in use is proven again this long after its latest proof, and one such interval later for each further this many peers. */
 const RENEWAL_MS = 10_000;
 const PEERS_PER_RENEWAL = 5_000;
-/** SPACING_UNITS of the programs: between two notices. */
+/** Between two notices; SPACING_UNITS in the programs. */
 const NOTICE_SPACING_MS = 1_000;
-/** Between two times that all peers are offered anew, where it is not urgent. */
+/** The least time between two rounds in which all peers are offered again, if it is not urgent. */
 const RESET_SPACING_MS = 10_000;
 
-/** The kernel sends no message when the host's rules for what leaves have changed. */
+/** How often the rules for leaving packets are read: the kernel sends no message when they change. */
 const LOOK_MS = 2_000;
 
-/** Has tc programs carry the packets of verified peers between the tunnel and the interfaces that lead to them. */
+/** Loads tc programs that carry the packets of verified peers between the tunnel and the interfaces that lead to them. */
 export class EbpfKernelPath implements KernelPath {
   private readonly options: KernelPathOptions;
   private readonly clock: Clock;
@@ -82,7 +85,7 @@ export class EbpfKernelPath implements KernelPath {
   private readonly mark: number;
   private readonly undo: (() => void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
-  /** Of the times of samples, and of those of renewals. */
+  /** For the times of samples and of renewed proofs. */
   private stretch = 1;
   private renewalStretch = 1;
   private queue: Offer[] = [];
@@ -94,11 +97,11 @@ export class EbpfKernelPath implements KernelPath {
   private cancelLook: (() => void) | undefined;
   private cancelReset: (() => void) | undefined;
   private lastInTurn = -Infinity;
-  /** The kernel's counters as they were at the end. */
+  /** The kernel's counters, kept when the path is closed. */
   private last: Readonly<Record<string, number>> | undefined;
   private closed = false;
 
-  /** Throws an Error or a SystemCallError that says what this machine lacks. */
+  /** Throws an Error or a SystemCallError that names the missing part. */
   constructor(options: KernelPathOptions, clock: Clock, network: HostNetwork, entropy: Entropy) {
     this.options = options;
     this.clock = clock;
@@ -126,7 +129,8 @@ export class EbpfKernelPath implements KernelPath {
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
       const handle = filterHandle(options.local);
-      // Programs are attached when the first peer is carried; those of a process that was killed would take its packets until then.
+      // The programs are attached when the first peer is offered. Until then the programs of a killed process would take this one's
+      // packets.
       for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', handle);
       this.uplinks = this.closing(new Uplinks(this.program, network, options.local, handle));
       this.mark = markFrom(entropy);
@@ -228,20 +232,23 @@ export class EbpfKernelPath implements KernelPath {
     for (const step of this.undo.toReversed()) step();
   }
 
-  /** It is closed with this, what came last first. */
+  /** Registers a resource, which {@link close} releases: the latest first. */
   private closing<T extends { close(): void }>(part: T): T {
     this.undo.push(() => part.close());
     return part;
   }
 
-  /** What the kernel no longer does here the process does: the handlers hear of it, but never from inside a method of this. */
+  /**
+   * Runs an action. An error in it ends the kernel path, and the user path carries all packets from then on. The handlers are informed
+   * later, never inside a method of this class.
+   */
   private guarded(action: () => void): void {
     if (this.closed) return;
     try {
       action();
     } catch (error) {
-      // The host's links or routes have changed while they were listed, again and again, or descriptors or memory are short: all is offered
-      // anew when it is quieter.
+      // The host's links or routes changed again and again while they were listed, or descriptors or memory are short. All peers are
+      // offered again when it is quieter.
       const isUnsettled = isShortage(error);
       countSystemFailure(error);
       this.clock.setTimer(this.clock.now(), () => {
@@ -257,7 +264,7 @@ export class EbpfKernelPath implements KernelPath {
     try {
       this.forgetPeers();
     } catch {
-      // The table goes with the program, and with it what was not reported yet.
+      // The table ends with the program, and so do the reports that were not fetched.
     }
     this.close();
     handlers?.onLost(new Error(`the kernel path has failed: ${error.message}`, { cause: error }));
@@ -292,14 +299,14 @@ export class EbpfKernelPath implements KernelPath {
     if (this.peers.take(peer, 0, carried)) this.reports.addTaken(peer, 0, carried);
   }
 
-  /** Links, addresses or routes have changed, of all that this host has. */
+  /** A link, address or route of this host has changed. */
   private follow(): void {
-    if (!this.uplinks.areAsBefore()) return this.reset();
+    if (!this.uplinks.areUnchanged()) return this.reset();
     if (this.uplinks.isCrowded) return this.resetInTurn();
     const changed = this.uplinks.follow();
     this.movePeers(changed);
     this.uplinks.knowRoutes();
-    // Who could not be carried before is not known here; user space goes on carrying them meanwhile.
+    // Peers that could not be offered before are not in any list here. The user path carries their packets meanwhile.
     if ([...changed.values()].includes(undefined)) this.resetInTurn();
   }
 
@@ -311,9 +318,9 @@ export class EbpfKernelPath implements KernelPath {
     });
   }
 
-  /** Before kernel 6.6 the programs are filters, which others can take away without a message. */
+  /** Before kernel 6.6 the programs are filters, which other programs can remove without a message. */
   private lookAtAttachments(): void {
-    const isAtTunnel = this.egress.isThere();
+    const isAtTunnel = this.egress.isAttached();
     if (isAtTunnel && this.uplinks.areAttached) return;
     if (!isAtTunnel) {
       this.egress.close();
@@ -327,7 +334,7 @@ export class EbpfKernelPath implements KernelPath {
     return attach(this.program.program('encap'), this.tunnelIndex, 'egress', handle);
   }
 
-  /** Those at such addresses, to where these lead now. */
+  /** Moves the peers at these addresses to the uplinks that now lead there. */
   private movePeers(changed: ReadonlyMap<Ipv4, unknown>): void {
     if (changed.size === 0) return;
     const moved: Offer[] = [];
@@ -339,11 +346,11 @@ export class EbpfKernelPath implements KernelPath {
     this.fetchLater();
   }
 
-  /** What leads where has changed: all peers have to be offered anew. */
+  /** The table of uplinks has changed as a whole: all peers have to be offered again. */
   private reset(): void {
     this.cancelReset?.();
     this.cancelReset = undefined;
-    // What could not be set before may be now.
+    // Settings that failed before may succeed now.
     this.configure();
     this.served.set(this.prefixes);
     this.forgetPeers();
@@ -351,7 +358,7 @@ export class EbpfKernelPath implements KernelPath {
     this.handlers?.onReset();
   }
 
-  /** On a router some route or other changes all the time. */
+  /** Puts the offering of all peers off: on a router some route changes all the time. */
   private resetInTurn(): void {
     if (this.cancelReset !== undefined) return;
     const now = this.clock.now();
@@ -407,7 +414,7 @@ export class EbpfKernelPath implements KernelPath {
     const peer = addressAt(NOTICE.peer);
     const kind = view.getUint32(offset + NOTICE.kind, true);
     if (kind === NOTICE_KIND.wanted || kind === NOTICE_KIND.silent) {
-      this.proofs.want(peer, addressAt(NOTICE.source), now, kind === NOTICE_KIND.silent);
+      this.proofs.request(peer, addressAt(NOTICE.source), now, kind === NOTICE_KIND.silent);
     } else if (kind === NOTICE_KIND.answered) {
       this.reports.addHeard(peer, now);
       this.proofs.handleAnswer(peer, now);
@@ -458,13 +465,13 @@ export class EbpfKernelPath implements KernelPath {
       view.setUint32(CONFIG.mark, this.mark, true);
       view.setUint16(CONFIG.port, local.port);
       view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
-      // As the socket's.
+      // The same as the socket's.
       view.setUint8(CONFIG.ttl, Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL));
     });
   }
 }
 
-/** What tells the programs a proof by: not 0, and the lowest bits are left for the way. */
+/** The number by which the programs recognise a proof: not 0, with the lowest bits free for the form of the datagram. */
 function markFrom(entropy: Entropy): number {
   const bytes = new Uint8Array(4);
   entropy.fill(bytes);

@@ -10,29 +10,29 @@ import {
 import type { BaseChain } from '../../linux/nftables.ts';
 import { findXtablesChain } from '../../linux/xtables.ts';
 
-/** Hosts with more are looked at no further. */
+/** On a host with more chains the rest is not looked at. */
 const MOST_CHAINS = 10_000;
-/** The hooks of `ip` and `inet` that a socket's datagrams pass, and the program's do not. */
+/** The hooks of `ip` and `inet` that a socket's datagrams pass, and the program's datagrams do not. */
 const PASSED = new Set(['prerouting', 'input', 'output', 'postrouting']);
 
-/** What is known of a host's rules for IPv4 datagrams. */
+/** The host's rules for IPv4 datagrams, as far as they are known. */
 export interface HostRules {
-  /** A rule that might concern the server's datagrams, in words; undefined where there is none. */
+  /** Description of a rule that may match the server's datagrams; undefined if there is none. */
   readonly rule?: string;
-  /** What could not be asked for, and why. */
+  /** The rules that could not be read, and why. */
   readonly unknown?: string;
 }
 
 /**
- * Whether rules of this host (nftables, iptables, IPsec) could filter or change datagrams that a program at the ingress of an interface
- * answers before they get there. It is not looked at which datagrams a rule is for: it would take the kernel's own code to know.
+ * Finds out whether rules of this host (nftables, iptables, IPsec) may drop or change datagrams that a program at an interface's ingress
+ * would answer before those rules apply. It does not look at which datagrams a rule matches: only the kernel's own code knows that.
  */
 export class HostFirewall {
-  /** Ruleset and interfaces for which `chain` was found. */
+  /** The ruleset and the interfaces to which `chain` belongs. */
   private known = '';
   private chain: string | undefined;
 
-  /** `interfaces`: names of those that the program is at. */
+  /** `interfaces`: names of those at which the program is attached. */
   look(interfaces: readonly string[]): HostRules {
     const unknown: string[] = [];
     for (const [name, find] of [
@@ -45,15 +45,13 @@ export class HostFirewall {
         if (rule !== undefined) return { rule };
       } catch (error) {
         const reason = reasonOf(error as Error);
-        // Too many to be looked at, or no two looks are the same: there are rules.
+        // There are rules: too many to read, or changing too fast for a consistent reading.
         if (error instanceof SystemCallError && (error.code === 'E2BIG' || error.code === 'EAGAIN'))
-          return { rule: `${name} has rules that cannot be looked through (${reason})` };
+          return { rule: `${name} has rules that cannot be read (${reason})` };
         unknown.push(`${name} (${reason})`);
       }
     }
-    return unknown.length === 0
-      ? {}
-      : { unknown: `this host's rules cannot be asked for: ${unknown.join(', ')}` };
+    return unknown.length === 0 ? {} : { unknown: `this host's rules cannot be read: ${unknown.join(', ')}` };
   }
 
   private nftables(interfaces: readonly string[]): string | undefined {

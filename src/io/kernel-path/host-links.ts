@@ -6,11 +6,11 @@ import { readSysctl } from '../../linux/proc.ts';
 import { tunnelOffloads } from '../../linux/tunnel-offloads.ts';
 import type { LinkFacts, TunnelOffloads } from '../../linux/tunnel-offloads.ts';
 
-/** Its parts receive for themselves; the parts of all other masters (bridge, bond ...) do not. */
+/** Interfaces whose parts receive for themselves; the parts of all other masters (bridge, bond ...) do not. */
 const VRF = 'vrf';
 const STRICT = 1;
 
-/** The interfaces of this host as they are at one moment. */
+/** The interfaces of this host at one moment. */
 export class HostLinks implements LinkFacts {
   readonly links: ReadonlyMap<number, Link> = readLinks();
   private readonly known = new Map<number, Features | undefined>();
@@ -28,13 +28,13 @@ export class HostLinks implements LinkFacts {
     return tunnelOffloads(link, this);
   }
 
-  /** Of a name as addresses have it: behind a colon there is a label. */
+  /** Finds an interface by the name that an address gives: the part behind a colon is a label. */
   named(name: string): Link | undefined {
     const [plain] = name.split(':');
     return [...this.links.values()].find((link) => link.name === plain);
   }
 
-  /** Where the packets come in that arrive at an interface: at itself, or at the bridge, bond ... that it is a part of. */
+  /** The interface at which packets for another one enter the stack: the bridge, bond ... that it is a part of, or itself. */
   receiverFor(link: Link): Link {
     const seen = new Set<number>();
     let receiver = link;
@@ -46,7 +46,10 @@ export class HostLinks implements LinkFacts {
     }
   }
 
-  /** Those at which a datagram of this host may come in. What is part of a bridge, bond ... hands its frames on to that. */
+  /**
+   * The interfaces at which a datagram for this host may arrive. A part of a bridge, bond ... is left out: it hands its frames on to the
+   * master.
+   */
   receivers(): Link[] {
     return [...this.links.values()].filter(
       (link) => link.isUp && receives(link) && this.receiverFor(link) === link,
@@ -55,8 +58,8 @@ export class HostLinks implements LinkFacts {
 }
 
 /**
- * Whether the host takes from each source only what it would send there (rp_filter of 1; RFC 3704 section 2.2). The larger value of the
- * interface and of all counts.
+ * Whether the host accepts from each source only packets that arrive where it would send to that source (rp_filter 1; RFC 3704 section
+ * 2.2). The larger of the values of `all` and of the interface applies.
  */
 export function isStrict({ name }: Pick<Link, 'name'>): boolean {
   const values = ['all', name].map((where) => Number(readSysctl(`net/ipv4/conf/${where}/rp_filter`) ?? 0));

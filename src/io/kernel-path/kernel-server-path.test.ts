@@ -20,7 +20,7 @@ vi.mock('../../linux/netlink-monitor.ts', () => ({
   },
 }));
 
-test('where the host cannot be watched, the program is not left behind', () => {
+test('the program is not left behind if the host cannot be watched', () => {
   const open = (): unknown =>
     new KernelServerPath({} as ServerPathOptions, {} as Clock, {} as HostNetwork, seededEntropy(1));
   expect(open).toThrow('EMFILE');

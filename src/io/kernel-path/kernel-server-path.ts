@@ -18,10 +18,10 @@ import { Debounce } from '../debounce.ts';
 import { SocketArrivals } from './socket-arrivals.ts';
 
 const USUAL_TTL = 64;
-/** A filter at clsact (kernels before 6.6) outlives a process that is killed: it then goes on for so long, and no longer. */
+/** A filter at clsact (kernels before 6.6) outlives a killed process. Without a sign of life the program stops working after this time. */
 const ALIVE_MS = 15_000;
 const SIGN_OF_LIFE_MS = 5_000;
-/** After such a time of deciding one datagram is left to the sockets. */
+/** After this time in which the program decided every datagram, it leaves one to the sockets as a sample. */
 const SAMPLE_MS = 1_000;
 const LOOK_MS = 1_000;
 const LIMIT_NAMES = {
@@ -29,11 +29,14 @@ const LIMIT_NAMES = {
   forwarded: 'forwarded',
   forwardedByPair: 'forwarded-by-pair',
 } as const;
-/** Hosts with more are routers: each of their many changes would have to be looked at. */
+/** Hosts with more interfaces are routers: each of their many changes would have to be looked at. */
 const MOST_ROUTES = 4_096;
-const NOTHING_TO_DO = 'clients have keys, and what is forwarded may leave by several ways';
+const NOTHING_TO_DO = 'clients have keys, and forwarded bubbles may leave by several interfaces';
 
-/** Has a tc program answer solicitations and forward bubbles where datagrams for the server come in, as far as this host's rules allow. */
+/**
+ * Loads a tc program that answers solicitations and forwards bubbles at the interfaces at which datagrams for the server arrive, as far as
+ * this host's rules permit.
+ */
 export class KernelServerPath implements ServerPath {
   private readonly options: ServerPathOptions;
   private readonly network: HostNetwork;
@@ -53,11 +56,11 @@ export class KernelServerPath implements ServerPath {
   private rules: HostRules = {};
   private strict = '';
   private doing: ServerWork = { answers: false, forwards: false };
-  /** What the program is configured for. */
+  /** The configuration that the program has now. */
   private situation = '';
   private closed = false;
 
-  /** Throws an Error or a SystemCallError that says what this machine lacks. */
+  /** Throws an Error or a SystemCallError that names the missing part. */
   constructor(options: ServerPathOptions, clock: Clock, network: HostNetwork, entropy: Entropy) {
     this.options = options;
     this.access = options.access;
@@ -100,7 +103,7 @@ export class KernelServerPath implements ServerPath {
     return this.doing;
   }
 
-  /** The sockets get everything while the program has no list, or has a part of one. */
+  /** All datagrams go to the sockets while the program has no list of ranges, or only a part of one. */
   setAccess(access: AccessList): void {
     if (this.closed) return;
     this.access = access;
@@ -128,8 +131,8 @@ export class KernelServerPath implements ServerPath {
   private live(): void {
     this.cancelLife = this.clock.setTimer(this.clock.now() + SIGN_OF_LIFE_MS, () => {
       this.live();
-      // Nobody says it when somebody takes a filter away, or changes rp_filter; and what has failed may not fail again.
-      if (this.uplinks === undefined || !this.areThere() || this.strictNow() !== this.strict)
+      // The kernel sends no message when a filter is removed or rp_filter changes; and a step that has failed may succeed now.
+      if (this.uplinks === undefined || !this.areAttached() || this.strictNow() !== this.strict)
         this.followNow();
     });
     this.program.liveUntil(process.hrtime.bigint() + BigInt(ALIVE_MS) * 1_000_000n);
@@ -143,7 +146,7 @@ export class KernelServerPath implements ServerPath {
     });
   }
 
-  /** An address or its interface may have gone: its sockets are still there, and so is the server in user space. */
+  /** An address or its interface may have gone. The sockets still exist, and the server answers on the user path. */
   private followNow(): void {
     this.changing(() => this.follow());
   }
@@ -164,7 +167,7 @@ export class KernelServerPath implements ServerPath {
     }
   }
 
-  /** Attaches the program to where datagrams for the server come in now. */
+  /** Attaches the program to the interfaces at which datagrams for the server arrive now. */
   private follow(): void {
     const { primary, secondary, allowPrivate } = this.options;
     const own = secondary === undefined ? [primary] : [primary, secondary];
@@ -174,7 +177,7 @@ export class KernelServerPath implements ServerPath {
       routing: ipv4Routing(MOST_ROUTES),
     };
     const uplinks = serverUplinks(own, host, allowPrivate);
-    if (!this.areThere()) this.detach();
+    if (!this.areAttached()) this.detach();
     this.uplinks = uplinks;
     this.strict = this.strictNow();
     const at = new Set(uplinks.at.map(({ ifindex }) => ifindex));
@@ -183,7 +186,7 @@ export class KernelServerPath implements ServerPath {
       attachment.close();
       this.attachments.delete(ifindex);
     }
-    // Configured first: what it is at already may lead elsewhere now.
+    // The configuration comes first: the programs already attached may have another route out now.
     this.look(uplinks);
     for (const ifindex of at)
       if (!this.attachments.has(ifindex))
@@ -193,7 +196,7 @@ export class KernelServerPath implements ServerPath {
         );
   }
 
-  /** What the program may do, for all that this host's rules say and the sockets show. */
+  /** The work that the program may do, from this host's rules and from the samples at the sockets. */
   private look(uplinks: ServerUplinks): void {
     this.rules = this.firewall.look(uplinks.at.map(({ name }) => name));
     const { rule, unknown } = this.rules;
@@ -210,7 +213,7 @@ export class KernelServerPath implements ServerPath {
   }
 
   private countArrivals(): void {
-    this.arrivals.see(this.clock.now(), {
+    this.arrivals.update(this.clock.now(), {
       left: this.program.readCounters().leftToSockets,
       arrived: this.options.arrived(),
       overflows: udpBufferOverflows(),
@@ -224,7 +227,7 @@ export class KernelServerPath implements ServerPath {
       for (const { limit, times, addresses } of this.program.takeReachedLimits()) {
         let others = times;
         for (const hit of addresses) {
-          // More may have come since the sum was read: they are in the next one.
+          // Hits counted after the sum was read are in the next sum.
           const times = Math.min(hit.times, others);
           if (times > 0) limitHits.ipv4(LIMIT_NAMES[limit], hit.address, times);
           others -= times;
@@ -233,12 +236,12 @@ export class KernelServerPath implements ServerPath {
       }
       if (limitHits.isPending) this.options.onLimit?.();
     } catch {
-      // what the program counts shows in the status, too
+      // the status shows the program's counts, too
     }
   }
 
-  private areThere(): boolean {
-    return [...this.attachments.values()].every((attachment) => attachment.isThere());
+  private areAttached(): boolean {
+    return [...this.attachments.values()].every((attachment) => attachment.isAttached());
   }
 
   private strictNow(): string {
@@ -256,7 +259,7 @@ export class KernelServerPath implements ServerPath {
 
   private configure({ uplink, ranges, anySource }: ServerUplinks, mode: keyof typeof MODE): void {
     const { primary, secondary = 0, announced, advertisement, answers, allowPrivate } = this.options;
-    // As the addresses of this host: what comes from them or goes there is the sockets' business.
+    // Handled like addresses of this host: datagrams from or to them go to the sockets.
     const others = [announced.primary, announced.secondary ?? 0]
       .filter((address) => address !== 0 && address !== primary && address !== secondary)
       .map((address) => ({ address, prefixLength: 32 }));

@@ -8,7 +8,7 @@ import type { Offer } from './offers.ts';
 const PEERS = [1, 2, 3, 4].map((i) => v6(`2001:0:cb00:7178::${i}`));
 const PLACE = { address: v4('198.51.100.7'), port: 40_000 };
 
-/** What is done by offers of which that of `failing` cannot be put in; a peer's number with + or -. */
+/** Carries out offers, of which the one to `failing` fails. Result: a peer's number, with + (put in) or - (taken out). */
 function follow(offers: readonly [Ipv6, 'in' | 'out'][], failing?: Ipv6): { done: string[]; error: unknown } {
   const done: string[] = [];
   const name = (peer: Uint8Array): string => formatIpv6(peer).slice(-1);
@@ -34,7 +34,7 @@ function follow(offers: readonly [Ipv6, 'in' | 'out'][], failing?: Ipv6): { done
 
 const [A, B, C, D] = PEERS as [Ipv6, Ipv6, Ipv6, Ipv6];
 
-test('offers are followed in their order', () => {
+test('offers are carried out in their order', () => {
   const all = follow([
     [A, 'in'],
     [B, 'out'],
@@ -44,7 +44,7 @@ test('offers are followed in their order', () => {
   expect(all).toEqual({ done: ['+1', '-2', '-1', '+2'], error: undefined });
 });
 
-test('one that fails holds no withdrawal back; it and those after it are not carried', () => {
+test('an offer that fails does not stop withdrawals; it and the offers after it are not carried', () => {
   const { done, error } = follow(
     [
       [A, 'in'],

@@ -1,17 +1,17 @@
 import type { Endpoint } from '../../wire/index.ts';
 
-/** A peer that may be carried, or no longer. */
+/** A peer that is offered to the kernel path, or withdrawn from it. */
 export interface Offer {
   readonly peer: Uint8Array;
-  /** Undefined: take it out. */
+  /** Undefined: the peer is withdrawn. */
   readonly place: Endpoint | undefined;
-  /** -Infinity: as known. */
+  /** -Infinity: the time that is already known. */
   readonly heardAtMs: number;
 }
 
 /**
- * Does what the offers say, in their order. Where one cannot be put in, it and those after it are taken out: nobody is carried to where it no longer is. The
- * error is thrown at the end.
+ * Carries out the offers in their order. If one fails, it and all later ones are withdrawn instead: no peer may be carried to an address
+ * that it has left. Throws the error at the end.
  */
 export function followOffers(
   offers: readonly Offer[],

@@ -3,11 +3,11 @@ import type { Subnet } from '../../core/address-policy.ts';
 import type { Ipv4Route } from '../../linux/ipv4-routes.ts';
 import { parseIpv4 } from '../../wire/index.ts';
 
-/** What AddressPolicy lets nobody be sent to; the second ones only where private addresses are not taken for global. */
-const NOBODY = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '192.88.99.0/24', '224.0.0.0/4'].map(subnet);
+/** Ranges to which AddressPolicy permits no datagrams; the second list applies unless private addresses count as global. */
+const NEVER = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '192.88.99.0/24', '224.0.0.0/4'].map(subnet);
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map(subnet);
 
-/** Whether all that may be sent to leaves by one interface, for all that the routes say. */
+/** Whether all permitted destinations leave by one interface, as far as the routes tell. */
 export function isOnlyWayOut(
   ifindex: number,
   routes: readonly Ipv4Route[] | undefined,
@@ -19,9 +19,9 @@ export function isOnlyWayOut(
     .every(({ interfaces }) => interfaces.length > 0 && interfaces.every((index) => index === ifindex));
 }
 
-/** Whether some of the destinations of a route are such that anything may be sent there. */
+/** Whether datagrams to a part of a route's destinations are permitted. */
 export function mayBeSentTo(route: Ipv4Route, allowPrivate: boolean): boolean {
-  const unsent = allowPrivate ? NOBODY : [...NOBODY, ...PRIVATE];
+  const unsent = allowPrivate ? NEVER : [...NEVER, ...PRIVATE];
   return !unsent.some((block) => isWithin(route, block));
 }
 

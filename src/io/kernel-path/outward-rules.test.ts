@@ -21,14 +21,14 @@ vi.mock('../../linux/ipsec.ts', () => ({
 
 beforeEach(() => Object.assign(host, { isMute: false, hasPolicies: false }));
 
-test('rules that cannot be asked for are named, and are taken for those before', () => {
+test('rules that cannot be read are named, and the previous ones stay in force', () => {
   const rules = new OutwardRules();
   host.hasPolicies = true;
   expect(rules.look()).toBe(true);
   expect([rules.unknown, rules.against('wan')]).toEqual([undefined, 'IPsec has policies']);
   host.isMute = true;
   rules.look();
-  expect(rules.unknown).toBe("this host's rules cannot be asked for: nftables (EPERM), IPsec (EPERM)");
+  expect(rules.unknown).toBe("this host's rules cannot be read: nftables (EPERM), IPsec (EPERM)");
   expect(rules.against('wan')).toBe('IPsec has policies');
   host.isMute = false;
   rules.look();

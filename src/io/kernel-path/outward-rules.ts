@@ -9,13 +9,13 @@ import {
 } from '../../linux/nftables.ts';
 import type { BaseChain } from '../../linux/nftables.ts';
 
-/** Chains at interfaces; a host with more is taken for one that has some for what leaves. */
+/** The most chains at interfaces that are read. A host with more counts as one with rules for leaving packets. */
 const MOST_CHAINS = 10_000;
 
 /**
- * Rules of this host that a socket's datagrams obey on their way out, but not the packets that a program sends there, and that no sample
- * shows: nftables chains of the hook egress (the socket hears nothing of the datagrams that they drop), and IPsec policies (a peer may answer
- * a packet that should have been encrypted).
+ * Rules of this host that apply to the leaving datagrams of a socket, but not to those of a program, and that no sample detects. nftables
+ * chains of the hook egress: the socket gets no error for datagrams that they drop. IPsec policies: a peer may answer a packet that should
+ * have been encrypted.
  */
 export class OutwardRules {
   private generation: number | undefined;
@@ -24,7 +24,7 @@ export class OutwardRules {
   private hasPolicies = false;
   private readonly notKnown: string[] = [];
 
-  /** Asks the kernel for the rules as they are now; true where they may be others than before. Those that cannot be asked for are as they were. */
+  /** Reads the kernel's rules as they are now; true if they may have changed. Rules that cannot be read stay as they were. */
   look(): boolean {
     const { egress, areTooMany, hasPolicies } = this;
     this.notKnown.length = 0;
@@ -33,17 +33,17 @@ export class OutwardRules {
     return egress !== this.egress || areTooMany !== this.areTooMany || hasPolicies !== this.hasPolicies;
   }
 
-  /** What could not be asked for at the last look, and why, in words. */
+  /** Description of the rules that could not be read last time, and why. */
   get unknown(): string | undefined {
     if (this.notKnown.length === 0) return undefined;
-    return `this host's rules cannot be asked for: ${this.notKnown.join(', ')}`;
+    return `this host's rules cannot be read: ${this.notKnown.join(', ')}`;
   }
 
-  /** Why a program may send nothing by an interface, in words. */
+  /** Description of the rule because of which a program may not send by an interface. */
   against(interfaceName: string): string | undefined {
     if (this.areTooMany) return `nftables has more than ${MOST_CHAINS} chains at interfaces`;
     const chain = this.egress.find((one) => isAtInterface(one, interfaceName));
-    if (chain !== undefined) return `nftables has ${nameOfChain(chain)} for what leaves there`;
+    if (chain !== undefined) return `nftables has ${nameOfChain(chain)} for packets that leave there`;
     return this.hasPolicies ? 'IPsec has policies' : undefined;
   }
 

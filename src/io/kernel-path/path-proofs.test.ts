@@ -30,11 +30,11 @@ beforeEach(() => {
   rig = new Rig();
 });
 
-test('an echo request without a UDP checksum, then both kinds; the first that is answered is the way', () => {
+test('an echo request without a UDP checksum, then both kinds; the first one that is answered decides', () => {
   for (const answered of [WAY.bare, WAY.checked]) {
     rig = new Rig();
-    rig.proofs.want(PEER, OWN, 0);
-    expect(rig.sent).toEqual([]); // the packet that asks for it goes by the socket first
+    rig.proofs.request(PEER, OWN, 0);
+    expect(rig.sent).toEqual([]); // the packet that caused the proof goes by the socket first
     rig.run(0, 2_100, (at) => {
       if (at === 250) rig.answer(PEER, answered, at);
     });
@@ -44,8 +44,8 @@ test('an echo request without a UDP checksum, then both kinds; the first that is
   }
 });
 
-test('each is an echo request of its own: from, to, its checksum, the nonce and the way', () => {
-  rig.proofs.want(PEER, OWN, 0);
+test('each one is a complete echo request: source, destination, checksum, nonce and form', () => {
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 300);
   for (const { packet, way } of rig.sent) {
     expect([...packet.subarray(SOURCE, SOURCE + 16)]).toEqual([...OWN]);
@@ -56,21 +56,21 @@ test('each is an echo request of its own: from, to, its checksum, the nonce and 
     expect([...data]).toEqual([...rig.armed.get(formatIpv6(PEER))!.nonce, way]);
   }
   const other = new Rig(2);
-  other.proofs.want(PEER, OWN, 0);
+  other.proofs.request(PEER, OWN, 0);
   expect(other.armed.get(formatIpv6(PEER))!.nonce).not.toEqual(rig.armed.get(formatIpv6(PEER))!.nonce);
 });
 
 test('a kernel that cannot unwrap super-packets never sends without a checksum', () => {
   rig = new Rig(1, WAY.checked);
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 2_100);
   expect(new Set(rig.sent.map(({ way }) => way))).toEqual(new Set([WAY.checked]));
 });
 
-test('not answered, though the peer is heard: asked again after 10, 20, 40 s ... 640 s', () => {
+test('not answered, though the peer is heard: tried again after 10, 20, 40 s ... 640 s', () => {
   const waits: number[] = [];
   for (let now = 0, i = 0; i < 9; i++) {
-    rig.proofs.want(PEER, OWN, now);
+    rig.proofs.request(PEER, OWN, now);
     rig.hear(PEER, now + 500);
     rig.run(now, now + 2_100);
     waits.push(Math.round((rig.entry(PEER).noticeAfterMs - now) / 1_000) - 2);
@@ -78,68 +78,68 @@ test('not answered, though the peer is heard: asked again after 10, 20, 40 s ...
   }
   expect(waits).toEqual([10, 20, 40, 80, 160, 320, 640, 640, 640]);
   expect(rig.proofs.counters).toMatchObject({ proofsFailed: 9, proofsAnswered: 0, proofsUnheard: 0 });
-  rig.proofs.want(PEER, OWN, 1e7);
+  rig.proofs.request(PEER, OWN, 1e7);
   rig.run(1e7, 1e7 + 50);
   rig.answer(PEER, WAY.bare, 1e7 + 60);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.bare, failures: 0 });
 });
 
-test('a peer that is not heard at all is no failure of the path: it is asked again with the next packet', () => {
-  rig.proofs.want(PEER, OWN, 0);
+test('a peer that is not heard at all has not failed: it is tried again with the next packet', () => {
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 2_100);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
   expect(rig.entry(PEER).noticeAfterMs).toBeLessThan(3_200);
   expect(rig.proofs.counters).toMatchObject({ proofsUnheard: 1, proofsFailed: 0 });
 });
 
-test('what the host refuses to send ends the proof before anything of it was sent, and for 10 s', () => {
-  rig.proofs.want(PEER, OWN, 0);
+test('a refusal by the host ends the proof before any request was sent, and blocks it for 10 s', () => {
+  rig.proofs.request(PEER, OWN, 0);
   rig.proofs.handleRefusal(PEER, 1);
   rig.run(1, 3_000);
   expect(rig.sent).toEqual([]);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, noticeAfterMs: 10_001 });
   expect(carriedPath(rig.state(PEER), 0)).toEqual({ way: 'inward', reason: 'refused' });
-  // It is no failed proof.
-  rig.proofs.want(PEER, OWN, 20_000);
+  // This does not count as a failed proof.
+  rig.proofs.request(PEER, OWN, 20_000);
   rig.hear(PEER, 20_500);
   rig.run(20_000, 22_100);
   expect(rig.entry(PEER)).toMatchObject({ failures: 1 });
 });
 
-test('one proof of a peer at a time, none of one that is not carried, and so many in all', () => {
-  rig.proofs.want(PEER, OWN, 0);
-  rig.proofs.want(PEER, OWN, 1);
-  rig.proofs.want(v6('2001:0:cb00:7178::9'), OWN, 2);
+test('one proof per peer at a time, none of a peer that is not carried, and a limited number in all', () => {
+  rig.proofs.request(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 1);
+  rig.proofs.request(v6('2001:0:cb00:7178::9'), OWN, 2);
   expect(rig.armed.size).toBe(1);
   for (let i = 0; i < 2 * MOST_PROOFS; i++) {
     const peer = peerNumber(i);
     rig.add(peer, 0x0a00_0000 + i);
-    rig.proofs.want(peer, OWN, 3);
+    rig.proofs.request(peer, OWN, 3);
   }
   expect(rig.armed.size).toBe(MOST_PROOFS / 2);
   rig.proofs.clear();
   expect([rig.armed.size, rig.proofs.pollTimeout()]).toEqual([0, Infinity]);
 });
 
-test('new peers, at however many IPv4 addresses, do not take the room of ways in use', () => {
+test('new peers, at however many IPv4 addresses, do not take the room of paths in use', () => {
   for (let i = 0; i < 2 * MOST_PROOFS; i++) {
     rig.add(peerNumber(i), 0x0a00_0000 + i);
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   const before = rig.armed.size;
   rig.entry(PEER).way = WAY.bare;
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   expect(rig.armed.size).toBe(before + 1);
 });
 
-test('peers that somebody has invented at one IPv4 address: no more echo requests go there than the limit lets through', () => {
+test('peers that an attacker invented at one IPv4 address: no more echo requests go there than the limit permits', () => {
   for (let i = 0; i < 1_000; i++) {
     rig.add(peerNumber(i), v4('198.51.100.7'));
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   expect(rig.armed.size).toBe(MOST_PROOFS_BY_ADDRESS);
   rig.add(PEER, v4('198.51.100.8'));
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   expect(rig.armed.size).toBe(MOST_PROOFS_BY_ADDRESS + 1);
   rig.proofs.drop(PEER);
   rig.run(0, 2_100);
@@ -148,10 +148,10 @@ test('peers that somebody has invented at one IPv4 address: no more echo request
 });
 
 test.each([WAY.checked, WAY.bare])(
-  'a way in use is asked for again, alone: answered it stays (%i)',
+  'a path in use is proven again, with one kind of request only: answered it stays (%i)',
   (way) => {
     rig.entry(PEER).way = way;
-    rig.proofs.want(PEER, OWN, 0);
+    rig.proofs.request(PEER, OWN, 0);
     rig.hear(PEER, 10);
     rig.run(0, 400, (at) => {
       if (at === 350) rig.answer(PEER, way, at);
@@ -162,51 +162,51 @@ test.each([WAY.checked, WAY.bare])(
   },
 );
 
-test('a way in use is asked at once: packets may wait for the answer', () => {
+test('a path in use is tried at once: packets may wait for the answer', () => {
   const rig = new Rig();
   rig.entry(PEER).way = WAY.bare;
-  rig.proofs.want(PEER, OWN, 1_000);
+  rig.proofs.request(PEER, OWN, 1_000);
   expect(rig.proofs.pollTimeout()).toBe(1_000);
 });
 
-test('a way in use that is not answered, though the peer sends, is left, and all are tried at once', () => {
+test('a path in use that is not answered, though the peer sends, is given up, and all kinds are tried at once', () => {
   rig.entry(PEER).way = WAY.bare;
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 2_100, (at) => rig.hear(PEER, at));
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
   expect(rig.entry(PEER).noticeAfterMs).toBeLessThan(2_100);
   expect(rig.proofs.counters).toMatchObject({ renewalsFailed: 1, proofsFailed: 0 });
-  rig.proofs.want(PEER, OWN, 2_200);
+  rig.proofs.request(PEER, OWN, 2_200);
   rig.run(2_200, 2_500);
   rig.answer(PEER, WAY.checked, 2_500);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.checked });
 });
 
-test('ways in use take neither the room nor the requests of new peers', () => {
+test('paths in use take neither the room nor the requests of new peers', () => {
   for (let i = 0; i < 2 * MOST_PROOFS; i++) {
     rig.add(peerNumber(i), 0x0a00_0000 + i);
     rig.entry(peerNumber(i)).way = WAY.bare;
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   expect(rig.armed.size).toBe(MOST_PROOFS / 2);
   rig = new Rig();
   for (let i = 0; i < MOST_PROOFS_BY_ADDRESS; i++) {
     rig.add(peerNumber(i), v4('198.51.100.2'));
     rig.entry(peerNumber(i)).way = WAY.bare;
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   rig.run(0, 2_100);
   expect(rig.sent.length).toBeLessThanOrEqual(RENEWAL_LIMITS.burst + 2.1 * RENEWAL_LIMITS.perSecond);
   rig.proofs.clear();
-  rig.proofs.want(PEER, OWN, 2_100);
+  rig.proofs.request(PEER, OWN, 2_100);
   rig.run(2_100, 2_200);
   expect(rig.sent.at(-1)!.packet.subarray(DESTINATION, DESTINATION + 16)).toEqual(PEER);
 });
 
-test('of a peer that the limits kept from being asked nothing is known: it stays as it is, or is asked again after a second', () => {
+test('a peer that the limits kept from being tried: a path in use stays, and a new one is tried again after a second', () => {
   for (let i = 0; i < MOST_PROOFS_BY_ADDRESS; i++) {
     rig.add(peerNumber(i), v4('198.51.100.2'));
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   rig.run(0, 2_100, (at) => {
     for (let i = 0; i < MOST_PROOFS_BY_ADDRESS; i++) rig.hear(peerNumber(i), at);
@@ -225,14 +225,14 @@ test.each([
   ['the limit of requests', MOST_PROOFS_BY_ADDRESS - 2],
   ['the room', MOST_PROOFS_BY_ADDRESS],
 ])(
-  'at a crowded IPv4 address (%s): the path to a peer that is silent although sent to is left, another is asked again soon',
+  'at a crowded IPv4 address (%s): the path to a peer that is silent although sent to is given up, another one is tried again soon',
   (_, crowd) => {
     const address = v4('198.51.100.2');
     const [silent, other] = [v6('2001:0:cb00:7178::5'), v6('2001:0:cb00:7178::6')];
     for (const peer of [...Array.from({ length: crowd }, (__, i) => peerNumber(i)), silent, other]) {
       rig.add(peer, address);
       rig.entry(peer).way = WAY.bare;
-      rig.proofs.want(peer, OWN, 0, peer === silent);
+      rig.proofs.request(peer, OWN, 0, peer === silent);
     }
     rig.run(0, 2_100);
     const asked = new Set(
@@ -250,18 +250,18 @@ test('a peer that falls silent while its path is proven again counts as silent',
   for (let i = 0; i < MOST_PROOFS_BY_ADDRESS - 1; i++) {
     rig.add(peerNumber(i), v4('198.51.100.2'));
     rig.entry(peerNumber(i)).way = WAY.bare;
-    rig.proofs.want(peerNumber(i), OWN, 0);
+    rig.proofs.request(peerNumber(i), OWN, 0);
   }
   rig.entry(PEER).way = WAY.bare;
-  rig.proofs.want(PEER, OWN, 0);
-  rig.proofs.want(PEER, OWN, 100, true);
+  rig.proofs.request(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 100, true);
   rig.run(100, 2_100);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward });
 });
 
-test('a peer that nothing could be sent to has failed no proof', () => {
+test('a peer to which nothing could be sent has failed no proof', () => {
   rig.canSend = false;
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 2_100, (at) => rig.hear(PEER, at));
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
   expect(rig.entry(PEER).noticeAfterMs).toBeLessThan(3_200);
@@ -269,7 +269,7 @@ test('a peer that nothing could be sent to has failed no proof', () => {
 });
 
 test('an answer whose notice was lost is found before the proof fails', () => {
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 100);
   rig.armed.get(formatIpv6(PEER))!.answered = WAY.bare;
   rig.hear(PEER, 100);
@@ -278,10 +278,10 @@ test('an answer whose notice was lost is found before the proof fails', () => {
   expect(rig.proofs.counters).toMatchObject({ proofsAnswered: 1, proofsFailed: 0 });
 });
 
-test('a peer that has moved meanwhile: an answer to what was asked of it before proves nothing', () => {
+test('a peer that has moved meanwhile: an answer to a request sent before proves nothing', () => {
   for (const place of [{ address: v4('198.51.100.3') }, { port: 50_000 }, { uplink: 1 }]) {
     rig = new Rig();
-    rig.proofs.want(PEER, OWN, 0);
+    rig.proofs.request(PEER, OWN, 0);
     rig.run(0, 100);
     rig.proofs.handlePlace(PEER);
     expect(rig.armed.size).toBe(1);
@@ -293,16 +293,16 @@ test('a peer that has moved meanwhile: an answer to what was asked of it before 
   }
 });
 
-test('a peer whose segment of TCP is out while no proof is under way is asked anew', () => {
+test('a peer whose TCP segment is out while no proof is under way is tried anew', () => {
   rig.entry(PEER).way = WAY.tried;
-  rig.proofs.want(PEER, OWN, 0);
+  rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 100);
   rig.answer(PEER, WAY.bare, 110);
   expect(rig.entry(PEER)).toMatchObject({ way: WAY.bare });
 });
 
-test('a peer that is no longer carried is not asked any more; a late answer is nothing', () => {
-  rig.proofs.want(PEER, OWN, 0);
+test('a peer that is no longer carried is not tried any more; a late answer is ignored', () => {
+  rig.proofs.request(PEER, OWN, 0);
   rig.proofs.drop(PEER);
   rig.run(0, 2_100);
   rig.proofs.handleAnswer(PEER, 2_100);
@@ -310,7 +310,7 @@ test('a peer that is no longer carried is not asked any more; a late answer is n
   expect(rig.entry(PEER).way).toBe(WAY.inward);
 });
 
-test('how far a peer is carried, and why no further', () => {
+test('how far a peer is carried, and the reason if it is not carried both ways', () => {
   const state = rig.state(PEER);
   expect(carriedPath(state, 1e9)).toEqual({ way: 'inward', reason: 'unproven' });
   expect(carriedPath({ ...state, failures: 3 }, 1e9)).toEqual({ way: 'inward', reason: 'unanswered' });
@@ -318,7 +318,7 @@ test('how far a peer is carried, and why no further', () => {
   const silent = { ...state, way: WAY.bare, socketHeardAgo: 19e9, lastReceived: 1e9 };
   expect(carriedPath(silent, 20e9)).toEqual({ way: 'both' });
   expect(carriedPath({ ...silent, lastReceived: 11e9 }, 20e9)).toEqual({ way: 'none', reason: 'unseen' });
-  // With however many peers.
+  // The limit holds however many peers there are.
   const unseen = { ...silent, socketHeardAgo: 14e9, lastReceived: 20e9 };
   expect(carriedPath({ ...unseen, socketHeardAgo: 13e9 }, 20e9, 40)).toEqual({ way: 'both' });
   expect(carriedPath(unseen, 20e9, 40)).toEqual({ way: 'none', reason: 'unseen' });
@@ -339,7 +339,7 @@ interface Entry {
   renewAtMs: number;
 }
 
-/** The kernel's side, as far as proofs know it. */
+/** Plays the kernel's table of peers, as far as proofs use it. */
 class Rig {
   readonly sent: { packet: Uint8Array; way: Way }[] = [];
   readonly armed = new Map<string, { nonce: Uint8Array; answered: Way }>();

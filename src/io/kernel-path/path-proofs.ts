@@ -12,49 +12,58 @@ import { buildEchoRequest, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 import type { CarriedPath } from '../ports.ts';
 
-/** Echo requests to each IPv4 address: a Teredo peer may be one that somebody else invented there. */
+/**
+ * Limit of echo requests to one IPv4 address. An attacker may have invented Teredo peers at the address of a host that did not ask for
+ * them.
+ */
 export const PROOF_LIMITS: BucketLimits = { perSecond: 10, burst: 100 };
-/** The same for peers whose path is proven again: they leave the others theirs. */
+/** The same for proofs of paths in use: they have a budget apart, so that new peers keep theirs. */
 export const RENEWAL_LIMITS: BucketLimits = { perSecond: 5, burst: 50 };
 const BUCKETS = 1_024;
-/** Proofs under way at the same time. A peer that finds no room asks again after a second. */
+/** Proofs under way at the same time. A peer for which there is no room tries again after a second. */
 export const MOST_PROOFS = 1_024;
-/** Of these, of paths that are proven again; the rest is for those of peers that have no proven path. */
+/** The most of these that are for paths in use; the rest is for peers without a proven path. */
 const MOST_RENEWALS = MOST_PROOFS / 2;
-/** Of all these, with peers at one IPv4 address: nobody takes them all. */
+/** The most of all these for peers at one IPv4 address, so that no address takes all of them. */
 export const MOST_PROOFS_BY_ADDRESS = 64;
-/** When each round of echo requests goes out, ms after the first; the first round is without a UDP checksum only. */
+/** When each round of echo requests is sent, in ms after the first. The first round is only the one without a UDP checksum. */
 const ROUNDS_MS = [0, 200, 700, 1_300] as const;
 const PATIENCE_MS = 2_000;
-/** A proof that has failed is tried again after this time, and twice as long after each further failure in a row, up to 2^6 times. */
+/** A failed proof is tried again after this time, then after twice the time before, up to 2^6 times this. */
 const RETRY_MS = 10_000;
 const MOST_DOUBLINGS = 6;
-/** A proof that nobody could answer says nothing of the path: the peer was not heard at all, or the limits held the requests back. */
+/**
+ * The time until the next try if the proof says nothing about the path: the peer was not heard at all, or the limits held the requests
+ * back.
+ */
 const RETRY_UNHEARD_MS = 1_000;
-/** So soon the path of a peer that is not silent is asked for again where limits have held the request back. */
+/** When the limits held back the requests for a path in use, and its peer is not silent: the time until the next try. */
 const RENEWAL_AGAIN_MS = 2_000;
-/** So long after a refusal of the host's own rules. */
+/** The time until the next try after the host's own rules refused a datagram. */
 const RETRY_REFUSED_MS = 10_000;
 /**
- * The first request of a new path waits so long: meanwhile the packet that asked for it goes by the socket, and the host may refuse that. That
- * of a path in use does not wait: after silence, packets go by the process until the peer is heard.
+ * The delay of the first request of a new path. Meanwhile the packet that caused the proof goes by the socket, and the host's rules may
+ * refuse it. A path in use is tried without delay: after silence, its packets go by the process until the peer is heard.
  */
 const START_MS = 20;
-/** In place of a number of failures: the host's own rules have refused a datagram. */
+/** This number of failures stands for a refusal by the host's own rules. */
 const REFUSED = MOST_FAILURES;
-/** What the socket has not received for so long, though the programs have left it some, does not reach it. UNSEEN_UNITS of the programs. */
+/**
+ * Datagrams of a peer do not reach the socket if it received none for this time although the programs left it samples. UNSEEN_UNITS of the
+ * programs.
+ */
 const UNSEEN_NS = 10e9;
-/** UNSEEN_MOST_UNITS: with however many peers. */
+/** The upper limit of that time, however many peers there are: UNSEEN_MOST_UNITS. */
 const UNSEEN_MOST_NS = 14e9;
 /** Identifier of the echo requests. */
 const IDENTIFIER = 0x5450;
 
 /** The kernel's table of peers, as far as proofs need it. Times are ms of the clock. */
 export interface CarriedPeers {
-  /** Undefined where the peer is not in it. */
+  /** Undefined if the peer is not in the table. */
   state(peer: Ipv6): CarriedPeer | undefined;
   setWay(peer: Ipv6, way: Way, failures: number, noticeAfterMs: number): void;
-  /** The path in use of a peer is to be proven again from that time on. */
+  /** Sets the time from which a peer's path in use has to be proven again. */
   renewAt(peer: Ipv6, atMs: number): void;
 }
 
@@ -62,7 +71,7 @@ export type CarriedPeer = Pick<PeerState, 'way' | 'failures' | 'address' | 'port
   readonly lastReceivedMs: number;
 };
 
-/** Where the programs look up answers. */
+/** The table in which the programs note the answers. */
 export interface ProofAnswers {
   begin(peer: Ipv6, nonce: Uint8Array): boolean;
   answered(peer: Ipv6): Way;
@@ -71,31 +80,31 @@ export interface ProofAnswers {
 
 interface Proof {
   readonly peer: Ipv6;
-  /** As the peer was when it began. */
+  /** The peer's address and path at the beginning of the proof. */
   readonly place: CarriedPeer;
   readonly source: Ipv6;
   readonly nonce: Uint8Array;
   readonly begunAt: number;
   /** When the first round is due. */
   readonly firstAt: number;
-  /** Not of a path that is in use, which is proven again. */
+  /** False if the proof is a renewed one, of a path in use. */
   readonly isFirst: boolean;
-  /** The peer does not answer what this path sends. */
+  /** The peer does not answer packets that went by the kernel path. */
   isSilent: boolean;
-  /** Those that it needs, and those of them in which a request has gone out. */
+  /** The ways to try, and those in which a request was sent. */
   readonly ways: readonly Way[];
   readonly asked: Set<Way>;
-  /** Rounds sent. */
+  /** Number of rounds sent. */
   rounds: number;
   dueAt: number;
 }
 
 /**
- * Finds out for each peer whether what the kernel path sends arrives there, before the peer's packets are sent that way: an echo request with a
- * nonce goes out by the kernel path, once without a UDP checksum, then with one too, and the program that receives the reply takes
- * it for the proof. The first way that is answered is used: without a checksum where that arrives. A peer that answers neither
- * stays with the process and is asked again after growing intervals. While a way is used it is proven again from time to
- * time: a peer that sends by itself would else be believed to receive. adr/0018
+ * Finds out for each peer whether packets of the kernel path reach it, before the peer's packets are sent that way. An echo request with a
+ * nonce goes out by the kernel path, first without a UDP checksum, then also with one. The program that receives the reply records the
+ * proof. The first way that is answered is used, so the one without a checksum has the advantage. A peer that answers neither stays on the
+ * user path and is tried again after growing intervals. A path in use is proven again from time to time: otherwise a peer that keeps
+ * sending, but no longer receives, would pass as reached. adr/0018
  */
 export class PathProofs {
   readonly counters = {
@@ -103,7 +112,7 @@ export class PathProofs {
     proofsAnswered: 0,
     /** The peer was heard meanwhile, but did not answer: the kernel path does not reach it, or it answers no echo requests. */
     proofsFailed: 0,
-    /** The same of a path in use: the peer is asked for a new proof of all ways. */
+    /** The same for a path in use: a proof of all ways follows. */
     renewalsFailed: 0,
     /** The peer was not heard at all meanwhile. */
     proofsUnheard: 0,
@@ -119,13 +128,13 @@ export class PathProofs {
   private readonly budget: TokenBuckets;
   private readonly renewalBudget: TokenBuckets;
   private readonly proofs = new Map<string, Proof>();
-  /** How many are under way at each IPv4 address. */
+  /** Number of proofs under way at each IPv4 address. */
   private readonly underway = new Map<Ipv4, number>();
   private renewals = 0;
 
   /**
-   * `send` has a packet sent by the kernel path, in such a datagram; false where that could not be done. `furthest`: the way that this kernel can go.
-   * `hits` gets the addresses at which limits are reached.
+   * `send` sends a packet by the kernel path in the given way; false if that failed. `furthest`: the best way that this kernel supports.
+   * `hits` records the addresses at which limits are reached.
    */
   constructor(
     peers: CarriedPeers,
@@ -146,10 +155,10 @@ export class PathProofs {
   }
 
   /**
-   * Packets from `source` to a peer go by the process that could go by the kernel; or they have gone by the kernel for long since the last proof.
-   * `isSilent`: the peer has not answered those that went by the kernel.
+   * Begins a proof. Either packets from `source` to a peer go by the process and could go by the kernel, or the latest proof of a path in
+   * use is old. `isSilent`: the peer has not answered the packets that went by the kernel.
    */
-  want(peer: Ipv6, source: Ipv6, now: number, isSilent = false): void {
+  request(peer: Ipv6, source: Ipv6, now: number, isSilent = false): void {
     const name = formatIpv6(peer);
     const underway = this.proofs.get(name);
     if (underway !== undefined) {
@@ -188,7 +197,7 @@ export class PathProofs {
     if (!isFirst) this.renewals++;
   }
 
-  /** The peer has answered what was sent by the kernel path. */
+  /** The peer has answered a request that was sent by the kernel path. */
   handleAnswer(peer: Ipv6, now: number): void {
     const name = formatIpv6(peer);
     const proof = this.proofs.get(name);
@@ -200,7 +209,7 @@ export class PathProofs {
     this.end(name, proof);
   }
 
-  /** The host's own rules have refused a datagram of the socket to this peer: the kernel sends it none for now. */
+  /** The host's own rules have refused a datagram of the socket to this peer: for now, the kernel path sends it none. */
   handleRefusal(peer: Ipv6, now: number): void {
     if (this.peers.state(peer) === undefined) return;
     this.counters.pathRefused++;
@@ -215,7 +224,7 @@ export class PathProofs {
     if (proof !== undefined) this.end(name, proof);
   }
 
-  /** The peer may be elsewhere from now on: what it answers to what was asked of it there proves nothing here. */
+  /** The peer may have another address now. If so, an answer to a request to the old one proves nothing, and the proof ends. */
   handlePlace(peer: Ipv6): void {
     const place = this.proofs.size > 0 ? this.proofs.get(formatIpv6(peer))?.place : undefined;
     if (place === undefined) return;
@@ -238,7 +247,7 @@ export class PathProofs {
     for (const [name, proof] of this.proofs) if (now >= proof.dueAt) this.advance(name, proof, now);
   }
 
-  /** The next round of echo requests, or the end of the patience. */
+  /** Sends the next round of echo requests, or ends the proof. */
   private advance(name: string, proof: Proof, now: number): void {
     const round = proof.rounds++;
     if (round >= ROUNDS_MS.length) return this.fail(name, proof, now);
@@ -248,12 +257,12 @@ export class PathProofs {
     if (round === 1 && proof.isFirst) this.tryTcp(proof, now);
   }
 
-  /** The first is the best, and is tried alone at first: the first answer decides. */
+  /** The best first: the first round tries it alone, and the first answer decides. */
   private get waysToTry(): readonly Way[] {
     return this.furthest === WAY.bare ? [WAY.bare, WAY.checked] : [WAY.checked];
   }
 
-  /** The next segment of TCP to the peer goes by the kernel path, where the programs can sum it. */
+  /** Sends the next new TCP segment to the peer by the kernel path: its acknowledgement is a proof, too. */
   private tryTcp({ peer }: Proof, now: number): void {
     const state = this.peers.state(peer);
     if (state?.way === WAY.inward) this.peers.setWay(peer, WAY.tried, state.failures, now);
@@ -265,7 +274,7 @@ export class PathProofs {
     return !isFull && others < MOST_PROOFS_BY_ADDRESS;
   }
 
-  /** Nobody knows whether the path in use still works. By the process the packets are slower, but none is lost. */
+  /** No request could be sent, so the state of the path in use is unknown. The user path is slower, but loses nothing. */
   private suppressRenewal(peer: Ipv6, isSilent: boolean, now: number): void {
     const state = this.peers.state(peer);
     if (state === undefined) return;
@@ -298,7 +307,7 @@ export class PathProofs {
 
   private fail(name: string, proof: Proof, now: number): void {
     const { peer, begunAt, isFirst, isSilent, ways, asked } = proof;
-    // The notice of an answer may have found no room.
+    // The notice of an answer may have been dropped for lack of room.
     if (this.answers.answered(peer) !== WAY.inward) return this.handleAnswer(peer, now);
     this.end(name, proof);
     const state = this.peers.state(peer);
@@ -334,7 +343,7 @@ export class PathProofs {
   }
 }
 
-/** In the words of the port; `now`: ns, as the entry's times; `stretch`: config.stretch of the programs. */
+/** Converts to the port's type. `now`: ns, on the clock of the entry's times. `stretch`: config.stretch of the programs. */
 export function carriedPath(state: PeerState, now: number, stretch = 1): CarriedPath {
   const unseen = Math.min(UNSEEN_NS * stretch, UNSEEN_MOST_NS);
   const { socketHeardAgo } = state;

@@ -17,18 +17,18 @@ function routeTo(destination: string, ...routes: ReturnType<typeof route>[]): un
   return new RouteTable(routes, [v4(OWN)]).routeTo(v4(destination));
 }
 
-test('the most specific route leads there, whatever their order', () => {
+test('the most specific route decides, whatever their order', () => {
   expect(routeTo('198.51.100.7', everything, net, host)).toBe(host);
   expect(routeTo('198.51.100.8', net, host, everything)).toBe(net);
   expect(routeTo('203.0.113.1', host, net, everything)).toBe(everything);
   expect(routeTo('203.0.113.1', net)).toBe(undefined);
 });
 
-test('an address of this host is asked for, though the route of its network would match', () => {
+test('the kernel is asked about an address of this host, though the route of its network would match', () => {
   expect(routeTo(OWN, everything, net)).toBe(undefined);
 });
 
-test('so is what two routes lead to, or one by several interfaces or none', () => {
+test('the kernel is asked if two routes match, or one with several interfaces or none', () => {
   expect(routeTo('198.51.100.8', everything, net, route('198.51.100.0/24', 5))).toBe(undefined);
   expect(routeTo('203.0.113.1', route('0.0.0.0/0', 2, 3))).toBe(undefined);
   expect(routeTo('203.0.113.1', everything, route('203.0.113.0/24'))).toBe(undefined);

@@ -5,18 +5,18 @@ import { isShortage } from '../../linux/system-failures.ts';
 import { inSubnets } from '../../core/address-policy.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 
-/** More would be gone through for each new destination; then the kernel is as fast. */
+/** With more routes a search takes as long as a question to the kernel. */
 const MOST = 64;
 
 /**
- * This host's IPv4 routes as they stand: destinations that the same route leads to leave the same way, so that the kernel need be asked
- * for one of them only. Knows nothing where rules choose among tables, or routes are many.
+ * A copy of this host's IPv4 routes. Destinations with the same route leave the same way, so the kernel is asked about one of them only.
+ * Holds nothing if rules choose among tables, or if there are too many routes.
  */
 export class RouteTable {
-  /** The most specific first. */
+  /** Sorted, the most specific first. */
   private readonly routes: readonly Ipv4Route[];
   private readonly own: ReadonlySet<Ipv4>;
-  /** The way to a destination depends on the port there, too. */
+  /** Whether the way to a destination also depends on the destination port. */
   readonly isByPort: boolean;
 
   constructor(routes: readonly Ipv4Route[], own: Iterable<Ipv4>, isByPort = false) {
@@ -25,7 +25,10 @@ export class RouteTable {
     this.own = new Set(own);
   }
 
-  /** Throws a SystemCallError where it cannot be read at this moment. As it is now. `own`: this host's addresses, whose routes are not in it. */
+  /**
+   * Reads the routes as they are now. Throws a SystemCallError if that fails. `own`: this host's addresses; their routes are not in the
+   * table.
+   */
   static read(own: Iterable<Ipv4>): RouteTable {
     try {
       const routes = ipv4Routes(MOST);
@@ -38,7 +41,7 @@ export class RouteTable {
     }
   }
 
-  /** The one route that leads to a destination by one interface; undefined where the kernel has to be asked. */
+  /** The only route to a destination, if it leads by one interface; undefined if the kernel has to be asked. */
   routeTo(destination: Ipv4): Ipv4Route | undefined {
     if (this.own.has(destination)) return undefined;
     const at = this.routes.findIndex((route) => leadsTo(route, destination));

@@ -11,9 +11,9 @@ import type { HostLinks } from './host-links.ts';
 import { isOnlyWayOut, mayBeSentTo } from './only-way-out.ts';
 import type { Ipv4Subnet } from '../ports.ts';
 
-/** Of a host whose address may be reached by any interface. */
+/** The most interfaces by which the server's address may be reached. */
 const MOST_INTERFACES = 32;
-/** Tables that the usual rules lead to: default, main, local. */
+/** The tables of the usual rules: default, main, local. */
 const USUAL_TABLES = new Set([253, 254, 255]);
 
 export interface HostIpv4 {
@@ -22,18 +22,18 @@ export interface HostIpv4 {
   readonly routing: Ipv4Routing;
 }
 
-/** Where the server's program has to be, and what it may do there. */
+/** Where the server's program is attached, and what it may do there. */
 export interface ServerUplinks {
   readonly at: readonly Link[];
-  /** Index of the interface by which all leaves that a server sends; 0: there may be several. */
+  /** Index of the only interface by which a server's datagrams leave; 0: there may be several. */
   readonly uplink: number;
-  /** Sources and targets that are the sockets' business. */
+  /** Sources and targets whose datagrams are left to the sockets. */
   readonly ranges: readonly AddressRange[];
-  /** Whether the way out does not depend on the source address. */
+  /** Whether the route out does not depend on the source address. */
   readonly anySource: boolean;
 }
 
-/** Throws an Error in words where the program can be nowhere. `own`: the primary address first. */
+/** Throws an Error with an explanation if the program cannot be attached. `own`: the server's addresses, the primary one first. */
 export function serverUplinks(own: readonly Ipv4[], host: HostIpv4, allowPrivate: boolean): ServerUplinks {
   const { routing } = host;
   if (routing.rules === 'refusing')
@@ -49,7 +49,7 @@ export function serverUplinks(own: readonly Ipv4[], host: HostIpv4, allowPrivate
   };
 }
 
-/** The interface that has an address; where nothing comes in there, as at `lo`, all those where something can. */
+/** The interface that has an address. If nothing can arrive there, as at `lo`: all interfaces at which something can. */
 function whereDatagramsArrive(own: readonly Ipv4[], { subnets, links }: HostIpv4): Link[] {
   const owners = own.map((address) => {
     const name = subnets.find((one) => one.address === address)?.interface;
@@ -68,7 +68,10 @@ function whereDatagramsArrive(own: readonly Ipv4[], { subnets, links }: HostIpv4
   return open;
 }
 
-/** This host's other addresses, its subnets' broadcast addresses, and where its routes do not lead by the program's interfaces. */
+/**
+ * This host's other addresses, its subnets' broadcast addresses, and the destinations that its routes reach by other interfaces than the
+ * program's.
+ */
 function rangesOfSockets(
   own: readonly Ipv4[],
   at: readonly Link[],
@@ -97,7 +100,10 @@ function rangesOfSockets(
   return ranges;
 }
 
-/** Whether no better route of the same destination stands beside it; where rules choose, a default of one table is not everybody's. */
+/**
+ * Whether no better route to the same destination exists. If rules choose a table, the default route of one table need not apply to every
+ * datagram.
+ */
 function isTaken(route: TableRoute, { rules, routes }: Ipv4Routing): boolean {
   if (rules !== 'usual' && route.prefixLength === 0 && !USUAL_TABLES.has(route.table)) return false;
   return !routes.some(
@@ -109,7 +115,7 @@ function isTaken(route: TableRoute, { rules, routes }: Ipv4Routing): boolean {
   );
 }
 
-/** Without those that lie in others. */
+/** Removes ranges that are inside others. */
 function widest(ranges: readonly AddressRange[]): AddressRange[] {
   const kept: AddressRange[] = [];
   for (const range of ranges.toSorted((a, b) => a.prefixLength - b.prefixLength))

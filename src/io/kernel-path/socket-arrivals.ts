@@ -1,37 +1,37 @@
-/** So many datagrams in a row have to be missing: on its way within a host none is lost by chance. */
+/** This number of samples in a row has to be missing. Inside a host no datagram is lost by chance. */
 const MISSING = 2;
-/** How long everything is left to the sockets, at first and at the longest; each time twice as long. */
+/** How long the program leaves every datagram to the sockets: the first time, and at most. Each pause is twice as long as the one before. */
 const FIRST_REST_MS = 30_000;
 const LONGEST_REST_MS = 600_000;
-/** What arrives is judged by what comes in so long a time after a rest. */
+/** After a pause, the arrivals in this time decide. */
 const TRIAL_MS = 5_000;
-/** After that time of work the next rest is a first one again. */
+/** After this time of work the next pause is a first one again. */
 const FORGIVEN_MS = 1_200_000;
-/** Of what is left to the sockets then so much has to arrive: some come in while they are counted. */
+/** The share of the datagrams left to the sockets that has to arrive then; not all, as some are still under way when they are counted. */
 const ALL_BUT_FEW = 0.95;
 
-const WHY = 'datagrams left to the sockets do not arrive there: something on this host keeps them';
+const WHY = 'datagrams left to the sockets do not arrive there: a rule or program of this host drops them';
 
 /** Counts since the beginning. */
 export interface ArrivalCounts {
-  /** Datagrams that the program could have decided, and left to the sockets. */
+  /** Datagrams that the program could have decided, but left to the sockets. */
   readonly left: number;
-  /** Such datagrams that the process has had, and whose answers the system did not refuse. */
+  /** Such datagrams that the process received, without those whose answers the system refused. */
   readonly arrived: number;
-  /** Datagrams that the system has dropped because sockets were full: those missing may be among them. */
+  /** Datagrams that the system dropped because a socket was full. The missing ones may be among them. */
   readonly overflows: number;
 }
 
 /**
- * Whether datagrams that the program leaves to the sockets arrive there. Where they do not, something on this host keeps them that is not
- * known: then all of them are left, which nobody's rules forbid, until they do arrive.
+ * Watches whether the datagrams that the program leaves to the sockets arrive there. If not, an unknown rule or program on this host drops
+ * them. Then every datagram is left to the sockets, so that the rule has its effect, until they arrive.
  */
 export class SocketArrivals {
   private last: ArrivalCounts | undefined;
-  /** While working: those left since one has arrived, the latest ones (which may still be under way) not among them. */
+  /** While working: the number left since the last arrival, without the latest ones, which may still be under way. */
   private missing = 0;
   private underWay = 0;
-  /** Since the trial after a rest began. */
+  /** Since the trial began that follows a pause. */
   private since = { left: 0, arrived: 0, overflows: 0 };
   private restsUntil = 0;
   private trialUntil: number | undefined;
@@ -39,13 +39,13 @@ export class SocketArrivals {
   private nextRestMs = FIRST_REST_MS;
   private reason: string | undefined;
 
-  /** Why everything has to be left to the sockets; undefined: it has not. */
+  /** Why every datagram has to be left to the sockets; undefined if the program works. */
   get why(): string | undefined {
     return this.reason;
   }
 
-  /** To be called about once a second. `now` in milliseconds. */
-  see(now: number, counts: ArrivalCounts): void {
+  /** Call it about once a second. `now` in milliseconds. */
+  update(now: number, counts: ArrivalCounts): void {
     this.workedSince ??= now;
     const { last = counts } = this;
     const news = {
@@ -62,7 +62,7 @@ export class SocketArrivals {
     else if (now >= this.restsUntil) this.tryAgain(now);
   }
 
-  /** Something else has kept the program from its work meanwhile: begins to count anew. */
+  /** The program was idle for another reason: the count starts again. */
   forget(): void {
     this.last = undefined;
     this.begin();

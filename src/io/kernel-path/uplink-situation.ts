@@ -5,18 +5,18 @@ import { isStrict } from './host-links.ts';
 import type { HostLinks } from './host-links.ts';
 import type { HostNetwork, UplinkState } from '../ports.ts';
 
-/** Where peers' packets leave, how, and where they come in. */
+/** How the datagrams of peers leave by an interface, and where they arrive. */
 export interface Situation {
   readonly egress: Link;
-  /** What leaves is cut and has its checksums. */
+  /** Whether leaving packets still have to be segmented and summed. */
   readonly finishes: boolean;
-  /** The interface for which super-packets would be cut that a socket's are not; null: none. */
+  /** An interface for which the kernel would segment super-packets of a tunnel, but not those of a socket; null if there is none. */
   readonly cutFor: Pick<Link, 'name' | 'kind'> | null;
-  /** Indexes of the interfaces where what is sent to the source comes in, if it takes the same way back. */
+  /** Indexes of the interfaces at which datagrams to the source arrive, if the same route leads back. */
   readonly ingress: readonly number[];
 }
 
-/** How packets can leave from a source by an interface; or, as text, why a program can do nothing there. */
+/** Describes how packets leave from a source by an interface; or, as text, why a program cannot work there. */
 export function situationOf(
   { source, ifindex }: Pick<Way, 'source' | 'ifindex'>,
   links: HostLinks,
@@ -40,8 +40,8 @@ export function situationOf(
 }
 
 /**
- * The other interfaces where datagrams may come in, as with several uplinks: those with an IPv4 address of their own. Left out are those where
- * the host takes from each source only what it would send there.
+ * The other interfaces at which datagrams may arrive, for example if there are several uplinks: those with an IPv4 address of their own. An
+ * interface is left out if the host accepts from each source only packets that arrive where it would send to that source.
  */
 export function otherArrivals(links: HostLinks, network: HostNetwork): number[] {
   const receivers = network
@@ -52,7 +52,7 @@ export function otherArrivals(links: HostLinks, network: HostNetwork): number[] 
   return [...new Set(receivers.map((link) => link.ifindex))];
 }
 
-/** In words, for `teredo status`. */
+/** Text for `teredo status`. */
 export function stateOf({ egress, cutFor }: Situation): UplinkState {
   const { name, kind } = egress;
   const what = cutFor?.kind === 'bridge' ? `the bridge ${cutFor.name}` : cutFor?.name;

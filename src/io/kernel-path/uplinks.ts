@@ -13,26 +13,29 @@ import { RouteTable } from './route-table.ts';
 import { otherArrivals, situationOf, stateOf } from './uplink-situation.ts';
 import type { Situation } from './uplink-situation.ts';
 
-/** So many may have a next hop of their own; through however many more an interface leads, one is left for each interface. */
+/** The most uplinks with a next hop of their own. One number is left for each interface, for all further next hops there. */
 const MOST_WITH_GATEWAY = MAX_UPLINKS / 2;
-/** Destinations whose ways are remembered; the ways of more are asked for each time, and not followed one by one. */
+/**
+ * The most destinations whose uplinks are remembered. The kernel is asked each time about further ones, and they are not followed one by
+ * one.
+ */
 const MOST_FOLLOWED = 4_096;
-/** Interfaces by which nothing is carried, of which {@link Uplinks.states} tells. */
+/** The most interfaces without a kernel path that {@link Uplinks.states} lists. */
 const MOST_REFUSALS = 16;
 
 interface Uplink {
   readonly number: number;
   readonly way: Pick<Way, 'source' | 'ifindex' | 'mtu'>;
-  /** As in the kernel's record of it. */
+  /** The same as in the kernel's record. */
   readonly gateway: number;
-  /** What the program is configured for. */
+  /** The configuration that the program has now. */
   readonly situation: Situation;
 }
 
 /**
- * The ways by which peers are reached: a source address, the interface that its datagrams leave from, which need not be the
- * one that has the address, and the next hop. The kernel's programs know each by its number here. While routes are changing they ask
- * the kernel for the next hop of each packet.
+ * The uplinks by which peers are reached. An uplink is a source address, the interface by which its datagrams leave (which need not be the
+ * one that has the address), and the next hop. The kernel's programs know each uplink by its number here. While routes change, the programs
+ * ask the kernel for the next hop of each packet.
  */
 export class Uplinks {
   private readonly program: Program;
@@ -40,20 +43,20 @@ export class Uplinks {
   private readonly routes: RouteQuery;
   private readonly arrivals: Arrivals;
   private readonly rules = new OutwardRules();
-  /** By source, interface, gateway and the route's MTU; undefined: nothing can be carried that way. */
+  /** By source, interface, gateway and the route's MTU; undefined: nothing can be carried by that one. */
   private readonly uplinks = new Map<string, Uplink | undefined>();
-  /** Why nothing is carried by an interface, by its index. */
+  /** Why no peer is carried by an interface, by its index. */
   private readonly refusals = new Map<number, UplinkState>();
-  /** The number of the way to each destination, as it was last found. */
+  /** The number of the uplink to each destination, as last found. */
   private readonly followed = new Map<Ipv4, number | undefined>();
   private crowded = false;
   private changing = false;
-  /** Read when they are first needed after a change, and what was found by them. */
+  /** Read when they are first needed after a change, with the findings from them. */
   private links: HostLinks | undefined;
   private table: RouteTable | undefined;
   private readonly byRoute = new Map<Ipv4Route, number>();
 
-  /** `local`: what the socket is bound to. */
+  /** `local`: the address to which the socket is bound. */
   constructor(program: Program, network: HostNetwork, local: Endpoint, handle: number) {
     this.program = program;
     this.network = network;
@@ -62,22 +65,22 @@ export class Uplinks {
     this.rules.look();
   }
 
-  /** Looks at the host's rules for what leaves; true where they may have changed, of which the kernel sends no message. */
+  /** Reads the host's rules for leaving packets; true if they may have changed. The kernel sends no message about them. */
   lookAtRules(): boolean {
     return this.rules.look();
   }
 
-  /** What of the host's rules could not be asked for, in words. */
+  /** Description of the host's rules that could not be read. */
   get unknownRules(): string | undefined {
     return this.rules.unknown;
   }
 
-  /** Whether the program is still where datagrams come in. */
+  /** Whether the program is still attached where datagrams arrive. */
   get areAttached(): boolean {
-    return this.arrivals.areThere;
+    return this.arrivals.areAttached;
   }
 
-  /** The interfaces by which peers are reached, those by which nothing is carried last. */
+  /** The interfaces by which peers are reached; those without a kernel path last. */
   get states(): readonly UplinkState[] {
     const states = new Map<number, UplinkState>();
     const used = new Set(this.followed.values());
@@ -88,7 +91,7 @@ export class Uplinks {
     return [...states.values(), ...this.refusals.values()];
   }
 
-  /** The number of the way to a destination; undefined where the kernel path leads none. */
+  /** The number of the uplink to a destination; undefined if there is no kernel path to it. */
   towards(destination: Ipv4): number | undefined {
     if (this.followed.has(destination)) return this.followed.get(destination);
     const number = this.find(destination);
@@ -97,27 +100,27 @@ export class Uplinks {
     return number;
   }
 
-  /** Whether there are destinations whose ways are not followed one by one. */
+  /** Whether some destinations are not followed one by one. */
   get isCrowded(): boolean {
     return this.crowded;
   }
 
-  /** Routes are changing: until they have been followed, next hops are what the kernel says. */
+  /** Routes are changing. Until they have been followed, the kernel decides about the next hop of each packet. */
   askRoutes(): void {
     if (this.changing) return;
     this.changing = true;
     this.writeAll();
   }
 
-  /** All destinations have been followed to where they are now. */
+  /** All destinations have been followed to their uplinks of now. */
   knowRoutes(): void {
     if (!this.changing) return;
     this.changing = false;
     this.writeAll();
   }
 
-  /** Whether all interfaces are as they were found. */
-  areAsBefore(): boolean {
+  /** Whether all interfaces are as they were. */
+  areUnchanged(): boolean {
     this.forgetTable();
     return [...this.uplinks.values()].every(
       (uplink) =>
@@ -126,10 +129,10 @@ export class Uplinks {
     );
   }
 
-  /** Asks for the ways to all followed destinations anew: those that have changed, with their ways before. */
+  /** Asks again for the uplinks to all followed destinations. Returns those that changed, with their previous uplinks. */
   follow(): Map<Ipv4, number | undefined> {
     this.forgetTable();
-    // What could not be had before may be to be had now.
+    // A failure before may succeed now.
     for (const [key, uplink] of this.uplinks) if (uplink === undefined) this.uplinks.delete(key);
     this.refusals.clear();
     const changed = new Map<Ipv4, number | undefined>();
@@ -143,7 +146,7 @@ export class Uplinks {
     return changed;
   }
 
-  /** Forgets all ways: they are asked for anew. */
+  /** Forgets all uplinks: they are found again when needed. */
   reset(): void {
     this.arrivals.close();
     this.uplinks.clear();
@@ -181,7 +184,10 @@ export class Uplinks {
   private ask(destination: Ipv4): Way | undefined {
     const way = this.routes.wayTo(destination);
     if (way === undefined)
-      this.refuseTo(destination, 'rules or routes lead a program elsewhere than the socket');
+      this.refuseTo(
+        destination,
+        'rules or routes send the packets of a program another way than those of the socket',
+      );
     // A program sends with the host's default TTL.
     if (way !== undefined && way.ttl !== 0)
       return this.refuse(way.ifindex, 'its route has a hop limit of its own');
@@ -234,7 +240,7 @@ export class Uplinks {
     writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
       view.setUint32(UPLINK.ifindex, situation.egress.ifindex, true);
       view.setUint32(UPLINK.source, way.source);
-      // As for what the socket sends: a route may say less than its interface.
+      // The same as for the socket: the MTU of a route may be smaller than that of its interface.
       view.setUint32(UPLINK.mtu, Math.min(situation.egress.mtu, way.mtu || Infinity), true);
       view.setUint32(UPLINK.finishes, Number(situation.finishes), true);
       view.setUint32(UPLINK.gateway, this.changing ? GATEWAY_BY_ROUTE : gateway);
@@ -242,7 +248,7 @@ export class Uplinks {
     });
   }
 
-  /** Text where a program can do nothing. What comes in where none is goes through the socket, as it always may. */
+  /** A text if a program cannot work there. Datagrams that arrive where no program is attached reach the socket, as they always may. */
   private situationOf(way: Uplink['way']): Situation | string {
     const situation = situationOf(way, this.hostLinks, this.network);
     return typeof situation === 'string'
@@ -250,7 +256,7 @@ export class Uplinks {
       : (this.rules.against(situation.egress.name) ?? situation);
   }
 
-  /** Where nothing is carried out, nothing is carried in either. */
+  /** If nothing is carried out by an interface, nothing is carried in there. */
   private followArrivals(): void {
     const isUsed = [...this.uplinks.values()].some((uplink) => uplink !== undefined);
     this.arrivals.follow(isUsed ? otherArrivals(this.hostLinks, this.network) : []);
@@ -262,7 +268,7 @@ export class Uplinks {
   }
 }
 
-/** As the kernel's record has it: next hops of IPv4 only are put there. */
+/** Converts the next hop for the kernel's record, which takes IPv4 only. */
 function gatewayOf({ gateway }: Way): number {
   if (gateway === '') return 0;
   return gateway.length === 8 ? Number.parseInt(gateway, 16) : GATEWAY_BY_ROUTE;

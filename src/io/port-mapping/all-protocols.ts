@@ -5,7 +5,7 @@ import { Pcp } from './pcp.ts';
 import type { Protocol } from './protocol.ts';
 import { Upnp } from './upnp.ts';
 
-/** The best first; all begin to search at once, until `signal` ends that. `subnets`: of this host. */
+/** The protocols, the best first. All begin to search at once, until `signal` aborts. `subnets`: those of this host. */
 export function allProtocols(
   way: WayToGateway,
   port: number,

@@ -1,4 +1,4 @@
-/** Gateways that say that they have begun anew. RFC 6886 section 3.2.1, RFC 6887 section 8.5 */
+/** Gateways that announce a restart. RFC 6886 section 3.2.1, RFC 6887 section 8.5 */
 import { describe, expect, test } from 'vitest';
 import { FakeGateway } from '../../../test/support/fake-gateway.ts';
 import { PORT, bytesOf, NAT_PMP_ADDRESS, natPmp, igd } from '../../../test/support/gateway-answers.ts';
@@ -9,7 +9,7 @@ import { NatPmp } from './nat-pmp.ts';
 import { Pcp } from './pcp.ts';
 import { Upnp } from './upnp.ts';
 
-describe('a gateway that has begun anew', () => {
+describe('a gateway that has restarted', () => {
   const signal = new AbortController().signal;
   const way = { gateway: parseIpv4('127.0.0.1')!, source: parseIpv4('127.0.0.2')! };
   const pcp = (epoch: string) => bytesOf(`02 80 00 00 00000000 ${epoch} 000000000000000000000000`);
@@ -20,7 +20,7 @@ describe('a gateway that has begun anew', () => {
         (bootId === undefined ? '\r\n' : `BOOTID.UPNP.ORG: ${bootId}\r\n\r\n`),
     );
 
-  test('PCP: its epoch does not go on; the first that is heard is news', () => {
+  test('PCP: the epoch does not continue; the first announcement counts as a restart', () => {
     const protocol = new Pcp(way, PORT, signal);
     expect(protocol.hasForgotten(pcp('00001000'))).toBe(true);
     expect(protocol.hasForgotten(pcp('00001000'))).toBe(false);
@@ -32,7 +32,7 @@ describe('a gateway that has begun anew', () => {
       expect(protocol.hasForgotten(other)).toBe(false);
   });
 
-  test('NAT-PMP: the same, or it has another address', () => {
+  test('NAT-PMP: the same, or a different external address', () => {
     const protocol = new NatPmp(way, PORT, signal);
     protocol.hasForgotten(natPmpSays('00001000'));
     expect(protocol.hasForgotten(natPmpSays('00001000'))).toBe(false);
@@ -43,7 +43,7 @@ describe('a gateway that has begun anew', () => {
       expect(protocol.hasForgotten(other)).toBe(false);
   });
 
-  test('what it has answered before is what its epoch is compared with', async () => {
+  test('the epoch is compared with that of earlier answers', async () => {
     await using gateway = new FakeGateway();
     await gateway.answerPorts(natPmp);
     const protocol = new NatPmp(gateway.way, PORT, signal);
@@ -52,7 +52,7 @@ describe('a gateway that has begun anew', () => {
     expect(protocol.hasForgotten(natPmpSays('00001000')), 'a leap').toBe(true);
   });
 
-  test('UPnP: another boot identifier than at the search, or a goodbye before', async () => {
+  test('UPnP: a boot identifier other than that of the search, or an earlier goodbye', async () => {
     await using gateway = new FakeGateway();
     await gateway.serveIgd(igd);
     const protocol = new Upnp(gateway.way, PORT, [], signal);
@@ -62,12 +62,12 @@ describe('a gateway that has begun anew', () => {
     expect(protocol.hasForgotten(notice('alive'))).toBe(true);
     expect(protocol.hasForgotten(notice('alive', 7)), 'the first').toBe(false);
     expect(protocol.hasForgotten(notice('alive', 7))).toBe(false);
-    expect(protocol.hasForgotten(notice('alive')), 'none tells nothing').toBe(false);
+    expect(protocol.hasForgotten(notice('alive')), 'no identifier proves nothing').toBe(false);
     expect(protocol.hasForgotten(notice('alive', 8))).toBe(true);
     expect(protocol.hasForgotten(pcp('00000000'))).toBe(false);
   });
 
-  test('the mapper tells it until its end, if any protocol says so', async () => {
+  test('the mapper reports a restart, seen by any protocol, until its end', async () => {
     let say: (announcement: Uint8Array) => void = () => undefined;
     let isListening = true;
     const listen = (onAnnouncement: (announcement: Uint8Array) => void) => {

@@ -10,12 +10,12 @@ import {
 import type { Ipv4 } from '../../wire/index.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 
-/** RFC 6887 section 7: the longest of PCP; notices of UPnP have some 500 octets. */
+/** The most that a PCP message takes (RFC 6887 section 7); notices of UPnP have some 500 octets. */
 const ANNOUNCEMENT_MOST = 1_100;
 
 /**
- * Listens to what the gateway tells all hosts on the link: PCP and NAT-PMP announcements, UPnP notices. Nobody else is heard. Where somebody
- * keeps a port to himself it is done without. Returns what ends it.
+ * Listens to the gateway's messages to all hosts on the link: PCP and NAT-PMP announcements, UPnP notices. Messages of other hosts are
+ * ignored. If another program keeps the port for itself, that kind is not heard. Returns a function that ends it.
  */
 export function listenToGateway(
   way: WayToGateway,
@@ -45,13 +45,13 @@ function listenTo(
     if (!ended && message.length <= ANNOUNCEMENT_MOST && parseIpv4(address) === gateway)
       onAnnouncement(message);
   });
-  // Bound to the group: what is sent to this host alone, from wherever, does not come in.
+  // Bound to the group's address, so that datagrams to this host alone are not received.
   socket.bind(port, formatIpv4(group), () => {
     if (ended) return;
     try {
       socket.addMembership(formatIpv4(group), formatIpv4(source));
     } catch {
-      end(); // the address has just gone
+      end(); // the local address has just gone
     }
   });
   return end;

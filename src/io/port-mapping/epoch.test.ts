@@ -1,24 +1,28 @@
 import { describe, expect, test } from 'vitest';
 import { Epoch } from './epoch.ts';
 
-describe('RFC 6887 section 8.5: a gateway goes on', () => {
+describe('RFC 6887 section 8.5: a gateway has not restarted', () => {
   test.for([
-    ['after as long as here', 100, 200, 100_000, true],
-    ['with a clock that is a little fast', 100, 1_160, 1_000_000, true],
-    ['with a clock that is a little slow', 100, 1_040, 1_000_000, true],
-    ['where a datagram overtakes another', 100, 99, 0, true],
-    ['not where its time goes back', 100, 98, 0, false],
-    ['not where it has begun anew since, and runs for longer than before', 100, 150, 100_000, false],
-    ['not where its time has leapt', 100, 400, 100_000, false],
-  ] as const)('%s', ([, first, second, passedMs, goesOn]) => {
+    ['when its time advances like ours', 100, 200, 100_000, true],
+    ['with a clock that is slightly fast', 100, 1_160, 1_000_000, true],
+    ['with a clock that is slightly slow', 100, 1_040, 1_000_000, true],
+    ['when one datagram overtakes another', 100, 99, 0, true],
+    ['but it has if its time goes back', 100, 98, 0, false],
+    ['but it has if its epoch is too small for the time that has passed', 100, 150, 100_000, false],
+    ['but it has if its time jumps ahead', 100, 400, 100_000, false],
+  ] as const)('%s', ([, first, second, passedMs, continues]) => {
     const epoch = new Epoch();
-    expect(epoch.goesOn(first, 5_000)).toBeUndefined();
-    expect(epoch.goesOn(second, 5_000 + passedMs)).toBe(goesOn);
+    expect(epoch.continues(first, 5_000)).toBeUndefined();
+    expect(epoch.continues(second, 5_000 + passedMs)).toBe(continues);
   });
 
-  test('a new beginning is told once', () => {
+  test('a restart is reported once', () => {
     const epoch = new Epoch();
-    epoch.goesOn(5_000, 0);
-    expect([epoch.goesOn(0, 10), epoch.goesOn(0, 260), epoch.goesOn(1, 760)]).toEqual([false, true, true]);
+    epoch.continues(5_000, 0);
+    expect([epoch.continues(0, 10), epoch.continues(0, 260), epoch.continues(1, 760)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 });

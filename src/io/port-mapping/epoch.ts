@@ -4,14 +4,14 @@ const TOLERANCE_SECONDS = 2;
 const DRIFT = 1 / 16;
 
 /**
- * Whether a gateway still has what it had when it was last heard: it says for how many seconds. RFC 6887 section 8.5; RFC 6886 section 3.6
- * has the same with more tolerance.
+ * Tells whether a gateway has restarted since its last message, from the seconds since its start that each message gives. RFC 6887 section
+ * 8.5; RFC 6886 section 3.6 has the same rule with more tolerance.
  */
 export class Epoch {
   private last: { readonly seconds: number; readonly nowMs: number } | undefined;
 
-  /** The first that is heard is `undefined`: there is nothing to compare it with. `nowMs`: of a monotonic clock. */
-  goesOn(seconds: number, nowMs: number): boolean | undefined {
+  /** The first message gives `undefined`: there is nothing to compare it with. `nowMs`: of a monotonic clock. */
+  continues(seconds: number, nowMs: number): boolean | undefined {
     const { last } = this;
     this.last = { seconds, nowMs };
     if (last === undefined) return undefined;

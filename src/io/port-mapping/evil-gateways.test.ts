@@ -1,4 +1,4 @@
-/** Hosts that answer a search, and then do over HTTP what no gateway should. Each question ends in its time, and nothing else is asked. */
+/** Hosts that answer a search and then misbehave over HTTP. Each request ends in time, and nothing else is requested. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -27,7 +27,7 @@ const without = (socket: Socket, text: string): void => {
   more();
 };
 
-/** What is done once a request has come. */
+/** What the host does after a request. */
 const EVIL: Readonly<Record<string, (socket: Socket) => void>> = {
   'switching protocols': (socket) =>
     void socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: evil\r\n\r\nxxxx'),
@@ -89,7 +89,7 @@ async function evilServer(
 }
 
 describe.concurrent.for(Object.keys(EVIL))('%s', (name) => {
-  test('is no answer, and is not waited for', async () => {
+  test('is not an answer, and the wait for it is limited', async () => {
     await using gateway = new FakeGateway();
     using server = await evilServer(gateway, EVIL[name]!);
     const { port } = server.address() as AddressInfo;
@@ -98,7 +98,7 @@ describe.concurrent.for(Object.keys(EVIL))('%s', (name) => {
     expect(performance.now() - started).toBeLessThan(1_000);
   });
 
-  test('is no answer to a request to map the port, and keeps nobody from ending', async () => {
+  test('is not an answer to a request to map the port, and does not delay the end', async () => {
     await using gateway = new FakeGateway();
     let requests = 0;
     using server = await evilServer(gateway, (socket, request) => {
@@ -118,7 +118,7 @@ describe.concurrent.for(Object.keys(EVIL))('%s', (name) => {
   });
 });
 
-test('a question that its signal has ended before it begins is not asked', async () => {
+test('a request whose signal is already aborted is not sent', async () => {
   await using gateway = new FakeGateway();
   const server = await gateway.serve(() => [200, '']);
   const url = new URL(`http://${gateway.address}:${portOf(server)}/`);
@@ -126,7 +126,7 @@ test('a question that its signal has ended before it begins is not asked', async
   expect(gateway.paths).toEqual([]);
 });
 
-test('a protocol that never settles stops neither the others nor the end', async () => {
+test('a protocol that never settles delays neither the others nor the end', async () => {
   const never = new Promise<never>(() => undefined);
   const mute: Protocol = {
     name: 'upnp',
@@ -147,13 +147,13 @@ test('a protocol that never settles stops neither the others nor the end', async
   expect(performance.now() - started).toBeLessThan(6_000);
 }, 10_000);
 
-describe('what is asked', () => {
+describe('requests go to', () => {
   async function isFound(gateway: FakeGateway, location: string): Promise<boolean> {
     await using _ = await answersSearch(gateway, location);
     return await new Upnp(gateway.hasty, PORT, [], new AbortController().signal).find();
   }
 
-  test('no well-known service of the host that answers, whatever it says', async () => {
+  test('no well-known service of the host that answers, whatever its answer says', async () => {
     const asked: number[] = [];
     const isAsked = async (port: number, shown = `:${port}`): Promise<void> => {
       await using gateway = new FakeGateway();
@@ -172,7 +172,7 @@ describe('what is asked', () => {
     expect(asked).toEqual([]);
   });
 
-  test('nothing at another port than the description has', async () => {
+  test('no other port than that of the description', async () => {
     await using gateway = new FakeGateway();
     const elsewhere = await gateway.serve(() => [200, ADDRESS]);
     const description = await gateway.serve(() => [

@@ -1,11 +1,11 @@
-/** What gateways offer that are asked to map nothing. */
+/** What gateways offer when the request maps nothing. */
 import { describe, expect, test } from 'vitest';
 import { FakeGateway, describeService, portOf, searchAnswer } from '../../../test/support/fake-gateway.ts';
 import { EXTERNAL, bytesOf, natPmp, igd } from '../../../test/support/gateway-answers.ts';
 import { allProtocols } from './all-protocols.ts';
 import { offersOf } from './gateway-offers.ts';
 
-describe('what a gateway offers, asked to map nothing', () => {
+describe('what a gateway offers, without mapping anything', () => {
   const never = new Promise<never>(() => undefined);
   const times = { mostMs: 1_000, leastMs: 400 };
   async function offers(gateway: FakeGateway, others: Promise<unknown> = never) {
@@ -16,7 +16,7 @@ describe('what a gateway offers, asked to map nothing', () => {
     return { said, tookMs: performance.now() - startedAt };
   }
 
-  test('each protocol that it speaks, and its address outside', async () => {
+  test('each protocol that it speaks, and its external address', async () => {
     await using gateway = new FakeGateway();
     const asked: string[] = [];
     await gateway.answerPorts((request) => {
@@ -35,7 +35,7 @@ describe('what a gateway offers, asked to map nothing', () => {
     expect(gateway.actions.map(({ name }) => name)).toEqual(['GetExternalIPAddress']);
   });
 
-  test('who may not ask is told so, and who is asked in another version speaks none', async () => {
+  test('a refusal is reported, and a gateway that knows another version only speaks no protocol', async () => {
     await using gateway = new FakeGateway();
     const asked = Promise.resolve();
     let result = '02';
@@ -57,26 +57,31 @@ describe('what a gateway offers, asked to map nothing', () => {
       'nat-pmp': undefined,
       upnp: undefined,
     });
-    result = '03'; // the gateway is off-line: NAT-PMP says so, PCP only of mappings
+    result = '03'; // the gateway has no external address: NAT-PMP says so at once, PCP only when it maps
     expect((await offers(gateway, asked)).said).toMatchObject({ 'nat-pmp': { by, external: 0 } });
   });
 
   test.for([
     ['/description', undefined],
     ['/control', 'found'],
-  ] as const)('where no %s comes it takes its time, or less where nobody waits', async ([mute, found]) => {
-    await using gateway = new FakeGateway();
-    const server = await gateway.serve((path) =>
-      path === mute ? undefined : [200, describeService('/control')],
-    );
-    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
-    const upnp = found === undefined ? undefined : { by: gateway.way.gateway };
-    const patient = await offers(gateway);
-    expect(patient.said['upnp']).toEqual(upnp);
-    expect(patient.tookMs).toBeGreaterThan(times.leastMs);
-    expect(patient.tookMs).toBeLessThan(1_500);
-    const hurried = await offers(gateway, Promise.resolve());
-    expect(hurried.said['upnp']).toEqual(upnp);
-    expect(hurried.tookMs).toBeLessThan(times.mostMs);
-  });
+  ] as const)(
+    'without an answer from %s it takes its time, or less if nothing else is waited for',
+    async ([mute, found]) => {
+      await using gateway = new FakeGateway();
+      const server = await gateway.serve((path) =>
+        path === mute ? undefined : [200, describeService('/control')],
+      );
+      await gateway.answerSearch(() =>
+        searchAnswer(`http://${gateway.address}:${portOf(server)}/description`),
+      );
+      const upnp = found === undefined ? undefined : { by: gateway.way.gateway };
+      const patient = await offers(gateway);
+      expect(patient.said['upnp']).toEqual(upnp);
+      expect(patient.tookMs).toBeGreaterThan(times.leastMs);
+      expect(patient.tookMs).toBeLessThan(1_500);
+      const hurried = await offers(gateway, Promise.resolve());
+      expect(hurried.said['upnp']).toEqual(upnp);
+      expect(hurried.tookMs).toBeLessThan(times.mostMs);
+    },
+  );
 });

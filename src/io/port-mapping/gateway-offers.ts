@@ -9,19 +9,19 @@ import { wayToGateway } from './way-to-gateway.ts';
 export interface OfferTimes {
   /** For all protocols together. */
   readonly mostMs: number;
-  /** Nobody is waited for longer than this where nothing else is. */
+  /** The least time that each protocol gets, if nothing else takes longer. */
   readonly leastMs: number;
 }
 
-/** Who is asked by SSDP may take 1 s (MX). */
+/** A host may delay its answer to SSDP by 1 s (MX). */
 const TIMES: OfferTimes = { mostMs: 2_500, leastMs: 1_500 };
 
-/** After the end of the search each protocol says what it has found; one that says nothing is not waited for. */
+/** The time for each protocol to report after the end of the search; one that does not is left out. */
 const SETTLE_MS = 1_000;
 
 export interface ProtocolOffer {
   readonly protocol: PortMappingProtocol;
-  /** Undefined: nobody speaks it. */
+  /** Undefined: no host answers in this protocol. */
   readonly offer: Offer | undefined;
 }
 
@@ -32,9 +32,9 @@ export interface GatewayOffers {
 }
 
 /**
- * Asks the gateway on the way to `destination` which port mapping protocols it speaks, by requests that map nothing: PCP ANNOUNCE, NAT-PMP's
- * external address, SSDP and GetExternalIPAddress. Takes 2.5 s at the most, or until `others` have settled, but for these 1.5 s at the
- * least. Undefined where no gateway is on the way. Rejects never.
+ * Asks the gateway on the way to `destination` which port mapping protocols it speaks, by requests that map nothing: PCP ANNOUNCE,
+ * NAT-PMP's external address, SSDP and GetExternalIPAddress. Ends after 2.5 s, or when `others` have settled, but not before 1.5 s.
+ * Undefined if no gateway is on the way. Never rejects.
  */
 export async function gatewayOffers(
   local: Endpoint,
@@ -49,7 +49,7 @@ export async function gatewayOffers(
     const protocols = await offersOf(allProtocols(way, 0, subnets, search.signal), search, others);
     return { gateway: way.gateway, protocols };
   } catch {
-    return undefined; // without netlink there is no way to find the gateway
+    return undefined; // without netlink a gateway cannot be found
   }
 }
 

@@ -2,15 +2,15 @@ import { createSocket } from 'node:dgram';
 import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 
-/** How a gateway is reached: its address on our link, and ours. */
+/** Addresses for talking to a gateway: the gateway's on our link, and ours. */
 export interface WayToGateway {
   readonly gateway: Ipv4;
   readonly source: Ipv4;
-  /** For an answer, in all; without it {@link ANSWER_MS}. */
+  /** The total time to wait for an answer; without it {@link ANSWER_MS}. */
   readonly answerMs?: number;
 }
 
-/** Nobody has answered: what was asked for may have been done all the same. */
+/** No answer came. The gateway may have carried out the request nevertheless. */
 export type Silent = 'silent';
 
 export function unlessSilent<T extends object>(answer: T | Silent | undefined): T | undefined {
@@ -18,12 +18,12 @@ export function unlessSilent<T extends object>(answer: T | Silent | undefined): 
 }
 
 export const ANSWER_MS = 2_000;
-/** Parts of that. RFC 6886 section 3.1: again after 250 ms, then each time twice as long. */
+/** Shares of that time. RFC 6886 section 3.1: the request is repeated after 250 ms, then each time after twice as long. */
 const AGAIN = [1 / 8, 3 / 8, 7 / 8];
 
 /**
- * Sends a request until there is an answer; undefined where nobody listens there, or `signal` ends it. The socket is connected: the kernel
- * takes datagrams from nobody else.
+ * Sends a request until an answer comes; undefined if no program listens there, or `signal` aborts. The socket is connected, so that the
+ * kernel accepts datagrams from the gateway only.
  */
 export function askGateway<T extends object>(
   { gateway, source, answerMs = ANSWER_MS }: WayToGateway,
@@ -62,7 +62,7 @@ export function askGateway<T extends object>(
     });
     socket.bind(0, formatIpv4(source), () => {
       if (ended) return;
-      socket.connect(port, formatIpv4(gateway)); // without a callback, which would get the errors
+      socket.connect(port, formatIpv4(gateway)); // without a callback: it would get the errors
     });
     timers.push(setTimeout(() => end('silent'), answerMs));
     if (signal?.aborted === true) giveUp();

@@ -3,9 +3,9 @@ import { formatIpv4 } from '../../wire/index.ts';
 import { ANSWER_MS } from './gateway-socket.ts';
 import type { Silent, WayToGateway } from './gateway-socket.ts';
 
-/** Of an answer's body; descriptions of gateways have some 5 KB. */
+/** The largest body of an answer; descriptions of gateways have some 5 KB. */
 const BODY_MOST = 64 << 10;
-/** Answers of the kind 1xx before the real one. RFC 9110 section 15.2 allows them to a request that has not asked for one. */
+/** The most 1xx answers before the final one. RFC 9110 section 15.2 permits them to a request that did not ask for one. */
 const INTERIM_MOST = 4;
 
 export interface HttpAnswer {
@@ -14,9 +14,9 @@ export interface HttpAnswer {
 }
 
 /**
- * One request to a gateway, which a URL of its own has named; undefined where nobody listens there, silent also where the answer is too
- * long, is none (101 Switching Protocols), or `signal` ends it. Redirections are answers like others, and not followed. Settles within
- * `answerMs` by a timer of its own, whatever the connection does.
+ * Sends one request to a gateway, at a URL that the gateway gave. Undefined if no program listens there. `silent` also if the answer is too
+ * long or is not a final one (101 Switching Protocols), or if `signal` aborts. A redirection is an ordinary answer, and is not followed.
+ * Settles within `answerMs` by a timer of its own, whatever the connection does.
  */
 export function askHttp(
   url: URL,
@@ -51,7 +51,7 @@ export function askHttp(
       giveUp();
     });
     sent.on('response', (response) => {
-      if ((response.statusCode ?? 0) < 200) return giveUp(); // 101 with no header Upgrade
+      if ((response.statusCode ?? 0) < 200) return giveUp(); // 101 without an Upgrade header
       const chunks: Buffer[] = [];
       let length = 0;
       response.on('data', (chunk: Buffer) => {
@@ -65,7 +65,7 @@ export function askHttp(
       response.on('error', giveUp);
       response.on('close', giveUp); // harmless after the end
     });
-    // Stays for as long as the connection: errors may come after the end, too.
+    // Never removed: errors may come after the end.
     sent.on('error', ({ code }: NodeJS.ErrnoException) =>
       end(code === 'ECONNREFUSED' ? undefined : 'silent'),
     );

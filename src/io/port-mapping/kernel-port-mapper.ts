@@ -8,21 +8,24 @@ import type { Protocol } from './protocol.ts';
 import { isUsable } from './usable.ts';
 import { wayToGateway } from './way-to-gateway.ts';
 
-/** Returns what ends it. */
+/** Returns a function that ends it. */
 type Listen = (onAnnouncement: (announcement: Uint8Array) => void) => () => void;
 
-/** Of one step, longer than its requests take together (two of 2 s each): a protocol that does not settle stops no other, and no end. */
+/**
+ * The limit of one step, longer than its requests take together (two of 2 s each). A protocol that never settles delays neither the others
+ * nor the end.
+ */
 const STEP_MOST_MS = 5_000;
-/** To map the port takes more of them: UPnP looks for the gateway again, perhaps, and asks four services. */
+/** Mapping the port takes more requests: UPnP may search for the gateway again, and ask four services. */
 const MAP_MOST_MS = 30_000;
 
-/** Who has been found in one protocol waits for a better one for so long. */
+/** When one protocol has found a gateway, better protocols get this much more time. */
 const BETTER_MS = 50;
 
 /**
- * Looks for a gateway in all protocols at once, and has it map the port in the first that it does so in:
+ * Looks for a gateway in all protocols at once, and has it map the port in the first protocol that succeeds:
  *
- *     PCP, NAT-PMP, UPnP IGD    in this order, where several are found at about the same time
+ *     PCP, NAT-PMP, UPnP IGD    in this order if several are found at about the same time
  */
 export class KernelPortMapper implements PortMapper {
   readonly asked: Promise<boolean>;
@@ -34,7 +37,7 @@ export class KernelPortMapper implements PortMapper {
   private underway: Promise<MapAnswer> | undefined;
   private inUse: Protocol | undefined;
 
-  /** `protocols`: the best first. `search`: ends their search. `listen`: to what the gateway announces. */
+  /** `protocols`: the best first. `search`: ends their search. `listen`: receives the gateway's announcements. */
   constructor(
     protocols: readonly Protocol[],
     file: MappingFile,
@@ -67,7 +70,7 @@ export class KernelPortMapper implements PortMapper {
 
   watch(onForgotten: () => void): void {
     this.endListening ??= this.listen((announcement) => {
-      // All of them: each compares with what it has heard last.
+      // All protocols get it: each compares it with its own latest message.
       const forgotten = this.protocols.filter((protocol) => protocol.hasForgotten(announcement));
       if (forgotten.length > 0) onForgotten();
     });
@@ -95,19 +98,22 @@ export class KernelPortMapper implements PortMapper {
     await this.cleanUp(searches);
     for await (const protocol of inOrder(searches)) {
       if (this.search.signal.aborted) return undefined;
-      this.file.write(protocol.made); // before it is there: after it may be too late
+      this.file.write(protocol.made); // written before the request: a crash right after it must not lose the mapping
       const mapping = await map(protocol);
       if (isOpen(mapping)) {
         this.inUse = protocol;
         return mapping;
       }
-      // Of no use, or perhaps it was made. E-44
+      // The mapping is unusable, or it may have been made. E-44
       if (mapping === undefined || (await release(protocol))) this.file.remove(protocol.made);
     }
     return undefined;
   }
 
-  /** Takes away what was left, in all protocols: the port may be the same, whichever it will be mapped in. E-40, E-53 */
+  /**
+   * Releases the mappings that an earlier process left, in all protocols: the new mapping may have the same port, in whatever protocol.
+   * E-40, E-53
+   */
   private async cleanUp(searches: readonly Search[]): Promise<void> {
     const left = this.file.read();
     await Promise.all(
@@ -115,7 +121,7 @@ export class KernelPortMapper implements PortMapper {
         const its = left.filter((made) => made.protocol === protocol.name);
         if (its.length === 0 || !(await found)) return;
         for (const made of its) {
-          // Who does not answer once does not answer: it stays noted down.
+          // A gateway that does not answer one request is not asked again; the mapping stays in the file.
           if (this.search.signal.aborted || !(await release(protocol, made))) return;
           this.file.remove(made);
         }
@@ -126,11 +132,11 @@ export class KernelPortMapper implements PortMapper {
 
 interface Search {
   readonly protocol: Protocol;
-  /** Whether there is a gateway that speaks it. */
+  /** Whether a gateway speaks the protocol. */
   readonly found: Promise<boolean>;
 }
 
-/** In the order in which they are found, but the better of those that are found together first. */
+/** Yields protocols in the order in which their gateways are found; of those found at about the same time the best first. */
 async function* inOrder(searches: readonly Search[]): AsyncGenerator<Protocol> {
   const protocols = searches.map(({ protocol }) => protocol);
   const waiting = new Map(

@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { faultOfFolder, readTrusted, removeTrusted, replaceTrusted } from '../trusted-files.ts';
 import type { MadeMapping } from './protocol.ts';
 
-/** Beyond these the oldest is forgotten: its gateway is never met again, perhaps. */
+/** The most mappings in the file. Beyond it the oldest is forgotten: its gateway may never be seen again. */
 const KEPT_MOST = 8;
 
 /**
- * What would have to be released, kept until it is: RFC 6081 section 5.3.1 has it persist. Where it cannot be kept, or the file is in use
- * by another process, the mapping is used all the same. A file in a folder of another account is neither written nor believed.
+ * Keeps the mappings that would have to be released, until they are (RFC 6081 section 5.3.1: persistent). If the file cannot be written, or
+ * another process uses it, the mapping is used without it. A file in a folder of another account is neither written nor read.
  */
 export class MappingFile {
   private readonly path: string | undefined;
@@ -17,7 +17,7 @@ export class MappingFile {
     this.path = path;
   }
 
-  /** What was left, by a process that is no more or by this one. The oldest first. */
+  /** Mappings that an ended process or this one has left, the oldest first. */
   read(): readonly MadeMapping[] {
     return this.load() ?? [];
   }
@@ -33,7 +33,7 @@ export class MappingFile {
     if (others !== undefined && others.length !== all?.length) this.save(others);
   }
 
-  /** From now on it is this process's. */
+  /** Makes the file this process's own. */
   private save(made: readonly MadeMapping[]): void {
     if (this.path === undefined) return;
     try {
@@ -45,19 +45,19 @@ export class MappingFile {
       if (faultOfFolder(folder) === undefined) mkdirSync(folder, { recursive: true, mode: 0o755 });
       replaceTrusted(this.path, JSON.stringify({ pid: process.pid, began: beginningOf(process.pid), made }));
     } catch {
-      // a file system that is not to be written to, or a folder of another account
+      // a read-only file system, or a folder of another account
     }
   }
 
-  /** Undefined: it is another process's. */
+  /** Undefined: the file belongs to another process. */
   private load(): readonly MadeMapping[] | undefined {
     if (this.path === undefined) return [];
     const text = readTrusted(this.path);
-    if (text === undefined) return []; // none was left
+    if (text === undefined) return []; // no mapping was left
     try {
       return keptIn(JSON.parse(text));
     } catch {
-      return []; // no JSON
+      return []; // not JSON
     }
   }
 }

@@ -51,7 +51,7 @@ export class NatPmp implements Protocol {
     return answer.resultCode === NOT_AUTHORIZED ? { by, isRefused: true } : { by, external: 0 };
   }
 
-  /** RFC 6886 section 3.2.1: another address outside is news as well, and so is the first that is ever heard. */
+  /** RFC 6886 section 3.2.1: a different external address means a restart, too, and so does the first announcement. */
   hasForgotten(announcement: Uint8Array): boolean {
     const before = this.external;
     const answer = parseNatPmpAnswer(announcement);
@@ -102,10 +102,10 @@ export class NatPmp implements Protocol {
     return askGateway(this.way, PORT_MAPPING_PORT, request, read, signal);
   }
 
-  /** What it announces later is compared with that. */
+  /** Notes the epoch, with which later announcements are compared. */
   private note(answer: NatPmpAnswer): boolean | undefined {
     if (answer.kind === 'refused') return undefined;
     if (answer.kind === 'external-address') this.external = answer.address;
-    return this.epoch.goesOn(answer.epochSeconds, performance.now());
+    return this.epoch.continues(answer.epochSeconds, performance.now());
   }
 }

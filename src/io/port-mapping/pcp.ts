@@ -17,7 +17,7 @@ import type { Silent, WayToGateway } from './gateway-socket.ts';
 import { LIFETIME_SECONDS } from './nat-pmp.ts';
 import type { MadeMapping, Offer, Protocol } from './protocol.ts';
 
-/** RFC 6887 section 7.4: the server speaks no version that we do; it does not serve us. */
+/** RFC 6887 section 7.4: the server knows no version that this client knows. It cannot be used. */
 const [UNSUPP_VERSION, NOT_AUTHORIZED] = [1, 2];
 const NOWHERE: Endpoint = { address: 0, port: 0 };
 
@@ -29,7 +29,7 @@ export class Pcp implements Protocol {
   private readonly port: number;
   private readonly epoch = new Epoch();
   private readonly nonce: Uint8Array = randomBytes(PCP_NONCE_LENGTH);
-  /** What was given is asked for again. RFC 6887 section 11.3.1 */
+  /** Renewals ask for the external port that was given. RFC 6887 section 11.3.1 */
   private external: Endpoint;
 
   constructor(way: WayToGateway, port: number, signal: AbortSignal) {
@@ -58,10 +58,12 @@ export class Pcp implements Protocol {
     return { by: this.way.gateway, ...(isRefused ? { isRefused } : {}) };
   }
 
-  /** RFC 6887 section 14.1. The first that is ever heard of a server is news: whatever there was before came without it. */
+  /** RFC 6887 section 14.1. The first announcement of a server means a restart: earlier mappings were made without it. */
   hasForgotten(announcement: Uint8Array): boolean {
     const answer = parsePcpAnnounceAnswer(announcement);
-    return answer?.kind === 'announce' && this.epoch.goesOn(answer.epochSeconds, performance.now()) !== true;
+    return (
+      answer?.kind === 'announce' && this.epoch.continues(answer.epochSeconds, performance.now()) !== true
+    );
   }
 
   async map(): Promise<MapAnswer> {
@@ -76,10 +78,10 @@ export class Pcp implements Protocol {
     };
   }
 
-  /** RFC 6887 section 15: with the nonce that it was made with. */
+  /** RFC 6887 section 15: with the nonce of the request that made the mapping. */
   async release({ port, nonce = '' }: MadeMapping): Promise<boolean> {
     const bytes = fromHex(nonce);
-    if (bytes?.length !== PCP_NONCE_LENGTH) return true; // nobody could
+    if (bytes?.length !== PCP_NONCE_LENGTH) return true; // without the nonce it cannot be released
     return typeof (await this.ask(port, bytes, NOWHERE, 0)) === 'object';
   }
 
@@ -96,10 +98,10 @@ export class Pcp implements Protocol {
     );
   }
 
-  /** Its epoch: what it announces later is compared with that. */
+  /** Notes the epoch, with which later announcements are compared. */
   private note(answer: PcpAnswer | undefined): PcpAnswer | undefined {
     if (answer !== undefined && answer.kind !== 'refused')
-      this.epoch.goesOn(answer.epochSeconds, performance.now());
+      this.epoch.continues(answer.epochSeconds, performance.now());
     return answer;
   }
 }

@@ -1,4 +1,4 @@
-/** Each protocol against a gateway that is played; miniupnpd, which is one: test/kernel/port-mapping.test.ts */
+/** Each protocol against a played gateway. For miniupnpd see test/kernel/port-mapping.test.ts. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -51,8 +51,8 @@ function beganAt(pid: number): string {
     .split(' ')[19]!;
 }
 
-describe('who is asked', () => {
-  test('a gateway that refuses all is known at once, and ends no start late', async () => {
+describe('which protocol is used', () => {
+  test('a gateway that refuses all of them is recognised at once, and does not delay the start', async () => {
     await using gateway = new FakeGateway();
     const started = performance.now();
     const mapper = mapperOf(gateway);
@@ -64,7 +64,7 @@ describe('who is asked', () => {
     expect(performance.now() - started).toBeLessThan(1_000);
   });
 
-  test('NAT-PMP where there is no PCP', async () => {
+  test('NAT-PMP if there is no PCP', async () => {
     await using gateway = new FakeGateway();
     await gateway.answerPorts(natPmp);
     const mapper = mapperOf(gateway);
@@ -72,7 +72,7 @@ describe('who is asked', () => {
     await mapper.release();
   });
 
-  test('UPnP where the others refuse to map', async () => {
+  test('UPnP if the others refuse to map', async () => {
     await using gateway = new FakeGateway();
     await gateway.answerPorts((request) =>
       request[1] === 1 ? bytesOf('00 81 0002 00000001') : natPmp(request),
@@ -83,7 +83,7 @@ describe('who is asked', () => {
     await mapper.release();
   });
 
-  test('a gateway that is off-line itself has nothing to give', async () => {
+  test('none, if the gateway itself has no external address', async () => {
     await using gateway = new FakeGateway();
     const offline = bytesOf('00 80 0000 00000001 00000000');
     await gateway.answerPorts((request) =>
@@ -96,8 +96,8 @@ describe('who is asked', () => {
   });
 });
 
-describe('what a gateway has mapped that is of no use, or may have, is taken away again', () => {
-  /** Answers all but requests to map, which it writes down the lifetimes of, by protocol. */
+describe('a mapping that is unusable, or that may have been made, is released again', () => {
+  /** Answers every request except those to map, and records the lifetimes of these by protocol. */
   async function gatewayThat(
     gateway: FakeGateway,
     protocol: 'pcp' | 'nat-pmp',
@@ -118,7 +118,7 @@ describe('what a gateway has mapped that is of no use, or may have, is taken awa
     return lifetimes;
   }
 
-  test('E-44: PCP without an address outside', async () => {
+  test('E-44: PCP without an external address', async () => {
     await using gateway = new FakeGateway();
     const lifetimes = await gatewayThat(gateway, 'pcp', (request) =>
       Buffer.concat([
@@ -133,7 +133,7 @@ describe('what a gateway has mapped that is of no use, or may have, is taken awa
     await mapper.release();
   });
 
-  test('E-44: NAT-PMP without an address outside', async () => {
+  test('E-44: NAT-PMP without an external address', async () => {
     await using gateway = new FakeGateway();
     const lifetimes: number[] = [];
     await gateway.answerPorts((request) => {
@@ -148,7 +148,7 @@ describe('what a gateway has mapped that is of no use, or may have, is taken awa
     await mapper.release();
   });
 
-  test('E-44: UPnP without an address outside, before it is forgotten that there is something', async () => {
+  test('E-44: UPnP without an external address, before the mapping is removed from the file', async () => {
     await using gateway = new FakeGateway();
     const path = join(directory, 'client.port-mapping');
     let noted = '';
@@ -168,7 +168,7 @@ describe('what a gateway has mapped that is of no use, or may have, is taken awa
     await mapper.release();
   });
 
-  test('of two links of a UPnP gateway the one that has an address is used', async () => {
+  test('of two links of a UPnP gateway the one with an address is used', async () => {
     await using gateway = new FakeGateway();
     let asked = 0;
     await gateway.serveIgd(
@@ -181,7 +181,7 @@ describe('what a gateway has mapped that is of no use, or may have, is taken awa
     await mapper.release();
   });
 
-  test.for(['pcp', 'nat-pmp'] as const)('%s: that has no answer', async (protocol) => {
+  test.for(['pcp', 'nat-pmp'] as const)('%s: a request without an answer', async (protocol) => {
     await using gateway = new FakeGateway();
     const lifetimes = await gatewayThat(gateway, protocol, () => undefined);
     const mapper = mapperOf(gateway, undefined, gateway.hasty);
@@ -190,7 +190,7 @@ describe('what a gateway has mapped that is of no use, or may have, is taken awa
     await mapper.release();
   });
 
-  test.for(['AddPortMapping', 'GetExternalIPAddress'])('UPnP: %s that has no answer', async (mute) => {
+  test.for(['AddPortMapping', 'GetExternalIPAddress'])('UPnP: %s without an answer', async (mute) => {
     await using gateway = new FakeGateway();
     const actions: string[] = [];
     const server = await gateway.serve((path, action) => {
@@ -206,7 +206,7 @@ describe('what a gateway has mapped that is of no use, or may have, is taken awa
     await mapper.release();
   });
 
-  test('what somebody else has is not taken away from him', async () => {
+  test('a mapping of another host is not released', async () => {
     await using gateway = new FakeGateway();
     await gateway.serveIgd(() => upnpError(718));
     const mapper = mapperOf(gateway);
@@ -217,14 +217,14 @@ describe('what a gateway has mapped that is of no use, or may have, is taken awa
 });
 
 describe('NAT-PMP and PCP', () => {
-  test('a gateway that there is no way to from our address is none', async () => {
+  test('a gateway that cannot be reached from our address is not used', async () => {
     const way = { gateway: parseIpv4('192.0.2.1')!, source: parseIpv4('127.0.0.1')! };
     const elsewhere = { gateway: parseIpv4('127.0.0.1')!, source: parseIpv4('192.0.2.1')! };
     for (const one of [way, elsewhere])
       expect(await new NatPmp(one, PORT, new AbortController().signal).find()).toBe(false);
   });
 
-  test('an answer of somebody else is not taken', async () => {
+  test('an answer from another host is ignored', async () => {
     await using gateway = new FakeGateway();
     const foreign = await gateway.neighbour();
     await gateway.answerPorts((_, from) => {
@@ -238,7 +238,7 @@ describe('NAT-PMP and PCP', () => {
     expect(await found).toBe(false);
   });
 
-  test('what is malformed, or of another mapping, is waited past', async () => {
+  test('answers that are malformed, or for another mapping, are skipped', async () => {
     await using gateway = new FakeGateway();
     let asked = 0;
     await gateway.answerPorts((request) => {
@@ -250,7 +250,7 @@ describe('NAT-PMP and PCP', () => {
     expect(await protocol.map()).toEqual(OPEN);
   });
 
-  test('PCP takes a mapping with its own nonce only, and ends it with that', async () => {
+  test('PCP accepts only a mapping with its own nonce, and releases it with that nonce', async () => {
     await using gateway = new FakeGateway();
     const requests: Buffer[] = [];
     await gateway.answerPorts((request) => {
@@ -274,8 +274,8 @@ describe('NAT-PMP and PCP', () => {
   });
 });
 
-describe('a gateway that is mute when it is asked again', () => {
-  test('nothing is taken away: PCP, NAT-PMP', async () => {
+describe('a gateway that does not answer the renewal', () => {
+  test('the mapping is not released: PCP, NAT-PMP', async () => {
     for (const version of [2, 0]) {
       await using gateway = new FakeGateway();
       const lifetimes: number[] = [];
@@ -299,7 +299,7 @@ describe('a gateway that is mute when it is asked again', () => {
   });
 
   test.for(['AddPortMapping', 'GetExternalIPAddress'])(
-    'UPnP: nothing is taken away, and it is looked for anew: it may be elsewhere (%s)',
+    'UPnP: the mapping is not released, and the gateway is searched for again, as it may be at another port (%s)',
     async (mute) => {
       await using gateway = new FakeGateway();
       const actions: string[] = [];
@@ -333,7 +333,7 @@ describe('a gateway that is mute when it is asked again', () => {
     },
   );
 
-  test('nobody is looked for where nobody listens any more: it is another one, perhaps', async () => {
+  test('no search if no program listens any more: another gateway may be there now', async () => {
     await using gateway = new FakeGateway();
     const server = await gateway.serve((path, action, body) =>
       path === '/description' ? [200, describeService('/control')] : (igd(action, body) as [number, string]),
@@ -356,7 +356,7 @@ describe('UPnP', () => {
   }
   const names = (gateway: FakeGateway) => gateway.actions.map(({ name }) => name);
 
-  test('E-41, E-43, E-45: AddPortMapping for good, then GetExternalIPAddress', async () => {
+  test('E-41, E-43, E-45: AddPortMapping without a time limit, then GetExternalIPAddress', async () => {
     await using gateway = new FakeGateway();
     await gateway.serveIgd(igd);
     expect(await upnp(gateway)).toEqual({ protocol: 'upnp', external: EXTERNAL, lifetimeMs: Infinity });
@@ -366,14 +366,14 @@ describe('UPnP', () => {
     expect(body).toContain('<NewLeaseDuration>0</NewLeaseDuration>');
   });
 
-  test('E-42: error 718, somebody else has the port: it is done without', async () => {
+  test('E-42: error 718, another host has the port: no mapping is used', async () => {
     await using gateway = new FakeGateway();
     await gateway.serveIgd(() => upnpError(718));
     expect(await upnp(gateway)).toBeUndefined();
     expect(names(gateway)).toEqual(['AddPortMapping']);
   });
 
-  test('a gateway that wants a finite lease gets one', async () => {
+  test('a gateway that demands a finite lease gets one', async () => {
     await using gateway = new FakeGateway();
     await gateway.serveIgd((action, body) =>
       body.includes('<NewLeaseDuration>0<') ? upnpError(402) : igd(action, body),
@@ -382,7 +382,7 @@ describe('UPnP', () => {
     expect(names(gateway)).toEqual(['AddPortMapping', 'AddPortMapping', 'GetExternalIPAddress']);
   });
 
-  test('and one that takes leases for good only (error 725) the other', async () => {
+  test('a gateway that grants only permanent leases (error 725) gets one', async () => {
     await using gateway = new FakeGateway();
     await gateway.serveIgd((action, body) =>
       action === 'AddPortMapping' && !body.includes('<NewLeaseDuration>0<')
@@ -403,8 +403,8 @@ describe('UPnP', () => {
 
   test.for([
     ['the description', (other: string) => ({ location: `${other}/description` })],
-    ['what is to be asked', (other: string) => ({ description: describeService(`${other}/control`) })],
-  ] as const)('%s has to be at the host that answers: nobody has us ask others', async ([, given]) => {
+    ['the control URL', (other: string) => ({ description: describeService(`${other}/control`) })],
+  ] as const)('%s has to be at the host that answers: no other host is asked', async ([, given]) => {
     await using gateway = new FakeGateway();
     const other = await gateway.serve(() => [200, describeService('/control')], `${gateway.network}.9`);
     await gateway.serveIgd(igd, given(`http://${gateway.network}.9:${portOf(other)}`));
@@ -430,29 +430,34 @@ describe('UPnP', () => {
     expect(gateway.paths).toEqual(['/description']);
   });
 
-  test('of services without end four are asked', async () => {
+  test('of an endless list of services four are asked', async () => {
     await using gateway = new FakeGateway();
     await gateway.serveIgd(() => upnpError(718), { description: describeService('/control').repeat(32) });
     expect(await upnp(gateway)).toBeUndefined();
     expect(gateway.actions).toHaveLength(4);
   });
 
-  test.for(['/description', '/control'])('the end waits for no %s of four that never comes', async (mute) => {
-    await using gateway = new FakeGateway();
-    const description = describeService('/control').repeat(4);
-    const server = await gateway.serve((path) => (path === mute ? undefined : [200, description]));
-    await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${portOf(server)}/description`));
-    const mapper = mapperOf(gateway, undefined, gateway.hasty);
-    const mapped = mapper.map();
-    await eventually(() => expect(gateway.paths).toContain(mute));
-    const started = performance.now();
-    await mapper.release();
-    expect(await mapped).toBeUndefined();
-    expect(performance.now() - started).toBeLessThan(1_500);
-    expect(gateway.paths.filter((path) => path === '/control').length).toBe(mute === '/control' ? 2 : 0); // AddPortMapping, DeletePortMapping
-  });
+  test.for(['/description', '/control'])(
+    'the end does not wait for %s of four services that do not answer',
+    async (mute) => {
+      await using gateway = new FakeGateway();
+      const description = describeService('/control').repeat(4);
+      const server = await gateway.serve((path) => (path === mute ? undefined : [200, description]));
+      await gateway.answerSearch(() =>
+        searchAnswer(`http://${gateway.address}:${portOf(server)}/description`),
+      );
+      const mapper = mapperOf(gateway, undefined, gateway.hasty);
+      const mapped = mapper.map();
+      await eventually(() => expect(gateway.paths).toContain(mute));
+      const started = performance.now();
+      await mapper.release();
+      expect(await mapped).toBeUndefined();
+      expect(performance.now() - started).toBeLessThan(1_500);
+      expect(gateway.paths.filter((path) => path === '/control').length).toBe(mute === '/control' ? 2 : 0); // AddPortMapping, DeletePortMapping
+    },
+  );
 
-  test('a port that is mapped while the end has come is released', async () => {
+  test('a port that was mapped while the mapper ended is released', async () => {
     await using gateway = new FakeGateway();
     let released: Promise<void> | undefined;
     await gateway.serveIgd((action, body) => {
@@ -465,7 +470,7 @@ describe('UPnP', () => {
     expect(names(gateway)).toEqual(['AddPortMapping', 'DeletePortMapping']);
   });
 
-  test('a description that trickles in without an end is none once the time is over', async () => {
+  test('a description that arrives too slowly is dropped when the time is over', async () => {
     await using gateway = new FakeGateway();
     const trickle = createServer((_, response) => {
       const timer = setInterval(() => response.write('<x/>'), 20);
@@ -483,21 +488,21 @@ describe('UPnP', () => {
     trickle.close();
   });
 
-  test('a description that is not to be had, or does not come in time, is none', async () => {
+  test('a description that is missing, or comes too late, is not used', async () => {
     await using gateway = new FakeGateway();
     const mute = await gateway.serve(() => undefined);
     let port = 1;
     await gateway.answerSearch(() => searchAnswer(`http://${gateway.address}:${port}/description`));
-    expect(await upnp(gateway), 'nobody listens').toBeUndefined();
+    expect(await upnp(gateway), 'no program listens').toBeUndefined();
     port = portOf(mute);
     const started = performance.now();
-    expect(await upnp(gateway, gateway.hasty), 'nobody answers').toBeUndefined();
+    expect(await upnp(gateway, gateway.hasty), 'no answer').toBeUndefined();
     expect(performance.now() - started).toBeLessThan(1_500);
   });
 });
 
-describe('what is left by a sudden end', () => {
-  test('E-40, E-53: is deleted first, and noted down while there is something', async () => {
+describe('after a sudden end', () => {
+  test('E-40, E-53: the old mapping is deleted first, and stays in the file until then', async () => {
     await using gateway = new FakeGateway();
     await gateway.serveIgd(igd);
     const path = join(directory, 'client.port-mapping');
@@ -520,7 +525,7 @@ describe('what is left by a sudden end', () => {
     expect(() => readFileSync(path)).toThrow('ENOENT');
   });
 
-  test('E-40: is deleted before the port is mapped in another protocol', async () => {
+  test('E-40: it is deleted before the port is mapped in another protocol', async () => {
     await using gateway = new FakeGateway();
     const log: string[] = [];
     await gateway.serveIgd((action, body) => {
@@ -540,7 +545,7 @@ describe('what is left by a sudden end', () => {
     expect(() => readFileSync(path)).toThrow('ENOENT');
   });
 
-  test('E-53: stays noted down until there is somebody who takes it away', async () => {
+  test('E-53: it stays in the file until a gateway deletes it', async () => {
     const path = join(directory, 'client.port-mapping');
     const left = { protocol: 'upnp', port: 41_000 };
     writeFileSync(path, JSON.stringify({ pid: GONE, made: [left] }));
@@ -561,7 +566,7 @@ describe('what is left by a sudden end', () => {
     expect(() => readFileSync(path)).toThrow('ENOENT');
   });
 
-  test('stays noted down where the gateway does not answer, and is asked once then, however much there is', async () => {
+  test('it stays in the file if the gateway does not answer; then only one request is sent, however many mappings there are', async () => {
     await using gateway = new FakeGateway();
     const releases = new Set<number>();
     await gateway.answerPorts((request) => {
@@ -581,14 +586,14 @@ describe('what is left by a sudden end', () => {
     expect(new MappingFile(path).read().map(({ port }) => port)).toEqual([...ports, PORT]);
   });
 
-  test('is noted down for eight at the most', () => {
+  test('the file has eight mappings at most', () => {
     const file = new MappingFile(join(directory, 'client.port-mapping'));
     for (let port = 1; port <= 20; port++) file.write({ protocol: 'nat-pmp', port });
     file.write({ protocol: 'nat-pmp', port: 14 });
     expect(file.read().map(({ port }) => port)).toEqual([13, 15, 16, 17, 18, 19, 20, 14]);
   });
 
-  test('what another client has that runs is left alone', async () => {
+  test('the mapping of another running client is left alone', async () => {
     const other = spawn(process.execPath, ['-e', 'process.stdin.resume()']);
     onTestFinished(() => void other.kill());
     await once(other, 'spawn');
@@ -629,13 +634,13 @@ describe('what is left by a sudden end', () => {
     '{"pid":"1","made":[{"protocol":"upnp","port":1}]}',
     '{"pid":4194305,"made":[null,1,[],{"protocol":"upnp"}]}',
     '{"pid":4194305,"made":1}',
-  ])('a file that holds %j says nothing', async (text) => {
+  ])('a file that holds %j is ignored', async (text) => {
     const path = join(directory, 'client.port-mapping');
     writeFileSync(path, text);
     expect(new MappingFile(path).read()).toEqual([]);
   });
 
-  test('a folder that is not to be written to keeps nobody from mapping', async () => {
+  test('a folder that cannot be written to does not prevent mapping', async () => {
     const taken = join(directory, 'taken');
     writeFileSync(taken, '');
     const file = new MappingFile(join(taken, 'client.port-mapping'));

@@ -16,29 +16,32 @@ import type { WayToGateway } from './gateway-socket.ts';
 import { mayAskAt } from './http-ports.ts';
 
 const GROUP = formatIpv4(SSDP_GROUP);
-/** UPnP Device Architecture section 1.3.2: at most. */
+/** The most of UPnP Device Architecture section 1.3.2. */
 const TTL = 2;
-/** A datagram of the group's may get lost. */
+/** Repeats: a multicast datagram may get lost. */
 const AGAIN_MS = 300;
-/** Answers have some 400 octets; longer ones are not looked at. */
+/** The longest answer that is read; usual ones have some 400 octets. */
 const ANSWER_MOST = 2_048;
-/** Answers of hosts that are not the gateway: of so many a gateway is looked for. */
+/** The most answers of hosts other than the gateway that are examined. */
 const OTHERS_MOST = 32;
 
-/** Where the description of a gateway is, and which of its starts it is from. */
+/** The URL of a gateway's description, and the identifier of the gateway's latest start. */
 export interface Found {
   readonly url: URL;
   readonly bootId: number | undefined;
 }
 
 export interface Searched {
-  /** As the gateway itself says; settled early where it refuses. */
+  /** From the gateway's own answer; settles early if it refuses. */
   readonly asked: Promise<Found | undefined>;
-  /** As it says when the group is asked, which some listen to only; or else somebody else on the link, once the time is over. */
+  /**
+   * From the gateway's answer to the multicast search (some gateways answer only that); or, once the time is over, from another host on the
+   * link.
+   */
   readonly ofGroup: Promise<Found | undefined>;
 }
 
-/** Asks the gateway itself and the group. */
+/** Sends the search to the gateway itself and to the group. */
 export function search(way: WayToGateway, subnets: readonly Subnet[], signal: AbortSignal): Searched {
   const request = Buffer.from(buildSearch(formatIpv4(way.gateway)));
   return {
@@ -88,7 +91,7 @@ function askGroup(
         socket.setMulticastInterface(formatIpv4(source));
         socket.setMulticastTTL(TTL);
       } catch {
-        giveUp(); // the address has just gone
+        giveUp(); // the local address has just gone
         return;
       }
       send();
@@ -100,7 +103,10 @@ function askGroup(
   });
 }
 
-/** It has to be at the very host that has answered, and at no other service's port: nobody has us ask others. */
+/**
+ * The description has to be at the host that answered, at a port of no other service: an answer must not direct our requests to other
+ * hosts.
+ */
 function read(message: Uint8Array, from: Ipv4): Found | undefined {
   if (message.length > ANSWER_MOST) return undefined;
   const text = Buffer.from(message).toString('latin1');
@@ -108,14 +114,14 @@ function read(message: Uint8Array, from: Ipv4): Found | undefined {
   return url === undefined ? undefined : { url, bootId: parseBootId(text) };
 }
 
-/** The URL in LOCATION, where it is one of that host's, and no other service can be there. */
+/** The URL in LOCATION, if it is at that host, at a port that no other well-known service has. */
 function urlAt(text: string, host: Ipv4): URL | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   return isPlain(url) && parseIpv4(url.hostname) === host && mayAskAt(Number(url.port)) ? url : undefined;
 }
 
-/** A URL in the description that is at `description`: it has to be at the same host and port. */
+/** A URL in the description at `description`; it has to be at the same host and port. */
 export function urlBeside(text: string, description: URL): URL | undefined {
   if (!URL.canParse(text, description.href)) return undefined;
   const url = new URL(text, description);

@@ -21,12 +21,15 @@ import { search, urlBeside } from './ssdp.ts';
 import type { Searched } from './ssdp.ts';
 import { isUsable } from './usable.ts';
 
-/** WANIPConnection:1 section 2.4.16: somebody else has this port. */
+/** WANIPConnection:1 section 2.4.16: another host has this port. */
 const CONFLICT = 718;
-/** RFC 6081 section 5.3.3 wants it for good; some gateways only for a while. E-41 */
+/** RFC 6081 section 5.3.3 wants a permanent lease; some gateways grant only a finite one. E-41 */
 const LEASES = [0, LIFETIME_SECONDS];
 
-/** Of one description. A gateway has one, or one for each of its links; whoever says more is not asked for hours. */
+/**
+ * The most services asked of one description. A gateway has one, or one for each of its links. The limit keeps a long description from
+ * taking hours.
+ */
 const CONTROLS_MOST = 4;
 
 interface Control {
@@ -86,10 +89,10 @@ export class Upnp implements Protocol {
       if (external !== undefined) return { ...offer, external };
       hasAnswered ||= typeof answer === 'object';
     }
-    return hasAnswered ? { ...offer, external: 0 } : offer; // who says nothing does not say that there is none
+    return hasAnswered ? { ...offer, external: 0 } : offer; // no answer does not mean that there is no address
   }
 
-  /** UPnP Device Architecture 1.1 section 1.2.2: another boot identifier. Gateways that have none say goodbye first, perhaps. */
+  /** UPnP Device Architecture 1.1 section 1.2.2: a different boot identifier. A gateway without one may say goodbye first. */
   hasForgotten(announcement: Uint8Array): boolean {
     const notice = parseNotice(Buffer.from(announcement).toString('latin1'));
     if (notice === undefined) return false;
@@ -107,7 +110,7 @@ export class Upnp implements Protocol {
       const mapping = await this.mapAt(control);
       this.wasSilent = mapping === 'silent';
       if (mapping === undefined) continue;
-      this.controls = [control]; // at no other there is anything
+      this.controls = [control]; // no other service has a mapping
       return mapping;
     }
     return undefined;
@@ -118,13 +121,13 @@ export class Upnp implements Protocol {
     return answers.every((isAnswered) => isAnswered);
   }
 
-  /** A gateway that has begun anew may be asked at another port than before. */
+  /** A gateway that has restarted may listen at another port than before. */
   private async searchAgain(): Promise<void> {
     this.searched = search(this.way, this.subnets, this.signal);
     await this.find();
   }
 
-  /** Silent: there may be something, or may be still. */
+  /** Silent: a mapping may exist. */
   private async mapAt(control: Control): Promise<MapAnswer> {
     const lifetimeMs = await this.add(control);
     if (lifetimeMs === undefined || lifetimeMs === 'silent') return lifetimeMs;
@@ -139,7 +142,7 @@ export class Upnp implements Protocol {
     return this.act(control, 'GetExternalIPAddress', buildGetExternalAddress, signal);
   }
 
-  /** How long it holds. */
+  /** The lifetime of the mapping. */
   private async add(control: Control): Promise<number | Silent | undefined> {
     for (const leaseSeconds of LEASES) {
       if (this.signal.aborted) return undefined;
@@ -155,7 +158,7 @@ export class Upnp implements Protocol {
     return undefined;
   }
 
-  /** Whether there is an answer. E-52 */
+  /** Whether an answer came. E-52 */
   private async delete(control: Control, port: number): Promise<boolean> {
     const build = (type: string): string => buildDeletePortMapping(type, port);
     return typeof (await this.act(control, 'DeletePortMapping', build)) === 'object';

@@ -4,7 +4,7 @@ import { fromHex, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 
-/** Undefined where the destination is on the link, there is no way, or the kernel cannot be asked at this moment. */
+/** Undefined if the destination is on the link, if there is no route, or if the kernel cannot be asked now. */
 export function wayToGateway(local: Endpoint, destination: Ipv4): WayToGateway | undefined {
   const routes = new RouteQuery(local.address, local.port);
   try {

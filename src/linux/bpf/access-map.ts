@@ -3,13 +3,13 @@ import { Memory } from '../libc.ts';
 import { check, libbpf } from './libbpf.ts';
 import { ACCESS, ACCESS_KEY } from './server-layout.ts';
 
-/** Which addresses a server serves. */
+/** Decides which addresses a server serves. */
 export interface AccessVerdicts {
   readonly allow: readonly Ipv4Prefix[];
   readonly deny: readonly Ipv4Prefix[];
   /** The verdict on addresses that no prefix matches. */
   readonly allowsOthers: boolean;
-  /** Nobody is denied. */
+  /** No address is denied. */
   readonly isOpen: boolean;
 }
 
@@ -18,9 +18,9 @@ export class AccessMap {
   private readonly fd: number;
   private readonly key = new Memory(ACCESS_KEY.SIZE);
   private readonly value = new Memory(1);
-  /** Those in the map. */
+  /** The prefixes in the map. */
   private prefixes: Ipv4Prefix[] = [];
-  /** Undefined where only a part is in the map. */
+  /** Undefined if the map holds only a part of them. */
   private current: AccessVerdicts | undefined;
 
   constructor(fd: number) {
@@ -28,8 +28,8 @@ export class AccessMap {
   }
 
   /**
-   * Other verdicts are not put in at once: no program that runs may read the map meanwhile. Those that are in it already change nothing. Throws a
-   * SystemCallError; it may then have a part of the prefixes.
+   * Replaces the prefixes, not in one step: no running program may read the map meanwhile. Does nothing if these prefixes are already in
+   * the map. Throws a SystemCallError; the map may then hold a part of them.
    */
   set(access: AccessVerdicts): void {
     if (access === this.current) return;

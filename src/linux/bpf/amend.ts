@@ -4,7 +4,7 @@ import { TestRuns } from './test-run.ts';
 
 const ETHERNET = 14;
 
-/** Has the program `amend` change a peer's entry where it is, while the others go on counting in it. */
+/** Runs the program `amend`, which changes a peer's entry in place while the other programs count in it. */
 export class Amender {
   private readonly frame = new Uint8Array(ETHERNET + AMENDMENT.SIZE);
   private readonly view = new DataView(this.frame.buffer, ETHERNET);
@@ -14,7 +14,7 @@ export class Amender {
     this.runs = new TestRuns(program, this.frame.length);
   }
 
-  /** `fill` writes the fields of an AMENDMENT, all of which are 0; false where there is no such peer, or the kernel refuses. */
+  /** `fill` writes the fields of an AMENDMENT, all of which are 0. False if the peer is not in the table, or the kernel refuses. */
   amend(peer: Uint8Array, fill: (view: DataView) => void): boolean {
     this.frame.fill(0);
     this.frame.set(peer, ETHERNET + AMENDMENT.peer);

@@ -8,16 +8,16 @@ export type Direction = 'ingress' | 'egress';
 
 const TCX = { ingress: 46, egress: 47 } as const;
 const CLSACT = { ingress: 1, egress: 2 } as const;
-/** Ours among the filters of an interface; the handle tells whose. */
+/** The priority of this program's filters at an interface. The handle tells to which socket a filter belongs. */
 const PRIORITY = 0x7ed0;
 const HOOK_SIZE = 24;
 const OPTIONS_SIZE = 32;
 const LINK_INFO_SIZE = 64;
 
-/** A program at an interface, until closed. */
+/** A program attached to an interface, until it is closed. */
 export interface Attachment {
-  /** Whether it is still there: the interface may have gone, or somebody have taken it away. */
-  isThere(): boolean;
+  /** Whether it is still attached: the interface may have gone, or another process may have detached it. */
+  isAttached(): boolean;
   close(): void;
 }
 
@@ -27,8 +27,8 @@ export function filterHandle({ address, port }: { readonly address: number; read
 }
 
 /**
- * Attaches a program: by a tcx link, which goes with the process (kernel 6.6), or else by a filter at clsact. Filters that crashes have
- * left there are taken away first: that with the same handle, and those of ports that no socket has. Throws a SystemCallError.
+ * Attaches a program: by a tcx link, which ends with the process (kernel 6.6), or else by a filter at clsact. Filters that crashed
+ * processes left there are removed first: the one with the same handle, and those of ports that no socket has. Throws a SystemCallError.
  */
 export function attach(program: number, ifindex: number, direction: Direction, handle: number): Attachment {
   const link = libbpf().createLink(program, ifindex, TCX[direction], 0);
@@ -40,8 +40,8 @@ export function attach(program: number, ifindex: number, direction: Direction, h
 function attachmentOf(link: number): Attachment {
   let isOpen = true;
   return {
-    isThere: () => isOpen && interfaceOf(link) !== 0,
-    // Later the number may be that of another file.
+    isAttached: () => isOpen && interfaceOf(link) !== 0,
+    // After close the number may be that of another file.
     close: () => {
       if (isOpen) sys.close(link);
       isOpen = false;
@@ -49,7 +49,7 @@ function attachmentOf(link: number): Attachment {
   };
 }
 
-/** The index of the interface that a tcx link is at; 0 where that has gone. */
+/** The index of the interface of a tcx link; 0 if the interface has gone. */
 function interfaceOf(link: number): number {
   const info = new Memory(LINK_INFO_SIZE); // struct bpf_link_info
   const size = new Memory(4);
@@ -57,7 +57,7 @@ function interfaceOf(link: number): number {
   return libbpf().linkInfo(link, info.address, size.address) < 0 ? 0 : info.view.getUint32(16, true);
 }
 
-/** The way of older kernels. */
+/** For kernels before 6.6. */
 export function attachFilter(
   program: number,
   ifindex: number,
@@ -68,7 +68,7 @@ export function attachFilter(
   const created = libbpf().createHook(hook.address);
   if (created < 0 && created !== -E.EEXIST) throw new SystemCallError('bpf_tc_hook_create', -created);
   const left = leftBehind(ifindex, direction, handle).filter((one) => hook.detach(one)).length > 0;
-  // Somebody else's qdisc stays.
+  // A qdisc of another program stays.
   const removeHook = (): void => {
     if (created >= 0 || left) hook.removeUnused();
   };
@@ -76,7 +76,7 @@ export function attachFilter(
   if (attached < 0) removeHook();
   check('bpf_tc_attach', attached);
   return {
-    isThere: () => hook.has(handle),
+    isAttached: () => hook.has(handle),
     close: () => {
       hook.detach(handle);
       removeHook();
@@ -85,8 +85,8 @@ export function attachFilter(
 }
 
 /**
- * Takes away the filters at an interface that crashes have left of a socket with this handle, and of sockets that are gone. They would take packets
- * from the new process until its own program is attached there.
+ * Removes filters at an interface that a crashed process left for a socket with this handle, or for sockets that no longer exist. They
+ * would take packets from the new process until its own program is attached there.
  */
 export function removeLeftFilters(ifindex: number, direction: Direction, handle: number): void {
   const hook = new Clsact(ifindex, direction);
@@ -125,7 +125,7 @@ class Clsact {
     return libbpf().detach(this.address, options.address) === 0;
   }
 
-  /** Removes the qdisc itself where nobody has a filter there any more. */
+  /** Removes the qdisc if no filter is left there. */
   removeUnused(): void {
     if (hasFilters(this.ifindex)) return;
     this.hook.view.setInt32(12, CLSACT.ingress | CLSACT.egress, true);
@@ -143,12 +143,12 @@ function optionsOf(program: number, handle: number): Memory {
   return options;
 }
 
-/** Handles of filters whose process has died without taking them away. */
+/** Handles of filters whose process ended without removing them. */
 function leftBehind(ifindex: number, direction: Direction, own: number): number[] {
   const handles = filterHandles(ifindex, direction, PRIORITY);
   if (handles.length === 0) return [];
   const ports = udpPorts();
-  // Where the table does not show our own socket, it says nothing about others.
+  // If the table does not even show this process's own socket, it proves nothing about others.
   const isGone = (handle: number): boolean => ports.has(own >>> 16) && !ports.has(handle >>> 16);
   return handles.filter((handle) => handle === own || isGone(handle));
 }

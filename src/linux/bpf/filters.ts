@@ -6,7 +6,7 @@ const [BODY, IFINDEX, HANDLE, PARENT, INFO] = [20, 4, 8, 12, 16];
 /** Of clsact. */
 const PARENTS = { ingress: 0xffff_fff2, egress: 0xffff_fff3 } as const;
 
-/** Whether an interface has filters at clsact, of whomever. True where it cannot be asked. */
+/** Whether an interface has any filters at clsact. True if the kernel cannot be asked. */
 export function hasFilters(ifindex: number): boolean {
   let filters = 0;
   return (
@@ -16,7 +16,7 @@ export function hasFilters(ifindex: number): boolean {
   );
 }
 
-/** The handles of the filters of this priority at clsact; none where they cannot be asked for. */
+/** The handles of the filters of this priority at clsact; none if the kernel cannot be asked. */
 export function filterHandles(ifindex: number, direction: keyof typeof PARENTS, priority: number): number[] {
   const handles: number[] = [];
   const listed = list(ifindex, PARENTS[direction], (view, at) => {

@@ -53,7 +53,7 @@ test('the counters are those of the programs, in their order', () => {
   expect(SERVER_KERNEL_COUNTERS).toEqual(names(SERVER_HEADER));
 });
 
-test('so are the numbers', () => {
+test('so are the other constants', () => {
   expect(MAX_UPLINKS).toBe(define('MAX_UPLINKS'));
   expect(GATEWAY_BY_ROUTE).toBe(define('GATEWAY_BY_ROUTE'));
   expect(UNIT_SHIFT).toBe(define('UNIT_SHIFT'));
@@ -128,7 +128,7 @@ test.each<[string, Readonly<Record<string, number>>]>([
   expect(SIZE).toBe(struct.size);
 });
 
-/** Of a type: its size, and the largest of what it is made of. */
+/** A type's size, and the largest alignment of its members. */
 function sizeOf(type: string): { size: number; largest: number } {
   const size = SIZES[type];
   return size === undefined ? structOf(type.replace('struct ', '')) : { size, largest: size };
@@ -138,7 +138,7 @@ function define(name: string, header = HEADER): number {
   return Number(new RegExp(`^#define ${name} (\\w+)`, 'm').exec(header)![1]);
 }
 
-/** Fields at multiples of their own size, the whole one of the largest. */
+/** Each field is at a multiple of its own size, the whole at a multiple of the largest. */
 function structOf(name: string): { offsets: number[]; size: number; largest: number } {
   const [, body] = new RegExp(`^struct ${name} \\{\\n([^}]*)\\}`, 'm').exec(HEADER + SERVER_HEADER)!;
   const offsets: number[] = [];

@@ -1,6 +1,6 @@
-/** What both sides of the kernel path must agree on: the same as bpf/teredo.h, with which layout.test.ts compares it. */
+/** The definitions on which both sides of the kernel path must agree. They repeat bpf/teredo.h; layout.test.ts compares the two. */
 
-/** What became of the packets, in the order of the counters' array. */
+/** Outcomes of packets, in the order of the counters' array. */
 export const KERNEL_COUNTERS = [
   'carriedOut',
   'carriedIn',
@@ -41,7 +41,7 @@ export const KERNEL_COUNTERS = [
 
 export const MAX_UPLINKS = 16;
 
-/** As an uplink's gateway: what the routes say at the moment. */
+/** A gateway with this value means: ask the routes for each packet. */
 export const GATEWAY_BY_ROUTE = 0xffff_ffff;
 
 export const ROLE = { none: 0, client: 1, relay: 2 } as const;
@@ -50,25 +50,25 @@ export const ROLE = { none: 0, client: 1, relay: 2 } as const;
 export const UNIT_SHIFT = 20;
 export const LONG_UNIT_SHIFT = 26;
 
-/** By which calls the programs unwrap: the one of kernel 6.3, or two that older kernels have, too. */
+/** The helpers with which the programs unwrap: the one of kernel 6.3, or two that older kernels have, too. */
 export const UNWRAP = { byOneCall: 0, byTwoCalls: 1 } as const;
 export type Unwrap = (typeof UNWRAP)[keyof typeof UNWRAP];
 
 /**
- * How far a peer's packets are carried: from the peer only; both ways with a UDP checksum; both ways without; from the peer only, while a segment of
- * TCP to it is tried.
+ * The way of a peer: how far its packets are carried. `inward`: only those from the peer. `checked`: both directions, with a UDP checksum.
+ * `bare`: both directions, without one. `tried`: those from the peer, and one TCP segment to it, as a proof.
  */
 export const WAY = { inward: 0, checked: 1, bare: 2, tried: 3 } as const;
 export type Way = (typeof WAY)[keyof typeof WAY];
 
-/** The lower half of a peer's `route` is the number of its uplink, the upper half its {@link WAY}. */
+/** The lower half of a peer's `route` is the number of its uplink, the upper half is its {@link WAY}. */
 export const ROUTE_WAY_SHIFT = 4;
-/** The lower half of a peer's `history` is not 0 while its kernel is known to unwrap, the upper half counts failed proofs. */
+/** The lower half of a peer's `history` is not 0 while its kernel is known to unwrap; the upper half counts failed proofs. */
 export const HISTORY_UNWRAPS = 15;
 export const HISTORY_FAILURES_SHIFT = 4;
 
 export const NOTICE_KIND = { wanted: 1, answered: 2, silent: 3 } as const;
-/** The octet of an injected frame that says which {@link WAY} its packet is to go. */
+/** The octet of an injected frame that gives the {@link WAY} of its packet. */
 export const INJECTED_WAY = 11;
 
 /** Offsets of fields, and sizes. Addresses and ports are in network order, everything else in the machine's. */
@@ -135,7 +135,7 @@ export const AMENDMENT = {
   failures: 34,
   SIZE: 40,
 } as const;
-/** Which fields of an {@link AMENDMENT} hold; `way` stands for failures and the last notice, too. */
+/** Flags for the fields of an {@link AMENDMENT} that are set. `way` covers the failures and the latest notice, too. */
 export const AMEND = { seen: 1, way: 2 } as const;
 export const NOTICE = { peer: 0, source: 16, kind: 32, SIZE: 36 } as const;
 export const REPORT = {

@@ -2,8 +2,8 @@ import koffi from 'koffi';
 import { SystemCallError } from '../errors.ts';
 
 /**
- * libbpf's functions that are used here, of the library that iproute2 depends on. All that return an int give an error
- * number's negative (libbpf 1.0 and later). Pointers are numbers; their memory is owned by whoever passes them.
+ * The functions of libbpf used here, from the library that iproute2 depends on. All that return an int report an error by the negative
+ * error number (libbpf 1.0 and later). Pointers are numbers; the caller owns their memory.
  */
 export interface Libbpf {
   readonly openFile: (path: string, options: number) => number;
@@ -41,13 +41,13 @@ type Batch = (
   options: number,
 ) => number;
 
-/** Throws an Error in words where the library is not there. */
+/** Throws an Error with an explanation if the library is missing. */
 export function libbpf(): Libbpf {
   loaded ??= bind();
   return loaded;
 }
 
-/** Throws what a libbpf function says by a negative result; else its result. */
+/** Throws a SystemCallError if the result is negative; otherwise returns it. */
 export function check(call: string, result: number): number {
   if (result < 0) throw new SystemCallError(call, -result);
   return result;
@@ -62,7 +62,7 @@ function bind(): Libbpf {
   } catch (error) {
     throw new Error('libbpf.so.1 is missing (Debian: apt-get install libbpf1)', { cause: error });
   }
-  // Without this it writes to standard error by itself.
+  // Without this libbpf writes to standard error.
   library.func('uintptr_t libbpf_set_print(uintptr_t)')(0);
   return {
     openFile: library.func('uintptr_t bpf_object__open_file(const char*, uintptr_t)'),

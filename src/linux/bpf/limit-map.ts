@@ -2,15 +2,15 @@ import { Memory } from '../libc.ts';
 import { check, libbpf } from './libbpf.ts';
 import { LIMITS, LIMIT_HIT, LIMIT_SLOTS } from './server-layout.ts';
 
-/** How often a limit was reached, and by which IPv4 addresses most. */
+/** How often a limit was reached, and the IPv4 addresses that reached it most. */
 export interface ReachedLimit {
   readonly limit: keyof typeof LIMITS;
   readonly times: number;
-  /** At least so often, each. */
+  /** A lower bound for each. */
   readonly addresses: readonly { readonly address: number; readonly times: number }[];
 }
 
-/** What the program notes of limits that are reached. */
+/** The program's record of limits that were reached. */
 export class LimitMap {
   private readonly fd: number;
   private readonly key = new Memory(4);
@@ -22,7 +22,7 @@ export class LimitMap {
     this.fd = fd;
   }
 
-  /** Since the last time. Throws a SystemCallError. */
+  /** The hits since the previous call. Throws a SystemCallError. */
   take(): ReachedLimit[] {
     const reached: ReachedLimit[] = [];
     for (const [limit, number] of Object.entries(LIMITS) as [keyof typeof LIMITS, number][]) {

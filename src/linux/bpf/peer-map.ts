@@ -21,14 +21,14 @@ const NO_EXIST = 1;
 const EXIST = 2;
 const KEY = 16;
 const ROUTE_UPLINK = (1 << ROUTE_WAY_SHIFT) - 1;
-/** As many as a peer's entry can count. */
+/** The largest number of failures that a peer's entry can hold. */
 export const MOST_FAILURES = 15;
 /** SPACING_UNITS of the programs. */
 const NOTICE_SPACING_UNITS = Math.floor(1e9 / 2 ** UNIT_SHIFT);
-/** Entries taken out by one call; no bucket of the table holds as many. */
+/** Entries removed by one call; no bucket of the table holds as many. */
 const BATCH = 4_096;
 
-/** What the kernel has carried of a peer: from a report, or from an entry taken out. Times are ns of CLOCK_MONOTONIC, 0: never. */
+/** Packets of a peer that the kernel has carried: from a report, or from a removed entry. Times are ns of CLOCK_MONOTONIC, 0: never. */
 export interface Carried {
   lastReceived: number;
   lastSent: number;
@@ -40,23 +40,26 @@ export interface Carried {
 
 export interface PeerState {
   readonly way: Way;
-  /** Its mapped pair, and the number of the uplink that leads there. */
+  /** The peer's mapped address and port, and the number of the uplink that leads there. */
   readonly address: number;
   readonly port: number;
   readonly uplink: number;
-  /** Whether the peer's kernel unwraps, as far as is known. */
+  /** Whether the peer's kernel is known to unwrap. */
   readonly unwraps: boolean;
-  /** Proofs in a row that have failed. */
+  /** Number of failed proofs in a row. */
   readonly failures: number;
-  /** When anything was received of the peer; ns of CLOCK_MONOTONIC. */
+  /** When anything was received from the peer; ns of CLOCK_MONOTONIC. */
   readonly lastReceived: number;
-  /** How long ago the socket last received something of the peer, ns; the kernel may be ahead of `now`. Wraps round after 26 days. */
+  /**
+   * Time since the socket last received something from the peer, ns; may be negative, as the kernel can be ahead of `now`. Wraps round
+   * after 26 days.
+   */
   readonly socketHeardAgo: number;
 }
 
 /** The kernel's table of peers whose packets it carries. */
 export class PeerMap {
-  /** Entries now. */
+  /** The number of entries. */
   size = 0;
   private readonly lib = libbpf();
   private readonly fd: number;
@@ -64,15 +67,15 @@ export class PeerMap {
   private readonly value = new Memory(PEER.SIZE);
   private readonly amender: Amender | undefined;
 
-  /** `amend`: the program of that name. Without it entries are written anew, and lose what is counted at that moment. */
+  /** `amend`: the program of that name. Without it entries are rewritten, and lose counts made at that moment. */
   constructor(fd: number, amend?: number) {
     this.fd = fd;
     this.amender = amend === undefined ? undefined : new Amender(amend);
   }
 
   /**
-   * Puts a peer in, carried inward only, or moves it to where it is now; 0, or the error number. `heardAt`: when its socket last received
-   * something of it. Times are ns of CLOCK_MONOTONIC. What one that is moved has carried since its last report is in `carried`.
+   * Adds a peer, carried inward only, or moves it to its present address; 0, or the error number. `heardAt`: when the socket last received
+   * something from it. Times are ns of CLOCK_MONOTONIC. For a moved peer, `carried` holds the packets since its last report.
    */
   put(
     peer: Uint8Array,
@@ -102,7 +105,7 @@ export class PeerMap {
     return this.move(address, port, uplink, heardAt, before, carried);
   }
 
-  /** How far a peer is carried; undefined where it is not in. `now`: ns of CLOCK_MONOTONIC. */
+  /** How far a peer is carried; undefined if it is not in the table. `now`: ns of CLOCK_MONOTONIC. */
   state(peer: Uint8Array, now: number): PeerState | undefined {
     if (!this.read(peer)) return undefined;
     const { view } = this.value;
@@ -118,14 +121,16 @@ export class PeerMap {
     };
   }
 
-  /** What a peer's entry has carried since its last report, which stays there; false where it is not in. */
+  /** Reads a peer's packets since its last report, without removing them; false if it is not in the table. */
   readCarried(peer: Uint8Array, carried: Carried): boolean {
     if (!this.read(peer)) return false;
     readCarried(this.value.view, 0, carried);
     return true;
   }
 
-  /** How far a peer is carried from now on, and how many proofs in a row have failed. No notice of it before that time (ns). */
+  /**
+   * Sets how far a peer is carried, and the number of failed proofs in a row. The programs send no notice of it before the given time (ns).
+   */
   setWay(peer: Uint8Array, way: Way, failures: number, noticeAfter: number): void {
     if (!this.read(peer)) return;
     const noticedAt = (unitsOf(noticeAfter) - NOTICE_SPACING_UNITS) >>> 0;
@@ -147,13 +152,13 @@ export class PeerMap {
     this.lib.update(this.fd, this.key.address, this.value.address, EXIST);
   }
 
-  /** Takes a peer out; false where it was not in. What it has carried since its last report is in `carried`. */
+  /** Removes a peer; false if it was not in the table. `carried` holds the packets since its last report. */
   take(peer: Uint8Array, offset: number, carried: Carried): boolean {
     this.setKey(peer, offset);
     return this.takeKeyed(carried);
   }
 
-  /** Takes all peers out, one callback each. Throws a SystemCallError. */
+  /** Removes all peers, with one callback each. Throws a SystemCallError. */
   clear(onTaken: (peer: Uint8Array, carried: Carried) => void): void {
     const carried = emptyCarried();
     this.walk(this.lib.takeBatch, (peer, view, at) => {
@@ -163,7 +168,10 @@ export class PeerMap {
     });
   }
 
-  /** Shows all peers, and where they are. The table may not be changed meanwhile; the bytes are valid until the callback returns. Throws a SystemCallError. */
+  /**
+   * Calls back with each peer and its address. The callback must not change the table; the bytes are valid until it returns. Throws a
+   * SystemCallError.
+   */
   forEach(see: (peer: Uint8Array, address: number, port: number) => void): void {
     this.walk(this.lib.lookupBatch, (peer, view, at) =>
       see(peer, view.getUint32(at + PEER.address), view.getUint16(at + PEER.port)),
@@ -174,7 +182,7 @@ export class PeerMap {
     batch: Libbpf['takeBatch'],
     see: (peer: Uint8Array, values: DataView, at: number) => void,
   ): void {
-    const place = new Memory(8); // where in the table the next batch begins, and how many it has
+    const place = new Memory(8); // the table's cursor for the next batch, and the number of entries in it
     const keys = new Memory(BATCH * KEY);
     const values = new Memory(BATCH * PEER.SIZE);
     for (let from = 0, ended = false; !ended; from = place.address) {
@@ -213,10 +221,10 @@ export class PeerMap {
     if (!isElsewhere && !isNews && !isSeen) return 0;
     if (!isElsewhere && this.amender !== undefined) return this.hear(isNews ? heard : 0n, isSeen, units);
     if (isElsewhere) {
-      // Until it is in again user space has its packets. Nothing that was counted is lost.
+      // Until the peer is in again, the user path has its packets. No count is lost.
       if (!this.takeKeyed(carried)) return E.EAGAIN;
       this.value.bytes.fill(0, PEER.receivedBytes, PEER.address);
-      // What was proven holds for the way there, which is another now.
+      // The proof was for the old address.
       view.setUint8(PEER.history, 0);
       view.setUint32(PEER.lastNotice, noticeAt, true);
       this.setPlace(address, port, uplink);
@@ -228,7 +236,7 @@ export class PeerMap {
     return 0 - error;
   }
 
-  /** The socket has received something of the peer whose key is set; 0, or the error number. */
+  /** Notes that the socket has received something from the peer whose key is set; 0, or the error number. */
   private hear(lastReceived: bigint, isSeen: boolean, units: number): number {
     const isDone = this.amender!.amend(this.key.bytes, (view) => {
       view.setBigUint64(AMENDMENT.lastReceived, lastReceived, true);

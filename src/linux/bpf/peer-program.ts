@@ -6,7 +6,7 @@ import { testRun } from './test-run.ts';
 /** An Ethernet frame with nothing but an IPv4 and a UDP header in front of an empty IPv6 packet. */
 const SAMPLE = new Uint8Array(14 + 28 + 40);
 SAMPLE.set([8, 0, 0x45], 12);
-/** As the size of the packets that a sample says it is several of. */
+/** The segment size of a sample that claims to be several packets. */
 const SOME_SIZE = 1_000;
 
 export interface PeerSizes {
@@ -16,7 +16,7 @@ export interface PeerSizes {
   readonly reports: number;
 }
 
-/** The programs that carry peers' packets, which unwrap by these calls. Throws as {@link Program}. */
+/** The programs that carry peers' packets, with these helpers for unwrapping. Throws as {@link Program}. */
 export class PeerProgram extends Program {
   readonly unwrap: Unwrap;
 
@@ -25,7 +25,7 @@ export class PeerProgram extends Program {
     this.unwrap = unwrap;
   }
 
-  /** Whether this kernel can unwrap by these calls, several packets as one included. */
+  /** Whether this kernel can unwrap with these helpers, several packets as one included. */
   get isUsable(): boolean {
     const probe = this.program('probe');
     if (testRun(probe, SAMPLE).verdict !== 0) return false;
@@ -34,8 +34,8 @@ export class PeerProgram extends Program {
 }
 
 /**
- * The programs that carry peers' packets; of the calls by which they may unwrap, the first that this kernel has. Throws as {@link Program},
- * and an Error where it has none.
+ * The programs that carry peers' packets, with the first helpers for unwrapping that this kernel has. Throws as {@link Program}, and an
+ * Error if it has none.
  */
 export function loadPeerProgram(
   sizes: PeerSizes,

@@ -6,7 +6,7 @@ import { Memory, errno } from '../libc.ts';
 import { check, libbpf } from './libbpf.ts';
 import type { Libbpf } from './libbpf.ts';
 
-/** What each object of `bpf/` holds. */
+/** The programs and maps in each object of `bpf/`. */
 interface Objects {
   readonly teredo: {
     readonly programs: 'encap' | 'decap' | 'inject' | 'amend' | 'probe';
@@ -28,15 +28,15 @@ interface Objects {
   };
 }
 
-/** The programs of an object with maps of their own, in the kernel but attached to nothing. */
+/** The programs of an object with their own maps, loaded but not attached. */
 export class Program<O extends keyof Objects = 'teredo'> {
   private readonly lib: Libbpf;
   private object: number;
   private readonly processors = possibleProcessors();
 
   /**
-   * `sizes`: of maps, where they are chosen at run time; entries, or bytes of a ring (a power of two and of pages). `constants`: 32 bits
-   * each, of the programs. Throws an Error where there is no libbpf, a SystemCallError where the kernel does not want it.
+   * `sizes`: sizes of maps that are chosen at run time, in entries, or in bytes of a ring (a power of two and of pages). `constants`:
+   * 32-bit constants of the programs. Throws an Error without libbpf, a SystemCallError if the kernel refuses.
    */
   constructor(
     object: O,
@@ -44,7 +44,7 @@ export class Program<O extends keyof Objects = 'teredo'> {
     constants: Partial<Readonly<Record<Objects[O]['constants'], number>>> = {},
   ) {
     this.lib = libbpf();
-    // From src/linux/bpf and from dist/linux/bpf it is the same way.
+    // The relative path is the same from src/linux/bpf and from dist/linux/bpf.
     const file = fileURLToPath(new URL(`../../../bpf/${object}.bpf.o`, import.meta.url));
     this.object = this.lib.openFile(file, 0);
     if (this.object === 0) throw new SystemCallError('bpf_object__open_file', errno());
@@ -74,7 +74,7 @@ export class Program<O extends keyof Objects = 'teredo'> {
     return check(name, this.lib.mapFd(this.lib.findMap(this.object, name)));
   }
 
-  /** What the programs have counted, all processors together; `names` in the order of their array. */
+  /** The counters of the programs, summed over all processors; `names` in the order of their array. */
   readCounters<Name extends string>(names: readonly Name[]): Record<Name, number> {
     const fd = this.map('counters');
     const key = new Memory(4);
@@ -89,14 +89,14 @@ export class Program<O extends keyof Objects = 'teredo'> {
     return Object.fromEntries(counts) as Record<Name, number>;
   }
 
-  /** Takes the programs and maps out of the kernel, but for what is attached. Harmless when repeated. */
+  /** Unloads the programs and maps, except programs that are attached. Harmless when repeated. */
   close(): void {
     if (this.object !== 0) this.lib.close(this.object);
     this.object = 0;
   }
 }
 
-/** Values of per-CPU maps are as many as there could be processors. */
+/** A per-CPU map has a value for each possible processor. */
 function possibleProcessors(): number {
   try {
     const ranges = readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim();

@@ -7,7 +7,7 @@ const KEY = 16;
 /** Octets of a proof's nonce. */
 export const PROOF_NONCE_LENGTH = PROOF.answered - PROOF.nonce;
 
-/** Proofs under way, which the programs look answers up in, by the peer's address. */
+/** Proofs under way, by the peer's address. The programs look up answers here. */
 export class ProofMap {
   private readonly fd: number;
   private readonly lib = libbpf();
@@ -18,7 +18,7 @@ export class ProofMap {
     this.fd = fd;
   }
 
-  /** Begins a proof; false where there is no room. */
+  /** Begins a proof; false if there is no room. */
   begin(peer: Uint8Array, nonce: Uint8Array): boolean {
     this.key.bytes.set(peer);
     this.value.bytes.fill(0);
@@ -26,7 +26,7 @@ export class ProofMap {
     return this.lib.update(this.fd, this.key.address, this.value.address, 0) === 0;
   }
 
-  /** The furthest way by which the peer has answered; `WAY.inward`: by none. */
+  /** The best way in which the peer has answered; `WAY.inward`: none. */
   answered(peer: Uint8Array): typeof WAY.inward | typeof WAY.checked | typeof WAY.bare {
     this.key.bytes.set(peer);
     if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) return WAY.inward;
@@ -35,7 +35,7 @@ export class ProofMap {
     return (ways & (1 << WAY.checked)) !== 0 ? WAY.checked : WAY.inward;
   }
 
-  /** Harmless where there is none. */
+  /** Harmless if there is none. */
   end(peer: Uint8Array): void {
     this.key.bytes.set(peer);
     this.lib.delete(this.fd, this.key.address);

@@ -13,8 +13,8 @@ const DISCARDED = 0x4000_0000;
 const RECORD_HEADER = 8;
 
 /**
- * A BPF ring buffer, read without system calls: a page with the reader's position, a page with the kernel's, and the data
- * twice in a row, so that no record is cut.
+ * A BPF ring buffer, read without system calls: a page with the reader's position, a page with the kernel's, and the data mapped twice in a
+ * row, so that each record is contiguous.
  */
 export class ReportRing {
   private readonly size: number;
@@ -26,7 +26,7 @@ export class ReportRing {
   private readonly headers: Uint32Array;
   private closed = false;
 
-  /** Throws a SystemCallError where it cannot be mapped. */
+  /** Throws a SystemCallError if it cannot be mapped. */
   constructor(fd: number, size: number) {
     this.size = size;
     this.consumer = map(PAGE, PROT_READ | PROT_WRITE, fd, 0);
@@ -43,7 +43,7 @@ export class ReportRing {
     this.headers = new Uint32Array(pages, PAGE);
   }
 
-  /** Calls back with each complete record; they are valid inside the callback. */
+  /** Calls back with each complete record; it is valid until the callback returns. */
   drain(onRecord: (view: DataView, offset: number, length: number) => void): void {
     if (this.closed) return;
     let at = Number(Atomics.load(this.read, 0));
@@ -60,7 +60,7 @@ export class ReportRing {
     }
   }
 
-  /** Gives the memory back; nothing may be drained any more. */
+  /** Unmaps the memory; do not call {@link drain} afterwards. */
   close(): void {
     if (this.closed) return;
     this.closed = true;

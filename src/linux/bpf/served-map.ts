@@ -4,7 +4,7 @@ import { Memory } from '../libc.ts';
 import { SERVED_KEY } from './layout.ts';
 import { libbpf } from './libbpf.ts';
 
-/** The prefixes whose addresses the programs take for a relay's own side. */
+/** The prefixes whose addresses the programs treat as a relay's own side. */
 export class ServedMap {
   private readonly fd: number;
   private readonly most: number;
@@ -17,7 +17,10 @@ export class ServedMap {
     this.most = most;
   }
 
-  /** Throws a SystemCallError; what has not been set yet is then set by the next call. Those beyond what there is room for are left to user space. What stays is not touched: packets pass meanwhile. */
+  /**
+   * Sets the prefixes, without touching those that stay, because packets use them meanwhile. The user path serves prefixes for which there
+   * is no room. Throws a SystemCallError; the next call then sets the rest.
+   */
   set(prefixes: readonly Ipv6Prefix[]): void {
     const lib = libbpf();
     const wanted = new Map(prefixes.slice(0, this.most).map((prefix) => [nameOf(prefix), prefix]));

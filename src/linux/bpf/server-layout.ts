@@ -1,6 +1,6 @@
-/** What both sides of the server's kernel path must agree on: the same as bpf/server.h, with which layout.test.ts compares it. */
+/** The definitions on which both sides of the server's kernel path must agree. They repeat bpf/server.h; layout.test.ts compares the two. */
 
-/** In the order of the counters' array; what they count the machine does not. */
+/** In the order of the counters' array. The machine does not count these packets. */
 export const SERVER_KERNEL_COUNTERS = [
   'receivedDatagrams',
   'solicitationsAnswered',
@@ -22,17 +22,17 @@ export const BUDGETS = {
   forwardedByPair: 6,
 } as const;
 
-/** Limits whose reaching is noted, and how many slots there are for the addresses of each. */
+/** Limits whose hits are recorded, and the number of slots for the addresses of each. */
 export const LIMITS = { answers: 0, forwarded: 1, forwardedByPair: 2 } as const;
 export const LIMIT_SLOTS = 64;
 export const LIMIT_HIT = { times: 0, address: 8, padding: 12, SIZE: 16 } as const;
 
 export const MAX_RANGES = 32;
 
-/** What the program does: nothing, counts what it could decide, decides. */
+/** Modes of the program: does nothing, only counts the datagrams that it could decide, decides them. */
 export const MODE = { off: 0, watch: 1, work: 2 } as const;
 
-/** Verdicts of the access list; 0 as the default: there is none. */
+/** Verdicts of the access list; a default of 0 means that there is none. */
 export const ACCESS = { none: 0, allow: 1, deny: 2 } as const;
 
 /** Offsets of fields, and sizes. Addresses and ports are in network order, everything else in the machine's. */
@@ -59,6 +59,6 @@ export const SERVER_CONFIG = {
 /** A range in the configuration. */
 export const RANGE = { address: 0, mask: 4, SIZE: 8 } as const;
 export const ACCESS_KEY = { length: 0, prefix: 4, SIZE: 8 } as const;
-/** Tokens are in so many parts. */
+/** The number of parts of a token. */
 export const TOKEN = 1_024;
 export const BUDGET = { burst: 0, perSecond: 8, fillNs: 16, SIZE: 24 } as const;

@@ -16,24 +16,24 @@ import {
   TOKEN,
 } from './server-layout.ts';
 
-/** What the program is to do; addresses as numbers. */
+/** Configuration of the program; addresses as numbers. */
 export interface ServerConfig {
   readonly primary: number;
   /** 0: none. */
   readonly secondary: number;
   /** The primary address as clients know it. */
   readonly announced: number;
-  /** Of the hash that chooses token buckets, 8 octets. */
+  /** Seed of the hash that chooses token buckets, 8 octets. */
   readonly key: Uint8Array;
-  /** Index of the interface by which what is forwarded leaves; 0: bubbles are user space's. */
+  /** Index of the interface by which forwarded datagrams leave; 0: bubbles are left to user space. */
   readonly uplink: number;
-  /** After such a time of deciding, in milliseconds, one datagram is left to the sockets; 0: none is. */
+  /** The program leaves one datagram to the sockets after each such time of deciding, in milliseconds; 0: it leaves none. */
   readonly sampleMs: number;
-  /** Whose sources and destinations are user space's: {@link MAX_RANGES} at the most. */
+  /** Datagrams from and to these ranges are left to user space; at most {@link MAX_RANGES}. */
   readonly ranges: readonly AddressRange[];
-  /** The answer to solicitations, an IPv6 packet whose destination is all zeros, and its checksum right for that. */
+  /** The answer to solicitations: an IPv6 packet with a destination of zeros, and the checksum that is right for them. */
   readonly advertisement: Uint8Array;
-  /** Offset of the checksum in it. */
+  /** Offset of its checksum. */
   readonly checksumAt: number;
   /** Whether solicitations are answered. */
   readonly answers: boolean;
@@ -41,7 +41,7 @@ export interface ServerConfig {
   readonly ttl: number;
   readonly access: AccessVerdicts;
   readonly mode: keyof typeof MODE;
-  /** Whether the way out of this host does not depend on the source address. */
+  /** Whether the route out of this host does not depend on the source address. */
   readonly anySource: boolean;
 }
 
@@ -56,14 +56,14 @@ export interface Budget {
   readonly burst: number;
 }
 
-/** Tokens: more than any address can use, and so few that the program's sums stay within 64 bits. */
+/** Stands for no limit: more tokens than any address can use, and few enough that the program's sums stay within 64 bits. */
 const MOST_TOKENS = 10_000_000;
-/** Address 0, which nobody has. */
+/** Address 0, which no host has. */
 const NO_RANGE: AddressRange = { address: 0, prefixLength: 32 };
-/** A span that no machine runs for, in nanoseconds. */
+/** Longer than any machine runs, in nanoseconds. */
 const NEVER = 1n << 62n;
 
-/** The server's program with its maps, attached to nothing. Throws as {@link Program}. */
+/** The server's program with its maps, not attached. Throws as {@link Program}. */
 export class ServerProgram {
   private readonly program = new Program('server', {});
   private readonly access = new AccessMap(this.program.map('access'));
@@ -77,7 +77,7 @@ export class ServerProgram {
     return this.program.readCounters(SERVER_KERNEL_COUNTERS);
   }
 
-  /** Limits that were reached since the last time. Throws a SystemCallError. */
+  /** Limits that were reached since the previous call. Throws a SystemCallError. */
   takeReachedLimits(): ReachedLimit[] {
     return this.limits.take();
   }
@@ -103,7 +103,7 @@ export class ServerProgram {
         view.setUint32(at + RANGE.mask, mask);
       }
       view.setUint16(CONFIG.advertisementLength, advertisement.length, true);
-      // What is summed up but for the destination: the complement of the checksum that it has with zeros there.
+      // The sum of the answer without the destination: the complement of its checksum with a destination of zeros.
       for (let i = 0; i < 2; i++) bytes[CONFIG.advertisementSum + i] = advertisement[checksumAt + i]! ^ 0xff;
       view.setUint8(CONFIG.answers, Number(config.answers));
       view.setUint8(CONFIG.allowPrivate, Number(config.allowPrivate));
@@ -115,7 +115,7 @@ export class ServerProgram {
     });
   }
 
-  /** The program decides nothing any more when this has passed: nanoseconds of CLOCK_MONOTONIC. */
+  /** Sets the time after which the program decides nothing any more: nanoseconds of CLOCK_MONOTONIC. */
   liveUntil(ns: bigint): void {
     writeRecord(this.program.map('alive_until'), 0, 8, (view) => view.setBigUint64(0, ns, true));
   }

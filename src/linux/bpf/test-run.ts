@@ -1,7 +1,7 @@
 import { Memory } from '../libc.ts';
 import { check, libbpf } from './libbpf.ts';
 
-/** TC_ACT_UNSPEC and TC_ACT_REDIRECT: left to whoever comes next, carried. */
+/** TC_ACT_UNSPEC: left to the next program or the stack. TC_ACT_REDIRECT: carried. */
 export const VERDICT = { goOn: -1, carried: 7, dropped: 2 } as const;
 
 const OPTIONS = {
@@ -14,7 +14,7 @@ const OPTIONS = {
   contextSize: 48,
   result: 56,
 } as const;
-/** struct __sk_buff, as far as it is used. */
+/** The used fields of struct __sk_buff. */
 const CONTEXT = { SIZE: 184, mark: 8, gsoSize: 176 } as const;
 const ROOM = 256;
 
@@ -25,14 +25,14 @@ export interface TestRun {
 }
 
 /**
- * Runs a program once on an Ethernet frame that goes nowhere (BPF_PROG_TEST_RUN). `gsoSize`: the frame says that it is several packets with
- * so many octets each, but not of which protocol. `mark`: the packet has it. Throws a SystemCallError.
+ * Runs a program once on an Ethernet frame that is then dropped (BPF_PROG_TEST_RUN). `gsoSize`: the frame claims to be several packets of
+ * so many octets each, without a protocol. `mark`: the packet's mark. Throws a SystemCallError.
  */
 export function testRun(program: number, frame: Uint8Array, gsoSize = 0, mark = 0): TestRun {
   return new TestRuns(program, frame.length).run(frame, gsoSize, mark);
 }
 
-/** Many runs of a program in the same memory, for frames of up to `longest` octets. */
+/** Runs a program many times in the same memory, on frames of up to `longest` octets. */
 export class TestRuns {
   private readonly program: number;
   private readonly input: Memory;

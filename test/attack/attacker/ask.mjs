@@ -1,4 +1,4 @@
-/** Sends one datagram ten times a second, `node ask.mjs FROM TO PORT HEX`, and says "answer" for each that comes back. */
+/** Sends one datagram ten times a second, `node ask.mjs FROM TO PORT HEX`, and prints "answer" for each answer. */
 import dgram from 'node:dgram';
 
 const [from, to, port, hex] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 """control.py PATH SECONDS MODE UID: what a local user can do to a control socket.
 
-quick: connects and hangs up. hold: keeps connections open and asks nothing. ask: asks for all peers and reads nothing. talk: keeps on sending behind
-its question. letters: sends its question letter by letter. status: no attack, asks 20 times and prints how long each answer took, in ms.
+quick: connects and closes at once. hold: keeps connections open and asks nothing. ask: asks for all peers and reads nothing. talk: continues to send
+after its question. letters: sends its question letter by letter. status: no attack, asks 20 times and prints the time to each answer, in ms.
 """
 import json
 import os

@@ -1,4 +1,4 @@
-"""Sends native pings whose IPv6 source is as ordered. pings.py DESTINATION PER_SECOND SECONDS SOURCE ...; each source is 12 octets in hex, the last four
+"""Sends native pings with given IPv6 sources: pings.py DESTINATION PER_SECOND SECONDS SOURCE ...; each source is 12 octets in hex, and the last four
 octets are random."""
 import os, socket, struct, sys, time
 

@@ -1,6 +1,6 @@
 /**
- * Poses as a Teredo client on a link: announces it every second, and answers each bubble and each ping that comes for it. Arguments: own IPv4
- * address, discovery bubble (hex), answer to bubbles (hex). Says "stolen N" with each packet that is no bubble.
+ * Poses as a Teredo client on a link: announces it every second, and answers each bubble and each ping to it. Arguments: own IPv4 address,
+ * discovery bubble (hex), answer to bubbles (hex). Prints "stolen N" for each packet that is not a bubble.
  */
 import dgram from 'node:dgram';
 

@@ -1,8 +1,8 @@
 /**
- * Sends UDP datagrams as fast as it is told to, or can, and tells what came back. Its order is a JSON file:
- * { from, port, to, toPort, payloads: [hex], count, perSecond, vary: [[offset, length]], wanted }; payloads go round,
- * `vary` puts random octets into each where it says, `from` and `to` may be several addresses, taken in turn. It ends when
- * all is sent and so many answers as are `wanted` have come, or have not come for long.
+ * Sends UDP datagrams at a given rate, or as fast as it can, and prints the answers. Its order is a JSON file: { from, port, to, toPort,
+ * payloads: [hex], count, perSecond, vary: [[offset, length]], wanted }. Payloads are sent in turn; `vary` overwrites the given parts of
+ * each with random octets; `from` and `to` may be several addresses, used in turn. It ends when everything is sent and `wanted` answers
+ * have come, or none has come for a long time.
  */
 import { randomFillSync } from 'node:crypto';
 import dgram from 'node:dgram';
@@ -18,7 +18,7 @@ const targets = [order.to].flat();
 const payloads = order.payloads.map((hex) => Buffer.from(hex, 'hex'));
 const { count = payloads.length, perSecond = Infinity, vary, wanted = 0 } = order;
 
-// A lookup that does not: addresses are literal, and resolving each would be the slowest part.
+// Skips the lookup: addresses are literal, and resolving each would be the slowest part.
 const family = targets[0].includes(':') ? 6 : 4;
 const lookup = (address, _options, callback) => callback(null, address, family);
 const answers = [];

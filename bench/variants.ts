@@ -5,25 +5,25 @@ import { fileURLToPath } from 'node:url';
 import { RELAY_ADDRESS, SERVER_ADDRESS, SERVER_SECONDARY } from '../src/lab/index.ts';
 import type { Internet, Namespace, Running } from '../src/lab/index.ts';
 
-/** Who carries: nobody (plain IPv4 takes the way), miredo, and ours by either data path. */
-export const SEATS = ['plain', 'miredo', 'user', 'kernel'] as const;
-export type Seat = (typeof SEATS)[number];
+/** The variants to compare: plain IPv4 without Teredo, miredo, and this program on each of its data paths. */
+export const VARIANTS = ['plain', 'miredo', 'user', 'kernel'] as const;
+export type Variant = (typeof VARIANTS)[number];
 /** All but plain IPv4. */
-export type Maker = Exclude<Seat, 'plain'>;
-export const MAKERS = ['miredo', 'user', 'kernel'] as const satisfies readonly Maker[];
+export type TeredoVariant = Exclude<Variant, 'plain'>;
+export const TEREDO_VARIANTS = ['miredo', 'user', 'kernel'] as const satisfies readonly TeredoVariant[];
 
 /** Compiled, this file lies three folders below the repository's root. */
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const PROGRAM = join(ROOT, 'bin', 'teredo');
 
-/** So that no limit is what is measured: one address asks for all. */
+/** Raises the limits, so that they do not determine the result: all requests come from one address. */
 const NO_LIMIT = ['answers', 'forwarded'].flatMap((kind) =>
   ['per-second', 'burst'].map((what) => `${kind}.shared.${what}=10000000`),
 );
 
-export async function startServer(net: Internet, maker: Maker): Promise<Running> {
-  if (maker !== 'miredo')
-    return await ours(net.server, maker, 'server', '--address', SERVER_ADDRESS, '--limit', ...NO_LIMIT);
+export async function startServer(net: Internet, variant: TeredoVariant): Promise<Running> {
+  if (variant !== 'miredo')
+    return await ours(net.server, variant, 'server', '--address', SERVER_ADDRESS, '--limit', ...NO_LIMIT);
   return await miredo(
     net.server,
     'miredo-server',
@@ -31,23 +31,23 @@ export async function startServer(net: Internet, maker: Maker): Promise<Running>
   );
 }
 
-/** `limits` and options for Node are for ours. */
+/** `limits` and options for Node apply to this program only. */
 export async function startRelay(
   net: Internet,
-  maker: Maker,
+  variant: TeredoVariant,
   limits: readonly string[] = [],
   nodeOptions: readonly string[] = [],
 ): Promise<Running> {
-  if (maker !== 'miredo') {
+  if (variant !== 'miredo') {
     const changed = limits.length > 0 ? ['--limit', ...limits] : [];
-    return await oursWith(nodeOptions, net.relay, maker, 'relay', '--address', RELAY_ADDRESS, ...changed);
+    return await oursWith(nodeOptions, net.relay, variant, 'relay', '--address', RELAY_ADDRESS, ...changed);
   }
   const config = `InterfaceName teredo\nRelayType relay\nBindAddress ${RELAY_ADDRESS}\nBindPort 3545\n`;
   return await miredo(net.relay, 'miredo', config);
 }
 
-export async function startClient(host: Namespace, maker: Maker): Promise<Running> {
-  if (maker !== 'miredo') return await ours(host, maker, 'client', '--server', SERVER_ADDRESS);
+export async function startClient(host: Namespace, variant: TeredoVariant): Promise<Running> {
+  if (variant !== 'miredo') return await ours(host, variant, 'client', '--server', SERVER_ADDRESS);
   return await miredo(host, 'miredo', `InterfaceName teredo\nServerAddress ${SERVER_ADDRESS}\n`);
 }
 
@@ -59,7 +59,7 @@ export function cpuSeconds(program: Running): number {
   }, 0);
 }
 
-/** A program and its children: miredo does its work in one. */
+/** A process and its children: miredo works in a child. */
 export function family(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => family(Number(child))))];
@@ -90,7 +90,7 @@ async function oursWith(
 async function miredo(host: Namespace, program: string, config: string): Promise<Running> {
   mkdirSync('/run/miredo', { recursive: true });
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
-  chmodSync(folder, 0o755); // it reads its configuration as a user of its own
+  chmodSync(folder, 0o755); // miredo reads its configuration as another user
   writeFileSync(join(folder, 'conf'), config);
   const running = host.spawn(program, ['-f', '-c', join(folder, 'conf'), '-p', join(folder, 'pid')]);
   void running.exited.then(() => rmSync(folder, { recursive: true, force: true }));
