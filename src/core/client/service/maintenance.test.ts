@@ -51,7 +51,7 @@ describe('refresh', () => {
     expect(rig.all('solicitation')).toEqual([]);
   });
 
-  test('CL-86, A-16: the address stays as it is over ten refreshes', () => {
+  test('CL-86, A-16: the address stays the same over ten refreshes', () => {
     const rig = new ClientRig().qualify();
     const { address } = rig;
     for (let i = 0; i < 10; i++) {
