@@ -37,7 +37,7 @@ describe.each([false, true])("N-8: a router marks a peer's datagrams: kernel pat
         payload,
       });
       net.world.runFor(10);
-      expect(payload).toEqual(before); // a datagram on its way is never changed
+      expect(payload).toEqual(before); // a datagram under way is never changed
     };
     arrive(ECT0, NOT_ECT);
     arrive(ECT0, CE);

@@ -4,8 +4,8 @@ import { expectQualified, expectQualifiedSoon, expectReply } from './support/exp
 import { seededTest } from './support/with-seed.ts';
 
 describe('neighbours behind one NAT', () => {
-  // CL-63, CL-110..115: the NAT lets neither reach the other at its mapped address.
-  seededTest('find each other on the link', (seed) => {
+  // CL-63, CL-110..115: behind this NAT neither reaches the other at its mapped address.
+  seededTest('reach each other on the link', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     const nat = net.addNat('portRestricted');
@@ -74,7 +74,7 @@ describe('a NAT behind a NAT', () => {
 });
 
 describe('ports', () => {
-  seededTest('that collide at a port-preserving NAT are told apart', (seed) => {
+  seededTest('with the same port behind a port-preserving NAT get different addresses', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     const nat = net.addNat('portRestricted');

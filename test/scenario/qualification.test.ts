@@ -35,7 +35,7 @@ describe('qualification', () => {
 
   // E-20
   for (const kind of ['symmetric', 'symmetricSequential'] satisfies NatKindName[]) {
-    seededTest(`behind a ${kind} NAT, which it knows`, (seed) => {
+    seededTest(`behind a ${kind} NAT, which it recognises`, (seed) => {
       const net = new Internet({ seed });
       net.addServer();
       const client = net.addClient({ behind: kind });

@@ -59,7 +59,7 @@ describe('start action', () => {
     expect(rig.kinds).toEqual(['solicitation 203.0.113.120:3544']);
   });
 
-  test('CL-4: nothing but solicitations leaves before qualification', () => {
+  test('CL-4: only solicitations are sent before qualification', () => {
     const rig = new ClientRig().start();
     rig.send(data(teredo(PRIMARY, MAPPED), v6('2001:db8::1')));
     rig.receive(PRIMARY, data(v6('2001:db8::1'), teredo(PRIMARY, MAPPED)));
@@ -93,7 +93,7 @@ describe('the primary address has answered', () => {
     expect(rig.machine.reason).toBe('no-answer-secondary');
   });
 
-  test('E-20: another mapping seen by the secondary is a symmetric NAT: the primary one makes the address', () => {
+  test('E-20: if the secondary sees another mapping the NAT is symmetric: the address uses the mapping of the primary', () => {
     for (const origin of [at('192.0.2.1:4097'), at('192.0.2.2:4096')]) {
       const rig = new ClientRig().start();
       rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY, origin });
@@ -113,7 +113,7 @@ describe('the primary address has answered', () => {
     }
   });
 
-  test('CL-23: where another server sees no such thing, that one is used', () => {
+  test('CL-23: if another server does not see two mappings, that one is used', () => {
     const [primary, secondary] = [at('198.51.100.1:3544'), at('198.51.100.2:3544')];
     const other = { primary: primary.address, secondary: secondary.address };
     for (const order of ['first', 'last']) {
@@ -129,7 +129,7 @@ describe('the primary address has answered', () => {
     }
   });
 
-  test('of more servers than are asked at once all get their turn', () => {
+  test('if there are more servers than are asked at once, each of them is asked', () => {
     const servers = Array.from({ length: 20 }, (_, i) => ({
       primary: v4(`198.51.100.${i + 1}`),
       secondary: undefined,
@@ -171,7 +171,7 @@ describe('the primary address has answered', () => {
 });
 
 describe('one IPv4 address only', () => {
-  test('CL-22: a server without a secondary qualifies, but a symmetric NAT is not ruled out', () => {
+  test('CL-22: a server without a secondary qualifies, but a symmetric NAT is possible', () => {
     const rig = new ClientRig({ servers: [{ primary: PRIMARY.address, secondary: undefined }] }).start();
     rig.answer(rig.sent[0]);
     expect(rig.machine.state).toBe('qualified');
@@ -179,7 +179,7 @@ describe('one IPv4 address only', () => {
     expect(rig.machine.symmetricNatRuledOut).toBe(false);
   });
 
-  test('CL-22: with requireSecondary off a mute secondary is forgiven', () => {
+  test('CL-22: with requireSecondary off a mute secondary does not matter', () => {
     const rig = new ClientRig({ requireSecondary: false }).start();
     rig.answer(rig.sent[0]).advance(12_000);
     expect(rig.machine.state).toBe('qualified');
@@ -187,7 +187,7 @@ describe('one IPv4 address only', () => {
   });
 });
 
-describe('answers that do not count', () => {
+describe('invalid answers', () => {
   const spoilt: Record<string, AnswerOptions> = {
     'CL-14: without origin': { withOrigin: false },
     'CL-15: hop limit 64': { spoil: (b, o) => void (b[o + 7] = 64) },
@@ -232,7 +232,7 @@ describe('answers that do not count', () => {
     });
   }
 
-  test('C-13, C-16: truncated anywhere, nothing happens', () => {
+  test('C-13, C-16: a truncated answer changes nothing', () => {
     const rig = new ClientRig().start();
     let length = 0;
     rig.answer(rig.sent[0], { spoil: (b) => void (length = b.length), nonce: new Uint8Array(8) });
@@ -257,7 +257,7 @@ describe('answers that do not count', () => {
     expect(rig.machine.server).toBe(1);
   });
 
-  test('the reason is told: not global, authentication, invalid', () => {
+  test('the reason is reported: not global, authentication, invalid', () => {
     const reasons = [
       [{ origin: at('10.1.1.1:1') }, 'mapping-not-global'],
       [{ nonce: new Uint8Array(8) }, 'authentication-failed'],
@@ -314,7 +314,7 @@ describe('several servers', () => {
     });
   });
 
-  test('one whose secondary is mute gives way to the next within a second', () => {
+  test('a server with a mute secondary is replaced by the next within a second', () => {
     const rig = new ClientRig({ servers: TWO }).start();
     rig.answer(rig.sent[0]).answer(rig.sent[1], { from: OTHER, prefixServer: OTHER.address });
     rig.advance(1_000);
@@ -330,7 +330,7 @@ describe('several servers', () => {
     expect(new ClientRig({ servers }).start().sent).toHaveLength(8);
   });
 
-  test('CL-23: after two mappings, one address alone counts only where it sees the same as another server', () => {
+  test('CL-23: after two mappings, a server with one address counts only if another server sees the same mapping', () => {
     const servers = [SERVERS[0], { primary: OTHER.address, secondary: undefined }];
     const fromOther = { from: OTHER, prefixServer: OTHER.address };
     const contradicted = (): ClientRig => {
@@ -348,7 +348,7 @@ describe('several servers', () => {
     expect([differing.machine.state, differing.machine.natKind]).toEqual(['qualified', 'symmetric']);
   });
 
-  test('E-20: servers that are silent are not waited for longer than a second', () => {
+  test('E-20: the wait for silent servers is at most a second', () => {
     const rig = new ClientRig({
       servers: [...SERVERS, { primary: OTHER.address, secondary: undefined }],
     }).start();
@@ -363,7 +363,7 @@ describe('several servers', () => {
     ]);
   });
 
-  test('none: off-line, until there is one', () => {
+  test('no server: off-line, until there is one', () => {
     const rig = new ClientRig({ servers: [] }).start();
     expect([rig.machine.state, rig.machine.reason]).toEqual(['offline', 'no-server']);
     rig.machine.setServers(SERVERS, rig.now);
@@ -380,7 +380,7 @@ function resealed(change: (packet: Uint8Array) => void): (packet: Uint8Array) =>
   };
 }
 
-/** The packet put together anew from these parts of it. */
+/** A packet made from these parts of the given one. */
 function shortened(packet: Uint8Array, parts: readonly (readonly [number, number])[]): Uint8Array {
   const pieces = parts.flatMap(([from, to]) => [...packet.subarray(from, to)]);
   const result = Uint8Array.from(pieces);
