@@ -358,7 +358,7 @@ export class EbpfKernelPath implements KernelPath {
     this.handlers?.onReset();
   }
 
-  /** Puts the offering of all peers off: on a router some route changes all the time. */
+  /** Resets at once, or later: on a router some route changes all the time. */
   private resetInTurn(): void {
     if (this.cancelReset !== undefined) return;
     const now = this.clock.now();
