@@ -100,7 +100,7 @@ export function readTrusted(path: string): string | undefined {
 }
 
 /**
- * Writes a file that only its owner may read: completely, or the old one stays. Replaces what exists at the path; of a link, the link
+ * Writes a file that only its owner may read: completely, or the old one stays. Replaces a file at the path; of a link, the link
  * itself and not its target. Throws the system's error, or an Error if the folder is not safe.
  */
 export function replaceTrusted(path: string, text: string): void {

@@ -28,7 +28,7 @@ const BULK = /^bulk data on the user path: for the bridge br0 the kernel cuts su
 interface Kind {
   /** The kinds that the kernel must have. */
   readonly kinds: readonly string[];
-  /** What is between a link's end in the client's namespace, `raw`, and the uplink, `up`; and the same at the other end, `far`. */
+  /** The interfaces between a link's end in the client's namespace, `raw`, and the uplink, `up`; and the same at the other end, `far`. */
   readonly near: readonly string[];
   readonly far?: readonly string[];
   readonly carried: UplinkStatus['carried'];

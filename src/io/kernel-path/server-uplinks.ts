@@ -22,7 +22,7 @@ export interface HostIpv4 {
   readonly routing: Ipv4Routing;
 }
 
-/** Where the server's program is attached, and what it may do there. */
+/** Where the server's program is attached, and its permitted work there. */
 export interface ServerUplinks {
   readonly at: readonly Link[];
   /** Index of the only interface by which a server's datagrams leave; 0: there may be several. */
