@@ -1,4 +1,4 @@
-/** What a local user without privileges can do to a daemon through its control socket, which is open to all users. */
+/** Attacks of a local user without privileges on a daemon, through its control socket, which is open to all users. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../s
 import type { Namespace, Running } from '../../src/lab/index.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { nameOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
-import { HonestPing, endedWith, memoryOf } from './ground.ts';
+import { HonestPing, endedWith, memoryOf } from './attack-lab.ts';
 
 const ATTACKER = 65534;
 const OTHER_USER = 65533;

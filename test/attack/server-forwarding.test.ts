@@ -1,4 +1,4 @@
-/** What an attacker can make a server send to a third party. S-23, S-27 */
+/** Attacks that make a server send to a third party. S-23, S-27 */
 import { expect, test } from 'vitest';
 import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
 import { Internet, SERVER_ADDRESS, timeToFirstReply } from '../../src/lab/index.ts';
@@ -18,7 +18,7 @@ import {
   teredo,
   v6,
   endedWith,
-} from './ground.ts';
+} from './attack-lab.ts';
 import { IS_ALL } from '../support/extent.ts';
 
 const PORT = 5000;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
 import { Internet, SERVER_ADDRESS, SERVER_SECONDARY, until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
-import { ATTACKER_ADDRESS, ArrivalCounter, addHost, send, teredo } from '../attack/ground.ts';
+import { ATTACKER_ADDRESS, ArrivalCounter, addHost, send, teredo } from '../attack/attack-lab.ts';
 import { eventually } from '../support/eventually.ts';
 import { startServer, statusOf } from '../support/roles.ts';
 import { solicitation } from '../support/server-rig.ts';

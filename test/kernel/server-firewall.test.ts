@@ -10,7 +10,7 @@ import { ask } from '../../src/daemon/control-client.ts';
 import { controlPath } from '../../src/daemon/control-path.ts';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
-import { ATTACKER_ADDRESS, VICTIM_ADDRESS, addHost } from '../attack/ground.ts';
+import { ATTACKER_ADDRESS, VICTIM_ADDRESS, addHost } from '../attack/attack-lab.ts';
 import { Asker } from '../support/asker.ts';
 import { ControlGroup, controlGroups } from '../support/control-group.ts';
 import { eventually } from '../support/eventually.ts';

@@ -328,7 +328,7 @@ test('all examples of the vectors', () => {
   }
 });
 
-test('whatever comes', () => {
+test('random datagrams', () => {
   const address = fc.constantFrom(
     A,
     B,
