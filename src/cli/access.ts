@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { AccessList, MAX_ACCESS_PREFIXES } from '../core/access-list.ts';
-import type { AccessStatus } from '../daemon/status.ts';
+import type { AccessStatus } from '../control/status.ts';
 import { formatIpv4Prefix, parseIpv4, parseIpv4Prefix } from '../wire/index.ts';
 import type { Ipv4Prefix } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import type { DataPath, UplinkStatus } from '../daemon/status.ts';
+import type { DataPath, UplinkStatus } from '../control/status.ts';
 import type { CarriedTotals, DataPath as DataPathInUse, DataPathWish } from '../runtime/data-path-use.ts';
 
 /** `--data-path`; `what`: it is that the kernel, or this program, does. */

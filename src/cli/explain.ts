@@ -1,5 +1,5 @@
 import type { QualificationReason } from '../core/events.ts';
-import type { ClientStatus } from '../daemon/status.ts';
+import type { ClientStatus } from '../control/status.ts';
 
 /** What a reason means for the one who reads it, and what can be done. */
 export function explainReason(reason: QualificationReason): string {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { TEREDO_PORT, formatIpv4, parseEndpoint, parseIpv4, parseIpv6, parsePrefix } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
-import { isControlName } from '../daemon/control-path.ts';
+import { isControlName } from '../control/control-path.ts';
 import {
   faultOfHost,
   faultOfHostAddress,

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../daemon/status.ts';
+import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
 import { accessInWords } from '../access.ts';
 import { dataPathRows } from '../data-path.ts';
 import { explainReason, stateInWords } from '../explain.ts';

@@ -1,6 +1,6 @@
 import { formatIpv6, isTeredo } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
-import type { ContactStatus } from '../../daemon/status.ts';
+import type { ContactStatus } from '../../control/status.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { askAgain, askHere } from './ask-daemon.ts';
 

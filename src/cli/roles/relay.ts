@@ -5,7 +5,7 @@ import type { RelaySettings } from '../../runtime/relay.ts';
 import { RELAY_LIMITS } from '../../core/relay/index.ts';
 import { TRUSTED } from '../../core/peer-table.ts';
 import { NO_TRAFFIC } from '../../core/peer-traffic.ts';
-import type { PeerStatus, RelayStatus } from '../../daemon/status.ts';
+import type { PeerStatus, RelayStatus } from '../../control/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
 import type { DataPathWish } from '../../runtime/data-path-use.ts';

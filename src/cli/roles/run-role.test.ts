@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { ControlServer } from '../../daemon/control-server.ts';
+import { ControlServer } from '../../control/control-server.ts';
 import { EnvironmentError } from '../../io/errors.ts';
 import { LogLines } from '../../io/log-lines.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,15 +1,15 @@
-import { ControlServer } from '../../daemon/control-server.ts';
-import type { ControlHandler, ListAnswer } from '../../daemon/control-server.ts';
-import { controlDirectory, whyElsewhere } from '../../daemon/control-path.ts';
-import type { ControlAnswer } from '../../daemon/control-protocol.ts';
-import { networkNamespace } from '../../daemon/network-namespace.ts';
+import { ControlServer } from '../../control/control-server.ts';
+import type { ControlHandler, ListAnswer } from '../../control/control-server.ts';
+import { controlDirectory, whyElsewhere } from '../../control/control-path.ts';
+import type { ControlAnswer } from '../../control/control-protocol.ts';
+import { networkNamespace } from '../../control/network-namespace.ts';
 import type {
   ContactStatus,
   DaemonStatus,
   PeerStatus,
   PeersStatus,
   RoleStatus,
-} from '../../daemon/status.ts';
+} from '../../control/status.ts';
 import { within } from '../../io/deadline.ts';
 import { endProcess } from '../../io/end-process.ts';
 import { EnvironmentError } from '../../io/errors.ts';

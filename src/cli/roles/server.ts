@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { Server } from '../../runtime/server.ts';
 import type { ServerSettings } from '../../runtime/server.ts';
-import type { ServerStatus } from '../../daemon/status.ts';
+import type { ServerStatus } from '../../control/status.ts';
 import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
