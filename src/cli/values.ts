@@ -15,6 +15,10 @@ import type { Fault } from '../runtime/settings/rules.ts';
 /** Where a relay listens unless told otherwise. */
 export const RELAY_PORT = 3545;
 
+/** `--announce` of a server and of a relay. */
+export const ANNOUNCE_HELP =
+  'public IPv4 address by which clients reach --address, where a 1:1 NAT translates one to the other (default: --address)';
+
 /** Parsers of option values: they give the value, or an error that commander shows with the option's name. */
 
 export function ipv4Value(text: string): Ipv4 {

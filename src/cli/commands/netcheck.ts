@@ -13,7 +13,7 @@ import { reportInJson, reportInWords } from '../netcheck/report.ts';
 import type { Findings } from '../netcheck/report.ts';
 import { printJson, printLine } from '../output.ts';
 import { resolveServers } from '../../runtime/servers.ts';
-import { noticesOfServer } from '../resolve.ts';
+import { noticesOfServer } from '../roles/start-notices.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { hostAddressValue, hostsValue, portValue, secondaryValue, secondsValue } from '../values.ts';
 

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
-import { accessInWords } from '../access.ts';
+import { accessInWords } from '../access-status.ts';
 import { dataPathRows } from '../data-path.ts';
-import { explainReason, stateInWords } from '../explain.ts';
+import { explainReason } from '../explain.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatSpan, printJson, printLine, printTable } from '../output.ts';
 import { portMappingInWords } from '../port-mapping.ts';
@@ -83,6 +83,11 @@ function clientRows(status: ClientStatus): [string, string][] {
     ...dataPathRows(status.dataPath),
   );
   return rows;
+}
+
+/** netsh's word for the state, with what belongs to it. */
+function stateInWords(status: ClientStatus): string {
+  return status.state === 'probe' ? 'probe (looking for a server)' : status.state;
 }
 
 function serverRows(status: ServerStatus): [string, string][] {

@@ -3,24 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ControlServer } from '../../control/control-server.ts';
-import { EnvironmentError } from '../../io/errors.ts';
 import { LogLines } from '../../io/log-lines.ts';
 import { EXIT } from '../exit-codes.ts';
-import { hostRelayCommand, relayCommand } from './relay.ts';
-import { explainNotLocal, runRole } from './run-role.ts';
+import { runRole } from './run-role.ts';
 import type { Role } from './run-role.ts';
 
 vi.mock('../../io/end-process.ts', () => ({ endProcess: () => {} }));
-
-test('an address that is none of this host: the help names options that the role has', async () => {
-  const start = (): Promise<void> =>
-    Promise.reject(new EnvironmentError('not-local', '192.0.2.1 is none of this host'));
-  await expect(explainNotLocal(start(), 'announce')).rejects.toThrow(/none of this host; .* --announce$/);
-  await expect(explainNotLocal(start(), 'leave-out')).rejects.toThrow(
-    /none of this host; leave --address out/,
-  );
-  expect(hostRelayCommand(() => {}).options.map(({ long }) => long)).not.toContain('--announce');
-});
 
 test('a role is closed though its control socket cannot be', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'teredo-run-role-'));
@@ -41,13 +29,4 @@ test('a role is closed though its control socket cannot be', async () => {
   }));
   expect([exitCode, isClosed]).toEqual([EXIT.FAILED, true]);
   expect(said).toContain('warning: at the end: EIO: i/o error');
-});
-
-test('the help of relay and host-relay says when bubbles go straight to clients', () => {
-  const helpOf = (command: typeof relayCommand): string =>
-    command(() => {})
-      .helpInformation()
-      .replaceAll(/\s+/g, ' ');
-  expect(helpOf(hostRelayCommand)).toContain('(default: where its IPv4 address is not global)');
-  expect(helpOf(relayCommand)).toContain('(its IPv4 address is not global), bubbles go straight to clients');
 });
