@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { AccessList, MAX_ACCESS_PREFIXES } from '../core/access-list.ts';
 import { formatIpv4Prefix, parseIpv4, parseIpv4Prefix } from '../wire/index.ts';
 import type { Ipv4Prefix } from '../wire/index.ts';
-import { CommandFailure, EXIT } from './exit-codes.ts';
+import { CommandFailure, EXIT } from '../daemon/exit-codes.ts';
 
 /** What `--allow` and `--deny` have gathered. */
 export interface AccessOptions {

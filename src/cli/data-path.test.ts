@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { dataPathInWords, dataPathStatus } from './data-path-status.ts';
+import { dataPathInWords, dataPathStatus } from '../daemon/data-path-status.ts';
 import { dataPathRows } from './data-path.ts';
 
 const CARRIED = { peers: 2, receivedPackets: 3, receivedBytes: 300, sentPackets: 4, sentBytes: 400 };

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
-import { accessInWords } from '../access-status.ts';
+import { accessInWords } from '../../daemon/access-status.ts';
 import { dataPathRows } from '../data-path.ts';
-import { explainReason } from '../explain.ts';
-import { EXIT } from '../exit-codes.ts';
+import { explainReason } from '../../daemon/explain.ts';
+import { EXIT } from '../../daemon/exit-codes.ts';
 import { formatSpan, printJson, printLine, printTable } from '../output.ts';
-import { portMappingInWords } from '../port-mapping.ts';
+import { portMappingInWords } from '../../daemon/port-mapping.ts';
 import { askDaemons } from './ask-daemon.ts';
 
 /** How often `--watch` looks. */

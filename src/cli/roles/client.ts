@@ -5,15 +5,15 @@ import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { ServerCandidate } from '../../core/client/index.ts';
 import type { DataPathWish } from '../../runtime/data-path-use.ts';
 import { dataPathOption } from '../data-path.ts';
-import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
-import { noticesOfPortMappingFile, portMappingFile } from '../port-mapping.ts';
+import { noticesOfPortMappingFile, portMappingFile } from '../../daemon/port-mapping.ts';
 import { resolveServers } from '../../runtime/servers.ts';
 import type { KnownAddresses } from '../../runtime/servers.ts';
 import { REFRESH_SECONDS } from '../../runtime/settings/rules.ts';
-import { resolveMeetingPoint } from '../resolve.ts';
-import { readSecret } from '../secrets.ts';
+import { resolveMeetingPoint } from '../../daemon/meeting-point.ts';
+import { readSecret } from '../../daemon/secrets.ts';
 import {
   hostAddressValue,
   hostsValue,
@@ -24,12 +24,12 @@ import {
   secondaryValue,
   secondsValue,
 } from '../values.ts';
-import type { HostPort } from '../values.ts';
-import { ClientRole } from './client-role.ts';
-import type { ResolvedSettings } from './client-role.ts';
-import { runRole } from './run-role.ts';
-import type { Role, RunningRole } from './run-role.ts';
-import { noticesOfServer } from './start-notices.ts';
+import type { HostPort } from '../../daemon/meeting-point.ts';
+import { ClientRole } from '../../daemon/client-role.ts';
+import type { ResolvedSettings } from '../../daemon/client-role.ts';
+import { runRole } from '../../daemon/run-role.ts';
+import type { Role, RunningRole } from '../../daemon/run-role.ts';
+import { noticesOfServer } from '../../daemon/start-notices.ts';
 
 interface ClientOptions {
   readonly server: string[];

@@ -5,7 +5,7 @@ import type { RelaySettings } from '../../runtime/relay.ts';
 import { RELAY_LIMITS } from '../../core/relay/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
 import type { DataPathWish } from '../../runtime/data-path-use.ts';
-import { noticesOfAccess } from '../access-status.ts';
+import { noticesOfAccess } from '../../daemon/access-status.ts';
 import { accessOf, addAccessOptions } from '../access.ts';
 import type { AccessOptions } from '../access.ts';
 import { dataPathOption } from '../data-path.ts';
@@ -20,9 +20,9 @@ import {
   portValue,
   prefixValue,
 } from '../values.ts';
-import { RelayRole } from './relay-role.ts';
-import { runRole } from './run-role.ts';
-import { noticesOfReach } from './start-notices.ts';
+import { RelayRole } from '../../daemon/relay-role.ts';
+import { runRole } from '../../daemon/run-role.ts';
+import { noticesOfReach } from '../../daemon/start-notices.ts';
 
 interface RelayOptions extends AccessOptions {
   readonly address?: Ipv4;

@@ -5,18 +5,18 @@ import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
 import type { DataPathWish } from '../../runtime/data-path-use.ts';
-import { noticesOfAccess } from '../access-status.ts';
+import { noticesOfAccess } from '../../daemon/access-status.ts';
 import { accessOf, addAccessOptions } from '../access.ts';
 import type { AccessOptions } from '../access.ts';
 import { dataPathOption } from '../data-path.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
-import { readKeys } from '../secrets.ts';
+import { readKeys } from '../../daemon/secrets.ts';
 import { nextAddress } from '../../runtime/servers.ts';
 import { ANNOUNCE_HELP, hostAddressValue, nameValue, secondaryValue } from '../values.ts';
-import { runRole } from './run-role.ts';
-import { ServerRole } from './server-role.ts';
-import { noticesOfReach } from './start-notices.ts';
+import { runRole } from '../../daemon/run-role.ts';
+import { ServerRole } from '../../daemon/server-role.ts';
+import { noticesOfReach } from '../../daemon/start-notices.ts';
 
 interface ServerOptions extends AccessOptions {
   readonly address: Ipv4;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EnvironmentError } from '../../io/errors.ts';
+import { EnvironmentError } from '../io/errors.ts';
 import { explainNotLocal } from './start-notices.ts';
 
 test('an address that is none of this host: the help names options that the role has', async () => {

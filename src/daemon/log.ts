@@ -1,6 +1,6 @@
-import { LogLines } from '../../io/log-lines.ts';
-import type { DataPath } from '../../runtime/data-path-use.ts';
-import { dataPathInWords } from '../data-path-status.ts';
+import { LogLines } from '../io/log-lines.ts';
+import type { DataPath } from '../runtime/data-path-use.ts';
+import { dataPathInWords } from './data-path-status.ts';
 
 const STDERR = 2;
 const log = new LogLines(STDERR);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { stateDirectory, whyStateElsewhere } from '../daemon/state-path.ts';
+import { stateDirectory, whyStateElsewhere } from './state-path.ts';
 import type { PortMapping as PortMappingStatus } from '../control/status.ts';
 import type { PortMapping } from '../io/ports.ts';
 import { formatEndpoint } from '../wire/index.ts';

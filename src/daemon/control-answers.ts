@@ -1,11 +1,11 @@
-import { controlDirectory } from '../../control/control-path.ts';
-import type { ControlAnswer } from '../../control/control-protocol.ts';
-import { ControlServer } from '../../control/control-server.ts';
-import type { ControlHandler, ListAnswer } from '../../control/control-server.ts';
-import { networkNamespace } from '../../control/network-namespace.ts';
-import type { DaemonStatus, PeerStatus, PeersStatus } from '../../control/status.ts';
-import { parseIpv6 } from '../../wire/index.ts';
-import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { controlDirectory } from '../control/control-path.ts';
+import type { ControlAnswer } from '../control/control-protocol.ts';
+import { ControlServer } from '../control/control-server.ts';
+import type { ControlHandler, ListAnswer } from '../control/control-server.ts';
+import { networkNamespace } from '../control/network-namespace.ts';
+import type { DaemonStatus, PeerStatus, PeersStatus } from '../control/status.ts';
+import { parseIpv6 } from '../wire/index.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
 import { say } from './log.ts';
 import type { Role } from './run-role.ts';
 

@@ -1,8 +1,8 @@
 /** Notices and help for the start of a role. */
-import { isLoopback, isPrivate } from '../../core/address-policy.ts';
-import { EnvironmentError } from '../../io/errors.ts';
-import { formatIpv4 } from '../../wire/index.ts';
-import type { Ipv4 } from '../../wire/index.ts';
+import { isLoopback, isPrivate } from '../core/address-policy.ts';
+import { EnvironmentError } from '../io/errors.ts';
+import { formatIpv4 } from '../wire/index.ts';
+import type { Ipv4 } from '../wire/index.ts';
 
 /** A server's or relay's address has to be one that clients elsewhere can send to: the warning where it is not. C-9 */
 export function noticesOfReach({

@@ -1,11 +1,11 @@
-import { whyElsewhere } from '../../control/control-path.ts';
-import type { ContactStatus, PeerStatus, RoleStatus } from '../../control/status.ts';
-import { within } from '../../io/deadline.ts';
-import { endProcess } from '../../io/end-process.ts';
-import { feedWatchdog, notifySystemd } from '../../io/systemd.ts';
-import type { Ipv6 } from '../../wire/index.ts';
-import { EXIT } from '../exit-codes.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { whyElsewhere } from '../control/control-path.ts';
+import type { ContactStatus, PeerStatus, RoleStatus } from '../control/status.ts';
+import { within } from '../io/deadline.ts';
+import { endProcess } from '../io/end-process.ts';
+import { feedWatchdog, notifySystemd } from '../io/systemd.ts';
+import type { Ipv6 } from '../wire/index.ts';
+import { EXIT } from './exit-codes.ts';
+import type { ExitCode } from './exit-codes.ts';
 import { openControl } from './control-answers.ts';
 import { say } from './log.ts';
 

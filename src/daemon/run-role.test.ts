@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { ControlServer } from '../../control/control-server.ts';
-import { LogLines } from '../../io/log-lines.ts';
-import { EXIT } from '../exit-codes.ts';
+import { ControlServer } from '../control/control-server.ts';
+import { LogLines } from '../io/log-lines.ts';
+import { EXIT } from './exit-codes.ts';
 import { runRole } from './run-role.ts';
 import type { Role } from './run-role.ts';
 
-vi.mock('../../io/end-process.ts', () => ({ endProcess: () => {} }));
+vi.mock('../io/end-process.ts', () => ({ endProcess: () => {} }));
 
 test('a role is closed though its control socket cannot be', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'teredo-run-role-'));
