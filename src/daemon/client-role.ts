@@ -4,6 +4,7 @@ import type { ServerCandidate } from '../core/client/index.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
 import { Client } from '../runtime/client.ts';
 import type { ClientSettings } from '../runtime/client.ts';
+import type { ClientSnapshot } from '../runtime/status.ts';
 import { ResolveAgain } from '../runtime/resolve-again.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
@@ -34,7 +35,7 @@ export class ClientRole implements Role {
     this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
       if (state === 'qualified') {
-        say(`qualified: ${client.toString()}, ${natInWords(client, this.mayMeet)}`);
+        say(`qualified: ${client.toString()}, ${natInWords(client.status(), this.mayMeet)}`);
         this.saidAddress = client.toString();
         this.sayExposure(settings);
       } else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
@@ -45,7 +46,7 @@ export class ClientRole implements Role {
     });
     client.on('address', (address) => {
       if (address !== undefined) this.sayChange(formatIpv6(address));
-      if (address !== undefined && !client.hasDefaultRoute) sayWhoHasTheDefault(settings);
+      if (address !== undefined && !client.status().defaultRoute) sayWhoHasTheDefault(settings);
     });
     client.on('port-mapping', (mapping) =>
       say(
@@ -67,7 +68,9 @@ export class ClientRole implements Role {
     const { client, saidAddress } = this;
     if (client.state !== 'qualified' || saidAddress === undefined || saidAddress === address) return;
     this.saidAddress = address;
-    say(`the address has changed: ${address} (it was ${saidAddress}), ${natInWords(client, this.mayMeet)}`);
+    say(
+      `the address has changed: ${address} (it was ${saidAddress}), ${natInWords(client.status(), this.mayMeet)}`,
+    );
   }
 
   /** Once: from the first qualification on. */
@@ -91,14 +94,14 @@ export class ClientRole implements Role {
   }
 
   status(name: string): ClientStatus {
-    const { client } = this;
-    const { server, reason, address, mapped, roundTripMs } = client;
+    const now = this.client.status();
+    const { state, reason, nat, server, roundTripMs, address, mapped, port, portMapping } = now;
     return {
       ...commonStatus(name),
       role: 'client',
-      state: client.state,
+      state,
       ...(reason === undefined ? {} : { reason }),
-      nat: client.nat,
+      nat,
       ...(server === undefined
         ? {}
         : {
@@ -110,14 +113,14 @@ export class ClientRole implements Role {
           }),
       ...(address === undefined ? {} : { address: formatIpv6(address) }),
       ...(mapped === undefined ? {} : { mapped: formatEndpoint(mapped) }),
-      port: client.port,
-      ...(client.portMapping === undefined ? {} : { portMapping: portMappingStatus(client.portMapping) }),
-      interface: client.interfaceName ?? '',
-      defaultRoute: client.hasDefaultRoute,
-      refreshIntervalSeconds: client.refreshIntervalMs / 1000,
-      peers: client.peerCounts,
-      dataPath: dataPathStatus(client),
-      counters: { ...client.counters, ...client.portCounters },
+      port,
+      ...(portMapping === undefined ? {} : { portMapping: portMappingStatus(portMapping) }),
+      interface: now.interface ?? '',
+      defaultRoute: now.defaultRoute,
+      refreshIntervalSeconds: now.refreshIntervalMs / 1000,
+      peers: now.peers,
+      dataPath: dataPathStatus(now),
+      counters: { ...now.counters, ...now.portCounters },
     };
   }
 
@@ -136,7 +139,7 @@ export class ClientRole implements Role {
   }
 
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
-    const { trusted, unverified } = this.client.peerCounts;
+    const { trusted, unverified } = this.client.status().peers;
     return { total: trusted + unverified, shown: this.inStatus(limit) };
   }
 
@@ -162,12 +165,12 @@ const NO_PROGRESS = {
   guessesSent: 0,
 } as const;
 
-function natInWords(client: Client, mayMeet: boolean): string {
+function natInWords(client: ClientSnapshot, mayMeet: boolean): string {
   const mapped = client.mapped === undefined ? '' : `, mapped to ${formatEndpoint(client.mapped)}`;
   return `NAT ${client.nat}${mapped}${doubtsOf(client, mayMeet)}`;
 }
 
-function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: Client, mayMeet: boolean): string {
+function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: ClientSnapshot, mayMeet: boolean): string {
   if (nat === 'symmetric' && portMapping !== undefined)
     return ' (another for each destination, but for the port that the gateway has opened)';
   if (nat === 'symmetric' && mayMeet)

@@ -36,23 +36,23 @@ export class RelayRole implements Role {
   }
 
   status(name: string): RelayStatus {
-    const { relay } = this;
-    const { settings, peers } = relay;
+    const { settings } = this.relay;
+    const now = this.relay.status();
     return {
       ...commonStatus(name),
       role: this.role,
       state: 'running',
       address: formatIpv4(settings.address),
       ...(settings.announce === undefined ? {} : { announced: formatIpv4(settings.announce) }),
-      port: relay.port,
+      port: now.port,
       interface: settings.interface,
       serves: settings.serve?.map(({ address, length }) => `${formatIpv6(address)}/${length}`) ?? [
         'this host',
       ],
-      access: accessStatus(relay.access),
-      peers: { trusted: peers.trustedCount, unverified: peers.unverifiedCount },
-      dataPath: dataPathStatus(relay),
-      counters: { ...relay.counters, ...relay.portCounters },
+      access: accessStatus(now.access),
+      peers: now.peers,
+      dataPath: dataPathStatus(now),
+      counters: { ...now.counters, ...now.portCounters },
     };
   }
 

@@ -33,7 +33,8 @@ export class ServerRole implements Role {
   }
 
   status(name: string): ServerStatus {
-    const { settings, counters, portCounters, kernelCounters: kernel } = this.server;
+    const { settings } = this.server;
+    const { access, dataPath, counters, portCounters, kernelCounters: kernel } = this.server.status();
     return {
       ...commonStatus(name),
       role: 'server',
@@ -42,8 +43,8 @@ export class ServerRole implements Role {
       ...(settings.secondary === undefined ? {} : { secondary: formatIpv4(settings.secondary) }),
       ...announcedStatus(settings),
       secure: settings.keys !== undefined,
-      access: accessStatus(this.server.access),
-      dataPath: { ...dataPathStatus(this.server), ...(kernel === undefined ? {} : { counters: kernel }) },
+      access: accessStatus(access),
+      dataPath: { ...dataPathStatus({ dataPath }), ...(kernel === undefined ? {} : { counters: kernel }) },
       counters: { ...counters, ...portCounters },
     };
   }

@@ -142,10 +142,10 @@ describe('its end', () => {
 
   test('E-89: what it learns is not taken for a change of our mapping', () => {
     const rig = sought();
-    const { address, mapped, lastServerContact } = rig.machine;
+    const { address, mapped, lastServerContact } = rig.status;
     rig.advance(100).serve(lower(rig), seen(1200)).serve(upper(rig), seen(1202));
-    expect([rig.machine.address, rig.machine.mapped]).toEqual([address, mapped]);
-    expect(rig.machine.lastServerContact).toBe(lastServerContact);
+    expect([rig.machine.address, rig.status.mapped]).toEqual([address, mapped]);
+    expect(rig.status.lastServerContact).toBe(lastServerContact);
     expect(rig.machine.counters.mappingChanges).toBe(0);
     // Nor does it count on the service port.
     rig.pass(2_000);
