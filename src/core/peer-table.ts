@@ -28,6 +28,12 @@ export const FREE = 0;
 export const UNVERIFIED = 1;
 export const TRUSTED = 2;
 
+/** How many peers a machine has. */
+export interface PeerCounts {
+  readonly trusted: number;
+  readonly unverified: number;
+}
+
 export interface PeerLimits {
   readonly trusted: number;
   readonly unverified: number;
@@ -93,6 +99,11 @@ export class PeerTable {
 
   get unverifiedCount(): number {
     return this.counts[UNVERIFIED]!;
+  }
+
+  /** Frozen. */
+  get peerCounts(): PeerCounts {
+    return Object.freeze({ trusted: this.trustedCount, unverified: this.unverifiedCount });
   }
 
   get trustedCount(): number {

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { ask } from '../../src/daemon/control-client.ts';
-import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
+import { ask } from '../../src/control/control-client.ts';
+import { controlDirectory, controlPath } from '../../src/control/control-path.ts';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 import { IS_ALL } from '../support/extent.ts';

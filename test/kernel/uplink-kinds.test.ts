@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import type { UplinkStatus } from '../../src/daemon/status.ts';
+import type { UplinkStatus } from '../../src/control/status.ts';
 import {
   Internet,
   NATIVE_ADDRESS,

@@ -29,7 +29,7 @@ function live(seed: number, offload = false): void {
   world.runFor(310_000);
   for (const client of clients) {
     if (!random.isUsable(client)) continue;
-    expect(client.machine.state, client.machine.reason).toBe('qualified');
+    expect(client.machine.state, client.status.reason).toBe('qualified');
     expect(client.ipv6.addresses).toEqual([client.machine.address]);
     const ask = (): Ping[] =>
       natives.flatMap((native) => [native.ping(client.ipv6.address), client.ipv6.ping(native.address)]);

@@ -231,7 +231,7 @@ export class RandomWorld {
     const targets: Endpoint[] = [
       { address: net.serverCandidate(0).primary, port: 3544 },
       ...this.sites.map(({ relay }) => ({ address: relay.host.attachment.address, port: 3545 })),
-      ...this.clients.flatMap((client) => client.machine.mapped ?? []),
+      ...this.clients.flatMap((client) => client.status.mapped ?? []),
     ];
     const target = random.pick(targets);
     const to = net.ipv4.find(target.address);

@@ -26,7 +26,7 @@ describe.each([false, true])("N-8: a router marks a peer's datagrams: kernel pat
       const payload = packet.slice();
       payload[1] = inner << 4;
       const before = payload.slice();
-      const [from, to] = [a.machine.mapped!, b.machine.mapped!];
+      const [from, to] = [a.status.mapped!, b.status.mapped!];
       net.ipv4.find(to.address)!.arrive({
         source: from.address,
         sourcePort: from.port,

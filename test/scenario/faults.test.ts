@@ -65,11 +65,11 @@ describe('servers', () => {
     const servers = [net.serverCandidate(0), net.serverCandidate(1)];
     const client = net.addClient({ behind: 'portRestricted', servers });
     expectQualifiedSoon(net.world, client);
-    const first = client.machine.server!;
+    const first = client.status.server!;
     net.servers[first]!.die();
     // At most one refresh interval, three solicitations, and the change of server.
     const moved = net.world.runUntil(
-      () => client.machine.state === 'qualified' && client.machine.server !== first,
+      () => client.machine.state === 'qualified' && client.status.server !== first,
       30_000 + 12_000 + 6_000,
     );
     expect(moved).toBe(true);
@@ -82,7 +82,7 @@ describe('servers', () => {
     const client = net.addClient({ behind: 'portRestricted' });
     net.world.runFor(13_000);
     expect(client.machine.state).not.toBe('qualified');
-    expect(client.machine.reason).toBe('no-answer');
+    expect(client.status.reason).toBe('no-answer');
     net.world.runFor(200_000);
     server.host.link.up = true;
     expectQualified(net.world, RECOVERY_MS, client);
@@ -93,7 +93,7 @@ describe('servers', () => {
     net.addServer({ single: true });
     const client = net.addClient({ behind: 'portRestricted' });
     expectQualified(net.world, 15_000, client);
-    expect(client.machine.symmetricNatRuledOut).toBe(false);
+    expect(client.status.symmetricNatRuledOut).toBe(false);
   });
 });
 

@@ -57,7 +57,7 @@ describe('a NAT behind a NAT', () => {
         const client = net.addClient({ behind: net.addNat(inner, carrier) });
         const other = net.addClient({ behind: 'portRestricted' });
         expectQualifiedSoon(net.world, client, other);
-        expect(client.machine.mapped!.address).toBe(carrier.externalAddress);
+        expect(client.status.mapped!.address).toBe(carrier.externalAddress);
         expectReply(net.world, client.ipv6.ping(native.address), 2_000);
         expectReply(net.world, other.ipv6.ping(client.ipv6.address), 2_000);
       });
@@ -69,7 +69,7 @@ describe('a NAT behind a NAT', () => {
     net.addServer();
     const client = net.addClient({ behind: net.addNat('portRestricted', net.addNat('symmetric')) });
     expectQualifiedSoon(net.world, client);
-    expect(client.machine.natKind).toBe('symmetric');
+    expect(client.status.nat).toBe('symmetric');
   });
 });
 
@@ -80,7 +80,7 @@ describe('ports', () => {
     const nat = net.addNat('portRestricted');
     const clients = Array.from({ length: 3 }, () => net.addClient({ behind: nat, servicePort: 40_000 }));
     expectQualified(net.world, 2_000, ...clients);
-    expect(clients.map((client) => client.machine.mapped!.port).toSorted((a, b) => a - b)).toEqual([
+    expect(clients.map((client) => client.status.mapped!.port).toSorted((a, b) => a - b)).toEqual([
       40_000, 40_001, 40_002,
     ]);
   });

@@ -102,7 +102,7 @@ describe('a host-specific relay', () => {
     client.ipv6.sendTaps.push((packet) => packets.push(packet));
     client.ipv6.ping(third.address);
     const dropped = relay.machine.counters.droppedNotServed;
-    const { mapped } = client.machine;
+    const { mapped } = client.status;
     relay.node.handleDatagram(0, packets[0]!, mapped!.address, mapped!.port);
     // And from outside: packets of another host to the client.
     third.output = relay.handlePacket;

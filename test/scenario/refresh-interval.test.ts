@@ -21,8 +21,8 @@ describe('refresh interval determination', () => {
       const concluded = (): boolean =>
         client.node.events.some(({ event }) => event.type === 'refresh-interval' && event.concluded);
       expect(net.world.runUntil(concluded, 3_600_000)).toBe(true);
-      expect(client.machine.refreshIntervalMs).toBeGreaterThanOrEqual(low);
-      expect(client.machine.refreshIntervalMs).toBeLessThanOrEqual(high);
+      expect(client.status.refreshIntervalMs).toBeGreaterThanOrEqual(low);
+      expect(client.status.refreshIntervalMs).toBeLessThanOrEqual(high);
       // With this interval the mapping is kept.
       const { address } = client.ipv6;
       net.world.runFor(3_600_000);

@@ -20,7 +20,7 @@ test(`${CLIENTS} clients, one server, two relays`, { timeout: 600_000 }, () => {
   net.world.runFor(5_000);
   expect(clients.filter((client) => client.machine.state !== 'qualified')).toHaveLength(0);
   const mappings = clients
-    .map((client) => client.machine.mapped!)
+    .map((client) => client.status.mapped!)
     .map(({ address, port }) => address * 65_536 + port);
   expect(new Set(mappings).size).toBe(CLIENTS);
 

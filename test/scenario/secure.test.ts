@@ -23,7 +23,7 @@ describe('secure qualification', () => {
     const client = net.addClient({ secret: { clientId: CLIENT_ID, secret: KEY } });
     net.world.runFor(13_000);
     expect(client.machine.state).not.toBe('qualified');
-    expect(client.machine.reason).toBe('no-answer');
+    expect(client.status.reason).toBe('no-answer');
   });
 
   // CL-35, A-24

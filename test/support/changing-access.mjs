@@ -18,7 +18,7 @@ process.on('SIGUSR2', () => {
   process.stdout.write(`denied: ${it.access.size}\n`);
 });
 setInterval(() => {
-  const { counters, kernelCounters, carried, dataPath: path } = it;
+  const { counters, kernelCounters, carried, dataPath: path } = it.status();
   process.stdout.write(`${JSON.stringify({ path: path.kind, counters, kernelCounters, carried })}\n`);
 }, 100);
 process.on('SIGTERM', () => void it.close().then(() => process.exit(0)));

@@ -3,7 +3,7 @@
  * clock that jumps from timeout to timeout.
  */
 import { ClientMachine } from '../../src/core/client/index.ts';
-import type { ClientOptions } from '../../src/core/client/index.ts';
+import type { ClientMachineStatus, ClientOptions } from '../../src/core/client/index.ts';
 import type { CommandExecutor } from '../../src/core/commands.ts';
 import { HEADROOM } from '../../src/core/machine.ts';
 import type { Entropy } from '../../src/core/entropy.ts';
@@ -205,6 +205,9 @@ export class ClientRig {
 
   get address(): Ipv6 {
     return this.machine.address!;
+  }
+  get status(): ClientMachineStatus {
+    return this.machine.status(this.now);
   }
   get kinds(): string[] {
     return this.sent.map(({ summary }) => summary);

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import { ask } from '../../src/daemon/control-client.ts';
-import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
-import type { DaemonStatus, PeerCounts, PeersStatus } from '../../src/daemon/status.ts';
+import { ask } from '../../src/control/control-client.ts';
+import { controlDirectory, controlPath } from '../../src/control/control-path.ts';
+import type { DaemonStatus, PeerCounts, PeersStatus } from '../../src/control/status.ts';
 import { until } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 

@@ -7,7 +7,7 @@ const QUALIFIED_WITHIN_MS = 1_000;
 export function expectQualified(world: World, within: number, ...clients: readonly SimClient[]): void {
   const all = (): boolean => clients.every((client) => client.machine.state === 'qualified');
   world.runUntil(all, within);
-  for (const client of clients) expect(client.machine.state, client.machine.reason).toBe('qualified');
+  for (const client of clients) expect(client.machine.state, client.status.reason).toBe('qualified');
 }
 
 export function expectQualifiedSoon(world: World, ...clients: readonly SimClient[]): void {

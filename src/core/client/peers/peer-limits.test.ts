@@ -56,7 +56,7 @@ describe('CL-6: the list of peers is limited', () => {
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address));
     rig.advanceServed(320_000);
     expect([...rig.machine.peers(rig.now)]).toEqual([]);
-    expect(rig.machine.mapped).toEqual(MAPPED);
+    expect(rig.status.mapped).toEqual(MAPPED);
   });
 });
 

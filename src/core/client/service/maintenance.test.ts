@@ -46,7 +46,7 @@ describe('refresh', () => {
     for (let i = 0; i < 20; i++) {
       rig.advance(10_000);
       rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address)));
-      expect(rig.machine.lastServerContact).toBe(rig.now);
+      expect(rig.status.lastServerContact).toBe(rig.now);
     }
     expect(rig.all('solicitation')).toEqual([]);
   });
@@ -73,7 +73,7 @@ describe('refresh', () => {
     const rig = new ClientRig().start();
     const [rs] = rig.sent;
     rig.answer(rs).answer(rig.sent[1], { from: SECONDARY }).answer(rs, { origin: NEW_MAPPING });
-    expect(rig.machine.mapped).toEqual(MAPPED);
+    expect(rig.status.mapped).toEqual(MAPPED);
     expect(rig.machine.counters.droppedUnsolicitedAdvertisement).toBe(1);
   });
 
@@ -82,7 +82,7 @@ describe('refresh', () => {
     const old = rig.address;
     rig.advance(30_000).clear();
     rig.advance(5_000).answer(rig.find('solicitation', PRIMARY), { origin: NEW_MAPPING });
-    expect(rig.machine.mapped).toEqual(NEW_MAPPING);
+    expect(rig.status.mapped).toEqual(NEW_MAPPING);
     expect(rig.events.map(({ type }) => type)).toEqual(['address-removed', 'address-added']);
     expect(rig.events[0]).toEqual({ type: 'address-removed', address: old });
     expect(rig.machine.state).toBe('qualified');
@@ -105,11 +105,11 @@ describe('refresh', () => {
     const servers = [...SERVERS, { primary: OTHER.address, secondary: undefined }];
     const rig = new ClientRig({ servers }).start();
     rig.answer(rig.sent[0]).answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
-    expect(rig.machine.server).toBe(0);
+    expect(rig.status.server).toBe(0);
     rig.advance(42_000);
     rig.answer(rig.find('solicitation', OTHER), { from: OTHER, prefixServer: OTHER.address });
     expect(rig.machine.state).toBe('qualified');
-    expect(rig.machine.server).toBe(1);
+    expect(rig.status.server).toBe(1);
   });
 
   test('CL-84: within 8 s if the client sends a connectivity test through it', () => {
@@ -118,21 +118,21 @@ describe('refresh', () => {
     rig.answer(rig.sent[0]).answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
     rig.advance(5_000).clear().send(rig.data(NATIVE)).advance(7_500);
     rig.answer(rig.find('solicitation', OTHER), { from: OTHER, prefixServer: OTHER.address });
-    expect(rig.machine.server).toBe(1);
+    expect(rig.status.server).toBe(1);
   });
 });
 
 describe('status', () => {
   test('CL-5: the state that RFC 4380 requires can be read', () => {
     const rig = new ClientRig();
-    expect([rig.machine.state, rig.machine.reason, rig.machine.address]).toEqual([
+    expect([rig.machine.state, rig.status.reason, rig.machine.address]).toEqual([
       'offline',
       'stopped',
       undefined,
     ]);
-    expect(rig.machine.lastServerContact).toBe(-Infinity);
+    expect(rig.status.lastServerContact).toBe(-Infinity);
     rig.qualify();
-    const { state, reason, mapped, server, refreshIntervalMs, lastServerContact, roundTripMs } = rig.machine;
+    const { state, reason, mapped, server, refreshIntervalMs, lastServerContact, roundTripMs } = rig.status;
     expect({ state, reason, mapped, server, refreshIntervalMs, lastServerContact, roundTripMs }).toEqual({
       state: 'qualified',
       reason: undefined,
@@ -230,7 +230,7 @@ describe('requests', () => {
     const { address } = rig;
     rig.machine.networkChanged(rig.now, { subnets: [], localAddress: LOCAL });
     rig.drain();
-    expect([rig.machine.state, rig.machine.reason]).toEqual(['probe', 'network-changed']);
+    expect([rig.machine.state, rig.status.reason]).toEqual(['probe', 'network-changed']);
     expect(rig.send(data(address, PEER)).kinds).toEqual(['solicitation 203.0.113.120:3544']);
     rig.answer(rig.sent[0]).answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
     expect(rig.address).toBe(address);
@@ -254,7 +254,7 @@ describe('requests', () => {
     const other = { primary: OTHER.address, secondary: undefined };
     rig.machine.setServers([other, ...SERVERS], rig.now);
     rig.drain();
-    expect([rig.machine.state, rig.machine.server]).toEqual(['qualified', 1]);
+    expect([rig.machine.state, rig.status.server]).toEqual(['qualified', 1]);
     rig.advance(30_000).answer(rig.find('solicitation', PRIMARY)).clear();
     rig.machine.setServers([other], rig.now);
     rig.drain();

@@ -44,7 +44,7 @@ for (const [name, options] of Object.entries(refused)) {
     rig.answer(rig.sent[0], options);
     expect(rig.sent).toHaveLength(1);
     rig.advance(12_000);
-    expect(rig.machine.reason).toBe('authentication-failed');
+    expect(rig.status.reason).toBe('authentication-failed');
   });
 }
 
@@ -64,5 +64,5 @@ test('CL-38: a client that sends no nonce skips an authentication header it did 
   rig.answer(rig.sent[0], { withAuthentication: true, nonce: new Uint8Array(8) });
   rig.answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
   expect(rig.machine.state).toBe('qualified');
-  expect(rig.machine.serverResults[0].answers[0].from).toEqual(PRIMARY);
+  expect(rig.status.serverResults[0].answers[0].from).toEqual(PRIMARY);
 });

@@ -142,10 +142,10 @@ describe('end of the test', () => {
 
   test("E-89: its answers do not count as a change of the client's mapping", () => {
     const rig = sought();
-    const { address, mapped, lastServerContact } = rig.machine;
+    const { address, mapped, lastServerContact } = rig.status;
     rig.advance(100).serve(lower(rig), seen(1200)).serve(upper(rig), seen(1202));
-    expect([rig.machine.address, rig.machine.mapped]).toEqual([address, mapped]);
-    expect(rig.machine.lastServerContact).toBe(lastServerContact);
+    expect([rig.machine.address, rig.status.mapped]).toEqual([address, mapped]);
+    expect(rig.status.lastServerContact).toBe(lastServerContact);
     expect(rig.machine.counters.mappingChanges).toBe(0);
     // They do not count on the service port either.
     rig.pass(2_000);

@@ -27,8 +27,8 @@ const sought = (nat: ConstructorParameters<typeof NatRig>[0] = 'restricted'): Na
 
 test("E-20: behind a symmetric NAT there is an address, from the primary server's mapping", () => {
   for (const nat of ['preserving', 'counting', 'random'] as const) {
-    const { machine } = new NatRig(nat);
-    expect([machine.state, machine.natKind]).toEqual(['qualified', 'symmetric']);
+    const { machine, status } = new NatRig(nat);
+    expect([status.state, status.nat]).toEqual(['qualified', 'symmetric']);
     expect(mappedPortOf(machine.address!, 0)).toBe(B_MAPPED.port);
   }
 });
