@@ -75,7 +75,7 @@ test('a bubble whose way leads elsewhere takes it: by the process, and with the 
     await send(asker, { ...ORDER, payloads });
     return arrived.read().packets > 0;
   });
-  const { burst } = SERVER_LIMITS.forwardedByPair;
+  const { burst } = SERVER_LIMITS.forwardedByPair.shared;
   await send(asker, { ...ORDER, payloads, count: 2 * burst });
   await until('the whole of the limit', () => arrived.read().packets >= burst);
   await eachByKernel(net.server, asker, solicitation());

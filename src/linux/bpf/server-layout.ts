@@ -19,7 +19,9 @@ export const BUDGETS = {
   forwardedShared: 3,
   forwardedMember: 4,
   forwardedReserve: 5,
-  forwardedByPair: 6,
+  forwardedByPairShared: 6,
+  forwardedByPairMember: 7,
+  forwardedByPairReserve: 8,
 } as const;
 
 /** Limits whose reaching is noted, and how many slots there are for the addresses of each. */
