@@ -53,6 +53,9 @@ export class PeerTable {
   /** In which generation of offloading it was offered, and when (offload.ts); 0: in none. */
   offered = new Uint8Array(0);
 
+  /** For which network a relay last began a contact with the peer (rounds.ts), by hash. Empty where there are neighbours. */
+  requestedBy = new Uint32Array(0);
+
   /** Called when a pool is full, with the peer, 16 octets, that would come into it: another one has to go, or it cannot come. */
   onFull: ((pool: 'trusted' | 'unverified', peer: Uint8Array) => void) | undefined;
 
@@ -134,7 +137,7 @@ export class PeerTable {
     if (this.hasNeighbours) {
       this.localAddress[peer] = this.localPort[peer] = 0;
       this.localSeen[peer] = -Infinity;
-    }
+    } else this.requestedBy[peer] = 0;
     this.offered[peer] = 0;
     this.traffic.reset(peer);
     this.move(peer, UNVERIFIED);
@@ -386,7 +389,7 @@ export class PeerTable {
       this.localAddress = widen(this.localAddress, new Uint32Array(size));
       this.localPort = widen(this.localPort, new Uint16Array(size));
       this.localSeen = widen(this.localSeen, new Float64Array(size));
-    }
+    } else this.requestedBy = widen(this.requestedBy, new Uint32Array(size));
     this.offered = widen(this.offered, new Uint8Array(size));
     this.words = widen(this.words, new Uint32Array(size * 4));
     this.bubbles = widen(this.bubbles, new Uint8Array(size));

@@ -19,12 +19,11 @@ import type { RelayContext } from './context.ts';
 import type { Errors } from './errors.ts';
 import { SOCKET } from './options.ts';
 import type { RelayOptions } from './options.ts';
+import { Rounds } from './rounds.ts';
 import { isEchoReply } from './served.ts';
 import { SourceQueues } from './source-queues.ts';
 import { noteWanter, wanterAt, wanterOf } from './requesters.ts';
 
-/** Least time between two bubbles beyond the budget. */
-const GRANT_SPACING_MS = 10_000;
 /** Least time between two questions to a trusted peer that has gone silent. */
 const QUESTION_SPACING_MS = 5_000;
 /** Of the budget of bubbles the rest is kept for the contact that begins when validity has lapsed. */
@@ -36,6 +35,7 @@ export class Contacting {
   private readonly contacts: Contacts;
   private readonly budgets: Budgets;
   private readonly bubbles: Bubbles;
+  private readonly rounds: Rounds;
   private readonly errors: Errors;
   private readonly waiting: SourceQueues;
   private readonly scratch = new Uint8Array(16);
@@ -49,6 +49,7 @@ export class Contacting {
     this.own = context.options.own;
     this.budgets = new Budgets(context.limits, context.options.directBubbles === true, context.entropy);
     this.bubbles = new Bubbles(context, this.budgets);
+    this.rounds = new Rounds(context);
     this.contacts = new Contacts(
       {
         attempt: (contact, now) => this.attempt(contact, now),
@@ -78,16 +79,18 @@ export class Contacting {
   }
 
   /**
-   * Begins a contact with the client at `b[start]`'s source, for whom nothing waits: it wants something of this relay. What has come from
-   * this pair counts for that: what it says of itself is not proven yet.
+   * Begins a contact with the client at `b[start]`'s source, for which nothing waits: the sender at this pair wants something of this relay. The contact
+   * counts for that pair: what the sender says of itself is not proven yet. It seems to be the client where this is the pair in the address.
    */
   invite(peer: number, b: Uint8Array, start: number, address: Ipv4, port: number, now: number): void {
     if (peer !== NO_PEER && this.isUnderway(peer)) return;
-    const { counters, peers } = this.context;
+    const { counters } = this.context;
     if (this.isDenied(b, start + SOURCE) || !this.isReachable(b, start + SOURCE)) return;
     const requester = wanterAt(address, port);
-    if (peer !== NO_PEER && !peers.hasBubbleBudget(peer, now)) this.dropByBubbles(peer);
-    else if (!this.budgets.takeSource(requester, now)) this.dropBySource(requester);
+    const isThere =
+      mappedAddressOf(b, start + SOURCE) === address && mappedPortOf(b, start + SOURCE) === port;
+    if (peer !== NO_PEER && !this.rounds.mayBegin(peer, requester, isThere, now)) return;
+    if (!this.budgets.takeSource(requester, now)) this.dropBySource(requester);
     else {
       counters.contactsBegun++;
       this.contacts.begin(this.provide(peer, b, start + SOURCE, requester), now, requester);
@@ -276,13 +279,6 @@ export class Contacting {
     commands.transmit(SOCKET.service, buffer, start, end, peers.mappedAddress[peer], peers.mappedPort[peer]);
   }
 
-  /** The budget of bubbles to this peer is used up. R-33 */
-  private dropByBubbles(peer: number): void {
-    const { counters, hits, peers } = this.context;
-    counters.droppedBubbleBudget++;
-    hits.ipv4('bubbles-to-peer', peers.mappedAddress[peer]);
-  }
-
   /** A trusted peer was heard at `heardAt`. */
   private hear(peer: number, heardAt: number, now: number): void {
     const { peers, counters } = this.context;
@@ -356,14 +352,10 @@ export class Contacting {
 
   /** Whether the budget of bubbles to this peer allows a contact; if not, the packet's source hears of it. R-33 */
   private mayContact(known: number, buffer: Uint8Array, start: number, now: number): boolean {
-    const { peers } = this.context;
-    if (known === NO_PEER || peers.hasBubbleBudget(known, now)) return true;
     // An echo reply answers the client's own connectivity test: a moment ago it was there, and its server too.
-    if (isEchoReply(buffer, start) && now - peers.lastBubble[known] >= GRANT_SPACING_MS) {
-      peers.grantBubble(known);
+    const isThere = isEchoReply(buffer, start);
+    if (known === NO_PEER || this.rounds.mayBegin(known, this.wanterOf(buffer, start), isThere, now))
       return true;
-    }
-    this.dropByBubbles(known);
     this.errors.unreachable(buffer, start, now);
     return false;
   }
@@ -375,6 +367,7 @@ export class Contacting {
     const peer = known === NO_PEER ? peers.insert(buffer, offset) : known;
     this.cause = undefined;
     peers.renew(peer);
+    this.rounds.note(peer, requester);
     peers.mappedAddress[peer] = mappedAddressOf(buffer, offset);
     peers.mappedPort[peer] = mappedPortOf(buffer, offset);
     return peer;
