@@ -323,6 +323,26 @@ describe('third parties', () => {
     expect(rig.sent.filter(({ address }) => address === MAPPED.address).length).toBeLessThan(100 + 60);
   });
 
+  test.each([
+    ['one /64', () => ATTACKER],
+    ['ten /48s', (n: number) => ofNetwork(0x20010db8, (0x600 + (n % 10)) << 16)],
+    ['ever new /48s of one /32', (n: number) => ofNetwork(0x26200001, (n & 0xffff) << 16)],
+  ])(
+    'direct bubbles to invented clients behind one address, wanted by %s: others have theirs',
+    (_, source) => {
+      const rig = new RelayRig({ directBubbles: true });
+      const client = (port: number) => teredo(PRIMARY, { address: MAPPED.address, port });
+      let direct = 0;
+      for (let n = 0; n < 6_000; n++) {
+        rig.toClient(source(n), client(1 + n)).advance(10);
+        if (n < 2_000 || n % 1_000 !== 0) continue;
+        rig.clear().toClient(NATIVE, client(60_000 + n / 1_000));
+        direct += rig.bubbles.filter(({ address }) => address === MAPPED.address).length;
+      }
+      expect(direct).toBe(4);
+    },
+  );
+
   test('ICMPv6 errors to one /64: 20 at once and 10 a second', () => {
     const rig = new RelayRig();
     for (let n = 0; n < 10_000; n++) rig.toClient(NATIVE, CLIENT, 1_400).advance(1);
