@@ -61,9 +61,10 @@ export class Contacting {
       },
       context.limits.contacts,
     );
-    this.waiting = new SourceQueues(context.limits.waiting, context.entropy, (packet) =>
-      this.dropBySource(this.wanterOf(packet, 0)),
-    );
+    this.waiting = new SourceQueues(context.limits.waiting, context.entropy, (packet, isCrowdedOut) => {
+      if (isCrowdedOut) context.hits.ipv6('waiting', packet, SOURCE);
+      this.dropBySource(this.wanterOf(packet, 0));
+    });
   }
 
   /**
@@ -74,8 +75,9 @@ export class Contacting {
     if (!this.waiting.isEmpty) this.serveWaiting(this.wanterOf(buffer, start), now); // they were here first
     if (this.admit(peer, buffer, start, end, now)) return;
     const requester = this.wanterOf(buffer, start);
+    if (this.waiting.add(requester, buffer, start, end, now)) return;
     if (this.waiting.isFull(end - start)) this.context.hits.ipv6('waiting', buffer, start + SOURCE);
-    if (!this.waiting.add(requester, buffer, start, end, now)) this.dropBySource(requester);
+    this.dropBySource(requester);
   }
 
   /**
