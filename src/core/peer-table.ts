@@ -59,6 +59,9 @@ export class PeerTable {
   /** Generation and second in which the peer was last offered for offload (offload.ts); 0: not offered. */
   offered = new Uint8Array(0);
 
+  /** Hash of the network for which a relay last began a contact with the peer (rounds.ts). Empty in a table with neighbours. */
+  requestedBy = new Uint32Array(0);
+
   /** Called when a pool is full, with the address (16 octets) of the peer that is to be added: another peer is removed, or this one is not added. */
   onFull: ((pool: 'trusted' | 'unverified', peer: Uint8Array) => void) | undefined;
 
@@ -145,7 +148,7 @@ export class PeerTable {
     if (this.hasNeighbours) {
       this.localAddress[peer] = this.localPort[peer] = 0;
       this.localSeen[peer] = -Infinity;
-    }
+    } else this.requestedBy[peer] = 0;
     this.offered[peer] = 0;
     this.traffic.reset(peer);
     this.move(peer, UNVERIFIED);
@@ -402,7 +405,7 @@ export class PeerTable {
       this.localAddress = widen(this.localAddress, new Uint32Array(size));
       this.localPort = widen(this.localPort, new Uint16Array(size));
       this.localSeen = widen(this.localSeen, new Float64Array(size));
-    }
+    } else this.requestedBy = widen(this.requestedBy, new Uint32Array(size));
     this.offered = widen(this.offered, new Uint8Array(size));
     this.words = widen(this.words, new Uint32Array(size * 4));
     this.bubbles = widen(this.bubbles, new Uint8Array(size));

@@ -75,7 +75,7 @@ test('a bubble whose route leads elsewhere takes that route: by the process, and
     await send(asker, { ...ORDER, payloads });
     return arrived.read().packets > 0;
   });
-  const { burst } = SERVER_LIMITS.forwardedByPair;
+  const { burst } = SERVER_LIMITS.forwardedByPair.shared;
   await send(asker, { ...ORDER, payloads, count: 2 * burst });
   await until('the whole of the limit', () => arrived.read().packets >= burst);
   await eachByKernel(net.server, asker, solicitation());

@@ -121,7 +121,7 @@ export class ServerProgramRig {
   setBudgets(more: Partial<ServerLimits> = {}): void {
     const plenty = { perSecond: 1e6, burst: 1e6 };
     const fair = { shared: plenty, member: plenty, reserve: plenty };
-    const { answers = fair, forwarded = fair, forwardedByPair = plenty } = more;
+    const { answers = fair, forwarded = fair, forwardedByPair = fair } = more;
     this.program.setBudgets({
       answersShared: answers.shared,
       answersMember: answers.member,
@@ -129,7 +129,9 @@ export class ServerProgramRig {
       forwardedShared: forwarded.shared,
       forwardedMember: forwarded.member,
       forwardedReserve: forwarded.reserve,
-      forwardedByPair,
+      forwardedByPairShared: forwardedByPair.shared,
+      forwardedByPairMember: forwardedByPair.member,
+      forwardedByPairReserve: forwardedByPair.reserve,
     });
   }
 

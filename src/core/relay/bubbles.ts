@@ -44,7 +44,8 @@ export class Bubbles {
     peers.writeAddress(peer, this.destination, 0);
     this.proofs.write(this.destination, 0, this.source, 0, now);
     const bubble = buildBubble(this.source, this.destination, BUBBLE_HOP_LIMIT);
-    if (this.budgets.direct && !this.budgets.takeClient(mapped, now)) hits.ipv4('by-client', mapped);
+    if (this.budgets.direct && !this.budgets.takeClient(mapped, requester, now))
+      hits.ipv4('by-client', mapped);
     else if (this.budgets.direct) {
       counters.bubblesSent++;
       commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, mapped, peers.mappedPort[peer]);

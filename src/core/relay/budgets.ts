@@ -8,9 +8,9 @@ import { TokenBuckets } from '../token-buckets.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { RelayLimits } from './limits.ts';
 
-/** Weights of the levels for one server: /32, /48, /64 of native hosts; or all clients that ask for other clients, IPv4 address, port. */
+/** Weights of the levels for one server, or for one mapped address: /32, /48, /64 of native hosts; or all clients that ask for other clients, IPv4 address, port. */
 const WEIGHTS = [4, 4, 4];
-/** Number of buckets for servers. */
+/** Number of buckets for servers, and for mapped addresses. */
 const GROUPS = 16_384;
 /** The first level of all clients, in place of a /32. */
 const CLIENTS = 0;
@@ -23,7 +23,7 @@ export class Budgets {
   private readonly byMember: TokenBuckets;
   private readonly serverReserve: FairShares;
   private readonly hash: HashKey;
-  private readonly byClient: TokenBuckets;
+  private readonly byClient: FairShares;
   private readonly sourceEarnings: TokenBuckets;
   private readonly serverEarnings: TokenBuckets;
   /** Whether the relay sends bubbles directly to clients, too. */
@@ -37,7 +37,7 @@ export class Budgets {
     this.serverReserve = new FairShares(reserve, WEIGHTS, entropy, GROUPS);
     this.byMember = new TokenBuckets(member, entropy);
     this.hash = new HashKey(entropy);
-    this.byClient = new TokenBuckets(limits.byClient, entropy);
+    this.byClient = new FairShares(limits.byClient, WEIGHTS, entropy, GROUPS);
     this.sourceEarnings = new TokenBuckets(limits.sourceEarnings, entropy);
     this.serverEarnings = new TokenBuckets(limits.serverEarnings, entropy);
   }
@@ -61,8 +61,8 @@ export class Budgets {
   }
 
   /** Takes a token for a bubble directly to this mapped address. */
-  takeClient(mapped: Ipv4, now: number): boolean {
-    return this.byClient.take(0, mapped, now);
+  takeClient(mapped: Ipv4, requester: Requester, now: number): boolean {
+    return this.byClient.take(mapped, pathOf(requester), now);
   }
 
   /**
@@ -86,7 +86,7 @@ export class Budgets {
     const path = requester === undefined ? [] : pathOf(requester);
     this.byServer.give(server, path, timesOf(paid, 'shared'), now, 1, bubbles + earned);
     this.serverReserve.give(server, path, timesOf(paid, 'reserve'), now, 1, 0);
-    if (this.direct) this.byClient.give(0, mapped, now, bubbles);
+    if (this.direct) this.byClient.give(mapped, path, timesOf(paid, 'shared'), now, 1, bubbles);
   }
 }
 

@@ -19,12 +19,11 @@ import type { RelayContext } from './context.ts';
 import type { Errors } from './errors.ts';
 import { SOCKET } from './options.ts';
 import type { RelayOptions } from './options.ts';
+import { Rounds } from './rounds.ts';
 import { isEchoReply } from './served.ts';
 import { SourceQueues } from './source-queues.ts';
 import { noteRequester, requesterAt, requesterOf } from './requesters.ts';
 
-/** Least time between two bubbles that exceed the budget. */
-const GRANT_SPACING_MS = 10_000;
 /** Least time between two questions (bubbles) to a trusted peer that has become silent. */
 const QUESTION_SPACING_MS = 5_000;
 /** Most questions from the budget of bubbles. The rest is for the contact that begins when the peer is no longer valid. */
@@ -36,6 +35,7 @@ export class Contacting {
   private readonly contacts: Contacts;
   private readonly budgets: Budgets;
   private readonly bubbles: Bubbles;
+  private readonly rounds: Rounds;
   private readonly errors: Errors;
   private readonly waiting: SourceQueues;
   private readonly scratch = new Uint8Array(16);
@@ -49,6 +49,7 @@ export class Contacting {
     this.own = context.options.own;
     this.budgets = new Budgets(context.limits, context.options.directBubbles === true, context.entropy);
     this.bubbles = new Bubbles(context, this.budgets);
+    this.rounds = new Rounds(context);
     this.contacts = new Contacts(
       {
         attempt: (contact, now) => this.attempt(contact, now),
@@ -60,9 +61,10 @@ export class Contacting {
       },
       context.limits.contacts,
     );
-    this.waiting = new SourceQueues(context.limits.waiting, context.entropy, (packet) =>
-      this.dropBySource(this.requesterOf(packet, 0)),
-    );
+    this.waiting = new SourceQueues(context.limits.waiting, context.entropy, (packet, isCrowdedOut) => {
+      if (isCrowdedOut) context.hits.ipv6('waiting', packet, SOURCE);
+      this.dropBySource(this.requesterOf(packet, 0));
+    });
   }
 
   /**
@@ -73,21 +75,25 @@ export class Contacting {
     if (!this.waiting.isEmpty) this.serveWaiting(this.requesterOf(buffer, start), now); // these packets came first
     if (this.admit(peer, buffer, start, end, now)) return;
     const requester = this.requesterOf(buffer, start);
+    if (this.waiting.add(requester, buffer, start, end, now)) return;
     if (this.waiting.isFull(end - start)) this.context.hits.ipv6('waiting', buffer, start + SOURCE);
-    if (!this.waiting.add(requester, buffer, start, end, now)) this.dropBySource(requester);
+    this.dropBySource(requester);
   }
 
   /**
    * Begins a contact with the client that sent the packet at `b[start]`, although no packet waits for it: it wants to reach another client
-   * through this relay. The budget is that of `address` and `port`, because its Teredo address is not proven yet.
+   * through this relay. The budget is that of `address` and `port`, because its Teredo address is not proven yet. The sender seems to be
+   * the client if this is the pair in that address.
    */
   invite(peer: number, b: Uint8Array, start: number, address: Ipv4, port: number, now: number): void {
     if (peer !== NO_PEER && this.isUnderway(peer)) return;
-    const { counters, peers } = this.context;
+    const { counters } = this.context;
     if (this.isDenied(b, start + SOURCE) || !this.isReachable(b, start + SOURCE)) return;
     const requester = requesterAt(address, port);
-    if (peer !== NO_PEER && !peers.hasBubbleBudget(peer, now)) this.dropByBubbles(peer);
-    else if (!this.budgets.takeSource(requester, now)) this.dropBySource(requester);
+    const isThere =
+      mappedAddressOf(b, start + SOURCE) === address && mappedPortOf(b, start + SOURCE) === port;
+    if (peer !== NO_PEER && !this.rounds.mayBegin(peer, requester, isThere, now)) return;
+    if (!this.budgets.takeSource(requester, now)) this.dropBySource(requester);
     else {
       counters.contactsBegun++;
       this.contacts.begin(this.provide(peer, b, start + SOURCE, requester), now, requester);
@@ -276,13 +282,6 @@ export class Contacting {
     commands.transmit(SOCKET.service, buffer, start, end, peers.mappedAddress[peer], peers.mappedPort[peer]);
   }
 
-  /** Counts a packet that the budget of bubbles to this peer forbids. R-33 */
-  private dropByBubbles(peer: number): void {
-    const { counters, hits, peers } = this.context;
-    counters.droppedBubbleBudget++;
-    hits.ipv4('bubbles-to-peer', peers.mappedAddress[peer]);
-  }
-
   /** A packet from a trusted peer came at `heardAt` (ms). */
   private hear(peer: number, heardAt: number, now: number): void {
     const { peers, counters } = this.context;
@@ -356,14 +355,10 @@ export class Contacting {
 
   /** Whether the budget of bubbles to this peer allows a contact. If not, the packet's source gets an ICMPv6 error. R-33 */
   private mayContact(known: number, buffer: Uint8Array, start: number, now: number): boolean {
-    const { peers } = this.context;
-    if (known === NO_PEER || peers.hasBubbleBudget(known, now)) return true;
     // An echo reply answers the client's own connectivity test: a moment ago the client and its server could be reached.
-    if (isEchoReply(buffer, start) && now - peers.lastBubble[known] >= GRANT_SPACING_MS) {
-      peers.grantBubble(known);
+    const isThere = isEchoReply(buffer, start);
+    if (known === NO_PEER || this.rounds.mayBegin(known, this.requesterOf(buffer, start), isThere, now))
       return true;
-    }
-    this.dropByBubbles(known);
     this.errors.unreachable(buffer, start, now);
     return false;
   }
@@ -375,6 +370,7 @@ export class Contacting {
     const peer = known === NO_PEER ? peers.insert(buffer, offset) : known;
     this.cause = undefined;
     peers.renew(peer);
+    this.rounds.note(peer, requester);
     peers.mappedAddress[peer] = mappedAddressOf(buffer, offset);
     peers.mappedPort[peer] = mappedPortOf(buffer, offset);
     return peer;

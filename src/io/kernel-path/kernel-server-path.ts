@@ -83,7 +83,9 @@ export class KernelServerPath implements ServerPath {
         forwardedShared: forwarded.shared,
         forwardedMember: forwarded.member,
         forwardedReserve: forwarded.reserve,
-        forwardedByPair,
+        forwardedByPairShared: forwardedByPair.shared,
+        forwardedByPairMember: forwardedByPair.member,
+        forwardedByPairReserve: forwardedByPair.reserve,
       });
       this.follow();
       this.monitor.start(() => this.debounce.trigger());
