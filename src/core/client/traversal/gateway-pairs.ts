@@ -3,7 +3,7 @@ import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
 import { compareBytes, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
 import type { Endpoint } from '../../../wire/index.ts';
-import type { PeerPaths } from './peer-paths.ts';
+import type { PeerPaths, Place } from './peer-paths.ts';
 
 /**
  * Pairs at which a NAT lets anybody in: a gateway has mapped them (RFC 6081 sections 5.3, 5.6), or somebody by hand. What leaves by another
@@ -35,7 +35,7 @@ export class GatewayPairs {
    * A peer that is reached at one pair has shown our nonce from another. Where gateways of both let anybody in, each may have come through
    * to the other at about the same time: the one of the lower address then goes by the other's gateway, and the other agrees.
    */
-  prefers(peer: number, address: number, port: number, socket: SocketId): boolean {
+  prefers(peer: number, { address, port, socket }: Place): boolean {
     const { gateway, policy, peers, address: own } = this.context;
     if (gateway === undefined || socket !== SOCKET.service || !policy.isGlobalUnicast(address)) return false;
     const alternates = this.paths.get(peer)?.alternates ?? [];
@@ -52,7 +52,7 @@ export class GatewayPairs {
    * behind a symmetric one too is sent to where its address says: its NAT may have been opened the same way. Not so one that has named
    * another place where its NAT is open. E-48, E-49, E-50
    */
-  placeFor(peer: number, address: number, port: number, socket: SocketId): Endpoint {
+  targetFor(peer: number, { address, port, socket }: Place): Endpoint {
     const { qualified, isGatewayTheNat, policy, peers } = this.context;
     const isOpened = qualified!.symmetric && isGatewayTheNat && socket === SOCKET.service;
     if (!isOpened || !policy.isGlobalUnicast(address)) return { address, port };
@@ -63,11 +63,11 @@ export class GatewayPairs {
   }
 
   /** The peer may send from this pair too; `isUsual`: from this one only, though it is sent to another. Whether that is new. */
-  noteAlso(peer: number, address: number, port: number, socket: SocketId, isUsual = false): boolean {
+  noteSecondSource(peer: number, { address, port, socket }: Place, isUsual = false): boolean {
     const path = this.paths.get(peer);
     if (path === undefined) return false;
     const before = this.sendsFrom(peer, address, port, socket);
-    if (before !== 'usually') path.alsoFrom = { address, port, socket, isUsual };
+    if (before !== 'usually') path.secondSource = { address, port, socket, isUsual };
     return before === undefined;
   }
 
@@ -78,7 +78,7 @@ export class GatewayPairs {
     port: number,
     socket: SocketId,
   ): 'usually' | 'perhaps' | undefined {
-    const also = this.paths.get(peer)?.alsoFrom;
+    const also = this.paths.get(peer)?.secondSource;
     if (also?.address !== address || also.port !== port || also.socket !== socket) return undefined;
     return also.isUsual ? 'usually' : 'perhaps';
   }

@@ -6,7 +6,7 @@ import { SOCKET } from '../options.ts';
 import { mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
 import type { Guess } from './guess.ts';
 import type { PeerPaths } from './peer-paths.ts';
-import type { RandomPorts } from './random-ports.ts';
+import type { SocketPool } from './socket-pool.ts';
 
 /** By this many sockets a NAT with random ports is opened, and so many ports are tried: 256 x 1,700 / 64,512 are 6.7 hits. */
 const OPENINGS = 256;
@@ -26,9 +26,9 @@ export class GuessShots {
   private readonly context: ClientContext;
   private readonly bubbles: Bubbles;
   private readonly paths: PeerPaths;
-  private readonly ports: RandomPorts;
+  private readonly ports: SocketPool;
 
-  constructor(context: ClientContext, bubbles: Bubbles, paths: PeerPaths, ports: RandomPorts) {
+  constructor(context: ClientContext, bubbles: Bubbles, paths: PeerPaths, ports: SocketPool) {
     this.context = context;
     this.bubbles = bubbles;
     this.paths = paths;

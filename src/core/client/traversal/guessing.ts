@@ -3,19 +3,19 @@ import type { SocketId } from '../../socket-id.ts';
 import { TokenBuckets } from '../../token-buckets.ts';
 import { acceptAdvertisement } from '../ask/advertisement.ts';
 import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
-import type { Bubbles } from '../ask/bubbles.ts';
 import type { ClientContext } from '../context.ts';
 import type { ContactProgress } from '../status.ts';
 import { Solicitation } from '../ask/solicitation.ts';
 import { mappedAddressOf } from '../../../wire/index.ts';
 import type { GuessTrailer, Ipv4, PortHabit } from '../../../wire/index.ts';
-import type { Guess } from './guess.ts';
-import { BURST, GuessShots, MIDDLE, PACE_MS, WINDOW } from './guess-shots.ts';
+import { MAX_STEP, portHabit } from './guess.ts';
+import type { Guess, Guesses } from './guess.ts';
+import { BURST, MIDDLE, PACE_MS, WINDOW } from './guess-shots.ts';
+import type { GuessShots } from './guess-shots.ts';
+import type { PeerBubbles } from './peer-bubbles.ts';
 import type { PeerPaths } from './peer-paths.ts';
-import type { RandomPorts } from './random-ports.ts';
+import type { SocketPool } from './socket-pool.ts';
 
-/** A NAT that counts up is one whose ports for two destinations in a row are no farther apart. */
-const STEP_MOST = 64;
 /** The limits count in guesses of so many probes; volley or fan are 96 bubbles, with some questions before them. */
 const COUNTING_COST = 0.25;
 /** What is lost of the word between the two is repeated. */
@@ -42,30 +42,28 @@ const MOST_ANSWERS = 64;
 export class Guessing {
   private readonly context: ClientContext;
   private readonly paths: PeerPaths;
-  private readonly ports: RandomPorts;
-  private readonly ask: (peer: number, now: number) => void;
-  private readonly giveUp: (peer: number, now: number) => void;
+  private readonly ports: SocketPool;
+  private readonly peerBubbles: PeerBubbles;
   private readonly shots: GuessShots;
-  private readonly guesses = new Map<number, Guess>();
+  private readonly guesses: Guesses;
   private readonly all: TokenBuckets;
   private readonly byStrangers: TokenBuckets;
   private readonly byAddress: TokenBuckets;
 
-  /** `ask`: sends the peer an indirect bubble, with what {@link trailerFor} gives. `giveUp`: there is no way between the two NATs. */
   constructor(
     context: ClientContext,
-    bubbles: Bubbles,
     paths: PeerPaths,
-    ports: RandomPorts,
-    ask: (peer: number, now: number) => void,
-    giveUp: (peer: number, now: number) => void,
+    ports: SocketPool,
+    peerBubbles: PeerBubbles,
+    shots: GuessShots,
+    guesses: Guesses,
   ) {
-    this.shots = new GuessShots(context, bubbles, paths, ports);
-    this.giveUp = giveUp;
+    this.shots = shots;
     this.context = context;
     this.paths = paths;
     this.ports = ports;
-    this.ask = ask;
+    this.peerBubbles = peerBubbles;
+    this.guesses = guesses;
     this.all = new TokenBuckets(context.limits.guesses, context.entropy, 1);
     const { perSecond, burst } = context.limits.guesses;
     const half = { perSecond: perSecond / 2, burst: Math.ceil(burst / 2) };
@@ -75,9 +73,7 @@ export class Guessing {
 
   /** What our NAT does with ports. */
   get habit(): PortHabit {
-    const { symmetric, portStep } = this.context.qualified!;
-    if (!symmetric) return 'stable';
-    return portStep > 0 && portStep <= STEP_MOST ? 'counting' : 'random';
+    return portHabit(this.context);
   }
 
   /** The peer's trailer has come, by way of our server. */
@@ -88,7 +84,7 @@ export class Guessing {
     if (!canMeet(this.habit, trailer.habit)) {
       if (!isHopeless(this.habit, trailer.habit)) return;
       if (isNews) this.ask(peer, now); // it should know too
-      this.giveUp(peer, now);
+      this.peerBubbles.askMeetingRelay(peer, now);
       return;
     }
     const guess = this.offer(peer, isWanted, now);
@@ -119,7 +115,7 @@ export class Guessing {
   }
 
   /** Whether it shows our token. */
-  knowsUs(peer: number, trailer: GuessTrailer | undefined): boolean {
+  echoedOurToken(peer: number, trailer: GuessTrailer | undefined): boolean {
     const guess = this.guesses.get(peer);
     return guess !== undefined && trailer?.echo === guess.token;
   }
@@ -135,7 +131,7 @@ export class Guessing {
     else guess.port = port;
     if (guess.step === 0 || guess.port === 0) return true;
     guess.measuring = undefined;
-    guess.step = Math.max(1, Math.min(STEP_MOST, (guess.port - guess.step) & 0xffff));
+    guess.step = Math.max(1, Math.min(MAX_STEP, (guess.port - guess.step) & 0xffff));
     guess.port = (guess.port + guess.step) & 0xffff;
     this.ask(peer, received.now);
     this.aim(peer, guess, received.now);
@@ -146,7 +142,7 @@ export class Guessing {
    * Whether a bubble that shows our nonce on a socket of a guess has come by a way that goes back, too. A NAT that lets everybody in hears all of
    * the other's fan or volley, of which but one bubble went to where ours comes from: that one the fan knows by its port, and tells the volley.
    */
-  isMutual(peer: number, socket: SocketId, port: number, trailer: GuessTrailer | undefined): boolean {
+  isTwoWay(peer: number, socket: SocketId, port: number, trailer: GuessTrailer | undefined): boolean {
     const guess = this.guesses.get(peer);
     if (guess?.isOver !== false) return true;
     const isAimed = guess.shots !== undefined && this.habit === 'counting' && guess.sockets.includes(socket);
@@ -191,23 +187,6 @@ export class Guessing {
     return { guess: guess === undefined ? 'none' : 'offered', guessesSent };
   }
 
-  /** What an indirect bubble to this peer says of it. */
-  trailerFor(peer: number): GuessTrailer | undefined {
-    const guess = this.guesses.get(peer);
-    if (guess === undefined) {
-      const isToldOurs = this.paths.get(peer)?.habit !== undefined;
-      return isToldOurs ? { habit: this.habit, port: 0, step: 0, token: 0, echo: 0 } : undefined;
-    }
-    const measured = guess.measuring === undefined && guess.port !== 0;
-    return {
-      habit: this.habit,
-      port: measured ? guess.port : 0,
-      step: measured ? guess.step : 0,
-      token: guess.token,
-      echo: guess.heard,
-    };
-  }
-
   /**
    * The peer is reached by this socket. It may have chosen another of ours: they stay for a while, though nothing more is sent. Whether it is by
    * a guess: behind a NAT that lets everybody in, what comes by another socket than those opened for it says nothing of the way back.
@@ -243,7 +222,7 @@ export class Guessing {
     const guess = this.guesses.get(peer);
     if (guess === undefined) return;
     this.guesses.delete(peer);
-    const kept = this.paths.get(peer)?.random;
+    const kept = this.paths.get(peer)?.ownSocket;
     for (const socket of guess.sockets) if (socket !== kept) this.ports.close(peer, socket);
   }
 
@@ -256,6 +235,11 @@ export class Guessing {
     let at = Infinity;
     for (const { nextAt, askAt, endsAt } of this.guesses.values()) at = Math.min(at, nextAt, askAt, endsAt);
     return at;
+  }
+
+  /** An indirect bubble, with the guess trailer. */
+  private ask(peer: number, now: number): void {
+    this.peerBubbles.sendIndirect(peer, this.context.peers.address(peer), now);
   }
 
   private open(peer: number, isWanted: boolean, now: number): Guess {

@@ -4,10 +4,12 @@ import type { SocketId } from '../../socket-id.ts';
 import type { BubbleTrailers, Bubbles } from '../ask/bubbles.ts';
 import type { ClientContext } from '../context.ts';
 import { mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
-import type { Endpoint, GuessTrailer } from '../../../wire/index.ts';
+import type { Endpoint } from '../../../wire/index.ts';
 import type { GatewayPairs } from './gateway-pairs.ts';
+import { guessTrailer } from './guess.ts';
+import type { Guess } from './guess.ts';
 import { isMeetingPoint } from './means.ts';
-import type { PeerPath, PeerPaths } from './peer-paths.ts';
+import type { PeerPath, PeerPaths, Place } from './peer-paths.ts';
 
 /** Bubbles to new places of a peer within the spacing of others. */
 const CONFIRMATIONS = 4;
@@ -18,21 +20,20 @@ export class PeerBubbles {
   private readonly bubbles: Bubbles;
   private readonly paths: PeerPaths;
   private readonly gateways: GatewayPairs;
-  private readonly guessOf: (peer: number) => GuessTrailer | undefined;
+  private readonly guesses: ReadonlyMap<number, Guess>;
 
-  /** `guessOf`: what an indirect bubble says of guesses. docs/adr/0016 */
   constructor(
     context: ClientContext,
     bubbles: Bubbles,
     paths: PeerPaths,
     gateways: GatewayPairs,
-    guessOf: (peer: number) => GuessTrailer | undefined,
+    guesses: ReadonlyMap<number, Guess>,
   ) {
     this.context = context;
     this.bubbles = bubbles;
     this.paths = paths;
     this.gateways = gateways;
-    this.guessOf = guessOf;
+    this.guesses = guesses;
   }
 
   sendDirect(peer: number, target: Uint8Array, now: number): void {
@@ -41,19 +42,19 @@ export class PeerBubbles {
     const isWanted = this.isWanted(peer);
     for (const place of this.placesOf(target, path))
       this.bubbles.sendDirect(target, place, { nonce }, isWanted, now);
-    if (path !== undefined) this.sendFromRandom(target, path, now);
+    if (path !== undefined) this.sendFromOwnSocket(target, path, now);
   }
 
   /**
    * To where a symmetric peer expects its NAT to let us in, or to where one that has named no such port is, from where we expect ours to let it
    * in. Not before it has spoken: the first bubble takes the port that a NAT preserves. E-65
    */
-  sendFromRandom(target: Uint8Array, path: PeerPath, now: number): void {
-    if (path.random === 0 || path.randomPort === 0 || !path.hasSpoken) return;
+  sendFromOwnSocket(target: Uint8Array, path: PeerPath, now: number): void {
+    if (path.ownSocket === 0 || path.randomPort === 0 || !path.hasSpoken) return;
     const port = path.peerRandomPort || mappedPortOf(target, 0);
     const place = { address: mappedAddressOf(target, 0), port };
     const trailers = { nonce: path.nonceReceived, randomPort: path.randomPort };
-    this.bubbles.sendDirect(target, place, trailers, path.isWanted, now, path.random);
+    this.bubbles.sendDirect(target, place, trailers, path.isWanted, now, path.ownSocket);
   }
 
   /** On all ways by which the peer may be waiting for an answer. RFC 6081 section 5.6.4.2 */
@@ -67,11 +68,11 @@ export class PeerBubbles {
     const trailers: BubbleTrailers = {
       nonce,
       alternates: this.alternates(),
-      randomPort: path.random === 0 ? 0 : path.randomPort, // E-64, E-86
-      guess: this.guessOf(peer),
+      randomPort: path.ownSocket === 0 ? 0 : path.randomPort, // E-64, E-86
+      guess: guessTrailer(this.context, path, this.guesses.get(peer)),
     };
     const send = (): boolean => this.bubbles.sendIndirect(target, trailers, path.isWanted, now);
-    if (!this.context.commands.naming(trailers.randomPort === 0 ? 0 : path.random, send)) return;
+    if (!this.context.commands.naming(trailers.randomPort === 0 ? 0 : path.ownSocket, send)) return;
     path.nonceBefore = path.nonceSent; // the answer to the one before may be on its way
     path.nonceSent = nonce;
   }
@@ -86,7 +87,7 @@ export class PeerBubbles {
   }
 
   /** The peer has been heard from this pair, and cannot know of that yet. */
-  confirm(peer: number, address: number, port: number, socket: SocketId, now: number): void {
+  confirm(peer: number, { address, port, socket }: Place, now: number): void {
     const { context } = this;
     const nonce = this.paths.get(peer)?.nonceReceived ?? 0;
     // From another pair than our address says it would be taken for forged, and keep the one with the nonce back.
@@ -102,16 +103,19 @@ export class PeerBubbles {
    * The peer has shown our nonce, from this place for the first time: an earlier bubble to there may have opened our NAT and gone no farther, so
    * that the spacing of replies does not hold for this one. But two sides that each find another place better would go on for ever.
    */
-  confirmShown(peer: number, address: number, port: number, socket: SocketId, now: number): void {
+  confirmShown(peer: number, place: Place, now: number): void {
     const path = this.paths.provide(peer);
     if (now - path.confirmedAt >= BUBBLE_SPACING_MS) [path.confirmedAt, path.confirmations] = [now, 0];
     if (++path.confirmations > CONFIRMATIONS) {
-      this.confirm(peer, address, port, socket, now);
+      this.confirm(peer, place, now);
       return;
     }
-    const trailers = { nonce: path.nonceReceived, guess: this.guessOf(peer) };
+    const trailers = {
+      nonce: path.nonceReceived,
+      guess: guessTrailer(this.context, path, this.guesses.get(peer)),
+    };
     const target = this.context.peers.address(peer);
-    this.bubbles.sendDirect(target, { address, port }, trailers, path.isWanted, now, socket);
+    this.bubbles.sendDirect(target, place, trailers, path.isWanted, now, place.socket);
   }
 
   /** A trusted peer is asked where it is sent to. */
@@ -132,7 +136,7 @@ export class PeerBubbles {
   }
 
   /** There is no other way, or none was found: a bubble by way of the relay where peers are met. docs/adr/0017 */
-  meet(peer: number, now: number): void {
+  askMeetingRelay(peer: number, now: number): void {
     const { peers, options } = this.context;
     if (options.meetingRelay === undefined || peers.isValid(peer, now)) return;
     this.bubbles.sendDirect(peers.address(peer), options.meetingRelay, {}, this.isWanted(peer), now);

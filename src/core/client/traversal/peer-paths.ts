@@ -1,6 +1,11 @@
 import type { SocketId } from '../../socket-id.ts';
 import type { Endpoint, PortHabit } from '../../../wire/index.ts';
 
+/** Where a peer is heard or sent to: its pair, and our socket. */
+export interface Place extends Endpoint {
+  readonly socket: SocketId;
+}
+
 /** What RFC 6081 keeps of a peer besides its entry in the list of peers. */
 export interface PeerPath {
   /** Of our last indirect bubble: who shows it in a direct bubble has got it. 0: none. RFC 6081 section 5.2.2 */
@@ -16,10 +21,10 @@ export interface PeerPath {
   /** External port that the peer expects its NAT to give to what it sends us. 0: none. RFC 6081 section 5.4.2 */
   peerRandomPort: number;
   /** Our socket that is this peer's alone, and what its external port should be; 0 where there is none. */
-  random: SocketId;
+  ownSocket: SocketId;
   randomPort: number;
   /** From where the peer has shown our nonce, and when, while we have none of its own to show in return. */
-  shownFrom: (Endpoint & { readonly socket: SocketId; readonly at: number }) | undefined;
+  shownFrom: (Place & { readonly at: number }) | undefined;
   /** This host has had packets for it before it was heard: it is no stranger. */
   isWanted: boolean;
   /** Its bubbles have had nonces, or have said that its NAT is symmetric: once and for all, since others may say the contrary in its name. */
@@ -29,7 +34,7 @@ export interface PeerPath {
    * Another pair from which the peer has shown our nonce: it may send from there. `isUsual`: it always does, and is reached where it is
    * sent to for all we know. Else nothing is heard of the way to it by that.
    */
-  alsoFrom: (Endpoint & { readonly socket: SocketId; readonly isUsual: boolean }) | undefined;
+  secondSource: (Place & { readonly isUsual: boolean }) | undefined;
   /** It was the nonce that the peer is trusted for, and not the pair in its address, which others may forge. */
   byNonce: boolean;
   /** Bubbles to new places of it since that time. */
@@ -74,13 +79,13 @@ export class PeerPaths {
         hasSpoken: false,
         alternates: [],
         peerRandomPort: 0,
-        random: 0,
+        ownSocket: 0,
         randomPort: 0,
         shownFrom: undefined,
         isWanted: false,
         hasNonces: false,
         isSymmetric: false,
-        alsoFrom: undefined,
+        secondSource: undefined,
         byNonce: false,
         confirmedAt: -Infinity,
         confirmations: 0,
@@ -114,6 +119,6 @@ export class PeerPaths {
 
   /** Those that have a socket of their own. */
   *withSocket(): Generator<[number, PeerPath]> {
-    for (const entry of this.paths) if (entry[1].random !== 0) yield entry;
+    for (const entry of this.paths) if (entry[1].ownSocket !== 0) yield entry;
   }
 }

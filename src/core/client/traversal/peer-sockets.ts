@@ -7,7 +7,8 @@ import { DueTimes } from './due-times.ts';
 import { EchoTests } from './echo-tests.ts';
 import type { PeerBubbles } from './peer-bubbles.ts';
 import type { PeerPath, PeerPaths } from './peer-paths.ts';
-import type { RandomPorts } from './random-ports.ts';
+import { isReached } from './peer-state.ts';
+import type { SocketPool } from './socket-pool.ts';
 
 /** RFC 6081 section 5.4.2.1: Peer Refresh Timer, and how often it keeps the way to an idle peer open. */
 const REFRESH_MS = 30_000;
@@ -26,9 +27,8 @@ const AGAIN_MS = 400;
 export class PeerSockets {
   private readonly context: ClientContext;
   private readonly paths: PeerPaths;
-  private readonly ports: RandomPorts;
+  private readonly ports: SocketPool;
   private readonly bubbles: PeerBubbles;
-  private readonly isReached: (peer: number, now: number) => boolean;
   private readonly echo: EchoTests;
   /** Until the sockets of peers that have not been reached by them are closed. */
   private readonly closing = new DueTimes(ATTEMPT_MS);
@@ -37,18 +37,11 @@ export class PeerSockets {
   private readonly again = new DueTimes(AGAIN_MS);
   private refreshAt = Infinity;
 
-  constructor(
-    context: ClientContext,
-    paths: PeerPaths,
-    ports: RandomPorts,
-    bubbles: PeerBubbles,
-    isReached: (peer: number, now: number) => boolean,
-  ) {
+  constructor(context: ClientContext, paths: PeerPaths, ports: SocketPool, bubbles: PeerBubbles) {
     this.context = context;
     this.paths = paths;
     this.ports = ports;
     this.bubbles = bubbles;
-    this.isReached = isReached;
     this.echo = new EchoTests(context, {
       sendBubble: (peer, socket, now) => bubbles.sendFrom(peer, socket, now),
       predicted: (peer, port, now) => this.handlePrediction(peer, port, now),
@@ -75,14 +68,14 @@ export class PeerSockets {
     if (this.openPreserved(peer, path, isWanted, now)) {
       if (path.hasSpoken) this.following.begin(peer, now);
     } else if (this.mayOpen(peer, path, isWanted, now)) {
-      path.random = this.ports.open(peer);
+      path.ownSocket = this.ports.open(peer);
       path.randomPort = 0;
       this.keepFor(peer, path, now);
-      if (path.random !== 0) {
-        this.echo.begin(peer, path.random, now); // E-80
+      if (path.ownSocket !== 0) {
+        this.echo.begin(peer, path.ownSocket, now); // E-80
         return;
       }
-    } else if (this.isSought(peer, now)) this.keepFor(peer, path, now);
+    } else if (this.isSought(peer, path, now)) this.keepFor(peer, path, now);
     if (!this.echo.isUnderway(peer)) this.bubbles.sendIndirect(peer, target, now);
   }
 
@@ -90,10 +83,10 @@ export class PeerSockets {
   openPreserved(peer: number, path: PeerPath, isWanted: boolean, now: number): boolean {
     if (!this.context.preservesPorts || !this.mayOpen(peer, path, isWanted, now)) return false;
     const port = this.ports.pick();
-    path.random = this.ports.open(peer, port);
-    path.randomPort = path.random === 0 ? 0 : port;
+    path.ownSocket = this.ports.open(peer, port);
+    path.randomPort = path.ownSocket === 0 ? 0 : port;
     this.keepFor(peer, path, now);
-    return path.random !== 0;
+    return path.ownSocket !== 0;
   }
 
   /**
@@ -103,7 +96,7 @@ export class PeerSockets {
   hasAnother(peer: number): boolean {
     const path = this.paths.get(peer);
     if (path === undefined) return false;
-    return path.random !== 0 && this.context.peers.socket[peer] === SOCKET.service;
+    return path.ownSocket !== 0 && this.context.peers.socket[peer] === SOCKET.service;
   }
 
   /** A packet went to a peer that has a socket of its own. E-62 */
@@ -126,8 +119,8 @@ export class PeerSockets {
   /** The peer is reached by this socket, and no other is needed: its own is kept, or closed. E-70, E-72, E-73 */
   keepOnly(peer: number, path: PeerPath, socket: SocketId): void {
     this.echo.cancel(peer);
-    if (socket !== path.random) this.closeRandom(peer, path);
-    path.random = socket;
+    if (socket !== path.ownSocket) this.closeOwnSocket(peer, path);
+    path.ownSocket = socket;
     this.closing.end(peer);
   }
 
@@ -139,7 +132,7 @@ export class PeerSockets {
   /** The attempt is over, or begins anew. */
   close(peer: number, path: PeerPath): void {
     this.echo.cancel(peer);
-    this.closeRandom(peer, path);
+    this.closeOwnSocket(peer, path);
     this.closing.end(peer);
   }
 
@@ -162,7 +155,7 @@ export class PeerSockets {
     this.following.end(peer);
     this.again.end(peer);
     this.echo.cancel(peer);
-    if (path !== undefined) this.closeRandom(peer, path);
+    if (path !== undefined) this.closeOwnSocket(peer, path);
     this.closing.end(peer);
   }
 
@@ -172,27 +165,31 @@ export class PeerSockets {
   }
 
   private mayOpen(peer: number, path: PeerPath, isWanted: boolean, now: number): boolean {
-    return this.isSought(peer, now) && path.random === 0 && (isWanted || this.ports.hasRoomForStranger(peer));
+    return (
+      this.isSought(peer, path, now) &&
+      path.ownSocket === 0 &&
+      (isWanted || this.ports.hasRoomForStranger(peer))
+    );
   }
 
-  private isSought(peer: number, now: number): boolean {
-    return this.context.qualified!.symmetric && !this.isReached(peer, now);
+  private isSought(peer: number, path: PeerPath, now: number): boolean {
+    return this.context.qualified!.symmetric && !isReached(this.context, path, peer, now);
   }
 
   /** The bubble from a socket of the peer's own, which opens our NAT to one that has named no port, comes after the indirect one. */
   private sendLater(peer: number, now: number): void {
     const path = this.paths.get(peer);
-    if (path === undefined || (this.isReached(peer, now) && !this.hasAnother(peer))) return;
-    this.bubbles.sendFromRandom(this.context.peers.address(peer), path, now);
+    if (path === undefined || (isReached(this.context, path, peer, now) && !this.hasAnother(peer))) return;
+    this.bubbles.sendFromOwnSocket(this.context.peers.address(peer), path, now);
   }
 
   private handlePrediction(peer: number, port: number | undefined, now: number): void {
     const path = this.paths.provide(peer);
     const target = this.context.peers.address(peer);
-    if (port === undefined) this.closeRandom(peer, path); // the next round tests anew: E-80
+    if (port === undefined) this.closeOwnSocket(peer, path); // the next round tests anew: E-80
     else path.randomPort = port;
     this.bubbles.sendIndirect(peer, target, now);
-    this.bubbles.sendFromRandom(target, path, now);
+    this.bubbles.sendFromOwnSocket(target, path, now);
     this.again.begin(peer, now);
   }
 
@@ -204,10 +201,11 @@ export class PeerSockets {
     else if (path.refreshes < REFRESHES_MOST) {
       path.refreshes++;
       peers.lastBubble[peer] = now; // or it would be forgotten before the last
-      this.bubbles.confirm(peer, peers.mappedAddress[peer], peers.mappedPort[peer], path.random, now);
+      const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
+      this.bubbles.confirm(peer, { address, port, socket: path.ownSocket }, now);
     } else {
       peers.distrust(peer);
-      this.closeRandom(peer, path);
+      this.closeOwnSocket(peer, path);
       return;
     }
     this.refreshAt = now + REFRESH_MS;
@@ -215,7 +213,7 @@ export class PeerSockets {
 
   /** The attempt goes on. */
   private keepFor(peer: number, path: PeerPath, now: number): void {
-    if (path.random !== 0 && !this.isReachedBy(peer, path)) this.closing.begin(peer, now);
+    if (path.ownSocket !== 0 && !this.isReachedBy(peer, path)) this.closing.begin(peer, now);
     else this.closing.end(peer);
   }
 
@@ -224,18 +222,18 @@ export class PeerSockets {
     for (const peer of this.closing.due(now)) {
       this.echo.cancel(peer);
       const path = this.paths.get(peer);
-      if (path !== undefined) this.closeRandom(peer, path);
+      if (path !== undefined) this.closeOwnSocket(peer, path);
     }
   }
 
   isReachedBy(peer: number, path: PeerPath): boolean {
     const { peers } = this.context;
-    return peers.status[peer] === TRUSTED && peers.socket[peer] === path.random;
+    return peers.status[peer] === TRUSTED && peers.socket[peer] === path.ownSocket;
   }
 
-  private closeRandom(peer: number, path: PeerPath): void {
-    if (path.shownFrom?.socket === path.random) path.shownFrom = undefined;
-    this.ports.close(peer, path.random);
-    path.random = path.randomPort = 0;
+  private closeOwnSocket(peer: number, path: PeerPath): void {
+    if (path.shownFrom?.socket === path.ownSocket) path.shownFrom = undefined;
+    this.ports.close(peer, path.ownSocket);
+    path.ownSocket = path.randomPort = 0;
   }
 }

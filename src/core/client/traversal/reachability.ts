@@ -3,7 +3,9 @@ import type { ClientContext } from '../context.ts';
 import type { SocketId } from '../../socket-id.ts';
 import { DueTimes } from './due-times.ts';
 import { isMeetingPoint } from './means.ts';
+import type { PeerBubbles } from './peer-bubbles.ts';
 import type { PeerPath, PeerPaths } from './peer-paths.ts';
+import { isReached } from './peer-state.ts';
 
 /** A valid peer that asks so long after it was trusted, and has sent nothing but bubbles for so long, may not hear us. */
 const QUIET_MS = 500;
@@ -13,15 +15,6 @@ const IN_VAIN_MS = 1_000;
 const ANSWERED_MS = 500;
 /** Who has answered may be asked again after this: advertisements are 2 s apart, and one may be half a second late. */
 const ASK_SPACING_MS = 2_600;
-
-export interface ReachabilityOutcome {
-  /** Whether the peer is valid, and where it is known. */
-  isReached(peer: number, now: number): boolean;
-  /** To where the peer is sent to: it hears us if it answers. RFC 6081 section 5.7 */
-  solicit(peer: number, now: number): void;
-  /** The peer is heard, and does not hear us: other ways are to be tried. */
-  unheard(peer: number, now: number): void;
-}
 
 /**
  * Whether peers that we hear hear us, too. They may not: our symmetric NAT lets everybody in, but is itself seen elsewhere; or a NAT has lost the
@@ -33,19 +26,20 @@ export class Reachability {
   natAdmitsDeafPeers = false;
   private readonly context: ClientContext;
   private readonly paths: PeerPaths;
-  private readonly outcome: ReachabilityOutcome;
+  private readonly bubbles: PeerBubbles;
   /** Until a peer that was asked, and is heard, is taken not to hear us. */
   private readonly answers = new DueTimes(ANSWERED_MS);
 
-  constructor(context: ClientContext, paths: PeerPaths, outcome: ReachabilityOutcome) {
+  constructor(context: ClientContext, paths: PeerPaths, bubbles: PeerBubbles) {
     this.context = context;
     this.paths = paths;
-    this.outcome = outcome;
+    this.bubbles = bubbles;
   }
 
   /** A peer that we hear asks by way of its server. Whether it has been asked in return. */
   handleQuestion(peer: number, path: PeerPath, now: number): boolean {
-    if (!path.hasNonces || !this.mayAsk(peer, path, now) || !this.outcome.isReached(peer, now)) return false;
+    if (!path.hasNonces || !this.mayAsk(peer, path, now) || !isReached(this.context, path, peer, now))
+      return false;
     const isQuiet = now - path.settledAt >= QUIET_MS && now - path.lastHeard >= QUIET_MS;
     if (!isQuiet && !this.isOneWay(peer, path)) return false;
     this.ask(peer, path, now);
@@ -92,12 +86,13 @@ export class Reachability {
     return path.isUnheard || this.natAdmitsDeafPeers || this.isOneWay(peer, path);
   }
 
-  handleTimeout(now: number): void {
+  /** Peers that we hear and that have not answered in time: they do not hear us. */
+  *unanswered(now: number): Generator<number> {
     for (const peer of this.answers.due(now)) {
       const path = this.paths.get(peer);
-      if (path === undefined || !this.outcome.isReached(peer, now)) continue;
+      if (path === undefined || !isReached(this.context, path, peer, now)) continue;
       this.doubt(peer, path);
-      this.outcome.unheard(peer, now);
+      yield peer;
     }
   }
 
@@ -132,7 +127,7 @@ export class Reachability {
   private ask(peer: number, path: PeerPath, now: number): void {
     path.askedAt = now;
     this.answers.begin(peer, now);
-    this.outcome.solicit(peer, now);
+    this.bubbles.solicit(peer, now);
   }
 }
 

@@ -8,23 +8,26 @@ import { SOCKET } from '../options.ts';
 import { mappedAddressOf, readUint32 } from '../../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../../wire/index.ts';
 import { CausedRounds } from './caused-rounds.ts';
+import { GuessedAddresses } from './guessed-addresses.ts';
+import type { Guesses } from './guess.ts';
+import { GuessShots } from './guess-shots.ts';
 import { Reachability } from './reachability.ts';
 import { GatewayPairs } from './gateway-pairs.ts';
 import { Guessing } from './guessing.ts';
 import { isMeetingPoint, meansOf } from './means.ts';
 import { PeerBubbles } from './peer-bubbles.ts';
 import { PeerPaths } from './peer-paths.ts';
-import type { PeerPath } from './peer-paths.ts';
-import { ATTEMPT_MS, PeerSockets } from './peer-sockets.ts';
-import { RandomPorts } from './random-ports.ts';
+import type { PeerPath, Place } from './peer-paths.ts';
+import { isPlaceUnproven, isReached } from './peer-state.ts';
+import { PeerPlaces } from './peer-places.ts';
+import { PeerSockets } from './peer-sockets.ts';
+import { SocketPool } from './socket-pool.ts';
 import { ServerLoadReduction } from './server-load.ts';
 
 /** For so long at the most it is asked oftener whether it hears us. */
 const UNCONFIRMED_MS = 10_000;
 /** Who has been silent for so long where it is sent to, and shows our nonce elsewhere, is sent to there. */
 const SILENT_MS = 2_000;
-/** Addresses of peers that guesses have brought here. */
-const GUESSED_MOST = 256;
 
 /**
  * Peers behind NATs that RFC 4380 alone does not get through (RFC 6081 sections 5.2 to 5.6). The client's own NAT says what an indirect
@@ -37,44 +40,33 @@ const GUESSED_MOST = 256;
  * and the peer's indirect bubble says where direct ones go: to the pair in its address, to its alternate addresses, to its random port.
  */
 export class Traversal {
-  readonly gateways: GatewayPairs;
-  readonly sockets: PeerSockets;
-  readonly toPeers: PeerBubbles;
-  readonly caused: CausedRounds;
   private readonly context: ClientContext;
   private readonly paths = new PeerPaths();
+  private readonly caused: CausedRounds;
+  private readonly gateways: GatewayPairs;
+  private readonly peerBubbles: PeerBubbles;
+  private readonly sockets: PeerSockets;
+  private readonly places: PeerPlaces;
   private readonly reachability: Reachability;
-  private readonly ports: RandomPorts;
+  private readonly ports: SocketPool;
   private readonly guessing: Guessing;
   private readonly serverLoad: ServerLoadReduction;
-  /** IPv4 addresses of peers that guesses have brought here, the last ones: where nothing else helps, they are offered at once. */
-  private readonly guessedAt = new Set<number>();
+  private readonly guessedAddresses = new GuessedAddresses();
 
   constructor(context: ClientContext, bubbles: Bubbles) {
     this.context = context;
     this.caused = new CausedRounds(context, this.paths);
     this.gateways = new GatewayPairs(context, this.paths);
-    this.toPeers = new PeerBubbles(context, bubbles, this.paths, this.gateways, (peer) =>
-      this.guessing.trailerFor(peer),
-    );
-    this.ports = new RandomPorts(context);
-    this.sockets = new PeerSockets(context, this.paths, this.ports, this.toPeers, (peer, now) =>
-      this.isReached(peer, now),
-    );
-    this.reachability = new Reachability(context, this.paths, {
-      isReached: (peer, now) => this.isReached(peer, now),
-      solicit: (peer, now) => this.toPeers.solicit(peer, now),
-      unheard: (peer, now) => this.tryOtherWays(peer, now),
-    });
+    const guesses: Guesses = new Map();
+    this.peerBubbles = new PeerBubbles(context, bubbles, this.paths, this.gateways, guesses);
+    this.ports = new SocketPool(context);
+    this.sockets = new PeerSockets(context, this.paths, this.ports, this.peerBubbles);
+    this.reachability = new Reachability(context, this.paths, this.peerBubbles);
     this.serverLoad = new ServerLoadReduction(context, bubbles, this.paths);
-    this.guessing = new Guessing(
-      context,
-      bubbles,
-      this.paths,
-      this.ports,
-      (peer, now) => this.toPeers.sendIndirect(peer, context.peers.address(peer), now),
-      (peer, now) => this.toPeers.meet(peer, now),
-    );
+    const shots = new GuessShots(context, bubbles, this.paths, this.ports);
+    this.guessing = new Guessing(context, this.paths, this.ports, this.peerBubbles, shots, guesses);
+    const { gateways, guessing, paths, peerBubbles, sockets } = this;
+    this.places = new PeerPlaces(context, { gateways, guessing, paths, peerBubbles, sockets });
   }
 
   /** The client is not qualified any more, or has other servers: nothing that was asked is answered, and our NAT may be another one. */
@@ -82,7 +74,7 @@ export class Traversal {
     this.sockets.interrupt();
     this.guessing.clear();
     this.reachability.clearAll();
-    this.guessedAt.clear();
+    this.guessedAddresses.clear();
     this.paths.resetRounds();
   }
 
@@ -114,7 +106,7 @@ export class Traversal {
   handleTimeout(now: number): void {
     this.sockets.handleTimeout(now);
     this.guessing.handleTimeout(now);
-    this.reachability.handleTimeout(now);
+    for (const peer of this.reachability.unanswered(now)) this.tryOtherWays(peer, now);
   }
 
   /** Bubbles on all ways to the peer, and one through its server. A peer that this host only answers has what strangers have. CL-65, A-4 */
@@ -129,10 +121,10 @@ export class Traversal {
     }
     const isSoon = attempt === 1 && this.guessesSoon(target);
     if (attempt > 1 || isSoon) this.guessing.offer(peer, isWanted, now);
-    if (attempt === CONTACT_ATTEMPTS) this.toPeers.meet(peer, now);
-    this.toPeers.sendDirect(peer, target, now);
+    if (attempt === CONTACT_ATTEMPTS) this.peerBubbles.askMeetingRelay(peer, now);
+    this.peerBubbles.sendDirect(peer, target, now);
     // Between NATs that count, an Echo Test under way would take the ports that are foretold.
-    if (isSoon && this.guessing.habit === 'counting') this.toPeers.sendIndirect(peer, target, now);
+    if (isSoon && this.guessing.habit === 'counting') this.peerBubbles.sendIndirect(peer, target, now);
     else this.sockets.requestIndirect(peer, target, isWanted, now);
   }
 
@@ -157,13 +149,13 @@ export class Traversal {
     const path = this.paths.get(peer)!;
     const isAsked = this.reachability.handleQuestion(peer, path, now);
     if (this.isReached(peer, now) && !this.sockets.hasAnother(peer)) {
-      const place = [peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]] as const;
-      if (!isAsked) this.toPeers.confirm(peer, ...place, now); // E-94
+      const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
+      if (!isAsked) this.peerBubbles.confirm(peer, { address, port, socket: peers.socket[peer]! }, now); // E-94
       return;
     }
     if (path.peerRandomPort !== 0) this.sockets.openPreserved(peer, path, isWanted, now);
-    this.toPeers.replyEverywhere(target, path, now);
-    this.toPeers.sendFromRandom(target, path, now);
+    this.peerBubbles.replyEverywhere(target, path, now);
+    this.peerBubbles.sendFromOwnSocket(target, path, now);
     if (trailers.guess !== undefined) this.guessing.handle(peer, trailers.guess, isWanted, now);
   }
 
@@ -173,8 +165,8 @@ export class Traversal {
   }
 
   /** Whether an indirect bubble shows that its sender has had ours. */
-  knowsUs(peer: number, trailers: Readonly<Trailers>): boolean {
-    return this.guessing.knowsUs(peer, trailers.guess);
+  echoedOurToken(peer: number, trailers: Readonly<Trailers>): boolean {
+    return this.guessing.echoedOurToken(peer, trailers.guess);
   }
 
   /** A direct bubble with these trailers was sent by whoever got our indirect one. E-27 */
@@ -190,16 +182,69 @@ export class Traversal {
    * forges knows: of a peer that has nonces only one of ours tells where it is.
    */
   isReached(peer: number, now: number): boolean {
-    return (
-      this.context.peers.isValid(peer, now) &&
-      !this.isDoubtful(peer) &&
-      this.paths.get(peer)?.isUnheard !== true
-    );
+    return isReached(this.context, this.paths.get(peer), peer, now);
   }
 
-  /** Whether what has come by this socket shows a way that goes back, too. */
-  isMutual(peer: number, socket: SocketId, port: number, { guess }: Readonly<Trailers>): boolean {
-    return socket === SOCKET.service || this.guessing.isMutual(peer, socket, port, guess);
+  /**
+   * A peer has shown our nonce at this place. Returns the pair to which it is sent from now on; undefined: nothing changes. `isPreferred`: the
+   * caller has a reason to move a valid peer.
+   */
+  moveTo(
+    peer: number,
+    place: Place,
+    trailers: Readonly<Trailers>,
+    isPreferred: boolean,
+    now: number,
+  ): Endpoint | undefined {
+    return this.places.moveTo(peer, place, trailers, isPreferred, now);
+  }
+
+  /** The peer's nonce has come. Returns the place to which it is sent from now on, since it has shown ours before; undefined: nothing changes. */
+  moveToShown(peer: number, now: number): Place | undefined {
+    return this.places.moveToShown(peer, now);
+  }
+
+  /** Whether a trusted peer sends from this pair too, where it has shown our nonce, while it is sent to another one. */
+  sendsFrom(
+    peer: number,
+    address: number,
+    port: number,
+    socket: SocketId,
+  ): 'usually' | 'perhaps' | undefined {
+    return this.gateways.sendsFrom(peer, address, port, socket);
+  }
+
+  /** A bubble to the place from which a peer was heard: the peer cannot know yet that its own one has arrived. */
+  confirm(peer: number, place: Place, byNonce: boolean, now: number): void {
+    if (byNonce) this.peerBubbles.confirmShown(peer, place, now);
+    else this.peerBubbles.confirm(peer, place, now);
+  }
+
+  /** A packet of this host goes to a peer that has a socket of its own. E-62 */
+  noteSent(peer: number, now: number): void {
+    this.sockets.noteData(peer, now);
+  }
+
+  /** A peer that is not reached has asked for bubbles through our server: one more indirect bubble, within its limit. */
+  answerQuestion(peer: number, isWanted: boolean, now: number): void {
+    if (this.isReached(peer, now) || !this.caused.isDue(peer, now)) return;
+    this.caused.count(peer, now);
+    this.sockets.requestIndirect(peer, this.context.peers.address(peer), isWanted, now);
+  }
+
+  /** Whether a round of bubbles that a stranger has caused may go to the peer now. CL-93, CL-94 */
+  mayCauseRound(peer: number, now: number): boolean {
+    return this.caused.isDue(peer, now);
+  }
+
+  /** Whether the limit of such rounds is not reached. */
+  hasCausedRoundLeft(peer: number, now: number): boolean {
+    return this.caused.isLeft(peer, now);
+  }
+
+  /** Such a round has gone out. */
+  countCausedRound(peer: number, now: number): void {
+    this.caused.count(peer, now);
   }
 
   /**
@@ -223,7 +268,7 @@ export class Traversal {
   noteAtPlace(peer: number, socket: SocketId, isAnswer: boolean, now: number): void {
     this.serverLoad.drop(peer);
     const path = this.paths.get(peer);
-    if (path === undefined || this.isDoubtful(peer)) return;
+    if (path === undefined || isPlaceUnproven(this.context, path)) return;
     path.lastAtPlace = now;
     if (isAnswer) this.noteHeard(peer, path, socket, now);
   }
@@ -240,29 +285,10 @@ export class Traversal {
     return (this.paths.get(peer)?.nonceReceived ?? 0) !== 0;
   }
 
-  /**
-   * The peer has shown our nonce from this pair. Behind a symmetric NAT, and on our own link, we have to show it one in return, or what we
-   * send is lost: false where that one is still on its way.
-   */
-  mayTrust(peer: number, address: number, port: number, socket: SocketId, now: number): boolean {
-    const path = this.paths.get(peer);
-    if (path === undefined || path.nonceReceived !== 0 || this.isSeenAsAddressSays(address)) return true;
-    path.shownFrom = { address, port, socket, at: now };
-    return false;
-  }
-
-  /** That place, once the nonce has come. */
-  takeShown(peer: number, now: number): (Endpoint & { readonly socket: SocketId }) | undefined {
-    const path = this.paths.get(peer);
-    if (path === undefined || path.nonceReceived === 0) return undefined;
-    const { shownFrom } = path;
-    path.shownFrom = undefined;
-    return shownFrom !== undefined && now - shownFrom.at < ATTEMPT_MS ? shownFrom : undefined;
-  }
-
   /** A trusted peer's bubble has come from where it is. */
   hear(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, socket: SocketId, now: number): void {
-    if (this.isDoubtful(peer) && this.proves(peer, buffer, trailers)) this.settle(peer, socket, true, now);
+    const isUnproven = isPlaceUnproven(this.context, this.paths.get(peer));
+    if (isUnproven && this.proves(peer, buffer, trailers)) this.settle(peer, socket, true, now);
   }
 
   /** The peer is trusted, by way of this socket. E-70, E-72 */
@@ -272,11 +298,11 @@ export class Traversal {
     path.byNonce = byNonce;
     const { mappedAddress, mappedPort } = this.context.peers;
     if (this.isMeetingPoint(mappedAddress[peer], mappedPort[peer])) this.sockets.cancelTest(peer);
-    if (this.isDoubtful(peer)) return; // and other ways are tried on
+    if (isPlaceUnproven(this.context, path)) return; // the search for another way continues
     const isGuessed = this.guessing.settle(peer, socket, now);
     // A new place is by a guess or not; the same one, as it was.
-    path.isGuessed = isGuessed || (path.isGuessed && socket === path.random);
-    if (isGuessed) this.noteGuessed(mappedAddressOf(this.context.peers.address(peer), 0));
+    path.isGuessed = isGuessed || (path.isGuessed && socket === path.ownSocket);
+    if (isGuessed) this.guessedAddresses.add(mappedAddressOf(this.context.peers.address(peer), 0));
     if (!this.reachability.keepsSocket(peer, path, socket)) {
       this.sockets.keepOnly(peer, path, socket);
       if (!this.guessing.isUnderway(peer)) this.guessing.end(peer);
@@ -316,7 +342,7 @@ export class Traversal {
     const peer = this.ports.ownerOf(socket);
     if (peer === undefined) return;
     const path = this.paths.get(peer);
-    if (path?.random === socket) this.sockets.handleFailure(peer, path, now);
+    if (path?.ownSocket === socket) this.sockets.handleFailure(peer, path, now);
     else this.guessing.handleFailure(peer, socket);
   }
 
@@ -333,25 +359,19 @@ export class Traversal {
     return Math.min(this.sockets.pollTimeout(), this.guessing.pollTimeout(), this.reachability.pollTimeout());
   }
 
-  /** Whether guesses have brought somebody here: where our NAT counts, the peer of that address, which may have lost its mapping. */
+  /**
+   * Whether a guess is offered in the first round already: a guess has helped before. Behind a counting NAT it must have helped with a peer at
+   * this address, which may have lost its mapping.
+   */
   private guessesSoon(target: Uint8Array): boolean {
-    if (this.guessing.habit !== 'counting') return this.guessedAt.size > 0;
-    return !this.reachability.natAdmitsDeafPeers && this.guessedAt.has(mappedAddressOf(target, 0));
-  }
-
-  private noteGuessed(address: number): void {
-    this.guessedAt.delete(address); // to the end of the line
-    this.guessedAt.add(address);
-    for (const oldest of this.guessedAt) {
-      if (this.guessedAt.size <= GUESSED_MOST) break;
-      this.guessedAt.delete(oldest);
-    }
+    if (this.guessing.habit !== 'counting') return !this.guessedAddresses.isEmpty;
+    return !this.reachability.natAdmitsDeafPeers && this.guessedAddresses.has(mappedAddressOf(target, 0));
   }
 
   /** A trusted peer hears us, by this socket. */
   private noteHeard(peer: number, path: PeerPath, socket: SocketId, now: number): void {
     this.reachability.noteHeard(peer, path, now);
-    if (socket === SOCKET.service && path.random !== 0) {
+    if (socket === SOCKET.service && path.ownSocket !== 0) {
       this.sockets.close(peer, path);
     }
     this.guessing.end(peer);
@@ -362,19 +382,8 @@ export class Traversal {
     const target = this.context.peers.address(peer);
     const isWanted = this.isWanted(peer);
     this.guessing.offer(peer, isWanted, now);
-    this.toPeers.sendDirect(peer, target, now);
+    this.peerBubbles.sendDirect(peer, target, now);
     this.sockets.requestIndirect(peer, target, isWanted, now);
-  }
-
-  private isDoubtful(peer: number): boolean {
-    const path = this.paths.get(peer);
-    if (path === undefined || path.byNonce || !path.hasNonces) return false;
-    return path.isSymmetric || this.context.qualified!.symmetric;
-  }
-
-  /** Whether who is at this address sees us where our Teredo address says. */
-  private isSeenAsAddressSays(address: number): boolean {
-    return !this.context.qualified!.symmetric && this.context.policy.isGlobalUnicast(address);
   }
 
   private remember(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, now: number): void {
@@ -392,7 +401,7 @@ export class Traversal {
     // The peer begins anew, and so do we, where we can tell it at once. E-69
     const isOld =
       path.peerRandomPort !== 0 && this.sockets.isReachedBy(peer, path) && !peers.isValid(peer, now);
-    if (isOld && path.random !== 0 && this.context.preservesPorts && this.caused.isDue(peer, now)) {
+    if (isOld && path.ownSocket !== 0 && this.context.preservesPorts && this.caused.isDue(peer, now)) {
       peers.socket[peer] = SOCKET.service;
       this.sockets.close(peer, path);
     }

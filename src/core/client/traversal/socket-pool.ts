@@ -7,7 +7,7 @@ import { SOCKET } from '../options.ts';
 const [FIRST_PORT, PORTS] = [49_152, 16_384];
 
 /** Sockets besides that of the service port, each for one peer's sake, as many as the limit says. RFC 6081 section 5.4 */
-export class RandomPorts {
+export class SocketPool {
   private readonly context: ClientContext;
   /** By number, from {@link SOCKET.firstOfPeers} on. */
   private readonly owners: (number | undefined)[] = [];
