@@ -1,4 +1,4 @@
-import { TUNNEL_MTU } from '../../constants.ts';
+import { SILENCE_MS, TUNNEL_MTU } from '../../constants.ts';
 import { NO_PEER } from '../../peer-table.ts';
 import {
   CONE_FLAG,
@@ -21,10 +21,7 @@ import type { ClientContext } from '../context.ts';
 import type { LocalErrors } from '../peers/local-errors.ts';
 import type { PeerContacts } from '../peers/peer-contacts.ts';
 
-/** A valid peer that has been silent for so long while it is sent to is asked whether it is still there. */
-const SILENCE_MS = 3_000;
-
-/** And sooner, one that has not shown yet that it hears us. */
+/** The silence after which a peer is asked that has not shown yet that it receives packets of this client. */
 const DOUBT_MS = 1_000;
 
 interface Parts {

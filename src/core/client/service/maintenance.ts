@@ -1,4 +1,9 @@
-import { REFRESH_SHARE_HIGH, REFRESH_SHARE_LOW, SOLICITATION_INTERVAL_MS } from '../../constants.ts';
+import {
+  REFRESH_SHARE_HIGH,
+  REFRESH_SHARE_LOW,
+  SILENCE_MS,
+  SOLICITATION_INTERVAL_MS,
+} from '../../constants.ts';
 import { randomBetween } from '../../entropy.ts';
 import { acceptAdvertisement } from '../ask/advertisement.ts';
 import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
@@ -7,8 +12,6 @@ import { SOCKET } from '../options.ts';
 import { Solicitation } from '../ask/solicitation.ts';
 import type { Answer } from '../status.ts';
 
-/** Traffic that is met with silence for this long makes the client ask whether its mapping still holds. */
-const SILENCE_MS = 3_000;
 /** So does a connectivity test for packets of ours: it goes through the server, which may be what is silent. */
 const TEST_SILENCE_MS = 1_000;
 /** Least time between two such questions. */
