@@ -148,8 +148,7 @@ export class ClientMachine implements OffloadingMachine {
     }
     if (socket === SOCKET.service && context.isServer(address, port)) {
       context.lastServerContact = now; // CL-42
-      context.silentSince = Infinity;
-      context.testingSince = Infinity;
+      context.silence.reset();
     }
     if (isAdvertisement(buffer, view.ipv6Start)) {
       const received = { buffer, view, from: { address, port }, now };

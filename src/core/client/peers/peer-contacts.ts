@@ -90,7 +90,7 @@ export class PeerContacts {
       context.counters.droppedQueueFull++; // CL-68
       context.hits.ipv6('queue', buffer, start + DESTINATION);
     }
-    if (!teredo) context.testingSince = Math.min(context.testingSince, now);
+    if (!teredo) context.silence.tested(now);
   }
 
   /**
@@ -178,17 +178,16 @@ export class PeerContacts {
    */
   carried(peer: number, receivedAt: number, sentAt: number, now: number): void {
     const { context } = this;
-    const { peers, lastServerContact, silentSince } = context;
+    const { peers, lastServerContact, silence } = context;
+    const silentSince = silence.since;
     if (receivedAt > peers.lastReceived[peer]) {
       this.revive(peer, receivedAt, now);
       this.parts.traversal.noteAtPlace(peer, peers.socket[peer], true, receivedAt);
-      if (receivedAt < lastServerContact) context.silentSince = silentSince;
-      else if (silentSince !== Infinity) context.silentSince = Math.max(silentSince, receivedAt);
+      silence.heardLate(receivedAt, silentSince, lastServerContact);
     }
     if (sentAt > peers.lastSent[peer]) {
       peers.lastSent[peer] = sentAt;
-      context.lastTraffic = Math.max(context.lastTraffic, sentAt);
-      if (context.silentSince === Infinity && sentAt >= lastServerContact) context.silentSince = sentAt;
+      silence.sentLate(sentAt, lastServerContact);
     }
   }
 
@@ -197,8 +196,7 @@ export class PeerContacts {
     const { context } = this;
     const { peers } = context;
     peers.lastSent[peer] = now;
-    if (context.silentSince === Infinity) context.silentSince = now;
-    context.lastTraffic = now;
+    context.silence.sent(now);
     context.counters.sentPackets++;
     peers.countSent(peer, end - start);
     const socket = peers.socket[peer];
@@ -235,8 +233,7 @@ export class PeerContacts {
   question(peer: number, now: number): void {
     const { context } = this;
     const isUnconfirmed = this.parts.traversal.isUnconfirmed(peer, now);
-    if (isUnconfirmed)
-      context.testingSince = Math.min(context.testingSince, context.peers.lastReceived[peer]);
+    if (isUnconfirmed) context.silence.tested(context.peers.lastReceived[peer]);
     // One that was not answered may have been lost with the mapping that the peer has open again by now.
     const asked = context.peers.bubbleCount(peer);
     const repeated = DOUBT_SPACING_MS * 2 ** Math.max(0, asked - 1);
@@ -301,9 +298,7 @@ export class PeerContacts {
     const { context } = this;
     context.peers.lastReceived[peer] = heardAt;
     context.peers.resetBubbles(peer);
-    context.silentSince = heardAt;
-    context.testingSince = Infinity;
-    context.lastTraffic = Math.max(context.lastTraffic, heardAt);
+    context.silence.heard(heardAt);
     // A late report may be too old to send by. CL-60
     if (this.contacts.size === 0 || now - heardAt >= PEER_VALIDITY_MS) return 0;
     const contact = this.contacts.finish(peer);

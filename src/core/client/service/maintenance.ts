@@ -76,8 +76,7 @@ export class Maintenance {
         this.probedAt = now;
         this.context.counters.silenceProbes++; // CL-85
       }
-      this.context.silentSince = Infinity;
-      this.context.testingSince = Infinity;
+      this.context.silence.reset();
       this.solicit(now);
     }
   }
@@ -103,15 +102,16 @@ export class Maintenance {
   pollTimeout(): number {
     if (this.solicitation !== undefined) return this.solicitation.dueAt;
     if (!this.active) return Infinity;
-    const { silentSince, testingSince } = this.context;
-    const silentAt = Math.min(silentSince + SILENCE_MS, testingSince + TEST_SILENCE_MS);
+    const { since, testingSince } = this.context.silence;
+    const silentAt = Math.min(since + SILENCE_MS, testingSince + TEST_SILENCE_MS);
     const probeAt = Math.max(silentAt, this.probedAt + PROBE_SPACING_MS);
     return Math.min(this.refreshAt, probeAt, this.watchAt);
   }
 
   /** CL-85 */
   private get watchAt(): number {
-    const { lastTraffic, lastServerContact } = this.context;
+    const { lastServerContact } = this.context;
+    const { lastTraffic } = this.context.silence;
     const silence = lastServerContact - lastTraffic;
     const at = Math.max(lastTraffic + SILENCE_MS, lastServerContact + Math.max(WATCH_INTERVAL_MS, silence));
     return at < lastTraffic + WATCH_MS ? at : Infinity;
