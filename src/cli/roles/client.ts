@@ -115,8 +115,8 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--secret-file <file>', 'file that holds the key')
     .option(
       '--meet <host[:port]>',
-      'name or IPv4 address of your own relay, run with --meet too: peers that have the same are met there when nothing else ' +
-        'reaches them (port: 3545)',
+      'name or IPv4 address of your own relay, run with --meet too: peers that name it too are reached via it when nothing ' +
+        'else reaches them (port: 3545)',
       meetingPointValue,
     )
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')
@@ -330,7 +330,7 @@ function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: Client, mayMeet: b
   if (nat === 'symmetric' && portMapping !== undefined)
     return ' (another for each destination, but for the port that the gateway has opened)';
   if (nat === 'symmetric' && mayMeet)
-    return ' (another for each destination: peers that nothing else reaches are met at the relay)';
+    return ' (another for each destination: peers that nothing else reaches are reached via your relay)';
   if (nat === 'symmetric')
     return ' (another for each destination: no peers behind symmetric NATs, unless both count their ports up)';
   return symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';

@@ -97,10 +97,8 @@ export class ForwardedReception {
       return;
     }
     const peer = known === NO_PEER ? peers.insert(b, source) : known;
-    traversal.handleIndirect(peer, b, trailers, isWanted, now);
-    const place = traversal.moveToShown(peer, now);
+    const place = traversal.handleIndirect(peer, b, trailers, isWanted, now);
     if (place !== undefined) contacts.trust(peer, place.address, place.port, now, place.socket, true);
-    else traversal.answerQuestion(peer, isWanted, now);
   }
 
   /** A server forwards clients' pings too, with the word of where they come from. A-19 */

@@ -2,7 +2,7 @@ import type { SocketId } from '../../socket-id.ts';
 import type { Solicitation } from '../ask/solicitation.ts';
 import type { ClientContext } from '../context.ts';
 import type { GuessTrailer, PortHabit } from '../../../wire/index.ts';
-import type { PeerPath } from './peer-paths.ts';
+import type { PeerPath } from './peer-path.ts';
 
 /** A NAT counts up if its ports for two destinations in a row are at most this far apart. */
 export const MAX_STEP = 64;
@@ -44,8 +44,8 @@ export interface Guess {
   sockets: SocketId[];
 }
 
-/** The guesses under way, by peer. */
-export type Guesses = Map<number, Guess>;
+/** The guesses under way. */
+export type Guesses = Map<PeerPath, Guess>;
 
 /** The way in which our NAT assigns ports. */
 export function portHabit({ qualified }: ClientContext): PortHabit {
@@ -54,16 +54,16 @@ export function portHabit({ qualified }: ClientContext): PortHabit {
   return portStep > 0 && portStep <= MAX_STEP ? 'counting' : 'random';
 }
 
-/** The guess trailer of an indirect bubble to a peer; undefined: none. `guess`: the one under way with this peer. */
+/** The guess trailer of a bubble to a peer; undefined: none. `guess`: the one under way with this peer. */
 export function guessTrailer(
   context: ClientContext,
-  path: PeerPath | undefined,
+  path: PeerPath,
   guess: Guess | undefined,
 ): GuessTrailer | undefined {
   const habit = portHabit(context);
   if (guess === undefined) {
     // A peer that has told us its habit learns ours.
-    return path?.habit === undefined ? undefined : { habit, port: 0, step: 0, token: 0, echo: 0 };
+    return path.habit === undefined ? undefined : { habit, port: 0, step: 0, token: 0, echo: 0 };
   }
   const isMeasured = guess.measuring === undefined && guess.port !== 0;
   return {
