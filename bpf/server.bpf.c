@@ -25,7 +25,7 @@
 #define AUTHENTICATION 13 /* without identifier and value: S-38 */
 #define ORIGIN 8
 #define SOLICITATION (sizeof(struct ipv6hdr) + 8)
-#define MAX_TRAILERS 64 /* MAX_TRAILER_BYTES */
+#define MAX_TRAILERS 64 /* MAX_FORWARDED_TRAILER_BYTES */
 /* The longest payload, sent or received, that is processed; a multiple of 4. */
 #define MOST 128
 

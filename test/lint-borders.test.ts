@@ -1,4 +1,4 @@
-/** The borders of the design hold: a violation of each, planted in a copy of the house, is a lint error. */
+/** The borders and rules of the design hold: a violation of each, planted in a copy of the house, is a lint error. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -124,12 +124,22 @@ const plants: Plant[] = [
     roomFile(from, 'through-the-wall', '../traversal/peer-paths.ts', true),
   ),
   roomFile('traversal', 'own', './peer-paths.ts', false),
+  ...FOLDERS.flatMap((folder) => [
+    { file: `src/${folder}/unhandled.ts`, text: switchOver(`default: return 0;`), forbidden: true },
+    { file: `src/${folder}/handled.ts`, text: switchOver(`case 'lost': return 1;`), forbidden: false },
+  ]),
   {
     file: 'src/core/client/client-machine.ts',
     text: `import { a } from './traversal/peer-paths.ts';\nexport const b: unknown = a;`,
     forbidden: true,
   },
 ];
+
+/** A function with a case for one of two kinds of events, and this. */
+function switchOver(other: string): string {
+  const head = `export function size(kind: 'found' | 'lost'): number {`;
+  return `${head}\n  switch (kind) {\n    case 'found': return 2;\n    ${other}\n  }\n}`;
+}
 
 function room(from: string, to: string, forbidden: boolean): Plant {
   return roomFile(from, `to-${to}`, `../${to}/index.ts`, forbidden);
@@ -194,7 +204,10 @@ beforeAll(() => {
 
 afterAll(() => rmSync(house, { recursive: true }));
 
-/** The files with an error of a restriction. */
+/** The rules that the plants break. */
+const RULES = ['no-restricted-', 'switch-exhaustiveness-check'];
+
+/** The files with an error of one of {@link RULES}. */
 function lint(folder: string): Set<string> {
   const { stdout } = spawnSync(join(ROOT, 'node_modules/.bin/oxlint'), ['-f', 'json', 'src'], {
     cwd: folder,
@@ -205,7 +218,7 @@ function lint(folder: string): Set<string> {
     diagnostics: { code: string; severity: string; filename: string }[];
   };
   const errors = diagnostics.filter(
-    ({ code, severity }) => severity === 'error' && code.includes('no-restricted-'),
+    ({ code, severity }) => severity === 'error' && RULES.some((rule) => code.includes(rule)),
   );
   return new Set(errors.map(({ filename }) => filename));
 }

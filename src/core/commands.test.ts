@@ -75,4 +75,38 @@ describe('CommandRing', () => {
     ring.drain(recorder);
     expect(recorder.calls).toEqual([['deliver', bytes, 3, 4]]);
   });
+
+  test.each([
+    ['an end beyond the buffer', 0, 9],
+    ['a start behind the end', 5, 4],
+    ['a start before the buffer', -1, 4],
+    ['a start that is not a number', Number.NaN, 4],
+    ['an end that is not a number', 0, Number.NaN],
+  ])('a command with %s fails where it is made, and leaves nothing behind', (_what, start, end) => {
+    const ring = new CommandRing();
+    const makers = [
+      () => ring.transmit(1, bytes, start, end, 0xc0000201, 4096),
+      () => ring.deliver(bytes, start, end),
+    ];
+    for (const make of makers) expect(make).toThrow(RangeError);
+    expect(ring.length).toBe(0);
+  });
+
+  test.each([-1, 5, Number.NaN])(
+    'the address of a peer that would not lie in its buffer fails: offset %d',
+    (offset) => {
+      const ring = new CommandRing();
+      const address = new Uint8Array(20);
+      expect(() => ring.offload(address, offset, 0xc0000201, 4096, 0)).toThrow(RangeError);
+      expect(() => ring.unload(address, offset)).toThrow(RangeError);
+      expect(ring.length).toBe(0);
+    },
+  );
+
+  test('a command may take its whole buffer, or none of it', () => {
+    const ring = new CommandRing();
+    ring.transmit(1, bytes, 0, 8, 0xc0000201, 4096);
+    ring.deliver(bytes, 8, 8);
+    expect(ring.length).toBe(2);
+  });
 });

@@ -34,7 +34,7 @@ export interface CommandExecutor {
  * nothing; only events are objects.
  */
 export class CommandRing {
-  private readonly kinds: number[] = [];
+  private readonly kinds: Kind[] = [];
   private readonly buffers: (Uint8Array | undefined)[] = [];
   /** Six numbers for each command: socket, start, end, address, port, the socket whose port the datagram names. */
   private readonly numbers: number[] = [];
@@ -60,6 +60,7 @@ export class CommandRing {
     address: number,
     port: number,
   ): void {
+    checkRange(buffer, start, end);
     const at = this.count++;
     this.kinds[at] = TRANSMIT;
     this.buffers[at] = buffer;
@@ -83,6 +84,7 @@ export class CommandRing {
   }
 
   deliver(buffer: Uint8Array, start: number, end: number): void {
+    checkRange(buffer, start, end);
     const at = this.count++;
     this.kinds[at] = DELIVER;
     this.buffers[at] = buffer;
@@ -96,6 +98,7 @@ export class CommandRing {
 
   /** The address is copied. */
   offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
+    checkRange(buffer, offset, offset + 16);
     const at = this.count++;
     this.kinds[at] = OFFLOAD;
     this.buffers[at] = undefined;
@@ -109,6 +112,7 @@ export class CommandRing {
 
   /** The address is copied. */
   unload(buffer: Uint8Array, offset: number): void {
+    checkRange(buffer, offset, offset + 16);
     const at = this.count++;
     this.kinds[at] = UNLOAD;
     this.buffers[at] = undefined;
@@ -131,10 +135,10 @@ export class CommandRing {
     const { kinds, buffers, numbers, events, missing } = this;
     for (let at = 0; at < this.count; at++) {
       const n = at * WIDTH;
-      const kind = kinds[at];
-      if (kind === TRANSMIT) {
-        const isImpossible = missing.length > 0 && this.needs(n, missing);
-        if (!isImpossible) {
+      const kind = kinds[at]!;
+      switch (kind) {
+        case TRANSMIT:
+          if (missing.length > 0 && this.needs(n, missing)) break;
           executor.transmit(
             numbers[n]!,
             buffers[at]!,
@@ -143,16 +147,23 @@ export class CommandRing {
             numbers[n + 3]!,
             numbers[n + 4]!,
           );
+          break;
+        case DELIVER:
+          executor.deliver(buffers[at]!, numbers[n + 1]!, numbers[n + 2]!);
+          break;
+        case OFFLOAD:
+          executor.offload(this.addresses, numbers[n]!, numbers[n + 3]!, numbers[n + 4]!, numbers[n + 1]!);
+          break;
+        case UNLOAD:
+          executor.unload(this.addresses, numbers[n]!);
+          break;
+        case EVENT: {
+          const event = events[numbers[n]!]!;
+          if (executor.event(event) === false && event.type === 'socket-wanted') missing.push(event.socket);
+          break;
         }
-      } else if (kind === DELIVER) {
-        executor.deliver(buffers[at]!, numbers[n + 1]!, numbers[n + 2]!);
-      } else if (kind === OFFLOAD) {
-        executor.offload(this.addresses, numbers[n]!, numbers[n + 3]!, numbers[n + 4]!, numbers[n + 1]!);
-      } else if (kind === UNLOAD) {
-        executor.unload(this.addresses, numbers[n]!);
-      } else {
-        const event = events[numbers[n]!]!;
-        if (executor.event(event) === false && event.type === 'socket-wanted') missing.push(event.socket);
+        default:
+          kind satisfies never;
       }
       buffers[at] = undefined;
     }
@@ -179,6 +190,15 @@ export class CommandRing {
   }
 }
 
+/**
+ * A command must lie within its buffer. Throws a RangeError otherwise: an adapter would send octets that an earlier command has left in its
+ * memory. Only a fault of this program can cause that, no input from a network.
+ */
+function checkRange(buffer: Uint8Array, start: number, end: number): void {
+  if (start >= 0 && start <= end && end <= buffer.length) return;
+  throw new RangeError(`a command for octets ${start} to ${end} of a buffer of ${buffer.length}`);
+}
+
 /** Numbers for each command in {@link CommandRing.numbers}. */
 const WIDTH = 6;
 const TRANSMIT = 0;
@@ -186,3 +206,4 @@ const DELIVER = 1;
 const EVENT = 2;
 const OFFLOAD = 3;
 const UNLOAD = 4;
+type Kind = typeof TRANSMIT | typeof DELIVER | typeof EVENT | typeof OFFLOAD | typeof UNLOAD;

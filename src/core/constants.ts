@@ -17,6 +17,13 @@ export const LOCAL_PEER_MEMORY_MS = 600_000;
 export const CONTACT_TIMEOUT_MS = 2_000;
 /** RFC 4380 sections 5.2.4, 5.4.1: one attempt and up to three repetitions. */
 export const CONTACT_ATTEMPTS = 4;
+/** A trusted peer, or a server, that has not answered what was sent for this long is asked whether it can still be reached. */
+export const SILENCE_MS = 3_000;
+/**
+ * If a peer does not answer for this long, packets to it go to the machine, by the kernel path, until the peer is heard again. Shorter than
+ * {@link SILENCE_MS}: the machine then has a packet in time to ask. bpf/teredo.h has the same number.
+ */
+export const CARRIED_SILENCE_MS = 2_000;
 /** RFC 4380 section 5.2.6: least time between two bubbles to a peer. */
 export const BUBBLE_SPACING_MS = 2_000;
 /** RFC 4380 section 5.2.6: most bubbles to a peer that does not answer, within {@link BUBBLE_WINDOW_MS}. */

@@ -418,8 +418,11 @@ export class Client extends EventEmitter<ClientEvents> {
       case 'key-expired':
         this.emit('warning', 'the server says that the key has expired: get a new one from its operator');
         break;
+      case 'server-chosen':
+      case 'refresh-interval':
+        break; // shown by status only
       default:
-        break;
+        event satisfies never;
     }
     return true;
   }

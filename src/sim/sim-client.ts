@@ -82,16 +82,29 @@ export class SimClient {
   private handleEvent(event: MachineEvent): void {
     const { state, address } = this.machine;
     this.carrier?.setOwn(state === 'qualified' ? address : undefined);
-    if (event.type === 'address-added') {
-      this.ipv6.addresses.push(event.address);
-    } else if (event.type === 'address-removed') {
-      const at = this.ipv6.addresses.findIndex((address) => equalBytes(address, 0, event.address, 0, 16));
-      if (at >= 0) this.ipv6.addresses.splice(at, 1);
-    } else if (event.type === 'socket-wanted') {
-      if (event.socket === SOCKET.discovery) this.bindDiscovery();
-      else this.bind(event.socket, this.host.attachment.address, event.port ?? this.randomPort());
-    } else if (event.type === 'socket-unwanted') {
-      this.node.detach(event.socket);
+    switch (event.type) {
+      case 'address-added':
+        this.ipv6.addresses.push(event.address);
+        break;
+      case 'address-removed': {
+        const at = this.ipv6.addresses.findIndex((address) => equalBytes(address, 0, event.address, 0, 16));
+        if (at >= 0) this.ipv6.addresses.splice(at, 1);
+        break;
+      }
+      case 'socket-wanted':
+        if (event.socket === SOCKET.discovery) this.bindDiscovery();
+        else this.bind(event.socket, this.host.attachment.address, event.port ?? this.randomPort());
+        break;
+      case 'socket-unwanted':
+        this.node.detach(event.socket);
+        break;
+      case 'state':
+      case 'server-chosen':
+      case 'key-expired':
+      case 'refresh-interval':
+        break;
+      default:
+        event satisfies never;
     }
   }
 

@@ -8,6 +8,7 @@ import {
   MAX_TRAILER_BYTES,
   parseTrailers,
   writeAlternateAddresses,
+  writeGuess,
   writeNeighborDiscovery,
   writeNonce,
   writeRandomPort,
@@ -139,6 +140,19 @@ test('trailers round trip in any combination, within the maximum length', () => 
       expect(read).toEqual(written);
     }),
   );
+});
+
+test('the maximum length is that of one trailer of each kind, each as long as it can be', () => {
+  const pair = { address: 0xc0000201, port: 4096 };
+  const b = new Uint8Array(2 * MAX_TRAILER_BYTES);
+  let end = writeNonce(b, 0, Uint8Array.of(1, 2, 3, 4));
+  end = writeAlternateAddresses(b, end, [pair, pair, pair, pair]);
+  end = writeNeighborDiscovery(b, end, 'solicitation');
+  end = writeRandomPort(b, end, 4096);
+  end = writeGuess(b, end, { habit: 'counting', port: 4096, step: 1, token: 1, echo: 2 });
+  const read = parseTrailers(b, 0, end);
+  expect(Object.values(read)).not.toContain(undefined);
+  expect(end).toBe(MAX_TRAILER_BYTES);
 });
 
 test('a nonce is copied from its offset', () => {

@@ -32,14 +32,33 @@ export interface Trailers {
   unknown: number;
 }
 
-/** Room for every valid set of trailers: the four kinds of RFC 6081, with four addresses, take 44 octets, and the Guess trailer 14. */
-export const MAX_TRAILER_BYTES = 64;
-
 /** RFC 6081 section 4; Random Port is 5 by erratum 2685 (E-11). */
 const TYPE = { NONCE: 1, ALTERNATE_ADDRESS: 3, NEIGHBOR_DISCOVERY: 4, RANDOM_PORT: 5, GUESS: 0xb6 } as const;
 
 /** Octets of the Guess trailer. Its type is one that other implementations skip (10xxxxxx). E-3 */
 const GUESS_LENGTH = 12;
+/** Octets of type and length in front of each value. RFC 6081 section 4 */
+const TRAILER_HEADER = 2;
+/** RFC 6081 section 4.3: the most pairs in an Alternate Address trailer, and the octets of reserved bits in front of them. E-8 */
+const MOST_ALTERNATES = 4;
+const RESERVED_LENGTH = 2;
+const PAIR_LENGTH = 6;
+
+/** Octets of the longest value of each kind. */
+const LONGEST: Readonly<Record<keyof typeof TYPE, number>> = {
+  NONCE: 4,
+  ALTERNATE_ADDRESS: RESERVED_LENGTH + MOST_ALTERNATES * PAIR_LENGTH,
+  NEIGHBOR_DISCOVERY: 4,
+  RANDOM_PORT: 2,
+  GUESS: GUESS_LENGTH,
+};
+
+/** Octets of one trailer of each kind, each as long as it can be: room for all trailers that a bubble may have. */
+export const MAX_TRAILER_BYTES = Object.values(LONGEST).reduce(
+  (sum, length) => sum + TRAILER_HEADER + length,
+  0,
+);
+
 const HABITS: readonly PortHabit[] = ['stable', 'counting', 'random'];
 
 /** Reads trailers in order. A malformed one ends the reading; those before it are kept (E-4, E-5). Of several of one kind the last counts. */
@@ -155,7 +174,9 @@ function takeAlternates(b: Uint8Array, o: number, length: number, trailers: Trai
 }
 
 /** One to four pairs. E-8 */
-const ALTERNATE_LENGTHS: ReadonlySet<number> = new Set([8, 14, 20, 26]);
+const ALTERNATE_LENGTHS: ReadonlySet<number> = new Set(
+  Array.from({ length: MOST_ALTERNATES }, (_, i) => RESERVED_LENGTH + (i + 1) * PAIR_LENGTH),
+);
 
 function endpointsAt(b: Uint8Array, start: number, end: number): Endpoint[] {
   const endpoints: Endpoint[] = [];

@@ -52,7 +52,7 @@ test('a path through the relay is not a direct one: this is reported once both c
   const address = await teredoAddress(b.client);
   const { status, steps, output } = await pingUntilDirect(a.client, address, '--timeout', '60');
   expect(steps).toMatch(
-    new RegExp(`no number of guesses would do.*met at our relay, ${RELAY_ADDRESS}:3545`, 's'),
+    new RegExp(`no number of guesses would do.*reached via your relay, ${RELAY_ADDRESS}:3545`, 's'),
   );
   expect(output).toMatch(
     /answers, but not by a direct way: its NAT's ports are random, those of ours random/,

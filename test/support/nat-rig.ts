@@ -30,7 +30,8 @@ export const A = teredo(A_SERVER, A_MAPPED);
 /** What A's server sends B gets by way of B's. */
 export const A_NONCE = 0xdeadbeef;
 
-const SECONDARY_PORT = { restricted: 8192, preserving: 61_000, counting: 8194, random: 30_000 };
+/** What the secondary address sees of the mapping, by NAT. */
+export const SECONDARY_PORT = { restricted: 8192, preserving: 61_000, counting: 8194, random: 30_000 };
 
 export interface RigTrailers {
   readonly nonce?: number;

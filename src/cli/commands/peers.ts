@@ -15,7 +15,7 @@ export function peersCommand(): Command {
   return new Command('peers')
     .description(
       'the peers that a client or relay knows; a client says by which means it reaches them: relay (native hosts), direct, local, ' +
-        'nonce or random-port (RFC 6081), guess (of ports), met (at a relay, --meet); packets and octets are those of the hosts, whether ' +
+        'nonce or random-port (RFC 6081), guess (of ports), via your relay (--meet); packets and octets are those of the hosts, whether ' +
         'the kernel or this program has carried them',
     )
     .argument('[name]', 'the daemon')
@@ -38,7 +38,7 @@ function printPeers(answer: PeersStatus): void {
       peer.address,
       peer.mapped ?? '-',
       peer.trusted ? (peer.local ? 'trusted, local' : 'trusted') : 'unverified',
-      peer.means ?? '-',
+      meansInWords(peer.means),
       pathInWords(peer),
       ago(peer.receivedSecondsAgo),
       ago(peer.sentSecondsAgo),
@@ -49,6 +49,11 @@ function printPeers(answer: PeersStatus): void {
     ]),
   );
   if (answer.total > answer.peers.length) printLine(`and ${answer.total - answer.peers.length} more`);
+}
+
+/** As in JSON, except for `met`. */
+function meansInWords(means: PeerStatus['means']): string {
+  return means === 'met' ? 'via your relay' : (means ?? '-');
 }
 
 const TRAFFIC = ['PACKETS IN', 'OCTETS IN', 'PACKETS OUT', 'OCTETS OUT'];

@@ -41,7 +41,7 @@ export class HolePunching {
     return this.means !== undefined && this.means !== 'met';
   }
 
-  /** Aborted as soon as no direct way is to be expected any more, and the peer is met at the relay, if there is one. */
+  /** Aborted as soon as no direct way is to be expected any more, and the peer is reached via the relay, if there is one. */
   get hopeless(): AbortSignal {
     return this.hopelessness.signal;
   }
@@ -142,7 +142,9 @@ export function stepsOf(status: ContactStatus, isTeredo: boolean): string[] {
   if (guess === 'agreed' && guessesSent > 0) steps.push(`${hundreds(guessesSent)} guesses sent`);
   if (state === 'valid')
     steps.push(
-      status.means === 'met' ? `met at our relay, ${status.mapped}` : `reached directly, at ${status.mapped}`,
+      status.means === 'met'
+        ? `reached via your relay, ${status.mapped}`
+        : `reached directly, at ${status.mapped}`,
     );
   return steps;
 }

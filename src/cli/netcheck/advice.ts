@@ -114,7 +114,8 @@ function openAPort(
         code: 'forward-a-port',
         text: `${why}let this host ask for ports in the router's settings (it refuses), or ${BY_HAND}${oneForAll}`,
       };
-    default:
+    case 'none':
+    case 'offline':
       return { code: 'forward-a-port', text: `${why}${FORWARD_A_PORT}${oneForAll}` };
   }
 }

@@ -104,8 +104,8 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
     .option('--secret-file <file>', 'file that holds the key')
     .option(
       '--meet <host[:port]>',
-      'name or IPv4 address of your own relay, run with --meet too: peers that have the same are met there when nothing else ' +
-        'reaches them (port: 3545)',
+      'name or IPv4 address of your own relay, run with --meet too: peers that name it too are reached via it when nothing ' +
+        'else reaches them (port: 3545)',
       meetingPointValue,
     )
     .option('--allow-private', 'take private IPv4 addresses for global ones: only for a closed network')

@@ -55,9 +55,9 @@ export class ClientMachine implements OffloadingMachine {
     const traversal = (this.traversal = new Traversal(context, bubbles));
     const shared = { bubbles, errors, test, traversal, discovery: this.discovery, held: this.held };
     this.contacts = new PeerContacts(context, shared);
-    const means = { ...shared, contacts: this.contacts };
-    this.reception = new Reception(context, means);
-    this.transmission = new Transmission(context, means);
+    const parts = { ...shared, contacts: this.contacts };
+    this.reception = new Reception(context, parts);
+    this.transmission = new Transmission(context, parts);
     this.refreshInterval = new RefreshIntervalDetermination(context, bubbles);
     this.service = new Service(context, this.discovery, this.refreshInterval, () => traversal.interrupt());
   }
@@ -138,8 +138,7 @@ export class ClientMachine implements OffloadingMachine {
     }
     if (socket === SOCKET.service && context.isServer(address, port)) {
       context.lastServerContact = now; // CL-42
-      context.silentSince = Infinity;
-      context.testingSince = Infinity;
+      context.silence.reset();
     }
     if (isAdvertisement(buffer, view.ipv6Start)) {
       const received = { buffer, view, from: { address, port }, now };

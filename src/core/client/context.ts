@@ -14,6 +14,7 @@ import { CLIENT_LIMITS } from './limits.ts';
 import type { ClientLimits } from './limits.ts';
 import type { AttachedNetwork, ClientOptions, ServerCandidate } from './options.ts';
 import { ServerLog } from './server-log.ts';
+import { Silence } from './silence.ts';
 
 /** What a completed qualification has found. RFC 4380 section 5.2.1. */
 export interface Qualified {
@@ -59,15 +60,7 @@ export class ClientContext {
   /** The date of the last interaction with the server. CL-42 */
   lastServerContact = -Infinity;
   roundTripMs: number | undefined = undefined;
-  /**
-   * Since when traffic with trusted peers has been met with silence from everybody; Infinity when it has not. Read by
-   * maintenance.
-   */
-  silentSince = Infinity;
-  /** Since when a native peer that packets of ours wait for has been asked for in vain; Infinity when none has. */
-  testingSince = Infinity;
-  /** When data last went to, or anything came from, a trusted peer. */
-  lastTraffic = -Infinity;
+  readonly silence = new Silence();
 
   constructor(options: ClientOptions, entropy: Entropy, onEvict: (peer: number) => void) {
     this.options = options;

@@ -79,8 +79,8 @@ export interface ClientMachineStatus {
 
 /**
  * How a peer is reached: by the relay that serves it; at the pair in its address; on our link or elsewhere behind our NAT; or by RFC 6081, where
- * it showed a nonce, or by a random port (foretold by the NAT's habit or an Echo Test); or by a guess (docs/adr/0016); or by way of a relay of
- * ours at which it is met (docs/adr/0017).
+ * it showed a nonce, or by a random port (foretold by the NAT's habit or an Echo Test); or by a guess (docs/adr/0016); or, `met`, via the
+ * user's own relay (docs/adr/0017).
  */
 export type PeerMeans = 'relay' | 'direct' | 'local' | 'nonce' | 'random-port' | 'guess' | 'met';
 

@@ -1,4 +1,4 @@
-import { PEER_VALIDITY_MS, TUNNEL_MTU } from '../constants.ts';
+import { CARRIED_SILENCE_MS, PEER_VALIDITY_MS, TUNNEL_MTU } from '../constants.ts';
 import { takeOuterEcn } from '../ecn.ts';
 import { makeCounters } from '../machine.ts';
 import { NO_TRAFFIC } from '../peer-traffic.ts';
@@ -22,8 +22,6 @@ import {
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import type { Carried } from './carried.ts';
 
-/** If a peer does not answer for this long, packets to it go to the machine until the peer is heard again. */
-const CARRIED_SILENCE_MS = 2_000;
 /** Least time between two reports of a peer, and between two samples of its packets. */
 const SPACING_MS = 1_000;
 /**

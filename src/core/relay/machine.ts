@@ -2,7 +2,7 @@ import { OPEN_ACCESS } from '../access-list.ts';
 import type { AccessList } from '../access-list.ts';
 import { CommandRing } from '../commands.ts';
 import { DECODE_COUNTERS } from '../decode-counters.ts';
-import { TUNNEL_MTU } from '../constants.ts';
+import { SILENCE_MS, TUNNEL_MTU } from '../constants.ts';
 import { takeOuterEcn } from '../ecn.ts';
 import type { Entropy } from '../entropy.ts';
 import { makeCounters } from '../machine.ts';
@@ -36,8 +36,6 @@ import { Meeting } from './meeting.ts';
 import { ServedRange } from './served.ts';
 import type { RelayMachineStatus } from './status.ts';
 
-/** If a trusted peer does not answer packets for this long, a bubble asks whether it can still be reached. */
-const SILENCE_MS = 3_000;
 const SWEEP_INTERVAL_MS = 10_000;
 const SWEEP_MOST = 100_000;
 

@@ -9,7 +9,6 @@ import { TokenBuckets } from '../token-buckets.ts';
 import {
   DESTINATION,
   ICMPV6,
-  MAX_TRAILER_BYTES,
   ORIGIN_LENGTH,
   SOURCE,
   checkIcmpv6,
@@ -24,7 +23,7 @@ import {
 } from '../../wire/index.ts';
 import type { DatagramView, Ipv4 } from '../../wire/index.ts';
 import type { ServerCounter } from './counters.ts';
-import { MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
+import { MAX_FORWARDED_TRAILER_BYTES, MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
 import type { ServerLimits } from './limits.ts';
 import { SOCKET, isOwnAddress } from './options.ts';
 import type { ServerOptions } from './options.ts';
@@ -134,8 +133,8 @@ export class Forwarding {
       counters.droppedDenied++;
       return;
     }
-    // RFC 6081 trailers follow a bubble and must pass (S-27). No valid trailers are longer than this.
-    if (view.trailersEnd - view.ipv6End > MAX_TRAILER_BYTES) {
+    // RFC 6081 trailers follow a bubble and must pass. S-27
+    if (view.trailersEnd - view.ipv6End > MAX_FORWARDED_TRAILER_BYTES) {
       counters.droppedTooLong++;
       return;
     }

@@ -23,6 +23,12 @@ export interface ServerLimits {
   readonly native: FairLimits;
 }
 
+/**
+ * The most octets of trailers behind a bubble that the server forwards: more than MAX_TRAILER_BYTES, so that trailers which this program does not
+ * know pass as well. S-27
+ */
+export const MAX_FORWARDED_TRAILER_BYTES = 64;
+
 const MODEST: BucketLimits = { perSecond: 0.5, burst: 4 };
 
 export const SERVER_LIMITS: ServerLimits = {

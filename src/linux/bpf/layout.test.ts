@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { CARRIED_SILENCE_MS } from '../../core/constants.ts';
+import { MAX_FORWARDED_TRAILER_BYTES } from '../../core/server/limits.ts';
+import { MAX_TRAILER_BYTES } from '../../wire/index.ts';
 import {
   AMEND,
   AMENDMENT,
@@ -41,6 +44,7 @@ import {
 
 const HEADER = read('teredo.h');
 const SERVER_HEADER = read('server.h');
+const SERVER_PROGRAM = read('server.bpf.c');
 const SIZES: Readonly<Record<string, number>> = { __u8: 1, __u16: 2, __u32: 4, __u64: 8 };
 
 function read(name: string): string {
@@ -51,6 +55,13 @@ test('the counters are those of the programs, in their order', () => {
   const names = (header: string) => [...header.matchAll(/^\tX\((\w+)\)/gm)].map(([, name]) => name);
   expect(KERNEL_COUNTERS).toEqual(names(HEADER));
   expect(SERVER_KERNEL_COUNTERS).toEqual(names(SERVER_HEADER));
+});
+
+test('limits that the programs share with the machines are the same', () => {
+  const [, seconds] = /^#define SILENCE_NS \((\d+) \* NS_PER_SECOND\)$/m.exec(HEADER)!;
+  expect(Number(seconds) * 1_000).toBe(CARRIED_SILENCE_MS);
+  expect(define('MAX_TRAILERS', SERVER_PROGRAM)).toBe(MAX_FORWARDED_TRAILER_BYTES);
+  expect(MAX_TRAILER_BYTES).toBeLessThanOrEqual(MAX_FORWARDED_TRAILER_BYTES);
 });
 
 test('so are the other constants', () => {

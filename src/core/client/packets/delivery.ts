@@ -7,7 +7,7 @@ import type { ClientContext } from '../context.ts';
 import type { HeldPackets } from '../peers/held-packets.ts';
 import type { PeerContacts } from '../peers/peer-contacts.ts';
 
-interface Means {
+interface Parts {
   readonly contacts: PeerContacts;
   readonly held: HeldPackets;
   readonly test: ConnectivityTest;
@@ -16,11 +16,11 @@ interface Means {
 /** Delivers a packet, or drops it, once its sender is known, or is known to be a stranger. RFC 4380 section 5.2.3 */
 export class Delivery {
   private readonly context: ClientContext;
-  private readonly means: Means;
+  private readonly parts: Parts;
 
-  constructor(context: ClientContext, means: Means) {
+  constructor(context: ClientContext, parts: Parts) {
     this.context = context;
-    this.means = means;
+    this.parts = parts;
   }
 
   accept(b: Uint8Array, view: DatagramView): void {
@@ -52,22 +52,22 @@ export class Delivery {
     const peer = peers.find(b, source);
     if (options.strictUnverified !== true) {
       // A peer for which packets of ours wait is no stranger.
-      if (!this.means.contacts.isKnown(peer))
-        this.means.contacts.noteStranger(b, view.ipv6Start, view.ipv6End, way + address, now);
+      if (!this.parts.contacts.isKnown(peer))
+        this.parts.contacts.noteStranger(b, view.ipv6Start, view.ipv6End, way + address, now);
       this.accept(b, view);
       return;
     }
     if (!takeOuterEcn(b, view.ipv6Start, view.tos)) {
       counters.droppedEcn++; // N-8
-    } else if (peer !== NO_PEER && this.means.test.isOpen(peer, now)) {
-      this.means.held.hold(peer, b, view.ipv6Start, view.ipv6End, address, port, now);
+    } else if (peer !== NO_PEER && this.parts.test.isOpen(peer, now)) {
+      this.parts.held.hold(peer, b, view.ipv6Start, view.ipv6End, address, port, now);
     } else counters.droppedUnverified++;
   }
 
   /** Tests a native source that has not proven itself, or speaks from elsewhere: by way of this IPv4 address. CL-124 */
   provoke(b: Uint8Array, source: number, known: number, via: number, now: number): void {
     const { context } = this;
-    const { contacts } = this.means;
+    const { contacts } = this.parts;
     if (known !== NO_PEER && context.peers.status[known] === TRUSTED) {
       contacts.questionMoved(known, via, now); // CL-53
       return;

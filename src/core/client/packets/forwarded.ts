@@ -20,7 +20,7 @@ import type { LocalDiscovery } from '../ask/local-discovery.ts';
 import type { PeerContacts } from '../peers/peer-contacts.ts';
 import { FORWARDED } from '../peers/stranger-budget.ts';
 
-interface Means {
+interface Parts {
   readonly bubbles: Bubbles;
   readonly contacts: PeerContacts;
   readonly delivery: Delivery;
@@ -31,11 +31,11 @@ interface Means {
 /** What our server has forwarded: somebody would reach us whom our NAT may not let in yet. RFC 4380 section 5.2.3, RFC 6081 section 5.2.4.3 */
 export class ForwardedReception {
   private readonly context: ClientContext;
-  private readonly means: Means;
+  private readonly parts: Parts;
 
-  constructor(context: ClientContext, means: Means) {
+  constructor(context: ClientContext, parts: Parts) {
     this.context = context;
-    this.means = means;
+    this.parts = parts;
   }
 
   /**
@@ -50,7 +50,7 @@ export class ForwardedReception {
     now: number,
   ): void {
     const { context } = this;
-    const { bubbles } = this.means;
+    const { bubbles } = this.parts;
     const source = view.ipv6Start + SOURCE;
     const teredo = isTeredo(b, source);
     if (isBubble(b, view.ipv6Start)) {
@@ -66,10 +66,10 @@ export class ForwardedReception {
       if (teredo) this.answerNeighbour(b, source, peer, now);
     }
     if (!teredo && !isLinkLocal(b, source))
-      this.means.delivery.provoke(b, source, peer, FORWARDED + view.originAddress, now);
+      this.parts.delivery.provoke(b, source, peer, FORWARDED + view.originAddress, now);
     if (isBubble(b, view.ipv6Start)) context.counters.consumedBubbles++;
     else if (!teredo || this.isForwardedPing(b, view))
-      this.means.delivery.deliverUnverified(b, view, view.originAddress, view.originPort, now, FORWARDED);
+      this.parts.delivery.deliverUnverified(b, view, view.originAddress, view.originPort, now, FORWARDED);
     else context.counters.droppedForgedSource++;
   }
 
@@ -86,29 +86,19 @@ export class ForwardedReception {
   ): void {
     const { context } = this;
     const { peers } = context;
-    const { bubbles, contacts, traversal } = this.means;
+    const { bubbles, contacts, traversal } = this.parts;
     const source = view.ipv6Start + SOURCE;
     if (known !== NO_PEER && !traversal.admits(known, trailers)) return;
     const isWanted = contacts.isWanted(known);
-    const isExpected = isWanted || (known !== NO_PEER && traversal.knowsUs(known, trailers));
+    const isExpected = isWanted || (known !== NO_PEER && traversal.echoedOurToken(known, trailers));
     if (!isExpected && !contacts.mayCause(b, source, FORWARDED, now)) {
       const nonce = trailers.nonce === undefined ? 0 : readUint32(b, trailers.nonce);
       bubbles.reply(b, source, mappedAddressOf(b, source), mappedPortOf(b, source), now, { nonce });
       return;
     }
     const peer = known === NO_PEER ? peers.insert(b, source) : known;
-    traversal.handleIndirect(peer, b, trailers, isWanted, now);
-    const shown = traversal.takeShown(peer, now);
-    if (shown !== undefined && !traversal.isReached(peer, now)) {
-      const place = traversal.gateways.placeFor(peer, shown.address, shown.port, shown.socket);
-      traversal.gateways.noteAlso(peer, shown.address, shown.port, shown.socket, true);
-      traversal.toPeers.confirm(peer, place.address, place.port, shown.socket, now);
-      contacts.trust(peer, place.address, place.port, now, shown.socket, true);
-      return;
-    }
-    if (traversal.isReached(peer, now) || !traversal.caused.isDue(peer, now)) return;
-    traversal.caused.count(peer, now);
-    traversal.sockets.requestIndirect(peer, peers.address(peer), isWanted, now);
+    const place = traversal.handleIndirect(peer, b, trailers, isWanted, now);
+    if (place !== undefined) contacts.trust(peer, place.address, place.port, now, place.socket, true);
   }
 
   /** A server forwards clients' pings too, with the word of where they come from. A-19 */
@@ -124,7 +114,7 @@ export class ForwardedReception {
   /** Somebody behind our own NAT, which need not hairpin: perhaps on this link. */
   private answerNeighbour(b: Uint8Array, source: number, peer: number, now: number): void {
     const { peers, mapped } = this.context;
-    const { bubbles, discovery } = this.means;
+    const { bubbles, discovery } = this.parts;
     if (mappedAddressOf(b, source) !== mapped?.address) return;
     if (peer !== NO_PEER && now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS) {
       bubbles.reply(b, source, peers.localAddress[peer], peers.localPort[peer], now);

@@ -27,7 +27,7 @@ import type { LocalDiscovery } from '../ask/local-discovery.ts';
 import { SOCKET } from '../options.ts';
 import type { PeerContacts } from '../peers/peer-contacts.ts';
 
-interface Means {
+interface Parts {
   readonly bubbles: Bubbles;
   readonly contacts: PeerContacts;
   readonly discovery: LocalDiscovery;
@@ -55,15 +55,15 @@ interface Means {
  */
 export class Reception {
   private readonly context: ClientContext;
-  private readonly means: Means;
+  private readonly parts: Parts;
   private readonly delivery: Delivery;
   private readonly forwarded: ForwardedReception;
 
-  constructor(context: ClientContext, means: Means) {
+  constructor(context: ClientContext, parts: Parts) {
     this.context = context;
-    this.means = means;
-    this.delivery = new Delivery(context, means);
-    this.forwarded = new ForwardedReception(context, { ...means, delivery: this.delivery });
+    this.parts = parts;
+    this.delivery = new Delivery(context, parts);
+    this.forwarded = new ForwardedReception(context, { ...parts, delivery: this.delivery });
   }
 
   handleDatagram(
@@ -97,9 +97,9 @@ export class Reception {
     ) {
       this.handleTrusted(b, view, trailers, peer, now); // case 1, CL-45
     } else if (peer !== NO_PEER && this.isAnswer(peer, b, at, address, now)) {
-      this.means.test.close(peer);
+      this.parts.test.close(peer);
       context.counters.consumedTestReplies++;
-      this.means.contacts.trust(peer, address, port, now); // case 2, CL-46
+      this.parts.contacts.trust(peer, address, port, now); // case 2, CL-46
     } else if (!isTeredo(b, source)) {
       this.handleUnverified(b, view, peer, address, port, now); // case 6, CL-50
     } else if (mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port) {
@@ -109,10 +109,10 @@ export class Reception {
     } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'usually') {
       this.handleTrusted(b, view, trailers, peer, now); // E-50
     } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'perhaps') {
-      this.handleAlso(socket, b, view, peer, address, port, now);
+      this.handleSecondSource(socket, b, view, peer, address, port, now);
     } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
       this.handleLocal(b, view, peer, address, now); // case 5, CL-49
-    } else if (this.means.traversal.isMeetingPoint(address, port) && socket === SOCKET.service) {
+    } else if (this.parts.traversal.isMeetingPoint(address, port) && socket === SOCKET.service) {
       this.handleMet(b, view, peer, address, port, now); // docs/adr/0017
     } else if (fromServer && isBubble(b, at)) {
       this.forwarded.handleDatagram(b, view, trailers, peer, now); // servers may leave out the origin between clients
@@ -123,7 +123,7 @@ export class Reception {
   }
 
   /** From where the peer has shown our nonce, too. What it sends by another socket of ours shows that it hears us there. */
-  private handleAlso(
+  private handleSecondSource(
     socket: SocketId,
     b: Uint8Array,
     view: DatagramView,
@@ -132,7 +132,7 @@ export class Reception {
     port: number,
     now: number,
   ): void {
-    const { contacts, traversal } = this.means;
+    const { contacts, traversal } = this.parts;
     if (socket !== this.context.peers.socket[peer]) {
       contacts.trust(peer, address, port, now, socket, true);
       traversal.noteAtPlace(peer, socket, true, now);
@@ -150,7 +150,7 @@ export class Reception {
     port: number,
   ): 'usually' | 'perhaps' | undefined {
     if (peer === NO_PEER || this.context.peers.status[peer] !== TRUSTED || isBubble(b, at)) return undefined;
-    return this.means.traversal.gateways.sendsFrom(peer, address, port, socket);
+    return this.parts.traversal.sendsFrom(peer, address, port, socket);
   }
 
   /** CL-41, CL-112, CL-8 */
@@ -177,7 +177,7 @@ export class Reception {
 
   /** Answers our test, from where something may be sent. C-9 */
   private isAnswer(peer: number, b: Uint8Array, at: number, address: Ipv4, now: number): boolean {
-    return this.means.test.isAnswer(peer, b, at, now) && this.context.policy.isGlobalUnicast(address);
+    return this.parts.test.isAnswer(peer, b, at, now) && this.context.policy.isGlobalUnicast(address);
   }
 
   private handleTrusted(
@@ -187,7 +187,7 @@ export class Reception {
     peer: number,
     now: number,
   ): void {
-    const { contacts, test, traversal } = this.means;
+    const { contacts, test, traversal } = this.parts;
     contacts.heard(peer, now);
     const isAnswer = !isBubble(b, view.ipv6Start) || trailers.neighborDiscovery === 'advertisement';
     traversal.noteAtPlace(peer, this.context.peers.socket[peer], isAnswer, now);
@@ -220,7 +220,7 @@ export class Reception {
 
   /** Whether a socket is this peer's. */
   private isOwner(socket: SocketId, peer: number): boolean {
-    return peer !== NO_PEER && this.means.traversal.ownerOf(socket) === peer;
+    return peer !== NO_PEER && this.parts.traversal.ownerOf(socket) === peer;
   }
 
   /**
@@ -229,7 +229,7 @@ export class Reception {
    */
   private isProven(peer: number, b: Uint8Array, trailers: Readonly<Trailers>, address: Ipv4): boolean {
     const { peers, policy, mapped } = this.context;
-    if (!this.means.traversal.proves(peer, b, trailers)) return false;
+    if (!this.parts.traversal.proves(peer, b, trailers)) return false;
     if (policy.isGlobalUnicast(address)) return true;
     return policy.isUnicast(address) && mappedAddressOf(peers.address(peer), 0) === mapped?.address;
   }
@@ -245,40 +245,20 @@ export class Reception {
     port: number,
     now: number,
   ): void {
-    const { peers } = this.context;
-    const { contacts, traversal } = this.means;
-    const { gateways } = traversal;
-    if (!traversal.isMutual(peer, socket, port, trailers)) {
-      this.delivery.accept(b, view);
-      return;
-    }
-    const isReached = traversal.isReached(peer, now);
-    const isBetter =
+    const { contacts, traversal } = this.parts;
+    const isPreferred =
       this.movesToPrimary(socket, peer, b, view) ||
-      gateways.prefers(peer, address, port, socket) ||
-      // The socket that was opened for the peer is the better way while nothing shows that it hears us otherwise.
-      (socket !== SOCKET.service && traversal.sockets.hasAnother(peer)) ||
       (contacts.isUnderway(peer) && traversal.isSilentAtPlace(peer, socket, now));
-    if ((isReached && !isBetter) || !traversal.mayTrust(peer, address, port, socket, now)) {
-      // It may come from there, too: by another socket it may be the one way that it hears us.
-      if (isReached && gateways.noteAlso(peer, address, port, socket) && socket !== peers.socket[peer])
-        traversal.toPeers.confirmShown(peer, address, port, socket, now);
-      this.delivery.accept(b, view);
-      return;
-    }
-    const place = gateways.placeFor(peer, address, port, socket);
-    if (place.address !== address || place.port !== port)
-      gateways.noteAlso(peer, address, port, socket, true);
-    else if (isReached)
-      gateways.noteAlso(peer, peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]);
-    this.handleProven(b, view, peer, place.address, place.port, now, socket, true);
+    const target = traversal.moveTo(peer, { address, port, socket }, trailers, isPreferred, now);
+    if (target === undefined) this.delivery.accept(b, view);
+    else this.handleProven(b, view, peer, target.address, target.port, now, socket, true);
   }
 
   /** A peer that has a socket of its own shows that it is reached by the service port: which is the better one. E-72 */
   private movesToPrimary(socket: SocketId, peer: number, b: Uint8Array, view: DatagramView): boolean {
     const isElsewhere = this.context.peers.socket[peer] !== SOCKET.service;
     const isBack = socket === SOCKET.service && isElsewhere && isBubble(b, view.ipv6Start);
-    return isBack && this.means.traversal.mayReturn(peer);
+    return isBack && this.parts.traversal.mayReturn(peer);
   }
 
   private handleMapped(
@@ -298,7 +278,7 @@ export class Reception {
     } else if (known !== NO_PEER && this.isProven(known, b, trailers, address)) {
       this.handleNonce(socket, b, view, trailers, known, address, port, now);
     } else if (this.sendsFrom(socket, b, view.ipv6Start, known, address, port) === 'perhaps') {
-      this.handleAlso(socket, b, view, known, address, port, now);
+      this.handleSecondSource(socket, b, view, known, address, port, now);
     } else if (known !== NO_PEER && peers.isValid(known, now)) {
       // It is reached elsewhere and heard there: a datagram without the nonce, which anybody can send, does not undo that.
       this.delivery.accept(b, view);
@@ -314,7 +294,7 @@ export class Reception {
    */
   private handleLocal(b: Uint8Array, view: DatagramView, peer: number, address: Ipv4, now: number): void {
     const { counters, peers, mapped } = this.context;
-    const { contacts } = this.means;
+    const { contacts } = this.parts;
     const isSameNat = mappedAddressOf(b, view.ipv6Start + SOURCE) === mapped?.address;
     if (!isSameNat && !peers.isValid(peer, now)) {
       counters.droppedForgedSource++;
@@ -334,15 +314,12 @@ export class Reception {
     socket: SocketId = SOCKET.service,
     byNonce = false,
   ): void {
-    const { contacts, traversal } = this.means;
+    const { contacts, traversal } = this.parts;
     const isQuestion = isBubble(b, view.ipv6Start);
     // Whom our NAT shows another pair than our address says takes nothing from there until it has seen the nonce.
     const isFirst =
       isQuestion && traversal.needsNonce(peer) && this.isStranger(b, view.ipv6Start + SOURCE, address, port);
-    const confirm = (): void => {
-      if (byNonce) traversal.toPeers.confirmShown(peer, address, port, socket, now);
-      else traversal.toPeers.confirm(peer, address, port, socket, now);
-    };
+    const confirm = (): void => traversal.confirm(peer, { address, port, socket }, byNonce, now);
     if (isFirst) confirm();
     const waited = contacts.trust(peer, address, port, now, socket, byNonce);
     // Somebody new who has had no packet in return does not know yet that its bubble has arrived. CL-51

@@ -1,4 +1,4 @@
-import { TUNNEL_MTU } from '../../constants.ts';
+import { SILENCE_MS, TUNNEL_MTU } from '../../constants.ts';
 import { NO_PEER } from '../../peer-table.ts';
 import {
   CONE_FLAG,
@@ -21,13 +21,10 @@ import type { ClientContext } from '../context.ts';
 import type { LocalErrors } from '../peers/local-errors.ts';
 import type { PeerContacts } from '../peers/peer-contacts.ts';
 
-/** A valid peer that has been silent for so long while it is sent to is asked whether it is still there. */
-const SILENCE_MS = 3_000;
-
-/** And sooner, one that has not shown yet that it hears us. */
+/** The silence after which a peer is asked that has not shown yet that it receives packets of this client. */
 const DOUBT_MS = 1_000;
 
-interface Means {
+interface Parts {
   readonly bubbles: Bubbles;
   readonly contacts: PeerContacts;
   readonly errors: LocalErrors;
@@ -37,11 +34,11 @@ interface Means {
 /** What the host sends through the tunnel. RFC 4380 section 5.2.4 */
 export class Transmission {
   private readonly context: ClientContext;
-  private readonly means: Means;
+  private readonly parts: Parts;
 
-  constructor(context: ClientContext, means: Means) {
+  constructor(context: ClientContext, parts: Parts) {
     this.context = context;
-    this.means = means;
+    this.parts = parts;
   }
 
   handlePacket(buffer: Uint8Array, start: number, end: number, now: number): void {
@@ -67,14 +64,14 @@ export class Transmission {
     const packetEnd = start + IPV6_HEADER + payloadLength(buffer, start);
     if (packetEnd - start > TUNNEL_MTU) {
       counters.droppedTooBig++; // CL-71
-      this.means.errors.packetTooBig(buffer, start, packetEnd, now);
+      this.parts.errors.packetTooBig(buffer, start, packetEnd, now);
       return;
     }
     const peer = context.peers.find(buffer, start + DESTINATION);
     if (peer !== NO_PEER && peers.isValid(peer, now)) {
       context.offload.sent(peer);
-      this.means.contacts.send(peer, buffer, start, packetEnd, now); // case 1, CL-60, CL-61
-      if (this.isToBeAsked(peer, now)) this.means.contacts.question(peer, now);
+      this.parts.contacts.send(peer, buffer, start, packetEnd, now); // case 1, CL-60, CL-61
+      if (this.isToBeAsked(peer, now)) this.parts.contacts.question(peer, now);
       return;
     }
     this.reach(buffer, start, packetEnd, now);
@@ -85,18 +82,18 @@ export class Transmission {
     const { context } = this;
     if (context.qualified === undefined || context.isOwn(address, 0) || !this.isRoutable(address, 0))
       return false;
-    if (isTeredo(address, 0) && !this.means.bubbles.isReachable(address, 0)) return false;
+    if (isTeredo(address, 0) && !this.parts.bubbles.isReachable(address, 0)) return false;
     const peer = context.providePeer(address, 0);
-    if (isTeredo(address, 0)) this.means.traversal.want(peer);
-    if (!context.peers.isValid(peer, now)) this.means.contacts.begin(peer, undefined, now);
+    if (isTeredo(address, 0)) this.parts.traversal.want(peer);
+    if (!context.peers.isValid(peer, now)) this.parts.contacts.begin(peer, undefined, now);
     return true;
   }
 
   /** Whether a valid peer may have gone. */
   private isToBeAsked(peer: number, now: number): boolean {
-    const { contacts, traversal } = this.means;
+    const { contacts, traversal } = this.parts;
     const silence = now - this.context.peers.lastReceived[peer]!;
-    if (silence >= SILENCE_MS || contacts.isDoubtful(peer, now)) return true;
+    if (silence >= SILENCE_MS || contacts.mayBeElsewhere(peer, now)) return true;
     return silence >= DOUBT_MS && traversal.isUnconfirmed(peer, now);
   }
 
@@ -109,16 +106,16 @@ export class Transmission {
       return;
     }
     if (isTeredo(buffer, destination)) {
-      if (!this.means.bubbles.isReachable(buffer, destination)) {
+      if (!this.parts.bubbles.isReachable(buffer, destination)) {
         context.counters.droppedNotGlobal++; // CL-66
         return;
       }
       if (context.options.legacyCone === true && (flagsOf(buffer, destination) & CONE_FLAG) !== 0) {
-        this.means.contacts.sendToCone(context.peers.find(buffer, destination), buffer, start, end); // case 4, CL-64
+        this.parts.contacts.sendToCone(context.peers.find(buffer, destination), buffer, start, end); // case 4, CL-64
         return;
       }
     }
-    const { contacts } = this.means;
+    const { contacts } = this.parts;
     const known = context.peers.find(buffer, destination);
     const fare = contacts.admit(known, buffer, start, end, now);
     if (fare === undefined) context.counters.droppedStrangerLimit++;

@@ -28,7 +28,7 @@ const DOUBT_SPACING_MS = 2_500;
 /** What a contact for a packet of this host is paid from; nothing is due for one that this host begins, or that is under way. */
 type Fare = PaidFrom | 'free';
 
-interface Means {
+interface Parts {
   readonly bubbles: Bubbles;
   readonly test: ConnectivityTest;
   readonly discovery: LocalDiscovery;
@@ -40,14 +40,14 @@ interface Means {
 /** Brings peers into the state in which packets may be sent to them. RFC 4380 sections 5.2.4, 5.2.6, 5.2.9 */
 export class PeerContacts {
   private readonly context: ClientContext;
-  private readonly means: Means;
+  private readonly parts: Parts;
   private readonly contacts: Contacts;
   private readonly unsolicited: StrangerBudget;
   private readonly strangers: Strangers;
 
-  constructor(context: ClientContext, means: Means) {
+  constructor(context: ClientContext, parts: Parts) {
     this.context = context;
-    this.means = means;
+    this.parts = parts;
     this.contacts = new Contacts(
       {
         attempt: (contact, now) => this.attempt(contact, now),
@@ -83,14 +83,14 @@ export class PeerContacts {
     const isOwn = via === undefined;
     const teredo = isTeredo(context.peers.address(peer), 0);
     if (isOwn) this.strangers.noteOwn(buffer, start, end, now);
-    if (isOwn && teredo) this.means.traversal.want(peer);
+    if (isOwn && teredo) this.parts.traversal.want(peer);
     const contact = this.contacts.begin(peer, now, requesterBy(via), isOwn);
     if (fare !== 'free') contact.paid.push({ from: fare, at: now });
     if (!this.contacts.enqueue(contact, buffer, start, end)) {
       context.counters.droppedQueueFull++; // CL-68
       context.hits.ipv6('queue', buffer, start + DESTINATION);
     }
-    if (!teredo) context.testingSince = Math.min(context.testingSince, now);
+    if (!teredo) context.silence.tested(now);
   }
 
   /**
@@ -116,7 +116,7 @@ export class PeerContacts {
 
   /** Whether this host has wanted to reach the Teredo peer. Trust alone says nothing of that: any peer that has sent a bubble may be trusted. */
   isWanted(peer: number): boolean {
-    return peer !== NO_PEER && this.means.traversal.isWanted(peer);
+    return peer !== NO_PEER && this.parts.traversal.isWanted(peer);
   }
 
   /** The packet `b[start, end)`, which came from this IPv4 address and whose source has not proven itself, goes to this host, which may answer it. */
@@ -146,9 +146,9 @@ export class PeerContacts {
     byNonce = false,
   ): number {
     const { peers, offload } = this.context;
-    const { traversal } = this.means;
+    const { traversal } = this.parts;
     // A bubble of a peer that was not asked is no answer: it may be forged, and a forger earns no replies to its victim.
-    if (this.isUnderway(peer)) this.means.bubbles.reward(address, now);
+    if (this.isUnderway(peer)) this.parts.bubbles.reward(address, now);
     const isSamePair = peers.mappedAddress[peer] === address && peers.mappedPort[peer] === port;
     if (!isSamePair || peers.socket[peer] !== socket) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
@@ -156,7 +156,7 @@ export class PeerContacts {
     peers.socket[peer] = socket;
     traversal.settle(peer, socket, byNonce, now);
     const waited = this.revive(peer, now, now);
-    this.means.held.release(peer, address, port);
+    this.parts.held.release(peer, address, port);
     // No room among the trusted: the packets that waited have gone out, but a stranger takes no place of ours.
     if (peers.trust(peer, now)) offload.heard(peer, now);
     else {
@@ -178,17 +178,16 @@ export class PeerContacts {
    */
   carried(peer: number, receivedAt: number, sentAt: number, now: number): void {
     const { context } = this;
-    const { peers, lastServerContact, silentSince } = context;
+    const { peers, lastServerContact, silence } = context;
+    const silentSince = silence.since;
     if (receivedAt > peers.lastReceived[peer]) {
       this.revive(peer, receivedAt, now);
-      this.means.traversal.noteAtPlace(peer, peers.socket[peer], true, receivedAt);
-      if (receivedAt < lastServerContact) context.silentSince = silentSince;
-      else if (silentSince !== Infinity) context.silentSince = Math.max(silentSince, receivedAt);
+      this.parts.traversal.noteAtPlace(peer, peers.socket[peer], true, receivedAt);
+      silence.heardLate(receivedAt, silentSince, lastServerContact);
     }
     if (sentAt > peers.lastSent[peer]) {
       peers.lastSent[peer] = sentAt;
-      context.lastTraffic = Math.max(context.lastTraffic, sentAt);
-      if (context.silentSince === Infinity && sentAt >= lastServerContact) context.silentSince = sentAt;
+      silence.sentLate(sentAt, lastServerContact);
     }
   }
 
@@ -197,12 +196,11 @@ export class PeerContacts {
     const { context } = this;
     const { peers } = context;
     peers.lastSent[peer] = now;
-    if (context.silentSince === Infinity) context.silentSince = now;
-    context.lastTraffic = now;
+    context.silence.sent(now);
     context.counters.sentPackets++;
     peers.countSent(peer, end - start);
     const socket = peers.socket[peer];
-    if (socket !== SOCKET.service) this.means.traversal.sockets.noteData(peer, now);
+    if (socket !== SOCKET.service) this.parts.traversal.noteSent(peer, now);
     const { mappedAddress, mappedPort } = peers;
     context.commands.transmit(socket, buffer, start, end, mappedAddress[peer], mappedPort[peer]); // E-76
   }
@@ -224,8 +222,8 @@ export class PeerContacts {
   }
 
   /** Whether a valid peer may be elsewhere than it has seemed to be heard from. A relay of ours has seen to it that it is that peer. */
-  isDoubtful(peer: number, now: number): boolean {
-    const { traversal } = this.means;
+  mayBeElsewhere(peer: number, now: number): boolean {
+    const { traversal } = this.parts;
     if (traversal.isReached(peer, now)) return false;
     const { mappedAddress, mappedPort } = this.context.peers;
     return !traversal.isMeetingPoint(mappedAddress[peer], mappedPort[peer]);
@@ -234,15 +232,14 @@ export class PeerContacts {
   /** A trusted peer is silent, or speaks from elsewhere: is it still there? Data goes on meanwhile. CL-53 */
   question(peer: number, now: number): void {
     const { context } = this;
-    const isUnconfirmed = this.means.traversal.isUnconfirmed(peer, now);
-    if (isUnconfirmed)
-      context.testingSince = Math.min(context.testingSince, context.peers.lastReceived[peer]);
+    const isUnconfirmed = this.parts.traversal.isUnconfirmed(peer, now);
+    if (isUnconfirmed) context.silence.tested(context.peers.lastReceived[peer]);
     // One that was not answered may have been lost with the mapping that the peer has open again by now.
     const asked = context.peers.bubbleCount(peer);
     const repeated = DOUBT_SPACING_MS * 2 ** Math.max(0, asked - 1);
     const spacing = isUnconfirmed ? DOUBT_SPACING_MS : asked === 0 ? QUESTION_SPACING_MS : repeated;
     if (now - context.peers.lastBubble[peer] < spacing || this.isUnderway(peer)) return;
-    this.approach(peer, this.isDoubtful(peer, now) ? 2 : 1, true, now);
+    this.approach(peer, this.mayBeElsewhere(peer, now) ? 2 : 1, true, now);
   }
 
   /**
@@ -254,14 +251,14 @@ export class PeerContacts {
     const { peers } = this.context;
     const isSilent = now - peers.lastReceived[peer] >= MOVED_SILENCE_MS;
     if (isSilent && this.isMoveDue(peer, now) && this.mayTestMoved(peer, via, now))
-      this.means.test.send(peer, now);
+      this.parts.test.send(peer, now);
     else this.question(peer, now);
   }
 
   /** Forgets the contact with a peer that is about to be forgotten. */
   drop(peer: number): void {
-    this.means.held.drop(peer);
-    this.means.traversal.drop(peer);
+    this.parts.held.drop(peer);
+    this.parts.traversal.drop(peer);
     const contact = this.contacts.finish(peer);
     if (contact !== undefined) this.context.counters.droppedNoAnswer += contact.waiting.length;
   }
@@ -301,9 +298,7 @@ export class PeerContacts {
     const { context } = this;
     context.peers.lastReceived[peer] = heardAt;
     context.peers.resetBubbles(peer);
-    context.silentSince = heardAt;
-    context.testingSince = Infinity;
-    context.lastTraffic = Math.max(context.lastTraffic, heardAt);
+    context.silence.heard(heardAt);
     // A late report may be too old to send by. CL-60
     if (this.contacts.size === 0 || now - heardAt >= PEER_VALIDITY_MS) return 0;
     const contact = this.contacts.finish(peer);
@@ -329,24 +324,24 @@ export class PeerContacts {
   /** `isOwn`: for this host, which has rounds that nobody else takes from. */
   private approach(peer: number, attempt: number, isOwn: boolean, now: number): void {
     const { peers } = this.context;
-    const { caused } = this.means.traversal;
+    const { traversal } = this.parts;
     const target = peers.address(peer);
     if (!isTeredo(target, 0)) {
-      this.means.test.send(peer, now);
+      this.parts.test.send(peer, now);
       return;
     }
     // CL-93, CL-94, CL-95: counted last, since when anything was last sent tells which peer is idle
-    if (isOwn ? peers.mayBubble(peer, now) : caused.isDue(peer, now)) {
+    if (isOwn ? peers.mayBubble(peer, now) : traversal.mayCauseRound(peer, now)) {
       this.sendBubbles(peer, target, attempt, now);
       if (isOwn) peers.countBubble(peer, now);
-      else caused.count(peer, now);
-    } else if (!(isOwn ? peers.hasBubbleBudget(peer, now) : caused.isLeft(peer, now)))
+      else traversal.countCausedRound(peer, now);
+    } else if (!(isOwn ? peers.hasBubbleBudget(peer, now) : traversal.hasCausedRoundLeft(peer, now)))
       this.context.hits.ipv6('bubbles-to-peer', target, 0);
   }
 
   private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
     const { peers, mapped } = this.context;
-    const { bubbles, discovery, traversal } = this.means;
+    const { bubbles, discovery, traversal } = this.parts;
     const local = now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS;
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
@@ -367,7 +362,7 @@ export class PeerContacts {
     const { counters } = this.context;
     counters.failedContacts++;
     counters.droppedNoAnswer += contact.waiting.length;
-    for (const packet of contact.waiting) this.means.errors.unreachable(packet, contact.isOwn, now);
+    for (const packet of contact.waiting) this.parts.errors.unreachable(packet, contact.isOwn, now);
   }
 }
 

@@ -1,4 +1,9 @@
-import { REFRESH_SHARE_HIGH, REFRESH_SHARE_LOW, SOLICITATION_INTERVAL_MS } from '../../constants.ts';
+import {
+  REFRESH_SHARE_HIGH,
+  REFRESH_SHARE_LOW,
+  SILENCE_MS,
+  SOLICITATION_INTERVAL_MS,
+} from '../../constants.ts';
 import { randomBetween } from '../../entropy.ts';
 import { acceptAdvertisement } from '../ask/advertisement.ts';
 import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
@@ -7,8 +12,6 @@ import { SOCKET } from '../options.ts';
 import { Solicitation } from '../ask/solicitation.ts';
 import type { Answer } from '../status.ts';
 
-/** Traffic that is met with silence for this long makes the client ask whether its mapping still holds. */
-const SILENCE_MS = 3_000;
 /** So does a connectivity test for packets of ours: it goes through the server, which may be what is silent. */
 const TEST_SILENCE_MS = 1_000;
 /** Least time between two such questions. */
@@ -73,8 +76,7 @@ export class Maintenance {
         this.probedAt = now;
         this.context.counters.silenceProbes++; // CL-85
       }
-      this.context.silentSince = Infinity;
-      this.context.testingSince = Infinity;
+      this.context.silence.reset();
       this.solicit(now);
     }
   }
@@ -100,15 +102,16 @@ export class Maintenance {
   pollTimeout(): number {
     if (this.solicitation !== undefined) return this.solicitation.dueAt;
     if (!this.active) return Infinity;
-    const { silentSince, testingSince } = this.context;
-    const silentAt = Math.min(silentSince + SILENCE_MS, testingSince + TEST_SILENCE_MS);
+    const { since, testingSince } = this.context.silence;
+    const silentAt = Math.min(since + SILENCE_MS, testingSince + TEST_SILENCE_MS);
     const probeAt = Math.max(silentAt, this.probedAt + PROBE_SPACING_MS);
     return Math.min(this.refreshAt, probeAt, this.watchAt);
   }
 
   /** CL-85 */
   private get watchAt(): number {
-    const { lastTraffic, lastServerContact } = this.context;
+    const { lastServerContact } = this.context;
+    const { lastTraffic } = this.context.silence;
     const silence = lastServerContact - lastTraffic;
     const at = Math.max(lastTraffic + SILENCE_MS, lastServerContact + Math.max(WATCH_INTERVAL_MS, silence));
     return at < lastTraffic + WATCH_MS ? at : Infinity;

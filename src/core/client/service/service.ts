@@ -198,8 +198,7 @@ export class Service {
     this.refreshInterval.suspend();
     this.interrupted();
     context.qualified = undefined;
-    context.silentSince = Infinity;
-    context.testingSince = Infinity;
+    context.silence.reset();
     this.retryAt = Infinity;
   }
 

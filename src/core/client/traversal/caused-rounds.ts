@@ -1,11 +1,11 @@
 import { BUBBLE_BUDGET, BUBBLE_SPACING_MS, BUBBLE_WINDOW_MS } from '../../constants.ts';
 import type { ClientContext } from '../context.ts';
-import type { PeerPaths } from './peer-paths.ts';
+import type { PeerPath, PeerPaths } from './peer-path.ts';
 
 /**
  * Rounds of bubbles to a peer that packets in its name have caused, and not this host. Anybody can send such packets, so these rounds have a
- * count of their own and take none of those of this host: four in 300 s, 2 s apart and 2 s after one of this host. RFC 4380 section 5.2.6. CL-93,
- * CL-94
+ * count of their own and take none of the rounds of this host: four in 300 s, 2 s apart and 2 s after one of this host. RFC 4380 section 5.2.6.
+ * CL-93, CL-94
  */
 export class CausedRounds {
   private readonly context: ClientContext;
@@ -16,27 +16,23 @@ export class CausedRounds {
     this.paths = paths;
   }
 
-  /** Whether there may be another one now. */
+  /** Whether another one may go out now. */
   isDue(peer: number, now: number): boolean {
-    const last = Math.max(this.context.peers.lastBubble[peer], this.timesOf(peer).at(-1) ?? -Infinity);
-    return now - last >= BUBBLE_SPACING_MS && this.isLeft(peer, now);
+    const last = this.paths.get(peer)?.causedRounds.at(-1) ?? -Infinity;
+    const isSpaced = now - Math.max(this.context.peers.lastBubble[peer]!, last) >= BUBBLE_SPACING_MS;
+    return isSpaced && this.isLeft(peer, now);
   }
 
   /** Whether fewer than four have gone unanswered in the last 300 s. */
   isLeft(peer: number, now: number): boolean {
-    const heardAt = this.context.peers.lastReceived[peer]; // CL-95
-    const counted = this.timesOf(peer).filter((at) => at > heardAt && now - at < BUBBLE_WINDOW_MS);
-    return counted.length < BUBBLE_BUDGET;
+    const heardAt = this.context.peers.lastReceived[peer]!; // CL-95
+    const times = this.paths.get(peer)?.causedRounds ?? [];
+    return times.filter((at) => at > heardAt && now - at < BUBBLE_WINDOW_MS).length < BUBBLE_BUDGET;
   }
 
   /** One goes out. */
-  count(peer: number, now: number): void {
-    const path = this.paths.provide(peer);
+  count(path: PeerPath, now: number): void {
     path.causedRounds = [...path.causedRounds, now].slice(-BUBBLE_BUDGET);
-    this.context.peers.lastSent[peer] = now; // the peer is not forgotten before the count is
-  }
-
-  private timesOf(peer: number): readonly number[] {
-    return this.paths.get(peer)?.causedRounds ?? [];
+    this.context.peers.lastSent[path.peer] = now; // the peer is not forgotten before the count is
   }
 }

@@ -1,25 +1,25 @@
-/** What is to happen to peers, for each the same time after it was begun. */
-export class DueTimes {
+/** Work that is due for each key the same time after it was begun. */
+export class DueTimes<Key> {
   private readonly delayMs: number;
-  /** By peer. All wait equally long, so insertion order is the order in which they are due. */
-  private readonly dueAt = new Map<number, number>();
+  /** All wait equally long, so insertion order is the order in which they are due. */
+  private readonly dueAt = new Map<Key, number>();
 
   constructor(delayMs: number) {
     this.delayMs = delayMs;
   }
 
-  has(peer: number): boolean {
-    return this.dueAt.has(peer);
+  has(key: Key): boolean {
+    return this.dueAt.has(key);
   }
 
-  /** Anew, where it has begun. */
-  begin(peer: number, now: number): void {
-    this.dueAt.delete(peer); // to the end of the line
-    this.dueAt.set(peer, now + this.delayMs);
+  /** Restarts the time of a key that has begun. */
+  begin(key: Key, now: number): void {
+    this.dueAt.delete(key); // becomes the last
+    this.dueAt.set(key, now + this.delayMs);
   }
 
-  end(peer: number): void {
-    this.dueAt.delete(peer);
+  end(key: Key): void {
+    if (this.dueAt.size > 0) this.dueAt.delete(key);
   }
 
   clear(): void {
@@ -27,16 +27,16 @@ export class DueTimes {
   }
 
   /** Ends those that are due, one after the other. */
-  *due(now: number): Generator<number> {
-    for (const [peer, at] of this.dueAt) {
+  *due(now: number): Generator<Key> {
+    for (const [key, at] of this.dueAt) {
       if (at > now) return;
-      this.dueAt.delete(peer);
-      yield peer;
+      this.dueAt.delete(key);
+      yield key;
     }
   }
 
   pollTimeout(): number {
-    const [at = Infinity] = this.dueAt.values();
-    return at;
+    for (const at of this.dueAt.values()) return at;
+    return Infinity;
   }
 }

@@ -3,16 +3,11 @@ import { acceptAdvertisement } from '../ask/advertisement.ts';
 import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
 import type { ClientContext } from '../context.ts';
 import { Solicitation } from '../ask/solicitation.ts';
+import type { PeerBubbles } from './peer-bubbles.ts';
+import type { PeerPath } from './peer-path.ts';
 
-/** RFC 6081 section 5.5.4.1.1: the first test is given one second, the second two; then it is done without. */
+/** RFC 6081 section 5.5.4.1.1: the first test may take one second, the second two. Then the contact continues without a result. */
 const FAILOVER_MS = [1_000, 2_000];
-
-export interface EchoOutcome {
-  /** Between the two questions to the server, from the same socket. */
-  sendBubble(peer: number, socket: SocketId, now: number): void;
-  /** What the NAT should have given that bubble; undefined where it could not be found out. */
-  predicted(peer: number, port: number | undefined, now: number): void;
-}
 
 interface EchoTest {
   readonly socket: SocketId;
@@ -27,59 +22,69 @@ interface EchoTest {
 /**
  * Echo Tests (RFC 6081 section 5.5): from a new socket a solicitation to the server, a bubble to the peer, and a solicitation to the
  * server's other address. A NAT that counts its ports up has given the bubble the port between those that the server saw.
+ * Example: the server saw ports 1200 and 1202, so the bubble left from 1201.
  */
 export class EchoTests {
   private readonly context: ClientContext;
-  private readonly outcome: EchoOutcome;
-  private readonly tests = new Map<number, EchoTest>();
+  private readonly bubbles: PeerBubbles;
+  private readonly tests = new Map<PeerPath, EchoTest>();
 
-  constructor(context: ClientContext, outcome: EchoOutcome) {
+  constructor(context: ClientContext, bubbles: PeerBubbles) {
     this.context = context;
-    this.outcome = outcome;
+    this.bubbles = bubbles;
   }
 
-  isUnderway(peer: number): boolean {
-    return this.tests.has(peer);
+  isUnderway(path: PeerPath): boolean {
+    return this.tests.has(path);
   }
 
-  /** An advertisement on a peer's socket; it says nothing of the service port's mapping. E-84, E-89 */
-  handleAdvertisement(peer: number, received: ReceivedAdvertisement): void {
-    const test = this.tests.get(peer);
+  /**
+   * An advertisement on a peer's socket; it says nothing about the service port's mapping. Returns the external port that the NAT has given to the
+   * bubble, once both answers have come. E-84, E-89
+   */
+  handleAdvertisement(path: PeerPath, received: ReceivedAdvertisement): number | undefined {
+    const test = this.tests.get(path);
     const pending = test === undefined ? [] : [test.lower, test.upper];
     const accepted = acceptAdvertisement(this.context, pending, received);
-    if (test === undefined || accepted === undefined) return;
+    if (test === undefined || accepted === undefined) return undefined;
     const { port } = accepted.answer.origin;
     if (accepted.solicitation === test.lower) test.lowerPort ||= port;
     else test.upperPort ||= port;
-    if (test.lowerPort === 0 || test.upperPort === 0) return;
-    this.tests.delete(peer);
-    this.outcome.predicted(peer, between(test.lowerPort, test.upperPort), received.now);
+    if (test.lowerPort === 0 || test.upperPort === 0) return undefined;
+    this.tests.delete(path);
+    return between(test.lowerPort, test.upperPort);
   }
 
-  handleTimeout(now: number): void {
-    for (const [peer, test] of this.tests) {
+  /** Repeats tests that were not answered in time. Yields the peers of those that have failed, one after the other. E-83 */
+  *failed(now: number): Generator<PeerPath> {
+    for (const [path, test] of this.tests) {
       if (now < test.failoverAt) continue;
-      if (test.attempts < FAILOVER_MS.length) {
-        this.send(peer, test, now); // E-83
-      } else {
-        this.tests.delete(peer);
-        this.outcome.predicted(peer, undefined, now);
+      if (test.attempts < FAILOVER_MS.length) this.send(path, test, now);
+      else {
+        this.tests.delete(path);
+        yield path;
       }
     }
   }
 
-  /** E-81. The server has two addresses, or it would not be known that the NAT is symmetric. */
-  begin(peer: number, socket: SocketId, now: number): void {
-    const test = { socket, attempts: 0, failoverAt: 0, lowerPort: 0, upperPort: 0 } as EchoTest;
-    this.tests.set(peer, test);
-    this.send(peer, test, now);
+  /** On the peer's own socket. The server has two addresses: otherwise this client would not know that its NAT is symmetric. E-81 */
+  begin(path: PeerPath, now: number): void {
+    const test = {
+      socket: path.ownSocket,
+      attempts: 0,
+      failoverAt: 0,
+      lowerPort: 0,
+      upperPort: 0,
+    } as EchoTest;
+    this.tests.set(path, test);
+    this.send(path, test, now);
   }
 
-  cancel(peer: number): void {
-    this.tests.delete(peer);
+  cancel(path: PeerPath): void {
+    this.tests.delete(path);
   }
 
-  /** Nobody answers any more. */
+  /** No server answers any more. */
   clear(): void {
     this.tests.clear();
   }
@@ -90,12 +95,12 @@ export class EchoTests {
     return at;
   }
 
-  private send(peer: number, test: EchoTest, now: number): void {
+  private send(path: PeerPath, test: EchoTest, now: number): void {
     const { context } = this;
     const { primary, secondary } = context.server!;
     test.failoverAt = now + FAILOVER_MS[test.attempts++]!;
     test.lower = this.solicit(test.socket, primary, now);
-    this.outcome.sendBubble(peer, test.socket, now);
+    this.bubbles.sendTestBubble(path, test.socket, now);
     test.upper = this.solicit(test.socket, secondary ?? primary, now);
   }
 
@@ -104,7 +109,7 @@ export class EchoTests {
   }
 }
 
-/** The port in the middle; of a counter that has begun anew in between, the one before the lower. E-85 */
+/** The port in the middle. If the counter has restarted in between, the one before the lower. E-85 */
 function between(lower: number, upper: number): number {
   const isWrapped = Math.abs(upper - lower) > 0x7fff;
   return isWrapped ? Math.min(lower, upper) - 1 : Math.floor((lower + upper) / 2);

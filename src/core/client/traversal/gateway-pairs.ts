@@ -3,24 +3,22 @@ import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
 import { compareBytes, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
 import type { Endpoint } from '../../../wire/index.ts';
-import type { PeerPaths } from './peer-paths.ts';
+import type { PeerPath, Place } from './peer-path.ts';
 
 /**
- * Pairs at which a NAT lets anybody in: a gateway has mapped them (RFC 6081 sections 5.3, 5.6), or somebody by hand. What leaves by another
- * mapping than that comes from another pair, so that a peer may be heard from two.
+ * Pairs at which a NAT admits packets from everywhere: a gateway has mapped them (RFC 6081 sections 5.3, 5.6), or the user has forwarded them
+ * manually. Packets that leave by another mapping come from another pair, so a peer may be heard from two.
  */
 export class GatewayPairs {
   private readonly context: ClientContext;
-  private readonly paths: PeerPaths;
 
-  constructor(context: ClientContext, paths: PeerPaths) {
+  constructor(context: ClientContext) {
     this.context = context;
-    this.paths = paths;
   }
 
   /**
-   * Our own: what a gateway has mapped, unless the server sees the same. Without a gateway: a port that was chosen may have been forwarded
-   * by hand, though a symmetric NAT does not show it. E-47, E-90
+   * Our own: the pair that a gateway has mapped, unless the server sees the same one. Without a gateway: the user may have forwarded a port that
+   * they have chosen, though a symmetric NAT does not show it. E-47, E-90
    */
   get own(): Endpoint | undefined {
     const { gateway, isGatewayTheNat, qualified, mapped, options } = this.context;
@@ -32,54 +30,52 @@ export class GatewayPairs {
   }
 
   /**
-   * A peer that is reached at one pair has shown our nonce from another. Where gateways of both let anybody in, each may have come through
-   * to the other at about the same time: the one of the lower address then goes by the other's gateway, and the other agrees.
+   * Whether a peer that is reached at one pair, and has shown our nonce at this one, is better sent to here. Both sides must choose the same way.
+   * Example: A and B both have gateways, and each has come through the gateway of the other at about the same time. A has the lower address: it
+   * sends to B's gateway, and B keeps to where A comes from.
    */
-  prefers(peer: number, address: number, port: number, socket: SocketId): boolean {
+  prefers(path: PeerPath, { address, port, socket }: Place): boolean {
     const { gateway, policy, peers, address: own } = this.context;
     if (gateway === undefined || socket !== SOCKET.service || !policy.isGlobalUnicast(address)) return false;
-    const alternates = this.paths.get(peer)?.alternates ?? [];
+    const { alternates, peer } = path;
     const isGateway = (pair: Endpoint): boolean =>
       alternates.some((one) => one.address === pair.address && one.port === pair.port);
-    const present = { address: peers.mappedAddress[peer], port: peers.mappedPort[peer] };
+    const present = { address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! };
     const isLower = compareBytes(own!, peers.address(peer)) < 0;
     const [better, worse] = isLower ? [{ address, port }, present] : [present, { address, port }];
     return isGateway(better) && !isGateway(worse);
   }
 
   /**
-   * Where a peer that has shown our nonce from a pair is sent to. Behind a symmetric NAT that a gateway has opened, a peer that seems to be
-   * behind a symmetric one too is sent to where its address says: its NAT may have been opened the same way. Not so one that has named
-   * another place where its NAT is open. E-48, E-49, E-50
+   * The pair to which a peer is sent that has shown our nonce at this place. E-48, E-49, E-50
+   * Example: a gateway has opened our symmetric NAT, and the peer comes from another pair than its address says. Its NAT seems symmetric, and may
+   * have been opened the same way: it is sent to the pair in its address, unless it has named another pair at which its NAT is open.
    */
-  placeFor(peer: number, address: number, port: number, socket: SocketId): Endpoint {
+  targetFor(path: PeerPath, { address, port, socket }: Place): Endpoint {
     const { qualified, isGatewayTheNat, policy, peers } = this.context;
     const isOpened = qualified!.symmetric && isGatewayTheNat && socket === SOCKET.service;
     if (!isOpened || !policy.isGlobalUnicast(address)) return { address, port };
-    const alternates = this.paths.get(peer)?.alternates ?? [];
-    if (alternates.some((one) => policy.isGlobalUnicast(one.address))) return { address, port };
-    const target = peers.address(peer);
+    if (path.alternates.some((one) => policy.isGlobalUnicast(one.address))) return { address, port };
+    const target = peers.address(path.peer);
     return { address: mappedAddressOf(target, 0), port: mappedPortOf(target, 0) };
   }
 
-  /** The peer may send from this pair too; `isUsual`: from this one only, though it is sent to another. Whether that is new. */
-  noteAlso(peer: number, address: number, port: number, socket: SocketId, isUsual = false): boolean {
-    const path = this.paths.get(peer);
-    if (path === undefined) return false;
-    const before = this.sendsFrom(peer, address, port, socket);
-    if (before !== 'usually') path.alsoFrom = { address, port, socket, isUsual };
+  /** The peer may send from this place too; `isUsual`: only from this one, though it is sent to another. Whether that is new. */
+  noteSecondSource(path: PeerPath, { address, port, socket }: Place, isUsual = false): boolean {
+    const before = this.sendsFrom(path, address, port, socket);
+    if (before !== 'usually') path.secondSource = { address, port, socket, isUsual };
     return before === undefined;
   }
 
-  /** Whether it has shown our nonce from there, while it is sent to another pair. */
+  /** Whether the peer has shown our nonce at this place, while it is sent to another one. */
   sendsFrom(
-    peer: number,
+    path: PeerPath,
     address: number,
     port: number,
     socket: SocketId,
   ): 'usually' | 'perhaps' | undefined {
-    const also = this.paths.get(peer)?.alsoFrom;
-    if (also?.address !== address || also.port !== port || also.socket !== socket) return undefined;
-    return also.isUsual ? 'usually' : 'perhaps';
+    const second = path.secondSource;
+    if (second?.address !== address || second.port !== port || second.socket !== socket) return undefined;
+    return second.isUsual ? 'usually' : 'perhaps';
   }
 }

@@ -3,69 +3,65 @@ import type { SocketId } from '../../socket-id.ts';
 import { TokenBuckets } from '../../token-buckets.ts';
 import { acceptAdvertisement } from '../ask/advertisement.ts';
 import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
-import type { Bubbles } from '../ask/bubbles.ts';
 import type { ClientContext } from '../context.ts';
+import { SOCKET } from '../options.ts';
 import type { ContactProgress } from '../status.ts';
 import { Solicitation } from '../ask/solicitation.ts';
 import { mappedAddressOf } from '../../../wire/index.ts';
 import type { GuessTrailer, Ipv4, PortHabit } from '../../../wire/index.ts';
-import type { Guess } from './guess.ts';
-import { BURST, GuessShots, MIDDLE, PACE_MS, WINDOW } from './guess-shots.ts';
-import type { PeerPaths } from './peer-paths.ts';
-import type { RandomPorts } from './random-ports.ts';
+import { MAX_STEP, portHabit } from './guess.ts';
+import type { Guess, Guesses } from './guess.ts';
+import { BURST, MIDDLE, PACE_MS, WINDOW } from './guess-shots.ts';
+import type { GuessShots } from './guess-shots.ts';
+import type { PeerBubbles } from './peer-bubbles.ts';
+import type { PeerPath, Place } from './peer-path.ts';
+import type { SocketPool } from './socket-pool.ts';
 
-/** A NAT that counts up is one whose ports for two destinations in a row are no farther apart. */
-const STEP_MOST = 64;
-/** The limits count in guesses of so many probes; volley or fan are 96 bubbles, with some questions before them. */
+/** The limits count guesses of 1,700 probes. Volley or fan are 96 bubbles, after some questions. */
 const COUNTING_COST = 0.25;
-/** What is lost of the word between the two is repeated. */
+/** Lost negotiation bubbles are repeated. */
 const [ASKS, ASK_MS] = [4, 1_000];
 /** The other side opens its NAT meanwhile. */
 const HEAD_START_MS = 400;
-/** Then the sockets that were not hit are closed. */
+/** After this the sockets that were not hit are closed. */
 const LIFETIME_MS = 8_000;
-/** And if one was hit, after this: two may be at once, of which each side takes another. */
+/** If one was hit, after this: two may be hit at once, and each side takes another one. */
 const CHOICE_MS = 900;
 const TOKEN_BUCKETS = 1_024;
-/** Indirect bubbles in answer to who has not shown our token yet. An honest peer needs one; others may speak in its name meanwhile. */
+/** Indirect bubbles in answer to trailers without our token. An honest peer needs one; others may send in its name meanwhile. */
 const MOST_ANSWERS = 64;
 
 /**
- * Guessing of ports, for two clients of ours whose NATs RFC 6081 does not get through (docs/adr/0016). By trailers of bubbles through
- * their servers they tell each other what their NATs do, and show that each wants it; then
+ * Guessing of ports, between two clients of this implementation whose NATs RFC 6081 does not get through (docs/adr/0016). In trailers of bubbles
+ * through their servers they tell each other the habits of their NATs, and that each wants to guess. Then
  *
- *     random ports with a stable mapping   the one opens its NAT by 256 sockets, the other tries 1,700 of its ports: a birthday
- *     counting with counting               each measures its next port, and both send to where the other will be at once
+ *     random ports with a stable mapping   one opens its NAT by 256 sockets, the other tries 1,700 of its ports: a birthday
+ *     counting with counting               each measures its next port, and both send to the other's predicted ports at once
  *
  * Random ports with anything but a stable mapping would take tens of thousands of packets: not done.
  */
 export class Guessing {
   private readonly context: ClientContext;
-  private readonly paths: PeerPaths;
-  private readonly ports: RandomPorts;
-  private readonly ask: (peer: number, now: number) => void;
-  private readonly giveUp: (peer: number, now: number) => void;
+  private readonly pool: SocketPool;
+  private readonly peerBubbles: PeerBubbles;
   private readonly shots: GuessShots;
-  private readonly guesses = new Map<number, Guess>();
+  private readonly guesses: Guesses;
   private readonly all: TokenBuckets;
   private readonly byStrangers: TokenBuckets;
   private readonly byAddress: TokenBuckets;
 
-  /** `ask`: sends the peer an indirect bubble, with what {@link trailerFor} gives. `giveUp`: there is no way between the two NATs. */
   constructor(
     context: ClientContext,
-    bubbles: Bubbles,
-    paths: PeerPaths,
-    ports: RandomPorts,
-    ask: (peer: number, now: number) => void,
-    giveUp: (peer: number, now: number) => void,
+    pool: SocketPool,
+    peerBubbles: PeerBubbles,
+    shots: GuessShots,
+    guesses: Guesses,
   ) {
-    this.shots = new GuessShots(context, bubbles, paths, ports);
-    this.giveUp = giveUp;
+    this.shots = shots;
     this.context = context;
-    this.paths = paths;
-    this.ports = ports;
-    this.ask = ask;
+    this.pool = pool;
+    this.peerBubbles = peerBubbles;
+    this.guesses = guesses;
     this.all = new TokenBuckets(context.limits.guesses, context.entropy, 1);
     const { perSecond, burst } = context.limits.guesses;
     const half = { perSecond: perSecond / 2, burst: Math.ceil(burst / 2) };
@@ -73,60 +69,57 @@ export class Guessing {
     this.byAddress = new TokenBuckets(context.limits.guessesByAddress, context.entropy, TOKEN_BUCKETS);
   }
 
-  /** What our NAT does with ports. */
+  /** The way in which our NAT assigns ports. */
   get habit(): PortHabit {
-    const { symmetric, portStep } = this.context.qualified!;
-    if (!symmetric) return 'stable';
-    return portStep > 0 && portStep <= STEP_MOST ? 'counting' : 'random';
+    return portHabit(this.context);
   }
 
-  /** The peer's trailer has come, by way of our server. */
-  handle(peer: number, trailer: GuessTrailer, isWanted: boolean, now: number): void {
-    const path = this.paths.provide(peer);
+  /** The peer's trailer has come through our server. */
+  handle(path: PeerPath, trailer: GuessTrailer, isWanted: boolean, now: number): void {
     const isNews = path.habit === undefined;
     path.habit = trailer.habit;
     if (!canMeet(this.habit, trailer.habit)) {
       if (!isHopeless(this.habit, trailer.habit)) return;
-      if (isNews) this.ask(peer, now); // it should know too
-      this.giveUp(peer, now);
+      if (isNews) this.ask(path, now); // the peer should know ours too
+      this.peerBubbles.askMeetingRelay(path, now);
       return;
     }
-    const guess = this.offer(peer, isWanted, now);
+    const guess = this.offer(path, isWanted, now);
     if (guess.isOver) return;
     guess.heard = trailer.token;
     if (trailer.echo !== guess.token) {
-      if (guess.answers++ < MOST_ANSWERS) this.ask(peer, now);
-      else this.context.hits.ipv4('guesses', this.addressOf(peer));
+      if (guess.answers++ < MOST_ANSWERS) this.ask(path, now);
+      else this.context.hits.ipv4('guesses', this.addressOf(path));
       return;
     }
     const isNew = guess.peer?.token !== trailer.token;
     if (isNew && guess.agreed) {
-      this.end(peer); // the peer has begun anew: its ports are others by now
-      this.offer(peer, guess.isWanted, now).heard = trailer.token;
-      this.ask(peer, now);
+      this.end(path); // the peer has begun anew: its ports have changed
+      this.offer(path, guess.isWanted, now).heard = trailer.token;
+      this.ask(path, now);
       return;
     }
     guess.peer = trailer;
-    if (isNew) this.ask(peer, now);
-    if (!guess.agreed) this.begin(peer, guess, now);
-    else this.aim(peer, guess, now);
+    if (isNew) this.ask(path, now);
+    if (!guess.agreed) this.begin(path, guess, now);
+    else this.aim(path, guess, now);
   }
 
-  /** Whether an indirect bubble counts: who has agreed shows our token, until the guess is over. */
-  admits(peer: number, trailer: GuessTrailer | undefined): boolean {
-    const guess = this.guesses.get(peer);
+  /** Whether an indirect bubble counts: a peer that has agreed echoes our token until the guess is over. */
+  admits(path: PeerPath, trailer: GuessTrailer | undefined): boolean {
+    const guess = this.guesses.get(path);
     return guess === undefined || !guess.agreed || trailer?.echo === guess.token;
   }
 
-  /** Whether it shows our token. */
-  knowsUs(peer: number, trailer: GuessTrailer | undefined): boolean {
-    const guess = this.guesses.get(peer);
+  /** Whether an indirect bubble echoes our token, so that only the peer can have sent it. */
+  echoedOurToken(path: PeerPath, trailer: GuessTrailer | undefined): boolean {
+    const guess = this.guesses.get(path);
     return guess !== undefined && trailer?.echo === guess.token;
   }
 
-  /** Of a socket that a guess has opened; false where none is waited for. */
-  handleAdvertisement(peer: number, received: ReceivedAdvertisement): boolean {
-    const guess = this.guesses.get(peer);
+  /** An advertisement on a socket of the peer. Whether a guess measures its next port now. */
+  handleAdvertisement(path: PeerPath, received: ReceivedAdvertisement): boolean {
+    const guess = this.guesses.get(path);
     if (guess?.measuring === undefined) return false;
     const accepted = acceptAdvertisement(this.context, guess.measuring, received);
     if (accepted === undefined) return true;
@@ -135,91 +128,75 @@ export class Guessing {
     else guess.port = port;
     if (guess.step === 0 || guess.port === 0) return true;
     guess.measuring = undefined;
-    guess.step = Math.max(1, Math.min(STEP_MOST, (guess.port - guess.step) & 0xffff));
+    guess.step = Math.max(1, Math.min(MAX_STEP, (guess.port - guess.step) & 0xffff));
     guess.port = (guess.port + guess.step) & 0xffff;
-    this.ask(peer, received.now);
-    this.aim(peer, guess, received.now);
+    this.ask(path, received.now);
+    this.aim(path, guess, received.now);
     return true;
   }
 
   /**
-   * Whether a bubble that shows our nonce on a socket of a guess has come by a way that goes back, too. A NAT that lets everybody in hears all of
-   * the other's fan or volley, of which but one bubble went to where ours comes from: that one the fan knows by its port, and tells the volley.
+   * Whether a bubble that shows our nonce at this place has come by a way that leads back too.
+   * Example: our NAT admits packets from everywhere, so we hear all of the peer's fan or volley. Only one bubble went to where ours comes from. The
+   * side with the fan knows it by its port, and tells the side with the volley.
    */
-  isMutual(peer: number, socket: SocketId, port: number, trailer: GuessTrailer | undefined): boolean {
-    const guess = this.guesses.get(peer);
+  isTwoWay(path: PeerPath, { port, socket }: Place, trailer: GuessTrailer | undefined): boolean {
+    const guess = this.guesses.get(path);
     if (guess?.isOver !== false) return true;
     const isAimed = guess.shots !== undefined && this.habit === 'counting' && guess.sockets.includes(socket);
     if (!isAimed) return true;
     const first = guess.peer!.port;
-    if (!this.isFirst(peer)) {
+    if (!this.isFirst(path)) {
       if (port === ((first + MIDDLE * guess.peer!.step) & 0xffff)) return true;
       if (port !== first) return false;
-      // All of the volley has this port, or only its first bubble.
+      // Either all of the volley comes from this port, or only its first bubble: the second one that comes decides.
       guess.firstBy ??= socket;
       return guess.firstBy !== socket;
     }
     if (trailer?.echo === guess.token) return true;
-    if (guess.replies-- > 0) this.shots.send(peer, guess, port, socket);
+    if (guess.replies-- > 0) this.shots.send(path, guess, port, socket);
     return false;
   }
 
   handleTimeout(now: number): void {
-    for (const [peer, guess] of this.guesses) {
-      if (now >= guess.endsAt) this.end(peer);
+    for (const [path, guess] of this.guesses) {
+      if (now >= guess.endsAt) this.end(path);
       else {
-        if (now >= guess.askAt) this.askAgain(peer, guess, now);
+        if (now >= guess.askAt) this.askAgain(path, guess, now);
         if (now >= guess.nextAt) this.shoot(guess, now);
       }
     }
   }
 
-  /** All else has failed so far: the next indirect bubbles say that we would guess. */
-  offer(peer: number, isWanted: boolean, now: number): Guess {
-    const guess = this.guesses.get(peer) ?? this.open(peer, isWanted, now);
+  /** All else has failed so far: the next indirect bubbles offer a guess. */
+  offer(path: PeerPath, isWanted: boolean, now: number): Guess {
+    const guess = this.guesses.get(path) ?? this.open(path, isWanted, now);
     guess.isWanted ||= isWanted;
     return guess;
   }
 
-  /** How far it has come with this peer, for whoever looks on. */
-  progressOf(peer: number): Pick<ContactProgress, 'guess' | 'guessesSent'> {
-    const guess = this.guesses.get(peer);
+  /** How far the guess with this peer has come, for status. */
+  progressOf(path: PeerPath | undefined): Pick<ContactProgress, 'guess' | 'guessesSent'> {
+    const guess = path === undefined ? undefined : this.guesses.get(path);
     const guessesSent = guess?.sent ?? 0;
     if (guess?.agreed === true) return { guess: 'agreed', guessesSent };
-    const habit = this.paths.get(peer)?.habit;
+    const habit = path?.habit;
     if (habit !== undefined && isHopeless(this.habit, habit)) return { guess: 'hopeless', guessesSent };
     return { guess: guess === undefined ? 'none' : 'offered', guessesSent };
   }
 
-  /** What an indirect bubble to this peer says of it. */
-  trailerFor(peer: number): GuessTrailer | undefined {
-    const guess = this.guesses.get(peer);
-    if (guess === undefined) {
-      const isToldOurs = this.paths.get(peer)?.habit !== undefined;
-      return isToldOurs ? { habit: this.habit, port: 0, step: 0, token: 0, echo: 0 } : undefined;
-    }
-    const measured = guess.measuring === undefined && guess.port !== 0;
-    return {
-      habit: this.habit,
-      port: measured ? guess.port : 0,
-      step: measured ? guess.step : 0,
-      token: guess.token,
-      echo: guess.heard,
-    };
-  }
-
   /**
-   * The peer is reached by this socket. It may have chosen another of ours: they stay for a while, though nothing more is sent. Whether it is by
-   * a guess: behind a NAT that lets everybody in, what comes by another socket than those opened for it says nothing of the way back.
+   * The peer is reached by this socket. Whether a guess has found it. The peer may have chosen another of our sockets: they stay open for a while,
+   * though no more bubbles are sent. A socket that the guess has not opened says nothing about the way back: our NAT may admit all packets to it.
    */
-  settle(peer: number, socket: SocketId, now: number): boolean {
-    const guess = this.guesses.get(peer);
+  settle(path: PeerPath, socket: SocketId, now: number): boolean {
+    const guess = this.guesses.get(path);
     if (guess?.shots === undefined) return false;
     if (guess.sockets.length > 0 && !guess.sockets.includes(socket)) return false;
     if (!guess.isOver) {
       guess.endsAt = Math.min(guess.endsAt, now + CHOICE_MS);
-      // Who has answered may be looked for again when its NAT loses the mapping.
-      this.byAddress.give(this.addressOf(peer), 0, now, this.cost);
+      // A peer that has answered may have to be guessed again when its NAT loses the mapping.
+      this.byAddress.give(this.addressOf(path), 0, now, this.cost);
     }
     guess.isOver = true;
     guess.nextAt = Infinity;
@@ -227,29 +204,30 @@ export class Guessing {
   }
 
   /** Whether one of the sockets that a guess has opened may turn out to be the right one, though the peer is reached. */
-  isUnderway(peer: number): boolean {
-    return this.guesses.get(peer)?.shots !== undefined;
+  isUnderway(path: PeerPath): boolean {
+    return this.guesses.get(path)?.shots !== undefined;
   }
 
-  /** One of a guess's sockets could not be opened: it goes on with the others. */
-  handleFailure(peer: number, socket: SocketId): void {
-    const sockets = this.guesses.get(peer)?.sockets ?? [];
+  /** One of a guess's sockets could not be opened: the guess continues with the others. */
+  handleFailure(path: PeerPath, socket: SocketId): void {
+    const sockets = this.guesses.get(path)?.sockets ?? [];
     if (sockets.includes(socket)) sockets.splice(sockets.indexOf(socket), 1);
-    this.ports.close(peer, socket);
+    this.pool.close(path.peer, socket);
   }
 
-  /** The peer is heard where it is sent to, or forgotten: the sockets that are of no use are closed. */
-  end(peer: number): void {
-    const guess = this.guesses.get(peer);
-    if (guess === undefined) return;
-    this.guesses.delete(peer);
-    const kept = this.paths.get(peer)?.random;
-    for (const socket of guess.sockets) if (socket !== kept) this.ports.close(peer, socket);
+  /** The peer is heard at its place, or the guess has failed: all sockets but the one in use are closed. */
+  end(path: PeerPath): void {
+    if (this.guesses.size > 0) this.close(path, path.ownSocket);
+  }
+
+  /** The peer is forgotten. */
+  drop(path: PeerPath): void {
+    this.close(path, SOCKET.service);
   }
 
   /** All of them are over. */
   clear(): void {
-    for (const peer of this.guesses.keys()) this.end(peer);
+    for (const path of this.guesses.keys()) this.end(path);
   }
 
   pollTimeout(): number {
@@ -258,7 +236,20 @@ export class Guessing {
     return at;
   }
 
-  private open(peer: number, isWanted: boolean, now: number): Guess {
+  /** Closes the sockets of the guess with this peer, except for one. */
+  private close(path: PeerPath, kept: SocketId): void {
+    const guess = this.guesses.get(path);
+    if (guess === undefined) return;
+    this.guesses.delete(path);
+    for (const socket of guess.sockets) if (socket !== kept) this.pool.close(path.peer, socket);
+  }
+
+  /** An indirect bubble, with the guess trailer. */
+  private ask(path: PeerPath, now: number): void {
+    this.peerBubbles.sendIndirect(path, now);
+  }
+
+  private open(path: PeerPath, isWanted: boolean, now: number): Guess {
     const guess: Guess = {
       token: randomUint32(this.context.entropy) || 1,
       endsAt: now + LIFETIME_MS,
@@ -281,13 +272,13 @@ export class Guessing {
       nextAt: Infinity,
       sockets: [],
     };
-    this.guesses.set(peer, guess);
+    this.guesses.set(path, guess);
     return guess;
   }
 
-  /** Both want it, and both are where their servers say. */
-  private begin(peer: number, guess: Guess, now: number): void {
-    if (!this.isAffordable(peer, guess, now)) {
+  /** Both sides want it, and both are at the addresses that their servers see. */
+  private begin(path: PeerPath, guess: Guess, now: number): void {
+    if (!this.isAffordable(path, guess, now)) {
       this.context.counters.suppressedGuesses++;
       return;
     }
@@ -295,24 +286,24 @@ export class Guessing {
     guess.endsAt = now + LIFETIME_MS;
     guess.askAt = now + ASK_MS;
     if (this.habit === 'counting') {
-      this.measure(peer, guess, now);
+      this.measure(path, guess, now);
       return;
     }
-    guess.shots = this.habit === 'stable' ? this.shots.probes(peer, guess) : this.shots.openings(peer, guess);
+    guess.shots = this.habit === 'stable' ? this.shots.probes(path, guess) : this.shots.openings(path, guess);
     guess.nextAt = this.habit === 'stable' ? now + HEAD_START_MS : now;
     if (guess.nextAt <= now) this.shoot(guess, now);
   }
 
-  private askAgain(peer: number, guess: Guess, now: number): void {
+  private askAgain(path: PeerPath, guess: Guess, now: number): void {
     guess.askAt = --guess.asksLeft > 0 && !guess.isOver ? now + ASK_MS : Infinity;
     if (guess.isOver) return;
-    if (guess.measuring !== undefined) this.measure(peer, guess, now);
-    else this.ask(peer, now);
+    if (guess.measuring !== undefined) this.measure(path, guess, now);
+    else this.ask(path, now);
   }
 
-  /** One that is put off takes from none of the limits. */
-  private isAffordable(peer: number, { isWanted }: Guess, now: number): boolean {
-    const address = this.addressOf(peer);
+  /** Takes from the limits, unless one of them is reached. */
+  private isAffordable(path: PeerPath, { isWanted }: Guess, now: number): boolean {
+    const address = this.addressOf(path);
     const limits: [TokenBuckets, number][] = [
       [this.byAddress, address],
       [this.all, 0],
@@ -328,19 +319,19 @@ export class Guessing {
     return true;
   }
 
-  /** Of a guess, in those that the limits count. */
+  /** Of a guess, in the unit of the limits. */
   private get cost(): number {
     return this.habit === 'counting' ? COUNTING_COST : 1;
   }
 
-  private addressOf(peer: number): Ipv4 {
+  private addressOf({ peer }: PeerPath): Ipv4 {
     return mappedAddressOf(this.context.peers.address(peer), 0);
   }
 
-  /** From a new socket, so that the NAT gives a port for each question. */
-  private measure(peer: number, guess: Guess, now: number): void {
+  /** From a new socket, so that the NAT assigns a new port for each question. */
+  private measure(path: PeerPath, guess: Guess, now: number): void {
     const { context } = this;
-    const socket = this.shots.openSocket(peer, guess);
+    const socket = this.shots.openSocket(path, guess);
     if (socket === 0) return;
     guess.measuredBy = socket;
     guess.port = guess.step = 0;
@@ -350,11 +341,11 @@ export class Guessing {
     guess.measuring = [ask(primary), ask(secondary ?? primary)];
   }
 
-  /** Both have measured. */
-  private aim(peer: number, guess: Guess, now: number): void {
+  /** Begins the volley or the fan once both sides have measured. */
+  private aim(path: PeerPath, guess: Guess, now: number): void {
     const isReady = guess.measuring === undefined && guess.port !== 0;
     if (!isReady || guess.shots !== undefined || guess.peer === undefined || guess.peer.port === 0) return;
-    guess.shots = this.isFirst(peer) ? this.shots.volley(peer, guess) : this.shots.fan(peer, guess);
+    guess.shots = this.isFirst(path) ? this.shots.volley(path, guess) : this.shots.fan(path, guess);
     this.shoot(guess, now);
   }
 
@@ -368,8 +359,8 @@ export class Guessing {
     }
   }
 
-  /** Which of the two sends the volley: both know, by their addresses. */
-  private isFirst(peer: number): boolean {
+  /** Whether this side sends the volley: the one with the lower address does. */
+  private isFirst({ peer }: PeerPath): boolean {
     const [own, other] = [this.context.address!, this.context.peers.address(peer)];
     const at = own.findIndex((byte, i) => byte !== other[i]);
     return own[at]! < other[at]!;
@@ -382,7 +373,7 @@ function canMeet(a: PortHabit, b: PortHabit): boolean {
   return (a === 'random' && b === 'stable') || (a === 'stable' && b === 'random');
 }
 
-/** Random ports against ports that are not stable: no number of guesses that anybody would want to send is enough. */
+/** Random ports against ports that are not stable: no reasonable number of guesses is enough. */
 function isHopeless(a: PortHabit, b: PortHabit): boolean {
   return (a === 'random' && b !== 'stable') || (b === 'random' && a !== 'stable');
 }

@@ -2,14 +2,14 @@ import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
 import type { PeerMeans } from '../status.ts';
 import { isTeredo, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
-import type { PeerPath } from './peer-paths.ts';
+import type { PeerPath } from './peer-path.ts';
 
-/** By which means a trusted peer is reached, as its place and what is known of the way to it tell. */
+/** How a trusted peer is reached, by its place and its path. */
 export function meansOf(context: ClientContext, path: PeerPath | undefined, peer: number): PeerMeans {
   const { peers, policy } = context;
   const target = peers.address(peer);
   const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
-  // A native host may well be behind the relay at which others are met.
+  // First: a native host may be behind the same relay through which this client reaches other clients.
   if (!isTeredo(target, 0)) return 'relay';
   if (isMeetingPoint(context, address, port)) return 'met';
   const isService = peers.socket[peer] === SOCKET.service;
@@ -20,7 +20,7 @@ export function meansOf(context: ClientContext, path: PeerPath | undefined, peer
   return isService && port !== path?.peerRandomPort ? 'nonce' : 'random-port';
 }
 
-/** Whether that is where our own relay brings peers together. docs/adr/0017 */
+/** Whether this is the user's own relay, which passes packets on between clients. docs/adr/0017 */
 export function isMeetingPoint(context: ClientContext, address: number, port: number): boolean {
   const { meetingRelay } = context.options;
   return meetingRelay !== undefined && meetingRelay.address === address && meetingRelay.port === port;

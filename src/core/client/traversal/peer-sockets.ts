@@ -1,146 +1,133 @@
 import { TRUSTED } from '../../peer-table.ts';
-import type { SocketId } from '../../socket-id.ts';
 import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
+import type { SocketId } from '../../socket-id.ts';
 import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
 import { DueTimes } from './due-times.ts';
 import { EchoTests } from './echo-tests.ts';
 import type { PeerBubbles } from './peer-bubbles.ts';
-import type { PeerPath, PeerPaths } from './peer-paths.ts';
-import type { RandomPorts } from './random-ports.ts';
+import type { PeerPath, PeerPaths } from './peer-path.ts';
+import { isReached } from './peer-state.ts';
+import type { SocketPool } from './socket-pool.ts';
 
 /** RFC 6081 section 5.4.2.1: Peer Refresh Timer, and how often it keeps the way to an idle peer open. */
 const REFRESH_MS = 30_000;
-const REFRESHES_MOST = 20;
-/** As long as an attempt at a contact, by us or by the peer, may need the socket that it has been told of. */
+const MAX_REFRESHES = 20;
+/** An attempt at a contact, by us or by the peer, may need for this long the socket that the peer was told of. */
 export const ATTEMPT_MS = 10_000;
-/** What follows upon an indirect bubble comes so long after it. */
+/** The bubble from the peer's own socket follows this long after the indirect one. */
 const FOLLOW_MS = 20;
-/** A bubble to a peer that has to open its NAT first, which it may have done by then: half a round trip by way of its server. */
+/** It is repeated after half a round trip through the peer's server: until then the peer may have opened its NAT. */
 const AGAIN_MS = 400;
 
 /**
- * Sockets that are one peer's alone, behind a symmetric NAT: opened for an attempt, on a port that the NAT keeps or whose external one an Echo Test
- * has foretold, tried, kept open while the peer is reached by them, and closed. RFC 6081 sections 5.4, 5.5
+ * Sockets for single peers, behind a symmetric NAT. Each is opened for an attempt, on a port that the NAT keeps or whose external port an Echo
+ * Test predicts. It is kept open while the peer is reached by it, and closed otherwise. RFC 6081 sections 5.4, 5.5
  */
 export class PeerSockets {
   private readonly context: ClientContext;
   private readonly paths: PeerPaths;
-  private readonly ports: RandomPorts;
+  private readonly pool: SocketPool;
   private readonly bubbles: PeerBubbles;
-  private readonly isReached: (peer: number, now: number) => boolean;
   private readonly echo: EchoTests;
-  /** Until the sockets of peers that have not been reached by them are closed. */
-  private readonly closing = new DueTimes(ATTEMPT_MS);
-  /** Until a bubble goes from a peer's socket, and goes once more. */
-  private readonly following = new DueTimes(FOLLOW_MS);
-  private readonly again = new DueTimes(AGAIN_MS);
+  /** Until a socket is closed because its peer was not reached by it. */
+  private readonly closing = new DueTimes<PeerPath>(ATTEMPT_MS);
+  /** Until a bubble goes from a peer's socket, and until it is repeated. */
+  private readonly following = new DueTimes<PeerPath>(FOLLOW_MS);
+  private readonly again = new DueTimes<PeerPath>(AGAIN_MS);
   private refreshAt = Infinity;
 
-  constructor(
-    context: ClientContext,
-    paths: PeerPaths,
-    ports: RandomPorts,
-    bubbles: PeerBubbles,
-    isReached: (peer: number, now: number) => boolean,
-  ) {
+  constructor(context: ClientContext, paths: PeerPaths, pool: SocketPool, bubbles: PeerBubbles) {
     this.context = context;
     this.paths = paths;
-    this.ports = ports;
+    this.pool = pool;
     this.bubbles = bubbles;
-    this.isReached = isReached;
-    this.echo = new EchoTests(context, {
-      sendBubble: (peer, socket, now) => bubbles.sendFrom(peer, socket, now),
-      predicted: (peer, port, now) => this.handlePrediction(peer, port, now),
-    });
+    this.echo = new EchoTests(context, bubbles);
   }
 
-  handleAdvertisement(peer: number, received: ReceivedAdvertisement): void {
-    this.echo.handleAdvertisement(peer, received);
+  handleAdvertisement(path: PeerPath, received: ReceivedAdvertisement): void {
+    const port = this.echo.handleAdvertisement(path, received);
+    if (port !== undefined) this.handlePrediction(path, port, received.now);
   }
 
   handleTimeout(now: number): void {
-    this.echo.handleTimeout(now);
-    for (const peer of this.following.due(now)) this.sendLater(peer, now);
-    for (const peer of this.again.due(now)) this.sendLater(peer, now);
-    this.closeUnused(now);
+    for (const path of this.echo.failed(now)) this.handlePrediction(path, undefined, now);
+    for (const path of this.following.due(now)) this.sendLater(path, now);
+    for (const path of this.again.due(now)) this.sendLater(path, now);
+    for (const path of this.closing.due(now)) {
+      this.echo.cancel(path);
+      this.closeOwnSocket(path);
+    }
     if (now < this.refreshAt) return;
     this.refreshAt = Infinity;
-    for (const [peer, path] of this.paths.withSocket()) this.refresh(peer, path, now);
-  }
-
-  /** One more indirect bubble: the peer has asked, and may need ours. E-30 */
-  requestIndirect(peer: number, target: Uint8Array, isWanted: boolean, now: number): void {
-    const path = this.paths.provide(peer);
-    if (this.openPreserved(peer, path, isWanted, now)) {
-      if (path.hasSpoken) this.following.begin(peer, now);
-    } else if (this.mayOpen(peer, path, isWanted, now)) {
-      path.random = this.ports.open(peer);
-      path.randomPort = 0;
-      this.keepFor(peer, path, now);
-      if (path.random !== 0) {
-        this.echo.begin(peer, path.random, now); // E-80
-        return;
-      }
-    } else if (this.isSought(peer, now)) this.keepFor(peer, path, now);
-    if (!this.echo.isUnderway(peer)) this.bubbles.sendIndirect(peer, target, now);
-  }
-
-  /** Behind a NAT that preserves ports: a new socket's is known at once. E-61, E-63 */
-  openPreserved(peer: number, path: PeerPath, isWanted: boolean, now: number): boolean {
-    if (!this.context.preservesPorts || !this.mayOpen(peer, path, isWanted, now)) return false;
-    const port = this.ports.pick();
-    path.random = this.ports.open(peer, port);
-    path.randomPort = path.random === 0 ? 0 : port;
-    this.keepFor(peer, path, now);
-    return path.random !== 0;
+    for (const path of this.paths.withSocket()) this.refresh(path, now);
   }
 
   /**
-   * Whether the peer is reached by our service port while the socket that was opened for it may turn out to be the better way: no packet of the
-   * peer has shown yet that it hears us.
+   * One more indirect bubble: the peer has asked, and may need ours. Behind a symmetric NAT a peer that is not reached gets a socket first; where
+   * the NAT counts its ports, the bubble waits for an Echo Test. E-30
    */
-  hasAnother(peer: number): boolean {
-    const path = this.paths.get(peer);
-    if (path === undefined) return false;
-    return path.random !== 0 && this.context.peers.socket[peer] === SOCKET.service;
+  requestIndirect(path: PeerPath, isWanted: boolean, now: number): void {
+    const isSought = this.isSought(path, now);
+    if (isSought && this.openPreserved(path, isWanted, now)) {
+      if (path.hasSpoken) this.following.begin(path, now);
+    } else if (isSought && this.mayOpen(path, isWanted)) {
+      path.ownSocket = this.pool.open(path.peer);
+      path.randomPort = 0;
+      this.keepFor(path, now);
+      if (path.ownSocket !== 0) {
+        this.echo.begin(path, now); // E-80
+        return;
+      }
+    } else if (isSought) this.keepFor(path, now);
+    if (!this.echo.isUnderway(path)) this.bubbles.sendIndirect(path, now);
   }
 
-  /** A packet went to a peer that has a socket of its own. E-62 */
-  noteData(peer: number, now: number): void {
-    const path = this.paths.get(peer);
-    if (path === undefined) return;
-    path.lastData = now;
-    path.refreshes = 0;
+  /**
+   * For a peer that is not reached, behind a NAT that preserves ports: the external port of a new socket is known at once. Whether one was
+   * opened. E-61, E-63
+   */
+  openPreserved(path: PeerPath, isWanted: boolean, now: number): boolean {
+    if (!this.context.preservesPorts || !this.mayOpen(path, isWanted)) return false;
+    const port = this.pool.pick();
+    path.ownSocket = this.pool.open(path.peer, port);
+    path.randomPort = path.ownSocket === 0 ? 0 : port;
+    this.keepFor(path, now);
+    return path.ownSocket !== 0;
   }
 
-  isTesting(peer: number): boolean {
-    return this.echo.isUnderway(peer);
+  /** Whether the peer is sent to from the service port although it has a socket, which may turn out to be the better way. */
+  hasAnother(path: PeerPath): boolean {
+    return path.ownSocket !== 0 && this.context.peers.socket[path.peer] === SOCKET.service;
   }
 
-  /** The peer is reached, or is not looked for any more. E-87 */
-  cancelTest(peer: number): void {
-    this.echo.cancel(peer);
+  isTesting(path: PeerPath): boolean {
+    return this.echo.isUnderway(path);
   }
 
-  /** The peer is reached by this socket, and no other is needed: its own is kept, or closed. E-70, E-72, E-73 */
-  keepOnly(peer: number, path: PeerPath, socket: SocketId): void {
-    this.echo.cancel(peer);
-    if (socket !== path.random) this.closeRandom(peer, path);
-    path.random = socket;
-    this.closing.end(peer);
+  /** The peer is reached, or is no longer sought. E-87 */
+  cancelTest(path: PeerPath): void {
+    this.echo.cancel(path);
   }
 
-  /** The peer is reached by a socket of its own, which the timer is to keep open. */
+  /** The peer is reached by this socket and needs no other: its own is kept, or closed. E-70, E-72, E-73 */
+  keepOnly(path: PeerPath, socket: SocketId): void {
+    this.echo.cancel(path);
+    if (socket !== path.ownSocket) this.closeOwnSocket(path);
+    path.ownSocket = socket;
+    this.closing.end(path);
+  }
+
+  /** The peer is reached by its own socket, which the timer keeps open. */
   beginRefreshing(now: number): void {
     this.refreshAt = Math.min(this.refreshAt, now + REFRESH_MS);
   }
 
   /** The attempt is over, or begins anew. */
-  close(peer: number, path: PeerPath): void {
-    this.echo.cancel(peer);
-    this.closeRandom(peer, path);
-    this.closing.end(peer);
+  close(path: PeerPath): void {
+    this.echo.cancel(path);
+    this.closeOwnSocket(path);
+    this.closing.end(path);
   }
 
   /** Nothing that was asked is answered any more. */
@@ -150,20 +137,18 @@ export class PeerSockets {
     this.again.clear();
   }
 
-  /** Its socket could not be opened: the peer is told of no port, and the next round of bubbles tries again. */
-  handleFailure(peer: number, path: PeerPath, now: number): void {
-    this.close(peer, path);
-    this.following.end(peer);
-    this.bubbles.sendIndirect(peer, this.context.peers.address(peer), now);
+  /** The peer's socket could not be opened: an indirect bubble names no port, and the next round of bubbles tries again. */
+  handleFailure(path: PeerPath, now: number): void {
+    this.close(path);
+    this.following.end(path);
+    this.bubbles.sendIndirect(path, now);
   }
 
   /** The peer is forgotten. */
-  drop(peer: number, path: PeerPath | undefined): void {
-    this.following.end(peer);
-    this.again.end(peer);
-    this.echo.cancel(peer);
-    if (path !== undefined) this.closeRandom(peer, path);
-    this.closing.end(peer);
+  drop(path: PeerPath): void {
+    this.following.end(path);
+    this.again.end(path);
+    this.close(path);
   }
 
   pollTimeout(): number {
@@ -171,71 +156,64 @@ export class PeerSockets {
     return parts.reduce((at, part) => Math.min(at, part.pollTimeout()), this.refreshAt);
   }
 
-  private mayOpen(peer: number, path: PeerPath, isWanted: boolean, now: number): boolean {
-    return this.isSought(peer, now) && path.random === 0 && (isWanted || this.ports.hasRoomForStranger(peer));
+  /** Whether the peer is sent to from its own socket. */
+  isReachedByOwn({ peer, ownSocket }: PeerPath): boolean {
+    const { peers } = this.context;
+    return peers.status[peer] === TRUSTED && peers.socket[peer] === ownSocket;
   }
 
-  private isSought(peer: number, now: number): boolean {
-    return this.context.qualified!.symmetric && !this.isReached(peer, now);
+  private mayOpen({ peer, ownSocket }: PeerPath, isWanted: boolean): boolean {
+    if (!this.context.qualified!.symmetric || ownSocket !== 0) return false;
+    return isWanted || this.pool.hasRoomForStranger(peer);
   }
 
-  /** The bubble from a socket of the peer's own, which opens our NAT to one that has named no port, comes after the indirect one. */
-  private sendLater(peer: number, now: number): void {
-    const path = this.paths.get(peer);
-    if (path === undefined || (this.isReached(peer, now) && !this.hasAnother(peer))) return;
-    this.bubbles.sendFromRandom(this.context.peers.address(peer), path, now);
+  private isSought(path: PeerPath, now: number): boolean {
+    return this.context.qualified!.symmetric && !isReached(this.context, path, now);
   }
 
-  private handlePrediction(peer: number, port: number | undefined, now: number): void {
-    const path = this.paths.provide(peer);
-    const target = this.context.peers.address(peer);
-    if (port === undefined) this.closeRandom(peer, path); // the next round tests anew: E-80
+  /** The bubble from the peer's own socket goes after the indirect one: it opens our NAT to a peer that has named no port. */
+  private sendLater(path: PeerPath, now: number): void {
+    if (isReached(this.context, path, now) && !this.hasAnother(path)) return;
+    this.bubbles.sendFromOwnSocket(path, now);
+  }
+
+  /** `port`: undefined where the Echo Test has failed. */
+  private handlePrediction(path: PeerPath, port: number | undefined, now: number): void {
+    if (port === undefined) this.closeOwnSocket(path); // the next round tests anew: E-80
     else path.randomPort = port;
-    this.bubbles.sendIndirect(peer, target, now);
-    this.bubbles.sendFromRandom(target, path, now);
-    this.again.begin(peer, now);
+    this.bubbles.sendIndirect(path, now);
+    this.bubbles.sendFromOwnSocket(path, now);
+    this.again.begin(path, now);
   }
 
   /** E-75 */
-  private refresh(peer: number, path: PeerPath, now: number): void {
+  private refresh(path: PeerPath, now: number): void {
     const { peers } = this.context;
-    if (!this.isReachedBy(peer, path)) return;
+    const { peer } = path;
+    if (!this.isReachedByOwn(path)) return;
     if (now - path.lastData < REFRESH_MS) path.refreshes = 0;
-    else if (path.refreshes < REFRESHES_MOST) {
+    else if (path.refreshes < MAX_REFRESHES) {
       path.refreshes++;
-      peers.lastBubble[peer] = now; // or it would be forgotten before the last
-      this.bubbles.confirm(peer, peers.mappedAddress[peer], peers.mappedPort[peer], path.random, now);
+      peers.lastBubble[peer] = now; // otherwise the peer would be forgotten before the last refresh
+      const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
+      this.bubbles.confirm(peer, path.nonceReceived, { address, port, socket: path.ownSocket }, now);
     } else {
       peers.distrust(peer);
-      this.closeRandom(peer, path);
+      this.closeOwnSocket(path);
       return;
     }
     this.refreshAt = now + REFRESH_MS;
   }
 
-  /** The attempt goes on. */
-  private keepFor(peer: number, path: PeerPath, now: number): void {
-    if (path.random !== 0 && !this.isReachedBy(peer, path)) this.closing.begin(peer, now);
-    else this.closing.end(peer);
+  /** The attempt continues. */
+  private keepFor(path: PeerPath, now: number): void {
+    if (path.ownSocket !== 0 && !this.isReachedByOwn(path)) this.closing.begin(path, now);
+    else this.closing.end(path);
   }
 
-  /** Contacts that have failed. */
-  private closeUnused(now: number): void {
-    for (const peer of this.closing.due(now)) {
-      this.echo.cancel(peer);
-      const path = this.paths.get(peer);
-      if (path !== undefined) this.closeRandom(peer, path);
-    }
-  }
-
-  isReachedBy(peer: number, path: PeerPath): boolean {
-    const { peers } = this.context;
-    return peers.status[peer] === TRUSTED && peers.socket[peer] === path.random;
-  }
-
-  private closeRandom(peer: number, path: PeerPath): void {
-    if (path.shownFrom?.socket === path.random) path.shownFrom = undefined;
-    this.ports.close(peer, path.random);
-    path.random = path.randomPort = 0;
+  private closeOwnSocket(path: PeerPath): void {
+    if (path.shownFrom?.socket === path.ownSocket) path.shownFrom = undefined;
+    this.pool.close(path.peer, path.ownSocket);
+    path.ownSocket = path.randomPort = 0;
   }
 }

@@ -3,140 +3,115 @@ import type { ClientContext } from '../context.ts';
 import type { SocketId } from '../../socket-id.ts';
 import { DueTimes } from './due-times.ts';
 import { isMeetingPoint } from './means.ts';
-import type { PeerPath, PeerPaths } from './peer-paths.ts';
+import type { PeerBubbles } from './peer-bubbles.ts';
+import type { PeerPath } from './peer-path.ts';
+import { isReached } from './peer-state.ts';
 
-/** A valid peer that asks so long after it was trusted, and has sent nothing but bubbles for so long, may not hear us. */
-const QUIET_MS = 500;
-/** A peer to which we have sent for so long has had time to answer. */
-const IN_VAIN_MS = 1_000;
-/** It does not, where nothing of it shows that it does so long after we have asked. */
+/** A peer that hears us gives a sign this long after it was asked. */
 const ANSWERED_MS = 500;
-/** Who has answered may be asked again after this: advertisements are 2 s apart, and one may be half a second late. */
+/** A peer that has answered is asked again after this: advertisements are 2 s apart, and one may be half a second late. */
 const ASK_SPACING_MS = 2_600;
 
-export interface ReachabilityOutcome {
-  /** Whether the peer is valid, and where it is known. */
-  isReached(peer: number, now: number): boolean;
-  /** To where the peer is sent to: it hears us if it answers. RFC 6081 section 5.7 */
-  solicit(peer: number, now: number): void;
-  /** The peer is heard, and does not hear us: other ways are to be tried. */
-  unheard(peer: number, now: number): void;
-}
-
 /**
- * Whether peers that we hear hear us, too. They may not: our symmetric NAT lets everybody in, but is itself seen elsewhere; or a NAT has lost the
- * mapping. Packets show that they do, and so does an answer to a Neighbor Discovery Solicitation, which is asked for where there is reason to
- * doubt: only who is where the peer is sent to can give it. What comes by way of a server, and may be forged, turns no session by itself.
+ * Finds peers that we hear and that do not hear us: our symmetric NAT admits all packets but shows ours elsewhere, or a NAT has lost the mapping.
+ * Where there is reason to doubt, the peer is sent a Neighbor Discovery Solicitation at its place (RFC 6081 section 5.7), and no sign within
+ * 0.5 s means that it does not hear us. Only the peer at this place can answer. A bubble through the server may be forged: it causes the
+ * question, and never moves the peer by itself.
  */
 export class Reachability {
-  /** Somebody did not hear us by the service port although we heard him there: our symmetric NAT lets in whom it does not let us reach. */
+  /**
+   * A peer that this host wants did not hear us by the service port, though it was heard there: our symmetric NAT admits peers that our packets do
+   * not reach.
+   */
   natAdmitsDeafPeers = false;
   private readonly context: ClientContext;
-  private readonly paths: PeerPaths;
-  private readonly outcome: ReachabilityOutcome;
-  /** Until a peer that was asked, and is heard, is taken not to hear us. */
-  private readonly answers = new DueTimes(ANSWERED_MS);
+  private readonly bubbles: PeerBubbles;
+  /** Until a peer that was asked should have answered. */
+  private readonly answers = new DueTimes<PeerPath>(ANSWERED_MS);
 
-  constructor(context: ClientContext, paths: PeerPaths, outcome: ReachabilityOutcome) {
+  constructor(context: ClientContext, bubbles: PeerBubbles) {
     this.context = context;
-    this.paths = paths;
-    this.outcome = outcome;
+    this.bubbles = bubbles;
   }
 
-  /** A peer that we hear asks by way of its server. Whether it has been asked in return. */
-  handleQuestion(peer: number, path: PeerPath, now: number): boolean {
-    if (!path.hasNonces || !this.mayAsk(peer, path, now) || !this.outcome.isReached(peer, now)) return false;
-    const isQuiet = now - path.settledAt >= QUIET_MS && now - path.lastHeard >= QUIET_MS;
-    if (!isQuiet && !this.isOneWay(peer, path)) return false;
-    this.ask(peer, path, now);
+  /** A peer that is reached asks for bubbles through its server: perhaps it does not hear us. Whether it was asked in return. */
+  handleQuestion(path: PeerPath, now: number): boolean {
+    if (!path.hasNonces || !this.mayAsk(path, now)) return false;
+    if (!path.hearing.isQuiet(now) && !this.isOneWay(path)) return false;
+    this.ask(path, now);
     return true;
   }
 
-  /** The peer is trusted. */
-  handleSettled(peer: number, path: PeerPath, now: number): void {
-    if (!path.isUnheard && this.mayAsk(peer, path, now) && this.isOneWay(peer, path))
-      this.ask(peer, path, now);
+  /** A place was settled for the peer. */
+  handleSettled(path: PeerPath, now: number): void {
+    if (!path.hearing.isUnheard && this.mayAsk(path, now) && this.isOneWay(path)) this.ask(path, now);
   }
 
-  /** A packet, or an answer, has come from where the peer is sent to: it hears us. */
-  noteHeard(peer: number, path: PeerPath, now: number): void {
-    path.lastHeard = now;
-    this.clear(peer, path);
+  /** A sign has come: the peer hears us. */
+  noteSign(path: PeerPath, now: number): void {
+    path.hearing.noteSign(now);
+    this.answers.end(path);
   }
 
-  /** The peer does not hear us, for all we know. What strangers do says nothing of the ways to others. */
-  doubt(peer: number, path: PeerPath): void {
+  /** The question to the peer, if any, needs no answer: its place is reached by another way. */
+  cancelQuestion(path: PeerPath): void {
+    this.answers.end(path);
+  }
+
+  /** The peer does not hear us, for all that is known. Strangers may pretend that: they say nothing about the ways to other peers. */
+  noteUnanswered(path: PeerPath): void {
+    path.hearing.noteUnanswered();
     const { peers, qualified } = this.context;
-    path.isUnheard = true;
     this.natAdmitsDeafPeers ||=
-      path.isWanted && peers.socket[peer] === SOCKET.service && qualified!.symmetric;
-  }
-
-  /** The peer is reached by another way. */
-  clear(peer: number, path: PeerPath): void {
-    path.isUnheard = false;
-    this.answers.end(peer);
-  }
-
-  /** Whether nothing has ever come in return for what was sent since the peer was trusted. */
-  isInVain(path: PeerPath, now: number): boolean {
-    return path.lastHeard < path.settledAt && now - path.settledAt >= IN_VAIN_MS;
+      path.isWanted && peers.socket[path.peer] === SOCKET.service && qualified!.symmetric;
   }
 
   /**
-   * Whether a socket of a peer's own stays when the peer has reached us by the service port. That it has, through a symmetric NAT that lets
-   * everybody in, says nothing of the way back.
+   * Whether settling at this socket says nothing about the way back, so that the peer's own socket stays open. Our symmetric NAT admits all packets
+   * to the service port.
    */
-  keepsSocket(peer: number, path: PeerPath, socket: SocketId): boolean {
+  keepsSocket(path: PeerPath, socket: SocketId): boolean {
     if (socket !== SOCKET.service || !this.context.qualified!.symmetric) return false;
-    return path.isUnheard || this.natAdmitsDeafPeers || this.isOneWay(peer, path);
+    return path.hearing.isUnheard || this.natAdmitsDeafPeers || this.isOneWay(path);
   }
 
-  handleTimeout(now: number): void {
-    for (const peer of this.answers.due(now)) {
-      const path = this.paths.get(peer);
-      if (path === undefined || !this.outcome.isReached(peer, now)) continue;
-      this.doubt(peer, path);
-      this.outcome.unheard(peer, now);
+  /** Ends the questions that are due. Yields the peers that we hear and that have not answered, one after the other. */
+  *unanswered(now: number): Generator<PeerPath> {
+    for (const path of this.answers.due(now)) {
+      if (!isReached(this.context, path, now)) continue;
+      this.noteUnanswered(path);
+      yield path;
     }
   }
 
   /** Our NAT may be another one. */
-  clearAll(): void {
+  clear(): void {
     this.natAdmitsDeafPeers = false;
     this.answers.clear();
-  }
-
-  drop(peer: number): void {
-    this.answers.end(peer);
   }
 
   pollTimeout(): number {
     return this.answers.pollTimeout();
   }
 
-  /** Heard through a symmetric NAT of ours by the port that everybody knows, and by nothing that shows the way back. */
-  private isOneWay(peer: number, path: PeerPath): boolean {
+  /** Heard through our symmetric NAT by the service port, which everybody knows, without a sign that the peer could have given. */
+  private isOneWay(path: PeerPath): boolean {
     const { peers, qualified } = this.context;
-    if (!qualified!.symmetric || peers.socket[peer] !== SOCKET.service || !hasNotConfirmed(path))
-      return false;
+    const { hasNonces, hasSpoken, hearing, peer } = path;
+    if (!qualified!.symmetric || peers.socket[peer] !== SOCKET.service) return false;
+    if (!hasNonces || !hasSpoken || hearing.isConfirmed) return false;
     return !isMeetingPoint(this.context, peers.mappedAddress[peer]!, peers.mappedPort[peer]!);
   }
 
-  /** Whether another question would be answered, where the last one was: else silence would say nothing. */
-  private mayAsk(peer: number, path: PeerPath, now: number): boolean {
-    if (this.answers.has(peer)) return false;
-    return path.lastHeard < path.askedAt || now - path.askedAt >= ASK_SPACING_MS;
+  /** Whether the peer would answer another question if it hears us. Otherwise its silence would say nothing. */
+  private mayAsk(path: PeerPath, now: number): boolean {
+    if (this.answers.has(path)) return false;
+    return !path.hearing.hasSignSince(path.askedAt) || now - path.askedAt >= ASK_SPACING_MS;
   }
 
-  private ask(peer: number, path: PeerPath, now: number): void {
+  private ask(path: PeerPath, now: number): void {
     path.askedAt = now;
-    this.answers.begin(peer, now);
-    this.outcome.solicit(peer, now);
+    this.answers.begin(path, now);
+    this.bubbles.solicit(path, now);
   }
-}
-
-/** Whether the peer could say that it hears us, and has not said so since it was trusted. */
-function hasNotConfirmed({ hasNonces, hasSpoken, lastHeard, settledAt }: PeerPath): boolean {
-  return hasNonces && hasSpoken && lastHeard <= settledAt;
 }

@@ -2,29 +2,27 @@ import { PEER_VALIDITY_MS } from '../../constants.ts';
 import { TRUSTED } from '../../peer-table.ts';
 import type { Bubbles } from '../ask/bubbles.ts';
 import type { ClientContext } from '../context.ts';
-import type { PeerPaths } from './peer-paths.ts';
 
-/** RFC 6081 section 5.7.2: with the third solicitation, 4 s after the first, the servers are asked too. */
+/** RFC 6081 section 5.7.2: these solicitations go without the servers. The third, 4 s after the first, goes with a bubble through them. */
 const ALONE = 2;
 
 /**
- * Server Load Reduction (RFC 6081 section 5.7): a peer with whom nothing was exchanged for 30 s is asked directly whether it is still
- * there, and by way of its server only if it does not answer. Solicitations at 0, 2 and 4 s; an indirect bubble at 4 s.
+ * Server Load Reduction (RFC 6081 section 5.7): a trusted peer with which nothing was exchanged for 30 s is asked directly whether it is still
+ * there, and through its server only if it does not answer. Solicitations at 0, 2 and 4 s; an indirect bubble at 4 s.
  */
 export class ServerLoadReduction {
   private readonly context: ClientContext;
   private readonly bubbles: Bubbles;
-  private readonly paths: PeerPaths;
+  /** Peers that are asked directly now. */
   private readonly asked = new Set<number>();
 
-  constructor(context: ClientContext, bubbles: Bubbles, paths: PeerPaths) {
+  constructor(context: ClientContext, bubbles: Bubbles) {
     this.context = context;
     this.bubbles = bubbles;
-    this.paths = paths;
   }
 
-  /** This attempt's solicitation, where there is to be one; whether that is enough. E-110, E-111 */
-  solicit(peer: number, target: Uint8Array, attempt: number, now: number): boolean {
+  /** Sends the solicitation of this attempt, where one is due; whether it is enough. `nonceReceived`: the peer's nonce. E-110, E-111 */
+  solicit(peer: number, nonceReceived: number, attempt: number, now: number): boolean {
     if (attempt === 1) {
       if (this.isIdle(peer, now)) this.asked.add(peer);
       else this.asked.delete(peer);
@@ -32,10 +30,10 @@ export class ServerLoadReduction {
     if (!this.asked.has(peer)) return false;
     const { peers } = this.context;
     const place = { address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! };
-    // Our NAT may have forgotten the mapping that the peer knows: the nonce still shows who we are.
-    const nonce = this.context.qualified!.symmetric ? (this.paths.get(peer)?.nonceReceived ?? 0) : 0;
+    // Our NAT may have forgotten the mapping that the peer knows: the nonce still shows that the bubble is ours.
+    const nonce = this.context.qualified!.symmetric ? nonceReceived : 0;
     const trailers = { nonce, neighborDiscovery: 'solicitation' } as const;
-    this.bubbles.sendDirect(target, place, trailers, true, now, peers.socket[peer]);
+    this.bubbles.sendDirect(peers.address(peer), place, trailers, true, now, peers.socket[peer]);
     if (attempt <= ALONE) return true;
     this.asked.delete(peer);
     return false;
@@ -51,10 +49,10 @@ export class ServerLoadReduction {
 
   /** The peer is heard, or forgotten. */
   drop(peer: number): void {
-    this.asked.delete(peer);
+    if (this.asked.size > 0) this.asked.delete(peer);
   }
 
-  /** Known to be where it is, and nothing has passed since for so long that it has to be found anew. */
+  /** Its place is known, and nothing was exchanged for so long that the place has to be confirmed. */
   private isIdle(peer: number, now: number): boolean {
     const { peers } = this.context;
     const last = Math.max(peers.lastReceived[peer]!, peers.lastSent[peer]!);

@@ -1,4 +1,4 @@
-import { CONTACT_ATTEMPTS, PEER_VALIDITY_MS } from '../../constants.ts';
+import { CONTACT_ATTEMPTS } from '../../constants.ts';
 import type { SocketId } from '../../socket-id.ts';
 import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
 import type { Bubbles } from '../ask/bubbles.ts';
@@ -8,85 +8,88 @@ import { SOCKET } from '../options.ts';
 import { mappedAddressOf, readUint32 } from '../../../wire/index.ts';
 import type { Endpoint, Trailers } from '../../../wire/index.ts';
 import { CausedRounds } from './caused-rounds.ts';
-import { Reachability } from './reachability.ts';
 import { GatewayPairs } from './gateway-pairs.ts';
+import type { Guesses } from './guess.ts';
+import { GuessShots } from './guess-shots.ts';
+import { GuessedAddresses } from './guessed-addresses.ts';
 import { Guessing } from './guessing.ts';
+import { IndirectBubbles } from './indirect-bubbles.ts';
 import { isMeetingPoint, meansOf } from './means.ts';
 import { PeerBubbles } from './peer-bubbles.ts';
-import { PeerPaths } from './peer-paths.ts';
-import type { PeerPath } from './peer-paths.ts';
-import { ATTEMPT_MS, PeerSockets } from './peer-sockets.ts';
-import { RandomPorts } from './random-ports.ts';
+import { PeerPaths } from './peer-path.ts';
+import type { PeerPath, Place } from './peer-path.ts';
+import { PeerPlaces } from './peer-places.ts';
+import { PeerSockets } from './peer-sockets.ts';
+import { isPlaceUnproven, isReached } from './peer-state.ts';
+import { Reachability } from './reachability.ts';
 import { ServerLoadReduction } from './server-load.ts';
+import { SocketPool } from './socket-pool.ts';
 
-/** For so long at the most it is asked oftener whether it hears us. */
-const UNCONFIRMED_MS = 10_000;
-/** Who has been silent for so long where it is sent to, and shows our nonce elsewhere, is sent to there. */
+/** After this much silence at its place, a peer that shows our nonce elsewhere is moved there. */
 const SILENT_MS = 2_000;
-/** Addresses of peers that guesses have brought here. */
-const GUESSED_MOST = 256;
 
 /**
- * Peers behind NATs that RFC 4380 alone does not get through (RFC 6081 sections 5.2 to 5.6). The client's own NAT says what an indirect
- * bubble has to tell the peer:
+ * Peers behind NATs that RFC 4380 alone does not get through (RFC 6081 sections 5.2 to 5.6). The client's own NAT decides what an indirect
+ * bubble tells the peer:
  *
  *     any                            a nonce, to be shown by direct bubbles; our address on our link
  *     symmetric, port-preserving     the external port to expect: that of a new socket
  *     symmetric, counting            the same, found by an Echo Test
  *
  * and the peer's indirect bubble says where direct ones go: to the pair in its address, to its alternate addresses, to its random port.
+ * The state of a peer is in peer-state.ts.
  */
 export class Traversal {
-  readonly gateways: GatewayPairs;
-  readonly sockets: PeerSockets;
-  readonly toPeers: PeerBubbles;
-  readonly caused: CausedRounds;
   private readonly context: ClientContext;
   private readonly paths = new PeerPaths();
-  private readonly reachability: Reachability;
-  private readonly ports: RandomPorts;
+  private readonly caused: CausedRounds;
+  private readonly gateways: GatewayPairs;
+  private readonly guessedAddresses = new GuessedAddresses();
   private readonly guessing: Guessing;
+  private readonly indirect: IndirectBubbles;
+  private readonly peerBubbles: PeerBubbles;
+  private readonly places: PeerPlaces;
+  private readonly pool: SocketPool;
+  private readonly reachability: Reachability;
   private readonly serverLoad: ServerLoadReduction;
-  /** IPv4 addresses of peers that guesses have brought here, the last ones: where nothing else helps, they are offered at once. */
-  private readonly guessedAt = new Set<number>();
+  private readonly sockets: PeerSockets;
 
   constructor(context: ClientContext, bubbles: Bubbles) {
+    const { paths } = this;
+    const guesses: Guesses = new Map();
+    const gateways = new GatewayPairs(context);
+    const caused = new CausedRounds(context, paths);
+    const pool = new SocketPool(context);
+    const peerBubbles = new PeerBubbles(context, bubbles, gateways, guesses);
+    const sockets = new PeerSockets(context, paths, pool, peerBubbles);
+    const reachability = new Reachability(context, peerBubbles);
+    const shots = new GuessShots(context, bubbles, pool);
+    const guessing = new Guessing(context, pool, peerBubbles, shots, guesses);
+    const places = new PeerPlaces(context, { gateways, guessing, peerBubbles, sockets });
+    const parts = { caused, guessing, peerBubbles, places, reachability, sockets };
     this.context = context;
-    this.caused = new CausedRounds(context, this.paths);
-    this.gateways = new GatewayPairs(context, this.paths);
-    this.toPeers = new PeerBubbles(context, bubbles, this.paths, this.gateways, (peer) =>
-      this.guessing.trailerFor(peer),
-    );
-    this.ports = new RandomPorts(context);
-    this.sockets = new PeerSockets(context, this.paths, this.ports, this.toPeers, (peer, now) =>
-      this.isReached(peer, now),
-    );
-    this.reachability = new Reachability(context, this.paths, {
-      isReached: (peer, now) => this.isReached(peer, now),
-      solicit: (peer, now) => this.toPeers.solicit(peer, now),
-      unheard: (peer, now) => this.tryOtherWays(peer, now),
-    });
-    this.serverLoad = new ServerLoadReduction(context, bubbles, this.paths);
-    this.guessing = new Guessing(
-      context,
-      bubbles,
-      this.paths,
-      this.ports,
-      (peer, now) => this.toPeers.sendIndirect(peer, context.peers.address(peer), now),
-      (peer, now) => this.toPeers.meet(peer, now),
-    );
+    this.caused = caused;
+    this.gateways = gateways;
+    this.guessing = guessing;
+    this.indirect = new IndirectBubbles(context, parts);
+    this.peerBubbles = peerBubbles;
+    this.places = places;
+    this.pool = pool;
+    this.reachability = reachability;
+    this.serverLoad = new ServerLoadReduction(context, bubbles);
+    this.sockets = sockets;
   }
 
   /** The client is not qualified any more, or has other servers: nothing that was asked is answered, and our NAT may be another one. */
   interrupt(): void {
     this.sockets.interrupt();
     this.guessing.clear();
-    this.reachability.clearAll();
-    this.guessedAt.clear();
+    this.reachability.clear();
+    this.guessedAddresses.clear();
     this.paths.resetRounds();
   }
 
-  /** This host has packets for the peer, which nobody has made it answer. */
+  /** This host has packets for the peer that are no answers to a stranger. */
   want(peer: number): void {
     this.paths.provide(peer).isWanted = true;
   }
@@ -95,9 +98,9 @@ export class Traversal {
     return this.paths.get(peer)?.isWanted === true;
   }
 
-  /** Whose socket that is. */
+  /** The peer to which a socket belongs. */
   ownerOf(socket: SocketId): number | undefined {
-    return this.ports.ownerOf(socket);
+    return this.pool.ownerOf(socket);
   }
 
   /** How a trusted peer is reached. */
@@ -106,34 +109,35 @@ export class Traversal {
   }
 
   handleAdvertisement(socket: SocketId, received: ReceivedAdvertisement): void {
-    const peer = this.ports.ownerOf(socket);
-    if (peer === undefined || this.guessing.handleAdvertisement(peer, received)) return;
-    this.sockets.handleAdvertisement(peer, received);
+    const path = this.pathOf(socket);
+    if (path === undefined || this.guessing.handleAdvertisement(path, received)) return;
+    this.sockets.handleAdvertisement(path, received);
   }
 
   handleTimeout(now: number): void {
     this.sockets.handleTimeout(now);
     this.guessing.handleTimeout(now);
-    this.reachability.handleTimeout(now);
+    for (const path of this.reachability.unanswered(now)) this.tryOtherWays(path, now);
   }
 
   /** Bubbles on all ways to the peer, and one through its server. A peer that this host only answers has what strangers have. CL-65, A-4 */
   sendRound(peer: number, target: Uint8Array, attempt: number, now: number): void {
-    if (this.serverLoad.solicit(peer, target, attempt, now)) return;
-    const path = this.paths.get(peer);
-    const isWanted = path?.isWanted === true;
-    const isInVain = path !== undefined && this.reachability.isInVain(path, now);
-    if (isInVain && this.context.qualified!.symmetric && this.isReached(peer, now)) {
-      this.reachability.doubt(peer, path);
-      this.guessing.offer(peer, isWanted, now);
+    const nonceReceived = this.paths.get(peer)?.nonceReceived ?? 0;
+    if (this.serverLoad.solicit(peer, nonceReceived, attempt, now)) return;
+    const path = this.paths.provide(peer);
+    const { isWanted } = path;
+    const isSymmetric = this.context.qualified!.symmetric;
+    if (isSymmetric && path.hearing.isInVain(now) && isReached(this.context, path, now)) {
+      this.reachability.noteUnanswered(path);
+      this.guessing.offer(path, isWanted, now);
     }
     const isSoon = attempt === 1 && this.guessesSoon(target);
-    if (attempt > 1 || isSoon) this.guessing.offer(peer, isWanted, now);
-    if (attempt === CONTACT_ATTEMPTS) this.toPeers.meet(peer, now);
-    this.toPeers.sendDirect(peer, target, now);
-    // Between NATs that count, an Echo Test under way would take the ports that are foretold.
-    if (isSoon && this.guessing.habit === 'counting') this.toPeers.sendIndirect(peer, target, now);
-    else this.sockets.requestIndirect(peer, target, isWanted, now);
+    if (attempt > 1 || isSoon) this.guessing.offer(path, isWanted, now);
+    if (attempt === CONTACT_ATTEMPTS) this.peerBubbles.askMeetingRelay(path, now);
+    this.peerBubbles.sendDirect(path, now);
+    // Between NATs that count, an Echo Test under way would take the ports that are predicted.
+    if (isSoon && this.guessing.habit === 'counting') this.peerBubbles.sendIndirect(path, now);
+    else this.sockets.requestIndirect(path, isWanted, now);
   }
 
   isMeetingPoint(address: number, port: number): boolean {
@@ -141,8 +145,8 @@ export class Traversal {
   }
 
   /**
-   * Our server has forwarded this peer's bubble: what it says is kept, and answered on all ways by which the peer may be waiting.
-   * RFC 6081 sections 5.2.4.3, 5.4.4.4, 5.6.4.2
+   * Our server has forwarded this peer's bubble. Returns the place to which the peer is sent from now on, if it has shown our nonce there before;
+   * undefined: nothing changes.
    */
   handleIndirect(
     peer: number,
@@ -150,34 +154,23 @@ export class Traversal {
     trailers: Readonly<Trailers>,
     isWanted: boolean,
     now: number,
-  ): void {
-    this.remember(peer, buffer, trailers, now);
-    const { peers } = this.context;
-    const target = peers.address(peer);
-    const path = this.paths.get(peer)!;
-    const isAsked = this.reachability.handleQuestion(peer, path, now);
-    if (this.isReached(peer, now) && !this.sockets.hasAnother(peer)) {
-      const place = [peers.mappedAddress[peer], peers.mappedPort[peer], peers.socket[peer]] as const;
-      if (!isAsked) this.toPeers.confirm(peer, ...place, now); // E-94
-      return;
-    }
-    if (path.peerRandomPort !== 0) this.sockets.openPreserved(peer, path, isWanted, now);
-    this.toPeers.replyEverywhere(target, path, now);
-    this.toPeers.sendFromRandom(target, path, now);
-    if (trailers.guess !== undefined) this.guessing.handle(peer, trailers.guess, isWanted, now);
+  ): Place | undefined {
+    return this.indirect.handle(this.paths.provide(peer), buffer, trailers, isWanted, now);
   }
 
-  /** Whether an indirect bubble counts: not against somebody who has agreed to guess. */
-  admits(peer: number, trailers: Readonly<Trailers>): boolean {
-    return this.guessing.admits(peer, trailers.guess);
+  /** Whether an indirect bubble counts. While a guess is agreed with the peer, it must echo our token. */
+  admits(peer: number, { guess }: Readonly<Trailers>): boolean {
+    const path = this.paths.get(peer);
+    return path === undefined || this.guessing.admits(path, guess);
   }
 
-  /** Whether an indirect bubble shows that its sender has had ours. */
-  knowsUs(peer: number, trailers: Readonly<Trailers>): boolean {
-    return this.guessing.knowsUs(peer, trailers.guess);
+  /** Whether an indirect bubble shows that its sender has received ours. */
+  echoedOurToken(peer: number, { guess }: Readonly<Trailers>): boolean {
+    const path = this.paths.get(peer);
+    return path !== undefined && this.guessing.echoedOurToken(path, guess);
   }
 
-  /** A direct bubble with these trailers was sent by whoever got our indirect one. E-27 */
+  /** Whether the sender of a direct bubble with these trailers has received our indirect one. E-27 */
   proves(peer: number, buffer: Uint8Array, { nonce }: Readonly<Trailers>): boolean {
     const path = this.paths.get(peer);
     if (path === undefined || nonce === undefined) return false;
@@ -185,111 +178,141 @@ export class Traversal {
     return shown !== 0 && (shown === path.nonceSent || shown === path.nonceBefore);
   }
 
-  /**
-   * Whether the peer is valid, and where it is. A symmetric NAT of either side shows another pair than that in the address, which whoever
-   * forges knows: of a peer that has nonces only one of ours tells where it is.
-   */
+  /** Whether packets reach the peer where it is sent to, for all that is known. */
   isReached(peer: number, now: number): boolean {
-    return (
-      this.context.peers.isValid(peer, now) &&
-      !this.isDoubtful(peer) &&
-      this.paths.get(peer)?.isUnheard !== true
-    );
-  }
-
-  /** Whether what has come by this socket shows a way that goes back, too. */
-  isMutual(peer: number, socket: SocketId, port: number, { guess }: Readonly<Trailers>): boolean {
-    return socket === SOCKET.service || this.guessing.isMutual(peer, socket, port, guess);
+    const path = this.paths.get(peer);
+    return path === undefined ? this.context.peers.isValid(peer, now) : isReached(this.context, path, now);
   }
 
   /**
-   * Whether a silent peer is asked soon: it was heard through a symmetric NAT of ours a short while ago, and has shown by no packet yet that it
-   * hears us; or it would take long to find again.
+   * A peer has shown our nonce at this place. Returns the pair to which it is sent from now on; undefined: nothing changes. `isPreferred`: the
+   * caller has a reason to move a peer that is reached.
+   */
+  moveTo(
+    peer: number,
+    place: Place,
+    trailers: Readonly<Trailers>,
+    isPreferred: boolean,
+    now: number,
+  ): Endpoint | undefined {
+    return this.places.moveTo(this.paths.provide(peer), place, trailers, isPreferred, now);
+  }
+
+  /** Whether a trusted peer sends from this place too, where it has shown our nonce, while it is sent to another one. */
+  sendsFrom(
+    peer: number,
+    address: number,
+    port: number,
+    socket: SocketId,
+  ): 'usually' | 'perhaps' | undefined {
+    const path = this.paths.get(peer);
+    return path === undefined ? undefined : this.gateways.sendsFrom(path, address, port, socket);
+  }
+
+  /** A bubble to the place from which a peer was heard: the peer cannot know yet that its own one has arrived. */
+  confirm(peer: number, place: Place, byNonce: boolean, now: number): void {
+    if (byNonce) this.peerBubbles.confirmShown(this.paths.provide(peer), place, now);
+    else this.peerBubbles.confirm(peer, this.paths.get(peer)?.nonceReceived ?? 0, place, now);
+  }
+
+  /** A packet of this host goes to a peer that has a socket of its own. E-62 */
+  noteSent(peer: number, now: number): void {
+    const path = this.paths.get(peer);
+    if (path === undefined) return;
+    path.lastData = now;
+    path.refreshes = 0;
+  }
+
+  /** Whether a round of bubbles that a stranger has caused may go to the peer now. CL-93, CL-94 */
+  mayCauseRound(peer: number, now: number): boolean {
+    return this.caused.isDue(peer, now);
+  }
+
+  /** Whether the limit of such rounds is not reached. */
+  hasCausedRoundLeft(peer: number, now: number): boolean {
+    return this.caused.isLeft(peer, now);
+  }
+
+  /** Such a round has gone out. */
+  countCausedRound(peer: number, now: number): void {
+    this.caused.count(this.paths.provide(peer), now);
+  }
+
+  /**
+   * Whether a silent peer is asked soon: our symmetric NAT has admitted it a short while ago, and no sign has come that it hears us; or it was
+   * guessed, and would take long to find again.
    */
   isUnconfirmed(peer: number, now: number): boolean {
     const path = this.paths.get(peer);
-    if (path?.isGuessed === true) return true;
-    if (!this.context.qualified!.symmetric) return false;
-    return path !== undefined && path.lastHeard < path.settledAt && now - path.settledAt < UNCONFIRMED_MS;
+    if (path === undefined) return false;
+    return path.isGuessed || (this.context.qualified!.symmetric && path.hearing.isUnconfirmed(now));
   }
 
-  /** Whether it may come back to the service port from a socket of its own: not where that has turned out to lead nowhere. E-72 */
+  /** Whether a peer may return from its own socket to the service port: not where that has turned out to lead nowhere. E-72 */
   mayReturn(peer: number): boolean {
-    const path = this.paths.get(peer);
-    return !this.reachability.natAdmitsDeafPeers && (path === undefined || path.lastHeard < path.settledAt);
+    return !this.reachability.natAdmitsDeafPeers && this.paths.get(peer)?.hearing.isWithoutSign !== false;
   }
 
-  /** Something has come from where the peer is sent to, by this socket. `isAnswer`: packets are, and what answers a solicitation. */
-  noteAtPlace(peer: number, socket: SocketId, isAnswer: boolean, now: number): void {
+  /**
+   * A datagram has come from the peer's place, by this socket. `isSign`: the peer hears us there, since only then it sends packets, or answers a
+   * solicitation.
+   */
+  noteAtPlace(peer: number, socket: SocketId, isSign: boolean, now: number): void {
     this.serverLoad.drop(peer);
     const path = this.paths.get(peer);
-    if (path === undefined || this.isDoubtful(peer)) return;
+    if (path === undefined || isPlaceUnproven(this.context, path)) return;
     path.lastAtPlace = now;
-    if (isAnswer) this.noteHeard(peer, path, socket, now);
+    if (!isSign) return;
+    this.reachability.noteSign(path, now);
+    if (socket === SOCKET.service && path.ownSocket !== 0) this.sockets.close(path);
+    this.guessing.end(path);
   }
 
-  /** Whether nothing has come from where the peer is sent to for a while: its NAT may have lost that mapping. */
+  /** Whether the peer has been silent at its place for a while: its NAT may have lost that mapping. */
   isSilentAtPlace(peer: number, socket: SocketId, now: number): boolean {
     const path = this.paths.get(peer);
     if (path === undefined || now - path.lastAtPlace < SILENT_MS) return false;
     return socket !== SOCKET.service || this.context.peers.socket[peer] === SOCKET.service;
   }
 
-  /** Whether the peer takes what comes from us only with its nonce. */
+  /** Whether the peer has sent us a nonce, and may drop bubbles without it. */
   needsNonce(peer: number): boolean {
     return (this.paths.get(peer)?.nonceReceived ?? 0) !== 0;
   }
 
-  /**
-   * The peer has shown our nonce from this pair. Behind a symmetric NAT, and on our own link, we have to show it one in return, or what we
-   * send is lost: false where that one is still on its way.
-   */
-  mayTrust(peer: number, address: number, port: number, socket: SocketId, now: number): boolean {
-    const path = this.paths.get(peer);
-    if (path === undefined || path.nonceReceived !== 0 || this.isSeenAsAddressSays(address)) return true;
-    path.shownFrom = { address, port, socket, at: now };
-    return false;
-  }
-
-  /** That place, once the nonce has come. */
-  takeShown(peer: number, now: number): (Endpoint & { readonly socket: SocketId }) | undefined {
-    const path = this.paths.get(peer);
-    if (path === undefined || path.nonceReceived === 0) return undefined;
-    const { shownFrom } = path;
-    path.shownFrom = undefined;
-    return shownFrom !== undefined && now - shownFrom.at < ATTEMPT_MS ? shownFrom : undefined;
-  }
-
-  /** A trusted peer's bubble has come from where it is. */
+  /** A trusted peer's bubble has come from its place. */
   hear(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, socket: SocketId, now: number): void {
-    if (this.isDoubtful(peer) && this.proves(peer, buffer, trailers)) this.settle(peer, socket, true, now);
+    const path = this.paths.get(peer);
+    const isUnproven = path !== undefined && isPlaceUnproven(this.context, path);
+    if (isUnproven && this.proves(peer, buffer, trailers)) this.settle(peer, socket, true, now);
   }
 
-  /** The peer is trusted, by way of this socket. E-70, E-72 */
+  /** The peer is trusted, by this socket. E-70, E-72 */
   settle(peer: number, socket: SocketId, byNonce: boolean, now: number): void {
     const path = this.paths.get(peer);
     if (path === undefined) return;
     path.byNonce = byNonce;
     const { mappedAddress, mappedPort } = this.context.peers;
-    if (this.isMeetingPoint(mappedAddress[peer], mappedPort[peer])) this.sockets.cancelTest(peer);
-    if (this.isDoubtful(peer)) return; // and other ways are tried on
-    const isGuessed = this.guessing.settle(peer, socket, now);
-    // A new place is by a guess or not; the same one, as it was.
-    path.isGuessed = isGuessed || (path.isGuessed && socket === path.random);
-    if (isGuessed) this.noteGuessed(mappedAddressOf(this.context.peers.address(peer), 0));
-    if (!this.reachability.keepsSocket(peer, path, socket)) {
-      this.sockets.keepOnly(peer, path, socket);
-      if (!this.guessing.isUnderway(peer)) this.guessing.end(peer);
+    if (this.isMeetingPoint(mappedAddress[peer]!, mappedPort[peer]!)) this.sockets.cancelTest(path);
+    if (isPlaceUnproven(this.context, path)) return; // the search for another way continues
+    const isGuessed = this.guessing.settle(path, socket, now);
+    // A new place was guessed or not; at the same one nothing changes.
+    path.isGuessed = isGuessed || (path.isGuessed && socket === path.ownSocket);
+    if (isGuessed) this.guessedAddresses.add(mappedAddressOf(this.context.peers.address(peer), 0));
+    const keepsSocket = this.reachability.keepsSocket(path, socket);
+    if (!keepsSocket) {
+      this.sockets.keepOnly(path, socket);
+      if (!this.guessing.isUnderway(path)) this.guessing.end(path);
     }
-    if (isGuessed || !this.reachability.keepsSocket(peer, path, socket)) this.reachability.clear(peer, path);
-    // What follows upon what has not helped is no new beginning.
-    if (path.lastHeard >= path.settledAt || now - path.settledAt >= UNCONFIRMED_MS) path.settledAt = now;
+    const leadsBack = isGuessed || !keepsSocket;
+    if (leadsBack) this.reachability.cancelQuestion(path);
+    path.hearing.settle(leadsBack, now);
     path.lastAtPlace = now;
     if (socket !== SOCKET.service) this.sockets.beginRefreshing(now);
     path.shownFrom = undefined;
     path.lastData = now;
     path.refreshes = 0;
-    this.reachability.handleSettled(peer, path, now);
+    this.reachability.handleSettled(path, now);
   }
 
   /** A trusted peer asks whether we are still there. E-112 */
@@ -297,7 +320,7 @@ export class Traversal {
     this.serverLoad.advertise(peer, now);
   }
 
-  /** For whoever looks on. */
+  /** For status. */
   progressOf(peer: number): Omit<ContactProgress, 'state' | 'attempts' | 'mapped' | 'means'> {
     const path = this.paths.get(peer);
     return {
@@ -306,101 +329,50 @@ export class Traversal {
       peerPorts: path?.habit,
       expectedPort: path?.randomPort || undefined,
       peerExpectedPort: path?.peerRandomPort || undefined,
-      isTesting: this.sockets.isTesting(peer),
-      ...this.guessing.progressOf(peer),
+      isTesting: path !== undefined && this.sockets.isTesting(path),
+      ...this.guessing.progressOf(path),
     };
   }
 
   /** A socket of a single peer could not be opened. */
   socketFailed(socket: SocketId, now: number): void {
-    const peer = this.ports.ownerOf(socket);
-    if (peer === undefined) return;
-    const path = this.paths.get(peer);
-    if (path?.random === socket) this.sockets.handleFailure(peer, path, now);
-    else this.guessing.handleFailure(peer, socket);
+    const path = this.pathOf(socket);
+    if (path?.ownSocket === socket) this.sockets.handleFailure(path, now);
+    else if (path !== undefined) this.guessing.handleFailure(path, socket);
   }
 
   /** The peer is forgotten. */
   drop(peer: number): void {
     this.serverLoad.drop(peer);
-    this.reachability.drop(peer);
     const path = this.paths.take(peer);
-    this.guessing.end(peer);
-    this.sockets.drop(peer, path);
+    if (path === undefined) return;
+    this.reachability.cancelQuestion(path);
+    this.guessing.drop(path);
+    this.sockets.drop(path);
   }
 
   pollTimeout(): number {
     return Math.min(this.sockets.pollTimeout(), this.guessing.pollTimeout(), this.reachability.pollTimeout());
   }
 
-  /** Whether guesses have brought somebody here: where our NAT counts, the peer of that address, which may have lost its mapping. */
+  private pathOf(socket: SocketId): PeerPath | undefined {
+    const owner = this.pool.ownerOf(socket);
+    return owner === undefined ? undefined : this.paths.get(owner);
+  }
+
+  /**
+   * Whether a guess is offered in the first round already: a guess has helped before. Behind a counting NAT it must have helped with a peer at
+   * this address, which may have lost its mapping.
+   */
   private guessesSoon(target: Uint8Array): boolean {
-    if (this.guessing.habit !== 'counting') return this.guessedAt.size > 0;
-    return !this.reachability.natAdmitsDeafPeers && this.guessedAt.has(mappedAddressOf(target, 0));
+    if (this.guessing.habit !== 'counting') return !this.guessedAddresses.isEmpty;
+    return !this.reachability.natAdmitsDeafPeers && this.guessedAddresses.has(mappedAddressOf(target, 0));
   }
 
-  private noteGuessed(address: number): void {
-    this.guessedAt.delete(address); // to the end of the line
-    this.guessedAt.add(address);
-    for (const oldest of this.guessedAt) {
-      if (this.guessedAt.size <= GUESSED_MOST) break;
-      this.guessedAt.delete(oldest);
-    }
-  }
-
-  /** A trusted peer hears us, by this socket. */
-  private noteHeard(peer: number, path: PeerPath, socket: SocketId, now: number): void {
-    this.reachability.noteHeard(peer, path, now);
-    if (socket === SOCKET.service && path.random !== 0) {
-      this.sockets.close(peer, path);
-    }
-    this.guessing.end(peer);
-  }
-
-  /** A trusted peer does not hear us where we send to. */
-  private tryOtherWays(peer: number, now: number): void {
-    const target = this.context.peers.address(peer);
-    const isWanted = this.isWanted(peer);
-    this.guessing.offer(peer, isWanted, now);
-    this.toPeers.sendDirect(peer, target, now);
-    this.sockets.requestIndirect(peer, target, isWanted, now);
-  }
-
-  private isDoubtful(peer: number): boolean {
-    const path = this.paths.get(peer);
-    if (path === undefined || path.byNonce || !path.hasNonces) return false;
-    return path.isSymmetric || this.context.qualified!.symmetric;
-  }
-
-  /** Whether who is at this address sees us where our Teredo address says. */
-  private isSeenAsAddressSays(address: number): boolean {
-    return !this.context.qualified!.symmetric && this.context.policy.isGlobalUnicast(address);
-  }
-
-  private remember(peer: number, buffer: Uint8Array, trailers: Readonly<Trailers>, now: number): void {
-    const { peers } = this.context;
-    const path = this.paths.provide(peer);
-    path.hasSpoken = true;
-    path.nonceReceived = trailers.nonce === undefined ? 0 : readUint32(buffer, trailers.nonce); // E-24
-    path.alternates = trailers.alternates ?? [];
-    const { randomPort, guess } = trailers;
-    if (!this.isTalking(peer, path, now)) {
-      if (path.nonceReceived !== 0) path.hasNonces = true;
-      if ((randomPort ?? 0) !== 0 || (guess?.habit ?? 'stable') !== 'stable') path.isSymmetric = true;
-    }
-    if (randomPort === undefined || randomPort === path.peerRandomPort) return;
-    // The peer begins anew, and so do we, where we can tell it at once. E-69
-    const isOld =
-      path.peerRandomPort !== 0 && this.sockets.isReachedBy(peer, path) && !peers.isValid(peer, now);
-    if (isOld && path.random !== 0 && this.context.preservesPorts && this.caused.isDue(peer, now)) {
-      peers.socket[peer] = SOCKET.service;
-      this.sockets.close(peer, path);
-    }
-    path.peerRandomPort = randomPort;
-  }
-
-  /** Packets come from where the peer is sent to: others cannot make it one that is elsewhere by what they say in its name. */
-  private isTalking(peer: number, path: PeerPath, now: number): boolean {
-    return this.isReached(peer, now) && now - path.lastHeard < PEER_VALIDITY_MS;
+  /** A trusted peer does not hear us where it is sent to. */
+  private tryOtherWays(path: PeerPath, now: number): void {
+    this.guessing.offer(path, path.isWanted, now);
+    this.peerBubbles.sendDirect(path, now);
+    this.sockets.requestIndirect(path, path.isWanted, now);
   }
 }

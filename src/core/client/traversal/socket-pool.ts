@@ -3,13 +3,13 @@ import type { SocketId } from '../../socket-id.ts';
 import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
 
-/** Dynamic ports, RFC 6335 section 6: where nobody else has a service. */
+/** Dynamic ports, RFC 6335 section 6: no other service is registered there. */
 const [FIRST_PORT, PORTS] = [49_152, 16_384];
 
-/** Sockets besides that of the service port, each for one peer's sake, as many as the limit says. RFC 6081 section 5.4 */
-export class RandomPorts {
+/** The sockets besides that of the service port, each for one peer, as many as the limit says. RFC 6081 section 5.4 */
+export class SocketPool {
   private readonly context: ClientContext;
-  /** By number, from {@link SOCKET.firstOfPeers} on. */
+  /** By socket, from {@link SOCKET.firstOfPeers} on. */
   private readonly owners: (number | undefined)[] = [];
   private count = 0;
 
@@ -17,14 +17,14 @@ export class RandomPorts {
     this.context = context;
   }
 
-  /** Whether there may be one for a peer that this host does not want to reach: half of them are for those that it does. */
+  /** Whether a peer that this host does not want may have one: half of them are kept for peers that it wants. */
   hasRoomForStranger(peer: number): boolean {
     if (this.count < this.context.limits.randomPorts / 2) return true;
     this.context.hits.ipv6('random-ports', this.context.peers.address(peer), 0);
     return false;
   }
 
-  /** A new one for a peer, on a local port of that number, or any; 0 where there are as many as may be. */
+  /** A new one for a peer, on this local port, or any; 0 if the limit is reached. */
   open(peer: number, port?: number): SocketId {
     let at = this.owners.indexOf(undefined);
     if (at < 0) at = this.owners.length;
@@ -40,7 +40,7 @@ export class RandomPorts {
     return socket;
   }
 
-  /** Where it is still this peer's. */
+  /** Closes the socket if it still belongs to this peer. */
   close(peer: number, socket: SocketId): void {
     const at = socket - SOCKET.firstOfPeers;
     if (this.owners[at] !== peer) return;
@@ -49,7 +49,7 @@ export class RandomPorts {
     this.context.commands.event({ type: 'socket-unwanted', socket });
   }
 
-  /** Whose it is. */
+  /** The peer to which a socket belongs. */
   ownerOf(socket: SocketId): number | undefined {
     return this.owners[socket - SOCKET.firstOfPeers];
   }
