@@ -19,28 +19,28 @@ export interface ServerLimits {
   readonly native: FairLimits;
 }
 
-const MODEST: BucketLimits = { perSecond: 0.5, burst: 4 };
+const PER_MEMBER: BucketLimits = { perSecond: 0.5, burst: 4 };
 
 export const SERVER_LIMITS: ServerLimits = {
   answers: {
     shared: { perSecond: 3_000, burst: 20_000 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 500, burst: 5_000 },
   },
   forwardedByPair: { perSecond: 200, burst: 1_000 },
   forwarded: {
     shared: { perSecond: 1_000, burst: 5_000 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 250, burst: 1_000 },
   },
   nativeByClient: {
     shared: { perSecond: 500, burst: 5_000 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 100, burst: 500 },
   },
   native: {
     shared: { perSecond: 1_000, burst: 5_000 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 250, burst: 1_000 },
   },
 };
