@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
-import { Internet, buildUdp6 } from '../../src/sim/index.ts';
+import { Internet } from '../../src/sim/index.ts';
+import { buildUdp6 } from '../../src/sim/ipv6-udp.ts';
 import { expectQualifiedSoon, expectReply } from './support/expectations.ts';
 import { seededTest } from './support/with-seed.ts';
 

@@ -1,11 +1,12 @@
 /** Pairs of symmetric NATs, each of which needs one special rule. All pairs are in nat-matrix.test.ts. */
 import { describe, expect } from 'vitest';
 import { NAT_KINDS, tryPair } from '../../src/sim/index.ts';
-import type { Dependence, NatOptions, PeerMeans } from '../../src/sim/index.ts';
+import type { PeerMeans } from '../../src/core/client/index.ts';
+import type { Dependence, NatOptions } from '../../src/sim/index.ts';
 import { seededTest } from './support/with-seed.ts';
 
 type Ports = NatOptions['ports'];
-const [BY_NOBODY, BY_ADDRESS, BY_BOTH] = [
+const [INDEPENDENT, BY_ADDRESS, BY_BOTH] = [
   'endpoint-independent',
   'address-dependent',
   'address-and-port-dependent',
@@ -51,15 +52,15 @@ const CASES: readonly Case[] = [
   },
   {
     what: 'a peer heard through a NAT that admits all senders may not hear the client: the other socket is preferred',
-    a: symmetric('preserving', BY_NOBODY),
+    a: symmetric('preserving', INDEPENDENT),
     b: stable,
     means: 'random-port',
     most: 2_000,
   },
   {
     what: 'the paths in the two directions may differ',
-    a: symmetric('random', BY_NOBODY),
-    b: symmetric('preserving', BY_NOBODY),
+    a: symmetric('random', INDEPENDENT),
+    b: symmetric('preserving', INDEPENDENT),
     means: 'nonce',
     most: 500,
   },
@@ -72,7 +73,7 @@ const CASES: readonly Case[] = [
   },
   {
     what: 'a peer that is heard and still sends indirect bubbles does not hear the client: ports are guessed',
-    a: symmetric('random', BY_NOBODY),
+    a: symmetric('random', INDEPENDENT),
     b: stable,
     means: 'guess',
     most: 10_000,
@@ -94,7 +95,7 @@ const CASES: readonly Case[] = [
   {
     what: 'if a whole volley is heard, one of its bubbles came by a path that works in both directions',
     a: symmetric('sequential'),
-    b: symmetric('sequential', BY_NOBODY),
+    b: symmetric('sequential', INDEPENDENT),
     means: 'guess',
     most: 5_000,
   },

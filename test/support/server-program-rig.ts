@@ -52,7 +52,7 @@ export interface ServerRigOptions {
   readonly announced?: { readonly primary: Ipv4; readonly secondary: Ipv4 } | undefined;
 }
 
-/** The program on an Ethernet interface, and the machine beside it. */
+/** The program on an Ethernet interface, and the machine for comparison. */
 export class ServerProgramRig {
   readonly program = new ServerProgram();
   readonly machine: MachineRig<ServerMachine>;

@@ -47,7 +47,7 @@ function describeCapture(path: string, body: (datagrams: CapturedDatagram[]) => 
 interface Decoded {
   datagram: CapturedDatagram;
   view: DatagramView;
-  /** Text of what the IPv6 packet is. */
+  /** The kind of the IPv6 packet, as text. */
   kind: string;
 }
 

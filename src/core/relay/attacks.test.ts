@@ -28,7 +28,7 @@ function spoofed(n: number): Ipv6 {
   return address;
 }
 
-/** A host of the /64 whose words these are. */
+/** A host of the /64 with these two words. */
 function ofNetwork(high: number, low: number): Ipv6 {
   const address = v6('::1');
   writeUint32(address, 0, high);
@@ -117,12 +117,12 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
   });
 
   const NETWORKS = [
-    ['a /48, from ever new /64s', (n: number): Ipv6 => ofNetwork(0x20010db8, 0x06000000 + (n & 0xffff))],
+    ['a /48, always from a new /64', (n: number): Ipv6 => ofNetwork(0x20010db8, 0x06000000 + (n & 0xffff))],
     [
-      'ten /48s, from ever new /64s',
+      'ten /48s, always from a new /64',
       (n: number): Ipv6 => ofNetwork(0x20010db8, ((n % 10) << 16) + (n & 0xffff)),
     ],
-    ['a /32, from ever new /48s', (n: number): Ipv6 => ofNetwork(0x26200001, (n & 0xffff) << 16)],
+    ['a /32, always from a new /48', (n: number): Ipv6 => ofNetwork(0x26200001, (n & 0xffff) << 16)],
   ] as const;
 
   test.each(everyNth(3, NETWORKS))(

@@ -29,40 +29,40 @@ export interface ServerLimits {
  */
 export const MAX_FORWARDED_TRAILER_BYTES = 64;
 
-const MODEST: BucketLimits = { perSecond: 0.5, burst: 4 };
+const PER_MEMBER: BucketLimits = { perSecond: 0.5, burst: 4 };
 
 export const SERVER_LIMITS: ServerLimits = {
   answers: {
     shared: { perSecond: 3_000, burst: 20_000 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 500, burst: 5_000 },
   },
   // Together 1,000, then 200/s from one address to another.
   forwardedByPair: {
     shared: { perSecond: 100, burst: 500 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 60, burst: 300 },
   },
   forwardedIcmpByPair: { perSecond: 40, burst: 200 },
   // Together 6,000, then 1,250/s to one address.
   forwarded: {
     shared: { perSecond: 900, burst: 4_500 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 225, burst: 900 },
   },
   forwardedIcmp: {
     shared: { perSecond: 100, burst: 500 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 25, burst: 100 },
   },
   nativeByClient: {
     shared: { perSecond: 500, burst: 5_000 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 100, burst: 500 },
   },
   native: {
     shared: { perSecond: 1_000, burst: 5_000 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 250, burst: 1_000 },
   },
 };

@@ -83,8 +83,8 @@ describe('a stranger that sends many packets', () => {
     let answered = 0;
     const [begin, end] = [20 * rate, 60 * rate];
     for (let i = 0; i < end; i++) {
-      const greedy = from(i);
-      rig.receive(by(i), echoRequest(greedy, rig.address)).send(pong(rig.address, greedy));
+      const heavy = from(i);
+      rig.receive(by(i), echoRequest(heavy, rig.address)).send(pong(rig.address, heavy));
       rig.advanceServed(1_000 / rate);
       if (i < begin || i % (2 * rate) !== 0) continue;
       const host = honest(i);
@@ -132,12 +132,12 @@ describe('a stranger that sends many packets', () => {
     'from 4 /48s, whose tests are answered after %i ms, leaves new networks of its relay enough',
     (delay) => {
       const rig = qualified();
-      const greedy = of48s(4);
+      const heavy = of48s(4);
       const due: { readonly at: number; readonly bytes: Uint8Array }[] = [];
       const asked = new Set<string>();
       let tested = 0;
       for (let i = 0; i < 8_000; i++) {
-        rig.receive(RELAY, echoRequest(greedy(i), rig.address));
+        rig.receive(RELAY, echoRequest(heavy(i), rig.address));
         for (const test of rig.all('test')) {
           const name = test.destination.join();
           if (!asked.has(name)) due.push({ at: rig.now + delay, bytes: echoReply(test) });

@@ -1,4 +1,4 @@
-/** Forged bubbles: what a client sends to others and stores because of them, and their effect on two honest clients. */
+/** Forged bubbles: the datagrams and the state that they cause at a client, and their effect on two honest clients. */
 import { describe, expect, test } from 'vitest';
 import { at, data, echoRequest, pong, teredo, withOrigin } from '../../../../test/support/client-rig.ts';
 import {

@@ -145,13 +145,13 @@ describe('answers', () => {
     const rig = agreed(new NatRig('restricted')).advance(1_000) as NatRig;
     const { token } = trailersOf(lastGuess(rig, A_SERVER)!).guess!;
     rig.clear().forwarded({ nonce: A_NONCE, guess: guess({ token: 0x9999, echo: token }) });
-    const [told, ...more] = rig.all('bubble', A_SERVER).map((one) => trailersOf(one).guess!);
+    const [answer, ...more] = rig.all('bubble', A_SERVER).map((one) => trailersOf(one).guess!);
     expect(more).toEqual([]);
-    expect(told).toMatchObject({ habit: 'stable', echo: 0x9999 });
-    expect(told!.token).not.toBe(token);
+    expect(answer).toMatchObject({ habit: 'stable', echo: 0x9999 });
+    expect(answer!.token).not.toBe(token);
     rig.clear().advance(1_000);
     expect(guessesOf(rig)).toEqual([]); // A has other ports by now
-    rig.forwarded({ nonce: A_NONCE, guess: guess({ token: 0x9999, echo: told!.token }) }).advance(6_000);
+    rig.forwarded({ nonce: A_NONCE, guess: guess({ token: 0x9999, echo: answer!.token }) }).advance(6_000);
     expect(rig.machine.progress(A, rig.now)!.guessesSent).toBe(1_700);
   });
 });

@@ -192,16 +192,16 @@ describe('the path to A', () => {
     const rig = introduced();
     const { nonce } = rig;
     /** The number of bubbles for this many turns. */
-    const told = (times: number): number => {
+    const replies = (times: number): number => {
       rig.clear();
       for (let i = 0; i < times; i++) rig.direct(A_MAPPED, { nonce }).direct(A_RANDOM, { nonce }, RANDOM);
       return rig.all('bubble').filter((one) => trailersOf(one).neighborDiscovery === undefined).length;
     };
-    expect(told(2)).toBe(4);
-    expect(told(10)).toBe(1); // a reply to A's random port: the other address has had one, to A's indirect bubble
+    expect(replies(2)).toBe(4);
+    expect(replies(10)).toBe(1); // a reply to A's random port: the other address has had one, to A's indirect bubble
     expect(rig.whereDataGoes()).toBe('192.0.2.1:51000 from 16');
     rig.advance(2_000);
-    expect(told(2)).toBe(4);
+    expect(replies(2)).toBe(4);
   });
 
   test('E-74: on the random port, and valid: accepted from its address and port, no change from another one; after 30 s it moves', () => {
