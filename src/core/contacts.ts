@@ -5,12 +5,12 @@
  */
 import { CONTACT_ATTEMPTS, CONTACT_TIMEOUT_MS } from './constants.ts';
 
-export interface Contact {
+export interface Contact<P extends Payment = Payment> {
   readonly peer: number;
   /** Attempts made so far. */
   attempts: number;
   /** What was paid for its attempts, where there is a budget. */
-  readonly paid: Payment[];
+  readonly paid: P[];
   /** Whether the local host wants it: strangers have not caused all of it. What waits for it makes no room for what waits for others. */
   isOwn: boolean;
   /** When the next attempt, or failure, is due (ms). */
@@ -44,28 +44,28 @@ export interface ContactLimits {
 
 export const CONTACT_LIMITS: ContactLimits = { packetsPerPeer: 32, bytesPerPeer: 64 << 10, bytes: 8 << 20 };
 
-export interface ContactActions {
+export interface ContactActions<P extends Payment = Payment> {
   /** Send what the procedure sends. Called at once when a contact begins, and at each repetition. */
-  attempt(contact: Contact, now: number): void;
+  attempt(contact: Contact<P>, now: number): void;
   /** No answer to any attempt. The contact is gone already. */
-  failed(contact: Contact, now: number): void;
+  failed(contact: Contact<P>, now: number): void;
   /** So many packets of the longest waiting contact have made room for those of another. */
   crowdedOut(packets: number, peer: number): void;
 }
 
-export class Contacts {
+export class Contacts<P extends Payment = Payment> {
   /** By peer. All wait equally long, so insertion order is the order in which they are due. */
-  private readonly contacts = new Map<number, Contact>();
+  private readonly contacts = new Map<number, Contact<P>>();
   /** Those for which packets wait, the longest waiting first; the second are the local host's own. */
-  private readonly holders = new Set<Contact>();
-  private readonly ownHolders = new Set<Contact>();
-  private readonly actions: ContactActions;
+  private readonly holders = new Set<Contact<P>>();
+  private readonly ownHolders = new Set<Contact<P>>();
+  private readonly actions: ContactActions<P>;
   private readonly limits: ContactLimits;
   private bytes = 0;
   private chunk = new Uint8Array(0);
   private chunkUsed = 0;
 
-  constructor(actions: ContactActions, limits: ContactLimits = CONTACT_LIMITS) {
+  constructor(actions: ContactActions<P>, limits: ContactLimits = CONTACT_LIMITS) {
     this.actions = actions;
     this.limits = limits;
   }
@@ -74,7 +74,7 @@ export class Contacts {
     return this.contacts.size;
   }
 
-  get(peer: number): Contact | undefined {
+  get(peer: number): Contact<P> | undefined {
     return this.contacts.get(peer);
   }
 
@@ -82,13 +82,13 @@ export class Contacts {
    * Begins with the first attempt; returns the contact, or the one that is under way already. `isOwn`: the local host wants it, from now on at
    * the latest. A contact that becomes the local host's makes all its attempts anew.
    */
-  begin(peer: number, now: number, requestedBy?: Requester, isOwn = false): Contact {
+  begin(peer: number, now: number, requestedBy?: Requester, isOwn = false): Contact<P> {
     const present = this.contacts.get(peer);
     if (present !== undefined) {
       if (isOwn && !present.isOwn) this.own(present, now);
       return present;
     }
-    const contact: Contact = {
+    const contact: Contact<P> = {
       peer,
       attempts: 0,
       paid: [],
@@ -103,7 +103,7 @@ export class Contacts {
   }
 
   /** Keeps a copy of `buffer[start, end)` until the contact succeeds; false when its queue is full. */
-  enqueue(contact: Contact, buffer: Uint8Array, start: number, end: number): boolean {
+  enqueue(contact: Contact<P>, buffer: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
     const { packetsPerPeer, bytesPerPeer, bytes } = this.limits;
     if (contact.waiting.length >= packetsPerPeer || contact.waitingBytes + length > bytesPerPeer)
@@ -120,7 +120,7 @@ export class Contacts {
   }
 
   /** Ends the contact with this peer, if there is one; the packets that waited are the caller's to send or drop. */
-  finish(peer: number): Contact | undefined {
+  finish(peer: number): Contact<P> | undefined {
     const contact = this.contacts.get(peer);
     if (contact === undefined) return undefined;
     this.contacts.delete(peer);
@@ -146,7 +146,7 @@ export class Contacts {
     return Infinity;
   }
 
-  private attempt(contact: Contact, now: number): void {
+  private attempt(contact: Contact<P>, now: number): void {
     contact.attempts++;
     contact.dueAt = now + CONTACT_TIMEOUT_MS;
     this.contacts.set(contact.peer, contact);
@@ -154,7 +154,7 @@ export class Contacts {
   }
 
   /** The oldest go first: a contact that will be answered mostly is within its first second. */
-  private makeRoom(holders: ReadonlySet<Contact>, most: number): void {
+  private makeRoom(holders: ReadonlySet<Contact<P>>, most: number): void {
     for (const oldest of holders) {
       if (this.bytes <= most) break;
       this.release(oldest);
@@ -164,7 +164,7 @@ export class Contacts {
     }
   }
 
-  private own(contact: Contact, now: number): void {
+  private own(contact: Contact<P>, now: number): void {
     contact.isOwn = true;
     if (this.holders.delete(contact)) this.ownHolders.add(contact);
     contact.attempts = 0;
@@ -185,7 +185,7 @@ export class Contacts {
     return this.chunk.subarray(at, at + length);
   }
 
-  private release(contact: Contact): void {
+  private release(contact: Contact<P>): void {
     this.holders.delete(contact);
     this.ownHolders.delete(contact);
     this.bytes -= contact.waitingBytes;

@@ -1,4 +1,3 @@
-import { timesOf } from '../contacts.ts';
 import type { PaidFrom, Payment, Requester } from '../contacts.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
@@ -14,6 +13,15 @@ const WEIGHTS = [4, 4, 4];
 const GROUPS = 16_384;
 /** In place of a /32. */
 const CLIENTS = 0;
+
+/** What was taken for a bubble. */
+export interface BubblePayment extends Payment {
+  readonly requester: Requester;
+  /** Where of the requester's budget; undefined: nothing was taken there. */
+  readonly source: PaidFrom | undefined;
+  /** Whether one went straight to the client, too. */
+  readonly isDirect: boolean;
+}
 
 /** Who may cause how many bubbles, and who may get how many. */
 export class Budgets {
@@ -42,17 +50,17 @@ export class Budgets {
     this.serverEarnings = new TokenBuckets(limits.serverEarnings, entropy);
   }
 
-  /** For a bubble that this native host has caused. */
-  takeSource(requester: Requester, now: number): boolean {
+  /** For a bubble that this native host has caused; returns what it was taken from. */
+  takeSource(requester: Requester, now: number): PaidFrom | undefined {
     const [a, b, c, d] = requester;
-    return this.bySource.take(a, b, c, d, now);
+    return this.bySource.pay(a, b, c, d, now);
   }
 
   /** For a bubble through this server; returns what it was taken from. */
   takeServer(server: Ipv4, requester: Requester, now: number): PaidFrom | undefined {
     const path = pathOf(requester);
     if (this.byServer.take(server, path, now)) return 'shared';
-    const member = this.hash.of4(0, server, requester[0], requester[1]);
+    const member = this.memberOf(server, requester);
     const isTaken =
       this.modest.has(member, 0, now) &&
       this.serverReserve.take(server, path, now) &&
@@ -66,27 +74,40 @@ export class Budgets {
   }
 
   /**
-   * The client has answered bubbles for which that was paid: they count no more in the shares of the server they went through, and the budgets get them back
-   * and earn one more.
+   * The client has answered bubbles for which that was paid: each budget gets back what was taken from it, and the bubbles count no more in the shares. The
+   * budgets of the server and of the requester of the contact, where there is one, earn one token more.
    */
   reward(
     requester: Requester | undefined,
     server: Ipv4,
     mapped: Ipv4,
-    paid: readonly Payment[],
+    paid: readonly BubblePayment[],
     now: number,
   ): void {
-    const bubbles = paid.length;
-    if (requester !== undefined) {
-      const [high, low] = requester;
-      const earned = this.sourceEarnings.take(high, low, now) ? 1 : 0;
-      this.bySource.give(high, low, now, bubbles + earned);
+    for (const payment of paid) this.giveBack(payment, server, mapped, now);
+    if (requester !== undefined && this.sourceEarnings.take(requester[0], requester[1], now))
+      this.bySource.give(requester[0], requester[1], now, 1);
+    if (this.serverEarnings.take(0, server, now)) this.byServer.give(server, [], [], now, 0, 1);
+  }
+
+  private giveBack(payment: BubblePayment, server: Ipv4, mapped: Ipv4, now: number): void {
+    const { requester } = payment;
+    const [a, b, c, d] = requester;
+    const path = pathOf(requester);
+    const times = [payment.at];
+    if (payment.source === 'shared') this.bySource.give(a, b, now, 1);
+    else if (payment.source === 'reserve') this.bySource.giveReserve(a, b, c, d, now);
+    if (payment.from === 'shared') {
+      this.byServer.give(server, path, times, now, 1, 1);
+    } else {
+      this.serverReserve.give(server, path, times, now, 1, 1);
+      this.modest.give(this.memberOf(server, requester), 0, now, 1);
     }
-    const earned = this.serverEarnings.take(0, server, now) ? 1 : 0;
-    const path = requester === undefined ? [] : pathOf(requester);
-    this.byServer.give(server, path, timesOf(paid, 'shared'), now, 1, bubbles + earned);
-    this.serverReserve.give(server, path, timesOf(paid, 'reserve'), now, 1, 0);
-    if (this.direct) this.byClient.give(mapped, path, timesOf(paid, 'shared'), now, 1, bubbles);
+    if (payment.isDirect) this.byClient.give(mapped, path, times, now, 1, 1);
+  }
+
+  private memberOf(server: Ipv4, [high, low]: Requester): number {
+    return this.hash.of4(0, server, high, low);
   }
 }
 

@@ -1,6 +1,6 @@
 import { PEER_VALIDITY_MS } from '../constants.ts';
 import { Contacts } from '../contacts.ts';
-import type { Contact, Requester } from '../contacts.ts';
+import type { Contact, PaidFrom, Requester } from '../contacts.ts';
 import { NO_PEER } from '../peer-table.ts';
 import {
   CONE_FLAG,
@@ -15,6 +15,7 @@ import {
 import type { Ipv4 } from '../../wire/index.ts';
 import { Bubbles } from './bubbles.ts';
 import { Budgets } from './budgets.ts';
+import type { BubblePayment } from './budgets.ts';
 import type { RelayContext } from './context.ts';
 import type { Errors } from './errors.ts';
 import { SOCKET } from './options.ts';
@@ -32,7 +33,7 @@ const QUESTIONS_MOST = 2;
 /** How a relay makes a client a trusted peer, and sends to it. RFC 4380 section 5.4.1, cases 2 and 3 */
 export class Contacting {
   private readonly context: RelayContext;
-  private readonly contacts: Contacts;
+  private readonly contacts: Contacts<BubblePayment>;
   private readonly budgets: Budgets;
   private readonly bubbles: Bubbles;
   private readonly rounds: Rounds;
@@ -42,6 +43,10 @@ export class Contacting {
   private own: RelayOptions['own'];
   /** Whom a new peer is made for. */
   private cause: Requester | undefined;
+  /** What was taken of the requester's budget for the first attempt of the contact that begins now. */
+  private prepaid: PaidFrom | undefined;
+  /** What was paid for the last question to each peer that has been asked one. */
+  private readonly questions = new Map<number, BubblePayment>();
 
   constructor(context: RelayContext, errors: Errors) {
     this.context = context;
@@ -92,7 +97,7 @@ export class Contacting {
     const isThere =
       mappedAddressOf(b, start + SOURCE) === address && mappedPortOf(b, start + SOURCE) === port;
     if (peer !== NO_PEER && !this.rounds.mayBegin(peer, requester, isThere, now)) return;
-    if (!this.budgets.takeSource(requester, now)) this.dropBySource(requester);
+    if (!this.prepay(requester, now)) this.dropBySource(requester);
     else {
       counters.contactsBegun++;
       this.contacts.begin(this.provide(peer, b, start + SOURCE, requester), now, requester);
@@ -117,7 +122,8 @@ export class Contacting {
     const { peers } = this.context;
     if (now - peers.lastBubble[peer] < QUESTION_SPACING_MS || peers.bubbleCount(peer) >= QUESTIONS_MOST)
       return;
-    this.bubbles.send(peer, this.wanterOf(buffer, start), now);
+    const paid = this.bubbles.send(peer, this.wanterOf(buffer, start), undefined, now);
+    if (paid !== undefined) this.questions.set(peer, paid);
   }
 
   /** Whether the bubble at `at`, from the client it claims to be from, answers one of ours. */
@@ -141,10 +147,10 @@ export class Contacting {
       return;
     }
     // The question's bubbles were answered, and only they are not rewarded with a contact below.
-    if (!this.isUnderway(peer) && peers.lastBubble[peer] > peers.lastReceived[peer]) {
-      const paid = [{ from: 'shared', at: peers.lastBubble[peer]! }] as const;
-      this.budgets.reward(undefined, peers.serverOf(peer), address, paid, now);
-    }
+    const question = this.questions.get(peer);
+    if (question !== undefined && !this.isUnderway(peer) && question.at > peers.lastReceived[peer])
+      this.budgets.reward(undefined, peers.serverOf(peer), address, [question], now);
+    this.questions.delete(peer);
     offload.note(peer, now);
     if (!offload.has(peer) && this.isLonePacketWanted(peer)) this.hear(peer, now, now);
     else this.revive(peer, now);
@@ -194,6 +200,7 @@ export class Contacting {
     for (const peer of denied) {
       const waiting = this.contacts.finish(peer)?.waiting ?? [];
       offload.withdraw(peer);
+      this.questions.delete(peer);
       peers.remove(peer);
       counters.droppedDenied += waiting.length;
       for (const packet of waiting) this.errors.prohibited(packet, 0, now);
@@ -212,6 +219,7 @@ export class Contacting {
 
   /** The peer makes room for another. */
   abandon(peer: number): void {
+    this.questions.delete(peer);
     this.context.offload.withdraw(peer);
     this.context.counters.droppedEvicted += this.contacts.finish(peer)?.waiting.length ?? 0;
   }
@@ -254,7 +262,7 @@ export class Contacting {
       if (this.sendToCone(peer, buffer, start, end, now)) return true;
       if (!this.mayContact(peer, buffer, start, now)) return true;
       const requester = this.wanterOf(buffer, start);
-      if (!this.budgets.takeSource(requester, now)) return false;
+      if (!this.prepay(requester, now)) return false;
       this.context.counters.contactsBegun++;
       contact = this.contacts.begin(
         this.provide(peer, buffer, start + DESTINATION, requester),
@@ -339,7 +347,7 @@ export class Contacting {
     const destination = start + DESTINATION;
     if (options.trustCone !== true || (flagsOf(buffer, destination) & CONE_FLAG) === 0) return false;
     const requester = this.wanterOf(buffer, start);
-    if (!this.budgets.takeSource(requester, now)) {
+    if (this.budgets.takeSource(requester, now) === undefined) {
       this.dropBySource(requester);
       return true;
     }
@@ -376,14 +384,21 @@ export class Contacting {
   }
 
   /** R-8. The first attempt's share of the source's budget was taken when the contact began. */
-  private attempt(contact: Contact, now: number): void {
+  private attempt(contact: Contact<BubblePayment>, now: number): void {
     const requester = contact.requestedBy!;
-    if (contact.attempts > 1 && !this.budgets.takeSource(requester, now)) {
+    const source = contact.attempts > 1 ? this.budgets.takeSource(requester, now) : this.prepaid;
+    if (source === undefined) {
       this.dropBySource(requester);
     } else {
-      const from = this.bubbles.send(contact.peer, requester, now);
-      if (from !== undefined) contact.paid.push({ from, at: now });
+      const paid = this.bubbles.send(contact.peer, requester, source, now);
+      if (paid !== undefined) contact.paid.push(paid);
     }
+  }
+
+  /** For the first attempt of a contact; false where the requester has no budget now. */
+  private prepay(requester: Requester, now: number): boolean {
+    this.prepaid = this.budgets.takeSource(requester, now);
+    return this.prepaid !== undefined;
   }
 
   private failed(contact: Contact, now: number): void {
