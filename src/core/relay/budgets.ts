@@ -56,6 +56,12 @@ export class Budgets {
     return this.bySource.pay(a, b, c, d, now);
   }
 
+  /** It was taken from there, and no bubble was sent for it, or the one that was sent has been answered. */
+  giveSource([a, b, c, d]: Requester, from: PaidFrom, now: number): void {
+    if (from === 'shared') this.bySource.give(a, b, now, 1);
+    else this.bySource.giveReserve(a, b, c, d, now);
+  }
+
   /** For a bubble through this server; returns what it was taken from. */
   takeServer(server: Ipv4, requester: Requester, now: number): PaidFrom | undefined {
     const path = pathOf(requester);
@@ -92,11 +98,9 @@ export class Budgets {
 
   private giveBack(payment: BubblePayment, server: Ipv4, mapped: Ipv4, now: number): void {
     const { requester } = payment;
-    const [a, b, c, d] = requester;
     const path = pathOf(requester);
     const times = [payment.at];
-    if (payment.source === 'shared') this.bySource.give(a, b, now, 1);
-    else if (payment.source === 'reserve') this.bySource.giveReserve(a, b, c, d, now);
+    if (payment.source !== undefined) this.giveSource(requester, payment.source, now);
     if (payment.from === 'shared') {
       this.byServer.give(server, path, times, now, 1, 1);
     } else {

@@ -269,6 +269,8 @@ export class Contacting {
         now,
         requester,
       );
+    } else if (this.context.peers.mayBubble(peer, now)) {
+      this.help(contact, this.wanterOf(buffer, start), now);
     }
     if (!this.contacts.enqueue(contact, buffer, start, end)) {
       this.context.counters.droppedQueueFull++;
@@ -393,6 +395,15 @@ export class Contacting {
       const paid = this.bubbles.send(contact.peer, requester, source, now);
       if (paid !== undefined) contact.paid.push(paid);
     }
+  }
+
+  /** The requester of the contact had no budget for its last attempt: one that joins it has a bubble sent out of its own. */
+  private help(contact: Contact<BubblePayment>, requester: Requester, now: number): void {
+    const source = this.budgets.takeSource(requester, now);
+    if (source === undefined) return;
+    const paid = this.bubbles.send(contact.peer, requester, source, now);
+    if (paid === undefined) this.budgets.giveSource(requester, source, now);
+    else contact.paid.push(paid);
   }
 
   /** For the first attempt of a contact; false where the requester has no budget now. */
