@@ -1,3 +1,4 @@
+import type { PaidFrom } from './contacts.ts';
 import type { Entropy } from './entropy.ts';
 import { HashKey } from './hash.ts';
 import { TokenBuckets } from './token-buckets.ts';
@@ -38,9 +39,29 @@ export class FairBudget {
     now: number,
     cost = 1,
   ): boolean {
-    if (this.shared.take(groupHigh, groupLow, now, cost)) return true;
+    return this.pay(groupHigh, groupLow, memberHigh, memberLow, now, cost) !== undefined;
+  }
+
+  /** As {@link take}; returns from where the tokens came, undefined where there were too few. */
+  pay(
+    groupHigh: number,
+    groupLow: number,
+    memberHigh: number,
+    memberLow: number,
+    now: number,
+    cost = 1,
+  ): PaidFrom | undefined {
+    if (this.shared.take(groupHigh, groupLow, now, cost)) return 'shared';
     const member = this.hash.of4(groupHigh, groupLow, memberHigh, memberLow);
-    return this.members.take(member, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
+    const isTaken =
+      this.members.take(member, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
+    return isTaken ? 'reserve' : undefined;
+  }
+
+  /** A token of the reserve has been answered: the member and the reserve get it back. */
+  giveReserve(groupHigh: number, groupLow: number, memberHigh: number, memberLow: number, now: number): void {
+    this.members.give(this.hash.of4(groupHigh, groupLow, memberHigh, memberLow), 0, now, 1);
+    this.reserve.give(groupHigh, groupLow, now, 1);
   }
 
   /** Gives tokens back: packets sent for the group have been answered. */

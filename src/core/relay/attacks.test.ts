@@ -460,3 +460,21 @@ describe('a client that was away for a moment, whose four bubbles others have us
     expect(times).toEqual([0, 2, 4, 6, 16, 26]);
   });
 });
+
+test('networks that have used up their part of a server keep no others from a client by contacts without bubbles', () => {
+  const rig = new RelayRig();
+  const source = (n: number): Ipv6 => ofNetwork(0x20010db8, 0x06000000 + (n % 400));
+  for (let n = 0; n < 8_000; n++) rig.toClient(source(n), invented(1_000 + n)).advance(1);
+  const honest = v6('2620:5::1');
+  let [held, made] = [0, 0];
+  for (let n = 0; n < 20; n++) {
+    const before = rig.bubbles.length;
+    rig.toClient(source(n), invented(n));
+    if (rig.bubbles.length === before) held++;
+    else continue;
+    if (contact(rig, honest, invented(n))) made++;
+    rig.advance(100);
+  }
+  expect(held).toBeGreaterThan(5);
+  expect(made).toBe(held);
+});

@@ -1,4 +1,3 @@
-import { timesOf } from '../contacts.ts';
 import type { PaidFrom, Payment, Requester } from '../contacts.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
@@ -14,6 +13,15 @@ const WEIGHTS = [4, 4, 4];
 const GROUPS = 16_384;
 /** The first level of all clients, in place of a /32. */
 const CLIENTS = 0;
+
+/** The payment for a bubble: which parts of the budgets gave a token. */
+export interface BubblePayment extends Payment {
+  readonly requester: Requester;
+  /** The part of the requester's budget; undefined: it gave none. */
+  readonly source: PaidFrom | undefined;
+  /** Whether a direct bubble was sent, too. */
+  readonly isDirect: boolean;
+}
 
 /** The limits of bubbles: by the host that causes them, by the server they pass, and by the client that receives them. */
 export class Budgets {
@@ -42,17 +50,23 @@ export class Budgets {
     this.serverEarnings = new TokenBuckets(limits.serverEarnings, entropy);
   }
 
-  /** Takes a token for a bubble that this requester has caused. */
-  takeSource(requester: Requester, now: number): boolean {
+  /** Takes a token for a bubble that this requester has caused; returns the part of the budget that paid. */
+  takeSource(requester: Requester, now: number): PaidFrom | undefined {
     const [a, b, c, d] = requester;
-    return this.bySource.take(a, b, c, d, now);
+    return this.bySource.pay(a, b, c, d, now);
+  }
+
+  /** Gives a token back to the part of the budget that it came from: no bubble was sent for it, or the bubble was answered. */
+  giveSource([a, b, c, d]: Requester, from: PaidFrom, now: number): void {
+    if (from === 'shared') this.bySource.give(a, b, now, 1);
+    else this.bySource.giveReserve(a, b, c, d, now);
   }
 
   /** Takes a token for a bubble through this server; returns the part of the budget that paid. */
   takeServer(server: Ipv4, requester: Requester, now: number): PaidFrom | undefined {
     const path = pathOf(requester);
     if (this.byServer.take(server, path, now)) return 'shared';
-    const member = this.hash.of4(0, server, requester[0], requester[1]);
+    const member = this.memberOf(server, requester);
     const isTaken =
       this.byMember.has(member, 0, now) &&
       this.serverReserve.take(server, path, now) &&
@@ -66,27 +80,38 @@ export class Budgets {
   }
 
   /**
-   * The client has answered bubbles with these payments. The bubbles no longer count in the shares of their server, and the budgets get the
-   * tokens back and one more.
+   * The client has answered bubbles with these payments. Each budget gets back the tokens that it gave, and the bubbles no longer count in the shares.
+   * The budgets of the server and of the requester of the contact, if there is one, earn one token more.
    */
   reward(
     requester: Requester | undefined,
     server: Ipv4,
     mapped: Ipv4,
-    paid: readonly Payment[],
+    paid: readonly BubblePayment[],
     now: number,
   ): void {
-    const bubbles = paid.length;
-    if (requester !== undefined) {
-      const [high, low] = requester;
-      const earned = this.sourceEarnings.take(high, low, now) ? 1 : 0;
-      this.bySource.give(high, low, now, bubbles + earned);
+    for (const payment of paid) this.giveBack(payment, server, mapped, now);
+    if (requester !== undefined && this.sourceEarnings.take(requester[0], requester[1], now))
+      this.bySource.give(requester[0], requester[1], now, 1);
+    if (this.serverEarnings.take(0, server, now)) this.byServer.give(server, [], [], now, 0, 1);
+  }
+
+  private giveBack(payment: BubblePayment, server: Ipv4, mapped: Ipv4, now: number): void {
+    const { requester } = payment;
+    const path = pathOf(requester);
+    const times = [payment.at];
+    if (payment.source !== undefined) this.giveSource(requester, payment.source, now);
+    if (payment.from === 'shared') {
+      this.byServer.give(server, path, times, now, 1, 1);
+    } else {
+      this.serverReserve.give(server, path, times, now, 1, 1);
+      this.byMember.give(this.memberOf(server, requester), 0, now, 1);
     }
-    const earned = this.serverEarnings.take(0, server, now) ? 1 : 0;
-    const path = requester === undefined ? [] : pathOf(requester);
-    this.byServer.give(server, path, timesOf(paid, 'shared'), now, 1, bubbles + earned);
-    this.serverReserve.give(server, path, timesOf(paid, 'reserve'), now, 1, 0);
-    if (this.direct) this.byClient.give(mapped, path, timesOf(paid, 'shared'), now, 1, bubbles);
+    if (payment.isDirect) this.byClient.give(mapped, path, times, now, 1, 1);
+  }
+
+  private memberOf(server: Ipv4, [high, low]: Requester): number {
+    return this.hash.of4(0, server, high, low);
   }
 }
 

@@ -1,6 +1,6 @@
 import { PEER_VALIDITY_MS } from '../constants.ts';
 import { Contacts } from '../contacts.ts';
-import type { Contact, Requester } from '../contacts.ts';
+import type { Contact, PaidFrom, Requester } from '../contacts.ts';
 import { NO_PEER } from '../peer-table.ts';
 import {
   CONE_FLAG,
@@ -15,6 +15,7 @@ import {
 import type { Ipv4 } from '../../wire/index.ts';
 import { Bubbles } from './bubbles.ts';
 import { Budgets } from './budgets.ts';
+import type { BubblePayment } from './budgets.ts';
 import type { RelayContext } from './context.ts';
 import type { Errors } from './errors.ts';
 import { SOCKET } from './options.ts';
@@ -32,7 +33,7 @@ const QUESTIONS_MOST = 2;
 /** Makes clients trusted peers, and sends packets to them. RFC 4380 section 5.4.1, cases 2 and 3 */
 export class Contacting {
   private readonly context: RelayContext;
-  private readonly contacts: Contacts;
+  private readonly contacts: Contacts<BubblePayment>;
   private readonly budgets: Budgets;
   private readonly bubbles: Bubbles;
   private readonly rounds: Rounds;
@@ -42,6 +43,10 @@ export class Contacting {
   private own: RelayOptions['own'];
   /** The requester for which a peer is being added. */
   private cause: Requester | undefined;
+  /** What was taken of the requester's budget for the first attempt of the contact that begins now. */
+  private prepaid: PaidFrom | undefined;
+  /** What was paid for the last question to each peer that has been asked one. */
+  private readonly questions = new Map<number, BubblePayment>();
 
   constructor(context: RelayContext, errors: Errors) {
     this.context = context;
@@ -93,7 +98,7 @@ export class Contacting {
     const isThere =
       mappedAddressOf(b, start + SOURCE) === address && mappedPortOf(b, start + SOURCE) === port;
     if (peer !== NO_PEER && !this.rounds.mayBegin(peer, requester, isThere, now)) return;
-    if (!this.budgets.takeSource(requester, now)) this.dropBySource(requester);
+    if (!this.prepay(requester, now)) this.dropBySource(requester);
     else {
       counters.contactsBegun++;
       this.contacts.begin(this.provide(peer, b, start + SOURCE, requester), now, requester);
@@ -118,7 +123,8 @@ export class Contacting {
     const { peers } = this.context;
     if (now - peers.lastBubble[peer] < QUESTION_SPACING_MS || peers.bubbleCount(peer) >= QUESTIONS_MOST)
       return;
-    this.bubbles.send(peer, this.requesterOf(buffer, start), now);
+    const paid = this.bubbles.send(peer, this.requesterOf(buffer, start), undefined, now);
+    if (paid !== undefined) this.questions.set(peer, paid);
   }
 
   /** Whether the bubble at `at` answers a bubble that this relay sent to the client named in its source address. */
@@ -142,10 +148,10 @@ export class Contacting {
       return;
     }
     // The client has answered a question. Bubbles of a contact are rewarded in `hear`, questions only here.
-    if (!this.isUnderway(peer) && peers.lastBubble[peer] > peers.lastReceived[peer]) {
-      const paid = [{ from: 'shared', at: peers.lastBubble[peer]! }] as const;
-      this.budgets.reward(undefined, peers.serverOf(peer), address, paid, now);
-    }
+    const question = this.questions.get(peer);
+    if (question !== undefined && !this.isUnderway(peer) && question.at > peers.lastReceived[peer])
+      this.budgets.reward(undefined, peers.serverOf(peer), address, [question], now);
+    this.questions.delete(peer);
     offload.note(peer, now);
     if (!offload.has(peer) && this.isLonePacketWanted(peer)) this.hear(peer, now, now);
     else this.revive(peer, now);
@@ -195,6 +201,7 @@ export class Contacting {
     for (const peer of denied) {
       const waiting = this.contacts.finish(peer)?.waiting ?? [];
       offload.withdraw(peer);
+      this.questions.delete(peer);
       peers.remove(peer);
       counters.droppedDenied += waiting.length;
       for (const packet of waiting) this.errors.prohibited(packet, 0, now);
@@ -213,6 +220,7 @@ export class Contacting {
 
   /** The peer is being removed to make room for another. */
   abandon(peer: number): void {
+    this.questions.delete(peer);
     this.context.offload.withdraw(peer);
     this.context.counters.droppedEvicted += this.contacts.finish(peer)?.waiting.length ?? 0;
   }
@@ -255,13 +263,15 @@ export class Contacting {
       if (this.sendToCone(peer, buffer, start, end, now)) return true;
       if (!this.mayContact(peer, buffer, start, now)) return true;
       const requester = this.requesterOf(buffer, start);
-      if (!this.budgets.takeSource(requester, now)) return false;
+      if (!this.prepay(requester, now)) return false;
       this.context.counters.contactsBegun++;
       contact = this.contacts.begin(
         this.provide(peer, buffer, start + DESTINATION, requester),
         now,
         requester,
       );
+    } else if (this.context.peers.mayBubble(peer, now)) {
+      this.help(contact, this.requesterOf(buffer, start), now);
     }
     if (!this.contacts.enqueue(contact, buffer, start, end)) {
       this.context.counters.droppedQueueFull++;
@@ -340,7 +350,7 @@ export class Contacting {
     const destination = start + DESTINATION;
     if (options.trustCone !== true || (flagsOf(buffer, destination) & CONE_FLAG) === 0) return false;
     const requester = this.requesterOf(buffer, start);
-    if (!this.budgets.takeSource(requester, now)) {
+    if (this.budgets.takeSource(requester, now) === undefined) {
       this.dropBySource(requester);
       return true;
     }
@@ -377,14 +387,30 @@ export class Contacting {
   }
 
   /** R-8. The source's budget for the first attempt was taken when the contact began. */
-  private attempt(contact: Contact, now: number): void {
+  private attempt(contact: Contact<BubblePayment>, now: number): void {
     const requester = contact.requestedBy!;
-    if (contact.attempts > 1 && !this.budgets.takeSource(requester, now)) {
+    const source = contact.attempts > 1 ? this.budgets.takeSource(requester, now) : this.prepaid;
+    if (source === undefined) {
       this.dropBySource(requester);
     } else {
-      const from = this.bubbles.send(contact.peer, requester, now);
-      if (from !== undefined) contact.paid.push({ from, at: now });
+      const paid = this.bubbles.send(contact.peer, requester, source, now);
+      if (paid !== undefined) contact.paid.push(paid);
     }
+  }
+
+  /** The requester of the contact had no budget for its last attempt: one that joins it has a bubble sent out of its own. */
+  private help(contact: Contact<BubblePayment>, requester: Requester, now: number): void {
+    const source = this.budgets.takeSource(requester, now);
+    if (source === undefined) return;
+    const paid = this.bubbles.send(contact.peer, requester, source, now);
+    if (paid === undefined) this.budgets.giveSource(requester, source, now);
+    else contact.paid.push(paid);
+  }
+
+  /** For the first attempt of a contact; false where the requester has no budget now. */
+  private prepay(requester: Requester, now: number): boolean {
+    this.prepaid = this.budgets.takeSource(requester, now);
+    return this.prepaid !== undefined;
   }
 
   private failed(contact: Contact, now: number): void {

@@ -11,7 +11,7 @@ interface Queues {
   readonly queues: SourceQueues;
   readonly dropped: Requester[];
   /** A packet of the `n`th /64 comes. */
-  add(n: number, length?: number, now?: number): boolean;
+  readonly add: (n: number, length?: number, now?: number) => boolean;
 }
 
 function makeQueues(change: Partial<typeof RELAY_LIMITS.waiting> = {}): Queues {
@@ -85,12 +85,4 @@ test('there is never more than may be, whatever comes', () => {
   }
   expect(most).toBeLessThanOrEqual(1);
   expect(queues.waitingPackets).toBe(added - served - dropped.length);
-});
-
-test('a flood of packets for which there is no room is looked at fast', () => {
-  const { add } = makeQueues();
-  for (let i = 0; i < 8_192; i++) add(i % 500);
-  const begun = performance.now();
-  for (let i = 0; i < 20_000; i++) add(1_000 + i);
-  expect(performance.now() - begun).toBeLessThan(2_000);
 });
