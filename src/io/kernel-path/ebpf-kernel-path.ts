@@ -80,7 +80,8 @@ export class EbpfKernelPath implements KernelPath {
   private readonly nsAhead: number;
   private readonly proofs: PathProofs;
   private readonly mark: number;
-  private readonly undo: (() => void)[] = [];
+  /** Each is false where the system refuses it for now. */
+  private readonly undo: (() => boolean | void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
   /** Of the times of samples, and of those of renewals. */
   private stretch = 1;
@@ -121,7 +122,7 @@ export class EbpfKernelPath implements KernelPath {
         reports: RING_BYTES,
       };
       this.program = this.closing(loadPeerProgram(sizes));
-      this.undo.push(() => (this.last = this.program.readCounters(KERNEL_COUNTERS)));
+      this.undo.push(() => void (this.last = this.program.readCounters(KERNEL_COUNTERS)));
       this.peers = new PeerMap(this.program.map('peers'), this.program.program('amend'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
@@ -134,6 +135,7 @@ export class EbpfKernelPath implements KernelPath {
       this.configure();
       this.egress = this.attachToTunnel();
       this.closing({ close: () => this.egress.close() });
+      this.undo.push(() => this.switchOff());
       this.closing(new Poll(this.program.map('reports'), () => this.guarded(() => this.fetch())));
       monitor.start(() => {
         this.guarded(() => this.uplinks.askRoutes());
@@ -225,11 +227,13 @@ export class EbpfKernelPath implements KernelPath {
     this.cancelTimer?.();
     this.cancelReset?.();
     this.debounce.close();
-    for (const step of this.undo.toReversed()) step();
+    const left = this.undo.toReversed().filter((step) => !isDone(step));
+    // Where descriptors were short, there are some now that all the rest is closed.
+    for (const step of left) isDone(step);
   }
 
   /** It is closed with this, what came last first. */
-  private closing<T extends { close(): void }>(part: T): T {
+  private closing<T extends { close(): boolean | void }>(part: T): T {
     this.undo.push(() => part.close());
     return part;
   }
@@ -443,6 +447,11 @@ export class EbpfKernelPath implements KernelPath {
     );
   }
 
+  /** A filter that cannot be taken away (kernels before 6.6: that needs a descriptor) would go on carrying; this needs none. */
+  private switchOff(): void {
+    writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view) => view.setUint8(CONFIG.role, ROLE.none));
+  }
+
   private get nowNs(): number {
     return this.clock.now() * 1e6 + this.nsAhead;
   }
@@ -461,6 +470,16 @@ export class EbpfKernelPath implements KernelPath {
       // As the socket's.
       view.setUint8(CONFIG.ttl, Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL));
     });
+  }
+}
+
+/** Does a step of the end. False: the system refuses it for now. What it throws keeps no other step from being done. */
+function isDone(step: () => boolean | void): boolean {
+  try {
+    return step() !== false;
+  } catch (error) {
+    countSystemFailure(error);
+    return true;
   }
 }
 

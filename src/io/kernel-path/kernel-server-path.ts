@@ -105,7 +105,6 @@ export class KernelServerPath implements ServerPath {
     if (this.closed) return;
     this.access = access;
     this.detach();
-    this.situation = '';
     this.followOrStop(() => this.follow());
   }
 
@@ -123,6 +122,8 @@ export class KernelServerPath implements ServerPath {
     this.monitor.close();
     this.detach();
     this.program.close();
+    // Where descriptors were short, there are some now.
+    for (const [ifindex, attachment] of this.attachments) this.detachFrom(ifindex, attachment);
   }
 
   private live(): void {
@@ -159,8 +160,8 @@ export class KernelServerPath implements ServerPath {
       change();
     } catch (error) {
       countSystemFailure(error);
-      this.detach();
       this.doing = { answers: false, forwards: false, reason: (error as Error).message };
+      this.detach();
     }
   }
 
@@ -179,9 +180,7 @@ export class KernelServerPath implements ServerPath {
     this.strict = this.strictNow();
     const at = new Set(uplinks.at.map(({ ifindex }) => ifindex));
     for (const [ifindex, attachment] of this.attachments) {
-      if (at.has(ifindex)) continue;
-      attachment.close();
-      this.attachments.delete(ifindex);
+      if (!at.has(ifindex) && !this.detachFrom(ifindex, attachment)) this.debounce.again();
     }
     // Configured first: what it is at already may lead elsewhere now.
     this.look(uplinks);
@@ -248,10 +247,21 @@ export class KernelServerPath implements ServerPath {
       .join(' ');
   }
 
+  /** Throws never. A filter that cannot be taken away (kernels before 6.6: that needs a descriptor) decides nothing until it is configured again. */
   private detach(): void {
-    for (const attachment of this.attachments.values()) attachment.close();
-    this.attachments.clear();
     this.uplinks = undefined;
+    this.situation = '';
+    try {
+      this.program.switchOff();
+    } catch (error) {
+      countSystemFailure(error);
+    }
+    for (const [ifindex, attachment] of this.attachments) this.detachFrom(ifindex, attachment);
+  }
+
+  /** False where the system refuses it for now: it is tried again when the program is next attached or detached. */
+  private detachFrom(ifindex: number, attachment: Attachment): boolean {
+    return attachment.close() && this.attachments.delete(ifindex);
   }
 
   private configure({ uplink, ranges, anySource }: ServerUplinks, mode: keyof typeof MODE): void {

@@ -13,12 +13,15 @@ const PRIORITY = 0x7ed0;
 const HOOK_SIZE = 24;
 const OPTIONS_SIZE = 32;
 const LINK_INFO_SIZE = 64;
+/** No such filter, no clsact, no such interface. */
+const GONE: ReadonlySet<number> = new Set([E.ENOENT, E.EINVAL, E.ENODEV]);
 
 /** A program at an interface, until closed. */
 export interface Attachment {
-  /** Whether it is still there: the interface may have gone, or somebody have taken it away. */
+  /** Whether it is still there: the interface may have gone, or another program may have taken it away. True where it cannot be asked. */
   isThere(): boolean;
-  close(): void;
+  /** False where the system refuses it for now, as without descriptors: the program is still there, and this may be called again. Throws never. */
+  close(): boolean;
 }
 
 /** The handle of the filter that belongs to a socket: its port, then its address in 16 bits. */
@@ -40,21 +43,22 @@ export function attach(program: number, ifindex: number, direction: Direction, h
 function attachmentOf(link: number): Attachment {
   let isOpen = true;
   return {
-    isThere: () => isOpen && interfaceOf(link) !== 0,
+    isThere: () => isOpen && !isUnattached(link),
     // Later the number may be that of another file.
     close: () => {
       if (isOpen) sys.close(link);
       isOpen = false;
+      return true;
     },
   };
 }
 
-/** The index of the interface that a tcx link is at; 0 where that has gone. */
-function interfaceOf(link: number): number {
+/** Whether the interface of a tcx link has gone: its index is 0 then. */
+function isUnattached(link: number): boolean {
   const info = new Memory(LINK_INFO_SIZE); // struct bpf_link_info
   const size = new Memory(4);
   size.view.setUint32(0, LINK_INFO_SIZE, true);
-  return libbpf().linkInfo(link, info.address, size.address) < 0 ? 0 : info.view.getUint32(16, true);
+  return libbpf().linkInfo(link, info.address, size.address) >= 0 && info.view.getUint32(16, true) === 0;
 }
 
 /** The way of older kernels. */
@@ -67,10 +71,11 @@ export function attachFilter(
   const hook = new Clsact(ifindex, direction);
   const created = libbpf().createHook(hook.address);
   if (created < 0 && created !== -E.EEXIST) throw new SystemCallError('bpf_tc_hook_create', -created);
-  const left = leftBehind(ifindex, direction, handle).filter((one) => hook.detach(one)).length > 0;
-  // Somebody else's qdisc stays.
+  const left = leftBehind(ifindex, direction, handle).filter((one) => hook.detach(one) === 0).length > 0;
+  const isOurs = created >= 0 || left || unremoved.has(ifindex);
+  // A qdisc that another program has made stays.
   const removeHook = (): void => {
-    if (created >= 0 || left) hook.removeUnused();
+    if (isOurs) hook.removeUnused();
   };
   const attached = hook.attach(program, handle);
   if (attached < 0) removeHook();
@@ -78,8 +83,10 @@ export function attachFilter(
   return {
     isThere: () => hook.has(handle),
     close: () => {
-      hook.detach(handle);
+      const detached = hook.detach(handle);
+      if (detached < 0 && !isGone(detached)) return false;
       removeHook();
+      return true;
     },
   };
 }
@@ -90,7 +97,7 @@ export function attachFilter(
  */
 export function removeLeftFilters(ifindex: number, direction: Direction, handle: number): void {
   const hook = new Clsact(ifindex, direction);
-  const left = leftBehind(ifindex, direction, handle).filter((one) => hook.detach(one));
+  const left = leftBehind(ifindex, direction, handle).filter((one) => hook.detach(one) === 0);
   if (left.length > 0) hook.removeUnused();
 }
 
@@ -117,20 +124,32 @@ class Clsact {
 
   has(handle: number): boolean {
     const options = optionsOf(0, handle);
-    return libbpf().query(this.address, options.address) >= 0;
+    return !isGone(libbpf().query(this.address, options.address));
   }
 
-  detach(handle: number): boolean {
+  /** 0, or an error number's negative. */
+  detach(handle: number): number {
     const options = optionsOf(0, handle);
-    return libbpf().detach(this.address, options.address) === 0;
+    return libbpf().detach(this.address, options.address);
   }
 
-  /** Removes the qdisc itself where nobody has a filter there any more. */
+  /** Removes the qdisc itself where no program has a filter there any more. */
   removeUnused(): void {
+    unremoved.add(this.ifindex);
     if (hasFilters(this.ifindex)) return;
-    this.hook.view.setInt32(12, CLSACT.ingress | CLSACT.egress, true);
-    libbpf().destroyHook(this.address);
+    const both = new Memory(HOOK_SIZE);
+    both.bytes.set(this.hook.bytes);
+    both.view.setInt32(12, CLSACT.ingress | CLSACT.egress, true);
+    if (libbpf().destroyHook(both.address) >= 0) unremoved.delete(this.ifindex);
   }
+}
+
+/** Interfaces with a qdisc of this process that was still in use, or could not be removed: the next program there that is taken away removes it. */
+const unremoved = new Set<number>();
+
+/** Whether there is no such filter, by the result of a call about it: other errors, as without descriptors, say nothing of it. */
+function isGone(result: number): boolean {
+  return GONE.has(-result);
 }
 
 /** struct bpf_tc_opts. */
