@@ -14,7 +14,7 @@ export class DescriptorLimit {
 
   /** The descriptors are back at the end of the test. */
   constructor() {
-    const set = `while read n; do prlimit --pid ${process.pid} --nofile=$n: && echo done; done`;
+    const set = `while read n command; do prlimit --pid ${process.pid} --nofile=$n: && eval "$command" && echo done; done`;
     this.child = spawn('sh', ['-c', set]);
     this.lines = createInterface(this.child.stdout);
     onTestFinished(async () => {
@@ -24,18 +24,18 @@ export class DescriptorLimit {
     });
   }
 
-  /** From now on no descriptor can be opened. */
-  async begin(): Promise<void> {
-    await this.set(3);
+  /** From now on no descriptor can be opened. Then the command is run, in the network namespace in which this was made. */
+  async begin(command = ':'): Promise<void> {
+    await this.set(3, command);
   }
 
   async end(): Promise<void> {
-    await this.set(MANY);
+    await this.set(MANY, ':');
   }
 
-  private async set(most: number): Promise<void> {
+  private async set(most: number, command: string): Promise<void> {
     const done = once(this.lines, 'line');
-    this.child.stdin.write(`${most}\n`);
+    this.child.stdin.write(`${most} ${command}\n`);
     await done;
   }
 }

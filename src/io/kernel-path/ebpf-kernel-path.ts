@@ -1,26 +1,16 @@
 import { attach, filterHandle, removeLeftFilters } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
 import { injectFrame } from '../../linux/bpf/inject.ts';
-import {
-  CONFIG,
-  KERNEL_COUNTERS,
-  NOTICE,
-  NOTICE_KIND,
-  REPORT,
-  ROLE,
-  UNIT_SHIFT,
-} from '../../linux/bpf/layout.ts';
+import { KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT } from '../../linux/bpf/layout.ts';
 import { ProofMap } from '../../linux/bpf/proof-map.ts';
 import { PeerMap, emptyCarried } from '../../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../linux/bpf/peer-program.ts';
 import type { Program } from '../../linux/bpf/program.ts';
 import { ReportRing } from '../../linux/bpf/report-ring.ts';
 import { ServedMap } from '../../linux/bpf/served-map.ts';
-import { writeRecord } from '../../linux/bpf/records.ts';
 import { readLinks } from '../../linux/links.ts';
 import { NetlinkMonitor } from '../../linux/netlink-monitor.ts';
 import { Poll } from '../../linux/poll.ts';
-import { readSysctl } from '../../linux/proc.ts';
 import { countSystemFailure, isShortage } from '../../linux/system-failures.ts';
 import { WayOut } from '../../linux/way-out.ts';
 import type { Entropy } from '../../core/entropy.ts';
@@ -31,6 +21,7 @@ import { CarriedReports } from './carried-reports.ts';
 import { followOffers } from './offers.ts';
 import type { Offer } from './offers.ts';
 import { MOST_PROOFS, PathProofs, carriedPath } from './path-proofs.ts';
+import { ProgramConfig } from './program-config.ts';
 import type {
   CarriedPath,
   Clock,
@@ -48,8 +39,6 @@ const REPORT_INTERVAL_MS = 500;
 /** Room for the reports of as many peers as can be active at once without any being late: 64 bytes each. */
 const RING_BYTES = 1 << 20;
 const SERVED_MOST = 1_024;
-/** Of datagrams, where the host says nothing else: Linux's default. */
-const USUAL_TTL = 64;
 /** Of more peers samples for the socket are taken less often, to a limit: they are to take no more than a part of the process's time. */
 const PEERS_WITHOUT_STRETCH = 25_000;
 /** So long after its latest proof a path in use is proven again, and so many times as long with each further so many peers. */
@@ -76,10 +65,10 @@ export class EbpfKernelPath implements KernelPath {
   private egress: Attachment;
   private readonly debounce: Debounce;
   private readonly reports: CarriedReports;
+  private readonly config: ProgramConfig;
   private readonly tunnelIndex: number;
   private readonly nsAhead: number;
   private readonly proofs: PathProofs;
-  private readonly mark: number;
   /** Each is false where the system refuses it for now. */
   private readonly undo: (() => boolean | void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
@@ -104,7 +93,7 @@ export class EbpfKernelPath implements KernelPath {
     this.options = options;
     this.clock = clock;
     this.nsAhead = Number(process.hrtime.bigint()) - clock.now() * 1e6;
-    this.debounce = new Debounce(clock, () => this.guarded(() => this.follow()));
+    this.debounce = new Debounce(clock, () => this.guarded(() => this.orForget(() => this.follow())));
     this.reports = new CarriedReports(
       (ns) => (ns - this.nsAhead) / 1e6,
       (batch) => this.handlers?.onCarried(batch),
@@ -130,12 +119,15 @@ export class EbpfKernelPath implements KernelPath {
       // Programs are attached when the first peer is carried; those of a process that was killed would take its packets until then.
       for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', handle);
       this.uplinks = this.closing(new Uplinks(this.program, network, options.local, handle));
-      this.mark = markFrom(entropy);
+      const { role, local } = options;
+      const fixed = { role, port: local.port, tunnel: this.tunnelIndex, mark: markFrom(entropy) };
+      this.config = new ProgramConfig(this.program.map('config'), fixed);
       this.proofs = this.makeProofs(entropy);
       this.configure();
       this.egress = this.attachToTunnel();
       this.closing({ close: () => this.egress.close() });
-      this.undo.push(() => this.switchOff());
+      // A filter that cannot be taken away (kernels before 6.6: that needs a descriptor) would go on carrying.
+      this.undo.push(() => this.config.switchOff());
       this.closing(new Poll(this.program.map('reports'), () => this.guarded(() => this.fetch())));
       monitor.start(() => {
         this.guarded(() => this.uplinks.askRoutes());
@@ -171,14 +163,14 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   setOwn(address: Ipv6 | undefined): void {
-    if (this.closed) return;
+    if (this.closed || this.config.hasOwn(address)) return;
     this.own = address?.slice();
-    this.guarded(() => this.configure());
+    this.guarded(() => this.orForget(() => this.configure()));
   }
 
   setServed(prefixes: readonly Ipv6Prefix[]): void {
     this.prefixes = prefixes;
-    this.guarded(() => this.served.set(prefixes));
+    this.guarded(() => this.orForget(() => this.served.set(prefixes)));
   }
 
   offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void {
@@ -296,6 +288,16 @@ export class EbpfKernelPath implements KernelPath {
     if (this.peers.take(peer, 0, carried)) this.reports.addTaken(peer, 0, carried);
   }
 
+  /** Where something cannot be changed now, no peer is carried as before. */
+  private orForget(change: () => void): void {
+    try {
+      change();
+    } catch (error) {
+      this.forgetPeers();
+      throw error;
+    }
+  }
+
   /** Links, addresses or routes have changed, of all that this host has. */
   private follow(): void {
     if (!this.uplinks.areAsBefore()) return this.reset();
@@ -310,6 +312,7 @@ export class EbpfKernelPath implements KernelPath {
   private lookLater(): void {
     this.cancelLook = this.clock.setTimer(this.clock.now() + LOOK_MS, () => {
       this.lookLater();
+      this.guarded(() => this.config.followTtl());
       this.guarded(() => this.lookAtAttachments());
       if (this.uplinks.lookAtRules()) this.debounce.trigger();
     });
@@ -347,11 +350,12 @@ export class EbpfKernelPath implements KernelPath {
   private reset(): void {
     this.cancelReset?.();
     this.cancelReset = undefined;
+    // First: what follows may be refused, and until it is done again the process does the work.
+    this.forgetPeers();
+    this.uplinks.reset();
     // What could not be set before may be now.
     this.configure();
     this.served.set(this.prefixes);
-    this.forgetPeers();
-    this.uplinks.reset();
     this.handlers?.onReset();
   }
 
@@ -367,8 +371,14 @@ export class EbpfKernelPath implements KernelPath {
   private forgetPeers(): void {
     this.fetch();
     this.proofs.clear();
-    this.peers.clear((peer, carried) => this.reports.addTaken(peer, 0, carried));
-    this.reports.flush();
+    try {
+      this.peers.clear((peer, carried) => this.reports.addTaken(peer, 0, carried));
+    } catch (error) {
+      this.config.switchOff();
+      throw error;
+    } finally {
+      this.reports.flush();
+    }
   }
 
   private fetchLater(): void {
@@ -447,29 +457,13 @@ export class EbpfKernelPath implements KernelPath {
     );
   }
 
-  /** A filter that cannot be taken away (kernels before 6.6: that needs a descriptor) would go on carrying; this needs none. */
-  private switchOff(): void {
-    writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view) => view.setUint8(CONFIG.role, ROLE.none));
-  }
-
   private get nowNs(): number {
     return this.clock.now() * 1e6 + this.nsAhead;
   }
 
   private configure(): void {
-    const { role, local } = this.options;
-    const on = role === 'relay' || this.own !== undefined;
-    writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
-      if (this.own !== undefined) bytes.set(this.own, CONFIG.own);
-      view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
-      view.setUint32(CONFIG.stretch, this.stretch, true);
-      view.setUint32(CONFIG.renewal, (RENEWAL_MS * 1e6 * this.renewalStretch) / 2 ** UNIT_SHIFT, true);
-      view.setUint32(CONFIG.mark, this.mark, true);
-      view.setUint16(CONFIG.port, local.port);
-      view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
-      // As the socket's.
-      view.setUint8(CONFIG.ttl, Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL));
-    });
+    const { own, stretch } = this;
+    this.config.set({ own, stretch, renewalMs: RENEWAL_MS * this.renewalStretch });
   }
 }
 
