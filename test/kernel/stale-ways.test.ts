@@ -73,6 +73,43 @@ test('an own address that cannot be written: nothing is carried for the one befo
   await eventually(() => expect(hostGot()).toContainEqual(data(PEER, OTHER)));
 });
 
+test('a peer whose entry cannot be changed is taken out: what the host refuses to send is sent by nobody', async () => {
+  const { kernelPath, hostSends, fromTunnel, peerGot, offer, prove } = await carrying();
+  const recording = record();
+  kernelPath.refused(PEER, 0);
+  const site = recording.end().find((one) => one.startsWith('testRun '))!;
+  expect(kernelPath.pathOf(PEER)).toEqual({ way: 'inward', reason: 'refused' });
+  kernelPath.forget();
+  offer();
+  await prove(OWN, PEER);
+  const end = refuse(site, ERRORS.ENOMEM, 1);
+  kernelPath.refused(PEER, 0);
+  expect(end()).toBe(1);
+  expect([kernelPath.pathOf(PEER), kernelPath.size]).toEqual([{ way: 'none' }, 0]);
+  hostSends(data(OWN, PEER));
+  await eventually(() => expect(fromTunnel).toContainEqual(data(OWN, PEER)));
+  expect(peerGot()).toEqual([]);
+  offer();
+  await prove(OWN, PEER);
+});
+
+test('a peer is taken out although there is no memory to read what was counted of it', async () => {
+  const { kernelPath } = await carrying();
+  const unload = (): void => {
+    kernelPath.unload(PEER, 0);
+    kernelPath.flush();
+  };
+  const recording = record();
+  unload();
+  const site = recording.end().find((one) => one.startsWith('lookupAndDelete '))!;
+  kernelPath.offload(PEER, 0, 0xc000_0202, 5_000, 1e9);
+  kernelPath.flush();
+  expect(kernelPath.size).toBe(1);
+  const end = refuse(site, ERRORS.ENOMEM, 1);
+  unload();
+  expect([end(), kernelPath.size, kernelPath.pathOf(PEER)]).toEqual([1, 0, { way: 'none' }]);
+});
+
 test('the own address is written only where it changes', async () => {
   const { kernelPath } = await carrying();
   const recording = record();

@@ -2,6 +2,7 @@ import { attach, filterHandle, removeLeftFilters } from '../../linux/bpf/attachm
 import type { Attachment } from '../../linux/bpf/attachment.ts';
 import { injectFrame } from '../../linux/bpf/inject.ts';
 import { KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT } from '../../linux/bpf/layout.ts';
+import type { Way } from '../../linux/bpf/layout.ts';
 import { ProofMap } from '../../linux/bpf/proof-map.ts';
 import { PeerMap, emptyCarried } from '../../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../linux/bpf/peer-program.ts';
@@ -278,14 +279,24 @@ export class EbpfKernelPath implements KernelPath {
     const carried = emptyCarried();
     const error = this.peers.put(peer, 0, address, port, uplink, heardAt, this.nowNs, carried);
     this.reports.addTaken(peer, 0, carried);
-    if (error !== 0) this.notDone.offersRefused++;
-    this.proofs.handlePlace(peer);
+    if (error === 0) return this.proofs.handlePlace(peer);
+    this.notDone.offersRefused++;
+    this.takeOut(peer);
   }
 
   private takeOut(peer: Uint8Array): void {
-    const carried = emptyCarried();
     this.proofs.drop(peer);
+    this.take(peer);
+  }
+
+  private take(peer: Uint8Array): void {
+    const carried = emptyCarried();
     if (this.peers.take(peer, 0, carried)) this.reports.addTaken(peer, 0, carried);
+  }
+
+  /** A peer whose entry cannot be changed is carried no longer: taking it out needs no memory. */
+  private setWay(peer: Uint8Array, way: Way, failures: number, noticeAfterMs: number): void {
+    if (!this.peers.setWay(peer, way, failures, noticeAfterMs * 1e6 + this.nsAhead)) this.take(peer);
   }
 
   /** Where something cannot be changed now, no peer is carried as before. */
@@ -437,12 +448,11 @@ export class EbpfKernelPath implements KernelPath {
           const state = peers.state(peer, this.nowNs);
           return state && { ...state, lastReceivedMs: (state.lastReceived - this.nsAhead) / 1e6 };
         },
-        setWay: (peer, way, failures, noticeAfterMs) =>
-          peers.setWay(peer, way, failures, noticeAfterMs * 1e6 + this.nsAhead),
+        setWay: (peer, way, failures, noticeAfterMs) => this.setWay(peer, way, failures, noticeAfterMs),
         renewAt: (peer, atMs) => {
           const state = peers.state(peer, this.nowNs);
           const noticeAfterMs = atMs - RENEWAL_MS * this.renewalStretch + NOTICE_SPACING_MS;
-          if (state) peers.setWay(peer, state.way, state.failures, noticeAfterMs * 1e6 + this.nsAhead);
+          if (state) this.setWay(peer, state.way, state.failures, noticeAfterMs);
         },
       },
       new ProofMap(this.program.map('proofs')),

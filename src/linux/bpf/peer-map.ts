@@ -125,18 +125,20 @@ export class PeerMap {
     return true;
   }
 
-  /** How far a peer is carried from now on, and how many proofs in a row have failed. No notice of it before that time (ns). */
-  setWay(peer: Uint8Array, way: Way, failures: number, noticeAfter: number): void {
-    if (!this.read(peer)) return;
+  /**
+   * How far a peer is carried from now on, and how many proofs in a row have failed. No notice of it before that time (ns). False where it is not in,
+   * or the kernel refuses to change it.
+   */
+  setWay(peer: Uint8Array, way: Way, failures: number, noticeAfter: number): boolean {
+    if (!this.read(peer)) return false;
     const noticedAt = (unitsOf(noticeAfter) - NOTICE_SPACING_UNITS) >>> 0;
     if (this.amender !== undefined) {
-      this.amender.amend(peer, (view) => {
+      return this.amender.amend(peer, (view) => {
         view.setUint8(AMENDMENT.changes, AMEND.way);
         view.setUint8(AMENDMENT.way, way);
         view.setUint8(AMENDMENT.failures, Math.min(failures, MOST_FAILURES));
         view.setUint32(AMENDMENT.lastNotice, noticedAt, true);
       });
-      return;
     }
     const { view } = this.value;
     const uplink = view.getUint8(PEER.route) & ROUTE_UPLINK;
@@ -144,7 +146,7 @@ export class PeerMap {
     view.setUint8(PEER.route, uplink | (way << ROUTE_WAY_SHIFT));
     view.setUint8(PEER.history, unwraps | (Math.min(failures, MOST_FAILURES) << HISTORY_FAILURES_SHIFT));
     view.setUint32(PEER.lastNotice, noticedAt, true);
-    this.lib.update(this.fd, this.key.address, this.value.address, EXIST);
+    return this.lib.update(this.fd, this.key.address, this.value.address, EXIST) === 0;
   }
 
   /** Takes a peer out; false where it was not in. What it has carried since its last report is in `carried`. */
@@ -239,7 +241,13 @@ export class PeerMap {
   }
 
   private takeKeyed(carried: Carried): boolean {
-    if (this.lib.lookupAndDelete(this.fd, this.key.address, this.value.address) < 0) return false;
+    const taken = this.lib.lookupAndDelete(this.fd, this.key.address, this.value.address);
+    if (taken === -E.ENOENT) return false;
+    if (taken < 0) {
+      // No memory for both at once. Without any for what it holds either, that is lost: the peer must not be carried any more.
+      if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) this.value.bytes.fill(0);
+      if (this.lib.delete(this.fd, this.key.address) < 0) return false;
+    }
     this.size--;
     readCarried(this.value.view, 0, carried);
     return true;
