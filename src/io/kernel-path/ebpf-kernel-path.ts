@@ -63,6 +63,8 @@ export class EbpfKernelPath implements KernelPath {
   private readonly ring: ReportRing;
   private readonly uplinks: Uplinks;
   private readonly wayOut: WayOut;
+  /** Of its filters, before kernel 6.6. */
+  private readonly handle: number;
   private egress: Attachment;
   private readonly debounce: Debounce;
   private readonly reports: CarriedReports;
@@ -116,10 +118,10 @@ export class EbpfKernelPath implements KernelPath {
       this.peers = new PeerMap(this.program.map('peers'), this.program.program('amend'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
-      const handle = filterHandle(options.local);
+      this.handle = filterHandle(options.local);
       // Programs are attached when the first peer is carried; those of a process that was killed would take its packets until then.
-      for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', handle);
-      this.uplinks = this.closing(new Uplinks(this.program, network, options.local, handle));
+      for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', this.handle);
+      this.uplinks = this.closing(new Uplinks(this.program, network, options.local, this.handle));
       const { role, local } = options;
       const fixed = { role, port: local.port, tunnel: this.tunnelIndex, mark: markFrom(entropy) };
       this.config = new ProgramConfig(this.program.map('config'), fixed);
@@ -341,8 +343,7 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   private attachToTunnel(): Attachment {
-    const handle = filterHandle(this.options.local);
-    return attach(this.program.program('encap'), this.tunnelIndex, 'egress', handle);
+    return attach(this.program.program('encap'), this.tunnelIndex, 'egress', this.handle);
   }
 
   /** Those at such addresses, to where these lead now. */

@@ -41,6 +41,8 @@ export class KernelServerPath implements ServerPath {
   private readonly program: ServerProgram;
   private readonly key = new Uint8Array(8);
   private readonly clock: Clock;
+  /** Of its filters, before kernel 6.6. */
+  private readonly handle: number;
   private access: AccessList;
   private readonly attachments = new Map<number, Attachment>();
   private readonly firewall = new HostFirewall();
@@ -72,6 +74,7 @@ export class KernelServerPath implements ServerPath {
     }
     entropy.fill(this.key);
     try {
+      this.handle = filterHandle({ address: options.primary, port: TEREDO_PORT });
       const { answers, forwarded, forwardedByPair } = options.limits;
       this.program.setBudgets({
         answersShared: answers.shared,
@@ -186,10 +189,7 @@ export class KernelServerPath implements ServerPath {
     this.look(uplinks);
     for (const ifindex of at)
       if (!this.attachments.has(ifindex))
-        this.attachments.set(
-          ifindex,
-          attach(this.program.fd, ifindex, 'ingress', filterHandle({ address: primary, port: TEREDO_PORT })),
-        );
+        this.attachments.set(ifindex, attach(this.program.fd, ifindex, 'ingress', this.handle));
   }
 
   /** What the program may do, for all that this host's rules say and the sockets show. */

@@ -1,6 +1,6 @@
 import { SystemCallError } from '../errors.ts';
 import { E, Memory, sys } from '../libc.ts';
-import { udpPorts } from '../proc.ts';
+import { udpSockets } from '../proc.ts';
 import { filterHandles, hasFilters } from './filters.ts';
 import { check, libbpf } from './libbpf.ts';
 
@@ -24,8 +24,28 @@ export interface Attachment {
   close(): boolean;
 }
 
-/** The handle of the filter that belongs to a socket: its port, then its address in 16 bits. */
-export function filterHandle({ address, port }: { readonly address: number; readonly port: number }): number {
+/** What a socket is bound to. */
+interface Local {
+  readonly address: number;
+  readonly port: number;
+}
+
+/**
+ * The handle of the filter that belongs to a socket: its port, then its address in 16 bits. Where another socket's address has the same ones, the next that
+ * no other has. Throws where the table of sockets cannot be read at this moment.
+ */
+export function filterHandle(local: Local): number {
+  const others = udpSockets().filter(({ address, port }) => port === local.port && address !== local.address);
+  const theirs = new Set(others.map((other) => plainHandle(other)));
+  const plain = plainHandle(local);
+  for (let i = 0; i < 1 << 16; i++) {
+    const handle = ((local.port << 16) | ((plain + i) & 0xffff)) >>> 0;
+    if (!theirs.has(handle)) return handle;
+  }
+  return plain;
+}
+
+function plainHandle({ address, port }: Local): number {
   return ((port << 16) | ((address ^ (address >>> 16)) & 0xffff)) >>> 0;
 }
 
@@ -77,13 +97,17 @@ export function attachFilter(
   const removeHook = (): void => {
     if (isOurs) hook.removeUnused();
   };
-  const attached = hook.attach(program, handle);
-  if (attached < 0) removeHook();
-  check('bpf_tc_attach', attached);
+  const id = hook.attach(program, handle);
+  if (id < 0) removeHook();
+  check('bpf_tc_attach', id);
+  const isThere = (): boolean => {
+    const found = hook.programAt(handle);
+    return found < 0 ? !isGone(found) : found === id;
+  };
   return {
-    isThere: () => hook.has(handle),
+    isThere,
     close: () => {
-      const detached = hook.detach(handle);
+      const detached = isThere() ? hook.detach(handle) : -E.ENOENT;
       if (detached < 0 && !isGone(detached)) return false;
       removeHook();
       return true;
@@ -117,14 +141,18 @@ class Clsact {
     return this.hook.address;
   }
 
+  /** The program's id, or an error number's negative. */
   attach(program: number, handle: number): number {
     const options = optionsOf(program, handle);
-    return libbpf().attach(this.address, options.address);
+    const result = libbpf().attach(this.address, options.address);
+    return result < 0 ? result : programIn(options);
   }
 
-  has(handle: number): boolean {
+  /** The id of the program of a filter, or an error number's negative. */
+  programAt(handle: number): number {
     const options = optionsOf(0, handle);
-    return !isGone(libbpf().query(this.address, options.address));
+    const result = libbpf().query(this.address, options.address);
+    return result < 0 ? result : programIn(options);
   }
 
   /** 0, or an error number's negative. */
@@ -162,11 +190,16 @@ function optionsOf(program: number, handle: number): Memory {
   return options;
 }
 
+/** Which program the kernel says it is. */
+function programIn(options: Memory): number {
+  return options.view.getUint32(16, true);
+}
+
 /** Handles of filters whose process has died without taking them away. */
 function leftBehind(ifindex: number, direction: Direction, own: number): number[] {
   const handles = filterHandles(ifindex, direction, PRIORITY);
   if (handles.length === 0) return [];
-  const ports = udpPorts();
+  const ports = new Set(udpSockets().map(({ port }) => port));
   // Where the table does not show our own socket, it says nothing about others.
   const isGone = (handle: number): boolean => ports.has(own >>> 16) && !ports.has(handle >>> 16);
   return handles.filter((handle) => handle === own || isGone(handle));
