@@ -1,10 +1,10 @@
 import { RouteQuery } from '../../linux/route-query.ts';
-import { noteSystemFailure } from '../../linux/system-failures.ts';
+import { isShortage, noteSystemFailure } from '../../linux/system-failures.ts';
 import { fromHex, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 
-/** Undefined where the destination is on the link, there is no way, or the kernel cannot be asked at this moment. */
+/** Undefined where the destination is on the link, there is no way, or the kernel may not be asked. Throws a SystemCallError where it cannot be asked at this moment. */
 export function wayToGateway(local: Endpoint, destination: Ipv4): WayToGateway | undefined {
   const routes = new RouteQuery(local.address, local.port);
   try {
@@ -14,6 +14,7 @@ export function wayToGateway(local: Endpoint, destination: Ipv4): WayToGateway |
       ? undefined
       : { gateway: readUint32(gateway, 0), source: way.source };
   } catch (error) {
+    if (isShortage(error)) throw error;
     noteSystemFailure(error);
     return undefined;
   } finally {
