@@ -9,7 +9,6 @@
  * on to user space, where src/core/server has the rules in full. Limits are those of src/core/fair-budget.ts and token-buckets.ts;
  * what they refuse is dropped here. Rows are those of docs/rfc-compliance.md.
  */
-#include <stddef.h>
 #include "common.h"
 #include "server.h"
 #include "counters.h"
@@ -21,7 +20,6 @@
 
 #define ICMPV6_RS 133
 #define HEADERS (ETH_HLEN + WRAPPING)
-#define CHECKSUM_AT (ETH_HLEN + sizeof(struct iphdr) + offsetof(struct udphdr, check))
 #define AUTHENTICATION 13 /* without identifier and value: S-38 */
 #define ORIGIN 8
 #define SOLICITATION (sizeof(struct ipv6hdr) + 8)
@@ -309,23 +307,6 @@ static __always_inline __u32 headers_sum(const struct iphdr *ip, const struct ud
 static __always_inline __u16 payload_sum(__u8 *payload, __u32 more)
 {
 	return fold(fold(bpf_csum_diff(NULL, 0, (__be32 *)payload, MOST, 0)) + more);
-}
-
-/*
- * Whether a datagram is known here to have its checksum to come, as over virtual links. What is in the field does not tell: anybody can
- * send that, and a right checksum may be the same. But what is asked to update a checksum leaves alone one that is to come.
- */
-static __always_inline bool is_unfinished(struct __sk_buff *skb, __u16 checksum)
-{
-	__u16 updated;
-
-	if (bpf_l4_csum_replace(skb, CHECKSUM_AT, 0, 1, sizeof(checksum)) ||
-	    bpf_skb_load_bytes(skb, CHECKSUM_AT, &updated, sizeof(updated)))
-		return false; /* no memory */
-	if (updated == checksum)
-		return true;
-	bpf_skb_store_bytes(skb, CHECKSUM_AT, &checksum, sizeof(checksum), 0);
-	return false;
 }
 
 /*

@@ -498,9 +498,9 @@ static __noinline __u64 sum_octets(struct __sk_buff *skb, __u32 at, __u64 length
 }
 
 /*
- * Whether the socket would take a datagram for its checksums. That of UDP may be missing, still to be made (over virtual links the field then
- * holds the sum of the pseudo-header), or right. Of several datagrams as one it has been looked at before; within, too, a sum that is still to
- * be made is none that can be wrong.
+ * Whether the socket would take a datagram for its checksums. That of UDP may be missing, right, or still to be made, over virtual links: the field
+ * then holds the sum of the pseudo-header, or that of a packet within does, for whose sum the one outside is made. Of several datagrams as one it has
+ * been looked at before.
  */
 static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer *outer, const struct ipv6hdr *inner)
 {
@@ -508,12 +508,15 @@ static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer 
 
 	if (header_checksum(&outer->ip))
 		return false;
-	if (!outer->udp.check || skb->gso_size || outer->udp.check == fold(pseudo_sum(&outer->ip, length)))
+	if (!outer->udp.check || skb->gso_size)
+		return true;
+	if (outer->udp.check == fold(pseudo_sum(&outer->ip, length)) && is_unfinished(skb, outer->udp.check))
 		return true;
 	if (bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0)
 		return true; /* the interface has found it right */
-	return fold_long(sum_octets(skb, ETH_HLEN + sizeof(struct iphdr), length, pseudo_sum(&outer->ip, length))) == 0xffff ||
-	       !sum_state(skb, ETH_HLEN + WRAPPING, inner);
+	if (fold_long(sum_octets(skb, ETH_HLEN + sizeof(struct iphdr), length, pseudo_sum(&outer->ip, length))) == 0xffff)
+		return true;
+	return !sum_state(skb, ETH_HLEN + WRAPPING, inner) && is_unfinished(skb, outer->udp.check);
 }
 
 struct tcp {
