@@ -142,12 +142,18 @@ static __always_inline bool is_own(const struct config *c, const struct in6_addr
 #define REPORT_SHIFT 32
 #define HALF 0xffffffffULL
 
-/* Whether so much time has passed; `since` may lie ahead. One that lies far ahead was half the range of these numbers ago, or more. */
-static __always_inline bool has_passed(__u32 units, __u32 since, __s32 span)
+/* How long ago a time was; it may lie ahead. One that lies far ahead was half the range of these numbers ago, or more. */
+static __always_inline __s32 age_of(__u32 units, __u32 since)
 {
 	__s32 age = units - since;
 
-	return age >= span || age < -FAR_UNITS;
+	return age < -FAR_UNITS ? 0x7fffffff : age;
+}
+
+/* Whether so much time has passed. */
+static __always_inline bool has_passed(__u32 units, __u32 since, __s32 span)
+{
+	return age_of(units, since) >= span;
 }
 
 /*
@@ -185,7 +191,7 @@ static __always_inline void report(struct peer *peer, const struct in6_addr *add
 	struct report *report;
 	__u64 packets;
 
-	if ((__s32)((__u32)(now >> UNIT_SHIFT) - peer->last_report) < SPACING_UNITS)
+	if (!has_passed(now >> UNIT_SHIFT, peer->last_report, SPACING_UNITS))
 		return;
 	report = bpf_ringbuf_reserve(&reports, sizeof(*report), 0);
 	if (!report) {
@@ -311,8 +317,7 @@ static __noinline bool is_unseen(const struct peer *peer, __u64 now)
 	__u32 zero = 0;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 
-	return c && peer &&
-	       (__s32)((__u32)(now >> UNIT_SHIFT) - peer->socket_heard) >= stretched(UNSEEN_UNITS, c->stretch, UNSEEN_MOST_UNITS);
+	return c && peer && has_passed(now >> UNIT_SHIFT, peer->socket_heard, stretched(UNSEEN_UNITS, c->stretch, UNSEEN_MOST_UNITS));
 }
 
 /*
@@ -321,7 +326,7 @@ static __noinline bool is_unseen(const struct peer *peer, __u64 now)
  */
 static __noinline __u32 share_of_socket(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
 {
-	__s32 unseen = (__u32)(now >> UNIT_SHIFT) - peer->socket_heard, stretch;
+	__s32 unseen = age_of(now >> UNIT_SHIFT, peer->socket_heard), stretch;
 	__u16 units = now >> LONG_UNIT_SHIFT;
 	struct config *c;
 	__u32 zero = 0;
@@ -953,6 +958,20 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
 }
 
+/* Where route and history are in the 64 bits that begin with peer.address. */
+#define ROUTE_SHIFT 48
+#define HISTORY_SHIFT 56
+
+/* A datagram of the peer's has no checksum, or has one. Where `amend` changes the entry in the same moment the next datagram tries again. */
+static __always_inline void note_origin(struct peer *peer, bool is_bare)
+{
+	__u64 *word = (__u64 *)&peer->address, before = *word;
+	__u64 unwraps = before >> HISTORY_SHIFT & HISTORY_UNWRAPS, after = is_bare ? UNWRAPS_PATIENCE : unwraps ? unwraps - 1 : 0;
+
+	if (after != unwraps)
+		__sync_val_compare_and_swap(word, before, (before & ~((__u64)HISTORY_UNWRAPS << HISTORY_SHIFT)) | after << HISTORY_SHIFT);
+}
+
 SEC("tc")
 int decap(struct __sk_buff *skb)
 {
@@ -1000,10 +1019,7 @@ int decap(struct __sk_buff *skb)
 	now = bpf_ktime_get_coarse_ns();
 	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_inNotHeard);
-	if (!outer.udp.check)
-		peer->history = (peer->history & ~HISTORY_UNWRAPS) | UNWRAPS_PATIENCE;
-	else if (peer->history & HISTORY_UNWRAPS)
-		peer->history--;
+	note_origin(peer, !outer.udp.check);
 	if (inner.nexthdr == NEXT_ICMPV6 && c->role == ROLE_CLIENT && is_advertisement(skb, l3, &inner))
 		return go_on(COUNT_inAdvertisement); /* CL-20 */
 	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
@@ -1042,6 +1058,25 @@ int inject(struct __sk_buff *skb)
 	return bpf_clone_redirect(skb, c->tunnel, 0);
 }
 
+#define WAY_TRIES 8
+
+/* Both at once, whatever `decap` notes of the peer meanwhile. */
+static __always_inline bool set_way(struct peer *peer, __u8 way, __u8 failures)
+{
+	__u64 *word = (__u64 *)&peer->address, before, after;
+	__u64 changed = (__u64)way << (ROUTE_SHIFT + ROUTE_WAY_SHIFT) | (__u64)failures << (HISTORY_SHIFT + HISTORY_FAILURES_SHIFT);
+	__u64 kept = ~(0xf0ULL << ROUTE_SHIFT | 0xf0ULL << HISTORY_SHIFT);
+
+#pragma unroll
+	for (int i = 0; i < WAY_TRIES; i++) {
+		before = *(volatile __u64 *)word;
+		after = (before & kept) | changed;
+		if (__sync_val_compare_and_swap(word, before, after) == before)
+			return true;
+	}
+	return false;
+}
+
 /* Changes a peer's entry where it is. Run by user space on a frame that holds an amendment, attached to nothing. 0, or an error. */
 SEC("tc")
 int amend(struct __sk_buff *skb)
@@ -1059,8 +1094,8 @@ int amend(struct __sk_buff *skb)
 	if (amendment.changes & AMEND_SEEN)
 		peer->socket_heard = amendment.socket_heard;
 	if (amendment.changes & AMEND_WAY) {
-		peer->route = (peer->route & ROUTE_UPLINK) | amendment.way << ROUTE_WAY_SHIFT;
-		peer->history = (peer->history & HISTORY_UNWRAPS) | amendment.failures << HISTORY_FAILURES_SHIFT;
+		if (!set_way(peer, amendment.way, amendment.failures))
+			return -1;
 		peer->last_notice = amendment.last_notice;
 	}
 	return 0;

@@ -63,8 +63,9 @@
 #define VALIDITY_NS (30 * NS_PER_SECOND)
 /* CARRIED_SILENCE_MS: so long unheard while it was sent to, the path to a peer has to be proven again. */
 #define SILENCE_NS (2 * NS_PER_SECOND)
+/* A time in 32 bits that lies further ahead is one of long ago. */
+#define FAR_UNITS 16777216
 /* Between two notices about a peer, and between two reports of it. */
-#define FAR_UNITS (1 << 24)
 #define SPACING_UNITS ((__s32)(NS_PER_SECOND >> UNIT_SHIFT))
 
 /*

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PEER as PEER_FIELDS } from '../../src/linux/bpf/layout.ts';
 import { VERDICT } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { buildIpv4Udp } from '../../src/sim/index.ts';
@@ -30,6 +31,7 @@ const PLACE = at('198.51.100.7:40000');
 const IPV4 = ETHERNET;
 const UDP = IPV4 + 20;
 const PAYLOAD = UDP + 8;
+const DAY_MS = 86_400_000;
 const EVERYTHING = parsePrefix('::/0')!;
 /** What a relay is not to serve, whatever it is told to. */
 const UNSERVED = ['::', '::1', 'ff02::1', 'ff0e::1', 'fe80::1', 'febf::1', '2001::1', '2001:0:ffff::1'];
@@ -121,6 +123,27 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(programs.countReports()).toBe(1);
     // The clock of last packets ticks coarsely.
     expect(programs.take(PEER, 0)).toBeGreaterThan(before - 20);
+  });
+
+  test("what the socket heard half the range of the programs' times ago, or more, is not taken for just heard", () => {
+    begin(role);
+    // Such times lie far ahead. In 32 bits they have come round after 26 days.
+    programs.put(PEER, 0, PLACE, monotonic() + 20 * DAY_MS);
+    expect(programs.state(PEER)!.socketHeardAgo).toBeGreaterThan(20 * DAY_MS * 1e6);
+    const before = programs.counters;
+    expect(arrives(frameOf(packet))).toBe(VERDICT.goOn);
+    expect(programs.counters.inUnseen).toBe(before.inUnseen + 1);
+    // The socket has had it: the next is carried.
+    programs.put(PEER, 0, PLACE, monotonic() + 40 * DAY_MS);
+    programs.put(PEER, 0, PLACE, monotonic());
+    expect(programs.state(PEER)!.socketHeardAgo).toBeLessThan(1e9);
+  });
+
+  test('what was reported as long ago is reported', () => {
+    begin(role);
+    programs.writeUnits(PEER, PEER_FIELDS.lastReport, monotonic() + 20 * DAY_MS);
+    expect(arrives(frameOf(packet))).toBe(VERDICT.carried);
+    expect(programs.countReports()).toBe(1);
   });
 
   test("what is no valid peer's datagram tells nothing of how the peer's kernel works", () => {

@@ -4,6 +4,7 @@ import { Amender } from './amend.ts';
 import {
   AMEND,
   AMENDMENT,
+  FAR_UNITS,
   HISTORY_FAILURES_SHIFT,
   HISTORY_UNWRAPS,
   LONG_UNIT_SHIFT,
@@ -50,7 +51,7 @@ export interface PeerState {
   readonly failures: number;
   /** When anything was received of the peer; ns of CLOCK_MONOTONIC. */
   readonly lastReceived: number;
-  /** How long ago the socket last received something of the peer, ns; the kernel may be ahead of `now`. Wraps round after 26 days. */
+  /** How long ago the socket last received something of the peer, ns; the kernel may be ahead of `now`. 26 days at the most. */
   readonly socketHeardAgo: number;
 }
 
@@ -114,7 +115,7 @@ export class PeerMap {
       unwraps: (view.getUint8(PEER.history) & HISTORY_UNWRAPS) !== 0,
       failures: view.getUint8(PEER.history) >> HISTORY_FAILURES_SHIFT,
       lastReceived: Number(view.getBigUint64(PEER.lastReceived, true)),
-      socketHeardAgo: ((unitsOf(now) - view.getUint32(PEER.socketHeard, true)) | 0) * 2 ** UNIT_SHIFT,
+      socketHeardAgo: ageOf(unitsOf(now), view.getUint32(PEER.socketHeard, true)) * 2 ** UNIT_SHIFT,
     };
   }
 
@@ -210,7 +211,7 @@ export class PeerMap {
     const heard = BigInt(Math.max(0, Math.floor(heardAt)));
     const isNews = heard > view.getBigUint64(PEER.lastReceived, true);
     const units = unitsOf(heardAt);
-    const isSeen = heardAt > 0 && ((units - view.getUint32(PEER.socketHeard, true)) | 0) > 0;
+    const isSeen = heardAt > 0 && ageOf(units, view.getUint32(PEER.socketHeard, true)) > 0;
     const isElsewhere = moved || (view.getUint8(PEER.route) & ROUTE_UPLINK) !== uplink;
     if (!isElsewhere && !isNews && !isSeen) return 0;
     if (!isElsewhere && this.amender !== undefined) return this.hear(isNews ? heard : 0n, isSeen, units);
@@ -267,6 +268,12 @@ export class PeerMap {
 
 function unitsOf(ns: number): number {
   return Math.floor(Math.max(0, ns) / 2 ** UNIT_SHIFT) >>> 0;
+}
+
+/** As age_of() of the programs: how long ago a time was, in units; it may lie ahead, but what lies far ahead was half the range ago, or more. */
+function ageOf(units: number, since: number): number {
+  const age = (units - since) | 0;
+  return age < -FAR_UNITS ? 0x7fff_ffff : age;
 }
 
 function longUnitsOf(ns: number): number {
