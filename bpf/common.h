@@ -4,6 +4,7 @@
 #define TEREDO_COMMON_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -47,6 +48,27 @@ static __always_inline __u16 header_checksum(const struct iphdr *ip)
 	for (int i = 0; i < (int)(sizeof(*ip) / 2); i++)
 		sum += words[i];
 	return ~fold(sum);
+}
+
+/* Offset of the checksum of a datagram in an Ethernet frame, if IPv4 has no options. */
+#define CHECKSUM_AT (ETH_HLEN + sizeof(struct iphdr) + offsetof(struct udphdr, check))
+
+/*
+ * Whether the kernel knows that a datagram's checksum, or one within, is still to be filled in, as over virtual links. The field itself does not
+ * show it: any sender can write that value, and a right checksum may be equal. But a helper that updates checksums does not touch one that is
+ * still to be filled in.
+ */
+static __always_inline bool is_unfinished(struct __sk_buff *skb, __u16 checksum)
+{
+	__u16 updated;
+
+	if (bpf_l4_csum_replace(skb, CHECKSUM_AT, 0, 1, sizeof(checksum)) ||
+	    bpf_skb_load_bytes(skb, CHECKSUM_AT, &updated, sizeof(updated)))
+		return false; /* no memory */
+	if (updated == checksum)
+		return true;
+	bpf_skb_store_bytes(skb, CHECKSUM_AT, &checksum, sizeof(checksum), 0);
+	return false;
 }
 
 #endif

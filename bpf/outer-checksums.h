@@ -162,9 +162,9 @@ static __noinline __u64 sum_octets(struct __sk_buff *skb, __u32 at, __u64 length
 }
 
 /*
- * Whether the checksums permit the datagram at a socket. That of UDP may be absent, right, or still to be filled in (over virtual links;
- * the field then holds the sum of the pseudo-header). For a super-packet it has been checked before. An inner checksum that is still to be
- * filled in cannot be wrong, either.
+ * Whether the checksums permit the datagram at a socket. That of UDP may be absent, right, or still to be filled in, over virtual links: the
+ * field then holds the sum of the pseudo-header; or the field of the inner packet does, and the outer checksum is made for that. For a
+ * super-packet it has been checked before.
  */
 static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer *outer, const struct ipv6hdr *inner)
 {
@@ -172,12 +172,15 @@ static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer 
 
 	if (header_checksum(&outer->ip))
 		return false;
-	if (!outer->udp.check || skb->gso_size || outer->udp.check == fold(pseudo_sum(&outer->ip, length)))
+	if (!outer->udp.check || skb->gso_size)
+		return true;
+	if (outer->udp.check == fold(pseudo_sum(&outer->ip, length)) && is_unfinished(skb, outer->udp.check))
 		return true;
 	if (bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0)
 		return true; /* the interface has found it right */
-	return fold_long(sum_octets(skb, ETH_HLEN + sizeof(struct iphdr), length, pseudo_sum(&outer->ip, length))) == 0xffff ||
-	       !sum_state(skb, ETH_HLEN + WRAPPING, inner);
+	if (fold_long(sum_octets(skb, ETH_HLEN + sizeof(struct iphdr), length, pseudo_sum(&outer->ip, length))) == 0xffff)
+		return true;
+	return !sum_state(skb, ETH_HLEN + WRAPPING, inner) && is_unfinished(skb, outer->udp.check);
 }
 
 #endif

@@ -11,14 +11,20 @@
 #define HALF 0xffffffffULL
 
 /*
- * Whether this much time has passed. `since` may be in the future; if it seems far in the future, it is in fact half the range of these
- * numbers ago, or more.
+ * How long ago a time was. `since` may be in the future; if it seems far in the future, it is in fact half the range of these numbers ago, or
+ * more.
  */
-static __always_inline bool has_passed(__u32 units, __u32 since, __s32 span)
+static __always_inline __s32 age_of(__u32 units, __u32 since)
 {
 	__s32 age = units - since;
 
-	return age >= span || age < -FAR_UNITS;
+	return age < -FAR_UNITS ? 0x7fffffff : age;
+}
+
+/* Whether this much time has passed. */
+static __always_inline bool has_passed(__u32 units, __u32 since, __s32 span)
+{
+	return age_of(units, since) >= span;
 }
 
 /*
@@ -56,7 +62,7 @@ static __always_inline void report(struct peer *peer, const struct in6_addr *add
 	struct report *report;
 	__u64 packets;
 
-	if ((__s32)((__u32)(now >> UNIT_SHIFT) - peer->last_report) < SPACING_UNITS)
+	if (!has_passed(now >> UNIT_SHIFT, peer->last_report, SPACING_UNITS))
 		return;
 	report = bpf_ringbuf_reserve(&reports, sizeof(*report), 0);
 	if (!report) {

@@ -34,8 +34,7 @@ static __noinline bool is_unseen(const struct peer *peer, __u64 now)
 	__u32 zero = 0;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 
-	return c && peer &&
-	       (__s32)((__u32)(now >> UNIT_SHIFT) - peer->socket_heard) >= stretched(UNSEEN_UNITS, c->stretch, UNSEEN_MOST_UNITS);
+	return c && peer && has_passed(now >> UNIT_SHIFT, peer->socket_heard, stretched(UNSEEN_UNITS, c->stretch, UNSEEN_MOST_UNITS));
 }
 
 /*
@@ -44,7 +43,7 @@ static __noinline bool is_unseen(const struct peer *peer, __u64 now)
  */
 static __noinline __u32 share_of_socket(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
 {
-	__s32 unseen = (__u32)(now >> UNIT_SHIFT) - peer->socket_heard, stretch;
+	__s32 unseen = age_of(now >> UNIT_SHIFT, peer->socket_heard), stretch;
 	__u16 units = now >> LONG_UNIT_SHIFT;
 	struct config *c;
 	__u32 zero = 0;

@@ -9,7 +9,6 @@
  * to user space, where src/core/server has the complete rules. The limits are those of src/core/fair-budget.ts and token-buckets.ts;
  * datagrams beyond them are dropped here. Rows are those of docs/rfc-compliance.md.
  */
-#include <stddef.h>
 #include "common.h"
 #include "server.h"
 #include "counters.h"
@@ -21,7 +20,6 @@
 
 #define ICMPV6_RS 133
 #define HEADERS (ETH_HLEN + WRAPPING)
-#define CHECKSUM_AT (ETH_HLEN + sizeof(struct iphdr) + offsetof(struct udphdr, check))
 #define AUTHENTICATION 13 /* without identifier and value: S-38 */
 #define ORIGIN 8
 #define SOLICITATION (sizeof(struct ipv6hdr) + 8)
@@ -309,24 +307,6 @@ static __always_inline __u32 headers_sum(const struct iphdr *ip, const struct ud
 static __always_inline __u16 payload_sum(__u8 *payload, __u32 more)
 {
 	return fold(fold(bpf_csum_diff(NULL, 0, (__be32 *)payload, MOST, 0)) + more);
-}
-
-/*
- * Whether the kernel knows that a datagram's checksum is still to be filled in, as over virtual links. The field itself does not show it:
- * any sender can write that value, and a right checksum may be equal. But a helper that updates checksums does not touch one that is still
- * to be filled in.
- */
-static __always_inline bool is_unfinished(struct __sk_buff *skb, __u16 checksum)
-{
-	__u16 updated;
-
-	if (bpf_l4_csum_replace(skb, CHECKSUM_AT, 0, 1, sizeof(checksum)) ||
-	    bpf_skb_load_bytes(skb, CHECKSUM_AT, &updated, sizeof(updated)))
-		return false; /* no memory */
-	if (updated == checksum)
-		return true;
-	bpf_skb_store_bytes(skb, CHECKSUM_AT, &checksum, sizeof(checksum), 0);
-	return false;
 }
 
 /*

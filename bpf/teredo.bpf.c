@@ -337,6 +337,20 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
 }
 
+/* Where route and history are in the 64 bits that begin with peer.address. */
+#define ROUTE_SHIFT 48
+#define HISTORY_SHIFT 56
+
+/* Notes whether a datagram of the peer has no checksum. If `amend` changes the entry in the same moment, the next datagram tries again. */
+static __always_inline void note_origin(struct peer *peer, bool is_bare)
+{
+	__u64 *word = (__u64 *)&peer->address, before = *word;
+	__u64 unwraps = before >> HISTORY_SHIFT & HISTORY_UNWRAPS, after = is_bare ? UNWRAPS_PATIENCE : unwraps ? unwraps - 1 : 0;
+
+	if (after != unwraps)
+		__sync_val_compare_and_swap(word, before, (before & ~((__u64)HISTORY_UNWRAPS << HISTORY_SHIFT)) | after << HISTORY_SHIFT);
+}
+
 SEC("tc")
 int decap(struct __sk_buff *skb)
 {
@@ -384,10 +398,7 @@ int decap(struct __sk_buff *skb)
 	now = bpf_ktime_get_coarse_ns();
 	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
 		return go_on(COUNT_inNotHeard);
-	if (!outer.udp.check)
-		peer->history = (peer->history & ~HISTORY_UNWRAPS) | UNWRAPS_PATIENCE;
-	else if (peer->history & HISTORY_UNWRAPS)
-		peer->history--;
+	note_origin(peer, !outer.udp.check);
 	if (inner.nexthdr == NEXT_ICMPV6 && c->role == ROLE_CLIENT && is_advertisement(skb, l3, &inner))
 		return go_on(COUNT_inAdvertisement); /* CL-20 */
 	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
@@ -426,6 +437,25 @@ int inject(struct __sk_buff *skb)
 	return bpf_clone_redirect(skb, c->tunnel, 0);
 }
 
+#define WAY_TRIES 8
+
+/* Sets both at once, whatever `decap` notes of the peer in the same moment. */
+static __always_inline bool set_way(struct peer *peer, __u8 way, __u8 failures)
+{
+	__u64 *word = (__u64 *)&peer->address, before, after;
+	__u64 changed = (__u64)way << (ROUTE_SHIFT + ROUTE_WAY_SHIFT) | (__u64)failures << (HISTORY_SHIFT + HISTORY_FAILURES_SHIFT);
+	__u64 kept = ~(0xf0ULL << ROUTE_SHIFT | 0xf0ULL << HISTORY_SHIFT);
+
+#pragma unroll
+	for (int i = 0; i < WAY_TRIES; i++) {
+		before = *(volatile __u64 *)word;
+		after = (before & kept) | changed;
+		if (__sync_val_compare_and_swap(word, before, after) == before)
+			return true;
+	}
+	return false;
+}
+
 /* Changes a peer's entry in place. User space runs it, without attaching it, on a frame that holds an amendment. Result: 0, or an error. */
 SEC("tc")
 int amend(struct __sk_buff *skb)
@@ -443,8 +473,8 @@ int amend(struct __sk_buff *skb)
 	if (amendment.changes & AMEND_SEEN)
 		peer->socket_heard = amendment.socket_heard;
 	if (amendment.changes & AMEND_WAY) {
-		peer->route = (peer->route & ROUTE_UPLINK) | amendment.way << ROUTE_WAY_SHIFT;
-		peer->history = (peer->history & HISTORY_UNWRAPS) | amendment.failures << HISTORY_FAILURES_SHIFT;
+		if (!set_way(peer, amendment.way, amendment.failures))
+			return -1;
 		peer->last_notice = amendment.last_notice;
 	}
 	return 0;

@@ -63,8 +63,9 @@
 #define VALIDITY_NS (30 * NS_PER_SECOND)
 /* CARRIED_SILENCE_MS: after this time without an answer to packets the path to a peer has to be proven again. */
 #define SILENCE_NS (2 * NS_PER_SECOND)
+/* A time in 32 bits that seems further in the future than this is one of long ago. */
+#define FAR_UNITS 16777216
 /* The least time between two notices about a peer, and between two reports about it. */
-#define FAR_UNITS (1 << 24)
 #define SPACING_UNITS ((__s32)(NS_PER_SECOND >> UNIT_SHIFT))
 
 /*

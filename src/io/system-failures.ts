@@ -1,6 +1,7 @@
 export {
   countSystemFailure,
   isShortage,
+  noteSystemFailure,
   onSystemFailure,
   survive,
   systemErrorIn,

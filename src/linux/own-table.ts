@@ -1,5 +1,5 @@
 import { SystemCallError } from './errors.ts';
-import { Memory, errno, sys } from './libc.ts';
+import { E, Memory, errno, sys } from './libc.ts';
 import { AF_NETLINK, NETLINK_NETFILTER, align } from './netlink.ts';
 import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
 
@@ -53,7 +53,10 @@ export class OwnTable {
   private readonly memory = new Memory(BUFFER);
   private end = 0;
   private sequence = 0;
-  private exists = false;
+  /** Of the change that is being made. */
+  private firstSequence = 0;
+  /** Undefined: the kernel's answer to the latest change was lost. */
+  private exists: boolean | undefined = false;
   private closed = false;
 
   /** Throws a SystemCallError: EPROTONOSUPPORT if the kernel has no nftables. */
@@ -63,14 +66,32 @@ export class OwnTable {
   }
 
   /**
-   * Replaces the chains of the table by these, in one step. On failure throws a SystemCallError and changes nothing: EEXIST if another
-   * program has a table of this name, EPERM without CAP_NET_ADMIN.
+   * Replaces the chains of the table by these, in one step. On failure throws a SystemCallError and changes nothing, unless the kernel's answer
+   * was lost (ENOBUFS, EAGAIN). EEXIST: another program has a table of this name. EPERM: no CAP_NET_ADMIN.
    */
   set(chains: readonly OwnChain[]): void {
     if (this.closed) return;
+    if (this.exists !== undefined) return this.change(chains, this.exists);
+    try {
+      this.change(chains, true);
+    } catch (error) {
+      if (!(error instanceof SystemCallError) || error.code !== 'ENOENT') throw error;
+      this.change(chains, false);
+    }
+  }
+
+  /** Removes the table. Harmless when repeated. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    sys.close(this.fd);
+  }
+
+  private change(chains: readonly OwnChain[], exists: boolean): void {
     this.end = 0;
+    this.firstSequence = this.sequence + 1;
     this.message(BATCH.BEGIN, 0, () => {});
-    if (this.exists) this.message((SUBSYSTEM << 8) | NFT_MSG.DELTABLE, 0, () => this.text(1, this.name));
+    if (exists) this.message((SUBSYSTEM << 8) | NFT_MSG.DELTABLE, 0, () => this.text(1, this.name));
     this.message((SUBSYSTEM << 8) | NFT_MSG.NEWTABLE, NLM_F.CREATE | NLM_F.EXCL, () => {
       this.text(1, this.name);
       this.word(2, NFT_TABLE_F_OWNER);
@@ -79,13 +100,6 @@ export class OwnTable {
     this.message(BATCH.END, 0, () => {});
     this.send();
     this.exists = true;
-  }
-
-  /** Removes the table. Harmless when repeated. */
-  close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    sys.close(this.fd);
   }
 
   private chain({ hook, rules }: OwnChain): void {
@@ -207,19 +221,28 @@ export class OwnTable {
     this.end += 4 + align(octets.length);
   }
 
-  /** The kernel accepts a batch completely or not at all; its answer is there when the write returns. */
+  /** The kernel accepts a batch completely or not at all; its answer is there when the write returns. It acknowledges each message but the first and the last. */
   private send(): void {
     const { address, view } = this.memory;
     if (sys.write(this.fd, address, this.end) < 0) throw new SystemCallError('nfnetlink', errno());
+    const unanswered = new Set<number>();
+    for (let at = this.firstSequence + 1; at < this.sequence; at++) unanswered.add(at);
+    const before = this.exists;
+    this.exists = undefined;
     let refusal = 0;
     for (;;) {
       const length = sys.read(this.fd, address, BUFFER);
+      if (length < 0 && errno() !== E.EAGAIN) throw new SystemCallError('nfnetlink', errno());
       if (length <= 0) break;
       for (let at = 0; at + HEADERS <= length; at += align(Math.max(HEADERS, view.getUint32(at, true)))) {
-        if (view.getUint16(at + 4, true) === NLMSG_ERROR && refusal === 0)
-          refusal = -view.getInt32(at + 16, true);
+        const sequence = view.getUint32(at + 8, true);
+        if (view.getUint16(at + 4, true) !== NLMSG_ERROR || sequence < this.firstSequence) continue; // of a change before
+        unanswered.delete(sequence);
+        if (refusal === 0) refusal = -view.getInt32(at + 16, true);
       }
     }
+    if (refusal !== 0) this.exists = before;
+    else if (unanswered.size > 0) refusal = E.EAGAIN;
     if (refusal !== 0) throw new SystemCallError('nfnetlink', refusal);
   }
 }

@@ -88,12 +88,14 @@ export function udpBufferOverflows(): number {
   return Number(values?.[names?.indexOf('RcvbufErrors') ?? -1] ?? 0);
 }
 
-/** The ports of this namespace's UDP sockets over IPv4. */
-export function udpPorts(): Set<number> {
-  const own = lines('/proc/thread-self/net/udp').map(
-    (line) => /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) /.exec(line)?.[1],
-  );
-  return new Set(own.flatMap((port) => (port === undefined ? [] : [Number.parseInt(port, 16)])));
+/** The addresses and ports of this namespace's UDP sockets over IPv4. Throws if the process may open no more files. */
+export function udpSockets(): { readonly address: number; readonly port: number }[] {
+  return lines('/proc/thread-self/net/udp').flatMap((line) => {
+    const found = /^ *\d+: ((?:[0-9A-F]{2}){4}):([0-9A-F]{4}) /.exec(line);
+    if (found === null) return [];
+    const address = Buffer.from(found[1]!, 'hex').readUInt32LE(0); // the kernel prints it in the machine's order
+    return [{ address, port: Number.parseInt(found[2]!, 16) }];
+  });
 }
 
 /** "pid 123, miredo": the process that has a UDP port of this namespace, if this process may see it. */

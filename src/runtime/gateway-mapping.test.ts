@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { MemoryClock } from '../io/memory-clock.ts';
+import { onSystemFailure } from '../io/system-failures.ts';
 import type { MapAnswer, PortMapper, PortMapping } from '../io/ports.ts';
 import { parseIpv4 } from '../wire/index.ts';
 import { GatewayMapping } from './gateway-mapping.ts';
@@ -396,3 +397,27 @@ function slowRelease(gateway: Gateway): () => void {
   gateway.released = new Promise((resolve) => (finish = resolve));
   return () => finish();
 }
+
+test('a way to the gateway that could not be looked for is looked for again, and said to be missing as often', async () => {
+  const clock = new MemoryClock();
+  const gateway = new Gateway();
+  gateway.answers = [MAPPING];
+  const short = Object.assign(new Error('RTM_GETROUTE: ENOBUFS'), { errno: 105, code: 'ENOBUFS' });
+  const failures: (Error | undefined)[] = [short, short, undefined];
+  const told: Error[] = [];
+  onTestFinished(onSystemFailure((error) => told.push(error)));
+  const open = (): PortMapper => {
+    const failure = failures.shift();
+    if (failure !== undefined) throw failure;
+    return gateway;
+  };
+  const mapping = new GatewayMapping(clock, LATEST, open, () => undefined);
+  void mapping.begin();
+  for (let i = 0; i < 40; i++) {
+    clock.advance(1_000);
+    await Promise.resolve();
+  }
+  expect(mapping.mapping).toEqual(MAPPING);
+  expect([failures.length, told]).toEqual([0, [short, short]]);
+  await mapping.close();
+});

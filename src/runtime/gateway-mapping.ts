@@ -1,6 +1,6 @@
 import { randomBetween } from '../core/entropy.ts';
 import type { Entropy } from '../core/entropy.ts';
-import { countSystemFailure, isShortage } from '../io/system-failures.ts';
+import { countSystemFailure, isShortage, noteSystemFailure } from '../io/system-failures.ts';
 import type { CancelTimer, Clock, MapAnswer, PortMapper, PortMapping } from '../io/ports.ts';
 
 /** RFC 6081 section 5.3.3 has the mapping come before qualification: a gateway that is there answers in less. E-41 */
@@ -218,8 +218,10 @@ export class GatewayMapping {
       return this.open();
     } catch (error) {
       // Without netlink there is no way to find the gateway; without descriptors there may be one later.
-      countSystemFailure(error);
-      if (isShortage(error)) this.lookAgain();
+      if (isShortage(error)) {
+        noteSystemFailure(error);
+        this.lookAgain();
+      } else countSystemFailure(error);
       return undefined;
     }
   }

@@ -4,7 +4,9 @@ import { expect, onTestFinished } from 'vitest';
 import { HEADROOM } from '../../src/core/machine.ts';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import { execute } from '../../src/lab/process.ts';
+import { Memory, sys } from '../../src/linux/libc.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
+import { AF_INET, SOCK_RAW, openSocket } from '../../src/linux/socket.ts';
 import { RawIpv6Socket } from '../../src/linux/raw-ipv6.ts';
 import { UdpSocket } from '../../src/linux/udp.ts';
 import {
@@ -36,8 +38,8 @@ const [FILE_HEADER, FRAME_HEADER] = [24, 16];
  *
  *     first:  peer's socket 192.0.2.2:5000 -- far | wan -- 192.0.2.1, decap, encap, tunnel  :second
  */
-export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
-  const far = openFar();
+export async function kernelRig(role: 'client' | 'relay'): Promise<KernelRig> {
+  const { far, sendIpv4 } = openFar();
   const ports = kernelPorts();
   const tun = ports.openTun(TUNNEL);
   onTestFinished(() => tun.close());
@@ -87,6 +89,7 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
       far.send(payload, 0, payload.length, HOST.address, udp.local.port);
       far.flush();
     },
+    peerSendsIpv4: sendIpv4,
     hostGot,
     peerGot: () => peerGot,
     peerHeardFrom: () => peerHeardFrom,
@@ -97,13 +100,30 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<Rig> {
   };
 }
 
-function openFar(): UdpSocket {
+export interface KernelRig extends Rig {
+  /** Sends an IPv4 packet as it is, to the host's address. */
+  readonly peerSendsIpv4: (packet: Uint8Array) => void;
+}
+
+/** Of IPv4: the packet brings its own header. */
+const IPPROTO_RAW = 255;
+
+function openFar(): { far: UdpSocket; sendIpv4: (packet: Uint8Array) => void } {
   enterNewNetwork();
   ip('link', 'add', 'far', 'type', 'veth', 'peer', 'name', 'wan');
   ip('address', 'add', PEER.prefix, 'dev', 'far');
   ip('link', 'set', 'far', 'up');
   const far = new UdpSocket({ address: PEER.address, port: PEER.port, headroom: HEADROOM });
   onTestFinished(() => far.close());
+  const raw = openSocket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+  onTestFinished(() => void sys.close(raw));
+  const sendIpv4 = (packet: Uint8Array): void => {
+    const [bytes, name] = [new Memory(packet.length), new Memory(16)]; // struct sockaddr_in
+    bytes.bytes.set(packet);
+    name.view.setUint16(0, AF_INET, true);
+    name.view.setUint32(4, HOST.address);
+    expect(sys.sendto(raw, bytes.address, packet.length, 0, name.address, 16)).toBe(packet.length);
+  };
   const first = openSync('/proc/self/ns/net', 'r');
   enterNewNetwork();
   const here = String(process.pid);
@@ -112,7 +132,7 @@ function openFar(): UdpSocket {
   ip('link', 'set', 'lo', 'up');
   ip('address', 'add', HOST.prefix, 'dev', 'wan');
   ip('link', 'set', 'wan', 'up');
-  return far;
+  return { far, sendIpv4 };
 }
 
 /** Packets that the host receives on the tunnel, from a capture. The buffer holds few packets of the default size. */

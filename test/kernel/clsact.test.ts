@@ -5,7 +5,7 @@
 import { expect, test, vi } from 'vitest';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
 import { execute } from '../../src/lab/index.ts';
-import { attachFilter, filterHandle } from '../../src/linux/bpf/attachment.ts';
+import { attachFilter, filterHandle, removeLeftFilters } from '../../src/linux/bpf/attachment.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { UdpSocket } from '../../src/linux/udp.ts';
@@ -127,6 +127,48 @@ test('filters left by crashes are removed if their sockets are gone; those of ru
   expect(hasClsact('wan')).toBe(false);
   for (const socket of [living, own]) socket.close();
   program.close();
+});
+
+test("two roles with one port, whose addresses have the same 16 bits in a handle: neither takes the other's filter away", () => {
+  enterNewNetwork();
+  execute('ip', ['link', 'set', 'lo', 'up']);
+  execute('ip', ['link', 'add', 'wan', 'index', '10', 'type', 'veth', 'peer', 'name', 'far']);
+  for (const address of ['10.0.0.1', '10.2.0.3'])
+    execute('ip', ['address', 'add', `${address}/32`, 'dev', 'lo']);
+  const programs = [1, 2].map(() => loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 }));
+  const open = (address: string) => new UdpSocket({ address: v4(address), port: 3_545, headroom: 0 });
+  const attached = (i: number, handle: number) =>
+    attachFilter(programs[i]!.program('decap'), 10, 'ingress', handle);
+  const first = open('10.0.0.1');
+  const one = attached(0, filterHandle(first.local));
+  const second = open('10.2.0.3');
+  const handle = filterHandle(second.local);
+  removeLeftFilters(10, 'ingress', handle);
+  expect([filters('wan', 'ingress'), one.isAttached()]).toEqual([1, true]);
+  const other = attached(1, handle);
+  expect([filters('wan', 'ingress'), one.isAttached(), other.isAttached()]).toEqual([2, true, true]);
+  // Each finds its own again after a crash.
+  attached(1, handle);
+  expect([filters('wan', 'ingress'), one.isAttached()]).toEqual([2, true]);
+  one.close();
+  expect(filters('wan', 'ingress')).toBe(1);
+  for (const socket of [first, second]) socket.close();
+  for (const program of programs) program.close();
+});
+
+test('another program with the handle of one that has been taken away is not taken for it', () => {
+  enterNewNetwork();
+  execute('ip', ['link', 'add', 'wan', 'index', '10', 'type', 'veth', 'peer', 'name', 'far']);
+  const programs = [1, 2].map(() => loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 }));
+  const [one, other] = programs.map((program) =>
+    attachFilter(program.program('decap'), 10, 'ingress', 3_545),
+  );
+  expect([one!.isAttached(), other!.isAttached()]).toEqual([false, true]);
+  one!.close();
+  expect([filters('wan', 'ingress'), other!.isAttached()]).toEqual([1, true]);
+  other!.close();
+  expect(hasClsact('wan')).toBe(false);
+  for (const program of programs) program.close();
 });
 
 test('a qdisc stays while another program has a filter there, and if another program made it', () => {

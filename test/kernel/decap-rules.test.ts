@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PEER as PEER_FIELDS } from '../../src/linux/bpf/layout.ts';
 import { VERDICT } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { buildIpv4Udp } from '../../src/sim/pcap.ts';
@@ -30,6 +31,7 @@ const PLACE = at('198.51.100.7:40000');
 const IPV4 = ETHERNET;
 const UDP = IPV4 + 20;
 const PAYLOAD = UDP + 8;
+const DAY_MS = 86_400_000;
 const EVERYTHING = parsePrefix('::/0')!;
 /** Addresses that a relay must not serve, whatever its configuration. */
 const UNSERVED = ['::', '::1', 'ff02::1', 'ff0e::1', 'fe80::1', 'febf::1', '2001::1', '2001:0:ffff::1'];
@@ -123,6 +125,27 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(programs.take(PEER, 0)).toBeGreaterThan(before - 20);
   });
 
+  test("what the socket heard half the range of the programs' times ago, or more, is not taken for just heard", () => {
+    begin(role);
+    // Such times lie far ahead. In 32 bits they have come round after 26 days.
+    programs.put(PEER, 0, PLACE, monotonic() + 20 * DAY_MS);
+    expect(programs.state(PEER)!.socketHeardAgo).toBeGreaterThan(20 * DAY_MS * 1e6);
+    const before = programs.counters;
+    expect(arrives(frameOf(packet))).toBe(VERDICT.goOn);
+    expect(programs.counters.inUnseen).toBe(before.inUnseen + 1);
+    // The socket has had it: the next is carried.
+    programs.put(PEER, 0, PLACE, monotonic() + 40 * DAY_MS);
+    programs.put(PEER, 0, PLACE, monotonic());
+    expect(programs.state(PEER)!.socketHeardAgo).toBeLessThan(1e9);
+  });
+
+  test('what was reported as long ago is reported', () => {
+    begin(role);
+    programs.writeUnits(PEER, PEER_FIELDS.lastReport, monotonic() + 20 * DAY_MS);
+    expect(arrives(frameOf(packet))).toBe(VERDICT.carried);
+    expect(programs.countReports()).toBe(1);
+  });
+
   test("a datagram that is not a valid peer's tells nothing about how the peer's kernel works", () => {
     const unsummed = frameOf(packet).fill(0, UDP + 6, UDP + 8);
     begin(role, 31_000);
@@ -198,11 +221,11 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(arrives(frame.fill(0, UDP + 6, UDP + 8))).toBe(VERDICT.carried);
   });
 
-  test('a checksum that is still to be filled in, outer or inner, cannot be wrong', () => {
+  test("octets like those of a checksum to be filled in, outer or inner, are not enough: without the kernel's mark the frame is left", () => {
     begin(role);
     const outside = frameOf(packet);
     writeUint16(outside, UDP + 6, foldSum(udpSeed(outside, IPV4, readUint16(outside, UDP + 4))));
-    expect(arrives(outside)).toBe(VERDICT.carried);
+    expect(arrives(outside)).toBe(VERDICT.goOn);
     const within = packet.slice();
     const unmade = foldSum(pseudoHeaderSum(within, 0, NEXT_HEADER.UDP, 60));
     writeUint16(within, 46, unmade);
@@ -210,7 +233,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     writeUint16(frame, PAYLOAD + 46, transportChecksum(within, 0, NEXT_HEADER.UDP, 40, 100));
     sealUdp(frame);
     writeUint16(frame, PAYLOAD + 46, unmade);
-    expect(arrives(frame)).toBe(VERDICT.carried);
+    expect(arrives(frame)).toBe(VERDICT.goOn);
   });
 });
 

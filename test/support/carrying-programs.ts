@@ -1,9 +1,12 @@
-import { CONFIG, KERNEL_COUNTERS, ROLE, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
+import { CONFIG, KERNEL_COUNTERS, PEER, ROLE, UNIT_SHIFT, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
+import { check, libbpf } from '../../src/linux/bpf/libbpf.ts';
 import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';
+import type { PeerState } from '../../src/linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import { writeRecord } from '../../src/linux/bpf/records.ts';
 import { ReportRing } from '../../src/linux/bpf/report-ring.ts';
 import { ServedMap } from '../../src/linux/bpf/served-map.ts';
+import { Memory } from '../../src/linux/libc.ts';
 import type { Endpoint, Ipv6, Ipv6Prefix } from '../../src/wire/index.ts';
 import { ProgramBench } from './program-bench.ts';
 
@@ -26,7 +29,7 @@ export class CarryingPrograms {
   /** Frames are written into its `frame`. */
   readonly bench = new ProgramBench(MOST);
   private readonly local: Endpoint;
-  private readonly program = loadPeerProgram({ peers: 4_096, served: 16, proofs: 16, reports: REPORTS });
+  readonly program = loadPeerProgram({ peers: 4_096, served: 16, proofs: 16, reports: REPORTS });
   private readonly encap = this.program.program('encap');
   private readonly decap = this.program.program('decap');
   private readonly peers = new PeerMap(this.program.map('peers'));
@@ -76,6 +79,20 @@ export class CarryingPrograms {
     const carried = emptyCarried();
     this.peers.take(peer, offset, carried);
     return carried.lastReceived / 1e6;
+  }
+
+  state(peer: Uint8Array): PeerState | undefined {
+    return this.peers.state(peer, monotonic() * 1e6);
+  }
+
+  /** Writes a time of 32 bits into a peer's entry; `at`: ms of CLOCK_MONOTONIC. */
+  writeUnits(peer: Uint8Array, field: number, at: number): void {
+    const [key, value] = [new Memory(peer.length), new Memory(PEER.SIZE)];
+    key.bytes.set(peer);
+    const map = this.program.map('peers');
+    check('lookup', libbpf().lookup(map, key.address, value.address));
+    value.view.setUint32(field, Math.floor((at * 1e6) / 2 ** UNIT_SHIFT) >>> 0, true);
+    check('update', libbpf().update(map, key.address, value.address, 0));
   }
 
   /** Whether the peer's kernel unwraps datagrams; undefined: not known. */

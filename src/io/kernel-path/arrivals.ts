@@ -36,27 +36,28 @@ export class Arrivals {
   follow(others: readonly number[]): void {
     const wanted = new Set(others.filter((ifindex) => !this.needed.has(ifindex)));
     for (const [ifindex, attachment] of this.attachments) {
-      if (this.needed.has(ifindex) || wanted.has(ifindex)) continue;
-      attachment.close();
-      this.attachments.delete(ifindex);
+      if (!this.needed.has(ifindex) && !wanted.has(ifindex)) this.detach(ifindex, attachment);
     }
     for (const ifindex of wanted) this.attachTo(ifindex);
   }
 
-  close(): void {
-    for (const attachment of this.attachments.values()) attachment.close();
-    this.attachments.clear();
+  /** False where the system refuses for now to take some away: they are still known, and this may be called again. Throws never. */
+  close(): boolean {
     this.needed.clear();
+    for (const [ifindex, attachment] of this.attachments) this.detach(ifindex, attachment);
+    return this.attachments.size === 0;
   }
 
   private makeRoom(): void {
     if (this.attachments.size < MOST) return;
     for (const [ifindex, attachment] of this.attachments) {
-      if (this.needed.has(ifindex)) continue;
-      attachment.close();
-      this.attachments.delete(ifindex);
-      return;
+      if (!this.needed.has(ifindex) && this.detach(ifindex, attachment)) return;
     }
+  }
+
+  /** One that the system refuses to take away for now stays: what it carries is right wherever it comes in. */
+  private detach(ifindex: number, attachment: Attachment): boolean {
+    return attachment.close() && this.attachments.delete(ifindex);
   }
 
   private attachTo(ifindex: number): boolean {

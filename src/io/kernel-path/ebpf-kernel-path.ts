@@ -1,6 +1,7 @@
 import { attach, filterHandle, removeLeftFilters } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
 import { KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT } from '../../linux/bpf/layout.ts';
+import type { Way } from '../../linux/bpf/layout.ts';
 import { PeerMap, emptyCarried } from '../../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../linux/bpf/peer-program.ts';
 import type { Program } from '../../linux/bpf/program.ts';
@@ -54,14 +55,17 @@ export class EbpfKernelPath implements KernelPath {
   private readonly ring: ReportRing;
   private readonly uplinks: Uplinks;
   private readonly wayOut: WayOut;
+  /** Of its filters, before kernel 6.6. */
+  private readonly handle: number;
   private egress: Attachment;
   private readonly debounce: Debounce;
   private readonly reports: CarriedReports;
+  private readonly config: ProgramConfig;
   private readonly tunnelIndex: number;
   private readonly time: KernelTime;
   private readonly proofs: PathProofs;
-  private readonly config: ProgramConfig;
-  private readonly undo: (() => void)[] = [];
+  /** Steps of {@link close}. A step returns false if the system refuses it for now. */
+  private readonly undo: (() => boolean | void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
   private queue: Offer[] = [];
   private handlers: KernelPathHandlers | undefined;
@@ -80,7 +84,7 @@ export class EbpfKernelPath implements KernelPath {
     this.options = options;
     this.clock = clock;
     this.time = new KernelTime(clock);
-    this.debounce = new Debounce(clock, () => this.guarded(() => this.follow()));
+    this.debounce = new Debounce(clock, () => this.guarded(() => this.orForget(() => this.follow())));
     this.reports = new CarriedReports(
       (ns) => this.time.toMs(ns),
       (batch) => this.handlers?.onCarried(batch),
@@ -98,20 +102,22 @@ export class EbpfKernelPath implements KernelPath {
         reports: RING_BYTES,
       };
       this.program = this.closing(loadPeerProgram(sizes));
-      this.undo.push(() => (this.last = this.program.readCounters(KERNEL_COUNTERS)));
+      this.undo.push(() => void (this.last = this.program.readCounters(KERNEL_COUNTERS)));
       this.peers = new PeerMap(this.program.map('peers'), this.program.program('amend'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
-      const handle = filterHandle(options.local);
+      this.handle = filterHandle(options.local);
       // The programs are attached when the first peer is offered. Until then the programs of a killed process would take this one's
       // packets.
-      for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', handle);
-      this.uplinks = this.closing(new Uplinks(this.program, network, options.local, handle));
+      for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', this.handle);
+      this.uplinks = this.closing(new Uplinks(this.program, network, options.local, this.handle));
       this.config = new ProgramConfig(this.program, options, this.tunnelIndex, entropy);
       this.proofs = this.makeProofs(entropy);
       this.config.write();
       this.egress = this.attachToTunnel();
       this.closing({ close: () => this.egress.close() });
+      // A filter that cannot be taken away (kernels before 6.6: that needs a descriptor) would go on carrying.
+      this.undo.push(() => this.config.switchOff());
       this.closing(new Poll(this.program.map('reports'), () => this.guarded(() => this.fetch())));
       monitor.start(() => {
         this.guarded(() => this.uplinks.askRoutes());
@@ -147,14 +153,14 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   setOwn(address: Ipv6 | undefined): void {
-    if (this.closed) return;
-    this.config.own = address?.slice();
-    this.guarded(() => this.config.write());
+    if (this.closed || this.config.hasOwn(address)) return;
+    this.config.setOwn(address);
+    this.guarded(() => this.orForget(() => this.config.write()));
   }
 
   setServed(prefixes: readonly Ipv6Prefix[]): void {
     this.prefixes = prefixes;
-    this.guarded(() => this.served.set(prefixes));
+    this.guarded(() => this.orForget(() => this.served.set(prefixes)));
   }
 
   offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void {
@@ -204,11 +210,13 @@ export class EbpfKernelPath implements KernelPath {
     this.cancelTimer?.();
     this.cancelReset?.();
     this.debounce.close();
-    for (const step of this.undo.toReversed()) step();
+    const left = this.undo.toReversed().filter((step) => !isDone(step));
+    // Where descriptors were short, there are some now that all the rest is closed.
+    for (const step of left) isDone(step);
   }
 
   /** Registers a resource, which {@link close} releases: the latest first. */
-  private closing<T extends { close(): void }>(part: T): T {
+  private closing<T extends { close(): boolean | void }>(part: T): T {
     this.undo.push(() => part.close());
     return part;
   }
@@ -265,14 +273,34 @@ export class EbpfKernelPath implements KernelPath {
     const heardAt = time.toNs(heardAtMs);
     const error = this.peers.put(peer, 0, address, port, uplink, heardAt, time.nowNs, carried);
     this.reports.addTaken(peer, 0, carried);
-    if (error !== 0) this.notDone.offersRefused++;
-    this.proofs.handlePlace(peer);
+    if (error === 0) return this.proofs.handlePlace(peer);
+    this.notDone.offersRefused++;
+    this.takeOut(peer);
   }
 
   private takeOut(peer: Uint8Array): void {
-    const carried = emptyCarried();
     this.proofs.drop(peer);
+    this.take(peer);
+  }
+
+  private take(peer: Uint8Array): void {
+    const carried = emptyCarried();
     if (this.peers.take(peer, 0, carried)) this.reports.addTaken(peer, 0, carried);
+  }
+
+  /** A peer whose entry cannot be changed is carried no longer: taking it out needs no memory. */
+  private setWay(peer: Uint8Array, way: Way, failures: number, noticeAfterNs: number): void {
+    if (!this.peers.setWay(peer, way, failures, noticeAfterNs)) this.take(peer);
+  }
+
+  /** If something cannot be changed now, no peer is carried with the old settings. */
+  private orForget(change: () => void): void {
+    try {
+      change();
+    } catch (error) {
+      this.forgetPeers();
+      throw error;
+    }
   }
 
   /** A link, address or route of this host has changed. */
@@ -289,6 +317,7 @@ export class EbpfKernelPath implements KernelPath {
   private lookLater(): void {
     this.cancelLook = this.clock.setTimer(this.clock.now() + LOOK_MS, () => {
       this.lookLater();
+      this.guarded(() => this.config.followTtl());
       this.guarded(() => this.lookAtAttachments());
       if (this.uplinks.lookAtRules()) this.debounce.trigger();
     });
@@ -306,8 +335,7 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   private attachToTunnel(): Attachment {
-    const handle = filterHandle(this.options.local);
-    return attach(this.program.program('encap'), this.tunnelIndex, 'egress', handle);
+    return attach(this.program.program('encap'), this.tunnelIndex, 'egress', this.handle);
   }
 
   /** Moves the peers at these addresses to the uplinks that now lead there. */
@@ -326,11 +354,12 @@ export class EbpfKernelPath implements KernelPath {
   private reset(): void {
     this.cancelReset?.();
     this.cancelReset = undefined;
+    // First: the next steps may be refused, and until they succeed the process carries all packets.
+    this.forgetPeers();
+    this.uplinks.reset();
     // Settings that failed before may succeed now.
     this.config.write();
     this.served.set(this.prefixes);
-    this.forgetPeers();
-    this.uplinks.reset();
     this.handlers?.onReset();
   }
 
@@ -346,8 +375,14 @@ export class EbpfKernelPath implements KernelPath {
   private forgetPeers(): void {
     this.fetch();
     this.proofs.clear();
-    this.peers.clear((peer, carried) => this.reports.addTaken(peer, 0, carried));
-    this.reports.flush();
+    try {
+      this.peers.clear((peer, carried) => this.reports.addTaken(peer, 0, carried));
+    } catch (error) {
+      this.config.switchOff();
+      throw error;
+    } finally {
+      this.reports.flush();
+    }
   }
 
   private fetchLater(): void {
@@ -393,7 +428,18 @@ export class EbpfKernelPath implements KernelPath {
     const { limitHits } = this.options;
     return kernelProofs({
       ...{ program, peers, config, time, entropy, limitHits },
+      setWay: (...way) => this.setWay(...way),
       onNotSent: () => this.notDone.proofsNotSent++,
     });
+  }
+}
+
+/** Does a step of the end. False: the system refuses it for now. An error in it prevents no other step. */
+function isDone(step: () => boolean | void): boolean {
+  try {
+    return step() !== false;
+  } catch (error) {
+    countSystemFailure(error);
+    return true;
   }
 }

@@ -1,6 +1,7 @@
 import type { Entropy } from '../../core/entropy.ts';
 import type { LimitHits } from '../../core/limit-hits.ts';
 import { injectFrame } from '../../linux/bpf/inject.ts';
+import type { Way } from '../../linux/bpf/layout.ts';
 import type { PeerMap } from '../../linux/bpf/peer-map.ts';
 import type { Program } from '../../linux/bpf/program.ts';
 import { ProofMap } from '../../linux/bpf/proof-map.ts';
@@ -18,6 +19,7 @@ interface ProofParts {
   readonly time: KernelTime;
   readonly entropy: Entropy;
   readonly limitHits: LimitHits | undefined;
+  readonly setWay: (peer: Uint8Array, way: Way, failures: number, noticeAfterNs: number) => void;
   /** The kernel has refused to send a request. */
   readonly onNotSent: () => void;
 }
@@ -30,6 +32,7 @@ export function kernelProofs({
   time,
   entropy,
   limitHits,
+  setWay,
   onNotSent,
 }: ProofParts): PathProofs {
   const inject = program.program('inject');
@@ -39,12 +42,11 @@ export function kernelProofs({
         const state = peers.state(peer, time.nowNs);
         return state && { ...state, lastReceivedMs: time.toMs(state.lastReceived) };
       },
-      setWay: (peer, way, failures, noticeAfterMs) =>
-        peers.setWay(peer, way, failures, time.toNs(noticeAfterMs)),
+      setWay: (peer, way, failures, noticeAfterMs) => setWay(peer, way, failures, time.toNs(noticeAfterMs)),
       renewAt: (peer, atMs) => {
         const state = peers.state(peer, time.nowNs);
         const noticeAfterMs = atMs - config.renewalMs + NOTICE_SPACING_MS;
-        if (state) peers.setWay(peer, state.way, state.failures, time.toNs(noticeAfterMs));
+        if (state) setWay(peer, state.way, state.failures, time.toNs(noticeAfterMs));
       },
     },
     new ProofMap(program.map('proofs')),

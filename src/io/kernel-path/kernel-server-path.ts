@@ -44,6 +44,8 @@ export class KernelServerPath implements ServerPath {
   private readonly program: ServerProgram;
   private readonly key = new Uint8Array(8);
   private readonly clock: Clock;
+  /** Of its filters, before kernel 6.6. */
+  private readonly handle: number;
   private access: AccessList;
   private readonly attachments = new Map<number, Attachment>();
   private readonly firewall = new HostFirewall();
@@ -75,6 +77,7 @@ export class KernelServerPath implements ServerPath {
     }
     entropy.fill(this.key);
     try {
+      this.handle = filterHandle({ address: options.primary, port: TEREDO_PORT });
       const { answers, forwarded, forwardedByPair } = options.limits;
       this.program.setBudgets({
         answersShared: answers.shared,
@@ -110,7 +113,6 @@ export class KernelServerPath implements ServerPath {
     if (this.closed) return;
     this.access = access;
     this.detach();
-    this.situation = '';
     this.followOrStop(() => this.follow());
   }
 
@@ -128,6 +130,8 @@ export class KernelServerPath implements ServerPath {
     this.monitor.close();
     this.detach();
     this.program.close();
+    // Where descriptors were short, there are some now.
+    for (const [ifindex, attachment] of this.attachments) this.detachFrom(ifindex, attachment);
   }
 
   private live(): void {
@@ -164,8 +168,8 @@ export class KernelServerPath implements ServerPath {
       change();
     } catch (error) {
       countSystemFailure(error);
-      this.detach();
       this.doing = { answers: false, forwards: false, reason: (error as Error).message };
+      this.detach();
     }
   }
 
@@ -184,18 +188,13 @@ export class KernelServerPath implements ServerPath {
     this.strict = this.strictNow();
     const at = new Set(uplinks.at.map(({ ifindex }) => ifindex));
     for (const [ifindex, attachment] of this.attachments) {
-      if (at.has(ifindex)) continue;
-      attachment.close();
-      this.attachments.delete(ifindex);
+      if (!at.has(ifindex) && !this.detachFrom(ifindex, attachment)) this.debounce.again();
     }
     // The configuration comes first: the programs already attached may have another route out now.
     this.look(uplinks);
     for (const ifindex of at)
       if (!this.attachments.has(ifindex))
-        this.attachments.set(
-          ifindex,
-          attach(this.program.fd, ifindex, 'ingress', filterHandle({ address: primary, port: TEREDO_PORT })),
-        );
+        this.attachments.set(ifindex, attach(this.program.fd, ifindex, 'ingress', this.handle));
   }
 
   /** The work that the program may do, from this host's rules and from the samples at the sockets. */
@@ -253,10 +252,21 @@ export class KernelServerPath implements ServerPath {
       .join(' ');
   }
 
+  /** Throws never. A filter that cannot be taken away (kernels before 6.6: that needs a descriptor) decides nothing until it is configured again. */
   private detach(): void {
-    for (const attachment of this.attachments.values()) attachment.close();
-    this.attachments.clear();
     this.uplinks = undefined;
+    this.situation = '';
+    try {
+      this.program.switchOff();
+    } catch (error) {
+      countSystemFailure(error);
+    }
+    for (const [ifindex, attachment] of this.attachments) this.detachFrom(ifindex, attachment);
+  }
+
+  /** False where the system refuses it for now: it is tried again when the program is next attached or detached. */
+  private detachFrom(ifindex: number, attachment: Attachment): boolean {
+    return attachment.close() && this.attachments.delete(ifindex);
   }
 
   private configure({ uplink, ranges, anySource }: ServerUplinks, mode: keyof typeof MODE): void {

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { seededEntropy, v4, v6 } from '../../../test/support/client-rig.ts';
+import { LimitHits } from '../../core/limit-hits.ts';
 import { WAY } from '../../linux/bpf/layout.ts';
 import type { Way } from '../../linux/bpf/layout.ts';
 import { PROOF_NONCE_LENGTH } from '../../linux/bpf/proof-map.ts';
@@ -87,7 +88,7 @@ test('not answered, though the peer is heard: tried again after 10, 20, 40 s ...
 test('a peer that is not heard at all has not failed: it is tried again with the next packet', () => {
   rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 2_100);
-  expect(rig.entry(PEER)).toMatchObject({ way: WAY.inward, failures: 0 });
+  expect(carriedPath(rig.state(PEER), 0)).toEqual({ way: 'inward', reason: 'unproven' });
   expect(rig.entry(PEER).noticeAfterMs).toBeLessThan(3_200);
   expect(rig.proofs.counters).toMatchObject({ proofsUnheard: 1, proofsFailed: 0 });
 });
@@ -246,6 +247,121 @@ test.each([
   },
 );
 
+/** Peers at few IPv4 addresses that are never heard while they are asked, and are wanted as soon as the programs let them. */
+function crowd(way: Way): { peers: Ipv6[]; want: (now: number) => void } {
+  const peers = Array.from({ length: 12 * 70 }, (_, i) => peerNumber(i));
+  for (const [i, peer] of peers.entries()) {
+    rig.add(peer, v4('198.51.100.10') + (i % 12));
+    rig.entry(peer).way = way;
+  }
+  const want = (now: number): void => {
+    for (const peer of peers) {
+      const entry = rig.entry(peer);
+      if (now < Math.max(entry.noticeAfterMs, entry.renewAtMs === Infinity ? 0 : entry.renewAtMs)) continue;
+      entry.noticeAfterMs = now + 1_000;
+      if (way !== WAY.inward) entry.way = way; // they have answered once more
+      rig.proofs.request(peer, OWN, now, true);
+    }
+  };
+  return { peers, want };
+}
+
+test('peers at a dozen IPv4 addresses that never answer keep nobody from proving a path', () => {
+  const { want } = crowd(WAY.inward);
+  const honest = Array.from({ length: 100 }, (_, i) => v6(`2001:0:cb00:7178:1::${(i + 1).toString(16)}`));
+  for (const [i, peer] of honest.entries()) rig.add(peer, v4('203.0.113.1') + i);
+  const late: number[] = [];
+  rig.run(0, 12_500, (now) => {
+    want(now);
+    if (now < 2_000) return;
+    const peer = honest[(now - 2_000) / 100];
+    if (peer !== undefined) rig.proofs.request(peer, OWN, now);
+    for (const [i, one] of honest.entries()) {
+      if (now === 2_000 + 100 * i + 300) rig.answer(one, WAY.bare, now);
+      if (now === 2_000 + 100 * i + 400 && rig.entry(one).way !== WAY.bare) late.push(i);
+    }
+  });
+  expect(late).toEqual([]);
+  // Limits are told of those that reach them.
+  const { subjects } = rig.hits.take('proofs');
+  expect(subjects.length).toBeGreaterThan(0);
+  for (const { words } of subjects) expect(words[0] - v4('198.51.100.10')).toBeLessThan(12);
+});
+
+test('nor does that take anybody off a path in use', () => {
+  const { want } = crowd(WAY.bare);
+  const honest = Array.from({ length: 100 }, (_, i) => v6(`2001:0:cb00:7178:1::${(i + 1).toString(16)}`));
+  for (const [i, peer] of honest.entries()) {
+    rig.add(peer, v4('203.0.113.1') + i);
+    rig.entry(peer).way = WAY.bare;
+  }
+  rig.run(0, 11_500, (now) => {
+    want(now);
+    for (const [i, one] of honest.entries()) {
+      if (now === 2_000 + 90 * i) rig.proofs.request(one, OWN, now, true);
+      if (now === 2_000 + 90 * i + 300) rig.answer(one, WAY.bare, now);
+    }
+  });
+  expect(honest.filter((one) => rig.entry(one).way !== WAY.bare)).toEqual([]);
+});
+
+test('a peer that is never heard while it is asked is asked less and less often, and as at first once it has answered', () => {
+  const waits: number[] = [];
+  let now = 0;
+  const next = (): void => {
+    rig.proofs.request(PEER, OWN, now);
+    rig.run(now, now + 2_100);
+    waits.push(Math.round((rig.entry(PEER).noticeAfterMs - now) / 1_000) - 2);
+    now = rig.entry(PEER).noticeAfterMs;
+  };
+  for (let i = 0; i < 8; i++) next();
+  expect(waits).toEqual([1, 2, 4, 8, 16, 32, 32, 32]);
+  expect(carriedPath(rig.state(PEER), now)).toEqual({ way: 'inward', reason: 'unproven' });
+  rig.proofs.request(PEER, OWN, now);
+  rig.run(now, now + 50);
+  rig.answer(PEER, WAY.bare, now + 60);
+  rig.entry(PEER).way = WAY.inward;
+  waits.length = 0;
+  now += 1_000;
+  next();
+  expect(waits).toEqual([1]);
+  // Nor is a failure forgotten by that: once heard and unheard, in turn.
+  for (let i = 0; i < 4; i++) {
+    rig.proofs.request(PEER, OWN, now);
+    if (i % 2 === 0) rig.hear(PEER, now + 500);
+    rig.run(now, now + 2_100);
+    waits.push(Math.round((rig.entry(PEER).noticeAfterMs - now) / 1_000) - 2);
+    now = rig.entry(PEER).noticeAfterMs;
+  }
+  expect(waits).toEqual([1, 10, 2, 40, 8]);
+});
+
+test('a proof that the limit lets no request out for takes no room', () => {
+  const address = v4('198.51.100.7');
+  for (let i = 0; i < PROOF_LIMITS.burst; i++) {
+    rig.add(peerNumber(i), address);
+    rig.proofs.request(peerNumber(i), OWN, 0);
+    rig.proofs.drop(peerNumber(i));
+  }
+  rig.add(PEER, address);
+  rig.proofs.request(PEER, OWN, 0);
+  expect(rig.armed.size).toBe(0);
+  expect(rig.proofs.counters.proofsSuppressed).toBe(1);
+  rig.proofs.request(PEER, OWN, 1_000);
+  expect(rig.armed.size).toBe(1);
+});
+
+test('where each address has one proof under way, one more waits, and no address is blamed', () => {
+  for (let i = 0; i < MOST_PROOFS / 2; i++) {
+    rig.add(peerNumber(i), 0x0a00_0000 + i);
+    rig.proofs.request(peerNumber(i), OWN, 0);
+  }
+  rig.proofs.request(PEER, OWN, 0);
+  expect(rig.armed.has(formatIpv6(PEER))).toBe(false);
+  expect(rig.armed.size).toBe(MOST_PROOFS / 2);
+  expect(rig.hits.take('proofs')).toMatchObject({ times: 1, subjects: [] });
+});
+
 test('a peer that falls silent while its path is proven again counts as silent', () => {
   for (let i = 0; i < MOST_PROOFS_BY_ADDRESS - 1; i++) {
     rig.add(peerNumber(i), v4('198.51.100.2'));
@@ -344,6 +460,7 @@ class Rig {
   readonly sent: { packet: Uint8Array; way: Way }[] = [];
   readonly armed = new Map<string, { nonce: Uint8Array; answered: Way }>();
   readonly proofs: PathProofs;
+  readonly hits = new LimitHits();
   canSend = true;
   private readonly entries = new Map<string, Entry>();
 
@@ -374,6 +491,7 @@ class Rig {
       },
       seededEntropy(seed),
       furthest,
+      this.hits,
     );
   }
 

@@ -5,12 +5,13 @@ import { TokenBuckets } from '../../core/token-buckets.ts';
 import type { BucketLimits } from '../../core/token-buckets.ts';
 import { WAY } from '../../linux/bpf/layout.ts';
 import type { Way } from '../../linux/bpf/layout.ts';
-import { MOST_FAILURES } from '../../linux/bpf/peer-map.ts';
 import type { PeerState } from '../../linux/bpf/peer-map.ts';
 import { PROOF_NONCE_LENGTH } from '../../linux/bpf/proof-map.ts';
 import { buildEchoRequest, formatIpv6 } from '../../wire/index.ts';
-import type { Ipv4, Ipv6 } from '../../wire/index.ts';
+import type { Ipv6 } from '../../wire/index.ts';
 import type { CarriedPath } from '../ports.ts';
+import { REFUSED, RETRY_UNHEARD_MS, afterFailure, afterSilence, failuresIn } from './proof-history.ts';
+import { ProofShares } from './proof-shares.ts';
 
 /**
  * Limit of echo requests to one IPv4 address. An attacker may have invented Teredo peers at the address of a host that did not ask for
@@ -19,24 +20,18 @@ import type { CarriedPath } from '../ports.ts';
 export const PROOF_LIMITS: BucketLimits = { perSecond: 10, burst: 100 };
 /** The same for proofs of paths in use: they have a budget apart, so that new peers keep theirs. */
 export const RENEWAL_LIMITS: BucketLimits = { perSecond: 5, burst: 50 };
-const BUCKETS = 1_024;
 /** Proofs under way at the same time. A peer for which there is no room tries again after a second. */
 export const MOST_PROOFS = 1_024;
-/** The most of these that are for paths in use; the rest is for peers without a proven path. */
+/**
+ * The most of these that are for paths in use; the rest is for peers without a proven path. When all of them are taken, IPv4 addresses have
+ * shares.
+ */
 const MOST_RENEWALS = MOST_PROOFS / 2;
-/** The most of all these for peers at one IPv4 address, so that no address takes all of them. */
+/** The most of all these for peers at one IPv4 address. */
 export const MOST_PROOFS_BY_ADDRESS = 64;
 /** When each round of echo requests is sent, in ms after the first. The first round is only the one without a UDP checksum. */
 const ROUNDS_MS = [0, 200, 700, 1_300] as const;
 const PATIENCE_MS = 2_000;
-/** A failed proof is tried again after this time, then after twice the time before, up to 2^6 times this. */
-const RETRY_MS = 10_000;
-const MOST_DOUBLINGS = 6;
-/**
- * The time until the next try if the proof says nothing about the path: the peer was not heard at all, or the limits held the requests
- * back.
- */
-const RETRY_UNHEARD_MS = 1_000;
 /** When the limits held back the requests for a path in use, and its peer is not silent: the time until the next try. */
 const RENEWAL_AGAIN_MS = 2_000;
 /** The time until the next try after the host's own rules refused a datagram. */
@@ -46,8 +41,6 @@ const RETRY_REFUSED_MS = 10_000;
  * refuse it. A path in use is tried without delay: after silence, its packets go by the process until the peer is heard.
  */
 const START_MS = 20;
-/** This number of failures stands for a refusal by the host's own rules. */
-const REFUSED = MOST_FAILURES;
 /**
  * Datagrams of a peer do not reach the socket if it received none for this time although the programs left it samples. UNSEEN_UNITS of the
  * programs.
@@ -128,9 +121,8 @@ export class PathProofs {
   private readonly budget: TokenBuckets;
   private readonly renewalBudget: TokenBuckets;
   private readonly proofs = new Map<string, Proof>();
-  /** Number of proofs under way at each IPv4 address. */
-  private readonly underway = new Map<Ipv4, number>();
-  private renewals = 0;
+  private readonly firsts = new ProofShares(MOST_PROOFS - MOST_RENEWALS);
+  private readonly renewals = new ProofShares(MOST_RENEWALS);
 
   /**
    * `send` sends a packet by the kernel path in the given way; false if that failed. `furthest`: the best way that this kernel supports.
@@ -150,8 +142,8 @@ export class PathProofs {
     this.entropy = entropy;
     this.furthest = furthest;
     this.hits = hits;
-    this.budget = new TokenBuckets(PROOF_LIMITS, entropy, BUCKETS);
-    this.renewalBudget = new TokenBuckets(RENEWAL_LIMITS, entropy, BUCKETS);
+    this.budget = new TokenBuckets(PROOF_LIMITS, entropy);
+    this.renewalBudget = new TokenBuckets(RENEWAL_LIMITS, entropy);
   }
 
   /**
@@ -169,13 +161,14 @@ export class PathProofs {
     if (place === undefined) return;
     const { address, way } = place;
     const isFirst = way === WAY.inward || way === WAY.tried;
-    const others = this.underway.get(address) ?? 0;
     const nonce = new Uint8Array(PROOF_NONCE_LENGTH);
     this.entropy.fill(nonce);
-    const hasRoom = this.hasRoom(isFirst, others);
-    if (!hasRoom) this.hits.ipv4('proofs', address);
-    if (!hasRoom || !this.answers.begin(peer, nonce)) {
-      if (!isFirst) this.suppressRenewal(peer, isSilent, now);
+    // The first request is paid for now: a proof that may send none takes no room.
+    const shares = this.shares(isFirst);
+    const mayBegin =
+      this.hasShare(place) && this.mayAsk(place, isFirst, now) && this.hasRoom(place, isFirst, now);
+    if (!mayBegin || !this.answers.begin(peer, nonce)) {
+      if (!isFirst) this.suppress(peer, isFirst, isSilent, now); // else the programs ask again after a second
       return;
     }
     const firstAt = isFirst ? now + START_MS : now;
@@ -193,8 +186,7 @@ export class PathProofs {
       rounds: 0,
       dueAt: firstAt,
     });
-    this.underway.set(address, others + 1);
-    if (!isFirst) this.renewals++;
+    shares.add(address, name);
   }
 
   /** The peer has answered a request that was sent by the kernel path. */
@@ -253,7 +245,8 @@ export class PathProofs {
     if (round >= ROUNDS_MS.length) return this.fail(name, proof, now);
     const next = ROUNDS_MS[round + 1] ?? PATIENCE_MS;
     proof.dueAt = proof.firstAt + next;
-    for (const way of round === 0 ? proof.ways.slice(0, 1) : proof.ways) this.ask(proof, way, now);
+    if (round === 0) return this.ask(proof, proof.ways[0]!);
+    for (const way of proof.ways) if (this.mayAsk(proof.place, proof.isFirst, now)) this.ask(proof, way);
     if (round === 1 && proof.isFirst) this.tryTcp(proof, now);
   }
 
@@ -268,27 +261,54 @@ export class PathProofs {
     if (state?.way === WAY.inward) this.peers.setWay(peer, WAY.tried, state.failures, now);
   }
 
-  private hasRoom(isFirst: boolean, others: number): boolean {
-    const firsts = this.proofs.size - this.renewals;
-    const isFull = isFirst ? firsts >= MOST_PROOFS - MOST_RENEWALS : this.renewals >= MOST_RENEWALS;
-    return !isFull && others < MOST_PROOFS_BY_ADDRESS;
+  private shares(isFirst: boolean): ProofShares {
+    return isFirst ? this.firsts : this.renewals;
   }
 
-  /** No request could be sent, so the state of the path in use is unknown. The user path is slower, but loses nothing. */
-  private suppressRenewal(peer: Ipv6, isSilent: boolean, now: number): void {
+  /** Whether the peer's IPv4 address has room for one more. */
+  private hasShare({ address }: CarriedPeer): boolean {
+    if (this.firsts.of(address) + this.renewals.of(address) < MOST_PROOFS_BY_ADDRESS) return true;
+    this.hits.ipv4('proofs', address);
+    return false;
+  }
+
+  /** Takes the right to one request of the limit of the peer's IPv4 address. */
+  private mayAsk({ address }: CarriedPeer, isFirst: boolean, now: number): boolean {
+    if ((isFirst ? this.budget : this.renewalBudget).take(address, 0, now)) return true;
+    this.hits.ipv4('proofs', address);
+    this.counters.proofsSuppressed++;
+    return false;
+  }
+
+  /** When all places are taken, the IPv4 address with most proofs gives up its oldest one, unless this address has about as many. */
+  private hasRoom({ address }: CarriedPeer, isFirst: boolean, now: number): boolean {
+    const shares = this.shares(isFirst);
+    if (!shares.isFull) return true;
+    const name = shares.oldestForAnother(address);
+    if (name === undefined) {
+      this.hits.others('proofs', 1);
+      return false;
+    }
+    const proof = this.proofs.get(name)!;
+    this.hits.ipv4('proofs', proof.place.address);
+    this.counters.proofsSuppressed++;
+    this.end(name, proof);
+    this.suppress(proof.peer, isFirst, proof.isSilent, now);
+    return true;
+  }
+
+  /**
+   * No request could be sent, so the state of the path is unknown. A path in use stays in use and is tried again soon. Packets to a silent peer
+   * take the user path, which is slower, but loses nothing.
+   */
+  private suppress(peer: Ipv6, isFirst: boolean, isSilent: boolean, now: number): void {
     const state = this.peers.state(peer);
     if (state === undefined) return;
-    if (isSilent) this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_UNHEARD_MS);
+    if (isFirst || isSilent) this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_UNHEARD_MS);
     else this.peers.renewAt(peer, now + RENEWAL_AGAIN_MS);
   }
 
-  private ask({ peer, place, source, nonce, isFirst, asked }: Proof, way: Way, now: number): void {
-    const budget = isFirst ? this.budget : this.renewalBudget;
-    if (!budget.take(place.address, 0, now)) {
-      this.hits.ipv4('proofs', place.address);
-      this.counters.proofsSuppressed++;
-      return;
-    }
+  private ask({ peer, source, nonce, asked }: Proof, way: Way): void {
     const data = new Uint8Array(PROOF_NONCE_LENGTH + 1);
     data.set(nonce);
     data[PROOF_NONCE_LENGTH] = way;
@@ -312,34 +332,23 @@ export class PathProofs {
     this.end(name, proof);
     const state = this.peers.state(peer);
     if (state === undefined) return;
-    if (asked.size < ways.length) {
-      if (!isFirst) this.suppressRenewal(peer, isSilent, now);
-      else this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_UNHEARD_MS);
-      return;
-    }
-    if (state.lastReceivedMs < begunAt) {
-      this.counters.proofsUnheard++;
-      this.peers.setWay(peer, WAY.inward, state.failures, now + RETRY_UNHEARD_MS);
-      return;
-    }
-    if (!isFirst) {
+    const isHeard = state.lastReceivedMs >= begunAt;
+    if (asked.size < ways.length && (isHeard || asked.size === 0))
+      return this.suppress(peer, isFirst, isSilent, now);
+    if (isHeard && !isFirst) {
       this.counters.renewalsFailed++;
       this.peers.setWay(peer, WAY.inward, 0, now);
       return;
     }
-    this.counters.proofsFailed++;
-    const failures = state.failures === REFUSED ? 0 : state.failures;
-    const wait = RETRY_MS * 2 ** Math.min(failures, MOST_DOUBLINGS);
-    this.peers.setWay(peer, WAY.inward, Math.min(failures + 1, REFUSED - 1), now + wait);
+    this.counters[isHeard ? 'proofsFailed' : 'proofsUnheard']++;
+    const next = isHeard ? afterFailure(state.failures) : afterSilence(state.failures);
+    this.peers.setWay(peer, WAY.inward, next.history, now + next.afterMs);
   }
 
   private end(name: string, { peer, place: { address }, isFirst }: Proof): void {
     this.proofs.delete(name);
-    if (!isFirst) this.renewals--;
+    this.shares(isFirst).remove(address, name);
     this.answers.end(peer);
-    const left = this.underway.get(address)! - 1;
-    if (left > 0) this.underway.set(address, left);
-    else this.underway.delete(address);
   }
 }
 
@@ -351,5 +360,5 @@ export function carriedPath(state: PeerState, now: number, stretch = 1): Carried
     return { way: 'none', reason: 'unseen' };
   if (state.way === WAY.checked || state.way === WAY.bare) return { way: 'both' };
   if (state.failures === REFUSED) return { way: 'inward', reason: 'refused' };
-  return { way: 'inward', reason: state.failures > 0 ? 'unanswered' : 'unproven' };
+  return { way: 'inward', reason: failuresIn(state.failures) > 0 ? 'unanswered' : 'unproven' };
 }

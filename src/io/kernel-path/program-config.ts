@@ -3,6 +3,7 @@ import { CONFIG, ROLE, UNIT_SHIFT } from '../../linux/bpf/layout.ts';
 import type { Program } from '../../linux/bpf/program.ts';
 import { writeRecord } from '../../linux/bpf/records.ts';
 import { readSysctl } from '../../linux/proc.ts';
+import { countSystemFailure, isShortage } from '../../linux/system-failures.ts';
 import { readUint32 } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 import type { KernelPathOptions } from '../ports.ts';
@@ -20,14 +21,17 @@ const PEERS_PER_RENEWAL = 5_000;
 
 /** The configuration of the programs. {@link write} hands it to them. */
 export class ProgramConfig {
-  private readonly program: Program;
+  private readonly fd: number;
   private readonly options: Pick<KernelPathOptions, 'role' | 'local'>;
   private readonly tunnelIndex: number;
   private readonly mark: number;
   private renewalFactor = 1;
   private sampleFactor = 1;
+  private ttl = USUAL_TTL;
   /** A client's own address; undefined: it has none. */
-  own: Ipv6 | undefined;
+  private own: Ipv6 | undefined;
+  /** Whether the programs have all of this. */
+  private isWritten = false;
 
   constructor(
     program: Program,
@@ -35,7 +39,7 @@ export class ProgramConfig {
     tunnelIndex: number,
     entropy: Entropy,
   ) {
-    this.program = program;
+    this.fd = program.map('config');
     this.options = options;
     this.tunnelIndex = tunnelIndex;
     this.mark = markFrom(entropy);
@@ -51,6 +55,20 @@ export class ProgramConfig {
     return RENEWAL_MS * this.renewalFactor;
   }
 
+  /** Whether the programs have this own address. */
+  hasOwn(address: Ipv6 | undefined): boolean {
+    const { own } = this;
+    if (!this.isWritten || own === undefined || address === undefined)
+      return this.isWritten && own === address;
+    return own.every((octet, i) => octet === address[i]);
+  }
+
+  /** The next {@link write} hands this own address to the programs. */
+  setOwn(address: Ipv6 | undefined): void {
+    this.own = address?.slice();
+    this.isWritten = false;
+  }
+
   /** Adapts the times of samples and of renewed proofs to the number of peers. True if they change. */
   stretchFor(peers: number): boolean {
     const { sampleFactor, renewalFactor } = this;
@@ -60,10 +78,13 @@ export class ProgramConfig {
     return this.sampleFactor !== sampleFactor || this.renewalFactor !== renewalFactor;
   }
 
+  /** Throws a SystemCallError: the programs may then have what they had before. */
   write(): void {
+    this.readTtl();
+    this.isWritten = false;
     const { role, local } = this.options;
     const on = role === 'relay' || this.own !== undefined;
-    writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
+    writeRecord(this.fd, 0, CONFIG.SIZE, (view, bytes) => {
       if (this.own !== undefined) bytes.set(this.own, CONFIG.own);
       view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
       view.setUint32(CONFIG.stretch, this.stretch, true);
@@ -71,9 +92,32 @@ export class ProgramConfig {
       view.setUint32(CONFIG.mark, this.mark, true);
       view.setUint16(CONFIG.port, local.port);
       view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
-      // The same as the socket's.
-      view.setUint8(CONFIG.ttl, Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL));
+      view.setUint8(CONFIG.ttl, this.ttl);
     });
+    this.isWritten = true;
+  }
+
+  /** The kernel sends no message when the host's TTL changes. Throws a SystemCallError. */
+  followTtl(): void {
+    const before = this.ttl;
+    this.readTtl();
+    if (this.ttl !== before && this.isWritten) this.write();
+  }
+
+  /** The programs carry nothing until the next {@link write}. Needs no descriptor. Throws a SystemCallError. */
+  switchOff(): void {
+    this.isWritten = false;
+    writeRecord(this.fd, 0, CONFIG.SIZE, (view) => view.setUint8(CONFIG.role, ROLE.none));
+  }
+
+  /** The TTL is the socket's. If it cannot be read now, the last one stays. */
+  private readTtl(): void {
+    try {
+      this.ttl = Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL);
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+      countSystemFailure(error);
+    }
   }
 }
 

@@ -156,9 +156,10 @@ export class Uplinks {
     this.forgetTable();
   }
 
-  close(): void {
-    this.arrivals.close();
+  /** False where the system refuses for now to take a program away: this may be called again. Throws never. */
+  close(): boolean {
     this.routes.close();
+    return this.arrivals.close();
   }
 
   private find(destination: Ipv4): number | undefined {

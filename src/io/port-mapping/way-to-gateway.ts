@@ -1,10 +1,13 @@
 import { RouteQuery } from '../../linux/route-query.ts';
-import { noteSystemFailure } from '../../linux/system-failures.ts';
+import { isShortage, noteSystemFailure } from '../../linux/system-failures.ts';
 import { fromHex, readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 
-/** Undefined if the destination is on the link, if there is no route, or if the kernel cannot be asked now. */
+/**
+ * Undefined if the destination is on the link, if there is no route, or if the kernel may not be asked. Throws a SystemCallError if the
+ * kernel cannot be asked at this moment.
+ */
 export function wayToGateway(local: Endpoint, destination: Ipv4): WayToGateway | undefined {
   const routes = new RouteQuery(local.address, local.port);
   try {
@@ -14,6 +17,7 @@ export function wayToGateway(local: Endpoint, destination: Ipv4): WayToGateway |
       ? undefined
       : { gateway: readUint32(gateway, 0), source: way.source };
   } catch (error) {
+    if (isShortage(error)) throw error;
     noteSystemFailure(error);
     return undefined;
   } finally {

@@ -1,3 +1,4 @@
+import { SystemCallError } from '../errors.ts';
 import { NetlinkQuery } from '../netlink.ts';
 
 const RTM_GETTFILTER = 46;
@@ -6,14 +7,19 @@ const [BODY, IFINDEX, HANDLE, PARENT, INFO] = [20, 4, 8, 12, 16];
 /** Of clsact. */
 const PARENTS = { ingress: 0xffff_fff2, egress: 0xffff_fff3 } as const;
 
-/** Whether an interface has any filters at clsact. True if the kernel cannot be asked. */
+/** Whether an interface has any filters at clsact. True if the kernel cannot be asked, as without descriptors. */
 export function hasFilters(ifindex: number): boolean {
   let filters = 0;
-  return (
-    !list(ifindex, PARENTS.ingress, () => filters++) ||
-    !list(ifindex, PARENTS.egress, () => filters++) ||
-    filters > 0
-  );
+  try {
+    return (
+      !list(ifindex, PARENTS.ingress, () => filters++) ||
+      !list(ifindex, PARENTS.egress, () => filters++) ||
+      filters > 0
+    );
+  } catch (error) {
+    if (error instanceof SystemCallError) return true;
+    throw error;
+  }
 }
 
 /** The handles of the filters of this priority at clsact; none if the kernel cannot be asked. */

@@ -7,6 +7,7 @@ import {
   AMEND,
   AMENDMENT,
   CONFIG,
+  FAR_UNITS,
   GATEWAY_BY_ROUTE,
   HISTORY_FAILURES_SHIFT,
   HISTORY_UNWRAPS,
@@ -69,6 +70,7 @@ test('so are the other constants', () => {
   expect(GATEWAY_BY_ROUTE).toBe(define('GATEWAY_BY_ROUTE'));
   expect(UNIT_SHIFT).toBe(define('UNIT_SHIFT'));
   expect(LONG_UNIT_SHIFT).toBe(define('LONG_UNIT_SHIFT'));
+  expect(FAR_UNITS).toBe(define('FAR_UNITS'));
   expect(WAY).toEqual({
     inward: define('WAY_INWARD'),
     checked: define('WAY_CHECKED'),

@@ -49,6 +49,8 @@ export const ROLE = { none: 0, client: 1, relay: 2 } as const;
 /** Times in 32 bits are in units of 2^20 ns, times in 16 bits in units of 2^26. */
 export const UNIT_SHIFT = 20;
 export const LONG_UNIT_SHIFT = 26;
+/** A time in 32 bits that lies further ahead is one of long ago. */
+export const FAR_UNITS = 1 << 24;
 
 /** The helpers with which the programs unwrap: the one of kernel 6.3, or two that older kernels have, too. */
 export const UNWRAP = { byOneCall: 0, byTwoCalls: 1 } as const;

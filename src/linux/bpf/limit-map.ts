@@ -41,7 +41,8 @@ export class LimitMap {
     for (let slot = first; slot < first + LIMIT_SLOTS; slot++) {
       const hit = this.read(slot);
       if (hit.times === 0) continue;
-      addresses.push(hit);
+      // Where a processor has counted while the slot was emptied, it holds a number of no address.
+      if (hit.address !== 0) addresses.push(hit);
       check('bpf_map_update_elem', libbpf().update(this.fd, this.key.address, this.zeros.address, 0));
     }
     return addresses;

@@ -4,6 +4,7 @@ import { Amender } from './amend.ts';
 import {
   AMEND,
   AMENDMENT,
+  FAR_UNITS,
   HISTORY_FAILURES_SHIFT,
   HISTORY_UNWRAPS,
   LONG_UNIT_SHIFT,
@@ -50,10 +51,7 @@ export interface PeerState {
   readonly failures: number;
   /** When anything was received from the peer; ns of CLOCK_MONOTONIC. */
   readonly lastReceived: number;
-  /**
-   * Time since the socket last received something from the peer, ns; may be negative, as the kernel can be ahead of `now`. Wraps round
-   * after 26 days.
-   */
+  /** Time since the socket last received something from the peer, ns; may be negative, as the kernel can be ahead of `now`. 26 days at most. */
   readonly socketHeardAgo: number;
 }
 
@@ -117,7 +115,7 @@ export class PeerMap {
       unwraps: (view.getUint8(PEER.history) & HISTORY_UNWRAPS) !== 0,
       failures: view.getUint8(PEER.history) >> HISTORY_FAILURES_SHIFT,
       lastReceived: Number(view.getBigUint64(PEER.lastReceived, true)),
-      socketHeardAgo: ((unitsOf(now) - view.getUint32(PEER.socketHeard, true)) | 0) * 2 ** UNIT_SHIFT,
+      socketHeardAgo: ageOf(unitsOf(now), view.getUint32(PEER.socketHeard, true)) * 2 ** UNIT_SHIFT,
     };
   }
 
@@ -129,19 +127,19 @@ export class PeerMap {
   }
 
   /**
-   * Sets how far a peer is carried, and the number of failed proofs in a row. The programs send no notice of it before the given time (ns).
+   * Sets how far a peer is carried, and the number of failed proofs in a row. The programs send no notice of it before the given time (ns). False
+   * if the peer is not in the table, or the kernel refuses the change.
    */
-  setWay(peer: Uint8Array, way: Way, failures: number, noticeAfter: number): void {
-    if (!this.read(peer)) return;
+  setWay(peer: Uint8Array, way: Way, failures: number, noticeAfter: number): boolean {
+    if (!this.read(peer)) return false;
     const noticedAt = (unitsOf(noticeAfter) - NOTICE_SPACING_UNITS) >>> 0;
     if (this.amender !== undefined) {
-      this.amender.amend(peer, (view) => {
+      return this.amender.amend(peer, (view) => {
         view.setUint8(AMENDMENT.changes, AMEND.way);
         view.setUint8(AMENDMENT.way, way);
         view.setUint8(AMENDMENT.failures, Math.min(failures, MOST_FAILURES));
         view.setUint32(AMENDMENT.lastNotice, noticedAt, true);
       });
-      return;
     }
     const { view } = this.value;
     const uplink = view.getUint8(PEER.route) & ROUTE_UPLINK;
@@ -149,7 +147,7 @@ export class PeerMap {
     view.setUint8(PEER.route, uplink | (way << ROUTE_WAY_SHIFT));
     view.setUint8(PEER.history, unwraps | (Math.min(failures, MOST_FAILURES) << HISTORY_FAILURES_SHIFT));
     view.setUint32(PEER.lastNotice, noticedAt, true);
-    this.lib.update(this.fd, this.key.address, this.value.address, EXIST);
+    return this.lib.update(this.fd, this.key.address, this.value.address, EXIST) === 0;
   }
 
   /** Removes a peer; false if it was not in the table. `carried` holds the packets since its last report. */
@@ -216,7 +214,7 @@ export class PeerMap {
     const heard = BigInt(Math.max(0, Math.floor(heardAt)));
     const isNews = heard > view.getBigUint64(PEER.lastReceived, true);
     const units = unitsOf(heardAt);
-    const isSeen = heardAt > 0 && ((units - view.getUint32(PEER.socketHeard, true)) | 0) > 0;
+    const isSeen = heardAt > 0 && ageOf(units, view.getUint32(PEER.socketHeard, true)) > 0;
     const isElsewhere = moved || (view.getUint8(PEER.route) & ROUTE_UPLINK) !== uplink;
     if (!isElsewhere && !isNews && !isSeen) return 0;
     if (!isElsewhere && this.amender !== undefined) return this.hear(isNews ? heard : 0n, isSeen, units);
@@ -247,7 +245,13 @@ export class PeerMap {
   }
 
   private takeKeyed(carried: Carried): boolean {
-    if (this.lib.lookupAndDelete(this.fd, this.key.address, this.value.address) < 0) return false;
+    const taken = this.lib.lookupAndDelete(this.fd, this.key.address, this.value.address);
+    if (taken === -E.ENOENT) return false;
+    if (taken < 0) {
+      // No memory for both at once. Without any for what it holds either, that is lost: the peer must not be carried any more.
+      if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) this.value.bytes.fill(0);
+      if (this.lib.delete(this.fd, this.key.address) < 0) return false;
+    }
     this.size--;
     readCarried(this.value.view, 0, carried);
     return true;
@@ -267,6 +271,12 @@ export class PeerMap {
 
 function unitsOf(ns: number): number {
   return Math.floor(Math.max(0, ns) / 2 ** UNIT_SHIFT) >>> 0;
+}
+
+/** As age_of() of the programs: how long ago a time was, in units; it may lie ahead, but what lies far ahead was half the range ago, or more. */
+function ageOf(units: number, since: number): number {
+  const age = (units - since) | 0;
+  return age < -FAR_UNITS ? 0x7fff_ffff : age;
 }
 
 function longUnitsOf(ns: number): number {

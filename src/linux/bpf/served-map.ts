@@ -1,6 +1,6 @@
 import type { Ipv6Prefix } from '../../wire/ipv6-prefix.ts';
 import { SystemCallError } from '../errors.ts';
-import { Memory } from '../libc.ts';
+import { E, Memory } from '../libc.ts';
 import { SERVED_KEY } from './layout.ts';
 import { libbpf } from './libbpf.ts';
 
@@ -26,7 +26,8 @@ export class ServedMap {
     const wanted = new Map(prefixes.slice(0, this.most).map((prefix) => [nameOf(prefix), prefix]));
     for (const [name, key] of this.keys) {
       if (wanted.has(name)) continue;
-      lib.delete(this.fd, key.address);
+      const deleted = lib.delete(this.fd, key.address);
+      if (deleted < 0 && deleted !== -E.ENOENT) throw new SystemCallError('bpf_map_delete_elem', -deleted);
       this.keys.delete(name);
     }
     for (const [name, { address, length }] of wanted) {

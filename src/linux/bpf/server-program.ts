@@ -115,6 +115,11 @@ export class ServerProgram {
     });
   }
 
+  /** The program decides nothing until it is configured again. Throws a SystemCallError. */
+  switchOff(): void {
+    writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view) => view.setUint8(CONFIG.mode, MODE.off));
+  }
+
   /** Sets the time after which the program decides nothing any more: nanoseconds of CLOCK_MONOTONIC. */
   liveUntil(ns: bigint): void {
     writeRecord(this.program.map('alive_until'), 0, 8, (view) => view.setBigUint64(0, ns, true));

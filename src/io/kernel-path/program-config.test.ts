@@ -1,0 +1,88 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import { at, seededEntropy, v6 } from '../../../test/support/client-rig.ts';
+import { CONFIG, ROLE } from '../../linux/bpf/layout.ts';
+import type { Program } from '../../linux/bpf/program.ts';
+import { SystemCallError } from '../../linux/errors.ts';
+import { E } from '../../linux/libc.ts';
+import type { Ipv6 } from '../../wire/index.ts';
+import { ProgramConfig } from './program-config.ts';
+
+const written: DataView[] = [];
+let refusal: Error | undefined;
+vi.mock('../../linux/bpf/records.ts', () => ({
+  writeRecord: (
+    _fd: number,
+    _at: number,
+    size: number,
+    write: (view: DataView, bytes: Uint8Array) => void,
+  ) => {
+    if (refusal !== undefined) throw refusal;
+    const bytes = new Uint8Array(size);
+    const view = new DataView(bytes.buffer);
+    write(view, bytes);
+    written.push(view);
+  },
+}));
+let ttl: string | Error = '64';
+vi.mock('../../linux/proc.ts', () => ({
+  readSysctl: () => {
+    if (ttl instanceof Error) throw ttl;
+    return ttl;
+  },
+}));
+
+const OWN = v6('2001:0:cb00:7178::1');
+let config: ProgramConfig;
+beforeEach(() => {
+  written.length = 0;
+  refusal = undefined;
+  ttl = '64';
+  const program = { map: () => 0 } as unknown as Program;
+  config = new ProgramConfig(program, { role: 'client', local: at('192.0.2.1:3545') }, 7, seededEntropy());
+});
+
+const write = (own: Ipv6 | undefined): void => {
+  config.setOwn(own);
+  config.write();
+};
+const ttls = (): number[] => written.map((view) => view.getUint8(CONFIG.ttl));
+const roles = (): number[] => written.map((view) => view.getUint8(CONFIG.role));
+
+test('a TTL that cannot be read now is as it was, and is followed later', () => {
+  ttl = '33';
+  write(OWN);
+  ttl = new SystemCallError('open', E.EMFILE);
+  write(OWN);
+  config.followTtl();
+  expect(ttls()).toEqual([33, 33]);
+  ttl = '44';
+  config.followTtl();
+  config.followTtl();
+  expect(ttls()).toEqual([33, 33, 44]);
+});
+
+test('the programs have an own address once it is written, octet by octet', () => {
+  expect(config.hasOwn(undefined)).toBe(false);
+  write(OWN);
+  expect([config.hasOwn(OWN.slice()), config.hasOwn(undefined)]).toEqual([true, false]);
+  for (let i = 0; i < 16; i++) {
+    const other = OWN.slice();
+    other[i]! ^= 1;
+    expect(config.hasOwn(other)).toBe(false);
+  }
+  refusal = new SystemCallError('bpf_map_update_elem', E.ENOMEM);
+  expect(() => write(undefined)).toThrow(refusal);
+  expect([config.hasOwn(OWN), config.hasOwn(undefined)]).toEqual([false, false]);
+});
+
+test('a client without an address, and programs that are switched off, carry nothing', () => {
+  write(undefined);
+  write(OWN);
+  config.switchOff();
+  expect(roles()).toEqual([ROLE.none, ROLE.client, ROLE.none]);
+  expect(config.hasOwn(OWN)).toBe(false);
+  // A TTL that changes meanwhile switches nothing on.
+  ttl = '44';
+  config.followTtl();
+  expect(written).toHaveLength(3);
+});
