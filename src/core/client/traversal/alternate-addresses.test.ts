@@ -27,7 +27,7 @@ function ex10(change: (bytes: Uint8Array) => void = () => undefined): Uint8Array
 /** Where in that the Alternate Address trailer begins. */
 const TRAILER = 8 + 40 + 6;
 
-describe('what is sent', () => {
+describe('bubbles that are sent', () => {
   test('E-91: an indirect bubble says, behind its nonce, where we are on our own link', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A));
@@ -37,7 +37,7 @@ describe('what is sent', () => {
     expect(trailersOf(rig.find('bubble', A_MAPPED)).alternates).toBeUndefined();
   });
 
-  test('E-91: not where there is no NAT', () => {
+  test('E-91: no such pair without a NAT', () => {
     const rig = new NatRig('restricted', {
       servicePort: B_MAPPED.port,
       network: { subnets: [], localAddress: B_MAPPED.address },
@@ -65,7 +65,7 @@ describe('what is sent', () => {
     );
   });
 
-  test('E-94: of a valid peer: one direct bubble, to where it is', () => {
+  test('E-94: a valid peer is answered by one direct bubble, at its place', () => {
     const rig = new NatRig('restricted').direct().pass(2_000).clear().vector(ex10());
     expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096']);
   });
@@ -95,8 +95,8 @@ test.each<[string, (bytes: Uint8Array) => void]>([
   expect(rig.machine.counters.droppedTrailer).toBe(1);
 });
 
-describe('what is accepted', () => {
-  test('E-95: from a private address with our nonce, of who is behind our own NAT', () => {
+describe('bubbles that are accepted', () => {
+  test('E-95: from a private address with our nonce, of a peer behind our own NAT', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, NEIGHBOUR));
     rig.forwarded({ nonce: A_NONCE, alternates: PLACES }, NEIGHBOUR, NEIGHBOUR_MAPPED);
@@ -108,7 +108,7 @@ describe('what is accepted', () => {
     expect(rig.find('data', PLACES[0]).destination).toEqual(NEIGHBOUR);
   });
 
-  test('E-95, C-9: not of who is behind another one', () => {
+  test('E-95, C-9: not of a peer behind another NAT', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A));
     rig.vector(ex10()).direct(PLACES[0], { nonce: rig.nonce });

@@ -1,4 +1,4 @@
-/** What forged bubbles can have a client send to others, and keep; and what they can do to two honest clients. */
+/** The packets and the memory that forged bubbles can cost a client, and the harm that they can do to two honest clients. */
 import { describe, expect, test } from 'vitest';
 import { at, data, teredo } from '../../../../test/support/client-rig.ts';
 import {
@@ -24,11 +24,11 @@ const ATTACKER = at('198.18.0.66:4000');
 const NATS: readonly RigNat[] = ['restricted', 'preserving', 'counting', 'random'];
 
 const { bubbleReplies, directBubbles, indirectBubbles, unsolicitedTests, randomPorts } = CLIENT_LIMITS;
-/** The most that a limit lets through in that time. */
+/** The most that a limit allows in that time. */
 const most = ({ burst, perSecond }: { burst: number; perSecond: number }, seconds: number): number =>
   burst + perSecond * seconds;
 
-/** What strangers may cause, with the reserve. */
+/** The limit of all that strangers may cause, with its reserve. */
 const strangers = (seconds: number): number => 1.5 * most(unsolicitedTests, seconds);
 
 /** The i-th of an attacker's addresses, mapped there. */
@@ -43,7 +43,7 @@ describe.each(everyNth(2, NATS))('20,000 forged indirect bubbles in 20 s, behind
     for (let i = 0; i < 20_000; i++) {
       bubbleOf(rig, i);
       rig.advance(1);
-      // Only what went to a victim is looked at.
+      // Only bubbles to a victim count here.
       if (i % 100 === 0) rig.sent = rig.sent.filter(({ address }) => address !== ATTACKER.address);
     }
     return rig;
@@ -104,14 +104,14 @@ describe.each(everyNth(2, NATS))('20,000 forged indirect bubbles in 20 s, behind
     const questions = toAddress(rig, B_SERVER).length + toAddress(rig, B_SECONDARY).length;
     expect(questions).toBeLessThanOrEqual(4 * strangers(20) + 20);
     rig.send(data(rig.address, A));
-    if (nat !== 'restricted') expect(rig.sockets.size).toBeGreaterThan(0); // for whom we want there is one left
+    if (nat !== 'restricted') expect(rig.sockets.size).toBeGreaterThan(0); // one is left for a peer that this host wants
     rig.pass(17_000);
     expect(rig.sockets.size).toBe(0);
     expect([...rig.machine.peers(rig.now)].length).toBeLessThanOrEqual(CLIENT_LIMITS.unverifiedPeers);
   });
 });
 
-test('one peer that floods, under a contact of ours, with ever new random ports: what its address may get', () => {
+test('one peer that floods, during our contact with it, with ever new random ports gets no more than its address may', () => {
   for (const nat of NATS) {
     const rig = new NatRig(nat);
     rig.send(data(rig.address, A));
@@ -123,21 +123,21 @@ test('one peer that floods, under a contact of ours, with ever new random ports:
   }
 });
 
-test('one peer that floods, under a contact of ours, with ever new wishes to guess: 64 answers a guess', () => {
+test('one peer that floods, during our contact with it, with ever new offers of guesses: 64 answers a guess', () => {
   const rig = new NatRig('restricted');
   rig.send(data(rig.address, A));
   for (let i = 0; i < 8_000; i++) rig.forwarded({ nonce: i + 1, guess: guess({ token: i + 1 }) }).advance(1);
   expect(rig.all('bubble', A_SERVER).length).toBeLessThanOrEqual(4 + 2 * 64);
 });
 
-test('one stranger that floods does not keep us from another one, who is modest', () => {
+test('one stranger that floods does not keep us from another one that sends little', () => {
   const rig = new NatRig('preserving');
   for (let i = 0; i < 20_000; i++) rig.forwarded({ nonce: i + 1 }, invented(i), ATTACKER).advance(1);
   rig.clear().forwarded({ nonce: A_NONCE });
   expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096', 'indirect']);
 });
 
-describe('whoever completes the agreement in the name of a victim', () => {
+describe('an attacker that completes the agreement in the name of a victim', () => {
   const isProbe = (one: { address: number; port: number }) =>
     one.address === VICTIM.address && one.port !== VICTIM.port;
 
@@ -160,7 +160,7 @@ describe('whoever completes the agreement in the name of a victim', () => {
     expect(rig.machine.counters.suppressedGuesses).toBeGreaterThan(50);
   });
 
-  test('of many victims: two guesses, then one in 20 s; those that this host wants have as many again', () => {
+  test('of many victims: two guesses, then one in 20 s; peers that this host wants have as many again', () => {
     const rig = new NatRig('restricted');
     for (let i = 0; i < 100; i++) {
       const mapped = { address: VICTIM.address + 0x100 * i, port: 2_000 };
@@ -169,13 +169,13 @@ describe('whoever completes the agreement in the name of a victim', () => {
     }
     expect(rig.machine.counters.sentGuesses).toBeGreaterThan(1_700 * 2);
     expect(rig.machine.counters.sentGuesses).toBeLessThanOrEqual(1_700 * (2 + 5));
-    rig.send(data(rig.address, A)).advance(2_000); // from the second attempt on we offer it
+    rig.send(data(rig.address, A)).advance(2_000); // a guess is offered from the second attempt on
     const before = rig.machine.counters.sentGuesses;
     agree(rig, A, A_SERVER, A_MAPPED).pass(6_000);
     expect(rig.machine.counters.sentGuesses - before).toBeGreaterThan(1_000);
   });
 
-  test('and is heard, but says through the server that it is not: it is a stranger still', () => {
+  test('and is heard, but says through the server that it is not: it remains a stranger', () => {
     const rig = new NatRig('restricted');
     for (let i = 0; i < 20; i++) {
       const mapped = { address: VICTIM.address + 0x100 * i, port: 2_000 };
@@ -212,7 +212,7 @@ describe('whoever completes the agreement in the name of a victim', () => {
     },
   );
 
-  test('without our token has nothing sent but the answers', () => {
+  test('without our token causes no bubbles but the answers', () => {
     const rig = new NatRig('restricted');
     for (let i = 0; i < 2_000; i++) {
       rig
@@ -223,8 +223,8 @@ describe('whoever completes the agreement in the name of a victim', () => {
   });
 });
 
-describe('two honest clients whose bubbles somebody forges from outside', () => {
-  /** Whatever an outsider may say: through the servers, and straight from forged sources. */
+describe('two honest clients whose bubbles an outsider forges', () => {
+  /** All that an outsider can send: through the servers, and directly from forged sources. */
   function disturb(rig: NatRig): NatRig {
     rig
       .forwarded({})
@@ -236,7 +236,7 @@ describe('two honest clients whose bubbles somebody forges from outside', () => 
     return rig.direct(A_MAPPED).dataFrom(A_MAPPED);
   }
 
-  test('the probes go out all the same, with the nonce that A has sent, and the one that hits is believed', () => {
+  test('the probes still go out, with the nonce that A has sent, and the one that hits is believed', () => {
     const rig = disturb(new NatRig('restricted'));
     rig.send(data(rig.address, A));
     for (let i = 0; i < 5; i++) disturb(rig).advance(500);
@@ -271,7 +271,7 @@ describe('two honest clients whose bubbles somebody forges from outside', () => 
     },
   );
 
-  test('what they make us believe is asked again while we send, and the wish to guess is said', () => {
+  test('a peer that seems to be elsewhere is asked again while we send, and a guess is offered', () => {
     const rig = new NatRig('random');
     rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).direct(A_MAPPED);
     for (const one of rig.all('solicitation')) rig.serve(one, { ...B_MAPPED, port: 50_000 });
@@ -280,7 +280,7 @@ describe('two honest clients whose bubbles somebody forges from outside', () => 
     expect(rig.all('bubble', A_SERVER).some((one) => trailersOf(one).guess !== undefined)).toBe(true);
   });
 
-  test('what A has once said of nonces and of its NAT is not taken back by others: the offer stands', () => {
+  test('others cannot take back that A has nonces and a symmetric NAT: the offer of a guess stands', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A)).advance(2_000);
     const { token } = trailersOf(rig.indirect).guess!;
@@ -290,7 +290,7 @@ describe('two honest clients whose bubbles somebody forges from outside', () => 
     expect(rig.machine.counters.sentGuesses).toBe(1_700);
   });
 
-  test('the openings go on, and the way that they found is kept', () => {
+  test('the openings continue, and the way that they have found is kept', () => {
     const rig = new NatRig('random');
     rig.send(data(rig.address, A)).advance(2_000);
     for (const one of rig.sent.filter(({ socket }) => socket !== 0)) {
@@ -308,7 +308,7 @@ describe('two honest clients whose bubbles somebody forges from outside', () => 
 });
 
 describe('nonces', () => {
-  test('of two rounds ago move nobody', () => {
+  test('of two rounds ago move no peer', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A));
     const { nonce } = rig;
@@ -316,7 +316,7 @@ describe('nonces', () => {
     expect(rig.trusted).toBe(false);
   });
 
-  test('of a peer that was forgotten move nobody: not who comes after it, nor the peer itself, known anew', () => {
+  test('of a forgotten peer move no peer: neither its successor in the table nor the peer itself when it is known again', () => {
     const rig = new NatRig('restricted', { limits: { trustedPeers: 3, unverifiedPeers: 1 } });
     rig.send(data(rig.address, A));
     const { nonce } = rig;
@@ -332,7 +332,7 @@ describe('nonces', () => {
     expect(rig.direct(at('192.0.2.1:5000'), { nonce: rig.nonce }).whereDataGoes()).toBe('192.0.2.1:5000');
   });
 
-  test('of a peer for whom there is no room are not taken over by the next one', () => {
+  test('of a peer that found no room do not pass to the next one', () => {
     const rig = new NatRig('restricted', { limits: { trustedPeers: 1, unverifiedPeers: 1 } });
     rig.direct(ATTACKER, {}, 0, teredo(A_SERVER, ATTACKER));
     rig.send(data(rig.address, A));
@@ -345,7 +345,7 @@ describe('nonces', () => {
     expect(rig.all('bubble', ATTACKER)).toEqual([]);
   });
 
-  test('shown from private, loopback, group or broadcast addresses bring nothing there', () => {
+  test('shown from private, loopback, group or broadcast addresses cause no packets to there', () => {
     for (const place of ['10.1.2.3:9', '192.168.0.1:9', '127.0.0.1:9', '224.0.0.1:9', '172.16.7.255:9']) {
       const rig = new NatRig('restricted');
       rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE });
@@ -362,21 +362,21 @@ function nonceOf(rig: NatRig): number {
 }
 
 describe('strangers list the address of a peer as one of theirs, from ten IPv4 addresses', () => {
-  /** Listing it goes on for a minute; `every` is called each second. */
+  /** The strangers list the address for a minute; `every` is called each second. */
   function listing(every: (rig: NatRig) => void): void {
     const rig = new NatRig('restricted');
     for (let i = 0; i < 6_000; i++) {
       const mapped = { address: ATTACKER.address + (i % 10), port: 1_024 + i };
       const alternates = [1, 2, 3, 4].map((n) => ({ ...A_MAPPED, port: 10_000 + 4 * i + n }));
       rig.forwarded({ nonce: i + 1, alternates }, invented(i, ATTACKER, mapped), mapped);
-      // What this host answers makes contacts of its own with them.
+      // The answers of this host begin contacts with them.
       rig.send(data(rig.address, invented(i, ATTACKER, mapped))).advance(10);
       if (i >= 3_000 && i % 100 === 0) every(rig.clear() as NatRig);
       else rig.clear();
     }
   }
 
-  test('a new peer there is answered all the same', () => {
+  test('a new peer at that address is still answered', () => {
     let [asked, answered] = [0, 0];
     listing((rig) => {
       const peer = teredo(A_SERVER, { ...A_MAPPED, port: 2_000 + asked++ });

@@ -14,7 +14,7 @@ import {
 } from '../../../../test/support/nat-rig.ts';
 import { toHex } from '../../../wire/index.ts';
 
-/** The socket that is A's alone. */
+/** The socket for A alone. */
 const RANDOM = 16;
 
 /** B, behind a NAT that counts, has data for A. */
@@ -23,7 +23,7 @@ function sought(): NatRig {
   return rig.send(data(rig.address, A)) as NatRig;
 }
 
-/** What went out of A's socket. */
+/** Datagrams sent from A's socket. */
 const sentFromIt = (rig: NatRig) => rig.sent.filter(({ socket }) => socket === RANDOM);
 const lower = (rig: NatRig) => sentFromIt(rig).findLast((one) => one.to(B_SERVER))!;
 const upper = (rig: NatRig) => sentFromIt(rig).findLast((one) => one.to(B_SECONDARY))!;
@@ -48,7 +48,7 @@ describe('the test', () => {
     expect(toHex(lower(rig).nonce)).not.toBe(toHex(upper(rig).nonce));
   });
 
-  test('E-82, E-83: another one after 1 s; 2 s later an indirect bubble without a port', () => {
+  test('E-82, E-83: another test after 1 s; 2 s later an indirect bubble without a port', () => {
     const rig = sought();
     rig.clear().advance(999);
     expect(sentFromIt(rig)).toEqual([]);
@@ -70,7 +70,7 @@ describe('the test', () => {
     }
   });
 
-  test('E-84: with another nonce than ours it is none', () => {
+  test('E-84: an answer with another nonce than ours does not count', () => {
     const rig = sought();
     const forged = { origin: seen(9), prefixServer: B_SERVER.address, nonce: new Uint8Array(8).fill(7) };
     rig
@@ -98,7 +98,7 @@ describe('the test', () => {
     expect(trailersOf(own)).toMatchObject({ nonce: A_NONCE, randomPort: 1201 });
   });
 
-  test('A, which has to open its NAT first, is sent another bubble from the foretold port 0.4 s later', () => {
+  test('A, which has to open its NAT first, is sent another bubble from the predicted port 0.4 s later', () => {
     const rig = sought().forwarded({ nonce: A_NONCE, randomPort: 51_000 });
     const again = 'direct 192.0.2.1:51000 from 16';
     rig.advance(900).serve(lower(rig), seen(1200)).serve(upper(rig), seen(1202)); // before the next round by 1.1 s
@@ -112,7 +112,7 @@ describe('the test', () => {
 });
 
 describe('its end', () => {
-  test('E-80: one that has failed is made again with the next round, from a new socket', () => {
+  test('E-80: a failed test is repeated with the next round, from a new socket', () => {
     const rig = sought().pass(3_500);
     expect(rig.all('bubble', A_SERVER)).toHaveLength(1);
     expect([...rig.sockets]).toEqual([]);
@@ -140,7 +140,7 @@ describe('its end', () => {
     expect(sentFromIt(rig)).toHaveLength(3); // 1 s, not 2
   });
 
-  test('E-89: what it learns is not taken for a change of our mapping', () => {
+  test('E-89: its result is not taken for a change of our mapping', () => {
     const rig = sought();
     const { address, mapped, lastServerContact } = rig.machine;
     rig.advance(100).serve(lower(rig), seen(1200)).serve(upper(rig), seen(1202));

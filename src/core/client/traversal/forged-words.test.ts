@@ -1,4 +1,4 @@
-/** What is said in a peer's name by way of servers, by who forges it: it turns no session and gets round no limit. */
+/** Forged bubbles in a peer's name, through servers: they move no session and evade no limit. */
 import { describe, expect, test } from 'vitest';
 import { at, data, teredo, v4 } from '../../../../test/support/client-rig.ts';
 import {
@@ -33,7 +33,7 @@ describe('a peer that is heard is not moved', () => {
   });
 
   test.each([{}, { nonce: A_NONCE }] as const)(
-    'by who sees our indirect bubbles and forges one of its own (%o)',
+    'by an attacker that sees our indirect bubbles and forges one of its own (%o)',
     (honest) => {
       const rig = new NatRig('restricted');
       rig.send(data(rig.address, A)).forwarded(honest).direct(A_MAPPED, honest).dataFrom(A_MAPPED);
@@ -44,24 +44,24 @@ describe('a peer that is heard is not moved', () => {
       expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
       rig.clear();
       rig.forwarded({ nonce: 0x666, guess: guess({ habit: 'random' }) }); // forged
-      talk(3_000); // A is heard all the time, and takes what we send
+      talk(3_000); // A is heard all the time, and receives our packets
       const seen = rig.all('bubble', A_SERVER).at(-1);
       if (seen !== undefined) rig.direct(ATTACKER, { nonce: trailersOf(seen).nonce! });
       expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
     },
   );
 
-  test('by who says, behind a symmetric NAT of ours, that A had nonces, which has none', () => {
+  test('by a forged bubble that gives A a nonce, which A has not, behind our symmetric NAT', () => {
     const rig = new NatRig('random');
     rig.send(data(rig.address, A)).forwarded().direct(A_MAPPED).dataFrom(A_MAPPED).pass(1_000).clear();
     rig.forwarded({ nonce: 0x666 }); // forged
     for (let i = 0; i < 80; i++) rig.send(data(rig.address, A)).dataFrom(A_MAPPED).advance(100);
-    expect(rig.all('bubble', A_SERVER)).toEqual([]); // A is not looked for elsewhere
+    expect(rig.all('bubble', A_SERVER)).toEqual([]); // A is not sought elsewhere
     expect(rig.sockets.size).toBe(0);
     expect(rig.all('data', A_MAPPED)).toHaveLength(80);
   });
 
-  test('and is not asked for ever, through servers, for one forged bubble', () => {
+  test('and one forged bubble does not make us ask endlessly through servers', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A)).forwarded().direct(A_MAPPED).dataFrom(A_MAPPED);
     rig.forwarded({ nonce: 0x666, guess: guess({ habit: 'random' }) });
@@ -76,7 +76,7 @@ describe('a peer that is heard is not moved', () => {
   });
 });
 
-test('a peer that is heard is not moved, though it is asked for by forged bubbles more often than it answers', () => {
+test('a peer that is heard is not moved, though forged bubbles cause more questions than it answers', () => {
   const rig = new NatRig('restricted');
   const honest = { nonce: A_NONCE };
   rig.send(data(rig.address, A)).forwarded(honest).direct(A_MAPPED, honest).dataFrom(A_MAPPED);
@@ -97,7 +97,7 @@ test('a peer that is heard is not moved, though it is asked for by forged bubble
   expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
 });
 
-describe('who has sent one forged direct bubble is a stranger still', () => {
+describe('a peer of one forged direct bubble remains a stranger', () => {
   test('and has half of the guesses, no more', () => {
     const rig = new NatRig('restricted');
     for (let i = 0; i < 20; i++) {
@@ -123,7 +123,7 @@ describe('who has sent one forged direct bubble is a stranger still', () => {
       rig.forwarded({ nonce: 1, alternates }, peer, ATTACKER).advance(1);
     }
     const victims = rig.sent.filter(({ address, kind }) => kind === 'bubble' && address !== ATTACKER.address);
-    // four to each of what strangers may cause in 10 s, with the reserve
+    // four bubbles for each event that strangers may cause in 10 s, with the reserve
     expect(victims.length).toBeLessThanOrEqual(4 * 1.5 * (50 + 10 * 10));
   });
 });

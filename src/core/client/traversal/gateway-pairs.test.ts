@@ -1,4 +1,4 @@
-/** What a client does with the pair that a gateway has mapped for it. RFC 6081 sections 5.3, 5.6 */
+/** The use of the pair that a gateway has mapped for the client. RFC 6081 sections 5.3, 5.6 */
 import { describe, expect, test } from 'vitest';
 import {
   formatEndpoint,
@@ -36,14 +36,14 @@ describe('the pair of a gateway', () => {
     expect(alternatesOf(indirect(rig))).toEqual(['192.168.1.2:40000', '192.0.2.1:40000']);
   });
 
-  test('E-47, E-90: is forgotten where the server sees the same', () => {
+  test('E-47, E-90: is not named where the server sees the same', () => {
     const rig = new ClientRig().qualify();
     rig.machine.setGatewayMapping(MAPPED, rig.now);
     rig.send(rig.data(PEER));
     expect(alternatesOf(indirect(rig))).toEqual(['192.168.1.2:40000']);
   });
 
-  test('is told no more once the gateway maps no longer', () => {
+  test('is no longer named once the gateway has lost the mapping', () => {
     const rig = new ClientRig().qualify();
     rig.machine.setGatewayMapping(GATEWAY, rig.now);
     rig.machine.setGatewayMapping(undefined, rig.now);
@@ -51,7 +51,7 @@ describe('the pair of a gateway', () => {
     expect(alternatesOf(indirect(rig))).toEqual(['192.168.1.2:40000']);
   });
 
-  test('a chosen port may be forwarded behind a symmetric NAT, though nobody sees it', () => {
+  test('a chosen port may be forwarded behind a symmetric NAT, though no server sees it', () => {
     const rig = symmetric(undefined, 40_000);
     askedByPeer(rig);
     expect(alternatesOf(indirect(rig))).toEqual(['192.168.1.2:40000', '192.0.2.1:40000']);
@@ -69,7 +69,7 @@ describe('behind a symmetric NAT that a gateway has opened, and no other', () =>
     expect(rig.all('bubble', ELSEWHERE)).toEqual([]);
   });
 
-  test('what it sends is taken from where it has shown the nonce, and from nowhere else', () => {
+  test('its packets are accepted from where it has shown the nonce, and from nowhere else', () => {
     const rig = symmetric(MAPPED);
     rig.send(rig.data(PEER));
     meet(rig, ELSEWHERE);
@@ -107,7 +107,7 @@ describe('behind a symmetric NAT that a gateway has opened, and no other', () =>
 });
 
 describe('two that come through to each other’s gateways at once', () => {
-  test('the one of the lower address goes by the gateway of the other, which it finds second', () => {
+  test('the side with the lower address sends to the gateway of the other, which it finds second', () => {
     const rig = symmetric(GATEWAY);
     rig.send(rig.data(PEER));
     meet(rig, PEER_GATEWAY, [PEER_GATEWAY]);
@@ -117,7 +117,7 @@ describe('two that come through to each other’s gateways at once', () => {
     expect(rig.kinds, 'ours is the higher: it does without the gateway').toEqual(['data 192.0.2.10:5000']);
   });
 
-  test('and what comes by the other way is taken too', () => {
+  test('and packets that come by the other way are accepted too', () => {
     const rig = symmetric(GATEWAY);
     rig.send(rig.data(PEER));
     meet(rig, ELSEWHERE, [PEER_GATEWAY]);
@@ -138,9 +138,9 @@ function symmetric(gateway?: Endpoint, chosenPort?: number): ClientRig {
   return rig.clear();
 }
 
-/** The peer has got our indirect bubble, sends its own, and a direct one from there. */
+/** The peer has received our indirect bubble, sends its own, and a direct one from there. */
 function meet(rig: ClientRig, from: Endpoint, alternates: Endpoint[] = []): void {
-  rig.advance(3_000); // the Echo Test fails: nobody plays its server
+  rig.advance(3_000); // the Echo Test fails: the server does not answer
   show(rig, from);
   askedByPeer(rig, alternates);
 }

@@ -1,4 +1,4 @@
-/** Whose guesses take from which limit, and where they may go. docs/adr/0016 */
+/** The limits of guesses, by the reason for the guess, and their destinations. docs/adr/0016 */
 import { describe, expect, test } from 'vitest';
 import { at, data, teredo } from '../../../../test/support/client-rig.ts';
 import {
@@ -18,9 +18,9 @@ const ATTACKER = at('198.18.0.66:4000');
 const VICTIM = at('198.51.100.66:53');
 
 describe('guesses that were put off', () => {
-  test('take nothing from what their address may have', () => {
+  test('take nothing from the limit of their address', () => {
     const rig = new NatRig('restricted');
-    // Others have used up the strangers' share, and all of it.
+    // Others have used up the whole share of strangers.
     for (let i = 0; i < 6; i++) {
       const mapped = { address: VICTIM.address + 0x100 * i, port: 2_000 };
       const peer = teredo(A_SERVER, mapped);
@@ -61,7 +61,7 @@ describe('guesses that were put off', () => {
   });
 });
 
-test('no socket is wanted on a port that there is none of', () => {
+test('no socket is wanted on a port number that does not exist', () => {
   // A NAT that keeps the port of the first mapping, and counts on from there.
   const rig = new NatRig('counting', { servicePort: B_MAPPED.port });
   const server = at('9.9.9.9:3544');

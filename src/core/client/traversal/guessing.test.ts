@@ -1,4 +1,4 @@
-/** How two clients guess each other's ports: when it is offered, what is sent and how fast, what it costs, and which way is kept. docs/adr/0016 */
+/** How two clients guess each other's ports: when a guess is offered, its bubbles and their pace, its cost, and which way is kept. docs/adr/0016 */
 import { describe, expect, test } from 'vitest';
 import { reached } from '../../../../test/support/limit-hits.ts';
 import { at, data, teredo, v4 } from '../../../../test/support/client-rig.ts';
@@ -30,12 +30,12 @@ const LOW_SERVER = at('9.9.9.9:3544');
 /** The i-th client at A's IPv4 address. */
 const mappedTo = (i: number): Endpoint => ({ ...A_MAPPED, port: A_MAPPED.port + i });
 
-/** B looks for the peer, and both want to guess. */
+/** B seeks the peer, and both want to guess. */
 function agreed(rig: NatRig, peer = A, mapped = A_MAPPED, habit: 'random' | 'counting' = 'random'): NatRig {
   return agree(rig.send(data(rig.address, peer)) as NatRig, peer, A_SERVER, mapped, { habit });
 }
 
-/** Bubbles to places of A's that were guessed. */
+/** Bubbles to guessed places of A. */
 function guessesOf(rig: NatRig): Sent[] {
   return rig
     .all('bubble')
@@ -56,7 +56,7 @@ function measure(rig: NatRig, port = 9_000): number {
   return asked[0]!.socket;
 }
 
-/** Both have measured: the peer's next port is 50,000, and those after it are one apart. Which socket of ours has asked. */
+/** Both have measured: the peer's next port is 50,000, and the step is one. Returns our socket that has measured. */
 function aimed(rig: NatRig, peer: Ipv6, server: Endpoint): number {
   rig.send(data(rig.address, peer)).advance(4_500);
   agree(rig, peer, server, A_MAPPED, { habit: 'counting' });
@@ -71,7 +71,7 @@ function aimed(rig: NatRig, peer: Ipv6, server: Endpoint): number {
   return socket;
 }
 
-describe('what is sent', () => {
+describe('bubbles that are sent', () => {
   test('sixteen probes each 20 ms, from 0.4 s on, until there are 1,700', () => {
     const rig = agreed(new NatRig('restricted'));
     const from = rig.clear().now;
@@ -112,8 +112,8 @@ describe('what is sent', () => {
   });
 });
 
-describe('what is answered', () => {
-  test("the volley's socket sends back to where it hears the fan, 32 times a guess and no oftener", () => {
+describe('bubbles that are answered', () => {
+  test("the volley's socket sends back to where it hears the fan, 32 times a guess and not more often", () => {
     const rig = new NatRig('counting');
     const socket = aimed(rig, A, A_SERVER);
     const { nonce } = rig.advance(1_500); // the volley is over
@@ -126,14 +126,14 @@ describe('what is answered', () => {
     expect(rig.trusted).toBe(false);
   });
 
-  test('64 words of a peer that do not show our token, in a guess', () => {
+  test('64 trailers of a peer that do not echo our token, in a guess', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A)).clear();
     for (let i = 1; i <= 100; i++) rig.forwarded({ nonce: i, guess: guess({ token: i }) });
     expect(rig.all('bubble', A_SERVER)).toHaveLength(64);
   });
 
-  test('a peer that cannot be guessed with is told once what our NAT does', () => {
+  test('a peer with which no guess can help learns the habit of our NAT once', () => {
     const rig = new NatRig('random');
     for (let i = 0; i < 3; i++) rig.forwarded({ nonce: A_NONCE, guess: guess({ token: i + 1 }) });
     expect(rig.all('bubble', A_SERVER).map((one) => trailersOf(one).guess)).toEqual([
@@ -141,7 +141,7 @@ describe('what is answered', () => {
     ]);
   });
 
-  test("a token of the peer's that is new begins the guess anew, with a new one of ours", () => {
+  test('a new token of the peer begins the guess anew, with a new token of this side', () => {
     const rig = agreed(new NatRig('restricted')).advance(1_000) as NatRig;
     const { token } = trailersOf(lastGuess(rig, A_SERVER)!).guess!;
     rig.clear().forwarded({ nonce: A_NONCE, guess: guess({ token: 0x9999, echo: token }) });
@@ -150,13 +150,13 @@ describe('what is answered', () => {
     expect(told).toMatchObject({ habit: 'stable', echo: 0x9999 });
     expect(told!.token).not.toBe(token);
     rig.clear().advance(1_000);
-    expect(guessesOf(rig)).toEqual([]); // A's ports are others by now
+    expect(guessesOf(rig)).toEqual([]); // A's ports have changed
     rig.forwarded({ nonce: A_NONCE, guess: guess({ token: 0x9999, echo: told!.token }) }).advance(6_000);
     expect(rig.machine.progress(A, rig.now)!.guessesSent).toBe(1_700);
   });
 });
 
-describe('what it costs', () => {
+describe('the cost', () => {
   /** How many of so many clients at A's IPv4 address are guessed with, one after the other. */
   function begun(nat: RigNat, count: number, isAnswered: boolean): number {
     const habit = nat === 'counting' ? 'counting' : 'random';
@@ -227,7 +227,7 @@ describe('where a guess has helped before', () => {
     return lastGuess(rig, A_SERVER) !== undefined;
   }
 
-  test('it is offered to everybody at once, else with the second attempt', () => {
+  test('it is offered to all peers at once, otherwise with the second attempt', () => {
     expect(isOfferedAtOnce(guessed('restricted'), OTHER)).toBe(true);
     const rig = new NatRig('restricted');
     expect(isOfferedAtOnce(rig, OTHER)).toBe(false);
@@ -248,7 +248,7 @@ describe('where a guess has helped before', () => {
     expect(isOfferedAtOnce(rig, OTHER)).toBe(false);
   });
 
-  test('but not where our NAT lets everybody in', () => {
+  test('but not where our NAT admits all packets', () => {
     const rig = guessed('counting');
     rig.send(data(rig.address, OTHER)).pass(3_000); // its Echo Test fails
     rig.forwarded({ nonce: 5 }, OTHER, OTHER_MAPPED).direct(OTHER_MAPPED, { nonce: rig.nonce }, 0, OTHER);
@@ -270,7 +270,7 @@ describe('two guesses that hit at once, of a peer that comes from the pair in it
     return { rig: rig.clear(), first, second };
   }
 
-  test('data that comes by the other one shows that the peer has chosen that', () => {
+  test('data that comes by the other one shows that the peer has chosen it', () => {
     const { rig, second } = hitTwice();
     rig.dataFrom(A_MAPPED, second);
     expect(rig.delivered).toHaveLength(1);
@@ -280,7 +280,7 @@ describe('two guesses that hit at once, of a peer that comes from the pair in it
     expect(rig.whereDataGoes()).toBe(`192.0.2.1:4096 from ${second}`);
   });
 
-  test('by a socket where it has not shown our nonce, it moves nobody', () => {
+  test('data by a socket where it has not shown our nonce does not move it', () => {
     const { rig, first, second } = hitTwice();
     const third = [...rig.sockets].find((socket) => socket !== first && socket !== second)!;
     rig.dataFrom(A_MAPPED, third);

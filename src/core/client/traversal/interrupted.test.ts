@@ -1,4 +1,4 @@
-/** What is asked of servers for a peer's sake ends when the client is not qualified any more, or its servers are others. */
+/** Questions to servers about the way to a peer end when the client is no longer qualified, or has other servers. */
 import { describe, expect, test } from 'vitest';
 import { at, data, v4 } from '../../../../test/support/client-rig.ts';
 import {

@@ -33,7 +33,7 @@ test("E-20: behind a symmetric NAT there is an address, from the primary server'
   }
 });
 
-describe('what is sent', () => {
+describe('bubbles that are sent', () => {
   test('E-21: each indirect bubble has a nonce of its own behind it', () => {
     const rig = sought().pass(7_000);
     const nonces = rig.all('bubble', at('203.0.113.120:3544')).map((one) => trailersOf(one).nonce!);
@@ -67,7 +67,7 @@ describe('what is sent', () => {
     }
   });
 
-  test('who is heard before its nonce has come is sent a bubble; behind a symmetric NAT, where it would be taken for forged, none', () => {
+  test('a peer that is heard before its nonce has come is sent a bubble; behind a symmetric NAT, where it would be taken for forged, none', () => {
     expect(new NatRig('restricted').direct(A_MAPPED).bubbles).toEqual(['direct 192.0.2.1:4096']);
     for (const nat of ['preserving', 'counting', 'random'] as const) {
       const rig = new NatRig(nat).direct(A_MAPPED);
@@ -76,12 +76,12 @@ describe('what is sent', () => {
     }
   });
 
-  test('who comes by the relay where peers are met (docs/adr/0017) is sent one there: that relay needs no nonce', () => {
+  test('a peer that comes via our own relay (docs/adr/0017) is sent a bubble there: the relay needs no nonce', () => {
     const rig = new NatRig('random', { meetingRelay: MEETING }).direct(MEETING);
     expect(rig.bubbles).toEqual(['direct 192.0.2.200:3545']);
   });
 
-  test('E-30: an indirect bubble is answered by a direct one, and by an indirect one with a nonce of ours', () => {
+  test('E-30: an indirect bubble is answered by a direct one, and by an indirect one with our nonce', () => {
     const rig = new NatRig('restricted').vector(payloadOf('EX9'));
     expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096', 'indirect']);
     expect(rig.nonce).not.toBe(A_NONCE);
@@ -103,7 +103,7 @@ describe('what is sent', () => {
     expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096', 'indirect']);
   });
 
-  test('E-32, E-33: the nonce is what the entropy gives, but never 0', () => {
+  test('E-32, E-33: the nonce is taken from the entropy, but never 0', () => {
     const rig = new NatRig('restricted');
     const real = seededEntropy(7);
     let zeros = 1;
@@ -117,7 +117,7 @@ describe('what is sent', () => {
   });
 });
 
-describe('what is accepted', () => {
+describe('bubbles that are accepted', () => {
   test('E-26: from the pair in the address, whatever the nonce', () => {
     for (const nonce of [undefined, 0x12345678]) {
       const rig = sought().direct(A_MAPPED, nonce === undefined ? {} : { nonce });
@@ -128,12 +128,12 @@ describe('what is accepted', () => {
   test('E-27, E-29: from elsewhere with our nonce: data goes there from now on', () => {
     const rig = sought();
     rig.direct(ELSEWHERE, { nonce: rig.nonce });
-    expect(rig.find('data', ELSEWHERE).socket).toBe(0); // what had waited
+    expect(rig.find('data', ELSEWHERE).socket).toBe(0); // the packet that had waited
     expect(rig.whereDataGoes()).toBe('192.0.2.1:5000');
     expect([...rig.machine.peers(rig.now)][0]).toMatchObject({ mapped: ELSEWHERE, trusted: true });
   });
 
-  test('E-27: the nonce of the round before is good too: its answer may be on its way', () => {
+  test('E-27: the nonce of the round before counts too: its answer may still come', () => {
     const rig = sought();
     const [first] = [rig.nonce];
     rig.pass(2_000).direct(ELSEWHERE, { nonce: first });
@@ -152,14 +152,14 @@ describe('what is accepted', () => {
     expect(rig.machine.counters.droppedForgedSource).toBe(4);
   });
 
-  test("E-27: another peer's nonce is good for nothing, and none of ours is for a packet that is no bubble", () => {
+  test("E-27: another peer's nonce proves nothing, and neither does ours in a packet that is no bubble", () => {
     const rig = sought();
     const { nonce } = rig;
     rig.receive(ELSEWHERE, withNonce(data(A, rig.address), nonce));
     expect(rig.trusted).toBe(false);
   });
 
-  test('a peer that is met at our relay (docs/adr/0017) is not looked for while it is, but moves to where it shows a nonce', () => {
+  test('a peer that is reached via our own relay (docs/adr/0017) is not sought meanwhile, but moves to where it shows a nonce', () => {
     const rig = new NatRig('random', { meetingRelay: MEETING });
     rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE });
     rig.pass(4_000).direct(MEETING).clear();
@@ -170,7 +170,7 @@ describe('what is accepted', () => {
     expect(rig.whereDataGoes()).toBe('192.0.2.1:5000');
   });
 
-  test('E-27, behind a symmetric NAT: A is believed once we have a nonce of A, without which it would not believe us', () => {
+  test('E-27, behind a symmetric NAT: A is believed once we have its nonce, without which A would not believe us', () => {
     const rig = sought('preserving');
     rig.direct(ELSEWHERE, { nonce: rig.nonce });
     expect(rig.trusted).toBe(false);

@@ -135,7 +135,7 @@ export function isReached(context: ClientContext, path: PeerPath, now: number): 
 }
 
 /**
- * Whether the pair at which a trusted peer is sent to may be wrong. Anybody who forges the peer's address knows the pair in it. Where the NAT of
+ * Whether the pair at which a trusted peer is sent to may be wrong. A host that forges the peer's address knows the pair in it. Where the NAT of
  * either side is symmetric, the peer comes from another pair, which only our nonce proves.
  * Example: the peer's bubbles have nonces, and our NAT is symmetric. A bubble without our nonce from the pair in its address may be forged.
  */

@@ -14,7 +14,7 @@ import type { RigNat } from '../../../../test/support/nat-rig.ts';
 import { payloadOf } from '../../../../test/support/vectors.ts';
 import { toHex } from '../../../wire/index.ts';
 
-/** The first socket of a peer's own. */
+/** The first socket for a single peer. */
 const RANDOM = 16;
 /** Where A's NAT shows A's random port, and another place of A's. */
 const A_RANDOM = at('192.0.2.1:51000');
@@ -37,8 +37,8 @@ function reachedByRandom(): NatRig {
   return rig.direct(A_RANDOM, { nonce: rig.nonce }, RANDOM);
 }
 
-describe('who has one', () => {
-  test('E-60: behind a cone NAT nobody: no Random Port trailer, no socket, no bubbles that nobody asked for', () => {
+describe('clients that have one', () => {
+  test('E-60: none behind a cone NAT: no Random Port trailer, no socket, no bubbles without a request', () => {
     const rig = sought('restricted').direct(A_MAPPED);
     expect(trailersOf(rig.indirect).randomPort).toBeUndefined();
     expect(rig.wantedPorts).toEqual([]);
@@ -58,7 +58,7 @@ describe('who has one', () => {
     expect(toHex(bytes.slice(-4))).toBe(`0502${port!.toString(16)}`);
   });
 
-  test('E-63: one for all attempts with a peer, another for another peer', () => {
+  test('E-63: one for all attempts with a peer, a different one for another peer', () => {
     const rig = sought().pass(6_000);
     expect([...rig.sockets]).toEqual([RANDOM]);
     const ports = rig.all('bubble', A_SERVER).map((one) => trailersOf(one).randomPort);
@@ -67,7 +67,7 @@ describe('who has one', () => {
     expect([...rig.sockets]).toEqual([RANDOM, RANDOM + 1]);
   });
 
-  test('E-63: for a peer that is reached there is none', () => {
+  test('E-63: none for a peer that is reached', () => {
     const rig = new NatRig('preserving').direct(A_MAPPED).forwarded({ nonce: A_NONCE });
     rig.direct(A_MAPPED, { nonce: rig.nonce }).dataFrom(A_MAPPED).pass(3_000).clear();
     const before = rig.wantedPorts.length;
@@ -76,7 +76,7 @@ describe('who has one', () => {
     expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096']);
   });
 
-  test('one that led nowhere is closed when the attempt is over', () => {
+  test('a socket without success is closed when the attempt is over', () => {
     const rig = sought().pass(15_900);
     expect([...rig.sockets]).toEqual([RANDOM]);
     rig.pass(200);
@@ -142,13 +142,13 @@ describe('where A is reached', () => {
     }
   });
 
-  test('E-70: the socket that A answers to, while nothing shows that it hears us on the service port, is the better one (D-18)', () => {
+  test('E-70: the socket that A answers to is the better one while no sign shows that A hears us on the service port (D-18)', () => {
     const rig = introduced();
     rig.direct(A_MAPPED, { nonce: rig.nonce }).direct(A_RANDOM, { nonce: rig.nonce }, RANDOM);
     expect(rig.whereDataGoes()).toBe('192.0.2.1:51000 from 16');
   });
 
-  test('E-70: A does not say that it hears us: it is looked for after 0.5 s (D-18)', () => {
+  test('E-70: A gives no sign that it hears us: it is sought after 0.5 s (D-18)', () => {
     const rig = introduced();
     rig.direct(A_MAPPED, { nonce: rig.nonce }).clear().advance(499);
     expect(rig.bubbles).toEqual([]);
@@ -171,7 +171,7 @@ describe('where A is reached', () => {
     expect(rig.whereDataGoes()).toBe('192.0.2.1:51000');
   });
 
-  test('E-73, E-76: on the random port: what waited leaves from there, and so does what follows', () => {
+  test('E-73, E-76: on the random port: packets that waited leave from there, and so do later ones', () => {
     const rig = introduced().clear();
     rig.direct(A_RANDOM, { nonce: nonceOf(rig) }, RANDOM);
     expect(rig.all('data').map(({ socket, port }) => [socket, port])).toEqual([[RANDOM, 51_000]]);
@@ -188,23 +188,23 @@ describe('where A is reached', () => {
     expect([...rig.sockets]).toEqual([]);
   });
 
-  test('E-72: who shows our nonce here and there in turn is told at once four times in 2 s, then within the spacing of replies', () => {
+  test('E-72: a peer that shows our nonce at two places in turn is answered at once four times in 2 s, then within the spacing of replies', () => {
     const rig = introduced();
     const { nonce } = rig;
     /** Bubbles for so many times of both. */
-    const told = (times: number): number => {
+    const answered = (times: number): number => {
       rig.clear();
       for (let i = 0; i < times; i++) rig.direct(A_MAPPED, { nonce }).direct(A_RANDOM, { nonce }, RANDOM);
       return rig.all('bubble').filter((one) => trailersOf(one).neighborDiscovery === undefined).length;
     };
-    expect(told(2)).toBe(4);
-    expect(told(10)).toBe(1); // a reply to A's random port: the other place has had its own, to A's indirect bubble
+    expect(answered(2)).toBe(4);
+    expect(answered(10)).toBe(1); // a reply to A's random port: the other place has had its own, to A's indirect bubble
     expect(rig.whereDataGoes()).toBe('192.0.2.1:51000 from 16');
     rig.advance(2_000);
-    expect(told(2)).toBe(4);
+    expect(answered(2)).toBe(4);
   });
 
-  test('E-74: on the random port, and valid: from its pair good, from another one it changes nothing; after 30 s it moves', () => {
+  test('E-74: on the random port, and valid: a bubble from its pair counts, one from another pair changes nothing; after 30 s A moves', () => {
     const rig = reachedByRandom();
     const { nonce } = rig;
     rig.direct(A_RANDOM, { nonce }, RANDOM).direct(ELSEWHERE, { nonce }, RANDOM);
@@ -239,7 +239,7 @@ describe('the way to an idle peer', () => {
 
   test('E-62, E-75: data that is sent begins the count anew, bubbles do not', () => {
     const rig = reachedByRandom().clear().pass(300_000);
-    rig.direct(A_RANDOM, { nonce: 1 }, RANDOM); // A is there: the contact is valid again
+    rig.direct(A_RANDOM, { nonce: 1 }, RANDOM); // A is there again, and valid
     expect(rig.whereDataGoes()).toBe('192.0.2.1:51000 from 16');
     rig.clear().pass(330_000);
     expect(
@@ -259,7 +259,7 @@ function nonceOf(rig: NatRig): number {
   return rig.nonce;
 }
 
-test('a place that was shown long ago, by a socket that was closed, is not where a peer is', () => {
+test('a place that was shown long ago, by a socket that was closed, is not used', () => {
   const rig = new NatRig('preserving');
   rig.send(data(rig.address, A));
   const socket = Math.max(...rig.sockets);
@@ -277,14 +277,14 @@ test('a place that was shown long ago, by a socket that was closed, is not where
   );
 });
 
-test('what a peer has shown from another place counts with its next indirect bubble, and not with a later one', () => {
+test('a nonce shown from another place counts with the next indirect bubble, and not with a later one', () => {
   const rig = introduced();
   rig.direct(A_MAPPED, { nonce: rig.nonce });
   rig.forwarded({}); // it seems to have no nonce any more
   rig.direct(ELSEWHERE, { nonce: rig.nonce }, RANDOM);
   rig.forwarded({ nonce: A_NONCE }); // A is reached, and stays where it is
   expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
-  rig.pass(600); // by now it does not seem to hear us there
+  rig.pass(600); // by now A does not seem to hear us there
   rig.forwarded({ nonce: A_NONCE });
   expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
 });

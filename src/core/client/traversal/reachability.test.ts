@@ -1,4 +1,4 @@
-/** Whether peers that we hear hear us: who is asked, when, and what follows for others. */
+/** Whether peers that we hear hear us: which are asked, when, and the consequences for others. */
 import { describe, expect, test } from 'vitest';
 import { at, data, teredo, v4 } from '../../../../test/support/client-rig.ts';
 import {
@@ -24,14 +24,14 @@ const NETWORK = { subnets: [], localAddress: v4('172.16.7.2') };
 const questions = (rig: NatRig) =>
   rig.all('bubble').filter((one) => trailersOf(one).neighborDiscovery === 'solicitation');
 
-/** B, whose NAT is not symmetric, is reached by A, whose nonce it has. */
+/** The NAT of B is not symmetric. A reaches B, and B has the nonce of A. */
 function reached(): NatRig {
   const rig = new NatRig('restricted');
   rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).direct(A_MAPPED);
   return rig.clear();
 }
 
-describe('a valid peer that asks by way of its server', () => {
+describe('a valid peer that asks through its server', () => {
   test.each([
     [499, 0],
     [500, 1],
@@ -58,7 +58,7 @@ describe('a valid peer that asks by way of its server', () => {
     expect(trailersOf(questions(rig)[0]!).nonce).toBe(A_NONCE);
   });
 
-  test('and does not answer for 0.5 s is looked for by other ways; one that answers is not', () => {
+  test('and does not answer for 0.5 s is sought by other ways; one that answers is not', () => {
     for (const isAnswered of [false, true]) {
       const rig = reached().advance(1_000) as NatRig;
       rig.forwarded({ nonce: A_NONCE }).advance(499);
@@ -70,7 +70,7 @@ describe('a valid peer that asks by way of its server', () => {
   });
 });
 
-test('nobody is looked for who was asked before the client was interrupted', () => {
+test('a peer that was asked before the client was interrupted is not sought', () => {
   const rig = reached().advance(1_000) as NatRig;
   rig.forwarded({ nonce: A_NONCE });
   expect(questions(rig)).toHaveLength(1);
@@ -83,7 +83,7 @@ test('nobody is looked for who was asked before the client was interrupted', () 
   expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
 });
 
-test('a peer that is met at our relay (docs/adr/0017) is not asked, though it shows our nonce there', () => {
+test('a peer that is reached via our own relay (docs/adr/0017) is not asked, though it shows our nonce there', () => {
   const rig = new NatRig('random', { meetingRelay: MEETING });
   rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).pass(4_000).direct(MEETING);
   const { nonce } = rig;
@@ -92,10 +92,10 @@ test('a peer that is met at our relay (docs/adr/0017) is not asked, though it sh
   expect(rig.whereDataGoes()).toBe('192.0.2.200:3545');
 });
 
-describe('behind a symmetric NAT that lets in whom it does not let us reach', () => {
-  /** Somebody who was heard by the service port, and does not say that he hears us: wanted, or a stranger. */
+describe('behind a symmetric NAT that admits peers that our packets do not reach', () => {
+  /** A peer that was heard by the service port and gives no sign that it hears us: wanted, or a stranger. */
   type Deaf =
-    | 'nobody'
+    | 'none'
     | 'wanted'
     | 'stranger'
     | 'wanted, by a socket of his own'
@@ -103,7 +103,7 @@ describe('behind a symmetric NAT that lets in whom it does not let us reach', ()
 
   function withDeaf(deaf: Deaf): NatRig {
     const rig = new NatRig('preserving');
-    if (deaf !== 'nobody') {
+    if (deaf !== 'none') {
       if (deaf !== 'stranger') rig.send(data(rig.address, DEAF));
       rig.forwarded({ nonce: 5 }, DEAF, DEAF_MAPPED);
       const socket = deaf === 'wanted, by a socket of his own' ? Math.max(...rig.sockets) : 0;
@@ -124,7 +124,7 @@ describe('behind a symmetric NAT that lets in whom it does not let us reach', ()
   }
 
   const CASES: [deaf: Deaf, isKnown: boolean][] = [
-    ['nobody', false],
+    ['none', false],
     ['wanted', true],
     ['stranger', false],
     ['wanted, by a socket of his own', false],
@@ -132,7 +132,7 @@ describe('behind a symmetric NAT that lets in whom it does not let us reach', ()
   ];
 
   test.each(CASES)(
-    'E-72: a peer that is reached by a socket of its own does not come back from it; who has not heard us: %s; so: %s',
+    'E-72: a peer that is reached by its own socket does not return from it; peer that does not hear us: %s; so: %s',
     (deaf, isKnown) => {
       const rig = withDeaf(deaf);
       rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE });
@@ -145,14 +145,14 @@ describe('behind a symmetric NAT that lets in whom it does not let us reach', ()
   );
 
   test.each(CASES)(
-    'E-70: the socket of a peer that is heard by the service port stays open; who has not heard us: %s; so: %s',
+    'E-70: the socket of a peer that is heard by the service port stays open; peer that does not hear us: %s; so: %s',
     (deaf, isKnown) => {
       const rig = withDeaf(deaf);
       const before = [...rig.sockets];
       rig.send(data(rig.address, A)).forwarded();
       const [socket] = [...rig.sockets].filter((one) => !before.includes(one));
       expect(socket).toBeDefined();
-      rig.direct(A_MAPPED); // it has no nonces: nothing tells whether it hears us
+      rig.direct(A_MAPPED); // it has no nonces: no sign can show whether it hears us
       expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
       expect(rig.sockets.has(socket!)).toBe(isKnown);
     },

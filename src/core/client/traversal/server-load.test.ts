@@ -47,7 +47,7 @@ test('E-110, E-115: after 30 s of nothing the peer is asked directly, and nothin
   expect(toPeer(rig)[0].bytes).toHaveLength(46); // EX11
 });
 
-test('E-115: any direct packet of the peer sets free what waits', () => {
+test('E-115: any direct packet of the peer releases the packets that wait', () => {
   const rig = idle(31_000);
   rig.send(rig.data(PEER)).clear();
   rig.receive(PEER_MAPPED, asked('advertisement', rig));
@@ -68,14 +68,14 @@ test('E-111: solicitations at 0, 2 and 4 s, and at 4 s an indirect bubble as if 
   ]);
 });
 
-test('E-110: who was sent to within 30 s, in vain, is contacted as CL-60 says', () => {
+test('E-110: a peer that was sent to within 30 s without an answer is contacted as CL-60 says', () => {
   const rig = idle(20_000);
   pass(rig.send(rig.data(PEER)), 11_000).clear();
   rig.send(rig.data(PEER));
   expect(toPeer(rig).map(({ summary }) => summary)).toContain(SERVER);
 });
 
-test('E-110: 25 s of sending nothing are too few', () => {
+test('E-110: not after 25 s without packets', () => {
   const rig = idle(20_000);
   pass(rig.send(rig.data(PEER)), 25_000).clear();
   rig.send(rig.data(PEER));

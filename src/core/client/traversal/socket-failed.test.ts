@@ -1,4 +1,4 @@
-/** Sockets that the system refuses, as when a process has no more descriptors: no peer is told of a port that nobody listens on. */
+/** Sockets that the system refuses, as when a process has no more descriptors: no bubble names a port without a socket. */
 import { describe, expect, test } from 'vitest';
 import { ClientRig, data } from '../../../../test/support/client-rig.ts';
 import {
@@ -49,7 +49,7 @@ describe('behind a NAT that preserves ports', () => {
     expect(rig.all('bubble').filter(({ socket }) => socket >= RANDOM)).toEqual([]);
   });
 
-  test('other peers and their sockets are not concerned', () => {
+  test('other peers and their sockets are not affected', () => {
     const rig = new NatRig('preserving');
     rig.send(data(rig.address, A));
     const port = trailersOf(rig.indirect).randomPort;
@@ -93,7 +93,7 @@ test('a guess whose sockets cannot be opened sends nothing from them, and anothe
   expect(rig.bubbles).toContain('direct 192.0.2.1:4096');
 });
 
-describe('what needs a socket for itself', () => {
+describe('parts that need a socket of their own', () => {
   test('the refresh interval is determined later', () => {
     const rig = new ClientRig({ determineRefreshInterval: true });
     rig.opensSockets = false;
@@ -121,7 +121,7 @@ describe('what needs a socket for itself', () => {
   });
 });
 
-test('what the machine wanted and got is not asked for again', () => {
+test('a socket that the machine has got is not asked for again', () => {
   const rig = new ClientRig({ determineRefreshInterval: true }).qualify();
   rig.clear().advanceServed(200_000);
   expect(rig.events.filter(({ type }) => type === 'socket-wanted')).toEqual([]);
