@@ -18,7 +18,7 @@ import type { Endpoint, GuessTrailer, Ipv6, Trailers } from '../../src/wire/inde
 import type { Sent } from './client-rig.ts';
 import { ClientRig, at, bubble, data, teredo, v4, withOrigin } from './client-rig.ts';
 
-/** External ports of B's NAT: one for all peers; the local port if possible; the next one for each mapping; any. */
+/** The ports that B's NAT assigns: one mapping for all destinations; the local port if it is free; the next one each time; any. */
 export type RigNat = 'restricted' | 'preserving' | 'counting' | 'random';
 
 export const B_SERVER = at('198.51.100.118:3544');
@@ -27,10 +27,10 @@ export const B_MAPPED = at('192.0.2.10:8192');
 export const A_MAPPED = at('192.0.2.1:4096');
 export const A_SERVER = at('203.0.113.120:3544');
 export const A = teredo(A_SERVER, A_MAPPED);
-/** What A's server sends B gets by way of B's. */
+/** The nonce in A's indirect bubbles. */
 export const A_NONCE = 0xdeadbeef;
 
-/** What the secondary address sees of the mapping, by NAT. */
+/** The port of the mapping that the secondary address sees, by NAT. */
 export const SECONDARY_PORT = { restricted: 8192, preserving: 61_000, counting: 8194, random: 30_000 };
 
 export interface RigTrailers {
@@ -82,7 +82,7 @@ export class NatRig extends ClientRig {
     this.clear();
   }
 
-  /** Bubbles, in words: "direct 192.0.2.1:4096", "indirect", and "from N" where that is not the service port. */
+  /** The bubbles: "direct 192.0.2.1:4096" or "indirect", with "from N" if not from the service port. */
   get bubbles(): string[] {
     return this.all('bubble').map(describeBubble);
   }
@@ -97,12 +97,12 @@ export class NatRig extends ClientRig {
   get trusted(): boolean {
     return [...this.machine.peers(this.now)].some(({ trusted }) => trusted);
   }
-  /** Sockets of single peers that are open. */
+  /** Open sockets for single peers. */
   readonly sockets = new Set<number>();
-  /** Local port wanted for each of them that was ever opened. */
+  /** The local port wanted for each of them, in the order of opening. */
   readonly wantedPorts: (number | undefined)[] = [];
 
-  /** Where data to A goes now: "192.0.2.1:4096", with the socket where that is not the service port; undefined: it waits. */
+  /** The place to which data to A goes now: "192.0.2.1:4096", with the socket if it is not the service port; undefined: it waits. */
   whereDataGoes(peer: Ipv6 = A): string | undefined {
     const before = this.sent.length;
     this.send(data(this.address, peer));
@@ -110,13 +110,13 @@ export class NatRig extends ClientRig {
     return sent === undefined ? undefined : describeBubble(sent).replace('direct ', '');
   }
 
-  /** The server's answer, which has seen this mapping. */
+  /** The answer of a server that has seen this mapping. */
   serve(solicitation: Sent, origin: Endpoint): this {
     const from = { address: solicitation.address, port: 3544 };
     return this.answer(solicitation, { from, origin, prefixServer: B_SERVER.address });
   }
 
-  /** A datagram of the vectors, from A to B: for B's address as it is here. */
+  /** A datagram of the vectors from A to B, with the address that B has here. */
   vector(payload: Uint8Array, from: Endpoint = B_SERVER, socket = 0): this {
     const start = payload[0] === 0 ? 8 : 0;
     payload.set(this.address, start + DESTINATION);
@@ -138,7 +138,7 @@ export class NatRig extends ClientRig {
     return this.receive(from, data(A, this.address), socket);
   }
 
-  /** Time passes, and the server answers what maintains the mapping. */
+  /** Time passes, and the server answers the solicitations that maintain the mapping. */
   pass(milliseconds: number): this {
     const end = this.now + milliseconds;
     while (this.now < end) {
@@ -182,7 +182,7 @@ export function lastGuess(rig: NatRig, server: Endpoint): Sent | undefined {
   );
 }
 
-/** Agrees to guess ports with whoever has that address, as one would who sees what goes to the server named there. */
+/** Agrees to guess ports in the name of a peer, as a host can that sees all packets to the server in the peer's address. */
 export function agree(
   rig: NatRig,
   peer: Ipv6,

@@ -3,7 +3,7 @@ import type { ClientContext } from '../context.ts';
 import type { PeerPath, PeerPaths } from './peer-path.ts';
 
 /**
- * Rounds of bubbles to a peer that packets in its name have caused, and not this host. Anybody can send such packets, so these rounds have a
+ * Rounds of bubbles to a peer that packets in its name have caused, and not this host. Any host can send such packets, so these rounds have a
  * count of their own and take none of the rounds of this host: four in 300 s, 2 s apart and 2 s after one of this host. RFC 4380 section 5.2.6.
  * CL-93, CL-94
  */

@@ -15,7 +15,7 @@ export interface Guess {
   isOver: boolean;
   /** This host wants to reach the peer. */
   isWanted: boolean;
-  /** Token of the last trailer received from the peer; anybody can have sent it. */
+  /** Token of the last trailer received from the peer; any host can have sent it. */
   heard: number;
   /** The last trailer that echoed our token. Only the peer can have sent it. */
   peer: GuessTrailer | undefined;
@@ -62,7 +62,7 @@ export function guessTrailer(
 ): GuessTrailer | undefined {
   const habit = portHabit(context);
   if (guess === undefined) {
-    // A peer that has told us its habit learns ours.
+    // A peer that has told its habit learns ours.
     return path.habit === undefined ? undefined : { habit, port: 0, step: 0, token: 0, echo: 0 };
   }
   const isMeasured = guess.measuring === undefined && guess.port !== 0;

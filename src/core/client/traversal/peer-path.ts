@@ -7,13 +7,13 @@ export interface Place extends Endpoint {
   readonly socket: SocketId;
 }
 
-/** What RFC 6081 needs to know about a peer besides its entry in the list of peers. Times are ms of the machine's clock, -Infinity: never. */
+/** The data about a peer that RFC 6081 needs besides its entry in the list of peers. Times are ms of the machine's clock, -Infinity: never. */
 export class PeerPath {
   /** Its number in the list of peers. */
   readonly peer: number;
   /** Whether it hears us at its place. */
   readonly hearing = new PeerHearing();
-  /** The place was proven by our nonce. The pair in the peer's address proves less: anybody can forge it. */
+  /** The place was proven by our nonce. The pair in the peer's address proves less: any host can forge it. */
   byNonce = false;
   /** The place was found by a guess. */
   isGuessed = false;

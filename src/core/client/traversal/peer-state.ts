@@ -12,8 +12,8 @@ import type { PeerPath } from './peer-path.ts';
  *     deaf        it does not hear us at its place, where no sign has ever come
  *     broken      it does not hear us any more at its place
  *
- * A peer is reached while it is unknown, heard or confirmed. `sought` and `unproven` are found when asked. They hide the other five, which are
- * stored and change by these events and no others (peer-state.test.ts reads this table):
+ * A peer is reached while it is unknown, heard or confirmed. `sought` and `unproven` follow from other facts and hide the other five. These are
+ * stored, and change by these events and no others; a sign from an unproven peer does not count (peer-state.test.ts reads this table):
  *
  *     event        from        to          when
  *     settled      unknown     heard
@@ -39,7 +39,8 @@ import type { PeerPath } from './peer-path.ts';
  *
  * Example of `deaf`: our symmetric NAT admits bubbles from everywhere to the service port. It shows ours to the peer at another port, where the
  * peer's NAT drops them.
- * Example of `broken`: data passed both ways. Then our NAT restarted, and the peer still sends to the lost mapping.
+ * Example of `broken`: data passed both ways. Then the peer's NAT lost its mapping: the peer asks through its server, and does not answer a
+ * question sent to its place.
  */
 export type PeerState = 'sought' | 'unproven' | Hearing;
 
@@ -135,7 +136,7 @@ export function isReached(context: ClientContext, path: PeerPath, now: number): 
 }
 
 /**
- * Whether the pair at which a trusted peer is sent to may be wrong. Anybody who forges the peer's address knows the pair in it. Where the NAT of
+ * Whether the pair at which a trusted peer is sent to may be wrong. A host that forges the peer's address knows the pair in it. Where the NAT of
  * either side is symmetric, the peer comes from another pair, which only our nonce proves.
  * Example: the peer's bubbles have nonces, and our NAT is symmetric. A bubble without our nonce from the pair in its address may be forged.
  */

@@ -94,7 +94,7 @@ export class Reachability {
     return this.answers.pollTimeout();
   }
 
-  /** Heard through our symmetric NAT by the service port, which everybody knows, without a sign that the peer could have given. */
+  /** Heard through our symmetric NAT by the service port, which all peers know, without a sign that the peer could have given. */
   private isOneWay(path: PeerPath): boolean {
     const { peers, qualified } = this.context;
     const { hasNonces, hasSpoken, hearing, peer } = path;
