@@ -29,18 +29,11 @@ export class FairBudget {
     this.hash = new HashKey(entropy);
   }
 
-  /** Takes `cost` tokens of a group for one of its members; group and member are two 32-bit words each. */
-  take(
-    groupHigh: number,
-    groupLow: number,
-    memberHigh: number,
-    memberLow: number,
-    now: number,
-    cost = 1,
-  ): boolean {
+  /** Takes `cost` tokens of a group (two 32-bit words) for one of its members (one word). */
+  take(groupHigh: number, groupLow: number, member: number, now: number, cost = 1): boolean {
     if (this.shared.take(groupHigh, groupLow, now, cost)) return true;
-    const member = this.hash.of4(groupHigh, groupLow, memberHigh, memberLow);
-    return this.members.take(member, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
+    const key = this.hash.of4(groupHigh, groupLow, 0, member);
+    return this.members.take(key, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
   }
 
   /** Gives tokens back: packets sent for the group have been answered. */

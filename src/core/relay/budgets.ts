@@ -45,7 +45,7 @@ export class Budgets {
   /** Takes a token for a bubble that this requester has caused. */
   takeSource(requester: Requester, now: number): boolean {
     const [a, b, c, d] = requester;
-    return this.bySource.take(a, b, c, d, now);
+    return this.bySource.take(a, b, this.hash.of2(c, d), now);
   }
 
   /** Takes a token for a bubble through this server; returns the part of the budget that paid. */
@@ -84,8 +84,9 @@ export class Budgets {
     }
     const earned = this.serverEarnings.take(0, server, now) ? 1 : 0;
     const path = requester === undefined ? [] : pathOf(requester);
-    this.byServer.give(server, path, timesOf(paid, 'shared'), now, 1, bubbles + earned);
-    this.serverReserve.give(server, path, timesOf(paid, 'reserve'), now, 1, 0);
+    this.byServer.give(server, now, bubbles + earned);
+    this.byServer.forgive(server, path, timesOf(paid, 'shared'), now);
+    this.serverReserve.forgive(server, path, timesOf(paid, 'reserve'), now);
     if (this.direct) this.byClient.give(0, mapped, now, bubbles);
   }
 }

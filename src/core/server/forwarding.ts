@@ -1,5 +1,6 @@
 import { OPEN_ACCESS } from '../access-list.ts';
 import type { AccessList } from '../access-list.ts';
+import type { Arrival } from '../arrival.ts';
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
@@ -20,7 +21,8 @@ import {
   serverOf,
   writeOrigin,
 } from '../../wire/index.ts';
-import type { DatagramView, Ipv4 } from '../../wire/index.ts';
+import type { DatagramView } from '../../wire/index.ts';
+import type { ServerContext } from './context.ts';
 import type { ServerCounter } from './counters.ts';
 import { MAX_FORWARDED_TRAILER_BYTES, MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
 import type { ServerLimits } from './limits.ts';
@@ -44,9 +46,7 @@ export class Forwarding {
     options: ServerOptions,
     limits: ServerLimits,
     entropy: Entropy,
-    counters: Record<ServerCounter, number>,
-    commands: CommandRing,
-    hits: LimitHits,
+    { counters, commands, hits }: ServerContext,
   ) {
     this.options = options;
     this.access = options.access ?? OPEN_ACCESS;
@@ -64,19 +64,13 @@ export class Forwarding {
     this.toClients = new FairBudget(limits.forwarded, entropy);
   }
 
-  /** The packet in `view` has passed the acceptance rules. `address` and `port`: its outer source. */
-  forward(
-    buffer: Uint8Array,
-    view: DatagramView,
-    bubble: boolean,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  /** The packet has passed the acceptance rules. */
+  forward(arrival: Arrival, bubble: boolean): void {
+    const { buffer, view } = arrival;
     const at = view.ipv6Start;
     if (!bubble && !this.mayForwardIcmpv6(buffer, view)) return;
-    if (isTeredo(buffer, at + DESTINATION)) this.forwardToClient(buffer, view, address, port, now);
-    else this.forwardToNative(buffer, view, bubble, address, port, now);
+    if (isTeredo(buffer, at + DESTINATION)) this.forwardToClient(arrival);
+    else this.forwardToNative(arrival, bubble);
   }
 
   private mayForwardIcmpv6(buffer: Uint8Array, view: DatagramView): boolean {
@@ -102,13 +96,7 @@ export class Forwarding {
     return true;
   }
 
-  private forwardToClient(
-    buffer: Uint8Array,
-    view: DatagramView,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  private forwardToClient({ buffer, view, address, port, now }: Arrival): void {
     const { counters, options } = this;
     const at = view.ipv6Start;
     const target = mappedAddressOf(buffer, at + DESTINATION);
@@ -132,7 +120,7 @@ export class Forwarding {
     }
     const cost = forwardingCost(view.trailersEnd - at);
     const isOfPair = this.byPair.take(address, target, now, cost);
-    if (!isOfPair || !this.toClients.take(0, target, 0, address, now, cost)) {
+    if (!isOfPair || !this.toClients.take(0, target, address, now, cost)) {
       counters.droppedForwardLimit++;
       if (isOfPair) this.hits.ipv4('forwarded', target);
       else this.hits.ipv4('forwarded-by-pair', address);
@@ -148,14 +136,7 @@ export class Forwarding {
     this.commands.transmit(SOCKET.primary, buffer, start, view.trailersEnd, target, targetPort); // S-24
   }
 
-  private forwardToNative(
-    buffer: Uint8Array,
-    view: DatagramView,
-    bubble: boolean,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  private forwardToNative({ buffer, view, address, port, now }: Arrival, bubble: boolean): void {
     const { counters } = this;
     const at = view.ipv6Start;
     // S-21: only pings and errors, and only from clients (S-15). A bubble has no use in the native Internet.
@@ -171,8 +152,8 @@ export class Forwarding {
     const high = readUint32(buffer, at + DESTINATION);
     const low = readUint32(buffer, at + DESTINATION + 4);
     const cost = forwardingCost(view.ipv6End - at);
-    const isOfClient = this.byClient.take(0, address, 0, port, now, cost);
-    if (!isOfClient || !this.toNative.take(high, low, 0, address, now, cost)) {
+    const isOfClient = this.byClient.take(0, address, port, now, cost);
+    if (!isOfClient || !this.toNative.take(high, low, address, now, cost)) {
       counters.droppedNativeLimit++;
       if (isOfClient) this.hits.network('native', high, low);
       else this.hits.ipv4('native-by-client', address);

@@ -143,7 +143,8 @@ function judgeAuthentication(
     return 'wrong-client-identifier'; // CL-37
   }
   const origin = view.hasOrigin ? view.originStart : undefined;
-  return verifyAuthentication(secret.secret, b, header, origin, view.ipv6Start, view.ipv6End)
+  const { ipv6Start, ipv6End } = view;
+  return verifyAuthentication(secret.secret, b, { authentication: header, origin, ipv6Start, ipv6End })
     ? undefined
     : 'wrong-authentication-value'; // CL-36
 }

@@ -24,6 +24,7 @@ import type { Endpoint, GuessTrailer, Ipv4 } from '../../../wire/index.ts';
 import type { SocketId } from '../../socket-id.ts';
 import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
+import type { Place } from '../place.ts';
 
 /**
  * A peer's attempts are 2 s apart when they leave it, and may arrive closer. What comes so early is answered as soon as
@@ -60,11 +61,15 @@ const ADVERTISEMENT = 0x8000_0000;
 
 const NO_TRAILERS: BubbleTrailers = {};
 
-interface PostponedReply {
-  readonly target: Uint8Array;
+/** A bubble that answers a peer, to each of these places. */
+export interface Reply {
   readonly places: readonly Endpoint[];
   readonly trailers: BubbleTrailers;
   readonly socket: SocketId;
+}
+
+interface PostponedReply extends Reply {
+  readonly target: Uint8Array;
   readonly dueAt: number;
 }
 
@@ -104,20 +109,20 @@ export class Bubbles {
    */
   sendDirect(
     target: Uint8Array,
-    { address, port }: Endpoint,
+    place: Place,
     trailers: BubbleTrailers,
     isWanted: boolean,
     now: number,
-    socket: SocketId = SOCKET.service,
   ): void {
     const { counters, limits } = this.context;
+    const { address } = place;
     if (!isLeft(this.direct, limits.directBubbles, address, isWanted, now)) {
       counters.suppressedBubbles++;
       this.context.hits.ipv4('direct-bubbles', address);
       return;
     }
     counters.sentDirectBubbles++;
-    this.send(target, 0, address, port, trailers, socket);
+    this.send(target, place, trailers, place.socket);
   }
 
   /** Through the server of the target, as far as that one's limit goes, of which others have half, too; whether it went. CL-92 */
@@ -135,13 +140,13 @@ export class Bubbles {
   /** The same without a limit: to our own server, for ourselves. */
   sendProbe(target: Uint8Array, trailers: BubbleTrailers = NO_TRAILERS): void {
     this.context.counters.sentIndirectBubbles++;
-    this.send(target, 0, serverOf(target, 0), TEREDO_PORT, trailers);
+    this.send(target, { address: serverOf(target, 0), port: TEREDO_PORT }, trailers);
   }
 
   /** A unicast bubble to where a neighbour's discovery bubble came from. CL-63 */
   sendLocal(target: Uint8Array, address: Ipv4, port: number): void {
     this.context.counters.sentDirectBubbles++;
-    this.send(target, 0, address, port);
+    this.send(target, { address, port }, NO_TRAILERS);
   }
 
   /** The pair in a peer's Teredo address. */
@@ -157,24 +162,15 @@ export class Bubbles {
   reply(
     b: Uint8Array,
     source: number,
-    address: Ipv4,
-    port: number,
+    { address, port, socket }: Place,
     now: number,
     trailers: BubbleTrailers = NO_TRAILERS,
-    socket: SocketId = SOCKET.service,
   ): void {
-    this.replyAll(b, source, [{ address, port }], now, trailers, socket);
+    this.replyAll(b, source, { places: [{ address, port }], trailers, socket }, now);
   }
 
   /** The same to all places where that peer may be, of which none is to stand in the way of another. E-93 */
-  replyAll(
-    b: Uint8Array,
-    source: number,
-    places: readonly Endpoint[],
-    now: number,
-    trailers: BubbleTrailers,
-    socket: SocketId = SOCKET.service,
-  ): void {
+  replyAll(b: Uint8Array, source: number, { places, trailers, socket }: Reply, now: number): void {
     // E-114: an advertisement does not wait because of another reply.
     const kind = trailers.neighborDiscovery === undefined ? 0 : ADVERTISEMENT;
     const key = this.keyOf(b, source, places, socket | kind);
@@ -210,7 +206,7 @@ export class Bubbles {
   /** A peer at this address has answered an attempt of ours. That says nothing of the server which the peer names. */
   reward(address: Ipv4, now: number): void {
     this.direct.give(address, 0, now, ANSWERED_ATTEMPT);
-    this.replies.give(address, [], [], now, 0, ANSWERED_ATTEMPT);
+    this.replies.give(address, now, ANSWERED_ATTEMPT);
   }
 
   /** Each word is hashed by itself: another peer, or another place, must not have the key of this one. */
@@ -243,7 +239,7 @@ export class Bubbles {
     for (const { address, port } of places) {
       if (this.replies.take(address, [mappedAddressOf(target, 0), mappedPortOf(target, 0)], now)) {
         counters.sentBubbleReplies++;
-        this.send(target, 0, address, port, trailers, socket);
+        this.send(target, { address, port }, trailers, socket);
       } else {
         counters.suppressedBubbleReplies++;
         hits.ipv4('bubble-replies', address);
@@ -254,21 +250,19 @@ export class Bubbles {
   /** Straight to a pair, with no limit but the caller's own. */
   sendGuess(target: Uint8Array, address: Ipv4, port: number, nonce: number, socket: SocketId): void {
     this.context.counters.sentGuesses++;
-    this.send(target, 0, address, port, { nonce }, socket);
+    this.send(target, { address, port }, { nonce }, socket);
   }
 
   private send(
     target: Uint8Array,
-    offset: number,
-    address: Ipv4,
-    port: number,
-    trailers: BubbleTrailers = NO_TRAILERS,
+    { address, port }: Endpoint,
+    trailers: BubbleTrailers,
     socket: SocketId = SOCKET.service,
   ): void {
     const bubble = new Uint8Array(IPV6_HEADER + MAX_TRAILER_BYTES);
     const end = writeTrailers(
       bubble,
-      writeBubble(bubble, 0, this.context.address!, 0, target, offset, BUBBLE_HOP_LIMIT),
+      writeBubble(bubble, 0, this.context.address!, 0, target, 0, BUBBLE_HOP_LIMIT),
       trailers,
     );
     this.context.commands.transmit(socket, bubble, 0, end, address, port);

@@ -1,3 +1,4 @@
+import type { Arrival } from '../../arrival.ts';
 import {
   DISCOVERY_GROUP,
   DISCOVERY_INTERVAL_HIGH_MS,
@@ -10,7 +11,6 @@ import { NO_PEER } from '../../peer-table.ts';
 import {
   ALL_NODES,
   DESTINATION,
-  DatagramView,
   SOURCE,
   TEREDO_PORT,
   buildBubble,
@@ -22,7 +22,6 @@ import {
   mappedPortOf,
   parseTrailers,
 } from '../../../wire/index.ts';
-import type { Ipv4 } from '../../../wire/index.ts';
 import type { Bubbles } from './bubbles.ts';
 import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
@@ -41,7 +40,6 @@ export class LocalDiscovery {
   private readonly context: ClientContext;
   private readonly bubbles: Bubbles;
   private readonly replies: FairShares;
-  private readonly view = new DatagramView();
   private active = false;
   private listening = false;
   private nextAt = Infinity;
@@ -55,10 +53,11 @@ export class LocalDiscovery {
     this.replies = new FairShares(context.limits.discoveryReplies, WEIGHTS, context.entropy);
   }
 
-  /** A datagram to the group. CL-48 */
-  handleDatagram(b: Uint8Array, start: number, end: number, address: Ipv4, port: number, now: number): void {
-    const { context, view } = this;
-    if (!this.active || decodeDatagram(b, start, end, view) !== undefined || !this.isAcceptable(b, address)) {
+  /** A datagram to the group: the octets from `start` to `end`. CL-48 */
+  handleDatagram(arrival: Arrival, start: number, end: number): void {
+    const { context } = this;
+    const { buffer: b, view, address, now } = arrival;
+    if (!this.active || decodeDatagram(b, start, end, view) !== undefined || !this.isAcceptable(arrival)) {
       context.counters.droppedInvalidDiscovery++;
       return;
     }
@@ -74,8 +73,8 @@ export class LocalDiscovery {
       return;
     }
     context.counters.acceptedDiscoveryBubbles++;
-    const peer = this.remember(b, source, address, port, now);
-    this.bubbles.sendLocal(context.peers.address(peer), address, port);
+    const peer = this.remember(arrival);
+    this.bubbles.sendLocal(context.peers.address(peer), address, arrival.port);
   }
 
   handleTimeout(now: number): void {
@@ -131,8 +130,8 @@ export class LocalDiscovery {
   }
 
   /** CL-113, CL-114 */
-  private isAcceptable(b: Uint8Array, address: Ipv4): boolean {
-    const { context, view } = this;
+  private isAcceptable({ buffer: b, view, address }: Arrival): boolean {
+    const { context } = this;
     const source = view.ipv6Start + SOURCE;
     return (
       isBubble(b, view.ipv6Start) &&
@@ -147,7 +146,8 @@ export class LocalDiscovery {
   }
 
   /** CL-115 */
-  private remember(b: Uint8Array, source: number, address: Ipv4, port: number, now: number): number {
+  private remember({ buffer: b, view, address, port, now }: Arrival): number {
+    const source = view.ipv6Start + SOURCE;
     const { peers } = this.context;
     let peer = peers.find(b, source);
     if (peer === NO_PEER) {

@@ -119,7 +119,7 @@ export class Transmission {
     const known = context.peers.find(buffer, destination);
     const fare = contacts.admit(known, buffer, start, end, now);
     if (fare === undefined) context.counters.droppedStrangerLimit++;
-    else contacts.enqueue(context.providePeer(buffer, destination), fare, buffer, start, end, now);
+    else contacts.enqueue(context.providePeer(buffer, destination), fare, buffer.subarray(start, end), now);
   }
 
   private isRoutable(b: Uint8Array, o: number): boolean {

@@ -3,9 +3,7 @@ import { Contacts } from '../../contacts.ts';
 import type { Contact, PaidFrom, Requester } from '../../contacts.ts';
 import { NO_PEER, TRUSTED } from '../../peer-table.ts';
 import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
-import type { Ipv4 } from '../../../wire/index.ts';
 import type { Traversal } from '../traversal/index.ts';
-import type { SocketId } from '../../socket-id.ts';
 import type { Bubbles } from '../ask/bubbles.ts';
 import type { ConnectivityTest } from '../ask/connectivity-test.ts';
 import type { ClientContext } from '../context.ts';
@@ -13,6 +11,7 @@ import type { HeldPackets } from './held-packets.ts';
 import type { LocalDiscovery } from '../ask/local-discovery.ts';
 import type { LocalErrors } from './local-errors.ts';
 import { SOCKET } from '../options.ts';
+import type { Place } from '../place.ts';
 import { StrangerBudget } from './stranger-budget.ts';
 import { Strangers } from './strangers.ts';
 
@@ -77,18 +76,19 @@ export class PeerContacts {
   }
 
   /** The packet waits for a contact, which begins now unless it is under way; `fare`: by {@link admit}. CL-62, CL-63, CL-65 */
-  enqueue(peer: number, fare: Fare, buffer: Uint8Array, start: number, end: number, now: number): void {
+  enqueue(peer: number, fare: Fare, packet: Uint8Array, now: number): void {
     const { context } = this;
-    const via = this.strangers.answeredBy(buffer, start, end, now);
+    const { length } = packet;
+    const via = this.strangers.answeredBy(packet, 0, length, now);
     const isOwn = via === undefined;
     const teredo = isTeredo(context.peers.address(peer), 0);
-    if (isOwn) this.strangers.noteOwn(buffer, start, end, now);
+    if (isOwn) this.strangers.noteOwn(packet, 0, length, now);
     if (isOwn && teredo) this.parts.traversal.want(peer);
     const contact = this.contacts.begin(peer, now, requesterBy(via), isOwn);
     if (fare !== 'free') contact.paid.push({ from: fare, at: now });
-    if (!this.contacts.enqueue(contact, buffer, start, end)) {
+    if (!this.contacts.enqueue(contact, packet, 0, length)) {
       context.counters.droppedQueueFull++; // CL-68
-      context.hits.ipv6('queue', buffer, start + DESTINATION);
+      context.hits.ipv6('queue', packet, DESTINATION);
     }
     if (!teredo) context.silence.tested(now);
   }
@@ -134,17 +134,11 @@ export class PeerContacts {
   }
 
   /**
-   * The peer has shown that it is reached at this pair: the one place where trust is given. Returns how many packets
-   * were waiting for that. CL-46, CL-47, CL-49
+   * The peer has shown that it is reached at this place, `byNonce` or otherwise. No other method gives trust. Returns the number of packets that
+   * waited for that. CL-46, CL-47, CL-49
    */
-  trust(
-    peer: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-    socket: SocketId = SOCKET.service,
-    byNonce = false,
-  ): number {
+  trust(peer: number, place: Place, byNonce: boolean, now: number): number {
+    const { address, port, socket } = place;
     const { peers, offload } = this.context;
     const { traversal } = this.parts;
     // A bubble of a peer that was not asked is no answer: it may be forged, and a forger earns no replies to its victim.
@@ -156,7 +150,7 @@ export class PeerContacts {
     peers.socket[peer] = socket;
     traversal.settle(peer, socket, byNonce, now);
     const waited = this.revive(peer, now, now);
-    this.parts.held.release(peer, address, port);
+    this.parts.held.release(peer, place);
     // No room among the trusted: the packets that waited have gone out, but a stranger takes no place of ours.
     if (peers.trust(peer, now)) offload.heard(peer, now);
     else {

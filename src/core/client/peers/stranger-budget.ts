@@ -75,8 +75,8 @@ export class StrangerBudget {
 
   /** The contact that the stranger has caused has been answered: what was paid for it counts less where it was paid from. */
   noteAnswered(b: Uint8Array, o: number, via: number, paid: readonly Payment[], now: number): void {
-    this.caused.give(0, pathOf(b, o, via), timesOf(paid, 'shared'), now, ANSWERED, 0);
-    this.answers.give(0, networksOf(b, o), timesOf(paid, 'reserve'), now, ANSWERED, 0);
+    this.caused.forgive(0, pathOf(b, o, via), timesOf(paid, 'shared'), now, ANSWERED);
+    this.answers.forgive(0, networksOf(b, o), timesOf(paid, 'reserve'), now, ANSWERED);
   }
 
   /**

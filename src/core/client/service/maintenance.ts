@@ -124,8 +124,12 @@ export class Maintenance {
   private solicit(now: number): void {
     const { servers, qualified } = this.context;
     const { server, cone } = qualified!;
-    const { primary } = servers[server];
-    const interval = servers.length > 1 ? SHORT_INTERVAL_MS : SOLICITATION_INTERVAL_MS;
-    this.solicitation = new Solicitation(this.context, SOCKET.service, server, primary, cone, now, interval);
+    const target = servers[server].primary;
+    const intervalMs = servers.length > 1 ? SHORT_INTERVAL_MS : SOLICITATION_INTERVAL_MS;
+    this.solicitation = new Solicitation(
+      this.context,
+      { socket: SOCKET.service, server, target, cone, intervalMs },
+      now,
+    );
   }
 }

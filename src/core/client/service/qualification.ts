@@ -115,7 +115,7 @@ export class Qualification {
   }
 
   private solicit(server: number, target: number, cone: boolean, now: number): Solicitation {
-    return new Solicitation(this.context, this.socket, server, target, cone, now);
+    return new Solicitation(this.context, { socket: this.socket, server, target, cone }, now);
   }
 
   private handlePrimary(candidate: Candidate, answer: Answer, now: number): void {

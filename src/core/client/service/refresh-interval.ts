@@ -181,15 +181,9 @@ export class RefreshIntervalDetermination {
     this.report(false);
     this.stage = 'refreshing';
     this.dueAt = Infinity;
-    const { server } = context.qualified!;
-    this.solicitation = new Solicitation(
-      context,
-      SOCKET.refreshProbe,
-      server,
-      context.servers[server].primary,
-      context.qualified!.cone,
-      now,
-    );
+    const { server, cone } = context.qualified!;
+    const target = context.servers[server].primary;
+    this.solicitation = new Solicitation(context, { socket: SOCKET.refreshProbe, server, target, cone }, now);
   }
 
   private conclude(): void {
