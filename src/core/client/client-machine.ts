@@ -29,7 +29,7 @@ import { Transmission } from './packets/transmission.ts';
 const SWEEP_INTERVAL_MS = 10_000;
 const SWEEP_MOST = 10_000;
 
-/** The Teredo client: puts its parts together and hands each input to the one it is for. RFC 4380 section 5.2, RFC 5991 */
+/** The Teredo client: makes its parts, and hands each input to the part that handles it. RFC 4380 section 5.2, RFC 5991 */
 export class ClientMachine implements OffloadingMachine {
   private readonly context: ClientContext;
   private readonly service: Service;
@@ -75,7 +75,7 @@ export class ClientMachine implements OffloadingMachine {
   get state(): ClientState {
     return this.service.state;
   }
-  /** Why the state is what it is; undefined while qualified. */
+  /** The reason for the state; undefined while qualified. */
   get reason(): QualificationReason | undefined {
     return this.service.reason;
   }
@@ -176,7 +176,7 @@ export class ClientMachine implements OffloadingMachine {
     this.transmission.handlePacket(buffer, start, end, now);
   }
 
-  /** A peer is contacted without a socket of its own, or what needs one is tried again later. */
+  /** A peer is contacted without a socket of its own. Other parts ask for their socket again later. */
   socketFailed(socket: SocketId, now: number): void {
     this.context.counters.socketsFailed++;
     if (socket === SOCKET.discovery) this.discovery.socketFailed();
@@ -259,12 +259,12 @@ export class ClientMachine implements OffloadingMachine {
     this.service.setServers(servers, now);
   }
 
-  /** The pair of a gateway of ours at which anybody reaches the service port; undefined: none. RFC 6081 section 5.3.3 */
+  /** The pair of the user's gateway at which all senders reach the service port; undefined: none. RFC 6081 section 5.3.3 */
   setGatewayMapping(mapped: Endpoint | undefined, _now: number): void {
     this.context.gateway = mapped; // E-45
   }
 
-  /** Begins a contact with a peer that no packet waits for; false when there can be none. */
+  /** Begins a contact for which no packet is queued; false: no contact with this address is possible. */
   contact(address: Ipv6, now: number): boolean {
     return this.transmission.contact(address, now);
   }

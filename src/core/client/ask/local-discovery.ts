@@ -26,11 +26,11 @@ import type { Bubbles } from './bubbles.ts';
 import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
 
-/** How soon a new neighbour hears of us, and how often at most: it may not have been listening when we last spoke. */
+/** Time until a discovery bubble for a new neighbour, which may have missed the last one, and least time between such bubbles. */
 const GREETING_LOW_MS = 50;
 const GREETING_HIGH_MS = 300;
 const GREETING_SPACING_MS = 10_000;
-/** Least time between discovery bubbles to peers that may just as well be elsewhere. */
+/** Least time between discovery bubbles for peers that need not be on this link. */
 const ANNOUNCEMENT_SPACING_MS = 1_000;
 /** Of the addresses on the link. One by itself may have a third of all replies. */
 const WEIGHTS = [0.5];
@@ -92,12 +92,12 @@ export class LocalDiscovery {
     this.send(now);
   }
 
-  /** Nobody is listened to: that is tried again with the next discovery bubble of the interval. */
+  /** The socket is missing: it is asked for again with the next discovery bubble. */
   socketFailed(): void {
     this.listening = false;
   }
 
-  /** There is no address to speak of for now. */
+  /** The client has no address now. */
   suspend(): void {
     this.active = false;
     this.nextAt = this.greetAt = Infinity;
@@ -120,7 +120,7 @@ export class LocalDiscovery {
     if (this.active) this.send(now);
   }
 
-  /** A contact with somebody behind our NAT, who may be on this link, asks for a discovery bubble. */
+  /** A contact with a peer behind our own NAT, which may be on this link, asks for a discovery bubble. */
   announceSparingly(now: number): void {
     if (this.active && now - this.announcedAt >= ANNOUNCEMENT_SPACING_MS) this.send(now);
   }
@@ -167,13 +167,13 @@ export class LocalDiscovery {
     this.greetAt = Math.min(this.greetAt, Math.max(soon, this.greetedAt + GREETING_SPACING_MS));
   }
 
-  /** C-28, CL-111 */
   /** CL-110 */
   private listen(): void {
     if (!this.listening) this.context.commands.event({ type: 'socket-wanted', socket: SOCKET.discovery });
     this.listening = true;
   }
 
+  /** C-28, CL-111 */
   private send(now: number): void {
     const { context } = this;
     const bubble = buildBubble(context.address!, ALL_NODES, 1);

@@ -30,7 +30,7 @@ export interface Question {
 }
 
 /**
- * Router solicitations to one server address: up to three, four seconds apart unless told otherwise (RFC 4380 section 5.2.1, A-1). Each has
+ * Router solicitations to one server address: up to three, four seconds apart by default (RFC 4380 section 5.2.1, A-1). Each has
  * its own nonce, and an answer to any of them counts. CL-10, CL-12, CL-31
  */
 export class Solicitation {
@@ -65,7 +65,7 @@ export class Solicitation {
     this.send(now);
   }
 
-  /** How many have gone out. */
+  /** The number sent. */
   get attempts(): number {
     return this.sent.length;
   }
@@ -74,12 +74,12 @@ export class Solicitation {
     return this.sent[this.sent.length - 1].at;
   }
 
-  /** When the solicitation with the nonce at an offset went out; undefined when there was none such. CL-32 */
+  /** When the solicitation with the nonce at an offset was sent; undefined: none had it. CL-32 */
   sentWith(b: Uint8Array, o: number): number | undefined {
     return this.sent.find(({ nonce }) => equalBytes(b, o, nonce, 0, NONCE_LENGTH))?.at;
   }
 
-  /** Repeats when it is time; `failed` once the last has gone unanswered. */
+  /** Repeats when it is time. `failed`: the last one was not answered. */
   handleTimeout(now: number): 'failed' | undefined {
     if (now < this.dueAt) return undefined;
     if (this.attempts >= SOLICITATION_ATTEMPTS) {

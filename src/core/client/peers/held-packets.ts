@@ -4,9 +4,9 @@ import { SOURCE } from '../../../wire/index.ts';
 import type { Endpoint } from '../../../wire/index.ts';
 import type { ClientContext } from '../context.ts';
 
-/** A source that has a packet here may have so much of the room that is left: others find room for their first ones. */
+/** The part of the free room that a source with packets here may take: other sources find room for their first packets. */
 const PART_OF_ROOM = 1 / 8;
-/** As long as a connectivity test may take. */
+/** The longest duration of a connectivity test. */
 const HELD_MS = CONTACT_ATTEMPTS * CONTACT_TIMEOUT_MS;
 
 interface Held {
@@ -16,12 +16,12 @@ interface Held {
 }
 
 /**
- * Packets of native hosts that wait until the connectivity test of their source has succeeded, where they are not to be
- * delivered before. Only what came from the very relay that answers the test is then delivered: others may forge. A-25
+ * Packets of native hosts that wait for the connectivity test of their source, if the user wants no packets of untested sources. Then only the
+ * packets from the relay that answers the test are delivered: any other sender may have forged them. A-25
  */
 export class HeldPackets {
   private readonly context: ClientContext;
-  /** By peer. All are held equally long, so insertion order is the order in which they end. */
+  /** By peer. All are held for the same time, so the insertion order is the order in which they end. */
   private readonly held = new Map<number, Held>();
   private bytes = 0;
 
