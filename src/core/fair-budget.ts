@@ -30,37 +30,22 @@ export class FairBudget {
     this.hash = new HashKey(entropy);
   }
 
-  /** Takes `cost` tokens of a group for one of its members; group and member are two 32-bit words each. */
-  take(
-    groupHigh: number,
-    groupLow: number,
-    memberHigh: number,
-    memberLow: number,
-    now: number,
-    cost = 1,
-  ): boolean {
-    return this.pay(groupHigh, groupLow, memberHigh, memberLow, now, cost) !== undefined;
+  /** Takes `cost` tokens of a group (two 32-bit words) for one of its members (one word). */
+  take(groupHigh: number, groupLow: number, member: number, now: number, cost = 1): boolean {
+    return this.pay(groupHigh, groupLow, member, now, cost) !== undefined;
   }
 
-  /** As {@link take}; returns from where the tokens came, undefined where there were too few. */
-  pay(
-    groupHigh: number,
-    groupLow: number,
-    memberHigh: number,
-    memberLow: number,
-    now: number,
-    cost = 1,
-  ): PaidFrom | undefined {
+  /** As {@link take}; returns the part of the budget that paid, undefined if there were too few tokens. */
+  pay(groupHigh: number, groupLow: number, member: number, now: number, cost = 1): PaidFrom | undefined {
     if (this.shared.take(groupHigh, groupLow, now, cost)) return 'shared';
-    const member = this.hash.of4(groupHigh, groupLow, memberHigh, memberLow);
-    const isTaken =
-      this.members.take(member, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
+    const key = this.hash.of4(groupHigh, groupLow, 0, member);
+    const isTaken = this.members.take(key, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
     return isTaken ? 'reserve' : undefined;
   }
 
-  /** A token of the reserve has been answered: the member and the reserve get it back. */
-  giveReserve(groupHigh: number, groupLow: number, memberHigh: number, memberLow: number, now: number): void {
-    this.members.give(this.hash.of4(groupHigh, groupLow, memberHigh, memberLow), 0, now, 1);
+  /** A packet that the reserve paid for has been answered: the member and the reserve get the token back. */
+  giveReserve(groupHigh: number, groupLow: number, member: number, now: number): void {
+    this.members.give(this.hash.of4(groupHigh, groupLow, 0, member), 0, now, 1);
     this.reserve.give(groupHigh, groupLow, now, 1);
   }
 

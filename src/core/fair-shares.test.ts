@@ -81,7 +81,8 @@ describe('groups', () => {
     const first = takeAll(budget, [7], 0, 1);
     expect(takeAll(budget, [7], 0, 2)).toBe(first);
     const taken = Array.from({ length: first }, () => 0);
-    budget.give(1, [7], taken, 0, 1, first);
+    budget.give(1, 0, first);
+    budget.forgive(1, [7], taken, 0);
     expect(takeAll(budget, [7], 0, 1)).toBe(first);
   });
 
@@ -89,7 +90,7 @@ describe('groups', () => {
     const [late, never] = [1, 2].map(() => new FairShares(LIMITS, [1, 1], seededEntropy()));
     for (const budget of [late, never]) for (let i = 0; i < 10; i++) budget!.take(0, [1, 2], 0);
     for (let i = 0; i < 4; i++) late!.take(0, [1, 1], 0);
-    late!.give(0, [1, 1], [0, 0, 0, 0], 10_000, 1, 0);
+    late!.forgive(0, [1, 1], [0, 0, 0, 0], 10_000);
     expect(takeAll(late!, [1, 3], 10_000)).toBe(takeAll(never!, [1, 3], 10_000));
   });
 

@@ -53,19 +53,13 @@ export class FairShares {
     return true;
   }
 
-  /**
-   * Packets were answered for which the member took one token at each of these times (ms). `part` of each such token no longer counts as used,
-   * and the group gets `tokens`.
-   */
-  give(
-    group: number,
-    path: readonly number[],
-    takenAt: readonly number[],
-    now: number,
-    part: number,
-    tokens: number,
-  ): void {
+  /** Packets of the group were answered: it gets `tokens`. */
+  give(group: number, now: number, tokens: number): void {
     this.total.give(group, 0, now, tokens);
+  }
+
+  /** Packets were answered for which the member took one token at each of these times (ms): `part` of each no longer counts as used. */
+  forgive(group: number, path: readonly number[], takenAt: readonly number[], now: number, part = 1): void {
     if (path.length === 0 || takenAt.length === 0) return;
     let key = group;
     for (let level = 0; level < path.length; level++)

@@ -21,7 +21,8 @@ function authentic(b: Uint8Array, key = secret): boolean {
   const view = new DatagramView();
   if (decodeDatagram(b, 0, b.length, view) !== undefined || view.authentication === undefined) return false;
   const origin = view.hasOrigin ? view.originStart : undefined;
-  return verifyAuthentication(key, b, view.authentication, origin, view.ipv6Start, view.ipv6End);
+  const { authentication, ipv6Start, ipv6End } = view;
+  return verifyAuthentication(key, b, { authentication, origin, ipv6Start, ipv6End });
 }
 
 describe.each(vectors.hmac)('$name', ({ name, hmac_sha1 }) => {
@@ -30,7 +31,9 @@ describe.each(vectors.hmac)('$name', ({ name, hmac_sha1 }) => {
     const view = new DatagramView();
     decodeDatagram(b, 0, b.length, view);
     const origin = view.hasOrigin ? view.originStart : undefined;
-    const value = authenticationValue(secret, b, view.authentication!, origin, view.ipv6Start, view.ipv6End);
+    const { ipv6Start, ipv6End } = view;
+    const parts = { authentication: view.authentication!, origin, ipv6Start, ipv6End };
+    const value = authenticationValue(secret, b, parts);
     expect(toHex(value)).toBe(hmac_sha1);
     expect(authentic(b)).toBe(true);
   });
@@ -80,7 +83,12 @@ test('a value of any length but 20 is refused: no truncation', () => {
     const start = writeAuthentication(b, 0, header);
     b.set(packet, start);
     const authentication = parseAuthentication(b, 0, b.length)!;
-    const value = authenticationValue(secret, b, authentication, undefined, start, b.length);
+    const value = authenticationValue(secret, b, {
+      authentication,
+      origin: undefined,
+      ipv6Start: start,
+      ipv6End: b.length,
+    });
     b.set(value.subarray(0, length), authentication.value.start);
     expect(authentic(b)).toBe(false);
   }
@@ -101,7 +109,12 @@ test('the value is that of node:crypto for any key and packet', () => {
         const start = writeAuthentication(b, 0, { clientId, value: new Uint8Array(20), nonce, confirmation });
         b.set(packet, start);
         const authentication = parseAuthentication(b, 0, b.length)!;
-        const value = authenticationValue(key, b, authentication, undefined, start, b.length);
+        const value = authenticationValue(key, b, {
+          authentication,
+          origin: undefined,
+          ipv6Start: start,
+          ipv6End: b.length,
+        });
         const expected = createHmac('sha1', key)
           .update(nonce)
           .update(Uint8Array.of(confirmation))

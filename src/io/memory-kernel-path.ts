@@ -61,7 +61,7 @@ export class MemoryKernelPath implements KernelPath {
 
   offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void {
     const peer = buffer.slice(offset, offset + 16);
-    this.queue.push(() => this.carrier.offload(peer, 0, address, port, heardAtMs, this.clock.now()));
+    this.queue.push(() => this.carrier.offload(peer, 0, { address, port }, heardAtMs, this.clock.now()));
   }
 
   unload(buffer: Uint8Array, offset: number): void {
@@ -128,7 +128,7 @@ export class MemoryKernelPath implements KernelPath {
   }
 
   private carryIn(bytes: Uint8Array, address: Ipv4, port: number, tos: number): boolean {
-    const verdict = this.carrier.carryIn(bytes, 0, bytes.length, address, port, this.clock.now(), tos);
+    const verdict = this.carrier.carryIn(bytes, 0, bytes.length, { address, port, tos }, this.clock.now());
     if (verdict === 'left') return false;
     if (verdict === 'carried') this.tun.writeNow(bytes);
     this.reportLater();

@@ -87,7 +87,7 @@ export class MachineNode implements CommandExecutor {
     if (kernelPath?.socket === id && !this.stopped) {
       const carried = payload.slice(); // a copy: the bytes of a datagram are never changed
       const { length } = carried;
-      const verdict = kernelPath.carrier.carryIn(carried, 0, length, address, port, this.world.now, tos);
+      const verdict = kernelPath.carrier.carryIn(carried, 0, length, { address, port, tos }, this.world.now);
       if (verdict !== 'left') {
         if (verdict === 'carried') this.world.after(0, () => this.deliverTo(carried));
         this.reportLater();
@@ -138,7 +138,7 @@ export class MachineNode implements CommandExecutor {
   }
 
   offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
-    this.kernelPath?.carrier.offload(buffer, offset, address, port, heardAt, this.world.now);
+    this.kernelPath?.carrier.offload(buffer, offset, { address, port }, heardAt, this.world.now);
   }
 
   unload(buffer: Uint8Array, offset: number): void {

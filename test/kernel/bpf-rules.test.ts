@@ -421,7 +421,7 @@ class Rig {
     this.carrier = new Carrier(role);
     this.carrier.setOwn(OWN);
     this.carrier.setServed([parsePrefix('2000::/3')!]);
-    this.carrier.offload(PEER, 0, PLACE.address, PLACE.port, heardAt, now());
+    this.carrier.offload(PEER, 0, PLACE, heardAt, now());
   }
 
   /** Whether both carry it; fails if they disagree. */
@@ -434,7 +434,7 @@ class Rig {
       return got !== undefined;
     }
     const copy = packet.slice();
-    const expected = this.carrier.carryIn(copy, 0, copy.length, from.address, from.port, now(), tos);
+    const expected = this.carrier.carryIn(copy, 0, copy.length, { ...from, tos }, now());
     const { verdict, frame } = this.run('decap', this.wrap(packet, { from, tos }));
     expect(verdict).toBe(
       { carried: VERDICT.carried, dropped: VERDICT.dropped, left: VERDICT.goOn }[expected],

@@ -155,11 +155,9 @@ export function buildAnswer(solicitation: Sent, options: AnswerOptions = {}): Ui
   if (secured) {
     const view = new DatagramView();
     decodeDatagram(bytes, 0, bytes.length, view);
-    const { authentication, originStart } = view;
-    bytes.set(
-      authenticationValue(options.secret!, bytes, authentication!, originStart, ipv6Start, bytes.length),
-      authentication!.value.start,
-    );
+    const authentication = view.authentication!;
+    const parts = { authentication, origin: view.originStart, ipv6Start, ipv6End: bytes.length };
+    bytes.set(authenticationValue(options.secret!, bytes, parts), authentication.value.start);
   }
   options.spoil?.(bytes, ipv6Start);
   return bytes;

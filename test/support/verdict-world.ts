@@ -131,7 +131,7 @@ export class VerdictWorld implements CommandExecutor {
       subject.machine.handleDatagram(0, this.input, HEADROOM, HEADROOM + size, address, port, this.now, tos);
       if (start === PAYLOAD && end === length && isForHost(frame)) {
         frame.copy(this.copy, 0, start, end);
-        modelled = this.carrier.carryIn(this.copy, 0, size, address, port, this.now, tos);
+        modelled = this.carrier.carryIn(this.copy, 0, size, { address, port, tos }, this.now);
       }
     }
     const verdict = this.programs.runIn(length);
@@ -186,7 +186,7 @@ export class VerdictWorld implements CommandExecutor {
 
   offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
     this.programs.put(buffer, offset, { address, port }, heardAt - this.ahead);
-    this.carrier.offload(buffer, offset, address, port, heardAt, this.now);
+    this.carrier.offload(buffer, offset, { address, port }, heardAt, this.now);
   }
 
   unload(buffer: Uint8Array, offset: number): void {

@@ -1,3 +1,4 @@
+import { Arrival } from '../arrival.ts';
 import type { CommandRing } from '../commands.ts';
 import { DECODE_COUNTERS } from '../decode-counters.ts';
 import type { Entropy } from '../entropy.ts';
@@ -6,7 +7,7 @@ import type { OffloadingMachine, SocketId } from '../machine.ts';
 import type { LimitHits } from '../limit-hits.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
 import type { PeerTraffic } from '../peer-traffic.ts';
-import { DatagramView, decodeDatagram, isSourceRouted, isTeredo, parseTrailers } from '../../wire/index.ts';
+import { decodeDatagram, isSourceRouted, isTeredo, parseTrailers } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import { isAdvertisement } from './ask/advertisement.ts';
 import { Traversal } from './traversal/index.ts';
@@ -28,7 +29,7 @@ import { Transmission } from './packets/transmission.ts';
 const SWEEP_INTERVAL_MS = 10_000;
 const SWEEP_MOST = 10_000;
 
-/** The Teredo client: puts its parts together and hands each input to the one it is for. RFC 4380 section 5.2, RFC 5991 */
+/** The Teredo client: makes its parts, and hands each input to the part that handles it. RFC 4380 section 5.2, RFC 5991 */
 export class ClientMachine implements OffloadingMachine {
   private readonly context: ClientContext;
   private readonly service: Service;
@@ -40,7 +41,7 @@ export class ClientMachine implements OffloadingMachine {
   private readonly refreshInterval: RefreshIntervalDetermination;
   private readonly transmission: Transmission;
   private readonly traversal: Traversal;
-  private readonly view = new DatagramView();
+  private readonly arrival = new Arrival();
   private sweepAt = Infinity;
 
   constructor(options: ClientOptions, entropy: Entropy) {
@@ -100,6 +101,7 @@ export class ClientMachine implements OffloadingMachine {
     });
   }
 
+  // eslint-disable-next-line eslint/max-params -- the contract of machines: plain numbers, so that a datagram costs no object
   handleDatagram(
     socket: SocketId,
     buffer: Uint8Array,
@@ -110,21 +112,30 @@ export class ClientMachine implements OffloadingMachine {
     now: number,
     tos = 0,
   ): void {
-    const { context, view } = this;
-    view.tos = tos;
+    const { arrival } = this;
+    arrival.socket = socket;
+    arrival.buffer = buffer;
+    arrival.address = address;
+    arrival.port = port;
+    arrival.now = now;
+    arrival.view.tos = tos;
+    this.context.counters.receivedDatagrams++;
+    if (socket === SOCKET.discovery) this.discovery.handleDatagram(arrival, start, end);
+    else this.decode(arrival, start, end);
+  }
+
+  /** Every datagram but those to the discovery group: drops it, or hands it to the part that it is for. */
+  private decode(arrival: Arrival, start: number, end: number): void {
+    const { context } = this;
     const { counters } = context;
-    counters.receivedDatagrams++;
-    if (socket === SOCKET.discovery) {
-      this.discovery.handleDatagram(buffer, start, end, address, port, now);
-      return;
-    }
+    const { socket, buffer, view, address, port, now } = arrival;
     const reason = decodeDatagram(buffer, start, end, view); // CL-40
     if (reason !== undefined) {
       counters[DECODE_COUNTERS[reason]]++;
       return;
     }
-    const trailers = parseTrailers(buffer, view.ipv6End, end);
-    if (trailers.discard) {
+    arrival.trailers = parseTrailers(buffer, view.ipv6End, end);
+    if (arrival.trailers.discard) {
       counters.droppedTrailer++; // E-3
       return;
     }
@@ -147,7 +158,7 @@ export class ClientMachine implements OffloadingMachine {
     } else if (context.qualified === undefined) {
       counters.droppedUnqualifiedInbound++;
     } else {
-      this.reception.handleDatagram(socket, buffer, view, trailers, address, port, now);
+      this.reception.handleDatagram(arrival);
     }
   }
 
@@ -155,7 +166,7 @@ export class ClientMachine implements OffloadingMachine {
     this.transmission.handlePacket(buffer, start, end, now);
   }
 
-  /** A peer is contacted without a socket of its own, or what needs one is tried again later. */
+  /** A peer is contacted without a socket of its own. Other parts ask for their socket again later. */
   socketFailed(socket: SocketId, now: number): void {
     this.context.counters.socketsFailed++;
     if (socket === SOCKET.discovery) this.discovery.socketFailed();
@@ -179,6 +190,7 @@ export class ClientMachine implements OffloadingMachine {
     }
   }
 
+  // eslint-disable-next-line eslint/max-params -- the contract of machines: plain numbers, so that a report costs no object
   handleCarried(
     buffer: Uint8Array,
     offset: number,
@@ -237,12 +249,12 @@ export class ClientMachine implements OffloadingMachine {
     this.service.setServers(servers, now);
   }
 
-  /** The pair of a gateway of ours at which anybody reaches the service port; undefined: none. RFC 6081 section 5.3.3 */
+  /** The pair of the user's gateway at which all senders reach the service port; undefined: none. RFC 6081 section 5.3.3 */
   setGatewayMapping(mapped: Endpoint | undefined, _now: number): void {
     this.context.gateway = mapped; // E-45
   }
 
-  /** Begins a contact with a peer that no packet waits for; false when there can be none. */
+  /** Begins a contact for which no packet is queued; false: no contact with this address is possible. */
   contact(address: Ipv6, now: number): boolean {
     return this.transmission.contact(address, now);
   }

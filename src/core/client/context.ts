@@ -16,7 +16,7 @@ import type { AttachedNetwork, ClientOptions, ServerCandidate } from './options.
 import { ServerLog } from './server-log.ts';
 import { Silence } from './silence.ts';
 
-/** What a completed qualification has found. RFC 4380 section 5.2.1. */
+/** The result of a qualification. RFC 4380 section 5.2.1 */
 export interface Qualified {
   /** Index into the servers. */
   readonly server: number;
@@ -24,9 +24,9 @@ export interface Qualified {
   readonly cone: boolean;
   /** Whether a second server address has seen the same mapping. */
   readonly verified: boolean;
-  /** The two addresses of a server have seen different mappings; `mapped` is what the primary one saw. RFC 6081 section 5.2.3.2 */
+  /** The two addresses of a server have seen different mappings; `mapped` is the one that the primary saw. RFC 6081 section 5.2.3.2 */
   readonly symmetric: boolean;
-  /** From the port that the primary saw to that which the secondary saw; 0 where it is the same. */
+  /** The distance from the port that the primary saw to the port that the secondary saw; 0: the same. */
   readonly portStep: number;
   readonly roundTripMs: number;
 }
@@ -43,7 +43,7 @@ export class ClientContext {
   readonly peers: PeerTable;
   readonly offload: Offload;
 
-  /** The local UDP port, where it is known. CL-3 */
+  /** The local UDP port, if known. CL-3 */
   servicePort: number | undefined;
   servers: readonly ServerCandidate[];
   logs: readonly ServerLog[];
@@ -53,7 +53,7 @@ export class ClientContext {
   qualified: Qualified | undefined = undefined;
   address: Ipv6 | undefined = undefined;
   mapped: Endpoint | undefined = undefined;
-  /** Where a gateway lets anybody in. RFC 6081 section 5.3.1: UPnP-Mapped Address/Port, whichever protocol it was asked in. */
+  /** The pair at which a gateway admits all senders. RFC 6081 section 5.3.1: UPnP-Mapped Address/Port, by any protocol. */
   gateway: Endpoint | undefined = undefined;
   natKind: NatKind = 'unknown';
   refreshIntervalMs: number;
@@ -121,7 +121,7 @@ export class ClientContext {
     return subnets.some((subnet) => inSubnets(localAddress, [subnet]) && inSubnets(address, [subnet]));
   }
 
-  /** The peer with the address at an offset, made when unknown. CL-91 */
+  /** The peer with the address at an offset; it is added if it is not known. CL-91 */
   providePeer(b: Uint8Array, o: number): number {
     const peer = this.peers.find(b, o);
     return peer === NO_PEER ? this.peers.insert(b, o) : peer;

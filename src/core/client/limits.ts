@@ -13,15 +13,15 @@ export interface ClientLimits {
   /** Packets of unverified sources that wait for a connectivity test, with `strictUnverified`. A-25 */
   readonly held: ContactLimits;
   /**
-   * Contacts and tests that strangers cause, by what they send or by what this host answers them, all together. Answers have half as much besides, and trusted
+   * Contacts and tests that strangers cause by their packets, or by the answers of this host to them, all together. Answers have half as much besides, and trusted
    * peers that have moved to another relay four times as much. CL-124
    */
   readonly unsolicitedTests: BucketLimits;
   /** Bubbles in answer to bubbles, to each IPv4 address. */
   readonly bubbleReplies: BucketLimits;
-  /** Bubbles of our own attempts straight to each mapped IPv4 address. What is answered earns two. CL-90 */
+  /** Bubbles of our own attempts straight to each mapped IPv4 address. An answered one earns two. CL-90 */
   readonly directBubbles: BucketLimits;
-  /** Bubbles of our own attempts through each server: whom an address names as its server, its owner chooses. CL-92 */
+  /** Bubbles of our own attempts through each server: the owner of an address chooses the server that it names. CL-92 */
   readonly indirectBubbles: BucketLimits;
   /** Sockets for single peers, behind a symmetric NAT. RFC 6081 section 5.4 */
   readonly randomPorts: number;

@@ -11,7 +11,7 @@ export interface ServerCandidate {
   readonly name?: string | undefined;
 }
 
-/** What the host is attached to. */
+/** The network to which the host is attached. */
 export interface AttachedNetwork {
   /** All of its subnets: their broadcast addresses are no destination (C-9), and the one of `localAddress` is the link. */
   readonly subnets: readonly Subnet[];
@@ -24,7 +24,7 @@ export interface ClientOptions {
   readonly servers: readonly ServerCandidate[];
   /** Secure qualification with a shared key. RFC 4380 section 5.2.2. CL-2 */
   readonly secret?: { readonly clientId: Uint8Array; readonly secret: Uint8Array } | undefined;
-  /** Without a key: send an authentication header with a nonce all the same. Default true. CL-33 */
+  /** Without a key: send an authentication header with a nonce nevertheless. Default true. CL-33 */
   readonly sendNonce?: boolean | undefined;
   /** Whether the silence of a secondary address means off-line (CL-22). Default true. */
   readonly requireSecondary?: boolean | undefined;
@@ -40,11 +40,11 @@ export interface ClientOptions {
   readonly legacyCone?: boolean | undefined;
   /** Go on behind a symmetric NAT (RFC 6081). Default true; false is RFC 4380 alone. E-20, CL-23 */
   readonly symmetricNat?: boolean | undefined;
-  /** A relay of ours at which peers are met whom nothing else reaches (docs/adr/0017). Default: none. */
+  /** The user's own relay, through which peers are reached that cannot be reached otherwise (docs/adr/0017). Default: none. */
   readonly meetingRelay?: Endpoint | undefined;
   /** Hold packets of native sources back until a connectivity test has succeeded. Default false. A-25 */
   readonly strictUnverified?: boolean | undefined;
-  /** The local UDP port that somebody has chosen, and may have forwarded on the NAT. Default: none. */
+  /** The local UDP port that the user has chosen, and may have forwarded on the NAT. Default: none. */
   readonly chosenPort?: number | undefined;
   /** The local UDP port, where it is known before its socket is open. CL-3 */
   readonly servicePort?: number | undefined;
@@ -52,13 +52,13 @@ export interface ClientOptions {
   /** Which IPv4 addresses may be sent to. The client sets its subnets. */
   readonly policy?: AddressPolicy | undefined;
   readonly limits?: Partial<ClientLimits> | undefined;
-  /** Somebody can carry packets of trusted peers past the machine. Default false. */
+  /** A kernel path can carry packets of trusted peers past the machine. Default false. */
   readonly offload?: boolean | undefined;
 }
 
 /** The client's sockets. */
 export const SOCKET = {
-  /** Everything is sent from here but the probes of the refresh interval, and what goes to peers with a socket of their own. */
+  /** All datagrams are sent from here, except probes of the refresh interval, and those to peers with a socket of their own. */
   service: 0,
   /** RFC 4380 section 5.2.7: the secondary port. */
   refreshProbe: 1,

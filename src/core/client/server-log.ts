@@ -5,7 +5,7 @@ import type { Answer, InvalidAnswer, SentSolicitation, ServerResult } from './st
 /** How many of each kind are kept for a server. */
 const KEPT = 16;
 
-/** What was asked of one server and what came back. */
+/** The questions to one server, and its answers. */
 export class ServerLog implements ServerResult {
   readonly primary: Ipv4;
   readonly secondary: Ipv4 | undefined;

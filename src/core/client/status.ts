@@ -40,7 +40,7 @@ export interface InvalidAnswer {
   readonly receivedAt: number;
 }
 
-/** What was asked of a server and what came back; the last few of each. */
+/** The questions to a server, and its answers; the last few of each. */
 export interface ServerResult {
   readonly primary: Ipv4;
   readonly secondary: Ipv4 | undefined;
@@ -116,7 +116,7 @@ export interface ContactProgress {
   readonly means: PeerMeans | undefined;
   /** Its bubble has come by way of our server: both servers work. */
   readonly isHeardThroughServer: boolean;
-  /** What the NATs do with ports; the peer's where it has said so. */
+  /** How the NATs assign ports; the peer's if it has said so. */
   readonly ownPorts: PortHabit;
   readonly peerPorts: PortHabit | undefined;
   /** External ports that the two sides expect of their NATs. RFC 6081 sections 5.4, 5.5 */
@@ -124,7 +124,7 @@ export interface ContactProgress {
   readonly peerExpectedPort: number | undefined;
   /** An Echo Test is under way. */
   readonly isTesting: boolean;
-  /** Of ports (docs/adr/0016). `hopeless`: both have said what their NATs do, and no number of guesses would be enough. */
+  /** Guesses of ports (docs/adr/0016). `hopeless`: both have told how their NATs assign ports, and no number of guesses would be enough. */
   readonly guess: 'none' | 'offered' | 'agreed' | 'hopeless';
   /** In the guess under way. */
   readonly guessesSent: number;

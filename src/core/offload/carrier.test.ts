@@ -19,7 +19,7 @@ beforeEach(() => {
 function clientsCarrier(heardAt = 0, offeredAt = 0): Carrier {
   const made = new Carrier('client');
   made.setOwn(OWN);
-  made.offload(PEER, 0, ADDRESS, PORT, heardAt, offeredAt);
+  made.offload(PEER, 0, { address: ADDRESS, port: PORT }, heardAt, offeredAt);
   return made;
 }
 
@@ -30,7 +30,7 @@ function goesOut(packet: Uint8Array, now = 1): boolean {
 }
 
 function comesIn(packet: Uint8Array, now = 1, address = ADDRESS, port = PORT): boolean {
-  return carrier.carryIn(packet, 0, packet.length, address, port, now) === 'carried';
+  return carrier.carryIn(packet, 0, packet.length, { address, port }, now) === 'carried';
 }
 
 describe('outbound: carries packets that the machine would send without further checks', () => {
@@ -53,7 +53,7 @@ describe('outbound: carries packets that the machine would send without further 
     carrier = clientsCarrier(0, 29_000);
     expect(goesOut(packetOf(OWN, PEER), 29_999)).toBe(true);
     expect(goesOut(packetOf(OWN, PEER), 30_000)).toBe(false);
-    carrier.offload(PEER, 0, ADDRESS, PORT, 29_000, 29_000);
+    carrier.offload(PEER, 0, { address: ADDRESS, port: PORT }, 29_000, 29_000);
     expect(goesOut(packetOf(OWN, PEER), 30_000)).toBe(true);
   });
 
@@ -74,7 +74,7 @@ describe('outbound: carries packets that the machine would send without further 
   test('one packet in 4 s goes to the machine; of TCP segments with data one in 6 s', () => {
     const left: number[] = [];
     for (let now = 100; now < 20_000; now += 100) {
-      carrier.offload(PEER, 0, ADDRESS, PORT, now, now);
+      carrier.offload(PEER, 0, { address: ADDRESS, port: PORT }, now, now);
       if (!goesOut(packetOf(OWN, PEER), now)) left.push(now);
     }
     expect(left).toEqual([4_000, 8_000, 12_000, 16_000]);
@@ -83,7 +83,7 @@ describe('outbound: carries packets that the machine would send without further 
     segment[52] = 0x50; // 20 octets of header
     left.length = 0;
     for (let now = 100; now < 20_000; now += 100) {
-      carrier.offload(PEER, 0, ADDRESS, PORT, now, now);
+      carrier.offload(PEER, 0, { address: ADDRESS, port: PORT }, now, now);
       if (!goesOut(segment, now)) left.push(now);
     }
     expect(left).toEqual([6_000, 12_000, 18_000]);
@@ -109,7 +109,7 @@ describe('inbound: carries packets that the machine would deliver without furthe
       comesIn(packetOf(PEER, OWN), now),
     );
     expect(carried).toEqual([true, false, true, false, true, false, false]);
-    carrier.offload(PEER, 0, ADDRESS, PORT, 10_000, 10_000);
+    carrier.offload(PEER, 0, { address: ADDRESS, port: PORT }, 10_000, 10_000);
     expect(comesIn(packetOf(PEER, OWN), 10_100)).toBe(true);
   });
 
@@ -130,13 +130,19 @@ describe('inbound: carries packets that the machine would deliver without furthe
 
   test('N-8: the ECN field is combined with the outer one, and packets are dropped as RFC 6040 says', () => {
     const packet = packetOf(PEER, OWN);
-    expect(carrier.carryIn(packet, 0, packet.length, ADDRESS, PORT, 1, 3)).toBe('dropped');
+    expect(carrier.carryIn(packet, 0, packet.length, { address: ADDRESS, port: PORT, tos: 3 }, 1)).toBe(
+      'dropped',
+    );
     expect(packet).toEqual(packetOf(PEER, OWN));
     packet[1] = 2 << 4;
-    expect(carrier.carryIn(packet, 0, packet.length, ADDRESS, PORT, 3_000, 3)).toBe('carried');
+    expect(carrier.carryIn(packet, 0, packet.length, { address: ADDRESS, port: PORT, tos: 3 }, 3_000)).toBe(
+      'carried',
+    );
     expect(packet[1]).toBe(3 << 4);
     carrier = clientsCarrier(0, 31_000);
-    expect(carrier.carryIn(packetOf(PEER, OWN), 0, packet.length, ADDRESS, PORT, 3_000, 3)).toBe('dropped');
+    expect(
+      carrier.carryIn(packetOf(PEER, OWN), 0, packet.length, { address: ADDRESS, port: PORT, tos: 3 }, 3_000),
+    ).toBe('dropped');
     expect(goesOut(packetOf(OWN, PEER), 32_500)).toBe(true); // the dropped packet shows that the peer is alive
   });
 
@@ -159,7 +165,7 @@ describe('inbound: carries packets that the machine would deliver without furthe
     carrier = new Carrier('relay');
     const native = v6('2001:db8::1');
     carrier.setServed([parsePrefix('2000::/3')!]);
-    carrier.offload(PEER, 0, ADDRESS, PORT, 0, 0);
+    carrier.offload(PEER, 0, { address: ADDRESS, port: PORT }, 0, 0);
     reply.set(native, 24);
     expect(comesIn(reply)).toBe(true);
     expect(comesIn(packetOf(PEER, OWN))).toBe(false); // R-23: 2001::/32 is not served
@@ -201,7 +207,7 @@ describe('reports', () => {
     carrier.unload(PEER, 0);
     expect(carrier.takeReports()).toMatchObject({ count: 1, receivedAt: Float64Array.of(200) });
     carrier.unload(PEER, 0);
-    carrier.offload(PEER, 0, ADDRESS, PORT, 200, 200);
+    carrier.offload(PEER, 0, { address: ADDRESS, port: PORT }, 200, 200);
     carrier.clear();
     expect(carrier.takeReports().count).toBe(0);
     expect(carrier.size).toBe(0);

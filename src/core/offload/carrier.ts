@@ -92,6 +92,12 @@ interface Entry {
   sentBytes: number;
 }
 
+/** The outer source of a datagram, and its TOS octet. */
+export interface OuterSource extends Endpoint {
+  /** 0 unless given. */
+  readonly tos?: number;
+}
+
 /**
  * The kernel path in memory, for the simulator and for tests. It carries the packets that the kernel's programs would carry, and leaves
  * the others to the machine.
@@ -132,8 +138,7 @@ export class Carrier {
   offload(
     buffer: Uint8Array,
     offset: number,
-    address: Ipv4,
-    port: number,
+    { address, port }: Endpoint,
     heardAt: number,
     now: number,
   ): void {
@@ -227,18 +232,10 @@ export class Carrier {
   }
 
   /**
-   * Whether the payload `b[start, end)` of a datagram with this TOS octet is a packet for the host. If it is carried, its ECN field is set
+   * Whether the payload `b[start, end)` of a datagram is a packet for the host. If it is carried, its ECN field is set
    * according to RFC 6040.
    */
-  carryIn(
-    b: Uint8Array,
-    start: number,
-    end: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-    tos = 0,
-  ): CarriedIn {
+  carryIn(b: Uint8Array, start: number, end: number, from: OuterSource, now: number): CarriedIn {
     const { counters } = this;
     if (!isWhole(b, start, end)) {
       counters.inOtherLength++;
@@ -249,7 +246,7 @@ export class Carrier {
       counters.inNoPeer++;
       return 'left';
     }
-    const reason = this.reasonToLookAt(entry, b, start, address, port, now);
+    const reason = this.reasonToLookAt(entry, b, start, from, now);
     if (reason !== undefined) {
       counters[reason]++;
       return 'left';
@@ -261,7 +258,7 @@ export class Carrier {
     }
     entry.lastReceived = now;
     entry.isProven = true;
-    if (!takeOuterEcn(b, start, tos)) {
+    if (!takeOuterEcn(b, start, from.tos ?? 0)) {
       counters.inEcnDropped++; // N-8
       return 'dropped';
     }
@@ -304,8 +301,7 @@ export class Carrier {
     entry: Entry,
     b: Uint8Array,
     start: number,
-    address: Ipv4,
-    port: number,
+    { address, port }: Endpoint,
     now: number,
   ): (typeof COUNTERS)[number] | undefined {
     if (entry.address !== address || entry.port !== port) return 'inElsewhere'; // CL-45, R-21

@@ -53,13 +53,13 @@ export class Budgets {
   /** Takes a token for a bubble that this requester has caused; returns the part of the budget that paid. */
   takeSource(requester: Requester, now: number): PaidFrom | undefined {
     const [a, b, c, d] = requester;
-    return this.bySource.pay(a, b, c, d, now);
+    return this.bySource.pay(a, b, this.hash.of2(c, d), now);
   }
 
   /** Gives a token back to the part of the budget that it came from: no bubble was sent for it, or the bubble was answered. */
   giveSource([a, b, c, d]: Requester, from: PaidFrom, now: number): void {
     if (from === 'shared') this.bySource.give(a, b, now, 1);
-    else this.bySource.giveReserve(a, b, c, d, now);
+    else this.bySource.giveReserve(a, b, this.hash.of2(c, d), now);
   }
 
   /** Takes a token for a bubble through this server; returns the part of the budget that paid. */
@@ -93,21 +93,25 @@ export class Budgets {
     for (const payment of paid) this.giveBack(payment, server, mapped, now);
     if (requester !== undefined && this.sourceEarnings.take(requester[0], requester[1], now))
       this.bySource.give(requester[0], requester[1], now, 1);
-    if (this.serverEarnings.take(0, server, now)) this.byServer.give(server, [], [], now, 0, 1);
+    if (this.serverEarnings.take(0, server, now)) this.byServer.give(server, now, 1);
   }
 
   private giveBack(payment: BubblePayment, server: Ipv4, mapped: Ipv4, now: number): void {
     const { requester } = payment;
-    const path = pathOf(requester);
-    const times = [payment.at];
     if (payment.source !== undefined) this.giveSource(requester, payment.source, now);
     if (payment.from === 'shared') {
-      this.byServer.give(server, path, times, now, 1, 1);
+      this.giveShare(this.byServer, server, payment, now);
     } else {
-      this.serverReserve.give(server, path, times, now, 1, 1);
+      this.giveShare(this.serverReserve, server, payment, now);
       this.byMember.give(this.memberOf(server, requester), 0, now, 1);
     }
-    if (payment.isDirect) this.byClient.give(mapped, path, times, now, 1, 1);
+    if (payment.isDirect) this.giveShare(this.byClient, mapped, payment, now);
+  }
+
+  /** The token goes back to the group, and no longer counts in the shares. */
+  private giveShare(shares: FairShares, group: Ipv4, { requester, at }: BubblePayment, now: number): void {
+    shares.give(group, now, 1);
+    shares.forgive(group, pathOf(requester), [at], now);
   }
 
   private memberOf(server: Ipv4, [high, low]: Requester): number {

@@ -1,4 +1,5 @@
 import { PEER_VALIDITY_MS } from '../constants.ts';
+import type { Arrival } from '../arrival.ts';
 import { Contacts } from '../contacts.ts';
 import type { Contact, PaidFrom, Requester } from '../contacts.ts';
 import { NO_PEER } from '../peer-table.ts';
@@ -86,22 +87,22 @@ export class Contacting {
   }
 
   /**
-   * Begins a contact with the client that sent the packet at `b[start]`, although no packet waits for it: it wants to reach another client
-   * through this relay. The budget is that of `address` and `port`, because its Teredo address is not proven yet. The sender seems to be
-   * the client if this is the pair in that address.
+   * Begins a contact with the client that sent this packet, although no packet waits for it: it wants to reach another client through this
+   * relay. The budget is that of the outer source, because its Teredo address is not proven yet. The sender seems to be the client if its
+   * outer source is the pair in that address.
    */
-  invite(peer: number, b: Uint8Array, start: number, address: Ipv4, port: number, now: number): void {
+  invite({ buffer: b, view, address, port, peer, now }: Arrival): void {
+    const source = view.ipv6Start + SOURCE;
     if (peer !== NO_PEER && this.isUnderway(peer)) return;
     const { counters } = this.context;
-    if (this.isDenied(b, start + SOURCE) || !this.isReachable(b, start + SOURCE)) return;
+    if (this.isDenied(b, source) || !this.isReachable(b, source)) return;
     const requester = requesterAt(address, port);
-    const isThere =
-      mappedAddressOf(b, start + SOURCE) === address && mappedPortOf(b, start + SOURCE) === port;
+    const isThere = mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port;
     if (peer !== NO_PEER && !this.rounds.mayBegin(peer, requester, isThere, now)) return;
     if (!this.prepay(requester, now)) this.dropBySource(requester);
     else {
       counters.contactsBegun++;
-      this.contacts.begin(this.provide(peer, b, start + SOURCE, requester), now, requester);
+      this.contacts.begin(this.provide(peer, b, source, requester), now, requester);
     }
   }
 
@@ -133,13 +134,14 @@ export class Contacting {
   }
 
   /**
-   * A client has shown that it receives this relay's bubbles. The only method in which a peer becomes trusted by an answer. `known`: NO_PEER
-   * if the peer was removed in the meantime. R-22
+   * A client has shown that it receives this relay's bubbles. The only method in which a peer becomes trusted by an answer. The
+   * peer may have been removed in the meantime. R-22
    */
-  trust(known: number, buffer: Uint8Array, at: number, address: Ipv4, port: number, now: number): void {
+  trust({ buffer, view, address, port, peer: known, now }: Arrival): void {
     const { peers, counters, offload } = this.context;
-    if (this.isDenied(buffer, at + SOURCE)) return; // the bubble was sent while the client was allowed
-    const peer = known === NO_PEER ? peers.insert(buffer, at + SOURCE) : known;
+    const source = view.ipv6Start + SOURCE;
+    if (this.isDenied(buffer, source)) return; // the bubble was sent while the client was allowed
+    const peer = known === NO_PEER ? peers.insert(buffer, source) : known;
     if (peers.mappedAddress[peer] !== address || peers.mappedPort[peer] !== port) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
     peers.mappedPort[peer] = port;

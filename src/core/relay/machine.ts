@@ -1,5 +1,6 @@
 import { OPEN_ACCESS } from '../access-list.ts';
 import type { AccessList } from '../access-list.ts';
+import { Arrival } from '../arrival.ts';
 import { CommandRing } from '../commands.ts';
 import { DECODE_COUNTERS } from '../decode-counters.ts';
 import { SILENCE_MS, TUNNEL_MTU } from '../constants.ts';
@@ -12,7 +13,6 @@ import { NO_PEER, PeerTable, TRUSTED } from '../peer-table.ts';
 import type { PeerTraffic } from '../peer-traffic.ts';
 import {
   DESTINATION,
-  DatagramView,
   IPV6_HEADER,
   SOURCE,
   checkIpv6,
@@ -53,7 +53,7 @@ export class RelayMachine implements OffloadingMachine {
   private readonly errors: Errors;
   private readonly meeting: Meeting | undefined;
   private readonly policy: RelayOptions['policy'];
-  private readonly view = new DatagramView();
+  private readonly arrival = new Arrival();
   private nextSweep = Infinity;
 
   constructor(options: RelayOptions, entropy: Entropy) {
@@ -84,8 +84,9 @@ export class RelayMachine implements OffloadingMachine {
   }
 
   /** Reception from Teredo clients. RFC 4380 section 5.4.2 */
+  // eslint-disable-next-line eslint/max-params -- the contract of machines: plain numbers, so that a datagram costs no object
   handleDatagram(
-    _socket: SocketId,
+    socket: SocketId,
     buffer: Uint8Array,
     start: number,
     end: number,
@@ -94,7 +95,13 @@ export class RelayMachine implements OffloadingMachine {
     now: number,
     tos = 0,
   ): void {
-    const { counters, view, peers } = this;
+    const { arrival, counters, peers } = this;
+    const { view } = arrival;
+    arrival.socket = socket;
+    arrival.buffer = buffer;
+    arrival.address = address;
+    arrival.port = port;
+    arrival.now = now;
     view.tos = tos;
     counters.receivedDatagrams++;
     if (!this.context.access.allows(address)) {
@@ -112,13 +119,13 @@ export class RelayMachine implements OffloadingMachine {
       return;
     }
     const source = at + SOURCE;
-    const peer = peers.find(buffer, source);
-    const isClients = isTeredo(buffer, source) && this.isPairOf(peer, buffer, source, address, port);
+    arrival.peer = peers.find(buffer, source);
+    const isClients = isTeredo(buffer, source) && this.isPairOf(arrival);
     if (this.meeting !== undefined && isTeredo(buffer, source) && isTeredo(buffer, at + DESTINATION)) {
-      this.meeting.handle(peer, isClients, buffer, view, address, port, now);
-    } else if (isBubble(buffer, at) && (isClients || this.isAnswerFrom(buffer, at, address, port, now))) {
-      this.handleBubble(peer, buffer, at, address, port, now);
-    } else if (isClients) this.handleData(peer, buffer, at, now);
+      this.meeting.handle(arrival, isClients);
+    } else if (isBubble(buffer, at) && (isClients || this.isAnswerFrom(arrival))) {
+      this.handleBubble(arrival);
+    } else if (isClients) this.handleData(arrival);
     else counters.droppedForgedSource++; // R-21, R-32
   }
 
@@ -170,6 +177,7 @@ export class RelayMachine implements OffloadingMachine {
     this.nextSweep = left > 0 ? now + SWEEP_INTERVAL_MS : Infinity;
   }
 
+  // eslint-disable-next-line eslint/max-params -- the contract of machines: plain numbers, so that a report costs no object
   handleCarried(
     buffer: Uint8Array,
     offset: number,
@@ -245,8 +253,9 @@ export class RelayMachine implements OffloadingMachine {
   }
 
   /** Whether the client sends from this address and port: those known for a trusted peer, those in the Teredo address of any other. */
-  private isPairOf(peer: number, b: Uint8Array, source: number, address: Ipv4, port: number): boolean {
+  private isPairOf({ buffer: b, view, address, port, peer }: Arrival): boolean {
     const { peers } = this;
+    const source = view.ipv6Start + SOURCE;
     if (peer !== NO_PEER && peers.status[peer] === TRUSTED)
       return peers.mappedAddress[peer] === address && peers.mappedPort[peer] === port;
     return mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port;
@@ -256,7 +265,8 @@ export class RelayMachine implements OffloadingMachine {
    * A client behind a symmetric NAT sends from another address and port than its Teredo address says. It proves itself with the source of
    * this relay's bubble. Its outer source is no less reliable than its Teredo address: the sender can choose both.
    */
-  private isAnswerFrom(b: Uint8Array, at: number, address: Ipv4, port: number, now: number): boolean {
+  private isAnswerFrom({ buffer: b, view, address, port, now }: Arrival): boolean {
+    const at = view.ipv6Start;
     const isPossible = isTeredo(b, at + SOURCE) && this.policy.isGlobalUnicast(address) && port !== 0;
     return isPossible && this.contacting.isAnswer(b, at, now);
   }
@@ -265,17 +275,11 @@ export class RelayMachine implements OffloadingMachine {
    * R-22, R-24: the bubble is consumed. A new peer becomes trusted only by a bubble to the secret source address of this relay's bubble.
    * Otherwise a sender that forges a client's IPv4 address could direct other hosts' traffic to that client.
    */
-  private handleBubble(
-    peer: number,
-    b: Uint8Array,
-    at: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  private handleBubble(arrival: Arrival): void {
+    const { buffer, view, peer, now } = arrival;
     this.counters.bubblesReceived++;
-    if (this.contacting.isAnswer(b, at, now)) {
-      this.contacting.trust(peer, b, at, address, port, now);
+    if (this.contacting.isAnswer(buffer, view.ipv6Start, now)) {
+      this.contacting.trust(arrival);
       this.scheduleSweep(now);
     } else if (peer === NO_PEER) this.counters.droppedUnsolicited++;
     else if (this.peers.status[peer] === TRUSTED) this.contacting.revive(peer, now);
@@ -286,8 +290,9 @@ export class RelayMachine implements OffloadingMachine {
     if (this.nextSweep === Infinity) this.nextSweep = now + SWEEP_INTERVAL_MS;
   }
 
-  private handleData(peer: number, buffer: Uint8Array, at: number, now: number): void {
+  private handleData({ buffer, view, peer, now }: Arrival): void {
     const { counters, peers } = this;
+    const at = view.ipv6Start;
     if (peer === NO_PEER) {
       counters.droppedUnsolicited++; // R-22
       return;
@@ -310,12 +315,12 @@ export class RelayMachine implements OffloadingMachine {
     } else {
       this.contacting.revive(peer, now);
     }
-    if (!takeOuterEcn(buffer, at, this.view.tos)) {
+    if (!takeOuterEcn(buffer, at, view.tos)) {
       counters.droppedEcn++; // N-8
       return;
     }
     counters.relayedToNative++;
-    peers.countReceived(peer, this.view.ipv6End - at);
-    this.commands.deliver(buffer, at, this.view.ipv6End);
+    peers.countReceived(peer, view.ipv6End - at);
+    this.commands.deliver(buffer, at, view.ipv6End);
   }
 }

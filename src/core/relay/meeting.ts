@@ -1,9 +1,9 @@
+import type { Arrival } from '../arrival.ts';
 import { takeOuterEcn } from '../ecn.ts';
 import { FairShares } from '../fair-shares.ts';
 import { NO_PEER } from '../peer-table.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import { DESTINATION, HOP_LIMIT, SOURCE, hopLimit } from '../../wire/index.ts';
-import type { DatagramView, Ipv4 } from '../../wire/index.ts';
 import type { Contacting } from './contacting.ts';
 import type { RelayContext } from './context.ts';
 import type { Errors } from './errors.ts';
@@ -31,20 +31,13 @@ export class Meeting {
     this.all = new FairShares(context.limits.meetings, WEIGHTS, context.entropy);
   }
 
-  /** Handles a packet between two Teredo addresses that came from `address`:`port`. `isClients`: these are those of the client `peer`. */
-  handle(
-    peer: number,
-    isClients: boolean,
-    b: Uint8Array,
-    view: DatagramView,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  /** Handles a packet between two Teredo addresses. `isClients`: it came from the address and port of the client that is its source. */
+  handle(arrival: Arrival, isClients: boolean): void {
     const { peers, counters } = this.context;
+    const { buffer: b, view, peer, now } = arrival;
     const { ipv6Start: at, ipv6End: end } = view;
     if (peer === NO_PEER || !peers.isValid(peer, now)) {
-      this.contacting.invite(peer, b, at, address, port, now); // the client has to prove its address first
+      this.contacting.invite(arrival); // the client has to prove its address first
     } else if (!isClients) {
       counters.droppedForgedSource++;
     } else if (!this.mayPass(peer, end - at, now)) {

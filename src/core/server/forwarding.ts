@@ -1,5 +1,6 @@
 import { OPEN_ACCESS } from '../access-list.ts';
 import type { AccessList } from '../access-list.ts';
+import type { Arrival } from '../arrival.ts';
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
@@ -21,7 +22,8 @@ import {
   serverOf,
   writeOrigin,
 } from '../../wire/index.ts';
-import type { DatagramView, Ipv4 } from '../../wire/index.ts';
+import type { DatagramView } from '../../wire/index.ts';
+import type { ServerContext } from './context.ts';
 import type { ServerCounter } from './counters.ts';
 import { MAX_FORWARDED_TRAILER_BYTES, MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
 import type { ServerLimits } from './limits.ts';
@@ -48,9 +50,7 @@ export class Forwarding {
     options: ServerOptions,
     limits: ServerLimits,
     entropy: Entropy,
-    counters: Record<ServerCounter, number>,
-    commands: CommandRing,
-    hits: LimitHits,
+    { counters, commands, hits }: ServerContext,
   ) {
     this.options = options;
     this.access = options.access ?? OPEN_ACCESS;
@@ -71,19 +71,13 @@ export class Forwarding {
     this.toClients = new FairBudget(limits.forwarded, entropy);
   }
 
-  /** The packet in `view` has passed the acceptance rules. `address` and `port`: its outer source. */
-  forward(
-    buffer: Uint8Array,
-    view: DatagramView,
-    bubble: boolean,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  /** The packet has passed the acceptance rules. */
+  forward(arrival: Arrival, bubble: boolean): void {
+    const { buffer, view } = arrival;
     const at = view.ipv6Start;
     if (!bubble && !this.mayForwardIcmpv6(buffer, view)) return;
-    if (isTeredo(buffer, at + DESTINATION)) this.forwardToClient(buffer, view, bubble, address, port, now);
-    else this.forwardToNative(buffer, view, bubble, address, port, now);
+    if (isTeredo(buffer, at + DESTINATION)) this.forwardToClient(arrival, bubble);
+    else this.forwardToNative(arrival, bubble);
   }
 
   private mayForwardIcmpv6(buffer: Uint8Array, view: DatagramView): boolean {
@@ -109,14 +103,8 @@ export class Forwarding {
     return true;
   }
 
-  private forwardToClient(
-    buffer: Uint8Array,
-    view: DatagramView,
-    bubble: boolean,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  private forwardToClient(arrival: Arrival, bubble: boolean): void {
+    const { buffer, view, address, port } = arrival;
     const { counters, options } = this;
     const at = view.ipv6Start;
     const target = mappedAddressOf(buffer, at + DESTINATION);
@@ -139,10 +127,7 @@ export class Forwarding {
       return;
     }
     const cost = forwardingCost(view.trailersEnd - at);
-    const isAllowed = bubble
-      ? this.takeBubble(buffer, at, address, now, cost)
-      : this.takeIcmpv6(address, target, now, cost);
-    if (!isAllowed) {
+    if (!(bubble ? this.takeBubble(arrival, cost) : this.takeIcmpv6(arrival, cost))) {
       counters.droppedForwardLimit++;
       return;
     }
@@ -157,38 +142,32 @@ export class Forwarding {
   }
 
   /**
-   * Anybody can forge a relay's IPv4 address, but not the IPv6 source of its bubbles, which only the client has seen: so a flood of others
-   * leaves it the reserve.
+   * A sender can forge a relay's IPv4 address, but does not know the IPv6 source of its bubbles, which only the client has seen: a flood of
+   * other bubbles leaves the relay the reserve.
    */
-  private takeBubble(b: Uint8Array, at: number, address: Ipv4, now: number, cost: number): boolean {
-    const target = mappedAddressOf(b, at + DESTINATION);
-    const [a0, a1, a2, a3] = [0, 4, 8, 12].map((word) => readUint32(b, at + SOURCE + word));
-    const source = this.sources.of4(a0!, a1!, a2!, a3!);
-    const port = mappedPortOf(b, at + DESTINATION);
-    if (!this.byPair.take(address, target, source, port, now, cost))
-      this.hits.ipv4('forwarded-by-pair', address);
-    else if (!this.toClients.take(0, target, 0, address, now, cost)) this.hits.ipv4('forwarded', target);
+  private takeBubble({ buffer: b, view, address, now }: Arrival, cost: number): boolean {
+    const source = view.ipv6Start + SOURCE;
+    const destination = view.ipv6Start + DESTINATION;
+    const target = mappedAddressOf(b, destination);
+    const [a0, a1, a2, a3] = [0, 4, 8, 12].map((word) => readUint32(b, source + word));
+    const member = this.sources.of2(this.sources.of4(a0!, a1!, a2!, a3!), mappedPortOf(b, destination));
+    if (!this.byPair.take(address, target, member, now, cost)) this.hits.ipv4('forwarded-by-pair', address);
+    else if (!this.toClients.take(0, target, address, now, cost)) this.hits.ipv4('forwarded', target);
     else return true;
     return false;
   }
 
-  private takeIcmpv6(address: Ipv4, target: Ipv4, now: number, cost: number): boolean {
+  private takeIcmpv6({ buffer, view, address, now }: Arrival, cost: number): boolean {
+    const target = mappedAddressOf(buffer, view.ipv6Start + DESTINATION);
     if (!this.icmpv6ByPair.take(address, target, now, cost))
       this.hits.ipv4('forwarded-icmp-by-pair', address);
-    else if (!this.icmpv6ToClients.take(0, target, 0, address, now, cost))
+    else if (!this.icmpv6ToClients.take(0, target, address, now, cost))
       this.hits.ipv4('forwarded-icmp', target);
     else return true;
     return false;
   }
 
-  private forwardToNative(
-    buffer: Uint8Array,
-    view: DatagramView,
-    bubble: boolean,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  private forwardToNative({ buffer, view, address, port, now }: Arrival, bubble: boolean): void {
     const { counters } = this;
     const at = view.ipv6Start;
     // S-21: only pings and errors, and only from clients (S-15). A bubble has no use in the native Internet.
@@ -204,8 +183,8 @@ export class Forwarding {
     const high = readUint32(buffer, at + DESTINATION);
     const low = readUint32(buffer, at + DESTINATION + 4);
     const cost = forwardingCost(view.ipv6End - at);
-    const isOfClient = this.byClient.take(0, address, 0, port, now, cost);
-    if (!isOfClient || !this.toNative.take(high, low, 0, address, now, cost)) {
+    const isOfClient = this.byClient.take(0, address, port, now, cost);
+    if (!isOfClient || !this.toNative.take(high, low, address, now, cost)) {
       counters.droppedNativeLimit++;
       if (isOfClient) this.hits.network('native', high, low);
       else this.hits.ipv4('native-by-client', address);

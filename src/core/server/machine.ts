@@ -1,5 +1,6 @@
 import { OPEN_ACCESS } from '../access-list.ts';
 import type { AccessList } from '../access-list.ts';
+import { Arrival } from '../arrival.ts';
 import { CommandRing } from '../commands.ts';
 import { DECODE_COUNTERS } from '../decode-counters.ts';
 import { makeCounters } from '../machine.ts';
@@ -9,7 +10,6 @@ import { FairBudget } from '../fair-budget.ts';
 import {
   ALL_ROUTERS,
   CONE_FLAG,
-  DatagramView,
   DESTINATION,
   ICMPV6,
   NEXT_HEADER,
@@ -51,7 +51,7 @@ export class ServerMachine implements Machine {
 
   private readonly options: ServerOptions;
   private readonly entropy: Entropy;
-  private readonly view = new DatagramView();
+  private readonly arrival = new Arrival();
   private readonly solicitation: Solicitation;
   private readonly forwarding: Forwarding;
   private accessList: AccessList;
@@ -67,15 +67,9 @@ export class ServerMachine implements Machine {
     this.entropy = entropy;
     const limits = options.limits ?? SERVER_LIMITS;
     const answers = new FairBudget(limits.answers, entropy);
-    this.solicitation = new Solicitation(
-      options,
-      this.linkLocal,
-      answers,
-      this.counters,
-      this.commands,
-      this.limitHits,
-    );
-    this.forwarding = new Forwarding(options, limits, entropy, this.counters, this.commands, this.limitHits);
+    const context = { counters: this.counters, commands: this.commands, hits: this.limitHits };
+    this.solicitation = new Solicitation(options, this.linkLocal, answers, context);
+    this.forwarding = new Forwarding(options, limits, entropy, context);
   }
 
   /** The machine does this part (0 to 1) of the work from now on, and the kernel path the rest: sets the limits accordingly; their counts start again. */
@@ -106,6 +100,7 @@ export class ServerMachine implements Machine {
   }
 
   /** The acceptance rules of RFC 4380 section 5.3.1, in their order, for allowed addresses. */
+  // eslint-disable-next-line eslint/max-params -- the contract of machines: plain numbers, so that a datagram costs no object
   handleDatagram(
     socket: SocketId,
     buffer: Uint8Array,
@@ -115,7 +110,13 @@ export class ServerMachine implements Machine {
     port: number,
     now: number,
   ): void {
-    const { counters, view } = this;
+    const { arrival, counters } = this;
+    const { view } = arrival;
+    arrival.socket = socket;
+    arrival.buffer = buffer;
+    arrival.address = address;
+    arrival.port = port;
+    arrival.now = now;
     counters.receivedDatagrams++;
     if (!this.accessList.allows(address)) {
       counters.droppedDenied++;
@@ -142,7 +143,7 @@ export class ServerMachine implements Machine {
       return;
     }
     if (icmpv6 && this.isForUs(buffer, at)) {
-      this.handleOwn(socket, buffer, address, port, now);
+      this.handleOwn(arrival);
       return;
     }
     if (isNoSource(buffer, at + SOURCE) || this.isStrayed(buffer, at + SOURCE)) {
@@ -160,7 +161,7 @@ export class ServerMachine implements Machine {
       counters.droppedForeignDestination++; // S-16, S-17
       return;
     }
-    this.forwarding.forward(buffer, view, bubble, address, port, now);
+    this.forwarding.forward(arrival, bubble);
   }
 
   /** A server has no tunnel interface, so no packet comes from there. */
@@ -181,17 +182,18 @@ export class ServerMachine implements Machine {
     );
   }
 
-  private handleOwn(socket: SocketId, buffer: Uint8Array, address: Ipv4, port: number, now: number): void {
-    const at = this.view.ipv6Start;
+  private handleOwn(arrival: Arrival): void {
+    const { buffer } = arrival;
+    const at = arrival.view.ipv6Start;
     // S-13: only a link-local source may solicit. For any other source no rule accepts this destination.
     if (!isLinkLocal(buffer, at + SOURCE)) {
       this.counters.droppedForeignDestination++;
       return;
     }
     if (icmpv6Type(buffer, at) === ICMPV6.ECHO_REQUEST) {
-      this.solicitation.answerPing(socket, buffer, this.view, address, port, now);
+      this.solicitation.answerPing(arrival);
     } else {
-      this.solicitation.answer(socket, buffer, this.view, address, port, now);
+      this.solicitation.answer(arrival);
     }
   }
 

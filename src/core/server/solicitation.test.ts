@@ -231,7 +231,8 @@ describe('secure qualification', () => {
     const { bytes, view } = rig.sent[0];
     const header = view.authentication!;
     expect(header.confirmation).toBe(1);
-    const good = verifyAuthentication(SECRET, bytes, header, view.originStart, view.ipv6Start, view.ipv6End);
+    const { originStart: origin, ipv6Start, ipv6End } = view;
+    const good = verifyAuthentication(SECRET, bytes, { authentication: header, origin, ipv6Start, ipv6End });
     expect(good).toBe(true);
   });
 
@@ -241,20 +242,14 @@ describe('secure qualification', () => {
     const request = join(bytesOf('0001ff14'), id, new Uint8Array(20), bytesOf(NONCE, '00'), solicitation());
     const header = { start: 0, end: 288, clientId: { start: 4, end: 259 }, value: { start: 259, end: 279 } };
     const full = { ...header, nonceOffset: 279, confirmation: 0 };
-    request.set(authenticationValue(SECRET, request, full, undefined, 288, request.length), 259);
+    const parts = { authentication: full, origin: undefined, ipv6Start: 288, ipv6End: request.length };
+    request.set(authenticationValue(SECRET, request, parts), 259);
     rig.receive(MAPPED, request);
     const { bytes, view } = rig.sent[0];
     expect(toHex(bytes, 4, 259)).toBe(toHex(id));
-    expect(
-      verifyAuthentication(
-        SECRET,
-        bytes,
-        view.authentication!,
-        view.originStart,
-        view.ipv6Start,
-        view.ipv6End,
-      ),
-    ).toBe(true);
+    const { originStart: origin, ipv6Start, ipv6End } = view;
+    const answered = { authentication: view.authentication!, origin, ipv6Start, ipv6End };
+    expect(verifyAuthentication(SECRET, bytes, answered)).toBe(true);
   });
 });
 

@@ -1,6 +1,6 @@
+import type { Arrival } from '../arrival.ts';
 import type { CommandRing } from '../commands.ts';
 import { TUNNEL_MTU } from '../constants.ts';
-import type { SocketId } from '../machine.ts';
 import { authenticationValue, verifyAuthentication } from '../secure.ts';
 import type { FairBudget } from '../fair-budget.ts';
 import type { LimitHits } from '../limit-hits.ts';
@@ -29,6 +29,7 @@ import {
   IPV6_HEADER,
 } from '../../wire/index.ts';
 import type { Authentication, DatagramView, Ipv4, Ipv6 } from '../../wire/index.ts';
+import type { ServerContext } from './context.ts';
 import type { ServerCounter } from './counters.ts';
 import { MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
 import type { ClientKey, ServerOptions } from './options.ts';
@@ -54,9 +55,7 @@ export class Solicitation {
     options: ServerOptions,
     linkLocal: Ipv6,
     answers: FairBudget,
-    counters: Record<ServerCounter, number>,
-    commands: CommandRing,
-    hits: LimitHits,
+    { counters, commands, hits }: ServerContext,
   ) {
     this.options = options;
     this.linkLocal = linkLocal;
@@ -79,14 +78,7 @@ export class Solicitation {
   }
 
   /** Sends one advertisement for one valid solicitation, to its outer source. S-30, S-34, S-45 */
-  answer(
-    socket: SocketId,
-    buffer: Uint8Array,
-    view: DatagramView,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  answer({ socket, buffer, view, address, port, now }: Arrival): void {
     const { counters } = this;
     const at = view.ipv6Start;
     if (checkRouterSolicitation(buffer, at) !== undefined) {
@@ -105,7 +97,7 @@ export class Solicitation {
       counters.droppedUnauthenticated++; // S-14
       return;
     }
-    if (!this.answers.take(0, address, 0, port, now)) {
+    if (!this.answers.take(0, address, port, now)) {
       counters.droppedAnswerLimit++;
       this.hits.ipv4('answers', address);
       return;
@@ -124,14 +116,7 @@ export class Solicitation {
   }
 
   /** S-20: a client that knows the server's link-local address may ping it. */
-  answerPing(
-    socket: SocketId,
-    buffer: Uint8Array,
-    view: DatagramView,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  answerPing({ socket, buffer, view, address, port, now }: Arrival): void {
     const at = view.ipv6Start;
     if (view.ipv6End - at > MAX_ICMPV6_BYTES) {
       this.counters.droppedTooLong++;
@@ -142,7 +127,7 @@ export class Solicitation {
       return;
     }
     // It costs as much as forwarding: the answer is as large as the ping and goes to the source address, which may be forged.
-    if (!this.answers.take(0, address, 0, port, now, forwardingCost(view.ipv6End - at))) {
+    if (!this.answers.take(0, address, port, now, forwardingCost(view.ipv6End - at))) {
       this.counters.droppedAnswerLimit++;
       this.hits.ipv4('answers', address);
       return;
@@ -168,15 +153,9 @@ export class Solicitation {
     const key = this.options.keys(buffer.slice(clientId.start, clientId.end));
     if (key === undefined) return undefined;
     const origin = view.hasOrigin ? view.originStart : undefined;
-    const good = verifyAuthentication(
-      key.secret,
-      buffer,
-      authentication,
-      origin,
-      view.ipv6Start,
-      view.ipv6End,
-    );
-    return good ? key : undefined;
+    const { ipv6Start, ipv6End } = view;
+    const parts = { authentication, origin, ipv6Start, ipv6End };
+    return verifyAuthentication(key.secret, buffer, parts) ? key : undefined;
   }
 
   /**
@@ -229,11 +208,9 @@ export class Solicitation {
       nonce: buffer.subarray(asked.nonceOffset, asked.nonceOffset + AUTHENTICATION_NONCE_LENGTH),
       confirmation: key.expired === true ? 1 : 0,
     });
-    const header = parseAuthentication(answered, start, end)!;
-    answered.set(
-      authenticationValue(key.secret, answered, header, end, ipv6Start, answered.length),
-      header.value.start,
-    );
+    const authentication = parseAuthentication(answered, start, end)!;
+    const parts = { authentication, origin: end, ipv6Start, ipv6End: answered.length };
+    answered.set(authenticationValue(key.secret, answered, parts), authentication.value.start);
     return start;
   }
 }

@@ -32,14 +32,14 @@ export function isAdvertisement(b: Uint8Array, o: number): boolean {
 
 /**
  * Finds the solicitation that an advertisement answers and checks it in every respect (RFC 4380 sections 5.2.1, 5.2.2).
- * What is not valid is noted with its reason and otherwise changes nothing. CL-20, CL-82
+ * An invalid one is noted with its reason, and changes nothing else. CL-20, CL-82
  */
 export function acceptAdvertisement(
   context: ClientContext,
   pending: readonly Solicitation[],
   received: ReceivedAdvertisement,
 ): { readonly solicitation: Solicitation; readonly answer: Answer } | undefined {
-  // Two may wait for the same address, as one server's second and another's first: the nonce tells which is answered.
+  // Two may wait for the same address, the second of one server and the first of another: the nonce shows which one is answered.
   const answerable = pending.filter((candidate) => mayAnswer(context, candidate, received));
   const solicitation =
     answerable.find((one) => judgeNonce(context, one, received.buffer, received.view) === undefined) ??
@@ -143,7 +143,8 @@ function judgeAuthentication(
     return 'wrong-client-identifier'; // CL-37
   }
   const origin = view.hasOrigin ? view.originStart : undefined;
-  return verifyAuthentication(secret.secret, b, header, origin, view.ipv6Start, view.ipv6End)
+  const { ipv6Start, ipv6End } = view;
+  return verifyAuthentication(secret.secret, b, { authentication: header, origin, ipv6Start, ipv6End })
     ? undefined
     : 'wrong-authentication-value'; // CL-36
 }

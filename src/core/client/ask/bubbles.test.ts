@@ -21,7 +21,7 @@ function rig() {
   const bubbles = new Bubbles(context);
   const reply = (source: Uint8Array, places: readonly Endpoint[], socket = 0): 'sent' | 'held' => {
     const { sentBubbleReplies: before } = context.counters;
-    bubbles.replyAll(source, 0, places, 1_000, {}, socket);
+    bubbles.replyAll(source, 0, { places, trailers: {}, socket }, 1_000);
     return context.counters.sentBubbleReplies > before ? 'sent' : 'held';
   };
   return { reply };

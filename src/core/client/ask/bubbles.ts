@@ -24,27 +24,28 @@ import type { Endpoint, GuessTrailer, Ipv4 } from '../../../wire/index.ts';
 import type { SocketId } from '../../socket-id.ts';
 import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
+import type { Place } from '../place.ts';
 
 /**
- * A peer's attempts are 2 s apart when they leave it, and may arrive closer. What comes so early is answered as soon as
- * the replies are 2 s apart; what comes earlier still is a copy of what was answered.
+ * A peer sends its attempts 2 s apart, and they may arrive closer together. One that comes this much earlier is answered 2 s after the last reply.
+ * One that comes even earlier is a copy of the one before.
  */
 const EARLY_MS = 500;
-/** Replies whose spacing is kept, at the most. */
+/** The most replies of which the time is remembered. */
 const MOST_REPLIED = 32_768;
-/** Replies that wait until then, at the most. */
+/** The most replies that wait for their time. */
 const MOST_POSTPONED = 64;
-/** And of these to one IPv4 address. */
+/** The most of these to one IPv4 address. */
 const MOST_POSTPONED_BY_ADDRESS = 8;
 /** Many more than peers that a client meets within a second or two; two of them in one bucket share its limit. */
 const BUCKETS = 1_024;
-/** An attempt of ours that was answered makes up for this many bubbles to its address. */
+/** The bubbles that the limit of an address gets back when an attempt was answered. */
 const ANSWERED_ATTEMPT = 2;
 
 /** Of the mapped addresses, and the ports, of the peers that are answered at an address: others may list it as one of theirs. */
 const WEIGHTS = [8, 4];
 
-/** What RFC 6081 section 4 has a bubble say besides. */
+/** The trailers of a bubble. RFC 6081 section 4 */
 export interface BubbleTrailers {
   /** 0: none. */
   readonly nonce?: number;
@@ -55,20 +56,24 @@ export interface BubbleTrailers {
   readonly guess?: GuessTrailer | undefined;
 }
 
-/** Sets replies of that kind apart. */
+/** Distinguishes replies of that kind. */
 const ADVERTISEMENT = 0x8000_0000;
 
 const NO_TRAILERS: BubbleTrailers = {};
 
-interface PostponedReply {
-  readonly target: Uint8Array;
+/** A bubble that answers a peer, to each of these places. */
+export interface Reply {
   readonly places: readonly Endpoint[];
   readonly trailers: BubbleTrailers;
   readonly socket: SocketId;
+}
+
+interface PostponedReply extends Reply {
+  readonly target: Uint8Array;
   readonly dueAt: number;
 }
 
-/** Sends bubbles, always from our Teredo address. RFC 4380 section 5.2.6. CL-96 */
+/** Sends bubbles from the client's Teredo address. RFC 4380 section 5.2.6. CL-96 */
 export class Bubbles {
   private readonly context: ClientContext;
   private readonly replies: FairShares;
@@ -99,28 +104,28 @@ export class Bubbles {
   }
 
   /**
-   * Straight to a pair, as far as the limit of its address goes. `isWanted`: this host wants the target; bubbles to others may take one half of the
-   * limit only, so that strangers who list an address take nothing from what is sent there for this host. CL-65, CL-90
+   * Straight to a place, within the limit of its address. `isWanted`: this host wants the target. Bubbles to other targets take at most half of
+   * the limit, so that strangers that list an address leave the rest to this host. CL-65, CL-90
    */
   sendDirect(
     target: Uint8Array,
-    { address, port }: Endpoint,
+    place: Place,
     trailers: BubbleTrailers,
     isWanted: boolean,
     now: number,
-    socket: SocketId = SOCKET.service,
   ): void {
     const { counters, limits } = this.context;
+    const { address } = place;
     if (!isLeft(this.direct, limits.directBubbles, address, isWanted, now)) {
       counters.suppressedBubbles++;
       this.context.hits.ipv4('direct-bubbles', address);
       return;
     }
     counters.sentDirectBubbles++;
-    this.send(target, 0, address, port, trailers, socket);
+    this.send(target, place, trailers, place.socket);
   }
 
-  /** Through the server of the target, as far as that one's limit goes, of which others have half, too; whether it went. CL-92 */
+  /** Through the server of the target, within the limit of that server, with the same half. False: the limit forbids it. CL-92 */
   sendIndirect(target: Uint8Array, trailers: BubbleTrailers, isWanted: boolean, now: number): boolean {
     const server = serverOf(target, 0);
     if (!isLeft(this.indirect, this.context.limits.indirectBubbles, server, isWanted, now)) {
@@ -132,16 +137,16 @@ export class Bubbles {
     return true;
   }
 
-  /** The same without a limit: to our own server, for ourselves. */
+  /** The same without a limit. */
   sendProbe(target: Uint8Array, trailers: BubbleTrailers = NO_TRAILERS): void {
     this.context.counters.sentIndirectBubbles++;
-    this.send(target, 0, serverOf(target, 0), TEREDO_PORT, trailers);
+    this.send(target, { address: serverOf(target, 0), port: TEREDO_PORT }, trailers);
   }
 
   /** A unicast bubble to where a neighbour's discovery bubble came from. CL-63 */
   sendLocal(target: Uint8Array, address: Ipv4, port: number): void {
     this.context.counters.sentDirectBubbles++;
-    this.send(target, 0, address, port);
+    this.send(target, { address, port }, NO_TRAILERS);
   }
 
   /** The pair in a peer's Teredo address. */
@@ -150,31 +155,22 @@ export class Bubbles {
   }
 
   /**
-   * Answers the packet whose IPv6 source is at an offset with a bubble to this pair, as far as the limits go: one in 2 s to
-   * a peer at one place from one socket (A-4), and those of its IPv4 address. They are apart from the budget of our own attempts, since the
-   * peer's attempt must be answered while ours is under way. CL-51
+   * Answers the packet with the IPv6 source at an offset by a bubble to this place, within two limits: one in 2 s for a peer at one place from one
+   * socket (A-4), and the limit of the IPv4 address. The budget of our own attempts is another one, because the peer's attempt must be answered while
+   * ours is under way. CL-51
    */
   reply(
     b: Uint8Array,
     source: number,
-    address: Ipv4,
-    port: number,
+    { address, port, socket }: Place,
     now: number,
     trailers: BubbleTrailers = NO_TRAILERS,
-    socket: SocketId = SOCKET.service,
   ): void {
-    this.replyAll(b, source, [{ address, port }], now, trailers, socket);
+    this.replyAll(b, source, { places: [{ address, port }], trailers, socket }, now);
   }
 
-  /** The same to all places where that peer may be, of which none is to stand in the way of another. E-93 */
-  replyAll(
-    b: Uint8Array,
-    source: number,
-    places: readonly Endpoint[],
-    now: number,
-    trailers: BubbleTrailers,
-    socket: SocketId = SOCKET.service,
-  ): void {
+  /** The same to all places where the peer may be: one spacing for all, a limit for each address. E-93 */
+  replyAll(b: Uint8Array, source: number, { places, trailers, socket }: Reply, now: number): void {
     // E-114: an advertisement does not wait because of another reply.
     const kind = trailers.neighborDiscovery === undefined ? 0 : ADVERTISEMENT;
     const key = this.keyOf(b, source, places, socket | kind);
@@ -207,13 +203,13 @@ export class Bubbles {
     return this.nextReplyAt;
   }
 
-  /** A peer at this address has answered an attempt of ours. That says nothing of the server which the peer names. */
+  /** A peer at this address has answered an attempt. The server that the peer names earns nothing by that. */
   reward(address: Ipv4, now: number): void {
     this.direct.give(address, 0, now, ANSWERED_ATTEMPT);
-    this.replies.give(address, [], [], now, 0, ANSWERED_ATTEMPT);
+    this.replies.give(address, now, ANSWERED_ATTEMPT);
   }
 
-  /** Each word is hashed by itself: another peer, or another place, must not have the key of this one. */
+  /** Each word is hashed separately, so that another peer or place does not have the same key. */
   private keyOf(b: Uint8Array, source: number, places: readonly Endpoint[], way: number): number {
     let key = this.hash.of4(
       readUint32(b, source),
@@ -243,7 +239,7 @@ export class Bubbles {
     for (const { address, port } of places) {
       if (this.replies.take(address, [mappedAddressOf(target, 0), mappedPortOf(target, 0)], now)) {
         counters.sentBubbleReplies++;
-        this.send(target, 0, address, port, trailers, socket);
+        this.send(target, { address, port }, trailers, socket);
       } else {
         counters.suppressedBubbleReplies++;
         hits.ipv4('bubble-replies', address);
@@ -251,24 +247,22 @@ export class Bubbles {
     }
   }
 
-  /** Straight to a pair, with no limit but the caller's own. */
+  /** Straight to a pair. The caller has a limit of its own. */
   sendGuess(target: Uint8Array, address: Ipv4, port: number, nonce: number, socket: SocketId): void {
     this.context.counters.sentGuesses++;
-    this.send(target, 0, address, port, { nonce }, socket);
+    this.send(target, { address, port }, { nonce }, socket);
   }
 
   private send(
     target: Uint8Array,
-    offset: number,
-    address: Ipv4,
-    port: number,
-    trailers: BubbleTrailers = NO_TRAILERS,
+    { address, port }: Endpoint,
+    trailers: BubbleTrailers,
     socket: SocketId = SOCKET.service,
   ): void {
     const bubble = new Uint8Array(IPV6_HEADER + MAX_TRAILER_BYTES);
     const end = writeTrailers(
       bubble,
-      writeBubble(bubble, 0, this.context.address!, 0, target, offset, BUBBLE_HOP_LIMIT),
+      writeBubble(bubble, 0, this.context.address!, 0, target, 0, BUBBLE_HOP_LIMIT),
       trailers,
     );
     this.context.commands.transmit(socket, bubble, 0, end, address, port);
@@ -276,8 +270,8 @@ export class Bubbles {
 }
 
 /**
- * Takes a token of the address; where this host does not want what it is for, only out of the upper half of the bucket. A bucket too small for
- * two halves gives its token to either.
+ * Takes a token of the address. For a target that this host does not want, only from the upper half of the bucket. A bucket too small for two
+ * halves gives its token to either.
  */
 function isLeft(
   buckets: TokenBuckets,

@@ -20,12 +20,12 @@ import { SOCKET } from '../options.ts';
 /** How long after its last repetition a test may be answered. CL-121 */
 const TEST_LIFETIME_MS = CONTACT_ATTEMPTS * CONTACT_TIMEOUT_MS;
 const NONCE_LENGTH = 8;
-/** Identifier of our echo requests; the nonce tells tests apart. */
+/** Identifier of our echo requests; the nonce distinguishes tests. */
 const IDENTIFIER = 0x5444;
 
 /**
- * The direct IPv6 connectivity test: an echo request through our own server, whose reply comes by way of the relay that
- * serves the peer and shows that this relay is really the peer's. RFC 4380 section 5.2.9
+ * The direct IPv6 connectivity test: an echo request through our own server. The reply comes through the relay that serves the peer, and so shows
+ * that this relay is the peer's. RFC 4380 section 5.2.9
  */
 export class ConnectivityTest {
   private readonly context: ClientContext;
@@ -75,7 +75,7 @@ export class ConnectivityTest {
     return (proofHigh[peer] !== 0 || proofLow[peer] !== 0) && now - lastBubble[peer] < TEST_LIFETIME_MS;
   }
 
-  /** The test has been answered: its nonce is worth nothing any more. */
+  /** The test has been answered: its nonce is no longer valid. */
   close(peer: number): void {
     const { peers } = this.context;
     peers.proofHigh[peer] = peers.proofLow[peer] = 0;

@@ -1,3 +1,4 @@
+import type { Arrival } from '../../arrival.ts';
 import {
   DISCOVERY_GROUP,
   DISCOVERY_INTERVAL_HIGH_MS,
@@ -10,7 +11,6 @@ import { NO_PEER } from '../../peer-table.ts';
 import {
   ALL_NODES,
   DESTINATION,
-  DatagramView,
   SOURCE,
   TEREDO_PORT,
   buildBubble,
@@ -22,16 +22,15 @@ import {
   mappedPortOf,
   parseTrailers,
 } from '../../../wire/index.ts';
-import type { Ipv4 } from '../../../wire/index.ts';
 import type { Bubbles } from './bubbles.ts';
 import type { ClientContext } from '../context.ts';
 import { SOCKET } from '../options.ts';
 
-/** How soon a new neighbour hears of us, and how often at most: it may not have been listening when we last spoke. */
+/** Time until a discovery bubble for a new neighbour, which may have missed the last one, and least time between such bubbles. */
 const GREETING_LOW_MS = 50;
 const GREETING_HIGH_MS = 300;
 const GREETING_SPACING_MS = 10_000;
-/** Least time between discovery bubbles to peers that may just as well be elsewhere. */
+/** Least time between discovery bubbles for peers that need not be on this link. */
 const ANNOUNCEMENT_SPACING_MS = 1_000;
 /** Of the addresses on the link. One by itself may have a third of all replies. */
 const WEIGHTS = [0.5];
@@ -41,7 +40,6 @@ export class LocalDiscovery {
   private readonly context: ClientContext;
   private readonly bubbles: Bubbles;
   private readonly replies: FairShares;
-  private readonly view = new DatagramView();
   private active = false;
   private listening = false;
   private nextAt = Infinity;
@@ -55,10 +53,11 @@ export class LocalDiscovery {
     this.replies = new FairShares(context.limits.discoveryReplies, WEIGHTS, context.entropy);
   }
 
-  /** A datagram to the group. CL-48 */
-  handleDatagram(b: Uint8Array, start: number, end: number, address: Ipv4, port: number, now: number): void {
-    const { context, view } = this;
-    if (!this.active || decodeDatagram(b, start, end, view) !== undefined || !this.isAcceptable(b, address)) {
+  /** A datagram to the group: the octets from `start` to `end`. CL-48 */
+  handleDatagram(arrival: Arrival, start: number, end: number): void {
+    const { context } = this;
+    const { buffer: b, view, address, now } = arrival;
+    if (!this.active || decodeDatagram(b, start, end, view) !== undefined || !this.isAcceptable(arrival)) {
       context.counters.droppedInvalidDiscovery++;
       return;
     }
@@ -74,8 +73,8 @@ export class LocalDiscovery {
       return;
     }
     context.counters.acceptedDiscoveryBubbles++;
-    const peer = this.remember(b, source, address, port, now);
-    this.bubbles.sendLocal(context.peers.address(peer), address, port);
+    const peer = this.remember(arrival);
+    this.bubbles.sendLocal(context.peers.address(peer), address, arrival.port);
   }
 
   handleTimeout(now: number): void {
@@ -93,12 +92,12 @@ export class LocalDiscovery {
     this.send(now);
   }
 
-  /** Nobody is listened to: that is tried again with the next discovery bubble of the interval. */
+  /** The socket is missing: it is asked for again with the next discovery bubble. */
   socketFailed(): void {
     this.listening = false;
   }
 
-  /** There is no address to speak of for now. */
+  /** The client has no address now. */
   suspend(): void {
     this.active = false;
     this.nextAt = this.greetAt = Infinity;
@@ -121,7 +120,7 @@ export class LocalDiscovery {
     if (this.active) this.send(now);
   }
 
-  /** A contact with somebody behind our NAT, who may be on this link, asks for a discovery bubble. */
+  /** A contact with a peer behind our own NAT, which may be on this link, asks for a discovery bubble. */
   announceSparingly(now: number): void {
     if (this.active && now - this.announcedAt >= ANNOUNCEMENT_SPACING_MS) this.send(now);
   }
@@ -131,8 +130,8 @@ export class LocalDiscovery {
   }
 
   /** CL-113, CL-114 */
-  private isAcceptable(b: Uint8Array, address: Ipv4): boolean {
-    const { context, view } = this;
+  private isAcceptable({ buffer: b, view, address }: Arrival): boolean {
+    const { context } = this;
     const source = view.ipv6Start + SOURCE;
     return (
       isBubble(b, view.ipv6Start) &&
@@ -147,7 +146,8 @@ export class LocalDiscovery {
   }
 
   /** CL-115 */
-  private remember(b: Uint8Array, source: number, address: Ipv4, port: number, now: number): number {
+  private remember({ buffer: b, view, address, port, now }: Arrival): number {
+    const source = view.ipv6Start + SOURCE;
     const { peers } = this.context;
     let peer = peers.find(b, source);
     if (peer === NO_PEER) {
@@ -167,13 +167,13 @@ export class LocalDiscovery {
     this.greetAt = Math.min(this.greetAt, Math.max(soon, this.greetedAt + GREETING_SPACING_MS));
   }
 
-  /** C-28, CL-111 */
   /** CL-110 */
   private listen(): void {
     if (!this.listening) this.context.commands.event({ type: 'socket-wanted', socket: SOCKET.discovery });
     this.listening = true;
   }
 
+  /** C-28, CL-111 */
   private send(now: number): void {
     const { context } = this;
     const bubble = buildBubble(context.address!, ALL_NODES, 1);

@@ -18,8 +18,19 @@ const NOTHING = new Uint8Array(0);
 const NONCE_LENGTH = 8;
 const VALUE_LENGTH = 20;
 
+/** The socket and the address that solicitations go from and to. */
+export interface Question {
+  readonly socket: SocketId;
+  /** Index of the server. */
+  readonly server: number;
+  readonly target: Ipv4;
+  /** Whether the cone bit is set, so that another address answers. */
+  readonly cone?: boolean;
+  readonly intervalMs?: number;
+}
+
 /**
- * Router solicitations to one server address: up to three, four seconds apart unless told otherwise (RFC 4380 section 5.2.1, A-1). Each has
+ * Router solicitations to one server address: up to three, four seconds apart by default (RFC 4380 section 5.2.1, A-1). Each has
  * its own nonce, and an answer to any of them counts. CL-10, CL-12, CL-31
  */
 export class Solicitation {
@@ -38,15 +49,8 @@ export class Solicitation {
   private readonly sent: { readonly nonce: Uint8Array; readonly at: number }[] = [];
 
   /** Sends the first one at once. */
-  constructor(
-    context: ClientContext,
-    socket: SocketId,
-    server: number,
-    target: Ipv4,
-    cone: boolean,
-    now: number,
-    intervalMs = SOLICITATION_INTERVAL_MS,
-  ) {
+  constructor(context: ClientContext, question: Question, now: number) {
+    const { socket, server, target, cone = false, intervalMs = SOLICITATION_INTERVAL_MS } = question;
     this.context = context;
     this.intervalMs = intervalMs;
     this.socket = socket;
@@ -61,7 +65,7 @@ export class Solicitation {
     this.send(now);
   }
 
-  /** How many have gone out. */
+  /** The number sent. */
   get attempts(): number {
     return this.sent.length;
   }
@@ -70,12 +74,12 @@ export class Solicitation {
     return this.sent[this.sent.length - 1].at;
   }
 
-  /** When the solicitation with the nonce at an offset went out; undefined when there was none such. CL-32 */
+  /** When the solicitation with the nonce at an offset was sent; undefined: none had it. CL-32 */
   sentWith(b: Uint8Array, o: number): number | undefined {
     return this.sent.find(({ nonce }) => equalBytes(b, o, nonce, 0, NONCE_LENGTH))?.at;
   }
 
-  /** Repeats when it is time; `failed` once the last has gone unanswered. */
+  /** Repeats when it is time. `failed`: the last one was not answered. */
   handleTimeout(now: number): 'failed' | undefined {
     if (now < this.dueAt) return undefined;
     if (this.attempts >= SOLICITATION_ATTEMPTS) {
@@ -110,7 +114,7 @@ export class Solicitation {
     if (secret === undefined) return datagram;
     const valueStart = 4 + clientId.length;
     const nonceOffset = valueStart + value.length;
-    const header = {
+    const authentication = {
       start: 0,
       end: start,
       clientId: { start: 4, end: valueStart },
@@ -118,10 +122,8 @@ export class Solicitation {
       nonceOffset,
       confirmation: 0,
     };
-    datagram.set(
-      authenticationValue(secret.secret, datagram, header, undefined, start, datagram.length),
-      valueStart,
-    );
+    const parts = { authentication, origin: undefined, ipv6Start: start, ipv6End: datagram.length };
+    datagram.set(authenticationValue(secret.secret, datagram, parts), valueStart);
     return datagram;
   }
 }

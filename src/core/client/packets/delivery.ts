@@ -1,11 +1,13 @@
+import type { Arrival } from '../../arrival.ts';
 import { takeOuterEcn } from '../../ecn.ts';
 import { NO_PEER, TRUSTED } from '../../peer-table.ts';
 import { SOURCE, isBubble } from '../../../wire/index.ts';
-import type { DatagramView, Ipv4 } from '../../../wire/index.ts';
+import type { Endpoint } from '../../../wire/index.ts';
 import type { ConnectivityTest } from '../ask/connectivity-test.ts';
 import type { ClientContext } from '../context.ts';
 import type { HeldPackets } from '../peers/held-packets.ts';
 import type { PeerContacts } from '../peers/peer-contacts.ts';
+import { FORWARDED } from '../peers/stranger-budget.ts';
 
 interface Parts {
   readonly contacts: PeerContacts;
@@ -13,7 +15,7 @@ interface Parts {
   readonly test: ConnectivityTest;
 }
 
-/** Delivers a packet, or drops it, once its sender is known, or is known to be a stranger. RFC 4380 section 5.2.3 */
+/** Delivers packets to the host, or drops them, after it is clear whether the sender is trusted. RFC 4380 section 5.2.3 */
 export class Delivery {
   private readonly context: ClientContext;
   private readonly parts: Parts;
@@ -23,7 +25,7 @@ export class Delivery {
     this.parts = parts;
   }
 
-  accept(b: Uint8Array, view: DatagramView): void {
+  accept({ buffer: b, view }: Arrival): void {
     const { counters, commands, peers } = this.context;
     if (isBubble(b, view.ipv6Start)) {
       counters.consumedBubbles++; // CL-52
@@ -38,36 +40,32 @@ export class Delivery {
     commands.deliver(b, view.ipv6Start, view.ipv6End);
   }
 
-  /** A packet that its sender's relay at this pair has sent; `way`: FORWARDED where the server says that. A-25 */
-  deliverUnverified(
-    b: Uint8Array,
-    view: DatagramView,
-    address: Ipv4,
-    port: number,
-    now: number,
-    way = 0,
-  ): void {
+  /** A packet of a source that has not proven itself. `isForwarded`: our server has forwarded it; otherwise it came straight from a relay. A-25 */
+  deliverUnverified(arrival: Arrival, isForwarded = false): void {
     const { counters, options, peers } = this.context;
-    const source = view.ipv6Start + SOURCE;
-    const peer = peers.find(b, source);
+    const { buffer: b, view, now } = arrival;
+    const peer = peers.find(b, view.ipv6Start + SOURCE);
     if (options.strictUnverified !== true) {
-      // A peer for which packets of ours wait is no stranger.
+      // A peer for which packets are queued is not a stranger.
       if (!this.parts.contacts.isKnown(peer))
-        this.parts.contacts.noteStranger(b, view.ipv6Start, view.ipv6End, way + address, now);
-      this.accept(b, view);
+        this.parts.contacts.noteStranger(b, view.ipv6Start, view.ipv6End, viaOf(arrival, isForwarded), now);
+      this.accept(arrival);
       return;
     }
     if (!takeOuterEcn(b, view.ipv6Start, view.tos)) {
       counters.droppedEcn++; // N-8
     } else if (peer !== NO_PEER && this.parts.test.isOpen(peer, now)) {
-      this.parts.held.hold(peer, b, view.ipv6Start, view.ipv6End, address, port, now);
+      this.parts.held.hold(peer, arrival, relayOf(arrival, isForwarded));
     } else counters.droppedUnverified++;
   }
 
-  /** Tests a native source that has not proven itself, or speaks from elsewhere: by way of this IPv4 address. CL-124 */
-  provoke(b: Uint8Array, source: number, known: number, via: number, now: number): void {
+  /** Tests a native source that has not proven itself, or that sends from another pair than before. CL-124 */
+  provoke(arrival: Arrival, isForwarded = false): void {
     const { context } = this;
     const { contacts } = this.parts;
+    const { buffer: b, peer: known, now } = arrival;
+    const source = arrival.view.ipv6Start + SOURCE;
+    const via = viaOf(arrival, isForwarded);
     if (known !== NO_PEER && context.peers.status[known] === TRUSTED) {
       contacts.questionMoved(known, via, now); // CL-53
       return;
@@ -75,4 +73,14 @@ export class Delivery {
     if (known !== NO_PEER && contacts.isUnderway(known)) return;
     if (contacts.mayCause(b, source, via, now)) contacts.begin(context.providePeer(b, source), via, now);
   }
+}
+
+/** The relay that sent the datagram: its outer source, or the origin that our server names. */
+function relayOf({ view, address, port }: Arrival, isForwarded: boolean): Endpoint {
+  return isForwarded ? { address: view.originAddress, port: view.originPort } : { address, port };
+}
+
+/** The relay's address, marked if only our server names it. */
+function viaOf({ view, address }: Arrival, isForwarded: boolean): number {
+  return isForwarded ? FORWARDED + view.originAddress : address;
 }

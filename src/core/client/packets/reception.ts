@@ -1,3 +1,4 @@
+import type { Arrival } from '../../arrival.ts';
 import { LOCAL_PEER_MEMORY_MS } from '../../constants.ts';
 import { NO_PEER, TRUSTED } from '../../peer-table.ts';
 import {
@@ -14,9 +15,7 @@ import {
   mappedPortOf,
   nextHeader,
 } from '../../../wire/index.ts';
-import type { DatagramView, Ipv4, Trailers } from '../../../wire/index.ts';
 import type { Traversal } from '../traversal/index.ts';
-import type { SocketId } from '../../socket-id.ts';
 import type { Bubbles } from '../ask/bubbles.ts';
 import type { ConnectivityTest } from '../ask/connectivity-test.ts';
 import type { ClientContext } from '../context.ts';
@@ -26,6 +25,7 @@ import type { HeldPackets } from '../peers/held-packets.ts';
 import type { LocalDiscovery } from '../ask/local-discovery.ts';
 import { SOCKET } from '../options.ts';
 import type { PeerContacts } from '../peers/peer-contacts.ts';
+import type { Place } from '../place.ts';
 
 interface Parts {
   readonly bubbles: Bubbles;
@@ -37,21 +37,28 @@ interface Parts {
 }
 
 /**
- * What is no router advertisement (RFC 4380 section 5.2.3, RFC 6081 section 5.2.4):
+ * Datagrams that are no router advertisements. The first row that fits decides; {@link handleDatagram} has the same rows in the same order.
+ * RFC 4380 section 5.2.3, RFC 6081 section 5.2.4
  *
- *     from the server, with an origin   somebody would reach us: bubble back to where it is, test if native
- *     case 1  trusted, from its pair    accepted
- *     case 2  answer to our test        trusted from now on, at the relay that brought it
- *     case 3  Teredo, from the pair     trusted from now on
- *             in its address
- *     a direct bubble with the nonce    trusted from now on, where it comes from
- *             of our indirect one
- *     case 5  Teredo, from where its    delivered, if its mapped address is ours; trusted there
- *             discovery bubble came     only with the nonce of our indirect bubble
- *     case 6  anything else             delivered (or held back), but tested before anything is sent there
+ *     on another peer's socket          dropped: each socket but the service port belongs to one peer
+ *     from the server, with an origin   a peer wants to reach us: a bubble goes to it, and a test if it is native
+ *     case 1  trusted, from its place   accepted
+ *     case 2  answers our test          trusted from now on, at the relay that brought the answer
+ *     case 6  native                    delivered (or held back), but tested before anything is sent there
+ *     case 3  from the mapped pair in   trusted from now on
+ *             its Teredo address
+ *     a bubble with the nonce of our    trusted from now on, at the place from which the bubble came
+ *             indirect bubble
+ *     usual second pair                 accepted: a trusted peer sends from there, where it has shown our nonce
+ *     possible second pair              delivered: it has shown our nonce there once
+ *     case 5  from the pair of its      delivered if its mapped address is ours; trusted there only with the nonce
+ *             discovery bubble
+ *     from our own meeting relay        trusted there, unless the peer is valid: the relay has verified it
+ *     bubble from the server, without   as with an origin: servers may leave it out between clients
+ *             origin
+ *     anything else                     dropped: case 6 lets a client refuse, and no Teredo client sends from any other place
  *
- * What comes in on a peer's own socket is that peer's.
- * (case 4, discovery bubbles, comes in on a socket of its own: local-discovery.ts)
+ * Case 4, discovery bubbles, comes in on a socket of its own: local-discovery.ts.
  */
 export class Reception {
   private readonly context: ClientContext;
@@ -66,28 +73,19 @@ export class Reception {
     this.forwarded = new ForwardedReception(context, { ...parts, delivery: this.delivery });
   }
 
-  handleDatagram(
-    socket: SocketId,
-    b: Uint8Array,
-    view: DatagramView,
-    trailers: Readonly<Trailers>,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  handleDatagram(arrival: Arrival): void {
     const { context } = this;
+    const { peers } = context;
+    const { socket, buffer: b, view, address, port } = arrival;
     const at = view.ipv6Start;
     if (!this.isForUs(b, at)) return;
     const source = at + SOURCE;
-    const peer = context.peers.find(b, source);
-    if (socket !== SOCKET.service && !this.isOwner(socket, peer)) {
-      context.counters.droppedForgedSource++;
-      return;
-    }
-    const { peers } = context;
+    const peer = (arrival.peer = peers.find(b, source));
     const fromServer = socket === SOCKET.service && context.isServer(address, port);
-    if (fromServer && view.hasOrigin) {
-      this.forwarded.handleDatagram(b, view, trailers, peer, now);
+    if (socket !== SOCKET.service && !this.isOwner(arrival)) {
+      context.counters.droppedForgedSource++;
+    } else if (fromServer && view.hasOrigin) {
+      this.forwarded.handleDatagram(arrival);
     } else if (
       peer !== NO_PEER &&
       peers.status[peer] === TRUSTED &&
@@ -95,62 +93,28 @@ export class Reception {
       peers.mappedPort[peer] === port &&
       peers.socket[peer] === socket
     ) {
-      this.handleTrusted(b, view, trailers, peer, now); // case 1, CL-45
-    } else if (peer !== NO_PEER && this.isAnswer(peer, b, at, address, now)) {
-      this.parts.test.close(peer);
-      context.counters.consumedTestReplies++;
-      this.parts.contacts.trust(peer, address, port, now); // case 2, CL-46
+      this.handleTrusted(arrival); // case 1, CL-45
+    } else if (peer !== NO_PEER && this.isAnswer(arrival)) {
+      this.handleAnswer(arrival); // case 2, CL-46
     } else if (!isTeredo(b, source)) {
-      this.handleUnverified(b, view, peer, address, port, now); // case 6, CL-50
+      this.handleUnverified(arrival); // case 6, CL-50
     } else if (mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port) {
-      this.handleMapped(socket, b, view, trailers, peer, address, port, now); // case 3, CL-47
-    } else if (peer !== NO_PEER && isBubble(b, at) && this.isProven(peer, b, trailers, address)) {
-      this.handleNonce(socket, b, view, trailers, peer, address, port, now); // E-27
-    } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'usually') {
-      this.handleTrusted(b, view, trailers, peer, now); // E-50
-    } else if (this.sendsFrom(socket, b, at, peer, address, port) === 'perhaps') {
-      this.handleSecondSource(socket, b, view, peer, address, port, now);
-    } else if (peer !== NO_PEER && this.isLocalPair(peer, address, port, now)) {
-      this.handleLocal(b, view, peer, address, now); // case 5, CL-49
-    } else if (this.parts.traversal.isMeetingPoint(address, port) && socket === SOCKET.service) {
-      this.handleMet(b, view, peer, address, port, now); // docs/adr/0017
+      this.handleMapped(arrival); // case 3, CL-47
+    } else if (peer !== NO_PEER && isBubble(b, at) && this.isProven(arrival)) {
+      this.handleNonce(arrival); // E-27
+    } else if (this.sendsFrom(arrival) === 'usually') {
+      this.handleTrusted(arrival); // E-50
+    } else if (this.sendsFrom(arrival) === 'perhaps') {
+      this.handleSecondSource(arrival);
+    } else if (peer !== NO_PEER && this.isLocalPair(arrival)) {
+      this.handleLocal(arrival); // case 5, CL-49
+    } else if (socket === SOCKET.service && this.parts.traversal.isMeetingPoint(address, port)) {
+      this.handleMet(arrival); // docs/adr/0017
     } else if (fromServer && isBubble(b, at)) {
-      this.forwarded.handleDatagram(b, view, trailers, peer, now); // servers may leave out the origin between clients
+      this.forwarded.handleDatagram(arrival);
     } else {
-      // Case 6 lets a client refuse: no Teredo client sends from any other place.
       context.counters.droppedForgedSource++;
     }
-  }
-
-  /** From where the peer has shown our nonce, too. What it sends by another socket of ours shows that it hears us there. */
-  private handleSecondSource(
-    socket: SocketId,
-    b: Uint8Array,
-    view: DatagramView,
-    peer: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
-    const { contacts, traversal } = this.parts;
-    if (socket !== this.context.peers.socket[peer]) {
-      contacts.trust(peer, address, port, now, socket, true);
-      traversal.noteAtPlace(peer, socket, true, now);
-    }
-    this.delivery.accept(b, view);
-  }
-
-  /** Where a trusted peer has shown our nonce from, though it is sent to another pair. A bubble may have more to say: it shows it again. */
-  private sendsFrom(
-    socket: SocketId,
-    b: Uint8Array,
-    at: number,
-    peer: number,
-    address: Ipv4,
-    port: number,
-  ): 'usually' | 'perhaps' | undefined {
-    if (peer === NO_PEER || this.context.peers.status[peer] !== TRUSTED || isBubble(b, at)) return undefined;
-    return this.parts.traversal.sendsFrom(peer, address, port, socket);
   }
 
   /** CL-41, CL-112, CL-8 */
@@ -175,19 +139,14 @@ export class Reception {
     return true;
   }
 
-  /** Answers our test, from where something may be sent. C-9 */
-  private isAnswer(peer: number, b: Uint8Array, at: number, address: Ipv4, now: number): boolean {
-    return this.parts.test.isAnswer(peer, b, at, now) && this.context.policy.isGlobalUnicast(address);
+  /** Whether the socket belongs to this peer. */
+  private isOwner({ socket, peer }: Arrival): boolean {
+    return peer !== NO_PEER && this.parts.traversal.ownerOf(socket) === peer;
   }
 
-  private handleTrusted(
-    b: Uint8Array,
-    view: DatagramView,
-    trailers: Readonly<Trailers>,
-    peer: number,
-    now: number,
-  ): void {
+  private handleTrusted(arrival: Arrival): void {
     const { contacts, test, traversal } = this.parts;
+    const { buffer: b, view, trailers, peer, now } = arrival;
     contacts.heard(peer, now);
     const isAnswer = !isBubble(b, view.ipv6Start) || trailers.neighborDiscovery === 'advertisement';
     traversal.noteAtPlace(peer, this.context.peers.socket[peer], isAnswer, now);
@@ -199,158 +158,107 @@ export class Reception {
       this.context.counters.consumedTestReplies++;
       return;
     }
-    this.delivery.accept(b, view);
+    this.delivery.accept(arrival);
   }
 
-  private handleUnverified(
-    b: Uint8Array,
-    view: DatagramView,
-    peer: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
-    if (isBubble(b, view.ipv6Start)) {
-      this.context.counters.consumedBubbles++; // CL-44: whatever it says, nothing is sent there
+  /** Whether it answers our test, from an address to which packets may be sent. C-9 */
+  private isAnswer({ buffer, view, address, peer, now }: Arrival): boolean {
+    const { parts, context } = this;
+    return parts.test.isAnswer(peer, buffer, view.ipv6Start, now) && context.policy.isGlobalUnicast(address);
+  }
+
+  private handleAnswer({ address, port, peer, now }: Arrival): void {
+    this.parts.test.close(peer);
+    this.context.counters.consumedTestReplies++;
+    this.parts.contacts.trust(peer, { address, port, socket: SOCKET.service }, false, now);
+  }
+
+  private handleUnverified(arrival: Arrival): void {
+    if (isBubble(arrival.buffer, arrival.view.ipv6Start)) {
+      this.context.counters.consumedBubbles++; // CL-44: nothing is sent to its source
       return;
     }
-    this.delivery.provoke(b, view.ipv6Start + SOURCE, peer, address, now);
-    this.delivery.deliverUnverified(b, view, address, port, now);
+    this.delivery.provoke(arrival);
+    this.delivery.deliverUnverified(arrival);
   }
 
-  /** Whether a socket is this peer's. */
-  private isOwner(socket: SocketId, peer: number): boolean {
-    return peer !== NO_PEER && this.parts.traversal.ownerOf(socket) === peer;
+  private handleMapped(arrival: Arrival): void {
+    const { context } = this;
+    const { peers } = context;
+    const { peer, now } = arrival;
+    if (!context.policy.isGlobalUnicast(arrival.address)) {
+      context.counters.droppedForgedSource++; // C-7: no client has such a mapped address
+    } else if (peer !== NO_PEER && this.isProven(arrival)) {
+      this.handleNonce(arrival);
+    } else if (this.sendsFrom(arrival) === 'perhaps') {
+      this.handleSecondSource(arrival);
+    } else if (peer !== NO_PEER && peers.isValid(peer, now)) {
+      // The peer is reached elsewhere and heard there. A datagram without the nonce does not change that: any host can send one.
+      this.delivery.accept(arrival);
+    } else {
+      this.handleProven(arrival, placeOf(arrival), false);
+    }
   }
 
   /**
-   * Whether a direct bubble shows the nonce of our indirect one, from where the peer can be: only who shares our NAT has a private
-   * address. C-9, E-95
+   * Whether a direct bubble shows the nonce of our indirect one, and comes from an address that the peer can have. A peer with a private address
+   * is behind the same NAT as this client. C-9, E-95
    */
-  private isProven(peer: number, b: Uint8Array, trailers: Readonly<Trailers>, address: Ipv4): boolean {
+  private isProven({ buffer, trailers, address, peer }: Arrival): boolean {
     const { peers, policy, mapped } = this.context;
-    if (!this.parts.traversal.proves(peer, b, trailers)) return false;
+    if (!this.parts.traversal.proves(peer, buffer, trailers)) return false;
     if (policy.isGlobalUnicast(address)) return true;
     return policy.isUnicast(address) && mappedAddressOf(peers.address(peer), 0) === mapped?.address;
   }
 
-  /** E-29, E-71: a valid peer stays where it is reached, until it is silent there. */
-  private handleNonce(
-    socket: SocketId,
-    b: Uint8Array,
-    view: DatagramView,
-    trailers: Readonly<Trailers>,
-    peer: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  /** A valid peer stays where it is reached, until it is silent there. E-29, E-71 */
+  private handleNonce(arrival: Arrival): void {
     const { contacts, traversal } = this.parts;
+    const { socket, trailers, peer, now } = arrival;
     const isPreferred =
-      this.movesToPrimary(socket, peer, b, view) ||
+      this.movesToPrimary(arrival) ||
       (contacts.isUnderway(peer) && traversal.isSilentAtPlace(peer, socket, now));
-    const target = traversal.moveTo(peer, { address, port, socket }, trailers, isPreferred, now);
-    if (target === undefined) this.delivery.accept(b, view);
-    else this.handleProven(b, view, peer, target.address, target.port, now, socket, true);
+    const target = traversal.moveTo(peer, placeOf(arrival), trailers, isPreferred, now);
+    if (target === undefined) this.delivery.accept(arrival);
+    else this.handleProven(arrival, { address: target.address, port: target.port, socket }, true);
   }
 
-  /** A peer that has a socket of its own shows that it is reached by the service port: which is the better one. E-72 */
-  private movesToPrimary(socket: SocketId, peer: number, b: Uint8Array, view: DatagramView): boolean {
+  /** Whether a peer with a socket of its own shows that it is reached by the service port: then that one is used. E-72 */
+  private movesToPrimary({ socket, buffer, view, peer }: Arrival): boolean {
     const isElsewhere = this.context.peers.socket[peer] !== SOCKET.service;
-    const isBack = socket === SOCKET.service && isElsewhere && isBubble(b, view.ipv6Start);
+    const isBack = socket === SOCKET.service && isElsewhere && isBubble(buffer, view.ipv6Start);
     return isBack && this.parts.traversal.mayReturn(peer);
   }
 
-  private handleMapped(
-    socket: SocketId,
-    b: Uint8Array,
-    view: DatagramView,
-    trailers: Readonly<Trailers>,
-    known: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
-    const { context } = this;
-    const { peers } = context;
-    if (!context.policy.isGlobalUnicast(address)) {
-      context.counters.droppedForgedSource++; // C-7: no such address can be
-    } else if (known !== NO_PEER && this.isProven(known, b, trailers, address)) {
-      this.handleNonce(socket, b, view, trailers, known, address, port, now);
-    } else if (this.sendsFrom(socket, b, view.ipv6Start, known, address, port) === 'perhaps') {
-      this.handleSecondSource(socket, b, view, known, address, port, now);
-    } else if (known !== NO_PEER && peers.isValid(known, now)) {
-      // It is reached elsewhere and heard there: a datagram without the nonce, which anybody can send, does not undo that.
-      this.delivery.accept(b, view);
-    } else {
-      const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
-      this.handleProven(b, view, peer, address, port, now, socket);
-    }
-  }
-
   /**
-   * Anybody on the link can announce any peer, and answer there in its name. So what comes without the nonce is no proof: packets to the peer take
-   * another way. What comes from who shares our NAT is delivered, as what comes from native hosts that have not proven themselves.
+   * Whether a trusted peer has shown our nonce at this place, although it is sent to another one. Not for bubbles: a bubble may have more to say
+   * and shows the nonce again.
    */
-  private handleLocal(b: Uint8Array, view: DatagramView, peer: number, address: Ipv4, now: number): void {
-    const { counters, peers, mapped } = this.context;
-    const { contacts } = this.parts;
-    const isSameNat = mappedAddressOf(b, view.ipv6Start + SOURCE) === mapped?.address;
-    if (!isSameNat && !peers.isValid(peer, now)) {
-      counters.droppedForgedSource++;
-      return;
-    }
-    if (!contacts.isKnown(peer)) contacts.noteStranger(b, view.ipv6Start, view.ipv6End, address, now);
-    this.delivery.accept(b, view);
+  private sendsFrom({
+    socket,
+    buffer,
+    view,
+    address,
+    port,
+    peer,
+  }: Arrival): 'usually' | 'perhaps' | undefined {
+    if (peer === NO_PEER || this.context.peers.status[peer] !== TRUSTED) return undefined;
+    if (isBubble(buffer, view.ipv6Start)) return undefined;
+    return this.parts.traversal.sendsFrom(peer, address, port, socket);
   }
 
-  private handleProven(
-    b: Uint8Array,
-    view: DatagramView,
-    peer: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-    socket: SocketId = SOCKET.service,
-    byNonce = false,
-  ): void {
+  /** A packet that comes by another socket of ours shows that the peer hears us there. */
+  private handleSecondSource(arrival: Arrival): void {
     const { contacts, traversal } = this.parts;
-    const isQuestion = isBubble(b, view.ipv6Start);
-    // Whom our NAT shows another pair than our address says takes nothing from there until it has seen the nonce.
-    const isFirst =
-      isQuestion && traversal.needsNonce(peer) && this.isStranger(b, view.ipv6Start + SOURCE, address, port);
-    const confirm = (): void => traversal.confirm(peer, { address, port, socket }, byNonce, now);
-    if (isFirst) confirm();
-    const waited = contacts.trust(peer, address, port, now, socket, byNonce);
-    // Somebody new who has had no packet in return does not know yet that its bubble has arrived. CL-51
-    if (waited === 0 && isQuestion && !isFirst) confirm();
-    this.delivery.accept(b, view);
-  }
-
-  /** Whether the peer may see us, or we see it, elsewhere than our addresses say. */
-  private isStranger(b: Uint8Array, source: number, address: Ipv4, port: number): boolean {
-    if (this.context.qualified!.symmetric) return true;
-    return mappedAddressOf(b, source) !== address || mappedPortOf(b, source) !== port;
-  }
-
-  /** A peer has come by way of our own relay, which has seen to it that it is that peer. A direct way is not given up for that. */
-  private handleMet(
-    b: Uint8Array,
-    view: DatagramView,
-    known: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
-    const { peers } = this.context;
-    if (known !== NO_PEER && peers.isValid(known, now)) this.delivery.accept(b, view);
-    else {
-      const peer = known === NO_PEER ? peers.insert(b, view.ipv6Start + SOURCE) : known;
-      this.handleProven(b, view, peer, address, port, now);
+    const { socket, peer, now } = arrival;
+    if (socket !== this.context.peers.socket[peer]) {
+      contacts.trust(peer, placeOf(arrival), true, now);
+      traversal.noteAtPlace(peer, socket, true, now);
     }
+    this.delivery.accept(arrival);
   }
 
-  private isLocalPair(peer: number, address: Ipv4, port: number, now: number): boolean {
+  private isLocalPair({ address, port, peer, now }: Arrival): boolean {
     const { peers } = this.context;
     return (
       peers.localAddress[peer] === address &&
@@ -358,4 +266,56 @@ export class Reception {
       now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS
     );
   }
+
+  /**
+   * Any host on the link can announce any peer, and then send in its name. So a packet without the nonce proves nothing, and packets to the peer take
+   * another way. A packet of a peer behind our own NAT is delivered, like the packets of native hosts that have not proven themselves.
+   */
+  private handleLocal(arrival: Arrival): void {
+    const { counters, peers, mapped } = this.context;
+    const { contacts } = this.parts;
+    const { buffer: b, view, address, peer, now } = arrival;
+    const isSameNat = mappedAddressOf(b, view.ipv6Start + SOURCE) === mapped?.address;
+    if (!isSameNat && !peers.isValid(peer, now)) {
+      counters.droppedForgedSource++;
+      return;
+    }
+    if (!contacts.isKnown(peer)) contacts.noteStranger(b, view.ipv6Start, view.ipv6End, address, now);
+    this.delivery.accept(arrival);
+  }
+
+  /** The user's own relay has verified that this is the peer. A direct path is not given up for that. */
+  private handleMet(arrival: Arrival): void {
+    const { peer, now } = arrival;
+    if (peer !== NO_PEER && this.context.peers.isValid(peer, now)) this.delivery.accept(arrival);
+    else this.handleProven(arrival, placeOf(arrival), false);
+  }
+
+  /** The peer has proven, `byNonce` or otherwise, that it is reached at this place. It is added if it is not known. */
+  private handleProven(arrival: Arrival, place: Place, byNonce: boolean): void {
+    const { contacts, traversal } = this.parts;
+    const { buffer: b, view, now } = arrival;
+    const source = view.ipv6Start + SOURCE;
+    if (arrival.peer === NO_PEER) arrival.peer = this.context.peers.insert(b, source);
+    const { peer } = arrival;
+    const isQuestion = isBubble(b, view.ipv6Start);
+    // If our NAT shows this peer another pair than our address says, the peer drops our packets until it has seen its nonce.
+    const isFirst = isQuestion && traversal.needsNonce(peer) && this.isStranger(b, source, place);
+    if (isFirst) traversal.confirm(peer, place, byNonce, now);
+    const waited = contacts.trust(peer, place, byNonce, now);
+    // A new peer to which no packet goes now does not know yet that its bubble has arrived. CL-51
+    if (waited === 0 && isQuestion && !isFirst) traversal.confirm(peer, place, byNonce, now);
+    this.delivery.accept(arrival);
+  }
+
+  /** Whether the peer may see us, or we see it, at another pair than the Teredo addresses say. */
+  private isStranger(b: Uint8Array, source: number, { address, port }: Place): boolean {
+    if (this.context.qualified!.symmetric) return true;
+    return mappedAddressOf(b, source) !== address || mappedPortOf(b, source) !== port;
+  }
+}
+
+/** A copy of the place from which a datagram came. */
+function placeOf({ address, port, socket }: Arrival): Place {
+  return { address, port, socket };
 }

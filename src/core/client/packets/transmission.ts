@@ -31,7 +31,7 @@ interface Parts {
   readonly traversal: Traversal;
 }
 
-/** What the host sends through the tunnel. RFC 4380 section 5.2.4 */
+/** Packets that the host sends through the tunnel. RFC 4380 section 5.2.4 */
 export class Transmission {
   private readonly context: ClientContext;
   private readonly parts: Parts;
@@ -77,7 +77,7 @@ export class Transmission {
     this.reach(buffer, start, packetEnd, now);
   }
 
-  /** Begins a contact that no packet waits for; false where there can be none. */
+  /** Begins a contact for which no packet is queued; false: no contact with this address is possible. */
   contact(address: Uint8Array, now: number): boolean {
     const { context } = this;
     if (context.qualified === undefined || context.isOwn(address, 0) || !this.isRoutable(address, 0))
@@ -89,7 +89,7 @@ export class Transmission {
     return true;
   }
 
-  /** Whether a valid peer may have gone. */
+  /** Whether a valid peer may no longer be reached. */
   private isToBeAsked(peer: number, now: number): boolean {
     const { contacts, traversal } = this.parts;
     const silence = now - this.context.peers.lastReceived[peer]!;
@@ -97,7 +97,7 @@ export class Transmission {
     return silence >= DOUBT_MS && traversal.isUnconfirmed(peer, now);
   }
 
-  /** The peer may not be sent to as it is: cases 2 to 5. */
+  /** The peer is not valid, so the packet cannot be sent at once: cases 2 to 5. */
   private reach(buffer: Uint8Array, start: number, end: number, now: number): void {
     const { context } = this;
     const destination = start + DESTINATION;
@@ -119,7 +119,7 @@ export class Transmission {
     const known = context.peers.find(buffer, destination);
     const fare = contacts.admit(known, buffer, start, end, now);
     if (fare === undefined) context.counters.droppedStrangerLimit++;
-    else contacts.enqueue(context.providePeer(buffer, destination), fare, buffer, start, end, now);
+    else contacts.enqueue(context.providePeer(buffer, destination), fare, buffer.subarray(start, end), now);
   }
 
   private isRoutable(b: Uint8Array, o: number): boolean {

@@ -1,26 +1,27 @@
+import type { Arrival } from '../../arrival.ts';
 import { CONTACT_ATTEMPTS, CONTACT_TIMEOUT_MS } from '../../constants.ts';
 import { SOURCE } from '../../../wire/index.ts';
-import type { Ipv4 } from '../../../wire/index.ts';
+import type { Endpoint } from '../../../wire/index.ts';
 import type { ClientContext } from '../context.ts';
 
-/** A source that has a packet here may have so much of the room that is left: others find room for their first ones. */
+/** The part of the free room that a source with packets here may take: other sources find room for their first packets. */
 const PART_OF_ROOM = 1 / 8;
-/** As long as a connectivity test may take. */
+/** The longest duration of a connectivity test. */
 const HELD_MS = CONTACT_ATTEMPTS * CONTACT_TIMEOUT_MS;
 
 interface Held {
-  readonly packets: { readonly bytes: Uint8Array; readonly address: Ipv4; readonly port: number }[];
+  readonly packets: { readonly bytes: Uint8Array; readonly from: Endpoint }[];
   bytes: number;
   readonly until: number;
 }
 
 /**
- * Packets of native hosts that wait until the connectivity test of their source has succeeded, where they are not to be
- * delivered before. Only what came from the very relay that answers the test is then delivered: others may forge. A-25
+ * Packets of native hosts that wait for the connectivity test of their source, if the user wants no packets of untested sources. Then only the
+ * packets from the relay that answers the test are delivered: any other sender may have forged them. A-25
  */
 export class HeldPackets {
   private readonly context: ClientContext;
-  /** By peer. All are held equally long, so insertion order is the order in which they end. */
+  /** By peer. All are held for the same time, so the insertion order is the order in which they end. */
   private readonly held = new Map<number, Held>();
   private bytes = 0;
 
@@ -28,17 +29,10 @@ export class HeldPackets {
     this.context = context;
   }
 
-  /** Keeps a copy of `b[start, end)`, which came from this pair, as far as there is room. */
-  hold(
-    peer: number,
-    b: Uint8Array,
-    start: number,
-    end: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-  ): void {
+  /** Keeps a copy of a packet of the peer, as far as there is room. `from`: the relay that sent it. */
+  hold(peer: number, { buffer, view, now }: Arrival, from: Endpoint): void {
     const { packetsPerPeer, bytesPerPeer, bytes } = this.context.limits.held;
+    const { ipv6Start: start, ipv6End: end } = view;
     const length = end - start;
     const known = this.held.get(peer);
     const held = known ?? { packets: [], bytes: 0, until: now + HELD_MS };
@@ -49,23 +43,23 @@ export class HeldPackets {
       (known !== undefined && held.bytes + length > PART_OF_ROOM * (bytes - this.bytes))
     ) {
       this.context.counters.droppedUnverified++;
-      this.context.hits.ipv6('held', b, start + SOURCE);
+      this.context.hits.ipv6('held', buffer, start + SOURCE);
       return;
     }
     if (known === undefined) this.held.set(peer, held);
-    held.packets.push({ bytes: b.slice(start, end), address, port });
+    held.packets.push({ bytes: buffer.slice(start, end), from });
     held.bytes += length;
     this.bytes += length;
   }
 
-  /** The peer is reached at this pair: what came from there is good. */
-  release(peer: number, address: Ipv4, port: number): void {
+  /** The peer is reached at this pair: packets from there are delivered. */
+  release(peer: number, { address, port }: Endpoint): void {
     const { counters, commands, peers } = this.context;
-    for (const packet of this.take(peer)) {
-      if (packet.address === address && packet.port === port) {
+    for (const { bytes, from } of this.take(peer)) {
+      if (from.address === address && from.port === port) {
         counters.deliveredPackets++;
-        peers.countReceived(peer, packet.bytes.length);
-        commands.deliver(packet.bytes, 0, packet.bytes.length);
+        peers.countReceived(peer, bytes.length);
+        commands.deliver(bytes, 0, bytes.length);
       } else counters.droppedUnverified++;
     }
   }

@@ -16,10 +16,10 @@ import type { ClientContext } from '../context.ts';
 /** RFC 4443 section 3.1: address unreachable. */
 const ADDRESS_UNREACHABLE = 3;
 
-/** Of what this host has begun and of what answers strangers; of destinations' /32s (all Teredo clients are one), /64s and addresses. */
+/** Of contacts that this host has begun, and of answers to strangers; of destinations' /32s (all Teredo clients are one), /64s and addresses. */
 const WEIGHTS = [8, 8, 8, 8];
 
-/** ICMPv6 errors to the host's own stack, so that applications need not wait in vain. They come from the server's
+/** ICMPv6 errors to the host's own stack, so that applications need not wait for a timeout. They come from the server's
  * link-local address, which is the router here (RFC 4380 section 5.3.2). */
 export class LocalErrors {
   private readonly context: ClientContext;
@@ -36,7 +36,7 @@ export class LocalErrors {
     if (basis !== undefined) this.deliver(buildPacketTooBig({ ...basis, mtu: TUNNEL_MTU }));
   }
 
-  /** Nobody answers for the destination of this packet, of a contact that this host has begun (`isOwn`) or strangers have caused. */
+  /** The destination of this packet does not answer. `isOwn`: this host has begun the contact; otherwise strangers have caused it. */
   unreachable(packet: Uint8Array, isOwn: boolean, now: number): void {
     const basis = this.basis(packet, 0, packet.length, isOwn, now);
     if (basis !== undefined) this.deliver(buildUnreachable({ ...basis, code: ADDRESS_UNREACHABLE }));

@@ -3,9 +3,7 @@ import { Contacts } from '../../contacts.ts';
 import type { Contact, PaidFrom, Requester } from '../../contacts.ts';
 import { NO_PEER, TRUSTED } from '../../peer-table.ts';
 import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
-import type { Ipv4 } from '../../../wire/index.ts';
 import type { Traversal } from '../traversal/index.ts';
-import type { SocketId } from '../../socket-id.ts';
 import type { Bubbles } from '../ask/bubbles.ts';
 import type { ConnectivityTest } from '../ask/connectivity-test.ts';
 import type { ClientContext } from '../context.ts';
@@ -13,19 +11,20 @@ import type { HeldPackets } from './held-packets.ts';
 import type { LocalDiscovery } from '../ask/local-discovery.ts';
 import type { LocalErrors } from './local-errors.ts';
 import { SOCKET } from '../options.ts';
+import type { Place } from '../place.ts';
 import { StrangerBudget } from './stranger-budget.ts';
 import { Strangers } from './strangers.ts';
 
 /** Least time between two questions to a trusted peer that is silent while it is sent to. */
 const QUESTION_SPACING_MS = 5_000;
-/** A trusted peer that is heard from another pair, and for so long not from its own, is tested at once. */
+/** After this silence at its own pair, a trusted peer that is heard from another pair is tested at once. */
 const MOVED_SILENCE_MS = 20;
-/** The first test of it, or its answer, may have been lost: the second follows after this, those after it by the spacing of questions. */
+/** The first test of such a peer, or the answer, may have been lost: the second test follows after this time. Later ones have the spacing of questions. */
 const MOVED_AGAIN_MS = 500;
-/** And to one that has not shown yet that it hears us: it answers once in 2 s, counted from when the last one reached it. */
+/** The same to a peer that has not shown yet that it hears us. It answers once in 2 s, counted from the arrival of the last question. */
 const DOUBT_SPACING_MS = 2_500;
 
-/** What a contact for a packet of this host is paid from; nothing is due for one that this host begins, or that is under way. */
+/** The budget that pays for the contact of a packet of this host. Free: this host begins the contact, or it is under way. */
 type Fare = PaidFrom | 'free';
 
 interface Parts {
@@ -67,7 +66,7 @@ export class PeerContacts {
     return this.contacts.get(peer) !== undefined;
   }
 
-  /** Made so far; 0 where no contact is under way. */
+  /** The attempts made so far; 0: no contact is under way. */
   attemptsOf(peer: number): number {
     return this.contacts.get(peer)?.attempts ?? 0;
   }
@@ -76,19 +75,20 @@ export class PeerContacts {
     this.contacts.handleTimeout(now);
   }
 
-  /** The packet waits for a contact, which begins now unless it is under way; `fare`: by {@link admit}. CL-62, CL-63, CL-65 */
-  enqueue(peer: number, fare: Fare, buffer: Uint8Array, start: number, end: number, now: number): void {
+  /** Queues the packet for a contact, which begins now unless it is under way. `fare`: from {@link admit}. CL-62, CL-63, CL-65 */
+  enqueue(peer: number, fare: Fare, packet: Uint8Array, now: number): void {
     const { context } = this;
-    const via = this.strangers.answeredBy(buffer, start, end, now);
+    const { length } = packet;
+    const via = this.strangers.answeredBy(packet, 0, length, now);
     const isOwn = via === undefined;
     const teredo = isTeredo(context.peers.address(peer), 0);
-    if (isOwn) this.strangers.noteOwn(buffer, start, end, now);
+    if (isOwn) this.strangers.noteOwn(packet, 0, length, now);
     if (isOwn && teredo) this.parts.traversal.want(peer);
     const contact = this.contacts.begin(peer, now, requesterBy(via), isOwn);
     if (fare !== 'free') contact.paid.push({ from: fare, at: now });
-    if (!this.contacts.enqueue(contact, buffer, start, end)) {
+    if (!this.contacts.enqueue(contact, packet, 0, length)) {
       context.counters.droppedQueueFull++; // CL-68
-      context.hits.ipv6('queue', buffer, start + DESTINATION);
+      context.hits.ipv6('queue', packet, DESTINATION);
     }
     if (!teredo) context.silence.tested(now);
   }
@@ -108,25 +108,25 @@ export class PeerContacts {
     return from;
   }
 
-  /** Whether the peer is trusted, or packets of ours wait for it. */
+  /** Whether the peer is trusted, or packets are queued for it. */
   isKnown(peer: number): boolean {
     if (peer === NO_PEER) return false;
     return this.context.peers.status[peer] === TRUSTED || (this.contacts.get(peer)?.waiting.length ?? 0) > 0;
   }
 
-  /** Whether this host has wanted to reach the Teredo peer. Trust alone says nothing of that: any peer that has sent a bubble may be trusted. */
+  /** Whether this host has wanted to reach the Teredo peer. Trust does not show that: any peer that has sent a bubble may be trusted. */
   isWanted(peer: number): boolean {
     return peer !== NO_PEER && this.parts.traversal.isWanted(peer);
   }
 
-  /** The packet `b[start, end)`, which came from this IPv4 address and whose source has not proven itself, goes to this host, which may answer it. */
+  /** The packet `b[start, end)` is delivered. Its source has not proven itself; it came from the IPv4 address `via`. This host may answer it. */
   noteStranger(b: Uint8Array, start: number, end: number, via: number, now: number): void {
     this.strangers.note(b, start, end, via, now);
   }
 
   /**
-   * Begins a contact that no packet waits for. `via`: the IPv4 address from which a stranger has caused it, within {@link mayCause}; undefined: this host
-   * wants it.
+   * Begins a contact for which no packet is queued. `via`: the IPv4 address from which a stranger has caused it, allowed by {@link mayCause};
+   * undefined: this host wants it.
    */
   begin(peer: number, via: number | undefined, now: number): void {
     const contact = this.contacts.begin(peer, now, requesterBy(via), via === undefined);
@@ -134,17 +134,11 @@ export class PeerContacts {
   }
 
   /**
-   * The peer has shown that it is reached at this pair: the one place where trust is given. Returns how many packets
-   * were waiting for that. CL-46, CL-47, CL-49
+   * The peer has shown that it is reached at this place, `byNonce` or otherwise. No other method gives trust. Returns the number of packets that
+   * waited for that. CL-46, CL-47, CL-49
    */
-  trust(
-    peer: number,
-    address: Ipv4,
-    port: number,
-    now: number,
-    socket: SocketId = SOCKET.service,
-    byNonce = false,
-  ): number {
+  trust(peer: number, place: Place, byNonce: boolean, now: number): number {
+    const { address, port, socket } = place;
     const { peers, offload } = this.context;
     const { traversal } = this.parts;
     // A bubble of a peer that was not asked is no answer: it may be forged, and a forger earns no replies to its victim.
@@ -156,8 +150,8 @@ export class PeerContacts {
     peers.socket[peer] = socket;
     traversal.settle(peer, socket, byNonce, now);
     const waited = this.revive(peer, now, now);
-    this.parts.held.release(peer, address, port);
-    // No room among the trusted: the packets that waited have gone out, but a stranger takes no place of ours.
+    this.parts.held.release(peer, place);
+    // There is no room among the trusted peers: the queued packets were sent, and the peer is forgotten.
     if (peers.trust(peer, now)) offload.heard(peer, now);
     else {
       traversal.drop(peer);
@@ -174,7 +168,7 @@ export class PeerContacts {
 
   /**
    * Packets of a trusted peer were carried past the machine: the last from it at `receivedAt`, the last to it at `sentAt`.
-   * What is known already, or was asked of the server since, stays as it is.
+   * A report of an older packet than the last one known changes nothing.
    */
   carried(peer: number, receivedAt: number, sentAt: number, now: number): void {
     const { context } = this;
@@ -191,7 +185,7 @@ export class PeerContacts {
     }
   }
 
-  /** To where the peer is known to be. CL-61 */
+  /** Sends a packet to the peer's place. CL-61 */
   send(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
     const { context } = this;
     const { peers } = context;
@@ -205,7 +199,7 @@ export class PeerContacts {
     context.commands.transmit(socket, buffer, start, end, mappedAddress[peer], mappedPort[peer]); // E-76
   }
 
-  /** Straight to the mapped pair in the destination: its cone bit says that anybody may. CL-64 */
+  /** Sends a packet to the mapped pair in the destination: the cone bit says that its NAT admits all senders. CL-64 */
   sendToCone(known: number, buffer: Uint8Array, start: number, end: number): void {
     if (known !== NO_PEER) this.context.peers.countSent(known, end - start);
     const destination = start + DESTINATION;
@@ -221,7 +215,7 @@ export class PeerContacts {
     );
   }
 
-  /** Whether a valid peer may be elsewhere than it has seemed to be heard from. A relay of ours has seen to it that it is that peer. */
+  /** Whether a valid peer may be at another place than the one where it seems to be heard. The user's own relay has verified its peers. */
   mayBeElsewhere(peer: number, now: number): boolean {
     const { traversal } = this.parts;
     if (traversal.isReached(peer, now)) return false;
@@ -229,12 +223,12 @@ export class PeerContacts {
     return !traversal.isMeetingPoint(mappedAddress[peer], mappedPort[peer]);
   }
 
-  /** A trusted peer is silent, or speaks from elsewhere: is it still there? Data goes on meanwhile. CL-53 */
+  /** A trusted peer is silent, or is heard from another pair: asks whether it is still reached. Packets to it are sent meanwhile. CL-53 */
   question(peer: number, now: number): void {
     const { context } = this;
     const isUnconfirmed = this.parts.traversal.isUnconfirmed(peer, now);
     if (isUnconfirmed) context.silence.tested(context.peers.lastReceived[peer]);
-    // One that was not answered may have been lost with the mapping that the peer has open again by now.
+    // A question that was not answered may have been lost with a mapping that the peer has opened again since.
     const asked = context.peers.bubbleCount(peer);
     const repeated = DOUBT_SPACING_MS * 2 ** Math.max(0, asked - 1);
     const spacing = isUnconfirmed ? DOUBT_SPACING_MS : asked === 0 ? QUESTION_SPACING_MS : repeated;
@@ -264,7 +258,7 @@ export class PeerContacts {
   }
 
   /**
-   * Whether the stranger whose IPv6 address is at an offset, heard by way of this IPv4 address, may cause a test or a contact. Takes from the limit.
+   * Whether the stranger with the IPv6 address at an offset, heard from the IPv4 address `via`, may cause a test or a contact. Takes from the limit.
    * CL-124
    */
   mayCause(b: Uint8Array, o: number, via: number, now: number): boolean {
@@ -283,7 +277,7 @@ export class PeerContacts {
     const { peers } = this.context;
     const address = peers.address(peer);
     const isRepetition = peers.lastBubble[peer] > peers.lastReceived[peer];
-    // A test counts as sent to the peer as well; what is sent after that is the host's.
+    // A test counts as sent to the peer, too; a packet that is sent later is the host's.
     if (!isRepetition && peers.lastSent[peer] <= peers.lastBubble[peer])
       return this.mayCause(address, 0, via, now);
     return this.count(this.unsolicited.takeMoved(address, 0, via, now), address, 0);
@@ -293,7 +287,7 @@ export class PeerContacts {
     return this.contacts.pollTimeout();
   }
 
-  /** The peer was heard at `heardAt`: whatever waited for that goes out. Returns how many packets that were. */
+  /** The peer was heard at `heardAt`: sends the packets that are queued for it. Returns their number. */
   private revive(peer: number, heardAt: number, now: number): number {
     const { context } = this;
     context.peers.lastReceived[peer] = heardAt;
@@ -321,7 +315,7 @@ export class PeerContacts {
     this.approach(contact.peer, contact.attempts, contact.isOwn, now);
   }
 
-  /** `isOwn`: for this host, which has rounds that nobody else takes from. */
+  /** `isOwn`: for this host, which has rounds of its own; strangers take nothing from them. */
   private approach(peer: number, attempt: number, isOwn: boolean, now: number): void {
     const { peers } = this.context;
     const { traversal } = this.parts;
@@ -330,7 +324,7 @@ export class PeerContacts {
       this.parts.test.send(peer, now);
       return;
     }
-    // CL-93, CL-94, CL-95: counted last, since when anything was last sent tells which peer is idle
+    // CL-93, CL-94, CL-95: counted last, because the last time of sending shows which peer is idle
     if (isOwn ? peers.mayBubble(peer, now) : traversal.mayCauseRound(peer, now)) {
       this.sendBubbles(peer, target, attempt, now);
       if (isOwn) peers.countBubble(peer, now);
@@ -346,7 +340,7 @@ export class PeerContacts {
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);
-    // Anybody on the link can announce any peer. By way of its server the peer gets what it has to show, from the link or from elsewhere.
+    // Any host on the link can announce any peer. The peer gets the nonce that proves it through its server.
     traversal.sendRound(peer, target, attempt, now);
   }
 

@@ -8,8 +8,8 @@ import type { BucketLimits } from '../../token-buckets.ts';
 import { isTeredo, mappedAddressOf, readUint32 } from '../../../wire/index.ts';
 
 /**
- * Added to the IPv4 address by way of which a stranger was heard, where our server says so. Who forges the server's packets says what it likes: that
- * takes nothing from what comes from the address itself.
+ * Added to the IPv4 address from which a stranger was heard, if only our server names that address. A sender that forges the server's packets can
+ * name any address: it takes nothing from senders that are heard from that address.
  */
 export const FORWARDED = 2 ** 32;
 
@@ -19,7 +19,7 @@ const WEIGHTS = [8, 2, 8, 2, 8];
 const SITE = { perSecond: 2, burst: 10 };
 const NETWORK = { perSecond: 4, burst: 20 };
 const BUCKETS = 1_024;
-/** What was answered counts so much less: few greedy ones answer. */
+/** The part of an answered token that no longer counts: few heavy senders answer. */
 const ANSWERED = 0.9;
 /** Trusted peers that may have moved have so many times the limit of strangers besides: at a change of relays all of them may be heard at once. */
 const MOVED_TIMES = 4;
@@ -30,9 +30,9 @@ const MOVED_PEER = { perSecond: 0.5, burst: 4 };
 const KINDS = { heard: 0, forwarded: 1, teredo: 2 };
 
 /**
- * Tests and contacts that strangers cause. Each relay, and of these each network, has a share, so that one that has had nothing lately has its
- * turn. Everybody who reaches this client can forge native sources: what is said in an address's name by way of one relay takes nothing from it by
- * way of another.
+ * Tests and contacts that strangers cause. Each relay has a share, and in it each network, so that a network that has had nothing lately is served.
+ * Any sender that reaches this client can forge native sources. Example: packets in the name of an address that come from one relay take nothing
+ * from the share of that address at another relay.
  */
 export class StrangerBudget {
   private readonly caused: FairShares;
@@ -43,7 +43,7 @@ export class StrangerBudget {
   private readonly byNetwork: TokenBuckets;
   private readonly hash: HashKey;
 
-  /** What answers may have besides is half as much again, a token at least where there are any; what peers that may have moved have is four times as much. */
+  /** Answers have half as much besides, at least one token if the limit is not 0. Peers that may have moved have four times as much. */
   constructor(limits: BucketLimits, entropy: Entropy) {
     const { perSecond, burst } = limits;
     this.caused = new FairShares(limits, WEIGHTS, entropy);
@@ -58,8 +58,8 @@ export class StrangerBudget {
   }
 
   /**
-   * Takes a token for the stranger whose IPv6 address is at an offset; false when it may cause nothing now. `via`: the IPv4 address that it was heard by
-   * way of, with {@link FORWARDED}.
+   * Takes a token for the stranger whose IPv6 address is at an offset; false: it may cause nothing now. `via`: the IPv4 address from which it
+   * was heard, with {@link FORWARDED} if only our server names it.
    */
   take(b: Uint8Array, o: number, via: number, now: number): boolean {
     const path = pathOf(b, o, via);
@@ -73,22 +73,22 @@ export class StrangerBudget {
     return true;
   }
 
-  /** The contact that the stranger has caused has been answered: what was paid for it counts less where it was paid from. */
+  /** The contact that the stranger has caused was answered: its tokens count less in the budgets that paid them. */
   noteAnswered(b: Uint8Array, o: number, via: number, paid: readonly Payment[], now: number): void {
-    this.caused.give(0, pathOf(b, o, via), timesOf(paid, 'shared'), now, ANSWERED, 0);
-    this.answers.give(0, networksOf(b, o), timesOf(paid, 'reserve'), now, ANSWERED, 0);
+    this.caused.forgive(0, pathOf(b, o, via), timesOf(paid, 'shared'), now, ANSWERED);
+    this.answers.forgive(0, networksOf(b, o), timesOf(paid, 'reserve'), now, ANSWERED);
   }
 
   /**
-   * The same for a packet of this host that may answer a stranger, or begin something in a flow that somebody has used in the
-   * destination's name. Whatever they have taken by that name, there is a part by destinations alone. Returns where the token was taken from.
+   * The same for a packet of this host that may answer a stranger. Others may have forged the destination's name and used up its share, so there is
+   * a second budget by destinations alone. Returns the budget that paid; undefined: neither.
    */
   takeAnswer(b: Uint8Array, o: number, via: number, now: number): PaidFrom | undefined {
     if (this.take(b, o, via, now)) return 'shared';
     return this.answers.take(0, networksOf(b, o), now) ? 'reserve' : undefined;
   }
 
-  /** The same for a trusted native peer that this host sends to and that is heard by way of another relay: strangers take nothing from it. */
+  /** The same for a trusted native peer that this host sends to and that is heard from another relay. Strangers take nothing from this budget. */
   takeMoved(b: Uint8Array, o: number, via: number, now: number): boolean {
     const key = this.hash.of4(
       readUint32(b, o),

@@ -20,18 +20,18 @@ const NO_PORTS = -1;
 
 interface Mark {
   readonly at: number;
-  /** The IPv4 address by way of which the packet came, with FORWARDED. */
+  /** The IPv4 address from which the packet came, with FORWARDED if only our server names it. */
   readonly via: number;
 }
 
 /**
  * Flows in which a source spoke to this host before it has proven itself: the host's answers may go to a victim of forged
- * packets. The mark is on the flow, not on the address, and never on a flow that this host has begun: anybody can send in the name of an
+ * packets. The mark is on the flow, not on the address, and never on a flow that this host has begun: any host can send in the name of an
  * address, and this must not count against other packets to it. When there are too many, those silent longest are forgotten.
  */
 export class Strangers {
   private readonly hash: HashKey;
-  /** By the hash of each flow when it was last heard, and by way of whom. */
+  /** By the hash of each flow: when it was last heard, and from which IPv4 address. */
   private readonly spoken = new Recent<Mark>(MEMORY_MS, 4 * MOST);
   /** When this host last sent something in a flow that it has begun. */
   private readonly begun = new Recent<number>(MEMORY_MS, 2 * MOST);
@@ -55,7 +55,7 @@ export class Strangers {
   }
 
   /**
-   * Where the source spoke from that the packet `b[start, end)` of this host may answer; undefined where it answers none. A first segment of a
+   * The IPv4 address of the source that the packet `b[start, end)` of this host may answer; undefined: it answers none. A first segment of a
    * TCP connection and an echo request never do. Other packets do in a flow that the source has begun; ICMPv6, and later fragments, to an address
    * that has spoken.
    */

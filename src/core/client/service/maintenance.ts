@@ -12,9 +12,9 @@ import { SOCKET } from '../options.ts';
 import { Solicitation } from '../ask/solicitation.ts';
 import type { Answer } from '../status.ts';
 
-/** So does a connectivity test for packets of ours: it goes through the server, which may be what is silent. */
+/** The same for a connectivity test for queued packets. Shorter, because the test goes through the server, which may be the silent part. */
 const TEST_SILENCE_MS = 1_000;
-/** Least time between two such questions. */
+/** Least time between two questions to the server because of silence. */
 const PROBE_SPACING_MS = 5_000;
 
 /**
@@ -24,7 +24,7 @@ const PROBE_SPACING_MS = 5_000;
 const WATCH_INTERVAL_MS = 5_000;
 const WATCH_MS = 60_000;
 
-/** Between solicitations to a server that another can replace: T, for those who wait, is long. */
+/** Between solicitations to a server that another one can replace: T is long for users who wait. */
 const SHORT_INTERVAL_MS = 2_000;
 
 export interface MaintenanceOutcome {
@@ -124,8 +124,12 @@ export class Maintenance {
   private solicit(now: number): void {
     const { servers, qualified } = this.context;
     const { server, cone } = qualified!;
-    const { primary } = servers[server];
-    const interval = servers.length > 1 ? SHORT_INTERVAL_MS : SOLICITATION_INTERVAL_MS;
-    this.solicitation = new Solicitation(this.context, SOCKET.service, server, primary, cone, now, interval);
+    const target = servers[server].primary;
+    const intervalMs = servers.length > 1 ? SHORT_INTERVAL_MS : SOLICITATION_INTERVAL_MS;
+    this.solicitation = new Solicitation(
+      this.context,
+      { socket: SOCKET.service, server, target, cone, intervalMs },
+      now,
+    );
   }
 }

@@ -6,7 +6,7 @@ import type { ClientContext, Qualified } from '../context.ts';
 import { Solicitation } from '../ask/solicitation.ts';
 import type { Answer, ServerResult } from '../status.ts';
 
-/** How many servers are asked at once. */
+/** The most servers that are asked at the same time. */
 const MOST_SERVERS = 8;
 /** How long a server that has answered waits for a faster one to complete before its secondary address is asked too. */
 const HEAD_START_MS = 1_000;
@@ -21,9 +21,9 @@ interface Candidate {
   readonly server: number;
   readonly secondary: number | undefined;
   stage: 'cone' | 'primary' | 'answered' | 'secondary' | 'failed';
-  /** What it waits for an answer to. */
+  /** The question that it has to answer. */
   solicitation: Solicitation | undefined;
-  /** What the primary address answered. */
+  /** The answer of the primary address. */
   first: Answer | undefined;
   /** Its two addresses saw different mappings, and how far apart their ports were. */
   symmetric: boolean;
@@ -35,7 +35,7 @@ interface Candidate {
  *
  *     [cone bit 1: other address answers -> cone NAT]   only where asked for; skipped by RFC 5991, CL-11
  *     cone bit 0: primary address answers
- *     cone bit 0: secondary address answers -> same mapping: restricted NAT; another: symmetric (E-20: used, if no server knows better)
+ *     cone bit 0: secondary address answers -> same mapping: restricted NAT; another: symmetric (E-20: used, if no server says otherwise)
  *
  * and the first to come through is used. The fastest to answer has its secondary address asked at once, the others
  * follow a second apart, should that one have nothing to say.
@@ -46,10 +46,10 @@ export class Qualification {
   private readonly outcome: QualificationOutcome;
   private candidates: Candidate[] = [];
   private nextSecondaryAt = Infinity;
-  /** When a symmetric NAT is taken for granted. */
+  /** When the NAT counts as symmetric, if no other answer comes. */
   private settleAt = Infinity;
   private startedAt = 0;
-  /** With more servers than are asked at once: whose turn it is first. */
+  /** With more servers than are asked at the same time: the first one of the next round. */
   private turn = 0;
 
   constructor(context: ClientContext, socket: SocketId, outcome: QualificationOutcome) {
@@ -115,7 +115,7 @@ export class Qualification {
   }
 
   private solicit(server: number, target: number, cone: boolean, now: number): Solicitation {
-    return new Solicitation(this.context, this.socket, server, target, cone, now);
+    return new Solicitation(this.context, { socket: this.socket, server, target, cone }, now);
   }
 
   private handlePrimary(candidate: Candidate, answer: Answer, now: number): void {
@@ -178,7 +178,7 @@ export class Qualification {
     }
   }
 
-  /** Nothing more is to be had from this server: the next has its turn. */
+  /** This server has no more answers: the next one is asked. */
   private drop(candidate: Candidate, now: number): void {
     const wasSecondary = candidate.stage === 'secondary';
     candidate.stage = 'failed';
@@ -189,7 +189,7 @@ export class Qualification {
     else if (this.candidates.every(({ stage }) => stage === 'failed')) this.fail(this.reason(), now);
   }
 
-  /** Nobody who has answered knows better: the NAT is symmetric. Who is silent yet is not waited for long. E-20 */
+  /** All answers agree: the NAT is symmetric. Servers that are still silent get a short time to answer. E-20 */
   private settle(candidate: Candidate, now: number): void {
     if (this.candidates.every(({ stage }) => stage === 'failed'))
       this.conclude(candidate, candidate.first!, false, true, now);
@@ -218,13 +218,13 @@ export class Qualification {
     this.outcome.failed(reason, now);
   }
 
-  /** All of them in turn, round after round that fails. */
+  /** The servers of this round. After a failed round the next ones are asked. */
   private whoseTurnItIs(servers: readonly number[]): number[] {
     if (servers.length <= MOST_SERVERS) return [...servers];
     return Array.from({ length: MOST_SERVERS }, (_, i) => servers[(this.turn + i) % servers.length]);
   }
 
-  /** The most telling thing that any server has, or has not, said. */
+  /** The reason that explains most, of all servers. */
   private reason(): QualificationReason {
     if (this.candidates.some(({ symmetric }) => symmetric)) return 'symmetric-nat';
     const logs = this.candidates.map(({ server }) => this.context.logs[server]);

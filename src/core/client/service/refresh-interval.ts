@@ -15,9 +15,9 @@ import { SOCKET } from '../options.ts';
 import { Solicitation } from '../ask/solicitation.ts';
 import { makeClientAddress } from './client-address.ts';
 
-/** The procedure ends when the interval is this share of what is known to be too long. RFC 4380 section 5.2.7 step 5 */
+/** The procedure ends when the interval is this share of the shortest one known to be too long. RFC 4380 section 5.2.7 step 5 */
 const CLOSE_ENOUGH = 0.75;
-/** After a second port could not be had. */
+/** Wait until the second port is asked for again. */
 const SOCKET_AGAIN_MS = 60_000;
 
 /**
@@ -44,7 +44,7 @@ export class RefreshIntervalDetermination {
     this.bubbles = bubbles;
     this.qualification = new Qualification(context, SOCKET.refreshProbe, {
       qualified: (result, now) => this.handleQualified(result, now),
-      failed: () => this.conclude(), // CL-100: the interval stays what it is
+      failed: () => this.conclude(), // CL-100: the interval does not change
     });
   }
 
@@ -83,7 +83,7 @@ export class RefreshIntervalDetermination {
   begin(now: number): void {
     const { context } = this;
     if (context.options.determineRefreshInterval !== true || this.stage !== 'idle') return;
-    if (context.qualified!.symmetric) return; // another port would say nothing of this one's mappings
+    if (context.qualified!.symmetric) return; // another port shows nothing about the mappings of this one
     this.stage = 'qualifying';
     this.dueAt = Infinity;
     this.maximumMs = INTERVAL_MAXIMUM_MS; // CL-101
@@ -92,13 +92,13 @@ export class RefreshIntervalDetermination {
     this.qualification.begin([context.qualified!.server], now);
   }
 
-  /** The second port could not be had: it is asked for again later. */
+  /** The second port could not be opened: the machine asks for it again later. */
   socketFailed(now: number): void {
     this.suspend();
     this.dueAt = now + SOCKET_AGAIN_MS;
   }
 
-  /** The service port no longer is qualified; what was concluded holds. */
+  /** The service port is no longer qualified. A conclusion remains valid. */
   suspend(): void {
     this.dueAt = Infinity;
     if (this.stage === 'concluded' || this.stage === 'idle') return;
@@ -181,15 +181,9 @@ export class RefreshIntervalDetermination {
     this.report(false);
     this.stage = 'refreshing';
     this.dueAt = Infinity;
-    const { server } = context.qualified!;
-    this.solicitation = new Solicitation(
-      context,
-      SOCKET.refreshProbe,
-      server,
-      context.servers[server].primary,
-      context.qualified!.cone,
-      now,
-    );
+    const { server, cone } = context.qualified!;
+    const target = context.servers[server].primary;
+    this.solicitation = new Solicitation(context, { socket: SOCKET.refreshProbe, server, target, cone }, now);
   }
 
   private conclude(): void {

@@ -16,9 +16,8 @@ test('CL-2, CL-30, C-25: the solicitation has the identifier and the value compu
   expect([...rs.bytes.slice(0, 4)]).toEqual([0, 1, 8, 20]);
   expect(rs.bytes.slice(4, 12)).toEqual(SECRET.clientId);
   const { authentication, ipv6Start, ipv6End } = rs.view;
-  expect(verifyAuthentication(SECRET.secret, rs.bytes, authentication!, undefined, ipv6Start, ipv6End)).toBe(
-    true,
-  );
+  const parts = { authentication: authentication!, origin: undefined, ipv6Start, ipv6End };
+  expect(verifyAuthentication(SECRET.secret, rs.bytes, parts)).toBe(true);
 });
 
 test('CL-30, CL-36: a signed answer qualifies', () => {

@@ -13,11 +13,11 @@ import { ServerLog } from '../server-log.ts';
 import type { Answer } from '../status.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../../../wire/index.ts';
 
-/** Off-line is tried again after this: traffic flows soon after it can. */
+/** An off-line client tries again after this time, so that it is soon qualified when it can be. */
 const RETRY_LOW_MS = 4_000;
 const RETRY_HIGH_MS = 6_000;
 
-/** An address, and what it was made for: it comes back, random bits and all, when that comes back. CL-86, A-16 */
+/** An address, and the mapping for which it was made. If the mapping returns, so does the address, with the same random bits. CL-86, A-16 */
 interface MadeAddress {
   readonly server: Ipv4;
   readonly mapped: Endpoint;
@@ -25,7 +25,7 @@ interface MadeAddress {
   readonly address: Ipv6;
 }
 
-/** The connectivity status of the service: when to qualify, with whom, and which address follows. RFC 4380 section 5.2 */
+/** The connectivity status of the service: when to qualify, with which servers, and which address follows. RFC 4380 section 5.2 */
 export class Service {
   state: ClientState = 'offline';
   reason: QualificationReason | undefined = 'stopped';
@@ -40,7 +40,7 @@ export class Service {
   private running = false;
   private retryAt = Infinity;
 
-  /** `interrupted`: whatever is asked of the servers for a peer's sake is void, and what was learned of our NAT may be. */
+  /** `interrupted`: called when questions to servers about peers are no longer answered. Knowledge about our NAT may be wrong then, too. */
   constructor(
     context: ClientContext,
     discovery: LocalDiscovery,
@@ -92,8 +92,8 @@ export class Service {
   }
 
   /**
-   * Everything about the mapping is in doubt. The address is kept until the answer is in, if the host still speaks from
-   * where it did: connections then outlive a change that does not concern us.
+   * The mapping may have changed. If the host has the same local address, the Teredo address is kept until a server answers: connections then
+   * survive a change that does not concern this client.
    */
   networkChanged(network: AttachedNetwork, now: number): void {
     const { context } = this;
@@ -181,7 +181,7 @@ export class Service {
     this.refreshInterval.begin(now);
   }
 
-  /** The server is silent: the address goes, and whoever answers first takes over. CL-84 */
+  /** The server is silent: the address is removed, and the first server to answer is used. CL-84 */
   private handleLoss(now: number): void {
     this.suspend();
     this.withdraw();
@@ -202,7 +202,7 @@ export class Service {
     this.retryAt = Infinity;
   }
 
-  /** Has the address of this mapping, a new one where it is another. */
+  /** Uses the address of this mapping; makes a new one if the mapping is another. */
   private useMapping({ server, mapped, cone }: Qualified): void {
     const { context } = this;
     const { primary } = context.servers[server];
@@ -216,14 +216,14 @@ export class Service {
       };
     }
     const { address } = this.made!;
-    if (context.address === address) return; // the very same object: it was not made anew
+    if (context.address === address) return; // the same object: no new address was made
     this.withdraw();
     context.address = address;
     context.mapped = mapped;
     this.event({ type: 'address-added', address, mapped, server });
   }
 
-  /** The address is no longer ours; nor is what peers know of us, or we of them, good for another one. */
+  /** Removes the address. Peers do not know the next one, so all that is known about them ends, too. */
   private withdraw(): void {
     const { context } = this;
     if (context.address === undefined) return;
@@ -233,7 +233,7 @@ export class Service {
     context.mapped = undefined;
   }
 
-  /** What was not answered before says nothing about now. */
+  /** Bubbles that were not answered before do not count any more. */
   private resetBubbles(): void {
     for (const peer of this.context.peers) this.context.peers.resetBubbles(peer);
   }

@@ -105,7 +105,7 @@ export class EchoTests {
   }
 
   private solicit(socket: SocketId, target: number, now: number): Solicitation {
-    return new Solicitation(this.context, socket, this.context.qualified!.server, target, false, now);
+    return new Solicitation(this.context, { socket, server: this.context.qualified!.server, target }, now);
   }
 }
 

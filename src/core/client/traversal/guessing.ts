@@ -337,7 +337,7 @@ export class Guessing {
     guess.port = guess.step = 0;
     const { primary, secondary } = context.server!;
     const ask = (target: number): Solicitation =>
-      new Solicitation(context, socket, context.qualified!.server, target, false, now);
+      new Solicitation(context, { socket, server: context.qualified!.server, target }, now);
     guess.measuring = [ask(primary), ask(secondary ?? primary)];
   }
 

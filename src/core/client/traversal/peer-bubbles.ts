@@ -3,6 +3,7 @@ import { randomUint32 } from '../../entropy.ts';
 import type { SocketId } from '../../socket-id.ts';
 import type { BubbleTrailers, Bubbles } from '../ask/bubbles.ts';
 import type { ClientContext } from '../context.ts';
+import { SOCKET } from '../options.ts';
 import { mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
 import type { Endpoint } from '../../../wire/index.ts';
 import type { GatewayPairs } from './gateway-pairs.ts';
@@ -41,7 +42,7 @@ export class PeerBubbles {
     const target = this.addressOf(path);
     const trailers = { nonce: path.nonceReceived }; // E-22, E-23
     for (const place of this.placesOf(target, path))
-      this.bubbles.sendDirect(target, place, trailers, path.isWanted, now);
+      this.bubbles.sendDirect(target, { ...place, socket: SOCKET.service }, trailers, path.isWanted, now);
     this.sendFromOwnSocket(path, now);
   }
 
@@ -57,15 +58,18 @@ export class PeerBubbles {
     const place = {
       address: mappedAddressOf(target, 0),
       port: path.peerRandomPort || mappedPortOf(target, 0),
+      socket: path.ownSocket,
     };
     const trailers = { nonce: path.nonceReceived, randomPort: path.randomPort };
-    this.bubbles.sendDirect(target, place, trailers, path.isWanted, now, path.ownSocket);
+    this.bubbles.sendDirect(target, place, trailers, path.isWanted, now);
   }
 
   /** To all places where the peer may wait for an answer. RFC 6081 section 5.6.4.2 */
   replyEverywhere(path: PeerPath, now: number): void {
     const target = this.addressOf(path);
-    this.bubbles.replyAll(target, 0, this.placesOf(target, path), now, { nonce: path.nonceReceived });
+    const trailers = { nonce: path.nonceReceived };
+    const reply = { places: this.placesOf(target, path), trailers, socket: SOCKET.service };
+    this.bubbles.replyAll(target, 0, reply, now);
   }
 
   /** Through the peer's server, with all that the peer needs to reach us. */
@@ -88,20 +92,21 @@ export class PeerBubbles {
   sendTestBubble(path: PeerPath, socket: SocketId, now: number): void {
     const target = this.addressOf(path);
     const { address, port } = this.bubbles.pairIn(target, 0);
-    const place = { address, port: path.peerRandomPort || port };
-    this.bubbles.sendDirect(target, place, { nonce: path.nonceReceived }, path.isWanted, now, socket);
+    const place = { address, port: path.peerRandomPort || port, socket };
+    this.bubbles.sendDirect(target, place, { nonce: path.nonceReceived }, path.isWanted, now);
   }
 
   /** The peer was heard from this place, and cannot know that yet. `nonce`: the peer's, 0: none. */
-  confirm(peer: number, nonce: number, { address, port, socket }: Place, now: number): void {
+  confirm(peer: number, nonce: number, place: Place, now: number): void {
     const { context } = this;
+    const { address, port } = place;
     // Our symmetric NAT shows it another pair than our address says. Without a nonce the peer would take the bubble for forged and not answer.
     const isForged =
       context.qualified!.symmetric &&
       context.policy.isGlobalUnicast(address) &&
       !isMeetingPoint(context, address, port);
     if (nonce === 0 && isForged) return;
-    this.bubbles.reply(context.peers.address(peer), 0, address, port, now, { nonce }, socket);
+    this.bubbles.reply(context.peers.address(peer), 0, place, now, { nonce });
   }
 
   /**
@@ -116,23 +121,28 @@ export class PeerBubbles {
     }
     const guess = guessTrailer(this.context, path, this.guesses.get(path));
     const trailers = { nonce: path.nonceReceived, guess };
-    this.bubbles.sendDirect(this.addressOf(path), place, trailers, path.isWanted, now, place.socket);
+    this.bubbles.sendDirect(this.addressOf(path), place, trailers, path.isWanted, now);
   }
 
   /** Asks a trusted peer, at its place, whether it hears us. */
   solicit(path: PeerPath, now: number): void {
     const { peers } = this.context;
     const { peer } = path;
-    const place = { address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! };
+    const [address, port, socket] = [
+      peers.mappedAddress[peer]!,
+      peers.mappedPort[peer]!,
+      peers.socket[peer]!,
+    ];
     const trailers = { nonce: path.nonceReceived, neighborDiscovery: 'solicitation' } as const;
-    this.bubbles.sendDirect(peers.address(peer), place, trailers, path.isWanted, now, peers.socket[peer]);
+    this.bubbles.sendDirect(peers.address(peer), { address, port, socket }, trailers, path.isWanted, now);
   }
 
   /** No other way was found: a bubble via the user's own relay. docs/adr/0017 */
   askMeetingRelay(path: PeerPath, now: number): void {
     const { peers, options } = this.context;
     if (options.meetingRelay === undefined || peers.isValid(path.peer, now)) return;
-    this.bubbles.sendDirect(this.addressOf(path), options.meetingRelay, {}, path.isWanted, now);
+    const place = { ...options.meetingRelay, socket: SOCKET.service };
+    this.bubbles.sendDirect(this.addressOf(path), place, {}, path.isWanted, now);
   }
 
   private addressOf({ peer }: PeerPath): Uint8Array {

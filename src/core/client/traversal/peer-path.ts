@@ -1,11 +1,9 @@
 import type { SocketId } from '../../socket-id.ts';
 import type { Endpoint, PortHabit } from '../../../wire/index.ts';
+import type { Place } from '../place.ts';
 import { PeerHearing } from './peer-state.ts';
 
-/** Where a peer is heard or sent to: its pair, and our socket. */
-export interface Place extends Endpoint {
-  readonly socket: SocketId;
-}
+export type { Place };
 
 /** The data about a peer that RFC 6081 needs besides its entry in the list of peers. Times are ms of the machine's clock, -Infinity: never. */
 export class PeerPath {

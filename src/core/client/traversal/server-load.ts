@@ -2,6 +2,7 @@ import { PEER_VALIDITY_MS } from '../../constants.ts';
 import { TRUSTED } from '../../peer-table.ts';
 import type { Bubbles } from '../ask/bubbles.ts';
 import type { ClientContext } from '../context.ts';
+import type { Place } from '../place.ts';
 
 /** RFC 6081 section 5.7.2: these solicitations go without the servers. The third, 4 s after the first, goes with a bubble through them. */
 const ALONE = 2;
@@ -29,11 +30,11 @@ export class ServerLoadReduction {
     }
     if (!this.asked.has(peer)) return false;
     const { peers } = this.context;
-    const place = { address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! };
+    const place = this.placeOf(peer);
     // Our NAT may have forgotten the mapping that the peer knows: the nonce still shows that the bubble is ours.
     const nonce = this.context.qualified!.symmetric ? nonceReceived : 0;
     const trailers = { nonce, neighborDiscovery: 'solicitation' } as const;
-    this.bubbles.sendDirect(peers.address(peer), place, trailers, true, now, peers.socket[peer]);
+    this.bubbles.sendDirect(peers.address(peer), place, trailers, true, now);
     if (attempt <= ALONE) return true;
     this.asked.delete(peer);
     return false;
@@ -42,14 +43,18 @@ export class ServerLoadReduction {
   /** Answers a solicitation from where the peer is; advertisements are never answered. E-112, E-113 */
   advertise(peer: number, now: number): void {
     const { peers } = this.context;
-    const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
     const trailers = { neighborDiscovery: 'advertisement' } as const;
-    this.bubbles.reply(peers.address(peer), 0, address, port, now, trailers, peers.socket[peer]);
+    this.bubbles.reply(peers.address(peer), 0, this.placeOf(peer), now, trailers);
   }
 
   /** The peer is heard, or forgotten. */
   drop(peer: number): void {
     if (this.asked.size > 0) this.asked.delete(peer);
+  }
+
+  private placeOf(peer: number): Place {
+    const { mappedAddress, mappedPort, socket } = this.context.peers;
+    return { address: mappedAddress[peer]!, port: mappedPort[peer]!, socket: socket[peer]! };
   }
 
   /** Its place is known, and nothing was exchanged for so long that the place has to be confirmed. */
