@@ -4,21 +4,21 @@ import LongestFirst from './test/support/longest-first.ts';
 const isAll = process.env['TEREDO_TEST_ALL'] === '1';
 
 const ATTACKS = 'test/attack/**/*.test.ts';
-/** Code without any state of its own, whose test files may share a process: starting one for each takes longer than most run. */
+/** Tests of code without global state. Their files share a process, because starting one takes longer than most of them run. */
 const PURE = ['src/{wire,core,sim}/**/*.test.ts', 'test/{model,scenario,wire}/**/*.test.ts'];
-/** Tests that need root and namespaces of their own; a plain user's run skips them. */
+/** Tests that need root and make network namespaces. Without root they are skipped. */
 const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', ATTACKS];
-/** Of these, those that measure what a flood or a change costs: with nothing beside them. In the long form all floods are longer. */
+/** Those of them that measure the cost of a flood or a change: no other test runs at the same time. In the long form all floods are longer. */
 const ALONE = [isAll ? ATTACKS : 'test/attack/client.test.ts', 'test/kernel/relay-changes.test.ts'];
-/** Of all these, those in which the kernel has most to do, once more with the kernel doing it: as many as ten minutes allow. */
+/** The kernel tests that run on the kernel path, too: those with the most traffic, as many as ten minutes allow. */
 const KERNEL_PATH = [
   'test/kernel/{coming-back,on-the-wire,sizes}.test.ts',
   'test/interop/combinations.test.ts',
   'test/attack/client-peers.test.ts',
 ];
-/** Where they take minutes, only so. */
+/** Those that take minutes: on the kernel path only. */
 const KERNEL_PATH_ONLY = ['test/kernel/coming-back.test.ts'];
-/** `TEREDO_TEST_ALL=1 npm test`: all in which a role of ours runs. */
+/** With `TEREDO_TEST_ALL=1`: all tests in which a role of this program runs. */
 const KERNEL_PATH_ALL = [
   'test/kernel/{coming-back,commands,found-again,nat-gateways,nat-pairs,nat-rows,on-the-wire,sizes,topologies}.test.ts',
   'test/interop/**/*.test.ts',
@@ -26,10 +26,10 @@ const KERNEL_PATH_ALL = [
 
 const isRoot = process.getuid?.() === 0;
 
-/** After the others: they would take the processors from under the labs. */
+/** These tests run after the others, which would take processor time from the labs. */
 const real = {
   ...(isRoot ? {} : { runner: './test/support/needs-root-runner.ts' }),
-  // Two cores, of which four labs at a time leave a quarter idle while they wait.
+  // With four labs at a time two cores are idle for a quarter of the time.
   maxWorkers: 6,
   sequence: { groupOrder: 1 },
   testTimeout: 120_000,
@@ -50,7 +50,7 @@ export default defineConfig({
           name: 'memory',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: [...KERNEL, ...PURE],
-          // Some wait for programs; by itself vitest would leave a processor of two to others.
+          // Some tests wait for programs. By default vitest would use one of two processors.
           maxWorkers: 3,
           testTimeout: 60_000,
         },

@@ -31,7 +31,7 @@ for (let client = 0; client < clients; client++) addTo(relay.peers, client, rela
 process.on('SIGUSR2', () => {
   const begun = performance.now();
   for (let client = 0; client < clients; client += BATCH) receive(bubbles(client, clients));
-  const peers = relay.carried!.peers;
+  const peers = relay.status().carried!.peers;
   process.stdout.write(`carried for ${peers} after ${Math.ceil(performance.now() - begun)} ms\n`);
 });
 process.on('SIGTERM', () => void relay.close().then(() => process.exit(0)));

@@ -465,7 +465,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 	const __u32 *from = inner->saddr.in6_u.u6_addr32, *to = inner->daddr.in6_u.u6_addr32;
 	__u16 from_port = ~inner->saddr.in6_u.u6_addr16[5], to_port = ~inner->daddr.in6_u.u6_addr16[5];
 	bool ours = to[1] == c->announced;
-	__u32 target = ~to[3], cost, start = HEADERS;
+	__u32 target = ~to[3], cost, source, start = HEADERS;
 	__u16 origin[4] = {}, sum;
 
 	if (!c->uplink || to[0] != bpf_htonl(TEREDO_PREFIX) || !to_port || !is_global(c, target) || is_local(c, target))
@@ -481,7 +481,9 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 	if (is_left(c))
 		return GO_ON;
 	cost = (length + 127) / 128 * 1024; /* forwardingCost */
-	if (!take(FORWARDED_BY_PAIR, hash(c, o->ip.saddr, target), cost)) {
+	/* Forging the address of a relay is easy, knowing the IPv6 source of its bubbles is not: each has a part of the reserve. */
+	source = hash(c, hash(c, from[0], from[1]), hash(c, from[2], from[3]));
+	if (!take_fairly(c, FORWARDED_BY_PAIR_SHARED, hash(c, o->ip.saddr, target), hash(c, source, to_port), cost)) {
 		limited(c, LIMIT_FORWARDED_BY_PAIR, o->ip.saddr);
 		return decided(COUNT_droppedForwardLimit, TC_ACT_SHOT);
 	}

@@ -17,8 +17,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   lab: ['wire'],
   io: ['linux', 'core', 'wire'],
   runtime: ['io', 'core', 'wire'],
-  daemon: ['runtime', 'io', 'core', 'wire'],
-  cli: ['daemon', 'runtime', 'io', 'core', 'wire', 'lab'],
+  control: ['runtime', 'io', 'core', 'wire'],
+  daemon: ['control', 'runtime', 'io', 'core', 'wire'],
+  cli: ['daemon', 'control', 'runtime', 'io', 'core', 'wire', 'lab'],
 };
 
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
@@ -29,6 +30,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   lab: ['node:fs'],
   io: ['node:fs'],
   runtime: ['node:fs'],
+  control: ['node:fs'],
   daemon: ['node:fs'],
   cli: ['node:fs', 'commander'],
 };
@@ -40,6 +42,8 @@ const NOT_JUDGED = new Set([
   'io commander',
   'runtime @noble/hashes/hmac.js',
   'runtime commander',
+  'control @noble/hashes/hmac.js',
+  'control commander',
   'daemon @noble/hashes/hmac.js',
   'daemon commander',
   'cli @noble/hashes/hmac.js',

@@ -1,10 +1,9 @@
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { AccessList, MAX_ACCESS_PREFIXES } from '../core/access-list.ts';
-import type { AccessStatus } from '../daemon/status.ts';
 import { formatIpv4Prefix, parseIpv4, parseIpv4Prefix } from '../wire/index.ts';
 import type { Ipv4Prefix } from '../wire/index.ts';
-import { CommandFailure, EXIT } from './exit-codes.ts';
+import { CommandFailure, EXIT } from '../daemon/exit-codes.ts';
 
 /** What `--allow` and `--deny` have gathered. */
 export interface AccessOptions {
@@ -33,23 +32,6 @@ export function accessOf({ allow = [], deny = [] }: AccessOptions): AccessList {
   } catch (error) {
     throw new CommandFailure(EXIT.USAGE, `--allow, --deny: ${(error as Error).message}`);
   }
-}
-
-/** For the start of a role: a line where a list is in force. */
-export function noticesOfAccess(access: AccessList): string[] {
-  return access.size === 0 ? [] : [`access list: ${accessInWords(accessStatus(access))}`];
-}
-
-/** For `teredo status`. */
-export function accessStatus(access: AccessList): AccessStatus {
-  return { prefixes: access.size, default: access.allowsOthers ? 'allow' : 'deny' };
-}
-
-/** In one line, for people. */
-export function accessInWords({ prefixes, default: byDefault }: AccessStatus): string {
-  if (prefixes === 0) return 'all addresses';
-  const others = byDefault === 'allow' ? 'served' : 'denied';
-  return `${prefixes} ${prefixes === 1 ? 'prefix' : 'prefixes'}, all other addresses are ${others}`;
 }
 
 /** For a variadic option: adds an IPv4 prefix to those before it. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { dataPathInWords, dataPathRows, dataPathStatus } from './data-path.ts';
+import { dataPathInWords, dataPathStatus } from '../daemon/data-path-status.ts';
+import { dataPathRows } from './data-path.ts';
 
 const CARRIED = { peers: 2, receivedPackets: 3, receivedBytes: 300, sentPackets: 4, sentBytes: 400 };
 

@@ -8,7 +8,7 @@ import { peersCommand } from './commands/peers.ts';
 import { pingCommand } from './commands/ping.ts';
 import { statusCommand } from './commands/status.ts';
 import { demoCommand } from './demo/command.ts';
-import { CommandFailure, EXIT } from './exit-codes.ts';
+import { CommandFailure, EXIT } from '../daemon/exit-codes.ts';
 import { clientCommand } from './roles/client.ts';
 import { hostRelayCommand, relayCommand } from './roles/relay.ts';
 import { serverCommand } from './roles/server.ts';

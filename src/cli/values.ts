@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from 'commander';
 import { TEREDO_PORT, formatIpv4, parseEndpoint, parseIpv4, parseIpv6, parsePrefix } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
-import { isControlName } from '../daemon/control-path.ts';
+import type { HostPort } from '../daemon/meeting-point.ts';
+import { isControlName } from '../control/control-path.ts';
 import {
   faultOfHost,
   faultOfHostAddress,
@@ -14,6 +15,10 @@ import type { Fault } from '../runtime/settings/rules.ts';
 
 /** Where a relay listens unless told otherwise. */
 export const RELAY_PORT = 3545;
+
+/** `--announce` of a server and of a relay. */
+export const ANNOUNCE_HELP =
+  'public IPv4 address by which clients reach --address, where a 1:1 NAT translates one to the other (default: --address)';
 
 /** Parsers of option values: they give the value, or an error that commander shows with the option's name. */
 
@@ -41,12 +46,6 @@ export function hostAddressValue(text: string): Ipv4 {
 /** Throws what commander shows with the option's name, where there is a fault. */
 function refuse(text: string, fault: Fault): void {
   if (fault !== undefined) throw new InvalidArgumentError(`"${text}" ${fault}.`);
-}
-
-/** A host by name or IPv4 address, and a UDP port of it. */
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
 }
 
 /** A relay, on its usual port unless another one is named. */

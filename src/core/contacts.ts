@@ -5,12 +5,12 @@
  */
 import { CONTACT_ATTEMPTS, CONTACT_TIMEOUT_MS } from './constants.ts';
 
-export interface Contact {
+export interface Contact<P extends Payment = Payment> {
   readonly peer: number;
   /** Attempts made so far. */
   attempts: number;
   /** The payments for its attempts, if there is a budget. */
-  readonly paid: Payment[];
+  readonly paid: P[];
   /** Whether the local host wants the contact. If not, strangers alone have caused it, and its packets give way to those of the local host. */
   isOwn: boolean;
   /** When the next attempt, or failure, is due (ms). */
@@ -44,28 +44,28 @@ export interface ContactLimits {
 
 export const CONTACT_LIMITS: ContactLimits = { packetsPerPeer: 32, bytesPerPeer: 64 << 10, bytes: 8 << 20 };
 
-export interface ContactActions {
+export interface ContactActions<P extends Payment = Payment> {
   /** Send the bubbles or the test of this contact. Called when a contact begins, before `begin` returns, and at each repetition. */
-  attempt(contact: Contact, now: number): void;
+  attempt(contact: Contact<P>, now: number): void;
   /** No attempt was answered. The contact has already been removed. */
-  failed(contact: Contact, now: number): void;
+  failed(contact: Contact<P>, now: number): void;
   /** This many packets of the longest waiting contact were dropped to make room for those of another. */
   crowdedOut(packets: number, peer: number): void;
 }
 
-export class Contacts {
+export class Contacts<P extends Payment = Payment> {
   /** By peer. All wait for the same time, so insertion order is due order. */
-  private readonly contacts = new Map<number, Contact>();
+  private readonly contacts = new Map<number, Contact<P>>();
   /** Contacts that hold packets, the longest waiting first: those of strangers, and those that the local host wants. */
-  private readonly holders = new Set<Contact>();
-  private readonly ownHolders = new Set<Contact>();
-  private readonly actions: ContactActions;
+  private readonly holders = new Set<Contact<P>>();
+  private readonly ownHolders = new Set<Contact<P>>();
+  private readonly actions: ContactActions<P>;
   private readonly limits: ContactLimits;
   private bytes = 0;
   private chunk = new Uint8Array(0);
   private chunkUsed = 0;
 
-  constructor(actions: ContactActions, limits: ContactLimits = CONTACT_LIMITS) {
+  constructor(actions: ContactActions<P>, limits: ContactLimits = CONTACT_LIMITS) {
     this.actions = actions;
     this.limits = limits;
   }
@@ -74,7 +74,7 @@ export class Contacts {
     return this.contacts.size;
   }
 
-  get(peer: number): Contact | undefined {
+  get(peer: number): Contact<P> | undefined {
     return this.contacts.get(peer);
   }
 
@@ -82,13 +82,13 @@ export class Contacts {
    * Begins a contact with its first attempt and returns it; or returns the contact that is already under way. `isOwn`: the local host wants it.
    * If strangers had caused the contact until now, its attempts start again.
    */
-  begin(peer: number, now: number, requestedBy?: Requester, isOwn = false): Contact {
+  begin(peer: number, now: number, requestedBy?: Requester, isOwn = false): Contact<P> {
     const present = this.contacts.get(peer);
     if (present !== undefined) {
       if (isOwn && !present.isOwn) this.own(present, now);
       return present;
     }
-    const contact: Contact = {
+    const contact: Contact<P> = {
       peer,
       attempts: 0,
       paid: [],
@@ -103,7 +103,7 @@ export class Contacts {
   }
 
   /** Keeps a copy of `buffer[start, end)` until the contact succeeds; false when its queue is full. */
-  enqueue(contact: Contact, buffer: Uint8Array, start: number, end: number): boolean {
+  enqueue(contact: Contact<P>, buffer: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
     const { packetsPerPeer, bytesPerPeer, bytes } = this.limits;
     if (contact.waiting.length >= packetsPerPeer || contact.waitingBytes + length > bytesPerPeer)
@@ -120,7 +120,7 @@ export class Contacts {
   }
 
   /** Ends the contact with this peer, if there is one. The caller sends or drops its packets. */
-  finish(peer: number): Contact | undefined {
+  finish(peer: number): Contact<P> | undefined {
     const contact = this.contacts.get(peer);
     if (contact === undefined) return undefined;
     this.contacts.delete(peer);
@@ -146,7 +146,7 @@ export class Contacts {
     return Infinity;
   }
 
-  private attempt(contact: Contact, now: number): void {
+  private attempt(contact: Contact<P>, now: number): void {
     contact.attempts++;
     contact.dueAt = now + CONTACT_TIMEOUT_MS;
     this.contacts.set(contact.peer, contact);
@@ -154,7 +154,7 @@ export class Contacts {
   }
 
   /** Drops the packets of the oldest contacts first: most contacts that are answered are answered within their first second. */
-  private makeRoom(holders: ReadonlySet<Contact>, most: number): void {
+  private makeRoom(holders: ReadonlySet<Contact<P>>, most: number): void {
     for (const oldest of holders) {
       if (this.bytes <= most) break;
       this.release(oldest);
@@ -164,7 +164,7 @@ export class Contacts {
     }
   }
 
-  private own(contact: Contact, now: number): void {
+  private own(contact: Contact<P>, now: number): void {
     contact.isOwn = true;
     if (this.holders.delete(contact)) this.ownHolders.add(contact);
     contact.attempts = 0;
@@ -185,7 +185,7 @@ export class Contacts {
     return this.chunk.subarray(at, at + length);
   }
 
-  private release(contact: Contact): void {
+  private release(contact: Contact<P>): void {
     this.holders.delete(contact);
     this.ownHolders.delete(contact);
     this.bytes -= contact.waitingBytes;

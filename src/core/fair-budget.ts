@@ -1,3 +1,4 @@
+import type { PaidFrom } from './contacts.ts';
 import type { Entropy } from './entropy.ts';
 import { HashKey } from './hash.ts';
 import { TokenBuckets } from './token-buckets.ts';
@@ -31,9 +32,21 @@ export class FairBudget {
 
   /** Takes `cost` tokens of a group (two 32-bit words) for one of its members (one word). */
   take(groupHigh: number, groupLow: number, member: number, now: number, cost = 1): boolean {
-    if (this.shared.take(groupHigh, groupLow, now, cost)) return true;
+    return this.pay(groupHigh, groupLow, member, now, cost) !== undefined;
+  }
+
+  /** As {@link take}; returns from where the tokens came, undefined where there were too few. */
+  pay(groupHigh: number, groupLow: number, member: number, now: number, cost = 1): PaidFrom | undefined {
+    if (this.shared.take(groupHigh, groupLow, now, cost)) return 'shared';
     const key = this.hash.of4(groupHigh, groupLow, 0, member);
-    return this.members.take(key, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
+    const isTaken = this.members.take(key, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
+    return isTaken ? 'reserve' : undefined;
+  }
+
+  /** A token of the reserve has been answered: the member and the reserve get it back. */
+  giveReserve(groupHigh: number, groupLow: number, member: number, now: number): void {
+    this.members.give(this.hash.of4(groupHigh, groupLow, 0, member), 0, now, 1);
+    this.reserve.give(groupHigh, groupLow, now, 1);
   }
 
   /** Gives tokens back: packets sent for the group have been answered. */

@@ -5,7 +5,7 @@ import { FairShares } from './fair-shares.ts';
 const LIMITS = { perSecond: 10, burst: 50 };
 
 /** Takes tokens until it is refused; returns their number. */
-function greedy(shares: FairShares, path: readonly number[], now = 0, group = 0): number {
+function takeAll(shares: FairShares, path: readonly number[], now = 0, group = 0): number {
   let taken = 0;
   while (shares.take(group, path, now)) taken++;
   return taken;
@@ -19,7 +19,7 @@ describe('one level', () => {
     [1, 25],
     [4, 39],
   ])('a heavy sender of weight %f takes %i of 50', (weight, most) => {
-    expect(greedy(shares(weight), [1])).toBeCloseTo(most, -0.5);
+    expect(takeAll(shares(weight), [1])).toBeCloseTo(most, -0.5);
   });
 
   test('40 heavy senders have a token each, and leave one', () => {
@@ -64,12 +64,12 @@ describe('more levels', () => {
     let taken = 0;
     for (let member = 0; member < 1_000; member++) if (budget.take(0, [1, member], 0)) taken++;
     expect(taken).toBe(40);
-    expect(greedy(budget, [2, 1])).toBeGreaterThanOrEqual(2);
+    expect(takeAll(budget, [2, 1])).toBeGreaterThanOrEqual(2);
   });
 
   test('usage counts by path: the same member below another network has used nothing', () => {
     const budget = shares();
-    greedy(budget, [1, 7]);
+    takeAll(budget, [1, 7]);
     expect(budget.take(0, [1, 7], 0)).toBe(false);
     expect(budget.take(0, [2, 7], 0)).toBe(true);
   });
@@ -78,12 +78,12 @@ describe('more levels', () => {
 describe('groups', () => {
   test('each has its own bucket; answers give used tokens back', () => {
     const budget = new FairShares(LIMITS, [1], seededEntropy(), 1_024);
-    const first = greedy(budget, [7], 0, 1);
-    expect(greedy(budget, [7], 0, 2)).toBe(first);
+    const first = takeAll(budget, [7], 0, 1);
+    expect(takeAll(budget, [7], 0, 2)).toBe(first);
     const taken = Array.from({ length: first }, () => 0);
     budget.give(1, 0, first);
     budget.forgive(1, [7], taken, 0);
-    expect(greedy(budget, [7], 0, 1)).toBe(first);
+    expect(takeAll(budget, [7], 0, 1)).toBe(first);
   });
 
   test('a late answer gives back only the part of the usage that still counts', () => {
@@ -91,7 +91,7 @@ describe('groups', () => {
     for (const budget of [late, never]) for (let i = 0; i < 10; i++) budget!.take(0, [1, 2], 0);
     for (let i = 0; i < 4; i++) late!.take(0, [1, 1], 0);
     late!.forgive(0, [1, 1], [0, 0, 0, 0], 10_000);
-    expect(greedy(late!, [1, 3], 10_000)).toBe(greedy(never!, [1, 3], 10_000));
+    expect(takeAll(late!, [1, 3], 10_000)).toBe(takeAll(never!, [1, 3], 10_000));
   });
 
   test('tokens may be octets', () => {

@@ -10,6 +10,8 @@ export type LimitName =
   | 'answers'
   | 'forwarded-by-pair'
   | 'forwarded'
+  | 'forwarded-icmp-by-pair'
+  | 'forwarded-icmp'
   | 'native-by-client'
   | 'native'
   | 'by-source'

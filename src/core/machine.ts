@@ -28,7 +28,7 @@ export type { SocketId } from './socket-id.ts';
 export const HEADROOM = 64;
 
 export interface Machine {
-  /** What the driver has to do now. Drained after every input. */
+  /** The commands for the driver. Drained after every input. */
   readonly commands: CommandRing;
   /** Packets by verdict and reason. Counters never decrease. */
   readonly counters: Readonly<Record<string, number>>;
@@ -70,7 +70,7 @@ export interface Machine {
  */
 export interface OffloadingMachine extends Machine {
   /**
-   * Packets of the peer whose IPv6 address stands at `buffer[offset]` were carried: the last one from it at `receivedAt`,
+   * Packets of the peer with the IPv6 address at `buffer[offset]` were carried: the last one from it at `receivedAt`,
    * the last one to it at `sentAt` (ms; -Infinity: none since the last report). `traffic`: the number of packets, if known.
    */
   handleCarried(

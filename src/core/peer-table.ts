@@ -28,6 +28,12 @@ export const FREE = 0;
 export const UNVERIFIED = 1;
 export const TRUSTED = 2;
 
+/** How many peers a machine has. */
+export interface PeerCounts {
+  readonly trusted: number;
+  readonly unverified: number;
+}
+
 export interface PeerLimits {
   readonly trusted: number;
   readonly unverified: number;
@@ -52,6 +58,9 @@ export class PeerTable {
   localSeen = new Float64Array(0);
   /** Generation and second in which the peer was last offered for offload (offload.ts); 0: not offered. */
   offered = new Uint8Array(0);
+
+  /** Hash of the network for which a relay last began a contact with the peer (rounds.ts). Empty in a table with neighbours. */
+  requestedBy = new Uint32Array(0);
 
   /** Called when a pool is full, with the address (16 octets) of the peer that is to be added: another peer is removed, or this one is not added. */
   onFull: ((pool: 'trusted' | 'unverified', peer: Uint8Array) => void) | undefined;
@@ -95,6 +104,11 @@ export class PeerTable {
     return this.counts[UNVERIFIED]!;
   }
 
+  /** Frozen. */
+  get peerCounts(): PeerCounts {
+    return Object.freeze({ trusted: this.trustedCount, unverified: this.unverifiedCount });
+  }
+
   get trustedCount(): number {
     return this.counts[TRUSTED]!;
   }
@@ -134,7 +148,7 @@ export class PeerTable {
     if (this.hasNeighbours) {
       this.localAddress[peer] = this.localPort[peer] = 0;
       this.localSeen[peer] = -Infinity;
-    }
+    } else this.requestedBy[peer] = 0;
     this.offered[peer] = 0;
     this.traffic.reset(peer);
     this.move(peer, UNVERIFIED);
@@ -391,7 +405,7 @@ export class PeerTable {
       this.localAddress = widen(this.localAddress, new Uint32Array(size));
       this.localPort = widen(this.localPort, new Uint16Array(size));
       this.localSeen = widen(this.localSeen, new Float64Array(size));
-    }
+    } else this.requestedBy = widen(this.requestedBy, new Uint32Array(size));
     this.offered = widen(this.offered, new Uint8Array(size));
     this.words = widen(this.words, new Uint32Array(size * 4));
     this.bubbles = widen(this.bubbles, new Uint8Array(size));

@@ -168,7 +168,7 @@ function routeInWords({ destination, prefixLength, source }: Ipv6Route): string 
   return `route ${formatIpv6(destination)}/${prefixLength}${from}`;
 }
 
-/** Throws if IPv6 is off, as it often is on a container's interfaces. */
+/** Switches IPv6 on for an interface: in containers it is often off. Throws if that is not possible. */
 function switchOnIpv6(name: string): void {
   if (readSysctl('net/ipv6/conf/all/disable_ipv6') === undefined) {
     throw new EnvironmentError(

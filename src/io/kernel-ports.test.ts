@@ -16,7 +16,7 @@ const isRoot = process.getuid?.() === 0;
 
 const ports = kernelPorts();
 
-describe('errors say what is wrong and what to do about it', () => {
+describe('errors name the problem and the remedy', () => {
   test('a port that is taken: by which process', async () => {
     const other = createSocket('udp4');
     other.bind(0, '127.0.0.1');

@@ -156,7 +156,7 @@ function explainTun(error: SystemCallError, name: string): EnvironmentError | un
   if (error.code === 'EINVAL') {
     return new EnvironmentError(
       'interface-taken',
-      `no tunnel interface "${name}" can be made: there is one of another kind, or that is no name for one; use another --interface`,
+      `cannot make a tunnel interface "${name}": an interface of another kind has this name, or the name is not valid; use another --interface`,
       error,
     );
   }

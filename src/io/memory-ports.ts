@@ -21,7 +21,7 @@ import type {
   TunnelRules,
 } from './ports.ts';
 
-/** One host in memory, for tests of what runs on ports. Its datagrams arrive in a later turn of the event loop. */
+/** One host in memory, for tests of code that runs on ports. Its datagrams arrive in a later turn of the event loop. */
 export class MemoryPorts implements PortFactory {
   readonly clock: Clock;
   readonly entropy: Entropy;

@@ -34,7 +34,7 @@ const MOST_OCTETS = 64 << 10;
  */
 export function faultOfFolder(path: string): string | undefined {
   return faultOnPath(path, (at, found) => {
-    if (!found.isDirectory()) return `${at} is no folder`;
+    if (!found.isDirectory()) return `${at} is not a folder`;
     return isWritableByOthers(found) ? `other accounts may write into ${at}` : undefined;
   });
 }
@@ -62,14 +62,14 @@ function faultOnPath(
     if (!isTrusted(found.uid) && found.uid !== invoker)
       return `${next} belongs to another account (uid ${found.uid})`;
     if (found.isSymbolicLink()) {
-      if (++links > MOST_LINKS) return `${path} has too many links on the way`;
+      if (++links > MOST_LINKS) return `${path} has too many links in its path`;
       const target = readlinkSync(next);
       left.unshift(...partsOf(target));
       if (target.startsWith('/')) at = '/';
       continue;
     }
     if (left.length === 0) return verdictOnEnd(next, found);
-    if (!found.isDirectory()) return `${next} is no folder`;
+    if (!found.isDirectory()) return `${next} is not a folder`;
     // In a folder with the sticky bit only the owner of an entry may replace it.
     if ((found.mode & STICKY) === 0 && isWritableByOthers(found))
       return `other accounts may write into ${next}`;
@@ -100,7 +100,7 @@ export function readTrusted(path: string): string | undefined {
 }
 
 /**
- * Writes a file that only its owner may read: completely, or the old one stays. Replaces what exists at the path; of a link, the link
+ * Writes a file that only its owner may read: completely, or the old one stays. Replaces a file at the path; of a link, the link
  * itself and not its target. Throws the system's error, or an Error if the folder is not safe.
  */
 export function replaceTrusted(path: string, text: string): void {

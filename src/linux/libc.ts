@@ -2,8 +2,8 @@ import { endianness } from 'node:os';
 import koffi from 'koffi';
 
 /**
- * The C library's system calls. Pointers that are kept or computed are passed as numbers (`uintptr_t`): their memory belongs to a {@link
- * Memory}, which has to live as long as they are used.
+ * The C library's system calls. Pointers that are kept or computed are passed as numbers (`uintptr_t`): their memory belongs to a
+ * {@link Memory}, which has to live as long as they are used.
  */
 const libc = koffi.load(null); // the libraries of this process, whatever the file name of libc
 

@@ -1,5 +1,5 @@
 /**
- * What an interface does to packets of a tunnel. The kernel has a set of features for them (`hw_enc_features`) that programs cannot read.
+ * The treatment of a tunnel's packets by an interface. The kernel has a set of features for them (`hw_enc_features`) that programs cannot read.
  * It follows from the interface's kind, its other features, and the interfaces below it. Source: Linux (net/bridge, net/8021q,
  * net/openvswitch; bonding, team, macvlan, ipvlan, veth, tun, virtio_net). docs/uplinks.md says which parts were tried.
  */

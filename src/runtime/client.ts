@@ -1,14 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { CLIENT_LIMITS, ClientMachine, SOCKET } from '../core/client/index.ts';
-import type {
-  ContactProgress,
-  ClientLimits,
-  PeerStatus,
-  ServerCandidate,
-  ServerResult,
-} from '../core/client/index.ts';
-import type { ClientState, MachineEvent, NatKind, QualificationReason } from '../core/events.ts';
+import type { ContactProgress, ClientLimits, PeerStatus, ServerCandidate } from '../core/client/index.ts';
+import type { ClientState, MachineEvent, QualificationReason } from '../core/events.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { CarriedPath, NetworkMonitor, PortMapper, PortMapping, Udp } from '../io/ports.ts';
@@ -19,11 +13,12 @@ import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
 import { ClientInterface } from './client-interface.ts';
 import type { DefaultRoute } from './client-interface.ts';
+import type { ClientSnapshot } from './status.ts';
 import { Driver } from './driver.ts';
 import { GatewayMapping } from './gateway-mapping.ts';
 import { FailureWarnings } from './failure-warnings.ts';
 import { DataPathUse } from './data-path-use.ts';
-import type { CarriedTotals, DataPath, DataPathWish } from './data-path-use.ts';
+import type { DataPath, DataPathWish } from './data-path-use.ts';
 import { localNetwork, sameNetwork } from './local-network.ts';
 import type { LocalNetwork } from './local-network.ts';
 import { LimitLog } from './limit-log.ts';
@@ -170,7 +165,8 @@ export class Client extends EventEmitter<ClientEvents> {
       },
       ports.entropy,
     );
-    this.told = { state: this.machine.state, reason: this.machine.reason };
+    const { state, reason } = this.machine.status(ports.clock.now());
+    this.told = { state, reason };
     this.driver = new Driver(this.machine, ports.clock, (event) => this.handleEvent(event));
     this.kernelPath = new DataPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
       this.emit('data-path', path),
@@ -245,48 +241,31 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
+  /** Frozen: the client at this moment. */
+  status(): ClientSnapshot {
+    const machine = this.machine.status(this.driver.now);
+    return Object.freeze({
+      ...machine,
+      ...this.told,
+      server: this.serverInUse,
+      port: this.port,
+      portMapping: this.gateway.mapping,
+      interface: this.interfaceName,
+      defaultRoute: this.tunnel?.hasDefaultRoute ?? false,
+      dataPath: this.dataPath,
+      carried: this.kernelPath.totals,
+      portCounters: Object.freeze({ ...this.driver.portCounters }),
+    });
+  }
+
   /** `qualified` once address and routes are set too. */
   get state(): ClientState {
     return this.told.state;
   }
 
-  get reason(): QualificationReason | undefined {
-    return this.told.reason;
-  }
-
-  get nat(): NatKind {
-    return this.machine.natKind;
-  }
-
-  /** False after qualification with a server that has only one address. */
-  get symmetricNatRuledOut(): boolean {
-    return this.machine.symmetricNatRuledOut;
-  }
-
   /** The Teredo address, while qualified. */
   get address(): Ipv6 | undefined {
     return this.machine.address;
-  }
-
-  /** What the NAT shows to the server. */
-  get mapped(): Endpoint | undefined {
-    return this.machine.mapped;
-  }
-
-  get server(): ServerCandidate | undefined {
-    return this.machine.server === undefined ? undefined : this.servers[this.machine.server];
-  }
-
-  get serverResults(): readonly ServerResult[] {
-    return this.machine.serverResults;
-  }
-
-  get roundTripMs(): number | undefined {
-    return this.machine.roundTripMs;
-  }
-
-  get refreshIntervalMs(): number {
-    return this.machine.refreshIntervalMs;
   }
 
   get port(): number {
@@ -297,22 +276,8 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.tunnel?.name;
   }
 
-  get hasDefaultRoute(): boolean {
-    return this.tunnel?.hasDefaultRoute ?? false;
-  }
-
   get counters(): Readonly<Record<string, number>> {
     return this.machine.counters;
-  }
-
-  /** What a gateway has mapped for us. */
-  get portMapping(): PortMapping | undefined {
-    return this.gateway.mapping;
-  }
-
-  /** What the system refused or lost, by port and reason. */
-  get portCounters(): Readonly<Record<string, number>> {
-    return this.driver.portCounters;
   }
 
   /** Who carries the packets of verified peers. */
@@ -328,11 +293,6 @@ export class Client extends EventEmitter<ClientEvents> {
   /** What has gone to and come from the peer with this address, whoever has carried it, up to now; undefined: there is no such peer. */
   trafficOf(peer: Ipv6): PeerTraffic | undefined {
     return this.kernelPath.trafficOf(peer);
-  }
-
-  /** What was carried past the machine, and is in none of {@link counters}. */
-  get carried(): CarriedTotals | undefined {
-    return this.kernelPath.totals;
   }
 
   /**
@@ -351,10 +311,6 @@ export class Client extends EventEmitter<ClientEvents> {
   /** How far the search for a way to this address has come; undefined while not qualified. */
   progress(address: Ipv6): ContactProgress | undefined {
     return this.machine.progress(address, this.now);
-  }
-
-  get peerCounts(): { readonly trusted: number; readonly unverified: number } {
-    return this.machine.peerCounts;
   }
 
   peers(): Iterable<PeerStatus> {
@@ -563,9 +519,14 @@ export class Client extends EventEmitter<ClientEvents> {
     if (!this.isResting) this.gateway.networkChanged();
   }
 
+  private get serverInUse(): ServerCandidate | undefined {
+    const { server } = this.machine.status(this.driver.now);
+    return server === undefined ? undefined : this.servers[server];
+  }
+
   private openPortMapper(): PortMapper | undefined {
     const { portMapping, portMappingFile } = this.settings;
-    const server = this.server ?? this.servers[0];
+    const server = this.serverInUse ?? this.servers[0];
     if (portMapping === 'off' || server === undefined || this.udp === undefined) return undefined;
     const { local } = this.udp;
     return this.ports.openPortMapper({ local, destination: server.primary, file: portMappingFile });

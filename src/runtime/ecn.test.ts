@@ -34,7 +34,7 @@ test.each(['user', 'auto'] as const)(
     onTestFinished(() => client.close());
     await client.start();
     await pass(500);
-    const to = { address: HOST, port: client.mapped!.port };
+    const to = { address: HOST, port: client.status().mapped!.port };
     wire.carry({ bytes: bubble(PEER, client.address!), source: PLACE }, to);
     await pass(100);
 

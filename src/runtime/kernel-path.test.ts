@@ -109,7 +109,7 @@ test('packets between clients that know each other pass by both machines', async
     expect(await net.send(b, a, back())).toBe(true);
   }
   expect(carriedOut(a) - before).toBe(5);
-  expect(alice.carried).toMatchObject({ sentPackets: carriedOut(a), sentBytes: 60 * carriedOut(a) });
+  expect(alice.status().carried).toMatchObject({ sentPackets: carriedOut(a), sentBytes: 60 * carriedOut(a) });
   expect([alice.counters['sentPackets'], bob.counters['deliveredPackets']]).toEqual([sent, delivered]);
   expect([...alice.peers()].map(({ offloaded }) => offloaded)).toEqual([true]);
 });
@@ -151,10 +151,10 @@ test('CL-60: what is carried keeps peers valid, without a bubble', async () => {
   expect(alice.counters['sentDirectBubbles']).toBe(bubbles);
   expect([...alice.peers()][0]).toMatchObject({ state: 'valid' });
   await net.pass(1_000);
-  expect(alice.carried).toMatchObject({ peers: 1 });
+  expect(alice.status().carried).toMatchObject({ peers: 1 });
   // One in 4 s takes the socket's path.
-  expect(alice.carried!.sentPackets).toBeGreaterThan(65);
-  expect(alice.carried!.receivedBytes).toBeGreaterThan(65 * 60);
+  expect(alice.status().carried!.sentPackets).toBeGreaterThan(65);
+  expect(alice.status().carried!.receivedBytes).toBeGreaterThan(65 * 60);
 });
 
 test('a relay and a client carry for each other', async () => {
@@ -215,8 +215,8 @@ test('when the kernel path is lost the machine goes on, and says why', async () 
   expect(said).toEqual([{ kind: 'user', reason: 'somebody took it away' }]);
   expect(alice.dataPath).toEqual(said[0]);
   expect([...alice.peers()].map(({ offloaded }) => offloaded)).toEqual([false]);
-  expect(alice.carried).toMatchObject({ peers: 0, counters: {} });
-  expect(alice.carried!.sentPackets).toBeGreaterThan(0);
+  expect(alice.status().carried).toMatchObject({ peers: 0, counters: {} });
+  expect(alice.status().carried!.sentPackets).toBeGreaterThan(0);
 });
 
 test('CL-4: nothing is carried while the client is not qualified, though its address is kept', async () => {
@@ -259,7 +259,11 @@ test('--data-path: user never asks for the kernel, auto says why not, kernel fai
   const net = await Net.open();
   const ports = net.host(HOST_A);
   const user = await net.client(ports, { dataPath: 'user', interface: 'one' });
-  expect([user.dataPath, user.carried, ports.kernelPaths.size]).toEqual([{ kind: 'user' }, undefined, 0]);
+  expect([user.dataPath, user.status().carried, ports.kernelPaths.size]).toEqual([
+    { kind: 'user' },
+    undefined,
+    0,
+  ]);
   ports.noKernelPath = 'no CAP_BPF';
   const auto = await net.client(ports, { dataPath: 'auto', interface: 'two' });
   expect(auto.dataPath).toEqual({ kind: 'user', reason: 'no CAP_BPF' });

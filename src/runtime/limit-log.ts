@@ -127,6 +127,8 @@ export const EFFECTS: Readonly<Record<LimitName, readonly [string, string]>> = {
   answers: ['answer', 'not sent'],
   'forwarded-by-pair': ['packet', 'dropped'],
   forwarded: ['packet', 'dropped'],
+  'forwarded-icmp-by-pair': ['packet', 'dropped'],
+  'forwarded-icmp': ['packet', 'dropped'],
   'native-by-client': ['packet', 'dropped'],
   native: ['packet', 'dropped'],
   'by-source': ['packet', 'dropped'],

@@ -55,7 +55,7 @@ test('CL-7: with onlyWithoutIpv6 the client rests while the host has native IPv6
   ports.network.nativeDefaultRoute = true;
   await client.start();
   await pass(30_000);
-  expect([client.state, client.reason]).toEqual(['dormant', 'native-ipv6']);
+  expect([client.state, client.status().reason]).toEqual(['dormant', 'native-ipv6']);
   expect(client.counters['sentSolicitations']).toBe(0);
   expect(server.counters['receivedDatagrams']).toBe(0);
   ports.network.nativeDefaultRoute = false;
@@ -98,7 +98,7 @@ test('CL-7: a client that rests has no port opened by a gateway', async () => {
   ports.network.nativeDefaultRoute = true;
   ports.networkChanged();
   await pass(7_000);
-  expect([client.state, gateway.open, client.portMapping]).toEqual(['dormant', 0, undefined]);
+  expect([client.state, gateway.open, client.status().portMapping]).toEqual(['dormant', 0, undefined]);
   ports.network.nativeDefaultRoute = false;
   ports.networkChanged();
   await pass(5_000);
@@ -114,7 +114,7 @@ test('CL-7: native IPv6 that comes while the client starts, before its monitor, 
   };
   await client.start();
   await pass(1_000);
-  expect([client.state, client.reason, gateway.open]).toEqual(['dormant', 'native-ipv6', 0]);
+  expect([client.state, client.status().reason, gateway.open]).toEqual(['dormant', 'native-ipv6', 0]);
   expect(client.counters['sentSolicitations']).toBe(0);
 });
 
@@ -196,7 +196,7 @@ test("what somebody takes from a client's tunnel is set again with the next chan
   await pass(500);
   expect(settingsOf(ports)).toEqual(before);
   expect(warnings).toEqual(['somebody has taken teredo down, or addresses or routes from it: set again']);
-  expect([client.state, client.hasDefaultRoute]).toEqual(['qualified', true]);
+  expect([client.state, client.status().defaultRoute]).toEqual(['qualified', true]);
 });
 
 test('and of what cannot be set again only once a failure', async () => {
@@ -244,7 +244,7 @@ test('a route that cannot be set is told, keeps no other from being set, and lea
   const all = settingsOf(ports);
   expect(all.slice(3)).toEqual(['2000::/3', ...FROM_OWN]);
   expect(warnings).toEqual(['::/0: it exists already']);
-  expect([client.state, client.hasDefaultRoute]).toEqual(['qualified', true]);
+  expect([client.state, client.status().defaultRoute]).toEqual(['qualified', true]);
   network.addRoute = addRoute;
   ports.networkChanged();
   await pass(500);
@@ -255,7 +255,7 @@ test('a route that cannot be set is told, keeps no other from being set, and lea
   await pass(20_000);
   expect(client.address).toBeUndefined();
   expect(settingsOf(ports)).toEqual(['up', 'fe80::ffff:ffff:ffff/64']);
-  expect(client.hasDefaultRoute).toBe(false);
+  expect(client.status().defaultRoute).toBe(false);
 });
 
 test('a socket that cannot be opened again and again is a warning once a minute', async () => {

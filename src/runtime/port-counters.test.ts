@@ -25,7 +25,7 @@ test.for(Object.entries(SEATS))(
     const seat = make(ports);
     onTestFinished(() => seat.close());
     await seat.start();
-    expect(seat.portCounters).toEqual({ udpReceiveOverflows: 0 });
+    expect(seat.status().portCounters).toEqual({ udpReceiveOverflows: 0 });
     const [socket] = ports.sockets;
     socket!.send(new Uint8Array(70_000), 0, 70_000, ADDRESS, 9);
     socket!.send(new Uint8Array(1), 0, 1, ADDRESS, 0);
@@ -33,7 +33,7 @@ test.for(Object.entries(SEATS))(
     const [tun] = ports.tuns.values();
     tun?.write(new Uint8Array(8), 0, 8);
     tun?.flush();
-    expect(seat.portCounters).toEqual({
+    expect(seat.status().portCounters).toEqual({
       udpReceiveOverflows: 0,
       'udpSendFailures.EMSGSIZE': 1,
       'udpSendFailures.EINVAL': 1,

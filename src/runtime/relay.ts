@@ -18,7 +18,8 @@ import { checkRelaySettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { DataPathUse } from './data-path-use.ts';
 import { InterfaceConfig, addressSetting, routeSetting } from './interface-config.ts';
-import type { CarriedTotals, DataPath, DataPathWish } from './data-path-use.ts';
+import type { RelaySnapshot } from './status.ts';
+import type { DataPath, DataPathWish } from './data-path-use.ts';
 
 export interface RelaySettings {
   /** The outer IPv4 address; 0 leaves it to the system (for a host-specific relay behind a NAT). */
@@ -142,17 +143,24 @@ export class Relay extends EventEmitter<RelayEvents> {
     }
   }
 
+  /** Frozen: the relay at this moment. */
+  status(): RelaySnapshot {
+    const machine = this.machine.status(this.driver.now);
+    return Object.freeze({
+      ...machine,
+      port: this.port,
+      dataPath: this.dataPath,
+      carried: this.kernelPath.totals,
+      portCounters: Object.freeze({ ...this.driver.portCounters }),
+    });
+  }
+
   get port(): number {
     return this.localPort;
   }
 
   get counters(): Readonly<Record<string, number>> {
     return this.machine.counters;
-  }
-
-  /** What the system refused or lost, by port and reason. */
-  get portCounters(): Readonly<Record<string, number>> {
-    return this.driver.portCounters;
   }
 
   /** Who carries the packets of verified clients. */
@@ -168,11 +176,6 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** What has gone to and come from the peer with this address, whoever has carried it, up to now; undefined: there is no such peer. */
   trafficOf(peer: Ipv6): PeerTraffic | undefined {
     return this.kernelPath.trafficOf(peer);
-  }
-
-  /** What was carried past the machine, and is in none of {@link counters}. */
-  get carried(): CarriedTotals | undefined {
-    return this.kernelPath.totals;
   }
 
   /** As {@link Client.setDataPath}. */

@@ -16,7 +16,15 @@ const CLIENT = at('192.0.2.10:4000');
 const LIMIT = { perSecond: 0, burst: 8 };
 const NONE = { perSecond: 0, burst: 0 };
 const FAIR = { shared: LIMIT, member: NONE, reserve: NONE };
-const LIMITS = { answers: FAIR, forwarded: FAIR, forwardedByPair: LIMIT, nativeByClient: FAIR, native: FAIR };
+const LIMITS = {
+  answers: FAIR,
+  forwarded: FAIR,
+  forwardedByPair: FAIR,
+  forwardedIcmp: FAIR,
+  forwardedIcmpByPair: LIMIT,
+  nativeByClient: FAIR,
+  native: FAIR,
+};
 const ALL: ServerWork = { answers: true, forwards: true };
 const NOTHING: ServerWork = { answers: false, forwards: false, reason: 'the interface has gone' };
 
@@ -92,7 +100,7 @@ describe('who does what has its limit, or shares it', () => {
     expect(path.options!.limits).toMatchObject({
       answers: { shared: { burst: 6 } },
       forwarded: { shared: { burst: 6 } },
-      forwardedByPair: { burst: 6 },
+      forwardedByPair: { shared: { burst: 6 } },
     });
   });
 

@@ -15,6 +15,7 @@ import { Driver } from './driver.ts';
 import { FailureWarnings } from './failure-warnings.ts';
 import { LimitLog } from './limit-log.ts';
 import type { DataPath, DataPathWish } from './data-path-use.ts';
+import type { ServerSnapshot } from './status.ts';
 import { checkServerSettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 
@@ -108,22 +109,26 @@ export class Server extends EventEmitter<ServerEvents> {
     return { primary: announce ?? address, secondary: announceSecondary ?? secondary };
   }
 
-  /** Of all who do the server's work together. */
+  /** Frozen: the server at this moment. Its counters are of process and kernel together. */
+  status(): ServerSnapshot {
+    const machine = this.machine.status(this.driver.now);
+    const { announced, dataPath } = this;
+    return Object.freeze({
+      ...machine,
+      announced,
+      dataPath,
+      kernelCounters: this.serverPath?.counters,
+      counters: Object.freeze(this.counters),
+      portCounters: Object.freeze({ ...this.driver.portCounters }),
+    });
+  }
+
+  /** Of process and kernel together. */
   get counters(): Readonly<Record<string, number>> {
     const all: Record<string, number> = { ...this.machine.counters };
-    for (const [name, count] of Object.entries(this.kernelCounters ?? {}))
+    for (const [name, count] of Object.entries(this.serverPath?.counters ?? {}))
       all[name] = (all[name] ?? 0) + count;
     return all;
-  }
-
-  /** What the system refused or lost, by port and reason. */
-  get portCounters(): Readonly<Record<string, number>> {
-    return this.driver.portCounters;
-  }
-
-  /** What of that the kernel did; undefined where it does nothing. */
-  get kernelCounters(): Readonly<Record<string, number>> | undefined {
-    return this.serverPath?.counters;
   }
 
   /** Who answers solicitations and forwards bubbles; where it is not the kernel, why, unless that was the wish. */

@@ -1,21 +1,31 @@
 /** The internet in memory: a virtual clock, seeded randomness, hosts, links, NATs, and the machines in them. */
-export * from './event-queue.ts';
-export * from './internet.ts';
-export * from './ipv4-host.ts';
-export * from './ipv4-network.ts';
-export * from './ipv6-host.ts';
-export * from './ipv6-link.ts';
-export * from './ipv6-router.ts';
-export * from './ipv6-udp.ts';
-export * from './link.ts';
-export * from './machine-node.ts';
-export * from './nat.ts';
-export * from './nat-options.ts';
-export * from './nat-pair.ts';
-export * from './nat-table.ts';
-export * from './pcap.ts';
-export * from './seeded-entropy.ts';
-export * from './sim-client.ts';
-export * from './sim-relay.ts';
-export * from './sim-server.ts';
-export * from './world.ts';
+export type { ScheduledEvent } from './event-queue.ts';
+export { Internet } from './internet.ts';
+export type {
+  AddClientOptions,
+  AddServerOptions,
+  HostRelay,
+  InternetOptions,
+  RelaySite,
+} from './internet.ts';
+export { Ipv4Host } from './ipv4-host.ts';
+export type { UdpHandler, UdpSocket } from './ipv4-host.ts';
+export type { Attachment, DatagramHandler, Ipv4Datagram, Ipv4Network } from './ipv4-network.ts';
+export type { Ipv6Host, Ping, PingOptions, ReceivedError } from './ipv6-host.ts';
+export type { PacketHandler } from './ipv6-link.ts';
+export type { Ipv6Router } from './ipv6-router.ts';
+export type { Udp6Datagram } from './ipv6-udp.ts';
+export type { LinkConditions } from './link.ts';
+export type { MachineNode } from './machine-node.ts';
+export type { Nat } from './nat.ts';
+export { NAT_KINDS } from './nat-options.ts';
+export type { Dependence, NatKindName, NatOptions } from './nat-options.ts';
+export { tryNeighbours, tryPair } from './nat-pair.ts';
+export type { PairOptions, PairOutcome } from './nat-pair.ts';
+export { Capture } from './pcap.ts';
+export { SeededEntropy } from './seeded-entropy.ts';
+export type { SimClient, SimClientOptions } from './sim-client.ts';
+export type { SimRelay, SimRelayOptions } from './sim-relay.ts';
+export type { SimServer } from './sim-server.ts';
+export { LiveLockError } from './world.ts';
+export type { World, WorldOptions } from './world.ts';

@@ -5,8 +5,6 @@ import type { Nat } from './nat.ts';
 import type { NatOptions } from './nat-options.ts';
 import type { SimClient } from './sim-client.ts';
 
-export type { PeerMeans };
-
 /** The result of a trial with two clients, each behind a NAT of its own, or both behind one. */
 export interface PairOutcome {
   /** The means by which they reach each other: the more complex one of the two directions. Undefined: at least one does not reach the other. */
@@ -74,7 +72,9 @@ function tryClients(net: Internet, natA: Nat, natB: Nat, options: PairOptions): 
   const backMs = firstReplyMs === Infinity ? Infinity : timeToReply(net, b, a, patienceMs);
   return {
     means:
-      backMs === Infinity ? undefined : lessPlain(meansOf(a, b, net.world.now), meansOf(b, a, net.world.now)),
+      backMs === Infinity
+        ? undefined
+        : moreComplex(meansOf(a, b, net.world.now), meansOf(b, a, net.world.now)),
     firstReplyMs,
     backMs,
     sent: sum(both, SENT) - before,
@@ -101,7 +101,7 @@ function meansOf({ machine }: SimClient, other: SimClient, now: number): PeerMea
   return undefined;
 }
 
-function lessPlain(a: PeerMeans | undefined, b: PeerMeans | undefined): PeerMeans | undefined {
+function moreComplex(a: PeerMeans | undefined, b: PeerMeans | undefined): PeerMeans | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return MEANS.indexOf(a) > MEANS.indexOf(b) ? a : b;
 }

@@ -1,6 +1,6 @@
 import { Carrier } from '../core/offload/carrier.ts';
 import { ClientMachine, SOCKET } from '../core/client/index.ts';
-import type { ClientOptions } from '../core/client/index.ts';
+import type { ClientMachineStatus, ClientOptions } from '../core/client/index.ts';
 import { DISCOVERY_GROUP } from '../core/constants.ts';
 import type { MachineEvent } from '../core/events.ts';
 import type { Ipv4 } from '../wire/index.ts';
@@ -11,6 +11,7 @@ import { Ipv6Host } from './ipv6-host.ts';
 import type { LinkConditions } from './link.ts';
 import { MachineNode } from './machine-node.ts';
 import type { SeededEntropy } from './seeded-entropy.ts';
+import type { World } from './world.ts';
 
 /** The machine's options without `network`, which the simulator knows. */
 export type SimClientOptions = Omit<ClientOptions, 'network'>;
@@ -26,6 +27,7 @@ export class SimClient {
   readonly node: MachineNode;
   /** Only with the option `offload`. */
   readonly carrier: Carrier | undefined;
+  private readonly world: World;
   private readonly entropy: SeededEntropy;
 
   /** The host is attached at `address`. Qualification begins with {@link start}. */
@@ -36,6 +38,7 @@ export class SimClient {
     conditions?: Partial<LinkConditions>,
   ) {
     const { world } = network;
+    this.world = world;
     this.entropy = world.newEntropy();
     this.ipv6 = new Ipv6Host(world);
     this.host.attach(network, address, conditions);
@@ -59,6 +62,11 @@ export class SimClient {
 
   stop(): void {
     this.node.request((now) => this.machine.stop(now));
+  }
+
+  /** The machine at this moment. */
+  get status(): ClientMachineStatus {
+    return this.machine.status(this.world.now);
   }
 
   /** The host leaves its network and gets `address` on another network, or on the same one. */

@@ -19,7 +19,7 @@ import { parseIpv6 } from './ipv6-text.ts';
 const router = parseIpv6('2001:db8::1')!;
 const host = parseIpv6('2001:db8::2')!;
 const group = parseIpv6('ff0e::1')!;
-const nobody = parseIpv6('::')!;
+const unspecified = parseIpv6('::')!;
 
 /** A packet of `host` to `router` whose payload starts with these octets. */
 function packet(nextHeader: number, payload: number[], source = host, destination = router): Uint8Array {
@@ -78,7 +78,7 @@ test.each([
   ['ICMPv6 without a type', false, packet(NEXT_HEADER.ICMPV6, [])],
   ['to a group', false, packet(NEXT_HEADER.UDP, [], host, group)],
   ['from a group', false, packet(NEXT_HEADER.UDP, [], group)],
-  ['from the unspecified address', false, packet(NEXT_HEADER.UDP, [], nobody)],
+  ['from the unspecified address', false, packet(NEXT_HEADER.UDP, [], unspecified)],
   ['an error behind an extension', false, packet(60, [58, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0])],
   ['an error behind two', false, packet(0, [60, 0, 0, 0, 0, 0, 0, 0, 58, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0])],
   [

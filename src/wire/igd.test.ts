@@ -41,7 +41,7 @@ describe('SSDP', () => {
     ['no location', answer([st])],
     ['a location of another kind', answer([st, 'LOCATION: file:///etc/passwd'])],
     ['an endless location', answer([st, `LOCATION: http://${'a'.repeat(60_000)}`])],
-  ] as const)('%s is none', ([, text]) => {
+  ] as const)('%s is not a search answer', ([, text]) => {
     expect(parseSearchAnswer(text)).toBeUndefined();
   });
 });
@@ -63,11 +63,11 @@ describe('notices', () => {
   });
 
   test.for([
-    ['of another kind of device', notice('NT: upnp:rootdevice', 'NTS: ssdp:alive')],
+    ['a notice of another kind of device', notice('NT: upnp:rootdevice', 'NTS: ssdp:alive')],
     ['an update', notice(nt, 'NTS: ssdp:update')],
     ['a search', `M-SEARCH * HTTP/1.1\r\n${nt}\r\nNTS: ssdp:alive\r\n\r\n`],
-    ['of no kind', notice(nt)],
-  ] as const)('%s is none', ([, text]) => {
+    ['a notice without a kind', notice(nt)],
+  ] as const)('%s is not accepted', ([, text]) => {
     expect(parseNotice(text)).toBeUndefined();
   });
 });

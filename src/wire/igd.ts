@@ -11,7 +11,7 @@ const SERVICES = ['WANIPConnection:2', 'WANIPConnection:1', 'WANPPPConnection:1'
 );
 /** The search target. Gateways of version 2 answer to version 1, too. */
 const SEARCHED = 'urn:schemas-upnp-org:device:InternetGatewayDevice:1';
-/** Octets of a text field of a gateway that are accepted at the most. */
+/** Octets of the longest text field of a gateway that is accepted. */
 const TEXT_MOST = 512;
 
 /** A service of a gateway. Its control URL may be relative to the URL of the description. */

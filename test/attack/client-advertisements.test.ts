@@ -12,7 +12,7 @@ import {
 import type { Namespace } from '../../src/lab/index.ts';
 import { buildRouterAdvertisement, makeLinkLocal, writeOrigin } from '../../src/wire/index.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
-import { ATTACKER_ADDRESS, HonestPing, addHost, concatenate, send, spoof, v4, v6 } from './ground.ts';
+import { ATTACKER_ADDRESS, HonestPing, addHost, concatenate, send, spoof, v4, v6 } from './attack-lab.ts';
 
 const PROGRAM = fileURLToPath(new URL('attacker/false-server.mjs', import.meta.url));
 const OTHER_ADDRESS = '203.0.113.122';

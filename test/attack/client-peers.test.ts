@@ -13,14 +13,14 @@ import {
   spoof,
   teredo,
   within,
-} from './ground.ts';
-import { BesiegedClient } from './besieged-client.ts';
+} from './attack-lab.ts';
+import { AttackedClient } from './attacked-client.ts';
 
 const PORTS = Array.from({ length: 20_000 }, (_, i) => 1_024 + i);
 
 test("bubbles and data in a victim's name, of 20,000 peers: it gets no more datagrams than the limits permit", async () => {
   await using net = new Internet();
-  const client = await BesiegedClient.start(net, 'full-cone');
+  const client = await AttackedClient.start(net, 'full-cone');
   const { site, address } = client;
   const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
   const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));

@@ -1,4 +1,4 @@
-/** What an attacker can make a client send, and store. CL-51, CL-124 */
+/** Attacks that make a client send, or store, more than it should. CL-51, CL-124 */
 import { expect, test } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/core/client/limits.ts';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
@@ -14,8 +14,8 @@ import {
   v4,
   v6,
   within,
-} from './ground.ts';
-import { BesiegedClient } from './besieged-client.ts';
+} from './attack-lab.ts';
+import { AttackedClient } from './attacked-client.ts';
 
 const { bubbleReplies, unsolicitedTests } = CLIENT_LIMITS;
 const SOURCES = Array.from({ length: 5_000 }, (_, i) => v6(`2001:db8:66::${i.toString(16)}`));
@@ -25,7 +25,7 @@ const OWN_TESTS = 10;
 
 test('bubbles of 5,000 native sources through its server: replies and tests stay within their limits', async () => {
   await using net = new Internet();
-  const client = await BesiegedClient.start(net, 'port-restricted');
+  const client = await AttackedClient.start(net, 'port-restricted');
   const { address } = client;
   const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
   const arrived = new ArrivalCounter(attacker);
@@ -49,7 +49,7 @@ test('bubbles of 5,000 native sources through its server: replies and tests stay
 
 test("the same in its server's name, with a victim as origin: the victim gets no more bubbles than the limit", async () => {
   await using net = new Internet();
-  const client = await BesiegedClient.start(net, 'full-cone');
+  const client = await AttackedClient.start(net, 'full-cone');
   const { site, address } = client;
   const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
   const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));
@@ -73,7 +73,7 @@ test("the same in its server's name, with a victim as origin: the victim gets no
 
 test('pings of invented native sources directly to the mapped port, which the host answers: tested within the limit, few are stored', async () => {
   await using net = new Internet();
-  const client = await BesiegedClient.start(net, 'full-cone');
+  const client = await AttackedClient.start(net, 'full-cone');
   const { site, address } = client;
   const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
   const attack = await send(attacker, {

@@ -5,7 +5,7 @@ import type { Namespace, Running, Site } from '../../src/lab/index.ts';
 import { DESTINATION, DatagramView, SOURCE, decodeDatagram, isTeredo } from '../../src/wire/index.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 import { bytesOf, vectors } from '../support/vectors.ts';
-import { ATTACKER_ADDRESS, HonestPing, addHost, memoryOf, send, teredo, v6 } from './ground.ts';
+import { ATTACKER_ADDRESS, HonestPing, addHost, memoryOf, send, teredo, v6 } from './attack-lab.ts';
 import { IS_ALL } from '../support/extent.ts';
 
 const PORT = 5000;

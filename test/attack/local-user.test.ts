@@ -1,14 +1,14 @@
-/** What a local user without privileges can do to a daemon through its control socket, which is open to all users. */
+/** Attacks of a local user without privileges on a daemon, through its control socket, which is open to all users. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { ask } from '../../src/daemon/control-client.ts';
-import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
+import { ask } from '../../src/control/control-client.ts';
+import { controlDirectory, controlPath } from '../../src/control/control-path.ts';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { nameOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
-import { HonestPing, endedWith, memoryOf } from './ground.ts';
+import { HonestPing, endedWith, memoryOf } from './attack-lab.ts';
 
 const ATTACKER = 65534;
 const OTHER_USER = 65533;

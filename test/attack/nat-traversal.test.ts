@@ -1,4 +1,4 @@
-/** RFC 6081 and the guesses of ports: what forged bubbles can make a client send, and whether they can keep two clients apart. */
+/** RFC 6081 and the guesses of ports: attacks by forged bubbles that make a client send, or that keep two clients apart. */
 import { expect, test } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/core/client/limits.ts';
 import { Internet, RELAY_ADDRESS, SERVER_ADDRESS, timeToFirstReply } from '../../src/lab/index.ts';
@@ -15,7 +15,7 @@ import {
 import type { GuessTrailer, Ipv6 } from '../../src/wire/index.ts';
 import { everyNth } from '../support/extent.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
-import { BesiegedClient } from './besieged-client.ts';
+import { AttackedClient } from './attacked-client.ts';
 import {
   ATTACKER_ADDRESS,
   ArrivalCounter,
@@ -27,7 +27,7 @@ import {
   v4,
   v6,
   within,
-} from './ground.ts';
+} from './attack-lab.ts';
 
 const { bubbleReplies, directBubbles, indirectBubbles, randomPorts } = CLIENT_LIMITS;
 const NONCE = Uint8Array.of(6, 6, 6, 6);
@@ -51,7 +51,7 @@ test.each(everyNth(2, ['symmetric-random', 'port-restricted'] as const))(
   "50,000 bubbles in its server's name, behind a NAT that is %s, with a victim in every field: no more than the limits, few sockets",
   async (nat) => {
     await using net = new Internet();
-    const client = await BesiegedClient.start(net, nat);
+    const client = await AttackedClient.start(net, nat);
     const { site, address } = client;
     const attacker = addHost(net, 'attacker', ATTACKER_ADDRESS);
     const arrived = new ArrivalCounter(addHost(net, 'victim', VICTIM_ADDRESS));

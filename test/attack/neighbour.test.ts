@@ -1,4 +1,4 @@
-/** What a host on the client's own link can make it do. CL-113, CL-115 */
+/** Attacks on a client from its own link. CL-113, CL-115 */
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/core/client/limits.ts';
@@ -23,7 +23,7 @@ import {
   spoof,
   teredo,
   v6,
-} from './ground.ts';
+} from './attack-lab.ts';
 
 const POSER = fileURLToPath(new URL('attacker/poser.mjs', import.meta.url));
 const DISCOVERY = { to: '224.0.0.253', toPort: 3544 };

@@ -10,7 +10,7 @@ import { buildEchoRequest, toHex } from '../../src/wire/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { everyNth } from '../support/extent.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
-import { ATTACKER_ADDRESS, addHost, send, v6 } from './ground.ts';
+import { ATTACKER_ADDRESS, addHost, send, v6 } from './attack-lab.ts';
 
 const NEWCOMERS = 10;
 const PER_SECOND = 100;

@@ -1,4 +1,4 @@
-/** What an attacker can make a relay send, and store. */
+/** Attacks that make a relay send, or store, more than it should. */
 import { expect, test } from 'vitest';
 import { RELAY_LIMITS } from '../../src/core/relay/limits.ts';
 import {
@@ -24,7 +24,7 @@ import {
   teredo,
   v6,
   endedWith,
-} from './ground.ts';
+} from './attack-lab.ts';
 import { IS_ALL } from '../support/extent.ts';
 
 const ATTACKER_NATIVE = '2001:db8:2::66';

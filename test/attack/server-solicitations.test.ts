@@ -1,4 +1,4 @@
-/** What solicitations can do to a server, and to the hosts that it answers. S-2, S-37 to S-40 */
+/** Attacks by solicitations: on a server, and on the hosts that it answers. S-2, S-37 to S-40 */
 import { expect, test } from 'vitest';
 import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
@@ -17,7 +17,7 @@ import {
   spoof,
   v4,
   endedWith,
-} from './ground.ts';
+} from './attack-lab.ts';
 import { IS_ALL } from '../support/extent.ts';
 
 const SOLICITATION = buildRouterSolicitation(

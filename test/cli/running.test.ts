@@ -6,8 +6,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ask } from '../../src/daemon/control-client.ts';
-import type { ControlAnswer } from '../../src/daemon/control-protocol.ts';
+import { ask } from '../../src/control/control-client.ts';
+import type { ControlAnswer } from '../../src/control/control-protocol.ts';
 import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from '../support/roles.ts';
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { networkNamespace } from '../../src/daemon/network-namespace.ts';
+import { networkNamespace } from '../../src/control/network-namespace.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
-import { ATTACKER_ADDRESS, HonestPing, addHost, send } from '../attack/ground.ts';
+import { ATTACKER_ADDRESS, HonestPing, addHost, send } from '../attack/attack-lab.ts';
 import {
   PROGRAM,
   nameOf,

@@ -260,7 +260,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     }
   });
 
-  test('whatever comes', () => {
+  test('random packets', () => {
     const address = fc.constantFrom(
       OWN,
       PEER,
@@ -300,7 +300,7 @@ test('client: an echo reply that may answer its connectivity test is left to it'
   expect(rig.both('in', echoReplyOf(24))).toBe(true);
 });
 
-test('client: a router advertisement is left to it, whoever sent it', () => {
+test('client: a router advertisement is left to it, from any sender', () => {
   rig.begin('client');
   expect(rig.both('in', icmpv6Of(ICMPV6.RA, 16))).toBe(false);
 });

@@ -1,7 +1,7 @@
 /** After each failure that ends, traffic flows again within 10 s of the moment when it can, without a restart. */
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
+import { controlDirectory, controlPath } from '../../src/control/control-path.ts';
 import {
   Internet,
   NATIVE_ADDRESS,
@@ -13,7 +13,7 @@ import {
   until,
 } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
-import type { ClientStatus } from '../../src/daemon/status.ts';
+import type { ClientStatus } from '../../src/control/status.ts';
 import { nameOf, startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BACK_MS = 10_000;

@@ -6,8 +6,8 @@ import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ask } from '../../src/daemon/control-client.ts';
-import { controlPath } from '../../src/daemon/control-path.ts';
+import { ask } from '../../src/control/control-client.ts';
+import { controlPath } from '../../src/control/control-path.ts';
 import {
   Internet,
   NATIVE_ADDRESS,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VERDICT } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
-import { buildIpv4Udp } from '../../src/sim/index.ts';
+import { buildIpv4Udp } from '../../src/sim/pcap.ts';
 import {
   DESTINATION,
   NEXT_HEADER,

@@ -29,9 +29,9 @@ test('the port stays open all the time', async () => {
       },
       60_000,
     );
-  gateway.standStill();
+  gateway.pause();
   await staysOpenFor(LIFETIME_SECONDS / 2 + 4);
-  gateway.goOn();
+  gateway.resume();
   await staysOpenFor(LIFETIME_SECONDS + 4);
   await client.stop();
   expect(gateway.mappings()).toEqual([]);

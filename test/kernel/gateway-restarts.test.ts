@@ -30,7 +30,7 @@ describe('a gateway that has restarted, and lost its mappings', () => {
       const client = await startClient(site.client, SERVER_ADDRESS);
       const { port } = await mapped(site);
       await untilDistinct();
-      await gateway.breakDown();
+      await gateway.crash();
       expect(gateway.mappings()).toEqual([]);
       await gateway.run();
       const isOpen = (): true | undefined =>
@@ -116,7 +116,7 @@ describe('a gateway that has restarted, and lost its mappings', () => {
     await startServer(net.server, SERVER_ADDRESS);
     const client = await startClient(site.client, SERVER_ADDRESS, '--refresh', '5');
     const { port } = await mapped(site);
-    await gateway.breakDown();
+    await gateway.crash();
     await gateway.run();
     const isOpen = (): true | undefined =>
       gateway.mappings().includes(`${port} to ${site.network}.2:${port}`) || undefined;

@@ -1,7 +1,7 @@
 /** `teredo ping --until-direct`: reports step by step how a path to a peer is found. */
 import { rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
+import { controlDirectory, controlPath } from '../../src/control/control-path.ts';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { PROGRAM, peersOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';

@@ -9,7 +9,7 @@ import {
   transfer,
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
-import type { DataPath } from '../../src/daemon/status.ts';
+import type { DataPath } from '../../src/control/status.ts';
 import { proveKernelPath } from '../support/carried.ts';
 import { IS_ALL } from '../support/extent.ts';
 import {

@@ -1,4 +1,4 @@
-/** What other programs of the host see of packets that the kernel carries: docs/guide/counters.md. */
+/** Whether other programs of the host see packets that the kernel carries: docs/guide/counters.md. */
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
 import { proveKernelPath } from '../support/carried.ts';

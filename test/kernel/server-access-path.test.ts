@@ -45,7 +45,8 @@ describe('the access list', () => {
 
   test('a bubble to a denied address takes nothing from a limit', () => {
     rig.setAccess(access('-192.0.2.1'));
-    rig.setBudgets({ forwardedByPair: { perSecond: 0, burst: 1 } });
+    const none = { perSecond: 0, burst: 0 };
+    rig.setBudgets({ forwardedByPair: { shared: { perSecond: 0, burst: 1 }, member: none, reserve: none } });
     for (let i = 0; i < 3; i++)
       expect(rig.both(between(PEER_MAPPED, MAPPED), { from: PEER_MAPPED })).toBe('denied');
     rig.setAccess(access());

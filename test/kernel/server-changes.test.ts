@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
 import { Internet, SERVER_ADDRESS, SERVER_SECONDARY, until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
-import { ATTACKER_ADDRESS, ArrivalCounter, addHost, send, teredo } from '../attack/ground.ts';
+import { ATTACKER_ADDRESS, ArrivalCounter, addHost, send, teredo } from '../attack/attack-lab.ts';
 import { eventually } from '../support/eventually.ts';
 import { startServer, statusOf } from '../support/roles.ts';
 import { solicitation } from '../support/server-rig.ts';
@@ -75,7 +75,7 @@ test('a bubble whose route leads elsewhere takes that route: by the process, and
     await send(asker, { ...ORDER, payloads });
     return arrived.read().packets > 0;
   });
-  const { burst } = SERVER_LIMITS.forwardedByPair;
+  const { burst } = SERVER_LIMITS.forwardedByPair.shared;
   await send(asker, { ...ORDER, payloads, count: 2 * burst });
   await until('the whole of the limit', () => arrived.read().packets >= burst);
   await eachByKernel(net.server, asker, solicitation());

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { Lab, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
-import { ATTACKER_ADDRESS, send } from '../attack/ground.ts';
+import { ATTACKER_ADDRESS, send } from '../attack/attack-lab.ts';
 import { eventually } from '../support/eventually.ts';
 import { hasKind } from '../support/links.ts';
 import { startServer, statusOf } from '../support/roles.ts';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
 import { VERDICT } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import {
@@ -26,7 +27,7 @@ import {
 import { join } from '../support/machine-rig.ts';
 import { ETHERNET, ServerProgramRig, pseudoSum } from '../support/server-program-rig.ts';
 import type { Outer } from '../support/server-program-rig.ts';
-import { solicitation } from '../support/server-rig.ts';
+import { ServerRig, solicitation } from '../support/server-rig.ts';
 import { bytesOf, vectors, payloadOf } from '../support/vectors.ts';
 
 /**
@@ -328,7 +329,7 @@ test('all examples of the vectors', () => {
   }
 });
 
-test('whatever comes', () => {
+test('random datagrams', () => {
   const address = fc.constantFrom(
     A,
     B,
@@ -392,8 +393,9 @@ test('limits: a client that asks all the time gets its tokens when they are due'
   rig.setBudgets();
 });
 
-test('limits: a large bubble counts more, and a pair has a limit of its own', () => {
-  rig.setBudgets({ forwardedByPair: { perSecond: 0, burst: 3 } });
+test('limits: a pair has a limit of its own', () => {
+  const none = { perSecond: 0, burst: 0 };
+  rig.setBudgets({ forwardedByPair: { shared: { perSecond: 0, burst: 3 }, member: none, reserve: none } });
   const send = (from: Endpoint) =>
     rig.run(rig.wrap(buildBubble(teredo(PRIMARY, from), B, 21), { from })).verdict;
   const before = rig.program.readCounters();
@@ -402,6 +404,26 @@ test('limits: a large bubble counts more, and a pair has a limit of its own', ()
   const after = rig.program.readCounters();
   expect(after.droppedForwardLimit - before.droppedForwardLimit).toBe(1);
   expect(after.forwardedToClients - before.forwardedToClients).toBe(4);
+  rig.setBudgets();
+});
+
+test('limits: beyond what a pair shares each IPv6 source has a part, at each port, as with the machine', () => {
+  const few = (burst: number) => ({ perSecond: 0, burst });
+  const forwardedByPair = { shared: few(3), member: few(2), reserve: few(6) };
+  rig.setBudgets({ forwardedByPair });
+  const machine = new ServerRig({ limits: { ...SERVER_LIMITS, forwardedByPair } });
+  const from = at('192.0.2.78:3545');
+  const passes = (source: string, port = 9_000): boolean => {
+    const bubble = buildBubble(v6(source), teredo(PRIMARY, { ...PEER_MAPPED, port }), 21);
+    const isCarried = rig.run(rig.wrap(bubble, { from })).verdict === VERDICT.carried;
+    expect(machine.clear().receive(from, bubble).sent.length).toBe(isCarried ? 1 : 0);
+    return isCarried;
+  };
+  for (let i = 0; i < 7; i++) expect(passes('fe80::1')).toBe(i < 5);
+  // One word of the source is enough to be another, or another port.
+  for (const other of ['fe80::2', 'fe80::1:0:0:1', 'fe81::1']) expect(passes(other)).toBe(true);
+  expect(passes('fe80::1', 9_001)).toBe(true);
+  expect(passes('fe80::3')).toBe(false); // the reserve is empty
   rig.setBudgets();
 });
 

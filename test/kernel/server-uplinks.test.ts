@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Lab, SERVER_ADDRESS, SERVER_SECONDARY } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { buildBubble } from '../../src/wire/index.ts';
-import { ATTACKER_ADDRESS, VICTIM_ADDRESS, send, teredo } from '../attack/ground.ts';
+import { ATTACKER_ADDRESS, VICTIM_ADDRESS, send, teredo } from '../attack/attack-lab.ts';
 import { Asker } from '../support/asker.ts';
 import { eventually } from '../support/eventually.ts';
 import { startServer, statusOf } from '../support/roles.ts';

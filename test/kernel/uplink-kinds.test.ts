@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import type { UplinkStatus } from '../../src/daemon/status.ts';
+import type { UplinkStatus } from '../../src/control/status.ts';
 import {
   Internet,
   NATIVE_ADDRESS,
@@ -23,12 +23,12 @@ const BYTES = 2_000_000;
 /** The number of packets that most of this many bytes take. */
 const MOST = 1_200;
 const TAG = 'type vlan id 5';
-const BULK = /^bulk data by the process: for the bridge br0 the kernel cuts super-packets of a tunnel/;
+const BULK = /^bulk data on the user path: for the bridge br0 the kernel cuts super-packets of a tunnel/;
 
 interface Kind {
   /** The kinds that the kernel must have. */
   readonly kinds: readonly string[];
-  /** What is between a link's end in the client's namespace, `raw`, and the uplink, `up`; and the same at the other end, `far`. */
+  /** The interfaces between a link's end in the client's namespace, `raw`, and the uplink, `up`; and the same at the other end, `far`. */
   readonly near: readonly string[];
   readonly far?: readonly string[];
   readonly carried: UplinkStatus['carried'];

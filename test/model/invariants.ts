@@ -26,7 +26,7 @@ import {
   toHex,
 } from '../../src/wire/index.ts';
 
-/** RFC 4380 section 5.2.4, C-9, written down apart from the machines' own list: first address, bits of the prefix. */
+/** RFC 4380 section 5.2.4, C-9, independent of the machines' list: first address, bits of the prefix. */
 const NOT_GLOBAL: readonly (readonly [first: number, length: number])[] = [
   [0x00000000, 8],
   [0x0a000000, 8],
@@ -44,20 +44,20 @@ const BUDGET_WINDOW_MS = 300_000;
 const ECHO_TESTS = 2;
 const BUDGET = 4;
 
-/** To one pair about one peer a client or relay sends its own bubble and an answer every 2 s at most; some slack for resets. */
+/** For one peer a client or relay sends to one address and port at most a bubble and an answer every 2 s; with some slack for resets. */
 const BUBBLE_WINDOW_MS = 10_000;
 const BUBBLES_IN_WINDOW = 20;
 
-/** What holds in every world without attackers, whatever happens; looked at after each event. */
+/** The invariants of every world without attackers, checked after each event. */
 export class Invariants {
   private readonly world: World;
   private readonly machines: (() => Machine)[] = [];
   /** Every packet that its source has sent, without the hop limit. */
   private readonly sent = new Set<string>();
   private readonly addressesOf = new Map<SimClient, Set<string>>();
-  /** Teredo addresses at which nobody is. */
+  /** Teredo addresses without a client. */
   private readonly mute = new Set<string>();
-  /** How many places are watched; private addresses alone would not tell them apart. */
+  /** Number of watched attachments. It distinguishes them, because private addresses repeat. */
   private places = 0;
   private readonly guesses = new Map<SimClient, { total: number; times: number[] }>();
   private readonly bubbleTimes = new Map<string, number[]>();
@@ -70,7 +70,7 @@ export class Invariants {
     });
   }
 
-  /** Nobody will ever answer at this address. */
+  /** There is never a client with this address. */
   addMute(address: Ipv6): void {
     this.mute.add(toHex(address));
   }
@@ -84,7 +84,7 @@ export class Invariants {
     host.receiveTaps.push((packet) => {
       if (isError(packet)) return;
       const source = (): string => formatIpv6(packet, SOURCE);
-      check(this.sent.has(keyOf(packet, 0)), () => `${source()} never sent what was delivered`);
+      check(this.sent.has(keyOf(packet, 0)), () => `${source()} never sent the delivered packet`);
     });
   }
 
@@ -92,7 +92,7 @@ export class Invariants {
     router.errorTaps.push((packet) => this.sent.add(keyOf(packet, 0)));
   }
 
-  /** Where a client is attached now. */
+  /** Watches the attachment of a client. */
   watchClientAt(client: SimClient, attachment: Attachment): void {
     const place = this.places++;
     const view = new DatagramView();
@@ -101,7 +101,7 @@ export class Invariants {
       const { payload } = datagram;
       check(decodeDatagram(payload, 0, payload.length, view) === undefined, () => 'a malformed datagram');
       const at = view.ipv6Start;
-      // E-93: whoever is behind the same NAT names its own address, and its nonce proves who answers there.
+      // E-93: a peer behind the same NAT names its private address, and its nonce proves the answer from there.
       const isAnswer = isBubble(payload, at) && payload.length > view.ipv6End;
       if (!isAnswer) this.checkDestination(datagram, attachment.address);
       check(this.mayUse(client, payload, at + SOURCE), () => 'a foreign IPv6 source');
@@ -112,7 +112,7 @@ export class Invariants {
     });
   }
 
-  /** Of a server or a relay: what it sends of its own accord are bubbles. */
+  /** Watches a server or a relay. The only packets that it originates are bubbles. */
   watchPublicAt(attachment: Attachment, restarts: () => number): void {
     const place = this.places++;
     const view = new DatagramView();
@@ -121,14 +121,14 @@ export class Invariants {
       const { payload } = datagram;
       this.checkDestination(datagram, undefined);
       check(decodeDatagram(payload, 0, payload.length, view) === undefined, () => 'a malformed datagram');
-      // What a server forwards is somebody else's, and counted there.
+      // A bubble that a server forwards is counted at its sender.
       if (isBubble(payload, view.ipv6Start) && datagram.sourcePort !== TEREDO_PORT) {
         this.countBubble(datagram, view.ipv6Start, `${place} ${restarts()}`);
       }
     });
   }
 
-  /** Only to global addresses, but for neighbours that local discovery has found. `local`: the sender's own address. */
+  /** Checks that the destination is a global address, or a neighbour found by local discovery. `local`: the sender's address. */
   private checkDestination({ destination }: Ipv4Datagram, local: number | undefined): void {
     const neighbour = local !== undefined && destination >>> 8 === local >>> 8;
     const allowed = isGlobal(destination) || neighbour || destination === DISCOVERY_GROUP;
@@ -140,13 +140,13 @@ export class Invariants {
     let known = this.addressesOf.get(client);
     if (known === undefined) this.addressesOf.set(client, (known = new Set()));
     for (const address of client.ipv6.addresses) known.add(toHex(address));
-    // The machine may use an address before its host has been told.
+    // The machine may use an address before the host has got it.
     const current = client.machine.address;
     if (current !== undefined) known.add(toHex(current));
     return known.has(toHex(bytes, offset, offset + 16));
   }
 
-  /** adr/0016: guesses have limits of their own. */
+  /** adr/0016: guesses have their own limits. */
   private recentGuesses(client: SimClient): number {
     let known = this.guesses.get(client);
     if (known === undefined) this.guesses.set(client, (known = { total: 0, times: [] }));
@@ -158,12 +158,12 @@ export class Invariants {
     return known.times.length;
   }
 
-  /** `era`: who sends, and since which event; budgets start anew with each. `guesses`: how many there may be besides. */
+  /** `era`: the sender and the last event that reset its budgets. `guesses`: the number allowed in addition. */
   private countBubble(datagram: Ipv4Datagram, at: number, era: string, guesses = 0): void {
     const { destination, destinationPort, payload } = datagram;
     const about = toHex(payload, at + 24, at + 40);
     if (this.mute.has(about)) {
-      // E-81: two Echo Tests send one each, besides.
+      // E-81: two Echo Tests send one each in addition.
       this.count(`${era} ${destination} ${about}`, datagram, BUDGET_WINDOW_MS, BUDGET + ECHO_TESTS);
     }
     const key = `${era.split(' ')[0]} ${destination}:${destinationPort} ${about}`;
@@ -186,12 +186,12 @@ function isGlobal(address: number): boolean {
   return !NOT_GLOBAL.some(([first, length]) => address >>> (32 - length) === first >>> (32 - length));
 }
 
-/** Runs at each event: an `expect` would cost more than the event. */
+/** Called at each event, where `expect` would cost more than the event. */
 function check(holds: boolean, message: () => string): void {
   if (!holds) throw new Error(message());
 }
 
-/** ICMPv6 errors are sent by whoever had to drop a packet, routers and tunnels alike. */
+/** Whether it is an ICMPv6 error: routers and tunnels send these when they drop a packet. */
 function isError(packet: Uint8Array): boolean {
   return packet[6] === NEXT_HEADER.ICMPV6 && packet[IPV6_HEADER]! < ICMPV6.ECHO_REQUEST;
 }

@@ -15,25 +15,25 @@ describe('random worlds keep the invariants, and recover', () => {
   }
 });
 
-describe('and so they do with packets carried past the machines', () => {
+describe('random worlds with a kernel path keep the invariants, and recover', () => {
   for (const seed of seeds(WORLDS)) test(`seed ${seed}`, () => withSeed(seed, () => live(seed, true)));
 });
 
-/** The invariants are checked on the way; at the end, when all is well again, everybody who can has to be reachable. */
+/** Checks the invariants during the run. At the end, after all faults are over, each client that can be reached must be reached. */
 function live(seed: number, offload = false): void {
   const random = new RandomWorld(seed, offload);
   const { world, clients, natives } = random;
   for (let i = 0; i < STEPS; i++) random.step();
   random.heal();
-  // A lost server is missed after 30 s and 12 more; budgets of 300 s run out meanwhile.
+  // A lost server is noticed after 30 s and 12 more; budgets of 300 s end meanwhile.
   world.runFor(310_000);
   for (const client of clients) {
     if (!random.isUsable(client)) continue;
-    expect(client.machine.state, client.machine.reason).toBe('qualified');
+    expect(client.machine.state, client.status.reason).toBe('qualified');
     expect(client.ipv6.addresses).toEqual([client.machine.address]);
     const ask = (): Ping[] =>
       natives.flatMap((native) => [native.ping(client.ipv6.address), client.ipv6.ping(native.address)]);
-    // A strict client drops what comes before its connectivity test has succeeded.
+    // A strict client drops packets that come before its connectivity test has succeeded.
     ask();
     world.runFor(10_000);
     const pings = ask();

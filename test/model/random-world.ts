@@ -18,12 +18,12 @@ const DEPENDENCE: readonly Dependence[] = [
   'address-dependent',
   'address-and-port-dependent',
 ];
-/** First octets of addresses that are never sent to, and of some that look like them. */
+/** Addresses to which packets are never sent, and similar ones. */
 const ODD_ADDRESSES = [
   0x00000001, 0x0a000001, 0x7f000001, 0xa9fe0001, 0xac100001, 0xc0586301, 0xc0a80101, 0xe00000fd, 0xffffffff,
 ];
 
-/** A small internet of random shape, and the random things that can happen in it. All of it follows from the seed. */
+/** A small internet with random topology, events and faults. The seed determines all of it. */
 export class RandomWorld {
   readonly net: Internet;
   readonly clients: SimClient[] = [];
@@ -35,13 +35,13 @@ export class RandomWorld {
   private readonly mute: Ipv6[] = [];
   private restarts = 0;
   private readonly invariants: Invariants;
-  /** Clients by the NATs that they are behind, the outermost first. */
+  /** The NATs in front of each client, the outermost first. */
   private readonly paths = new Map<SimClient, readonly Nat[]>();
 
   /** `offload`: clients and relays have a kernel path. */
   constructor(seed: number, offload = false) {
     this.offload = offload;
-    // A stream that the world itself does not draw from.
+    // A separate stream: the world does not draw from it.
     this.random = new SeededEntropy(seed, 0x7eed0);
     const { random } = this;
     this.net = new Internet({
@@ -75,12 +75,12 @@ export class RandomWorld {
     return this.net.world;
   }
 
-  /** Whether a client can be used at all: no NAT on its way maps by destination. */
+  /** Whether a client can be reached: no NAT in front of it maps by destination. */
   isUsable(client: SimClient): boolean {
     return this.paths.get(client)!.every((nat) => nat.options.mapping === 'endpoint-independent');
   }
 
-  /** Something happens, and some time passes. */
+  /** Makes a random event happen, and lets some time pass. */
   step(): void {
     const happens = this.random.integer(0, 10);
     if (happens <= 2) this.traffic();
@@ -96,7 +96,7 @@ export class RandomWorld {
     );
   }
 
-  /** From now on nothing goes wrong any more. */
+  /** Ends all faults. */
   heal(): void {
     const { servers, nats, ipv6Links } = this.net;
     const machines = [
@@ -193,7 +193,7 @@ export class RandomWorld {
     for (let i = random.integer(1, 20); i > 0; i--) this.send(from, to.address);
   }
 
-  /** To addresses that no packet may go to, or where nobody is. */
+  /** Packets to forbidden or unused addresses. */
   private oddTraffic(): void {
     const { random } = this;
     const from = random.pick([...this.clients.map((client) => client.ipv6), ...this.natives]);
@@ -221,7 +221,7 @@ export class RandomWorld {
     else from.sendUdp({ destination, sourcePort: 1_000, destinationPort: 7, payload: new Uint8Array(size) });
   }
 
-  /** Bytes that mean nothing, from nowhere in particular. */
+  /** Random bytes from a random source. */
   private noise(): void {
     const { random, net } = this;
     const payload = new Uint8Array(random.integer(0, 200));
@@ -231,7 +231,7 @@ export class RandomWorld {
     const targets: Endpoint[] = [
       { address: net.serverCandidate(0).primary, port: 3544 },
       ...this.sites.map(({ relay }) => ({ address: relay.host.attachment.address, port: 3545 })),
-      ...this.clients.flatMap((client) => client.machine.mapped ?? []),
+      ...this.clients.flatMap((client) => client.status.mapped ?? []),
     ];
     const target = random.pick(targets);
     const to = net.ipv4.find(target.address);
@@ -266,7 +266,7 @@ export class RandomWorld {
     else link.loss = random.unit() * 0.5;
   }
 
-  /** Somebody's ways out have changed, as far as its kernel is concerned. */
+  /** The kernel path of a random node forgets all peers, as after a change of routes. */
   private kernelPathFault(): void {
     this.random.pick([...this.clients, ...this.sites.map(({ relay }) => relay)]).node.resetKernelPath();
   }

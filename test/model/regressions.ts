@@ -1,2 +1,2 @@
-/** Worlds that once found a bug: the seed, and what was wrong. */
+/** Worlds that have found a bug: the seed, and the bug. */
 export const REGRESSIONS: readonly (readonly [seed: number, why: string])[] = [];

@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
-import { Internet, buildUdp6 } from '../../src/sim/index.ts';
+import { Internet } from '../../src/sim/index.ts';
+import { buildUdp6 } from '../../src/sim/ipv6-udp.ts';
 import { expectQualifiedSoon, expectReply } from './support/expectations.ts';
 import { seededTest } from './support/with-seed.ts';
 
@@ -26,7 +27,7 @@ describe.each([false, true])("N-8: a router marks a peer's datagrams: kernel pat
       const payload = packet.slice();
       payload[1] = inner << 4;
       const before = payload.slice();
-      const [from, to] = [a.machine.mapped!, b.machine.mapped!];
+      const [from, to] = [a.status.mapped!, b.status.mapped!];
       net.ipv4.find(to.address)!.arrive({
         source: from.address,
         sourcePort: from.port,
@@ -37,7 +38,7 @@ describe.each([false, true])("N-8: a router marks a peer's datagrams: kernel pat
         payload,
       });
       net.world.runFor(10);
-      expect(payload).toEqual(before); // a datagram on its way is never changed
+      expect(payload).toEqual(before); // a datagram under way is never changed
     };
     arrive(ECT0, NOT_ECT);
     arrive(ECT0, CE);

@@ -4,7 +4,7 @@ import type { Ping } from '../../src/sim/index.ts';
 import { expectQualified, expectQualifiedSoon, expectReply, pingSteadily } from './support/expectations.ts';
 import { seededTest } from './support/with-seed.ts';
 
-/** RFC 4380 has no promise here; ours is: traffic flows again within 10 s of the moment when it can. */
+/** RFC 4380 gives no limit. Ours: traffic flows again within 10 s of the end of the fault. */
 const RECOVERY_MS = 10_000;
 
 describe('the NAT forgets its mappings', () => {
@@ -25,7 +25,7 @@ describe('the NAT forgets its mappings', () => {
       const before = client.ipv6.address;
       nat.flush();
       if (direction === 'while idle') {
-        // Nothing tells an idle client but its next solicitation.
+        // An idle client notices with its next solicitation only.
         net.world.runFor(30_000 + RECOVERY_MS);
       } else if (direction === 'while the client sends') {
         const pings = pingSteadily(net.world, client.ipv6, native, 200, 2 * RECOVERY_MS);
@@ -49,7 +49,7 @@ describe('the NAT forgets its mappings', () => {
     const b = net.addClient({ behind: 'portRestricted' });
     expectQualifiedSoon(net.world, a, b);
     expectReply(net.world, a.ipv6.ping(b.ipv6.address), 2_000);
-    // The port is preserved, so the address stays; the holes are gone.
+    // The port is preserved, so the address stays the same; the permissions are gone.
     nat.flush();
     const pings = pingSteadily(net.world, b.ipv6, a.ipv6, 200, 2 * RECOVERY_MS + 30_000);
     net.world.runFor(2 * RECOVERY_MS + 31_000);
@@ -65,11 +65,11 @@ describe('servers', () => {
     const servers = [net.serverCandidate(0), net.serverCandidate(1)];
     const client = net.addClient({ behind: 'portRestricted', servers });
     expectQualifiedSoon(net.world, client);
-    const first = client.machine.server!;
+    const first = client.status.server!;
     net.servers[first]!.die();
-    // At most one refresh interval until it is missed, three solicitations, and the way over.
+    // At most one refresh interval, three solicitations, and the change of server.
     const moved = net.world.runUntil(
-      () => client.machine.state === 'qualified' && client.machine.server !== first,
+      () => client.machine.state === 'qualified' && client.status.server !== first,
       30_000 + 12_000 + 6_000,
     );
     expect(moved).toBe(true);
@@ -82,18 +82,18 @@ describe('servers', () => {
     const client = net.addClient({ behind: 'portRestricted' });
     net.world.runFor(13_000);
     expect(client.machine.state).not.toBe('qualified');
-    expect(client.machine.reason).toBe('no-answer');
+    expect(client.status.reason).toBe('no-answer');
     net.world.runFor(200_000);
     server.host.link.up = true;
     expectQualified(net.world, RECOVERY_MS, client);
   });
 
-  seededTest('of one address only will do', (seed) => {
+  seededTest('with only one address are enough', (seed) => {
     const net = new Internet({ seed });
     net.addServer({ single: true });
     const client = net.addClient({ behind: 'portRestricted' });
     expectQualified(net.world, 15_000, client);
-    expect(client.machine.symmetricNatRuledOut).toBe(false);
+    expect(client.status.symmetricNatRuledOut).toBe(false);
   });
 });
 
@@ -112,7 +112,7 @@ describe('relays', () => {
     expectFlowFrom(pings, net.world.now - RECOVERY_MS - 1_000);
   });
 
-  seededTest('that restart while only the native host sends', (seed) => {
+  seededTest('that restart while only the native host sends packets', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     const { relay } = net.addRelay();

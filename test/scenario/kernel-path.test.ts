@@ -19,7 +19,7 @@ function triangle(seed: number, behind: NatKindName = 'portRestricted') {
 }
 
 describe('with a kernel path', () => {
-  seededTest('what is carried passes by the machines, which keep the peers all the same', (seed) => {
+  seededTest('carried packets do not reach the machines, which keep the peers valid', (seed) => {
     const { net, relay, native, client } = triangle(seed);
     const [sent, relayed] = [client.machine.counters['sentPackets'], relay.machine.counters.relayedToNative];
     const tests = client.machine.counters['sentConnectivityTests'];
@@ -37,7 +37,7 @@ describe('with a kernel path', () => {
     expect(client.machine.counters['sentConnectivityTests']).toBe(tests);
   });
 
-  seededTest('between two clients too, on the link as through NATs', (seed) => {
+  seededTest('between two clients, too, on one link and through NATs', (seed) => {
     const net = new Internet({ seed, offload: true });
     net.addServer();
     const home = net.addNat('portRestricted');
@@ -53,7 +53,7 @@ describe('with a kernel path', () => {
   });
 
   // CL-60, CL-85
-  seededTest('one way only: the silent one is asked, and nothing is lost', (seed) => {
+  seededTest('in one direction only: the silent peer is asked, and no packet is lost', (seed) => {
     const net = new Internet({ seed, offload: true });
     net.addServer();
     const [a, b] = [net.addClient({ behind: 'portRestricted' }), net.addClient({ behind: 'portRestricted' })];
@@ -72,7 +72,7 @@ describe('with a kernel path', () => {
     net.world.runFor(1_000);
     expect(got).toBe(1_200);
     expect(a.carrier!.counters.outQuestion).toBeGreaterThan(5);
-    // The model takes the machine's question for the proof of the path, and so carries half as much as the kernel does.
+    // The model needs the answer to the machine's question as proof of the path, so it carries half as many packets as the kernel.
     expect(a.carrier!.counters.carriedOut).toBeGreaterThan(300);
   });
 
@@ -112,7 +112,7 @@ describe('with a kernel path', () => {
     expect(after.filter(({ repliedAt }) => repliedAt === undefined)).toEqual([]);
   });
 
-  seededTest('the ways out change again and again: nothing is lost', (seed) => {
+  seededTest('the kernel path is reset repeatedly: no packet is lost', (seed) => {
     const { net, relay, native, client } = triangle(seed);
     const pings = pingSteadily(net.world, client.ipv6, native, 50, 20_000);
     for (let i = 0; i < 40; i++) {
@@ -145,7 +145,7 @@ const KINDS: readonly (NatKindName | undefined)[] = [
   undefined,
 ];
 
-describe('with and without a kernel path the same is delivered', () => {
+describe('with and without a kernel path the same packets are delivered', () => {
   for (const seed of seeds(20)) {
     test(`seed ${seed}`, () =>
       withSeed(seed, () => {
@@ -158,7 +158,7 @@ describe('with and without a kernel path the same is delivered', () => {
   }
 });
 
-/** A random small internet without loss, its random traffic with pauses, and what of it arrives where. */
+/** Runs random traffic with pauses in a random small internet without loss; returns the packets delivered at each host. */
 function deliveries(seed: number, offload: boolean): { received: string[]; sent: number; carried: number } {
   const random = new SeededEntropy(seed, 0xfa57);
   const net = new Internet({ seed, offload, delayMs: random.integer(2, 200) });

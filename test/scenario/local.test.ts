@@ -4,8 +4,8 @@ import { expectQualified, expectQualifiedSoon, expectReply } from './support/exp
 import { seededTest } from './support/with-seed.ts';
 
 describe('neighbours behind one NAT', () => {
-  // CL-63, CL-110..115: the NAT lets neither reach the other at its mapped address.
-  seededTest('find each other on the link', (seed) => {
+  // CL-63, CL-110..115: behind this NAT neither reaches the other at its mapped address.
+  seededTest('reach each other on the link', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     const nat = net.addNat('portRestricted');
@@ -57,7 +57,7 @@ describe('a NAT behind a NAT', () => {
         const client = net.addClient({ behind: net.addNat(inner, carrier) });
         const other = net.addClient({ behind: 'portRestricted' });
         expectQualifiedSoon(net.world, client, other);
-        expect(client.machine.mapped!.address).toBe(carrier.externalAddress);
+        expect(client.status.mapped!.address).toBe(carrier.externalAddress);
         expectReply(net.world, client.ipv6.ping(native.address), 2_000);
         expectReply(net.world, other.ipv6.ping(client.ipv6.address), 2_000);
       });
@@ -69,18 +69,18 @@ describe('a NAT behind a NAT', () => {
     net.addServer();
     const client = net.addClient({ behind: net.addNat('portRestricted', net.addNat('symmetric')) });
     expectQualifiedSoon(net.world, client);
-    expect(client.machine.natKind).toBe('symmetric');
+    expect(client.status.nat).toBe('symmetric');
   });
 });
 
 describe('ports', () => {
-  seededTest('that collide at a port-preserving NAT are told apart', (seed) => {
+  seededTest('with the same port behind a port-preserving NAT get different addresses', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     const nat = net.addNat('portRestricted');
     const clients = Array.from({ length: 3 }, () => net.addClient({ behind: nat, servicePort: 40_000 }));
     expectQualified(net.world, 2_000, ...clients);
-    expect(clients.map((client) => client.machine.mapped!.port).toSorted((a, b) => a - b)).toEqual([
+    expect(clients.map((client) => client.status.mapped!.port).toSorted((a, b) => a - b)).toEqual([
       40_000, 40_001, 40_002,
     ]);
   });

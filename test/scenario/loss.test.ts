@@ -3,8 +3,8 @@ import { Internet } from '../../src/sim/index.ts';
 import { seeds, withSeed } from './support/with-seed.ts';
 
 /**
- * Bounds are binomial: with n seeds and a true rate p the count lies within p n -+ 4 sqrt(p (1 - p) n) but once in 16,000
- * runs, and the seeds are fixed, so a run repeats itself. p is worked out from the protocol below.
+ * Bounds are binomial: with n seeds and a true rate p the count is within p n -+ 4 sqrt(p (1 - p) n), except once in 16,000
+ * runs. The seeds are fixed, so all runs are equal. p is computed from the protocol below.
  */
 const RUNS = 200;
 
@@ -21,12 +21,12 @@ describe.each([0.05, 0.2])('with %f of all datagrams lost', (loss) => {
         const { world } = net;
         world.runFor(1_000);
         if (client.machine.state === 'qualified') soon++;
-        // A start action fails when all three solicitations of a phase do: with 20 % once in 12. In 180 s there are six.
+        // A start action fails if all three solicitations of a phase are lost: with 20 % once in 12. In 180 s there are six.
         world.runUntil(() => client.machine.state === 'qualified', 180_000);
         expect(client.machine.state).toBe('qualified');
       });
     }
-    // Within a second nothing is repeated: four trips have to succeed.
+    // Within a second there is no repetition: four trips have to succeed.
     expectAtLeast(soon, trip ** 4);
   });
 
@@ -43,14 +43,14 @@ describe.each([0.05, 0.2])('with %f of all datagrams lost', (loss) => {
         if (ping.repliedAt !== undefined) answered++;
       });
     }
-    // The direct bubble opens our NAT without arriving anywhere, so its first link alone can lose it. A round succeeds when
-    // it, both legs of the indirect one and the answer come through; four rounds. Then the ping itself, there and back.
+    // The direct bubble only has to open the sender's NAT, so it needs its first link only. A round succeeds if this bubble,
+    // both legs of the indirect one and the answer are not lost; there are four rounds. Then the ping and its reply.
     const round = (1 - loss / 2) * trip ** 3;
     expectAtLeast(answered, (1 - (1 - round) ** 4) * trip ** 2);
   });
 });
 
-test('jitter that reorders and links that duplicate do no harm', () => {
+test('reordering by jitter and duplication by links have no effect', () => {
   for (const seed of seeds(20)) {
     withSeed(seed, () => {
       const net = lossy(seed, 0);

@@ -1,4 +1,4 @@
-/** A NAT that forgets its mappings while two clients talk: they find each other again, without being restarted. */
+/** A NAT forgets its mappings during traffic between two clients: they reach each other again without a restart. */
 import { describe, expect, test } from 'vitest';
 import { Internet, NAT_KINDS } from '../../src/sim/index.ts';
 import type { Nat, NatOptions, Ping, SimClient } from '../../src/sim/index.ts';
@@ -6,11 +6,11 @@ import { expectQualifiedSoon } from './support/expectations.ts';
 import { seededTest, seeds, withSeed } from './support/with-seed.ts';
 
 /**
- * From the first packet that is lost, where ports have to be guessed once more, too. Where both are lost at once a guess begins when the
- * second has noticed.
+ * Limits from the first lost packet, also if ports have to be guessed again. If both NATs forget at once a guess begins when the
+ * second client has noticed.
  */
 const [FOUND_MS, BOTH_MS] = [5_000, 6_000];
-/** Whether the first guess hits is chance: the median of so many seeds counts. */
+/** The first guess hits by chance: the median of this many seeds counts. */
 const SEEDS = 5;
 const PING_INTERVAL_MS = 250;
 
@@ -29,7 +29,7 @@ const PAIRS: readonly [string, NatOptions, string, NatOptions][] = [
   ['port-restricted', NAT_KINDS.portRestricted, 'symmetric, preserving', preserving],
   ['port-restricted', stable, 'symmetric, counting', NAT_KINDS.symmetricSequential],
   ['symmetric, preserving', preserving, 'symmetric, preserving', preserving],
-  ['symmetric, counting, letting everybody in', open, 'port-restricted', NAT_KINDS.portRestricted],
+  ['symmetric, counting, admitting all senders', open, 'port-restricted', NAT_KINDS.portRestricted],
   [
     'symmetric, counting',
     NAT_KINDS.symmetricSequential,
@@ -42,7 +42,7 @@ const PAIRS: readonly [string, NatOptions, string, NatOptions][] = [
   ['port-restricted, random', stable, 'symmetric, random', NAT_KINDS.symmetric],
 ];
 
-describe('mappings that are lost in mid-traffic are found again', () => {
+describe('after the loss of mappings during traffic, clients reach each other again', () => {
   for (const [nameA, kindA, nameB, kindB] of PAIRS) {
     for (const lost of ['first', 'second', 'both'] as const) {
       test(`${nameA} with ${nameB}, of the ${lost}`, () => {
@@ -56,7 +56,7 @@ describe('mappings that are lost in mid-traffic are found again', () => {
   }
 });
 
-describe('a NAT that is restarted again and again', () => {
+describe('a NAT that is restarted repeatedly', () => {
   for (const [name, kindA, kindB] of [
     ['guessed', NAT_KINDS.symmetric, NAT_KINDS.portRestricted],
     ['counted', NAT_KINDS.symmetricSequential, NAT_KINDS.symmetricSequential],
@@ -78,7 +78,7 @@ describe('a NAT that is restarted again and again', () => {
   }
 });
 
-describe('two clients behind two NATs in a row', () => {
+describe('two clients, each behind two NATs in series', () => {
   for (const localDiscovery of [true, false]) {
     for (const hairpinning of [true, false]) {
       const how = `${localDiscovery ? 'with' : 'without'} local discovery`;
@@ -91,7 +91,7 @@ describe('two clients behind two NATs in a row', () => {
         expectBoth(net, inner, inner, localDiscovery, 2_000);
       });
 
-      // Neither is on the other's link: the outer NAT alone can bring them together.
+      // They are on different links: only the outer NAT can connect them.
       seededTest(`each with an inner one, ${how}, ${hairpinning ? '' : 'not '}hairpinning`, (seed) => {
         const net = new Internet({ seed });
         net.addServer();
@@ -103,7 +103,7 @@ describe('two clients behind two NATs in a row', () => {
   }
 });
 
-/** From the first ping after the loss to the first answer. */
+/** Time from the first ping after the loss to the first answer. */
 function timeToFindAgain(
   net: Internet,
   kindA: NatOptions,
@@ -127,7 +127,7 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
 
-/** `most`: until the first answer; undefined: there is none. */
+/** `most`: limit of the time to the first answer; undefined: there must be none. */
 function expectBoth(
   net: Internet,
   natA: Nat,
@@ -154,7 +154,7 @@ function talk(net: Internet, from: SimClient, to: SimClient, duration: number): 
   }
 }
 
-/** Of one of many; Infinity where none is answered. A client that has lost its address is waited for. */
+/** Time to the first reply to repeated pings; Infinity: none. Waits for a client that has lost its address. */
 function timeToReply({ world }: Internet, from: SimClient, to: SimClient): number {
   const begun = world.now;
   const pings: Ping[] = [];

@@ -6,7 +6,7 @@ import { seededTest } from './support/with-seed.ts';
 
 describe('maintenance', () => {
   // CL-80, CL-81
-  seededTest('an idle client solicits every 22.5 to 30 s, not regularly', (seed) => {
+  seededTest('an idle client solicits every 22.5 to 30 s, at random', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     const client = net.addClient({ behind: 'portRestricted' });
@@ -17,17 +17,17 @@ describe('maintenance', () => {
     const times = log.times('solicitation');
     const gaps = times.slice(1).map((at, i) => at - times[i]!);
     expect(gaps.length).toBeGreaterThanOrEqual(98);
-    // The interval runs from the last answer, one round trip after the solicitation.
+    // The interval begins with the last answer, one round trip after the solicitation.
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(22_500);
     expect(Math.max(...gaps)).toBeLessThanOrEqual(30_000 + 100);
     const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
-    // Uniform: a mean of 26.25 s, whose own deviation over 99 gaps is 0.22 s; five of those.
+    // Uniform: a mean of 26.25 s, with a standard deviation over 99 gaps of 0.22 s; five of these.
     expect(Math.abs(mean - 26_300)).toBeLessThan(1_100);
     expect(new Set(gaps.map((gap) => Math.round(gap / 500))).size).toBeGreaterThan(8);
   });
 
   // CL-85
-  seededTest('when transfers are over it solicits three times in 28 s, and then as ever', (seed) => {
+  seededTest('after transfers it solicits three times in 28 s, then at the usual interval', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     net.addRelay();
@@ -50,7 +50,7 @@ describe('maintenance', () => {
 
   for (const idleMs of [0, 2_500, 3_500, 7_000, 9_000, 15_000])
     seededTest(
-      `CL-85: a mapping lost ${idleMs} ms after the last traffic is found again within 10 s`,
+      `CL-85: a mapping lost ${idleMs} ms after the last traffic is replaced within 10 s`,
       (seed) => {
         const net = new Internet({ seed });
         net.addServer();
@@ -69,7 +69,7 @@ describe('maintenance', () => {
     );
 
   // CL-86
-  seededTest('the address stays as it is', (seed) => {
+  seededTest('the address stays the same', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     const client = net.addClient({ behind: 'portRestricted' });
@@ -80,7 +80,7 @@ describe('maintenance', () => {
     expect(client.node.events.filter(({ event }) => event.type === 'address-added')).toHaveLength(1);
   });
 
-  seededTest('keeps a mapping that lives 35 s', (seed) => {
+  seededTest('keeps a mapping with a lifetime of 35 s', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     net.addRelay();

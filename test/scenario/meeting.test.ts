@@ -1,4 +1,4 @@
-/** Where no guessing helps, clients meet at a relay that their operator runs for that. docs/adr/0017 */
+/** Clients that cannot reach each other even by guessing use a relay that connects them. docs/adr/0017 */
 import { describe, expect } from 'vitest';
 import { Internet } from '../../src/sim/index.ts';
 import type { NatKindName, SimClient } from '../../src/sim/index.ts';
@@ -27,9 +27,9 @@ function meet(
   return { net, a, b };
 }
 
-describe('clients that nothing brings together', () => {
+describe('clients that cannot reach each other', () => {
   for (const pair of HOPELESS) {
-    seededTest(`${pair.join(' and ')} meet at the relay`, (seed) => {
+    seededTest(`${pair.join(' and ')} reach each other through the relay`, (seed) => {
       const { net, a, b } = meet(seed, pair, { relay: true, clients: true });
       expectReply(net.world, a.ipv6.ping(b.ipv6.address), 10_000);
       expect(expectReply(net.world, b.ipv6.ping(a.ipv6.address), 1_000)).toBe(200);
@@ -37,7 +37,7 @@ describe('clients that nothing brings together', () => {
     });
   }
 
-  seededTest('meet nowhere unless both clients and the relay are told to', (seed) => {
+  seededTest('do not use a relay unless both clients and the relay have the option', (seed) => {
     for (const options of [
       { relay: false, clients: true },
       { relay: true, clients: false },
@@ -49,7 +49,7 @@ describe('clients that nothing brings together', () => {
     }
   });
 
-  seededTest('leave those alone who have a way of their own', (seed) => {
+  seededTest('do not affect clients that reach each other directly', (seed) => {
     const { net, a, b } = meet(seed, ['portRestricted', 'symmetric'], { relay: true, clients: true });
     expectReply(net.world, a.ipv6.ping(b.ipv6.address), 10_000);
     expect(expectReply(net.world, b.ipv6.ping(a.ipv6.address), 1_000)).toBe(100);

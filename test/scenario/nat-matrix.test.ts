@@ -1,6 +1,6 @@
 /**
- * What docs/nat-matrix.md says, for one pair of kinds of each pair of groups, and the limits that it has to keep. `npm run nat-matrix` runs all of
- * them and writes it.
+ * Tests docs/nat-matrix.md with one pair of kinds for each pair of groups, and the limits of its values. `npm run nat-matrix` runs all
+ * pairs and writes it.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { NAT_KINDS, SeededEntropy, tryNeighbours, tryPair } from '../../src/sim/
 import type { Dependence, NatOptions, PairOutcome } from '../../src/sim/index.ts';
 import { seeds, withSeed } from './support/with-seed.ts';
 
-/** RFC 4380 or 6081 is enough, or ports are guessed. */
+/** Limits with RFC 4380 and RFC 6081, and with guessed ports. */
 const [FOUND_MS, GUESSED_MS] = [2_000, 10_000];
 const GUESSES_MOST = 2_000;
 
@@ -17,7 +17,7 @@ const GROUPS = readGroups(sectionOf('Groups'));
 const CELLS = readCells(sectionOf('Nothing is lost'));
 
 describe('two clients, each behind a NAT of its own, connect as docs/nat-matrix.md says', () => {
-  test('which knows all kinds', () => {
+  test('the matrix has all kinds', () => {
     const all = [...GROUPS.values()].flat().map((one) => `${one.mapping}, ${one.filtering}, ${one.ports}`);
     expect(new Set(all).size).toBe(27);
     expect(all).toHaveLength(27);
@@ -51,7 +51,7 @@ describe('two clients behind one NAT connect', () => {
   }
 });
 
-/** `cell`: means, time and packets; the means are what must be so. */
+/** `cell`: means, time and packets; the means must be equal. */
 function expectCell({ means, firstReplyMs, backMs, guesses }: PairOutcome, cell: string): void {
   if (cell === '-') {
     expect(means).toBeUndefined();

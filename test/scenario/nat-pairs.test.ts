@@ -6,7 +6,7 @@ import { seededTest } from './support/with-seed.ts';
 
 const KINDS = ['fullCone', 'addressRestricted', 'portRestricted'] satisfies NatKindName[];
 
-/** RFC 6081 section 3, figure 1: what plain RFC 4380 can do, both ways. */
+/** RFC 6081 section 3, figure 1: the pairs that RFC 4380 alone connects, in both directions. */
 describe('clients behind different NATs reach each other within a second', () => {
   for (const from of KINDS) {
     for (const to of KINDS) {
@@ -17,7 +17,7 @@ describe('clients behind different NATs reach each other within a second', () =>
         const b = net.addClient({ behind: to });
         expectQualifiedSoon(net.world, a, b);
         expectReply(net.world, a.ipv6.ping(b.ipv6.address), 1_000);
-        // From now on directly: there and back.
+        // From now on directly: one round trip.
         expect(expectReply(net.world, b.ipv6.ping(a.ipv6.address), 1_000)).toBe(100);
       });
     }

@@ -34,7 +34,7 @@ describe('native hosts', () => {
     });
   }
 
-  seededTest('one with a relay of its own needs nobody else', (seed) => {
+  seededTest('one with a host-specific relay needs no other relay', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     const { host } = net.addHostRelay();
@@ -44,7 +44,7 @@ describe('native hosts', () => {
     expectReply(net.world, host.ping(client.ipv6.address), 2_000);
   });
 
-  seededTest('UDP goes there and back', (seed) => {
+  seededTest('UDP echo', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     net.addRelay();

@@ -21,7 +21,7 @@ describe('a capture', () => {
     expect(new Capture(world).toPcap()).toHaveLength(24);
   });
 
-  test('of a node has what it sent and got', () => {
+  test('of a node has the datagrams that it sent and received', () => {
     const net = new Internet();
     net.addServer();
     const client = net.addClient();
@@ -31,7 +31,7 @@ describe('a capture', () => {
     expect(capture.length).toBeGreaterThanOrEqual(3);
   });
 
-  test('is Teredo to tshark, and nothing in it is malformed', ({ skip }) => {
+  test('is recognised by tshark as Teredo, without malformed packets', ({ skip }) => {
     if (!hasTshark()) skip('tshark is not installed');
     const file = join(mkdtempSync(join(tmpdir(), 'teredo-pcap-')), 'sim.pcap');
     try {
@@ -68,7 +68,7 @@ describe('a capture', () => {
   });
 });
 
-/** Qualification, two clients, a native host both ways; returns how many datagrams that took. */
+/** Qualification, two clients, a native host in both directions; returns the number of datagrams. */
 function writeCapture(file: string): number {
   const net = new Internet();
   net.addServer();
@@ -90,7 +90,7 @@ function writeCapture(file: string): number {
 function tshark(file: string, options: readonly string[]): string {
   const checks = ['udp.check_checksum:TRUE', 'ip.check_checksum:TRUE'];
   // Clients and relays use any port.
-  // Bubbles with trailers it knows by their port only.
+  // tshark recognises bubbles with trailers by their port only.
   const decode = ['-d', 'udp.port==1024-65535,teredo'];
   const preferences = checks.flatMap((check) => ['-o', check]);
   return execFileSync('tshark', ['-n', '-r', file, ...preferences, ...decode, ...options], {

@@ -43,7 +43,7 @@ describe('a peer that does not answer', () => {
   });
 
   // R-8, R-33
-  seededTest('gets four bubbles of a relay, which says that it is unreachable', (seed) => {
+  seededTest('gets four bubbles of a relay, which reports it as unreachable', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     const { relay } = net.addRelay();
@@ -68,7 +68,7 @@ describe('a peer that was silent', () => {
     [29_000, false],
     [31_000, true],
   ] as const) {
-    seededTest(`for ${silence / 1000} s is ${bubbles ? 'contacted anew' : 'sent to at once'}`, (seed) => {
+    seededTest(`for ${silence / 1000} s is ${bubbles ? 'contacted again' : 'sent to at once'}`, (seed) => {
       const net = new Internet({ seed });
       net.addServer();
       const a = net.addClient({ behind: 'portRestricted' });
@@ -89,7 +89,7 @@ describe('a peer that was silent', () => {
 
 describe('a host-specific relay', () => {
   // H: only the host's own addresses are served.
-  seededTest('forwards nothing for third hosts', (seed) => {
+  seededTest('forwards no packets of other hosts', (seed) => {
     const net = new Internet({ seed });
     net.addServer();
     const { relay, host } = net.addHostRelay();
@@ -97,19 +97,19 @@ describe('a host-specific relay', () => {
     const client = net.addClient({ behind: 'portRestricted' });
     expectQualifiedSoon(net.world, client);
     expectReply(net.world, host.ping(client.ipv6.address), 2_000);
-    // To the relay, from the client's own pair, so that only the destination is wrong.
+    // To the relay, from the client's own address and port, so that only the destination is wrong.
     const packets: Uint8Array[] = [];
     client.ipv6.sendTaps.push((packet) => packets.push(packet));
     client.ipv6.ping(third.address);
     const dropped = relay.machine.counters.droppedNotServed;
-    const { mapped } = client.machine;
+    const { mapped } = client.status;
     relay.node.handleDatagram(0, packets[0]!, mapped!.address, mapped!.port);
-    // And from outside: somebody else's packets for the client.
+    // And from outside: packets of another host to the client.
     third.output = relay.handlePacket;
     third.ping(client.ipv6.address);
     net.world.runFor(5_000);
     expect(relay.machine.counters.droppedNotServed).toBe(dropped + 1);
-    // Its answers to the client's connectivity tests take that way too.
+    // The host's replies to the client's connectivity tests go through the relay, too.
     expect(third.counters.sent).toBeGreaterThan(0);
     expect(relay.machine.counters.droppedForeignSource).toBe(third.counters.sent);
     expect(host.counters.notOurs).toBe(0);

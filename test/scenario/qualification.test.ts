@@ -16,11 +16,11 @@ describe('qualification', () => {
       net.addServer();
       const client = net.addClient({ behind: kind });
       expectQualifiedSoon(net.world, client);
-      expect(client.machine.natKind).toBe(expected);
+      expect(client.status.nat).toBe(expected);
       const address = client.machine.address!;
       expect(serverOf(address, 0)).toBe(net.servers[0]!.host.addresses[0]);
       expect(mappedAddressOf(address, 0)).toBe(net.nats[0]!.externalAddress);
-      expect(mappedPortOf(address, 0)).toBe(client.machine.mapped!.port);
+      expect(mappedPortOf(address, 0)).toBe(client.status.mapped!.port);
       expect(client.ipv6.addresses).toEqual([address]);
     });
   }
@@ -30,17 +30,17 @@ describe('qualification', () => {
     net.addServer();
     const client = net.addClient();
     expectQualifiedSoon(net.world, client);
-    expect(client.machine.natKind).toBe('none');
+    expect(client.status.nat).toBe('none');
   });
 
   // E-20
   for (const kind of ['symmetric', 'symmetricSequential'] satisfies NatKindName[]) {
-    seededTest(`behind a ${kind} NAT, which it knows`, (seed) => {
+    seededTest(`behind a ${kind} NAT, which it recognises`, (seed) => {
       const net = new Internet({ seed });
       net.addServer();
       const client = net.addClient({ behind: kind });
       expectQualifiedSoon(net.world, client);
-      expect(client.machine.natKind).toBe('symmetric');
+      expect(client.status.nat).toBe('symmetric');
     });
   }
 
@@ -50,6 +50,6 @@ describe('qualification', () => {
     const nat = net.addNat('portRestricted');
     const clients = Array.from({ length: 20 }, () => net.addClient({ behind: nat }));
     expectQualifiedSoon(net.world, ...clients);
-    expect(new Set(clients.map((client) => client.machine.mapped!.port)).size).toBe(20);
+    expect(new Set(clients.map((client) => client.status.mapped!.port)).size).toBe(20);
   });
 });

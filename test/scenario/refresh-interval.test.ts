@@ -21,13 +21,13 @@ describe('refresh interval determination', () => {
       const concluded = (): boolean =>
         client.node.events.some(({ event }) => event.type === 'refresh-interval' && event.concluded);
       expect(net.world.runUntil(concluded, 3_600_000)).toBe(true);
-      expect(client.machine.refreshIntervalMs).toBeGreaterThanOrEqual(low);
-      expect(client.machine.refreshIntervalMs).toBeLessThanOrEqual(high);
-      // With that interval the mapping holds.
+      expect(client.status.refreshIntervalMs).toBeGreaterThanOrEqual(low);
+      expect(client.status.refreshIntervalMs).toBeLessThanOrEqual(high);
+      // With this interval the mapping is kept.
       const { address } = client.ipv6;
       net.world.runFor(3_600_000);
       expect(client.ipv6.addresses).toEqual([address]);
-      // CL-106: the port is given back.
+      // CL-106: the port is closed.
       expect(
         client.node.events.some(({ event }) => event.type === 'socket-unwanted' && event.socket === 1),
       ).toBe(true);

@@ -1,11 +1,12 @@
-/** Pairs of symmetric NATs, each for one thing that has to be right there. What becomes of all pairs is in nat-matrix.test.ts. */
+/** Pairs of symmetric NATs, each of which needs one special rule. All pairs are in nat-matrix.test.ts. */
 import { describe, expect } from 'vitest';
 import { NAT_KINDS, tryPair } from '../../src/sim/index.ts';
-import type { Dependence, NatOptions, PeerMeans } from '../../src/sim/index.ts';
+import type { PeerMeans } from '../../src/core/client/index.ts';
+import type { Dependence, NatOptions } from '../../src/sim/index.ts';
 import { seededTest } from './support/with-seed.ts';
 
 type Ports = NatOptions['ports'];
-const [BY_NOBODY, BY_ADDRESS, BY_BOTH] = [
+const [INDEPENDENT, BY_ADDRESS, BY_BOTH] = [
   'endpoint-independent',
   'address-dependent',
   'address-and-port-dependent',
@@ -23,83 +24,83 @@ interface Case {
   readonly b: NatOptions;
   readonly means: PeerMeans;
   readonly most: number;
-  /** Others than the first ones. */
+  /** Seeds to use instead of the first ones. */
   readonly seeds?: readonly number[];
 }
 
 const CASES: readonly Case[] = [
   {
-    what: 'a preserved port is opened towards a peer that has named none (E-63, E-66)',
+    what: 'a preserved port is opened towards a peer that has named no port (E-63, E-66)',
     a: symmetric('preserving'),
     b: stable,
     means: 'random-port',
     most: 500,
   },
   {
-    what: 'preserved ports meet at once: nothing else has taken them before (E-65)',
+    what: 'two preserved ports connect at once: no other mapping uses them (E-65)',
     a: symmetric('preserving'),
     b: symmetric('preserving'),
     means: 'random-port',
     most: 500,
   },
   {
-    what: 'an Echo Test goes to where the peer will be',
+    what: 'an Echo Test predicts the port of the peer',
     a: symmetric('preserving'),
     b: symmetric('sequential'),
     means: 'random-port',
     most: 600,
   },
   {
-    what: 'who is heard through a NAT that lets everybody in need not hear us: the other socket is the better way',
-    a: symmetric('preserving', BY_NOBODY),
+    what: 'a peer heard through a NAT that admits all senders may not hear the client: the other socket is preferred',
+    a: symmetric('preserving', INDEPENDENT),
     b: stable,
     means: 'random-port',
     most: 2_000,
   },
   {
-    what: 'the two ways of a pair need not be the same',
-    a: symmetric('random', BY_NOBODY),
-    b: symmetric('preserving', BY_NOBODY),
+    what: 'the paths in the two directions may differ',
+    a: symmetric('random', INDEPENDENT),
+    b: symmetric('preserving', INDEPENDENT),
     means: 'nonce',
     most: 500,
   },
   {
-    what: 'a bubble that came before the NAT was opened is followed by another one',
+    what: 'a bubble that came before the NAT was open is followed by another one',
     a: symmetric('preserving', BY_ADDRESS, BY_ADDRESS),
     b: symmetric('random'),
     means: 'random-port',
     most: 2_000,
   },
   {
-    what: 'who asks on although it is heard does not hear us: ports are guessed',
-    a: symmetric('random', BY_NOBODY),
+    what: 'a peer that is heard and still sends indirect bubbles does not hear the client: ports are guessed',
+    a: symmetric('random', INDEPENDENT),
     b: stable,
     means: 'guess',
     most: 10_000,
   },
   {
-    what: 'ports that are preserved and ports that are counted meet in the middle',
+    what: 'a client with preserved ports and one with consecutive ports connect',
     a: symmetric('sequential'),
     b: symmetric('preserving'),
     means: 'guess',
     most: 3_000,
   },
   {
-    what: 'a volley whose mapping depends on the address alone has one port',
+    what: 'a volley from a NAT with address-dependent mapping comes from one port',
     a: symmetric('sequential'),
     b: symmetric('sequential', BY_BOTH, BY_ADDRESS),
     means: 'guess',
     most: 3_000,
   },
   {
-    what: 'of a volley that is heard as a whole, one bubble has come by a way back',
+    what: 'if a whole volley is heard, one of its bubbles came by a path that works in both directions',
     a: symmetric('sequential'),
-    b: symmetric('sequential', BY_NOBODY),
+    b: symmetric('sequential', INDEPENDENT),
     means: 'guess',
     most: 5_000,
   },
   {
-    what: 'two guesses that are right at once do not part the two',
+    what: 'two guesses that hit at once do not interrupt the two clients',
     a: symmetric('random'),
     b: stable,
     means: 'guess',
@@ -107,7 +108,7 @@ const CASES: readonly Case[] = [
     seeds: [70, 107, 129],
   },
   {
-    what: 'places of one peer that share a bucket are all answered',
+    what: 'several addresses of one peer that share a bucket are all answered',
     a: symmetric('preserving', BY_BOTH, BY_ADDRESS),
     b: { ...stable, ports: 'random' },
     means: 'random-port',
@@ -128,7 +129,7 @@ describe('between symmetric NATs', () => {
     });
   }
 
-  seededTest('a lost bubble of a volley is made up for by the next one', (first) => {
+  seededTest('a lost bubble of a volley is replaced by the next one', (first) => {
     const counting = symmetric('sequential');
     const runs = Array.from({ length: 30 }, (_, i) =>
       tryPair(counting, counting, { seed: first + i, loss: 0.05 }),

@@ -8,7 +8,7 @@ import { solicitation } from './server-rig.ts';
 const PROGRAM = fileURLToPath(new URL('../attack/attacker/ask.mjs', import.meta.url));
 const STEP_MS = 20;
 
-/** A host that sends a server ten datagrams a second, as long as it lives. */
+/** A host that sends a server ten datagrams a second until disposal. */
 export class Asker {
   private readonly running: Running;
 
@@ -23,7 +23,7 @@ export class Asker {
     return await this.holds(withinMs, () => this.answers > answers);
   }
 
-  /** Waits until there has been no answer for so long; the last one has to have come before `delayMs` are over. */
+  /** Waits until there has been no answer for `silenceMs`; the last answer must come within `delayMs`. */
   async silentWithin(delayMs: number, silenceMs: number): Promise<void> {
     const begun = performance.now();
     let [answers, lastAt] = [this.answers, begun];
@@ -36,7 +36,7 @@ export class Asker {
     expect(lastAt - begun).toBeLessThanOrEqual(delayMs);
   }
 
-  /** Fails where an answer is missing for a second, in so long a time. */
+  /** Fails if there is no answer for a second, within this time. */
   async answeredFor(milliseconds: number): Promise<void> {
     const end = performance.now() + milliseconds;
     while (performance.now() < end) expect(await this.isAnswered(1_000)).toBe(true);

@@ -7,9 +7,9 @@ import { ServedMap } from '../../src/linux/bpf/served-map.ts';
 import type { Endpoint, Ipv6, Ipv6Prefix } from '../../src/wire/index.ts';
 import { ProgramBench } from './program-bench.ts';
 
-/** Of the tunnel too, which is an interface with Ethernet here. */
+/** Octets of an Ethernet header. Here the tunnel interface has one, too. */
 export const ETHERNET = 14;
-/** The longest frame. */
+/** Octets of the longest frame. */
 const MOST = 4_096;
 const REPORTS = 1 << 16;
 
@@ -17,11 +17,11 @@ export interface Configured {
   readonly role: 'client' | 'relay';
   /** A client's address. */
   readonly own: Ipv6 | undefined;
-  /** What a relay serves. */
+  /** The prefixes that a relay serves. */
   readonly serve: readonly Ipv6Prefix[];
 }
 
-/** The programs that carry peers' packets, attached to nothing, with one uplink that has the address of `local`. */
+/** The programs that carry peers' packets, not attached to an interface, with one uplink that has the address of `local`. */
 export class CarryingPrograms {
   /** Frames are written into its `frame`. */
   readonly bench = new ProgramBench(MOST);
@@ -47,7 +47,7 @@ export class CarryingPrograms {
     return this.program.readCounters(KERNEL_COUNTERS);
   }
 
-  /** No peers are known afterwards. */
+  /** Sets the role and its addresses, and removes all peers. */
   configure({ role, own, serve }: Configured): void {
     writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
       if (own !== undefined) bytes.set(own, CONFIG.own);
@@ -64,21 +64,21 @@ export class CarryingPrograms {
     this.ring.drain(() => {});
   }
 
-  /** Packets of this peer are carried both ways, which was heard at `heardAt` (ms of CLOCK_MONOTONIC). */
+  /** From now on packets of this peer are carried in both directions. It was heard at `heardAt` (ms of CLOCK_MONOTONIC). */
   put(peer: Uint8Array, offset: number, { address, port }: Endpoint, heardAt: number): void {
     const error = this.peers.put(peer, offset, address, port, 0, heardAt * 1e6, monotonic() * 1e6);
     if (error !== 0) throw new Error(`no room for a peer: error ${error}`);
     this.peers.setWay(peer.subarray(offset, offset + 16), WAY.bare, 0, 0);
   }
 
-  /** When the peer was last heard, ms of CLOCK_MONOTONIC; its packets are no longer carried. */
+  /** Removes the peer; returns the time (ms of CLOCK_MONOTONIC) at which it was last heard. */
   take(peer: Uint8Array, offset: number): number {
     const carried = emptyCarried();
     this.peers.take(peer, offset, carried);
     return carried.lastReceived / 1e6;
   }
 
-  /** Whether the peer's kernel unwraps, as far as is known. */
+  /** Whether the peer's kernel unwraps datagrams; undefined: not known. */
   unwraps(peer: Uint8Array): boolean | undefined {
     return this.peers.state(peer, monotonic() * 1e6)?.unwraps;
   }
@@ -90,12 +90,12 @@ export class CarryingPrograms {
     return count;
   }
 
-  /** What becomes of the frame that has been written, of that length, when it arrives on the uplink. */
+  /** The verdict on the written frame, of this length, when it arrives on the uplink. */
   runIn(length: number): number {
     return this.bench.run(this.decap, length);
   }
 
-  /** And when the host sends it into the tunnel. */
+  /** The verdict when the host sends it into the tunnel. */
   runOut(length: number): number {
     return this.bench.run(this.encap, length);
   }

@@ -1,6 +1,6 @@
 /**
  * A server or relay made with the library, whose access list changes while it runs: `node changing-access.mjs server ADDRESS DATA-PATH PREFIX`
- * or `relay ...`. Each SIGUSR2 has the prefix denied, or no longer. Its counters stand on standard output, a line of JSON each 100 ms.
+ * or `relay ...`. Each SIGUSR2 denies the prefix, or allows it again. Its counters are printed to standard output, a line of JSON every 100 ms.
  */
 import { ALL_NATIVE, AccessList, Relay, Server, kernelPorts } from '../../dist/index.js';
 import { parseIpv4, parseIpv4Prefix } from '../../dist/wire/index.js';
@@ -18,7 +18,7 @@ process.on('SIGUSR2', () => {
   process.stdout.write(`denied: ${it.access.size}\n`);
 });
 setInterval(() => {
-  const { counters, kernelCounters, carried, dataPath: path } = it;
+  const { counters, kernelCounters, carried, dataPath: path } = it.status();
   process.stdout.write(`${JSON.stringify({ path: path.kind, counters, kernelCounters, carried })}\n`);
 }, 100);
 process.on('SIGTERM', () => void it.close().then(() => process.exit(0)));

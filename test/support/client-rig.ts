@@ -1,9 +1,9 @@
 /**
- * One client machine with everything around it played by the test: what goes in by hand, what comes out as values, and a
+ * One client machine whose whole environment is the test: the test gives the input, gets the output as values, and sets a
  * clock that jumps from timeout to timeout.
  */
 import { ClientMachine } from '../../src/core/client/index.ts';
-import type { ClientOptions } from '../../src/core/client/index.ts';
+import type { ClientMachineStatus, ClientOptions } from '../../src/core/client/index.ts';
 import type { CommandExecutor } from '../../src/core/commands.ts';
 import { HEADROOM } from '../../src/core/machine.ts';
 import type { Entropy } from '../../src/core/entropy.ts';
@@ -64,7 +64,7 @@ export function teredo(server: Endpoint, mapped: Endpoint, flags = 0): Ipv6 {
   });
 }
 
-/** A datagram that went out. */
+/** A datagram that was sent. */
 export class Sent {
   readonly view = new DatagramView();
   readonly socket: number;
@@ -100,7 +100,7 @@ export class Sent {
     const offset = this.view.authentication!.nonceOffset;
     return this.bytes.slice(offset, offset + 8);
   }
-  /** "192.0.2.1:4096" style, with the kind in front. */
+  /** Kind and destination: "bubble 192.0.2.1:4096". */
   get summary(): string {
     const a = this.address;
     return `${this.kind} ${a >>> 24}.${(a >>> 16) & 255}.${(a >>> 8) & 255}.${a & 255}:${this.port}`;
@@ -110,7 +110,7 @@ export class Sent {
   }
 }
 
-/** What a server's answer is made of; everything has its right value unless given. */
+/** The parts of a server's answer. By default all have their correct values. */
 export interface AnswerOptions {
   readonly from?: Endpoint;
   readonly origin?: Endpoint | undefined;
@@ -122,7 +122,7 @@ export interface AnswerOptions {
   readonly confirmation?: number;
   readonly prefixServer?: number;
   readonly destination?: Ipv6;
-  /** Last touch to the finished datagram. */
+  /** Changes the finished datagram. */
   readonly spoil?: (bytes: Uint8Array, ipv6Start: number) => void;
   readonly packet?: (packet: Uint8Array) => Uint8Array;
 }
@@ -163,7 +163,7 @@ export function buildAnswer(solicitation: Sent, options: AnswerOptions = {}): Ui
   return bytes;
 }
 
-/** xorshift: the same in every run, and no two of its eight octets are the same for long. */
+/** xorshift: the same numbers in every run. */
 export function seededEntropy(seed = 1): Entropy {
   let x = seed | 0 || 1;
   return {
@@ -184,9 +184,9 @@ export class ClientRig {
   sent: Sent[] = [];
   delivered: Uint8Array[] = [];
   events: MachineEvent[] = [];
-  /** Whether sockets that are wanted can be opened. */
+  /** Whether wanted sockets can be opened. */
   opensSockets = true;
-  /** "offload ADDRESS PAIR heard TIME" and "unload ADDRESS", in order. */
+  /** "offload ADDRESS ADDRESS:PORT heard TIME" and "unload ADDRESS", in order. */
   offloads: string[] = [];
 
   constructor(options: Partial<ClientOptions> = {}, seed = 1) {
@@ -204,6 +204,9 @@ export class ClientRig {
   get address(): Ipv6 {
     return this.machine.address!;
   }
+  get status(): ClientMachineStatus {
+    return this.machine.status(this.now);
+  }
   get kinds(): string[] {
     return this.sent.map(({ summary }) => summary);
   }
@@ -213,7 +216,7 @@ export class ClientRig {
     return this.drain();
   }
 
-  /** Starts, and plays the server until the client is qualified; forgets what was sent for that. */
+  /** Starts, and answers as the server until the client is qualified; then clears the sent datagrams. */
   qualify(): this {
     this.start();
     this.answer(this.find('solicitation', PRIMARY));
@@ -225,7 +228,7 @@ export class ClientRig {
     return this.receive(options.from ?? PRIMARY, buildAnswer(solicitation, options), solicitation.socket);
   }
 
-  /** The last datagram of this kind to this place. */
+  /** The last datagram of this kind to this address and port. */
   find(kind: Sent['kind'], to: Endpoint): Sent {
     const found = this.sent.findLast((one) => one.kind === kind && one.to(to));
     if (found === undefined) throw new Error(`no ${kind} sent there; there are: ${this.kinds.join(', ')}`);
@@ -250,17 +253,17 @@ export class ClientRig {
     return this.drain();
   }
 
-  /** The driver says that this peer's packets were carried. */
+  /** The driver reports that packets of this peer were carried. */
   carried(peer: Ipv6, receivedAt: number, sentAt = -Infinity): this {
     this.machine.handleCarried(peer, 0, receivedAt, sentAt, this.now);
     return this.drain();
   }
 
-  /** Lets time pass, waking the machine whenever it asks for it. */
+  /** Lets time pass, and calls the machine at each of its timeouts. */
   advance(ms: number): this {
     const end = this.now + ms;
     for (let wakes = 0; this.machine.pollTimeout() <= end; wakes++) {
-      if (wakes > 100_000) throw new Error('the machine does not come to rest');
+      if (wakes > 100_000) throw new Error('the machine asks for timeouts without end');
       this.now = Math.max(this.now, this.machine.pollTimeout());
       this.machine.handleTimeout(this.now);
       this.drain();
@@ -269,7 +272,7 @@ export class ClientRig {
     return this;
   }
 
-  /** Lets time pass with a server that answers every solicitation; those are not kept. */
+  /** Lets time pass with a server that answers every solicitation; solicitations are not kept in `sent`. */
   advanceServed(ms: number): this {
     const end = this.now + ms;
     while (this.now < end) {
@@ -307,13 +310,13 @@ export class ClientRig {
     return missing.length > 0 ? this.drain() : this;
   }
 
-  /** A UDP-like packet from us, `size` octets in all. */
+  /** A UDP-like packet from the client, `size` octets in total. */
   data(destination: Ipv6, size = 60): Uint8Array {
     return data(this.address, destination, size);
   }
 }
 
-/** Writes offload commands down in words. */
+/** Records offload commands as text. */
 export function offloadLog(log: string[]): Pick<CommandExecutor, 'offload' | 'unload'> {
   return {
     offload: (buffer, offset, address, port, heardAt) =>
@@ -340,7 +343,7 @@ export function bubble(source: Ipv6, destination: Ipv6): Uint8Array {
   return buildBubble(source, destination, 21);
 }
 
-/** As a server hands it on: with the origin it saw. */
+/** As a server forwards it: with the origin indication. */
 export function withOrigin(origin: Endpoint, packet: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(8 + packet.length);
   writeOrigin(bytes, 0, origin.address, origin.port);

@@ -1,4 +1,4 @@
-/** A control group of this test's, and a program of the kernel's there, as systemd has for IPAddressDeny=. */
+/** A control group for a test, with a BPF program like the one of systemd for IPAddressDeny=. */
 import { spawnSync } from 'node:child_process';
 import {
   closeSync,
@@ -22,7 +22,7 @@ const SOURCE = (hook: string) => `
   SEC("cgroup_skb/${hook}") int deny(struct __sk_buff *skb) { return 0; }
 `;
 
-/** Where control groups of version 2 are; undefined where they are not. */
+/** Where control groups of version 2 are mounted; undefined: they are not. */
 export function controlGroups(): string | undefined {
   return /^\S+ (\S+) cgroup2 /m.exec(readFileSync('/proc/mounts', 'utf8'))?.[1];
 }
@@ -32,7 +32,7 @@ export class ControlGroup {
   private readonly before: string;
   private link = -1;
 
-  /** The name has to be nobody else's. */
+  /** The name has to be unique. */
   constructor(name: string) {
     const root = controlGroups()!;
     this.before = join(root, /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))![1]!);
@@ -40,7 +40,7 @@ export class ControlGroup {
     mkdirSync(this.path);
   }
 
-  /** What is started meanwhile belongs to the group, and its sockets do. */
+  /** Processes started by `begin`, and their sockets, belong to the group. */
   async start<T>(begin: () => Promise<T>): Promise<T> {
     this.join(this.path);
     try {
@@ -50,7 +50,7 @@ export class ControlGroup {
     }
   }
 
-  /** From now on no packet gets to the group's sockets, or leaves them. */
+  /** From now on the group's sockets receive no packets, or send none. */
   deny(direction: keyof typeof HOOK): void {
     const folder = mkdtempSync(join(tmpdir(), 'teredo-deny-'));
     const [source, object] = [join(folder, 'deny.c'), join(folder, 'deny.o')];
@@ -77,7 +77,7 @@ export class ControlGroup {
     this.link = -1;
   }
 
-  /** Its programs have to have ended. */
+  /** The processes of the group must have ended. */
   [Symbol.dispose](): void {
     this.allow();
     rmdirSync(this.path);

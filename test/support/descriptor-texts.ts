@@ -1,4 +1,4 @@
-// What /proc/PID/fdinfo says of the descriptors of a process.
+// The texts of /proc/PID/fdinfo for the descriptors of a process.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 

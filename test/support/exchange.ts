@@ -1,6 +1,6 @@
 import type { Namespace } from '../../src/lab/index.ts';
 
-/** Requests and responses over one TCP connection, one after the other: how many take longer than `mostMs`. */
+/** Makes requests over one TCP connection, one after the other; returns how many took longer than `mostMs`. */
 export async function slowExchanges(
   from: Namespace,
   to: Namespace,

@@ -13,12 +13,12 @@ type AnswerDatagram = (request: Buffer, from: RemoteInfo) => Uint8Array | string
 /** Status and body. */
 export type AnswerAction = (action: string, body: string) => readonly [number, string];
 
-/** A gateway of a loopback network of its own: tests of other files have others. */
+/** A gateway on a loopback network that no other test file uses. */
 export class FakeGateway {
   readonly network = `127.${randomInt(1, 255)}.${randomInt(256)}`;
   readonly address = `${this.network}.1`;
   readonly way: WayToGateway = { gateway: parseIpv4(this.address)!, source: parseIpv4(`${this.network}.2`)! };
-  /** The same, for tests in which somebody is mute: nobody is waited for for long. */
+  /** The same with a short timeout, for tests with a mute gateway. */
   readonly hasty: WayToGateway = { ...this.way, answerMs: 400 };
   /** SOAP actions with their bodies, in order. */
   readonly actions: { readonly name: string; readonly body: string }[] = [];
@@ -36,7 +36,7 @@ export class FakeGateway {
     await this.answerOn(SSDP_PORT, answer);
   }
 
-  /** An IGD: found, described, and asked. `location`: what it says of itself. */
+  /** Serves search, description and actions of an IGD. `location`: the URL in its search answers. */
   async serveIgd(
     answer: AnswerAction,
     given: { description?: string; location?: string } = {},
@@ -50,7 +50,7 @@ export class FakeGateway {
     await this.answerSearch(() => searchAnswer(location));
   }
 
-  /** An HTTP server of the gateway's, or of another host. */
+  /** An HTTP server on the gateway, or on another host. */
   async serve(
     answer: (path: string, action: string, body: string) => readonly [number, string, string?] | undefined,
     host = this.address,
@@ -63,7 +63,7 @@ export class FakeGateway {
         this.paths.push(path);
         const action = /#(\w+)"$/.exec(String(request.headers['soapaction']))?.[1] ?? '';
         const answered = answer(path, action, body);
-        if (answered === undefined) return; // and never will
+        if (answered === undefined) return; // the request gets no answer
         const [status, text, location] = answered;
         response.writeHead(status, location === undefined ? {} : { location });
         response.end(text);
@@ -75,7 +75,7 @@ export class FakeGateway {
     return server;
   }
 
-  /** A socket of somebody on the same link. */
+  /** A socket of another host on the same link. */
   async neighbour(): Promise<Socket> {
     return await this.open(0, `${this.network}.3`);
   }

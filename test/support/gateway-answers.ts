@@ -1,4 +1,4 @@
-/** What gateways answer that are played, and what asks them. */
+/** Answers of simulated gateways, and the client side that asks them. */
 import { fromHex, parseIpv4 } from '../../src/wire/index.ts';
 import { KernelPortMapper } from '../../src/io/port-mapping/kernel-port-mapper.ts';
 import { MappingFile } from '../../src/io/port-mapping/mapping-file.ts';
@@ -15,13 +15,13 @@ export const bytesOf = (hex: string) => fromHex(hex.replaceAll(' ', ''))!;
 export const NAT_PMP_ADDRESS = bytesOf('00 80 0000 00000001 c0000201');
 export const NAT_PMP_MAPPING = bytesOf('00 81 0000 00000001 9c40 9c40 00001c20');
 
-/** NAT-PMP alone, as RFC 6886 says: what is of another version is refused. */
+/** NAT-PMP only, according to RFC 6886: requests of another version are refused. */
 export const natPmp = (request: Uint8Array): Uint8Array => {
   if (request[0] !== 0) return bytesOf('00 80 0001 00000001 00000000');
   return request[1] === 0 ? NAT_PMP_ADDRESS : NAT_PMP_MAPPING;
 };
 
-/** Does as it is told. */
+/** Carries out every action. */
 export const igd: AnswerAction = (action) => [200, action === 'GetExternalIPAddress' ? ADDRESS : '<ok/>'];
 
 export function mapperOf(gateway: FakeGateway, file?: string, way = gateway.way): KernelPortMapper {
@@ -36,7 +36,7 @@ export function mapperOf(gateway: FakeGateway, file?: string, way = gateway.way)
   return new KernelPortMapper(protocols, new MappingFile(file), search);
 }
 
-/** Maps what it is asked to. */
+/** Grants every requested mapping. */
 export function pcpAnswer(request: Buffer): Buffer {
   if (request[1] === 0) return Buffer.from(bytesOf(`02 80 00 00 ${'00'.repeat(20)}`));
   const answer = Buffer.concat([

@@ -15,7 +15,7 @@ const IPV4 = 0x0800;
 const UDP = 17;
 const UDP_HEADER = 8;
 
-/** A datagram as a socket is given it: `frame[start, end)`. */
+/** A datagram that a socket receives: `frame[start, end)`. */
 export interface ReceivedDatagram {
   readonly start: number;
   readonly end: number;
@@ -25,9 +25,9 @@ export interface ReceivedDatagram {
 }
 
 /**
- * What Linux gives the UDP socket at `address`:`port` of an Ethernet frame to this host (RFC 791, RFC 768, and the length checks of
- * its ip_rcv and udp_rcv); undefined: nothing. Fragments are not put together here. A checksum that is still to be made, as on virtual
- * links, is right: Linux knows it by a mark that no frame of a test run has, and so do the programs by what the field holds.
+ * The datagram that Linux gives to the UDP socket at `address`:`port` for an Ethernet frame to this host (RFC 791, RFC 768, and the length
+ * checks of its ip_rcv and udp_rcv); undefined: none. Fragments are not reassembled. A checksum that is still to be computed, as on virtual
+ * links, counts as correct. Linux recognises it by a mark that frames of a test run do not have; the programs by the value of the field.
  */
 export function hostReceives(
   frame: Uint8Array,
@@ -59,7 +59,7 @@ export function hostReceives(
   };
 }
 
-/** The sum of RFC 768's pseudo-header, to go on from. */
+/** The sum of RFC 768's pseudo-header: the seed of the checksum. */
 export function udpSeed(frame: Uint8Array, ip: number, size: number): number {
   let sum = UDP + size;
   for (let o = ip + 12; o < ip + 20; o += 2) sum += readUint16(frame, o);
@@ -75,7 +75,7 @@ function hasRightUdpChecksum(frame: Uint8Array, ip: number, udp: number, size: n
   );
 }
 
-/** Whether the checksum of a TCP or UDP packet within is still to be made. */
+/** Whether the checksum of the inner TCP or UDP packet is still to be computed. */
 function isUnsummed(frame: Uint8Array, at: number, end: number): boolean {
   const protocol = end - at < IPV6_HEADER ? NEXT_HEADER.NONE : nextHeader(frame, at);
   if (protocol !== NEXT_HEADER.TCP && protocol !== NEXT_HEADER.UDP) return false;
@@ -84,7 +84,7 @@ function isUnsummed(frame: Uint8Array, at: number, end: number): boolean {
   return readUint16(frame, field) === foldSum(pseudoHeaderSum(frame, at, protocol, payloadLength(frame, at)));
 }
 
-/** The loopback interface, which test runs are on, has an address of zeros; Linux takes groups as well. */
+/** Test runs use the loopback interface, whose address is all zeros. Linux accepts multicast, too. */
 function isToHost(frame: Uint8Array): boolean {
   if ((frame[0]! & 1) !== 0) return true;
   for (let i = 0; i < 6; i++) if (frame[i] !== 0) return false;

@@ -3,12 +3,12 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** iproute2 lies where a plain user's PATH does not look. */
+/** iproute2 is in a folder that is not in the PATH of normal users. */
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
-/** `ip` did not do as told. */
+/** An `ip` command failed. */
 export class IpRouteError extends Error {
-  /** What `ip` said. */
+  /** The output of `ip`. */
   readonly said: string;
   readonly missing: boolean;
 

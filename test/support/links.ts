@@ -8,12 +8,12 @@ export function linksOf(host: Namespace): string[] {
   return links.map(({ ifname }) => ifname);
 }
 
-/** From now on packets leave the interface cut and with their checksums, as they leave a machine. A virtual wire leaves both to the receiver. */
+/** From now on packets leave the interface segmented and with their checksums, as on a real wire. A virtual wire leaves both to the receiver. */
 export function finishPackets(host: Namespace, link: string): void {
   host.execute('ethtool', '-K', link, ...CUTTING_AND_SUMMING.flatMap((feature) => [feature, 'off']));
 }
 
-/** The same by the one switch that operators know. The interface goes on naming features for tunnels, but uses none. */
+/** The same by the usual `ethtool -K ... tx off`. The interface still names its tunnel features, but uses none. */
 export function switchTxOff(host: Namespace, link: string): void {
   host.execute('ethtool', '-K', link, 'tx', 'off');
 }

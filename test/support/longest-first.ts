@@ -2,8 +2,8 @@ import { BaseSequencer } from 'vitest/node';
 import type { TestSpecification } from 'vitest/node';
 
 /**
- * Seconds that the slowest files take, waiting included. Begun last, one of them would run alone at the end. A rough word is
- * enough; who is not named takes less.
+ * Seconds that the slowest files take, waiting included. If one of them began last it would run alone at the end. Rough values
+ * are enough; files not listed take less.
  */
 const SLOW: readonly (readonly [file: RegExp, seconds: number])[] = [
   [/kernel\/found-again/, 150],
@@ -28,7 +28,7 @@ const SLOW: readonly (readonly [file: RegExp, seconds: number])[] = [
   [/kernel\/gateway-mute/, 32],
 ];
 
-/** The files that take longest first, then in whatever order they would have. */
+/** Runs the slowest files first, then the others in their usual order. */
 export default class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);

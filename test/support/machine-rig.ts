@@ -1,6 +1,6 @@
 /**
- * A server or relay machine with everything around it played by the test: what goes in by hand, what comes out as values,
- * and a clock that jumps from timeout to timeout.
+ * A server or relay machine whose whole environment is the test: the test gives the input, gets the output as values, and sets
+ * a clock that jumps from timeout to timeout.
  */
 import type { CommandExecutor } from '../../src/core/commands.ts';
 import { MALFORMED } from '../../src/core/decode-counters.ts';
@@ -10,7 +10,7 @@ import { IPV6_HEADER, writeIpv6Header } from '../../src/wire/index.ts';
 import type { Endpoint, Ipv6 } from '../../src/wire/index.ts';
 import { Sent, offloadLog } from './client-rig.ts';
 
-/** Datagrams refused by the decoder, for whatever reason. */
+/** Datagrams refused by the decoder, for any reason. */
 export function malformed(counters: Readonly<Record<(typeof MALFORMED)[number], number>>): number {
   return MALFORMED.reduce((sum, name) => sum + counters[name], 0);
 }
@@ -91,7 +91,7 @@ export class MachineRig<M extends Machine> implements CommandExecutor {
 
   event(): void {}
 
-  /** As a driver does: one buffer for all inputs, and what surrounds the bytes in it is not zero. */
+  /** As a driver does: one buffer for all inputs, in which the octets around the input are not zero. */
   private lend(bytes: Uint8Array): number {
     const end = HEADROOM + bytes.length;
     this.buffer
@@ -107,7 +107,7 @@ export class MachineRig<M extends Machine> implements CommandExecutor {
   }
 }
 
-/** An IPv6 packet with no meaning above IPv6. */
+/** An IPv6 packet with a payload of zeros. */
 export function packetOf(source: Ipv6, destination: Ipv6, length = 8, nextHeader = 17): Uint8Array {
   const packet = new Uint8Array(IPV6_HEADER + length);
   writeIpv6Header(packet, 0, { payloadLength: length, nextHeader, hopLimit: 64, source, destination });

@@ -8,15 +8,15 @@ export interface GatewayOptions {
   readonly upnp?: boolean;
   /** NAT-PMP and PCP. */
   readonly natPmp?: boolean;
-  /** NAT-PMP alone. */
+  /** NAT-PMP only. */
   readonly withoutPcp?: boolean;
-  /** What it takes for its address outside; `undefined`: what its interface has. */
+  /** The external address in its settings; `undefined`: the one of its interface. */
   readonly address?: string | undefined;
-  /** Of its mappings, in PCP and NAT-PMP; `undefined`: as long as is asked for. */
+  /** Lifetime of its mappings in PCP and NAT-PMP; `undefined`: as requested. */
   readonly lifetimeSeconds?: number;
 }
 
-/** miniupnpd in the NAT of a site: opens ports for the LAN in PCP, NAT-PMP and UPnP, of its own accord with nftables. */
+/** miniupnpd in the NAT of a site: opens ports for the LAN in PCP, NAT-PMP and UPnP, with its own nftables rules. */
 export class Gateway {
   private readonly site: Pick<Site, 'nat'>;
   private readonly directory = mkdtempSync(join(tmpdir(), 'teredo-gateway-'));
@@ -59,17 +59,17 @@ export class Gateway {
     return gateway;
   }
 
-  /** Until {@link goOn} it does nothing, and answers nobody. */
-  standStill(): void {
+  /** Stops the process until {@link resume}: it answers no requests. */
+  pause(): void {
     this.running!.kill('SIGSTOP');
   }
 
-  goOn(): void {
+  resume(): void {
     this.running!.kill('SIGCONT');
   }
 
-  /** As a power cut has it: without a goodbye, and nothing that was mapped is known any more. */
-  async breakDown(): Promise<void> {
+  /** Ends it like a power cut: without a goodbye message, and with all mappings lost. */
+  async crash(): Promise<void> {
     this.running!.kill('SIGKILL');
     await this.running!.exited;
     for (const chain of ['miniupnpd', 'prerouting_miniupnpd', 'postrouting_miniupnpd'])
@@ -80,7 +80,7 @@ export class Gateway {
 
   async run(): Promise<void> {
     const { directory, site } = this;
-    // -d: stays in the foreground, and says what it does.
+    // -d: in the foreground, with log output.
     const args = ['-d', '-f', join(directory, 'miniupnpd.conf'), '-P', join(directory, 'pid')];
     this.running = site.nat.spawn('miniupnpd', args);
     await this.running.waitFor(this.ready);
@@ -90,7 +90,7 @@ export class Gateway {
     return this.running!.output;
   }
 
-  /** The ports that it maps now: "outside to inside". */
+  /** The present mappings: "outside to inside". */
   mappings(): string[] {
     const rules = this.site.nat.execute('nft', 'list', 'chain', 'inet', 'filter', 'prerouting_miniupnpd');
     return [...rules.matchAll(/th dport (\d+).*dnat ip to ([\d.]+:\d+)/g)].map(
@@ -98,7 +98,7 @@ export class Gateway {
     );
   }
 
-  /** Whether there has been a mapping, ever. */
+  /** Whether it has made a mapping since its start. */
   get hasMapped(): boolean {
     return existsSync(join(this.directory, 'leases'));
   }
@@ -109,7 +109,7 @@ export class Gateway {
   }
 }
 
-/** Those that it writes into. */
+/** The nftables chains that it uses. */
 const CHAINS = `
   table inet filter {
     chain miniupnpd { }

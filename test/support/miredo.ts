@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 
-/** miredo 1.2.6 in the seats of a lab. Its paths must be absolute, and its own state folder must be there. */
+/** miredo 1.2.6 in the roles of a lab. Its paths must be absolute, and its state folder must exist. */
 export function startMiredoServer(host: Namespace, address: string, secondary: string): Running {
   const config = `ServerBindAddress ${address}\nServerBindAddress2 ${secondary}\n`;
   return start(host, 'miredo-server', config);

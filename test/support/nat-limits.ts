@@ -1,14 +1,14 @@
 import type { NatBehaviour } from '../../src/lab/index.ts';
 
-/** Kinds of NAT by what they do with ports: one for all peers, or another for each. */
+/** Kinds of NAT by their ports: one for all peers, or another one for each peer. */
 export const STABLE: readonly NatBehaviour[] = ['full-cone', 'address-restricted', 'port-restricted'];
 export const SYMMETRIC: readonly NatBehaviour[] = ['symmetric-sequential', 'symmetric-random'];
 export const KINDS = [...STABLE, ...SYMMETRIC];
 
-/** RFC 4380 section 5.2.4 is enough, or RFC 6081 is, or ports are guessed (docs/adr/0016). */
+/** Limits with RFC 4380 section 5.2.4, with RFC 6081, and with guessed ports (docs/adr/0016). */
 export const [PLAIN_MS, EXTENDED_MS, GUESSED_MS] = [1_000, 2_000, 10_000];
 
-/** How long the first reply between two of them may take; undefined: it never comes. */
+/** The longest time to the first reply between two of them; undefined: it never comes. */
 export function limitOf(a: NatBehaviour, b: NatBehaviour): number | undefined {
   if (STABLE.includes(a) && STABLE.includes(b)) return PLAIN_MS;
   if (SYMMETRIC.includes(a) && SYMMETRIC.includes(b)) {
@@ -19,8 +19,8 @@ export function limitOf(a: NatBehaviour, b: NatBehaviour): number | undefined {
 }
 
 /**
- * What two NATs in a row are together: a port that the inner one makes up for each peer is another one outside, whatever the outer does, unless that
- * makes one up itself; who gets in, both have to let in.
+ * The kind that two NATs in series have together. If the inner one uses another port for each peer, the outer ports differ, too, unless the outer
+ * one chooses ports for each peer itself. Packets from outside have to pass both.
  */
 export function inARow(outer: NatBehaviour, inner: NatBehaviour): NatBehaviour {
   if (SYMMETRIC.includes(outer)) return outer;

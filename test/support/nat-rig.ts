@@ -18,7 +18,7 @@ import type { Endpoint, GuessTrailer, Ipv6, Trailers } from '../../src/wire/inde
 import type { Sent } from './client-rig.ts';
 import { ClientRig, at, bubble, data, teredo, v4, withOrigin } from './client-rig.ts';
 
-/** What B's NAT does with ports: the one mapping for all; the local port wherever it may; the next one each time; any. */
+/** External ports of B's NAT: one for all peers; the local port if possible; the next one for each mapping; any. */
 export type RigNat = 'restricted' | 'preserving' | 'counting' | 'random';
 
 export const B_SERVER = at('198.51.100.118:3544');

@@ -1,7 +1,7 @@
 import { TestRunner } from 'vitest';
 import type { RunnerTestFile } from 'vitest';
 
-/** Skips every test, so that a plain user's run counts what it leaves out. Hooks of a skipped file do not run. */
+/** Skips every test, so that a run without root counts them as skipped. Hooks of a skipped file do not run. */
 export default class NeedsRootRunner extends TestRunner {
   override onCollectStart(file: RunnerTestFile): void {
     super.onCollectStart(file);

@@ -12,8 +12,8 @@ export interface CapturedDatagram {
 }
 
 /**
- * The UDP datagrams over IPv4 in a pcap or pcapng file (Ethernet or raw IP), those inside GTP-U too. Enough for the
- * captures that the tests read: whole frames, no IPv4 fragments.
+ * The UDP datagrams over IPv4 in a pcap or pcapng file (Ethernet or raw IP), including those inside GTP-U. Supports only
+ * whole frames without IPv4 fragments, which is enough for the captures of the tests.
  */
 export function readCapture(file: Uint8Array): CapturedDatagram[] {
   const datagrams: CapturedDatagram[] = [];

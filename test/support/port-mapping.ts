@@ -6,18 +6,18 @@ import { until } from '../../src/lab/index.ts';
 import type { Site } from '../../src/lab/index.ts';
 import { statusOf } from './roles.ts';
 
-/** NAT-PMP alone cannot be had from miniupnpd, which speaks PCP then too: src/io/port-mapping/ tests it. */
+/** Without NAT-PMP only: miniupnpd then speaks PCP, too. The tests in src/io/port-mapping/ cover it. */
 export const KINDS = [
   { protocol: 'pcp', options: {}, lifetimeSeconds: 7_200 },
   { protocol: 'nat-pmp', options: { withoutPcp: true, upnp: false }, lifetimeSeconds: 7_200 },
   { protocol: 'upnp', options: { natPmp: false }, lifetimeSeconds: undefined },
 ] as const;
 
-/** Where the clients of a test file note down what is mapped; gone with it. */
+/** The state directory for the mappings of the clients of a test file; removed at its end. */
 export function ownStateDirectory(): string {
   const state = mkdtempSync(join(tmpdir(), 'teredo-port-mapping-'));
   const before = process.env['STATE_DIRECTORY'];
-  process.env['STATE_DIRECTORY'] = state; // handed on to the clients
+  process.env['STATE_DIRECTORY'] = state; // the clients inherit it
   afterAll(() => {
     if (before === undefined) delete process.env['STATE_DIRECTORY'];
     else process.env['STATE_DIRECTORY'] = before;

@@ -5,11 +5,11 @@ import { Memory } from '../../src/linux/libc.ts';
 const OPTIONS = { SIZE: 80, in: 8, out: 16, inSize: 24, outSize: 28, result: 56 } as const;
 const ROOM = 256;
 
-/** Runs programs on frames (BPF_PROG_TEST_RUN) out of and into the same memory each time: for millions of them. */
+/** Runs programs on frames (BPF_PROG_TEST_RUN) with the same memory each time, so that millions of runs are possible. */
 export class ProgramBench {
-  /** What the next run gets, from 0 on. */
+  /** The frame of the next run, from offset 0. */
   readonly frame: Uint8Array;
-  /** What the last run has left, {@link leftLength} octets of it. */
+  /** The frame after the last run, {@link leftLength} octets. */
   readonly left: Uint8Array;
   leftLength = 0;
   private readonly input: Memory;

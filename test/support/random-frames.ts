@@ -20,28 +20,28 @@ import { udpSeed } from './host-receive.ts';
 
 const IPV4 = ETHERNET;
 const UDP = IPV4 + 20;
-/** Where the payload of a datagram without IPv4 options begins. */
+/** Offset of the payload of a datagram without IPv4 options. */
 export const PAYLOAD = UDP + 8;
 
-/** Who can send, from where. */
+/** A sender, and its outer source. */
 export interface Sender {
   readonly address: Ipv6;
   readonly place: Endpoint;
 }
 
-/** Whose packets are made up. */
+/** The hosts that appear in the frames. */
 export interface Cast {
   /** The socket of the host under test. */
   readonly local: Endpoint;
   readonly peers: readonly Sender[];
   readonly others: readonly Sender[];
-  /** Addresses of the host under test, or that it serves; and such as are not. */
+  /** Addresses of the host under test or that it serves; and other addresses. */
   readonly inside: readonly Ipv6[];
   readonly outside: readonly Ipv6[];
 }
 
 const SIZES = [0, 1, 4, 7, 8, 8, 15, 16, 16, 17, 20, 24, 40, 64, 100, 300, 1_232, 1_240, 1_241, 1_400];
-/** Octets of what answers a connectivity test. */
+/** ICMPv6 octets of the reply to a connectivity test. */
 const TEST_REPLY = 16;
 const ICMPV6_TYPES = [128, 129, 129, 130, 133, 134, 135, 136, 137, 1, 2, 3];
 const EXTENSIONS = [
@@ -53,17 +53,17 @@ const EXTENSIONS = [
   NEXT_HEADER.MOBILITY,
   NEXT_HEADER.SHIM6,
 ];
-/** Of an extension header the third and fourth octet: a routing header's type, and where a fragment is and whether more follow. */
+/** Third and fourth octet of an extension header: type of a routing header; offset and M flag of a fragment. */
 const THIRD = [0, 0, 0, 2];
 const FOURTH = [0, 0, 1, 8];
 const UPPER = [NEXT_HEADER.TCP, NEXT_HEADER.UDP, NEXT_HEADER.UDP, NEXT_HEADER.ICMPV6, NEXT_HEADER.NONE];
 const HOP_LIMITS = [0, 1, 21, 64, 64, 255];
-/** The share of checksums that are left to be made, as on virtual links. */
+/** The share of checksums that are still to be computed, as on virtual links. */
 const UNSUMMED = 0.04;
-/** How many octets or lengths are changed. */
+/** Possible numbers of changed octets or lengths. */
 const CHANGES = [0, 0, 0, 1, 1, 1, 1, 2, 3];
 const INTERESTING = [0, 1, 0x7f, 0x80, 0xff];
-/** Where octets are changed: from, octets, weight. The last is the rest. */
+/** Regions in which octets are changed: offset, octets, weight. The last one is the rest. */
 const REGIONS_IN = [
   [0, 14, 1],
   [IPV4, 20, 24],
@@ -82,7 +82,7 @@ const REGIONS_OUT = [
 ] as const;
 const MAC_LENGTHS = 12;
 
-/** Makes Ethernet frames, good and bad, in one buffer: each call overwrites what the one before has made. */
+/** Makes valid and invalid Ethernet frames in one buffer: each call overwrites the frame before. */
 export class RandomFrames {
   private readonly b: Uint8Array;
   private readonly random: SeededEntropy;
@@ -94,7 +94,7 @@ export class RandomFrames {
     this.cast = cast;
   }
 
-  /** A frame that arrives on an uplink; its length. */
+  /** Makes a frame that arrives on an uplink; returns its length. */
   incoming(): number {
     const { random, cast } = this;
     const sender = random.chance(0.85) ? random.pick(cast.peers) : random.pick(cast.others);
@@ -111,7 +111,7 @@ export class RandomFrames {
     return length;
   }
 
-  /** A frame that the host sends into the tunnel, an interface with Ethernet here; its length. */
+  /** Makes a frame that the host sends into the tunnel, which is an Ethernet interface here; returns its length. */
   outgoing(): number {
     const { random, cast } = this;
     const from = random.chance(0.93) ? random.pick(cast.inside) : random.pick(cast.outside);
@@ -128,7 +128,7 @@ export class RandomFrames {
     writeUint16(this.b, MAC_LENGTHS, type);
   }
 
-  /** Sometimes an origin indication or an authentication header. Where it ends. */
+  /** Sometimes writes an origin indication or an authentication header. Returns the end offset. */
   private prefix(at: number): number {
     const { b, random } = this;
     if (random.chance(0.02)) return writeOrigin(b, at, random.uint32(), 4_096);
@@ -146,7 +146,7 @@ export class RandomFrames {
     return at + length;
   }
 
-  /** An IPv6 packet. Where it ends. */
+  /** Writes an IPv6 packet. Returns the end offset. */
   private packet(at: number, source: Ipv6, destination: Ipv6): number {
     const { b, random } = this;
     writeUint32(b, at, 0x60000000 | (random.chance(0.6) ? random.uint32() & 0x0fffffff : 0));
@@ -200,7 +200,7 @@ export class RandomFrames {
     writeUint16(b, UDP + 6, 0);
   }
 
-  /** Changes some octets, or none, and sometimes the length, which is the result. */
+  /** Changes some octets or none, and sometimes the length. Returns the length. */
   private mutate(length: number, regions: readonly (readonly [number, number, number])[]): number {
     const { random } = this;
     const changes = random.pick(CHANGES);
@@ -234,7 +234,7 @@ export class RandomFrames {
     }
   }
 
-  /** Mostly makes the checksum of TCP, UDP or ICMPv6 right, where it is right behind the header. */
+  /** In most cases corrects the checksum of TCP, UDP or ICMPv6, if it follows the IPv6 header directly. */
   private sealUpper(at: number, length: number): void {
     const { b, random } = this;
     if (length < at + IPV6_HEADER || random.chance(0.05)) return;
@@ -257,7 +257,7 @@ export class RandomFrames {
     writeUint16(b, upper + field, sum);
   }
 
-  /** Mostly makes the checksum of the datagram right, or leaves it out. */
+  /** In most cases corrects the checksum of the datagram, or omits it. */
   private sealUdp(length: number): void {
     const { b, random } = this;
     if (length < PAYLOAD || random.chance(0.05)) return;

@@ -2,7 +2,7 @@ import { libbpf } from '../../src/linux/bpf/libbpf.ts';
 import { setErrno, sys } from '../../src/linux/libc.ts';
 import { wrap } from './refusing-system.ts';
 
-/** They give a pointer, 0 for none; all others of libbpf an error number's negative. */
+/** These return a pointer, or 0 for an error; all other functions of libbpf return a negative error number. */
 const OF_POINTERS = new Set(['openFile']);
 
 /** Makes the calls of the C library and of libbpf refusable, for as long as this process lasts. */

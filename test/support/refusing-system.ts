@@ -1,12 +1,12 @@
 /**
- * Makes single system calls of this process fail: those of the C library and of libbpf that `src/linux` makes, and what is read of files and of
- * the interfaces through Node. Each call is known by where in the source it is made, so that calls that are added later are found too.
- * It imports nothing: mocks of Node's modules are made with it.
+ * Makes single system calls of this process fail: the calls of `src/linux` to the C library and libbpf, and reads of files and of
+ * the interfaces through Node. Each call is identified by its place in the source, so that new calls are found, too.
+ * This file has no imports, because mocks of Node's modules use it.
  */
 
 export const ERRORS = { EMFILE: 24, ENFILE: 23, ENOBUFS: 105, ENOMEM: 12, EPERM: 1, ENODEV: 19 } as const;
 
-/** These do not fail, or have no effect where they do. */
+/** These do not fail, or their failure has no effect. */
 const SURE = new Set([
   'close',
   'exit',
@@ -22,7 +22,7 @@ const SURE = new Set([
 interface Refusal {
   readonly site: string;
   readonly error: number;
-  /** So many times in a row. */
+  /** Number of consecutive failures. */
   times: number;
 }
 
@@ -30,7 +30,7 @@ let seen: Set<string> | undefined;
 let refusal: Refusal | undefined;
 let refused = 0;
 
-/** The error number with which this call is to fail; undefined: it is made. */
+/** The error number with which this call fails; undefined: it is carried out. */
 function errorFor(name: string): number | undefined {
   if (seen === undefined && refusal === undefined) return undefined;
   const site = `${name} ${callers()}`;
@@ -41,7 +41,7 @@ function errorFor(name: string): number | undefined {
   return refusal.error;
 }
 
-/** The places in the source that have led to the call, the nearest first; lines that only pass it on are among them. */
+/** The places in the source that have led to the call, the nearest first, including those that only pass it on. */
 function callers(): string {
   const before = Error.stackTraceLimit;
   Error.stackTraceLimit = 12;
@@ -53,7 +53,7 @@ function callers(): string {
     .join(' < ');
 }
 
-/** Makes the functions of an object refusable; `fail` does what the system does then. */
+/** Makes the functions of an object refusable. `fail` behaves as the system does in that case. */
 export function wrap(all: Record<string, unknown>, fail: (name: string, error: number) => unknown): void {
   for (const [name, call] of Object.entries(all)) {
     if (typeof call !== 'function' || SURE.has(name)) continue;
@@ -90,7 +90,7 @@ export function record(): { readonly end: () => string[] } {
   };
 }
 
-/** From now on the calls at a site fail, so many times. Returns what ends it, and says how often it has happened. */
+/** The next `times` calls at a site fail. Returns a function that ends this and returns the number of failures. */
 export function refuse(site: string, error: number, times = 1): () => number {
   refusal = { site, error, times };
   refused = 0;

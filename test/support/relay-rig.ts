@@ -12,7 +12,7 @@ import { MachineRig, packetOf } from './machine-rig.ts';
 
 export const prefix = (text: string): Ipv6Prefix => parsePrefix(text)!;
 
-/** A relay for all of 2000::/3, its own native address 2001:db8:ffff::1. */
+/** A relay for all of 2000::/3 with the native address 2001:db8:ffff::1. */
 export class RelayRig extends MachineRig<RelayMachine> {
   constructor(options: Partial<RelayOptions> & { readonly withoutAddress?: boolean } = {}) {
     const { withoutAddress = false, ...others } = options;
@@ -34,12 +34,12 @@ export class RelayRig extends MachineRig<RelayMachine> {
     return this.offer(packetOf(source, client, length));
   }
 
-  /** The Teredo client sends to the native host, from where its address says. */
+  /** The Teredo client sends to the native host, from its mapped address and port. */
   fromClient(client: Ipv6, destination: Ipv6, length = 8): this {
     return this.receive(pairOf(client), packetOf(client, destination, length));
   }
 
-  /** The driver says that this client's packets were carried. */
+  /** The driver reports that packets of this client were carried. */
   carried(client: Ipv6, receivedAt: number, sentAt = -Infinity): this {
     this.machine.handleCarried(client, 0, receivedAt, sentAt, this.now);
     return this.drain();
@@ -51,13 +51,13 @@ export class RelayRig extends MachineRig<RelayMachine> {
     return this.drain();
   }
 
-  /** The client answers the bubble, as A-3 says: to the address it came from. */
+  /** The client answers the bubble to its source address. A-3 */
   answer(bubble: Sent): this {
     const client = bubble.destination;
     return this.receive(pairOf(client), buildBubble(client, bubble.source, 21));
   }
 
-  /** Makes the client a trusted peer and forgets what that took. */
+  /** Makes the client a trusted peer, then clears the sent datagrams. */
   acquaint(native: Ipv6, client: Ipv6): this {
     this.toClient(native, client);
     return this.answer(this.bubbles.at(-1)!).clear();
@@ -81,7 +81,7 @@ export class RelayRig extends MachineRig<RelayMachine> {
   }
 }
 
-/** Where the client is, by its address. */
+/** The mapped address and port in the client's address. */
 export function pairOf(client: Ipv6): { address: number; port: number } {
   return { address: mappedAddressOf(client, 0), port: mappedPortOf(client, 0) };
 }

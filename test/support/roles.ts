@@ -1,16 +1,16 @@
 import { fileURLToPath } from 'node:url';
-import { ask } from '../../src/daemon/control-client.ts';
-import { controlDirectory, controlPath } from '../../src/daemon/control-path.ts';
-import type { DaemonStatus, PeerCounts, PeersStatus } from '../../src/daemon/status.ts';
+import { ask } from '../../src/control/control-client.ts';
+import { controlDirectory, controlPath } from '../../src/control/control-path.ts';
+import type { DaemonStatus, PeerCounts, PeersStatus } from '../../src/control/status.ts';
 import { until } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 
-/** The tests of real hosts run once for each: see vitest.config.ts. A role that is told `kernel` does not start without it. */
+/** The data path of the roles: kernel tests run once for each, see vitest.config.ts. With `kernel` a role does not start without the kernel path. */
 export const DATA_PATH = process.env['TEREDO_TEST_DATA_PATH'] ?? 'user';
 
 export const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 
-/** Our program in a seat of a lab, started and ready. */
+/** This program in a role of a lab, started and ready. */
 export async function startServer(host: Namespace, address: string, ...args: string[]): Promise<Running> {
   return await ready(spawnTeredo(host, 'server', '--address', address, ...args));
 }
@@ -23,7 +23,7 @@ export async function startHostRelay(host: Namespace, ...args: string[]): Promis
   return await ready(spawnTeredo(host, 'host-relay', ...args));
 }
 
-/** Runs, but need not be qualified yet. */
+/** The client runs, but may not be qualified yet. */
 export async function startClient(host: Namespace, servers: string, ...args: string[]): Promise<Running> {
   return await ready(spawnTeredo(host, 'client', '--server', servers, ...args));
 }
@@ -34,20 +34,20 @@ export function spawnTeredo(host: Namespace, role: string, ...args: string[]): R
   return host.spawn(process.execPath, [PROGRAM, role, ...name, ...path, ...args]);
 }
 
-/** What {@link spawnTeredo} calls a daemon, for `teredo status`. */
+/** The name of a daemon of {@link spawnTeredo}, for `teredo status`. */
 export function nameOf(host: Namespace, role: string): string {
   return `${host.name}-${role}`;
 }
 
-/** Of any role: a server has no peers, and each has more than this. */
+/** The status of any role. A server has no peers, and each role has more fields. */
 type Status = DaemonStatus & { readonly peers: PeerCounts } & Readonly<Record<string, unknown>>;
 
-/** The daemon's status, or undefined where it does not run. */
+/** The daemon's status; undefined if it does not run. */
 export async function statusOf(host: Namespace, role: string): Promise<Status | undefined> {
   try {
     return (await askDaemon(host, role, 'status')) as Status;
   } catch {
-    return undefined; // nobody listens there
+    return undefined; // no daemon listens there
   }
 }
 
@@ -61,15 +61,15 @@ async function askDaemon(host: Namespace, role: string, command: 'status' | 'pee
   return answer.result;
 }
 
-/** The Teredo address on a host's tunnel interface, once it has one and the routes that come after it: whoever runs the client. */
+/** Waits for the Teredo address on a host's tunnel interface, and for the routes that are added after it; for any Teredo client program. */
 export async function teredoAddress(host: Namespace, timeoutMs = 20_000, iface = 'teredo'): Promise<string> {
   return await until(`a Teredo address in ${host.name}`, () => teredoAddressNow(host, iface), timeoutMs);
 }
 
-/** That which it has now, if any. */
+/** The present Teredo address, if any. */
 export function teredoAddressNow(host: Namespace, iface = 'teredo'): string | undefined {
   try {
-    // Those that come with an address are the kernel's.
+    // The kernel adds some routes itself with the address.
     const routes = host.ip('-6', 'route', 'show', 'dev', iface).split('\n');
     if (!routes.some((route) => route !== '' && !route.includes('proto kernel'))) return undefined;
     const links = JSON.parse(host.ip('-6', '-j', 'addr', 'show', 'dev', iface, 'scope', 'global')) as {

@@ -1,4 +1,4 @@
-/** Random Ethernet frames for a server: near to what it answers and forwards, with fields changed. */
+/** Random Ethernet frames for a server: like those that it answers and forwards, with some fields changed. */
 import type { SeededEntropy } from '../../src/sim/seeded-entropy.ts';
 import {
   ICMPV6_CHECKSUM,
@@ -19,7 +19,7 @@ import { MAPPED, PEER_MAPPED, PEER_SERVER, PRIMARY, SECONDARY, at, v6 } from './
 import { join } from './machine-rig.ts';
 import { ETHERNET, WRAPPING, pseudoSum } from './server-program-rig.ts';
 
-/** First and last address of the blocks of C-9, private ones, and this host's own: each as good as any within. */
+/** First and last address of the blocks of C-9, private blocks included, and of this host's own addresses. */
 const BLOCKS: readonly (readonly [number, number])[] = [
   ['0.0.0.0', '0.255.255.255'],
   ['10.0.0.0', '10.255.255.255'],
@@ -48,7 +48,7 @@ const NATIVE = [
 ];
 const NO_HEADER = new Uint8Array(0);
 
-/** Offsets and lengths of the fields of a frame's headers, the IPv4 and UDP ones counted from the frame's beginning. */
+/** Offsets and lengths of the fields of a frame's headers, from the beginning of the frame. */
 const OUTER_FIELDS: readonly (readonly [number, number])[] = [
   [12, 2], // EtherType
   [0, 6],
@@ -73,7 +73,7 @@ const INNER_FIELDS: readonly (readonly [number, number])[] = [
   [7, 1], // hop limit
   [8, 16], // source
   [24, 16], // destination
-  [40, 1], // of a solicitation: type, code, what is reserved
+  [40, 1], // of a solicitation: type, code, reserved field
   [41, 1],
   [44, 4],
 ];
@@ -92,7 +92,7 @@ export function randomFrame(entropy: SeededEntropy): Uint8Array {
   return frame;
 }
 
-/** What a UDP socket at port 3544 of one of the server's addresses gets of a frame, if it gets it and can answer: nobody is at port 0. */
+/** The datagram of a frame that a UDP socket at port 3544 of one of the server's addresses receives and can answer (source port not 0), if any. */
 export function receivedBySocket(
   frame: Uint8Array,
 ): { readonly from: Endpoint; readonly to: number; readonly payload: Uint8Array } | undefined {
@@ -118,7 +118,7 @@ export function receivedBySocket(
   };
 }
 
-/** Without what a sender may choose; undefined where the header's checksum is wrong. */
+/** The packet without the fields that a sender may choose; undefined if the header checksum is wrong. */
 export function withoutIdentification(packet: Uint8Array): Uint8Array | undefined {
   if (internetChecksum(packet, 0, 20) !== 0) return undefined;
   const same = packet.slice();
@@ -127,7 +127,7 @@ export function withoutIdentification(packet: Uint8Array): Uint8Array | undefine
   return same;
 }
 
-/** Mostly none, sometimes one or two. */
+/** The number of changes: mostly none, sometimes one or two. */
 function changes(entropy: SeededEntropy): number {
   const chance = entropy.unit();
   return chance < 0.6 ? 0 : chance < 0.9 ? 1 : 2;
@@ -156,7 +156,7 @@ function randomEndpoint(entropy: SeededEntropy): Endpoint {
   return { address: entropy.integer(first, last + 1), port };
 }
 
-/** Header in front, packet with trailers. */
+/** The Teredo headers, and the packet with trailers. */
 function randomPacket(entropy: SeededEntropy, from: Endpoint): [Uint8Array, Uint8Array] {
   const header = entropy.chance(0.4) ? randomHeader(entropy) : NO_HEADER;
   if (entropy.chance(0.5)) {
@@ -226,13 +226,13 @@ function wrap(entropy: SeededEntropy, from: Endpoint, payload: Uint8Array): Uint
   return frame;
 }
 
-/** The checksum of an ICMPv6 message of 8 octets, right for whatever its headers now are. */
+/** Corrects the checksum of an ICMPv6 message of 8 octets after changes to its headers. */
 function seal(packet: Uint8Array): void {
   writeUint16(packet, ICMPV6_CHECKSUM, 0);
   writeUint16(packet, ICMPV6_CHECKSUM, internetChecksum(packet, 8, 48, 8 + 58));
 }
 
-/** IPv4 header and UDP checksums: right for whatever the rest now is, the latter sometimes another that a sender may choose. */
+/** Corrects the IPv4 header and UDP checksums. The UDP one is sometimes another value that a sender may choose. */
 function sealOuter(entropy: SeededEntropy, frame: Uint8Array): void {
   const b = frame.subarray(ETHERNET);
   writeUint16(b, 10, 0);

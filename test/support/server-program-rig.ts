@@ -1,4 +1,4 @@
-/** The server's program and its machine, side by side: both get the same datagrams. */
+/** The server's BPF program and its machine: both get the same datagrams. */
 import { expect } from 'vitest';
 import type { AccessList } from '../../src/core/access-list.ts';
 import { AddressPolicy } from '../../src/core/address-policy.ts';
@@ -26,13 +26,13 @@ import { bytesOf } from './vectors.ts';
 export const ETHERNET = 14;
 /** IPv4 header and UDP header. */
 export const WRAPPING = 28;
-/** Of the host in the rig, beside its two addresses, and the broadcast address of its subnet. */
+/** Other addresses of the host in the rig, and the broadcast address of its subnet. */
 const OTHERS: readonly AddressRange[] = [
   { address: v4('203.0.113.122'), prefixLength: 32 },
   { address: v4('203.0.113.255'), prefixLength: 32 },
 ];
 
-/** What the datagram of a test is wrapped in. */
+/** The outer headers of a test's datagram. */
 export interface Outer {
   readonly from?: Endpoint;
   readonly to?: Endpoint;
@@ -48,11 +48,11 @@ export interface ServerRigOptions {
   readonly secondary?: boolean;
   readonly allowPrivate?: boolean;
   readonly advertiseMtu?: boolean;
-  /** What a 1:1 NAT translates the two addresses to. */
+  /** The public addresses to which a 1:1 NAT translates the two addresses. */
   readonly announced?: { readonly primary: Ipv4; readonly secondary: Ipv4 } | undefined;
 }
 
-/** The program on an Ethernet interface, and the machine beside it. */
+/** The program on an Ethernet interface, and the machine for comparison. */
 export class ServerProgramRig {
   readonly program = new ServerProgram();
   readonly machine: MachineRig<ServerMachine>;
@@ -111,7 +111,7 @@ export class ServerProgramRig {
     });
   }
 
-  /** From now on, for the program and the machine. */
+  /** Sets the access list of the program and the machine. */
   setAccess(list: AccessList): void {
     this.list = list;
     this.configure();
@@ -121,7 +121,7 @@ export class ServerProgramRig {
   setBudgets(more: Partial<ServerLimits> = {}): void {
     const plenty = { perSecond: 1e6, burst: 1e6 };
     const fair = { shared: plenty, member: plenty, reserve: plenty };
-    const { answers = fair, forwarded = fair, forwardedByPair = plenty } = more;
+    const { answers = fair, forwarded = fair, forwardedByPair = fair } = more;
     this.program.setBudgets({
       answersShared: answers.shared,
       answersMember: answers.member,
@@ -129,11 +129,13 @@ export class ServerProgramRig {
       forwardedShared: forwarded.shared,
       forwardedMember: forwarded.member,
       forwardedReserve: forwarded.reserve,
-      forwardedByPair,
+      forwardedByPairShared: forwardedByPair.shared,
+      forwardedByPairMember: forwardedByPair.member,
+      forwardedByPairReserve: forwardedByPair.reserve,
     });
   }
 
-  /** Whether the program decides about it; fails where the machine decides otherwise. */
+  /** The verdict of the program; fails if the machine decides differently. */
   both(payload: Uint8Array, outer: Outer = {}): 'decided' | 'left' | 'denied' {
     const { from = MAPPED, to = PRIMARY } = outer;
     const frame = this.wrap(payload, outer);
@@ -143,7 +145,7 @@ export class ServerProgramRig {
       return 'left';
     }
     const { droppedDenied } = this.machine.machine.counters;
-    this.machine.now += 60_000; // so that no limit of the machine's is met
+    this.machine.now += 60_000; // so that no limit of the machine is reached
     this.machine.clear();
     this.machine.receive(from, payload, to === SECONDARY ? 1 : 0);
     if (this.machine.machine.counters.droppedDenied > droppedDenied) {
@@ -196,7 +198,7 @@ export class ServerProgramRig {
   }
 }
 
-/** A frame that leaves: its headers have to be those of a server's datagram, and its checksums right. */
+/** Unwraps an outgoing frame. Its headers have to be those of a server's datagram, and its checksums correct. */
 export function unwrap(frame: Uint8Array): { from: string; to: string; payload: Uint8Array } {
   const b = frame.slice(ETHERNET);
   const view = new DataView(b.buffer);
@@ -220,7 +222,7 @@ export function unwrap(frame: Uint8Array): { from: string; to: string; payload: 
   };
 }
 
-/** Of the datagram whose UDP header is at an offset. */
+/** The sum of the pseudo-header of the datagram whose UDP header is at an offset. */
 export function pseudoSum(b: Uint8Array, udp: number): number {
   const view = new DataView(b.buffer, b.byteOffset);
   return [12, 14, 16, 18].reduce((sum, o) => sum + view.getUint16(o), 17 + view.getUint16(udp + 4));

@@ -27,7 +27,7 @@ export class ServerRig extends MachineRig<ServerMachine> {
     );
   }
 
-  /** Example `name` arrives as it says, or somewhat changed. */
+  /** The datagram of example `name` arrives from its source, possibly changed. */
   example(name: string, change: (payload: Uint8Array) => Uint8Array = (payload) => payload): this {
     const { src, sport, dst } = vectors.datagrams.find((datagram) => datagram.name === name)!.outer;
     const socket = dst === '203.0.113.121' ? SECOND : FIRST;

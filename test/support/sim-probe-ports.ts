@@ -5,7 +5,7 @@ import type { Internet, Nat, UdpSocket } from '../../src/sim/index.ts';
 
 const FIRST_EPHEMERAL_PORT = 49_152;
 
-/** A host of the simulated internet, behind a NAT or not, for what runs on ports. Counts what it sends. */
+/** The ports of a host in the simulated internet, behind a NAT or not. Counts the datagrams that it sends. */
 export class SimProbePorts implements ProbePorts {
   readonly clock;
   readonly entropy;
@@ -69,13 +69,13 @@ export class SimProbePorts implements ProbePorts {
     };
   }
 
-  /** Lets the world go on until what is waited for is there. */
+  /** Runs the world until the promise is settled. */
   async run<T>(promise: Promise<T>): Promise<T> {
     let isOver = false;
     const over = promise.finally(() => (isOver = true));
     while (!isOver) {
       await new Promise(setImmediate);
-      if (!isOver && !this.internet.world.step()) throw new Error('nothing will ever happen');
+      if (!isOver && !this.internet.world.step()) throw new Error('no event is left');
     }
     return await over;
   }

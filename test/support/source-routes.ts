@@ -1,6 +1,6 @@
 import { IPV6_HEADER, NEXT_HEADER, copyBytes } from '../../src/wire/index.ts';
 
-/** An extension header: its Next Header value, and its octets but for the first, which is the value of what follows. */
+/** An extension header: its own Next Header value, and its octets after the first one (the Next Header value of the header that follows). */
 type Extension = readonly [header: number, ...octets: number[]];
 
 const ROUTING_0: Extension = [NEXT_HEADER.ROUTING, 2, 0, 1, ...zeros(20)];
@@ -42,7 +42,7 @@ export const NOT_SOURCE_ROUTED: readonly (readonly [name: string, chain: readonl
   ['an encrypted payload that looks like one', [[50, 0, 0, 1, ...zeros(4)]]],
 ];
 
-/** The packet with these extension headers put in behind its IPv6 header. */
+/** The packet with these extension headers inserted after its IPv6 header. */
 export function extended(packet: Uint8Array, chain: readonly Extension[]): Uint8Array {
   const next = [...chain.map(([header]) => header), packet[6]!];
   const octets = chain.flatMap(([, ...rest], i) => [next[i + 1]!, ...rest]);

@@ -1,22 +1,22 @@
 import type { Namespace, Running } from '../../src/lab/index.ts';
 
 export interface NeighbourOptions {
-  /** What its answers name. */
+  /** The URLs in its answers. */
   readonly locations: readonly string[];
   /** The address that they come from. */
   readonly from?: string;
-  /** Besides: answers of 60 KB, and all of it again and again for as long as somebody listens. */
+  /** Also sends answers of 60 KB, and repeats all answers without end. */
   readonly isEndless?: boolean;
 }
 
-/** Answers in a host's namespace to all who search the group for a gateway; not a gateway itself. */
+/** A host that is not a gateway and answers all searches for one. */
 export async function answerSearches(host: Namespace, options: NeighbourOptions): Promise<Running> {
   const running = host.spawn(process.execPath, ['-e', `(${neighbour})(${JSON.stringify(options)})`]);
   await running.waitFor(/ready/);
   return running;
 }
 
-/** In a process of its own, which has nothing but this. */
+/** The code of its process. */
 const neighbour = `({ locations, from, isEndless }) => {
   const { createSocket } = require('node:dgram');
   const st = 'ST: urn:schemas-upnp-org:device:InternetGatewayDevice:1';

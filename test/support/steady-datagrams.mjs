@@ -1,6 +1,6 @@
 /**
  * A host that sends a numbered datagram every 10 ms and prints each that arrives, as `[seconds] seq=NUMBER`, by the clock of `Date.now()`.
- * `node steady-datagrams.mjs ADDRESS PORT`: the port is both the own one and that of the other side. Where no datagram can be sent it tries on.
+ * `node steady-datagrams.mjs ADDRESS PORT`: the port of both sides. It continues while datagrams cannot be sent.
  */
 import { createSocket } from 'node:dgram';
 

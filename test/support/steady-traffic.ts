@@ -5,7 +5,7 @@ import type { Namespace, Running } from '../../src/lab/index.ts';
 const SCRIPT = fileURLToPath(new URL('steady-datagrams.mjs', import.meta.url));
 const PORT = '9010';
 
-/** So many packets in a row, of which so few are lost, are traffic that flows. */
+/** Traffic flows if of this many consecutive packets no more than this are lost. */
 const FLOWING = 50;
 const MOST_LOST = 1;
 
@@ -18,7 +18,7 @@ interface Arrival {
   readonly number: number;
 }
 
-/** What arrives at a host of the packets that the other one sends every 10 ms: datagrams, or answers to its own pings. */
+/** The packets that arrive at a host; every 10 ms one is sent: datagrams of the other host, or answers to its own pings. */
 export class SteadyTraffic {
   private readonly arrivals: Arrival[] = [];
 
@@ -46,7 +46,7 @@ export class SteadyTraffic {
     return both;
   }
 
-  /** How many ms after `since` the first packet has arrived after which nearly none is lost. Rejects where there is none within 20 s. */
+  /** Time (ms) from `since` to the first packet after which nearly none is lost. Rejects if there is none within 20 s. */
   async flowsFrom(since: number): Promise<number> {
     return await until(
       'traffic that flows',

@@ -1,6 +1,6 @@
 /**
  * A client or relay made with the library, whose data path changes while it runs: `node switching.mjs client SERVER` or
- * `node switching.mjs relay ADDRESS`. Each SIGUSR2 has its packets carried the other way, beginning with the kernel's.
+ * `node switching.mjs relay ADDRESS`. Each SIGUSR2 switches between kernel path and user path; the first one to the kernel path.
  */
 import { ALL_NATIVE, Client, Relay, kernelPorts } from '../../dist/index.js';
 import { parseIpv4 } from '../../dist/wire/index.js';

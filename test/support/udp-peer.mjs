@@ -1,9 +1,9 @@
 /**
  * A host that asks and answers over UDP, for probing NATs. `node udp-peer.mjs JSON`, with the sockets to open and the
  * questions to ask, one after another: `{ sockets: ['0.0.0.0:1'], questions: [{ from: 0, to: '192.0.2.1:2', also: 1 }] }`.
- * A question is answered with where it seemed to come from, first out of the socket that `also` names, if any, then out
- * of the one that got it. Prints `results` and, for each question, what was seen and whether the other socket's answer
- * came, too; goes on answering until it is ended.
+ * The answer to a question contains its source address and port. It is sent first from the socket `also`, if given, then from
+ * the one that received the question. Prints `results` and, for each question, the address and port seen and whether the answer
+ * of the other socket came, too. Continues to answer until it is ended.
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -39,7 +39,7 @@ async function ask({ from, to, also }) {
   };
   socket.on('message', watch);
   const seen = await answered(socket, address, port, { also });
-  // Whatever was sent before this second answer has had the time to come.
+  // By the time of this second answer, earlier datagrams have arrived.
   await answered(socket, address, port, {});
   socket.off('message', watch);
   return { seen, other };

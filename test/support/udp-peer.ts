@@ -5,7 +5,7 @@ export interface Question {
   /** Number of the socket that asks. */
   readonly from: number;
   readonly to: string;
-  /** Number of the socket of the other side that is to answer as well, before the one that was asked. */
+  /** Number of the other side's socket that answers, too, before the one that was asked. */
   readonly also?: number;
 }
 
@@ -21,7 +21,7 @@ export async function answerOn(host: Namespace, ...sockets: string[]): Promise<v
   await start(host, sockets, []).waitFor(/listening/);
 }
 
-/** Asks one after another, out of sockets with these ports; the sockets stay open, and answer. */
+/** Asks the questions one after another, from sockets with these ports. The sockets stay open, and answer. */
 export async function ask(host: Namespace, ports: number[], questions: Question[]): Promise<Result[]> {
   const sockets = ports.map((port) => `0.0.0.0:${port}`);
   const [, results] = await start(host, sockets, questions).waitFor(/results (.*)/);

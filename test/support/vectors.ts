@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fromHex } from '../../src/wire/index.ts';
 
-/** The worked examples of vectors.json: computed by a script, read back by tshark and openssl. */
+/** The worked examples of vectors.json: computed by a script, checked with tshark and openssl. */
 interface Vectors {
   addresses: {
     server: string;

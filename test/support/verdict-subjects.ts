@@ -13,7 +13,7 @@ const CLIENTS: readonly Sender[] = ['192.0.2.10:8192', '192.0.2.11:8193', '198.1
   address: teredo(SERVER, at(pair)),
   place: at(pair),
 }));
-/** Addresses that a packet cannot come from, or not from outside, or that are somebody else's. */
+/** Addresses that cannot be a source, or not from outside, or that belong to other hosts. */
 const ODD = [
   '::',
   '::1',

@@ -23,31 +23,31 @@ import type { Cast } from './random-frames.ts';
 const MOST = 4_096;
 const WRAPPING = 28;
 
-/** A trusted peer of a machine that may be carried past it. */
+/** A trusted peer of a machine whose packets may be carried. */
 export interface CarriedPeer {
   readonly address: Ipv6;
   readonly mapped: Endpoint;
   readonly lastReceived: number;
 }
 
-/** One machine with everything around it, on a clock of its own. */
+/** One machine with its environment and its own clock. */
 export interface Subject {
   readonly role: 'client' | 'relay';
   readonly machine: OffloadingMachine;
   readonly cast: Cast;
-  /** ms; the machine's instant. */
+  /** The machine's time, ms. */
   readonly now: number;
-  /** A client's address, or what a relay serves. */
+  /** A client's address, and the prefixes that a relay serves. */
   readonly own: Ipv6 | undefined;
   readonly serve: readonly Ipv6Prefix[];
-  /** Lets time pass, and brings the machine into some state in which it has peers of all kinds. */
+  /** Lets time pass, and brings the machine into a random state with peers of all kinds. */
   begin(random: SeededEntropy, milliseconds: number): void;
   carriedPeers(): Iterable<CarriedPeer>;
 }
 
 /**
- * The same frames for a real machine, behind what a host's stack lets through, and for the kernel's programs, which know just the peers
- * that this machine has offered; and for the model of the programs. Time passes in {@link begin} only.
+ * Gives the same frames to a real machine (after the checks of a host's stack), to the kernel's programs, which know exactly the peers
+ * that this machine has offered, and to the model of the programs. Time passes in {@link begin} only.
  */
 export class VerdictWorld implements CommandExecutor {
   /** Frames by the program's verdict. */
@@ -59,16 +59,16 @@ export class VerdictWorld implements CommandExecutor {
   private readonly left: Buffer;
   private frames!: RandomFrames;
   private readonly random: SeededEntropy;
-  /** What the machine is given, and what the model is given. */
+  /** The input of the machine, and that of the model. */
   private readonly input = Buffer.alloc(HEADROOM + MOST);
   private readonly copy = Buffer.alloc(MOST);
-  /** The machine's clock is so far ahead of the kernel's, ms. */
+  /** The difference of the machine's clock to the kernel's, ms. */
   private ahead = 0;
   private now = 0;
   /** Samples that the programs have left, as far as the model agreed. */
   private samples = 0;
 
-  /** What the machine has done with the last frame. */
+  /** The machine's reaction to the last frame. */
   private delivered = 0;
   private deliveredStart = 0;
   private deliveredEnd = 0;
@@ -88,7 +88,7 @@ export class VerdictWorld implements CommandExecutor {
     this.renew(subject);
   }
 
-  /** Another machine, that knows nobody yet. */
+  /** Sets another machine, without peers. */
   renew(subject: Subject): void {
     this.subject = subject;
     this.ahead = subject.now - monotonic();
@@ -100,7 +100,7 @@ export class VerdictWorld implements CommandExecutor {
     return this.programs.counters;
   }
 
-  /** So much time passes; then machine, programs and model know the same peers. */
+  /** Lets this time pass; after that machine, programs and model know the same peers. */
   begin(milliseconds: number): void {
     const { subject, carrier } = this;
     subject.begin(this.random, Math.max(0, monotonic() + this.ahead - subject.now) + milliseconds);
@@ -115,7 +115,7 @@ export class VerdictWorld implements CommandExecutor {
       this.offload(address, 0, mapped.address, mapped.port, lastReceived);
   }
 
-  /** Tries one frame on its way in; what is wrong with the verdicts, if anything. */
+  /** Tries one inbound frame; returns the error in the verdicts, if any. */
   in(): string | undefined {
     const { subject, frame } = this;
     const length = this.frames.incoming();
@@ -139,7 +139,7 @@ export class VerdictWorld implements CommandExecutor {
     return this.explain('in', length, this.judgeIn(verdict, length, modelled), samples);
   }
 
-  /** Tries one frame on its way out; what is wrong with the verdicts, if anything. */
+  /** Tries one outbound frame; returns the error in the verdicts, if any. */
   out(): string | undefined {
     const { subject, frame } = this;
     const length = this.frames.outgoing();
@@ -253,7 +253,7 @@ export class VerdictWorld implements CommandExecutor {
       : 'carried, left or sent elsewhere by the model';
   }
 
-  /** When a sample is due the program's clock decides and the model's, which are not the same to the millisecond: that is no difference. */
+  /** Program and model decide by their own clocks whether a sample is due. These differ by milliseconds; a difference from that is no error. */
   private explain(
     way: 'in' | 'out',
     length: number,
@@ -281,7 +281,7 @@ function samplesIn({ inSample, inUnseen, outSample }: Readonly<Record<string, nu
   return inSample! + inUnseen! + outSample!;
 }
 
-/** What the machine may send besides: it asks the peer whether it is there. */
+/** Whether it is a question to a silent peer, which the machine may send in addition. */
 function isQuestion(b: Uint8Array, start: number): boolean {
   return isBubble(b, start) || (nextHeader(b, start) === 58 && icmpv6Type(b, start) === 128);
 }

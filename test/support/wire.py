@@ -1,6 +1,6 @@
-"""A wire between two network namespaces that is one: kernels hand it whole frames, cut to size and with their checksums, as they
-hand them to hardware. Arguments: namespace, interface, namespace, interface, capture, and "tun" where packets have no Ethernet header. Writes what crosses it to `capture`.0, and
-after each SIGUSR1 to the next."""
+"""A wire between two network namespaces that behaves like a real one: kernels segment packets and compute checksums before
+they send to it. Arguments: namespace, interface, namespace, interface, capture, and "tun" if packets have no Ethernet header.
+Writes the packets to `capture`.0, and after each SIGUSR1 to the next file."""
 import ctypes, fcntl, os, select, signal, struct, sys, time
 
 TUNSETIFF, IFF_TUN, IFF_TAP, IFF_NO_PI, CLONE_NEWNET = 0x400454CA, 0x1, 0x2, 0x1000, 0x40000000

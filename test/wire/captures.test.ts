@@ -47,7 +47,7 @@ function describeCapture(path: string, body: (datagrams: CapturedDatagram[]) => 
 interface Decoded {
   datagram: CapturedDatagram;
   view: DatagramView;
-  /** Text of what the IPv6 packet is. */
+  /** The kind of the IPv6 packet, as text. */
   kind: string;
 }
 
@@ -77,7 +77,7 @@ const from = ({ datagram }: Decoded) =>
 const origin = ({ view }: Decoded) =>
   view.hasOrigin ? formatEndpoint({ address: view.originAddress, port: view.originPort }) : undefined;
 
-/** The session of 2008, with or without four octets behind each bubble: Windows XP behind a full cone NAT. */
+/** The session of 2008, with or without four octets after each bubble: Windows XP behind a full cone NAT. */
 function theXpSession(datagrams: CapturedDatagram[], behindBubble: number): void {
   const SERVICE_PORT = 3797;
   const session = datagrams.filter(
@@ -117,13 +117,13 @@ function theXpSession(datagrams: CapturedDatagram[], behindBubble: number): void
     expect(mappedAddressOf(b, sender)).toBe(datagram.source - 1);
   });
 
-  test("the client's address embeds what the origin said", () => {
+  test("the client's address embeds the origin", () => {
     const b = all[2].datagram.payload;
     expect(mappedPortOf(b, SOURCE)).toBe(SERVICE_PORT);
     expect(formatIpv4(mappedAddressOf(b, SOURCE))).toBe('70.55.215.234');
   });
 
-  test("the relay's bubble comes through the server, with the relay's pair and hop limit 0", () => {
+  test("the relay's bubble comes through the server, with the relay's address and port as origin and hop limit 0", () => {
     const bubble = all[4];
     expect(from(bubble)).toBe('65.55.158.80:3544');
     expect(origin(bubble)).toBe('83.170.1.38:32900');
@@ -131,7 +131,7 @@ function theXpSession(datagrams: CapturedDatagram[], behindBubble: number): void
     expect(source(bubble)).toBe('fe80::708d:fe83:4114:a512');
   });
 
-  test(`behind each bubble are ${behindBubble} octets, which are no trailer`, () => {
+  test(`after each bubble are ${behindBubble} octets, which are not a trailer`, () => {
     for (const decoded of all) {
       const extra = decoded.kind === 'bubble' ? behindBubble : 0;
       expect(decoded.view.trailersEnd - decoded.view.ipv6End).toBe(extra);
@@ -139,7 +139,7 @@ function theXpSession(datagrams: CapturedDatagram[], behindBubble: number): void
     }
   });
 
-  test('every TCP segment has a good checksum', () => {
+  test('every TCP segment has a correct checksum', () => {
     for (const { datagram, view, kind } of all) {
       if (kind !== 'tcp') continue;
       const { ipv6Start, ipv6End } = view;
@@ -195,7 +195,7 @@ describeCapture('captures/zeek-gtp8_teredo.pcap', (datagrams) => {
     expect(toHex(payload, 42, 46)).toBe('77a05e76');
   });
 
-  test('those of the clients here name their own local pair, and a Random Port of type 5 (E-11)', () => {
+  test('those of the clients here name their own local address and port, and a Random Port of type 5 (E-11)', () => {
     const outgoing = bubbles.filter(({ datagram }) => datagram.destinationPort === TEREDO_PORT);
     expect(outgoing).toHaveLength(5);
     for (const bubble of outgoing) {

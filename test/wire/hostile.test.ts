@@ -23,7 +23,7 @@ import {
 } from '../../src/wire/index.ts';
 import { bytesOf, vectors } from '../support/vectors.ts';
 
-/** Runs every reader over a datagram as the machines would, and checks that what it reports lies inside. */
+/** Runs every parser over a datagram as the machines do, and checks that all reported offsets are inside. */
 function readEverything(b: Uint8Array): DatagramView | undefined {
   const view = new DatagramView();
   if (decodeDatagram(b, 0, b.length, view) !== undefined) return undefined;
@@ -71,14 +71,14 @@ describe.each(vectors.datagrams)('$name', ({ payload }) => {
   const whole = bytesOf(payload);
   const { ipv6End, ipv6Start } = readEverything(whole)!;
 
-  test('cut at every length is refused or loses trailers', () => {
+  test('truncated at every length is refused or loses trailers', () => {
     for (let length = 0; length < whole.length; length++) {
       const view = readEverything(whole.slice(0, length));
       expect(view === undefined).toBe(length < ipv6End);
     }
   });
 
-  test('with any one bit changed is read without harm, and ICMPv6 does not pass', () => {
+  test('with any one bit changed is parsed without an error, and ICMPv6 is refused', () => {
     for (let bit = 0; bit < 8 * whole.length; bit++) {
       const b = whole.slice();
       b[bit >> 3] ^= 0x80 >> (bit & 7);
@@ -89,7 +89,7 @@ describe.each(vectors.datagrams)('$name', ({ payload }) => {
   });
 });
 
-test('random octets are read without harm', () => {
+test('random octets are parsed without an error', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (b) => {
       readEverything(b);
@@ -98,7 +98,7 @@ test('random octets are read without harm', () => {
   );
 });
 
-test('datagrams with pieces overwritten, removed and added are read without harm', () => {
+test('datagrams with parts overwritten, removed and added are parsed without an error', () => {
   const base = fc.constantFrom(...vectors.datagrams.map(({ payload }) => bytesOf(payload)));
   const edit = fc.record({
     at: fc.nat(150),

@@ -13,14 +13,14 @@ import {
 } from '../../src/wire/index.ts';
 import { bytesOf, payloadOf } from '../support/vectors.ts';
 
-/** The negative vectors of the specification, as far as the codec decides them; V12 is decided in core/secure. */
+/** The negative vectors of the specification that the codec decides; core/secure decides V12. */
 
 function decode(b: Uint8Array): string | DatagramView {
   const view = new DatagramView();
   return decodeDatagram(b, 0, b.length, view) ?? view;
 }
 
-/** The trailers of EX7 with these octets behind it. */
+/** The trailers of EX7 with these octets after it. */
 function trailersBehindBubble(hex: string, bubble = payloadOf('EX7')) {
   const b = Uint8Array.of(...bubble, ...bytesOf(hex));
   const view = decode(b) as DatagramView;
@@ -34,7 +34,7 @@ test('V1: EX2 with origin and authentication swapped', () => {
   expect(decode(bytesOf(hex.slice(26, 42), hex.slice(0, 26), hex.slice(42)))).toBe('misordered-headers');
 });
 
-test('V2: EX1 cut at every length', () => {
+test('V2: EX1 truncated at every length', () => {
   const whole = payloadOf('EX1');
   const reasons = Array.from(whole, (_, length) => decode(whole.subarray(0, length)));
   expect(reasons.slice(0, 2)).toEqual(['empty', 'unknown-header']);
@@ -60,7 +60,7 @@ test('V5: EX7 with payload length 1', () => {
   expect(decode(b)).toBe('truncated-ipv6');
 });
 
-test('V6: a nonce cut off leaves a bubble without nonce (E-5)', () => {
+test('V6: with a truncated nonce the bubble has no nonce (E-5)', () => {
   expect(trailersBehindBubble('0104dead')).toMatchObject({ nonce: undefined, discard: false, unknown: 0 });
 });
 
@@ -68,12 +68,12 @@ test('V7: a trailer of type 0x40 discards the packet (E-3)', () => {
   expect(trailersBehindBubble('4000').discard).toBe(true);
 });
 
-test('V8: type 2 is unknown and skipped, the nonce behind it holds (E-4, E-11)', () => {
+test('V8: type 2 is unknown and skipped, the nonce after it is read (E-4, E-11)', () => {
   const expected = { nonce: 0xdeadbeef, unknown: 1, discard: false, randomPort: undefined };
   expect(trailersBehindBubble('0201aa0104deadbeef')).toMatchObject(expected);
 });
 
-test('V9: a stray octet behind the nonce is ignored (E-5)', () => {
+test('V9: an additional octet after the nonce is ignored (E-5)', () => {
   expect(trailersBehindBubble('0104deadbeef05')).toMatchObject({ nonce: 0xdeadbeef, unknown: 0 });
 });
 

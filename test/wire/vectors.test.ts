@@ -45,7 +45,7 @@ function decoded(b: Uint8Array): DatagramView {
   return view;
 }
 
-/** Makes the datagram again from nothing but what the decoders say of it. */
+/** Builds the datagram again from the decoded values only. */
 function rebuilt(b: Uint8Array): Uint8Array {
   const view = decoded(b);
   const out = new Uint8Array(b.length + 64).fill(0xee);
@@ -110,7 +110,7 @@ describe.each(vectors.datagrams)('$name $desc', ({ payload, parts, outer }) => {
     expect(toHex(rebuilt(bytesOf(payload)))).toBe(payload);
   });
 
-  test('has its parts where they are', () => {
+  test('has its parts at the decoded offsets', () => {
     const b = bytesOf(payload);
     const view = decoded(b);
     const found: Record<string, string> = {};
@@ -126,7 +126,7 @@ describe.each(vectors.datagrams)('$name $desc', ({ payload, parts, outer }) => {
     expect(found).toEqual(expected);
   });
 
-  test('a Teredo source that sends directly embeds the pair it comes from', () => {
+  test('a Teredo source that sends directly embeds its outer address and port', () => {
     const b = bytesOf(payload);
     const view = decoded(b);
     const source = view.ipv6Start + SOURCE;

@@ -11,7 +11,7 @@ import {
   parseTeredoAddress,
 } from '../../wire/index.ts';
 import type { Endpoint } from '../../wire/index.ts';
-import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import { printJson, printTable } from '../output.ts';
 import { endpointValue, hostAddressValue, wholeNumber } from '../values.ts';
 

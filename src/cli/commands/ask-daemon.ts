@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
-import { NoAnswerError, ask, findSockets } from '../../daemon/control-client.ts';
-import type { HiddenFolder } from '../../daemon/control-client.ts';
-import type { ControlAnswer, ControlRequest } from '../../daemon/control-protocol.ts';
-import { boundNames, networkNamespace } from '../../daemon/network-namespace.ts';
-import { CommandFailure, EXIT } from '../exit-codes.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { NoAnswerError, ask, findSockets } from '../../control/control-client.ts';
+import type { HiddenFolder } from '../../control/control-client.ts';
+import type { ControlAnswer, ControlRequest } from '../../control/control-protocol.ts';
+import { boundNames, networkNamespace } from '../../control/network-namespace.ts';
+import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
+import type { ExitCode } from '../../daemon/exit-codes.ts';
 
 /** What every answer tells of who gives it. */
 interface Answerer {

@@ -4,7 +4,7 @@ import { addressOrderHere } from '../../io/address-order.ts';
 import { ipv6FirewallHere } from '../../io/ipv6-firewall.ts';
 import { kernelPorts } from '../../io/kernel-ports.ts';
 import { gatewayOffers } from '../../io/port-mapping/gateway-offers.ts';
-import { EXIT } from '../exit-codes.ts';
+import { EXIT } from '../../daemon/exit-codes.ts';
 import { checkServer } from '../netcheck/check-server.ts';
 import type { ServerCheck } from '../netcheck/check-server.ts';
 import { measureLifetime } from '../netcheck/lifetime.ts';
@@ -13,7 +13,7 @@ import { reportInJson, reportInWords } from '../netcheck/report.ts';
 import type { Findings } from '../netcheck/report.ts';
 import { printJson, printLine } from '../output.ts';
 import { resolveServers } from '../../runtime/servers.ts';
-import { noticesOfServer } from '../resolve.ts';
+import { noticesOfServer } from '../../daemon/start-notices.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { hostAddressValue, hostsValue, portValue, secondaryValue, secondsValue } from '../values.ts';
 

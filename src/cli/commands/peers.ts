@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { MAX_PEERS } from '../../daemon/control-protocol.ts';
-import type { PeerStatus, PeersStatus } from '../../daemon/status.ts';
+import { MAX_PEERS } from '../../control/control-protocol.ts';
+import type { PeerStatus, PeersStatus } from '../../control/status.ts';
 import { formatSpan, printColumns, printJson, printLine } from '../output.ts';
 import { countValue } from '../values.ts';
 import { askOne, reading } from './ask-daemon.ts';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { Command } from 'commander';
 import { formatIpv6, isTeredo } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
-import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import { printJson, printLine } from '../output.ts';
 import { HolePunching } from './until-direct.ts';
 import { countValue, ipv6Value, secondsValue } from '../values.ts';

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
-import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../daemon/status.ts';
-import { accessInWords } from '../access.ts';
+import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
+import { accessInWords } from '../../daemon/access-status.ts';
 import { dataPathRows } from '../data-path.ts';
-import { explainReason, stateInWords } from '../explain.ts';
-import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { explainReason } from '../../daemon/explain.ts';
+import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import { formatSpan, printJson, printLine, printTable } from '../output.ts';
-import { portMappingInWords } from '../port-mapping.ts';
+import { portMappingInWords } from '../../daemon/port-mapping.ts';
 import { askDaemons, reading } from './ask-daemon.ts';
 
 /** How often `--watch` looks. */
@@ -96,6 +96,11 @@ function clientRows(status: ClientStatus): [string, string][] {
     ...dataPathRows(status.dataPath),
   );
   return rows;
+}
+
+/** netsh's word for the state, with what belongs to it. */
+function stateInWords(status: ClientStatus): string {
+  return status.state === 'probe' ? 'probe (looking for a server)' : status.state;
 }
 
 function serverRows(status: ServerStatus): [string, string][] {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ContactStatus } from '../../daemon/status.ts';
+import type { ContactStatus } from '../../control/status.ts';
 import { stepsOf } from './until-direct.ts';
 
 const contacting: ContactStatus = {

@@ -1,7 +1,7 @@
 import { formatIpv6, isTeredo } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
-import type { ContactStatus } from '../../daemon/status.ts';
-import { CommandFailure, EXIT } from '../exit-codes.ts';
+import type { ContactStatus } from '../../control/status.ts';
+import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import { askAgain, askHere, reading } from './ask-daemon.ts';
 
 /** How often the daemon is asked. */

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { execute } from '../../lab/index.ts';
-import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import { runDemo } from './run.ts';
 
 /** `teredo demo`: a whole internet in namespaces, and what Teredo does in it. */

@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, transfer } from '../../lab/index.ts';
 import type { Namespace, Running } from '../../lab/index.ts';
-import { EXIT } from '../exit-codes.ts';
+import { EXIT } from '../../daemon/exit-codes.ts';
 import { printLine } from '../output.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../bin/teredo', import.meta.url));

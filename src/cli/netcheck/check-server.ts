@@ -2,6 +2,7 @@ import type { InvalidAnswer, ServerCandidate, ServerResult } from '../../core/cl
 import type { NatKind, QualificationReason } from '../../core/events.ts';
 import type { PortFactory } from '../../io/port-factory.ts';
 import { Client } from '../../runtime/client.ts';
+import type { ClientSnapshot } from '../../runtime/status.ts';
 import { formatEndpoint, formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { probePort } from './probe-port.ts';
@@ -67,10 +68,11 @@ export async function checkServer(
 }
 
 function report(client: Client, candidate: ServerCandidate, objection: string | undefined): ServerCheck {
-  const qualified = client.state === 'qualified';
-  const result = client.serverResults[0];
-  const { mapped, roundTripMs } = client;
-  const reason = qualified ? undefined : (client.reason ?? 'no-answer');
+  const status = client.status();
+  const { state, nat, mapped, roundTripMs } = status;
+  const qualified = state === 'qualified';
+  const result = status.serverResults[0];
+  const reason = qualified ? undefined : (status.reason ?? 'no-answer');
   const origin = mapped ?? result?.answers.at(-1)?.origin;
   const roundTrip = roundTripMs ?? result?.answers[0]?.roundTripMs;
   return {
@@ -78,17 +80,19 @@ function report(client: Client, candidate: ServerCandidate, objection: string | 
     primary: formatIpv4(candidate.primary),
     primaryNumber: candidate.primary,
     qualified,
-    nat: client.nat,
+    nat,
     ...(origin === undefined ? {} : { mapped: formatEndpoint(origin) }),
     ...(reason === undefined ? {} : { reason }),
     ...(roundTrip === undefined ? {} : { roundTripMs: roundTrip }),
-    steps: steps(client, result, objection),
+    steps: steps(status, result, objection),
   };
 }
 
+type Verdict = Pick<ClientSnapshot, 'state' | 'reason' | 'nat' | 'symmetricNatRuledOut'>;
+
 /** What was asked, what came back, in the order of qualification (RFC 4380 section 5.2.1). */
 export function steps(
-  client: Pick<Client, 'state' | 'reason' | 'nat' | 'symmetricNatRuledOut'>,
+  status: Verdict,
   result: ServerResult | undefined,
   objection: string | undefined,
 ): CheckStep[] {
@@ -115,15 +119,10 @@ export function steps(
         text: `${formatIpv4(target)} does not answer (asked ${count === 1 ? 'once' : `${count} times`} over UDP port 3544)`,
       };
     });
-  return [...answers, ...invalid, ...silent, ...verdict(client)];
+  return [...answers, ...invalid, ...silent, ...verdict(status)];
 }
 
-function verdict({
-  state,
-  reason,
-  nat,
-  symmetricNatRuledOut,
-}: Pick<Client, 'state' | 'reason' | 'nat' | 'symmetricNatRuledOut'>): CheckStep[] {
+function verdict({ state, reason, nat, symmetricNatRuledOut }: Verdict): CheckStep[] {
   if (nat === 'symmetric' || reason === 'symmetric-nat')
     return [{ good: false, text: 'the two addresses see different mappings: the NAT is symmetric' }];
   if (state !== 'qualified') return [];

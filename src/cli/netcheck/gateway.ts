@@ -3,7 +3,7 @@ import type { GatewayOffers, ProtocolOffer } from '../../io/port-mapping/gateway
 import type { PortMappingProtocol } from '../../io/ports.ts';
 import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
-import { PROTOCOL_NAMES } from '../port-mapping.ts';
+import { PROTOCOL_NAMES } from '../../daemon/port-mapping.ts';
 import type { NatBehaviour } from './nat-behaviour.ts';
 
 /** What comes of asking the gateway to open a port. */

@@ -2,7 +2,7 @@ import type { NatKind } from '../../core/events.ts';
 import { GAI_CONF } from '../../io/address-order.ts';
 import type { AddressOrder } from '../../io/address-order.ts';
 import type { Ipv6Firewall } from '../../io/ipv6-firewall.ts';
-import { explainReason } from '../explain.ts';
+import { explainReason } from '../../daemon/explain.ts';
 import { formatHost } from '../values.ts';
 import { adviceOf } from './advice.ts';
 import type { ServerCheck } from './check-server.ts';

@@ -1,22 +1,18 @@
 import { Command } from 'commander';
 import { kernelPorts } from '../../io/kernel-ports.ts';
-import { ALL_NATIVE, Relay } from '../../runtime/relay.ts';
+import { ALL_NATIVE } from '../../runtime/relay.ts';
 import type { RelaySettings } from '../../runtime/relay.ts';
 import { RELAY_LIMITS } from '../../core/relay/index.ts';
-import { TRUSTED } from '../../core/peer-table.ts';
-import { NO_TRAFFIC } from '../../core/peer-traffic.ts';
-import type { PeerStatus, RelayStatus } from '../../daemon/status.ts';
-import { formatEndpoint, formatIpv4, formatIpv6 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6Prefix } from '../../wire/index.ts';
 import type { DataPathWish } from '../../runtime/data-path-use.ts';
-import { accessOf, accessStatus, addAccessOptions, noticesOfAccess } from '../access.ts';
+import { noticesOfAccess } from '../../daemon/access-status.ts';
+import { accessOf, addAccessOptions } from '../access.ts';
 import type { AccessOptions } from '../access.ts';
-import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
-import { EXIT } from '../exit-codes.ts';
+import { dataPathOption } from '../data-path.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
-import { carriedStatus, secondsAgo } from '../peer-status.ts';
 import {
+  ANNOUNCE_HELP,
   RELAY_PORT,
   hostAddressValue,
   interfaceValue,
@@ -24,16 +20,9 @@ import {
   portValue,
   prefixValue,
 } from '../values.ts';
-import {
-  ANNOUNCE_HELP,
-  commonStatus,
-  explainNotLocal,
-  noticesOfReach,
-  runRole,
-  say,
-  sayWhyNotKernel,
-} from './run-role.ts';
-import type { Role, RunningRole } from './run-role.ts';
+import { RelayRole } from '../../daemon/relay-role.ts';
+import { runRole } from '../../daemon/run-role.ts';
+import { noticesOfReach } from '../../daemon/start-notices.ts';
 
 interface RelayOptions extends AccessOptions {
   readonly address?: Ipv4;
@@ -139,72 +128,4 @@ function run(
     ...notices,
     ...noticesOfAccess(access),
   ]);
-}
-
-class RelayRole implements Role {
-  private readonly role: 'relay' | 'host-relay';
-  private readonly relay: Relay;
-
-  constructor(role: 'relay' | 'host-relay', settings: RelaySettings, running: RunningRole) {
-    this.role = role;
-    this.relay = new Relay(settings, kernelPorts());
-    this.relay.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
-    this.relay.on('warning', (message) => say(`warning: ${message}`));
-    this.relay.on('lost', (error) => running.end(EXIT.FAILED, error.message));
-  }
-
-  async start(): Promise<void> {
-    await explainNotLocal(this.relay.start(), this.role === 'relay' ? 'announce' : 'leave-out');
-    sayWhyNotKernel(this.relay.dataPath);
-  }
-
-  close(): Promise<void> {
-    return this.relay.close();
-  }
-
-  status(name: string): RelayStatus {
-    const { relay } = this;
-    const { settings, peers } = relay;
-    return {
-      ...commonStatus(name),
-      role: this.role,
-      state: 'running',
-      address: formatIpv4(settings.address),
-      ...(settings.announce === undefined ? {} : { announced: formatIpv4(settings.announce) }),
-      port: relay.port,
-      interface: settings.interface,
-      serves: settings.serve?.map(({ address, length }) => `${formatIpv6(address)}/${length}`) ?? [
-        'this host',
-      ],
-      access: accessStatus(relay.access),
-      peers: { trusted: peers.trustedCount, unverified: peers.unverifiedCount },
-      dataPath: dataPathStatus(relay),
-      counters: { ...relay.counters, ...relay.portCounters },
-    };
-  }
-
-  peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
-    const { peers } = this.relay;
-    return { total: peers.trustedCount + peers.unverifiedCount, shown: this.inStatus(limit) };
-  }
-
-  /** Made one by one, while the relay works on. */
-  private *inStatus(limit: number): Generator<PeerStatus> {
-    const { relay } = this;
-    const { peers } = relay;
-    let count = 0;
-    for (const peer of peers.walk()) {
-      if (count++ >= limit) return;
-      yield {
-        address: formatIpv6(peers.address(peer)),
-        mapped: formatEndpoint({ address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! }),
-        trusted: peers.status[peer] === TRUSTED,
-        local: false,
-        offloaded: relay.isOffloaded(peer),
-        ...carriedStatus(relay.carriedPathOf(peers.address(peer))),
-        ...(relay.trafficOf(peers.address(peer)) ?? NO_TRAFFIC),
-        ...secondsAgo(peers.lastReceived[peer]!, peers.lastSent[peer]!, relay.now),
-      };
-    }
-  }
 }

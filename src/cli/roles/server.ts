@@ -1,31 +1,22 @@
 import { Command } from 'commander';
 import { kernelPorts } from '../../io/kernel-ports.ts';
-import { Server } from '../../runtime/server.ts';
 import type { ServerSettings } from '../../runtime/server.ts';
-import type { ServerStatus } from '../../daemon/status.ts';
 import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
 import type { DataPathWish } from '../../runtime/data-path-use.ts';
-import { accessOf, accessStatus, addAccessOptions, noticesOfAccess } from '../access.ts';
+import { noticesOfAccess } from '../../daemon/access-status.ts';
+import { accessOf, addAccessOptions } from '../access.ts';
 import type { AccessOptions } from '../access.ts';
-import { dataPathInWords, dataPathOption, dataPathStatus } from '../data-path.ts';
+import { dataPathOption } from '../data-path.ts';
 import { addLimitOption, limitsWith } from '../limits.ts';
 import type { LimitValues } from '../limits.ts';
-import { readKeys } from '../secrets.ts';
+import { readKeys } from '../../daemon/secrets.ts';
 import { nextAddress } from '../../runtime/servers.ts';
-import { hostAddressValue, nameValue, secondaryValue } from '../values.ts';
-import { AnnouncedCheck } from '../announced-check.ts';
-import {
-  ANNOUNCE_HELP,
-  commonStatus,
-  explainNotLocal,
-  noticesOfReach,
-  runRole,
-  say,
-  sayWhyNotKernel,
-} from './run-role.ts';
-import type { Role } from './run-role.ts';
+import { ANNOUNCE_HELP, hostAddressValue, nameValue, secondaryValue } from '../values.ts';
+import { runRole } from '../../daemon/run-role.ts';
+import { ServerRole } from '../../daemon/server-role.ts';
+import { noticesOfReach } from '../../daemon/start-notices.ts';
 
 interface ServerOptions extends AccessOptions {
   readonly address: Ipv4;
@@ -114,52 +105,4 @@ function secondaryOf(options: ServerOptions): Ipv4 | undefined {
   const next = nextAddress(options.address);
   const here = kernelPorts().network.ipv4Subnets();
   return here.some(({ address }) => address === next) ? next : undefined;
-}
-
-function announcedStatus({
-  announce,
-  announceSecondary,
-}: ServerSettings): Pick<ServerStatus, 'announced' | 'announcedSecondary'> {
-  return {
-    ...(announce === undefined ? {} : { announced: formatIpv4(announce) }),
-    ...(announceSecondary === undefined ? {} : { announcedSecondary: formatIpv4(announceSecondary) }),
-  };
-}
-
-class ServerRole implements Role {
-  private readonly server: Server;
-  private readonly check: AnnouncedCheck;
-
-  constructor(settings: ServerSettings) {
-    this.server = new Server(settings, kernelPorts());
-    this.server.on('warning', (message) => say(`warning: ${message}`));
-    this.check = new AnnouncedCheck(settings, say, kernelPorts());
-  }
-
-  async start(): Promise<void> {
-    await explainNotLocal(this.server.start(), 'announce');
-    this.check.start();
-    sayWhyNotKernel(this.server.dataPath);
-    this.server.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([this.check.close(), this.server.close()]);
-  }
-
-  status(name: string): ServerStatus {
-    const { settings, counters, portCounters, kernelCounters: kernel } = this.server;
-    return {
-      ...commonStatus(name),
-      role: 'server',
-      state: 'running',
-      address: formatIpv4(settings.address),
-      ...(settings.secondary === undefined ? {} : { secondary: formatIpv4(settings.secondary) }),
-      ...announcedStatus(settings),
-      secure: settings.keys !== undefined,
-      access: accessStatus(this.server.access),
-      dataPath: { ...dataPathStatus(this.server), ...(kernel === undefined ? {} : { counters: kernel }) },
-      counters: { ...counters, ...portCounters },
-    };
-  }
 }

@@ -2,7 +2,7 @@ import { Arrival } from '../arrival.ts';
 import type { CommandRing } from '../commands.ts';
 import { DECODE_COUNTERS } from '../decode-counters.ts';
 import type { Entropy } from '../entropy.ts';
-import type { ClientState, NatKind, QualificationReason } from '../events.ts';
+import type { ClientState } from '../events.ts';
 import type { OffloadingMachine, SocketId } from '../machine.ts';
 import type { LimitHits } from '../limit-hits.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
@@ -23,7 +23,7 @@ import { PeerContacts } from './peers/peer-contacts.ts';
 import { Reception } from './packets/reception.ts';
 import { RefreshIntervalDetermination } from './service/refresh-interval.ts';
 import { Service } from './service/service.ts';
-import type { ContactProgress, PeerStatus, ServerResult } from './status.ts';
+import type { ClientMachineStatus, ContactProgress, PeerStatus } from './status.ts';
 import { Transmission } from './packets/transmission.ts';
 
 const SWEEP_INTERVAL_MS = 10_000;
@@ -75,40 +75,30 @@ export class ClientMachine implements OffloadingMachine {
   get state(): ClientState {
     return this.service.state;
   }
-  /** The reason for the state; undefined while qualified. */
-  get reason(): QualificationReason | undefined {
-    return this.service.reason;
-  }
-  get natKind(): NatKind {
-    return this.context.natKind;
-  }
-  /** Whether two server addresses have seen the same mapping: false with a server of one address. */
-  get symmetricNatRuledOut(): boolean {
-    return this.context.qualified?.verified ?? false;
-  }
-  /** Index of the server in use. */
-  get server(): number | undefined {
-    return this.context.qualified?.server;
-  }
   get address(): Ipv6 | undefined {
     return this.context.address;
   }
-  get mapped(): Endpoint | undefined {
-    return this.context.mapped;
-  }
-  get refreshIntervalMs(): number {
-    return this.context.refreshIntervalMs;
-  }
-  /** Time of the last packet from the server in use; -Infinity when there was none. */
-  get lastServerContact(): number {
-    return this.context.lastServerContact;
-  }
-  /** Of the last answered solicitation. */
-  get roundTripMs(): number | undefined {
-    return this.context.roundTripMs;
-  }
-  get serverResults(): readonly ServerResult[] {
-    return this.context.logs;
+
+  /** Frozen; its counters are those of this moment. */
+  status(now: number): ClientMachineStatus {
+    const { context, service } = this;
+    const { qualified } = context;
+    return Object.freeze({
+      at: now,
+      state: service.state,
+      reason: service.reason,
+      nat: context.natKind,
+      symmetricNatRuledOut: qualified?.verified ?? false,
+      server: qualified?.server,
+      serverResults: context.logs,
+      lastServerContact: context.lastServerContact,
+      roundTripMs: context.roundTripMs,
+      refreshIntervalMs: context.refreshIntervalMs,
+      address: context.address,
+      mapped: context.mapped,
+      peers: context.peers.peerCounts,
+      counters: Object.freeze({ ...context.counters }),
+    });
   }
 
   // eslint-disable-next-line eslint/max-params -- the contract of machines: plain numbers, so that a datagram costs no object
@@ -287,11 +277,6 @@ export class ClientMachine implements OffloadingMachine {
       means: trusted ? this.traversal.meansOf(peer) : undefined,
       ...this.traversal.progressOf(peer),
     };
-  }
-
-  get peerCounts(): { readonly trusted: number; readonly unverified: number } {
-    const { trustedCount: trusted, unverifiedCount: unverified } = this.context.peers;
-    return { trusted, unverified };
   }
 
   /** The trusted first. Inputs may come between two of them: each is shown as it is when it is taken, except for `state`, which is of `now`. */

@@ -7,6 +7,7 @@ export type { ClientLimits } from './limits.ts';
 export type {
   AdvertisementReason,
   Answer,
+  ClientMachineStatus,
   ContactProgress,
   InvalidAnswer,
   PeerMeans,

@@ -1,3 +1,5 @@
+import type { ClientState, NatKind, QualificationReason } from '../events.ts';
+import type { PeerCounts } from '../peer-table.ts';
 import type { Endpoint, Ipv4, Ipv6, PortHabit, RouterReason } from '../../wire/index.ts';
 
 /** Why a router advertisement did not count. RFC 4380 sections 5.2.1, 5.2.2; RFC 4861 section 6.1.2. */
@@ -46,6 +48,33 @@ export interface ServerResult {
   readonly solicitations: readonly SentSolicitation[];
   readonly answers: readonly Answer[];
   readonly invalidAnswers: readonly InvalidAnswer[];
+}
+
+/** A client at one moment. Times are ms of the machine's clock. */
+export interface ClientMachineStatus {
+  /** The moment. */
+  readonly at: number;
+  readonly state: ClientState;
+  /** The cause of the state; undefined while qualified. */
+  readonly reason: QualificationReason | undefined;
+  readonly nat: NatKind;
+  /** Two addresses of the server have seen the same mapping: false with a server of one address. */
+  readonly symmetricNatRuledOut: boolean;
+  /** Index of the server in use. */
+  readonly server: number | undefined;
+  readonly serverResults: readonly ServerResult[];
+  /** Time of the last packet from the server in use; -Infinity when there was none. */
+  readonly lastServerContact: number;
+  /** Of the last answered solicitation. */
+  readonly roundTripMs: number | undefined;
+  readonly refreshIntervalMs: number;
+  /** The Teredo address, while qualified. */
+  readonly address: Ipv6 | undefined;
+  /** IPv4 address and port that the NAT shows to the server. */
+  readonly mapped: Endpoint | undefined;
+  readonly peers: PeerCounts;
+  /** Packets by verdict and reason. */
+  readonly counters: Readonly<Record<string, number>>;
 }
 
 /**

@@ -341,17 +341,17 @@ function isSilent(entry: Entry, now: number): boolean {
 
 function isSampleOut(entry: Entry, b: Uint8Array, start: number, now: number): boolean {
   const age = now - entry.lastSampleOut;
-  return age >= SAMPLE_MS && (age >= SAMPLE_ANY_MS || isPatient(b, start));
+  return age >= SAMPLE_MS && (age >= SAMPLE_ANY_MS || mayBeLate(b, start));
 }
 
 function isSampleIn(entry: Entry, b: Uint8Array, start: number, now: number): boolean {
   const age = now - entry.machineReceived;
   if (age < SAMPLE_MS || now - entry.lastSampleIn < SPACING_MS) return false;
-  return age >= SAMPLE_ANY_MS || isPatient(b, start);
+  return age >= SAMPLE_ANY_MS || mayBeLate(b, start);
 }
 
 /** Whether a packet may be overtaken by later ones: all but TCP segments with data. */
-function isPatient(b: Uint8Array, start: number): boolean {
+function mayBeLate(b: Uint8Array, start: number): boolean {
   if (nextHeader(b, start) !== NEXT_HEADER.TCP) return true;
   const lengths = start + IPV6_HEADER + TCP_LENGTHS;
   return payloadLength(b, start) > TCP_LENGTHS && (b[lengths]! >> 4) * 4 === payloadLength(b, start);

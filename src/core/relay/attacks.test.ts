@@ -3,6 +3,7 @@ import { reached } from '../../../test/support/limit-hits.ts';
 import { MAPPED, PRIMARY, at, teredo, v4, v6 } from '../../../test/support/client-rig.ts';
 import type { Sent } from '../../../test/support/client-rig.ts';
 import { everyNth } from '../../../test/support/extent.ts';
+import { packetOf } from '../../../test/support/machine-rig.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
 import { buildBubble, makeTeredoAddress, toHex, writeUint32 } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
@@ -27,7 +28,7 @@ function spoofed(n: number): Ipv6 {
   return address;
 }
 
-/** A host of the /64 whose words these are. */
+/** A host of the /64 with these two words. */
 function ofNetwork(high: number, low: number): Ipv6 {
   const address = v6('::1');
   writeUint32(address, 0, high);
@@ -116,12 +117,12 @@ describe('100,000 destinations from one source: R-31, H-9', () => {
   });
 
   const NETWORKS = [
-    ['a /48, from ever new /64s', (n: number): Ipv6 => ofNetwork(0x20010db8, 0x06000000 + (n & 0xffff))],
+    ['a /48, always from a new /64', (n: number): Ipv6 => ofNetwork(0x20010db8, 0x06000000 + (n & 0xffff))],
     [
-      'ten /48s, from ever new /64s',
+      'ten /48s, always from a new /64',
       (n: number): Ipv6 => ofNetwork(0x20010db8, ((n % 10) << 16) + (n & 0xffff)),
     ],
-    ['a /32, from ever new /48s', (n: number): Ipv6 => ofNetwork(0x26200001, (n & 0xffff) << 16)],
+    ['a /32, always from a new /48', (n: number): Ipv6 => ofNetwork(0x26200001, (n & 0xffff) << 16)],
   ] as const;
 
   test.each(everyNth(3, NETWORKS))(
@@ -322,6 +323,26 @@ describe('third parties', () => {
     expect(rig.sent.filter(({ address }) => address === MAPPED.address).length).toBeLessThan(100 + 60);
   });
 
+  test.each([
+    ['one /64', () => ATTACKER],
+    ['ten /48s', (n: number) => ofNetwork(0x20010db8, (0x600 + (n % 10)) << 16)],
+    ['ever new /48s of one /32', (n: number) => ofNetwork(0x26200001, (n & 0xffff) << 16)],
+  ])(
+    'direct bubbles to invented clients behind one address, wanted by %s: others have theirs',
+    (_, source) => {
+      const rig = new RelayRig({ directBubbles: true });
+      const client = (port: number) => teredo(PRIMARY, { address: MAPPED.address, port });
+      let direct = 0;
+      for (let n = 0; n < 6_000; n++) {
+        rig.toClient(source(n), client(1 + n)).advance(10);
+        if (n < 2_000 || n % 1_000 !== 0) continue;
+        rig.clear().toClient(NATIVE, client(60_000 + n / 1_000));
+        direct += rig.bubbles.filter(({ address }) => address === MAPPED.address).length;
+      }
+      expect(direct).toBe(4);
+    },
+  );
+
   test('ICMPv6 errors to one /64: 20 at once and 10 a second', () => {
     const rig = new RelayRig();
     for (let n = 0; n < 10_000; n++) rig.toClient(NATIVE, CLIENT, 1_400).advance(1);
@@ -364,3 +385,96 @@ test('clients of one address that answer cannot push the others out of the table
 function rigWithPeers(peers: { trusted: number; unverified: number }): RelayRig {
   return new RelayRig({ limits: { ...RELAY_LIMITS, peers } });
 }
+
+describe('a client that was away for a moment, whose four bubbles others have used up', () => {
+  const CLIENT_AWAY = invented(1);
+  const PAIR = pairOf(CLIENT_AWAY);
+  const STRANGER = at('198.51.100.66:6666');
+  const toOther = (source: Ipv6, target = invented(2)): Uint8Array => packetOf(source, target, 8);
+
+  /** After 30 s of packets of one host. */
+  function away(rig = new RelayRig()): RelayRig {
+    for (let i = 0; i < 300; i++) rig.toClient(ATTACKER, CLIENT_AWAY).advance(100);
+    expect(rig.bubbles.length).toBe(4);
+    return rig.clear();
+  }
+
+  test('is reached by another /64 at once, and so by all that ask meanwhile', () => {
+    const rig = away().toClient(NATIVE, CLIENT_AWAY).toClient(ATTACKER, CLIENT_AWAY);
+    expect(rig.bubbles.length).toBe(1);
+    rig.answer(rig.bubbles[0]);
+    expect(rig.data.map(({ source }) => source)).toEqual([NATIVE, ATTACKER]);
+  });
+
+  test('not by the same /64: one alone has 4 in 300 s', () => {
+    const rig = away();
+    for (let i = 0; i < 250; i++) rig.toClient(v6('2001:db8:666::2'), CLIENT_AWAY).advance(1_000);
+    expect(rig.bubbles).toEqual([]);
+  });
+
+  test('R-33: a mute client has no more than a bubble in 10 s beside the 4 in 300 s, however many want it', () => {
+    const rig = new RelayRig();
+    for (let i = 0; i < 3_000; i++) rig.toClient(spoofed(i), CLIENT_AWAY).advance(100);
+    const times = rig.bubbles.map(({ time }) => (time - 10_000) / 1_000);
+    expect(times.slice(0, 6)).toEqual([0, 2, 4, 6, 16, 26]);
+    expect(times.length).toBeLessThanOrEqual(34);
+  });
+
+  test('whatever others do, is reached within 10 s of its return', () => {
+    const rig = new RelayRig();
+    for (let i = 0; i < 600; i++) rig.toClient(spoofed(i), CLIENT_AWAY).advance(100);
+    rig.clear();
+    for (let i = 0; i < 110; i++) {
+      rig.toClient(spoofed(i), CLIENT_AWAY).toClient(NATIVE, CLIENT_AWAY).advance(100);
+      for (const bubble of rig.bubbles) rig.answer(bubble);
+      if (rig.data.length > 0) break;
+    }
+    expect(rig.data.map(({ source }) => source)).toContainEqual(NATIVE);
+  });
+
+  test('with --meet: comes in by itself, though an IPv4 host has sent in its name', () => {
+    const rig = new RelayRig({ meet: true });
+    for (let i = 0; i < 300; i++) rig.receive(STRANGER, toOther(CLIENT_AWAY)).advance(100);
+    expect(rig.bubbles.length).toBe(4);
+    rig.clear().receive(PAIR, toOther(CLIENT_AWAY));
+    expect(rig.bubbles.length).toBe(1);
+    expect(rig.answer(rig.bubbles[0]).isTrusted(CLIENT_AWAY)).toBe(true);
+  });
+
+  test('with --meet: so does one behind a symmetric NAT, and native hosts reach it', () => {
+    for (const come of [
+      (rig: RelayRig) => rig.receive(at('192.0.2.77:1234'), toOther(CLIENT_AWAY)),
+      (rig: RelayRig) => rig.toClient(NATIVE, CLIENT_AWAY),
+    ]) {
+      const rig = new RelayRig({ meet: true });
+      for (let i = 0; i < 300; i++) rig.receive(STRANGER, toOther(CLIENT_AWAY)).advance(100);
+      come(rig.clear());
+      expect(rig.bubbles.length).toBe(1);
+    }
+  });
+
+  test('with --meet: the sender at its pair gets one in 10 s for it', () => {
+    const rig = new RelayRig({ meet: true });
+    for (let i = 0; i < 300; i++) rig.receive(PAIR, toOther(CLIENT_AWAY)).advance(100);
+    const times = rig.bubbles.map(({ time }) => (time - 10_000) / 1_000);
+    expect(times).toEqual([0, 2, 4, 6, 16, 26]);
+  });
+});
+
+test('networks that have used up their part of a server keep no others from a client by contacts without bubbles', () => {
+  const rig = new RelayRig();
+  const source = (n: number): Ipv6 => ofNetwork(0x20010db8, 0x06000000 + (n % 400));
+  for (let n = 0; n < 8_000; n++) rig.toClient(source(n), invented(1_000 + n)).advance(1);
+  const honest = v6('2620:5::1');
+  let [held, made] = [0, 0];
+  for (let n = 0; n < 20; n++) {
+    const before = rig.bubbles.length;
+    rig.toClient(source(n), invented(n));
+    if (rig.bubbles.length === before) held++;
+    else continue;
+    if (contact(rig, honest, invented(n))) made++;
+    rig.advance(100);
+  }
+  expect(held).toBeGreaterThan(5);
+  expect(made).toBe(held);
+});

@@ -1,7 +1,7 @@
 import { BUBBLE_HOP_LIMIT } from '../constants.ts';
 import type { PaidFrom, Requester } from '../contacts.ts';
 import { DESTINATION, IPV6_HEADER, SOURCE, TEREDO_PORT, buildBubble } from '../../wire/index.ts';
-import type { Budgets } from './budgets.ts';
+import type { BubblePayment, Budgets } from './budgets.ts';
 import type { RelayContext } from './context.ts';
 import { SOCKET } from './options.ts';
 import { Proofs } from './proofs.ts';
@@ -21,11 +21,16 @@ export class Bubbles {
   }
 
   /**
-   * Sends one bubble through the client's server and, if direct bubbles are on, one directly to the client. Returns the part of the budget
-   * that paid; undefined: a limit forbids the bubble. The direct bubble is sent first: it opens the relay's NAT before the answer to the
-   * other one can arrive. R-7, R-10, R-33
+   * Sends one bubble through the client's server and, if direct bubbles are on, one directly to the client. `source`: the part of the requester's
+   * budget that has paid for it. Returns the whole payment; undefined: a limit forbids the bubble. The direct bubble is sent first: it
+   * opens the relay's NAT before the answer to the other one can arrive. R-7, R-10, R-33
    */
-  send(peer: number, requester: Requester, now: number): PaidFrom | undefined {
+  send(
+    peer: number,
+    requester: Requester,
+    source: PaidFrom | undefined,
+    now: number,
+  ): BubblePayment | undefined {
     const { peers, counters, commands, hits } = this.context;
     const mapped = peers.mappedAddress[peer];
     if (!peers.mayBubble(peer, now)) {
@@ -44,14 +49,15 @@ export class Bubbles {
     peers.writeAddress(peer, this.destination, 0);
     this.proofs.write(this.destination, 0, this.source, 0, now);
     const bubble = buildBubble(this.source, this.destination, BUBBLE_HOP_LIMIT);
-    if (this.budgets.direct && !this.budgets.takeClient(mapped, now)) hits.ipv4('by-client', mapped);
-    else if (this.budgets.direct) {
+    const isDirect = this.budgets.direct && this.budgets.takeClient(mapped, requester, now);
+    if (this.budgets.direct && !isDirect) hits.ipv4('by-client', mapped);
+    if (isDirect) {
       counters.bubblesSent++;
       commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, mapped, peers.mappedPort[peer]);
     }
     counters.bubblesSent++;
     commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, server, TEREDO_PORT);
-    return from;
+    return { requester, source, from, isDirect, at: now };
   }
 
   /** Whether the bubble at `at` is addressed to the source of a bubble that the relay sent to this client. A-26 */

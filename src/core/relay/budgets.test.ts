@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { seededEntropy } from '../../../test/support/client-rig.ts';
 import type { Requester } from '../contacts.ts';
 import { Budgets } from './budgets.ts';
+import type { BubblePayment } from './budgets.ts';
 import { RELAY_LIMITS } from './limits.ts';
 
 const SERVER = 0xc6336476;
@@ -13,6 +14,27 @@ function left(budgets: Budgets, now: number): number {
     if (budgets.takeServer(SERVER, requester(100 + taken), now) !== 'shared') return taken;
 }
 
+const paid = (change: Partial<BubblePayment> = {}): BubblePayment => ({
+  requester: requester(1),
+  source: 'shared',
+  from: 'shared',
+  isDirect: false,
+  at: 0,
+  ...change,
+});
+
+/** How often `take` succeeds. */
+function count(take: () => unknown): number {
+  for (let taken = 0; ; taken++) if (take() === undefined) return taken;
+}
+
+/** No tokens are earned. */
+const EXACT = {
+  ...RELAY_LIMITS,
+  sourceEarnings: { perSecond: 0, burst: 0 },
+  serverEarnings: { perSecond: 0, burst: 0 },
+};
+
 test('an answer to bubbles paid by the reserve does not change the shares of the shared budget', () => {
   const [answered, silent] = [1, 2].map(() => new Budgets(RELAY_LIMITS, false, seededEntropy())) as [
     Budgets,
@@ -22,10 +44,47 @@ test('an answer to bubbles paid by the reserve does not change the shares of the
     left(budgets, 0);
     expect(budgets.takeServer(SERVER, requester(1), 0)).toBe('reserve');
     // The number of tokens earned is the same in both cases.
-    budgets.reward(undefined, SERVER, 1, [{ from: 'shared', at: 0 }], 0);
+    budgets.reward(undefined, SERVER, 1, [], 0);
   }
-  const paid = Array.from({ length: 4 }, () => ({ from: 'reserve' as const, at: 0 }));
-  answered.reward(requester(1), SERVER, 1, paid, 0);
-  silent.reward(undefined, SERVER, 1, paid, 0);
+  answered.reward(
+    undefined,
+    SERVER,
+    1,
+    Array.from({ length: 4 }, () => paid({ from: 'reserve' })),
+    0,
+  );
+  silent.reward(undefined, SERVER, 1, [], 0);
   expect(left(answered, 1_000)).toBe(left(silent, 1_000));
+});
+
+test('it goes back to the reserve, and to the part of its /64 there', () => {
+  const budgets = new Budgets(EXACT, false, seededEntropy());
+  left(budgets, 0);
+  const take = () => budgets.takeServer(SERVER, requester(1), 0);
+  expect(count(take)).toBe(4);
+  budgets.reward(undefined, SERVER, 1, [paid({ from: 'reserve' })], 0);
+  expect([take(), take()]).toEqual(['reserve', undefined]);
+});
+
+test('a token that a host had of the reserve of its /64 goes back there, and not to what the /64 shares', () => {
+  const budgets = new Budgets(EXACT, false, seededEntropy());
+  const take = () => budgets.takeSource(requester(1), 0);
+  expect(count(take)).toBe(256 + 4);
+  budgets.reward(requester(1), SERVER, 1, [paid({ source: 'reserve' })], 0);
+  expect([take(), take()]).toEqual(['reserve', undefined]);
+  budgets.reward(requester(1), SERVER, 1, [paid()], 0);
+  expect([take(), take()]).toEqual(['shared', undefined]);
+  budgets.reward(requester(1), SERVER, 1, [paid({ source: undefined })], 0);
+  expect(take()).toBe(undefined);
+});
+
+test('no token comes back for a direct bubble that was refused', () => {
+  const budgets = new Budgets(EXACT, true, seededEntropy());
+  let n = 100;
+  const take = () => budgets.takeClient(7, requester(n++), 0) || undefined;
+  expect(count(take)).toBe(80); // the part of one /32
+  budgets.reward(requester(1), SERVER, 7, [paid(), paid(), paid()], 0);
+  expect(take()).toBe(undefined);
+  budgets.reward(requester(1), SERVER, 7, [paid({ isDirect: true })], 0);
+  expect([take(), take()]).toEqual([true, undefined]);
 });

@@ -1,4 +1,3 @@
-import { timesOf } from '../contacts.ts';
 import type { PaidFrom, Payment, Requester } from '../contacts.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
@@ -8,12 +7,21 @@ import { TokenBuckets } from '../token-buckets.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { RelayLimits } from './limits.ts';
 
-/** Weights of the levels for one server: /32, /48, /64 of native hosts; or all clients that ask for other clients, IPv4 address, port. */
+/** Weights of the levels for one server, or for one mapped address: /32, /48, /64 of native hosts; or all clients that ask for other clients, IPv4 address, port. */
 const WEIGHTS = [4, 4, 4];
-/** Number of buckets for servers. */
+/** Number of buckets for servers, and for mapped addresses. */
 const GROUPS = 16_384;
 /** The first level of all clients, in place of a /32. */
 const CLIENTS = 0;
+
+/** The payment for a bubble: which parts of the budgets gave a token. */
+export interface BubblePayment extends Payment {
+  readonly requester: Requester;
+  /** The part of the requester's budget; undefined: it gave none. */
+  readonly source: PaidFrom | undefined;
+  /** Whether a direct bubble was sent, too. */
+  readonly isDirect: boolean;
+}
 
 /** The limits of bubbles: by the host that causes them, by the server they pass, and by the client that receives them. */
 export class Budgets {
@@ -23,7 +31,7 @@ export class Budgets {
   private readonly byMember: TokenBuckets;
   private readonly serverReserve: FairShares;
   private readonly hash: HashKey;
-  private readonly byClient: TokenBuckets;
+  private readonly byClient: FairShares;
   private readonly sourceEarnings: TokenBuckets;
   private readonly serverEarnings: TokenBuckets;
   /** Whether the relay sends bubbles directly to clients, too. */
@@ -37,22 +45,28 @@ export class Budgets {
     this.serverReserve = new FairShares(reserve, WEIGHTS, entropy, GROUPS);
     this.byMember = new TokenBuckets(member, entropy);
     this.hash = new HashKey(entropy);
-    this.byClient = new TokenBuckets(limits.byClient, entropy);
+    this.byClient = new FairShares(limits.byClient, WEIGHTS, entropy, GROUPS);
     this.sourceEarnings = new TokenBuckets(limits.sourceEarnings, entropy);
     this.serverEarnings = new TokenBuckets(limits.serverEarnings, entropy);
   }
 
-  /** Takes a token for a bubble that this requester has caused. */
-  takeSource(requester: Requester, now: number): boolean {
+  /** Takes a token for a bubble that this requester has caused; returns the part of the budget that paid. */
+  takeSource(requester: Requester, now: number): PaidFrom | undefined {
     const [a, b, c, d] = requester;
-    return this.bySource.take(a, b, this.hash.of2(c, d), now);
+    return this.bySource.pay(a, b, this.hash.of2(c, d), now);
+  }
+
+  /** Gives a token back to the part of the budget that it came from: no bubble was sent for it, or the bubble was answered. */
+  giveSource([a, b, c, d]: Requester, from: PaidFrom, now: number): void {
+    if (from === 'shared') this.bySource.give(a, b, now, 1);
+    else this.bySource.giveReserve(a, b, this.hash.of2(c, d), now);
   }
 
   /** Takes a token for a bubble through this server; returns the part of the budget that paid. */
   takeServer(server: Ipv4, requester: Requester, now: number): PaidFrom | undefined {
     const path = pathOf(requester);
     if (this.byServer.take(server, path, now)) return 'shared';
-    const member = this.hash.of4(0, server, requester[0], requester[1]);
+    const member = this.memberOf(server, requester);
     const isTaken =
       this.byMember.has(member, 0, now) &&
       this.serverReserve.take(server, path, now) &&
@@ -61,33 +75,48 @@ export class Budgets {
   }
 
   /** Takes a token for a bubble directly to this mapped address. */
-  takeClient(mapped: Ipv4, now: number): boolean {
-    return this.byClient.take(0, mapped, now);
+  takeClient(mapped: Ipv4, requester: Requester, now: number): boolean {
+    return this.byClient.take(mapped, pathOf(requester), now);
   }
 
   /**
-   * The client has answered bubbles with these payments. The bubbles no longer count in the shares of their server, and the budgets get the
-   * tokens back and one more.
+   * The client has answered bubbles with these payments. Each budget gets back the tokens that it gave, and the bubbles no longer count in the shares.
+   * The budgets of the server and of the requester of the contact, if there is one, earn one token more.
    */
   reward(
     requester: Requester | undefined,
     server: Ipv4,
     mapped: Ipv4,
-    paid: readonly Payment[],
+    paid: readonly BubblePayment[],
     now: number,
   ): void {
-    const bubbles = paid.length;
-    if (requester !== undefined) {
-      const [high, low] = requester;
-      const earned = this.sourceEarnings.take(high, low, now) ? 1 : 0;
-      this.bySource.give(high, low, now, bubbles + earned);
+    for (const payment of paid) this.giveBack(payment, server, mapped, now);
+    if (requester !== undefined && this.sourceEarnings.take(requester[0], requester[1], now))
+      this.bySource.give(requester[0], requester[1], now, 1);
+    if (this.serverEarnings.take(0, server, now)) this.byServer.give(server, now, 1);
+  }
+
+  private giveBack(payment: BubblePayment, server: Ipv4, mapped: Ipv4, now: number): void {
+    const { requester } = payment;
+    const path = pathOf(requester);
+    const times = [payment.at];
+    if (payment.source !== undefined) this.giveSource(requester, payment.source, now);
+    if (payment.from === 'shared') {
+      this.byServer.give(server, now, 1);
+      this.byServer.forgive(server, path, times, now);
+    } else {
+      this.serverReserve.give(server, now, 1);
+      this.serverReserve.forgive(server, path, times, now);
+      this.byMember.give(this.memberOf(server, requester), 0, now, 1);
     }
-    const earned = this.serverEarnings.take(0, server, now) ? 1 : 0;
-    const path = requester === undefined ? [] : pathOf(requester);
-    this.byServer.give(server, now, bubbles + earned);
-    this.byServer.forgive(server, path, timesOf(paid, 'shared'), now);
-    this.serverReserve.forgive(server, path, timesOf(paid, 'reserve'), now);
-    if (this.direct) this.byClient.give(0, mapped, now, bubbles);
+    if (payment.isDirect) {
+      this.byClient.give(mapped, now, 1);
+      this.byClient.forgive(mapped, path, times, now);
+    }
+  }
+
+  private memberOf(server: Ipv4, [high, low]: Requester): number {
+    return this.hash.of4(0, server, high, low);
   }
 }
 

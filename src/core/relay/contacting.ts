@@ -1,7 +1,7 @@
 import { PEER_VALIDITY_MS } from '../constants.ts';
 import type { Arrival } from '../arrival.ts';
 import { Contacts } from '../contacts.ts';
-import type { Contact, Requester } from '../contacts.ts';
+import type { Contact, PaidFrom, Requester } from '../contacts.ts';
 import { NO_PEER } from '../peer-table.ts';
 import {
   CONE_FLAG,
@@ -16,16 +16,16 @@ import {
 import type { Ipv4 } from '../../wire/index.ts';
 import { Bubbles } from './bubbles.ts';
 import { Budgets } from './budgets.ts';
+import type { BubblePayment } from './budgets.ts';
 import type { RelayContext } from './context.ts';
 import type { Errors } from './errors.ts';
 import { SOCKET } from './options.ts';
 import type { RelayOptions } from './options.ts';
+import { Rounds } from './rounds.ts';
 import { isEchoReply } from './served.ts';
 import { SourceQueues } from './source-queues.ts';
 import { noteRequester, requesterAt, requesterOf } from './requesters.ts';
 
-/** Least time between two bubbles that exceed the budget. */
-const GRANT_SPACING_MS = 10_000;
 /** Least time between two questions (bubbles) to a trusted peer that has become silent. */
 const QUESTION_SPACING_MS = 5_000;
 /** Most questions from the budget of bubbles. The rest is for the contact that begins when the peer is no longer valid. */
@@ -34,15 +34,20 @@ const QUESTIONS_MOST = 2;
 /** Makes clients trusted peers, and sends packets to them. RFC 4380 section 5.4.1, cases 2 and 3 */
 export class Contacting {
   private readonly context: RelayContext;
-  private readonly contacts: Contacts;
+  private readonly contacts: Contacts<BubblePayment>;
   private readonly budgets: Budgets;
   private readonly bubbles: Bubbles;
+  private readonly rounds: Rounds;
   private readonly errors: Errors;
   private readonly waiting: SourceQueues;
   private readonly scratch = new Uint8Array(16);
   private own: RelayOptions['own'];
   /** The requester for which a peer is being added. */
   private cause: Requester | undefined;
+  /** What was taken of the requester's budget for the first attempt of the contact that begins now. */
+  private prepaid: PaidFrom | undefined;
+  /** What was paid for the last question to each peer that has been asked one. */
+  private readonly questions = new Map<number, BubblePayment>();
 
   constructor(context: RelayContext, errors: Errors) {
     this.context = context;
@@ -50,6 +55,7 @@ export class Contacting {
     this.own = context.options.own;
     this.budgets = new Budgets(context.limits, context.options.directBubbles === true, context.entropy);
     this.bubbles = new Bubbles(context, this.budgets);
+    this.rounds = new Rounds(context);
     this.contacts = new Contacts(
       {
         attempt: (contact, now) => this.attempt(contact, now),
@@ -61,9 +67,10 @@ export class Contacting {
       },
       context.limits.contacts,
     );
-    this.waiting = new SourceQueues(context.limits.waiting, context.entropy, (packet) =>
-      this.dropBySource(this.requesterOf(packet, 0)),
-    );
+    this.waiting = new SourceQueues(context.limits.waiting, context.entropy, (packet, isCrowdedOut) => {
+      if (isCrowdedOut) context.hits.ipv6('waiting', packet, SOURCE);
+      this.dropBySource(this.requesterOf(packet, 0));
+    });
   }
 
   /**
@@ -74,22 +81,25 @@ export class Contacting {
     if (!this.waiting.isEmpty) this.serveWaiting(this.requesterOf(buffer, start), now); // these packets came first
     if (this.admit(peer, buffer, start, end, now)) return;
     const requester = this.requesterOf(buffer, start);
+    if (this.waiting.add(requester, buffer, start, end, now)) return;
     if (this.waiting.isFull(end - start)) this.context.hits.ipv6('waiting', buffer, start + SOURCE);
-    if (!this.waiting.add(requester, buffer, start, end, now)) this.dropBySource(requester);
+    this.dropBySource(requester);
   }
 
   /**
    * Begins a contact with the client that sent this packet, although no packet waits for it: it wants to reach another client through this
-   * relay. The budget is that of the outer source, because its Teredo address is not proven yet.
+   * relay. The budget is that of the outer source, because its Teredo address is not proven yet. The sender seems to be the client if the
+   * outer source is the pair in that address.
    */
   invite({ buffer: b, view, address, port, peer, now }: Arrival): void {
     const source = view.ipv6Start + SOURCE;
     if (peer !== NO_PEER && this.isUnderway(peer)) return;
-    const { counters, peers } = this.context;
+    const { counters } = this.context;
     if (this.isDenied(b, source) || !this.isReachable(b, source)) return;
     const requester = requesterAt(address, port);
-    if (peer !== NO_PEER && !peers.hasBubbleBudget(peer, now)) this.dropByBubbles(peer);
-    else if (!this.budgets.takeSource(requester, now)) this.dropBySource(requester);
+    const isThere = mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port;
+    if (peer !== NO_PEER && !this.rounds.mayBegin(peer, requester, isThere, now)) return;
+    if (!this.prepay(requester, now)) this.dropBySource(requester);
     else {
       counters.contactsBegun++;
       this.contacts.begin(this.provide(peer, b, source, requester), now, requester);
@@ -114,7 +124,8 @@ export class Contacting {
     const { peers } = this.context;
     if (now - peers.lastBubble[peer] < QUESTION_SPACING_MS || peers.bubbleCount(peer) >= QUESTIONS_MOST)
       return;
-    this.bubbles.send(peer, this.requesterOf(buffer, start), now);
+    const paid = this.bubbles.send(peer, this.requesterOf(buffer, start), undefined, now);
+    if (paid !== undefined) this.questions.set(peer, paid);
   }
 
   /** Whether the bubble at `at` answers a bubble that this relay sent to the client named in its source address. */
@@ -139,10 +150,10 @@ export class Contacting {
       return;
     }
     // The client has answered a question. Bubbles of a contact are rewarded in `hear`, questions only here.
-    if (!this.isUnderway(peer) && peers.lastBubble[peer] > peers.lastReceived[peer]) {
-      const paid = [{ from: 'shared', at: peers.lastBubble[peer]! }] as const;
-      this.budgets.reward(undefined, peers.serverOf(peer), address, paid, now);
-    }
+    const question = this.questions.get(peer);
+    if (question !== undefined && !this.isUnderway(peer) && question.at > peers.lastReceived[peer])
+      this.budgets.reward(undefined, peers.serverOf(peer), address, [question], now);
+    this.questions.delete(peer);
     offload.note(peer, now);
     if (!offload.has(peer) && this.isLonePacketWanted(peer)) this.hear(peer, now, now);
     else this.revive(peer, now);
@@ -192,6 +203,7 @@ export class Contacting {
     for (const peer of denied) {
       const waiting = this.contacts.finish(peer)?.waiting ?? [];
       offload.withdraw(peer);
+      this.questions.delete(peer);
       peers.remove(peer);
       counters.droppedDenied += waiting.length;
       for (const packet of waiting) this.errors.prohibited(packet, 0, now);
@@ -210,6 +222,7 @@ export class Contacting {
 
   /** The peer is being removed to make room for another. */
   abandon(peer: number): void {
+    this.questions.delete(peer);
     this.context.offload.withdraw(peer);
     this.context.counters.droppedEvicted += this.contacts.finish(peer)?.waiting.length ?? 0;
   }
@@ -252,13 +265,15 @@ export class Contacting {
       if (this.sendToCone(peer, buffer, start, end, now)) return true;
       if (!this.mayContact(peer, buffer, start, now)) return true;
       const requester = this.requesterOf(buffer, start);
-      if (!this.budgets.takeSource(requester, now)) return false;
+      if (!this.prepay(requester, now)) return false;
       this.context.counters.contactsBegun++;
       contact = this.contacts.begin(
         this.provide(peer, buffer, start + DESTINATION, requester),
         now,
         requester,
       );
+    } else if (this.context.peers.mayBubble(peer, now)) {
+      this.help(contact, this.requesterOf(buffer, start), now);
     }
     if (!this.contacts.enqueue(contact, buffer, start, end)) {
       this.context.counters.droppedQueueFull++;
@@ -277,13 +292,6 @@ export class Contacting {
     const { peers, commands } = this.context;
     peers.lastSent[peer] = now;
     commands.transmit(SOCKET.service, buffer, start, end, peers.mappedAddress[peer], peers.mappedPort[peer]);
-  }
-
-  /** Counts a packet that the budget of bubbles to this peer forbids. R-33 */
-  private dropByBubbles(peer: number): void {
-    const { counters, hits, peers } = this.context;
-    counters.droppedBubbleBudget++;
-    hits.ipv4('bubbles-to-peer', peers.mappedAddress[peer]);
   }
 
   /** A packet from a trusted peer came at `heardAt` (ms). */
@@ -344,7 +352,7 @@ export class Contacting {
     const destination = start + DESTINATION;
     if (options.trustCone !== true || (flagsOf(buffer, destination) & CONE_FLAG) === 0) return false;
     const requester = this.requesterOf(buffer, start);
-    if (!this.budgets.takeSource(requester, now)) {
+    if (this.budgets.takeSource(requester, now) === undefined) {
       this.dropBySource(requester);
       return true;
     }
@@ -359,14 +367,10 @@ export class Contacting {
 
   /** Whether the budget of bubbles to this peer allows a contact. If not, the packet's source gets an ICMPv6 error. R-33 */
   private mayContact(known: number, buffer: Uint8Array, start: number, now: number): boolean {
-    const { peers } = this.context;
-    if (known === NO_PEER || peers.hasBubbleBudget(known, now)) return true;
     // An echo reply answers the client's own connectivity test: a moment ago the client and its server could be reached.
-    if (isEchoReply(buffer, start) && now - peers.lastBubble[known] >= GRANT_SPACING_MS) {
-      peers.grantBubble(known);
+    const isThere = isEchoReply(buffer, start);
+    if (known === NO_PEER || this.rounds.mayBegin(known, this.requesterOf(buffer, start), isThere, now))
       return true;
-    }
-    this.dropByBubbles(known);
     this.errors.unreachable(buffer, start, now);
     return false;
   }
@@ -378,20 +382,37 @@ export class Contacting {
     const peer = known === NO_PEER ? peers.insert(buffer, offset) : known;
     this.cause = undefined;
     peers.renew(peer);
+    this.rounds.note(peer, requester);
     peers.mappedAddress[peer] = mappedAddressOf(buffer, offset);
     peers.mappedPort[peer] = mappedPortOf(buffer, offset);
     return peer;
   }
 
   /** R-8. The source's budget for the first attempt was taken when the contact began. */
-  private attempt(contact: Contact, now: number): void {
+  private attempt(contact: Contact<BubblePayment>, now: number): void {
     const requester = contact.requestedBy!;
-    if (contact.attempts > 1 && !this.budgets.takeSource(requester, now)) {
+    const source = contact.attempts > 1 ? this.budgets.takeSource(requester, now) : this.prepaid;
+    if (source === undefined) {
       this.dropBySource(requester);
     } else {
-      const from = this.bubbles.send(contact.peer, requester, now);
-      if (from !== undefined) contact.paid.push({ from, at: now });
+      const paid = this.bubbles.send(contact.peer, requester, source, now);
+      if (paid !== undefined) contact.paid.push(paid);
     }
+  }
+
+  /** The requester of the contact had no budget for its last attempt: one that joins it has a bubble sent out of its own. */
+  private help(contact: Contact<BubblePayment>, requester: Requester, now: number): void {
+    const source = this.budgets.takeSource(requester, now);
+    if (source === undefined) return;
+    const paid = this.bubbles.send(contact.peer, requester, source, now);
+    if (paid === undefined) this.budgets.giveSource(requester, source, now);
+    else contact.paid.push(paid);
+  }
+
+  /** For the first attempt of a contact; false where the requester has no budget now. */
+  private prepay(requester: Requester, now: number): boolean {
+    this.prepaid = this.budgets.takeSource(requester, now);
+    return this.prepaid !== undefined;
   }
 
   private failed(contact: Contact, now: number): void {

@@ -3,3 +3,4 @@ export { SOCKET as RELAY_SOCKET } from './options.ts';
 export type { RelayOptions } from './options.ts';
 export { RELAY_LIMITS } from './limits.ts';
 export type { RelayLimits } from './limits.ts';
+export type { RelayMachineStatus } from './status.ts';

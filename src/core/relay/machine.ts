@@ -34,6 +34,7 @@ import { RELAY_LIMITS } from './limits.ts';
 import type { RelayOptions } from './options.ts';
 import { Meeting } from './meeting.ts';
 import { ServedRange } from './served.ts';
+import type { RelayMachineStatus } from './status.ts';
 
 const SWEEP_INTERVAL_MS = 10_000;
 const SWEEP_MOST = 100_000;
@@ -211,6 +212,18 @@ export class RelayMachine implements OffloadingMachine {
 
   get access(): AccessList {
     return this.context.access;
+  }
+
+  /** Frozen; its counters are those of this moment. */
+  status(now: number): RelayMachineStatus {
+    const { peers, counters } = this;
+    const { access } = this.context;
+    return Object.freeze({
+      at: now,
+      access,
+      peers: peers.peerCounts,
+      counters: Object.freeze({ ...counters }),
+    });
   }
 
   /** Sets which clients are served. Denied peers are removed; the others are not affected. */

@@ -18,19 +18,24 @@ interface Line {
 
 /**
  * Packets whose source has used up its budget of bubbles for the moment, in one queue for each /64 (by hash), first in
- * first out. A host that sends to many new clients at once is served when they answer, or when the budget fills again. R-31
+ * first out. A host that sends to many new clients at once is served when they answer, or when the budget fills again. When all room is taken, a
+ * queue with less than an equal part of it gets some of the longest queue's. R-31
  */
 export class SourceQueues {
   private readonly limits: WaitingLimits;
   private readonly hash: HashKey;
   private readonly lines = new Map<number, Line>();
-  private readonly dropped: (packet: Uint8Array) => void;
+  private readonly dropped: (packet: Uint8Array, isCrowdedOut: boolean) => void;
   private packets = 0;
   private bytes = 0;
   private lookAt = Infinity;
 
-  /** `dropped`: called for a packet that has waited too long. */
-  constructor(limits: WaitingLimits, entropy: Entropy, dropped: (packet: Uint8Array) => void) {
+  /** `dropped`: called for a packet that has waited too long; or, `isCrowdedOut`, that has made room for one of another source. */
+  constructor(
+    limits: WaitingLimits,
+    entropy: Entropy,
+    dropped: (packet: Uint8Array, isCrowdedOut: boolean) => void,
+  ) {
     this.limits = limits;
     this.hash = new HashKey(entropy);
     this.dropped = dropped;
@@ -38,6 +43,14 @@ export class SourceQueues {
 
   get isEmpty(): boolean {
     return this.packets === 0;
+  }
+
+  get waitingPackets(): number {
+    return this.packets;
+  }
+
+  get waitingBytes(): number {
+    return this.bytes;
   }
 
   /** Whether there is no room for this many octets, whatever the source. */
@@ -49,13 +62,12 @@ export class SourceQueues {
   add(requester: Requester, buffer: Uint8Array, start: number, end: number, now: number): boolean {
     const { packetsPerSource, bytesPerSource } = this.limits;
     const length = end - start;
-    if (this.isFull(length)) return false;
     const number = this.lineOf(requester);
-    let line = this.lines.get(number);
-    if (packetsPerSource < 1 || length > bytesPerSource) return false;
-    if (line === undefined) this.lines.set(number, (line = { packets: [], gone: 0, bytes: 0 }));
+    const line = this.lines.get(number) ?? { packets: [], gone: 0, bytes: 0 };
     if (line.packets.length - line.gone >= packetsPerSource || line.bytes + length > bytesPerSource)
       return false;
+    if (this.isFull(length) && !this.makeRoom(line, length)) return false;
+    this.lines.set(number, line);
     line.packets.push({ bytes: buffer.slice(start, end), until: now + WAIT_MS });
     line.bytes += length;
     this.bytes += length;
@@ -86,7 +98,7 @@ export class SourceQueues {
     for (;;) {
       const first = line.packets[line.gone];
       if (first === undefined) break;
-      if (first.until <= now) this.dropped(first.bytes);
+      if (first.until <= now) this.dropped(first.bytes, false);
       else if (!take(first.bytes)) break;
       line.gone++;
       line.bytes -= first.bytes.length;
@@ -98,6 +110,49 @@ export class SourceQueues {
       line.packets = line.packets.slice(line.gone);
       line.gone = 0;
     }
+  }
+
+  /**
+   * For so many octets of this line; false where it would have more than an equal part of all. So the longest is looked for only as often as
+   * room changes hands.
+   */
+  private makeRoom(line: Line, length: number): boolean {
+    const part = this.partOf(line, 1, length);
+    if (part > 1 / (this.lines.size + (line.packets.length === 0 ? 1 : 0))) return false;
+    while (this.isFull(length)) {
+      const longest = this.longest();
+      if (longest === undefined || this.partOf(longest[1]) <= part) return false;
+      this.crowdOut(...longest, part, length);
+    }
+    return true;
+  }
+
+  /** The latest packets of the line go, until there is room or it is no longer than that. */
+  private crowdOut(number: number, line: Line, part: number, length: number): void {
+    while (this.isFull(length) && this.partOf(line) > part) {
+      const { bytes } = line.packets.pop()!;
+      line.bytes -= bytes.length;
+      this.bytes -= bytes.length;
+      this.packets--;
+      this.dropped(bytes, true);
+    }
+    if (line.gone === line.packets.length) this.lines.delete(number);
+  }
+
+  private longest(): [number, Line] | undefined {
+    let found: [number, Line] | undefined;
+    let most = 0;
+    for (const entry of this.lines) {
+      const part = this.partOf(entry[1]);
+      if (part > most) [found, most] = [entry, part];
+    }
+    return found;
+  }
+
+  /** The part of all room that the line has, or would have with so much more. */
+  private partOf(line: Line, packets = 0, bytes = 0): number {
+    const waiting = line.packets.length - line.gone + packets;
+    return Math.max(waiting / this.limits.packets, (line.bytes + bytes) / this.limits.bytes);
   }
 
   private lineOf(requester: Requester): number {

@@ -4,6 +4,7 @@ import type { Arrival } from '../arrival.ts';
 import type { CommandRing } from '../commands.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
+import { HashKey } from '../hash.ts';
 import type { LimitHits } from '../limit-hits.ts';
 import { TokenBuckets } from '../token-buckets.ts';
 import {
@@ -21,7 +22,7 @@ import {
   serverOf,
   writeOrigin,
 } from '../../wire/index.ts';
-import type { DatagramView } from '../../wire/index.ts';
+import type { DatagramView, Ipv4 } from '../../wire/index.ts';
 import type { ServerContext } from './context.ts';
 import type { ServerCounter } from './counters.ts';
 import { MAX_FORWARDED_TRAILER_BYTES, MAX_ICMPV6_BYTES, forwardingCost } from './limits.ts';
@@ -37,8 +38,11 @@ export class Forwarding {
   private readonly counters: Record<ServerCounter, number>;
   private readonly commands: CommandRing;
   private readonly hits: LimitHits;
-  private byPair!: TokenBuckets;
+  private byPair!: FairBudget;
   private toClients!: FairBudget;
+  private readonly icmpv6ByPair: TokenBuckets;
+  private readonly icmpv6ToClients: FairBudget;
+  private readonly sources: HashKey;
   private readonly byClient: FairBudget;
   private readonly toNative: FairBudget;
 
@@ -54,13 +58,16 @@ export class Forwarding {
     this.commands = commands;
     this.hits = hits;
     this.setLimits(limits, entropy);
+    this.icmpv6ByPair = new TokenBuckets(limits.forwardedIcmpByPair, entropy);
+    this.icmpv6ToClients = new FairBudget(limits.forwardedIcmp, entropy);
+    this.sources = new HashKey(entropy);
     this.byClient = new FairBudget(limits.nativeByClient, entropy);
     this.toNative = new FairBudget(limits.native, entropy);
   }
 
   /** Sets the limits of packets to clients; their counts start again. */
   setLimits(limits: Pick<ServerLimits, 'forwarded' | 'forwardedByPair'>, entropy: Entropy): void {
-    this.byPair = new TokenBuckets(limits.forwardedByPair, entropy);
+    this.byPair = new FairBudget(limits.forwardedByPair, entropy);
     this.toClients = new FairBudget(limits.forwarded, entropy);
   }
 
@@ -69,7 +76,7 @@ export class Forwarding {
     const { buffer, view } = arrival;
     const at = view.ipv6Start;
     if (!bubble && !this.mayForwardIcmpv6(buffer, view)) return;
-    if (isTeredo(buffer, at + DESTINATION)) this.forwardToClient(arrival);
+    if (isTeredo(buffer, at + DESTINATION)) this.forwardToClient(arrival, bubble);
     else this.forwardToNative(arrival, bubble);
   }
 
@@ -96,7 +103,7 @@ export class Forwarding {
     return true;
   }
 
-  private forwardToClient({ buffer, view, address, port, now }: Arrival): void {
+  private forwardToClient({ buffer, view, address, port, now }: Arrival, bubble: boolean): void {
     const { counters, options } = this;
     const at = view.ipv6Start;
     const target = mappedAddressOf(buffer, at + DESTINATION);
@@ -119,11 +126,11 @@ export class Forwarding {
       return;
     }
     const cost = forwardingCost(view.trailersEnd - at);
-    const isOfPair = this.byPair.take(address, target, now, cost);
-    if (!isOfPair || !this.toClients.take(0, target, address, now, cost)) {
+    const isAllowed = bubble
+      ? this.takeBubble(buffer, at, address, now, cost)
+      : this.takeIcmpv6(address, target, now, cost);
+    if (!isAllowed) {
       counters.droppedForwardLimit++;
-      if (isOfPair) this.hits.ipv4('forwarded', target);
-      else this.hits.ipv4('forwarded-by-pair', address);
       return;
     }
     let start = at;
@@ -134,6 +141,31 @@ export class Forwarding {
     }
     counters.forwardedToClients++;
     this.commands.transmit(SOCKET.primary, buffer, start, view.trailersEnd, target, targetPort); // S-24
+  }
+
+  /**
+   * Anybody can forge a relay's IPv4 address, but not the IPv6 source of its bubbles, which only the client has seen: so a flood of others
+   * leaves it the reserve.
+   */
+  private takeBubble(b: Uint8Array, at: number, address: Ipv4, now: number, cost: number): boolean {
+    const target = mappedAddressOf(b, at + DESTINATION);
+    const [a0, a1, a2, a3] = [0, 4, 8, 12].map((word) => readUint32(b, at + SOURCE + word));
+    const source = this.sources.of4(a0!, a1!, a2!, a3!);
+    const port = mappedPortOf(b, at + DESTINATION);
+    if (!this.byPair.take(address, target, this.sources.of2(source, port), now, cost))
+      this.hits.ipv4('forwarded-by-pair', address);
+    else if (!this.toClients.take(0, target, address, now, cost)) this.hits.ipv4('forwarded', target);
+    else return true;
+    return false;
+  }
+
+  private takeIcmpv6(address: Ipv4, target: Ipv4, now: number, cost: number): boolean {
+    if (!this.icmpv6ByPair.take(address, target, now, cost))
+      this.hits.ipv4('forwarded-icmp-by-pair', address);
+    else if (!this.icmpv6ToClients.take(0, target, address, now, cost))
+      this.hits.ipv4('forwarded-icmp', target);
+    else return true;
+    return false;
   }
 
   private forwardToNative({ buffer, view, address, port, now }: Arrival, bubble: boolean): void {

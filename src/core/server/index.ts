@@ -3,3 +3,4 @@ export { SOCKET as SERVER_SOCKET } from './options.ts';
 export type { ClientKey, ServerOptions } from './options.ts';
 export { SERVER_LIMITS, partOf } from './limits.ts';
 export type { ServerLimits, SharedWork } from './limits.ts';
+export type { ServerMachineStatus } from './status.ts';

@@ -3,6 +3,7 @@ import { MAPPED, PEER_MAPPED, PRIMARY, at, teredo, v6 } from '../../../test/supp
 import { reached } from '../../../test/support/limit-hits.ts';
 import { ServerRig, solicitation } from '../../../test/support/server-rig.ts';
 import { buildBubble, buildEchoRequest, formatIpv4 } from '../../wire/index.ts';
+import type { Endpoint } from '../../wire/index.ts';
 
 const ATTACKER = at('198.51.100.66:6666');
 const VICTIM = PEER_MAPPED;
@@ -114,6 +115,89 @@ describe('limits of a server', () => {
     expect(rig.sent.length).toBeLessThan(33_000);
     expect(passed).toBe(5);
     expect(reached(rig.machine, 'forwarded')[1]).toBe(formatIpv4(VICTIM.address));
+  });
+
+  describe('forged with the address of a relay', () => {
+    const RELAY = at('198.51.100.7:3545');
+    const CLIENT = teredo(PRIMARY, VICTIM);
+    const proof = (i: number) => v6(`fe80::${(i >>> 16).toString(16)}:${(i & 0xffff).toString(16)}`);
+    /** How many of twelve bubbles of the relay, one in 5 s, reach the client beside `forge`, called each millisecond. */
+    const passed = (rig: ServerRig, forge: (ms: number) => void): number => {
+      const own = buildBubble(v6('fe80::8d1c:7:41:9'), CLIENT, 21);
+      let count = 0;
+      for (let ms = 1; ms <= 60_000; ms++) {
+        forge(ms);
+        if (ms % 5_000 === 0) count += rig.clear().receive(RELAY, own).sent.length;
+        rig.now++;
+      }
+      return count;
+    };
+    const load = (from: Endpoint, rig: ServerRig) =>
+      rig.receive(
+        from,
+        buildEchoRequest({
+          source: v6('2001:db8:66::1'),
+          destination: CLIENT,
+          hopLimit: 64,
+          identifier: 1,
+          sequence: 1,
+          data: new Uint8Array(1_232),
+        }),
+      );
+
+    test('large pings, 100 a second, take nothing of its bubbles', () => {
+      const rig = new ServerRig();
+      expect(passed(rig, (ms) => ms % 10 === 0 && load(RELAY, rig))).toBe(12);
+      expect(reached(rig.machine, 'forwarded-icmp-by-pair')[1]).toBe('198.51.100.7');
+    });
+
+    test('nor do those of a thousand other addresses, 1,000 a second', () => {
+      const rig = new ServerRig();
+      const forge = (ms: number) => load({ address: RELAY.address - 1 - (ms % 1_000), port: 1 }, rig);
+      expect(passed(rig, forge)).toBe(12);
+      expect(reached(rig.machine, 'forwarded-icmp')[1]).toBe(formatIpv4(VICTIM.address));
+    });
+
+    test.each([200, 1_000])('bubbles of another IPv6 source, %d a second, neither', (perSecond) => {
+      const rig = new ServerRig();
+      const bubble = buildBubble(proof(1), CLIENT, 21);
+      let due = 0;
+      const forge = () => {
+        for (due += perSecond / 1_000; due >= 1; due--) rig.receive(RELAY, bubble);
+      };
+      expect(passed(rig, forge)).toBe(12);
+    });
+
+    test('bubbles of a hundred other IPv6 sources neither', () => {
+      const rig = new ServerRig();
+      expect(passed(rig, (ms) => rig.receive(RELAY, buildBubble(proof(ms % 100), CLIENT, 21)))).toBe(12);
+    });
+
+    test('all that one pair gets is as much as before, 1,000 tokens and then 200 a second', () => {
+      const rig = new ServerRig();
+      let octets = 0;
+      flood(rig, 10, 1, (count) => {
+        for (const packet of [buildBubble(proof(count), CLIENT, 21)]) rig.receive(RELAY, packet);
+        if (count % 3 === 0) load(RELAY, rig);
+      });
+      for (const { bytes } of rig.sent) octets += Math.ceil((bytes.length - 8) / 128);
+      expect(octets).toBeGreaterThan(2_900);
+      expect(octets).toBeLessThanOrEqual(3_000);
+    });
+
+    test('a relay has all its bubbles to clients behind one address: 700 at once, then 150 a second', () => {
+      const rig = new ServerRig();
+      const send = (i: number) =>
+        rig.receive(RELAY, buildBubble(proof(i), teredo(PRIMARY, { ...VICTIM, port: 1 + (i % 5_000) }), 21));
+      for (let i = 0; i < 700; i++) send(i);
+      expect(rig.sent.length).toBe(700);
+      rig.clear().advance(6_000);
+      for (let i = 0; i < 9_000; i++) {
+        send(i);
+        rig.now += 1_000 / 150;
+      }
+      expect(rig.sent.length).toBe(9_000);
+    });
   });
 
   test('long packets cost more tokens: a victim gets few octets', () => {

@@ -9,10 +9,14 @@ import type { BucketLimits } from '../token-buckets.ts';
 export interface ServerLimits {
   /** Answers to solicitations and pings, by destination IPv4 address; its members are ports. */
   readonly answers: FairLimits;
-  /** Packets forwarded from one IPv4 address to another. */
-  readonly forwardedByPair: BucketLimits;
-  /** Packets forwarded to Teredo clients, by destination IPv4 address; its members are source addresses. */
+  /** Bubbles forwarded from one IPv4 address to another; its members are IPv6 sources, with the port that the bubble goes to. */
+  readonly forwardedByPair: FairLimits;
+  /** Bubbles forwarded to a Teredo client, by the IPv4 address they go to; its members are the addresses they come from. */
   readonly forwarded: FairLimits;
+  /** ICMPv6 forwarded from one IPv4 address to another. It takes nothing of what bubbles have. */
+  readonly forwardedIcmpByPair: BucketLimits;
+  /** ICMPv6 forwarded to a Teredo client, by the IPv4 address it goes to; its members are the addresses it comes from. */
+  readonly forwardedIcmp: FairLimits;
   /** Pings forwarded to native hosts, by source IPv4 address; its members are ports. */
   readonly nativeByClient: FairLimits;
   /** Pings forwarded to native hosts, by destination /64; its members are source IPv4 addresses. */
@@ -25,28 +29,40 @@ export interface ServerLimits {
  */
 export const MAX_FORWARDED_TRAILER_BYTES = 64;
 
-const MODEST: BucketLimits = { perSecond: 0.5, burst: 4 };
+const PER_MEMBER: BucketLimits = { perSecond: 0.5, burst: 4 };
 
 export const SERVER_LIMITS: ServerLimits = {
   answers: {
     shared: { perSecond: 3_000, burst: 20_000 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 500, burst: 5_000 },
   },
-  forwardedByPair: { perSecond: 200, burst: 1_000 },
+  // Together 1,000, then 200/s from one address to another.
+  forwardedByPair: {
+    shared: { perSecond: 100, burst: 500 },
+    member: PER_MEMBER,
+    reserve: { perSecond: 60, burst: 300 },
+  },
+  forwardedIcmpByPair: { perSecond: 40, burst: 200 },
+  // Together 6,000, then 1,250/s to one address.
   forwarded: {
-    shared: { perSecond: 1_000, burst: 5_000 },
-    member: MODEST,
-    reserve: { perSecond: 250, burst: 1_000 },
+    shared: { perSecond: 900, burst: 4_500 },
+    member: PER_MEMBER,
+    reserve: { perSecond: 225, burst: 900 },
+  },
+  forwardedIcmp: {
+    shared: { perSecond: 100, burst: 500 },
+    member: PER_MEMBER,
+    reserve: { perSecond: 25, burst: 100 },
   },
   nativeByClient: {
     shared: { perSecond: 500, burst: 5_000 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 100, burst: 500 },
   },
   native: {
     shared: { perSecond: 1_000, burst: 5_000 },
-    member: MODEST,
+    member: PER_MEMBER,
     reserve: { perSecond: 250, burst: 1_000 },
   },
 };
@@ -64,7 +80,7 @@ export function partOf(limits: ServerLimits, parts: Readonly<Record<SharedWork, 
     ...limits,
     answers: fairPart(answers, parts.answers),
     forwarded: fairPart(forwarded, parts.forwarded),
-    forwardedByPair: bucketPart(forwardedByPair, parts.forwarded),
+    forwardedByPair: fairPart(forwardedByPair, parts.forwarded),
   };
 }
 

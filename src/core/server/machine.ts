@@ -39,6 +39,7 @@ import type { SharedWork } from './limits.ts';
 import { isOwnAddress } from './options.ts';
 import type { ServerOptions } from './options.ts';
 import { Solicitation } from './solicitation.ts';
+import type { ServerMachineStatus } from './status.ts';
 
 /** The Teredo server: stateless except for budgets. RFC 4380 section 5.3 */
 export class ServerMachine implements Machine {
@@ -80,6 +81,12 @@ export class ServerMachine implements Machine {
 
   get access(): AccessList {
     return this.accessList;
+  }
+
+  /** Frozen; its counters are those of this moment. */
+  status(now: number): ServerMachineStatus {
+    const { accessList: access, counters } = this;
+    return Object.freeze({ at: now, access, counters: Object.freeze({ ...counters }) });
   }
 
   /** Sets the addresses that are served, and to which packets are forwarded. */

@@ -1,36 +1,27 @@
 import { attach, filterHandle, removeLeftFilters } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
-import { injectFrame } from '../../linux/bpf/inject.ts';
-import {
-  CONFIG,
-  KERNEL_COUNTERS,
-  NOTICE,
-  NOTICE_KIND,
-  REPORT,
-  ROLE,
-  UNIT_SHIFT,
-} from '../../linux/bpf/layout.ts';
-import { ProofMap } from '../../linux/bpf/proof-map.ts';
+import { KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT } from '../../linux/bpf/layout.ts';
 import { PeerMap, emptyCarried } from '../../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../linux/bpf/peer-program.ts';
 import type { Program } from '../../linux/bpf/program.ts';
 import { ReportRing } from '../../linux/bpf/report-ring.ts';
 import { ServedMap } from '../../linux/bpf/served-map.ts';
-import { writeRecord } from '../../linux/bpf/records.ts';
 import { readLinks } from '../../linux/links.ts';
 import { NetlinkMonitor } from '../../linux/netlink-monitor.ts';
 import { Poll } from '../../linux/poll.ts';
-import { readSysctl } from '../../linux/proc.ts';
 import { countSystemFailure, isShortage } from '../../linux/system-failures.ts';
 import { WayOut } from '../../linux/way-out.ts';
 import type { Entropy } from '../../core/entropy.ts';
 import type { PeerTraffic } from '../../core/peer-traffic.ts';
-import { readUint32 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
 import { followOffers } from './offers.ts';
 import type { Offer } from './offers.ts';
-import { MOST_PROOFS, PathProofs, carriedPath } from './path-proofs.ts';
+import { kernelProofs } from './kernel-proofs.ts';
+import { KernelTime } from './kernel-time.ts';
+import { MOST_PROOFS, carriedPath } from './path-proofs.ts';
+import type { PathProofs } from './path-proofs.ts';
+import { ProgramConfig } from './program-config.ts';
 import type {
   CarriedPath,
   Clock,
@@ -48,21 +39,8 @@ const REPORT_INTERVAL_MS = 500;
 /** Room for one report of 64 bytes of each peer that can be active at once. */
 const RING_BYTES = 1 << 20;
 const SERVED_MOST = 1_024;
-/** The TTL of datagrams if the host sets no other: Linux's default. */
-const USUAL_TTL = 64;
-/**
- * With more peers the programs leave the socket fewer samples of each, down to a limit: samples shall take only a part of the process's
- * time.
- */
-const PEERS_WITHOUT_STRETCH = 25_000;
-/** A path in use is proven again this long after its latest proof, and one such interval later for each further this many peers. */
-const RENEWAL_MS = 10_000;
-const PEERS_PER_RENEWAL = 5_000;
-/** Between two notices; SPACING_UNITS in the programs. */
-const NOTICE_SPACING_MS = 1_000;
 /** The least time between two rounds in which all peers are offered again, if it is not urgent. */
 const RESET_SPACING_MS = 10_000;
-
 /** How often the rules for leaving packets are read: the kernel sends no message when they change. */
 const LOOK_MS = 2_000;
 
@@ -80,19 +58,15 @@ export class EbpfKernelPath implements KernelPath {
   private readonly debounce: Debounce;
   private readonly reports: CarriedReports;
   private readonly tunnelIndex: number;
-  private readonly nsAhead: number;
+  private readonly time: KernelTime;
   private readonly proofs: PathProofs;
-  private readonly mark: number;
+  private readonly config: ProgramConfig;
   private readonly undo: (() => void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
-  /** For the times of samples and of renewed proofs. */
-  private stretch = 1;
-  private renewalStretch = 1;
   private queue: Offer[] = [];
   private handlers: KernelPathHandlers | undefined;
   private cancelTimer: (() => void) | undefined;
   private timerAt = Infinity;
-  private own: Ipv6 | undefined;
   private prefixes: readonly Ipv6Prefix[] = [];
   private cancelLook: (() => void) | undefined;
   private cancelReset: (() => void) | undefined;
@@ -105,10 +79,10 @@ export class EbpfKernelPath implements KernelPath {
   constructor(options: KernelPathOptions, clock: Clock, network: HostNetwork, entropy: Entropy) {
     this.options = options;
     this.clock = clock;
-    this.nsAhead = Number(process.hrtime.bigint()) - clock.now() * 1e6;
+    this.time = new KernelTime(clock);
     this.debounce = new Debounce(clock, () => this.guarded(() => this.follow()));
     this.reports = new CarriedReports(
-      (ns) => (ns - this.nsAhead) / 1e6,
+      (ns) => this.time.toMs(ns),
       (batch) => this.handlers?.onCarried(batch),
     );
     try {
@@ -133,9 +107,9 @@ export class EbpfKernelPath implements KernelPath {
       // packets.
       for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', handle);
       this.uplinks = this.closing(new Uplinks(this.program, network, options.local, handle));
-      this.mark = markFrom(entropy);
+      this.config = new ProgramConfig(this.program, options, this.tunnelIndex, entropy);
       this.proofs = this.makeProofs(entropy);
-      this.configure();
+      this.config.write();
       this.egress = this.attachToTunnel();
       this.closing({ close: () => this.egress.close() });
       this.closing(new Poll(this.program.map('reports'), () => this.guarded(() => this.fetch())));
@@ -174,8 +148,8 @@ export class EbpfKernelPath implements KernelPath {
 
   setOwn(address: Ipv6 | undefined): void {
     if (this.closed) return;
-    this.own = address?.slice();
-    this.guarded(() => this.configure());
+    this.config.own = address?.slice();
+    this.guarded(() => this.config.write());
   }
 
   setServed(prefixes: readonly Ipv6Prefix[]): void {
@@ -196,8 +170,9 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   pathOf(peer: Ipv6): CarriedPath {
-    const state = this.closed ? undefined : this.peers.state(peer, this.nowNs);
-    return state === undefined ? { way: 'none' } : carriedPath(state, this.nowNs, this.stretch);
+    const { nowNs } = this.time;
+    const state = this.closed ? undefined : this.peers.state(peer, nowNs);
+    return state === undefined ? { way: 'none' } : carriedPath(state, nowNs, this.config.stretch);
   }
 
   unreported(peer: Ipv6): PeerTraffic {
@@ -285,9 +260,10 @@ export class EbpfKernelPath implements KernelPath {
       this.takeOut(peer);
       return;
     }
-    const heardAt = heardAtMs * 1e6 + this.nsAhead;
+    const { time } = this;
     const carried = emptyCarried();
-    const error = this.peers.put(peer, 0, address, port, uplink, heardAt, this.nowNs, carried);
+    const heardAt = time.toNs(heardAtMs);
+    const error = this.peers.put(peer, 0, address, port, uplink, heardAt, time.nowNs, carried);
     this.reports.addTaken(peer, 0, carried);
     if (error !== 0) this.notDone.offersRefused++;
     this.proofs.handlePlace(peer);
@@ -351,14 +327,14 @@ export class EbpfKernelPath implements KernelPath {
     this.cancelReset?.();
     this.cancelReset = undefined;
     // Settings that failed before may succeed now.
-    this.configure();
+    this.config.write();
     this.served.set(this.prefixes);
     this.forgetPeers();
     this.uplinks.reset();
     this.handlers?.onReset();
   }
 
-  /** Puts the offering of all peers off: on a router some route changes all the time. */
+  /** Resets at once, or later: on a router some route changes all the time. */
   private resetInTurn(): void {
     if (this.cancelReset !== undefined) return;
     const now = this.clock.now();
@@ -394,17 +370,8 @@ export class EbpfKernelPath implements KernelPath {
     });
     this.reports.flush();
     this.proofs.handleTimeout(this.clock.now());
-    this.stretchTimes();
+    if (this.config.stretchFor(this.peers.size)) this.guarded(() => this.config.write());
     if (this.peers.size > 0) this.fetchLater();
-  }
-
-  private stretchTimes(): void {
-    const stretchBy = (peers: number): number => Math.max(1, Math.ceil(this.peers.size / peers));
-    const [stretch, renewalStretch] = [stretchBy(PEERS_WITHOUT_STRETCH), stretchBy(PEERS_PER_RENEWAL)];
-    if (stretch === this.stretch && renewalStretch === this.renewalStretch) return;
-    this.stretch = stretch;
-    this.renewalStretch = renewalStretch;
-    this.guarded(() => this.configure());
   }
 
   private handleNotice(view: DataView, offset: number): void {
@@ -422,58 +389,11 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   private makeProofs(entropy: Entropy): PathProofs {
-    const { peers } = this;
-    const inject = this.program.program('inject');
-    return new PathProofs(
-      {
-        state: (peer) => {
-          const state = peers.state(peer, this.nowNs);
-          return state && { ...state, lastReceivedMs: (state.lastReceived - this.nsAhead) / 1e6 };
-        },
-        setWay: (peer, way, failures, noticeAfterMs) =>
-          peers.setWay(peer, way, failures, noticeAfterMs * 1e6 + this.nsAhead),
-        renewAt: (peer, atMs) => {
-          const state = peers.state(peer, this.nowNs);
-          const noticeAfterMs = atMs - RENEWAL_MS * this.renewalStretch + NOTICE_SPACING_MS;
-          if (state) peers.setWay(peer, state.way, state.failures, noticeAfterMs * 1e6 + this.nsAhead);
-        },
-      },
-      new ProofMap(this.program.map('proofs')),
-      (packet, way) => {
-        const isSent = injectFrame(inject, packet, way);
-        if (!isSent) this.notDone.proofsNotSent++;
-        return isSent;
-      },
-      entropy,
-      undefined,
-      this.options.limitHits,
-    );
-  }
-
-  private get nowNs(): number {
-    return this.clock.now() * 1e6 + this.nsAhead;
-  }
-
-  private configure(): void {
-    const { role, local } = this.options;
-    const on = role === 'relay' || this.own !== undefined;
-    writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
-      if (this.own !== undefined) bytes.set(this.own, CONFIG.own);
-      view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
-      view.setUint32(CONFIG.stretch, this.stretch, true);
-      view.setUint32(CONFIG.renewal, (RENEWAL_MS * 1e6 * this.renewalStretch) / 2 ** UNIT_SHIFT, true);
-      view.setUint32(CONFIG.mark, this.mark, true);
-      view.setUint16(CONFIG.port, local.port);
-      view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
-      // The same as the socket's.
-      view.setUint8(CONFIG.ttl, Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL));
+    const { program, peers, config, time } = this;
+    const { limitHits } = this.options;
+    return kernelProofs({
+      ...{ program, peers, config, time, entropy, limitHits },
+      onNotSent: () => this.notDone.proofsNotSent++,
     });
   }
-}
-
-/** The number by which the programs recognise a proof: not 0, with the lowest bits free for the form of the datagram. */
-function markFrom(entropy: Entropy): number {
-  const bytes = new Uint8Array(4);
-  entropy.fill(bytes);
-  return ((readUint32(bytes, 0) | 4) & ~3) >>> 0;
 }

@@ -60,6 +60,7 @@ export class HostLinks implements LinkFacts {
 /**
  * Whether the host accepts from each source only packets that arrive where it would send to that source (rp_filter 1; RFC 3704 section
  * 2.2). The larger of the values of `all` and of the interface applies.
+ * Example: the route to 203.0.113.0/24 leads by `wan1`. A datagram from 203.0.113.5 that arrives at `wan2` is dropped.
  */
 export function isStrict({ name }: Pick<Link, 'name'>): boolean {
   const values = ['all', name].map((where) => Number(readSysctl(`net/ipv4/conf/${where}/rp_filter`) ?? 0));

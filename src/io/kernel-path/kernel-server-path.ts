@@ -29,7 +29,7 @@ const LIMIT_NAMES = {
   forwarded: 'forwarded',
   forwardedByPair: 'forwarded-by-pair',
 } as const;
-/** Hosts with more interfaces are routers: each of their many changes would have to be looked at. */
+/** A host with more routes is a router: the server would have to examine each of its many changes. */
 const MOST_ROUTES = 4_096;
 const NOTHING_TO_DO = 'clients have keys, and forwarded bubbles may leave by several interfaces';
 
@@ -56,7 +56,7 @@ export class KernelServerPath implements ServerPath {
   private rules: HostRules = {};
   private strict = '';
   private doing: ServerWork = { answers: false, forwards: false };
-  /** The configuration that the program has now. */
+  /** The situation for which the program is configured. */
   private situation = '';
   private closed = false;
 
@@ -83,7 +83,9 @@ export class KernelServerPath implements ServerPath {
         forwardedShared: forwarded.shared,
         forwardedMember: forwarded.member,
         forwardedReserve: forwarded.reserve,
-        forwardedByPair,
+        forwardedByPairShared: forwardedByPair.shared,
+        forwardedByPairMember: forwardedByPair.member,
+        forwardedByPairReserve: forwardedByPair.reserve,
       });
       this.follow();
       this.monitor.start(() => this.debounce.trigger());
@@ -103,7 +105,7 @@ export class KernelServerPath implements ServerPath {
     return this.doing;
   }
 
-  /** All datagrams go to the sockets while the program has no list of ranges, or only a part of one. */
+  /** All datagrams go to the sockets while the program has no access list, or only a part of it. */
   setAccess(access: AccessList): void {
     if (this.closed) return;
     this.access = access;

@@ -293,7 +293,7 @@ test('a peer that has moved meanwhile: an answer to a request sent before proves
   }
 });
 
-test('a peer whose TCP segment is out while no proof is under way is tried anew', () => {
+test('a peer whose TCP segment is out while no proof is under way is tried again', () => {
   rig.entry(PEER).way = WAY.tried;
   rig.proofs.request(PEER, OWN, 0);
   rig.run(0, 100);

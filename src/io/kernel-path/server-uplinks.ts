@@ -22,7 +22,7 @@ export interface HostIpv4 {
   readonly routing: Ipv4Routing;
 }
 
-/** Where the server's program is attached, and what it may do there. */
+/** Where the server's program is attached, and its permitted work there. */
 export interface ServerUplinks {
   readonly at: readonly Link[];
   /** Index of the only interface by which a server's datagrams leave; 0: there may be several. */
@@ -56,7 +56,7 @@ function whereDatagramsArrive(own: readonly Ipv4[], { subnets, links }: HostIpv4
     const link = name === undefined ? undefined : links.named(name);
     if (link === undefined) throw new Error(`no interface that is up has ${formatIpv4(address)}`);
     if (!receives(link) && !isForAddresses(link))
-      throw new Error(`${formatIpv4(address)} is at no Ethernet interface`);
+      throw new Error(`${formatIpv4(address)} is not on an Ethernet interface`);
     return link;
   });
   if (owners.every(receives)) return [...new Set(owners.map((link) => links.receiverFor(link)))];
@@ -94,9 +94,9 @@ function rangesOfSockets(
   const ranges = widest([...elsewhere, ...addresses.map((address) => ({ address, prefixLength: 32 }))]);
   const part = ranges.reduce((sum, { prefixLength }) => sum + 2 ** -prefixLength, 0);
   if (part > 1 / 2)
-    throw new Error('the routes lead elsewhere, or nowhere, from where the datagrams come in');
+    throw new Error('the routes lead to other interfaces than those at which datagrams arrive, or nowhere');
   if (ranges.length > MAX_RANGES)
-    throw new Error(`this host has more than ${MAX_RANGES} addresses, or routes that lead elsewhere`);
+    throw new Error(`this host has more than ${MAX_RANGES} addresses, or routes to other interfaces`);
   return ranges;
 }
 

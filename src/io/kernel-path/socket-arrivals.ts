@@ -25,6 +25,7 @@ export interface ArrivalCounts {
 /**
  * Watches whether the datagrams that the program leaves to the sockets arrive there. If not, an unknown rule or program on this host drops
  * them. Then every datagram is left to the sockets, so that the rule has its effect, until they arrive.
+ * Example: systemd's `IPAddressDeny=` of the server's unit drops datagrams of a network, and no list of rules shows it.
  */
 export class SocketArrivals {
   private last: ArrivalCounts | undefined;

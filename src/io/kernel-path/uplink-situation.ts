@@ -8,9 +8,12 @@ import type { HostNetwork, UplinkState } from '../ports.ts';
 /** How the datagrams of peers leave by an interface, and where they arrive. */
 export interface Situation {
   readonly egress: Link;
-  /** Whether leaving packets still have to be segmented and summed. */
+  /** Whether packets leave segmented and with their checksums. */
   readonly finishes: boolean;
-  /** An interface for which the kernel would segment super-packets of a tunnel, but not those of a socket; null if there is none. */
+  /**
+   * An interface for which the kernel would segment super-packets of a tunnel, but not those of a socket; null if there is none.
+   * Example: a bridge gets a tunnel's 64 KB in packets of 1280 octets, but a socket's 64 KB as one packet. So the socket is faster there.
+   */
   readonly cutFor: Pick<Link, 'name' | 'kind'> | null;
   /** Indexes of the interfaces at which datagrams to the source arrive, if the same route leads back. */
   readonly ingress: readonly number[];
@@ -23,10 +26,10 @@ export function situationOf(
   network: HostNetwork,
 ): Situation | string {
   const egress = links.links.get(ifindex);
-  if (egress === undefined) return 'it is gone';
+  if (egress === undefined) return 'the interface is gone';
   if (!egress.isEthernet) return 'no Ethernet header';
   const owners = network.ipv4Subnets().filter(({ address }) => address === source);
-  if (owners.length === 0) return 'its address is at no interface that is up';
+  if (owners.length === 0) return 'its address is not on an interface that is up';
   const { finishes, cutFor } = links.offloadsOf(egress);
   const receivers = [egress, ...owners.map((owner) => links.named(owner.interface))]
     .flatMap((link) => (link === undefined ? [] : [links.receiverFor(link)]))
@@ -61,6 +64,6 @@ export function stateOf({ egress, cutFor }: Situation): UplinkState {
     interface: name,
     kind,
     carried: 'all-but-bulk',
-    reason: `bulk data by the process: for ${what} the kernel cuts super-packets of a tunnel, but not those of a socket`,
+    reason: `bulk data on the user path: for ${what} the kernel cuts super-packets of a tunnel, but not those of a socket`,
   };
 }

@@ -28,7 +28,7 @@ interface Uplink {
   readonly way: Pick<Way, 'source' | 'ifindex' | 'mtu'>;
   /** The same as in the kernel's record. */
   readonly gateway: number;
-  /** The configuration that the program has now. */
+  /** The situation for which the program is configured. */
   readonly situation: Situation;
 }
 
@@ -51,7 +51,7 @@ export class Uplinks {
   private readonly followed = new Map<Ipv4, number | undefined>();
   private crowded = false;
   private changing = false;
-  /** Read when they are first needed after a change, with the findings from them. */
+  /** Read when first needed after a change. `byRoute`: the uplinks found by the routes of `table`. */
   private links: HostLinks | undefined;
   private table: RouteTable | undefined;
   private readonly byRoute = new Map<Ipv4Route, number>();
@@ -112,7 +112,7 @@ export class Uplinks {
     this.writeAll();
   }
 
-  /** All destinations have been followed to their uplinks of now. */
+  /** All destinations have been followed: the programs use the known next hops again. */
   knowRoutes(): void {
     if (!this.changing) return;
     this.changing = false;
@@ -213,9 +213,9 @@ export class Uplinks {
     if (gateway !== GATEWAY_BY_ROUTE && number >= MOST_WITH_GATEWAY) return undefined;
     const situation = this.situationOf({ source, ifindex, mtu });
     if (typeof situation === 'string') return this.refuse(ifindex, situation);
-    if (number >= MAX_UPLINKS) return this.refuse(ifindex, `there are ${MAX_UPLINKS} others`);
+    if (number >= MAX_UPLINKS) return this.refuse(ifindex, `there are already ${MAX_UPLINKS} others`);
     if (!situation.ingress.every((at) => this.arrivals.need(at)))
-      return this.refuse(ifindex, 'no program can be attached where its datagrams come in');
+      return this.refuse(ifindex, 'no program can be attached where its datagrams arrive');
     const uplink = { number, way: { source, ifindex, mtu }, gateway, situation };
     this.write(uplink);
     return uplink;
@@ -248,7 +248,7 @@ export class Uplinks {
     });
   }
 
-  /** A text if a program cannot work there. Datagrams that arrive where no program is attached reach the socket, as they always may. */
+  /** A text with the reason if a program cannot work there. Datagrams that arrive where no program is attached reach the socket, as they always may. */
   private situationOf(way: Uplink['way']): Situation | string {
     const situation = situationOf(way, this.hostLinks, this.network);
     return typeof situation === 'string'

@@ -27,7 +27,7 @@ const without = (socket: Socket, text: string): void => {
   more();
 };
 
-/** What the host does after a request. */
+/** The host's reaction to a request. */
 const EVIL: Readonly<Record<string, (socket: Socket) => void>> = {
   'switching protocols': (socket) =>
     void socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: evil\r\n\r\nxxxx'),

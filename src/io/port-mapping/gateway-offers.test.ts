@@ -1,11 +1,11 @@
-/** What gateways offer when the request maps nothing. */
+/** The protocols that gateways report when a request maps nothing. */
 import { describe, expect, test } from 'vitest';
 import { FakeGateway, describeService, portOf, searchAnswer } from '../../../test/support/fake-gateway.ts';
 import { EXTERNAL, bytesOf, natPmp, igd } from '../../../test/support/gateway-answers.ts';
 import { allProtocols } from './all-protocols.ts';
 import { offersOf } from './gateway-offers.ts';
 
-describe('what a gateway offers, without mapping anything', () => {
+describe('the protocols of a gateway, from requests that map nothing', () => {
   const never = new Promise<never>(() => undefined);
   const times = { mostMs: 1_000, leastMs: 400 };
   async function offers(gateway: FakeGateway, others: Promise<unknown> = never) {

@@ -33,7 +33,7 @@ export class MappingFile {
     if (others !== undefined && others.length !== all?.length) this.save(others);
   }
 
-  /** Makes the file this process's own. */
+  /** Writes the file, which makes it this process's own. */
   private save(made: readonly MadeMapping[]): void {
     if (this.path === undefined) return;
     try {

@@ -51,5 +51,5 @@ export function loadPeerProgram(
     }
     if (isUsable) return program;
   }
-  throw new Error('this kernel cannot unwrap IPv6 out of IPv4 (5.15 can)');
+  throw new Error('this kernel cannot unwrap IPv6 from IPv4; that needs Linux 5.15 or later');
 }

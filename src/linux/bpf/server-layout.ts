@@ -19,7 +19,9 @@ export const BUDGETS = {
   forwardedShared: 3,
   forwardedMember: 4,
   forwardedReserve: 5,
-  forwardedByPair: 6,
+  forwardedByPairShared: 6,
+  forwardedByPairMember: 7,
+  forwardedByPairReserve: 8,
 } as const;
 
 /** Limits whose hits are recorded, and the number of slots for the addresses of each. */

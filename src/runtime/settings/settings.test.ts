@@ -217,7 +217,7 @@ test('a server is given by its name: it is resolved when the client starts', asy
     clock.advance(100);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  expect([one.state, one.server]).toEqual([
+  expect([one.state, one.status().server]).toEqual([
     'qualified',
     { primary: PRIMARY, secondary: SECONDARY, name: '203.0.113.120' },
   ]);
@@ -227,7 +227,7 @@ test('a name is looked up by the system', async () => {
   const one = new Client({ servers: ['localhost'], secondary: 'none', localDiscovery: false }, ports());
   onTestFinished(() => one.close());
   await one.start();
-  expect(one.serverResults).toMatchObject([{ name: 'localhost', primary: v4('127.0.0.1') }]);
+  expect(one.status().serverResults).toMatchObject([{ name: 'localhost', primary: v4('127.0.0.1') }]);
 });
 
 test('a name that leads nowhere: the start rejects, with the name and a code', async () => {

@@ -1,20 +1,20 @@
 import { expect } from 'vitest';
 import type { Ipv6Host, Ping, SimClient, World } from '../../../src/sim/index.ts';
 
-/** Long enough for a client to qualify when nothing is lost: four one-way trips of 50 ms, and some. */
+/** Time for a client to qualify without loss: four one-way trips of 50 ms, and some slack. */
 const QUALIFIED_WITHIN_MS = 1_000;
 
 export function expectQualified(world: World, within: number, ...clients: readonly SimClient[]): void {
   const all = (): boolean => clients.every((client) => client.machine.state === 'qualified');
   world.runUntil(all, within);
-  for (const client of clients) expect(client.machine.state, client.machine.reason).toBe('qualified');
+  for (const client of clients) expect(client.machine.state, client.status.reason).toBe('qualified');
 }
 
 export function expectQualifiedSoon(world: World, ...clients: readonly SimClient[]): void {
   expectQualified(world, QUALIFIED_WITHIN_MS, ...clients);
 }
 
-/** The round trip, ms; fails when there is none. */
+/** Returns the round trip (ms); fails without a reply. */
 export function expectReply(world: World, ping: Ping, within: number): number {
   world.runUntil(() => ping.repliedAt !== undefined, within);
   expect(ping.repliedAt, `no reply within ${within} ms`).toBeDefined();
@@ -33,7 +33,7 @@ export function pingSteadily(
   const end = world.now + duration;
   const destination = to.address;
   const next = (): void => {
-    // A host that has lost its address cannot even ask.
+    // A host without an address cannot send.
     if (from.addresses.length > 0) pings.push(from.ping(destination));
     if (world.now + interval < end) world.after(interval, next);
   };

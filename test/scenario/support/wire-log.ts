@@ -25,7 +25,7 @@ export interface LoggedDatagram {
   readonly ipv6Start: number;
 }
 
-/** Everything that passes a place, decoded as far as tests ask. */
+/** All datagrams that pass a network or attachment, decoded as far as tests need it. */
 export class WireLog {
   readonly entries: LoggedDatagram[] = [];
   private readonly world: World;

@@ -3,12 +3,12 @@ import { test } from 'vitest';
 /** `TEREDO_SEED=7 npx vitest run ...` runs every seeded test with that seed alone. */
 const forced = process.env['TEREDO_SEED'];
 
-/** The seeds to run with: `count` from 1 on, or the one that the environment asks for. */
+/** The seeds to run: 1 to `count`, or the one given by the environment. */
 export function seeds(count: number): number[] {
   return forced === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(forced)];
 }
 
-/** Runs `body` and puts the seed in front of what it fails with. */
+/** Runs `body`; if it fails, puts the seed in front of the error message. */
 export function withSeed<T>(seed: number, body: (seed: number) => T): T {
   try {
     return body(seed);

@@ -20,7 +20,7 @@ describe('case 2: connectivity tests', () => {
     return rig.send(rig.data(NATIVE, 60)).send(rig.data(NATIVE, 61));
   }
 
-  test('CL-46, CL-52: the reply makes the relay that brought it the way; the queue goes there, in order', () => {
+  test('CL-46, CL-52: the relay that sends the reply becomes the route; the queue goes there, in order', () => {
     const rig = asked();
     rig.receive(RELAY, echoReply(rig.find('test', PRIMARY)));
     expect(rig.delivered).toEqual([]);
@@ -50,7 +50,7 @@ describe('case 2: connectivity tests', () => {
     expect(rig.all('data')).toEqual([]);
   });
 
-  test('CL-121: the reply to a test long over is ignored', () => {
+  test('CL-121: a late reply to a test that has ended is ignored', () => {
     const rig = asked();
     const reply = echoReply(rig.find('test', PRIMARY));
     rig.advanceServed(20_000).receive(RELAY, reply);
@@ -58,27 +58,27 @@ describe('case 2: connectivity tests', () => {
     expect([...rig.machine.peers(rig.now)][0].trusted).toBe(false);
   });
 
-  test('CL-46: a nonce is good once', () => {
+  test('CL-46: a nonce is accepted once', () => {
     const rig = asked();
     const reply = echoReply(rig.find('test', PRIMARY));
     rig.receive(RELAY, reply).clear().receive(ELSEWHERE, reply).send(rig.data(NATIVE));
     expect(rig.all('data')[0].to(RELAY)).toBe(true);
   });
 
-  test('A-19: a reply by way of the server itself, where that is a relay too', () => {
+  test('A-19: a reply through the server, if that is a relay, too', () => {
     const rig = asked();
     rig.receive(PRIMARY, echoReply(rig.find('test', PRIMARY)));
     expect(rig.all('data', PRIMARY)).toHaveLength(2);
   });
 
-  test('a native host is reached by its relay, though clients be met at the same one (docs/adr/0017)', () => {
+  test('a native host is reached by its relay, even if that relay connects clients, too (docs/adr/0017)', () => {
     const rig = asked({ meetingRelay: RELAY });
     rig.receive(RELAY, echoReply(rig.find('test', PRIMARY)));
     expect([...rig.machine.peers(rig.now)].map(({ means }) => means)).toEqual(['relay']);
     expect(rig.machine.progress(NATIVE, rig.now)).toMatchObject({ state: 'valid', means: 'relay' });
   });
 
-  test('CL-53: a trusted native peer speaking through another relay is tested, not followed, until that succeeds', () => {
+  test('CL-53: a trusted native peer whose packets come from another relay is tested, and moved there when the test succeeds', () => {
     const rig = asked();
     rig
       .receive(RELAY, echoReply(rig.find('test', PRIMARY)))

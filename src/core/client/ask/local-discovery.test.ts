@@ -20,7 +20,7 @@ import { ALL_NODES, buildBubble, formatIpv4, hopLimit, toHex, writeNonce } from 
 
 const GROUP = at('224.0.0.253:3544');
 const DISCOVERY = 2;
-/** On our link, behind our NAT. */
+/** A neighbour: on the client's link, behind the same NAT. */
 const NEIGHBOUR_LOCAL = at('192.168.1.3:50000');
 const NEIGHBOUR = teredo(PEER_SERVER, at('192.0.2.1:4097'));
 
@@ -38,7 +38,7 @@ function withNonce(packet: Uint8Array, nonce: number): Uint8Array {
   return bytes.slice(0, end);
 }
 
-/** The neighbour asks by way of its server, and shows on the link the nonce that our indirect bubble has brought it by way of its own. */
+/** The neighbour sends an indirect bubble, and then on the link the nonce of the client's indirect bubble. */
 function proveOnLink(rig: ClientRig): void {
   const asked = rig.all('bubble', PEER_SERVER).length > 0;
   if (!asked) rig.send(rig.data(NEIGHBOUR));
@@ -51,7 +51,7 @@ function proveOnLink(rig: ClientRig): void {
 }
 
 describe('speaking', () => {
-  test('CL-110, CL-111, C-28, C-3: wants the socket and speaks as soon as it has qualified', () => {
+  test('CL-110, CL-111, C-28, C-3: opens the socket and sends a discovery bubble when it has qualified', () => {
     const rig = new ClientRig().start();
     rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY });
     expect(rig.events).toContainEqual({ type: 'socket-wanted', socket: DISCOVERY });
@@ -62,7 +62,7 @@ describe('speaking', () => {
     expect([hopLimit(said.bytes, 0), said.bytes.length]).toEqual([1, 40]);
   });
 
-  test('CL-111: then every 200 to 300 s, not always alike', () => {
+  test('CL-111: then every 200 to 300 s, at random', () => {
     const rig = qualified();
     let last = rig.now;
     const gaps: number[] = [];
@@ -77,7 +77,7 @@ describe('speaking', () => {
     expect(Math.max(...gaps) - Math.min(...gaps)).toBeGreaterThan(30_000);
   });
 
-  test('CL-110: joins the group anew wherever the host moves to, and nowhere while it has no link', () => {
+  test('CL-110: joins the group again after each move of the host, and not while it has no link', () => {
     const rig = qualified();
     const moveTo = (address: number | undefined): void => {
       const subnets = address === undefined ? [] : [{ address, prefixLength: 24 }];
@@ -98,7 +98,7 @@ describe('speaking', () => {
     }
   });
 
-  test('CL-116: switched off, it neither speaks nor listens', () => {
+  test('CL-116: switched off, it neither sends nor receives', () => {
     const rig = new ClientRig({ localDiscovery: false }).start();
     rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY });
     expect(rig.events.some(({ type }) => type === 'socket-wanted')).toBe(false);
@@ -107,7 +107,7 @@ describe('speaking', () => {
 });
 
 describe('listening', () => {
-  test('CL-48, CL-115: a neighbour is answered where it is and remembered, untrusted', () => {
+  test('CL-48, CL-115: a neighbour is answered at its local address and remembered, untrusted', () => {
     const rig = hears(qualified());
     expect(rig.kinds).toEqual(['bubble 192.168.1.3:50000']);
     expect([rig.sent[0].source, rig.sent[0].destination]).toEqual([rig.address, NEIGHBOUR]);
@@ -121,12 +121,12 @@ describe('listening', () => {
     ]);
   });
 
-  test('CL-115: its next discovery bubble brings its place up to date', () => {
+  test('CL-115: its next discovery bubble updates its local address and port', () => {
     const rig = hears(hears(qualified()), at('192.168.1.4:50001'));
     expect([...rig.machine.peers(rig.now)][0].local).toEqual(at('192.168.1.4:50001'));
   });
 
-  test('a new neighbour hears from us within 300 ms, an old one not again; greetings are 10 s apart', () => {
+  test('a new neighbour gets a discovery bubble within 300 ms, a known one does not; greetings are 10 s apart', () => {
     const rig = hears(qualified()).advance(300);
     expect(rig.all('bubble', GROUP)).toHaveLength(1);
     expect(hears(rig.clear()).advance(9_000).all('bubble', GROUP)).toEqual([]);
@@ -141,7 +141,7 @@ describe('listening', () => {
     expect(rig.machine.counters.droppedUnicastDiscovery).toBe(1);
   });
 
-  test('CL-113: not from outside our subnets, not from what is no Teredo address', () => {
+  test('CL-113: not from outside the subnets of the host, and not from a source that is not a Teredo address', () => {
     const rig = hears(qualified(), at('172.31.0.1:50000'));
     for (const source of [v6('2001:db8::1'), v6('fe80::1'), teredo(PEER_SERVER, at('10.0.0.1:4097'))]) {
       hears(rig, NEIGHBOUR_LOCAL, source);
@@ -153,7 +153,7 @@ describe('listening', () => {
     expect(rig.machine.counters.droppedInvalidDiscovery).toBe(7);
   });
 
-  test('E-3: its trailers are looked at first: one of type 01xxxxxx drops it, others are skipped', () => {
+  test('E-3: its trailers are read first: one of type 01xxxxxx drops it, others are skipped', () => {
     const trailed = (...trailer: number[]): ClientRig =>
       qualified().receive(NEIGHBOUR_LOCAL, Uint8Array.from([...discovery(), ...trailer]), DISCOVERY);
     for (const bad of [
@@ -173,7 +173,7 @@ describe('listening', () => {
       expect(trailed(...good).all('bubble', NEIGHBOUR_LOCAL)).toHaveLength(1);
   });
 
-  test('CL-114: behind another NAT - taken, unless only the same mapped address is wanted', () => {
+  test('CL-114: from behind another NAT: accepted, unless the option asks for the same mapped address', () => {
     const foreign = teredo(PEER_SERVER, at('192.0.2.99:4097'));
     expect(hears(qualified(), NEIGHBOUR_LOCAL, foreign).sent).toHaveLength(1);
     const strict = qualified({ discoverSameMappedOnly: true });
@@ -181,13 +181,13 @@ describe('listening', () => {
     expect(hears(strict).sent).toHaveLength(1);
   });
 
-  test('our own, looped back, is nothing', () => {
+  test('the client ignores its own discovery bubble', () => {
     const rig = qualified();
     hears(rig, at('192.168.1.2:40000'), rig.address);
     expect(rig.sent).toEqual([]);
   });
 
-  test('a flood is bounded', () => {
+  test('answers to a flood are limited', () => {
     const rig = qualified();
     for (let i = 0; i < 1_000; i++) {
       hears(rig, NEIGHBOUR_LOCAL, teredo(PEER_SERVER, { address: MAPPED.address, port: 5_000 + i }));
@@ -217,7 +217,7 @@ describe('listening', () => {
 });
 
 describe('contacting a neighbour', () => {
-  test('CL-63: a unicast bubble to its local pair and a discovery bubble, beside those by way of its server', () => {
+  test('CL-63: a unicast bubble to its local address and port and a discovery bubble, beside those through its server', () => {
     const rig = hears(qualified()).advance(300).clear();
     rig.send(rig.data(NEIGHBOUR));
     expect(rig.kinds).toEqual([
@@ -228,13 +228,13 @@ describe('contacting a neighbour', () => {
     ]);
   });
 
-  test('CL-49: its answer from the link, with the nonce of our indirect bubble, sets the queue free', () => {
+  test('CL-49: its answer on the link, with the nonce of the indirect bubble, releases the queue', () => {
     const rig = hears(qualified()).advance(300).clear();
     proveOnLink(rig);
     expect(rig.all('data').map(({ summary }) => summary)).toEqual(['data 192.168.1.3:50000']);
   });
 
-  test('CL-63: 600 s after its last discovery bubble it is a neighbour no more', () => {
+  test('CL-63: 600 s after its last discovery bubble it is no longer a neighbour', () => {
     const still = hears(qualified()).advanceServed(590_000).clear();
     expect(still.send(still.data(NEIGHBOUR)).all('bubble', NEIGHBOUR_LOCAL)).toHaveLength(1);
     const rig = hears(qualified()).advanceServed(601_000).clear();
@@ -243,7 +243,7 @@ describe('contacting a neighbour', () => {
     expect(rig.all('bubble', PEER_SERVER)).toHaveLength(1);
   });
 
-  test('CL-49, CL-61: data from the local pair is accepted, and answered there once the neighbour has shown the nonce', () => {
+  test('CL-49, CL-61: data from its local address and port is accepted, and answered there after the neighbour has proven itself', () => {
     const rig = hears(qualified());
     rig.receive(NEIGHBOUR_LOCAL, data(NEIGHBOUR, rig.address)).clear().send(rig.data(NEIGHBOUR));
     expect(rig.all('data')).toEqual([]);
@@ -252,10 +252,10 @@ describe('contacting a neighbour', () => {
     expect([rig.delivered.length, rig.kinds]).toEqual([1, ['data 192.168.1.3:50000']]);
   });
 
-  describe('somebody on the link poses as a peer behind our own NAT', () => {
+  describe('a host on the link forges a peer behind the same NAT', () => {
     const FORGER = at('192.168.1.66:6000');
 
-    test('CL-49: an answer without the nonce, or with another, moves nothing there; the peer is found meanwhile', () => {
+    test('CL-49: an answer without the nonce, or with another one, does not move the peer; the real peer is found meanwhile', () => {
       const rig = hears(qualified(), FORGER).clear();
       rig.send(rig.data(NEIGHBOUR));
       const { nonce } = trailersOf(rig.find('bubble', PEER_SERVER)) as { nonce: number };
@@ -268,8 +268,8 @@ describe('contacting a neighbour', () => {
       expect(rig.all('data', FORGER)).toEqual([]);
     });
 
-    test.each([['at its mapped pair'], ['on the link']])(
-      'CL-49: a session with the peer %s stays there, and is found there again after a pause',
+    test.each([['at its mapped address'], ['on the link']])(
+      'CL-49: a session with the peer %s stays there, and continues there after a pause',
       (place) => {
         const isOnLink = place === 'on the link';
         const rig = isOnLink ? hears(qualified()) : qualified();
@@ -294,7 +294,7 @@ describe('contacting a neighbour', () => {
     );
   });
 
-  test('CL-49: from another private pair it is not', () => {
+  test('CL-49: data from another private address or port is not accepted', () => {
     const rig = hears(qualified()).clear();
     rig.receive(at('192.168.1.3:50001'), data(NEIGHBOUR, rig.address));
     rig.receive(at('192.168.1.9:50000'), bubble(NEIGHBOUR, rig.address));
@@ -302,14 +302,14 @@ describe('contacting a neighbour', () => {
     expect([...rig.machine.peers(rig.now)][0].trusted).toBe(false);
   });
 
-  test('CL-47: a datagram from outside does not undo the way over the link', () => {
+  test('CL-47: a datagram from outside does not move the peer from the link', () => {
     const rig = hears(qualified());
     proveOnLink(rig);
     rig.receive(at('192.0.2.1:4097'), bubble(NEIGHBOUR, rig.address)).clear().send(rig.data(NEIGHBOUR));
     expect(rig.kinds).toEqual(['data 192.168.1.3:50000']);
   });
 
-  test('CL-49: a peer of another NAT that is reached already is not moved to the link', () => {
+  test('CL-49: a peer behind another NAT that is already reached is not moved to the link', () => {
     const mapped = at('192.0.2.99:4097');
     const foreign = teredo(PEER_SERVER, mapped);
     const rig = qualified();
@@ -319,7 +319,7 @@ describe('contacting a neighbour', () => {
     expect(rig.kinds).toEqual(['data 192.0.2.99:4097']);
   });
 
-  test('CL-49: discovery bubbles in the name of a peer of another NAT neither delay nor replace the way by its server', () => {
+  test('CL-49: forged discovery bubbles of a peer behind another NAT neither delay nor replace the contact through its server', () => {
     const mapped = at('192.0.2.99:4097');
     const foreign = teredo(PEER_SERVER, mapped);
     const rig = hears(qualified(), NEIGHBOUR_LOCAL, foreign).clear();
@@ -332,7 +332,7 @@ describe('contacting a neighbour', () => {
     expect(rig.all('data').map((sent) => sent.to(mapped))).toEqual([true]);
   });
 
-  test('CL-49: nor do they take over a session that has paused', () => {
+  test('CL-49: they do not take over a session after a pause either', () => {
     const mapped = at('192.0.2.99:4097');
     const foreign = teredo(PEER_SERVER, mapped);
     const rig = qualified();
@@ -343,7 +343,7 @@ describe('contacting a neighbour', () => {
     expect(rig.receive(mapped, bubble(foreign, rig.address)).all('data', mapped)).toHaveLength(1);
   });
 
-  test('a peer behind our NAT, not heard of yet: a discovery bubble beside the others', () => {
+  test('an unknown peer behind the same NAT: a discovery bubble beside the others', () => {
     const rig = qualified().advance(1_000).clear();
     rig.send(rig.data(NEIGHBOUR));
     expect(rig.kinds).toEqual([
@@ -360,11 +360,11 @@ describe('two clients on the link of a NAT that does not hairpin: the first repl
     { local: at('192.168.1.3:40001'), mapped: at('192.0.2.1:4097') },
   ];
 
-  /** The link, and the way over the server, 1 ms each; what goes to the NAT's outside is lost. */
+  /** The link and the path through the server, 1 ms each; datagrams to the NAT's outside address are lost. */
   class Link {
     readonly rigs: (ClientRig | undefined)[] = [undefined, undefined];
     now = 10_000;
-    /** Discovery bubbles to lose. */
+    /** Number of discovery bubbles to lose. */
     losses = 0;
 
     join(i: number): ClientRig {
@@ -397,7 +397,7 @@ describe('two clients on the link of a NAT that does not hairpin: the first repl
     }
   }
 
-  /** `i` pings the other; the time until its reply is back. */
+  /** Client `i` pings the other; returns the round trip. */
   function ping(link: Link, i: number): number {
     const [mine, other] = [link.rigs[i]!, link.rigs[1 - i]!];
     const from = link.now;
@@ -426,7 +426,7 @@ describe('two clients on the link of a NAT that does not hairpin: the first repl
         expect(ping(link, pinger)).toBeLessThan(1_000);
       });
     }
-    test(`CL-63: client ${pinger} begins although the discovery bubbles so far were lost`, () => {
+    test(`CL-63: client ${pinger} begins, and all discovery bubbles until then were lost`, () => {
       const link = new Link();
       link.losses = 2;
       link.join(0);

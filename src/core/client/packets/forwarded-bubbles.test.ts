@@ -24,7 +24,7 @@ const RELAY_LINK_LOCAL = v6('fe80::1234:5678:9abc:def0');
 const qualified = (options = {}): ClientRig => new ClientRig(options).qualify();
 
 describe('bubbles through the server', () => {
-  test('CL-43, CL-51, CL-96: of a relay for a native host: a bubble to the origin, and a test', () => {
+  test('CL-43, CL-51, CL-96: from a relay for a native host: a bubble to the origin, and a test', () => {
     const rig = qualified().receive(PRIMARY, withOrigin(RELAY, bubble(NATIVE, qualified().address)));
     rig.receive(PRIMARY, withOrigin(RELAY, bubble(NATIVE, rig.address)));
     expect(rig.kinds).toEqual(['bubble 192.0.2.200:3545', 'test 203.0.113.120:3544']);
@@ -34,14 +34,14 @@ describe('bubbles through the server', () => {
     expect(rig.kinds).toEqual(['data 192.0.2.200:3545']);
   });
 
-  test('CL-51, CL-96: of a relay with a link-local source: the bubble goes back to just that, no test', () => {
+  test('CL-51, CL-96: from a relay with a link-local source: a bubble to that address, no test', () => {
     const rig = qualified();
     rig.receive(PRIMARY, withOrigin(RELAY, bubble(RELAY_LINK_LOCAL, rig.address)));
     expect(rig.kinds).toEqual(['bubble 192.0.2.200:3545']);
     expect(rig.sent[0].destination).toEqual(RELAY_LINK_LOCAL);
   });
 
-  test('CL-51, E-30: of a client: a direct bubble to its mapped pair, with or without an origin, and an indirect one', () => {
+  test('CL-51, E-30: from a client: a direct bubble to its mapped address and port, with or without an origin, and an indirect one', () => {
     for (const wrap of [(b: Uint8Array) => withOrigin(PEER_MAPPED, b), (b: Uint8Array) => b]) {
       const rig = qualified();
       rig.receive(PRIMARY, wrap(bubble(PEER, rig.address)));
@@ -60,7 +60,7 @@ describe('bubbles through the server', () => {
     expect(rig.sent).toEqual([]);
   });
 
-  test('A-4: answers to one peer are 2 s apart, while ours is under way too', () => {
+  test("A-4: answers to one peer are 2 s apart, also during the client's own contact", () => {
     const rig = qualified();
     rig.send(rig.data(PEER)).clear();
     for (let i = 0; i < 80; i++) {
@@ -71,7 +71,7 @@ describe('bubbles through the server', () => {
     expect(rig.machine.counters).toMatchObject({ sentBubbleReplies: 3, suppressedBubbleReplies: 77 });
   });
 
-  test('A-4: each attempt of a peer is answered, also one that comes early: 2 s after the answer before', () => {
+  test('A-4: each attempt of a peer is answered; one that comes early, 2 s after the answer before', () => {
     const rig = qualified();
     for (const gap of [1_600, 2_400, 1_990, 2_000]) {
       rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address))).advance(gap);
@@ -80,7 +80,7 @@ describe('bubbles through the server', () => {
     expect(rig.machine.counters.suppressedBubbleReplies).toBe(0);
   });
 
-  test('A-4, CL-4: an answer that waits is not sent once the service is gone', () => {
+  test('A-4, CL-4: a waiting answer is not sent when the client is no longer qualified', () => {
     const rig = qualified();
     rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address))).advance(1_700);
     rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address)));
@@ -89,7 +89,7 @@ describe('bubbles through the server', () => {
     expect(rig.sent).toEqual([]);
   });
 
-  test('CL-44: an origin from anybody but the server is never used', () => {
+  test('CL-44: an origin indication that does not come from the server is never used', () => {
     const rig = qualified();
     for (const from of [ELSEWHERE, at('203.0.113.120:3545'), at('203.0.113.121:3544'), RELAY]) {
       rig.receive(from, withOrigin(at('198.51.100.77:7777'), bubble(NATIVE, rig.address)));
@@ -98,7 +98,7 @@ describe('bubbles through the server', () => {
     expect(rig.sent).toEqual([]);
   });
 
-  test('bubbles aimed at one IPv4 address are limited', () => {
+  test('bubbles to one IPv4 address are limited', () => {
     const rig = qualified();
     for (let i = 0; i < 1_000; i++) {
       const source = v6(`fe80::1:${i.toString(16)}`);
@@ -113,7 +113,7 @@ describe('bubbles through the server', () => {
   });
 });
 
-describe('bubbles in the name of a silent peer', () => {
+describe('forged bubbles of a silent peer', () => {
   const ask = (rig: ClientRig, count: number): ClientRig => {
     for (let i = 0; i < count; i++)
       rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address))).advanceServed(2_000);
@@ -122,7 +122,7 @@ describe('bubbles in the name of a silent peer', () => {
   const indirect = (rig: ClientRig): number[] =>
     rig.all('bubble', PEER_SERVER).map(({ time }) => time - rig.now);
 
-  test('CL-94: take no round from what this host begins afterwards', () => {
+  test('CL-94: do not use up the rounds of a contact that this host begins afterwards', () => {
     const rig = ask(qualified(), 4);
     rig.send(rig.data(PEER)).advanceServed(8_000);
     expect(indirect(rig)).toEqual([-8_000, -6_000, -4_000, -2_000]);
@@ -138,7 +138,7 @@ describe('bubbles in the name of a silent peer', () => {
     expect(indirect(rig)).toEqual([0]);
   });
 
-  test('CL-94: take nothing from it while this host wants the peer', () => {
+  test('CL-94: do not use up its rounds while this host wants the peer', () => {
     const rig = qualified();
     rig.send(rig.data(PEER)).advanceServed(1_000);
     ask(rig, 10).advanceServed(300_000).clear();
@@ -148,7 +148,7 @@ describe('bubbles in the name of a silent peer', () => {
     expect(indirect(rig)).toEqual([-8_000, -6_000, -4_000, -2_000]);
   });
 
-  test('CL-94: nor do packets in its name that this host answers', () => {
+  test('CL-94: forged packets that this host answers do not either', () => {
     const rig = qualified();
     rig.receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(PEER, rig.address)));
     rig.send(pong(rig.address, PEER)).advanceServed(9_000);
@@ -157,7 +157,7 @@ describe('bubbles in the name of a silent peer', () => {
     expect(indirect(rig)).toEqual([-8_000, -6_000, -4_000, -2_000]);
   });
 
-  test('CL-94, A-4: cause four rounds in 300 s, besides the four of this host', () => {
+  test('CL-94, A-4: cause four rounds in 300 s, in addition to the four of this host', () => {
     const rig = qualified();
     for (let i = 0; i < 145; i++) {
       rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address)));

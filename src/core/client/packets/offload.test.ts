@@ -25,13 +25,13 @@ function qualified(options: Partial<ClientOptions> = {}): ClientRig {
   return new ClientRig({ offload: true, ...options }).qualify();
 }
 
-/** With PEER trusted, heard just now. */
+/** A client with PEER trusted and heard just now. */
 function acquainted(options: Partial<ClientOptions> = {}): ClientRig {
   const rig = qualified(options);
   return rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
 }
 
-test('without a kernel path nothing is said about it', () => {
+test('without a kernel path there are no offload commands', () => {
   const rig = acquainted({ offload: false });
   rig.receive(PEER_MAPPED, data(PEER, rig.address)).advance(2_000).send(rig.data(PEER));
   rig.receive(PEER_MAPPED, data(PEER, rig.address)).advance(400_000);
@@ -39,14 +39,14 @@ test('without a kernel path nothing is said about it', () => {
   expect([...rig.machine.peers(rig.now)].some(({ offloaded }) => offloaded)).toBe(false);
 });
 
-test('a Teredo peer is offered when it becomes trusted, with where it is and when it was heard', () => {
+test('a Teredo peer is offered when it becomes trusted, with its address and port and the time of its last packet', () => {
   const rig = qualified();
   rig.receive(PEER_MAPPED, bubble(PEER, rig.address));
   expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard ${rig.now}`]);
   expect([...rig.machine.peers(rig.now)][0]).toMatchObject({ offloaded: true });
 });
 
-test('a native peer is offered at the relay that has answered for it', () => {
+test('a native peer is offered with the address of its relay', () => {
   const rig = qualified();
   rig.send(rig.data(NATIVE));
   expect(rig.offloads).toEqual([]);
@@ -54,7 +54,7 @@ test('a native peer is offered at the relay that has answered for it', () => {
   expect(rig.offloads).toEqual([`offload ${formatIpv6(NATIVE)} 192.0.2.200:3545 heard ${rig.now}`]);
 });
 
-test('what is heard says so once a second, however much it is', () => {
+test('while a peer is heard the offer is repeated once a second', () => {
   const rig = acquainted();
   for (let i = 0; i < 30; i++) rig.advance(100).receive(PEER_MAPPED, data(PEER, rig.address));
   expect(rig.offloads).toEqual([
@@ -64,7 +64,7 @@ test('what is heard says so once a second, however much it is', () => {
   ]);
 });
 
-test('when all is forgotten the next packet offers, whichever way it goes', () => {
+test('after a reset the next packet in either direction offers the peer again', () => {
   const outward = acquainted();
   outward.machine.handleOffloadReset(outward.now);
   outward.advance(500).send(outward.data(PEER)).send(outward.data(PEER));
@@ -77,7 +77,7 @@ test('when all is forgotten the next packet offers, whichever way it goes', () =
   expect(inward.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 10500`]);
 });
 
-test('what was carried is not heard by the socket: offered anew, a peer was heard when the machine itself has received something', () => {
+test('the offer names the time of the last packet that the machine itself received, not of a carried one', () => {
   const rig = acquainted();
   rig.advance(5_000).carried(PEER, rig.now, -Infinity);
   rig.machine.handleOffloadReset(rig.now);
@@ -85,7 +85,7 @@ test('what was carried is not heard by the socket: offered anew, a peer was hear
   expect(rig.offloads).toEqual([`offload ${PEER_TEXT} ${PAIR} heard 10000`]);
 });
 
-test('generations go round without taking what is forgotten for what is not', () => {
+test('after 15 resets the generation begins again, and no forgotten peer counts as offered', () => {
   const rig = acquainted();
   for (let i = 0; i < 600; i++) {
     rig.clear().machine.handleOffloadReset(rig.now);
@@ -105,7 +105,7 @@ test('a kernel path may come and go', () => {
   expect(rig.send(rig.data(PEER)).offloads).toHaveLength(1);
 });
 
-test('CL-49: a neighbour is offered on the link once it has shown the nonce there, and not before', () => {
+test('CL-49: a neighbour is offered on the link when it has shown the nonce there, not before', () => {
   const neighbour = teredo(PEER_SERVER, at('192.0.2.1:9000'));
   const local = at('192.168.1.7:40000');
   const rig = qualified();
@@ -119,7 +119,7 @@ test('CL-49: a neighbour is offered on the link once it has shown the nonce ther
   expect(rig.offloads).toEqual([`offload ${formatIpv6(neighbour)} 192.168.1.7:40000 heard ${rig.now}`]);
 });
 
-test('who makes room for another is unloaded before that one is offered', () => {
+test('a peer that is removed to make room is unloaded before the new one is offered', () => {
   const rig = acquainted({ limits: { trustedPeers: 1 } });
   const other = teredo(PEER_SERVER, at('192.0.2.11:8192'));
   rig.advanceServed(31_000).clear();
@@ -130,27 +130,27 @@ test('who makes room for another is unloaded before that one is offered', () => 
   ]);
 });
 
-test('who finds no place among the trusted is not offered', () => {
+test('a peer for which the trusted pool has no room is not offered', () => {
   const rig = acquainted({ limits: { trustedPeers: 1 } });
   const other = teredo(PEER_SERVER, at('192.0.2.11:8192'));
   rig.receive(at('192.0.2.11:8192'), bubble(other, rig.address));
   expect(rig.offloads).toEqual([]);
 });
 
-test('who has long been silent is unloaded when forgotten', () => {
+test('a long silent peer is unloaded when it is removed', () => {
   const rig = acquainted();
   rig.advanceServed(320_000);
   expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`]);
 });
 
-test('with the address all peers are unloaded', () => {
+test('when the address is removed all peers are unloaded', () => {
   const rig = acquainted();
   rig.machine.stop(rig.now);
   rig.drain();
   expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`]);
 });
 
-test('CL-60: what was carried keeps a peer valid for 30 s', () => {
+test('CL-60: carried packets keep a peer valid for 30 s', () => {
   const rig = acquainted();
   rig.advanceServed(28_000).carried(PEER, rig.now - 400);
   rig.clear().advanceServed(29_000).send(rig.data(PEER));
@@ -159,7 +159,7 @@ test('CL-60: what was carried keeps a peer valid for 30 s', () => {
   expect(rig.all('data', PEER_MAPPED)).toHaveLength(0);
 });
 
-test('times of what was carried never go back', () => {
+test('a late report never sets times back', () => {
   const rig = acquainted();
   rig.advance(5_000).receive(PEER_MAPPED, data(PEER, rig.address)).send(rig.data(PEER));
   rig.carried(PEER, rig.now - 3_000, rig.now - 2_000);
@@ -171,7 +171,7 @@ test('times of what was carried never go back', () => {
   });
 });
 
-test('a carried packet answers the contact that had begun for want of news', () => {
+test('a report of a carried packet ends the contact that had begun before it came', () => {
   const rig = acquainted();
   rig.advanceServed(31_000).clear().send(rig.data(PEER));
   expect(rig.all('data')).toEqual([]);
@@ -180,14 +180,14 @@ test('a carried packet answers the contact that had begun for want of news', () 
   expect([...rig.machine.peers(rig.now)][0]).toMatchObject({ state: 'valid', bubbles: 0 });
 });
 
-test('CL-60: news that comes 30 s late opens no way', () => {
+test('CL-60: a report that is 30 s late does not make a peer valid', () => {
   const rig = acquainted();
   rig.advanceServed(35_000).clear().send(rig.data(PEER));
   rig.carried(PEER, rig.now - 30_000);
   expect(rig.all('data')).toEqual([]);
 });
 
-test('who is not trusted is not to be carried', () => {
+test('a peer that is not trusted is unloaded when a report names it', () => {
   const rig = qualified();
   rig.carried(PEER, rig.now);
   expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`]);
@@ -198,7 +198,7 @@ test('who is not trusted is not to be carried', () => {
   expect([...rig.machine.peers(rig.now)][0]).toMatchObject({ trusted: false });
 });
 
-test('CL-85: maintenance hears of carried traffic: answered it asks nothing, unanswered it asks the server', () => {
+test('CL-85: carried traffic without answers makes the client ask the server; with answers it does not', () => {
   const answered = acquainted();
   for (let i = 0; i < 8; i++) answered.advance(500).carried(PEER, answered.now - 20, answered.now - 10);
   expect(answered.all('solicitation')).toEqual([]);
@@ -209,7 +209,7 @@ test('CL-85: maintenance hears of carried traffic: answered it asks nothing, una
   expect(unanswered.all('solicitation')[0]!.time).toBeLessThan(14_000);
 });
 
-test('CL-85: while traffic is carried the mapping is watched', () => {
+test('CL-85: during carried traffic the mapping is checked', () => {
   const rig = acquainted();
   rig.advanceServed(70_000);
   const probes = rig.machine.counters['silenceProbes']!;
@@ -217,7 +217,7 @@ test('CL-85: while traffic is carried the mapping is watched', () => {
   expect(rig.machine.counters['silenceProbes']! - probes).toBeGreaterThanOrEqual(2);
 });
 
-test('CL-85: what was carried before the server spoke is no reason to ask it', () => {
+test('CL-85: traffic carried before the last packet of the server is no reason to ask it', () => {
   const rig = acquainted();
   const other = teredo(PRIMARY, at('192.0.2.12:8192'));
   rig.advance(2_000).receive(PRIMARY, withOrigin(at('192.0.2.12:8192'), bubble(other, rig.address)));

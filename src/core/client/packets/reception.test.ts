@@ -20,7 +20,7 @@ const RELAY_LINK_LOCAL = v6('fe80::1234:5678:9abc:def0');
 const qualified = (options = {}): ClientRig => new ClientRig(options).qualify();
 
 describe('acceptance', () => {
-  test('CL-40, C-15, C-16: what does not decode is dropped, with its reason', () => {
+  test('CL-40, C-15, C-16: a datagram that does not decode is dropped, with a reason', () => {
     const rig = qualified();
     for (const bytes of [[], [0, 2, 0], [0x45, 0], [0, 1, 255, 255], [0, 0, 1]]) {
       rig.receive(PEER_MAPPED, Uint8Array.from(bytes));
@@ -31,7 +31,7 @@ describe('acceptance', () => {
     expect([droppedEmpty, droppedUnknownHeader, droppedNotIpv6, droppedTruncatedIpv6]).toEqual([1, 1, 1, 1]);
   });
 
-  test('CL-41: for another address - neither delivered nor answered', () => {
+  test('CL-41: a packet for another address is neither delivered nor answered', () => {
     const rig = qualified();
     const other = teredo(PRIMARY, at('192.0.2.1:4097'));
     rig.receive(RELAY, data(NATIVE, other)).receive(PEER_MAPPED, bubble(PEER, other));
@@ -39,7 +39,7 @@ describe('acceptance', () => {
     expect(rig.machine.counters.droppedForeignDestination).toBe(2);
   });
 
-  test('E-3, E-5, C-17: trailers are tolerated, but for those of type 01xxxxxx', () => {
+  test('E-3, E-5, C-17: trailers are accepted, except those of type 01xxxxxx', () => {
     const trailed = (...trailer: number[]): ClientRig => {
       const rig = qualified();
       return rig.receive(PEER_MAPPED, Uint8Array.from([...bubble(PEER, rig.address), ...trailer]));
@@ -56,7 +56,7 @@ describe('acceptance', () => {
     expect([...trailed(0x40, 0).machine.peers(0)]).toHaveLength(0);
   });
 
-  test('C-31: a packet with a routing header of type 0 is neither delivered nor a sign of life, from whatever socket or sender', () => {
+  test('C-31: a packet with a routing header of type 0 is neither delivered nor a sign of life, on any socket, from any sender', () => {
     const rig = qualified().receive(PEER_MAPPED, bubble(PEER, qualified().address));
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).advance(1_000).clear();
     const heard = [...rig.machine.peers(rig.now)][0].lastReceivedMs;
@@ -74,7 +74,7 @@ describe('acceptance', () => {
     expect(rig.delivered).toHaveLength(NOT_SOURCE_ROUTED.length);
   });
 
-  test('CL-8: link-local sources are good for bubbles only; group and our own are none', () => {
+  test("CL-8: link-local sources are accepted for bubbles only; multicast and the client's own address never", () => {
     const rig = qualified();
     for (const source of [RELAY_LINK_LOCAL, v6('ff02::1'), v6('::'), v6('::1'), rig.address]) {
       rig.receive(RELAY, data(source, rig.address));
@@ -100,7 +100,7 @@ describe('case 1: trusted peers', () => {
     });
   });
 
-  test("a peer's traffic is what goes to the host and comes from it: no bubbles, and nothing that is dropped", () => {
+  test("a peer's traffic counts packets to and from the host: no bubbles, no dropped packets", () => {
     const rig = qualified();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).send(rig.data(PEER));
     rig.receive(PEER_MAPPED, data(PEER, rig.address, 100)).receive(PEER_MAPPED, data(PEER, rig.address, 200));
@@ -119,13 +119,13 @@ describe('case 1: trusted peers', () => {
     expect(rig.machine.trafficOf(NATIVE)).toBeUndefined();
   });
 
-  test('CL-47: data then goes straight to the peer, without bubbles', () => {
+  test('CL-47: data then goes directly to the peer, without bubbles', () => {
     const rig = qualified();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear().send(rig.data(PEER));
     expect(rig.kinds).toEqual(['data 192.0.2.10:8192']);
   });
 
-  test('CL-47, C-5, U-4: data from the pair in the address is enough; any flags; another flag is another peer', () => {
+  test('CL-47, C-5, U-4: data from the mapped address and port in the address is enough; any flags; another flag is another peer', () => {
     const rig = qualified();
     for (const flags of [0, 0x8000, 0x3cff, 0x7fff]) {
       const peer = teredo(PEER_SERVER, PEER_MAPPED, flags);
@@ -135,7 +135,7 @@ describe('case 1: trusted peers', () => {
     expect([...rig.machine.peers(rig.now)].filter(({ trusted }) => trusted)).toHaveLength(4);
   });
 
-  test('C-7: a peer whose address embeds a private one is not believed', () => {
+  test('C-7: a peer whose address embeds a private address is refused', () => {
     const rig = qualified();
     const inside = at('10.0.0.9:1024');
     rig.receive(inside, data(teredo(PEER_SERVER, inside), rig.address));

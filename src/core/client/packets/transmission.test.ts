@@ -34,14 +34,14 @@ const qualified = (options = {}): ClientRig => new ClientRig(options).qualify();
 const times = (rig: ClientRig, from: number): number[] => rig.sent.map(({ time }) => time - from);
 
 describe('case 1: valid peers', () => {
-  test('CL-61: straight to the pair of the entry; the date of transmission is kept', () => {
+  test('CL-61: directly to the address and port of the entry; the time of transmission is kept', () => {
     const rig = qualified().receive(PEER_MAPPED, bubble(PEER, qualified().address));
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear().advance(100).send(rig.data(PEER));
     expect(rig.kinds).toEqual(['data 192.0.2.10:8192']);
     expect([...rig.machine.peers(rig.now)][0].lastSentMs).toBe(rig.now);
   });
 
-  test('CL-60: a peer silent for 30 s is contacted anew before anything is sent', () => {
+  test('CL-60: a peer silent for 30 s is contacted again before a packet is sent', () => {
     const rig = qualified();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
     rig.now += 29_999;
@@ -54,7 +54,7 @@ describe('case 1: valid peers', () => {
     expect(rig.all('data', PEER_MAPPED)).toHaveLength(1);
   });
 
-  test('C-31: with a routing header of type 0 it goes nowhere, and begins no contact', () => {
+  test('C-31: a packet with a routing header of type 0 is dropped, and begins no contact', () => {
     const rig = qualified();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
     for (const [, chain] of SOURCE_ROUTED)
@@ -65,7 +65,7 @@ describe('case 1: valid peers', () => {
     expect(rig.all('data', PEER_MAPPED)).toHaveLength(NOT_SOURCE_ROUTED.length);
   });
 
-  test('N-2: what is carried is carried unchanged, traffic class included', () => {
+  test('N-2: packets are sent unchanged, traffic class included', () => {
     const rig = qualified();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
     const packet = rig.data(PEER);
@@ -80,7 +80,7 @@ describe('case 1: valid peers', () => {
 });
 
 describe('case 2: native destinations', () => {
-  test('CL-62, CL-120, C-27: a test through our own server at 0, 2, 4, 6 s; given up at 8 s with an error', () => {
+  test("CL-62, CL-120, C-27: a test through the client's server at 0, 2, 4, 6 s; at 8 s it ends with an error", () => {
     const rig = qualified();
     const from = rig.now;
     rig.send(rig.data(NATIVE)).advanceServed(7_999);
@@ -99,7 +99,7 @@ describe('case 2: native destinations', () => {
     expect(rig.clear().advance(5_000).all('test')).toEqual([]);
   });
 
-  test('CL-62: a first test lost costs 2 s, not more', () => {
+  test('CL-62: if the first test is lost, contact takes 2 s longer', () => {
     const rig = qualified();
     rig
       .send(rig.data(NATIVE))
@@ -118,7 +118,7 @@ describe('case 2: native destinations', () => {
     expect(nonces.size).toBe(1_000);
   });
 
-  test('CL-68: what waits for a mute peer is bounded', () => {
+  test('CL-68: the queue for a mute peer is limited', () => {
     const rig = qualified();
     for (let i = 0; i < 1_000; i++) rig.send(rig.data(NATIVE));
     expect(rig.machine.counters.droppedQueueFull).toBe(968);
@@ -144,7 +144,7 @@ describe('case 2: native destinations', () => {
     expect(rig.machine.counters.suppressedErrors).toBe(100 - rig.delivered.length);
   });
 
-  test('errors for what this host has begun come, whatever its answers to strangers cause', () => {
+  test('errors for contacts that this host has begun are sent, however many its answers to strangers cause', () => {
     const rig = qualified();
     let heard = 0;
     for (let second = 0; second < 60; second++) {
@@ -160,7 +160,7 @@ describe('case 2: native destinations', () => {
       heard += errors.length;
       rig.clear();
     }
-    expect(heard).toBeGreaterThanOrEqual(8); // the last contacts are under way still
+    expect(heard).toBeGreaterThanOrEqual(8); // the last contacts are still under way
   });
 });
 
@@ -179,7 +179,7 @@ describe('case 5: Teredo destinations', () => {
     expect(rig.delivered).toHaveLength(1);
   });
 
-  test('CL-65: any direct packet of the peer sets free what waits, first in first out', () => {
+  test('CL-65: any direct packet of the peer releases the queue, first in first out', () => {
     for (const answer of [bubble, data]) {
       const rig = qualified();
       rig.send(rig.data(PEER, 60)).send(rig.data(PEER, 61)).send(rig.data(PEER, 62));
@@ -189,7 +189,7 @@ describe('case 5: Teredo destinations', () => {
     }
   });
 
-  test('CL-91, CL-93: the first is never held back; 100 packets in 1 s make one round', () => {
+  test('CL-91, CL-93: the first round is never delayed; 100 packets in 1 s cause one round', () => {
     const rig = qualified();
     for (let i = 0; i < 100; i++) rig.send(rig.data(PEER)).advance(10);
     expect(rig.all('bubble')).toHaveLength(2);
@@ -205,7 +205,7 @@ describe('case 5: Teredo destinations', () => {
     expect(rig.all('bubble', PEER_SERVER).length).toBeGreaterThan(4);
   });
 
-  test('CL-95: a direct response makes the budget whole', () => {
+  test('CL-95: a direct response restores the whole budget', () => {
     const rig = qualified();
     rig.send(rig.data(PEER)).advance(7_000);
     expect([...rig.machine.peers(rig.now)][0].bubbles).toBe(4);
@@ -223,7 +223,7 @@ describe('case 5: Teredo destinations', () => {
     expect(rig.all('bubble', PEER_SERVER)).toHaveLength(1);
   });
 
-  test('CL-66, C-9: nothing at all where mapped or server address is not global', () => {
+  test('CL-66, C-9: no datagram if the mapped or the server address is not global', () => {
     const rig = qualified();
     const bad = [
       '0.1.2.3',
@@ -258,7 +258,7 @@ describe('case 5: Teredo destinations', () => {
     }
   });
 
-  test('CL-66, C-9: nor to the broadcast address of a subnet the host is on, with a policy of ours or not', () => {
+  test('CL-66, C-9: none to the broadcast address of a subnet of the host, with or without a given policy', () => {
     const network = { subnets: [{ address: v4('198.18.5.7'), prefixLength: 24 }], localAddress: LOCAL };
     for (const policy of [undefined, new AddressPolicy()]) {
       const rig = qualified({ network, policy });
@@ -268,7 +268,7 @@ describe('case 5: Teredo destinations', () => {
     }
   });
 
-  test('CL-64, CL-67, U-6: the cone bit of a peer is ignored, unless asked to believe it', () => {
+  test('CL-64, CL-67, U-6: the cone bit of a peer is ignored, unless trustCone is set', () => {
     const cone = teredo(PEER_SERVER, PEER_MAPPED, 0x8000);
     const rig = qualified();
     expect(rig.send(rig.data(cone)).kinds).toEqual(['bubble 192.0.2.10:8192', 'bubble 198.51.100.118:3544']);
@@ -284,7 +284,7 @@ describe('case 5: Teredo destinations', () => {
   });
 });
 
-test('what goes to where a cone bit points counts as sent to that peer, where it is known', () => {
+test('with trustCone, a packet sent at once counts as sent to the peer, if it is known', () => {
   const cone = teredo(PEER_SERVER, PEER_MAPPED, 0x8000);
   const rig = new ClientRig({ legacyCone: true }).start();
   rig.answer(rig.sent[0], { from: at('203.0.113.121:3544') }).clear();
@@ -300,7 +300,7 @@ test('what goes to where a cone bit points counts as sent to that peer, where it
   expect(rig.machine.counters.sentPackets).toBe(3);
 });
 
-describe('two clients meet', () => {
+describe('contact between two clients', () => {
   const A_MAPPED = at('192.0.2.1:4096');
   const B_MAPPED = PEER_MAPPED;
 
@@ -312,7 +312,7 @@ describe('two clients meet', () => {
     return [a, b.clear()];
   }
 
-  /** Carries what `from` has sent to `to`: direct datagrams only where `open`, indirect bubbles always. */
+  /** Passes the datagrams of `from` to `to`: direct ones only if `open`, indirect bubbles always. */
   function carry(
     from: ClientRig,
     mapped: typeof A_MAPPED,
@@ -331,7 +331,7 @@ describe('two clients meet', () => {
   test('CL-51, CL-65: both behind port-restricted NATs, one begins', () => {
     const [a, b] = pair();
     a.send(a.data(b.address));
-    carry(a, A_MAPPED, b, B_MAPPED, false); // the direct bubble opens A's NAT and dies at B's
+    carry(a, A_MAPPED, b, B_MAPPED, false); // the direct bubble opens A's NAT and is dropped by B's
     expect(b.kinds).toEqual(['bubble 192.0.2.1:4096', 'bubble 203.0.113.120:3544']); // E-30
     carry(b, B_MAPPED, a, A_MAPPED, true);
     expect(a.all('data', B_MAPPED)).toHaveLength(1);
@@ -351,7 +351,7 @@ describe('two clients meet', () => {
     expect([a.delivered.length, b.delivered.length]).toEqual([1, 1]);
   });
 
-  test('CL-51: where the direct bubble gets in, its answer needs no server', () => {
+  test('CL-51: if the direct bubble arrives, its answer needs no server', () => {
     const [a, b] = pair();
     a.send(a.data(b.address));
     b.receive(A_MAPPED, a.all('bubble', B_MAPPED)[0].bytes);
@@ -360,8 +360,8 @@ describe('two clients meet', () => {
   });
 });
 
-describe('what is never carried', () => {
-  test('CL-69, CL-8: multicast, unspecified, loopback, link-local destinations, and ourselves', () => {
+describe('packets that are never sent', () => {
+  test('CL-69, CL-8: to multicast, unspecified, loopback, link-local destinations, and to the client itself', () => {
     const rig = qualified();
     for (const text of ['ff02::1', 'ff0e::1', '::', '::1', 'fe80::1']) rig.send(rig.data(v6(text)));
     rig.send(rig.data(rig.address));
@@ -369,7 +369,7 @@ describe('what is never carried', () => {
     expect(rig.machine.counters.droppedUnroutable).toBe(6);
   });
 
-  test('CL-70: a source that is not our address', () => {
+  test("CL-70: with a source that is not the client's address", () => {
     const rig = qualified().send(data(v6('2001:db8::2'), NATIVE));
     expect(rig.sent).toEqual([]);
     expect(rig.machine.counters.droppedForeignSource).toBe(1);
@@ -385,7 +385,7 @@ describe('what is never carried', () => {
     expect(rig.send(rig.data(NATIVE, 1280)).all('test')).toHaveLength(1);
   });
 
-  test('what is no IPv6 packet', () => {
+  test('octets that are not an IPv6 packet', () => {
     const rig = qualified();
     for (const bytes of [new Uint8Array(0), new Uint8Array(60), rig.data(NATIVE).slice(0, 50)])
       rig.send(bytes);
@@ -394,7 +394,7 @@ describe('what is never carried', () => {
 });
 
 describe('contact on request', () => {
-  test('to a client: bubbles; to a native host: a test; to nowhere: no', () => {
+  test('to a client: bubbles; to a native host: a test; to an address that cannot be reached: refused', () => {
     const rig = qualified();
     expect(rig.machine.contact(PEER, rig.now)).toBe(true);
     expect(rig.machine.contact(NATIVE, rig.now)).toBe(true);

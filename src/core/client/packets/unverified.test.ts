@@ -24,7 +24,7 @@ const ELSEWHERE = at('198.18.0.1:1111');
 
 const qualified = (options = {}): ClientRig => new ClientRig(options).qualify();
 
-describe('case 6: the unverified', () => {
+describe('case 6: unverified peers', () => {
   test('CL-50, CL-122, A-25: delivered and tested; the answer waits for the test', () => {
     const rig = qualified();
     rig.receive(RELAY, echoRequest(NATIVE, rig.address));
@@ -42,14 +42,14 @@ describe('case 6: the unverified', () => {
     expect(rig.delivered).toHaveLength(1);
   });
 
-  test('a Teredo source from another place than its address says is not believed', () => {
+  test('a Teredo source that does not match the outer source is refused', () => {
     const rig = qualified();
     rig.receive(ELSEWHERE, data(PEER, rig.address)).receive(ELSEWHERE, bubble(PEER, rig.address));
     expect([rig.delivered, rig.sent, [...rig.machine.peers(0)]]).toEqual([[], [], []]);
     expect(rig.machine.counters.droppedForgedSource).toBe(2);
   });
 
-  test('CL-53: a trusted peer that comes by another relay soon after its test is tested at once, and once', () => {
+  test('CL-53: a trusted peer whose packets come from another relay soon after its test is tested once, at once', () => {
     const rig = qualified();
     rig
       .send(rig.data(NATIVE))
@@ -66,7 +66,7 @@ describe('case 6: the unverified', () => {
     expect(rig.all('data', other)).toHaveLength(1);
   });
 
-  test('CL-53: 40 peers of one site that come by another relay are tested at once, whatever strangers have caused', () => {
+  test('CL-53: 40 peers of one site whose packets come from another relay are tested at once, whatever strangers have caused', () => {
     const rig = qualified();
     const hosts = Array.from({ length: 40 }, (_, i) => v6(`2001:db8:7:${(i >> 2).toString(16)}::${i + 1}`));
     for (const host of hosts) {
@@ -98,7 +98,7 @@ describe('case 6: the unverified', () => {
     expect(times).toEqual([0, 500, 5_500]);
   });
 
-  test('CL-53: datagrams in the name of a peer that answers each test cause few of them', () => {
+  test('CL-53: forged datagrams of a peer that answers each test cause few tests', () => {
     const rig = qualified();
     rig.send(rig.data(NATIVE)).receive(RELAY, echoReply(rig.find('test', PRIMARY)));
     let tests = 0;
@@ -113,7 +113,7 @@ describe('case 6: the unverified', () => {
     expect(tests).toBeLessThanOrEqual(4 + 5);
   });
 
-  test('CL-53: nor does it take a trusted peer over, or silence it', () => {
+  test('CL-53: they neither take over a trusted peer nor interrupt it', () => {
     const rig = qualified();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
     rig.receive(ELSEWHERE, data(PEER, rig.address)).receive(ELSEWHERE, bubble(PEER, rig.address));
@@ -121,7 +121,7 @@ describe('case 6: the unverified', () => {
     expect(rig.kinds).toEqual(['data 192.0.2.10:8192']);
   });
 
-  test('CL-51: peers that somebody invents at one address earn it no more replies than its limit', () => {
+  test('CL-51: invented peers at one address get no more replies than the limit of the address', () => {
     const rig = qualified();
     for (let i = 0; i < 5_000; i++) {
       const pair = at(`198.18.0.1:${1_024 + i}`);
@@ -133,7 +133,7 @@ describe('case 6: the unverified', () => {
     expect([times > 1_000, by]).toEqual([true, '198.18.0.1']);
   });
 
-  test('CL-124: tests that outsiders provoke are limited altogether', () => {
+  test('CL-124: tests that outsiders cause are limited in total', () => {
     const rig = qualified();
     for (let i = 0; i < 1_000; i++) {
       rig.receive(RELAY, data(native(i), rig.address));
@@ -157,14 +157,14 @@ describe('A-25: strict', () => {
     expect(rig.machine.counters.droppedUnverified).toBe(0);
   });
 
-  test('so do those that the server forwards for a relay', () => {
+  test('packets that the server forwards for a relay wait, too', () => {
     const rig = strict();
     rig.receive(PRIMARY, withOrigin(RELAY, echoRequest(NATIVE, rig.address)));
     rig.receive(RELAY, echoReply(rig.find('test', PRIMARY)));
     expect(rig.delivered).toHaveLength(1);
   });
 
-  test('what came from elsewhere than the answer is forged, and dropped', () => {
+  test('packets whose source differs from that of the answer are dropped as forged', () => {
     const rig = strict();
     rig.receive(ELSEWHERE, data(NATIVE, rig.address)).receive(RELAY, data(NATIVE, rig.address, 61));
     rig.receive(RELAY, echoReply(rig.sent[0]));
@@ -181,7 +181,7 @@ describe('A-25: strict', () => {
     expect(rig.receive(RELAY, echoReply(first)).delivered).toEqual([]);
   });
 
-  test('ever new sources whose packets wait leave room for those of the next: 20 of 20 first packets', () => {
+  test('waiting packets of many new sources leave room for the next ones: 20 of 20 first packets', () => {
     const rig = strict();
     let waited = 0;
     for (let i = 0; i < 2_000; i++) {
@@ -198,7 +198,7 @@ describe('A-25: strict', () => {
     expect(waited).toBe(20);
   });
 
-  test('what waits is bounded: for each source, altogether, and by the tests that are sent', () => {
+  test('waiting packets are limited: for each source, in total, and by the number of tests', () => {
     const rig = strict();
     for (let i = 0; i < 100; i++) rig.receive(RELAY, data(NATIVE, rig.address));
     expect(rig.receive(RELAY, echoReply(rig.sent[0])).delivered).toHaveLength(8);
@@ -207,13 +207,13 @@ describe('A-25: strict', () => {
     const narrow = qualified({ strictUnverified: true, limits: { held } });
     for (let i = 0; i < 100; i++) narrow.receive(RELAY, data(native(i), narrow.address));
     for (const test of narrow.all('test')) narrow.receive(RELAY, echoReply(test));
-    // What one network may cause.
+    // The number that one network may cause.
     expect(narrow.all('test').length).toBeGreaterThanOrEqual(10);
     expect(narrow.all('test').length).toBeLessThanOrEqual(20 + 4);
     expect(narrow.delivered).toHaveLength(2);
   });
 
-  test('what waits is gone with the address', () => {
+  test('waiting packets are dropped when the address is removed', () => {
     const rig = strict();
     rig.receive(RELAY, data(NATIVE, rig.address));
     rig.machine.stop(rig.now);

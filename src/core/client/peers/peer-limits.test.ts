@@ -20,8 +20,8 @@ import type { Ipv6 } from '../../../wire/index.ts';
 
 const qualified = (options = {}): ClientRig => new ClientRig(options).qualify();
 
-describe('CL-6: the list of peers is bounded', () => {
-  test('by invented native and Teredo sources, and a recent peer stays direct', () => {
+describe('CL-6: the list of peers is limited', () => {
+  test('with invented native and Teredo sources, and a recent peer stays reached directly', () => {
     const limits = { trustedPeers: 500, unverifiedPeers: 100 };
     const rig = qualified({ limits });
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address));
@@ -51,12 +51,12 @@ describe('CL-6: the list of peers is bounded', () => {
     expect(rig.all('data', RELAY)).toHaveLength(1);
   });
 
-  test('peers long silent are forgotten', () => {
+  test('long silent peers are removed', () => {
     const rig = qualified();
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address));
     rig.advanceServed(320_000);
     expect([...rig.machine.peers(rig.now)]).toEqual([]);
-    expect(rig.machine.mapped).toEqual(MAPPED);
+    expect(rig.status.mapped).toEqual(MAPPED);
   });
 });
 

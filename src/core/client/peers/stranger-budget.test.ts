@@ -1,4 +1,4 @@
-/** What is given back for tests that are answered is what was paid for them, to where it was paid from. CL-124 */
+/** Answered tests give their tokens back to the part of the budget that paid for them. CL-124 */
 import { expect, test } from 'vitest';
 import { seededEntropy, v6 } from '../../../../test/support/client-rig.ts';
 import { StrangerBudget } from './stranger-budget.ts';
@@ -8,7 +8,7 @@ const host = (i: number): Uint8Array => v6(`2001:db8:66::${(i + 1).toString(16)}
 const other = (i: number): Uint8Array => v6(`2001:db8:${(0x100 + i).toString(16)}::1`);
 const setUp = (): StrangerBudget => new StrangerBudget({ perSecond: 10, burst: 50 }, seededEntropy());
 
-/** How many of ever new /48s by the same relay get a test. */
+/** The number of new /48s behind one relay that get a test. */
 function left(budget: StrangerBudget, now: number, answers = false): number {
   for (let taken = 0; ; taken++) {
     const isTaken = answers
@@ -18,13 +18,13 @@ function left(budget: StrangerBudget, now: number, answers = false): number {
   }
 }
 
-test.each([0, 1, 3])('with a burst of %i, answers have a token besides, unless that is 0', (burst) => {
+test.each([0, 1, 3])('with a burst of %i, answers have one more token, unless the burst is 0', (burst) => {
   const budget = new StrangerBudget({ perSecond: 1, burst }, seededEntropy());
   left(budget, 0);
   expect(budget.takeAnswer(host(0), 0, VIA, 0)).toBe(burst === 0 ? undefined : 'reserve');
 });
 
-test('an answer to what was paid by the part of answers gives nothing back to what strangers may cause', () => {
+test('an answer to a test paid by the reserve for answers gives nothing back to the budget of strangers', () => {
   const [answered, silent] = [setUp(), setUp()];
   for (const budget of [answered, silent]) {
     left(budget, 0);

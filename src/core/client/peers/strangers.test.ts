@@ -1,4 +1,4 @@
-/** What this host answers to strangers, who may be forged, is sent within the limits of strangers. CL-124 */
+/** Answers to strangers, whose addresses may be forged, are sent within the limits of strangers. CL-124 */
 import { describe, expect, test } from 'vitest';
 import { reached } from '../../../../test/support/limit-hits.ts';
 import {
@@ -30,7 +30,7 @@ const qualified = (options = {}): ClientRig => new ClientRig(options).qualify();
 const native = (i: number): Ipv6 => v6(`2001:db8:66::${(i + 1).toString(16)}`);
 
 describe('native strangers', () => {
-  test('a host that answers all of 1,000 in 10 s sends no more tests than the limit lets through', () => {
+  test('a host that answers 1,000 strangers in 10 s sends no more tests than the limit allows', () => {
     const rig = qualified();
     for (let i = 0; i < 1_000; i++) {
       rig
@@ -44,7 +44,7 @@ describe('native strangers', () => {
     expect(rig.machine.counters.droppedStrangerLimit).toBeGreaterThan(500);
   });
 
-  test('contacts of its own begin beside that, and are not pushed out', () => {
+  test('its own contacts begin beside that, and are not pushed out', () => {
     const rig = qualified({ limits: { unverifiedPeers: 100 } });
     rig.send(rig.data(NATIVE));
     const own = rig.find('test', PRIMARY);
@@ -56,22 +56,22 @@ describe('native strangers', () => {
     expect(rig.receive(RELAY, echoReply(own)).all('data', RELAY)).toHaveLength(1);
   });
 
-  test('one that is asked first is none, though it answers before its test does', () => {
+  test('a peer to which the host sends first is not a stranger, even if its packet comes before the reply to its test', () => {
     const rig = qualified({ limits: { unsolicitedTests: { perSecond: 0, burst: 0 } } });
     rig.send(rig.data(NATIVE)).receive(RELAY, data(NATIVE, rig.address)).advanceServed(7_000);
     expect(rig.all('test')).toHaveLength(4);
   });
 
-  test('one that speaks first is answered when it has passed its test', () => {
+  test('a stranger that sends first is answered when it has passed its test', () => {
     const rig = qualified();
     rig.receive(RELAY, echoRequest(NATIVE, rig.address)).send(rig.data(NATIVE));
     expect(rig.receive(RELAY, echoReply(rig.find('test', PRIMARY))).all('data', RELAY)).toHaveLength(1);
   });
 });
 
-describe('a greedy stranger', () => {
+describe('a stranger that sends many packets', () => {
   /**
-   * Packets from ever new addresses, `rate` a second, which this host answers; `from` names them, `by` the relay by which they come. Returns how many of
+   * Sends packets from new addresses, `rate` a second, which this host answers; `from` gives the addresses, `by` their relay. Returns how many of
    * 20 new honest hosts are reached, each with its first packet.
    */
   const reached = (
@@ -83,8 +83,8 @@ describe('a greedy stranger', () => {
     let answered = 0;
     const [begin, end] = [20 * rate, 60 * rate];
     for (let i = 0; i < end; i++) {
-      const greedy = from(i);
-      rig.receive(by(i), echoRequest(greedy, rig.address)).send(pong(rig.address, greedy));
+      const heavy = from(i);
+      rig.receive(by(i), echoRequest(heavy, rig.address)).send(pong(rig.address, heavy));
       rig.advanceServed(1_000 / rate);
       if (i < begin || i % (2 * rate) !== 0) continue;
       const host = honest(i);
@@ -96,24 +96,24 @@ describe('a greedy stranger', () => {
     return answered;
   };
   const elsewhere = (i: number): Ipv6 => v6(`2001:db8:2::${(i + 1).toString(16)}`);
-  /** A host in one of so many /48s, ever another /64 of it. */
+  /** A host in one of this many /48s, each time in another /64. */
   const of48s =
     (count: number) =>
     (i: number): Ipv6 =>
       v6(`2001:db8:${(0x66 + (i % count)).toString(16)}:${(i & 0xffff).toString(16)}::1`);
-  /** By the honest host's own relay. */
+  /** Through the relay of the honest host. */
   const sameRelay = { honestBy: RELAY };
 
-  test('of one /64 leaves the others what they need: 20 of 20 new honest hosts are answered', () => {
+  test('from one /64 leaves the others enough: 20 of 20 new honest hosts are answered', () => {
     expect(reached(native, elsewhere, sameRelay)).toBe(20);
     expect(reached(native, elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
   });
 
-  test('of one /48, from ever new /64s, too', () => {
+  test('from one /48, always from a new /64, does, too', () => {
     expect(reached(of48s(1), elsewhere, sameRelay)).toBe(20);
   });
 
-  test('in a /64 of the same /48 as the honest hosts, too', () => {
+  test('from a /64 in the /48 of the honest hosts does, too', () => {
     expect(reached(native, (i) => v6(`2001:db8:66:7::${i.toString(16)}`), sameRelay)).toBe(20);
   });
 
@@ -122,22 +122,22 @@ describe('a greedy stranger', () => {
     expect(reached(of48s(count), elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
   });
 
-  test('of 60 /48s leaves a turn to each network that is new', () => {
+  test('from 60 /48s leaves each new network a test', () => {
     const fresh = (i: number): Ipv6 => v6(`2001:db8:${(0x8000 + i).toString(16)}::1`);
     expect(reached(of48s(60), fresh, sameRelay)).toBe(20);
     expect(reached(of48s(60), fresh, { ...sameRelay, rate: 100 })).toBe(20);
   });
 
   test.each([0, 1_900, 6_000])(
-    'of 4 /48s, whose tests are answered after %i ms, leaves new networks of its relay what they need',
+    'from 4 /48s, whose tests are answered after %i ms, leaves new networks of its relay enough',
     (delay) => {
       const rig = qualified();
-      const greedy = of48s(4);
+      const heavy = of48s(4);
       const due: { readonly at: number; readonly bytes: Uint8Array }[] = [];
       const asked = new Set<string>();
       let tested = 0;
       for (let i = 0; i < 8_000; i++) {
-        rig.receive(RELAY, echoRequest(greedy(i), rig.address));
+        rig.receive(RELAY, echoRequest(heavy(i), rig.address));
         for (const test of rig.all('test')) {
           const name = test.destination.join();
           if (!asked.has(name)) due.push({ at: rig.now + delay, bytes: echoReply(test) });
@@ -157,30 +157,27 @@ describe('a greedy stranger', () => {
     },
   );
 
-  test('of a /32, from ever new /48s, leaves all others what they need', () => {
+  test('from a /32, always from a new /48, leaves all others enough', () => {
     const all = (i: number): Ipv6 => v6(`2001:db9:${(i & 0xffff).toString(16)}::1`);
     expect(reached(all, elsewhere, { ...sameRelay, rate: 100 })).toBe(20);
   });
 
-  test('that forges ever new sources leaves those of other relays what they need', () => {
+  test('that forges new sources leaves hosts of other relays enough', () => {
     const any = (i: number): Ipv6 => v6(`2a00:${(i & 0xffff).toString(16)}::1`);
     expect(reached(any, elsewhere, { rate: 100 })).toBe(20);
   });
 
-  test("that forges the honest hosts' own names, by another relay, takes nothing from them", () => {
+  test('that forges the addresses of the honest hosts, through another relay, takes nothing from them', () => {
     expect(reached(elsewhere, (i) => elsewhere(i + 10_000), { rate: 100 })).toBe(20);
   });
 
-  test.each([3, 10])(
-    'that forges ever new sources by %i relays leaves the others what they need',
-    (count) => {
-      const any = (i: number): Ipv6 => v6(`2a00:${(i & 0xffff).toString(16)}::1`);
-      const by = (i: number): Endpoint => at(`198.51.101.${(i % count) + 1}:3545`);
-      expect(reached(any, elsewhere, { rate: 100, by })).toBe(20);
-    },
-  );
+  test.each([3, 10])('that forges new sources through %i relays leaves the others enough', (count) => {
+    const any = (i: number): Ipv6 => v6(`2a00:${(i & 0xffff).toString(16)}::1`);
+    const by = (i: number): Endpoint => at(`198.51.101.${(i % count) + 1}:3545`);
+    expect(reached(any, elsewhere, { rate: 100, by })).toBe(20);
+  });
 
-  test('of ever new /32s causes no more than the limit', () => {
+  test('from new /32s causes no more than the limit', () => {
     const rig = qualified();
     for (let i = 0; i < 1_000; i++)
       rig.receive(RELAY, data(v6(`2001:${(0xdb8 + i).toString(16)}::1`), rig.address));
@@ -193,7 +190,7 @@ describe('a greedy stranger', () => {
     expect(rig.all('test').length).toBeLessThanOrEqual(50);
   });
 
-  test('by way of the server, Teredo clients of ever new forged IPv4 addresses: new native hosts are answered', () => {
+  test('that forges Teredo clients with new IPv4 addresses, through the server: new native hosts are answered', () => {
     const rig = qualified();
     let answered = 0;
     for (let i = 0; i < 4_000; i++) {
@@ -210,14 +207,14 @@ describe('a greedy stranger', () => {
   });
 });
 
-describe('what this host begins', () => {
+describe('flows that this host begins', () => {
   const none = { limits: { unsolicitedTests: { perSecond: 0, burst: 0 } } };
 
   test.each([
     ['a TCP connection', (rig: ClientRig) => tcp(rig.address, NATIVE, SYN)],
     ['a ping', (rig: ClientRig) => echoRequest(rig.address, NATIVE)],
-    ['a UDP flow of other ports', (rig: ClientRig) => udp(rig.address, NATIVE, 5_000, 53)],
-  ])('%s: packets in the name of its address take nothing from it', (_, packet) => {
+    ['a UDP flow with other ports', (rig: ClientRig) => udp(rig.address, NATIVE, 5_000, 53)],
+  ])('%s: forged packets from its destination take nothing from it', (_, packet) => {
     const rig = qualified(none);
     rig.receive(RELAY, echoRequest(NATIVE, rig.address)).receive(RELAY, tcp(NATIVE, rig.address, SYN));
     rig.receive(RELAY, udp(NATIVE, rig.address, 53, 4_000));
@@ -227,9 +224,9 @@ describe('what this host begins', () => {
 
   test.each([
     ['ESP', 50, 50],
-    ['an answer of UDP', 17, 17],
+    ['a UDP answer', 17, 17],
     ['GRE', 47, 17],
-  ])('%s: what is said in the name of its address afterwards takes nothing from it', (_, own, claimed) => {
+  ])('%s: later forged packets from its destination take nothing from it', (_, own, claimed) => {
     const rig = qualified(none);
     const packet = (source: Ipv6, destination: Ipv6, protocol: number): Uint8Array => {
       const bytes = udp(source, destination, 500, 500);
@@ -245,7 +242,7 @@ describe('what this host begins', () => {
     expect(rig.all('test')).toHaveLength(4);
   });
 
-  test('in a flow that somebody has used in the name of its destination: that forger takes its own share only', () => {
+  test('in a flow for which a sender has forged packets of the destination before: they use up only the share of that sender', () => {
     const rig = qualified();
     for (let i = 0; i < 2_000; i++)
       rig.receive(RELAY, udp(native(i), rig.address, 123, 123)).advanceServed(10);
@@ -262,21 +259,18 @@ describe('what this host begins', () => {
   test.each([
     ['a native host', NATIVE, 'test' as const, PRIMARY],
     ['a Teredo peer', PEER, 'bubble' as const, PEER_SERVER],
-  ])(
-    '%s, while the last attempt that a stranger has caused goes unanswered: all attempts',
-    (_, peer, kind, to) => {
-      const rig = qualified();
-      rig
-        .receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(peer, rig.address)))
-        .send(pong(rig.address, peer));
-      rig.advanceServed(6_500).clear();
-      rig.send(echoRequest(rig.address, peer)).advanceServed(7_900);
-      expect(rig.all(kind, to).map(({ time }) => time - rig.now)).toEqual([-7_900, -5_900, -3_900, -1_900]);
-      expect(rig.delivered).toEqual([]);
-      rig.advanceServed(100);
-      expect(rig.delivered).toHaveLength(2); // errors, for the answer too
-    },
-  );
+  ])('%s, during the last attempt that a stranger has caused: all attempts are made', (_, peer, kind, to) => {
+    const rig = qualified();
+    rig
+      .receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(peer, rig.address)))
+      .send(pong(rig.address, peer));
+    rig.advanceServed(6_500).clear();
+    rig.send(echoRequest(rig.address, peer)).advanceServed(7_900);
+    expect(rig.all(kind, to).map(({ time }) => time - rig.now)).toEqual([-7_900, -5_900, -3_900, -1_900]);
+    expect(rig.delivered).toEqual([]);
+    rig.advanceServed(100);
+    expect(rig.delivered).toHaveLength(2); // errors, one of them for the answer
+  });
 
   describe.each([
     ['in fragments', 44, [0, 0, 0, 1, 0, 0, 0, 7]],
@@ -325,7 +319,7 @@ describe('what this host begins', () => {
     expect(rig.all('test')).toHaveLength(4);
   });
 
-  test('a contact that somebody else asks for is repeated, whatever strangers do', () => {
+  test('a contact that an application requests is repeated, whatever strangers do', () => {
     const rig = qualified(none);
     rig.machine.contact(NATIVE, rig.now);
     rig.advanceServed(7_000);
@@ -336,7 +330,7 @@ describe('what this host begins', () => {
     ['a SYN-ACK', (rig: ClientRig) => tcp(rig.address, NATIVE, SYN | ACK)],
     ['an echo reply', (rig: ClientRig) => pong(rig.address, NATIVE)],
     ['a UDP answer', (rig: ClientRig) => udp(rig.address, NATIVE, 4_000, 53)],
-  ])('%s is none: it answers a stranger', (_, packet) => {
+  ])('%s is not such a flow: it answers a stranger', (_, packet) => {
     const rig = qualified(none);
     rig.receive(RELAY, echoRequest(NATIVE, rig.address)).receive(RELAY, tcp(NATIVE, rig.address, SYN));
     rig.receive(RELAY, udp(NATIVE, rig.address, 53, 4_000));
@@ -356,7 +350,7 @@ function udp(source: Ipv6, destination: Ipv6, from: number, to: number): Uint8Ar
   return packet;
 }
 
-/** Both ports are 443, so that either direction belongs to the same flow. */
+/** Both ports are 443, so that both directions belong to the same flow. */
 function tcp(source: Ipv6, destination: Ipv6, flags: number): Uint8Array {
   const packet = udp(source, destination, 443, 443);
   packet[6] = 6;
@@ -365,7 +359,7 @@ function tcp(source: Ipv6, destination: Ipv6, flags: number): Uint8Array {
 }
 
 describe('Teredo peers', () => {
-  test('that name a victim as their server, by way of ours: the victim gets what strangers may cause', () => {
+  test("that name a victim as their server, in bubbles through the client's server: the victim gets no more than strangers may cause", () => {
     const rig = qualified();
     for (let flags = 0; flags < 1_000; flags++) {
       const peer = teredo(VICTIM, ATTACKER, flags & 0x3cff);
@@ -377,16 +371,19 @@ describe('Teredo peers', () => {
     expect(rig.all('bubble', VICTIM).length).toBeLessThanOrEqual(50 + 10 * 11);
   });
 
-  test.each([1, 2, 3])('with a limit of %i bubbles to an address and a server, have one of each', (burst) => {
-    const limit = { perSecond: 0.01, burst };
-    const rig = qualified({ limits: { directBubbles: limit, indirectBubbles: limit } });
-    rig
-      .receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(PEER, rig.address)))
-      .send(pong(rig.address, PEER));
-    expect(rig.kinds).toEqual(['bubble 192.0.2.10:8192', 'bubble 198.51.100.118:3544']);
-  });
+  test.each([1, 2, 3])(
+    'get one bubble each with a limit of %i bubbles to an address and a server',
+    (burst) => {
+      const limit = { perSecond: 0.01, burst };
+      const rig = qualified({ limits: { directBubbles: limit, indirectBubbles: limit } });
+      rig
+        .receive(PRIMARY, withOrigin(PEER_MAPPED, echoRequest(PEER, rig.address)))
+        .send(pong(rig.address, PEER));
+      expect(rig.kinds).toEqual(['bubble 192.0.2.10:8192', 'bubble 198.51.100.118:3544']);
+    },
+  );
 
-  test('sought by this host: each server and each address has a limit of its own', () => {
+  test('that this host contacts: each server and each address has its own limit', () => {
     const rig = qualified();
     for (let i = 0; i < 2_000; i++) rig.send(rig.data(teredo(VICTIM, at(`198.51.100.1:${4_000 + i}`))));
     expect(rig.all('bubble', VICTIM)).toHaveLength(500);
@@ -398,7 +395,7 @@ describe('Teredo peers', () => {
     expect(rig.all('bubble')).toHaveLength(2);
   });
 
-  test('that answer earn their address what they took, not the server they name', () => {
+  test('that answer give tokens back to their address, not to the server that they name', () => {
     const rig = qualified();
     for (let i = 0; i < 1_000; i++) {
       const place = at(`198.51.100.1:${4_000 + i}`);
@@ -408,7 +405,7 @@ describe('Teredo peers', () => {
     expect(rig.all('data')).toHaveLength(1_000);
   });
 
-  test('their word is not taken from an address that nothing is sent to', () => {
+  test('that send from an address to which no packet may be sent are refused', () => {
     const rig = qualified();
     rig.send(rig.data(NATIVE)).receive(at('192.168.9.9:3545'), echoReply(rig.find('test', PRIMARY)));
     expect(rig.all('data')).toEqual([]);

@@ -20,7 +20,7 @@ const OTHER = at('198.51.100.9:3544');
 const NEW_MAPPING = at('192.0.2.1:5000');
 
 describe('refresh', () => {
-  test('CL-80, CL-81: an idle client solicits 22.5 to 30 s after the last answer, not always alike', () => {
+  test('CL-80, CL-81: an idle client solicits 22.5 to 30 s after the last answer, at random', () => {
     const rig = new ClientRig().qualify();
     const gaps: number[] = [];
     for (let i = 0; i < 40; i++) {
@@ -37,7 +37,7 @@ describe('refresh', () => {
   test('CL-81: the refresh interval can be set', () => {
     const rig = new ClientRig({ refreshIntervalMs: 60_000 }).qualify().advance(44_999);
     expect(rig.all('solicitation')).toEqual([]);
-    // The first, at some time in these 15 s; unanswered it is repeated.
+    // The first one, at a random time in these 15 s; without an answer it is repeated.
     expect(rig.advance(15_001).all('solicitation').length).toBeGreaterThan(0);
   });
 
@@ -46,12 +46,12 @@ describe('refresh', () => {
     for (let i = 0; i < 20; i++) {
       rig.advance(10_000);
       rig.receive(PRIMARY, withOrigin(PEER_MAPPED, bubble(PEER, rig.address)));
-      expect(rig.machine.lastServerContact).toBe(rig.now);
+      expect(rig.status.lastServerContact).toBe(rig.now);
     }
     expect(rig.all('solicitation')).toEqual([]);
   });
 
-  test('CL-86, A-16: the address stays as it is over ten refreshes', () => {
+  test('CL-86, A-16: the address stays the same over ten refreshes', () => {
     const rig = new ClientRig().qualify();
     const { address } = rig;
     for (let i = 0; i < 10; i++) {
@@ -69,26 +69,26 @@ describe('refresh', () => {
     expect(rig.address).toEqual(address);
   });
 
-  test('CL-82: an advertisement nobody asked for is dropped', () => {
+  test('CL-82: an unsolicited advertisement is dropped', () => {
     const rig = new ClientRig().start();
     const [rs] = rig.sent;
     rig.answer(rs).answer(rig.sent[1], { from: SECONDARY }).answer(rs, { origin: NEW_MAPPING });
-    expect(rig.machine.mapped).toEqual(MAPPED);
+    expect(rig.status.mapped).toEqual(MAPPED);
     expect(rig.machine.counters.droppedUnsolicitedAdvertisement).toBe(1);
   });
 
-  test('CL-83: another mapping takes the old address away and brings a new one', () => {
+  test('CL-83: another mapping removes the old address and adds a new one', () => {
     const rig = new ClientRig().qualify();
     const old = rig.address;
     rig.advance(30_000).clear();
     rig.advance(5_000).answer(rig.find('solicitation', PRIMARY), { origin: NEW_MAPPING });
-    expect(rig.machine.mapped).toEqual(NEW_MAPPING);
+    expect(rig.status.mapped).toEqual(NEW_MAPPING);
     expect(rig.events.map(({ type }) => type)).toEqual(['address-removed', 'address-added']);
     expect(rig.events[0]).toEqual({ type: 'address-removed', address: old });
     expect(rig.machine.state).toBe('qualified');
   });
 
-  test('CL-84: three unanswered, 4 s apart, then the address goes and the client starts anew', () => {
+  test('CL-84: three without an answer, 4 s apart, then the address is removed and the client starts again', () => {
     const rig = new ClientRig().qualify().advance(30_000);
     const first = rig.sent[0].time;
     rig.advance(first + 12_000 - rig.now);
@@ -101,38 +101,38 @@ describe('refresh', () => {
     expect(rig.machine.state).toBe('qualified');
   });
 
-  test('CL-84: another server takes over from one gone silent', () => {
+  test('CL-84: another server replaces one that has become silent', () => {
     const servers = [...SERVERS, { primary: OTHER.address, secondary: undefined }];
     const rig = new ClientRig({ servers }).start();
     rig.answer(rig.sent[0]).answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
-    expect(rig.machine.server).toBe(0);
+    expect(rig.status.server).toBe(0);
     rig.advance(42_000);
     rig.answer(rig.find('solicitation', OTHER), { from: OTHER, prefixServer: OTHER.address });
     expect(rig.machine.state).toBe('qualified');
-    expect(rig.machine.server).toBe(1);
+    expect(rig.status.server).toBe(1);
   });
 
-  test('CL-84: within 8 s where a native host is sought through it', () => {
+  test('CL-84: within 8 s if the client sends a connectivity test through it', () => {
     const servers = [...SERVERS, { primary: OTHER.address, secondary: undefined }];
     const rig = new ClientRig({ servers }).start();
     rig.answer(rig.sent[0]).answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
     rig.advance(5_000).clear().send(rig.data(NATIVE)).advance(7_500);
     rig.answer(rig.find('solicitation', OTHER), { from: OTHER, prefixServer: OTHER.address });
-    expect(rig.machine.server).toBe(1);
+    expect(rig.status.server).toBe(1);
   });
 });
 
 describe('status', () => {
-  test('CL-5: what RFC 4380 has a client remember can be read', () => {
+  test('CL-5: the state that RFC 4380 requires can be read', () => {
     const rig = new ClientRig();
-    expect([rig.machine.state, rig.machine.reason, rig.machine.address]).toEqual([
+    expect([rig.machine.state, rig.status.reason, rig.machine.address]).toEqual([
       'offline',
       'stopped',
       undefined,
     ]);
-    expect(rig.machine.lastServerContact).toBe(-Infinity);
+    expect(rig.status.lastServerContact).toBe(-Infinity);
     rig.qualify();
-    const { state, reason, mapped, server, refreshIntervalMs, lastServerContact, roundTripMs } = rig.machine;
+    const { state, reason, mapped, server, refreshIntervalMs, lastServerContact, roundTripMs } = rig.status;
     expect({ state, reason, mapped, server, refreshIntervalMs, lastServerContact, roundTripMs }).toEqual({
       state: 'qualified',
       reason: undefined,
@@ -151,7 +151,7 @@ describe('silence', () => {
     return rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).clear();
   }
 
-  test('CL-85: 3 s without a word after sending to a trusted peer bring an extra solicitation', () => {
+  test('CL-85: 3 s of silence after sending to a trusted peer cause an extra solicitation', () => {
     const rig = talking().advance(10_000);
     rig.answer(rig.find('solicitation', PRIMARY)).clear();
     rig.send(rig.data(PEER)).advance(2_999);
@@ -159,13 +159,13 @@ describe('silence', () => {
     expect(rig.advance(1).all('solicitation', PRIMARY)).toHaveLength(1);
   });
 
-  test('CL-85: 1 s without an answer to a connectivity test for packets of ours brings one too', () => {
+  test("CL-85: 1 s without an answer to a connectivity test for this host's packets causes one, too", () => {
     const rig = new ClientRig().qualify().send(new ClientRig().qualify().data(NATIVE)).advance(999);
     expect(rig.all('solicitation')).toEqual([]);
     expect(rig.advance(1).all('solicitation', PRIMARY)).toHaveLength(1);
   });
 
-  test('CL-85: after the last traffic the mapping is looked at after 3, 8, 16 and 32 s, then as ever', () => {
+  test('CL-85: after the last traffic the mapping is checked after 3, 8, 16 and 32 s, then at the usual interval', () => {
     const rig = talking().advance(10_000);
     rig.answer(rig.find('solicitation', PRIMARY)).receive(PEER_MAPPED, data(PEER, rig.address)).clear();
     const since = rig.now;
@@ -195,7 +195,7 @@ describe('silence', () => {
     expect(busy.machine.counters.silenceProbes).toBe(0);
   });
 
-  /** Data for PEER each 100 ms. The server answers; PEER does so to its bubbles, or not. When they went to it. */
+  /** Sends data to PEER every 100 ms. The server answers; PEER answers bubbles if `isAnswering`. Returns the times of the bubbles to PEER. */
   function bubblesWhileSending(rig: ClientRig, milliseconds: number, isAnswering: boolean): number[] {
     for (const end = rig.now + milliseconds; rig.now < end;) {
       const before = rig.sent.length;
@@ -210,7 +210,7 @@ describe('silence', () => {
   }
   const gaps = (times: number[]): number[] => times.slice(1).map((time, i) => time - times[i]!);
 
-  test('a silent trusted peer is asked beside the data: direct and indirect bubble, again after 2.5, 5 and 10 s', () => {
+  test('a silent trusted peer gets bubbles beside the data: a direct and an indirect one, again after 2.5, 5 and 10 s', () => {
     const rig = talking();
     expect(bubblesWhileSending(rig, 2_900, false)).toEqual([]);
     const times = bubblesWhileSending(rig, 25_000, false);
@@ -219,7 +219,7 @@ describe('silence', () => {
     expect(rig.all('data', PEER_MAPPED)).toHaveLength(279);
   });
 
-  test('one that answers each time is asked each 5 s', () => {
+  test('a peer that answers each time gets bubbles every 5 s', () => {
     expect(gaps(bubblesWhileSending(talking(), 20_000, true))).toEqual([5_000, 5_000, 5_000]);
   });
 });
@@ -230,14 +230,14 @@ describe('requests', () => {
     const { address } = rig;
     rig.machine.networkChanged(rig.now, { subnets: [], localAddress: LOCAL });
     rig.drain();
-    expect([rig.machine.state, rig.machine.reason]).toEqual(['probe', 'network-changed']);
+    expect([rig.machine.state, rig.status.reason]).toEqual(['probe', 'network-changed']);
     expect(rig.send(data(address, PEER)).kinds).toEqual(['solicitation 203.0.113.120:3544']);
     rig.answer(rig.sent[0]).answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
     expect(rig.address).toBe(address);
     expect(rig.events.some(({ type }) => type === 'address-removed')).toBe(false);
   });
 
-  test('another local address: the Teredo address goes at once, and another mapping brings another', () => {
+  test('another local address: the Teredo address is removed at once, and the new mapping gives a new one', () => {
     const rig = new ClientRig().qualify();
     rig.machine.networkChanged(rig.now, { subnets: [], localAddress: LOCAL + 1 });
     expect(rig.drain().machine.address).toBeUndefined();
@@ -249,12 +249,12 @@ describe('requests', () => {
     ]);
   });
 
-  test('names resolved to the server in use change nothing; to another, the client qualifies anew', () => {
+  test('a name that resolves to the same server changes nothing; to another one, the client qualifies again', () => {
     const rig = new ClientRig().qualify();
     const other = { primary: OTHER.address, secondary: undefined };
     rig.machine.setServers([other, ...SERVERS], rig.now);
     rig.drain();
-    expect([rig.machine.state, rig.machine.server]).toEqual(['qualified', 1]);
+    expect([rig.machine.state, rig.status.server]).toEqual(['qualified', 1]);
     rig.advance(30_000).answer(rig.find('solicitation', PRIMARY)).clear();
     rig.machine.setServers([other], rig.now);
     rig.drain();
@@ -262,7 +262,7 @@ describe('requests', () => {
     expect(rig.machine.state).toBe('qualified');
   });
 
-  test('stop takes the address and the sockets away, and nothing more is sent', () => {
+  test('stop removes the address and the sockets, and no more datagrams are sent', () => {
     const rig = new ClientRig().qualify();
     rig.machine.stop(rig.now);
     rig.drain();

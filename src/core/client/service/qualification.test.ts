@@ -52,14 +52,14 @@ describe('start action', () => {
     expect(rig.machine.state).toBe('probe');
     rig.advance(1);
     expect(rig.machine.state).toBe('offline');
-    expect(rig.machine.reason).toBe('no-answer');
+    expect(rig.status.reason).toBe('no-answer');
     rig.clear().advance(3_999);
     expect(rig.sent).toEqual([]);
     rig.advance(2_001);
     expect(rig.kinds).toEqual(['solicitation 203.0.113.120:3544']);
   });
 
-  test('CL-4: nothing but solicitations leaves before qualification', () => {
+  test('CL-4: only solicitations are sent before qualification', () => {
     const rig = new ClientRig().start();
     rig.send(data(teredo(PRIMARY, MAPPED), v6('2001:db8::1')));
     rig.receive(PRIMARY, data(v6('2001:db8::1'), teredo(PRIMARY, MAPPED)));
@@ -90,16 +90,16 @@ describe('the primary address has answered', () => {
     rig.answer(rig.sent[0]).advance(12_000);
     expect(rig.all('solicitation', SECONDARY)).toHaveLength(3);
     expect(rig.machine.address).toBeUndefined();
-    expect(rig.machine.reason).toBe('no-answer-secondary');
+    expect(rig.status.reason).toBe('no-answer-secondary');
   });
 
-  test('E-20: another mapping seen by the secondary is a symmetric NAT: the primary one makes the address', () => {
+  test('E-20: if the secondary sees another mapping the NAT is symmetric: the address uses the mapping of the primary', () => {
     for (const origin of [at('192.0.2.1:4097'), at('192.0.2.2:4096')]) {
       const rig = new ClientRig().start();
       rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY, origin });
-      expect([rig.machine.state, rig.machine.reason]).toEqual(['qualified', undefined]);
-      expect(rig.machine.natKind).toBe('symmetric');
-      expect(rig.machine.mapped).toEqual(at('192.0.2.1:4096'));
+      expect([rig.machine.state, rig.status.reason]).toEqual(['qualified', undefined]);
+      expect(rig.status.nat).toBe('symmetric');
+      expect(rig.status.mapped).toEqual(at('192.0.2.1:4096'));
     }
   });
 
@@ -107,13 +107,13 @@ describe('the primary address has answered', () => {
     for (const origin of [at('192.0.2.1:4097'), at('192.0.2.2:4096')]) {
       const rig = new ClientRig({ symmetricNat: false }).start();
       rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY, origin });
-      expect([rig.machine.state, rig.machine.reason]).toEqual(['offline', 'symmetric-nat']);
-      expect(rig.machine.natKind).toBe('symmetric');
+      expect([rig.machine.state, rig.status.reason]).toEqual(['offline', 'symmetric-nat']);
+      expect(rig.status.nat).toBe('symmetric');
       expect(rig.machine.address).toBeUndefined();
     }
   });
 
-  test('CL-23: where another server sees no such thing, that one is used', () => {
+  test('CL-23: if another server does not see two mappings, that one is used', () => {
     const [primary, secondary] = [at('198.51.100.1:3544'), at('198.51.100.2:3544')];
     const other = { primary: primary.address, secondary: secondary.address };
     for (const order of ['first', 'last']) {
@@ -125,11 +125,11 @@ describe('the primary address has answered', () => {
       expect(rig.machine.state).toBe('probe');
       if (order === 'first') rig.answer(ofOther, { from: primary, prefixServer: primary.address });
       rig.answer(sentTo(rig, secondary), { from: secondary, prefixServer: primary.address });
-      expect([rig.machine.state, rig.machine.natKind]).toEqual(['qualified', 'restricted']);
+      expect([rig.machine.state, rig.status.nat]).toEqual(['qualified', 'restricted']);
     }
   });
 
-  test('of more servers than are asked at once all get their turn', () => {
+  test('if there are more servers than are asked at once, each of them is asked', () => {
     const servers = Array.from({ length: 20 }, (_, i) => ({
       primary: v4(`198.51.100.${i + 1}`),
       secondary: undefined,
@@ -143,8 +143,8 @@ describe('the primary address has answered', () => {
     const rig = new ClientRig().qualify();
     const { address } = rig;
     expect(rig.machine.state).toBe('qualified');
-    expect(rig.machine.natKind).toBe('restricted');
-    expect(rig.machine.symmetricNatRuledOut).toBe(true);
+    expect(rig.status.nat).toBe('restricted');
+    expect(rig.status.symmetricNatRuledOut).toBe(true);
     expect(serverOf(address, 0)).toBe(PRIMARY.address);
     expect(mappedAddressOf(address, 0)).toBe(MAPPED.address);
     expect(mappedPortOf(address, 0)).toBe(MAPPED.port);
@@ -153,7 +153,7 @@ describe('the primary address has answered', () => {
   test('no NAT at all: the mapped address is the local one', () => {
     const network = { subnets: [], localAddress: MAPPED.address };
     const rig = new ClientRig({ network, servicePort: MAPPED.port }).qualify();
-    expect(rig.machine.natKind).toBe('none');
+    expect(rig.status.nat).toBe('none');
   });
 
   test('U-1, U-2, U-3: twelve random flag bits, the others 0', () => {
@@ -171,23 +171,23 @@ describe('the primary address has answered', () => {
 });
 
 describe('one IPv4 address only', () => {
-  test('CL-22: a server without a secondary qualifies, but a symmetric NAT is not ruled out', () => {
+  test('CL-22: a server without a secondary qualifies, but a symmetric NAT is possible', () => {
     const rig = new ClientRig({ servers: [{ primary: PRIMARY.address, secondary: undefined }] }).start();
     rig.answer(rig.sent[0]);
     expect(rig.machine.state).toBe('qualified');
-    expect(rig.machine.natKind).toBe('restricted');
-    expect(rig.machine.symmetricNatRuledOut).toBe(false);
+    expect(rig.status.nat).toBe('restricted');
+    expect(rig.status.symmetricNatRuledOut).toBe(false);
   });
 
-  test('CL-22: with requireSecondary off a mute secondary is forgiven', () => {
+  test('CL-22: with requireSecondary off a mute secondary does not matter', () => {
     const rig = new ClientRig({ requireSecondary: false }).start();
     rig.answer(rig.sent[0]).advance(12_000);
     expect(rig.machine.state).toBe('qualified');
-    expect(rig.machine.symmetricNatRuledOut).toBe(false);
+    expect(rig.status.symmetricNatRuledOut).toBe(false);
   });
 });
 
-describe('answers that do not count', () => {
+describe('invalid answers', () => {
   const spoilt: Record<string, AnswerOptions> = {
     'CL-14: without origin': { withOrigin: false },
     'CL-15: hop limit 64': { spoil: (b, o) => void (b[o + 7] = 64) },
@@ -232,7 +232,7 @@ describe('answers that do not count', () => {
     });
   }
 
-  test('C-13, C-16: truncated anywhere, nothing happens', () => {
+  test('C-13, C-16: a truncated answer changes nothing', () => {
     const rig = new ClientRig().start();
     let length = 0;
     rig.answer(rig.sent[0], { spoil: (b) => void (length = b.length), nonce: new Uint8Array(8) });
@@ -254,10 +254,10 @@ describe('answers that do not count', () => {
     rig.answer(rig.find('solicitation', PRIMARY));
     rig.answer(rig.sent.at(-1)!, { from: SECONDARY });
     expect(rig.machine.state).toBe('qualified');
-    expect(rig.machine.server).toBe(1);
+    expect(rig.status.server).toBe(1);
   });
 
-  test('the reason is told: not global, authentication, invalid', () => {
+  test('the reason is reported: not global, authentication, invalid', () => {
     const reasons = [
       [{ origin: at('10.1.1.1:1') }, 'mapping-not-global'],
       [{ nonce: new Uint8Array(8) }, 'authentication-failed'],
@@ -267,7 +267,7 @@ describe('answers that do not count', () => {
     for (const [options, reason] of reasons) {
       const rig = new ClientRig().start();
       rig.answer(rig.sent[0], options).advance(12_000);
-      expect(rig.machine.reason).toBe(reason);
+      expect(rig.status.reason).toBe(reason);
     }
   });
 });
@@ -279,7 +279,7 @@ describe('legacy cone phase', () => {
     rig.answer(rig.sent[0], { from: PRIMARY });
     expect(rig.machine.state).toBe('probe');
     rig.answer(rig.sent[0], { from: SECONDARY });
-    expect(rig.machine.natKind).toBe('cone');
+    expect(rig.status.nat).toBe('cone');
     expect(flagsOf(rig.address, 0) & CONE_FLAG).toBe(CONE_FLAG);
     expect(rig.all('solicitation')).toHaveLength(1);
   });
@@ -304,17 +304,17 @@ describe('several servers', () => {
     rig.advance(30).answer(rig.sent[1], { from: OTHER, prefixServer: OTHER.address });
     expect(rig.kinds[2]).toBe('solicitation 198.51.100.10:3544');
     rig.answer(rig.sent[2], { from: OTHER_SECONDARY, prefixServer: OTHER.address });
-    expect(rig.machine.server).toBe(1);
-    expect(rig.machine.roundTripMs).toBe(30);
-    expect(rig.machine.serverResults[1].answers).toHaveLength(2);
-    expect(rig.machine.serverResults[0].answers).toHaveLength(0);
+    expect(rig.status.server).toBe(1);
+    expect(rig.status.roundTripMs).toBe(30);
+    expect(rig.status.serverResults[1].answers).toHaveLength(2);
+    expect(rig.status.serverResults[0].answers).toHaveLength(0);
     expect(rig.events.find(({ type }) => type === 'server-chosen')).toMatchObject({
       server: 1,
       roundTripMs: 30,
     });
   });
 
-  test('one whose secondary is mute gives way to the next within a second', () => {
+  test('a server with a mute secondary is replaced by the next within a second', () => {
     const rig = new ClientRig({ servers: TWO }).start();
     rig.answer(rig.sent[0]).answer(rig.sent[1], { from: OTHER, prefixServer: OTHER.address });
     rig.advance(1_000);
@@ -322,7 +322,7 @@ describe('several servers', () => {
       from: OTHER_SECONDARY,
       prefixServer: OTHER.address,
     });
-    expect(rig.machine.server).toBe(1);
+    expect(rig.status.server).toBe(1);
   });
 
   test('no more than eight are asked', () => {
@@ -330,7 +330,7 @@ describe('several servers', () => {
     expect(new ClientRig({ servers }).start().sent).toHaveLength(8);
   });
 
-  test('CL-23: after two mappings, one address alone counts only where it sees the same as another server', () => {
+  test('CL-23: after two mappings, a server with one address counts only if another server sees the same mapping', () => {
     const servers = [SERVERS[0], { primary: OTHER.address, secondary: undefined }];
     const fromOther = { from: OTHER, prefixServer: OTHER.address };
     const contradicted = (): ClientRig => {
@@ -341,14 +341,14 @@ describe('several servers', () => {
     };
     const agreeing = contradicted();
     agreeing.answer(agreeing.find('solicitation', OTHER), fromOther);
-    expect([agreeing.machine.state, agreeing.machine.server]).toEqual(['qualified', 1]);
+    expect([agreeing.machine.state, agreeing.status.server]).toEqual(['qualified', 1]);
 
     const differing = contradicted();
     differing.answer(differing.find('solicitation', OTHER), { ...fromOther, origin: at('192.0.2.1:4098') });
-    expect([differing.machine.state, differing.machine.natKind]).toEqual(['qualified', 'symmetric']);
+    expect([differing.machine.state, differing.status.nat]).toEqual(['qualified', 'symmetric']);
   });
 
-  test('E-20: servers that are silent are not waited for longer than a second', () => {
+  test('E-20: the wait for silent servers is at most a second', () => {
     const rig = new ClientRig({
       servers: [...SERVERS, { primary: OTHER.address, secondary: undefined }],
     }).start();
@@ -356,16 +356,12 @@ describe('several servers', () => {
     rig.answer(rig.find('solicitation', SECONDARY), { from: SECONDARY, origin: at('192.0.2.1:4097') });
     expect(rig.advance(900).machine.state).toBe('probe');
     rig.advance(200);
-    expect([rig.machine.state, rig.machine.natKind, rig.machine.server]).toEqual([
-      'qualified',
-      'symmetric',
-      0,
-    ]);
+    expect([rig.machine.state, rig.status.nat, rig.status.server]).toEqual(['qualified', 'symmetric', 0]);
   });
 
-  test('none: off-line, until there is one', () => {
+  test('no server: off-line, until there is one', () => {
     const rig = new ClientRig({ servers: [] }).start();
-    expect([rig.machine.state, rig.machine.reason]).toEqual(['offline', 'no-server']);
+    expect([rig.machine.state, rig.status.reason]).toEqual(['offline', 'no-server']);
     rig.machine.setServers(SERVERS, rig.now);
     rig.drain();
     expect(rig.all('solicitation', PRIMARY)).toHaveLength(1);
@@ -380,7 +376,7 @@ function resealed(change: (packet: Uint8Array) => void): (packet: Uint8Array) =>
   };
 }
 
-/** The packet put together anew from these parts of it. */
+/** A packet made from these parts of the given one. */
 function shortened(packet: Uint8Array, parts: readonly (readonly [number, number])[]): Uint8Array {
   const pieces = parts.flatMap(([from, to]) => [...packet.subarray(from, to)]);
   const result = Uint8Array.from(pieces);

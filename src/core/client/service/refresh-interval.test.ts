@@ -14,7 +14,7 @@ import { mappedPortOf } from '../../../wire/index.ts';
 const PROBE = 1;
 const SECONDARY_MAPPED = at('192.0.2.1:6000');
 
-/** Qualified on both ports. */
+/** A client that has qualified on both ports. */
 function begun(): ClientRig {
   const rig = new ClientRig({ determineRefreshInterval: true, localDiscovery: false }).start();
   rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY });
@@ -24,8 +24,8 @@ function begun(): ClientRig {
 }
 
 /**
- * Plays server and NAT until the procedure has concluded: a mapping of the secondary port lives for `lifetimeMs` after
- * its last datagram. Returns the candidates in the order they were tried, as the waits before the first probe.
+ * Simulates server and NAT until the procedure has concluded: a mapping of the secondary port lives for `lifetimeMs` after
+ * its last datagram. Returns the candidates in the order of their trials, as the waits before the first probe.
  */
 function determine(
   rig: ClientRig,
@@ -59,7 +59,7 @@ function determine(
 }
 
 describe('beginning', () => {
-  test('CL-100: a second port is qualified right after the service port, and found wanting when silent', () => {
+  test('CL-100: a second port is qualified directly after the service port; without an answer it is given up', () => {
     const rig = new ClientRig({ determineRefreshInterval: true }).start();
     rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY });
     expect(rig.events).toContainEqual({ type: 'socket-wanted', socket: PROBE });
@@ -69,17 +69,17 @@ describe('beginning', () => {
     rig.advance(12_000);
     expect(rig.events).toContainEqual({ type: 'socket-unwanted', socket: PROBE });
     expect(rig.events).toContainEqual({ type: 'refresh-interval', milliseconds: 30_000, concluded: true });
-    expect(rig.machine.refreshIntervalMs).toBe(30_000);
+    expect(rig.status.refreshIntervalMs).toBe(30_000);
   });
 
-  test('CL-83, CL-100: begun anew where the mapping has changed', () => {
+  test('CL-83, CL-100: begins again after a change of the mapping', () => {
     const rig = begun().advance(30_000);
     rig.answer(rig.find('solicitation', PRIMARY), { origin: at('192.0.2.1:7000') });
     expect(rig.events).toContainEqual({ type: 'socket-unwanted', socket: PROBE });
     expect(rig.sent.at(-1)!.socket).toBe(PROBE);
   });
 
-  test('off unless asked for', () => {
+  test('off by default', () => {
     const rig = new ClientRig().start();
     rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY });
     expect(rig.events).not.toContainEqual({ type: 'socket-wanted', socket: PROBE });
@@ -96,20 +96,20 @@ describe('the procedure', () => {
     expect(probes.slice(1, 4).map(({ time }, i) => time - probes[i].time)).toEqual([2_000, 2_000, 2_000]);
   });
 
-  test('CL-104: a lifetime of 50 s: 60 fails, 45 holds, 52.5 fails, 45 s it is', () => {
+  test('CL-104: a lifetime of 50 s: 60 fails, 45 holds, 52.5 fails, the result is 45 s', () => {
     const rig = begun();
     expect(determine(rig, 50_000).candidates).toEqual([60_000, 45_000, 53_000]);
-    expect(rig.machine.refreshIntervalMs).toBe(45_000);
+    expect(rig.status.refreshIntervalMs).toBe(45_000);
   });
 
   test('CL-103, A-21: a long lifetime: 60, 90, 105 hold, which is close enough to 120 s', () => {
     const rig = begun();
     expect(determine(rig, 1_000_000).candidates).toEqual([60_000, 90_000, 105_000]);
-    expect(rig.machine.refreshIntervalMs).toBe(105_000);
+    expect(rig.status.refreshIntervalMs).toBe(105_000);
     expect(rig.events).toContainEqual({ type: 'refresh-interval', milliseconds: 60_000, concluded: false });
   });
 
-  test('CL-105, CL-106: solicits between rounds, nothing else leaves from that port, closed at the end', () => {
+  test('CL-105, CL-106: solicits between rounds, sends nothing else from that port, and closes it at the end', () => {
     const rig = begun();
     const left: Sent[] = [];
     determine(rig, 50_000, left);
@@ -119,7 +119,7 @@ describe('the procedure', () => {
     expect(rig.advanceServed(200_000).sent.filter(({ socket }) => socket === PROBE)).toEqual([]);
   });
 
-  test('CL-105: another mapping of the secondary port does not touch the intervals', () => {
+  test('CL-105: another mapping of the secondary port does not affect the intervals', () => {
     const rig = begun();
     expect(determine(rig, 50_000, [], at('192.0.2.1:6001')).candidates).toEqual([60_000, 45_000, 53_000]);
   });
@@ -136,7 +136,7 @@ describe('the procedure', () => {
     determine(rig, 50_000);
     rig.machine.networkChanged(rig.now, { subnets: [], localAddress: undefined });
     rig.drain();
-    expect(rig.machine.refreshIntervalMs).toBe(30_000);
+    expect(rig.status.refreshIntervalMs).toBe(30_000);
     rig.answer(rig.find('solicitation', PRIMARY));
     rig.answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
     expect(rig.events.at(-1)).toEqual({ type: 'socket-wanted', socket: PROBE });

@@ -11,7 +11,7 @@ function started(): ClientRig {
   return new ClientRig({ secret: SECRET }).start();
 }
 
-test('CL-2, CL-30, C-25: the solicitation carries the identifier and the value that the secret gives', () => {
+test('CL-2, CL-30, C-25: the solicitation has the identifier and the value computed with the secret', () => {
   const [rs] = started().sent;
   expect([...rs.bytes.slice(0, 4)]).toEqual([0, 1, 8, 20]);
   expect(rs.bytes.slice(4, 12)).toEqual(SECRET.clientId);
@@ -29,13 +29,13 @@ test('CL-30, CL-36: a signed answer qualifies', () => {
 const refused: Record<string, AnswerOptions> = {
   'CL-30: unsigned': {},
   'CL-30: no header at all': { withAuthentication: false },
-  'CL-32: another nonce, rightly signed': { ...SIGNED, nonce: new Uint8Array(8) },
+  'CL-32: another nonce, correctly signed': { ...SIGNED, nonce: new Uint8Array(8) },
   'CL-36: another secret': { ...SIGNED, secret: ascii('s3cres') },
   'CL-36: a bit of the value flipped': { ...SIGNED, spoil: (b) => void (b[12] ^= 1) },
   'CL-36: a bit of the confirmation flipped': { ...SIGNED, spoil: (b) => void (b[40] ^= 1) },
   'CL-36: a bit of the origin flipped': { ...SIGNED, spoil: (b, o) => void (b[o - 1] ^= 1) },
   'CL-36: a bit of the packet flipped': { ...SIGNED, spoil: (b, o) => void (b[o + 3] ^= 1) },
-  'CL-37: another identifier, rightly signed': { ...SIGNED, clientId: ascii('client-2') },
+  'CL-37: another identifier, correctly signed': { ...SIGNED, clientId: ascii('client-2') },
 };
 for (const [name, options] of Object.entries(refused)) {
   test(`${name} - discarded`, () => {
@@ -43,11 +43,11 @@ for (const [name, options] of Object.entries(refused)) {
     rig.answer(rig.sent[0], options);
     expect(rig.sent).toHaveLength(1);
     rig.advance(12_000);
-    expect(rig.machine.reason).toBe('authentication-failed');
+    expect(rig.status.reason).toBe('authentication-failed');
   });
 }
 
-test('CL-35: a confirmation other than 0 is reported, and the answer counts', () => {
+test('CL-35: a confirmation other than 0 is reported, and the answer is accepted', () => {
   const rig = started();
   rig.answer(rig.sent[0], { ...SIGNED, confirmation: 1 });
   expect(rig.events).toContainEqual({ type: 'key-expired', server: 0 });
@@ -63,5 +63,5 @@ test('CL-38: a client that sends no nonce skips an authentication header it did 
   rig.answer(rig.sent[0], { withAuthentication: true, nonce: new Uint8Array(8) });
   rig.answer(rig.find('solicitation', SECONDARY), { from: SECONDARY });
   expect(rig.machine.state).toBe('qualified');
-  expect(rig.machine.serverResults[0].answers[0].from).toEqual(PRIMARY);
+  expect(rig.status.serverResults[0].answers[0].from).toEqual(PRIMARY);
 });

@@ -14,21 +14,21 @@ import { payloadOf } from '../../../../test/support/vectors.ts';
 import { toHex } from '../../../wire/index.ts';
 
 const PLACES = [at('192.168.1.2:40000'), at('10.0.0.2:40000')];
-/** A client behind the very NAT of B. */
+/** A client behind the same NAT as B. */
 const NEIGHBOUR_MAPPED = { ...B_MAPPED, port: 8_300 };
 const NEIGHBOUR = teredo(A_SERVER, NEIGHBOUR_MAPPED);
 
-/** EX10 as A's server has B's forward it. */
+/** EX10 as B gets it through A's server and its own. */
 function ex10(change: (bytes: Uint8Array) => void = () => undefined): Uint8Array {
   const bytes = Uint8Array.from([...payloadOf('EX9').slice(0, 8), ...payloadOf('EX10')]);
   change(bytes);
   return bytes;
 }
-/** Where in that the Alternate Address trailer begins. */
+/** Offset of its Alternate Address trailer. */
 const TRAILER = 8 + 40 + 6;
 
-describe('what is sent', () => {
-  test('E-91: an indirect bubble says, behind its nonce, where we are on our own link', () => {
+describe('sent bubbles', () => {
+  test("E-91: an indirect bubble has, after its nonce, the client's address and port on its own link", () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A));
     expect(toHex(rig.indirect.bytes.slice(46))).toBe('03080000ac1007029c41');
@@ -37,7 +37,7 @@ describe('what is sent', () => {
     expect(trailersOf(rig.find('bubble', A_MAPPED)).alternates).toBeUndefined();
   });
 
-  test('E-91: not where there is no NAT', () => {
+  test('E-91: not without a NAT', () => {
     const rig = new NatRig('restricted', {
       servicePort: B_MAPPED.port,
       network: { subnets: [], localAddress: B_MAPPED.address },
@@ -46,7 +46,7 @@ describe('what is sent', () => {
     expect(trailersOf(rig.indirect).alternates).toBeUndefined();
   });
 
-  test('E-93: to the pair in the address and to each of the list a direct bubble, all with the nonce', () => {
+  test('E-93: direct bubbles to the mapped address and port and to each alternate address, all with the nonce', () => {
     const rig = new NatRig('restricted').vector(ex10());
     expect(rig.bubbles).toEqual([
       'direct 192.0.2.1:4096',
@@ -57,7 +57,7 @@ describe('what is sent', () => {
     for (const one of rig.sent.slice(0, 3)) expect(toHex(one.bytes.slice(40))).toBe('0104deadbeef');
   });
 
-  test('E-93: the list is kept for attempts of our own', () => {
+  test("E-93: the list is kept for the client's own attempts", () => {
     const rig = new NatRig('restricted').vector(ex10());
     rig.pass(2_000).clear().send(data(rig.address, A));
     expect(rig.bubbles.toSorted()).toEqual(
@@ -65,12 +65,12 @@ describe('what is sent', () => {
     );
   });
 
-  test('E-94: of a valid peer: one direct bubble, to where it is', () => {
+  test('E-94: for a valid peer: one direct bubble, to its current address and port', () => {
     const rig = new NatRig('restricted').direct().pass(2_000).clear().vector(ex10());
     expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096']);
   });
 
-  test('E-96: no more than four, and never to broadcast addresses or to ourselves', () => {
+  test('E-96: at most four, and never to broadcast addresses or to the client itself', () => {
     const rig = new NatRig('restricted');
     const alternates = [
       at('172.16.7.255:9'),
@@ -89,14 +89,14 @@ test.each<[string, (bytes: Uint8Array) => void]>([
   ['port 0', (b) => void b.fill(0, TRAILER + 8, TRAILER + 10)],
   ['a group', (b) => void (b[TRAILER + 4] = 224)],
   ['loopback (E-96)', (b) => void (b[TRAILER + 4] = 127)],
-])('E-92: a list with %s: the bubble is dropped, nothing is sent', (_, change) => {
+])('E-92: a list with %s: the bubble is dropped, and no datagram is sent', (_, change) => {
   const rig = new NatRig('restricted').vector(ex10(change));
   expect(rig.sent).toEqual([]);
   expect(rig.machine.counters.droppedTrailer).toBe(1);
 });
 
-describe('what is accepted', () => {
-  test('E-95: from a private address with our nonce, of who is behind our own NAT', () => {
+describe('accepted bubbles', () => {
+  test("E-95: from a private address with the client's nonce, if the peer is behind the same NAT", () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, NEIGHBOUR));
     rig.forwarded({ nonce: A_NONCE, alternates: PLACES }, NEIGHBOUR, NEIGHBOUR_MAPPED);
@@ -108,7 +108,7 @@ describe('what is accepted', () => {
     expect(rig.find('data', PLACES[0]).destination).toEqual(NEIGHBOUR);
   });
 
-  test('E-95, C-9: not of who is behind another one', () => {
+  test('E-95, C-9: not if the peer is behind another NAT', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A));
     rig.vector(ex10()).direct(PLACES[0], { nonce: rig.nonce });

@@ -14,16 +14,16 @@ import {
 } from '../../../../test/support/nat-rig.ts';
 import { toHex } from '../../../wire/index.ts';
 
-/** The socket that is A's alone. */
+/** The socket for A only. */
 const RANDOM = 16;
 
-/** B, behind a NAT that counts, has data for A. */
+/** B, behind a counting NAT, has data for A. */
 function sought(): NatRig {
   const rig = new NatRig('counting');
   return rig.send(data(rig.address, A)) as NatRig;
 }
 
-/** What went out of A's socket. */
+/** Datagrams sent from that socket. */
 const sentFromIt = (rig: NatRig) => rig.sent.filter(({ socket }) => socket === RANDOM);
 const lower = (rig: NatRig) => sentFromIt(rig).findLast((one) => one.to(B_SERVER))!;
 const upper = (rig: NatRig) => sentFromIt(rig).findLast((one) => one.to(B_SECONDARY))!;
@@ -70,7 +70,7 @@ describe('the test', () => {
     }
   });
 
-  test('E-84: with another nonce than ours it is none', () => {
+  test('E-84: an answer with another nonce does not count', () => {
     const rig = sought();
     const forged = { origin: seen(9), prefixServer: B_SERVER.address, nonce: new Uint8Array(8).fill(7) };
     rig
@@ -80,7 +80,7 @@ describe('the test', () => {
     expect(rig.machine.counters.droppedInvalidAdvertisement).toBe(2);
   });
 
-  test('E-85, E-86: 1200 and 1202 make 1201: the indirect bubble leaves at once and names that', () => {
+  test('E-85, E-86: 1200 and 1202 predict 1201: the indirect bubble is sent at once and names this port', () => {
     const rig = sought();
     rig.serve(upper(rig), seen(1202)).serve(lower(rig), seen(1200));
     expect(toHex(rig.indirect.bytes.slice(-4))).toBe('050204b1');
@@ -89,7 +89,7 @@ describe('the test', () => {
     expect(sentFromIt(rig)).toEqual([]);
   });
 
-  test("E-65, E-86: and A's random port is tried from A's socket", () => {
+  test("E-65, E-86: A's random port is tried from the socket for A", () => {
     const rig = sought();
     rig.serve(lower(rig), seen(1200)).serve(upper(rig), seen(1203)).clear();
     rig.forwarded({ nonce: A_NONCE, randomPort: 51_000 });
@@ -98,7 +98,7 @@ describe('the test', () => {
     expect(trailersOf(own)).toMatchObject({ nonce: A_NONCE, randomPort: 1201 });
   });
 
-  test('A, which has to open its NAT first, is sent another bubble from the foretold port 0.4 s later', () => {
+  test('A has to open its NAT first, so another bubble is sent from the predicted port 0.4 s later', () => {
     const rig = sought().forwarded({ nonce: A_NONCE, randomPort: 51_000 });
     const again = 'direct 192.0.2.1:51000 from 16';
     rig.advance(900).serve(lower(rig), seen(1200)).serve(upper(rig), seen(1202)); // before the next round by 1.1 s
@@ -111,8 +111,8 @@ describe('the test', () => {
   });
 });
 
-describe('its end', () => {
-  test('E-80: one that has failed is made again with the next round, from a new socket', () => {
+describe('end of the test', () => {
+  test('E-80: a test that has failed is repeated with the next round, from a new socket', () => {
     const rig = sought().pass(3_500);
     expect(rig.all('bubble', A_SERVER)).toHaveLength(1);
     expect([...rig.sockets]).toEqual([]);
@@ -123,14 +123,14 @@ describe('its end', () => {
     expect(trailersOf(rig.indirect).randomPort).toBe(1201);
   });
 
-  test('E-87: A is heard on the service port meanwhile: no second test, the socket is closed', () => {
+  test('E-87: if A is heard on the service port meanwhile there is no second test, and the socket is closed', () => {
     const rig = sought().direct(A_MAPPED);
     expect([...rig.sockets]).toEqual([]);
     rig.clear().pass(2_500);
     expect(rig.sent).toEqual([]);
   });
 
-  test('E-88: a new contact later begins with the first test again', () => {
+  test('E-88: a later contact begins with the first test again', () => {
     const rig = new NatRig('counting').forwarded().pass(31_000);
     expect(rig.all('bubble', A_SERVER)).toHaveLength(1);
     expect([...rig.sockets]).toEqual([]);
@@ -140,20 +140,20 @@ describe('its end', () => {
     expect(sentFromIt(rig)).toHaveLength(3); // 1 s, not 2
   });
 
-  test('E-89: what it learns is not taken for a change of our mapping', () => {
+  test("E-89: its answers do not count as a change of the client's mapping", () => {
     const rig = sought();
-    const { address, mapped, lastServerContact } = rig.machine;
+    const { address, mapped, lastServerContact } = rig.status;
     rig.advance(100).serve(lower(rig), seen(1200)).serve(upper(rig), seen(1202));
-    expect([rig.machine.address, rig.machine.mapped]).toEqual([address, mapped]);
-    expect(rig.machine.lastServerContact).toBe(lastServerContact);
+    expect([rig.machine.address, rig.status.mapped]).toEqual([address, mapped]);
+    expect(rig.status.lastServerContact).toBe(lastServerContact);
     expect(rig.machine.counters.mappingChanges).toBe(0);
-    // Nor does it count on the service port.
+    // They do not count on the service port either.
     rig.pass(2_000);
     expect(rig.machine.state).toBe('qualified');
   });
 });
 
-test('E-85: a counter that wraps round between the two questions of an Echo Test', () => {
+test('E-85: the port counter of the NAT wraps between the two questions of an Echo Test', () => {
   const rig = new NatRig('counting');
   rig.send(data(rig.address, A));
   const asked = rig.sent.filter(({ kind, socket }) => kind === 'solicitation' && socket !== 0);

@@ -1,4 +1,4 @@
-/** What is said in a peer's name by way of servers, by who forges it: it turns no session and gets round no limit. */
+/** Bubbles forged in a peer's name and sent through servers: they move no session and avoid no limit. */
 import { describe, expect, test } from 'vitest';
 import { at, data, teredo, v4 } from '../../../../test/support/client-rig.ts';
 import {
@@ -19,7 +19,7 @@ const ATTACKER = at('198.18.0.66:4000');
 const VICTIM = at('198.51.100.66:53');
 
 describe('a peer that is heard is not moved', () => {
-  test('control: nothing is forged, and no indirect bubble is seen', () => {
+  test('control: without a forged bubble there is no indirect bubble', () => {
     const rig = new NatRig('restricted');
     rig
       .send(data(rig.address, A))
@@ -33,7 +33,7 @@ describe('a peer that is heard is not moved', () => {
   });
 
   test.each([{}, { nonce: A_NONCE }] as const)(
-    'by who sees our indirect bubbles and forges one of its own (%o)',
+    "by a sender that sees the client's indirect bubbles and forges one (%o)",
     (honest) => {
       const rig = new NatRig('restricted');
       rig.send(data(rig.address, A)).forwarded(honest).direct(A_MAPPED, honest).dataFrom(A_MAPPED);
@@ -44,24 +44,24 @@ describe('a peer that is heard is not moved', () => {
       expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
       rig.clear();
       rig.forwarded({ nonce: 0x666, guess: guess({ habit: 'random' }) }); // forged
-      talk(3_000); // A is heard all the time, and takes what we send
+      talk(3_000); // A is heard all the time, and receives the client's packets
       const seen = rig.all('bubble', A_SERVER).at(-1);
       if (seen !== undefined) rig.direct(ATTACKER, { nonce: trailersOf(seen).nonce! });
       expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
     },
   );
 
-  test('by who says, behind a symmetric NAT of ours, that A had nonces, which has none', () => {
+  test('by a forged nonce of A, which uses none, if the client is behind a symmetric NAT', () => {
     const rig = new NatRig('random');
     rig.send(data(rig.address, A)).forwarded().direct(A_MAPPED).dataFrom(A_MAPPED).pass(1_000).clear();
     rig.forwarded({ nonce: 0x666 }); // forged
     for (let i = 0; i < 80; i++) rig.send(data(rig.address, A)).dataFrom(A_MAPPED).advance(100);
-    expect(rig.all('bubble', A_SERVER)).toEqual([]); // A is not looked for elsewhere
+    expect(rig.all('bubble', A_SERVER)).toEqual([]); // no other path to A is tried
     expect(rig.sockets.size).toBe(0);
     expect(rig.all('data', A_MAPPED)).toHaveLength(80);
   });
 
-  test('and is not asked for ever, through servers, for one forged bubble', () => {
+  test('and one forged bubble does not cause endless questions through servers', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A)).forwarded().direct(A_MAPPED).dataFrom(A_MAPPED);
     rig.forwarded({ nonce: 0x666, guess: guess({ habit: 'random' }) });
@@ -76,7 +76,7 @@ describe('a peer that is heard is not moved', () => {
   });
 });
 
-test('a peer that is heard is not moved, though it is asked for by forged bubbles more often than it answers', () => {
+test('a peer that is heard is not moved, although forged bubbles come more often than its answers', () => {
   const rig = new NatRig('restricted');
   const honest = { nonce: A_NONCE };
   rig.send(data(rig.address, A)).forwarded(honest).direct(A_MAPPED, honest).dataFrom(A_MAPPED);
@@ -97,8 +97,8 @@ test('a peer that is heard is not moved, though it is asked for by forged bubble
   expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
 });
 
-describe('who has sent one forged direct bubble is a stranger still', () => {
-  test('and has half of the guesses, no more', () => {
+describe('a sender of one forged direct bubble is still a stranger', () => {
+  test('and gets at most half of the guesses', () => {
     const rig = new NatRig('restricted');
     for (let i = 0; i < 20; i++) {
       const mapped = { address: VICTIM.address + 0x100 * i, port: 2_000 };
@@ -106,11 +106,11 @@ describe('who has sent one forged direct bubble is a stranger still', () => {
       rig.direct(mapped, {}, 0, peer);
       agree(rig, peer, ATTACKER, mapped).pass(2_000).clear();
     }
-    // 40 s: two, then one in 20 s
+    // in 40 s: two at once, then one in 20 s
     expect(rig.machine.counters.sentGuesses).toBeLessThanOrEqual(1_700 * (2 + 40 / 20));
   });
 
-  test('and has no more bubbles sent to others than strangers may: 40/s', () => {
+  test('and causes no more bubbles to others than strangers may: 40/s', () => {
     const rig = new NatRig('restricted');
     const peer = teredo(ATTACKER, ATTACKER);
     rig.direct(ATTACKER, {}, 0, peer);
@@ -123,12 +123,12 @@ describe('who has sent one forged direct bubble is a stranger still', () => {
       rig.forwarded({ nonce: 1, alternates }, peer, ATTACKER).advance(1);
     }
     const victims = rig.sent.filter(({ address, kind }) => kind === 'bubble' && address !== ATTACKER.address);
-    // four to each of what strangers may cause in 10 s, with the reserve
+    // four for each contact that strangers may cause in 10 s, reserve included
     expect(victims.length).toBeLessThanOrEqual(4 * 1.5 * (50 + 10 * 10));
   });
 });
 
-test('one stranger that does not answer data does not change how all others are reached (E-70, E-72)', () => {
+test('a stranger that does not answer data does not change how other peers are reached (E-70, E-72)', () => {
   const run = (isDisturbed: boolean): string | undefined => {
     const rig = new NatRig('preserving');
     if (isDisturbed) {
@@ -136,7 +136,7 @@ test('one stranger that does not answer data does not change how all others are 
       const peer = teredo(ATTACKER, ATTACKER);
       rig.direct(ATTACKER, {}, 0, peer).pass(2_000);
       rig.forwarded({}, peer, ATTACKER).pass(20_000);
-      rig.machine.networkChanged(rig.now, { subnets: [], localAddress: v4('10.0.0.1') }); // and this is another network
+      rig.machine.networkChanged(rig.now, { subnets: [], localAddress: v4('10.0.0.1') }); // the next one comes in another network
       rig.drain();
       rig.serve(rig.find('solicitation', B_SERVER), B_MAPPED);
       rig.serve(rig.find('solicitation', B_SECONDARY), { ...B_MAPPED, port: 61_000 });

@@ -1,4 +1,4 @@
-/** What a client does with the pair that a gateway has mapped for it. RFC 6081 sections 5.3, 5.6 */
+/** The use of the address and port that a gateway has mapped for the client. RFC 6081 sections 5.3, 5.6 */
 import { describe, expect, test } from 'vitest';
 import {
   formatEndpoint,
@@ -24,11 +24,11 @@ import {
 import type { Sent } from '../../../../test/support/client-rig.ts';
 
 const GATEWAY = at('192.0.2.1:40000');
-/** Where the peer's packets come from, its NAT being symmetric. */
+/** Source of the packets of a peer behind a symmetric NAT. */
 const ELSEWHERE = at('192.0.2.10:5000');
 const PEER_GATEWAY = at('192.0.2.10:41000');
 
-describe('the pair of a gateway', () => {
+describe('the address and port that a gateway has mapped', () => {
   test('E-45, E-91: is an alternate address of indirect bubbles', () => {
     const rig = new ClientRig().qualify();
     rig.machine.setGatewayMapping(GATEWAY, rig.now);
@@ -36,14 +36,14 @@ describe('the pair of a gateway', () => {
     expect(alternatesOf(indirect(rig))).toEqual(['192.168.1.2:40000', '192.0.2.1:40000']);
   });
 
-  test('E-47, E-90: is forgotten where the server sees the same', () => {
+  test('E-47, E-90: is not used if the server sees the same', () => {
     const rig = new ClientRig().qualify();
     rig.machine.setGatewayMapping(MAPPED, rig.now);
     rig.send(rig.data(PEER));
     expect(alternatesOf(indirect(rig))).toEqual(['192.168.1.2:40000']);
   });
 
-  test('is told no more once the gateway maps no longer', () => {
+  test('is no longer sent when the gateway has ended the mapping', () => {
     const rig = new ClientRig().qualify();
     rig.machine.setGatewayMapping(GATEWAY, rig.now);
     rig.machine.setGatewayMapping(undefined, rig.now);
@@ -51,15 +51,15 @@ describe('the pair of a gateway', () => {
     expect(alternatesOf(indirect(rig))).toEqual(['192.168.1.2:40000']);
   });
 
-  test('a chosen port may be forwarded behind a symmetric NAT, though nobody sees it', () => {
+  test('a chosen port may be forwarded behind a symmetric NAT, although no server sees it', () => {
     const rig = symmetric(undefined, 40_000);
     askedByPeer(rig);
     expect(alternatesOf(indirect(rig))).toEqual(['192.168.1.2:40000', '192.0.2.1:40000']);
   });
 });
 
-describe('behind a symmetric NAT that a gateway has opened, and no other', () => {
-  test('E-46, E-48, E-49, E-50: a symmetric peer is sent bubbles and data where its address says', () => {
+describe('behind one symmetric NAT, with a port mapped by its gateway', () => {
+  test('E-46, E-48, E-49, E-50: a peer behind a symmetric NAT gets bubbles and data at its mapped address and port', () => {
     const rig = symmetric(MAPPED);
     rig.send(rig.data(PEER));
     meet(rig, ELSEWHERE);
@@ -69,7 +69,7 @@ describe('behind a symmetric NAT that a gateway has opened, and no other', () =>
     expect(rig.all('bubble', ELSEWHERE)).toEqual([]);
   });
 
-  test('what it sends is taken from where it has shown the nonce, and from nowhere else', () => {
+  test('its packets are accepted only from the address and port from which it has shown the nonce', () => {
     const rig = symmetric(MAPPED);
     rig.send(rig.data(PEER));
     meet(rig, ELSEWHERE);
@@ -88,7 +88,7 @@ describe('behind a symmetric NAT that a gateway has opened, and no other', () =>
     expect(rig.delivered).toHaveLength(1);
   });
 
-  test('a peer that names a place where its own NAT is open is sent to where it comes from', () => {
+  test('a peer with a mapped port of its own is sent to at its source address and port', () => {
     const rig = symmetric(MAPPED);
     rig.send(rig.data(PEER));
     meet(rig, ELSEWHERE, [PEER_GATEWAY]);
@@ -98,7 +98,7 @@ describe('behind a symmetric NAT that a gateway has opened, and no other', () =>
   test.for([
     ['no gateway', undefined],
     ['a gateway behind another NAT', GATEWAY],
-  ] as const)('with %s the peer is sent to where it comes from (E-29)', ([, gateway]) => {
+  ] as const)('with %s the peer is sent to at its source address and port (E-29)', ([, gateway]) => {
     const rig = symmetric(gateway);
     rig.send(rig.data(PEER));
     meet(rig, ELSEWHERE);
@@ -106,18 +106,20 @@ describe('behind a symmetric NAT that a gateway has opened, and no other', () =>
   });
 });
 
-describe('two that come through to each other’s gateways at once', () => {
-  test('the one of the lower address goes by the gateway of the other, which it finds second', () => {
+describe('two clients that reach each other through their gateways at once', () => {
+  test('the client with the lower address uses the gateway of the other, the second path found', () => {
     const rig = symmetric(GATEWAY);
     rig.send(rig.data(PEER));
     meet(rig, PEER_GATEWAY, [PEER_GATEWAY]);
     expect(rig.all('data', PEER_GATEWAY)).toHaveLength(1);
     show(rig, ELSEWHERE);
     rig.clear().send(rig.data(PEER));
-    expect(rig.kinds, 'ours is the higher: it does without the gateway').toEqual(['data 192.0.2.10:5000']);
+    expect(rig.kinds, 'the higher address is ours: it does not use the gateway').toEqual([
+      'data 192.0.2.10:5000',
+    ]);
   });
 
-  test('and what comes by the other way is taken too', () => {
+  test('packets that come by the other path are accepted, too', () => {
     const rig = symmetric(GATEWAY);
     rig.send(rig.data(PEER));
     meet(rig, ELSEWHERE, [PEER_GATEWAY]);
@@ -125,11 +127,11 @@ describe('two that come through to each other’s gateways at once', () => {
     rig.clear().receive(PEER_GATEWAY, data(PEER, rig.address));
     expect(rig.delivered).toHaveLength(1);
     rig.send(rig.data(PEER));
-    expect(rig.kinds, 'it stays').toEqual(['data 192.0.2.10:5000']);
+    expect(rig.kinds, 'the path stays the same').toEqual(['data 192.0.2.10:5000']);
   });
 });
 
-/** Qualified behind a symmetric NAT. */
+/** A client that has qualified behind a symmetric NAT. */
 function symmetric(gateway?: Endpoint, chosenPort?: number): ClientRig {
   const rig = new ClientRig({ localDiscovery: false, chosenPort }).start();
   rig.answer(rig.find('solicitation', PRIMARY));
@@ -138,9 +140,9 @@ function symmetric(gateway?: Endpoint, chosenPort?: number): ClientRig {
   return rig.clear();
 }
 
-/** The peer has got our indirect bubble, sends its own, and a direct one from there. */
+/** The peer has received the client's indirect bubble, and sends its own and a direct one from `from`. */
 function meet(rig: ClientRig, from: Endpoint, alternates: Endpoint[] = []): void {
-  rig.advance(3_000); // the Echo Test fails: nobody plays its server
+  rig.advance(3_000); // the Echo Test fails: no server answers it
   show(rig, from);
   askedByPeer(rig, alternates);
 }
@@ -152,7 +154,7 @@ function askedByPeer(rig: ClientRig, alternates: Endpoint[] = []): void {
   if (rig.all('bubble', PEER_SERVER).length === 0) rig.advance(3_000);
 }
 
-/** A direct bubble with the nonce of our last indirect one. */
+/** The peer sends a direct bubble with the nonce of the client's last indirect one. */
 function show(rig: ClientRig, from: Endpoint): void {
   const { bytes, view } = indirect(rig);
   const { nonce } = parseTrailers(bytes, view.ipv6End, bytes.length);

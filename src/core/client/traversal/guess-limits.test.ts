@@ -1,4 +1,4 @@
-/** Whose guesses take from which limit, and where they may go. docs/adr/0016 */
+/** The limits of guesses, and their destinations. docs/adr/0016 */
 import { describe, expect, test } from 'vitest';
 import { at, data, teredo } from '../../../../test/support/client-rig.ts';
 import {
@@ -17,10 +17,10 @@ import {
 const ATTACKER = at('198.18.0.66:4000');
 const VICTIM = at('198.51.100.66:53');
 
-describe('guesses that were put off', () => {
-  test('take nothing from what their address may have', () => {
+describe('postponed guesses', () => {
+  test('do not use up the limit of their address', () => {
     const rig = new NatRig('restricted');
-    // Others have used up the strangers' share, and all of it.
+    // Others have used up the share of strangers, and the whole limit.
     for (let i = 0; i < 6; i++) {
       const mapped = { address: VICTIM.address + 0x100 * i, port: 2_000 };
       const peer = teredo(A_SERVER, mapped);
@@ -32,7 +32,7 @@ describe('guesses that were put off', () => {
     for (let i = 0; i < 3; i++) agree(rig, A, A_SERVER, A_MAPPED).pass(100);
     expect(rig.machine.counters.sentGuesses).toBeLessThanOrEqual(begun + 1_700 * 2);
     const before = rig.machine.counters.sentGuesses;
-    rig.pass(60_000).clear(); // there is room for five more by now
+    rig.pass(60_000).clear(); // by now there is room for five more
     rig.send(data(rig.address, A)).advance(2_000);
     agree(rig, A, A_SERVER, A_MAPPED).pass(7_000);
     expect(rig.machine.counters.sentGuesses - before).toBeGreaterThan(1_000);
@@ -41,15 +41,15 @@ describe('guesses that were put off', () => {
   test.each([
     ['has packets for', (rig: NatRig) => rig.send(data(rig.address, A))],
     ['asks for without any', (rig: NatRig) => void rig.machine.contact(A, rig.now)],
-  ])('a peer that this host %s is no stranger because its bubble came first', (_, want) => {
+  ])('a peer that this host %s is not a stranger, although its bubble came first', (_, want) => {
     const rig = new NatRig('restricted');
     for (let i = 0; i < 4; i++) {
       const mapped = { address: VICTIM.address + 0x100 * i, port: 2_000 };
       agree(rig, teredo(ATTACKER, mapped), ATTACKER, mapped).pass(200).clear();
     }
     const before = rig.machine.counters.sentGuesses;
-    rig.forwarded({ nonce: A_NONCE, guess: guess() }); // A asks first,
-    want(rig); // then we want it, too
+    rig.forwarded({ nonce: A_NONCE, guess: guess() }); // A sends first,
+    want(rig); // then this host wants it, too
     rig.drain().advance(2_000);
     agree(rig, A, A_SERVER, A_MAPPED);
     rig.pass(6_000);
@@ -61,11 +61,11 @@ describe('guesses that were put off', () => {
   });
 });
 
-test('no socket is wanted on a port that there is none of', () => {
-  // A NAT that keeps the port of the first mapping, and counts on from there.
+test('no socket is wanted on a port number that does not exist', () => {
+  // A NAT that preserves the port of the first mapping and continues with the next ports.
   const rig = new NatRig('counting', { servicePort: B_MAPPED.port });
   const server = at('9.9.9.9:3544');
-  const peer = teredo(server, A_MAPPED); // the higher address is ours: we send the fan
+  const peer = teredo(server, A_MAPPED); // the higher address is ours: the client sends the fan
   rig.send(data(rig.address, peer)).advance(4_500);
   agree(rig, peer, server, A_MAPPED, { habit: 'counting' });
   const asked = rig.sent.filter(({ kind, socket }) => kind === 'solicitation' && socket !== 0).slice(-2);

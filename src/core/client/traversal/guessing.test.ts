@@ -1,4 +1,4 @@
-/** How two clients guess each other's ports: when it is offered, what is sent and how fast, what it costs, and which way is kept. docs/adr/0016 */
+/** How two clients guess each other's ports: the offer, the datagrams and their rate, the costs, and the path that is kept. docs/adr/0016 */
 import { describe, expect, test } from 'vitest';
 import { reached } from '../../../../test/support/limit-hits.ts';
 import { at, data, teredo, v4 } from '../../../../test/support/client-rig.ts';
@@ -20,43 +20,43 @@ import {
 import type { RigNat } from '../../../../test/support/nat-rig.ts';
 import type { Endpoint, Ipv6 } from '../../../wire/index.ts';
 
-/** Where A's NAT shows the socket that was hit. */
+/** The mapping of A's socket that was hit. */
 const HIT = at('192.0.2.1:51234');
 const OTHER_MAPPED = at('192.0.2.77:2000');
 const OTHER = teredo(A_SERVER, OTHER_MAPPED);
-/** Of a peer of the lower address, to which ours sends the fan. */
+/** The server of a peer with the lower address: the client sends the fan to it. */
 const LOW_SERVER = at('9.9.9.9:3544');
 
 /** The i-th client at A's IPv4 address. */
 const mappedTo = (i: number): Endpoint => ({ ...A_MAPPED, port: A_MAPPED.port + i });
 
-/** B looks for the peer, and both want to guess. */
+/** B contacts the peer, and both agree to guess. */
 function agreed(rig: NatRig, peer = A, mapped = A_MAPPED, habit: 'random' | 'counting' = 'random'): NatRig {
   return agree(rig.send(data(rig.address, peer)) as NatRig, peer, A_SERVER, mapped, { habit });
 }
 
-/** Bubbles to places of A's that were guessed. */
+/** Bubbles to guessed ports of A. */
 function guessesOf(rig: NatRig): Sent[] {
   return rig
     .all('bubble')
     .filter(({ address, port }) => address === A_MAPPED.address && port !== A_MAPPED.port);
 }
 
-/** How many left at which time after that one. */
+/** The numbers of bubbles sent at each time (ms) after `from`. */
 function counted(bubbles: readonly Sent[], from: number): [at: number, count: number][] {
   const counts = new Map<number, number>();
   for (const { time } of bubbles) counts.set(time - from, (counts.get(time - from) ?? 0) + 1);
   return [...counts];
 }
 
-/** The server's answers to the last two questions about our NAT's next port; from which socket they were asked. */
+/** Answers the last two questions about the NAT's next port; returns the socket that has asked. */
 function measure(rig: NatRig, port = 9_000): number {
   const asked = rig.sent.filter(({ kind, socket }) => kind === 'solicitation' && socket !== 0).slice(-2);
   asked.forEach((one, i) => rig.serve(one, { ...B_MAPPED, port: port + i }));
   return asked[0]!.socket;
 }
 
-/** Both have measured: the peer's next port is 50,000, and those after it are one apart. Which socket of ours has asked. */
+/** Both have measured: the peer's next port is 50,000, with step 1. Returns the socket of the client that has asked. */
 function aimed(rig: NatRig, peer: Ipv6, server: Endpoint): number {
   rig.send(data(rig.address, peer)).advance(4_500);
   agree(rig, peer, server, A_MAPPED, { habit: 'counting' });
@@ -71,12 +71,12 @@ function aimed(rig: NatRig, peer: Ipv6, server: Endpoint): number {
   return socket;
 }
 
-describe('what is sent', () => {
+describe('datagrams of a guess', () => {
   test('sixteen probes each 20 ms, from 0.4 s on, until there are 1,700', () => {
     const rig = agreed(new NatRig('restricted'));
     const from = rig.clear().now;
     const times = counted(guessesOf(rig.advance(7_000)), from);
-    // One port in 64,512 is the one that is not counted here: A's own.
+    // A's own port is one of the 64,512, and is not counted here.
     expect(times.map(([after]) => after)).toEqual(Array.from({ length: 107 }, (_, i) => 400 + 20 * i));
     expect(times.every(([, count]) => count <= 16)).toBe(true);
     expect(rig.machine.counters.sentGuesses).toBe(1_700);
@@ -112,8 +112,8 @@ describe('what is sent', () => {
   });
 });
 
-describe('what is answered', () => {
-  test("the volley's socket sends back to where it hears the fan, 32 times a guess and no oftener", () => {
+describe('answers', () => {
+  test("the volley's socket answers the fan, at most 32 times in a guess", () => {
     const rig = new NatRig('counting');
     const socket = aimed(rig, A, A_SERVER);
     const { nonce } = rig.advance(1_500); // the volley is over
@@ -126,14 +126,14 @@ describe('what is answered', () => {
     expect(rig.trusted).toBe(false);
   });
 
-  test('64 words of a peer that do not show our token, in a guess', () => {
+  test("64 guess trailers of a peer without the client's token are answered in a guess", () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A)).clear();
     for (let i = 1; i <= 100; i++) rig.forwarded({ nonce: i, guess: guess({ token: i }) });
     expect(rig.all('bubble', A_SERVER)).toHaveLength(64);
   });
 
-  test('a peer that cannot be guessed with is told once what our NAT does', () => {
+  test("if guessing is impossible the peer gets one answer with the habit of the client's NAT", () => {
     const rig = new NatRig('random');
     for (let i = 0; i < 3; i++) rig.forwarded({ nonce: A_NONCE, guess: guess({ token: i + 1 }) });
     expect(rig.all('bubble', A_SERVER).map((one) => trailersOf(one).guess)).toEqual([
@@ -141,23 +141,23 @@ describe('what is answered', () => {
     ]);
   });
 
-  test("a token of the peer's that is new begins the guess anew, with a new one of ours", () => {
+  test('a new token of the peer restarts the guess, with a new token of the client', () => {
     const rig = agreed(new NatRig('restricted')).advance(1_000) as NatRig;
     const { token } = trailersOf(lastGuess(rig, A_SERVER)!).guess!;
     rig.clear().forwarded({ nonce: A_NONCE, guess: guess({ token: 0x9999, echo: token }) });
-    const [told, ...more] = rig.all('bubble', A_SERVER).map((one) => trailersOf(one).guess!);
+    const [answer, ...more] = rig.all('bubble', A_SERVER).map((one) => trailersOf(one).guess!);
     expect(more).toEqual([]);
-    expect(told).toMatchObject({ habit: 'stable', echo: 0x9999 });
-    expect(told!.token).not.toBe(token);
+    expect(answer).toMatchObject({ habit: 'stable', echo: 0x9999 });
+    expect(answer!.token).not.toBe(token);
     rig.clear().advance(1_000);
-    expect(guessesOf(rig)).toEqual([]); // A's ports are others by now
-    rig.forwarded({ nonce: A_NONCE, guess: guess({ token: 0x9999, echo: told!.token }) }).advance(6_000);
+    expect(guessesOf(rig)).toEqual([]); // A has other ports by now
+    rig.forwarded({ nonce: A_NONCE, guess: guess({ token: 0x9999, echo: answer!.token }) }).advance(6_000);
     expect(rig.machine.progress(A, rig.now)!.guessesSent).toBe(1_700);
   });
 });
 
-describe('what it costs', () => {
-  /** How many of so many clients at A's IPv4 address are guessed with, one after the other. */
+describe('costs', () => {
+  /** Tries `count` clients at A's IPv4 address, one after the other; returns the number of guesses. */
   function begun(nat: RigNat, count: number, isAnswered: boolean): number {
     const habit = nat === 'counting' ? 'counting' : 'random';
     const rig = new NatRig(nat);
@@ -179,7 +179,7 @@ describe('what it costs', () => {
     expect(begun('restricted', 4, false)).toBe(2);
   });
 
-  test('a guess that was answered is given back to its address: only the limit of all of them holds', () => {
+  test('an answered guess is given back to its address: only the limit of all guesses remains', () => {
     expect(begun('restricted', 4, true)).toBe(4);
   });
 
@@ -197,17 +197,17 @@ describe('what it costs', () => {
         rig.direct(mapped, { nonce }, first, peer).direct(mapped, { nonce }, second, peer);
         rig.receive(mapped, data(peer, rig.address), second);
       }
-      rig.pass(20_000); // of all together there are two more by now
+      rig.pass(20_000); // by now the limit of all allows two more
     }
     expect(stages).toEqual(['agreed', 'agreed', 'agreed', 'offered']);
   });
 
-  test('between NATs that count, a quarter: eight to one IPv4 address', () => {
+  test('a guess between counting NATs costs a quarter: eight to one IPv4 address', () => {
     expect(begun('counting', 10, false)).toBe(8);
   });
 });
 
-describe('where a guess has helped before', () => {
+describe('after a successful guess', () => {
   /** B reaches A by a guess. */
   function guessed(nat: 'restricted' | 'counting'): NatRig {
     const rig = new NatRig(nat);
@@ -227,19 +227,19 @@ describe('where a guess has helped before', () => {
     return lastGuess(rig, A_SERVER) !== undefined;
   }
 
-  test('it is offered to everybody at once, else with the second attempt', () => {
+  test('it is offered to all peers with the first attempt; before that with the second', () => {
     expect(isOfferedAtOnce(guessed('restricted'), OTHER)).toBe(true);
     const rig = new NatRig('restricted');
     expect(isOfferedAtOnce(rig, OTHER)).toBe(false);
     expect(lastGuess(rig.advance(2_000) as NatRig, A_SERVER)).toBeDefined();
   });
 
-  test('where our NAT counts, to the peers of that IPv4 address only', () => {
+  test('behind a counting NAT, only to peers at that IPv4 address', () => {
     expect(isOfferedAtOnce(guessed('counting'), teredo(A_SERVER, mappedTo(1)))).toBe(true);
     expect(isOfferedAtOnce(guessed('counting'), OTHER)).toBe(false);
   });
 
-  test('but not in another network, whose NAT may be another one', () => {
+  test('not in another network, whose NAT may be a different one', () => {
     const rig = guessed('restricted');
     rig.machine.networkChanged(rig.now, { subnets: [], localAddress: v4('172.16.7.2') });
     rig.drain();
@@ -248,17 +248,17 @@ describe('where a guess has helped before', () => {
     expect(isOfferedAtOnce(rig, OTHER)).toBe(false);
   });
 
-  test('but not where our NAT lets everybody in', () => {
+  test("not if the client's NAT admits all senders", () => {
     const rig = guessed('counting');
     rig.send(data(rig.address, OTHER)).pass(3_000); // its Echo Test fails
     rig.forwarded({ nonce: 5 }, OTHER, OTHER_MAPPED).direct(OTHER_MAPPED, { nonce: rig.nonce }, 0, OTHER);
-    rig.pass(1_000); // it is heard by the service port, and does not say that it hears us
+    rig.pass(1_000); // it is heard on the service port, and does not confirm that it hears the client
     expect(isOfferedAtOnce(rig, teredo(A_SERVER, mappedTo(1)))).toBe(false);
   });
 });
 
-describe('two guesses that hit at once, of a peer that comes from the pair in its address', () => {
-  /** Both openings were hit; B sends by the first. */
+describe('two guesses hit at once, and the peer sends from its mapped address and port', () => {
+  /** Both openings were hit; B sends from the first socket. */
   function hitTwice(): { rig: NatRig; first: number; second: number } {
     const rig = new NatRig('random');
     rig.send(data(rig.address, A)).advance(3_000); // the Echo Test fails
@@ -270,7 +270,7 @@ describe('two guesses that hit at once, of a peer that comes from the pair in it
     return { rig: rig.clear(), first, second };
   }
 
-  test('data that comes by the other one shows that the peer has chosen that', () => {
+  test('data on the second socket shows that the peer has chosen that one', () => {
     const { rig, second } = hitTwice();
     rig.dataFrom(A_MAPPED, second);
     expect(rig.delivered).toHaveLength(1);
@@ -280,7 +280,7 @@ describe('two guesses that hit at once, of a peer that comes from the pair in it
     expect(rig.whereDataGoes()).toBe(`192.0.2.1:4096 from ${second}`);
   });
 
-  test('by a socket where it has not shown our nonce, it moves nobody', () => {
+  test('data on a socket on which the peer has not shown the nonce does not move it', () => {
     const { rig, first, second } = hitTwice();
     const third = [...rig.sockets].find((socket) => socket !== first && socket !== second)!;
     rig.dataFrom(A_MAPPED, third);

@@ -1,4 +1,4 @@
-/** What is asked of servers for a peer's sake ends when the client is not qualified any more, or its servers are others. */
+/** Questions to servers for a peer end when the client is no longer qualified, or has other servers. */
 import { describe, expect, test } from 'vitest';
 import { at, data, v4 } from '../../../../test/support/client-rig.ts';
 import {
@@ -14,7 +14,7 @@ import {
   B_MAPPED,
 } from '../../../../test/support/nat-rig.ts';
 
-describe('an advertisement for a socket of a peer, while the client is not qualified', () => {
+describe("an advertisement for a peer's socket while the client is not qualified", () => {
   const B_NETWORK = {
     subnets: [
       { address: v4('172.16.7.2'), prefixLength: 24 },
@@ -22,13 +22,13 @@ describe('an advertisement for a socket of a peer, while the client is not quali
     ],
     localAddress: v4('172.16.7.2'),
   };
-  /** The answers to an Echo Test's two questions. */
+  /** The answers to the two questions of an Echo Test. */
   const answers = (rig: NatRig) =>
     rig.sent.filter(({ kind, socket }) => kind === 'solicitation' && socket !== 0);
 
-  test('of an Echo Test, of a peer whose habit is known', () => {
+  test('in an Echo Test, for a peer with a known port habit', () => {
     const rig = new NatRig('counting');
-    rig.forwarded({ nonce: A_NONCE, guess: guess() }); // hopeless: habit is kept
+    rig.forwarded({ nonce: A_NONCE, guess: guess() }); // guessing is hopeless: the habit is kept
     rig.pass(20_000).clear();
     rig.send(data(rig.address, A));
     const asked = answers(rig);
@@ -39,7 +39,7 @@ describe('an advertisement for a socket of a peer, while the client is not quali
     asked.forEach((one, i) => rig.serve(one, { ...B_MAPPED, port: 9_000 + 2 * i }));
   });
 
-  test('of a measurement before a guess between two NATs that count', () => {
+  test('in a measurement before a guess between two counting NATs', () => {
     const rig = new NatRig('counting');
     rig.send(data(rig.address, A)).advance(4_500);
     agree(rig, A, A_SERVER, A_MAPPED, { habit: 'counting' });
@@ -49,7 +49,7 @@ describe('an advertisement for a socket of a peer, while the client is not quali
     asked.forEach((one, i) => rig.serve(one, { ...B_MAPPED, port: 9_000 + 2 * i }));
   });
 
-  test('nothing but solicitations is sent (CL-4)', () => {
+  test('only solicitations are sent (CL-4)', () => {
     const rig = new NatRig('counting');
     rig.send(data(rig.address, A));
     const asked = answers(rig);
@@ -59,7 +59,7 @@ describe('an advertisement for a socket of a peer, while the client is not quali
     expect(rig.bubbles).toEqual([]);
   });
 
-  test('the list of servers gets shorter while an Echo Test is under way', () => {
+  test('the list of servers becomes shorter during an Echo Test', () => {
     const other = at('198.51.100.200:3544').address;
     const rig = new NatRig('counting');
     const b = { primary: B_SERVER.address, secondary: B_SECONDARY.address };

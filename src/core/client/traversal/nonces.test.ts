@@ -14,7 +14,7 @@ import { at, data } from '../../../../test/support/client-rig.ts';
 import { payloadOf } from '../../../../test/support/vectors.ts';
 import { mappedPortOf, toHex } from '../../../wire/index.ts';
 
-/** Where A's NAT shows it to B, when that is another pair than its server sees. */
+/** A's mapping towards B, if it differs from the one that its server sees. */
 const ELSEWHERE = at('192.0.2.1:5000');
 
 const MEETING = at('192.0.2.200:3545');
@@ -27,14 +27,14 @@ const sought = (nat: ConstructorParameters<typeof NatRig>[0] = 'restricted'): Na
 
 test("E-20: behind a symmetric NAT there is an address, from the primary server's mapping", () => {
   for (const nat of ['preserving', 'counting', 'random'] as const) {
-    const { machine } = new NatRig(nat);
-    expect([machine.state, machine.natKind]).toEqual(['qualified', 'symmetric']);
+    const { machine, status } = new NatRig(nat);
+    expect([status.state, status.nat]).toEqual(['qualified', 'symmetric']);
     expect(mappedPortOf(machine.address!, 0)).toBe(B_MAPPED.port);
   }
 });
 
-describe('what is sent', () => {
-  test('E-21: each indirect bubble has a nonce of its own behind it', () => {
+describe('sent bubbles', () => {
+  test('E-21: each indirect bubble has its own nonce', () => {
     const rig = sought().pass(7_000);
     const nonces = rig.all('bubble', at('203.0.113.120:3544')).map((one) => trailersOf(one).nonce!);
     expect(nonces).toHaveLength(4);
@@ -49,16 +49,16 @@ describe('what is sent', () => {
     expect(trailersOf(rig.find('bubble', A_MAPPED)).nonce).toBe(A_NONCE);
   });
 
-  test('E-23: one before that is 40 octets', () => {
+  test('E-23: a direct bubble before that has 40 octets', () => {
     expect(sought().find('bubble', A_MAPPED).bytes).toHaveLength(40);
   });
 
-  test('E-24: an indirect bubble without a nonce takes the one before back', () => {
+  test('E-24: an indirect bubble without a nonce revokes the nonce before', () => {
     const rig = new NatRig('restricted').vector(payloadOf('EX9')).pass(2_000).clear().forwarded();
     expect(rig.find('bubble', A_MAPPED).bytes).toHaveLength(40);
   });
 
-  test('E-25: the same from anywhere but (server, 3544) is no indirect bubble', () => {
+  test('E-25: a bubble that does not come from (server, 3544) is not an indirect bubble', () => {
     for (const from of [{ ...B_SERVER, port: 3545 }, at('198.51.100.119:3544'), at('198.18.0.1:3544')]) {
       const rig = new NatRig('restricted').vector(payloadOf('EX9'), from);
       expect(rig.sent).toEqual([]);
@@ -67,7 +67,7 @@ describe('what is sent', () => {
     }
   });
 
-  test('who is heard before its nonce has come is sent a bubble; behind a symmetric NAT, where it would be taken for forged, none', () => {
+  test('a peer heard before its nonce has come gets a bubble; none from behind a symmetric NAT, where it would look forged', () => {
     expect(new NatRig('restricted').direct(A_MAPPED).bubbles).toEqual(['direct 192.0.2.1:4096']);
     for (const nat of ['preserving', 'counting', 'random'] as const) {
       const rig = new NatRig(nat).direct(A_MAPPED);
@@ -76,12 +76,12 @@ describe('what is sent', () => {
     }
   });
 
-  test('who comes by the relay where peers are met (docs/adr/0017) is sent one there: that relay needs no nonce', () => {
+  test('a peer that comes through the meeting relay (docs/adr/0017) gets a bubble there: that relay needs no nonce', () => {
     const rig = new NatRig('random', { meetingRelay: MEETING }).direct(MEETING);
     expect(rig.bubbles).toEqual(['direct 192.0.2.200:3545']);
   });
 
-  test('E-30: an indirect bubble is answered by a direct one, and by an indirect one with a nonce of ours', () => {
+  test("E-30: an indirect bubble is answered by a direct one, and by an indirect one with the client's nonce", () => {
     const rig = new NatRig('restricted').vector(payloadOf('EX9'));
     expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096', 'indirect']);
     expect(rig.nonce).not.toBe(A_NONCE);
@@ -103,11 +103,11 @@ describe('what is sent', () => {
     expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096', 'indirect']);
   });
 
-  test('E-32, E-33: the nonce is what the entropy gives, but never 0', () => {
+  test('E-32, E-33: the nonce is random, but never 0', () => {
     const rig = new NatRig('restricted');
     const real = seededEntropy(7);
     let zeros = 1;
-    // The machine holds on to the entropy it was made with: its next octets are 0.
+    // Replaces the machine's entropy: its next octets are 0.
     const { entropy } = (rig.machine as unknown as { context: { entropy: { fill(b: Uint8Array): void } } })
       .context;
     entropy.fill = (target) => (zeros-- > 0 ? void target.fill(0) : real.fill(target));
@@ -117,30 +117,30 @@ describe('what is sent', () => {
   });
 });
 
-describe('what is accepted', () => {
-  test('E-26: from the pair in the address, whatever the nonce', () => {
+describe('accepted bubbles', () => {
+  test('E-26: from the mapped address and port, with any nonce', () => {
     for (const nonce of [undefined, 0x12345678]) {
       const rig = sought().direct(A_MAPPED, nonce === undefined ? {} : { nonce });
       expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
     }
   });
 
-  test('E-27, E-29: from elsewhere with our nonce: data goes there from now on', () => {
+  test("E-27, E-29: from another address or port with the client's nonce: data goes there from now on", () => {
     const rig = sought();
     rig.direct(ELSEWHERE, { nonce: rig.nonce });
-    expect(rig.find('data', ELSEWHERE).socket).toBe(0); // what had waited
+    expect(rig.find('data', ELSEWHERE).socket).toBe(0); // the packet that has waited
     expect(rig.whereDataGoes()).toBe('192.0.2.1:5000');
     expect([...rig.machine.peers(rig.now)][0]).toMatchObject({ mapped: ELSEWHERE, trusted: true });
   });
 
-  test('E-27: the nonce of the round before is good too: its answer may be on its way', () => {
+  test('E-27: the nonce of the round before is accepted, too: its answer may be under way', () => {
     const rig = sought();
     const [first] = [rig.nonce];
     rig.pass(2_000).direct(ELSEWHERE, { nonce: first });
     expect(rig.whereDataGoes()).toBe('192.0.2.1:5000');
   });
 
-  test('E-28: neither: nothing has changed', () => {
+  test('E-28: from another address without a valid nonce: no change', () => {
     const rig = sought();
     const old = rig.nonce;
     rig.pass(4_000).clear();
@@ -152,14 +152,14 @@ describe('what is accepted', () => {
     expect(rig.machine.counters.droppedForgedSource).toBe(4);
   });
 
-  test("E-27: another peer's nonce is good for nothing, and none of ours is for a packet that is no bubble", () => {
+  test('E-27: the nonce of another peer is refused, and a nonce counts in bubbles only', () => {
     const rig = sought();
     const { nonce } = rig;
     rig.receive(ELSEWHERE, withNonce(data(A, rig.address), nonce));
     expect(rig.trusted).toBe(false);
   });
 
-  test('a peer that is met at our relay (docs/adr/0017) is not looked for while it is, but moves to where it shows a nonce', () => {
+  test('for a peer reached through the meeting relay (docs/adr/0017) no other path is tried, but it moves to an address from which it shows a nonce', () => {
     const rig = new NatRig('random', { meetingRelay: MEETING });
     rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE });
     rig.pass(4_000).direct(MEETING).clear();
@@ -170,7 +170,7 @@ describe('what is accepted', () => {
     expect(rig.whereDataGoes()).toBe('192.0.2.1:5000');
   });
 
-  test('E-27, behind a symmetric NAT: A is believed once we have a nonce of A, without which it would not believe us', () => {
+  test('E-27, behind a symmetric NAT: A is accepted when the client has a nonce of A, without which A would refuse the client', () => {
     const rig = sought('preserving');
     rig.direct(ELSEWHERE, { nonce: rig.nonce });
     expect(rig.trusted).toBe(false);

@@ -1,4 +1,4 @@
-/** What is told of the search for a way to a peer, to whoever looks on. */
+/** The reported progress of a contact with a peer. */
 import { expect, test } from 'vitest';
 import { at, data, teredo } from '../../../../test/support/client-rig.ts';
 import { A, A_MAPPED, A_NONCE, A_SERVER, NatRig, trailersOf } from '../../../../test/support/nat-rig.ts';
@@ -13,7 +13,7 @@ const saying = (habit: PortHabit, echo = 0) => ({
   guess: { habit, port: 0, step: 0, token: 0x1234, echo },
 });
 
-/** B looks for the peer, and both agree to guess. */
+/** B contacts the peer, and both agree to guess. */
 function agree(rig: NatRig, peer = A, mapped = A_MAPPED): NatRig {
   rig.send(data(rig.address, peer)).pass(2_000);
   const { token } = trailersOf(rig.indirect).guess!;
@@ -21,7 +21,7 @@ function agree(rig: NatRig, peer = A, mapped = A_MAPPED): NatRig {
   return rig;
 }
 
-test('guesses are told of the peer that they were for, and of no other', () => {
+test('guesses are reported for their own peer only', () => {
   const rig = agree(new NatRig('restricted'));
   expect(rig.machine.progress(A, rig.now)).toMatchObject({ guess: 'agreed', guessesSent: 0 });
   rig.pass(2_000);
@@ -39,7 +39,7 @@ test.each<[RigNat, PortHabit, string]>([
   ['counting', 'random', 'hopeless'],
   ['random', 'stable', 'offered'],
   ['counting', 'counting', 'offered'],
-])('once the peer has said what its NAT does: ours %s, its %s: %s', (ours, its, stage) => {
+])('after the peer has sent the habit of its NAT: own NAT %s, peer NAT %s: %s', (ours, its, stage) => {
   const rig = new NatRig(ours);
   rig.send(data(rig.address, A)).pass(2_000);
   expect(rig.machine.progress(A, rig.now)!.guess).toBe('offered');

@@ -1,4 +1,4 @@
-/** Whether peers that we hear hear us: who is asked, when, and what follows for others. */
+/** Whether peers that the client hears also hear the client: which peers are asked, when, and the consequences for other peers. */
 import { describe, expect, test } from 'vitest';
 import { at, data, teredo, v4 } from '../../../../test/support/client-rig.ts';
 import {
@@ -17,10 +17,10 @@ const MEETING = at('192.0.2.200:3545');
 const DEAF_MAPPED = at('192.0.2.77:2000');
 const DEAF = teredo(A_SERVER, DEAF_MAPPED);
 
-/** Another one, in which the host has the address that it had. */
+/** Another network, in which the host has the same address. */
 const NETWORK = { subnets: [], localAddress: v4('172.16.7.2') };
 
-/** Questions whether A hears us. */
+/** Questions whether A hears the client. */
 const questions = (rig: NatRig) =>
   rig.all('bubble').filter((one) => trailersOf(one).neighborDiscovery === 'solicitation');
 
@@ -31,11 +31,11 @@ function reached(): NatRig {
   return rig.clear();
 }
 
-describe('a valid peer that asks by way of its server', () => {
+describe('a valid peer that sends an indirect bubble', () => {
   test.each([
     [499, 0],
     [500, 1],
-  ])('%i ms after it was trusted is asked %i times whether it hears us', (after, count) => {
+  ])('%i ms after it was trusted is asked %i times whether it hears the client', (after, count) => {
     const rig = reached().advance(after) as NatRig;
     rig.forwarded({ nonce: A_NONCE });
     expect(questions(rig)).toHaveLength(count);
@@ -51,14 +51,14 @@ describe('a valid peer that asks by way of its server', () => {
     expect(questions(rig)).toHaveLength(count);
   });
 
-  test('is asked with its nonce, where it is sent to', () => {
+  test('is asked at its current address and port, with its nonce', () => {
     const rig = reached().advance(1_000) as NatRig;
     rig.forwarded({ nonce: A_NONCE });
     expect(rig.bubbles).toEqual(['direct 192.0.2.1:4096']);
     expect(trailersOf(questions(rig)[0]!).nonce).toBe(A_NONCE);
   });
 
-  test('and does not answer for 0.5 s is looked for by other ways; one that answers is not', () => {
+  test('and does not answer for 0.5 s is tried by other paths; one that answers is not', () => {
     for (const isAnswered of [false, true]) {
       const rig = reached().advance(1_000) as NatRig;
       rig.forwarded({ nonce: A_NONCE }).advance(499);
@@ -70,7 +70,7 @@ describe('a valid peer that asks by way of its server', () => {
   });
 });
 
-test('nobody is looked for who was asked before the client was interrupted', () => {
+test('no other path is tried for a peer that was asked before an interruption', () => {
   const rig = reached().advance(1_000) as NatRig;
   rig.forwarded({ nonce: A_NONCE });
   expect(questions(rig)).toHaveLength(1);
@@ -83,7 +83,7 @@ test('nobody is looked for who was asked before the client was interrupted', () 
   expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
 });
 
-test('a peer that is met at our relay (docs/adr/0017) is not asked, though it shows our nonce there', () => {
+test('a peer reached through the meeting relay (docs/adr/0017) is not asked, although it shows the nonce there', () => {
   const rig = new NatRig('random', { meetingRelay: MEETING });
   rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).pass(4_000).direct(MEETING);
   const { nonce } = rig;
@@ -92,21 +92,21 @@ test('a peer that is met at our relay (docs/adr/0017) is not asked, though it sh
   expect(rig.whereDataGoes()).toBe('192.0.2.200:3545');
 });
 
-describe('behind a symmetric NAT that lets in whom it does not let us reach', () => {
-  /** Somebody who was heard by the service port, and does not say that he hears us: wanted, or a stranger. */
+describe('behind a symmetric NAT that admits packets from peers that the client cannot reach', () => {
+  /** A deaf peer: the client hears it, but it does not confirm that it hears the client. */
   type Deaf =
-    | 'nobody'
+    | 'none'
     | 'wanted'
-    | 'stranger'
-    | 'wanted, by a socket of his own'
+    | 'a stranger'
+    | 'wanted, on its own socket'
     | 'wanted, before an interruption';
 
   function withDeaf(deaf: Deaf): NatRig {
     const rig = new NatRig('preserving');
-    if (deaf !== 'nobody') {
-      if (deaf !== 'stranger') rig.send(data(rig.address, DEAF));
+    if (deaf !== 'none') {
+      if (deaf !== 'a stranger') rig.send(data(rig.address, DEAF));
       rig.forwarded({ nonce: 5 }, DEAF, DEAF_MAPPED);
-      const socket = deaf === 'wanted, by a socket of his own' ? Math.max(...rig.sockets) : 0;
+      const socket = deaf === 'wanted, on its own socket' ? Math.max(...rig.sockets) : 0;
       rig.direct(DEAF_MAPPED, { nonce: rig.nonce }, socket, DEAF);
       for (let i = 0; i < 4; i++) rig.pass(1_000).send(data(rig.address, DEAF));
     }
@@ -114,7 +114,7 @@ describe('behind a symmetric NAT that lets in whom it does not let us reach', ()
     return rig.clear();
   }
 
-  /** Another network, behind whose NAT it is qualified anew. */
+  /** The client moves to another network and qualifies behind its NAT. */
   function interrupt(rig: NatRig): void {
     rig.machine.networkChanged(rig.now, NETWORK);
     rig.drain();
@@ -124,15 +124,15 @@ describe('behind a symmetric NAT that lets in whom it does not let us reach', ()
   }
 
   const CASES: [deaf: Deaf, isKnown: boolean][] = [
-    ['nobody', false],
+    ['none', false],
     ['wanted', true],
-    ['stranger', false],
-    ['wanted, by a socket of his own', false],
+    ['a stranger', false],
+    ['wanted, on its own socket', false],
     ['wanted, before an interruption', false],
   ];
 
   test.each(CASES)(
-    'E-72: a peer that is reached by a socket of its own does not come back from it; who has not heard us: %s; so: %s',
+    'E-72: a peer reached on its own socket stays on it if a deaf peer was heard on the service port before (deaf peer: %s; stays: %s)',
     (deaf, isKnown) => {
       const rig = withDeaf(deaf);
       rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE });
@@ -145,14 +145,14 @@ describe('behind a symmetric NAT that lets in whom it does not let us reach', ()
   );
 
   test.each(CASES)(
-    'E-70: the socket of a peer that is heard by the service port stays open; who has not heard us: %s; so: %s',
+    'E-70: the socket of a peer heard on the service port stays open if a deaf peer was heard there before (deaf peer: %s; stays open: %s)',
     (deaf, isKnown) => {
       const rig = withDeaf(deaf);
       const before = [...rig.sockets];
       rig.send(data(rig.address, A)).forwarded();
       const [socket] = [...rig.sockets].filter((one) => !before.includes(one));
       expect(socket).toBeDefined();
-      rig.direct(A_MAPPED); // it has no nonces: nothing tells whether it hears us
+      rig.direct(A_MAPPED); // it uses no nonces: no sign shows whether it hears the client
       expect(rig.whereDataGoes()).toBe('192.0.2.1:4096');
       expect(rig.sockets.has(socket!)).toBe(isKnown);
     },

@@ -7,7 +7,7 @@ import { parseTrailers, writeNeighborDiscovery } from '../../../wire/index.ts';
 const SERVER = 'bubble 198.51.100.118:3544';
 const DIRECT = 'bubble 192.0.2.10:8192';
 
-/** With PEER trusted, and nothing exchanged for so long. */
+/** A client with PEER trusted, and without traffic for this time. */
 function idle(milliseconds: number): ClientRig {
   const rig = new ClientRig().qualify();
   rig.receive(PEER_MAPPED, bubble(PEER, rig.address)).receive(PEER_MAPPED, data(PEER, rig.address));
@@ -39,7 +39,7 @@ function toPeer(rig: ClientRig): Sent[] {
   return rig.sent.filter(({ summary }) => summary === DIRECT || summary === SERVER);
 }
 
-test('E-110, E-115: after 30 s of nothing the peer is asked directly, and nothing goes to the server', () => {
+test('E-110, E-115: after 30 s without traffic the peer is asked directly, and the server gets no datagram', () => {
   const rig = idle(31_000);
   rig.send(rig.data(PEER));
   expect(toPeer(rig).map(({ summary }) => summary)).toEqual([DIRECT]);
@@ -47,14 +47,14 @@ test('E-110, E-115: after 30 s of nothing the peer is asked directly, and nothin
   expect(toPeer(rig)[0].bytes).toHaveLength(46); // EX11
 });
 
-test('E-115: any direct packet of the peer sets free what waits', () => {
+test('E-115: any direct packet of the peer releases the queue', () => {
   const rig = idle(31_000);
   rig.send(rig.data(PEER)).clear();
   rig.receive(PEER_MAPPED, asked('advertisement', rig));
   expect(rig.kinds).toEqual(['data 192.0.2.10:8192']); // and E-113: no answer to an advertisement
 });
 
-test('E-111: solicitations at 0, 2 and 4 s, and at 4 s an indirect bubble as if never connected', () => {
+test('E-111: solicitations at 0, 2 and 4 s, and at 4 s an indirect bubble as for a new peer', () => {
   const rig = idle(31_000);
   const from = rig.now;
   pass(rig.send(rig.data(PEER)), 5_000);
@@ -68,14 +68,14 @@ test('E-111: solicitations at 0, 2 and 4 s, and at 4 s an indirect bubble as if 
   ]);
 });
 
-test('E-110: who was sent to within 30 s, in vain, is contacted as CL-60 says', () => {
+test('E-110: a peer that has not answered packets of the last 30 s is contacted according to CL-60', () => {
   const rig = idle(20_000);
   pass(rig.send(rig.data(PEER)), 11_000).clear();
   rig.send(rig.data(PEER));
   expect(toPeer(rig).map(({ summary }) => summary)).toContain(SERVER);
 });
 
-test('E-110: 25 s of sending nothing are too few', () => {
+test('E-110: not after 25 s without sent packets', () => {
   const rig = idle(20_000);
   pass(rig.send(rig.data(PEER)), 25_000).clear();
   rig.send(rig.data(PEER));
@@ -93,21 +93,21 @@ test('E-112, E-114: solicitations are answered by advertisements, 2 s apart', ()
   }
 });
 
-test('E-112: not from elsewhere', () => {
+test('E-112: not from another address', () => {
   const rig = idle(1_000);
   rig.receive({ ...PEER_MAPPED, port: 9 }, asked('solicitation', rig));
   rig.receive(PRIMARY, asked('solicitation', rig));
   expect(toPeer(rig).map(kindOf)).not.toContain('advertisement');
 });
 
-test('a peer that was asked by a solicitation once is asked through its server later, when it does not hear us', () => {
+test('a peer that was asked directly once is later contacted through its server if it does not hear the client', () => {
   const askedThroughServer = (wasIdle: boolean): number => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).direct(A_MAPPED, { nonce: A_NONCE });
     rig.dataFrom(A_MAPPED).pass(wasIdle ? 31_000 : 20_000);
     rig.send(data(rig.address, A)).advance(50); // E-110
     rig.dataFrom(A_MAPPED).pass(5_000);
-    rig.forwarded({ nonce: A_NONCE }).pass(1_000).clear(); // it asks: it does not hear us
+    rig.forwarded({ nonce: A_NONCE }).pass(1_000).clear(); // it sends an indirect bubble: it does not hear the client
     let count = 0;
     for (let i = 0; i < 200; i++) {
       rig.send(data(rig.address, A)).pass(100);

@@ -1,4 +1,4 @@
-/** Sockets that the system refuses, as when a process has no more descriptors: no peer is told of a port that nobody listens on. */
+/** The system refuses sockets, for example because the process has no descriptors left: no bubble names a port without a socket. */
 import { describe, expect, test } from 'vitest';
 import { ClientRig, data } from '../../../../test/support/client-rig.ts';
 import {
@@ -13,11 +13,11 @@ import {
 
 const [PROBE, RANDOM] = [1, 16];
 
-/** Of all bubbles that have gone. */
+/** The random ports in all bubbles sent. */
 const namedPorts = (rig: NatRig) => rig.all('bubble').map((one) => trailersOf(one).randomPort);
 
 describe('behind a NAT that preserves ports', () => {
-  test('the indirect bubble goes without a port, and the next one names it once there is a socket', () => {
+  test('the indirect bubble has no port; the next one names it when there is a socket', () => {
     const rig = new NatRig('preserving');
     rig.opensSockets = false;
     rig.send(data(rig.address, A));
@@ -32,7 +32,7 @@ describe('behind a NAT that preserves ports', () => {
     expect(trailersOf(rig.indirect).randomPort).toBe(rig.wantedPorts.at(-1));
   });
 
-  test('the answer to the indirect bubble without a port is believed', () => {
+  test('the answer to the indirect bubble without a port is accepted', () => {
     const rig = new NatRig('preserving');
     rig.opensSockets = false;
     rig.send(data(rig.address, A));
@@ -40,7 +40,7 @@ describe('behind a NAT that preserves ports', () => {
     expect(rig.trusted).toBe(true);
   });
 
-  test('the peer asks first: its bubble is answered without a port', () => {
+  test('the peer sends first: its bubble is answered without a port', () => {
     const rig = new NatRig('preserving');
     rig.opensSockets = false;
     rig.forwarded({ nonce: A_NONCE });
@@ -49,7 +49,7 @@ describe('behind a NAT that preserves ports', () => {
     expect(rig.all('bubble').filter(({ socket }) => socket >= RANDOM)).toEqual([]);
   });
 
-  test('other peers and their sockets are not concerned', () => {
+  test('other peers and their sockets are not affected', () => {
     const rig = new NatRig('preserving');
     rig.send(data(rig.address, A));
     const port = trailersOf(rig.indirect).randomPort;
@@ -64,7 +64,7 @@ describe('behind a NAT that preserves ports', () => {
   });
 });
 
-test('behind a NAT that counts no Echo Test is begun, and the indirect bubble goes at once', () => {
+test('behind a counting NAT no Echo Test begins, and the indirect bubble is sent at once', () => {
   const rig = new NatRig('counting');
   rig.opensSockets = false;
   rig.send(data(rig.address, A));
@@ -74,10 +74,10 @@ test('behind a NAT that counts no Echo Test is begun, and the indirect bubble go
   expect(namedPorts(rig).filter((port) => port !== undefined)).toEqual([]);
 });
 
-test('a guess whose sockets cannot be opened sends nothing from them, and another attempt is made', () => {
+test('a guess without its sockets sends no datagram from them, and another attempt is made', () => {
   const rig = new NatRig('random');
   const toA = data(rig.address, A);
-  // The NAT is found to be random, and both agree to guess: the 256 sockets open it.
+  // The client's NAT turns out to be random, and both agree to guess: 256 sockets open it.
   rig.send(toA).advance(4_500);
   const open = new Set(rig.sockets);
   rig.opensSockets = false;
@@ -93,8 +93,8 @@ test('a guess whose sockets cannot be opened sends nothing from them, and anothe
   expect(rig.bubbles).toContain('direct 192.0.2.1:4096');
 });
 
-describe('what needs a socket for itself', () => {
-  test('the refresh interval is determined later', () => {
+describe('functions that need a socket of their own', () => {
+  test('the determination of the refresh interval begins later', () => {
     const rig = new ClientRig({ determineRefreshInterval: true });
     rig.opensSockets = false;
     rig.qualify();
@@ -111,7 +111,7 @@ describe('what needs a socket for itself', () => {
     expect(wanted()).toBe(0);
   });
 
-  test('neighbours are listened to later', () => {
+  test('local discovery begins later', () => {
     const rig = new ClientRig();
     rig.opensSockets = false;
     rig.qualify();
@@ -121,7 +121,7 @@ describe('what needs a socket for itself', () => {
   });
 });
 
-test('what the machine wanted and got is not asked for again', () => {
+test('a socket that was wanted and opened is not wanted again', () => {
   const rig = new ClientRig({ determineRefreshInterval: true }).qualify();
   rig.clear().advanceServed(200_000);
   expect(rig.events.filter(({ type }) => type === 'socket-wanted')).toEqual([]);

@@ -1,9 +1,12 @@
-import { isLoopback, isPrivate } from '../core/address-policy.ts';
 import { addressesOf } from '../runtime/servers.ts';
-import { formatIpv4 } from '../wire/index.ts';
 import type { Endpoint, Ipv4 } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
-import type { HostPort } from './values.ts';
+
+/** A host by name or IPv4 address, and a UDP port of it. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** The relay at which peers are met. Fails where its name does not resolve, for the user has asked for it. */
 export async function resolveMeetingPoint({ host, port }: HostPort): Promise<Endpoint> {
@@ -18,15 +21,4 @@ export async function resolveMeetingPoint({ host, port }: HostPort): Promise<End
 /** Two clients meet only if they take the same of a name's addresses, which come in any order. */
 export function meetingPointAmong(addresses: readonly Ipv4[]): Ipv4 {
   return Math.min(...addresses);
-}
-
-/** Warnings about a server at an address at which no client of the Internet finds one. */
-export function noticesOfServer(address: Ipv4, allowPrivate: boolean | undefined): string[] {
-  const text = formatIpv4(address);
-  if (isLoopback(address))
-    return [`warning: ${text} is a loopback address: that server is no other client's`];
-  if (!isPrivate(address) || allowPrivate === true) return [];
-  return [
-    `warning: ${text} is a private address, in which a client does not believe: in a closed network --allow-private`,
-  ];
 }

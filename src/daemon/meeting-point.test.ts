@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { v4 } from '../../test/support/client-rig.ts';
-import { meetingPointAmong, resolveMeetingPoint } from './resolve.ts';
-import { meetingPointValue } from './values.ts';
+import { meetingPointAmong, resolveMeetingPoint } from './meeting-point.ts';
+import { meetingPointValue } from '../cli/values.ts';
 
 test('a meeting point is an address or a name, with a port or without', async () => {
   const resolve = (text: string) => resolveMeetingPoint(meetingPointValue(text));

@@ -1,7 +1,7 @@
 import type { PeerStatus as MachinePeer } from '../core/client/index.ts';
 import { NO_TRAFFIC } from '../core/peer-traffic.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
-import type { PeerStatus } from '../daemon/status.ts';
+import type { PeerStatus } from '../control/status.ts';
 import type { CarriedPath } from '../io/ports.ts';
 import { formatEndpoint, formatIpv6 } from '../wire/index.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { stateDirectory, whyStateElsewhere } from '../daemon/state-path.ts';
-import type { PortMapping as PortMappingStatus } from '../daemon/status.ts';
+import { stateDirectory, whyStateElsewhere } from './state-path.ts';
+import type { PortMapping as PortMappingStatus } from '../control/status.ts';
 import type { PortMapping } from '../io/ports.ts';
 import { formatEndpoint } from '../wire/index.ts';
 

@@ -4,13 +4,13 @@ import { NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/ind
 import type { Internet, NatBehaviour, Running, Site } from '../../src/lab/index.ts';
 import type { Ipv6 } from '../../src/wire/index.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
-import { HonestPing, endedWith, memoryOf, v6 } from './ground.ts';
+import { HonestPing, endedWith, memoryOf, v6 } from './attack-lab.ts';
 
 /** MB by which an attack may make a client grow: garbage, as its tables have limits. */
 const GROWTH = 100;
 
 /** A client under attack, with its server and its relay, and with traffic of its own meanwhile. */
-export class BesiegedClient {
+export class AttackedClient {
   readonly site: Site;
   readonly address: Ipv6;
   /** The address and port at which its NAT accepts datagrams for it. */
@@ -28,7 +28,7 @@ export class BesiegedClient {
     this.before = memoryOf(program);
   }
 
-  static async start(net: Internet, behaviour: NatBehaviour): Promise<BesiegedClient> {
+  static async start(net: Internet, behaviour: NatBehaviour): Promise<AttackedClient> {
     const site = net.site('a', behaviour);
     await startServer(net.server, SERVER_ADDRESS);
     await startRelay(net.relay, RELAY_ADDRESS);
@@ -36,7 +36,7 @@ export class BesiegedClient {
     const address = v6(await teredoAddress(site.client));
     const ping = await HonestPing.start(site.client, NATIVE_ADDRESS);
     const { mapped } = (await statusOf(site.client, 'client'))!;
-    return new BesiegedClient(site, address, Number(String(mapped).split(':')[1]), program, ping);
+    return new AttackedClient(site, address, Number(String(mapped).split(':')[1]), program, ping);
   }
 
   /** The number of its open files and sockets. */

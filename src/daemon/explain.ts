@@ -1,5 +1,4 @@
 import type { QualificationReason } from '../core/events.ts';
-import type { ClientStatus } from '../daemon/status.ts';
 
 /** What a reason means for the one who reads it, and what can be done. */
 export function explainReason(reason: QualificationReason): string {
@@ -24,8 +23,3 @@ const REASONS: Readonly<Record<QualificationReason, string>> = {
   'network-changed': 'the network has changed',
   stopped: 'stopped',
 };
-
-/** netsh's word for the state, with what belongs to it. */
-export function stateInWords(status: ClientStatus): string {
-  return status.state === 'probe' ? 'probe (looking for a server)' : status.state;
-}

@@ -1,0 +1,19 @@
+import type { AccessStatus } from '../control/status.ts';
+import type { AccessList } from '../core/access-list.ts';
+
+/** For the start of a role: a line where a list is in force. */
+export function noticesOfAccess(access: AccessList): string[] {
+  return access.size === 0 ? [] : [`access list: ${accessInWords(accessStatus(access))}`];
+}
+
+/** For `teredo status`. */
+export function accessStatus(access: AccessList): AccessStatus {
+  return { prefixes: access.size, default: access.allowsOthers ? 'allow' : 'deny' };
+}
+
+/** In one line, for people. */
+export function accessInWords({ prefixes, default: byDefault }: AccessStatus): string {
+  if (prefixes === 0) return 'all addresses';
+  const others = byDefault === 'allow' ? 'served' : 'denied';
+  return `${prefixes} ${prefixes === 1 ? 'prefix' : 'prefixes'}, all other addresses are ${others}`;
+}

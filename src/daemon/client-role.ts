@@ -1,0 +1,198 @@
+import { networkNamespace } from '../control/network-namespace.ts';
+import type { ClientStatus, ContactStatus, PeerStatus } from '../control/status.ts';
+import type { ServerCandidate } from '../core/client/index.ts';
+import { kernelPorts } from '../io/kernel-ports.ts';
+import { Client } from '../runtime/client.ts';
+import type { ClientSettings } from '../runtime/client.ts';
+import type { ClientSnapshot } from '../runtime/status.ts';
+import { ResolveAgain } from '../runtime/resolve-again.ts';
+import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
+import type { Ipv6 } from '../wire/index.ts';
+import { dataPathInWords, dataPathStatus } from './data-path-status.ts';
+import { EXIT } from './exit-codes.ts';
+import { explainReason } from './explain.ts';
+import { peerStatus } from './peer-status.ts';
+import { portMappingInWords, portMappingStatus } from './port-mapping.ts';
+import { commonStatus } from './control-answers.ts';
+import { say, sayWhyNotKernel } from './log.ts';
+import type { Role, RunningRole } from './run-role.ts';
+
+/** Names are resolved before anything is opened. */
+export type ResolvedSettings = ClientSettings & { readonly servers: readonly ServerCandidate[] };
+
+export class ClientRole implements Role {
+  private readonly client: Client;
+  private readonly again: ResolveAgain;
+  private readonly mayMeet: boolean;
+  private isExposureSaid = false;
+  private saidAddress: string | undefined;
+
+  constructor(settings: ResolvedSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
+    const ports = kernelPorts();
+    const client = new Client(settings, ports);
+    this.client = client;
+    this.mayMeet = settings.meetingRelay !== undefined;
+    this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
+    client.on('state', (state, reason) => {
+      if (state === 'qualified') {
+        say(`qualified: ${client.toString()}, ${natInWords(client.status(), this.mayMeet)}`);
+        this.saidAddress = client.toString();
+        this.sayExposure(settings);
+      } else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
+    });
+    client.on('default-route', (on) => {
+      if (on) say(`default route through ${client.interfaceName}`);
+      else if (client.address !== undefined) say('no default route');
+    });
+    client.on('address', (address) => {
+      if (address !== undefined) this.sayChange(formatIpv6(address));
+      if (address !== undefined && !client.status().defaultRoute) sayWhoHasTheDefault(settings);
+    });
+    client.on('port-mapping', (mapping) =>
+      say(
+        mapping === undefined
+          ? 'the gateway maps the port no longer'
+          : `the gateway has opened ${portMappingInWords(portMappingStatus(mapping))}`,
+      ),
+    );
+    client.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
+    client.on('resumed', (ms) =>
+      say(`this host was suspended for ${Math.round(ms / 1_000)} s: the mapping is checked`),
+    );
+    client.on('warning', (message) => say(`warning: ${message}`));
+    client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+  }
+
+  /** While it stays qualified: the NAT has given another mapping. Else the line of the qualification has the address. */
+  private sayChange(address: string): void {
+    const { client, saidAddress } = this;
+    if (client.state !== 'qualified' || saidAddress === undefined || saidAddress === address) return;
+    this.saidAddress = address;
+    say(
+      `the address has changed: ${address} (it was ${saidAddress}), ${natInWords(client.status(), this.mayMeet)}`,
+    );
+  }
+
+  /** Once: from the first qualification on. */
+  private sayExposure({ inbound }: ClientSettings): void {
+    if (this.isExposureSaid || inbound === 'refuse') return;
+    this.isExposureSaid = true;
+    say(
+      `this host is now reachable from the whole IPv6 Internet at its Teredo address, whatever the NAT filters: ` +
+        'let the IPv6 firewall of this host decide what comes in, or start the client with --inbound refuse',
+    );
+  }
+
+  async start(): Promise<void> {
+    await this.client.start();
+    sayWhyNotKernel(this.client.dataPath);
+  }
+
+  close(): Promise<void> {
+    this.again.rest();
+    return this.client.close();
+  }
+
+  status(name: string): ClientStatus {
+    const now = this.client.status();
+    const { state, reason, nat, server, roundTripMs, address, mapped, port, portMapping } = now;
+    return {
+      ...commonStatus(name),
+      role: 'client',
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      nat,
+      ...(server === undefined
+        ? {}
+        : {
+            server: {
+              name: server.name ?? formatIpv4(server.primary),
+              address: formatIpv4(server.primary),
+              ...(roundTripMs === undefined ? {} : { roundTripMs }),
+            },
+          }),
+      ...(address === undefined ? {} : { address: formatIpv6(address) }),
+      ...(mapped === undefined ? {} : { mapped: formatEndpoint(mapped) }),
+      port,
+      ...(portMapping === undefined ? {} : { portMapping: portMappingStatus(portMapping) }),
+      interface: now.interface ?? '',
+      defaultRoute: now.defaultRoute,
+      refreshIntervalSeconds: now.refreshIntervalMs / 1000,
+      peers: now.peers,
+      dataPath: dataPathStatus(now),
+      counters: { ...now.counters, ...now.portCounters },
+    };
+  }
+
+  contact(name: string, address: Ipv6): ContactStatus {
+    const progress = this.client.progress(address);
+    const common = {
+      version: 1,
+      name,
+      networkNamespace: networkNamespace(),
+      qualified: progress !== undefined,
+      mayMeet: this.mayMeet,
+    } as const;
+    if (progress === undefined) return { ...common, ...NO_PROGRESS };
+    const { mapped, ...rest } = progress;
+    return { ...common, ...rest, ...(mapped === undefined ? {} : { mapped: formatEndpoint(mapped) }) };
+  }
+
+  peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
+    const { trusted, unverified } = this.client.status().peers;
+    return { total: trusted + unverified, shown: this.inStatus(limit) };
+  }
+
+  /** Made one by one, while the client works on. */
+  private *inStatus(limit: number): Generator<PeerStatus> {
+    const { client } = this;
+    let count = 0;
+    if (limit === 0) return;
+    for (const peer of client.peers()) {
+      const { address } = peer;
+      yield peerStatus(peer, client.carriedPathOf(address), client.now, client.trafficOf(address));
+      if (++count >= limit) return;
+    }
+  }
+}
+
+const NO_PROGRESS = {
+  state: 'unknown',
+  attempts: 0,
+  isHeardThroughServer: false,
+  isTesting: false,
+  guess: 'none',
+  guessesSent: 0,
+} as const;
+
+function natInWords(client: ClientSnapshot, mayMeet: boolean): string {
+  const mapped = client.mapped === undefined ? '' : `, mapped to ${formatEndpoint(client.mapped)}`;
+  return `NAT ${client.nat}${mapped}${doubtsOf(client, mayMeet)}`;
+}
+
+function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: ClientSnapshot, mayMeet: boolean): string {
+  if (nat === 'symmetric' && portMapping !== undefined)
+    return ' (another for each destination, but for the port that the gateway has opened)';
+  if (nat === 'symmetric' && mayMeet)
+    return ' (another for each destination: peers that nothing else reaches are reached via your relay)';
+  if (nat === 'symmetric')
+    return ' (another for each destination: no peers behind symmetric NATs, unless both count their ports up)';
+  return symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
+}
+
+/** Why the tunnel of a client with this wish gets no default route; nothing where it gets one, or is not to. */
+function sayWhoHasTheDefault({ defaultRoute, interface: own = '' }: ClientSettings): void {
+  const { network } = kernelPorts();
+  if (defaultRoute === 'auto' && network.hasNativeIpv6(own)) {
+    say(
+      'this host has native IPv6: only 2001::/32 goes through the tunnel (--default-route sends all); ' +
+        '"teredo host-relay" would do for that',
+    );
+    return;
+  }
+  const other = defaultRoute === 'never' ? undefined : network.otherTeredoDefault(own);
+  if (other === undefined) return;
+  say(
+    `another Teredo client (${other}) has the default route: only 2001::/32 goes through "${own}" until it ends`,
+  );
+}

@@ -1,0 +1,100 @@
+import { controlDirectory } from '../control/control-path.ts';
+import type { ControlAnswer } from '../control/control-protocol.ts';
+import { ControlServer } from '../control/control-server.ts';
+import type { ControlHandler, ListAnswer } from '../control/control-server.ts';
+import { networkNamespace } from '../control/network-namespace.ts';
+import type { DaemonStatus, PeerStatus, PeersStatus } from '../control/status.ts';
+import { parseIpv6 } from '../wire/index.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
+import { say } from './log.ts';
+import type { Role } from './run-role.ts';
+
+/** How many names are tried when a daemon has none of its own. */
+const MAX_AUTOMATIC_NAMES = 1_000;
+/** How many peers an answer shows when the question gives no number. */
+const DEFAULT_PEERS = 1_000;
+
+/**
+ * Opens the control socket of a role, under `name` or under the first free one of KIND, KIND-2, KIND-3 ... Throws a CommandFailure where there
+ * can be none.
+ */
+export async function openControl(
+  kind: string,
+  name: string | undefined,
+  role: Role,
+): Promise<ControlServer> {
+  const directory = controlDirectory();
+  try {
+    if (name !== undefined) {
+      const control = await ControlServer.listen(directory, name, handlerOf(name, role), say);
+      if (control !== undefined) return control;
+      throw new CommandFailure(
+        EXIT.FAILED,
+        `a teredo daemon named "${name}" is running already: choose another --name`,
+      );
+    }
+    for (let count = 1; count <= MAX_AUTOMATIC_NAMES; count++) {
+      const automatic = count === 1 ? kind : `${kind}-${count}`;
+      const control = await ControlServer.listen(directory, automatic, handlerOf(automatic, role), say);
+      if (control !== undefined) return control;
+    }
+  } catch (error) {
+    if (error instanceof CommandFailure) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CommandFailure(
+      code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? EXIT.NOT_PERMITTED : EXIT.FAILED,
+      `cannot open a control socket in ${directory}: ${message}; TEREDO_RUNTIME_DIR names another folder`,
+    );
+  }
+  throw new CommandFailure(
+    EXIT.FAILED,
+    `too many daemons of kind ${kind} are running: give this one a --name`,
+  );
+}
+
+function handlerOf(name: string, role: Role): ControlHandler {
+  return (request): ControlAnswer | ListAnswer => {
+    switch (request.command) {
+      case 'status':
+        return { ok: true, result: role.status(name) };
+      case 'peers':
+        if (role.peers === undefined)
+          return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
+        return peersAnswer(name, role.peers(request.limit ?? DEFAULT_PEERS));
+      case 'contact': {
+        const address = parseIpv6(request.address ?? '');
+        if (address === undefined)
+          return { ok: false, code: 'bad-request', message: 'that is no IPv6 address' };
+        if (role.contact === undefined)
+          return { ok: false, code: 'no-client', message: `${name} is no client` };
+        return { ok: true, result: role.contact(name, address) };
+      }
+    }
+  };
+}
+
+function peersAnswer(
+  name: string,
+  { total, shown }: { readonly total: number; readonly shown: Iterable<PeerStatus> },
+): ListAnswer {
+  const result: Omit<PeersStatus, 'peers'> = {
+    version: 1,
+    name,
+    networkNamespace: networkNamespace(),
+    total,
+  };
+  return { ok: true, result, list: 'peers', items: shown };
+}
+
+const started = performance.now();
+
+/** What every role's status begins with. */
+export function commonStatus(name: string): Omit<DaemonStatus, 'counters'> {
+  return {
+    version: 1,
+    name,
+    pid: process.pid,
+    uptimeSeconds: Math.round((performance.now() - started) / 100) / 10,
+    networkNamespace: networkNamespace(),
+  };
+}

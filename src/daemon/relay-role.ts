@@ -1,0 +1,83 @@
+import type { PeerStatus, RelayStatus } from '../control/status.ts';
+import { TRUSTED } from '../core/peer-table.ts';
+import { NO_TRAFFIC } from '../core/peer-traffic.ts';
+import { kernelPorts } from '../io/kernel-ports.ts';
+import { Relay } from '../runtime/relay.ts';
+import type { RelaySettings } from '../runtime/relay.ts';
+import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
+import { accessStatus } from './access-status.ts';
+import { dataPathInWords, dataPathStatus } from './data-path-status.ts';
+import { EXIT } from './exit-codes.ts';
+import { carriedStatus, secondsAgo } from './peer-status.ts';
+import { commonStatus } from './control-answers.ts';
+import { say, sayWhyNotKernel } from './log.ts';
+import type { Role, RunningRole } from './run-role.ts';
+import { explainNotLocal } from './start-notices.ts';
+
+export class RelayRole implements Role {
+  private readonly role: 'relay' | 'host-relay';
+  private readonly relay: Relay;
+
+  constructor(role: 'relay' | 'host-relay', settings: RelaySettings, running: RunningRole) {
+    this.role = role;
+    this.relay = new Relay(settings, kernelPorts());
+    this.relay.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
+    this.relay.on('warning', (message) => say(`warning: ${message}`));
+    this.relay.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+  }
+
+  async start(): Promise<void> {
+    await explainNotLocal(this.relay.start(), this.role === 'relay' ? 'announce' : 'leave-out');
+    sayWhyNotKernel(this.relay.dataPath);
+  }
+
+  close(): Promise<void> {
+    return this.relay.close();
+  }
+
+  status(name: string): RelayStatus {
+    const { settings } = this.relay;
+    const now = this.relay.status();
+    return {
+      ...commonStatus(name),
+      role: this.role,
+      state: 'running',
+      address: formatIpv4(settings.address),
+      ...(settings.announce === undefined ? {} : { announced: formatIpv4(settings.announce) }),
+      port: now.port,
+      interface: settings.interface,
+      serves: settings.serve?.map(({ address, length }) => `${formatIpv6(address)}/${length}`) ?? [
+        'this host',
+      ],
+      access: accessStatus(now.access),
+      peers: now.peers,
+      dataPath: dataPathStatus(now),
+      counters: { ...now.counters, ...now.portCounters },
+    };
+  }
+
+  peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
+    const { peers } = this.relay;
+    return { total: peers.trustedCount + peers.unverifiedCount, shown: this.inStatus(limit) };
+  }
+
+  /** Made one by one, while the relay works on. */
+  private *inStatus(limit: number): Generator<PeerStatus> {
+    const { relay } = this;
+    const { peers } = relay;
+    let count = 0;
+    for (const peer of peers.walk()) {
+      if (count++ >= limit) return;
+      yield {
+        address: formatIpv6(peers.address(peer)),
+        mapped: formatEndpoint({ address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! }),
+        trusted: peers.status[peer] === TRUSTED,
+        local: false,
+        offloaded: relay.isOffloaded(peer),
+        ...carriedStatus(relay.carriedPathOf(peers.address(peer))),
+        ...(relay.trafficOf(peers.address(peer)) ?? NO_TRAFFIC),
+        ...secondsAgo(peers.lastReceived[peer]!, peers.lastSent[peer]!, relay.now),
+      };
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { ControlServer } from '../control/control-server.ts';
+import { LogLines } from '../io/log-lines.ts';
+import { EXIT } from './exit-codes.ts';
+import { runRole } from './run-role.ts';
+import type { Role } from './run-role.ts';
+
+vi.mock('../io/end-process.ts', () => ({ endProcess: () => {} }));
+
+test('a role is closed though its control socket cannot be', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'teredo-run-role-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  vi.stubEnv('TEREDO_RUNTIME_DIR', directory);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const said: string[] = [];
+  vi.spyOn(LogLines.prototype, 'write').mockImplementation((text) => void said.push(text));
+  vi.spyOn(ControlServer.prototype, 'close').mockImplementation(() => {
+    throw new Error('EIO: i/o error');
+  });
+  onTestFinished(() => void vi.restoreAllMocks());
+  let isClosed = false;
+  const exitCode = await runRole('relay', 'run-role-test', ({ end }) => ({
+    start: () => Promise.resolve(end(EXIT.FAILED)),
+    status: (() => ({})) as unknown as Role['status'],
+    close: async () => void (isClosed = true),
+  }));
+  expect([exitCode, isClosed]).toEqual([EXIT.FAILED, true]);
+  expect(said).toContain('warning: at the end: EIO: i/o error');
+});

@@ -1,0 +1,61 @@
+import type { ServerStatus } from '../control/status.ts';
+import { kernelPorts } from '../io/kernel-ports.ts';
+import { Server } from '../runtime/server.ts';
+import type { ServerSettings } from '../runtime/server.ts';
+import { formatIpv4 } from '../wire/index.ts';
+import { accessStatus } from './access-status.ts';
+import { AnnouncedCheck } from './announced-check.ts';
+import { dataPathInWords, dataPathStatus } from './data-path-status.ts';
+import { commonStatus } from './control-answers.ts';
+import { say, sayWhyNotKernel } from './log.ts';
+import type { Role } from './run-role.ts';
+import { explainNotLocal } from './start-notices.ts';
+
+export class ServerRole implements Role {
+  private readonly server: Server;
+  private readonly check: AnnouncedCheck;
+
+  constructor(settings: ServerSettings) {
+    this.server = new Server(settings, kernelPorts());
+    this.server.on('warning', (message) => say(`warning: ${message}`));
+    this.check = new AnnouncedCheck(settings, say, kernelPorts());
+  }
+
+  async start(): Promise<void> {
+    await explainNotLocal(this.server.start(), 'announce');
+    this.check.start();
+    sayWhyNotKernel(this.server.dataPath);
+    this.server.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.check.close(), this.server.close()]);
+  }
+
+  status(name: string): ServerStatus {
+    const { settings } = this.server;
+    const { access, dataPath, counters, portCounters, kernelCounters: kernel } = this.server.status();
+    return {
+      ...commonStatus(name),
+      role: 'server',
+      state: 'running',
+      address: formatIpv4(settings.address),
+      ...(settings.secondary === undefined ? {} : { secondary: formatIpv4(settings.secondary) }),
+      ...announcedStatus(settings),
+      secure: settings.keys !== undefined,
+      access: accessStatus(access),
+      dataPath: { ...dataPathStatus({ dataPath }), ...(kernel === undefined ? {} : { counters: kernel }) },
+      counters: { ...counters, ...portCounters },
+    };
+  }
+}
+
+function announcedStatus({
+  announce,
+  announceSecondary,
+}: ServerSettings): Pick<ServerStatus, 'announced' | 'announcedSecondary'> {
+  return {
+    ...(announce === undefined ? {} : { announced: formatIpv4(announce) }),
+    ...(announceSecondary === undefined ? {} : { announcedSecondary: formatIpv4(announceSecondary) }),
+  };
+}

@@ -1,0 +1,56 @@
+/** Notices and help for the start of a role. */
+import { isLoopback, isPrivate } from '../core/address-policy.ts';
+import { EnvironmentError } from '../io/errors.ts';
+import { formatIpv4 } from '../wire/index.ts';
+import type { Ipv4 } from '../wire/index.ts';
+
+/** A server's or relay's address has to be one that clients elsewhere can send to: the warning where it is not. C-9 */
+export function noticesOfReach({
+  address,
+  announce,
+  allowPrivate,
+}: {
+  readonly address: Ipv4;
+  readonly announce?: Ipv4;
+  readonly allowPrivate?: boolean;
+}): string[] {
+  const reached = announce ?? address;
+  const text = formatIpv4(reached);
+  if (isLoopback(reached)) return [`warning: ${text} is a loopback address: no client will ever reach it`];
+  if (!isPrivate(reached) || allowPrivate === true) return [];
+  return [
+    `warning: ${text} is a private address, which no client elsewhere can reach: behind a 1:1 NAT give the public one with ` +
+      '--announce, in a closed network --allow-private',
+  ];
+}
+
+/** What to do where an address is none of this host's: it may be the one outside a NAT. */
+const NOT_LOCAL_HELP = {
+  announce:
+    'where a 1:1 NAT translates it to one of these, give that one with --address and this one with --announce',
+  'leave-out': 'leave --address out: it is not needed, behind a NAT either',
+} as const;
+
+/** Adds to a failed start what helps where the address given is none of this host's. `help`: `announce` for roles with that option. */
+export async function explainNotLocal(
+  start: Promise<void>,
+  help: keyof typeof NOT_LOCAL_HELP,
+): Promise<void> {
+  try {
+    await start;
+  } catch (error) {
+    if (!(error instanceof EnvironmentError) || error.code !== 'not-local') throw error;
+    throw new EnvironmentError(error.code, `${error.message}; ${NOT_LOCAL_HELP[help]}`, error);
+  }
+}
+
+/** Warnings about a server at an address at which no client of the Internet finds one. */
+export function noticesOfServer(address: Ipv4, allowPrivate: boolean | undefined): string[] {
+  const text = formatIpv4(address);
+  if (isLoopback(address))
+    return [`warning: ${text} is a loopback address: that server is no other client's`];
+  if (!isPrivate(address) || allowPrivate === true) return [];
+  return [
+    `warning: ${text} is a private address, in which a client does not believe: in a closed network --allow-private`,
+  ];
+}

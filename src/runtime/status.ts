@@ -1,0 +1,43 @@
+/** Each role at one moment, for programs: frozen objects, their counters those of that moment. */
+import type { ClientMachineStatus, ServerCandidate } from '../core/client/index.ts';
+import type { RelayMachineStatus } from '../core/relay/index.ts';
+import type { ServerMachineStatus } from '../core/server/index.ts';
+import type { PortMapping } from '../io/ports.ts';
+import type { Ipv4 } from '../wire/index.ts';
+import type { CarriedTotals, DataPath } from './data-path-use.ts';
+
+/** What every role adds to its machine's status. */
+interface RoleSnapshot {
+  /** Who carries packets, or serves. */
+  readonly dataPath: DataPath;
+  /** What the system refused or lost, by port and reason. */
+  readonly portCounters: Readonly<Record<string, number>>;
+}
+
+export interface ClientSnapshot extends Omit<ClientMachineStatus, 'server'>, RoleSnapshot {
+  /** The server in use. */
+  readonly server: ServerCandidate | undefined;
+  /** The local UDP port; 0 before the start. */
+  readonly port: number;
+  /** The port that a gateway has opened. */
+  readonly portMapping: PortMapping | undefined;
+  /** Name of the tunnel interface; undefined before the start, and of a client without one. */
+  readonly interface: string | undefined;
+  readonly defaultRoute: boolean;
+  /** What the kernel carries; none of it is in `counters`. Undefined without a kernel path. */
+  readonly carried: CarriedTotals | undefined;
+}
+
+export interface RelaySnapshot extends RelayMachineStatus, RoleSnapshot {
+  /** The local UDP port; 0 before the start. */
+  readonly port: number;
+  /** What the kernel carries; none of it is in `counters`. Undefined without a kernel path. */
+  readonly carried: CarriedTotals | undefined;
+}
+
+export interface ServerSnapshot extends ServerMachineStatus, RoleSnapshot {
+  /** The addresses that clients know the server by. */
+  readonly announced: { readonly primary: Ipv4; readonly secondary: Ipv4 | undefined };
+  /** The part of `counters` that the kernel did. Undefined without a kernel path. */
+  readonly kernelCounters: Readonly<Record<string, number>> | undefined;
+}
