@@ -101,8 +101,3 @@ function isMeantForSockets(directory: string): boolean {
   const { uid, mode } = lstatSync(directory);
   return (uid === process.getuid?.() || uid === 0) && (mode & WRITABLE_BY_OTHERS) === 0;
 }
-
-/** What may stand as a daemon's name: it becomes a file name. */
-export function isControlName(name: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name);
-}

@@ -1,12 +1,7 @@
 import { addressesOf } from '../runtime/servers.ts';
 import type { Endpoint, Ipv4 } from '../wire/index.ts';
+import type { HostPort } from '../runtime/settings/parse.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
-
-/** A host by name or IPv4 address, and a UDP port of it. */
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** The relay at which peers are met. Fails where its name does not resolve, for the user has asked for it. */
 export async function resolveMeetingPoint({ host, port }: HostPort): Promise<Endpoint> {

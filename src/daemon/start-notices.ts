@@ -11,8 +11,8 @@ export function noticesOfReach({
   allowPrivate,
 }: {
   readonly address: Ipv4;
-  readonly announce?: Ipv4;
-  readonly allowPrivate?: boolean;
+  readonly announce?: Ipv4 | undefined;
+  readonly allowPrivate?: boolean | undefined;
 }): string[] {
   const reached = announce ?? address;
   const text = formatIpv4(reached);

@@ -5,7 +5,7 @@ import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import { Client } from './client.ts';
-import type { ClientSettings } from './client.ts';
+import type { ClientSettings } from './client-settings.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
 import { Server } from './server.ts';
 

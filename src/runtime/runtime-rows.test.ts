@@ -6,7 +6,7 @@ import type { PortFactory } from '../io/port-factory.ts';
 import type { DatagramBatch, PacketBatch } from '../io/ports.ts';
 import { formatIpv4, formatIpv6 } from '../wire/index.ts';
 import { Client } from './client.ts';
-import type { ClientSettings } from './client.ts';
+import type { ClientSettings } from './client-settings.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
 import type { RelaySettings } from './relay.ts';
 import { Server } from './server.ts';

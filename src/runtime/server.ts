@@ -28,11 +28,11 @@ export interface ServerSettings {
   readonly announce?: Ipv4 | undefined;
   /** The same for `secondary`: needed where both `announce` and `secondary` are given. Default: `secondary`. */
   readonly announceSecondary?: Ipv4 | undefined;
-  readonly advertiseMtu?: boolean | undefined;
+  readonly mtu?: boolean | undefined;
   /** Secure qualification: answers only clients whose identifier is known here. */
   readonly keys?: ((clientId: Uint8Array) => ClientKey | undefined) | undefined;
   /** Forward connectivity tests to native hosts; needs a raw socket. Default true. */
-  readonly nativeForwarding?: boolean | undefined;
+  readonly native?: boolean | undefined;
   readonly allowPrivate?: boolean | undefined;
   /** Which IPv4 addresses are served at first; all unless given. {@link Server.setAccess} changes it. */
   readonly access?: AccessList | undefined;
@@ -88,9 +88,9 @@ export class Server extends EventEmitter<ServerEvents> {
         primary: announced.primary,
         ...(announced.secondary === undefined ? {} : { secondary: announced.secondary }),
         local: [settings.address, ...(settings.secondary === undefined ? [] : [settings.secondary])],
-        advertiseMtu: settings.advertiseMtu ?? true,
+        advertiseMtu: settings.mtu ?? true,
         ...(settings.keys === undefined ? {} : { keys: settings.keys }),
-        nativeForwarding: settings.nativeForwarding ?? true,
+        nativeForwarding: settings.native ?? true,
         policy: this.policy,
         ...(settings.access === undefined ? {} : { access: settings.access }),
         ...(settings.limits === undefined ? {} : { limits: settings.limits }),
@@ -165,7 +165,7 @@ export class Server extends EventEmitter<ServerEvents> {
           ports.openUdp({ address: settings.secondary, port: TEREDO_PORT }),
         );
       }
-      if (settings.nativeForwarding ?? true) driver.attachRaw(ports.openRawIpv6());
+      if (settings.native ?? true) driver.attachRaw(ports.openRawIpv6());
       this.openServerPath();
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.debounce.trigger());

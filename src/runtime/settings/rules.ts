@@ -40,6 +40,13 @@ export function faultOfInterface(name: string): Fault {
   return 'is not a name for an interface: at most 15 letters, digits, ".", "_", "-"';
 }
 
+/** The name of a daemon: it becomes a file name. */
+export function faultOfName(name: string): Fault {
+  return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name)
+    ? undefined
+    : 'is not a name: letters, digits, ".", "_" and "-", at most 64';
+}
+
 export function faultOfSeconds(seconds: number, low: number, high: number): Fault {
   const isAllowed = typeof seconds === 'number' && seconds >= low && seconds <= high;
   return isAllowed ? undefined : `is not a number of seconds from ${low} to ${high}`;
