@@ -10,7 +10,7 @@ export function networkNamespace(): string {
 export function boundNames(): ReadonlySet<string> | undefined {
   let table: string;
   try {
-    table = readFileSync('/proc/net/unix', 'utf8'); // of one's own namespace, whoever has mounted /proc
+    table = readFileSync('/proc/net/unix', 'utf8'); // of this process's namespace, also where /proc was mounted in another
   } catch {
     return undefined; // no /proc
   }

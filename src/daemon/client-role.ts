@@ -174,13 +174,13 @@ function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: ClientSnapshot, ma
   if (nat === 'symmetric' && portMapping !== undefined)
     return ' (another for each destination, but for the port that the gateway has opened)';
   if (nat === 'symmetric' && mayMeet)
-    return ' (another for each destination: peers that nothing else reaches are met at the relay)';
+    return ' (another for each destination: peers that nothing else reaches are reached via your relay)';
   if (nat === 'symmetric')
     return ' (another for each destination: no peers behind symmetric NATs, unless both count their ports up)';
   return symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
 }
 
-/** Why the tunnel of a client with this wish gets no default route; nothing where it gets one, or is not to. */
+/** Says why the tunnel gets no default route. Says nothing where it gets one, or where the user wants none. */
 function sayWhoHasTheDefault({ defaultRoute = 'auto', interface: own = '' }: ClientSettings): void {
   const { network } = kernelPorts();
   if (defaultRoute === 'auto' && network.hasNativeIpv6(own)) {

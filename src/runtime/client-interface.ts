@@ -12,7 +12,7 @@ export type DefaultRoute = 'auto' | 'always' | 'never';
 const ROUTE_METRIC = 1029;
 const ADDRESS_PREFIX_LENGTH = 32;
 const LINK_LOCAL = addressSetting({ address: parseIpv6('fe80::ffff:ffff:ffff')!, prefixLength: 64 });
-/** As a relay's: nobody's, so that the kernel keeps one neighbour for all that the host talks to, not one for each. */
+/** As a relay's: no host has it. The kernel keeps one neighbour for all destinations, not one for each. */
 const GATEWAY = parseIpv6('fe80::ffff:ffff:fffe')!;
 /**
  * All there is of global unicast, too: more specific than any other default route, whatever its metric, such as that of a router

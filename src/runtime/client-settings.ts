@@ -24,7 +24,7 @@ export interface ClientSettings {
   readonly port?: number | undefined;
   /** `auto`: unless the host has native IPv6. */
   readonly defaultRoute?: DefaultRoute | undefined;
-  /** Whether strangers may begin to talk to this host through the tunnel. Default `accept`. */
+  /** Whether hosts to which this one has sent nothing may begin to talk to it through the tunnel. Default `accept`. */
   readonly inbound?: Inbound | undefined;
   /**
    * Rest, and be no Teredo client, while the host has native IPv6. Default false: it then serves Teredo addresses only. RFC 4380 section
@@ -49,9 +49,9 @@ export interface ClientSettings {
   readonly limits?: Partial<ClientLimits> | undefined;
   /** Have a gateway that speaks PCP, NAT-PMP or UPnP open the port. Default `auto`. RFC 6081 section 5.3 */
   readonly portMapping?: 'auto' | 'off' | undefined;
-  /** Where a mapping is noted down while there is one: who comes after a sudden end takes it away. E-53 */
+  /** File that holds the mapping while there is one: after a sudden end the next client removes the mapping. E-53 */
   readonly portMappingFile?: string | undefined;
-  /** Who carries the packets of verified peers. Default `auto`: the kernel where it can (adr/0014). */
+  /** The data path of the packets of verified peers. Default `auto`: the kernel where it can (adr/0014). */
   readonly dataPath?: DataPathWish | undefined;
 }
 
@@ -60,7 +60,7 @@ export interface ClientEvents {
   address: [Ipv6 | undefined];
   'default-route': [boolean];
   'data-path': [DataPath];
-  /** What a gateway has mapped for us; undefined once it does so no longer. */
+  /** The port that a gateway has opened; undefined once it is closed. */
   'port-mapping': [PortMapping | undefined];
   /** The host was suspended for so many milliseconds; mapping and gateway are asked at once. */
   resumed: [number];

@@ -48,7 +48,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly policy: AddressPolicy;
   private readonly kernelPath: DataPathUse;
   private readonly gateway: GatewayMapping;
-  /** What the NAT has shown to a server last. */
+  /** The mapping that a server saw last. */
   private lastMapped: Endpoint | undefined;
   private servers: readonly ServerCandidate[];
   private readonly names: NamedServers;
@@ -65,7 +65,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly repeatedWarnings: RepeatedWarnings;
   private readonly suspendWatch: SuspendWatch;
   private failureWarnings: FailureWarnings | undefined;
-  /** What has been told of the machine's state: `qualified` once the interface has what belongs to it. */
+  /** The state that listeners know: `qualified` once the interface has its address and routes. */
   private told: { readonly state: ClientState; readonly reason: QualificationReason | undefined };
   private readonly startOnce = new StartOnce('Client');
   private closed: Promise<void> | undefined;
@@ -215,7 +215,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.counters;
   }
 
-  /** Who carries the packets of verified peers. */
+  /** The data path of the packets of verified peers. */
   get dataPath(): DataPath {
     return this.kernelPath.dataPath;
   }
@@ -225,7 +225,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.kernelPath.pathOf(peer);
   }
 
-  /** What has gone to and come from the peer with this address, whoever has carried it, up to now; undefined: there is no such peer. */
+  /** Traffic of the peer with this address up to now, on both data paths; undefined: there is no such peer. */
   trafficOf(peer: Ipv6): PeerTraffic | undefined {
     return this.kernelPath.trafficOf(peer);
   }
@@ -367,10 +367,10 @@ export class Client extends EventEmitter<ClientEvents> {
     if (before.address !== mapped.address || before.port !== mapped.port) this.gateway.askAgain();
   }
 
-  /** At once, or once the interface has what it was given so far: who is told may use it. */
-  private tell(what: () => void): void {
-    if (this.tunnel === undefined) what();
-    else void this.tunnel.settled.then(() => survive(what));
+  /** At once, or once the interface has the addresses and routes given so far: a listener may use them. */
+  private tell(emit: () => void): void {
+    if (this.tunnel === undefined) emit();
+    else void this.tunnel.settled.then(() => survive(emit));
   }
 
   /** While not qualified nothing is carried, though the address may be kept. CL-4 */
@@ -392,7 +392,7 @@ export class Client extends EventEmitter<ClientEvents> {
       }
       return true;
     } catch (error) {
-      // Without it the client does what it can: no neighbours found, or the default refresh interval kept, or a peer not met. A guess
+      // Without it the client does what it can: no neighbours found, or the default refresh interval kept, or no socket for a peer. A guess
       // wants hundreds.
       const message = error instanceof Error ? error.message : String(error);
       const isForPeer = socket >= SOCKET.firstOfPeers;
@@ -407,7 +407,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.settings.onlyWithoutIpv6 === true && this.ports.network.hasNativeIpv6(own);
   }
 
-  /** What has changed since the start began: the monitor has not seen it. Before the machine sends anything. */
+  /** Finds changes since the start began, which the monitor has not seen. Before the machine sends anything. */
   private lookOnceMore(): void {
     this.seeIfToRest();
     const before = this.network;

@@ -36,7 +36,7 @@ const COLUMNS = ['receivedPackets', 'receivedBytes', 'sentPackets', 'sentBytes']
 
 type Carried = Pick<CarriedTotals, 'receivedPackets' | 'receivedBytes' | 'sentPackets' | 'sentBytes'>;
 
-/** What it takes to have a kernel path: opens it (throws an EnvironmentError where there can be none) and tells it what is known. */
+/** What it takes to have a kernel path: opens it (throws an EnvironmentError where there can be none) and configures it. */
 export interface KernelPathSource {
   open(): KernelPath;
   configure(kernelPath: KernelPath): void;
@@ -195,7 +195,7 @@ export class DataPathUse {
       try {
         this.open();
       } catch (error) {
-        // Wished, and not to be had: as at the end of the one before, the process goes on carrying.
+        // It cannot be opened: the process carries, as when one has ended.
         countSystemFailure(error);
       }
       if (this.path.kind === 'kernel') this.onChange(this.path);

@@ -18,7 +18,7 @@ interface NamedClient {
 
 /**
  * Has the servers' names resolved again and again while the client is not qualified: perhaps they lead somewhere else by now.
- * By a timer of its own: a client that goes on failing for the same reason has nothing to tell.
+ * By a timer of its own: a client that keeps failing for the same reason emits no event.
  */
 export class ResolveAgain {
   private readonly client: NamedClient;

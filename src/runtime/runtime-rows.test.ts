@@ -163,7 +163,7 @@ test('R-1, R-2, H-1, H-10: a relay has one socket, on its port, and the route of
   });
 });
 
-test('H-2: a host-specific relay has a link-local address only, and solicits nobody', async () => {
+test('H-2: a host-specific relay has a link-local address only, and solicits no server', async () => {
   await relay({}, ({ said, sent }) => {
     expect(said.filter((words) => words.startsWith('address'))).toEqual([
       expect.stringMatching(/^address fe80:/),

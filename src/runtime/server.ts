@@ -29,7 +29,7 @@ export interface ServerSettings {
   /** The same for `secondary`: needed where both `announce` and `secondary` are given. Default: `secondary`. */
   readonly announceSecondary?: Ipv4 | undefined;
   readonly mtu?: boolean | undefined;
-  /** Secure qualification: answers only clients whose identifier is known here. */
+  /** Secure qualification: only clients with a known identifier are answered. */
   readonly keys?: ((clientId: Uint8Array) => ClientKey | undefined) | undefined;
   /** Forward connectivity tests to native hosts; needs a raw socket. Default true. */
   readonly native?: boolean | undefined;
@@ -37,7 +37,7 @@ export interface ServerSettings {
   /** Which IPv4 addresses are served at first; all unless given. {@link Server.setAccess} changes it. */
   readonly access?: AccessList | undefined;
   readonly limits?: ServerLimits | undefined;
-  /** Who answers solicitations and forwards bubbles. Default `auto`: the kernel where it can (adr/0015). */
+  /** The data path that answers solicitations and forwards bubbles. Default `auto`: the kernel where it can (adr/0015). */
   readonly dataPath?: DataPathWish | undefined;
 }
 
@@ -48,7 +48,7 @@ const KERNELS_PART = 3 / 4;
 const PATH_AGAIN_MS = 15_000;
 
 export interface ServerEvents {
-  /** Who does the work has changed. */
+  /** The data path has changed. */
   'data-path': [DataPath];
   /** Something that a person should look at; in words. */
   warning: [string];
@@ -131,7 +131,7 @@ export class Server extends EventEmitter<ServerEvents> {
     return all;
   }
 
-  /** Who answers solicitations and forwards bubbles; where it is not the kernel, why, unless that was the wish. */
+  /** The data path that answers solicitations and forwards bubbles; where it is not the kernel, the reason, unless it was asked for. */
   get dataPath(): DataPath {
     return this.path;
   }

@@ -38,7 +38,7 @@ test('a name that a resolver blocks with 0.0.0.0 does not resolve to a usable ad
   expect(warnings).toEqual(['"blocked.example" does not resolve to a usable IPv4 address: it is left out']);
 });
 
-test('a server whose next address no host can have has no second address by default', async () => {
+test('where no host can have the next address of a server, it has no second address by default', async () => {
   const [server] = await resolveServers(['last.example'], undefined, () => {});
   expect(server).toMatchObject({ primary: v4('223.255.255.255'), secondary: undefined });
 });

@@ -10,12 +10,12 @@ interface PeersOptions {
   readonly limit: number;
 }
 
-/** `teredo peers`: whom a client or relay knows. */
+/** `teredo peers`: the peers of a client or relay. */
 export function peersCommand(): Command {
   return new Command('peers')
     .description(
       'the peers that a client or relay knows; a client says by which means it reaches them: relay (native hosts), direct, local, ' +
-        'nonce or random-port (RFC 6081), guess (of ports), met (at a relay, --meet); packets and octets are those of the hosts, whether ' +
+        'nonce or random-port (RFC 6081), guess (of ports), via your relay (--meet; "met" with --json); packets and octets are those of the hosts, whether ' +
         'the kernel or this program has carried them',
     )
     .argument('[name]', 'the daemon')
@@ -33,7 +33,7 @@ export function peersCommand(): Command {
           peer.address,
           peer.mapped ?? '-',
           peer.trusted ? (peer.local ? 'trusted, local' : 'trusted') : 'unverified',
-          peer.means ?? '-',
+          meansInWords(peer),
           pathInWords(peer),
           ago(peer.receivedSecondsAgo),
           ago(peer.sentSecondsAgo),
@@ -55,6 +55,10 @@ const REASONS: Readonly<Record<NonNullable<PeerStatus['carriedReason']>, string>
   refused: 'sending refused by this host',
   unseen: 'receiving prevented by this host',
 };
+
+function meansInWords({ means }: PeerStatus): string {
+  return means === 'met' ? 'via your relay' : (means ?? '-');
+}
 
 /** The data path: both ways or one. */
 function pathInWords({ carried, carriedReason }: PeerStatus): string {

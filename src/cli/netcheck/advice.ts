@@ -28,7 +28,7 @@ const LEAST_REFRESH_SECONDS = 5;
 const BY_HAND = 'forward a UDP port of the router to this host and give it with --port';
 const FORWARD_A_PORT = `${BY_HAND}, or enable UPnP or PCP (NAT-PMP) on the router`;
 
-/** What to do about what was found. Why a server does not work at all is told with that server. */
+/** Advice on the findings. The reason why a server does not work stands with that server. */
 export function adviceOf(found: {
   readonly works: boolean;
   readonly nat: NatKind;

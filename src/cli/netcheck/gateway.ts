@@ -115,7 +115,7 @@ function secondNatInWords(
   return `Servers see ${seen.join(', ')}: the gateway is behind a second NAT, or has several ways out.`;
 }
 
-/** Nobody outside has it: RFC 1918, 100.64.0.0/10 (RFC 6598), 192.0.0.0/29 (RFC 6333 section 10), 169.254.0.0/16 (RFC 3927). */
+/** No address of the Internet: RFC 1918, 100.64.0.0/10 (RFC 6598), 192.0.0.0/29 (RFC 6333 section 10), 169.254.0.0/16 (RFC 3927). */
 function isInner(address: Ipv4): boolean {
   return (
     isPrivate(address) ||

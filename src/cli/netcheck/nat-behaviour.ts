@@ -163,7 +163,8 @@ async function letsInOthers(
   const asked = new Set(servers.map(({ primary }) => primary));
   const answers = servers.map(async ({ primary }) => {
     const answer = await socket.ask({ target: primary, cone: true }, patience);
-    if (answer === undefined || asked.has(answer.from)) throw new Error('nobody unasked');
+    if (answer === undefined || asked.has(answer.from))
+      throw new Error('an answer from an address that was not asked');
   });
   return await Promise.any(answers).then(
     () => true,

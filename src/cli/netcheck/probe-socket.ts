@@ -123,11 +123,11 @@ export class ProbeSocket {
     const { view } = this;
     if (decodeDatagram(bytes, 0, bytes.length, view) !== undefined || !isBubble(bytes, view.ipv6Start))
       return false;
-    // Behind the hop limit: a router on the way has no business with it, but who knows.
+    // It may come from a router on the way, though none should answer.
     return equalBytes(bytes, view.ipv6Start + 8, bubble, 8, 32);
   }
 
-  /** Whoever still waits for something gets nothing. */
+  /** All that still wait get nothing. */
   close(): void {
     for (const { giveUp } of this.waiting) giveUp();
     this.udp.close();

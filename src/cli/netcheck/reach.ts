@@ -1,7 +1,7 @@
 import type { Opening } from './gateway.ts';
 import type { NatBehaviour } from './nat-behaviour.ts';
 
-/** The five kinds of NAT that decide who can speak with whom (docs/adr/0016). */
+/** The five kinds of NAT that decide which pairs of clients reach each other (docs/adr/0016). */
 export const PEER_KINDS = [
   'full-cone',
   'address-restricted',

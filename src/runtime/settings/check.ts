@@ -49,7 +49,7 @@ export function checkClientSettings(settings: ClientSettings): void {
   if (settings.limits !== undefined) checkLimits(settings.limits, CLIENT_LIMITS, { mayLackSome: true });
 }
 
-/** Those whose kind has a rule, or that have one of a few words. */
+/** Checks settings that are options with a rule of their kind, or with a list of words. */
 function checkDeclared(settings: object, options: Options): void {
   for (const [name, option] of Object.entries(options)) {
     const value = (settings as Readonly<Record<string, unknown>>)[name];
