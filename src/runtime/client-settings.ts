@@ -1,4 +1,5 @@
-import type { ClientLimits, ServerCandidate } from '../core/client/index.ts';
+import type { AddressPolicy } from '../core/address-policy.ts';
+import type { AttachedNetwork, ClientLimits, ClientOptions, ServerCandidate } from '../core/client/index.ts';
 import type { ClientState, QualificationReason } from '../core/events.ts';
 import type { PortMapping } from '../io/ports.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
@@ -68,4 +69,30 @@ export interface ClientEvents {
   warning: [string];
   /** The client has ended by itself: its interface was taken away. */
   lost: [Error];
+}
+
+/** The options of a client's machine with these settings. */
+export function machineOptions(
+  settings: ClientSettings,
+  servers: readonly ServerCandidate[],
+  network: AttachedNetwork,
+  policy: AddressPolicy,
+): ClientOptions {
+  const { refresh, port } = settings;
+  return {
+    servers,
+    secret: settings.secret,
+    requireSecondary: settings.requireSecondary,
+    refreshIntervalMs: refresh === 'auto' ? undefined : refresh,
+    determineRefreshInterval: refresh === 'auto',
+    localDiscovery: settings.localDiscovery,
+    localSameNat: settings.localSameNat,
+    strictUnverified: settings.strictUnverified,
+    legacyCone: settings.legacyCone,
+    network,
+    chosenPort: port === 0 ? undefined : port,
+    meetingRelay: settings.meet,
+    policy,
+    limits: settings.limits,
+  };
 }

@@ -12,6 +12,7 @@ import { countSystemFailure, isShortage, survive } from '../io/system-failures.t
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv6 } from '../wire/index.ts';
 import { ClientInterface } from './client-interface.ts';
+import { machineOptions } from './client-settings.ts';
 import type { ClientEvents, ClientSettings } from './client-settings.ts';
 import type { ClientSnapshot } from './status.ts';
 import { Driver } from './driver.ts';
@@ -19,8 +20,7 @@ import { GatewayMapping } from './gateway-mapping.ts';
 import { FailureWarnings } from './failure-warnings.ts';
 import { DataPathUse } from './data-path-use.ts';
 import type { DataPath, DataPathWish } from './data-path-use.ts';
-import { localNetwork, sameNetwork } from './local-network.ts';
-import type { LocalNetwork } from './local-network.ts';
+import { HostWatch } from './host-watch.ts';
 import { LimitLog } from './limit-log.ts';
 import { RepeatedWarnings } from './repeated-warnings.ts';
 import { ResolveAgain } from './resolve-again.ts';
@@ -29,6 +29,7 @@ import { checkClientSettings, checkServers } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { SuspendWatch } from './suspend-watch.ts';
 import { TunnelGuard } from './tunnel-guard.ts';
+import { untilQualified } from './until-qualified.ts';
 
 /** Waits until the network has been quiet for this long before it looks what has changed. */
 const NETWORK_SETTLE_MS = 300;
@@ -53,13 +54,12 @@ export class Client extends EventEmitter<ClientEvents> {
   private servers: readonly ServerCandidate[];
   private readonly names: NamedServers;
   private again: ResolveAgain | undefined;
-  private isResting = false;
   /** After a suspend, whether another network is seen or not. */
   private isNetworkNew = false;
   private monitor: NetworkMonitor | undefined;
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
-  private network: LocalNetwork;
+  private readonly host: HostWatch;
   private readonly debounce: Debounce;
   private readonly limitLog: LimitLog;
   private readonly repeatedWarnings: RepeatedWarnings;
@@ -79,25 +79,9 @@ export class Client extends EventEmitter<ClientEvents> {
     this.servers = this.names.candidates;
     this.ports = ports;
     this.policy = new AddressPolicy({ allowPrivate: settings.allowPrivate ?? false });
-    this.network = this.lookAtNetwork();
-    const { refresh } = settings;
+    this.host = new HostWatch(settings, ports.network, this.policy, this.servers[0]?.primary);
     this.machine = new ClientMachine(
-      {
-        servers: this.servers,
-        secret: settings.secret,
-        requireSecondary: settings.requireSecondary,
-        refreshIntervalMs: refresh === 'auto' ? undefined : refresh,
-        determineRefreshInterval: refresh === 'auto',
-        localDiscovery: settings.localDiscovery,
-        localSameNat: settings.localSameNat,
-        strictUnverified: settings.strictUnverified,
-        legacyCone: settings.legacyCone,
-        network: this.network,
-        chosenPort: settings.port === 0 ? undefined : settings.port,
-        meetingRelay: settings.meet,
-        policy: this.policy,
-        limits: settings.limits,
-      },
+      machineOptions(settings, this.servers, this.host.network, this.policy),
       ports.entropy,
     );
     const { state, reason } = this.machine.status(ports.clock.now());
@@ -133,8 +117,8 @@ export class Client extends EventEmitter<ClientEvents> {
       this.udp = udp;
       this.machine.setServicePort(udp.local.port);
       driver.attachUdp(SOCKET.service, udp);
-      this.isResting = this.hasToRest;
-      const mapped = this.isResting ? undefined : this.gateway.begin();
+      this.host.lookIfResting(this.tunnelName);
+      const mapped = this.host.isResting ? undefined : this.gateway.begin();
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);
         const onWarning = (message: string): void => void this.emit('warning', message);
@@ -169,7 +153,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.monitor.start(() => this.debounce.trigger());
       this.suspendWatch.start();
       this.lookOnceMore();
-      driver.request((now) => (this.isResting ? this.machine.rest(now) : this.machine.start(now)));
+      this.restOrStart();
     } catch (error) {
       await this.close();
       throw refusalOf(error);
@@ -268,25 +252,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Resolves once the client is qualified, its address and routes set; rejects when `signal` aborts first. */
   qualified(signal?: AbortSignal): Promise<void> {
-    if (this.state === 'qualified') return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const done = (): void => {
-        this.off('state', onState);
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const onState = (state: ClientState): void => {
-        if (state !== 'qualified') return;
-        done();
-        resolve();
-      };
-      const onAbort = (): void => {
-        done();
-        reject(signal!.reason as Error);
-      };
-      if (signal?.aborted === true) return onAbort();
-      this.on('state', onState);
-      signal?.addEventListener('abort', onAbort);
-    });
+    return untilQualified(this, signal);
   }
 
   /** Stops, and takes away interface, addresses and routes. Harmless when repeated. */
@@ -306,8 +272,8 @@ export class Client extends EventEmitter<ClientEvents> {
     });
     this.startOnce.goOn();
     this.setServers(servers);
-    this.network = this.lookAtNetwork();
-    this.driver.request((now) => this.machine.networkChanged(now, this.network));
+    this.host.look(this.servers[0]?.primary);
+    this.tellNetwork();
     this.again = new ResolveAgain(this, servers, () => this.names.resolve(() => {}), this.ports.clock);
   }
 
@@ -381,7 +347,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private openSocket(socket: number, port = 0): boolean {
     try {
       if (socket === SOCKET.discovery) {
-        const local = this.network.localAddress;
+        const local = this.host.network.localAddress;
         if (local !== undefined)
           this.driver.attachReceiver(socket, this.ports.openDiscovery(local, this.udp));
       } else {
@@ -402,35 +368,31 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
-  private get hasToRest(): boolean {
-    const own = this.tunnel?.name ?? this.settings.interface ?? '';
-    return this.settings.onlyWithoutIpv6 === true && this.ports.network.hasNativeIpv6(own);
+  private get tunnelName(): string {
+    return this.tunnel?.name ?? this.settings.interface ?? '';
   }
 
   /** Finds changes since the start began, which the monitor has not seen. Before the machine sends anything. */
   private lookOnceMore(): void {
     this.seeIfToRest();
-    const before = this.network;
-    this.network = this.lookAtNetwork();
-    if (!sameNetwork(before, this.network))
-      this.driver.request((now) => this.machine.networkChanged(now, this.network));
+    if (this.host.look(this.servers[0]?.primary)) this.tellNetwork();
   }
 
-  /** Whether the client begins to rest now, or ends that. The port that a gateway has opened is closed while it rests. */
+  /** Whether the client begins or ends to rest. The port that a gateway has opened is closed while it rests. */
   private seeIfToRest(): boolean {
-    const { hasToRest } = this;
-    if (hasToRest === this.isResting) return false;
-    this.isResting = hasToRest;
-    if (hasToRest) this.gateway.rest();
+    if (!this.host.lookIfResting(this.tunnelName)) return false;
+    if (this.host.isResting) this.gateway.rest();
     else this.gateway.networkChanged();
     return true;
   }
 
-  /** Native IPv6 has come, or gone. */
-  private restOrGoOn(): void {
-    if (!this.seeIfToRest()) return;
-    const { isResting: hasToRest } = this;
-    this.driver.request((now) => (hasToRest ? this.machine.rest(now) : this.machine.start(now)));
+  private restOrStart(): void {
+    const { isResting } = this.host;
+    this.driver.request((now) => (isResting ? this.machine.rest(now) : this.machine.start(now)));
+  }
+
+  private tellNetwork(): void {
+    this.driver.request((now) => this.machine.networkChanged(now, this.host.network));
   }
 
   /** Nothing may have changed here, but the NAT may have forgotten the mapping, and a gateway the port. */
@@ -441,14 +403,13 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private networkChanged(): void {
-    this.restOrGoOn();
-    const before = this.network;
-    this.network = this.lookAtNetwork();
+    if (this.seeIfToRest()) this.restOrStart();
+    const isOther = this.host.look(this.servers[0]?.primary);
     this.tunnel?.networkChanged();
-    if (sameNetwork(before, this.network) && !this.isNetworkNew) return;
+    if (!isOther && !this.isNetworkNew) return;
     this.isNetworkNew = false;
-    this.driver.request((now) => this.machine.networkChanged(now, this.network));
-    if (!this.isResting) this.gateway.networkChanged();
+    this.tellNetwork();
+    if (!this.host.isResting) this.gateway.networkChanged();
   }
 
   private get serverInUse(): ServerCandidate | undefined {
@@ -462,12 +423,6 @@ export class Client extends EventEmitter<ClientEvents> {
     if (portMapping === 'off' || server === undefined || this.udp === undefined) return undefined;
     const { local } = this.udp;
     return this.ports.openPortMapper({ local, destination: server.primary, file: portMappingFile });
-  }
-
-  private lookAtNetwork(): LocalNetwork {
-    const found = localNetwork(this.ports.network, this.settings.bind, this.servers[0]?.primary);
-    this.policy.setSubnets(found.subnets);
-    return found;
   }
 
   /** The Teredo address in text, while there is one. */
