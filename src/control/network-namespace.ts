@@ -6,7 +6,7 @@ export function networkNamespace(): string {
   return readlinkSync('/proc/self/ns/net');
 }
 
-/** What the files are called that Unix sockets of this network namespace are bound to; undefined where that is not told. */
+/** Names of the files to which Unix sockets of this network namespace are bound; undefined where the kernel does not show them. */
 export function boundNames(): ReadonlySet<string> | undefined {
   let table: string;
   try {

@@ -30,7 +30,7 @@ export interface DataPath {
   readonly inUse: 'user' | 'kernel';
   /** Why it is not the kernel; absent where that is what was asked for. Of a server with the kernel: which rules of its host are unknown. */
   readonly reason?: string;
-  /** What the kernel carries now, and has carried: none of it is in `counters` of the daemon. */
+  /** Peers and traffic carried by the kernel: none of it is in `counters` of the daemon. */
   readonly carried?: {
     readonly peers: number;
     readonly receivedPackets: number;
@@ -40,11 +40,11 @@ export interface DataPath {
   };
   /** Absent where the kernel carries nothing. */
   readonly uplinks?: readonly UplinkStatus[];
-  /** What the kernel did with packets, by reason. */
+  /** Packets in the kernel by verdict and reason. */
   readonly counters?: Readonly<Record<string, number>>;
 }
 
-/** What a gateway has mapped for a client. */
+/** The port that a gateway has opened for a client. */
 export interface PortMapping {
   readonly protocol: 'pcp' | 'nat-pmp' | 'upnp';
   /** IPv4 address and port of the gateway that lets all hosts in. */

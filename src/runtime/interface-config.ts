@@ -15,7 +15,7 @@ export interface InterfaceSetting {
 }
 
 /**
- * What a tunnel interface has, setting by setting: one that cannot be set keeps no other from being set, and what another program has taken
+ * The settings of a tunnel interface, one by one: one that cannot be set keeps no other from being set, and what another program has taken
  * away comes back with the next change of the network. One step after the other.
  */
 export class InterfaceConfig {
@@ -23,7 +23,7 @@ export class InterfaceConfig {
   private readonly network: HostNetwork;
   private readonly onWarning: (message: string) => void;
   private readonly applied = new Map<string, InterfaceSetting>();
-  /** What has been said already. */
+  /** Warnings given so far. */
   private readonly failures = new Map<string, string>();
   private steps: Promise<void> = Promise.resolve();
   private closed = false;

@@ -122,7 +122,7 @@ function plural(noun: string): string {
   return noun.endsWith('s') ? `${noun}es` : `${noun}s`;
 }
 
-/** What becomes of that for which there is no room, by limit: noun and verb. */
+/** The effect of each limit: noun and verb. */
 export const EFFECTS: Readonly<Record<LimitName, readonly [string, string]>> = {
   answers: ['answer', 'not sent'],
   'forwarded-by-pair': ['packet', 'dropped'],

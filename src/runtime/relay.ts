@@ -24,7 +24,7 @@ import type { DataPath, DataPathWish } from './data-path-use.ts';
 export interface RelaySettings {
   /** The outer IPv4 address; 0 leaves it to the system (for a host-specific relay behind a NAT). */
   readonly address: Ipv4;
-  /** What a 1:1 NAT in front of this host translates `address` to; nothing is sent there. Default: `address`. */
+  /** The address to which a 1:1 NAT in front of this host translates `address`; nothing is sent there. Default: `address`. */
   readonly announce?: Ipv4 | undefined;
   readonly port: number;
   readonly interface: string;
@@ -270,7 +270,7 @@ const SETTINGS = [
   routeSetting({ destination: TEREDO.address, prefixLength: TEREDO.length, gateway: GATEWAY }),
 ];
 
-/** What a relay's ICMPv6 errors come from: a global address, else a unique local one, which routers pass on too; else this link's. */
+/** The source address of a relay's ICMPv6 errors: a global address, else a unique local one, which routers pass on too; else this link's. */
 function errorSource(addresses: readonly Ipv6[]): Ipv6 {
   return addresses.find((address) => !isSiteOnly(address, 0)) ?? addresses[0] ?? LINK_LOCAL;
 }

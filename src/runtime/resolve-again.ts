@@ -7,7 +7,7 @@ import { SettingsError } from './settings/settings-error.ts';
 /** Least time between two resolutions of the servers' names. */
 const RESOLVE_AGAIN_MS = 30_000;
 
-/** What a client does for this: it tells its state and takes other servers. */
+/** A client that reports its state and takes other servers. */
 interface NamedClient {
   on(
     event: 'state',

@@ -10,7 +10,7 @@ import { buildBubble } from '../wire/index.ts';
 import { Server } from './server.ts';
 import type { ServerSettings } from './server.ts';
 
-/** What a server does itself beside a kernel that does some of its work. */
+/** The work of a server process beside a kernel that does a part. */
 
 const CLIENT = at('192.0.2.10:4000');
 const LIMIT = { perSecond: 0, burst: 8 };

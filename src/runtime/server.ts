@@ -24,7 +24,7 @@ export interface ServerSettings {
   readonly address: Ipv4;
   /** Of this host. Without one, clients cannot find out whether their NAT is symmetric. */
   readonly secondary?: Ipv4 | undefined;
-  /** What a 1:1 NAT in front of this host translates `address` to, for clients to know the server by. Default: `address`. */
+  /** The address to which a 1:1 NAT in front of this host translates `address`, for clients to know the server by. Default: `address`. */
   readonly announce?: Ipv4 | undefined;
   /** The same for `secondary`: needed where both `announce` and `secondary` are given. Default: `secondary`. */
   readonly announceSecondary?: Ipv4 | undefined;
@@ -233,7 +233,7 @@ export class Server extends EventEmitter<ServerEvents> {
     if (JSON.stringify(this.path) !== before) this.emit('data-path', this.path);
   }
 
-  /** What the kernel does not do is done here, and with all that there may be of it. */
+  /** Work in which the kernel has no part is done here, with its whole limit. */
   private share({ answers, forwards, reason, unknown }: ServerWork): void {
     this.take('answers', answers);
     this.take('forwarded', forwards);

@@ -3,7 +3,7 @@ import { v4 } from '../../test/support/client-rig.ts';
 import { formatIpv4 } from '../wire/index.ts';
 import { NamedServers, addressesOf, candidatesOf, inTurn, resolveServers } from './servers.ts';
 
-/** What the resolver of a host says that blocks some names, as Pi-hole does. */
+/** The answer of a resolver that blocks some names, as Pi-hole does. */
 const RESOLVED: Readonly<Record<string, readonly string[]>> = {
   'blocked.example': ['0.0.0.0'],
   'one-bad.example': ['255.255.255.255', '192.0.2.1', '0.0.0.0', '224.0.0.1', '192.0.2.9'],

@@ -27,7 +27,7 @@ interface NetcheckOptions {
   readonly json?: boolean;
 }
 
-/** What the bisection of 120 s takes at the most. */
+/** The longest time of the bisection of 120 s. */
 const LIFETIME_SECONDS = 300;
 
 /** `teredo netcheck`: would Teredo work here, with which peers, and if not, why not. It needs neither a daemon nor root. */

@@ -83,7 +83,7 @@ interface Pings {
   readonly times: readonly number[];
   readonly firstReplyMs: number | undefined;
   readonly tookMs: number;
-  /** What the system's ping said in the end, or a router on the way instead of an answer. */
+  /** The last words of the system's ping, or the error of a router on the way. */
   readonly words: string;
 }
 

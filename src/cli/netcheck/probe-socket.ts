@@ -17,7 +17,7 @@ import {
 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 
-/** What measuring needs of the world: a plain user has it. */
+/** The ports that measuring needs: a plain user may open them. */
 export type ProbePorts = Pick<PortFactory, 'clock' | 'entropy' | 'openUdp'> & {
   readonly network: Pick<PortFactory['network'], 'ipv4Subnets'>;
 };
@@ -38,7 +38,7 @@ export interface ProbeAnswer {
   /** The address that was asked. */
   readonly target: Ipv4;
   readonly from: Ipv4;
-  /** What it saw us as. */
+  /** This host's address and port, as the server saw them. */
   readonly mapped: Endpoint;
 }
 

@@ -11,14 +11,14 @@ export const PEER_KINDS = [
 ] as const;
 export type PeerKind = (typeof PEER_KINDS)[number];
 
-/** What two hosts need to reach each other, in both directions alike: the easier the sooner. */
+/** The means by which two hosts reach each other, in both directions alike: the easiest first. */
 const WAYS = ['rfc4380', 'rfc6081', 'guessing', 'none'] as const;
 export type Way = (typeof WAYS)[number];
 
 export interface Reach {
   readonly peer: PeerKind;
   readonly way: Way;
-  /** What might do as well, where it is not known which of several kinds our own NAT is, or what a port that the gateway opens leads to. */
+  /** Further means that might work, where it is not known which of several kinds our own NAT is, or what a port that the gateway opens leads to. */
   readonly atBest?: Way;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What values settings may have: the one place of these rules, for the library and for the command line. Each function gives the end of
+ * The values that settings may have: the one place of these rules, for the library and for the command line. Each function gives the end of
  * a sentence that begins with the value, or undefined where the value is allowed.
  */
 import { formatIpv4, formatIpv6, isTeredo, parseIpv4, parseIpv6, parsePrefix } from '../../wire/index.ts';
