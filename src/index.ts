@@ -1,6 +1,6 @@
 /** The library: Teredo's roles over this machine's kernel, or over ports of your own. */
 export { Client } from './runtime/client.ts';
-export type { ClientEvents, ClientSettings } from './runtime/client.ts';
+export type { ClientEvents, ClientSettings } from './runtime/client-settings.ts';
 export type { CarriedTotals, DataPath, DataPathWish } from './runtime/data-path-use.ts';
 export type { DefaultRoute } from './runtime/client-interface.ts';
 export type { Inbound } from './runtime/tunnel-guard.ts';

@@ -1,17 +1,4 @@
-import { Option } from 'commander';
 import type { DataPath, UplinkStatus } from '../control/status.ts';
-import type { DataPathWish } from '../runtime/data-path-use.ts';
-
-/** `--data-path`; `what`: it is that the kernel, or this program, does. */
-export function dataPathOption(what = 'carries the packets of verified peers'): Option {
-  const wishes: readonly DataPathWish[] = ['auto', 'kernel', 'user'];
-  return new Option(
-    '--data-path <path>',
-    `who ${what}; auto: the kernel where it can, else this program, and "teredo status" says why`,
-  )
-    .choices(wishes)
-    .default('auto');
-}
 
 /** The rows of `teredo status`. */
 export function dataPathRows({ inUse, reason, carried, uplinks, counters }: DataPath): [string, string][] {

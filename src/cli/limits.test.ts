@@ -3,15 +3,17 @@ import { describe, expect, test } from 'vitest';
 import { CLIENT_LIMITS } from '../core/client/index.ts';
 import { RELAY_LIMITS } from '../core/relay/index.ts';
 import { SERVER_LIMITS } from '../core/server/index.ts';
-import { addLimitOption, limitsWith } from './limits.ts';
-import type { LimitValues } from './limits.ts';
+import { limitOption } from '../runtime/settings/common-options.ts';
+import { limitsWith } from '../runtime/settings/limits.ts';
+import { addLimitsHelp, addOptions, valuesOf } from './flags.ts';
 
 function parse<L extends object>(defaults: L, ...args: string[]): L {
-  const command = addLimitOption(new Command('role'), defaults)
+  const options = { limits: limitOption(defaults) };
+  const command = addOptions(new Command('role'), options)
     .exitOverride()
     .configureOutput({ writeErr: () => undefined });
   command.parse(args, { from: 'user' });
-  return limitsWith(defaults, command.opts<{ limit?: LimitValues }>().limit);
+  return limitsWith(defaults, valuesOf(command, options).limits);
 }
 
 describe('--limit', () => {
@@ -61,7 +63,7 @@ describe('--limit', () => {
     ['server', SERVER_LIMITS],
   ] as const)('help lists all limits of a %s', ([, defaults]) => {
     let help = '';
-    const command = addLimitOption(new Command('role'), defaults);
+    const command = addLimitsHelp(new Command('role'), defaults);
     command.configureOutput({ writeOut: (text) => void (help += text) }).outputHelp();
     const numbers = JSON.stringify(defaults).match(/:\d/g)!.length;
     expect(help.match(/^ {2}[a-z.-]+=[\d.]+$/gm)).toHaveLength(numbers);

@@ -17,17 +17,17 @@ import { SettingsError } from '../runtime/settings/settings-error.ts';
 import { inOptions } from './option-of-setting.ts';
 import { requireAfterUnknown } from './required-option.ts';
 
-// Whoever reads the answer may have had enough of it: `teredo status | head -1`.
+// The reader of the answer may end first: `teredo status | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.OK);
   process.stderr.write(`teredo: cannot write the answer: ${error.message}\n`);
   process.exit(EXIT.FAILED);
 });
 
-// A role goes on when the terminal or the pipe it talks to has gone (EIO, EPIPE): there is nobody to tell.
+// A role keeps running when its terminal or pipe has gone (EIO, EPIPE): its lines are lost.
 process.stderr.on('error', () => {});
 
-// What is young dies young here, so that more room for it is 20 MB and more of nothing: V8 would double it whenever much is going on.
+// Most objects here die young. V8 would double the room for young ones under load: 20 MB and more without any use.
 setFlagsFromString('--semi-space-growth-factor=1');
 
 /** The program: one command, one exit status. */
@@ -82,7 +82,7 @@ function failure(error: unknown): number {
   }
   if (systemErrorIn(error) !== undefined)
     return complain(`the system refused: ${(error as Error).message}`, EXIT.FAILED);
-  throw error; // a bug of ours: with its stack
+  throw error; // a bug: with its stack
 }
 
 function complain(message: string, exitCode: number): number {

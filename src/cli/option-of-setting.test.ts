@@ -8,8 +8,8 @@ import { serverCommand } from './roles/server.ts';
 const CASES = [
   ['client', 'servers[0].primary', 'server'],
   ['client', 'servers', 'server'],
-  ['client', 'meetingRelay', 'meet'],
-  ['client', 'refreshInterval', 'refresh'],
+  ['client', 'meet', 'meet'],
+  ['client', 'refresh', 'refresh'],
   ['client', 'secret.clientId', 'client-id'],
   ['client', 'secret.secret', 'secret-file'],
   ['client', 'dataPath', 'data-path'],

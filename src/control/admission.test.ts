@@ -33,7 +33,7 @@ test('root has no limit here', () => {
 
 const callers = (uid: number, ...pids: number[]): Caller[] => pids.map((pid) => ({ uid, pid }));
 
-test('a connection of whoever has most gives way, the first of them', () => {
+test('a connection of the process or user with most of them gives way, the first one', () => {
   const present = [...callers(1001, 1), ...callers(1000, 2, 3, 4, 4, 4), ...callers(1002, 5, 5)];
   expect(givesWay(present, { uid: 1003, pid: 9 })).toBe(3);
 });

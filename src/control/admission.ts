@@ -1,7 +1,7 @@
 import { TokenBuckets } from '../core/token-buckets.ts';
 import type { Entropy } from '../core/entropy.ts';
 
-/** Who is at the other end of a control connection: a process of a user. */
+/** The other end of a control connection: a process of a user. */
 export interface Caller {
   readonly uid: number;
   readonly pid: number;

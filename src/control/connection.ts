@@ -10,7 +10,7 @@ const ANSWER_MS = 30_000;
 const NOTHING = new Uint8Array(0);
 
 /**
- * A connection to the control socket. It is looked at when its server has time, and not when something arrives, so that nobody makes work
+ * A connection to the control socket. It is looked at when its server has time, and not when something arrives, so that no user makes work
  * by sending in small pieces. What comes behind the question is never read.
  */
 export class Connection implements Caller {

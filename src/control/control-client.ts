@@ -27,7 +27,7 @@ export class NoAnswerError extends Error {
 }
 
 /**
- * Asks the daemon behind a control socket. Rejects with the system's error where nobody listens or the socket is not for this user, else
+ * Asks the daemon behind a control socket. Rejects with the system's error where no process listens or the socket is not for this user, else
  * with a NoAnswerError. It tries again while more connections wait than the kernel queues, and while the daemon keeps this user out.
  */
 export async function ask(path: string, request: ControlRequest): Promise<ControlAnswer> {

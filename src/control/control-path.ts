@@ -47,12 +47,12 @@ export function controlPath(directory: string, name: string): string {
   return join(directory, `${name}.sock`);
 }
 
-/** Whether the folder is somebody's own choice, and so perhaps not for our sockets only. */
+/** Whether the user has chosen the folder: other files may be in it. */
 export function isChosen(directory: string): boolean {
   return directory === process.env['TEREDO_RUNTIME_DIR'];
 }
 
-/** Whether it had to be made. Throws where it cannot be had, or another account could put files into it: anybody can make a folder in /tmp. */
+/** Whether it had to be made. Throws where it cannot be made, or another account could put files into it: every user can make a folder in /tmp. */
 export function makeControlDirectory(directory: string): boolean {
   refuseForeign(directory);
   const made = mkdirSync(directory, { recursive: true, mode: 0o755 }) !== undefined;
@@ -68,7 +68,7 @@ function refuseForeign(directory: string): void {
   throw new Error(hasRuntime ? `${fault}: set XDG_RUNTIME_DIR` : fault);
 }
 
-/** What a folder has to say to somebody who looks for daemons. */
+/** A folder, for a search for daemons. */
 export interface FoundSockets {
   /** Names of the control sockets, the dead included. */
   readonly names: readonly string[];
@@ -92,17 +92,12 @@ export function controlSockets(directory: string): FoundSockets {
 }
 
 /**
- * Whether daemons are asked that have their sockets there. Where anybody could have made the folder, as in /tmp, it has to be our own or
- * root's, and nobody else's to write into; elsewhere the owner of the folder above has placed it, or the user has chosen it.
+ * Whether daemons are asked that have their sockets there. Where every user could have made the folder, as in /tmp, it has to belong to this user or
+ * root, and be writable by no other; elsewhere the owner of the folder above has placed it, or the user has chosen it.
  */
 function isMeantForSockets(directory: string): boolean {
   if (isChosen(directory)) return true;
   if ((lstatSync(dirname(directory)).mode & WRITABLE_BY_ALL) === 0) return true;
   const { uid, mode } = lstatSync(directory);
   return (uid === process.getuid?.() || uid === 0) && (mode & WRITABLE_BY_OTHERS) === 0;
-}
-
-/** What may stand as a daemon's name: it becomes a file name. */
-export function isControlName(name: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name);
 }

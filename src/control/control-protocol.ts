@@ -3,14 +3,14 @@
  * `{ok: true, result}` or `{ok: false, code, message}`.
  */
 
-/** A line longer than this is nobody's request. */
+/** A longer line is no request. */
 export const MAX_REQUEST_BYTES = 4096;
 /** More peers than this are in no answer. */
 export const MAX_PEERS = 100_000;
 
 export interface ControlRequest {
   readonly command: 'status' | 'peers' | 'contact';
-  /** `contact`: with whom, in text. */
+  /** `contact`: the peer's address, in text. */
   readonly address?: string;
   /** `peers`: how many at most. */
   readonly limit?: number;

@@ -274,7 +274,7 @@ export class ControlServer {
   }
 }
 
-/** Milliseconds that this process has run: waiting for a busy machine is no work of ours. */
+/** Milliseconds that this process has run: waiting for a busy machine is not counted. */
 function processorTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1_000;

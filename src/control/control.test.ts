@@ -60,7 +60,7 @@ async function idle(path: string): Promise<Socket> {
   return socket;
 }
 
-test('whoever keeps connections open hides no daemon: the oldest of them give way', async () => {
+test('a user that keeps connections open hides no daemon: the oldest of them give way', async () => {
   const { path } = await daemon();
   const [first] = await Promise.all(Array.from({ length: 40 }, () => idle(path)));
   for (let i = 0; i < 10; i++)
@@ -75,7 +75,7 @@ test('a living daemon keeps its name', async () => {
   );
 });
 
-test('where anybody may make folders, one that others may write into is not used', async () => {
+test('where every user may make folders, one that others may write into is not used', async () => {
   const path = folder();
   chmodSync(path, 0o1777);
   const squatted = join(path, 'teredo-1000');
@@ -102,7 +102,7 @@ test('where anybody may make folders, one that others may write into is not used
   control!.close();
 });
 
-test('who asks nothing does not keep a daemon from ending', async () => {
+test('a connection without a question does not keep a daemon from ending', async () => {
   const control = await daemon();
   const socket = await idle(control.path);
   await until(() => control.connectionCount === 1);
@@ -111,7 +111,7 @@ test('who asks nothing does not keep a daemon from ending', async () => {
   await until(() => control.connectionCount === 0);
 });
 
-test('who asks one letter at a time has 10 s for all of it', async () => {
+test('a question that comes one letter at a time has 10 s', async () => {
   const control = await daemon();
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
@@ -125,7 +125,7 @@ test('who asks one letter at a time has 10 s for all of it', async () => {
   await until(() => socket.closed);
 });
 
-test('a handler that fails is told to who asked and to the log; the daemon goes on', async () => {
+test('a handler that fails is reported to the asker and in the log; the daemon keeps running', async () => {
   const lines: string[] = [];
   const { path } = await daemon(
     () => {
@@ -223,7 +223,7 @@ test('a daemon too busy to take a connection is alive: its socket stays', async 
   expect(existsSync(path)).toBe(true);
 });
 
-test('a folder that somebody made and chose stays; others go with the last daemon', async () => {
+test('a folder that a user made and chose stays; others go with the last daemon', async () => {
   const chosen = folder();
   vi.stubEnv('TEREDO_RUNTIME_DIR', chosen);
   onTestFinished(() => void vi.unstubAllEnvs());
@@ -256,12 +256,12 @@ test('the socket is for all users, whatever the umask is; what is in its place i
 test('at its end a daemon leaves a file alone that stands in place of its socket', async () => {
   const control = await daemon();
   rmSync(control.path);
-  writeFileSync(control.path, 'of somebody else');
+  writeFileSync(control.path, 'of another program');
   control.close();
   expect(existsSync(control.path)).toBe(true);
 });
 
-test('a control socket whose file cannot be looked at or removed is closed all the same', async () => {
+test('a control socket whose file cannot be looked at or removed is closed nevertheless', async () => {
   const lines: string[] = [];
   const above = folder();
   const directory = join(above, 'sockets');
@@ -302,7 +302,7 @@ test(
     onTestFinished(() => void vi.unstubAllEnvs());
     expect(controlDirectory()).toBe('/run/teredo-root');
     expect(whyElsewhere()).toBe(`${theirs} belongs to another account (uid 65534)`);
-    // Daemons of that account are found all the same.
+    // Daemons of that account are found nevertheless.
     expect(searchDirectories()).toEqual([theirs, '/run/teredo-root', '/run/teredo']);
     const listen = ControlServer.listen(theirs, 'it', () => ({ ok: true, result: '' }));
     await expect(listen).rejects.toThrow(/belongs to another account/);

@@ -26,7 +26,7 @@ test('so it is with a process among others of its user', async () => {
   expect(order.indexOf('modest')).toBe(1);
 });
 
-test('who leaves is not waited for', async () => {
+test('a process that leaves is not waited for', async () => {
   const turns = new FairQueue(1);
   const [first, second] = [
     { uid: 1, pid: 1 },

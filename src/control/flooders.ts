@@ -7,7 +7,7 @@ const KEPT_OUT_MS = 2_000;
 
 /**
  * Users that flood the control socket. Even a connection that is closed at once costs accepting it, and while many wait others wait behind
- * them: so the kernel is told not to let such a user connect for a while.
+ * them: so the kernel keeps such a user from connecting for a while.
  */
 export class Flooders {
   /** `keepOut` has the kernel refuse just these users. */

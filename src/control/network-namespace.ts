@@ -6,11 +6,11 @@ export function networkNamespace(): string {
   return readlinkSync('/proc/self/ns/net');
 }
 
-/** What the files are called that Unix sockets of this network namespace are bound to; undefined where that is not told. */
+/** Names of the files to which Unix sockets of this network namespace are bound; undefined where the kernel does not show them. */
 export function boundNames(): ReadonlySet<string> | undefined {
   let table: string;
   try {
-    table = readFileSync('/proc/net/unix', 'utf8'); // of one's own namespace, whoever has mounted /proc
+    table = readFileSync('/proc/net/unix', 'utf8'); // of this process's namespace, also where /proc was mounted in another
   } catch {
     return undefined; // no /proc
   }

@@ -25,12 +25,12 @@ export interface UplinkStatus {
   readonly reason?: string;
 }
 
-/** Who carries the packets of verified peers. */
+/** The data path of the packets of verified peers. */
 export interface DataPath {
   readonly inUse: 'user' | 'kernel';
   /** Why it is not the kernel; absent where that is what was asked for. Of a server with the kernel: which rules of its host are unknown. */
   readonly reason?: string;
-  /** What the kernel carries now, and has carried: none of it is in `counters` of the daemon. */
+  /** Peers and traffic carried by the kernel: none of it is in `counters` of the daemon. */
   readonly carried?: {
     readonly peers: number;
     readonly receivedPackets: number;
@@ -40,14 +40,14 @@ export interface DataPath {
   };
   /** Absent where the kernel carries nothing. */
   readonly uplinks?: readonly UplinkStatus[];
-  /** What the kernel did with packets, by reason. */
+  /** Packets in the kernel by verdict and reason. */
   readonly counters?: Readonly<Record<string, number>>;
 }
 
-/** What a gateway has mapped for a client. */
+/** The port that a gateway has opened for a client. */
 export interface PortMapping {
   readonly protocol: 'pcp' | 'nat-pmp' | 'upnp';
-  /** IPv4 address and port of the gateway at which anybody is let in. */
+  /** IPv4 address and port of the gateway that lets all hosts in. */
   readonly external: string;
   /** Absent: until it is released. */
   readonly lifetimeSeconds?: number;
@@ -95,7 +95,7 @@ export interface ServerStatus extends DaemonStatus {
   readonly secondary?: string;
   readonly secure: boolean;
   readonly access: AccessStatus;
-  /** Who answers solicitations and forwards bubbles; what the kernel does is in `counters` too. */
+  /** The data path that answers solicitations and forwards bubbles; the kernel's work is in `counters` too. */
   readonly dataPath: DataPath;
 }
 
@@ -153,7 +153,7 @@ export interface ContactStatus {
   readonly mapped?: string;
   /** How it is reached; absent while it is not. */
   readonly means?: PeerMeans | undefined;
-  /** The client has a relay at which peers may be met. */
+  /** The client has a relay of its user, via which peers may be reached (--meet). */
   readonly mayMeet: boolean;
   readonly isHeardThroughServer: boolean;
   readonly ownPorts?: string;

@@ -3,7 +3,7 @@ import type { ClientStatus, ContactStatus, PeerStatus } from '../control/status.
 import type { ServerCandidate } from '../core/client/index.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
 import { Client } from '../runtime/client.ts';
-import type { ClientSettings } from '../runtime/client.ts';
+import type { ClientSettings } from '../runtime/client-settings.ts';
 import type { ClientSnapshot } from '../runtime/status.ts';
 import { ResolveAgain } from '../runtime/resolve-again.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
@@ -31,7 +31,7 @@ export class ClientRole implements Role {
     const ports = kernelPorts();
     const client = new Client(settings, ports);
     this.client = client;
-    this.mayMeet = settings.meetingRelay !== undefined;
+    this.mayMeet = settings.meet !== undefined;
     this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
       if (state === 'qualified') {
@@ -180,8 +180,8 @@ function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: ClientSnapshot, ma
   return symmetricNatRuledOut ? '' : ' (a symmetric NAT could not be ruled out)';
 }
 
-/** Why the tunnel of a client with this wish gets no default route; nothing where it gets one, or is not to. */
-function sayWhoHasTheDefault({ defaultRoute, interface: own = '' }: ClientSettings): void {
+/** Says why the tunnel gets no default route. Says nothing where it gets one, or where the user wants none. */
+function sayWhoHasTheDefault({ defaultRoute = 'auto', interface: own = '' }: ClientSettings): void {
   const { network } = kernelPorts();
   if (defaultRoute === 'auto' && network.hasNativeIpv6(own)) {
     say(

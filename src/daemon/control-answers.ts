@@ -88,7 +88,7 @@ function peersAnswer(
 
 const started = performance.now();
 
-/** What every role's status begins with. */
+/** The first fields of every role's status. */
 export function commonStatus(name: string): Omit<DaemonStatus, 'counters'> {
   return {
     version: 1,

@@ -1,4 +1,4 @@
-/** What the program's exit status means; the same for every command. */
+/** The meanings of the program's exit status; the same for every command. */
 export const EXIT = {
   /** Yes, or done. */
   OK: 0,

@@ -1,6 +1,6 @@
 import type { QualificationReason } from '../core/events.ts';
 
-/** What a reason means for the one who reads it, and what can be done. */
+/** A reason in words, with advice. */
 export function explainReason(reason: QualificationReason): string {
   return REASONS[reason];
 }

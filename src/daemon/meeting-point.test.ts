@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { v4 } from '../../test/support/client-rig.ts';
 import { meetingPointAmong, resolveMeetingPoint } from './meeting-point.ts';
-import { meetingPointValue } from '../cli/values.ts';
+import { relayOf } from '../runtime/settings/parse.ts';
 
 test('a meeting point is an address or a name, with a port or without', async () => {
-  const resolve = (text: string) => resolveMeetingPoint(meetingPointValue(text));
+  const resolve = (text: string) => resolveMeetingPoint(relayOf(text));
   expect(await resolve('192.0.2.7')).toEqual({ address: v4('192.0.2.7'), port: 3545 });
   expect(await resolve('192.0.2.7:4000')).toEqual({ address: v4('192.0.2.7'), port: 4000 });
   expect(await resolve('localhost:4000')).toEqual({ address: v4('127.0.0.1'), port: 4000 });
@@ -31,5 +31,5 @@ test.each([
   ['0.0.0.0', /stands for any address/],
   [':3545', /has no name or address/],
 ])('a meeting point that is none: %s', (text, why) => {
-  expect(() => meetingPointValue(text)).toThrow(why);
+  expect(() => relayOf(text)).toThrow(why);
 });

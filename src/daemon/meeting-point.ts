@@ -1,14 +1,9 @@
 import { addressesOf } from '../runtime/servers.ts';
 import type { Endpoint, Ipv4 } from '../wire/index.ts';
+import type { HostPort } from '../runtime/settings/parse.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 
-/** A host by name or IPv4 address, and a UDP port of it. */
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** The relay at which peers are met. Fails where its name does not resolve, for the user has asked for it. */
+/** The user's own relay (--meet). Fails where its name does not resolve, for the user has asked for it. */
 export async function resolveMeetingPoint({ host, port }: HostPort): Promise<Endpoint> {
   const addresses = await addressesOf(host);
   if (addresses.length > 0) return { address: meetingPointAmong(addresses), port };
@@ -18,7 +13,7 @@ export async function resolveMeetingPoint({ host, port }: HostPort): Promise<End
   );
 }
 
-/** Two clients meet only if they take the same of a name's addresses, which come in any order. */
+/** Two clients reach each other via the relay only if both take the same of its addresses, which come in any order. */
 export function meetingPointAmong(addresses: readonly Ipv4[]): Ipv4 {
   return Math.min(...addresses);
 }

@@ -5,7 +5,7 @@ import { kernelPorts } from '../io/kernel-ports.ts';
 import { Relay } from '../runtime/relay.ts';
 import type { RelaySettings } from '../runtime/relay.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
-import { accessStatus } from './access-status.ts';
+import { accessStatus } from './access.ts';
 import { dataPathInWords, dataPathStatus } from './data-path-status.ts';
 import { EXIT } from './exit-codes.ts';
 import { carriedStatus, secondsAgo } from './peer-status.ts';

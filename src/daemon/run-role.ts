@@ -9,14 +9,14 @@ import type { ExitCode } from './exit-codes.ts';
 import { openControl } from './control-answers.ts';
 import { say } from './log.ts';
 
-/** A role that runs in the foreground until it is told to stop. */
+/** A role that runs in the foreground until a signal or an error ends it. */
 export interface Role {
   /** Opens everything; rejects with what stands in the way. */
   start(): Promise<void>;
   status(name: string): RoleStatus;
-  /** The peers now; what is told of each is made when it is taken. */
+  /** The peers now; the status of each is made when it is taken. */
   peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus> };
-  /** How far the search for a way to this address has come. */
+  /** Progress of the search for a way to this address. */
   contact?(name: string, address: Ipv6): ContactStatus;
   close(): Promise<void>;
 }
@@ -26,12 +26,12 @@ export interface RunningRole {
   readonly end: (exitCode: ExitCode, message?: string) => void;
 }
 
-/** A role has ended within 5 s after a signal: so long its end may take, and after that what still keeps the process from ending. */
+/** A role ends within 5 s after a signal: the first is for its own end, the second for all else that keeps the process alive. */
 const [CLOSE_MS, LINGER_MS] = [4_500, 250];
 
 /**
  * Runs a role: control socket, readiness, signals, clean end. Resolves with the exit status when the role has ended.
- * `make` gets a way to end it from inside; `notices` are said once it runs: a start that fails has its error to say, and no more.
+ * `make` gets a way to end it from inside; `notices` are said once it runs: a start that fails prints its error only.
  */
 export async function runRole(
   kind: RoleStatus['role'],
@@ -55,7 +55,7 @@ export async function runRole(
   const control = await openControl(kind, name, role);
   try {
     const isEnded = await Promise.race([role.start().then(() => false), ended.then(() => true)]);
-    if (isEnded) return await ended; // whatever the start waits for
+    if (isEnded) return await ended; // without waiting for the start
     for (const notice of notices) say(notice);
     const elsewhere = whyElsewhere();
     if (elsewhere !== undefined) say(`warning: ${elsewhere}: the control socket is ${control.path}`);
@@ -74,12 +74,12 @@ export async function runRole(
     if (!(await within(CLOSE_MS, closed(role), false)))
       say(`the ${kind} has not ended in ${CLOSE_MS / 1_000} s: the process ends without it`);
     for (const signal of signals) process.off(signal, stop);
-    // Names that are being looked up, and connections: nothing of it can be waited for.
+    // Look-ups of names and connections may keep the process alive: nothing here can wait for them.
     setTimeout(() => endProcess(Number(process.exitCode ?? EXIT.FAILED)), LINGER_MS).unref();
   }
 }
 
-/** What stands in the way of the end is said, and then it ends. */
+/** An error at the end is logged; the role counts as ended. */
 async function closed(role: Role): Promise<boolean> {
   try {
     await role.close();

@@ -77,7 +77,7 @@ function readText(file: string, warn: Warn): string {
   );
 }
 
-/** The user who has become root by sudo: the file may be theirs. */
+/** The user that became root by sudo: the file may belong to it. */
 function invoker(): number | undefined {
   const uid = process.env['SUDO_UID'];
   return process.getuid?.() === 0 && uid !== undefined && /^\d+$/.test(uid) ? Number(uid) : undefined;

@@ -3,7 +3,7 @@ import { kernelPorts } from '../io/kernel-ports.ts';
 import { Server } from '../runtime/server.ts';
 import type { ServerSettings } from '../runtime/server.ts';
 import { formatIpv4 } from '../wire/index.ts';
-import { accessStatus } from './access-status.ts';
+import { accessStatus } from './access.ts';
 import { AnnouncedCheck } from './announced-check.ts';
 import { dataPathInWords, dataPathStatus } from './data-path-status.ts';
 import { commonStatus } from './control-answers.ts';

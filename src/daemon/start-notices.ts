@@ -11,8 +11,8 @@ export function noticesOfReach({
   allowPrivate,
 }: {
   readonly address: Ipv4;
-  readonly announce?: Ipv4;
-  readonly allowPrivate?: boolean;
+  readonly announce?: Ipv4 | undefined;
+  readonly allowPrivate?: boolean | undefined;
 }): string[] {
   const reached = announce ?? address;
   const text = formatIpv4(reached);
@@ -24,14 +24,14 @@ export function noticesOfReach({
   ];
 }
 
-/** What to do where an address is none of this host's: it may be the one outside a NAT. */
+/** Advice where this host does not have the address given: it may be the one outside a NAT. */
 const NOT_LOCAL_HELP = {
   announce:
     'where a 1:1 NAT translates it to one of these, give that one with --address and this one with --announce',
   'leave-out': 'leave --address out: it is not needed, behind a NAT either',
 } as const;
 
-/** Adds to a failed start what helps where the address given is none of this host's. `help`: `announce` for roles with that option. */
+/** Adds advice to the error of a start where this host does not have the address given. `help`: `announce` for roles with that option. */
 export async function explainNotLocal(
   start: Promise<void>,
   help: keyof typeof NOT_LOCAL_HELP,

@@ -8,11 +8,11 @@ import type { InterfaceSetting } from './interface-config.ts';
 /** Whether all of IPv6 goes through the tunnel, or just other Teredo clients; `auto`: all, unless the host has better. */
 export type DefaultRoute = 'auto' | 'always' | 'never';
 
-/** What miredo sets, so that scripts written for it go on working. */
+/** As miredo sets it, so that scripts written for miredo keep working. */
 const ROUTE_METRIC = 1029;
 const ADDRESS_PREFIX_LENGTH = 32;
 const LINK_LOCAL = addressSetting({ address: parseIpv6('fe80::ffff:ffff:ffff')!, prefixLength: 64 });
-/** As a relay's: nobody's, so that the kernel keeps one neighbour for all that the host talks to, not one for each. */
+/** As a relay's: no host has it. The kernel keeps one neighbour for all destinations, not one for each. */
 const GATEWAY = parseIpv6('fe80::ffff:ffff:fffe')!;
 /**
  * All there is of global unicast, too: more specific than any other default route, whatever its metric, such as that of a router
@@ -21,7 +21,7 @@ const GATEWAY = parseIpv6('fe80::ffff:ffff:fffe')!;
 const DEFAULTS = ['2000::/3', '::/0'].map((text) => routeSetting(routeTo(text)));
 
 /**
- * What an address sends goes through its own tunnel, also where another client's, or native IPv6, has the route otherwise.
+ * Packets from an address leave through its own tunnel, also where another client's, or native IPv6, has the route otherwise.
  * 2000::/3, which the client with the default route has for all sources, and 2001::/32 in halves: Linux no longer finds a prefix's route for all sources once the same prefix has one for a single
  * source. These go with the interface, which rules of policy routing would not.
  */

@@ -1,26 +1,26 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { CLIENT_LIMITS, ClientMachine, SOCKET } from '../core/client/index.ts';
-import type { ContactProgress, ClientLimits, PeerStatus, ServerCandidate } from '../core/client/index.ts';
+import type { ContactProgress, PeerStatus, ServerCandidate } from '../core/client/index.ts';
 import type { ClientState, MachineEvent, QualificationReason } from '../core/events.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { CarriedPath, NetworkMonitor, PortMapper, PortMapping, Udp } from '../io/ports.ts';
+import type { CarriedPath, NetworkMonitor, PortMapper, Udp } from '../io/ports.ts';
 import { refusalOf } from '../io/refusable.ts';
 import { Debounce } from '../io/debounce.ts';
 import { countSystemFailure, isShortage, survive } from '../io/system-failures.ts';
 import { formatIpv6 } from '../wire/index.ts';
-import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
+import type { Endpoint, Ipv6 } from '../wire/index.ts';
 import { ClientInterface } from './client-interface.ts';
-import type { DefaultRoute } from './client-interface.ts';
+import { machineOptions } from './client-settings.ts';
+import type { ClientEvents, ClientSettings } from './client-settings.ts';
 import type { ClientSnapshot } from './status.ts';
 import { Driver } from './driver.ts';
 import { GatewayMapping } from './gateway-mapping.ts';
 import { FailureWarnings } from './failure-warnings.ts';
 import { DataPathUse } from './data-path-use.ts';
 import type { DataPath, DataPathWish } from './data-path-use.ts';
-import { localNetwork, sameNetwork } from './local-network.ts';
-import type { LocalNetwork } from './local-network.ts';
+import { HostWatch } from './host-watch.ts';
 import { LimitLog } from './limit-log.ts';
 import { RepeatedWarnings } from './repeated-warnings.ts';
 import { ResolveAgain } from './resolve-again.ts';
@@ -29,71 +29,7 @@ import { checkClientSettings, checkServers } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { SuspendWatch } from './suspend-watch.ts';
 import { TunnelGuard } from './tunnel-guard.ts';
-import type { Inbound } from './tunnel-guard.ts';
-
-export interface ClientSettings {
-  /**
-   * At least one; all are asked at once, and the fastest that qualifies is used. A text is a name or an IPv4 address. {@link Client.start}
-   * resolves names, and the client resolves them again every 30 s while it is not qualified.
-   */
-  readonly servers: readonly (ServerCandidate | string)[];
-  /**
-   * The second address of the one server that `servers` names by a text, or that none has one; a candidate has a `secondary` of its own. Default:
-   * the first plus one.
-   */
-  readonly secondary?: Ipv4 | 'none' | undefined;
-  /** Name of the tunnel interface; `undefined` makes a client without one, which only qualifies. */
-  readonly interface?: string | undefined;
-  /** Local IPv4 address and port; 0 (the default) leaves either to the system. */
-  readonly bind?: Ipv4 | undefined;
-  readonly port?: number | undefined;
-  /** `auto`: unless the host has native IPv6. */
-  readonly defaultRoute?: DefaultRoute | undefined;
-  /** Whether strangers may begin to talk to this host through the tunnel. Default `accept`. */
-  readonly inbound?: Inbound | undefined;
-  /**
-   * Rest, and be no Teredo client, while the host has native IPv6. Default false: it then serves Teredo addresses only. RFC 4380 section
-   * 5.5, CL-7
-   */
-  readonly onlyWithoutIpv6?: boolean | undefined;
-  readonly secret?: { readonly clientId: Uint8Array; readonly secret: Uint8Array } | undefined;
-  readonly requireSecondary?: boolean | undefined;
-  /** Milliseconds; `determine` finds it out (RFC 4380 section 5.2.7). */
-  readonly refreshInterval?: number | 'determine' | undefined;
-  readonly localDiscovery?: boolean | undefined;
-  /** Take only neighbours behind the same NAT, as their address tells. CL-114 */
-  readonly discoverSameMappedOnly?: boolean | undefined;
-  /** Hold packets of native hosts back until a connectivity test has succeeded. A-25 */
-  readonly strictUnverified?: boolean | undefined;
-  /** Begin with the cone bit set and believe that of peers, as before RFC 5991. CL-11, CL-64 */
-  readonly legacyCone?: boolean | undefined;
-  /** RFC 1918 addresses count as global, for private clouds. */
-  readonly allowPrivate?: boolean | undefined;
-  /** A relay of one's own at which peers are met whom nothing else reaches (docs/adr/0017). */
-  readonly meetingRelay?: Endpoint | undefined;
-  readonly limits?: Partial<ClientLimits> | undefined;
-  /** Have a gateway that speaks PCP, NAT-PMP or UPnP open the port. Default `auto`. RFC 6081 section 5.3 */
-  readonly portMapping?: 'auto' | 'off' | undefined;
-  /** Where a mapping is noted down while there is one: who comes after a sudden end takes it away. E-53 */
-  readonly portMappingFile?: string | undefined;
-  /** Who carries the packets of verified peers. Default `auto`: the kernel where it can (adr/0014). */
-  readonly dataPath?: DataPathWish | undefined;
-}
-
-export interface ClientEvents {
-  state: [ClientState, QualificationReason | undefined];
-  address: [Ipv6 | undefined];
-  'default-route': [boolean];
-  'data-path': [DataPath];
-  /** What a gateway has mapped for us; undefined once it does so no longer. */
-  'port-mapping': [PortMapping | undefined];
-  /** The host was suspended for so many milliseconds; mapping and gateway are asked at once. */
-  resumed: [number];
-  /** Something a person should look at. */
-  warning: [string];
-  /** The client has ended by itself: its interface was taken away. */
-  lost: [Error];
-}
+import { untilQualified } from './until-qualified.ts';
 
 /** Waits until the network has been quiet for this long before it looks what has changed. */
 const NETWORK_SETTLE_MS = 300;
@@ -113,24 +49,23 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly policy: AddressPolicy;
   private readonly kernelPath: DataPathUse;
   private readonly gateway: GatewayMapping;
-  /** What the NAT has shown to a server last. */
+  /** The mapping that a server saw last. */
   private lastMapped: Endpoint | undefined;
   private servers: readonly ServerCandidate[];
   private readonly names: NamedServers;
   private again: ResolveAgain | undefined;
-  private isResting = false;
   /** After a suspend, whether another network is seen or not. */
   private isNetworkNew = false;
   private monitor: NetworkMonitor | undefined;
   private udp: Udp | undefined;
   private tunnel: ClientInterface | undefined;
-  private network: LocalNetwork;
+  private readonly host: HostWatch;
   private readonly debounce: Debounce;
   private readonly limitLog: LimitLog;
   private readonly repeatedWarnings: RepeatedWarnings;
   private readonly suspendWatch: SuspendWatch;
   private failureWarnings: FailureWarnings | undefined;
-  /** What has been told of the machine's state: `qualified` once the interface has what belongs to it. */
+  /** The state that listeners know: `qualified` once the interface has its address and routes. */
   private told: { readonly state: ClientState; readonly reason: QualificationReason | undefined };
   private readonly startOnce = new StartOnce('Client');
   private closed: Promise<void> | undefined;
@@ -144,25 +79,9 @@ export class Client extends EventEmitter<ClientEvents> {
     this.servers = this.names.candidates;
     this.ports = ports;
     this.policy = new AddressPolicy({ allowPrivate: settings.allowPrivate ?? false });
-    this.network = this.lookAtNetwork();
-    const { refreshInterval } = settings;
+    this.host = new HostWatch(settings, ports.network, this.policy, this.servers[0]?.primary);
     this.machine = new ClientMachine(
-      {
-        servers: this.servers,
-        secret: settings.secret,
-        requireSecondary: settings.requireSecondary,
-        refreshIntervalMs: refreshInterval === 'determine' ? undefined : refreshInterval,
-        determineRefreshInterval: refreshInterval === 'determine',
-        localDiscovery: settings.localDiscovery,
-        discoverSameMappedOnly: settings.discoverSameMappedOnly,
-        strictUnverified: settings.strictUnverified,
-        legacyCone: settings.legacyCone,
-        network: this.network,
-        chosenPort: settings.port === 0 ? undefined : settings.port,
-        meetingRelay: settings.meetingRelay,
-        policy: this.policy,
-        limits: settings.limits,
-      },
+      machineOptions(settings, this.servers, this.host.network, this.policy),
       ports.entropy,
     );
     const { state, reason } = this.machine.status(ports.clock.now());
@@ -198,8 +117,8 @@ export class Client extends EventEmitter<ClientEvents> {
       this.udp = udp;
       this.machine.setServicePort(udp.local.port);
       driver.attachUdp(SOCKET.service, udp);
-      this.isResting = this.hasToRest;
-      const mapped = this.isResting ? undefined : this.gateway.begin();
+      this.host.lookIfResting(this.tunnelName);
+      const mapped = this.host.isResting ? undefined : this.gateway.begin();
       if (settings.interface !== undefined) {
         const tun = ports.openTun(settings.interface);
         const onWarning = (message: string): void => void this.emit('warning', message);
@@ -234,7 +153,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.monitor.start(() => this.debounce.trigger());
       this.suspendWatch.start();
       this.lookOnceMore();
-      driver.request((now) => (this.isResting ? this.machine.rest(now) : this.machine.start(now)));
+      this.restOrStart();
     } catch (error) {
       await this.close();
       throw refusalOf(error);
@@ -280,7 +199,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.counters;
   }
 
-  /** Who carries the packets of verified peers. */
+  /** The data path of the packets of verified peers. */
   get dataPath(): DataPath {
     return this.kernelPath.dataPath;
   }
@@ -290,7 +209,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.kernelPath.pathOf(peer);
   }
 
-  /** What has gone to and come from the peer with this address, whoever has carried it, up to now; undefined: there is no such peer. */
+  /** Traffic of the peer with this address up to now, on both data paths; undefined: there is no such peer. */
   trafficOf(peer: Ipv6): PeerTraffic | undefined {
     return this.kernelPath.trafficOf(peer);
   }
@@ -333,25 +252,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Resolves once the client is qualified, its address and routes set; rejects when `signal` aborts first. */
   qualified(signal?: AbortSignal): Promise<void> {
-    if (this.state === 'qualified') return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const done = (): void => {
-        this.off('state', onState);
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const onState = (state: ClientState): void => {
-        if (state !== 'qualified') return;
-        done();
-        resolve();
-      };
-      const onAbort = (): void => {
-        done();
-        reject(signal!.reason as Error);
-      };
-      if (signal?.aborted === true) return onAbort();
-      this.on('state', onState);
-      signal?.addEventListener('abort', onAbort);
-    });
+    return untilQualified(this, signal);
   }
 
   /** Stops, and takes away interface, addresses and routes. Harmless when repeated. */
@@ -371,8 +272,8 @@ export class Client extends EventEmitter<ClientEvents> {
     });
     this.startOnce.goOn();
     this.setServers(servers);
-    this.network = this.lookAtNetwork();
-    this.driver.request((now) => this.machine.networkChanged(now, this.network));
+    this.host.look(this.servers[0]?.primary);
+    this.tellNetwork();
     this.again = new ResolveAgain(this, servers, () => this.names.resolve(() => {}), this.ports.clock);
   }
 
@@ -435,10 +336,10 @@ export class Client extends EventEmitter<ClientEvents> {
     if (before.address !== mapped.address || before.port !== mapped.port) this.gateway.askAgain();
   }
 
-  /** At once, or once the interface has what it was given so far: who is told may use it. */
-  private tell(what: () => void): void {
-    if (this.tunnel === undefined) what();
-    else void this.tunnel.settled.then(() => survive(what));
+  /** At once, or once the interface has the addresses and routes given so far: a listener may use them. */
+  private tell(emit: () => void): void {
+    if (this.tunnel === undefined) emit();
+    else void this.tunnel.settled.then(() => survive(emit));
   }
 
   /** While not qualified nothing is carried, though the address may be kept. CL-4 */
@@ -449,7 +350,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private openSocket(socket: number, port = 0): boolean {
     try {
       if (socket === SOCKET.discovery) {
-        const local = this.network.localAddress;
+        const local = this.host.network.localAddress;
         if (local !== undefined)
           this.driver.attachReceiver(socket, this.ports.openDiscovery(local, this.udp));
       } else {
@@ -460,7 +361,7 @@ export class Client extends EventEmitter<ClientEvents> {
       }
       return true;
     } catch (error) {
-      // Without it the client does what it can: no neighbours found, or the default refresh interval kept, or a peer not met. A guess
+      // Without it the client does what it can: no neighbours found, or the default refresh interval kept, or no socket for a peer. A guess
       // wants hundreds.
       const message = error instanceof Error ? error.message : String(error);
       const isForPeer = socket >= SOCKET.firstOfPeers;
@@ -470,35 +371,31 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
-  private get hasToRest(): boolean {
-    const own = this.tunnel?.name ?? this.settings.interface ?? '';
-    return this.settings.onlyWithoutIpv6 === true && this.ports.network.hasNativeIpv6(own);
+  private get tunnelName(): string {
+    return this.tunnel?.name ?? this.settings.interface ?? '';
   }
 
-  /** What has changed since the start began: the monitor has not seen it. Before the machine sends anything. */
+  /** Finds changes since the start began, which the monitor has not seen. Before the machine sends anything. */
   private lookOnceMore(): void {
     this.seeIfToRest();
-    const before = this.network;
-    this.network = this.lookAtNetwork();
-    if (!sameNetwork(before, this.network))
-      this.driver.request((now) => this.machine.networkChanged(now, this.network));
+    if (this.host.look(this.servers[0]?.primary)) this.tellNetwork();
   }
 
-  /** Whether the client begins to rest now, or ends that. The port that a gateway has opened is closed while it rests. */
+  /** Whether the client begins or ends to rest. The port that a gateway has opened is closed while it rests. */
   private seeIfToRest(): boolean {
-    const { hasToRest } = this;
-    if (hasToRest === this.isResting) return false;
-    this.isResting = hasToRest;
-    if (hasToRest) this.gateway.rest();
+    if (!this.host.lookIfResting(this.tunnelName)) return false;
+    if (this.host.isResting) this.gateway.rest();
     else this.gateway.networkChanged();
     return true;
   }
 
-  /** Native IPv6 has come, or gone. */
-  private restOrGoOn(): void {
-    if (!this.seeIfToRest()) return;
-    const { isResting: hasToRest } = this;
-    this.driver.request((now) => (hasToRest ? this.machine.rest(now) : this.machine.start(now)));
+  private restOrStart(): void {
+    const { isResting } = this.host;
+    this.driver.request((now) => (isResting ? this.machine.rest(now) : this.machine.start(now)));
+  }
+
+  private tellNetwork(): void {
+    this.driver.request((now) => this.machine.networkChanged(now, this.host.network));
   }
 
   /** Nothing may have changed here, but the NAT may have forgotten the mapping, and a gateway the port. */
@@ -509,14 +406,13 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private networkChanged(): void {
-    this.restOrGoOn();
-    const before = this.network;
-    this.network = this.lookAtNetwork();
+    if (this.seeIfToRest()) this.restOrStart();
+    const isOther = this.host.look(this.servers[0]?.primary);
     this.tunnel?.networkChanged();
-    if (sameNetwork(before, this.network) && !this.isNetworkNew) return;
+    if (!isOther && !this.isNetworkNew) return;
     this.isNetworkNew = false;
-    this.driver.request((now) => this.machine.networkChanged(now, this.network));
-    if (!this.isResting) this.gateway.networkChanged();
+    this.tellNetwork();
+    if (!this.host.isResting) this.gateway.networkChanged();
   }
 
   private get serverInUse(): ServerCandidate | undefined {
@@ -530,12 +426,6 @@ export class Client extends EventEmitter<ClientEvents> {
     if (portMapping === 'off' || server === undefined || this.udp === undefined) return undefined;
     const { local } = this.udp;
     return this.ports.openPortMapper({ local, destination: server.primary, file: portMappingFile });
-  }
-
-  private lookAtNetwork(): LocalNetwork {
-    const found = localNetwork(this.ports.network, this.settings.bind, this.servers[0]?.primary);
-    this.policy.setSubnets(found.subnets);
-    return found;
   }
 
   /** The Teredo address in text, while there is one. */

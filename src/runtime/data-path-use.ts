@@ -28,7 +28,7 @@ export interface CarriedTotals {
   readonly sentBytes: number;
   /** The interfaces by which peers are reached; none when it has ended. */
   readonly uplinks: readonly UplinkState[];
-  /** What was done with packets in the kernel, by reason; empty when it has ended. */
+  /** Packets in the kernel by verdict and reason; empty when it has ended. */
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -36,7 +36,7 @@ const COLUMNS = ['receivedPackets', 'receivedBytes', 'sentPackets', 'sentBytes']
 
 type Carried = Pick<CarriedTotals, 'receivedPackets' | 'receivedBytes' | 'sentPackets' | 'sentBytes'>;
 
-/** What it takes to have a kernel path: opens it (throws an EnvironmentError where there can be none) and tells it what is known. */
+/** Access to a kernel path: opens it (throws an EnvironmentError where there can be none) and configures it. */
 export interface KernelPathSource {
   open(): KernelPath;
   configure(kernelPath: KernelPath): void;
@@ -58,7 +58,7 @@ export class DataPathUse {
   private wish: DataPathWish;
   private source: KernelPathSource | undefined;
   private opened: KernelPath | undefined;
-  /** What those before the latest have carried. */
+  /** Totals of the kernel paths before the latest. */
   private past: Carried = { receivedPackets: 0, receivedBytes: 0, sentPackets: 0, sentBytes: 0 };
   private path: DataPath;
 
@@ -197,7 +197,7 @@ export class DataPathUse {
       try {
         this.open();
       } catch (error) {
-        // Wished, and not to be had: as at the end of the one before, the process goes on carrying.
+        // It cannot be opened: the process carries, as when one has ended.
         countSystemFailure(error);
       }
       if (this.path.kind === 'kernel') this.onChange(this.path);

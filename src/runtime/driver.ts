@@ -57,7 +57,7 @@ export class Driver implements CommandExecutor {
     return this.clock.now();
   }
 
-  /** What the system refused or lost, of all ports there are and were. */
+  /** Operations and packets that the system refused or lost, of all ports so far. */
   get portCounters(): PortCounters {
     const all = { ...this.past };
     for (const udp of this.sockets) if (udp !== undefined) countUdp(all, udp);
@@ -83,7 +83,7 @@ export class Driver implements CommandExecutor {
     }
   }
 
-  /** What `receiver` gets counts as arrived on `socket`; nothing is sent through it. */
+  /** Datagrams of `receiver` count as arrived on `socket`; nothing is sent through it. */
   attachReceiver(socket: SocketId, receiver: UdpReceiver): void {
     try {
       receiver.start((batch) => this.handleDatagrams(socket, batch));
@@ -229,7 +229,7 @@ export class Driver implements CommandExecutor {
   }
 
   /**
-   * What the socket may not send the kernel path does not send either. Only a datagram with a plain packet of data is one
+   * The kernel path sends nothing that the socket may not send. Only a datagram with a plain packet of data is one
    * it could carry; an indirect bubble names the peer, too, but goes to the server.
    */
   private handleRefused(buffer: Uint8Array, offset: number, length: number): void {

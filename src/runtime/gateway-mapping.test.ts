@@ -15,7 +15,7 @@ const MAPPING: PortMapping = {
 /** Of any range it takes the end. */
 const LATEST = { fill: (target: Uint8Array) => void target.fill(0xff) };
 
-/** A gateway that says what it is told to, and writes down what it is asked. */
+/** A gateway that answers as the test wants, and notes the requests. */
 class Gateway implements PortMapper {
   readonly log: string[] = [];
   asked: Promise<boolean> = Promise.resolve(true);
@@ -238,7 +238,7 @@ test('at once is sooner than within 5 s', async () => {
   expect(gateway.log).toEqual(['map', 'map']);
 });
 
-test('whoever announces without an end has it asked once in 10 s, and no renewal is put off', async () => {
+test('endless announcements cause one request in 10 s, and no renewal is put off', async () => {
   const { mapping, clock, gateway } = rig(...Array.from({ length: 100 }, () => MAPPING));
   await mapping.begin();
   for (let ms = 0; ms < 59_000; ms += 100) {

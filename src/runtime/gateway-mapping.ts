@@ -19,7 +19,7 @@ const AGAIN_MS = 10 * 60_000;
 const LOST_AGAIN_MS = 10_000;
 /** RFC 6886 section 3.7: the clients of a gateway that has begun anew do not all ask at once, but within this. */
 const SPREAD_MS = 5_000;
-/** Between two times that it is asked early: whoever has the gateway's address can announce in its name. */
+/** Between two times that it is asked early: any host of the link can announce in its name. */
 const EARLY_LEAST_MS = 10_000;
 /**
  * A release is waited for; longer than a gateway that is mute takes for it (a question that is under way, and that to release: 2 s each),
@@ -127,7 +127,7 @@ export class GatewayMapping {
     if (this.closed || this.mapper === undefined) return;
     const at = Math.max(this.clock.now() + ms, this.lastEarlyAt + EARLY_LEAST_MS);
     this.earlyAt = Math.min(this.earlyAt, at);
-    // Who is being asked may have answered before that happened: once more, then.
+    // The answer to the request under way may be from before the change: ask once more.
     if (this.nextAt !== Infinity && this.earlyAt < this.nextAt) this.schedule(this.mapper, this.earlyAt);
   }
 

@@ -15,7 +15,7 @@ export interface InterfaceSetting {
 }
 
 /**
- * What a tunnel interface has, setting by setting: one that cannot be set keeps no other from being set, and what somebody has taken
+ * The settings of a tunnel interface, one by one: one that cannot be set keeps no other from being set, and what another program has taken
  * away comes back with the next change of the network. One step after the other.
  */
 export class InterfaceConfig {
@@ -23,7 +23,7 @@ export class InterfaceConfig {
   private readonly network: HostNetwork;
   private readonly onWarning: (message: string) => void;
   private readonly applied = new Map<string, InterfaceSetting>();
-  /** What has been said already. */
+  /** Warnings given so far. */
   private readonly failures = new Map<string, string>();
   private steps: Promise<void> = Promise.resolve();
   private closed = false;
@@ -91,12 +91,14 @@ export class InterfaceConfig {
       throw new EnvironmentError(
         'system',
         `there is no interface "${this.iface}" any more: if it was renamed, give it this name again ("ip link" lists the names), or start ` +
-          'anew with --interface; until then nobody looks after its addresses and routes',
+          'anew with --interface; until then its addresses and routes are not restored',
       );
     }
     const lost = [...this.applied.values()].filter((setting) => !setting.isIn(state));
     if (lost.length > 0)
-      this.onWarning(`somebody has taken ${this.iface} down, or addresses or routes from it: set again`);
+      this.onWarning(
+        `another program has taken ${this.iface} down, or addresses or routes from it: set again`,
+      );
     for (const setting of lost) this.applied.delete(setting.name);
     if (!state.isUp) await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
     await this.change(wanted(), state);

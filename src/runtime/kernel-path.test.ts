@@ -6,7 +6,7 @@ import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import { Client } from './client.ts';
-import type { ClientSettings } from './client.ts';
+import type { ClientSettings } from './client-settings.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
 import type { RelaySettings } from './relay.ts';
 import { Server } from './server.ts';
@@ -114,7 +114,7 @@ test('packets between clients that know each other pass by both machines', async
   expect([...alice.peers()].map(({ offloaded }) => offloaded)).toEqual([true]);
 });
 
-test("a peer's packets and octets are known at once, whoever has carried them, and when the kernel path has ended", async () => {
+test("a peer's packets and octets of both data paths are known at once, and when the kernel path has ended", async () => {
   const { net, a, b, alice, bob, ahead, back } = await pair();
   const counts = (count: number) => ({ packets: count, octets: 60 * count });
   const sentBy = (one: Client, to: Client) => {
@@ -201,18 +201,18 @@ test('what was forgotten is offered anew, and nothing is lost', async () => {
   expect(carriedOut(a) - before).toBe(1);
 });
 
-test('when the kernel path is lost the machine goes on, and says why', async () => {
+test('when the kernel path is lost the machine carries on its own, and gives the reason', async () => {
   const { net, a, b, alice, ahead, back } = await pair();
   const said: unknown[] = [];
   alice.on('data-path', (path) => said.push(path));
   const [kernelPath] = a.kernelPaths;
   expect(await net.send(a, b, ahead())).toBe(true);
-  kernelPath!.lose(new Error('somebody took it away'));
+  kernelPath!.lose(new Error('another program took it away'));
   for (let i = 0; i < 3; i++) {
     expect(await net.send(a, b, ahead())).toBe(true);
     expect(await net.send(b, a, back())).toBe(true);
   }
-  expect(said).toEqual([{ kind: 'user', reason: 'somebody took it away' }]);
+  expect(said).toEqual([{ kind: 'user', reason: 'another program took it away' }]);
   expect(alice.dataPath).toEqual(said[0]);
   expect([...alice.peers()].map(({ offloaded }) => offloaded)).toEqual([false]);
   expect(alice.status().carried).toMatchObject({ peers: 0, counters: {} });
@@ -275,7 +275,7 @@ test('--data-path: user never asks for the kernel, auto says why not, kernel fai
   expect(ports.tuns.has('three')).toBe(false);
 });
 
-test('changed while it runs: all arrives, by the way that was wished; the socket merges only while nobody else carries', async () => {
+test('changed while it runs: all arrives, by the data path wanted; the socket merges only while the process alone carries', async () => {
   const { net, a, b, alice, ahead, back } = await pair();
   const paths: string[] = [];
   alice.on('data-path', ({ kind }) => paths.push(kind));
@@ -310,7 +310,7 @@ test.each(['auto', 'kernel'] as const)(
       return open(options);
     };
     const lostAt = net.clock.now();
-    [...a.kernelPaths][0]!.lose(new Error('somebody took it away'));
+    [...a.kernelPaths][0]!.lose(new Error('another program took it away'));
     await net.pass(50_000);
     expect(tried).toEqual([15_000, 45_000]);
     expect(alice.dataPath.kind).toBe('user');

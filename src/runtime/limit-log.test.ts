@@ -31,7 +31,7 @@ test('a burst is said after a second, and its rest when it is over', () => {
   ]);
 });
 
-test('what goes on is said once a minute', () => {
+test('a limit that stays reached is reported once a minute', () => {
   const { said, second } = rig();
   for (let i = 0; i < 300; i++) second(10);
   expect(said.map(([at]) => at)).toEqual([1, 61, 121, 181, 241]);
@@ -99,7 +99,7 @@ test('there is a line for each limit that can be set, and the docs have the name
   const settable = [SERVER_LIMITS, RELAY_LIMITS, CLIENT_LIMITS].flatMap((limits) =>
     Object.keys(limits).map(kebab),
   );
-  // Answers that earn no more cost nobody anything; of peers there are two kinds.
+  // Answers that earn no more cost no one else tokens; of peers there are two kinds.
   const noted = settable.filter((name) => !name.endsWith('-earnings') && name !== 'peers');
   for (const name of noted) expect(EFFECTS).toHaveProperty(name);
   const docs = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');

@@ -2,7 +2,7 @@ import type { LimitHits, LimitName, LimitReport, Subject } from '../core/limit-h
 import type { CancelTimer, Clock } from '../io/ports.ts';
 import { formatIpv4, formatIpv6 } from '../wire/index.ts';
 
-/** From the first time that a limit is reached to the first line: by then it shows who reaches it. */
+/** From the first time that a limit is reached to the first line: by then it shows the addresses that reach it. */
 const FIRST_MS = 1_000;
 /** A limit that is reached all the time is said so often. */
 const REPEAT_MS = 60_000;
@@ -23,7 +23,7 @@ interface Reached {
 }
 
 /**
- * Lines about limits that are reached: which, by whom most, how often. Of each limit one soon after it begins, one each minute while it goes on, and
+ * Lines about limits that are reached: which, by which addresses most, how often. Of each limit one soon after it begins, one each minute while it lasts, and
  * one with the rest when it is over.
  */
 export class LimitLog {
@@ -122,7 +122,7 @@ function plural(noun: string): string {
   return noun.endsWith('s') ? `${noun}es` : `${noun}s`;
 }
 
-/** What becomes of that for which there is no room, by limit: noun and verb. */
+/** The effect of each limit: noun and verb. */
 export const EFFECTS: Readonly<Record<LimitName, readonly [string, string]>> = {
   answers: ['answer', 'not sent'],
   'forwarded-by-pair': ['packet', 'dropped'],

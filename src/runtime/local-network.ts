@@ -8,7 +8,7 @@ export interface LocalNetwork extends AttachedNetwork {
   readonly subnets: readonly Ipv4Subnet[];
 }
 
-/** What the host is attached to, and the local address that datagrams to a server leave from: the one that is bound, where one is. */
+/** The subnets of the host, and the local address that datagrams to a server leave from: the one that is bound, where one is. */
 export function localNetwork(
   network: HostNetwork,
   bound: Ipv4 | undefined,

@@ -5,7 +5,7 @@ import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import { Client } from './client.ts';
-import type { ClientSettings } from './client.ts';
+import type { ClientSettings } from './client-settings.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
 import { Server } from './server.ts';
 
@@ -171,7 +171,7 @@ function settingsOf({ network }: MemoryPorts): string[] {
   ];
 }
 
-test("what somebody takes from a client's tunnel is set again with the next change, and that is said", async () => {
+test("addresses and routes that another program takes from a client's tunnel are set again with the next change, with a warning", async () => {
   const { client, ports, warnings, pass } = await clientRig();
   await client.start();
   await pass(500);
@@ -195,7 +195,9 @@ test("what somebody takes from a client's tunnel is set again with the next chan
   ports.networkChanged();
   await pass(500);
   expect(settingsOf(ports)).toEqual(before);
-  expect(warnings).toEqual(['somebody has taken teredo down, or addresses or routes from it: set again']);
+  expect(warnings).toEqual([
+    'another program has taken teredo down, or addresses or routes from it: set again',
+  ]);
   expect([client.state, client.status().defaultRoute]).toEqual(['qualified', true]);
 });
 
@@ -209,7 +211,7 @@ test('and of what cannot be set again only once a failure', async () => {
     ports.networkChanged();
     await pass(500);
   }
-  expect(warnings).toEqual([expect.stringMatching(/somebody/), 'it is to be down']);
+  expect(warnings).toEqual([expect.stringMatching(/another program/), 'it is to be down']);
 });
 
 test("the same of a relay's tunnel", async () => {
@@ -231,7 +233,7 @@ test("the same of a relay's tunnel", async () => {
   expect(warnings).toHaveLength(1);
 });
 
-test('a route that cannot be set is told, keeps no other from being set, and leaves nothing behind', async () => {
+test('a route that cannot be set is reported, keeps no other from being set, and leaves nothing behind', async () => {
   const { client, server, ports, warnings, pass } = await clientRig({ defaultRoute: 'always' });
   const { network } = ports;
   const addRoute = network.addRoute.bind(network);

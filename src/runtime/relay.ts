@@ -24,7 +24,7 @@ import type { DataPath, DataPathWish } from './data-path-use.ts';
 export interface RelaySettings {
   /** The outer IPv4 address; 0 leaves it to the system (for a host-specific relay behind a NAT). */
   readonly address: Ipv4;
-  /** What a 1:1 NAT in front of this host translates `address` to; nothing is sent there. Default: `address`. */
+  /** The address to which a 1:1 NAT in front of this host translates `address`; nothing is sent there. Default: `address`. */
   readonly announce?: Ipv4 | undefined;
   readonly port: number;
   readonly interface: string;
@@ -42,7 +42,7 @@ export interface RelaySettings {
   /** Which clients are served at first, by IPv4 address; all unless given. {@link Relay.setAccess} changes it. */
   readonly access?: AccessList | undefined;
   readonly limits?: RelayLimits | undefined;
-  /** Who carries the packets of verified clients. Default `auto`: the kernel where it can (adr/0014). */
+  /** The data path of the packets of verified clients. Default `auto`: the kernel where it can (adr/0014). */
   readonly dataPath?: DataPathWish | undefined;
 }
 
@@ -163,7 +163,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.machine.counters;
   }
 
-  /** Who carries the packets of verified clients. */
+  /** The data path of the packets of verified clients. */
   get dataPath(): DataPath {
     return this.kernelPath.dataPath;
   }
@@ -173,7 +173,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.kernelPath.pathOf(peer);
   }
 
-  /** What has gone to and come from the peer with this address, whoever has carried it, up to now; undefined: there is no such peer. */
+  /** Traffic of the peer with this address up to now, on both data paths; undefined: there is no such peer. */
   trafficOf(peer: Ipv6): PeerTraffic | undefined {
     return this.kernelPath.trafficOf(peer);
   }
@@ -260,7 +260,7 @@ const SOMEWHERE: Ipv4 = 0x0101_0101;
 const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffe });
 
 /**
- * Nobody's: packets go to whom they are for, whatever the next hop. With one the kernel needs one neighbour entry in all; without, it makes
+ * No host has it: the tunnel sends packets by their destination, not by the next hop. With a gateway the kernel needs one neighbour entry; without, it makes
  * and throws away one for nearly each packet as soon as there are more clients than it keeps neighbours (1,024).
  */
 const GATEWAY = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffd });
@@ -270,7 +270,7 @@ const SETTINGS = [
   routeSetting({ destination: TEREDO.address, prefixLength: TEREDO.length, gateway: GATEWAY }),
 ];
 
-/** What a relay's ICMPv6 errors come from: a global address, else a unique local one, which routers pass on too; else this link's. */
+/** The source address of a relay's ICMPv6 errors: a global address, else a unique local one, which routers pass on too; else this link's. */
 function errorSource(addresses: readonly Ipv6[]): Ipv6 {
   return addresses.find((address) => !isSiteOnly(address, 0)) ?? addresses[0] ?? LINK_LOCAL;
 }

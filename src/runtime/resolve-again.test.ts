@@ -12,7 +12,7 @@ const [GONE, FIRST, SECOND] = [v4('203.0.113.50'), v4('203.0.113.120'), v4('203.
 const OLD: readonly ServerCandidate[] = [{ primary: GONE, secondary: GONE + 1, name: 'it' }];
 const NEW: readonly ServerCandidate[] = [{ primary: FIRST, secondary: SECOND, name: 'it' }];
 
-/** A client whose server's name leads to where none is; time passes when the test says so. */
+/** A client: the name of its server leads to an address without one. The test moves the time. */
 async function open(servers: readonly ServerCandidate[] = OLD) {
   const [wire, clock] = [new MemoryIpv4Network(), new MemoryClock()];
   const host = (seed: number, ...addresses: [number, ...number[]]): MemoryPorts =>

@@ -7,7 +7,7 @@ import { SettingsError } from './settings/settings-error.ts';
 /** Least time between two resolutions of the servers' names. */
 const RESOLVE_AGAIN_MS = 30_000;
 
-/** What a client does for this: it tells its state and takes other servers. */
+/** A client that reports its state and takes other servers. */
 interface NamedClient {
   on(
     event: 'state',
@@ -18,7 +18,7 @@ interface NamedClient {
 
 /**
  * Has the servers' names resolved again and again while the client is not qualified: perhaps they lead somewhere else by now.
- * By a timer of its own: a client that goes on failing for the same reason has nothing to tell.
+ * By a timer of its own: a client that keeps failing for the same reason emits no event.
  */
 export class ResolveAgain {
   private readonly client: NamedClient;

@@ -6,7 +6,7 @@ import type { PortFactory } from '../io/port-factory.ts';
 import type { DatagramBatch, PacketBatch } from '../io/ports.ts';
 import { formatIpv4, formatIpv6 } from '../wire/index.ts';
 import { Client } from './client.ts';
-import type { ClientSettings } from './client.ts';
+import type { ClientSettings } from './client-settings.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
 import type { RelaySettings } from './relay.ts';
 import { Server } from './server.ts';
@@ -163,7 +163,7 @@ test('R-1, R-2, H-1, H-10: a relay has one socket, on its port, and the route of
   });
 });
 
-test('H-2: a host-specific relay has a link-local address only, and solicits nobody', async () => {
+test('H-2: a host-specific relay has a link-local address only, and solicits no server', async () => {
   await relay({}, ({ said, sent }) => {
     expect(said.filter((words) => words.startsWith('address'))).toEqual([
       expect.stringMatching(/^address fe80:/),

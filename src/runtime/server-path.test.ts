@@ -10,7 +10,7 @@ import { buildBubble } from '../wire/index.ts';
 import { Server } from './server.ts';
 import type { ServerSettings } from './server.ts';
 
-/** What a server does itself beside a kernel that does some of its work. */
+/** The work of a server process beside a kernel that does a part. */
 
 const CLIENT = at('192.0.2.10:4000');
 const LIMIT = { perSecond: 0, burst: 8 };
@@ -28,7 +28,7 @@ const LIMITS = {
 const ALL: ServerWork = { answers: true, forwards: true };
 const NOTHING: ServerWork = { answers: false, forwards: false, reason: 'the interface has gone' };
 
-/** In place of the kernel: does nothing, and says what it is told to say. */
+/** In place of the kernel: does nothing, and reports what the test wants. */
 class FalsePath implements ServerPath {
   readonly counters = { solicitationsAnswered: 3 };
   work: ServerWork;
@@ -87,7 +87,7 @@ async function running(path: FalsePath, settings: Partial<ServerSettings> = {}) 
   return { server, answered: () => got(solicitation()), forwarded: () => got(buildBubble(own, own, 21)) };
 }
 
-describe('who does what has its limit, or shares it', () => {
+describe('each data path has the limits of its work, or its share', () => {
   test.each<[string, ServerWork, number, number]>([
     ['all', ALL, 2, 2],
     ['answers only: bubbles have several ways out', { answers: true, forwards: false }, 2, 8],
@@ -139,7 +139,7 @@ test('the data path is the kernel while that does anything, else this process, a
   expect(server.counters['solicitationsAnswered']).toBe(3);
 });
 
-test('what is not known of the rules of the host is said, while the kernel works all the same', async () => {
+test('unknown rules of the host are reported, while the kernel works', async () => {
   const path = new FalsePath({ ...ALL, unknown: 'iptables (EACCES)' });
   const { server } = await running(path);
   expect(server.dataPath).toEqual({ kind: 'kernel', unknown: 'iptables (EACCES)' });
@@ -155,7 +155,7 @@ test('the kernel learns how many datagrams of its kind have come to this process
   expect(path.options!.arrived()).toBe(40);
 });
 
-test('who insists on the kernel has it do something from the start', async () => {
+test('with --data-path kernel the kernel works from the start', async () => {
   const path = new FalsePath(NOTHING);
   await expect(running(path, { dataPath: 'kernel' })).rejects.toMatchObject({
     code: 'no-kernel-path',

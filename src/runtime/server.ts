@@ -24,20 +24,20 @@ export interface ServerSettings {
   readonly address: Ipv4;
   /** Of this host. Without one, clients cannot find out whether their NAT is symmetric. */
   readonly secondary?: Ipv4 | undefined;
-  /** What a 1:1 NAT in front of this host translates `address` to, for clients to know the server by. Default: `address`. */
+  /** The address to which a 1:1 NAT in front of this host translates `address`, for clients to know the server by. Default: `address`. */
   readonly announce?: Ipv4 | undefined;
   /** The same for `secondary`: needed where both `announce` and `secondary` are given. Default: `secondary`. */
   readonly announceSecondary?: Ipv4 | undefined;
-  readonly advertiseMtu?: boolean | undefined;
-  /** Secure qualification: answers only clients whose identifier is known here. */
+  readonly mtu?: boolean | undefined;
+  /** Secure qualification: only clients with a known identifier are answered. */
   readonly keys?: ((clientId: Uint8Array) => ClientKey | undefined) | undefined;
   /** Forward connectivity tests to native hosts; needs a raw socket. Default true. */
-  readonly nativeForwarding?: boolean | undefined;
+  readonly native?: boolean | undefined;
   readonly allowPrivate?: boolean | undefined;
   /** Which IPv4 addresses are served at first; all unless given. {@link Server.setAccess} changes it. */
   readonly access?: AccessList | undefined;
   readonly limits?: ServerLimits | undefined;
-  /** Who answers solicitations and forwards bubbles. Default `auto`: the kernel where it can (adr/0015). */
+  /** The data path that answers solicitations and forwards bubbles. Default `auto`: the kernel where it can (adr/0015). */
   readonly dataPath?: DataPathWish | undefined;
 }
 
@@ -48,7 +48,7 @@ const KERNELS_PART = 3 / 4;
 const PATH_AGAIN_MS = 15_000;
 
 export interface ServerEvents {
-  /** Who does the work has changed. */
+  /** The data path has changed. */
   'data-path': [DataPath];
   /** Something that a person should look at; in words. */
   warning: [string];
@@ -88,9 +88,9 @@ export class Server extends EventEmitter<ServerEvents> {
         primary: announced.primary,
         ...(announced.secondary === undefined ? {} : { secondary: announced.secondary }),
         local: [settings.address, ...(settings.secondary === undefined ? [] : [settings.secondary])],
-        advertiseMtu: settings.advertiseMtu ?? true,
+        advertiseMtu: settings.mtu ?? true,
         ...(settings.keys === undefined ? {} : { keys: settings.keys }),
-        nativeForwarding: settings.nativeForwarding ?? true,
+        nativeForwarding: settings.native ?? true,
         policy: this.policy,
         ...(settings.access === undefined ? {} : { access: settings.access }),
         ...(settings.limits === undefined ? {} : { limits: settings.limits }),
@@ -131,7 +131,7 @@ export class Server extends EventEmitter<ServerEvents> {
     return all;
   }
 
-  /** Who answers solicitations and forwards bubbles; where it is not the kernel, why, unless that was the wish. */
+  /** The data path that answers solicitations and forwards bubbles; where it is not the kernel, the reason, unless it was asked for. */
   get dataPath(): DataPath {
     return this.path;
   }
@@ -165,7 +165,7 @@ export class Server extends EventEmitter<ServerEvents> {
           ports.openUdp({ address: settings.secondary, port: TEREDO_PORT }),
         );
       }
-      if (settings.nativeForwarding ?? true) driver.attachRaw(ports.openRawIpv6());
+      if (settings.native ?? true) driver.attachRaw(ports.openRawIpv6());
       this.openServerPath();
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.debounce.trigger());
@@ -233,7 +233,7 @@ export class Server extends EventEmitter<ServerEvents> {
     if (JSON.stringify(this.path) !== before) this.emit('data-path', this.path);
   }
 
-  /** What the kernel does not do is done here, and with all that there may be of it. */
+  /** Work in which the kernel has no part is done here, with its whole limit. */
   private share({ answers, forwards, reason, unknown }: ServerWork): void {
     this.take('answers', answers);
     this.take('forwarded', forwards);

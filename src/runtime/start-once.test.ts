@@ -29,7 +29,7 @@ const SEATS = {
 };
 
 for (const [name, make] of Object.entries(SEATS)) {
-  test(`${name}: a second start, or one after the end, rejects; what runs goes on, and nothing is opened`, async () => {
+  test(`${name}: a second start, or one after the end, rejects; a running role keeps running, and nothing is opened`, async () => {
     const wire = new MemoryIpv4Network();
     const ports = new MemoryPorts(wire, [ADDRESS], seededEntropy(1));
     const seat = make(ports);
@@ -58,7 +58,7 @@ for (const [name, make] of Object.entries(SEATS)) {
       await started;
       expect([ports.tuns.size, ports.kernelPaths.size, ports.monitorCount]).toEqual([0, 0, 0]);
     }
-    if (name !== 'Server') expect(early).toBeGreaterThan(0); // whose start waits for nothing
+    if (name !== 'Server') expect(early).toBeGreaterThan(0); // a server's start waits for nothing
   });
 }
 

@@ -8,7 +8,7 @@ import type { CarriedTotals, DataPath } from './data-path-use.ts';
 
 /** What every role adds to its machine's status. */
 interface RoleSnapshot {
-  /** Who carries packets, or serves. */
+  /** The data path that carries packets, or serves. */
   readonly dataPath: DataPath;
   /** What the system refused or lost, by port and reason. */
   readonly portCounters: Readonly<Record<string, number>>;

@@ -195,7 +195,9 @@ test.each([
   for (const host of [net.relay, site.client]) for (const command of commands) host.ip(...command.split(' '));
   expect(await timeToFirstReply(site.client, NATIVE_ADDRESS, BACK_MS)).toBeLessThan(BACK_MS);
   expect(await teredoAddress(site.client)).toBe(address);
-  await Promise.all([client, relay].map((role) => role.waitFor(/warning: somebody has taken/, BACK_MS)));
+  await Promise.all(
+    [client, relay].map((role) => role.waitFor(/warning: another program has taken/, BACK_MS)),
+  );
   expect(site.client.ip('-6', 'route', 'show', 'default')).toContain('dev teredo metric 1029');
   expect(net.relay.ip('-6', 'route', 'show', '2001::/32')).toContain('dev teredo');
 });

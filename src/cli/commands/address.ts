@@ -13,7 +13,8 @@ import {
 import type { Endpoint } from '../../wire/index.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import { printJson, printTable } from '../output.ts';
-import { endpointValue, hostAddressValue, wholeNumber } from '../values.ts';
+import { wholeNumberOf } from '../../runtime/settings/parse.ts';
+import { endpointValue, hostAddressValue } from '../values.ts';
 
 /** `teredo address`: what a Teredo address says, and the address for what one wants to say. RFC 4380 section 4 */
 export function addressCommand(): Command {
@@ -103,7 +104,7 @@ function makeCommand(): Command {
 
 /** The cone flag has an option of its own; universal and group bit are 0. RFC 5991 section 3.1 */
 function flagsValue(text: string): number {
-  const value = /^0x[0-9a-f]{1,4}$/i.test(text) ? Number(text) : wholeNumber(text, 0, RANDOM_FLAGS);
+  const value = /^0x[0-9a-f]{1,4}$/i.test(text) ? Number(text) : wholeNumberOf(text, 0, RANDOM_FLAGS);
   if (value === undefined || (value & ~RANDOM_FLAGS) !== 0)
     throw new InvalidArgumentError(`"${text}" has other bits than those of 0x3cff.`);
   return value;

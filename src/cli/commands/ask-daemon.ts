@@ -6,7 +6,7 @@ import { boundNames, networkNamespace } from '../../control/network-namespace.ts
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import type { ExitCode } from '../../daemon/exit-codes.ts';
 
-/** What every answer tells of who gives it. */
+/** The daemon, in every answer of it. */
 interface Answerer {
   readonly name: string;
   readonly networkNamespace: string;
@@ -25,14 +25,14 @@ export async function askDaemons<T extends Answerer>(
   const all = sockets.map(({ path }) => path);
   const here = name === undefined ? all.filter(isOfThisNamespace()) : all;
   let outcomes = await askAll(here, request);
-  // Those elsewhere are nobody's concern while somebody here answers.
+  // Daemons of other namespaces count only where none of this one answers.
   if (answersIn<T>(outcomes).length === 0)
     outcomes = [...outcomes, ...(await askAll(without(all, here), request))];
   const failures = outcomes.filter((outcome) => outcome instanceof CommandFailure);
   const answers = answersIn<T>(outcomes);
   // A daemon of this name that has been found need not be looked for elsewhere.
   if (name === undefined || answers.length === 0) failures.push(...hidden.map(cannotLook));
-  if (answers.length === 0) throw nobody(name, outcomes, failures);
+  if (answers.length === 0) throw noAnswer(name, outcomes, failures);
   tell(failures);
   const namespace = networkNamespace();
   const local = answers.filter((answer) => answer.networkNamespace === namespace);
@@ -51,7 +51,7 @@ export async function askHere<T extends Answerer>(request: ControlRequest): Prom
   for (const [i, path] of paths.entries())
     for (const answer of answersIn<T>([outcomes[i]]))
       if (answer.networkNamespace === namespace) here.set(path, answer);
-  if (here.size === 0 && failures.length > 0) throw nobody(undefined, outcomes, failures);
+  if (here.size === 0 && failures.length > 0) throw noAnswer(undefined, outcomes, failures);
   tell(failures);
   return here;
 }
@@ -74,7 +74,7 @@ export async function askOne<T extends Answerer>(
   return answers[0]!;
 }
 
-/** Undefined where nobody listens: what a killed daemon left behind is not a daemon. */
+/** Undefined where no daemon listens: the file is of one that was killed. */
 type Outcome = ControlAnswer | CommandFailure | undefined;
 
 function askAll(paths: readonly string[], request: ControlRequest): Promise<Outcome[]> {
@@ -150,7 +150,7 @@ function cannotLook({ directory, fault }: HiddenFolder): CommandFailure {
 }
 
 /** Why there is no answer: the first that says most. */
-function nobody(
+function noAnswer(
   name: string | undefined,
   outcomes: readonly Outcome[],
   failures: readonly CommandFailure[],

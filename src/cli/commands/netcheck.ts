@@ -27,15 +27,15 @@ interface NetcheckOptions {
   readonly json?: boolean;
 }
 
-/** What the bisection of 120 s takes at the most. */
+/** The longest time of the bisection of 120 s. */
 const LIFETIME_SECONDS = 300;
 
-/** `teredo netcheck`: would Teredo work here, with whom, and if not, why not. Neither daemon nor root. */
+/** `teredo netcheck`: would Teredo work here, with which peers, and if not, why not. It needs neither a daemon nor root. */
 export function netcheckCommand(finish: (exitCode: number) => void): Command {
   return new Command('netcheck')
     .description(
       'find out, without root, whether Teredo works here, through which server best, what the NAT does, whether ports of it ' +
-        'can be opened, and with whom it lets this host speak, or why not',
+        'can be opened, and which peers it lets this host reach, or why not',
     )
     .requiredOption('--server <host[,host...]>', 'servers to ask', hostsValue)
     .option(

@@ -10,12 +10,12 @@ interface PeersOptions {
   readonly limit: number;
 }
 
-/** `teredo peers`: whom a client or relay knows. */
+/** `teredo peers`: the peers of a client or relay. */
 export function peersCommand(): Command {
   return new Command('peers')
     .description(
       'the peers that a client or relay knows; a client says by which means it reaches them: relay (native hosts), direct, local, ' +
-        'nonce or random-port (RFC 6081), guess (of ports), via your relay (--meet); packets and octets are those of the hosts, whether ' +
+        'nonce or random-port (RFC 6081), guess (of ports), via your relay (--meet; "met" with --json); packets and octets are those of the hosts, whether ' +
         'the kernel or this program has carried them',
     )
     .argument('[name]', 'the daemon')
@@ -38,7 +38,7 @@ function printPeers(answer: PeersStatus): void {
       peer.address,
       peer.mapped ?? '-',
       peer.trusted ? (peer.local ? 'trusted, local' : 'trusted') : 'unverified',
-      meansInWords(peer.means),
+      meansInWords(peer),
       pathInWords(peer),
       ago(peer.receivedSecondsAgo),
       ago(peer.sentSecondsAgo),
@@ -51,11 +51,6 @@ function printPeers(answer: PeersStatus): void {
   if (answer.total > answer.peers.length) printLine(`and ${answer.total - answer.peers.length} more`);
 }
 
-/** As in JSON, except for `met`. */
-function meansInWords(means: PeerStatus['means']): string {
-  return means === 'met' ? 'via your relay' : (means ?? '-');
-}
-
 const TRAFFIC = ['PACKETS IN', 'OCTETS IN', 'PACKETS OUT', 'OCTETS OUT'];
 
 const REASONS: Readonly<Record<NonNullable<PeerStatus['carriedReason']>, string>> = {
@@ -64,6 +59,11 @@ const REASONS: Readonly<Record<NonNullable<PeerStatus['carriedReason']>, string>
   refused: 'sending refused by this host',
   unseen: 'receiving prevented by this host',
 };
+
+/** As in JSON, except for `met`. */
+function meansInWords({ means }: PeerStatus): string {
+  return means === 'met' ? 'via your relay' : (means ?? '-');
+}
 
 /** The data path: both ways or one. */
 function pathInWords({ carried, carriedReason }: PeerStatus): string {

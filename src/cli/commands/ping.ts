@@ -62,19 +62,19 @@ async function pingUntilDirect(address: Ipv6, options: PingOptions): Promise<num
       if (answers === 1) void punching.noteAnswer();
       return punching.isDirect;
     };
-    pings = await ping(address, { ...options, quiet: true }, isEnough, punching.hopeless);
+    pings = await ping(address, { ...options, quiet: true }, isEnough, punching.impossible);
     await punching.look(); // what the last answer has changed
   } finally {
     punching.end();
   }
   const { isDirect, means, steps } = punching;
   const { answered } = printAnswers(address, options, pings, 'in all', { direct: isDirect, means, steps });
-  if (answered === 0 && !punching.hopeless.aborted)
+  if (answered === 0 && !punching.impossible.aborted)
     throw noAnswer(address, options, { ...pings, words: pings.words || punching.whySilent });
   if (answered > 0 && isDirect) return EXIT.OK;
   const target = formatIpv6(address);
   const what = answered > 0 ? `${target} answers, but not by a direct way` : `no direct way to ${target}`;
-  const why = punching.hopeless.aborted ? `: ${punching.whyHopeless}` : ` within ${options.timeout} s`;
+  const why = punching.impossible.aborted ? `: ${punching.whyImpossible}` : ` within ${options.timeout} s`;
   throw new CommandFailure(EXIT.FAILED, what + why);
 }
 
@@ -83,7 +83,7 @@ interface Pings {
   readonly times: readonly number[];
   readonly firstReplyMs: number | undefined;
   readonly tookMs: number;
-  /** What the system's ping said in the end, or somebody on the way instead of an answer. */
+  /** The last words of the system's ping, or the error of a router on the way. */
   readonly words: string;
 }
 
@@ -101,7 +101,7 @@ async function ping(
   let hasEnough = false;
   let said = '';
   let refused = '';
-  // The system's own ping: it needs no right of ours, and takes the way that programs take.
+  // The system's own ping: it needs no privilege, and its packets go as those of programs do.
   const child = spawn('ping', ['-6', '-n', '-i', INTERVAL, '-w', String(Math.ceil(timeout)), target], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, LC_ALL: 'C' },
@@ -160,7 +160,7 @@ function printAnswers(
 
 function noAnswer(address: Ipv6, { timeout }: PingOptions, { tookMs, words }: Pings): CommandFailure {
   const target = formatIpv6(address);
-  // Nobody can say within a time that was not waited for: ping knew at once.
+  // Without "within N s": ping failed at once.
   if (tookMs < timeout * 1000 - ENDS_EARLY_MS) {
     const why = words === '' ? 'ping gave up early' : words;
     return new CommandFailure(EXIT.FAILED, `no answer from ${target}: ${why}`);

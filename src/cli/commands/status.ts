@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
-import { accessInWords } from '../../daemon/access-status.ts';
+import { accessInWords } from '../../daemon/access.ts';
 import { dataPathRows } from '../data-path.ts';
 import { explainReason } from '../../daemon/explain.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';

@@ -23,10 +23,10 @@ const last = (change: Partial<ContactStatus>): string | undefined =>
 
 test('where guesses would not do, the relay is what is left, if there is one', () => {
   expect(last({})).toMatch(/no number of guesses would do: there is no relay/);
-  expect(last({ mayMeet: true })).toMatch(/no number of guesses would do: asked our relay/);
+  expect(last({ mayMeet: true })).toMatch(/no number of guesses would do: asked your relay/);
 });
 
-test('filters that are wide let a peer in whose ports are beyond guessing: then nobody speaks of guesses', () => {
+test('filters that are wide let a peer in whose ports are beyond guessing: then no step mentions guesses', () => {
   const steps = stepsOf({ ...contacting, state: 'valid', means: 'nonce', mapped: '192.0.2.1:5000' }, true);
   expect(steps.join('\n')).not.toMatch(/guess/);
   expect(steps.at(-1)).toBe('reached directly, at 192.0.2.1:5000');
@@ -34,7 +34,7 @@ test('filters that are wide let a peer in whose ports are beyond guessing: then 
 
 test('guesses are told by the hundred', () => {
   const guessing = { ownPorts: 'stable', guess: 'agreed' } as const;
-  expect(last({ ...guessing, guessesSent: 0 })).toMatch(/that goes on now/);
+  expect(last({ ...guessing, guessesSent: 0 })).toMatch(/they do so now/);
   expect(last({ ...guessing, guessesSent: 8 })).toBe('the first guesses sent');
   expect(last({ ...guessing, guessesSent: 1_699 })).toBe('some 1600 guesses sent');
 });

@@ -6,8 +6,8 @@ import { askAgain, askHere, reading } from './ask-daemon.ts';
 
 /** How often the daemon is asked. */
 const LOOK_MS = 100;
-/** Where the NATs' ports leave no hope their filters may: what gets through wide ones does so within this time. docs/nat-matrix.md */
-const LAST_HOPE_MS = 1_000;
+/** Where no guess of ports can succeed, wide filters of the NATs may still let packets through: within this time. docs/nat-matrix.md */
+const LAST_CHANCE_MS = 1_000;
 
 /** Something that has happened, and how long after the beginning that was seen. */
 export interface Step {
@@ -15,7 +15,7 @@ export interface Step {
   readonly text: string;
 }
 
-/** Looks on while a client finds the way to a peer, and tells each step once. */
+/** Follows a client while it looks for the way to a peer, and prints each step once. */
 export class HolePunching {
   readonly steps: Step[] = [];
   /** How the peer is reached, or was a moment ago, while it is asked once more; undefined: not yet. */
@@ -24,10 +24,10 @@ export class HolePunching {
   private readonly say: (line: string) => void;
   private readonly begun = performance.now();
   private readonly told = new Set<string>();
-  private readonly hopelessness = new AbortController();
+  private readonly impossibility = new AbortController();
   private clients: readonly string[] = [];
   private last: ContactStatus | undefined;
-  private hopelessAt = Infinity;
+  private impossibleAt = Infinity;
   private timer: NodeJS.Timeout | undefined;
   private isAsking = false;
 
@@ -41,20 +41,20 @@ export class HolePunching {
     return this.means !== undefined && this.means !== 'met';
   }
 
-  /** Aborted as soon as no direct way is to be expected any more, and the peer is reached via the relay, if there is one. */
-  get hopeless(): AbortSignal {
-    return this.hopelessness.signal;
+  /** Aborted as soon as no direct way can be expected any more, and the peer is reached via the relay, if there is one. */
+  get impossible(): AbortSignal {
+    return this.impossibility.signal;
   }
 
   /** Why there is no direct way, once that is clear. */
-  get whyHopeless(): string {
+  get whyImpossible(): string {
     const { ownPorts, peerPorts } = this.last!;
     const why = `its NAT's ports are ${peerPorts}, those of ours ${ownPorts}, and no way leads through both`;
     if (this.means === 'met') return why;
-    return `${why}; forward a port to one of the two (--port), or let them meet at a relay of yours (--meet)`;
+    return `${why}; forward a port to one of the two (--port), or let them use a relay of yours (--meet)`;
   }
 
-  /** What may be the matter where nothing answers; empty where nothing can be said. */
+  /** A likely cause where nothing answers; empty where none is known. */
   get whySilent(): string {
     if (this.last === undefined || !this.last.qualified || !isTeredo(this.address, 0)) return '';
     if (this.last.isHeardThroughServer) return 'it has been heard through the servers only';
@@ -78,7 +78,7 @@ export class HolePunching {
     clearInterval(this.timer);
   }
 
-  /** The first answer has come: that is told behind what has led to it. */
+  /** The first answer has come: its line follows the steps that led to it. */
   async noteAnswer(): Promise<void> {
     await this.look();
     this.note('the first answer has come');
@@ -104,8 +104,8 @@ export class HolePunching {
     const now = performance.now();
     const isAtEnd =
       status.guess === 'hopeless' && !this.isDirect && (!status.mayMeet || this.means === 'met');
-    this.hopelessAt = isAtEnd ? Math.min(this.hopelessAt, now + LAST_HOPE_MS) : Infinity;
-    if (now >= this.hopelessAt) this.hopelessness.abort();
+    this.impossibleAt = isAtEnd ? Math.min(this.impossibleAt, now + LAST_CHANCE_MS) : Infinity;
+    if (now >= this.impossibleAt) this.impossibility.abort();
   }
 
   private note(text: string): void {
@@ -117,7 +117,7 @@ export class HolePunching {
   }
 }
 
-/** What can be said of how far it has come, in the order in which it happens. */
+/** The steps so far, in their order. */
 export function stepsOf(status: ContactStatus, isTeredo: boolean): string[] {
   const { attempts, guess, guessesSent, ownPorts, peerPorts, state } = status;
   const steps: string[] = [];
@@ -138,7 +138,7 @@ export function stepsOf(status: ContactStatus, isTeredo: boolean): string[] {
   const isDirect = state === 'valid' && status.means !== 'met';
   if (guess === 'hopeless' && !isDirect) steps.push(`no number of guesses would do: ${lastResort(status)}`);
   if (guess === 'offered') steps.push('offered to guess ports');
-  if (guess === 'agreed') steps.push('both want to guess ports: that goes on now');
+  if (guess === 'agreed') steps.push('both want to guess ports: they do so now');
   if (guess === 'agreed' && guessesSent > 0) steps.push(`${hundreds(guessesSent)} guesses sent`);
   if (state === 'valid')
     steps.push(
@@ -150,7 +150,7 @@ export function stepsOf(status: ContactStatus, isTeredo: boolean): string[] {
 }
 
 function lastResort({ mayMeet }: ContactStatus): string {
-  return mayMeet ? 'asked our relay to bring us together' : 'there is no relay at which to meet (--meet)';
+  return mayMeet ? 'asked your relay to pass packets on' : 'there is no relay of yours (--meet)';
 }
 
 /** So that not every look is a step of its own. */

@@ -22,13 +22,13 @@ export interface Advice {
 
 /** RFC 4380 section 5.2.5: the client's own, unless told otherwise. */
 const REFRESH_SECONDS = REFRESH_INTERVAL_MS / 1_000;
-/** What --refresh takes. */
+/** The least value of --refresh. */
 const LEAST_REFRESH_SECONDS = 5;
 
-const BY_HAND = 'forward a UDP port of the router to this host and give it with --port';
-const FORWARD_A_PORT = `${BY_HAND}, or enable UPnP or PCP (NAT-PMP) on the router`;
+const MANUALLY = 'forward a UDP port of the router to this host and give it with --port';
+const FORWARD_A_PORT = `${MANUALLY}, or enable UPnP or PCP (NAT-PMP) on the router`;
 
-/** What to do about what was found. Why a server does not work at all is told with that server. */
+/** Advice on the findings. The reason why a server does not work stands with that server. */
 export function adviceOf(found: {
   readonly works: boolean;
   readonly nat: NatKind;
@@ -112,7 +112,7 @@ function openAPort(
     case 'refused':
       return {
         code: 'forward-a-port',
-        text: `${why}let this host ask for ports in the router's settings (it refuses), or ${BY_HAND}${oneForAll}`,
+        text: `${why}let this host ask for ports in the router's settings (it refuses), or ${MANUALLY}${oneForAll}`,
       };
     case 'none':
     case 'offline':

@@ -52,7 +52,7 @@ test('another one that answers in its place leaves it silent', () => {
   ]);
 });
 
-test('a client behind a symmetric NAT qualifies, and is told what the NAT is', () => {
+test('a client behind a symmetric NAT qualifies, and the report names the NAT', () => {
   const nothing = { solicitations: [] };
   const qualified = {
     state: 'qualified',

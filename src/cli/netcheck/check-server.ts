@@ -90,7 +90,7 @@ function report(client: Client, candidate: ServerCandidate, objection: string | 
 
 type Verdict = Pick<ClientSnapshot, 'state' | 'reason' | 'nat' | 'symmetricNatRuledOut'>;
 
-/** What was asked, what came back, in the order of qualification (RFC 4380 section 5.2.1). */
+/** Questions and answers, in the order of qualification (RFC 4380 section 5.2.1). */
 export function steps(
   status: Verdict,
   result: ServerResult | undefined,

@@ -77,7 +77,7 @@ describe('what comes of asking', () => {
       expect(openingOf(found(undefined, address), undefined), address).toBe('works');
   });
 
-  test('a gateway without an address is off-line, if nobody sees us', () => {
+  test('a gateway without an address is off-line, if no server sees this host', () => {
     expect(openingOf(found('yes', '0.0.0.0', '0.0.0.0'), undefined)).toBe('offline');
   });
 
@@ -108,7 +108,7 @@ describe('words and JSON', () => {
     });
   });
 
-  test('refusals, no address, and somebody else that answers are told', () => {
+  test('refusals, no address, and an answer from another address are reported', () => {
     expect(words(found('refused'))).toMatch(/PCP +yes, but it does not let this host ask/);
     expect(words(found(undefined, '0.0.0.0'))).toMatch(/NAT-PMP +yes, but it names no address outside/);
     const other = found(undefined, undefined, '198.51.100.1', v4('192.168.1.7'));
@@ -143,7 +143,7 @@ describe('words and JSON', () => {
   });
 });
 
-describe('what to do, and whom one reaches', () => {
+describe('advice, and which peers are reached', () => {
   test('a gateway that opens ports is left to the client', () => {
     const [first] = advice(found('yes', '198.51.100.1', '198.51.100.1'));
     expect(first).toMatchObject({ code: 'port-mapping' });
@@ -153,7 +153,7 @@ describe('what to do, and whom one reaches', () => {
     expect(advice(found('yes', '198.51.100.1'), 'restricted')[0]).toMatchObject({ code: 'port-mapping' });
   });
 
-  test('where it does not, or in vain, the port is forwarded by hand', () => {
+  test('where it does not, or without success, the port is forwarded manually', () => {
     expect(advice(found(undefined, '100.64.1.1'))[0]).toMatchObject({ code: 'second-nat' });
     expect(advice(found())[0]!.text).toMatch(/forward a UDP port .*, or enable UPnP/);
     expect(advice(found('refused'))[0]!.text).toMatch(/let this host ask/);

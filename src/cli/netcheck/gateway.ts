@@ -6,13 +6,13 @@ import type { Ipv4 } from '../../wire/index.ts';
 import { PROTOCOL_NAMES } from '../../daemon/port-mapping.ts';
 import type { NatBehaviour } from './nat-behaviour.ts';
 
-/** What comes of asking the gateway to open a port. */
+/** The result of asking the gateway to open a port. */
 export type Opening =
   /** Where servers see us, it opens one. */
   | 'works'
   /** It speaks a protocol that tells no address before there is a mapping. */
   | 'unknown-address'
-  /** What it opens is not where servers see us: it has another address there, or none at all. */
+  /** The port that it opens is not at the address that servers see: its outer address is another, or none. */
   | 'second-nat'
   /** It has no address outside, and no server sees us either. */
   | 'offline'
@@ -115,7 +115,7 @@ function secondNatInWords(
   return `Servers see ${seen.join(', ')}: the gateway is behind a second NAT, or has several ways out.`;
 }
 
-/** Nobody outside has it: RFC 1918, 100.64.0.0/10 (RFC 6598), 192.0.0.0/29 (RFC 6333 section 10), 169.254.0.0/16 (RFC 3927). */
+/** No address of the Internet: RFC 1918, 100.64.0.0/10 (RFC 6598), 192.0.0.0/29 (RFC 6333 section 10), 169.254.0.0/16 (RFC 3927). */
 function isInner(address: Ipv4): boolean {
   return (
     isPrivate(address) ||

@@ -35,7 +35,7 @@ export interface NatBehaviour {
   /** Of an allocation that counts: from one new mapping to the next, negative when it counts down. */
   readonly portStep?: number;
   readonly hairpinning: Hairpinning;
-  /** What the NAT shows of itself; several where it has a pool. */
+  /** Addresses of the NAT; several where it has a pool. */
   readonly externalAddresses: readonly string[];
 }
 
@@ -66,7 +66,7 @@ const ROUND_TRIPS = 2;
 const HOP_LIMIT = 255;
 
 /**
- * What the NAT between here and the servers does, in RFC 4787's terms:
+ * The behaviour of the NAT between here and the servers, in RFC 4787's terms:
  *
  *     1. one socket asks all addresses of all servers: the same mapping?                 another one asks with the cone bit: let in?
  *     2. fresh sockets ask both addresses of the best server at once: which ports, in what order?
@@ -163,7 +163,8 @@ async function letsInOthers(
   const asked = new Set(servers.map(({ primary }) => primary));
   const answers = servers.map(async ({ primary }) => {
     const answer = await socket.ask({ target: primary, cone: true }, patience);
-    if (answer === undefined || asked.has(answer.from)) throw new Error('nobody unasked');
+    if (answer === undefined || asked.has(answer.from))
+      throw new Error('an answer from an address that was not asked');
   });
   return await Promise.any(answers).then(
     () => true,
@@ -205,7 +206,7 @@ interface HairpinGround {
 
 interface HairpinResult {
   readonly hairpinning: Hairpinning;
-  /** What it tells of filtering besides. */
+  /** Its evidence on filtering. */
   readonly filtering?: Filtering;
 }
 

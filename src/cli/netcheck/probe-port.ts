@@ -2,12 +2,12 @@ import { createSocket } from 'node:dgram';
 import { TEREDO_PORT, formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 
-/** Who has something to say says it within this: a neighbour that is not there takes 3 s. */
+/** An ICMP error arrives within this: for a missing neighbour the kernel needs 3 s. */
 const PATIENCE_MS = 4_000;
 
 /**
  * Sends an empty datagram, which no Teredo server answers, to the server's port, and listens to what the network says of it: why
- * it cannot arrive, in words, or undefined where nobody objects. The client itself hears none of that: ICMP may be forged.
+ * it cannot arrive, in words, or undefined where no error arrives. The client itself hears none of that: ICMP may be forged.
  * The program need not go on for this.
  */
 export function probePort(server: Ipv4, bind: Ipv4 | undefined): Promise<string | undefined> {
@@ -34,7 +34,7 @@ function inWords(code: string, server: string): string | undefined {
     case 'ENETUNREACH':
       return `this host has no route to ${server}`;
     case 'EHOSTUNREACH':
-      return `${server} cannot be reached: a router, or nobody on its link, says so`;
+      return `${server} cannot be reached: a router says so, or no host of its link answers`;
     case 'ECONNREFUSED':
       return `nothing listens at UDP port ${TEREDO_PORT} of ${server}: no Teredo server runs there`;
     case 'EPERM':

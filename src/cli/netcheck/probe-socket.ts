@@ -17,7 +17,7 @@ import {
 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 
-/** What measuring needs of the world: a plain user has it. */
+/** The ports that measuring needs: a plain user may open them. */
 export type ProbePorts = Pick<PortFactory, 'clock' | 'entropy' | 'openUdp'> & {
   readonly network: Pick<PortFactory['network'], 'ipv4Subnets'>;
 };
@@ -38,7 +38,7 @@ export interface ProbeAnswer {
   /** The address that was asked. */
   readonly target: Ipv4;
   readonly from: Ipv4;
-  /** What it saw us as. */
+  /** This host's address and port, as the server saw them. */
   readonly mapped: Endpoint;
 }
 
@@ -123,11 +123,11 @@ export class ProbeSocket {
     const { view } = this;
     if (decodeDatagram(bytes, 0, bytes.length, view) !== undefined || !isBubble(bytes, view.ipv6Start))
       return false;
-    // Behind the hop limit: a router on the way has no business with it, but who knows.
+    // It may come from a router on the way, though none should answer.
     return equalBytes(bytes, view.ipv6Start + 8, bubble, 8, 32);
   }
 
-  /** Whoever still waits for something gets nothing. */
+  /** All that still wait get nothing. */
   close(): void {
     for (const { giveUp } of this.waiting) giveUp();
     this.udp.close();

@@ -1,7 +1,7 @@
 import type { Opening } from './gateway.ts';
 import type { NatBehaviour } from './nat-behaviour.ts';
 
-/** The five kinds of NAT that decide who can speak with whom (docs/adr/0016). */
+/** The five kinds of NAT that decide which pairs of clients reach each other (docs/adr/0016). */
 export const PEER_KINDS = [
   'full-cone',
   'address-restricted',
@@ -11,14 +11,14 @@ export const PEER_KINDS = [
 ] as const;
 export type PeerKind = (typeof PEER_KINDS)[number];
 
-/** What two hosts need to reach each other, in both directions alike: the easier the sooner. */
+/** The means by which two hosts reach each other, in both directions alike: the easiest first. */
 const WAYS = ['rfc4380', 'rfc6081', 'guessing', 'none'] as const;
 export type Way = (typeof WAYS)[number];
 
 export interface Reach {
   readonly peer: PeerKind;
   readonly way: Way;
-  /** What might do as well, where it is not known which of several kinds our own NAT is, or what a port that the gateway opens leads to. */
+  /** Further means that might work, where it is not known which of several kinds our own NAT is, or what a port that the gateway opens leads to. */
   readonly atBest?: Way;
 }
 

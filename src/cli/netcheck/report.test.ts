@@ -98,7 +98,7 @@ test('the order of addresses: told where Teredo comes before IPv4, with the line
   );
 });
 
-test('port mapping: only where somebody has looked', () => {
+test('port mapping: only where it was looked for', () => {
   expect(words(FINDINGS)).not.toMatch(/port mapping/i);
   expect(reportInJson(FINDINGS)).not.toHaveProperty('portMapping');
   const looked = { ...FINDINGS, gateway: { offers: undefined } };

@@ -18,11 +18,11 @@ export interface Findings {
   /** The best first; at least one. */
   readonly checks: readonly ServerCheck[];
   readonly behaviour?: NatBehaviour | undefined;
-  /** What the router offers (PCP, NAT-PMP, UPnP). Left out where nobody has looked. */
+  /** What the router offers (PCP, NAT-PMP, UPnP). Absent where it was not looked for. */
   readonly gateway?: GatewayFindings | undefined;
   /** Left out where the C library's order is not known. */
   readonly addressOrder?: AddressOrder | undefined;
-  /** Left out where nobody has looked. */
+  /** Absent where it was not looked for. */
   readonly firewall?: Ipv6Firewall | undefined;
   /** Where it was asked for, with {@link behaviour}; `undefined` inside: it could not be measured. */
   readonly lifetime?: { readonly found: UdpLifetime | undefined } | undefined;

@@ -35,7 +35,7 @@ export interface ClientOptions {
   /** Find clients on the same link (RFC 4380 section 5.2.8). Default true. CL-116 */
   readonly localDiscovery?: boolean | undefined;
   /** Take only neighbours behind the same NAT, as their address tells. Default false. CL-114 */
-  readonly discoverSameMappedOnly?: boolean | undefined;
+  readonly localSameNat?: boolean | undefined;
   /** Begin with the cone bit set and believe that of peers, as before RFC 5991. Default false. CL-11, CL-64 */
   readonly legacyCone?: boolean | undefined;
   /** Go on behind a symmetric NAT (RFC 6081). Default true; false is RFC 4380 alone. E-20, CL-23 */

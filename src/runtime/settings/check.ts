@@ -6,14 +6,15 @@ import { RELAY_LIMITS } from '../../core/relay/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
 import { TEREDO_PORT, formatIpv6, parseIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
-import type { ClientSettings } from '../client.ts';
-import { DATA_PATH_WISHES } from '../data-path-use.ts';
+import type { ClientSettings } from '../client-settings.ts';
 import type { RelaySettings } from '../relay.ts';
 import type { ServerSettings } from '../server.ts';
 import { oneServerOnly } from '../servers.ts';
 import { checkLimits } from './check-limits.ts';
+import { CLIENT_OPTIONS } from './client-options.ts';
+import type { Options } from './option.ts';
+import { RELAY_OPTIONS } from './relay-options.ts';
 import {
-  REFRESH_SECONDS,
   faultOfChoice,
   faultOfClientId,
   faultOfEndpoint,
@@ -21,44 +22,44 @@ import {
   faultOfHostAddress,
   faultOfInterface,
   faultOfNativePrefix,
-  faultOfPort,
   faultOfSecondary,
-  faultOfSeconds,
   faultOfSecret,
   ipv4InWords,
 } from './rules.ts';
 import type { Fault } from './rules.ts';
+import { SERVER_OPTIONS } from './server-options.ts';
 import { SettingsError } from './settings-error.ts';
 
 /** Throws a {@link SettingsError} for the first setting that cannot be. */
 export function checkClientSettings(settings: ClientSettings): void {
-  const { bind, port, secret, refreshInterval, meetingRelay, dataPath } = settings;
+  const { secret, meet } = settings;
   checkServers(settings.servers);
   checkSecondary(settings);
-  if (settings.interface !== undefined)
-    refuse('interface', settings.interface, faultOfInterface(settings.interface));
-  if (bind !== undefined && bind !== 0) checkAddress('bind', bind);
-  checkPort(port);
-  checkChoice('defaultRoute', settings.defaultRoute, ['auto', 'always', 'never']);
-  checkChoice('inbound', settings.inbound, ['accept', 'refuse']);
-  checkChoice('portMapping', settings.portMapping, ['auto', 'off']);
-  checkChoice('dataPath', dataPath, DATA_PATH_WISHES);
+  checkDeclared(settings, CLIENT_OPTIONS);
   if (secret !== undefined) {
     checkObject('secret', secret);
     refuse('secret.clientId', '', faultOfClientId(secret.clientId));
     refuse('secret.secret', '', faultOfSecret(secret.secret));
   }
-  if (refreshInterval !== undefined && refreshInterval !== 'determine') {
-    const { low, high } = REFRESH_SECONDS;
-    refuse('refreshInterval', `${refreshInterval} ms`, faultOfSeconds(refreshInterval / 1_000, low, high));
-  }
-  if (meetingRelay !== undefined) {
-    checkObject('meetingRelay', meetingRelay);
-    const { address, port: at } = meetingRelay;
-    refuse('meetingRelay', `${ipv4InWords(address)}:${at}`, faultOfEndpoint(meetingRelay));
+  if (meet !== undefined) {
+    checkObject('meet', meet);
+    refuse('meet', `${ipv4InWords(meet.address)}:${meet.port}`, faultOfEndpoint(meet));
   }
   checkGiven('limits', settings.limits);
   if (settings.limits !== undefined) checkLimits(settings.limits, CLIENT_LIMITS, { mayLackSome: true });
+}
+
+/** Checks settings that are options with a rule of their kind, or with a list of words. */
+function checkDeclared(settings: object, options: Options): void {
+  for (const [name, option] of Object.entries(options)) {
+    const value = (settings as Readonly<Record<string, unknown>>)[name];
+    if ('kind' in option) {
+      const { kind, required = false, mayBeZero = false } = option;
+      if ((value === undefined && !required) || (value === 0 && mayBeZero)) continue;
+      refuse(name, kind.inWords?.(value) ?? String(value), kind.faultOf?.(value));
+    } else if (value !== undefined && option.choices !== undefined)
+      refuse(name, `"${value as string}"`, faultOfChoice(value as string, option.choices));
+  }
 }
 
 /** At least one; each a name, an IPv4 address or a candidate. */
@@ -98,22 +99,20 @@ function checkSecondary({ servers, secondary }: ClientSettings): void {
 /** Throws a {@link SettingsError} for the first setting that cannot be. */
 export function checkServerSettings(settings: ServerSettings): void {
   const { address, secondary } = settings;
-  checkAddress('address', address);
+  checkDeclared(settings, SERVER_OPTIONS);
   if (secondary !== undefined)
     refuse('secondary', ipv4InWords(secondary), faultOfSecondary(secondary, address));
   checkAnnounced(settings);
   checkAccess(settings.access);
-  checkChoice('dataPath', settings.dataPath, DATA_PATH_WISHES);
   checkGiven('limits', settings.limits);
   if (settings.limits !== undefined) checkLimits(settings.limits, SERVER_LIMITS);
 }
 
 /** Throws a {@link SettingsError} for the first setting that cannot be. */
 export function checkRelaySettings(settings: RelaySettings): void {
-  const { address, serve } = settings;
-  if (address !== 0) checkAddress('address', address);
-  if (settings.announce !== undefined) checkAddress('announce', settings.announce);
-  checkPort(settings.port);
+  const { serve } = settings;
+  checkDeclared(settings, RELAY_OPTIONS);
+  // A program has to name it.
   refuse('interface', settings.interface, faultOfInterface(settings.interface));
   checkGiven('serve', serve);
   for (const [i, prefix] of (serve ?? []).entries()) {
@@ -121,14 +120,12 @@ export function checkRelaySettings(settings: RelaySettings): void {
     refuse(`serve[${i}]`, `${formatIpv6(prefix.address)}/${prefix.length}`, faultOfNativePrefix(prefix));
   }
   checkAccess(settings.access);
-  checkChoice('dataPath', settings.dataPath, DATA_PATH_WISHES);
   checkGiven('limits', settings.limits);
   if (settings.limits !== undefined) checkLimits(settings.limits, RELAY_LIMITS);
 }
 
 /** RFC 4380 section 5.3: clients need both addresses as they are outside, two different ones. */
 function checkAnnounced({ address, secondary, announce, announceSecondary: other }: ServerSettings): void {
-  if (announce !== undefined) checkAddress('announce', announce);
   if (other !== undefined && secondary === undefined)
     throw new SettingsError(
       'announceSecondary',
@@ -145,15 +142,6 @@ function checkAnnounced({ address, secondary, announce, announceSecondary: other
 
 function checkAddress(setting: string, address: Ipv4): void {
   refuse(setting, ipv4InWords(address), faultOfHostAddress(address));
-}
-
-/** 0 leaves it to the system. */
-function checkPort(port: number | undefined): void {
-  if (port !== undefined && port !== 0) refuse('port', String(port), faultOfPort(port));
-}
-
-function checkChoice(setting: string, word: string | undefined, choices: readonly string[]): void {
-  if (word !== undefined) refuse(setting, `"${word}"`, faultOfChoice(word, choices));
 }
 
 function checkGiven(setting: string, value: object | undefined): void {

@@ -1,5 +1,5 @@
 /**
- * What values settings may have: the one place of these rules, for the library and for the command line. Each function gives the end of
+ * The values that settings may have: the one place of these rules, for the library and for the command line. Each function gives the end of
  * a sentence that begins with the value, or undefined where the value is allowed.
  */
 import { formatIpv4, formatIpv6, isTeredo, parseIpv4, parseIpv6, parsePrefix } from '../../wire/index.ts';
@@ -38,6 +38,13 @@ export function faultOfInterface(name: string): Fault {
   if (typeof name === 'string' && /^[A-Za-z0-9_.-]{1,15}$/.test(name) && name !== '.' && name !== '..')
     return undefined;
   return 'is not a name for an interface: at most 15 letters, digits, ".", "_", "-"';
+}
+
+/** The name of a daemon: it becomes a file name. */
+export function faultOfName(name: string): Fault {
+  return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name)
+    ? undefined
+    : 'is not a name: letters, digits, ".", "_" and "-", at most 64';
 }
 
 export function faultOfSeconds(seconds: number, low: number, high: number): Fault {

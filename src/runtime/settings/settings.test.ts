@@ -8,7 +8,7 @@ import { MemoryPorts } from '../../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../../io/memory-udp.ts';
 import { parsePrefix } from '../../wire/index.ts';
 import { Client } from '../client.ts';
-import type { ClientSettings } from '../client.ts';
+import type { ClientSettings } from '../client-settings.ts';
 import { Relay } from '../relay.ts';
 import type { RelaySettings } from '../relay.ts';
 import { Server } from '../server.ts';
@@ -62,7 +62,7 @@ test.for([
   ['secondary', () => client({ servers: ['a'], secondary: wrong('b') }), /b is not an IPv4 address/],
   ['secret', () => client({ secret: wrong(null) }), /null is no object/],
   ['secret.clientId', () => client({ secret: wrong({}) }), /is no Uint8Array/],
-  ['meetingRelay', () => client({ meetingRelay: wrong(null) }), /null is no object/],
+  ['meet', () => client({ meet: wrong(null) }), /null is no object/],
   ['limits', () => client({ limits: wrong(null) }), /null is no object/],
   ['port', () => client({ port: 70_000 }), /^port: 70000 is not a UDP port from 1 to 65535/],
   ['port', () => client({ port: -1 }), /is not a UDP port/],
@@ -75,8 +75,8 @@ test.for([
   ['inbound', () => client({ inbound: wrong('drop') }), /"drop" is none of accept, refuse/],
   ['portMapping', () => client({ portMapping: wrong('on') }), /is none of auto, off/],
   ['dataPath', () => client({ dataPath: wrong('fast') }), /is none of auto, kernel, user/],
-  ['refreshInterval', () => client({ refreshInterval: 4_999 }), /seconds from 5 to 3600/],
-  ['refreshInterval', () => client({ refreshInterval: NaN }), /seconds from 5 to 3600/],
+  ['refresh', () => client({ refresh: 4_999 }), /seconds from 5 to 3600/],
+  ['refresh', () => client({ refresh: NaN }), /seconds from 5 to 3600/],
   [
     'secret.clientId',
     () => client({ secret: { clientId: new Uint8Array(256), secret: new Uint8Array(1) } }),
@@ -87,8 +87,8 @@ test.for([
     () => client({ secret: { clientId: new Uint8Array(1), secret: new Uint8Array(0) } }),
     /is empty/,
   ],
-  ['meetingRelay', () => client({ meetingRelay: { address: HERE, port: 0 } }), /is not a UDP port/],
-  ['meetingRelay', () => client({ meetingRelay: { address: 0, port: 3_545 } }), /stands for any/],
+  ['meet', () => client({ meet: { address: HERE, port: 0 } }), /is not a UDP port/],
+  ['meet', () => client({ meet: { address: 0, port: 3_545 } }), /stands for any/],
   ['limits.trustedPeers', () => client({ limits: { trustedPeers: -1 } }), /-1 is not a whole number from 1/],
   ['limits.trustedPeers', () => client({ limits: { trustedPeers: Infinity } }), /is not a whole number/],
   ['limits.nonsense', () => client({ limits: wrong({ nonsense: 3 }) }), /there is no such limit/],
@@ -165,8 +165,8 @@ function thrownBy(make: () => unknown): unknown {
 }
 
 test('the defaults, and what leaves a choice to the system, are settings that can be', () => {
-  client({ port: 0, bind: 0, limits: CLIENT_LIMITS, refreshInterval: 'determine' });
-  client({ limits: {}, refreshInterval: 5_000, secondary: 'none' });
+  client({ port: 0, bind: 0, limits: CLIENT_LIMITS, refresh: 'auto' });
+  client({ limits: {}, refresh: 5_000, secondary: 'none' });
   client({ servers: ['a', 'a', ...candidate(PRIMARY)], secondary: SECONDARY });
   relay({ address: 0, port: 0, limits: RELAY_LIMITS });
   server({ limits: SERVER_LIMITS });
@@ -179,7 +179,7 @@ test.for([
   ['port', client],
   ['defaultRoute', client],
   ['inbound', client],
-  ['refreshInterval', client],
+  ['refresh', client],
   ['portMapping', client],
   ['dataPath', client],
   ['address', relay],

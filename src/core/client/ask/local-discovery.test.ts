@@ -176,7 +176,7 @@ describe('listening', () => {
   test('CL-114: from behind another NAT: accepted, unless the option asks for the same mapped address', () => {
     const foreign = teredo(PEER_SERVER, at('192.0.2.99:4097'));
     expect(hears(qualified(), NEIGHBOUR_LOCAL, foreign).sent).toHaveLength(1);
-    const strict = qualified({ discoverSameMappedOnly: true });
+    const strict = qualified({ localSameNat: true });
     expect(hears(strict, NEIGHBOUR_LOCAL, foreign).sent).toEqual([]);
     expect(hears(strict).sent).toHaveLength(1);
   });

@@ -140,8 +140,7 @@ export class LocalDiscovery {
       context.policy.isGlobalUnicast(mappedAddressOf(b, source)) &&
       mappedPortOf(b, source) !== 0 &&
       context.isLocalAddress(address) &&
-      (context.options.discoverSameMappedOnly !== true ||
-        mappedAddressOf(b, source) === context.mapped?.address)
+      (context.options.localSameNat !== true || mappedAddressOf(b, source) === context.mapped?.address)
     );
   }
 

@@ -1,5 +1,22 @@
 import type { AccessStatus } from '../control/status.ts';
-import type { AccessList } from '../core/access-list.ts';
+import { AccessList } from '../core/access-list.ts';
+import type { Ipv4Prefix } from '../wire/index.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
+
+/** Throws a CommandFailure where the two contradict each other. */
+export function accessOf({
+  allow = [],
+  deny = [],
+}: {
+  readonly allow: readonly Ipv4Prefix[] | undefined;
+  readonly deny: readonly Ipv4Prefix[] | undefined;
+}): AccessList {
+  try {
+    return new AccessList({ allow, deny });
+  } catch (error) {
+    throw new CommandFailure(EXIT.USAGE, `--allow, --deny: ${(error as Error).message}`);
+  }
+}
 
 /** For the start of a role: a line where a list is in force. */
 export function noticesOfAccess(access: AccessList): string[] {

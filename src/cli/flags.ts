@@ -1,0 +1,78 @@
+/** The command line of a role, made from the declarations of its options. */
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { MAX_ACCESS_PREFIXES } from '../core/access-list.ts';
+import { namesOfLimits } from '../runtime/settings/limits.ts';
+import { flagOf } from '../runtime/settings/option.ts';
+import type { Options, SwitchOption, ValueOption, Values } from '../runtime/settings/option.ts';
+import { ValueError } from '../runtime/settings/parse.ts';
+
+const ACCESS_HELP = `
+Access: PREFIX is an IPv4 prefix or address; ${MAX_ACCESS_PREFIXES} at the most. The longest prefix that matches an address decides.
+An address that no prefix matches is served. It is refused if at least one --allow prefix is not inside a --deny prefix.
+  --deny 203.0.113.0/24 --allow 203.0.113.7   all addresses except that network; of that network only 203.0.113.7
+  --allow 198.51.100.0/24                     only that network`;
+
+/** Adds the flags of these options to a command, in their order. */
+export function addOptions(command: Command, options: Options): Command {
+  for (const [name, option] of Object.entries(options))
+    for (const flag of 'kind' in option ? [valueFlag(name, option)] : switchFlags(name, option))
+      command.addOption(flag);
+  return command;
+}
+
+/** The help for `--allow` and `--deny`, below the options; `more`: lines about the role. */
+export function addAccessHelp(command: Command, more: string): Command {
+  return command.addHelpText('after', `${ACCESS_HELP}\n${more}`);
+}
+
+/** All names of `--limit` with their defaults, below the options. */
+export function addLimitsHelp(command: Command, defaults: object): Command {
+  const names = [...namesOfLimits(defaults)].map(([name, value]) => `  ${name}=${value}`).join('\n');
+  return command.addHelpText('after', `\nLimits (docs/security.md tells what they are for):\n${names}`);
+}
+
+/** The values given, and the defaults of options with one, by the names of the declarations. */
+export function valuesOf<O extends Options>(command: Command, options: O): Values<O> {
+  const values = Object.entries(options).map(([name, option]) => {
+    const given: unknown = command.getOptionValue(camel(flagOf(name, option)));
+    if ('kind' in option) return [name, given];
+    if (command.getOptionValueSource(camel(flagOf(name, option))) !== 'cli') return [name, undefined];
+    return [name, given === true ? option.on : option.off];
+  });
+  return Object.fromEntries(values) as Values<O>;
+}
+
+/** A parser of commander, which shows its error with the option's name. */
+export function argument<T>(parse: (text: string, before?: T) => T): (text: string, before?: T) => T {
+  return (text, before) => {
+    try {
+      return parse(text, before);
+    } catch (error) {
+      if (error instanceof ValueError) throw new InvalidArgumentError(`${error.message}.`);
+      throw error;
+    }
+  };
+}
+
+function valueFlag(name: string, option: ValueOption<unknown>): Option {
+  const { kind, help, default: usual, required = false } = option;
+  const flag = new Option(`--${flagOf(name, option)} ${kind.placeholder}`, help);
+  if (kind.choices === undefined) flag.argParser(argument((text, before) => kind.parse(text, before)));
+  else flag.choices(kind.choices);
+  if (usual !== undefined) flag.default(usual);
+  return flag.makeOptionMandatory(required);
+}
+
+function switchFlags(name: string, option: SwitchOption<unknown>): Option[] {
+  const { help, helpOff = help, on, off } = option;
+  const flag = flagOf(name, option);
+  return [
+    ...(on === undefined ? [] : [new Option(`--${flag}`, help)]),
+    ...(off === undefined ? [] : [new Option(`--no-${flag}`, helpOff)]),
+  ];
+}
+
+function camel(flag: string): string {
+  return flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,48 @@
+import { CLIENT_LIMITS } from '../core/client/index.ts';
+import type { ServerCandidate } from '../core/client/index.ts';
+import { resolveServers } from '../runtime/servers.ts';
+import type { KnownAddresses } from '../runtime/servers.ts';
+import type { CLIENT_OPTIONS } from '../runtime/settings/client-options.ts';
+import { limitsWith } from '../runtime/settings/limits.ts';
+import type { Values } from '../runtime/settings/option.ts';
+import { ClientRole } from './client-role.ts';
+import type { ResolvedSettings } from './client-role.ts';
+import type { ExitCode } from './exit-codes.ts';
+import { resolveMeetingPoint } from './meeting-point.ts';
+import { noticesOfPortMappingFile, portMappingFile } from './port-mapping.ts';
+import { runRole } from './run-role.ts';
+import { readSecret } from './secrets.ts';
+import { noticesOfServer } from './start-notices.ts';
+
+type ClientValues = Values<typeof CLIENT_OPTIONS>;
+
+/** Runs a client with these options; resolves when it has ended. */
+export async function runClient(values: ClientValues): Promise<ExitCode> {
+  const notices: string[] = [];
+  const known: KnownAddresses = new Map();
+  const settings = await settingsOf(values, notices, known);
+  const resolve = (): Promise<ServerCandidate[]> =>
+    resolveServers(values.servers, values.secondary, () => {}, known);
+  return runRole('client', values.name, (running) => new ClientRole(settings, resolve, running), notices);
+}
+
+async function settingsOf(
+  values: ClientValues,
+  notices: string[],
+  known: KnownAddresses,
+): Promise<ResolvedSettings> {
+  const { name, clientId, secretFile, limits, meet, ...same } = values;
+  const warn = (message: string): void => void notices.push(`warning: ${message}`);
+  const servers = await resolveServers(values.servers, values.secondary, warn, known);
+  notices.push(...servers.flatMap(({ primary }) => noticesOfServer(primary, values.allowPrivate)));
+  if (values.portMapping !== 'off') notices.push(...noticesOfPortMappingFile());
+  return {
+    ...same,
+    servers,
+    secondary: undefined,
+    portMappingFile: portMappingFile(name),
+    limits: limitsWith(CLIENT_LIMITS, limits),
+    secret: readSecret(clientId, secretFile, warn),
+    meet: meet === undefined ? undefined : await resolveMeetingPoint(meet),
+  };
+}

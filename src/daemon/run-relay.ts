@@ -1,0 +1,52 @@
+import { RELAY_LIMITS } from '../core/relay/index.ts';
+import { kernelPorts } from '../io/kernel-ports.ts';
+import { ALL_NATIVE } from '../runtime/relay.ts';
+import type { RelaySettings } from '../runtime/relay.ts';
+import { limitsWith } from '../runtime/settings/limits.ts';
+import type { Values } from '../runtime/settings/option.ts';
+import type { HOST_RELAY_OPTIONS, RELAY_OPTIONS } from '../runtime/settings/relay-options.ts';
+import { accessOf, noticesOfAccess } from './access.ts';
+import type { ExitCode } from './exit-codes.ts';
+import { RelayRole } from './relay-role.ts';
+import { runRole } from './run-role.ts';
+import { noticesOfReach } from './start-notices.ts';
+
+type RelayValues = Values<typeof RELAY_OPTIONS>;
+type HostRelayValues = Values<typeof HOST_RELAY_OPTIONS>;
+
+/** Runs a relay with these options; resolves when it has ended. */
+export function runRelay(values: RelayValues): Promise<ExitCode> {
+  const notices = noticesOfReach(values);
+  if (!kernelPorts().network.forwardsIpv6())
+    notices.push('warning: this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1');
+  return run('relay', { ...values, serve: values.serve ?? ALL_NATIVE }, notices);
+}
+
+/** Runs a host-specific relay with these options; resolves when it has ended. */
+export function runHostRelay(values: HostRelayValues): Promise<ExitCode> {
+  const notices: string[] = [];
+  // H-3. It may come yet: the relay follows the host's addresses.
+  if (kernelPorts().network.globalIpv6().length === 0)
+    notices.push(
+      'warning: this host has no native IPv6, and so nothing to relay for: "teredo client" gives it IPv6',
+    );
+  return run('host-relay', values, notices);
+}
+
+function run(
+  role: 'relay' | 'host-relay',
+  { name, allow, deny, limits, ...same }: RelayValues | HostRelayValues,
+  notices: readonly string[],
+): Promise<ExitCode> {
+  const access = accessOf({ allow, deny });
+  const settings: RelaySettings = {
+    ...same,
+    address: same.address ?? 0,
+    access,
+    limits: limitsWith(RELAY_LIMITS, limits),
+  };
+  return runRole(role, name, (running) => new RelayRole(role, settings, running), [
+    ...notices,
+    ...noticesOfAccess(access),
+  ]);
+}

@@ -1,0 +1,66 @@
+/** Options that several roles have. */
+import type { Ipv4 } from '../../wire/index.ts';
+import { DATA_PATH_WISHES } from '../data-path-use.ts';
+import type { DataPathWish } from '../data-path-use.ts';
+import { ACCESS_PREFIXES, HOST_ADDRESS, INTERFACE, NAME, choice, limits } from './kinds.ts';
+import type { LimitValues } from './limits.ts';
+import type { SwitchOption, ValueOption } from './option.ts';
+
+export const INTERFACE_NAME = {
+  kind: INTERFACE,
+  default: 'teredo',
+  help: 'name of the tunnel interface',
+} as const satisfies ValueOption<string>;
+
+export const ALLOW_PRIVATE = {
+  on: true,
+  help: 'take private IPv4 addresses for global ones: only for a closed network',
+} as const satisfies SwitchOption<true>;
+
+/** Of a server and of a relay. */
+export const ANNOUNCE = {
+  kind: HOST_ADDRESS,
+  help: 'public IPv4 address by which clients reach --address, where a 1:1 NAT translates one to the other (default: --address)',
+} as const satisfies ValueOption<Ipv4>;
+
+export const ALLOW = {
+  kind: ACCESS_PREFIXES,
+  setting: 'access',
+  group: 'access',
+  help: 'IPv4 addresses that are served; see "Access" below',
+} as const;
+
+export const DENY = {
+  kind: ACCESS_PREFIXES,
+  setting: 'access',
+  group: 'access',
+  help: 'IPv4 addresses that are not served',
+} as const;
+
+/** `work`: of the kernel, or of the process. */
+export function dataPath(work: string) {
+  return {
+    kind: choice(DATA_PATH_WISHES, '<path>'),
+    default: 'auto',
+    help: `which data path ${work}; auto: the kernel where it can, else this program, and "teredo status" says why`,
+  } as const satisfies ValueOption<DataPathWish>;
+}
+
+/** The daemon's name; `usual`: unless one is given. */
+export function nameOf(usual: string) {
+  return {
+    kind: NAME,
+    setting: false,
+    help: `name of this daemon, for "teredo status" (default: ${usual})`,
+  } as const satisfies ValueOption<string>;
+}
+
+/** `defaults`: the role's limits. */
+export function limitOption(defaults: object) {
+  return {
+    kind: limits(defaults),
+    flag: 'limit',
+    group: 'limits',
+    help: 'change a limit; names and defaults are below',
+  } as const satisfies ValueOption<LimitValues>;
+}

@@ -1,0 +1,104 @@
+/** The kinds of values that options have. */
+import type { Ipv4, Ipv4Prefix, Ipv6Prefix } from '../../wire/index.ts';
+import { limitOf, namesOfLimits } from './limits.ts';
+import type { LimitValues } from './limits.ts';
+import type { Kind } from './option.ts';
+import {
+  accessPrefixesOf,
+  hostAddressOf,
+  interfaceOf,
+  nameOf,
+  nativePrefixesOf,
+  portOf,
+  refreshOf,
+  relayOf,
+  secondaryOf,
+  serversOf,
+} from './parse.ts';
+import type { HostPort } from './parse.ts';
+import {
+  REFRESH_SECONDS,
+  faultOfChoice,
+  faultOfHostAddress,
+  faultOfInterface,
+  faultOfPort,
+  faultOfSeconds,
+  ipv4InWords,
+} from './rules.ts';
+
+export const HOST_ADDRESS: Kind<Ipv4> = {
+  placeholder: '<address>',
+  parse: hostAddressOf,
+  faultOf: faultOfHostAddress,
+  inWords: ipv4InWords,
+};
+
+export const SECONDARY: Kind<Ipv4 | 'none'> = {
+  placeholder: '<address|none>',
+  parse: secondaryOf,
+  faultOf: (value) => (value === 'none' ? undefined : faultOfHostAddress(value)),
+  inWords: (value) => (value === 'none' ? value : ipv4InWords(value)),
+};
+
+export const PORT: Kind<number> = {
+  placeholder: '<number>',
+  parse: portOf,
+  faultOf: faultOfPort,
+  inWords: String,
+};
+
+export const INTERFACE: Kind<string> = {
+  placeholder: '<name>',
+  parse: interfaceOf,
+  faultOf: faultOfInterface,
+  inWords: String,
+};
+
+export const NAME: Kind<string> = { placeholder: '<name>', parse: nameOf };
+
+export const SERVERS: Kind<readonly string[]> = { placeholder: '<host[,host...]>', parse: serversOf };
+
+export const RELAY: Kind<HostPort> = { placeholder: '<host[:port]>', parse: relayOf };
+
+export const REFRESH: Kind<number | 'auto'> = {
+  placeholder: '<seconds|auto>',
+  parse: refreshOf,
+  faultOf: (value) =>
+    value === 'auto' ? undefined : faultOfSeconds(value / 1_000, REFRESH_SECONDS.low, REFRESH_SECONDS.high),
+  inWords: (value) => `${value} ms`,
+};
+
+export const NATIVE_PREFIXES: Kind<readonly Ipv6Prefix[]> = {
+  placeholder: '<prefix...>',
+  parse: nativePrefixesOf,
+};
+
+export const ACCESS_PREFIXES: Kind<readonly Ipv4Prefix[]> = {
+  placeholder: '<prefix...>',
+  parse: accessPrefixesOf,
+};
+
+/** Any text. */
+export function text(placeholder: string): Kind<string> {
+  return { placeholder, parse: (given) => given };
+}
+
+/** One of a few words; the command line checks them by itself. */
+export function choice<W extends string>(choices: readonly W[], placeholder: string): Kind<W> {
+  return {
+    placeholder,
+    choices,
+    parse: (word) => word as W,
+    faultOf: (word) => faultOfChoice(word, choices),
+    inWords: (word) => `"${word}"`,
+  };
+}
+
+/** Limits of a role with these defaults. */
+export function limits(defaults: object): Kind<LimitValues> {
+  const known = namesOfLimits(defaults);
+  return {
+    placeholder: '<name=value...>',
+    parse: (given, before) => limitOf(given, known, before),
+  };
+}

@@ -1,0 +1,35 @@
+import { SERVER_LIMITS } from '../../core/server/index.ts';
+import type { ServerSettings } from '../server.ts';
+import { ALLOW, ALLOW_PRIVATE, ANNOUNCE, DENY, dataPath, limitOption, nameOf } from './common-options.ts';
+import { HOST_ADDRESS, SECONDARY, text } from './kinds.ts';
+import type { Options } from './option.ts';
+
+/** The options of a server, in the order of `--help`. */
+export const SERVER_OPTIONS = {
+  address: {
+    kind: HOST_ADDRESS,
+    required: true,
+    help: 'IPv4 address of this host, UDP port 3544: the public one, or the one that --announce is translated to',
+  },
+  secondary: {
+    kind: SECONDARY,
+    help: 'second IPv4 address (default: the first plus one, where the host has it)',
+  },
+  announce: ANNOUNCE,
+  announceSecondary: { kind: HOST_ADDRESS, help: 'the same for --secondary' },
+  name: nameOf('server'),
+  mtu: {
+    off: false,
+    help: 'leave the MTU option out of advertisements: some checkers of Windows want 109 bytes',
+  },
+  native: { off: false, help: "do not forward clients' connectivity tests to native hosts" },
+  keys: {
+    kind: text('<file>'),
+    help: 'answer only clients with a key: lines of client id and secret, "expired" behind old ones',
+  },
+  dataPath: dataPath('answers solicitations and forwards bubbles'),
+  allowPrivate: ALLOW_PRIVATE,
+  allow: ALLOW,
+  deny: DENY,
+  limits: limitOption(SERVER_LIMITS),
+} as const satisfies Options & Record<Exclude<keyof ServerSettings, 'access'>, unknown>;
