@@ -107,7 +107,7 @@ export function nextAddress(address: Ipv4): Ipv4 {
 export async function addressesOf(host: string): Promise<Ipv4[]> {
   const literal = parseIpv4(host);
   if (literal !== undefined) return [literal];
-  // One that fails is told by the caller, with the other names that failed.
+  // The caller reports a name that fails, with the other names that failed.
   const found = await within(LOOKUP_MOST_MS, lookUpOnce(host), []);
   const addresses = new Set(found.flatMap(({ address }) => parseIpv4(address) ?? []));
   return [...addresses].filter((address) => faultOfHostAddress(address) === undefined);

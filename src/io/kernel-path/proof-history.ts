@@ -10,7 +10,7 @@ export const REFUSED = MOST_FAILURES;
 
 /** A proof that has failed is tried again after this time, and twice as long after each further failure in a row, up to 2^6 times. */
 const RETRY_MS = 10_000;
-/** A proof of a peer that was not heard at all says nothing of the path. Up to 2^5 times: who is not heard for 30 s is carried no longer. */
+/** A proof of a peer that was not heard at all says nothing about the path. Up to 2^5 times: a peer that is not heard for 30 s is carried no longer. */
 export const RETRY_UNHEARD_MS = 1_000;
 
 /** The history then, and how long to wait. */

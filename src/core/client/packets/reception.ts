@@ -247,7 +247,7 @@ export class Reception {
     return this.parts.traversal.sendsFrom(peer, address, port, socket);
   }
 
-  /** A packet that comes by another socket of ours shows that the peer hears us there. */
+  /** A packet that comes by another socket of this client shows that the peer hears us there. */
   private handleSecondSource(arrival: Arrival): void {
     const { contacts, traversal } = this.parts;
     const { socket, peer, now } = arrival;

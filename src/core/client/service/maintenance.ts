@@ -24,7 +24,7 @@ const PROBE_SPACING_MS = 5_000;
 const WATCH_INTERVAL_MS = 5_000;
 const WATCH_MS = 60_000;
 
-/** Between solicitations to a server that another one can replace: T is long for users who wait. */
+/** Between solicitations to a server that another one can replace: T is long for users that wait. */
 const SHORT_INTERVAL_MS = 2_000;
 
 export interface MaintenanceOutcome {
