@@ -305,7 +305,7 @@ test.each(['auto', 'kernel'] as const)(
       if (fault !== undefined) throw fault;
       return open(options);
     };
-    let lostAt = net.clock.now();
+    const lostAt = net.clock.now();
     [...a.fastPaths][0]!.lose(new Error('somebody took it away'));
     await net.pass(50_000);
     expect(tried).toEqual([15_000, 45_000]);
