@@ -352,7 +352,7 @@ test('a change that cannot be leaves everything as it was', async () => {
 
 test('a change that cannot be does not end the tries after the kernel path was lost', async () => {
   const { net, a, alice } = await pair({ dataPath: 'auto' });
-  [...a.kernelPaths][0]!.lose(new Error('somebody took it away'));
+  [...a.kernelPaths][0]!.lose(new Error('another program took it away'));
   a.noKernelPath = 'out of memory';
   expect(() => alice.setDataPath('kernel')).toThrow('out of memory');
   a.noKernelPath = undefined;

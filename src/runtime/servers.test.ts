@@ -3,7 +3,7 @@ import { v4 } from '../../test/support/client-rig.ts';
 import { formatIpv4 } from '../wire/index.ts';
 import { NamedServers, addressesOf, candidatesOf, inTurn, resolveServers } from './servers.ts';
 
-/** What the resolver of a host says that blocks some names, as Pi-hole does. */
+/** The answer of a resolver that blocks some names, as Pi-hole does. */
 const RESOLVED: Readonly<Record<string, readonly string[]>> = {
   'blocked.example': ['0.0.0.0'],
   'one-bad.example': ['255.255.255.255', '192.0.2.1', '0.0.0.0', '224.0.0.1', '192.0.2.9'],
@@ -56,7 +56,7 @@ test('a name whose lookup hangs is looked up once at a time, however often it is
   expect(asked.length).toBe(before + 1);
 });
 
-test('a server whose next address no host can have has no second address by default', async () => {
+test('where no host can have the next address of a server, it has no second address by default', async () => {
   const [server] = await resolveServers(['last.example'], undefined, () => {});
   expect(server).toMatchObject({ primary: v4('223.255.255.255'), secondary: undefined });
 });

@@ -10,7 +10,7 @@ import { SettingsError } from './settings/settings-error.ts';
 /** Longer than a resolver takes for three name servers that are mute (resolv.conf(5): each is asked twice, for 5 s). */
 const LOOKUP_MOST_MS = 35_000;
 
-/** What names have led to so far, for when they lead nowhere. */
+/** The last addresses of each name, used while it does not resolve. */
 export type KnownAddresses = Map<string, readonly Ipv4[]>;
 
 /**

@@ -290,7 +290,7 @@ describe('flows that this host begins', () => {
     test.each([
       ['a ping', (rig: ClientRig) => echoRequest(rig.address, NATIVE)],
       ['a TCP connection', (rig: ClientRig) => tcp(rig.address, NATIVE, SYN)],
-      ['a UDP flow of other ports', (rig: ClientRig) => udp(rig.address, NATIVE, 5_000, 53)],
+      ['a UDP flow with other ports', (rig: ClientRig) => udp(rig.address, NATIVE, 5_000, 53)],
     ])('%s of this host depends on no stranger', (_, packet) => {
       const rig = qualified(none);
       rig

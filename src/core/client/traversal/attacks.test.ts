@@ -116,7 +116,7 @@ test.each(everyNth(2, NATS))(
   (nat) => {
     const rig = new NatRig(nat);
     let most = 0;
-    for (let i = 0; i < 2_000; i++) {
+    for (let i = 0; i < 1_200; i++) {
       const mapped = { address: ATTACKER.address + 256 * i, port: 4_000 };
       const peer = teredo(ATTACKER, mapped);
       rig.clear().receive(B_SERVER, withOrigin(mapped, echoRequest(peer, rig.address)));
@@ -368,7 +368,9 @@ describe('nonces', () => {
     rig.receive(B_SERVER, new Uint8Array(0));
     rig.forwarded({ nonce: 5 }, other, at('192.0.2.77:7'));
     rig.clear().direct(ATTACKER, { nonce }, 0, other);
-    expect(rig.all('bubble', ATTACKER)).toEqual([]);
+    expect(rig.sent.filter(({ kind, address }) => kind === 'bubble' && address === ATTACKER.address)).toEqual(
+      [],
+    );
   });
 
   test('from private, loopback, multicast or broadcast addresses cause no datagrams to there', () => {

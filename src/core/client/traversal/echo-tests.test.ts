@@ -48,7 +48,7 @@ describe('the test', () => {
     expect(toHex(lower(rig).nonce)).not.toBe(toHex(upper(rig).nonce));
   });
 
-  test('E-82, E-83: another one after 1 s; 2 s later an indirect bubble without a port', () => {
+  test('E-82, E-83: another test after 1 s; 2 s later an indirect bubble without a port', () => {
     const rig = sought();
     rig.clear().advance(999);
     expect(sentFromIt(rig)).toEqual([]);

@@ -24,7 +24,7 @@ const NETWORK = { subnets: [], localAddress: v4('172.16.7.2') };
 const questions = (rig: NatRig) =>
   rig.all('bubble').filter((one) => trailersOf(one).neighborDiscovery === 'solicitation');
 
-/** B, whose NAT is not symmetric, is reached by A, whose nonce it has. */
+/** The NAT of B is not symmetric. A reaches B, and B has the nonce of A. */
 function reached(): NatRig {
   const rig = new NatRig('restricted');
   rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).direct(A_MAPPED);
