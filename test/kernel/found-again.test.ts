@@ -38,7 +38,7 @@ const SOME: readonly Case[] = [
   ['symmetric-sequential', 'symmetric-sequential', 'the second', 'forgets', 'one way'],
 ];
 
-test.for(IS_ALL ? all() : everyNth(5, SOME))(
+test.for(IS_ALL ? all() : everyNth(7, SOME))(
   '%s with %s: the NAT of %s %s during traffic (%s)',
   { timeout: 60_000 },
   async ([first, second, sides, loss, traffic]) => {
@@ -101,7 +101,7 @@ const ARGUMENTS = [[], ['--no-local-discovery']] as const;
 for (const hairpin of [true, false]) {
   const sharing = IS_ALL ? KINDS : (['port-restricted', 'symmetric-random'] as const);
   const shared = sharing.flatMap((kind) => ARGUMENTS.map((args) => [kind, args] as const));
-  test.for(everyNth(3, shared))(
+  test.for(everyNth(4, shared))(
     `one NAT, ${hairpin ? '' : 'not '}hairpinning, %s, %j`,
     async ([kind, args]) => {
       await using net = new Internet();

@@ -8,7 +8,7 @@ import { startClient, startServer, statusOf } from '../support/roles.ts';
 ownStateDirectory();
 
 /** The mapping is renewed after half of this time. */
-const LIFETIME_SECONDS = 24;
+const LIFETIME_SECONDS = 32;
 
 test('the port stays open all the time', async () => {
   await using net = new Internet();

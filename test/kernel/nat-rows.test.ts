@@ -28,7 +28,7 @@ const SOME: readonly Rows[] = [
   ['symmetric-sequential', 'symmetric-random', 'symmetric-sequential'],
 ];
 
-test.for(IS_ALL ? EVERY_PAIR.flatMap((row) => KINDS.map((peer): Rows => [...row, peer])) : everyNth(2, SOME))(
+test.for(IS_ALL ? EVERY_PAIR.flatMap((row) => KINDS.map((peer): Rows => [...row, peer])) : everyNth(3, SOME))(
   '%s before %s, with %s',
   async ([outer, inner, peer]) => {
     await using net = new Internet();
@@ -42,7 +42,7 @@ const BOTH: readonly (readonly [NatBehaviour, NatBehaviour])[] = [
   ['port-restricted', 'symmetric-sequential'],
 ];
 
-test.for(IS_ALL ? EVERY_PAIR : everyNth(2, BOTH))(
+test.for(IS_ALL ? EVERY_PAIR : everyNth(3, BOTH))(
   '%s before %s, with a client behind the same two in reverse order',
   async ([a, b]) => {
     await using net = new Internet();

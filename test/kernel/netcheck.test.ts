@@ -155,7 +155,7 @@ describe("the gateway's protocols", () => {
     ['UPnP alone', { natPmp: false }, ['upnp']],
   ] as const;
 
-  test.for(everyNth(3, KINDS))(
+  test.for(everyNth(4, KINDS))(
     '%s: reported, with advice, and nothing is mapped',
     async ([, options, protocols]) => {
       await using net = new Internet();

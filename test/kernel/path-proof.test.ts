@@ -101,7 +101,7 @@ const CAUSES: readonly [string, (world: World) => void][] = [
   ],
 ];
 
-describe.each(everyNth(4, CAUSES))('%s', (_cause, set) => {
+describe.each(everyNth(5, CAUSES))('%s', (_cause, set) => {
   test('of the pings between a native host and a client, and between clients, at most one is lost', async () => {
     await using net = new Internet();
     const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];

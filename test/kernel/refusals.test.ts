@@ -228,7 +228,7 @@ describe.for(
     await first.close();
     expect(sites.length).toBeGreaterThan(10);
     const before = openFiles();
-    for (const [i, site] of everyNth(30, sites).entries()) {
+    for (const [i, site] of everyNth(40, sites).entries()) {
       const [code, error] = errors[i % errors.length]!;
       const what = `${code} at ${site}`;
       const end = refuse(site, error);
@@ -272,7 +272,7 @@ describe.for(
     await settled(500);
     const sites = recording.end();
     expect(sites.length).toBeGreaterThan(1);
-    for (const [i, site] of everyNth(4, sites).entries()) {
+    for (const [i, site] of everyNth(6, sites).entries()) {
       const [code, error] = errors[i % errors.length]!;
       const what = `${code} at ${site}`;
       const stop = refuse(site, error, 3);
@@ -299,7 +299,7 @@ describe.for(
     await settled(700);
     const sites = recording.end();
     expect(sites.length).toBeGreaterThan(1);
-    for (const [i, site] of everyNth(24, sites).entries()) {
+    for (const [i, site] of everyNth(32, sites).entries()) {
       const [code, error] = errors[i % errors.length]!;
       const what = `${code} at ${site}`;
       const end = refuse(site, error);
