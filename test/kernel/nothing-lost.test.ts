@@ -16,6 +16,7 @@ import {
 } from '../../src/lab/index.ts';
 import type { Namespace, Running, Site } from '../../src/lab/index.ts';
 import { peersOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+import { IS_ALL } from '../support/extent.ts';
 
 const BYTES = Number(process.env['TEREDO_TEST_BYTES'] ?? 200_000_000);
 /** The slowest path is faster than this. */
@@ -66,7 +67,7 @@ test('the path is switched at both ends, kernel -> user -> kernel', { timeout: 3
   expect(client.output.match(/path user\npath kernel/g)).toHaveLength(2);
 });
 
-test(
+test.runIf(IS_ALL)(
   "the NAT forgets the mapping, and the peer's entry lapses and comes back",
   { timeout: 3 * LONG_MS },
   async () => {

@@ -15,7 +15,7 @@ import {
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { internetChecksum, readUint16 } from '../../src/wire/index.ts';
-import { IS_ALL } from '../support/extent.ts';
+import { IS_ALL, everyNth } from '../support/extent.ts';
 import { proveKernelPath } from '../support/carried.ts';
 import { slowExchanges } from '../support/exchange.ts';
 import { startMiredoClient } from '../support/miredo.ts';
@@ -56,7 +56,7 @@ const SETTINGS: Record<string, Setting> = {
   },
 };
 
-describe.each(Object.entries(SETTINGS))(
+describe.each(everyNth(3, Object.entries(SETTINGS)))(
   '%s',
   (_setting, { unfinished, finish = finishPackets, dropsUnsummed }) => {
     test.each(IS_ALL ? ['kernel', 'user', 'miredo'] : [dropsUnsummed ? 'miredo' : 'kernel'])(
