@@ -282,7 +282,7 @@ test('peers at a dozen IPv4 addresses that never answer keep nobody from proving
     }
   });
   expect(late).toEqual([]);
-  // Limits are told of those that reach them.
+  // The limits record the addresses that reach them.
   const { subjects } = rig.hits.take('proofs');
   expect(subjects.length).toBeGreaterThan(0);
   for (const { words } of subjects) expect(words[0] - v4('198.51.100.10')).toBeLessThan(12);
