@@ -57,8 +57,8 @@ struct {
 } buckets SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LIMITS * (LIMIT_SLOTS + 1));
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LIMITS * LIMIT_SLOTS);
 	__type(key, __u32);
 	__type(value, struct limit_hit);
 } limit_hits SEC(".maps");
@@ -200,31 +200,30 @@ static __always_inline bool take_fairly(const struct server_config *c, __u32 kin
 
 /*
  * Records that this address has reached a limit. Each slot keeps the address of a majority (Boyer and Moore, 1981): constant memory, and
- * the heaviest sender is found. Without a lock: processors that run this at the same time may lose a count.
+ * the heaviest sender is found. Each processor has slots of its own, so that no count is lost.
  */
 static __noinline int limited(const struct server_config *c, __u32 limit, __u32 address)
 {
-	__u32 first, at;
-	struct limit_hit *hit;
+	__u32 at = limit * LIMIT_SLOTS + hash(c, address, limit) % LIMIT_SLOTS;
+	struct limit_hit *hit = bpf_map_lookup_elem(&limit_hits, &at);
 
-	if (limit >= LIMITS)
-		return 0;
-	first = limit * (LIMIT_SLOTS + 1);
-	at = first + LIMIT_SLOTS;
-	hit = bpf_map_lookup_elem(&limit_hits, &at);
 	if (!hit)
 		return 0;
-	__sync_fetch_and_add(&hit->times, 1);
-	at = first + hash(c, address, limit) % LIMIT_SLOTS;
-	hit = bpf_map_lookup_elem(&limit_hits, &at);
-	if (!hit)
-		return 0;
-	if (!hit->times)
+	if (hit->address == address) {
+		if (hit->lead < MAX_LEAD)
+			hit->lead++;
+		hit->times_of_address++;
+	} else if (hit->lead) {
+		hit->lead--;
+	} else {
+		hit->lead = 1;
+		hit->times_of_address = 1;
+		IN_ORDER();
 		hit->address = address;
-	if (hit->address == address)
-		hit->times++;
-	else
-		hit->times--;
+	}
+	/* Written last and read first: user space never reads a hit of the slot before it can read the address of that hit. */
+	IN_ORDER();
+	hit->times++;
 	return 0;
 }
 

@@ -34,7 +34,7 @@
 /* Buckets of each kind. */
 #define BUCKETS 16384
 
-/* Limits whose hits are recorded; the slots of each, for the addresses that reach it most; and, last, the total. */
+/* Limits whose hits are recorded, and the slots of each, for the addresses that reach it most. */
 #define LIMIT_ANSWERS 0
 #define LIMIT_FORWARDED 1
 #define LIMIT_FORWARDED_BY_PAIR 2
@@ -101,12 +101,19 @@ struct budget {
 	__u64 fill_ns; /* from empty to full */
 };
 
-/* An address that reached a limit, and its lead in hits over all other addresses of its slot together. */
+/*
+ * The hits of a limit by all addresses of a slot, and those of the address that has the slot. They only grow, until another address gets
+ * the slot: `lead` is the number of hits that others need for it. The order of the fields is that in which user space has to read them.
+ */
 struct limit_hit {
 	__u64 times;
 	__u32 address;
-	__u32 padding;
+	__u32 lead;
+	__u64 times_of_address;
 };
+
+/* The lead has a limit, so that an address whose hits are long past loses its slot after this many hits of others. */
+#define MAX_LEAD 64
 
 struct bucket {
 	struct bpf_spin_lock lock;

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
@@ -376,6 +377,23 @@ test('limits: an address gets its answers, then addresses that hardly asked get 
   expect(asked(1_002, 1)).toEqual([no]);
   // Another address has all of its own answers.
   expect(rig.run(rig.wrap(solicitation(), { from: RELAY })).verdict).toBe(yes);
+  rig.setBudgets();
+});
+
+test('limits: each address that reaches one is named with its number, whichever reached it before', () => {
+  const none = { perSecond: 0, burst: 0 };
+  rig.setBudgets({ answers: { shared: none, member: none, reserve: none } });
+  rig.program.takeReachedLimits();
+  // More addresses than slots. Others take over a slot after at most 64 hits on each processor.
+  for (let i = 1; i <= 100; i++) {
+    const from = at(`198.51.100.${i}:1`);
+    const hits = i === 1 ? 2_000 : 300;
+    for (let hit = 0; hit < hits; hit++) rig.run(rig.wrap(solicitation(), { from }));
+    const [reached, ...others] = rig.program.takeReachedLimits();
+    expect(others).toEqual([]);
+    expect(reached).toMatchObject({ limit: 'answers', times: hits, addresses: [{ address: from.address }] });
+    expect(reached!.addresses[0]!.times).toBeGreaterThanOrEqual(hits - 64 * availableParallelism());
+  }
   rig.setBudgets();
 });
 

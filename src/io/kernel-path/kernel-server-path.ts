@@ -228,10 +228,8 @@ export class KernelServerPath implements ServerPath {
       for (const { limit, times, addresses } of this.program.takeReachedLimits()) {
         let others = times;
         for (const hit of addresses) {
-          // Hits counted after the sum was read are in the next sum.
-          const times = Math.min(hit.times, others);
-          if (times > 0) limitHits.ipv4(LIMIT_NAMES[limit], hit.address, times);
-          others -= times;
+          limitHits.ipv4(LIMIT_NAMES[limit], hit.address, hit.times);
+          others -= hit.times;
         }
         limitHits.others(LIMIT_NAMES[limit], others);
       }

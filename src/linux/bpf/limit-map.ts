@@ -1,60 +1,90 @@
 import { Memory } from '../libc.ts';
 import { check, libbpf } from './libbpf.ts';
+import { possibleProcessors } from './processors.ts';
 import { LIMITS, LIMIT_HIT, LIMIT_SLOTS } from './server-layout.ts';
+
+type LimitKey = keyof typeof LIMITS;
 
 /** How often a limit was reached, and the IPv4 addresses that reached it most. */
 export interface ReachedLimit {
-  readonly limit: keyof typeof LIMITS;
+  readonly limit: LimitKey;
   readonly times: number;
-  /** A lower bound for each. */
+  /** A lower bound for each; all of them together are at most `times`. */
   readonly addresses: readonly { readonly address: number; readonly times: number }[];
 }
 
-/** The program's record of limits that were reached. */
+/** What has been taken of a slot of one processor. */
+interface Taken {
+  /** Hits of the slot that were taken. */
+  times: number;
+  address: number;
+  /** Hits of the address, of which `times` includes all. */
+  timesOfAddress: number;
+}
+
+/** The program's record of limits that were reached. The program writes its counts while they are read, so nothing is written here. */
 export class LimitMap {
   private readonly fd: number;
   private readonly key = new Memory(4);
-  private readonly value = new Memory(LIMIT_HIT.SIZE);
-  private readonly zeros = new Memory(LIMIT_HIT.SIZE);
-  private readonly before = new Map<string, number>();
+  private readonly values: Memory;
+  private readonly processors = possibleProcessors();
+  private readonly taken: readonly Taken[];
 
   constructor(fd: number) {
     this.fd = fd;
+    this.values = new Memory(LIMIT_HIT.SIZE * this.processors);
+    const slots = Object.keys(LIMITS).length * LIMIT_SLOTS;
+    this.taken = Array.from({ length: slots * this.processors }, () => ({
+      times: 0,
+      address: 0,
+      timesOfAddress: 0,
+    }));
   }
 
   /** The hits since the previous call. Throws a SystemCallError. */
   take(): ReachedLimit[] {
-    const reached: ReachedLimit[] = [];
-    for (const [limit, number] of Object.entries(LIMITS) as [keyof typeof LIMITS, number][]) {
-      const first = number * (LIMIT_SLOTS + 1);
-      const { times: now } = this.read(first + LIMIT_SLOTS);
-      const times = now - (this.before.get(limit) ?? 0);
-      if (times <= 0) continue;
-      this.before.set(limit, now);
-      reached.push({ limit, times, addresses: this.takeAddresses(first) });
-    }
-    return reached;
+    return (Object.keys(LIMITS) as LimitKey[])
+      .map((limit) => this.takeLimit(limit))
+      .filter(({ times }) => times > 0);
   }
 
-  private takeAddresses(first: number): { address: number; times: number }[] {
-    const addresses: { address: number; times: number }[] = [];
+  private takeLimit(limit: LimitKey): ReachedLimit {
+    let times = 0;
+    const byAddress = new Map<number, number>();
+    const first = LIMITS[limit] * LIMIT_SLOTS;
     for (let slot = first; slot < first + LIMIT_SLOTS; slot++) {
-      const hit = this.read(slot);
-      if (hit.times === 0) continue;
-      // Where a processor has counted while the slot was emptied, it holds a number of no address.
-      if (hit.address !== 0) addresses.push(hit);
-      check('bpf_map_update_elem', libbpf().update(this.fd, this.key.address, this.zeros.address, 0));
+      this.read(slot);
+      for (let processor = 0; processor < this.processors; processor++) {
+        const hits = this.takeSlot(slot, processor);
+        times += hits.times;
+        if (hits.ofAddress > 0)
+          byAddress.set(hits.address, (byAddress.get(hits.address) ?? 0) + hits.ofAddress);
+      }
     }
-    return addresses;
+    const addresses = [...byAddress].map(([address, ofAddress]) => ({ address, times: ofAddress }));
+    return { limit, times, addresses };
   }
 
-  private read(index: number): { address: number; times: number } {
-    const { key, value } = this;
-    key.view.setUint32(0, index, true);
-    check('bpf_map_lookup_elem', libbpf().lookup(this.fd, key.address, value.address));
-    return {
-      times: Number(value.view.getBigUint64(LIMIT_HIT.times, true)),
-      address: value.view.getUint32(LIMIT_HIT.address),
-    };
+  private takeSlot(slot: number, processor: number): { times: number; address: number; ofAddress: number } {
+    const { view } = this.values;
+    const at = LIMIT_HIT.SIZE * processor;
+    const times = Number(view.getBigUint64(at + LIMIT_HIT.times, true));
+    const address = view.getUint32(at + LIMIT_HIT.address);
+    const timesOfAddress = Number(view.getBigUint64(at + LIMIT_HIT.timesOfAddress, true));
+    const taken = this.taken[slot * this.processors + processor]!;
+    // The address has lost the slot and got it back when its count is less than before.
+    const isSame = address === taken.address && timesOfAddress >= taken.timesOfAddress;
+    const ofAddress = timesOfAddress - (isSame ? taken.timesOfAddress : 0);
+    // The count of the slot is read first: a hit that came between the two is in the count of the address only, and is counted now.
+    const all = Math.max(times - taken.times, ofAddress);
+    taken.times += all;
+    taken.address = address;
+    taken.timesOfAddress = timesOfAddress;
+    return { times: all, address, ofAddress };
+  }
+
+  private read(slot: number): void {
+    this.key.view.setUint32(0, slot, true);
+    check('bpf_map_lookup_elem', libbpf().lookup(this.fd, this.key.address, this.values.address));
   }
 }

@@ -1,10 +1,9 @@
-import { availableParallelism } from 'node:os';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { SystemCallError } from '../errors.ts';
 import { Memory, errno } from '../libc.ts';
 import { check, libbpf } from './libbpf.ts';
 import type { Libbpf } from './libbpf.ts';
+import { possibleProcessors } from './processors.ts';
 
 /** The programs and maps in each object of `bpf/`. */
 interface Objects {
@@ -93,15 +92,5 @@ export class Program<O extends keyof Objects = 'teredo'> {
   close(): void {
     if (this.object !== 0) this.lib.close(this.object);
     this.object = 0;
-  }
-}
-
-/** A per-CPU map has a value for each possible processor. */
-function possibleProcessors(): number {
-  try {
-    const ranges = readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim();
-    return Number(/(\d+)$/.exec(ranges)![1]) + 1;
-  } catch {
-    return availableParallelism();
   }
 }

@@ -27,7 +27,7 @@ export const BUDGETS = {
 /** Limits whose hits are recorded, and the number of slots for the addresses of each. */
 export const LIMITS = { answers: 0, forwarded: 1, forwardedByPair: 2 } as const;
 export const LIMIT_SLOTS = 64;
-export const LIMIT_HIT = { times: 0, address: 8, padding: 12, SIZE: 16 } as const;
+export const LIMIT_HIT = { times: 0, address: 8, lead: 12, timesOfAddress: 16, SIZE: 24 } as const;
 
 export const MAX_RANGES = 32;
 
