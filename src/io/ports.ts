@@ -286,6 +286,8 @@ export interface PortMapper {
   readonly asked: Promise<boolean>;
   /** Maps the port in the first protocol that works; undefined if none does. A further call renews the mapping. */
   map(): Promise<MapAnswer>;
+  /** Whether this host lacked descriptors or memory for a request since the start: without them a gateway may be found later. */
+  readonly hadShortage?: boolean;
   /**
    * Sets the function that is called when the gateway announces that it has restarted: its mappings are gone. It may be called several
    * times for one restart.

@@ -22,6 +22,7 @@ class Gateway implements PortMapper {
   /** Says that it has forgotten what it had mapped. */
   announce: () => void = () => undefined;
   answers: (MapAnswer | Promise<MapAnswer>)[] = [];
+  hadShortage = false;
   /** How long a release takes. */
   released: Promise<void> = Promise.resolve();
 
@@ -420,4 +421,22 @@ test('a way to the gateway that could not be looked for is looked for again, and
   expect(mapping.mapping).toEqual(MAPPING);
   expect([failures.length, told]).toEqual([0, [short, short]]);
   await mapping.close();
+});
+
+test('no mapping because this host lacked descriptors: the gateway is asked again after 10, 20, 40 s, then as usual', async () => {
+  const { mapping, clock, gateway, opened } = rig(undefined, undefined, undefined, undefined, MAPPING);
+  gateway.hadShortage = true;
+  await mapping.begin();
+  const asked: number[] = [];
+  for (let second = 0; second < 75; second++) {
+    const before = opened();
+    clock.advance(1_000);
+    await settled();
+    if (opened() > before) asked.push(clock.now() / 1_000);
+    if (opened() === 4) gateway.hadShortage = false;
+  }
+  expect(asked).toEqual([10, 30, 70]);
+  clock.advance(600_000);
+  await settled();
+  expect(mapping.mapping).toEqual(MAPPING);
 });

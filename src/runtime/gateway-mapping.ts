@@ -53,7 +53,7 @@ export class GatewayMapping {
   private lastEarlyAt = -Infinity;
   /** After a failure. */
   private againMs = AGAIN_MS;
-  /** After the way to the gateway could not be looked for. */
+  /** After this host lacked descriptors or memory to look for the gateway, or to ask it. */
   private lookAgainMs = LOST_AGAIN_MS;
   /** After silence. */
   private silentAgainMs = SILENT_AGAIN_MS;
@@ -78,7 +78,6 @@ export class GatewayMapping {
     const mapper = this.tryToOpen();
     this.mapper = mapper;
     if (mapper === undefined) return undefined;
-    this.lookAgainMs = LOST_AGAIN_MS;
     mapper.watch(() => this.askWithin(randomBetween(this.entropy, 0, SPREAD_MS)));
     return this.headStart(mapper, this.map(mapper));
   }
@@ -185,7 +184,11 @@ export class GatewayMapping {
       await this.startAnew(); // the gateway may be another one
       return;
     }
-    this.schedule(mapper, Math.min(this.clock.now() + this.waitAfter(mapping), this.earlyAt));
+    const wait =
+      mapping === undefined && mapper.hadShortage === true
+        ? this.waitAfterShortage()
+        : this.waitAfter(mapping);
+    this.schedule(mapper, Math.min(this.clock.now() + wait, this.earlyAt));
   }
 
   /** Well before it ends: after half of what is left. */
@@ -199,6 +202,7 @@ export class GatewayMapping {
   private waitAfter(mapping: PortMapping | undefined): number {
     const { againMs } = this;
     this.againMs = mapping === undefined ? Math.min(2 * againMs, AGAIN_MS) : AGAIN_MS;
+    this.lookAgainMs = LOST_AGAIN_MS;
     return mapping === undefined
       ? againMs
       : Math.max(RENEW_LEAST_MS, Math.min(RENEW_MOST_MS, mapping.lifetimeMs / 2));
@@ -228,7 +232,15 @@ export class GatewayMapping {
 
   private lookAgain(): void {
     this.cancelTimer?.();
-    this.cancelTimer = this.clock.setTimer(this.clock.now() + this.lookAgainMs, () => void this.startAnew());
-    this.lookAgainMs = Math.min(2 * this.lookAgainMs, AGAIN_MS);
+    this.cancelTimer = this.clock.setTimer(
+      this.clock.now() + this.waitAfterShortage(),
+      () => void this.startAnew(),
+    );
+  }
+
+  private waitAfterShortage(): number {
+    const wait = this.lookAgainMs;
+    this.lookAgainMs = Math.min(2 * wait, AGAIN_MS);
+    return wait;
   }
 }

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { formatIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
+import { isShortage, noteSystemFailure } from '../system-failures.ts';
 
 /** Addresses for talking to a gateway: the gateway's on our link, and ours. */
 export interface WayToGateway {
@@ -8,6 +9,8 @@ export interface WayToGateway {
   readonly source: Ipv4;
   /** The total time to wait for an answer; without it {@link ANSWER_MS}. */
   readonly answerMs?: number;
+  /** Called when this host lacks descriptors or memory for a request: silence is then not the gateway's. */
+  readonly onShortage?: () => void;
 }
 
 /** No answer came. The gateway may have carried out the request nevertheless. */
@@ -15,6 +18,13 @@ export type Silent = 'silent';
 
 export function unlessSilent<T extends object>(answer: T | Silent | undefined): T | undefined {
   return answer === 'silent' ? undefined : answer;
+}
+
+/** Counts and reports an error of this host. Any other error is the network's or the gateway's. */
+export function noteShortage(error: unknown, { onShortage }: WayToGateway): void {
+  if (!isShortage(error)) return;
+  noteSystemFailure(error);
+  onShortage?.();
 }
 
 export const ANSWER_MS = 2_000;
@@ -26,12 +36,13 @@ const AGAIN = [1 / 8, 3 / 8, 7 / 8];
  * kernel accepts datagrams from the gateway only.
  */
 export function askGateway<T extends object>(
-  { gateway, source, answerMs = ANSWER_MS }: WayToGateway,
+  way: WayToGateway,
   port: number,
   request: Uint8Array,
   read: (answer: Uint8Array) => T | undefined,
   signal?: AbortSignal,
 ): Promise<T | Silent | undefined> {
+  const { gateway, source, answerMs = ANSWER_MS } = way;
   return new Promise((resolve) => {
     const socket = createSocket('udp4');
     const timers: NodeJS.Timeout[] = [];
@@ -45,8 +56,10 @@ export function askGateway<T extends object>(
     };
     const giveUp = (): void => end(undefined);
     let ended = false;
-    const fail = (error: NodeJS.ErrnoException): void =>
+    const fail = (error: NodeJS.ErrnoException): void => {
+      if (!ended) noteShortage(error, way);
       end(error.code === 'ECONNREFUSED' ? undefined : 'silent');
+    };
     const send = (): void => {
       if (!ended) socket.send(request, (error) => void (error !== null && fail(error)));
     };

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { formatIpv4 } from '../../wire/index.ts';
-import { ANSWER_MS } from './gateway-socket.ts';
+import { ANSWER_MS, noteShortage } from './gateway-socket.ts';
 import type { Silent, WayToGateway } from './gateway-socket.ts';
 
 /** The largest body of an answer; descriptions of gateways have some 5 KB. */
@@ -20,7 +20,7 @@ export interface HttpAnswer {
  */
 export function askHttp(
   url: URL,
-  { source, answerMs = ANSWER_MS }: WayToGateway,
+  way: WayToGateway,
   {
     post,
     signal,
@@ -29,6 +29,7 @@ export function askHttp(
     readonly signal?: AbortSignal | undefined;
   } = {},
 ): Promise<HttpAnswer | Silent | undefined> {
+  const { source, answerMs = ANSWER_MS } = way;
   return new Promise((resolve) => {
     const end = (answer: HttpAnswer | Silent | undefined): void => {
       clearTimeout(timer);
@@ -66,9 +67,10 @@ export function askHttp(
       response.on('close', giveUp); // harmless after the end
     });
     // Never removed: errors may come after the end.
-    sent.on('error', ({ code }: NodeJS.ErrnoException) =>
-      end(code === 'ECONNREFUSED' ? undefined : 'silent'),
-    );
+    sent.on('error', (error: NodeJS.ErrnoException) => {
+      noteShortage(error, way);
+      end(error.code === 'ECONNREFUSED' ? undefined : 'silent');
+    });
     sent.on('close', giveUp);
     signal?.addEventListener('abort', giveUp);
     if (signal?.aborted === true) giveUp();

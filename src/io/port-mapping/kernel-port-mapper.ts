@@ -36,6 +36,7 @@ export class KernelPortMapper implements PortMapper {
   private endListening: (() => void) | undefined;
   private underway: Promise<MapAnswer> | undefined;
   private inUse: Protocol | undefined;
+  hadShortage = false;
 
   /** `protocols`: the best first. `search`: ends their search. `listen`: receives the gateway's announcements. */
   constructor(
@@ -59,9 +60,14 @@ export class KernelPortMapper implements PortMapper {
     const way = wayToGateway(local, destination);
     if (way === undefined) return undefined;
     const search = new AbortController();
-    const protocols = allProtocols(way, local.port, subnets, search.signal);
+    let mapper: KernelPortMapper | undefined;
+    const onShortage = (): void => {
+      if (mapper !== undefined) mapper.hadShortage = true;
+    };
+    const protocols = allProtocols({ ...way, onShortage }, local.port, subnets, search.signal);
     const listen: Listen = (onAnnouncement) => listenToGateway(way, onAnnouncement);
-    return new KernelPortMapper(protocols, new MappingFile(file), search, listen);
+    mapper = new KernelPortMapper(protocols, new MappingFile(file), search, listen);
+    return mapper;
   }
 
   map(): Promise<MapAnswer> {

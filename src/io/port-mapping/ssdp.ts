@@ -11,7 +11,7 @@ import {
   parseSearchAnswer,
 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
-import { ANSWER_MS, askGateway, unlessSilent } from './gateway-socket.ts';
+import { ANSWER_MS, askGateway, noteShortage, unlessSilent } from './gateway-socket.ts';
 import type { WayToGateway } from './gateway-socket.ts';
 import { mayAskAt } from './http-ports.ts';
 
@@ -53,10 +53,11 @@ export function search(way: WayToGateway, subnets: readonly Subnet[], signal: Ab
 }
 
 function askGroup(
-  { gateway, source, answerMs = ANSWER_MS }: WayToGateway,
+  way: WayToGateway,
   subnets: readonly Subnet[],
   signal: AbortSignal,
 ): Promise<Found | undefined> {
+  const { gateway, source, answerMs = ANSWER_MS } = way;
   const link = subnets.filter((subnet) => inSubnets(source, [subnet]));
   return new Promise((resolve) => {
     const socket = createSocket('udp4');
@@ -72,11 +73,15 @@ function askGroup(
       resolve(found);
     };
     const giveUp = (): void => end();
+    const fail = (error: unknown): void => {
+      if (!ended) noteShortage(error, way);
+      end();
+    };
     const send = (): void => {
       if (!ended)
-        socket.send(buildSearch(GROUP), SSDP_PORT, GROUP, (error) => void (error !== null && end()));
+        socket.send(buildSearch(GROUP), SSDP_PORT, GROUP, (error) => void (error !== null && fail(error)));
     };
-    socket.on('error', giveUp);
+    socket.on('error', fail);
     socket.on('message', (message, { address }) => {
       const from = parseIpv4(address);
       if (from === undefined || from === source || !inSubnets(from, link)) return;
@@ -90,8 +95,8 @@ function askGroup(
       try {
         socket.setMulticastInterface(formatIpv4(source));
         socket.setMulticastTTL(TTL);
-      } catch {
-        giveUp(); // the local address has just gone
+      } catch (error) {
+        fail(error); // the local address has just gone
         return;
       }
       send();
