@@ -22,6 +22,11 @@ const MAP_MOST_MS = 30_000;
 /** When one protocol has found a gateway, better protocols get this much more time. */
 const BETTER_MS = 50;
 
+/** Whether this host has lacked descriptors or memory for a request. A request may fail before the mapper exists. */
+interface Shortage {
+  had: boolean;
+}
+
 /**
  * Looks for a gateway in all protocols at once, and has it map the port in the first protocol that succeeds:
  *
@@ -36,7 +41,7 @@ export class KernelPortMapper implements PortMapper {
   private endListening: (() => void) | undefined;
   private underway: Promise<MapAnswer> | undefined;
   private inUse: Protocol | undefined;
-  hadShortage = false;
+  private readonly shortage: Shortage;
 
   /** `protocols`: the best first. `search`: ends their search. `listen`: receives the gateway's announcements. */
   constructor(
@@ -44,11 +49,13 @@ export class KernelPortMapper implements PortMapper {
     file: MappingFile,
     search = new AbortController(),
     listen: Listen = () => () => undefined,
+    shortage: Shortage = { had: false },
   ) {
     this.protocols = protocols;
     this.file = file;
     this.search = search;
     this.listen = listen;
+    this.shortage = shortage;
     const asked = protocols.map((protocol) => within(STEP_MOST_MS, protocol.asked, undefined));
     this.asked = Promise.all(asked).then((answers) => answers.some((answer) => answer !== undefined));
   }
@@ -60,14 +67,17 @@ export class KernelPortMapper implements PortMapper {
     const way = wayToGateway(local, destination);
     if (way === undefined) return undefined;
     const search = new AbortController();
-    let mapper: KernelPortMapper | undefined;
+    const shortage = { had: false };
     const onShortage = (): void => {
-      if (mapper !== undefined) mapper.hadShortage = true;
+      shortage.had = true;
     };
     const protocols = allProtocols({ ...way, onShortage }, local.port, subnets, search.signal);
     const listen: Listen = (onAnnouncement) => listenToGateway(way, onAnnouncement);
-    mapper = new KernelPortMapper(protocols, new MappingFile(file), search, listen);
-    return mapper;
+    return new KernelPortMapper(protocols, new MappingFile(file), search, listen, shortage);
+  }
+
+  get hadShortage(): boolean {
+    return this.shortage.had;
   }
 
   map(): Promise<MapAnswer> {
