@@ -1,3 +1,4 @@
+import { quoted } from './quoted.ts';
 import { faultOfLimit } from './rules.ts';
 import { SettingsError } from './settings-error.ts';
 
@@ -30,17 +31,13 @@ function checkGroup(limits: Limits, defaults: Limits, prefix: string, mayLackSom
     const name = prefix + field;
     if (typeof usual === 'object') {
       if (typeof value !== 'object' || value === null)
-        throw fault(name, `${inWords(value)} is no group of limits`);
+        throw fault(name, `${quoted(value)} is no group of limits`);
       checkGroup(value, usual, `${name}.`, false);
       continue;
     }
     const why = faultOfLimit(name, value as number);
-    if (why !== undefined) throw fault(name, `${inWords(value)} ${why}`);
+    if (why !== undefined) throw fault(name, `${quoted(value)} ${why}`);
   }
-}
-
-function inWords(value: unknown): string {
-  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'undefined');
 }
 
 function fault(name: string, why: string): SettingsError {

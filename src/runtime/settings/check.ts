@@ -24,18 +24,22 @@ import {
   faultOfNativePrefix,
   faultOfSecondary,
   faultOfSecret,
+  faultOfSwitch,
   ipv4InWords,
 } from './rules.ts';
 import type { Fault } from './rules.ts';
 import { SERVER_OPTIONS } from './server-options.ts';
+import { quoted } from './quoted.ts';
 import { SettingsError } from './settings-error.ts';
 
 /** Throws a {@link SettingsError} for the first setting that cannot be. */
 export function checkClientSettings(settings: ClientSettings): void {
-  const { secret, meet } = settings;
+  const { secret, meet, requireSecondary } = settings;
   checkServers(settings.servers);
   checkSecondary(settings);
   checkDeclared(settings, CLIENT_OPTIONS);
+  if (requireSecondary !== undefined)
+    refuse('requireSecondary', quoted(requireSecondary), faultOfSwitch(requireSecondary));
   if (secret !== undefined) {
     checkObject('secret', secret);
     refuse('secret.clientId', '', faultOfClientId(secret.clientId));
@@ -56,9 +60,10 @@ function checkDeclared(settings: object, options: Options): void {
     if ('kind' in option) {
       const { kind, required = false, mayBeZero = false } = option;
       if ((value === undefined && !required) || (value === 0 && mayBeZero)) continue;
-      refuse(name, kind.inWords?.(value) ?? String(value), kind.faultOf?.(value));
+      refuse(name, kind.inWords?.(value) ?? quoted(value), kind.faultOf?.(value));
     } else if (value !== undefined && option.choices !== undefined)
-      refuse(name, `"${value as string}"`, faultOfChoice(value as string, option.choices));
+      refuse(name, quoted(value), faultOfChoice(value as string, option.choices));
+    else if (value !== undefined) refuse(name, quoted(value), faultOfSwitch(value));
   }
 }
 
@@ -151,7 +156,7 @@ function checkGiven(setting: string, value: object | undefined): void {
 /** Callers without types give what the types do not allow. */
 function checkObject(setting: string, value: unknown): void {
   if (typeof value !== 'object' || value === null)
-    throw new SettingsError(setting, `${setting}: ${String(value)} is no object`);
+    throw new SettingsError(setting, `${setting}: ${quoted(value)} is no object`);
 }
 
 function checkAccess(access: AccessList | undefined): void {

@@ -16,6 +16,7 @@ import {
   serversOf,
 } from './parse.ts';
 import type { HostPort } from './parse.ts';
+import { quoted } from './quoted.ts';
 import {
   REFRESH_SECONDS,
   faultOfChoice,
@@ -44,14 +45,12 @@ export const PORT: Kind<number> = {
   placeholder: '<number>',
   parse: portOf,
   faultOf: faultOfPort,
-  inWords: String,
 };
 
 export const INTERFACE: Kind<string> = {
   placeholder: '<name>',
   parse: interfaceOf,
   faultOf: faultOfInterface,
-  inWords: String,
 };
 
 export const NAME: Kind<string> = { placeholder: '<name>', parse: nameOf };
@@ -65,7 +64,7 @@ export const REFRESH: Kind<number | 'auto'> = {
   parse: refreshOf,
   faultOf: (value) =>
     value === 'auto' ? undefined : faultOfSeconds(value / 1_000, REFRESH_SECONDS.low, REFRESH_SECONDS.high),
-  inWords: (value) => `${value} ms`,
+  inWords: (value) => (typeof value === 'number' ? `${value} ms` : quoted(value)),
 };
 
 export const NATIVE_PREFIXES: Kind<readonly Ipv6Prefix[]> = {
@@ -90,7 +89,6 @@ export function choice<W extends string>(choices: readonly W[], placeholder: str
     choices,
     parse: (word) => word as W,
     faultOf: (word) => faultOfChoice(word, choices),
-    inWords: (word) => `"${word}"`,
   };
 }
 

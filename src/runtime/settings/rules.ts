@@ -107,6 +107,11 @@ export function faultOfLimit(name: string, value: number): Fault {
   return isAllowed ? undefined : `is not ${isRate ? 'a number' : 'a whole number'} from ${least} to ${MOST}`;
 }
 
+/** Callers without types may give words, which JavaScript takes as true. */
+export function faultOfSwitch(value: unknown): Fault {
+  return typeof value === 'boolean' ? undefined : 'is neither true nor false';
+}
+
 /** One of a few words. */
 export function faultOfChoice(word: string, choices: readonly string[]): Fault {
   return choices.includes(word) ? undefined : `is none of ${choices.join(', ')}`;
