@@ -1,0 +1,42 @@
+import { Command } from 'commander';
+import { addressCommand } from './commands/address.ts';
+import { netcheckCommand } from './commands/netcheck.ts';
+import { peersCommand } from './commands/peers.ts';
+import { pingCommand } from './commands/ping.ts';
+import { statusCommand } from './commands/status.ts';
+import { VERSION } from './commands/version.ts';
+import { demoCommand } from './demo/command.ts';
+import { requireAfterUnknown } from './required-option.ts';
+import { clientCommand } from './roles/client.ts';
+import { hostRelayCommand, relayCommand } from './roles/relay.ts';
+import { serverCommand } from './roles/server.ts';
+
+/** The program with all its commands. `finish` gets the exit status of a command that has one of its own. */
+export function makeProgram(finish: (exitCode: number) => void): Command {
+  const program = new Command('teredo')
+    .description('Teredo (RFC 4380): IPv6 for hosts behind IPv4 NATs')
+    .version(VERSION)
+    .showHelpAfterError('(see "teredo --help")');
+  const commands = [
+    clientCommand(finish),
+    serverCommand(finish),
+    relayCommand(finish),
+    hostRelayCommand(finish),
+    statusCommand(finish),
+    peersCommand(),
+    pingCommand(finish),
+    netcheckCommand(finish),
+    addressCommand(),
+    demoCommand(finish),
+  ];
+  for (const command of commands) program.addCommand(settle(command));
+  return program.exitOverride();
+}
+
+/** Commander throws its errors instead of ending the process. */
+function settle(command: Command): Command {
+  command.exitOverride();
+  requireAfterUnknown(command);
+  for (const below of command.commands) settle(below);
+  return command;
+}
