@@ -6,6 +6,7 @@ import { namesOfLimits } from '../runtime/settings/limits.ts';
 import { flagOf } from '../runtime/settings/option.ts';
 import type { Options, SwitchOption, ValueOption, Values } from '../runtime/settings/option.ts';
 import { ValueError } from '../runtime/settings/parse.ts';
+import { addHelpOption } from './help.ts';
 
 const ACCESS_HELP = `
 Access: PREFIX is an IPv4 prefix or address; ${MAX_ACCESS_PREFIXES} at the most. The longest prefix that matches an address decides.
@@ -13,9 +14,9 @@ An address that no prefix matches is served. It is refused if at least one --all
   --deny 203.0.113.0/24 --allow 203.0.113.7   all addresses except that network; of that network only 203.0.113.7
   --allow 198.51.100.0/24                     only that network`;
 
-/** Adds the flags of these options to a command, in their order. */
+/** Adds the flags of these options to a command: the required ones first, else in their order. */
 export function addOptions(command: Command, options: Options): Command {
-  for (const [name, option] of Object.entries(options))
+  for (const [name, option] of requiredFirst(options))
     for (const flag of 'kind' in option ? [valueFlag(name, option)] : switchFlags(name, option))
       command.addOption(flag);
   return command;
@@ -26,10 +27,11 @@ export function addAccessHelp(command: Command, more: string): Command {
   return command.addHelpText('after', `${ACCESS_HELP}\n${more}`);
 }
 
-/** All names of `--limit` with their defaults, below the options. */
+/** `--help-limits`: all names of `--limit` with their defaults. */
 export function addLimitsHelp(command: Command, defaults: object): Command {
-  const names = [...namesOfLimits(defaults)].map(([name, value]) => `  ${name}=${value}`).join('\n');
-  return command.addHelpText('after', `\nLimits (docs/security.md tells what they are for):\n${names}`);
+  const names = [...namesOfLimits(defaults)].map(([name, value]) => `  ${name}=${value}\n`).join('');
+  const text = `Limits and their defaults, for --limit (docs/security.md has the purpose of each):\n${names}`;
+  return addHelpOption(command, '--help-limits', 'display the names and defaults of all limits', text);
 }
 
 /** The values given, and the defaults of options with one, by the names of the declarations. */
@@ -53,6 +55,13 @@ export function argument<T>(parse: (text: string, before?: T) => T): (text: stri
       throw error;
     }
   };
+}
+
+function requiredFirst(options: Options): [string, Options[string]][] {
+  const all = Object.entries(options);
+  const isRequired = ([, option]: (typeof all)[number]): boolean =>
+    'kind' in option && option.required === true;
+  return [...all.filter(isRequired), ...all.filter((entry) => !isRequired(entry))];
 }
 
 function valueFlag(name: string, option: ValueOption<unknown>): Option {

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { CLIENT_LIMITS } from '../core/client/index.ts';
 import { RELAY_LIMITS } from '../core/relay/index.ts';
 import { SERVER_LIMITS } from '../core/server/index.ts';
@@ -61,11 +61,23 @@ describe('--limit', () => {
     ['client', CLIENT_LIMITS],
     ['relay', RELAY_LIMITS],
     ['server', SERVER_LIMITS],
-  ] as const)('help lists all limits of a %s', ([, defaults]) => {
-    let help = '';
-    const command = addLimitsHelp(new Command('role'), defaults);
-    command.configureOutput({ writeOut: (text) => void (help += text) }).outputHelp();
+  ] as const)('--help-limits lists all limits of a %s, and runs nothing', ([, defaults]) => {
+    let [printed, hasRun] = ['', false];
+    const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      printed += String(text);
+      return true;
+    });
+    onTestFinished(() => write.mockRestore());
+    const command = addLimitsHelp(new Command('role'), defaults).exitOverride();
+    command.action(() => {
+      hasRun = true;
+    });
+    expect(() => command.parse(['--help-limits'], { from: 'user' })).toThrow(
+      expect.objectContaining({ exitCode: 0 }) as Error,
+    );
     const numbers = JSON.stringify(defaults).match(/:\d/g)!.length;
-    expect(help.match(/^ {2}[a-z.-]+=[\d.]+$/gm)).toHaveLength(numbers);
+    expect(printed.match(/^ {2}[a-z.-]+=[\d.]+$/gm)).toHaveLength(numbers);
+    expect(hasRun).toBe(false);
+    expect(command.helpInformation()).not.toContain('.burst=');
   });
 });

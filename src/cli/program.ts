@@ -6,6 +6,7 @@ import { pingCommand } from './commands/ping.ts';
 import { statusCommand } from './commands/status.ts';
 import { VERSION } from './commands/version.ts';
 import { demoCommand } from './demo/command.ts';
+import { arrangeHelp } from './help.ts';
 import { requireAfterUnknown } from './required-option.ts';
 import { clientCommand } from './roles/client.ts';
 import { hostRelayCommand, relayCommand } from './roles/relay.ts';
@@ -33,10 +34,12 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
   return program.exitOverride();
 }
 
-/** Commander throws its errors instead of ending the process. */
-function settle(command: Command): Command {
+/** Commander throws its errors instead of ending the process. `above`: the words of the command that it belongs to. */
+function settle(command: Command, above: readonly string[] = []): Command {
+  const path = [...above, command.name()];
   command.exitOverride();
+  arrangeHelp(command, path.join(' '));
   requireAfterUnknown(command);
-  for (const below of command.commands) settle(below);
+  for (const below of command.commands) settle(below, path);
   return command;
 }

@@ -56,9 +56,17 @@ describe.each(ROLES)('%s', (_role, options, make, checkSettings) => {
       const off = option.off === undefined ? [] : [[`--no-${flag}`, option.helpOff ?? option.help]];
       return [...on, ...off];
     });
-    expect(command.options.map(({ flags, description }) => [flags, description])).toEqual(expected);
+    const declared = command.options.filter(({ long }) => long !== '--help-limits');
+    expect(new Map(declared.map(({ flags, description }) => [flags, description]))).toEqual(
+      new Map(expected as [string, string][]),
+    );
     const help = command.helpInformation().replaceAll(/\s+/g, ' ');
     for (const [flags, text] of expected) expect(help).toContain(`${flags} ${text}`);
+  });
+
+  test('required options come first', () => {
+    const required = command.options.map(({ mandatory }) => mandatory);
+    expect(required).toEqual(required.toSorted((a, b) => Number(b) - Number(a)));
   });
 
   test('a flag has the name of its option, of a list that of one element', () => {

@@ -61,6 +61,6 @@ export function limitOption(defaults: object) {
     kind: limits(defaults),
     flag: 'limit',
     group: 'limits',
-    help: 'change a limit; names and defaults are below',
+    help: 'change a limit; --help-limits lists them',
   } as const satisfies ValueOption<LimitValues>;
 }

@@ -28,7 +28,7 @@ export function limitOf(text: string, known: LimitValues, before: LimitValues | 
   const [name = '', digits, ...more] = text.split('=');
   if (digits === undefined || more.length > 0)
     throw new ValueError(`"${text}" is not a limit such as ${[...known.keys()][0]!}=100`);
-  if (!known.has(name)) throw new ValueError(`there is no limit "${name}": --help lists those there are`);
+  if (!known.has(name)) throw new ValueError(`there is no limit "${name}": --help-limits lists all`);
   const value = /^\d{1,10}(?:\.\d+)?$/.test(digits) ? Number(digits) : NaN;
   const fault = faultOfLimit(name, value);
   if (fault !== undefined) throw new ValueError(`"${digits}" ${fault} for ${name}`);

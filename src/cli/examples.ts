@@ -1,0 +1,31 @@
+/** One example for each command: by the words of the command its arguments, and their effect. */
+export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: string]>> = {
+  client: [
+    '--server teredo.example.net --inbound refuse',
+    'IPv6 for this host; from outside only answers come in',
+  ],
+  server: [
+    '--address 203.0.113.120 --secondary 203.0.113.121',
+    'clients can find out whether their NAT is symmetric',
+  ],
+  relay: ['--address 203.0.113.120 --deny 198.51.100.0/24', 'serves all clients except those of one network'],
+  'host-relay': ['--address 203.0.113.120', 'uses this one of the IPv4 addresses of the host'],
+  status: ['relay --watch', 'shows the daemon "relay" every second'],
+  peers: ['client --limit 20', 'shows 20 peers of the daemon "client"'],
+  ping: ['2001:db8:2::2 --until-direct', 'shows step by step how the client finds a direct way to this host'],
+  netcheck: ['--server teredo.example.net,192.0.2.1', 'compares two servers'],
+  address: ['2001:0:cb00:7178:0:f227:39cc:9bfd', 'shows the server and the mapped address in it'],
+  'address make': [
+    '--server 203.0.113.120 --client 198.51.100.2:3544',
+    'prints the address of this client at this server',
+  ],
+  demo: ['--keep', 'leaves all of it running, until Ctrl-C'],
+};
+
+/** The example of a command in its `--help`; empty where there is none. */
+export function exampleOf(path: string): string {
+  const example = EXAMPLES[path];
+  if (example === undefined) return '';
+  const [args, effect] = example;
+  return `\nExample: ${effect}\n  teredo ${path} ${args}`;
+}

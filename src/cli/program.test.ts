@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import { EXAMPLES } from './examples.ts';
+import { makeProgram } from './program.ts';
+
+/** All commands that have a help of their own, by their words. */
+function commandsOf(command: Command, above: readonly string[] = []): [string, Command][] {
+  return command.commands.flatMap((below) => {
+    const path = [...above, below.name()];
+    return [[path.join(' '), below] satisfies [string, Command], ...commandsOf(below, path)];
+  });
+}
+
+const commands = commandsOf(makeProgram(() => {}));
+
+test('each command has an example, and each example is of a command', () => {
+  expect(Object.keys(EXAMPLES).sort()).toEqual(commands.map(([path]) => path).sort());
+});
+
+describe.each(commands)('teredo %s', (path, command) => {
+  test('its help ends with the example', () => {
+    let help = '';
+    command.configureOutput({ writeOut: (text) => void (help += text) }).outputHelp();
+    const lines = help.trimEnd().split('\n');
+    expect(lines.at(-2)).toBe(`Example: ${EXAMPLES[path]![1]}`);
+    expect(lines.at(-1)).toBe(`  teredo ${path} ${EXAMPLES[path]![0]}`);
+  });
+
+  test('the example is a right invocation', () => {
+    let hasRun = false;
+    const program = makeProgram(() => {});
+    const copy = commandsOf(program).find(([other]) => other === path)![1];
+    copy.action(() => {
+      hasRun = true;
+    });
+    program.parse([...path.split(' '), ...EXAMPLES[path]![0].split(' ')], { from: 'user' });
+    expect(hasRun).toBe(true);
+  });
+});
+
+test('required options are in the usage line, and first in the list', () => {
+  const [, relay] = commands.find(([path]) => path === 'relay')!;
+  const help = relay.helpInformation();
+  expect(help).toMatch(/^Usage: teredo relay --address <address> \[options\]$/m);
+  expect(help).toMatch(/\n\nRequired options:\n {2}--address /);
+  expect(help.indexOf('Required options:')).toBeLessThan(help.indexOf('\nOptions:'));
+});
