@@ -130,7 +130,7 @@ ${neighbours()}
 - A random NAT that by chance gives two successive ports within 64 of each other (one start in 1,000) is taken for a counting one, until the next start.
 - Two clients behind one carrier's NAT that does not hairpin, each behind an inner NAT of its own: no packet can go from one to the other.
 - Through a symmetric NAT that lets in every packet a client can hear a peer that does not hear the client. So the client asks the peer, and tries
-  other ways after half a second without an answer (D-18 of \`docs/rfc-compliance.md\`).
+  other ways after half a second without an answer (D-18 of \`docs/departures.md\`).
 - With loss, RFC 4380 section 5.2.6 ends an attempt after four bubbles, and allows no fifth within 300 s. Behind symmetric NATs an attempt
   takes more packets, and none of them may be lost: the more exchanges a pair needs, the more often it fails.
 `;
