@@ -234,7 +234,7 @@ describe('a direct bubble', () => {
 describe('a probe of the refresh interval', () => {
   const OWN = at('192.0.2.1:6000');
   const probed = (): { rig: ClientRig; probe: Sent } => {
-    const rig = new ClientRig({ determineRefreshInterval: true, localDiscovery: false }).start();
+    const rig = new ClientRig({ refresh: 'auto', localDiscovery: false }).start();
     rig.answer(rig.sent[0]!).answer(rig.sent[1]!, { from: SECONDARY });
     rig.answer(rig.sent[2]!, { origin: OWN });
     rig.answer(rig.sent[3]!, { from: SECONDARY, origin: OWN });

@@ -78,20 +78,19 @@ export function machineOptions(
   network: AttachedNetwork,
   policy: AddressPolicy,
 ): ClientOptions {
-  const { refresh, port } = settings;
+  const { port } = settings;
   return {
     servers,
     secret: settings.secret,
     requireSecondary: settings.requireSecondary,
-    refreshIntervalMs: refresh === 'auto' ? undefined : refresh,
-    determineRefreshInterval: refresh === 'auto',
+    refresh: settings.refresh,
     localDiscovery: settings.localDiscovery,
     localSameNat: settings.localSameNat,
     strictUnverified: settings.strictUnverified,
     legacyCone: settings.legacyCone,
     network,
     chosenPort: port === 0 ? undefined : port,
-    meetingRelay: settings.meet,
+    meet: settings.meet,
     policy,
     limits: settings.limits,
   };

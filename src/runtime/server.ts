@@ -41,7 +41,7 @@ export interface ServerSettings {
   readonly dataPath?: DataPathWish | undefined;
 }
 
-/** Of what an address may get, the kernel gives this part, where it does its part of the work, and this process the rest. */
+/** The kernel's part of an address's limit, where the kernel does its part of the work; this process has the rest. */
 const KERNELS_PART = 3 / 4;
 
 /** Until a kernel path is tried again that descriptors or memory were short for. */
@@ -69,7 +69,7 @@ export class Server extends EventEmitter<ServerEvents> {
   private cancelAgain: CancelTimer | undefined;
   private serverPath: ServerPath | undefined;
   private path: DataPath = { kind: 'user' };
-  /** Of the machine's limits, what it has of each now. */
+  /** The machine's present part of each limit. */
   private readonly parts: Record<SharedWork, number> = { answers: 1, forwarded: 1 };
 
   /** Throws a SettingsError for a setting that cannot be. */
@@ -88,9 +88,9 @@ export class Server extends EventEmitter<ServerEvents> {
         primary: announced.primary,
         ...(announced.secondary === undefined ? {} : { secondary: announced.secondary }),
         local: [settings.address, ...(settings.secondary === undefined ? [] : [settings.secondary])],
-        advertiseMtu: settings.mtu ?? true,
+        mtu: settings.mtu ?? true,
         ...(settings.keys === undefined ? {} : { keys: settings.keys }),
-        nativeForwarding: settings.native ?? true,
+        native: settings.native ?? true,
         policy: this.policy,
         ...(settings.access === undefined ? {} : { access: settings.access }),
         ...(settings.limits === undefined ? {} : { limits: settings.limits }),
@@ -149,7 +149,7 @@ export class Server extends EventEmitter<ServerEvents> {
     this.workChanged();
   }
 
-  /** Opens the sockets and serves. Rejects with what stands in the way. */
+  /** Opens the sockets and serves. Rejects with the reason if it cannot. */
   async start(): Promise<void> {
     this.startOnce.begin();
     const { settings, ports, driver } = this;

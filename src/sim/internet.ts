@@ -82,12 +82,7 @@ export class Internet {
     const primary = 0xc6336401 + 2 * this.servers.length;
     const up = this.connect(NOWHERE, this.core.forward);
     const addresses = single === true ? { primary } : { primary, secondary: primary + 1 };
-    const server = new SimServer(
-      this.ipv4,
-      up.toB,
-      { ...addresses, nativeForwarding: true, ...rest },
-      this.access,
-    );
+    const server = new SimServer(this.ipv4, up.toB, { ...addresses, native: true, ...rest }, this.access);
     this.servers.push(server);
     return server;
   }

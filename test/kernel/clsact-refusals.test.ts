@@ -55,7 +55,7 @@ async function carrying(): ReturnType<typeof kernelRig> {
   return rig;
 }
 
-test('a client path that is closed without descriptors: all of it is closed, and what stays carries nothing', async () => {
+test('a client path that is closed without descriptors: all of it is closed, and a filter that stays carries nothing', async () => {
   const { kernelPath, hostSends, peerSends, hostGot, fromTunnel, fromSocket } = await carrying();
   const limit = new DescriptorLimit();
   const before = openFiles();
@@ -119,7 +119,7 @@ interface ServerRig {
   readonly left: () => number;
 }
 
-/** A server at one end of a wire, and who asks it at the other. */
+/** A server at one end of a wire, and a host that asks it at the other. */
 async function serverRig(): Promise<ServerRig> {
   enterNewNetwork();
   execute('ip', ['link', 'add', 'far', 'type', 'veth', 'peer', 'name', 'wan']);
@@ -143,7 +143,7 @@ async function serverRig(): Promise<ServerRig> {
   own.start((batch) => (left += batch.count));
   const policy = new AddressPolicy({ subnets: [], allowPrivate: false });
   const machine = new ServerMachine(
-    { primary: PRIMARY, secondary: SECONDARY, advertiseMtu: true, policy },
+    { primary: PRIMARY, secondary: SECONDARY, mtu: true, policy },
     new SeededEntropy(1),
   );
   const path = new KernelServerPath(
@@ -206,7 +206,7 @@ test('another access list while there are no descriptors: the program does nothi
   await answered(rig);
 });
 
-test('a server path that is closed without descriptors: the program answers nobody any more', async () => {
+test('a server path that is closed without descriptors: the program answers no more', async () => {
   const { path, ask, answers, left } = await serverRig();
   const limit = new DescriptorLimit();
   await limit.begin();
@@ -218,7 +218,7 @@ test('a server path that is closed without descriptors: the program answers nobo
   expect(answers()).toBe(before);
 });
 
-test('what the system refuses while the network changes: the program does nothing, and the process says so', async () => {
+test('the system refuses while the network changes: the program does nothing, and the process says so', async () => {
   const rig = await serverRig();
   const { path, ask, answers, left } = rig;
   const limit = new DescriptorLimit();

@@ -26,8 +26,8 @@ const SERVERS: readonly (readonly [ServerRigOptions, Partial<ServerConfig>])[] =
   [{}, { uplink: 0, anySource: false }],
   [{ allowPrivate: true }, {}],
   [{ secondary: false }, {}],
-  [{ advertiseMtu: false }, {}],
-  [{ secondary: false, advertiseMtu: false }, { uplink: 0 }],
+  [{ mtu: false }, {}],
+  [{ secondary: false, mtu: false }, { uplink: 0 }],
   [{}, { answers: false }],
 ];
 

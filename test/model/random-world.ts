@@ -147,7 +147,7 @@ export class RandomWorld {
       behind: path.at(-1),
       servers: net.servers.map((_, i) => net.serverCandidate(i)),
       localDiscovery: random.chance(0.7),
-      determineRefreshInterval: random.chance(0.3),
+      refresh: random.chance(0.3) ? 'auto' : undefined,
       strictUnverified: random.chance(0.2),
     });
     this.paths.set(client, path);

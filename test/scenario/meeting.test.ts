@@ -20,9 +20,9 @@ function meet(
   const net = new Internet({ seed });
   net.addServer();
   net.addRelay({ meet: options.relay });
-  const meetingRelay = options.clients ? RELAY : undefined;
-  const a = net.addClient({ behind: from, meetingRelay });
-  const b = net.addClient({ behind: to, meetingRelay });
+  const ofClients = { meet: options.clients ? RELAY : undefined };
+  const a = net.addClient({ behind: from, ...ofClients });
+  const b = net.addClient({ behind: to, ...ofClients });
   expectQualifiedSoon(net.world, a, b);
   return { net, a, b };
 }

@@ -16,7 +16,7 @@ describe('refresh interval determination', () => {
       const net = new Internet({ seed });
       net.addServer();
       const nat = net.addNat({ ...NAT_KINDS.portRestricted, ports: 'random', lifetimeMs: lifetime });
-      const client = net.addClient({ behind: nat, determineRefreshInterval: true });
+      const client = net.addClient({ behind: nat, refresh: 'auto' });
       expectQualifiedSoon(net.world, client);
       const concluded = (): boolean =>
         client.node.events.some(({ event }) => event.type === 'refresh-interval' && event.concluded);

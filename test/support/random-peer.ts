@@ -34,7 +34,7 @@ const FORGOTTEN_MS = 320_000;
 export function randomOptions(draw: SeededEntropy): Partial<ClientOptions> {
   return {
     offload: true,
-    ...(draw.chance(0.3) ? { meetingRelay: GATEWAY } : {}),
+    ...(draw.chance(0.3) ? { meet: GATEWAY } : {}),
     ...(draw.chance(0.2) ? { chosenPort: 40_002 } : {}),
   };
 }

@@ -47,7 +47,7 @@ export interface Outer {
 export interface ServerRigOptions {
   readonly secondary?: boolean;
   readonly allowPrivate?: boolean;
-  readonly advertiseMtu?: boolean;
+  readonly mtu?: boolean;
   /** The public addresses to which a 1:1 NAT translates the two addresses. */
   readonly announced?: { readonly primary: Ipv4; readonly secondary: Ipv4 } | undefined;
 }
@@ -64,10 +64,10 @@ export class ServerProgramRig {
     this.options = {
       secondary: true,
       allowPrivate: false,
-      advertiseMtu: true,
+      mtu: true,
       ...options,
     };
-    const { secondary, allowPrivate, advertiseMtu, announced } = this.options;
+    const { secondary, allowPrivate, mtu, announced } = this.options;
     const subnets = [{ address: v4('203.0.113.122'), prefixLength: 24 }];
     const policy = new AddressPolicy({ subnets, allowPrivate });
     this.machine = new MachineRig(
@@ -76,7 +76,7 @@ export class ServerProgramRig {
           primary: announced?.primary ?? PRIMARY.address,
           ...(secondary ? { secondary: announced?.secondary ?? SECONDARY.address } : {}),
           ...(announced === undefined ? {} : { local: [PRIMARY.address, SECONDARY.address] }),
-          advertiseMtu,
+          mtu,
           policy,
         },
         new SeededEntropy(1),

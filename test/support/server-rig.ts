@@ -18,7 +18,7 @@ export class ServerRig extends MachineRig<ServerMachine> {
         {
           primary: PRIMARY.address,
           ...(alone ? {} : { secondary: SECONDARY.address }),
-          nativeForwarding: true,
+          native: true,
           policy: new AddressPolicy(),
           ...others,
         },

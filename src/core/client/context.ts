@@ -86,7 +86,8 @@ export class ClientContext {
   }
 
   get configuredRefreshIntervalMs(): number {
-    return this.options.refreshIntervalMs ?? REFRESH_INTERVAL_MS;
+    const { refresh } = this.options;
+    return typeof refresh === 'number' ? refresh : REFRESH_INTERVAL_MS;
   }
 
   /** Whether our NAT has left the service port its number. RFC 6081 section 5.4.3, E-61 */

@@ -28,20 +28,18 @@ export interface ClientOptions {
   readonly sendNonce?: boolean | undefined;
   /** Whether the silence of a secondary address means off-line (CL-22). Default true. */
   readonly requireSecondary?: boolean | undefined;
-  /** Default 30,000. CL-81 */
-  readonly refreshIntervalMs?: number | undefined;
-  /** Find out with a second port how long the NAT keeps a mapping (RFC 4380 section 5.2.7). Default false. */
-  readonly determineRefreshInterval?: boolean | undefined;
+  /** Milliseconds, default 30,000 (CL-81). `auto`: a second port finds out how long the NAT keeps a mapping (RFC 4380 section 5.2.7). */
+  readonly refresh?: number | 'auto' | undefined;
   /** Find clients on the same link (RFC 4380 section 5.2.8). Default true. CL-116 */
   readonly localDiscovery?: boolean | undefined;
   /** Take only neighbours behind the same NAT, as their address tells. Default false. CL-114 */
   readonly localSameNat?: boolean | undefined;
   /** Begin with the cone bit set and believe that of peers, as before RFC 5991. Default false. CL-11, CL-64 */
   readonly legacyCone?: boolean | undefined;
-  /** Go on behind a symmetric NAT (RFC 6081). Default true; false is RFC 4380 alone. E-20, CL-23 */
+  /** Continue behind a symmetric NAT (RFC 6081). Default true; false is RFC 4380 alone. E-20, CL-23 */
   readonly symmetricNat?: boolean | undefined;
   /** The user's own relay, through which peers are reached that cannot be reached otherwise (docs/adr/0017). Default: none. */
-  readonly meetingRelay?: Endpoint | undefined;
+  readonly meet?: Endpoint | undefined;
   /** Hold packets of native sources back until a connectivity test has succeeded. Default false. A-25 */
   readonly strictUnverified?: boolean | undefined;
   /** The local UDP port that the user has chosen, and may have forwarded on the NAT. Default: none. */

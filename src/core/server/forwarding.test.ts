@@ -275,7 +275,7 @@ describe('forwarding to native hosts: S-22', () => {
   });
 
   test('a server without an IPv6 side drops them', () => {
-    silent(new ServerRig({ nativeForwarding: false }).example('EX14'));
+    silent(new ServerRig({ native: false }).example('EX14'));
   });
 });
 

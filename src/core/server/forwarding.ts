@@ -171,7 +171,7 @@ export class Forwarding {
     const { counters } = this;
     const at = view.ipv6Start;
     // S-21: only pings and errors, and only from clients (S-15). A bubble has no use in the native Internet.
-    const wanted = this.options.nativeForwarding === true && !bubble && isTeredo(buffer, at + SOURCE);
+    const wanted = this.options.native === true && !bubble && isTeredo(buffer, at + SOURCE);
     if (!wanted || !isGlobalNative(buffer, at + DESTINATION)) {
       counters.droppedForeignDestination++;
       return;

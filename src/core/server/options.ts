@@ -14,11 +14,11 @@ export interface ServerOptions {
   /** Addresses of this host that a 1:1 NAT translates to the two above: packets from them are dropped, and none are sent to them. */
   readonly local?: readonly Ipv4[];
   /** Whether advertisements have the MTU option; some checks of Windows expect none. S-41 */
-  readonly advertiseMtu?: boolean;
+  readonly mtu?: boolean;
   /** Keys by client identifier. If given, the server answers only clients that have one. S-14 */
   readonly keys?: (clientId: Uint8Array) => ClientKey | undefined;
   /** Whether connectivity tests are forwarded to native hosts. S-22 */
-  readonly nativeForwarding?: boolean;
+  readonly native?: boolean;
   readonly policy: AddressPolicy;
   /** The IPv4 addresses that are served, and to which packets are forwarded. Default: all. */
   readonly access?: AccessList;

@@ -77,7 +77,7 @@ describe('router solicitation', () => {
   });
 
   test('S-41, S-31: the advertisement has one prefix and, unless left out, MTU 1280; 109 octets without', () => {
-    const [sent] = new ServerRig({ advertiseMtu: false }).example('EX1').sent;
+    const [sent] = new ServerRig({ mtu: false }).example('EX1').sent;
     expect(sent.bytes.length).toBe(109);
     const ra = parseRouterAdvertisement(sent.bytes, sent.view.ipv6Start);
     if (ra.reason !== undefined) throw new Error(ra.reason);

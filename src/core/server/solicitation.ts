@@ -67,9 +67,9 @@ export class Solicitation {
       source: linkLocal,
       destination: new Uint8Array(16),
       prefixServer: options.primary, // S-31
-      mtu: (options.advertiseMtu ?? true) ? TUNNEL_MTU : undefined,
+      mtu: (options.mtu ?? true) ? TUNNEL_MTU : undefined,
       // Not without the MTU option: a check that expects none expects no other option either.
-      oneAddress: options.secondary === undefined && (options.advertiseMtu ?? true),
+      oneAddress: options.secondary === undefined && (options.mtu ?? true),
     });
     const longestHeader = authenticationLength(0xff, NO_VALUE_YET.length);
     this.ipv6Start = longestHeader + ORIGIN_LENGTH;

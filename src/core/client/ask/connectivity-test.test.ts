@@ -72,7 +72,7 @@ describe('case 2: connectivity tests', () => {
   });
 
   test('a native host is reached by its relay, even if that relay connects clients, too (docs/adr/0017)', () => {
-    const rig = asked({ meetingRelay: RELAY });
+    const rig = asked({ meet: RELAY });
     rig.receive(RELAY, echoReply(rig.find('test', PRIMARY)));
     expect([...rig.machine.peers(rig.now)].map(({ means }) => means)).toEqual(['relay']);
     expect(rig.machine.progress(NATIVE, rig.now)).toMatchObject({ state: 'valid', means: 'relay' });

@@ -35,7 +35,7 @@ describe('refresh', () => {
   });
 
   test('CL-81: the refresh interval can be set', () => {
-    const rig = new ClientRig({ refreshIntervalMs: 60_000 }).qualify().advance(44_999);
+    const rig = new ClientRig({ refresh: 60_000 }).qualify().advance(44_999);
     expect(rig.all('solicitation')).toEqual([]);
     // The first one, at a random time in these 15 s; without an answer it is repeated.
     expect(rig.advance(15_001).all('solicitation').length).toBeGreaterThan(0);

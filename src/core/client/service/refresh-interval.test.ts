@@ -16,7 +16,7 @@ const SECONDARY_MAPPED = at('192.0.2.1:6000');
 
 /** A client that has qualified on both ports. */
 function begun(): ClientRig {
-  const rig = new ClientRig({ determineRefreshInterval: true, localDiscovery: false }).start();
+  const rig = new ClientRig({ refresh: 'auto', localDiscovery: false }).start();
   rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY });
   rig.answer(rig.sent[2], { origin: SECONDARY_MAPPED });
   rig.answer(rig.sent[3], { from: SECONDARY, origin: SECONDARY_MAPPED });
@@ -60,7 +60,7 @@ function determine(
 
 describe('beginning', () => {
   test('CL-100: a second port is qualified directly after the service port; without an answer it is given up', () => {
-    const rig = new ClientRig({ determineRefreshInterval: true }).start();
+    const rig = new ClientRig({ refresh: 'auto' }).start();
     rig.answer(rig.sent[0]).answer(rig.sent[1], { from: SECONDARY });
     expect(rig.events).toContainEqual({ type: 'socket-wanted', socket: PROBE });
     expect(rig.sent.filter(({ socket }) => socket === PROBE).map(({ summary }) => summary)).toEqual([

@@ -82,7 +82,7 @@ export class RefreshIntervalDetermination {
   /** The service port has qualified. */
   begin(now: number): void {
     const { context } = this;
-    if (context.options.determineRefreshInterval !== true || this.stage !== 'idle') return;
+    if (context.options.refresh !== 'auto' || this.stage !== 'idle') return;
     if (context.qualified!.symmetric) return; // another port shows nothing about the mappings of this one
     this.stage = 'qualifying';
     this.dueAt = Infinity;

@@ -22,6 +22,6 @@ export function meansOf(context: ClientContext, path: PeerPath | undefined, peer
 
 /** Whether this is the user's own relay, which passes packets on between clients. docs/adr/0017 */
 export function isMeetingPoint(context: ClientContext, address: number, port: number): boolean {
-  const { meetingRelay } = context.options;
-  return meetingRelay !== undefined && meetingRelay.address === address && meetingRelay.port === port;
+  const { meet } = context.options;
+  return meet !== undefined && meet.address === address && meet.port === port;
 }

@@ -77,7 +77,7 @@ describe('sent bubbles', () => {
   });
 
   test('a peer that comes through the meeting relay (docs/adr/0017) gets a bubble there: that relay needs no nonce', () => {
-    const rig = new NatRig('random', { meetingRelay: MEETING }).direct(MEETING);
+    const rig = new NatRig('random', { meet: MEETING }).direct(MEETING);
     expect(rig.bubbles).toEqual(['direct 192.0.2.200:3545']);
   });
 
@@ -160,7 +160,7 @@ describe('accepted bubbles', () => {
   });
 
   test('for a peer reached through the meeting relay (docs/adr/0017) no other path is tried, but it moves to an address from which it shows a nonce', () => {
-    const rig = new NatRig('random', { meetingRelay: MEETING });
+    const rig = new NatRig('random', { meet: MEETING });
     rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE });
     rig.pass(4_000).direct(MEETING).clear();
     for (let i = 0; i < 200; i++) rig.send(data(rig.address, A)).dataFrom(MEETING).pass(100);

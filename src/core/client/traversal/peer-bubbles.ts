@@ -16,7 +16,7 @@ import type { PeerPath, Place } from './peer-path.ts';
 const CONFIRMATIONS = 4;
 
 /**
- * Trailers and destinations of bubbles to a peer, from what the peer has told us through its server and what our NAT needs. RFC 6081 sections
+ * Trailers and destinations of bubbles to a peer, from the data that the peer has sent through its server and the needs of our NAT. RFC 6081 sections
  * 5.2, 5.4, 5.6
  */
 export class PeerBubbles {
@@ -140,8 +140,8 @@ export class PeerBubbles {
   /** No other way was found: a bubble via the user's own relay. docs/adr/0017 */
   askMeetingRelay(path: PeerPath, now: number): void {
     const { peers, options } = this.context;
-    if (options.meetingRelay === undefined || peers.isValid(path.peer, now)) return;
-    const place = { ...options.meetingRelay, socket: SOCKET.service };
+    if (options.meet === undefined || peers.isValid(path.peer, now)) return;
+    const place = { ...options.meet, socket: SOCKET.service };
     this.bubbles.sendDirect(this.addressOf(path), place, {}, path.isWanted, now);
   }
 

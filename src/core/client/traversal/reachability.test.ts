@@ -84,7 +84,7 @@ test('no other path is tried for a peer that was asked before an interruption', 
 });
 
 test('a peer reached through the meeting relay (docs/adr/0017) is not asked, although it shows the nonce there', () => {
-  const rig = new NatRig('random', { meetingRelay: MEETING });
+  const rig = new NatRig('random', { meet: MEETING });
   rig.send(data(rig.address, A)).forwarded({ nonce: A_NONCE }).pass(4_000).direct(MEETING);
   const { nonce } = rig;
   rig.clear().direct(MEETING, { nonce }).pass(2_000);

@@ -95,7 +95,7 @@ test('a guess without its sockets sends no datagram from them, and another attem
 
 describe('functions that need a socket of their own', () => {
   test('the determination of the refresh interval begins later', () => {
-    const rig = new ClientRig({ determineRefreshInterval: true });
+    const rig = new ClientRig({ refresh: 'auto' });
     rig.opensSockets = false;
     rig.qualify();
     const wanted = () =>
@@ -122,7 +122,7 @@ describe('functions that need a socket of their own', () => {
 });
 
 test('a socket that was wanted and opened is not wanted again', () => {
-  const rig = new ClientRig({ determineRefreshInterval: true }).qualify();
+  const rig = new ClientRig({ refresh: 'auto' }).qualify();
   rig.clear().advanceServed(200_000);
   expect(rig.events.filter(({ type }) => type === 'socket-wanted')).toEqual([]);
 });
