@@ -61,7 +61,7 @@ static __noinline int leave_out(struct __sk_buff *skb, __u32 counter)
 }
 
 /*
- * Flags in the result of `way_of_packet` besides the WAY: the packet is not traffic; it is a trial; it is left to user space, with a
+ * Flags in the result of `way_of_packet` in addition to the WAY: the packet is not traffic; it is a trial; it is left to user space, with a
  * counter for the reason.
  */
 #define NO_TRAFFIC 0x10

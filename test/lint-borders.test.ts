@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** What a folder may import of the others, beside itself. */
+/** The other folders that a folder may import. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   wire: [],
   core: ['wire'],
@@ -256,7 +256,7 @@ test.for([
   'src/core/client/client-machine.ts',
   'src/io/ports.ts',
   'src/export.ts',
-])('what must not stand in %s is an error', (start) => {
+])('a forbidden import in %s is an error', (start) => {
   const forbidden = plants
     .filter(({ forbidden, file }) => forbidden && file.startsWith(start))
     .map(({ file }) => file);
@@ -264,7 +264,7 @@ test.for([
   expect(forbidden.filter((file) => !accused.has(file))).toEqual([]);
 });
 
-test('what the design allows is no error', () => {
+test('imports that the design allows are no error', () => {
   const allowed = plants.filter(({ forbidden }) => !forbidden).map(({ file }) => file);
   expect(allowed.filter((file) => accused.has(file))).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { dataPathRows } from './data-path.ts';
 
 const CARRIED = { peers: 2, receivedPackets: 3, receivedBytes: 300, sentPackets: 4, sentBytes: 400 };
 
-test('the kernel: what it carries, and what it did with packets', () => {
+test('the kernel: the peers that it carries, and the packets by verdict', () => {
   const status = dataPathStatus({
     dataPath: { kind: 'kernel' },
     carried: { ...CARRIED, uplinks: [], counters: { carriedOut: 4, outTooBig: 0 } },
@@ -19,7 +19,7 @@ test('the kernel: what it carries, and what it did with packets', () => {
   ]);
 });
 
-test('each uplink: what is carried by it, and why not all', () => {
+test('each uplink: how much is carried by it, and why not all', () => {
   const uplinks = [
     { interface: 'eth0', kind: '', carried: 'all' },
     { interface: 'br0', kind: 'bridge', carried: 'all-but-bulk', reason: 'the rest by the process' },

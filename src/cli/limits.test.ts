@@ -21,7 +21,7 @@ describe('--limit', () => {
     expect(parse(RELAY_LIMITS)).toEqual(RELAY_LIMITS);
   });
 
-  test('changes what is named and nothing else', () => {
+  test('changes the named limit and nothing else', () => {
     const limits = parse(RELAY_LIMITS, '--limit', 'by-source.shared.per-second=2.5', 'peers.trusted=1000');
     expect(limits).toEqual({
       ...RELAY_LIMITS,

@@ -11,7 +11,7 @@ const NOTHING = new Uint8Array(0);
 
 /**
  * A connection to the control socket. It is looked at when its server has time, and not when something arrives, so that no user makes work
- * by sending in small pieces. What comes behind the question is never read.
+ * by sending in small pieces. Octets behind the question are never read.
  */
 export class Connection implements Caller {
   readonly uid: number;

@@ -34,11 +34,11 @@ function isForeign(directory: string): boolean {
   try {
     return faultOfFolder(directory) !== undefined;
   } catch {
-    return false; // its use will say what is wrong
+    return false; // its use will give the reason
   }
 }
 
-/** The directories in which `teredo status` looks: root's daemons are everybody's to see. */
+/** The directories in which `teredo status` looks: all users may see root's daemons. */
 export function searchDirectories(): string[] {
   return [...new Set([wantedDirectory(), controlDirectory(), ...ROOTS])];
 }

@@ -52,7 +52,7 @@ const REFUSAL = answerLine({
   message: 'this user asks the daemon too often: try again',
 });
 
-/** An answer whose result ends in a list that is made bit by bit: too long for one go. */
+/** An answer whose result ends in a list that is made in pieces: too long for one write. */
 export interface ListAnswer {
   readonly ok: true;
   /** All but the list. */
@@ -169,7 +169,7 @@ export class ControlServer {
     return this.inode !== NO_FILE && inodeOf(this.path) === this.inode;
   }
 
-  /** Accepts, reads and writes what there is, and does so again after a rest, while there is something. */
+  /** Accepts, reads and writes until nothing is left for now; again after a rest, while connections are open. */
   private look(): void {
     if (this.closed) return;
     clearTimeout(this.timer);
@@ -192,7 +192,7 @@ export class ControlServer {
       const peer = this.listener.accept();
       if (peer === 'exhausted') return peer;
       if (peer === 'none') return count === 0 ? 'none' : 'some';
-      // Ids that one user has many of share what that user has.
+      // All ids of one user share that user's limits.
       const caller = { ...peer, uid: this.subordinateUids.ownerOf(peer.uid, begun) };
       if (!this.admission.admits(caller, begun) || !this.makeRoom(caller)) {
         if (refused++ < REFUSALS_SAID) sendTo(peer.fd, REFUSAL);

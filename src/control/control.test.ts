@@ -167,7 +167,7 @@ function* slowly<T>(items: readonly T[], onItem: () => void): Generator<T> {
   }
 }
 
-test('one question a connection: what comes behind it is not answered', async () => {
+test('one question a connection: a second one is not answered', async () => {
   let asked = 0;
   const { path } = await daemon(() => ({ ok: true, result: ++asked }));
   const socket = await idle(path);
@@ -237,7 +237,7 @@ test('a folder that a user made and chose stays; others go with the last daemon'
   expect(await at(join(chosen, 'new'))).toBe(false);
 });
 
-test('the socket is for all users, whatever the umask is; what is in its place is not followed and not removed', async () => {
+test('the socket is for all users, whatever the umask is; a file or link in its place is not followed and not removed', async () => {
   const before = process.umask(0o077);
   onTestFinished(() => void process.umask(before));
   const { path } = await daemon();
@@ -328,7 +328,7 @@ test('of a list no more is made than is taken: an asker that does not read keeps
     last = made;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  expect(made).toBeLessThan(10_000); // what the buffers of two sockets hold, and one piece
+  expect(made).toBeLessThan(10_000); // the contents of the buffers of two sockets, and one piece
 });
 
 async function until(condition: () => boolean): Promise<void> {

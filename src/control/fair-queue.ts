@@ -6,7 +6,7 @@ const REMEMBERED = 64;
 
 /**
  * Gives pieces of work their turn, one after the other, with rests between them: the askers cannot fill the time. Of the users that wait the
- * one has the next turn that was served longest ago, and of its processes likewise. An asker has one piece waiting at most, and a
+ * one has the next turn that was served longest ago, and of its processes the same. An asker has one piece waiting at most, and a
  * piece whose asker leaves is forgotten at once, so the queue is no longer than the list of askers.
  */
 export class FairQueue {

@@ -1,5 +1,5 @@
 /**
- * Processor time that a task may take: a share of all time, and what it has not taken lately at once, up to a limit. A task that has had no
+ * Processor time that a task may take: a share of all time, and the unused part of its share at once, up to a limit. A task that has had no
  * work for a while does a burst without rest; one that always has work gets its share.
  */
 export class ProcessorBudget {

@@ -10,7 +10,7 @@ export interface DaemonStatus {
   readonly uptimeSeconds: number;
   /** Which network namespace it runs in: `net:[...]`, as in /proc/PID/ns. */
   readonly networkNamespace: string;
-  /** Packets by verdict and reason; behind them what the system refused or lost, as `udpSendFailures.ENOBUFS`. */
+  /** Packets by verdict and reason; behind them refusals and losses of the system, as `udpSendFailures.ENOBUFS`. */
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -19,7 +19,7 @@ export interface UplinkStatus {
   readonly interface: string;
   /** The kernel's name for its kind: `bridge`, `vlan` ...; empty for hardware. */
   readonly kind: string;
-  /** What the kernel carries: `all`, `all-but-bulk` or `none`. */
+  /** How much the kernel carries: `all`, `all-but-bulk` or `none`. */
   readonly carried: 'all' | 'all-but-bulk' | 'none';
   /** Why it is not all, in words. */
   readonly reason?: string;
@@ -28,7 +28,7 @@ export interface UplinkStatus {
 /** The data path of the packets of verified peers. */
 export interface DataPath {
   readonly inUse: 'user' | 'kernel';
-  /** Why it is not the kernel; absent where that is what was asked for. Of a server with the kernel: which rules of its host are unknown. */
+  /** Why it is not the kernel; absent where the user path was asked for. Of a server with the kernel: which rules of its host are unknown. */
   readonly reason?: string;
   /** Peers and traffic carried by the kernel: none of it is in `counters` of the daemon. */
   readonly carried?: {
@@ -129,7 +129,7 @@ export interface PeerStatus {
   readonly carried: CarriedPath['way'];
   readonly carriedReason?: NonNullable<CarriedPath['reason']>;
   /**
-   * IPv6 packets of the hosts, and octets of them, since the peer is known: what the process and what the kernel has carried. Of a super-packet the
+   * IPv6 packets of the hosts, and octets of them, since the peer is known: carried by the process and by the kernel. Of a super-packet the
    * headers count once.
    */
   readonly receivedPackets: number;

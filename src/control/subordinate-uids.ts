@@ -15,7 +15,7 @@ interface Range {
 
 /**
  * Users whose processes may run under further user ids, by user namespaces: a range of 65,536 each as Debian and others set them up. For
- * shares among users all these ids are one user. What cannot be read, or understood, gives no ranges.
+ * shares among users all these ids are one user. A file or line that cannot be read, or understood, gives no ranges.
  */
 export class SubordinateUids {
   private readonly files: readonly [subuid: string, passwd: string];

@@ -17,7 +17,7 @@ export const LOCAL_PEER_MEMORY_MS = 600_000;
 export const CONTACT_TIMEOUT_MS = 2_000;
 /** RFC 4380 sections 5.2.4, 5.4.1: one attempt and up to three repetitions. */
 export const CONTACT_ATTEMPTS = 4;
-/** A trusted peer, or a server, that has not answered what was sent for this long is asked whether it can still be reached. */
+/** A trusted peer, or a server, that has not answered packets for this long is asked whether it can still be reached. */
 export const SILENCE_MS = 3_000;
 /**
  * If a peer does not answer for this long, packets to it go to the machine, by the kernel path, until the peer is heard again. Shorter than

@@ -12,7 +12,7 @@ const MACHINES: readonly (readonly [string, () => ClientMachine | RelayMachine |
   ['server', () => new ServerRig().machine],
 ];
 
-test.for(MACHINES)('%s: a status is frozen and keeps what was true at its moment', ([, make]) => {
+test.for(MACHINES)('%s: a status is frozen and keeps the values of its moment', ([, make]) => {
   const machine = make();
   const status = machine.status(12_345);
   expect(status.at).toBe(12_345);

@@ -79,7 +79,7 @@ export class ClientRole implements Role {
     this.isExposureSaid = true;
     say(
       `this host is now reachable from the whole IPv6 Internet at its Teredo address, whatever the NAT filters: ` +
-        'let the IPv6 firewall of this host decide what comes in, or start the client with --inbound refuse',
+        'filter incoming IPv6 with the firewall of this host, or start the client with --inbound refuse',
     );
   }
 

@@ -6,7 +6,7 @@ import { formatEndpoint } from '../wire/index.ts';
 
 export const PROTOCOL_NAMES = { pcp: 'PCP', 'nat-pmp': 'NAT-PMP', upnp: 'UPnP' } as const;
 
-/** Where a client of this name notes down what a gateway has mapped for it. */
+/** Where a client of this name keeps the mapping that it has from a gateway. */
 export function portMappingFile(name = 'client'): string | undefined {
   const directory = stateDirectory();
   return directory === undefined ? undefined : join(directory, `${name}.port-mapping`);

@@ -11,7 +11,7 @@ import { say } from './log.ts';
 
 /** A role that runs in the foreground until a signal or an error ends it. */
 export interface Role {
-  /** Opens everything; rejects with what stands in the way. */
+  /** Opens everything; rejects with the reason if it cannot. */
   start(): Promise<void>;
   status(name: string): RoleStatus;
   /** The peers now; the status of each is made when it is taken. */

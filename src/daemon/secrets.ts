@@ -5,7 +5,7 @@ import { toHex } from '../wire/index.ts';
 import { faultOfClientId, faultOfSecret } from '../runtime/settings/rules.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 
-/** More than any key file holds; what never ends, such as a device, ends here. */
+/** More than any key file holds; a file that never ends, such as a device, ends here. */
 const MOST_BYTES = 4 << 20;
 const READABLE_BY_ALL = 0o004;
 

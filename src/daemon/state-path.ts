@@ -5,7 +5,7 @@ import { faultOfFolder } from '../io/trusted-files.ts';
 const ROOTS = ['/var/lib/teredo', '/var/lib/teredo-root'] as const;
 
 /**
- * Where a daemon keeps what has to outlive it: systemd's choice, else /var/lib/teredo for root, else the user's own folder. Undefined
+ * Where a daemon keeps files that have to outlive it: systemd's choice, else /var/lib/teredo for root, else the user's own folder. Undefined
  * where there is none of these. A daemon of root's does not use a folder of another account.
  */
 export function stateDirectory(): string | undefined {

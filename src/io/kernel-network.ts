@@ -185,7 +185,7 @@ function switchOnIpv6(name: string): void {
   );
 }
 
-/** Rejects with an EnvironmentError that names the interface and `what` was refused. */
+/** Rejects with an EnvironmentError that names the interface and the refused action, `what`. */
 async function change(name: string, what: string, action: () => void): Promise<void> {
   refusable(action, (error) => explain(error, `${name}: ${what}`));
 }

@@ -78,7 +78,7 @@ export function moveMappings(router: Namespace, options: NatOptions): void {
 }
 
 /**
- * The router's memory besides the mappings of the kernel, with the same lifetime: for each outside port the client that has it, and the
+ * The router's memory in addition to the mappings of the kernel, with the same lifetime: for each outside port the client that has it, and the
  * peers to which the client has sent packets.
  */
 function memory({ udpTimeoutSeconds = 120 }: NatOptions): string {

@@ -10,7 +10,7 @@ export class Gather {
   private pieces = 1;
   private total = 0;
 
-  /** `pieces`: the most besides the head; one system call takes 1,023. */
+  /** `pieces`: the most in addition to the head; one system call takes 1,023. */
   constructor(headSize: number, pieces: number) {
     this.memory = new Memory(headSize);
     this.head = this.memory.bytes;

@@ -87,12 +87,12 @@ export class ClientInterface {
     this.arrange();
   }
 
-  /** Native IPv6 may have come or gone, and what was set too. */
+  /** Native IPv6 may have come or gone, and addresses and routes of the interface, too. */
   networkChanged(): void {
     this.arrange();
   }
 
-  /** Waits for what is under way. The device is closed elsewhere, and everything on it goes with it. */
+  /** Waits for steps under way. The device is closed elsewhere, and everything on it goes with it. */
   async close(): Promise<void> {
     await this.interfaceConfig.close();
     this.guard.close();

@@ -31,7 +31,7 @@ import { SuspendWatch } from './suspend-watch.ts';
 import { TunnelGuard } from './tunnel-guard.ts';
 import { untilQualified } from './until-qualified.ts';
 
-/** Waits until the network has been quiet for this long before it looks what has changed. */
+/** Waits until the network has been quiet for this long before it looks at the changes. */
 const NETWORK_SETTLE_MS = 300;
 
 /**
@@ -106,7 +106,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.suspendWatch = new SuspendWatch(ports.clock, (ms) => this.resumed(ms));
   }
 
-  /** Opens socket and interface and begins to look for a server; once. Rejects with what stands in the way. */
+  /** Opens socket and interface and begins to look for a server; once. Rejects with the reason if it cannot. */
   async start(): Promise<void> {
     this.startOnce.begin();
     const { settings, ports, driver } = this;
@@ -328,7 +328,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return true;
   }
 
-  /** A NAT that has given up our mapping may have begun anew, and what a gateway had mapped is gone as well. */
+  /** A NAT that has given up our mapping may have restarted, and the gateway's mapping is gone as well. */
   private noteMapping(mapped: Endpoint): void {
     const before = this.lastMapped;
     this.lastMapped = mapped;
@@ -361,7 +361,7 @@ export class Client extends EventEmitter<ClientEvents> {
       }
       return true;
     } catch (error) {
-      // Without it the client does what it can: no neighbours found, or the default refresh interval kept, or no socket for a peer. A guess
+      // Without it the client continues: no neighbours found, or the default refresh interval kept, or no socket for a peer. A guess
       // wants hundreds.
       const message = error instanceof Error ? error.message : String(error);
       const isForPeer = socket >= SOCKET.firstOfPeers;

@@ -18,7 +18,7 @@ export type DataPath =
   | { readonly kind: 'kernel'; readonly unknown?: string }
   | { readonly kind: 'user'; readonly reason?: string };
 
-/** What the kernel carries and has carried up to now. */
+/** Peers that the kernel carries, and its traffic up to now. */
 export interface CarriedTotals {
   /** Peers in the kernel's table. */
   readonly peers: number;
@@ -114,7 +114,7 @@ export class DataPathUse {
     let rest = port.unreported(peer);
     port.report();
     const reported = machine.trafficOf(peer);
-    // The kernel has reported it in between: the rest is what has come since.
+    // The kernel has reported it in between: the rest has come since.
     if (before === undefined || reported === undefined) return reported;
     if (COLUMNS.some((column) => reported[column] !== before[column])) rest = port.unreported(peer);
     return {

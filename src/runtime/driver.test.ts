@@ -22,7 +22,7 @@ class Asking implements Machine {
   }
 }
 
-test('CL-100: what is sent from a socket right after it was wanted goes out', () => {
+test('CL-100: a datagram that is sent from a socket right after it was wanted leaves', () => {
   const sent: string[] = [];
   const udp = {
     start: () => undefined,

@@ -21,7 +21,7 @@ import { survive, systemFailures } from '../io/system-failures.ts';
 
 /**
  * One machine, its ports and one event loop: hands every input to the machine, carries out the commands, wakes it up when
- * it asked to be. What a whole batch of inputs makes is flushed once.
+ * it asked to be. The output of a whole batch of inputs is flushed once.
  */
 export class Driver implements CommandExecutor {
   private readonly machine: Machine;
@@ -94,7 +94,7 @@ export class Driver implements CommandExecutor {
     this.receivers.push(receiver);
   }
 
-  /** Closes what is attached as `socket`. */
+  /** Closes the socket that is attached as `socket`. */
   detachUdp(socket: SocketId): void {
     const udp = this.sockets[socket];
     if (udp === undefined) return;
@@ -205,7 +205,7 @@ export class Driver implements CommandExecutor {
     return isThere;
   }
 
-  /** Carries out what the machine has commanded. What it has wanted and does not get it hears of. */
+  /** Carries out the machine's commands. Sockets that it wanted and does not get are reported to it. */
   private drain(): void {
     const { machine, missing } = this;
     machine.commands.drain(this);
@@ -261,7 +261,7 @@ export class Driver implements CommandExecutor {
     this.settle();
   }
 
-  /** After a batch: send what is queued, tell what happened, set the alarm. */
+  /** After a batch: send the queued packets, report the events, set the alarm. */
   private settle(): void {
     for (const udp of this.sockets) udp?.flush();
     this.tun?.flush();

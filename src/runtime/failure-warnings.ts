@@ -2,7 +2,7 @@ import type { Clock } from '../io/ports.ts';
 import { onSystemFailure } from '../io/system-failures.ts';
 import { RepeatedWarnings } from './repeated-warnings.ts';
 
-/** Says what the system refuses to this process while a role runs: each thing once, and how often once a minute. */
+/** Warns of the system's refusals to this process while a role runs: of each kind once, and with its number once a minute. */
 export class FailureWarnings {
   private readonly warnings: RepeatedWarnings;
   private readonly end: () => void;

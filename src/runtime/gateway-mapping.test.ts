@@ -19,7 +19,7 @@ const LATEST = { fill: (target: Uint8Array) => void target.fill(0xff) };
 class Gateway implements PortMapper {
   readonly log: string[] = [];
   asked: Promise<boolean> = Promise.resolve(true);
-  /** Says that it has forgotten what it had mapped. */
+  /** Announces that it has forgotten its mapping. */
   announce: () => void = () => undefined;
   answers: (MapAnswer | Promise<MapAnswer>)[] = [];
   hadShortage = false;
@@ -95,7 +95,7 @@ test('and not at all where the gateway refuses to be asked, or there is none', a
   expect(without.begin()).toBeUndefined();
 });
 
-test('it is renewed at half its lifetime, and nothing is said of what stays the same', async () => {
+test('it is renewed at half its lifetime, and an unchanged mapping is not reported', async () => {
   const { mapping, clock, gateway, changes } = rig(MAPPING, MAPPING);
   await mapping.begin();
   clock.advance(HOUR / 4 - 1);
@@ -113,7 +113,7 @@ test('one for good is looked after too: the gateway may have been restarted', as
   expect(gateway.log).toEqual(['map', 'map']);
 });
 
-test('where it is renewed no longer a gateway is looked for anew', async () => {
+test('where it is renewed no longer a gateway is looked for again', async () => {
   const { mapping, clock, changes, opened } = rig(MAPPING, undefined, { ...MAPPING, protocol: 'upnp' });
   await mapping.begin();
   clock.advance(HOUR / 4);
@@ -196,7 +196,7 @@ test('where there was none one is looked for again after ten minutes', async () 
   expect(changes).toEqual(['pcp']);
 });
 
-test('one that had mapped it is looked for sooner: it may be beginning anew', async () => {
+test('one that had mapped it is looked for sooner: it may be restarting', async () => {
   const { mapping, clock, changes, opened } = rig(MAPPING, undefined, undefined, undefined, MAPPING);
   await mapping.begin();
   clock.advance(HOUR / 4);
@@ -218,7 +218,7 @@ test('where the NAT has another mapping for us it is asked again at once', async
   expect(gateway.log).toEqual(['map', 'map']);
 });
 
-test('a gateway that has begun anew is asked again within 5 s: its clients not all at once', async () => {
+test('a gateway that has restarted is asked again within 5 s: its clients not all at once', async () => {
   const { mapping, clock, gateway } = rig(MAPPING, MAPPING);
   await mapping.begin();
   gateway.announce();
@@ -256,7 +256,7 @@ test('endless announcements cause one request in 10 s, and no renewal is put off
   expect(gateway.log.length).toBeGreaterThan(before);
 });
 
-test('what is announced while the gateway is being asked is not lost', async () => {
+test('an announcement while the gateway is being asked is not lost', async () => {
   let answer: () => void = () => undefined;
   const { mapping, clock, gateway } = rig(
     MAPPING,
@@ -273,7 +273,7 @@ test('what is announced while the gateway is being asked is not lost', async () 
   expect(gateway.log).toEqual(['map', 'map', 'map']);
 });
 
-test('where nothing is mapped, an announcement has a gateway looked for anew', async () => {
+test('where nothing is mapped, an announcement has a gateway looked for again', async () => {
   const { mapping, clock, gateway, changes, opened } = rig(undefined, MAPPING);
   await mapping.begin();
   gateway.announce();
@@ -392,7 +392,7 @@ test('a mapper that rejects ends nothing', async () => {
   await mapping.close();
 });
 
-/** Returns what ends it. */
+/** Returns a function that ends it. */
 function slowRelease(gateway: Gateway): () => void {
   let finish: () => void = () => undefined;
   gateway.released = new Promise((resolve) => (finish = resolve));

@@ -8,16 +8,16 @@ const HEAD_START_MS = 250;
 /** A mapping that holds for good may have gone with a restart of the gateway. */
 const RENEW_MOST_MS = 30 * 60_000;
 const RENEW_LEAST_MS = 10_000;
-/** A gateway that does not answer is believed to have what it has mapped for as long as it said, but no longer than this. */
+/** A gateway that does not answer is believed to keep its mapping for the lifetime that it gave, but no longer than this. */
 const HOLDS_MOST_MS = 2 * 60 * 60_000;
 /** One that does not answer when it is asked to renew: after this, then each time twice as long. RFC 6887 sections 8.1.1, 11.2.1 */
 const SILENT_AGAIN_MS = 4_000;
 const SILENT_AGAIN_MOST_MS = 1_024_000;
 /** A gateway that has not mapped the port may do so later. */
 const AGAIN_MS = 10 * 60_000;
-/** One that did, and does no longer, may be about to begin anew: after this, then each time twice as long. */
+/** A gateway that did, and does no longer, may be restarting: after this, then each time twice as long. */
 const LOST_AGAIN_MS = 10_000;
-/** RFC 6886 section 3.7: the clients of a gateway that has begun anew do not all ask at once, but within this. */
+/** RFC 6886 section 3.7: the clients of a gateway that has restarted do not all ask at once, but within this. */
 const SPREAD_MS = 5_000;
 /** Between two times that it is asked early: any host of the link can announce in its name. */
 const EARLY_LEAST_MS = 10_000;
@@ -33,7 +33,7 @@ const MAP_MOST_MS = 60_000;
 type OnChange = (mapping: PortMapping | undefined) => void;
 
 /**
- * Has a gateway map the service port: asks, renews at half the time, or at once where the gateway may have forgotten it, asks anew in another
+ * Has a gateway map the service port: asks, renews at half the time, or at once where the gateway may have forgotten it, asks again in another
  * network, releases at the end.
  */
 export class GatewayMapping {
@@ -44,7 +44,7 @@ export class GatewayMapping {
   private current: PortMapping | undefined;
   private mapper: PortMapper | undefined;
   private cancelTimer: CancelTimer | undefined;
-  /** Of the mappers before: what comes late would take away what the next one has mapped. */
+  /** Releases of earlier mappers: a late one would remove the mapping of the next one. */
   private released: Promise<void> | undefined;
   /** When it is asked next; Infinity: it is being asked. */
   private nextAt = Infinity;
@@ -57,7 +57,7 @@ export class GatewayMapping {
   private lookAgainMs = LOST_AGAIN_MS;
   /** After silence. */
   private silentAgainMs = SILENT_AGAIN_MS;
-  /** Until when the gateway has what it has mapped, as it has said last. */
+  /** The end of the mapping, by the gateway's last answer. */
   private holdsUntil = -Infinity;
   private resting = false;
   private closed = false;
@@ -82,7 +82,7 @@ export class GatewayMapping {
     return this.headStart(mapper, this.map(mapper));
   }
 
-  /** The way to the gateway may be another: what the old one has mapped leads nowhere, or will end by itself. */
+  /** The way to the gateway may be another: the mapping of the old one leads nowhere, or will end by itself. */
   networkChanged(): void {
     if (this.closed) return;
     this.resting = false;
@@ -191,7 +191,7 @@ export class GatewayMapping {
     this.schedule(mapper, Math.min(this.clock.now() + wait, this.earlyAt));
   }
 
-  /** Well before it ends: after half of what is left. */
+  /** Well before it ends: after half of the time left. */
   private againAfterSilence(): number {
     const now = this.clock.now();
     const wait = Math.min(this.silentAgainMs, (this.holdsUntil - now) / 2);

@@ -15,8 +15,8 @@ export interface InterfaceSetting {
 }
 
 /**
- * The settings of a tunnel interface, one by one: one that cannot be set keeps no other from being set, and what another program has taken
- * away comes back with the next change of the network. One step after the other.
+ * The settings of a tunnel interface, one by one: one that cannot be set keeps no other from being set, and a setting that another program has
+ * removed comes back with the next change of the network. One step after the other.
  */
 export class InterfaceConfig {
   private readonly iface: string;
@@ -52,7 +52,7 @@ export class InterfaceConfig {
     return this.applied.has(setting.name);
   }
 
-  /** Takes the interface up with its first settings. Rejects with what stands in the way. */
+  /** Takes the interface up with its first settings. Rejects with the reason if it cannot. */
   async begin(settings: readonly InterfaceSetting[]): Promise<void> {
     await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
     for (const setting of settings) {
@@ -63,7 +63,7 @@ export class InterfaceConfig {
 
   /**
    * Makes the interface have just these settings, in this order, of all that were ever applied. `wanted` is called when its turn has come,
-   * and {@link has} says then what is there. What cannot be is warned of; it rejects with what `onDone` throws, unless
+   * and {@link has} then knows the present ones. A setting that cannot be made gives a warning; it rejects with the error of `onDone`, unless
    * that is the system's refusal.
    */
   arrange(wanted: () => readonly InterfaceSetting[], onDone: () => void = () => {}): Promise<void> {
@@ -79,7 +79,7 @@ export class InterfaceConfig {
     return done;
   }
 
-  /** Waits for what is under way. The device is closed elsewhere, and everything on it goes with it. */
+  /** Waits for steps under way. The device is closed elsewhere, and everything on it goes with it. */
   async close(): Promise<void> {
     this.closed = true;
     await this.steps;
@@ -91,7 +91,7 @@ export class InterfaceConfig {
       throw new EnvironmentError(
         'system',
         `there is no interface "${this.iface}" any more: if it was renamed, give it this name again ("ip link" lists the names), or start ` +
-          'anew with --interface; until then its addresses and routes are not restored',
+          'again with --interface; until then its addresses and routes are not restored',
       );
     }
     const lost = [...this.applied.values()].filter((setting) => !setting.isIn(state));

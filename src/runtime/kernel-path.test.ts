@@ -140,7 +140,7 @@ test("a peer's packets and octets of both data paths are known at once, and when
   expect(alice.trafficOf(NATIVE)).toBeUndefined();
 });
 
-test('CL-60: what is carried keeps peers valid, without a bubble', async () => {
+test('CL-60: carried packets keep peers valid, without a bubble', async () => {
   const { net, a, b, alice, ahead, back } = await pair();
   const bubbles = alice.counters['sentDirectBubbles'];
   for (let second = 0; second < 90; second++) {
@@ -189,7 +189,7 @@ test("H-5: a host-specific relay's addresses are followed", async () => {
   expect([await from(NATIVE), await from(other), carriedOut(r)]).toEqual([false, true, 2]);
 });
 
-test('what was forgotten is offered anew, and nothing is lost', async () => {
+test('a forgotten peer is offered again, and nothing is lost', async () => {
   const { net, a, b, ahead } = await pair();
   const [kernelPath] = a.kernelPaths;
   const before = carriedOut(a);

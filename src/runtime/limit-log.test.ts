@@ -50,7 +50,7 @@ test('bursts again and again are no more than three lines a minute, and none is 
   expect(said.length).toBeLessThanOrEqual(12);
 });
 
-test('the end says what is not said yet', () => {
+test('the end reports the hits that are not yet reported', () => {
   const { said, hits, log, second } = rig();
   second(10);
   hits.ipv4('answers', 0xc0000201);
@@ -79,7 +79,7 @@ test('the three that count most are named, networks as networks', () => {
   ]);
 });
 
-test('another limit is said for itself, and after a minute of peace each anew', () => {
+test('another limit has its own line, and after a minute without hits each is reported again', () => {
   const { clock, hits, said, log, second } = rig();
   second(1);
   hits.ipv4('meeting', 0xc0000201);

@@ -13,10 +13,10 @@ const SHOWN = 3;
 
 /** Of a limit that was reached within the last minute. */
 interface Reached {
-  /** Since when its times are counted that are not said yet. */
+  /** The start of the count of hits that are not yet reported. */
   since: number;
   saidAt: number;
-  /** The end of what is going on has not been said yet. */
+  /** The limit is still reached: its end has not been reported yet. */
   isGoingOn: boolean;
   /** Unsaid times when it was last looked at. */
   unsaid: number;
@@ -46,7 +46,7 @@ export class LimitLog {
     this.lookIn(FIRST_MS);
   }
 
-  /** Says what is not said yet. */
+  /** Reports the hits that are not yet reported. */
   close(): void {
     if (this.closed) return;
     this.closed = true;

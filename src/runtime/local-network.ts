@@ -20,7 +20,7 @@ export function localNetwork(
   return { subnets, localAddress };
 }
 
-/** Whether the host speaks from where it did; what else it is attached to does not move its mapping. */
+/** Whether the host sends from the same address as before; other links of the host do not move its mapping. */
 export function sameNetwork(a: LocalNetwork, b: LocalNetwork): boolean {
   const [one, other] = [linkOf(a), linkOf(b)];
   return (

@@ -152,7 +152,7 @@ test('without that it stays a client beside native IPv6', async () => {
   expect(client.state).toBe('qualified');
 });
 
-/** Routes for what the client's own address sends. */
+/** Routes for packets from the client's own address. */
 const FROM_OWN = ['2000::/4', '2001:0:8000::/33', '2001::/33', '3000::/4', '::/0'].map(
   (text) => `${text} from`,
 );
@@ -201,7 +201,7 @@ test("addresses and routes that another program takes from a client's tunnel are
   expect([client.state, client.status().defaultRoute]).toEqual(['qualified', true]);
 });
 
-test('and of what cannot be set again only once a failure', async () => {
+test('and a setting that cannot be restored is reported once', async () => {
   const { client, ports, warnings, pass } = await clientRig();
   await client.start();
   await pass(500);

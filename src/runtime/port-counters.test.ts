@@ -19,7 +19,7 @@ const SEATS = {
 };
 
 test.for(Object.entries(SEATS))(
-  '%s: what the system refuses or loses is counted, by reason',
+  '%s: refusals and losses of the system are counted, by reason',
   async ([, make]) => {
     const ports = new MemoryPorts(new MemoryIpv4Network(), [ADDRESS], seededEntropy(1));
     const seat = make(ports);

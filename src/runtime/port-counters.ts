@@ -1,9 +1,9 @@
 import type { FailureCounters, RawIpv6, Tun, UdpReceiver } from '../io/ports.ts';
 
-/** By the port, what was asked of it and the system's reason: `udpSendFailures.ENOBUFS`. */
+/** By the port, its operation and the system's reason: `udpSendFailures.ENOBUFS`. */
 export type PortCounters = Record<string, number>;
 
-/** Datagrams the kernel dropped because they were not fetched in time, and what it refused; reasons that never were are not there. */
+/** Datagrams the kernel dropped because they were not fetched in time, and its refusals; reasons that never occurred are absent. */
 export function countUdp(all: PortCounters, { counters }: UdpReceiver): void {
   add(all, 'udpReceiveOverflows', counters.receiveOverflows);
   addFailures(all, 'udpReceiveFailures', counters.receiveFailures);
@@ -19,7 +19,7 @@ export function countRaw(all: PortCounters, { failures }: RawIpv6): void {
   addFailures(all, 'rawSendFailures', failures);
 }
 
-/** What the system has refused to callbacks of this process. */
+/** Refusals of the system to callbacks of this process. */
 export function countSystem(all: PortCounters, failures: FailureCounters): void {
   addFailures(all, 'systemFailures', failures);
 }

@@ -106,7 +106,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.debounce = new Debounce(ports.clock, () => this.networkChanged());
   }
 
-  /** Opens socket and interface and routes 2001::/32 into it. Rejects with what stands in the way. */
+  /** Opens socket and interface and routes 2001::/32 into it. Rejects with the reason if it cannot. */
   async start(): Promise<void> {
     this.startOnce.begin();
     const { settings, ports, driver } = this;

@@ -9,7 +9,7 @@ function rig() {
   return { clock, said, warnings };
 }
 
-test('what happens once is said at once', () => {
+test('a single warning is given at once', () => {
   const { clock, said, warnings } = rig();
   warnings.warn('bind: EADDRINUSE');
   expect(said).toEqual(['bind: EADDRINUSE']);
@@ -17,7 +17,7 @@ test('what happens once is said at once', () => {
   expect(said).toHaveLength(1);
 });
 
-test('what happens again and again is said once a minute, with how often', () => {
+test('a repeated warning is given once a minute, with its number', () => {
   const { clock, said, warnings } = rig();
   for (let i = 0; i < 256; i++) warnings.warn('bind: EADDRINUSE');
   expect(said).toEqual(['bind: EADDRINUSE']);

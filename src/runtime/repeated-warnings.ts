@@ -11,7 +11,7 @@ interface Said {
   cancel: CancelTimer;
 }
 
-/** Says a warning at once, and what is the same within a minute together, once that is over. */
+/** Gives a warning at once, and its repetitions within a minute together at the end of the minute. */
 export class RepeatedWarnings {
   private readonly clock: Clock;
   private readonly say: (message: string) => void;

@@ -72,7 +72,7 @@ test('names are resolved again every 30 s while there is no server, and not whil
   expect(names.asked[before]! - lost).toBeLessThan(60_000);
 });
 
-test('the same addresses in another order do not begin an attempt anew', async () => {
+test('the same addresses in another order do not start an attempt again', async () => {
   const servers: ServerCandidate[] = [
     ...OLD,
     { primary: v4('203.0.113.60'), secondary: undefined, name: 'it' },

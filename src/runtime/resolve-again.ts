@@ -30,7 +30,7 @@ export class ResolveAgain {
   private wanted = false;
   private resolving = false;
 
-  /** `servers`: what the names have led to just now, and what the client has. */
+  /** `servers`: the present result of the names, and the candidates of the client. */
   constructor(
     client: NamedClient,
     servers: readonly ServerCandidate[],
@@ -90,7 +90,7 @@ export class ResolveAgain {
   }
 }
 
-/** In whatever order: name servers turn it, and no attempt is to begin anew for that. */
+/** In whatever order: name servers turn it, and no attempt is to start again for that. */
 function areSame(a: readonly ServerCandidate[], b: readonly ServerCandidate[]): boolean {
   const inOrder = (servers: readonly ServerCandidate[]): string =>
     servers

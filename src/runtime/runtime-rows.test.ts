@@ -16,11 +16,11 @@ const HOST = v6('2001:db8::5');
 const CLIENT = teredo(at('203.0.113.120:3544'), at('192.0.2.1:4096'));
 const HEADROOM = 64;
 
-/** Ports that write down what is asked of them, in words. */
+/** Ports that write down their calls, in words. */
 class Ports implements PortFactory {
   readonly said: string[] = [];
   readonly sent: string[] = [];
-  /** IPv6 sources of what the host gets through the tunnel. */
+  /** IPv6 sources of packets that the host gets through the tunnel. */
   readonly sources: string[] = [];
   nativeIpv6 = false;
   hostAddresses = [HOST];

@@ -28,7 +28,7 @@ const LIMITS = {
 const ALL: ServerWork = { answers: true, forwards: true };
 const NOTHING: ServerWork = { answers: false, forwards: false, reason: 'the interface has gone' };
 
-/** In place of the kernel: does nothing, and reports what the test wants. */
+/** In place of the kernel: does nothing, and reports as the test wants. */
 class FalsePath implements ServerPath {
   readonly counters = { solicitationsAnswered: 3 };
   work: ServerWork;
@@ -104,7 +104,7 @@ describe('each data path has the limits of its work, or its share', () => {
     });
   });
 
-  test('as that changes: only what has another part begins anew', async () => {
+  test('as that changes: only a limit with another part starts again', async () => {
     const path = new FalsePath(ALL);
     const { answered, forwarded } = await running(path);
     expect([await answered(), await forwarded()]).toEqual([2, 2]);

@@ -1,4 +1,4 @@
-/** The caller's mistake. `code` is stable: `started-twice` (what runs or has ended is started again), `closed-early` (in its start). */
+/** The caller's mistake. `code` is stable: `started-twice` (it runs or has ended), `closed-early` (in its start). */
 export class LifecycleError extends Error {
   readonly code: 'started-twice' | 'closed-early';
 

@@ -6,11 +6,11 @@ import type { PortMapping } from '../io/ports.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import type { CarriedTotals, DataPath } from './data-path-use.ts';
 
-/** What every role adds to its machine's status. */
+/** Every role's addition to its machine's status. */
 interface RoleSnapshot {
   /** The data path that carries packets, or serves. */
   readonly dataPath: DataPath;
-  /** What the system refused or lost, by port and reason. */
+  /** Refusals and losses of the system, by port and reason. */
   readonly portCounters: Readonly<Record<string, number>>;
 }
 
@@ -24,14 +24,14 @@ export interface ClientSnapshot extends Omit<ClientMachineStatus, 'server'>, Rol
   /** Name of the tunnel interface; undefined before the start, and of a client without one. */
   readonly interface: string | undefined;
   readonly defaultRoute: boolean;
-  /** What the kernel carries; none of it is in `counters`. Undefined without a kernel path. */
+  /** Traffic of the kernel; none of it is in `counters`. Undefined without a kernel path. */
   readonly carried: CarriedTotals | undefined;
 }
 
 export interface RelaySnapshot extends RelayMachineStatus, RoleSnapshot {
   /** The local UDP port; 0 before the start. */
   readonly port: number;
-  /** What the kernel carries; none of it is in `counters`. Undefined without a kernel path. */
+  /** Traffic of the kernel; none of it is in `counters`. Undefined without a kernel path. */
   readonly carried: CarriedTotals | undefined;
 }
 

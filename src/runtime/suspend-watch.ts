@@ -1,6 +1,6 @@
 import type { CancelTimer, Clock } from '../io/ports.ts';
 
-/** How often it is looked, and what counts. Reading two clocks costs a microsecond. */
+/** The interval of the checks, and the jump that counts. Reading two clocks costs a microsecond. */
 const [LOOK_MS, SUSPENDED_MS] = [1_000, 1_000];
 
 /**

@@ -7,7 +7,7 @@ const fail = (): never => {
   throw new Error('this kernel has no nftables');
 };
 
-test('a tunnel that is to refuse what comes in is none without the rules; another warns', () => {
+test('a tunnel that is to refuse incoming packets fails without the rules; another one warns', () => {
   const warnings: string[] = [];
   const guard = (inbound: 'accept' | 'refuse') => new TunnelGuard(inbound, (text) => warnings.push(text));
   expect(() => guard('refuse').begin(fail)).toThrow('this kernel has no nftables');

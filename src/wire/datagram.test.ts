@@ -138,7 +138,7 @@ function wellFormed(b: Uint8Array): boolean {
   return rest !== null && rest[1].length / 2 >= IPV6_HEADER + Number.parseInt(rest[2], 16);
 }
 
-test('exactly what the grammar allows is decoded', () => {
+test('exactly the datagrams that the grammar allows are decoded', () => {
   const part = fc.oneof(
     fc.constantFrom(AUTHENTICATION, '00010102aabbcca1b2c3d4e5f6071800', ORIGIN, PACKET, '0000', '0001', '60'),
     fc.uint8Array({ maxLength: 12 }).map((b) => toHex(b)),

@@ -1,4 +1,4 @@
-/** `teredo ping` says what the system's ping says, and tells a failure from silence. */
+/** `teredo ping` prints the lines of the system's ping, and distinguishes a failure from silence. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,7 +36,7 @@ test('no route: exit status 1 at once, in the words of ping', () => {
   });
 });
 
-test('somebody on the way says that it cannot be reached: exit status 1, in the words of ping', () => {
+test('a router on the way says that it cannot be reached: exit status 1, in the words of ping', () => {
   const script = `#!/bin/sh
 echo "PING 2001:db8::1(2001:db8::1) 56 data bytes"
 echo "From 2001:db8::2 icmp_seq=1 Destination unreachable: No route"

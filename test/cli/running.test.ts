@@ -1,4 +1,4 @@
-/** A role that runs goes on running, and ends when it is told to, whatever becomes of those around it. */
+/** A role continues to run, and ends by a signal, even if programs around it end or fail. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { PROGRAM } from '../support/roles.ts';
 /** Of this process only, so that others may run the same test. */
 const ADDRESS = `127.${100 + (process.pid & 63)}.${(process.pid >> 6) & 255}.1`;
 
-/** A server on an address of the loopback interface; `hear` false: nobody reads what it says. */
+/** A server on an address of the loopback interface; `hear` false: nothing reads its output. */
 function start({ hear }: { readonly hear: boolean }) {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-running-'));
   const child = spawn(
@@ -47,13 +47,13 @@ async function statusAt({ child, path }: ReturnType<typeof start>): Promise<Cont
   });
 }
 
-test('what it says may have nobody left to read it: 2>&1 | true', async () => {
+test('its output may have no reader left: 2>&1 | true', async () => {
   const server = start({ hear: false });
   expect(await statusAt(server)).toMatchObject({ ok: true, result: { role: 'server', state: 'running' } });
   expect(await server.end()).toBe(0);
 });
 
-test('it ends at once, though somebody is connected to its control socket', async () => {
+test('it ends at once, though a program is connected to its control socket', async () => {
   const server = start({ hear: true });
   await statusAt(server);
   const socket = connect(server.path).on('error', () => {});

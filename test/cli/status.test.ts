@@ -10,7 +10,7 @@ import { networkNamespace } from '../../src/control/network-namespace.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 
-/** A folder of control sockets: by name, what the daemon there answers; undefined: nothing, ever; null: it hangs up. */
+/** A folder of control sockets: by name, the answer of the daemon there; undefined: nothing, ever; null: it hangs up. */
 async function daemons(answers: Readonly<Record<string, object | undefined | null>>): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-status-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -64,7 +64,7 @@ test('alone it is an error of its own: exit status 5', async () => {
   expect([code, stderr]).toEqual([5, expect.stringContaining('no answer from')]);
 });
 
-test('who has read enough may close the pipe: no trace of an error', async () => {
+test('a reader that has read enough may close the pipe: no trace of an error', async () => {
   const folder = await daemons({ answering });
   const { code, stderr } = await teredo(folder, ['status', '--json', 'answering'], { closeOutput: true });
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -136,26 +136,30 @@ test('a folder that cannot be read is said to be so: exit status 4, with --json 
   }
 });
 
-test('so is a folder of another account where anybody can make folders: exit status 1', asRoot, async () => {
-  const shared = mkdtempSync(join(tmpdir(), 'teredo-status-'));
-  onTestFinished(() => rmSync(shared, { recursive: true, force: true }));
-  chmodSync(shared, 0o1777);
-  mkdirSync(join(shared, 'teredo'));
-  chownSync(join(shared, 'teredo'), 65533, 65533);
-  await daemonAt(join(shared, 'teredo', 'answering.sock'), answering);
-  // Chosen by nobody: it is there by rule.
-  const env = { TEREDO_RUNTIME_DIR: undefined, XDG_RUNTIME_DIR: shared };
-  for (const args of [
-    ['status', 'answering'],
-    ['status', 'answering', '--json'],
-  ]) {
-    const { code, stderr } = await teredo('', args, { as: '65534', env });
-    expect(code).toBe(1);
-    expect(stderr).toContain(
-      `${shared}/teredo belongs to another account, or others may write into it: daemons there are not asked`,
-    );
-  }
-});
+test(
+  'so is a folder of another account where all users can make folders: exit status 1',
+  asRoot,
+  async () => {
+    const shared = mkdtempSync(join(tmpdir(), 'teredo-status-'));
+    onTestFinished(() => rmSync(shared, { recursive: true, force: true }));
+    chmodSync(shared, 0o1777);
+    mkdirSync(join(shared, 'teredo'));
+    chownSync(join(shared, 'teredo'), 65533, 65533);
+    await daemonAt(join(shared, 'teredo', 'answering.sock'), answering);
+    // No user has chosen it: it is there by rule.
+    const env = { TEREDO_RUNTIME_DIR: undefined, XDG_RUNTIME_DIR: shared };
+    for (const args of [
+      ['status', 'answering'],
+      ['status', 'answering', '--json'],
+    ]) {
+      const { code, stderr } = await teredo('', args, { as: '65534', env });
+      expect(code).toBe(1);
+      expect(stderr).toContain(
+        `${shared}/teredo belongs to another account, or others may write into it: daemons there are not asked`,
+      );
+    }
+  },
+);
 
 test('one that hangs up without an answer has not timed out: exit status 1', async () => {
   const folder = await daemons({ rude: null });

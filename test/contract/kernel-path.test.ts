@@ -211,7 +211,7 @@ for (const { name, skipped, open } of RIGS) {
       expect(totalOf(reports, 'receivedPackets')).toBe(0);
       await eventually(() => expect(totalOf(reports, 'receivedPackets')).toBe(1));
       expect(reports.every(({ peer }) => Buffer.compare(peer, PEER) === 0)).toBe(true);
-      // Besides those that have asked for the proof, of 45 octets, if they have been carried.
+      // In addition to those that have asked for the proof, of 45 octets, if they have been carried.
       const sent = rig.kernelPath.counters['carriedOut']!;
       expect(sent).toBeGreaterThanOrEqual(4);
       expect(totalOf(reports, 'sentPackets')).toBe(sent);

@@ -1,4 +1,4 @@
-/** User space changes a peer's entry while the programs do: neither loses what the other has written. */
+/** User space changes a peer's entry while the programs do: neither loses data that the other has written. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
@@ -29,7 +29,7 @@ import(workerData.module).then(({ TestRuns }) => {
   parentPort.postMessage(count);
 });`;
 
-test('how far a peer is carried, and what its datagrams show of its kernel', async () => {
+test('how far a peer is carried, and the signs of its kernel in its datagrams', async () => {
   await upFor(35_000);
   enterNewNetwork();
   const programs = new CarryingPrograms(LOCAL);

@@ -125,7 +125,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(programs.take(PEER, 0)).toBeGreaterThan(before - 20);
   });
 
-  test("what the socket heard half the range of the programs' times ago, or more, is not taken for just heard", () => {
+  test("a peer that the socket heard half the range of the programs' times ago, or more, is not taken for just heard", () => {
     begin(role);
     // Such times lie far ahead. In 32 bits they have come round after 26 days.
     programs.put(PEER, 0, PLACE, monotonic() + 20 * DAY_MS);
@@ -139,7 +139,7 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(programs.state(PEER)!.socketHeardAgo).toBeLessThan(1e9);
   });
 
-  test('what was reported as long ago is reported', () => {
+  test('a peer that was reported as long ago is reported', () => {
     begin(role);
     programs.writeUnits(PEER, PEER_FIELDS.lastReport, monotonic() + 20 * DAY_MS);
     expect(arrives(frameOf(packet))).toBe(VERDICT.carried);

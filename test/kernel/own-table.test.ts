@@ -59,7 +59,7 @@ test('answers to a change before are not taken for those to the next', () => {
   const end = refuse(reads[0]!, ERRORS.ENOBUFS);
   expect(() => table.set([])).toThrow(/ENOBUFS/);
   end();
-  // What is refused now is refused, although all of the change before has been acknowledged by now.
+  // A refusal now has its effect, although all of the change before has been acknowledged by now.
   expect(() =>
     table.set([{ hook: 'prerouting', rules: [{ when: [], verdict: 'drop' }] }, ...TOO_LONG]),
   ).toThrow();

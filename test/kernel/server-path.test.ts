@@ -425,7 +425,7 @@ test('limits: a pair has a limit of its own', () => {
   rig.setBudgets();
 });
 
-test('limits: beyond what a pair shares each IPv6 source has a part, at each port, as with the machine', () => {
+test('limits: beyond the shared part of a pair each IPv6 source has a part, at each port, as with the machine', () => {
   const few = (burst: number) => ({ perSecond: 0, burst });
   const forwardedByPair = { shared: few(3), member: few(2), reserve: few(6) };
   rig.setBudgets({ forwardedByPair });

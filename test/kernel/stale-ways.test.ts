@@ -73,7 +73,7 @@ test('an own address that cannot be written: nothing is carried for the one befo
   await eventually(() => expect(hostGot()).toContainEqual(data(PEER, OTHER)));
 });
 
-test('a peer whose entry cannot be changed is taken out: what the host refuses to send is sent by nobody', async () => {
+test('a peer whose entry cannot be changed is taken out: a packet that the host refuses to send is not sent', async () => {
   const { kernelPath, hostSends, fromTunnel, peerGot, offer, prove } = await carrying();
   const recording = record();
   kernelPath.refused(PEER, 0);
@@ -93,7 +93,7 @@ test('a peer whose entry cannot be changed is taken out: what the host refuses t
   await prove(OWN, PEER);
 });
 
-test('a peer is taken out although there is no memory to read what was counted of it', async () => {
+test('a peer is taken out although there is no memory to read its counts', async () => {
   const { kernelPath } = await carrying();
   const unload = (): void => {
     kernelPath.unload(PEER, 0);

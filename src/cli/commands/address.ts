@@ -16,7 +16,7 @@ import { printJson, printTable } from '../output.ts';
 import { wholeNumberOf } from '../../runtime/settings/parse.ts';
 import { endpointValue, hostAddressValue } from '../values.ts';
 
-/** `teredo address`: what a Teredo address says, and the address for what one wants to say. RFC 4380 section 4 */
+/** `teredo address`: the contents of a Teredo address, and the address with given contents. RFC 4380 section 4 */
 export function addressCommand(): Command {
   const command = new Command('address').description('decode a Teredo address; "address make" encodes one');
   command

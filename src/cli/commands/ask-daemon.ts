@@ -15,7 +15,7 @@ interface Answerer {
 /**
  * The answer of the daemon of this name; without a name those of all that run in this network namespace and have one to
  * give, or of all on this machine where none runs in it. Those that give none, and folders that cannot be looked at, hide no other: they
- * are told on stderr. Fails where there is none.
+ * are reported on stderr. Fails where there is none.
  */
 export async function askDaemons<T extends Answerer>(
   name: string | undefined,

@@ -34,7 +34,7 @@ const LIFETIME_SECONDS = 300;
 export function netcheckCommand(finish: (exitCode: number) => void): Command {
   return new Command('netcheck')
     .description(
-      'find out, without root, whether Teredo works here, through which server best, what the NAT does, whether ports of it ' +
+      'find out, without root, whether Teredo works here, through which server best, how the NAT behaves, whether ports of it ' +
         'can be opened, and which peers it lets this host reach, or why not',
     )
     .requiredOption('--server <host[,host...]>', 'servers to ask', hostsValue)

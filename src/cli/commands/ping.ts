@@ -63,7 +63,7 @@ async function pingUntilDirect(address: Ipv6, options: PingOptions): Promise<num
       return punching.isDirect;
     };
     pings = await ping(address, { ...options, quiet: true }, isEnough, punching.impossible);
-    await punching.look(); // what the last answer has changed
+    await punching.look(); // the last answer may have changed it
   } finally {
     punching.end();
   }

@@ -21,10 +21,10 @@ Exit status: 0 when all daemons that are shown work; 1 when a client among them 
 that rests because the host has native IPv6 (dormant, --only-without-ipv6) works as wanted. The same holds with --json.
 Without an answer: 1 failed, 3 no such daemon, 4 not permitted, 5 timed out.`;
 
-/** `teredo status`: what the daemons are doing. */
+/** `teredo status`: the state of the daemons. */
 export function statusCommand(finish: (exitCode: number) => void): Command {
   return new Command('status')
-    .description('what the running daemons are doing: state, addresses, NAT, counters')
+    .description('state of the running daemons: addresses, NAT, counters')
     .argument('[name]', 'of this daemon only')
     .option('--json', 'print JSON, one line a daemon')
     .option('--watch', 'again every second, until interrupted')
@@ -43,7 +43,7 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
     });
 }
 
-/** Whether it has no address, and ought to have one. */
+/** Whether it has no address, and should have one. */
 function isDown(status: RoleStatus): boolean {
   return status.role === 'client' && (status.state === 'offline' || status.state === 'probe');
 }
@@ -98,7 +98,7 @@ function clientRows(status: ClientStatus): [string, string][] {
   return rows;
 }
 
-/** netsh's word for the state, with what belongs to it. */
+/** netsh's word for the state, with its details. */
 function stateInWords(status: ClientStatus): string {
   return status.state === 'probe' ? 'probe (looking for a server)' : status.state;
 }

@@ -21,7 +21,7 @@ const contacting: ContactStatus = {
 const last = (change: Partial<ContactStatus>): string | undefined =>
   stepsOf({ ...contacting, ...change }, true).at(-1);
 
-test('where guesses would not do, the relay is what is left, if there is one', () => {
+test('where guesses would not do, only the relay is left, if there is one', () => {
   expect(last({})).toMatch(/no number of guesses would do: there is no relay/);
   expect(last({ mayMeet: true })).toMatch(/no number of guesses would do: asked your relay/);
 });
@@ -32,7 +32,7 @@ test('filters that are wide let a peer in whose ports are beyond guessing: then 
   expect(steps.at(-1)).toBe('reached directly, at 192.0.2.1:5000');
 });
 
-test('guesses are told by the hundred', () => {
+test('guesses are reported by the hundred', () => {
   const guessing = { ownPorts: 'stable', guess: 'agreed' } as const;
   expect(last({ ...guessing, guessesSent: 0 })).toMatch(/they do so now/);
   expect(last({ ...guessing, guessesSent: 8 })).toBe('the first guesses sent');

@@ -23,7 +23,7 @@ export class HolePunching {
   private readonly address: Ipv6;
   private readonly say: (line: string) => void;
   private readonly begun = performance.now();
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
   private readonly impossibility = new AbortController();
   private clients: readonly string[] = [];
   private last: ContactStatus | undefined;
@@ -49,7 +49,7 @@ export class HolePunching {
   /** Why there is no direct way, once that is clear. */
   get whyImpossible(): string {
     const { ownPorts, peerPorts } = this.last!;
-    const why = `its NAT's ports are ${peerPorts}, those of ours ${ownPorts}, and no way leads through both`;
+    const why = `its NAT's ports are ${peerPorts}, ours are ${ownPorts}, and no way leads through both`;
     if (this.means === 'met') return why;
     return `${why}; forward a port to one of the two (--port), or let them use a relay of yours (--meet)`;
   }
@@ -109,8 +109,8 @@ export class HolePunching {
   }
 
   private note(text: string): void {
-    if (this.told.has(text)) return;
-    this.told.add(text);
+    if (this.reported.has(text)) return;
+    this.reported.add(text);
     const afterMs = Math.round(performance.now() - this.begun);
     this.steps.push({ afterMs, text });
     this.say(`${String(afterMs).padStart(5)} ms  ${text}`);
@@ -130,11 +130,12 @@ export function stepsOf(status: ContactStatus, isTeredo: boolean): string[] {
   if (attempts > 0) steps.push(`round ${attempts} of bubbles: straight to it, and through its server`);
   if (status.isTesting) steps.push('our NAT is symmetric: an Echo Test finds out which port it gives next');
   if (status.expectedPort !== undefined)
-    steps.push(`told it to expect us on port ${status.expectedPort} of our NAT`);
-  if (status.isHeardThroughServer) steps.push('its bubble has come through the servers: it wants us too');
+    steps.push(`asked it to expect us on port ${status.expectedPort} of our NAT`);
+  if (status.isHeardThroughServer)
+    steps.push('its bubble has come through the servers: it wants to reach us, too');
   if (status.peerExpectedPort !== undefined)
     steps.push(`it expects to come from port ${status.peerExpectedPort} of its NAT`);
-  if (peerPorts !== undefined) steps.push(`its NAT's ports are ${peerPorts}, those of ours ${ownPorts}`);
+  if (peerPorts !== undefined) steps.push(`its NAT's ports are ${peerPorts}, ours are ${ownPorts}`);
   const isDirect = state === 'valid' && status.means !== 'met';
   if (guess === 'hopeless' && !isDirect) steps.push(`no number of guesses would do: ${lastResort(status)}`);
   if (guess === 'offered') steps.push('offered to guess ports');

@@ -3,7 +3,7 @@ import { execute } from '../../lab/index.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import { runDemo } from './run.ts';
 
-/** `teredo demo`: a whole internet in namespaces, and what Teredo does in it. */
+/** `teredo demo`: a whole Internet in namespaces, with Teredo at work in it. */
 export function demoCommand(finish: (exitCode: number) => void): Command {
   return new Command('demo')
     .description(

@@ -20,7 +20,7 @@ export interface Advice {
   readonly text: string;
 }
 
-/** RFC 4380 section 5.2.5: the client's own, unless told otherwise. */
+/** RFC 4380 section 5.2.5: the client's own, unless set otherwise. */
 const REFRESH_SECONDS = REFRESH_INTERVAL_MS / 1_000;
 /** The least value of --refresh. */
 const LEAST_REFRESH_SECONDS = 5;
@@ -41,7 +41,7 @@ export function adviceOf(found: {
   const advice: Advice[] = [];
   const add = (code: Advice['code'], text: string): void => void advice.push({ code, text });
   if (reason !== undefined && OF_THE_SERVER.has(reason)) {
-    add('other-server', 'try another server: what keeps Teredo from working is that one, or the way to it');
+    add('other-server', 'try another server: Teredo does not work because of this one, or of the way to it');
   }
   if (works && behaviour?.mapping === 'unknown') {
     add(
@@ -82,7 +82,7 @@ export function adviceOf(found: {
   return advice;
 }
 
-/** How everybody is let in where the NAT lets in some only. */
+/** How all peers are let in where the NAT lets in some only. */
 function openAPort(
   nat: NatKind,
   behaviour: NatBehaviour | undefined,
@@ -90,7 +90,7 @@ function openAPort(
 ): Advice {
   const why =
     nat === 'symmetric'
-      ? 'to be reached by everybody, '
+      ? 'to be reached by all peers, '
       : 'only peers behind NATs with random ports are out of easy reach; should you need them, ';
   const oneForAll = nat === 'symmetric' ? ': that port then has one mapping for all' : '';
   switch (gateway === undefined ? 'none' : openingOf(gateway, behaviour)) {
@@ -106,7 +106,7 @@ function openAPort(
       return {
         code: 'second-nat',
         text:
-          `${why}have the outer NAT let it in too: what the gateway opens is open to the network between the two only. Forward a UDP port ` +
+          `${why}have the outer NAT let it in too: a port that the gateway opens is open to the network between the two only. Forward a UDP port ` +
           "in both, make one of them a bridge, or, where the outer one is a carrier's, ask for a public address",
       };
     case 'refused':

@@ -20,7 +20,7 @@ const BEHAVIOUR: NatBehaviour = {
   externalAddresses: ['198.51.100.1'],
 };
 
-/** What each protocol says: an external address, `0.0.0.0`, `refused`, `yes` without an address, or nothing. */
+/** The answer of each protocol: an external address, `0.0.0.0`, `refused`, `yes` without an address, or nothing. */
 function found(pcp?: string, natPmp?: string, upnp?: string, by = GATEWAY): GatewayFindings {
   const offer = (said: string | undefined): Offer | undefined => {
     if (said === undefined) return undefined;
@@ -43,7 +43,7 @@ const words = (findings: GatewayFindings, behaviour: NatBehaviour | undefined = 
 const advice = (gateway: GatewayFindings, nat: NatKind = 'symmetric', behaviour = BEHAVIOUR) =>
   adviceOf({ works: true, nat, behaviour, gateway });
 
-describe('what comes of asking', () => {
+describe('results of asking', () => {
   test.for([
     ['none', found()],
     ['none', { offers: undefined }],
@@ -160,7 +160,7 @@ describe('advice, and which peers are reached', () => {
     expect(advice(found('yes', '0.0.0.0'))[0]).toMatchObject({ code: 'second-nat' });
   });
 
-  test('where everybody is let in there is nothing to be opened', () => {
+  test('where all peers are let in there is nothing to be opened', () => {
     const cone = {
       ...BEHAVIOUR,
       mapping: 'endpoint-independent',
@@ -181,6 +181,6 @@ describe('advice, and which peers are reached', () => {
     for (const opening of ['second-nat', 'offline', 'refused', 'none'] as const)
       expect(ways(BEHAVIOUR, opening)).toEqual(ways(BEHAVIOUR));
     const restricted = { ...BEHAVIOUR, mapping: 'endpoint-independent' } as const;
-    expect(ways(restricted, 'works')[0], 'what RFC 4380 reaches it still does').toBe('rfc4380');
+    expect(ways(restricted, 'works')[0], 'the ways of RFC 4380 still work').toBe('rfc4380');
   });
 });

@@ -99,7 +99,7 @@ function offerInWords({ offer }: ProtocolOffer, gateway: Ipv4): string {
   return `${yes}; its address outside is ${formatIpv4(offer.external)}`;
 }
 
-/** Why what it opens leads nowhere. */
+/** Why a port that it opens leads nowhere. */
 function secondNatInWords(
   offers: GatewayOffers,
   behaviour: Pick<NatBehaviour, 'externalAddresses'> | undefined,

@@ -23,14 +23,14 @@ export interface LifetimeMeasurement {
   readonly limitMs: number;
 }
 
-/** RFC 4380 section 5.2.7 step 5: it ends when this share of what is known to be too long has held. */
+/** RFC 4380 section 5.2.7 step 5: it ends when this share of a time that is known to be too long has held. */
 const CLOSE_ENOUGH = 0.75;
 /** RFC 4380 section 5.2.7: nothing longer is of use. */
 const LONGEST_MS = 120_000;
-/** Of the time given: three silences, of 1/2, 3/4 and 5/8 of the longest, and what is asked between them. */
+/** Of the time given: three silences, of 1/2, 3/4 and 5/8 of the longest, and the questions between them. */
 const LONGEST_SHARE = 0.4;
 /**
- * A mapping in use, as that of a client that refreshes it, is what counts. Linux keeps one for 30 s at first, and for 120 s once both sides
+ * A mapping in use, as that of a client that refreshes it, counts. Linux keeps one for 30 s at first, and for 120 s once both sides
  * have spoken when it was more than 2 s old.
  */
 const SETTLING_MS = 2_500;
@@ -89,7 +89,7 @@ export async function measureLifetime(
   }
 }
 
-/** The prober's own mapping may have gone meanwhile: the server forwards only what comes from the pair inside its source. */
+/** The prober's own mapping may have gone meanwhile: the server forwards only packets that come from the pair inside their source. */
 async function isReached(
   silent: ProbeSocket,
   mapped: Endpoint,

@@ -144,7 +144,7 @@ test('a server of one address leaves nothing to compare; several of them do', as
   });
 });
 
-test('a NAT that hairpins, and filters that too, tells what it filters by', async () => {
+test('a NAT that hairpins, and filters that too, shows how it filters', async () => {
   const of = async (kind: NatOptions): Promise<Partial<NatBehaviour>> => {
     const { hairpinning, filtering } = await behaviourOf({ ...kind, hairpinning: true });
     return { hairpinning, filtering };

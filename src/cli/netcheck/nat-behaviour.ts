@@ -12,7 +12,7 @@ import type { Patience, ProbeAnswer, ProbePorts } from './probe-socket.ts';
  */
 export type Mapping = 'endpoint-independent' | 'address-dependent-or-stricter' | 'unknown';
 
-/** RFC 4787 section 5. Only a NAT that hairpins, and filters that too, lets the two stricter ones be told apart. */
+/** RFC 4787 section 5. Only a NAT that hairpins, and filters that too, lets the two stricter ones be distinguished. */
 export type Filtering =
   | 'endpoint-independent'
   | 'address-dependent'
@@ -27,7 +27,7 @@ export interface NatBehaviour {
   /** No NAT: servers see an address and port of the host's own. */
   readonly present: boolean;
   readonly mapping: Mapping;
-  /** Server addresses that have told what they see of one socket. */
+  /** Server addresses that have reported the mapping of one socket. */
   readonly seenFrom: readonly string[];
   readonly filtering: Filtering;
   readonly portPreservation: PortPreservation;
@@ -69,7 +69,7 @@ const HOP_LIMIT = 255;
  * The behaviour of the NAT between here and the servers, in RFC 4787's terms:
  *
  *     1. one socket asks all addresses of all servers: the same mapping?                 another one asks with the cone bit: let in?
- *     2. fresh sockets ask both addresses of the best server at once: which ports, in what order?
+ *     2. fresh sockets ask both addresses of the best server at once: which ports, in which order?
  *     3. one sends to another's mapped pair: does that come back? If not, and once it was sent to: its address, its port?
  *
  * Takes less than 3 s where round trips are usual, 8 s at the most, and sends no address of a server more than 13 datagrams.

@@ -6,9 +6,9 @@ import type { Ipv4 } from '../../wire/index.ts';
 const PATIENCE_MS = 4_000;
 
 /**
- * Sends an empty datagram, which no Teredo server answers, to the server's port, and listens to what the network says of it: why
- * it cannot arrive, in words, or undefined where no error arrives. The client itself hears none of that: ICMP may be forged.
- * The program need not go on for this.
+ * Sends an empty datagram, which no Teredo server answers, to the server's port, and waits for an ICMP error. Resolves with the
+ * reason in words, or undefined where no error arrives. The client itself hears none of that: ICMP may be forged.
+ * The program does not stay alive for this.
  */
 export function probePort(server: Ipv4, bind: Ipv4 | undefined): Promise<string | undefined> {
   const socket = createSocket('udp4').unref();

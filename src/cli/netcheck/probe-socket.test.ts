@@ -26,7 +26,7 @@ interface Answering {
   readonly garbage?: boolean;
 }
 
-/** What the asker makes of an answer that is made so. */
+/** The result for an answer that is made so. */
 async function heard(cone: boolean, answering: Answering): Promise<ProbeAnswer | undefined> {
   const wire = new MemoryIpv4Network();
   const clock = new MemoryClock();
@@ -71,7 +71,7 @@ function answer(question: Uint8Array, { nonceOff = 0, withoutOrigin, garbage }: 
   return Uint8Array.from([...header.subarray(0, end), ...advertisement]);
 }
 
-test('an answer tells what the server sees', async () => {
+test('an answer has the mapping that the server sees', async () => {
   expect(await heard(false, {})).toEqual({ target: SERVER, from: SERVER, mapped: MAPPED });
 });
 

@@ -43,14 +43,14 @@ export interface ProbeAnswer {
 }
 
 interface Waiting {
-  /** Whether this datagram is what is waited for. */
+  /** Whether this datagram is the expected one. */
   readonly take: (bytes: Uint8Array, from: Endpoint) => boolean;
   readonly giveUp: () => void;
 }
 
 const NOTHING = new Uint8Array(0);
 
-/** A UDP socket that asks Teredo servers what they see, and no more: it never becomes a client. */
+/** A UDP socket that asks Teredo servers for its mapping, and no more: it never becomes a client. */
 export class ProbeSocket {
   readonly local: Endpoint;
   private readonly ports: ProbePorts;
@@ -80,7 +80,7 @@ export class ProbeSocket {
     );
   }
 
-  /** Does something, again while no datagram makes `judge` say anything, and returns what that said. */
+  /** Calls `act` again and again until `judge` has a result for a datagram, and returns the result. */
   repeat<T>(
     act: () => void,
     judge: (bytes: Uint8Array, from: Endpoint) => T | undefined,

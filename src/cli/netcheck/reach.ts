@@ -18,7 +18,7 @@ export type Way = (typeof WAYS)[number];
 export interface Reach {
   readonly peer: PeerKind;
   readonly way: Way;
-  /** Further means that might work, where it is not known which of several kinds our own NAT is, or what a port that the gateway opens leads to. */
+  /** Further means that might work, where it is not known which of several kinds our own NAT is, or where a port that the gateway opens leads. */
   readonly atBest?: Way;
 }
 
@@ -39,15 +39,15 @@ export function reachOf(
   });
 }
 
-/** Whether everybody is let in at a pair that peers are told of: what may be. */
+/** Whether all peers are let in at a pair that peers learn: the possible values. */
 const OPENED: Partial<Record<Opening, readonly boolean[]>> = {
   works: [true],
   'unknown-address': [true, false],
 };
-/** Those that know RFC 6081 are told of it: section 5.3, and the alternate addresses of section 4.3. */
+/** Peers that know RFC 6081 learn it: section 5.3, and the alternate addresses of section 4.3. */
 const BY_GATEWAY: Way = 'rfc6081';
 
-/** All that our own NAT may be, from what is known of it. */
+/** All kinds that our own NAT may be, by its known properties. */
 function ownKinds({
   mapping,
   filtering,

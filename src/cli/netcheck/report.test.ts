@@ -63,7 +63,7 @@ test('a server that fails: no table of peers, the reason, and another server', (
   expect(words(failed)).not.toMatch(/Peers/);
 });
 
-test("netsh's words come from what was measured: the client itself looks for no cone", () => {
+test("netsh's words come from measurements: the client itself looks for no cone", () => {
   const nat = (behaviour: Partial<NatBehaviour>, check: Partial<ServerCheck> = {}): unknown =>
     (
       reportInJson({ checks: [{ ...CHECK, ...check }], behaviour: { ...RESTRICTED, ...behaviour } }) as {
@@ -79,7 +79,7 @@ test("netsh's words come from what was measured: the client itself looks for no 
   expect((reportInJson({ checks: [CHECK] }) as { nat: string }).nat).toBe('restricted');
 });
 
-test('the order of addresses: told where Teredo comes before IPv4, with the lines that change it', () => {
+test('the order of addresses: reported where Teredo comes before IPv4, with the lines that change it', () => {
   const order = (addressOrder: Findings['addressOrder']): Findings => ({ ...FINDINGS, addressOrder });
   expect(reportInJson(FINDINGS)).not.toHaveProperty('addressOrder');
   const good = order({ ipv4First: true, missingLines: [] });
@@ -122,7 +122,7 @@ test('the lifetime, and a refresh interval where it is too short', () => {
   expect(words({ ...FINDINGS, lifetime: { found: undefined } })).toMatch(/lifetime +unknown/);
 });
 
-test('what cannot be told is said to be so', () => {
+test('unknown properties are reported as unknown', () => {
   const single: Findings = {
     checks: [CHECK],
     behaviour: { ...RESTRICTED, mapping: 'unknown', filtering: 'unknown', seenFrom: ['192.0.2.1'] },
@@ -133,7 +133,7 @@ test('what cannot be told is said to be so', () => {
   expect(codes(single)).toContain('other-server');
 });
 
-test('no NAT: nothing to do, unless the host itself filters; several addresses are told', () => {
+test('no NAT: nothing to do, unless the host itself filters; several addresses are reported', () => {
   const open = { ...RESTRICTED, present: false, filtering: 'endpoint-independent' } as const;
   expect(codes({ checks: [CHECK], behaviour: open })).toEqual(['nothing-to-do']);
   const closed = { ...open, filtering: 'address-dependent-or-stricter' } as const;

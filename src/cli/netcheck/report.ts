@@ -18,7 +18,7 @@ export interface Findings {
   /** The best first; at least one. */
   readonly checks: readonly ServerCheck[];
   readonly behaviour?: NatBehaviour | undefined;
-  /** What the router offers (PCP, NAT-PMP, UPnP). Absent where it was not looked for. */
+  /** The router's offers (PCP, NAT-PMP, UPnP). Absent where it was not looked for. */
   readonly gateway?: GatewayFindings | undefined;
   /** Left out where the C library's order is not known. */
   readonly addressOrder?: AddressOrder | undefined;
@@ -161,7 +161,7 @@ const FILTERING: Readonly<Record<NatBehaviour['filtering'], string>> = {
   'endpoint-independent': 'endpoint-independent: an address that nothing was sent to gets in',
   'address-dependent': 'address-dependent: only addresses that something was sent to get in',
   'address-and-port-dependent':
-    'address-and-port-dependent: only what something was sent to gets in, from the very same port',
+    'address-and-port-dependent: only an address that something was sent to gets in, from the very same port',
   'address-dependent-or-stricter':
     'address-dependent or stricter: nothing gets in from an address that nothing was sent to',
   unknown: 'unknown: no server has a second address to try it from',

@@ -234,7 +234,7 @@ export class ClientMachine implements OffloadingMachine {
     this.sweepAt = Infinity;
   }
 
-  /** The host has moved, or its addresses have changed: the mapping is determined anew. */
+  /** The host has moved, or its addresses have changed: the mapping is determined again. */
   networkChanged(now: number, network: AttachedNetwork): void {
     this.service.networkChanged(network, now);
   }

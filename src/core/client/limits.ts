@@ -13,7 +13,7 @@ export interface ClientLimits {
   /** Packets of unverified sources that wait for a connectivity test, with `strictUnverified`. A-25 */
   readonly held: ContactLimits;
   /**
-   * Contacts and tests that strangers cause by their packets, or by the answers of this host to them, all together. Answers have half as much besides, and trusted
+   * Contacts and tests that strangers cause by their packets, or by the answers of this host to them, all together. In addition, answers have half as much, and trusted
    * peers that have moved to another relay four times as much. CL-124
    */
   readonly unsolicitedTests: BucketLimits;

@@ -3,7 +3,7 @@ import { Silence } from './silence.ts';
 
 const NONE = { since: Infinity, testingSince: Infinity, lastTraffic: -Infinity };
 
-/** What others read of it. */
+/** The fields that other classes read. */
 const read = ({ since, testingSince, lastTraffic }: Silence) => ({ since, testingSince, lastTraffic });
 
 /** A silence to which this has happened. */

@@ -124,7 +124,7 @@ export interface ContactProgress {
   readonly peerExpectedPort: number | undefined;
   /** An Echo Test is under way. */
   readonly isTesting: boolean;
-  /** Guesses of ports (docs/adr/0016). `hopeless`: both have told how their NATs assign ports, and no number of guesses would be enough. */
+  /** Guesses of ports (docs/adr/0016). `hopeless`: both have reported how their NATs assign ports, and no number of guesses would be enough. */
   readonly guess: 'none' | 'offered' | 'agreed' | 'hopeless';
   /** In the guess under way. */
   readonly guessesSent: number;

@@ -66,7 +66,7 @@ test('it goes back to the reserve, and to the part of its /64 there', () => {
   expect([take(), take()]).toEqual(['reserve', undefined]);
 });
 
-test('a token that a host had of the reserve of its /64 goes back there, and not to what the /64 shares', () => {
+test('a token that a host had of the reserve of its /64 goes back there, and not to the shared part', () => {
   const budgets = new Budgets(EXACT, false, seededEntropy());
   const take = () => budgets.takeSource(requester(1), 0);
   expect(count(take)).toBe(256 + 4);

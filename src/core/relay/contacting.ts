@@ -44,9 +44,9 @@ export class Contacting {
   private own: RelayOptions['own'];
   /** The requester for which a peer is being added. */
   private cause: Requester | undefined;
-  /** What was taken of the requester's budget for the first attempt of the contact that begins now. */
+  /** The payment from the requester's budget for the first attempt of the contact that begins now. */
   private prepaid: PaidFrom | undefined;
-  /** What was paid for the last question to each peer that has been asked one. */
+  /** The payment for the last question to each peer that has been asked one. */
   private readonly questions = new Map<number, BubblePayment>();
 
   constructor(context: RelayContext, errors: Errors) {

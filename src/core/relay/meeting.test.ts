@@ -149,7 +149,7 @@ test('octets per second from all addresses together are limited', () => {
 test.each([
   ['one IPv4 /24', (i: number) => `198.51.100.${i + 1}:4096`],
   ['networks of their own', (i: number) => `198.18.${i}.1:4096`],
-])('40 heavy senders of %s leave the next two clients what they need', (_, place) => {
+])('40 heavy senders of %s leave the next two clients enough', (_, place) => {
   const clients = Array.from({ length: 40 }, (_unused, i) => teredo(PEER_SERVER, at(place(i))));
   const rig = acquainted();
   for (const client of clients) rig.acquaint(NATIVE, client);

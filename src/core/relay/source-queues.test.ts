@@ -35,7 +35,7 @@ function waitingOf(queues: SourceQueues, n: number): number {
   return count;
 }
 
-test('R-31: a few /64s that fill all the room leave a newcomer what it needs', () => {
+test('R-31: a few /64s that fill all the room leave a newcomer enough', () => {
   const { queues, add } = makeQueues();
   for (let i = 0; i < 2_000; i++) for (let n = 1; n <= 12; n++) add(n);
   for (let i = 0; i < 500; i++) {
@@ -45,7 +45,7 @@ test('R-31: a few /64s that fill all the room leave a newcomer what it needs', (
   expect(waitingOf(queues, 99)).toBe(500);
 });
 
-test('R-31: the same where octets are what is short', () => {
+test('R-31: the same where octets are short', () => {
   const { queues, add } = makeQueues();
   for (let i = 0; i < 1_000; i++) for (let n = 1; n <= 12; n++) add(n, 1_280);
   for (let i = 0; i < 200; i++) {
@@ -64,7 +64,7 @@ test('the longest queue makes room by its latest packet, which is reported; its 
   expect([1, 2, 3].map((n) => waitingOf(queues, n))).toEqual([6, 3, 1]);
 });
 
-test('what would make its own queue the longest one finds no room', () => {
+test('a packet that would make its own queue the longest one finds no room', () => {
   const { queues, dropped, add } = makeQueues({ packets: 10 });
   for (let i = 0; i < 5; i++) for (const n of [1, 2]) add(n);
   expect([add(1), add(2)]).toEqual([false, false]);

@@ -13,7 +13,7 @@ export interface ServerLimits {
   readonly forwardedByPair: FairLimits;
   /** Bubbles forwarded to a Teredo client, by the IPv4 address they go to; its members are the addresses they come from. */
   readonly forwarded: FairLimits;
-  /** ICMPv6 forwarded from one IPv4 address to another. It takes nothing of what bubbles have. */
+  /** ICMPv6 forwarded from one IPv4 address to another. It takes nothing of the budget of bubbles. */
   readonly forwardedIcmpByPair: BucketLimits;
   /** ICMPv6 forwarded to a Teredo client, by the IPv4 address it goes to; its members are the addresses it comes from. */
   readonly forwardedIcmp: FairLimits;

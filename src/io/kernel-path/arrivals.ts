@@ -55,7 +55,7 @@ export class Arrivals {
     }
   }
 
-  /** One that the system refuses to take away for now stays: what it carries is right wherever it comes in. */
+  /** One that the system refuses to take away for now stays: it carries packets rightly on any interface. */
   private detach(ifindex: number, attachment: Attachment): boolean {
     return attachment.close() && this.attachments.delete(ifindex);
   }

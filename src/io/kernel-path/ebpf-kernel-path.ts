@@ -116,7 +116,7 @@ export class EbpfKernelPath implements KernelPath {
       this.config.write();
       this.egress = this.attachToTunnel();
       this.closing({ close: () => this.egress.close() });
-      // A filter that cannot be taken away (kernels before 6.6: that needs a descriptor) would go on carrying.
+      // A filter that cannot be taken away (kernels before 6.6: that needs a descriptor) would continue to carry.
       this.undo.push(() => this.config.switchOff());
       this.closing(new Poll(this.program.map('reports'), () => this.guarded(() => this.fetch())));
       monitor.start(() => {

@@ -266,7 +266,7 @@ function crowd(way: Way): { peers: Ipv6[]; want: (now: number) => void } {
   return { peers, want };
 }
 
-test('peers at a dozen IPv4 addresses that never answer keep nobody from proving a path', () => {
+test('peers at a dozen IPv4 addresses that never answer keep no other peer from proving a path', () => {
   const { want } = crowd(WAY.inward);
   const honest = Array.from({ length: 100 }, (_, i) => v6(`2001:0:cb00:7178:1::${(i + 1).toString(16)}`));
   for (const [i, peer] of honest.entries()) rig.add(peer, v4('203.0.113.1') + i);
@@ -288,7 +288,7 @@ test('peers at a dozen IPv4 addresses that never answer keep nobody from proving
   for (const { words } of subjects) expect(words[0] - v4('198.51.100.10')).toBeLessThan(12);
 });
 
-test('nor does that take anybody off a path in use', () => {
+test('nor does that take any peer off a path in use', () => {
   const { want } = crowd(WAY.bare);
   const honest = Array.from({ length: 100 }, (_, i) => v6(`2001:0:cb00:7178:1::${(i + 1).toString(16)}`));
   for (const [i, peer] of honest.entries()) {

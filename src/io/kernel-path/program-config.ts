@@ -11,7 +11,7 @@ import type { KernelPathOptions } from '../ports.ts';
 /** The TTL of datagrams if the host sets no other: Linux's default. */
 const USUAL_TTL = 64;
 /**
- * With more peers the programs leave the socket fewer samples of each, down to a limit: samples shall take only a part of the process's
+ * With more peers the programs leave the socket fewer samples of each, down to a limit: samples may take only a part of the process's
  * time.
  */
 const PEERS_WITHOUT_STRETCH = 25_000;
@@ -78,7 +78,7 @@ export class ProgramConfig {
     return this.sampleFactor !== sampleFactor || this.renewalFactor !== renewalFactor;
   }
 
-  /** Throws a SystemCallError: the programs may then have what they had before. */
+  /** Throws a SystemCallError: the programs may then have their earlier configuration. */
   write(): void {
     this.readTtl();
     this.isWritten = false;

@@ -1,5 +1,5 @@
 /**
- * What a peer's entry says of the proofs before, in one number: none since the latest answer; so many in a row have failed, though the peer was heard;
+ * The results of earlier proofs in a peer's entry, in one number: none since the latest answer; so many in a row have failed, though the peer was heard;
  * so many in a row, and the peer was not heard at all; or the host's own rules have refused a datagram to the peer.
  */
 import { MOST_FAILURES } from '../../linux/bpf/peer-map.ts';

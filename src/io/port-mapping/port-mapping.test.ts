@@ -611,7 +611,7 @@ describe('after a sudden end', () => {
     expect(file.read()).toHaveLength(1);
   });
 
-  test('but not what another process has the number of, though it is called like a client', async () => {
+  test('but not where another process has the number, though it is named like a client', async () => {
     const other = spawn(process.execPath, ['-e', 'process.stdin.resume()', 'teredo']);
     onTestFinished(() => void other.kill());
     await once(other, 'spawn');

@@ -1,7 +1,7 @@
 import type { Ipv4 } from '../../wire/index.ts';
 import type { MapAnswer, PortMappingProtocol } from '../ports.ts';
 
-/** Data of a mapping besides its port. For PCP the nonce, in hexadecimal digits. */
+/** Data of a mapping in addition to its port. For PCP the nonce, in hexadecimal digits. */
 export interface MadeMapping {
   readonly protocol: PortMappingProtocol;
   readonly port: number;

@@ -24,7 +24,7 @@ beforeEach(() => {
   closed = 0;
 });
 
-test('what is only short is thrown, so that it is asked again: there may well be a gateway', () => {
+test('a mere shortage is thrown, so that it is asked again: there may well be a gateway', () => {
   for (const error of [ENOBUFS, E.ENOMEM, E.EAGAIN]) {
     refusal = new SystemCallError('RTM_GETROUTE', error);
     expect(ask).toThrow(refusal);

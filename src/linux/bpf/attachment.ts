@@ -24,7 +24,7 @@ export interface Attachment {
   close(): boolean;
 }
 
-/** What a socket is bound to. */
+/** The address and port that a socket is bound to. */
 interface Local {
   readonly address: number;
   readonly port: number;

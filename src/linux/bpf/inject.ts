@@ -8,7 +8,7 @@ const ETHERTYPE_IPV6 = [0x86, 0xdd] as const;
 
 /**
  * Runs the program `inject`, which sends an IPv6 packet through the kernel path as if it came from the tunnel, in the given way. False if
- * the kernel refuses. Needs no capability besides those of the kernel path, and no route.
+ * the kernel refuses. Needs no capability beyond those of the kernel path, and no route.
  */
 export function injectFrame(program: number, packet: Uint8Array, way: Way): boolean {
   const frame = new Uint8Array(ETHERNET + packet.length);

@@ -13,7 +13,7 @@ export interface ReachedLimit {
   readonly addresses: readonly { readonly address: number; readonly times: number }[];
 }
 
-/** What has been taken of a slot of one processor. */
+/** The part of a slot of one processor that has been taken. */
 interface Taken {
   /** Hits of the slot that were taken. */
   times: number;

@@ -248,7 +248,7 @@ export class PeerMap {
     const taken = this.lib.lookupAndDelete(this.fd, this.key.address, this.value.address);
     if (taken === -E.ENOENT) return false;
     if (taken < 0) {
-      // No memory for both at once. Without any for what it holds either, that is lost: the peer must not be carried any more.
+      // No memory for both at once. Without memory to read the entry, its counts are lost: the peer must not be carried any more.
       if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) this.value.bytes.fill(0);
       if (this.lib.delete(this.fd, this.key.address) < 0) return false;
     }
@@ -273,7 +273,7 @@ function unitsOf(ns: number): number {
   return Math.floor(Math.max(0, ns) / 2 ** UNIT_SHIFT) >>> 0;
 }
 
-/** As age_of() of the programs: how long ago a time was, in units; it may lie ahead, but what lies far ahead was half the range ago, or more. */
+/** As age_of() of the programs: how long ago a time was, in units; it may lie ahead, but a time that lies far ahead was half the range ago, or more. */
 function ageOf(units: number, since: number): number {
   const age = (units - since) | 0;
   return age < -FAR_UNITS ? 0x7fff_ffff : age;

@@ -153,7 +153,7 @@ function checkGiven(setting: string, value: object | undefined): void {
   if (value !== undefined) checkObject(setting, value);
 }
 
-/** Callers without types give what the types do not allow. */
+/** Callers without types may pass values that the types do not allow. */
 function checkObject(setting: string, value: unknown): void {
   if (typeof value !== 'object' || value === null)
     throw new SettingsError(setting, `${setting}: ${quoted(value)} is no object`);

@@ -14,7 +14,7 @@ export const REFRESH_SECONDS = { low: 5, high: 3_600 } as const;
 /** RFC 4380 section 5.1.1: the length of the client identifier is one octet. */
 export const MAX_CLIENT_ID_BYTES = 255;
 
-/** Counts and sizes are bounded by what can be allocated; rates have no bound that follows from anything. */
+/** Counts and sizes are bounded by the memory that can be allocated; rates have no natural bound. */
 const MOST = 2 ** 31;
 
 /** An address that a host can have. */

@@ -169,7 +169,7 @@ function thrownBy(make: () => unknown): unknown {
   throw new Error('nothing was thrown');
 }
 
-test('the defaults, and what leaves a choice to the system, are settings that can be', () => {
+test('the defaults, and values that leave a choice to the system, are valid', () => {
   client({ port: 0, bind: 0, limits: CLIENT_LIMITS, refresh: 'auto' });
   client({ limits: {}, refresh: 5_000, secondary: 'none' });
   client({ servers: ['a', 'a', ...candidate(PRIMARY)], secondary: SECONDARY });

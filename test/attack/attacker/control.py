@@ -1,4 +1,4 @@
-"""control.py PATH SECONDS MODE UID: what a local user can do to a control socket.
+"""control.py PATH SECONDS MODE UID: attacks of a local user on a control socket.
 
 quick: connects and closes at once. hold: keeps connections open and asks nothing. ask: asks for all peers and reads nothing. talk: continues to send
 after its question. letters: sends its question letter by letter. status: no attack, asks 20 times and prints the time to each answer, in ms.

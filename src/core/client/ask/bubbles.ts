@@ -42,7 +42,7 @@ const BUCKETS = 1_024;
 /** The bubbles that the limit of an address gets back when an attempt was answered. */
 const ANSWERED_ATTEMPT = 2;
 
-/** Of the mapped addresses, and the ports, of the peers that are answered at an address: others may list it as one of theirs. */
+/** Of the mapped addresses, and the ports, of the peers that are answered at an address: others may list it as their own. */
 const WEIGHTS = [8, 4];
 
 /** The trailers of a bubble. RFC 6081 section 4 */

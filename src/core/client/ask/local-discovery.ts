@@ -103,7 +103,7 @@ export class LocalDiscovery {
     this.nextAt = this.greetAt = Infinity;
   }
 
-  /** The host has moved: the group was joined on the link that it was on, and is joined anew with {@link begin}. CL-110 */
+  /** The host has moved: the group was joined on the link that it was on, and is joined again with {@link begin}. CL-110 */
   leave(): void {
     this.suspend();
     if (this.listening) this.context.commands.event({ type: 'socket-unwanted', socket: SOCKET.discovery });

@@ -69,7 +69,7 @@ export class ForwardedReception {
 
   /**
    * A Teredo client asks for bubbles. If its NAT is symmetric, it needs an indirect bubble from us before it can be reached: strangers get one
-   * within the limit of what they cause. E-25, E-30
+   * within the limit of bubbles that they cause. E-25, E-30
    */
   private handleIndirect({ buffer: b, view, trailers, peer: known, now }: Arrival): void {
     const { peers } = this.context;

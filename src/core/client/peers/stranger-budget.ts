@@ -21,7 +21,7 @@ const NETWORK = { perSecond: 4, burst: 20 };
 const BUCKETS = 1_024;
 /** The part of an answered token that no longer counts: few heavy senders answer. */
 const ANSWERED = 0.9;
-/** Trusted peers that may have moved have so many times the limit of strangers besides: at a change of relays all of them may be heard at once. */
+/** Trusted peers that may have moved have this many times the limit of strangers in addition: at a change of relays all of them may be heard at once. */
 const MOVED_TIMES = 4;
 /** Of each relay; of native /32s, /48s, /64s. */
 const MOVED_WEIGHTS = [8, 2, 8, 8];
@@ -43,7 +43,7 @@ export class StrangerBudget {
   private readonly byNetwork: TokenBuckets;
   private readonly hash: HashKey;
 
-  /** Answers have half as much besides, at least one token if the limit is not 0. Peers that may have moved have four times as much. */
+  /** Answers have half as much in addition, at least one token if the limit is not 0. Peers that may have moved have four times as much. */
   constructor(limits: BucketLimits, entropy: Entropy) {
     const { perSecond, burst } = limits;
     this.caused = new FairShares(limits, WEIGHTS, entropy);

@@ -306,7 +306,7 @@ describe('an outsider forges the bubbles of two honest clients', () => {
     expect(rig.all('bubble', A_SERVER).some((one) => trailersOf(one).guess !== undefined)).toBe(true);
   });
 
-  test('forged bubbles do not remove what A has said of nonces and its NAT: the offer to guess stays', () => {
+  test('forged bubbles do not remove the data that A has sent about nonces and its NAT: the offer to guess stays', () => {
     const rig = new NatRig('restricted');
     rig.send(data(rig.address, A)).advance(2_000);
     const { token } = trailersOf(rig.indirect).guess!;
@@ -389,7 +389,7 @@ function nonceOf(rig: NatRig): number {
   return rig.nonce;
 }
 
-describe('strangers list the address of a peer as one of theirs, from ten IPv4 addresses', () => {
+describe('strangers list the address of a peer as their own, from ten IPv4 addresses', () => {
   /** They do so for a minute; `every` is called each second. */
   function listing(every: (rig: NatRig) => void): void {
     const rig = new NatRig('restricted');

@@ -62,7 +62,7 @@ export function guessTrailer(
 ): GuessTrailer | undefined {
   const habit = portHabit(context);
   if (guess === undefined) {
-    // A peer that has told its habit learns ours.
+    // A peer that has sent its habit learns ours.
     return path.habit === undefined ? undefined : { habit, port: 0, step: 0, token: 0, echo: 0 };
   }
   const isMeasured = guess.measuring === undefined && guess.port !== 0;

@@ -94,7 +94,7 @@ export class Guessing {
     }
     const isNew = guess.peer?.token !== trailer.token;
     if (isNew && guess.agreed) {
-      this.end(path); // the peer has begun anew: its ports have changed
+      this.end(path); // the peer has started again: its ports have changed
       this.offer(path, guess.isWanted, now).heard = trailer.token;
       this.ask(path, now);
       return;

@@ -101,7 +101,7 @@ export class IndirectBubbles {
   }
 
   /**
-   * The peer names another random port. Whether this side begins anew as well: it is no longer reached by its own socket, and a new one's port can
+   * The peer names another random port. Whether this side starts again as well: it is no longer reached by its own socket, and a new one's port can
    * be named at once. E-69
    */
   private mayRestart(path: PeerPath, now: number): boolean {

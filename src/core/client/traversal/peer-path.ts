@@ -5,7 +5,7 @@ import { PeerHearing } from './peer-state.ts';
 
 export type { Place };
 
-/** The data about a peer that RFC 6081 needs besides its entry in the list of peers. Times are ms of the machine's clock, -Infinity: never. */
+/** The data about a peer that RFC 6081 needs in addition to its entry in the list of peers. Times are ms of the machine's clock, -Infinity: never. */
 export class PeerPath {
   /** Its number in the list of peers. */
   readonly peer: number;
@@ -32,7 +32,7 @@ export class PeerPath {
   alternates: readonly Endpoint[] = [];
   /** External port that the peer expects its NAT to give to its packets to us. 0: none. RFC 6081 section 5.4.2 */
   peerRandomPort = 0;
-  /** The way in which the peer's NAT assigns ports, where the peer has told us. */
+  /** The way in which the peer's NAT assigns ports, where the peer has sent it. */
   habit: PortHabit | undefined = undefined;
 
   /** Nonce of our last indirect bubble, and of the one before. A direct bubble with it is from the peer. 0: none. RFC 6081 section 5.2.2 */

@@ -13,7 +13,7 @@ import type { SocketPool } from './socket-pool.ts';
 /** RFC 6081 section 5.4.2.1: Peer Refresh Timer, and how often it keeps the way to an idle peer open. */
 const REFRESH_MS = 30_000;
 const MAX_REFRESHES = 20;
-/** An attempt at a contact, by us or by the peer, may need for this long the socket that the peer was told of. */
+/** An attempt at a contact, by us or by the peer, may need for this long the socket whose port the peer has learned. */
 export const ATTEMPT_MS = 10_000;
 /** The bubble from the peer's own socket follows this long after the indirect one. */
 const FOLLOW_MS = 20;
@@ -123,7 +123,7 @@ export class PeerSockets {
     this.refreshAt = Math.min(this.refreshAt, now + REFRESH_MS);
   }
 
-  /** The attempt is over, or begins anew. */
+  /** The attempt is over, or starts again. */
   close(path: PeerPath): void {
     this.echo.cancel(path);
     this.closeOwnSocket(path);
@@ -179,7 +179,7 @@ export class PeerSockets {
 
   /** `port`: undefined where the Echo Test has failed. */
   private handlePrediction(path: PeerPath, port: number | undefined, now: number): void {
-    if (port === undefined) this.closeOwnSocket(path); // the next round tests anew: E-80
+    if (port === undefined) this.closeOwnSocket(path); // the next round tests again: E-80
     else path.randomPort = port;
     this.bubbles.sendIndirect(path, now);
     this.bubbles.sendFromOwnSocket(path, now);

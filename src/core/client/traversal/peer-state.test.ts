@@ -52,7 +52,7 @@ function live(draw: SeededEntropy): void {
   for (let i = 0; i < STEPS; i++) peer.step();
 }
 
-/** An answer is missed by peers that are reached, 0.5 s after the question, and thus after the last sign. */
+/** An answer is missed by peers that are reached, 0.5 s after the question, and so after the last sign. */
 function change(draw: SeededEntropy): void {
   const hearing = new PeerHearing();
   for (let i = 0, now = 0; i < 100; i++) {

@@ -47,7 +47,7 @@ export type PeerState = 'sought' | 'unproven' | Hearing;
 /** The stored part. */
 export type Hearing = 'unknown' | 'heard' | 'confirmed' | 'deaf' | 'broken';
 
-/** A peer without a sign for this long after settling begins anew when it is settled again. Until then it is asked more often. */
+/** A peer without a sign for this long after settling starts again when it is settled again. Until then it is asked more often. */
 const UNCONFIRMED_MS = 10_000;
 /** A peer has had time to answer this long after settling. */
 const IN_VAIN_MS = 1_000;
@@ -105,7 +105,7 @@ export class PeerHearing {
   /** The peer is trusted at a place. `leadsBack`: by a way that is not known to lead to us only. */
   settle(leadsBack: boolean, now: number): void {
     const isUnheard = this.isUnheard && !leadsBack;
-    // Without a sign, settling again continues the earlier attempt. Later it begins anew.
+    // Without a sign, settling again continues the earlier attempt. Later it starts again.
     if (!this.isWithoutSign || now - this.settledAt >= UNCONFIRMED_MS) this.settledAt = now;
     if (isUnheard) this.state = 'deaf';
     else this.state = this.signAt === this.settledAt ? 'unknown' : 'heard';

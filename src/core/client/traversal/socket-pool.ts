@@ -6,7 +6,7 @@ import { SOCKET } from '../options.ts';
 /** Dynamic ports, RFC 6335 section 6: no other service is registered there. */
 const [FIRST_PORT, PORTS] = [49_152, 16_384];
 
-/** The sockets besides that of the service port, each for one peer, as many as the limit says. RFC 6081 section 5.4 */
+/** The sockets in addition to that of the service port, each for one peer, as many as the limit says. RFC 6081 section 5.4 */
 export class SocketPool {
   private readonly context: ClientContext;
   /** By socket, from {@link SOCKET.firstOfPeers} on. */

@@ -29,8 +29,8 @@ import { SocketPool } from './socket-pool.ts';
 const SILENT_MS = 2_000;
 
 /**
- * Peers behind NATs that RFC 4380 alone does not get through (RFC 6081 sections 5.2 to 5.6). The client's own NAT decides what an indirect
- * bubble tells the peer:
+ * Peers behind NATs that RFC 4380 alone does not get through (RFC 6081 sections 5.2 to 5.6). The client's own NAT decides which
+ * data an indirect bubble has for the peer:
  *
  *     any                            a nonce, to be shown by direct bubbles; our address on our link
  *     symmetric, port-preserving     the external port to expect: that of a new socket
@@ -120,7 +120,7 @@ export class Traversal {
     for (const path of this.reachability.unanswered(now)) this.tryOtherWays(path, now);
   }
 
-  /** Bubbles on all ways to the peer, and one through its server. A peer that this host only answers has what strangers have. CL-65, A-4 */
+  /** Bubbles on all ways to the peer, and one through its server. A peer that this host only answers has the budget of strangers. CL-65, A-4 */
   sendRound(peer: number, target: Uint8Array, attempt: number, now: number): void {
     const nonceReceived = this.paths.get(peer)?.nonceReceived ?? 0;
     if (this.serverLoad.solicit(peer, nonceReceived, attempt, now)) return;
