@@ -35,7 +35,13 @@ const EMULATOR = {
   cpio: 'cpio',
   depmod: 'kmod',
 };
-const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR };
+/** Needed to test the packages, with `TEREDO_TEST_ALL=1`. */
+const PACKAGE_TESTS = {
+  '/usr/share/bash-completion/bash_completion': 'bash-completion',
+  zsh: 'zsh',
+  fish: 'fish',
+};
+const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR, ...PACKAGE_TESTS };
 
 const isRoot = process.getuid?.() === 0;
 
@@ -82,6 +88,7 @@ function install(packages) {
 }
 
 export const TEST_PROGRAMS = Object.keys({ ...PROGRAMS, ...COMPILER });
+export const PACKAGE_TEST_PROGRAMS = Object.keys(PACKAGE_TESTS);
 export const BPF_PROGRAMS = Object.keys(COMPILER);
 export const EMULATOR_PROGRAMS = Object.keys(EMULATOR);
 export const DEMO_PROGRAMS = ['ip', 'sysctl', 'nft', 'ping'];

@@ -3,12 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { EXAMPLES } from './examples.ts';
 import { makeProgram } from './program.ts';
 
-/** All commands that have a help of their own, by their words. */
+/** All commands of the help, by their words. */
 function commandsOf(command: Command, above: readonly string[] = []): [string, Command][] {
-  return command.commands.flatMap((below) => {
-    const path = [...above, below.name()];
-    return [[path.join(' '), below] satisfies [string, Command], ...commandsOf(below, path)];
-  });
+  const visible = command.createHelp().visibleCommands(command);
+  return command.commands
+    .filter((below) => visible.includes(below))
+    .flatMap((below) => {
+      const path = [...above, below.name()];
+      return [[path.join(' '), below] satisfies [string, Command], ...commandsOf(below, path)];
+    });
 }
 
 const commands = commandsOf(makeProgram(() => {}));

@@ -5,6 +5,7 @@ import { peersCommand } from './commands/peers.ts';
 import { pingCommand } from './commands/ping.ts';
 import { statusCommand } from './commands/status.ts';
 import { VERSION } from './commands/version.ts';
+import { completeCommand } from './completion/command.ts';
 import { demoCommand } from './demo/command.ts';
 import { arrangeHelp } from './help.ts';
 import { requireAfterUnknown } from './required-option.ts';
@@ -31,6 +32,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     demoCommand(finish),
   ];
   for (const command of commands) program.addCommand(settle(command));
+  program.addCommand(completeCommand(program), { hidden: true });
   return program.exitOverride();
 }
 

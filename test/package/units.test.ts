@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-const FOLDER = fileURLToPath(new URL('../packaging/', import.meta.url));
+const FOLDER = fileURLToPath(new URL('../../packaging/', import.meta.url));
 const units = readdirSync(FOLDER).filter((name) => name.endsWith('.service'));
 const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
 

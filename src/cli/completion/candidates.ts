@@ -1,0 +1,95 @@
+import type { Argument, Command, Option } from 'commander';
+import { CLIENT_LIMITS } from '../../core/client/index.ts';
+import { RELAY_LIMITS } from '../../core/relay/index.ts';
+import { SERVER_LIMITS } from '../../core/server/index.ts';
+import { namesOfLimits } from '../../runtime/settings/limits.ts';
+import { CommandLine } from './command-line.ts';
+
+/** A word that may stand at the cursor, and its meaning. */
+export interface Candidate {
+  readonly word: string;
+  readonly about: string;
+}
+
+/** Stands for all names of files: the shell completes them. */
+export const FILES: Candidate = { word: ':files', about: '' };
+
+/** Names that only this machine knows. */
+export interface KnownNames {
+  daemons(): readonly string[];
+  peers(): Promise<readonly string[]>;
+}
+
+const LIMITS: Readonly<Record<string, object>> = {
+  client: CLIENT_LIMITS,
+  server: SERVER_LIMITS,
+  relay: RELAY_LIMITS,
+  'host-relay': RELAY_LIMITS,
+};
+/** The most octets of a meaning. */
+const MOST_ABOUT = 70;
+
+/** The words that may stand in the place of the last of `words`, and begin as it does. */
+export async function candidates(
+  program: Command,
+  words: readonly string[],
+  known: KnownNames,
+): Promise<Candidate[]> {
+  const current = words.at(-1) ?? '';
+  const line = new CommandLine(program, words.slice(0, -1));
+  const all =
+    current.startsWith('-') && line.mayHaveOption ? options(line, current) : await values(line, known);
+  return all.filter((candidate) => candidate === FILES || candidate.word.startsWith(current));
+}
+
+/** Options, or after `--option=` its values. */
+function options({ command, given }: CommandLine, current: string): Candidate[] {
+  const end = current.indexOf('=');
+  if (end < 0) {
+    return command
+      .createHelp()
+      .visibleOptions(command)
+      .filter((option) => option.variadic || !given.has(option))
+      .map((option) => ({ word: option.long ?? option.short!, about: shortened(option.description) }));
+  }
+  const flag = current.slice(0, end);
+  const option = command.options.find(({ long }) => long === flag);
+  const found = option === undefined ? [] : valuesOf(option, command);
+  return found.filter((one) => one !== FILES).map(({ word, about }) => ({ word: `${flag}=${word}`, about }));
+}
+
+async function values(line: CommandLine, known: KnownNames): Promise<Candidate[]> {
+  const { command, pending, argumentCount } = line;
+  if (pending !== undefined) return valuesOf(pending, command);
+  const below = argumentCount > 0 ? [] : command.createHelp().visibleCommands(command);
+  const commands = below.map((one) => ({ word: one.name(), about: shortened(one.description()) }));
+  const argument = command.registeredArguments[argumentCount];
+  return [...commands, ...(argument === undefined ? [] : await argumentsOf(argument, known))];
+}
+
+function valuesOf({ long, flags, argChoices }: Option, command: Command): Candidate[] {
+  if (argChoices !== undefined) return argChoices.map((word) => ({ word, about: '' }));
+  if (flags.endsWith('<file>')) return [FILES];
+  if (long === '--limit') return limitsOf(command);
+  const [, word] = /\|(none|auto)>$/.exec(flags) ?? [];
+  return word === undefined ? [] : [{ word, about: '' }];
+}
+
+function limitsOf(command: Command): Candidate[] {
+  return [...namesOfLimits(LIMITS[command.name()] ?? {})].map(([name, value]) => ({
+    word: `${name}=`,
+    about: `default: ${value}`,
+  }));
+}
+
+async function argumentsOf(argument: Argument, known: KnownNames): Promise<Candidate[]> {
+  if (argument.name() === 'name') return known.daemons().map((word) => ({ word, about: 'daemon' }));
+  if (argument.name() === 'address') return (await known.peers()).map((word) => ({ word, about: 'peer' }));
+  return [];
+}
+
+/** The beginning of a meaning, on one line. */
+function shortened(text: string): string {
+  const first = text.split(/[;:(]/)[0]!.trim();
+  return first.length <= MOST_ABOUT ? first : `${first.slice(0, MOST_ABOUT - 3)}...`;
+}
