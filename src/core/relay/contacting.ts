@@ -3,24 +3,15 @@ import type { Arrival } from '../arrival.ts';
 import { Contacts } from '../contacts.ts';
 import type { Contact, PaidFrom, Requester } from '../contacts.ts';
 import { NO_PEER } from '../peer-table.ts';
-import {
-  CONE_FLAG,
-  DESTINATION,
-  SOURCE,
-  TEREDO_PORT,
-  flagsOf,
-  mappedAddressOf,
-  mappedPortOf,
-  serverOf,
-} from '../../wire/index.ts';
+import { CONE_FLAG, DESTINATION, SOURCE, flagsOf, mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { Bubbles } from './bubbles.ts';
 import { Budgets } from './budgets.ts';
 import type { BubblePayment } from './budgets.ts';
 import type { RelayContext } from './context.ts';
+import { Destinations } from './destinations.ts';
 import type { Errors } from './errors.ts';
 import { SOCKET } from './options.ts';
-import type { RelayOptions } from './options.ts';
 import { Rounds } from './rounds.ts';
 import { isEchoReply } from './served.ts';
 import { SourceQueues } from './source-queues.ts';
@@ -40,8 +31,8 @@ export class Contacting {
   private readonly rounds: Rounds;
   private readonly errors: Errors;
   private readonly waiting: SourceQueues;
+  private readonly destinations: Destinations;
   private readonly scratch = new Uint8Array(16);
-  private own: RelayOptions['own'];
   /** The requester for which a peer is being added. */
   private cause: Requester | undefined;
   /** The payment from the requester's budget for the first attempt of the contact that begins now. */
@@ -52,7 +43,7 @@ export class Contacting {
   constructor(context: RelayContext, errors: Errors) {
     this.context = context;
     this.errors = errors;
-    this.own = context.options.own;
+    this.destinations = new Destinations(context);
     this.budgets = new Budgets(context.limits, context.options.directBubbles === true, context.entropy);
     this.bubbles = new Bubbles(context, this.budgets);
     this.rounds = new Rounds(context);
@@ -95,7 +86,7 @@ export class Contacting {
     const source = view.ipv6Start + SOURCE;
     if (peer !== NO_PEER && this.isUnderway(peer)) return;
     const { counters } = this.context;
-    if (this.isDenied(b, source) || !this.isReachable(b, source)) return;
+    if (this.destinations.isDenied(b, source) || !this.destinations.isReachable(b, source)) return;
     const requester = requesterAt(address, port);
     const isThere = mappedAddressOf(b, source) === address && mappedPortOf(b, source) === port;
     if (peer !== NO_PEER && !this.rounds.mayBegin(peer, requester, isThere, now)) return;
@@ -140,7 +131,7 @@ export class Contacting {
   trust({ buffer, view, address, port, peer: known, now }: Arrival): void {
     const { peers, counters, offload } = this.context;
     const source = view.ipv6Start + SOURCE;
-    if (this.isDenied(buffer, source)) return; // the bubble was sent while the client was allowed
+    if (this.destinations.isDenied(buffer, source)) return; // the bubble was sent while the client was allowed
     const peer = known === NO_PEER ? peers.insert(buffer, source) : known;
     if (peers.mappedAddress[peer] !== address || peers.mappedPort[peer] !== port) offload.withdraw(peer);
     peers.mappedAddress[peer] = address;
@@ -188,7 +179,7 @@ export class Contacting {
 
   /** The relay's outer addresses have changed. */
   setOwnAddresses(addresses: readonly Ipv4[]): void {
-    if (this.own !== undefined) this.own = { ...this.own, addresses };
+    this.destinations.setOwnAddresses(addresses);
   }
 
   /** The access list has changed. Removes denied clients; packets that wait for them are dropped, and their sources get an ICMPv6 error. */
@@ -197,7 +188,8 @@ export class Contacting {
     const denied: number[] = [];
     for (const peer of peers) {
       peers.writeAddress(peer, this.scratch, 0);
-      const isAllowed = access.allows(peers.mappedAddress[peer]) && this.mayServe(this.scratch, 0);
+      const isAllowed =
+        access.allows(peers.mappedAddress[peer]) && this.destinations.mayServe(this.scratch, 0);
       if (!isAllowed) denied.push(peer);
     }
     for (const peer of denied) {
@@ -257,11 +249,11 @@ export class Contacting {
   private admit(peer: number, buffer: Uint8Array, start: number, end: number, now: number): boolean {
     let contact = peer === NO_PEER ? undefined : this.contacts.get(peer);
     if (contact === undefined) {
-      if (this.isDenied(buffer, start + DESTINATION)) {
+      if (this.destinations.isDenied(buffer, start + DESTINATION)) {
         this.errors.prohibited(buffer, start, now);
         return true;
       }
-      if (!this.isReachable(buffer, start + DESTINATION)) return true;
+      if (!this.destinations.isReachable(buffer, start + DESTINATION)) return true;
       if (this.sendToCone(peer, buffer, start, end, now)) return true;
       if (!this.mayContact(peer, buffer, start, now)) return true;
       const requester = this.requesterOf(buffer, start);
@@ -309,41 +301,6 @@ export class Contacting {
       this.budgets.reward(requestedBy, peers.serverOf(peer), peers.mappedAddress[peer], paid, now);
     for (const packet of waiting) this.send(peer, packet, 0, packet.length, now); // R-25
     if (requestedBy !== undefined) this.serveWaiting(requestedBy, now);
-  }
-
-  /** Whether the access list allows both IPv4 addresses (mapped, server) in the Teredo address at `buffer[client]`. */
-  private mayServe(buffer: Uint8Array, client: number): boolean {
-    const { access } = this.context;
-    return access.allows(mappedAddressOf(buffer, client)) && access.allows(serverOf(buffer, client));
-  }
-
-  /** The opposite of {@link mayServe}; counts a denial. */
-  private isDenied(buffer: Uint8Array, client: number): boolean {
-    if (this.mayServe(buffer, client)) return false;
-    this.context.counters.droppedDenied++;
-    return true;
-  }
-
-  /** R-4, for the mapped address and the server's address. */
-  private isReachable(buffer: Uint8Array, destination: number): boolean {
-    const { options, counters } = this.context;
-    const mapped = mappedAddressOf(buffer, destination);
-    const server = serverOf(buffer, destination);
-    const port = mappedPortOf(buffer, destination);
-    if (!options.policy.isGlobalUnicast(mapped) || !options.policy.isGlobalUnicast(server) || port === 0) {
-      counters.droppedDestinationNotGlobal++;
-      return false;
-    }
-    if (this.isOurs(mapped, port) || this.isOurs(server, TEREDO_PORT)) {
-      counters.droppedLoop++;
-      return false;
-    }
-    return true;
-  }
-
-  private isOurs(address: Ipv4, port: number): boolean {
-    const { own } = this;
-    return own !== undefined && port === own.port && own.addresses.includes(address);
   }
 
   /** R-6: with `trustCone`, the first packet to a client with the cone flag is sent at once. Returns whether it was sent or dropped. */
