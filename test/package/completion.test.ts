@@ -61,7 +61,7 @@ test('the program knows daemons and peers of this machine', async () => {
   );
 });
 
-/** What each shell offers at the end of a command line; only the words. */
+/** The words that each shell offers at the end of a command line. */
 const SHELLS: Readonly<Record<string, (words: readonly string[]) => Promise<string[]>>> = {
   bash: (words) =>
     linesOf('bash', [

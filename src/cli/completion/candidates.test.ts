@@ -21,7 +21,7 @@ describe('words offered for completion', () => {
     expect(await offered('teredo ')).toEqual(expect.arrayContaining(['client', 'status', 'help']));
     expect(await offered('teredo compl')).toEqual([]);
     expect(await candidates(program, ['statu'], KNOWN)).toEqual([
-      { word: 'status', about: 'what the running daemons are doing' },
+      { word: 'status', about: 'state of the running daemons' },
     ]);
   });
 
