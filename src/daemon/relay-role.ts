@@ -1,7 +1,7 @@
 import type { PeerStatus, RelayStatus } from '../control/status.ts';
 import { TRUSTED } from '../core/peer-table.ts';
 import { NO_TRAFFIC } from '../core/peer-traffic.ts';
-import { kernelPorts } from '../io/kernel-ports.ts';
+import type { PortFactory } from '../io/port-factory.ts';
 import { Relay } from '../runtime/relay.ts';
 import type { RelaySettings } from '../runtime/relay.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
@@ -18,9 +18,14 @@ export class RelayRole implements Role {
   private readonly role: 'relay' | 'host-relay';
   private readonly relay: Relay;
 
-  constructor(role: 'relay' | 'host-relay', settings: RelaySettings, running: RunningRole) {
+  constructor(
+    role: 'relay' | 'host-relay',
+    settings: RelaySettings,
+    ports: PortFactory,
+    running: RunningRole,
+  ) {
     this.role = role;
-    this.relay = new Relay(settings, kernelPorts());
+    this.relay = new Relay(settings, ports);
     this.relay.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
     this.relay.on('warning', (message) => say(`warning: ${message}`));
     this.relay.on('lost', (error) => running.end(EXIT.FAILED, error.message));
@@ -28,6 +33,7 @@ export class RelayRole implements Role {
 
   async start(): Promise<void> {
     await explainNotLocal(this.relay.start(), this.role === 'relay' ? 'announce' : 'leave-out');
+    if (this.relay.adoptedPeers > 0) say(`${this.relay.adoptedPeers} peers taken over from the last process`);
     sayWhyNotKernel(this.relay.dataPath);
   }
 

@@ -1,5 +1,6 @@
 import { RELAY_LIMITS } from '../core/relay/index.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
+import { keptPorts } from '../io/kept-ports.ts';
 import { ALL_NATIVE } from '../runtime/relay.ts';
 import type { RelaySettings } from '../runtime/relay.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
@@ -9,7 +10,7 @@ import { accessOf, noticesOfAccess } from './access.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { RelayRole } from './relay-role.ts';
 import { runRole } from './run-role.ts';
-import { noticesOfReach } from './start-notices.ts';
+import { noticesOfReach, noticesOfRemoved } from './start-notices.ts';
 
 type RelayValues = Values<typeof RELAY_OPTIONS>;
 type HostRelayValues = Values<typeof HOST_RELAY_OPTIONS>;
@@ -45,8 +46,11 @@ function run(
     access,
     limits: limitsWith(RELAY_LIMITS, limits),
   };
-  return runRole(role, name, (running) => new RelayRole(role, settings, running), [
+  const { address, port, interface: tun } = settings;
+  const { ports, removed } = keptPorts({ udp: { address, port }, tun });
+  return runRole(role, name, (running) => new RelayRole(role, settings, ports, running), [
     ...notices,
     ...noticesOfAccess(access),
+    ...noticesOfRemoved(removed),
   ]);
 }

@@ -54,3 +54,11 @@ export function noticesOfServer(address: Ipv4, allowPrivate: boolean | undefined
     `warning: ${text} is a private address, in which a client does not believe: in a closed network --allow-private`,
   ];
 }
+
+/** The line about descriptors in the service manager's store that do not fit the options of this process. */
+export function noticesOfRemoved(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  return [
+    `clean start: descriptors of the last process (${names.join(', ')}) do not fit these options or this version, and were removed`,
+  ];
+}

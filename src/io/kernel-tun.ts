@@ -48,13 +48,20 @@ export class KernelTun implements Tun {
   private segmentEnd = READS;
   private closed = false;
 
-  /** Throws a SystemCallError: of `open` if there is no /dev/net/tun, of `TUNSETIFF` if the name cannot be used. */
-  constructor(name: string) {
-    this.device = new TunDevice(name);
+  /**
+   * `kept`: the descriptor of the open interface, to be taken over. Throws a SystemCallError: of `open` if there is no /dev/net/tun, of
+   * `TUNSETIFF` if the name cannot be used.
+   */
+  constructor(name: string, kept?: number) {
+    this.device = new TunDevice(name, kept);
     this.name = this.device.name;
     this.merger = new PacketMerger(this.device.takesUdpSegments, (pieces, segments) =>
       this.writePieces(pieces, segments),
     );
+  }
+
+  get fd(): number {
+    return this.device.fd;
   }
 
   start(onPackets: (batch: PacketBatch) => void, onLost: (error: Error) => void): void {

@@ -4,6 +4,7 @@ import type {
   Clock,
   KernelPath,
   KernelPathOptions,
+  Handover,
   HostNetwork,
   NetworkMonitor,
   PortMapper,
@@ -36,6 +37,8 @@ export interface PortFactory {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly network: HostNetwork;
+  /** Absent: no service manager would keep a state for a successor. */
+  readonly handover?: Handover;
   openUdp(options: UdpOptions): Udp;
   /**
    * Receives datagrams to the local discovery group on the subnet of `address`. RFC 4380 section 5.2.8

@@ -312,6 +312,14 @@ export interface Clock {
 /** Harmless when repeated or late. */
 export type CancelTimer = () => void;
 
+/** Passes state from one process of a role to the next, which a service manager starts in its place. */
+export interface Handover {
+  /** The state that the predecessor left, and the time since then; undefined: none, or none that is whole. */
+  readonly left: { readonly state: Uint8Array; readonly agoMs: number } | undefined;
+  /** Replaces the state for the successor. May throw a system error. */
+  leave(state: Uint8Array): void;
+}
+
 /** Reports that the host's links, addresses or routes have changed. It does not say which, and may be called without a change. */
 export interface NetworkMonitor {
   start(onChange: () => void): void;

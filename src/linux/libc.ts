@@ -79,6 +79,12 @@ export const sys = {
     path: string,
     name: string,
   ) => number,
+  memfdCreate: libc.func('int memfd_create(const char*, uint32_t)') as (
+    name: string,
+    flags: number,
+  ) => number,
+  pipe2: libc.func('int pipe2(uintptr_t, int)') as (to: number, flags: number) => number,
+  fcntl: libc.func('int fcntl(int, int, int)') as (fd: number, command: number, argument: number) => number,
   umask: libc.func('uint32_t umask(uint32_t)') as (mask: number) => number,
   getsockname: libc.func('int getsockname(int, uintptr_t, uintptr_t)') as (
     fd: number,

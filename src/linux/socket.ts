@@ -87,6 +87,21 @@ export function localEndpoint(fd: number): { address: number; port: number } {
   return { address: scratch.view.getUint32(4), port: scratch.view.getUint16(2) };
 }
 
+/** Whether a descriptor is an IPv4 UDP socket that is bound to this address and, unless that is 0, to this port. */
+export function isUdpSocketAt(fd: number, address: number, port: number): boolean {
+  const [SO_TYPE, SO_DOMAIN] = [3, 39];
+  if (readOption(fd, SO_DOMAIN) !== AF_INET || readOption(fd, SO_TYPE) !== SOCK_DGRAM) return false;
+  const local = localEndpoint(fd);
+  return local.address === address && (port === 0 || local.port === port);
+}
+
+/** An option that is an int; -1 if the descriptor is not a socket. */
+function readOption(fd: number, name: number): number {
+  scratch.view.setUint32(4, 4, true);
+  const result = sys.getsockopt(fd, SOL_SOCKET, name, scratch.address, scratch.address + 4);
+  return result < 0 ? -1 : scratch.view.getInt32(0, true);
+}
+
 /** struct sockaddr_in: family in host order, port and address in network order. */
 export function writeSockaddr(view: DataView, at: number, address: number, port: number): void {
   view.setUint16(at, AF_INET, true);

@@ -8,9 +8,11 @@ const MAX_NAME = 15;
 const O_RDWR_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
+const TUNGETIFF = 0x800454d2;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
+const KIND = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
 
 /** Checksums, and segmentation of TCP over IPv6 (the kernel demands IPv4's with it); ECN: flags on the first segment only. */
 const TUN_F_TCP = 0x01 | 0x02 | 0x04 | 0x08;
@@ -34,36 +36,38 @@ export const VNET = {
   GSO_ECN: 0x80,
 } as const;
 
+/** Size of struct ifreq, and offset of its flags. */
+const [IFREQ, FLAGS] = [40, 16];
+
 /** No packet waits, or the interface is gone. */
 export const NOTHING = -1;
 
 /**
- * A TUN interface that passes super-packets: up to 64 KB of TCP or UDP segments behind one header. Not persistent: it ends with the
- * process, and so do its addresses and routes.
+ * A TUN interface that passes super-packets: up to 64 KB of TCP or UDP segments behind one header. Not persistent: it ends with its last
+ * descriptor, and so do its addresses and routes.
  */
 export class TunDevice {
   readonly name: string;
   /** Whether the kernel accepts UDP super-packets; it always accepts those of TCP. */
   readonly takesUdpSegments: boolean;
 
-  private readonly fd: number;
+  readonly fd: number;
   private poll: Poll | undefined;
   private onLost: (() => void) | undefined;
   private closed = false;
 
-  /** Throws a SystemCallError: of `open` if there is no /dev/net/tun, of `TUNSETIFF` if the name cannot be used. */
-  constructor(name: string) {
+  /**
+   * Opens the interface, or takes over an open one by its descriptor `kept` ({@link isTunOf}). Throws a SystemCallError: of `open` if there is
+   * no /dev/net/tun, of `TUNSETIFF` if the name cannot be used.
+   */
+  constructor(name: string, kept?: number) {
     const nameBytes = new TextEncoder().encode(name);
     // The kernel would truncate it.
     if (nameBytes.length > MAX_NAME) throw new SystemCallError('TUNSETIFF', E.EINVAL);
-    this.fd = sys.open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC);
+    this.fd = kept ?? sys.open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC);
     if (this.fd < 0) throw new SystemCallError('open', errno());
     try {
-      const request = new Memory(40); // struct ifreq
-      request.bytes.set(nameBytes);
-      request.view.setUint16(16, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, true);
-      this.control('TUNSETIFF', TUNSETIFF, request.address);
-      this.name = new TextDecoder().decode(request.bytes.subarray(0, request.bytes.indexOf(0)));
+      this.name = kept === undefined ? this.create(nameBytes) : name;
       this.takesUdpSegments = sys.ioctl(this.fd, TUNSETOFFLOAD, TUN_F_TCP | TUN_F_UDP) === 0;
       if (!this.takesUdpSegments) this.control('TUNSETOFFLOAD', TUNSETOFFLOAD, TUN_F_TCP);
     } catch (error) {
@@ -112,7 +116,26 @@ export class TunDevice {
     sys.close(this.fd);
   }
 
+  private create(name: Uint8Array): string {
+    const request = new Memory(IFREQ);
+    request.bytes.set(name);
+    request.view.setUint16(FLAGS, KIND, true);
+    this.control('TUNSETIFF', TUNSETIFF, request.address);
+    return nameIn(request);
+  }
+
   private control(call: string, request: number, argument: number): void {
     if (sys.ioctl(this.fd, request, argument) < 0) throw new SystemCallError(call, errno());
   }
+}
+
+/** Whether a descriptor is of a TUN interface that has this name and can be taken over; false, too, once the interface was removed. */
+export function isTunOf(fd: number, name: string): boolean {
+  const request = new Memory(IFREQ);
+  if (sys.ioctl(fd, TUNGETIFF, request.address) < 0) return false;
+  return nameIn(request) === name && (request.view.getUint16(FLAGS, true) & KIND) === KIND;
+}
+
+function nameIn(request: Memory): string {
+  return new TextDecoder().decode(request.bytes.subarray(0, request.bytes.indexOf(0)));
 }

@@ -48,6 +48,8 @@ export interface UdpOptions {
   readonly runs?: boolean;
   /** Few datagrams are expected: the socket takes little memory. */
   readonly few?: boolean;
+  /** An open socket that is bound there already, to be taken over ({@link isUdpSocketAt}). */
+  readonly kept?: number;
   /** Receives only this group's datagrams, on the subnet of `local`. Other sockets may do the same. */
   readonly group?: { readonly address: number; readonly local: number };
 }
@@ -67,7 +69,7 @@ export class UdpSocket {
   readonly local: { readonly address: number; readonly port: number };
   readonly counters: ReturnType<typeof makeCounters>;
 
-  private readonly fd: number;
+  readonly fd: number;
   private readonly slab: Slab;
   private readonly incoming: Messages;
   private readonly inRuns: boolean;
@@ -79,7 +81,7 @@ export class UdpSocket {
 
   /** Throws a SystemCallError if the address or port cannot be used. */
   constructor(options: UdpOptions) {
-    this.fd = openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
+    this.fd = options.kept ?? openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
     try {
       this.configure(options);
       this.local = localEndpoint(this.fd);
@@ -154,7 +156,7 @@ export class UdpSocket {
     this.outgoing.release();
   }
 
-  private configure({ address, port, group }: UdpOptions): void {
+  private configure({ address, port, group, kept }: UdpOptions): void {
     setOption(this.fd, OPTION.MTU_DISCOVER, PMTUDISC_DONT);
     setOption(this.fd, OPTION.RECVTOS, 1);
     // Only groups that this socket joined itself, not those of other sockets on this host. CL-112
@@ -165,7 +167,7 @@ export class UdpSocket {
       // RFC 4380 section 5.2.8: discovery bubbles stay on the link. They are looped back (IP_MULTICAST_LOOP, the default): two clients may
       // share this host's address, each in its own network namespace. A client receives its own, too.
       setOption(this.fd, OPTION.MULTICAST_TTL, 1);
-      bindIpv4(this.fd, address, port);
+      if (kept === undefined) bindIpv4(this.fd, address, port);
     } else {
       setOption(this.fd, OPTION.REUSEADDR, 1);
       // Bound to the group itself, so that datagrams to this host alone do not come in. CL-112

@@ -55,8 +55,10 @@ export class InterfaceConfig {
   /** Takes the interface up with its first settings. Rejects with the reason if it cannot. */
   async begin(settings: readonly InterfaceSetting[]): Promise<void> {
     await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
+    // An interface that a predecessor left has them.
+    const state = this.network.tunnelState(this.iface);
     for (const setting of settings) {
-      await setting.apply(this.network, this.iface);
+      if (state === undefined || !setting.isIn(state)) await setting.apply(this.network, this.iface);
       this.applied.set(setting.name, setting);
     }
   }

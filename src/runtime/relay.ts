@@ -13,6 +13,7 @@ import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
 import { FailureWarnings } from './failure-warnings.ts';
+import { HandoverUse } from './handover-use.ts';
 import { LimitLog } from './limit-log.ts';
 import { checkRelaySettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
@@ -60,6 +61,8 @@ export const ALL_NATIVE: readonly Ipv6Prefix[] = [parsePrefix('2000::/3')!];
 /** A running Teredo relay, or host-specific relay. */
 export class Relay extends EventEmitter<RelayEvents> {
   readonly settings: RelaySettings;
+  /** How many trusted peers this relay has taken over from a predecessor. */
+  adoptedPeers = 0;
   private readonly ports: PortFactory;
   private readonly machine: RelayMachine;
   private readonly driver: Driver;
@@ -70,6 +73,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private readonly limitLog: LimitLog;
   private monitor: NetworkMonitor | undefined;
   private interfaceConfig: InterfaceConfig | undefined;
+  private readonly handover: HandoverUse;
   private localPort = 0;
   private failureWarnings: FailureWarnings | undefined;
 
@@ -97,6 +101,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       },
       ports.entropy,
     );
+    this.handover = new HandoverUse(ports.handover, this.machine.peers, ports.clock);
     this.driver = new Driver(this.machine, ports.clock, () => {});
     this.kernelPath = new DataPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
       this.emit('data-path', path),
@@ -113,6 +118,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     const onWarning = (message: string): void => void this.emit('warning', message);
     this.failureWarnings = new FailureWarnings(ports.clock, onWarning);
     try {
+      driver.request((now) => (this.adoptedPeers = this.machine.adopt(this.handover.left, now)));
       const udp = ports.openUdp({ address: settings.address, port: settings.port, runs: true });
       this.localPort = udp.local.port;
       driver.attachUdp(RELAY_SOCKET.service, udp);
@@ -137,6 +143,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       });
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.debounce.trigger());
+      this.handover.start();
     } catch (error) {
       await this.close();
       throw refusalOf(error);
@@ -214,6 +221,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.debounce.close();
     this.limitLog.close();
     this.failureWarnings?.close();
+    this.handover.close();
     this.kernelPath.close();
     this.driver.close();
     await this.interfaceConfig?.close();

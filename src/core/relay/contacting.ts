@@ -1,7 +1,8 @@
-import { PEER_VALIDITY_MS } from '../constants.ts';
+import { BUBBLE_WINDOW_MS, PEER_VALIDITY_MS } from '../constants.ts';
 import type { Arrival } from '../arrival.ts';
 import { Contacts } from '../contacts.ts';
 import type { Contact, PaidFrom, Requester } from '../contacts.ts';
+import type { KnownPeer } from '../known-peer.ts';
 import { NO_PEER } from '../peer-table.ts';
 import { CONE_FLAG, DESTINATION, SOURCE, flagsOf, mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
@@ -157,6 +158,22 @@ export class Contacting {
   private isLonePacketWanted(peer: number): boolean {
     const waiting = this.contacts.get(peer)?.waiting;
     return waiting?.length === 1 && !isEchoReply(waiting[0]!, 0);
+  }
+
+  /** A predecessor of this process has trusted the peer. Returns whether it is a trusted peer now. */
+  adopt(known: KnownPeer, now: number): boolean {
+    const { peers, limits } = this.context;
+    const { address, mappedAddress, mappedPort, lastReceived, lastSent } = known;
+    const isRecent = lastReceived <= now && now - lastReceived < BUBBLE_WINDOW_MS && lastSent <= now;
+    if (!isRecent || !this.destinations.mayAdopt(known) || peers.trustedCount >= limits.peers.trusted)
+      return false;
+    if (peers.find(address, 0) !== NO_PEER) return false;
+    const peer = peers.insert(address, 0);
+    peers.mappedAddress[peer] = mappedAddress;
+    peers.mappedPort[peer] = mappedPort;
+    peers.lastReceived[peer] = lastReceived;
+    peers.lastSent[peer] = lastSent;
+    return peers.trust(peer, now);
   }
 
   /** A packet came from a trusted peer: the peer is valid, and the packets that waited for it are sent. */

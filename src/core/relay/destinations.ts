@@ -1,5 +1,6 @@
-import { TEREDO_PORT, mappedAddressOf, mappedPortOf, serverOf } from '../../wire/index.ts';
+import { TEREDO_PORT, isTeredo, mappedAddressOf, mappedPortOf, serverOf } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
+import type { KnownPeer } from '../known-peer.ts';
 import type { RelayContext } from './context.ts';
 import type { RelayOptions } from './options.ts';
 
@@ -29,6 +30,14 @@ export class Destinations {
     if (this.mayServe(buffer, client)) return false;
     this.context.counters.droppedDenied++;
     return true;
+  }
+
+  /** Whether a client that a predecessor has trusted may be sent to at its address and port. */
+  mayAdopt({ address, mappedAddress, mappedPort }: KnownPeer): boolean {
+    const { options, access } = this.context;
+    if (!isTeredo(address, 0) || mappedPort === 0 || this.isOwn(mappedAddress, mappedPort)) return false;
+    const isAllowed = access.allows(mappedAddress) && this.mayServe(address, 0);
+    return isAllowed && options.policy.isGlobalUnicast(mappedAddress);
   }
 
   /** R-4, for the mapped address and the server's address; counts a refusal. */

@@ -6,6 +6,7 @@ import { DECODE_COUNTERS } from '../decode-counters.ts';
 import { SILENCE_MS, TUNNEL_MTU } from '../constants.ts';
 import { takeOuterEcn } from '../ecn.ts';
 import type { Entropy } from '../entropy.ts';
+import type { KnownPeer } from '../known-peer.ts';
 import { makeCounters } from '../machine.ts';
 import type { OffloadingMachine, SocketId } from '../machine.ts';
 import { Offload } from '../offload/offload.ts';
@@ -195,6 +196,14 @@ export class RelayMachine implements OffloadingMachine {
   trafficOf(address: Ipv6): PeerTraffic | undefined {
     const peer = this.peers.find(address, 0);
     return peer === NO_PEER ? undefined : this.peers.trafficOf(peer);
+  }
+
+  /** Peers that a predecessor of this process has trusted are trusted again, as far as this relay's settings permit. Returns how many. */
+  adopt(known: Iterable<KnownPeer>, now: number): number {
+    let count = 0;
+    for (const peer of known) if (this.contacting.adopt(peer, now)) count++;
+    this.scheduleSweep(now);
+    return count;
   }
 
   handleOffloadReset(_now: number): void {

@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { access } from '../../../test/support/access.ts';
+import { at, teredo, v6 } from '../../../test/support/client-rig.ts';
+import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
+import { NO_PEER } from '../peer-table.ts';
+import type { KnownPeer } from '../known-peer.ts';
+import { RELAY_LIMITS } from './limits.ts';
+import type { RelayOptions } from './options.ts';
+
+const NATIVE = v6('2001:db8::1');
+const SERVER = at('198.51.100.118:3544');
+const CLIENT = teredo(SERVER, at('192.0.2.10:8192'));
+const OTHER = teredo(SERVER, at('192.0.2.11:8192'));
+const PUBLIC = { address: 0x0808_0808, port: 8_192 };
+
+/** A peer that was heard a second ago, with other values. */
+function known(rig: RelayRig, others: Partial<KnownPeer> = {}): KnownPeer {
+  const { address, port } = pairOf(CLIENT);
+  const { now } = rig;
+  return {
+    address: CLIENT,
+    mappedAddress: address,
+    mappedPort: port,
+    lastReceived: now - 1_000,
+    lastSent: now - 500,
+    ...others,
+  };
+}
+
+const adopt = (rig: RelayRig, ...peers: KnownPeer[]): number => rig.machine.adopt(peers, rig.now);
+
+test('packets to and from an adopted peer pass at once', () => {
+  const rig = new RelayRig();
+  expect(adopt(rig, known(rig))).toBe(1);
+  rig.toClient(NATIVE, CLIENT).fromClient(CLIENT, NATIVE);
+  expect([rig.bubbles.length, rig.data.length, rig.delivered.length]).toEqual([0, 1, 1]);
+});
+
+test('a peer that was not heard for 30 s has to answer a bubble first', () => {
+  const rig = new RelayRig();
+  adopt(rig, known(rig, { lastReceived: rig.now - 31_000 }));
+  rig.toClient(NATIVE, CLIENT);
+  expect([rig.bubbles.length > 0, rig.data.length]).toEqual([true, 0]);
+});
+
+test.each<[string, Partial<RelayOptions>, (rig: RelayRig) => Partial<KnownPeer>]>([
+  ['not a Teredo address', {}, () => ({ address: NATIVE })],
+  ['an outer address that is not global', {}, () => ({ mappedAddress: 0x7f00_0001 })],
+  ['no port', {}, () => ({ mappedPort: 0 })],
+  ['heard in the future', {}, (rig) => ({ lastReceived: rig.now + 1 })],
+  ['sent to in the future', {}, (rig) => ({ lastSent: rig.now + 1 })],
+  ['never heard', {}, () => ({ lastReceived: -Infinity })],
+  ['silent for 300 s', {}, (rig) => ({ lastReceived: rig.now - 300_000 })],
+  ['denied now, by its address', { access: access('-192.0.2.10') }, () => ({})],
+  ['denied now, by its server', { access: access('-198.51.100.118') }, () => ({})],
+  [
+    'denied now, by its outer address',
+    { access: access('-8.8.8.8') },
+    () => ({ mappedAddress: 0x0808_0808 }),
+  ],
+  [
+    'the relay itself',
+    { own: { addresses: [PUBLIC.address], port: PUBLIC.port } },
+    () => ({
+      mappedAddress: PUBLIC.address,
+      mappedPort: PUBLIC.port,
+    }),
+  ],
+])('is not adopted: %s', (_, options, others) => {
+  const rig = new RelayRig(options);
+  expect(adopt(rig, known(rig, others(rig)))).toBe(0);
+  expect([...rig.machine.peers]).toEqual([]);
+});
+
+test('no more peers are adopted than may be trusted, and none twice', () => {
+  const rig = new RelayRig({ limits: { ...RELAY_LIMITS, peers: { trusted: 1, unverified: 8 } } });
+  const peer = known(rig);
+  const { address, port } = pairOf(OTHER);
+  expect(adopt(rig, peer, peer)).toBe(1);
+  expect(adopt(rig, known(rig, { address: OTHER, mappedAddress: address, mappedPort: port }))).toBe(0);
+  expect(rig.machine.peers.find(OTHER, 0)).toBe(NO_PEER);
+});
+
+test('an adopted peer that stays silent is removed', () => {
+  const rig = new RelayRig();
+  adopt(rig, known(rig));
+  expect(rig.advance(400_000).isKnown(CLIENT)).toBe(false);
+});

@@ -1,0 +1,77 @@
+import { fstatSync } from 'node:fs';
+import { sys } from '../linux/libc.ts';
+import type { PassedDescriptor } from '../linux/passed-descriptors.ts';
+import { isUdpSocketAt } from '../linux/socket.ts';
+import { awaitSystemd, notifySystemd } from '../linux/systemd.ts';
+import { isTunOf } from '../linux/tun.ts';
+import type { Endpoint } from '../wire/index.ts';
+
+/** The names of the descriptors in the service manager's store. */
+const KINDS = ['udp', 'tun', 'state'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** The socket and the interface of a role, by its configuration. */
+export interface RolePlaces {
+  /** Port 0: any. */
+  readonly udp: Endpoint;
+  readonly tun: string;
+}
+
+/**
+ * The descriptors that the service manager keeps while the role is restarted (systemd's file descriptor store). They are taken over together
+ * or not at all: peers answer only to the socket that they know.
+ */
+export class DescriptorStore {
+  /** Names of the descriptors that were removed because they do not fit this configuration. */
+  readonly removed: readonly string[];
+  private readonly kept = new Map<Kind, number>();
+
+  constructor(passed: readonly PassedDescriptor[], places: RolePlaces) {
+    const removed = passed.filter(({ name, fd }) => {
+      if (!isKind(name) || this.kept.has(name) || !fits(name, fd, places)) return true;
+      this.kept.set(name, fd);
+      return false;
+    });
+    if (!this.kept.has('udp') || !this.kept.has('tun'))
+      for (const [name, fd] of this.kept) removed.push({ name, fd });
+    this.removed = removed.map(({ name }) => name);
+    if (removed.length === 0) return;
+    for (const { name, fd } of removed) {
+      if (isKind(name)) this.kept.delete(name);
+      notifySystemd(`FDSTOREREMOVE=1\nFDNAME=${name}`);
+      sys.close(fd);
+    }
+    // Until the service manager has closed its copies, too, port and interface are in use.
+    awaitSystemd();
+  }
+
+  /** The descriptor with this name that a predecessor left. The caller closes it. */
+  take(kind: Kind): number | undefined {
+    const fd = this.kept.get(kind);
+    this.kept.delete(kind);
+    return fd;
+  }
+
+  /** Leaves a copy of a new descriptor with the service manager. */
+  keep(kind: Kind, fd: number): void {
+    notifySystemd(`FDSTORE=1\nFDNAME=${kind}\nFDPOLL=0`, fd);
+  }
+}
+
+function isKind(name: string): name is Kind {
+  return (KINDS as readonly string[]).includes(name);
+}
+
+function fits(kind: Kind, fd: number, { udp, tun }: RolePlaces): boolean {
+  if (kind === 'udp') return isUdpSocketAt(fd, udp.address, udp.port);
+  if (kind === 'tun') return isTunOf(fd, tun);
+  return isFile(fd);
+}
+
+function isFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile();
+  } catch {
+    return false; // a number without a descriptor
+  }
+}

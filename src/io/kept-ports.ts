@@ -1,0 +1,49 @@
+import { HEADROOM } from '../core/machine.ts';
+import { takePassedDescriptors } from '../linux/passed-descriptors.ts';
+import { UdpSocket } from '../linux/udp.ts';
+import { DescriptorStore } from './descriptor-store.ts';
+import type { RolePlaces } from './descriptor-store.ts';
+import { kernelPorts } from './kernel-ports.ts';
+import { KernelTun } from './kernel-tun.ts';
+import { KeptState } from './kept-state.ts';
+import type { PortFactory } from './port-factory.ts';
+import { refusable } from './refusable.ts';
+
+export interface KeptPorts {
+  readonly ports: PortFactory;
+  /** Names of descriptors of a predecessor that do not fit, and were removed. */
+  readonly removed: readonly string[];
+}
+
+/**
+ * The ports of the kernel for a role that a service manager may restart: its socket, its interface and its state stay open in the manager's
+ * store, and the next process of the role takes them over. Packets that arrive meanwhile wait there.
+ */
+export function keptPorts(places: RolePlaces): KeptPorts {
+  const kernel = kernelPorts();
+  const passed = takePassedDescriptors();
+  if (!process.env['NOTIFY_SOCKET']) return { ports: kernel, removed: [] };
+  const store = new DescriptorStore(passed, places);
+  const keptState = store.take('state');
+  const handover = refusable(() => new KeptState(keptState));
+  if (keptState === undefined) store.keep('state', handover.fd);
+  const ports: PortFactory = {
+    ...kernel,
+    handover,
+    openUdp: (options) => {
+      const kept = store.take('udp');
+      if (kept !== undefined) return refusable(() => new UdpSocket({ ...options, headroom: HEADROOM, kept }));
+      const udp = kernel.openUdp(options);
+      if (udp instanceof UdpSocket) store.keep('udp', udp.fd);
+      return udp;
+    },
+    openTun: (name) => {
+      const kept = store.take('tun');
+      if (kept !== undefined) return refusable(() => new KernelTun(name, kept));
+      const tun = kernel.openTun(name);
+      if (tun instanceof KernelTun) store.keep('tun', tun.fd);
+      return tun;
+    },
+  };
+  return { ports, removed: store.removed };
+}

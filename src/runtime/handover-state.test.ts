@@ -1,0 +1,54 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { PeerTable } from '../core/peer-table.ts';
+import { SeededEntropy } from '../sim/seeded-entropy.ts';
+import { readHandover, writeHandover } from './handover-state.ts';
+
+const NOW = 1_000_000;
+
+function tableOf(...peers: { last: number; receivedAt: number; sentAt: number }[]): PeerTable {
+  const table = new PeerTable({ trusted: 10, unverified: 10 }, new SeededEntropy(1), () => {}, false);
+  for (const { last, receivedAt, sentAt } of peers) {
+    const peer = table.insert(addressOf(last), 0);
+    table.mappedAddress[peer] = 0xc000_0201;
+    table.mappedPort[peer] = 40_000 + last;
+    table.lastReceived[peer] = receivedAt;
+    table.lastSent[peer] = sentAt;
+    table.trust(peer, NOW);
+  }
+  return table;
+}
+
+function addressOf(last: number): Uint8Array {
+  return Uint8Array.of(0x20, 1, 0, 0, 198, 51, 100, 1, 0, 0, 1, 2, 3, 4, 5, last);
+}
+
+test('the successor reads the trusted peers, with the times on its own clock', () => {
+  const table = tableOf(
+    { last: 1, receivedAt: NOW - 5_000, sentAt: NOW - 10 },
+    { last: 2, receivedAt: NOW, sentAt: -Infinity },
+  );
+  table.insert(addressOf(3), 0); // unverified
+  const mappedAddress = 0xc000_0201;
+  expect([...readHandover(writeHandover(table, NOW), 50)]).toEqual([
+    { address: addressOf(1), mappedAddress, mappedPort: 40_001, lastReceived: -4_950, lastSent: 40 },
+    { address: addressOf(2), mappedAddress, mappedPort: 40_002, lastReceived: 50, lastSent: -Infinity },
+  ]);
+});
+
+test('a state of another layout, and one that is too short, have no peers', () => {
+  const state = writeHandover(tableOf({ last: 1, receivedAt: NOW, sentAt: NOW }), NOW);
+  state[3] ^= 1;
+  expect([...readHandover(state, 0)]).toEqual([]);
+  expect([...readHandover(new Uint8Array(3), 0)]).toEqual([]);
+});
+
+test('any octets can be read', () => {
+  const octets = fc.uint8Array({ maxLength: 200 });
+  fc.assert(
+    fc.property(octets, (rest) => {
+      for (const { lastReceived, lastSent } of readHandover(Uint8Array.of(0, 0, 0, 1, ...rest), 7))
+        expect(Math.max(lastReceived, lastSent)).toBeLessThanOrEqual(7);
+    }),
+  );
+});

@@ -1,0 +1,75 @@
+/** A role that a service manager restarts: its socket, interface and peers go to the next process, and nothing is lost. */
+import { expect, test } from 'vitest';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
+import type { Namespace } from '../../src/lab/index.ts';
+import { IS_ALL } from '../support/extent.ts';
+import { startClient, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import { ManagedRole } from '../support/service-manager.ts';
+
+const ARGUMENTS = ['--address', RELAY_ADDRESS];
+/** A process that is killed has to be back within this time. */
+const BACK_MS = 2_000;
+
+/** A client that reaches the native host through a relay with these arguments; `next`: those from its second start on. */
+async function relayed(
+  net: Internet,
+  next?: readonly string[],
+): Promise<{ relay: ManagedRole; client: Namespace }> {
+  const { client } = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const relay = await ManagedRole.start(net.relay, 'relay', ARGUMENTS, next);
+  await startClient(client, SERVER_ADDRESS);
+  await teredoAddress(client);
+  expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  return { relay, client };
+}
+
+test('no ping is lost through a relay that is restarted, in either direction', async () => {
+  await using net = new Internet();
+  const { relay, client } = await relayed(net);
+  const count = IS_ALL ? '600' : '200';
+  const pings = [
+    client.spawn('ping', ['-n', '-i', '0.01', '-c', count, NATIVE_ADDRESS]),
+    net.native.spawn('ping', ['-n', '-i', '0.01', '-c', count, await teredoAddress(client)]),
+  ];
+  for (const one of pings) await one.waitFor(/icmp_seq=50 /);
+  await relay.restart();
+  for (const one of pings) {
+    await one.exited;
+    expect(one.output).toContain(` ${count} received`);
+  }
+  expect(relay.output).toContain('1 peers taken over from the last process');
+  await relay.stop();
+  await until('the end of the interface', () => !net.relay.ip('link', 'show').includes('teredo:'), 5_000);
+});
+
+test.runIf(IS_ALL)('a relay that is killed is back, with its interface and its peers', async () => {
+  await using net = new Internet();
+  const { relay, client } = await relayed(net);
+  const interfaceOf = (): string => net.relay.ip('-o', 'link', 'show', 'teredo').split(':')[0]!;
+  const before = interfaceOf();
+  const pings = client.spawn('ping', ['-n', '-i', '0.01', '-c', '400', NATIVE_ADDRESS]);
+  await pings.waitFor(/icmp_seq=200 /); // the relay writes its peers once a second
+  const killedAt = performance.now();
+  await relay.kill();
+  expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  expect(performance.now() - killedAt).toBeLessThan(BACK_MS);
+  expect(interfaceOf()).toBe(before);
+  await pings.exited;
+  // Those that the killed process had read, but not sent.
+  expect(Number(/ (\d+) received/.exec(pings.output)![1])).toBeGreaterThan(400 - 5);
+});
+
+test.runIf(IS_ALL)(
+  'descriptors that do not fit the new options are removed, and the start is clean',
+  async () => {
+    await using net = new Internet();
+    const { relay, client } = await relayed(net, [...ARGUMENTS, '--interface', 'other']);
+    await relay.restart();
+    expect(relay.output).toMatch(/clean start: descriptors of the last process \(tun, state, udp\)/);
+    expect(relay.output).not.toContain('taken over');
+    expect(net.relay.ip('link', 'show')).not.toContain('teredo:');
+    expect(await statusOf(net.relay, 'relay')).toMatchObject({ interface: 'other', peers: { trusted: 0 } });
+    expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  },
+);

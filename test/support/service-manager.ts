@@ -1,0 +1,62 @@
+import { fileURLToPath } from 'node:url';
+import type { Namespace, Running } from '../../src/lab/index.ts';
+import { DATA_PATH, PROGRAM, nameOf } from './roles.ts';
+
+const SCRIPT = fileURLToPath(new URL('service-manager.py', import.meta.url));
+/** FileDescriptorStoreMax= of the units. */
+const STORE = '64';
+
+/** A role under a program that plays systemd's part: it keeps descriptors, passes them on and starts the role again. */
+export class ManagedRole {
+  private readonly manager: Running;
+  private starts = 0;
+
+  private constructor(manager: Running) {
+    this.manager = manager;
+  }
+
+  /** Resolves once the role says that it is ready. `next`: its other arguments from the second start on. */
+  static async start(
+    host: Namespace,
+    role: string,
+    args: readonly string[],
+    next?: readonly string[],
+  ): Promise<ManagedRole> {
+    const common = [PROGRAM, role, '--name', nameOf(host, role), '--data-path', DATA_PATH];
+    const later = next === undefined ? [] : ['--next', ...common, ...next];
+    const command = [process.execPath, ...common, ...args, ...later];
+    const managed = new ManagedRole(host.spawn('python3', [SCRIPT, STORE, ...command]));
+    await managed.ready();
+    return managed;
+  }
+
+  /** Of the manager and the role. */
+  get output(): string {
+    return this.manager.output;
+  }
+
+  /** The running process of the role. */
+  get pid(): number {
+    return Number([...this.manager.output.matchAll(/started (\d+)/g)].at(-1)![1]);
+  }
+
+  /** As `systemctl restart`; resolves when the next process is ready. */
+  async restart(): Promise<void> {
+    this.manager.kill('SIGHUP');
+    await this.ready();
+  }
+
+  /** Kills the process of the role; resolves when the next one is ready. */
+  async kill(): Promise<void> {
+    process.kill(this.pid, 'SIGKILL');
+    await this.ready();
+  }
+
+  stop(): Promise<number> {
+    return this.manager.stop();
+  }
+
+  private async ready(): Promise<void> {
+    await this.manager.waitFor(new RegExp(`(READY=1[^]*){${++this.starts}}`));
+  }
+}
