@@ -86,21 +86,29 @@ struct outer {
 };
 
 /*
- * Room for payloads, with zeros after them. On the stack, the compiler would have to use places twice, and the verifier refuses that to
- * users that may not see pointers (without CAP_PERFMON).
+ * A datagram that is processed. It is not on the stack: the stack of a chain of functions has 512 octets, and the compiler would have to
+ * use places twice, which the verifier refuses to users that may not see pointers (without CAP_PERFMON).
  */
-struct payloads {
+struct datagram {
+	/* Payloads, with zeros after them. */
 	__u8 received[MOST];
 	__u8 sent[MOST];
 	struct outer outer;
+	struct ipv6hdr inner;
+	struct ethhdr ethernet;
+	__u16 origin[4];
+	__u16 message[4]; /* ICMPv6 */
+	__u64 length;     /* of `received` */
+	__u32 at;         /* the octets in front of the IPv6 header */
+	__u32 unfinished; /* checksum_state() */
 } __attribute__((aligned(8)));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct payloads);
-} payloads SEC(".maps");
+	__type(value, struct datagram);
+} datagrams SEC(".maps");
 
 /* Keeps the bounds check of a number next to its use: kernels such as 6.1 otherwise forget the bounds. */
 #define ANEW(number) asm volatile("" : "+r"(number))
@@ -351,10 +359,11 @@ static __always_inline void write_origin(__u16 origin[4], const struct outer *o)
 	__builtin_memcpy(&origin[2], &address, sizeof(address));
 }
 
-/* Whether the IPv6 header at `at` of the payload is that of a solicitation with the right checksum. S-13, S-18 */
-static __always_inline bool is_solicitation(struct __sk_buff *skb, const struct ipv6hdr *inner, __u32 at)
+/* Whether the packet is a solicitation with the right checksum. S-13, S-18 */
+static __always_inline bool is_solicitation(struct __sk_buff *skb, struct datagram *d)
 {
-	__u16 message[4];
+	const struct ipv6hdr *inner = &d->inner;
+	__u16 *message = d->message;
 	__u32 sum;
 
 	if (inner->nexthdr != NEXT_ICMPV6 || inner->payload_len != bpf_htons(8) || inner->hop_limit != 255)
@@ -364,7 +373,7 @@ static __always_inline bool is_solicitation(struct __sk_buff *skb, const struct 
 	if (inner->daddr.in6_u.u6_addr32[0] != bpf_htonl(0xff020000) || inner->daddr.in6_u.u6_addr32[1] ||
 	    inner->daddr.in6_u.u6_addr32[2] || inner->daddr.in6_u.u6_addr32[3] != bpf_htonl(2))
 		return false;
-	if (bpf_skb_load_bytes(skb, HEADERS + at + sizeof(*inner), message, sizeof(message)) ||
+	if (bpf_skb_load_bytes(skb, HEADERS + d->at + sizeof(*inner), message, sizeof(d->message)) ||
 	    message[0] != bpf_htons(ICMPV6_RS << 8))
 		return false;
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)&((struct ipv6hdr *)inner)->saddr, 32, bpf_htons(8) + bpf_htons(NEXT_ICMPV6));
@@ -372,22 +381,23 @@ static __always_inline bool is_solicitation(struct __sk_buff *skb, const struct 
 	return fold(sum) == 0xffff;
 }
 
-static __always_inline int answer(struct __sk_buff *skb, const struct server_config *c, struct outer *o,
-				  const struct ipv6hdr *inner, __u8 *payload, __u32 at, bool unfinished)
+/* Not inlined: otherwise its numbers, too, would be on the stack of serve(). */
+static __noinline int answer(struct __sk_buff *skb, const struct server_config *c, struct datagram *d)
 {
+	const struct ipv6hdr *inner = &d->inner;
+	struct outer *o = &d->outer;
 	bool cone = inner->saddr.in6_u.u6_addr16[4] & bpf_htons(CONE_FLAG);
-	__u32 asked = o->ip.daddr, ra = HEADERS + at + ORIGIN, end;
+	__u32 asked = o->ip.daddr, at = d->at, ra = HEADERS + at + ORIGIN, end;
 	__u64 length;
 	__u8 zero = 0;
-	struct ethhdr ethernet;
-	__u16 origin[4] = {}, checksum;
+	__u16 checksum;
 	__u32 sum, source;
 
 	if (cone && (!c->secondary || (!c->uplink && !c->any_source)))
 		return GO_ON;
 	length = c->advertisement_length;
 	source = !cone ? asked : asked == c->primary ? c->secondary : c->primary; /* S-35 */
-	if (bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)))
+	if (bpf_skb_load_bytes(skb, 0, &d->ethernet, sizeof(d->ethernet)))
 		return GO_ON;
 	if (is_left(c))
 		return GO_ON;
@@ -401,29 +411,30 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 	for (int i = 0; i < 8; i++)
 		sum += inner->saddr.in6_u.u6_addr16[i];
 	checksum = ~fold(sum);
-	write_origin(origin, o);
+	write_origin(d->origin, o);
 	ANEW(length);
 	if (length < 72 || length > MAX_ADVERTISEMENT)
 		return GO_ON;
 	/* S-39: the nonce is kept; of the octets after it only the confirmation is written. */
 	if (bpf_skb_change_tail(skb, end, 0) ||
 	    (at && bpf_skb_store_bytes(skb, HEADERS + AUTHENTICATION - 1, &zero, 1, 0)) ||
-	    bpf_skb_store_bytes(skb, HEADERS + at, origin, sizeof(origin), 0) ||
+	    bpf_skb_store_bytes(skb, HEADERS + at, d->origin, sizeof(d->origin), 0) ||
 	    bpf_skb_store_bytes(skb, ra, c->advertisement, length, 0) ||
 	    bpf_skb_store_bytes(skb, ra + 24, &inner->saddr, 16, 0) || /* S-33 */
 	    bpf_skb_store_bytes(skb, ra + sizeof(*inner) + 2, &checksum, 2, 0))
 		return TC_ACT_SHOT; /* no memory */
 	length += at + ORIGIN;
 	ANEW(length);
-	if (!length || length > MOST || bpf_skb_load_bytes(skb, HEADERS, payload, length))
+	if (!length || length > MOST || bpf_skb_load_bytes(skb, HEADERS, d->sent, length))
 		return TC_ACT_SHOT;
-	address_to(o, c, source, o->ip.saddr, o->udp.source, length, payload_sum(payload, 0), unfinished);
+	address_to(o, c, source, o->ip.saddr, o->udp.source, length, payload_sum(d->sent, 0), d->unfinished);
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, o, sizeof(*o), 0))
 		return TC_ACT_SHOT;
 	if (c->uplink)
 		return decided(COUNT_solicitationsAnswered, bpf_redirect_neigh(c->uplink, NULL, 0, 0));
 	/* If there may be several routes out, the datagram leaves by the interface at which it arrived. */
-	if (bpf_skb_store_bytes(skb, 0, ethernet.h_source, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, ethernet.h_dest, ETH_ALEN, 0))
+	if (bpf_skb_store_bytes(skb, 0, d->ethernet.h_source, ETH_ALEN, 0) ||
+	    bpf_skb_store_bytes(skb, ETH_ALEN, d->ethernet.h_dest, ETH_ALEN, 0))
 		return TC_ACT_SHOT;
 	return decided(COUNT_solicitationsAnswered, bpf_redirect(skb->ifindex, 0));
 }
@@ -438,14 +449,33 @@ static __always_inline bool can_be_source(const struct in6_addr *a)
 	return first || a->in6_u.u6_addr32[1] || a->in6_u.u6_addr16[4];
 }
 
-static __always_inline int forward(struct __sk_buff *skb, const struct server_config *c, struct outer *o,
-				   const struct ipv6hdr *inner, __u8 *payload, __u64 length, bool unfinished)
+/*
+ * Writes the received payload at `start`, to the end of the datagram. Not inlined: in forward() the length would be on the stack, where
+ * kernel 6.1 loses its bounds.
+ */
+static __noinline int store_received(struct __sk_buff *skb, const struct datagram *d, __u32 start)
 {
+	__u64 length = d->length;
+
+	if (bpf_skb_change_tail(skb, start + length, 0))
+		return -1;
+	ANEW(length);
+	if (length < sizeof(d->inner) || length > sizeof(d->inner) + MAX_TRAILERS)
+		return -1;
+	return bpf_skb_store_bytes(skb, start, d->received, length, 0);
+}
+
+/* Not inlined, for the same reason as answer(). */
+static __noinline int forward(struct __sk_buff *skb, const struct server_config *c, struct datagram *d)
+{
+	const struct ipv6hdr *inner = &d->inner;
+	struct outer *o = &d->outer;
+	__u64 length = d->length;
 	const __u32 *from = inner->saddr.in6_u.u6_addr32, *to = inner->daddr.in6_u.u6_addr32;
 	__u16 from_port = ~inner->saddr.in6_u.u6_addr16[5], to_port = ~inner->daddr.in6_u.u6_addr16[5];
 	bool ours = to[1] == c->announced;
 	__u32 target = ~to[3], cost, source, start = HEADERS;
-	__u16 origin[4] = {}, sum;
+	__u16 *origin = d->origin, sum;
 
 	if (!c->uplink || to[0] != bpf_htonl(TEREDO_PREFIX) || !to_port || !is_global(c, target) || is_local(c, target))
 		return GO_ON;
@@ -471,19 +501,15 @@ static __always_inline int forward(struct __sk_buff *skb, const struct server_co
 		return decided(COUNT_droppedForwardLimit, TC_ACT_SHOT);
 	}
 
-	sum = payload_sum(payload, 0);
+	sum = payload_sum(d->received, 0);
 	if (ours) { /* S-25 */
-		write_origin(origin, o);
+		write_origin(d->origin, o);
 		start += ORIGIN;
 		sum = fold(sum + origin[0] + origin[1] + origin[2] + origin[3]);
 	}
-	ANEW(length);
-	if (length < sizeof(*inner) || length > sizeof(*inner) + MAX_TRAILERS)
-		return GO_ON;
-	if (bpf_skb_change_tail(skb, start + length, 0) || bpf_skb_store_bytes(skb, start, payload, length, 0) ||
-	    (ours && bpf_skb_store_bytes(skb, HEADERS, origin, sizeof(origin), 0)))
+	if (store_received(skb, d, start) || (ours && bpf_skb_store_bytes(skb, HEADERS, origin, sizeof(d->origin), 0)))
 		return TC_ACT_SHOT; /* no memory */
-	address_to(o, c, c->primary, target, to_port, start - HEADERS + length, sum, unfinished); /* S-24 */
+	address_to(o, c, c->primary, target, to_port, start - HEADERS + length, sum, d->unfinished); /* S-24 */
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, o, sizeof(*o), 0))
 		return TC_ACT_SHOT;
 	return decided(COUNT_forwardedToClients, bpf_redirect_neigh(c->uplink, NULL, 0, 0));
@@ -496,14 +522,13 @@ int serve(struct __sk_buff *skb)
 	__u64 length;
 	struct server_config *c = bpf_map_lookup_elem(&config, &zero);
 	__u64 *until = bpf_map_lookup_elem(&alive_until, &zero);
-	struct payloads *room = bpf_map_lookup_elem(&payloads, &zero);
-	struct ipv6hdr inner;
+	struct datagram *d = bpf_map_lookup_elem(&datagrams, &zero);
 	struct outer *o;
 	int unfinished;
 
-	if (!room || !c || c->mode == MODE_OFF || !until || *until < bpf_ktime_get_coarse_ns())
+	if (!d || !c || c->mode == MODE_OFF || !until || *until < bpf_ktime_get_coarse_ns())
 		return GO_ON;
-	o = &room->outer;
+	o = &d->outer;
 	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
 		return GO_ON;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, o, sizeof(*o)))
@@ -518,31 +543,34 @@ int serve(struct __sk_buff *skb)
 	if (is_denied(c, o->ip.saddr))
 		return decided(COUNT_droppedDenied, TC_ACT_SHOT);
 	length = skb->len - HEADERS;
-	if (length < sizeof(inner) || length > sizeof(inner) + MAX_TRAILERS ||
+	if (length < sizeof(d->inner) || length > sizeof(d->inner) + MAX_TRAILERS ||
 	    bpf_ntohs(o->ip.tot_len) != length + WRAPPING || bpf_ntohs(o->udp.len) != length + sizeof(o->udp))
 		return GO_ON;
 	if (!is_global(c, o->ip.saddr) || is_local(c, o->ip.saddr))
 		return GO_ON; /* S-12, S-29 */
-	__builtin_memset(room->received, 0, sizeof(room->received));
-	__builtin_memset(room->sent, 0, sizeof(room->sent));
+	__builtin_memset(d->received, 0, sizeof(d->received));
+	__builtin_memset(d->sent, 0, sizeof(d->sent));
 	ANEW(length);
-	if (length < sizeof(inner) || length > sizeof(inner) + MAX_TRAILERS || bpf_skb_load_bytes(skb, HEADERS, room->received, length))
+	if (length < sizeof(d->inner) || length > sizeof(d->inner) + MAX_TRAILERS || bpf_skb_load_bytes(skb, HEADERS, d->received, length))
 		return GO_ON;
 	/* S-38: authentication with neither identifier nor value, in front of a solicitation. */
-	if (!room->received[0]) {
-		if (length != AUTHENTICATION + SOLICITATION || room->received[1] != 1 || room->received[2] || room->received[3])
+	if (!d->received[0]) {
+		if (length != AUTHENTICATION + SOLICITATION || d->received[1] != 1 || d->received[2] || d->received[3])
 			return GO_ON;
 		at = AUTHENTICATION;
 	}
-	if (bpf_skb_load_bytes(skb, HEADERS + at, &inner, sizeof(inner)) || inner.version != 6)
+	if (bpf_skb_load_bytes(skb, HEADERS + at, &d->inner, sizeof(d->inner)) || d->inner.version != 6)
 		return GO_ON;
-	unfinished = checksum_state(skb, o, room->received);
+	unfinished = checksum_state(skb, o, d->received);
 	if (unfinished < 0)
 		return GO_ON;
-	if (c->answers && length == at + SOLICITATION && is_solicitation(skb, &inner, at))
-		return answer(skb, c, o, &inner, room->sent, at, unfinished);
-	if (!at && inner.nexthdr == NEXT_NONE && !inner.payload_len)
-		return forward(skb, c, o, &inner, room->received, length, unfinished);
+	d->at = at;
+	d->length = length;
+	d->unfinished = unfinished;
+	if (c->answers && length == at + SOLICITATION && is_solicitation(skb, d))
+		return answer(skb, c, d);
+	if (!at && d->inner.nexthdr == NEXT_NONE && !d->inner.payload_len)
+		return forward(skb, c, d);
 	return GO_ON;
 }
 

@@ -26,6 +26,17 @@ struct segment {
 	bool is_syn;
 };
 
+/*
+ * On the stack, the verifiers of some kernels (6.1) would refuse to users without CAP_PERFMON either the writes of four octets, or, without
+ * zeros before them, the reads.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct segment);
+} segments SEC(".maps");
+
 /* False if the packet is not one. */
 static __noinline bool read_segment(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct segment *segment)
 {
@@ -62,13 +73,14 @@ static __always_inline bool is_connection(const struct proof *proof, const struc
 static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, __u32 way, __u32 units)
 {
 	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
-	struct segment segment = {};
+	__u32 zero = 0;
+	struct segment *segment = bpf_map_lookup_elem(&segments, &zero);
 	bool is_same, is_new;
 	__s32 age;
 
-	if (!proof || !read_segment(skb, at, inner, &segment))
+	if (!proof || !segment || !read_segment(skb, at, inner, segment))
 		return false;
-	is_same = proof->segment != SEGMENT_WANTED && is_connection(proof, &inner->saddr, segment.ports);
+	is_same = proof->segment != SEGMENT_WANTED && is_connection(proof, &inner->saddr, segment->ports);
 	age = units - proof->at;
 	if (proof->segment == SEGMENT_SENT && age >= TRIAL_UNITS)
 		proof->segment = SEGMENT_SEEN;
@@ -76,21 +88,21 @@ static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ip
 		if (proof->segment == SEGMENT_SENT || (proof->segment == SEGMENT_SEEN && age < QUIET_UNITS))
 			return false;
 		__builtin_memcpy(proof->host, &inner->saddr, sizeof(proof->host));
-		proof->ports = segment.ports;
-		proof->seen = segment.end;
+		proof->ports = segment->ports;
+		proof->seen = segment->end;
 		proof->at = units;
 		proof->segment = SEGMENT_SEEN;
 		return false;
 	}
-	is_new = !segment.is_syn && (__s32)(segment.begin - proof->seen) >= 0;
+	is_new = !segment->is_syn && (__s32)(segment->begin - proof->seen) >= 0;
 	/*
 	 * Also if another rule still leaves the packet to the process: afterwards it is no longer new. A SYN begins a new connection with
 	 * the same ports.
 	 */
-	if (segment.is_syn || (__s32)(segment.end - proof->seen) > 0)
-		proof->seen = segment.end;
+	if (segment->is_syn || (__s32)(segment->end - proof->seen) > 0)
+		proof->seen = segment->end;
 	if (proof->segment == SEGMENT_SENT) {
-		if ((__s32)(segment.begin - proof->end) < 0 && (__s32)(segment.end - proof->begin) > 0)
+		if ((__s32)(segment->begin - proof->end) < 0 && (__s32)(segment->end - proof->begin) > 0)
 			proof->segment = SEGMENT_SEEN;
 		return false;
 	}
@@ -102,13 +114,14 @@ static __noinline bool is_trial(struct __sk_buff *skb, __u32 at, const struct ip
 static __noinline void begin_trial(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, __u32 units)
 {
 	struct proof *proof = bpf_map_lookup_elem(&proofs, &inner->daddr);
-	struct segment segment = {};
+	__u32 zero = 0;
+	struct segment *segment = bpf_map_lookup_elem(&segments, &zero);
 
-	if (!proof || proof->segment != SEGMENT_SEEN || !read_segment(skb, at, inner, &segment) ||
-	    !is_connection(proof, &inner->saddr, segment.ports))
+	if (!proof || proof->segment != SEGMENT_SEEN || !segment || !read_segment(skb, at, inner, segment) ||
+	    !is_connection(proof, &inner->saddr, segment->ports))
 		return;
-	proof->begin = segment.begin;
-	proof->end = segment.end;
+	proof->begin = segment->begin;
+	proof->end = segment->end;
 	proof->at = units;
 	proof->trials++;
 	proof->segment = SEGMENT_SENT;
