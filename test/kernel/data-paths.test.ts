@@ -18,6 +18,7 @@ import {
   until,
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
+import { withOpenTun } from '../support/open-tun.ts';
 import { proveKernelPath } from '../support/carried.ts';
 import { descriptorTexts } from '../support/descriptor-texts.ts';
 import { startMiredoClient } from '../support/miredo.ts';
@@ -90,8 +91,8 @@ test.each([
     const sets = ['--inh-caps', '--ambient-caps', '--bounding-set'].flatMap((set) => [set, `-all,${rights}`]);
     const user = ['--reuid', '65534', '--clear-groups', ...sets, '--', process.execPath, PROGRAM];
     const relay = net.relay.spawn(
-      'setpriv',
-      [...user, 'relay', '--address', RELAY_ADDRESS, '--name', 'relay'],
+      'unshare',
+      withOpenTun('setpriv', ...user, 'relay', '--address', RELAY_ADDRESS, '--name', 'relay'),
       {
         TEREDO_RUNTIME_DIR: folder,
       },
