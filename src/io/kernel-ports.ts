@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { DISCOVERY_GROUP } from '../core/constants.ts';
 import { HEADROOM } from '../core/machine.ts';
-import { SystemCallError } from '../linux/errors.ts';
+import type { SystemCallError } from '../linux/errors.ts';
 import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
 import { holderOfUdpPort } from '../linux/proc.ts';
 import { RawIpv6Socket } from '../linux/raw-ipv6.ts';
@@ -11,6 +11,7 @@ import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import { EbpfKernelPath } from './kernel-path/ebpf-kernel-path.ts';
 import { KernelServerPath } from './kernel-path/kernel-server-path.ts';
+import { explainNoKernelPath } from './kernel-path/no-kernel-path.ts';
 import { KernelNetwork } from './kernel-network.ts';
 import { KernelTun } from './kernel-tun.ts';
 import { KernelTunnelRules, explainRules } from './kernel-tunnel-rules.ts';
@@ -89,18 +90,6 @@ function explainDiscovery(error: SystemCallError): EnvironmentError | undefined 
       'bind that program to one address, or use --no-local-discovery',
     error,
   );
-}
-
-function explainNoKernelPath(error: Error): string {
-  if (!(error instanceof SystemCallError)) return error.message;
-  // The verifier refuses programs of users that may not see pointers.
-  if (error.code === 'EACCES' && error.call === 'bpf_object__load')
-    return 'not permitted: on this kernel it needs root, or CAP_PERFMON besides CAP_BPF and CAP_NET_ADMIN';
-  if (error.code === 'EPERM' || error.code === 'EACCES')
-    return 'not permitted: it needs root, or CAP_BPF and CAP_NET_ADMIN';
-  if (error.call === 'bpf_object__load')
-    return `this kernel refuses the programs; they need Linux 5.15 or later (${error.message})`;
-  return `the system refused: ${error.message}`;
 }
 
 function explainBind(
