@@ -1,0 +1,1 @@
+export function nodeFolder(cpu: string, version: string): string;
