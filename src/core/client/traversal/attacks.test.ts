@@ -16,8 +16,10 @@ import {
 } from '../../../../test/support/nat-rig.ts';
 import type { RigNat } from '../../../../test/support/nat-rig.ts';
 import { CLIENT_LIMITS } from '../limits.ts';
+import { formatIpv4 } from '../../../wire/index.ts';
 import type { Endpoint, Ipv6 } from '../../../wire/index.ts';
 import { everyNth } from '../../../../test/support/extent.ts';
+import { reached } from '../../../../test/support/limit-hits.ts';
 
 const VICTIM = at('198.51.100.66:53');
 const ATTACKER = at('198.18.0.66:4000');
@@ -414,3 +416,12 @@ describe('strangers list the address of a peer as their own, from ten IPv4 addre
     expect([asked, answered]).toEqual([30, 30]);
   });
 });
+
+test.each(['preserving', 'counting', 'random'] as const)(
+  'no socket is left for a peer behind our NAT that is %s: each attempt reaches the limit once',
+  (nat) => {
+    const rig = new NatRig(nat, { limits: { ...CLIENT_LIMITS, randomPorts: 0 } });
+    rig.send(data(rig.address, A));
+    expect(reached(rig.machine, 'random-ports')).toEqual([1, formatIpv4(A_MAPPED.address)]);
+  },
+);

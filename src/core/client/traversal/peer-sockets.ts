@@ -71,7 +71,7 @@ export class PeerSockets {
     const isSought = this.isSought(path, now);
     if (isSought && this.openPreserved(path, isWanted, now)) {
       if (path.hasSpoken) this.following.begin(path, now);
-    } else if (isSought && this.mayOpen(path, isWanted)) {
+    } else if (isSought && !this.context.preservesPorts && this.mayOpen(path, isWanted)) {
       path.ownSocket = this.pool.open(path.peer);
       path.randomPort = 0;
       this.keepFor(path, now);
