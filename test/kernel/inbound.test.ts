@@ -1,7 +1,9 @@
 /** Which packets of other hosts reach a client's host through the tunnel. */
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
-import { startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+import type { Namespace } from '../../src/lab/index.ts';
+import { IS_ALL } from '../support/extent.ts';
+import { PROGRAM, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
 const TABLE = 'teredo-teredo';
 
@@ -44,4 +46,20 @@ test('by default a client is open to all, and reports that once', async () => {
     20_000,
   );
   expect(program.output.split('reachable from the whole IPv6 Internet')).toHaveLength(2);
+});
+
+test.runIf(IS_ALL)('ping --until-direct to a host that refuses pings names the likely cause', async () => {
+  await using net = new Internet();
+  const [a, b] = ['a', 'b'].map((name) => net.site(name, 'port-restricted').client) as [Namespace, Namespace];
+  await startServer(net.server, SERVER_ADDRESS);
+  await startClient(a, SERVER_ADDRESS);
+  await startClient(b, SERVER_ADDRESS, '--inbound', 'refuse');
+  await teredoAddress(a);
+  const target = await teredoAddress(b);
+  const pinging = a.spawn(process.execPath, [PROGRAM, 'ping', target, '--until-direct', '--timeout', '3']);
+  expect(await pinging.exited, pinging.output).toBe(5);
+  expect(pinging.output).toMatch(/reached directly, at /);
+  expect(pinging.output).toMatch(
+    /no answer from .* the host drops pings: a firewall, or its --inbound refuse/,
+  );
 });

@@ -57,6 +57,8 @@ export class HolePunching {
   /** A likely cause where nothing answers; empty where none is known. */
   get whySilent(): string {
     if (this.last === undefined || !this.last.qualified || !isTeredo(this.address, 0)) return '';
+    if (this.isDirect)
+      return 'its client is reached directly, but the host drops pings: a firewall, or its --inbound refuse';
     if (this.last.isHeardThroughServer) return 'it has been heard through the servers only';
     return 'nothing of it has come through the servers: is it running, and its server?';
   }
