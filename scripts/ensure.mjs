@@ -40,6 +40,8 @@ const PACKAGE_TESTS = {
   '/usr/share/bash-completion/bash_completion': 'bash-completion',
   zsh: 'zsh',
   fish: 'fish',
+  scdoc: 'scdoc',
+  man: 'man-db',
 };
 const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR, ...PACKAGE_TESTS };
 
