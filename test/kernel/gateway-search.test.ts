@@ -6,6 +6,7 @@ import { Gateway } from '../support/miniupnpd.ts';
 import { mapped, ownStateDirectory } from '../support/port-mapping.ts';
 import { PROGRAM, startClient, startServer } from '../support/roles.ts';
 import { answerSearches } from '../support/ssdp-neighbour.ts';
+import { everyNth } from '../support/extent.ts';
 
 ownStateDirectory();
 
@@ -54,23 +55,27 @@ describe('other hosts answer the search for a gateway', () => {
     expect(askedByHttp(site)).toEqual([`${site.network}.1`]);
   });
 
-  test.for([
+  const DESCRIPTIONS = [
     ['at the neighbour that answers is read', '10.1.0.7', ['http://10.1.0.7:5000/'], ['10.1.0.7']],
     ['at other hosts is not read', '10.1.0.7', OF_OTHERS, []],
     ["at the gateway, but in a neighbour's answer, is not read", '10.1.0.7', ['http://10.1.0.1:5000/'], []],
     ['of a host that is not on the link is not read', '192.168.77.7', ['http://192.168.77.7:5000/'], []],
-  ] as const)('without a gateway, a description %s', async ([, from, locations, asked]) => {
-    await using net = new Internet();
-    const site = net.site('a', 'port-restricted');
-    site.client.nft(WATCH);
-    const neighbour = net.lab.host('neighbour');
-    net.join(site, neighbour, 7);
-    neighbour.ip('addr', 'add', '192.168.77.7/24', 'dev', 'eth');
-    const answering = await answerSearches(neighbour, { from, locations });
-    await startServer(net.server, SERVER_ADDRESS);
-    const check = site.client.spawn(process.execPath, [PROGRAM, 'netcheck', '--server', SERVER_ADDRESS]);
-    expect(await check.exited).toBe(0);
-    expect(answering.output).toMatch(/answered/);
-    expect(askedByHttp(site)).toEqual(asked);
-  });
+  ] as const;
+  test.for(everyNth(2, DESCRIPTIONS))(
+    'without a gateway, a description %s',
+    async ([, from, locations, asked]) => {
+      await using net = new Internet();
+      const site = net.site('a', 'port-restricted');
+      site.client.nft(WATCH);
+      const neighbour = net.lab.host('neighbour');
+      net.join(site, neighbour, 7);
+      neighbour.ip('addr', 'add', '192.168.77.7/24', 'dev', 'eth');
+      const answering = await answerSearches(neighbour, { from, locations });
+      await startServer(net.server, SERVER_ADDRESS);
+      const check = site.client.spawn(process.execPath, [PROGRAM, 'netcheck', '--server', SERVER_ADDRESS]);
+      expect(await check.exited).toBe(0);
+      expect(answering.output).toMatch(/answered/);
+      expect(askedByHttp(site)).toEqual(asked);
+    },
+  );
 });

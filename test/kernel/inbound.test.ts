@@ -15,12 +15,12 @@ for (const path of ['kernel', 'user']) {
     await startRelay(net.relay, RELAY_ADDRESS);
     const program = await startClient(client, SERVER_ADDRESS, '--data-path', path, '--inbound', 'refuse');
     const address = await teredoAddress(client);
-    expect(await ping(net.native, address, 3_000)).toBeUndefined();
+    expect(await ping(net.native, address, 1_000)).toBeUndefined();
     expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
-    const pinging = client.spawn('ping', ['-6', '-c', '20', '-i', '0.1', NATIVE_ADDRESS]);
+    const pinging = client.spawn('ping', ['-6', '-c', '10', '-i', '0.05', NATIVE_ADDRESS]);
     await pinging.exited;
     expect(pinging.output).toMatch(/ 0% packet loss/);
-    expect(await ping(net.native, address, 3_000)).toBeUndefined();
+    expect(await ping(net.native, address, 1_000)).toBeUndefined();
     expect(client.execute('nft', 'list', 'tables')).toContain(TABLE);
     expect(program.output).not.toMatch(/reachable from the whole IPv6 Internet|warning/);
     program.kill('SIGKILL');
