@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { CommanderError } from 'commander';
 import { CommandFailure, EXIT } from '../daemon/exit-codes.ts';
+import { sayFailure } from '../daemon/log.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import { systemErrorIn } from '../io/system-failures.ts';
 import { SettingsError } from '../runtime/settings/settings-error.ts';
@@ -51,6 +52,6 @@ function failure(error: unknown): number {
 }
 
 function complain(message: string, exitCode: number): number {
-  process.stderr.write(`teredo: ${message}\n`);
+  sayFailure(message);
   return exitCode;
 }

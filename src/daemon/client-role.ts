@@ -1,6 +1,7 @@
 import { networkNamespace } from '../control/network-namespace.ts';
 import type { ClientStatus, ContactStatus, PeerStatus } from '../control/status.ts';
 import type { ServerCandidate } from '../core/client/index.ts';
+import type { PortMapping } from '../io/ports.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
 import { Client } from '../runtime/client.ts';
 import type { ClientSettings } from '../runtime/client-settings.ts';
@@ -8,13 +9,14 @@ import type { ClientSnapshot } from '../runtime/status.ts';
 import { ResolveAgain } from '../runtime/resolve-again.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
-import { dataPathInWords, dataPathStatus } from './data-path-status.ts';
+import { dataPathStatus } from './data-path-status.ts';
 import { EXIT } from './exit-codes.ts';
 import { explainReason } from './explain.ts';
 import { peerStatus } from './peer-status.ts';
 import { portMappingInWords, portMappingStatus } from './port-mapping.ts';
 import { commonStatus } from './control-answers.ts';
-import { say, sayWhyNotKernel } from './log.ts';
+import { say, sayDataPath, sayWarning, sayWhyNotKernel } from './log.ts';
+import type { LogFields } from './log-events.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
 /** Names are resolved before anything is opened. */
@@ -35,31 +37,28 @@ export class ClientRole implements Role {
     this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
       if (state === 'qualified') {
-        say(`qualified: ${client.toString()}, ${natInWords(client.status(), this.mayMeet)}`);
+        const words = `qualified: ${client.toString()}, ${natInWords(client.status(), this.mayMeet)}`;
+        say('qualified', words, addressFields(client.status()));
         this.saidAddress = client.toString();
         this.sayExposure(settings);
-      } else if (reason !== undefined && reason !== 'stopped') say(`${state}: ${explainReason(reason)}`);
+      } else if (reason === undefined) say('searching', 'looking for a server');
+      else if (reason !== 'stopped') say(state, `${state}: ${explainReason(reason)}`, { reason });
     });
     client.on('default-route', (on) => {
-      if (on) say(`default route through ${client.interfaceName}`);
-      else if (client.address !== undefined) say('no default route');
+      if (on) say('default-route', `default route through ${client.interfaceName}`, { on });
+      else if (client.address !== undefined) say('default-route', 'no default route', { on });
     });
     client.on('address', (address) => {
       if (address !== undefined) this.sayChange(formatIpv6(address));
       if (address !== undefined && !client.status().defaultRoute) sayWhoHasTheDefault(settings);
     });
-    client.on('port-mapping', (mapping) =>
-      say(
-        mapping === undefined
-          ? 'the gateway maps the port no longer'
-          : `the gateway has opened ${portMappingInWords(portMappingStatus(mapping))}`,
-      ),
-    );
-    client.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
-    client.on('resumed', (ms) =>
-      say(`this host was suspended for ${Math.round(ms / 1_000)} s: the mapping is checked`),
-    );
-    client.on('warning', (message) => say(`warning: ${message}`));
+    client.on('port-mapping', sayPortMapping);
+    client.on('data-path', sayDataPath);
+    client.on('resumed', (ms) => {
+      const seconds = Math.round(ms / 1_000);
+      say('resumed', `this host was suspended for ${seconds} s: the mapping is checked`, { seconds });
+    });
+    client.on('warning', sayWarning);
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
   }
 
@@ -69,7 +68,9 @@ export class ClientRole implements Role {
     if (client.state !== 'qualified' || saidAddress === undefined || saidAddress === address) return;
     this.saidAddress = address;
     say(
+      'address-changed',
       `the address has changed: ${address} (it was ${saidAddress}), ${natInWords(client.status(), this.mayMeet)}`,
+      { ...addressFields(client.status()), before: saidAddress },
     );
   }
 
@@ -78,6 +79,7 @@ export class ClientRole implements Role {
     if (this.isExposureSaid || inbound === 'refuse') return;
     this.isExposureSaid = true;
     say(
+      'reachable',
       `this host is now reachable from the whole IPv6 Internet at its Teredo address, whatever the NAT filters: ` +
         'filter incoming IPv6 with the firewall of this host, or start the client with --inbound refuse',
     );
@@ -165,6 +167,24 @@ const NO_PROGRESS = {
   guessesSent: 0,
 } as const;
 
+function addressFields({ address, nat, mapped, server }: ClientSnapshot): LogFields {
+  return {
+    address: address === undefined ? undefined : formatIpv6(address),
+    nat,
+    mapped: mapped === undefined ? undefined : formatEndpoint(mapped),
+    server: server === undefined ? undefined : (server.name ?? formatIpv4(server.primary)),
+  };
+}
+
+function sayPortMapping(mapping: PortMapping | undefined): void {
+  if (mapping === undefined) {
+    say('port-mapping', 'the gateway maps the port no longer');
+    return;
+  }
+  const status = portMappingStatus(mapping);
+  say('port-mapping', `the gateway has opened ${portMappingInWords(status)}`, { mapped: status.external });
+}
+
 function natInWords(client: ClientSnapshot, mayMeet: boolean): string {
   const mapped = client.mapped === undefined ? '' : `, mapped to ${formatEndpoint(client.mapped)}`;
   return `NAT ${client.nat}${mapped}${doubtsOf(client, mayMeet)}`;
@@ -185,6 +205,7 @@ function sayWhoHasTheDefault({ defaultRoute = 'auto', interface: own = '' }: Cli
   const { network } = kernelPorts();
   if (defaultRoute === 'auto' && network.hasNativeIpv6(own)) {
     say(
+      'notice',
       'this host has native IPv6: only 2001::/32 goes through the tunnel (--default-route sends all); ' +
         '"teredo host-relay" would do for that',
     );
@@ -193,6 +214,7 @@ function sayWhoHasTheDefault({ defaultRoute = 'auto', interface: own = '' }: Cli
   const other = defaultRoute === 'never' ? undefined : network.otherTeredoDefault(own);
   if (other === undefined) return;
   say(
+    'notice',
     `another Teredo client (${other}) has the default route: only 2001::/32 goes through "${own}" until it ends`,
   );
 }

@@ -6,7 +6,7 @@ import { networkNamespace } from '../control/network-namespace.ts';
 import type { DaemonStatus, PeerStatus, PeersStatus } from '../control/status.ts';
 import { parseIpv6 } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
-import { say } from './log.ts';
+import { sayText } from './log.ts';
 import type { Role } from './run-role.ts';
 
 /** How many names are tried when a daemon has none of its own. */
@@ -26,7 +26,7 @@ export async function openControl(
   const directory = controlDirectory();
   try {
     if (name !== undefined) {
-      const control = await ControlServer.listen(directory, name, handlerOf(name, role), say);
+      const control = await ControlServer.listen(directory, name, handlerOf(name, role), sayText);
       if (control !== undefined) return control;
       throw new CommandFailure(
         EXIT.FAILED,
@@ -35,7 +35,7 @@ export async function openControl(
     }
     for (let count = 1; count <= MAX_AUTOMATIC_NAMES; count++) {
       const automatic = count === 1 ? kind : `${kind}-${count}`;
-      const control = await ControlServer.listen(directory, automatic, handlerOf(automatic, role), say);
+      const control = await ControlServer.listen(directory, automatic, handlerOf(automatic, role), sayText);
       if (control !== undefined) return control;
     }
   } catch (error) {

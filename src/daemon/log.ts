@@ -1,16 +1,81 @@
 import { LogLines } from '../io/log-lines.ts';
 import type { DataPath } from '../runtime/data-path-use.ts';
+import { LOG_LEVELS } from '../runtime/settings/common-options.ts';
+import type { LogFormatName, LogLevel } from '../runtime/settings/common-options.ts';
 import { dataPathInWords } from './data-path-status.ts';
+import { EVENTS } from './log-events.ts';
+import type { LogEvent, LogFields } from './log-events.ts';
+import { isJournal, journalLine, jsonFormat, textLine } from './log-formats.ts';
+import type { LogFormat } from './log-formats.ts';
 
 const STDERR = 2;
-const log = new LogLines(STDERR);
+const WARNING = 'warning: ';
 
-/** A line for the log: stderr, which systemd puts into the journal. */
-export function say(message: string): void {
-  log.write(message);
+let level: LogLevel = 'info';
+let format: LogFormat = textLine;
+/** Fields of every line of a role. */
+let common: object = {};
+let isOpen = false;
+const lines = new LogLines(STDERR, (lost) =>
+  format({
+    event: 'lines-lost',
+    message: `${lost} lines of this log are lost: its reader had stopped`,
+    fields: { lost },
+  }),
+);
+
+/** The log of a role, on stderr. Before this, failures are lines for the user of a command. */
+export async function openLog(options: {
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormatName;
+}): Promise<void> {
+  setLevel(options.logLevel);
+  format = await formatOf(options.logFormat);
+  isOpen = true;
+}
+
+/** Lines of this level and the more important ones are written from now on. */
+export function setLevel(wanted: LogLevel): void {
+  level = wanted;
+}
+
+/** Adds the daemon's role and name to lines for programs. */
+export function identify(role: string, name: string): void {
+  common = { role, name, pid: process.pid };
+}
+
+export function say(event: LogEvent, message: string, fields: LogFields = {}): void {
+  if (LOG_LEVELS.indexOf(EVENTS[event]) <= LOG_LEVELS.indexOf(level))
+    lines.write(format({ event, message, fields }));
+}
+
+/** A line of a part that knows no events; it is a warning if it begins so. */
+export function sayText(text: string): void {
+  if (text.startsWith(WARNING)) say('warning', text.slice(WARNING.length));
+  else say('notice', text);
+}
+
+/** A warning of a role; `kind`: that a limit is reached. */
+export function sayWarning(message: string, kind?: 'limit'): void {
+  say(kind === 'limit' ? 'limit-reached' : 'warning', message);
+}
+
+/** The program ends with this error. */
+export function sayFailure(message: string): void {
+  if (isOpen && format !== textLine) say('failed', message);
+  else process.stderr.write(`teredo: ${message}\n`);
 }
 
 /** Says at the start why the kernel does not do the work, or which rules of the host could not be read. */
 export function sayWhyNotKernel(dataPath: DataPath): void {
-  if (dataPathInWords(dataPath) !== dataPath.kind) say(`data path: ${dataPathInWords(dataPath)}`);
+  if (dataPathInWords(dataPath) !== dataPath.kind) sayDataPath(dataPath);
+}
+
+export function sayDataPath(path: DataPath): void {
+  say('data-path', `data path: ${dataPathInWords(path)}`, { path: path.kind });
+}
+
+async function formatOf(name: LogFormatName): Promise<LogFormat> {
+  if (name === 'json') return jsonFormat(() => common);
+  return name === 'journal' || (name === 'auto' && isJournal(STDERR)) ? journalLine : textLine;
 }

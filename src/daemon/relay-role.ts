@@ -6,11 +6,11 @@ import { Relay } from '../runtime/relay.ts';
 import type { RelaySettings } from '../runtime/relay.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
 import { accessStatus } from './access.ts';
-import { dataPathInWords, dataPathStatus } from './data-path-status.ts';
+import { dataPathStatus } from './data-path-status.ts';
 import { EXIT } from './exit-codes.ts';
 import { carriedStatus, secondsAgo } from './peer-status.ts';
 import { commonStatus } from './control-answers.ts';
-import { say, sayWhyNotKernel } from './log.ts';
+import { say, sayDataPath, sayWarning, sayWhyNotKernel } from './log.ts';
 import type { Role, RunningRole } from './run-role.ts';
 import { explainNotLocal } from './start-notices.ts';
 
@@ -26,14 +26,15 @@ export class RelayRole implements Role {
   ) {
     this.role = role;
     this.relay = new Relay(settings, ports);
-    this.relay.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
-    this.relay.on('warning', (message) => say(`warning: ${message}`));
+    this.relay.on('data-path', sayDataPath);
+    this.relay.on('warning', sayWarning);
     this.relay.on('lost', (error) => running.end(EXIT.FAILED, error.message));
   }
 
   async start(): Promise<void> {
     await explainNotLocal(this.relay.start(), this.role === 'relay' ? 'announce' : 'leave-out');
-    if (this.relay.adoptedPeers > 0) say(`${this.relay.adoptedPeers} peers taken over from the last process`);
+    const { adoptedPeers: peers } = this.relay;
+    if (peers > 0) say('taken-over', `${peers} peers taken over from the last process`, { peers });
     sayWhyNotKernel(this.relay.dataPath);
   }
 

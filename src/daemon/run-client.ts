@@ -8,6 +8,7 @@ import type { Values } from '../runtime/settings/option.ts';
 import { ClientRole } from './client-role.ts';
 import type { ResolvedSettings } from './client-role.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { openLog } from './log.ts';
 import { resolveMeetingPoint } from './meeting-point.ts';
 import { noticesOfPortMappingFile, portMappingFile } from './port-mapping.ts';
 import { runRole } from './run-role.ts';
@@ -18,6 +19,7 @@ type ClientValues = Values<typeof CLIENT_OPTIONS>;
 
 /** Runs a client with these options; resolves when it has ended. */
 export async function runClient(values: ClientValues): Promise<ExitCode> {
+  await openLog(values);
   const notices: string[] = [];
   const known: KnownAddresses = new Map();
   const settings = await settingsOf(values, notices, known);

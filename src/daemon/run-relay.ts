@@ -8,6 +8,7 @@ import type { Values } from '../runtime/settings/option.ts';
 import type { HOST_RELAY_OPTIONS, RELAY_OPTIONS } from '../runtime/settings/relay-options.ts';
 import { accessOf, noticesOfAccess } from './access.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { openLog } from './log.ts';
 import { RelayRole } from './relay-role.ts';
 import { runRole } from './run-role.ts';
 import { noticesOfReach, noticesOfRemoved } from './start-notices.ts';
@@ -16,7 +17,8 @@ type RelayValues = Values<typeof RELAY_OPTIONS>;
 type HostRelayValues = Values<typeof HOST_RELAY_OPTIONS>;
 
 /** Runs a relay with these options; resolves when it has ended. */
-export function runRelay(values: RelayValues): Promise<ExitCode> {
+export async function runRelay(values: RelayValues): Promise<ExitCode> {
+  await openLog(values);
   const notices = noticesOfReach(values);
   if (!kernelPorts().network.forwardsIpv6())
     notices.push('warning: this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1');
@@ -24,7 +26,8 @@ export function runRelay(values: RelayValues): Promise<ExitCode> {
 }
 
 /** Runs a host-specific relay with these options; resolves when it has ended. */
-export function runHostRelay(values: HostRelayValues): Promise<ExitCode> {
+export async function runHostRelay(values: HostRelayValues): Promise<ExitCode> {
+  await openLog(values);
   const notices: string[] = [];
   // H-3. It may come yet: the relay follows the host's addresses.
   if (kernelPorts().network.globalIpv6().length === 0)

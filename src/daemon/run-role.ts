@@ -7,7 +7,7 @@ import type { Ipv6 } from '../wire/index.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { openControl } from './control-answers.ts';
-import { say } from './log.ts';
+import { identify, say, sayText } from './log.ts';
 
 /** A role that runs in the foreground until a signal or an error ends it. */
 export interface Role {
@@ -42,24 +42,28 @@ export async function runRole(
   let end!: (exitCode: ExitCode, message?: string) => void;
   const ended = new Promise<ExitCode>((resolve) => {
     end = (exitCode, message) => {
-      if (message !== undefined) say(message);
+      if (message !== undefined) say(exitCode === EXIT.OK ? 'notice' : 'failed', message);
       resolve(exitCode);
     };
   });
-  const stop = (signal: NodeJS.Signals): void => end(signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK);
+  const stop = (signal: NodeJS.Signals): void => {
+    say('stopping', `stopping: ${signal}`, { signal });
+    end(signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK);
+  };
   // SIGHUP: the terminal it ran in has gone.
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, stop);
   const role = make({ end });
   let stopFeeding = (): void => {};
   const control = await openControl(kind, name, role);
+  identify(kind, control.name);
   try {
     const isEnded = await Promise.race([role.start().then(() => false), ended.then(() => true)]);
     if (isEnded) return await ended; // without waiting for the start
-    for (const notice of notices) say(notice);
+    for (const notice of notices) sayText(notice);
     const elsewhere = whyElsewhere();
-    if (elsewhere !== undefined) say(`warning: ${elsewhere}: the control socket is ${control.path}`);
-    say(`teredo ${kind} "${control.name}" is running (pid ${process.pid})`);
+    if (elsewhere !== undefined) say('warning', `${elsewhere}: the control socket is ${control.path}`);
+    say('running', `teredo ${kind} "${control.name}" is running (pid ${process.pid})`);
     notifySystemd('READY=1');
     stopFeeding = feedWatchdog();
     return await ended;
@@ -72,7 +76,7 @@ export async function runRole(
       sayAtEnd(error);
     }
     if (!(await within(CLOSE_MS, closed(role), false)))
-      say(`the ${kind} has not ended in ${CLOSE_MS / 1_000} s: the process ends without it`);
+      say('warning', `the ${kind} has not ended in ${CLOSE_MS / 1_000} s: the process ends without it`);
     for (const signal of signals) process.off(signal, stop);
     // Look-ups of names and connections may keep the process alive: nothing here can wait for them.
     setTimeout(() => endProcess(Number(process.exitCode ?? EXIT.FAILED)), LINGER_MS).unref();
@@ -90,5 +94,5 @@ async function closed(role: Role): Promise<boolean> {
 }
 
 function sayAtEnd(error: unknown): void {
-  say(`warning: at the end: ${(error as Error).message}`);
+  say('warning', `at the end: ${(error as Error).message}`);
 }

@@ -9,6 +9,7 @@ import { formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { accessOf, noticesOfAccess } from './access.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { openLog } from './log.ts';
 import { runRole } from './run-role.ts';
 import { readKeys } from './secrets.ts';
 import { ServerRole } from './server-role.ts';
@@ -17,7 +18,8 @@ import { noticesOfReach } from './start-notices.ts';
 type ServerValues = Values<typeof SERVER_OPTIONS>;
 
 /** Runs a server with these options; resolves when it has ended. */
-export function runServer(values: ServerValues): Promise<ExitCode> {
+export async function runServer(values: ServerValues): Promise<ExitCode> {
+  await openLog(values);
   const { name, keys: keyFile, allow, deny, limits, ...same } = values;
   const secondary = secondaryOf(values);
   const access = accessOf({ allow, deny });

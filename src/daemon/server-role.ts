@@ -5,9 +5,9 @@ import type { ServerSettings } from '../runtime/server.ts';
 import { formatIpv4 } from '../wire/index.ts';
 import { accessStatus } from './access.ts';
 import { AnnouncedCheck } from './announced-check.ts';
-import { dataPathInWords, dataPathStatus } from './data-path-status.ts';
+import { dataPathStatus } from './data-path-status.ts';
 import { commonStatus } from './control-answers.ts';
-import { say, sayWhyNotKernel } from './log.ts';
+import { sayDataPath, sayText, sayWarning, sayWhyNotKernel } from './log.ts';
 import type { Role } from './run-role.ts';
 import { explainNotLocal } from './start-notices.ts';
 
@@ -17,15 +17,15 @@ export class ServerRole implements Role {
 
   constructor(settings: ServerSettings) {
     this.server = new Server(settings, kernelPorts());
-    this.server.on('warning', (message) => say(`warning: ${message}`));
-    this.check = new AnnouncedCheck(settings, say, kernelPorts());
+    this.server.on('warning', sayWarning);
+    this.check = new AnnouncedCheck(settings, sayText, kernelPorts());
   }
 
   async start(): Promise<void> {
     await explainNotLocal(this.server.start(), 'announce');
     this.check.start();
     sayWhyNotKernel(this.server.dataPath);
-    this.server.on('data-path', (path) => say(`data path: ${dataPathInWords(path)}`));
+    this.server.on('data-path', sayDataPath);
   }
 
   async close(): Promise<void> {

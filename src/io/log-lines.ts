@@ -12,13 +12,16 @@ const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
  */
 export class LogLines {
   private readonly fd: number;
+  private readonly lostLine: (lost: number) => string;
   private own: number | undefined;
   /** The rest of a line whose beginning has been written. */
   private rest: Uint8Array = NOTHING;
   private lost = 0;
 
-  constructor(fd: number) {
+  /** `lostLine`: the line about so many lost ones. */
+  constructor(fd: number, lostLine: (lost: number) => string) {
     this.fd = fd;
+    this.lostLine = lostLine;
   }
 
   write(text: string): void {
@@ -32,8 +35,7 @@ export class LogLines {
 
   private writeLostCount(): boolean {
     if (this.lost === 0) return true;
-    if (!this.put(lineOf(`warning: ${this.lost} lines of this log are lost: its reader had stopped`)))
-      return false;
+    if (!this.put(lineOf(this.lostLine(this.lost)))) return false;
     this.lost = 0;
     return this.rest.length === 0;
   }

@@ -65,8 +65,8 @@ export interface ClientEvents {
   'port-mapping': [PortMapping | undefined];
   /** The host was suspended for so many milliseconds; mapping and gateway are asked at once. */
   resumed: [number];
-  /** Something a person should look at. */
-  warning: [string];
+  /** Something that a person should look at; `limit`: a limit is reached. */
+  warning: [message: string, kind?: 'limit'];
   /** The client has ended by itself: its interface was taken away. */
   lost: [Error];
 }

@@ -99,7 +99,9 @@ export class Client extends EventEmitter<ClientEvents> {
         this.emit('port-mapping', mapping);
       },
     );
-    this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
+    this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) =>
+      this.emit('warning', line, 'limit'),
+    );
     this.driver.onLimit = () => this.limitLog.trigger();
     this.repeatedWarnings = new RepeatedWarnings(ports.clock, (message) => this.emit('warning', message));
     this.debounce = new Debounce(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);

@@ -48,8 +48,8 @@ export interface RelaySettings {
 }
 
 export interface RelayEvents {
-  /** Something a person should look at. */
-  warning: [string];
+  /** Something that a person should look at; `limit`: a limit is reached. */
+  warning: [message: string, kind?: 'limit'];
   'data-path': [DataPath];
   lost: [Error];
 }
@@ -106,7 +106,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.kernelPath = new DataPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
       this.emit('data-path', path),
     );
-    this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
+    this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) =>
+      this.emit('warning', line, 'limit'),
+    );
     this.driver.onLimit = () => this.limitLog.trigger();
     this.debounce = new Debounce(ports.clock, () => this.networkChanged());
   }

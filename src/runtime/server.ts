@@ -50,8 +50,8 @@ const PATH_AGAIN_MS = 15_000;
 export interface ServerEvents {
   /** The data path has changed. */
   'data-path': [DataPath];
-  /** Something that a person should look at; in words. */
-  warning: [string];
+  /** Something that a person should look at; `limit`: a limit is reached. */
+  warning: [message: string, kind?: 'limit'];
 }
 
 /** A running Teredo server. */
@@ -98,7 +98,9 @@ export class Server extends EventEmitter<ServerEvents> {
       ports.entropy,
     );
     this.driver = new Driver(this.machine, ports.clock, () => {});
-    this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) => this.emit('warning', line));
+    this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) =>
+      this.emit('warning', line, 'limit'),
+    );
     this.driver.onLimit = () => this.limitLog.trigger();
     this.debounce = new Debounce(ports.clock, () => this.policy.setSubnets(ports.network.ipv4Subnets()));
   }

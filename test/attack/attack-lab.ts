@@ -131,7 +131,10 @@ export async function endedWith(
   limit: string,
 ): Promise<{ readonly times: number; readonly by: string; readonly lines: number }> {
   await program.stop();
-  const pattern = new RegExp(`^warning: limit ${limit} reached by (.+), ([\\d,]+) \\D+ within \\d+ s$`, 'gm');
+  const pattern = new RegExp(
+    `^\\S+ warning: limit ${limit} reached by (.+), ([\\d,]+) \\D+ within \\d+ s$`,
+    'gm',
+  );
   const lines = [...program.output.matchAll(pattern)];
   const times = lines.reduce((sum, [, , count]) => sum + Number(count!.replaceAll(',', '')), 0);
   return { times, by: lines[0]?.[1] ?? '', lines: lines.length };

@@ -33,14 +33,14 @@ test('an address that goes and comes back: the status shows the data path, and t
     inUse: 'user',
     reason: `no interface that is up has ${SERVER_ADDRESS}`,
   });
-  await server.waitFor(/^data path: user \(no interface/m);
+  await server.waitFor(/ data path: user \(no interface/m);
   // The kernel has also removed the subnet's other address, and the routes that named this one.
   net.server.ipBatch(
     ...[SERVER_ADDRESS, SERVER_SECONDARY].map((address) => `address add ${address}/24 dev wan`),
     `route add 192.0.2.0/24 dev wan src ${SERVER_ADDRESS}`,
   );
   await eventuallyUses(net.server, { inUse: 'kernel' });
-  await server.waitFor(/^data path: kernel$/m);
+  await server.waitFor(/ data path: kernel$/m);
   await eachByKernel(net.server, asker, solicitation());
   expect(await pathOf(net.server)).toMatchObject({ counters: { solicitationsAnswered: 1 } });
 });

@@ -1,6 +1,13 @@
 import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import type { ClientSettings } from '../client-settings.ts';
-import { ALLOW_PRIVATE, INTERFACE_NAME, dataPath, limitOption, nameOf } from './common-options.ts';
+import {
+  ALLOW_PRIVATE,
+  INTERFACE_NAME,
+  LOG_OPTIONS,
+  dataPath,
+  limitOption,
+  nameOf,
+} from './common-options.ts';
 import { HOST_ADDRESS, PORT, REFRESH, RELAY, SECONDARY, SERVERS, choice, text } from './kinds.ts';
 import type { Options } from './option.ts';
 
@@ -25,6 +32,7 @@ export const CLIENT_OPTIONS = {
   bind: { kind: HOST_ADDRESS, mayBeZero: true, help: 'local IPv4 address (default: any)' },
   interface: INTERFACE_NAME,
   name: nameOf('client'),
+  ...LOG_OPTIONS,
   defaultRoute: {
     on: 'always',
     off: 'never',

@@ -55,6 +55,28 @@ export function nameOf(usual: string) {
   } as const satisfies ValueOption<string>;
 }
 
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ['auto', 'text', 'json', 'journal'] as const;
+export type LogFormatName = (typeof LOG_FORMATS)[number];
+
+/** The log of a daemon; nothing of the library. */
+export const LOG_OPTIONS = {
+  logLevel: {
+    kind: choice(LOG_LEVELS, '<level>'),
+    default: 'info',
+    setting: false,
+    help: 'the least important lines of the log that are written',
+  },
+  logFormat: {
+    kind: choice(LOG_FORMATS, '<format>'),
+    default: 'auto',
+    setting: false,
+    help: 'lines for people, for programs, or with priorities for the journal; auto: journal if stderr is the journal, else text',
+  },
+} as const satisfies Readonly<Record<string, ValueOption<string>>>;
+
 /** `defaults`: the role's limits. */
 export function limitOption(defaults: object) {
   return {

@@ -6,6 +6,7 @@ import {
   ANNOUNCE,
   DENY,
   INTERFACE_NAME,
+  LOG_OPTIONS,
   dataPath,
   limitOption,
   nameOf,
@@ -19,6 +20,7 @@ const common = (role: string) =>
     port: { kind: PORT, default: RELAY_PORT, mayBeZero: true, help: 'UDP port' },
     interface: INTERFACE_NAME,
     name: nameOf(role),
+    ...LOG_OPTIONS,
     trustCone: {
       on: true,
       help: "believe a client's cone bit and send it packets at once, as before RFC 5991",

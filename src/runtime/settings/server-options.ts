@@ -1,6 +1,15 @@
 import { SERVER_LIMITS } from '../../core/server/index.ts';
 import type { ServerSettings } from '../server.ts';
-import { ALLOW, ALLOW_PRIVATE, ANNOUNCE, DENY, dataPath, limitOption, nameOf } from './common-options.ts';
+import {
+  ALLOW,
+  ALLOW_PRIVATE,
+  ANNOUNCE,
+  DENY,
+  LOG_OPTIONS,
+  dataPath,
+  limitOption,
+  nameOf,
+} from './common-options.ts';
 import { HOST_ADDRESS, SECONDARY, text } from './kinds.ts';
 import type { Options } from './option.ts';
 
@@ -18,6 +27,7 @@ export const SERVER_OPTIONS = {
   announce: ANNOUNCE,
   announceSecondary: { kind: HOST_ADDRESS, help: 'the same for --secondary' },
   name: nameOf('server'),
+  ...LOG_OPTIONS,
   mtu: {
     off: false,
     help: 'leave the MTU option out of advertisements: some checkers of Windows want 109 bytes',
