@@ -11,6 +11,7 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
   relay: ['--address 203.0.113.120 --deny 198.51.100.0/24', 'serves all clients except those of one network'],
   'host-relay': ['--address 203.0.113.120', 'uses this one of the IPv4 addresses of the host'],
   status: ['relay --watch', 'shows the daemon "relay" every second'],
+  ready: ['client --wait --timeout 30', 'waits at most 30 s until the client is qualified'],
   peers: ['client --limit 20', 'shows 20 peers of the daemon "client"'],
   ping: ['2001:db8:2::2 --until-direct', 'shows step by step how the client finds a direct way to this host'],
   netcheck: ['--server teredo.example.net,192.0.2.1', 'compares two servers'],

@@ -3,6 +3,7 @@ import { addressCommand } from './commands/address.ts';
 import { netcheckCommand } from './commands/netcheck.ts';
 import { peersCommand } from './commands/peers.ts';
 import { pingCommand } from './commands/ping.ts';
+import { readyCommand } from './commands/ready.ts';
 import { statusCommand } from './commands/status.ts';
 import { VERSION } from './commands/version.ts';
 import { completeCommand } from './completion/command.ts';
@@ -25,6 +26,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     relayCommand(finish),
     hostRelayCommand(finish),
     statusCommand(finish),
+    readyCommand(finish),
     peersCommand(),
     pingCommand(finish),
     netcheckCommand(finish),

@@ -44,6 +44,7 @@ export class ClientRole implements Role {
       } else if (reason === undefined) say('searching', 'looking for a server');
       else if (reason !== 'stopped') say(state, `${state}: ${explainReason(reason)}`, { reason });
     });
+    for (const event of ['state', 'address', 'data-path'] as const) client.on(event, running.changed);
     client.on('default-route', (on) => {
       if (on) say('default-route', `default route through ${client.interfaceName}`, { on });
       else if (client.address !== undefined) say('default-route', 'no default route', { on });

@@ -27,6 +27,7 @@ export class RelayRole implements Role {
     this.role = role;
     this.relay = new Relay(settings, ports);
     this.relay.on('data-path', sayDataPath);
+    this.relay.on('data-path', running.changed);
     this.relay.on('warning', sayWarning);
     this.relay.on('lost', (error) => running.end(EXIT.FAILED, error.message));
   }

@@ -24,7 +24,7 @@ test('a role is closed though its control socket cannot be', async () => {
   let isClosed = false;
   const exitCode = await runRole('relay', 'run-role-test', ({ end }) => ({
     start: () => Promise.resolve(end(EXIT.FAILED)),
-    status: (() => ({})) as unknown as Role['status'],
+    status: (() => ({ role: 'relay', dataPath: { inUse: 'user' } })) as unknown as Role['status'],
     close: async () => void (isClosed = true),
   }));
   expect([exitCode, isClosed]).toEqual([EXIT.FAILED, true]);

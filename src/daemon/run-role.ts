@@ -2,12 +2,14 @@ import { whyElsewhere } from '../control/control-path.ts';
 import type { ContactStatus, PeerStatus, RoleStatus } from '../control/status.ts';
 import { within } from '../io/deadline.ts';
 import { endProcess } from '../io/end-process.ts';
-import { feedWatchdog, notifySystemd } from '../io/systemd.ts';
+import { feedWatchdog } from '../io/systemd.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { openControl } from './control-answers.ts';
 import { identify, say, sayText } from './log.ts';
+import { readinessOf } from './readiness.ts';
+import { ServiceNotices } from './service-notices.ts';
 
 /** A role that runs in the foreground until a signal or an error ends it. */
 export interface Role {
@@ -24,6 +26,8 @@ export interface Role {
 export interface RunningRole {
   /** Ends the role with this exit status; a message goes to stderr. */
   readonly end: (exitCode: ExitCode, message?: string) => void;
+  /** The state that its status shows in words may have changed. */
+  readonly changed: () => void;
 }
 
 /** A role ends within 5 s after a signal: the first is for its own end, the second for all else that keeps the process alive. */
@@ -53,7 +57,8 @@ export async function runRole(
   // SIGHUP: the terminal it ran in has gone.
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, stop);
-  const role = make({ end });
+  const service = new ServiceNotices(() => readinessOf(role.status(control.name)));
+  const role = make({ end, changed: () => service.changed() });
   let stopFeeding = (): void => {};
   const control = await openControl(kind, name, role);
   identify(kind, control.name);
@@ -64,12 +69,12 @@ export async function runRole(
     const elsewhere = whyElsewhere();
     if (elsewhere !== undefined) say('warning', `${elsewhere}: the control socket is ${control.path}`);
     say('running', `teredo ${kind} "${control.name}" is running (pid ${process.pid})`);
-    notifySystemd('READY=1');
+    service.begin();
     stopFeeding = feedWatchdog();
     return await ended;
   } finally {
     stopFeeding();
-    notifySystemd('STOPPING=1');
+    service.close();
     try {
       control.close();
     } catch (error) {

@@ -46,7 +46,7 @@ export async function runServer(values: ServerValues): Promise<ExitCode> {
         'forwards to them; --no-native says that this is meant so',
     );
   }
-  return runRole('server', name, () => new ServerRole(settings), notices);
+  return runRole('server', name, (running) => new ServerRole(settings, running), notices);
 }
 
 function secondaryOf(values: ServerValues): Ipv4 | undefined {

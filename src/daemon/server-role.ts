@@ -8,14 +8,16 @@ import { AnnouncedCheck } from './announced-check.ts';
 import { dataPathStatus } from './data-path-status.ts';
 import { commonStatus } from './control-answers.ts';
 import { sayDataPath, sayText, sayWarning, sayWhyNotKernel } from './log.ts';
-import type { Role } from './run-role.ts';
+import type { Role, RunningRole } from './run-role.ts';
 import { explainNotLocal } from './start-notices.ts';
 
 export class ServerRole implements Role {
   private readonly server: Server;
+  private readonly running: RunningRole;
   private readonly check: AnnouncedCheck;
 
-  constructor(settings: ServerSettings) {
+  constructor(settings: ServerSettings, running: RunningRole) {
+    this.running = running;
     this.server = new Server(settings, kernelPorts());
     this.server.on('warning', sayWarning);
     this.check = new AnnouncedCheck(settings, sayText, kernelPorts());
@@ -26,6 +28,7 @@ export class ServerRole implements Role {
     this.check.start();
     sayWhyNotKernel(this.server.dataPath);
     this.server.on('data-path', sayDataPath);
+    this.server.on('data-path', this.running.changed);
   }
 
   async close(): Promise<void> {

@@ -218,3 +218,44 @@ test(
     expect([code, JSON.parse(stdout)]).toEqual([0, { ...peers, total: 1 }]);
   },
 );
+
+const dataPath = { inUse: 'user' };
+const serving = { ...answering, name: 'serving', state: 'running', address: '203.0.113.120', dataPath };
+const offline = {
+  ...answering,
+  name: 'offline',
+  role: 'client',
+  state: 'offline',
+  reason: 'no-answer',
+  dataPath,
+};
+
+test('ready: the exit status and the reasons of all daemons, as status has them', async () => {
+  const both = await daemons({ serving, offline });
+  const { code, stdout } = await teredo(both, ['ready']);
+  expect(stdout).toMatch(
+    /^offline: offline: no server answers over UDP.*\nserving: running at 203\.0\.113\.120, user path\n$/,
+  );
+  expect(code).toBe(1);
+  expect(await teredo(both, ['ready', 'serving'])).toMatchObject({ code: 0 });
+  for (const name of ['serving', 'offline']) {
+    const status = await teredo(both, ['status', name, '--json']);
+    expect(status.code).toBe((await teredo(both, ['ready', name])).code);
+  }
+});
+
+test('ready: there is no such daemon, or one of another version', async () => {
+  const folder = await daemons({ answering });
+  expect(await teredo(folder, ['ready', 'nobody'])).toMatchObject({ code: 3, stdout: '' });
+  expect(await teredo(folder, ['ready', 'answering'])).toMatchObject({ code: 1, stdout: '' });
+});
+
+test('ready --wait: waits for a daemon that comes, and gives up with the reason', async () => {
+  const folder = await daemons({ offline });
+  const late = teredo(folder, ['ready', 'late', '--wait', '--timeout', '20']);
+  const { code, stdout } = await teredo(folder, ['ready', 'offline', '--wait', '--timeout', '1']);
+  expect([code, stdout]).toEqual([5, expect.stringMatching(/^offline: offline: no server/)]);
+  await daemonAt(join(folder, 'late.sock'), { ...serving, name: 'late' });
+  expect(await late).toMatchObject({ code: 0, stdout: expect.stringMatching(/^late: running/) as unknown });
+  expect(await teredo(folder, ['ready', 'nobody', '--wait', '--timeout', '1'])).toMatchObject({ code: 3 });
+});

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
 import { accessInWords } from '../../daemon/access.ts';
 import { dataPathRows } from '../data-path.ts';
+import { isReady } from '../../daemon/readiness.ts';
 import { explainReason } from '../../daemon/explain.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import { formatSpan, printJson, printLine, printTable } from '../output.ts';
@@ -37,15 +38,10 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
           if (options.json === true) printJson(status);
           else isAllShown = tryToPrint(status, i > 0) && isAllShown;
         }
-        finish(!isAllShown || found.some(isDown) ? EXIT.FAILED : EXIT.OK);
+        finish(!isAllShown || !found.every(isReady) ? EXIT.FAILED : EXIT.OK);
         if (options.watch === true) await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
       } while (options.watch === true);
     });
-}
-
-/** Whether it has no address, and should have one. */
-function isDown(status: RoleStatus): boolean {
-  return status.role === 'client' && (status.state === 'offline' || status.state === 'probe');
 }
 
 /** One that cannot be printed hides no other. */

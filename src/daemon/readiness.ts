@@ -1,0 +1,31 @@
+import type { ClientStatus, RoleStatus } from '../control/status.ts';
+import { explainReason } from './explain.ts';
+
+/** Whether a role can serve, and its state in words. */
+export interface Readiness {
+  readonly isReady: boolean;
+  readonly words: string;
+}
+
+/** Whether a role can serve. A client that rests because the host has native IPv6 (dormant) counts as ready: it works as wanted. */
+export function isReady(status: RoleStatus): boolean {
+  return status.role !== 'client' || status.state === 'qualified' || status.state === 'dormant';
+}
+
+export function readinessOf(status: RoleStatus): Readiness {
+  return {
+    isReady: isReady(status),
+    words: status.role === 'client' ? clientInWords(status) : inWords(status),
+  };
+}
+
+function inWords(status: Exclude<RoleStatus, ClientStatus>): string {
+  const port = status.role === 'server' ? '' : `:${status.port}`;
+  return `${status.state} at ${status.address}${port}, ${status.dataPath.inUse} path`;
+}
+
+function clientInWords({ state, reason, address, nat, dataPath }: ClientStatus): string {
+  if (state === 'qualified') return `qualified: ${address}, NAT ${nat}, ${dataPath.inUse} path`;
+  const because = reason === undefined ? '' : `: ${explainReason(reason)}`;
+  return state === 'probe' ? `looking for a server${because}` : `${state}${because}`;
+}
