@@ -2,8 +2,8 @@
  * `npm run build`: compiles src to dist, and bundles the program's modules into one file, which starts in half the time. The file is as
  * deep in the tree as the modules that find files of the package relative to themselves.
  */
-import { renameSync, rmSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { bin, root, run } from './run.mjs';
 
 /** Builds beside the old result, then replaces it: another run may be starting programs from there. Ends this process on errors. */
@@ -20,11 +20,15 @@ export async function build() {
   if (status !== 0) process.exit(status);
 }
 
+/** Modules that are imported only when they are needed become files of their own. Development dependencies become part of the result. */
 async function bundle(cli) {
   const { rolldown } = await import('rolldown'); // it may have been installed just now
-  const external = (id) => !id.startsWith('.') && !isAbsolute(id);
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const installed = Object.keys(dependencies);
+  const external = (id) =>
+    id.startsWith('node:') || installed.some((name) => id === name || id.startsWith(`${name}/`));
   const whole = await rolldown({ input: join(cli, 'main.js'), platform: 'node', external });
-  await whole.write({ file: join(cli, 'program/main.js'), format: 'esm' });
+  await whole.write({ dir: join(cli, 'program'), format: 'esm', chunkFileNames: '[name].js' });
   await whole.close();
 }
 

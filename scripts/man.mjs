@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { root } from './run.mjs';
 
 /** Roles, and commands that make namespaces: for administrators. */
-const ADMINISTRATION = new Set(['client', 'server', 'relay', 'host-relay', 'demo']);
+const ADMINISTRATION = new Set(['client', 'server', 'relay', 'host-relay', 'run', 'demo']);
 
 /** The sources of all pages, by the name of the file without `.scd`. */
 async function manSources() {
@@ -60,9 +60,7 @@ ${optionsOf(command)}
 ${visible(command)
   .map((below) => sectionOn(below, `${path} ${below.name()}`, examples))
   .join('\n')}
-# EXAMPLE
-
-${exampleOf(path, examples)}
+${examples[path] === undefined ? '' : `# EXAMPLE\n\n${exampleOf(path, examples)}`}
 # SEE ALSO
 
 *teredo*(8)

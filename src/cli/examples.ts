@@ -10,6 +10,10 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
   ],
   relay: ['--address 203.0.113.120 --deny 198.51.100.0/24', 'serves all clients except those of one network'],
   'host-relay': ['--address 203.0.113.120', 'uses this one of the IPv4 addresses of the host'],
+  run: ['relay --limit peers.trusted=5000', 'runs the role in /etc/teredo/relay.toml, with another limit'],
+  'config check': ['relay', 'finds all errors of /etc/teredo/relay.toml'],
+  'config show': ['relay', 'shows the value of each option, and whether it comes from the file'],
+  'config schema': ['', 'prints the schema for an editor'],
   status: ['relay --watch', 'shows the daemon "relay" every second'],
   ready: ['client --wait --timeout 30', 'waits at most 30 s until the client is qualified'],
   peers: ['client --limit 20', 'shows 20 peers of the daemon "client"'],
@@ -28,5 +32,5 @@ export function exampleOf(path: string): string {
   const example = EXAMPLES[path];
   if (example === undefined) return '';
   const [args, effect] = example;
-  return `\nExample: ${effect}\n  teredo ${path} ${args}`;
+  return `\nExample: ${effect}\n  teredo ${path} ${args}`.trimEnd();
 }

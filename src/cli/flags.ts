@@ -1,9 +1,12 @@
 /** The command line of a role, made from the declarations of its options. */
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
+import { fromEnvironment } from '../daemon/configuration/environment.ts';
+import { layered, valuesIn } from '../daemon/configuration/layers.ts';
+import type { GivenValues } from '../daemon/configuration/layers.ts';
 import { MAX_ACCESS_PREFIXES } from '../core/access-list.ts';
 import { namesOfLimits } from '../runtime/settings/limits.ts';
-import { flagOf } from '../runtime/settings/option.ts';
+import { camel, flagOf } from '../runtime/settings/option.ts';
 import type { Options, SwitchOption, ValueOption, Values } from '../runtime/settings/option.ts';
 import { ValueError } from '../runtime/settings/parse.ts';
 import { addHelpOption } from './help.ts';
@@ -14,12 +17,15 @@ An address that no prefix matches is served. It is refused if at least one --all
   --deny 203.0.113.0/24 --allow 203.0.113.7   all addresses except that network; of that network only 203.0.113.7
   --allow 198.51.100.0/24                     only that network`;
 
-/** Adds the flags of these options to a command: the required ones first, else in their order. */
-export function addOptions(command: Command, options: Options): Command {
+/**
+ * Adds the flags of these options to a command: the required ones first, else in their order. The environment may give a required option,
+ * too; `whole`: it is required at all.
+ */
+export function addOptions(command: Command, options: Options, whole = true): Command {
   for (const [name, option] of requiredFirst(options))
-    for (const flag of 'kind' in option ? [valueFlag(name, option)] : switchFlags(name, option))
+    for (const flag of 'kind' in option ? [valueFlag(name, option, whole)] : switchFlags(name, option))
       command.addOption(flag);
-  return command;
+  return command.hook('preAction', () => addEnvironment(command, options));
 }
 
 /** The help for `--allow` and `--deny`, below the options; `more`: lines about the role. */
@@ -34,15 +40,25 @@ export function addLimitsHelp(command: Command, defaults: object): Command {
   return addHelpOption(command, '--help-limits', 'display the names and defaults of all limits', text);
 }
 
-/** The values given, and the defaults of options with one, by the names of the declarations. */
+/** The values of flags and environment, and the defaults of options with one, by the names of the declarations. */
 export function valuesOf<O extends Options>(command: Command, options: O): Values<O> {
-  const values = Object.entries(options).map(([name, option]) => {
-    const given: unknown = command.getOptionValue(camel(flagOf(name, option)));
+  const layers = [
+    { source: 'environment', values: fromEnvironment(options, process.env) },
+    { source: 'flag', values: flagsGiven(command, options) },
+  ] as const;
+  return valuesIn(layered(options, layers)) as Values<O>;
+}
+
+/** The values of the flags, by the names of the declarations. */
+export function flagsGiven(command: Command, options: Options): GivenValues {
+  const values = Object.entries(options).map(([name, option]): [string, unknown] => {
+    const attribute = camel(flagOf(name, option));
+    if (command.getOptionValueSource(attribute) !== 'cli') return [name, undefined];
+    const given: unknown = command.getOptionValue(attribute);
     if ('kind' in option) return [name, given];
-    if (command.getOptionValueSource(camel(flagOf(name, option))) !== 'cli') return [name, undefined];
     return [name, given === true ? option.on : option.off];
   });
-  return Object.fromEntries(values) as Values<O>;
+  return Object.fromEntries(values);
 }
 
 /** A parser of commander, which shows its error with the option's name. */
@@ -64,13 +80,22 @@ function requiredFirst(options: Options): [string, Options[string]][] {
   return [...all.filter(isRequired), ...all.filter((entry) => !isRequired(entry))];
 }
 
-function valueFlag(name: string, option: ValueOption<unknown>): Option {
+/** So that required options of the environment are not missing. */
+function addEnvironment(command: Command, options: Options): void {
+  for (const [name, value] of Object.entries(fromEnvironment(options, process.env))) {
+    const attribute = camel(flagOf(name, options[name]!));
+    if (command.getOptionValue(attribute) === undefined)
+      command.setOptionValueWithSource(attribute, value, 'env');
+  }
+}
+
+function valueFlag(name: string, option: ValueOption<unknown>, whole: boolean): Option {
   const { kind, help, default: usual, required = false } = option;
   const flag = new Option(`--${flagOf(name, option)} ${kind.placeholder}`, help);
   if (kind.choices === undefined) flag.argParser(argument((text, before) => kind.parse(text, before)));
   else flag.choices(kind.choices);
   if (usual !== undefined) flag.default(usual);
-  return flag.makeOptionMandatory(required);
+  return flag.makeOptionMandatory(required && whole);
 }
 
 function switchFlags(name: string, option: SwitchOption<unknown>): Option[] {
@@ -80,8 +105,4 @@ function switchFlags(name: string, option: SwitchOption<unknown>): Option[] {
     ...(on === undefined ? [] : [new Option(`--${flag}`, help)]),
     ...(off === undefined ? [] : [new Option(`--no-${flag}`, helpOff)]),
   ];
-}
-
-function camel(flag: string): string {
-  return flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -40,7 +40,7 @@ async function main(argv: readonly string[]): Promise<void> {
 
 function failure(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE; // it has spoken already
-  if (error instanceof CommandFailure) return complain(error.message, error.exitCode);
+  if (error instanceof CommandFailure) return complain(error.lines.join('\n'), error.exitCode);
   if (error instanceof SettingsError) return complain(inOptions(error), EXIT.USAGE);
   if (error instanceof EnvironmentError) {
     if (error.code === 'not-permitted') return complain(error.message, EXIT.NOT_PERMITTED);

@@ -1,9 +1,11 @@
 import { Command } from 'commander';
 import { addressCommand } from './commands/address.ts';
+import { configCommand } from './commands/config.ts';
 import { netcheckCommand } from './commands/netcheck.ts';
 import { peersCommand } from './commands/peers.ts';
 import { pingCommand } from './commands/ping.ts';
 import { readyCommand } from './commands/ready.ts';
+import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { VERSION } from './commands/version.ts';
 import { completeCommand } from './completion/command.ts';
@@ -25,6 +27,8 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     serverCommand(finish),
     relayCommand(finish),
     hostRelayCommand(finish),
+    runCommand(finish),
+    configCommand(),
     statusCommand(finish),
     readyCommand(finish),
     peersCommand(),

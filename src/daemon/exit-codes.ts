@@ -16,13 +16,20 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Ends the command with one line for people and an exit status. */
+/** Ends the command with one line for people, perhaps a list of details below it, and an exit status. */
 export class CommandFailure extends Error {
   readonly exitCode: ExitCode;
+  readonly details: readonly string[];
 
-  constructor(exitCode: ExitCode, message: string) {
+  constructor(exitCode: ExitCode, message: string, details: readonly string[] = []) {
     super(message);
     this.name = 'CommandFailure';
     this.exitCode = exitCode;
+    this.details = details;
+  }
+
+  /** All lines. */
+  get lines(): string[] {
+    return [this.message, ...this.details];
   }
 }

@@ -1,13 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { ClientKey } from '../core/server/index.ts';
-import { faultOfFile } from '../io/trusted-files.ts';
 import { toHex } from '../wire/index.ts';
 import { faultOfClientId, faultOfSecret } from '../runtime/settings/rules.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
-
-/** More than any key file holds; a file that never ends, such as a device, ends here. */
-const MOST_BYTES = 4 << 20;
-const READABLE_BY_ALL = 0o004;
+import { readOperatorFile } from './read-file.ts';
 
 type Warn = (message: string) => void;
 
@@ -62,42 +57,7 @@ export function readKeys(
 }
 
 function readText(file: string, warn: Warn): string {
-  let bytes: Buffer;
-  try {
-    const fault = faultOfFile(file, invoker());
-    if (fault !== undefined) throw new Error(fault);
-    bytes = readAtMost(file, MOST_BYTES + 1, warn);
-  } catch (error) {
-    throw new CommandFailure(EXIT.USAGE, `cannot read ${file}: ${(error as Error).message}`);
-  }
-  if (bytes.length <= MOST_BYTES) return bytes.toString('utf8');
-  throw new CommandFailure(
-    EXIT.USAGE,
-    `${file} is longer than ${MOST_BYTES >> 20} MB: it is no file of keys`,
+  return readOperatorFile(file, 'file of keys', () =>
+    warn(`all users of this host can read the keys in ${file}: chmod 600 ${file}`),
   );
-}
-
-/** The user that became root by sudo: the file may belong to it. */
-function invoker(): number | undefined {
-  const uid = process.env['SUDO_UID'];
-  return process.getuid?.() === 0 && uid !== undefined && /^\d+$/.test(uid) ? Number(uid) : undefined;
-}
-
-function readAtMost(file: string, most: number, warn: Warn): Buffer {
-  const bytes = Buffer.alloc(most);
-  const descriptor = openSync(file, 'r');
-  try {
-    const found = fstatSync(descriptor);
-    if (found.isFile() && (found.mode & READABLE_BY_ALL) !== 0)
-      warn(`all users of this host can read the keys in ${file}: chmod 600 ${file}`);
-    let length = 0;
-    while (length < most) {
-      const read = readSync(descriptor, bytes, length, most - length, null);
-      if (read === 0) break;
-      length += read;
-    }
-    return bytes.subarray(0, length);
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -47,7 +47,7 @@ describe.skipIf(!IS_ALL)('manual pages', () => {
   test.for(COMMANDS)('%s: the page has the options of --help with the same words', (command) => {
     const [text] = rendered(pageOf(command)).split(/^ADDRESS MAKE$/m);
     const options = optionsIn(execute(process.execPath, [join(ROOT, 'bin', 'teredo'), command, '--help']));
-    expect(options.length).toBeGreaterThan(1);
+    expect(options.length).toBeGreaterThan(0);
     const words = inOneLine(text!);
     for (const option of options) expect(words).toContain(option);
     expect(text!.match(/^ {7}-\S/gm)).toHaveLength(options.length);

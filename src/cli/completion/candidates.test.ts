@@ -5,6 +5,7 @@ import type { KnownNames } from './candidates.ts';
 
 const KNOWN: KnownNames = {
   daemons: () => ['client', 'relay-2'],
+  configurations: () => ['home'],
   peers: () => Promise.resolve(['2001:db8:2::2', '2001:0:cb00:7178:0:f227:39cc:9bfd']),
 };
 const program = makeProgram(() => {});
@@ -63,6 +64,11 @@ describe('words offered for completion', () => {
     expect(await offered('teredo status ')).toEqual(['client', 'relay-2']);
     expect(await offered('teredo peers --json rel')).toEqual(['relay-2']);
     expect(await offered('teredo status client ')).toEqual([]);
+  });
+
+  test('names of configurations, and files', async () => {
+    expect(await offered('teredo run ')).toEqual(['home', FILES.word]);
+    expect(await offered('teredo config check h')).toEqual(['home', FILES.word]);
   });
 
   test('addresses of peers', async () => {

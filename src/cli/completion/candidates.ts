@@ -3,6 +3,7 @@ import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import { RELAY_LIMITS } from '../../core/relay/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
 import { namesOfLimits } from '../../runtime/settings/limits.ts';
+import { CONFIGURATION } from '../commands/run.ts';
 import { CommandLine } from './command-line.ts';
 
 /** A word that may stand at the cursor, and its meaning. */
@@ -17,6 +18,7 @@ export const FILES: Candidate = { word: ':files', about: '' };
 /** Names that only this machine knows. */
 export interface KnownNames {
   daemons(): readonly string[];
+  configurations(): readonly string[];
   peers(): Promise<readonly string[]>;
 }
 
@@ -84,6 +86,8 @@ function limitsOf(command: Command): Candidate[] {
 
 async function argumentsOf(argument: Argument, known: KnownNames): Promise<Candidate[]> {
   if (argument.name() === 'name') return known.daemons().map((word) => ({ word, about: 'daemon' }));
+  if (argument.name() === CONFIGURATION[0].slice(1, -1))
+    return [...known.configurations().map((word) => ({ word, about: 'configuration' })), FILES];
   if (argument.name() === 'address') return (await known.peers()).map((word) => ({ word, about: 'peer' }));
   return [];
 }

@@ -1,5 +1,6 @@
 import { findSockets } from '../../control/control-client.ts';
 import type { PeersStatus } from '../../control/status.ts';
+import { configurationNames } from '../../daemon/configuration/path.ts';
 import { askHere } from '../commands/ask-daemon.ts';
 import type { KnownNames } from './candidates.ts';
 
@@ -11,6 +12,8 @@ const PATIENCE_MS = 500;
 /** The daemons that run here, and their peers. */
 export const NAMES_HERE: KnownNames = {
   daemons: () => [...new Set(findSockets().sockets.map(({ name }) => name))],
+
+  configurations: configurationNames,
 
   async peers() {
     const answers = await withinPatience(askHere<PeersStatus>({ command: 'peers', limit: MOST_PEERS }));

@@ -6,10 +6,14 @@
  */
 import type { Fault } from './rules.ts';
 
+/** The type of a value in a configuration file. `texts`: a list of texts, or one text. `limits`: a table of numbers and of such tables. */
+export type FileType = 'text' | 'number' | 'number-or-text' | 'texts' | 'limits';
+
 /** A kind of value: how it is written, and which values are allowed. */
 export interface Kind<T> {
   /** Its place in `--help`, such as `<address>`. */
   readonly placeholder: string;
+  readonly fileType: FileType;
   /** All values, where they are a few words. */
   readonly choices?: readonly string[];
   /** The value of a text; throws a ValueError. `before`: the value so far, of an option that may be given more than once. */
@@ -18,6 +22,8 @@ export interface Kind<T> {
   faultOf?(value: T): Fault;
   /** A setting in messages. */
   inWords?(value: T): string;
+  /** The text that {@link parse} takes, where the value's own text is another; of a list the texts of its elements. */
+  textOf?(value: T): string | string[];
 }
 
 interface Declared {
@@ -71,4 +77,8 @@ export function flagOf(name: string, { flag }: Declared): string {
 
 export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+export function camel(flag: string): string {
+  return flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }

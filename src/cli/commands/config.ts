@@ -1,0 +1,55 @@
+import { Command } from 'commander';
+import { configure } from '../../daemon/configuration/configure.ts';
+import { configurationPath } from '../../daemon/configuration/path.ts';
+import { ROLES } from '../../daemon/configuration/roles.ts';
+import { inWords } from '../../daemon/configuration/words.ts';
+import { printColumns, printJson, printLine } from '../output.ts';
+import { CONFIGURATION, parserOf, withFlagsOfRole } from './run.ts';
+
+/** `teredo config` */
+export function configCommand(): Command {
+  return new Command('config')
+    .description('check and show configuration files')
+    .addCommand(checkCommand())
+    .addCommand(showCommand())
+    .addCommand(schemaCommand());
+}
+
+function checkCommand(): Command {
+  return new Command('check')
+    .description('find all errors of a configuration file; exit status 2 if there are any')
+    .argument(...CONFIGURATION)
+    .action(async (given: string) => {
+      const path = configurationPath(given);
+      const { role, values } = await configure(path, () => ({}), {});
+      const name = values['name'] as string | undefined;
+      printLine(`${path}: no errors, a ${role}${name === undefined ? '' : ` "${name}"`}`);
+    });
+}
+
+function showCommand(): Command {
+  return withFlagsOfRole(
+    new Command('show').description(
+      'show the value of each option as "teredo run" would take it here, and its source: default, file, variable or flag',
+    ),
+  )
+    .option('--json', 'print JSON')
+    .action(async (given: string, flags: readonly string[], { json = false }: { json?: boolean }) => {
+      const { role, path, effective, layers } = await configure(configurationPath(given), parserOf(flags));
+      const shown = inWords(ROLES[role].options, effective, layers);
+      if (json) return printJson({ version: 1, role, file: path, options: shown });
+      printColumns(
+        ['OPTION', 'VALUE', 'SOURCE'],
+        [['role', role, 'file'], ...shown.map(({ option, value, source }) => [option, value, source])],
+      );
+    });
+}
+
+function schemaCommand(): Command {
+  return new Command('schema')
+    .description('print the JSON Schema of configuration files, for editors')
+    .action(async () => {
+      const { jsonSchema } = await import('../../daemon/configuration/load.ts');
+      printLine(JSON.stringify(jsonSchema(), undefined, 2));
+    });
+}

@@ -1,0 +1,63 @@
+/** The effective configuration of a daemon: its file, the environment, and flags. */
+import type { Options } from '../../runtime/settings/option.ts';
+import type { CommandFailure } from '../exit-codes.ts';
+import { fromEnvironment } from './environment.ts';
+import type { ConfigurationFile } from './file.ts';
+import { layered, missingIn, valuesIn } from './layers.ts';
+import type { GivenValues, Layer, Sourced } from './layers.ts';
+import { daemonNameOf } from './path.ts';
+import { ROLES } from './roles.ts';
+import type { RoleName } from './roles.ts';
+import { faultsOfWhole } from './whole.ts';
+
+export interface Configuration {
+  readonly role: RoleName;
+  readonly path: string;
+  /** By the names of the declarations. */
+  readonly effective: ReadonlyMap<string, Sourced>;
+  /** Those that give values, the last one first in precedence. */
+  readonly layers: readonly Layer[];
+  /** Of `effective`, for the role. */
+  readonly values: GivenValues;
+}
+
+/** Gives values of flags for a role that is not known before the file is read. */
+export type FlagsOf = (role: RoleName) => GivenValues;
+
+/** Reads the file and puts everything together. Rejects with a CommandFailure that lists what is wrong. */
+export async function configure(
+  path: string,
+  flagsOf: FlagsOf = () => ({}),
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Configuration> {
+  const { loadConfiguration } = await import('./load.ts');
+  const file = loadConfiguration(path);
+  const { role } = file;
+  const options: Options = ROLES[role].options;
+  const layers: Layer[] = [
+    { source: 'file', values: file.values },
+    { source: 'environment', values: fromEnvironment(options, env) },
+    { source: 'flag', values: flagsOf(role) },
+  ];
+  const effective = new Map(layered(options, layers));
+  if (effective.get('name')?.value === undefined)
+    effective.set('name', { value: daemonNameOf(path), source: 'default' });
+  const failure = failureOf(file, options, effective);
+  if (failure !== undefined) throw failure;
+  return { role, path, effective, layers, values: valuesIn(effective) };
+}
+
+/** Why these values cannot be. A fault outside of the file is left to the start of the role, which names flags. */
+function failureOf(
+  file: ConfigurationFile,
+  options: Options,
+  effective: ReadonlyMap<string, Sourced>,
+): CommandFailure | undefined {
+  const missing = missingIn(options, effective).map((option) => ({
+    option,
+    message: 'is missing: it is required',
+  }));
+  const unfit = faultsOfWhole(file.role, valuesIn(effective));
+  const faults = [...missing, ...unfit.filter(({ option }) => effective.get(option)?.source === 'file')];
+  return faults.length === 0 ? undefined : file.failure(faults);
+}

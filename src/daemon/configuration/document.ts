@@ -1,0 +1,88 @@
+/** A TOML document: its value, and the places of its keys and values in the text. */
+import { ParseError, getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
+import type { AST } from 'toml-eslint-parser';
+
+/** Both count from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+export type Path = readonly PropertyKey[];
+
+/** The text is no TOML. */
+export class TomlError extends Error {
+  readonly place: Place;
+
+  constructor(message: string, place: Place) {
+    super(message);
+    this.name = 'TomlError';
+    this.place = place;
+  }
+}
+
+export class TomlDocument {
+  readonly value: unknown;
+  private readonly keys = new Map<string, Place>();
+  private readonly values = new Map<string, Place>();
+
+  /** Throws a {@link TomlError}. */
+  constructor(text: string) {
+    try {
+      const program = parseTOML(text);
+      for (const node of program.body[0].body) this.note(node, []);
+      this.value = getStaticTOMLValue(program);
+    } catch (error) {
+      if (!(error instanceof ParseError)) throw error;
+      throw new TomlError(error.message, { line: error.lineNumber, column: error.column + 1 });
+    }
+  }
+
+  /** The place of a key, or of the table that it is missing in. */
+  placeOfKey(path: Path): Place {
+    return this.find(this.keys, path);
+  }
+
+  placeOfValue(path: Path): Place {
+    return this.find(this.values, path);
+  }
+
+  private find(places: ReadonlyMap<string, Place>, path: Path): Place {
+    for (let length = path.length; length > 0; length--) {
+      const place = places.get(nameOf(path.slice(0, length)));
+      if (place !== undefined) return place;
+    }
+    return { line: 1, column: 1 };
+  }
+
+  private note(node: AST.TOMLTable | AST.TOMLKeyValue, above: Path): void {
+    const isTable = node.type === 'TOMLTable';
+    const path = isTable ? node.resolvedKey : [...above, ...node.key.keys.map(keyName)];
+    // A table of an array has a number in its path, which is no key of the text.
+    for (const [i, key] of node.key.keys.toReversed().entries())
+      this.noteOnce(this.keys, path.slice(0, path.length - i), key);
+    if (!isTable) return this.noteValue(node.value, path);
+    this.noteOnce(this.values, path, node);
+    for (const below of node.body) this.note(below, path);
+  }
+
+  private noteValue(node: AST.TOMLContentNode, path: Path): void {
+    this.noteOnce(this.values, path, node);
+    if (node.type === 'TOMLInlineTable') for (const below of node.body) this.note(below, path);
+    if (node.type === 'TOMLArray')
+      for (const [i, element] of node.elements.entries()) this.noteValue(element, [...path, i]);
+  }
+
+  private noteOnce(places: Map<string, Place>, path: Path, { loc }: AST.TOMLNode): void {
+    const name = nameOf(path);
+    if (!places.has(name)) places.set(name, { line: loc.start.line, column: loc.start.column + 1 });
+  }
+}
+
+function keyName(key: AST.TOMLBare | AST.TOMLQuoted): string {
+  return key.type === 'TOMLBare' ? key.name : key.value;
+}
+
+function nameOf(path: Path): string {
+  return JSON.stringify(path.map(String));
+}

@@ -1,0 +1,79 @@
+/** Options from the environment: `TEREDO_LOCAL_SAME_NAT=true` is `--local-same-nat`. */
+import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { flagOf } from '../../runtime/settings/option.ts';
+import type { Options, SwitchOption, ValueOption } from '../../runtime/settings/option.ts';
+import { ValueError } from '../../runtime/settings/parse.ts';
+import { quoted } from '../../runtime/settings/quoted.ts';
+import { faultOfChoice, faultOfSwitch } from '../../runtime/settings/rules.ts';
+import type { GivenValues } from './layers.ts';
+import { orNearest } from './nearest.ts';
+import { ROLES } from './roles.ts';
+
+/** Folders of the program. */
+const FOLDERS = ['TEREDO_RUNTIME_DIR', 'TEREDO_CONFIG_DIR'];
+/** Variables of this program's own tests. */
+const OF_TESTS = /^TEREDO_(?:TEST|FUZZ|KERNEL)_|^TEREDO_(?:SEED|KERNEL|VARIANTS)$/;
+
+/** The variable of an option. */
+export function variableOf(name: string, option: Options[string]): string {
+  return `TEREDO_${flagOf(name, option).replaceAll('-', '_').toUpperCase()}`;
+}
+
+/**
+ * The values that the environment gives to the options of a role. Throws a CommandFailure that names each variable with a wrong value, and
+ * each that is no option of any role. An option of another role is left out: one environment may be that of several daemons.
+ */
+export function fromEnvironment(options: Options, env: NodeJS.ProcessEnv): GivenValues {
+  const faults = unknownVariables(options, env);
+  const values: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(options)) {
+    const variable = variableOf(name, option);
+    const text = env[variable];
+    if (text === undefined) continue;
+    try {
+      values[name] = 'kind' in option ? valueOf(option, text) : switchOf(option, text);
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      faults.push(`${variable}: ${error.message}`);
+    }
+  }
+  if (faults.length === 0) return values;
+  const [only, ...more] = faults;
+  if (more.length === 0) throw new CommandFailure(EXIT.USAGE, `environment: ${only}`);
+  throw new CommandFailure(EXIT.USAGE, `the environment has ${faults.length} errors:`, faults);
+}
+
+function unknownVariables(options: Options, env: NodeJS.ProcessEnv): string[] {
+  const own = variablesOf(options);
+  const known = [...FOLDERS, ...Object.values(ROLES).flatMap((role) => variablesOf(role.options))];
+  return Object.keys(env)
+    .filter(
+      (variable) => variable.startsWith('TEREDO_') && !known.includes(variable) && !OF_TESTS.test(variable),
+    )
+    .map((variable) => `${variable} is no option${orNearest(variable, own) || orNearest(variable, known)}`);
+}
+
+function variablesOf(options: Options): string[] {
+  return Object.entries(options).map(([name, option]) => variableOf(name, option));
+}
+
+/** Of an option that may be given more than once, each word is one value. */
+function valueOf({ kind }: ValueOption<unknown>, text: string): unknown {
+  if (kind.choices !== undefined) refuse(text, faultOfChoice(text, kind.choices));
+  if (kind.fileType !== 'texts' && kind.fileType !== 'limits') return kind.parse(text);
+  let value: unknown;
+  for (const word of text.split(/[\s,]+/).filter((part) => part !== '')) value = kind.parse(word, value);
+  return value;
+}
+
+function switchOf({ choices }: SwitchOption<unknown>, text: string): unknown {
+  if (choices !== undefined) refuse(text, faultOfChoice(text, choices));
+  if (choices !== undefined) return text;
+  const value = { true: true, false: false }[text];
+  refuse(text, faultOfSwitch(value));
+  return value;
+}
+
+function refuse(text: string, fault: string | undefined): void {
+  if (fault !== undefined) throw new ValueError(`${quoted(text)} ${fault}`);
+}

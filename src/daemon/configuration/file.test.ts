@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import { CommandFailure } from '../exit-codes.ts';
+import { parseConfiguration } from './file.ts';
+
+/** The lines of the failure, without the name of the file. */
+function faultsIn(...lines: string[]): string[] {
+  try {
+    parseConfiguration('FILE', lines.join('\n'));
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    const all = error.details.length === 0 ? [error.message] : error.details;
+    return all.map((line) => line.replace(/^FILE:/, ''));
+  }
+  throw new Error('no failure');
+}
+
+test('all errors are named at once, with line and column, in the order of the file', () => {
+  const faults = faultsIn(
+    'role = "relay"', //
+    '[relay]',
+    'addres = "203.0.113.1"',
+    'port = "x"',
+    'trust-cone = 1',
+    'data-path = "kernal"',
+    'allow = ["198.51.100.0/24", "198.51.100"]',
+    '[relay.limits]',
+    'peers.trusted = 0',
+    'by-source.shared.per-secnd = 1',
+    'errors = 3',
+  );
+  expect(faults).toEqual([
+    '3:1: there is no key "addres" in [relay]: did you mean "address"?',
+    '4:8: port: "x" is no whole number',
+    '5:14: trust-cone: 1 is neither true nor false',
+    '6:13: data-path: "kernal" is none of auto, kernel, user',
+    '7:29: allow: "198.51.100" is neither an IPv4 prefix such as 203.0.113.0/24 nor an address',
+    '9:17: limits.peers.trusted: 0 is not a whole number from 1 to 2147483648',
+    '10:18: there is no key "per-secnd" in [relay.limits.by-source.shared]: did you mean "per-second"?',
+    '11:10: limits.errors: 3 is no table of limits',
+  ]);
+});
+
+test.for([
+  [['port = 1', '[x'], /^2:\d+: this is no TOML: /],
+  [['[client]'], /^1:1: role: is missing$/],
+  [['role = "rely"'], /^1:8: role: "rely" is none of client, server, relay, host-relay$/],
+  [['role = "relay"', 'port = 1'], /^2:1: there is no key "port": write it in the table \[relay\]$/],
+  [['role = "relay"', '[server]'], /^2:2: there is no key "server"/],
+  [['role = "client"', 'client = 3'], /^2:10: client: is no table$/],
+  [['role = "client"', 'client = { servers = ["a", 4] }'], /^2:22: servers: 4 is no text in quotes$/],
+  [['role = "client"', 'client.refresh = true'], /^2:18: refresh: true is no number and no text$/],
+] as const)('%j', ([lines, fault]) => expect(faultsIn(...lines).join('\n')).toMatch(fault));
+
+test('limits may be given in any form of TOML', () => {
+  const forms = [
+    ['[relay.limits.by-source.shared]', 'burst = 7', '[relay.limits.peers]', 'trusted = 9'],
+    ['[relay.limits]', 'by-source.shared.burst = 7', 'peers = { trusted = 9 }'],
+    ['relay.limits.by-source = { shared.burst = 7 }', 'relay.limits.peers.trusted = 9'],
+  ];
+  for (const lines of forms) {
+    const { values } = parseConfiguration('FILE', ['role = "relay"', ...lines].join('\n'));
+    expect(values['limits']).toEqual(
+      new Map([
+        ['by-source.shared.burst', 7],
+        ['peers.trusted', 9],
+      ]),
+    );
+  }
+});

@@ -1,0 +1,118 @@
+/** A configuration file, read and checked. It needs the readers of TOML and the schema: import it only when there is a file to read. */
+import type { z } from 'zod';
+import { camel, kebab } from '../../runtime/settings/option.ts';
+import type { Options } from '../../runtime/settings/option.ts';
+import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { TomlDocument, TomlError } from './document.ts';
+import type { Path, Place } from './document.ts';
+import type { GivenValues } from './layers.ts';
+import { orNearest } from './nearest.ts';
+import { ROLES } from './roles.ts';
+import type { RoleName } from './roles.ts';
+import { ROLE_SCHEMA, schemaOf } from './schema.ts';
+
+/** An error of a file. */
+interface Fault {
+  readonly place: Place;
+  readonly message: string;
+}
+
+/** An error about an option of the file's role. */
+export interface OptionFault {
+  readonly option: string;
+  readonly message: string;
+}
+
+export interface ConfigurationFile {
+  readonly path: string;
+  readonly role: RoleName;
+  /** By the names of the declarations. */
+  readonly values: GivenValues;
+  /** A failure that gives the places of these options in the file. */
+  failure(faults: readonly OptionFault[]): CommandFailure;
+}
+
+/** Throws a CommandFailure that lists all errors with their places. `path`: for messages. */
+export function parseConfiguration(path: string, text: string): ConfigurationFile {
+  const document = documentOf(path, text);
+  const role = roleOf(path, document);
+  const found = schemaOf(role).safeParse(document.value);
+  if (!found.success) throw failureOf(path, faultsOf(found.error, document, role));
+  const table = (found.data as Readonly<Record<string, object | undefined>>)[role] ?? {};
+  return {
+    path,
+    role,
+    values: Object.fromEntries(Object.entries(table).map(([key, value]) => [camel(key), value as unknown])),
+    failure: (faults) =>
+      failureOf(
+        path,
+        faults.map((fault) => optionFault(fault, document, role)),
+      ),
+  };
+}
+
+function documentOf(path: string, text: string): TomlDocument {
+  try {
+    return new TomlDocument(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw failureOf(path, [{ place: error.place, message: `this is no TOML: ${error.message}` }]);
+  }
+}
+
+function roleOf(path: string, document: TomlDocument): RoleName {
+  const found = ROLE_SCHEMA.safeParse(document.value);
+  if (found.success) return found.data.role;
+  throw failureOf(path, faultsOf(found.error, document));
+}
+
+function faultsOf(error: z.ZodError, document: TomlDocument, role?: RoleName): Fault[] {
+  return error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => unknownKey(issue.path, key, document, role))
+      : [{ place: document.placeOfValue(issue.path), message: `${nameOf(issue.path)}: ${issue.message}` }],
+  );
+}
+
+function unknownKey(table: Path, key: string, document: TomlDocument, role?: RoleName): Fault {
+  const where = table.length === 0 ? '' : ` in [${table.join('.')}]`;
+  return {
+    place: document.placeOfKey([...table, key]),
+    message: `there is no key "${key}"${where}${role === undefined ? '' : adviceFor(table, key, role)}`,
+  };
+}
+
+function adviceFor(table: Path, key: string, role: RoleName): string {
+  const [, ...below] = table;
+  const { options, limits }: { options: Options; limits: object } = ROLES[role];
+  const keys = Object.keys(options).map(kebab);
+  if (table.length === 0)
+    return keys.includes(key)
+      ? `: write it in the table [${role}]`
+      : orNearest(key, ['role', role]) || orNearest(key, keys);
+  let known: object = limits;
+  if (below.length === 0) return orNearest(key, keys);
+  for (const name of below.slice(1))
+    known = (known as Readonly<Record<string, object>>)[camel(String(name))]!;
+  return orNearest(key, Object.keys(known).map(kebab));
+}
+
+function optionFault({ option, message }: OptionFault, document: TomlDocument, role: RoleName): Fault {
+  return { place: document.placeOfValue([role, kebab(option)]), message: `${kebab(option)}: ${message}` };
+}
+
+/** Without the table of the role, and without the number of an element. */
+function nameOf(path: Path): string {
+  const names = path.filter((part) => typeof part === 'string');
+  return names.length > 1 ? names.slice(1).join('.') : names.join('.');
+}
+
+/** In the order of the file. One error is one line; several are a list. */
+function failureOf(path: string, faults: readonly Fault[]): CommandFailure {
+  const lines = faults
+    .toSorted((one, other) => one.place.line - other.place.line || one.place.column - other.place.column)
+    .map(({ place, message }) => `${path}:${place.line}:${place.column}: ${message}`);
+  const [only] = lines;
+  if (lines.length === 1) return new CommandFailure(EXIT.USAGE, only!);
+  return new CommandFailure(EXIT.USAGE, `${path} has ${lines.length} errors:`, lines);
+}

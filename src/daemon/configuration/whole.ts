@@ -1,0 +1,62 @@
+/** Options that fit only together. The others are checked one by one. */
+import type { CLIENT_OPTIONS } from '../../runtime/settings/client-options.ts';
+import { checkClientSettings, checkServerSettings } from '../../runtime/settings/check.ts';
+import type { Values } from '../../runtime/settings/option.ts';
+import type { RELAY_OPTIONS } from '../../runtime/settings/relay-options.ts';
+import type { SERVER_OPTIONS } from '../../runtime/settings/server-options.ts';
+import { SettingsError } from '../../runtime/settings/settings-error.ts';
+import { accessOf } from '../access.ts';
+import { CommandFailure } from '../exit-codes.ts';
+import type { OptionFault } from './file.ts';
+import type { GivenValues } from './layers.ts';
+import type { RoleName } from './roles.ts';
+
+export function faultsOfWhole(role: RoleName, values: GivenValues): OptionFault[] {
+  const faults = {
+    client: [faultOfSecret, faultOfServers],
+    server: [faultOfAccess, faultOfAddresses],
+    relay: [faultOfAccess],
+    'host-relay': [faultOfAccess],
+  }[role].map((faultOf) => faultOf(values as never));
+  return faults.filter((fault) => fault !== undefined);
+}
+
+function faultOfSecret({ clientId, secretFile }: Values<typeof CLIENT_OPTIONS>): OptionFault | undefined {
+  if ((clientId === undefined) === (secretFile === undefined)) return undefined;
+  return {
+    option: clientId === undefined ? 'secretFile' : 'clientId',
+    message: 'client-id and secret-file belong together: give both or none',
+  };
+}
+
+function faultOfServers({ servers, secondary }: Partial<Values<typeof CLIENT_OPTIONS>>) {
+  return servers === undefined ? undefined : faultIn(() => checkClientSettings({ servers, secondary }));
+}
+
+/** Without a second address the role looks for one at the host. */
+function faultOfAddresses(values: Partial<Values<typeof SERVER_OPTIONS>>): OptionFault | undefined {
+  const { address, secondary, announce, announceSecondary } = values;
+  if (address === undefined || typeof secondary !== 'number') return undefined;
+  return faultIn(() => checkServerSettings({ address, secondary, announce, announceSecondary }));
+}
+
+function faultOfAccess(values: GivenValues): OptionFault | undefined {
+  try {
+    accessOf(values as Values<typeof RELAY_OPTIONS>);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    return { option: 'allow', message: error.message };
+  }
+}
+
+function faultIn(check: () => void): OptionFault | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    const { setting, message } = error;
+    return { option: /^\w+/.exec(setting)![0], message: message.slice(setting.length).replace(/^:? /, '') };
+  }
+}
