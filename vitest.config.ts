@@ -9,7 +9,10 @@ const PURE = ['src/{wire,core,sim}/**/*.test.ts', 'test/{model,scenario,wire}/**
 /** Tests that need root and make network namespaces. Without root they are skipped. */
 const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', ATTACKS];
 /** Those of them that measure the cost of a flood or a change: no other test runs at the same time. In the long form all floods are longer. */
-const ALONE = [isAll ? ATTACKS : 'test/attack/client.test.ts', 'test/kernel/relay-changes.test.ts'];
+const ALONE = [
+  isAll ? ATTACKS : 'test/attack/client.test.ts',
+  'test/kernel/{relay-changes,several-relays}.test.ts',
+];
 /** The kernel tests that run on the kernel path, too: those with the most traffic, as many as ten minutes allow. */
 const KERNEL_PATH = [
   'test/kernel/{coming-back,on-the-wire,sizes}.test.ts',

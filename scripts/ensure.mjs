@@ -35,15 +35,16 @@ const EMULATOR = {
   cpio: 'cpio',
   depmod: 'kmod',
 };
-/** Needed to test the packages, with `TEREDO_TEST_ALL=1`. */
-const PACKAGE_TESTS = {
+/** Needed by tests that run only with `TEREDO_TEST_ALL=1`. */
+const LONG_TESTS = {
   '/usr/share/bash-completion/bash_completion': 'bash-completion',
   zsh: 'zsh',
   fish: 'fish',
   scdoc: 'scdoc',
   man: 'man-db',
+  bird: 'bird2',
 };
-const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR, ...PACKAGE_TESTS };
+const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR, ...LONG_TESTS };
 
 const isRoot = process.getuid?.() === 0;
 
@@ -90,7 +91,7 @@ function install(packages) {
 }
 
 export const TEST_PROGRAMS = Object.keys({ ...PROGRAMS, ...COMPILER });
-export const PACKAGE_TEST_PROGRAMS = Object.keys(PACKAGE_TESTS);
+export const LONG_TEST_PROGRAMS = Object.keys(LONG_TESTS);
 export const BPF_PROGRAMS = Object.keys(COMPILER);
 export const EMULATOR_PROGRAMS = Object.keys(EMULATOR);
 export const DEMO_PROGRAMS = ['ip', 'sysctl', 'nft', 'ping'];

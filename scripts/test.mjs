@@ -4,7 +4,7 @@
  */
 import { build } from './build.mjs';
 import { check } from './check.mjs';
-import { PACKAGE_TEST_PROGRAMS, TEST_PROGRAMS, ensurePackages, ensurePrograms } from './ensure.mjs';
+import { LONG_TEST_PROGRAMS, TEST_PROGRAMS, ensurePackages, ensurePrograms } from './ensure.mjs';
 import { bin, run } from './run.mjs';
 
 const filters = process.argv.slice(2);
@@ -12,7 +12,7 @@ const isRoot = process.getuid?.() === 0;
 
 ensurePackages();
 const isAll = process.env.TEREDO_TEST_ALL === '1';
-if (isRoot) ensurePrograms(isAll ? [...TEST_PROGRAMS, ...PACKAGE_TEST_PROGRAMS] : TEST_PROGRAMS);
+if (isRoot) ensurePrograms(isAll ? [...TEST_PROGRAMS, ...LONG_TEST_PROGRAMS] : TEST_PROGRAMS);
 else say('Not root: the tests in kernel network namespaces (kernel, interop, attack) are skipped.');
 await build();
 const checked = filters.length > 0 || check();

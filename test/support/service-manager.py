@@ -1,14 +1,15 @@
 """Plays systemd's part for one service: readiness, the file descriptor store (sd_notify(3), sd_listen_fds(3)) and restarts.
 
-service-manager.py MOST COMMAND...: runs the command with a store of at most MOST descriptors. SIGHUP restarts it as `systemctl restart` does,
-SIGTERM stops it. A command that a signal or an error ends is started again (Restart=on-failure). Each message and event is a line on standard
+service-manager.py STORE WATCHDOG PAUSE COMMAND...: runs the command with FileDescriptorStoreMax=STORE, WatchdogSec=WATCHDOG (0: none) and
+RestartSec=PAUSE. SIGHUP restarts it as `systemctl restart` does, SIGTERM stops it. A command that a signal or an error ends is started again
+(Restart=on-failure), and one that gives no sign of life in time is killed. Each message and event is a line on standard
 output; the command has standard error. Arguments after "--next" replace those of the command from its second start on.
 """
 import array, fcntl, os, select, signal, socket, sys, time
 
 FIRST, ABOVE = 3, 200
-most = int(sys.argv[1])
-arguments = sys.argv[2:]
+most, watchdog, pause = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+arguments = sys.argv[4:]
 following = arguments
 if "--next" in arguments:
     at = arguments.index("--next")
@@ -19,6 +20,7 @@ notify.bind("")  # an abstract name that the kernel chooses
 notify.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
 path = "@" + notify.getsockname()[1:].decode()
 store = []  # of (name, descriptor)
+sign_of_life = None  # time of the last one; None: the command is not ready yet
 
 
 def say(text):
@@ -26,6 +28,7 @@ def say(text):
 
 
 def receive():
+    global sign_of_life
     text, ancillary, _, _ = notify.recvmsg(4096, socket.CMSG_SPACE(4 * 16))
     passed = array.array("i")
     for _, kind, data in ancillary:
@@ -33,6 +36,8 @@ def receive():
             passed.frombytes(data)
     lines = dict(line.split("=", 1) for line in text.decode().split("\n") if "=" in line)
     name = lines.get("FDNAME", "stored")
+    if "WATCHDOG" in lines or "READY" in lines:
+        sign_of_life = time.monotonic()
     if "FDSTORE" in lines:
         for fd in passed:
             if len(store) < most:
@@ -55,6 +60,8 @@ def start(command):
     for i, (_, fd) in enumerate(store):
         os.dup2(fd, FIRST + i, inheritable=True)
     environment = dict(os.environ, NOTIFY_SOCKET=path)
+    if watchdog:
+        environment.update(WATCHDOG_USEC=str(int(watchdog * 1e6)), WATCHDOG_PID=str(os.getpid()))
     if store:
         environment.update(
             LISTEN_PID=str(os.getpid()),
@@ -74,9 +81,22 @@ for number in WATCHED:
     signal.signal(number, lambda *_: None)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
 
+
+def time_left():
+    """Until the watchdog kills the command; None without a watchdog."""
+    if not watchdog or sign_of_life is None:
+        return None
+    return max(0, sign_of_life + watchdog - time.monotonic())
+
+
 child, wanted = start(arguments), "running"
 while True:
-    ready, _, _ = select.select([notify, reader], [], [])
+    ready, _, _ = select.select([notify, reader], [], [], time_left())
+    if not ready:
+        say("watchdog kills %d" % child)
+        os.kill(child, signal.SIGABRT)
+        os.kill(child, signal.SIGCONT)  # a stopped process gets no other signal before
+        sign_of_life = None
     if notify in ready:
         receive()
     if reader not in ready:
@@ -93,6 +113,9 @@ while True:
             receive()
         code = os.waitstatus_to_exitcode(status)
         say("ended %d with %d" % (pid, code))
+        sign_of_life = None
         if wanted == "stopped" or (wanted == "running" and code == 0):
             sys.exit(0)
+        if wanted == "running":
+            time.sleep(pause)
         child, wanted = start(following), "running"

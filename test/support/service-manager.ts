@@ -3,8 +3,16 @@ import type { Namespace, Running } from '../../src/lab/index.ts';
 import { DATA_PATH, PROGRAM, nameOf } from './roles.ts';
 
 const SCRIPT = fileURLToPath(new URL('service-manager.py', import.meta.url));
-/** FileDescriptorStoreMax= of the units. */
-const STORE = '64';
+export interface ManagerOptions {
+  /** FileDescriptorStoreMax= */
+  readonly store: number;
+  /** WatchdogSec=; 0: none. */
+  readonly watchdog: number;
+  /** RestartSec= */
+  readonly pause: number;
+}
+
+const USUAL: ManagerOptions = { store: 64, watchdog: 0, pause: 0 };
 
 /** A role under a program that plays systemd's part: it keeps descriptors, passes them on and starts the role again. */
 export class ManagedRole {
@@ -21,11 +29,13 @@ export class ManagedRole {
     role: string,
     args: readonly string[],
     next?: readonly string[],
+    { store, watchdog, pause } = USUAL,
   ): Promise<ManagedRole> {
     const common = [PROGRAM, role, '--name', nameOf(host, role), '--data-path', DATA_PATH];
     const later = next === undefined ? [] : ['--next', ...common, ...next];
     const command = [process.execPath, ...common, ...args, ...later];
-    const managed = new ManagedRole(host.spawn('python3', [SCRIPT, STORE, ...command]));
+    const manager = [store, watchdog, pause].map(String);
+    const managed = new ManagedRole(host.spawn('python3', [SCRIPT, ...manager, ...command]));
     await managed.ready();
     return managed;
   }

@@ -18,6 +18,12 @@ interface Arrival {
   readonly number: number;
 }
 
+export interface Losses {
+  /** Between two arrivals. */
+  readonly longestPauseMs: number;
+  readonly lost: number;
+}
+
 /** The packets that arrive at a host; every 10 ms one is sent: datagrams of the other host, or answers to its own pings. */
 export class SteadyTraffic {
   private readonly arrivals: Arrival[] = [];
@@ -44,6 +50,18 @@ export class SteadyTraffic {
     const both = [start(a, addressOfB), start(b, addressOfA)] as const;
     for (const traffic of both) await traffic.flowsFrom(0);
     return both;
+  }
+
+  /** Of the packets that were to arrive from `since` to now. */
+  lossesSince(since: number): Losses {
+    const first = this.arrivals.findLastIndex(({ at }) => at < since);
+    const late = this.arrivals.slice(Math.max(first, 0));
+    const pauses = late.slice(1).map(({ at }, i) => at - late[i]!.at);
+    const numbers = new Set(late.map(({ number }) => number));
+    return {
+      longestPauseMs: Math.max(0, ...pauses),
+      lost: Math.max(...numbers) - Math.min(...numbers) + 1 - numbers.size,
+    };
   }
 
   /** Time (ms) from `since` to the first packet after which nearly none is lost. Rejects if there is none within 20 s. */
