@@ -31,7 +31,7 @@ export class FairShares {
   /** `weights`: one for each level of a path; `groups`: number of buckets, a power of two; 1 for a single group. */
   constructor(limits: BucketLimits, weights: readonly number[], entropy: Entropy, groups = 1) {
     this.total = new TokenBuckets(limits, entropy, groups);
-    this.usages = new Usages((MEMORY_FILLS * 1_000 * limits.burst) / limits.perSecond, entropy);
+    this.usages = new Usages(() => (MEMORY_FILLS * 1_000 * limits.burst) / limits.perSecond, entropy);
     this.hash = new HashKey(entropy);
     this.weights = weights;
   }

@@ -75,6 +75,7 @@ export class PeerTable {
   private index = new Int32Array(0);
 
   private readonly traffic = new TrafficCounts();
+  /** They may change: see live-limits.ts. */
   private readonly limits: PeerLimits;
   private readonly hasNeighbours: boolean;
   private readonly onEvict: (peer: number) => void;
@@ -132,10 +133,9 @@ export class PeerTable {
 
   /** A new unverified peer with the IPv6 address at `bytes[offset]`, which must not be in the table yet. */
   insert(bytes: Uint8Array, offset: number): number {
-    if (this.counts[UNVERIFIED]! >= this.limits.unverified) {
+    if (this.counts[UNVERIFIED]! >= this.limits.unverified)
       this.onFull?.('unverified', bytes.subarray(offset, offset + 16));
-      this.evict(this.heads[UNVERIFIED]!);
-    }
+    this.evictUnverified();
     if (this.counts[FREE] === 0) this.grow();
     const peer = this.heads[FREE]!;
     const w = peer * 4;
@@ -169,13 +169,13 @@ export class PeerTable {
   /**
    * Moves a peer to the trusted pool. If that is full, a peer that is no longer valid is removed, or else a peer whose origin has more
    * trusted peers than this one's, or, for a peer that was sent to, one that never was: any number of peers may have come by themselves.
-   * False: there is no such peer, and this one stays unverified.
+   * False: there is no such peer, and this one stays unverified. More than one peer is removed if the limit has been lowered.
    */
   trust(peer: number, now: number): boolean {
     if (this.status[peer] === TRUSTED) return true;
     if (this.counts[TRUSTED]! >= this.limits.trusted) {
       this.onFull?.('trusted', this.address(peer));
-      if (!this.makeRoom(peer, now)) return false;
+      while (this.counts[TRUSTED]! >= this.limits.trusted) if (!this.makeRoom(peer, now)) return false;
     }
     this.move(peer, TRUSTED);
     return true;
@@ -184,7 +184,7 @@ export class PeerTable {
   /** The peer no longer answers: it has to prove itself again. R-8 */
   distrust(peer: number): void {
     if (this.status[peer] !== TRUSTED) return;
-    if (this.counts[UNVERIFIED]! >= this.limits.unverified) this.evict(this.heads[UNVERIFIED]!);
+    this.evictUnverified();
     this.move(peer, UNVERIFIED);
   }
 
@@ -389,9 +389,16 @@ export class PeerTable {
     return this.hash.of4(words[w]!, words[w + 1]!, words[w + 2]!, words[w + 3]!);
   }
 
+  private evictUnverified(): void {
+    while (this.counts[UNVERIFIED]! >= this.limits.unverified) this.evict(this.heads[UNVERIFIED]!);
+  }
+
   private grow(): void {
     const old = this.status.length;
-    const size = Math.min(old === 0 ? 256 : old * 2, this.limits.trusted + this.limits.unverified);
+    const { trusted, unverified } = this.limits;
+    // There may be more trusted peers than the limit, if it has been lowered.
+    const most = Math.max(trusted, this.counts[TRUSTED]!) + unverified;
+    const size = Math.min(old === 0 ? 256 : old * 2, most);
     this.status = widen(this.status, new Uint8Array(size));
     this.mappedAddress = widen(this.mappedAddress, new Uint32Array(size));
     this.mappedPort = widen(this.mappedPort, new Uint16Array(size));

@@ -22,6 +22,7 @@ export class TokenBuckets {
   /** The page of the bucket that was last refilled. */
   private page: Float64Array = NO_PAGE;
   private readonly hash: HashKey;
+  /** They may change: see live-limits.ts. */
   private readonly limits: BucketLimits;
   private readonly mask: number;
 
@@ -66,8 +67,10 @@ export class TokenBuckets {
     const at = 2 * (bucket & (PAGE - 1));
     const elapsed = now - page[at + 1];
     if (elapsed > 0) {
-      const { perSecond, burst } = this.limits;
-      if (page[at] < burst) page[at] = Math.min(burst, page[at] + (elapsed * perSecond) / 1000);
+      const { perSecond, burst, ceiling = burst } = this.limits;
+      if (elapsed === Infinity) page[at] = burst;
+      else if (page[at] < burst) page[at] = Math.min(burst, page[at] + (elapsed * perSecond) / 1000);
+      else if (page[at] > ceiling) page[at] = ceiling; // the limits have changed
       page[at + 1] = now;
     }
     return at;
@@ -75,10 +78,7 @@ export class TokenBuckets {
 
   private addPage(number: number): Float64Array {
     const page = new Float64Array(2 * PAGE);
-    for (let at = 0; at < page.length; at += 2) {
-      page[at] = this.limits.burst;
-      page[at + 1] = -Infinity;
-    }
+    for (let at = 0; at < page.length; at += 2) page[at + 1] = -Infinity; // full at its first use
     this.pages[number] = page;
     return page;
   }

@@ -14,11 +14,11 @@ export class Usages {
   /** Two numbers for each place: the amount, and the time (ms) at which it was counted. The list, too, is allocated at its first use. */
   private pages: (Float64Array | undefined)[] = [];
   private readonly hashes: readonly HashKey[];
-  private readonly memoryMs: number;
+  private readonly memoryMs: () => number;
   private readonly mask: number;
 
   /** `memoryMs`: the time after which an amount counts 1/e; `size`: places in a row, a power of two. */
-  constructor(memoryMs: number, entropy: Entropy, size = 8_192) {
+  constructor(memoryMs: () => number, entropy: Entropy, size = 8_192) {
     this.memoryMs = memoryMs;
     this.mask = size - 1;
     this.hashes = Array.from({ length: ROWS }, () => new HashKey(entropy));
@@ -51,7 +51,7 @@ export class Usages {
 
   /** The part of an amount that still counts after this time (ms). */
   remaining(elapsed: number): number {
-    return Math.exp(-Math.max(0, elapsed) / this.memoryMs);
+    return Math.exp(-Math.max(0, elapsed) / this.memoryMs());
   }
 
   private decayed(page: Float64Array, at: number, now: number): number {

@@ -227,6 +227,8 @@ export interface ServerPath {
   readonly work: ServerWork;
   /** Sets the only addresses that are served and forwarded to. May change {@link work}; `onChange` is not called for that. */
   setAccess(access: AccessList): void;
+  /** Sets the limits; the counts stay. May throw a system error: some of the limits are then the earlier ones. */
+  setLimits(limits: ServerPathOptions['limits']): void;
   /** Sets the function that is called after a change of {@link work}; never inside a method of this object. */
   start(onChange: () => void): void;
   /** Ends the kernel path. Harmless when repeated. */

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { AddressPolicy } from '../core/address-policy.ts';
 import { CLIENT_LIMITS, ClientMachine, SOCKET } from '../core/client/index.ts';
-import type { ContactProgress, PeerStatus, ServerCandidate } from '../core/client/index.ts';
+import type { ClientLimits, ContactProgress, PeerStatus, ServerCandidate } from '../core/client/index.ts';
 import type { ClientState, MachineEvent, QualificationReason } from '../core/events.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { PortFactory } from '../io/port-factory.ts';
@@ -25,6 +25,7 @@ import { LimitLog } from './limit-log.ts';
 import { RepeatedWarnings } from './repeated-warnings.ts';
 import { ResolveAgain } from './resolve-again.ts';
 import { NamedServers } from './servers.ts';
+import { checkLimits } from './settings/check-limits.ts';
 import { checkClientSettings, checkServers } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { SuspendWatch } from './suspend-watch.ts';
@@ -142,7 +143,7 @@ export class Client extends EventEmitter<ClientEvents> {
               tunnel: tun.name,
               local: udp.local,
               role: 'client',
-              peers: settings.limits?.trustedPeers ?? CLIENT_LIMITS.trustedPeers,
+              peers: this.machine.limits.trustedPeers,
               limitHits: this.machine.limitHits,
             }),
           configure: (kernelPath) => kernelPath.setOwn(this.carriedAddress),
@@ -243,6 +244,14 @@ export class Client extends EventEmitter<ClientEvents> {
     checkServers(servers);
     this.servers = servers;
     this.driver.request((now) => this.machine.setServers(servers, now));
+  }
+
+  /** From now on these limits hold, in the kernel too; one that is left out is at its default. A lower number of peers removes none at once. */
+  setLimits(limits: Partial<ClientLimits>): void {
+    checkLimits(limits, CLIENT_LIMITS, { mayLackSome: true });
+    const before = this.machine.limits.trustedPeers;
+    this.machine.setLimits(limits);
+    if (this.machine.limits.trustedPeers > before) this.kernelPath.reopen();
   }
 
   /** Begins to contact a peer; false where that cannot be. */

@@ -149,6 +149,21 @@ export class DataPathUse {
     this.onChange(this.path);
   }
 
+  /** The kernel path that is in use is replaced by one for more peers; meanwhile the process carries, and nothing is lost. */
+  reopen(): void {
+    if (this.path.kind !== 'kernel') return;
+    this.end();
+    try {
+      this.open();
+    } catch (error) {
+      // The wish allows only the kernel, which refuses now: the process carries until it can be had again.
+      this.path = { kind: 'user', reason: (error as Error).message };
+      countSystemFailure(error);
+      this.openLater();
+    }
+    if (this.port === undefined) this.onChange(this.path);
+  }
+
   private open(): void {
     this.close();
     const source = this.source!;

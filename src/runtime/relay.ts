@@ -15,6 +15,7 @@ import { Driver } from './driver.ts';
 import { FailureWarnings } from './failure-warnings.ts';
 import { HandoverUse } from './handover-use.ts';
 import { LimitLog } from './limit-log.ts';
+import { checkLimits } from './settings/check-limits.ts';
 import { checkRelaySettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { DataPathUse } from './data-path-use.ts';
@@ -137,7 +138,7 @@ export class Relay extends EventEmitter<RelayEvents> {
             tunnel: tun.name,
             local: udp.local,
             role: 'relay',
-            peers: (settings.limits ?? RELAY_LIMITS).peers.trusted,
+            peers: this.machine.limits.peers.trusted,
             limitHits: this.machine.limitHits,
           }),
         configure: (kernelPath) => kernelPath.setServed(this.served),
@@ -200,6 +201,14 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** From now on only these clients are served: others are forgotten, and the kernel no longer carries their packets. */
   setAccess(access: AccessList): void {
     this.driver.request((now) => this.machine.setAccess(access, now));
+  }
+
+  /** From now on these limits hold, in the kernel too. A lower number of peers removes none at once. */
+  setLimits(limits: RelayLimits): void {
+    checkLimits(limits, RELAY_LIMITS);
+    const before = this.machine.limits.peers.trusted;
+    this.machine.setLimits(limits);
+    if (limits.peers.trusted > before) this.kernelPath.reopen();
   }
 
   /** Whether the packets of a peer of {@link peers} may be carried by the kernel. */

@@ -35,6 +35,7 @@ class FalsePath implements ServerPath {
   options: ServerPathOptions | undefined;
   isOpen = true;
   access: AccessList | undefined;
+  limits: ServerPathOptions['limits'] | undefined;
   /** Its work once it has another list. */
   afterAccess: ServerWork | undefined;
   private onChange: () => void = () => undefined;
@@ -50,6 +51,10 @@ class FalsePath implements ServerPath {
   setAccess(access: AccessList): void {
     this.access = access;
     if (this.afterAccess !== undefined) this.work = this.afterAccess;
+  }
+
+  setLimits(limits: ServerPathOptions['limits']): void {
+    this.limits = limits;
   }
 
   change(work: ServerWork): void {
@@ -114,6 +119,18 @@ describe('each data path has the limits of its work, or its share', () => {
     expect([await answered(), await forwarded()]).toEqual([0, 2]);
     path.change(NOTHING);
     expect([await answered(), await forwarded()]).toEqual([8, 8]);
+  });
+
+  test('limits that change while it runs: both get their part, and used tokens stay used', async () => {
+    const path = new FalsePath(ALL);
+    const { server, answered } = await running(path);
+    expect(await answered()).toBe(2);
+    server.setLimits({ ...LIMITS, answers: { ...FAIR, shared: { perSecond: 0, burst: 40 } } });
+    expect(path.limits).toMatchObject({ answers: { shared: { burst: 30 } } });
+    expect(await answered()).toBe(0);
+    path.change(NOTHING);
+    expect(await answered()).toBe(20);
+    expect(() => server.setLimits({ ...LIMITS, native: LIMIT } as never)).toThrow(/limits\.native/);
   });
 
   test('a limit of one is one: half a datagram is never sent', async () => {

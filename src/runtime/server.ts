@@ -16,6 +16,7 @@ import { FailureWarnings } from './failure-warnings.ts';
 import { LimitLog } from './limit-log.ts';
 import type { DataPath, DataPathWish } from './data-path-use.ts';
 import type { ServerSnapshot } from './status.ts';
+import { checkLimits } from './settings/check-limits.ts';
 import { checkServerSettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 
@@ -151,6 +152,13 @@ export class Server extends EventEmitter<ServerEvents> {
     this.workChanged();
   }
 
+  /** From now on these limits hold, in the kernel too. */
+  setLimits(limits: ServerLimits): void {
+    checkLimits(limits, SERVER_LIMITS);
+    this.machine.setLimits(limits);
+    this.serverPath?.setLimits(kernelsPart(limits));
+  }
+
   /** Opens the sockets and serves. Rejects with the reason if it cannot. */
   async start(): Promise<void> {
     this.startOnce.begin();
@@ -202,7 +210,7 @@ export class Server extends EventEmitter<ServerEvents> {
         answers: settings.keys === undefined,
         allowPrivate: settings.allowPrivate ?? false,
         access: machine.access,
-        limits: partOf(settings.limits ?? SERVER_LIMITS, { answers: KERNELS_PART, forwarded: KERNELS_PART }),
+        limits: kernelsPart(machine.limits),
         arrived: () => this.arrived,
         limitHits: machine.limitHits,
         onLimit: () => this.limitLog.trigger(),
@@ -262,4 +270,8 @@ export class Server extends EventEmitter<ServerEvents> {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function kernelsPart(limits: ServerLimits): ServerLimits {
+  return partOf(limits, { answers: KERNELS_PART, forwarded: KERNELS_PART });
 }

@@ -17,6 +17,7 @@ import { ClientContext } from './context.ts';
 import { HeldPackets } from './peers/held-packets.ts';
 import { LocalDiscovery } from './ask/local-discovery.ts';
 import { LocalErrors } from './peers/local-errors.ts';
+import type { ClientLimits } from './limits.ts';
 import { SOCKET } from './options.ts';
 import type { AttachedNetwork, ClientOptions, ServerCandidate } from './options.ts';
 import { PeerContacts } from './peers/peer-contacts.ts';
@@ -242,6 +243,15 @@ export class ClientMachine implements OffloadingMachine {
   /** The local UDP port, once its socket is open. */
   setServicePort(port: number): void {
     this.context.servicePort = port;
+  }
+
+  get limits(): ClientLimits {
+    return this.context.limits;
+  }
+
+  /** From now on these limits hold; a limit that is left out is at its default. A lower number of peers removes none at once. */
+  setLimits(limits: Partial<ClientLimits>): void {
+    this.context.setLimits(limits);
   }
 
   /** Names were resolved again. */

@@ -10,6 +10,7 @@ import type { NatKind } from '../events.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import { TEREDO_PORT, equalBytes } from '../../wire/index.ts';
 import { CLIENT_COUNTERS } from './counters.ts';
+import { changeLimits, liveCopy } from '../live-limits.ts';
 import { CLIENT_LIMITS } from './limits.ts';
 import type { ClientLimits } from './limits.ts';
 import type { AttachedNetwork, ClientOptions, ServerCandidate } from './options.ts';
@@ -65,12 +66,20 @@ export class ClientContext {
   constructor(options: ClientOptions, entropy: Entropy, onEvict: (peer: number) => void) {
     this.options = options;
     this.entropy = entropy;
-    this.limits = { ...CLIENT_LIMITS, ...options.limits };
+    const limits = liveCopy({ ...CLIENT_LIMITS, ...options.limits });
+    this.limits = limits;
     this.network = options.network ?? { subnets: [], localAddress: undefined };
     this.policy = options.policy ?? new AddressPolicy();
     this.policy.setSubnets(this.network.subnets);
     this.peers = new PeerTable(
-      { trusted: this.limits.trustedPeers, unverified: this.limits.unverifiedPeers },
+      {
+        get trusted() {
+          return limits.trustedPeers;
+        },
+        get unverified() {
+          return limits.unverifiedPeers;
+        },
+      },
       entropy,
       (peer) => {
         this.offload.withdraw(peer);
@@ -83,6 +92,10 @@ export class ClientContext {
     this.servers = options.servers;
     this.logs = options.servers.map((server) => new ServerLog(server));
     this.refreshIntervalMs = this.configuredRefreshIntervalMs;
+  }
+
+  setLimits(limits: Partial<ClientLimits>): void {
+    changeLimits(this.limits, { ...CLIENT_LIMITS, ...limits });
   }
 
   get configuredRefreshIntervalMs(): number {

@@ -31,7 +31,9 @@ import type { RelayContext } from './context.ts';
 import { RELAY_COUNTERS } from './counters.ts';
 import { Errors } from './errors.ts';
 import { LimitHits } from '../limit-hits.ts';
+import { changeLimits, liveCopy } from '../live-limits.ts';
 import { RELAY_LIMITS } from './limits.ts';
+import type { RelayLimits } from './limits.ts';
 import type { RelayOptions } from './options.ts';
 import { Meeting } from './meeting.ts';
 import { ServedRange } from './served.ts';
@@ -58,7 +60,7 @@ export class RelayMachine implements OffloadingMachine {
   private nextSweep = Infinity;
 
   constructor(options: RelayOptions, entropy: Entropy) {
-    const limits = options.limits ?? RELAY_LIMITS;
+    const limits = liveCopy(options.limits ?? RELAY_LIMITS);
     const { commands, counters, limitHits: hits } = this;
     this.peers = new PeerTable(limits.peers, entropy, (peer) => this.contacting.abandon(peer), false);
     this.offload = new Offload(commands, this.peers, options.offload ?? false);
@@ -233,6 +235,15 @@ export class RelayMachine implements OffloadingMachine {
       peers: peers.peerCounts,
       counters: Object.freeze({ ...counters }),
     });
+  }
+
+  get limits(): RelayLimits {
+    return this.context.limits;
+  }
+
+  /** From now on these limits hold. A lower number of peers removes none at once. */
+  setLimits(limits: RelayLimits): void {
+    changeLimits(this.context.limits, limits);
   }
 
   /** Sets which clients are served. Denied peers are removed; the others are not affected. */

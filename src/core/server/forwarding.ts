@@ -57,7 +57,7 @@ export class Forwarding {
     this.counters = counters;
     this.commands = commands;
     this.hits = hits;
-    this.setLimits(limits, entropy);
+    this.startAgain(limits, entropy);
     this.icmpv6ByPair = new TokenBuckets(limits.forwardedIcmpByPair, entropy);
     this.icmpv6ToClients = new FairBudget(limits.forwardedIcmp, entropy);
     this.sources = new HashKey(entropy);
@@ -65,8 +65,8 @@ export class Forwarding {
     this.toNative = new FairBudget(limits.native, entropy);
   }
 
-  /** Sets the limits of packets to clients; their counts start again. */
-  setLimits(limits: Pick<ServerLimits, 'forwarded' | 'forwardedByPair'>, entropy: Entropy): void {
+  /** The counts of packets to clients start again, with these limits. */
+  startAgain(limits: Pick<ServerLimits, 'forwarded' | 'forwardedByPair'>, entropy: Entropy): void {
     this.byPair = new FairBudget(limits.forwardedByPair, entropy);
     this.toClients = new FairBudget(limits.forwarded, entropy);
   }

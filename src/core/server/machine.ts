@@ -34,8 +34,9 @@ import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 import { LimitHits } from '../limit-hits.ts';
 import { SERVER_COUNTERS } from './counters.ts';
 import { Forwarding } from './forwarding.ts';
+import { changeLimits, liveCopy } from '../live-limits.ts';
 import { SERVER_LIMITS, partOf } from './limits.ts';
-import type { SharedWork } from './limits.ts';
+import type { ServerLimits, SharedWork } from './limits.ts';
 import { isOwnAddress } from './options.ts';
 import type { ServerOptions } from './options.ts';
 import { Solicitation } from './solicitation.ts';
@@ -55,6 +56,11 @@ export class ServerMachine implements Machine {
   private readonly solicitation: Solicitation;
   private readonly forwarding: Forwarding;
   private accessList: AccessList;
+  private wholeLimits: ServerLimits;
+  /** The machine's present part of each work that it shares with the kernel path. */
+  private readonly parts: Record<SharedWork, number> = { answers: 1, forwarded: 1 };
+  /** The limits for these parts. */
+  private readonly live: ServerLimits;
 
   constructor(options: ServerOptions, entropy: Entropy) {
     this.options = options;
@@ -65,18 +71,30 @@ export class ServerMachine implements Machine {
       mappedAddress: options.primary,
     });
     this.entropy = entropy;
-    const limits = options.limits ?? SERVER_LIMITS;
-    const answers = new FairBudget(limits.answers, entropy);
+    this.wholeLimits = options.limits ?? SERVER_LIMITS;
+    this.live = liveCopy(partOf(this.wholeLimits, this.parts));
+    const answers = new FairBudget(this.live.answers, entropy);
     const context = { counters: this.counters, commands: this.commands, hits: this.limitHits };
     this.solicitation = new Solicitation(options, this.linkLocal, answers, context);
-    this.forwarding = new Forwarding(options, limits, entropy, context);
+    this.forwarding = new Forwarding(options, this.live, entropy, context);
   }
 
   /** The machine does this part (0 to 1) of the work from now on, and the kernel path the rest: sets the limits accordingly; their counts start again. */
   takePart(work: SharedWork, part: number): void {
-    const limits = partOf(this.options.limits ?? SERVER_LIMITS, { answers: part, forwarded: part });
-    if (work === 'answers') this.solicitation.answers = new FairBudget(limits.answers, this.entropy);
-    else this.forwarding.setLimits(limits, this.entropy);
+    this.parts[work] = part;
+    this.setLimits(this.wholeLimits);
+    if (work === 'answers') this.solicitation.answers = new FairBudget(this.live.answers, this.entropy);
+    else this.forwarding.startAgain(this.live, this.entropy);
+  }
+
+  get limits(): ServerLimits {
+    return this.wholeLimits;
+  }
+
+  /** From now on these limits hold; the counts stay. */
+  setLimits(limits: ServerLimits): void {
+    this.wholeLimits = limits;
+    changeLimits(this.live, partOf(limits, this.parts));
   }
 
   get access(): AccessList {

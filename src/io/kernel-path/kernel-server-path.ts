@@ -78,18 +78,7 @@ export class KernelServerPath implements ServerPath {
     entropy.fill(this.key);
     try {
       this.handle = filterHandle({ address: options.primary, port: TEREDO_PORT });
-      const { answers, forwarded, forwardedByPair } = options.limits;
-      this.program.setBudgets({
-        answersShared: answers.shared,
-        answersMember: answers.member,
-        answersReserve: answers.reserve,
-        forwardedShared: forwarded.shared,
-        forwardedMember: forwarded.member,
-        forwardedReserve: forwarded.reserve,
-        forwardedByPairShared: forwardedByPair.shared,
-        forwardedByPairMember: forwardedByPair.member,
-        forwardedByPairReserve: forwardedByPair.reserve,
-      });
+      this.setLimits(options.limits);
       this.follow();
       this.monitor.start(() => this.debounce.trigger());
       this.live();
@@ -114,6 +103,21 @@ export class KernelServerPath implements ServerPath {
     this.access = access;
     this.detach();
     this.followOrStop(() => this.follow());
+  }
+
+  setLimits({ answers, forwarded, forwardedByPair }: ServerPathOptions['limits']): void {
+    if (this.closed) return;
+    this.program.setBudgets({
+      answersShared: answers.shared,
+      answersMember: answers.member,
+      answersReserve: answers.reserve,
+      forwardedShared: forwarded.shared,
+      forwardedMember: forwarded.member,
+      forwardedReserve: forwarded.reserve,
+      forwardedByPairShared: forwardedByPair.shared,
+      forwardedByPairMember: forwardedByPair.member,
+      forwardedByPairReserve: forwardedByPair.reserve,
+    });
   }
 
   start(onChange: () => void): void {

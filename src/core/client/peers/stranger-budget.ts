@@ -3,6 +3,7 @@ import type { PaidFrom, Payment } from '../../contacts.ts';
 import type { Entropy } from '../../entropy.ts';
 import { FairShares } from '../../fair-shares.ts';
 import { HashKey } from '../../hash.ts';
+import { derivedLimits } from '../../live-limits.ts';
 import { TokenBuckets } from '../../token-buckets.ts';
 import type { BucketLimits } from '../../token-buckets.ts';
 import { isTeredo, mappedAddressOf, readUint32 } from '../../../wire/index.ts';
@@ -45,11 +46,16 @@ export class StrangerBudget {
 
   /** Answers have half as much in addition, at least one token if the limit is not 0. Peers that may have moved have four times as much. */
   constructor(limits: BucketLimits, entropy: Entropy) {
-    const { perSecond, burst } = limits;
     this.caused = new FairShares(limits, WEIGHTS, entropy);
-    const half = { perSecond: perSecond / 2, burst: Math.min(burst, Math.max(1, burst / 2)) };
+    const half = derivedLimits(limits, ({ perSecond, burst }) => ({
+      perSecond: perSecond / 2,
+      burst: Math.min(burst, Math.max(1, burst / 2)),
+    }));
     this.answers = new FairShares(half, WEIGHTS.slice(2), entropy);
-    const times = { perSecond: MOVED_TIMES * perSecond, burst: MOVED_TIMES * burst };
+    const times = derivedLimits(limits, ({ perSecond, burst }) => ({
+      perSecond: MOVED_TIMES * perSecond,
+      burst: MOVED_TIMES * burst,
+    }));
     this.moved = new FairShares(times, MOVED_WEIGHTS, entropy);
     this.byMovedPeer = new TokenBuckets(MOVED_PEER, entropy, BUCKETS);
     this.bySite = new TokenBuckets(SITE, entropy, BUCKETS);

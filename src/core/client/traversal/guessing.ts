@@ -1,5 +1,6 @@
 import { randomUint32 } from '../../entropy.ts';
 import type { SocketId } from '../../socket-id.ts';
+import { derivedLimits } from '../../live-limits.ts';
 import { TokenBuckets } from '../../token-buckets.ts';
 import { acceptAdvertisement } from '../ask/advertisement.ts';
 import type { ReceivedAdvertisement } from '../ask/advertisement.ts';
@@ -63,8 +64,10 @@ export class Guessing {
     this.peerBubbles = peerBubbles;
     this.guesses = guesses;
     this.all = new TokenBuckets(context.limits.guesses, context.entropy, 1);
-    const { perSecond, burst } = context.limits.guesses;
-    const half = { perSecond: perSecond / 2, burst: Math.ceil(burst / 2) };
+    const half = derivedLimits(context.limits.guesses, ({ perSecond, burst }) => ({
+      perSecond: perSecond / 2,
+      burst: Math.ceil(burst / 2),
+    }));
     this.byStrangers = new TokenBuckets(half, context.entropy, 1);
     this.byAddress = new TokenBuckets(context.limits.guessesByAddress, context.entropy, TOKEN_BUCKETS);
   }
