@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addressCommand } from './commands/address.ts';
 import { configCommand } from './commands/config.ts';
+import { drainCommand } from './commands/drain.ts';
 import { netcheckCommand } from './commands/netcheck.ts';
 import { peersCommand } from './commands/peers.ts';
 import { pingCommand } from './commands/ping.ts';
@@ -31,6 +32,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     configCommand(),
     statusCommand(finish),
     readyCommand(finish),
+    drainCommand(),
     peersCommand(),
     pingCommand(finish),
     netcheckCommand(finish),

@@ -9,7 +9,7 @@ export const MAX_REQUEST_BYTES = 4096;
 export const MAX_PEERS = 100_000;
 
 export interface ControlRequest {
-  readonly command: 'status' | 'peers' | 'contact';
+  readonly command: 'status' | 'peers' | 'contact' | 'drain';
   /** `contact`: the peer's address, in text. */
   readonly address?: string;
   /** `peers`: how many at most. */
@@ -31,7 +31,7 @@ export function parseRequest(line: string): ControlRequest | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { command, limit, address } = value as Record<string, unknown>;
   if (command === 'contact') return typeof address === 'string' ? { command, address } : undefined;
-  if (command !== 'status' && command !== 'peers') return undefined;
+  if (command !== 'status' && command !== 'peers' && command !== 'drain') return undefined;
   if (limit === undefined) return { command };
   if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 0) return undefined;
   return { command, limit: Math.min(limit, MAX_PEERS) };

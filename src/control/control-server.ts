@@ -19,7 +19,7 @@ import { ProcessorBudget } from './processor-budget.ts';
 const MAX_CONNECTIONS = 32;
 /** A daemon that listens takes a connection at once, or is too busy for it. */
 const ALIVE_MS = 2_000;
-/** The file's permissions. Only looking is offered (status, peers), so every user may look. */
+/** The file's permissions. Every user may look (status, peers); the handler refuses changes by others than root and the daemon's own user. */
 const MODE = 0o666;
 /** How long pieces of a list are made at a time, and how many characters. */
 const PIECE_MS = 2;
@@ -62,7 +62,8 @@ export interface ListAnswer {
   readonly items: Iterable<unknown>;
 }
 
-export type ControlHandler = (request: ControlRequest) => ControlAnswer | ListAnswer;
+/** `mayChange`: the request is of root or of the daemon's own user. */
+export type ControlHandler = (request: ControlRequest, mayChange: boolean) => ControlAnswer | ListAnswer;
 
 /**
  * A daemon's control socket. A file that a killed daemon left behind is taken over; a living one's is not. Every local user may connect, so
@@ -236,7 +237,7 @@ export class ControlServer {
 
   private async reply(connection: Connection, request: ControlRequest | undefined): Promise<void> {
     const turns = this.queueOf(connection);
-    const answer = await turns.take(connection, () => this.answerTo(request));
+    const answer = await turns.take(connection, () => this.answerTo(request, isMaster(connection)));
     if (answer === undefined) return;
     if (!('items' in answer)) {
       await connection.send(`${JSON.stringify(answer)}\n`);
@@ -258,11 +259,11 @@ export class ControlServer {
     await connection.send(`${tail}\n`);
   }
 
-  private answerTo(request: ControlRequest | undefined): ControlAnswer | ListAnswer {
+  private answerTo(request: ControlRequest | undefined, mayChange: boolean): ControlAnswer | ListAnswer {
     if (request === undefined)
       return { ok: false, code: 'bad-request', message: 'not a request of this protocol' };
     try {
-      return this.handler(request);
+      return this.handler(request, mayChange);
     } catch (error) {
       this.log(`control socket: cannot answer "${request.command}": ${messageOf(error)}`);
       return {

@@ -101,7 +101,8 @@ export interface ServerStatus extends DaemonStatus {
 
 export interface RelayStatus extends DaemonStatus {
   readonly role: 'relay' | 'host-relay';
-  readonly state: 'running';
+  /** `draining`: its announcement is withdrawn, and it is to end; it still carries packets. */
+  readonly state: 'running' | 'draining';
   readonly address: string;
   /** The address that clients know it by, where a NAT translates its own to it. */
   readonly announced?: string;

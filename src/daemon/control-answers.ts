@@ -53,7 +53,7 @@ export async function openControl(
 }
 
 function handlerOf(name: string, role: Role): ControlHandler {
-  return (request): ControlAnswer | ListAnswer => {
+  return (request, mayChange): ControlAnswer | ListAnswer => {
     switch (request.command) {
       case 'status':
         return { ok: true, result: role.status(name) };
@@ -61,6 +61,8 @@ function handlerOf(name: string, role: Role): ControlHandler {
         if (role.peers === undefined)
           return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
         return peersAnswer(name, role.peers(request.limit ?? DEFAULT_PEERS));
+      case 'drain':
+        return drainAnswer(name, role, mayChange);
       case 'contact': {
         const address = parseIpv6(request.address ?? '');
         if (address === undefined)
@@ -71,6 +73,19 @@ function handlerOf(name: string, role: Role): ControlHandler {
       }
     }
   };
+}
+
+function drainAnswer(name: string, role: Role, mayChange: boolean): ControlAnswer {
+  if (role.drain === undefined)
+    return { ok: false, code: 'no-relay', message: `${name} is no relay: only a relay has an announcement` };
+  if (!mayChange)
+    return {
+      ok: false,
+      code: 'not-permitted',
+      message: `not permitted: drain ${name} as its user or as root`,
+    };
+  role.drain();
+  return { ok: true, result: role.status(name) };
 }
 
 function peersAnswer(

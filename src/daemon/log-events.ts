@@ -20,6 +20,7 @@ export const EVENTS = {
   'data-path': 'info',
   resumed: 'info',
   searching: 'debug',
+  draining: 'info',
   stopping: 'debug',
 } as const satisfies Record<string, LogLevel>;
 

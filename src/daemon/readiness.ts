@@ -7,9 +7,10 @@ export interface Readiness {
   readonly words: string;
 }
 
-/** Whether a role can serve. A client that rests because the host has native IPv6 (dormant) counts as ready: it works as wanted. */
+/** Whether a role can serve. A draining relay counts as not ready, although it still carries packets. A client that rests because the host has native IPv6 (dormant) counts as ready: it works as wanted. */
 export function isReady(status: RoleStatus): boolean {
-  return status.role !== 'client' || status.state === 'qualified' || status.state === 'dormant';
+  if (status.role !== 'client') return status.state === 'running';
+  return status.state === 'qualified' || status.state === 'dormant';
 }
 
 export function readinessOf(status: RoleStatus): Readiness {

@@ -7,6 +7,7 @@ import type { RelaySettings } from '../runtime/relay.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
 import { accessStatus } from './access.ts';
 import { dataPathStatus } from './data-path-status.ts';
+import { Drain } from './drain.ts';
 import { EXIT } from './exit-codes.ts';
 import { carriedStatus, secondsAgo } from './peer-status.ts';
 import { commonStatus } from './control-answers.ts';
@@ -17,15 +18,18 @@ import { explainNotLocal } from './start-notices.ts';
 export class RelayRole implements Role {
   private readonly role: 'relay' | 'host-relay';
   private readonly relay: Relay;
+  private readonly end: Drain;
 
   constructor(
     role: 'relay' | 'host-relay',
     settings: RelaySettings,
     ports: PortFactory,
     running: RunningRole,
+    drainSeconds = 0,
   ) {
     this.role = role;
     this.relay = new Relay(settings, ports);
+    this.end = new Drain(this.relay, drainSeconds, running);
     this.relay.on('data-path', sayDataPath);
     this.relay.on('data-path', running.changed);
     this.relay.on('warning', sayWarning);
@@ -39,6 +43,14 @@ export class RelayRole implements Role {
     sayWhyNotKernel(this.relay.dataPath);
   }
 
+  drain(): void {
+    void this.end.withdraw();
+  }
+
+  beforeEnd(): Promise<void> {
+    return this.end.beforeEnd();
+  }
+
   close(): Promise<void> {
     return this.relay.close();
   }
@@ -49,7 +61,7 @@ export class RelayRole implements Role {
     return {
       ...commonStatus(name),
       role: this.role,
-      state: 'running',
+      state: this.relay.isWithdrawn ? 'draining' : 'running',
       address: formatIpv4(settings.address),
       ...(settings.announce === undefined ? {} : { announced: formatIpv4(settings.announce) }),
       port: now.port,

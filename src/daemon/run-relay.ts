@@ -17,12 +17,12 @@ type RelayValues = Values<typeof RELAY_OPTIONS>;
 type HostRelayValues = Values<typeof HOST_RELAY_OPTIONS>;
 
 /** Runs a relay with these options; resolves when it has ended. */
-export async function runRelay(values: RelayValues): Promise<ExitCode> {
+export async function runRelay({ drain, ...values }: RelayValues): Promise<ExitCode> {
   await openLog(values);
   const notices = noticesOfReach(values);
   if (!kernelPorts().network.forwardsIpv6())
     notices.push('warning: this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1');
-  return run('relay', { ...values, serve: values.serve ?? ALL_NATIVE }, notices);
+  return run('relay', { ...values, serve: values.serve ?? ALL_NATIVE }, notices, drain);
 }
 
 /** Runs a host-specific relay with these options; resolves when it has ended. */
@@ -39,8 +39,9 @@ export async function runHostRelay(values: HostRelayValues): Promise<ExitCode> {
 
 function run(
   role: 'relay' | 'host-relay',
-  { name, allow, deny, limits, ...same }: RelayValues | HostRelayValues,
+  { name, allow, deny, limits, ...same }: Omit<RelayValues, 'drain'> | HostRelayValues,
   notices: readonly string[],
+  drainSeconds = 0,
 ): Promise<ExitCode> {
   const access = accessOf({ allow, deny });
   const settings: RelaySettings = {
@@ -51,7 +52,7 @@ function run(
   };
   const { address, port, interface: tun } = settings;
   const { ports, removed } = keptPorts({ udp: { address, port }, tun });
-  return runRole(role, name, (running) => new RelayRole(role, settings, ports, running), [
+  return runRole(role, name, (running) => new RelayRole(role, settings, ports, running, drainSeconds), [
     ...notices,
     ...noticesOfAccess(access),
     ...noticesOfRemoved(removed),

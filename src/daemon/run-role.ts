@@ -20,6 +20,10 @@ export interface Role {
   peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus> };
   /** Progress of the search for a way to this address. */
   contact?(name: string, address: Ipv6): ContactStatus;
+  /** Of a relay: begins to withdraw its announcement. */
+  drain?(): void;
+  /** Work between the signal to end and the end; a second signal cuts it short. */
+  beforeEnd?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,8 +56,15 @@ export async function runRole(
   });
   const stop = (signal: NodeJS.Signals): void => {
     say('stopping', `stopping: ${signal}`, { signal });
-    end(signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK);
+    const finish = (): void => end(signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK);
+    if (signal !== 'SIGTERM' || isEnding || role.beforeEnd === undefined) return finish();
+    isEnding = true;
+    void role.beforeEnd().then(finish, (error: unknown) => {
+      sayAtEnd(error);
+      finish();
+    });
   };
+  let isEnding = false;
   // SIGHUP: the terminal it ran in has gone.
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, stop);

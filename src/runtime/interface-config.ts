@@ -52,15 +52,23 @@ export class InterfaceConfig {
     return this.applied.has(setting.name);
   }
 
-  /** Takes the interface up with its first settings. Rejects with the reason if it cannot. */
-  async begin(settings: readonly InterfaceSetting[]): Promise<void> {
+  /**
+   * Takes the interface up with its first settings. An interface that a predecessor left may have them, or some of `former` in addition, which
+   * are taken away. Rejects with the reason if it cannot.
+   */
+  async begin(
+    settings: readonly InterfaceSetting[],
+    former: readonly InterfaceSetting[] = [],
+  ): Promise<void> {
     await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
-    // An interface that a predecessor left has them.
     const state = this.network.tunnelState(this.iface);
     for (const setting of settings) {
       if (state === undefined || !setting.isIn(state)) await setting.apply(this.network, this.iface);
       this.applied.set(setting.name, setting);
     }
+    for (const setting of former)
+      if (state !== undefined && setting.isIn(state) && !this.has(setting))
+        await setting.revert(this.network, this.iface);
   }
 
   /**

@@ -20,6 +20,7 @@ import { checkRelaySettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { DataPathUse } from './data-path-use.ts';
 import { InterfaceConfig, addressSetting, routeSetting } from './interface-config.ts';
+import type { InterfaceSetting } from './interface-config.ts';
 import type { RelaySnapshot } from './status.ts';
 import type { DataPath, DataPathWish } from './data-path-use.ts';
 
@@ -62,6 +63,8 @@ export const ALL_NATIVE: readonly Ipv6Prefix[] = [parsePrefix('2000::/3')!];
 /** A running Teredo relay, or host-specific relay. */
 export class Relay extends EventEmitter<RelayEvents> {
   readonly settings: RelaySettings;
+  /** The announcement is withdrawn ({@link withdraw}). */
+  isWithdrawn = false;
   /** How many trusted peers this relay has taken over from a predecessor. */
   adoptedPeers = 0;
   private readonly ports: PortFactory;
@@ -130,7 +133,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       this.interfaceConfig = new InterfaceConfig(tun.name, ports.network, onWarning, () =>
         this.debounce.again(),
       );
-      await this.interfaceConfig.begin(SETTINGS);
+      await this.interfaceConfig.begin(SETTINGS, WITHDRAWN);
       this.startOnce.goOn();
       this.kernelPath.start({
         open: () =>
@@ -242,12 +245,22 @@ export class Relay extends EventEmitter<RelayEvents> {
     await this.close();
   }
 
+  /**
+   * Takes the route 2001::/32 from the interface, so that a routing daemon that announces it withdraws it. Its halves stay, so that the packets
+   * that still come are carried. Resolves when that is done.
+   */
+  async withdraw(): Promise<void> {
+    this.isWithdrawn = true;
+    await this.interfaceConfig?.arrange(() => [...SETTINGS, ...HALVES]);
+    await this.interfaceConfig?.arrange(() => WITHDRAWN);
+  }
+
   private networkChanged(): void {
     const { settings, ports, machine } = this;
     this.policy.setSubnets(ports.network.ipv4Subnets());
     machine.setHostAddresses(errorSource(ports.network.globalIpv6()), ownAddresses(settings, ports));
     machine.setDirectBubbles(this.sendsDirectBubbles);
-    void this.interfaceConfig?.arrange(() => SETTINGS);
+    void this.interfaceConfig?.arrange(() => (this.isWithdrawn ? WITHDRAWN : SETTINGS));
     if (settings.serve !== undefined) return;
     const { served } = this;
     machine.setServed(served);
@@ -284,10 +297,14 @@ const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 
  */
 const GATEWAY = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffd });
 
-const SETTINGS = [
-  addressSetting({ address: LINK_LOCAL, prefixLength: 64 }),
-  routeSetting({ destination: TEREDO.address, prefixLength: TEREDO.length, gateway: GATEWAY }),
-];
+const OWN_ADDRESS = addressSetting({ address: LINK_LOCAL, prefixLength: 64 });
+const routeOf = ({ address: destination, length: prefixLength }: Ipv6Prefix): InterfaceSetting =>
+  routeSetting({ destination, prefixLength, gateway: GATEWAY });
+
+const SETTINGS = [OWN_ADDRESS, routeOf(TEREDO)];
+/** Routes for the same addresses that are not announced. */
+const HALVES = [parsePrefix('2001::/33')!, parsePrefix('2001:0:8000::/33')!].map(routeOf);
+const WITHDRAWN = [OWN_ADDRESS, ...HALVES];
 
 /** The source address of a relay's ICMPv6 errors: a global address, else a unique local one, which routers pass on too; else this link's. */
 function errorSource(addresses: readonly Ipv6[]): Ipv6 {

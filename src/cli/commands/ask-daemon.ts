@@ -158,7 +158,8 @@ function noAnswer(
   if (failures.length > 0)
     return failure(failures[0]!.exitCode, failures.map(({ message }) => message).join('; '));
   for (const outcome of outcomes)
-    if (isAnswer(outcome) && !outcome.ok) return failure(EXIT.FAILED, outcome.message);
+    if (isAnswer(outcome) && !outcome.ok)
+      return failure(outcome.code === 'not-permitted' ? EXIT.NOT_PERMITTED : EXIT.FAILED, outcome.message);
   return failure(
     EXIT.NO_DAEMON,
     name === undefined ? 'no teredo daemon is running here' : `no teredo daemon named "${name}" is running`,

@@ -18,6 +18,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   '<host[,host...]>': 'teredo.example',
   '<host[:port]>': 'relay.example:3546',
   '<seconds|auto>': '45',
+  '<seconds>': '5',
   '<id>': 'me',
   '<file>': '/some/file',
 };

@@ -12,6 +12,7 @@ import {
   nativePrefixesOf,
   portOf,
   refreshOf,
+  secondsOf,
   relayOf,
   secondaryOf,
   serversOf,
@@ -19,6 +20,7 @@ import {
 import type { HostPort } from './parse.ts';
 import { quoted } from './quoted.ts';
 import {
+  DRAIN_LIMITS,
   REFRESH_SECONDS,
   faultOfChoice,
   faultOfHostAddress,
@@ -84,6 +86,14 @@ export const REFRESH: Kind<number | 'auto'> = {
     value === 'auto' ? undefined : faultOfSeconds(value / 1_000, REFRESH_SECONDS.low, REFRESH_SECONDS.high),
   inWords: (value) => (typeof value === 'number' ? `${value} ms` : quoted(value)),
   textOf: (value) => (typeof value === 'number' ? String(value / 1_000) : value),
+};
+
+/** Also with the unit: `5s`. */
+export const DRAIN_SECONDS: Kind<number> = {
+  placeholder: '<seconds>',
+  fileType: 'number-or-text',
+  parse: (text) => secondsOf(text.replace(/s$/, ''), DRAIN_LIMITS.low, DRAIN_LIMITS.high),
+  faultOf: (value) => faultOfSeconds(value, DRAIN_LIMITS.low, DRAIN_LIMITS.high),
 };
 
 export const NATIVE_PREFIXES: Kind<readonly Ipv6Prefix[]> = {

@@ -11,7 +11,7 @@ import {
   limitOption,
   nameOf,
 } from './common-options.ts';
-import { HOST_ADDRESS, NATIVE_PREFIXES, PORT } from './kinds.ts';
+import { DRAIN_SECONDS, HOST_ADDRESS, NATIVE_PREFIXES, PORT } from './kinds.ts';
 import type { Options } from './option.ts';
 import { RELAY_PORT } from './parse.ts';
 
@@ -47,6 +47,10 @@ export const RELAY_OPTIONS = {
     help:
       'also pass packets on between clients that name this relay with --meet, and reach each other no other way; ' +
       'how many octets: --limit meeting..., meetings...',
+  },
+  drain: {
+    kind: DRAIN_SECONDS,
+    help: 'at SIGTERM withdraw the route 2001::/32, and end this much later (default: end at once)',
   },
   serve: { kind: NATIVE_PREFIXES, help: 'native prefixes served (default: all of 2000::/3)' },
 } as const satisfies Options & Record<Exclude<keyof RelaySettings, 'access' | 'directBubbles'>, unknown>;

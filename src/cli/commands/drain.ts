@@ -1,0 +1,20 @@
+import { Command } from 'commander';
+import type { RelayStatus } from '../../control/status.ts';
+import { printLine } from '../output.ts';
+import { askOne } from './ask-daemon.ts';
+
+const HELP = `
+The route 2001::/32 leaves the relay's interface, so that a routing daemon that exports this route withdraws it. Packets that still come
+are carried. Then end the relay; a restart announces it again. Only root and the user of the relay may do this. Exit status as of "teredo status".`;
+
+/** `teredo drain`: a relay withdraws its announcement. */
+export function drainCommand(): Command {
+  return new Command('drain')
+    .description('have a relay withdraw its announcement, before its end')
+    .argument('[name]', 'the relay')
+    .addHelpText('after', HELP)
+    .action(async (name: string | undefined) => {
+      const relay = await askOne<RelayStatus>(name, { command: 'drain' });
+      printLine(`${relay.name} is draining: ${relay.peers.trusted} peers are still served`);
+    });
+}

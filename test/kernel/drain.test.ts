@@ -1,0 +1,71 @@
+/** A relay that is to end withdraws its announcement, and carries the packets that still come. */
+import { expect, test } from 'vitest';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
+import type { Running } from '../../src/lab/index.ts';
+import {
+  nameOf,
+  PROGRAM,
+  startClient,
+  startRelay,
+  startServer,
+  statusOf,
+  teredoAddress,
+} from '../support/roles.ts';
+
+test('a relay drains by command and at SIGTERM, and loses no ping', async () => {
+  await using net = new Internet();
+  const { client } = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const relay = await startRelay(net.relay, RELAY_ADDRESS, '--drain', '3s');
+  await startClient(client, SERVER_ADDRESS);
+  const address = await teredoAddress(client);
+  expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  const pings = [
+    client.spawn('ping', ['-n', '-i', '0.02', NATIVE_ADDRESS]),
+    net.native.spawn('ping', ['-n', '-i', '0.02', address]),
+  ];
+  for (const one of pings) await one.waitFor(/icmp_seq=20 /);
+  const teredo = (...args: string[]): string => net.relay.execute(process.execPath, PROGRAM, ...args);
+  const routes = (): string => net.relay.ip('-6', 'route', 'show', 'dev', 'teredo');
+  expect(routes()).toContain('2001::/32 ');
+
+  expect(teredo('drain', nameOf(net.relay, 'relay'))).toMatch(/is draining: 1 peers are still served/);
+  await until('the withdrawal', () => !routes().includes('2001::/32 '), 5_000);
+  expect(routes()).toContain('2001::/33 ');
+  expect(await statusOf(net.relay, 'relay')).toMatchObject({ state: 'draining' });
+  expect(() => teredo('ready', nameOf(net.relay, 'relay'))).toThrow(/failed \(1\)/);
+
+  const signalledAt = performance.now();
+  relay.kill('SIGTERM');
+  await Promise.all(pings.map((one) => oneMoreSecondOf(one)));
+  expect(relay.running).toBe(true);
+  for (const one of pings) {
+    one.kill('SIGINT');
+    await one.exited;
+    expect(one.output).toMatch(/ 0% packet loss/);
+  }
+  expect(await relay.exited).toBe(0);
+  expect(performance.now() - signalledAt).toBeGreaterThan(2_900);
+});
+
+/** 50 more answers, 20 ms apart. */
+async function oneMoreSecondOf(pings: Running): Promise<void> {
+  const last = Number([...pings.output.matchAll(/icmp_seq=(\d+) /g)].at(-1)![1]);
+  await pings.waitFor(new RegExp(`icmp_seq=${last + 50} `));
+}
+
+test('another user may not drain a relay, and a server has nothing to drain', async () => {
+  await using net = new Internet();
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  const drain =
+    (...before: string[]) =>
+    (name: string): string =>
+      net.relay.execute(...(before as [string]), process.execPath, PROGRAM, 'drain', name);
+  const asNobody = drain('setpriv', '--reuid', '65534', '--clear-groups', '--');
+  expect(() => asNobody(nameOf(net.relay, 'relay'))).toThrow(
+    /failed \(4\): .*not permitted: drain .* as its user or as root/,
+  );
+  expect(() => drain('env')(nameOf(net.server, 'server'))).toThrow(/is no relay/);
+  expect(await statusOf(net.relay, 'relay')).toMatchObject({ state: 'running' });
+});
