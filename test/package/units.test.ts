@@ -1,6 +1,8 @@
 /** The units in packaging/: as systemd wants them, and as the program does. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, readdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
@@ -41,6 +43,27 @@ test.for(units)('%s: systemd finds nothing wrong with it', { skip: !hasAnalyze }
   expect(stderr.split('\n').filter((line) => line.includes(name))).toEqual([]);
   expect(status).toBe(0);
 });
+
+test.for(['relay', 'server'])(
+  'the drop-in for several %ss: systemd finds nothing wrong with it',
+  { skip: !hasAnalyze },
+  (role) => {
+    const folder = mkdtempSync(join(tmpdir(), 'teredo-units-'));
+    try {
+      const unit = `teredo-${role}.service`;
+      const dropIn = `several-${role}s.conf`;
+      copyFileSync(FOLDER + unit, join(folder, unit));
+      mkdirSync(join(folder, `${unit}.d`));
+      copyFileSync(`${FOLDER}bird/${dropIn}`, join(folder, `${unit}.d`, dropIn));
+      const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', join(folder, unit)], {
+        encoding: 'utf8',
+      });
+      expect(stderr.split('\n').filter((line) => line.includes(unit))).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
 
 function section(name: string, title: string): string {
   const parts = readFileSync(FOLDER + name, 'utf8').split(/^\[(\w+)\]$/m);
