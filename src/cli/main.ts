@@ -43,8 +43,7 @@ function failure(error: unknown): number {
   if (error instanceof CommandFailure) return complain(error.lines.join('\n'), error.exitCode);
   if (error instanceof SettingsError) return complain(inOptions(error), EXIT.USAGE);
   if (error instanceof EnvironmentError) {
-    if (error.code === 'not-permitted') return complain(error.message, EXIT.NOT_PERMITTED);
-    return complain(error.message, error.code === 'not-local' ? EXIT.USAGE : EXIT.FAILED);
+    return complain(error.message, error.code === 'not-permitted' ? EXIT.NOT_PERMITTED : EXIT.FAILED);
   }
   if (systemErrorIn(error) !== undefined)
     return complain(`the system refused: ${(error as Error).message}`, EXIT.FAILED);

@@ -1,71 +1,64 @@
-/** The units in packaging/: as systemd wants them, and as the program does. */
+/** The unit in packaging/systemd/: as systemd wants it, and as the program does. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { EXIT } from '../../src/daemon/exit-codes.ts';
 
-const FOLDER = fileURLToPath(new URL('../../packaging/', import.meta.url));
-const units = readdirSync(FOLDER).filter((name) => name.endsWith('.service'));
+const UNIT = fileURLToPath(new URL('../../packaging/systemd/teredo@.service', import.meta.url));
+const BIRD = fileURLToPath(new URL('../../packaging/bird/', import.meta.url));
+const text = readFileSync(UNIT, 'utf8');
 const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
 
-test('there is one for each role', () => {
-  expect(units).toEqual([
-    'teredo-client.service',
-    'teredo-host-relay.service',
-    'teredo-relay.service',
-    'teredo-server.service',
-  ]);
+test('it runs a configuration, waits until the role can serve, and restarts it when it hangs', () => {
+  expect(section('Service')).toMatch(/^ExecStart=teredo run %i$/m);
+  expect(section('Service')).toMatch(/^Type=notify$/m);
+  expect(section('Service')).toMatch(/^WatchdogSec=[1-9]\d*$/m);
 });
 
-test.for(units)('%s: started by its role, waits for its word, is restarted when it hangs', (name) => {
-  const text = readFileSync(FOLDER + name, 'utf8');
-  const role = name.slice('teredo-'.length, -'.service'.length);
-  expect(text).toMatch(
-    new RegExp(`^ExecStart=/usr/bin/env teredo ${role} --name ${role} .*\\$OPTIONS$`, 'm'),
-  );
-  expect(text).toMatch(/^Type=notify$/m);
-  expect(text).toMatch(/^WatchdogSec=[1-9]\d*$/m);
-  expect(text).toMatch(/^Restart=on-failure$/m);
+test('systemd starts it again however long network, DNS or address are away at boot, but not with a wrong configuration', () => {
+  expect(section('Unit')).toMatch(/^StartLimitIntervalSec=0$/m);
+  expect(section('Service')).toMatch(/^Restart=on-failure$/m);
+  expect(section('Service')).toMatch(new RegExp(`^RestartPreventExitStatus=${EXIT.USAGE}$`, 'm'));
 });
 
-test.for(units)('%s: does not give up for good, however long the network or DNS is away at boot', (name) => {
-  expect(section(name, 'Unit')).toMatch(/^StartLimitIntervalSec=0$/m);
-  expect(section(name, 'Service')).toMatch(/^RestartSec=5$/m);
+test('a restart keeps descriptors', () => {
+  expect(section('Service')).toMatch(/^FileDescriptorStoreMax=64$/m);
 });
 
-test.for(units)('%s: systemd finds nothing wrong with it', { skip: !hasAnalyze }, (name) => {
-  const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', FOLDER + name], {
-    encoding: 'utf8',
+describe.skipIf(!hasAnalyze)('systemd-analyze', () => {
+  test('finds nothing wrong with it', () => {
+    expect(complaintsAbout('client')).toEqual([]);
   });
-  // systemd-analyze complains about other units of the machine too.
-  expect(stderr.split('\n').filter((line) => line.includes(name))).toEqual([]);
-  expect(status).toBe(0);
+
+  test.for(['relay', 'server'])('finds nothing wrong with the drop-in for several %ss', (role) => {
+    expect(complaintsAbout(role, `several-${role}s.conf`)).toEqual([]);
+  });
+
+  test('rates its exposure 2.5 at the most', () => {
+    expect(analyze('security', '--offline=true', '--threshold=25', UNIT).status).toBe(0);
+  });
 });
 
-test.for(['relay', 'server'])(
-  'the drop-in for several %ss: systemd finds nothing wrong with it',
-  { skip: !hasAnalyze },
-  (role) => {
-    const folder = mkdtempSync(join(tmpdir(), 'teredo-units-'));
-    try {
-      const unit = `teredo-${role}.service`;
-      const dropIn = `several-${role}s.conf`;
-      copyFileSync(FOLDER + unit, join(folder, unit));
-      mkdirSync(join(folder, `${unit}.d`));
-      copyFileSync(`${FOLDER}bird/${dropIn}`, join(folder, `${unit}.d`, dropIn));
-      const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', join(folder, unit)], {
-        encoding: 'utf8',
-      });
-      expect(stderr.split('\n').filter((line) => line.includes(unit))).toEqual([]);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  },
-);
+/** About an instance of the unit, with a drop-in of packaging/bird/. */
+function complaintsAbout(instance: string, dropIn?: string): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'teredo-unit-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const unit = join(folder, `teredo@${instance}.service`);
+  writeFileSync(unit, text.replace('ExecStart=teredo ', 'ExecStart=/bin/true ')); // the program may not be installed
+  mkdirSync(`${unit}.d`);
+  if (dropIn !== undefined) copyFileSync(join(BIRD, dropIn), join(`${unit}.d`, dropIn));
+  const { stderr } = analyze('verify', '--man=no', unit);
+  return stderr.split('\n').filter((line) => line.includes('teredo'));
+}
 
-function section(name: string, title: string): string {
-  const parts = readFileSync(FOLDER + name, 'utf8').split(/^\[(\w+)\]$/m);
+function analyze(...args: string[]) {
+  return spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+}
+
+function section(title: string): string {
+  const parts = text.split(/^\[(\w+)\]$/m);
   return parts[parts.indexOf(title) + 1]!;
 }
