@@ -35,12 +35,19 @@ const EMULATOR = {
   cpio: 'cpio',
   depmod: 'kmod',
 };
+/** Needed to make packages. */
+const PACKAGING = {
+  scdoc: 'scdoc',
+  'dpkg-deb': 'dpkg',
+  'x86_64-linux-gnu-strip': 'binutils-x86-64-linux-gnu',
+  'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu',
+};
 /** Needed by tests that run only with `TEREDO_TEST_ALL=1`. */
 const LONG_TESTS = {
   '/usr/share/bash-completion/bash_completion': 'bash-completion',
   zsh: 'zsh',
   fish: 'fish',
-  scdoc: 'scdoc',
+  ...PACKAGING,
   man: 'man-db',
   bird: 'bird2',
 };
@@ -92,6 +99,7 @@ function install(packages) {
 
 export const TEST_PROGRAMS = Object.keys({ ...PROGRAMS, ...COMPILER });
 export const LONG_TEST_PROGRAMS = Object.keys(LONG_TESTS);
+export const PACKAGE_PROGRAMS = Object.keys(PACKAGING);
 export const BPF_PROGRAMS = Object.keys(COMPILER);
 export const EMULATOR_PROGRAMS = Object.keys(EMULATOR);
 export const DEMO_PROGRAMS = ['ip', 'sysctl', 'nft', 'ping'];

@@ -11,10 +11,11 @@ import { root } from './run.mjs';
 const ADMINISTRATION = new Set(['client', 'server', 'relay', 'host-relay', 'run', 'demo']);
 
 /** The sources of all pages, by the name of the file without `.scd`. */
-async function manSources() {
+async function manSources(without) {
   const { makeProgram } = await import('../dist/cli/program.js');
   const { EXAMPLES } = await import('../dist/cli/examples.js');
-  const commands = visible(makeProgram(() => {}));
+  const all = visible(makeProgram(() => {}));
+  const commands = all.filter((command) => !without.includes(command.name()));
   const pages = commands.map((command) => pageOf(command, EXAMPLES));
   const overview = readFileSync(join(root, 'packaging', 'man', 'teredo.8.scd'), 'utf8')
     .replace('@COMMANDS@', commands.map(entryOf).join('\n\n'))
@@ -22,10 +23,10 @@ async function manSources() {
   return new Map([['teredo.8', overview], ...pages]);
 }
 
-/** Writes all pages to a folder as roff; returns their names. `date`: in seconds since 1970. */
-export async function writeManPages(folder, date) {
+/** Writes all pages to a folder as roff; returns their names. `date`: in seconds since 1970. `without`: commands that have none. */
+export async function writeManPages(folder, date, without = []) {
   mkdirSync(folder, { recursive: true });
-  const sources = await manSources();
+  const sources = await manSources(without);
   for (const [name, source] of sources) {
     const env = { ...process.env, SOURCE_DATE_EPOCH: String(date) };
     const { status, stdout, stderr, error } = spawnSync('scdoc', { input: source, encoding: 'utf8', env });

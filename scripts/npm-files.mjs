@@ -20,6 +20,13 @@ export function nodeFolder(cpu, version) {
   return folderOf(`node-linux-${cpu}`, version, `sha512-${hash}`, ['bin/node', 'LICENSE']);
 }
 
+/** Folder of a package that the lock file names, with these files. */
+export function lockedFolder(name, files) {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const { version, integrity } = lock.packages[`node_modules/${name}`];
+  return folderOf(name, version, integrity, files);
+}
+
 function folderOf(name, version, integrity, files) {
   const folder = join(CACHE, `${name.replace('/', '-')}-${version}`);
   if (existsSync(folder)) return folder;

@@ -16,6 +16,14 @@ export function mustRun(command, args, options) {
   if (status !== 0) process.exit(status);
 }
 
+/** Runs it; only on a failure its output is shown, and this process ends. */
+export function runQuietly(command, args) {
+  const { status, error, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
+  if (status === 0) return;
+  process.stderr.write(`${command}: ${error?.message ?? stderr}\n`);
+  process.exit(1);
+}
+
 /** A program of node_modules. */
 export function bin(name) {
   return fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url));

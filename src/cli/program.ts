@@ -1,3 +1,4 @@
+import { isSea } from 'node:sea';
 import { Command } from 'commander';
 import { addressCommand } from './commands/address.ts';
 import { configCommand } from './commands/config.ts';
@@ -37,7 +38,8 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     pingCommand(finish),
     netcheckCommand(finish),
     addressCommand(),
-    demoCommand(finish),
+    // It runs this program's files with node.
+    ...(isSea() ? [] : [demoCommand(finish)]),
   ];
   for (const command of commands) program.addCommand(settle(command));
   program.addCommand(completeCommand(program), { hidden: true });

@@ -1,0 +1,47 @@
+/**
+ * `npm run package -- [--fast] [amd64] [arm64]`: the Debian packages, in the folder `packages`; without names both. `--fast` compresses less.
+ * The same commit gives the same files.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from './build.mjs';
+import { PACKAGE_PROGRAMS, ensurePackages, ensurePrograms } from './ensure.mjs';
+import { makeDeb } from './package/deb.mjs';
+import { PROCESSORS } from './package/single-executable.mjs';
+import { root } from './run.mjs';
+
+const isFast = process.argv.includes('--fast');
+const wanted = process.argv.slice(2).filter((word) => word !== '--fast');
+const architectures = Object.values(PROCESSORS).map(({ debian }) => debian);
+const unknown = wanted.find((name) => !architectures.includes(name));
+if (unknown !== undefined) {
+  process.stderr.write(`no package for ${unknown}: there are ${architectures.join(', ')}\n`);
+  process.exit(2);
+}
+
+ensurePackages();
+ensurePrograms(PACKAGE_PROGRAMS);
+await build();
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+for (const [cpu, { debian }] of Object.entries(PROCESSORS))
+  if (wanted.length === 0 || wanted.includes(debian)) process.stdout.write(`${await make(cpu)}\n`);
+
+async function make(cpu) {
+  const work = mkdtempSync(join(tmpdir(), 'teredo-package-'));
+  try {
+    const out = join(root, 'packages');
+    return await makeDeb({ cpu, version, date: dateOfSource(), out, work, isFast });
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** In seconds since 1970: of the commit, unless SOURCE_DATE_EPOCH says otherwise. */
+function dateOfSource() {
+  const given = process.env.SOURCE_DATE_EPOCH;
+  if (given !== undefined) return Number(given);
+  const { stdout } = spawnSync('git', ['log', '-1', '--format=%ct'], { cwd: root, encoding: 'utf8' });
+  return Number(stdout.trim());
+}
