@@ -17,7 +17,10 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
   status: ['relay --watch', 'shows the daemon "relay" every second'],
   ready: ['client --wait --timeout 30', 'waits at most 30 s until the client is qualified'],
   drain: ['relay', 'prepares the end of the daemon "relay"'],
-  peers: ['client --limit 20', 'shows 20 peers of the daemon "client"'],
+  peers: [
+    'client --sort traffic --top 5',
+    'shows the five peers of the daemon "client" with the most traffic',
+  ],
   ping: ['2001:db8:2::2 --until-direct', 'shows step by step how the client finds a direct way to this host'],
   netcheck: ['--server teredo.example.net,192.0.2.1', 'compares two servers'],
   address: ['2001:0:cb00:7178:0:f227:39cc:9bfd', 'shows the server and the mapped address in it'],

@@ -1,7 +1,12 @@
 /** stdout is the answer; stderr everything else. */
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, process.stdout.isTTY ? 2 : undefined)}\n`);
+  printLine(jsonText(value));
+}
+
+/** On a terminal in several lines. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, undefined, process.stdout.isTTY ? 2 : undefined);
 }
 
 export function printLine(text: string): void {
@@ -10,8 +15,12 @@ export function printLine(text: string): void {
 
 /** Names and values below each other. */
 export function printTable(rows: readonly (readonly [string, string])[]): void {
+  for (const line of tableLines(rows)) printLine(line);
+}
+
+export function tableLines(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...rows.map(([name]) => name.length));
-  for (const [name, value] of rows) process.stdout.write(`${name.padEnd(width)}  ${value}\n`);
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
 }
 
 /** Columns under their titles, as wide as their widest entry. */
@@ -25,6 +34,18 @@ export function printColumns(titles: readonly string[], rows: readonly (readonly
         .trimEnd()}\n`,
     );
   }
+}
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+
+/** "184 B", "1.2 GB": a number of octets for people. */
+export function formatOctets(octets: number): string {
+  let [value, unit] = [octets, 0];
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1_000;
+    unit++;
+  }
+  return `${unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]!}`;
 }
 
 /** "3 min", "2 h 5 min": a span of time for people. */

@@ -10,6 +10,8 @@ export interface DaemonStatus {
   readonly uptimeSeconds: number;
   /** Which network namespace it runs in: `net:[...]`, as in /proc/PID/ns. */
   readonly networkNamespace: string;
+  /** Names of the limits that were reached within the last minute; the log has the addresses. */
+  readonly limitsReached: readonly string[];
   /** Packets by verdict and reason; behind them refusals and losses of the system, as `udpSendFailures.ENOBUFS`. */
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -61,6 +63,14 @@ export interface AccessStatus {
   readonly default: 'allow' | 'deny';
 }
 
+/** IPv6 packets of the hosts to and from peers, and octets of them, on both data paths. Of a super-packet the headers count once. */
+export interface Traffic {
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+  readonly sentPackets: number;
+  readonly sentBytes: number;
+}
+
 export interface PeerCounts {
   readonly trusted: number;
   readonly unverified: number;
@@ -69,6 +79,8 @@ export interface PeerCounts {
 export interface ClientStatus extends DaemonStatus {
   readonly role: 'client';
   readonly state: ClientState;
+  /** How long it has been in this state. */
+  readonly stateSeconds: number;
   readonly reason?: QualificationReason;
   readonly nat: NatKind;
   readonly server?: { readonly name: string; readonly address: string; readonly roundTripMs?: number };
@@ -82,6 +94,8 @@ export interface ClientStatus extends DaemonStatus {
   readonly defaultRoute: boolean;
   readonly refreshIntervalSeconds: number;
   readonly peers: PeerCounts;
+  /** Since the start. */
+  readonly traffic: Traffic;
   readonly dataPath: DataPath;
 }
 
@@ -111,12 +125,15 @@ export interface RelayStatus extends DaemonStatus {
   readonly serves: readonly string[];
   readonly access: AccessStatus;
   readonly peers: PeerCounts;
+  /** Since the start. */
+  readonly traffic: Traffic;
   readonly dataPath: DataPath;
 }
 
 export type RoleStatus = ClientStatus | ServerStatus | RelayStatus;
 
-export interface PeerStatus {
+/** A peer; its traffic is that since it is known. */
+export interface PeerStatus extends Traffic {
   readonly address: string;
   /** IPv4 address and port its packets go to; absent while unknown. */
   readonly mapped?: string;
@@ -129,14 +146,6 @@ export interface PeerStatus {
   /** How far the kernel carries them, and why no further: io/ports.ts. */
   readonly carried: CarriedPath['way'];
   readonly carriedReason?: NonNullable<CarriedPath['reason']>;
-  /**
-   * IPv6 packets of the hosts, and octets of them, since the peer is known: carried by the process and by the kernel. Of a super-packet the
-   * headers count once.
-   */
-  readonly receivedPackets: number;
-  readonly receivedBytes: number;
-  readonly sentPackets: number;
-  readonly sentBytes: number;
   /** Seconds since the last packet from it and to it; absent where there was none. */
   readonly receivedSecondsAgo?: number;
   readonly sentSecondsAgo?: number;

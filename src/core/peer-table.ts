@@ -16,7 +16,7 @@ import {
 } from './constants.ts';
 import { PeersPerOrigin } from './peers-per-origin.ts';
 import { HashKey } from './hash.ts';
-import { TrafficCounts } from './peer-traffic.ts';
+import { NO_TRAFFIC, TrafficCounts } from './peer-traffic.ts';
 import type { PeerTraffic } from './peer-traffic.ts';
 import { readUint32, writeUint32 } from '../wire/index.ts';
 import type { Entropy } from './entropy.ts';
@@ -75,6 +75,7 @@ export class PeerTable {
   private index = new Int32Array(0);
 
   private readonly traffic = new TrafficCounts();
+  private readonly own = { ...NO_TRAFFIC };
   /** They may change: see live-limits.ts. */
   private readonly limits: PeerLimits;
   private readonly hasNeighbours: boolean;
@@ -233,12 +234,21 @@ export class PeerTable {
 
   /** A packet from the peer is delivered to the host. */
   countReceived(peer: number, bytes: number): void {
+    this.own.receivedPackets++;
+    this.own.receivedBytes += bytes;
     if (peer !== NO_PEER) this.traffic.countReceived(peer, bytes, 1);
   }
 
   /** A packet from the host is sent to the peer. */
   countSent(peer: number, bytes: number): void {
+    this.own.sentPackets++;
+    this.own.sentBytes += bytes;
     this.traffic.countSent(peer, bytes, 1);
+  }
+
+  /** Packets of all peers so far, those of the kernel path not among them. */
+  get ownTraffic(): PeerTraffic {
+    return { ...this.own };
   }
 
   /** The kernel path has carried packets of the peer. */

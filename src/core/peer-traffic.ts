@@ -6,6 +6,16 @@ export interface PeerTraffic {
   readonly sentBytes: number;
 }
 
+/** The sum of two. */
+export function addTraffic(a: PeerTraffic, b: PeerTraffic): PeerTraffic {
+  return {
+    receivedPackets: a.receivedPackets + b.receivedPackets,
+    receivedBytes: a.receivedBytes + b.receivedBytes,
+    sentPackets: a.sentPackets + b.sentPackets,
+    sentBytes: a.sentBytes + b.sentBytes,
+  };
+}
+
 export const NO_TRAFFIC: PeerTraffic = {
   receivedPackets: 0,
   receivedBytes: 0,

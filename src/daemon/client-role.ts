@@ -1,6 +1,7 @@
 import { networkNamespace } from '../control/network-namespace.ts';
 import type { ClientStatus, ContactStatus, PeerStatus } from '../control/status.ts';
 import type { ServerCandidate } from '../core/client/index.ts';
+import type { ClientState } from '../core/events.ts';
 import type { PortMapping } from '../io/ports.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
 import { Client } from '../runtime/client.ts';
@@ -26,6 +27,8 @@ export class ClientRole implements Role {
   private readonly client: Client;
   private readonly again: ResolveAgain;
   private readonly mayMeet: boolean;
+  private lastState: ClientState | undefined;
+  private stateSince = performance.now();
   private isExposureSaid = false;
   private saidAddress: string | undefined;
 
@@ -36,6 +39,7 @@ export class ClientRole implements Role {
     this.mayMeet = settings.meet !== undefined;
     this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
+      this.noteState(state);
       if (state === 'qualified') {
         const words = `qualified: ${client.toString()}, ${natInWords(client.status(), this.mayMeet)}`;
         say('qualified', words, addressFields(client.status()));
@@ -61,6 +65,11 @@ export class ClientRole implements Role {
     });
     client.on('warning', sayWarning);
     client.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+  }
+
+  private noteState(state: ClientState): void {
+    if (state !== this.lastState) this.stateSince = performance.now();
+    this.lastState = state;
   }
 
   /** While it stays qualified: the NAT has given another mapping. Else the line of the qualification has the address. */
@@ -103,6 +112,7 @@ export class ClientRole implements Role {
       ...commonStatus(name),
       role: 'client',
       state,
+      stateSeconds: tenths(performance.now() - this.stateSince),
       ...(reason === undefined ? {} : { reason }),
       nat,
       ...(server === undefined
@@ -122,6 +132,8 @@ export class ClientRole implements Role {
       defaultRoute: now.defaultRoute,
       refreshIntervalSeconds: now.refreshIntervalMs / 1000,
       peers: now.peers,
+      traffic: now.traffic,
+      limitsReached: now.limitsReached,
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },
     };
@@ -184,6 +196,10 @@ function sayPortMapping(mapping: PortMapping | undefined): void {
   }
   const status = portMappingStatus(mapping);
   say('port-mapping', `the gateway has opened ${portMappingInWords(status)}`, { mapped: status.external });
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms / 100) / 10;
 }
 
 function natInWords(client: ClientSnapshot, mayMeet: boolean): string {

@@ -104,7 +104,7 @@ function peersAnswer(
 const started = performance.now();
 
 /** The first fields of every role's status. */
-export function commonStatus(name: string): Omit<DaemonStatus, 'counters'> {
+export function commonStatus(name: string): Omit<DaemonStatus, 'counters' | 'limitsReached'> {
   return {
     version: 1,
     name,

@@ -71,6 +71,8 @@ export class RelayRole implements Role {
       ],
       access: accessStatus(now.access),
       peers: now.peers,
+      traffic: now.traffic,
+      limitsReached: now.limitsReached,
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },
     };

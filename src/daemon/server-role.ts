@@ -37,7 +37,8 @@ export class ServerRole implements Role {
 
   status(name: string): ServerStatus {
     const { settings } = this.server;
-    const { access, dataPath, counters, portCounters, kernelCounters: kernel } = this.server.status();
+    const now = this.server.status();
+    const { access, dataPath, counters, portCounters, kernelCounters: kernel } = now;
     return {
       ...commonStatus(name),
       role: 'server',
@@ -45,6 +46,7 @@ export class ServerRole implements Role {
       address: formatIpv4(settings.address),
       ...(settings.secondary === undefined ? {} : { secondary: formatIpv4(settings.secondary) }),
       ...announcedStatus(settings),
+      limitsReached: now.limitsReached,
       secure: settings.keys !== undefined,
       access: accessStatus(access),
       dataPath: { ...dataPathStatus({ dataPath }), ...(kernel === undefined ? {} : { counters: kernel }) },

@@ -175,7 +175,9 @@ export class Client extends EventEmitter<ClientEvents> {
       interface: this.interfaceName,
       defaultRoute: this.tunnel?.hasDefaultRoute ?? false,
       dataPath: this.dataPath,
+      traffic: this.kernelPath.withCarried(machine.traffic),
       carried: this.kernelPath.totals,
+      limitsReached: this.limitLog.recent,
       portCounters: Object.freeze({ ...this.driver.portCounters }),
     });
   }

@@ -1,4 +1,5 @@
 import type { OffloadingMachine } from '../core/machine.ts';
+import { addTraffic } from '../core/peer-traffic.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import type { CancelTimer, CarriedPath, Clock, KernelPath, Udp, UplinkState } from '../io/ports.ts';
@@ -100,6 +101,11 @@ export class DataPathUse {
     };
   }
 
+  /** Traffic of the process, together with that of the kernel. */
+  withCarried(own: PeerTraffic): PeerTraffic {
+    return this.opened === undefined ? own : addTraffic(own, added(this.past, this.opened));
+  }
+
   /** How far the packets of the peer with this address are carried. */
   pathOf(peer: Ipv6): CarriedPath {
     return this.port?.pathOf(peer) ?? { way: 'none' };
@@ -117,12 +123,7 @@ export class DataPathUse {
     // The kernel has reported it in between: the rest has come since.
     if (before === undefined || reported === undefined) return reported;
     if (COLUMNS.some((column) => reported[column] !== before[column])) rest = port.unreported(peer);
-    return {
-      receivedPackets: reported.receivedPackets + rest.receivedPackets,
-      receivedBytes: reported.receivedBytes + rest.receivedBytes,
-      sentPackets: reported.sentPackets + rest.sentPackets,
-      sentBytes: reported.sentBytes + rest.sentBytes,
-    };
+    return addTraffic(reported, rest);
   }
 
   /** From now on there can be one. Throws why there is none, where the wish allows no other. */
@@ -230,10 +231,10 @@ export class DataPathUse {
 }
 
 function added(past: Carried, { counters }: KernelPath): Carried {
-  return {
-    receivedPackets: past.receivedPackets + counters['carriedIn']!,
-    receivedBytes: past.receivedBytes + counters['carriedInBytes']!,
-    sentPackets: past.sentPackets + counters['carriedOut']!,
-    sentBytes: past.sentBytes + counters['carriedOutBytes']!,
-  };
+  return addTraffic(past, {
+    receivedPackets: counters['carriedIn']!,
+    receivedBytes: counters['carriedInBytes']!,
+    sentPackets: counters['carriedOut']!,
+    sentBytes: counters['carriedOutBytes']!,
+  });
 }

@@ -137,6 +137,7 @@ test("a peer's packets and octets of both data paths are known at once, and when
   alice.setDataPath('auto');
   expect(await net.send(a, b, ahead())).toBe(true);
   expect(sentBy(alice, bob)).toEqual(counts(40));
+  expect(alice.status().traffic, 'of both data paths').toEqual(alice.trafficOf(bob.address!));
   expect(alice.trafficOf(NATIVE)).toBeUndefined();
 });
 

@@ -50,6 +50,18 @@ test('bursts again and again are no more than three lines a minute, and none is 
   expect(said.length).toBeLessThanOrEqual(12);
 });
 
+test('a limit is a recent one from its first hit until a minute after the last line', () => {
+  const { clock, hits, log, second } = rig();
+  expect(log.recent).toEqual([]);
+  hits.ipv4('answers', 0xc0000201);
+  expect(log.recent).toEqual(['answers']);
+  second(1);
+  clock.advance(30_000);
+  expect(log.recent).toEqual(['answers']);
+  clock.advance(60_000);
+  expect(log.recent).toEqual([]);
+});
+
 test('the end reports the hits that are not yet reported', () => {
   const { said, hits, log, second } = rig();
   second(10);

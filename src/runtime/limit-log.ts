@@ -46,6 +46,11 @@ export class LimitLog {
     this.lookIn(FIRST_MS);
   }
 
+  /** The limits that were reached within the last minute. */
+  get recent(): LimitName[] {
+    return [...new Set([...this.reached.keys(), ...[...this.hits.pending()].map(({ limit }) => limit)])];
+  }
+
   /** Reports the hits that are not yet reported. */
   close(): void {
     if (this.closed) return;

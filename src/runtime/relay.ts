@@ -163,7 +163,9 @@ export class Relay extends EventEmitter<RelayEvents> {
       ...machine,
       port: this.port,
       dataPath: this.dataPath,
+      traffic: this.kernelPath.withCarried(machine.traffic),
       carried: this.kernelPath.totals,
+      limitsReached: this.limitLog.recent,
       portCounters: Object.freeze({ ...this.driver.portCounters }),
     });
   }

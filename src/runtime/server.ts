@@ -121,6 +121,7 @@ export class Server extends EventEmitter<ServerEvents> {
       announced,
       dataPath,
       kernelCounters: this.serverPath?.counters,
+      limitsReached: this.limitLog.recent,
       counters: Object.freeze(this.counters),
       portCounters: Object.freeze({ ...this.driver.portCounters }),
     });

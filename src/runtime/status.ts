@@ -1,5 +1,6 @@
 /** Each role at one moment, for programs: frozen objects, their counters those of that moment. */
 import type { ClientMachineStatus, ServerCandidate } from '../core/client/index.ts';
+import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { RelayMachineStatus } from '../core/relay/index.ts';
 import type { ServerMachineStatus } from '../core/server/index.ts';
 import type { PortMapping } from '../io/ports.ts';
@@ -10,6 +11,8 @@ import type { CarriedTotals, DataPath } from './data-path-use.ts';
 interface RoleSnapshot {
   /** The data path that carries packets, or serves. */
   readonly dataPath: DataPath;
+  /** Names of the limits that were reached within the last minute. */
+  readonly limitsReached: readonly string[];
   /** Refusals and losses of the system, by port and reason. */
   readonly portCounters: Readonly<Record<string, number>>;
 }
@@ -24,6 +27,8 @@ export interface ClientSnapshot extends Omit<ClientMachineStatus, 'server'>, Rol
   /** Name of the tunnel interface; undefined before the start, and of a client without one. */
   readonly interface: string | undefined;
   readonly defaultRoute: boolean;
+  /** Packets of the hosts to and from peers, on both data paths. */
+  readonly traffic: PeerTraffic;
   /** Traffic of the kernel; none of it is in `counters`. Undefined without a kernel path. */
   readonly carried: CarriedTotals | undefined;
 }
@@ -31,6 +36,8 @@ export interface ClientSnapshot extends Omit<ClientMachineStatus, 'server'>, Rol
 export interface RelaySnapshot extends RelayMachineStatus, RoleSnapshot {
   /** The local UDP port; 0 before the start. */
   readonly port: number;
+  /** Packets of the hosts to and from peers, on both data paths. */
+  readonly traffic: PeerTraffic;
   /** Traffic of the kernel; none of it is in `counters`. Undefined without a kernel path. */
   readonly carried: CarriedTotals | undefined;
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { networkNamespace } from '../../src/control/network-namespace.ts';
+import { eventually } from '../support/eventually.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 
@@ -48,7 +49,13 @@ async function teredo(
   return { code, stdout, stderr };
 }
 
-const answering = { version: 1, name: 'answering', role: 'server', networkNamespace: networkNamespace() };
+const answering = {
+  version: 1,
+  name: 'answering',
+  role: 'server',
+  state: 'running',
+  networkNamespace: networkNamespace(),
+};
 
 test('a daemon that hangs is named, and hides none of the others', async () => {
   const folder = await daemons({ answering, hanging: undefined });
@@ -259,3 +266,76 @@ test('ready --wait: waits for a daemon that comes, and gives up with the reason'
   expect(await late).toMatchObject({ code: 0, stdout: expect.stringMatching(/^late: running/) as unknown });
   expect(await teredo(folder, ['ready', 'nobody', '--wait', '--timeout', '1'])).toMatchObject({ code: 3 });
 });
+
+const peer = {
+  trusted: true,
+  local: false,
+  offloaded: false,
+  carried: 'none',
+  receivedPackets: 1,
+  sentPackets: 1,
+};
+const manyPeers = {
+  ...answering,
+  total: 3,
+  peers: [
+    { ...peer, address: '2001:db8::1', receivedBytes: 10, sentBytes: 0, receivedSecondsAgo: 5 },
+    { ...peer, address: '2001:db8::2', receivedBytes: 0, sentBytes: 99, receivedSecondsAgo: 9 },
+    { ...peer, address: '2001:db8::3', receivedBytes: 20, sentBytes: 5 },
+  ],
+};
+
+test.for([
+  [
+    ['--sort', 'traffic'],
+    ['2', '3', '1'],
+  ],
+  [
+    ['--sort', 'heard'],
+    ['1', '2', '3'],
+  ],
+  [['--top', '1'], ['2']],
+  [
+    ['--sort', 'heard', '--top', '2'],
+    ['1', '2'],
+  ],
+] as const)('peers %j', async ([options, order]) => {
+  const folder = await daemons({ answering: manyPeers });
+  const asJson = await teredo(folder, ['peers', ...options, '--json']);
+  const { peers } = JSON.parse(asJson.stdout) as { peers: { address: string }[] };
+  expect(peers.map(({ address }) => address)).toEqual(order.map((end) => `2001:db8::${end}`));
+});
+
+const running = { ...answering, uptimeSeconds: 5, access: {}, dataPath: {}, counters: {} };
+
+test('--watch repeats the status; an interrupt ends it with the exit status of the last look', async () => {
+  const folder = await daemons({ answering: running });
+  const child = watching(['status', '--watch'], folder);
+  await child.until((text) => text.split('daemon ').length > 2);
+  child.process.kill('SIGINT');
+  expect(await child.ended).toBe(0);
+  expect(child.text()).not.toContain('\u001b');
+});
+
+test('--watch redraws a terminal in place, and leaves it as it was', async () => {
+  const folder = await daemons({ answering: running });
+  const words = `${process.execPath} ${PROGRAM} status --watch`;
+  const child = watching(['-qefc', words, '/dev/null'], folder, 'script');
+  await child.until((text) => text.split('\u001b[H').length > 2);
+  child.process.stdin!.write('\u0003');
+  expect(await child.ended).toBe(0);
+  expect(child.text()).toContain('\u001b[?25h\u001b[?1049ldaemon');
+});
+
+function watching(args: readonly string[], folder: string, program?: string) {
+  const [command, ...words] =
+    program === undefined ? [process.execPath, PROGRAM, ...args] : [program, ...args];
+  const child = spawn(command!, words, { env: { ...process.env, TEREDO_RUNTIME_DIR: folder } });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  const until = (isThere: (text: string) => boolean): Promise<void> =>
+    eventually(() => expect(isThere(text), text).toBe(true));
+  return { process: child, text: () => text, ended, until };
+}

@@ -45,8 +45,8 @@ test('status and peers describe the present state; ping exits with 0 after an an
   });
   expect(await statusOf(net.server, 'server')).toMatchObject({ role: 'server', secondary: '203.0.113.121' });
   const inWords = await teredo(site.client, 'status', nameOf(site.client, 'client'));
-  expect(inWords.stdout).toMatch(/^state +qualified$/m);
-  expect(inWords.stdout).toMatch(/^nat +restricted$/m);
+  expect(inWords.stdout).toMatch(/^state +qualified: Teredo works$/m);
+  expect(inWords.stdout).toMatch(/^NAT +restricted, mapped to /m);
 
   const peers = await teredo(net.relay, 'peers', nameOf(net.relay, 'relay'), '--json');
   expect(JSON.parse(peers.stdout)).toMatchObject({ total: 1, peers: [{ address, trusted: true }] });

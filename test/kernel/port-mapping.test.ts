@@ -39,7 +39,7 @@ test.for(everyNth(2, KINDS))(
     });
     const name = nameOf(site.client, 'client');
     const said = execute(process.execPath, [PROGRAM, 'status', name]);
-    expect(said).toMatch(new RegExp(`port mapping +${site.address}:${port}, by ${protocol}`, 'i'));
+    expect(said).toMatch(new RegExp(`the gateway has opened ${site.address}:${port}, by ${protocol}`, 'i'));
     expect(gateway.mappings()).toEqual([`${port} to ${site.network}.2:${port}`]);
     expect(leftIn(state, site)).toHaveLength(1);
     expect(gateway.hasMapped).toBe(true);

@@ -12,31 +12,49 @@ interface Answerer {
   readonly networkNamespace: string;
 }
 
-/**
- * The answer of the daemon of this name; without a name those of all that run in this network namespace and have one to
- * give, or of all on this machine where none runs in it. Those that give none, and folders that cannot be looked at, hide no other: they
- * are reported on stderr. Fails where there is none.
- */
+/** An answer, and the path at which its daemon can be asked again. */
+export interface AnswerAt<T> {
+  readonly path: string;
+  readonly answer: T;
+}
+
+/** As {@link findAnswers}; failures are reported on stderr. */
 export async function askDaemons<T extends Answerer>(
   name: string | undefined,
   request: ControlRequest,
 ): Promise<T[]> {
+  const { found, failures } = await findAnswers<T>(name, request);
+  tell(failures);
+  return found.map(({ answer }) => answer);
+}
+
+/**
+ * The answer of the daemon of this name; without a name those of all that run in this network namespace and have one to
+ * give, or of all on this machine where none runs in it. Those that give none, and folders that cannot be looked at, hide no other: they
+ * are in `failures`. Fails where there is none.
+ */
+export async function findAnswers<T extends Answerer>(
+  name: string | undefined,
+  request: ControlRequest,
+): Promise<{ readonly found: AnswerAt<T>[]; readonly failures: CommandFailure[] }> {
   const { sockets, hidden } = findSockets(name);
   const all = sockets.map(({ path }) => path);
-  const here = name === undefined ? all.filter(isOfThisNamespace()) : all;
-  let outcomes = await askAll(here, request);
+  let paths = name === undefined ? all.filter(isOfThisNamespace()) : all;
+  let outcomes = await askAll(paths, request);
   // Daemons of other namespaces count only where none of this one answers.
-  if (answersIn<T>(outcomes).length === 0)
-    outcomes = [...outcomes, ...(await askAll(without(all, here), request))];
+  if (answersIn<T>(outcomes).length === 0) {
+    const others = without(all, paths);
+    outcomes = [...outcomes, ...(await askAll(others, request))];
+    paths = [...paths, ...others];
+  }
   const failures = outcomes.filter((outcome) => outcome instanceof CommandFailure);
-  const answers = answersIn<T>(outcomes);
+  const answers = paths.flatMap((path, i) => answersIn<T>([outcomes[i]]).map((answer) => ({ path, answer })));
   // A daemon of this name that has been found need not be looked for elsewhere.
   if (name === undefined || answers.length === 0) failures.push(...hidden.map(cannotLook));
   if (answers.length === 0) throw noAnswer(name, outcomes, failures);
-  tell(failures);
   const namespace = networkNamespace();
-  const local = answers.filter((answer) => answer.networkNamespace === namespace);
-  return name !== undefined || local.length === 0 ? answers : local;
+  const local = answers.filter(({ answer }) => answer.networkNamespace === namespace);
+  return { found: name !== undefined || local.length === 0 ? answers : local, failures };
 }
 
 /** As {@link askDaemons}, but of this network namespace only, by where each is to be asked again; empty where there is none. */

@@ -1,6 +1,7 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { MAX_PEERS } from '../../control/control-protocol.ts';
 import type { PeerStatus, PeersStatus } from '../../control/status.ts';
+import { meansInWords } from '../means.ts';
 import { formatSpan, printColumns, printJson, printLine } from '../output.ts';
 import { countValue } from '../values.ts';
 import { askOne, reading } from './ask-daemon.ts';
@@ -8,7 +9,12 @@ import { askOne, reading } from './ask-daemon.ts';
 interface PeersOptions {
   readonly json?: boolean;
   readonly limit: number;
+  readonly sort?: Order;
+  readonly top?: number;
 }
+
+const ORDERS = ['traffic', 'heard'] as const;
+type Order = (typeof ORDERS)[number];
 
 /** `teredo peers`: the peers of a client or relay. */
 export function peersCommand(): Command {
@@ -20,15 +26,45 @@ export function peersCommand(): Command {
     )
     .argument('[name]', 'the daemon')
     .option('--json', 'print JSON')
+    .addOption(
+      new Option(
+        '--sort <by>',
+        'traffic: those with the most octets first; heard: those heard last first',
+      ).choices(ORDERS),
+    )
+    .option(
+      '--top <count>',
+      'only the first of them (--sort traffic if there is none)',
+      countValue(1, MAX_PEERS),
+    )
     .option('--limit <count>', 'how many at most', countValue(1, MAX_PEERS), 1_000)
     .action(async (name: string | undefined, options: PeersOptions) => {
-      const answer = await askOne<PeersStatus>(name, { command: 'peers', limit: options.limit });
+      const answer = await askInOrder(name, options);
       if (options.json === true) {
         printJson(answer);
         return;
       }
       reading(`"${answer.name}"`, () => printPeers(answer));
     });
+}
+
+/** An order is one of all peers, however many are shown. */
+async function askInOrder(
+  name: string | undefined,
+  { limit, sort, top }: PeersOptions,
+): Promise<PeersStatus> {
+  const order = sort ?? (top === undefined ? undefined : 'traffic');
+  if (order === undefined) return askOne<PeersStatus>(name, { command: 'peers', limit });
+  const answer = await askOne<PeersStatus>(name, { command: 'peers', limit: MAX_PEERS });
+  return reading(`"${answer.name}"`, () => ({
+    ...answer,
+    peers: answer.peers.toSorted((a, b) => rankOf(b, order) - rankOf(a, order)).slice(0, top ?? limit),
+  }));
+}
+
+function rankOf({ receivedBytes, sentBytes, receivedSecondsAgo }: PeerStatus, order: Order): number {
+  if (order === 'traffic') return receivedBytes + sentBytes;
+  return receivedSecondsAgo === undefined ? -Number.MAX_VALUE : -receivedSecondsAgo;
 }
 
 function printPeers(answer: PeersStatus): void {
@@ -38,7 +74,7 @@ function printPeers(answer: PeersStatus): void {
       peer.address,
       peer.mapped ?? '-',
       peer.trusted ? (peer.local ? 'trusted, local' : 'trusted') : 'unverified',
-      meansInWords(peer),
+      peer.means === undefined ? '-' : meansInWords(peer.means),
       pathInWords(peer),
       ago(peer.receivedSecondsAgo),
       ago(peer.sentSecondsAgo),
@@ -59,11 +95,6 @@ const REASONS: Readonly<Record<NonNullable<PeerStatus['carriedReason']>, string>
   refused: 'sending refused by this host',
   unseen: 'receiving prevented by this host',
 };
-
-/** As in JSON, except for `met`. */
-function meansInWords({ means }: PeerStatus): string {
-  return means === 'met' ? 'via your relay' : (means ?? '-');
-}
 
 /** The data path: both ways or one. */
 function pathInWords({ carried, carriedReason }: PeerStatus): string {

@@ -98,6 +98,7 @@ export class ClientMachine implements OffloadingMachine {
       address: context.address,
       mapped: context.mapped,
       peers: context.peers.peerCounts,
+      traffic: context.peers.ownTraffic,
       counters: Object.freeze({ ...context.counters }),
     });
   }

@@ -1,5 +1,6 @@
 import type { ClientState, NatKind, QualificationReason } from '../events.ts';
 import type { PeerCounts } from '../peer-table.ts';
+import type { PeerTraffic } from '../peer-traffic.ts';
 import type { Endpoint, Ipv4, Ipv6, PortHabit, RouterReason } from '../../wire/index.ts';
 
 /** Why a router advertisement did not count. RFC 4380 sections 5.2.1, 5.2.2; RFC 4861 section 6.1.2. */
@@ -73,6 +74,8 @@ export interface ClientMachineStatus {
   /** IPv4 address and port that the NAT shows to the server. */
   readonly mapped: Endpoint | undefined;
   readonly peers: PeerCounts;
+  /** Packets of the host to and from peers; those of the kernel path are not among them. */
+  readonly traffic: PeerTraffic;
   /** Packets by verdict and reason. */
   readonly counters: Readonly<Record<string, number>>;
 }

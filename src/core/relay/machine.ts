@@ -233,6 +233,7 @@ export class RelayMachine implements OffloadingMachine {
       at: now,
       access,
       peers: peers.peerCounts,
+      traffic: peers.ownTraffic,
       counters: Object.freeze({ ...counters }),
     });
   }

@@ -50,6 +50,7 @@ describe('reception', () => {
     const more = { receivedPackets: 1, receivedBytes: 10, sentPackets: 1, sentBytes: 20 };
     rig.machine.handleCarried(CLIENT, 0, rig.now, rig.now, rig.now, more);
     expect(rig.machine.trafficOf(CLIENT)).toMatchObject({ receivedBytes: 60, sentPackets: 3 });
+    expect(rig.machine.status(rig.now).traffic, 'without the kernel path').toEqual(here);
   });
 
   test('R-21, V13: from another port or address: dropped, and the entry unchanged', () => {

@@ -1,0 +1,164 @@
+/** The rows of `teredo status`: the few that tell a person whether a daemon works. */
+import type { ClientStatus, DataPath, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
+import { accessInWords } from '../../daemon/access.ts';
+import { explainReason } from '../../daemon/explain.ts';
+import { portMappingInWords } from '../../daemon/port-mapping.ts';
+import { meansInWords } from '../means.ts';
+import { formatOctets, formatSpan } from '../output.ts';
+import { adviceFor } from './advice.ts';
+import { rateOf, trafficOf } from './sample.ts';
+import type { Sample } from './sample.ts';
+
+export type Row = readonly [name: string, value: string];
+
+export function rowsOf(sample: Sample): Row[] {
+  const { status } = sample;
+  const daemon: Row = ['daemon', `${status.name} (${status.role}, pid ${status.pid})`];
+  if (status.role === 'client') return [daemon, ...clientRows(sample, status)];
+  if (status.role === 'server') return [daemon, ...serverRows(sample, status)];
+  return [daemon, ...relayRows(sample, status)];
+}
+
+function clientRows(sample: Sample, status: ClientStatus): Row[] {
+  const { state, reason, stateSeconds, uptimeSeconds } = status;
+  const rows: Row[] = [['state', stateInWords(status)]];
+  if (reason !== undefined) rows.push(['reason', explainReason(reason)]);
+  const advice = adviceFor(state, reason);
+  if (advice !== undefined) rows.push(['to do', advice]);
+  rows.push([
+    'since',
+    `${formatSpan(stateSeconds ?? uptimeSeconds)} (started ${formatSpan(uptimeSeconds)} ago)`,
+  ]);
+  if (status.address !== undefined) rows.push(['address', addressInWords(status)]);
+  rows.push(['NAT', natInWords(status)]);
+  if (status.server !== undefined) rows.push(['server', serverInWords(status.server)]);
+  return [...rows, ...trafficRow(sample), ['peers', peersInWords(sample, status)], ...commonRows(status)];
+}
+
+/** netsh's word for the state, and its meaning. */
+function stateInWords({ state, interface: name }: ClientStatus): string {
+  switch (state) {
+    case 'qualified':
+      return name === '' ? 'qualified' : 'qualified: Teredo works';
+    case 'offline':
+      return 'offline: Teredo does not work';
+    case 'probe':
+      return 'probe: looking for a server';
+    case 'dormant':
+      return 'dormant: not needed now';
+    default:
+      return state;
+  }
+}
+
+function addressInWords({ address, interface: name, defaultRoute }: ClientStatus): string {
+  const use = defaultRoute ? 'for all IPv6' : 'only for other Teredo clients, 2001::/32';
+  return name === '' ? address! : `${address} on ${name}, ${use}`;
+}
+
+function natInWords({ nat, mapped, portMapping }: ClientStatus): string {
+  const words: string[] = [nat];
+  if (mapped !== undefined) words.push(`mapped to ${mapped}`);
+  if (portMapping !== undefined) words.push(`the gateway has opened ${portMappingInWords(portMapping)}`);
+  return words.join(', ');
+}
+
+function serverInWords({ name, address, roundTripMs }: NonNullable<ClientStatus['server']>): string {
+  const words = name === address ? address : `${name} (${address})`;
+  return roundTripMs === undefined ? words : `${words}, ${roundTripMs.toFixed(1)} ms`;
+}
+
+function peersInWords(
+  { means }: Sample,
+  { peers: { trusted, unverified } }: ClientStatus | RelayStatus,
+): string {
+  const kinds = [...means].toSorted(([, a], [, b]) => b - a);
+  const words = kinds.map(([kind, count]) => `${count} ${meansInWords(kind)}`).join(', ');
+  const inWords = words === '' ? `${trusted} trusted` : `${trusted} trusted (${words})`;
+  return unverified > 0 ? `${inWords}, ${unverified} unverified` : inWords;
+}
+
+function serverRows(sample: Sample, status: ServerStatus): Row[] {
+  return [
+    ['state', 'running'],
+    ['since', formatSpan(status.uptimeSeconds)],
+    ['address', announcedToo(status.address, status.announced)],
+    ['secondary', secondaryInWords(status)],
+    ['secure', status.secure ? 'yes, only clients with a key are answered' : 'no'],
+    ['access', accessInWords(status.access)],
+    ['traffic', workInWords(sample)],
+    ...commonRows(status),
+  ];
+}
+
+function secondaryInWords({ secondary, announcedSecondary }: ServerStatus): string {
+  if (secondary === undefined) return 'none: clients cannot find out whether their NAT is symmetric';
+  return announcedToo(secondary, announcedSecondary);
+}
+
+const DRAINING = 'draining: 2001::/32 is withdrawn; it still carries packets';
+
+function relayRows(sample: Sample, status: RelayStatus): Row[] {
+  return [
+    ['state', status.state === 'draining' ? DRAINING : status.state],
+    ['since', formatSpan(status.uptimeSeconds)],
+    [
+      'address',
+      `${announcedToo(`${status.address}:${status.port}`, status.announced)}, interface ${status.interface}`,
+    ],
+    ['serves', status.serves.join(', ')],
+    ['access', accessInWords(status.access)],
+    ...trafficRow(sample),
+    ['peers', peersInWords(sample, status)],
+    ...commonRows(status),
+  ];
+}
+
+/** Of a role behind a 1:1 NAT. */
+function announcedToo(address: string, announced: string | undefined): string {
+  return announced === undefined ? address : `${address}, announced as ${announced}`;
+}
+
+/** Octets of the hosts in both directions, since the start and now. */
+function trafficRow(sample: Sample): Row[] {
+  const traffic = trafficOf(sample.status);
+  if (traffic === undefined) return [];
+  const rate = (column: 'receivedBytes' | 'sentBytes'): string => {
+    const perSecond = rateOf(sample, (status) => trafficOf(status)?.[column] ?? 0);
+    return perSecond === undefined ? '' : ` (${formatOctets(perSecond)}/s)`;
+  };
+  const received = formatOctets(traffic.receivedBytes) + rate('receivedBytes');
+  const sent = formatOctets(traffic.sentBytes) + rate('sentBytes');
+  return [['traffic', `received ${received}, sent ${sent}`]];
+}
+
+/** The work of a server, since the start and now. */
+function workInWords(sample: Sample): string {
+  const words = (noun: string, ...names: string[]): string => {
+    const count = (status: RoleStatus): number =>
+      names.reduce((sum, name) => sum + (status.counters[name] ?? 0), 0);
+    const perSecond = rateOf(sample, count);
+    const rate = perSecond === undefined ? '' : ` (${Math.round(perSecond).toLocaleString('en')}/s)`;
+    return `${count(sample.status).toLocaleString('en')} ${noun}${rate}`;
+  };
+  const answered = words('answered', 'solicitationsAnswered', 'pingsAnswered');
+  return `${answered}, ${words('forwarded', 'forwardedToClients', 'forwardedToNative')}`;
+}
+
+function commonRows({ limitsReached, dataPath }: RoleStatus): Row[] {
+  return [
+    ...(limitsReached === undefined ? [] : [limitsRow(limitsReached)]),
+    ['data path', dataPathInWords(dataPath)],
+  ];
+}
+
+function dataPathInWords({ inUse, reason, uplinks = [] }: DataPath): string {
+  const words = reason === undefined ? inUse : `${inUse} (${reason})`;
+  const others = uplinks.filter(({ carried }) => carried !== 'all').map((uplink) => uplink.interface);
+  return others.length === 0 ? words : `${words}; not all by ${others.join(', ')} (see --verbose)`;
+}
+
+function limitsRow(limits: readonly string[]): Row {
+  if (limits.length === 0) return ['limits', 'none reached in the last minute'];
+  return ['limits', `reached in the last minute: ${limits.join(', ')} (the log has the addresses)`];
+}
