@@ -50,8 +50,12 @@ function run(
     access,
     limits: limitsWith(RELAY_LIMITS, limits),
   };
-  const { address, port, interface: tun } = settings;
-  const { ports, removed } = keptPorts({ udp: { address, port }, tun });
+  const { address, port, interface: tun, dataPath } = settings;
+  const { ports, removed } = keptPorts({
+    udp: { address, port },
+    tun,
+    carrier: dataPath === 'user' ? 'user' : 'kernel',
+  });
   return runRole(role, name, (running) => new RelayRole(role, settings, ports, running, drainSeconds), [
     ...notices,
     ...noticesOfAccess(access),

@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import { sys } from '../linux/libc.ts';
+import { isLinkName } from '../linux/bpf/link-store.ts';
 import type { PassedDescriptor } from '../linux/passed-descriptors.ts';
 import { isUdpSocketAt } from '../linux/socket.ts';
 import { awaitSystemd, notifySystemd } from '../linux/systemd.ts';
@@ -7,7 +8,7 @@ import { isTunOf } from '../linux/tun.ts';
 import type { Endpoint } from '../wire/index.ts';
 
 /** The names of the descriptors in the service manager's store. */
-const KINDS = ['udp', 'tun', 'state'] as const;
+const KINDS = ['udp', 'tun', 'state', 'ways'] as const;
 type Kind = (typeof KINDS)[number];
 
 /** The socket and the interface of a role, by its configuration. */
@@ -15,6 +16,8 @@ export interface RolePlaces {
   /** Port 0: any. */
   readonly udp: Endpoint;
   readonly tun: string;
+  /** `user`: programs of a predecessor are of no use. */
+  readonly carrier: 'kernel' | 'user';
 }
 
 /**
@@ -24,21 +27,29 @@ export interface RolePlaces {
 export class DescriptorStore {
   /** Names of the descriptors that were removed because they do not fit this configuration. */
   readonly removed: readonly string[];
+  /** Those of links of the kernel path; the caller closes them. */
+  readonly links: readonly PassedDescriptor[];
   private readonly kept = new Map<Kind, number>();
 
   constructor(passed: readonly PassedDescriptor[], places: RolePlaces) {
+    const links = passed.filter(({ name }) => isLinkName(name));
     const removed = passed.filter(({ name, fd }) => {
+      if (isLinkName(name)) return false;
       if (!isKind(name) || this.kept.has(name) || !fits(name, fd, places)) return true;
       this.kept.set(name, fd);
       return false;
     });
-    if (!this.kept.has('udp') || !this.kept.has('tun'))
+    const isWhole = this.kept.has('udp') && this.kept.has('tun');
+    if (!isWhole) {
       for (const [name, fd] of this.kept) removed.push({ name, fd });
+      removed.push(...links);
+    }
+    this.links = isWhole ? links : [];
     this.removed = removed.map(({ name }) => name);
     if (removed.length === 0) return;
     for (const { name, fd } of removed) {
       if (isKind(name)) this.kept.delete(name);
-      notifySystemd(`FDSTOREREMOVE=1\nFDNAME=${name}`);
+      this.remove(name);
       sys.close(fd);
     }
     // Until the service manager has closed its copies, too, port and interface are in use.
@@ -53,8 +64,13 @@ export class DescriptorStore {
   }
 
   /** Leaves a copy of a new descriptor with the service manager. */
-  keep(kind: Kind, fd: number): void {
-    notifySystemd(`FDSTORE=1\nFDNAME=${kind}\nFDPOLL=0`, fd);
+  keep(name: string, fd: number): void {
+    notifySystemd(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, fd);
+  }
+
+  /** The service manager closes its copies of the descriptors with this name. */
+  remove(name: string): void {
+    notifySystemd(`FDSTOREREMOVE=1\nFDNAME=${name}`);
   }
 }
 

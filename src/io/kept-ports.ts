@@ -1,9 +1,11 @@
 import { HEADROOM } from '../core/machine.ts';
+import { LinkStore } from '../linux/bpf/link-store.ts';
 import { takePassedDescriptors } from '../linux/passed-descriptors.ts';
 import { UdpSocket } from '../linux/udp.ts';
 import { DescriptorStore } from './descriptor-store.ts';
 import type { RolePlaces } from './descriptor-store.ts';
-import { kernelPorts } from './kernel-ports.ts';
+import { kernelPathOf, kernelPorts } from './kernel-ports.ts';
+import { KernelPathHandover } from './kernel-path/handover.ts';
 import { KernelTun } from './kernel-tun.ts';
 import { KeptState } from './kept-state.ts';
 import type { PortFactory } from './port-factory.ts';
@@ -24,9 +26,9 @@ export function keptPorts(places: RolePlaces): KeptPorts {
   const passed = takePassedDescriptors();
   if (!process.env['NOTIFY_SOCKET']) return { ports: kernel, removed: [] };
   const store = new DescriptorStore(passed, places);
-  const keptState = store.take('state');
-  const handover = refusable(() => new KeptState(keptState));
-  if (keptState === undefined) store.keep('state', handover.fd);
+  const handover = stateIn(store, 'state');
+  const kernelPath = new KernelPathHandover(new LinkStore(store, store.links), stateIn(store, 'ways'));
+  if (places.carrier === 'user') kernelPath.links.discardLeft();
   const ports: PortFactory = {
     ...kernel,
     handover,
@@ -44,6 +46,21 @@ export function keptPorts(places: RolePlaces): KeptPorts {
       if (tun instanceof KernelTun) store.keep('tun', tun.fd);
       return tun;
     },
+    openKernelPath: (options) => {
+      try {
+        return kernelPathOf(options, kernelPath);
+      } catch (error) {
+        kernelPath.links.discardLeft();
+        throw error;
+      }
+    },
   };
   return { ports, removed: store.removed };
+}
+
+function stateIn(store: DescriptorStore, name: 'state' | 'ways'): KeptState {
+  const kept = store.take(name);
+  const state = refusable(() => new KeptState(kept));
+  if (kept === undefined) store.keep(name, state.fd);
+  return state;
 }

@@ -10,6 +10,7 @@ import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import { EbpfKernelPath } from './kernel-path/ebpf-kernel-path.ts';
+import type { KernelPathHandover } from './kernel-path/handover.ts';
 import { KernelServerPath } from './kernel-path/kernel-server-path.ts';
 import { explainNoKernelPath } from './kernel-path/no-kernel-path.ts';
 import { KernelNetwork } from './kernel-network.ts';
@@ -17,7 +18,7 @@ import { KernelTun } from './kernel-tun.ts';
 import { KernelTunnelRules, explainRules } from './kernel-tunnel-rules.ts';
 import type { PortFactory, UdpOptions } from './port-factory.ts';
 import { KernelPortMapper } from './port-mapping/kernel-port-mapper.ts';
-import type { UdpReceiver } from './ports.ts';
+import type { KernelPath, KernelPathOptions, UdpReceiver } from './ports.ts';
 import { refusable } from './refusable.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -61,11 +62,15 @@ const KERNEL_PORTS: PortFactory = {
   openNetworkMonitor: () => refusable(() => new NetlinkMonitor()),
   openPortMapper: (options) =>
     refusable(() => KernelPortMapper.open(options, KERNEL_PORTS.network.ipv4Subnets())),
-  openKernelPath: (options) =>
-    inKernel(() => new EbpfKernelPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
+  openKernelPath: (options) => kernelPathOf(options),
   openServerPath: (options) =>
     inKernel(() => new KernelServerPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
 };
+
+export function kernelPathOf(options: KernelPathOptions, handover?: KernelPathHandover): KernelPath {
+  const { network, entropy } = KERNEL_PORTS;
+  return inKernel(() => new EbpfKernelPath(options, systemClock, network, entropy, handover));
+}
 
 function inKernel<T>(open: () => T): T {
   try {

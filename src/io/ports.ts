@@ -190,6 +190,12 @@ export interface KernelPath {
   forget(): void;
   /** Carries out the queued offers; called once after each batch of inputs. */
   flush(): void;
+  /** The kernel path of a predecessor still carries: {@link takeOver} replaces it. */
+  readonly hasPredecessor?: boolean;
+  /** All peers that the predecessor has left are offered: the programs of this process carry from now on. */
+  takeOver?(): void;
+  /** Packets are carried on after {@link close}, until a successor takes over. Hands over the due reports. */
+  leave?(): void;
   /** Ends the kernel path. No handler is called after that. Harmless when repeated. */
   close(): void;
 }

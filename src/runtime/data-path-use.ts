@@ -200,6 +200,11 @@ export class DataPathUse {
     }
   }
 
+  /** The kernel carries on, though this process ends, until a successor takes over; where that is possible. */
+  leave(): void {
+    this.port?.leave?.();
+  }
+
   /** No more is tried. */
   close(): void {
     this.cancelAgain?.();

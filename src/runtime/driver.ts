@@ -138,6 +138,9 @@ export class Driver implements CommandExecutor {
       },
     });
     this.request(() => machine.setOffload(true));
+    if (port.hasPredecessor !== true) return;
+    this.request((now) => machine.offerAll?.(now));
+    port.takeOver?.();
   }
 
   detachKernelPath(): void {

@@ -237,6 +237,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.debounce.close();
     this.limitLog.close();
     this.failureWarnings?.close();
+    this.kernelPath.leave();
     this.handover.close();
     this.kernelPath.close();
     this.driver.close();

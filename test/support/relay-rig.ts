@@ -45,6 +45,13 @@ export class RelayRig extends MachineRig<RelayMachine> {
     return this.drain();
   }
 
+  /** A kernel path is available from now on, and gets all valid peers. */
+  offerAll(): this {
+    this.machine.setOffload(true);
+    this.machine.offerAll(this.now);
+    return this.drain();
+  }
+
   /** Only these clients are served from now on. */
   setAccess(list: AccessList): this {
     this.machine.setAccess(list, this.now);

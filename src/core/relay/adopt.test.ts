@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { access } from '../../../test/support/access.ts';
 import { at, teredo, v6 } from '../../../test/support/client-rig.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
+import { formatIpv6 } from '../../wire/index.ts';
 import { NO_PEER } from '../peer-table.ts';
 import type { KnownPeer } from '../known-peer.ts';
 import { RELAY_LIMITS } from './limits.ts';
@@ -85,4 +86,14 @@ test('an adopted peer that stays silent is removed', () => {
   const rig = new RelayRig();
   adopt(rig, known(rig));
   expect(rig.advance(400_000).isKnown(CLIENT)).toBe(false);
+});
+
+test('valid adopted peers are offered to the kernel path without a packet', () => {
+  const rig = new RelayRig();
+  const { address, port } = pairOf(OTHER);
+  const silent = { address: OTHER, mappedAddress: address, mappedPort: port, lastReceived: rig.now - 31_000 };
+  adopt(rig, known(rig), known(rig, silent));
+  expect(rig.offerAll().offloads).toEqual([
+    `offload ${formatIpv6(CLIENT)} 192.0.2.10:8192 heard ${rig.now - 1_000}`,
+  ]);
 });

@@ -216,6 +216,10 @@ export class RelayMachine implements OffloadingMachine {
     this.offload.set(on);
   }
 
+  offerAll(now: number): void {
+    for (const peer of this.peers) if (this.peers.isValid(peer, now)) this.offload.sent(peer);
+  }
+
   /** Whether this peer has been offered to the kernel path. */
   isOffloaded(peer: number): boolean {
     return this.offload.has(peer);

@@ -1,5 +1,6 @@
 import { attach } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
+import type { LinkStore } from '../../linux/bpf/link-store.ts';
 import { SystemCallError } from '../../linux/errors.ts';
 import { isShortage } from '../../linux/system-failures.ts';
 
@@ -10,11 +11,13 @@ const MOST = 16;
 export class Arrivals {
   private readonly program: number;
   private readonly handle: number;
+  private readonly links: LinkStore | undefined;
   private readonly attachments = new Map<number, Attachment>();
   /** Indexes of the interfaces that an uplink needs. */
   private readonly needed = new Set<number>();
 
-  constructor(program: number, handle: number) {
+  constructor(program: number, handle: number, links?: LinkStore) {
+    this.links = links;
     this.program = program;
     this.handle = handle;
   }
@@ -64,7 +67,7 @@ export class Arrivals {
     if (this.attachments.has(ifindex)) return true;
     if (this.attachments.size >= MOST) return false;
     try {
-      this.attachments.set(ifindex, attach(this.program, ifindex, 'ingress', this.handle));
+      this.attachments.set(ifindex, attach(this.program, ifindex, 'ingress', this.handle, this.links));
       return true;
     } catch (error) {
       // The interface may just have gone; the user path serves the peers behind it.

@@ -1,6 +1,6 @@
 import { attach, filterHandle, removeLeftFilters } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
-import { KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT } from '../../linux/bpf/layout.ts';
+import { KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT, WAY } from '../../linux/bpf/layout.ts';
 import type { Way } from '../../linux/bpf/layout.ts';
 import { PeerMap, emptyCarried } from '../../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../linux/bpf/peer-program.ts';
@@ -14,6 +14,7 @@ import { countSystemFailure, isShortage } from '../../linux/system-failures.ts';
 import { WayOut } from '../../linux/way-out.ts';
 import type { Entropy } from '../../core/entropy.ts';
 import type { PeerTraffic } from '../../core/peer-traffic.ts';
+import { formatIpv6 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
 import { followOffers } from './offers.ts';
@@ -22,6 +23,8 @@ import { kernelProofs } from './kernel-proofs.ts';
 import { KernelTime } from './kernel-time.ts';
 import { MOST_PROOFS, carriedPath } from './path-proofs.ts';
 import type { PathProofs } from './path-proofs.ts';
+import type { KernelPathHandover } from './handover.ts';
+import type { ProvenWay } from './left-ways.ts';
 import { ProgramConfig } from './program-config.ts';
 import type {
   CarriedPath,
@@ -47,6 +50,7 @@ const LOOK_MS = 2_000;
 
 /** Loads tc programs that carry the packets of verified peers between the tunnel and the interfaces that lead to them. */
 export class EbpfKernelPath implements KernelPath {
+  readonly hasPredecessor: boolean;
   private readonly options: KernelPathOptions;
   private readonly clock: Clock;
   private readonly program: Program;
@@ -77,10 +81,24 @@ export class EbpfKernelPath implements KernelPath {
   private lastInTurn = -Infinity;
   /** The kernel's counters, kept when the path is closed. */
   private last: Readonly<Record<string, number>> | undefined;
+  private readonly handover: KernelPathHandover | undefined;
+  /** Proven ways of a predecessor, by the text of the peer's address, until {@link takeOver}. */
+  private readonly leftWays: Map<string, ProvenWay>;
+  /** The programs carry on until a successor takes over. */
+  private isLeft = false;
   private closed = false;
 
-  /** Throws an Error or a SystemCallError that names the missing part. */
-  constructor(options: KernelPathOptions, clock: Clock, network: HostNetwork, entropy: Entropy) {
+  /** `handover`: from a predecessor, and for a successor. Throws an Error or a SystemCallError that names the missing part. */
+  constructor(
+    options: KernelPathOptions,
+    clock: Clock,
+    network: HostNetwork,
+    entropy: Entropy,
+    handover?: KernelPathHandover,
+  ) {
+    this.handover = handover;
+    this.hasPredecessor = handover?.links.hasLeft ?? false;
+    this.leftWays = this.hasPredecessor ? handover!.takeWays() : new Map();
     this.options = options;
     this.clock = clock;
     this.time = new KernelTime(clock);
@@ -110,14 +128,18 @@ export class EbpfKernelPath implements KernelPath {
       // The programs are attached when the first peer is offered. Until then the programs of a killed process would take this one's
       // packets.
       for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', this.handle);
-      this.uplinks = this.closing(new Uplinks(this.program, network, options.local, this.handle));
+      this.uplinks = this.closing(
+        new Uplinks(this.program, network, options.local, this.handle, handover?.links),
+      );
       this.config = new ProgramConfig(this.program, options, this.tunnelIndex, entropy);
       this.proofs = this.makeProofs(entropy);
       this.config.write();
       this.egress = this.attachToTunnel();
       this.closing({ close: () => this.egress.close() });
       // A filter that cannot be taken away (kernels before 6.6: that needs a descriptor) would continue to carry.
-      this.undo.push(() => this.config.switchOff());
+      this.undo.push(() => {
+        if (!this.isLeft) this.config.switchOff();
+      });
       this.closing(new Poll(this.program.map('reports'), () => this.guarded(() => this.fetch())));
       monitor.start(() => {
         this.guarded(() => this.uplinks.askRoutes());
@@ -204,6 +226,29 @@ export class EbpfKernelPath implements KernelPath {
     this.fetchLater();
   }
 
+  takeOver(): void {
+    this.guarded(() => this.handover?.links.takeOver());
+    this.leftWays.clear();
+  }
+
+  leave(): void {
+    if (this.closed || this.handover === undefined || !this.handover.links.hasOpen) return;
+    this.guarded(() => {
+      this.fetch();
+      this.handover!.leaveWays(this.provenWays());
+      this.handover!.links.leave();
+      this.isLeft = true;
+    });
+  }
+
+  private provenWays(): ProvenWay[] {
+    const proven: ProvenWay[] = [];
+    this.peers.forEach((peer, address, port) =>
+      proven.push({ peer: peer.slice(), place: { address, port }, way: WAY.inward }),
+    );
+    return proven.map((one) => ({ ...one, way: this.peers.state(one.peer, 0)?.way ?? WAY.inward }));
+  }
+
   close(): void {
     if (this.closed) return;
     this.closed = true;
@@ -273,9 +318,20 @@ export class EbpfKernelPath implements KernelPath {
     const heardAt = time.toNs(heardAtMs);
     const error = this.peers.put(peer, 0, address, port, uplink, heardAt, time.nowNs, carried);
     this.reports.addTaken(peer, 0, carried);
-    if (error === 0) return this.proofs.handlePlace(peer);
+    if (error === 0) {
+      this.useLeftWay(peer, address, port);
+      return this.proofs.handlePlace(peer);
+    }
     this.notDone.offersRefused++;
     this.takeOut(peer);
+  }
+
+  /** A predecessor has proven that the kernel path reaches the peer. */
+  private useLeftWay(peer: Uint8Array, address: Ipv4, port: number): void {
+    if (this.leftWays.size === 0) return;
+    const left = this.leftWays.get(formatIpv6(peer));
+    if (left?.place.address === address && left.place.port === port)
+      this.setWay(peer, left.way, 0, this.time.nowNs);
   }
 
   private takeOut(peer: Uint8Array): void {
@@ -335,7 +391,13 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   private attachToTunnel(): Attachment {
-    return attach(this.program.program('encap'), this.tunnelIndex, 'egress', this.handle);
+    return attach(
+      this.program.program('encap'),
+      this.tunnelIndex,
+      'egress',
+      this.handle,
+      this.handover?.links,
+    );
   }
 
   /** Moves the peers at these addresses to the uplinks that now lead there. */

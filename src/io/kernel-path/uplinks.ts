@@ -1,4 +1,5 @@
 import { GATEWAY_BY_ROUTE, MAX_UPLINKS, UPLINK } from '../../linux/bpf/layout.ts';
+import type { LinkStore } from '../../linux/bpf/link-store.ts';
 import type { Program } from '../../linux/bpf/program.ts';
 import { writeRecord } from '../../linux/bpf/records.ts';
 import type { Ipv4Route } from '../../linux/ipv4-routes.ts';
@@ -56,12 +57,12 @@ export class Uplinks {
   private table: RouteTable | undefined;
   private readonly byRoute = new Map<Ipv4Route, number>();
 
-  /** `local`: the address to which the socket is bound. */
-  constructor(program: Program, network: HostNetwork, local: Endpoint, handle: number) {
+  /** `local`: the address to which the socket is bound. `links`: of a predecessor, and for a successor. */
+  constructor(program: Program, network: HostNetwork, local: Endpoint, handle: number, links?: LinkStore) {
     this.program = program;
     this.network = network;
     this.routes = new RouteQuery(local.address, local.port);
-    this.arrivals = new Arrivals(program.program('decap'), handle);
+    this.arrivals = new Arrivals(program.program('decap'), handle, links);
     this.rules.look();
   }
 

@@ -3,10 +3,11 @@ import { E, Memory, sys } from '../libc.ts';
 import { udpSockets } from '../proc.ts';
 import { filterHandles, hasFilters } from './filters.ts';
 import { check, libbpf } from './libbpf.ts';
+import { TCX } from './link-store.ts';
+import type { Direction, LinkStore } from './link-store.ts';
 
-export type Direction = 'ingress' | 'egress';
+export type { Direction } from './link-store.ts';
 
-const TCX = { ingress: 46, egress: 47 } as const;
 const CLSACT = { ingress: 1, egress: 2 } as const;
 /** The priority of this program's filters at an interface. The handle tells to which socket a filter belongs. */
 const PRIORITY = 0x7ed0;
@@ -52,21 +53,37 @@ function plainHandle({ address, port }: Local): number {
 /**
  * Attaches a program: by a tcx link, which ends with the process (kernel 6.6), or else by a filter at clsact. Filters that crashed
  * processes left there are removed first: the one with the same handle, and those of ports that no socket has. Throws a SystemCallError.
+ * `store`: a link may come from there, and is left there for a successor.
  */
-export function attach(program: number, ifindex: number, direction: Direction, handle: number): Attachment {
+export function attach(
+  program: number,
+  ifindex: number,
+  direction: Direction,
+  handle: number,
+  store?: LinkStore,
+): Attachment {
+  const close = (link: number): void => {
+    if (store === undefined) sys.close(link);
+    else store.close(link, ifindex, direction);
+  };
+  const left = store?.adopt(program, ifindex, direction);
+  if (left !== undefined) return attachmentOf(left, close);
   const link = libbpf().createLink(program, ifindex, TCX[direction], 0);
-  if (link >= 0) return attachmentOf(link);
+  if (link >= 0) {
+    store?.keep(link, ifindex, direction);
+    return attachmentOf(link, close);
+  }
   if (link !== -E.EINVAL) throw new SystemCallError('bpf_link_create', -link);
   return attachFilter(program, ifindex, direction, handle);
 }
 
-function attachmentOf(link: number): Attachment {
+function attachmentOf(link: number, close: (link: number) => void): Attachment {
   let isOpen = true;
   return {
     isAttached: () => isOpen && !isUnattached(link),
     // After close the number may be that of another file.
     close: () => {
-      if (isOpen) sys.close(link);
+      if (isOpen) close(link);
       isOpen = false;
       return true;
     },

@@ -22,6 +22,7 @@ export interface Libbpf {
   readonly takeBatch: Batch;
   readonly lookupBatch: Batch;
   readonly createLink: (program: number, target: number, type: number, options: number) => number;
+  readonly updateLink: (link: number, program: number, options: number) => number;
   readonly linkInfo: (link: number, info: number, size: number) => number;
   readonly testRun: (program: number, options: number) => number;
   readonly createHook: (hook: number) => number;
@@ -85,6 +86,7 @@ function bind(): Libbpf {
       'int bpf_map_lookup_batch(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)',
     ),
     createLink: library.func('int bpf_link_create(int, int, int, uintptr_t)'),
+    updateLink: library.func('int bpf_link_update(int, int, uintptr_t)'),
     linkInfo: library.func('int bpf_obj_get_info_by_fd(int, uintptr_t, uintptr_t)'),
     testRun: library.func('int bpf_prog_test_run_opts(int, uintptr_t)'),
     createHook: library.func('int bpf_tc_hook_create(uintptr_t)'),
