@@ -7,7 +7,7 @@ import { readHandover, writeHandover } from './handover-state.ts';
 /** The least time between two writings of the state, for the successor of a process that is killed; with more peers, this for each peer. */
 const [SAVE_MS, SAVE_MS_A_PEER] = [1_000, 1];
 
-/** Passes the trusted peers of a role to its successor, where a service manager keeps what it leaves. */
+/** Passes the trusted peers of a role to its successor, where a service manager keeps them in between. */
 export class HandoverUse {
   private readonly handover: Handover | undefined;
   private readonly peers: PeerTable;

@@ -24,7 +24,7 @@ export interface Configuration {
 /** Gives values of flags for a role that is not known before the file is read. */
 export type FlagsOf = (role: RoleName) => GivenValues;
 
-/** Reads the file and puts everything together. Rejects with a CommandFailure that lists what is wrong. */
+/** Reads the file and puts everything together. Rejects with a CommandFailure that lists all errors. */
 export async function configure(
   path: string,
   flagsOf: FlagsOf = () => ({}),
