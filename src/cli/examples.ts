@@ -11,6 +11,7 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
   relay: ['--address 203.0.113.120 --deny 198.51.100.0/24', 'serves all clients except those of one network'],
   'host-relay': ['--address 203.0.113.120', 'uses this one of the IPv4 addresses of the host'],
   run: ['relay --limit peers.trusted=5000', 'runs the role in /etc/teredo/relay.toml, with another limit'],
+  reload: ['relay', 'has the daemon "relay" take the changes in its file'],
   'config check': ['relay', 'finds all errors of /etc/teredo/relay.toml'],
   'config show': ['relay', 'shows the value of each option, and whether it comes from the file'],
   'config schema': ['', 'prints the schema for an editor'],

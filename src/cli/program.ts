@@ -7,6 +7,7 @@ import { netcheckCommand } from './commands/netcheck.ts';
 import { peersCommand } from './commands/peers.ts';
 import { pingCommand } from './commands/ping.ts';
 import { readyCommand } from './commands/ready.ts';
+import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { VERSION } from './commands/version.ts';
@@ -31,6 +32,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     hostRelayCommand(finish),
     runCommand(finish),
     configCommand(),
+    reloadCommand(finish),
     statusCommand(finish),
     readyCommand(finish),
     drainCommand(),

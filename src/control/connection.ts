@@ -16,6 +16,8 @@ const NOTHING = new Uint8Array(0);
 export class Connection implements Caller {
   readonly uid: number;
   readonly pid: number;
+  /** By the user's own id; {@link uid} may be that of its owner. */
+  readonly isMaster: boolean;
   private readonly fd: number;
   private readonly onLine: (line: string) => void;
   private readonly onClose: () => void;
@@ -28,9 +30,15 @@ export class Connection implements Caller {
   private isActive = false;
 
   /** `onLine` gets the one line that a connection may ask. */
-  constructor({ fd, uid, pid }: UnixPeer, onLine: (line: string) => void, onClose: () => void) {
+  constructor(
+    { fd, uid, pid }: UnixPeer,
+    isMaster: boolean,
+    onLine: (line: string) => void,
+    onClose: () => void,
+  ) {
     this.uid = uid;
     this.pid = pid;
+    this.isMaster = isMaster;
     this.fd = fd;
     this.onLine = onLine;
     this.onClose = onClose;

@@ -5,6 +5,8 @@ import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 
 /** How long a daemon may take to answer before it counts as hanging. */
 const ANSWER_TIMEOUT_MS = 5_000;
+/** A reload may have to look up names of servers. */
+const RELOAD_TIMEOUT_MS = 40_000;
 /** When a connection is tried again. */
 const CROWDED_MS = 20;
 /** A daemon keeps a user that has asked too often out for 2 s (flooders.ts): so long it is asked again, and how often. */
@@ -68,7 +70,7 @@ function askOnce(path: string, request: ControlRequest): Promise<ControlAnswer> 
     const pieces: string[] = [];
     let length = 0;
     const giveUp = (): void => void socket.destroy(new NoAnswerError(`no answer from ${path}`, true));
-    socket.setTimeout(ANSWER_TIMEOUT_MS, giveUp);
+    socket.setTimeout(request.command === 'reload' ? RELOAD_TIMEOUT_MS : ANSWER_TIMEOUT_MS, giveUp);
     const whole = setTimeout(giveUp, WHOLE_TIMEOUT_MS);
     socket.setEncoding('utf8');
     socket.on('connect', () => socket.end(`${JSON.stringify(request)}\n`));

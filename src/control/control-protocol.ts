@@ -1,6 +1,7 @@
 /**
  * The control protocol: one JSON object a line, one line each way over a stream socket. A request names a command; the answer is
- * `{ok: true, result}` or `{ok: false, code, message}`.
+ * `{ok: true, result}` or `{ok: false, code, message}`. Only root and the daemon's user may ask for a reload; the other commands give
+ * information.
  */
 
 /** A longer line is no request. */
@@ -9,7 +10,7 @@ export const MAX_REQUEST_BYTES = 4096;
 export const MAX_PEERS = 100_000;
 
 export interface ControlRequest {
-  readonly command: 'status' | 'peers' | 'contact' | 'drain';
+  readonly command: 'status' | 'peers' | 'contact' | 'drain' | 'reload';
   /** `contact`: the peer's address, in text. */
   readonly address?: string;
   /** `peers`: how many at most. */
@@ -18,7 +19,13 @@ export interface ControlRequest {
 
 export type ControlAnswer =
   | { readonly ok: true; readonly result: unknown }
-  | { readonly ok: false; readonly code: string; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      /** A list of errors. */
+      readonly details?: readonly string[];
+    };
 
 /** The request in a line, or undefined where it is none. */
 export function parseRequest(line: string): ControlRequest | undefined {
@@ -31,6 +38,7 @@ export function parseRequest(line: string): ControlRequest | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { command, limit, address } = value as Record<string, unknown>;
   if (command === 'contact') return typeof address === 'string' ? { command, address } : undefined;
+  if (command === 'reload') return { command };
   if (command !== 'status' && command !== 'peers' && command !== 'drain') return undefined;
   if (limit === undefined) return { command };
   if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 0) return undefined;

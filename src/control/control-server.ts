@@ -63,7 +63,10 @@ export interface ListAnswer {
 }
 
 /** `mayChange`: the request is of root or of the daemon's own user. */
-export type ControlHandler = (request: ControlRequest, mayChange: boolean) => ControlAnswer | ListAnswer;
+export type ControlHandler = (
+  request: ControlRequest,
+  mayChange: boolean,
+) => ControlAnswer | ListAnswer | Promise<ControlAnswer>;
 
 /**
  * A daemon's control socket. A file that a killed daemon left behind is taken over; a living one's is not. Every local user may connect, so
@@ -203,6 +206,7 @@ export class ControlServer {
       } else {
         const connection: Connection = new Connection(
           caller,
+          isMaster(peer),
           (line) => this.answer(connection, line),
           () => this.forget(connection),
         );
@@ -237,7 +241,7 @@ export class ControlServer {
 
   private async reply(connection: Connection, request: ControlRequest | undefined): Promise<void> {
     const turns = this.queueOf(connection);
-    const answer = await turns.take(connection, () => this.answerTo(request, isMaster(connection)));
+    const answer = await turns.take(connection, () => this.answerTo(request, connection.isMaster));
     if (answer === undefined) return;
     if (!('items' in answer)) {
       await connection.send(`${JSON.stringify(answer)}\n`);
@@ -259,7 +263,7 @@ export class ControlServer {
     await connection.send(`${tail}\n`);
   }
 
-  private answerTo(request: ControlRequest | undefined, mayChange: boolean): ControlAnswer | ListAnswer {
+  private answerTo(request: ControlRequest | undefined, mayChange: boolean): ReturnType<ControlHandler> {
     if (request === undefined)
       return { ok: false, code: 'bad-request', message: 'not a request of this protocol' };
     try {

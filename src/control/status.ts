@@ -176,6 +176,24 @@ export interface ContactStatus {
   readonly guessesSent: number;
 }
 
+/** A value that a reload has changed, or would have changed; as it is written in a file. */
+interface ChangedOption {
+  readonly option: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** The result of a reload. */
+export interface ReloadStatus {
+  readonly version: 1;
+  readonly name: string;
+  readonly networkNamespace: string;
+  readonly file: string;
+  readonly changed: readonly ChangedOption[];
+  /** They keep their old values until the daemon is started again. */
+  readonly needRestart: readonly ChangedOption[];
+}
+
 export interface PeersStatus {
   readonly version: 1;
   readonly name: string;

@@ -1,23 +1,30 @@
 import { networkNamespace } from '../control/network-namespace.ts';
 import type { ClientStatus, ContactStatus, PeerStatus } from '../control/status.ts';
+import { CLIENT_LIMITS } from '../core/client/index.ts';
 import type { ServerCandidate } from '../core/client/index.ts';
 import type { ClientState } from '../core/events.ts';
-import type { PortMapping } from '../io/ports.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
-import { Client } from '../runtime/client.ts';
+import type { PortMapping } from '../io/ports.ts';
 import type { ClientSettings } from '../runtime/client-settings.ts';
-import type { ClientSnapshot } from '../runtime/status.ts';
+import { Client } from '../runtime/client.ts';
 import { ResolveAgain } from '../runtime/resolve-again.ts';
+import { resolveServers } from '../runtime/servers.ts';
+import type { KnownAddresses } from '../runtime/servers.ts';
+import type { CLIENT_OPTIONS } from '../runtime/settings/client-options.ts';
+import { limitsWith } from '../runtime/settings/limits.ts';
+import type { Values } from '../runtime/settings/option.ts';
+import type { ClientSnapshot } from '../runtime/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
+import type { GivenValues } from './configuration/layers.ts';
+import { commonStatus } from './control-answers.ts';
 import { dataPathStatus } from './data-path-status.ts';
 import { EXIT } from './exit-codes.ts';
 import { explainReason } from './explain.ts';
+import type { LogFields } from './log-events.ts';
+import { say, sayDataPath, sayWarning, sayWhyNotKernel } from './log.ts';
 import { peerStatus } from './peer-status.ts';
 import { portMappingInWords, portMappingStatus } from './port-mapping.ts';
-import { commonStatus } from './control-answers.ts';
-import { say, sayDataPath, sayWarning, sayWhyNotKernel } from './log.ts';
-import type { LogFields } from './log-events.ts';
 import type { Role, RunningRole } from './run-role.ts';
 
 /** Names are resolved before anything is opened. */
@@ -98,6 +105,22 @@ export class ClientRole implements Role {
   async start(): Promise<void> {
     await this.client.start();
     sayWhyNotKernel(this.client.dataPath);
+  }
+
+  async prepare(values: GivenValues, changed: ReadonlySet<string>): Promise<() => void> {
+    const { servers, secondary, limits } = values as Values<typeof CLIENT_OPTIONS>;
+    const known: KnownAddresses = new Map();
+    const resolve = (warn: (message: string) => void = () => {}): Promise<ServerCandidate[]> =>
+      resolveServers(servers, secondary, warn, known);
+    const hasOthers = changed.has('servers') || changed.has('secondary');
+    const candidates = hasOthers ? await resolve(sayWarning) : [];
+    const whole = limitsWith(CLIENT_LIMITS, limits);
+    return () => {
+      if (changed.has('limits')) this.client.setLimits(whole);
+      if (!hasOthers) return;
+      this.client.setServers(candidates);
+      this.again.follow(candidates, resolve);
+    };
   }
 
   close(): Promise<void> {

@@ -3,10 +3,11 @@ import type { ControlAnswer } from '../control/control-protocol.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { ControlHandler, ListAnswer } from '../control/control-server.ts';
 import { networkNamespace } from '../control/network-namespace.ts';
-import type { DaemonStatus, PeerStatus, PeersStatus } from '../control/status.ts';
+import type { DaemonStatus, PeerStatus, PeersStatus, ReloadStatus } from '../control/status.ts';
 import { parseIpv6 } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { sayText } from './log.ts';
+import type { Reload, Reloaded } from './reload.ts';
 import type { Role } from './run-role.ts';
 
 /** How many names are tried when a daemon has none of its own. */
@@ -22,11 +23,12 @@ export async function openControl(
   kind: string,
   name: string | undefined,
   role: Role,
+  reload?: Reload,
 ): Promise<ControlServer> {
   const directory = controlDirectory();
   try {
     if (name !== undefined) {
-      const control = await ControlServer.listen(directory, name, handlerOf(name, role), sayText);
+      const control = await ControlServer.listen(directory, name, handlerOf(name, role, reload), sayText);
       if (control !== undefined) return control;
       throw new CommandFailure(
         EXIT.FAILED,
@@ -35,7 +37,12 @@ export async function openControl(
     }
     for (let count = 1; count <= MAX_AUTOMATIC_NAMES; count++) {
       const automatic = count === 1 ? kind : `${kind}-${count}`;
-      const control = await ControlServer.listen(directory, automatic, handlerOf(automatic, role), sayText);
+      const control = await ControlServer.listen(
+        directory,
+        automatic,
+        handlerOf(automatic, role, reload),
+        sayText,
+      );
       if (control !== undefined) return control;
     }
   } catch (error) {
@@ -52,8 +59,8 @@ export async function openControl(
   );
 }
 
-function handlerOf(name: string, role: Role): ControlHandler {
-  return (request, mayChange): ControlAnswer | ListAnswer => {
+function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
+  return (request, mayChange) => {
     switch (request.command) {
       case 'status':
         return { ok: true, result: role.status(name) };
@@ -71,6 +78,11 @@ function handlerOf(name: string, role: Role): ControlHandler {
           return { ok: false, code: 'no-client', message: `${name} is no client` };
         return { ok: true, result: role.contact(name, address) };
       }
+      case 'reload':
+        if (!mayChange) return notPermitted('reload', name);
+        if (reload === undefined)
+          return { ok: false, code: 'no-file', message: `${name} was not started from a configuration file` };
+        return reloadAnswer(name, reload.reload(role));
     }
   };
 }
@@ -78,14 +90,33 @@ function handlerOf(name: string, role: Role): ControlHandler {
 function drainAnswer(name: string, role: Role, mayChange: boolean): ControlAnswer {
   if (role.drain === undefined)
     return { ok: false, code: 'no-relay', message: `${name} is no relay: only a relay has an announcement` };
-  if (!mayChange)
-    return {
-      ok: false,
-      code: 'not-permitted',
-      message: `not permitted: drain ${name} as its user or as root`,
-    };
+  if (!mayChange) return notPermitted('drain', name);
   role.drain();
   return { ok: true, result: role.status(name) };
+}
+
+async function reloadAnswer(name: string, reloading: Promise<Reloaded>): Promise<ControlAnswer> {
+  try {
+    const result: ReloadStatus = {
+      version: 1,
+      name,
+      networkNamespace: networkNamespace(),
+      ...(await reloading),
+    };
+    return { ok: true, result };
+  } catch (error) {
+    if (error instanceof CommandFailure)
+      return { ok: false, code: 'bad-configuration', message: error.message, details: error.details };
+    return { ok: false, code: 'failed', message: (error as Error).message };
+  }
+}
+
+function notPermitted(deed: string, name: string): ControlAnswer {
+  return {
+    ok: false,
+    code: 'not-permitted',
+    message: `not permitted: ${deed} ${name} as its user or as root`,
+  };
 }
 
 function peersAnswer(

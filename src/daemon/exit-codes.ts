@@ -11,6 +11,8 @@ export const EXIT = {
   /** Not permitted; the message names the capability. */
   NOT_PERMITTED: 4,
   TIMED_OUT: 5,
+  /** Done in part: the rest needs a restart of the daemon. */
+  RESTART_NEEDED: 6,
   INTERRUPTED: 130,
 } as const;
 

@@ -1,17 +1,22 @@
 import type { PeerStatus, RelayStatus } from '../control/status.ts';
 import { TRUSTED } from '../core/peer-table.ts';
 import { NO_TRAFFIC } from '../core/peer-traffic.ts';
+import { RELAY_LIMITS } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import { Relay } from '../runtime/relay.ts';
 import type { RelaySettings } from '../runtime/relay.ts';
+import { limitsWith } from '../runtime/settings/limits.ts';
+import type { Values } from '../runtime/settings/option.ts';
+import type { RELAY_OPTIONS } from '../runtime/settings/relay-options.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
-import { accessStatus } from './access.ts';
+import { accessOf, accessStatus } from './access.ts';
+import type { GivenValues } from './configuration/layers.ts';
+import { commonStatus } from './control-answers.ts';
 import { dataPathStatus } from './data-path-status.ts';
 import { Drain } from './drain.ts';
 import { EXIT } from './exit-codes.ts';
-import { carriedStatus, secondsAgo } from './peer-status.ts';
-import { commonStatus } from './control-answers.ts';
 import { say, sayDataPath, sayWarning, sayWhyNotKernel } from './log.ts';
+import { carriedStatus, secondsAgo } from './peer-status.ts';
 import type { Role, RunningRole } from './run-role.ts';
 import { explainNotLocal } from './start-notices.ts';
 
@@ -49,6 +54,16 @@ export class RelayRole implements Role {
 
   beforeEnd(): Promise<void> {
     return this.end.beforeEnd();
+  }
+
+  prepare(values: GivenValues, changed: ReadonlySet<string>): Promise<() => void> {
+    const { allow, deny, limits } = values as Values<typeof RELAY_OPTIONS>;
+    const access = accessOf({ allow, deny });
+    const whole = limitsWith(RELAY_LIMITS, limits);
+    return Promise.resolve(() => {
+      if (changed.has('allow') || changed.has('deny')) this.relay.setAccess(access);
+      if (changed.has('limits')) this.relay.setLimits(whole);
+    });
   }
 
   close(): Promise<void> {

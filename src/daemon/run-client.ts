@@ -11,6 +11,7 @@ import type { ExitCode } from './exit-codes.ts';
 import { openLog } from './log.ts';
 import { resolveMeetingPoint } from './meeting-point.ts';
 import { noticesOfPortMappingFile, portMappingFile } from './port-mapping.ts';
+import type { Reload } from './reload.ts';
 import { runRole } from './run-role.ts';
 import { readSecret } from './secrets.ts';
 import { noticesOfServer } from './start-notices.ts';
@@ -18,14 +19,20 @@ import { noticesOfServer } from './start-notices.ts';
 type ClientValues = Values<typeof CLIENT_OPTIONS>;
 
 /** Runs a client with these options; resolves when it has ended. */
-export async function runClient(values: ClientValues): Promise<ExitCode> {
+export async function runClient(values: ClientValues, reload?: Reload): Promise<ExitCode> {
   await openLog(values);
   const notices: string[] = [];
   const known: KnownAddresses = new Map();
   const settings = await settingsOf(values, notices, known);
   const resolve = (): Promise<ServerCandidate[]> =>
     resolveServers(values.servers, values.secondary, () => {}, known);
-  return runRole('client', values.name, (running) => new ClientRole(settings, resolve, running), notices);
+  return runRole(
+    'client',
+    values.name,
+    (running) => new ClientRole(settings, resolve, running),
+    notices,
+    reload,
+  );
 }
 
 async function settingsOf(

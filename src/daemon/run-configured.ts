@@ -1,18 +1,22 @@
-import type { Configuration } from './configuration/configure.ts';
+import { configure } from './configuration/configure.ts';
+import type { FlagsOf } from './configuration/configure.ts';
 import type { RoleName } from './configuration/roles.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { Reload } from './reload.ts';
 import { runClient } from './run-client.ts';
 import { runHostRelay, runRelay } from './run-relay.ts';
 import { runServer } from './run-server.ts';
 
-const RUN: Readonly<Record<RoleName, (values: never) => Promise<ExitCode>>> = {
+const RUN: Readonly<Record<RoleName, (values: never, reload: Reload) => Promise<ExitCode>>> = {
   client: runClient,
   server: runServer,
   relay: runRelay,
   'host-relay': runHostRelay,
 };
 
-/** Runs the role of a configuration file; resolves when it has ended. */
-export function runConfigured({ role, values }: Configuration): Promise<ExitCode> {
-  return RUN[role](values as never);
+/** Runs the role of a configuration file, with these flags besides; resolves when it has ended. */
+export async function runConfigured(path: string, flagsOf: FlagsOf): Promise<ExitCode> {
+  const read = () => configure(path, flagsOf);
+  const configuration = await read();
+  return RUN[configuration.role](configuration.values as never, new Reload(configuration, read));
 }

@@ -10,23 +10,25 @@ import { accessOf, noticesOfAccess } from './access.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { openLog } from './log.ts';
 import { RelayRole } from './relay-role.ts';
+import type { Reload } from './reload.ts';
 import { runRole } from './run-role.ts';
+import type { RunningRole } from './run-role.ts';
 import { noticesOfReach, noticesOfRemoved } from './start-notices.ts';
 
 type RelayValues = Values<typeof RELAY_OPTIONS>;
 type HostRelayValues = Values<typeof HOST_RELAY_OPTIONS>;
 
 /** Runs a relay with these options; resolves when it has ended. */
-export async function runRelay({ drain, ...values }: RelayValues): Promise<ExitCode> {
+export async function runRelay({ drain, ...values }: RelayValues, reload?: Reload): Promise<ExitCode> {
   await openLog(values);
   const notices = noticesOfReach(values);
   if (!kernelPorts().network.forwardsIpv6())
     notices.push('warning: this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1');
-  return run('relay', { ...values, serve: values.serve ?? ALL_NATIVE }, notices, drain);
+  return run('relay', { ...values, serve: values.serve ?? ALL_NATIVE }, notices, reload, drain);
 }
 
 /** Runs a host-specific relay with these options; resolves when it has ended. */
-export async function runHostRelay(values: HostRelayValues): Promise<ExitCode> {
+export async function runHostRelay(values: HostRelayValues, reload?: Reload): Promise<ExitCode> {
   await openLog(values);
   const notices: string[] = [];
   // H-3. It may come yet: the relay follows the host's addresses.
@@ -34,13 +36,14 @@ export async function runHostRelay(values: HostRelayValues): Promise<ExitCode> {
     notices.push(
       'warning: this host has no native IPv6, and so nothing to relay for: "teredo client" gives it IPv6',
     );
-  return run('host-relay', values, notices);
+  return run('host-relay', values, notices, reload);
 }
 
 function run(
   role: 'relay' | 'host-relay',
   { name, allow, deny, limits, ...same }: Omit<RelayValues, 'drain'> | HostRelayValues,
   notices: readonly string[],
+  reload: Reload | undefined,
   drainSeconds = 0,
 ): Promise<ExitCode> {
   const access = accessOf({ allow, deny });
@@ -56,9 +59,8 @@ function run(
     tun,
     carrier: dataPath === 'user' ? 'user' : 'kernel',
   });
-  return runRole(role, name, (running) => new RelayRole(role, settings, ports, running, drainSeconds), [
-    ...notices,
-    ...noticesOfAccess(access),
-    ...noticesOfRemoved(removed),
-  ]);
+  const all = [...notices, ...noticesOfAccess(access), ...noticesOfRemoved(removed)];
+  const make = (running: RunningRole): RelayRole =>
+    new RelayRole(role, settings, ports, running, drainSeconds);
+  return runRole(role, name, make, all, reload);
 }

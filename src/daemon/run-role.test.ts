@@ -25,6 +25,7 @@ test('a role is closed though its control socket cannot be', async () => {
   const exitCode = await runRole('relay', 'run-role-test', ({ end }) => ({
     start: () => Promise.resolve(end(EXIT.FAILED)),
     status: (() => ({ role: 'relay', dataPath: { inUse: 'user' } })) as unknown as Role['status'],
+    prepare: () => Promise.resolve(() => {}),
     close: async () => void (isClosed = true),
   }));
   expect([exitCode, isClosed]).toEqual([EXIT.FAILED, true]);

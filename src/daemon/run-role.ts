@@ -8,6 +8,8 @@ import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { openControl } from './control-answers.ts';
 import { identify, say, sayText } from './log.ts';
+import { hasTerminal } from './reload.ts';
+import type { Changeable, Reload } from './reload.ts';
 import { readinessOf } from './readiness.ts';
 import { ServiceNotices } from './service-notices.ts';
 
@@ -18,6 +20,8 @@ export interface Role {
   status(name: string): RoleStatus;
   /** The peers now; the status of each is made when it is taken. */
   peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus> };
+  /** See {@link Changeable}. */
+  prepare: Changeable['prepare'];
   /** Progress of the search for a way to this address. */
   contact?(name: string, address: Ipv6): ContactStatus;
   /** Of a relay: begins to withdraw its announcement. */
@@ -46,6 +50,7 @@ export async function runRole(
   name: string | undefined,
   make: (running: RunningRole) => Role,
   notices: readonly string[] = [],
+  reload?: Reload,
 ): Promise<ExitCode> {
   let end!: (exitCode: ExitCode, message?: string) => void;
   const ended = new Promise<ExitCode>((resolve) => {
@@ -65,13 +70,16 @@ export async function runRole(
     });
   };
   let isEnding = false;
-  // SIGHUP: the terminal it ran in has gone.
-  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+  const signals = ['SIGTERM', 'SIGINT'] as const;
   for (const signal of signals) process.on(signal, stop);
   const service = new ServiceNotices(() => readinessOf(role.status(control.name)));
   const role = make({ end, changed: () => service.changed() });
+  // Either the terminal has gone that the role ran in, or a service manager asks for a reload.
+  const hangUp =
+    reload === undefined || hasTerminal() ? stop : () => void reload.reload(role).catch(() => {});
+  process.on('SIGHUP', hangUp);
   let stopFeeding = (): void => {};
-  const control = await openControl(kind, name, role);
+  const control = await openControl(kind, name, role, reload);
   identify(kind, control.name);
   try {
     const isEnded = await Promise.race([role.start().then(() => false), ended.then(() => true)]);
@@ -94,6 +102,7 @@ export async function runRole(
     if (!(await within(CLOSE_MS, closed(role), false)))
       say('warning', `the ${kind} has not ended in ${CLOSE_MS / 1_000} s: the process ends without it`);
     for (const signal of signals) process.off(signal, stop);
+    process.off('SIGHUP', hangUp);
     // Look-ups of names and connections may keep the process alive: nothing here can wait for them.
     setTimeout(() => endProcess(Number(process.exitCode ?? EXIT.FAILED)), LINGER_MS).unref();
   }

@@ -10,6 +10,7 @@ import type { Ipv4 } from '../wire/index.ts';
 import { accessOf, noticesOfAccess } from './access.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { openLog } from './log.ts';
+import type { Reload } from './reload.ts';
 import { runRole } from './run-role.ts';
 import { readKeys } from './secrets.ts';
 import { ServerRole } from './server-role.ts';
@@ -18,7 +19,7 @@ import { noticesOfReach } from './start-notices.ts';
 type ServerValues = Values<typeof SERVER_OPTIONS>;
 
 /** Runs a server with these options; resolves when it has ended. */
-export async function runServer(values: ServerValues): Promise<ExitCode> {
+export async function runServer(values: ServerValues, reload?: Reload): Promise<ExitCode> {
   await openLog(values);
   const { name, keys: keyFile, allow, deny, limits, ...same } = values;
   const secondary = secondaryOf(values);
@@ -46,7 +47,7 @@ export async function runServer(values: ServerValues): Promise<ExitCode> {
         'forwards to them; --no-native says that this is meant so',
     );
   }
-  return runRole('server', name, (running) => new ServerRole(settings, running), notices);
+  return runRole('server', name, (running) => new ServerRole(settings, running), notices, reload);
 }
 
 function secondaryOf(values: ServerValues): Ipv4 | undefined {

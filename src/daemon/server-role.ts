@@ -1,12 +1,17 @@
 import type { ServerStatus } from '../control/status.ts';
+import { SERVER_LIMITS } from '../core/server/index.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
 import { Server } from '../runtime/server.ts';
 import type { ServerSettings } from '../runtime/server.ts';
+import { limitsWith } from '../runtime/settings/limits.ts';
+import type { Values } from '../runtime/settings/option.ts';
+import type { SERVER_OPTIONS } from '../runtime/settings/server-options.ts';
 import { formatIpv4 } from '../wire/index.ts';
-import { accessStatus } from './access.ts';
+import { accessOf, accessStatus } from './access.ts';
 import { AnnouncedCheck } from './announced-check.ts';
-import { dataPathStatus } from './data-path-status.ts';
+import type { GivenValues } from './configuration/layers.ts';
 import { commonStatus } from './control-answers.ts';
+import { dataPathStatus } from './data-path-status.ts';
 import { sayDataPath, sayText, sayWarning, sayWhyNotKernel } from './log.ts';
 import type { Role, RunningRole } from './run-role.ts';
 import { explainNotLocal } from './start-notices.ts';
@@ -29,6 +34,16 @@ export class ServerRole implements Role {
     sayWhyNotKernel(this.server.dataPath);
     this.server.on('data-path', sayDataPath);
     this.server.on('data-path', this.running.changed);
+  }
+
+  prepare(values: GivenValues, changed: ReadonlySet<string>): Promise<() => void> {
+    const { allow, deny, limits } = values as Values<typeof SERVER_OPTIONS>;
+    const access = accessOf({ allow, deny });
+    const whole = limitsWith(SERVER_LIMITS, limits);
+    return Promise.resolve(() => {
+      if (changed.has('allow') || changed.has('deny')) this.server.setAccess(access);
+      if (changed.has('limits')) this.server.setLimits(whole);
+    });
   }
 
   async close(): Promise<void> {

@@ -22,7 +22,7 @@ interface NamedClient {
  */
 export class ResolveAgain {
   private readonly client: NamedClient;
-  private readonly resolve: () => Promise<readonly ServerCandidate[]>;
+  private resolve: () => Promise<readonly ServerCandidate[]>;
   private readonly clock: Clock;
   private servers: readonly ServerCandidate[];
   private resolvedAt: number;
@@ -53,6 +53,13 @@ export class ResolveAgain {
     return this.resolving;
   }
 
+  /** The client has these servers now, and they are looked up in this way. */
+  follow(servers: readonly ServerCandidate[], resolve: () => Promise<readonly ServerCandidate[]>): void {
+    this.servers = servers;
+    this.resolve = resolve;
+    this.resolvedAt = this.clock.now();
+  }
+
   /** Until the client loses its server. */
   rest(): void {
     this.wanted = false;
@@ -72,10 +79,11 @@ export class ResolveAgain {
 
   private async resolveNow(): Promise<void> {
     this.resolving = true;
+    const { resolve } = this;
     try {
-      const servers = await this.resolve();
-      // A client that has found a server meanwhile keeps it.
-      if (this.wanted && !areSame(servers, this.servers)) {
+      const servers = await resolve();
+      // A client that has found a server meanwhile keeps it, and so does one that has got others.
+      if (this.wanted && resolve === this.resolve && !areSame(servers, this.servers)) {
         this.servers = servers;
         this.client.setServers(servers);
       }

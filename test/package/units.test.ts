@@ -14,6 +14,7 @@ const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
 
 test('it runs a configuration, waits until the role can serve, and restarts it when it hangs', () => {
   expect(section('Service')).toMatch(/^ExecStart=teredo run %i$/m);
+  expect(section('Service')).toMatch(/^ExecReload=teredo reload %i$/m);
   expect(section('Service')).toMatch(/^Type=notify$/m);
   expect(section('Service')).toMatch(/^WatchdogSec=[1-9]\d*$/m);
 });
@@ -47,7 +48,7 @@ function complaintsAbout(instance: string, dropIn?: string): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-unit-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const unit = join(folder, `teredo@${instance}.service`);
-  writeFileSync(unit, text.replace('ExecStart=teredo ', 'ExecStart=/bin/true ')); // the program may not be installed
+  writeFileSync(unit, text.replaceAll('=teredo ', '=/bin/true ')); // the program may not be installed
   mkdirSync(`${unit}.d`);
   if (dropIn !== undefined) copyFileSync(join(BIRD, dropIn), join(`${unit}.d`, dropIn));
   const { stderr } = analyze('verify', '--man=no', unit);

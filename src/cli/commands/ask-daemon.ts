@@ -167,6 +167,11 @@ function cannotLook({ directory, fault }: HiddenFolder): CommandFailure {
   );
 }
 
+const STATUS_OF_REFUSAL: Readonly<Record<string, ExitCode>> = {
+  'bad-configuration': EXIT.USAGE,
+  'not-permitted': EXIT.NOT_PERMITTED,
+};
+
 /** Why there is no answer: the first that says most. */
 function noAnswer(
   name: string | undefined,
@@ -177,7 +182,11 @@ function noAnswer(
     return failure(failures[0]!.exitCode, failures.map(({ message }) => message).join('; '));
   for (const outcome of outcomes)
     if (isAnswer(outcome) && !outcome.ok)
-      return failure(outcome.code === 'not-permitted' ? EXIT.NOT_PERMITTED : EXIT.FAILED, outcome.message);
+      return new CommandFailure(
+        STATUS_OF_REFUSAL[outcome.code] ?? EXIT.FAILED,
+        outcome.message,
+        Array.isArray(outcome.details) ? outcome.details.map(String) : [],
+      );
   return failure(
     EXIT.NO_DAEMON,
     name === undefined ? 'no teredo daemon is running here' : `no teredo daemon named "${name}" is running`,

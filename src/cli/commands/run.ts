@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { configure } from '../../daemon/configuration/configure.ts';
 import type { GivenValues } from '../../daemon/configuration/layers.ts';
 import { configurationPath } from '../../daemon/configuration/path.ts';
 import { ROLES } from '../../daemon/configuration/roles.ts';
@@ -18,7 +17,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       'run the role that a configuration file describes; flags of the role take precedence over the file',
     ),
   ).action(async (given: string, flags: readonly string[]) => {
-    finish(await runConfigured(await configure(configurationPath(given), parserOf(flags))));
+    finish(await runConfigured(configurationPath(given), parserOf(flags)));
   });
 }
 

@@ -20,10 +20,12 @@ export const CLIENT_OPTIONS = {
     kind: SERVERS,
     flag: 'server',
     required: true,
+    live: true,
     help: 'servers: names or IPv4 addresses; the fastest is used',
   },
   secondary: {
     kind: SECONDARY,
+    live: true,
     help:
       'second IPv4 address of the one server named; of several behind its name that of the one before it, else of the first ' +
       '(default: the first plus one)',

@@ -27,6 +27,7 @@ export const ALLOW = {
   kind: ACCESS_PREFIXES,
   setting: 'access',
   group: 'access',
+  live: true,
   help: 'IPv4 addresses that are served; see "Access" below',
 } as const;
 
@@ -34,6 +35,7 @@ export const DENY = {
   kind: ACCESS_PREFIXES,
   setting: 'access',
   group: 'access',
+  live: true,
   help: 'IPv4 addresses that are not served',
 } as const;
 
@@ -67,6 +69,7 @@ export const LOG_OPTIONS = {
     kind: choice(LOG_LEVELS, '<level>'),
     default: 'info',
     setting: false,
+    live: true,
     help: 'the least important lines of the log that are written',
   },
   logFormat: {
@@ -83,6 +86,7 @@ export function limitOption(defaults: object) {
     kind: limits(defaults),
     flag: 'limit',
     group: 'limits',
+    live: true,
     help: 'change a limit; --help-limits lists them',
   } as const satisfies ValueOption<LimitValues>;
 }

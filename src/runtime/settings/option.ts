@@ -34,6 +34,8 @@ interface Declared {
   readonly setting?: string | false;
   /** Explained together, below the options. */
   readonly group?: 'access' | 'limits';
+  /** A running daemon takes another value without a restart. */
+  readonly live?: true;
 }
 
 /** `--x VALUE` */

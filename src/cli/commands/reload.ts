@@ -1,0 +1,27 @@
+import { Command } from 'commander';
+import type { DaemonStatus, ReloadStatus } from '../../control/status.ts';
+import { EXIT } from '../../daemon/exit-codes.ts';
+import { inWords } from '../../daemon/reload.ts';
+import { printJson, printLine } from '../output.ts';
+import { askOne, reading } from './ask-daemon.ts';
+
+/** `teredo reload` */
+export function reloadCommand(finish: (exitCode: number) => void): Command {
+  return new Command('reload')
+    .description(
+      'have a daemon of "teredo run" read its configuration file again: limits, access lists, servers and log level change without a restart; ' +
+        'exit status 2 if the file has errors (the old configuration stays), 6 if other options have changed (they need a restart)',
+    )
+    .argument('[name]', 'the daemon')
+    .option('--json', 'print JSON')
+    .action(async (name: string | undefined, { json = false }: { json?: boolean }) => {
+      // Of several daemons none is reloaded before it is clear which one.
+      const daemon = name ?? (await askOne<DaemonStatus>(undefined, { command: 'status' })).name;
+      const answer = await askOne<ReloadStatus>(daemon, { command: 'reload' });
+      reading(`"${daemon}"`, () => {
+        if (json) printJson(answer);
+        else printLine(inWords(answer));
+        if (answer.needRestart.length > 0) finish(EXIT.RESTART_NEEDED);
+      });
+    });
+}

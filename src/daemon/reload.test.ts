@@ -1,0 +1,83 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { LogLines } from '../io/log-lines.ts';
+import type { Configuration } from './configuration/configure.ts';
+import { parseConfiguration } from './configuration/file.ts';
+import { layered, valuesIn } from './configuration/layers.ts';
+import type { GivenValues } from './configuration/layers.ts';
+import { ROLES } from './configuration/roles.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
+import { Reload, inWords } from './reload.ts';
+
+const FILE = '/etc/teredo/relay.toml';
+
+function configurationOf(...lines: string[]): Configuration {
+  const { role, values } = parseConfiguration(FILE, ['role = "relay"', '[relay]', ...lines].join('\n'));
+  const layers = [{ source: 'file', values }] as const;
+  const effective = layered(ROLES[role].options, layers);
+  return { role, path: FILE, effective, layers, values: valuesIn(effective) };
+}
+
+/** A daemon whose file has these lines; `edit` gives it others. */
+function daemon(...lines: string[]) {
+  let text: readonly string[] = lines;
+  let fault: Error | undefined;
+  const taken: { values: GivenValues; changed: string[] }[] = [];
+  const said: string[] = [];
+  vi.spyOn(LogLines.prototype, 'write').mockImplementation((line) => void said.push(line));
+  onTestFinished(() => void vi.restoreAllMocks());
+  const reload = new Reload(configurationOf(...lines), async () => configurationOf(...text));
+  const role = {
+    prepare: (values: GivenValues, changed: ReadonlySet<string>) =>
+      fault === undefined
+        ? Promise.resolve(() => void taken.push({ values, changed: [...changed] }))
+        : Promise.reject(fault),
+  };
+  return {
+    taken,
+    said,
+    refuse: (error: Error) => (fault = error),
+    edit: (...other: string[]) => (text = other),
+    reload: () => reload.reload(role),
+  };
+}
+
+const ADDRESS = 'address = "192.0.2.1"';
+
+test('live options are taken over, the others are named, at each reload until the restart', async () => {
+  const { edit, reload, taken } = daemon(ADDRESS);
+  edit(ADDRESS, 'port = 4000', 'deny = ["198.51.100.0/24"]', 'limits.peers.trusted = 7');
+  const first = await reload();
+  expect(inWords(first)).toBe(
+    `${FILE}: changed: deny (- -> 198.51.100.0/24), limits.peers.trusted (1048576 -> 7); ` +
+      'needs a restart: port (3545 -> 4000)',
+  );
+  expect(taken.map(({ changed }) => changed)).toEqual([['deny', 'limits']]);
+  const second = await reload();
+  expect(inWords(second)).toBe(`${FILE}: nothing changed; needs a restart: port (3545 -> 4000)`);
+  edit(ADDRESS);
+  expect(inWords(await reload())).toContain('limits.peers.trusted (7 -> 1048576)');
+  expect(inWords(await reload())).toBe(`${FILE}: nothing has changed`);
+});
+
+test('with an error in the file, or one of the role, nothing is taken over', async () => {
+  const { edit, reload, taken, said, refuse } = daemon(ADDRESS);
+  edit(ADDRESS, 'prot = 1');
+  await expect(reload()).rejects.toThrow(`${FILE}:4:1: there is no key "prot"`);
+  expect(said.at(-1)).toContain('the old configuration stays');
+  edit(ADDRESS, 'deny = "198.51.100.0/24"');
+  refuse(new CommandFailure(EXIT.USAGE, 'no such server'));
+  await expect(reload()).rejects.toThrow('no such server');
+  expect(taken).toEqual([]);
+});
+
+test('reloads that are asked for meanwhile are one more, which sees the latest file', async () => {
+  const { edit, reload, taken } = daemon(ADDRESS);
+  edit(ADDRESS, 'limits.peers.trusted = 7');
+  const first = reload();
+  edit(ADDRESS, 'limits.peers.trusted = 8');
+  const others = [reload(), reload(), reload()];
+  await Promise.all([first, ...others]);
+  expect(others[1]).toBe(others[0]);
+  expect(taken.length).toBeLessThanOrEqual(2);
+  expect(taken.at(-1)?.values['limits']).toEqual(new Map([['peers.trusted', 8]]));
+});

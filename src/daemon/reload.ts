@@ -1,0 +1,112 @@
+/** A daemon takes a changed configuration while it runs. */
+import { closeSync, openSync } from 'node:fs';
+import type { LogLevel } from '../runtime/settings/common-options.ts';
+import type { Configuration } from './configuration/configure.ts';
+import { changesOf } from './configuration/changes.ts';
+import type { Change } from './configuration/changes.ts';
+import type { GivenValues } from './configuration/layers.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
+import { say, setLevel } from './log.ts';
+
+/** The result of a reload. */
+export interface Reloaded {
+  readonly file: string;
+  readonly changed: readonly Change[];
+  /** Options that keep their old values until the daemon is started again. */
+  readonly needRestart: readonly Change[];
+}
+
+/** A role that takes other values of its live options. */
+export interface Changeable {
+  /**
+   * Prepares the role for these values, and resolves with the step that takes them over. `changed`: the names of the options that differ. Rejects
+   * with a CommandFailure if they cannot be: nothing is changed then.
+   */
+  prepare(values: GivenValues, changed: ReadonlySet<string>): Promise<() => void>;
+}
+
+/** Reads the configuration of one daemon again, once at a time. */
+export class Reload {
+  private configuration: Configuration;
+  private readonly readAgain: () => Promise<Configuration>;
+  private underway: Promise<Reloaded> | undefined;
+  private next: Promise<Reloaded> | undefined;
+
+  constructor(configuration: Configuration, readAgain: () => Promise<Configuration>) {
+    this.configuration = configuration;
+    this.readAgain = readAgain;
+  }
+
+  /** Rejects with a CommandFailure if there are errors: the old configuration stays. Those that ask during a reload share the next one. */
+  reload(role: Changeable): Promise<Reloaded> {
+    if (this.underway === undefined) return this.begin(role);
+    this.next ??= this.underway.then(
+      () => this.begin(role),
+      () => this.begin(role),
+    );
+    return this.next;
+  }
+
+  private begin(role: Changeable): Promise<Reloaded> {
+    this.next = undefined;
+    const underway = this.take(role).finally(() => (this.underway = undefined));
+    this.underway = underway;
+    return underway;
+  }
+
+  private async take(role: Changeable): Promise<Reloaded> {
+    try {
+      const reloaded = await this.takeOver(role);
+      say('reloaded', inWords(reloaded));
+      return reloaded;
+    } catch (error) {
+      const lines = error instanceof CommandFailure ? error.lines : [(error as Error).message];
+      for (const line of lines) say('reload-failed', line);
+      say('reload-failed', 'the old configuration stays');
+      throw error;
+    }
+  }
+
+  private async takeOver(role: Changeable): Promise<Reloaded> {
+    const { configuration: before } = this;
+    const after = await this.readAgain();
+    if (after.role !== before.role)
+      throw new CommandFailure(
+        EXIT.USAGE,
+        `${after.path}: the role is "${after.role}" now: restart the daemon, which is a ${before.role}`,
+      );
+    const { live, changed, needRestart } = changesOf(before.role, before.values, after.values);
+    const commit = await role.prepare(after.values, live);
+    commit();
+    if (live.has('logLevel')) setLevel(after.values['logLevel'] as LogLevel);
+    const values = Object.fromEntries(
+      Object.entries({ ...before.values, ...after.values }).map(([name]) => [
+        name,
+        (live.has(name) ? after : before).values[name],
+      ]),
+    );
+    this.configuration = { ...before, values };
+    return { file: after.path, changed, needRestart };
+  }
+}
+
+/** In one line. */
+export function inWords({ file, changed, needRestart }: Reloaded): string {
+  const words = (changes: readonly Change[]): string =>
+    changes.map(({ option, before, after }) => `${option} (${before} -> ${after})`).join(', ');
+  if (changed.length + needRestart.length === 0) return `${file}: nothing has changed`;
+  return [
+    `${file}: ${changed.length === 0 ? 'nothing changed' : `changed: ${words(changed)}`}`,
+    ...(needRestart.length === 0 ? [] : [`needs a restart: ${words(needRestart)}`]),
+  ].join('; ');
+}
+
+/** Whether SIGHUP means that the terminal of this process has gone. Without one, it asks for a reload. */
+export function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false; // ENXIO: the process has none
+  }
+}
