@@ -478,3 +478,26 @@ function hasSumOfPseudoHeader(frame: Uint8Array): boolean {
   const b = frame.subarray(ETHERNET);
   return foldSum(pseudoSum(b, 20)) === (b[26]! << 8) + b[27]!;
 }
+
+test('limits that change in use: program and machine give the same verdicts, and used tokens stay used', () => {
+  const none = { perSecond: 0, burst: 0 };
+  const machine = new ServerRig({});
+  const askedAt = (burst: number, address: string): [number, number] => {
+    const answers = { shared: { perSecond: 0, burst }, member: none, reserve: none };
+    rig.setBudgets({ answers });
+    machine.machine.setLimits({ ...SERVER_LIMITS, answers });
+    const from = at(`${address}:1`);
+    let carried = 0;
+    machine.clear();
+    for (let i = 0; i < 30; i++) {
+      if (rig.run(rig.wrap(solicitation(), { from })).verdict === VERDICT.carried) carried++;
+      machine.receive(from, solicitation());
+    }
+    return [carried, machine.sent.length];
+  };
+  expect(askedAt(5, '192.0.2.81')).toEqual([5, 5]);
+  expect(askedAt(20, '192.0.2.81')).toEqual([0, 0]);
+  expect(askedAt(20, '192.0.2.82')).toEqual([20, 20]);
+  expect(askedAt(3, '192.0.2.83')).toEqual([3, 3]);
+  rig.setBudgets();
+});
