@@ -9,7 +9,7 @@ import type { Namespace } from '../../src/lab/index.ts';
 import { Bird } from '../support/bird.ts';
 import { proveKernelPath } from '../support/carried.ts';
 import { IS_ALL } from '../support/extent.ts';
-import { startClient, startServer, teredoAddress } from '../support/roles.ts';
+import { PROGRAM, nameOf, startClient, startServer, teredoAddress } from '../support/roles.ts';
 import { ManagedRole } from '../support/service-manager.ts';
 import { SteadyTraffic } from '../support/steady-traffic.ts';
 
@@ -35,17 +35,27 @@ interface Relay {
 /** What happens to the relay in use. */
 interface Fault {
   readonly happen: (relay: Relay, router: Namespace) => void;
+  /** Further arguments of the relays. */
+  readonly args?: readonly string[];
   readonly bfd?: boolean;
   /** Whether the service manager starts the relay again. */
   readonly returns?: boolean;
   /** The longest pause of the pings that is allowed (ms). */
   readonly mostMs?: number;
+  readonly mostLost?: number;
 }
 
 const FAULTS: Readonly<Record<string, Fault>> = {
   'kill -9': { happen: ({ role }) => void process.kill(role.pid, 'SIGKILL'), returns: true },
   SIGTERM: { happen: ({ role }) => void process.kill(role.pid, 'SIGTERM') },
-  'drain in BIRD': { happen: ({ bird }) => void bird.ask('disable', 'upstream') },
+  drain: { happen: ({ host }) => void drain(host), mostLost: 0 },
+  // As for an upgrade.
+  'restart with --drain': {
+    args: ['--drain', '2s'],
+    happen: ({ role }) => void role.restart(),
+    returns: true,
+    mostLost: 0,
+  },
   'silent link': { happen: silence },
   'silent link without BFD': { happen: silence, bfd: false, mostMs: MOST_WITHOUT_BFD_MS },
 };
@@ -62,14 +72,17 @@ describe.runIf(IS_ALL)('two relays', () => {
 
 async function check(path: Path, name: string, fault: Fault): Promise<void> {
   await using network = new Network();
-  const traffic = await network.start(path, fault.bfd ?? true);
+  const traffic = await network.start(path, fault);
   const flowsBy = async (relay: number, since: number, after: string): Promise<void> => {
     const moved = await network.uses(relay);
     for (const one of traffic) await one.flowsFrom(moved);
     const losses = traffic.map((one) => one.lossesSince(since));
     const words = losses.map(({ longestPauseMs, lost }) => `${longestPauseMs.toFixed(0)} ms, ${lost} lost`);
     process.stdout.write(`${path}, ${after}: router ${moved - since} ms; pings ${words.join('; ')}\n`);
-    for (const { longestPauseMs } of losses) expect(longestPauseMs).toBeLessThan(fault.mostMs ?? MOST_MS);
+    for (const { longestPauseMs, lost } of losses) {
+      expect(longestPauseMs).toBeLessThan(fault.mostMs ?? MOST_MS);
+      expect(lost).toBeLessThanOrEqual(fault.mostLost ?? Infinity);
+    }
   };
   const since = Date.now();
   fault.happen(network.relays[0]!, network.router);
@@ -88,12 +101,13 @@ class Network implements AsyncDisposable {
   }
 
   /** Resolves with pings in both directions, by the first relay. */
-  async start(path: Path, bfd: boolean): Promise<readonly SteadyTraffic[]> {
+  async start(path: Path, { bfd = true, args = [] }: Fault): Promise<readonly SteadyTraffic[]> {
     const { net } = this;
     const { client } = net.site('a', 'port-restricted');
     const change = (text: string): string => (bfd ? text : text.replace('bfd on;', ''));
     await startServer(net.server, SERVER_ADDRESS);
-    for (const number of [1, 2]) this.relays.push(await this.addRelay(number, path, change));
+    for (const number of [1, 2])
+      this.relays.push(await this.addRelay(number, ['--data-path', path, ...args], change));
     this.birds.push(new Bird(this.router, 'teredo-router.conf', {}, change));
     await this.uses(1);
     await startClient(client, SERVER_ADDRESS, '--data-path', path);
@@ -114,7 +128,11 @@ class Network implements AsyncDisposable {
     for (const bird of this.birds) bird[Symbol.dispose]();
   }
 
-  private async addRelay(number: number, path: Path, change: (text: string) => string): Promise<Relay> {
+  private async addRelay(
+    number: number,
+    options: readonly string[],
+    change: (text: string) => string,
+  ): Promise<Relay> {
     const { net, router } = this;
     const [name, address, network] = [`relay-${number}`, `192.0.2.20${number}`, `2001:db8:1${number}`];
     const host = net.lab.host(name);
@@ -130,9 +148,13 @@ class Network implements AsyncDisposable {
     };
     const bird = new Bird(host, 'teredo-relay.conf', values, change);
     this.birds.push(bird);
-    const args = ['--address', address, '--data-path', path];
+    const args = ['--address', address, ...options];
     return { host, bird, role: await ManagedRole.start(host, 'relay', args, undefined, UNIT) };
   }
+}
+
+function drain(host: Namespace): string {
+  return host.execute(process.execPath, PROGRAM, 'drain', nameOf(host, 'relay'));
 }
 
 /** Nothing passes between the router and the first relay, but both interfaces stay up. */

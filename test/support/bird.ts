@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,32 +20,13 @@ export class Bird implements Disposable {
     const config = join(this.folder, 'bird.conf');
     writeFileSync(config, change(withValues(readFileSync(FOLDER + file, 'utf8'), values)));
     // With its log on standard error. Without a fixed priority it takes a busy machine for a silent link.
-    host.spawn('chrt', [
-      '--rr',
-      '10',
-      'bird',
-      '-f',
-      '-d',
-      '-c',
-      config,
-      '-s',
-      this.socket,
-      '-P',
-      join(this.folder, 'pid'),
-    ]);
-  }
-
-  /** A command of birdc. */
-  ask(...words: string[]): string {
-    return execFileSync('birdc', ['-s', this.socket, ...words], { encoding: 'utf8' });
+    const inFolder = (name: string): string => join(this.folder, name);
+    const files = ['-c', config, '-s', inFolder('control'), '-P', inFolder('pid')];
+    host.spawn('chrt', ['--rr', '10', 'bird', '-f', '-d', ...files]);
   }
 
   [Symbol.dispose](): void {
     rmSync(this.folder, { recursive: true, force: true });
-  }
-
-  private get socket(): string {
-    return join(this.folder, 'control');
   }
 }
 
