@@ -61,6 +61,8 @@ function addDocuments(tree, licenceOfNode, version, date) {
   tree.copyCompressed('README.md', `${DOCUMENTS}/README.md`);
   for (const page of readdirSync(join(root, 'docs', 'guide')))
     tree.copyCompressed(`docs/guide/${page}`, `${DOCUMENTS}/guide/${page}`);
+  for (const file of readdirSync(join(root, 'packaging', 'bird')))
+    tree.copy(`packaging/bird/${file}`, `${DOCUMENTS}/examples/bird/${file}`);
 }
 
 function debianChangelog(version, date) {
