@@ -1,6 +1,6 @@
 /** How many new clients a relay can reach per second. */
 import { Crowd } from './crowd.ts';
-import { cpuSeconds } from './variants.ts';
+import { cpuSeconds, startRelay } from './variants.ts';
 import type { TeredoVariant } from './variants.ts';
 
 export interface NewPeers {
@@ -31,4 +31,11 @@ export async function measureNewPeers(
     perSecond: arrived / took,
     cpuMicroseconds: ((cpuSeconds(crowd.relay) - cpu) * 1e6) / arrived,
   };
+}
+
+/** The same with the default limits: all packets are of one native host, and all clients have one server. Clients reached per second. */
+export async function measureWithDefaultLimits(seconds: number): Promise<number> {
+  await using crowd = await Crowd.openWith((net) => startRelay(net, 'kernel'));
+  const { arrived, seconds: took } = await crowd.meet(0, MOST, seconds);
+  return arrived / took;
 }

@@ -3,7 +3,7 @@ import { measureFirstReply } from './first-reply.ts';
 import { measureTcp, measureUdp } from './iperf.ts';
 import { measureMemory } from './memory.ts';
 import type { Memory } from './memory.ts';
-import { measureNewPeers } from './new-peers.ts';
+import { measureNewPeers, measureWithDefaultLimits } from './new-peers.ts';
 import { measureWithPeers } from './peers.ts';
 import { measureRelay } from './relay-packets.ts';
 import { measureLoadedRoundTrip, measureRoundTrip } from './round-trip.ts';
@@ -90,6 +90,12 @@ export const PARTS = {
       add('relay, new peers/s', variant, perSecond);
       add('relay, us of its CPU a new peer', variant, cpuMicroseconds);
     }
+    say('kernel, default limits');
+    add(
+      'relay, new peers/s of one native host, default limits',
+      'kernel',
+      await measureWithDefaultLimits(10),
+    );
   },
   memory: async ({ quick, say, add }) => {
     const [few, ...numbers] = quick ? [5_000, 20_000] : [20_000, 100_000, 1_000_000];
