@@ -18,7 +18,7 @@ async function offered(line: string): Promise<string[]> {
 
 describe('words offered for completion', () => {
   test('commands, without hidden ones, with their meaning', async () => {
-    expect(await offered('teredo rel')).toEqual(['relay']);
+    expect(await offered('teredo rela')).toEqual(['relay']);
     expect(await offered('teredo ')).toEqual(expect.arrayContaining(['client', 'status', 'help']));
     expect(await offered('teredo compl')).toEqual([]);
     expect(await candidates(program, ['statu'], KNOWN)).toEqual([
