@@ -14,7 +14,7 @@ const RUN: Readonly<Record<RoleName, (values: never, reload: Reload) => Promise<
   'host-relay': runHostRelay,
 };
 
-/** Runs the role of a configuration file, with these flags besides; resolves when it has ended. */
+/** Runs the role of a configuration file, with these flags in addition; resolves when it has ended. */
 export async function runConfigured(path: string, flagsOf: FlagsOf): Promise<ExitCode> {
   const read = () => configure(path, flagsOf);
   const configuration = await read();
