@@ -38,6 +38,7 @@ const EMULATOR = {
 /** Needed to make packages. */
 const PACKAGING = {
   scdoc: 'scdoc',
+  mmdebstrap: 'mmdebstrap',
   'dpkg-deb': 'dpkg',
   'x86_64-linux-gnu-strip': 'binutils-x86-64-linux-gnu',
   'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu',
@@ -48,6 +49,8 @@ const LONG_TESTS = {
   zsh: 'zsh',
   fish: 'fish',
   ...PACKAGING,
+  lintian: 'lintian',
+  umoci: 'umoci',
   man: 'man-db',
   bird: 'bird2',
 };

@@ -1,6 +1,6 @@
 /**
- * `npm run package -- [--fast] [amd64] [arm64]`: the Debian packages, in the folder `packages`; without names both. `--fast` compresses less.
- * The same commit gives the same files.
+ * `npm run package -- [--fast] [amd64] [arm64]`: the Debian packages and OCI images, in the folder `packages`; without names for
+ * both processors. `--fast` compresses less. The same commit gives the same files, while Debian does not change.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { build } from './build.mjs';
 import { PACKAGE_PROGRAMS, ensurePackages, ensurePrograms } from './ensure.mjs';
 import { makeDeb } from './package/deb.mjs';
+import { makeImage } from './package/image.mjs';
 import { PROCESSORS } from './package/single-executable.mjs';
 import { root } from './run.mjs';
 
@@ -26,13 +27,16 @@ ensurePrograms(PACKAGE_PROGRAMS);
 await build();
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 for (const [cpu, { debian }] of Object.entries(PROCESSORS))
-  if (wanted.length === 0 || wanted.includes(debian)) process.stdout.write(`${await make(cpu)}\n`);
+  if (wanted.length === 0 || wanted.includes(debian))
+    process.stdout.write(`${(await make(cpu, debian)).join('\n')}\n`);
 
-async function make(cpu) {
+async function make(cpu, architecture) {
   const work = mkdtempSync(join(tmpdir(), 'teredo-package-'));
   try {
     const out = join(root, 'packages');
-    return await makeDeb({ cpu, version, date: dateOfSource(), out, work, isFast });
+    const date = dateOfSource();
+    const deb = await makeDeb({ cpu, version, date, out, work, isFast });
+    return [deb, makeImage({ deb, architecture, version, date, out, work })];
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
