@@ -3,6 +3,7 @@ import type { ClientStatus, ContactStatus, PeerStatus } from '../control/status.
 import { CLIENT_LIMITS } from '../core/client/index.ts';
 import type { ServerCandidate } from '../core/client/index.ts';
 import type { ClientState } from '../core/events.ts';
+import type { PortFactory } from '../io/port-factory.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
 import type { PortMapping } from '../io/ports.ts';
 import type { ClientSettings } from '../runtime/client-settings.ts';
@@ -39,8 +40,12 @@ export class ClientRole implements Role {
   private isExposureSaid = false;
   private saidAddress: string | undefined;
 
-  constructor(settings: ResolvedSettings, resolve: () => Promise<ServerCandidate[]>, running: RunningRole) {
-    const ports = kernelPorts();
+  constructor(
+    settings: ResolvedSettings,
+    resolve: () => Promise<ServerCandidate[]>,
+    ports: PortFactory,
+    running: RunningRole,
+  ) {
     const client = new Client(settings, ports);
     this.client = client;
     this.mayMeet = settings.meet !== undefined;

@@ -1,5 +1,7 @@
 import { CLIENT_LIMITS } from '../core/client/index.ts';
 import type { ServerCandidate } from '../core/client/index.ts';
+import { keptPorts } from '../io/kept-ports.ts';
+import { fitsServers } from '../runtime/client-handover.ts';
 import { resolveServers } from '../runtime/servers.ts';
 import type { KnownAddresses } from '../runtime/servers.ts';
 import type { CLIENT_OPTIONS } from '../runtime/settings/client-options.ts';
@@ -13,8 +15,9 @@ import { resolveMeetingPoint } from './meeting-point.ts';
 import { noticesOfPortMappingFile, portMappingFile } from './port-mapping.ts';
 import type { Reload } from './reload.ts';
 import { runRole } from './run-role.ts';
+import type { RunningRole } from './run-role.ts';
 import { readSecret } from './secrets.ts';
-import { noticesOfServer } from './start-notices.ts';
+import { noticesOfRemoved, noticesOfServer } from './start-notices.ts';
 
 type ClientValues = Values<typeof CLIENT_OPTIONS>;
 
@@ -26,13 +29,15 @@ export async function runClient(values: ClientValues, reload?: Reload): Promise<
   const settings = await settingsOf(values, notices, known);
   const resolve = (): Promise<ServerCandidate[]> =>
     resolveServers(values.servers, values.secondary, () => {}, known);
-  return runRole(
-    'client',
-    values.name,
-    (running) => new ClientRole(settings, resolve, running),
-    notices,
-    reload,
-  );
+  const { ports, removed } = keptPorts({
+    udp: { address: settings.bind ?? 0, port: settings.port ?? 0 },
+    tun: settings.interface ?? '',
+    fitsState: (state) => fitsServers(state, settings.servers),
+    keepsLinks: false,
+  });
+  notices.push(...noticesOfRemoved(removed));
+  const make = (running: RunningRole): ClientRole => new ClientRole(settings, resolve, ports, running);
+  return runRole('client', values.name, make, notices, reload);
 }
 
 async function settingsOf(

@@ -57,7 +57,7 @@ function run(
   const { ports, removed } = keptPorts({
     udp: { address, port },
     tun,
-    carrier: dataPath === 'user' ? 'user' : 'kernel',
+    keepsLinks: dataPath !== 'user',
   });
   const all = [...notices, ...noticesOfAccess(access), ...noticesOfRemoved(removed)];
   const make = (running: RunningRole): RelayRole =>

@@ -50,6 +50,7 @@ test('changes are said at most once a second, and the last one always', () => {
   vi.advanceTimersByTime(1_000);
   expect(said().filter((text) => text !== 'READY=1')).toEqual([
     'STATUS=looking',
+    'STATUS=state 1',
     'STATUS=state 10',
     'STATUS=state 20',
     'STATUS=state 25',

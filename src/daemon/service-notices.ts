@@ -4,7 +4,7 @@ import type { Readiness } from './readiness.ts';
 
 /** A role that cannot serve yet counts as started after this time: its state says the reason. */
 const PATIENCE_MS = 10_000;
-/** The least time between two looks at the state. */
+/** The least time between two looks at the state of a role that is ready. */
 const SPACING_MS = 1_000;
 
 /** Tells the service manager when the role is ready, and its state in words whenever that changes. */
@@ -32,7 +32,7 @@ export class ServiceNotices {
   changed(): void {
     if (this.patience === undefined || this.closed) return;
     this.isChanged = true;
-    if (this.spacing === undefined) this.report();
+    if (this.spacing === undefined || !this.isReadySaid) this.report();
   }
 
   /** The role ends. */
@@ -44,6 +44,7 @@ export class ServiceNotices {
   }
 
   private report(): void {
+    clearTimeout(this.spacing);
     this.isChanged = !survive(() => this.sayState());
     this.spacing = setTimeout(() => {
       this.spacing = undefined;

@@ -34,7 +34,7 @@ test('nothing is taken over unless both socket and interface fit', () => {
       { name: 'link-egress-1', fd: sys.memfdCreate('link', 0) },
       { name: 'tun', fd: 9_999 }, // a number without a descriptor
     ],
-    { udp: { address: LOOPBACK, port }, tun: 'teredo', carrier: 'kernel' },
+    { udp: { address: LOOPBACK, port }, tun: 'teredo', keepsLinks: true },
   );
   expect(store.removed).toEqual(['other', 'tun', 'udp', 'state', 'link-egress-1']);
   expect([store.take('udp'), store.take('state'), store.links]).toEqual([undefined, undefined, []]);
@@ -42,7 +42,7 @@ test('nothing is taken over unless both socket and interface fit', () => {
 });
 
 test('a first start has nothing to remove', () => {
-  const store = new DescriptorStore([], { udp: { address: 0, port: 0 }, tun: 'teredo', carrier: 'user' });
+  const store = new DescriptorStore([], { udp: { address: 0, port: 0 }, tun: 'teredo', keepsLinks: false });
   expect(store.removed).toEqual([]);
   expect(store.take('udp')).toBeUndefined();
 });

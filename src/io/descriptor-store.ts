@@ -5,6 +5,7 @@ import type { PassedDescriptor } from '../linux/passed-descriptors.ts';
 import { isUdpSocketAt } from '../linux/socket.ts';
 import { awaitSystemd, notifySystemd } from '../linux/systemd.ts';
 import { isTunOf } from '../linux/tun.ts';
+import { readState } from './kept-state.ts';
 import type { Endpoint } from '../wire/index.ts';
 
 /** The names of the descriptors in the service manager's store. */
@@ -16,8 +17,10 @@ export interface RolePlaces {
   /** Port 0: any. */
   readonly udp: Endpoint;
   readonly tun: string;
-  /** `user`: programs of a predecessor are of no use. */
-  readonly carrier: 'kernel' | 'user';
+  /** Whether a role with this state can be taken over; undefined: there is no state that is whole. Absent: always. */
+  readonly fitsState?: (state: Uint8Array | undefined) => boolean;
+  /** Whether the programs of the kernel path stay attached while there is no process. */
+  readonly keepsLinks: boolean;
 }
 
 /**
@@ -39,7 +42,7 @@ export class DescriptorStore {
       this.kept.set(name, fd);
       return false;
     });
-    const isWhole = this.kept.has('udp') && this.kept.has('tun');
+    const isWhole = this.kept.has('udp') && this.kept.has('tun') && this.hasFitting(places);
     if (!isWhole) {
       for (const [name, fd] of this.kept) removed.push({ name, fd });
       removed.push(...links);
@@ -54,6 +57,12 @@ export class DescriptorStore {
     }
     // Until the service manager has closed its copies, too, port and interface are in use.
     awaitSystemd();
+  }
+
+  private hasFitting({ fitsState }: RolePlaces): boolean {
+    const state = this.kept.get('state');
+    if (fitsState === undefined) return true;
+    return fitsState(state === undefined ? undefined : readState(state)?.state);
   }
 
   /** The descriptor with this name that a predecessor left. The caller closes it. */

@@ -28,11 +28,12 @@ export function keptPorts(places: RolePlaces): KeptPorts {
   const store = new DescriptorStore(passed, places);
   const handover = stateIn(store, 'state');
   const kernelPath = new KernelPathHandover(new LinkStore(store, store.links), stateIn(store, 'ways'));
-  if (places.carrier === 'user') kernelPath.links.discardLeft();
+  if (!places.keepsLinks) kernelPath.links.discardLeft();
   const ports: PortFactory = {
     ...kernel,
     handover,
     openUdp: (options) => {
+      if (options.few === true) return kernel.openUdp(options); // for one peer, or a test
       const kept = store.take('udp');
       if (kept !== undefined) return refusable(() => new UdpSocket({ ...options, headroom: HEADROOM, kept }));
       const udp = kernel.openUdp(options);
@@ -47,6 +48,7 @@ export function keptPorts(places: RolePlaces): KeptPorts {
       return tun;
     },
     openKernelPath: (options) => {
+      if (!places.keepsLinks) return kernel.openKernelPath(options);
       try {
         return kernelPathOf(options, kernelPath);
       } catch (error) {

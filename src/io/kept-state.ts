@@ -41,7 +41,7 @@ export class KeptState implements Handover {
 }
 
 /** Undefined: the file has no valid contents, for example because its writer was killed. */
-function readState(fd: number): Handover['left'] {
+export function readState(fd: number): Handover['left'] {
   try {
     const header = Buffer.alloc(HEADER);
     const isWhole = readSync(fd, header, 0, HEADER, 0) === HEADER;

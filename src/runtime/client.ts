@@ -11,6 +11,7 @@ import { Debounce } from '../io/debounce.ts';
 import { countSystemFailure, isShortage, survive } from '../io/system-failures.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv6 } from '../wire/index.ts';
+import { ClientHandover } from './client-handover.ts';
 import { ClientInterface } from './client-interface.ts';
 import { machineOptions } from './client-settings.ts';
 import type { ClientEvents, ClientSettings } from './client-settings.ts';
@@ -50,6 +51,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly policy: AddressPolicy;
   private readonly kernelPath: DataPathUse;
   private readonly gateway: GatewayMapping;
+  private readonly handover: ClientHandover;
   /** The mapping that a server saw last. */
   private lastMapped: Endpoint | undefined;
   private servers: readonly ServerCandidate[];
@@ -100,6 +102,7 @@ export class Client extends EventEmitter<ClientEvents> {
         this.emit('port-mapping', mapping);
       },
     );
+    this.handover = new ClientHandover(ports.handover);
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) =>
       this.emit('warning', line, 'limit'),
     );
@@ -155,6 +158,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.debounce.trigger());
       this.suspendWatch.start();
+      this.takeOver();
       this.lookOnceMore();
       this.restOrStart();
     } catch (error) {
@@ -291,6 +295,7 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private async shutDown(): Promise<void> {
+    this.handover.close();
     this.again?.rest();
     this.debounce.close();
     this.suspendWatch.close();
@@ -315,11 +320,13 @@ export class Client extends EventEmitter<ClientEvents> {
         });
         break;
       case 'address-added':
+        this.handover.note(event.address);
         this.noteMapping(event.mapped);
         this.tunnel?.addAddress(event.address);
         this.tell(() => this.emit('address', event.address));
         break;
       case 'address-removed':
+        this.handover.note(this.address);
         this.tunnel?.removeAddress(event.address);
         if (this.address === undefined) this.tell(() => this.emit('address', undefined));
         break;
@@ -400,6 +407,13 @@ export class Client extends EventEmitter<ClientEvents> {
     if (this.host.isResting) this.gateway.rest();
     else this.gateway.networkChanged();
     return true;
+  }
+
+  /** The interface that a predecessor left has its address. */
+  private takeOver(): void {
+    const { left } = this.handover;
+    if (left === undefined) this.handover.note(undefined);
+    else this.driver.request(() => void this.machine.adopt(left));
   }
 
   private restOrStart(): void {

@@ -220,6 +220,11 @@ export class ClientMachine implements OffloadingMachine {
     this.context.offload.set(on);
   }
 
+  /** Before {@link start}: the address of a predecessor of this process. It stays if a server sees the same mapping. */
+  adopt(address: Ipv6): boolean {
+    return this.service.adopt(address);
+  }
+
   start(now: number): void {
     this.service.start(now);
     this.sweepAt = now + SWEEP_INTERVAL_MS;

@@ -11,6 +11,7 @@ import { Qualification } from './qualification.ts';
 import type { RefreshIntervalDetermination } from './refresh-interval.ts';
 import { ServerLog } from '../server-log.ts';
 import type { Answer } from '../status.ts';
+import { CONE_FLAG, flagsOf, mappedAddressOf, mappedPortOf, serverOf } from '../../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../../../wire/index.ts';
 
 /** An off-line client tries again after this time, so that it is soon qualified when it can be. */
@@ -70,6 +71,24 @@ export class Service {
     this.qualification.handleTimeout(now);
     this.maintenance.handleTimeout(now);
     if (now >= this.retryAt) this.qualify(now);
+  }
+
+  /**
+   * A predecessor of this process had this address. It is kept until a server answers: if the mapping is still the same, connections survive.
+   * False: the address is of none of the servers.
+   */
+  adopt(address: Ipv6): boolean {
+    const { context } = this;
+    const primary = serverOf(address, 0);
+    const server = context.servers.findIndex((one) => one.primary === primary);
+    if (server < 0 || this.running) return false;
+    const mapped = { address: mappedAddressOf(address, 0), port: mappedPortOf(address, 0) };
+    const cone = (flagsOf(address, 0) & CONE_FLAG) !== 0;
+    this.made = { server: primary, mapped, cone, address };
+    context.address = address;
+    context.mapped = mapped;
+    this.event({ type: 'address-added', address, mapped, server });
+    return true;
   }
 
   start(now: number): void {
