@@ -1,11 +1,12 @@
 /**
- * `npm run package -- [--fast] [amd64] [arm64]`: the Debian packages and OCI images, in the folder `packages`; without names for
- * both processors. `--fast` compresses less. The same commit gives the same files, while Debian does not change.
+ * `npm run package -- [--fast] [--out FOLDER] [amd64] [arm64]`: the Debian packages and OCI images, in the folder `packages`; without names
+ * for both processors. `--fast` compresses less. The same commit gives the same files, while Debian does not change.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { PACKAGE_PROGRAMS, ensurePackages, ensurePrograms } from './ensure.mjs';
 import { makeDeb } from './package/deb.mjs';
@@ -13,8 +14,13 @@ import { makeImage } from './package/image.mjs';
 import { PROCESSORS } from './package/single-executable.mjs';
 import { root } from './run.mjs';
 
-const isFast = process.argv.includes('--fast');
-const wanted = process.argv.slice(2).filter((word) => word !== '--fast');
+const { values: given, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: {
+    fast: { type: 'boolean', default: false },
+    out: { type: 'string', default: join(root, 'packages') },
+  },
+});
 const architectures = Object.values(PROCESSORS).map(({ debian }) => debian);
 const unknown = wanted.find((name) => !architectures.includes(name));
 if (unknown !== undefined) {
@@ -33,9 +39,8 @@ for (const [cpu, { debian }] of Object.entries(PROCESSORS))
 async function make(cpu, architecture) {
   const work = mkdtempSync(join(tmpdir(), 'teredo-package-'));
   try {
-    const out = join(root, 'packages');
-    const date = dateOfSource();
-    const deb = await makeDeb({ cpu, version, date, out, work, isFast });
+    const [date, out] = [dateOfSource(), resolve(given.out)];
+    const deb = await makeDeb({ cpu, version, date, out, work, isFast: given.fast });
     return [deb, makeImage({ deb, architecture, version, date, out, work })];
   } finally {
     rmSync(work, { recursive: true, force: true });

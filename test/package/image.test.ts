@@ -20,8 +20,8 @@ describe.skipIf(!IS_ALL || process.getuid?.() !== 0)('the OCI image', () => {
 
   beforeAll(() => {
     work = mkdtempSync(join(tmpdir(), 'teredo-image-'));
-    execute(process.execPath, [join(ROOT, 'scripts', 'package.mjs'), '--fast', 'amd64']);
-    const archive = join(ROOT, 'packages', `teredo_${version}_amd64.oci.tar`);
+    execute(process.execPath, [join(ROOT, 'scripts', 'package.mjs'), '--fast', '--out', work, 'amd64']);
+    const archive = join(work, `teredo_${version}_amd64.oci.tar`);
     execute('tar', ['-xf', archive, '-C', work]);
     execute('umoci', ['unpack', '--image', `${work}:${version}`, join(work, 'bundle')]);
     files = join(work, 'bundle', 'rootfs');

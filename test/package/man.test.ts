@@ -45,7 +45,8 @@ describe.skipIf(!IS_ALL)('manual pages', () => {
   });
 
   test.for(COMMANDS)('%s: the page has the options of --help with the same words', (command) => {
-    const [text] = rendered(pageOf(command)).split(/^ADDRESS MAKE$/m);
+    const commandsBelow = new RegExp(`^${command.toUpperCase()} [A-Z]+$`, 'm');
+    const [text] = rendered(pageOf(command)).split(commandsBelow);
     const options = optionsIn(execute(process.execPath, [join(ROOT, 'bin', 'teredo'), command, '--help']));
     expect(options.length).toBeGreaterThan(0);
     const words = inOneLine(text!);
