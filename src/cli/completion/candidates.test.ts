@@ -16,6 +16,19 @@ async function offered(line: string): Promise<string[]> {
   return found.map(({ word }) => word);
 }
 
+test('names that another account may have chosen are offered only where they are names', async () => {
+  const bad = ['x$(touch y)', '-h', 'a b', 'a\nb', ''];
+  const known: KnownNames = {
+    daemons: () => [...bad, 'relay'],
+    configurations: () => [...bad, 'home'],
+    peers: () => Promise.resolve([...bad, '2001:db8::1']),
+  };
+  const words = async (...line: string[]) => (await candidates(program, line, known)).map(({ word }) => word);
+  expect(await words('status', '')).toEqual(['relay']);
+  expect(await words('run', '')).toEqual(['home', FILES.word]);
+  expect(await words('ping', '')).toEqual(['2001:db8::1']);
+});
+
 describe('words offered for completion', () => {
   test('commands, without hidden ones, with their meaning', async () => {
     expect(await offered('teredo rela')).toEqual(['relay']);

@@ -3,6 +3,8 @@ import { CLIENT_LIMITS } from '../../core/client/index.ts';
 import { RELAY_LIMITS } from '../../core/relay/index.ts';
 import { SERVER_LIMITS } from '../../core/server/index.ts';
 import { namesOfLimits } from '../../runtime/settings/limits.ts';
+import { faultOfName } from '../../runtime/settings/rules.ts';
+import { parseIpv6 } from '../../wire/index.ts';
 import { CONFIGURATION } from '../commands/run.ts';
 import { CommandLine } from './command-line.ts';
 
@@ -85,11 +87,21 @@ function limitsOf(command: Command): Candidate[] {
 }
 
 async function argumentsOf(argument: Argument, known: KnownNames): Promise<Candidate[]> {
-  if (argument.name() === 'name') return known.daemons().map((word) => ({ word, about: 'daemon' }));
+  if (argument.name() === 'name') return named(known.daemons(), 'daemon');
   if (argument.name() === CONFIGURATION[0].slice(1, -1))
-    return [...known.configurations().map((word) => ({ word, about: 'configuration' })), FILES];
-  if (argument.name() === 'address') return (await known.peers()).map((word) => ({ word, about: 'peer' }));
+    return [...named(known.configurations(), 'configuration'), FILES];
+  if (argument.name() === 'address')
+    return offer(await known.peers(), 'peer', (word) => parseIpv6(word) !== undefined);
   return [];
+}
+
+function named(words: readonly string[], about: string): Candidate[] {
+  return offer(words, about, (word) => faultOfName(word) === undefined);
+}
+
+/** Shells put a word into the command line as it is: another account may have made a file with a command in its name. */
+function offer(words: readonly string[], about: string, isSafe: (word: string) => boolean): Candidate[] {
+  return words.filter(isSafe).map((word) => ({ word, about }));
 }
 
 /** The beginning of a meaning, on one line. */
