@@ -327,6 +327,21 @@ test('--watch redraws a terminal in place, and leaves it as it was', async () =>
   expect(child.text()).toContain('\u001b[?25h\u001b[?1049ldaemon');
 });
 
+test('--watch gives the terminal back while it is stopped', async () => {
+  const folder = await daemons({ answering: running });
+  const inShell = `${process.execPath} ${PROGRAM} status --watch & P=$!; while read W; do kill -$W $P; done`;
+  const child = watching(['-qefc', `sh -c '${inShell}'`, '/dev/null'], folder, 'script');
+  const count = (part: string) => child.text().split(part).length - 1;
+  await child.until(() => count('\u001b[?1049h') === 1);
+  child.process.stdin!.write('TSTP\n');
+  await child.until(() => count('\u001b[?25h\u001b[?1049l') === 1);
+  child.process.stdin!.write('CONT\n');
+  await child.until(() => count('\u001b[?1049h') === 2);
+  child.process.stdin!.write('INT\n');
+  await child.until(() => count('\u001b[?25h\u001b[?1049l') === 2);
+  child.process.stdin!.end();
+});
+
 function watching(args: readonly string[], folder: string, program?: string) {
   const [command, ...words] =
     program === undefined ? [process.execPath, PROGRAM, ...args] : [program, ...args];

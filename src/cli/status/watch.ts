@@ -29,26 +29,46 @@ export async function watch(
   lookOnce: (before: Look | undefined) => Promise<Look>,
   frameOf: (look: Look) => Frame,
 ): Promise<never> {
-  const screen = process.stdout.isTTY ? new Screen(process.stdout) : undefined;
+  const screen = canRedraw(process.stdout.isTTY, process.env['TERM'])
+    ? new Screen(process.stdout)
+    : undefined;
   let exitCode: ExitCode = EXIT.OK;
   const end = (): never => {
     screen?.close();
     process.exit(exitCode);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+  if (screen !== undefined) leaveWhileStopped(screen);
   let last = await lookOnce(undefined);
-  for (let frame = frameOf(last); ;) {
-    exitCode = frame.exitCode;
-    if (screen === undefined) printFrame(frame);
-    else screen.draw([...frame.lines, ...frame.complaints]);
-    await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
-    try {
-      last = await lookOnce(last);
-      frame = frameOf(last);
-    } catch (error) {
-      // A daemon that is being restarted comes back.
-      if (!(error instanceof CommandFailure)) throw error;
-      frame = { lines: [], complaints: [error.message], exitCode: error.exitCode };
+  try {
+    for (let frame = frameOf(last); ;) {
+      exitCode = frame.exitCode;
+      if (screen === undefined) printFrame(frame);
+      else screen.draw([...frame.lines, ...frame.complaints]);
+      await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
+      try {
+        last = await lookOnce(last);
+        frame = frameOf(last);
+      } catch (error) {
+        // A daemon that is being restarted comes back.
+        if (!(error instanceof CommandFailure)) throw error;
+        frame = { lines: [], complaints: [error.message], exitCode: error.exitCode };
+      }
     }
+  } finally {
+    screen?.close();
   }
+}
+
+/** Whether the output is a terminal that moves its cursor. */
+export function canRedraw(isTerminal: boolean, kind: string | undefined): boolean {
+  return isTerminal && kind !== undefined && kind !== '' && kind !== 'dumb';
+}
+
+/** Ctrl-Z gives the terminal back to the shell; when the process goes on, the next look draws anew. */
+function leaveWhileStopped(screen: Screen): void {
+  process.on('SIGTSTP', () => {
+    screen.close();
+    process.kill(process.pid, 'SIGSTOP');
+  });
 }
