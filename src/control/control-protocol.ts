@@ -1,7 +1,7 @@
 /**
  * The control protocol: one JSON object a line, one line each way over a stream socket. A request names a command; the answer is
- * `{ok: true, result}` or `{ok: false, code, message}`. Only root and the daemon's user may ask for a reload; the other commands give
- * information.
+ * `{ok: true, result}` or `{ok: false, code, message}`. Only root and the daemon's user may ask for `drain` and `reload`; the other
+ * commands give information.
  */
 
 /** A longer line is no request. */

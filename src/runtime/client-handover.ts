@@ -9,7 +9,7 @@ const LAYOUT = 0x0100_0001;
 const HEADER = 4;
 const ADDRESS = 16;
 
-/** Passes a client's address to its successor, where a service manager keeps what it leaves. */
+/** Passes a client's address to its successor, by the descriptor store of a service manager. */
 export class ClientHandover {
   private readonly handover: Handover | undefined;
   private isClosed = false;

@@ -98,7 +98,7 @@ export class ResolveAgain {
   }
 }
 
-/** In whatever order: name servers turn it, and no attempt is to start again for that. */
+/** The order does not count: name servers change it, and no attempt starts again for that. */
 function areSame(a: readonly ServerCandidate[], b: readonly ServerCandidate[]): boolean {
   const inOrder = (servers: readonly ServerCandidate[]): string =>
     servers

@@ -1,5 +1,5 @@
 /**
- * Two relays and a router, all with BIRD and the files of packaging/bird/. Whatever happens to the relay in use, the router takes the other one,
+ * Two relays and a router, all with BIRD and the files of packaging/bird/. For each fault of the relay in use, the router takes the other one,
  * and pings between a client behind a NAT and a native host flow again soon.
  */
 import { readFileSync } from 'node:fs';
