@@ -76,8 +76,26 @@ test('a table with fewer peers than before loses none at once, and no valid one 
   expect(table.unverifiedCount).toBe(402);
 });
 
-function inserted(table: PeerTable, i: number): number {
-  const address = new Uint8Array(16).fill(0x20);
+test('a table far above its lowered limits keeps valid peers and refuses newcomers; silent ones leave by a few at each', () => {
+  const limits = liveCopy({ trusted: 2_000, unverified: 400 });
+  const removed: number[] = [];
+  const table = new PeerTable(limits, seededEntropy(1), (peer) => removed.push(peer));
+  for (let i = 0; i < 2_000; i++) trusted(table, i, 0); // of one origin
+  for (let i = 2_000; i < 2_400; i++) inserted(table, i);
+  changeLimits(limits, { trusted: 200, unverified: 10 });
+  const newcomer = inserted(table, 5_000, 0x21);
+  expect([removed.length, table.unverifiedCount]).toEqual([32, 369]);
+  expect(table.trust(newcomer, 1)).toBe(false);
+  expect([removed.length, table.trustedCount]).toEqual([32, 2_000]);
+  expect(table.trust(newcomer, 60_000)).toBe(false);
+  expect(table.trustedCount).toBe(1_968);
+  for (let i = 1; i < 56; i++) expect(table.trust(newcomer, 60_000)).toBe(false);
+  expect(table.trust(newcomer, 60_000)).toBe(true);
+  expect(table.trustedCount).toBe(200);
+});
+
+function inserted(table: PeerTable, i: number, prefix = 0x20): number {
+  const address = new Uint8Array(16).fill(prefix);
   new DataView(address.buffer).setUint32(12, v4('192.0.2.0') + i);
   return table.insert(address, 0);
 }

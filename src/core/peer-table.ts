@@ -28,6 +28,9 @@ export const FREE = 0;
 export const UNVERIFIED = 1;
 export const TRUSTED = 2;
 
+/** How many peers are looked at or removed for a newcomer, so that a packet to a full table has a bounded cost. */
+const MOST_TRIES = 32;
+
 /** How many peers a machine has. */
 export interface PeerCounts {
   readonly trusted: number;
@@ -170,13 +173,14 @@ export class PeerTable {
   /**
    * Moves a peer to the trusted pool. If that is full, a peer that is no longer valid is removed, or else a peer whose origin has more
    * trusted peers than this one's, or, for a peer that was sent to, one that never was: any number of peers may have come by themselves.
-   * False: there is no such peer, and this one stays unverified. More than one peer is removed if the limit has been lowered.
+   * False: there is no such peer, and this one stays unverified. It also stays so while there are more peers than a limit that has been lowered.
    */
   trust(peer: number, now: number): boolean {
     if (this.status[peer] === TRUSTED) return true;
     if (this.counts[TRUSTED]! >= this.limits.trusted) {
       this.onFull?.('trusted', this.address(peer));
-      while (this.counts[TRUSTED]! >= this.limits.trusted) if (!this.makeRoom(peer, now)) return false;
+      if (this.hasSurplus(now)) return false;
+      if (this.counts[TRUSTED]! >= this.limits.trusted && !this.makeRoom(peer, now)) return false;
     }
     this.move(peer, TRUSTED);
     return true;
@@ -318,13 +322,22 @@ export class PeerTable {
     this.remove(peer);
   }
 
+  /** Whether there are more trusted peers than a limit that has been lowered. Removes some of those that are no longer valid. */
+  private hasSurplus(now: number): boolean {
+    for (let tries = 0; tries < MOST_TRIES && this.counts[TRUSTED]! > this.limits.trusted; tries++) {
+      const oldest = this.heads[TRUSTED]!;
+      if (this.isValid(oldest, now)) this.move(oldest, TRUSTED);
+      else this.evict(oldest);
+    }
+    return this.counts[TRUSTED]! > this.limits.trusted;
+  }
+
   private makeRoom(newcomer: number, now: number): boolean {
     let crowded = NO_PEER;
     let unasked = NO_PEER;
     const isAsked = this.lastSent[newcomer]! !== -Infinity;
     let most = this.peersPerOrigin.sizeOf(this.words, newcomer * 4) + 1;
-    // A fixed number of tries, so that a packet to a full table has a bounded cost.
-    for (let tries = 0; tries < 32; tries++) {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
       const oldest = this.heads[TRUSTED]!;
       if (oldest === NO_PEER) return false;
       if (!this.isValid(oldest, now)) {
@@ -399,8 +412,10 @@ export class PeerTable {
     return this.hash.of4(words[w]!, words[w + 1]!, words[w + 2]!, words[w + 3]!);
   }
 
+  /** Makes room for one more, and removes some of a surplus over a limit that has been lowered. */
   private evictUnverified(): void {
-    while (this.counts[UNVERIFIED]! >= this.limits.unverified) this.evict(this.heads[UNVERIFIED]!);
+    for (let tries = 0; tries < MOST_TRIES && this.counts[UNVERIFIED]! >= this.limits.unverified; tries++)
+      this.evict(this.heads[UNVERIFIED]!);
   }
 
   private grow(): void {
