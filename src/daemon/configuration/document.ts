@@ -10,7 +10,7 @@ export interface Place {
 
 export type Path = readonly PropertyKey[];
 
-/** The text is no TOML. */
+/** The text is no TOML, or has a key that no file may have. */
 export class TomlError extends Error {
   readonly place: Place;
 
@@ -34,7 +34,10 @@ export class TomlDocument {
       this.value = getStaticTOMLValue(program);
     } catch (error) {
       if (!(error instanceof ParseError)) throw error;
-      throw new TomlError(error.message, { line: error.lineNumber, column: error.column + 1 });
+      throw new TomlError(`this is no TOML: ${error.message}`, {
+        line: error.lineNumber,
+        column: error.column + 1,
+      });
     }
   }
 
@@ -56,6 +59,7 @@ export class TomlDocument {
   }
 
   private note(node: AST.TOMLTable | AST.TOMLKeyValue, above: Path): void {
+    for (const key of node.key.keys) refusePrototype(key);
     const isTable = node.type === 'TOMLTable';
     const path = isTable ? node.resolvedKey : [...above, ...node.key.keys.map(keyName)];
     // A table of an array has a number in its path, which is no key of the text.
@@ -73,10 +77,19 @@ export class TomlDocument {
       for (const [i, element] of node.elements.entries()) this.noteValue(element, [...path, i]);
   }
 
-  private noteOnce(places: Map<string, Place>, path: Path, { loc }: AST.TOMLNode): void {
+  private noteOnce(places: Map<string, Place>, path: Path, node: AST.TOMLNode): void {
     const name = nameOf(path);
-    if (!places.has(name)) places.set(name, { line: loc.start.line, column: loc.start.column + 1 });
+    if (!places.has(name)) places.set(name, placeOf(node));
   }
+}
+
+/** Objects are made from the text, and this key would change the prototype of all objects. */
+function refusePrototype(key: AST.TOMLBare | AST.TOMLQuoted): void {
+  if (keyName(key) === '__proto__') throw new TomlError('there is no key "__proto__"', placeOf(key));
+}
+
+function placeOf({ loc }: AST.TOMLNode): Place {
+  return { line: loc.start.line, column: loc.start.column + 1 };
 }
 
 function keyName(key: AST.TOMLBare | AST.TOMLQuoted): string {

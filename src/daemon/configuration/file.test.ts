@@ -51,6 +51,19 @@ test.for([
   [['role = "client"', 'client.refresh = true'], /^2:18: refresh: true is no number and no text$/],
 ] as const)('%j', ([lines, fault]) => expect(faultsIn(...lines).join('\n')).toMatch(fault));
 
+test.for([
+  [['role = "relay"', '[relay.__proto__]', 'z = 1'], '2:8'],
+  [['role = "relay"', '__proto__ = 1'], '2:1'],
+  [['role = "relay"', '[relay]', '"__proto__".z = 1'], '3:1'],
+  [['role = "relay"', 'relay = { allow = [[{ __proto__ = { z = 1 } }]] }'], '2:23'],
+  [['role = "relay"', '[[__proto__]]', 'z = 1'], '2:3'],
+] as const)('a file changes no other object: %j', ([lines, place]) => {
+  const found = faultsIn(...lines);
+  const polluted = Object.keys(Object.prototype);
+  for (const key of polluted) delete (Object.prototype as Record<string, unknown>)[key];
+  expect([found, polluted]).toEqual([[`${place}: there is no key "__proto__"`], []]);
+});
+
 test('limits may be given in any form of TOML', () => {
   const forms = [
     ['[relay.limits.by-source.shared]', 'burst = 7', '[relay.limits.peers]', 'trusted = 9'],

@@ -56,7 +56,7 @@ function documentOf(path: string, text: string): TomlDocument {
     return new TomlDocument(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    throw failureOf(path, [{ place: error.place, message: `this is no TOML: ${error.message}` }]);
+    throw failureOf(path, [{ place: error.place, message: error.message }]);
   }
 }
 
