@@ -14,6 +14,18 @@ const FOLDERS = ['TEREDO_RUNTIME_DIR', 'TEREDO_CONFIG_DIR'];
 /** Variables of this program's own tests. */
 const OF_TESTS = /^TEREDO_(?:TEST|FUZZ|KERNEL)_|^TEREDO_(?:SEED|KERNEL|VARIANTS)$/;
 
+/**
+ * Kubernetes and Docker's links make such variables by themselves for a Service or container named "teredo", "teredo-server" ...:
+ * TEREDO_SERVICE_HOST, TEREDO_SERVER_SERVICE_PORT, TEREDO_PORT=udp://10.0.0.1:3544, TEREDO_PORT_3544_UDP_ADDR, TEREDO_ENV_HOME, TEREDO_NAME=/web/teredo.
+ */
+const OF_CONTAINERS = [
+  /^TEREDO_(?:\w+_)?SERVICE_(?:HOST|PORT(?:_\w+)?)=/,
+  /^TEREDO_(?:\w+_)?PORT=(?:udp|tcp|sctp):\/\//,
+  /^TEREDO_(?:\w+_)?PORT_\d+_(?:UDP|TCP|SCTP)(?:_(?:PROTO|PORT|ADDR|START|END))?=/,
+  /^TEREDO_(?:\w+_)?ENV_\w+=/,
+  /^TEREDO_(?:\w+_)?NAME=\//,
+];
+
 /** The variable of an option. */
 export function variableOf(name: string, option: Options[string]): string {
   return `TEREDO_${flagOf(name, option).replaceAll('-', '_').toUpperCase()}`;
@@ -23,7 +35,8 @@ export function variableOf(name: string, option: Options[string]): string {
  * The values that the environment gives to the options of a role. Throws a CommandFailure that names each variable with a wrong value, and
  * each that is no option of any role. An option of another role is left out: one environment may be that of several daemons.
  */
-export function fromEnvironment(options: Options, env: NodeJS.ProcessEnv): GivenValues {
+export function fromEnvironment(options: Options, whole: NodeJS.ProcessEnv): GivenValues {
+  const env = withoutContainers(whole);
   const faults = unknownVariables(options, env);
   const values: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(options)) {
@@ -41,6 +54,12 @@ export function fromEnvironment(options: Options, env: NodeJS.ProcessEnv): Given
   const [only, ...more] = faults;
   if (more.length === 0) throw new CommandFailure(EXIT.USAGE, `environment: ${only}`);
   throw new CommandFailure(EXIT.USAGE, `the environment has ${faults.length} errors:`, faults);
+}
+
+function withoutContainers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name, text]) => !OF_CONTAINERS.some((form) => form.test(`${name}=${text}`))),
+  );
 }
 
 function unknownVariables(options: Options, env: NodeJS.ProcessEnv): string[] {

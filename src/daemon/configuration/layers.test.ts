@@ -53,6 +53,24 @@ test('a misspelled variable is named, also beside good ones; one of another role
   expect(faultsOf({ TEREDO_TRUST_CONE: 'true', TEREDO_RUNTIME_DIR: '/x', TEREDO_TEST_ALL: '1' })).toEqual([]);
 });
 
+test('variables that Kubernetes and Docker make for a Service named after this program are left out', () => {
+  const given = fromEnvironment(options, {
+    TEREDO_SERVICE_HOST: '10.0.0.1',
+    TEREDO_SERVICE_PORT: '3544',
+    TEREDO_SERVICE_PORT_TEREDO: '3544',
+    TEREDO_PORT: 'udp://10.0.0.1:3544',
+    TEREDO_PORT_3544_UDP: 'udp://10.0.0.1:3544',
+    TEREDO_PORT_3544_UDP_PROTO: 'udp',
+    TEREDO_SERVER_SERVICE_HOST: '10.0.0.2',
+    TEREDO_SERVER_PORT: 'udp://10.0.0.2:3544',
+    TEREDO_SERVER_PORT_3544_UDP_ADDR: '10.0.0.2',
+    TEREDO_ENV_HOME: '/root',
+    TEREDO_NAME: '/web/teredo',
+    TEREDO_INTERFACE: 'tun7',
+  });
+  expect(given).toEqual({ interface: 'tun7' });
+});
+
 test('words in a variable are values of an option that may be given more than once', () => {
   const given = fromEnvironment(options, {
     TEREDO_SERVER: 'a.example b.example',
