@@ -37,6 +37,20 @@ describe('clients that cannot reach each other', () => {
     });
   }
 
+  for (const pauseSeconds of [20, 31, 45, 120, 299, 400]) {
+    seededTest(`reach each other again soon after ${pauseSeconds} s of silence`, (seed) => {
+      const { net, a, b } = meet(seed, HOPELESS[0]!, { relay: true, clients: true });
+      expectReply(net.world, a.ipv6.ping(b.ipv6.address), 10_000);
+      for (const [from, to] of [
+        [b, a],
+        [a, b],
+      ] as const) {
+        net.world.runFor(1_000 * pauseSeconds);
+        expectReply(net.world, from.ipv6.ping(to.ipv6.address), 4_000);
+      }
+    });
+  }
+
   seededTest('do not use a relay unless both clients and the relay have the option', (seed) => {
     for (const options of [
       { relay: false, clients: true },

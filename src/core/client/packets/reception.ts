@@ -1,5 +1,5 @@
 import type { Arrival } from '../../arrival.ts';
-import { LOCAL_PEER_MEMORY_MS } from '../../constants.ts';
+import { BUBBLE_SPACING_MS, CONTACT_ATTEMPTS, LOCAL_PEER_MEMORY_MS } from '../../constants.ts';
 import { NO_PEER, TRUSTED } from '../../peer-table.ts';
 import {
   DESTINATION,
@@ -26,6 +26,9 @@ import type { LocalDiscovery } from '../ask/local-discovery.ts';
 import { SOCKET } from '../options.ts';
 import type { PeerContacts } from '../peers/peer-contacts.ts';
 import type { Place } from '../place.ts';
+
+/** The duration of a contact: for so long our own bubbles may be answered. */
+const CONTACT_MS = CONTACT_ATTEMPTS * BUBBLE_SPACING_MS;
 
 interface Parts {
   readonly bubbles: Bubbles;
@@ -153,12 +156,23 @@ export class Reception {
     if (isBubble(b, view.ipv6Start)) traversal.hear(peer, b, trailers, this.context.peers.socket[peer], now);
     if (trailers.neighborDiscovery === 'solicitation' && isBubble(b, view.ipv6Start))
       traversal.advertise(peer, now);
+    else if (isBubble(b, view.ipv6Start) && this.asksThroughRelay(arrival))
+      traversal.confirm(peer, placeOf(arrival), false, now);
     if (nextHeader(b, view.ipv6Start) === NEXT_HEADER.ICMPV6 && test.isAnswer(peer, b, view.ipv6Start, now)) {
       test.close(peer);
       this.context.counters.consumedTestReplies++;
       return;
     }
     this.delivery.accept(arrival);
+  }
+
+  /**
+   * Whether the bubble of a peer that is reached via the user's own relay may be a question: the relay passes on no trailers. A bubble that
+   * answers our own one needs no answer.
+   */
+  private asksThroughRelay({ socket, address, port, peer, now }: Arrival): boolean {
+    const isAnswer = now - this.context.peers.lastBubble[peer] < CONTACT_MS;
+    return !isAnswer && socket === SOCKET.service && this.parts.traversal.isMeetingPoint(address, port);
   }
 
   /** Whether it answers our test, from an address to which packets may be sent. C-9 */
