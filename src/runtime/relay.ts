@@ -254,8 +254,23 @@ export class Relay extends EventEmitter<RelayEvents> {
    */
   async withdraw(): Promise<void> {
     this.isWithdrawn = true;
-    await this.interfaceConfig?.arrange(() => [...SETTINGS, ...HALVES]);
-    await this.interfaceConfig?.arrange(() => WITHDRAWN);
+    await this.arrangeInterface();
+  }
+
+  private async arrangeInterface(): Promise<void> {
+    const { interfaceConfig } = this;
+    if (interfaceConfig === undefined) return;
+    const settings = (): readonly InterfaceSetting[] => this.settingsOf(interfaceConfig);
+    await interfaceConfig.arrange(settings);
+    // A withdrawal has two steps.
+    if (this.isWithdrawn) await interfaceConfig.arrange(settings);
+  }
+
+  /** An announced route stays until its halves are there. */
+  private settingsOf(present: InterfaceConfig): readonly InterfaceSetting[] {
+    if (!this.isWithdrawn) return SETTINGS;
+    const isReplaced = HALVES.every((half) => present.has(half));
+    return isReplaced || !present.has(ANNOUNCED) ? WITHDRAWN : [...SETTINGS, ...HALVES];
   }
 
   private networkChanged(): void {
@@ -263,7 +278,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.policy.setSubnets(ports.network.ipv4Subnets());
     machine.setHostAddresses(errorSource(ports.network.globalIpv6()), ownAddresses(settings, ports));
     machine.setDirectBubbles(this.sendsDirectBubbles);
-    void this.interfaceConfig?.arrange(() => (this.isWithdrawn ? WITHDRAWN : SETTINGS));
+    void this.arrangeInterface();
     if (settings.serve !== undefined) return;
     const { served } = this;
     machine.setServed(served);
@@ -304,7 +319,8 @@ const OWN_ADDRESS = addressSetting({ address: LINK_LOCAL, prefixLength: 64 });
 const routeOf = ({ address: destination, length: prefixLength }: Ipv6Prefix): InterfaceSetting =>
   routeSetting({ destination, prefixLength, gateway: GATEWAY });
 
-const SETTINGS = [OWN_ADDRESS, routeOf(TEREDO)];
+const ANNOUNCED = routeOf(TEREDO);
+const SETTINGS = [OWN_ADDRESS, ANNOUNCED];
 /** Routes for the same addresses that are not announced. */
 const HALVES = [parsePrefix('2001::/33')!, parsePrefix('2001:0:8000::/33')!].map(routeOf);
 const WITHDRAWN = [OWN_ADDRESS, ...HALVES];

@@ -1,0 +1,65 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { seededEntropy, v4 } from '../../test/support/client-rig.ts';
+import { MemoryClock } from '../io/memory-clock.ts';
+import { MemoryPorts } from '../io/memory-ports.ts';
+import { MemoryIpv4Network } from '../io/memory-udp.ts';
+import type { Ipv6Route } from '../io/ports.ts';
+import { formatIpv6 } from '../wire/index.ts';
+import { ALL_NATIVE, Relay } from './relay.ts';
+
+const ADDRESS = v4('192.0.2.10');
+const HALVES = ['2001::/33', '2001:0:8000::/33'];
+
+const inWords = ({ destination, prefixLength }: Ipv6Route): string =>
+  `${formatIpv6(destination)}/${prefixLength}`;
+
+/** A relay in memory. `changes`: routes as they come (+) and go (-); `refused`: changes that the system refuses. */
+function relayRig() {
+  const clock = new MemoryClock();
+  const ports = new MemoryPorts(new MemoryIpv4Network(), [ADDRESS], seededEntropy(1), clock);
+  const { network } = ports;
+  const changes: string[] = [];
+  const refused = new Set<string>();
+  const watch = (change: 'addRoute' | 'removeRoute', sign: '+' | '-'): void => {
+    const original = network[change].bind(network);
+    network[change] = async (name, route) => {
+      const words = `${sign}${inWords(route)}`;
+      if (refused.has(words)) throw new Error(`${words}: refused`);
+      await original(name, route);
+      changes.push(words);
+    };
+  };
+  watch('addRoute', '+');
+  watch('removeRoute', '-');
+  const relay = new Relay(
+    { address: ADDRESS, port: 3545, interface: 'teredo', serve: ALL_NATIVE, dataPath: 'auto' },
+    ports,
+  );
+  onTestFinished(() => relay.close());
+  return {
+    relay,
+    changes,
+    refused,
+    pass: () => clock.advance(1_000),
+    routes: () => network.tunnelState('teredo')!.routes.map(inWords).toSorted(),
+  };
+}
+
+test('a relay that withdraws twice does not announce its route in between', async () => {
+  const { relay, changes } = relayRig();
+  await relay.start();
+  await Promise.all([relay.withdraw(), relay.withdraw()]);
+  await relay.withdraw();
+  expect(changes).toEqual(['+2001::/32', ...HALVES.map((half) => `+${half}`), '-2001::/32']);
+});
+
+test('the announced route stays until its halves are there', async () => {
+  const { relay, refused, routes, pass } = relayRig();
+  await relay.start();
+  refused.add('+2001:0:8000::/33');
+  await relay.withdraw();
+  expect(routes()).toEqual(['2001::/32', '2001::/33']);
+  refused.clear();
+  pass();
+  await expect.poll(routes).toEqual(HALVES.toSorted());
+});
