@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { faultOfFile } from '../io/trusted-files.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
+import { readableForUnit } from './unit-account.ts';
 
 /** More than any file of this program holds. The limit also ends the reading of a device, which has no end. */
 const MOST_BYTES = 4 << 20;
@@ -22,6 +23,11 @@ export function readOperatorFile(
     bytes = readAtMost(file, MOST_BYTES + 1, onReadableByAll);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES')
+      throw new CommandFailure(
+        EXIT.NOT_PERMITTED,
+        `not permitted to read ${file}; for the systemd unit: ${readableForUnit(file)}`,
+      );
     const why = code === 'ENOENT' ? 'there is no such file' : message;
     throw new CommandFailure(EXIT.USAGE, `cannot read ${file}: ${why}`);
   }

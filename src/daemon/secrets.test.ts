@@ -36,7 +36,10 @@ test('keys that all users can read are a warning; those that others can write ar
   expect(warnings).toEqual([]);
   chmodSync(path, 0o644);
   read();
-  expect(warnings).toEqual([`all users of this host can read the keys in ${path}: chmod 600 ${path}`]);
+  const forUnit = `chown root:teredo ${path} && chmod 640 ${path}`;
+  expect(warnings).toEqual([
+    `all users of this host can read the keys in ${path}: chmod 600 ${path}, or for the systemd unit: ${forUnit}`,
+  ]);
   chmodSync(path, 0o666);
   expect(read).toThrow(/other accounts may write into/);
 });

@@ -3,6 +3,7 @@ import { toHex } from '../wire/index.ts';
 import { faultOfClientId, faultOfSecret } from '../runtime/settings/rules.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { readOperatorFile } from './read-file.ts';
+import { readableForUnit } from './unit-account.ts';
 
 type Warn = (message: string) => void;
 
@@ -58,6 +59,8 @@ export function readKeys(
 
 function readText(file: string, warn: Warn): string {
   return readOperatorFile(file, 'file of keys', () =>
-    warn(`all users of this host can read the keys in ${file}: chmod 600 ${file}`),
+    warn(
+      `all users of this host can read the keys in ${file}: chmod 600 ${file}, or for the systemd unit: ${readableForUnit(file)}`,
+    ),
   );
 }

@@ -83,6 +83,21 @@ test('a file that other accounts may write is refused', () => {
   expect([status, stderr]).toEqual([2, expect.stringContaining('other accounts may write into')]);
 });
 
+const asRoot = { skip: process.getuid?.() !== 0 };
+
+test('a file that the user may not read is not permitted (4), and no wrong configuration', asRoot, () => {
+  const folder = folderWith('home.toml', ...CLIENT);
+  chmodSync(folder, 0o755);
+  chmodSync(join(folder, 'home.toml'), 0o600);
+  const user = ['--reuid=65534', '--regid=65534', '--clear-groups', '--'];
+  const { status, stderr } = spawnSync(
+    'setpriv',
+    [...user, process.execPath, PROGRAM, 'run', join(folder, 'home.toml')],
+    { encoding: 'utf8', timeout: 20_000 },
+  );
+  expect([status, stderr]).toEqual([4, expect.stringMatching(/not permitted to read .*chown root:teredo /)]);
+});
+
 test('a required option may come from the environment', () => {
   const { status, stderr } = teredo('/nonexistent', ['server'], { TEREDO_ADDRESS: 'nowhere' });
   expect([status, stderr]).toEqual([2, expect.stringContaining('TEREDO_ADDRESS: "nowhere" is not an IPv4')]);

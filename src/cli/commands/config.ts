@@ -1,8 +1,11 @@
 import { Command } from 'commander';
 import { configure } from '../../daemon/configuration/configure.ts';
+import type { GivenValues } from '../../daemon/configuration/layers.ts';
 import { configurationPath } from '../../daemon/configuration/path.ts';
 import { ROLES } from '../../daemon/configuration/roles.ts';
 import { inWords } from '../../daemon/configuration/words.ts';
+import { UNIT_ACCOUNT, readableForUnit, unreadableFor } from '../../daemon/unit-account.ts';
+import type { Options } from '../../runtime/settings/option.ts';
 import { printColumns, printJson, printLine } from '../output.ts';
 import { CONFIGURATION, parserOf, withFlagsOfRole } from './run.ts';
 
@@ -17,14 +20,25 @@ export function configCommand(): Command {
 
 function checkCommand(): Command {
   return new Command('check')
-    .description('find all errors of a configuration file; exit status 2 if there are any')
+    .description(
+      'find all errors of a configuration file; exit status 2 if there are any. As root, also warns of files that the systemd unit may not read',
+    )
     .argument(...CONFIGURATION)
     .action(async (given: string) => {
       const path = configurationPath(given);
       const { role, values } = await configure(path, () => ({}), {});
       const name = values['name'] as string | undefined;
       printLine(`${path}: no errors, a ${role}${name === undefined ? '' : ` "${name}"`}`);
+      for (const file of unreadableFor(UNIT_ACCOUNT, [path, ...filesIn(ROLES[role].options, values)]))
+        process.stderr.write(`warning: the systemd unit may not read ${file}: ${readableForUnit(file)}\n`);
     });
+}
+
+/** The files that options name. */
+function filesIn(options: Options, values: GivenValues): string[] {
+  return Object.entries(options)
+    .filter(([, option]) => 'kind' in option && option.kind.placeholder === '<file>')
+    .flatMap(([name]) => (values[name] as string | undefined) ?? []);
 }
 
 function showCommand(): Command {
