@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
 import { NoAnswerError, ask, findSockets } from '../../control/control-client.ts';
-import type { HiddenFolder } from '../../control/control-client.ts';
+import type { FoundDaemon, HiddenFolder } from '../../control/control-client.ts';
 import type { ControlAnswer, ControlRequest } from '../../control/control-protocol.ts';
 import { boundNames, networkNamespace } from '../../control/network-namespace.ts';
+import type { RoleStatus } from '../../control/status.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import type { ExitCode } from '../../daemon/exit-codes.ts';
 
@@ -85,11 +86,52 @@ export async function askOne<T extends Answerer>(
   request: ControlRequest,
 ): Promise<T> {
   const answers = await askDaemons<T>(name, request);
-  if (name === undefined && answers.length > 1) {
-    const names = answers.map((answer) => answer.name).join(', ');
-    throw new CommandFailure(EXIT.USAGE, `several daemons are running (${names}): say which`);
-  }
+  if (name === undefined && answers.length > 1) throw severalDaemons(answers);
   return answers[0]!;
+}
+
+/**
+ * The one daemon that a command is to change: those of this network namespace come first, and without a name those of `role`. Fails where
+ * there is none, where there are several, and where one that gives no answer may be meant.
+ */
+export async function findOne(name: string | undefined, role?: RoleStatus['role']): Promise<FoundDaemon> {
+  const { found, failures } = await findAnswers<RoleStatus>(name, { command: 'status' });
+  const namespace = networkNamespace();
+  const here = found.filter(({ answer }) => answer.networkNamespace === namespace);
+  if (here.length === 0 && failures.length > 0) throw noAnswer(name, [], failures);
+  tell(failures);
+  const near = here.length > 0 ? here : found;
+  const fitting = name === undefined ? near.filter(({ answer }) => answer.role === role) : [];
+  const meant = fitting.length > 0 ? fitting : near;
+  if (meant.length > 1) throw several(name, meant);
+  const { path, answer } = meant[0]!;
+  return { path, name: answer.name };
+}
+
+/** The answer of this daemon alone. */
+export async function askFound<T extends Answerer>(
+  { path, name }: FoundDaemon,
+  request: ControlRequest,
+): Promise<T> {
+  const outcome = await askAt(path, request);
+  const [answer] = answersIn<T>([outcome]);
+  if (answer === undefined)
+    throw noAnswer(name, [outcome], outcome instanceof CommandFailure ? [outcome] : []);
+  return answer;
+}
+
+function several(name: string | undefined, found: readonly AnswerAt<Answerer>[]): CommandFailure {
+  if (name === undefined) return severalDaemons(found.map(({ answer }) => answer));
+  const paths = found.map(({ path }) => path).join(', ');
+  return failure(
+    EXIT.USAGE,
+    `several daemons named "${name}" are running (${paths}): ask in the network namespace of one`,
+  );
+}
+
+function severalDaemons(answers: readonly Answerer[]): CommandFailure {
+  const names = answers.map(({ name }) => name).join(', ');
+  return failure(EXIT.USAGE, `several daemons are running (${names}): say which`);
 }
 
 /** Undefined where no daemon listens: the file is of one that was killed. */

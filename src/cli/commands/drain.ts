@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { RelayStatus } from '../../control/status.ts';
 import { printLine } from '../output.ts';
-import { askOne } from './ask-daemon.ts';
+import { askFound, findOne } from './ask-daemon.ts';
 
 const HELP = `
 The route 2001::/32 leaves the relay's interface, so that a routing daemon that exports this route withdraws it. Packets that still come
@@ -14,7 +14,7 @@ export function drainCommand(): Command {
     .argument('[name]', 'the relay')
     .addHelpText('after', HELP)
     .action(async (name: string | undefined) => {
-      const relay = await askOne<RelayStatus>(name, { command: 'drain' });
+      const relay = await askFound<RelayStatus>(await findOne(name, 'relay'), { command: 'drain' });
       printLine(`${relay.name} is draining: ${relay.peers.trusted} peers are still served`);
     });
 }

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
-import type { DaemonStatus, ReloadStatus } from '../../control/status.ts';
+import type { ReloadStatus } from '../../control/status.ts';
 import { EXIT } from '../../daemon/exit-codes.ts';
 import { inWords } from '../../daemon/reload.ts';
 import { printJson, printLine } from '../output.ts';
-import { askOne, reading } from './ask-daemon.ts';
+import { askFound, findOne, reading } from './ask-daemon.ts';
 
 /** `teredo reload` */
 export function reloadCommand(finish: (exitCode: number) => void): Command {
@@ -15,10 +15,9 @@ export function reloadCommand(finish: (exitCode: number) => void): Command {
     .argument('[name]', 'the daemon')
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, { json = false }: { json?: boolean }) => {
-      // Of several daemons none is reloaded before it is clear which one.
-      const daemon = name ?? (await askOne<DaemonStatus>(undefined, { command: 'status' })).name;
-      const answer = await askOne<ReloadStatus>(daemon, { command: 'reload' });
-      reading(`"${daemon}"`, () => {
+      const daemon = await findOne(name);
+      const answer = await askFound<ReloadStatus>(daemon, { command: 'reload' });
+      reading(`"${daemon.name}"`, () => {
         if (json) printJson(answer);
         else printLine(inWords(answer));
         if (answer.needRestart.length > 0) finish(EXIT.RESTART_NEEDED);

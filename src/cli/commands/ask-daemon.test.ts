@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { searchDirectories } from '../../control/control-path.ts';
+import { networkNamespace } from '../../control/network-namespace.ts';
+import { findOne } from './ask-daemon.ts';
+import { drainCommand } from './drain.ts';
+import { reloadCommand } from './reload.ts';
+
+vi.mock(import('../../control/control-path.ts'), async (original) => ({
+  ...(await original()),
+  searchDirectories: vi.fn<typeof searchDirectories>(),
+}));
+vi.mock('../output.ts', () => ({ printLine: () => {}, printJson: () => {} }));
+
+const [HERE, ELSEWHERE] = [networkNamespace(), 'net:[1]'];
+
+/** Two folders of control sockets, and the requests that change a daemon. */
+let [first, second, changes]: [string, string, string[]] = ['', '', []];
+beforeEach(() => {
+  [first, second] = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'teredo-ask-'))) as [string, string];
+  changes = [];
+  vi.mocked(searchDirectories).mockReturnValue([first, second]);
+  onTestFinished(() => [first, second].forEach((one) => rmSync(one, { recursive: true, force: true })));
+});
+
+/** A daemon that answers each request; `mute`: it hangs up. */
+async function daemon(folder: string, name: string, role: string, namespace: string, mute = false) {
+  const path = join(folder, `${name}.sock`);
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (line: Buffer) => {
+      const { command } = JSON.parse(line.toString()) as { command: string };
+      if (command !== 'status') changes.push(`${command} ${path}`);
+      const result = { name, role, networkNamespace: namespace, peers: {}, changed: [], needRestart: [] };
+      socket.end(mute ? '' : JSON.stringify({ ok: true, result }));
+    });
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return path;
+}
+
+const drain = (...names: string[]) => drainCommand().parseAsync(names, { from: 'user' });
+const reload = (...names: string[]) => reloadCommand(() => {}).parseAsync(names, { from: 'user' });
+
+test('without a name one of several relays is neither drained nor reloaded', async () => {
+  await daemon(first, 'one', 'relay', HERE);
+  await daemon(first, 'two', 'relay', HERE);
+  await expect(drain()).rejects.toThrow('several daemons are running (one, two): say which');
+  await expect(reload()).rejects.toThrow('several daemons are running (one, two): say which');
+  expect(changes).toEqual([]);
+});
+
+test('the only relay is drained, whatever else runs', async () => {
+  const path = await daemon(first, 'one', 'relay', HERE);
+  await daemon(first, 'two', 'server', HERE);
+  await daemon(second, 'three', 'relay', ELSEWHERE);
+  await drain();
+  expect(changes).toEqual([`drain ${path}`]);
+});
+
+test.each([
+  ['drain', drain],
+  ['reload', reload],
+])('%s with a name goes to the daemon of this network namespace only', async (command, run) => {
+  await daemon(first, 'relay', 'relay', ELSEWHERE);
+  const path = await daemon(second, 'relay', 'relay', HERE);
+  await run('relay');
+  expect(changes).toEqual([`${command} ${path}`]);
+});
+
+test.each([
+  ['drain', drain],
+  ['reload', reload],
+])('%s goes to none of two daemons of one name', async (_, run) => {
+  const paths = [
+    await daemon(first, 'relay', 'relay', ELSEWHERE),
+    await daemon(second, 'relay', 'relay', 'net:[2]'),
+  ];
+  await expect(run('relay')).rejects.toThrow(
+    `several daemons named "relay" are running (${paths.join(', ')})`,
+  );
+  expect(changes).toEqual([]);
+});
+
+test('a daemon elsewhere does not stand in for one that does not answer', async () => {
+  await daemon(first, 'relay', 'relay', HERE, true);
+  await daemon(second, 'relay', 'relay', ELSEWHERE);
+  await expect(findOne('relay')).rejects.toThrow('ended without an answer');
+});
