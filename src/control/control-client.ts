@@ -5,8 +5,8 @@ import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 
 /** How long a daemon may take to answer before it counts as hanging. */
 const ANSWER_TIMEOUT_MS = 5_000;
-/** A reload may have to look up names of servers. */
-const RELOAD_TIMEOUT_MS = 40_000;
+/** A reload may have to look up names of servers. The daemon answers in less, and ends a connection after this time (connection.ts). */
+const RELOAD_TIMEOUT_MS = 30_000;
 /** When a connection is tried again. */
 const CROWDED_MS = 20;
 /** A daemon keeps a user that has asked too often out for 2 s (flooders.ts): so long it is asked again, and how often. */

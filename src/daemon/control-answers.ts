@@ -106,7 +106,12 @@ async function reloadAnswer(name: string, reloading: Promise<Reloaded>): Promise
     return { ok: true, result };
   } catch (error) {
     if (error instanceof CommandFailure)
-      return { ok: false, code: 'bad-configuration', message: error.message, details: error.details };
+      return {
+        ok: false,
+        code: error.exitCode === EXIT.TIMED_OUT ? 'timed-out' : 'bad-configuration',
+        message: error.message,
+        details: error.details,
+      };
     return { ok: false, code: 'failed', message: (error as Error).message };
   }
 }

@@ -21,20 +21,28 @@ function configurationOf(...lines: string[]): Configuration {
 function daemon(...lines: string[]) {
   let text: readonly string[] = lines;
   let fault: Error | undefined;
+  let ready = Promise.resolve();
   const taken: { values: GivenValues; changed: string[] }[] = [];
   const said: string[] = [];
   vi.spyOn(LogLines.prototype, 'write').mockImplementation((line) => void said.push(line));
   onTestFinished(() => void vi.restoreAllMocks());
   const reload = new Reload(configurationOf(...lines), async () => configurationOf(...text));
   const role = {
-    prepare: (values: GivenValues, changed: ReadonlySet<string>) =>
-      fault === undefined
-        ? Promise.resolve(() => void taken.push({ values, changed: [...changed] }))
-        : Promise.reject(fault),
+    prepare: async (values: GivenValues, changed: ReadonlySet<string>) => {
+      await ready;
+      if (fault !== undefined) throw fault;
+      return () => void taken.push({ values, changed: [...changed] });
+    },
+  };
+  const hang = (): (() => void) => {
+    let goOn!: () => void;
+    ready = new Promise((resolve) => (goOn = resolve));
+    return goOn;
   };
   return {
     taken,
     said,
+    hang,
     refuse: (error: Error) => (fault = error),
     edit: (...other: string[]) => (text = other),
     reload: () => reload.reload(role),
@@ -68,6 +76,25 @@ test('with an error in the file, or one of the role, nothing is taken over', asy
   refuse(new CommandFailure(EXIT.USAGE, 'no such server'));
   await expect(reload()).rejects.toThrow('no such server');
   expect(taken).toEqual([]);
+});
+
+test('values that are not ready in time are not taken, and the next reload is not late either', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { edit, reload, taken, said, hang } = daemon(ADDRESS);
+  edit(ADDRESS, 'limits.peers.trusted = 7');
+  const goOn = hang();
+  const outcomes = Promise.allSettled([reload(), reload()]);
+  await vi.advanceTimersByTimeAsync(29_000);
+  const reason = expect.objectContaining({ exitCode: EXIT.TIMED_OUT }) as Error;
+  expect(await outcomes).toEqual([
+    { status: 'rejected', reason },
+    { status: 'rejected', reason },
+  ]);
+  expect(said.at(-1)).toContain('the old configuration stays');
+  goOn();
+  expect(inWords(await reload())).toContain('limits.peers.trusted (1048576 -> 7)');
+  expect(taken).toHaveLength(1);
 });
 
 test('reloads that are asked for meanwhile are one more, which sees the latest file', async () => {

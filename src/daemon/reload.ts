@@ -8,6 +8,9 @@ import type { GivenValues } from './configuration/layers.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { say, setLevel } from './log.ts';
 
+/** Twice this, for a reload that waits for another one, is less than the control socket gives to an answer (30 s). */
+const PREPARE_MS = 12_000;
+
 /** The result of a reload. */
 export interface Reloaded {
   readonly file: string;
@@ -76,7 +79,7 @@ export class Reload {
         `${after.path}: the role is "${after.role}" now: restart the daemon, which is a ${before.role}`,
       );
     const { live, changed, needRestart } = changesOf(before.role, before.values, after.values);
-    const commit = await role.prepare(after.values, live);
+    const commit = await inTime(role.prepare(after.values, live));
     commit();
     if (live.has('logLevel')) setLevel(after.values['logLevel'] as LogLevel);
     const values = Object.fromEntries(
@@ -87,6 +90,19 @@ export class Reload {
     );
     this.configuration = { ...before, values };
     return { file: after.path, changed, needRestart };
+  }
+}
+
+async function inTime<T>(preparing: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const why = `the new values were not ready in ${PREPARE_MS / 1_000} s: check the names of the servers and this host's DNS`;
+    timer = setTimeout(() => reject(new CommandFailure(EXIT.TIMED_OUT, why)), PREPARE_MS);
+  });
+  try {
+    return await Promise.race([preparing, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

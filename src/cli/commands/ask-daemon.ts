@@ -212,6 +212,7 @@ function cannotLook({ directory, fault }: HiddenFolder): CommandFailure {
 const STATUS_OF_REFUSAL: Readonly<Record<string, ExitCode>> = {
   'bad-configuration': EXIT.USAGE,
   'not-permitted': EXIT.NOT_PERMITTED,
+  'timed-out': EXIT.TIMED_OUT,
 };
 
 /** Why there is no answer: the first that says most. */
