@@ -57,12 +57,14 @@ const answering = {
   networkNamespace: networkNamespace(),
 };
 
-test('a daemon that hangs is named, and hides none of the others', async () => {
-  const folder = await daemons({ answering, hanging: undefined });
-  const { code, stdout, stderr } = await teredo(folder, ['status', '--json']);
-  expect(stdout).toContain('"answering"');
-  expect(stderr).toMatch(/^no answer from .*hanging\.sock\n$/);
-  expect(code).toBe(0);
+test('a daemon that hangs is named, and hides none of the others: exit status 5', async () => {
+  const folder = await daemons({ answering: { ...answering, dataPath: {} }, hanging: undefined });
+  const commands = [['status', '--json'], ['ready']];
+  for (const { code, stdout, stderr } of await Promise.all(commands.map((words) => teredo(folder, words)))) {
+    expect(stdout).toContain('answering');
+    expect(stderr).toMatch(/^no answer from .*hanging\.sock\n$/);
+    expect(code).toBe(5);
+  }
 });
 
 test('alone it is an error of its own: exit status 5', async () => {

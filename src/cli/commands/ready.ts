@@ -6,10 +6,12 @@ import { readinessOf } from '../../daemon/readiness.ts';
 import type { Readiness } from '../../daemon/readiness.ts';
 import { printLine } from '../output.ts';
 import { secondsValue } from '../values.ts';
-import { askDaemons, reading } from './ask-daemon.ts';
+import { findAnswers, reading } from './ask-daemon.ts';
 
 /** How often `--wait` asks. */
 const AGAIN_MS = 250;
+
+type NamedReadiness = Readiness & { readonly name: string };
 
 interface ReadyOptions {
   readonly wait?: boolean;
@@ -17,8 +19,8 @@ interface ReadyOptions {
 }
 
 const HELP = `
-Exit status: 0 when all daemons that are shown can serve; 1 when one cannot, with the reason; 5 when --timeout has passed first.
-Without an answer: 1 failed, 3 no such daemon, 4 not permitted, 5 timed out. "teredo status" has the same exit status.`;
+Exit status: 0 when all daemons that are shown can serve; 1 when one cannot, with the reason; 5 when one does not answer, or --timeout has
+passed first. A daemon that was killed is missed only by its name. Without an answer: 1 failed, 3 no such daemon, 4 not permitted, 5 timed out. "teredo status" has the same exit status.`;
 
 /** `teredo ready`: whether the daemons can serve. */
 export function readyCommand(finish: (exitCode: number) => void): Command {
@@ -38,12 +40,14 @@ export function readyCommand(finish: (exitCode: number) => void): Command {
 async function waitUntilReady(name: string | undefined, waitMs: number): Promise<ExitCode> {
   const deadline = performance.now() + waitMs;
   for (;;) {
-    const found = await lookFor(name, performance.now() < deadline);
-    const isReady = found.length > 0 && found.every((one) => one.isReady);
+    const { found, failures } = await lookFor(name, performance.now() < deadline);
+    const isSilent = failures.some(({ exitCode }) => exitCode === EXIT.TIMED_OUT);
+    const isReady = found.length > 0 && !isSilent && found.every((one) => one.isReady);
     if (isReady || performance.now() >= deadline) {
+      for (const { message } of failures) process.stderr.write(`${message}\n`);
       for (const one of found) printLine(`${one.name}: ${one.words}`);
       if (isReady) return EXIT.OK;
-      return waitMs > 0 ? EXIT.TIMED_OUT : EXIT.FAILED;
+      return isSilent || waitMs > 0 ? EXIT.TIMED_OUT : EXIT.FAILED;
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
@@ -53,14 +57,16 @@ async function waitUntilReady(name: string | undefined, waitMs: number): Promise
 async function lookFor(
   name: string | undefined,
   mayCome: boolean,
-): Promise<(Readiness & { readonly name: string })[]> {
+): Promise<{ readonly found: NamedReadiness[]; readonly failures: readonly CommandFailure[] }> {
   try {
-    const all = await askDaemons<RoleStatus>(name, { command: 'status' });
-    return all.map((status) =>
-      reading(`"${status.name}"`, () => ({ name: status.name, ...readinessOf(status) })),
+    const { found, failures } = await findAnswers<RoleStatus>(name, { command: 'status' });
+    const named = found.map(({ answer }) =>
+      reading(`"${answer.name}"`, () => ({ name: answer.name, ...readinessOf(answer) })),
     );
+    return { found: named, failures };
   } catch (error) {
-    if (mayCome && error instanceof CommandFailure && error.exitCode === EXIT.NO_DAEMON) return [];
+    if (mayCome && error instanceof CommandFailure && error.exitCode === EXIT.NO_DAEMON)
+      return { found: [], failures: [] };
     throw error;
   }
 }

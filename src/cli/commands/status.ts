@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
+import type { ExitCode } from '../../daemon/exit-codes.ts';
 import { isReady } from '../../daemon/readiness.ts';
 import { jsonText, tableLines } from '../output.ts';
 import { furtherRows } from '../status/all-rows.ts';
@@ -20,8 +21,8 @@ interface StatusOptions {
 }
 
 const HELP = `
-Exit status: 0 when all daemons that are shown work; 1 when a client among them is offline or still looks for a server (probe), or a relay drains. A client
-that rests because the host has native IPv6 (dormant, --only-without-ipv6) works as wanted. The same holds with --json, and for the
+Exit status: 0 when all daemons that are shown work; 1 when a client among them is offline or still looks for a server (probe), or a relay drains; 5 when one of them does not
+answer. A client that rests because the host has native IPv6 (dormant, --only-without-ipv6) works as wanted. The same holds with --json, and for the
 last look of --watch. Without an answer: 1 failed, 3 no such daemon, 4 not permitted, 5 timed out.`;
 
 /** `teredo status`: the state of the daemons. */
@@ -49,7 +50,7 @@ function jsonFrame({ samples, failures }: Look): Frame {
   return {
     lines: samples.map(({ status }) => jsonText(status)),
     complaints: failures.map(({ message }) => message),
-    exitCode: samples.every(isServing) ? EXIT.OK : EXIT.FAILED,
+    exitCode: exitCodeOf({ samples, failures }),
   };
 }
 
@@ -68,7 +69,13 @@ function textFrame({ samples, failures }: Look, options: StatusOptions): Frame {
       isAllShown = false;
     }
   }
-  return { lines, complaints, exitCode: isAllShown && samples.every(isServing) ? EXIT.OK : EXIT.FAILED };
+  return { lines, complaints, exitCode: isAllShown ? exitCodeOf({ samples, failures }) : EXIT.FAILED };
+}
+
+/** A daemon that does not answer may hang. */
+function exitCodeOf({ samples, failures }: Look): ExitCode {
+  if (failures.some(({ exitCode }) => exitCode === EXIT.TIMED_OUT)) return EXIT.TIMED_OUT;
+  return samples.every(isServing) ? EXIT.OK : EXIT.FAILED;
 }
 
 function linesOf(sample: Sample, { verbose = false }: StatusOptions): string[] {
