@@ -10,11 +10,18 @@ import type { Role } from './run-role.ts';
 
 vi.mock('../io/end-process.ts', () => ({ endProcess: () => {} }));
 
-test('a role is closed though its control socket cannot be', async () => {
+/** A folder for control sockets. */
+function folder(): void {
   const directory = mkdtempSync(join(tmpdir(), 'teredo-run-role-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   vi.stubEnv('TEREDO_RUNTIME_DIR', directory);
   onTestFinished(() => void vi.unstubAllEnvs());
+}
+
+const status = (() => ({ role: 'relay', dataPath: { inUse: 'user' } })) as unknown as Role['status'];
+
+test('a role is closed though its control socket cannot be', async () => {
+  folder();
   const said: string[] = [];
   vi.spyOn(LogLines.prototype, 'write').mockImplementation((text) => void said.push(text));
   vi.spyOn(ControlServer.prototype, 'close').mockImplementation(() => {
@@ -24,10 +31,26 @@ test('a role is closed though its control socket cannot be', async () => {
   let isClosed = false;
   const exitCode = await runRole('relay', 'run-role-test', ({ end }) => ({
     start: () => Promise.resolve(end(EXIT.FAILED)),
-    status: (() => ({ role: 'relay', dataPath: { inUse: 'user' } })) as unknown as Role['status'],
+    status,
     prepare: () => Promise.resolve(() => {}),
     close: async () => void (isClosed = true),
   }));
   expect([exitCode, isClosed]).toEqual([EXIT.FAILED, true]);
   expect(said).toContainEqual(expect.stringMatching(/ warning: at the end: EIO: i\/o error$/));
+});
+
+test('a role that has not started yet ends at once at SIGTERM', async () => {
+  folder();
+  vi.spyOn(LogLines.prototype, 'write').mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  let isClosed = false;
+  const terminate = (): void => process.listeners('SIGTERM').at(-1)!('SIGTERM');
+  const exitCode = await runRole('relay', 'run-role-test', () => ({
+    start: () => new Promise(() => terminate()),
+    status,
+    prepare: () => Promise.resolve(() => {}),
+    beforeEnd: () => new Promise(() => {}),
+    close: async () => void (isClosed = true),
+  }));
+  expect([exitCode, isClosed]).toEqual([EXIT.OK, true]);
 });

@@ -62,14 +62,14 @@ export async function runRole(
   const stop = (signal: NodeJS.Signals): void => {
     say('stopping', `stopping: ${signal}`, { signal });
     const finish = (): void => end(signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK);
-    if (signal !== 'SIGTERM' || isEnding || role.beforeEnd === undefined) return finish();
+    if (signal !== 'SIGTERM' || !isRunning || isEnding || role.beforeEnd === undefined) return finish();
     isEnding = true;
     void role.beforeEnd().then(finish, (error: unknown) => {
       sayAtEnd(error);
       finish();
     });
   };
-  let isEnding = false;
+  let [isRunning, isEnding] = [false, false];
   const signals = ['SIGTERM', 'SIGINT'] as const;
   for (const signal of signals) process.on(signal, stop);
   const service = new ServiceNotices(() => readinessOf(role.status(control.name)));
@@ -84,6 +84,7 @@ export async function runRole(
   try {
     const isEnded = await Promise.race([role.start().then(() => false), ended.then(() => true)]);
     if (isEnded) return await ended; // without waiting for the start
+    isRunning = true;
     for (const notice of notices) sayText(notice);
     const elsewhere = whyElsewhere();
     if (elsewhere !== undefined) say('warning', `${elsewhere}: the control socket is ${control.path}`);

@@ -56,9 +56,15 @@ export class InterfaceConfig {
    * Takes the interface up with its first settings. An interface that a predecessor left may have them, or some of `former` in addition, which
    * are taken away. Rejects with the reason if it cannot.
    */
-  async begin(
+  begin(settings: readonly InterfaceSetting[], former: readonly InterfaceSetting[] = []): Promise<void> {
+    const begun = this.takeUp(settings, former);
+    this.steps = begun.catch(() => undefined); // the caller has the error, by `begun`
+    return begun;
+  }
+
+  private async takeUp(
     settings: readonly InterfaceSetting[],
-    former: readonly InterfaceSetting[] = [],
+    former: readonly InterfaceSetting[],
   ): Promise<void> {
     await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
     const state = this.network.tunnelState(this.iface);

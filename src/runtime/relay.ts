@@ -133,7 +133,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       this.interfaceConfig = new InterfaceConfig(tun.name, ports.network, onWarning, () =>
         this.debounce.again(),
       );
-      await this.interfaceConfig.begin(SETTINGS, WITHDRAWN);
+      await this.interfaceConfig.begin(this.isWithdrawn ? WITHDRAWN : SETTINGS, [...SETTINGS, ...WITHDRAWN]);
       this.startOnce.goOn();
       this.kernelPath.start({
         open: () =>
@@ -250,7 +250,7 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   /**
    * Takes the route 2001::/32 from the interface, so that a routing daemon that announces it withdraws it. Its halves stay, so that the packets
-   * that still come are carried. Resolves when that is done.
+   * that still come are carried. Resolves when that is done. A relay that has not started yet does not announce the route.
    */
   async withdraw(): Promise<void> {
     this.isWithdrawn = true;

@@ -63,3 +63,18 @@ test('the announced route stays until its halves are there', async () => {
   pass();
   await expect.poll(routes).toEqual(HALVES.toSorted());
 });
+
+test('a relay that is to withdraw before its start does not announce its route', async () => {
+  const { relay, changes } = relayRig();
+  await relay.withdraw();
+  await relay.start();
+  expect(changes).toEqual(HALVES.map((half) => `+${half}`));
+});
+
+test('a relay withdraws while it starts', async () => {
+  const { relay, routes } = relayRig();
+  const started = relay.start();
+  await relay.withdraw();
+  expect(routes()).toEqual(HALVES.toSorted());
+  await started;
+});
