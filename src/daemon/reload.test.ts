@@ -21,6 +21,7 @@ function configurationOf(...lines: string[]): Configuration {
 function daemon(...lines: string[]) {
   let text: readonly string[] = lines;
   let fault: Error | undefined;
+  let breakage: Error | undefined;
   let ready = Promise.resolve();
   const taken: { values: GivenValues; changed: string[] }[] = [];
   const said: string[] = [];
@@ -31,7 +32,10 @@ function daemon(...lines: string[]) {
     prepare: async (values: GivenValues, changed: ReadonlySet<string>) => {
       await ready;
       if (fault !== undefined) throw fault;
-      return () => void taken.push({ values, changed: [...changed] });
+      return () => {
+        if (breakage !== undefined) throw breakage;
+        taken.push({ values, changed: [...changed] });
+      };
     },
   };
   const hang = (): (() => void) => {
@@ -43,6 +47,7 @@ function daemon(...lines: string[]) {
     taken,
     said,
     hang,
+    breakAtCommit: (error: Error | undefined) => (breakage = error),
     refuse: (error: Error) => (fault = error),
     edit: (...other: string[]) => (text = other),
     reload: () => reload.reload(role),
@@ -76,6 +81,21 @@ test('with an error in the file, or one of the role, nothing is taken over', asy
   refuse(new CommandFailure(EXIT.USAGE, 'no such server'));
   await expect(reload()).rejects.toThrow('no such server');
   expect(taken).toEqual([]);
+});
+
+test('an error after the preparation is said as such, and the next reload gives all these options again', async () => {
+  const { edit, reload, taken, said, breakAtCommit } = daemon(ADDRESS);
+  edit(ADDRESS, 'limits.peers.trusted = 7', 'deny = ["198.51.100.0/24"]');
+  breakAtCommit(new Error('ENOMEM'));
+  const words =
+    'ENOMEM: a part of the new configuration may be in force; reload again, or restart the daemon';
+  await expect(reload()).rejects.toThrow(words);
+  expect(said.join()).toContain(words);
+  expect(said.join()).not.toContain('the old configuration stays');
+  breakAtCommit(undefined);
+  edit(ADDRESS);
+  await reload();
+  expect(taken.map(({ changed }) => changed.toSorted())).toEqual([['deny', 'limits']]);
 });
 
 test('values that are not ready in time are not taken, and the next reload is not late either', async () => {

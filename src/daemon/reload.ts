@@ -34,13 +34,15 @@ export class Reload {
   private readonly readAgain: () => Promise<Configuration>;
   private underway: Promise<Reloaded> | undefined;
   private next: Promise<Reloaded> | undefined;
+  /** Options that an error has kept from being taken over as a whole: their values are not known. */
+  private unsure: ReadonlySet<string> = new Set();
 
   constructor(configuration: Configuration, readAgain: () => Promise<Configuration>) {
     this.configuration = configuration;
     this.readAgain = readAgain;
   }
 
-  /** Rejects with a CommandFailure if there are errors: the old configuration stays. Those that ask during a reload share the next one. */
+  /** Rejects with a CommandFailure if there are errors: the old configuration stays. Rejects with another error if it was taken over in part. Those that ask during a reload share the next one. */
   reload(role: Changeable): Promise<Reloaded> {
     if (this.underway === undefined) return this.begin(role);
     this.next ??= this.underway.then(
@@ -65,7 +67,7 @@ export class Reload {
     } catch (error) {
       const lines = error instanceof CommandFailure ? error.lines : [(error as Error).message];
       for (const line of lines) say('reload-failed', line);
-      say('reload-failed', 'the old configuration stays');
+      if (!(error instanceof TakenInPart)) say('reload-failed', 'the old configuration stays');
       throw error;
     }
   }
@@ -79,9 +81,16 @@ export class Reload {
         `${after.path}: the role is "${after.role}" now: restart the daemon, which is a ${before.role}`,
       );
     const { live, changed, needRestart } = changesOf(before.role, before.values, after.values);
-    const commit = await inTime(role.prepare(after.values, live));
-    commit();
-    if (live.has('logLevel')) setLevel(after.values['logLevel'] as LogLevel);
+    const all = new Set([...live, ...this.unsure]);
+    const commit = await inTime(role.prepare(after.values, all));
+    try {
+      commit();
+      if (all.has('logLevel')) setLevel(after.values['logLevel'] as LogLevel);
+    } catch (error) {
+      this.unsure = all;
+      throw new TakenInPart(error as Error);
+    }
+    this.unsure = new Set();
     const values = Object.fromEntries(
       Object.entries({ ...before.values, ...after.values }).map(([name]) => [
         name,
@@ -90,6 +99,19 @@ export class Reload {
     );
     this.configuration = { ...before, values };
     return { file: after.path, changed, needRestart };
+  }
+}
+
+/** An error on the way from the old configuration to the new one. */
+class TakenInPart extends Error {
+  constructor(cause: Error) {
+    super(
+      `${cause.message}: a part of the new configuration may be in force; reload again, or restart the daemon`,
+      {
+        cause,
+      },
+    );
+    this.name = 'TakenInPart';
   }
 }
 
