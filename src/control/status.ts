@@ -123,6 +123,8 @@ export interface RelayStatus extends DaemonStatus {
   readonly port: number;
   readonly interface: string;
   readonly serves: readonly string[];
+  /** Whether the host forwards IPv6, without which a relay serves only the host; absent of a host-specific relay, and where it cannot be read. */
+  readonly forwards?: boolean;
   readonly access: AccessStatus;
   readonly peers: PeerCounts;
   /** Since the start. */

@@ -7,9 +7,12 @@ export interface Readiness {
   readonly words: string;
 }
 
+/** The usual omission of a new operator. */
+export const NO_FORWARDING = 'this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1';
+
 /** Whether a role can serve. A draining relay counts as not ready, although it still carries packets. A client that rests because the host has native IPv6 (dormant) counts as ready: it works as wanted. */
 export function isReady(status: RoleStatus): boolean {
-  if (status.role !== 'client') return status.state === 'running';
+  if (status.role !== 'client') return status.state === 'running' && forwards(status);
   return status.state === 'qualified' || status.state === 'dormant';
 }
 
@@ -22,7 +25,13 @@ export function readinessOf(status: RoleStatus): Readiness {
 
 function inWords(status: Exclude<RoleStatus, ClientStatus>): string {
   const port = status.role === 'server' ? '' : `:${status.port}`;
-  return `${status.state} at ${status.address}${port}, ${status.dataPath.inUse} path`;
+  const words = `${status.state} at ${status.address}${port}, ${status.dataPath.inUse} path`;
+  return forwards(status) ? words : `${words}, but ${NO_FORWARDING}`;
+}
+
+/** Without it a relay passes nothing on. */
+function forwards(status: Exclude<RoleStatus, ClientStatus>): boolean {
+  return status.role === 'server' || status.forwards !== false;
 }
 
 function clientInWords({ state, reason, address, nat, dataPath }: ClientStatus): string {

@@ -3,6 +3,7 @@ import { TRUSTED } from '../core/peer-table.ts';
 import { NO_TRAFFIC } from '../core/peer-traffic.ts';
 import { RELAY_LIMITS } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
+import type { HostNetwork } from '../io/ports.ts';
 import { Relay } from '../runtime/relay.ts';
 import type { RelaySettings } from '../runtime/relay.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
@@ -24,6 +25,7 @@ export class RelayRole implements Role {
   private readonly role: 'relay' | 'host-relay';
   private readonly relay: Relay;
   private readonly end: Drain;
+  private readonly network: HostNetwork;
 
   constructor(
     role: 'relay' | 'host-relay',
@@ -33,6 +35,7 @@ export class RelayRole implements Role {
     drainSeconds = 0,
   ) {
     this.role = role;
+    this.network = ports.network;
     this.relay = new Relay(settings, ports);
     this.end = new Drain(this.relay, drainSeconds, running);
     this.relay.on('data-path', sayDataPath);
@@ -84,6 +87,7 @@ export class RelayRole implements Role {
       serves: settings.serve?.map(({ address, length }) => `${formatIpv6(address)}/${length}`) ?? [
         'this host',
       ],
+      ...(this.role === 'relay' ? this.forwarding() : {}),
       access: accessStatus(now.access),
       peers: now.peers,
       traffic: now.traffic,
@@ -91,6 +95,14 @@ export class RelayRole implements Role {
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },
     };
+  }
+
+  private forwarding(): { readonly forwards?: boolean } {
+    try {
+      return { forwards: this.network.forwardsIpv6() };
+    } catch {
+      return {}; // the process may open no more files
+    }
   }
 
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {

@@ -9,6 +9,7 @@ import type { HOST_RELAY_OPTIONS, RELAY_OPTIONS } from '../runtime/settings/rela
 import { accessOf, noticesOfAccess } from './access.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { openLog } from './log.ts';
+import { NO_FORWARDING } from './readiness.ts';
 import { RelayRole } from './relay-role.ts';
 import type { Reload } from './reload.ts';
 import { runRole } from './run-role.ts';
@@ -22,8 +23,7 @@ type HostRelayValues = Values<typeof HOST_RELAY_OPTIONS>;
 export async function runRelay({ drain, ...values }: RelayValues, reload?: Reload): Promise<ExitCode> {
   await openLog(values);
   const notices = noticesOfReach(values);
-  if (!kernelPorts().network.forwardsIpv6())
-    notices.push('warning: this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1');
+  if (!kernelPorts().network.forwardsIpv6()) notices.push(`warning: ${NO_FORWARDING}`);
   return run('relay', { ...values, serve: values.serve ?? ALL_NATIVE }, notices, reload, drain);
 }
 

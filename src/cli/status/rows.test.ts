@@ -97,6 +97,21 @@ test('limits that are reached are named, and so is the reason for the user path'
   ]);
 });
 
+test('a relay on a host that does not forward IPv6 has something to do', () => {
+  const status = {
+    ...COMMON,
+    role: 'relay',
+    state: 'running',
+    serves: [],
+    access: {},
+    peers: {},
+    forwards: false,
+  } as unknown as RelayStatus;
+  expect(new Map(rowsOf(sampleOf(status))).get('to do')).toMatch(
+    /sysctl -w net\.ipv6\.conf\.all\.forwarding=1/,
+  );
+});
+
 test('uplinks that the kernel does not use for all packets are named', () => {
   const uplinks = [
     { interface: 'eth0', kind: '', carried: 'all' },

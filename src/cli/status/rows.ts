@@ -3,6 +3,7 @@ import type { ClientStatus, DataPath, RelayStatus, RoleStatus, ServerStatus } fr
 import { accessInWords } from '../../daemon/access.ts';
 import { explainReason } from '../../daemon/explain.ts';
 import { portMappingInWords } from '../../daemon/port-mapping.ts';
+import { NO_FORWARDING } from '../../daemon/readiness.ts';
 import { meansInWords } from '../means.ts';
 import { formatOctets, formatSpan } from '../output.ts';
 import { adviceFor } from './advice.ts';
@@ -101,6 +102,7 @@ const DRAINING = 'draining: 2001::/32 is withdrawn; it still carries packets';
 function relayRows(sample: Sample, status: RelayStatus): Row[] {
   return [
     ['state', status.state === 'draining' ? DRAINING : status.state],
+    ...(status.forwards === false ? [['to do', NO_FORWARDING] as const] : []),
     ['since', formatSpan(status.uptimeSeconds)],
     [
       'address',
