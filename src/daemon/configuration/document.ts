@@ -21,6 +21,9 @@ export class TomlError extends Error {
   }
 }
 
+/** Some editors put it at the start of a file. */
+const BYTE_ORDER_MARK = /^\uFEFF/;
+
 export class TomlDocument {
   readonly value: unknown;
   private readonly keys = new Map<string, Place>();
@@ -29,7 +32,7 @@ export class TomlDocument {
   /** Throws a {@link TomlError}. */
   constructor(text: string) {
     try {
-      const program = parseTOML(text);
+      const program = parseTOML(text.replace(BYTE_ORDER_MARK, ''));
       for (const node of program.body[0].body) this.note(node, []);
       this.value = getStaticTOMLValue(program);
     } catch (error) {
@@ -62,11 +65,12 @@ export class TomlDocument {
     for (const key of node.key.keys) refusePrototype(key);
     const isTable = node.type === 'TOMLTable';
     const path = isTable ? node.resolvedKey : [...above, ...node.key.keys.map(keyName)];
-    // A table of an array has a number in its path, which is no key of the text.
+    // A table of an array has a number at the end of its path, which is no key of the text.
+    const named = isTable && node.kind === 'array' ? path.slice(0, -1) : path;
     for (const [i, key] of node.key.keys.toReversed().entries())
-      this.noteOnce(this.keys, path.slice(0, path.length - i), key);
+      this.noteOnce(this.keys, named.slice(0, named.length - i), key);
     if (!isTable) return this.noteValue(node.value, path);
-    this.noteOnce(this.values, path, node);
+    for (const whole of [named, path]) this.noteOnce(this.values, whole, node);
     for (const below of node.body) this.note(below, path);
   }
 

@@ -3,7 +3,7 @@ import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { flagOf } from '../../runtime/settings/option.ts';
 import type { Options, SwitchOption, ValueOption } from '../../runtime/settings/option.ts';
 import { ValueError } from '../../runtime/settings/parse.ts';
-import { quoted } from '../../runtime/settings/quoted.ts';
+import { printable, quoted } from '../../runtime/settings/quoted.ts';
 import { faultOfChoice, faultOfSwitch } from '../../runtime/settings/rules.ts';
 import type { GivenValues } from './layers.ts';
 import { orNearest } from './nearest.ts';
@@ -51,9 +51,9 @@ export function fromEnvironment(options: Options, whole: NodeJS.ProcessEnv): Giv
     }
   }
   if (faults.length === 0) return values;
-  const [only, ...more] = faults;
+  const [only, ...more] = faults.map(printable);
   if (more.length === 0) throw new CommandFailure(EXIT.USAGE, `environment: ${only}`);
-  throw new CommandFailure(EXIT.USAGE, `the environment has ${faults.length} errors:`, faults);
+  throw new CommandFailure(EXIT.USAGE, `the environment has ${faults.length} errors:`, [only!, ...more]);
 }
 
 function withoutContainers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

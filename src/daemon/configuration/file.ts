@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { camel, kebab } from '../../runtime/settings/option.ts';
 import type { Options } from '../../runtime/settings/option.ts';
+import { printable } from '../../runtime/settings/quoted.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { TomlDocument, TomlError } from './document.ts';
 import type { Path, Place } from './document.ts';
@@ -111,7 +112,7 @@ function nameOf(path: Path): string {
 function failureOf(path: string, faults: readonly Fault[]): CommandFailure {
   const lines = faults
     .toSorted((one, other) => one.place.line - other.place.line || one.place.column - other.place.column)
-    .map(({ place, message }) => `${path}:${place.line}:${place.column}: ${message}`);
+    .map(({ place, message }) => `${path}:${place.line}:${place.column}: ${printable(message)}`);
   const [only] = lines;
   if (lines.length === 1) return new CommandFailure(EXIT.USAGE, only!);
   return new CommandFailure(EXIT.USAGE, `${path} has ${lines.length} errors:`, lines);

@@ -50,6 +50,9 @@ test('a misspelled variable is named, also beside good ones; one of another role
     'TEREDO_PROT is no option: did you mean "TEREDO_PORT"?',
     'TEREDO_PORT: "x" is not a UDP port from 1 to 65535',
   ]);
+  expect(faultsOf({ TEREDO_INTERFACE: 'a\nb\u001b[31m' })).toEqual([
+    expect.stringMatching(/^environment: TEREDO_INTERFACE: "a\\nb\\x1B\[31m" /),
+  ]);
   expect(faultsOf({ TEREDO_TRUST_CONE: 'true', TEREDO_RUNTIME_DIR: '/x', TEREDO_TEST_ALL: '1' })).toEqual([]);
 });
 

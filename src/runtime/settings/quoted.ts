@@ -4,3 +4,8 @@ import { inspect } from 'node:util';
 export function quoted(value: unknown): string {
   return inspect(value, { depth: 0, breakLength: Infinity }).replace(/^'(.*)'$/, '"$1"');
 }
+
+/** Text from outside in a message: control characters are escaped, so that it stays one line and does nothing to a terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (character) => inspect(character).slice(1, -1));
+}
