@@ -69,7 +69,14 @@ function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
           return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
         return peersAnswer(name, role.peers(request.limit ?? DEFAULT_PEERS));
       case 'drain':
-        return drainAnswer(name, role, mayChange);
+        if (role.drain === undefined)
+          return {
+            ok: false,
+            code: 'no-relay',
+            message: `${name} is no relay: only a relay has an announcement`,
+          };
+        if (!mayChange) return notPermitted('drain', name);
+        return drainAnswer(name, role, role.drain());
       case 'contact': {
         const address = parseIpv6(request.address ?? '');
         if (address === undefined)
@@ -87,12 +94,13 @@ function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
   };
 }
 
-function drainAnswer(name: string, role: Role, mayChange: boolean): ControlAnswer {
-  if (role.drain === undefined)
-    return { ok: false, code: 'no-relay', message: `${name} is no relay: only a relay has an announcement` };
-  if (!mayChange) return notPermitted('drain', name);
-  role.drain();
-  return { ok: true, result: role.status(name) };
+async function drainAnswer(name: string, role: Role, draining: Promise<boolean>): Promise<ControlAnswer> {
+  if (await draining) return { ok: true, result: role.status(name) };
+  return {
+    ok: false,
+    code: 'not-withdrawn',
+    message: `${name} could not withdraw 2001::/32 and still announces it: its log has the reason, and it tries again`,
+  };
 }
 
 async function reloadAnswer(name: string, reloading: Promise<Reloaded>): Promise<ControlAnswer> {

@@ -51,8 +51,8 @@ export class RelayRole implements Role {
     sayWhyNotKernel(this.relay.dataPath);
   }
 
-  drain(): void {
-    void this.end.withdraw();
+  drain(): Promise<boolean> {
+    return this.end.withdraw();
   }
 
   beforeEnd(): Promise<void> {

@@ -24,8 +24,8 @@ export interface Role {
   prepare: Changeable['prepare'];
   /** Progress of the search for a way to this address. */
   contact?(name: string, address: Ipv6): ContactStatus;
-  /** Of a relay: begins to withdraw its announcement. */
-  drain?(): void;
+  /** Of a relay: withdraws its announcement; false if it could not. Never rejects. */
+  drain?(): Promise<boolean>;
   /** Work between the signal to end and the end; a second signal cuts it short. */
   beforeEnd?(): Promise<void>;
   close(): Promise<void>;

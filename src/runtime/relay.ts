@@ -53,6 +53,8 @@ export interface RelayEvents {
   /** Something that a person should look at; `limit`: a limit is reached. */
   warning: [message: string, kind?: 'limit'];
   'data-path': [DataPath];
+  /** The announcement is withdrawn ({@link Relay.withdraw}); once. */
+  withdrawn: [];
   lost: [Error];
 }
 
@@ -63,8 +65,6 @@ export const ALL_NATIVE: readonly Ipv6Prefix[] = [parsePrefix('2000::/3')!];
 /** A running Teredo relay, or host-specific relay. */
 export class Relay extends EventEmitter<RelayEvents> {
   readonly settings: RelaySettings;
-  /** The announcement is withdrawn ({@link withdraw}). */
-  isWithdrawn = false;
   /** How many trusted peers this relay has taken over from a predecessor. */
   adoptedPeers = 0;
   private readonly ports: PortFactory;
@@ -78,6 +78,8 @@ export class Relay extends EventEmitter<RelayEvents> {
   private monitor: NetworkMonitor | undefined;
   private interfaceConfig: InterfaceConfig | undefined;
   private readonly handover: HandoverUse;
+  private isToWithdraw = false;
+  private isWithdrawalSaid = false;
   private localPort = 0;
   private failureWarnings: FailureWarnings | undefined;
 
@@ -133,7 +135,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       this.interfaceConfig = new InterfaceConfig(tun.name, ports.network, onWarning, () =>
         this.debounce.again(),
       );
-      await this.interfaceConfig.begin(this.isWithdrawn ? WITHDRAWN : SETTINGS, [...SETTINGS, ...WITHDRAWN]);
+      await this.interfaceConfig.begin(this.isToWithdraw ? WITHDRAWN : SETTINGS, [...SETTINGS, ...WITHDRAWN]);
       this.startOnce.goOn();
       this.kernelPath.start({
         open: () =>
@@ -250,25 +252,35 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   /**
    * Takes the route 2001::/32 from the interface, so that a routing daemon that announces it withdraws it. Its halves stay, so that the packets
-   * that still come are carried. Resolves when that is done. A relay that has not started yet does not announce the route.
+   * that still come are carried. A relay that has not started yet does not announce the route. Resolves with {@link isWithdrawn}: if the system
+   * refuses, it is tried again.
    */
-  async withdraw(): Promise<void> {
-    this.isWithdrawn = true;
+  async withdraw(): Promise<boolean> {
+    this.isToWithdraw = true;
     await this.arrangeInterface();
+    return this.isWithdrawn;
+  }
+
+  /** The announcement is withdrawn ({@link withdraw}). */
+  get isWithdrawn(): boolean {
+    return this.isToWithdraw && this.interfaceConfig?.has(ANNOUNCED) !== true;
   }
 
   private async arrangeInterface(): Promise<void> {
     const { interfaceConfig } = this;
-    if (interfaceConfig === undefined) return;
-    const settings = (): readonly InterfaceSetting[] => this.settingsOf(interfaceConfig);
-    await interfaceConfig.arrange(settings);
+    const arrange = (): Promise<void> | undefined =>
+      interfaceConfig?.arrange(() => this.settingsOf(interfaceConfig));
+    await arrange();
     // A withdrawal has two steps.
-    if (this.isWithdrawn) await interfaceConfig.arrange(settings);
+    if (this.isToWithdraw) await arrange();
+    if (!this.isWithdrawn || this.isWithdrawalSaid) return;
+    this.isWithdrawalSaid = true;
+    this.emit('withdrawn');
   }
 
   /** An announced route stays until its halves are there. */
   private settingsOf(present: InterfaceConfig): readonly InterfaceSetting[] {
-    if (!this.isWithdrawn) return SETTINGS;
+    if (!this.isToWithdraw) return SETTINGS;
     const isReplaced = HALVES.every((half) => present.has(half));
     return isReplaced || !present.has(ANNOUNCED) ? WITHDRAWN : [...SETTINGS, ...HALVES];
   }

@@ -57,11 +57,24 @@ test('the announced route stays until its halves are there', async () => {
   const { relay, refused, routes, pass } = relayRig();
   await relay.start();
   refused.add('+2001:0:8000::/33');
-  await relay.withdraw();
+  expect(await relay.withdraw()).toBe(false);
   expect(routes()).toEqual(['2001::/32', '2001::/33']);
   refused.clear();
   pass();
   await expect.poll(routes).toEqual(HALVES.toSorted());
+});
+
+test('a route that the system keeps is withdrawn only when it has gone', async () => {
+  const { relay, refused, pass } = relayRig();
+  let withdrawals = 0;
+  relay.on('withdrawn', () => withdrawals++);
+  await relay.start();
+  refused.add('-2001::/32');
+  expect([await relay.withdraw(), relay.isWithdrawn, withdrawals]).toEqual([false, false, 0]);
+  refused.clear();
+  pass();
+  await expect.poll(() => [relay.isWithdrawn, withdrawals]).toEqual([true, 1]);
+  expect([await relay.withdraw(), withdrawals]).toEqual([true, 1]);
 });
 
 test('a relay that is to withdraw before its start does not announce its route', async () => {
