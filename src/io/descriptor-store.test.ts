@@ -1,10 +1,12 @@
 import { fstatSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { sys } from '../linux/libc.ts';
+import { TunDevice } from '../linux/tun.ts';
 import { UdpSocket } from '../linux/udp.ts';
 import { DescriptorStore } from './descriptor-store.ts';
 
 const LOOPBACK = 0x7f00_0001;
+const asRoot = { skip: process.getuid?.() !== 0 };
 
 /** A socket that a predecessor left, as its successor has it. */
 function leftSocket(): { fd: number; port: number } {
@@ -39,6 +41,43 @@ test('nothing is taken over unless both socket and interface fit', () => {
   expect(store.removed).toEqual(['other', 'tun', 'udp', 'state', 'link-egress-1']);
   expect([store.take('udp'), store.take('state'), store.links]).toEqual([undefined, undefined, []]);
   expect([isOpen(udp), isOpen(state)]).toEqual([false, false]);
+});
+
+test('two descriptors of one name are both closed, and nothing is taken over', asRoot, () => {
+  vi.stubEnv('NOTIFY_SOCKET', '');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { fd: udp, port } = leftSocket();
+  const [again, state] = [sys.memfdCreate('udp', 0), sys.memfdCreate('state', 0)];
+  const tun = new TunDevice(`dst${process.pid % 1_000_000}`);
+  const store = new DescriptorStore(
+    [
+      { name: 'udp', fd: udp },
+      { name: 'udp', fd: again },
+      { name: 'tun', fd: tun.fd },
+      { name: 'state', fd: state },
+    ],
+    { udp: { address: LOOPBACK, port }, tun: tun.name, keepsLinks: true },
+  );
+  expect([udp, again, tun.fd, state].map(isOpen)).toEqual([false, false, false, false]);
+  expect(['udp', 'tun', 'state'].map((kind) => store.take(kind as 'udp'))).toEqual(Array(3).fill(undefined));
+  expect(store.removed).toEqual(['udp', 'udp', 'tun', 'state']);
+});
+
+test('of several links of one name none is taken over', asRoot, () => {
+  vi.stubEnv('NOTIFY_SOCKET', '');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { fd: udp, port } = leftSocket();
+  const tun = new TunDevice(`dst${process.pid % 1_000_000}`);
+  onTestFinished(() => tun.close());
+  const links = [1, 1, 2].map((index) => ({ name: `link-egress-${index}`, fd: sys.memfdCreate('link', 0) }));
+  const store = new DescriptorStore([{ name: 'udp', fd: udp }, { name: 'tun', fd: tun.fd }, ...links], {
+    udp: { address: LOOPBACK, port },
+    tun: tun.name,
+    keepsLinks: true,
+  });
+  expect(store.links).toEqual([links[2]]);
+  expect(links.map(({ fd }) => isOpen(fd))).toEqual([false, false, true]);
+  sys.close(links[2]!.fd);
 });
 
 test('a first start has nothing to remove', () => {

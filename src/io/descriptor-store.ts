@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { sys } from '../linux/libc.ts';
 import { isLinkName } from '../linux/bpf/link-store.ts';
+import { repeatedNames } from '../linux/passed-descriptors.ts';
 import type { PassedDescriptor } from '../linux/passed-descriptors.ts';
 import { isUdpSocketAt } from '../linux/socket.ts';
 import { awaitSystemd, notifySystemd } from '../linux/systemd.ts';
@@ -35,23 +36,25 @@ export class DescriptorStore {
   private readonly kept = new Map<Kind, number>();
 
   constructor(passed: readonly PassedDescriptor[], places: RolePlaces) {
-    const links = passed.filter(({ name }) => isLinkName(name));
+    const repeated = repeatedNames(passed);
+    const links = passed.filter(({ name }) => isLinkName(name) && !repeated.has(name));
     const removed = passed.filter(({ name, fd }) => {
+      if (repeated.has(name)) return true;
       if (isLinkName(name)) return false;
-      if (!isKind(name) || this.kept.has(name) || !fits(name, fd, places)) return true;
+      if (!isKind(name) || !fits(name, fd, places)) return true;
       this.kept.set(name, fd);
       return false;
     });
     const isWhole = this.kept.has('udp') && this.kept.has('tun') && this.hasFitting(places);
     if (!isWhole) {
       for (const [name, fd] of this.kept) removed.push({ name, fd });
+      this.kept.clear();
       removed.push(...links);
     }
     this.links = isWhole ? links : [];
     this.removed = removed.map(({ name }) => name);
     if (removed.length === 0) return;
     for (const { name, fd } of removed) {
-      if (isKind(name)) this.kept.delete(name);
       this.remove(name);
       sys.close(fd);
     }

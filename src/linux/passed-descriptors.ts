@@ -29,3 +29,10 @@ export function takePassedDescriptors(env: NodeJS.ProcessEnv = process.env): Pas
     return { name: names[i] ?? '', fd };
   });
 }
+
+/** The names that several descriptors have. The service manager removes descriptors by name, so one of these cannot be kept without the others. */
+export function repeatedNames(passed: readonly PassedDescriptor[]): ReadonlySet<string> {
+  const [seen, repeated] = [new Set<string>(), new Set<string>()];
+  for (const { name } of passed) (seen.has(name) ? repeated : seen).add(name);
+  return repeated;
+}
