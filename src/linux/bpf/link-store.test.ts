@@ -1,7 +1,48 @@
 import { fstatSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import koffi from 'koffi';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { sys } from '../libc.ts';
-import { LinkStore, isLinkName } from './link-store.ts';
+import { libbpf } from './libbpf.ts';
+import { LinkStore, TCX, isLinkName } from './link-store.ts';
+
+vi.mock('./libbpf.ts', () => ({ libbpf: vi.fn<typeof libbpf>() }));
+
+/** By descriptor: the interface of an egress link. */
+const links = new Map<number, number>();
+/** Replacements that were asked for: descriptor of the link, and program. */
+const updates: [number, number][] = [];
+const refused = new Set<number>();
+
+beforeEach(() => {
+  links.clear();
+  refused.clear();
+  updates.length = 0;
+  const fake: Partial<ReturnType<typeof libbpf>> = {
+    linkInfo: (fd, info) => {
+      const ifindex = links.get(fd);
+      if (ifindex === undefined) return -22;
+      const fields = [11, 0, 0, 0, ifindex, TCX.egress]; // struct bpf_link_info of a tcx link
+      for (const [i, field] of fields.entries()) koffi.encode(BigInt(info), 4 * i, 'uint32', field);
+      return 0;
+    },
+    updateLink: (link, program) => {
+      updates.push([link, program]);
+      return refused.has(link) ? -22 : 0;
+    },
+  };
+  vi.mocked(libbpf).mockReturnValue(fake as ReturnType<typeof libbpf>);
+});
+
+/** Links that a predecessor left at the interfaces 1, 2 and so on. */
+function leftLinks(count: number): { store: LinkStore; fds: number[] } {
+  const passed = Array.from({ length: count }, (_, i) => {
+    const fd = sys.memfdCreate('link', 0);
+    links.set(fd, i + 1);
+    return { name: `link-egress-${i + 1}`, fd };
+  });
+  const store = new LinkStore({ keep: () => {}, remove: () => {} }, passed);
+  return { store, fds: passed.map(({ fd }) => fd) };
+}
 
 test('only names of links are names of links', () => {
   const names = [
@@ -25,4 +66,29 @@ test('a descriptor that is no link is closed and removed', () => {
   store.takeOver();
   store.discardLeft();
   expect(removed).toHaveLength(1);
+});
+
+test('a link that was closed before the replacement is not replaced, though another is opened there', () => {
+  const { store, fds } = leftLinks(1);
+  store.close(store.adopt(70, 1, 'egress')!, 1, 'egress');
+  const other = sys.memfdCreate('link', 0);
+  store.keep(other, 1, 'egress');
+  store.takeOver();
+  expect([updates, fds.length]).toEqual([[], 1]);
+  store.close(other, 1, 'egress');
+});
+
+test('a link that cannot be replaced keeps no other from it, and the rest is detached', () => {
+  const { store, fds } = leftLinks(3);
+  store.adopt(70, 1, 'egress');
+  store.adopt(71, 2, 'egress');
+  refused.add(fds[0]!);
+  expect(() => store.takeOver()).toThrow('bpf_link_update');
+  expect(updates).toEqual([
+    [fds[0], 70],
+    [fds[1], 71],
+  ]);
+  expect(store.hasLeft).toBe(false);
+  expect(() => fstatSync(fds[2]!)).toThrow('EBADF');
+  for (const i of [1, 2]) store.close(fds[i - 1]!, i, 'egress');
 });

@@ -24,8 +24,8 @@ export class LinkStore {
   private readonly keeper: Keeper;
   /** Links of the predecessor that this process has not asked for yet, by name. */
   private readonly left = new Map<string, number>();
-  /** The replacements to be made; undefined: they have been made. */
-  private waiting: (() => void)[] | undefined = [];
+  /** The replacements to be made, by the name of the link; undefined: they have been made. */
+  private waiting: Map<string, () => void> | undefined = new Map();
   /** Names of the open links of this process. */
   private readonly open = new Set<string>();
   private isLeaving = false;
@@ -56,11 +56,11 @@ export class LinkStore {
     this.left.delete(name);
     this.open.add(name);
     const replace = (): void => {
-      const result = this.open.has(name) ? libbpf().updateLink(link, program, 0) : 0;
+      const result = libbpf().updateLink(link, program, 0);
       if (result < 0) throw new SystemCallError('bpf_link_update', -result);
     };
     if (this.waiting === undefined) replace();
-    else this.waiting.push(replace);
+    else this.waiting.set(name, replace);
     return link;
   }
 
@@ -74,16 +74,27 @@ export class LinkStore {
   close(link: number, ifindex: number, direction: Direction): void {
     const name = nameOf(ifindex, direction);
     this.open.delete(name);
+    this.waiting?.delete(name);
     if (!this.isLeaving) this.keeper.remove(name);
     sys.close(link);
   }
 
-  /** The programs of this process work from now on. Links that they do not need are detached. Throws a SystemCallError. */
+  /**
+   * The programs of this process work from now on. Links that they do not need are detached. Throws the first SystemCallError, after all others
+   * have been replaced.
+   */
   takeOver(): void {
-    const waiting = this.waiting ?? [];
+    const errors: unknown[] = [];
+    for (const replace of this.waiting?.values() ?? []) {
+      try {
+        replace();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
     this.waiting = undefined;
-    for (const replace of waiting) replace();
     this.discardLeft();
+    if (errors.length > 0) throw errors[0];
   }
 
   /** Detaches the programs of the predecessor that are not taken over. */
