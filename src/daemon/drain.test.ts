@@ -1,13 +1,16 @@
 import { EventEmitter } from 'node:events';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { notifySystemd } from '../io/systemd.ts';
 import type { Relay, RelayEvents } from '../runtime/relay.ts';
 import { Drain } from './drain.ts';
 import { say } from './log.ts';
 
+vi.mock('../io/systemd.ts', () => ({ notifySystemd: vi.fn<typeof notifySystemd>() }));
 vi.mock('./log.ts', () => ({ say: vi.fn<typeof say>() }));
 
 beforeEach(() => {
   vi.mocked(say).mockClear();
+  vi.mocked(notifySystemd).mockClear();
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
 });
@@ -39,4 +42,14 @@ test('a relay ends although its withdrawal does not', async () => {
   expect(isOver).toBe(false);
   await vi.advanceTimersByTimeAsync(200);
   expect([isOver, said()]).toEqual([true, ['warning']]);
+});
+
+test('the service manager is asked to wait for the end of the drain', async () => {
+  const over = drainOf(() => Promise.resolve(true)).beforeEnd();
+  const [[state]] = vi.mocked(notifySystemd).mock.calls as [[string]];
+  const [, microseconds] = /^EXTEND_TIMEOUT_USEC=(\d+)$/.exec(state)!;
+  const begun = Date.now();
+  await vi.runAllTimersAsync();
+  await over;
+  expect(Number(microseconds)).toBeGreaterThan(1_000 * (Date.now() - begun + 5_000));
 });

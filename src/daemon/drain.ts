@@ -1,10 +1,13 @@
 import { within } from '../io/deadline.ts';
+import { notifySystemd } from '../io/systemd.ts';
 import type { Relay } from '../runtime/relay.ts';
 import { say } from './log.ts';
 import type { RunningRole } from './run-role.ts';
 
 /** A withdrawal that takes longer counts as failed. The program `teredo drain` waits 5 s for the answer. */
 const WITHDRAWAL_MS = 3_000;
+/** The end of a role after its drain takes less. */
+const END_MS = 10_000;
 
 /** The way of a relay to its end without a lost packet: routers send to another relay first. */
 export class Drain {
@@ -32,6 +35,9 @@ export class Drain {
   /** Resolves when the relay may end. */
   async beforeEnd(): Promise<void> {
     if (this.seconds === 0) return;
+    // systemd kills a service 90 s after its signal, unless its unit or the service says otherwise.
+    const ms = WITHDRAWAL_MS + 1_000 * this.seconds + END_MS;
+    notifySystemd(`EXTEND_TIMEOUT_USEC=${Math.ceil(1_000 * ms)}`);
     await this.withdraw();
     await new Promise((resolve) => setTimeout(resolve, 1_000 * this.seconds));
   }

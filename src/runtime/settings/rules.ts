@@ -52,7 +52,7 @@ export function faultOfSeconds(seconds: number, low: number, high: number): Faul
   return isAllowed ? undefined : `is not a number of seconds from ${low} to ${high}`;
 }
 
-/** Seconds between the withdrawal of a relay's route and its end. systemd kills a service 90 s after SIGTERM, unless its unit says otherwise. */
+/** Seconds between the withdrawal of a relay's route and its end. */
 export const DRAIN_LIMITS = { low: 0, high: 3_600 } as const;
 
 /** A prefix of native hosts, for a relay to serve. */
