@@ -24,8 +24,9 @@ import { explainNotLocal } from './start-notices.ts';
 export class RelayRole implements Role {
   private readonly role: 'relay' | 'host-relay';
   private readonly relay: Relay;
-  private readonly end: Drain;
   private readonly network: HostNetwork;
+  readonly drain?: () => Promise<boolean>;
+  readonly beforeEnd?: () => Promise<void>;
 
   constructor(
     role: 'relay' | 'host-relay',
@@ -37,11 +38,14 @@ export class RelayRole implements Role {
     this.role = role;
     this.network = ports.network;
     this.relay = new Relay(settings, ports);
-    this.end = new Drain(this.relay, drainSeconds, running);
     this.relay.on('data-path', sayDataPath);
     this.relay.on('data-path', running.changed);
     this.relay.on('warning', sayWarning);
     this.relay.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+    if (role !== 'relay') return; // a host-specific relay has no announcement
+    const drain = new Drain(this.relay, drainSeconds, running);
+    this.drain = () => drain.withdraw();
+    this.beforeEnd = () => drain.beforeEnd();
   }
 
   async start(): Promise<void> {
@@ -49,14 +53,6 @@ export class RelayRole implements Role {
     const { adoptedPeers: peers } = this.relay;
     if (peers > 0) say('taken-over', `${peers} peers taken over from the last process`, { peers });
     sayWhyNotKernel(this.relay.dataPath);
-  }
-
-  drain(): Promise<boolean> {
-    return this.end.withdraw();
-  }
-
-  beforeEnd(): Promise<void> {
-    return this.end.beforeEnd();
   }
 
   prepare(values: GivenValues, changed: ReadonlySet<string>): Promise<() => void> {
