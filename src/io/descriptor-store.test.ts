@@ -1,4 +1,5 @@
-import { fstatSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import koffi from 'koffi';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { sys } from '../linux/libc.ts';
 import { TunDevice } from '../linux/tun.ts';
@@ -79,6 +80,40 @@ test('of several links of one name none is taken over', asRoot, () => {
   expect(links.map(({ fd }) => isOpen(fd))).toEqual([false, false, true]);
   sys.close(links[2]!.fd);
 });
+
+test.each(['udp', 'tun'])('nothing is taken over if %s is of another network namespace', asRoot, (other) => {
+  vi.stubEnv('NOTIFY_SOCKET', '');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const name = `dst${process.pid % 1_000_000}`;
+  const open = {
+    udp: () => new UdpSocket({ address: LOOPBACK, port: 0, headroom: 0 }),
+    tun: () => new TunDevice(name),
+  };
+  const udp = other === 'udp' ? inNewNamespace(open.udp) : open.udp();
+  const tun = other === 'tun' ? inNewNamespace(open.tun) : open.tun();
+  const passed = [
+    { name: 'udp', fd: udp.fd },
+    { name: 'tun', fd: tun.fd },
+  ];
+  const store = new DescriptorStore(passed, { udp: udp.local, tun: name, keepsLinks: false });
+  expect(store.removed.toSorted()).toEqual(['tun', 'udp']);
+});
+
+/** Runs this part of a test, which must not wait, in a new network namespace. */
+function inNewNamespace<T>(part: () => T): T {
+  const CLONE_NEWNET = 0x4000_0000;
+  const libc = koffi.load('libc.so.6');
+  const unshare = libc.func('int unshare(int)') as (flags: number) => number;
+  const setns = libc.func('int setns(int, int)') as (fd: number, kind: number) => number;
+  const own = openSync('/proc/thread-self/ns/net', 'r');
+  try {
+    if (unshare(CLONE_NEWNET) < 0) throw new Error('there is no new network namespace');
+    return part();
+  } finally {
+    setns(own, CLONE_NEWNET);
+    closeSync(own);
+  }
+}
 
 test('a first start has nothing to remove', () => {
   const store = new DescriptorStore([], { udp: { address: 0, port: 0 }, tun: 'teredo', keepsLinks: false });

@@ -87,12 +87,30 @@ export function localEndpoint(fd: number): { address: number; port: number } {
   return { address: scratch.view.getUint32(4), port: scratch.view.getUint16(2) };
 }
 
-/** Whether a descriptor is an IPv4 UDP socket that is bound to this address and, unless that is 0, to this port. */
+/** Whether a descriptor is an IPv4 UDP socket of this network namespace that is bound to this address and, unless that is 0, to this port. */
 export function isUdpSocketAt(fd: number, address: number, port: number): boolean {
   const [SO_TYPE, SO_DOMAIN] = [3, 39];
   if (readOption(fd, SO_DOMAIN) !== AF_INET || readOption(fd, SO_TYPE) !== SOCK_DGRAM) return false;
   const local = localEndpoint(fd);
-  return local.address === address && (port === 0 || local.port === port);
+  return local.address === address && (port === 0 || local.port === port) && isOfThisNamespace(fd);
+}
+
+/** Whether a socket is of this process's network namespace; true if the kernel does not say (before 5.14). */
+function isOfThisNamespace(fd: number): boolean {
+  const own = openSocket(AF_INET, SOCK_DGRAM);
+  try {
+    return namespaceCookie(fd) === namespaceCookie(own);
+  } finally {
+    sys.close(own);
+  }
+}
+
+/** A number that the kernel gives to one network namespace only; undefined if it gives none. */
+function namespaceCookie(fd: number): bigint | undefined {
+  const SO_NETNS_COOKIE = 71;
+  scratch.view.setUint32(8, 8, true);
+  const result = sys.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, scratch.address, scratch.address + 8);
+  return result < 0 ? undefined : scratch.view.getBigUint64(0, true);
 }
 
 /** An option that is an int; -1 if the descriptor is not a socket. */

@@ -1,3 +1,4 @@
+import { fstatSync, statSync } from 'node:fs';
 import { SystemCallError } from './errors.ts';
 import type { Gather } from './gather.ts';
 import { E, Memory, errno, sys } from './libc.ts';
@@ -9,6 +10,8 @@ const O_RDWR_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
 const TUNGETIFF = 0x800454d2;
+/** A descriptor of the interface's network namespace. Kernel 5.3. */
+const TUNGETDEVNETNS = 0x54e3;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
@@ -129,11 +132,23 @@ export class TunDevice {
   }
 }
 
-/** Whether a descriptor is of a TUN interface that has this name and can be taken over; false, too, once the interface was removed. */
+/** Whether a descriptor is of a TUN interface of this network namespace that has this name and can be taken over; false, too, once the interface was removed. */
 export function isTunOf(fd: number, name: string): boolean {
   const request = new Memory(IFREQ);
   if (sys.ioctl(fd, TUNGETIFF, request.address) < 0) return false;
-  return nameIn(request) === name && (request.view.getUint16(FLAGS, true) & KIND) === KIND;
+  if (nameIn(request) !== name || (request.view.getUint16(FLAGS, true) & KIND) !== KIND) return false;
+  return isOfThisNamespace(fd);
+}
+
+/** Whether the interface is in this process's network namespace; true if the kernel does not say. */
+function isOfThisNamespace(tun: number): boolean {
+  const namespace = sys.ioctl(tun, TUNGETDEVNETNS, 0);
+  if (namespace < 0) return true;
+  try {
+    return fstatSync(namespace).ino === statSync('/proc/self/ns/net').ino;
+  } finally {
+    sys.close(namespace);
+  }
 }
 
 function nameIn(request: Memory): string {
