@@ -7,7 +7,7 @@ export function explainReason(reason: QualificationReason): string {
 
 const REASONS: Readonly<Record<QualificationReason, string>> = {
   'no-answer':
-    'no server answers over UDP: the server is down or its name is outdated, or UDP to port 3544 is blocked on the way',
+    'no server answers over UDP: the server is down, it refuses the address of this host, its name is outdated, or UDP to port 3544 is blocked on the way',
   'no-answer-secondary':
     "the server's second address does not answer, so the NAT's kind stays unknown: another server, or --secondary none for one that has only one address",
   'invalid-answer': 'an answer came, but not a valid one from the server that was asked',
