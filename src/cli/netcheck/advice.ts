@@ -4,6 +4,7 @@ import { openingOf, protocolsInWords } from './gateway.ts';
 import type { GatewayFindings } from './gateway.ts';
 import type { UdpLifetime } from './lifetime.ts';
 import type { NatBehaviour } from './nat-behaviour.ts';
+import { PEERS_IN_WORDS } from './reach.ts';
 
 /** Codes are stable, the words are not. */
 export interface Advice {
@@ -41,7 +42,7 @@ export function adviceOf(found: {
   const advice: Advice[] = [];
   const add = (code: Advice['code'], text: string): void => void advice.push({ code, text });
   if (reason !== undefined && OF_THE_SERVER.has(reason)) {
-    add('other-server', 'try another server: Teredo does not work because of this one, or of the way to it');
+    add('other-server', 'try another server: the fault is with this one, or on the way to it');
   }
   if (works && behaviour?.mapping === 'unknown') {
     add(
@@ -91,7 +92,7 @@ function openAPort(
   const why =
     nat === 'symmetric'
       ? 'to be reached by all peers, '
-      : 'only peers behind NATs with random ports are out of easy reach; should you need them, ';
+      : `to reach peers behind NATs "${PEERS_IN_WORDS['random-symmetric']}" without guessing ports, `;
   const oneForAll = nat === 'symmetric' ? ': that port then has one mapping for all' : '';
   switch (gateway === undefined ? 'none' : openingOf(gateway, behaviour)) {
     case 'works':

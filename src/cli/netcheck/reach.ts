@@ -11,6 +11,14 @@ export const PEER_KINDS = [
 ] as const;
 export type PeerKind = (typeof PEER_KINDS)[number];
 
+export const PEERS_IN_WORDS: Readonly<Record<PeerKind, string>> = {
+  'full-cone': 'cone, or none',
+  'address-restricted': 'restricted, by address',
+  'port-restricted': 'restricted, by port',
+  'counting-symmetric': 'symmetric, counting',
+  'random-symmetric': 'symmetric, random',
+};
+
 /** The means by which two hosts reach each other, in both directions alike: the easiest first. */
 const WAYS = ['rfc4380', 'rfc6081', 'guessing', 'none'] as const;
 export type Way = (typeof WAYS)[number];

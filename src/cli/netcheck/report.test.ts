@@ -50,6 +50,13 @@ test('the JSON: these fields, whatever else may come', () => {
   });
 });
 
+test('the advice to open a port names the peers that gain by it as the table does', () => {
+  expect(words(FINDINGS)).toMatch(/^ {2}symmetric, random +yes, .* or else by guessing ports, if/m);
+  expect(words(FINDINGS)).toMatch(
+    /^ {2}- to reach peers behind NATs "symmetric, random" without guessing ports, forward a UDP port/m,
+  );
+});
+
 test('a server that fails: no table of peers, the reason, and another server', () => {
   const failed: Findings = {
     checks: [{ ...CHECK, qualified: false, nat: 'unknown', reason: 'no-answer-secondary' }],
@@ -59,7 +66,9 @@ test('a server that fails: no table of peers, the reason, and another server', (
   expect(json).toMatchObject({ works: false, reason: 'no-answer-secondary' });
   expect(json).not.toHaveProperty('reach');
   expect(codes(failed)).toEqual(['other-server']);
-  expect(words(failed)).toMatch(/Teredo does not work here\.\n {2}- try another server/);
+  expect(words(failed)).toMatch(
+    /Teredo does not work here\.\n {2}- try another server: the fault is with this one, or on the way to it/,
+  );
   expect(words(failed)).not.toMatch(/Peers/);
 });
 

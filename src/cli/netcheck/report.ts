@@ -10,8 +10,8 @@ import { gatewayInJson, gatewayInWords, openingOf } from './gateway.ts';
 import type { GatewayFindings } from './gateway.ts';
 import type { UdpLifetime } from './lifetime.ts';
 import type { NatBehaviour } from './nat-behaviour.ts';
-import { reachOf } from './reach.ts';
-import type { PeerKind, Reach, Way } from './reach.ts';
+import { PEERS_IN_WORDS, reachOf } from './reach.ts';
+import type { Reach, Way } from './reach.ts';
 
 /** All that was found out. */
 export interface Findings {
@@ -214,20 +214,12 @@ function reachInWords(reach: readonly Reach[]): string[] {
     'Peers that reach this host and are reached, by the NAT that they are behind:',
     ...inColumns(
       reach.map(({ peer, way, atBest }) => [
-        PEERS[peer],
+        PEERS_IN_WORDS[peer],
         atBest === undefined ? WAYS[way] : `${WAYS[atBest]}, or else ${WAYS[way]}`,
       ]),
     ),
   ];
 }
-
-const PEERS: Readonly<Record<PeerKind, string>> = {
-  'full-cone': 'cone, or none',
-  'address-restricted': 'restricted, by address',
-  'port-restricted': 'restricted, by port',
-  'counting-symmetric': 'symmetric, counting',
-  'random-symmetric': 'symmetric, random',
-};
 
 const WAYS: Readonly<Record<Way, string>> = {
   rfc4380: 'yes, all of them (RFC 4380)',
