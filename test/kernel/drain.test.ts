@@ -28,11 +28,17 @@ test('a relay drains by command and at SIGTERM, and loses no ping', async () => 
   const teredo = (...args: string[]): string => net.relay.execute(process.execPath, PROGRAM, ...args);
   const routes = (): string => net.relay.ip('-6', 'route', 'show', 'dev', 'teredo');
   expect(routes()).toContain('2001::/32 ');
+  const monitor = net.relay.spawn('stdbuf', ['-oL', 'ip', '-6', 'monitor', 'route']);
+  await until('the monitor', () => {
+    net.relay.ip('route', 'replace', 'blackhole', '2001:db8:ffff::/48');
+    return monitor.output.includes('2001:db8:ffff::/48');
+  });
 
   expect(teredo('drain', nameOf(net.relay, 'relay'))).toMatch(/is draining: 1 peers are still served/);
   await until('the withdrawal', () => !routes().includes('2001::/32 '), 5_000);
   expect(routes()).toContain('2001::/33 ');
   expect(await statusOf(net.relay, 'relay')).toMatchObject({ state: 'draining' });
+  teredo('drain', nameOf(net.relay, 'relay'));
   expect(() => teredo('ready', nameOf(net.relay, 'relay'))).toThrow(/failed \(1\)/);
 
   const signalledAt = performance.now();
@@ -46,6 +52,8 @@ test('a relay drains by command and at SIGTERM, and loses no ping', async () => 
   }
   expect(await relay.exited).toBe(0);
   expect(performance.now() - signalledAt).toBeGreaterThan(2_900);
+  expect(monitor.output).toMatch(/^Deleted 2001::\/32 /m);
+  expect(monitor.output, 'announced again').not.toMatch(/^2001::\/32 /m);
 });
 
 /** 50 more answers, 20 ms apart. */
