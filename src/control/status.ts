@@ -59,6 +59,8 @@ export interface PortMapping {
 export interface AccessStatus {
   /** How many there are, allowed and denied. */
   readonly prefixes: number;
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
   /** The verdict on addresses that no prefix matches. */
   readonly default: 'allow' | 'deny';
 }

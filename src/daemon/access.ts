@@ -1,7 +1,11 @@
 import type { AccessStatus } from '../control/status.ts';
 import { AccessList } from '../core/access-list.ts';
+import { formatIpv4Prefix } from '../wire/index.ts';
 import type { Ipv4Prefix } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
+
+/** Prefixes in a line for people. */
+const MOST_SHOWN = 3;
 
 /** Throws a CommandFailure where the two contradict each other. */
 export function accessOf({
@@ -25,12 +29,28 @@ export function noticesOfAccess(access: AccessList): string[] {
 
 /** For `teredo status`. */
 export function accessStatus(access: AccessList): AccessStatus {
-  return { prefixes: access.size, default: access.allowsOthers ? 'allow' : 'deny' };
+  return {
+    prefixes: access.size,
+    allow: access.allow.map(formatIpv4Prefix),
+    deny: access.deny.map(formatIpv4Prefix),
+    default: access.allowsOthers ? 'allow' : 'deny',
+  };
 }
 
-/** In one line, for people. */
-export function accessInWords({ prefixes, default: byDefault }: AccessStatus): string {
+/** In one line, for people. A daemon of an older version gives no lists. */
+export function accessInWords({ prefixes, default: byDefault, ...lists }: AccessStatus): string {
+  const { allow = [], deny = [] } = lists as Partial<typeof lists>;
   if (prefixes === 0) return 'all addresses';
+  const parts = [someOf(deny, 'denied'), someOf(allow, 'served')].filter((part) => part !== '');
   const others = byDefault === 'allow' ? 'served' : 'denied';
-  return `${prefixes} ${prefixes === 1 ? 'prefix' : 'prefixes'}, all other addresses are ${others}`;
+  if (parts.length === 0) parts.push(`${prefixes} prefixes`);
+  return `${parts.join('; ')}; all other addresses are ${others}`;
+}
+
+/** The first ones; the rest as a number. */
+function someOf(prefixes: readonly string[], verdict: string): string {
+  if (prefixes.length === 0) return '';
+  const shown = prefixes.slice(0, MOST_SHOWN).join(', ');
+  const rest = prefixes.length - MOST_SHOWN;
+  return `${shown}${rest > 0 ? ` and ${rest} more` : ''} ${verdict}`;
 }

@@ -25,7 +25,8 @@ describe.each(everyNth(2, ['kernel', 'user']))('data path %s', (path) => {
     const a = net.site('a', 'port-restricted');
     const b = net.site('b', 'port-restricted');
     const server = await startServer(net.server, SERVER_ADDRESS, '--data-path', path, '--deny', a.address);
-    expect(server.output).toMatch(/ access list: 1 prefix, all other addresses are served$/m);
+    const inWords = `${a.address}/32 denied; all other addresses are served`;
+    expect(server.output).toContain(` access list: ${inWords}\n`);
     await startClient(a.client, SERVER_ADDRESS);
     await startClient(b.client, SERVER_ADDRESS);
     await teredoAddress(b.client);
@@ -45,9 +46,14 @@ describe.each(everyNth(2, ['kernel', 'user']))('data path %s', (path) => {
       '--verbose',
       nameOf(net.server, 'server'),
     );
-    expect(text).toMatch(/^access +1 prefix, all other addresses are served$/m);
+    expect(text).toMatch(new RegExp(`^access +${inWords}$`, 'm'));
     expect(text).toMatch(/^droppedDenied +\d+$/m);
-    expect(status['access']).toEqual({ prefixes: 1, default: 'allow' });
+    expect(status['access']).toEqual({
+      prefixes: 1,
+      allow: [],
+      deny: [`${a.address}/32`],
+      default: 'allow',
+    });
     const { inUse, counters } = status['dataPath'] as { inUse: string; counters?: Record<string, number> };
     expect([inUse, counters?.['droppedDenied']]).toEqual([
       path,
@@ -70,7 +76,9 @@ describe.each(everyNth(2, ['kernel', 'user']))('data path %s', (path) => {
       b.address,
       SERVER_ADDRESS,
     );
-    expect(relay.output).toMatch(/ access list: 2 prefixes, all other addresses are denied$/m);
+    expect(relay.output).toMatch(
+      / access list: [\d.]+\/32, [\d.]+\/32 served; all other addresses are denied$/m,
+    );
     for (const { client } of [a, b]) await startClient(client, SERVER_ADDRESS);
     const [addressA, addressB] = [await teredoAddress(a.client), await teredoAddress(b.client)];
     expect(await ping(b.client, NATIVE_ADDRESS, 10_000)).toBeDefined();

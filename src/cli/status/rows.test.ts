@@ -80,7 +80,7 @@ test('limits that are reached are named, and so is the reason for the user path'
     port: 3_545,
     interface: 'teredo',
     serves: ['2000::/3'],
-    access: { prefixes: 0, default: 'allow' },
+    access: { prefixes: 0, allow: [], deny: [], default: 'allow' },
     peers: { trusted: 2, unverified: 0 },
     traffic: TRAFFIC,
     limitsReached: ['by-source', 'contacts'],
@@ -103,7 +103,7 @@ test('a relay on a host that does not forward IPv6 has something to do', () => {
     role: 'relay',
     state: 'running',
     serves: [],
-    access: {},
+    access: { prefixes: 0 },
     peers: {},
     forwards: false,
   } as unknown as RelayStatus;
@@ -128,7 +128,7 @@ test('a server shows its work', () => {
     state: 'running',
     address: '203.0.113.120',
     secure: false,
-    access: { prefixes: 0, default: 'allow' },
+    access: { prefixes: 0, allow: [], deny: [], default: 'allow' },
     counters: { solicitationsAnswered: 1_200, pingsAnswered: 34, forwardedToClients: 5 },
   };
   const before = sampleOf({ ...status, counters: {} }, { at: 1_000 });
