@@ -5,6 +5,7 @@ import { fromEnvironment } from '../daemon/configuration/environment.ts';
 import { layered, valuesIn } from '../daemon/configuration/layers.ts';
 import type { GivenValues } from '../daemon/configuration/layers.ts';
 import { MAX_ACCESS_PREFIXES } from '../core/access-list.ts';
+import type { LimitName } from '../core/limit-hits.ts';
 import { namesOfLimits } from '../runtime/settings/limits.ts';
 import { camel, flagOf } from '../runtime/settings/option.ts';
 import type { Options, SwitchOption, ValueOption, Values } from '../runtime/settings/option.ts';
@@ -33,11 +34,26 @@ export function addAccessHelp(command: Command, more: string): Command {
   return command.addHelpText('after', `${ACCESS_HELP}\n${more}`);
 }
 
+/** Limits that the log names, but no option changes. */
+export const FIXED_LIMITS = {
+  client: ['bubbles-to-peer', 'proofs', 'control-socket'],
+  relay: ['bubbles-to-peer', 'proofs', 'control-socket'],
+  server: ['control-socket'],
+} as const satisfies Record<string, readonly LimitName[]>;
+
 /** `--help-limits`: all names of `--limit` with their defaults. */
-export function addLimitsHelp(command: Command, defaults: object): Command {
-  const names = [...namesOfLimits(defaults)].map(([name, value]) => `  ${name}=${value}\n`).join('');
-  const text = `Limits and their defaults, for --limit (docs/security.md has the purpose of each):\n${names}`;
+export function addLimitsHelp(command: Command, defaults: object, fixed: readonly LimitName[]): Command {
+  const names = [...namesOfLimits(defaults)]
+    .map(([name, value]) => `  ${name}=${shortened(value)}\n`)
+    .join('');
+  const text =
+    `Limits and their defaults, for --limit (docs/security.md has the purpose of each):\n${names}` +
+    `Fixed, but named in the log, too: ${fixed.join(', ')}\n`;
   return addHelpOption(command, '--help-limits', 'display the names and defaults of all limits', text);
+}
+
+function shortened(value: number): number {
+  return Number.isInteger(value) ? value : Number(value.toPrecision(3));
 }
 
 /** The values of flags and environment, and the defaults of options with one, by the names of the declarations. */

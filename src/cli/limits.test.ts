@@ -5,7 +5,7 @@ import { RELAY_LIMITS } from '../core/relay/index.ts';
 import { SERVER_LIMITS } from '../core/server/index.ts';
 import { limitOption } from '../runtime/settings/common-options.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
-import { addLimitsHelp, addOptions, valuesOf } from './flags.ts';
+import { addLimitsHelp, addOptions, FIXED_LIMITS, valuesOf } from './flags.ts';
 
 function parse<L extends object>(defaults: L, ...args: string[]): L {
   const options = { limits: limitOption(defaults) };
@@ -58,26 +58,31 @@ describe('--limit', () => {
   });
 
   test.for([
-    ['client', CLIENT_LIMITS],
-    ['relay', RELAY_LIMITS],
-    ['server', SERVER_LIMITS],
-  ] as const)('--help-limits lists all limits of a %s, and runs nothing', ([, defaults]) => {
-    let [printed, hasRun] = ['', false];
-    const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-      printed += String(text);
-      return true;
-    });
-    onTestFinished(() => write.mockRestore());
-    const command = addLimitsHelp(new Command('role'), defaults).exitOverride();
-    command.action(() => {
-      hasRun = true;
-    });
-    expect(() => command.parse(['--help-limits'], { from: 'user' })).toThrow(
-      expect.objectContaining({ exitCode: 0 }) as Error,
-    );
-    const numbers = JSON.stringify(defaults).match(/:\d/g)!.length;
-    expect(printed.match(/^ {2}[a-z.-]+=[\d.]+$/gm)).toHaveLength(numbers);
-    expect(hasRun).toBe(false);
-    expect(command.helpInformation()).not.toContain('.burst=');
-  });
+    ['client', CLIENT_LIMITS, 'bubbles-to-peer, proofs, control-socket'],
+    ['relay', RELAY_LIMITS, 'bubbles-to-peer, proofs, control-socket'],
+    ['server', SERVER_LIMITS, 'control-socket'],
+  ] as const)(
+    '--help-limits lists all limits of a %s in short, and runs nothing',
+    ([role, defaults, fixed]) => {
+      let [printed, hasRun] = ['', false];
+      const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+        printed += String(text);
+        return true;
+      });
+      onTestFinished(() => write.mockRestore());
+      const command = addLimitsHelp(new Command(role), defaults, FIXED_LIMITS[role]).exitOverride();
+      command.action(() => {
+        hasRun = true;
+      });
+      expect(() => command.parse(['--help-limits'], { from: 'user' })).toThrow(
+        expect.objectContaining({ exitCode: 0 }) as Error,
+      );
+      const numbers = JSON.stringify(defaults).match(/:\d/g)!.length;
+      expect(printed.match(/^ {2}[a-z.-]+=[\d.]+$/gm)).toHaveLength(numbers);
+      expect(printed).not.toMatch(/\.\d{6}/);
+      expect(printed).toMatch(new RegExp(`^Fixed, but named in the log, too: ${fixed}$`, 'm'));
+      expect(hasRun).toBe(false);
+      expect(command.helpInformation()).not.toContain('.burst=');
+    },
+  );
 });

@@ -3,7 +3,7 @@ import { RELAY_LIMITS } from '../../core/relay/index.ts';
 import { runHostRelay, runRelay } from '../../daemon/run-relay.ts';
 import type { Options } from '../../runtime/settings/option.ts';
 import { HOST_RELAY_OPTIONS, RELAY_OPTIONS } from '../../runtime/settings/relay-options.ts';
-import { addAccessHelp, addLimitsHelp, addOptions, valuesOf } from '../flags.ts';
+import { addAccessHelp, addLimitsHelp, addOptions, FIXED_LIMITS, valuesOf } from '../flags.ts';
 
 const ACCESS_HELP = `A client is served only if both its own address and the address of its server are served: with --allow, name the servers
 too. A native host that sends to another client gets an ICMPv6 error (administratively prohibited).`;
@@ -30,5 +30,9 @@ export function hostRelayCommand(finish: (exitCode: number) => void): Command {
 }
 
 function withOptions(command: Command, options: Options): Command {
-  return addLimitsHelp(addAccessHelp(addOptions(command, options), ACCESS_HELP), RELAY_LIMITS);
+  return addLimitsHelp(
+    addAccessHelp(addOptions(command, options), ACCESS_HELP),
+    RELAY_LIMITS,
+    FIXED_LIMITS.relay,
+  );
 }
