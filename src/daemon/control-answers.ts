@@ -63,7 +63,7 @@ function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
   return (request, mayChange) => {
     switch (request.command) {
       case 'status':
-        return { ok: true, result: role.status(name) };
+        return { ok: true, result: { ...role.status(name), file: reload?.file } };
       case 'peers':
         if (role.peers === undefined)
           return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };

@@ -42,6 +42,10 @@ export class Reload {
     this.readAgain = readAgain;
   }
 
+  get file(): string {
+    return this.configuration.path;
+  }
+
   /** Rejects with a CommandFailure if there are errors: the old configuration stays. Rejects with another error if it was taken over in part. Those that ask during a reload share the next one. */
   reload(role: Changeable): Promise<Reloaded> {
     if (this.underway === undefined) return this.begin(role);

@@ -28,14 +28,29 @@ beforeEach(() => {
 });
 
 /** A daemon that answers each request; `mute`: it hangs up. */
-async function daemon(folder: string, name: string, role: string, namespace: string, mute = false) {
+async function daemon(
+  folder: string,
+  name: string,
+  role: string,
+  namespace: string,
+  mute = false,
+  file?: string,
+) {
   const path = join(folder, `${name}.sock`);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => {});
     socket.on('data', (line: Buffer) => {
       const { command } = JSON.parse(line.toString()) as { command: string };
       if (command !== 'status') changes.push(`${command} ${path}`);
-      const result = { name, role, networkNamespace: namespace, peers: {}, changed: [], needRestart: [] };
+      const result = {
+        name,
+        role,
+        file,
+        networkNamespace: namespace,
+        peers: {},
+        changed: [],
+        needRestart: [],
+      };
       socket.end(mute ? '' : JSON.stringify({ ok: true, result }));
     });
   });
@@ -86,6 +101,15 @@ test.each([
     `several daemons named "relay" are running (${paths.join(', ')})`,
   );
   expect(changes).toEqual([]);
+});
+
+test('a reload is for the daemon of this configuration file, although others have its name', async () => {
+  const path = await daemon(first, 'main', 'relay', HERE, false, '/etc/teredo/relay.toml');
+  const other = await daemon(first, 'relay', 'relay', HERE, false, '/etc/teredo/main.toml');
+  await daemon(first, 'home', 'client', HERE);
+  for (const given of ['relay', '/etc/teredo/relay.toml', 'main', 'home']) await reload(given);
+  const reloaded = [path, path, other, join(first, 'home.sock')];
+  expect(changes).toEqual(reloaded.map((one) => `reload ${one}`));
 });
 
 test('a daemon elsewhere does not stand in for one that does not answer', async () => {

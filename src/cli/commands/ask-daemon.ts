@@ -4,6 +4,7 @@ import type { FoundDaemon, HiddenFolder } from '../../control/control-client.ts'
 import type { ControlAnswer, ControlRequest } from '../../control/control-protocol.ts';
 import { boundNames, networkNamespace } from '../../control/network-namespace.ts';
 import type { RoleStatus } from '../../control/status.ts';
+import { configurationPath } from '../../daemon/configuration/path.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import type { ExitCode } from '../../daemon/exit-codes.ts';
 
@@ -11,6 +12,8 @@ import type { ExitCode } from '../../daemon/exit-codes.ts';
 interface Answerer {
   readonly name: string;
   readonly networkNamespace: string;
+  /** In a status: the configuration file, if the daemon was started from one. */
+  readonly file?: string;
 }
 
 /** An answer, and the path at which its daemon can be asked again. */
@@ -106,6 +109,28 @@ export async function findOne(name: string | undefined, role?: RoleStatus['role'
   if (meant.length > 1) throw several(name, meant);
   const { path, answer } = meant[0]!;
   return { path, name: answer.name };
+}
+
+/**
+ * As {@link findOne}, but for the daemon that "teredo run" has started with this name or path of a configuration: its own name may be
+ * another one. Else the daemon of this name.
+ */
+export async function findConfigured(given: string | undefined): Promise<FoundDaemon> {
+  if (given === undefined) return findOne(given);
+  const file = configurationPath(given);
+  const found = (await allHere()).filter(({ answer }) => answer.file === file);
+  if (found.length > 1) throw several(given, found);
+  const [only] = found;
+  return only === undefined ? findOne(given) : { path: only.path, name: only.answer.name };
+}
+
+async function allHere(): Promise<readonly AnswerAt<Answerer>[]> {
+  try {
+    return (await findAnswers<Answerer>(undefined, { command: 'status' })).found;
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    return [];
+  }
 }
 
 /** The answer of this daemon alone. */

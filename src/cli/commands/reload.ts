@@ -3,7 +3,7 @@ import type { ReloadStatus } from '../../control/status.ts';
 import { EXIT } from '../../daemon/exit-codes.ts';
 import { inWords } from '../../daemon/reload.ts';
 import { printJson, printLine } from '../output.ts';
-import { askFound, findOne, reading } from './ask-daemon.ts';
+import { askFound, findConfigured, reading } from './ask-daemon.ts';
 
 /** `teredo reload` */
 export function reloadCommand(finish: (exitCode: number) => void): Command {
@@ -12,10 +12,10 @@ export function reloadCommand(finish: (exitCode: number) => void): Command {
       'have a daemon of "teredo run" read its configuration file again: limits, access lists, servers and log level change without a restart; ' +
         'exit status 2 if the file has errors (the old configuration stays), 6 if other options have changed (they need a restart)',
     )
-    .argument('[name]', 'the daemon')
+    .argument('[name]', 'the daemon: NAME of /etc/teredo/NAME.toml, the path of its file, or its own name')
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, { json = false }: { json?: boolean }) => {
-      const daemon = await findOne(name);
+      const daemon = await findConfigured(name);
       const answer = await askFound<ReloadStatus>(daemon, { command: 'reload' });
       reading(`"${daemon.name}"`, () => {
         if (json) printJson(answer);
