@@ -65,7 +65,7 @@ export function canRedraw(isTerminal: boolean, kind: string | undefined): boolea
   return isTerminal && kind !== undefined && kind !== '' && kind !== 'dumb';
 }
 
-/** Ctrl-Z gives the terminal back to the shell; when the process goes on, the next look draws anew. */
+/** Ctrl-Z gives the terminal back to the shell; once the process runs again, the next look draws the whole screen. */
 function leaveWhileStopped(screen: Screen): void {
   process.on('SIGTSTP', () => {
     screen.close();
