@@ -321,7 +321,8 @@ test('--watch repeats the status; an interrupt ends it with the exit status of t
 
 test('--watch redraws a terminal in place, and leaves it as it was', async () => {
   const folder = await daemons({ answering: running });
-  const words = `${process.execPath} ${PROGRAM} status --watch`;
+  // The shell of the account may stay in between, and take the interrupt, too.
+  const words = `exec ${process.execPath} ${PROGRAM} status --watch`;
   const child = watching(['-qefc', words, '/dev/null'], folder, 'script');
   await child.until((text) => text.split('\u001b[H').length > 2);
   child.process.stdin!.write('\u0003');
