@@ -10,6 +10,8 @@ export interface DaemonStatus {
   readonly uptimeSeconds: number;
   /** Which network namespace it runs in: `net:[...]`, as in /proc/PID/ns. */
   readonly networkNamespace: string;
+  /** The configuration file; absent of a daemon that was started without one. */
+  readonly file?: string;
   /** Names of the limits that were reached within the last minute; the log has the addresses. */
   readonly limitsReached: readonly string[];
   /** Packets by verdict and reason; behind them refusals and losses of the system, as `udpSendFailures.ENOBUFS`. */

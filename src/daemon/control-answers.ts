@@ -3,7 +3,7 @@ import type { ControlAnswer } from '../control/control-protocol.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { ControlHandler, ListAnswer } from '../control/control-server.ts';
 import { networkNamespace } from '../control/network-namespace.ts';
-import type { DaemonStatus, PeerStatus, PeersStatus, ReloadStatus } from '../control/status.ts';
+import type { DaemonStatus, PeerStatus, PeersStatus, ReloadStatus, RoleStatus } from '../control/status.ts';
 import { parseIpv6 } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { sayText } from './log.ts';
@@ -63,7 +63,7 @@ function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
   return (request, mayChange) => {
     switch (request.command) {
       case 'status':
-        return { ok: true, result: { ...role.status(name), file: reload?.file } };
+        return { ok: true, result: statusOf(name, role, reload) };
       case 'peers':
         if (role.peers === undefined)
           return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
@@ -92,6 +92,10 @@ function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
         return reloadAnswer(name, reload.reload(role));
     }
   };
+}
+
+function statusOf(name: string, role: Role, reload?: Reload): RoleStatus {
+  return { ...role.status(name), ...(reload === undefined ? {} : { file: reload.file }) };
 }
 
 async function drainAnswer(name: string, role: Role, draining: Promise<boolean>): Promise<ControlAnswer> {

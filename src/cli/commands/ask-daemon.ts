@@ -3,18 +3,13 @@ import { NoAnswerError, ask, findSockets } from '../../control/control-client.ts
 import type { FoundDaemon, HiddenFolder } from '../../control/control-client.ts';
 import type { ControlAnswer, ControlRequest } from '../../control/control-protocol.ts';
 import { boundNames, networkNamespace } from '../../control/network-namespace.ts';
-import type { RoleStatus } from '../../control/status.ts';
+import type { DaemonStatus, RoleStatus } from '../../control/status.ts';
 import { configurationPath } from '../../daemon/configuration/path.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import type { ExitCode } from '../../daemon/exit-codes.ts';
 
 /** The daemon, in every answer of it. */
-interface Answerer {
-  readonly name: string;
-  readonly networkNamespace: string;
-  /** In a status: the configuration file, if the daemon was started from one. */
-  readonly file?: string;
-}
+type Answerer = Pick<DaemonStatus, 'name' | 'networkNamespace'>;
 
 /** An answer, and the path at which its daemon can be asked again. */
 export interface AnswerAt<T> {
@@ -124,9 +119,9 @@ export async function findConfigured(given: string | undefined): Promise<FoundDa
   return only === undefined ? findOne(given) : { path: only.path, name: only.answer.name };
 }
 
-async function allHere(): Promise<readonly AnswerAt<Answerer>[]> {
+async function allHere(): Promise<readonly AnswerAt<DaemonStatus>[]> {
   try {
-    return (await findAnswers<Answerer>(undefined, { command: 'status' })).found;
+    return (await findAnswers<DaemonStatus>(undefined, { command: 'status' })).found;
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
     return [];
