@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, rmdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -206,27 +206,6 @@ test('an answer that is none, or not understood, hides no other daemon; control 
     ]);
   }
 });
-
-test(
-  'a name that two folders have is that of the daemon in the first',
-  { skip: process.getuid?.() !== 0 },
-  async () => {
-    const name = `twice-${process.pid}`;
-    const peers = { version: 1, name, networkNamespace: networkNamespace(), peers: [] };
-    const folder = await daemons({ [name]: { ...peers, total: 1 } });
-    mkdirSync('/run/teredo', { recursive: true });
-    onTestFinished(() => {
-      try {
-        rmdirSync('/run/teredo');
-      } catch {
-        // others have their sockets in it
-      }
-    });
-    await daemonAt(`/run/teredo/${name}.sock`, { ...peers, total: 2 });
-    const { code, stdout } = await teredo(folder, ['peers', name, '--json']);
-    expect([code, JSON.parse(stdout)]).toEqual([0, { ...peers, total: 1 }]);
-  },
-);
 
 const dataPath = { inUse: 'user' };
 const serving = { ...answering, name: 'serving', state: 'running', address: '203.0.113.120', dataPath };

@@ -8,17 +8,18 @@ import { searchDirectories } from '../../control/control-path.ts';
 import { networkNamespace } from '../../control/network-namespace.ts';
 import { findOne } from './ask-daemon.ts';
 import { drainCommand } from './drain.ts';
+import { peersCommand } from './peers.ts';
 import { reloadCommand } from './reload.ts';
 
 vi.mock(import('../../control/control-path.ts'), async (original) => ({
   ...(await original()),
   searchDirectories: vi.fn<typeof searchDirectories>(),
 }));
-vi.mock('../output.ts', () => ({ printLine: () => {}, printJson: () => {} }));
+vi.mock('../output.ts', () => ({ printLine: () => {}, printJson: () => {}, printColumns: () => {} }));
 
 const [HERE, ELSEWHERE] = [networkNamespace(), 'net:[1]'];
 
-/** Two folders of control sockets, and the requests that change a daemon. */
+/** Two folders of control sockets, and the requests for more than a status. */
 let [first, second, changes]: [string, string, string[]] = ['', '', []];
 beforeEach(() => {
   [first, second] = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'teredo-ask-'))) as [string, string];
@@ -47,7 +48,7 @@ async function daemon(
         role,
         file,
         networkNamespace: namespace,
-        peers: {},
+        peers: [],
         changed: [],
         needRestart: [],
       };
@@ -61,6 +62,7 @@ async function daemon(
 }
 
 const drain = (...names: string[]) => drainCommand().parseAsync(names, { from: 'user' });
+const peers = (...names: string[]) => peersCommand().parseAsync(names, { from: 'user' });
 const reload = (...names: string[]) => reloadCommand(() => {}).parseAsync(names, { from: 'user' });
 
 test('without a name one of several relays is neither drained nor reloaded', async () => {
@@ -89,18 +91,40 @@ test.each([
   expect(changes).toEqual([`${command} ${path}`]);
 });
 
-test.each([
+test('peers with a name are those of the daemon of this network namespace', async () => {
+  await daemon(first, 'relay', 'relay', ELSEWHERE);
+  const path = await daemon(second, 'relay', 'relay', HERE);
+  await peers('relay');
+  expect(changes).toContain(`peers ${path}`);
+});
+
+const COMMANDS = [
   ['drain', drain],
   ['reload', reload],
-])('%s goes to none of two daemons of one name', async (_, run) => {
+  ['peers', peers],
+] as const;
+
+test.each(COMMANDS)('%s: two daemons of one name elsewhere are ambiguous', async (command, run) => {
   const paths = [
     await daemon(first, 'relay', 'relay', ELSEWHERE),
     await daemon(second, 'relay', 'relay', 'net:[2]'),
   ];
-  await expect(run('relay')).rejects.toThrow(
-    `several daemons named "relay" are running (${paths.join(', ')})`,
-  );
-  expect(changes).toEqual([]);
+  await expect(run('relay')).rejects.toMatchObject({
+    exitCode: 2,
+    message: `several daemons named "relay" are running (${paths.join(', ')}): ask in the network namespace of one`,
+  });
+  expect(changes.filter((one) => command !== 'peers' && one.startsWith(command))).toEqual([]);
+});
+
+test.each(COMMANDS)('%s: two daemons of one name here are ambiguous, too', async (_, run) => {
+  const paths = [
+    await daemon(first, 'relay', 'relay', HERE), //
+    await daemon(second, 'relay', 'relay', HERE),
+  ];
+  await expect(run('relay')).rejects.toMatchObject({
+    exitCode: 2,
+    message: `several daemons named "relay" are running (${paths.join(', ')}): start one of them with another --name`,
+  });
 });
 
 test('a reload is for the daemon of this configuration file, although others have its name', async () => {

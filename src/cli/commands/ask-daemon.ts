@@ -17,16 +17,6 @@ export interface AnswerAt<T> {
   readonly answer: T;
 }
 
-/** As {@link findAnswers}; failures are reported on stderr. */
-export async function askDaemons<T extends Answerer>(
-  name: string | undefined,
-  request: ControlRequest,
-): Promise<T[]> {
-  const { found, failures } = await findAnswers<T>(name, request);
-  tell(failures);
-  return found.map(({ answer }) => answer);
-}
-
 /**
  * The answer of the daemon of this name; without a name those of all that run in this network namespace and have one to
  * give, or of all on this machine where none runs in it. Those that give none, and folders that cannot be looked at, hide no other: they
@@ -51,12 +41,11 @@ export async function findAnswers<T extends Answerer>(
   // A daemon of this name that has been found need not be looked for elsewhere.
   if (name === undefined || answers.length === 0) failures.push(...hidden.map(cannotLook));
   if (answers.length === 0) throw noAnswer(name, outcomes, failures);
-  const namespace = networkNamespace();
-  const local = answers.filter(({ answer }) => answer.networkNamespace === namespace);
+  const local = answers.filter(isHere());
   return { found: name !== undefined || local.length === 0 ? answers : local, failures };
 }
 
-/** As {@link askDaemons}, but of this network namespace only, by where each is to be asked again; empty where there is none. */
+/** As {@link findAnswers}, but of this network namespace only, by where each is to be asked again; empty where there is none. Failures go to stderr. */
 export async function askHere<T extends Answerer>(request: ControlRequest): Promise<ReadonlyMap<string, T>> {
   const namespace = networkNamespace();
   const { sockets, hidden } = findSockets();
@@ -78,14 +67,17 @@ export async function askAgain<T>(paths: readonly string[], request: ControlRequ
   return answersIn<T>(await askAll(paths, request));
 }
 
-/** As {@link askDaemons}, but there must be just one that answers; of several of this name the one in the first folder. */
+/** As {@link findAnswers}, but of one daemon: those of this network namespace come first. Fails where several are left. Failures go to stderr. */
 export async function askOne<T extends Answerer>(
   name: string | undefined,
   request: ControlRequest,
 ): Promise<T> {
-  const answers = await askDaemons<T>(name, request);
-  if (name === undefined && answers.length > 1) throw severalDaemons(answers);
-  return answers[0]!;
+  const { found, failures } = await findAnswers<T>(name, request);
+  tell(failures);
+  const here = found.filter(isHere());
+  const near = here.length > 0 ? here : found;
+  if (near.length > 1) throw several(name, near);
+  return near[0]!.answer;
 }
 
 /**
@@ -94,8 +86,7 @@ export async function askOne<T extends Answerer>(
  */
 export async function findOne(name: string | undefined, role?: RoleStatus['role']): Promise<FoundDaemon> {
   const { found, failures } = await findAnswers<RoleStatus>(name, { command: 'status' });
-  const namespace = networkNamespace();
-  const here = found.filter(({ answer }) => answer.networkNamespace === namespace);
+  const here = found.filter(isHere());
   if (here.length === 0 && failures.length > 0) throw noAnswer(name, [], failures);
   tell(failures);
   const near = here.length > 0 ? here : found;
@@ -143,10 +134,14 @@ export async function askFound<T extends Answerer>(
 function several(name: string | undefined, found: readonly AnswerAt<Answerer>[]): CommandFailure {
   if (name === undefined) return severalDaemons(found.map(({ answer }) => answer));
   const paths = found.map(({ path }) => path).join(', ');
-  return failure(
-    EXIT.USAGE,
-    `several daemons named "${name}" are running (${paths}): ask in the network namespace of one`,
-  );
+  const isApart = new Set(found.map(({ answer }) => answer.networkNamespace)).size > 1;
+  const remedy = isApart ? 'ask in the network namespace of one' : 'start one of them with another --name';
+  return failure(EXIT.USAGE, `several daemons named "${name}" are running (${paths}): ${remedy}`);
+}
+
+function isHere(): (found: AnswerAt<Answerer>) => boolean {
+  const namespace = networkNamespace();
+  return ({ answer }) => answer.networkNamespace === namespace;
 }
 
 function severalDaemons(answers: readonly Answerer[]): CommandFailure {
