@@ -4,20 +4,28 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ask } from '../control/control-client.ts';
 import type { ControlAnswer } from '../control/control-protocol.ts';
+import { SettingsError } from '../runtime/settings/settings-error.ts';
 import { openControl } from './control-answers.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
+import type { Reload } from './reload.ts';
 import type { Role } from './run-role.ts';
 
-/** The answer of a relay to a request to drain. */
-async function drainAnswer(drain: Role['drain']): Promise<ControlAnswer> {
+/** The answer of a relay to a request. */
+async function answerTo(
+  command: 'drain' | 'reload',
+  { drain, reload }: { drain?: Role['drain']; reload?: () => Promise<never> },
+): Promise<ControlAnswer> {
   const directory = mkdtempSync(join(tmpdir(), 'teredo-answers-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   vi.stubEnv('TEREDO_RUNTIME_DIR', directory);
   onTestFinished(() => void vi.unstubAllEnvs());
   const role = { drain, status: (name: string) => ({ name }) } as unknown as Role;
-  const control = await openControl('relay', 'relay', role);
+  const control = await openControl('relay', 'relay', role, { reload } as unknown as Reload);
   onTestFinished(() => control.close());
-  return await ask(control.path, { command: 'drain' });
+  return await ask(control.path, { command });
 }
+
+const drainAnswer = (drain: Role['drain']): Promise<ControlAnswer> => answerTo('drain', { drain });
 
 test('a drain is answered once the announcement is withdrawn', async () => {
   expect(await drainAnswer(() => Promise.resolve(true))).toEqual({ ok: true, result: { name: 'relay' } });
@@ -29,4 +37,17 @@ test('a drain that does not withdraw the announcement has failed', async () => {
     code: 'not-withdrawn',
     message: expect.stringMatching(/^relay could not withdraw 2001::\/32 and still announces it/) as string,
   });
+});
+
+test.for([
+  [new CommandFailure(EXIT.USAGE, 'x', ['y']), 'bad-configuration'],
+  [new SettingsError('secondary', 'x'), 'bad-configuration'],
+  [new CommandFailure(EXIT.NOT_PERMITTED, 'x'), 'not-permitted'],
+  [new CommandFailure(EXIT.TIMED_OUT, 'x'), 'timed-out'],
+  [new CommandFailure(EXIT.FAILED, 'x'), 'failed'],
+  [new Error('x'), 'failed'],
+] as const)('the answer to a reload that fails with %j names the kind: %s', async ([error, code]) => {
+  const answer = await answerTo('reload', { reload: () => Promise.reject(error) });
+  const details = error instanceof CommandFailure ? error.details : [];
+  expect(answer).toEqual({ ok: false, code, message: 'x', details });
 });

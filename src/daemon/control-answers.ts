@@ -5,7 +5,9 @@ import type { ControlHandler, ListAnswer } from '../control/control-server.ts';
 import { networkNamespace } from '../control/network-namespace.ts';
 import type { DaemonStatus, PeerStatus, PeersStatus, ReloadStatus, RoleStatus } from '../control/status.ts';
 import { parseIpv6 } from '../wire/index.ts';
+import { SettingsError } from '../runtime/settings/settings-error.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
+import type { ExitCode } from './exit-codes.ts';
 import { sayText } from './log.ts';
 import type { Reload, Reloaded } from './reload.ts';
 import type { Role } from './run-role.ts';
@@ -117,16 +119,23 @@ async function reloadAnswer(name: string, reloading: Promise<Reloaded>): Promise
     };
     return { ok: true, result };
   } catch (error) {
-    if (error instanceof CommandFailure)
-      return {
-        ok: false,
-        code: error.exitCode === EXIT.TIMED_OUT ? 'timed-out' : 'bad-configuration',
-        message: error.message,
-        details: error.details,
-      };
-    return { ok: false, code: 'failed', message: (error as Error).message };
+    const details = error instanceof CommandFailure ? error.details : [];
+    return { ok: false, code: reasonCode(error), message: (error as Error).message, details };
   }
 }
+
+/** Why a reload has failed, for the exit status of the command. */
+function reasonCode(error: unknown): string {
+  if (error instanceof SettingsError) return 'bad-configuration';
+  if (!(error instanceof CommandFailure)) return 'failed';
+  return REASON_CODES[error.exitCode] ?? 'failed';
+}
+
+const REASON_CODES: Partial<Record<ExitCode, string>> = {
+  [EXIT.USAGE]: 'bad-configuration',
+  [EXIT.NOT_PERMITTED]: 'not-permitted',
+  [EXIT.TIMED_OUT]: 'timed-out',
+};
 
 function notPermitted(deed: string, name: string): ControlAnswer {
   return {

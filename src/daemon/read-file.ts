@@ -1,11 +1,16 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { faultOfFile } from '../io/trusted-files.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
-import { readableForUnit } from './unit-account.ts';
+import { failureToRead } from './file-failures.ts';
 
 /** More than any file of this program holds. The limit also ends the reading of a device, which has no end. */
 const MOST_BYTES = 4 << 20;
 const READABLE_BY_ALL = 0o004;
+/** How long the writer of a pipe may take: a daemon does nothing else meanwhile. */
+const PIPE_MS = 2_000;
+const PIPE_AGAIN_MS = 10;
+const LINE_FEED = 0x0a;
 
 /**
  * The text of a file that an operator has written for a daemon. Throws a CommandFailure if the file cannot be read, or if another account could have written it.
@@ -22,17 +27,16 @@ export function readOperatorFile(
     if (fault !== undefined) throw new Error(fault);
     bytes = readAtMost(file, MOST_BYTES + 1, onReadableByAll);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES')
-      throw new CommandFailure(
-        EXIT.NOT_PERMITTED,
-        `not permitted to read ${file}; for the systemd unit: ${readableForUnit(file)}`,
-      );
-    const why = code === 'ENOENT' ? 'there is no such file' : message;
-    throw new CommandFailure(EXIT.USAGE, `cannot read ${file}: ${why}`);
+    throw failureToRead(file, error as NodeJS.ErrnoException);
   }
-  if (bytes.length <= MOST_BYTES) return bytes.toString('utf8');
-  throw new CommandFailure(EXIT.USAGE, `${file} is longer than ${MOST_BYTES >> 20} MB: it is no ${content}`);
+  if (bytes.length > MOST_BYTES)
+    throw new CommandFailure(
+      EXIT.USAGE,
+      `${file} is longer than ${MOST_BYTES >> 20} MB: it is no ${content}`,
+    );
+  const line = lineOfOtherEncoding(bytes);
+  if (line === undefined) return bytes.toString('utf8');
+  throw new CommandFailure(EXIT.USAGE, `${file}:${line}: the text is not in UTF-8: save the file in UTF-8`);
 }
 
 /** The user that became root by sudo: the file may belong to it. */
@@ -43,18 +47,48 @@ function invoker(): number | undefined {
 
 function readAtMost(file: string, most: number, onReadableByAll: () => void): Buffer {
   const bytes = Buffer.alloc(most);
-  const descriptor = openSync(file, 'r');
+  // The opening of a FIFO would wait for a writer.
+  const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const found = fstatSync(descriptor);
     if (found.isFile() && (found.mode & READABLE_BY_ALL) !== 0) onReadableByAll();
-    let length = 0;
-    while (length < most) {
-      const read = readSync(descriptor, bytes, length, most - length, null);
-      if (read === 0) break;
-      length += read;
-    }
+    const length = readInto(bytes, descriptor);
+    if (length === 0 && found.isFIFO()) throw new Error('it is a FIFO, and no process writes into it');
     return bytes.subarray(0, length);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** How many octets there are, up to the length of the buffer. */
+function readInto(bytes: Buffer, descriptor: number): number {
+  const deadline = performance.now() + PIPE_MS;
+  let length = 0;
+  while (length < bytes.length) {
+    try {
+      const read = readSync(descriptor, bytes, length, bytes.length - length, null);
+      if (read === 0) break;
+      length += read;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > deadline) throw error;
+      pause(PIPE_AGAIN_MS);
+    }
+  }
+  return length;
+}
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** The first line that is not in UTF-8. */
+function lineOfOtherEncoding(bytes: Buffer): number | undefined {
+  if (isUtf8(bytes)) return undefined;
+  let [line, start] = [1, 0];
+  for (;;) {
+    const end = bytes.indexOf(LINE_FEED, start);
+    if (end === -1 || !isUtf8(bytes.subarray(start, end))) return line;
+    start = end + 1;
+    line++;
   }
 }

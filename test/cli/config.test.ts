@@ -87,15 +87,20 @@ const asRoot = { skip: process.getuid?.() !== 0 };
 
 test('a file that the user may not read is not permitted (4), and no wrong configuration', asRoot, () => {
   const folder = folderWith('home.toml', ...CLIENT);
-  chmodSync(folder, 0o755);
-  chmodSync(join(folder, 'home.toml'), 0o600);
+  const file = join(folder, 'home.toml');
   const user = ['--reuid=65534', '--regid=65534', '--clear-groups', '--'];
-  const { status, stderr } = spawnSync(
-    'setpriv',
-    [...user, process.execPath, PROGRAM, 'run', join(folder, 'home.toml')],
-    { encoding: 'utf8', timeout: 20_000 },
-  );
-  expect([status, stderr]).toEqual([4, expect.stringMatching(/not permitted to read .*chown root:teredo /)]);
+  const run = () => {
+    const words = [...user, process.execPath, PROGRAM, 'run', file];
+    const { status, stderr } = spawnSync('setpriv', words, { encoding: 'utf8', timeout: 20_000 });
+    return [status, stderr];
+  };
+  chmodSync(folder, 0o755);
+  chmodSync(file, 0o600);
+  const readable = `chown root:teredo ${file} && chmod 640 ${file}`;
+  const begin = `teredo: not permitted to read ${file}: uid 65534 needs the right to`;
+  expect(run()).toEqual([4, `${begin} read it; for the systemd unit: ${readable}\n`]);
+  chmodSync(folder, 0o700);
+  expect(run()).toEqual([4, `${begin} enter ${folder} (x)\n`]);
 });
 
 test('a required option may come from the environment', () => {
