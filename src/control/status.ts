@@ -16,6 +16,19 @@ export interface DaemonStatus {
   readonly limitsReached: readonly string[];
   /** Packets by verdict and reason; behind them refusals and losses of the system, as `udpSendFailures.ENOBUFS`. */
   readonly counters: Readonly<Record<string, number>>;
+  /** For people; the words may change. Absent of an earlier version. */
+  readonly inWords?: StateInWords;
+}
+
+/** Whether a role works, as `teredo status` says it. */
+export interface StateInWords {
+  /** It can serve: the verdict of `teredo ready`. */
+  readonly ready: boolean;
+  readonly state: string;
+  /** Why the state is not a better one. */
+  readonly reason?: string;
+  /** A step that its user can take. */
+  readonly advice?: string;
 }
 
 /** How an interface by which peers are reached is used. */

@@ -27,6 +27,7 @@ import { say, sayDataPath, sayWarning, sayWhyNotKernel } from './log.ts';
 import { peerStatus } from './peer-status.ts';
 import { portMappingInWords, portMappingStatus } from './port-mapping.ts';
 import type { Role, RunningRole } from './run-role.ts';
+import { withWords } from './state-in-words.ts';
 
 /** Names are resolved before anything is opened. */
 export type ResolvedSettings = ClientSettings & { readonly servers: readonly ServerCandidate[] };
@@ -136,7 +137,7 @@ export class ClientRole implements Role {
   status(name: string): ClientStatus {
     const now = this.client.status();
     const { state, reason, nat, server, roundTripMs, address, mapped, port, portMapping } = now;
-    return {
+    return withWords({
       ...commonStatus(name),
       role: 'client',
       state,
@@ -164,7 +165,7 @@ export class ClientRole implements Role {
       limitsReached: now.limitsReached,
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },
-    };
+    });
   }
 
   contact(name: string, address: Ipv6): ContactStatus {

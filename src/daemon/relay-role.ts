@@ -20,6 +20,7 @@ import { say, sayDataPath, sayWarning, sayWhyNotKernel } from './log.ts';
 import { carriedStatus, secondsAgo } from './peer-status.ts';
 import type { Role, RunningRole } from './run-role.ts';
 import { explainNotLocal } from './start-notices.ts';
+import { withWords } from './state-in-words.ts';
 
 export class RelayRole implements Role {
   private readonly role: 'relay' | 'host-relay';
@@ -72,7 +73,7 @@ export class RelayRole implements Role {
   status(name: string): RelayStatus {
     const { settings } = this.relay;
     const now = this.relay.status();
-    return {
+    return withWords({
       ...commonStatus(name),
       role: this.role,
       state: this.relay.isWithdrawn ? 'draining' : 'running',
@@ -90,7 +91,7 @@ export class RelayRole implements Role {
       limitsReached: now.limitsReached,
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },
-    };
+    });
   }
 
   private forwarding(): { readonly forwards?: boolean } {

@@ -15,6 +15,7 @@ import { dataPathStatus } from './data-path-status.ts';
 import { sayDataPath, sayText, sayWarning, sayWhyNotKernel } from './log.ts';
 import type { Role, RunningRole } from './run-role.ts';
 import { explainNotLocal } from './start-notices.ts';
+import { withWords } from './state-in-words.ts';
 
 export class ServerRole implements Role {
   private readonly server: Server;
@@ -54,7 +55,7 @@ export class ServerRole implements Role {
     const { settings } = this.server;
     const now = this.server.status();
     const { access, dataPath, counters, portCounters, kernelCounters: kernel } = now;
-    return {
+    return withWords({
       ...commonStatus(name),
       role: 'server',
       state: 'running',
@@ -66,7 +67,7 @@ export class ServerRole implements Role {
       access: accessStatus(access),
       dataPath: { ...dataPathStatus({ dataPath }), ...(kernel === undefined ? {} : { counters: kernel }) },
       counters: { ...counters, ...portCounters },
-    };
+    });
   }
 }
 

@@ -1,12 +1,10 @@
 /** The rows of `teredo status`: the few that tell a person whether a daemon works. */
 import type { ClientStatus, DataPath, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
 import { accessInWords } from '../../daemon/access.ts';
-import { explainReason } from '../../daemon/explain.ts';
 import { portMappingInWords } from '../../daemon/port-mapping.ts';
-import { NO_FORWARDING } from '../../daemon/readiness.ts';
+import { stateInWords } from '../../daemon/state-in-words.ts';
 import { meansInWords } from '../means.ts';
 import { formatOctets, formatSpan } from '../output.ts';
-import { adviceFor } from './advice.ts';
 import { rateOf, trafficOf } from './sample.ts';
 import type { Sample } from './sample.ts';
 
@@ -21,11 +19,8 @@ export function rowsOf(sample: Sample): Row[] {
 }
 
 function clientRows(sample: Sample, status: ClientStatus): Row[] {
-  const { state, reason, stateSeconds, uptimeSeconds } = status;
-  const rows: Row[] = [['state', stateInWords(status)]];
-  if (reason !== undefined) rows.push(['reason', explainReason(reason)]);
-  const advice = adviceFor(state, reason);
-  if (advice !== undefined) rows.push(['to do', advice]);
+  const { stateSeconds, uptimeSeconds } = status;
+  const rows: Row[] = [...stateRows(status)];
   rows.push([
     'since',
     `${formatSpan(stateSeconds ?? uptimeSeconds)} (started ${formatSpan(uptimeSeconds)} ago)`,
@@ -36,20 +31,13 @@ function clientRows(sample: Sample, status: ClientStatus): Row[] {
   return [...rows, ...trafficRow(sample), ['peers', peersInWords(sample, status)], ...commonRows(status)];
 }
 
-/** netsh's word for the state, and its meaning. */
-function stateInWords({ state, interface: name }: ClientStatus): string {
-  switch (state) {
-    case 'qualified':
-      return name === '' ? 'qualified' : 'qualified: Teredo works';
-    case 'offline':
-      return 'offline: Teredo does not work';
-    case 'probe':
-      return 'probe: looking for a server';
-    case 'dormant':
-      return 'dormant: not needed now';
-    default:
-      return state;
-  }
+function stateRows(status: RoleStatus): Row[] {
+  const { state, reason, advice } = stateInWords(status);
+  return [
+    ['state', state],
+    ...(reason === undefined ? [] : [['reason', reason] as const]),
+    ...(advice === undefined ? [] : [['to do', advice] as const]),
+  ];
 }
 
 function addressInWords({ address, interface: name, defaultRoute }: ClientStatus): string {
@@ -81,7 +69,7 @@ function peersInWords(
 
 function serverRows(sample: Sample, status: ServerStatus): Row[] {
   return [
-    ['state', 'running'],
+    ...stateRows(status),
     ['since', formatSpan(status.uptimeSeconds)],
     ['address', announcedToo(status.address, status.announced)],
     ['secondary', secondaryInWords(status)],
@@ -97,12 +85,9 @@ function secondaryInWords({ secondary, announcedSecondary }: ServerStatus): stri
   return announcedToo(secondary, announcedSecondary);
 }
 
-const DRAINING = 'draining: 2001::/32 is withdrawn; it still carries packets';
-
 function relayRows(sample: Sample, status: RelayStatus): Row[] {
   return [
-    ['state', status.state === 'draining' ? DRAINING : status.state],
-    ...(status.forwards === false ? [['to do', NO_FORWARDING] as const] : []),
+    ...stateRows(status),
     ['since', formatSpan(status.uptimeSeconds)],
     [
       'address',

@@ -1,4 +1,4 @@
-import type { ClientState, QualificationReason } from '../../core/events.ts';
+import type { ClientState, QualificationReason } from '../core/events.ts';
 
 /** A step for the user of a client that has no address; undefined where there is nothing to do. */
 export function adviceFor(state: ClientState, reason: QualificationReason | undefined): string | undefined {
