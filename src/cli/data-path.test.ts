@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { dataPathInWords, dataPathStatus } from '../daemon/data-path-status.ts';
 import { dataPathRows } from './data-path.ts';
 
-const CARRIED = { peers: 2, receivedPackets: 3, receivedBytes: 300, sentPackets: 4, sentBytes: 400 };
+const CARRIED = { peers: 2, receivedPackets: 3, receivedBytes: 300, sentPackets: 1, sentBytes: 400 };
 
 test('the kernel: the peers that it carries, and the packets by verdict', () => {
   const status = dataPathStatus({
@@ -14,7 +14,7 @@ test('the kernel: the peers that it carries, and the packets by verdict', () => 
     ['data path', 'kernel'],
     ['peers in the kernel', '2'],
     ['carried in', '3 packets, 300 bytes'],
-    ['carried out', '4 packets, 400 bytes'],
+    ['carried out', '1 packet, 400 bytes'],
     ['kernel carriedOut', '4'],
   ]);
 });

@@ -1,4 +1,5 @@
 import type { DataPath, UplinkStatus } from '../control/status.ts';
+import { counted } from '../runtime/counted.ts';
 
 /** The rows of `teredo status`. */
 export function dataPathRows({ inUse, reason, carried, uplinks, counters }: DataPath): [string, string][] {
@@ -7,8 +8,11 @@ export function dataPathRows({ inUse, reason, carried, uplinks, counters }: Data
   if (carried === undefined) return rows;
   rows.push(
     ['peers in the kernel', String(carried.peers)],
-    ['carried in', `${carried.receivedPackets} packets, ${carried.receivedBytes} bytes`],
-    ['carried out', `${carried.sentPackets} packets, ${carried.sentBytes} bytes`],
+    [
+      'carried in',
+      `${counted(carried.receivedPackets, 'packet')}, ${counted(carried.receivedBytes, 'byte')}`,
+    ],
+    ['carried out', `${counted(carried.sentPackets, 'packet')}, ${counted(carried.sentBytes, 'byte')}`],
   );
   for (const [name, count] of Object.entries(counters ?? {}))
     if (count > 0) rows.push([`kernel ${name}`, String(count)]);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { AccessStatus } from '../control/status.ts';
 import { parseIpv4Prefix } from '../wire/index.ts';
 import { accessInWords, accessOf, accessStatus } from './access.ts';
 
@@ -23,4 +24,9 @@ test.each([
   ],
 ])('allow %j, deny %j', (allow, deny, words) => {
   expect(inWords(allow, deny)).toBe(words);
+});
+
+test('a daemon without lists gives a number only', () => {
+  const status = { prefixes: 1, default: 'allow' } as AccessStatus;
+  expect(accessInWords(status)).toBe('1 prefix; all other addresses are served');
 });

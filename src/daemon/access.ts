@@ -1,5 +1,6 @@
 import type { AccessStatus } from '../control/status.ts';
 import { AccessList } from '../core/access-list.ts';
+import { counted } from '../runtime/counted.ts';
 import { formatIpv4Prefix } from '../wire/index.ts';
 import type { Ipv4Prefix } from '../wire/index.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
@@ -43,7 +44,7 @@ export function accessInWords({ prefixes, default: byDefault, ...lists }: Access
   if (prefixes === 0) return 'all addresses';
   const parts = [someOf(deny, 'denied'), someOf(allow, 'served')].filter((part) => part !== '');
   const others = byDefault === 'allow' ? 'served' : 'denied';
-  if (parts.length === 0) parts.push(`${prefixes} prefixes`);
+  if (parts.length === 0) parts.push(counted(prefixes, 'prefix'));
   return `${parts.join('; ')}; all other addresses are ${others}`;
 }
 

@@ -1,4 +1,5 @@
 import { LogLines } from '../io/log-lines.ts';
+import { counted } from '../runtime/counted.ts';
 import type { DataPath } from '../runtime/data-path-use.ts';
 import { LOG_LEVELS } from '../runtime/settings/common-options.ts';
 import type { LogFormatName, LogLevel } from '../runtime/settings/common-options.ts';
@@ -19,7 +20,7 @@ let isOpen = false;
 const lines = new LogLines(STDERR, (lost) =>
   format({
     event: 'lines-lost',
-    message: `${lost} lines of this log are lost: its reader had stopped`,
+    message: `lost ${counted(lost, 'line')} of this log: its reader had stopped`,
     fields: { lost },
   }),
 );

@@ -4,6 +4,7 @@ import { NO_TRAFFIC } from '../core/peer-traffic.ts';
 import { RELAY_LIMITS } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { HostNetwork } from '../io/ports.ts';
+import { counted } from '../runtime/counted.ts';
 import { Relay } from '../runtime/relay.ts';
 import type { RelaySettings } from '../runtime/relay.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
@@ -52,7 +53,7 @@ export class RelayRole implements Role {
   async start(): Promise<void> {
     await explainNotLocal(this.relay.start(), this.role === 'relay' ? 'announce' : 'leave-out');
     const { adoptedPeers: peers } = this.relay;
-    if (peers > 0) say('taken-over', `${peers} peers taken over from the last process`, { peers });
+    if (peers > 0) say('taken-over', `${counted(peers, 'peer')} taken over from the last process`, { peers });
     sayWhyNotKernel(this.relay.dataPath);
   }
 

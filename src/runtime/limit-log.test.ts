@@ -91,6 +91,15 @@ test('the three that count most are named, networks as networks', () => {
   ]);
 });
 
+test('one hit is one time', () => {
+  const { clock, hits, said, log } = rig();
+  hits.network('by-source', 0x20010db8, 2, 2);
+  hits.network('by-source', 0x20010db8, 3, 1);
+  log.trigger();
+  clock.advance(1_000);
+  expect(said[0]?.[1]).toContain('2001:db8:0:2::/64 (2 times) and 2001:db8:0:3::/64 (1 time), 3 packets');
+});
+
 test('another limit has its own line, and after a minute without hits each is reported again', () => {
   const { clock, hits, said, log, second } = rig();
   second(1);

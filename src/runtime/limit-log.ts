@@ -1,6 +1,7 @@
 import type { LimitHits, LimitName, LimitReport, Subject } from '../core/limit-hits.ts';
 import type { CancelTimer, Clock } from '../io/ports.ts';
 import { formatIpv4, formatIpv6 } from '../wire/index.ts';
+import { counted } from './counted.ts';
 
 /** From the first time that a limit is reached to the first line: by then it shows the addresses that reach it. */
 const FIRST_MS = 1_000;
@@ -95,7 +96,7 @@ export class LimitLog {
 
 function lineOf({ limit, times, subjects }: LimitReport, seconds: number): string {
   const [noun, verb] = EFFECTS[limit];
-  const what = `${times.toLocaleString('en')} ${times === 1 ? noun : plural(noun)} ${verb} within ${seconds} s`;
+  const what = `${counted(times, noun)} ${verb} within ${seconds} s`;
   return `limit ${limit} reached by ${subjectsInWords(subjects, times)}, ${what}`;
 }
 
@@ -106,9 +107,7 @@ function subjectsInWords(subjects: readonly Subject[], times: number): string {
   if (shown.length === 0 || known === 0) return 'many addresses';
   const [first] = shown;
   if (shown.length === 1 && first!.times === times) return subjectInWords(first!);
-  const words = shown.map(
-    (subject) => `${subjectInWords(subject)} (${subject.times.toLocaleString('en')} times)`,
-  );
+  const words = shown.map((subject) => `${subjectInWords(subject)} (${counted(subject.times, 'time')})`);
   if (known < times) words.push('others');
   return words.length === 1 ? words[0]! : `${words.slice(0, -1).join(', ')} and ${words.at(-1)!}`;
 }
@@ -121,10 +120,6 @@ function subjectInWords({ kind, words: [a, b] }: Subject): string {
   view.setUint32(0, a);
   view.setUint32(4, b);
   return `${formatIpv6(network)}/64`;
-}
-
-function plural(noun: string): string {
-  return noun.endsWith('s') ? `${noun}es` : `${noun}s`;
 }
 
 /** The effect of each limit: noun and verb. */

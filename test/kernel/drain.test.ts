@@ -34,7 +34,7 @@ test('a relay drains by command and at SIGTERM, and loses no ping', async () => 
     return monitor.output.includes('2001:db8:ffff::/48');
   });
 
-  expect(teredo('drain', nameOf(net.relay, 'relay'))).toMatch(/is draining: 1 peers are still served/);
+  expect(teredo('drain', nameOf(net.relay, 'relay'))).toMatch(/is draining: it still serves 1 peer\n$/);
   await until('the withdrawal', () => !routes().includes('2001::/32 '), 5_000);
   expect(routes()).toContain('2001::/33 ');
   expect(await statusOf(net.relay, 'relay')).toMatchObject({ state: 'draining' });

@@ -39,5 +39,5 @@ test.runIf(IS_ALL)('with TCP both ways no ping is lost, and all data arrive', as
     expect(one.output).toContain(' 800 received');
   }
   for (const one of both) expect(await one).toMatchObject({ whole: true });
-  expect(relay.output).toContain('1 peers taken over from the last process');
+  expect(relay.output).toContain('1 peer taken over from the last process');
 });

@@ -46,7 +46,7 @@ test('no ping is lost through a relay that is restarted, in either direction', a
     await one.exited;
     expect(one.output).toContain(` ${count} received`);
   }
-  expect(relay.output).toContain('1 peers taken over from the last process');
+  expect(relay.output).toContain('1 peer taken over from the last process');
   await relay.stop();
   await until('the end of the interface', () => !net.relay.ip('link', 'show').includes('teredo:'), 5_000);
 });

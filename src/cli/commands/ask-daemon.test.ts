@@ -48,7 +48,7 @@ async function daemon(
         role,
         file,
         networkNamespace: namespace,
-        peers: [],
+        peers: command === 'peers' ? [] : { trusted: 1 },
         changed: [],
         needRestart: [],
       };

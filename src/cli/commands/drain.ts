@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import type { RelayStatus } from '../../control/status.ts';
+import { counted } from '../../runtime/counted.ts';
 import { printLine } from '../output.ts';
-import { askFound, findOne } from './ask-daemon.ts';
+import { askFound, findOne, reading } from './ask-daemon.ts';
 
 const HELP = `
 The route 2001::/32 leaves the relay's interface, so that a routing daemon that exports this route withdraws it. Packets that still come
@@ -15,6 +16,8 @@ export function drainCommand(): Command {
     .addHelpText('after', HELP)
     .action(async (name: string | undefined) => {
       const relay = await askFound<RelayStatus>(await findOne(name, 'relay'), { command: 'drain' });
-      printLine(`${relay.name} is draining: ${relay.peers.trusted} peers are still served`);
+      reading(`"${relay.name}"`, () =>
+        printLine(`${relay.name} is draining: it still serves ${counted(relay.peers.trusted, 'peer')}`),
+      );
     });
 }

@@ -4,6 +4,7 @@
  */
 import { formatIpv4, formatIpv6, isTeredo, parseIpv4, parseIpv6, parsePrefix } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6Prefix } from '../../wire/index.ts';
+import { counted } from '../counted.ts';
 
 /** Undefined: the value is allowed. */
 export type Fault = string | undefined;
@@ -92,7 +93,9 @@ export function faultOfSecondary(secondary: Ipv4, primary: Ipv4): Fault {
 export function faultOfClientId(clientId: Uint8Array): Fault {
   if (!(clientId instanceof Uint8Array)) return 'is no Uint8Array';
   const isAllowed = clientId.length >= 1 && clientId.length <= MAX_CLIENT_ID_BYTES;
-  return isAllowed ? undefined : `has ${clientId.length} bytes: 1 to ${MAX_CLIENT_ID_BYTES} are allowed`;
+  return isAllowed
+    ? undefined
+    : `has ${counted(clientId.length, 'byte')}: 1 to ${MAX_CLIENT_ID_BYTES} are allowed`;
 }
 
 export function faultOfSecret(secret: Uint8Array): Fault {
