@@ -248,8 +248,8 @@ function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: ClientSnapshot, ma
 
 /** Says why the tunnel gets no default route. Says nothing where it gets one, or where the user wants none. */
 function sayWhoHasTheDefault({ defaultRoute = 'auto', interface: own = '' }: ClientSettings): void {
-  const { network } = kernelPorts();
-  if (defaultRoute === 'auto' && network.hasNativeIpv6(own)) {
+  const { tunnelHost } = kernelPorts();
+  if (defaultRoute === 'auto' && tunnelHost.hasNativeIpv6(own)) {
     say(
       'notice',
       'this host has native IPv6: only 2001::/32 goes through the tunnel (--default-route sends all); ' +
@@ -257,7 +257,7 @@ function sayWhoHasTheDefault({ defaultRoute = 'auto', interface: own = '' }: Cli
     );
     return;
   }
-  const other = defaultRoute === 'never' ? undefined : network.otherTeredoDefault(own);
+  const other = defaultRoute === 'never' ? undefined : tunnelHost.otherTeredoDefault(own);
   if (other === undefined) return;
   say(
     'notice',

@@ -41,7 +41,7 @@ export async function runServer(values: ServerValues, reload?: Reload): Promise<
         'those of RFC 4380 and Windows in its old way may not qualify; a second address is given with --secondary',
     );
   }
-  if (values.native !== false && !kernelPorts().network.hasNativeIpv6('')) {
+  if (values.native !== false && !kernelPorts().tunnelHost.hasNativeIpv6('')) {
     notices.push(
       'warning: this host has no IPv6 route to the Internet: clients reach native hosts only after a test that the server ' +
         'forwards to them; --no-native says that this is meant so',

@@ -59,7 +59,7 @@ test('a kernel without such sockets', () => {
   for (const ask of [
     () => ports.openNetworkMonitor(),
     () => ports.network.sourceAddress(0xc0000209),
-    () => ports.network.tunnelState('lo'),
+    () => ports.tunnelHost.tunnelState('lo'),
   ])
     expect(refusal(ask)).toMatchObject({
       code: 'system',
@@ -135,9 +135,11 @@ describe.skipIf(!isRoot)('tunnel and raw sockets (needs root)', () => {
     const port = refusal(() => ports.openUdp({ address: LOOPBACK, port: 500 }));
     expect(port.code).toBe('not-permitted');
     expect(port.message).toContain('CAP_NET_BIND_SERVICE');
-    await expect(ports.network.addAddress('lo', new Uint8Array(16).fill(0xfd), 128)).rejects.toMatchObject({
-      code: 'not-permitted',
-    });
+    await expect(ports.tunnelHost.addAddress('lo', new Uint8Array(16).fill(0xfd), 128)).rejects.toMatchObject(
+      {
+        code: 'not-permitted',
+      },
+    );
   });
 
   test('no /dev/net/tun', () => {
@@ -164,9 +166,9 @@ describe.skipIf(!isRoot)('tunnel and raw sockets (needs root)', () => {
   test('works without the program "ip": links and routes are set by netlink', async () => {
     hide('/usr/sbin', '/usr/bin'); // hides "mount", too: this test has to be the last
     const address = new Uint8Array(16).fill(0xfd);
-    await ports.network.addAddress('lo', address, 128);
-    onTestFinished(() => ports.network.removeAddress('lo', address, 128));
-    expect(ports.network.tunnelState('lo')?.addresses).toContainEqual({ address, prefixLength: 128 });
+    await ports.tunnelHost.addAddress('lo', address, 128);
+    onTestFinished(() => ports.tunnelHost.removeAddress('lo', address, 128));
+    expect(ports.tunnelHost.tunnelState('lo')?.addresses).toContainEqual({ address, prefixLength: 128 });
   });
 });
 

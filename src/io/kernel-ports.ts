@@ -15,6 +15,7 @@ import { KernelServerPath } from './kernel-path/kernel-server-path.ts';
 import { explainNoKernelPath } from './kernel-path/no-kernel-path.ts';
 import { KernelNetwork } from './kernel-network.ts';
 import { KernelTun } from './kernel-tun.ts';
+import { KernelTunnelHost } from './kernel-tunnel-host.ts';
 import { KernelTunnelRules, explainRules } from './kernel-tunnel-rules.ts';
 import type { PortFactory, UdpOptions } from './port-factory.ts';
 import { KernelPortMapper } from './port-mapping/kernel-port-mapper.ts';
@@ -31,6 +32,7 @@ const KERNEL_PORTS: PortFactory = {
   clock: systemClock,
   entropy: { fill: (target) => void randomFillSync(target) },
   network: new KernelNetwork(),
+  tunnelHost: new KernelTunnelHost(),
   openUdp: (options) =>
     refusable(
       () => new UdpSocket({ ...options, headroom: HEADROOM }),

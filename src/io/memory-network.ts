@@ -1,7 +1,14 @@
 import { formatIpv6, isLinkLocal, isNative, isSiteOnly, isTeredo } from '../wire/index.ts';
 import type { Ipv4, Ipv6 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
-import type { HostNetwork, InterfaceAddress, Ipv4Subnet, Ipv6Route, TunnelState } from './ports.ts';
+import type {
+  HostNetwork,
+  InterfaceAddress,
+  Ipv4Subnet,
+  Ipv6Route,
+  TunnelHost,
+  TunnelState,
+} from './ports.ts';
 
 interface MemoryInterface {
   mtu: number | undefined;
@@ -10,7 +17,7 @@ interface MemoryInterface {
 }
 
 /** A host's addresses and routes, as far as a runtime reads or sets them. */
-export class MemoryNetwork implements HostNetwork {
+export class MemoryNetwork implements HostNetwork, TunnelHost {
   /** State that a test may change at any time. */
   subnets: readonly Ipv4Subnet[];
   /** Addresses of the interface that has {@link nativeDefaultRoute}, and of `lo`. */

@@ -26,6 +26,8 @@ export class MemoryPorts implements PortFactory {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly network: MemoryNetwork;
+  /** The same object: the tunnel is in the host's own network namespace. */
+  readonly tunnelHost: MemoryNetwork;
   /** All sockets that were ever opened, the oldest first. */
   readonly sockets = new Set<MemoryUdp>();
   /** The open tunnel interfaces. */
@@ -61,6 +63,7 @@ export class MemoryPorts implements PortFactory {
     this.network = new MemoryNetwork(
       addresses.map((address) => ({ address, prefixLength: 24, interface: 'eth0' })),
     );
+    this.tunnelHost = this.network;
   }
 
   /** For each tunnel with rules: whether it refuses inbound packets, and its addresses. */

@@ -13,6 +13,7 @@ import type {
   ServerPath,
   ServerPathOptions,
   Tun,
+  TunnelHost,
   TunnelRules,
   Udp,
   UdpReceiver,
@@ -37,6 +38,7 @@ export interface PortFactory {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly network: HostNetwork;
+  readonly tunnelHost: TunnelHost;
   /** Absent: no service manager would keep a state for a successor. */
   readonly handover?: Handover;
   openUdp(options: UdpOptions): Udp;

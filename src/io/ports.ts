@@ -375,10 +375,7 @@ export interface TunnelRules {
   close(): void;
 }
 
-/**
- * The host's addresses, routes and interfaces. The methods that change something reject with an EnvironmentError that names the failed
- * step; await each before the next call.
- */
+/** The addresses and routes of the host. */
 export interface HostNetwork {
   /** IPv4 addresses of the interfaces that are up, without those in 127/8. */
   ipv4Subnets(): readonly Ipv4Subnet[];
@@ -386,16 +383,23 @@ export interface HostNetwork {
   globalIpv6(): readonly Ipv6[];
   /** The local address from which datagrams to `destination` leave; undefined if there is no route. */
   sourceAddress(destination: Ipv4): Ipv4 | undefined;
+  /** Whether this host forwards IPv6 packets between its interfaces. */
+  forwardsIpv6(): boolean;
+}
+
+/**
+ * The network namespace with the tunnel's interface: that of the host, or a private one (adr/0025). The methods that change something reject with
+ * an EnvironmentError that names the failed step; await each before the next call.
+ */
+export interface TunnelHost {
   /**
-   * Whether the host has native IPv6: a default route that leads neither into `exceptInterface` nor into a Teredo client's tunnel, and a
+   * Whether it has native IPv6: a default route that leads neither into `exceptInterface` nor into a Teredo client's tunnel, and a
    * global address that is neither site-scoped nor of Teredo or 6to4. The address may be on the route's interface or on `lo`; if the
    * route's interface has link-local addresses only, on any interface.
    */
   hasNativeIpv6(exceptInterface: string): boolean;
   /** The tunnel of another Teredo client, of any implementation, that has the default route. `exceptInterface` is the caller's own tunnel. */
   otherTeredoDefault(exceptInterface: string): string | undefined;
-  /** Whether this host forwards IPv6 packets between its interfaces. */
-  forwardsIpv6(): boolean;
   /** The present configuration of an interface; undefined if none has that name. */
   tunnelState(name: string): TunnelState | undefined;
   /** Sets the MTU and takes the interface up, without a link-local address or router solicitations of the kernel. */

@@ -1,9 +1,10 @@
 import { SystemCallError } from './errors.ts';
 import { E } from './libc.ts';
-import { NetlinkQuery, RTM_GETROUTE, forEachAttribute } from './netlink.ts';
+import { NETLINK_ROUTE, NetlinkQuery, RTM_GETROUTE, forEachAttribute } from './netlink.ts';
 import { ipv6AddressesOf } from './proc.ts';
 import type { Ipv6AddressOf } from './proc.ts';
-import { AF_INET6 } from './socket.ts';
+import { AF_INET6, openSocket } from './socket.ts';
+import type { OpenSocket } from './socket.ts';
 import { WayOut } from './way-out.ts';
 
 /** struct rtmsg. */
@@ -20,23 +21,32 @@ export interface RouteOf {
   readonly metric: number;
 }
 
-/** The present IPv6 configuration of an interface; undefined if none has that name. Throws a SystemCallError. */
+/**
+ * The present IPv6 configuration of an interface; undefined if none has that name. `open` and `tables` (see proc.ts) are those of its network
+ * namespace. Throws a SystemCallError.
+ */
 export function interfaceState(
   name: string,
+  open: OpenSocket = openSocket,
+  tables?: string,
 ): { readonly isUp: boolean; readonly addresses: Ipv6AddressOf[]; readonly routes: RouteOf[] } | undefined {
-  const wayOut = new WayOut();
+  const wayOut = new WayOut(open);
   try {
     const link = wayOut.link(name);
     if (link === undefined) return undefined;
-    return { isUp: link.isUp, addresses: ipv6AddressesOf(name), routes: routesOf(link.ifindex) };
+    return {
+      isUp: link.isUp,
+      addresses: ipv6AddressesOf(name, tables),
+      routes: routesOf(link.ifindex, open),
+    };
   } finally {
     wayOut.close();
   }
 }
 
 /** Routes of the main table; the kernel selects them, however many others exist. */
-function routesOf(ifindex: number): RouteOf[] {
-  const query = new NetlinkQuery();
+function routesOf(ifindex: number, open: OpenSocket): RouteOf[] {
+  const query = new NetlinkQuery(NETLINK_ROUTE, open);
   try {
     query.beStrict();
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {

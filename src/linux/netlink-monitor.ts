@@ -3,6 +3,7 @@ import { Memory, errno, sys } from './libc.ts';
 import { AF_NETLINK, NETLINK_ROUTE } from './netlink.ts';
 import { Poll } from './poll.ts';
 import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
+import type { OpenSocket } from './socket.ts';
 
 /** RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE, _IPV6_IFADDR, _IPV6_ROUTE, and RTNLGRP_NEXTHOP, the 32nd. */
 const GROUPS = (0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x8000_0000) >>> 0;
@@ -14,8 +15,8 @@ export class NetlinkMonitor {
   private poll: Poll | undefined;
   private closed = false;
 
-  constructor() {
-    this.fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
+  constructor(open: OpenSocket = openSocket) {
+    this.fd = open(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
     const { view, address } = this.memory; // used for the address first: a struct sockaddr_nl
     view.setUint16(0, AF_NETLINK, true);
     view.setUint32(8, GROUPS, true);

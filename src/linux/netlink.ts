@@ -1,6 +1,7 @@
 import { SystemCallError } from './errors.ts';
 import { Memory, errno, sys } from './libc.ts';
 import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
+import type { OpenSocket } from './socket.ts';
 
 export const AF_NETLINK = 16;
 export const NETLINK_ROUTE = 0;
@@ -37,8 +38,8 @@ export class NetlinkQuery {
   private errorNumber = 0;
 
   /** Throws a SystemCallError: EPROTONOSUPPORT if the kernel does not have the protocol. */
-  constructor(protocol = NETLINK_ROUTE) {
-    this.fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, protocol);
+  constructor(protocol = NETLINK_ROUTE, open: OpenSocket = openSocket) {
+    this.fd = open(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, protocol);
   }
 
   /** The error number with which the kernel refused the latest request; 0 if it did not. */

@@ -2,6 +2,7 @@ import { SystemCallError } from './errors.ts';
 import { E, Memory, errno, sys } from './libc.ts';
 import { AF_NETLINK, NETLINK_NETFILTER, align } from './netlink.ts';
 import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
+import type { OpenSocket } from './socket.ts';
 
 /** Names and numbers as in linux/netfilter/nf_tables.h. */
 const SUBSYSTEM = 10;
@@ -60,9 +61,9 @@ export class OwnTable {
   private closed = false;
 
   /** Throws a SystemCallError: EPROTONOSUPPORT if the kernel has no nftables. */
-  constructor(name: string) {
+  constructor(name: string, open: OpenSocket = openSocket) {
     this.name = name;
-    this.fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_NETFILTER);
+    this.fd = open(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_NETFILTER);
   }
 
   /**

@@ -25,6 +25,9 @@ export function writeSysctl(name: string, value: string): boolean {
   }
 }
 
+/** The folder with the tables of a network namespace: that of this process. Another one's: `/proc/PID/net`. */
+const OWN_TABLES = '/proc/net';
+
 export interface Ipv6DefaultRoute {
   readonly interface: string;
   /** Whether it applies to packets from any source. */
@@ -32,9 +35,9 @@ export interface Ipv6DefaultRoute {
 }
 
 /** The IPv6 default routes, without those that lead nowhere. */
-export function ipv6DefaultRoutes(): Ipv6DefaultRoute[] {
+export function ipv6DefaultRoutes(tables = OWN_TABLES): Ipv6DefaultRoute[] {
   const RTF_REJECT = 0x200;
-  return lines('/proc/net/ipv6_route')
+  return lines(`${tables}/ipv6_route`)
     .map((line) => line.trim().split(/\s+/))
     .filter(([destination, length]) => length === '00' && destination === '0'.repeat(32))
     .filter((fields) => fields[9] !== 'lo' && (Number.parseInt(fields[8] ?? '0', 16) & RTF_REJECT) === 0)
@@ -47,9 +50,9 @@ export interface Ipv6AddressAt {
 }
 
 /** The IPv6 addresses of all interfaces, without those that another host has, too (IFA_F_DADFAILED). */
-export function ipv6Addresses(): Ipv6AddressAt[] {
+export function ipv6Addresses(tables = OWN_TABLES): Ipv6AddressAt[] {
   const IFA_F_DADFAILED = 0x08;
-  return lines('/proc/net/if_inet6')
+  return lines(`${tables}/if_inet6`)
     .map((line) => line.trim().split(/\s+/))
     .filter((fields) => fields.length >= 6 && (Number.parseInt(fields[4]!, 16) & IFA_F_DADFAILED) === 0)
     .map((fields) => ({
@@ -59,8 +62,8 @@ export function ipv6Addresses(): Ipv6AddressAt[] {
 }
 
 /** The interfaces with an IPv6 address that begins with these hexadecimal digits. */
-export function interfacesWithIpv6(digits: string): Set<string> {
-  const addresses = lines('/proc/net/if_inet6').filter((line) => line.startsWith(digits));
+export function interfacesWithIpv6(digits: string, tables = OWN_TABLES): Set<string> {
+  const addresses = lines(`${tables}/if_inet6`).filter((line) => line.startsWith(digits));
   return new Set(addresses.map((line) => line.trim().split(/\s+/)[5] ?? ''));
 }
 
@@ -70,8 +73,8 @@ export interface Ipv6AddressOf {
 }
 
 /** An interface's IPv6 addresses, even if it is down. */
-export function ipv6AddressesOf(name: string): Ipv6AddressOf[] {
-  return lines('/proc/net/if_inet6')
+export function ipv6AddressesOf(name: string, tables = OWN_TABLES): Ipv6AddressOf[] {
+  return lines(`${tables}/if_inet6`)
     .map((line) => line.trim().split(/\s+/))
     .filter((fields) => fields[5] === name)
     .map(([digits = '', , length = '']) => ({

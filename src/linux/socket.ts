@@ -31,7 +31,10 @@ export type SocketOption = readonly [number, number];
 /** Memory for arguments of system calls. Static, so that the garbage collector cannot take it during a call. */
 const scratch = new Memory(64);
 
-/** Opens a socket. Throws a SystemCallError. */
+/** Opens a socket in some network namespace; returns its descriptor. Throws a SystemCallError. */
+export type OpenSocket = (domain: number, type: number, protocol?: number) => number;
+
+/** Opens a socket in the network namespace of this process. Throws a SystemCallError. */
 export function openSocket(domain: number, type: number, protocol = 0): number {
   const fd = sys.socket(domain, type | SOCK_CLOEXEC, protocol);
   if (fd < 0) throw new SystemCallError('socket', errno());

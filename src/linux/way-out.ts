@@ -1,6 +1,7 @@
 import { SystemCallError } from './errors.ts';
 import { E, Memory, errno, sys } from './libc.ts';
 import { AF_INET, SOCK_DGRAM, openSocket } from './socket.ts';
+import type { OpenSocket } from './socket.ts';
 
 const SIOCGIFFLAGS = 0x8913;
 const SIOCGIFMTU = 0x8921;
@@ -21,9 +22,13 @@ export interface Link {
 
 /** Asks the kernel about the interfaces by which datagrams leave; one socket for all questions. */
 export class WayOut {
-  private readonly fd = openSocket(AF_INET, SOCK_DGRAM);
+  private readonly fd: number;
   private readonly memory = new Memory(IFREQ);
   private closed = false;
+
+  constructor(open: OpenSocket = openSocket) {
+    this.fd = open(AF_INET, SOCK_DGRAM);
+  }
 
   /** An interface's properties; undefined if none has that name. Throws a SystemCallError. */
   link(name: string): Link | undefined {

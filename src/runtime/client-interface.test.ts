@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { SystemCallError } from '../linux/errors.ts';
 import { formatIpv6, parseIpv6 } from '../wire/index.ts';
-import type { HostNetwork, TunnelRules } from '../io/ports.ts';
+import type { TunnelHost, TunnelRules } from '../io/ports.ts';
 import { ClientInterface } from './client-interface.ts';
 import { TunnelGuard } from './tunnel-guard.ts';
 
@@ -87,7 +87,7 @@ async function guardedInterface() {
       addresses: [...given].map((text) => ({ address: parseIpv6(text)!, prefixLength: 32 })),
       routes: [],
     }),
-  } as unknown as HostNetwork;
+  } as unknown as TunnelHost;
   const guard = new TunnelGuard('accept', () => {});
   guard.begin(() => rules);
   const client = new ClientInterface('teredo', network, 'never', guard, {

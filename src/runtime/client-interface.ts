@@ -1,4 +1,4 @@
-import type { HostNetwork, Ipv6Route } from '../io/ports.ts';
+import type { TunnelHost, Ipv6Route } from '../io/ports.ts';
 import { parseIpv6, parsePrefix } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { TunnelGuard } from './tunnel-guard.ts';
@@ -33,7 +33,7 @@ const OWN_DESTINATIONS = ['::/0', '2000::/4', '3000::/4', '2001::/33', '2001:0:8
 export class ClientInterface {
   readonly name: string;
   hasDefaultRoute = false;
-  private readonly network: HostNetwork;
+  private readonly host: TunnelHost;
   private readonly wish: DefaultRoute;
   private readonly onDefaultRoute: (on: boolean) => void;
   private readonly interfaceConfig: InterfaceConfig;
@@ -47,7 +47,7 @@ export class ClientInterface {
 
   constructor(
     name: string,
-    network: HostNetwork,
+    host: TunnelHost,
     wish: DefaultRoute,
     guard: TunnelGuard,
     told: {
@@ -58,11 +58,11 @@ export class ClientInterface {
     },
   ) {
     this.name = name;
-    this.network = network;
+    this.host = host;
     this.wish = wish;
     this.guard = guard;
     this.onDefaultRoute = told.onDefaultRoute;
-    this.interfaceConfig = new InterfaceConfig(name, network, told.onWarning, told.onFailure);
+    this.interfaceConfig = new InterfaceConfig(name, host, told.onWarning, told.onFailure);
     this.onFailure = told.onFailure ?? (() => {});
   }
 
@@ -135,12 +135,12 @@ export class ClientInterface {
   }
 
   private isDefaultWished(): boolean {
-    return this.wish === 'always' || (this.wish === 'auto' && !this.network.hasNativeIpv6(this.name));
+    return this.wish === 'always' || (this.wish === 'auto' && !this.host.hasNativeIpv6(this.name));
   }
 
   /** The first of several Teredo clients on a host keeps the default route; another takes over when that one ends. */
   private isDefaultTaken(): boolean {
-    return !this.hasDefaults && this.network.otherTeredoDefault(this.name) !== undefined;
+    return !this.hasDefaults && this.host.otherTeredoDefault(this.name) !== undefined;
   }
 }
 

@@ -82,7 +82,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.servers = this.names.candidates;
     this.ports = ports;
     this.policy = new AddressPolicy({ allowPrivate: settings.allowPrivate ?? false });
-    this.host = new HostWatch(settings, ports.network, this.policy, this.servers[0]?.primary);
+    this.host = new HostWatch(settings, ports, this.policy, this.servers[0]?.primary);
     this.machine = new ClientMachine(
       machineOptions(settings, this.servers, this.host.network, this.policy),
       ports.entropy,
@@ -131,11 +131,17 @@ export class Client extends EventEmitter<ClientEvents> {
         const guard = new TunnelGuard(settings.inbound ?? 'accept', (text) =>
           this.repeatedWarnings.warn(text),
         );
-        this.tunnel = new ClientInterface(tun.name, ports.network, settings.defaultRoute ?? 'auto', guard, {
-          onDefaultRoute: (on) => this.emit('default-route', on),
-          onWarning,
-          onFailure: () => this.debounce.again(),
-        });
+        this.tunnel = new ClientInterface(
+          tun.name,
+          ports.tunnelHost,
+          settings.defaultRoute ?? 'auto',
+          guard,
+          {
+            onDefaultRoute: (on) => this.emit('default-route', on),
+            onWarning,
+            onFailure: () => this.debounce.again(),
+          },
+        );
         driver.attachTun(tun, (error) => this.emit('lost', error));
         guard.begin(() => ports.openTunnelRules(tun.name));
         await this.tunnel.setUp();

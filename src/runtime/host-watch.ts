@@ -5,23 +5,20 @@ import type { ClientSettings } from './client-settings.ts';
 import { localNetwork, sameNetwork } from './local-network.ts';
 import type { LocalNetwork } from './local-network.ts';
 
+type HostPorts = Pick<PortFactory, 'network' | 'tunnelHost'>;
+
 /** The host as a client last saw it: its IPv4 network, and whether its native IPv6 lets the client rest. */
 export class HostWatch {
   private readonly settings: ClientSettings;
-  private readonly host: PortFactory['network'];
+  private readonly ports: HostPorts;
   private readonly policy: AddressPolicy;
   private seen: LocalNetwork;
   private resting = false;
 
   /** `policy` follows the subnets. `server`: as of {@link look}. */
-  constructor(
-    settings: ClientSettings,
-    host: PortFactory['network'],
-    policy: AddressPolicy,
-    server: Ipv4 | undefined,
-  ) {
+  constructor(settings: ClientSettings, ports: HostPorts, policy: AddressPolicy, server: Ipv4 | undefined) {
     this.settings = settings;
-    this.host = host;
+    this.ports = ports;
     this.policy = policy;
     this.seen = this.find(server);
   }
@@ -44,12 +41,12 @@ export class HostWatch {
   /** Looks at native IPv6 again; whether the client begins or ends to rest. `own`: its tunnel interface. */
   lookIfResting(own: string): boolean {
     const before = this.resting;
-    this.resting = this.settings.onlyWithoutIpv6 === true && this.host.hasNativeIpv6(own);
+    this.resting = this.settings.onlyWithoutIpv6 === true && this.ports.tunnelHost.hasNativeIpv6(own);
     return this.resting !== before;
   }
 
   private find(server: Ipv4 | undefined): LocalNetwork {
-    const found = localNetwork(this.host, this.settings.bind, server);
+    const found = localNetwork(this.ports.network, this.settings.bind, server);
     this.policy.setSubnets(found.subnets);
     return found;
   }

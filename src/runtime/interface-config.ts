@@ -1,6 +1,6 @@
 import { TUNNEL_MTU } from '../core/constants.ts';
 import { EnvironmentError } from '../io/errors.ts';
-import type { HostNetwork, InterfaceAddress, Ipv6Route, TunnelState } from '../io/ports.ts';
+import type { TunnelHost, InterfaceAddress, Ipv6Route, TunnelState } from '../io/ports.ts';
 import { countSystemFailure, survive } from '../io/system-failures.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
@@ -10,8 +10,8 @@ export interface InterfaceSetting {
   /** One and the same setting has the same name. */
   readonly name: string;
   isIn(state: TunnelState): boolean;
-  apply(network: HostNetwork, iface: string): Promise<void>;
-  revert(network: HostNetwork, iface: string): Promise<void>;
+  apply(host: TunnelHost, iface: string): Promise<void>;
+  revert(host: TunnelHost, iface: string): Promise<void>;
 }
 
 /**
@@ -20,7 +20,7 @@ export interface InterfaceSetting {
  */
 export class InterfaceConfig {
   private readonly iface: string;
-  private readonly network: HostNetwork;
+  private readonly host: TunnelHost;
   private readonly onWarning: (message: string) => void;
   private readonly applied = new Map<string, InterfaceSetting>();
   /** Warnings given so far. */
@@ -33,12 +33,12 @@ export class InterfaceConfig {
   /** `onFailure`: not all could be done, and {@link arrange} is to be called again later. */
   constructor(
     iface: string,
-    network: HostNetwork,
+    host: TunnelHost,
     onWarning: (message: string) => void,
     onFailure: () => void = () => {},
   ) {
     this.iface = iface;
-    this.network = network;
+    this.host = host;
     this.onWarning = onWarning;
     this.onFailure = onFailure;
   }
@@ -66,15 +66,15 @@ export class InterfaceConfig {
     settings: readonly InterfaceSetting[],
     former: readonly InterfaceSetting[],
   ): Promise<void> {
-    await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
-    const state = this.network.tunnelState(this.iface);
+    await this.host.setUpTunnel(this.iface, TUNNEL_MTU);
+    const state = this.host.tunnelState(this.iface);
     for (const setting of settings) {
-      if (state === undefined || !setting.isIn(state)) await setting.apply(this.network, this.iface);
+      if (state === undefined || !setting.isIn(state)) await setting.apply(this.host, this.iface);
       this.applied.set(setting.name, setting);
     }
     for (const setting of former)
       if (state !== undefined && setting.isIn(state) && !this.has(setting))
-        await setting.revert(this.network, this.iface);
+        await setting.revert(this.host, this.iface);
   }
 
   /**
@@ -102,7 +102,7 @@ export class InterfaceConfig {
   }
 
   private async look(wanted: () => readonly InterfaceSetting[]): Promise<void> {
-    const state = this.network.tunnelState(this.iface);
+    const state = this.host.tunnelState(this.iface);
     if (state === undefined) {
       throw new EnvironmentError(
         'system',
@@ -116,7 +116,7 @@ export class InterfaceConfig {
         `another program has taken ${this.iface} down, or addresses or routes from it: set again`,
       );
     for (const setting of lost) this.applied.delete(setting.name);
-    if (!state.isUp) await this.network.setUpTunnel(this.iface, TUNNEL_MTU);
+    if (!state.isUp) await this.host.setUpTunnel(this.iface, TUNNEL_MTU);
     await this.change(wanted(), state);
   }
 
@@ -125,12 +125,12 @@ export class InterfaceConfig {
     for (const setting of [...this.applied.values()].toReversed()) {
       if (names.has(setting.name)) continue;
       // One that the system keeps is tried again with the next change, or after the failure.
-      if (await this.attempt(setting.name, () => setting.revert(this.network, this.iface)))
+      if (await this.attempt(setting.name, () => setting.revert(this.host, this.iface)))
         this.applied.delete(setting.name);
     }
     for (const setting of wanted) {
       const isThere = this.has(setting) || setting.isIn(state);
-      if (isThere || (await this.attempt(setting.name, () => setting.apply(this.network, this.iface))))
+      if (isThere || (await this.attempt(setting.name, () => setting.apply(this.host, this.iface))))
         this.applied.set(setting.name, setting);
     }
   }
@@ -158,8 +158,8 @@ export function addressSetting({ address, prefixLength }: InterfaceAddress): Int
     name: `${formatIpv6(address)}/${prefixLength}`,
     isIn: ({ addresses }) =>
       addresses.some((one) => one.prefixLength === prefixLength && equal(one.address, address)),
-    apply: (network, iface) => network.addAddress(iface, address, prefixLength),
-    revert: (network, iface) => network.removeAddress(iface, address, prefixLength),
+    apply: (host, iface) => host.addAddress(iface, address, prefixLength),
+    revert: (host, iface) => host.removeAddress(iface, address, prefixLength),
   };
 }
 
@@ -176,8 +176,8 @@ export function routeSetting(route: Ipv6Route): InterfaceSetting {
           equal(one.source, source) &&
           (metric === undefined || one.metric === metric),
       ),
-    apply: (network, iface) => network.addRoute(iface, route),
-    revert: (network, iface) => network.removeRoute(iface, route),
+    apply: (host, iface) => host.addRoute(iface, route),
+    revert: (host, iface) => host.removeRoute(iface, route),
   };
 }
 

@@ -206,7 +206,7 @@ test('and a setting that cannot be restored is reported once', async () => {
   await client.start();
   await pass(500);
   ports.network.takeDown('teredo');
-  ports.network.setUpTunnel = () => Promise.reject(new Error('it is to be down'));
+  ports.tunnelHost.setUpTunnel = () => Promise.reject(new Error('it is to be down'));
   for (let i = 0; i < 3; i++) {
     ports.networkChanged();
     await pass(500);

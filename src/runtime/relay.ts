@@ -132,7 +132,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       driver.attachUdp(RELAY_SOCKET.service, udp);
       const tun = ports.openTun(settings.interface);
       driver.attachTun(tun, (error) => this.emit('lost', error));
-      this.interfaceConfig = new InterfaceConfig(tun.name, ports.network, onWarning, () =>
+      this.interfaceConfig = new InterfaceConfig(tun.name, ports.tunnelHost, onWarning, () =>
         this.debounce.again(),
       );
       await this.interfaceConfig.begin(this.isToWithdraw ? WITHDRAWN : SETTINGS, [...SETTINGS, ...WITHDRAWN]);

@@ -31,9 +31,11 @@ class Ports implements PortFactory {
     ipv4Subnets: () => [{ address: this.subnet, prefixLength: 24, interface: 'eth0' }],
     globalIpv6: () => this.hostAddresses,
     sourceAddress: () => this.subnet,
+    forwardsIpv6: () => false,
+  };
+  readonly tunnelHost: PortFactory['tunnelHost'] = {
     hasNativeIpv6: () => this.nativeIpv6,
     otherTeredoDefault: () => undefined,
-    forwardsIpv6: () => false,
     tunnelState: () => undefined,
     setUpTunnel: (name, mtu) => this.say(`mtu ${name} ${mtu}`),
     addAddress: (_, address, length) => this.say(`address ${formatIpv6(address)}/${length}`),

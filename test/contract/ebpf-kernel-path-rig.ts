@@ -43,8 +43,8 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<KernelRig> {
   const ports = kernelPorts();
   const tun = ports.openTun(TUNNEL);
   onTestFinished(() => tun.close());
-  await ports.network.setUpTunnel(TUNNEL, 1280);
-  await ports.network.addRoute(TUNNEL, { destination: TEREDO.address, prefixLength: TEREDO.length });
+  await ports.tunnelHost.setUpTunnel(TUNNEL, 1280);
+  await ports.tunnelHost.addRoute(TUNNEL, { destination: TEREDO.address, prefixLength: TEREDO.length });
   const udp = ports.openUdp({ address: 0, port: 0 });
   onTestFinished(() => udp.close());
   await eventually(() => {

@@ -31,7 +31,7 @@ const RIGS: readonly { name: string; skipped: boolean; open: () => Promise<Rig> 
 ];
 
 for (const { name, skipped, open } of RIGS) {
-  describe.skipIf(skipped)(`HostNetwork: ${name}`, () => {
+  describe.skipIf(skipped)(`HostNetwork and TunnelHost: ${name}`, () => {
     if (name === 'kernel') beforeAll(enterNewNetwork);
 
     test('knows the IPv4 subnets, and the source address of outgoing datagrams', async () => {
@@ -57,19 +57,19 @@ for (const { name, skipped, open } of RIGS) {
 
     test("distinguishes native IPv6 from a route into our tunnel, or into another client's", async () => {
       const { ports, getNativeIpv6 } = await open();
-      const { network } = ports;
+      const { network, tunnelHost } = ports;
       openTun(ports);
-      await network.setUpTunnel(NAME, 1280);
-      await network.addAddress(NAME, ADDRESS, 32);
-      await network.addRoute(NAME, DEFAULT);
-      expect(network.hasNativeIpv6(NAME)).toBe(false);
-      expect(network.hasNativeIpv6('another')).toBe(false);
-      expect(network.otherTeredoDefault(NAME)).toBeUndefined();
-      expect(network.otherTeredoDefault('another')).toBe(NAME);
+      await tunnelHost.setUpTunnel(NAME, 1280);
+      await tunnelHost.addAddress(NAME, ADDRESS, 32);
+      await tunnelHost.addRoute(NAME, DEFAULT);
+      expect(tunnelHost.hasNativeIpv6(NAME)).toBe(false);
+      expect(tunnelHost.hasNativeIpv6('another')).toBe(false);
+      expect(tunnelHost.otherTeredoDefault(NAME)).toBeUndefined();
+      expect(tunnelHost.otherTeredoDefault('another')).toBe(NAME);
       expect(network.globalIpv6()).toEqual([]);
 
       await getNativeIpv6();
-      expect(network.hasNativeIpv6(NAME)).toBe(true);
+      expect(tunnelHost.hasNativeIpv6(NAME)).toBe(true);
       expect(network.globalIpv6()).toEqual([parseIpv6('2001:db8::1')]);
     });
 
@@ -78,9 +78,9 @@ for (const { name, skipped, open } of RIGS) {
       async (address) => {
         const { ports, getDefaultWith, getNativeIpv6 } = await open();
         await getDefaultWith(address);
-        expect(ports.network.hasNativeIpv6(NAME)).toBe(false);
+        expect(ports.tunnelHost.hasNativeIpv6(NAME)).toBe(false);
         if (!address.startsWith('2001')) await getNativeIpv6(); // an interface with a Teredo address is a tunnel
-        expect(ports.network.hasNativeIpv6(NAME)).toBe(!address.startsWith('2001'));
+        expect(ports.tunnelHost.hasNativeIpv6(NAME)).toBe(!address.startsWith('2001'));
       },
     );
 
@@ -95,9 +95,9 @@ for (const { name, skipped, open } of RIGS) {
       async (address, native) => {
         const { ports, getDefaultWith, addElsewhere } = await open();
         await addElsewhere();
-        expect(ports.network.hasNativeIpv6(NAME)).toBe(false);
+        expect(ports.tunnelHost.hasNativeIpv6(NAME)).toBe(false);
         await getDefaultWith(address);
-        expect(ports.network.hasNativeIpv6(NAME)).toBe(native);
+        expect(ports.tunnelHost.hasNativeIpv6(NAME)).toBe(native);
       },
     );
 
@@ -105,7 +105,7 @@ for (const { name, skipped, open } of RIGS) {
       const { ports, getDefaultWith, addToLoopback } = await open();
       await addToLoopback();
       await getDefaultWith('fd12:3456:789a::100');
-      expect(ports.network.hasNativeIpv6(NAME)).toBe(true);
+      expect(ports.tunnelHost.hasNativeIpv6(NAME)).toBe(true);
     });
 
     test('site-scoped addresses are not global', async () => {
@@ -116,72 +116,72 @@ for (const { name, skipped, open } of RIGS) {
 
     test('adds and removes addresses and routes; removing a missing one is harmless', async () => {
       const { ports } = await open();
-      const { network } = ports;
+      const { tunnelHost } = ports;
       const tun = openTun(ports);
-      await network.setUpTunnel(NAME, 1280);
+      await tunnelHost.setUpTunnel(NAME, 1280);
       for (let round = 0; round < 2; round++) {
-        await network.addAddress(NAME, ADDRESS, 32);
-        await network.addRoute(NAME, DEFAULT);
-        expect(network.otherTeredoDefault('another')).toBe(NAME);
-        await network.removeRoute(NAME, DEFAULT);
-        expect(network.otherTeredoDefault('another')).toBeUndefined();
-        await network.removeAddress(NAME, ADDRESS, 32);
+        await tunnelHost.addAddress(NAME, ADDRESS, 32);
+        await tunnelHost.addRoute(NAME, DEFAULT);
+        expect(tunnelHost.otherTeredoDefault('another')).toBe(NAME);
+        await tunnelHost.removeRoute(NAME, DEFAULT);
+        expect(tunnelHost.otherTeredoDefault('another')).toBeUndefined();
+        await tunnelHost.removeAddress(NAME, ADDRESS, 32);
       }
-      await network.removeRoute(NAME, DEFAULT);
-      await network.removeAddress(NAME, ADDRESS, 32);
+      await tunnelHost.removeRoute(NAME, DEFAULT);
+      await tunnelHost.removeAddress(NAME, ADDRESS, 32);
       tun.close();
-      await network.removeRoute(NAME, DEFAULT);
-      await network.removeAddress(NAME, ADDRESS, 32);
+      await tunnelHost.removeRoute(NAME, DEFAULT);
+      await tunnelHost.removeAddress(NAME, ADDRESS, 32);
     });
 
     test('rejects with the reason', async () => {
       const { ports } = await open();
-      const { network } = ports;
-      await expect(network.setUpTunnel('nowhere', 1280)).rejects.toThrow(EnvironmentError);
-      await expect(network.addAddress('nowhere', ADDRESS, 32)).rejects.toThrow(EnvironmentError);
+      const { tunnelHost } = ports;
+      await expect(tunnelHost.setUpTunnel('nowhere', 1280)).rejects.toThrow(EnvironmentError);
+      await expect(tunnelHost.addAddress('nowhere', ADDRESS, 32)).rejects.toThrow(EnvironmentError);
       openTun(ports);
-      await expect(network.addRoute(NAME, DEFAULT), 'the interface is down').rejects.toThrow(
+      await expect(tunnelHost.addRoute(NAME, DEFAULT), 'the interface is down').rejects.toThrow(
         EnvironmentError,
       );
-      await network.setUpTunnel(NAME, 1280);
-      await network.addRoute(NAME, DEFAULT);
-      await expect(network.addRoute(NAME, DEFAULT)).rejects.toThrow(/exists already/);
+      await tunnelHost.setUpTunnel(NAME, 1280);
+      await tunnelHost.addRoute(NAME, DEFAULT);
+      await expect(tunnelHost.addRoute(NAME, DEFAULT)).rejects.toThrow(/exists already/);
     });
 
     test('reports the configuration of a tunnel, and the rest of it after another program took it down', async () => {
       const { ports, takeDown } = await open();
-      const { network } = ports;
-      expect(network.tunnelState(NAME)).toBeUndefined();
+      const { tunnelHost } = ports;
+      expect(tunnelHost.tunnelState(NAME)).toBeUndefined();
       openTun(ports);
-      expect(network.tunnelState(NAME)).toEqual({ isUp: false, addresses: [], routes: [] });
+      expect(tunnelHost.tunnelState(NAME)).toEqual({ isUp: false, addresses: [], routes: [] });
       const address = { address: ADDRESS, prefixLength: 32 };
       const half = { destination: parseIpv6('2001::')!, prefixLength: 33, source: ADDRESS };
       for (let round = 0; round < 2; round++) {
-        await network.setUpTunnel(NAME, 1280);
-        await network.addAddress(NAME, ADDRESS, 32);
-        await network.addRoute(NAME, DEFAULT);
-        await network.addRoute(NAME, half);
-        const { isUp, addresses, routes } = network.tunnelState(NAME)!;
+        await tunnelHost.setUpTunnel(NAME, 1280);
+        await tunnelHost.addAddress(NAME, ADDRESS, 32);
+        await tunnelHost.addRoute(NAME, DEFAULT);
+        await tunnelHost.addRoute(NAME, half);
+        const { isUp, addresses, routes } = tunnelHost.tunnelState(NAME)!;
         expect([isUp, addresses]).toEqual([true, [address]]);
         expect(routes).toContainEqual(DEFAULT);
         expect(routes).toContainEqual(expect.objectContaining(half));
         await takeDown(NAME);
-        expect(network.tunnelState(NAME)).toEqual({ isUp: false, addresses: [], routes: [] });
+        expect(tunnelHost.tunnelState(NAME)).toEqual({ isUp: false, addresses: [], routes: [] });
       }
     });
 
     test('an interface that is removed takes its addresses and routes along', async () => {
       const { ports } = await open();
-      const { network } = ports;
+      const { tunnelHost } = ports;
       const tun = openTun(ports);
-      await network.setUpTunnel(NAME, 1280);
-      await network.addRoute(NAME, DEFAULT);
+      await tunnelHost.setUpTunnel(NAME, 1280);
+      await tunnelHost.addRoute(NAME, DEFAULT);
       tun.close();
-      expect(network.hasNativeIpv6('another')).toBe(false);
+      expect(tunnelHost.hasNativeIpv6('another')).toBe(false);
       openTun(ports);
-      await network.setUpTunnel(NAME, 1280);
-      await network.addAddress(NAME, ADDRESS, 32);
-      await network.addRoute(NAME, DEFAULT);
+      await tunnelHost.setUpTunnel(NAME, 1280);
+      await tunnelHost.addAddress(NAME, ADDRESS, 32);
+      await tunnelHost.addRoute(NAME, DEFAULT);
     });
 
     test('its monitor reports changes until it is closed', async () => {

@@ -138,8 +138,8 @@ async function kernelRig(): Promise<Rig> {
   const ports = kernelPorts();
   const tun = ports.openTun(NAME);
   onTestFinished(() => tun.close());
-  await ports.network.setUpTunnel(NAME, 1280);
-  await ports.network.addAddress(NAME, HOST, 64);
+  await ports.tunnelHost.setUpTunnel(NAME, 1280);
+  await ports.tunnelHost.addAddress(NAME, HOST, 64);
   // The kernel accepts packets for a new address after a short time.
   await eventually(() => expect(readFileSync('/proc/net/ipv6_route', 'utf8')).toContain(`${toHex(HOST)} 80`));
   const host = await hostSocket();

@@ -80,7 +80,7 @@ test('a client path that is closed while a single call is refused', async () => 
   for (const name of ['wan', 'far']) execute('ip', ['link', 'set', name, 'up']);
   const tun = ports.openTun('teredo');
   onTestFinished(() => tun.close());
-  await ports.network.setUpTunnel('teredo', 1280);
+  await ports.tunnelHost.setUpTunnel('teredo', 1280);
   await eventually(() => expect(ports.network.ipv4Subnets().length).toBeGreaterThan(0));
   const open = () => {
     const local = { address: 0, port: 5_000 };

@@ -78,7 +78,7 @@ const ROLES: Readonly<Record<string, (path: Path) => Running>> = {
       traffic: () => [client.counters['receivedDatagrams'], client.counters['acceptedPackets']],
       check: (anyPath = false) => {
         expect(client.state).toBe('qualified');
-        expect(ports.network.tunnelState(TUNNEL)?.addresses.length).toBe(2);
+        expect(ports.tunnelHost.tunnelState(TUNNEL)?.addresses.length).toBe(2);
         if (!anyPath) expect(client.dataPath.kind).toBe(dataPath === 'user' ? 'user' : 'kernel');
       },
     });
@@ -92,7 +92,7 @@ const ROLES: Readonly<Record<string, (path: Path) => Running>> = {
       place: () => ({ address: HERE, port: relay.port }),
       traffic: () => [relay.counters['receivedDatagrams'], relay.counters['receivedPackets']],
       check: (anyPath = false) => {
-        expect(ports.network.tunnelState(TUNNEL)?.addresses.length).toBe(1);
+        expect(ports.tunnelHost.tunnelState(TUNNEL)?.addresses.length).toBe(1);
         if (!anyPath) expect(relay.dataPath.kind).toBe(dataPath === 'user' ? 'user' : 'kernel');
       },
     });
@@ -103,7 +103,7 @@ const ROLES: Readonly<Record<string, (path: Path) => Running>> = {
       place: () => ({ address: HERE, port: relay.port }),
       traffic: () => [relay.counters['receivedDatagrams'], relay.counters['receivedPackets']],
       check: (anyPath = false) => {
-        expect(ports.network.tunnelState(TUNNEL)?.addresses.length).toBe(1);
+        expect(ports.tunnelHost.tunnelState(TUNNEL)?.addresses.length).toBe(1);
         if (!anyPath) expect(relay.dataPath.kind).toBe(dataPath === 'user' ? 'user' : 'kernel');
       },
     });
@@ -249,7 +249,7 @@ describe.for(
         end();
       }
       expect(uncaught, what).toEqual([]);
-      expect(ports.network.tunnelState(TUNNEL), what).toBeUndefined();
+      expect(ports.tunnelHost.tunnelState(TUNNEL), what).toBeUndefined();
       await eventually(() => expect(openFiles(), what).toBeLessThanOrEqual(before));
     }
   });
@@ -325,7 +325,7 @@ describe.for(
       await role.close().catch((thrown: unknown) => expect.fail(`${code} at ${site}: ${String(thrown)}`));
       end();
       expect(uncaught, site).toEqual([]);
-      expect(ports.network.tunnelState(TUNNEL), site).toBeUndefined();
+      expect(ports.tunnelHost.tunnelState(TUNNEL), site).toBeUndefined();
     }
   });
 });
