@@ -81,6 +81,11 @@ export interface OffloadingMachine extends Machine {
     now: number,
     traffic?: PeerTraffic,
   ): void;
+  /**
+   * Samples of carried packets from and to native hosts of the /64 prefix at `buffer[offset]`: each stands for OCTETS_PER_SAMPLE octets
+   * (users/samples.ts). Only to a relay.
+   */
+  handleSamples?(buffer: Uint8Array, offset: number, received: number, sent: number, now: number): void;
   /** Traffic of the peer with this IPv6 address: handled by the machine, or reported to it. Undefined: no such peer. */
   trafficOf(address: Ipv6): PeerTraffic | undefined;
   /** The kernel path has forgotten all peers: each peer is offered again with its next packet in either direction. */

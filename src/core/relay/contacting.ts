@@ -100,9 +100,10 @@ export class Contacting {
 
   /** */
   send(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
-    const { peers, counters } = this.context;
+    const { peers, counters, users } = this.context;
     counters.relayedToClients++;
     peers.countSent(peer, end - start);
+    users.sent(buffer, start, end - start, now);
     this.transmit(peer, buffer, start, end, now);
   }
 

@@ -4,6 +4,7 @@ import type { Entropy } from '../entropy.ts';
 import type { Offload } from '../offload/offload.ts';
 import type { LimitHits } from '../limit-hits.ts';
 import type { PeerTable } from '../peer-table.ts';
+import type { RelayUsers } from '../users/index.ts';
 import type { RelayCounter } from './counters.ts';
 import type { RelayLimits } from './limits.ts';
 import type { RelayOptions } from './options.ts';
@@ -20,4 +21,5 @@ export interface RelayContext {
   readonly commands: CommandRing;
   readonly peers: PeerTable;
   readonly offload: Offload;
+  readonly users: RelayUsers;
 }

@@ -38,6 +38,8 @@ import type { RelayOptions } from './options.ts';
 import { Meeting } from './meeting.ts';
 import { ServedRange } from './served.ts';
 import type { RelayMachineStatus } from './status.ts';
+import { RelayUsers } from '../users/index.ts';
+import type { HeavyUsers, UserWindow } from '../users/index.ts';
 
 const SWEEP_INTERVAL_MS = 10_000;
 const SWEEP_MOST = 100_000;
@@ -51,6 +53,7 @@ export class RelayMachine implements OffloadingMachine {
 
   private readonly context: RelayContext;
   private readonly offload: Offload;
+  private readonly users: RelayUsers;
   private readonly served: ServedRange;
   private readonly contacting: Contacting;
   private readonly errors: Errors;
@@ -64,7 +67,8 @@ export class RelayMachine implements OffloadingMachine {
     const { commands, counters, limitHits: hits } = this;
     this.peers = new PeerTable(limits.peers, entropy, (peer) => this.contacting.abandon(peer), false);
     this.offload = new Offload(commands, this.peers, options.offload ?? false);
-    const { peers, offload } = this;
+    this.users = new RelayUsers(entropy);
+    const { peers, offload, users } = this;
     const access = options.access ?? OPEN_ACCESS;
     peers.onFull = (pool, peer) => this.contacting.noteFull(pool, peer);
     const context: RelayContext = {
@@ -77,6 +81,7 @@ export class RelayMachine implements OffloadingMachine {
       commands,
       peers,
       offload,
+      users,
     };
     this.context = context;
     this.policy = options.policy;
@@ -191,8 +196,20 @@ export class RelayMachine implements OffloadingMachine {
   ): void {
     const peer = this.offload.findCarried(buffer, offset);
     if (peer === NO_PEER) return;
-    if (traffic !== undefined) this.peers.countCarried(peer, traffic);
+    if (traffic !== undefined) {
+      this.peers.countCarried(peer, traffic);
+      this.users.carried(buffer, offset, traffic, now);
+    }
     this.contacting.carried(peer, receivedAt, sentAt, now);
+  }
+
+  handleSamples(buffer: Uint8Array, offset: number, received: number, sent: number, now: number): void {
+    this.users.sampled(buffer, offset, received, sent, now);
+  }
+
+  /** The clients and native prefixes with the most traffic of a window: at most `most` of each. */
+  usersOver(window: UserWindow, most: number, now: number): HeavyUsers {
+    return this.users.over(window, most, now);
   }
 
   trafficOf(address: Ipv6): PeerTraffic | undefined {
@@ -346,6 +363,7 @@ export class RelayMachine implements OffloadingMachine {
     }
     counters.relayedToNative++;
     peers.countReceived(peer, view.ipv6End - at);
+    this.users.received(buffer, at, view.ipv6End - at, now);
     this.commands.deliver(buffer, at, view.ipv6End);
   }
 }

@@ -33,7 +33,7 @@ export class Meeting {
 
   /** Handles a packet between two Teredo addresses. `isClients`: it came from the address and port of the client that is its source. */
   handle(arrival: Arrival, isClients: boolean): void {
-    const { peers, counters } = this.context;
+    const { peers, counters, users } = this.context;
     const { buffer: b, view, peer, now } = arrival;
     const { ipv6Start: at, ipv6End: end } = view;
     if (peer === NO_PEER || !peers.isValid(peer, now)) {
@@ -53,6 +53,7 @@ export class Meeting {
       } else {
         b[at + HOP_LIMIT]--;
         peers.countReceived(peer, end - at);
+        users.received(b, at, end - at, now);
         this.pass(b, at, end, now);
       }
     }
