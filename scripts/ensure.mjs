@@ -69,13 +69,14 @@ export function ensurePackages() {
   writeFileSync(join(root, 'node_modules', '.teredo-installed'), '');
 }
 
-/** Installs the Debian packages of these programs if this runs as root; otherwise prints their names. */
+/** Installs the Debian packages of these programs if this runs as root; otherwise prints their names. Whether all programs are there. */
 export function ensurePrograms(names) {
   const missing = names.filter((name) => !isOnPath(name));
   if (missing.length > 0 && isRoot && isOnPath('apt-get')) install(packagesOf(missing));
   const left = packagesOf(missing.filter((name) => !isOnPath(name)));
   if (left.length > 0)
     process.stderr.write(`missing: ${left.join(', ')}; as root: apt-get install ${left.join(' ')}\n`);
+  return left.length === 0;
 }
 
 function packagesOf(names) {

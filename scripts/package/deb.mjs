@@ -1,6 +1,6 @@
 /** The Debian package: the single executable with units, account, manual pages and completion. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { writeManPages } from '../man.mjs';
 import { mustRun, root } from '../run.mjs';
@@ -13,8 +13,8 @@ const NOT_IN_IT = ['demo'];
 const PROGRAM = 'usr/lib/teredo';
 const DOCUMENTS = 'usr/share/doc/teredo';
 
-/** Makes the package for a processor in the folder `out`, and returns its file. `date`: of all files, in seconds since 1970. */
-export async function makeDeb({ cpu, version, date, out, work, isFast }) {
+/** Makes the package for a processor in the folder `work`, and returns its file. `date`: of all files, in seconds since 1970. */
+export async function makeDeb({ cpu, version, date, work, isFast }) {
   const tree = new Tree(join(work, 'tree'));
   const { licenceOfNode } = await makeSingleExecutable(cpu, tree.at(PROGRAM), work);
   tree.link('usr/bin/teredo', '../lib/teredo/teredo');
@@ -23,8 +23,7 @@ export async function makeDeb({ cpu, version, date, out, work, isFast }) {
   await addManPages(tree, work, date);
   addDocuments(tree, licenceOfNode, version, date);
   addControl(tree, { version, architecture: PROCESSORS[cpu].debian });
-  mkdirSync(out, { recursive: true });
-  const file = join(out, `teredo_${version}_${PROCESSORS[cpu].debian}.deb`);
+  const file = join(work, `teredo_${version}_${PROCESSORS[cpu].debian}.deb`);
   const env = { ...process.env, SOURCE_DATE_EPOCH: String(date) };
   mustRun('dpkg-deb', ['--root-owner-group', '-Zxz', isFast ? '-z1' : '-z6', '--build', tree.folder, file], {
     env,

@@ -13,8 +13,8 @@ const LEFT_OUT = ['usr/share/man', 'usr/share/locale', 'usr/share/lintian', 'var
 const HEALTH_CHECK = { Test: ['CMD', 'teredo', 'ready'], Interval: 30e9, Timeout: 10e9, StartPeriod: 15e9 };
 const TAR = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '--format=gnu'];
 
-/** Makes the image of a Debian package in the folder `out`, and returns its file. */
-export function makeImage({ deb, architecture, version, date, out, work }) {
+/** Makes the image of a Debian package in the folder `work`, and returns its file. */
+export function makeImage({ deb, architecture, version, date, work }) {
   const blobs = join(work, 'layout', 'blobs', 'sha256');
   mkdirSync(blobs, { recursive: true });
   const layer = makeLayer({ deb, architecture, date, work });
@@ -48,7 +48,7 @@ export function makeImage({ deb, architecture, version, date, out, work }) {
   writeFileSync(join(layout, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }));
   const index = { schemaVersion: 2, manifests: [{ ...manifest, annotations: names }] };
   writeFileSync(join(layout, 'index.json'), JSON.stringify(index));
-  const file = join(out, `teredo_${version}_${architecture}.oci.tar`);
+  const file = join(work, `teredo_${version}_${architecture}.oci.tar`);
   mustRun('tar', [
     ...TAR,
     `--mtime=@${date}`,
