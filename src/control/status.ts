@@ -1,21 +1,47 @@
-/** The stable JSON of `teredo status` and `teredo peers`; `version` changes when a field changes its meaning. */
+/**
+ * The JSON of `teredo status`, `peers` and `reload`, of the control socket and of HTTP: the one declaration. packaging/schema/ and docs/json.md are made
+ * from it (`npm run schema`). Fields are added, never changed: `version` would change when a field changes its meaning.
+ */
 import type { PeerMeans } from '../core/client/index.ts';
 import type { ClientState, NatKind, QualificationReason } from '../core/events.ts';
-import type { CarriedPath } from '../io/ports.ts';
+import type { CarriedReason, CarriedWay } from '../io/ports.ts';
+import type { PortHabit } from '../wire/index.ts';
+import type {
+  Count,
+  EndpointText,
+  Ipv4PrefixText,
+  Ipv4Text,
+  Ipv6Text,
+  Milliseconds,
+  Octets,
+  Packets,
+  Port,
+  ProcessId,
+  Seconds,
+} from './units.ts';
 
-export interface DaemonStatus {
+/** The fields of every answer. */
+export interface Answerer {
+  /** The version of these objects. */
   readonly version: 1;
+  /** The name of the daemon. */
   readonly name: string;
-  readonly pid: number;
-  readonly uptimeSeconds: number;
-  /** Which network namespace it runs in: `net:[...]`, as in /proc/PID/ns. */
+  /** Which network namespace the daemon runs in: `net:[...]`, as in /proc/PID/ns. */
   readonly networkNamespace: string;
-  /** The configuration file; absent of a daemon that was started without one. */
+}
+
+/** The fields of every role. */
+export interface DaemonStatus extends Answerer {
+  /** Its process. */
+  readonly pid: ProcessId;
+  /** Since the start of the process. */
+  readonly uptimeSeconds: Seconds;
+  /** Path of the configuration file; absent where the daemon was started without one. */
   readonly file?: string;
   /** Names of the limits that were reached within the last minute; the log has the addresses. */
   readonly limitsReached: readonly string[];
   /** Packets by verdict and reason; behind them refusals and losses of the system, as `udpSendFailures.ENOBUFS`. */
-  readonly counters: Readonly<Record<string, number>>;
+  readonly counters: Readonly<Record<string, Count>>;
   /** For people; the words may change. Absent of an earlier version. */
   readonly inWords?: StateInWords;
 }
@@ -24,6 +50,7 @@ export interface DaemonStatus {
 export interface StateInWords {
   /** It can serve: the verdict of `teredo ready`. */
   readonly ready: boolean;
+  /** The state. */
   readonly state: string;
   /** Why the state is not a better one. */
   readonly reason?: string;
@@ -33,112 +60,157 @@ export interface StateInWords {
 
 /** How an interface by which peers are reached is used. */
 export interface UplinkStatus {
+  /** Its name. */
   readonly interface: string;
   /** The kernel's name for its kind: `bridge`, `vlan` ...; empty for hardware. */
   readonly kind: string;
-  /** How much the kernel carries: `all`, `all-but-bulk` or `none`. */
+  /** How much the kernel carries. */
   readonly carried: 'all' | 'all-but-bulk' | 'none';
   /** Why it is not all, in words. */
   readonly reason?: string;
 }
 
-/** The data path of the packets of verified peers. */
+/** Peers and traffic carried by the kernel. */
+export interface CarriedTraffic extends Traffic {
+  /** Peers that the kernel carries packets of. */
+  readonly peers: Count;
+}
+
+/** The data path of the packets of verified peers; of a server, the one that answers solicitations and forwards bubbles. */
 export interface DataPath {
+  /** The path in use. */
   readonly inUse: 'user' | 'kernel';
-  /** Why it is not the kernel; absent where the user path was asked for. Of a server with the kernel: which rules of its host are unknown. */
+  /** Why it is not the kernel, in words; absent where the user path was asked for. Of a server with the kernel: which rules of its host are unknown. */
   readonly reason?: string;
-  /** Peers and traffic carried by the kernel: none of it is in `counters` of the daemon. */
-  readonly carried?: {
-    readonly peers: number;
-    readonly receivedPackets: number;
-    readonly receivedBytes: number;
-    readonly sentPackets: number;
-    readonly sentBytes: number;
-  };
-  /** Absent where the kernel carries nothing. */
+  /** The part of the kernel: none of it is in `counters` of the daemon. Absent where the kernel carries nothing, and of a server. */
+  readonly carried?: CarriedTraffic;
+  /** The interfaces by which peers are reached. Absent where the kernel carries nothing. */
   readonly uplinks?: readonly UplinkStatus[];
   /** Packets in the kernel by verdict and reason. */
-  readonly counters?: Readonly<Record<string, number>>;
+  readonly counters?: Readonly<Record<string, Count>>;
 }
 
 /** The port that a gateway has opened for a client. */
 export interface PortMapping {
+  /** The protocol by which the gateway was asked. */
   readonly protocol: 'pcp' | 'nat-pmp' | 'upnp';
   /** IPv4 address and port of the gateway that lets all hosts in. */
-  readonly external: string;
-  /** Absent: until it is released. */
-  readonly lifetimeSeconds?: number;
+  readonly external: EndpointText;
+  /** How long the gateway keeps it without a renewal; absent: until it is released. */
+  readonly lifetimeSeconds?: Seconds;
 }
 
 /** Which IPv4 addresses a server or relay serves; how often one was refused is in `counters`, as `droppedDenied`. */
 export interface AccessStatus {
-  /** How many there are, allowed and denied. */
-  readonly prefixes: number;
-  readonly allow: readonly string[];
-  readonly deny: readonly string[];
+  /** How many prefixes there are, allowed and denied. */
+  readonly prefixes: Count;
+  /** Those that are served. */
+  readonly allow: readonly Ipv4PrefixText[];
+  /** Those that are refused. */
+  readonly deny: readonly Ipv4PrefixText[];
   /** The verdict on addresses that no prefix matches. */
   readonly default: 'allow' | 'deny';
 }
 
 /** IPv6 packets of the hosts to and from peers, and octets of them, on both data paths. Of a super-packet the headers count once. */
 export interface Traffic {
-  readonly receivedPackets: number;
-  readonly receivedBytes: number;
-  readonly sentPackets: number;
-  readonly sentBytes: number;
+  /** Packets from peers. */
+  readonly receivedPackets: Packets;
+  /** Octets of these packets. */
+  readonly receivedBytes: Octets;
+  /** Packets to peers. */
+  readonly sentPackets: Packets;
+  /** Octets of these packets. */
+  readonly sentBytes: Octets;
 }
 
+/** Entries of the peer table. */
 export interface PeerCounts {
-  readonly trusted: number;
-  readonly unverified: number;
+  /** Peers that have proven themselves. */
+  readonly trusted: Count;
+  /** Peers that have not. */
+  readonly unverified: Count;
 }
 
+/** The server that a client uses. */
+export interface ServerInUse {
+  /** Its name as it was given; its address where it was given so. */
+  readonly name: string;
+  /** Its primary address. */
+  readonly address: Ipv4Text;
+  /** Of the last answered solicitation; absent before the first. */
+  readonly roundTripMs?: Milliseconds;
+}
+
+/** A client. */
 export interface ClientStatus extends DaemonStatus {
+  /** Its role. */
   readonly role: 'client';
+  /** Whether the service may be used. */
   readonly state: ClientState;
   /** How long it has been in this state. */
-  readonly stateSeconds: number;
+  readonly stateSeconds: Seconds;
+  /** The cause of the state; absent while qualified. */
   readonly reason?: QualificationReason;
   readonly nat: NatKind;
-  readonly server?: { readonly name: string; readonly address: string; readonly roundTripMs?: number };
-  readonly address?: string;
-  /** IPv4 address and port that the NAT shows to the server. */
-  readonly mapped?: string;
-  readonly port: number;
+  /** Absent before a server was chosen. */
+  readonly server?: ServerInUse;
+  /** The Teredo address of this host; absent while it has none. */
+  readonly address?: Ipv6Text;
+  /** IPv4 address and port that the NAT shows to the server; absent while unknown. */
+  readonly mapped?: EndpointText;
+  /** The local UDP port. */
+  readonly port: Port;
   /** Absent where no gateway has mapped the port. */
   readonly portMapping?: PortMapping;
+  /** Name of the tunnel interface; empty where there is none. */
   readonly interface: string;
+  /** Whether the default route leads through the tunnel. */
   readonly defaultRoute: boolean;
-  readonly refreshIntervalSeconds: number;
+  /** How often the mapping of the NAT is refreshed. */
+  readonly refreshIntervalSeconds: Seconds;
   readonly peers: PeerCounts;
   /** Since the start. */
   readonly traffic: Traffic;
   readonly dataPath: DataPath;
 }
 
+/** A server. */
 export interface ServerStatus extends DaemonStatus {
+  /** Its role. */
   readonly role: 'server';
-  /** The addresses that clients know it by, where a NAT translates its own to them. */
-  readonly announced?: string;
-  readonly announcedSecondary?: string;
+  /** The server works. */
   readonly state: 'running';
-  readonly address: string;
-  readonly secondary?: string;
+  /** Its primary address. */
+  readonly address: Ipv4Text;
+  /** Its secondary address; absent of a server with one address. */
+  readonly secondary?: Ipv4Text;
+  /** The primary address that clients know it by, where a NAT translates its own to it. */
+  readonly announced?: Ipv4Text;
+  /** The secondary address that clients know it by, where a NAT translates its own to it. */
+  readonly announcedSecondary?: Ipv4Text;
+  /** Whether it has keys for secure qualification. */
   readonly secure: boolean;
   readonly access: AccessStatus;
-  /** The data path that answers solicitations and forwards bubbles; the kernel's work is in `counters` too. */
+  /** The kernel's work is in `counters` of the server, too. */
   readonly dataPath: DataPath;
 }
 
+/** A relay or host-specific relay. */
 export interface RelayStatus extends DaemonStatus {
+  /** Its role. */
   readonly role: 'relay' | 'host-relay';
   /** `draining`: its announcement is withdrawn, and it is to end; it still carries packets. */
   readonly state: 'running' | 'draining';
-  readonly address: string;
+  /** Its own address. */
+  readonly address: Ipv4Text;
   /** The address that clients know it by, where a NAT translates its own to it. */
-  readonly announced?: string;
-  readonly port: number;
+  readonly announced?: Ipv4Text;
+  /** The local UDP port. */
+  readonly port: Port;
+  /** Name of the tunnel interface. */
   readonly interface: string;
+  /** The native prefixes that it serves; of a host-specific relay `this host`. */
   readonly serves: readonly string[];
   /** Whether the host forwards IPv6, without which a relay serves only the host; absent of a host-specific relay, and where it cannot be read. */
   readonly forwards?: boolean;
@@ -149,75 +221,88 @@ export interface RelayStatus extends DaemonStatus {
   readonly dataPath: DataPath;
 }
 
+/** `teredo status --json`: a daemon, by its role. */
 export type RoleStatus = ClientStatus | ServerStatus | RelayStatus;
 
 /** A peer; its traffic is that since it is known. */
 export interface PeerStatus extends Traffic {
-  readonly address: string;
+  /** Its IPv6 address. */
+  readonly address: Ipv6Text;
   /** IPv4 address and port its packets go to; absent while unknown. */
-  readonly mapped?: string;
+  readonly mapped?: EndpointText;
+  /** It has proven itself. */
   readonly trusted: boolean;
-  /** How a trusted peer of a client is reached; absent of others. */
+  /** Absent of an unverified peer, and of a relay's peers. */
   readonly means?: PeerMeans;
+  /** It is on the same link (local discovery). */
   readonly local: boolean;
   /** Its packets may be carried by the kernel. */
   readonly offloaded: boolean;
-  /** How far the kernel carries them, and why no further: io/ports.ts. */
-  readonly carried: CarriedPath['way'];
-  readonly carriedReason?: NonNullable<CarriedPath['reason']>;
-  /** Seconds since the last packet from it and to it; absent where there was none. */
-  readonly receivedSecondsAgo?: number;
-  readonly sentSecondsAgo?: number;
+  readonly carried: CarriedWay;
+  /** Why the kernel carries no more; absent where nothing is known, or nothing is missing. */
+  readonly carriedReason?: CarriedReason;
+  /** Age of the last packet from it; absent where there was none. */
+  readonly receivedSecondsAgo?: Seconds;
+  /** Age of the last packet to it; absent where there was none. */
+  readonly sentSecondsAgo?: Seconds;
+}
+
+/** `teredo peers --json`: the peers of a client or relay. */
+export interface PeersStatus extends Answerer {
+  /** How many there are, of which `peers` shows the first. */
+  readonly total: Count;
+  /** In the order of the table, if no other was asked for. */
+  readonly peers: readonly PeerStatus[];
 }
 
 /** How far a client has come in finding a way to a peer, for `teredo ping --until-direct`. */
-export interface ContactStatus {
-  readonly version: 1;
-  readonly name: string;
-  readonly networkNamespace: string;
+export interface ContactStatus extends Answerer {
+  /** Whether the client is qualified; if not, nothing is known about the peer. */
   readonly qualified: boolean;
+  /** The peer: heard within 30 s, trusted but silent for longer, a contact under way, unverified, not in the table. */
   readonly state: 'valid' | 'stale' | 'contacting' | 'unverified' | 'unknown';
   /** Rounds of bubbles of the contact under way. */
-  readonly attempts: number;
-  readonly mapped?: string;
-  /** How it is reached; absent while it is not. */
+  readonly attempts: Count;
+  /** IPv4 address and port its packets go to; absent while unknown. */
+  readonly mapped?: EndpointText;
+  /** Absent while it is not reached. */
   readonly means?: PeerMeans | undefined;
   /** The client has a relay of its user, via which peers may be reached (--meet). */
   readonly mayMeet: boolean;
+  /** Its bubble has come by way of the client's server: both servers work. */
   readonly isHeardThroughServer: boolean;
-  readonly ownPorts?: string;
-  readonly peerPorts?: string | undefined;
-  readonly expectedPort?: number | undefined;
-  readonly peerExpectedPort?: number | undefined;
+  /** How the client's NAT assigns ports; absent while the client is not qualified. */
+  readonly ownPorts?: PortHabit;
+  /** How the peer's NAT assigns ports; absent where the peer has not said so. */
+  readonly peerPorts?: PortHabit | undefined;
+  /** External port that the client expects of its NAT for this peer. */
+  readonly expectedPort?: Port | undefined;
+  /** External port that the peer expects of its NAT. */
+  readonly peerExpectedPort?: Port | undefined;
+  /** An Echo Test is under way (RFC 6081). */
   readonly isTesting: boolean;
+  /** Guesses of ports (docs/adr/0016). `hopeless`: both have reported how their NATs assign ports, and no number of guesses would be enough. */
   readonly guess: 'none' | 'offered' | 'agreed' | 'hopeless';
   /** To this peer, in the guess under way. */
-  readonly guessesSent: number;
+  readonly guessesSent: Count;
 }
 
 /** A value that a reload has changed, or would have changed; as it is written in a file. */
-interface ChangedOption {
+export interface ChangedOption {
+  /** The key in the file. */
   readonly option: string;
+  /** Its value before the reload. */
   readonly before: string;
+  /** Its value in the file. */
   readonly after: string;
 }
 
-/** The result of a reload. */
-export interface ReloadStatus {
-  readonly version: 1;
-  readonly name: string;
-  readonly networkNamespace: string;
+/** `teredo reload --json`: the result of a reload. */
+export interface ReloadStatus extends Answerer {
+  /** Path of the configuration file. */
   readonly file: string;
+  /** In force now. */
   readonly changed: readonly ChangedOption[];
   /** They keep their old values until the daemon is started again. */
   readonly needRestart: readonly ChangedOption[];
-}
-
-export interface PeersStatus {
-  readonly version: 1;
-  readonly name: string;
-  readonly networkNamespace: string;
-  readonly peers: readonly PeerStatus[];
-  /** How many there are, of which `peers` shows the first. */
-  readonly total: number;
 }

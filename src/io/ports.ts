@@ -128,19 +128,24 @@ export interface KernelPathHandlers {
   onLost(reason: Error): void;
 }
 
+/**
+ * `none`: the user path carries all packets of the peer. `inward`: the kernel path carries packets from the peer only. `both`: it carries
+ * packets from and to the peer.
+ */
+export type CarriedWay = 'none' | 'inward' | 'both';
+
+/**
+ * `unproven`: it is not yet known whether packets of the kernel path reach the peer; `unanswered`: the peer has not answered
+ * the proofs; `refused`: the host's own rules refuse the socket's datagrams to the peer; `unseen`: the samples of the peer's datagrams
+ * that are left to the socket do not reach it.
+ */
+export type CarriedReason = 'unproven' | 'unanswered' | 'refused' | 'unseen';
+
 /** How far the kernel path carries the packets of a peer at the moment. */
 export interface CarriedPath {
-  /**
-   * `none`: the user path carries all packets of the peer. `inward`: the kernel path carries packets from the peer only. `both`: it carries
-   * packets from and to the peer.
-   */
-  readonly way: 'none' | 'inward' | 'both';
-  /**
-   * The reason. `unproven`: it is not yet known whether packets of the kernel path reach the peer; `unanswered`: the peer has not answered
-   * the proofs; `refused`: the host's own rules refuse the socket's datagrams to the peer; `unseen`: the samples of the peer's datagrams
-   * that are left to the socket do not reach it.
-   */
-  readonly reason?: 'unproven' | 'unanswered' | 'refused' | 'unseen';
+  readonly way: CarriedWay;
+  /** Why no further. */
+  readonly reason?: CarriedReason;
 }
 
 /** How the kernel path uses an interface by which peers are reached. */

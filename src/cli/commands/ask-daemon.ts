@@ -3,13 +3,10 @@ import { NoAnswerError, ask, findSockets } from '../../control/control-client.ts
 import type { FoundDaemon, HiddenFolder } from '../../control/control-client.ts';
 import type { ControlAnswer, ControlRequest } from '../../control/control-protocol.ts';
 import { boundNames, networkNamespace } from '../../control/network-namespace.ts';
-import type { DaemonStatus, RoleStatus } from '../../control/status.ts';
+import type { Answerer, DaemonStatus, RoleStatus } from '../../control/status.ts';
 import { configurationPath } from '../../daemon/configuration/path.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import type { ExitCode } from '../../daemon/exit-codes.ts';
-
-/** The daemon, in every answer of it. */
-type Answerer = Pick<DaemonStatus, 'name' | 'networkNamespace'>;
 
 /** An answer, and the path at which its daemon can be asked again. */
 export interface AnswerAt<T> {

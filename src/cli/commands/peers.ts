@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { MAX_PEERS } from '../../control/control-protocol.ts';
 import type { PeerStatus, PeersStatus } from '../../control/status.ts';
+import type { CarriedReason } from '../../io/ports.ts';
 import { meansInWords } from '../means.ts';
 import { formatSpan, printColumns, printJson, printLine } from '../output.ts';
 import { countValue } from '../values.ts';
@@ -89,7 +90,7 @@ function printPeers(answer: PeersStatus): void {
 
 const TRAFFIC = ['PACKETS IN', 'OCTETS IN', 'PACKETS OUT', 'OCTETS OUT'];
 
-const REASONS: Readonly<Record<NonNullable<PeerStatus['carriedReason']>, string>> = {
+const REASONS: Readonly<Record<CarriedReason, string>> = {
   unproven: 'not proven yet',
   unanswered: 'no answer to packets of the kernel',
   refused: 'sending refused by this host',

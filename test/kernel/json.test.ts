@@ -1,0 +1,141 @@
+/** The objects of real daemons, in each state, are those that packaging/schema/ and docs/json.md describe: by the command line and by the control socket. */
+import { expect, test } from 'vitest';
+import { ask } from '../../src/control/control-client.ts';
+import { controlDirectory, controlPath } from '../../src/control/control-path.ts';
+import type { ControlRequest } from '../../src/control/control-protocol.ts';
+import {
+  Internet,
+  NATIVE_ADDRESS,
+  RELAY_ADDRESS,
+  SERVER_ADDRESS,
+  SERVER_SECONDARY,
+  ping,
+  until,
+} from '../../src/lab/index.ts';
+import type { Namespace } from '../../src/lab/index.ts';
+import { proveKernelPath } from '../support/carried.ts';
+import { ConfiguredRole } from '../support/configured-roles.ts';
+import { IS_ALL } from '../support/extent.ts';
+import {
+  PROGRAM,
+  nameOf,
+  startClient,
+  startHostRelay,
+  startRelay,
+  startServer,
+  teredoAddress,
+} from '../support/roles.ts';
+import { faultsOf } from '../support/strict-schema.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A daemon of a lab, as programs see it. */
+class Seen {
+  private readonly host: Namespace;
+  private readonly name: string;
+
+  constructor(host: Namespace, role: string) {
+    this.host = host;
+    this.name = nameOf(host, role);
+  }
+
+  async bySocket(request: ControlRequest): Promise<Fields> {
+    const answer = await ask(controlPath(controlDirectory(), this.name), request);
+    expect(answer).toMatchObject({ ok: true });
+    return (answer as { readonly result: Fields }).result;
+  }
+
+  /** An exit status of 1 says that a daemon does not work. */
+  private async byCommand(command: string): Promise<Fields> {
+    const asker = this.host.spawn(process.execPath, [PROGRAM, command, this.name, '--json']);
+    expect(await asker.exited).toBeLessThanOrEqual(1);
+    return JSON.parse(asker.output) as Fields;
+  }
+
+  /** Its status once it is in this state, after a comparison with the schema. */
+  async status(state: string): Promise<Fields> {
+    const status = await until(`${this.name} ${state}`, async () => {
+      const now = await this.bySocket({ command: 'status' });
+      return now['state'] === state ? now : undefined;
+    });
+    expect(faultsOf('status', status)).toEqual([]);
+    const printed = await this.byCommand('status');
+    expect(faultsOf('status', printed)).toEqual([]);
+    expect(Object.keys(printed)).toEqual(Object.keys(status));
+    return status;
+  }
+
+  async peers(): Promise<readonly Fields[]> {
+    for (const answer of [await this.bySocket({ command: 'peers' }), await this.byCommand('peers')]) {
+      expect(faultsOf('peers', answer)).toEqual([]);
+      expect(answer['peers']).not.toEqual([]);
+    }
+    return (await this.bySocket({ command: 'peers' }))['peers'] as readonly Fields[];
+  }
+
+  async contact(address: string): Promise<Fields> {
+    const contact = await this.bySocket({ command: 'contact', address });
+    expect(faultsOf('contact', contact)).toEqual([]);
+    return contact;
+  }
+}
+
+test.for(IS_ALL ? ['user', 'kernel'] : ['user'])('roles that carry packets, %s path', async (path) => {
+  await using net = new Internet();
+  const { client } = net.site('a', 'port-restricted');
+  const options = ['--data-path', path];
+  await startClient(client, SERVER_ADDRESS, ...options);
+  const seen = new Seen(client, 'client');
+  expect(await seen.status('probe')).toMatchObject({ nat: 'unknown' });
+  expect(await seen.contact(NATIVE_ADDRESS)).toMatchObject({ qualified: false, state: 'unknown' });
+
+  await startServer(
+    net.server,
+    SERVER_ADDRESS,
+    '--secondary',
+    SERVER_SECONDARY,
+    '--deny',
+    '192.0.2.64/26',
+    ...options,
+  );
+  await startRelay(net.relay, RELAY_ADDRESS, ...options);
+  await teredoAddress(client);
+  expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  if (path === 'kernel') await proveKernelPath(client, NATIVE_ADDRESS, net.relay);
+  expect(await seen.status('qualified')).toMatchObject({ dataPath: { inUse: path } });
+  expect(await seen.peers()).toMatchObject([{ address: NATIVE_ADDRESS, trusted: true }]);
+  expect(await seen.contact(NATIVE_ADDRESS)).toMatchObject({ state: 'valid' });
+  expect(await seen.contact('2001:0:cb00:7178::1')).toMatchObject({ state: 'unknown' });
+
+  await new Seen(net.server, 'server').status('running');
+  const relay = new Seen(net.relay, 'relay');
+  await relay.status('running');
+  await relay.peers();
+  const drained = await relay.bySocket({ command: 'drain' });
+  expect(faultsOf('status', drained)).toEqual([]);
+  await relay.status('draining');
+});
+
+test('a client that rests, and a host-specific relay', async () => {
+  await using net = new Internet();
+  await startClient(net.native, SERVER_ADDRESS, '--only-without-ipv6');
+  expect(await new Seen(net.native, 'client').status('dormant')).toMatchObject({ reason: 'native-ipv6' });
+  await startHostRelay(net.server);
+  expect(await new Seen(net.server, 'host-relay').status('running')).toMatchObject({ serves: ['this host'] });
+});
+
+test.runIf(IS_ALL)('a client that is offline', async () => {
+  await using net = new Internet();
+  await startClient(net.native, SERVER_ADDRESS);
+  expect(await new Seen(net.native, 'client').status('offline')).toMatchObject({ reason: 'no-answer' });
+});
+
+test('a reload', async () => {
+  await using net = new Internet();
+  const role = await ConfiguredRole.start(net.server, 'server', [`address = "${SERVER_ADDRESS}"`]);
+  expect(await new Seen(net.server, 'server').status('running')).toMatchObject({ file: role.file });
+  role.write([`address = "${SERVER_SECONDARY}"`, 'deny = ["192.0.2.0/24"]']);
+  const result = await new Seen(net.server, 'server').bySocket({ command: 'reload' });
+  expect(faultsOf('reload', result)).toEqual([]);
+  expect(result).toMatchObject({ changed: [{ option: 'deny' }], needRestart: [{ option: 'address' }, {}] });
+});
