@@ -76,33 +76,69 @@ test('a table with fewer peers than before loses none at once, and no valid one 
   expect(table.unverifiedCount).toBe(402);
 });
 
-test('a table far above its lowered limits keeps valid peers and refuses newcomers; silent ones leave by a few at each', () => {
+test.each([2_000, 1_999, 200, 32])(
+  'with a limit lowered to %i, peers of one origin give way to those of others',
+  (limit) => {
+    const limits = liveCopy({ trusted: 2_000, unverified: 400 });
+    const table = new PeerTable(limits, seededEntropy(1), () => {});
+    for (let i = 0; i < 2_000; i++) trusted(table, i, 0);
+    changeLimits(limits, { trusted: limit, unverified: 400 });
+    for (let i = 0; i < 100; i++) expect(trust(table, inserted(table, 5_000 + i, 0x30 + i), 1)).toBe(true);
+    expect(table.trustedCount).toBe(2_000);
+    expect(trust(table, inserted(table, 6_000), 1)).toBe(false);
+  },
+);
+
+test('a table far above its lowered limits keeps valid peers, and loses the silent ones by a few at each newcomer', () => {
   const limits = liveCopy({ trusted: 2_000, unverified: 400 });
   const removed: number[] = [];
   const table = new PeerTable(limits, seededEntropy(1), (peer) => removed.push(peer));
-  for (let i = 0; i < 2_000; i++) trusted(table, i, 0); // of one origin
+  for (let i = 0; i < 2_000; i++) trusted(table, i, 0, i); // each of its own origin
   for (let i = 2_000; i < 2_400; i++) inserted(table, i);
   changeLimits(limits, { trusted: 200, unverified: 10 });
-  const newcomer = inserted(table, 5_000, 0x21);
+  const newcomer = inserted(table, 5_000);
   expect([removed.length, table.unverifiedCount]).toEqual([32, 369]);
-  expect(table.trust(newcomer, 1)).toBe(false);
+  expect(trust(table, newcomer, 1)).toBe(false);
   expect([removed.length, table.trustedCount]).toEqual([32, 2_000]);
-  expect(table.trust(newcomer, 60_000)).toBe(false);
-  expect(table.trustedCount).toBe(1_968);
-  for (let i = 1; i < 56; i++) expect(table.trust(newcomer, 60_000)).toBe(false);
-  expect(table.trust(newcomer, 60_000)).toBe(true);
-  expect(table.trustedCount).toBe(200);
+  for (let i = 0; i < 80; i++) {
+    const before = table.trustedCount;
+    expect(trust(table, inserted(table, 6_000 + i), 60_000)).toBe(true);
+    expect(table.trustedCount).toBe(Math.max(200, before - 31));
+  }
 });
 
-function inserted(table: PeerTable, i: number, prefix = 0x20): number {
-  const address = new Uint8Array(16).fill(prefix);
-  new DataView(address.buffer).setUint32(12, v4('192.0.2.0') + i);
+test('one silent peer makes no room in a table above its lowered limit, a second one does', () => {
+  const limits = liveCopy({ trusted: 40, unverified: 40 });
+  const table = new PeerTable(limits, seededEntropy(1), () => {});
+  const peers = Array.from({ length: 40 }, (_, i) => trusted(table, i, 60_000, i));
+  changeLimits(limits, { trusted: 20, unverified: 40 });
+  for (const [silent, isTrusted, left] of [
+    [1, false, 39],
+    [2, true, 38],
+  ] as const) {
+    for (const peer of peers.splice(0, silent)) table.lastReceived[peer] = 0;
+    // Peers are looked at in turn, 32 for each newcomer.
+    const answers = [0, 1].map((i) => table.trust(inserted(table, 100 * silent + i, 0x70), 60_000));
+    expect([answers.includes(true), table.trustedCount]).toEqual([isTrusted, left]);
+  }
+});
+
+function inserted(table: PeerTable, i: number, origin = 0x20): number {
+  const address = new Uint8Array(16).fill(0x20);
+  const view = new DataView(address.buffer);
+  view.setUint32(4, origin);
+  view.setUint32(12, v4('192.0.2.0') + i);
   return table.insert(address, 0);
 }
 
-function trusted(table: PeerTable, i: number, heardAt: number): number {
-  const peer = inserted(table, i);
-  table.trust(peer, heardAt);
-  table.lastReceived[peer] = heardAt;
+/** Whether a peer that is heard now is added. */
+function trust(table: PeerTable, peer: number, now: number): boolean {
+  table.lastReceived[peer] = now;
+  return table.trust(peer, now);
+}
+
+function trusted(table: PeerTable, i: number, heardAt: number, origin?: number): number {
+  const peer = inserted(table, i, origin);
+  trust(table, peer, heardAt);
   return peer;
 }

@@ -173,14 +173,14 @@ export class PeerTable {
   /**
    * Moves a peer to the trusted pool. If that is full, a peer that is no longer valid is removed, or else a peer whose origin has more
    * trusted peers than this one's, or, for a peer that was sent to, one that never was: any number of peers may have come by themselves.
-   * False: there is no such peer, and this one stays unverified. It also stays so while there are more peers than a limit that has been lowered.
+   * False: there is no such peer, and this one stays unverified. The same holds while there are more peers than a limit that has been lowered:
+   * their number never rises, and falls as peers become silent.
    */
   trust(peer: number, now: number): boolean {
     if (this.status[peer] === TRUSTED) return true;
     if (this.counts[TRUSTED]! >= this.limits.trusted) {
       this.onFull?.('trusted', this.address(peer));
-      if (this.hasSurplus(now)) return false;
-      if (this.counts[TRUSTED]! >= this.limits.trusted && !this.makeRoom(peer, now)) return false;
+      if (!this.makeRoom(peer, now)) return false;
     }
     this.move(peer, TRUSTED);
     return true;
@@ -322,19 +322,11 @@ export class PeerTable {
     this.remove(peer);
   }
 
-  /** Whether there are more trusted peers than a limit that has been lowered. Removes some of those that are no longer valid. */
-  private hasSurplus(now: number): boolean {
-    for (let tries = 0; tries < MOST_TRIES && this.counts[TRUSTED]! > this.limits.trusted; tries++) {
-      const oldest = this.heads[TRUSTED]!;
-      if (this.isValid(oldest, now)) this.move(oldest, TRUSTED);
-      else this.evict(oldest);
-    }
-    return this.counts[TRUSTED]! > this.limits.trusted;
-  }
-
+  /** Removes one peer, or as many as there are more than a limit that has been lowered. False: none that may be removed was found. */
   private makeRoom(newcomer: number, now: number): boolean {
     let crowded = NO_PEER;
     let unasked = NO_PEER;
+    let silent = 0;
     const isAsked = this.lastSent[newcomer]! !== -Infinity;
     let most = this.peersPerOrigin.sizeOf(this.words, newcomer * 4) + 1;
     for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -342,7 +334,9 @@ export class PeerTable {
       if (oldest === NO_PEER) return false;
       if (!this.isValid(oldest, now)) {
         this.evict(oldest);
-        return true;
+        silent++;
+        if (this.counts[TRUSTED]! < this.limits.trusted) return true;
+        continue;
       }
       this.move(oldest, TRUSTED);
       // A random peer, not the oldest: peers of one origin are often next to each other in the list.
@@ -351,8 +345,10 @@ export class PeerTable {
       if (size > most) [crowded, most] = [drawn, size];
       if (size > 0 && isAsked && this.lastSent[drawn] === -Infinity) unasked = drawn;
     }
+    // The surplus falls although the newcomer is added.
+    if (silent > 1) return true;
     const found = crowded === NO_PEER ? unasked : crowded;
-    if (found === NO_PEER) return false;
+    if (found === NO_PEER || this.status[found] !== TRUSTED) return false;
     this.evict(found);
     return true;
   }
