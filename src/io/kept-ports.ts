@@ -4,10 +4,10 @@ import { takePassedDescriptors } from '../linux/passed-descriptors.ts';
 import { UdpSocket } from '../linux/udp.ts';
 import { DescriptorStore } from './descriptor-store.ts';
 import type { RolePlaces } from './descriptor-store.ts';
-import { kernelPathOf, kernelPorts } from './kernel-ports.ts';
+import { kernelPathOf, kernelPorts, openTun } from './kernel-ports.ts';
 import { KernelPathHandover } from './kernel-path/handover.ts';
-import { KernelTun } from './kernel-tun.ts';
 import { KeptState } from './kept-state.ts';
+import { KeptTun } from './kept-tun.ts';
 import type { PortFactory } from './port-factory.ts';
 import { refusable } from './refusable.ts';
 
@@ -42,9 +42,8 @@ export function keptPorts(places: RolePlaces): KeptPorts {
     },
     openTun: (name) => {
       const kept = store.take('tun');
-      if (kept !== undefined) return refusable(() => new KernelTun(name, kept));
-      const tun = kernel.openTun(name);
-      if (tun instanceof KernelTun) store.keep('tun', tun.fd);
+      const tun = openTun(name, () => new KeptTun(name, kernel.clock, kept));
+      if (kept === undefined) store.keep('tun', tun.fd);
       return tun;
     },
     openKernelPath: (options) => {

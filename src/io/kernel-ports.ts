@@ -43,11 +43,7 @@ const KERNEL_PORTS: PortFactory = {
       () => (service instanceof UdpSocket ? service.shareWhile(() => openGroup(local)) : openGroup(local)),
       explainDiscovery,
     ),
-  openTun: (name) =>
-    refusable(
-      () => new KernelTun(name),
-      (error) => explainTun(error, name),
-    ),
+  openTun: (name) => openTun(name, () => new KernelTun(name)),
   openTunnelRules: (tunnel) => refusable(() => new KernelTunnelRules(tunnel), explainRules),
   openRawIpv6: () =>
     refusable(
@@ -72,6 +68,11 @@ const KERNEL_PORTS: PortFactory = {
 export function kernelPathOf(options: KernelPathOptions, handover?: KernelPathHandover): KernelPath {
   const { network, entropy } = KERNEL_PORTS;
   return inKernel(() => new EbpfKernelPath(options, systemClock, network, entropy, handover));
+}
+
+/** Opens a tunnel's interface with this name. */
+export function openTun<T>(name: string, open: () => T): T {
+  return refusable(open, (error) => explainTun(error, name));
 }
 
 function inKernel<T>(open: () => T): T {

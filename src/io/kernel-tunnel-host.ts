@@ -18,7 +18,7 @@ import type { Ipv6Route, TunnelHost, TunnelState } from './ports.ts';
 import { refusable } from './refusable.ts';
 
 /** The length of the tunnel's queue in packets: longer than a burst of TCP, so that bursts are not dropped. */
-const QUEUE_LENGTH = 1000;
+export const QUEUE_LENGTH = 1_000;
 
 /** 2001::/32 as the kernel's tables write it. */
 const TEREDO_DIGITS = '20010000';
@@ -89,7 +89,10 @@ export class KernelTunnelHost implements TunnelHost {
   async setUpTunnel(name: string, mtu: number): Promise<void> {
     refusable(() => this.netns.prepare(name));
     await change(name, 'addrgenmode', () => unlessUnknown(() => this.changes.withoutOwnLinkLocal(name)));
-    await change(name, 'up', () => this.changes.takeUp(name, mtu, QUEUE_LENGTH));
+    // Packets wait for an interface that is up, and a shorter queue would lose them.
+    const isNew = this.tunnelState(name)?.isUp !== true;
+    if (isNew) await change(name, 'queue length', () => this.changes.setQueueLength(name, QUEUE_LENGTH));
+    await change(name, 'up', () => this.changes.takeUp(name, mtu));
   }
 
   addAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {

@@ -40,8 +40,8 @@ export class InterfaceChanges {
     this.open = open;
   }
 
-  /** Takes an interface up, with this MTU and this queue length in packets. */
-  takeUp(name: string, mtu: number, queueLength: number): void {
+  /** Takes an interface up, with this MTU. */
+  takeUp(name: string, mtu: number): void {
     this.change(name, 'up', (query, ifindex) =>
       query
         .begin(RTM.SETLINK, LINK_BODY, (view, at) => {
@@ -50,7 +50,16 @@ export class InterfaceChanges {
           view.setUint32(at + 12, IFF_UP, true);
         })
         .add(IFLA.MTU, 4, mtu, true)
-        .add(IFLA.TXQLEN, 4, queueLength, true)
+        .change(),
+    );
+  }
+
+  /** Sets how many packets wait for an interface. */
+  setQueueLength(name: string, packets: number): void {
+    this.change(name, 'queue length', (query, ifindex) =>
+      query
+        .begin(RTM.SETLINK, LINK_BODY, (view, at) => view.setInt32(at + 4, ifindex, true))
+        .add(IFLA.TXQLEN, 4, packets, true)
         .change(),
     );
   }
