@@ -9,10 +9,9 @@ import { DescriptorStore } from './descriptor-store.ts';
 const LOOPBACK = 0x7f00_0001;
 const asRoot = { skip: process.getuid?.() !== 0 };
 
-/** A socket that a predecessor left, as its successor has it. */
+/** A socket that a predecessor left, as its successor has it: only its number counts, and the store, or the test, closes it. */
 function leftSocket(): { fd: number; port: number } {
   const socket = new UdpSocket({ address: LOOPBACK, port: 0, headroom: 0 });
-  onTestFinished(() => socket.close());
   return { fd: socket.fd, port: socket.local.port };
 }
 
@@ -69,7 +68,10 @@ test('of several links of one name none is taken over', asRoot, () => {
   onTestFinished(() => void vi.unstubAllEnvs());
   const { fd: udp, port } = leftSocket();
   const tun = new TunDevice(`dst${process.pid % 1_000_000}`);
-  onTestFinished(() => tun.close());
+  onTestFinished(() => {
+    tun.close();
+    sys.close(udp);
+  });
   const links = [1, 1, 2].map((index) => ({ name: `link-egress-${index}`, fd: sys.memfdCreate('link', 0) }));
   const store = new DescriptorStore([{ name: 'udp', fd: udp }, { name: 'tun', fd: tun.fd }, ...links], {
     udp: { address: LOOPBACK, port },
