@@ -64,7 +64,7 @@ export function attach(
 ): Attachment {
   const close = (link: number): void => {
     if (store === undefined) sys.close(link);
-    else store.close(link, ifindex, direction);
+    else store.close(link);
   };
   const left = store?.adopt(program, ifindex, direction);
   if (left !== undefined) return attachmentOf(left, close);

@@ -48,12 +48,31 @@ test('only names of links are names of links', () => {
   const names = [
     'link-ingress-2',
     'link-egress-4294967295',
+    'link-egress-4.2',
     'link-ingress-',
+    'link-ingress-3.',
     'link-both-2',
     'udp',
     'link-egress-2 ',
   ];
-  expect(names.filter(isLinkName)).toEqual(['link-ingress-2', 'link-egress-4294967295']);
+  expect(names.filter(isLinkName)).toEqual(['link-ingress-2', 'link-egress-4294967295', 'link-egress-4.2']);
+});
+
+test('closing a link removes no other link at the same place', () => {
+  const kept: string[] = [];
+  const store = new LinkStore(
+    { keep: (name) => void kept.push(name), remove: (name) => void kept.splice(kept.indexOf(name), 1) },
+    [],
+  );
+  const [first, second] = [sys.memfdCreate('link', 0), sys.memfdCreate('link', 0)];
+  store.keep(first, 1, 'egress');
+  store.keep(second, 1, 'egress');
+  store.close(first);
+  expect(kept).toEqual(['link-egress-1.2']);
+  links.set(second, 1);
+  const successor = new LinkStore({ keep: () => {}, remove: () => {} }, [{ name: kept[0]!, fd: second }]);
+  expect(successor.adopt(70, 1, 'egress')).toBe(second);
+  successor.close(second);
 });
 
 test('a descriptor that is no link is closed and removed', () => {
@@ -70,12 +89,12 @@ test('a descriptor that is no link is closed and removed', () => {
 
 test('a link that was closed before the replacement is not replaced, though another is opened there', () => {
   const { store, fds } = leftLinks(1);
-  store.close(store.adopt(70, 1, 'egress')!, 1, 'egress');
+  store.close(store.adopt(70, 1, 'egress')!);
   const other = sys.memfdCreate('link', 0);
   store.keep(other, 1, 'egress');
   store.takeOver();
   expect([updates, fds.length]).toEqual([[], 1]);
-  store.close(other, 1, 'egress');
+  store.close(other);
 });
 
 test('a link that cannot be replaced keeps no other from it, and the rest is detached', () => {
@@ -90,5 +109,5 @@ test('a link that cannot be replaced keeps no other from it, and the rest is det
   ]);
   expect(store.hasLeft).toBe(false);
   expect(() => fstatSync(fds[2]!)).toThrow('EBADF');
-  for (const i of [1, 2]) store.close(fds[i - 1]!, i, 'egress');
+  for (const i of [1, 2]) store.close(fds[i - 1]!);
 });

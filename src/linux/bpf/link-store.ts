@@ -13,7 +13,14 @@ export type Direction = keyof typeof TCX;
 /** Keeps descriptors by name for a successor of this process. */
 export interface Keeper {
   keep(name: string, fd: number): void;
+  /** All descriptors with this name. */
   remove(name: string): void;
+}
+
+/** A link of the predecessor. */
+interface LeftLink {
+  readonly name: string;
+  readonly place: string;
 }
 
 /**
@@ -22,18 +29,20 @@ export interface Keeper {
  */
 export class LinkStore {
   private readonly keeper: Keeper;
-  /** Links of the predecessor that this process has not asked for yet, by name. */
-  private readonly left = new Map<string, number>();
-  /** The replacements to be made, by the name of the link; undefined: they have been made. */
-  private waiting: Map<string, () => void> | undefined = new Map();
-  /** Names of the open links of this process. */
-  private readonly open = new Set<string>();
+  /** Links of the predecessor that this process has not asked for yet, by descriptor. */
+  private readonly left = new Map<number, LeftLink>();
+  /** The replacements to be made, by the descriptor of the link; undefined: they have been made. */
+  private waiting: Map<number, () => void> | undefined = new Map();
+  /** Names of the open links of this process, by descriptor. Each has another: the keeper removes by name. */
+  private readonly open = new Map<number, string>();
   private isLeaving = false;
 
   constructor(keeper: Keeper, passed: readonly PassedDescriptor[]) {
     this.keeper = keeper;
     for (const { name, fd } of passed) {
-      if (linkNameOf(fd) === name && !this.left.has(name)) this.left.set(name, fd);
+      const place = placeOf(fd);
+      if (place !== undefined && placeIn(name) === place && this.leftAt(place) === undefined)
+        this.left.set(fd, { name, place });
       else this.discard(name, fd);
     }
   }
@@ -50,32 +59,31 @@ export class LinkStore {
 
   /** The predecessor's link there, which gets this program at {@link takeOver}; undefined: there is none. */
   adopt(program: number, ifindex: number, direction: Direction): number | undefined {
-    const name = nameOf(ifindex, direction);
-    const link = this.left.get(name);
+    const link = this.leftAt(placeAt(ifindex, direction));
     if (link === undefined) return undefined;
-    this.left.delete(name);
-    this.open.add(name);
+    this.open.set(link, this.left.get(link)!.name);
+    this.left.delete(link);
     const replace = (): void => {
       const result = libbpf().updateLink(link, program, 0);
       if (result < 0) throw new SystemCallError('bpf_link_update', -result);
     };
     if (this.waiting === undefined) replace();
-    else this.waiting.set(name, replace);
+    else this.waiting.set(link, replace);
     return link;
   }
 
   keep(link: number, ifindex: number, direction: Direction): void {
-    const name = nameOf(ifindex, direction);
-    this.open.add(name);
+    const name = this.freeName(placeAt(ifindex, direction));
+    this.open.set(link, name);
     this.keeper.keep(name, link);
   }
 
-  /** Closes a link: it is detached, unless it is left to the successor. */
-  close(link: number, ifindex: number, direction: Direction): void {
-    const name = nameOf(ifindex, direction);
-    this.open.delete(name);
-    this.waiting?.delete(name);
-    if (!this.isLeaving) this.keeper.remove(name);
+  /** Closes a link of {@link adopt} or {@link keep}: it is detached, unless it is left to the successor. */
+  close(link: number): void {
+    const name = this.open.get(link);
+    this.open.delete(link);
+    this.waiting?.delete(link);
+    if (!this.isLeaving && name !== undefined) this.keeper.remove(name);
     sys.close(link);
   }
 
@@ -99,13 +107,25 @@ export class LinkStore {
 
   /** Detaches the programs of the predecessor that are not taken over. */
   discardLeft(): void {
-    for (const [name, fd] of this.left) this.discard(name, fd);
+    for (const [fd, { name }] of this.left) this.discard(name, fd);
     this.left.clear();
   }
 
   /** From now on closed links stay attached, for the successor. */
   leave(): void {
     this.isLeaving = true;
+  }
+
+  private leftAt(place: string): number | undefined {
+    for (const [fd, left] of this.left) if (left.place === place) return fd;
+    return undefined;
+  }
+
+  /** A link may be made before another one at the same place is closed. */
+  private freeName(place: string): string {
+    const taken = new Set([...this.open.values(), ...[...this.left.values()].map(({ name }) => name)]);
+    if (!taken.has(place)) return place;
+    for (let i = 2; ; i++) if (!taken.has(`${place}.${i}`)) return `${place}.${i}`;
   }
 
   private discard(name: string, fd: number): void {
@@ -116,15 +136,20 @@ export class LinkStore {
 
 /** Whether a descriptor with this name is kept as a link. */
 export function isLinkName(name: string): boolean {
-  return /^link-(ingress|egress)-\d{1,10}$/.test(name);
+  return /^link-(ingress|egress)-\d{1,10}(\.\d{1,3})?$/.test(name);
 }
 
-function nameOf(ifindex: number, direction: Direction): string {
+/** The place that the name of a link names: direction and interface. */
+function placeIn(name: string): string {
+  return name.split('.')[0]!;
+}
+
+function placeAt(ifindex: number, direction: Direction): string {
   return `link-${direction}-${ifindex}`;
 }
 
-/** The name that a link should have; undefined if it is none, or if its interface has gone. */
-function linkNameOf(fd: number): string | undefined {
+/** Where a link is attached; undefined if it is none, or if its interface has gone. */
+function placeOf(fd: number): string | undefined {
   const info = new Memory(INFO_SIZE);
   const size = new Memory(4);
   size.view.setUint32(0, INFO_SIZE, true);
@@ -132,6 +157,6 @@ function linkNameOf(fd: number): string | undefined {
   const ifindex = info.view.getUint32(IFINDEX, true);
   const type = info.view.getUint32(ATTACH_TYPE, true);
   if (info.view.getUint32(TYPE, true) !== BPF_LINK_TYPE_TCX || ifindex === 0) return undefined;
-  if (type === TCX.ingress) return nameOf(ifindex, 'ingress');
-  return type === TCX.egress ? nameOf(ifindex, 'egress') : undefined;
+  if (type === TCX.ingress) return placeAt(ifindex, 'ingress');
+  return type === TCX.egress ? placeAt(ifindex, 'egress') : undefined;
 }
