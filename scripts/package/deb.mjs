@@ -19,6 +19,7 @@ export async function makeDeb({ cpu, version, date, work, isFast }) {
   const { licenceOfNode } = await makeSingleExecutable(cpu, tree.at(PROGRAM), work);
   tree.link('usr/bin/teredo', '../lib/teredo/teredo');
   addService(tree);
+  addProfiles(tree);
   addCompletion(tree);
   await addManPages(tree, work, date);
   addDocuments(tree, licenceOfNode, version, date);
@@ -37,6 +38,11 @@ function addService(tree) {
   tree.copy('packaging/systemd/sysusers.conf', 'usr/lib/sysusers.d/teredo.conf');
   tree.copy('packaging/systemd/tmpfiles.conf', 'usr/lib/tmpfiles.d/teredo.conf');
   tree.directory('etc/teredo');
+}
+
+function addProfiles(tree) {
+  tree.copy('packaging/apparmor/teredo', 'etc/apparmor.d/teredo');
+  tree.copy('packaging/apparmor/teredo-userns', 'usr/share/teredo/apparmor/teredo-userns');
 }
 
 function addCompletion(tree) {
@@ -78,7 +84,9 @@ function debianChangelog(version, date) {
 function addControl(tree, { version, architecture }) {
   tree.copy('packaging/debian/lintian-overrides', 'usr/share/lintian/overrides/teredo');
   const files = filesIn(tree.folder);
-  const sums = files.map((file) => `${md5(file)}  ${relative(tree.folder, file)}\n`);
+  const paths = files.map((file) => relative(tree.folder, file));
+  const [conffiles, others] = [paths.filter(isConffile), paths.filter((path) => !isConffile(path))];
+  const sums = others.map((path) => `${md5(tree.at(path))}  ${path}\n`);
   const kilobytes = files.reduce((sum, file) => sum + Math.ceil(readFileSync(file).length / 1_024), 0);
   const fields = { VERSION: version, ARCHITECTURE: architecture, SIZE: kilobytes };
   tree.write(
@@ -86,8 +94,15 @@ function addControl(tree, { version, architecture }) {
     template('control').replaceAll(/@([A-Z]+)@/g, (_, name) => fields[name]),
   );
   tree.write('DEBIAN/md5sums', sums.sort().join(''));
+  tree.write('DEBIAN/conffiles', conffiles.map((path) => `/${path}\n`).join(''));
+  tree.write('DEBIAN/triggers', template('triggers'));
   for (const script of ['postinst', 'prerm', 'postrm'])
     tree.write(`DEBIAN/${script}`, template(script), 0o755);
+}
+
+/** The operator may change them: dpkg asks before it replaces one. */
+function isConffile(path) {
+  return path.startsWith('etc/');
 }
 
 function template(name) {
