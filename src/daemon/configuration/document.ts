@@ -1,6 +1,7 @@
 /** A TOML document: its value, and the places of its keys and values in the text. */
 import { ParseError, getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
 import type { AST } from 'toml-eslint-parser';
+import { explainToml } from './toml-words.ts';
 
 /** Both count from 1. */
 export interface Place {
@@ -26,6 +27,8 @@ const BYTE_ORDER_MARK = /^\uFEFF/;
 
 export class TomlDocument {
   readonly value: unknown;
+  /** The paths of the tables with a header of their own, in order. */
+  readonly headers: Path[] = [];
   private readonly keys = new Map<string, Place>();
   private readonly values = new Map<string, Place>();
 
@@ -37,16 +40,19 @@ export class TomlDocument {
       this.value = getStaticTOMLValue(program);
     } catch (error) {
       if (!(error instanceof ParseError)) throw error;
-      throw new TomlError(`this is no TOML: ${error.message}`, {
-        line: error.lineNumber,
-        column: error.column + 1,
-      });
+      const found = { line: error.lineNumber, column: error.column + 1 };
+      const { words, place } = explainToml(text, error.message, found);
+      throw new TomlError(`this is no TOML: ${words}`, place);
     }
   }
 
   /** The place of a key, or of the table that it is missing in. */
   placeOfKey(path: Path): Place {
     return this.find(this.keys, path);
+  }
+
+  hasKey(path: Path): boolean {
+    return this.keys.has(nameOf(path));
   }
 
   placeOfValue(path: Path): Place {
@@ -64,6 +70,7 @@ export class TomlDocument {
   private note(node: AST.TOMLTable | AST.TOMLKeyValue, above: Path): void {
     for (const key of node.key.keys) refusePrototype(key);
     const isTable = node.type === 'TOMLTable';
+    if (isTable) this.headers.push(node.resolvedKey);
     const path = isTable ? node.resolvedKey : [...above, ...node.key.keys.map(keyName)];
     // A table of an array has a number at the end of its path, which is no key of the text.
     const named = isTable && node.kind === 'array' ? path.slice(0, -1) : path;

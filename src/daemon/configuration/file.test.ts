@@ -52,7 +52,27 @@ test.for([
   [['\uFEFFrole = "rely"'], /^1:8: role: "rely"/],
   [['role = "relay"', 'relay.address = "1\\n2\\u001B[31m"'], /^2:17: address: "1\\n2\\x1B\[31m" is not/],
   [['role = "relay"', '"a\\nb\\u009B" = 1'], /^2:1: there is no key "a\\nb\\x9B"$/],
-  [['role = "relay"', '[server]'], /^2:2: there is no key "server"/],
+  [['role = "relay"', '[server]'], /^2:2: there is no key "server": the role of this file is "relay"$/],
+  [
+    ['role = "relay"', '[relay]', '[relay.limits]', 'peers.trusted = 9', 'port = 1'],
+    /^5:1: there is no key "port" in \[relay\.limits\]: it belongs to the table \[relay\] and has to stand above \[relay\.limits\]$/,
+  ],
+  [
+    ['role = "relay"', '[relay.limits.by-source.shared]', 'burst = 7', '[relay.limits.peers]', 'name = "x"'],
+    /^5:1: .*: it belongs to the table \[relay\] and has to stand above \[relay\.limits\.by-source\.shared\]$/,
+  ],
+  [['role = "relay"', '[relay]', 'limits.port = 1'], /: it belongs to the table \[relay\]$/],
+  [['role = "relay"', '[relay]', 'peers.trusted = 9'], /: it belongs to the table \[relay\.limits\]$/],
+  [['role = "relay"', '[relay]', 'servers = ["a"]'], /^3:1: .*: it is an option of client$/],
+  [['role = "relay"', '[relay]', 'listen = 1280'], /^3:1: there is no key "listen" in \[relay\]$/],
+  [
+    ['[relay]', 'role = "relay"'],
+    /^2:1: role: it belongs to the table \[relay\] here: write it in the first/,
+  ],
+  [
+    ['role = "relay"', '[relay]', 'role = "relay"'],
+    /^3:1: .* in \[relay\]: write it in the first line of the file$/,
+  ],
   [['role = "client"', 'client = 3'], /^2:10: client: is no table$/],
   [['role = "client"', 'client = { servers = ["a", 4] }'], /^2:22: servers: 4 is no text in quotes$/],
   [['role = "client"', 'client.refresh = true'], /^2:18: refresh: true is no number and no text$/],

@@ -1,14 +1,12 @@
 /** A configuration file, read and checked. It needs the readers of TOML and the schema: import it only when there is a file to read. */
 import type { z } from 'zod';
 import { camel, kebab } from '../../runtime/settings/option.ts';
-import type { Options } from '../../runtime/settings/option.ts';
 import { printable } from '../../runtime/settings/quoted.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { adviceFor } from './advice.ts';
 import { TomlDocument, TomlError } from './document.ts';
 import type { Path, Place } from './document.ts';
 import type { GivenValues } from './layers.ts';
-import { orNearest } from './nearest.ts';
-import { ROLES } from './roles.ts';
 import type { RoleName } from './roles.ts';
 import { ROLE_SCHEMA, schemaOf } from './schema.ts';
 
@@ -64,7 +62,10 @@ function documentOf(path: string, text: string): TomlDocument {
 function roleOf(path: string, document: TomlDocument): RoleName {
   const found = ROLE_SCHEMA.safeParse(document.value);
   if (found.success) return found.data.role;
-  throw failureOf(path, faultsOf(found.error, document));
+  const swallowed = document.headers.find((header) => document.hasKey([...header, 'role']));
+  if (swallowed === undefined) throw failureOf(path, faultsOf(found.error, document));
+  const message = `role: it belongs to the table [${swallowed.join('.')}] here: write it in the first line of the file`;
+  throw failureOf(path, [{ place: document.placeOfKey([...swallowed, 'role']), message }]);
 }
 
 function faultsOf(error: z.ZodError, document: TomlDocument, role?: RoleName): Fault[] {
@@ -79,23 +80,8 @@ function unknownKey(table: Path, key: string, document: TomlDocument, role?: Rol
   const where = table.length === 0 ? '' : ` in [${table.join('.')}]`;
   return {
     place: document.placeOfKey([...table, key]),
-    message: `there is no key "${key}"${where}${role === undefined ? '' : adviceFor(table, key, role)}`,
+    message: `there is no key "${key}"${where}${role === undefined ? '' : adviceFor(table, key, role, document.headers)}`,
   };
-}
-
-function adviceFor(table: Path, key: string, role: RoleName): string {
-  const [, ...below] = table;
-  const { options, limits }: { options: Options; limits: object } = ROLES[role];
-  const keys = Object.keys(options).map(kebab);
-  if (table.length === 0)
-    return keys.includes(key)
-      ? `: write it in the table [${role}]`
-      : orNearest(key, ['role', role]) || orNearest(key, keys);
-  let known: object = limits;
-  if (below.length === 0) return orNearest(key, keys);
-  for (const name of below.slice(1))
-    known = (known as Readonly<Record<string, object>>)[camel(String(name))]!;
-  return orNearest(key, Object.keys(known).map(kebab));
 }
 
 function optionFault({ option, message }: OptionFault, document: TomlDocument, role: RoleName): Fault {

@@ -1,8 +1,17 @@
-import { closest, distance } from 'fastest-levenshtein';
+import { distance } from 'fastest-levenshtein';
 
-/** The end of a sentence about a name that there is not: asks whether a similar one was meant. */
+/** The end of a sentence about a name that there is not: asks whether a similar one was meant. At most a third of the letters may differ. */
 export function orNearest(name: string, known: readonly string[]): string {
-  if (known.length === 0) return '';
-  const nearest = closest(name, known);
-  return distance(name, nearest) <= Math.max(2, name.length / 3) ? `: did you mean "${nearest}"?` : '';
+  const [nearest] = known
+    .map((other) => ({ other, faults: typingFaults(name, other) }))
+    .filter(({ faults }) => faults <= name.length / 3)
+    .toSorted((a, b) => a.faults - b.faults);
+  return nearest === undefined ? '' : `: did you mean "${nearest.other}"?`;
+}
+
+/** How many letters are missing, too many or wrong. Two letters in the wrong order are one fault, once. */
+function typingFaults(name: string, meant: string): number {
+  const letters = name.split('');
+  const swapped = letters.slice(1).map((_, i) => letters.with(i, letters[i + 1]!).with(i + 1, letters[i]!));
+  return Math.min(distance(name, meant), ...swapped.map((one) => 1 + distance(one.join(''), meant)));
 }
