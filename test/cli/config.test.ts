@@ -42,6 +42,32 @@ test('a good file is checked by its name or path, and shown with the source of e
   expect(rows).toContain('interface teredo default');
 });
 
+test('a check notes the variables that are wrong here, or change a value, and does not fail for them', () => {
+  const folder = folderWith('home.toml', ...CLIENT);
+  const path = join(folder, 'home.toml');
+  const variables = {
+    TEREDO_SERVRE: 'x',
+    TEREDO_PORT: 'many',
+    TEREDO_REFRESH: '30',
+    TEREDO_INTERFACE: 'tun7',
+    TEREDO_SERVER: 'a.example',
+    TEREDO_LIMIT: 'trusted-peers=5',
+  };
+  const refused = 'note: "teredo run" would not start in this environment:';
+  expect(teredo(folder, ['config', 'check', 'home'], variables)).toEqual({
+    status: 0,
+    stdout: `${path}: no errors, a client "home"\n`,
+    stderr: [
+      `${refused} TEREDO_SERVRE is no option: did you mean "TEREDO_SERVER"?`,
+      `${refused} TEREDO_PORT: "many" is not a UDP port from 1 to 65535`,
+      'note: TEREDO_INTERFACE sets interface to tun7 instead of teredo',
+      'note: TEREDO_REFRESH sets refresh to 30 instead of 45',
+      'note: TEREDO_LIMIT sets limits.trusted-peers to 5',
+      '',
+    ].join('\n'),
+  });
+});
+
 test('a bad file does not start a daemon: exit status 2, each error with file and line', () => {
   const folder = folderWith('home.toml', ...CLIENT, 'prot = 7', 'inbound = "closed"');
   const path = join(folder, 'home.toml');

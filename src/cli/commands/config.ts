@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { configure } from '../../daemon/configuration/configure.ts';
+import { notesOnEnvironment } from '../../daemon/configuration/environment-notes.ts';
 import type { GivenValues } from '../../daemon/configuration/layers.ts';
 import { configurationPath } from '../../daemon/configuration/path.ts';
 import { ROLES } from '../../daemon/configuration/roles.ts';
@@ -21,14 +22,16 @@ export function configCommand(): Command {
 function checkCommand(): Command {
   return new Command('check')
     .description(
-      'find all errors of a configuration file; exit status 2 if there are any. As root, also warns of files that the systemd unit may not read',
+      'find all errors of a configuration file; exit status 2 if there are any. Also notes TEREDO_* variables that are wrong or change a value, and, as root, warns of files that the systemd unit may not read',
     )
     .argument(...CONFIGURATION)
     .action(async (given: string) => {
       const path = configurationPath(given);
-      const { role, values } = await configure(path, () => ({}), {});
+      const { role, values, layers } = await configure(path, () => ({}), {});
       const name = values['name'] as string | undefined;
       printLine(`${path}: no errors, a ${role}${name === undefined ? '' : ` "${name}"`}`);
+      for (const note of notesOnEnvironment(role, layers[0]!.values, process.env))
+        process.stderr.write(`note: ${note}\n`);
       for (const file of unreadableFor(UNIT_ACCOUNT, [path, ...filesIn(ROLES[role].options, values)]))
         process.stderr.write(`warning: the systemd unit may not read ${file}: ${readableForUnit(file)}\n`);
     });

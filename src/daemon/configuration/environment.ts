@@ -9,6 +9,7 @@ import type { GivenValues } from './layers.ts';
 import { orNearest } from './nearest.ts';
 import { ROLES } from './roles.ts';
 
+const PREFIX = 'TEREDO_';
 /** Folders of the program. */
 const FOLDERS = ['TEREDO_RUNTIME_DIR', 'TEREDO_CONFIG_DIR'];
 /** Variables of this program's own tests. */
@@ -28,14 +29,26 @@ const OF_CONTAINERS = [
 
 /** The variable of an option. */
 export function variableOf(name: string, option: Options[string]): string {
-  return `TEREDO_${flagOf(name, option).replaceAll('-', '_').toUpperCase()}`;
+  return `${PREFIX}${flagOf(name, option).replaceAll('-', '_').toUpperCase()}`;
+}
+
+/** As {@link readEnvironment}. Throws a CommandFailure that lists all errors. */
+export function fromEnvironment(options: Options, env: NodeJS.ProcessEnv): GivenValues {
+  const { values, faults } = readEnvironment(options, env);
+  if (faults.length === 0) return values;
+  const [only, ...more] = faults;
+  if (more.length === 0) throw new CommandFailure(EXIT.USAGE, `environment: ${only}`);
+  throw new CommandFailure(EXIT.USAGE, `the environment has ${faults.length} errors:`, [only!, ...more]);
 }
 
 /**
- * The values that the environment gives to the options of a role. Throws a CommandFailure that names each variable with a wrong value, and
- * each that is no option of any role. An option of another role is left out: one environment may be that of several daemons.
+ * The values that the environment gives to the options of a role. The faults name each variable with a wrong value, and each that is no option
+ * of any role. An option of another role is left out: one environment may be that of several daemons.
  */
-export function fromEnvironment(options: Options, whole: NodeJS.ProcessEnv): GivenValues {
+export function readEnvironment(
+  options: Options,
+  whole: NodeJS.ProcessEnv,
+): { readonly values: GivenValues; readonly faults: readonly string[] } {
   const env = withoutContainers(whole);
   const faults = unknownVariables(options, env);
   const values: Record<string, unknown> = {};
@@ -50,10 +63,7 @@ export function fromEnvironment(options: Options, whole: NodeJS.ProcessEnv): Giv
       faults.push(`${variable}: ${error.message}`);
     }
   }
-  if (faults.length === 0) return values;
-  const [only, ...more] = faults.map(printable);
-  if (more.length === 0) throw new CommandFailure(EXIT.USAGE, `environment: ${only}`);
-  throw new CommandFailure(EXIT.USAGE, `the environment has ${faults.length} errors:`, [only!, ...more]);
+  return { values, faults: faults.map(printable) };
 }
 
 function withoutContainers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
@@ -67,9 +77,13 @@ function unknownVariables(options: Options, env: NodeJS.ProcessEnv): string[] {
   const known = [...FOLDERS, ...Object.values(ROLES).flatMap((role) => variablesOf(role.options))];
   return Object.keys(env)
     .filter(
-      (variable) => variable.startsWith('TEREDO_') && !known.includes(variable) && !OF_TESTS.test(variable),
+      (variable) => variable.startsWith(PREFIX) && !known.includes(variable) && !OF_TESTS.test(variable),
     )
-    .map((variable) => `${variable} is no option${orNearest(variable, own) || orNearest(variable, known)}`);
+    .map((variable) => `${variable} is no option${nearestTo(variable, own) || nearestTo(variable, known)}`);
+}
+
+function nearestTo(variable: string, known: readonly string[]): string {
+  return orNearest(variable, known, PREFIX);
 }
 
 function variablesOf(options: Options): string[] {

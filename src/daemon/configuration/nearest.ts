@@ -1,10 +1,14 @@
 import { distance } from 'fastest-levenshtein';
 
-/** The end of a sentence about a name that there is not: asks whether a similar one was meant. At most a third of the letters may differ. */
-export function orNearest(name: string, known: readonly string[]): string {
+/**
+ * The end of a sentence about a name that there is not: asks whether a similar one was meant. At most a third of the letters may differ, of
+ * those behind a prefix that all names have.
+ */
+export function orNearest(name: string, known: readonly string[], prefix = ''): string {
+  const own = name.slice(prefix.length);
   const [nearest] = known
-    .map((other) => ({ other, faults: typingFaults(name, other) }))
-    .filter(({ faults }) => faults <= name.length / 3)
+    .map((other) => ({ other, faults: typingFaults(own, other.slice(prefix.length)) }))
+    .filter(({ faults }) => faults <= own.length / 3)
     .toSorted((a, b) => a.faults - b.faults);
   return nearest === undefined ? '' : `: did you mean "${nearest.other}"?`;
 }
