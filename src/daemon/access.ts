@@ -39,8 +39,8 @@ export function accessStatus(access: AccessList): AccessStatus {
 }
 
 /** In one line, for people. A daemon of an older version gives no lists. */
-export function accessInWords({ prefixes, default: byDefault, ...lists }: AccessStatus): string {
-  const { allow = [], deny = [] } = lists as Partial<typeof lists>;
+export function accessInWords({ default: byDefault, ...rest }: AccessStatus): string {
+  const { prefixes = 0, allow = [], deny = [] } = rest as Partial<typeof rest>;
   if (prefixes === 0) return 'all addresses';
   const parts = [someOf(deny, 'denied'), someOf(allow, 'served')].filter((part) => part !== '');
   const others = byDefault === 'allow' ? 'served' : 'denied';
