@@ -9,6 +9,8 @@ export const FILES = {
   peers: 'PeersStatus',
   contact: 'ContactStatus',
   reload: 'ReloadStatus',
+  ready: 'ReadyStatus',
+  drain: 'DrainStatus',
 };
 
 /** Types that others extend. */

@@ -1,5 +1,5 @@
 /**
- * The JSON of `teredo status`, `peers` and `reload`, of the control socket and of HTTP: the one declaration. packaging/schema/ and docs/json.md are made
+ * The JSON of `teredo status`, `peers`, `reload`, `ready` and `drain`, of the control socket and of HTTP: the one declaration. packaging/schema/ and docs/json.md are made
  * from it (`npm run schema`). Fields are added, never changed: `version` would change when a field changes its meaning.
  */
 import type { PeerMeans } from '../core/client/index.ts';
@@ -305,4 +305,34 @@ export interface ReloadStatus extends Answerer {
   readonly changed: readonly ChangedOption[];
   /** They keep their old values until the daemon is started again. */
   readonly needRestart: readonly ChangedOption[];
+}
+
+/** The answer of `teredo ready`. */
+export interface ReadyStatus {
+  /** The version of this object. */
+  readonly version: 1;
+  /** All daemons that were asked have answered and can serve: exit status 0. */
+  readonly ready: boolean;
+  /** Those that have answered. */
+  readonly daemons: readonly DaemonReadiness[];
+  /** Why others have given no answer, a sentence each. */
+  readonly failures: readonly string[];
+}
+
+/** Whether one daemon can serve. */
+export interface DaemonReadiness extends Answerer {
+  /** Its role. */
+  readonly role: RoleStatus['role'];
+  /** It can serve. */
+  readonly ready: boolean;
+  /** The state and its reason, for people; the words may change. */
+  readonly words: string;
+}
+
+/** The answer of `teredo drain`. */
+export interface DrainStatus extends Answerer {
+  /** The announcement is withdrawn. */
+  readonly state: 'draining';
+  /** They are still served. */
+  readonly peers: PeerCounts;
 }

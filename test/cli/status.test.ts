@@ -238,6 +238,56 @@ test('ready: there is no such daemon, or one of another version', async () => {
   expect(await teredo(folder, ['ready', 'answering'])).toMatchObject({ code: 1, stdout: '' });
 });
 
+test('ready --json: one object for programs, with the exit status of the words', async () => {
+  const folder = await daemons({ serving, offline });
+  const { networkNamespace: here } = answering;
+  const one = await teredo(folder, ['ready', 'serving', '--json']);
+  expect([one.code, JSON.parse(one.stdout)]).toEqual([
+    0,
+    {
+      version: 1,
+      ready: true,
+      daemons: [
+        {
+          version: 1,
+          name: 'serving',
+          role: 'server',
+          networkNamespace: here,
+          ready: true,
+          words: 'running at 203.0.113.120, user path',
+        },
+      ],
+      failures: [],
+    },
+  ]);
+  await daemonAt(join(folder, 'hanging.sock'), undefined);
+  const all = await teredo(folder, ['ready', '--json']);
+  expect([all.code, all.stderr, JSON.parse(all.stdout)]).toEqual([
+    5,
+    '',
+    expect.objectContaining({
+      ready: false,
+      daemons: [
+        expect.objectContaining({ name: 'offline', ready: false }),
+        expect.objectContaining({ name: 'serving', ready: true }),
+      ],
+      failures: [expect.stringMatching(/^no answer from .*hanging\.sock$/)],
+    }),
+  ]);
+  expect(await teredo(folder, ['ready', 'nobody', '--json'])).toMatchObject({ code: 3, stdout: '' });
+});
+
+test('drain --json: one object for programs', async () => {
+  const peers = { trusted: 2, unverified: 1 };
+  const relay = { ...answering, name: 'relay', role: 'relay', peers, counters: {} };
+  const folder = await daemons({ relay });
+  const { code, stdout } = await teredo(folder, ['drain', 'relay', '--json']);
+  expect([code, JSON.parse(stdout)]).toEqual([
+    0,
+    { version: 1, name: 'relay', networkNamespace: answering.networkNamespace, state: 'draining', peers },
+  ]);
+});
+
 test('ready --wait: waits for a daemon that comes, and gives up with the reason', async () => {
   const folder = await daemons({ offline });
   const late = teredo(folder, ['ready', 'late', '--wait', '--timeout', '20']);

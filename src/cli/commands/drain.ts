@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import type { RelayStatus } from '../../control/status.ts';
+import type { DrainStatus, RelayStatus } from '../../control/status.ts';
 import { counted } from '../../runtime/counted.ts';
-import { printLine } from '../output.ts';
+import { printJson, printLine } from '../output.ts';
 import { askFound, findOne, reading } from './ask-daemon.ts';
 
 const HELP = `
@@ -13,11 +13,17 @@ export function drainCommand(): Command {
   return new Command('drain')
     .description('have a relay withdraw its announcement, before its end')
     .argument('[name]', 'the relay')
+    .option('--json', 'print JSON')
     .addHelpText('after', HELP)
-    .action(async (name: string | undefined) => {
+    .action(async (name: string | undefined, { json = false }: { json?: boolean }) => {
       const relay = await askFound<RelayStatus>(await findOne(name, 'relay'), { command: 'drain' });
-      reading(`"${relay.name}"`, () =>
-        printLine(`${relay.name} is draining: it still serves ${counted(relay.peers.trusted, 'peer')}`),
-      );
+      reading(`"${relay.name}"`, () => {
+        if (json) printJson(statusOf(relay));
+        else printLine(`${relay.name} is draining: it still serves ${counted(relay.peers.trusted, 'peer')}`);
+      });
     });
+}
+
+function statusOf({ name, networkNamespace, peers: { trusted, unverified } }: RelayStatus): DrainStatus {
+  return { version: 1, name, networkNamespace, state: 'draining', peers: { trusted, unverified } };
 }

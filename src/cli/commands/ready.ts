@@ -1,19 +1,17 @@
 import { Command } from 'commander';
-import type { RoleStatus } from '../../control/status.ts';
+import type { DaemonReadiness, ReadyStatus, RoleStatus } from '../../control/status.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import type { ExitCode } from '../../daemon/exit-codes.ts';
 import { readinessOf } from '../../daemon/readiness.ts';
-import type { Readiness } from '../../daemon/readiness.ts';
-import { printLine } from '../output.ts';
+import { printJson, printLine } from '../output.ts';
 import { secondsValue } from '../values.ts';
 import { findAnswers, reading } from './ask-daemon.ts';
 
 /** How often `--wait` asks. */
 const AGAIN_MS = 250;
 
-type NamedReadiness = Readiness & { readonly name: string };
-
 interface ReadyOptions {
+  readonly json?: boolean;
   readonly wait?: boolean;
   readonly timeout?: number;
 }
@@ -27,46 +25,64 @@ export function readyCommand(finish: (exitCode: number) => void): Command {
   return new Command('ready')
     .description('whether the daemons can serve, by exit status and with the reason')
     .argument('[name]', 'of this daemon only')
+    .option('--json', 'print JSON, one object')
     .option('--wait', 'wait until they can, and for a daemon that does not run yet')
     .option('--timeout <seconds>', 'with --wait: at most this long', secondsValue(1, 86_400))
     .addHelpText('after', HELP)
     .action(async (name: string | undefined, options: ReadyOptions) => {
       const waitMs = options.wait === true ? 1_000 * (options.timeout ?? Infinity) : 0;
-      finish(await waitUntilReady(name, waitMs));
+      const { status, exitCode } = await waitUntilReady(name, waitMs);
+      if (options.json === true) printJson(status);
+      else printStatus(status);
+      finish(exitCode);
     });
 }
 
-/** Prints a line for each daemon once all are ready, or the time is over; returns the exit status. */
-async function waitUntilReady(name: string | undefined, waitMs: number): Promise<ExitCode> {
+/** Resolves once all are ready, or the time is over. */
+async function waitUntilReady(
+  name: string | undefined,
+  waitMs: number,
+): Promise<{ readonly status: ReadyStatus; readonly exitCode: ExitCode }> {
   const deadline = performance.now() + waitMs;
   for (;;) {
     const { found, failures } = await lookFor(name, performance.now() < deadline);
     const isSilent = failures.some(({ exitCode }) => exitCode === EXIT.TIMED_OUT);
-    const isReady = found.length > 0 && !isSilent && found.every((one) => one.isReady);
-    if (isReady || performance.now() >= deadline) {
-      for (const { message } of failures) process.stderr.write(`${message}\n`);
-      for (const one of found) printLine(`${one.name}: ${one.words}`);
-      if (isReady) return EXIT.OK;
-      return isSilent || waitMs > 0 ? EXIT.TIMED_OUT : EXIT.FAILED;
+    const ready = found.length > 0 && !isSilent && found.every((one) => one.ready);
+    if (ready || performance.now() >= deadline) {
+      const unready = isSilent || waitMs > 0 ? EXIT.TIMED_OUT : EXIT.FAILED;
+      return {
+        status: { version: 1, ready, daemons: found, failures: failures.map(({ message }) => message) },
+        exitCode: ready ? EXIT.OK : unready,
+      };
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
+}
+
+function printStatus({ daemons, failures }: ReadyStatus): void {
+  for (const message of failures) process.stderr.write(`${message}\n`);
+  for (const { name, words } of daemons) printLine(`${name}: ${words}`);
 }
 
 /** `mayCome`: a daemon that does not run yet is no failure. */
 async function lookFor(
   name: string | undefined,
   mayCome: boolean,
-): Promise<{ readonly found: NamedReadiness[]; readonly failures: readonly CommandFailure[] }> {
+): Promise<{ readonly found: DaemonReadiness[]; readonly failures: readonly CommandFailure[] }> {
   try {
     const { found, failures } = await findAnswers<RoleStatus>(name, { command: 'status' });
-    const named = found.map(({ answer }) =>
-      reading(`"${answer.name}"`, () => ({ name: answer.name, ...readinessOf(answer) })),
-    );
-    return { found: named, failures };
+    return { found: found.map(({ answer }) => verdictOn(answer)), failures };
   } catch (error) {
     if (mayCome && error instanceof CommandFailure && error.exitCode === EXIT.NO_DAEMON)
       return { found: [], failures: [] };
     throw error;
   }
+}
+
+function verdictOn(status: RoleStatus): DaemonReadiness {
+  const { name, role, networkNamespace } = status;
+  return reading(`"${name}"`, () => {
+    const { isReady: ready, words } = readinessOf(status);
+    return { version: 1, name, role, networkNamespace, ready, words };
+  });
 }
