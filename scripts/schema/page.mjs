@@ -10,6 +10,8 @@ const INTRODUCTION = `# JSON for programs
 | [peers](#peersstatus) | \`teredo peers --json\` | \`{"command":"peers","limit":1000}\` |
 | [contact](#contactstatus) | | \`{"command":"contact","address":"2001:0:..."}\` |
 | [reload](#reloadstatus) | \`teredo reload --json\` | \`{"command":"reload"}\` |
+| [ready](#readystatus) | \`teredo ready --json\` | |
+| [drain](#drainstatus) | \`teredo drain --json\` | \`{"command":"drain"}\` gives the status |
 
 A control socket takes one line and gives one: \`{"ok":true,"result":OBJECT}\` or \`{"ok":false,"code":"...","message":"..."}\`. The objects are the same everywhere.
 

@@ -1,6 +1,6 @@
 /**
- * The JSON of `teredo status`, `peers`, `reload`, `ready` and `drain`, of the control socket and of HTTP: the one declaration. packaging/schema/ and docs/json.md are made
- * from it (`npm run schema`). Fields are added, never changed: `version` would change when a field changes its meaning.
+ * The JSON of `teredo status`, `peers`, `reload`, `ready` and `drain`, of the control socket and of HTTP: the one declaration. packaging/schema/ and
+ * docs/json.md are made from it (`npm run schema`). Fields are added, never changed: `version` would change when a field changes its meaning.
  */
 import type { PeerMeans } from '../core/client/index.ts';
 import type { ClientState, NatKind, QualificationReason } from '../core/events.ts';
@@ -38,6 +38,8 @@ export interface DaemonStatus extends Answerer {
   readonly uptimeSeconds: Seconds;
   /** Path of the configuration file; absent where the daemon was started without one. */
   readonly file?: string;
+  /** Whether the contents of that file are in force; absent without a file. */
+  readonly configuration?: ConfigurationStatus;
   /** Names of the limits that were reached within the last minute; the log has the addresses. */
   readonly limitsReached: readonly string[];
   /** Packets by verdict and reason; behind them refusals and losses of the system, as `udpSendFailures.ENOBUFS`. */
@@ -56,6 +58,18 @@ export interface StateInWords {
   readonly reason?: string;
   /** A step that its user can take. */
   readonly advice?: string;
+}
+
+/** How far the present contents of a configuration file are in force. */
+export interface ConfigurationStatus {
+  /** None of the following. */
+  readonly inForce: boolean;
+  /** The file has been written, or has gone, since the daemon has read it. */
+  readonly changedSinceRead: boolean;
+  /** The last reload has failed: the log and the answer to it have the reason. */
+  readonly refused: boolean;
+  /** Options whose new values wait for a restart. */
+  readonly needRestart: readonly string[];
 }
 
 /** How an interface by which peers are reached is used. */
@@ -167,6 +181,8 @@ export interface ClientStatus extends DaemonStatus {
   readonly interface: string;
   /** Whether the default route leads through the tunnel. */
   readonly defaultRoute: boolean;
+  /** Whether packets that no packet of this host has asked for come in; absent of an earlier version. */
+  readonly inbound?: 'accept' | 'refuse';
   /** How often the mapping of the NAT is refreshed. */
   readonly refreshIntervalSeconds: Seconds;
   readonly peers: PeerCounts;
@@ -322,7 +338,7 @@ export interface ReadyStatus {
 /** Whether one daemon can serve. */
 export interface DaemonReadiness extends Answerer {
   /** Its role. */
-  readonly role: RoleStatus['role'];
+  readonly role: 'client' | 'server' | 'relay' | 'host-relay';
   /** It can serve. */
   readonly ready: boolean;
   /** The state and its reason, for people; the words may change. */

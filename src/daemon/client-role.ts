@@ -36,6 +36,7 @@ export class ClientRole implements Role {
   private readonly client: Client;
   private readonly again: ResolveAgain;
   private readonly mayMeet: boolean;
+  private readonly inbound: 'accept' | 'refuse';
   private lastState: ClientState | undefined;
   private stateSince = performance.now();
   private isExposureSaid = false;
@@ -50,6 +51,7 @@ export class ClientRole implements Role {
     const client = new Client(settings, ports);
     this.client = client;
     this.mayMeet = settings.meet !== undefined;
+    this.inbound = settings.inbound ?? 'accept';
     this.again = new ResolveAgain(client, settings.servers, resolve, ports.clock);
     client.on('state', (state, reason) => {
       this.noteState(state);
@@ -159,6 +161,7 @@ export class ClientRole implements Role {
       ...(portMapping === undefined ? {} : { portMapping: portMappingStatus(portMapping) }),
       interface: now.interface ?? '',
       defaultRoute: now.defaultRoute,
+      inbound: this.inbound,
       refreshIntervalSeconds: now.refreshIntervalMs / 1000,
       peers: now.peers,
       traffic: now.traffic,

@@ -12,15 +12,20 @@ import type { Role } from './run-role.ts';
 
 /** The answer of a relay to a request. */
 async function answerTo(
-  command: 'drain' | 'reload',
-  { drain, reload }: { drain?: Role['drain']; reload?: () => Promise<never> },
+  command: 'status' | 'drain' | 'reload',
+  { drain, ...reload }: { drain?: Role['drain'] } & Partial<Pick<Reload, 'file' | 'status' | 'reload'>>,
 ): Promise<ControlAnswer> {
   const directory = mkdtempSync(join(tmpdir(), 'teredo-answers-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   vi.stubEnv('TEREDO_RUNTIME_DIR', directory);
   onTestFinished(() => void vi.unstubAllEnvs());
   const role = { drain, status: (name: string) => ({ name }) } as unknown as Role;
-  const control = await openControl('relay', 'relay', role, { reload } as unknown as Reload);
+  const control = await openControl(
+    'relay',
+    'relay',
+    role,
+    Object.keys(reload).length === 0 ? undefined : (reload as Reload),
+  );
   onTestFinished(() => control.close());
   return await ask(control.path, { command });
 }
@@ -50,4 +55,14 @@ test.for([
   const answer = await answerTo('reload', { reload: () => Promise.reject(error) });
   const details = error instanceof CommandFailure ? error.details : [];
   expect(answer).toEqual({ ok: false, code, message: 'x', details });
+});
+
+test('the status of a daemon with a configuration file says whether it is in force', async () => {
+  const configuration = { inForce: false, changedSinceRead: true, refused: false, needRestart: [] };
+  const file = '/etc/teredo/relay.toml';
+  expect(await answerTo('status', { file, status: () => configuration })).toEqual({
+    ok: true,
+    result: { name: 'relay', file, configuration },
+  });
+  expect(await answerTo('status', {})).toEqual({ ok: true, result: { name: 'relay' } });
 });

@@ -97,7 +97,8 @@ function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
 }
 
 function statusOf(name: string, role: Role, reload?: Reload): RoleStatus {
-  return { ...role.status(name), ...(reload === undefined ? {} : { file: reload.file }) };
+  const status = role.status(name);
+  return reload === undefined ? status : { ...status, file: reload.file, configuration: reload.status() };
 }
 
 async function drainAnswer(name: string, role: Role, draining: Promise<boolean>): Promise<ControlAnswer> {

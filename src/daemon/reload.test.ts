@@ -1,4 +1,7 @@
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { LogLines } from '../io/log-lines.ts';
 import type { Configuration } from './configuration/configure.ts';
 import { parseConfiguration } from './configuration/file.ts';
@@ -6,16 +9,23 @@ import { layered, valuesIn } from './configuration/layers.ts';
 import type { GivenValues } from './configuration/layers.ts';
 import { ROLES } from './configuration/roles.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
+import { fileVersion } from './file-version.ts';
 import { Reload, inWords } from './reload.ts';
 
-const FILE = '/etc/teredo/relay.toml';
-
 function configurationOf(...lines: string[]): Configuration {
-  const { role, values } = parseConfiguration(FILE, ['role = "relay"', '[relay]', ...lines].join('\n'));
+  const { role, values } = parseConfiguration(file, ['role = "relay"', '[relay]', ...lines].join('\n'));
   const layers = [{ source: 'file', values }] as const;
   const effective = layered(ROLES[role].options, layers);
-  return { role, path: FILE, effective, layers, values: valuesIn(effective) };
+  return { role, path: file, effective, layers, values: valuesIn(effective) };
 }
+
+let file = '';
+beforeEach(() => {
+  const folder = mkdtempSync(join(tmpdir(), 'teredo-reload-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  file = join(folder, 'relay.toml');
+  writeFileSync(file, '');
+});
 
 /** A daemon whose file has these lines; `edit` gives it others. */
 function daemon(...lines: string[]) {
@@ -27,7 +37,8 @@ function daemon(...lines: string[]) {
   const said: string[] = [];
   vi.spyOn(LogLines.prototype, 'write').mockImplementation((line) => void said.push(line));
   onTestFinished(() => void vi.restoreAllMocks());
-  const reload = new Reload(configurationOf(...lines), async () => configurationOf(...text));
+  const version = fileVersion(file);
+  const reload = new Reload(configurationOf(...lines), async () => configurationOf(...text), version);
   const role = {
     prepare: async (values: GivenValues, changed: ReadonlySet<string>) => {
       await ready;
@@ -49,8 +60,12 @@ function daemon(...lines: string[]) {
     hang,
     breakAtCommit: (error: Error | undefined) => (breakage = error),
     refuse: (error: Error) => (fault = error),
-    edit: (...other: string[]) => (text = other),
+    edit: (...other: string[]) => {
+      text = other;
+      writeFileSync(file, other.join('\n'));
+    },
     reload: () => reload.reload(role),
+    status: () => reload.status(),
   };
 }
 
@@ -61,21 +76,21 @@ test('live options are taken over, the others are named, at each reload until th
   edit(ADDRESS, 'port = 4000', 'deny = ["198.51.100.0/24"]', 'limits.peers.trusted = 7');
   const first = await reload();
   expect(inWords(first)).toBe(
-    `${FILE}: changed: deny (- -> 198.51.100.0/24), limits.peers.trusted (1048576 -> 7); ` +
+    `${file}: changed: deny (- -> 198.51.100.0/24), limits.peers.trusted (1048576 -> 7); ` +
       'needs a restart: port (3545 -> 4000)',
   );
   expect(taken.map(({ changed }) => changed)).toEqual([['deny', 'limits']]);
   const second = await reload();
-  expect(inWords(second)).toBe(`${FILE}: nothing changed; needs a restart: port (3545 -> 4000)`);
+  expect(inWords(second)).toBe(`${file}: nothing changed; needs a restart: port (3545 -> 4000)`);
   edit(ADDRESS);
   expect(inWords(await reload())).toContain('limits.peers.trusted (7 -> 1048576)');
-  expect(inWords(await reload())).toBe(`${FILE}: nothing has changed`);
+  expect(inWords(await reload())).toBe(`${file}: nothing has changed`);
 });
 
 test('with an error in the file, or one of the role, nothing is taken over', async () => {
   const { edit, reload, taken, said, refuse } = daemon(ADDRESS);
   edit(ADDRESS, 'prot = 1');
-  await expect(reload()).rejects.toThrow(`${FILE}:4:1: there is no key "prot"`);
+  await expect(reload()).rejects.toThrow(`${file}:4:1: there is no key "prot"`);
   expect(said.at(-1)).toContain('the old configuration stays');
   edit(ADDRESS, 'deny = "198.51.100.0/24"');
   refuse(new CommandFailure(EXIT.USAGE, 'no such server'));
@@ -96,6 +111,29 @@ test('an error after the preparation is said as such, and the next reload gives 
   edit(ADDRESS);
   await reload();
   expect(taken.map(({ changed }) => changed.toSorted())).toEqual([['deny', 'limits']]);
+});
+
+test('the status says how far the file is in force', async () => {
+  const { edit, reload, status, breakAtCommit } = daemon(ADDRESS);
+  const good = { inForce: true, changedSinceRead: false, refused: false, needRestart: [] };
+  expect(status()).toEqual(good);
+  edit(ADDRESS, 'prot = 1');
+  expect(status()).toEqual({ ...good, inForce: false, changedSinceRead: true });
+  await expect(reload()).rejects.toThrow('there is no key "prot"');
+  expect(status()).toEqual({ ...good, inForce: false, refused: true });
+  edit(ADDRESS, 'port = 4000');
+  expect(status()).toEqual({ ...good, inForce: false, changedSinceRead: true });
+  await reload();
+  expect(status()).toEqual({ ...good, inForce: false, needRestart: ['port'] });
+  rmSync(file);
+  expect(status()).toMatchObject({ inForce: false, changedSinceRead: true });
+  edit(ADDRESS, 'deny = "198.51.100.0/24"');
+  breakAtCommit(new Error('ENOMEM'));
+  await expect(reload()).rejects.toThrow('ENOMEM');
+  expect(status()).toMatchObject({ inForce: false, refused: true });
+  breakAtCommit(undefined);
+  await reload();
+  expect(status()).toEqual(good);
 });
 
 test('values that are not ready in time are not taken, and the next reload is not late either', async () => {

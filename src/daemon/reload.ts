@@ -1,11 +1,13 @@
 /** A daemon takes a changed configuration while it runs. */
 import { closeSync, openSync } from 'node:fs';
+import type { ConfigurationStatus } from '../control/status.ts';
 import type { LogLevel } from '../runtime/settings/common-options.ts';
 import type { Configuration } from './configuration/configure.ts';
 import { changesOf } from './configuration/changes.ts';
 import type { Change } from './configuration/changes.ts';
 import type { GivenValues } from './configuration/layers.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
+import { fileVersion } from './file-version.ts';
 import { say, setLevel } from './log.ts';
 
 /** Twice this, for a reload that waits for another one, is less than the control socket gives to an answer (30 s). */
@@ -36,14 +38,34 @@ export class Reload {
   private next: Promise<Reloaded> | undefined;
   /** Options that an error has kept from being taken over as a whole: their values are not known. */
   private unsure: ReadonlySet<string> = new Set();
+  /** Of the file whose values are in force. */
+  private version: string;
+  /** Of the file that the last reload has refused; undefined: it has refused none. */
+  private refused: string | undefined;
+  private needRestart: readonly Change[] = [];
 
-  constructor(configuration: Configuration, readAgain: () => Promise<Configuration>) {
+  /** `version`: of the file, from before it was read. */
+  constructor(configuration: Configuration, readAgain: () => Promise<Configuration>, version: string) {
     this.configuration = configuration;
     this.readAgain = readAgain;
+    this.version = version;
   }
 
   get file(): string {
     return this.configuration.path;
+  }
+
+  status(): ConfigurationStatus {
+    const present = fileVersion(this.file);
+    const refused = this.unsure.size > 0 || present === this.refused;
+    const changedSinceRead = !refused && present !== this.version;
+    const needRestart = this.needRestart.map(({ option }) => option);
+    return {
+      inForce: !refused && !changedSinceRead && needRestart.length === 0,
+      changedSinceRead,
+      refused,
+      needRestart,
+    };
   }
 
   /** Rejects with a CommandFailure if there are errors: the old configuration stays. Rejects with another error if it was taken over in part. Those that ask during a reload share the next one. */
@@ -64,11 +86,14 @@ export class Reload {
   }
 
   private async take(role: Changeable): Promise<Reloaded> {
+    const version = fileVersion(this.file);
     try {
       const reloaded = await this.takeOver(role);
+      [this.version, this.refused, this.needRestart] = [version, undefined, reloaded.needRestart];
       say('reloaded', inWords(reloaded));
       return reloaded;
     } catch (error) {
+      this.refused = version;
       const lines = error instanceof CommandFailure ? error.lines : [(error as Error).message];
       for (const line of lines) say('reload-failed', line);
       if (!(error instanceof TakenInPart)) say('reload-failed', 'the old configuration stays');

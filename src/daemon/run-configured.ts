@@ -2,6 +2,7 @@ import { configure } from './configuration/configure.ts';
 import type { FlagsOf } from './configuration/configure.ts';
 import type { RoleName } from './configuration/roles.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { fileVersion } from './file-version.ts';
 import { Reload } from './reload.ts';
 import { runClient } from './run-client.ts';
 import { runHostRelay, runRelay } from './run-relay.ts';
@@ -17,6 +18,7 @@ const RUN: Readonly<Record<RoleName, (values: never, reload: Reload) => Promise<
 /** Runs the role of a configuration file, with these flags in addition; resolves when it has ended. */
 export async function runConfigured(path: string, flagsOf: FlagsOf): Promise<ExitCode> {
   const read = () => configure(path, flagsOf);
+  const version = fileVersion(path);
   const configuration = await read();
-  return RUN[configuration.role](configuration.values as never, new Reload(configuration, read));
+  return RUN[configuration.role](configuration.values as never, new Reload(configuration, read, version));
 }

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { networkNamespace } from '../../src/control/network-namespace.ts';
 import { eventually } from '../support/eventually.ts';
+import { faultsOf } from '../support/strict-schema.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 
@@ -274,6 +275,7 @@ test('ready --json: one object for programs, with the exit status of the words',
       failures: [expect.stringMatching(/^no answer from .*hanging\.sock$/)],
     }),
   ]);
+  for (const { stdout } of [one, all]) expect(faultsOf('ready', JSON.parse(stdout))).toEqual([]);
   expect(await teredo(folder, ['ready', 'nobody', '--json'])).toMatchObject({ code: 3, stdout: '' });
 });
 
@@ -286,6 +288,7 @@ test('drain --json: one object for programs', async () => {
     0,
     { version: 1, name: 'relay', networkNamespace: answering.networkNamespace, state: 'draining', peers },
   ]);
+  expect(faultsOf('drain', JSON.parse(stdout))).toEqual([]);
 });
 
 test('ready --wait: waits for a daemon that comes, and gives up with the reason', async () => {

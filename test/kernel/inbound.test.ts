@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { IS_ALL } from '../support/extent.ts';
-import { PROGRAM, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+import { PROGRAM, startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const TABLE = 'teredo-teredo';
 
@@ -15,6 +15,7 @@ for (const path of ['kernel', 'user']) {
     await startRelay(net.relay, RELAY_ADDRESS);
     const program = await startClient(client, SERVER_ADDRESS, '--data-path', path, '--inbound', 'refuse');
     const address = await teredoAddress(client);
+    expect(await statusOf(client, 'client')).toMatchObject({ inbound: 'refuse' });
     expect(await ping(net.native, address, 1_000)).toBeUndefined();
     expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
     const pinging = client.spawn('ping', ['-6', '-c', '10', '-i', '0.05', NATIVE_ADDRESS]);
@@ -35,6 +36,7 @@ test('by default a client is open to all, and reports that once', async () => {
   await startRelay(net.relay, RELAY_ADDRESS);
   const program = await startClient(client, SERVER_ADDRESS);
   const address = await teredoAddress(client);
+  expect(await statusOf(client, 'client')).toMatchObject({ inbound: 'accept' });
   expect(await ping(net.native, address, 10_000)).toBeDefined();
   client.ip('link', 'set', 'eth', 'down');
   await program.waitFor(/offline|probe/);

@@ -56,6 +56,28 @@ test('a client that works: ten rows', () => {
   ]);
 });
 
+test.for([
+  ['accept', 'accept: all IPv6 hosts reach this one, unless its firewall refuses them'],
+  ['refuse', 'refuse: only answers come in by the tunnel'],
+] as const)('inbound %s is shown', ([inbound, words]) => {
+  expect(rowsOf(sampleOf({ ...CLIENT, inbound }))).toContainEqual(['inbound', words]);
+});
+
+const IN_FORCE = { inForce: true, changedSinceRead: false, refused: false, needRestart: [] };
+
+test.for([
+  [IN_FORCE, 'in force'],
+  [{ ...IN_FORCE, changedSinceRead: true }, 'not all in force: changed since it was read: teredo reload'],
+  [
+    { ...IN_FORCE, refused: true, needRestart: ['port', 'name'] },
+    'not all in force: refused by the last reload: teredo config check, or the log; needs a restart: port, name',
+  ],
+] as const)('the configuration file: %j', ([configuration, words]) => {
+  const file = '/etc/teredo/one.toml';
+  expect(rowsOf(sampleOf({ ...CLIENT, file, configuration }))).toContainEqual(['file', `${file}, ${words}`]);
+  expect(rowsOf(sampleOf({ ...CLIENT, file }))).toContainEqual(['file', file]);
+});
+
 test('a client that does not work: the reason and advice', () => {
   const { server: _server, address: _address, mapped: _mapped, ...rest } = CLIENT;
   const rows = new Map(rowsOf(sampleOf({ ...rest, state: 'offline', reason: 'no-answer', nat: 'unknown' })));

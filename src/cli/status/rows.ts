@@ -26,9 +26,15 @@ function clientRows(sample: Sample, status: ClientStatus): Row[] {
     `${formatSpan(stateSeconds ?? uptimeSeconds)} (started ${formatSpan(uptimeSeconds)} ago)`,
   ]);
   if (status.address !== undefined) rows.push(['address', addressInWords(status)]);
+  if (status.inbound !== undefined) rows.push(['inbound', inboundInWords(status.inbound)]);
   rows.push(['NAT', natInWords(status)]);
   if (status.server !== undefined) rows.push(['server', serverInWords(status.server)]);
   return [...rows, ...trafficRow(sample), ['peers', peersInWords(sample, status)], ...commonRows(status)];
+}
+
+function inboundInWords(inbound: 'accept' | 'refuse'): string {
+  if (inbound === 'refuse') return 'refuse: only answers come in by the tunnel';
+  return 'accept: all IPv6 hosts reach this one, unless its firewall refuses them';
 }
 
 function stateRows(status: RoleStatus): Row[] {
@@ -132,11 +138,23 @@ function workInWords(sample: Sample): string {
   return `${answered}, ${words('forwarded', 'forwardedToClients', 'forwardedToNative')}`;
 }
 
-function commonRows({ limitsReached, dataPath }: RoleStatus): Row[] {
+function commonRows({ limitsReached, dataPath, file, configuration }: RoleStatus): Row[] {
   return [
+    ...(file === undefined ? [] : [['file', fileInWords(file, configuration)] as const]),
     ...(limitsReached === undefined ? [] : [limitsRow(limitsReached)]),
     ['data path', dataPathInWords(dataPath)],
   ];
+}
+
+function fileInWords(file: string, configuration: RoleStatus['configuration']): string {
+  if (configuration === undefined) return file;
+  const { changedSinceRead, refused, needRestart } = configuration;
+  const faults = [
+    ...(changedSinceRead ? ['changed since it was read: teredo reload'] : []),
+    ...(refused ? ['refused by the last reload: teredo config check, or the log'] : []),
+    ...(needRestart.length > 0 ? [`needs a restart: ${needRestart.join(', ')}`] : []),
+  ];
+  return faults.length === 0 ? `${file}, in force` : `${file}, not all in force: ${faults.join('; ')}`;
 }
 
 function dataPathInWords({ inUse, reason, uplinks = [] }: DataPath): string {
