@@ -45,13 +45,13 @@ describe('--limit', () => {
   });
 
   test.for([
-    ['trusted-peers=0', /"0" is not a whole number from 1 to/],
-    ['trusted-peers=1.5', /"1.5" is not a whole number/],
-    ['trusted-peers=9999999999', /is not a whole number from 1 to/],
+    ['peers.trusted=0', /"0" is not a whole number from 1 to/],
+    ['peers.trusted=1.5', /"1.5" is not a whole number/],
+    ['peers.trusted=9999999999', /is not a whole number from 1 to/],
     ['icmp-errors.per-second=-1', /"-1" is not a number from 0/],
     ['icmp-errors.per-second=', /"" is not a number/],
     ['icmp-errors=3', /there is no limit "icmp-errors"/],
-    ['peers', /"peers" is not a limit such as trusted-peers=100/],
+    ['peers', /"peers" is not a limit such as peers.trusted=100/],
     ['a=b=c', /is not a limit such as/],
   ] as const)('%s: refused', ([text, message]) => {
     expect(() => parse(CLIENT_LIMITS, '--limit', text)).toThrow(message);

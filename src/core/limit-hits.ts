@@ -33,8 +33,6 @@ export type LimitName =
   | 'guesses'
   | 'guesses-by-address'
   | 'random-ports'
-  | 'trusted-peers'
-  | 'unverified-peers'
   | 'queue'
   | 'held'
   | 'bubbles-to-peer'

@@ -152,7 +152,7 @@ export class Client extends EventEmitter<ClientEvents> {
               tunnel: tun.name,
               local: udp.local,
               role: 'client',
-              peers: this.machine.limits.trustedPeers,
+              peers: this.machine.limits.peers.trusted,
               limitHits: this.machine.limitHits,
             }),
           configure: (kernelPath) => kernelPath.setOwn(this.carriedAddress),
@@ -261,9 +261,9 @@ export class Client extends EventEmitter<ClientEvents> {
   /** From now on these limits hold, in the kernel too; one that is left out is at its default. A lower number of peers removes none at once. */
   setLimits(limits: Partial<ClientLimits>): void {
     checkLimits(limits, CLIENT_LIMITS, { mayLackSome: true });
-    const before = this.machine.limits.trustedPeers;
+    const before = this.machine.limits.peers.trusted;
     this.machine.setLimits(limits);
-    if (this.machine.limits.trustedPeers > before) this.kernelPath.reopen();
+    if (this.machine.limits.peers.trusted > before) this.kernelPath.reopen();
   }
 
   /** Begins to contact a peer; false where that cannot be. */

@@ -150,8 +150,6 @@ export const EFFECTS: Readonly<Record<LimitName, readonly [string, string]>> = {
   guesses: ['guess', 'not begun'],
   'guesses-by-address': ['guess', 'not begun'],
   'random-ports': ['socket', 'not opened'],
-  'trusted-peers': ['peer', 'replaced or refused'],
-  'unverified-peers': ['peer', 'replaced'],
   queue: ['packet', 'dropped'],
   held: ['packet', 'dropped'],
   'bubbles-to-peer': ['attempt', 'not made'],

@@ -89,7 +89,7 @@ test('pings of invented native sources directly to the mapped port, which the ho
   expect(counters.sentConnectivityTests).toBeLessThanOrEqual(
     within(unsolicitedTests, attack.seconds) + OWN_TESTS,
   );
-  expect(peers.unverified).toBeLessThanOrEqual(CLIENT_LIMITS.unverifiedPeers);
+  expect(peers.unverified).toBeLessThanOrEqual(CLIENT_LIMITS.peers.unverified);
   await client.expectUnharmed();
   const { times, by } = await client.endedWith('unsolicited-tests');
   expect(by).toMatch(/^2001:db8:66::\/64/);

@@ -57,7 +57,7 @@ test('discovery bubbles of 10,000 invented neighbours: answers stay within the l
   const { counters, peers } = (await statusOf(site.client, 'client'))!;
   expect(counters.droppedDiscoveryLimit).toBeGreaterThan(10_000);
   expect(counters.sentDiscoveryBubbles).toBeLessThan(10);
-  expect(peers.unverified).toBeLessThanOrEqual(CLIENT_LIMITS.unverifiedPeers);
+  expect(peers.unverified).toBeLessThanOrEqual(CLIENT_LIMITS.peers.unverified);
   expect(memoryOf(client) - before).toBeLessThan(100);
   const { answered, slowestMs } = await ping.stop();
   expect(answered).toBeGreaterThan(0.9);

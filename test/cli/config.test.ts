@@ -51,7 +51,7 @@ test('a check notes the variables that are wrong here, or change a value, and do
     TEREDO_REFRESH: '30',
     TEREDO_INTERFACE: 'tun7',
     TEREDO_SERVER: 'a.example',
-    TEREDO_LIMIT: 'trusted-peers=5',
+    TEREDO_LIMIT: 'peers.trusted=5',
   };
   const refused = 'note: "teredo run" would not start in this environment:';
   expect(teredo(folder, ['config', 'check', 'home'], variables)).toEqual({
@@ -62,7 +62,7 @@ test('a check notes the variables that are wrong here, or change a value, and do
       `${refused} TEREDO_PORT: "many" is not a UDP port from 1 to 65535`,
       'note: TEREDO_INTERFACE sets interface to tun7 instead of teredo',
       'note: TEREDO_REFRESH sets refresh to 30 instead of 45',
-      'note: TEREDO_LIMIT sets limits.trusted-peers to 5',
+      'note: TEREDO_LIMIT sets limits.peers.trusted to 5',
       '',
     ].join('\n'),
   });

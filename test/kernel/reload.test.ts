@@ -65,7 +65,7 @@ test.for(IS_ALL ? ['user', 'kernel'] : ['kernel'])(
       roles.client.write([
         `servers = ["${SERVER_ADDRESS}", "${SERVER_SECONDARY}"]`,
         dataPath,
-        'limits.trusted-peers = 100000',
+        'limits.peers.trusted = 100000',
         'refresh = 45',
       ]);
       expect(await roles.client.reload()).toEqual({

@@ -71,22 +71,11 @@ export class ClientContext {
     this.network = options.network ?? { subnets: [], localAddress: undefined };
     this.policy = options.policy ?? new AddressPolicy();
     this.policy.setSubnets(this.network.subnets);
-    this.peers = new PeerTable(
-      {
-        get trusted() {
-          return limits.trustedPeers;
-        },
-        get unverified() {
-          return limits.unverifiedPeers;
-        },
-      },
-      entropy,
-      (peer) => {
-        this.offload.withdraw(peer);
-        onEvict(peer);
-      },
-    );
-    this.peers.onFull = (pool, peer) => this.hits.ipv6(`${pool}-peers`, peer, 0);
+    this.peers = new PeerTable(limits.peers, entropy, (peer) => {
+      this.offload.withdraw(peer);
+      onEvict(peer);
+    });
+    this.peers.onFull = (pool, peer) => this.hits.ipv6(`peers.${pool}`, peer, 0);
     this.offload = new Offload(this.commands, this.peers, options.offload ?? false);
     this.servicePort = options.servicePort;
     this.servers = options.servers;

@@ -1,13 +1,12 @@
 import type { BucketLimits } from '../token-buckets.ts';
 import { CONTACT_LIMITS } from '../contacts.ts';
 import type { ContactLimits } from '../contacts.ts';
+import type { PeerLimits } from '../peer-table.ts';
 
 /** Bounds on whatever an outsider can make the client do or remember. */
 export interface ClientLimits {
-  /** Peers that have proven themselves. CL-6 */
-  readonly trustedPeers: number;
-  /** Peers that have not. */
-  readonly unverifiedPeers: number;
+  /** Peers that have proven themselves (CL-6), and those that have not. */
+  readonly peers: PeerLimits;
   /** Packets that wait for a contact. CL-68 */
   readonly queue: ContactLimits;
   /** Packets of unverified sources that wait for a connectivity test, with `strictUnverified`. A-25 */
@@ -38,8 +37,7 @@ export interface ClientLimits {
 }
 
 export const CLIENT_LIMITS: ClientLimits = {
-  trustedPeers: 65_536,
-  unverifiedPeers: 4_096,
+  peers: { trusted: 65_536, unverified: 4_096 },
   queue: CONTACT_LIMITS,
   held: { packetsPerPeer: 8, bytesPerPeer: 16 << 10, bytes: 1 << 20 },
   unsolicitedTests: { perSecond: 10, burst: 50 },

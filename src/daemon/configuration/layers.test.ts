@@ -77,10 +77,10 @@ test('variables that Kubernetes and Docker make for a Service named after this p
 test('words in a variable are values of an option that may be given more than once', () => {
   const given = fromEnvironment(options, {
     TEREDO_SERVER: 'a.example b.example',
-    TEREDO_LIMIT: 'random-ports=7, trusted-peers=5',
+    TEREDO_LIMIT: 'random-ports=7, peers.trusted=5',
   });
   expect(given).toEqual({
     servers: ['a.example', 'b.example'],
-    limits: limits(['random-ports', 7], ['trusted-peers', 5]),
+    limits: limits(['random-ports', 7], ['peers.trusted', 5]),
   });
 });

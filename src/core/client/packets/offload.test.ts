@@ -120,7 +120,7 @@ test('CL-49: a neighbour is offered on the link when it has shown the nonce ther
 });
 
 test('a peer that is removed to make room is unloaded before the new one is offered', () => {
-  const rig = acquainted({ limits: { trustedPeers: 1 } });
+  const rig = acquainted({ limits: { peers: { trusted: 1, unverified: 9 } } });
   const other = teredo(PEER_SERVER, at('192.0.2.11:8192'));
   rig.advanceServed(31_000).clear();
   rig.receive(at('192.0.2.11:8192'), bubble(other, rig.address));
@@ -131,7 +131,7 @@ test('a peer that is removed to make room is unloaded before the new one is offe
 });
 
 test('a peer for which the trusted pool has no room is not offered', () => {
-  const rig = acquainted({ limits: { trustedPeers: 1 } });
+  const rig = acquainted({ limits: { peers: { trusted: 1, unverified: 9 } } });
   const other = teredo(PEER_SERVER, at('192.0.2.11:8192'));
   rig.receive(at('192.0.2.11:8192'), bubble(other, rig.address));
   expect(rig.offloads).toEqual([]);

@@ -22,7 +22,7 @@ const qualified = (options = {}): ClientRig => new ClientRig(options).qualify();
 
 describe('CL-6: the list of peers is limited', () => {
   test('with invented native and Teredo sources, and a recent peer stays reached directly', () => {
-    const limits = { trustedPeers: 500, unverifiedPeers: 100 };
+    const limits = { peers: { trusted: 500, unverified: 100 } };
     const rig = qualified({ limits });
     rig.receive(PEER_MAPPED, bubble(PEER, rig.address));
     for (let i = 0; i < 3_000; i++) {
@@ -32,7 +32,7 @@ describe('CL-6: the list of peers is limited', () => {
       rig.now += 1;
     }
     expect([...rig.machine.peers(rig.now)].length).toBeLessThanOrEqual(600);
-    expect(reached(rig.machine, 'trusted-peers')[0]).toBeGreaterThan(1_000);
+    expect(reached(rig.machine, 'peers.trusted')[0]).toBeGreaterThan(1_000);
     rig.clear().send(rig.data(PEER));
     expect(rig.all('data', PEER_MAPPED)).toHaveLength(1);
   });

@@ -45,7 +45,7 @@ describe('native strangers', () => {
   });
 
   test('its own contacts begin beside that, and are not pushed out', () => {
-    const rig = qualified({ limits: { unverifiedPeers: 100 } });
+    const rig = qualified({ limits: { peers: { trusted: 9, unverified: 100 } } });
     rig.send(rig.data(NATIVE));
     const own = rig.find('test', PRIMARY);
     for (let i = 0; i < 2_000; i++) {

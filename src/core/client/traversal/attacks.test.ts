@@ -109,7 +109,7 @@ describe.each(everyNth(2, NATS))('20,000 forged indirect bubbles in 20 s, behind
     if (nat !== 'restricted') expect(rig.sockets.size).toBeGreaterThan(0); // a peer that this host wants still gets one
     rig.pass(17_000);
     expect(rig.sockets.size).toBe(0);
-    expect([...rig.machine.peers(rig.now)].length).toBeLessThanOrEqual(CLIENT_LIMITS.unverifiedPeers);
+    expect([...rig.machine.peers(rig.now)].length).toBeLessThanOrEqual(CLIENT_LIMITS.peers.unverified);
   });
 });
 
@@ -345,7 +345,7 @@ describe('nonces', () => {
   });
 
   test('of a removed peer move no peer: neither the next one in its slot, nor the same peer added again', () => {
-    const rig = new NatRig('restricted', { limits: { trustedPeers: 3, unverifiedPeers: 1 } });
+    const rig = new NatRig('restricted', { limits: { peers: { trusted: 3, unverified: 1 } } });
     rig.send(data(rig.address, A));
     const { nonce } = rig;
     // Each new peer removes an older one; some of them get A's slot in the table, which has four.
@@ -361,7 +361,7 @@ describe('nonces', () => {
   });
 
   test('of a peer for which there is no room are not accepted from the next one', () => {
-    const rig = new NatRig('restricted', { limits: { trustedPeers: 1, unverifiedPeers: 1 } });
+    const rig = new NatRig('restricted', { limits: { peers: { trusted: 1, unverified: 1 } } });
     rig.direct(ATTACKER, {}, 0, teredo(A_SERVER, ATTACKER));
     rig.send(data(rig.address, A));
     const { nonce } = rig;
