@@ -1,8 +1,9 @@
 /** Pairs of symmetric NATs, each of which needs one special rule. All pairs are in nat-matrix.test.ts. */
 import { describe, expect } from 'vitest';
-import { NAT_KINDS, tryPair } from '../../src/sim/index.ts';
+import { Internet, NAT_KINDS, tryPair } from '../../src/sim/index.ts';
 import type { PeerMeans } from '../../src/core/client/index.ts';
-import type { Dependence, NatOptions } from '../../src/sim/index.ts';
+import type { Dependence, NatOptions, SimClient } from '../../src/sim/index.ts';
+import { expectQualified, pingSteadily } from './support/expectations.ts';
 import { seededTest } from './support/with-seed.ts';
 
 type Ports = NatOptions['ports'];
@@ -135,5 +136,26 @@ describe('between symmetric NATs', () => {
       tryPair(counting, counting, { seed: first + i, loss: 0.05 }),
     );
     expect(runs.filter(({ means }) => means !== undefined).length).toBeGreaterThan(25);
+  });
+
+  seededTest('a single guess reaches no limit, whichever side has begun', (first) => {
+    const random = symmetric('random');
+    for (const [a, b] of [
+      [stable, random],
+      [random, stable],
+    ] as const)
+      for (const seed of [first, first + 1, first + 2]) {
+        const net = new Internet({ seed });
+        net.addServer();
+        const clients = [a, b].map((nat) => net.addClient({ behind: net.addNat(nat) }));
+        const [one, other] = clients as [SimClient, SimClient];
+        expectQualified(net.world, 120_000, one, other);
+        const pings = pingSteadily(net.world, one.ipv6, other.ipv6, 250, 8_000);
+        net.world.runUntil(() => pings.some(({ repliedAt }) => repliedAt !== undefined), 8_000);
+        net.world.runUntil(() => false, 2_000);
+        const guesses = clients.map(({ machine }) => machine.counters.sentGuesses);
+        const limits = clients.flatMap(({ machine }) => [...machine.limitHits.pending()]);
+        expect([Math.min(...guesses) > 100, limits]).toEqual([true, []]);
+      }
   });
 });

@@ -94,8 +94,16 @@ test.for([
   ],
   ['meet', () => client({ meet: { address: HERE, port: 0 } }), /is not a UDP port/],
   ['meet', () => client({ meet: { address: 0, port: 3_545 } }), /stands for any/],
-  ['limits.peers.trusted', () => client({ limits: { peers: { trusted: -1, unverified: 1 } } }), /-1 is not a whole number from 1/],
-  ['limits.peers.trusted', () => client({ limits: { peers: { trusted: Infinity, unverified: 1 } } }), /is not a whole number/],
+  [
+    'limits.peers.trusted',
+    () => client({ limits: { peers: { trusted: -1, unverified: 1 } } }),
+    /-1 is not a whole number from 1/,
+  ],
+  [
+    'limits.peers.trusted',
+    () => client({ limits: { peers: { trusted: Infinity, unverified: 1 } } }),
+    /is not a whole number/,
+  ],
   ['limits.nonsense', () => client({ limits: wrong({ nonsense: 3 }) }), /there is no such limit/],
   [
     'limits.guesses.burst',

@@ -1,5 +1,6 @@
 /** The limits of guesses, and their destinations. docs/adr/0016 */
 import { describe, expect, test } from 'vitest';
+import { reached } from '../../../../test/support/limit-hits.ts';
 import { at, data, teredo } from '../../../../test/support/client-rig.ts';
 import {
   A,
@@ -13,6 +14,7 @@ import {
   lastGuess,
   trailersOf,
 } from '../../../../test/support/nat-rig.ts';
+import { CLIENT_LIMITS } from '../limits.ts';
 
 const ATTACKER = at('198.18.0.66:4000');
 const VICTIM = at('198.51.100.66:53');
@@ -59,6 +61,17 @@ describe('postponed guesses', () => {
     expect(rig.machine.counters.sentGuesses - before).toBeGreaterThan(1_000);
     expect(probes.length).toBeGreaterThan(1_000);
   });
+});
+
+test.each([
+  [512, 0],
+  [260, 0],
+  [240, 1],
+])('%i sockets at most: a guess of a stranger reports the limit %i times', (randomPorts, times) => {
+  const rig = new NatRig('random', { limits: { ...CLIENT_LIMITS, randomPorts } });
+  agree(rig, A, A_SERVER, A_MAPPED, { habit: 'stable' }).pass(500);
+  expect(rig.machine.counters.sentGuesses).toBeGreaterThan(100);
+  expect(reached(rig.machine, 'random-ports')[0]).toBe(times);
 });
 
 test('no socket is wanted on a port number that does not exist', () => {

@@ -11,6 +11,8 @@ import type { SocketPool } from './socket-pool.ts';
 /** One side opens its NAT with random ports by this many sockets, the other tries this many ports: 256 x 1,700 / 64,512 are 6.7 hits. */
 const OPENINGS = 256;
 const PROBES = 1_700;
+/** 3.4 hits: 97 of 100 such guesses succeed. */
+const FEWEST_OPENINGS = OPENINGS / 2;
 /** Sockets of the fan between two NATs that count, and the index of the one that matches if no other packets left meanwhile. */
 export const WINDOW = 16;
 export const MIDDLE = 8;
@@ -36,12 +38,22 @@ export class GuessShots {
   /** Our NAT gives each socket's bubble another port, and admits the peer at all of them. */
   *openings(path: PeerPath, guess: Guess): Generator<void> {
     const target = this.context.peers.address(path.peer);
-    for (let i = 0; i < OPENINGS; i++) {
+    const openings = this.openingsFor(guess);
+    for (let i = 0; i < openings; i++) {
       const socket = this.openSocket(path, guess);
       if (socket === 0) return;
       this.send(path, guess, mappedPortOf(target, 0), socket);
       yield;
     }
+  }
+
+  /**
+   * Other peers have sockets too, and this one has another of its own. A guess that gets enough of them is whole, and no limit counts as
+   * reached.
+   */
+  private openingsFor({ isWanted }: Guess): number {
+    const room = this.pool.roomFor(isWanted);
+    return room < FEWEST_OPENINGS ? OPENINGS : Math.min(OPENINGS, room);
   }
 
   /** Each port once, in random order. */

@@ -17,9 +17,15 @@ export class SocketPool {
     this.context = context;
   }
 
-  /** Whether a peer that this host does not want may have one: half of them are kept for peers that it wants. */
+  /** How many may still be opened. Half of all are kept for peers that this host wants. */
+  roomFor(isWanted: boolean): number {
+    const most = this.context.limits.randomPorts;
+    return Math.max(0, (isWanted ? most : Math.ceil(most / 2)) - this.count);
+  }
+
+  /** Whether a peer that this host does not want may have one. */
   hasRoomForStranger(peer: number): boolean {
-    if (this.count < this.context.limits.randomPorts / 2) return true;
+    if (this.roomFor(false) > 0) return true;
     this.context.hits.ipv6('random-ports', this.context.peers.address(peer), 0);
     return false;
   }
