@@ -60,6 +60,12 @@ async function totalsOf(
   };
 }
 
+/** The test of the client has gone through the server, and only the native host's reply through the relay. */
+async function expectReplyToTest(relay: Namespace): Promise<void> {
+  const { receivedPackets, receivedBytes, sentPackets, sentBytes } = await trafficOf(relay, 'relay');
+  expect([sentPackets - receivedPackets, sentBytes - receivedBytes]).toEqual([1, 56]);
+}
+
 test.each(['user', 'kernel'] as const)(
   'path %s: peers add up to the totals, and only grow meanwhile',
   async (path) => {
@@ -71,6 +77,7 @@ test.each(['user', 'kernel'] as const)(
     await startClient(site.client, SERVER_ADDRESS, ...options);
     const address = await teredoAddress(site.client);
     expect(await ping(site.client, NATIVE_ADDRESS)).toBeDefined();
+    if (path === 'user') await expectReplyToTest(net.relay);
     if (path === 'kernel') await proveKernelPath(site.client, NATIVE_ADDRESS, net.relay);
 
     const seats = [
