@@ -1,9 +1,10 @@
 /**
- * `npm run build`: compiles src to dist, and bundles the program's modules into one file, which starts in half the time. The file is as
- * deep in the tree as the modules that find files of the package relative to themselves.
+ * `npm run build`: compiles src to dist, bundles the program's modules into one file, which starts in half the time, and makes the dashboard. The
+ * program's file is as deep in the tree as the modules that find files of the package relative to themselves.
  */
 import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildDashboard } from './dashboard.mjs';
 import { bin, root, run } from './run.mjs';
 
 /** Builds beside the old result, then replaces it: another run may be starting programs from there. Ends this process on errors. */
@@ -14,6 +15,7 @@ export async function build() {
   const status = run(bin('tsc'), ['-p', 'tsconfig.build.json', '--outDir', fresh, '--noEmitOnError']);
   if (status === 0) {
     await bundle(join(fresh, 'cli'));
+    await buildDashboard(join(fresh, 'dashboard.html'));
     replace(dist, fresh, old);
   }
   for (const left of [fresh, old]) rmSync(left, { recursive: true, force: true });

@@ -5,6 +5,7 @@ const CODE = ['src', 'test', 'bench', 'examples', 'scripts', 'vitest.config.ts']
 
 const CHECKS = [
   ['types', 'tsc', ['-p', 'tsconfig.json']],
+  ['types of the dashboard', 'tsc', ['-p', 'src/dashboard/tsconfig.json']],
   ['types without node', 'tsc', ['-p', 'tsconfig.pure.json']],
   ['lint', 'oxlint', ['--deny-warnings', ...CODE]],
   ['format', 'oxfmt', ['--check', ...CODE]],

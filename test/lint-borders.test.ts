@@ -20,6 +20,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   control: ['runtime', 'io', 'core', 'wire'],
   daemon: ['control', 'runtime', 'io', 'core', 'wire'],
   cli: ['daemon', 'control', 'runtime', 'io', 'core', 'wire', 'lab'],
+  dashboard: [],
 };
 
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
@@ -33,6 +34,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   control: ['node:fs'],
   daemon: ['node:fs'],
   cli: ['node:fs', 'commander'],
+  dashboard: [],
 };
 const ALL_PACKAGES = ['@noble/hashes/hmac.js', 'koffi', 'node:fs', 'commander'];
 
@@ -104,6 +106,16 @@ const plants: Plant[] = [
     text: `import { a } from 'node:fs';\nexport const b: unknown = a;`,
     forbidden: false,
   },
+  ...['status', 'words'].map((name) => ({
+    file: `src/dashboard/control-${name}.ts`,
+    text: `export * from '../control/${name}.ts';`,
+    forbidden: false,
+  })),
+  ...['process.pid', 'Buffer.alloc(1)', 'document.body.innerHTML'].map((code, i) => ({
+    file: `src/dashboard/global${i}.ts`,
+    text: `export const x: unknown = ${code};`,
+    forbidden: true,
+  })),
   { file: 'src/export.ts', text: `export * from './cli/a.ts';`, forbidden: true },
   {
     file: 'src/io/ports.ts',

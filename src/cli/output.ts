@@ -35,23 +35,3 @@ export function printColumns(titles: readonly string[], rows: readonly (readonly
     );
   }
 }
-
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
-
-/** "184 B", "1.2 GB": a number of octets for people. */
-export function formatOctets(octets: number): string {
-  let [value, unit] = [octets, 0];
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1_000;
-    unit++;
-  }
-  return `${unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]!}`;
-}
-
-/** "3 min", "2 h 5 min": a span of time for people. */
-export function formatSpan(seconds: number): string {
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}

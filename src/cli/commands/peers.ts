@@ -1,9 +1,8 @@
 import { Command, Option } from 'commander';
 import { MAX_PEERS } from '../../control/control-protocol.ts';
 import type { PeerStatus, PeersStatus } from '../../control/status.ts';
-import type { CarriedReason } from '../../io/ports.ts';
-import { meansInWords } from '../means.ts';
-import { formatSpan, printColumns, printJson, printLine } from '../output.ts';
+import { formatSpan, meansInWords, pathInWords } from '../../control/words.ts';
+import { printColumns, printJson, printLine } from '../output.ts';
 import { countValue } from '../values.ts';
 import { askOne, reading } from './ask-daemon.ts';
 
@@ -89,19 +88,6 @@ function printPeers(answer: PeersStatus): void {
 }
 
 const TRAFFIC = ['PACKETS IN', 'OCTETS IN', 'PACKETS OUT', 'OCTETS OUT'];
-
-const REASONS: Readonly<Record<CarriedReason, string>> = {
-  unproven: 'not proven yet',
-  unanswered: 'no answer to packets of the kernel',
-  refused: 'sending refused by this host',
-  unseen: 'receiving prevented by this host',
-};
-
-/** The data path: both ways or one. */
-function pathInWords({ carried, carriedReason }: PeerStatus): string {
-  const path = carried === 'both' ? 'kernel' : carried === 'inward' ? 'kernel in, user out' : 'user';
-  return carriedReason === undefined ? path : `${path} (${REASONS[carriedReason]})`;
-}
 
 function ago(seconds: number | undefined): string {
   return seconds === undefined ? '-' : `${formatSpan(seconds)} ago`;

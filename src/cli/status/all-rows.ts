@@ -1,6 +1,6 @@
 import type { RoleStatus } from '../../control/status.ts';
+import { formatSpan } from '../../control/words.ts';
 import { dataPathRows } from '../data-path.ts';
-import { formatSpan } from '../output.ts';
 import type { Row } from './rows.ts';
 
 /** The further rows of `--verbose`: settings, uplinks, and each counter that is not 0. */

@@ -1,10 +1,9 @@
 /** The rows of `teredo status`: the few that tell a person whether a daemon works. */
 import type { ClientStatus, DataPath, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
+import { formatOctets, formatSpan, meansInWords } from '../../control/words.ts';
 import { accessInWords } from '../../daemon/access.ts';
 import { portMappingInWords } from '../../daemon/port-mapping.ts';
 import { stateInWords } from '../../daemon/state-in-words.ts';
-import { meansInWords } from '../means.ts';
-import { formatOctets, formatSpan } from '../output.ts';
 import { rateOf, trafficOf } from './sample.ts';
 import type { Sample } from './sample.ts';
 
