@@ -51,6 +51,7 @@ const LONG_TESTS = {
   ...PACKAGING,
   lintian: 'lintian',
   umoci: 'umoci',
+  'qemu-aarch64-static': 'qemu-user-static',
   man: 'man-db',
   bird: 'bird2',
 };
