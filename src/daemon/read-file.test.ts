@@ -25,7 +25,7 @@ beforeEach(() => {
 /** The exit status and the message, without the folder of the test. */
 function refusal(path = file): string {
   try {
-    return JSON.stringify(readOperatorFile(path, 'configuration file'));
+    return JSON.stringify(readOperatorFile(path, { name: 'configuration file', mostKilobytes: 64 }));
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
     return `${error.exitCode} ${error.lines.join('\n').replaceAll(folder, '')}`;
@@ -40,7 +40,7 @@ test('a path that leads to no file is the fault of the user, in plain words', ()
   expect(refusal(join(folder, 'x'.repeat(300)))).toMatch(/^2 cannot read .*: the path is too long$/);
   symlinkSync('loop', join(folder, 'loop'));
   expect(refusal(join(folder, 'loop'))).toMatch(/^2 cannot read \/loop: .*too many links in its path$/);
-  expect(refusal('/dev/zero')).toBe('2 /dev/zero is longer than 4 MB: it is no configuration file');
+  expect(refusal('/dev/zero')).toBe('2 /dev/zero is longer than 64 kB: it is no configuration file');
 });
 
 test('a FIFO is not waited for, and the contents of a pipe are taken', () => {

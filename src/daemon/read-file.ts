@@ -4,8 +4,13 @@ import { faultOfFile } from '../io/trusted-files.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { failureToRead } from './file-failures.ts';
 
-/** More than any file of this program holds. The limit also ends the reading of a device, which has no end. */
-const MOST_BYTES = 4 << 20;
+/** A kind of file, for the message about one that is too long. */
+export interface FileKind {
+  readonly name: string;
+  /** More than any such file has. The limit also ends the reading of a device, which has no end. */
+  readonly mostKilobytes: number;
+}
+
 const READABLE_BY_ALL = 0o004;
 /** How long the writer of a pipe may take: a daemon does nothing else meanwhile. */
 const PIPE_MS = 2_000;
@@ -14,29 +19,34 @@ const LINE_FEED = 0x0a;
 
 /**
  * The text of a file that an operator has written for a daemon. Throws a CommandFailure if the file cannot be read, or if another account could have written it.
- * `onReadableByAll` is called if all users of the host can read the file. `content`: for the message about a file that is too long.
+ * `onReadableByAll` is called if all users of the host can read the file.
  */
 export function readOperatorFile(
   file: string,
-  content: string,
+  { name, mostKilobytes }: FileKind,
   onReadableByAll: () => void = () => {},
 ): string {
+  const most = mostKilobytes << 10;
   let bytes: Buffer;
   try {
     const fault = faultOfFile(file, invoker());
     if (fault !== undefined) throw new Error(fault);
-    bytes = readAtMost(file, MOST_BYTES + 1, onReadableByAll);
+    bytes = readAtMost(file, most + 1, onReadableByAll);
   } catch (error) {
     throw failureToRead(file, error as NodeJS.ErrnoException);
   }
-  if (bytes.length > MOST_BYTES)
+  if (bytes.length > most)
     throw new CommandFailure(
       EXIT.USAGE,
-      `${file} is longer than ${MOST_BYTES >> 20} MB: it is no ${content}`,
+      `${file} is longer than ${inWords(mostKilobytes)}: it is no ${name}`,
     );
   const line = lineOfOtherEncoding(bytes);
   if (line === undefined) return bytes.toString('utf8');
   throw new CommandFailure(EXIT.USAGE, `${file}:${line}: the text is not in UTF-8: save the file in UTF-8`);
+}
+
+function inWords(kilobytes: number): string {
+  return kilobytes < 1_024 ? `${kilobytes} kB` : `${kilobytes >> 10} MB`;
 }
 
 /** The user that became root by sudo: the file may belong to it. */

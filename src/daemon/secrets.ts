@@ -5,6 +5,9 @@ import { CommandFailure, EXIT } from './exit-codes.ts';
 import { readOperatorFile } from './read-file.ts';
 import { readableForUnit } from './unit-account.ts';
 
+/** A server may have many clients with keys. */
+const FILE_OF_KEYS = { name: 'file of keys', mostKilobytes: 4_096 };
+
 type Warn = (message: string) => void;
 
 /** A client's key for secure qualification (RFC 4380 section 5.2.2): identifier and secret belong together. `warn` gets a doubt about the file. */
@@ -58,7 +61,7 @@ export function readKeys(
 }
 
 function readText(file: string, warn: Warn): string {
-  return readOperatorFile(file, 'file of keys', () =>
+  return readOperatorFile(file, FILE_OF_KEYS, () =>
     warn(
       `all users of this host can read the keys in ${file}: chmod 600 ${file}, or for the systemd unit: ${readableForUnit(file)}`,
     ),

@@ -107,3 +107,10 @@ test('limits may be given in any form of TOML', () => {
     );
   }
 });
+
+test('of very many errors the first 20 are shown', () => {
+  const lines = Array.from({ length: 2_000 }, (_, i) => `key${i} = 1`);
+  const parse = () => parseConfiguration('FILE', ['role = "relay"', '[relay]', ...lines].join('\n'));
+  expect(parse).toThrow('FILE has 2000 errors, of which the first 20 are:');
+  expect(faultsIn('role = "relay"', '[relay]', ...lines)).toHaveLength(20);
+});

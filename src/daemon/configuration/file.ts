@@ -10,7 +10,10 @@ import type { GivenValues } from './layers.ts';
 import type { RoleName } from './roles.ts';
 import { ROLE_SCHEMA, schemaOf } from './schema.ts';
 
-/** An error of a file. */
+/** So many errors are shown. */
+const MOST_SHOWN = 20;
+
+/** An error of a file. The message may take long to make: only those that are shown are asked for it. */
 interface Fault {
   readonly place: Place;
   readonly message: string;
@@ -78,9 +81,12 @@ function faultsOf(error: z.ZodError, document: TomlDocument, role?: RoleName): F
 
 function unknownKey(table: Path, key: string, document: TomlDocument, role?: RoleName): Fault {
   const where = table.length === 0 ? '' : ` in [${table.join('.')}]`;
+  const advice = (): string => (role === undefined ? '' : adviceFor(table, key, role, document.headers));
   return {
     place: document.placeOfKey([...table, key]),
-    message: `there is no key "${key}"${where}${role === undefined ? '' : adviceFor(table, key, role, document.headers)}`,
+    get message() {
+      return `there is no key "${key}"${where}${advice()}`;
+    },
   };
 }
 
@@ -98,8 +104,10 @@ function nameOf(path: Path): string {
 function failureOf(path: string, faults: readonly Fault[]): CommandFailure {
   const lines = faults
     .toSorted((one, other) => one.place.line - other.place.line || one.place.column - other.place.column)
+    .slice(0, MOST_SHOWN)
     .map(({ place, message }) => `${path}:${place.line}:${place.column}: ${printable(message)}`);
   const [only] = lines;
   if (lines.length === 1) return new CommandFailure(EXIT.USAGE, only!);
-  return new CommandFailure(EXIT.USAGE, `${path} has ${lines.length} errors:`, lines);
+  const which = faults.length > lines.length ? `, of which the first ${lines.length} are` : '';
+  return new CommandFailure(EXIT.USAGE, `${path} has ${faults.length} errors${which}:`, lines);
 }

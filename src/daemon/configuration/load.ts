@@ -5,7 +5,9 @@ import type { ConfigurationFile } from './file.ts';
 
 export { jsonSchema } from './schema.ts';
 
+const CONFIGURATION_FILE = { name: 'configuration file', mostKilobytes: 256 };
+
 /** Throws a CommandFailure that lists all errors. */
 export function loadConfiguration(path: string): ConfigurationFile {
-  return parseConfiguration(path, readOperatorFile(path, 'configuration file'));
+  return parseConfiguration(path, readOperatorFile(path, CONFIGURATION_FILE));
 }
