@@ -136,6 +136,17 @@ test('a reload is for the daemon of this configuration file, although others hav
   expect(changes).toEqual(reloaded.map((one) => `reload ${one}`));
 });
 
+test('a reload of a file that no daemon was started from names the file', async () => {
+  await daemon(first, 'relay', 'relay', HERE, false, '/etc/teredo/relay.toml');
+  await expect(reload('/etc/teredo/office.toml')).rejects.toMatchObject({
+    exitCode: 3,
+    message: 'no teredo daemon with the configuration file /etc/teredo/office.toml is running here',
+  });
+  await daemon(first, 'mute', 'relay', HERE, true);
+  await expect(reload('/etc/teredo/office.toml')).rejects.toThrow('ended without an answer');
+  expect(changes).toEqual([]);
+});
+
 test('a daemon elsewhere does not stand in for one that does not answer', async () => {
   await daemon(first, 'relay', 'relay', HERE, true);
   await daemon(second, 'relay', 'relay', ELSEWHERE);

@@ -101,18 +101,22 @@ export async function findOne(name: string | undefined, role?: RoleStatus['role'
 export async function findConfigured(given: string | undefined): Promise<FoundDaemon> {
   if (given === undefined) return findOne(given);
   const file = configurationPath(given);
-  const found = (await allHere()).filter(({ answer }) => answer.file === file);
-  if (found.length > 1) throw several(given, found);
-  const [only] = found;
-  return only === undefined ? findOne(given) : { path: only.path, name: only.answer.name };
+  const { found, failures } = await allHere();
+  const started = found.filter(({ answer }) => answer.file === file);
+  if (started.length > 1) throw several(given, started);
+  const [only] = started;
+  if (only !== undefined) return { path: only.path, name: only.answer.name };
+  if (!given.includes('/')) return findOne(given); // no name has a "/"
+  if (failures.length > 0) throw noAnswer(given, [], failures);
+  throw failure(EXIT.NO_DAEMON, `no teredo daemon with the configuration file ${file} is running here`);
 }
 
-async function allHere(): Promise<readonly AnswerAt<DaemonStatus>[]> {
+async function allHere(): ReturnType<typeof findAnswers<DaemonStatus>> {
   try {
-    return (await findAnswers<DaemonStatus>(undefined, { command: 'status' })).found;
+    return await findAnswers<DaemonStatus>(undefined, { command: 'status' });
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
-    return [];
+    return { found: [], failures: error.exitCode === EXIT.NO_DAEMON ? [] : [error] };
   }
 }
 
