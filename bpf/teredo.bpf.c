@@ -11,6 +11,7 @@
 #include "peer-maps.h"
 #include "peer-reports.h"
 #include "inner-packet.h"
+#include "native-prefixes.h"
 #include "samples.h"
 #include "outer-checksums.h"
 #include "trials.h"
@@ -199,6 +200,8 @@ int encap(struct __sk_buff *skb)
 		__sync_fetch_and_add(&peer->tx_packets, packets);
 		__sync_fetch_and_add(&peer->tx_bytes, length);
 		report(peer, &inner.daddr, now);
+		if (c->role == ROLE_RELAY)
+			tally(&inner.saddr, length, false);
 		count(COUNT_carriedOut, packets);
 		count(COUNT_carriedOutBytes, length);
 	}
@@ -332,6 +335,8 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 	__sync_fetch_and_add(&peer->rx_packets, packets);
 	__sync_fetch_and_add(&peer->rx_bytes, length);
 	report(peer, &inner->saddr, now);
+	if (c->role == ROLE_RELAY)
+		tally(&inner->daddr, length, true);
 	count(COUNT_carriedIn, packets);
 	count(COUNT_carriedInBytes, length);
 	return bpf_redirect(c->tunnel, BPF_F_INGRESS);

@@ -45,7 +45,8 @@
 	X(inExtension)           /* an extension header (C-31), or a fragment of IPv4 */                                         \
 	X(inEcnDropped)          /* congestion of which the sender cannot be informed: N-8 */                                    \
 	X(inRefused)             /* the kernel cannot unwrap this one */                                                         \
-	X(reportsLate)           /* no room in the ring of reports; the next packet tries again */
+	X(reportsLate)           /* no room in the ring of reports; the next packet tries again */                               \
+	X(talliesLost)           /* of native prefixes: there were too many prefixes at once */
 
 /* The most interfaces by which peers are reached. */
 #define MAX_UPLINKS 16
@@ -235,6 +236,19 @@ struct report {
 	__u64 tx_bytes;
 	__u32 rx_packets;
 	__u32 tx_packets;
+};
+
+/*
+ * Tallies of native prefixes, by the first 64 bits of the address: one for each TALLY_OCTETS of all prefixes on average. So a tally stands
+ * for that many octets.
+ */
+#define TALLY_OCTETS 65536
+/* The most prefixes whose tallies wait for user space. */
+#define MAX_PREFIXES 4096
+
+struct prefix_tallies {
+	__u32 received; /* from the prefix */
+	__u32 sent;     /* to it */
 };
 
 struct served_key {

@@ -82,10 +82,10 @@ export interface OffloadingMachine extends Machine {
     traffic?: PeerTraffic,
   ): void;
   /**
-   * Samples of carried packets from and to native hosts of the /64 prefix at `buffer[offset]`: each stands for OCTETS_PER_SAMPLE octets
-   * (users/samples.ts). Only to a relay.
+   * Of carried packets from and to native hosts of the /64 prefix at `buffer[offset]` so many tallies were made, each for OCTETS_PER_TALLY
+   * octets (users/tallies.ts). Only for a relay.
    */
-  handleSamples?(buffer: Uint8Array, offset: number, received: number, sent: number, now: number): void;
+  handleTallies?(buffer: Uint8Array, offset: number, received: number, sent: number, now: number): void;
   /** Traffic of the peer with this IPv6 address: handled by the machine, or reported to it. Undefined: no such peer. */
   trafficOf(address: Ipv6): PeerTraffic | undefined;
   /** The kernel path has forgotten all peers: each peer is offered again with its next packet in either direction. */

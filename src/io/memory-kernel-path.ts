@@ -143,6 +143,8 @@ export class MemoryKernelPath implements KernelPath {
   report(): void {
     this.cancelReport?.();
     this.cancelReport = undefined;
-    if (this.carrier.hasReports) this.handlers?.onCarried(this.carrier.takeReports());
+    if (!this.carrier.hasReports) return;
+    this.handlers?.onCarried(this.carrier.takeReports());
+    this.handlers?.onTallies?.(this.carrier.takeTallies());
   }
 }

@@ -8,6 +8,7 @@
  */
 import type { AccessList } from '../core/access-list.ts';
 import type { Carried } from '../core/offload/carried.ts';
+import type { PrefixTallies } from '../core/offload/prefix-tallies.ts';
 import type { LimitHits } from '../core/limit-hits.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import type { ServerLimits } from '../core/server/index.ts';
@@ -119,6 +120,8 @@ export type { Carried as CarriedBatch } from '../core/offload/carried.ts';
 
 export interface KernelPathHandlers {
   onCarried(batch: Carried): void;
+  /** Only a relay's kernel path makes tallies. The batch is valid until this returns. */
+  onTallies?(batch: PrefixTallies): void;
   /** All entries are gone, after a last report about them. Offer the peers again. */
   onReset(): void;
   /**
@@ -189,7 +192,7 @@ export interface KernelPath {
   pathOf(peer: Ipv6): CarriedPath;
   /** Packets of a peer that were carried, but not yet reported by {@link KernelPathHandlers.onCarried}. */
   unreported(peer: Ipv6): PeerTraffic;
-  /** Hands over the due reports at once: this method calls the handler, and so does {@link forget}. */
+  /** Hands over the due reports and tallies at once: this method calls the handlers, and so does {@link forget}. */
   report(): void;
   /** Removes all peers, and hands over the reports about them. */
   forget(): void;

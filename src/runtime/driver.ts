@@ -11,6 +11,8 @@ import type {
   UdpReceiver,
 } from '../io/ports.ts';
 import { trafficAt } from '../core/offload/carried.ts';
+import { PREFIX_BYTES } from '../core/offload/prefix-tallies.ts';
+import type { PrefixTallies } from '../core/offload/prefix-tallies.ts';
 import type { CommandExecutor } from '../core/commands.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
 import type { MachineEvent } from '../core/events.ts';
@@ -130,6 +132,7 @@ export class Driver implements CommandExecutor {
     this.kernelPath = { port, machine };
     port.start({
       onCarried: (batch) => this.handleCarried(machine, batch),
+      onTallies: (batch) => this.handleTallies(machine, batch),
       onReset: () => this.request((now) => machine.handleOffloadReset(now)),
       onLost: (reason) => {
         if (this.kernelPath?.port !== port) return;
@@ -262,6 +265,14 @@ export class Driver implements CommandExecutor {
       this.drain();
     }
     this.settle();
+  }
+
+  /** A tally causes no command. */
+  private handleTallies(machine: OffloadingMachine, { count, buffer, received, sent }: PrefixTallies): void {
+    if (this.closed) return;
+    const now = this.clock.now();
+    for (let i = 0; i < count; i++)
+      machine.handleTallies?.(buffer, PREFIX_BYTES * i, received[i]!, sent[i]!, now);
   }
 
   /** After a batch: send the queued packets, report the events, set the alarm. */

@@ -1,6 +1,9 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
+import { OCTETS_PER_TALLY } from '../../src/core/users/index.ts';
 import type { CarriedBatch } from '../../src/io/ports.ts';
-import { parsePrefix } from '../../src/wire/index.ts';
+import { parsePrefix, toHex } from '../../src/wire/index.ts';
+import type { Ipv6 } from '../../src/wire/index.ts';
 import { bubble, data, v6 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
 import { join } from '../support/machine-rig.ts';
@@ -13,6 +16,7 @@ const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
 const STRANGER = v6('2001:0:cb00:7178::3');
 const NATIVE = v6('2001:db8::1');
+const FAR_NATIVE = v6('2001:db8:0:7::1');
 
 /** Every adapter has to pass the same tests. `open` cleans up with onTestFinished. */
 const RIGS: readonly { name: string; skipped: boolean; open: (role: 'client' | 'relay') => Promise<Rig> }[] =
@@ -267,6 +271,33 @@ for (const { name, skipped, open } of RIGS) {
       expect(totalOf(reports, 'receivedBytes')).toBe(counted().receivedBytes);
     });
 
+    test.each(['relay', 'client'] as const)(
+      '%s: makes tallies of native prefixes for a relay only',
+      async (role) => {
+        const { rig, tallies } = await started(role);
+        const [near, far] = role === 'relay' ? [NATIVE, FAR_NATIVE] : [OWN, OWN];
+        for (let i = 1; i <= 1_500; i++) {
+          rig.hostSends(data(near, PEER, 1_280));
+          if (i % 50 === 0) await eventually(() => expect(rig.peerGot().length).toBeGreaterThanOrEqual(i));
+        }
+        for (let i = 1; i <= 700; i++) {
+          rig.peerSends(data(PEER, far, 1_280));
+          if (i % 50 === 0) await eventually(() => expect(rig.hostGot().length).toBeGreaterThanOrEqual(i));
+        }
+        rig.kernelPath.report();
+        if (role === 'client') return expect(tallies).toEqual([]);
+        const prefixes = tallies.map(({ prefix }) => toHex(prefix));
+        expect(new Set(prefixes)).toEqual(new Set([toHex(NATIVE, 0, 8), toHex(FAR_NATIVE, 0, 8)]));
+        const sum = (prefix: Ipv6, of: 'received' | 'sent') =>
+          tallies.reduce((all, one) => all + (toHex(one.prefix) === toHex(prefix, 0, 8) ? one[of] : 0), 0);
+        // Each processor has octets without a tally.
+        const most = 3 * availableParallelism();
+        expect(Math.abs(sum(NATIVE, 'received') - (1_500 * 1_280) / OCTETS_PER_TALLY)).toBeLessThan(most);
+        expect(Math.abs(sum(FAR_NATIVE, 'sent') - (700 * 1_280) / OCTETS_PER_TALLY)).toBeLessThan(most);
+        expect([sum(NATIVE, 'sent'), sum(FAR_NATIVE, 'received')]).toEqual([0, 0]);
+      },
+    );
+
     test('when the routes change it reports, forgets all peers, and informs the handlers', async () => {
       const running = await started();
       const { rig, reports, said } = running;
@@ -313,6 +344,7 @@ interface Report {
 class Started {
   readonly rig: Rig;
   readonly reports: Report[] = [];
+  readonly tallies: { readonly prefix: Uint8Array; readonly received: number; readonly sent: number }[] = [];
   readonly said: string[] = [];
 
   constructor(rig: Rig) {
@@ -321,6 +353,14 @@ class Started {
       onCarried: (batch) => {
         this.said.push('carried');
         for (let i = 0; i < batch.count; i++) this.reports.push(reportOf(batch, i));
+      },
+      onTallies: ({ count, buffer, received, sent }) => {
+        for (let i = 0; i < count; i++)
+          this.tallies.push({
+            prefix: buffer.slice(8 * i, 8 * (i + 1)),
+            received: received[i]!,
+            sent: sent[i]!,
+          });
       },
       onReset: () => this.said.push('reset'),
       onLost: () => this.said.push('lost'),

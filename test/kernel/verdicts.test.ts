@@ -36,6 +36,7 @@ const NEVER = new Set([
   'inProof',
   'inRefused',
   'reportsLate',
+  'talliesLost',
 ]);
 
 beforeAll(async () => {

@@ -21,6 +21,8 @@ import {
 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import type { Carried } from './carried.ts';
+import { TallyMaker } from './prefix-tallies.ts';
+import type { PrefixTallies } from './prefix-tallies.ts';
 
 /** Least time between two reports of a peer, and between two samples of its packets. */
 const SPACING_MS = 1_000;
@@ -107,6 +109,7 @@ export class Carrier {
   private readonly role: 'client' | 'relay';
   private readonly served = new ServedRange([]);
   private readonly entries = new Map<string, Entry>();
+  private readonly tallies = new TallyMaker();
   /** Copies of entries to be reported. */
   private reports: Entry[] = [];
   private own: Ipv6 | undefined = undefined;
@@ -120,9 +123,9 @@ export class Carrier {
     return this.entries.size;
   }
 
-  /** Whether {@link takeReports} would return a report. */
+  /** Whether {@link takeReports} or {@link takeTallies} would return anything. */
   get hasReports(): boolean {
-    return this.reports.length > 0;
+    return this.reports.length > 0 || !this.tallies.isEmpty;
   }
 
   /** The client's address; undefined: no packet is carried. */
@@ -227,6 +230,7 @@ export class Carrier {
     entry.sentBytes += end - start;
     counters.carriedOut++;
     counters.carriedOutBytes += end - start;
+    this.tally(b, start + SOURCE, end - start, 'received');
     this.report(entry, now);
     return entry;
   }
@@ -266,6 +270,7 @@ export class Carrier {
     entry.receivedBytes += end - start;
     counters.carriedIn++;
     counters.carriedInBytes += end - start;
+    this.tally(b, start + DESTINATION, end - start, 'sent');
     this.report(entry, now);
     return 'carried';
   }
@@ -295,6 +300,15 @@ export class Carrier {
       sentPackets: column((entry) => entry.sentPackets),
       sentBytes: column((entry) => entry.sentBytes),
     };
+  }
+
+  /** The tallies of native prefixes since the last call. */
+  takeTallies(): PrefixTallies {
+    return this.tallies.take();
+  }
+
+  private tally(b: Uint8Array, native: number, octets: number, direction: 'received' | 'sent'): void {
+    if (this.role === 'relay') this.tallies.count(b, native, octets, direction);
   }
 
   private reasonToLookAt(

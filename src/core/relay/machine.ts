@@ -203,8 +203,8 @@ export class RelayMachine implements OffloadingMachine {
     this.contacting.carried(peer, receivedAt, sentAt, now);
   }
 
-  handleSamples(buffer: Uint8Array, offset: number, received: number, sent: number, now: number): void {
-    this.users.sampled(buffer, offset, received, sent, now);
+  handleTallies(buffer: Uint8Array, offset: number, received: number, sent: number, now: number): void {
+    this.users.tallied(buffer, offset, received, sent, now);
   }
 
   /** The clients and native prefixes with the most traffic of a window: at most `most` of each. */

@@ -1,6 +1,6 @@
 import { writeUint32 } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
-import { samplingError } from './samples.ts';
+import { tallyingError } from './tallies.ts';
 import { KEY_WORDS } from './summary.ts';
 import type { UserCounts } from './summary.ts';
 import type { WindowUsers } from './windows.ts';
@@ -51,14 +51,14 @@ function ofKind(counts: UserCounts, most: number): UsersOfKind {
   };
 }
 
-function userAt({ keys, received, sent, missed, sampledTotal }: UserCounts, i: number): HeavyUser {
+function userAt({ keys, received, sent, missed, estimatedTotal }: UserCounts, i: number): HeavyUser {
   const address = new Uint8Array(16);
   for (let word = 0; word < KEY_WORDS; word++) writeUint32(address, 4 * word, keys[KEY_WORDS * i + word]!);
-  const sampled = Math.min(received[i]! + sent[i]!, sampledTotal);
+  const tallied = Math.min(received[i]! + sent[i]!, estimatedTotal);
   return {
     address,
     receivedBytes: received[i]!,
     sentBytes: sent[i]!,
-    errorBytes: Math.ceil(missed[i]! + samplingError(sampled)),
+    errorBytes: Math.ceil(missed[i]! + tallyingError(tallied)),
   };
 }

@@ -76,11 +76,11 @@ describe('users of a relay', () => {
     expect(rig.machine.usersOver('hour', 1, rig.now).peers.users[0]!.receivedBytes).toBe(100_000);
   });
 
-  test('what the kernel path has carried counts: of clients exactly, of prefixes as its samples say', () => {
+  test('what the kernel path has carried counts: of clients exactly, of prefixes as its tallies say', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT).advance(70_000);
     const carried = { receivedPackets: 2, receivedBytes: 3_000_000, sentPackets: 1, sentBytes: 1_000_000 };
     rig.machine.handleCarried(CLIENT, 0, rig.now, rig.now, rig.now, carried);
-    rig.machine.handleSamples(NATIVE, 0, 16, 48, rig.now);
+    rig.machine.handleTallies(NATIVE, 0, 16, 48, rig.now);
     expect(seen(rig)).toEqual({
       peers: [`${formatIpv6(CLIENT)} 3000000 1000000 0`],
       prefixes: [`2001:db8:1:2:: ${16 * 65_536} ${48 * 65_536} ${3 * 8 * 65_536}`],

@@ -3,7 +3,7 @@ import type { PeerTraffic } from '../peer-traffic.ts';
 import { DESTINATION, SOURCE, readUint32 } from '../../wire/index.ts';
 import { heavyUsers } from './heavy-users.ts';
 import type { HeavyUsers } from './heavy-users.ts';
-import { OCTETS_PER_SAMPLE } from './samples.ts';
+import { OCTETS_PER_TALLY } from './tallies.ts';
 import { KEY_WORDS } from './summary.ts';
 import { UserWindows } from './windows.ts';
 import type { UserWindow } from './windows.ts';
@@ -48,11 +48,11 @@ export class RelayUsers {
     this.peers.add(key, receivedBytes, sentBytes, now);
   }
 
-  /** The kernel path has taken so many samples of packets from and to the /64 prefix at `buffer[at]`. */
-  sampled(buffer: Uint8Array, at: number, received: number, sent: number, now: number): void {
+  /** The kernel path has made so many tallies of packets from and to the /64 prefix at `buffer[at]`. */
+  tallied(buffer: Uint8Array, at: number, received: number, sent: number, now: number): void {
     this.endRun();
     setPrefix(key, buffer, at);
-    this.prefixes.addSampled(key, received * OCTETS_PER_SAMPLE, sent * OCTETS_PER_SAMPLE, now);
+    this.prefixes.addEstimated(key, received * OCTETS_PER_TALLY, sent * OCTETS_PER_TALLY, now);
   }
 
   /** The users of a window: at most `most` clients, and as many prefixes. */

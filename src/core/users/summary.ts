@@ -33,8 +33,8 @@ export interface UserCounts {
   /** Octets of all users. */
   readonly receivedTotal: number;
   readonly sentTotal: number;
-  /** The part of both that is known from samples only. */
-  readonly sampledTotal: number;
+  /** The part of both that is estimated. */
+  readonly estimatedTotal: number;
 }
 
 export const NO_USERS: UserCounts = {
@@ -46,7 +46,7 @@ export const NO_USERS: UserCounts = {
   error: 0,
   receivedTotal: 0,
   sentTotal: 0,
-  sampledTotal: 0,
+  estimatedTotal: 0,
 };
 
 export class Summary implements UserCounts {
@@ -54,7 +54,7 @@ export class Summary implements UserCounts {
   error = 0;
   receivedTotal = 0;
   sentTotal = 0;
-  sampledTotal = 0;
+  estimatedTotal = 0;
   readonly keys = new Uint32Array(CAPACITY * KEY_WORDS);
   readonly received = new Float64Array(CAPACITY);
   readonly sent = new Float64Array(CAPACITY);
@@ -77,10 +77,10 @@ export class Summary implements UserCounts {
     this.sentTotal += sent;
   }
 
-  /** As {@link add}; the octets are those that a sample stands for. */
-  addSampled(key: Uint32Array, received: number, sent: number): void {
+  /** As {@link add}; the octets are estimated. */
+  addEstimated(key: Uint32Array, received: number, sent: number): void {
     this.add(key, received, sent);
-    this.sampledTotal += received + sent;
+    this.estimatedTotal += received + sent;
   }
 
   /** Adds other users, and other octets of the same users. */
@@ -98,13 +98,13 @@ export class Summary implements UserCounts {
     }
     this.receivedTotal += other.receivedTotal;
     this.sentTotal += other.sentTotal;
-    this.sampledTotal += other.sampledTotal;
+    this.estimatedTotal += other.estimatedTotal;
   }
 
   /** A copy with at most {@link KEPT} users; the others are removed here, too. */
   freeze(): UserCounts {
     if (this.count > KEPT) this.removeSmall();
-    const { count, error, receivedTotal, sentTotal, sampledTotal } = this;
+    const { count, error, receivedTotal, sentTotal, estimatedTotal } = this;
     if (count === 0 && error === 0) return NO_USERS;
     return {
       count,
@@ -115,13 +115,13 @@ export class Summary implements UserCounts {
       error,
       receivedTotal,
       sentTotal,
-      sampledTotal,
+      estimatedTotal,
     };
   }
 
   clear(): void {
     if (this.count > 0) this.index.fill(0);
-    this.count = this.error = this.receivedTotal = this.sentTotal = this.sampledTotal = 0;
+    this.count = this.error = this.receivedTotal = this.sentTotal = this.estimatedTotal = 0;
   }
 
   /** The entry of the user with this key. It is made if there is none. */

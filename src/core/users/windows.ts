@@ -45,10 +45,10 @@ export class UserWindows {
     this.present[0]!.add(key, received, sent);
   }
 
-  /** As {@link add}; the octets are those that a sample stands for. */
-  addSampled(key: Uint32Array, received: number, sent: number, now: number): void {
+  /** As {@link add}; the octets are estimated. */
+  addEstimated(key: Uint32Array, received: number, sent: number, now: number): void {
     if (now >= this.spanEnd) this.advance(now);
-    this.present[0]!.addSampled(key, received, sent);
+    this.present[0]!.addEstimated(key, received, sent);
   }
 
   over(window: UserWindow, now: number): WindowUsers {

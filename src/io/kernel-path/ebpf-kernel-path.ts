@@ -4,6 +4,7 @@ import { KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT, WAY } from '../../linux/b
 import type { Way } from '../../linux/bpf/layout.ts';
 import { PeerMap, emptyCarried } from '../../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../linux/bpf/peer-program.ts';
+import { PrefixMap } from '../../linux/bpf/prefix-map.ts';
 import type { Program } from '../../linux/bpf/program.ts';
 import { ReportRing } from '../../linux/bpf/report-ring.ts';
 import { ServedMap } from '../../linux/bpf/served-map.ts';
@@ -13,6 +14,7 @@ import { Poll } from '../../linux/poll.ts';
 import { countSystemFailure, isShortage } from '../../linux/system-failures.ts';
 import { WayOut } from '../../linux/way-out.ts';
 import type { Entropy } from '../../core/entropy.ts';
+import type { PrefixTallies } from '../../core/offload/prefix-tallies.ts';
 import type { PeerTraffic } from '../../core/peer-traffic.ts';
 import { formatIpv6 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
@@ -56,6 +58,8 @@ export class EbpfKernelPath implements KernelPath {
   private readonly program: Program;
   private readonly peers: PeerMap;
   private readonly served: ServedMap;
+  /** Only of a relay. */
+  private readonly tallies: PrefixMap | undefined;
   private readonly ring: ReportRing;
   private readonly uplinks: Uplinks;
   private readonly wayOut: WayOut;
@@ -123,6 +127,7 @@ export class EbpfKernelPath implements KernelPath {
       this.undo.push(() => void (this.last = this.program.readCounters(KERNEL_COUNTERS)));
       this.peers = new PeerMap(this.program.map('peers'), this.program.program('amend'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
+      if (options.role === 'relay') this.tallies = new PrefixMap(this.program.map('prefixes'));
       this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
       this.handle = filterHandle(options.local);
       // The programs are attached when the first peer is offered. Until then the programs of a killed process would take this one's
@@ -466,9 +471,26 @@ export class EbpfKernelPath implements KernelPath {
       else this.handleNotice(view, offset);
     });
     this.reports.flush();
+    this.handOverTallies();
     this.proofs.handleTimeout(this.clock.now());
     if (this.config.stretchFor(this.peers.size)) this.guarded(() => this.config.write());
     if (this.peers.size > 0) this.fetchLater();
+  }
+
+  /** Where the system refuses to give them, they are fetched later. */
+  private handOverTallies(): void {
+    const tallies = this.takeTallies();
+    if (tallies !== undefined && tallies.count > 0) this.handlers?.onTallies?.(tallies);
+  }
+
+  private takeTallies(): PrefixTallies | undefined {
+    try {
+      return this.tallies?.take();
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+      countSystemFailure(error);
+      return undefined;
+    }
   }
 
   private handleNotice(view: DataView, offset: number): void {

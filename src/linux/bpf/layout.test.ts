@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { CARRIED_SILENCE_MS } from '../../core/constants.ts';
 import { MAX_FORWARDED_TRAILER_BYTES } from '../../core/server/limits.ts';
+import { OCTETS_PER_TALLY } from '../../core/users/index.ts';
 import { MAX_TRAILER_BYTES } from '../../wire/index.ts';
 import {
   AMEND,
@@ -14,9 +15,11 @@ import {
   INJECTED_WAY,
   KERNEL_COUNTERS,
   LONG_UNIT_SHIFT,
+  MAX_PREFIXES,
   MAX_UPLINKS,
   NOTICE,
   NOTICE_KIND,
+  PREFIX_TALLIES,
   PEER,
   PROOF,
   REPORT,
@@ -61,12 +64,14 @@ test('the counters are those of the programs, in their order', () => {
 test('limits that the programs share with the machines are the same', () => {
   const [, seconds] = /^#define SILENCE_NS \((\d+) \* NS_PER_SECOND\)$/m.exec(HEADER)!;
   expect(Number(seconds) * 1_000).toBe(CARRIED_SILENCE_MS);
+  expect(OCTETS_PER_TALLY).toBe(define('TALLY_OCTETS'));
   expect(define('MAX_TRAILERS', SERVER_PROGRAM)).toBe(MAX_FORWARDED_TRAILER_BYTES);
   expect(MAX_TRAILER_BYTES).toBeLessThanOrEqual(MAX_FORWARDED_TRAILER_BYTES);
 });
 
 test('so are the other constants', () => {
   expect(MAX_UPLINKS).toBe(define('MAX_UPLINKS'));
+  expect(MAX_PREFIXES).toBe(define('MAX_PREFIXES'));
   expect(GATEWAY_BY_ROUTE).toBe(define('GATEWAY_BY_ROUTE'));
   expect(UNIT_SHIFT).toBe(define('UNIT_SHIFT'));
   expect(LONG_UNIT_SHIFT).toBe(define('LONG_UNIT_SHIFT'));
@@ -129,6 +134,7 @@ test.each<[string, Readonly<Record<string, number>>]>([
   ['amendment', AMENDMENT],
   ['notice', NOTICE],
   ['served_key', SERVED_KEY],
+  ['prefix_tallies', PREFIX_TALLIES],
   ['server_config', SERVER_CONFIG],
   ['access_key', ACCESS_KEY],
   ['range', RANGE],

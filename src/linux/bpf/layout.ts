@@ -37,9 +37,12 @@ export const KERNEL_COUNTERS = [
   'inEcnDropped',
   'inRefused',
   'reportsLate',
+  'talliesLost',
 ] as const;
 
 export const MAX_UPLINKS = 16;
+/** The most native prefixes whose tallies wait. */
+export const MAX_PREFIXES = 4_096;
 
 /** A gateway with this value means: ask the routes for each packet. */
 export const GATEWAY_BY_ROUTE = 0xffff_ffff;
@@ -150,4 +153,5 @@ export const REPORT = {
   sentPackets: 52,
   SIZE: 56,
 } as const;
+export const PREFIX_TALLIES = { received: 0, sent: 4, SIZE: 8 } as const;
 export const SERVED_KEY = { length: 0, prefix: 4, SIZE: 20 } as const;

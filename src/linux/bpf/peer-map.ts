@@ -1,6 +1,6 @@
-import { SystemCallError } from '../errors.ts';
 import { E, Memory } from '../libc.ts';
 import { Amender } from './amend.ts';
+import { EntryBatches } from './entry-batches.ts';
 import {
   AMEND,
   AMENDMENT,
@@ -180,19 +180,7 @@ export class PeerMap {
     batch: Libbpf['takeBatch'],
     see: (peer: Uint8Array, values: DataView, at: number) => void,
   ): void {
-    const place = new Memory(8); // the table's cursor for the next batch, and the number of entries in it
-    const keys = new Memory(BATCH * KEY);
-    const values = new Memory(BATCH * PEER.SIZE);
-    for (let from = 0, ended = false; !ended; from = place.address) {
-      place.view.setUint32(4, BATCH, true);
-      const { address } = place;
-      const result = batch(this.fd, from, address, keys.address, values.address, address + 4, 0);
-      if (result < 0 && result !== -E.ENOENT) throw new SystemCallError('bpf_map_*_batch', -result);
-      ended = result < 0;
-      const count = place.view.getUint32(4, true);
-      for (let i = 0; i < count; i++)
-        see(keys.bytes.subarray(i * KEY, (i + 1) * KEY), values.view, i * PEER.SIZE);
-    }
+    new EntryBatches(KEY, PEER.SIZE, BATCH).walk(batch, this.fd, see);
   }
 
   private read(peer: Uint8Array): boolean {

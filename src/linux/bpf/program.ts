@@ -9,7 +9,7 @@ import { possibleProcessors } from './processors.ts';
 interface Objects {
   readonly teredo: {
     readonly programs: 'encap' | 'decap' | 'inject' | 'amend' | 'probe';
-    readonly maps: 'config' | 'uplinks' | 'peers' | 'served' | 'proofs' | 'reports' | 'counters';
+    readonly maps: 'config' | 'uplinks' | 'peers' | 'served' | 'prefixes' | 'proofs' | 'reports' | 'counters';
     readonly constants: 'unwrapping';
   };
   readonly server: {
