@@ -11,6 +11,7 @@ export type { ServerEvents, ServerSettings } from './runtime/server.ts';
 export type { ClientSnapshot, RelaySnapshot, ServerSnapshot } from './runtime/status.ts';
 export { AccessList } from './core/access-list.ts';
 export type { AccessRules } from './core/access-list.ts';
+export type { HeavyUser, HeavyUsers, UserWindow, UsersOfKind } from './core/users/index.ts';
 export type { PeerTraffic } from './core/peer-traffic.ts';
 export { SettingsError } from './runtime/settings/settings-error.ts';
 export { LifecycleError } from './runtime/start-once.ts';

@@ -7,6 +7,7 @@ import { root } from '../run.mjs';
 export const FILES = {
   status: 'RoleStatus',
   peers: 'PeersStatus',
+  users: 'UsersStatus',
   contact: 'ContactStatus',
   reload: 'ReloadStatus',
   ready: 'ReadyStatus',
@@ -14,7 +15,12 @@ export const FILES = {
 };
 
 /** Types that others extend. */
-const BASES = { Answerer: 'Answerer', DaemonStatus: 'DaemonStatus', Traffic: 'Traffic' };
+const BASES = {
+  Answerer: 'Answerer',
+  DaemonStatus: 'DaemonStatus',
+  Traffic: 'Traffic',
+  HeavyUser: 'HeavyUser',
+};
 
 /** The schemas, by the name of the file; an object may have further fields: those of a later version. */
 export function jsonSchemas() {

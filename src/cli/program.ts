@@ -10,6 +10,7 @@ import { readyCommand } from './commands/ready.ts';
 import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
+import { usersCommand } from './commands/users.ts';
 import { VERSION } from './commands/version.ts';
 import { completeCommand } from './completion/command.ts';
 import { demoCommand } from './demo/command.ts';
@@ -37,6 +38,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     readyCommand(finish),
     drainCommand(),
     peersCommand(),
+    usersCommand(),
     pingCommand(finish),
     netcheckCommand(finish),
     addressCommand(),

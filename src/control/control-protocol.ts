@@ -4,17 +4,22 @@
  * commands give information.
  */
 
+import { USER_WINDOWS } from '../core/users/index.ts';
+import type { UserWindow } from '../core/users/index.ts';
+
 /** A longer line is no request. */
 export const MAX_REQUEST_BYTES = 4096;
 /** More peers than this are in no answer. */
 export const MAX_PEERS = 100_000;
 
 export interface ControlRequest {
-  readonly command: 'status' | 'peers' | 'contact' | 'drain' | 'reload';
+  readonly command: 'status' | 'peers' | 'users' | 'contact' | 'drain' | 'reload';
   /** `contact`: the peer's address, in text. */
   readonly address?: string;
-  /** `peers`: how many at most. */
+  /** `peers`, `users`: how many at most. */
   readonly limit?: number;
+  /** `users`: the span of time. */
+  readonly window?: UserWindow;
 }
 
 export type ControlAnswer =
@@ -36,11 +41,24 @@ export function parseRequest(line: string): ControlRequest | undefined {
     return undefined; // not JSON: answered as a bad request
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { command, limit, address } = value as Record<string, unknown>;
+  const { command, limit, address, window } = value as Record<string, unknown>;
   if (command === 'contact') return typeof address === 'string' ? { command, address } : undefined;
   if (command === 'reload') return { command };
-  if (command !== 'status' && command !== 'peers' && command !== 'drain') return undefined;
-  if (limit === undefined) return { command };
-  if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 0) return undefined;
-  return { command, limit: Math.min(limit, MAX_PEERS) };
+  if (command !== 'status' && command !== 'peers' && command !== 'users' && command !== 'drain')
+    return undefined;
+  if (limit !== undefined && !isCount(limit)) return undefined;
+  if (window !== undefined && !isWindow(window)) return undefined;
+  return {
+    command,
+    ...(limit === undefined ? {} : { limit: Math.min(limit, MAX_PEERS) }),
+    ...(window === undefined ? {} : { window }),
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
+}
+
+function isWindow(value: unknown): value is UserWindow {
+  return (USER_WINDOWS as readonly unknown[]).includes(value);
 }

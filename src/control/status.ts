@@ -4,6 +4,7 @@
  */
 import type { PeerMeans } from '../core/client/index.ts';
 import type { ClientState, NatKind, QualificationReason } from '../core/events.ts';
+import type { UserWindow } from '../core/users/index.ts';
 import type { CarriedReason, CarriedWay } from '../io/ports.ts';
 import type { PortHabit } from '../wire/index.ts';
 import type {
@@ -11,10 +12,12 @@ import type {
   EndpointText,
   Ipv4PrefixText,
   Ipv4Text,
+  Ipv6PrefixText,
   Ipv6Text,
   Milliseconds,
   Octets,
   Packets,
+  Part,
   Port,
   ProcessId,
   Seconds,
@@ -234,7 +237,56 @@ export interface RelayStatus extends DaemonStatus {
   readonly peers: PeerCounts;
   /** Since the start. */
   readonly traffic: Traffic;
+  /** The client with the most octets of the last minute; absent where there were none. */
+  readonly largestPeer?: HeavyPeer;
+  /** The native prefix with the most octets of the last minute; absent where there were none. */
+  readonly largestPrefix?: HeavyPrefix;
   readonly dataPath: DataPath;
+}
+
+/** A user of a relay in a window of time: octets of IPv6 packets, on both data paths. */
+export interface HeavyUser {
+  /** Received from it. */
+  readonly receivedBytes: Octets;
+  /** Sent to it. */
+  readonly sentBytes: Octets;
+  /** The most by which the sum of both is wrong; exceeded in less than 1 of 100 cases where the octets of prefixes are estimated. */
+  readonly errorBytes: Octets;
+  /** Its part of the octets of all users of its kind. */
+  readonly share: Part;
+}
+
+/** A client of a relay. */
+export interface HeavyPeer extends HeavyUser {
+  /** Its IPv6 address. */
+  readonly address: Ipv6Text;
+  /** The IPv4 address and port in its address. */
+  readonly mapped: EndpointText;
+}
+
+/** Native hosts of a /64 prefix. */
+export interface HeavyPrefix extends HeavyUser {
+  /** The prefix. */
+  readonly prefix: Ipv6PrefixText;
+}
+
+/** `teredo users --json`: the clients and native prefixes of a relay with the most traffic. */
+export interface UsersStatus extends Answerer {
+  readonly window: UserWindow;
+  /** How long the window is: as its name says or a little longer; shorter after the start. */
+  readonly windowSeconds: Seconds;
+  /** Whether no count has an error, and no user is missing. */
+  readonly exact: boolean;
+  /** The octets of all clients. */
+  readonly totalBytes: Octets;
+  /** The most octets of a client that is not counted. */
+  readonly missedPeerBytes: Octets;
+  /** The most octets of a prefix that is not counted. */
+  readonly missedPrefixBytes: Octets;
+  /** Those with the most octets first. */
+  readonly peers: readonly HeavyPeer[];
+  /** Those with the most octets first. Two clients that meet have none. */
+  readonly prefixes: readonly HeavyPrefix[];
 }
 
 /** `teredo status --json`: a daemon, by its role. */

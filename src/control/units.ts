@@ -10,6 +10,8 @@ export type Count = number;
 export type Seconds = number;
 /** @unit milliseconds @minimum 0 */
 export type Milliseconds = number;
+/** @unit part @minimum 0 @maximum 1 */
+export type Part = number;
 /** @unit port-number @asType integer @minimum 0 @maximum 65535 */
 export type Port = number;
 /** @unit process-number @asType integer @minimum 1 */
@@ -20,5 +22,7 @@ export type Ipv4Text = string;
 export type Ipv6Text = string;
 /** IPv4 address and port: `192.0.2.1:4096`. @pattern ^[0-9.]+:[0-9]+$ */
 export type EndpointText = string;
+/** IPv6 prefix and length: `2001:db8:1:2::/64`. @pattern ^[0-9a-f:]+/[0-9]+$ */
+export type Ipv6PrefixText = string;
 /** IPv4 address and length: `192.0.2.0/24`. @pattern ^[0-9.]+/[0-9]+$ */
 export type Ipv4PrefixText = string;

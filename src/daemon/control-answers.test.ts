@@ -12,7 +12,7 @@ import type { Role } from './run-role.ts';
 
 /** The answer of a relay to a request. */
 async function answerTo(
-  command: 'status' | 'drain' | 'reload',
+  command: 'status' | 'drain' | 'reload' | 'users',
   { drain, ...reload }: { drain?: Role['drain'] } & Partial<Pick<Reload, 'file' | 'status' | 'reload'>>,
 ): Promise<ControlAnswer> {
   const directory = mkdtempSync(join(tmpdir(), 'teredo-answers-'));
@@ -41,6 +41,14 @@ test('a drain that does not withdraw the announcement has failed', async () => {
     ok: false,
     code: 'not-withdrawn',
     message: expect.stringMatching(/^relay could not withdraw 2001::\/32 and still announces it/) as string,
+  });
+});
+
+test('only a relay knows its users', async () => {
+  expect(await answerTo('users', {})).toEqual({
+    ok: false,
+    code: 'no-relay',
+    message: 'relay is no relay: only a relay knows its users',
   });
 });
 

@@ -1,9 +1,16 @@
 import { controlDirectory } from '../control/control-path.ts';
-import type { ControlAnswer } from '../control/control-protocol.ts';
+import type { ControlAnswer, ControlRequest } from '../control/control-protocol.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { ControlHandler, ListAnswer } from '../control/control-server.ts';
 import { networkNamespace } from '../control/network-namespace.ts';
-import type { DaemonStatus, PeerStatus, PeersStatus, ReloadStatus, RoleStatus } from '../control/status.ts';
+import type {
+  DaemonStatus,
+  PeerStatus,
+  PeersStatus,
+  ReloadStatus,
+  RoleStatus,
+  UsersStatus,
+} from '../control/status.ts';
 import { parseIpv6 } from '../wire/index.ts';
 import { SettingsError } from '../runtime/settings/settings-error.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
@@ -16,6 +23,8 @@ import type { Role } from './run-role.ts';
 const MAX_AUTOMATIC_NAMES = 1_000;
 /** How many peers an answer shows when the question gives no number. */
 const DEFAULT_PEERS = 1_000;
+/** How many users. */
+const DEFAULT_USERS = 10;
 
 /**
  * Opens the control socket of a role, under `name` or under the first free one of KIND, KIND-2, KIND-3 ... Throws a CommandFailure where there
@@ -70,6 +79,8 @@ function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
         if (role.peers === undefined)
           return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
         return peersAnswer(name, role.peers(request.limit ?? DEFAULT_PEERS));
+      case 'users':
+        return usersAnswer(name, role, request);
       case 'drain':
         if (role.drain === undefined)
           return {
@@ -157,6 +168,22 @@ function peersAnswer(
     total,
   };
   return { ok: true, result, list: 'peers', items: shown };
+}
+
+function usersAnswer(
+  name: string,
+  role: Role,
+  { window = 'minute', limit = DEFAULT_USERS }: ControlRequest,
+): ControlAnswer {
+  if (role.users === undefined)
+    return { ok: false, code: 'no-relay', message: `${name} is no relay: only a relay knows its users` };
+  const result: UsersStatus = {
+    version: 1,
+    name,
+    networkNamespace: networkNamespace(),
+    ...role.users(window, limit),
+  };
+  return { ok: true, result };
 }
 
 const started = performance.now();

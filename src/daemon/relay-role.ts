@@ -1,6 +1,7 @@
-import type { PeerStatus, RelayStatus } from '../control/status.ts';
+import type { Answerer, PeerStatus, RelayStatus, UsersStatus } from '../control/status.ts';
 import { TRUSTED } from '../core/peer-table.ts';
 import { NO_TRAFFIC } from '../core/peer-traffic.ts';
+import type { UserWindow } from '../core/users/index.ts';
 import { RELAY_LIMITS } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { HostNetwork } from '../io/ports.ts';
@@ -21,6 +22,7 @@ import { say, sayDataPath, sayWarning, sayWhyNotKernel } from './log.ts';
 import { carriedStatus, secondsAgo } from './peer-status.ts';
 import type { Role, RunningRole } from './run-role.ts';
 import { explainNotLocal } from './start-notices.ts';
+import { largestUsers, usersStatus } from './users-status.ts';
 import { withWords } from './state-in-words.ts';
 
 export class RelayRole implements Role {
@@ -89,6 +91,7 @@ export class RelayRole implements Role {
       access: accessStatus(now.access),
       peers: now.peers,
       traffic: now.traffic,
+      ...largestUsers(this.relay.users('minute', 1)),
       limitsReached: now.limitsReached,
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },
@@ -101,6 +104,10 @@ export class RelayRole implements Role {
     } catch {
       return {}; // the process may open no more files
     }
+  }
+
+  users(window: UserWindow, limit: number): Omit<UsersStatus, keyof Answerer> {
+    return usersStatus(window, this.relay.users(window, limit));
   }
 
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {

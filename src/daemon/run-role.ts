@@ -1,5 +1,6 @@
 import { whyElsewhere } from '../control/control-path.ts';
-import type { ContactStatus, PeerStatus, RoleStatus } from '../control/status.ts';
+import type { Answerer, ContactStatus, PeerStatus, RoleStatus, UsersStatus } from '../control/status.ts';
+import type { UserWindow } from '../core/users/index.ts';
 import { within } from '../io/deadline.ts';
 import { endProcess } from '../io/end-process.ts';
 import { feedWatchdog } from '../io/systemd.ts';
@@ -20,6 +21,8 @@ export interface Role {
   status(name: string): RoleStatus;
   /** The peers now; the status of each is made when it is taken. */
   peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus> };
+  /** The users with the most traffic: at most `limit` clients, and as many prefixes. */
+  users?(window: UserWindow, limit: number): Omit<UsersStatus, keyof Answerer>;
   /** See {@link Changeable}. */
   prepare: Changeable['prepare'];
   /** Progress of the search for a way to this address. */

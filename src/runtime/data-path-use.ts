@@ -1,5 +1,5 @@
 import type { OffloadingMachine } from '../core/machine.ts';
-import { addTraffic } from '../core/peer-traffic.ts';
+import { NO_TRAFFIC, addTraffic } from '../core/peer-traffic.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import type { CancelTimer, CarriedPath, Clock, KernelPath, Udp, UplinkState } from '../io/ports.ts';
@@ -124,6 +124,16 @@ export class DataPathUse {
     if (before === undefined || reported === undefined) return reported;
     if (COLUMNS.some((column) => reported[column] !== before[column])) rest = port.unreported(peer);
     return addTraffic(reported, rest);
+  }
+
+  /** Has the machine count what the kernel has reported up to now. */
+  report(): void {
+    this.port?.report();
+  }
+
+  /** Packets and octets of a peer that the kernel has carried, but not reported: those of the last second before its last packet, at most. */
+  unreportedOf(peer: Ipv6): PeerTraffic {
+    return this.port?.unreported(peer) ?? NO_TRAFFIC;
   }
 
   /** From now on there can be one. Throws why there is none, where the wish allows no other. */

@@ -4,6 +4,7 @@ import { EnvironmentError } from '../io/errors.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
+import { formatIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import { Client } from './client.ts';
 import type { ClientSettings } from './client-settings.ts';
@@ -172,6 +173,43 @@ test('a relay and a client carry for each other', async () => {
   expect(relay.counters['relayedToClients']).toBe(relayed);
   expect(carriedOut(r)).toBe(3);
   expect(relay.isOffloaded(relay.peers.find(client.address!, 0))).toBe(true);
+});
+
+test('a relay knows its users, whichever data path carries: clients exactly, prefixes by tallies of the kernel', async () => {
+  const net = await Net.open();
+  const [a, b, r] = [net.host(HOST_A), net.host(HOST_B), net.host(HOST_R)];
+  const [alice, bob] = [await net.client(a), await net.client(b)];
+  const relay = await net.relay(r);
+  const far = v6('2001:db8:0:1::1');
+  const octets = { alice: 0, bob: 0 };
+  const exchange = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      expect(await net.send(r, a, data(NATIVE, alice.address!, 1_280))).toBe(true);
+      octets.alice += 1_280;
+      if (i % 3 > 0) continue;
+      expect(await net.send(r, b, data(far, bob.address!, 1_280))).toBe(true);
+      octets.bob += 1_280;
+    }
+  };
+  const expectUsers = (): void => {
+    const { peers, prefixes } = relay.users('hour');
+    expect(peers.users.map(({ address }) => address)).toEqual([alice.address, bob.address]);
+    for (const [i, real] of [octets.alice, octets.bob].entries()) {
+      for (const { receivedBytes, sentBytes, errorBytes } of [peers.users[i]!, prefixes.users[i]!])
+        expect(Math.abs(receivedBytes + sentBytes - real)).toBeLessThanOrEqual(errorBytes);
+      expect(peers.users[i]!.errorBytes, 'the last second').toBeLessThan(20_000);
+    }
+    expect(prefixes.users.map(({ address }) => formatIpv6(address))).toEqual([
+      '2001:db8::',
+      '2001:db8:0:1::',
+    ]);
+  };
+  await exchange(300);
+  expect(carriedOut(r)).toBeGreaterThan(100);
+  expectUsers();
+  relay.setDataPath('user');
+  await exchange(50);
+  expectUsers();
 });
 
 test("H-5: a host-specific relay's addresses are followed", async () => {

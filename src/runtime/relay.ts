@@ -9,6 +9,8 @@ import type { PortFactory } from '../io/port-factory.ts';
 import type { CarriedPath, NetworkMonitor } from '../io/ports.ts';
 import { refusalOf } from '../io/refusable.ts';
 import { Debounce } from '../io/debounce.ts';
+import { MOST_USERS } from '../core/users/index.ts';
+import type { HeavyUser, HeavyUsers, UserWindow } from '../core/users/index.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
@@ -193,6 +195,22 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** Traffic of the peer with this address up to now, on both data paths; undefined: there is no such peer. */
   trafficOf(peer: Ipv6): PeerTraffic | undefined {
     return this.kernelPath.trafficOf(peer);
+  }
+
+  /**
+   * The clients and native prefixes with the most traffic over the last minute, hour or day, on both data paths: at most `most` of each, and
+   * at most 256. Memory is constant, so that counts may have an error, which each of them says.
+   */
+  users(window: UserWindow, most = MOST_USERS): HeavyUsers {
+    this.kernelPath.report();
+    const users = this.machine.usersOver(window, most, this.driver.now);
+    const peers = users.peers.users.map((peer) => this.withUnreported(peer));
+    return { ...users, peers: { ...users.peers, users: peers } };
+  }
+
+  private withUnreported(peer: HeavyUser): HeavyUser {
+    const { receivedBytes, sentBytes } = this.kernelPath.unreportedOf(peer.address);
+    return { ...peer, errorBytes: peer.errorBytes + receivedBytes + sentBytes };
   }
 
   /** As {@link Client.setDataPath}. */

@@ -198,6 +198,8 @@ test('an answer that is none, or not understood, hides no other daemon; control 
   for (const args of [
     ['peers', 'empty'],
     ['peers', 'no-counters'],
+    ['users', 'empty'],
+    ['users', 'no-counters'],
     ['ping', '2001:0:c000:201::1', '-c', '1'],
   ]) {
     const { code, stderr } = await teredo(folder, args);
@@ -338,6 +340,37 @@ test.for([
   const asJson = await teredo(folder, ['peers', ...options, '--json']);
   const { peers } = JSON.parse(asJson.stdout) as { peers: { address: string }[] };
   expect(peers.map(({ address }) => address)).toEqual(order.map((end) => `2001:db8::${end}`));
+});
+
+test('users: a relay for people', async () => {
+  const counts = { receivedBytes: 1_200_000, sentBytes: 300_000, errorBytes: 0, share: 0.75 };
+  const users = {
+    ...answering,
+    window: 'minute',
+    windowSeconds: 60,
+    exact: false,
+    totalBytes: 2_000_000,
+    missedPeerBytes: 4_000,
+    missedPrefixBytes: 0,
+    peers: [{ address: '2001:0:1::1', mapped: '192.0.2.1:7', ...counts }],
+    prefixes: [{ prefix: '2001:db8::/64', ...counts, errorBytes: 70_000 }],
+  };
+  const folder = await daemons({ answering: users });
+  const { code, stdout } = await teredo(folder, ['users']);
+  expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+    ['last 1 min: 2.0 MB from and to clients'],
+    [''],
+    ['CLIENT', 'IPV4', 'SHARE', 'IN', 'OUT', 'A SECOND', 'ERROR'],
+    ['2001:0:1::1', '192.0.2.1:7', '75 %', '1.2 MB', '300 kB', '25 kB', 'none'],
+    [''],
+    ['NATIVE PREFIX', 'SHARE', 'IN', 'OUT', 'A SECOND', 'ERROR'],
+    ['2001:db8::/64', '75 %', '1.2 MB', '300 kB', '25 kB', '70 kB'],
+    [''],
+    ['There are more clients: some with up to 4.0 kB may be missing.'],
+    [''],
+  ]);
+  expect(code).toBe(0);
+  expect(JSON.parse((await teredo(folder, ['users', '--json'])).stdout)).toEqual(users);
 });
 
 const running = { ...answering, uptimeSeconds: 5, access: {}, dataPath: {}, counters: {} };

@@ -1,4 +1,6 @@
 export { RelayUsers } from './relay-users.ts';
+export { KEPT as MOST_USERS } from './summary.ts';
 export { OCTETS_PER_TALLY } from './tallies.ts';
+export { USER_WINDOWS } from './windows.ts';
 export type { UserWindow } from './windows.ts';
-export type { HeavyUsers } from './heavy-users.ts';
+export type { HeavyUser, HeavyUsers, UsersOfKind } from './heavy-users.ts';

@@ -2,8 +2,8 @@ import type { Entropy } from '../entropy.ts';
 import { NO_USERS, Summary } from './summary.ts';
 import type { UserCounts } from './summary.ts';
 
-/** The spans of time for which users are known. */
 export const USER_WINDOWS = ['minute', 'hour', 'day'] as const;
+/** The span of time up to now. */
 export type UserWindow = (typeof USER_WINDOWS)[number];
 
 const SPAN_MS = 10_000;
