@@ -7,4 +7,6 @@ export interface KnownPeer {
   readonly mappedPort: number;
   readonly lastReceived: number;
   readonly lastSent: number;
+  /** Eight bits of further knowledge, which only the machine reads that wrote them. Default 0. */
+  readonly marks?: number;
 }

@@ -5,7 +5,9 @@ import type { Entropy } from '../entropy.ts';
 import type { ClientState } from '../events.ts';
 import type { OffloadingMachine, SocketId } from '../machine.ts';
 import type { LimitHits } from '../limit-hits.ts';
+import type { KnownPeer } from '../known-peer.ts';
 import { NO_PEER, TRUSTED } from '../peer-table.ts';
+import type { PeerTable } from '../peer-table.ts';
 import type { PeerTraffic } from '../peer-traffic.ts';
 import { decodeDatagram, isSourceRouted, isTeredo, parseTrailers } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
@@ -24,6 +26,7 @@ import { PeerContacts } from './peers/peer-contacts.ts';
 import { Reception } from './packets/reception.ts';
 import { RefreshIntervalDetermination } from './service/refresh-interval.ts';
 import { Service } from './service/service.ts';
+import type { KnownQualification } from './service/service.ts';
 import type { ClientMachineStatus, ContactProgress, PeerStatus } from './status.ts';
 import { Transmission } from './packets/transmission.ts';
 
@@ -220,9 +223,39 @@ export class ClientMachine implements OffloadingMachine {
     this.context.offload.set(on);
   }
 
-  /** Before {@link start}: the address of a predecessor of this process. It stays if a server sees the same mapping. */
-  adopt(address: Ipv6): boolean {
-    return this.service.adopt(address);
+  offerAll(now: number): void {
+    const { peers, offload } = this.context;
+    for (const peer of peers) if (peers.isValid(peer, now)) offload.sent(peer);
+  }
+
+  /**
+   * Before {@link start}: the address of a predecessor of this process, and its qualification, if it had one. The address stays if a server sees the
+   * same mapping.
+   */
+  adopt(address: Ipv6, qualification?: KnownQualification): boolean {
+    return this.service.adopt(address, qualification);
+  }
+
+  /** Peers that the predecessor has trusted are trusted again, if its qualification was adopted. Returns how many. */
+  adoptPeers(known: Iterable<KnownPeer>, now: number): number {
+    let count = 0;
+    if (this.context.qualified === undefined) return count;
+    for (const peer of known) if (this.contacts.adopt(peer, now)) count++;
+    return count;
+  }
+
+  /** For a successor; undefined: the client is not qualified. */
+  get qualification(): KnownQualification | undefined {
+    return this.service.knownQualification;
+  }
+
+  /** For a successor: the marks of a trusted peer that is reached by the service port; undefined for others. */
+  marksOf(peer: number, now: number): number | undefined {
+    return this.contacts.marksOf(peer, now);
+  }
+
+  get peerTable(): PeerTable {
+    return this.context.peers;
   }
 
   start(now: number): void {

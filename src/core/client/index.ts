@@ -4,6 +4,7 @@ export { SOCKET } from './options.ts';
 export type { AttachedNetwork, ClientOptions, ServerCandidate } from './options.ts';
 export { CLIENT_LIMITS } from './limits.ts';
 export type { ClientLimits } from './limits.ts';
+export type { KnownQualification } from './service/service.ts';
 export type {
   AdvertisementReason,
   Answer,

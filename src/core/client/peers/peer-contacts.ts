@@ -1,8 +1,9 @@
 import { LOCAL_PEER_MEMORY_MS, PEER_VALIDITY_MS } from '../../constants.ts';
 import { Contacts } from '../../contacts.ts';
 import type { Contact, PaidFrom, Requester } from '../../contacts.ts';
+import type { KnownPeer } from '../../known-peer.ts';
 import { NO_PEER, TRUSTED } from '../../peer-table.ts';
-import { DESTINATION, isTeredo, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
+import { DESTINATION, isNative, isTeredo, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
 import type { Traversal } from '../traversal/index.ts';
 import type { Bubbles } from '../ask/bubbles.ts';
 import type { ConnectivityTest } from '../ask/connectivity-test.ts';
@@ -158,6 +159,30 @@ export class PeerContacts {
       peers.remove(peer);
     }
     return waited;
+  }
+
+  /** A predecessor of this process has trusted the peer. One that is not valid any more has to prove itself again. */
+  adopt(known: KnownPeer, now: number): boolean {
+    const { peers, limits, policy } = this.context;
+    const { address, mappedAddress, mappedPort, lastReceived, lastSent, marks = 0 } = known;
+    const isRecent = lastReceived <= now && now - lastReceived < PEER_VALIDITY_MS && lastSent <= now;
+    const mayBeSentTo = policy.isGlobalUnicast(mappedAddress) && mappedPort !== 0;
+    const isPeer = (isTeredo(address, 0) || isNative(address, 0)) && !this.context.isOwn(address, 0);
+    if (!isRecent || !mayBeSentTo || !isPeer || peers.find(address, 0) !== NO_PEER) return false;
+    if (peers.trustedCount >= limits.peers.trusted) return false;
+    const peer = peers.insert(address, 0);
+    peers.mappedAddress[peer] = mappedAddress;
+    peers.mappedPort[peer] = mappedPort;
+    peers.lastReceived[peer] = lastReceived;
+    peers.lastSent[peer] = lastSent;
+    this.parts.traversal.adopt(peer, marks, now);
+    return peers.trust(peer, now);
+  }
+
+  /** For a successor, which has the service port only, and knows nothing of neighbours. */
+  marksOf(peer: number, now: number): number | undefined {
+    const isByServicePort = this.context.peers.socket[peer] === SOCKET.service;
+    return isByServicePort ? this.parts.traversal.marksOf(peer, now) : undefined;
   }
 
   /** A trusted peer was heard from where it is sent to. CL-45, CL-95 */

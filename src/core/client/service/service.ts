@@ -26,6 +26,14 @@ interface MadeAddress {
   readonly address: Ipv6;
 }
 
+/** The qualification of a predecessor of this process, and the local address with which it was made. */
+export interface KnownQualification extends Pick<
+  Qualified,
+  'verified' | 'symmetric' | 'portStep' | 'roundTripMs'
+> {
+  readonly localAddress: Ipv4 | undefined;
+}
+
 /** The connectivity status of the service: when to qualify, with which servers, and which address follows. RFC 4380 section 5.2 */
 export class Service {
   state: ClientState = 'offline';
@@ -75,9 +83,10 @@ export class Service {
 
   /**
    * A predecessor of this process had this address. It is kept until a server answers: if the mapping is still the same, connections survive.
+   * `qualification`: that of the predecessor. It holds, unless the host is on another network, and the server is asked soon.
    * False: the address is of none of the servers.
    */
-  adopt(address: Ipv6): boolean {
+  adopt(address: Ipv6, qualification?: KnownQualification): boolean {
     const { context } = this;
     const primary = serverOf(address, 0);
     const server = context.servers.findIndex((one) => one.primary === primary);
@@ -88,12 +97,26 @@ export class Service {
     context.address = address;
     context.mapped = mapped;
     this.event({ type: 'address-added', address, mapped, server });
+    if (qualification === undefined || qualification.localAddress !== context.network.localAddress)
+      return true;
+    const { verified, symmetric, portStep, roundTripMs } = qualification;
+    context.qualified = { server, mapped, cone, verified, symmetric, portStep, roundTripMs };
+    context.roundTripMs = roundTripMs;
+    context.natKind = this.judgeNat(context.qualified);
+    this.enter('qualified', undefined);
     return true;
+  }
+
+  /** For a successor; undefined: the client is not qualified. */
+  get knownQualification(): KnownQualification | undefined {
+    const { qualified, network } = this.context;
+    return qualified === undefined ? undefined : { ...qualified, localAddress: network.localAddress };
   }
 
   start(now: number): void {
     if (this.running) return;
     this.running = true;
+    if (this.context.qualified !== undefined) return this.resume(now);
     this.enter('probe', undefined);
     this.qualify(now);
   }
@@ -119,8 +142,9 @@ export class Service {
     if (network.localAddress !== context.network.localAddress) this.withdraw();
     context.network = network;
     context.policy.setSubnets(network.subnets);
-    if (!this.running) return;
+    if (!this.running && context.qualified === undefined) return;
     this.suspend();
+    if (!this.running) return this.enter('offline', 'stopped');
     this.discovery.leave();
     this.refreshInterval.reset();
     context.natKind = 'unknown';
@@ -150,6 +174,13 @@ export class Service {
 
   pollTimeout(): number {
     return Math.min(this.retryAt, this.qualification.pollTimeout(), this.maintenance.pollTimeout());
+  }
+
+  /** The predecessor has qualified. Its server is asked at once whether the mapping is the same. */
+  private resume(now: number): void {
+    this.maintenance.begin();
+    this.discovery.begin(now);
+    this.refreshInterval.begin(now);
   }
 
   /** The start action of RFC 4380 section 5.2.1. */

@@ -14,6 +14,7 @@ import { GuessShots } from './guess-shots.ts';
 import { GuessedAddresses } from './guessed-addresses.ts';
 import { Guessing } from './guessing.ts';
 import { IndirectBubbles } from './indirect-bubbles.ts';
+import { adoptMarks, marksOf } from './known-path.ts';
 import { isMeetingPoint, meansOf } from './means.ts';
 import { PeerBubbles } from './peer-bubbles.ts';
 import { PeerPaths } from './peer-path.ts';
@@ -96,6 +97,19 @@ export class Traversal {
 
   isWanted(peer: number): boolean {
     return this.paths.get(peer)?.isWanted === true;
+  }
+
+  /** For a successor, which takes it to {@link adopt}: what is known of a peer; undefined: it is not reached. */
+  marksOf(peer: number, now: number): number | undefined {
+    if (!this.isReached(peer, now)) return undefined;
+    const path = this.paths.get(peer);
+    return path === undefined ? 0 : marksOf(path);
+  }
+
+  /** A peer that a predecessor has reached by the service port. */
+  adopt(peer: number, marks: number, now: number): void {
+    const heardAt = this.context.peers.lastReceived[peer]!;
+    if (marks !== 0) adoptMarks(this.paths.provide(peer), marks, heardAt, now);
   }
 
   /** The peer to which a socket belongs. */
