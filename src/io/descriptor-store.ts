@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { sys } from '../linux/libc.ts';
 import { isLinkName } from '../linux/bpf/link-store.ts';
+import { isTableSocket } from '../linux/own-table.ts';
 import { repeatedNames } from '../linux/passed-descriptors.ts';
 import type { PassedDescriptor } from '../linux/passed-descriptors.ts';
 import { isUdpSocketAt } from '../linux/socket.ts';
@@ -10,7 +11,7 @@ import { readState } from './kept-state.ts';
 import type { Endpoint } from '../wire/index.ts';
 
 /** The names of the descriptors in the service manager's store. */
-const KINDS = ['udp', 'tun', 'state', 'ways'] as const;
+const KINDS = ['udp', 'tun', 'state', 'ways', 'rules'] as const;
 type Kind = (typeof KINDS)[number];
 
 /** The socket and the interface of a role, by its configuration. */
@@ -20,6 +21,8 @@ export interface RolePlaces {
   readonly tun: string;
   /** Whether a role with this state can be taken over; undefined: there is no state that is whole. Absent: always. */
   readonly fitsState?: (state: Uint8Array | undefined) => boolean;
+  /** Whether the role has rules for its tunnel. */
+  readonly hasRules?: boolean;
   /** Whether the programs of the kernel path stay attached while there is no process. */
   readonly keepsLinks: boolean;
 }
@@ -90,9 +93,10 @@ function isKind(name: string): name is Kind {
   return (KINDS as readonly string[]).includes(name);
 }
 
-function fits(kind: Kind, fd: number, { udp, tun }: RolePlaces): boolean {
+function fits(kind: Kind, fd: number, { udp, tun, hasRules }: RolePlaces): boolean {
   if (kind === 'udp') return isUdpSocketAt(fd, udp.address, udp.port);
   if (kind === 'tun') return isTunOf(fd, tun);
+  if (kind === 'rules') return hasRules === true && isTableSocket(fd);
   return isFile(fd);
 }
 

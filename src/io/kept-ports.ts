@@ -6,6 +6,7 @@ import { DescriptorStore } from './descriptor-store.ts';
 import type { RolePlaces } from './descriptor-store.ts';
 import { kernelPathOf, kernelPorts, openTun } from './kernel-ports.ts';
 import { KernelPathHandover } from './kernel-path/handover.ts';
+import { KernelTunnelRules, explainRules } from './kernel-tunnel-rules.ts';
 import { KeptState } from './kept-state.ts';
 import { KeptTun } from './kept-tun.ts';
 import type { PortFactory } from './port-factory.ts';
@@ -29,6 +30,7 @@ export function keptPorts(places: RolePlaces): KeptPorts {
   const handover = stateIn(store, 'state');
   const kernelPath = new KernelPathHandover(new LinkStore(store, store.links), stateIn(store, 'ways'));
   if (!places.keepsLinks) kernelPath.links.discardLeft();
+  let hasRules = false;
   const ports: PortFactory = {
     ...kernel,
     handover,
@@ -45,6 +47,16 @@ export function keptPorts(places: RolePlaces): KeptPorts {
       const tun = openTun(name, () => new KeptTun(name, kernel.clock, kept));
       if (kept === undefined) store.keep('tun', tun.fd);
       return tun;
+    },
+    openTunnelRules: (tunnel) => {
+      const kept = store.take('rules');
+      const rules = refusable(() => new KernelTunnelRules(tunnel, kept), explainRules);
+      if (kept === undefined) {
+        if (hasRules) store.remove('rules'); // of a first attempt
+        store.keep('rules', rules.fd);
+      }
+      hasRules = true;
+      return rules;
     },
     openKernelPath: (options) => {
       if (!places.keepsLinks) return kernel.openKernelPath(options);

@@ -15,10 +15,14 @@ export class KernelTunnelRules implements TunnelRules {
   private readonly table: OwnTable;
   private readonly index: number;
 
-  /** Throws a SystemCallError: ENODEV if the interface does not exist. */
-  constructor(tunnel: string) {
+  /** `kept`: the socket that has the rules of a predecessor. Throws a SystemCallError: ENODEV if the interface does not exist. */
+  constructor(tunnel: string, kept?: number) {
     this.index = indexOf(tunnel);
-    this.table = new OwnTable(`teredo-${tunnel}`);
+    this.table = new OwnTable(`teredo-${tunnel}`, undefined, kept);
+  }
+
+  get fd(): number {
+    return this.table.fd;
   }
 
   set(own: readonly Ipv6[], refuseInbound: boolean): void {

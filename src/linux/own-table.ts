@@ -1,7 +1,7 @@
 import { SystemCallError } from './errors.ts';
 import { E, Memory, errno, sys } from './libc.ts';
 import { AF_NETLINK, NETLINK_NETFILTER, align } from './netlink.ts';
-import { SOCK_NONBLOCK, SOCK_RAW, openSocket } from './socket.ts';
+import { SOCK_NONBLOCK, SOCK_RAW, isSocketOf, openSocket } from './socket.ts';
 import type { OpenSocket } from './socket.ts';
 
 /** Names and numbers as in linux/netfilter/nf_tables.h. */
@@ -45,12 +45,12 @@ export interface OwnChain {
 }
 
 /**
- * An nftables table for IPv6 that belongs to this process. No other process can change it, and the kernel removes it when the process ends,
- * for whatever reason (NFT_TABLE_F_OWNER, Linux 5.12).
+ * An nftables table for IPv6 that belongs to a socket of this process. No other socket can change it, and the kernel removes it when the last
+ * descriptor of the socket is closed, as at the end of the process (NFT_TABLE_F_OWNER, Linux 5.12).
  */
 export class OwnTable {
+  readonly fd: number;
   private readonly name: string;
-  private readonly fd: number;
   private readonly memory = new Memory(BUFFER);
   private end = 0;
   private sequence = 0;
@@ -60,10 +60,11 @@ export class OwnTable {
   private exists: boolean | undefined = false;
   private closed = false;
 
-  /** Throws a SystemCallError: EPROTONOSUPPORT if the kernel has no nftables. */
-  constructor(name: string, open: OpenSocket = openSocket) {
+  /** `kept`: the socket of a predecessor ({@link isTableSocket}). Throws a SystemCallError: EPROTONOSUPPORT if the kernel has no nftables. */
+  constructor(name: string, open: OpenSocket = openSocket, kept?: number) {
     this.name = name;
-    this.fd = open(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_NETFILTER);
+    this.fd = kept ?? open(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_NETFILTER);
+    if (kept !== undefined) this.exists = undefined;
   }
 
   /**
@@ -246,6 +247,11 @@ export class OwnTable {
     else if (unanswered.size > 0) refusal = E.EAGAIN;
     if (refusal !== 0) throw new SystemCallError('nfnetlink', refusal);
   }
+}
+
+/** Whether a descriptor is a socket of this network namespace that may have a table. */
+export function isTableSocket(fd: number): boolean {
+  return isSocketOf(fd, AF_NETLINK, NETLINK_NETFILTER);
 }
 
 /** Values in the machine's order: indexes of interfaces, and the state of a connection. */

@@ -98,6 +98,13 @@ export function isUdpSocketAt(fd: number, address: number, port: number): boolea
   return local.address === address && (port === 0 || local.port === port) && isOfThisNamespace(fd);
 }
 
+/** Whether a descriptor is a socket of this family and protocol, and of this network namespace. */
+export function isSocketOf(fd: number, family: number, protocol: number): boolean {
+  const [SO_PROTOCOL, SO_DOMAIN] = [38, 39];
+  const isThis = readOption(fd, SO_DOMAIN) === family && readOption(fd, SO_PROTOCOL) === protocol;
+  return isThis && isOfThisNamespace(fd);
+}
+
 /** Whether a socket is of this process's network namespace; true if the kernel does not say (before 5.14). */
 function isOfThisNamespace(fd: number): boolean {
   const own = openSocket(AF_INET, SOCK_DGRAM);
