@@ -11,7 +11,7 @@ const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', ATTACKS
 /** Those of them that measure the cost of a flood or a change: no other test runs at the same time. In the long form all floods are longer. */
 const ALONE = [
   isAll ? ATTACKS : 'test/attack/client.test.ts',
-  'test/kernel/{relay-changes,restart-under-load,several-relays}.test.ts',
+  'test/kernel/{relay-changes,restart-client,restart-under-load,several-relays}.test.ts',
 ];
 /** The kernel tests that run on the kernel path, too: those with the most traffic, as many as ten minutes allow. */
 const KERNEL_PATH = [

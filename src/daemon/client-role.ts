@@ -23,7 +23,7 @@ import { dataPathStatus } from './data-path-status.ts';
 import { EXIT } from './exit-codes.ts';
 import { explainReason } from './explain.ts';
 import type { LogFields } from './log-events.ts';
-import { say, sayDataPath, sayWarning, sayWhyNotKernel } from './log.ts';
+import { say, sayDataPath, sayTakenOver, sayWarning, sayWhyNotKernel } from './log.ts';
 import { peerStatus } from './peer-status.ts';
 import { portMappingInWords, portMappingStatus } from './port-mapping.ts';
 import type { Role, RunningRole } from './run-role.ts';
@@ -112,6 +112,7 @@ export class ClientRole implements Role {
 
   async start(): Promise<void> {
     await this.client.start();
+    sayTakenOver(this.client.adoptedPeers);
     sayWhyNotKernel(this.client.dataPath);
   }
 

@@ -72,6 +72,11 @@ export function sayWhyNotKernel(dataPath: DataPath): void {
   if (dataPathInWords(dataPath) !== dataPath.kind) sayDataPath(dataPath);
 }
 
+/** A restarted role has these peers from the last process. */
+export function sayTakenOver(peers: number): void {
+  if (peers > 0) say('taken-over', `${counted(peers, 'peer')} taken over from the last process`, { peers });
+}
+
 export function sayDataPath(path: DataPath): void {
   say('data-path', `data path: ${dataPathInWords(path)}`, { path: path.kind });
 }

@@ -5,7 +5,6 @@ import type { UserWindow } from '../core/users/index.ts';
 import { RELAY_LIMITS } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { HostNetwork } from '../io/ports.ts';
-import { counted } from '../runtime/counted.ts';
 import { Relay } from '../runtime/relay.ts';
 import type { RelaySettings } from '../runtime/relay.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
@@ -18,7 +17,7 @@ import { commonStatus } from './control-answers.ts';
 import { dataPathStatus } from './data-path-status.ts';
 import { Drain } from './drain.ts';
 import { EXIT } from './exit-codes.ts';
-import { say, sayDataPath, sayWarning, sayWhyNotKernel } from './log.ts';
+import { sayDataPath, sayTakenOver, sayWarning, sayWhyNotKernel } from './log.ts';
 import { carriedStatus, secondsAgo } from './peer-status.ts';
 import type { Role, RunningRole } from './run-role.ts';
 import { explainNotLocal } from './start-notices.ts';
@@ -54,8 +53,7 @@ export class RelayRole implements Role {
 
   async start(): Promise<void> {
     await explainNotLocal(this.relay.start(), this.role === 'relay' ? 'announce' : 'leave-out');
-    const { adoptedPeers: peers } = this.relay;
-    if (peers > 0) say('taken-over', `${counted(peers, 'peer')} taken over from the last process`, { peers });
+    sayTakenOver(this.relay.adoptedPeers);
     sayWhyNotKernel(this.relay.dataPath);
   }
 

@@ -33,7 +33,8 @@ export async function runClient(values: ClientValues, reload?: Reload): Promise<
     udp: { address: settings.bind ?? 0, port: settings.port ?? 0 },
     tun: settings.interface ?? '',
     fitsState: (state) => fitsServers(state, settings.servers),
-    keepsLinks: false,
+    hasRules: true,
+    keepsLinks: settings.dataPath !== 'user',
   });
   notices.push(...noticesOfRemoved(removed));
   const make = (running: RunningRole): ClientRole => new ClientRole(settings, resolve, ports, running);

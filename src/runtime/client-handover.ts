@@ -1,62 +1,82 @@
-import type { ServerCandidate } from '../core/client/index.ts';
-import type { Handover } from '../io/ports.ts';
-import { survive } from '../io/system-failures.ts';
+/**
+ * The state that a client leaves to its successor: its address, its qualification and its trusted peers. The reader believes nothing of it.
+ */
+import type { KnownQualification, ServerCandidate } from '../core/client/index.ts';
+import type { KnownPeer } from '../core/known-peer.ts';
+import type { PeerTable } from '../core/peer-table.ts';
 import { isTeredo, serverOf } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
+import { readPeers, writePeers } from './handover-peers.ts';
 
 /** To be raised with each change of the layout. Other roles have other numbers (handover-state.ts). */
-const LAYOUT = 0x0100_0001;
-const HEADER = 4;
-const ADDRESS = 16;
+const LAYOUT = 0x0100_0002;
+/** Flags, distance of the ports that a server's addresses have seen, round trip (ms), local address (0: unknown), own address; then the peers. */
+const [FLAGS, PORT_STEP, ROUND_TRIP, LOCAL, ADDRESS, HEADER] = [4, 6, 8, 12, 16, 32];
+const [HAS_ADDRESS, IS_QUALIFIED, IS_VERIFIED, IS_SYMMETRIC] = [1, 2, 4, 8];
 
-/** Passes a client's address to its successor, by the descriptor store of a service manager. */
-export class ClientHandover {
-  private readonly handover: Handover | undefined;
-  private isClosed = false;
+/** What a machine has to leave. */
+export interface LeavingClient {
+  readonly address: Ipv6 | undefined;
+  readonly qualification: KnownQualification | undefined;
+  readonly peerTable: PeerTable;
+  marksOf(peer: number, now: number): number | undefined;
+}
 
-  constructor(handover: Handover | undefined) {
-    this.handover = handover;
-  }
+export interface LeftClient {
+  readonly address: Ipv6 | undefined;
+  readonly qualification: KnownQualification | undefined;
+  readonly peers: Iterable<KnownPeer>;
+}
 
-  /** The address that the predecessor had at its end; it is on the interface. */
-  get left(): Ipv6 | undefined {
-    const left = this.handover?.left;
-    return left === undefined ? undefined : readAddress(left.state)?.address;
-  }
+export function writeClient(client: LeavingClient, now: number): Uint8Array {
+  const { address, qualification, peerTable } = client;
+  const state = writePeers(HEADER, peerTable, now, (peer) =>
+    qualification === undefined ? undefined : client.marksOf(peer, now),
+  );
+  const view = new DataView(state.buffer);
+  view.setUint32(0, LAYOUT);
+  if (address === undefined) return state;
+  state.set(address, ADDRESS);
+  view.setUint8(FLAGS, HAS_ADDRESS);
+  if (qualification === undefined) return state;
+  const { verified, symmetric, portStep, roundTripMs, localAddress } = qualification;
+  view.setUint8(
+    FLAGS,
+    HAS_ADDRESS | IS_QUALIFIED | (verified ? IS_VERIFIED : 0) | (symmetric ? IS_SYMMETRIC : 0),
+  );
+  view.setUint16(PORT_STEP, portStep);
+  view.setUint32(ROUND_TRIP, Math.round(roundTripMs));
+  view.setUint32(LOCAL, localAddress ?? 0);
+  return state;
+}
 
-  /** The address is this one now; undefined: the client has none. */
-  note(address: Ipv6 | undefined): void {
-    if (this.isClosed || this.handover === undefined) return;
-    const { handover } = this;
-    survive(() => handover.leave(writeAddress(address)));
-  }
-
-  /** The client ends: its address stays that of its successor. */
-  close(): void {
-    this.isClosed = true;
-  }
+/** `writtenAt`: on this process's clock. Undefined: no state of a client in this layout. */
+export function readClient(state: Uint8Array, writtenAt: number): LeftClient | undefined {
+  const view = new DataView(state.buffer, state.byteOffset, state.length);
+  if (state.length < HEADER || view.getUint32(0) !== LAYOUT) return undefined;
+  const flags = view.getUint8(FLAGS);
+  if ((flags & HAS_ADDRESS) === 0) return { address: undefined, qualification: undefined, peers: [] };
+  if (!isTeredo(state, ADDRESS)) return undefined;
+  const isQualified = (flags & IS_QUALIFIED) !== 0;
+  return {
+    address: state.slice(ADDRESS, ADDRESS + 16),
+    qualification: isQualified
+      ? {
+          verified: (flags & IS_VERIFIED) !== 0,
+          symmetric: (flags & IS_SYMMETRIC) !== 0,
+          portStep: view.getUint16(PORT_STEP),
+          roundTripMs: view.getUint32(ROUND_TRIP),
+          localAddress: view.getUint32(LOCAL) || undefined,
+        }
+      : undefined,
+    peers: isQualified ? readPeers(state, HEADER, writtenAt) : [],
+  };
 }
 
 /** Whether a client with these servers can take over the interface that a predecessor has left with this state. */
 export function fitsServers(state: Uint8Array | undefined, servers: readonly ServerCandidate[]): boolean {
-  const read = state === undefined ? undefined : readAddress(state);
+  const read = state === undefined ? undefined : readClient(state, 0);
   if (read?.address === undefined) return read !== undefined;
   const server = serverOf(read.address, 0);
   return servers.some(({ primary }) => primary === server);
-}
-
-function writeAddress(address: Ipv6 | undefined): Uint8Array {
-  const state = new Uint8Array(HEADER + (address === undefined ? 0 : ADDRESS));
-  new DataView(state.buffer).setUint32(0, LAYOUT);
-  if (address !== undefined) state.set(address, HEADER);
-  return state;
-}
-
-/** Undefined: no state of a client in this layout. */
-function readAddress(state: Uint8Array): { readonly address: Ipv6 | undefined } | undefined {
-  const view = new DataView(state.buffer, state.byteOffset, state.length);
-  if (state.length < HEADER || view.getUint32(0) !== LAYOUT) return undefined;
-  if (state.length === HEADER) return { address: undefined };
-  if (state.length !== HEADER + ADDRESS || !isTeredo(state, HEADER)) return undefined;
-  return { address: state.slice(HEADER) };
 }

@@ -11,7 +11,7 @@ import { Debounce } from '../io/debounce.ts';
 import { countSystemFailure, isShortage, survive } from '../io/system-failures.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv6 } from '../wire/index.ts';
-import { ClientHandover } from './client-handover.ts';
+import { readClient, writeClient } from './client-handover.ts';
 import { ClientInterface } from './client-interface.ts';
 import { machineOptions } from './client-settings.ts';
 import type { ClientEvents, ClientSettings } from './client-settings.ts';
@@ -21,6 +21,7 @@ import { GatewayMapping } from './gateway-mapping.ts';
 import { FailureWarnings } from './failure-warnings.ts';
 import { DataPathUse } from './data-path-use.ts';
 import type { DataPath, DataPathWish } from './data-path-use.ts';
+import { HandoverUse } from './handover-use.ts';
 import { HostWatch } from './host-watch.ts';
 import { LimitLog } from './limit-log.ts';
 import { RepeatedWarnings } from './repeated-warnings.ts';
@@ -44,6 +45,8 @@ const NETWORK_SETTLE_MS = 300;
  *     await client.qualified();
  */
 export class Client extends EventEmitter<ClientEvents> {
+  /** How many trusted peers this client has taken over from a predecessor. */
+  adoptedPeers = 0;
   private readonly settings: ClientSettings;
   private readonly ports: PortFactory;
   private readonly machine: ClientMachine;
@@ -51,7 +54,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly policy: AddressPolicy;
   private readonly kernelPath: DataPathUse;
   private readonly gateway: GatewayMapping;
-  private readonly handover: ClientHandover;
+  private readonly handover: HandoverUse;
   /** The mapping that a server saw last. */
   private lastMapped: Endpoint | undefined;
   private servers: readonly ServerCandidate[];
@@ -102,7 +105,13 @@ export class Client extends EventEmitter<ClientEvents> {
         this.emit('port-mapping', mapping);
       },
     );
-    this.handover = new ClientHandover(ports.handover);
+    const { machine } = this;
+    this.handover = new HandoverUse(ports.handover, ports.clock, {
+      write: (now) => writeClient(machine, now),
+      get peers() {
+        return machine.peerTable.trustedCount;
+      },
+    });
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) =>
       this.emit('warning', line, 'limit'),
     );
@@ -144,7 +153,10 @@ export class Client extends EventEmitter<ClientEvents> {
         );
         driver.attachTun(tun, (error) => this.emit('lost', error));
         guard.begin(() => ports.openTunnelRules(tun.name));
-        await this.tunnel.setUp();
+        const isSetUp = this.tunnel.setUp();
+        // Nothing is awaited before: the first packet that is read may be of a peer that the predecessor knew.
+        this.takeOver();
+        await isSetUp;
         this.startOnce.goOn();
         this.kernelPath.start({
           open: () =>
@@ -164,9 +176,10 @@ export class Client extends EventEmitter<ClientEvents> {
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.debounce.trigger());
       this.suspendWatch.start();
-      this.takeOver();
+      this.handover.start();
       this.lookOnceMore();
       this.restOrStart();
+      this.handover.save();
     } catch (error) {
       await this.close();
       throw refusalOf(error);
@@ -301,6 +314,7 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private async shutDown(): Promise<void> {
+    this.kernelPath.leave();
     this.handover.close();
     this.again?.rest();
     this.debounce.close();
@@ -326,13 +340,13 @@ export class Client extends EventEmitter<ClientEvents> {
         });
         break;
       case 'address-added':
-        this.handover.note(event.address);
+        this.handover.save();
         this.noteMapping(event.mapped);
         this.tunnel?.addAddress(event.address);
         this.tell(() => this.emit('address', event.address));
         break;
       case 'address-removed':
-        this.handover.note(this.address);
+        this.handover.save();
         this.tunnel?.removeAddress(event.address);
         if (this.address === undefined) this.tell(() => this.emit('address', undefined));
         break;
@@ -415,11 +429,15 @@ export class Client extends EventEmitter<ClientEvents> {
     return true;
   }
 
-  /** The interface that a predecessor left has its address. */
+  /** The interface that a predecessor left has its address. If the predecessor was qualified, packets of its peers are carried at once. */
   private takeOver(): void {
-    const { left } = this.handover;
-    if (left === undefined) this.handover.note(undefined);
-    else this.driver.request(() => void this.machine.adopt(left));
+    const left = this.handover.read(readClient);
+    const { address, qualification, peers } = left ?? {};
+    if (address === undefined || this.host.isResting) return;
+    this.driver.request((now) => {
+      if (this.machine.adopt(address, qualification))
+        this.adoptedPeers = this.machine.adoptPeers(peers!, now);
+    });
   }
 
   private restOrStart(): void {

@@ -31,8 +31,22 @@ test('the successor reads the trusted peers, with the times on its own clock', (
   table.insert(addressOf(3), 0); // unverified
   const mappedAddress = 0xc000_0201;
   expect([...readHandover(writeHandover(table, NOW), 50)]).toEqual([
-    { address: addressOf(1), mappedAddress, mappedPort: 40_001, lastReceived: -4_950, lastSent: 40 },
-    { address: addressOf(2), mappedAddress, mappedPort: 40_002, lastReceived: 50, lastSent: -Infinity },
+    {
+      address: addressOf(1),
+      mappedAddress,
+      mappedPort: 40_001,
+      lastReceived: -4_950,
+      lastSent: 40,
+      marks: 0,
+    },
+    {
+      address: addressOf(2),
+      mappedAddress,
+      mappedPort: 40_002,
+      lastReceived: 50,
+      lastSent: -Infinity,
+      marks: 0,
+    },
   ]);
 });
 

@@ -1,50 +1,55 @@
-import type { KnownPeer } from '../core/known-peer.ts';
-import type { PeerTable } from '../core/peer-table.ts';
 import type { CancelTimer, Clock, Handover } from '../io/ports.ts';
 import { survive } from '../io/system-failures.ts';
-import { readHandover, writeHandover } from './handover-state.ts';
 
 /** The least time between two writings of the state, for the successor of a process that is killed; with more peers, this for each peer. */
 const [SAVE_MS, SAVE_MS_A_PEER] = [1_000, 1];
 
-/** Passes the trusted peers of a role to its successor, where a service manager keeps them in between. */
+/** The state of a role. */
+export interface LeftState {
+  write(now: number): Uint8Array;
+  /** How many peers it has, about. */
+  readonly peers: number;
+}
+
+/** Passes the state of a role to its successor, where a service manager keeps it in between. */
 export class HandoverUse {
   private readonly handover: Handover | undefined;
-  private readonly peers: PeerTable;
+  private readonly state: LeftState;
   private readonly clock: Clock;
   private cancelTimer: CancelTimer | undefined;
 
-  constructor(handover: Handover | undefined, peers: PeerTable, clock: Clock) {
+  constructor(handover: Handover | undefined, clock: Clock, state: LeftState) {
     this.handover = handover;
-    this.peers = peers;
     this.clock = clock;
+    this.state = state;
   }
 
-  /** The peers that the predecessor has left. */
-  get left(): Iterable<KnownPeer> {
+  /** What `read` finds in the predecessor's state; undefined: there is none. `writtenAt`: the time of writing, on this process's clock. */
+  read<T>(read: (state: Uint8Array, writtenAt: number) => T): T | undefined {
     const left = this.handover?.left;
-    return left === undefined ? [] : readHandover(left.state, this.clock.now() - left.agoMs);
+    return left === undefined ? undefined : read(left.state, this.clock.now() - left.agoMs);
   }
 
-  /** The role runs: from now on its peers are left to its successor. */
+  /** The role runs: from now on its state is left to its successor. */
   start(): void {
     if (this.handover === undefined) return;
-    const interval = Math.max(SAVE_MS, SAVE_MS_A_PEER * this.peers.trustedCount);
+    const interval = Math.max(SAVE_MS, SAVE_MS_A_PEER * this.state.peers);
     this.cancelTimer = this.clock.setTimer(this.clock.now() + interval, () => {
       this.start();
       this.save();
     });
   }
 
-  /** Writes the state for the last time, unless the role never ran. */
-  close(): void {
+  /** Writes the state now, if the role runs. */
+  save(): void {
     if (this.cancelTimer === undefined) return;
-    this.cancelTimer();
-    this.cancelTimer = undefined;
-    this.save();
+    survive(() => this.handover!.leave(this.state.write(this.clock.now())));
   }
 
-  private save(): void {
-    survive(() => this.handover!.leave(writeHandover(this.peers, this.clock.now())));
+  /** Writes the state for the last time, unless the role never ran. */
+  close(): void {
+    this.save();
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
   }
 }

@@ -15,6 +15,7 @@ import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
 import { FailureWarnings } from './failure-warnings.ts';
+import { readHandover, writeHandover } from './handover-state.ts';
 import { HandoverUse } from './handover-use.ts';
 import { LimitLog } from './limit-log.ts';
 import { checkLimits } from './settings/check-limits.ts';
@@ -109,7 +110,13 @@ export class Relay extends EventEmitter<RelayEvents> {
       },
       ports.entropy,
     );
-    this.handover = new HandoverUse(ports.handover, this.machine.peers, ports.clock);
+    const { peers } = this.machine;
+    this.handover = new HandoverUse(ports.handover, ports.clock, {
+      write: (now) => writeHandover(peers, now),
+      get peers() {
+        return peers.trustedCount;
+      },
+    });
     this.driver = new Driver(this.machine, ports.clock, () => {});
     this.kernelPath = new DataPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
       this.emit('data-path', path),
@@ -128,7 +135,8 @@ export class Relay extends EventEmitter<RelayEvents> {
     const onWarning = (message: string): void => void this.emit('warning', message);
     this.failureWarnings = new FailureWarnings(ports.clock, onWarning);
     try {
-      driver.request((now) => (this.adoptedPeers = this.machine.adopt(this.handover.left, now)));
+      const left = this.handover.read(readHandover) ?? [];
+      driver.request((now) => (this.adoptedPeers = this.machine.adopt(left, now)));
       const udp = ports.openUdp({ address: settings.address, port: settings.port, runs: true });
       this.localPort = udp.local.port;
       driver.attachUdp(RELAY_SOCKET.service, udp);

@@ -18,6 +18,7 @@ const USUAL: ManagerOptions = { store: 64, watchdog: 0, pause: 0 };
 export class ManagedRole {
   private readonly manager: Running;
   private starts = 0;
+  private readyAt = 0;
 
   private constructor(manager: Running) {
     this.manager = manager;
@@ -62,11 +63,17 @@ export class ManagedRole {
     await this.ready();
   }
 
+  /** Whether the process has been ready for this long. */
+  hasRunFor(milliseconds: number): boolean {
+    return performance.now() - this.readyAt >= milliseconds;
+  }
+
   stop(): Promise<number> {
     return this.manager.stop();
   }
 
   private async ready(): Promise<void> {
     await this.manager.waitFor(new RegExp(`(READY=1[^]*){${++this.starts}}`));
+    this.readyAt = performance.now();
   }
 }

@@ -180,7 +180,7 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   setOwn(address: Ipv6 | undefined): void {
-    if (this.closed || this.config.hasOwn(address)) return;
+    if (this.closed || this.isLeft || this.config.hasOwn(address)) return;
     this.config.setOwn(address);
     this.guarded(() => this.orForget(() => this.config.write()));
   }
@@ -276,7 +276,7 @@ export class EbpfKernelPath implements KernelPath {
    * later, never inside a method of this class.
    */
   private guarded(action: () => void): void {
-    if (this.closed) return;
+    if (this.closed || this.isLeft) return;
     try {
       action();
     } catch (error) {
