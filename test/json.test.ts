@@ -24,9 +24,38 @@ describe('the files that "npm run schema" makes are those of this version', () =
   });
 });
 
+test('the table of docs/guide/log.md has the events, levels and fields of the schema', () => {
+  const { definitions } = schemas['log'] as { readonly definitions: Readonly<Record<string, ObjectPart>> };
+  const common = Object.keys(definitions['ErrorLine']!.properties!);
+  const events = Object.values(definitions).flatMap(({ properties = {} }) => {
+    const { event, level } = properties;
+    const fields = Object.keys(properties).filter((name) => !common.includes(name));
+    return (event?.enum ?? [event?.const]).map((name) => rowOf(String(name), String(level?.const), fields));
+  });
+  const rows = [...read('docs/guide/log.md').matchAll(/^\| `([a-z-]+)` \| (\w+) \| [^|]+ \| ([^|]*)\|$/gm)];
+  const documented = rows.map(([, event, level, fields]) =>
+    rowOf(
+      event!,
+      level!,
+      [...fields!.matchAll(/`(\w+)`/g)].map(([, field]) => field!),
+    ),
+  );
+  expect(documented.length).toBeGreaterThan(20);
+  expect(documented.toSorted()).toEqual(events.filter((row) => !row.startsWith('undefined')).toSorted());
+});
+
+function rowOf(event: string, level: string, fields: readonly string[]): string {
+  return `${event} ${level} ${fields.toSorted().join(' ')}`;
+}
+
+interface ObjectPart {
+  readonly properties?: Readonly<Record<string, Part>>;
+}
+
 interface Part {
   readonly type?: string;
   readonly const?: unknown;
+  readonly enum?: readonly unknown[];
   readonly unit?: string;
   readonly description?: string;
   readonly $ref?: string;

@@ -36,12 +36,13 @@ export function textOf(fields) {
 }
 
 export function fieldsIn(text) {
-  return Object.fromEntries(
-    text
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.split(/: (.*)/).slice(0, 2)),
-  );
+  return Object.fromEntries(text.trimEnd().split('\n').map(fieldIn));
+}
+
+function fieldIn(line) {
+  const [, name, type] = /^([\w.]+): (.+)$/.exec(line) ?? [];
+  if (name === undefined) throw new Error(`no field of an object: ${line}`);
+  return [name, type];
 }
 
 function typeOf(part) {

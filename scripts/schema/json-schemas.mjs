@@ -12,6 +12,7 @@ export const FILES = {
   reload: 'ReloadStatus',
   ready: 'ReadyStatus',
   drain: 'DrainStatus',
+  log: 'LogLine',
 };
 
 /** Types that others extend. */
@@ -20,11 +21,12 @@ const BASES = {
   DaemonStatus: 'DaemonStatus',
   Traffic: 'Traffic',
   HeavyUser: 'HeavyUser',
+  LogLineCommon: 'LogLineCommon',
 };
 
 /** The schemas, by the name of the file; an object may have further fields: those of a later version. */
 export function jsonSchemas() {
-  const generator = generatorOf('src/control/status.ts');
+  const generator = generatorOf('src/control/objects.ts');
   const schemasOf = (types) =>
     Object.fromEntries(
       Object.entries(types).map(([name, type]) => [name, tidied(generator.createSchema(type), type)]),

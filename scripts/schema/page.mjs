@@ -13,6 +13,7 @@ const INTRODUCTION = `# JSON for programs
 | [reload](#reloadstatus) | \`teredo reload --json\` | \`{"command":"reload"}\` |
 | [ready](#readystatus) | \`teredo ready --json\` | |
 | [drain](#drainstatus) | \`teredo drain --json\` | \`{"command":"drain"}\` gives the status |
+| [log line](#logline) | \`--log-format json\` of a role | |
 
 A control socket takes one line and gives one: \`{"ok":true,"result":OBJECT}\` or \`{"ok":false,"code":"...","message":"..."}\`. The objects are the same everywhere.
 
@@ -75,7 +76,7 @@ function extendsIt(schema, base) {
 function rowOf(field, schema, types) {
   const part = schema.properties[field];
   const name = `\`${field}\`${schema.required.includes(field) ? '' : ' ?'}`;
-  const meaning = part.description ?? types.get(nameIn(part)).description;
+  const meaning = part.description ?? types.get(nameIn(part))?.description ?? '';
   return `| ${[name, typeOf(part), meaning].map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 

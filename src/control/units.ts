@@ -26,3 +26,5 @@ export type EndpointText = string;
 export type Ipv6PrefixText = string;
 /** IPv4 address and length: `192.0.2.0/24`. @pattern ^[0-9.]+/[0-9]+$ */
 export type Ipv4PrefixText = string;
+/** A moment: `2026-11-29T06:12:03.512Z`. @format date-time */
+export type TimeText = string;

@@ -56,9 +56,10 @@ export class ClientRole implements Role {
     client.on('state', (state, reason) => {
       this.noteState(state);
       if (state === 'qualified') {
-        const words = `qualified: ${client.toString()}, ${natInWords(client.status(), this.mayMeet)}`;
-        say('qualified', words, addressFields(client.status()));
-        this.saidAddress = client.toString();
+        const address = client.toString();
+        const words = `qualified: ${address}, ${natInWords(client.status(), this.mayMeet)}`;
+        say('qualified', words, addressFields(address, client.status()));
+        this.saidAddress = address;
         this.sayExposure(settings);
       } else if (reason === undefined) say('searching', 'looking for a server');
       else if (reason !== 'stopped') say(state, `${state}: ${explainReason(reason)}`, { reason });
@@ -95,7 +96,7 @@ export class ClientRole implements Role {
     say(
       'address-changed',
       `the address has changed: ${address} (it was ${saidAddress}), ${natInWords(client.status(), this.mayMeet)}`,
-      { ...addressFields(client.status()), before: saidAddress },
+      { ...addressFields(address, client.status()), before: saidAddress },
     );
   }
 
@@ -213,9 +214,9 @@ const NO_PROGRESS = {
   guessesSent: 0,
 } as const;
 
-function addressFields({ address, nat, mapped, server }: ClientSnapshot): LogFields {
+function addressFields(address: string, { nat, mapped, server }: ClientSnapshot): LogFields<'qualified'> {
   return {
-    address: address === undefined ? undefined : formatIpv6(address),
+    address,
     nat,
     mapped: mapped === undefined ? undefined : formatEndpoint(mapped),
     server: server === undefined ? undefined : (server.name ?? formatIpv4(server.primary)),

@@ -1,6 +1,11 @@
-import type { LogLevel } from '../runtime/settings/common-options.ts';
+import type { LogLine, LogLineCommon } from '../control/log-line.ts';
 
-/** The events of the log, and the level of each: names for programs (docs/guide/log.md has their fields). */
+export type LogEvent = LogLine['event'];
+
+/** The line of an event. */
+type LineOf<E extends LogEvent, L = LogLine> = L extends LogLine ? (E extends L['event'] ? L : never) : never;
+
+/** The level of each event. */
 export const EVENTS = {
   failed: 'error',
   warning: 'warn',
@@ -24,16 +29,17 @@ export const EVENTS = {
   searching: 'debug',
   draining: 'info',
   stopping: 'debug',
-} as const satisfies Record<string, LogLevel>;
+} as const satisfies { readonly [E in LogEvent]: LineOf<E>['level'] };
 
-export type LogEvent = keyof typeof EVENTS;
-
-/** Data of an event in addition to its message; undefined ones are left out. */
-export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+/** The fields of an event in addition to its message. */
+export type LogFields<E extends LogEvent = LogEvent> = E extends LogEvent
+  ? Omit<LineOf<E>, 'event' | 'level' | keyof LogLineCommon>
+  : never;
 
 /** One line of the log. */
-export interface LogEntry {
-  readonly event: LogEvent;
+export interface LogEntry<E extends LogEvent = LogEvent> {
+  readonly event: E;
   readonly message: string;
-  readonly fields: LogFields;
+  /** Undefined ones are left out. */
+  readonly fields: LogFields<E>;
 }

@@ -12,6 +12,13 @@ import type { LogFormat } from './log-formats.ts';
 const STDERR = 2;
 const WARNING = 'warning: ';
 
+/** They may be left out where none is required. */
+type FieldsOf<E extends LogEvent> = keyof LogFields<E> extends never
+  ? []
+  : object extends LogFields<E>
+    ? [fields?: LogFields<E>]
+    : [fields: LogFields<E>];
+
 let level: LogLevel = 'info';
 let format: LogFormat = textLine;
 /** Fields of every line of a role. */
@@ -45,9 +52,10 @@ export function identify(role: string, name: string): void {
   common = { role, name, pid: process.pid };
 }
 
-export function say(event: LogEvent, message: string, fields: LogFields = {}): void {
+/** `fields`: those of the event, if it has any. */
+export function say<E extends LogEvent>(event: E, message: string, ...[fields]: FieldsOf<E>): void {
   if (LOG_LEVELS.indexOf(EVENTS[event]) <= LOG_LEVELS.indexOf(level))
-    lines.write(format({ event, message, fields }));
+    lines.write(format({ event, message, fields: fields ?? {} }));
 }
 
 /** A line of a part that knows no events; it is a warning if it begins so. */

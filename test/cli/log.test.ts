@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from '../support/roles.ts';
+import { faultsOf } from '../support/strict-schema.ts';
 
 /** Of this process only, so that others may run the same test. */
 const ADDRESS = `127.${100 + (process.pid & 63)}.${(process.pid >> 6) & 255}.2`;
@@ -49,6 +50,7 @@ test('programs get one object for each event', async () => {
   const lines = await logOf(['--log-format', 'json', '--log-level', 'debug', '--name', 'one']);
   const events = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   expect(events.map(({ event }) => event)).toEqual(['warning', 'notice', 'running', 'stopping']);
+  expect(events.map((event) => faultsOf('log', event))).toEqual(events.map(() => []));
   expect(events[2]).toMatchObject({ level: 'info', role: 'server', name: 'one' });
   expect(events[3]).toMatchObject({ level: 'debug', signal: 'SIGTERM' });
 });
@@ -67,5 +69,6 @@ test('the journal gets priorities, by itself; people get times', async () => {
 test('a failed start is an event, too', async () => {
   const [line, ...rest] = await logOf(['--log-format', 'json'], { address: '203.0.113.1' });
   expect(JSON.parse(line!)).toMatchObject({ level: 'error', event: 'failed' });
+  expect(faultsOf('log', JSON.parse(line!))).toEqual([]);
   expect(rest).toEqual([]);
 });

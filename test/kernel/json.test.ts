@@ -84,7 +84,15 @@ test.for(IS_ALL ? ['user', 'kernel'] : ['user'])('roles that carry packets, %s p
   await using net = new Internet();
   const { client } = net.site('a', 'port-restricted');
   const options = ['--data-path', path];
-  await startClient(client, SERVER_ADDRESS, ...options);
+  const log = await startClient(
+    client,
+    SERVER_ADDRESS,
+    ...options,
+    '--log-format',
+    'json',
+    '--log-level',
+    'debug',
+  );
   const seen = new Seen(client, 'client');
   expect(await seen.status('probe')).toMatchObject({ nat: 'unknown' });
   expect(await seen.contact(NATIVE_ADDRESS)).toMatchObject({ qualified: false, state: 'unknown' });
@@ -106,6 +114,13 @@ test.for(IS_ALL ? ['user', 'kernel'] : ['user'])('roles that carry packets, %s p
   expect(await seen.peers()).toMatchObject([{ address: NATIVE_ADDRESS, trusted: true }]);
   expect(await seen.contact(NATIVE_ADDRESS)).toMatchObject({ state: 'valid' });
   expect(await seen.contact('2001:0:cb00:7178::1')).toMatchObject({ state: 'unknown' });
+
+  const lines = log.output
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Fields);
+  expect(lines.map(({ event }) => event)).toContain('qualified');
+  expect(lines.flatMap((line) => faultsOf('log', line))).toEqual([]);
 
   await new Seen(net.server, 'server').status('running');
   const relay = new Seen(net.relay, 'relay');
