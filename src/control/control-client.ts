@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { connect } from 'node:net';
+import { ControlError, controlErrorOf } from './control-error.ts';
 import { controlPath, controlSockets, searchDirectories } from './control-path.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 
@@ -17,42 +18,46 @@ const OPEN_TO_ALL = 0o006;
 const WHOLE_TIMEOUT_MS = 60_000;
 const ANSWER_MOST = 256 << 20;
 
-/** The daemon that listens there has given no answer. */
-export class NoAnswerError extends Error {
-  readonly timedOut: boolean;
-
-  constructor(message: string, timedOut: boolean) {
-    super(message);
-    this.name = 'NoAnswerError';
-    this.timedOut = timedOut;
-  }
+export interface AskOptions {
+  /** How long the whole answer may take; by default as long as the longest list does. */
+  readonly timeoutMs?: number;
+  /** A longer answer is cut off. */
+  readonly mostCharacters?: number;
 }
 
 /**
- * Asks the daemon behind a control socket. Rejects with the system's error where no process listens or the socket is not for this user, else
- * with a NoAnswerError. It tries again while more connections wait than the kernel queues, and while the daemon keeps this user out.
+ * Asks the daemon behind a control socket. Rejects with a ControlError where there is no answer. It tries again while more connections wait than the
+ * kernel queues, and while the daemon keeps this user out.
  */
-export async function ask(path: string, request: ControlRequest): Promise<ControlAnswer> {
+export async function ask(
+  path: string,
+  request: ControlRequest,
+  options: AskOptions = {},
+): Promise<ControlAnswer> {
   const begun = performance.now();
   for (;;) {
     let retryMs = CROWDED_MS;
     try {
-      return await askOnce(path, request);
+      return await askOnce(path, request, options);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       const isKeptOut = code === 'EACCES' && isOpenToAll(path);
-      if (code !== 'EAGAIN' && !isKeptOut) throw error;
+      if (code !== 'EAGAIN' && !isKeptOut) throw controlErrorOf(error, path);
       const past = performance.now() - begun;
       if (isKeptOut && past > KEPT_OUT_MS)
-        throw new NoAnswerError(
+        throw new ControlError(
+          'no-answer',
           `the daemon at ${path} is asked too often: try again (or a security module forbids it)`,
-          false,
         );
-      if (past > ANSWER_TIMEOUT_MS) throw new NoAnswerError(`no answer from ${path}`, true);
+      if (past > Math.min(ANSWER_TIMEOUT_MS, options.timeoutMs ?? Infinity)) throw timedOut(path);
       if (isKeptOut) retryMs = KEPT_OUT_RETRY_MS;
     }
     await new Promise((resolve) => setTimeout(resolve, retryMs));
   }
+}
+
+function timedOut(path: string): ControlError {
+  return new ControlError('timed-out', `no answer from ${path}`);
 }
 
 /** By its permissions; the daemon's access control list can keep single users out. */
@@ -64,34 +69,46 @@ function isOpenToAll(path: string): boolean {
   }
 }
 
-function askOnce(path: string, request: ControlRequest): Promise<ControlAnswer> {
+function askOnce(
+  path: string,
+  request: ControlRequest,
+  { timeoutMs = WHOLE_TIMEOUT_MS, mostCharacters = ANSWER_MOST }: AskOptions,
+): Promise<ControlAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     const pieces: string[] = [];
     let length = 0;
-    const giveUp = (): void => void socket.destroy(new NoAnswerError(`no answer from ${path}`, true));
+    const giveUp = (): void => void socket.destroy(timedOut(path));
     socket.setTimeout(request.command === 'reload' ? RELOAD_TIMEOUT_MS : ANSWER_TIMEOUT_MS, giveUp);
-    const whole = setTimeout(giveUp, WHOLE_TIMEOUT_MS);
+    const whole = setTimeout(giveUp, timeoutMs);
     socket.setEncoding('utf8');
     socket.on('connect', () => socket.end(`${JSON.stringify(request)}\n`));
     socket.on('data', (chunk: string) => {
       pieces.push(chunk);
       length += chunk.length;
-      if (length > ANSWER_MOST) giveUp();
+      if (length > mostCharacters)
+        socket.destroy(
+          new ControlError('not-understood', `the answer of the daemon at ${path} does not end`),
+        );
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // Connected, and then hung up on: the end of it says so.
-      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
+      if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return;
+      pieces.length = 0;
+      reject(error);
     });
     socket.on('close', () => {
       clearTimeout(whole);
       const answer = parseAnswer(pieces.join(''));
       if (answer !== undefined) resolve(answer);
       else if (length === 0)
-        reject(new NoAnswerError(`the daemon at ${path} ended without an answer`, false));
+        reject(new ControlError('no-answer', `the daemon at ${path} ended without an answer`));
       else
         reject(
-          new NoAnswerError(`the daemon at ${path} gave an answer that is none of this protocol`, false),
+          new ControlError(
+            'not-understood',
+            `the daemon at ${path} gave an answer that is none of this protocol`,
+          ),
         );
     });
   });
@@ -109,7 +126,8 @@ function parseAnswer(text: string): ControlAnswer | undefined {
   try {
     const answer = JSON.parse(text, isPlain ? undefined : clean) as Partial<ControlAnswer> | null;
     if (answer?.ok === true) return 'result' in answer ? (answer as ControlAnswer) : undefined;
-    const isRefusal = answer?.ok === false && typeof answer.message === 'string';
+    const isRefusal =
+      answer?.ok === false && typeof answer.message === 'string' && typeof answer.code === 'string';
     return isRefusal ? (answer as ControlAnswer) : undefined;
   } catch {
     return undefined;

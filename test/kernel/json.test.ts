@@ -1,5 +1,6 @@
 /** The objects of real daemons, in each state, are those that packaging/schema/ and docs/json.md describe: by the command line and by the control socket. */
 import { expect, test } from 'vitest';
+import { ControlClient } from '../../src/control/client.ts';
 import { ask } from '../../src/control/control-client.ts';
 import { controlDirectory, controlPath } from '../../src/control/control-path.ts';
 import type { ControlRequest } from '../../src/control/control-protocol.ts';
@@ -39,6 +40,10 @@ class Seen {
     this.name = nameOf(host, role);
   }
 
+  get client(): ControlClient {
+    return new ControlClient(controlPath(controlDirectory(), this.name));
+  }
+
   async bySocket(request: ControlRequest): Promise<Fields> {
     const answer = await ask(controlPath(controlDirectory(), this.name), request);
     expect(answer).toMatchObject({ ok: true });
@@ -52,17 +57,22 @@ class Seen {
     return JSON.parse(asker.output) as Fields;
   }
 
-  /** Its status once it is in this state, after a comparison with the schema. */
+  /** Its status once it is in this state and each way of asking shows the same fields: the state may change between two questions. */
   async status(state: string): Promise<Fields> {
-    const status = await until(`${this.name} ${state}`, async () => {
-      const now = await this.bySocket({ command: 'status' });
-      return now['state'] === state ? now : undefined;
+    await until(`${this.name} ${state}`, async () => (await this.client.status()).state === state);
+    return await until('the same fields', async () => {
+      const seen = await this.statuses();
+      for (const status of seen) expect(faultsOf('status', status)).toEqual([]);
+      const kinds = seen.map((status) => [status['state'], ...Object.keys(status)].join(' '));
+      return new Set(kinds).size === 1 ? seen[0] : undefined;
     });
-    expect(faultsOf('status', status)).toEqual([]);
-    const printed = await this.byCommand('status');
-    expect(faultsOf('status', printed)).toEqual([]);
-    expect(Object.keys(printed)).toEqual(Object.keys(status));
-    return status;
+  }
+
+  private async statuses(): Promise<readonly Fields[]> {
+    const status = await this.client.status();
+    expect(await this.client.ready()).toMatchObject({ ready: status.inWords!.ready });
+    const objects = [await this.bySocket({ command: 'status' }), await this.byCommand('status'), status];
+    return objects as readonly object[] as readonly Fields[];
   }
 
   async peers(): Promise<readonly Fields[]> {
@@ -70,12 +80,14 @@ class Seen {
       expect(faultsOf('peers', answer)).toEqual([]);
       expect(answer['peers']).not.toEqual([]);
     }
-    return (await this.bySocket({ command: 'peers' }))['peers'] as readonly Fields[];
+    return (await this.client.peers({ sort: 'traffic', limit: 1 }))
+      .peers as readonly object[] as readonly Fields[];
   }
 
   async contact(address: string): Promise<Fields> {
     const contact = await this.bySocket({ command: 'contact', address });
     expect(faultsOf('contact', contact)).toEqual([]);
+    expect(Object.keys(await this.client.contact(address))).toEqual(Object.keys(contact));
     return contact;
   }
 }

@@ -71,6 +71,11 @@ describe.skipIf(!IS_ALL || process.getuid?.() !== 0)('npm package', () => {
       const site = net.site('a', 'port-restricted');
       await net.server.spawn(node, [compiled('server-and-relay.ts'), SERVER_ADDRESS]).waitFor(/running/);
       await site.client.spawn(node, [compiled('client.ts'), SERVER_ADDRESS]).waitFor(/this host is 2001:0:/);
+
+      const program = join(folder, 'node_modules', 'teredo', 'bin', 'teredo');
+      const name = net.relay.name;
+      await net.relay.spawn(node, [program, 'host-relay', '--name', name]).waitFor(/is running/);
+      expect(net.relay.execute(node, compiled('watch.ts'), name)).toMatch(new RegExp(`^${name} running`));
     });
   });
 });

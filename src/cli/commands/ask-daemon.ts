@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
-import { NoAnswerError, ask, findSockets } from '../../control/control-client.ts';
+import { ask, findSockets } from '../../control/control-client.ts';
 import type { FoundDaemon, HiddenFolder } from '../../control/control-client.ts';
+import type { ControlError } from '../../control/control-error.ts';
 import type { ControlAnswer, ControlRequest } from '../../control/control-protocol.ts';
 import { boundNames, networkNamespace } from '../../control/network-namespace.ts';
 import type { Answerer, DaemonStatus, RoleStatus } from '../../control/status.ts';
@@ -184,13 +185,8 @@ async function askAt(path: string, request: ControlRequest): Promise<Outcome> {
     const answer = await ask(path, request);
     return answer.ok && !isAnswerer(answer.result) ? misunderstood(path) : answer;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES')
-      return failure(EXIT.NOT_PERMITTED, `not permitted to open ${path}: ask as its owner or as root`);
-    if (code === 'ECONNREFUSED' || code === 'ENOENT') return undefined;
-    if (error instanceof NoAnswerError)
-      return failure(error.timedOut ? EXIT.TIMED_OUT : EXIT.FAILED, message);
-    return failure(EXIT.FAILED, `cannot ask the daemon at ${path}: ${message}`);
+    const { code, message } = error as ControlError;
+    return code === 'no-daemon' ? undefined : failure(STATUS_OF_CODE[code] ?? EXIT.FAILED, message);
   }
 }
 
@@ -225,7 +221,7 @@ function cannotLook({ directory, fault }: HiddenFolder): CommandFailure {
   );
 }
 
-const STATUS_OF_REFUSAL: Readonly<Record<string, ExitCode>> = {
+const STATUS_OF_CODE: Readonly<Record<string, ExitCode>> = {
   'bad-configuration': EXIT.USAGE,
   'not-permitted': EXIT.NOT_PERMITTED,
   'timed-out': EXIT.TIMED_OUT,
@@ -242,7 +238,7 @@ function noAnswer(
   for (const outcome of outcomes)
     if (isAnswer(outcome) && !outcome.ok)
       return new CommandFailure(
-        STATUS_OF_REFUSAL[outcome.code] ?? EXIT.FAILED,
+        STATUS_OF_CODE[outcome.code] ?? EXIT.FAILED,
         outcome.message,
         Array.isArray(outcome.details) ? outcome.details.map(String) : [],
       );

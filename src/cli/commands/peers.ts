@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 import { MAX_PEERS } from '../../control/control-protocol.ts';
-import type { PeerStatus, PeersStatus } from '../../control/status.ts';
+import { PEER_ORDERS, firstPeers } from '../../control/peer-order.ts';
+import type { PeerOrder } from '../../control/peer-order.ts';
+import type { PeersStatus } from '../../control/status.ts';
 import { formatSpan, meansInWords, pathInWords } from '../../control/words.ts';
 import { printColumns, printJson, printLine } from '../output.ts';
 import { countValue } from '../values.ts';
@@ -9,12 +11,9 @@ import { askOne, reading } from './ask-daemon.ts';
 interface PeersOptions {
   readonly json?: boolean;
   readonly limit: number;
-  readonly sort?: Order;
+  readonly sort?: PeerOrder;
   readonly top?: number;
 }
-
-const ORDERS = ['traffic', 'heard'] as const;
-type Order = (typeof ORDERS)[number];
 
 /** `teredo peers`: the peers of a client or relay. */
 export function peersCommand(): Command {
@@ -30,7 +29,7 @@ export function peersCommand(): Command {
       new Option(
         '--sort <by>',
         'traffic: those with the most octets first; heard: those heard last first',
-      ).choices(ORDERS),
+      ).choices(PEER_ORDERS),
     )
     .option(
       '--top <count>',
@@ -58,13 +57,8 @@ async function askInOrder(
   const answer = await askOne<PeersStatus>(name, { command: 'peers', limit: MAX_PEERS });
   return reading(`"${answer.name}"`, () => ({
     ...answer,
-    peers: answer.peers.toSorted((a, b) => rankOf(b, order) - rankOf(a, order)).slice(0, top ?? limit),
+    peers: firstPeers(answer.peers, order, top ?? limit),
   }));
-}
-
-function rankOf({ receivedBytes, sentBytes, receivedSecondsAgo }: PeerStatus, order: Order): number {
-  if (order === 'traffic') return receivedBytes + sentBytes;
-  return receivedSecondsAgo === undefined ? -Number.MAX_VALUE : -receivedSecondsAgo;
 }
 
 function printPeers(answer: PeersStatus): void {
