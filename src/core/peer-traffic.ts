@@ -6,6 +6,12 @@ export interface PeerTraffic {
   readonly sentBytes: number;
 }
 
+/** Packets that the kernel path has carried and not reported yet. */
+export interface UnreportedTraffic extends PeerTraffic {
+  /** Time (ms) of the last packet of the peer that it has carried. */
+  readonly lastAt: number;
+}
+
 /** The sum of two. */
 export function addTraffic(a: PeerTraffic, b: PeerTraffic): PeerTraffic {
   return {

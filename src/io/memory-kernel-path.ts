@@ -1,5 +1,5 @@
 import { Carrier } from '../core/offload/carrier.ts';
-import type { PeerTraffic } from '../core/peer-traffic.ts';
+import type { UnreportedTraffic } from '../core/peer-traffic.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import type { MemoryTun } from './memory-tun.ts';
 import type { MemoryUdp } from './memory-udp.ts';
@@ -78,7 +78,7 @@ export class MemoryKernelPath implements KernelPath {
     return way === 'inward' ? { way, reason: 'unproven' } : { way };
   }
 
-  unreported(peer: Ipv6): PeerTraffic {
+  unreported(peer: Ipv6): UnreportedTraffic {
     return this.carrier.unreportedOf(peer);
   }
 

@@ -10,7 +10,7 @@ import type { AccessList } from '../core/access-list.ts';
 import type { Carried } from '../core/offload/carried.ts';
 import type { PrefixTallies } from '../core/offload/prefix-tallies.ts';
 import type { LimitHits } from '../core/limit-hits.ts';
-import type { PeerTraffic } from '../core/peer-traffic.ts';
+import type { UnreportedTraffic } from '../core/peer-traffic.ts';
 import type { ServerLimits } from '../core/server/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 
@@ -191,7 +191,7 @@ export interface KernelPath {
   refused(buffer: Uint8Array, offset: number): void;
   pathOf(peer: Ipv6): CarriedPath;
   /** Packets of a peer that were carried, but not yet reported by {@link KernelPathHandlers.onCarried}. */
-  unreported(peer: Ipv6): PeerTraffic;
+  unreported(peer: Ipv6): UnreportedTraffic;
   /** Hands over the due reports and tallies at once: this method calls the handlers, and so does {@link forget}. */
   report(): void;
   /** Removes all peers, and hands over the reports about them. */

@@ -1,6 +1,6 @@
 import type { OffloadingMachine } from '../core/machine.ts';
 import { NO_TRAFFIC, addTraffic } from '../core/peer-traffic.ts';
-import type { PeerTraffic } from '../core/peer-traffic.ts';
+import type { PeerTraffic, UnreportedTraffic } from '../core/peer-traffic.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import type { CancelTimer, CarriedPath, Clock, KernelPath, Udp, UplinkState } from '../io/ports.ts';
 import { countSystemFailure, isShortage } from '../io/system-failures.ts';
@@ -117,7 +117,7 @@ export class DataPathUse {
     if (port === undefined) return machine.trafficOf(peer);
     port.report();
     const before = machine.trafficOf(peer);
-    let rest = port.unreported(peer);
+    let rest: PeerTraffic = port.unreported(peer);
     port.report();
     const reported = machine.trafficOf(peer);
     // The kernel has reported it in between: the rest has come since.
@@ -131,9 +131,9 @@ export class DataPathUse {
     this.port?.report();
   }
 
-  /** Packets and octets of a peer that the kernel has carried, but not reported: those of the last second before its last packet, at most. */
-  unreportedOf(peer: Ipv6): PeerTraffic {
-    return this.port?.unreported(peer) ?? NO_TRAFFIC;
+  /** Packets of a peer that the kernel has carried, but not reported: those of a second at most, up to its last packet. */
+  unreportedOf(peer: Ipv6): UnreportedTraffic {
+    return this.port?.unreported(peer) ?? { ...NO_TRAFFIC, lastAt: -Infinity };
   }
 
   /** From now on there can be one. Throws why there is none, where the wish allows no other. */

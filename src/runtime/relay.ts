@@ -9,8 +9,8 @@ import type { PortFactory } from '../io/port-factory.ts';
 import type { CarriedPath, NetworkMonitor } from '../io/ports.ts';
 import { refusalOf } from '../io/refusable.ts';
 import { Debounce } from '../io/debounce.ts';
-import { MOST_USERS } from '../core/users/index.ts';
-import type { HeavyUser, HeavyUsers, UserWindow } from '../core/users/index.ts';
+import { MOST_USERS, firstOf, withUnreported } from '../core/users/index.ts';
+import type { HeavyUsers, UserWindow } from '../core/users/index.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
 import { Driver } from './driver.ts';
@@ -210,15 +210,14 @@ export class Relay extends EventEmitter<RelayEvents> {
    * at most 256. Memory is constant, so that counts may have an error, which each of them says.
    */
   users(window: UserWindow, most = MOST_USERS): HeavyUsers {
-    this.kernelPath.report();
-    const users = this.machine.usersOver(window, most, this.driver.now);
-    const peers = users.peers.users.map((peer) => this.withUnreported(peer));
-    return { ...users, peers: { ...users.peers, users: peers } };
-  }
-
-  private withUnreported(peer: HeavyUser): HeavyUser {
-    const { receivedBytes, sentBytes } = this.kernelPath.unreportedOf(peer.address);
-    return { ...peer, errorBytes: peer.errorBytes + receivedBytes + sentBytes };
+    const { kernelPath, driver } = this;
+    kernelPath.report();
+    const { now } = driver;
+    const users = this.machine.usersOver(window, MOST_USERS, now);
+    return firstOf(
+      withUnreported(users, (peer) => kernelPath.unreportedOf(peer), now),
+      most,
+    );
   }
 
   /** As {@link Client.setDataPath}. */

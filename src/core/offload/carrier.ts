@@ -2,7 +2,7 @@ import { CARRIED_SILENCE_MS, PEER_VALIDITY_MS, TUNNEL_MTU } from '../constants.t
 import { takeOuterEcn } from '../ecn.ts';
 import { makeCounters } from '../machine.ts';
 import { NO_TRAFFIC } from '../peer-traffic.ts';
-import type { PeerTraffic } from '../peer-traffic.ts';
+import type { UnreportedTraffic } from '../peer-traffic.ts';
 import { ServedRange } from '../relay/served.ts';
 import {
   DESTINATION,
@@ -276,11 +276,12 @@ export class Carrier {
   }
 
   /** Packets carried for a peer that are in no report yet. */
-  unreportedOf(peer: Ipv6): PeerTraffic {
+  unreportedOf(peer: Ipv6): UnreportedTraffic {
     const entry = this.entries.get(toHex(peer, 0, 16));
-    if (entry === undefined) return NO_TRAFFIC;
+    if (entry === undefined) return { ...NO_TRAFFIC, lastAt: -Infinity };
     const { receivedPackets, receivedBytes, sentPackets, sentBytes } = entry;
-    return { receivedPackets, receivedBytes, sentPackets, sentBytes };
+    const lastAt = Math.max(entry.lastReceived, entry.lastSent);
+    return { receivedPackets, receivedBytes, sentPackets, sentBytes, lastAt };
   }
 
   /** The reports since the last call. */

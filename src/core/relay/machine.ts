@@ -198,7 +198,7 @@ export class RelayMachine implements OffloadingMachine {
     if (peer === NO_PEER) return;
     if (traffic !== undefined) {
       this.peers.countCarried(peer, traffic);
-      this.users.carried(buffer, offset, traffic, now);
+      this.users.carried(buffer, offset, traffic, now - Math.max(receivedAt, sentAt), now);
     }
     this.contacting.carried(peer, receivedAt, sentAt, now);
   }

@@ -76,6 +76,21 @@ describe('users of a relay', () => {
     expect(rig.machine.usersOver('hour', 1, rig.now).peers.users[0]!.receivedBytes).toBe(100_000);
   });
 
+  test('a report without packets makes no user', () => {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT).advance(70_000);
+    const nothing = { receivedPackets: 0, receivedBytes: 0, sentPackets: 0, sentBytes: 0 };
+    rig.machine.handleCarried(CLIENT, 0, rig.now, -Infinity, rig.now, nothing);
+    expect(seen(rig).peers).toEqual([]);
+  });
+
+  test('a late report is in the last hour, but not in the last minute', () => {
+    const rig = new RelayRig().acquaint(NATIVE, CLIENT).advance(70_000);
+    const carried = { receivedPackets: 2, receivedBytes: 3_000_000, sentPackets: 0, sentBytes: 0 };
+    rig.machine.handleCarried(CLIENT, 0, rig.now - 61_000, -Infinity, rig.now, carried);
+    expect(seen(rig).peers).toEqual([]);
+    expect(seen(rig, 'hour').peers).toEqual([`${formatIpv6(CLIENT)} 3000000 48 0`]);
+  });
+
   test('what the kernel path has carried counts: of clients exactly, of prefixes as its tallies say', () => {
     const rig = new RelayRig().acquaint(NATIVE, CLIENT).advance(70_000);
     const carried = { receivedPackets: 2, receivedBytes: 3_000_000, sentPackets: 1, sentBytes: 1_000_000 };

@@ -10,6 +10,8 @@ import type { UserWindow } from './windows.ts';
 
 /** The octets of a run of packets are counted at its end, or after this time. */
 const RUN_MS = 1_000;
+/** The kernel path reports the last packets of a client that falls silent when the client is forgotten. */
+const LATE_MS = 60_000;
 /** The first word of all Teredo addresses, 2001::/32. */
 const TEREDO = 0x2001_0000;
 
@@ -41,11 +43,19 @@ export class RelayUsers {
     this.toPeer += octets;
   }
 
-  /** The kernel path has carried packets of the client whose address is at `buffer[at]`. */
-  carried(buffer: Uint8Array, at: number, { receivedBytes, sentBytes }: PeerTraffic, now: number): void {
+  /** The kernel path has carried packets of the client whose address is at `buffer[at]`, the last one `ago` ms before `now`. */
+  carried(
+    buffer: Uint8Array,
+    at: number,
+    { receivedBytes, sentBytes }: PeerTraffic,
+    ago: number,
+    now: number,
+  ): void {
+    if (receivedBytes + sentBytes === 0) return; // a sign of life only
     this.endRun();
     setAddress(key, buffer, at);
-    this.peers.add(key, receivedBytes, sentBytes, now);
+    if (ago < LATE_MS) this.peers.add(key, receivedBytes, sentBytes, now);
+    else this.peers.addLate(key, receivedBytes, sentBytes, now);
   }
 
   /** The kernel path has made so many tallies of packets from and to the /64 prefix at `buffer[at]`. */

@@ -45,6 +45,12 @@ export class UserWindows {
     this.present[0]!.add(key, received, sent);
   }
 
+  /** As {@link add}, for octets of minutes ago: the last minute does not have them. */
+  addLate(key: Uint32Array, received: number, sent: number, now: number): void {
+    if (now >= this.spanEnd) this.advance(now);
+    this.present[1]!.add(key, received, sent);
+  }
+
   /** As {@link add}; the octets are estimated. */
   addEstimated(key: Uint32Array, received: number, sent: number, now: number): void {
     if (now >= this.spanEnd) this.advance(now);

@@ -15,7 +15,7 @@ import { countSystemFailure, isShortage } from '../../linux/system-failures.ts';
 import { WayOut } from '../../linux/way-out.ts';
 import type { Entropy } from '../../core/entropy.ts';
 import type { PrefixTallies } from '../../core/offload/prefix-tallies.ts';
-import type { PeerTraffic } from '../../core/peer-traffic.ts';
+import type { UnreportedTraffic } from '../../core/peer-traffic.ts';
 import { formatIpv6 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
@@ -208,11 +208,12 @@ export class EbpfKernelPath implements KernelPath {
     return state === undefined ? { way: 'none' } : carriedPath(state, nowNs, this.config.stretch);
   }
 
-  unreported(peer: Ipv6): PeerTraffic {
+  unreported(peer: Ipv6): UnreportedTraffic {
     const carried = emptyCarried();
     if (!this.closed) this.peers.readCarried(peer, carried);
-    const { receivedPackets, receivedBytes, sentPackets, sentBytes } = carried;
-    return { receivedPackets, receivedBytes, sentPackets, sentBytes };
+    const { receivedPackets, receivedBytes, sentPackets, sentBytes, lastReceived, lastSent } = carried;
+    const lastAt = this.time.toMs(Math.max(lastReceived, lastSent));
+    return { receivedPackets, receivedBytes, sentPackets, sentBytes, lastAt };
   }
 
   report(): void {
