@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 /** The files of packaging/schema/ that are needed for this. */
-export type AnswerName = 'status' | 'peers' | 'contact' | 'reload';
+export type AnswerName = 'status' | 'peers' | 'users' | 'contact' | 'reload';
 
 /** The part of JSON Schema in these files that says which types values have. A new value of a list of values is not a fault. */
 interface Schema {

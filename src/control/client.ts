@@ -10,7 +10,14 @@ import type { ControlRequest } from './control-protocol.ts';
 import { networkNamespace } from './network-namespace.ts';
 import { firstPeers } from './peer-order.ts';
 import type { PeerOrder } from './peer-order.ts';
-import type { ContactStatus, PeersStatus, ReloadStatus, RoleStatus, StateInWords } from './status.ts';
+import type {
+  ContactStatus,
+  PeersStatus,
+  ReloadStatus,
+  RoleStatus,
+  StateInWords,
+  UsersStatus,
+} from './status.ts';
 
 export interface ControlClientOptions {
   /** How long an answer may take: 10 s. A reload and a list of 100,000 peers may need as long. */
@@ -24,11 +31,17 @@ export interface PeersQuestion {
   readonly sort?: PeerOrder;
 }
 
+export interface UsersQuestion {
+  readonly window?: UsersStatus['window'];
+  readonly limit?: number;
+}
+
 const TIMEOUT_MS = 10_000;
 /** Characters of an answer without a list, and of a peer in a list: several times what a daemon of this version sends. */
 const MOST_CHARACTERS = 4 << 20;
 const MOST_OF_PEER = 1 << 10;
 const USUAL_PEERS = 1_000;
+const USUAL_USERS = 10;
 
 /** One daemon, by its control socket. Each question is a connection of its own. All methods reject with a {@link ControlError}. */
 export class ControlClient {
@@ -87,6 +100,11 @@ export class ControlClient {
       asked * MOST_OF_PEER,
     );
     return sort === undefined ? answer : { ...answer, peers: firstPeers(answer.peers, sort, limit) };
+  }
+
+  /** Of a relay: the clients and native prefixes with the most octets; `limit` of each, 10. */
+  users({ window = 'minute', limit = USUAL_USERS }: UsersQuestion = {}): Promise<UsersStatus> {
+    return this.ask({ command: 'users', window, limit }, 'users');
   }
 
   /** How far a client has come in finding a way to a peer. */

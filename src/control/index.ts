@@ -1,6 +1,6 @@
 /** For programs that ask running daemons: `teredo/control`. */
 export { ControlClient } from './client.ts';
-export type { ControlClientOptions, PeersQuestion } from './client.ts';
+export type { ControlClientOptions, PeersQuestion, UsersQuestion } from './client.ts';
 export { ControlError } from './control-error.ts';
 export type { ControlErrorCode } from './control-error.ts';
 export type * from './objects.ts';

@@ -51,7 +51,7 @@ class Seen {
   }
 
   /** An exit status of 1 says that a daemon does not work. */
-  private async byCommand(command: string): Promise<Fields> {
+  async byCommand(command: string): Promise<Fields> {
     const asker = this.host.spawn(process.execPath, [PROGRAM, command, this.name, '--json']);
     expect(await asker.exited).toBeLessThanOrEqual(1);
     return JSON.parse(asker.output) as Fields;
@@ -69,6 +69,7 @@ class Seen {
   }
 
   private async statuses(): Promise<readonly Fields[]> {
+    expect(faultsOf('ready', await this.byCommand('ready'))).toEqual([]);
     const status = await this.client.status();
     expect(await this.client.ready()).toMatchObject({ ready: status.inWords!.ready });
     const objects = [await this.bySocket({ command: 'status' }), await this.byCommand('status'), status];
@@ -138,8 +139,11 @@ test.for(IS_ALL ? ['user', 'kernel'] : ['user'])('roles that carry packets, %s p
   const relay = new Seen(net.relay, 'relay');
   await relay.status('running');
   await relay.peers();
+  expect(faultsOf('users', await relay.byCommand('users'))).toEqual([]);
+  expect((await relay.client.users({ window: 'hour' })).peers).not.toEqual([]);
   const drained = await relay.bySocket({ command: 'drain' });
   expect(faultsOf('status', drained)).toEqual([]);
+  expect(faultsOf('drain', await relay.byCommand('drain'))).toEqual([]);
   await relay.status('draining');
 });
 
