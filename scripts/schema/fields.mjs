@@ -52,5 +52,5 @@ function typeOf(part) {
   if (part.enum !== undefined) return part.enum.map((value) => JSON.stringify(value)).join(' | ');
   if (part.type === 'array') return `list of ${typeOf(part.items)}`;
   if (part.type === 'object') return `names with ${typeOf(part.additionalProperties)}`;
-  return [part.type, part.unit].filter((word) => word !== undefined).join(' in ');
+  return [[part.type].flat().join(' | '), part.unit].filter((word) => word !== undefined).join(' in ');
 }

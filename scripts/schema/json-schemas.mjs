@@ -13,6 +13,7 @@ export const FILES = {
   ready: 'ReadyStatus',
   drain: 'DrainStatus',
   log: 'LogLine',
+  event: 'EventStatus',
 };
 
 /** Types that others extend. */

@@ -14,6 +14,7 @@ const INTRODUCTION = `# JSON for programs
 | [ready](#readystatus) | \`teredo ready --json\` | |
 | [drain](#drainstatus) | \`teredo drain --json\` | \`{"command":"drain"}\` gives the status |
 | [log line](#logline) | \`--log-format json\` of a role | |
+| [event](#eventstatus) | | \`GET /events\` of HTTP |
 
 A control socket takes one line and gives one: \`{"ok":true,"result":OBJECT}\` or \`{"ok":false,"code":"...","message":"..."}\`. The objects are the same everywhere.
 
@@ -22,6 +23,8 @@ A control socket takes one line and gives one: \`{"ok":true,"result":OBJECT}\` o
 - \`?\` marks a field that may be absent. No field is \`null\`.
 - JSON Schemas: \`packaging/schema/\`.
 `;
+
+const WORDS = { string: 'text', boolean: 'true or false', integer: 'whole number', number: 'number' };
 
 /** The page, in Markdown. A type that others extend is described once, and before them. */
 export function pageOf(schemas, bases) {
@@ -87,9 +90,10 @@ function typeOf(part) {
   if (part.enum !== undefined) return choicesOf(part.enum);
   if (part.type === 'array') return `list of ${typeOf(part.items)}`;
   if (part.type === 'object') return `name → ${typeOf(part.additionalProperties)}`;
-  const words = { string: 'text', boolean: 'true or false', integer: 'whole number', number: 'number' }[
-    part.type
-  ];
+  const words = [part.type]
+    .flat()
+    .map((type) => WORDS[type])
+    .join(' or ');
   const kind = { ipv4: 'IPv4 address', ipv6: 'IPv6 address' }[part.format] ?? words;
   return part.unit === undefined ? kind : `${kind}, ${part.unit.replace('-', ' ')}`;
 }

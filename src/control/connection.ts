@@ -1,7 +1,8 @@
-import { closeConnection, receiveFrom, sendTo } from '../io/unix-socket.ts';
-import type { UnixPeer } from '../io/unix-socket.ts';
+import { closeConnection, receiveFrom, sendTo } from '../io/stream-socket.ts';
 import type { Caller } from './admission.ts';
 import { MAX_REQUEST_BYTES } from './control-protocol.ts';
+import type { Newcomer } from './entrance.ts';
+import { MAX_HEAD_BYTES, headIn, isRequestLine, shortAnswer } from './http-head.ts';
 
 /** How long a connection has for its question, and then for taking each piece of the answer. */
 const ASK_MS = 10_000;
@@ -9,18 +10,26 @@ const ANSWER_MS = 30_000;
 
 const NOTHING = new Uint8Array(0);
 
+/** Gets the one question of a connection, and its end. */
+export interface Listening {
+  /** Of the control protocol. */
+  readonly line: (line: string) => void;
+  /** The first line and the headers of an HTTP request. */
+  readonly head: (head: Uint8Array) => void;
+  readonly closed: () => void;
+}
+
 /**
- * A connection to the control socket. It is looked at when its server has time, and not when something arrives, so that no user makes work
+ * A connection to the control socket, or of HTTP over TCP. It is looked at when its server has time, and not when something arrives, so that no user makes work
  * by sending in small pieces. Octets behind the question are never read.
  */
 export class Connection implements Caller {
   readonly uid: number;
   readonly pid: number;
-  /** By the user's own id; {@link uid} may be that of its owner. */
   readonly isMaster: boolean;
+  readonly isControl: boolean;
   private readonly fd: number;
-  private readonly onLine: (line: string) => void;
-  private readonly onClose: () => void;
+  private readonly listening: Listening;
   private question: Uint8Array | undefined = new Uint8Array(0);
   private unsent: Uint8Array | undefined;
   private onSent: (() => void) | undefined;
@@ -29,19 +38,13 @@ export class Connection implements Caller {
   /** Something has come or gone. */
   private isActive = false;
 
-  /** `onLine` gets the one line that a connection may ask. */
-  constructor(
-    { fd, uid, pid }: UnixPeer,
-    isMaster: boolean,
-    onLine: (line: string) => void,
-    onClose: () => void,
-  ) {
+  constructor({ fd, uid, pid, isMaster, isControl }: Newcomer, listening: Listening) {
     this.uid = uid;
     this.pid = pid;
     this.isMaster = isMaster;
+    this.isControl = isControl;
     this.fd = fd;
-    this.onLine = onLine;
-    this.onClose = onClose;
+    this.listening = listening;
     this.deadline = setTimeout(() => this.close(), ASK_MS);
   }
 
@@ -60,14 +63,14 @@ export class Connection implements Caller {
   }
 
   /** Resolves once the kernel has all of it, or the connection is closed. One at a time. */
-  send(text: string): Promise<void> {
+  send(text: string | Uint8Array): Promise<void> {
     return new Promise((resolve) => {
       if (this.closed) {
         resolve();
         return;
       }
       this.onSent = resolve;
-      this.write(Buffer.from(text));
+      this.write(typeof text === 'string' ? Buffer.from(text) : text);
     });
   }
 
@@ -77,7 +80,7 @@ export class Connection implements Caller {
     clearTimeout(this.deadline);
     closeConnection(this.fd);
     this.sent();
-    this.onClose();
+    this.listening.closed();
   }
 
   private read(before: Uint8Array): void {
@@ -90,12 +93,35 @@ export class Connection implements Caller {
     this.isActive = true;
     const all = Buffer.concat([before, octets]);
     const end = all.indexOf('\n');
-    if (end >= 0) {
-      this.question = undefined;
-      this.giveTime();
-      this.onLine(all.toString('utf8', 0, end));
-    } else if (all.length > MAX_REQUEST_BYTES) this.close();
+    if (end < 0) this.readOn(all, MAX_REQUEST_BYTES);
+    else if (isRequestLine(all.toString('latin1', 0, end))) this.readHead(all);
+    else if (!this.isControl) this.close();
+    else {
+      this.understood();
+      this.listening.line(all.toString('utf8', 0, end));
+    }
+  }
+
+  private readOn(all: Uint8Array, most: number): void {
+    if (all.length > most) this.close();
     else this.question = all;
+  }
+
+  private readHead(all: Buffer): void {
+    const head = headIn(all);
+    if ((head ?? all).length > MAX_HEAD_BYTES) {
+      sendTo(this.fd, shortAnswer(431, 'Request Header Fields Too Large'));
+      this.close();
+    } else if (head === undefined) this.question = all;
+    else {
+      this.understood();
+      this.listening.head(head);
+    }
+  }
+
+  private understood(): void {
+    this.question = undefined;
+    this.giveTime();
   }
 
   private write(octets: Uint8Array): void {

@@ -62,3 +62,8 @@ function isCount(value: unknown): value is number {
 function isWindow(value: unknown): value is UserWindow {
   return (USER_WINDOWS as readonly unknown[]).includes(value);
 }
+
+/** The line of an answer. */
+export function answerLine(answer: ControlAnswer): Uint8Array {
+  return Buffer.from(`${JSON.stringify(answer)}\n`);
+}

@@ -1,7 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 import { lstatSync, rmSync, rmdirSync } from 'node:fs';
 import { connect } from 'node:net';
-import { UnixListener, closeConnection, keepOut, sendTo } from '../io/unix-socket.ts';
+import { threadTimeMs } from '../io/thread-time.ts';
+import { keepOut } from '../io/unix-socket.ts';
 import { LimitHits } from '../core/limit-hits.ts';
 import { systemClock } from '../io/system-clock.ts';
 import { LimitLog } from '../runtime/limit-log.ts';
@@ -11,9 +12,14 @@ import { Connection } from './connection.ts';
 import { controlPath, isChosen, makeControlDirectory } from './control-path.ts';
 import { parseRequest } from './control-protocol.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
+import { ControlEntrance, TcpEntrance } from './entrance.ts';
+import type { Entrance, Newcomer } from './entrance.ts';
 import { Flooders } from './flooders.ts';
 import { SubordinateUids } from './subordinate-uids.ts';
 import { FairQueue } from './fair-queue.ts';
+import { HttpStream } from './http-stream.ts';
+import type { HttpHandler } from './http-stream.ts';
+import { ListText, aroundList } from './list-text.ts';
 import { ProcessorBudget } from './processor-budget.ts';
 
 const MAX_CONNECTIONS = 32;
@@ -21,9 +27,6 @@ const MAX_CONNECTIONS = 32;
 const ALIVE_MS = 2_000;
 /** The file's permissions. Every user may look (status, peers); the handler refuses changes by others than root and the daemon's own user. */
 const MODE = 0o666;
-/** How long pieces of a list are made at a time, and how many characters. */
-const PIECE_MS = 2;
-const PIECE_LENGTH = 32 << 10;
 /** After answers to root and the daemon's own user the others of the process have this many times as long; and after answers to other users. */
 const REST = 4;
 const STRANGERS_REST = 32;
@@ -46,12 +49,6 @@ const KEPT_OUT_SAID_MS = 60_000;
 const NO_FILE = -1;
 /** Callers that are refused get words so often at a time. */
 const REFUSALS_SAID = 4;
-const REFUSAL = answerLine({
-  ok: false,
-  code: 'busy',
-  message: 'this user asks the daemon too often: try again',
-});
-
 /** An answer whose result ends in a list that is made in pieces: too long for one write. */
 export interface ListAnswer {
   readonly ok: true;
@@ -75,11 +72,13 @@ export type ControlHandler = (
 export class ControlServer {
   readonly path: string;
   readonly name: string;
-  private readonly listener: UnixListener;
+  private readonly entrances: Entrance[];
   private readonly inode: number;
   private readonly handler: ControlHandler;
+  private readonly http: HttpHandler | undefined;
   private readonly log: (line: string) => void;
   private readonly open: Connection[] = [];
+  private readonly streams = new WeakMap<Connection, HttpStream>();
   private readonly admission = new Admission({ fill: (target) => void randomFillSync(target) });
   private readonly hits = new LimitHits();
   private readonly limitLog: LimitLog;
@@ -101,31 +100,42 @@ export class ControlServer {
     removesDirectory: boolean,
     handler: ControlHandler,
     log: (line: string) => void,
+    http: HttpHandler | undefined,
   ) {
     this.directory = directory;
     this.removesDirectory = removesDirectory;
     this.name = name;
     this.path = controlPath(directory, name);
     this.handler = handler;
+    this.http = http;
     this.log = log;
     this.limitLog = new LimitLog(this.hits, systemClock, (line) => log(`warning: ${line}`));
-    this.listener = new UnixListener(this.path, MODE);
+    this.entrances = [new ControlEntrance(this.path, MODE, this.subordinateUids)];
     this.inode = inodeOf(this.path);
-    this.listener.wait(() => this.look());
+    this.waitForConnections();
   }
 
-  /** Listens as `name`, or resolves to undefined where a living daemon has that name. `log` gets a line for each failure here. */
+  /** Listens as `name`, or resolves to undefined where a living daemon has that name. `log` gets a line for each failure here. `http` answers requests of HTTP; without it they are refused. */
   static async listen(
     directory: string,
     name: string,
     handler: ControlHandler,
     log: (line: string) => void = () => {},
+    http?: HttpHandler,
   ): Promise<ControlServer | undefined> {
     const removesDirectory = makeControlDirectory(directory) || !isChosen(directory);
     const path = controlPath(directory, name);
     if (await isAlive(path)) return undefined;
     rmSync(path, { force: true });
-    return new ControlServer(directory, name, removesDirectory, handler, log);
+    return new ControlServer(directory, name, removesDirectory, handler, log, http);
+  }
+
+  /** Answers HTTP over TCP, too; returns the port. Throws a SystemCallError. */
+  listenTcp(address: Uint8Array, port: number): number {
+    const entrance = new TcpEntrance(address, port, this.subordinateUids);
+    this.entrances.push(entrance);
+    this.waitForConnections();
+    return entrance.port;
   }
 
   get connectionCount(): number {
@@ -144,7 +154,7 @@ export class ControlServer {
     clearTimeout(this.timer);
     this.flooders.close();
     this.limitLog.close();
-    this.listener.close();
+    for (const entrance of this.entrances) entrance.close();
     for (const connection of this.open.slice()) connection.close();
     try {
       if (this.hasFile()) rmSync(this.path, { force: true });
@@ -177,43 +187,57 @@ export class ControlServer {
   private look(): void {
     if (this.closed) return;
     clearTimeout(this.timer);
-    const begun = processorTime();
-    const accepted = this.acceptAll(performance.now());
+    const begun = threadTimeMs();
+    const accepted = this.acceptAll();
     this.limitLog.trigger();
     let isActive = accepted === 'some';
     for (const connection of this.open.slice()) if (connection.look()) isActive = true;
-    const restMs = this.lookBudget.spend(processorTime() - begun, performance.now());
-    if (accepted === 'none') this.listener.wait(() => this.look());
+    const restMs = this.lookBudget.spend(threadTimeMs() - begun, performance.now());
+    if (accepted === 'none') this.waitForConnections();
     if (accepted === 'none' && this.open.length === 0) return;
     this.lookMs = isActive ? LOOK_MS : Math.min(2 * this.lookMs, IDLE_LOOK_MS);
     const rest = accepted === 'exhausted' ? EXHAUSTED_MS : this.lookMs;
     this.timer = setTimeout(() => this.look(), Math.max(rest, restMs));
   }
 
-  private acceptAll(begun: number): 'none' | 'some' | 'exhausted' {
+  private waitForConnections(): void {
+    for (const entrance of this.entrances) entrance.wait(() => this.look());
+  }
+
+  private acceptAll(): 'none' | 'some' | 'exhausted' {
+    const accepted = this.entrances.map((entrance) => this.acceptFrom(entrance, performance.now()));
+    if (accepted.includes('exhausted')) return 'exhausted';
+    return accepted.includes('some') ? 'some' : 'none';
+  }
+
+  private acceptFrom(entrance: Entrance, begun: number): 'none' | 'some' | 'exhausted' {
     let refused = 0;
     for (let count = 0; ; count++) {
-      const peer = this.listener.accept();
-      if (peer === 'exhausted') return peer;
-      if (peer === 'none') return count === 0 ? 'none' : 'some';
-      // All ids of one user share that user's limits.
-      const caller = { ...peer, uid: this.subordinateUids.ownerOf(peer.uid, begun) };
-      if (!this.admission.admits(caller, begun) || !this.makeRoom(caller)) {
-        if (refused++ < REFUSALS_SAID) sendTo(peer.fd, REFUSAL);
-        closeConnection(peer.fd);
-        this.flooders.note(peer.uid, begun);
-        this.hits.uid('control-socket', peer.uid);
-      } else {
-        const connection: Connection = new Connection(
-          caller,
-          isMaster(peer),
-          (line) => this.answer(connection, line),
-          () => this.forget(connection),
-        );
-        this.open.push(connection);
+      const newcomer = entrance.accept(begun);
+      if (newcomer === 'exhausted') return newcomer;
+      if (newcomer === 'none') return count === 0 ? 'none' : 'some';
+      if (this.admission.admits(newcomer, begun) && this.makeRoom(newcomer)) this.takeIn(newcomer);
+      else {
+        entrance.refuse(newcomer, refused++ < REFUSALS_SAID);
+        this.noteRefusal(newcomer, begun);
       }
       if (performance.now() - begun > ACCEPT_MS) return 'some';
     }
+  }
+
+  private takeIn(newcomer: Newcomer): void {
+    const connection: Connection = new Connection(newcomer, {
+      line: (line) => this.answer(connection, line),
+      head: (head) => this.answerHttp(connection, head),
+      closed: () => this.forget(connection),
+    });
+    this.open.push(connection);
+  }
+
+  private noteRefusal({ ownUid, isControl }: Newcomer, now: number): void {
+    if (isControl) this.flooders.note(ownUid, now);
+    if (ownUid >= 0) this.hits.uid('control-socket', ownUid);
+    else this.hits.others('control-socket', 1);
   }
 
   /** A user that keeps connections open loses one: it hides no daemon from others. */
@@ -225,6 +249,7 @@ export class ControlServer {
   }
 
   private forget(connection: Connection): void {
+    this.streams.get(connection)?.destroy();
     this.open.splice(this.open.indexOf(connection), 1);
     this.queueOf(connection).leave(connection);
   }
@@ -248,19 +273,32 @@ export class ControlServer {
       return;
     }
     const { ok, result, list, items } = answer;
-    const whole = JSON.stringify({ ok, result: { ...result, [list]: [] } });
-    const tail = ']}}';
-    await connection.send(whole.slice(0, -tail.length));
-    const left = items[Symbol.iterator]();
-    for (let piece: Piece = { text: '', done: false }, separator = ''; !piece.done;) {
+    const [before, after] = aroundList(result, list);
+    await connection.send(`{"ok":${ok},"result":${before}`);
+    const text = new ListText(items);
+    for (;;) {
       if (connection.isClosed) return;
-      const next = await turns.take(connection, () => pieceOf(left, separator));
-      if (next === undefined) return;
-      piece = next;
-      if (piece.text !== '') separator = ',';
-      await connection.send(piece.text);
+      const piece = await turns.take(connection, () => text.next());
+      if (piece === undefined) break;
+      await connection.send(piece);
     }
-    await connection.send(`${tail}\n`);
+    await connection.send(`${after}}\n`);
+  }
+
+  private answerHttp(connection: Connection, head: Uint8Array): void {
+    if (this.http === undefined) {
+      connection.close();
+      return;
+    }
+    const stream = new HttpStream(connection, head);
+    this.streams.set(connection, stream);
+    const turns = this.queueOf(connection);
+    this.http(stream, {
+      isMaster: connection.isMaster,
+      user: connection.uid,
+      isRemote: !connection.isControl,
+      turn: (work) => turns.take(connection, work),
+    });
   }
 
   private answerTo(request: ControlRequest | undefined, mayChange: boolean): ReturnType<ControlHandler> {
@@ -277,33 +315,6 @@ export class ControlServer {
       };
     }
   }
-}
-
-/** Milliseconds that this process has run: waiting for a busy machine is not counted. */
-function processorTime(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
-}
-
-interface Piece {
-  readonly text: string;
-  readonly done: boolean;
-}
-
-/** The next items, as many as can be made in one turn. */
-function pieceOf(left: Iterator<unknown>, separator: string): Piece {
-  const begun = performance.now();
-  let text = '';
-  while (performance.now() - begun < PIECE_MS && text.length < PIECE_LENGTH) {
-    const next = left.next();
-    if (next.done === true) return { text, done: true };
-    text += (text === '' ? separator : ',') + JSON.stringify(next.value);
-  }
-  return { text, done: false };
-}
-
-function answerLine(answer: ControlAnswer): Uint8Array {
-  return Buffer.from(`${JSON.stringify(answer)}\n`);
 }
 
 function messageOf(error: unknown): string {

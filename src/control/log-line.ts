@@ -48,6 +48,12 @@ export interface InfoLine extends LogLineOf<
   'notice' | 'running' | 'reloaded' | 'reachable' | 'draining'
 > {}
 
+/** The role answers HTTP over TCP (`--listen`). */
+export interface ListeningLine extends LogLineOf<'info', 'listening'> {
+  /** Where. */
+  readonly url: string;
+}
+
 /** A restarted role has the peers of the process before it. */
 export interface TakenOverLine extends LogLineOf<'info', 'taken-over'> {
   /** How many. */
@@ -119,6 +125,7 @@ export type LogLine =
   | LinesLostLine
   | OfflineLine
   | InfoLine
+  | ListeningLine
   | TakenOverLine
   | QualifiedLine
   | AddressChangedLine

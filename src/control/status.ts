@@ -292,6 +292,22 @@ export interface UsersStatus extends Answerer {
 /** `teredo status --json`: a daemon, by its role. */
 export type RoleStatus = ClientStatus | ServerStatus | RelayStatus;
 
+/** An event of the log: `/events`. docs/guide/log.md has the names and their fields. */
+export interface EventStatus {
+  /** Counts from 1 since the start of the process. */
+  readonly id: Count;
+  /** Date and time, UTC. @format date-time */
+  readonly time: string;
+  /** How important it is. */
+  readonly level: 'error' | 'warn' | 'info' | 'debug';
+  /** Its name. */
+  readonly event: string;
+  /** In words, which may change. */
+  readonly message: string;
+  /** Its data. */
+  readonly fields: Readonly<Record<string, string | number | boolean>>;
+}
+
 /** A peer; its traffic is that since it is known. */
 export interface PeerStatus extends Traffic {
   /** Its IPv6 address. */
@@ -395,6 +411,8 @@ export interface DaemonReadiness extends Answerer {
   readonly ready: boolean;
   /** The state and its reason, for people; the words may change. */
   readonly words: string;
+  /** The same words where it cannot serve; absent where it can. */
+  readonly reason?: string;
 }
 
 /** The answer of `teredo drain`. */

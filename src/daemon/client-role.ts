@@ -1,7 +1,7 @@
 import { networkNamespace } from '../control/network-namespace.ts';
 import type { ClientStatus, ContactStatus, PeerStatus } from '../control/status.ts';
 import { CLIENT_LIMITS } from '../core/client/index.ts';
-import type { ServerCandidate } from '../core/client/index.ts';
+import type { PeerMeans, ServerCandidate } from '../core/client/index.ts';
 import type { ClientState } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
@@ -190,6 +190,10 @@ export class ClientRole implements Role {
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
     const { trusted, unverified } = this.client.status().peers;
     return { total: trusted + unverified, shown: this.inStatus(limit) };
+  }
+
+  *means(): Generator<PeerMeans | undefined> {
+    for (const { means } of this.client.peers()) yield means;
   }
 
   /** Made one by one, while the client works on. */

@@ -14,6 +14,10 @@ import type {
 import { parseIpv6 } from '../wire/index.ts';
 import { SettingsError } from '../runtime/settings/settings-error.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
+import { lazyHttp } from './http/lazy-http.ts';
+import { NO_TOKEN } from './http/rules.ts';
+import type { HttpRules } from './http/rules.ts';
+import type { HttpSource } from './http/source.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { sayText } from './log.ts';
 import type { Reload, Reloaded } from './reload.ts';
@@ -31,15 +35,20 @@ const DEFAULT_USERS = 10;
  * can be none.
  */
 export async function openControl(
-  kind: string,
+  kind: RoleStatus['role'],
   name: string | undefined,
   role: Role,
   reload?: Reload,
+  rules: HttpRules = NO_TOKEN,
 ): Promise<ControlServer> {
   const directory = controlDirectory();
+  const listen = (as: string): Promise<ControlServer | undefined> => {
+    const http = lazyHttp(httpSource(kind, as, role, reload), rules);
+    return ControlServer.listen(directory, as, handlerOf(as, role, reload), sayText, http);
+  };
   try {
     if (name !== undefined) {
-      const control = await ControlServer.listen(directory, name, handlerOf(name, role, reload), sayText);
+      const control = await listen(name);
       if (control !== undefined) return control;
       throw new CommandFailure(
         EXIT.FAILED,
@@ -48,12 +57,7 @@ export async function openControl(
     }
     for (let count = 1; count <= MAX_AUTOMATIC_NAMES; count++) {
       const automatic = count === 1 ? kind : `${kind}-${count}`;
-      const control = await ControlServer.listen(
-        directory,
-        automatic,
-        handlerOf(automatic, role, reload),
-        sayText,
-      );
+      const control = await listen(automatic);
       if (control !== undefined) return control;
     }
   } catch (error) {
@@ -68,6 +72,17 @@ export async function openControl(
     EXIT.FAILED,
     `too many daemons of kind ${kind} are running: give this one a --name`,
   );
+}
+
+function httpSource(kind: RoleStatus['role'], name: string, role: Role, reload?: Reload): HttpSource {
+  return {
+    name,
+    role: kind,
+    status: () => statusOf(name, role, reload),
+    peers: (limit) => (role.peers === undefined ? undefined : peersAnswer(name, role.peers(limit))),
+    means: role.means === undefined ? undefined : () => role.means!(),
+    log: sayText,
+  };
 }
 
 function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {

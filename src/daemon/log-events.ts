@@ -15,6 +15,7 @@ export const EVENTS = {
   offline: 'warn',
   notice: 'info',
   running: 'info',
+  listening: 'info',
   reloaded: 'info',
   'taken-over': 'info',
   qualified: 'info',

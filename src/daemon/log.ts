@@ -8,6 +8,7 @@ import { EVENTS } from './log-events.ts';
 import type { LogEvent, LogFields } from './log-events.ts';
 import { isJournal, journalLine, jsonFormat, textLine } from './log-formats.ts';
 import type { LogFormat } from './log-formats.ts';
+import { recentEvents } from './recent-events.ts';
 
 const STDERR = 2;
 const WARNING = 'warning: ';
@@ -54,6 +55,7 @@ export function identify(role: string, name: string): void {
 
 /** `fields`: those of the event, if it has any. */
 export function say<E extends LogEvent>(event: E, message: string, ...[fields]: FieldsOf<E>): void {
+  recentEvents.note({ event, message, fields: fields ?? {} });
   if (LOG_LEVELS.indexOf(EVENTS[event]) <= LOG_LEVELS.indexOf(level))
     lines.write(format({ event, message, fields: fields ?? {} }));
 }
@@ -77,6 +79,7 @@ export function sayFailure(message: string): void {
 
 /** Says at the start why the kernel does not do the work, or which rules of the host could not be read. */
 export function sayWhyNotKernel(dataPath: DataPath): void {
+  recentEvents.noteDataPath(dataPath.kind);
   if (dataPathInWords(dataPath) !== dataPath.kind) sayDataPath(dataPath);
 }
 
@@ -86,6 +89,7 @@ export function sayTakenOver(peers: number): void {
 }
 
 export function sayDataPath(path: DataPath): void {
+  recentEvents.noteDataPath(path.kind);
   say('data-path', `data path: ${dataPathInWords(path)}`, { path: path.kind });
 }
 

@@ -1,4 +1,4 @@
-import type { ClientStatus, RoleStatus } from '../control/status.ts';
+import type { ClientStatus, DaemonReadiness, RoleStatus } from '../control/status.ts';
 import { explainReason } from './explain.ts';
 
 /** Whether a role can serve, and its state in words. */
@@ -21,6 +21,13 @@ export function readinessOf(status: RoleStatus): Readiness {
     isReady: isReady(status),
     words: status.role === 'client' ? clientInWords(status) : inWords(status),
   };
+}
+
+/** For programs: `/readyz`, and a daemon of `teredo ready --json`. */
+export function verdictOn(status: RoleStatus): DaemonReadiness {
+  const { version, name, networkNamespace, role } = status;
+  const { isReady: ready, words } = readinessOf(status);
+  return { version, name, networkNamespace, role, ready, words, ...(ready ? {} : { reason: words }) };
 }
 
 function inWords(status: Exclude<RoleStatus, ClientStatus>): string {

@@ -38,7 +38,7 @@ export async function runClient(values: ClientValues, reload?: Reload): Promise<
   });
   notices.push(...noticesOfRemoved(removed));
   const make = (running: RunningRole): ClientRole => new ClientRole(settings, resolve, ports, running);
-  return runRole('client', values.name, make, notices, reload);
+  return runRole('client', values, make, notices, reload);
 }
 
 async function settingsOf(

@@ -41,7 +41,7 @@ export async function runHostRelay(values: HostRelayValues, reload?: Reload): Pr
 
 function run(
   role: 'relay' | 'host-relay',
-  { name, allow, deny, limits, ...same }: Omit<RelayValues, 'drain'> | HostRelayValues,
+  { allow, deny, limits, ...same }: Omit<RelayValues, 'drain'> | HostRelayValues,
   notices: readonly string[],
   reload: Reload | undefined,
   drainSeconds = 0,
@@ -62,5 +62,5 @@ function run(
   const all = [...notices, ...noticesOfAccess(access), ...noticesOfRemoved(removed)];
   const make = (running: RunningRole): RelayRole =>
     new RelayRole(role, settings, ports, running, drainSeconds);
-  return runRole(role, name, make, all, reload);
+  return runRole(role, same, make, all, reload);
 }

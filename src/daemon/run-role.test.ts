@@ -29,7 +29,7 @@ test('a role is closed though its control socket cannot be', async () => {
   });
   onTestFinished(() => void vi.restoreAllMocks());
   let isClosed = false;
-  const exitCode = await runRole('relay', 'run-role-test', ({ end }) => ({
+  const exitCode = await runRole('relay', { name: 'run-role-test' }, ({ end }) => ({
     start: () => Promise.resolve(end(EXIT.FAILED)),
     status,
     prepare: () => Promise.resolve(() => {}),
@@ -45,7 +45,7 @@ test('a role that has not started yet ends at once at SIGTERM', async () => {
   onTestFinished(() => void vi.restoreAllMocks());
   let isClosed = false;
   const terminate = (): void => process.listeners('SIGTERM').at(-1)!('SIGTERM');
-  const exitCode = await runRole('relay', 'run-role-test', () => ({
+  const exitCode = await runRole('relay', { name: 'run-role-test' }, () => ({
     start: () => new Promise(() => terminate()),
     status,
     prepare: () => Promise.resolve(() => {}),

@@ -1,5 +1,6 @@
 import { whyElsewhere } from '../control/control-path.ts';
 import type { Answerer, ContactStatus, PeerStatus, RoleStatus, UsersStatus } from '../control/status.ts';
+import type { PeerMeans } from '../core/client/index.ts';
 import type { UserWindow } from '../core/users/index.ts';
 import { within } from '../io/deadline.ts';
 import { endProcess } from '../io/end-process.ts';
@@ -8,6 +9,8 @@ import type { Ipv6 } from '../wire/index.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { openControl } from './control-answers.ts';
+import { listen, rulesOf } from './http/listen.ts';
+import type { HttpOptions } from './http/listen.ts';
 import { identify, say, sayText } from './log.ts';
 import { hasTerminal } from './reload.ts';
 import type { Changeable, Reload } from './reload.ts';
@@ -23,6 +26,8 @@ export interface Role {
   peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus> };
   /** The users with the most traffic: at most `limit` clients, and as many prefixes. */
   users?(window: UserWindow, limit: number): Omit<UsersStatus, keyof Answerer>;
+  /** Of a client: how its peers are reached, one by one; undefined of those that are not. */
+  means?(): Iterable<PeerMeans | undefined>;
   /** See {@link Changeable}. */
   prepare: Changeable['prepare'];
   /** Progress of the search for a way to this address. */
@@ -41,6 +46,11 @@ export interface RunningRole {
   readonly changed: () => void;
 }
 
+/** Options of the process, not of the role. */
+export interface OwnOptions extends HttpOptions {
+  readonly name?: string | undefined;
+}
+
 /** A role ends within 5 s after a signal: the first is for its own end, the second for all else that keeps the process alive. */
 const [CLOSE_MS, LINGER_MS] = [4_500, 250];
 
@@ -50,11 +60,12 @@ const [CLOSE_MS, LINGER_MS] = [4_500, 250];
  */
 export async function runRole(
   kind: RoleStatus['role'],
-  name: string | undefined,
+  { name, ...http }: OwnOptions,
   make: (running: RunningRole) => Role,
   notices: readonly string[] = [],
   reload?: Reload,
 ): Promise<ExitCode> {
+  const rules = rulesOf(http);
   let end!: (exitCode: ExitCode, message?: string) => void;
   const ended = new Promise<ExitCode>((resolve) => {
     end = (exitCode, message) => {
@@ -82,15 +93,17 @@ export async function runRole(
     reload === undefined || hasTerminal() ? stop : () => void reload.reload(role).catch(() => {});
   process.on('SIGHUP', hangUp);
   let stopFeeding = (): void => {};
-  const control = await openControl(kind, name, role, reload);
+  const control = await openControl(kind, name, role, reload, rules);
   identify(kind, control.name);
   try {
+    const url = listen(control, http);
     const isEnded = await Promise.race([role.start().then(() => false), ended.then(() => true)]);
     if (isEnded) return await ended; // without waiting for the start
     isRunning = true;
     for (const notice of notices) sayText(notice);
     const elsewhere = whyElsewhere();
     if (elsewhere !== undefined) say('warning', `${elsewhere}: the control socket is ${control.path}`);
+    if (url !== undefined) say('listening', `HTTP is answered at ${url}`, { url });
     say('running', `teredo ${kind} "${control.name}" is running (pid ${process.pid})`);
     service.begin();
     stopFeeding = feedWatchdog();

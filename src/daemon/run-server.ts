@@ -21,7 +21,7 @@ type ServerValues = Values<typeof SERVER_OPTIONS>;
 /** Runs a server with these options; resolves when it has ended. */
 export async function runServer(values: ServerValues, reload?: Reload): Promise<ExitCode> {
   await openLog(values);
-  const { name, keys: keyFile, allow, deny, limits, ...same } = values;
+  const { keys: keyFile, allow, deny, limits, ...same } = values;
   const secondary = secondaryOf(values);
   const access = accessOf({ allow, deny });
   const notices: string[] = [];
@@ -47,7 +47,7 @@ export async function runServer(values: ServerValues, reload?: Reload): Promise<
         'forwards to them; --no-native says that this is meant so',
     );
   }
-  return runRole('server', name, (running) => new ServerRole(settings, running), notices, reload);
+  return runRole('server', values, (running) => new ServerRole(settings, running), notices, reload);
 }
 
 function secondaryOf(values: ServerValues): Ipv4 | undefined {

@@ -1,9 +1,2 @@
-export {
-  MOST_KEPT_OUT,
-  UnixListener,
-  closeConnection,
-  keepOut,
-  receiveFrom,
-  sendTo,
-} from '../linux/unix-socket.ts';
+export { MOST_KEPT_OUT, UnixListener, keepOut } from '../linux/unix-socket.ts';
 export type { UnixPeer } from '../linux/unix-socket.ts';

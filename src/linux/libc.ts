@@ -91,6 +91,11 @@ export const sys = {
     address: number,
     size: number,
   ) => number,
+  getpeername: libc.func('int getpeername(int, uintptr_t, uintptr_t)') as (
+    fd: number,
+    address: number,
+    size: number,
+  ) => number,
   setsockopt: libc.func('int setsockopt(int, int, int, uintptr_t, uint32_t)') as (
     fd: number,
     level: number,

@@ -5,6 +5,8 @@ import type { OpenSocket } from './socket.ts';
 
 export const AF_NETLINK = 16;
 export const NETLINK_ROUTE = 0;
+/** Questions about sockets. sock_diag(7) */
+export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_XFRM = 6;
 export const NETLINK_NETFILTER = 12;
 const SOL_NETLINK = 270;

@@ -3,6 +3,7 @@ import { Memory, errno, sys } from './libc.ts';
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -10,6 +11,7 @@ export const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
 const SOL_IP = 0;
 const SOL_UDP = 17;
+const SOL_IPV6 = 41;
 
 /** Socket options that are set here: level and name. */
 export const OPTION = {
@@ -22,6 +24,7 @@ export const OPTION = {
   RECVTOS: [SOL_IP, 13],
   MULTICAST_TTL: [SOL_IP, 33],
   MULTICAST_ALL: [SOL_IP, 49],
+  IPV6_V6ONLY: [SOL_IPV6, 26],
   UDP_GRO: [SOL_UDP, 104],
 } as const;
 

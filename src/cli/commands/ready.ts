@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { DaemonReadiness, ReadyStatus, RoleStatus } from '../../control/status.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import type { ExitCode } from '../../daemon/exit-codes.ts';
-import { readinessOf } from '../../daemon/readiness.ts';
+import { verdictOn } from '../../daemon/readiness.ts';
 import { printJson, printLine } from '../output.ts';
 import { secondsValue } from '../values.ts';
 import { findAnswers, reading } from './ask-daemon.ts';
@@ -71,18 +71,13 @@ async function lookFor(
 ): Promise<{ readonly found: DaemonReadiness[]; readonly failures: readonly CommandFailure[] }> {
   try {
     const { found, failures } = await findAnswers<RoleStatus>(name, { command: 'status' });
-    return { found: found.map(({ answer }) => verdictOn(answer)), failures };
+    return {
+      found: found.map(({ answer }) => reading(`"${answer.name}"`, () => verdictOn(answer))),
+      failures,
+    };
   } catch (error) {
     if (mayCome && error instanceof CommandFailure && error.exitCode === EXIT.NO_DAEMON)
       return { found: [], failures: [] };
     throw error;
   }
-}
-
-function verdictOn(status: RoleStatus): DaemonReadiness {
-  const { name, role, networkNamespace } = status;
-  return reading(`"${name}"`, () => {
-    const { isReady: ready, words } = readinessOf(status);
-    return { version: 1, name, role, networkNamespace, ready, words };
-  });
 }

@@ -64,7 +64,7 @@ test.for([
   [['role = "relay"', '[relay]', 'limits.port = 1'], /: it belongs to the table \[relay\]$/],
   [['role = "relay"', '[relay]', 'peers.trusted = 9'], /: it belongs to the table \[relay\.limits\]$/],
   [['role = "relay"', '[relay]', 'servers = ["a"]'], /^3:1: .*: it is an option of client$/],
-  [['role = "relay"', '[relay]', 'listen = 1280'], /^3:1: there is no key "listen" in \[relay\]$/],
+  [['role = "relay"', '[relay]', 'colour = 1280'], /^3:1: there is no key "colour" in \[relay\]$/],
   [
     ['[relay]', 'role = "relay"'],
     /^2:1: role: it belongs to the table \[relay\] here: write it in the first/,

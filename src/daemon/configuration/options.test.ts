@@ -21,6 +21,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   '<seconds>': '5',
   '<id>': 'me',
   '<file>': '/some/file',
+  '<[address:]port>': '127.0.0.1:9464',
 };
 
 function sampleOf(name: string, option: Options[string]): string {

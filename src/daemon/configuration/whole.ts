@@ -7,18 +7,25 @@ import type { SERVER_OPTIONS } from '../../runtime/settings/server-options.ts';
 import { SettingsError } from '../../runtime/settings/settings-error.ts';
 import { accessOf } from '../access.ts';
 import { CommandFailure } from '../exit-codes.ts';
+import { faultOfListen } from '../http/listen.ts';
+import type { HttpOptions } from '../http/listen.ts';
 import type { OptionFault } from './file.ts';
 import type { GivenValues } from './layers.ts';
 import type { RoleName } from './roles.ts';
 
 export function faultsOfWhole(role: RoleName, values: GivenValues): OptionFault[] {
   const faults = {
-    client: [faultOfSecret, faultOfServers],
-    server: [faultOfAccess, faultOfAddresses],
-    relay: [faultOfAccess],
-    'host-relay': [faultOfAccess],
+    client: [faultOfHttp, faultOfSecret, faultOfServers],
+    server: [faultOfHttp, faultOfAccess, faultOfAddresses],
+    relay: [faultOfHttp, faultOfAccess],
+    'host-relay': [faultOfHttp, faultOfAccess],
   }[role].map((faultOf) => faultOf(values as never));
   return faults.filter((fault) => fault !== undefined);
+}
+
+function faultOfHttp(values: HttpOptions): OptionFault | undefined {
+  const message = faultOfListen(values);
+  return message === undefined ? undefined : { option: 'listen', message };
 }
 
 function faultOfSecret({ clientId, secretFile }: Values<typeof CLIENT_OPTIONS>): OptionFault | undefined {

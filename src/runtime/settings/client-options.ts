@@ -3,6 +3,7 @@ import type { ClientSettings } from '../client-settings.ts';
 import {
   ALLOW_PRIVATE,
   INTERFACE_NAME,
+  LISTEN_OPTIONS,
   LOG_OPTIONS,
   dataPath,
   limitOption,
@@ -35,6 +36,7 @@ export const CLIENT_OPTIONS = {
   interface: INTERFACE_NAME,
   name: nameOf('client'),
   ...LOG_OPTIONS,
+  ...LISTEN_OPTIONS,
   defaultRoute: {
     on: 'always',
     off: 'never',

@@ -2,7 +2,7 @@
 import type { Ipv4 } from '../../wire/index.ts';
 import { DATA_PATH_WISHES } from '../data-path-use.ts';
 import type { DataPathWish } from '../data-path-use.ts';
-import { ACCESS_PREFIXES, HOST_ADDRESS, INTERFACE, NAME, choice, limits } from './kinds.ts';
+import { ACCESS_PREFIXES, HOST_ADDRESS, INTERFACE, LISTEN, NAME, choice, limits, text } from './kinds.ts';
 import type { LimitValues } from './limits.ts';
 import type { SwitchOption, ValueOption } from './option.ts';
 
@@ -79,6 +79,20 @@ export const LOG_OPTIONS = {
     help: 'lines for people, for programs, or with priorities for the journal; auto: journal if stderr is the journal, else text',
   },
 } as const satisfies Readonly<Record<string, ValueOption<string>>>;
+
+/** HTTP of a daemon over TCP; nothing of the library. */
+export const LISTEN_OPTIONS = {
+  listen: {
+    kind: LISTEN,
+    setting: false,
+    help: 'also answer HTTP (metrics, health, status) at this TCP port, on 127.0.0.1 unless an address is given',
+  },
+  listenToken: {
+    kind: text('<file>'),
+    setting: false,
+    help: 'file with a secret that requests to --listen need; required for an address other hosts reach',
+  },
+} as const satisfies Readonly<Record<string, ValueOption<unknown>>>;
 
 /** `defaults`: the role's limits. */
 export function limitOption(defaults: object) {

@@ -8,6 +8,7 @@ import {
   accessPrefixesOf,
   hostAddressOf,
   interfaceOf,
+  listenAddressOf,
   nameOf,
   nativePrefixesOf,
   portOf,
@@ -29,6 +30,7 @@ import {
   faultOfSeconds,
   ipv4InWords,
 } from './rules.ts';
+import type { ListenAddress } from './rules.ts';
 
 export const HOST_ADDRESS: Kind<Ipv4> = {
   placeholder: '<address>',
@@ -76,6 +78,14 @@ export const RELAY: Kind<HostPort> = {
   fileType: 'text',
   parse: relayOf,
   textOf: ({ host, port }) => `${host}:${port}`,
+};
+
+/** The port alone: on the loopback address. */
+export const LISTEN: Kind<ListenAddress> = {
+  placeholder: '<[address:]port>',
+  fileType: 'number-or-text',
+  parse: listenAddressOf,
+  textOf: ({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
 };
 
 export const REFRESH: Kind<number | 'auto'> = {

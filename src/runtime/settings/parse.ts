@@ -4,6 +4,7 @@ import {
   TEREDO_PORT,
   formatIpv4,
   formatIpv4Prefix,
+  formatIpv6,
   parseEndpoint,
   parseIpv4,
   parseIpv4Prefix,
@@ -21,7 +22,7 @@ import {
   faultOfPort,
   faultOfSeconds,
 } from './rules.ts';
-import type { Fault } from './rules.ts';
+import type { Fault, ListenAddress } from './rules.ts';
 
 /** A text that is no value of its kind. */
 export class ValueError extends Error {
@@ -88,6 +89,17 @@ export function relayOf(text: string): HostPort {
   if (host === '') throw new ValueError(`"${text}" has no name or address in it`);
   refuse(text, faultOfHost(host, 'a relay'));
   return { host, port: at < 0 ? RELAY_PORT : portOf(text.slice(at + 1)) };
+}
+
+/** An address of this host with a TCP port, or the port alone: on the loopback address then. */
+export function listenAddressOf(text: string): ListenAddress {
+  const [, bracketed, plain, digits] = /^(?:(?:\[(.*)\]|([^:[\]]*)):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = digits === undefined ? NaN : Number(digits);
+  if (!(port <= 65_535))
+    throw new ValueError(`"${text}" is not an address and TCP port such as 127.0.0.1:9464 or [::1]:9464`);
+  if (bracketed !== undefined) return { host: formatIpv6(ipv6Of(bracketed)), port };
+  if (plain === undefined || plain === 'localhost') return { host: '127.0.0.1', port };
+  return { host: formatIpv4(ipv4Of(plain)), port };
 }
 
 export function secondsOf(text: string, low: number, high: number): number {

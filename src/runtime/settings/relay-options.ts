@@ -6,6 +6,7 @@ import {
   ANNOUNCE,
   DENY,
   INTERFACE_NAME,
+  LISTEN_OPTIONS,
   LOG_OPTIONS,
   dataPath,
   limitOption,
@@ -21,6 +22,7 @@ const common = (role: string) =>
     interface: INTERFACE_NAME,
     name: nameOf(role),
     ...LOG_OPTIONS,
+    ...LISTEN_OPTIONS,
     trustCone: {
       on: true,
       help: "believe a client's cone bit and send it packets at once, as before RFC 5991",

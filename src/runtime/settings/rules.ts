@@ -30,6 +30,13 @@ export function faultOfPort(port: number): Fault {
   return isWholeNumber(port, 1, 65_535) ? undefined : 'is not a UDP port from 1 to 65535';
 }
 
+/** A host of this one's addresses, and a TCP port there; port 0: any free one. */
+export interface ListenAddress {
+  /** IPv4 or IPv6 address. */
+  readonly host: string;
+  readonly port: number;
+}
+
 export function faultOfEndpoint({ address, port }: Endpoint): Fault {
   return faultOfHostAddress(address) ?? faultOfPort(port);
 }

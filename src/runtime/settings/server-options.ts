@@ -5,6 +5,7 @@ import {
   ALLOW_PRIVATE,
   ANNOUNCE,
   DENY,
+  LISTEN_OPTIONS,
   LOG_OPTIONS,
   dataPath,
   limitOption,
@@ -28,6 +29,7 @@ export const SERVER_OPTIONS = {
   announceSecondary: { kind: HOST_ADDRESS, help: 'the same for --secondary' },
   name: nameOf('server'),
   ...LOG_OPTIONS,
+  ...LISTEN_OPTIONS,
   mtu: {
     off: false,
     help: 'leave the MTU option out of advertisements: some checkers of Windows want 109 bytes',

@@ -1,0 +1,86 @@
+import { Counter, Gauge, Registry } from 'prom-client';
+import type { HttpAsker } from '../../control/http-stream.ts';
+import type { PeerMeans } from '../../core/client/index.ts';
+import type { RecentEvents } from '../recent-events.ts';
+import { EventLoopDelay } from './event-loop.ts';
+import { FAMILIES } from './families.ts';
+import type { Family } from './families.ts';
+import { samplesOfEvents, samplesOfMeans, samplesOfProcess, samplesOfStatus } from './sample.ts';
+import type { Sample } from './sample.ts';
+import type { HttpSource } from './source.ts';
+import { VERSION } from './version.ts';
+
+export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** How long peers are counted at a time. */
+const PIECE_MS = 2;
+const MEANS: readonly PeerMeans[] = ['relay', 'direct', 'local', 'nonce', 'random-port', 'guess', 'met'];
+
+/** The metrics of a daemon as the text of Prometheus, collected when they are asked for. */
+export class Metrics {
+  private readonly source: HttpSource;
+  private readonly events: RecentEvents;
+  private readonly delay = new EventLoopDelay();
+
+  constructor(source: HttpSource, events: RecentEvents) {
+    this.source = source;
+    this.events = events;
+    this.delay.read(performance.now());
+  }
+
+  /** Undefined where the asker has gone. */
+  async text(asker: HttpAsker): Promise<string | undefined> {
+    const means = await this.countMeans(asker);
+    return await asker.turn(() => this.textNow(means));
+  }
+
+  private textNow(means: readonly Sample[]): Promise<string> {
+    const { name, role, status } = this.source;
+    return textOf({ role, daemon: name }, [
+      ...samplesOfProcess(VERSION, this.delay.read(performance.now())),
+      ...samplesOfStatus(status()),
+      ...means,
+      ...samplesOfEvents(this.events),
+    ]);
+  }
+
+  /** There may be many peers: they are counted a few at a time. */
+  private async countMeans(asker: HttpAsker): Promise<Sample[]> {
+    const left = this.source.means?.()[Symbol.iterator]();
+    if (left === undefined) return [];
+    const counts = new Map(MEANS.map((means) => [means, 0]));
+    while ((await asker.turn(() => countPiece(left, counts))) === false);
+    return samplesOfMeans(counts);
+  }
+}
+
+/** Whether all are counted. */
+function countPiece(left: Iterator<PeerMeans | undefined>, counts: Map<PeerMeans, number>): boolean {
+  const begun = performance.now();
+  while (performance.now() - begun < PIECE_MS) {
+    const { done, value } = left.next();
+    if (done === true) return true;
+    if (value !== undefined) counts.set(value, counts.get(value)! + 1);
+  }
+  return false;
+}
+
+/** A family without labels is there if it has a value. */
+function textOf(labels: Readonly<Record<string, string>>, samples: readonly Sample[]): Promise<string> {
+  const registry = new Registry();
+  registry.setDefaultLabels(labels);
+  const made = new Map<Family, Counter | Gauge>();
+  const metricOf = (family: Family): Counter | Gauge => {
+    const found = made.get(family) ?? metricIn(registry, family);
+    made.set(family, found);
+    return found;
+  };
+  for (const family of Object.values(FAMILIES)) if (family.labels.length > 0) metricOf(family);
+  for (const [family, own, value] of samples) metricOf(family).inc(own, value);
+  return registry.metrics();
+}
+
+function metricIn(registry: Registry, { name, kind, help, labels }: Family): Counter | Gauge {
+  const made = { name, help, labelNames: labels, registers: [registry] };
+  return kind === 'counter' ? new Counter(made) : new Gauge(made);
+}

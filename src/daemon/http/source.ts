@@ -1,0 +1,17 @@
+import type { ListAnswer } from '../../control/control-server.ts';
+import type { RoleStatus } from '../../control/status.ts';
+import type { PeerMeans } from '../../core/client/index.ts';
+
+/** The daemon, as HTTP shows it. */
+export interface HttpSource {
+  readonly name: string;
+  readonly role: RoleStatus['role'];
+  /** As `teredo status --json` has it. */
+  readonly status: () => RoleStatus;
+  /** As `teredo peers --json` has it; undefined where the role keeps none. */
+  readonly peers: (limit: number) => ListAnswer | undefined;
+  /** How the peers of a client are reached, one by one; undefined of those that are not. */
+  readonly means?: (() => Iterable<PeerMeans | undefined>) | undefined;
+  /** Gets a line for each failure. */
+  readonly log: (line: string) => void;
+}

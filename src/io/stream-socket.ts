@@ -1,0 +1,3 @@
+export { abortConnection, closeConnection, receiveFrom, sendTo } from '../linux/stream-socket.ts';
+export { TcpListener } from '../linux/tcp-socket.ts';
+export type { TcpPeer } from '../linux/tcp-socket.ts';

@@ -1,0 +1,1 @@
+export { threadTimeMs } from '../linux/thread-time.ts';
