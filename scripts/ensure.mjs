@@ -54,6 +54,8 @@ const LONG_TESTS = {
   'qemu-aarch64-static': 'qemu-user-static',
   man: 'man-db',
   bird: 'bird2',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
 };
 const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR, ...LONG_TESTS };
 
