@@ -1,14 +1,14 @@
-/** The state of the daemons of this host, and the peers with the most traffic: `node watch.js [NAME]`. */
-import { ControlClient, ControlError } from 'teredo/control';
+/** What the daemons of this host do, as it happens: `node watch.js [NAME]`. */
+import { ControlClient } from 'teredo/control';
 
-for (const daemon of await ControlClient.find(process.argv[2])) {
-  const { state, reason = '', advice = '' } = await daemon.ready();
-  console.log(daemon.name, state, reason, advice);
-  try {
-    const { peers } = await daemon.peers({ sort: 'traffic', limit: 5 });
-    for (const { address, receivedBytes, sentBytes } of peers)
-      console.log(' ', address, receivedBytes + sentBytes);
-  } catch (error) {
-    if (!(error instanceof ControlError) || error.code !== 'no-peers') throw error;
+async function watch(daemon: ControlClient): Promise<void> {
+  let state = '';
+  for await (const event of daemon.events()) {
+    if (event.type === 'log') console.log(daemon.name, event.event.time, event.event.message);
+    else if (event.status.state !== state) console.log(daemon.name, (state = event.status.state));
   }
 }
+
+const daemons = await ControlClient.find(process.argv[2]);
+if (daemons.length === 0) throw new Error('no teredo daemon is running here');
+await Promise.all(daemons.map(watch));

@@ -4,19 +4,20 @@ const INTRODUCTION = `# JSON for programs
 
 <!-- Made by \`npm run schema\` from src/control/. -->
 
-| object | command line | control socket |
-|---|---|---|
-| [status](#rolestatus) | \`teredo status --json\`, a line for each daemon | \`{"command":"status"}\` |
-| [peers](#peersstatus) | \`teredo peers --json\` | \`{"command":"peers","limit":1000}\` |
-| [users](#usersstatus) | \`teredo users --json\` | \`{"command":"users","window":"minute","limit":10}\` |
-| [contact](#contactstatus) | | \`{"command":"contact","address":"2001:0:..."}\` |
-| [reload](#reloadstatus) | \`teredo reload --json\` | \`{"command":"reload"}\` |
-| [ready](#readystatus) | \`teredo ready --json\` | |
-| [drain](#drainstatus) | \`teredo drain --json\` | \`{"command":"drain"}\` gives the status |
-| [log line](#logline) | \`--log-format json\` of a role | |
-| [event](#eventstatus) | | \`GET /events\` of HTTP |
+| object | command line | control socket | HTTP |
+|---|---|---|---|
+| [status](#rolestatus) | \`teredo status --json\`, a line for each daemon | \`{"command":"status"}\` | \`/api/v1/status\` |
+| [peers](#peersstatus) | \`teredo peers --json\` | \`{"command":"peers","limit":1000}\` | \`/api/v1/peers?limit=1000\` |
+| [users](#usersstatus) | \`teredo users --json\` | \`{"command":"users","window":"minute","limit":10}\` | |
+| [contact](#contactstatus) | | \`{"command":"contact","address":"2001:0:..."}\` | |
+| [reload](#reloadstatus) | \`teredo reload --json\` | \`{"command":"reload"}\` | |
+| [ready](#readystatus) | \`teredo ready --json\` | | \`/readyz\`: [DaemonReadiness](#daemonreadiness) |
+| [drain](#drainstatus) | \`teredo drain --json\` | \`{"command":"drain"}\` gives the status | |
+| [event](#eventstatus) | | | \`/events\` |
+| [log line](#logline) | \`--log-format json\` of a role | | |
 
 A control socket takes one line and gives one: \`{"ok":true,"result":OBJECT}\` or \`{"ok":false,"code":"...","message":"..."}\`. The objects are the same everywhere.
+[guide/watching.md](guide/watching.md) has the rest of HTTP; programs in TypeScript use [\`teredo/control\`](guide/library.md#running-daemons).
 
 - **Fields are added, never changed.** A program has to ignore fields that it does not know, and must expect new values of a field such as \`state\` or \`reason\`.
   \`version\` would become another number if a field changed its meaning.

@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 
 /** The files of packaging/schema/ that are needed for this. */
-export type AnswerName = 'status' | 'peers' | 'users' | 'contact' | 'reload';
+export type AnswerName = 'status' | 'peers' | 'users' | 'contact' | 'reload' | 'event';
 
 /** The part of JSON Schema in these files that says which types values have. A new value of a list of values is not a fault. */
 interface Schema {
   readonly $ref?: string;
   readonly anyOf?: readonly Schema[];
   readonly const?: unknown;
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly additionalProperties?: Schema;
@@ -38,7 +38,7 @@ function fits(value: unknown, schema: Schema, whole: Schema): boolean {
   if (schema.type === 'array')
     return Array.isArray(value) && value.every((item) => fits(item, schema.items ?? {}, whole));
   if (schema.type === 'integer') return Number.isInteger(value);
-  return typeof value === schema.type;
+  return [schema.type].flat().includes(typeof value);
 }
 
 function definitionOf($ref: string, { definitions = {} }: Schema): Schema {

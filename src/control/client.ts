@@ -7,6 +7,8 @@ import { misunderstood, refusalOf } from './control-error.ts';
 import type { ControlError } from './control-error.ts';
 import { MAX_PEERS } from './control-protocol.ts';
 import type { ControlRequest } from './control-protocol.ts';
+import { eventsAt } from './event-stream.ts';
+import type { DaemonEvent, EventsQuestion } from './event-stream.ts';
 import { networkNamespace } from './network-namespace.ts';
 import { firstPeers } from './peer-order.ts';
 import type { PeerOrder } from './peer-order.ts';
@@ -120,6 +122,11 @@ export class ControlClient {
   /** Has a daemon read its configuration file again; for root and the daemon's user. */
   reload(): Promise<ReloadStatus> {
     return this.ask({ command: 'reload' }, 'reload');
+  }
+
+  /** The status each second, and the events of the log, those before first. They end when the daemon ends. */
+  events(question: EventsQuestion = {}): AsyncIterable<DaemonEvent> {
+    return eventsAt(this.path, question);
   }
 
   private async ask<T>(request: ControlRequest, name: AnswerName, further = 0): Promise<T> {

@@ -114,21 +114,26 @@ function askOnce(
   });
 }
 
-/**
- * The daemon may be another account's, and its answer goes to a terminal: control characters in it are replaced (U+FFFD). Undefined for a text that
- * is no answer.
- */
+/** Undefined for a text that is no answer. */
 function parseAnswer(text: string): ControlAnswer | undefined {
+  const answer = parseForeign(text) as Partial<ControlAnswer> | null | undefined;
+  if (answer?.ok === true) return 'result' in answer ? (answer as ControlAnswer) : undefined;
+  const isRefusal =
+    answer?.ok === false && typeof answer.message === 'string' && typeof answer.code === 'string';
+  return isRefusal ? (answer as ControlAnswer) : undefined;
+}
+
+/**
+ * The value in a text of JSON; undefined where it is none. The daemon may be another account's, and its answer goes to a terminal: control characters in
+ * it are replaced (U+FFFD).
+ */
+export function parseForeign(text: string): unknown {
   // JSON has control characters below U+0020 in escaped form only.
   const isPlain = !/\\[bfnrtu]|[\u007f-\u009f]/.test(text);
   const clean = (_: string, value: unknown): unknown =>
     typeof value === 'string' ? value.replaceAll(/\p{Cc}/gu, '\ufffd') : value;
   try {
-    const answer = JSON.parse(text, isPlain ? undefined : clean) as Partial<ControlAnswer> | null;
-    if (answer?.ok === true) return 'result' in answer ? (answer as ControlAnswer) : undefined;
-    const isRefusal =
-      answer?.ok === false && typeof answer.message === 'string' && typeof answer.code === 'string';
-    return isRefusal ? (answer as ControlAnswer) : undefined;
+    return JSON.parse(text, isPlain ? undefined : clean);
   } catch {
     return undefined;
   }

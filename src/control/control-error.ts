@@ -1,4 +1,4 @@
-import type { ControlAnswer } from './control-protocol.ts';
+import type { Refusal } from './control-protocol.ts';
 
 /** Codes that a client gives itself; those of a daemon's refusals are beside them. */
 type OwnCode = 'no-daemon' | 'not-permitted' | 'timed-out' | 'no-answer' | 'not-understood' | 'failed';
@@ -40,11 +40,7 @@ export function controlErrorOf(cause: unknown, path: string): ControlError {
 }
 
 /** For a refusal. */
-export function refusalOf({
-  code,
-  message,
-  details,
-}: Extract<ControlAnswer, { readonly ok: false }>): ControlError {
+export function refusalOf({ code, message, details }: Refusal): ControlError {
   return new ControlError(code, message, {
     details: Array.isArray(details) ? details.map(String) : [],
   });

@@ -22,15 +22,15 @@ export interface ControlRequest {
   readonly window?: UserWindow;
 }
 
-export type ControlAnswer =
-  | { readonly ok: true; readonly result: unknown }
-  | {
-      readonly ok: false;
-      readonly code: string;
-      readonly message: string;
-      /** A list of errors. */
-      readonly details?: readonly string[];
-    };
+export type ControlAnswer = { readonly ok: true; readonly result: unknown } | Refusal;
+
+export interface Refusal {
+  readonly ok: false;
+  readonly code: string;
+  readonly message: string;
+  /** A list of errors. */
+  readonly details?: readonly string[];
+}
 
 /** The request in a line, or undefined where it is none. */
 export function parseRequest(line: string): ControlRequest | undefined {

@@ -1,4 +1,6 @@
-/** The objects of real daemons, in each state, are those that packaging/schema/ and docs/json.md describe: by the command line and by the control socket. */
+/** The objects of real daemons, in each state, are those that packaging/schema/ and docs/json.md describe: by the command line, the control socket and HTTP. */
+import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { expect, test } from 'vitest';
 import { ControlClient } from '../../src/control/client.ts';
 import { ask } from '../../src/control/control-client.ts';
@@ -50,6 +52,15 @@ class Seen {
     return (answer as { readonly result: Fields }).result;
   }
 
+  private async byHttp(path: string): Promise<Fields> {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      request({ socketPath: this.client.path, path, agent: false }, resolve).on('error', reject).end();
+    });
+    let text = '';
+    for await (const part of response.setEncoding('utf8') as AsyncIterable<string>) text += part;
+    return JSON.parse(text) as Fields;
+  }
+
   /** An exit status of 1 says that a daemon does not work. */
   async byCommand(command: string): Promise<Fields> {
     const asker = this.host.spawn(process.execPath, [PROGRAM, command, this.name, '--json']);
@@ -69,20 +80,46 @@ class Seen {
   }
 
   private async statuses(): Promise<readonly Fields[]> {
-    expect(faultsOf('ready', await this.byCommand('ready'))).toEqual([]);
     const status = await this.client.status();
     expect(await this.client.ready()).toMatchObject({ ready: status.inWords!.ready });
-    const objects = [await this.bySocket({ command: 'status' }), await this.byCommand('status'), status];
+    const verdict = await this.byCommand('ready');
+    expect(faultsOf('ready', verdict)).toEqual([]);
+    expect(await this.byHttp('/readyz')).toMatchObject({ name: this.name, ready: verdict['ready'] });
+    const objects = [
+      status,
+      await this.bySocket({ command: 'status' }),
+      await this.byCommand('status'),
+      await this.byHttp('/api/v1/status'),
+    ];
     return objects as readonly object[] as readonly Fields[];
   }
 
   async peers(): Promise<readonly Fields[]> {
-    for (const answer of [await this.bySocket({ command: 'peers' }), await this.byCommand('peers')]) {
+    const answers = [
+      await this.bySocket({ command: 'peers' }),
+      await this.byCommand('peers'),
+      await this.byHttp('/api/v1/peers'),
+    ];
+    for (const answer of answers) {
       expect(faultsOf('peers', answer)).toEqual([]);
       expect(answer['peers']).not.toEqual([]);
     }
     return (await this.client.peers({ sort: 'traffic', limit: 1 }))
       .peers as readonly object[] as readonly Fields[];
+  }
+
+  /** Those that the daemon has kept, and its status. */
+  async events(): Promise<readonly string[]> {
+    const names: string[] = [];
+    for await (const event of this.client.events()) {
+      if (event.type === 'status') {
+        expect(faultsOf('status', event.status)).toEqual([]);
+        break;
+      }
+      expect(faultsOf('event', event.event)).toEqual([]);
+      names.push(event.event.event);
+    }
+    return names;
   }
 
   async contact(address: string): Promise<Fields> {
@@ -134,6 +171,7 @@ test.for(IS_ALL ? ['user', 'kernel'] : ['user'])('roles that carry packets, %s p
     .map((line) => JSON.parse(line) as Fields);
   expect(lines.map(({ event }) => event)).toContain('qualified');
   expect(lines.flatMap((line) => faultsOf('log', line))).toEqual([]);
+  expect(await seen.events()).toEqual(lines.map(({ event }) => event));
 
   await new Seen(net.server, 'server').status('running');
   const relay = new Seen(net.relay, 'relay');

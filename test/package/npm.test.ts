@@ -75,7 +75,7 @@ describe.skipIf(!IS_ALL || process.getuid?.() !== 0)('npm package', () => {
       const program = join(folder, 'node_modules', 'teredo', 'bin', 'teredo');
       const name = net.relay.name;
       await net.relay.spawn(node, [program, 'host-relay', '--name', name]).waitFor(/is running/);
-      expect(net.relay.execute(node, compiled('watch.ts'), name)).toMatch(new RegExp(`^${name} running`));
+      await net.relay.spawn(node, [compiled('watch.ts'), name]).waitFor(new RegExp(`^${name} running$`, 'm'));
     });
   });
 });
