@@ -56,6 +56,7 @@ const LONG_TESTS = {
   bird: 'bird2',
   prometheus: 'prometheus',
   promtool: 'prometheus',
+  chromium: 'chromium',
 };
 const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR, ...LONG_TESTS };
 

@@ -77,6 +77,7 @@ function copyBeside(cpu, folder) {
   for (const name of ['teredo.bpf.o', 'server.bpf.o'])
     copyInto(join(root, 'bpf', name), join(folder, 'bpf'), name);
   copyInto(join(root, 'package.json'), folder, 'package.json');
+  copyInto(join(root, 'dist', 'dashboard.html'), join(folder, 'dist'), 'dashboard.html');
 }
 
 function copyInto(file, folder, name) {

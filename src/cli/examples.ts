@@ -26,6 +26,7 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
     'relay --window hour --top 3',
     'shows the three clients and prefixes with the most traffic of the last hour',
   ],
+  dashboard: ['client --no-open', 'prints the URL of a page that begins with the daemon "client"'],
   ping: ['2001:db8:2::2 --until-direct', 'shows step by step how the client finds a direct way to this host'],
   netcheck: ['--server teredo.example.net,192.0.2.1', 'compares two servers'],
   address: ['2001:0:cb00:7178:0:f227:39cc:9bfd', 'shows the server and the mapped address in it'],

@@ -2,6 +2,7 @@ import { isSea } from 'node:sea';
 import { Command } from 'commander';
 import { addressCommand } from './commands/address.ts';
 import { configCommand } from './commands/config.ts';
+import { dashboardCommand } from './commands/dashboard.ts';
 import { drainCommand } from './commands/drain.ts';
 import { netcheckCommand } from './commands/netcheck.ts';
 import { peersCommand } from './commands/peers.ts';
@@ -39,6 +40,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     drainCommand(),
     peersCommand(),
     usersCommand(),
+    dashboardCommand(),
     pingCommand(finish),
     netcheckCommand(finish),
     addressCommand(),

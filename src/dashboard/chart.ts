@@ -94,6 +94,7 @@ export class Chart {
           },
           {
             ...axis,
+            ...(plan.isWhole === true ? { incrs: WHOLE_STEPS } : {}),
             show: !nothing,
             size: 74,
             values: (_, values) => values.map((value) => plan.format(value)),
@@ -115,6 +116,10 @@ function spanStart(points: readonly Point[], now: number): number {
   const first = points[0]?.time ?? now;
   return Math.max(now - SPAN_SECONDS, Math.min(first, now - LEAST_SECONDS));
 }
+
+const WHOLE_STEPS = [
+  1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000,
+];
 
 /** Whether marks are so close that they need seconds. */
 function isShort(times: readonly number[]): boolean {

@@ -20,15 +20,20 @@ export class Charts {
         chart.figure.remove();
         this.charts.delete(key);
       }
-    for (const plan of plans) this.chartOf(plan.key).show(plan, history.all, colours, now);
+    // All have a place before the first is drawn: it determines their width.
+    this.place.append(
+      ...plans.filter(({ key }) => !this.charts.has(key)).map(({ key }) => this.make(key).figure),
+    );
+    for (const [i, { key }] of plans.entries()) {
+      const { figure } = this.charts.get(key)!;
+      if (this.place.children[i] !== figure) this.place.insertBefore(figure, this.place.children[i] ?? null);
+    }
+    for (const plan of plans) this.charts.get(plan.key)!.show(plan, history.all, colours, now);
   }
 
-  private chartOf(key: string): Chart {
-    const known = this.charts.get(key);
-    if (known !== undefined) return known;
+  private make(key: string): Chart {
     const chart = new Chart();
     this.charts.set(key, chart);
-    this.place.append(chart.figure);
     return chart;
   }
 }

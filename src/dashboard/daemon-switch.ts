@@ -1,4 +1,4 @@
-import type { DaemonEntry } from './answers.ts';
+import type { DaemonReadiness } from '../control/status.ts';
 import { element } from './dom.ts';
 
 /** The choice between daemons; hidden where there is only one. */
@@ -12,7 +12,7 @@ export class DaemonSwitch {
     this.choose = choose;
   }
 
-  show(daemons: readonly DaemonEntry[], shown: string | undefined): void {
+  show(daemons: readonly DaemonReadiness[], shown: string | undefined): void {
     const key = JSON.stringify([daemons, shown]);
     if (key === this.drawn) return;
     this.drawn = key;
@@ -25,7 +25,7 @@ export class DaemonSwitch {
       if (button.getAttribute('data-name') === focused) button.focus();
   }
 
-  private item({ name, role, ready }: DaemonEntry, shown: string | undefined): HTMLLIElement {
+  private item({ name, role, ready }: DaemonReadiness, shown: string | undefined): HTMLLIElement {
     const button = element(
       'button',
       {

@@ -1,12 +1,11 @@
-import type { RoleStatus } from '../control/status.ts';
-import type { LogLine } from './answers.ts';
+import type { EventStatus, RoleStatus } from '../control/status.ts';
 import { RefusedError } from './api.ts';
 import type { Api } from './api.ts';
 
 /** The page's readers of the feed. */
 export interface FeedReader {
   readonly status: (status: RoleStatus) => void;
-  readonly log: (line: LogLine) => void;
+  readonly log: (line: EventStatus) => void;
   /** The history of the log begins again. */
   readonly begun: () => void;
   /** No answer, and why. */
@@ -26,7 +25,7 @@ export async function follow(api: Api, reader: FeedReader, signal: AbortSignal):
       await readStream(api, reader, signal);
     } catch (error) {
       if (signal.aborted) return;
-      if (!isCrowded(error)) reader.trouble(error as Error);
+      if (!hasNoStream(error)) reader.trouble(error as Error);
       else await poll(api, reader, signal);
     }
     await pause(AGAIN_MS, signal);
@@ -43,7 +42,7 @@ async function readStream(api: Api, reader: FeedReader, signal: AbortSignal): Pr
       if (isFirst) reader.begun();
       isFirst = false;
       if (event === 'status') reader.status(JSON.parse(data) as RoleStatus);
-      else if (event === 'log') reader.log(JSON.parse(data) as LogLine);
+      else if (event === 'log') reader.log(JSON.parse(data) as EventStatus);
     }
     throw new Error('the daemon has ended');
   } finally {
@@ -51,9 +50,9 @@ async function readStream(api: Api, reader: FeedReader, signal: AbortSignal): Pr
   }
 }
 
-/** Each daemon has a limit of streams; its status is open to more readers. */
-function isCrowded(error: unknown): boolean {
-  return error instanceof RefusedError && (error.status === 429 || error.status === 503);
+/** Each daemon has a limit of streams, and an earlier version has none; its status is open to more readers. */
+function hasNoStream(error: unknown): boolean {
+  return error instanceof RefusedError && [404, 429, 503].includes(error.status);
 }
 
 async function poll(api: Api, reader: FeedReader, signal: AbortSignal): Promise<void> {

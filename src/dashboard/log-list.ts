@@ -1,4 +1,4 @@
-import type { LogLine } from './answers.ts';
+import type { EventStatus } from '../control/status.ts';
 import { element, setText } from './dom.ts';
 
 /** As many as a daemon keeps. */
@@ -8,7 +8,7 @@ const MOST = 256;
 export class LogList {
   private readonly list: HTMLElement;
   private readonly count: HTMLElement;
-  private lines: LogLine[] = [];
+  private lines: EventStatus[] = [];
   private warningsOnly = false;
 
   constructor(list: HTMLElement, count: HTMLElement) {
@@ -21,7 +21,7 @@ export class LogList {
     this.draw();
   }
 
-  add(line: LogLine): void {
+  add(line: EventStatus): void {
     this.lines.push(line);
     if (this.lines.length > MOST) this.lines.shift();
     if (this.isShown(line)) this.list.prepend(itemOf(line));
@@ -46,14 +46,14 @@ export class LogList {
     setText(this.count, shown === 0 ? words : `${shown}, the newest first`);
   }
 
-  private isShown({ level }: LogLine): boolean {
+  private isShown({ level }: EventStatus): boolean {
     return !this.warningsOnly || level === 'warn' || level === 'error';
   }
 }
 
 const LEVELS: Readonly<Record<string, string>> = { error: 'Error', warn: 'Warning' };
 
-function itemOf({ time, level, message, event }: LogLine): HTMLLIElement {
+function itemOf({ time, level, message, event }: EventStatus): HTMLLIElement {
   const known = LEVELS[level];
   return element(
     'li',

@@ -1,4 +1,4 @@
-import { svg } from './dom.ts';
+import { element, svg } from './dom.ts';
 import { layOut, wrapped } from './path-layout.ts';
 import type { Box } from './path-layout.ts';
 import type { Condition, PathLink, PathModel, PathNode } from './path.ts';
@@ -9,6 +9,13 @@ const MARKS: Readonly<Record<Condition, string>> = {
   waiting: '…',
   unused: '–',
   unknown: '?',
+};
+const MEANINGS: Readonly<Record<Condition, string>> = {
+  good: 'works',
+  broken: 'broken',
+  waiting: 'waits',
+  unused: 'not in use',
+  unknown: 'not known whether it works',
 };
 const LINE_HEIGHT = 17;
 
@@ -35,7 +42,7 @@ export class PathPicture {
     const key = `${width} ${JSON.stringify(path)}`;
     if (key === this.drawn) return;
     this.drawn = key;
-    container.replaceChildren(drawing(path, width));
+    container.replaceChildren(drawing(path, width), legendOf(path));
   }
 }
 
@@ -58,6 +65,16 @@ function drawing(path: PathModel, width: number): SVGElement {
     ...nodes,
     ...path.links.flatMap((link, i) => (link.condition === 'broken' ? cutAt(lines[i]!) : [])),
   );
+}
+
+/** The meaning of the marks in it, unless all parts work. */
+function legendOf({ nodes }: PathModel): HTMLElement {
+  const conditions = [...new Set(nodes.map(({ condition }) => condition))];
+  const isPlain = conditions.length === 1 && conditions[0] === 'good';
+  const items = isPlain
+    ? []
+    : conditions.map((condition) => element('li', {}, `${MARKS[condition]} ${MEANINGS[condition]}`));
+  return element('ul', { class: 'marks', 'aria-hidden': 'true' }, ...items);
 }
 
 function drawNode({ title, lines, note, condition, kind }: PathNode, box: Box, letters: number): SVGElement {

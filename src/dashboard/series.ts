@@ -15,6 +15,8 @@ export interface ChartPlan {
   readonly title: string;
   readonly series: readonly Series[];
   readonly format: (value: number) => string;
+  /** Its values are whole numbers. */
+  readonly isWhole?: boolean;
   /** Shown while there is nothing to draw. */
   readonly empty: string;
 }
@@ -51,6 +53,7 @@ const PEERS: ChartPlan = {
     { key: 'unverified', title: 'not verified yet' },
   ],
   format: count,
+  isWhole: true,
   empty: 'No peers yet',
 };
 const ANSWERS: ChartPlan = {

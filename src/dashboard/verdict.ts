@@ -51,6 +51,15 @@ function capitalized(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
+/** Of a page without the token that its requests have to give. */
+export const NO_TOKEN: Verdict = {
+  mark: 'bad',
+  headline: 'This page needs a token',
+  detail: 'The daemon answers only requests with its token',
+  advice:
+    'open the whole URL that "teredo dashboard" prints; for --listen-token add #token= and the token to this URL',
+};
+
 /** Of a page that gets no answer. */
 export function noAnswer(message: string, daemon: string | undefined): Verdict {
   const named = daemon === undefined ? '' : ` ${daemon}`;

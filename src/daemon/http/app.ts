@@ -8,6 +8,7 @@ import { answerEvents } from './events.ts';
 import { METRICS_TYPE, Metrics } from './metrics.ts';
 import { refusalOf } from './origin.ts';
 import type { HttpRules } from './rules.ts';
+import { dashboardPage } from './page.ts';
 import { answerPeers } from './peers.ts';
 import { refused } from './refused.ts';
 import type { HttpSource } from './source.ts';
@@ -49,6 +50,10 @@ export function makeApp(source: HttpSource, rules: HttpRules): Hono<Env> {
     return refusal === undefined ? next() : Promise.resolve(refused(c, refusal.status, refusal.message));
   });
 
+  app.get('/', (c) => {
+    const { html, headers } = dashboardPage();
+    return c.body(html, 200, headers);
+  });
   app.get('/livez', (c) => c.json({ version: 1, live: true }));
   app.get('/readyz', async (c) => {
     const ready = await askerOf(c).turn(() => verdictOn(source.status()));
