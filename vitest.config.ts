@@ -12,6 +12,7 @@ const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', ATTACKS
 const ALONE = [
   isAll ? ATTACKS : 'test/attack/client.test.ts',
   'test/kernel/{relay-changes,restart-client,restart-under-load,several-relays}.test.ts',
+  ...(isAll ? ['test/kernel/restart.test.ts'] : []),
 ];
 /** The kernel tests that run on the kernel path, too: those with the most traffic, as many as ten minutes allow. */
 const KERNEL_PATH = [

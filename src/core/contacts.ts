@@ -78,6 +78,11 @@ export class Contacts<P extends Payment = Payment> {
     return this.contacts.get(peer);
   }
 
+  /** Packets that wait. Those for one peer are in order. */
+  *packets(): Generator<Uint8Array> {
+    for (const { waiting } of this.contacts.values()) yield* waiting;
+  }
+
   /**
    * Begins a contact with its first attempt and returns it; or returns the contact that is already under way. `isOwn`: the local host wants it.
    * If strangers had caused the contact until now, its attempts start again.

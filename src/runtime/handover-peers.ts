@@ -4,7 +4,7 @@ import { TRUSTED } from '../core/peer-table.ts';
 import type { PeerTable } from '../core/peer-table.ts';
 
 /** Octets of a peer: IPv6 address, mapped address and port, marks, and how long ago (ms) it was last heard and sent to. */
-const PEER = 32;
+export const PEER = 32;
 const [MAPPED_ADDRESS, MAPPED_PORT, MARKS, HEARD, SENT] = [16, 20, 22, 24, 28];
 const NEVER = 0xffff_ffff;
 

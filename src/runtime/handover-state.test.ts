@@ -30,7 +30,7 @@ test('the successor reads the trusted peers, with the times on its own clock', (
   );
   table.insert(addressOf(3), 0); // unverified
   const mappedAddress = 0xc000_0201;
-  expect([...readHandover(writeHandover(table, NOW), 50)]).toEqual([
+  expect([...readHandover(writeHandover(table, NOW), 50, 0)!.peers]).toEqual([
     {
       address: addressOf(1),
       mappedAddress,
@@ -50,19 +50,44 @@ test('the successor reads the trusted peers, with the times on its own clock', (
   ]);
 });
 
+test('packets that wait follow the peers; one that is cut off is left out', () => {
+  const table = tableOf({ last: 1, receivedAt: NOW, sentAt: NOW });
+  const packets = [Uint8Array.of(1, 2, 3), new Uint8Array(1_280).fill(7)];
+  const state = writeHandover(table, NOW, packets);
+  const read = readHandover(state, 50, 0)!;
+  expect([[...read.peers].length, [...read.packets].map((one) => Uint8Array.from(one))]).toEqual([
+    1,
+    packets,
+  ]);
+  expect([...readHandover(state.subarray(0, -1), 50, 0)!.packets]).toHaveLength(1);
+});
+
+test('packets that have waited for more than 4 s are left out: their senders have sent them again', () => {
+  const state = writeHandover(tableOf({ last: 1, receivedAt: NOW, sentAt: NOW }), NOW, [new Uint8Array(40)]);
+  const countAfter = (ms: number): number[] => {
+    const { peers, packets } = readHandover(state, 50, ms)!;
+    return [[...peers].length, [...packets].length];
+  };
+  expect([countAfter(4_000), countAfter(4_001)]).toEqual([
+    [1, 1],
+    [1, 0],
+  ]);
+});
+
 test('a state of another layout, and one that is too short, have no peers', () => {
   const state = writeHandover(tableOf({ last: 1, receivedAt: NOW, sentAt: NOW }), NOW);
   state[3] ^= 1;
-  expect([...readHandover(state, 0)]).toEqual([]);
-  expect([...readHandover(new Uint8Array(3), 0)]).toEqual([]);
+  expect(readHandover(state, 0, 0)).toBeUndefined();
+  expect(readHandover(new Uint8Array(3), 0, 0)).toBeUndefined();
 });
 
 test('any octets can be read', () => {
-  const octets = fc.uint8Array({ maxLength: 200 });
   fc.assert(
-    fc.property(octets, (rest) => {
-      for (const { lastReceived, lastSent } of readHandover(Uint8Array.of(0, 0, 0, 1, ...rest), 7))
+    fc.property(fc.uint8Array({ maxLength: 200 }), (rest) => {
+      const { peers, packets } = readHandover(Uint8Array.of(0, 0, 0, 2, 0, 0, 0, ...rest, 0), 7, 0)!;
+      for (const { lastReceived, lastSent } of peers)
         expect(Math.max(lastReceived, lastSent)).toBeLessThanOrEqual(7);
+      for (const packet of packets) expect(packet.length).toBeLessThan(rest.length);
     }),
   );
 });

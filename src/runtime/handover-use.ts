@@ -6,7 +6,8 @@ const [SAVE_MS, SAVE_MS_A_PEER] = [1_000, 1];
 
 /** The state of a role. */
 export interface LeftState {
-  write(now: number): Uint8Array;
+  /** `isLast`: the role ends now. */
+  write(now: number, isLast: boolean): Uint8Array;
   /** How many peers it has, about. */
   readonly peers: number;
 }
@@ -24,10 +25,10 @@ export class HandoverUse {
     this.state = state;
   }
 
-  /** What `read` finds in the predecessor's state; undefined: there is none. `writtenAt`: the time of writing, on this process's clock. */
-  read<T>(read: (state: Uint8Array, writtenAt: number) => T): T | undefined {
+  /** The predecessor's state as `read` understands it; undefined: there is none. `writtenAt`: on this process's clock, `agoMs` before now. */
+  read<T>(read: (state: Uint8Array, writtenAt: number, agoMs: number) => T): T | undefined {
     const left = this.handover?.left;
-    return left === undefined ? undefined : read(left.state, this.clock.now() - left.agoMs);
+    return left === undefined ? undefined : read(left.state, this.clock.now() - left.agoMs, left.agoMs);
   }
 
   /** The role runs: from now on its state is left to its successor. */
@@ -41,14 +42,14 @@ export class HandoverUse {
   }
 
   /** Writes the state now, if the role runs. */
-  save(): void {
+  save(isLast = false): void {
     if (this.cancelTimer === undefined) return;
-    survive(() => this.handover!.leave(this.state.write(this.clock.now())));
+    survive(() => this.handover!.leave(this.state.write(this.clock.now(), isLast)));
   }
 
   /** Writes the state for the last time, unless the role never ran. */
   close(): void {
-    this.save();
+    this.save(true);
     this.cancelTimer?.();
     this.cancelTimer = undefined;
   }

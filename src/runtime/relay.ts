@@ -110,9 +110,10 @@ export class Relay extends EventEmitter<RelayEvents> {
       },
       ports.entropy,
     );
-    const { peers } = this.machine;
+    const { machine } = this;
+    const { peers } = machine;
     this.handover = new HandoverUse(ports.handover, ports.clock, {
-      write: (now) => writeHandover(peers, now),
+      write: (now, isLast) => writeHandover(peers, now, isLast ? machine.waitingPackets() : []),
       get peers() {
         return peers.trustedCount;
       },
@@ -135,13 +136,17 @@ export class Relay extends EventEmitter<RelayEvents> {
     const onWarning = (message: string): void => void this.emit('warning', message);
     this.failureWarnings = new FailureWarnings(ports.clock, onWarning);
     try {
-      const left = this.handover.read(readHandover) ?? [];
-      driver.request((now) => (this.adoptedPeers = this.machine.adopt(left, now)));
+      const left = this.handover.read(readHandover);
+      driver.request((now) => (this.adoptedPeers = this.machine.adopt(left?.peers ?? [], now)));
       const udp = ports.openUdp({ address: settings.address, port: settings.port, runs: true });
       this.localPort = udp.local.port;
       driver.attachUdp(RELAY_SOCKET.service, udp);
       const tun = ports.openTun(settings.interface);
       driver.attachTun(tun, (error) => this.emit('lost', error));
+      // They came before those that wait in the interface's queue, which is read later.
+      driver.request((now) => {
+        for (const packet of left?.packets ?? []) this.machine.handlePacket(packet, 0, packet.length, now);
+      });
       this.interfaceConfig = new InterfaceConfig(tun.name, ports.tunnelHost, onWarning, () =>
         this.debounce.again(),
       );

@@ -3,12 +3,15 @@ import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { IS_ALL } from '../support/extent.ts';
+import { LightClients } from '../support/light-clients.ts';
 import { startClient, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 import { ManagedRole } from '../support/service-manager.ts';
 
 const ARGUMENTS = ['--address', RELAY_ADDRESS];
 /** A process that is killed has to be back within this time. */
 const BACK_MS = 2_000;
+/** The longest time from a new peer's first packet to the answer. */
+const NEW_PEER_MS = 1_000;
 
 /** A client that reaches the native host through a relay with these arguments; `next`: those from its second start on. */
 async function relayed(
@@ -73,5 +76,33 @@ test.runIf(IS_ALL)(
     expect(net.relay.ip('link', 'show')).not.toContain('teredo:');
     expect(await statusOf(net.relay, 'relay')).toMatchObject({ interface: 'other', peers: { trusted: 0 } });
     expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  },
+);
+
+test.runIf(IS_ALL).for(['kernel', 'user'])(
+  '%s path: a new peer waits at most 1 s while a relay is restarted',
+  async (path) => {
+    await using net = new Internet();
+    const address = '198.51.100.200';
+    const crowd = net.lab.host('crowd');
+    net.attach(crowd, 'wan', address);
+    await startServer(net.server, SERVER_ADDRESS);
+    const relay = await ManagedRole.start(net.relay, 'relay', [...ARGUMENTS, '--data-path', path]);
+    const [count, before] = [150, 30];
+    const options = {
+      count,
+      address,
+      server: SERVER_ADDRESS,
+      native: NATIVE_ADDRESS,
+      everyMs: 100,
+      apartMs: 20,
+      thinkMs: 150, // longer than everyMs: contacts are always under way
+    };
+    const clients = await LightClients.start(crowd, options, before);
+    await relay.restart();
+    await clients.answered(count);
+    const { slowestFirstMs } = await clients.losses();
+    process.stdout.write(`${path} path: a new peer has waited ${slowestFirstMs} ms at most\n`);
+    expect(slowestFirstMs).toBeLessThan(NEW_PEER_MS);
   },
 );

@@ -1,8 +1,9 @@
 /**
- * Many Teredo clients in one process: `node light-clients.mjs JSON`, with `{ count, address, server, native, everyMs }`. Each has a port of the
- * host's address, and pings the native host, as a client does that knows no relay yet: through the server until the relay has
- * answered, then through the relay. `everyMs`: the time between two pings of one client. Prints `all answered` once each client has an
- * answer. At SIGTERM it stops sending, and prints the losses as JSON.
+ * Many Teredo clients in one process: `node light-clients.mjs JSON`, with `{ count, address, server, native, everyMs, apartMs, thinkMs }`. Each
+ * has a port of the host's address, and pings the native host, as a client does that knows no relay yet: through the server until the relay
+ * has answered, then through the relay. `everyMs`: the time between two pings of one client; `apartMs`: between the first pings of two
+ * clients; `thinkMs`: between a bubble and its answer. Prints `answered NUMBER` for each client that has its first answer. At SIGTERM it
+ * stops sending, and prints the losses as JSON.
  */
 import { createSocket } from 'node:dgram';
 import {
@@ -33,10 +34,12 @@ const AGAIN_MS = 2_000;
 const LATE_MS = 1_000;
 const SEQUENCE = IPV6_HEADER + 6;
 
-const { count, address, server, native, everyMs } = JSON.parse(process.argv[2]);
+const { count, address, server, native, everyMs, apartMs = 0, thinkMs = 0 } = JSON.parse(process.argv[2]);
 const destination = parseIpv6(native);
 const view = new DatagramView();
 const clients = Array.from({ length: count }, (_, i) => openClient(i));
+let answered = 0;
+const begun = performance.now();
 const timer = setInterval(() => clients.forEach(act), everyMs);
 process.on('SIGTERM', () => {
   clearInterval(timer);
@@ -63,6 +66,8 @@ function openClient(number) {
       data: new Uint8Array(32),
     }),
     relay: undefined,
+    beginsAfter: number * apartMs,
+    firstAskedAt: undefined,
     askedAt: -Infinity,
     sent: 0,
     answered: new Set(),
@@ -77,8 +82,9 @@ function openClient(number) {
 function act(client) {
   const now = performance.now();
   if (client.answered.size === 0) {
-    if (now - client.askedAt < AGAIN_MS) return;
+    if (now - begun < client.beginsAfter || now - client.askedAt < AGAIN_MS) return;
     client.askedAt = now;
+    client.firstAskedAt ??= now;
     send(client, { port: 3544, address: server });
     return;
   }
@@ -99,7 +105,8 @@ function receive(client, bytes, from) {
   const source = bytes.subarray(at + SOURCE, at + SOURCE + 16);
   if (isBubble(bytes, at)) {
     const relay = view.hasOrigin ? { port: view.originPort, address: formatIpv4(view.originAddress) } : from;
-    client.socket.send(buildBubble(client.own, source, HOP_LIMIT), relay.port, relay.address, () => {});
+    const answer = buildBubble(client.own, source, HOP_LIMIT);
+    setTimeout(() => client.socket.send(answer, relay.port, relay.address, () => {}), thinkMs);
   } else handleEcho(client, bytes, at, from);
 }
 
@@ -115,12 +122,12 @@ function handleEcho(client, bytes, at, from) {
     const now = performance.now();
     if (client.answered.size === 0) {
       client.relay = { port: from.port, address: from.address };
-      client.firstMs = now - client.askedAt;
+      client.firstMs = now - client.firstAskedAt;
+      process.stdout.write(`answered ${++answered}\n`);
       client.begunAt = now;
       client.lastAt = now;
       client.sent = 0;
       client.answered.add(-1);
-      if (clients.every(({ answered }) => answered.size > 0)) process.stdout.write('all answered\n');
       return;
     }
     client.longestPauseMs = Math.max(client.longestPauseMs, now - client.lastAt);

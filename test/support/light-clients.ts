@@ -21,6 +21,10 @@ export interface LightOptions {
   readonly server: string;
   readonly native: string;
   readonly everyMs: number;
+  /** Between the first pings of two clients. */
+  readonly apartMs?: number;
+  /** Between a bubble to a client and its answer. */
+  readonly thinkMs?: number;
 }
 
 /** Many Teredo clients in one process, which ping a native host. They hold no tunnel and know no peer but the relay. */
@@ -31,11 +35,19 @@ export class LightClients {
     this.running = running;
   }
 
-  /** Resolves once each client has had an answer. */
-  static async start(host: Namespace, options: LightOptions): Promise<LightClients> {
-    const running = host.spawn(process.execPath, [SCRIPT, JSON.stringify(options)]);
-    await running.waitFor(/all answered/, 30_000);
-    return new LightClients(running);
+  /** Resolves once each client has had an answer, or this many. */
+  static async start(
+    host: Namespace,
+    options: LightOptions,
+    answered = options.count,
+  ): Promise<LightClients> {
+    const clients = new LightClients(host.spawn(process.execPath, [SCRIPT, JSON.stringify(options)]));
+    await clients.answered(answered);
+    return clients;
+  }
+
+  async answered(count: number): Promise<void> {
+    await this.running.waitFor(new RegExp(`answered ${count}\\n`), 30_000);
   }
 
   /** Ends them. */

@@ -3,6 +3,7 @@ import { access } from '../../../test/support/access.ts';
 import { at, teredo, v6 } from '../../../test/support/client-rig.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
 import { formatIpv6 } from '../../wire/index.ts';
+import type { Ipv6 } from '../../wire/index.ts';
 import { NO_PEER } from '../peer-table.ts';
 import type { KnownPeer } from '../known-peer.ts';
 import { RELAY_LIMITS } from './limits.ts';
@@ -96,4 +97,25 @@ test('valid adopted peers are offered to the kernel path without a packet', () =
   expect(rig.offerAll().offloads).toEqual([
     `offload ${formatIpv6(CLIENT)} 192.0.2.10:8192 heard ${rig.now - 1_000}`,
   ]);
+});
+
+test('a successor sends the packets that waited for a client, or for the budget of their source, in order and once', () => {
+  const rig = new RelayRig();
+  const clients = Array.from({ length: 300 }, (_, i) => teredo(SERVER, at(`192.0.2.1:${8_192 + i}`)));
+  for (const client of clients) for (const length of [1, 2]) rig.toClient(NATIVE, client, length);
+  expect(rig.bubbles.length).toBeLessThan(clients.length);
+
+  const successor = new RelayRig();
+  for (const packet of rig.machine.waitingPackets()) successor.offer(packet);
+  // Answers add to the budget of the source: more bubbles follow.
+  for (let i = 0; i < successor.bubbles.length; i++) successor.answer(successor.bubbles[i]!);
+  const lengthsOf = (client: Ipv6): number[] =>
+    successor.data.filter(({ port }) => port === pairOf(client).port).map(({ bytes }) => bytes.length - 40);
+  for (const client of clients) expect(lengthsOf(client)).toEqual([1, 2]);
+});
+
+test('packets of clients that meet at the relay are not left to a successor', () => {
+  const rig = new RelayRig({ meet: true }).acquaint(NATIVE, CLIENT).fromClient(CLIENT, OTHER);
+  expect(rig.bubbles.length).toBeGreaterThan(0);
+  expect([...rig.machine.waitingPackets()]).toEqual([]);
 });

@@ -121,6 +121,12 @@ export class Contacting {
     if (paid !== undefined) this.questions.set(peer, paid);
   }
 
+  /** Packets that wait for a client to become trusted, or for the budget of their source. */
+  *waitingPackets(): Generator<Uint8Array> {
+    yield* this.contacts.packets();
+    yield* this.waiting.all();
+  }
+
   /** Whether the bubble at `at` answers a bubble that this relay sent to the client named in its source address. */
   isAnswer(buffer: Uint8Array, at: number, now: number): boolean {
     return this.bubbles.isAnswer(buffer, at, now);

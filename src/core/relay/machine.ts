@@ -225,6 +225,14 @@ export class RelayMachine implements OffloadingMachine {
     return count;
   }
 
+  /**
+   * Packets of native hosts that wait for a client to become trusted: a successor handles them as if they had just come. Packets of clients
+   * that meet here are not among them.
+   */
+  *waitingPackets(): Generator<Uint8Array> {
+    for (const packet of this.contacting.waitingPackets()) if (this.served.has(packet, SOURCE)) yield packet;
+  }
+
   handleOffloadReset(_now: number): void {
     this.offload.reset();
   }

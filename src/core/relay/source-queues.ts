@@ -45,6 +45,12 @@ export class SourceQueues {
     return this.packets === 0;
   }
 
+  /** Packets that wait. Those of one /64 are in order. */
+  *all(): Generator<Uint8Array> {
+    for (const { packets, gone } of this.lines.values())
+      for (const { bytes } of packets.slice(gone)) yield bytes;
+  }
+
   get waitingPackets(): number {
     return this.packets;
   }
