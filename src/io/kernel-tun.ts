@@ -49,11 +49,11 @@ export class KernelTun implements Tun {
   private closed = false;
 
   /**
-   * `kept`: the descriptor of the open interface, to be taken over. Throws a SystemCallError: of `open` if there is no /dev/net/tun, of
+   * `kept`: the descriptor of the open interface, to be taken over; `device`: see {@link TunDevice}. Throws a SystemCallError: of `open` if there is no /dev/net/tun, of
    * `TUNSETIFF` if the name cannot be used.
    */
-  constructor(name: string, kept?: number) {
-    this.device = new TunDevice(name, kept);
+  constructor(name: string, kept?: number, device?: number) {
+    this.device = new TunDevice(name, kept, device);
     this.name = this.device.name;
     this.merger = new PacketMerger(this.device.takesUdpSegments, (pieces, segments) =>
       this.writePieces(pieces, segments),

@@ -2,6 +2,8 @@ import type { OwnChain, OwnRule } from '../linux/own-table.ts';
 import { OwnTable } from '../linux/own-table.ts';
 import type { SystemCallError } from '../linux/errors.ts';
 import { indexOf } from '../linux/interface-changes.ts';
+import { openSocket } from '../linux/socket.ts';
+import type { OpenSocket } from '../linux/socket.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
 import type { TunnelRules } from './ports.ts';
@@ -15,10 +17,13 @@ export class KernelTunnelRules implements TunnelRules {
   private readonly table: OwnTable;
   private readonly index: number;
 
-  /** `kept`: the socket that has the rules of a predecessor. Throws a SystemCallError: ENODEV if the interface does not exist. */
-  constructor(tunnel: string, kept?: number) {
-    this.index = indexOf(tunnel);
-    this.table = new OwnTable(`teredo-${tunnel}`, undefined, kept);
+  /**
+   * `kept`: the socket that has the rules of a predecessor. `open`: opens sockets in the network namespace of the interface. Throws a
+   * SystemCallError: ENODEV if the interface does not exist.
+   */
+  constructor(tunnel: string, kept?: number, open: OpenSocket = openSocket) {
+    this.index = indexOf(tunnel, open);
+    this.table = new OwnTable(`teredo-${tunnel}`, open, kept);
   }
 
   get fd(): number {

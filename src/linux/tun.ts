@@ -60,14 +60,14 @@ export class TunDevice {
   private closed = false;
 
   /**
-   * Opens the interface, or takes over an open one by its descriptor `kept` ({@link isTunOf}). Throws a SystemCallError: of `open` if there is
-   * no /dev/net/tun, of `TUNSETIFF` if the name cannot be used.
+   * Opens the interface, or takes over an open one by its descriptor `kept` ({@link isTunOf}). `device`: /dev/net/tun as it was opened in the network
+   * namespace of the new interface. Throws a SystemCallError: of `open` if there is no /dev/net/tun, of `TUNSETIFF` if the name cannot be used.
    */
-  constructor(name: string, kept?: number) {
+  constructor(name: string, kept?: number, device?: number) {
     const nameBytes = new TextEncoder().encode(name);
     // The kernel would truncate it.
     if (nameBytes.length > MAX_NAME) throw new SystemCallError('TUNSETIFF', E.EINVAL);
-    this.fd = kept ?? sys.open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC);
+    this.fd = kept ?? device ?? sys.open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC);
     if (this.fd < 0) throw new SystemCallError('open', errno());
     try {
       this.name = kept === undefined ? this.create(nameBytes) : name;

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { EnvironmentError } from '../errors.ts';
+import type { Hello } from './agent.ts';
+
+/** Why there is no guest, with the way out. `hello`: the agent's message, if there was one; `complaints`: messages of the programs that make it. */
+export function explainGuest(
+  hello: Hello | undefined,
+  complaints: string,
+  isLate: boolean,
+): EnvironmentError {
+  if (hello !== undefined && 'call' in hello) return explainAgent(hello);
+  const said = complaints.trim().split('\n')[0] ?? '';
+  if (isLate) return new EnvironmentError('system', `the private network was not ready in time: ${said}`);
+  if (/not found|No such file/.test(said))
+    return new EnvironmentError('system', `${said}: it needs unshare, nsenter and setpriv of util-linux`);
+  if (/uid_map|gid_map|setgroups/.test(said) || (/unshare/.test(said) && isRestrictedByAppArmor()))
+    return new EnvironmentError(
+      'not-permitted',
+      'this system gives user namespaces no rights (AppArmor, as in Ubuntu): install the .deb, which has a profile, or "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"',
+    );
+  if (/unshare.*(No space|Operation not permitted)/.test(said)) return explainNoNamespaces(said);
+  return new EnvironmentError(
+    'system',
+    `no private network could be made: ${said || 'its first process has ended'}`,
+  );
+}
+
+function explainAgent({ call, code }: Extract<Hello, { call: string }>): EnvironmentError {
+  if (call === 'open' && (code === 'EACCES' || code === 'EPERM'))
+    return new EnvironmentError(
+      'not-permitted',
+      'not permitted: /dev/net/tun is closed to this user: "chmod 666 /dev/net/tun", as on most systems; a container must be given the device with --device /dev/net/tun',
+    );
+  if (call === 'open')
+    return new EnvironmentError(
+      'no-tun',
+      '/dev/net/tun is missing: "modprobe tun" loads it; a container must be given the device with --device /dev/net/tun',
+    );
+  return new EnvironmentError('system', `in the private network the system refused: ${call}: ${code}`);
+}
+
+function explainNoNamespaces(said: string): EnvironmentError {
+  if (read('/proc/sys/user/max_user_namespaces') === '0')
+    return new EnvironmentError(
+      'not-permitted',
+      'user namespaces are switched off: "sysctl -w user.max_user_namespaces=10000"',
+    );
+  if (read('/proc/sys/kernel/unprivileged_userns_clone') === '0')
+    return new EnvironmentError(
+      'not-permitted',
+      'user namespaces are for root only: "sysctl -w kernel.unprivileged_userns_clone=1"',
+    );
+  return new EnvironmentError(
+    'not-permitted',
+    `user namespaces are refused (${said}): in a container the seccomp filter does that; "docker run --security-opt seccomp=unconfined" permits them, and "teredo client" in a container with --cap-add NET_ADMIN --device /dev/net/tun needs none`,
+  );
+}
+
+function isRestrictedByAppArmor(): boolean {
+  return read('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1';
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,56 @@
+import { NetlinkMonitor } from '../../linux/netlink-monitor.ts';
+import { EnvironmentError } from '../errors.ts';
+import { kernelPorts } from '../kernel-ports.ts';
+import { KernelTun } from '../kernel-tun.ts';
+import { KernelTunnelHost } from '../kernel-tunnel-host.ts';
+import { KernelTunnelRules, explainRules } from '../kernel-tunnel-rules.ts';
+import type { PortFactory } from '../port-factory.ts';
+import type { NetworkMonitor } from '../ports.ts';
+import { refusable } from '../refusable.ts';
+import type { Guest } from './guest.ts';
+import { GuestSockets } from './guest-sockets.ts';
+
+/** The ports of a client whose interface is in a guest, and whose sockets are in the network of this process. */
+export function guestPorts(guest: Guest): PortFactory {
+  const kernel = kernelPorts();
+  const sockets = new GuestSockets(guest);
+  return {
+    ...kernel,
+    tunnelHost: new KernelTunnelHost({
+      open: sockets.open,
+      tables: `/proc/${guest.pid}/net`,
+      prepare: () => {}, // the agent has prepared all interfaces
+    }),
+    openTun: (name) => refusable(() => new KernelTun(name, undefined, sockets.take('tun'))),
+    openTunnelRules: (tunnel) => refusable(() => new KernelTunnelRules(tunnel, undefined, sockets.open), explainRules),
+    openNetworkMonitor: () => bothMonitors(kernel.openNetworkMonitor(), () => monitorOf(sockets)),
+    openKernelPath: () => {
+      throw new EnvironmentError('no-kernel-path', 'the interface is in another network namespace');
+    },
+  };
+}
+
+function monitorOf(sockets: GuestSockets): NetworkMonitor {
+  return refusable(() => new NetlinkMonitor(() => sockets.take('changes')));
+}
+
+/** Changes of the host's network and of the guest's. */
+function bothMonitors(host: NetworkMonitor, openGuest: () => NetworkMonitor): NetworkMonitor {
+  let guest: NetworkMonitor;
+  try {
+    guest = openGuest();
+  } catch (error) {
+    host.close();
+    throw error;
+  }
+  return {
+    start: (onChange) => {
+      host.start(onChange);
+      guest.start(onChange);
+    },
+    close: () => {
+      host.close();
+      guest.close();
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { askForSender, makeChannel, receiveMessage, sendMessage } from '../../linux/guest/channel.ts';
+import type { GuestDescriptor } from '../../linux/guest/inside.ts';
+import { ignoredSignals } from '../../linux/guest/inside.ts';
+import { sys } from '../../linux/libc.ts';
+import { Poll } from '../../linux/poll.ts';
+import { within } from '../deadline.ts';
+import type { Begin, Hello } from './agent.ts';
+import { explainGuest } from './explain-guest.ts';
+
+/** An agent says hello in less. */
+const HELLO_MOST_MS = 10_000;
+/** The most that is kept of the messages of `unshare` and its like. */
+const COMPLAINTS = 2_000;
+
+/** The words that start this program again; its agent's follow. */
+export type OwnProgram = readonly [string, ...string[]];
+
+export type Exit = { readonly status: number } | { readonly signal: NodeJS.Signals };
+
+/**
+ * A guest: a network namespace with descriptors of its own here. It ends with its last process and descriptor. A guest that this process has made ends
+ * with this process, however that ends: its processes are in a process namespace of their own.
+ */
+export class Guest {
+  readonly descriptors: Readonly<Partial<Record<GuestDescriptor, number>>>;
+  /** The process inside, in the numbers of the host. */
+  readonly pid: number;
+  /** Programs in the guest ask the resolver of the guest. */
+  readonly isResolverNamed: boolean;
+  private readonly child: ChildProcess;
+  private readonly channel: number;
+  private readonly isPrivate: boolean;
+  readonly ended: Promise<Exit>;
+  private closed = false;
+
+  private constructor(
+    child: ChildProcess,
+    channel: number,
+    ended: Promise<Exit>,
+    hello: Extract<Hello, { names: unknown }>,
+    descriptors: readonly number[],
+    pid: number,
+  ) {
+    this.child = child;
+    this.channel = channel;
+    this.ended = ended;
+    this.isPrivate = !isRoot();
+    this.isResolverNamed = hello.isResolverNamed;
+    this.pid = pid;
+    this.descriptors = Object.fromEntries(hello.names.map((name, i) => [name, descriptors[i]!]));
+  }
+
+  /** Makes a guest for a program, which waits until {@link run}. Rejects with an EnvironmentError. */
+  static make(program: OwnProgram, words: readonly string[]): Promise<Guest> {
+    const rights = isRoot() ? [] : ['--user', '--map-current-user', '--keep-caps'];
+    const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child=KILL'];
+    return Guest.begin([
+      // The terminal's signals are for the program, which gets them, too.
+      ...['sh', '-c', `trap '' HUP INT QUIT TERM; exec "$@"`, 'sh'],
+      ...['setpriv', '--pdeathsig', 'KILL', '--', 'unshare', ...rights, ...namespaces, '--'],
+      // The first process of a process namespace, which ends all others.
+      ...['sh', '-c', '"$@"; exit $?', 'sh'],
+      ...[...program, '--', ...words],
+    ]);
+  }
+
+  /** Enters the network namespace of a process. Rejects with an EnvironmentError. */
+  static enter(program: OwnProgram, pid: number): Promise<Guest> {
+    const rights = isRoot() ? [] : ['--user', '--preserve-credentials'];
+    return Guest.begin(['nsenter', '--target', String(pid), ...rights, '--net', '--', ...program]);
+  }
+
+  private static async begin(words: readonly string[]): Promise<Guest> {
+    const [here, there] = makeChannel();
+    askForSender(here);
+    const child = spawn(words[0]!, words.slice(1), { stdio: ['inherit', 'inherit', 'pipe', there, 2] });
+    sys.close(there);
+    let complaints = '';
+    child.stderr!.on('data', (chunk: Buffer) => {
+      if (complaints.length < COMPLAINTS) complaints += chunk.toString();
+    });
+    const ended = exitOf(child);
+    try {
+      const message = await within(HELLO_MOST_MS, helloOf(here, ended), undefined);
+      const hello =
+        message === undefined || message === 'ended' ? undefined : (JSON.parse(message.text) as Hello);
+      if (hello === undefined) await within(1_000, once(child.stderr!, 'close'), undefined);
+      if (message === undefined || message === 'ended' || hello === undefined || 'call' in hello)
+        throw explainGuest(hello, complaints, message === undefined);
+      return new Guest(child, here, ended, hello, message.descriptors, message.pid);
+    } catch (error) {
+      child.kill('SIGKILL');
+      sys.close(here);
+      throw error;
+    }
+  }
+
+  /** Begins the program of the guest; resolves with its end. */
+  run(): Promise<Exit> {
+    const begin: Begin = { ignored: ignoredSignals(), isPrivate: this.isPrivate };
+    sendMessage(this.channel, JSON.stringify(begin));
+    return this.ended;
+  }
+
+  /** Sends the program a signal. */
+  signal(signal: NodeJS.Signals): void {
+    try {
+      process.kill(this.pid, signal);
+    } catch {
+      // it has ended
+    }
+  }
+
+  /** Ends all processes of a guest that was made here. Harmless when repeated. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    sys.close(this.channel);
+    this.child.kill('SIGKILL');
+  }
+}
+
+export function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+async function exitOf(child: ChildProcess): Promise<Exit> {
+  try {
+    const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    return signal === null ? { status: status ?? 1 } : { signal };
+  } catch {
+    return { status: 127 }; // it could not be started
+  }
+}
+
+/** `ended`: the process has ended without a message. */
+async function helloOf(
+  channel: number,
+  ended: Promise<Exit>,
+): Promise<NonNullable<ReturnType<typeof receiveMessage>> | 'ended'> {
+  let poll: Poll | undefined;
+  const readable = new Promise<'readable'>((resolve) => {
+    poll = new Poll(channel, () => resolve('readable'));
+  });
+  try {
+    await Promise.race([readable, ended]);
+    return receiveMessage(channel) ?? 'ended';
+  } finally {
+    poll?.close();
+  }
+}
