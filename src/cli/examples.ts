@@ -10,6 +10,10 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
   ],
   relay: ['--address 203.0.113.120 --deny 198.51.100.0/24', 'serves all clients except those of one network'],
   'host-relay': ['--address 203.0.113.120', 'uses this one of the IPv4 addresses of the host'],
+  exec: [
+    '--server teredo.example.net -- ping 2001:db8:2::2',
+    'ping has IPv6, without root; nothing else on the host changes',
+  ],
   run: ['relay --limit peers.trusted=5000', 'runs the role in /etc/teredo/relay.toml, with another limit'],
   reload: ['relay', 'has the daemon "relay" take the changes in its file'],
   'config check': ['relay', 'finds all errors of /etc/teredo/relay.toml'],

@@ -4,6 +4,8 @@ import { addressCommand } from './commands/address.ts';
 import { configCommand } from './commands/config.ts';
 import { dashboardCommand } from './commands/dashboard.ts';
 import { drainCommand } from './commands/drain.ts';
+import { execCommand } from './commands/exec.ts';
+import { guestAgentCommand } from './commands/guest-agent.ts';
 import { netcheckCommand } from './commands/netcheck.ts';
 import { peersCommand } from './commands/peers.ts';
 import { pingCommand } from './commands/ping.ts';
@@ -26,12 +28,14 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
   const program = new Command('teredo')
     .description('Teredo (RFC 4380): IPv6 for hosts behind IPv4 NATs')
     .version(VERSION)
+    .enablePositionalOptions()
     .showHelpAfterError('(see "teredo --help")');
   const commands = [
     clientCommand(finish),
     serverCommand(finish),
     relayCommand(finish),
     hostRelayCommand(finish),
+    execCommand(finish),
     runCommand(finish),
     configCommand(),
     reloadCommand(finish),
@@ -49,6 +53,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
   ];
   for (const command of commands) program.addCommand(settle(command));
   program.addCommand(completeCommand(program), { hidden: true });
+  program.addCommand(settle(guestAgentCommand()), { hidden: true });
   return program.exitOverride();
 }
 

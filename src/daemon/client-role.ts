@@ -4,8 +4,7 @@ import { CLIENT_LIMITS } from '../core/client/index.ts';
 import type { PeerMeans, ServerCandidate } from '../core/client/index.ts';
 import type { ClientState } from '../core/events.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import { kernelPorts } from '../io/kernel-ports.ts';
-import type { PortMapping } from '../io/ports.ts';
+import type { PortMapping, TunnelHost } from '../io/ports.ts';
 import type { ClientSettings } from '../runtime/client-settings.ts';
 import { Client } from '../runtime/client.ts';
 import { ResolveAgain } from '../runtime/resolve-again.ts';
@@ -71,7 +70,8 @@ export class ClientRole implements Role {
     });
     client.on('address', (address) => {
       if (address !== undefined) this.sayChange(formatIpv6(address));
-      if (address !== undefined && !client.status().defaultRoute) sayWhoHasTheDefault(settings);
+      if (address !== undefined && !client.status().defaultRoute)
+        sayWhoHasTheDefault(settings, ports.tunnelHost);
     });
     client.on('port-mapping', sayPortMapping);
     client.on('data-path', sayDataPath);
@@ -256,8 +256,10 @@ function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: ClientSnapshot, ma
 }
 
 /** Says why the tunnel gets no default route. Says nothing where it gets one, or where the user wants none. */
-function sayWhoHasTheDefault({ defaultRoute = 'auto', interface: own = '' }: ClientSettings): void {
-  const { tunnelHost } = kernelPorts();
+function sayWhoHasTheDefault(
+  { defaultRoute = 'auto', interface: own = '' }: ClientSettings,
+  tunnelHost: TunnelHost,
+): void {
   if (defaultRoute === 'auto' && tunnelHost.hasNativeIpv6(own)) {
     say(
       'notice',

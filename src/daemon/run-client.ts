@@ -19,14 +19,14 @@ import type { RunningRole } from './run-role.ts';
 import { readSecret } from './secrets.ts';
 import { noticesOfRemoved, noticesOfServer } from './start-notices.ts';
 
-type ClientValues = Values<typeof CLIENT_OPTIONS>;
+export type ClientValues = Values<typeof CLIENT_OPTIONS>;
 
 /** Runs a client with these options; resolves when it has ended. */
 export async function runClient(values: ClientValues, reload?: Reload): Promise<ExitCode> {
   await openLog(values);
   const notices: string[] = [];
   const known: KnownAddresses = new Map();
-  const settings = await settingsOf(values, notices, known);
+  const settings = await clientSettingsOf(values, notices, known);
   const resolve = (): Promise<ServerCandidate[]> =>
     resolveServers(values.servers, values.secondary, () => {}, known);
   const { ports, removed } = keptPorts({
@@ -41,7 +41,8 @@ export async function runClient(values: ClientValues, reload?: Reload): Promise<
   return runRole('client', values, make, notices, reload);
 }
 
-async function settingsOf(
+/** The settings of a client, with its names looked up; `notices` and `known` are filled. */
+export async function clientSettingsOf(
   values: ClientValues,
   notices: string[],
   known: KnownAddresses,

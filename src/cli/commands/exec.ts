@@ -1,0 +1,18 @@
+import { Command } from 'commander';
+import { runExec } from '../../daemon/run-exec.ts';
+import { GUEST_OPTIONS } from '../../runtime/settings/guest-options.ts';
+import { addOptions, valuesOf } from '../flags.ts';
+
+/** `teredo exec` */
+export function execCommand(finish: (exitCode: number) => void): Command {
+  const command = new Command('exec')
+    .description('run a program with IPv6 through Teredo, without root')
+    .argument('<program...>', 'the program and its words, behind --')
+    .passThroughOptions();
+  addOptions(command, GUEST_OPTIONS);
+  return command.action(async (words: string[]) => {
+    const end = await runExec(valuesOf(command, GUEST_OPTIONS), words);
+    if ('signal' in end) process.kill(process.pid, end.signal);
+    else finish(end.status);
+  });
+}

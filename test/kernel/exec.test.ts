@@ -1,0 +1,124 @@
+/** `teredo exec`: a program of an ordinary user has IPv6 through Teredo. */
+import { readdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, until } from '../../src/lab/index.ts';
+import type { Namespace, Running } from '../../src/lab/index.ts';
+import { IS_ALL, everyNth } from '../support/extent.ts';
+import { exec, makeUser, processesOf } from '../support/guest.ts';
+import type { User } from '../support/guest.ts';
+import { KINDS } from '../support/nat-limits.ts';
+import { startRelay, startServer } from '../support/roles.ts';
+
+const PORT = 8_000;
+/** An HTTP server that answers with the address of the asker. */
+const WEB =
+  `require('http').createServer((q, s) => s.end(q.socket.remoteAddress + '\\n')).listen(${PORT}, '::', ` +
+  `() => console.log('listening'))`;
+/** Prints the answer of such a server. */
+const ask = (address: string): string[] => [
+  process.execPath,
+  '-e',
+  `fetch('http://[${address}]:${PORT}/').then((r) => r.text()).then(console.log)`,
+];
+
+async function withService(net: Internet): Promise<void> {
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+}
+
+/** The Teredo address, which the line at the start names. */
+async function addressOf(running: Running): Promise<string> {
+  return (await running.waitFor(/IPv6 address (\S+):/))[1]!;
+}
+
+test.for(IS_ALL ? KINDS : everyNth(5, KINDS))('behind a NAT (%s): ping, and TCP both ways', async (kind) => {
+  await using net = new Internet();
+  const [site, user] = [net.site('a', kind), makeUser()];
+  await withService(net);
+  const ping = exec(site.client, user, 'ping', '-c', '2', '-i', '0.2', NATIVE_ADDRESS);
+  expect(await ping.exited, ping.output).toBe(0);
+  const native = net.native.spawn(process.execPath, ['-e', WEB]);
+  await native.waitFor(/listening/);
+  const out = exec(site.client, user, ...ask(NATIVE_ADDRESS));
+  expect(await out.exited, out.output).toBe(0);
+  expect(out.stdout).toMatch(/^2001:0:/);
+  const inside = exec(site.client, user, process.execPath, '-e', WEB);
+  await inside.waitFor(/listening/);
+  const back = net.native.spawn(ask(await addressOf(inside))[0]!, ask(await addressOf(inside)).slice(1));
+  expect(await back.exited, back.output).toBe(0);
+  expect(back.stdout.trim()).toBe(NATIVE_ADDRESS);
+  await inside.stop();
+  await expectNothingLeft(user);
+});
+
+test('two users at once, behind two NATs: they talk directly', async () => {
+  await using net = new Internet();
+  const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'address-restricted')];
+  const users = [makeUser(65_533), makeUser(65_534)] as const;
+  await startServer(net.server, SERVER_ADDRESS);
+  const serving = exec(b.client, users[1], process.execPath, '-e', WEB);
+  await serving.waitFor(/listening/);
+  const asking = exec(a.client, users[0], ...ask(await addressOf(serving)));
+  expect(await asking.exited, asking.output).toBe(0);
+  expect(asking.stdout).toMatch(/^2001:0:/);
+});
+
+test('the program keeps its user, gains no rights, and gives its exit status', async () => {
+  const run = await lab();
+  await using _ = run.net;
+  const script = 'id -u; grep CapEff /proc/self/status; exit 7';
+  const running = exec(run.host, run.user, 'sh', '-c', script);
+  expect(await running.exited, running.output).toBe(7);
+  expect(running.stdout).toMatch(/^65534\nCapEff:\t0{16}\n$/);
+  const missing = exec(run.host, run.user, 'no-such-program');
+  expect(await missing.exited, missing.output).toBe(127);
+  expect(missing.output).toMatch(/cannot run no-such-program: no such program/);
+});
+
+test('a signal reaches the program', async () => {
+  const run = await lab();
+  await using _ = run.net;
+  const script = `trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.1; done`;
+  const running = exec(run.host, run.user, 'sh', '-c', script);
+  await running.waitFor(/ready/);
+  running.kill('SIGTERM');
+  expect(await running.exited, running.output).toBe(3);
+  expect(running.stdout).toMatch(/caught/);
+});
+
+const SLEEPING = 'setsid sleep 1000 & echo ready; sleep 1001; echo over';
+const VICTIMS: Readonly<Record<string, (words: readonly string[]) => boolean>> = {
+  'the client': (words) => words[2] === 'exec',
+  unshare: ([program]) => program === 'unshare',
+  'the first process inside': (words) => words[2]?.startsWith('"$@"') === true,
+  'the program': (words) => words[2] === SLEEPING,
+};
+
+test.for(Object.keys(VICTIMS))('kill -9 of %s leaves nothing', async (victim) => {
+  const run = await lab();
+  await using _ = run.net;
+  const running = exec(run.host, run.user, 'sh', '-c', SLEEPING);
+  await running.waitFor(/ready/);
+  const found = processesOf(run.user).filter(({ words }) => VICTIMS[victim]!(words));
+  expect(found).toHaveLength(1);
+  process.kill(found[0]!.pid, 'SIGKILL');
+  expect(await running.exited).not.toBe(0);
+  await expectNoProcess(run.user);
+});
+
+async function lab(): Promise<{ net: Internet; host: Namespace; user: User }> {
+  const net = new Internet();
+  const host = net.site('a', 'port-restricted').client;
+  await startServer(net.server, SERVER_ADDRESS);
+  return { net, host, user: makeUser() };
+}
+
+async function expectNothingLeft(user: User): Promise<void> {
+  await expectNoProcess(user);
+  expect(readdirSync(user.folder)).toEqual([]);
+}
+
+/** A namespace ends with its processes. */
+async function expectNoProcess(user: User): Promise<void> {
+  await until('the end of all processes', () => processesOf(user).length === 0 || undefined);
+}
