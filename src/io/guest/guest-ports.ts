@@ -22,7 +22,8 @@ export function guestPorts(guest: Guest): PortFactory {
       prepare: () => {}, // the agent has prepared all interfaces
     }),
     openTun: (name) => refusable(() => new KernelTun(name, undefined, sockets.take('tun'))),
-    openTunnelRules: (tunnel) => refusable(() => new KernelTunnelRules(tunnel, undefined, sockets.open), explainRules),
+    openTunnelRules: (tunnel) =>
+      refusable(() => new KernelTunnelRules(tunnel, undefined, sockets.open), explainRules),
     openNetworkMonitor: () => bothMonitors(kernel.openNetworkMonitor(), () => monitorOf(sockets)),
     openKernelPath: () => {
       throw new EnvironmentError('no-kernel-path', 'the interface is in another network namespace');
