@@ -13,7 +13,6 @@ export const EVENTS = {
   'reload-failed': 'warn',
   'lines-lost': 'warn',
   offline: 'warn',
-  guest: 'warn',
   notice: 'info',
   running: 'info',
   listening: 'info',

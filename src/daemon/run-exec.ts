@@ -36,7 +36,7 @@ export async function runExec(values: GuestValues, words: readonly string[]): Pr
   const giving = GuestIpv4.start(guest);
   try {
     const run = async (role: ClientRole, name: string): Promise<Exit> => {
-      say('guest', stateOf(role.status(name).address, values.inbound, (await giving)?.program));
+      say('warning', stateOf(role.status(name).address, values.inbound, (await giving)?.program));
       return await guest.run();
     };
     return await whileQualified(values.name, (running) => make(guest, running), guest, run);

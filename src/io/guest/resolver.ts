@@ -26,7 +26,10 @@ export class GuestResolver {
   private closed = false;
 
   /** `servers`: IP addresses, with a port unless it is 53. */
-  constructor({ descriptors: { dns, dnsTcp } }: Guest, servers: readonly string[] = getServers()) {
+  constructor(
+    { descriptors: { dns, dnsTcp } }: Pick<Guest, 'descriptors'>,
+    servers: readonly string[] = getServers(),
+  ) {
     this.servers = servers;
     if (dns !== undefined) this.udp = this.listenUdp(dns);
     if (dnsTcp !== undefined) this.tcp = this.listenTcp(dnsTcp);
