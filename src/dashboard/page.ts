@@ -128,10 +128,7 @@ export class Page {
     for (; !signal.aborted; await pause(PEERS_EVERY_MS, signal)) {
       if (document.hidden || this.status === undefined || this.status.role === 'server') continue;
       try {
-        const { peers, total } = await api.json<PeersStatus>(
-          `peers?sort=traffic&limit=${MOST_PEERS}`,
-          signal,
-        );
+        const { peers, total } = await api.json<PeersStatus>(`peers?limit=${MOST_PEERS}`, signal);
         this.total = total;
         this.known = knownPeers(peers);
         await this.peers.show(peers, performance.now());
@@ -164,8 +161,7 @@ export class Page {
   private countPeers(): void {
     const { found, all } = this.peers.counts;
     const count = (number: number): string => number.toLocaleString('en');
-    const of =
-      this.total > all ? `the ${count(all)} with the most traffic, of ${count(this.total)}` : count(all);
+    const of = this.total > all ? `${count(all)} of ${count(this.total)}` : count(all);
     const words = found === all ? of : `${count(found)} found, of ${of}`;
     setText(byId('peers-count'), all === 0 ? 'No peers' : all === 1 ? '1 peer' : `${words} peers`);
   }

@@ -57,7 +57,7 @@ function serverPath({ address, announced, secondary, announcedSecondary }: Serve
     nodes: [
       { kind: 'clients', title: 'Teredo clients', lines: ['behind NATs'], condition: 'good' },
       { kind: 'server', title: 'This server', lines, condition: 'good' },
-      { kind: 'internet', title: 'IPv6 Internet', lines: ['tests and bubbles'], condition: 'good' },
+      { kind: 'internet', title: 'IPv6 Internet', lines: ['tests of clients'], condition: 'good' },
     ],
     links: [
       { from: 'clients', to: 'server', condition: 'good' },

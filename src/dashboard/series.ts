@@ -58,13 +58,13 @@ const PEERS: ChartPlan = {
 };
 const ANSWERS: ChartPlan = {
   key: 'answers',
-  title: 'Work',
+  title: 'Answers and forwarded packets',
   series: [
     { key: 'answered', title: 'answers' },
     { key: 'forwarded', title: 'forwarded' },
   ],
   format: perSecond,
-  empty: 'No questions yet',
+  empty: 'Nothing asked yet',
 };
 
 const MOST_REASONS = 5;

@@ -20,6 +20,16 @@ test('the control socket answers HTTP beside its own protocol, one request a con
   expect(await ask(path, { command: 'status' })).toEqual({ ok: true, result: 'here' });
 });
 
+test('the dashboard is open to all, with a policy that allows its own program only', async () => {
+  const { port } = await daemon({}, 'secret');
+  const page = await get('/', { port });
+  expect([page.status, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
+  expect(page.headers['content-security-policy']).toMatch(
+    /^default-src 'none'; script-src 'sha256-[^']+'; .*frame-ancestors 'none'$/,
+  );
+  expect(page.text).toMatch(/^<!doctype html>/);
+});
+
 test('peers are those of the control protocol, as many as are asked for', async () => {
   const { path, port } = await daemon();
   for (const [query, count] of [
