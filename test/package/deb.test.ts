@@ -1,5 +1,5 @@
-/** The Debian package: checked, installed in a bare Debian 12, its roles run there, and purged. */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** The Debian package: checked, installed in a bare Debian 12 as the pages say, its roles run there, and purged. */
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,18 +13,16 @@ import {
   ping,
 } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
+import { BareDebian } from '../support/bare-debian.ts';
 import { IS_ALL } from '../support/extent.ts';
+import { commandOf, withoutManager } from '../support/pages.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 const DEB = `teredo_${version}_amd64.deb`;
 const UNIT = '/lib/systemd/system/teredo@.service';
-/** Runs a command in a Debian, with file systems of this machine's kernel. The mounts go with the process. */
-const INSIDE = `for name in proc sys dev; do mount --rbind /$name "$0/$name" || exit; done
-mount -t tmpfs run "$0/run" && mkdir -m 777 "$0/run/teredo" && exec chroot "$0" "$@"`;
-/** Files that installing and removing any package changes. */
-const OF_PACKAGING =
-  /^\/(var\/(cache|log|lib\/(dpkg|apt|systemd))\/|etc\/((passwd|group|shadow|gshadow|subuid|subgid)-|\.pwd\.lock))/;
+/** Those that this package depends on, and AppArmor as on most hosts. */
+const PACKAGES = ['libbpf1', 'iproute2', 'systemd', 'man-db', 'apparmor'];
 
 const CONFIGURATIONS = {
   server: `role = "server"\n[server]\naddress = "${SERVER_ADDRESS}"\n`,
@@ -34,50 +32,53 @@ const CONFIGURATIONS = {
 
 describe.skipIf(!IS_ALL || process.getuid?.() !== 0)('the Debian package', () => {
   let work: string;
-  let debian: string;
+  let debian: BareDebian;
   let before: string[];
 
-  const insideArgs = (...command: string[]): string[] => ['-m', 'sh', '-c', INSIDE, debian, ...command];
-  const inside = (...command: string[]): string => execute('unshare', insideArgs(...command));
-  const aptGet = (...args: string[]): string =>
-    inside('env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-y', '-qq', ...args);
-  /** All files, and the folders of the package. */
-  const files = (): string[] =>
-    inside('find', '/', '-xdev', '(', '-not', '-type', 'd', '-o', '-path', '*teredo*', ')')
-      .split('\n')
-      .filter((file) => !OF_PACKAGING.test(file))
-      .sort();
+  /** Follows a page, as an administrator would. */
+  const follow = (page: string, command: string, name = 'NAME'): string =>
+    debian.run('sh', '-ec', withoutManager(commandOf(page, command).replaceAll('NAME', name)));
 
   beforeAll(() => {
     work = mkdtempSync(join(tmpdir(), 'teredo-deb-'));
-    debian = join(work, 'debian');
     execute(process.execPath, [join(ROOT, 'scripts', 'package.mjs'), '--fast', '--out', work, 'amd64']);
-    // With the packages that this one depends on, so that apt needs no network.
-    const included = '--include=libbpf1,iproute2,systemd,man-db';
-    execute('mmdebstrap', ['--quiet', '--mode=root', '--variant=apt', included, 'bookworm', debian]);
-    copyFileSync(join(work, DEB), join(debian, DEB));
-    before = files();
-    aptGet('install', '--no-install-recommends', `./${DEB}`);
+    debian = new BareDebian(join(work, 'debian'), PACKAGES);
+    mkdirSync(debian.at('packages'));
+    copyFileSync(join(work, DEB), debian.at(`packages/${DEB}`));
+    writeFileSync(debian.at('etc/apt/apt.conf.d/no-recommends'), 'APT::Install-Recommends "false";\n');
+    before = debian.files();
+    follow('README.md', `sudo apt install ./packages/${DEB}`);
   }, 900_000);
-  afterAll(() => rmSync(work, { recursive: true, force: true }), 60_000);
+  afterAll(() => rmSync(work, { recursive: true, force: true }), 300_000);
 
   test('lintian finds nothing but the listed exceptions', { timeout: 300_000 }, () => {
     expect(execute('lintian', ['--allow-root', '--fail-on', 'error,warning', join(work, DEB)])).toBe('');
   });
 
   test('the program needs no Node.js', () => {
-    expect(inside('teredo', '--version')).toBe(`${version}\n`);
-    expect(() => inside('sh', '-c', 'command -v node')).toThrow();
+    expect(debian.run('teredo', '--version')).toBe(`${version}\n`);
+    expect(() => debian.run('sh', '-c', 'command -v node')).toThrow();
   });
 
   test('systemd finds nothing wrong with the unit, and rates its exposure 2.5 at the most', () => {
-    expect(inside('systemd-analyze', 'verify', 'teredo@relay.service')).toBe('');
-    inside('systemd-analyze', 'security', '--offline=true', '--threshold=25', UNIT);
+    expect(debian.run('systemd-analyze', 'verify', 'teredo@relay.service')).toBe('');
+    debian.run('systemd-analyze', 'security', '--offline=true', '--threshold=25', UNIT);
+  });
+
+  test('the AppArmor of this Debian understands the profile, and later ones get the rule for user namespaces', () => {
+    debian.run('apparmor_parser', '--skip-kernel-load', '--skip-cache', '/etc/apparmor.d/teredo');
+    debian.run('test', '!', '-e', '/etc/apparmor.d/teredo-userns');
+    writeFileSync(debian.at('etc/apparmor.d/abi/4.0'), '');
+    debian.run('dpkg-trigger', '--by-package=apparmor', '/etc/apparmor.d/abi/4.0');
+    debian.run('dpkg', '--triggers-only', 'teredo');
+    debian.run('test', '-e', '/etc/apparmor.d/teredo-userns');
+    rmSync(debian.at('etc/apparmor.d/abi/4.0'));
   });
 
   test('manual pages and completion are there', () => {
-    expect(inside('man', 'teredo-client')).toContain('--server');
-    inside('test', '-e', '/usr/share/bash-completion/completions/teredo');
+    expect(follow('docs/guide/install.md', 'man teredo')).toContain('teredo-client(8)');
+    expect(debian.run('man', 'teredo-client')).toContain('--server');
+    debian.run('test', '-e', '/usr/share/bash-completion/completions/teredo');
   });
 
   test(
@@ -85,20 +86,11 @@ describe.skipIf(!IS_ALL || process.getuid?.() !== 0)('the Debian package', () =>
     { timeout: 120_000 },
     async () => {
       for (const [name, text] of Object.entries(CONFIGURATIONS))
-        writeFileSync(join(debian, 'etc', 'teredo', `${name}.toml`), text);
+        writeFileSync(debian.at(`etc/teredo/${name}.toml`), text);
       await using net = new Internet();
       const site = net.site('a', 'port-restricted');
       const start = (host: Namespace, name: string): Running =>
-        host.spawn(
-          'unshare',
-          insideArgs(
-            'setpriv',
-            ...accountOf(readFileSync(join(debian, UNIT), 'utf8')),
-            'teredo',
-            'run',
-            name,
-          ),
-        );
+        host.spawn('unshare', debian.args('setpriv', ...account(), 'teredo', 'run', name));
       await start(net.server, 'server').waitFor(/is running/);
       await start(net.relay, 'relay').waitFor(/is running/);
       const client = start(site.client, 'client');
@@ -107,11 +99,23 @@ describe.skipIf(!IS_ALL || process.getuid?.() !== 0)('the Debian package', () =>
       expect(client.output).not.toContain('data path: user');
     },
   );
+  const account = (): string[] => accountOf(readFileSync(debian.at(UNIT), 'utf8'));
 
-  test('purging it leaves nothing', { timeout: 120_000 }, () => {
-    aptGet('purge', 'teredo');
-    expect(files()).toEqual(before);
-    expect(() => inside('getent', 'passwd', 'teredo')).toThrow();
+  test('a role is checked and enabled as the guide says', () => {
+    for (const name of ['server', 'relay']) {
+      follow('docs/guide/install.md', 'sudo teredo config check NAME', name);
+      follow('docs/guide/install.md', 'sudo systemctl enable --now teredo@NAME', name);
+      debian.run('test', '-L', `/etc/systemd/system/multi-user.target.wants/teredo@${name}.service`);
+    }
+  });
+
+  test('removing it leaves the configuration, and purging it nothing', { timeout: 120_000 }, () => {
+    follow('docs/guide/install.md', 'sudo apt remove teredo');
+    debian.run('test', '-e', '/etc/teredo/relay.toml');
+    expect(() => debian.run('sh', '-c', 'command -v teredo')).toThrow();
+    follow('README.md', 'sudo apt purge teredo');
+    expect(debian.files()).toEqual(before);
+    expect(debian.hasAccount('teredo')).toBe(false);
   });
 });
 
