@@ -41,3 +41,8 @@ export const INTERVAL_FIRST_CANDIDATE_MS = 60_000;
 export const INTERVAL_MAXIMUM_MS = 120_000;
 /** Hop limit of bubbles and connectivity tests that this program sends. Windows uses this value; some filters do not accept 0. */
 export const BUBBLE_HOP_LIMIT = 21;
+/**
+ * Of bubbles by which a client answers a peer through their relay (docs/adr/0017). The relay passes on no trailers, but it does pass on the hop
+ * limit, less one. So the peer knows an answer from a question, and an answer is never answered.
+ */
+export const RELAYED_ANSWER_HOP_LIMIT = 11;

@@ -113,6 +113,12 @@ export class ClientContext {
     return port === TEREDO_PORT && this.server?.primary === address;
   }
 
+  /** Whether this is the user's own relay, which passes packets on between clients. docs/adr/0017 */
+  isMeetingPoint(address: Ipv4, port: number): boolean {
+    const { meet } = this.options;
+    return meet !== undefined && meet.address === address && meet.port === port;
+  }
+
   /** Whether the IPv6 address at an offset is our Teredo address. */
   isOwn(b: Uint8Array, o: number): boolean {
     return this.address !== undefined && equalBytes(b, o, this.address, 0, 16);

@@ -1,4 +1,4 @@
-import { BUBBLE_HOP_LIMIT, BUBBLE_SPACING_MS } from '../../constants.ts';
+import { BUBBLE_HOP_LIMIT, BUBBLE_SPACING_MS, RELAYED_ANSWER_HOP_LIMIT } from '../../constants.ts';
 import { FairShares } from '../../fair-shares.ts';
 import { HashKey } from '../../hash.ts';
 import { Recent } from '../../recent.ts';
@@ -239,7 +239,9 @@ export class Bubbles {
     for (const { address, port } of places) {
       if (this.replies.take(address, [mappedAddressOf(target, 0), mappedPortOf(target, 0)], now)) {
         counters.sentBubbleReplies++;
-        this.send(target, { address, port }, trailers, socket);
+        const isRelayed = this.context.isMeetingPoint(address, port);
+        const hopLimit = isRelayed ? RELAYED_ANSWER_HOP_LIMIT : BUBBLE_HOP_LIMIT;
+        this.send(target, { address, port }, trailers, socket, hopLimit);
       } else {
         counters.suppressedBubbleReplies++;
         hits.ipv4('bubble-replies', address);
@@ -258,11 +260,12 @@ export class Bubbles {
     { address, port }: Endpoint,
     trailers: BubbleTrailers,
     socket: SocketId = SOCKET.service,
+    hopLimit = BUBBLE_HOP_LIMIT,
   ): void {
     const bubble = new Uint8Array(IPV6_HEADER + MAX_TRAILER_BYTES);
     const end = writeTrailers(
       bubble,
-      writeBubble(bubble, 0, this.context.address!, 0, target, 0, BUBBLE_HOP_LIMIT),
+      writeBubble(bubble, 0, this.context.address!, 0, target, 0, hopLimit),
       trailers,
     );
     this.context.commands.transmit(socket, bubble, 0, end, address, port);

@@ -4,6 +4,7 @@ import {
   ICMPV6,
   IPV6_HEADER,
   NEXT_HEADER,
+  SOURCE,
   TEREDO_PORT,
   buildEchoRequest,
   checkIcmpv6,
@@ -11,6 +12,7 @@ import {
   icmpv6Type,
   nextHeader,
   payloadLength,
+  readUint16,
   readUint32,
   writeUint32,
 } from '../../../wire/index.ts';
@@ -20,6 +22,8 @@ import { SOCKET } from '../options.ts';
 /** How long after its last repetition a test may be answered. CL-121 */
 const TEST_LIFETIME_MS = CONTACT_ATTEMPTS * CONTACT_TIMEOUT_MS;
 const NONCE_LENGTH = 8;
+/** RFC 4443 sections 2.1, 3 and 4: octets in front of the offending packet, and of the echo data; the lowest type that is no error. */
+const [ERROR_HEADER, ECHO_HEADER, FIRST_INFORMATIONAL] = [8, 8, 128];
 /** Identifier of our echo requests; the nonce distinguishes tests. */
 const IDENTIFIER = 0x5444;
 
@@ -66,6 +70,20 @@ export class ConnectivityTest {
       readUint32(b, start) === proofHigh[peer] &&
       readUint32(b, start + 4) === proofLow[peer] &&
       checkIcmpv6(b, o)
+    );
+  }
+
+  /** Whether the packet `b[o, end)` is an ICMPv6 error about a test. Its source is not tested: it may answer that test by an error, too. */
+  isError(b: Uint8Array, o: number, end: number): boolean {
+    const test = o + IPV6_HEADER + ERROR_HEADER;
+    return (
+      nextHeader(b, o) === NEXT_HEADER.ICMPV6 &&
+      icmpv6Type(b, o) < FIRST_INFORMATIONAL &&
+      end - test >= IPV6_HEADER + ECHO_HEADER &&
+      this.context.isOwn(b, test + SOURCE) &&
+      nextHeader(b, test) === NEXT_HEADER.ICMPV6 &&
+      icmpv6Type(b, test) === ICMPV6.ECHO_REQUEST &&
+      readUint16(b, test + IPV6_HEADER + 4) === IDENTIFIER
     );
   }
 

@@ -63,8 +63,9 @@ export class Delivery {
   provoke(arrival: Arrival, isForwarded = false): void {
     const { context } = this;
     const { contacts } = this.parts;
-    const { buffer: b, peer: known, now } = arrival;
-    const source = arrival.view.ipv6Start + SOURCE;
+    const { buffer: b, view, peer: known, now } = arrival;
+    const source = view.ipv6Start + SOURCE;
+    if (this.parts.test.isError(b, view.ipv6Start, view.ipv6End)) return;
     const via = viaOf(arrival, isForwarded);
     if (known !== NO_PEER && context.peers.status[known] === TRUSTED) {
       contacts.questionMoved(known, via, now); // CL-53

@@ -1,10 +1,11 @@
 import type { Arrival } from '../../arrival.ts';
-import { BUBBLE_SPACING_MS, CONTACT_ATTEMPTS, LOCAL_PEER_MEMORY_MS } from '../../constants.ts';
+import { LOCAL_PEER_MEMORY_MS, RELAYED_ANSWER_HOP_LIMIT } from '../../constants.ts';
 import { NO_PEER, TRUSTED } from '../../peer-table.ts';
 import {
   DESTINATION,
   NEXT_HEADER,
   SOURCE,
+  hopLimit,
   isBubble,
   isLinkLocal,
   isMulticast,
@@ -26,9 +27,6 @@ import type { LocalDiscovery } from '../ask/local-discovery.ts';
 import { SOCKET } from '../options.ts';
 import type { PeerContacts } from '../peers/peer-contacts.ts';
 import type { Place } from '../place.ts';
-
-/** The duration of a contact: for so long our own bubbles may be answered. */
-const CONTACT_MS = CONTACT_ATTEMPTS * BUBBLE_SPACING_MS;
 
 interface Parts {
   readonly bubbles: Bubbles;
@@ -111,7 +109,7 @@ export class Reception {
       this.handleSecondSource(arrival);
     } else if (peer !== NO_PEER && this.isLocalPair(arrival)) {
       this.handleLocal(arrival); // case 5, CL-49
-    } else if (socket === SOCKET.service && this.parts.traversal.isMeetingPoint(address, port)) {
+    } else if (socket === SOCKET.service && this.context.isMeetingPoint(address, port)) {
       this.handleMet(arrival); // docs/adr/0017
     } else if (fromServer && isBubble(b, at)) {
       this.forwarded.handleDatagram(arrival);
@@ -151,9 +149,14 @@ export class Reception {
     const { contacts, test, traversal } = this.parts;
     const { buffer: b, view, trailers, peer, now } = arrival;
     contacts.heard(peer, now);
-    const isAnswer = !isBubble(b, view.ipv6Start) || trailers.neighborDiscovery === 'advertisement';
-    traversal.noteAtPlace(peer, this.context.peers.socket[peer], isAnswer, now);
-    if (isBubble(b, view.ipv6Start)) traversal.hear(peer, b, trailers, this.context.peers.socket[peer], now);
+    const isPacket = !isBubble(b, view.ipv6Start);
+    const sign = isPacket
+      ? 'packet'
+      : trailers.neighborDiscovery === 'advertisement'
+        ? 'advertisement'
+        : undefined;
+    traversal.noteAtPlace(peer, this.context.peers.socket[peer], sign, now);
+    if (!isPacket) traversal.hear(peer, b, trailers, this.context.peers.socket[peer], now);
     if (trailers.neighborDiscovery === 'solicitation' && isBubble(b, view.ipv6Start))
       traversal.advertise(peer, now);
     else if (isBubble(b, view.ipv6Start) && this.asksThroughRelay(arrival))
@@ -166,13 +169,10 @@ export class Reception {
     this.delivery.accept(arrival);
   }
 
-  /**
-   * Whether the bubble of a peer that is reached via the user's own relay may be a question: the relay passes on no trailers. A bubble that
-   * answers our own one needs no answer.
-   */
-  private asksThroughRelay({ socket, address, port, peer, now }: Arrival): boolean {
-    const isAnswer = now - this.context.peers.lastBubble[peer] < CONTACT_MS;
-    return !isAnswer && socket === SOCKET.service && this.parts.traversal.isMeetingPoint(address, port);
+  /** Whether the bubble of a peer that is reached via the user's own relay is a question: the relay passes on no trailers. */
+  private asksThroughRelay({ socket, buffer, view, address, port }: Arrival): boolean {
+    if (socket !== SOCKET.service || !this.context.isMeetingPoint(address, port)) return false;
+    return hopLimit(buffer, view.ipv6Start) > RELAYED_ANSWER_HOP_LIMIT;
   }
 
   /** Whether it answers our test, from an address to which packets may be sent. C-9 */
@@ -267,7 +267,7 @@ export class Reception {
     const { socket, peer, now } = arrival;
     if (socket !== this.context.peers.socket[peer]) {
       contacts.trust(peer, placeOf(arrival), true, now);
-      traversal.noteAtPlace(peer, socket, true, now);
+      traversal.noteAtPlace(peer, socket, 'packet', now);
     }
     this.delivery.accept(arrival);
   }

@@ -17,7 +17,7 @@ import {
   v6,
   withOrigin,
 } from '../../../../test/support/client-rig.ts';
-import { equalBytes, toHex } from '../../../wire/index.ts';
+import { buildUnreachable, equalBytes, toHex } from '../../../wire/index.ts';
 import type { Ipv6 } from '../../../wire/index.ts';
 
 const ELSEWHERE = at('198.18.0.1:1111');
@@ -34,6 +34,19 @@ describe('case 6: unverified peers', () => {
     expect(rig.all('data')).toEqual([]);
     rig.receive(RELAY, echoReply(rig.sent[0]));
     expect(rig.all('data', RELAY)).toHaveLength(1);
+  });
+
+  test('an ICMPv6 error about a test is delivered, and causes no other test, although its source is unknown', () => {
+    const rig = qualified();
+    rig.receive(RELAY, echoRequest(NATIVE, rig.address));
+    const test = rig.find('test', PRIMARY).bytes;
+    rig.advance(8_500).clear(); // the test has failed
+    for (const source of [NATIVE, v6('2001:db8:9::1')])
+      rig.receive(RELAY, buildUnreachable({ source, code: 1, offending: test }));
+    expect([rig.kinds, rig.delivered.length]).toEqual([[], 2]);
+    const about = rig.data(NATIVE);
+    rig.receive(RELAY, buildUnreachable({ source: v6('2001:db8:9::1'), code: 1, offending: about }));
+    expect(rig.kinds).toEqual(['test 203.0.113.120:3544']);
   });
 
   test('A-19: an echo request that the server forwards is delivered', () => {

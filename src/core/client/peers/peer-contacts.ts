@@ -201,7 +201,7 @@ export class PeerContacts {
     const silentSince = silence.since;
     if (receivedAt > peers.lastReceived[peer]) {
       this.revive(peer, receivedAt, now);
-      this.parts.traversal.noteAtPlace(peer, peers.socket[peer], true, receivedAt);
+      this.parts.traversal.noteAtPlace(peer, peers.socket[peer], 'packet', receivedAt);
       silence.heardLate(receivedAt, silentSince, lastServerContact);
     }
     if (sentAt > peers.lastSent[peer]) {
@@ -245,7 +245,7 @@ export class PeerContacts {
     const { traversal } = this.parts;
     if (traversal.isReached(peer, now)) return false;
     const { mappedAddress, mappedPort } = this.context.peers;
-    return !traversal.isMeetingPoint(mappedAddress[peer], mappedPort[peer]);
+    return !this.context.isMeetingPoint(mappedAddress[peer], mappedPort[peer]);
   }
 
   /** A trusted peer is silent, or is heard from another pair: asks whether it is still reached. Packets to it are sent meanwhile. CL-53 */

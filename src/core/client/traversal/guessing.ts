@@ -10,6 +10,7 @@ import type { ContactProgress } from '../status.ts';
 import { Solicitation } from '../ask/solicitation.ts';
 import { mappedAddressOf } from '../../../wire/index.ts';
 import type { GuessTrailer, Ipv4, PortHabit } from '../../../wire/index.ts';
+import type { CausedRounds } from './caused-rounds.ts';
 import { MAX_STEP, portHabit } from './guess.ts';
 import type { Guess, Guesses } from './guess.ts';
 import { BURST, MIDDLE, PACE_MS, WINDOW } from './guess-shots.ts';
@@ -47,6 +48,7 @@ export class Guessing {
   private readonly peerBubbles: PeerBubbles;
   private readonly shots: GuessShots;
   private readonly guesses: Guesses;
+  private readonly caused: CausedRounds;
   private readonly all: TokenBuckets;
   private readonly byStrangers: TokenBuckets;
   private readonly byAddress: TokenBuckets;
@@ -57,8 +59,10 @@ export class Guessing {
     peerBubbles: PeerBubbles,
     shots: GuessShots,
     guesses: Guesses,
+    caused: CausedRounds,
   ) {
     this.shots = shots;
+    this.caused = caused;
     this.context = context;
     this.pool = pool;
     this.peerBubbles = peerBubbles;
@@ -87,8 +91,8 @@ export class Guessing {
       this.peerBubbles.askMeetingRelay(path, now);
       return;
     }
-    const guess = this.offer(path, isWanted, now);
-    if (guess.isOver) return;
+    const guess = this.accept(path, isWanted, now);
+    if (guess === undefined || guess.isOver) return;
     guess.heard = trailer.token;
     if (trailer.echo !== guess.token) {
       if (guess.answers++ < MOST_ANSWERS) this.ask(path, now);
@@ -97,9 +101,7 @@ export class Guessing {
     }
     const isNew = guess.peer?.token !== trailer.token;
     if (isNew && guess.agreed) {
-      this.end(path); // the peer has started again: its ports have changed
-      this.offer(path, guess.isWanted, now).heard = trailer.token;
-      this.ask(path, now);
+      this.restart(path, guess, trailer, now);
       return;
     }
     guess.peer = trailer;
@@ -176,6 +178,21 @@ export class Guessing {
     const guess = this.guesses.get(path) ?? this.open(path, isWanted, now);
     guess.isWanted ||= isWanted;
     return guess;
+  }
+
+  /** The guess that the peer offers: the one under way, or a new one; undefined where the peer has begun too many in vain. */
+  private accept(path: PeerPath, isWanted: boolean, now: number): Guess | undefined {
+    if (!this.guesses.has(path) && !this.caused.takeGuess(path, now)) return undefined;
+    return this.offer(path, isWanted, now);
+  }
+
+  /** The peer has started again: its ports have changed. */
+  private restart(path: PeerPath, { isWanted }: Guess, { token }: GuessTrailer, now: number): void {
+    this.end(path);
+    const guess = this.accept(path, isWanted, now);
+    if (guess === undefined) return;
+    guess.heard = token;
+    this.ask(path, now);
   }
 
   /** How far the guess with this peer has come, for status. */

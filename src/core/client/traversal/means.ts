@@ -11,17 +11,11 @@ export function meansOf(context: ClientContext, path: PeerPath | undefined, peer
   const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
   // First: a native host may be behind the same relay through which this client reaches other clients.
   if (!isTeredo(target, 0)) return 'relay';
-  if (isMeetingPoint(context, address, port)) return 'met';
+  if (context.isMeetingPoint(address, port)) return 'met';
   const isService = peers.socket[peer] === SOCKET.service;
   if (isService && mappedAddressOf(target, 0) === address && mappedPortOf(target, 0) === port)
     return 'direct';
   if (context.isLocalAddress(address) || !policy.isGlobalUnicast(address)) return 'local';
   if (path?.isGuessed === true) return 'guess';
   return isService && port !== path?.peerRandomPort ? 'nonce' : 'random-port';
-}
-
-/** Whether this is the user's own relay, which passes packets on between clients. docs/adr/0017 */
-export function isMeetingPoint(context: ClientContext, address: number, port: number): boolean {
-  const { meet } = context.options;
-  return meet !== undefined && meet.address === address && meet.port === port;
 }

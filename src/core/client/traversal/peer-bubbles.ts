@@ -9,7 +9,6 @@ import type { Endpoint } from '../../../wire/index.ts';
 import type { GatewayPairs } from './gateway-pairs.ts';
 import { guessTrailer } from './guess.ts';
 import type { Guess } from './guess.ts';
-import { isMeetingPoint } from './means.ts';
 import type { PeerPath, Place } from './peer-path.ts';
 
 /** Bubbles to new places of a peer within the spacing of others. */
@@ -104,7 +103,7 @@ export class PeerBubbles {
     const isForged =
       context.qualified!.symmetric &&
       context.policy.isGlobalUnicast(address) &&
-      !isMeetingPoint(context, address, port);
+      !context.isMeetingPoint(address, port);
     if (nonce === 0 && isForged) return;
     this.bubbles.reply(context.peers.address(peer), 0, place, now, { nonce });
   }

@@ -49,6 +49,8 @@ export class PeerPath {
    */
   secondSource: (Place & { readonly isUsual: boolean }) | undefined = undefined;
 
+  /** When a packet that is no bubble last came from it. */
+  lastPacket = -Infinity;
   /** When anything last came from its place. */
   lastAtPlace = -Infinity;
   /** When the peer was last asked whether it hears us. */
@@ -58,6 +60,8 @@ export class PeerPath {
   confirmations = 0;
   /** Times of the last rounds of bubbles that strangers have caused, the oldest first; at most four. */
   causedRounds: readonly number[] = [];
+  /** The same of guesses. */
+  causedGuesses: readonly number[] = [];
   /** When a packet of this host last went to the peer through its own socket, or when it was last settled. */
   lastData = -Infinity;
   /** Bubbles that have kept the way to an idle peer on our own socket open since then. RFC 6081 section 5.4.2 */

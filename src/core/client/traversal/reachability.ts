@@ -2,7 +2,6 @@ import { SOCKET } from '../options.ts';
 import type { ClientContext } from '../context.ts';
 import type { SocketId } from '../../socket-id.ts';
 import { DueTimes } from './due-times.ts';
-import { isMeetingPoint } from './means.ts';
 import type { PeerBubbles } from './peer-bubbles.ts';
 import type { PeerPath } from './peer-path.ts';
 import { isReached } from './peer-state.ts';
@@ -100,7 +99,7 @@ export class Reachability {
     const { hasNonces, hasSpoken, hearing, peer } = path;
     if (!qualified!.symmetric || peers.socket[peer] !== SOCKET.service) return false;
     if (!hasNonces || !hasSpoken || hearing.isConfirmed) return false;
-    return !isMeetingPoint(this.context, peers.mappedAddress[peer]!, peers.mappedPort[peer]!);
+    return !this.context.isMeetingPoint(peers.mappedAddress[peer]!, peers.mappedPort[peer]!);
   }
 
   /** Whether the peer would answer another question if it hears us. Otherwise its silence would say nothing. */

@@ -15,7 +15,7 @@ import { GuessedAddresses } from './guessed-addresses.ts';
 import { Guessing } from './guessing.ts';
 import { IndirectBubbles } from './indirect-bubbles.ts';
 import { adoptMarks, marksOf } from './known-path.ts';
-import { isMeetingPoint, meansOf } from './means.ts';
+import { meansOf } from './means.ts';
 import { PeerBubbles } from './peer-bubbles.ts';
 import { PeerPaths } from './peer-path.ts';
 import type { PeerPath, Place } from './peer-path.ts';
@@ -65,7 +65,7 @@ export class Traversal {
     const sockets = new PeerSockets(context, paths, pool, peerBubbles);
     const reachability = new Reachability(context, peerBubbles);
     const shots = new GuessShots(context, bubbles, pool);
-    const guessing = new Guessing(context, pool, peerBubbles, shots, guesses);
+    const guessing = new Guessing(context, pool, peerBubbles, shots, guesses, caused);
     const places = new PeerPlaces(context, { gateways, guessing, peerBubbles, sockets });
     const parts = { caused, guessing, peerBubbles, places, reachability, sockets };
     this.context = context;
@@ -152,10 +152,6 @@ export class Traversal {
     // Between NATs that count, an Echo Test under way would take the ports that are predicted.
     if (isSoon && this.guessing.habit === 'counting') this.peerBubbles.sendIndirect(path, now);
     else this.sockets.requestIndirect(path, isWanted, now);
-  }
-
-  isMeetingPoint(address: number, port: number): boolean {
-    return isMeetingPoint(this.context, address, port);
   }
 
   /**
@@ -268,15 +264,22 @@ export class Traversal {
   }
 
   /**
-   * A datagram has come from the peer's place, by this socket. `isSign`: the peer hears us there, since only then it sends packets, or answers a
+   * A datagram has come from the peer's place, by this socket. `sign`: the peer hears us there, since only then it sends packets, or answers a
    * solicitation.
    */
-  noteAtPlace(peer: number, socket: SocketId, isSign: boolean, now: number): void {
+  noteAtPlace(
+    peer: number,
+    socket: SocketId,
+    sign: 'packet' | 'advertisement' | undefined,
+    now: number,
+  ): void {
     this.serverLoad.drop(peer);
     const path = this.paths.get(peer);
-    if (path === undefined || isPlaceUnproven(this.context, path)) return;
+    if (path === undefined) return;
+    if (sign === 'packet') path.lastPacket = now;
+    if (isPlaceUnproven(this.context, path)) return;
     path.lastAtPlace = now;
-    if (!isSign) return;
+    if (sign === undefined) return;
     this.reachability.noteSign(path, now);
     if (socket === SOCKET.service && path.ownSocket !== 0) this.sockets.close(path);
     this.guessing.end(path);
@@ -307,7 +310,7 @@ export class Traversal {
     if (path === undefined) return;
     path.byNonce = byNonce;
     const { mappedAddress, mappedPort } = this.context.peers;
-    if (this.isMeetingPoint(mappedAddress[peer]!, mappedPort[peer]!)) this.sockets.cancelTest(path);
+    if (this.context.isMeetingPoint(mappedAddress[peer]!, mappedPort[peer]!)) this.sockets.cancelTest(path);
     if (isPlaceUnproven(this.context, path)) return; // the search for another way continues
     const isGuessed = this.guessing.settle(path, socket, now);
     // A new place was guessed or not; at the same one nothing changes.
@@ -385,6 +388,8 @@ export class Traversal {
 
   /** A trusted peer does not hear us where it is sent to. */
   private tryOtherWays(path: PeerPath, now: number): void {
+    if (!this.caused.isLeft(path.peer, now)) return;
+    this.caused.count(path, now);
     this.guessing.offer(path, path.isWanted, now);
     this.peerBubbles.sendDirect(path, now);
     this.sockets.requestIndirect(path, path.isWanted, now);
