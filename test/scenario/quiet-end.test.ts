@@ -1,4 +1,4 @@
-/** No two nodes answer each other without end, however long their packets take, after whatever one host has sent once. */
+/** No two nodes answer each other without end, at any delay, after any datagrams that one host has sent once. */
 import { expect, test } from 'vitest';
 import { Internet, NAT_KINDS, SeededEntropy } from '../../src/sim/index.ts';
 import type { Ipv4Datagram, NatKindName, SimClient } from '../../src/sim/index.ts';

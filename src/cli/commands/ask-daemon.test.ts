@@ -9,13 +9,20 @@ import { networkNamespace } from '../../control/network-namespace.ts';
 import { findOne } from './ask-daemon.ts';
 import { drainCommand } from './drain.ts';
 import { peersCommand } from './peers.ts';
+import { readyCommand } from './ready.ts';
 import { reloadCommand } from './reload.ts';
+import { statusCommand } from './status.ts';
 
 vi.mock(import('../../control/control-path.ts'), async (original) => ({
   ...(await original()),
   searchDirectories: vi.fn<typeof searchDirectories>(),
 }));
-vi.mock('../output.ts', () => ({ printLine: () => {}, printJson: () => {}, printColumns: () => {} }));
+vi.mock('../output.ts', () => ({
+  printLine: () => {},
+  printJson: () => {},
+  printColumns: () => {},
+  jsonText: () => '{}',
+}));
 
 const [HERE, ELSEWHERE] = [networkNamespace(), 'net:[1]'];
 
@@ -48,6 +55,9 @@ async function daemon(
         role,
         file,
         networkNamespace: namespace,
+        state: 'running',
+        address: '192.0.2.1',
+        dataPath: { inUse: 'user' },
         peers: command === 'peers' ? [] : { trusted: 1 },
         changed: [],
         needRestart: [],
@@ -73,7 +83,7 @@ test('without a name one of several relays is neither drained nor reloaded', asy
   expect(changes).toEqual([]);
 });
 
-test('the only relay is drained, whatever else runs', async () => {
+test('the only relay is drained while other daemons run', async () => {
   const path = await daemon(first, 'one', 'relay', HERE);
   await daemon(first, 'two', 'server', HERE);
   await daemon(second, 'three', 'relay', ELSEWHERE);
@@ -145,6 +155,75 @@ test('a reload of a file that no daemon was started from names the file', async 
   await daemon(first, 'mute', 'relay', HERE, true);
   await expect(reload('/etc/teredo/office.toml')).rejects.toThrow('ended without an answer');
   expect(changes).toEqual([]);
+});
+
+test.each([
+  ['drain', drain],
+  ['reload', reload],
+])('%s without a name changes no daemon while another one here does not answer', async (_, run) => {
+  await daemon(first, 'one', 'relay', HERE);
+  await daemon(first, 'two', 'relay', HERE, true);
+  await expect(run()).rejects.toThrow('ended without an answer');
+  expect(changes).toEqual([]);
+});
+
+test('a reload changes no other daemon of that name while the one of the file does not answer', async () => {
+  await daemon(first, 'main', 'relay', HERE, true, '/etc/teredo/relay.toml');
+  await daemon(first, 'relay', 'relay', HERE, false, '/etc/teredo/main.toml');
+  await expect(reload('relay')).rejects.toThrow('ended without an answer');
+  expect(changes).toEqual([]);
+});
+
+test('a reload is never for a daemon of another file that has the name', async () => {
+  await daemon(first, 'relay', 'relay', HERE, false, '/etc/teredo/main.toml');
+  await expect(reload('relay')).rejects.toMatchObject({
+    exitCode: 3,
+    message: expect.stringContaining('say "teredo reload /etc/teredo/main.toml"') as unknown,
+  });
+  expect(changes).toEqual([]);
+});
+
+test('of several daemons of one file, the name of one says which is reloaded', async () => {
+  const file = '/etc/teredo/relay.toml';
+  await daemon(first, 'a', 'relay', HERE, false, file);
+  const path = await daemon(first, 'b', 'relay', HERE, false, file);
+  await expect(reload('relay')).rejects.toMatchObject({
+    exitCode: 2,
+    message: `several daemons run from ${file} (a, b): give the name of one`,
+  });
+  await reload('b');
+  expect(changes).toEqual([`reload ${path}`]);
+});
+
+/** A daemon that takes requests and gives no answer. */
+async function hangingDaemon(name: string): Promise<void> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {});
+    socket.resume();
+    onTestFinished(() => void socket.destroy());
+  });
+  server.listen(join(first, `${name}.sock`));
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+}
+
+test('ready --wait: --timeout ends also the look at a daemon that hangs', async () => {
+  await hangingDaemon('hangs');
+  const begun = performance.now();
+  const command = readyCommand(() => {}).parseAsync(['--wait', '--timeout', '1'], { from: 'user' });
+  await expect(command).rejects.toMatchObject({ exitCode: 5 });
+  const took = performance.now() - begun;
+  expect(took).toBeGreaterThan(900);
+  expect(took).toBeLessThan(4_000);
+});
+
+test('ready and status: a daemon that ends the connection is a failure, although another one works', async () => {
+  await daemon(first, 'works', 'server', HERE);
+  await daemon(first, 'ends', 'server', HERE, true);
+  const codes: number[] = [];
+  await readyCommand((code) => codes.push(code)).parseAsync([], { from: 'user' });
+  await statusCommand((code) => codes.push(code)).parseAsync(['--json'], { from: 'user' });
+  expect(codes).toEqual([1, 1]);
 });
 
 test('a daemon elsewhere does not stand in for one that does not answer', async () => {

@@ -15,6 +15,14 @@ export interface AnswerAt<T> {
   readonly answer: T;
 }
 
+export interface Answers<T> {
+  readonly found: AnswerAt<T>[];
+  readonly failures: CommandFailure[];
+  /** Those of `failures` that are of daemons, not of folders; and of these, those that may be of this network namespace. */
+  readonly silent: CommandFailure[];
+  readonly nearSilent: CommandFailure[];
+}
+
 /**
  * The answer of the daemon of this name; without a name those of all that run in this network namespace and have one to
  * give, or of all on this machine where none runs in it. Those that give none, and folders that cannot be looked at, hide no other: they
@@ -23,24 +31,29 @@ export interface AnswerAt<T> {
 export async function findAnswers<T extends Answerer>(
   name: string | undefined,
   request: ControlRequest,
-): Promise<{ readonly found: AnswerAt<T>[]; readonly failures: CommandFailure[] }> {
+  patienceMs?: number,
+): Promise<Answers<T>> {
   const { sockets, hidden } = findSockets(name);
   const all = sockets.map(({ path }) => path);
-  let paths = name === undefined ? all.filter(isOfThisNamespace()) : all;
-  let outcomes = await askAll(paths, request);
+  const near = all.filter(isOfThisNamespace());
+  let paths = name === undefined ? near : all;
+  let outcomes = await askAll(paths, request, patienceMs);
   // Daemons of other namespaces count only where none of this one answers.
   if (answersIn<T>(outcomes).length === 0) {
     const others = without(all, paths);
-    outcomes = [...outcomes, ...(await askAll(others, request))];
+    outcomes = [...outcomes, ...(await askAll(others, request, patienceMs))];
     paths = [...paths, ...others];
   }
-  const failures = outcomes.filter((outcome) => outcome instanceof CommandFailure);
+  const silent = outcomes.filter((outcome) => outcome instanceof CommandFailure);
+  const nearSilent = silent.filter((one) => near.includes(paths[outcomes.indexOf(one)]!));
+  const failures = [...silent];
   const answers = paths.flatMap((path, i) => answersIn<T>([outcomes[i]]).map((answer) => ({ path, answer })));
   // A daemon of this name that has been found need not be looked for elsewhere.
   if (name === undefined || answers.length === 0) failures.push(...hidden.map(cannotLook));
   if (answers.length === 0) throw noAnswer(name, outcomes, failures);
   const local = answers.filter(isHere());
-  return { found: name !== undefined || local.length === 0 ? answers : local, failures };
+  const found = name !== undefined || local.length === 0 ? answers : local;
+  return { found, failures, silent, nearSilent };
 }
 
 /** As {@link findAnswers}, but of this network namespace only, by where each is to be asked again; empty where there is none. Failures go to stderr. */
@@ -83,41 +96,61 @@ export async function askOne<T extends Answerer>(
  * there is none, where there are several, and where one that gives no answer may be meant.
  */
 export async function findOne(name: string | undefined, role?: RoleStatus['role']): Promise<FoundDaemon> {
-  const { found, failures } = await findAnswers<RoleStatus>(name, { command: 'status' });
+  return placeOf(await findAnswerer(name, role));
+}
+
+async function findAnswerer(
+  name: string | undefined,
+  role?: RoleStatus['role'],
+): Promise<AnswerAt<RoleStatus>> {
+  const { found, failures, nearSilent } = await findAnswers<RoleStatus>(name, { command: 'status' });
   const here = found.filter(isHere());
-  if (here.length === 0 && failures.length > 0) throw noAnswer(name, [], failures);
+  const mayBeMeant = here.length > 0 ? nearSilent : failures;
+  if (mayBeMeant.length > 0) throw noAnswer(name, [], mayBeMeant);
   tell(failures);
   const near = here.length > 0 ? here : found;
   const fitting = name === undefined ? near.filter(({ answer }) => answer.role === role) : [];
   const meant = fitting.length > 0 ? fitting : near;
   if (meant.length > 1) throw several(name, meant);
-  const { path, answer } = meant[0]!;
-  return { path, name: answer.name };
+  return meant[0]!;
+}
+
+function placeOf({ path, answer: { name } }: AnswerAt<Answerer>): FoundDaemon {
+  return { path, name };
 }
 
 /**
  * As {@link findOne}, but for the daemon that "teredo run" has started with this name or path of a configuration: its own name may be
- * another one. Else the daemon of this name.
+ * another one. Its own name counts where no file tells it from others: it has none, or several daemons have it.
  */
 export async function findConfigured(given: string | undefined): Promise<FoundDaemon> {
   if (given === undefined) return findOne(given);
   const file = configurationPath(given);
-  const { found, failures } = await allHere();
-  const started = found.filter(({ answer }) => answer.file === file);
-  if (started.length > 1) throw several(given, started);
-  const [only] = started;
-  if (only !== undefined) return { path: only.path, name: only.answer.name };
-  if (!given.includes('/')) return findOne(given); // no name has a "/"
-  if (failures.length > 0) throw noAnswer(given, [], failures);
-  throw failure(EXIT.NO_DAEMON, `no teredo daemon with the configuration file ${file} is running here`);
+  const { found, nearSilent } = await findAll();
+  const ofFile = found.filter(({ answer }) => answer.file === file);
+  if (ofFile.length > 1) throw severalOfFile(file, ofFile);
+  if (ofFile.length === 1) return placeOf(ofFile[0]!);
+  if (nearSilent.length > 0) throw noAnswer(given, [], nearSilent);
+  // No name has a "/".
+  if (given.includes('/'))
+    throw failure(EXIT.NO_DAEMON, `no teredo daemon with the configuration file ${file} is running here`);
+  const named = await findAnswerer(given);
+  const other = named.answer.file;
+  if (other !== undefined && found.filter(({ answer }) => answer.file === other).length < 2)
+    throw failure(
+      EXIT.NO_DAEMON,
+      `no teredo daemon of ${file} is running; the one named "${given}" is of ${other}: say "teredo reload ${other}"`,
+    );
+  return placeOf(named);
 }
 
-async function allHere(): ReturnType<typeof findAnswers<DaemonStatus>> {
+/** All daemons; none where none runs. Fails where none answers and one may run. */
+async function findAll(): Promise<Answers<DaemonStatus>> {
   try {
     return await findAnswers<DaemonStatus>(undefined, { command: 'status' });
   } catch (error) {
-    if (!(error instanceof CommandFailure)) throw error;
-    return { found: [], failures: error.exitCode === EXIT.NO_DAEMON ? [] : [error] };
+    if (!(error instanceof CommandFailure) || error.exitCode !== EXIT.NO_DAEMON) throw error;
+    return { found: [], failures: [], silent: [], nearSilent: [] };
   }
 }
 
@@ -141,6 +174,17 @@ function several(name: string | undefined, found: readonly AnswerAt<Answerer>[])
   return failure(EXIT.USAGE, `several daemons named "${name}" are running (${paths}): ${remedy}`);
 }
 
+/** The exit status where these daemons have given no answer; undefined where all have. */
+export function exitCodeOfSilent(silent: readonly CommandFailure[]): ExitCode | undefined {
+  const late = silent.find(({ exitCode }) => exitCode === EXIT.TIMED_OUT);
+  return (late ?? silent[0])?.exitCode;
+}
+
+function severalOfFile(file: string, found: readonly AnswerAt<Answerer>[]): CommandFailure {
+  const names = found.map(({ answer }) => answer.name).join(', ');
+  return failure(EXIT.USAGE, `several daemons run from ${file} (${names}): give the name of one`);
+}
+
 function isHere(): (found: AnswerAt<Answerer>) => boolean {
   const namespace = networkNamespace();
   return ({ answer }) => answer.networkNamespace === namespace;
@@ -154,8 +198,8 @@ function severalDaemons(answers: readonly Answerer[]): CommandFailure {
 /** Undefined where no daemon listens: the file is of one that was killed. */
 type Outcome = ControlAnswer | CommandFailure | undefined;
 
-function askAll(paths: readonly string[], request: ControlRequest): Promise<Outcome[]> {
-  return Promise.all(paths.map((path) => askAt(path, request)));
+function askAll(paths: readonly string[], request: ControlRequest, patienceMs?: number): Promise<Outcome[]> {
+  return Promise.all(paths.map((path) => askAt(path, request, patienceMs)));
 }
 
 function answersIn<T>(outcomes: readonly Outcome[]): T[] {
@@ -180,9 +224,9 @@ function isAnswer(outcome: Outcome): outcome is ControlAnswer {
   return outcome !== undefined && !(outcome instanceof CommandFailure);
 }
 
-async function askAt(path: string, request: ControlRequest): Promise<Outcome> {
+async function askAt(path: string, request: ControlRequest, patienceMs?: number): Promise<Outcome> {
   try {
-    const answer = await ask(path, request);
+    const answer = await ask(path, request, patienceMs === undefined ? {} : { timeoutMs: patienceMs });
     return answer.ok && !isAnswerer(answer.result) ? misunderstood(path) : answer;
   } catch (error) {
     const { code, message } = error as ControlError;

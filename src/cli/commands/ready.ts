@@ -1,11 +1,11 @@
 import { Command } from 'commander';
-import type { DaemonReadiness, ReadyStatus, RoleStatus } from '../../control/status.ts';
+import type { ReadyStatus, RoleStatus } from '../../control/status.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import type { ExitCode } from '../../daemon/exit-codes.ts';
 import { verdictOn } from '../../daemon/readiness.ts';
 import { printJson, printLine } from '../output.ts';
 import { secondsValue } from '../values.ts';
-import { findAnswers, reading } from './ask-daemon.ts';
+import { exitCodeOfSilent, findAnswers, reading } from './ask-daemon.ts';
 
 /** How often `--wait` asks. */
 const AGAIN_MS = 250;
@@ -17,8 +17,9 @@ interface ReadyOptions {
 }
 
 const HELP = `
-Exit status: 0 when all daemons that are shown can serve; 1 when one cannot, with the reason; 5 when one does not answer, or --timeout has
-passed first. A daemon that was killed is missed only by its name. Without an answer: 1 failed, 3 no such daemon, 4 not permitted, 5 timed out. "teredo status" has the same exit status.`;
+Exit status: 0 when all daemons that are shown can serve; 1 when one cannot, with the reason; 5 when --timeout has passed first. When one
+of several daemons gives no answer: 5 timed out, 1 it ended, 4 not permitted. Without any answer: 1 failed, 3 no such daemon,
+4 not permitted, 5 timed out. Without a name, a daemon that has been killed is not missed: give its name. "teredo status" has the same exit status.`;
 
 /** `teredo ready`: whether the daemons can serve. */
 export function readyCommand(finish: (exitCode: number) => void): Command {
@@ -38,25 +39,30 @@ export function readyCommand(finish: (exitCode: number) => void): Command {
     });
 }
 
-/** Resolves once all are ready, or the time is over. */
-async function waitUntilReady(
-  name: string | undefined,
-  waitMs: number,
-): Promise<{ readonly status: ReadyStatus; readonly exitCode: ExitCode }> {
+interface Verdict {
+  readonly status: ReadyStatus;
+  readonly exitCode: ExitCode;
+}
+
+/** Resolves once all are ready, or the time is over. Until then a daemon that does not run, or does not answer, is no failure. */
+async function waitUntilReady(name: string | undefined, waitMs: number): Promise<Verdict> {
   const deadline = performance.now() + waitMs;
+  const leftMs = (): number => Math.max(0, deadline - performance.now());
   for (;;) {
-    const { found, failures } = await lookFor(name, performance.now() < deadline);
-    const isSilent = failures.some(({ exitCode }) => exitCode === EXIT.TIMED_OUT);
-    const ready = found.length > 0 && !isSilent && found.every((one) => one.ready);
-    if (ready || performance.now() >= deadline) {
-      const unready = isSilent || waitMs > 0 ? EXIT.TIMED_OUT : EXIT.FAILED;
-      return {
-        status: { version: 1, ready, daemons: found, failures: failures.map(({ message }) => message) },
-        exitCode: ready ? EXIT.OK : unready,
-      };
+    try {
+      const verdict = await lookFor(name, Number.isFinite(waitMs) && waitMs > 0 ? leftMs() : undefined);
+      if (verdict.status.ready) return verdict;
+      if (leftMs() === 0) return waitMs > 0 ? { ...verdict, exitCode: EXIT.TIMED_OUT } : verdict;
+    } catch (error) {
+      if (leftMs() === 0 || !isPassing(error)) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(AGAIN_MS, leftMs())));
   }
+}
+
+/** Whether time may end the failure. */
+function isPassing(error: unknown): boolean {
+  return error instanceof CommandFailure && error.exitCode !== EXIT.NOT_PERMITTED;
 }
 
 function printStatus({ daemons, failures }: ReadyStatus): void {
@@ -64,20 +70,14 @@ function printStatus({ daemons, failures }: ReadyStatus): void {
   for (const { name, words } of daemons) printLine(`${name}: ${words}`);
 }
 
-/** `mayCome`: a daemon that does not run yet is no failure. */
-async function lookFor(
-  name: string | undefined,
-  mayCome: boolean,
-): Promise<{ readonly found: DaemonReadiness[]; readonly failures: readonly CommandFailure[] }> {
-  try {
-    const { found, failures } = await findAnswers<RoleStatus>(name, { command: 'status' });
-    return {
-      found: found.map(({ answer }) => reading(`"${answer.name}"`, () => verdictOn(answer))),
-      failures,
-    };
-  } catch (error) {
-    if (mayCome && error instanceof CommandFailure && error.exitCode === EXIT.NO_DAEMON)
-      return { found: [], failures: [] };
-    throw error;
-  }
+/** `patienceMs`: the look takes no longer. */
+async function lookFor(name: string | undefined, patienceMs: number | undefined): Promise<Verdict> {
+  const answers = await findAnswers<RoleStatus>(name, { command: 'status' }, patienceMs);
+  const daemons = answers.found.map(({ answer }) => reading(`"${answer.name}"`, () => verdictOn(answer)));
+  const failed = exitCodeOfSilent(answers.silent);
+  const ready = failed === undefined && daemons.every((one) => one.ready);
+  return {
+    status: { version: 1, ready, daemons, failures: answers.failures.map(({ message }) => message) },
+    exitCode: ready ? EXIT.OK : (failed ?? EXIT.FAILED),
+  };
 }

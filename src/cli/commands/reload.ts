@@ -12,7 +12,10 @@ export function reloadCommand(finish: (exitCode: number) => void): Command {
       'have a daemon of "teredo run" read its configuration file again: limits, access lists, servers and log level change without a restart; ' +
         'exit status 2 if the file has errors (the old configuration stays), 6 if other options have changed (they need a restart)',
     )
-    .argument('[name]', 'the daemon: NAME of /etc/teredo/NAME.toml, the path of its file, or its own name')
+    .argument(
+      '[name]',
+      'the daemon: NAME of /etc/teredo/NAME.toml, the path of its file, or its own name if it has no file',
+    )
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, { json = false }: { json?: boolean }) => {
       const daemon = await findConfigured(name);

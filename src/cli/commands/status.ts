@@ -9,7 +9,7 @@ import { look, lookAgain, trafficOf } from '../status/sample.ts';
 import type { Look, Sample } from '../status/sample.ts';
 import { printFrame, watch } from '../status/watch.ts';
 import type { Frame } from '../status/watch.ts';
-import { reading } from './ask-daemon.ts';
+import { exitCodeOfSilent, reading } from './ask-daemon.ts';
 
 /** Rates are those of this time. */
 const RATE_MS = 500;
@@ -21,9 +21,10 @@ interface StatusOptions {
 }
 
 const HELP = `
-Exit status: 0 when all daemons that are shown work; 1 when a client among them is offline or still looks for a server (probe), or a relay drains; 5 when one of them does not
-answer. A client that rests because the host has native IPv6 (dormant, --only-without-ipv6) works as wanted. The same holds with --json, and for the
-last look of --watch. Without an answer: 1 failed, 3 no such daemon, 4 not permitted, 5 timed out.`;
+Exit status: 0 when all daemons that are shown work; 1 when a client among them is offline or still looks for a server (probe), a relay drains,
+or the host of a relay does not forward IPv6. A client that rests because the host has native IPv6 (dormant, --only-without-ipv6) works as
+wanted. When one of several daemons gives no answer: 5 timed out, 1 it ended, 4 not permitted. The same holds with --json, and for the
+last look of --watch. Without any answer: 1 failed, 3 no such daemon, 4 not permitted, 5 timed out.`;
 
 /** `teredo status`: the state of the daemons. */
 export function statusCommand(finish: (exitCode: number) => void): Command {
@@ -46,16 +47,18 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
     });
 }
 
-function jsonFrame({ samples, failures }: Look): Frame {
+function jsonFrame(found: Look): Frame {
+  const { samples, failures } = found;
   return {
     lines: samples.map(({ status }) => jsonText(status)),
     complaints: failures.map(({ message }) => message),
-    exitCode: exitCodeOf({ samples, failures }),
+    exitCode: exitCodeOf(found),
   };
 }
 
 /** A daemon that cannot be shown hides no other. */
-function textFrame({ samples, failures }: Look, options: StatusOptions): Frame {
+function textFrame(found: Look, options: StatusOptions): Frame {
+  const { samples, failures } = found;
   const lines: string[] = [];
   const complaints = failures.map(({ message }) => message);
   let isAllShown = true;
@@ -69,13 +72,11 @@ function textFrame({ samples, failures }: Look, options: StatusOptions): Frame {
       isAllShown = false;
     }
   }
-  return { lines, complaints, exitCode: isAllShown ? exitCodeOf({ samples, failures }) : EXIT.FAILED };
+  return { lines, complaints, exitCode: isAllShown ? exitCodeOf(found) : EXIT.FAILED };
 }
 
-/** A daemon that does not answer may hang. */
-function exitCodeOf({ samples, failures }: Look): ExitCode {
-  if (failures.some(({ exitCode }) => exitCode === EXIT.TIMED_OUT)) return EXIT.TIMED_OUT;
-  return samples.every(isServing) ? EXIT.OK : EXIT.FAILED;
+function exitCodeOf({ samples, silent }: Look): ExitCode {
+  return exitCodeOfSilent(silent) ?? (samples.every(isServing) ? EXIT.OK : EXIT.FAILED);
 }
 
 function linesOf(sample: Sample, { verbose = false }: StatusOptions): string[] {

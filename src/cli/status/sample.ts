@@ -22,19 +22,21 @@ export interface Look {
   readonly samples: readonly Sample[];
   /** Why other daemons are not among them. */
   readonly failures: readonly CommandFailure[];
+  /** Those of daemons, not of folders. */
+  readonly silent: readonly CommandFailure[];
 }
 
 /** Asks all daemons that are to be shown. `before`: the samples of the last time. Fails where there are none. */
 export async function look(name: string | undefined, before: readonly Sample[] = []): Promise<Look> {
-  const { found, failures } = await findAnswers<RoleStatus>(name, { command: 'status' });
+  const { found, failures, silent } = await findAnswers<RoleStatus>(name, { command: 'status' });
   const at = performance.now();
-  return { samples: await Promise.all(found.map((one) => sampleOf(one, at, before))), failures };
+  return { samples: await Promise.all(found.map((one) => sampleOf(one, at, before))), failures, silent };
 }
 
 /** Asks the same daemons again after this time, so that there are rates. */
-export async function lookAgain({ samples, failures }: Look, afterMs: number): Promise<Look> {
+export async function lookAgain({ samples, ...rest }: Look, afterMs: number): Promise<Look> {
   await new Promise((resolve) => setTimeout(resolve, afterMs));
-  return { samples: await Promise.all(samples.map(again)), failures };
+  return { ...rest, samples: await Promise.all(samples.map(again)) };
 }
 
 /** Numbers per second; undefined where there was no sample before. */
