@@ -19,7 +19,7 @@ export interface InterfaceSetting {
  * removed comes back with the next change of the network. One step after the other.
  */
 export class InterfaceConfig {
-  private readonly iface: string;
+  readonly iface: string;
   private readonly host: TunnelHost;
   private readonly onWarning: (message: string) => void;
   private readonly applied = new Map<string, InterfaceSetting>();

@@ -291,9 +291,15 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.isWithdrawn;
   }
 
-  /** The announcement is withdrawn ({@link withdraw}). */
+  /**
+   * The announcement is withdrawn ({@link withdraw}). The kernel is asked: a predecessor's interface may announce the route before the start, and
+   * another program may have added it.
+   */
   get isWithdrawn(): boolean {
-    return this.isToWithdraw && this.interfaceConfig?.has(ANNOUNCED) !== true;
+    if (!this.isToWithdraw) return false;
+    const name = this.interfaceConfig?.iface ?? this.settings.interface;
+    const state = this.ports.tunnelHost.tunnelState(name);
+    return state === undefined || !ANNOUNCED.isIn(state);
   }
 
   private async arrangeInterface(): Promise<void> {

@@ -4,7 +4,7 @@ import { MemoryClock } from '../io/memory-clock.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
 import type { Ipv6Route } from '../io/ports.ts';
-import { formatIpv6 } from '../wire/index.ts';
+import { formatIpv6, parsePrefix } from '../wire/index.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
 
 const ADDRESS = v4('192.0.2.10');
@@ -38,6 +38,7 @@ function relayRig() {
   onTestFinished(() => relay.close());
   return {
     relay,
+    network,
     changes,
     refused,
     pass: () => clock.advance(1_000),
@@ -75,6 +76,16 @@ test('a route that the system keeps is withdrawn only when it has gone', async (
   pass();
   await expect.poll(() => [relay.isWithdrawn, withdrawals]).toEqual([true, 1]);
   expect([await relay.withdraw(), withdrawals]).toEqual([true, 1]);
+});
+
+test('a route that another program has added is not withdrawn', async () => {
+  const { relay, network } = relayRig();
+  await relay.start();
+  await relay.withdraw();
+  expect(relay.isWithdrawn).toBe(true);
+  const { address: destination, length: prefixLength } = parsePrefix('2001::/32')!;
+  await network.addRoute('teredo', { destination, prefixLength, metric: 7 });
+  expect(relay.isWithdrawn).toBe(false);
 });
 
 test('a relay that is to withdraw before its start does not announce its route', async () => {

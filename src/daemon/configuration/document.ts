@@ -22,6 +22,7 @@ export class TomlError extends Error {
   }
 }
 
+const TOO_DEEP = 'lists or tables are nested too deeply';
 /** Some editors put it at the start of a file. */
 const BYTE_ORDER_MARK = /^\uFEFF/;
 
@@ -39,6 +40,8 @@ export class TomlDocument {
       for (const node of program.body[0].body) this.note(node, []);
       this.value = getStaticTOMLValue(program);
     } catch (error) {
+      // The parser is recursive: the stack is full.
+      if (error instanceof RangeError) throw new TomlError(TOO_DEEP, { line: 1, column: 1 });
       if (!(error instanceof ParseError)) throw error;
       const found = { line: error.lineNumber, column: error.column + 1 };
       const { words, place } = explainToml(text, error.message, found);

@@ -20,7 +20,7 @@ const OF_TESTS = /^TEREDO_(?:TEST|FUZZ|KERNEL)_|^TEREDO_(?:SEED|KERNEL|VARIANTS)
  * TEREDO_SERVICE_HOST, TEREDO_SERVER_SERVICE_PORT, TEREDO_PORT=udp://10.0.0.1:3544, TEREDO_PORT_3544_UDP_ADDR, TEREDO_ENV_HOME, TEREDO_NAME=/web/teredo.
  */
 const OF_CONTAINERS = [
-  /^TEREDO_(?:\w+_)?SERVICE_(?:HOST|PORT(?:_\w+)?)=/,
+  /^TEREDO_(?:\w+_)?SERVICE_HOST=/,
   /^TEREDO_(?:\w+_)?PORT=(?:udp|tcp|sctp):\/\//,
   /^TEREDO_(?:\w+_)?PORT_\d+_(?:UDP|TCP|SCTP)(?:_(?:PROTO|PORT|ADDR|START|END))?=/,
   /^TEREDO_(?:\w+_)?ENV_\w+=/,
@@ -67,9 +67,15 @@ export function readEnvironment(
 }
 
 function withoutContainers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name, text]) => !OF_CONTAINERS.some((form) => form.test(`${name}=${text}`))),
-  );
+  const isOfContainers = (name: string, text: string | undefined): boolean =>
+    OF_CONTAINERS.some((form) => form.test(`${name}=${text}`)) || isPortOfService(name, env);
+  return Object.fromEntries(Object.entries(env).filter(([name, text]) => !isOfContainers(name, text)));
+}
+
+/** Kubernetes gives the ports of a Service together with its host. Alone such a variable is a mistake, for example for TEREDO_PORT. */
+function isPortOfService(name: string, env: NodeJS.ProcessEnv): boolean {
+  const service = /^(TEREDO_(?:\w+_)?SERVICE)_PORT(?:_\w+)?$/.exec(name)?.[1];
+  return service !== undefined && env[`${service}_HOST`] !== undefined;
 }
 
 function unknownVariables(options: Options, env: NodeJS.ProcessEnv): string[] {

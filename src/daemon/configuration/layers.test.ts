@@ -74,6 +74,15 @@ test('variables that Kubernetes and Docker make for a Service named after this p
   expect(given).toEqual({ interface: 'tun7' });
 });
 
+test.for(['TEREDO_SERVICE_PORT', 'TEREDO_SERVER_SERVICE_PORT', 'TEREDO_SERVICE_PORT_UDP'])(
+  'the variable %s is an error where no Service has set its host, too',
+  (variable) => {
+    expect(() =>
+      fromEnvironment(options, { [variable]: '4000', TEREDO_RELAY_SERVICE_HOST: '10.0.0.1' }),
+    ).toThrow(`${variable} is no option`);
+  },
+);
+
 test('words in a variable are values of an option that may be given more than once', () => {
   const given = fromEnvironment(options, {
     TEREDO_SERVER: 'a.example b.example',

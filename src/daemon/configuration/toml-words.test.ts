@@ -13,6 +13,10 @@ function faultIn(...lines: string[]): string {
   return 'none';
 }
 
+test.each([100, 1_000, 20_000])('%i lists in each other are an error of the file', (depth) => {
+  expect(faultIn(`allow = ${'['.repeat(depth)}${']'.repeat(depth)}`)).toMatch(/^\d+:\d+: /);
+});
+
 const QUOTED = 'write texts in quotes: "203.0.113.1"';
 const BOOLEAN = 'write true or false, in small letters and without quotes';
 

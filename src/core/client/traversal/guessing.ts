@@ -33,6 +33,14 @@ const TOKEN_BUCKETS = 1_024;
 /** Indirect bubbles in answer to trailers without our token. An honest peer needs one; others may send in its name meanwhile. */
 const MOST_ANSWERS = 64;
 
+interface Parts {
+  readonly caused: CausedRounds;
+  readonly guesses: Guesses;
+  readonly peerBubbles: PeerBubbles;
+  readonly pool: SocketPool;
+  readonly shots: GuessShots;
+}
+
 /**
  * Guessing of ports, between two clients of this implementation whose NATs RFC 6081 does not get through (docs/adr/0016). In trailers of bubbles
  * through their servers they tell each other the habits of their NATs, and that each wants to guess. Then
@@ -53,14 +61,7 @@ export class Guessing {
   private readonly byStrangers: TokenBuckets;
   private readonly byAddress: TokenBuckets;
 
-  constructor(
-    context: ClientContext,
-    pool: SocketPool,
-    peerBubbles: PeerBubbles,
-    shots: GuessShots,
-    guesses: Guesses,
-    caused: CausedRounds,
-  ) {
+  constructor(context: ClientContext, { pool, peerBubbles, shots, guesses, caused }: Parts) {
     this.shots = shots;
     this.caused = caused;
     this.context = context;

@@ -65,7 +65,7 @@ export class Traversal {
     const sockets = new PeerSockets(context, paths, pool, peerBubbles);
     const reachability = new Reachability(context, peerBubbles);
     const shots = new GuessShots(context, bubbles, pool);
-    const guessing = new Guessing(context, pool, peerBubbles, shots, guesses, caused);
+    const guessing = new Guessing(context, { caused, guesses, peerBubbles, pool, shots });
     const places = new PeerPlaces(context, { gateways, guessing, peerBubbles, sockets });
     const parts = { caused, guessing, peerBubbles, places, reachability, sockets };
     this.context = context;
