@@ -1,10 +1,12 @@
 /** A role that a service manager restarts: its socket, interface and peers go to the next process, and nothing is lost. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, ping, until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
+import { Asker } from '../support/asker.ts';
+import { proveKernelPath } from '../support/carried.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { LightClients } from '../support/light-clients.ts';
-import { startClient, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import { DATA_PATH, startClient, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 import { ManagedRole } from '../support/service-manager.ts';
 
 const ARGUMENTS = ['--address', RELAY_ADDRESS];
@@ -13,17 +15,22 @@ const BACK_MS = 2_000;
 /** The longest time from a new peer's first packet to the answer. */
 const NEW_PEER_MS = 1_000;
 
-/** A client that reaches the native host through a relay with these arguments; `next`: those from its second start on. */
+const PATHS = ['kernel', 'user'] as const;
+
+/** A client that reaches the native host through a relay; `next`: the arguments of the relay from its second start on. */
 async function relayed(
   net: Internet,
+  path: string = DATA_PATH,
   next?: readonly string[],
 ): Promise<{ relay: ManagedRole; client: Namespace }> {
   const { client } = net.site('a', 'port-restricted');
+  const options = ['--data-path', path];
   await startServer(net.server, SERVER_ADDRESS);
-  const relay = await ManagedRole.start(net.relay, 'relay', ARGUMENTS, next);
-  await startClient(client, SERVER_ADDRESS);
+  const relay = await ManagedRole.start(net.relay, 'relay', [...ARGUMENTS, ...options], next);
+  await startClient(client, SERVER_ADDRESS, ...options);
   await teredoAddress(client);
   expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  if (path === 'kernel') await proveKernelPath(client, NATIVE_ADDRESS, net.relay);
   return { relay, client };
 }
 
@@ -46,28 +53,63 @@ test('no ping is lost through a relay that is restarted, in either direction', a
   await until('the end of the interface', () => !net.relay.ip('link', 'show').includes('teredo:'), 5_000);
 });
 
-test.runIf(IS_ALL)('a relay that is killed is back, with its interface and its peers', async () => {
-  await using net = new Internet();
-  const { relay, client } = await relayed(net);
-  const interfaceOf = (): string => net.relay.ip('-o', 'link', 'show', 'teredo').split(':')[0]!;
-  const before = interfaceOf();
-  const pings = client.spawn('ping', ['-n', '-i', '0.01', '-c', '400', NATIVE_ADDRESS]);
-  await pings.waitFor(/icmp_seq=200 /); // the relay writes its peers once a second
-  const killedAt = performance.now();
-  await relay.kill();
-  expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
-  expect(performance.now() - killedAt).toBeLessThan(BACK_MS);
-  expect(interfaceOf()).toBe(before);
-  await pings.exited;
-  // Those that the killed process had read, but not sent.
-  expect(Number(/ (\d+) received/.exec(pings.output)![1])).toBeGreaterThan(400 - 5);
+describe.runIf(IS_ALL).for(PATHS)('after kill -9, %s path', (path) => {
+  test('a relay is back, with its interface and its peers', async () => {
+    await using net = new Internet();
+    const { relay, client } = await relayed(net, path);
+    const interfaceOf = (): string => net.relay.ip('-o', 'link', 'show', 'teredo').split(':')[0]!;
+    const before = interfaceOf();
+    const pings = client.spawn('ping', ['-n', '-i', '0.01', '-c', '400', NATIVE_ADDRESS]);
+    await pings.waitFor(/icmp_seq=200 /); // the relay writes its peers once a second
+    const killedAt = performance.now();
+    await relay.kill();
+    expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+    await isOn(path, net.relay, 'relay');
+    expectBack(`${path} path: relay`, killedAt);
+    expect(interfaceOf()).toBe(before);
+    await pings.exited;
+    const received = Number(/ (\d+) received/.exec(pings.output)![1]);
+    process.stdout.write(`${path} path: relay: ${received} of 400 pings answered\n`);
+    // Without those that the killed process had read, but not sent.
+    expect(received).toBeGreaterThan(400 - 5);
+  });
+
+  test('a server is back', async () => {
+    await using net = new Internet();
+    const server = await ManagedRole.start(net.server, 'server', [
+      '--address',
+      SERVER_ADDRESS,
+      '--data-path',
+      path,
+    ]);
+    const asker = new Asker(net.relay, RELAY_ADDRESS, SERVER_ADDRESS);
+    expect(await asker.isAnswered()).toBe(true);
+    const killedAt = performance.now();
+    await server.kill();
+    expect(await asker.isAnswered()).toBe(true);
+    await isOn(path, net.server, 'server');
+    expectBack(`${path} path: server`, killedAt);
+  });
 });
+
+async function isOn(path: string, host: Namespace, role: string): Promise<void> {
+  await until(`the ${path} path`, async () => {
+    const { inUse } = (await statusOf(host, role))!['dataPath'] as { inUse: string };
+    return inUse === path;
+  });
+}
+
+function expectBack(subject: string, killedAt: number): void {
+  const backMs = performance.now() - killedAt;
+  process.stdout.write(`${subject}: back ${backMs.toFixed(0)} ms after kill -9\n`);
+  expect(backMs).toBeLessThan(BACK_MS);
+}
 
 test.runIf(IS_ALL)(
   'descriptors that do not fit the new options are removed, and the start is clean',
   async () => {
     await using net = new Internet();
-    const { relay, client } = await relayed(net, [...ARGUMENTS, '--interface', 'other']);
+    const { relay, client } = await relayed(net, DATA_PATH, [...ARGUMENTS, '--interface', 'other']);
     await relay.restart();
     expect(relay.output).toMatch(
       /clean start: descriptors of the last process \(tun, state, ways, udp(, link-[a-z]+-\d+)*\)/,
@@ -79,7 +121,7 @@ test.runIf(IS_ALL)(
   },
 );
 
-test.runIf(IS_ALL).for(['kernel', 'user'])(
+test.runIf(IS_ALL).for(PATHS)(
   '%s path: a new peer waits at most 1 s while a relay is restarted',
   async (path) => {
     await using net = new Internet();

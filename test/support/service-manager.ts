@@ -1,18 +1,23 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 import { DATA_PATH, PROGRAM, nameOf } from './roles.ts';
 
 const SCRIPT = fileURLToPath(new URL('service-manager.py', import.meta.url));
+const UNIT = readFileSync(new URL('../../packaging/systemd/teredo@.service', import.meta.url), 'utf8');
+
 export interface ManagerOptions {
   /** FileDescriptorStoreMax= */
   readonly store: number;
   /** WatchdogSec=; 0: none. */
   readonly watchdog: number;
-  /** RestartSec= */
+  /** RestartSec=: after a role that was killed, or has failed */
   readonly pause: number;
 }
 
-const USUAL: ManagerOptions = { store: 64, watchdog: 0, pause: 0 };
+/** Seconds, as in the unit. */
+const PAUSE = Number(/^RestartSec=(\d+)ms$/m.exec(UNIT)![1]) / 1_000;
+const USUAL: ManagerOptions = { store: 64, watchdog: 0, pause: PAUSE };
 
 /** A role under a program that plays systemd's part: it keeps descriptors, passes them on and starts the role again. */
 export class ManagedRole {
