@@ -8,7 +8,7 @@ const INTRODUCTION = `# JSON for programs
 |---|---|---|---|
 | [status](#rolestatus) | \`teredo status --json\`, a line for each daemon | \`{"command":"status"}\` | \`/api/v1/status\` |
 | [peers](#peersstatus) | \`teredo peers --json\` | \`{"command":"peers","limit":1000}\` | \`/api/v1/peers?limit=1000\` |
-| [users](#usersstatus) | \`teredo users --json\` | \`{"command":"users","window":"minute","limit":10}\` | |
+| [users](#usersstatus) | \`teredo users --json\` | \`{"command":"users","window":"minute","limit":10}\` | \`/api/v1/users?window=minute&limit=10\` |
 | [contact](#contactstatus) | | \`{"command":"contact","address":"2001:0:..."}\` | |
 | [reload](#reloadstatus) | \`teredo reload --json\` | \`{"command":"reload"}\` | |
 | [ready](#readystatus) | \`teredo ready --json\` | | \`/readyz\`: [DaemonReadiness](#daemonreadiness) |

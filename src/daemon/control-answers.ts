@@ -11,6 +11,7 @@ import type {
   RoleStatus,
   UsersStatus,
 } from '../control/status.ts';
+import type { UserWindow } from '../core/users/index.ts';
 import { parseIpv6 } from '../wire/index.ts';
 import { SettingsError } from '../runtime/settings/settings-error.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
@@ -80,6 +81,7 @@ function httpSource(kind: RoleStatus['role'], name: string, role: Role, reload?:
     role: kind,
     status: () => statusOf(name, role, reload),
     peers: (limit) => (role.peers === undefined ? undefined : peersAnswer(name, role.peers(limit))),
+    users: (window, limit) => usersOf(name, role, window, limit),
     means: role.means === undefined ? undefined : () => role.means!(),
     log: sayText,
   };
@@ -185,20 +187,19 @@ function peersAnswer(
   return { ok: true, result, list: 'peers', items: shown };
 }
 
+function usersOf(name: string, role: Role, window: UserWindow, limit: number): UsersStatus | undefined {
+  if (role.users === undefined) return undefined;
+  return { version: 1, name, networkNamespace: networkNamespace(), ...role.users(window, limit) };
+}
+
 function usersAnswer(
   name: string,
   role: Role,
   { window = 'minute', limit = DEFAULT_USERS }: ControlRequest,
 ): ControlAnswer {
-  if (role.users === undefined)
-    return { ok: false, code: 'no-relay', message: `${name} is no relay: only a relay knows its users` };
-  const result: UsersStatus = {
-    version: 1,
-    name,
-    networkNamespace: networkNamespace(),
-    ...role.users(window, limit),
-  };
-  return { ok: true, result };
+  const result = usersOf(name, role, window, limit);
+  if (result !== undefined) return { ok: true, result };
+  return { ok: false, code: 'no-relay', message: `${name} is no relay: only a relay knows its users` };
 }
 
 const started = performance.now();

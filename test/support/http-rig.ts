@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { ControlServer } from '../../src/control/control-server.ts';
-import type { RelayStatus } from '../../src/control/status.ts';
+import type { RelayStatus, UsersStatus } from '../../src/control/status.ts';
 import { lazyHttp } from '../../src/daemon/http/lazy-http.ts';
 import type { HttpSource } from '../../src/daemon/http/source.ts';
 
@@ -22,6 +22,7 @@ export const SOURCE: HttpSource = {
     list: 'peers',
     items: Array.from({ length: Math.min(limit, 5_000) }, (_, i) => ({ address: `2001::${i}` })),
   }),
+  users: (window, limit) => ({ version: 1, name: 'it', window, limit }) as unknown as UsersStatus,
   log: () => {},
 };
 

@@ -12,6 +12,7 @@ import { dashboardPage } from './page.ts';
 import { answerPeers } from './peers.ts';
 import { refused } from './refused.ts';
 import type { HttpSource } from './source.ts';
+import { answerUsers } from './users.ts';
 
 /** Data of a request beside its headers. */
 export interface Bindings {
@@ -65,6 +66,7 @@ export function makeApp(source: HttpSource, rules: HttpRules): Hono<Env> {
   app.get('/events', (c) => answerEvents(c, askerOf(c), source, recentEvents, streams));
   app.get('/api/v1/status', async (c) => c.json(await askerOf(c).turn(() => source.status())));
   app.get('/api/v1/peers', (c) => answerPeers(c, askerOf(c), source));
+  app.get('/api/v1/users', (c) => answerUsers(c, askerOf(c), source));
 
   app.notFound((c) => refused(c, 404, `there is no ${c.req.path} here`));
   app.onError((error, c) => {

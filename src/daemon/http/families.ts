@@ -74,5 +74,15 @@ export const FAMILIES = {
     'teredo_host_forwards',
     'Whether the host of a relay forwards IPv6: without it nothing is relayed.',
   ),
+  largestUser: gauge(
+    'teredo_largest_user_bytes',
+    'Octets within the last minute of the client (user="client") and the native prefix ("prefix") of a relay that have the most. "teredo users" names them.',
+    'user',
+  ),
+  largestShare: gauge(
+    'teredo_largest_user_share_ratio',
+    'The part of these in the octets of all clients, or of all prefixes: 0 to 1.',
+    'user',
+  ),
   events: counter('teredo_log_events_total', 'Events of the log, whatever its level.', 'event', 'level'),
 } as const satisfies Readonly<Record<string, Family>>;

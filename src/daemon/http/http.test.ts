@@ -50,10 +50,26 @@ test('peers are those of the control protocol, as many as are asked for', async 
     expect(codeOf(await get(`/api/v1/peers?limit=${wrong}`, { port }))).toEqual([400, 'bad-request']);
 });
 
+test('users are those of the control protocol, of the window and as many as are asked for', async () => {
+  const { path, port } = await daemon();
+  for (const [query, window, limit] of [
+    ['', 'minute', 10],
+    ['?window=day', 'day', 10],
+    ['?window=hour&limit=3', 'hour', 3],
+    ['?limit=100000', 'minute', 256],
+  ] as const) {
+    const { text } = await get(`/api/v1/users${query}`, { socketPath: path });
+    expect(JSON.parse(text)).toEqual({ version: 1, name: 'it', window, limit });
+  }
+  for (const wrong of ['limit=-1', 'limit=x', 'limit=', 'window=week', 'window='])
+    expect(codeOf(await get(`/api/v1/users?${wrong}`, { port }))).toEqual([400, 'bad-request']);
+});
+
 test('a role without peers, unknown paths, other methods and failures have an answer with a code', async () => {
   const said: string[] = [];
   const { path } = await daemon({
     peers: () => undefined,
+    users: () => undefined,
     status: () => {
       throw new Error('no such thing');
     },
@@ -61,6 +77,7 @@ test('a role without peers, unknown paths, other methods and failures have an an
   });
   const socketPath = path;
   expect(codeOf(await get('/api/v1/peers', { socketPath }))).toEqual([404, 'not-found']);
+  expect(codeOf(await get('/api/v1/users', { socketPath }))).toEqual([404, 'not-found']);
   expect(codeOf(await get('/nowhere', { socketPath }))).toEqual([404, 'not-found']);
   expect(codeOf(await get('/api/v1/status', { socketPath, method: 'DELETE' }))).toEqual([
     405,

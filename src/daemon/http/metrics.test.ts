@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { get, httpDaemon } from '../../../test/support/http-rig.ts';
-import type { ClientStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
+import type { ClientStatus, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
 import { RecentEvents } from '../recent-events.ts';
 import { FAMILIES } from './families.ts';
 import { samplesOfEvents, samplesOfStatus } from './sample.ts';
@@ -95,6 +95,23 @@ test('the counters of a server have the part of the kernel in them: each packet 
   expect(counts.map(([, { path }, count]) => [path, count])).toEqual([
     ['user', 1],
     ['kernel', 9],
+  ]);
+});
+
+test('the largest users of a relay have no address in a label, and are 0 without traffic', () => {
+  const relay = {
+    ...{ role: 'relay', state: 'running', limitsReached: [], counters: {} },
+    peers: { trusted: 0, unverified: 0 },
+    traffic: CLIENT.traffic,
+    dataPath: { inUse: 'user' },
+    largestPeer: { address: '2001::1', receivedBytes: 10, sentBytes: 5, errorBytes: 0, share: 0.75 },
+  } as unknown as RelayStatus;
+  const samples = samplesOfStatus(relay).filter(([{ name }]) => name.startsWith('teredo_largest_user'));
+  expect(samples.map(([{ name }, labels, value]) => [name, labels, value])).toEqual([
+    ['teredo_largest_user_bytes', { user: 'client' }, 15],
+    ['teredo_largest_user_share_ratio', { user: 'client' }, 0.75],
+    ['teredo_largest_user_bytes', { user: 'prefix' }, 0],
+    ['teredo_largest_user_share_ratio', { user: 'prefix' }, 0],
   ]);
 });
 

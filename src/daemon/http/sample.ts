@@ -1,5 +1,5 @@
 /** The metrics of one moment. */
-import type { ClientStatus, RelayStatus, RoleStatus } from '../../control/status.ts';
+import type { ClientStatus, HeavyUser, RelayStatus, RoleStatus } from '../../control/status.ts';
 import type { PeerMeans } from '../../core/client/index.ts';
 import { EVENTS } from '../log-events.ts';
 import type { LogEvent } from '../log-events.ts';
@@ -28,6 +28,7 @@ export function samplesOfStatus(status: RoleStatus): Sample[] {
     ...packets(status),
     ...(status.role === 'server' ? [] : peersAndTraffic(status)),
     ...(status.role === 'client' ? ofClient(status) : []),
+    ...(status.role === 'relay' || status.role === 'host-relay' ? largestUsers(status) : []),
     ...(status.role === 'relay' && status.forwards !== undefined
       ? [[FAMILIES.forwards, {}, Number(status.forwards)] as const]
       : []),
@@ -76,6 +77,19 @@ const UNITS = [
   [FAMILIES.trafficPackets, 'Packets'],
   [FAMILIES.trafficBytes, 'Bytes'],
 ] as const;
+
+function largestUsers({ largestPeer, largestPrefix }: RelayStatus): Sample[] {
+  return [...largest('client', largestPeer), ...largest('prefix', largestPrefix)];
+}
+
+/** Addresses would be labels without end. */
+function largest(user: 'client' | 'prefix', largest: HeavyUser | undefined): Sample[] {
+  const { receivedBytes, sentBytes, share } = largest ?? { receivedBytes: 0, sentBytes: 0, share: 0 };
+  return [
+    [FAMILIES.largestUser, { user }, receivedBytes + sentBytes],
+    [FAMILIES.largestShare, { user }, share],
+  ];
+}
 
 function ofClient(client: ClientStatus): Sample[] {
   const { server, nat, defaultRoute, portMapping, stateSeconds, refreshIntervalSeconds } = client;

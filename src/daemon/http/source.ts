@@ -1,6 +1,7 @@
 import type { ListAnswer } from '../../control/control-server.ts';
-import type { RoleStatus } from '../../control/status.ts';
+import type { RoleStatus, UsersStatus } from '../../control/status.ts';
 import type { PeerMeans } from '../../core/client/index.ts';
+import type { UserWindow } from '../../core/users/index.ts';
 
 /** The daemon, as HTTP shows it. */
 export interface HttpSource {
@@ -10,6 +11,8 @@ export interface HttpSource {
   readonly status: () => RoleStatus;
   /** As `teredo peers --json` has it; undefined where the role keeps none. */
   readonly peers: (limit: number) => ListAnswer | undefined;
+  /** As `teredo users --json` has it; undefined where the role is no relay. */
+  readonly users: (window: UserWindow, limit: number) => UsersStatus | undefined;
   /** How the peers of a client are reached, one by one; undefined of those that are not. */
   readonly means?: (() => Iterable<PeerMeans | undefined>) | undefined;
   /** Gets a line for each failure. */
