@@ -75,7 +75,8 @@ describe.skipIf(!IS_ALL || process.getuid?.() !== 0)('the Debian package', () =>
     rmSync(debian.at('etc/apparmor.d/abi/4.0'));
   });
 
-  test('manual pages and completion are there', () => {
+  test('manual pages, completion and the page of the dashboard are there', () => {
+    debian.run('test', '-s', '/usr/lib/teredo/dist/dashboard.html');
     expect(follow('docs/guide/install.md', 'man teredo')).toContain('teredo-client(8)');
     expect(debian.run('man', 'teredo-client')).toContain('--server');
     debian.run('test', '-e', '/usr/share/bash-completion/completions/teredo');
