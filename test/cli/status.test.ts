@@ -403,8 +403,11 @@ test('--watch gives the terminal back while it is stopped', async () => {
   await child.until(() => count('\u001b[?1049h') === 1);
   child.process.stdin!.write('TSTP\n');
   await child.until(() => count('\u001b[?25h\u001b[?1049l') === 1);
-  child.process.stdin!.write('CONT\n');
-  await child.until(() => count('\u001b[?1049h') === 2);
+  // The program gives the terminal back before it stops: only then does the signal continue it.
+  await child.until(() => {
+    child.process.stdin!.write('CONT\n');
+    return count('\u001b[?1049h') === 2;
+  });
   child.process.stdin!.write('INT\n');
   await child.until(() => count('\u001b[?25h\u001b[?1049l') === 2);
   child.process.stdin!.end();
@@ -413,7 +416,8 @@ test('--watch gives the terminal back while it is stopped', async () => {
 function watching(args: readonly string[], folder: string, program?: string) {
   const [command, ...words] =
     program === undefined ? [process.execPath, PROGRAM, ...args] : [program, ...args];
-  const child = spawn(command!, words, { env: { ...process.env, TEREDO_RUNTIME_DIR: folder } });
+  const terminal = { TERM: 'xterm', SHELL: '/bin/sh' };
+  const child = spawn(command!, words, { env: { ...process.env, ...terminal, TEREDO_RUNTIME_DIR: folder } });
   onTestFinished(() => void child.kill('SIGKILL'));
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
