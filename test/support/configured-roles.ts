@@ -44,7 +44,7 @@ export class ConfiguredRole {
   /** `teredo reload` by a user: its exit status and output. */
   async reload(uid = 0): Promise<{ status: number; output: string }> {
     const user = [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
-    const asker = this.host.spawn('setpriv', [...user, process.execPath, PROGRAM, 'reload', this.name]);
+    const asker = this.host.spawn('setpriv', [...user, process.execPath, PROGRAM, 'reload', this.file]);
     return { status: await asker.exited, output: asker.output.trimEnd() };
   }
 
