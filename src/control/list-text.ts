@@ -1,6 +1,6 @@
 /** How long pieces of a list are made at a time, and how many characters. */
-const PIECE_MS = 2;
-const PIECE_LENGTH = 32 << 10;
+const PIECE_MS = 1;
+const PIECE_LENGTH = 16 << 10;
 
 /** The JSON of a long list, in pieces between which other work is done. */
 export class ListText {

@@ -96,7 +96,7 @@ export async function runRole(
   const control = await openControl(kind, name, role, reload, rules);
   identify(kind, control.name);
   try {
-    const url = listen(control, http);
+    const url = await listen(control, http);
     const isEnded = await Promise.race([role.start().then(() => false), ended.then(() => true)]);
     if (isEnded) return await ended; // without waiting for the start
     isRunning = true;

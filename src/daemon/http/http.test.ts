@@ -158,3 +158,31 @@ test('over TCP only HTTP is spoken, and of a connection one request is answered'
   const long = `GET /livez HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(9_000)}\r\n\r\n`;
   expect(await raw(port, long)).toMatch(/^HTTP\/1\.1 431 /);
 });
+
+test('peers in an order are the first of all, at most a thousand', async () => {
+  const known = Array.from({ length: 3_000 }, (_, i) => ({
+    address: `2001::${i}`,
+    receivedBytes: (i * 7_919) % 3_000,
+    sentBytes: 0,
+    ...(i % 3 === 0 ? {} : { receivedSecondsAgo: (i * 7_907) % 3_000 }),
+  }));
+  const asked: number[] = [];
+  const { path } = await daemon({
+    peers: (limit) => {
+      asked.push(limit);
+      return { ok: true, result: {}, list: 'peers', items: known };
+    },
+  });
+  const peersOf = async (query: string): Promise<typeof known> =>
+    (JSON.parse((await get(`/api/v1/peers?${query}`, { socketPath: path })).text) as { peers: typeof known })
+      .peers;
+  const byTraffic = await peersOf('sort=traffic&limit=3');
+  expect(byTraffic.map(({ receivedBytes }) => receivedBytes)).toEqual([2_999, 2_998, 2_997]);
+  const heard = await peersOf('sort=heard&limit=100000');
+  expect(heard).toHaveLength(1_000);
+  const ages = heard.map(({ receivedSecondsAgo }) => receivedSecondsAgo!);
+  expect(ages).toEqual(ages.toSorted((a, b) => a - b));
+  expect(await peersOf('sort=heard&limit=0')).toEqual([]);
+  expect(asked).toEqual([100_000, 100_000, 100_000]);
+  expect(codeOf(await get('/api/v1/peers?sort=name', { socketPath: path }))).toEqual([400, 'bad-request']);
+});

@@ -29,9 +29,13 @@ export function rulesOf(options: HttpOptions): HttpRules {
   return options.listenToken === undefined ? NO_TOKEN : { token: readToken(options.listenToken) };
 }
 
-/** Listens if that is wanted; returns the URL. Throws a CommandFailure. */
-export function listen(control: ControlServer, { listen: wanted }: HttpOptions): string | undefined {
+/** Listens if that is wanted; resolves to the URL. The modules are loaded now, before packets wait for the process. Rejects with a CommandFailure. */
+export async function listen(
+  control: ControlServer,
+  { listen: wanted }: HttpOptions,
+): Promise<string | undefined> {
   if (wanted === undefined) return undefined;
+  await import('./http-server.ts');
   const { host, port } = wanted;
   const name = host.includes(':') ? `[${host}]` : host;
   try {

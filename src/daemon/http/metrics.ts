@@ -13,7 +13,7 @@ import { VERSION } from './version.ts';
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
 /** How long peers are counted at a time. */
-const PIECE_MS = 2;
+const PIECE_MS = 1;
 const MEANS: readonly PeerMeans[] = ['relay', 'direct', 'local', 'nonce', 'random-port', 'guess', 'met'];
 
 /** The metrics of a daemon as the text of Prometheus, collected when they are asked for. */
@@ -31,17 +31,18 @@ export class Metrics {
   /** Undefined where the asker has gone. */
   async text(asker: HttpAsker): Promise<string | undefined> {
     const means = await this.countMeans(asker);
-    return await asker.turn(() => this.textNow(means));
+    const samples = await asker.turn(() => [...this.samplesNow(), ...means]);
+    if (samples === undefined) return undefined;
+    const { name, role } = this.source;
+    return await asker.turn(() => textOf({ role, daemon: name }, samples));
   }
 
-  private textNow(means: readonly Sample[]): Promise<string> {
-    const { name, role, status } = this.source;
-    return textOf({ role, daemon: name }, [
+  private samplesNow(): Sample[] {
+    return [
       ...samplesOfProcess(VERSION, this.delay.read(performance.now())),
-      ...samplesOfStatus(status()),
-      ...means,
+      ...samplesOfStatus(this.source.status()),
       ...samplesOfEvents(this.events),
-    ]);
+    ];
   }
 
   /** There may be many peers: they are counted a few at a time. */
