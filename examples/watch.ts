@@ -1,4 +1,4 @@
-/** What the daemons of this host do, as it happens: `node watch.js [NAME]`. */
+/** Prints the events of the daemons of this host as they happen: `node watch.js [NAME]`. */
 import { ControlClient } from 'teredo/control';
 
 async function watch(daemon: ControlClient): Promise<void> {

@@ -8,7 +8,7 @@ const HEIGHT = 170;
 const COLOURS = ['--series-1', '--series-2', '--series-3', '--series-4', '--series-5'] as const;
 const [SPAN_SECONDS, LEAST_SECONDS] = [600, 60];
 
-/** One chart with its title, and the latest values or those under the pointer; drawn anew when its series, width or colours change. */
+/** One chart with its title, and the latest values or those under the pointer; drawn again when its series, width or colours change. */
 export class Chart {
   readonly figure = element('figure', { class: 'chart' });
   private readonly caption = element('figcaption');

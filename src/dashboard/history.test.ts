@@ -32,7 +32,7 @@ test('rates between two answers, and drops by reason', () => {
   expect(inWords(roundTrip!, columnsOf(roundTrip!, history.all))).toMatch(/round trip 7\.0 ms$/);
 });
 
-test('a restarted daemon counts anew: no rate spans two processes', () => {
+test('a restarted daemon counts from 0 again: no rate spans two processes', () => {
   const history = new History();
   history.add(client(9_000), 1_000);
   history.add(client(50, {}, 2), 2_000);

@@ -33,7 +33,7 @@ test('rates are those between two answers; a new peer has none', async () => {
   ]);
 });
 
-test('a peer that was forgotten and counts anew has no negative rate, and one that has gone is known no longer', async () => {
+test('a peer that was forgotten and counts from 0 again has no negative rate, and one that has gone is known no longer', async () => {
   const rates = new PeerRates();
   await rowsOf(rates, [peer('a', { receivedBytes: 900 }), peer('b', { receivedBytes: 900 })], 1_000);
   const [again] = await rowsOf(rates, [peer('a')], 2_000);

@@ -1,4 +1,4 @@
-/** The dashboard in Chromium, with daemons that answer as they are told to. */
+/** The dashboard in Chromium, with daemons that give prepared answers. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

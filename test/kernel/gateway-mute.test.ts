@@ -9,7 +9,7 @@ ownStateDirectory();
 
 /** The mapping is renewed after half of this time. */
 const LIFETIME_SECONDS = 32;
-/** miniupnpd removes its rules and adds them anew when it renews a mapping: the port is not among them meanwhile. */
+/** miniupnpd removes its rules and adds them again when it renews a mapping: the port is not among them meanwhile. */
 const RENEWAL_MOST_MS = 1_000;
 
 test('the port stays open all the time', async () => {

@@ -6,7 +6,7 @@ import type { PeerStatus, RoleStatus } from '../../src/control/status.ts';
 
 const SECOND_MS = 1_000;
 
-/** A daemon that answers at its control socket as it is told to: in the control protocol and over HTTP. */
+/** A daemon that gives prepared answers at its control socket: in the control protocol and over HTTP. */
 export class StandInDaemon {
   status: RoleStatus;
   peers: () => readonly PeerStatus[] = () => [];
