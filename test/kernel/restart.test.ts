@@ -34,10 +34,7 @@ async function relayed(
   return { relay, client };
 }
 
-/** The pings of 0.2 s. On the user path the old process may have read packets that it does not send any more; on a busy machine it is one or two. */
-const LOST_MOST = 20;
-
-test('at most 0.2 s of pings are lost through a relay that is restarted, in either direction', async () => {
+test('no ping is lost through a relay that is restarted, in either direction', async () => {
   await using net = new Internet();
   const { relay, client } = await relayed(net);
   const count = IS_ALL ? '600' : '200';
@@ -49,8 +46,7 @@ test('at most 0.2 s of pings are lost through a relay that is restarted, in eith
   await relay.restart();
   for (const one of pings) {
     await one.exited;
-    const received = Number(/ (\d+) received/.exec(one.output)?.[1]);
-    expect(Number(count) - received, one.output).toBeLessThanOrEqual(LOST_MOST);
+    expect(one.output).toContain(` ${count} received`);
   }
   expect(relay.output).toContain('1 peer taken over from the last process');
   await relay.stop();
