@@ -6,9 +6,10 @@ import { DescriptorStore } from './descriptor-store.ts';
 import type { RolePlaces } from './descriptor-store.ts';
 import { kernelPathOf, kernelPorts, openTun } from './kernel-ports.ts';
 import { KernelPathHandover } from './kernel-path/handover.ts';
+import { KernelTun } from './kernel-tun.ts';
+import { KEPT_QUEUE_LENGTH, KernelTunnelHost } from './kernel-tunnel-host.ts';
 import { KernelTunnelRules, explainRules } from './kernel-tunnel-rules.ts';
 import { KeptState } from './kept-state.ts';
-import { KeptTun } from './kept-tun.ts';
 import type { PortFactory } from './port-factory.ts';
 import { refusable } from './refusable.ts';
 
@@ -34,6 +35,7 @@ export function keptPorts(places: RolePlaces): KeptPorts {
   const ports: PortFactory = {
     ...kernel,
     handover,
+    tunnelHost: new KernelTunnelHost(undefined, KEPT_QUEUE_LENGTH),
     openUdp: (options) => {
       if (options.few === true) return kernel.openUdp(options); // for one peer, or a test
       const kept = store.take('udp');
@@ -44,7 +46,7 @@ export function keptPorts(places: RolePlaces): KeptPorts {
     },
     openTun: (name) => {
       const kept = store.take('tun');
-      const tun = openTun(name, () => new KeptTun(name, kernel.clock, kept));
+      const tun = openTun(name, () => new KernelTun(name, kept));
       if (kept === undefined) store.keep('tun', tun.fd);
       return tun;
     },

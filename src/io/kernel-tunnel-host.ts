@@ -18,7 +18,9 @@ import type { Ipv6Route, TunnelHost, TunnelState } from './ports.ts';
 import { refusable } from './refusable.ts';
 
 /** The length of the tunnel's queue in packets: longer than a burst of TCP, so that bursts are not dropped. */
-export const QUEUE_LENGTH = 1_000;
+const QUEUE_LENGTH = 1_000;
+/** The same for an interface that outlives its process: no process reads it while the role is restarted. One packet can have 64 KB. */
+export const KEPT_QUEUE_LENGTH = 4_096;
 
 /** 2001::/32 as the kernel's tables write it. */
 const TEREDO_DIGITS = '20010000';
@@ -45,9 +47,12 @@ const OWN_NETNS: Netns = {
 export class KernelTunnelHost implements TunnelHost {
   private readonly netns: Netns;
   private readonly changes: InterfaceChanges;
+  private readonly queueLength: number;
 
-  constructor(netns: Netns = OWN_NETNS) {
+  /** `queueLength`: of new interfaces, in packets. */
+  constructor(netns: Netns = OWN_NETNS, queueLength = QUEUE_LENGTH) {
     this.netns = netns;
+    this.queueLength = queueLength;
     this.changes = new InterfaceChanges(netns.open);
   }
 
@@ -89,9 +94,9 @@ export class KernelTunnelHost implements TunnelHost {
   async setUpTunnel(name: string, mtu: number): Promise<void> {
     refusable(() => this.netns.prepare(name));
     await change(name, 'addrgenmode', () => unlessUnknown(() => this.changes.withoutOwnLinkLocal(name)));
-    // Packets wait for an interface that is up, and a shorter queue would lose them.
+    // The kernel loses packets that are sent while it changes the queue of an interface that is up.
     const isNew = this.tunnelState(name)?.isUp !== true;
-    if (isNew) await change(name, 'queue length', () => this.changes.setQueueLength(name, QUEUE_LENGTH));
+    if (isNew) await change(name, 'queue length', () => this.changes.setQueueLength(name, this.queueLength));
     await change(name, 'up', () => this.changes.takeUp(name, mtu));
   }
 

@@ -42,16 +42,23 @@ test('no ping is lost through a relay that is restarted, in either direction', a
     client.spawn('ping', ['-n', '-i', '0.01', '-c', count, NATIVE_ADDRESS]),
     net.native.spawn('ping', ['-n', '-i', '0.01', '-c', count, await teredoAddress(client)]),
   ];
+  const queue = queueOf(net);
   for (const one of pings) await one.waitFor(/icmp_seq=50 /);
   await relay.restart();
   for (const one of pings) {
     await one.exited;
     expect(one.output).toContain(` ${count} received`);
   }
+  expect(queueOf(net), 'a changed queue loses packets').toBe(queue);
   expect(relay.output).toContain('1 peer taken over from the last process');
   await relay.stop();
   await until('the end of the interface', () => !net.relay.ip('link', 'show').includes('teredo:'), 5_000);
 });
+
+/** How many packets the relay's interface may hold. */
+function queueOf(net: Internet): string {
+  return /qlen (\d+)/.exec(net.relay.ip('link', 'show', 'teredo'))![1]!;
+}
 
 describe.runIf(IS_ALL).for(PATHS)('after kill -9, %s path', (path) => {
   test('a relay is back, with its interface and its peers', async () => {
