@@ -16,11 +16,8 @@ import type { Place } from '../place.ts';
 import { StrangerBudget } from './stranger-budget.ts';
 import { Strangers } from './strangers.ts';
 
-/**
- * Least time between two questions to a trusted peer that is silent while it is sent to. A NAT may lose the mapping right after a question: the next
- * one has to find the peer again within 5 s of the loss.
- */
-const QUESTION_SPACING_MS = 4_500;
+/** Least time between two questions to a trusted peer that is silent while it is sent to. */
+const QUESTION_SPACING_MS = 5_000;
 /** After this silence at its own pair, a trusted peer that is heard from another pair is tested at once. */
 const MOVED_SILENCE_MS = 20;
 /** The first test of such a peer, or the answer, may have been lost: the second test follows after this time. Later ones have the spacing of questions. */

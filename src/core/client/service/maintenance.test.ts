@@ -219,8 +219,8 @@ describe('silence', () => {
     expect(rig.all('data', PEER_MAPPED)).toHaveLength(279);
   });
 
-  test('a peer that answers each time gets bubbles every 4.5 s', () => {
-    expect(gaps(bubblesWhileSending(talking(), 20_000, true))).toEqual([4_500, 4_500, 4_500]);
+  test('a peer that answers each time gets bubbles every 5 s', () => {
+    expect(gaps(bubblesWhileSending(talking(), 20_000, true))).toEqual([5_000, 5_000, 5_000]);
   });
 });
 
