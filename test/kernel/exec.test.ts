@@ -99,9 +99,12 @@ test.for(Object.keys(VICTIMS))('kill -9 of %s leaves nothing', async (victim) =>
   await using _ = run.net;
   const running = exec(run.host, run.user, 'sh', '-c', SLEEPING);
   await running.waitFor(/ready/);
-  const found = processesOf(run.user).filter(({ words }) => VICTIMS[victim]!(words));
-  expect(found).toHaveLength(1);
-  process.kill(found[0]!.pid, 'SIGKILL');
+  // Between its fork and its exec, a process still has the words of its parent.
+  const pid = await until(`one process: ${victim}`, () => {
+    const found = processesOf(run.user).filter(({ words }) => VICTIMS[victim]!(words));
+    return found.length === 1 ? found[0]!.pid : undefined;
+  });
+  process.kill(pid, 'SIGKILL');
   expect(await running.exited).not.toBe(0);
   await expectNoProcess(run.user);
 });
