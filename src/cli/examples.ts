@@ -14,6 +14,10 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
     '--server teredo.example.net -- ping 2001:db8:2::2',
     'ping has IPv6, without root; nothing else on the host changes',
   ],
+  attach: [
+    `--server teredo.example.net "$(podman inspect --format '{{.State.Pid}}' web)"`,
+    'the container "web" has IPv6',
+  ],
   run: ['relay --limit peers.trusted=5000', 'runs the role in /etc/teredo/relay.toml, with another limit'],
   reload: ['relay', 'has the daemon "relay" take the changes in its file'],
   'config check': ['relay', 'finds all errors of /etc/teredo/relay.toml'],

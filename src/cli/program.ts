@@ -1,6 +1,7 @@
 import { isSea } from 'node:sea';
 import { Command } from 'commander';
 import { addressCommand } from './commands/address.ts';
+import { attachCommand } from './commands/attach.ts';
 import { configCommand } from './commands/config.ts';
 import { dashboardCommand } from './commands/dashboard.ts';
 import { drainCommand } from './commands/drain.ts';
@@ -36,6 +37,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     relayCommand(finish),
     hostRelayCommand(finish),
     execCommand(finish),
+    attachCommand(finish),
     runCommand(finish),
     configCommand(),
     reloadCommand(finish),

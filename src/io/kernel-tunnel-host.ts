@@ -37,10 +37,7 @@ export interface Netns {
 const OWN_NETNS: Netns = {
   open: openSocket,
   tables: '/proc/net',
-  prepare: (name) => {
-    switchOnIpv6(name);
-    writeSysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
-  },
+  prepare: prepareInterface,
 };
 
 /** Reads the IPv6 configuration of a network namespace from the system, and changes it by netlink. */
@@ -138,6 +135,12 @@ function addressInWords(address: Ipv6, prefixLength: number): string {
 function routeInWords({ destination, prefixLength, source }: Ipv6Route): string {
   const from = source === undefined ? '' : ` from ${formatIpv6(source)}`;
   return `route ${formatIpv6(destination)}/${prefixLength}${from}`;
+}
+
+/** Switches IPv6 on for an interface of this process's network, without router solicitations. Throws an EnvironmentError. */
+export function prepareInterface(name: string): void {
+  switchOnIpv6(name);
+  writeSysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
 }
 
 /** Switches IPv6 on for an interface: in containers it is often off. Throws if that is not possible. */

@@ -41,6 +41,11 @@ export const sys = {
   exit: libc.func('void _exit(int)') as (status: number) => void,
   getpagesize: libc.func('int getpagesize()') as () => number,
   munmap: libc.func('int munmap(uintptr_t, size_t)') as (address: number, length: number) => number,
+  syscall: libc.func('long syscall(long, long, long)') as (
+    number: number,
+    first: number,
+    second: number,
+  ) => number,
   ioctl: libc.func('int ioctl(int, unsigned long, uintptr_t)') as (
     fd: number,
     request: number,

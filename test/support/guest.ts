@@ -2,7 +2,7 @@ import { chownSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { SERVER_ADDRESS } from '../../src/lab/index.ts';
+import { SERVER_ADDRESS, execute } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 import { withOpenTun } from './open-tun.ts';
 import { PROGRAM } from './roles.ts';
@@ -22,10 +22,15 @@ export function makeUser(id = 65_534): User {
 
 /** `teredo COMMAND` as an ordinary user without any rights, on a host where every user may open /dev/net/tun. */
 export function asUser(host: Namespace, user: User, ...words: readonly string[]): Running {
-  const rights = ['--reuid', String(user.id), '--regid', String(user.id), '--clear-groups', '--'];
-  return host.spawn('unshare', withOpenTun('setpriv', ...rights, process.execPath, PROGRAM, ...words), {
+  return host.spawn('unshare', withOpenTun(...withRightsOf(user, process.execPath, PROGRAM, ...words)), {
     TEREDO_RUNTIME_DIR: user.folder,
   });
+}
+
+/** The words that run a program as an ordinary user without any rights. */
+export function withRightsOf(user: User, ...words: readonly string[]): string[] {
+  const rights = ['--reuid', String(user.id), '--regid', String(user.id), '--clear-groups'];
+  return ['setpriv', ...rights, '--', ...words];
 }
 
 /** `teredo exec` with the server of the lab. */
@@ -47,4 +52,37 @@ export function processesOf(user: User): { readonly pid: number; readonly words:
         return []; // it has ended
       }
     });
+}
+
+/** A process in namespaces of its own, like that of a container. */
+export interface Container {
+  readonly pid: number;
+  /** Runs a program inside as root of the container; returns its output. */
+  run(...words: readonly string[]): string;
+  end(): void;
+}
+
+/** A container of an ordinary user. */
+export function containerOf(host: Namespace, user: User): Promise<Container> {
+  return startContainer(host, ['--user'], withRightsOf(user, 'unshare', '-U', '-r', '-n'));
+}
+
+/** A container of root, without a user namespace. */
+export function rootfulContainer(host: Namespace): Promise<Container> {
+  return startContainer(host, [], ['unshare', '-n']);
+}
+
+/** `made`: the words that make it; `entered`: options of `nsenter` for the namespaces besides that of the network. */
+async function startContainer(
+  host: Namespace,
+  entered: readonly string[],
+  made: readonly string[],
+): Promise<Container> {
+  const running = host.spawn('env', [...made, 'sh', '-c', 'echo "pid $$"; exec sleep 1000']);
+  const pid = Number((await running.waitFor(/pid (\d+)/))[1]);
+  return {
+    pid,
+    run: (...words) => execute('nsenter', ['--target', String(pid), ...entered, '--net', '--', ...words]),
+    end: () => process.kill(pid, 'SIGKILL'),
+  };
 }

@@ -2,21 +2,27 @@ import { existsSync, writeSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { SystemCallError, errorName } from '../../linux/errors.ts';
 import { receiveMessage, sendMessage } from '../../linux/guest/channel.ts';
+import type { GuestDescriptors } from '../../linux/guest/inside.ts';
 import {
   GUEST_DESCRIPTORS,
   become,
+  openAttachedDescriptors,
   openGuestDescriptors,
   prepareMounts,
   prepareNetwork,
 } from '../../linux/guest/inside.ts';
+import { EnvironmentError } from '../errors.ts';
+import type { EnvironmentErrorCode } from '../errors.ts';
+import { KernelTunnelHost, prepareInterface } from '../kernel-tunnel-host.ts';
 
 /** The agent's end of the channel, and the standard error of the guest's program: that of the agent is the client's. */
 export const [CHANNEL, PROGRAM_STDERR] = [3, 4];
 
-/** The agent's first message. */
+/** The agent's first message: its descriptors, or why there are none. */
 export type Hello =
   | { readonly isResolverNamed: boolean; readonly names: readonly string[] }
-  | { readonly call: string; readonly code: string };
+  | { readonly call: string; readonly code: string }
+  | { readonly code: EnvironmentErrorCode; readonly message: string };
 
 /** The client's message: the agent becomes its program. */
 export interface Begin {
@@ -25,25 +31,16 @@ export interface Begin {
 }
 
 /**
- * Runs inside the guest: opens the descriptors that the client outside needs. Then it becomes the program `words`, if there are any, and returns only
- * when it cannot: with the exit status. The mounts of a guest with a program are its own.
+ * Runs inside a guest that was made for the program `words`: opens the descriptors that the client outside needs, and becomes the program. Returns only
+ * when it cannot: with the exit status.
  */
 export function runAgent(words: readonly string[]): number {
-  try {
+  const isReady = sayHello(() => {
     prepareNetwork();
-    const isResolverNamed = words.length > 0 && prepareMounts();
-    const open = openGuestDescriptors();
-    const names = GUEST_DESCRIPTORS.filter((name) => open[name] >= 0);
-    say(
-      { isResolverNamed, names },
-      names.map((name) => open[name]),
-    );
-  } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
-    say({ call: error.call, code: error.code });
-    return 1;
-  }
-  if (words.length === 0) return 0;
+    const isResolverNamed = prepareMounts();
+    return { isResolverNamed, open: openGuestDescriptors() };
+  });
+  if (!isReady) return 1;
   const message = receiveMessage(CHANNEL);
   if (message === undefined) return 1; // the client has ended
   const { ignored, isPrivate } = JSON.parse(message.text) as Begin;
@@ -51,6 +48,50 @@ export function runAgent(words: readonly string[]): number {
   const isMissing = code === 'ENOENT' || (code === 'EACCES' && !isInPath(words[0]!));
   writeSync(2, `teredo: cannot run ${words[0]}: ${isMissing ? 'no such program' : code}\n`);
   return isMissing ? 127 : 126;
+}
+
+/** Runs inside the network of another process: makes the interface, and opens the descriptors that the client outside needs. Returns the exit status. */
+export function runAttachingAgent(interfaceName: string): number {
+  const isReady = sayHello(() => {
+    const host = new KernelTunnelHost();
+    refuseSecondIpv6(host);
+    const open = openAttachedDescriptors(interfaceName);
+    prepareInterface(interfaceName);
+    return { isResolverNamed: false, open };
+  });
+  return isReady ? 0 : 1;
+}
+
+/** A default route through the tunnel would take the traffic of native IPv6. */
+function refuseSecondIpv6(host: KernelTunnelHost): void {
+  const other = host.otherTeredoDefault('');
+  if (other !== undefined)
+    throw new EnvironmentError(
+      'system',
+      `that network has IPv6 through Teredo already, on its interface "${other}": end the client that made it first`,
+    );
+  if (host.hasNativeIpv6(''))
+    throw new EnvironmentError('system', 'that network has native IPv6 already: it needs no Teredo');
+}
+
+/** Sends the client the descriptors, or the reason why there are none; false then. */
+function sayHello(
+  prepare: () => { readonly isResolverNamed: boolean; readonly open: GuestDescriptors },
+): boolean {
+  try {
+    const { isResolverNamed, open } = prepare();
+    const names = GUEST_DESCRIPTORS.filter((name) => open[name] !== undefined);
+    say(
+      { isResolverNamed, names },
+      names.map((name) => open[name]!),
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof SystemCallError) say({ call: error.call, code: error.code });
+    else if (error instanceof EnvironmentError) say({ code: error.code, message: error.message });
+    else throw error;
+    return false;
+  }
 }
 
 /** A folder in PATH that this user may not search makes a missing program look like a forbidden one. */

@@ -8,11 +8,17 @@ export function explainGuest(
   complaints: string,
   isLate: boolean,
 ): EnvironmentError {
+  if (hello !== undefined && 'message' in hello) return new EnvironmentError(hello.code, hello.message);
   if (hello !== undefined && 'call' in hello) return explainAgent(hello);
   const said = complaints.trim().split('\n')[0] ?? '';
   if (isLate) return new EnvironmentError('system', `the private network was not ready in time: ${said}`);
   if (/not found|No such file/.test(said))
     return new EnvironmentError('system', `${said}: it needs unshare, nsenter and setpriv of util-linux`);
+  if (/reassociate|nsenter/.test(said))
+    return new EnvironmentError(
+      'not-permitted',
+      `not permitted: this user has no rights over that network (${said}): attach as the user that made it, or as root`,
+    );
   if (/uid_map|gid_map|setgroups/.test(said) || (/unshare/.test(said) && isRestrictedByAppArmor()))
     return new EnvironmentError(
       'not-permitted',
@@ -36,7 +42,20 @@ function explainAgent({ call, code }: Extract<Hello, { call: string }>): Environ
       'no-tun',
       '/dev/net/tun is missing: "modprobe tun" loads it; a container must be given the device with --device /dev/net/tun',
     );
+  if (call === 'TUNSETIFF') return explainInterface(code);
   return new EnvironmentError('system', `in the private network the system refused: ${call}: ${code}`);
+}
+
+function explainInterface(code: string): EnvironmentError {
+  if (code === 'EPERM')
+    return new EnvironmentError(
+      'not-permitted',
+      'not permitted: this user is not root in the user namespace of that network: make it with "unshare --map-root-user", or attach as root',
+    );
+  return new EnvironmentError(
+    'interface-taken',
+    `that network has an interface with this name already, or the name is not valid (${code}): use another --interface, or end the program that made it`,
+  );
 }
 
 function explainNoNamespaces(said: string): EnvironmentError {

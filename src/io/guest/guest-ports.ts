@@ -21,7 +21,7 @@ export function guestPorts(guest: Guest): PortFactory {
       tables: `/proc/${guest.pid}/net`,
       prepare: () => {}, // the agent has prepared all interfaces
     }),
-    openTun: (name) => refusable(() => new KernelTun(name, undefined, sockets.take('tun'))),
+    openTun: (name) => refusable(() => openTun(name, guest, sockets)),
     openTunnelRules: (tunnel) =>
       refusable(() => new KernelTunnelRules(tunnel, undefined, sockets.open), explainRules),
     openNetworkMonitor: () => bothMonitors(kernel.openNetworkMonitor(), () => monitorOf(sockets)),
@@ -29,6 +29,11 @@ export function guestPorts(guest: Guest): PortFactory {
       throw new EnvironmentError('no-kernel-path', 'the interface is in another network namespace');
     },
   };
+}
+
+function openTun(name: string, { descriptors }: Guest, sockets: GuestSockets): KernelTun {
+  const made = descriptors.interface;
+  return made === undefined ? new KernelTun(name, undefined, sockets.take('tun')) : new KernelTun(name, made);
 }
 
 function monitorOf(sockets: GuestSockets): NetworkMonitor {

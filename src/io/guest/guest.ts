@@ -2,13 +2,15 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { askForSender, makeChannel, receiveMessage, sendMessage } from '../../linux/guest/channel.ts';
-import type { GuestDescriptor } from '../../linux/guest/inside.ts';
+import type { GuestDescriptors } from '../../linux/guest/inside.ts';
 import { ignoredSignals } from '../../linux/guest/inside.ts';
 import { sys } from '../../linux/libc.ts';
 import { Poll } from '../../linux/poll.ts';
 import { within } from '../deadline.ts';
+import { PROGRAM_STDERR } from './agent.ts';
 import type { Begin, Hello } from './agent.ts';
 import { explainGuest } from './explain-guest.ts';
+import type { Target } from './target.ts';
 
 /** An agent says hello in less. */
 const HELLO_MOST_MS = 10_000;
@@ -25,8 +27,8 @@ export type Exit = { readonly status: number } | { readonly signal: NodeJS.Signa
  * with this process, however that ends: its processes are in a process namespace of their own.
  */
 export class Guest {
-  readonly descriptors: Readonly<Partial<Record<GuestDescriptor, number>>>;
-  /** The process inside, in the numbers of the host. */
+  readonly descriptors: GuestDescriptors;
+  /** A process inside, in the numbers of the host. */
   readonly pid: number;
   /** Programs in the guest ask the resolver of the guest. */
   readonly isResolverNamed: boolean;
@@ -67,16 +69,28 @@ export class Guest {
     ]);
   }
 
-  /** Enters the network namespace of a process. Rejects with an EnvironmentError. */
-  static enter(program: OwnProgram, pid: number): Promise<Guest> {
-    const rights = isRoot() ? [] : ['--user', '--preserve-credentials'];
-    return Guest.begin(['nsenter', '--target', String(pid), ...rights, '--net', '--', ...program]);
+  /** Adds an interface to the network of a process. Rejects with an EnvironmentError. */
+  static attach(program: OwnProgram, target: Target, interfaceName: string): Promise<Guest> {
+    const namespaces = target.namespaces;
+    const options = namespaces.map(({ kind }, i) => `--${kind}=/proc/self/fd/${PROGRAM_STDERR + 1 + i}`);
+    return Guest.begin(
+      ['nsenter', ...options, '--preserve-credentials', '--', ...program, '--attach', interfaceName],
+      namespaces.map(({ fd }) => fd),
+      target.pid,
+    );
   }
 
-  private static async begin(words: readonly string[]): Promise<Guest> {
+  /** `pid`: the process whose network it is, when that is not the agent. */
+  private static async begin(
+    words: readonly string[],
+    descriptors: readonly number[] = [],
+    pid?: number,
+  ): Promise<Guest> {
     const [here, there] = makeChannel();
     askForSender(here);
-    const child = spawn(words[0]!, words.slice(1), { stdio: ['inherit', 'inherit', 'pipe', there, 2] });
+    const child = spawn(words[0]!, words.slice(1), {
+      stdio: ['inherit', 'inherit', 'pipe', there, 2, ...descriptors],
+    });
     sys.close(there);
     let complaints = '';
     child.stderr!.on('data', (chunk: Buffer) => {
@@ -88,9 +102,9 @@ export class Guest {
       const hello =
         message === undefined || message === 'ended' ? undefined : (JSON.parse(message.text) as Hello);
       if (hello === undefined) await within(1_000, once(child.stderr!, 'close'), undefined);
-      if (message === undefined || message === 'ended' || hello === undefined || 'call' in hello)
+      if (message === undefined || message === 'ended' || hello === undefined || 'code' in hello)
         throw explainGuest(hello, complaints, message === undefined);
-      return new Guest(child, here, ended, hello, message.descriptors, message.pid);
+      return new Guest(child, here, ended, hello, message.descriptors, pid ?? message.pid);
     } catch (error) {
       child.kill('SIGKILL');
       sys.close(here);
@@ -114,7 +128,7 @@ export class Guest {
     }
   }
 
-  /** Ends all processes of a guest that was made here. Harmless when repeated. */
+  /** Ends all processes that were started here. Harmless when repeated. */
   close(): void {
     if (this.closed) return;
     this.closed = true;

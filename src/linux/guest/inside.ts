@@ -5,6 +5,7 @@ import { InterfaceChanges } from '../interface-changes.ts';
 import { Memory, errno, sys } from '../libc.ts';
 import { AF_NETLINK, NETLINK_NETFILTER, NETLINK_ROUTE } from '../netlink.ts';
 import { writeSysctl } from '../proc.ts';
+import { TunDevice } from '../tun.ts';
 import { AF_INET, OPTION, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, openSocket, setOption } from '../socket.ts';
 
 const O_RDWR_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
@@ -25,9 +26,22 @@ const PROC = '/proc';
 const RESOLVER_FILE = '/etc/resolv.conf';
 const RESOLVER = 'nameserver 127.0.0.1\n';
 
-/** The descriptors of a guest, in the order in which they are passed. A kernel without nftables has no `rules`. */
-export const GUEST_DESCRIPTORS = ['tun', 'queries', 'changes', 'links', 'dns', 'dnsTcp', 'rules'] as const;
+/**
+ * The descriptors of a guest, in the order in which they are passed: `tun` is /dev/net/tun, `interface` an interface that exists already. A kernel
+ * without nftables has no `rules`.
+ */
+export const GUEST_DESCRIPTORS = [
+  'tun',
+  'interface',
+  'queries',
+  'changes',
+  'links',
+  'dns',
+  'dnsTcp',
+  'rules',
+] as const;
 export type GuestDescriptor = (typeof GUEST_DESCRIPTORS)[number];
+export type GuestDescriptors = Readonly<Partial<Record<GuestDescriptor, number | undefined>>>;
 
 /** Opens `lo`, and allows pings and IPv6. Refusals are left to the programs that need these. */
 export function prepareNetwork(): void {
@@ -72,23 +86,30 @@ function nameResolver(): boolean {
   }
 }
 
-/** Opens the descriptors that the client outside works with. Throws a SystemCallError; `dns` and `dnsTcp` are -1 when port 53 is taken. */
-export function openGuestDescriptors(): Readonly<Record<GuestDescriptor, number>> {
+/** Opens the descriptors that the client outside works with. Throws a SystemCallError. */
+export function openGuestDescriptors(): GuestDescriptors {
   const tun = sys.open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC);
   if (tun < 0) throw new SystemCallError('open', errno());
+  return { tun, ...openSockets(), dns: resolverSocket(SOCK_DGRAM), dnsTcp: resolverSocket(SOCK_STREAM) };
+}
+
+/** The same in a network that other programs use: only the interface is added to it. */
+export function openAttachedDescriptors(interfaceName: string): GuestDescriptors {
+  return { interface: new TunDevice(interfaceName).fd, ...openSockets() };
+}
+
+function openSockets(): GuestDescriptors {
   const netlink = (protocol: number): number => openSocket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, protocol);
   return {
-    tun,
     queries: netlink(NETLINK_ROUTE),
     changes: netlink(NETLINK_ROUTE),
     links: openSocket(AF_INET, SOCK_DGRAM),
-    dns: resolverSocket(SOCK_DGRAM),
-    dnsTcp: resolverSocket(SOCK_STREAM),
     rules: orNone(() => netlink(NETLINK_NETFILTER)),
   };
 }
 
-function resolverSocket(type: number): number {
+/** None when port 53 is taken. */
+function resolverSocket(type: number): number | undefined {
   return orNone(() => {
     const fd = openSocket(AF_INET, type | SOCK_NONBLOCK);
     setOption(fd, OPTION.REUSEADDR, 1);
@@ -104,11 +125,11 @@ function resolverSocket(type: number): number {
   });
 }
 
-function orNone(open: () => number): number {
+function orNone(open: () => number): number | undefined {
   try {
     return open();
   } catch (error) {
-    if (error instanceof SystemCallError) return -1;
+    if (error instanceof SystemCallError) return undefined;
     throw error;
   }
 }

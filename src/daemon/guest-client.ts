@@ -1,0 +1,97 @@
+import type { ControlServer } from '../control/control-server.ts';
+import type { ServerCandidate } from '../core/client/index.ts';
+import { guestPorts } from '../io/guest/guest-ports.ts';
+import type { Guest } from '../io/guest/guest.ts';
+import { resolveServers } from '../runtime/servers.ts';
+import type { KnownAddresses } from '../runtime/servers.ts';
+import type { GUEST_OPTIONS } from '../runtime/settings/guest-options.ts';
+import type { Values } from '../runtime/settings/option.ts';
+import { ClientRole } from './client-role.ts';
+import { openControl } from './control-answers.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
+import { say, sayText } from './log.ts';
+import { readinessOf } from './readiness.ts';
+import { clientSettingsOf } from './run-client.ts';
+import type { ClientValues } from './run-client.ts';
+import type { RunningRole } from './run-role.ts';
+
+export type GuestValues = Values<typeof GUEST_OPTIONS>;
+
+/** Makes the client of a guest. */
+export type ClientMaker = (guest: Guest, running: RunningRole) => ClientRole;
+
+/** All names are looked up before. */
+export async function clientMaker(values: GuestValues): Promise<ClientMaker> {
+  const notices: string[] = [];
+  const known: KnownAddresses = new Map();
+  const whole: ClientValues = {
+    ...values,
+    defaultRoute: 'always',
+    dataPath: 'user',
+    onlyWithoutIpv6: undefined,
+  };
+  const settings = await clientSettingsOf(whole, notices, known);
+  const resolve = (): Promise<ServerCandidate[]> =>
+    resolveServers(values.servers, values.secondary, () => {}, known);
+  return (guest, running) => {
+    for (const notice of notices) sayText(notice);
+    return new ClientRole(settings, resolve, guestPorts(guest), running);
+  };
+}
+
+/**
+ * Starts a client, and calls `run` with its address once it is qualified. Resolves with the result of `run`, or with that of `ended` if this comes first.
+ * Rejects with the reason when the client cannot be qualified, or fails.
+ */
+export async function whileQualified<End extends object>(
+  name: string | undefined,
+  make: (running: RunningRole) => ClientRole,
+  ended: Promise<End>,
+  run: (address: string | undefined) => Promise<End>,
+): Promise<End> {
+  let changed = (): void => {};
+  let fail!: (error: Error) => void;
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  failed.catch(() => {});
+  const role = make({
+    changed: () => changed(),
+    end: (exitCode, message = 'the client has ended') => fail(new CommandFailure(exitCode, message)),
+  });
+  const control = await controlOf(name, role);
+  const ownName = control?.name ?? 'client';
+  try {
+    await role.start();
+    const qualified = new Promise<undefined>((resolve, reject) => {
+      changed = () => {
+        const status = role.status(ownName);
+        const { isReady, words } = readinessOf(status);
+        if (isReady) resolve(undefined);
+        else if (status.state === 'offline') reject(new CommandFailure(EXIT.FAILED, words));
+      };
+      changed();
+    });
+    const early = await Promise.race([qualified, failed, ended]);
+    return early ?? (await Promise.race([run(role.status(ownName).address), failed]));
+  } finally {
+    control?.close();
+    await role.close();
+  }
+}
+
+/** In words, for people: programs that listen can be reached. */
+export function reachIn(inbound: GuestValues['inbound']): string {
+  return inbound === 'refuse'
+    ? 'incoming connections are refused'
+    : 'programs that listen are reachable from the whole IPv6 Internet (--inbound refuse closes that)';
+}
+
+/** `teredo status` is of use, but not needed. A name that the user has given must be free. */
+async function controlOf(name: string | undefined, role: ClientRole): Promise<ControlServer | undefined> {
+  try {
+    return await openControl('client', name, role);
+  } catch (error) {
+    if (name !== undefined || !(error instanceof CommandFailure)) throw error;
+    say('notice', `"teredo status" will not show this client: ${error.message}`);
+    return undefined;
+  }
+}

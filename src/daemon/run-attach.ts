@@ -1,0 +1,57 @@
+import { Guest } from '../io/guest/guest.ts';
+import { Target } from '../io/guest/target.ts';
+import { EXIT } from './exit-codes.ts';
+import type { ExitCode } from './exit-codes.ts';
+import { clientMaker, reachIn, whileQualified } from './guest-client.ts';
+import type { GuestValues } from './guest-client.ts';
+import { openLog, say } from './log.ts';
+import { ownProgram } from './own-program.ts';
+
+interface End {
+  readonly message: string;
+  readonly exitCode: ExitCode;
+}
+
+/** Gives the network of a process IPv6 through Teredo until the process ends, or a signal comes. */
+export async function runAttach(values: GuestValues, pid: number): Promise<ExitCode> {
+  await openLog(values);
+  const target = Target.open(pid);
+  const ended = Promise.race([
+    target.ended.then((): End => ({ message: `process ${pid} has ended`, exitCode: EXIT.OK })),
+    signalled(),
+  ]);
+  try {
+    const attaching = Guest.attach(ownProgram('guest-agent'), target, values.interface);
+    attaching.catch(() => {}); // it is awaited below, after the look-ups
+    const make = await clientMaker(values);
+    const guest = await attaching;
+    try {
+      const stay = (address: string | undefined): Promise<End> => {
+        say(
+          'warning',
+          `process ${pid} has the IPv6 address ${address} on its interface "${values.interface}": ${reachIn(values.inbound)}`,
+        );
+        return ended;
+      };
+      const end = await whileQualified(values.name, (running) => make(guest, running), ended, stay);
+      say('warning', end.message);
+      return end.exitCode;
+    } finally {
+      guest.close();
+    }
+  } finally {
+    target.close();
+  }
+}
+
+function signalled(): Promise<End> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+      process.on(signal, () =>
+        resolve({
+          message: `stopping: ${signal}`,
+          exitCode: signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK,
+        }),
+      );
+  });
+}
