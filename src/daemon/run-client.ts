@@ -1,6 +1,6 @@
 import { CLIENT_LIMITS } from '../core/client/index.ts';
 import type { ServerCandidate } from '../core/client/index.ts';
-import { keptPorts } from '../io/kept-ports.ts';
+import { keptTunnelPorts } from '../io/kept-tunnel-ports.ts';
 import { fitsServers } from '../runtime/client-handover.ts';
 import { resolveServers } from '../runtime/servers.ts';
 import type { KnownAddresses } from '../runtime/servers.ts';
@@ -29,7 +29,7 @@ export async function runClient(values: ClientValues, reload?: Reload): Promise<
   const settings = await clientSettingsOf(values, notices, known);
   const resolve = (): Promise<ServerCandidate[]> =>
     resolveServers(values.servers, values.secondary, () => {}, known);
-  const { ports, removed } = keptPorts({
+  const { ports, removed } = keptTunnelPorts({
     udp: { address: settings.bind ?? 0, port: settings.port ?? 0 },
     tun: settings.interface ?? '',
     fitsState: (state) => fitsServers(state, settings.servers),

@@ -1,6 +1,6 @@
 import { RELAY_LIMITS } from '../core/relay/index.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
-import { keptPorts } from '../io/kept-ports.ts';
+import { keptTunnelPorts } from '../io/kept-tunnel-ports.ts';
 import { ALL_NATIVE } from '../runtime/relay.ts';
 import type { RelaySettings } from '../runtime/relay.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
@@ -54,7 +54,7 @@ function run(
     limits: limitsWith(RELAY_LIMITS, limits),
   };
   const { address, port, interface: tun, dataPath } = settings;
-  const { ports, removed } = keptPorts({
+  const { ports, removed } = keptTunnelPorts({
     udp: { address, port },
     tun,
     keepsLinks: dataPath !== 'user',

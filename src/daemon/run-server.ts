@@ -1,11 +1,12 @@
 import { SERVER_LIMITS } from '../core/server/index.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
+import { keptServerPorts } from '../io/kept-server-ports.ts';
 import type { ServerSettings } from '../runtime/server.ts';
 import { nextAddress } from '../runtime/servers.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
 import type { Values } from '../runtime/settings/option.ts';
 import type { SERVER_OPTIONS } from '../runtime/settings/server-options.ts';
-import { formatIpv4 } from '../wire/index.ts';
+import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { accessOf, noticesOfAccess } from './access.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -14,7 +15,7 @@ import type { Reload } from './reload.ts';
 import { runRole } from './run-role.ts';
 import { readKeys } from './secrets.ts';
 import { ServerRole } from './server-role.ts';
-import { noticesOfReach } from './start-notices.ts';
+import { noticesOfReach, noticesOfRemoved } from './start-notices.ts';
 
 type ServerValues = Values<typeof SERVER_OPTIONS>;
 
@@ -47,7 +48,13 @@ export async function runServer(values: ServerValues, reload?: Reload): Promise<
         'forwards to them; --no-native says that this is meant so',
     );
   }
-  return runRole('server', values, (running) => new ServerRole(settings, running), notices, reload);
+  const { ports, removed } = keptServerPorts({
+    primary: { address: values.address, port: TEREDO_PORT },
+    secondary: secondary === undefined ? undefined : { address: secondary, port: TEREDO_PORT },
+    keepsLinks: values.dataPath !== 'user',
+  });
+  notices.push(...noticesOfRemoved(removed));
+  return runRole('server', values, (running) => new ServerRole(settings, ports, running), notices, reload);
 }
 
 function secondaryOf(values: ServerValues): Ipv4 | undefined {

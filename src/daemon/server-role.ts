@@ -1,6 +1,7 @@
 import type { ServerStatus } from '../control/status.ts';
 import { SERVER_LIMITS } from '../core/server/index.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
+import type { PortFactory } from '../io/port-factory.ts';
 import { Server } from '../runtime/server.ts';
 import type { ServerSettings } from '../runtime/server.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
@@ -22,9 +23,9 @@ export class ServerRole implements Role {
   private readonly running: RunningRole;
   private readonly check: AnnouncedCheck;
 
-  constructor(settings: ServerSettings, running: RunningRole) {
+  constructor(settings: ServerSettings, ports: PortFactory, running: RunningRole) {
     this.running = running;
-    this.server = new Server(settings, kernelPorts());
+    this.server = new Server(settings, ports);
     this.server.on('warning', sayWarning);
     this.check = new AnnouncedCheck(settings, sayText, kernelPorts());
   }

@@ -1,6 +1,7 @@
 /** Notices and help for the start of a role. */
 import { isLoopback, isPrivate } from '../core/address-policy.ts';
 import { EnvironmentError } from '../io/errors.ts';
+import type { Removed } from '../io/kept-ports.ts';
 import { formatIpv4 } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 
@@ -56,9 +57,9 @@ export function noticesOfServer(address: Ipv4, allowPrivate: boolean | undefined
 }
 
 /** The line about descriptors in the service manager's store that do not fit the options of this process. */
-export function noticesOfRemoved(names: readonly string[]): string[] {
+export function noticesOfRemoved({ names, isAll }: Removed): string[] {
   if (names.length === 0) return [];
   return [
-    `clean start: descriptors of the last process (${names.join(', ')}) do not fit these options or this version, and were removed`,
+    `${isAll ? 'clean start: ' : ''}descriptors of the last process (${names.join(', ')}) do not fit these options or this version, and were removed`,
   ];
 }

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { sys } from '../linux/libc.ts';
 import { TunDevice } from '../linux/tun.ts';
 import { UdpSocket } from '../linux/udp.ts';
+import type { Endpoint } from '../wire/index.ts';
 import { DescriptorStore } from './descriptor-store.ts';
 
 const LOOPBACK = 0x7f00_0001;
@@ -116,6 +117,43 @@ function inNewNamespace<T>(part: () => T): T {
     closeSync(own);
   }
 }
+
+test('a server keeps its first socket without the second one, but not the reverse', () => {
+  vi.stubEnv('NOTIFY_SOCKET', '');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const taken = (fits: 'primary' | 'secondary'): object => {
+    const sockets = { primary: leftSocket(), secondary: leftSocket() };
+    const placeOf = (kind: 'primary' | 'secondary'): Endpoint => ({
+      address: LOOPBACK,
+      port: sockets[kind].port + Number(kind !== fits),
+    });
+    const store = new DescriptorStore(
+      (['primary', 'secondary'] as const).map((name) => ({ name, fd: sockets[name].fd })),
+      { primary: placeOf('primary'), secondary: placeOf('secondary'), keepsLinks: true },
+    );
+    const kept = store.take(fits);
+    const result = { removed: store.removed, isEmpty: store.isEmpty, isTaken: kept === sockets[fits].fd };
+    expect(isOpen(sockets[fits].fd)).toBe(result.isTaken);
+    if (kept !== undefined) sys.close(kept);
+    return result;
+  };
+  expect(taken('primary')).toEqual({ removed: ['secondary'], isEmpty: false, isTaken: true });
+  expect(taken('secondary')).toEqual({ removed: ['primary', 'secondary'], isEmpty: true, isTaken: false });
+});
+
+test.each([
+  ['relay', ['udp', 'state', 'link-ingress-1'], 'primary'],
+  ['server', ['primary', 'secondary', 'link-ingress-1'], 'udp'],
+] as const)('descriptors of a %s are not taken over by another role', (_, names, own) => {
+  vi.stubEnv('NOTIFY_SOCKET', '');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { fd, port } = leftSocket();
+  const passed = names.map((name, i) => ({ name, fd: i === 0 ? fd : sys.memfdCreate(name, 0) }));
+  const store = new DescriptorStore(passed, { [own]: { address: LOOPBACK, port }, keepsLinks: true });
+  expect(new Set(store.removed)).toEqual(new Set(names));
+  expect([store.isEmpty, store.links]).toEqual([true, []]);
+  expect(passed.some((one) => isOpen(one.fd))).toBe(false);
+});
 
 test('a first start has nothing to remove', () => {
   const store = new DescriptorStore([], { udp: { address: 0, port: 0 }, tun: 'teredo', keepsLinks: false });

@@ -11,14 +11,22 @@ import { readState } from './kept-state.ts';
 import type { Endpoint } from '../wire/index.ts';
 
 /** The names of the descriptors in the service manager's store. */
-const KINDS = ['udp', 'tun', 'state', 'ways', 'rules'] as const;
+const KINDS = ['udp', 'tun', 'state', 'ways', 'rules', 'primary', 'secondary'] as const;
 type Kind = (typeof KINDS)[number];
+/** Without one of these that the role has, nothing is taken over. */
+const NEEDED = ['udp', 'tun', 'primary'] as const;
+export type SocketKind = 'udp' | 'primary' | 'secondary';
 
-/** The socket and the interface of a role, by its configuration. */
+/** The sockets and the interface of a role, by its configuration. */
 export interface RolePlaces {
-  /** Port 0: any. */
-  readonly udp: Endpoint;
-  readonly tun: string;
+  /** Of a client or a relay. Port 0: any. */
+  readonly udp?: Endpoint;
+  /** Of a client or a relay. */
+  readonly tun?: string;
+  /** Of a server. */
+  readonly primary?: Endpoint;
+  /** Of a server. Its first address is kept without the second one, too. */
+  readonly secondary?: Endpoint | undefined;
   /** Whether a role with this state can be taken over; undefined: there is no state that is whole. Absent: always. */
   readonly fitsState?: (state: Uint8Array | undefined) => boolean;
   /** Whether the role has rules for its tunnel. */
@@ -28,12 +36,14 @@ export interface RolePlaces {
 }
 
 /**
- * The descriptors that the service manager keeps while the role is restarted (systemd's file descriptor store). They are taken over together
- * or not at all: peers answer only to the socket that they know.
+ * The descriptors that the service manager keeps while the role is restarted (systemd's file descriptor store). Those of a client or a relay
+ * are taken over together or not at all: peers answer only to the socket that they know.
  */
 export class DescriptorStore {
   /** Names of the descriptors that were removed because they do not fit this configuration. */
   readonly removed: readonly string[];
+  /** Nothing is taken over. */
+  readonly isEmpty: boolean;
   /** Those of links of the kernel path; the caller closes them. */
   readonly links: readonly PassedDescriptor[];
   private readonly kept = new Map<Kind, number>();
@@ -48,13 +58,15 @@ export class DescriptorStore {
       this.kept.set(name, fd);
       return false;
     });
-    const isWhole = this.kept.has('udp') && this.kept.has('tun') && this.hasFitting(places);
+    const hasNeeded = NEEDED.every((kind) => places[kind] === undefined || this.kept.has(kind));
+    const isWhole = hasNeeded && this.hasFitting(places);
     if (!isWhole) {
       for (const [name, fd] of this.kept) removed.push({ name, fd });
       this.kept.clear();
       removed.push(...links);
     }
     this.links = isWhole ? links : [];
+    this.isEmpty = !isWhole;
     this.removed = removed.map(({ name }) => name);
     if (removed.length === 0) return;
     for (const { name, fd } of removed) {
@@ -93,11 +105,12 @@ function isKind(name: string): name is Kind {
   return (KINDS as readonly string[]).includes(name);
 }
 
-function fits(kind: Kind, fd: number, { udp, tun, hasRules }: RolePlaces): boolean {
-  if (kind === 'udp') return isUdpSocketAt(fd, udp.address, udp.port);
-  if (kind === 'tun') return isTunOf(fd, tun);
-  if (kind === 'rules') return hasRules === true && isTableSocket(fd);
-  return isFile(fd);
+function fits(kind: Kind, fd: number, places: RolePlaces): boolean {
+  if (kind === 'tun') return places.tun !== undefined && isTunOf(fd, places.tun);
+  if (kind === 'rules') return places.hasRules === true && isTableSocket(fd);
+  if (kind === 'state' || kind === 'ways') return places.tun !== undefined && isFile(fd);
+  const place = places[kind];
+  return place !== undefined && isUdpSocketAt(fd, place.address, place.port);
 }
 
 function isFile(fd: number): boolean {

@@ -1,81 +1,52 @@
 import { HEADROOM } from '../core/machine.ts';
-import { LinkStore } from '../linux/bpf/link-store.ts';
 import { takePassedDescriptors } from '../linux/passed-descriptors.ts';
 import { UdpSocket } from '../linux/udp.ts';
 import { DescriptorStore } from './descriptor-store.ts';
-import type { RolePlaces } from './descriptor-store.ts';
-import { kernelPathOf, kernelPorts, openTun } from './kernel-ports.ts';
-import { KernelPathHandover } from './kernel-path/handover.ts';
-import { KernelTun } from './kernel-tun.ts';
-import { KEPT_QUEUE_LENGTH, KernelTunnelHost } from './kernel-tunnel-host.ts';
-import { KernelTunnelRules, explainRules } from './kernel-tunnel-rules.ts';
-import { KeptState } from './kept-state.ts';
-import type { PortFactory } from './port-factory.ts';
+import type { RolePlaces, SocketKind } from './descriptor-store.ts';
+import { kernelPorts } from './kernel-ports.ts';
+import type { PortFactory, UdpOptions } from './port-factory.ts';
+import type { Udp } from './ports.ts';
 import { refusable } from './refusable.ts';
 
 export interface KeptPorts {
   readonly ports: PortFactory;
-  /** Names of descriptors of a predecessor that do not fit, and were removed. */
-  readonly removed: readonly string[];
+  readonly removed: Removed;
 }
+
+/** Descriptors of a predecessor that do not fit, and were removed. */
+export interface Removed {
+  readonly names: readonly string[];
+  /** Nothing of the predecessor is taken over. */
+  readonly isAll: boolean;
+}
+
+/** The ports of a role whose descriptors stay open in a store. */
+type Keep = (kernel: PortFactory, store: DescriptorStore, places: RolePlaces) => PortFactory;
 
 /**
- * The ports of the kernel for a role that a service manager may restart: its socket, its interface and its state stay open in the manager's
- * store, and the next process of the role takes them over. Packets that arrive meanwhile wait there.
+ * The ports of the kernel for a role that a service manager may restart: `keep` leaves its descriptors in the manager's store, and the next
+ * process of the role takes them over. Packets that arrive meanwhile wait there. Without a service manager, the usual ports.
  */
-export function keptPorts(places: RolePlaces): KeptPorts {
+export function kept(places: RolePlaces, keep: Keep): KeptPorts {
   const kernel = kernelPorts();
   const passed = takePassedDescriptors();
-  if (!process.env['NOTIFY_SOCKET']) return { ports: kernel, removed: [] };
+  if (!process.env['NOTIFY_SOCKET']) return { ports: kernel, removed: { names: [], isAll: true } };
   const store = new DescriptorStore(passed, places);
-  const handover = stateIn(store, 'state');
-  const kernelPath = new KernelPathHandover(new LinkStore(store, store.links), stateIn(store, 'ways'));
-  if (!places.keepsLinks) kernelPath.links.discardLeft();
-  let hasRules = false;
-  const ports: PortFactory = {
-    ...kernel,
-    handover,
-    tunnelHost: new KernelTunnelHost(undefined, KEPT_QUEUE_LENGTH),
-    openUdp: (options) => {
-      if (options.few === true) return kernel.openUdp(options); // for one peer, or a test
-      const kept = store.take('udp');
-      if (kept !== undefined) return refusable(() => new UdpSocket({ ...options, headroom: HEADROOM, kept }));
-      const udp = kernel.openUdp(options);
-      if (udp instanceof UdpSocket) store.keep('udp', udp.fd);
-      return udp;
-    },
-    openTun: (name) => {
-      const kept = store.take('tun');
-      const tun = openTun(name, () => new KernelTun(name, kept));
-      if (kept === undefined) store.keep('tun', tun.fd);
-      return tun;
-    },
-    openTunnelRules: (tunnel) => {
-      const kept = store.take('rules');
-      const rules = refusable(() => new KernelTunnelRules(tunnel, kept), explainRules);
-      if (kept === undefined) {
-        if (hasRules) store.remove('rules'); // of a first attempt
-        store.keep('rules', rules.fd);
-      }
-      hasRules = true;
-      return rules;
-    },
-    openKernelPath: (options) => {
-      if (!places.keepsLinks) return kernel.openKernelPath(options);
-      try {
-        return kernelPathOf(options, kernelPath);
-      } catch (error) {
-        kernelPath.links.discardLeft();
-        throw error;
-      }
-    },
-  };
-  return { ports, removed: store.removed };
+  const removed = { names: store.removed, isAll: store.isEmpty };
+  return { ports: keep(kernel, store, places), removed };
 }
 
-function stateIn(store: DescriptorStore, name: 'state' | 'ways'): KeptState {
-  const kept = store.take(name);
-  const state = refusable(() => new KeptState(kept));
-  if (kept === undefined) store.keep(name, state.fd);
-  return state;
+/** Opens a socket that is kept under this name: the predecessor's, or else a new one. */
+export function openKept(
+  kernel: PortFactory,
+  store: DescriptorStore,
+  kind: SocketKind,
+  options: UdpOptions,
+): Udp {
+  const left = store.take(kind);
+  if (left !== undefined)
+    return refusable(() => new UdpSocket({ ...options, headroom: HEADROOM, kept: left }));
+  const udp = kernel.openUdp(options);
+  if (udp instanceof UdpSocket) store.keep(kind, udp.fd);
+  return udp;
 }

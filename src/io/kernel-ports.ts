@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { DISCOVERY_GROUP } from '../core/constants.ts';
 import { HEADROOM } from '../core/machine.ts';
+import type { LinkStore } from '../linux/bpf/link-store.ts';
 import type { SystemCallError } from '../linux/errors.ts';
 import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
 import { holderOfUdpPort } from '../linux/proc.ts';
@@ -19,7 +20,7 @@ import { KernelTunnelHost } from './kernel-tunnel-host.ts';
 import { KernelTunnelRules, explainRules } from './kernel-tunnel-rules.ts';
 import type { PortFactory, UdpOptions } from './port-factory.ts';
 import { KernelPortMapper } from './port-mapping/kernel-port-mapper.ts';
-import type { KernelPath, KernelPathOptions, UdpReceiver } from './ports.ts';
+import type { KernelPath, KernelPathOptions, ServerPath, ServerPathOptions, UdpReceiver } from './ports.ts';
 import { refusable } from './refusable.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -61,9 +62,14 @@ const KERNEL_PORTS: PortFactory = {
   openPortMapper: (options) =>
     refusable(() => KernelPortMapper.open(options, KERNEL_PORTS.network.ipv4Subnets())),
   openKernelPath: (options) => kernelPathOf(options),
-  openServerPath: (options) =>
-    inKernel(() => new KernelServerPath(options, systemClock, KERNEL_PORTS.network, KERNEL_PORTS.entropy)),
+  openServerPath: (options) => serverPathOf(options),
 };
+
+/** `links`: from a predecessor, and for a successor. */
+export function serverPathOf(options: ServerPathOptions, links?: LinkStore): ServerPath {
+  const { network, entropy } = KERNEL_PORTS;
+  return inKernel(() => new KernelServerPath(options, systemClock, network, entropy, links));
+}
 
 export function kernelPathOf(options: KernelPathOptions, handover?: KernelPathHandover): KernelPath {
   const { network, entropy } = KERNEL_PORTS;

@@ -245,6 +245,8 @@ export interface ServerPath {
   setLimits(limits: ServerPathOptions['limits']): void;
   /** Sets the function that is called after a change of {@link work}; never inside a method of this object. */
   start(onChange: () => void): void;
+  /** The program works on after {@link close}, until a successor takes over. */
+  leave?(): void;
   /** Ends the kernel path. Harmless when repeated. */
   close(): void;
 }

@@ -192,6 +192,7 @@ export class Server extends EventEmitter<ServerEvents> {
     this.debounce.close();
     this.cancelAgain?.();
     this.failureWarnings?.close();
+    this.serverPath?.leave?.();
     this.serverPath?.close();
     this.limitLog.close();
     this.driver.close();

@@ -1,6 +1,7 @@
 import type { AccessList } from '../../core/access-list.ts';
 import { attach, filterHandle } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
+import type { LinkStore } from '../../linux/bpf/link-store.ts';
 import type { MODE } from '../../linux/bpf/server-layout.ts';
 import { ServerProgram } from '../../linux/bpf/server-program.ts';
 import { ipv4Routing } from '../../linux/ipv4-routes.ts';
@@ -60,10 +61,20 @@ export class KernelServerPath implements ServerPath {
   private doing: ServerWork = { answers: false, forwards: false };
   /** The situation for which the program is configured. */
   private situation = '';
+  private readonly links: LinkStore | undefined;
+  /** The program works until a successor takes over. */
+  private isLeft = false;
   private closed = false;
 
-  /** Throws an Error or a SystemCallError that names the missing part. */
-  constructor(options: ServerPathOptions, clock: Clock, network: HostNetwork, entropy: Entropy) {
+  /** `links`: from a predecessor, and for a successor. Throws an Error or a SystemCallError that names the missing part. */
+  constructor(
+    options: ServerPathOptions,
+    clock: Clock,
+    network: HostNetwork,
+    entropy: Entropy,
+    links?: LinkStore,
+  ) {
+    this.links = links;
     this.options = options;
     this.access = options.access;
     this.clock = clock;
@@ -82,6 +93,7 @@ export class KernelServerPath implements ServerPath {
       this.follow();
       this.monitor.start(() => this.debounce.trigger());
       this.live();
+      this.links?.takeOver();
       this.lookLater();
     } catch (error) {
       this.close();
@@ -124,6 +136,17 @@ export class KernelServerPath implements ServerPath {
     this.onChange = onChange;
   }
 
+  leave(): void {
+    if (this.closed || this.links?.hasOpen !== true) return;
+    this.links.leave();
+    this.isLeft = true;
+    try {
+      this.liveOn();
+    } catch (error) {
+      countSystemFailure(error);
+    }
+  }
+
   close(): void {
     if (this.closed) return;
     this.noteLimits();
@@ -145,6 +168,10 @@ export class KernelServerPath implements ServerPath {
       if (this.uplinks === undefined || !this.areAttached() || this.strictNow() !== this.strict)
         this.followNow();
     });
+    this.liveOn();
+  }
+
+  private liveOn(): void {
     this.program.liveUntil(process.hrtime.bigint() + BigInt(ALIVE_MS) * 1_000_000n);
   }
 
@@ -198,7 +225,7 @@ export class KernelServerPath implements ServerPath {
     this.look(uplinks);
     for (const ifindex of at)
       if (!this.attachments.has(ifindex))
-        this.attachments.set(ifindex, attach(this.program.fd, ifindex, 'ingress', this.handle));
+        this.attachments.set(ifindex, attach(this.program.fd, ifindex, 'ingress', this.handle, this.links));
   }
 
   /** The work that the program may do, from this host's rules and from the samples at the sockets. */
@@ -259,7 +286,7 @@ export class KernelServerPath implements ServerPath {
     this.uplinks = undefined;
     this.situation = '';
     try {
-      this.program.switchOff();
+      if (!this.isLeft) this.program.switchOff();
     } catch (error) {
       countSystemFailure(error);
     }

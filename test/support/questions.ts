@@ -1,0 +1,48 @@
+import { fileURLToPath } from 'node:url';
+import type { Namespace, Running } from '../../src/lab/index.ts';
+import { toHex } from '../../src/wire/index.ts';
+import { solicitation } from './server-rig.ts';
+
+const SCRIPT = fileURLToPath(new URL('questions.mjs', import.meta.url));
+
+/** Without identifier and value; the nonce is zero. */
+const AUTHENTICATION = Uint8Array.of(0, 1, 0, 0, ...Array(9).fill(0));
+
+/** The solicitations to one address of a server. */
+export interface Answered {
+  readonly to: string;
+  readonly sent: number;
+  /** Without an answer. */
+  readonly lost: number;
+  /** From a solicitation to its answer. */
+  readonly longestMs: number;
+}
+
+/** Numbered solicitations to each address of a server, one every `everyMs`. */
+export class Questions {
+  private readonly running: Running;
+
+  private constructor(running: Running) {
+    this.running = running;
+  }
+
+  /** Resolves once each address has answered. `from` and `to`: IPv4 addresses. */
+  static async start(
+    host: Namespace,
+    from: string,
+    to: readonly string[],
+    everyMs: number,
+  ): Promise<Questions> {
+    const hex = toHex(Uint8Array.of(...AUTHENTICATION, ...solicitation()));
+    const running = host.spawn(process.execPath, [SCRIPT, from, hex, String(everyMs), ...to]);
+    await running.waitFor(new RegExp(`(answered[^]*){${to.length}}`), 10_000);
+    return new Questions(running);
+  }
+
+  /** Ends them. */
+  async results(): Promise<readonly Answered[]> {
+    await this.running.stop();
+    const [, results] = /results (.*)/.exec(this.running.output)!;
+    return JSON.parse(results!) as Answered[];
+  }
+}
