@@ -132,7 +132,7 @@ export class ControlServer {
 
   /** Answers HTTP over TCP, too; returns the port. Throws a SystemCallError. */
   listenTcp(address: Uint8Array, port: number): number {
-    const entrance = new TcpEntrance(address, port, this.subordinateUids);
+    const entrance = new TcpEntrance(address, port, this.subordinateUids, this.log);
     this.entrances.push(entrance);
     this.waitForConnections();
     return entrance.port;
@@ -218,7 +218,7 @@ export class ControlServer {
       if (newcomer === 'none') return count === 0 ? 'none' : 'some';
       if (this.admission.admits(newcomer, begun) && this.makeRoom(newcomer)) this.takeIn(newcomer);
       else {
-        entrance.refuse(newcomer, refused++ < REFUSALS_SAID);
+        entrance.refuse(newcomer, refused++ < REFUSALS_SAID, begun);
         this.noteRefusal(newcomer, begun);
       }
       if (performance.now() - begun > ACCEPT_MS) return 'some';

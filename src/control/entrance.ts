@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { HashKey } from '../core/hash.ts';
+import { ConnectionLimit } from '../io/connection-limit.ts';
 import { TcpListener, abortConnection, closeConnection, sendTo } from '../io/stream-socket.ts';
 import type { TcpPeer } from '../io/stream-socket.ts';
 import { UnixListener } from '../io/unix-socket.ts';
@@ -9,6 +10,7 @@ import { isMaster } from './admission.ts';
 import { answerLine } from './control-protocol.ts';
 import { shortAnswer } from './http-head.ts';
 import type { SubordinateUids } from './subordinate-uids.ts';
+import { TcpFlood } from './tcp-flood.ts';
 
 /** In place of a process that is not known. */
 const NO_PROCESS = -1;
@@ -29,8 +31,8 @@ export interface Entrance {
   /** The next connection. `now`: milliseconds. */
   accept(now: number): Newcomer | 'none' | 'exhausted';
   wait(onWaiting: () => void): void;
-  /** Closes the connection of a newcomer that asks too often; `inWords`: and says so. */
-  refuse(newcomer: Newcomer, inWords: boolean): void;
+  /** Closes the connection of a newcomer that asks too often; `inWords`: and says so. `now`: milliseconds. */
+  refuse(newcomer: Newcomer, inWords: boolean, now: number): void;
   close(): void;
 }
 
@@ -74,10 +76,13 @@ export class TcpEntrance implements Entrance {
   private readonly listener: TcpListener;
   private readonly uids: SubordinateUids;
   private readonly hash = new HashKey({ fill: (target) => void randomFillSync(target) });
+  private readonly flood: TcpFlood;
 
-  constructor(address: Uint8Array, port: number, uids: SubordinateUids) {
+  /** `log` gets a line where the kernel drops connections. */
+  constructor(address: Uint8Array, port: number, uids: SubordinateUids, log: (line: string) => void) {
     this.listener = new TcpListener(address, port);
     this.uids = uids;
+    this.flood = new TcpFlood(new ConnectionLimit(address, this.port), log);
   }
 
   get port(): number {
@@ -95,7 +100,8 @@ export class TcpEntrance implements Entrance {
     this.listener.wait(onWaiting);
   }
 
-  refuse({ fd }: Newcomer, inWords: boolean): void {
+  refuse({ fd }: Newcomer, inWords: boolean, now: number): void {
+    this.flood.note(now);
     if (!inWords) {
       abortConnection(fd);
       return;
@@ -105,6 +111,7 @@ export class TcpEntrance implements Entrance {
   }
 
   close(): void {
+    this.flood.close();
     this.listener.close();
   }
 

@@ -25,7 +25,7 @@ export function ipv6FirewallHere(): Ipv6Firewall {
     findBaseChain((chain) => {
       const { family, hook, table, rules, accepts } = chain;
       const concerns = (family === 'ip6' || family === 'inet') && (hook === 'input' || hook === 'output');
-      // A client's own table does not drop its packets.
+      // Tables of daemons do not drop packets of the tunnel.
       const isOwn = family === 'ip6' && table.startsWith('teredo-');
       if (concerns && !isOwn && (rules > 0 || !accepts))
         chains.push(`${nameOfChain(chain)} (${accepts ? 'rules' : 'policy drop'})`);

@@ -53,6 +53,13 @@ export function isAtInterface({ devices }: BaseChain, name: string): boolean {
   );
 }
 
+/** Names of tables of daemons that concern connections to their own ports only. */
+export const CONNECTION_LIMIT = 'teredo-listen-';
+
+export function isConnectionLimit({ table }: BaseChain): boolean {
+  return table.startsWith(CONNECTION_LIMIT);
+}
+
 /** Description of a chain; an odd name cannot break it. */
 export function nameOfChain({ family, table, name }: BaseChain): string {
   return `chain ${plainName(name)} of table ${family} ${plainName(table)}`;

@@ -3,6 +3,7 @@ import { hasIpsecPolicies } from '../../linux/ipsec.ts';
 import {
   findBaseChain,
   isAtInterface,
+  isConnectionLimit,
   nameOfChain,
   nftablesGeneration,
   plainName,
@@ -69,7 +70,7 @@ export class HostFirewall {
 
 function concerns(chain: BaseChain, interfaces: readonly string[]): boolean {
   const { family, hook, rules, accepts } = chain;
-  if (rules === 0 && accepts) return false;
+  if ((rules === 0 && accepts) || isConnectionLimit(chain)) return false;
   if (hook === 'ingress') return interfaces.some((name) => isAtInterface(chain, name));
   return (family === 'ip' || family === 'inet') && PASSED.has(hook);
 }
