@@ -13,11 +13,18 @@ export interface User {
   readonly folder: string;
 }
 
-export function makeUser(id = 65_534): User {
+/** Each has a number of its own: tests in other processes look for all processes of theirs. */
+export function makeUser(id = nextUser()): User {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-user-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   chownSync(folder, id, id);
   return { id, folder };
+}
+
+let users = 0;
+
+function nextUser(): number {
+  return 1_000_000 + 64 * process.pid + users++;
 }
 
 /** `teredo COMMAND` as an ordinary user without any rights, on a host where every user may open /dev/net/tun. */
