@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readSysctl } from '../../linux/proc.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { Hello } from './agent.ts';
 
@@ -7,6 +7,7 @@ export function explainGuest(
   hello: Hello | undefined,
   complaints: string,
   isLate: boolean,
+  sysctl: (name: string) => string | undefined = readSysctl,
 ): EnvironmentError {
   if (hello !== undefined && 'message' in hello) return new EnvironmentError(hello.code, hello.message);
   if (hello !== undefined && 'call' in hello) return explainAgent(hello);
@@ -19,12 +20,15 @@ export function explainGuest(
       'not-permitted',
       `not permitted: this user has no rights over that network (${said}): attach as the user that made it, or as root`,
     );
-  if (/uid_map|gid_map|setgroups/.test(said) || (/unshare/.test(said) && isRestrictedByAppArmor()))
+  if (
+    /uid_map|gid_map|setgroups/.test(said) ||
+    (/unshare/.test(said) && sysctl('kernel/apparmor_restrict_unprivileged_userns') === '1')
+  )
     return new EnvironmentError(
       'not-permitted',
       'this system gives user namespaces no rights (AppArmor, as in Ubuntu): install the .deb, which has a profile, or "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"',
     );
-  if (/unshare.*(No space|Operation not permitted)/.test(said)) return explainNoNamespaces(said);
+  if (/unshare.*(No space|Operation not permitted)/.test(said)) return explainNoNamespaces(said, sysctl);
   return new EnvironmentError(
     'system',
     `no private network could be made: ${said || 'its first process has ended'}`,
@@ -58,31 +62,19 @@ function explainInterface(code: string): EnvironmentError {
   );
 }
 
-function explainNoNamespaces(said: string): EnvironmentError {
-  if (read('/proc/sys/user/max_user_namespaces') === '0')
+function explainNoNamespaces(said: string, sysctl: (name: string) => string | undefined): EnvironmentError {
+  if (sysctl('user/max_user_namespaces') === '0')
     return new EnvironmentError(
       'not-permitted',
       'user namespaces are switched off: "sysctl -w user.max_user_namespaces=10000"',
     );
-  if (read('/proc/sys/kernel/unprivileged_userns_clone') === '0')
+  if (sysctl('kernel/unprivileged_userns_clone') === '0')
     return new EnvironmentError(
       'not-permitted',
       'user namespaces are for root only: "sysctl -w kernel.unprivileged_userns_clone=1"',
     );
   return new EnvironmentError(
     'not-permitted',
-    `user namespaces are refused (${said}): in a container the seccomp filter does that; "docker run --security-opt seccomp=unconfined" permits them, and "teredo client" in a container with --cap-add NET_ADMIN --device /dev/net/tun needs none`,
+    `user namespaces are refused (${said}): in a container the seccomp filter does that: "docker run --security-opt seccomp=unconfined" permits them, and "teredo client" in a container with --cap-add NET_ADMIN --device /dev/net/tun needs none`,
   );
-}
-
-function isRestrictedByAppArmor(): boolean {
-  return read('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1';
-}
-
-function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
 }
