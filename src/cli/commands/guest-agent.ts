@@ -1,14 +1,20 @@
 import { Command } from 'commander';
 import { runAgent, runAttachingAgent } from '../../io/guest/agent.ts';
 
-/** `teredo guest-agent`: started by `teredo exec` and `teredo attach` inside a guest. */
+interface AgentOptions {
+  readonly attach?: string;
+  readonly sockets?: number;
+}
+
+/** `teredo guest-agent`: started inside a guest by the commands that make one. */
 export function guestAgentCommand(): Command {
   return new Command('guest-agent')
     .description('works inside the private network of "teredo exec" and "teredo attach"')
     .argument('[words...]', 'the program of the guest')
     .option('--attach <interface>', 'add this interface to the network')
+    .option('--sockets <number>', 'pass out a source of TCP sockets, and so many UDP sockets', Number)
     .passThroughOptions()
-    .action((words: string[], { attach }: { readonly attach?: string }) =>
-      process.exit(attach === undefined ? runAgent(words) : runAttachingAgent(attach)),
+    .action((words: string[], { attach, sockets }: AgentOptions) =>
+      process.exit(attach === undefined ? runAgent(words, sockets) : runAttachingAgent(attach)),
     );
 }

@@ -11,6 +11,7 @@ import {
   prepareMounts,
   prepareNetwork,
 } from '../../linux/guest/inside.ts';
+import { openTcpSource, openUdpSockets } from '../../linux/guest/socket-source.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { EnvironmentErrorCode } from '../errors.ts';
 import { KernelTunnelHost, prepareInterface } from '../kernel-tunnel-host.ts';
@@ -18,7 +19,7 @@ import { KernelTunnelHost, prepareInterface } from '../kernel-tunnel-host.ts';
 /** The agent's end of the channel, and the standard error of the guest's program: that of the agent is the client's. */
 export const [CHANNEL, PROGRAM_STDERR] = [3, 4];
 
-/** The agent's first message: its descriptors, or why there are none. */
+/** The agent's first message: its descriptors, or why there are none. Those behind the `names` are UDP sockets. */
 export type Hello =
   | { readonly isResolverNamed: boolean; readonly names: readonly string[] }
   | { readonly call: string; readonly code: string }
@@ -32,13 +33,15 @@ export interface Begin {
 
 /**
  * Runs inside a guest that was made for the program `words`: opens the descriptors that the client outside needs, and becomes the program. Returns only
- * when it cannot: with the exit status.
+ * when it cannot: with the exit status. `sockets`: the client outside gets a source of TCP sockets, too, and so many UDP sockets.
  */
-export function runAgent(words: readonly string[]): number {
+export function runAgent(words: readonly string[], sockets?: number): number {
   const isReady = sayHello(() => {
     prepareNetwork();
     const isResolverNamed = prepareMounts();
-    return { isResolverNamed, open: openGuestDescriptors() };
+    const open = openGuestDescriptors();
+    if (sockets === undefined) return { isResolverNamed, open };
+    return { isResolverNamed, open: { ...open, ...openTcpSource() }, udp: openUdpSockets(sockets) };
   });
   if (!isReady) return 1;
   const message = receiveMessage(CHANNEL);
@@ -74,17 +77,18 @@ function refuseSecondIpv6(host: KernelTunnelHost): void {
     throw new EnvironmentError('system', 'that network has native IPv6 already: it needs no Teredo');
 }
 
+interface Prepared {
+  readonly isResolverNamed: boolean;
+  readonly open: GuestDescriptors;
+  readonly udp?: readonly number[];
+}
+
 /** Sends the client the descriptors, or the reason why there are none; false then. */
-function sayHello(
-  prepare: () => { readonly isResolverNamed: boolean; readonly open: GuestDescriptors },
-): boolean {
+function sayHello(prepare: () => Prepared): boolean {
   try {
-    const { isResolverNamed, open } = prepare();
+    const { isResolverNamed, open, udp = [] } = prepare();
     const names = GUEST_DESCRIPTORS.filter((name) => open[name] !== undefined);
-    say(
-      { isResolverNamed, names },
-      names.map((name) => open[name]!),
-    );
+    say({ isResolverNamed, names }, [...names.map((name) => open[name]!), ...udp]);
     return true;
   } catch (error) {
     if (error instanceof SystemCallError) say({ call: error.call, code: error.code });

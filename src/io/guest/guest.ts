@@ -28,6 +28,7 @@ export type Exit = { readonly status: number } | { readonly signal: NodeJS.Signa
  */
 export class Guest {
   readonly descriptors: GuestDescriptors;
+  readonly udpSockets: readonly number[];
   /** A process inside, in the numbers of the host. */
   readonly pid: number;
   /** Programs in the guest ask the resolver of the guest. */
@@ -53,10 +54,15 @@ export class Guest {
     this.isResolverNamed = hello.isResolverNamed;
     this.pid = pid;
     this.descriptors = Object.fromEntries(hello.names.map((name, i) => [name, descriptors[i]!]));
+    this.udpSockets = descriptors.slice(hello.names.length);
   }
 
-  /** Makes a guest for a program, which waits until {@link run}. Rejects with an EnvironmentError. */
-  static make(program: OwnProgram, words: readonly string[]): Promise<Guest> {
+  /**
+   * Makes a guest for a program, which waits until {@link run}. `sockets`: with a source of TCP sockets, and so many UDP sockets. Rejects with an
+   * EnvironmentError.
+   */
+  static make(program: OwnProgram, words: readonly string[], sockets?: number): Promise<Guest> {
+    const options = sockets === undefined ? [] : ['--sockets', String(sockets)];
     const rights = isRoot() ? [] : ['--user', '--map-current-user', '--keep-caps'];
     const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child=KILL'];
     return Guest.begin([
@@ -65,7 +71,7 @@ export class Guest {
       ...['setpriv', '--pdeathsig', 'KILL', '--', 'unshare', ...rights, ...namespaces, '--'],
       // The first process of a process namespace, which ends all others.
       ...['sh', '-c', '"$@"; exit $?', 'sh'],
-      ...[...program, '--', ...words],
+      ...[...program, ...options, '--', ...words],
     ]);
   }
 

@@ -14,8 +14,8 @@ const [HEADER, IOVEC] = [64, 16];
 /** struct cmsghdr. */
 const CONTROL_HEADER = 16;
 const LONGEST = 4_096;
-/** Room for the credentials and some descriptors. */
-const CONTROL = 256;
+/** Room for the credentials and 253 descriptors, which the kernel allows: SCM_MAX_FD. */
+const CONTROL = 1_088;
 
 /** A message of the other end. */
 export interface Message {

@@ -28,7 +28,7 @@ const RESOLVER = 'nameserver 127.0.0.1\n';
 
 /**
  * The descriptors of a guest, in the order in which they are passed: `tun` is /dev/net/tun, `interface` an interface that exists already. A kernel
- * without nftables has no `rules`.
+ * without nftables has no `rules`. `listener` and `opener`: where the guest has a source of sockets.
  */
 export const GUEST_DESCRIPTORS = [
   'tun',
@@ -39,6 +39,8 @@ export const GUEST_DESCRIPTORS = [
   'dns',
   'dnsTcp',
   'rules',
+  'listener',
+  'opener',
 ] as const;
 export type GuestDescriptor = (typeof GUEST_DESCRIPTORS)[number];
 export type GuestDescriptors = Readonly<Partial<Record<GuestDescriptor, number | undefined>>>;
