@@ -18,6 +18,10 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
     `--server teredo.example.net "$(podman inspect --format '{{.State.Pid}}' web)"`,
     'the container "web" has IPv6',
   ],
+  proxy: [
+    '--server teredo.example.net --listen 127.0.0.1:1080',
+    'then "curl --proxy socks5h://127.0.0.1:1080 URL" reaches IPv6 hosts',
+  ],
   run: ['relay --limit peers.trusted=5000', 'runs the role in /etc/teredo/relay.toml, with another limit'],
   reload: ['relay', 'has the daemon "relay" take the changes in its file'],
   'config check': ['relay', 'finds all errors of /etc/teredo/relay.toml'],

@@ -107,10 +107,11 @@ function addEnvironment(command: Command, options: Options): void {
 
 function valueFlag(name: string, option: ValueOption<unknown>, whole: boolean): Option {
   const { kind, help, default: usual, required = false } = option;
+  const usualText = typeof usual === 'object' ? kind.textOf?.(usual)?.toString() : undefined;
   const flag = new Option(`--${flagOf(name, option)} ${kind.placeholder}`, help);
   if (kind.choices === undefined) flag.argParser(argument((text, before) => kind.parse(text, before)));
   else flag.choices(kind.choices);
-  if (usual !== undefined) flag.default(usual);
+  if (usual !== undefined) flag.default(usual, usualText);
   return flag.makeOptionMandatory(required && whole);
 }
 

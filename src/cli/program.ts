@@ -11,6 +11,7 @@ import { netcheckCommand } from './commands/netcheck.ts';
 import { peersCommand } from './commands/peers.ts';
 import { pingCommand } from './commands/ping.ts';
 import { VERSION } from '../daemon/http/version.ts';
+import { proxyCommand } from './commands/proxy.ts';
 import { readyCommand } from './commands/ready.ts';
 import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
@@ -38,6 +39,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     hostRelayCommand(finish),
     execCommand(finish),
     attachCommand(finish),
+    proxyCommand(finish),
     runCommand(finish),
     configCommand(),
     reloadCommand(finish),

@@ -1,6 +1,5 @@
 import { randomFillSync } from 'node:crypto';
 import { lstatSync, rmSync, rmdirSync } from 'node:fs';
-import { connect } from 'node:net';
 import { threadTimeMs } from '../io/thread-time.ts';
 import { keepOut } from '../io/unix-socket.ts';
 import { LimitHits } from '../core/limit-hits.ts';
@@ -19,12 +18,11 @@ import { SubordinateUids } from './subordinate-uids.ts';
 import { FairQueue } from './fair-queue.ts';
 import { HttpStream } from './http-stream.ts';
 import type { HttpHandler } from './http-stream.ts';
+import { isAlive } from './live-socket.ts';
 import { ListText, aroundList } from './list-text.ts';
 import { ProcessorBudget } from './processor-budget.ts';
 
 const MAX_CONNECTIONS = 32;
-/** A daemon that listens takes a connection at once, or is too busy for it. */
-const ALIVE_MS = 2_000;
 /** The file's permissions. Every user may look (status, peers); the handler refuses changes by others than root and the daemon's own user. */
 const MODE = 0o666;
 /** After answers to root and the daemon's own user the others of the process have this many times as long; and after answers to other users. */
@@ -328,23 +326,4 @@ function inodeOf(path: string): number {
   } catch {
     return NO_FILE; // EACCES, EIO, a folder on the way that is none any more
   }
-}
-
-/** Whether a process listens there; one that is too busy to take a connection does. Rejects where this user may not find out. */
-function isAlive(path: string): Promise<boolean> {
-  const file = lstatSync(path, { throwIfNoEntry: false });
-  if (file === undefined) return Promise.resolve(false);
-  if (!file.isSocket()) return Promise.reject(new Error(`${path} is in the way: it is no socket`));
-  return new Promise((resolve, reject) => {
-    const socket = connect(path);
-    socket.setTimeout(ALIVE_MS, () => socket.destroy(new Error('no answer')));
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EACCES' || error.code === 'EPERM') reject(error);
-      else resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
-    });
-  });
 }

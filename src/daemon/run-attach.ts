@@ -2,15 +2,12 @@ import { Guest } from '../io/guest/guest.ts';
 import { Target } from '../io/guest/target.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { signalled } from './guest-end.ts';
+import type { End } from './guest-end.ts';
 import { clientMaker, reachIn, whileQualified } from './guest-client.ts';
 import type { GuestValues } from './guest-client.ts';
 import { openLog, say } from './log.ts';
 import { ownProgram } from './own-program.ts';
-
-interface End {
-  readonly message: string;
-  readonly exitCode: ExitCode;
-}
 
 /** Gives the network of a process IPv6 through Teredo until the process ends, or a signal comes. */
 export async function runAttach(values: GuestValues, pid: number): Promise<ExitCode> {
@@ -42,16 +39,4 @@ export async function runAttach(values: GuestValues, pid: number): Promise<ExitC
   } finally {
     target.close();
   }
-}
-
-function signalled(): Promise<End> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-      process.on(signal, () =>
-        resolve({
-          message: `stopping: ${signal}`,
-          exitCode: signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK,
-        }),
-      );
-  });
 }

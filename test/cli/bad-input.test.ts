@@ -21,6 +21,8 @@ describe('usage: exit status 2', () => {
   test.for([
     [['client', '--server', '192.0.2.1', '--nonsense'], /unknown option '--nonsense'/],
     [['nonsense'], /unknown command 'nonsense'/],
+    [['proxy', '--server', '192.0.2.1', '--listen', '0.0.0.0:1080'], /other hosts reach 0\.0\.0\.0:1080/],
+    [['proxy', '--server', '192.0.2.1', '--listen', 'unix:'], /option '--listen.*no path of a socket/],
     [['client'], /required option '--server/],
     [['client', '--servr', 'a'], /unknown option '--servr'\n.*Did you mean --server\?/],
     [['client', '--Server', 'a'], /unknown option '--Server'\n.*Did you mean --server\?/],

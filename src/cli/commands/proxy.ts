@@ -1,0 +1,13 @@
+import { Command } from 'commander';
+import { runProxy } from '../../daemon/run-proxy.ts';
+import { PROXY_OPTIONS } from '../../runtime/settings/proxy-options.ts';
+import { addOptions, valuesOf } from '../flags.ts';
+
+/** `teredo proxy` */
+export function proxyCommand(finish: (exitCode: number) => void): Command {
+  const command = new Command('proxy').description(
+    'a SOCKS5 and HTTP proxy by which programs reach IPv6 hosts, without root',
+  );
+  addOptions(command, PROXY_OPTIONS);
+  return command.action(async () => finish(await runProxy(valuesOf(command, PROXY_OPTIONS))));
+}

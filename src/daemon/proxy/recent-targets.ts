@@ -1,0 +1,64 @@
+import { formatHost } from '../../wire/proxy-target.ts';
+import type { TargetHost } from '../../wire/proxy-target.ts';
+import type { Address, Resolver } from './resolver.ts';
+
+/** Hosts that may answer; the one that was added first makes room. */
+const MOST_HOSTS = 1_024;
+/** Names whose address is kept, and for how long. */
+const [MOST_NAMES, NAME_MS] = [64, 60_000];
+/** Names of one client that are looked up at the same time: datagrams to others are lost. */
+const MOST_LOOKUPS = 16;
+
+/** The hosts that one client has sent datagrams to. */
+export class RecentTargets {
+  private readonly resolver: Pick<Resolver, 'addressesOf'>;
+  private readonly hosts = new Set<string>();
+  private readonly names = new Map<
+    string,
+    { readonly address: Promise<Address | undefined>; readonly until: number }
+  >();
+  private lookups = 0;
+
+  constructor(resolver: Pick<Resolver, 'addressesOf'>) {
+    this.resolver = resolver;
+  }
+
+  note(host: Address, port: number): void {
+    const key = keyOf(host, port);
+    if (this.hosts.has(key)) return;
+    if (this.hosts.size >= MOST_HOSTS) dropFirst(this.hosts);
+    this.hosts.add(key);
+  }
+
+  has(host: Address, port: number): boolean {
+    return this.hosts.has(keyOf(host, port));
+  }
+
+  /** The address of a host, the same for all datagrams of a while. Undefined: it has none. */
+  async addressOf(host: TargetHost): Promise<Address | undefined> {
+    if (host.kind !== 'name') return host;
+    const kept = this.names.get(host.name);
+    if (kept !== undefined && kept.until > performance.now()) return await kept.address;
+    if (this.lookups >= MOST_LOOKUPS) return undefined;
+    this.lookups++;
+    const address = this.resolver.addressesOf(host).then((found) => {
+      this.lookups--;
+      return typeof found === 'string' ? undefined : found[0];
+    });
+    this.names.delete(host.name);
+    if (this.names.size >= MOST_NAMES) dropFirst(this.names);
+    this.names.set(host.name, { address, until: performance.now() + NAME_MS });
+    return await address;
+  }
+}
+
+function keyOf(host: Address, port: number): string {
+  return `${formatHost(host)} ${port}`;
+}
+
+function dropFirst<T>(all: Set<T> | Map<T, unknown>): void {
+  for (const first of all.keys()) {
+    all.delete(first);
+    return;
+  }
+}

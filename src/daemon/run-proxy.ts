@@ -1,0 +1,86 @@
+import type { ExitCode } from './exit-codes.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
+import { runGuestService } from './guest-service.ts';
+import type { Service } from './guest-service.ts';
+import type { GuestNetwork } from '../io/guest/guest-network.ts';
+import { placeInWords } from '../runtime/settings/proxy-place.ts';
+import type { ProxyPlace } from '../runtime/settings/proxy-place.ts';
+import type { PROXY_OPTIONS } from '../runtime/settings/proxy-options.ts';
+import type { Values } from '../runtime/settings/option.ts';
+import { openLog, say } from './log.ts';
+import type { RequiredCredentials } from './proxy/credentials.ts';
+import { Destinations } from './proxy/destinations.ts';
+import { Dialer } from './proxy/dialer.ts';
+import { ProxyListener } from './proxy/listener.ts';
+import { requiredCredentials } from './proxy/required-credentials.ts';
+import { ProxyServer } from './proxy/proxy-server.ts';
+import { Resolver } from './proxy/resolver.ts';
+import { UdpRelays } from './proxy/udp-relays.ts';
+
+export type ProxyValues = Values<typeof PROXY_OPTIONS>;
+
+/** UDP associations at the same time. A message of the agent has room for their sockets. */
+export const MOST_ASSOCIATIONS = 200;
+
+/** Runs a proxy, by which programs reach IPv6 hosts through Teredo, until a signal comes. */
+export async function runProxy(values: ProxyValues): Promise<ExitCode> {
+  await openLog(values);
+  const required = requiredCredentials(values);
+  const listener = await openListener(values.listen, required !== undefined);
+  try {
+    const client = { ...values, listen: undefined, listenToken: undefined };
+    return await runGuestService(client, MOST_ASSOCIATIONS, async (network, address) =>
+      serve(listener, values, network, required, address),
+    );
+  } finally {
+    listener.close();
+  }
+}
+
+function serve(
+  listener: ProxyListener,
+  { listen, ipv6Only, allowPrivate }: ProxyValues,
+  network: GuestNetwork,
+  required: RequiredCredentials | undefined,
+  address: string,
+): Service {
+  const resolver = new Resolver(ipv6Only === true);
+  const destinations = new Destinations(allowPrivate === true);
+  const dialer = new Dialer(network, resolver, destinations);
+  const udp = new UdpRelays({ network, resolver, destinations, hasIpv4: ipv6Only !== true });
+  const server = new ProxyServer(listener, { required, dialer, udp });
+  const place = placeInWords(listen.kind === 'tcp' ? { ...listen, port: listener.port ?? 0 } : listen);
+  const clients = required === undefined ? 'programs of this user' : 'all that give user and password';
+  return {
+    message: `the proxy at ${place} (SOCKS5 and HTTP) serves ${clients}; its IPv6 address is ${address}`,
+    close: () => server.close(),
+  };
+}
+
+async function openListener(place: ProxyPlace, isOpen: boolean): Promise<ProxyListener> {
+  let isSaid = false;
+  const onUnknown = (): void => {
+    if (!isSaid)
+      say(
+        'warning',
+        'a client is refused: the kernel does not name its user; "--listen unix:PATH" needs no name',
+      );
+    isSaid = true;
+  };
+  try {
+    return await ProxyListener.open(place, isOpen, onUnknown);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isForbidden = code === 'EACCES' || code === 'EPERM';
+    throw new CommandFailure(
+      isForbidden ? EXIT.NOT_PERMITTED : EXIT.FAILED,
+      `cannot listen at ${placeInWords(place)}: ${REASONS[code ?? ''] ?? message}`,
+    );
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program uses that port: name another one with --listen',
+  EADDRNOTAVAIL: 'this host does not have that address',
+  EACCES: 'this user may not',
+};

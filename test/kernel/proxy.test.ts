@@ -1,0 +1,76 @@
+/** `teredo proxy`: programs reach IPv6 hosts by SOCKS5 and HTTP, without root. */
+import { expect, test } from 'vitest';
+import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
+import type { Namespace, Running } from '../../src/lab/index.ts';
+import { makeUser } from '../support/guest.ts';
+import type { User } from '../support/guest.ts';
+import { PROXY, programOf, serviceOf } from '../support/proxy.ts';
+import { startRelay, startServer } from '../support/roles.ts';
+
+const PORT = 8_000;
+/** An HTTP server that answers with the address of the asker. */
+const WEB =
+  `require('http').createServer((q, s) => s.end(q.socket.remoteAddress + '\\n')).listen(${PORT}, '::', ` +
+  `() => console.log('listening'))`;
+const HOSTS = [`${NATIVE_ADDRESS} six.example`, `${SERVER_ADDRESS} four.example`, `127.0.0.1 trap.example`];
+
+interface Lab {
+  readonly net: Internet;
+  readonly host: Namespace;
+  readonly user: User;
+}
+
+async function lab(): Promise<Lab> {
+  const net = new Internet();
+  const host = net.site('a', 'port-restricted').client;
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS);
+  for (const web of [net.native, net.server])
+    await web.spawn(process.execPath, ['-e', WEB]).waitFor(/listening/);
+  return { net, host, user: makeUser() };
+}
+
+async function curl({ host, user }: Lab, ...words: string[]): Promise<{ status: number; output: string }> {
+  const running: Running = programOf(
+    host,
+    user,
+    'curl',
+    '--silent',
+    '--show-error',
+    '--max-time',
+    '8',
+    ...words,
+  );
+  return { status: (await running.exited) as number, output: running.output };
+}
+
+test('SOCKS5 and HTTP: names and addresses, IPv6 through Teredo and IPv4 from the host', async () => {
+  const run = await lab();
+  await using _ = run.net;
+  const proxy = serviceOf(run.host, run.user, ['proxy'], HOSTS);
+  await proxy.waitFor(/the proxy at 127\.0\.0\.1:1080 .* serves programs of this user/);
+  const ways = [
+    ['--socks5-hostname', PROXY],
+    ['--proxytunnel', '--proxy', PROXY],
+    ['--proxy', PROXY],
+  ];
+  for (const way of ways)
+    for (const target of ['six.example', `[${NATIVE_ADDRESS}]`]) {
+      const answer = await curl(run, ...way, `http://${target}:${PORT}/`);
+      expect(answer, `${way.join(' ')} ${target}`).toMatchObject({ status: 0 });
+      expect(answer.output).toMatch(/^2001:0:/);
+    }
+  const ipv4 = await curl(run, '--socks5-hostname', PROXY, `http://four.example:${PORT}/`);
+  expect(ipv4).toMatchObject({ status: 0, output: expect.stringMatching(/^::ffff:/) as string });
+  const trap = await curl(run, '--socks5-hostname', PROXY, `http://trap.example:${PORT}/`);
+  expect(trap.output).toMatch(/\(2\)/); // RFC 1928: not allowed by ruleset
+  const stranger = await curl(
+    { ...run, user: makeUser(65_533) },
+    '--socks5-hostname',
+    PROXY,
+    `http://six.example:${PORT}/`,
+  );
+  expect(stranger.status).not.toBe(0);
+  proxy.kill('SIGTERM');
+  expect(await proxy.exited, proxy.output).toBe(0);
+});
