@@ -57,6 +57,23 @@ test('changes are said at most once a second, and the last one always', () => {
   ]);
 });
 
+test.each([true, false])(
+  'a change that the host does not announce is said, too; ready before: %s',
+  (isReady) => {
+    const role = notices();
+    role.state = { isReady, words: 'before' };
+    role.of.begin();
+    vi.advanceTimersByTime(60_000);
+    role.state = { isReady: !isReady, words: 'after' };
+    vi.advanceTimersByTime(10_000);
+    expect(said().toSorted(byText)).toEqual(['READY=1', 'STATUS=after', 'STATUS=before']);
+    vi.advanceTimersByTime(60_000);
+    expect(said()).toHaveLength(3);
+  },
+);
+
+const byText = (a: string, b: string): number => a.localeCompare(b);
+
 test('nothing is said before the role runs, nor after its end', () => {
   const role = notices();
   role.of.changed();

@@ -4,8 +4,10 @@ import type { Readiness } from './readiness.ts';
 
 /** A role that cannot serve yet counts as started after this time: its state says the reason. */
 const PATIENCE_MS = 10_000;
-/** The least time between two looks at the state of a role that is ready. */
+/** The least time between two looks at the state of a role. */
 const SPACING_MS = 1_000;
+/** The most between two looks: a role notices some changes of the host only when it is asked, as that of IPv6 forwarding. */
+const LONGEST_MS = 5_000;
 
 /** Tells the service manager when the role is ready, and its state in words whenever that changes. */
 export class ServiceNotices {
@@ -13,8 +15,8 @@ export class ServiceNotices {
   private isReadySaid = false;
   private wordsSaid = '';
   private patience: NodeJS.Timeout | undefined;
-  private spacing: NodeJS.Timeout | undefined;
-  private isChanged = false;
+  private next: NodeJS.Timeout | undefined;
+  private lookedAt = -Infinity;
   private closed = false;
 
   constructor(look: () => Readiness) {
@@ -31,26 +33,29 @@ export class ServiceNotices {
   /** The state may have changed. Nothing is sent before {@link begin}. */
   changed(): void {
     if (this.patience === undefined || this.closed) return;
-    this.isChanged = true;
-    if (this.spacing === undefined || !this.isReadySaid) this.report();
+    const left = this.lookedAt + SPACING_MS - performance.now();
+    if (left <= 0 || !this.isReadySaid) this.report();
+    else this.reportIn(left);
   }
 
   /** The role ends. */
   close(): void {
     this.closed = true;
     clearTimeout(this.patience);
-    clearTimeout(this.spacing);
+    clearTimeout(this.next);
     notifySystemd('STOPPING=1');
   }
 
   private report(): void {
-    clearTimeout(this.spacing);
-    this.isChanged = !survive(() => this.sayState());
-    this.spacing = setTimeout(() => {
-      this.spacing = undefined;
-      if (this.isChanged) this.report();
-    }, SPACING_MS);
-    this.spacing.unref();
+    this.lookedAt = performance.now();
+    const isSaid = survive(() => this.sayState());
+    this.reportIn(isSaid ? LONGEST_MS : SPACING_MS);
+  }
+
+  private reportIn(ms: number): void {
+    clearTimeout(this.next);
+    this.next = setTimeout(() => this.report(), ms);
+    this.next.unref();
   }
 
   private sayState(): void {
