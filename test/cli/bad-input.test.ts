@@ -1,10 +1,11 @@
 /** Bad input of a user gets one clear line that says what to do, and the right exit status. */
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { NOBODY, PROGRAM_AS_NOBODY, asNobody, openFolder } from '../support/nobody.ts';
 import { PROGRAM } from '../support/roles.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -204,37 +205,25 @@ describe.runIf(isRoot)('environment', () => {
     expect(status).toBe(1);
   });
 
-  test('a folder for control sockets that is not to be written: exit status 4', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'teredo-root-'));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    const { status, stderr } = spawnSync(
-      'setpriv',
-      ['--reuid=65534', '--clear-groups', '--', process.execPath, PROGRAM, 'host-relay'],
-      { encoding: 'utf8', env: { ...process.env, TEREDO_RUNTIME_DIR: folder }, timeout: 20_000 },
-    );
+  const [command, ...words] = PROGRAM_AS_NOBODY;
+
+  test('a folder for control sockets that is not to be written: exit status 4', asNobody, () => {
+    const { status, stderr } = spawnSync(command, [...words, 'host-relay'], {
+      encoding: 'utf8',
+      env: { ...process.env, TEREDO_RUNTIME_DIR: openFolder() },
+      timeout: 20_000,
+    });
     expect(stderr).toMatch(/cannot open a control socket in .*EACCES.*TEREDO_RUNTIME_DIR/);
     expect(status).toBe(4);
   });
 
-  test('not root: exit status 4, with the capability', () => {
-    const { status, stderr } = spawnSync(
-      'setpriv',
-      [
-        '--reuid',
-        '65534',
-        '--clear-groups',
-        '--',
-        process.execPath,
-        PROGRAM,
-        'client',
-        '--server',
-        '127.0.0.1',
-      ],
-      {
-        encoding: 'utf8',
-        env: { ...process.env, TEREDO_RUNTIME_DIR: join(tmpdir(), `teredo-nobody-${process.pid}`) },
-      },
-    );
+  test('not root: exit status 4, with the capability', asNobody, () => {
+    const folder = openFolder();
+    chownSync(folder, NOBODY, NOBODY);
+    const { status, stderr } = spawnSync(command, [...words, 'client', '--server', '127.0.0.1'], {
+      encoding: 'utf8',
+      env: { ...process.env, TEREDO_RUNTIME_DIR: folder },
+    });
     expect(stderr).toMatch(/needs root or CAP_NET_ADMIN/);
     expect(status).toBe(4);
   });

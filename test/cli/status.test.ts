@@ -1,21 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { networkNamespace } from '../../src/control/network-namespace.ts';
 import { eventually } from '../support/eventually.ts';
+import { PROGRAM_AS_NOBODY, asNobody, openFolder } from '../support/nobody.ts';
 import { faultsOf } from '../support/strict-schema.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 
 /** A folder of control sockets: by name, the answer of the daemon there; undefined: nothing, ever; null: it hangs up. */
 async function daemons(answers: Readonly<Record<string, object | undefined | null>>): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'teredo-status-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = openFolder();
   for (const [name, result] of Object.entries(answers)) await daemonAt(join(folder, `${name}.sock`), result);
   return folder;
 }
@@ -35,10 +34,10 @@ async function daemonAt(path: string, result: object | undefined | null): Promis
 async function teredo(
   folder: string,
   args: readonly string[],
-  how: { readonly closeOutput?: boolean; readonly as?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  how: { readonly closeOutput?: boolean; readonly isNobody?: boolean; readonly env?: NodeJS.ProcessEnv } = {},
 ) {
-  const user = how.as === undefined ? [] : ['setpriv', '--reuid', how.as, '--clear-groups', '--'];
-  const [command, ...words] = [...user, process.execPath, PROGRAM, ...args];
+  const program = how.isNobody === true ? PROGRAM_AS_NOBODY : [process.execPath, PROGRAM];
+  const [command, ...words] = [...program, ...args];
   const child = spawn(command!, words, {
     env: { ...process.env, TEREDO_RUNTIME_DIR: folder, ...how.env },
   });
@@ -80,24 +79,20 @@ test('a reader that has read enough may close the pipe: no trace of an error', a
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
-test(
-  'a socket that is not ours to open hides none of the others',
-  { skip: process.getuid?.() !== 0 },
-  async () => {
-    const folder = await daemons({ answering, private: answering });
-    chmodSync(folder, 0o755);
-    chmodSync(join(folder, 'answering.sock'), 0o666);
-    chmodSync(join(folder, 'private.sock'), 0o600);
-    const all = await teredo(folder, ['status', '--json'], { as: '65534' });
-    expect(all.stdout).toContain('"answering"');
-    expect(all.stderr).toMatch(/^not permitted to open .*private\.sock: ask as its owner or as root\n$/);
-    expect(all.code).toBe(4);
-    expect(await teredo(folder, ['status', 'private'], { as: '65534' })).toMatchObject({
-      code: 4,
-      stdout: '',
-    });
-  },
-);
+test('a socket that is not ours to open hides none of the others', asNobody, async () => {
+  const folder = await daemons({ answering, private: answering });
+  chmodSync(folder, 0o755);
+  chmodSync(join(folder, 'answering.sock'), 0o666);
+  chmodSync(join(folder, 'private.sock'), 0o600);
+  const all = await teredo(folder, ['status', '--json'], { isNobody: true });
+  expect(all.stdout).toContain('"answering"');
+  expect(all.stderr).toMatch(/^not permitted to open .*private\.sock: ask as its owner or as root\n$/);
+  expect(all.code).toBe(4);
+  expect(await teredo(folder, ['status', 'private'], { isNobody: true })).toMatchObject({
+    code: 4,
+    stdout: '',
+  });
+});
 
 const client = { ...answering, role: 'client', name: 'client' };
 
@@ -126,13 +121,11 @@ test.for([
   expect((await teredo(folder, ['status', 'answering'])).code).toBe(0);
 });
 
-const asRoot = { skip: process.getuid?.() !== 0 };
-
-test('a folder that cannot be read is said to be so: exit status 4, with --json too', asRoot, async () => {
+test('a folder that cannot be read is said to be so: exit status 4, with --json too', asNobody, async () => {
   const folder = await daemons({ answering });
   chmodSync(folder, 0o700);
   // Daemons of other tests may run in /run/teredo: without a name these answer.
-  await expect(teredo(folder, ['status'], { as: '65534' })).resolves.toMatchObject({
+  await expect(teredo(folder, ['status'], { isNobody: true })).resolves.toMatchObject({
     stderr: expect.stringContaining(`not permitted to look for daemons in ${folder}`) as string,
   });
   for (const args of [
@@ -140,7 +133,7 @@ test('a folder that cannot be read is said to be so: exit status 4, with --json 
     ['status', 'answering', '--json'],
     ['peers', 'answering'],
   ]) {
-    const { code, stdout, stderr } = await teredo(folder, args, { as: '65534' });
+    const { code, stdout, stderr } = await teredo(folder, args, { isNobody: true });
     expect([code, stdout], args.join(' ')).toEqual([4, '']);
     expect(stderr).toContain(`not permitted to look for daemons in ${folder}: ask as its owner or as root`);
   }
@@ -148,10 +141,9 @@ test('a folder that cannot be read is said to be so: exit status 4, with --json 
 
 test(
   'so is a folder of another account where all users can make folders: exit status 1',
-  asRoot,
+  asNobody,
   async () => {
-    const shared = mkdtempSync(join(tmpdir(), 'teredo-status-'));
-    onTestFinished(() => rmSync(shared, { recursive: true, force: true }));
+    const shared = openFolder();
     chmodSync(shared, 0o1777);
     mkdirSync(join(shared, 'teredo'));
     chownSync(join(shared, 'teredo'), 65533, 65533);
@@ -162,7 +154,7 @@ test(
       ['status', 'answering'],
       ['status', 'answering', '--json'],
     ]) {
-      const { code, stderr } = await teredo('', args, { as: '65534', env });
+      const { code, stderr } = await teredo('', args, { isNobody: true, env });
       expect(code).toBe(1);
       expect(stderr).toContain(
         `${shared}/teredo belongs to another account, or others may write into it: daemons there are not asked`,
@@ -410,6 +402,27 @@ test('--watch gives the terminal back while it is stopped', async () => {
   });
   child.process.stdin!.write('INT\n');
   await child.until(() => count('\u001b[?25h\u001b[?1049l') === 2);
+  child.process.stdin!.end();
+});
+
+test('--watch leaves the terminal alone in the background, and has it in the foreground', async () => {
+  let asked = 0;
+  const counted = { toJSON: () => (asked++, running) };
+  const folder = await daemons({ answering: counted });
+  const inShell = `set -m; ${process.execPath} ${PROGRAM} status --watch & while read W; do $W; done`;
+  const child = watching(['-qefc', `sh -c '${inShell}'`, '/dev/null'], folder, 'script');
+  await eventually(() => expect(asked).toBeGreaterThan(1));
+  expect(child.text()).not.toContain('\u001b');
+  child.process.stdin!.write('fg\n');
+  await child.until((text) => text.includes('\u001b[?1049h'));
+  child.process.stdin!.write('\u001a'); // Ctrl-Z
+  await child.until((text) => text.includes('\u001b[?1049l'));
+  const before = child.text().split('\u001b[?1049h').length;
+  child.process.stdin!.write('bg\n');
+  const askedBefore = asked;
+  await eventually(() => expect(asked).toBeGreaterThan(askedBefore + 1));
+  expect(child.text().split('\u001b[?1049h')).toHaveLength(before);
+  child.process.stdin!.write('kill %1\n');
   child.process.stdin!.end();
 });
 

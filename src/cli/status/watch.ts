@@ -2,6 +2,7 @@ import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
 import type { ExitCode } from '../../daemon/exit-codes.ts';
 import { printLine } from '../output.ts';
 import type { Look } from './sample.ts';
+import { isInForeground } from './foreground.ts';
 import { Screen } from './screen.ts';
 
 /** How often `--watch` looks. */
@@ -22,8 +23,8 @@ export function printFrame({ lines, complaints }: Frame): void {
 }
 
 /**
- * Looks every second until a signal ends it, with the exit status of the last look. A terminal is redrawn in place; other outputs get one look
- * after the other. The first look has to succeed.
+ * Looks every second until a signal ends it, with the exit status of the last look. A terminal is redrawn in place, unless another job has it; other
+ * outputs get one look after the other. The first look has to succeed.
  */
 export async function watch(
   lookOnce: (before: Look | undefined) => Promise<Look>,
@@ -44,7 +45,7 @@ export async function watch(
     for (let frame = frameOf(last); ;) {
       exitCode = frame.exitCode;
       if (screen === undefined) printFrame(frame);
-      else screen.draw([...frame.lines, ...frame.complaints]);
+      else if (isInForeground()) screen.draw([...frame.lines, ...frame.complaints]);
       await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
       try {
         last = await lookOnce(last);
