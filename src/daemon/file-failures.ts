@@ -1,8 +1,8 @@
 /** Why a file of the operator cannot be read, in words and with an exit status. */
 import { accessSync, constants } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { CommandFailure, EXIT } from './exit-codes.ts';
-import { readableForUnit } from './unit-account.ts';
+import { MOVE_FOR_UNIT, foldersAbove, hiddenFromUnit, readableForUnit } from './unit-account.ts';
 
 /** The operator has given a path that no file can have, or another kind of file. */
 const WRONG_PATHS: Readonly<Record<string, string>> = {
@@ -27,20 +27,15 @@ export function failureToRead(file: string, { code = '', message }: NodeJS.Errno
 function notPermitted(file: string): string {
   const folder = closedFolder(file);
   const right = folder === undefined ? 'the right to read it' : `the right to enter ${folder} (x)`;
-  const unit = folder === undefined ? `; for the systemd unit: ${readableForUnit(file)}` : '';
-  return `not permitted to read ${file}: uid ${process.geteuid?.()} needs ${right}${unit}`;
+  const isMoved = folder !== undefined || hiddenFromUnit(file) !== undefined;
+  const unit = isMoved ? MOVE_FOR_UNIT : readableForUnit(file);
+  return `not permitted to read ${file}: uid ${process.geteuid?.()} needs ${right}; for the systemd unit: ${unit}`;
 }
 
 /** The highest folder above the file that this user may not enter. */
 function closedFolder(file: string): string | undefined {
   const folders = foldersAbove(resolve(file));
   return folders.find((folder) => !mayEnter(folder));
-}
-
-/** The highest first. */
-function foldersAbove(path: string): string[] {
-  const above = dirname(path);
-  return above === path ? [] : [...foldersAbove(above), above];
 }
 
 function mayEnter(folder: string): boolean {

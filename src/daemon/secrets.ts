@@ -3,6 +3,7 @@ import { toHex } from '../wire/index.ts';
 import { faultOfClientId, faultOfSecret } from '../runtime/settings/rules.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { readOperatorFile } from './read-file.ts';
+import { inShell } from './in-shell.ts';
 import { readableForUnit } from './unit-account.ts';
 
 /** A server may have many clients with keys. */
@@ -63,7 +64,7 @@ export function readKeys(
 function readText(file: string, warn: Warn): string {
   return readOperatorFile(file, FILE_OF_KEYS, () =>
     warn(
-      `all users of this host can read the keys in ${file}: chmod 600 ${file}, or for the systemd unit: ${readableForUnit(file)}`,
+      `all users of this host can read the keys in ${file}: chmod 600 ${inShell(file)}, or for the systemd unit: ${readableForUnit(file)}`,
     ),
   );
 }

@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { PROGRAM_AS_NOBODY, asNobody, openFolder } from '../support/nobody.ts';
 import { PROGRAM } from '../support/roles.ts';
 
 function folderWith(name: string, ...lines: string[]): string {
@@ -109,24 +110,24 @@ test('a file that other accounts may write is refused', () => {
   expect([status, stderr]).toEqual([2, expect.stringContaining('other accounts may write into')]);
 });
 
-const asRoot = { skip: process.getuid?.() !== 0 };
-
-test('a file that the user may not read is not permitted (4), and no wrong configuration', asRoot, () => {
-  const folder = folderWith('home.toml', ...CLIENT);
+test('a file that the user may not read is not permitted (4), and no wrong configuration', asNobody, () => {
+  const folder = openFolder();
   const file = join(folder, 'home.toml');
-  const user = ['--reuid=65534', '--regid=65534', '--clear-groups', '--'];
   const run = () => {
-    const words = [...user, process.execPath, PROGRAM, 'run', file];
-    const { status, stderr } = spawnSync('setpriv', words, { encoding: 'utf8', timeout: 20_000 });
+    const [command, ...words] = PROGRAM_AS_NOBODY;
+    const { status, stderr } = spawnSync(command, [...words, 'run', file], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
     return [status, stderr];
   };
-  chmodSync(folder, 0o755);
-  chmodSync(file, 0o600);
+  writeFileSync(file, `${CLIENT.join('\n')}\n`, { mode: 0o600 });
   const readable = `chown root:teredo ${file} && chmod 640 ${file}`;
   const begin = `teredo: not permitted to read ${file}: uid 65534 needs the right to`;
   expect(run()).toEqual([4, `${begin} read it; for the systemd unit: ${readable}\n`]);
   chmodSync(folder, 0o700);
-  expect(run()).toEqual([4, `${begin} enter ${folder} (x)\n`]);
+  const moved = 'for the systemd unit: move the file to /etc/teredo';
+  expect(run()).toEqual([4, `${begin} enter ${folder} (x); ${moved}\n`]);
 });
 
 test('a required option may come from the environment', () => {

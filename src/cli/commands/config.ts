@@ -5,8 +5,9 @@ import type { GivenValues } from '../../daemon/configuration/layers.ts';
 import { configurationPath } from '../../daemon/configuration/path.ts';
 import { ROLES } from '../../daemon/configuration/roles.ts';
 import { inWords } from '../../daemon/configuration/words.ts';
-import { UNIT_ACCOUNT, readableForUnit, unreadableFor } from '../../daemon/unit-account.ts';
+import { UNIT_ACCOUNT, obstaclesOf } from '../../daemon/unit-account.ts';
 import type { Options } from '../../runtime/settings/option.ts';
+import { printable } from '../../runtime/settings/quoted.ts';
 import { printColumns, printJson, printLine } from '../output.ts';
 import { CONFIGURATION, parserOf, withFlagsOfRole } from './run.ts';
 
@@ -32,8 +33,13 @@ function checkCommand(): Command {
       printLine(`${path}: no errors, a ${role}${name === undefined ? '' : ` "${name}"`}`);
       for (const note of notesOnEnvironment(role, layers[0]!.values, process.env))
         process.stderr.write(`note: ${note}\n`);
-      for (const file of unreadableFor(UNIT_ACCOUNT, [path, ...filesIn(ROLES[role].options, values)]))
-        process.stderr.write(`warning: the systemd unit may not read ${file}: ${readableForUnit(file)}\n`);
+      for (const { file, reason } of obstaclesOf(UNIT_ACCOUNT, [
+        path,
+        ...filesIn(ROLES[role].options, values),
+      ]))
+        process.stderr.write(
+          `warning: the systemd unit cannot read ${printable(file)}: ${printable(reason)}\n`,
+        );
     });
 }
 

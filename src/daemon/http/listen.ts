@@ -4,6 +4,7 @@ import type { ListenAddress } from '../../runtime/settings/rules.ts';
 import { parseIpv4, parseIpv6 } from '../../wire/index.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { readOperatorFile } from '../read-file.ts';
+import { inShell } from '../in-shell.ts';
 import { readableForUnit } from '../unit-account.ts';
 import { NO_TOKEN } from './rules.ts';
 import type { HttpRules } from './rules.ts';
@@ -57,7 +58,7 @@ function readToken(file: string): string {
   const token = readOperatorFile(file, FILE_OF_TOKEN, () => (isReadableByAll = true)).trim();
   if (isReadableByAll)
     refuse(
-      `can be read by all users of this host: chmod 600 ${file}, or for the systemd unit: ${readableForUnit(file)}`,
+      `can be read by all users of this host: chmod 600 ${inShell(file)}, or for the systemd unit: ${readableForUnit(file)}`,
     );
   if (!/^[\w.~+/-]+=*$/.test(token)) refuse('is no token: want one line of letters, digits and -._~+/');
   if (bitsOf(token) < TOKEN_BITS)
