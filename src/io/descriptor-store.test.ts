@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import koffi from 'koffi';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { DescriptorLimit } from '../../test/support/descriptor-limit.ts';
 import { sys } from '../linux/libc.ts';
 import { TunDevice } from '../linux/tun.ts';
 import { UdpSocket } from '../linux/udp.ts';
@@ -109,12 +110,16 @@ function inNewNamespace<T>(part: () => T): T {
   const unshare = libc.func('int unshare(int)') as (flags: number) => number;
   const setns = libc.func('int setns(int, int)') as (fd: number, kind: number) => number;
   const own = openSync('/proc/thread-self/ns/net', 'r');
+  const goBack = (): void => {
+    const isBack = setns(own, CLONE_NEWNET) === 0;
+    closeSync(own);
+    if (!isBack) throw new Error('the tests that follow would run in the new network namespace');
+  };
   try {
     if (unshare(CLONE_NEWNET) < 0) throw new Error('there is no new network namespace');
     return part();
   } finally {
-    setns(own, CLONE_NEWNET);
-    closeSync(own);
+    goBack();
   }
 }
 
@@ -153,6 +158,19 @@ test.each([
   expect(new Set(store.removed)).toEqual(new Set(names));
   expect([store.isEmpty, store.links]).toEqual([true, []]);
   expect(passed.some((one) => isOpen(one.fd))).toBe(false);
+});
+
+test('where no descriptor is free to examine it, a socket counts as one that does not fit', async () => {
+  vi.stubEnv('NOTIFY_SOCKET', '');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { fd, port } = leftSocket();
+  const limit = new DescriptorLimit();
+  await limit.begin();
+  const places = { primary: { address: LOOPBACK, port }, keepsLinks: true };
+  const store = new DescriptorStore([{ name: 'primary', fd }], places);
+  await limit.end();
+  expect(store.removed).toEqual(['primary']);
+  expect(isOpen(fd)).toBe(false);
 });
 
 test('a first start has nothing to remove', () => {

@@ -108,9 +108,13 @@ export function isSocketOf(fd: number, family: number, protocol: number): boolea
   return isThis && isOfThisNamespace(fd);
 }
 
-/** Whether a socket is of this process's network namespace; true if the kernel does not say (before 5.14). */
+/**
+ * Whether a socket is of this process's network namespace; true if the kernel does not say (before 5.14). False if the system gives no socket for
+ * the comparison.
+ */
 function isOfThisNamespace(fd: number): boolean {
-  const own = openSocket(AF_INET, SOCK_DGRAM);
+  const own = sys.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (own < 0) return false;
   try {
     return namespaceCookie(fd) === namespaceCookie(own);
   } finally {
