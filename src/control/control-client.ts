@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { ControlError, controlErrorOf } from './control-error.ts';
+import { UNPRINTABLE } from '../runtime/settings/quoted.ts';
 import { controlPath, controlSockets, searchDirectories } from './control-path.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 
@@ -131,7 +132,7 @@ export function parseForeign(text: string): unknown {
   // JSON has control characters below U+0020 in escaped form only.
   const isPlain = !/\\[bfnrtu]|[\u007f-\u009f]/.test(text);
   const clean = (_: string, value: unknown): unknown =>
-    typeof value === 'string' ? value.replaceAll(/\p{Cc}/gu, '\ufffd') : value;
+    typeof value === 'string' ? value.replaceAll(UNPRINTABLE, '\ufffd') : value;
   try {
     return JSON.parse(text, isPlain ? undefined : clean);
   } catch {

@@ -1,11 +1,19 @@
 import { inspect } from 'node:util';
 
+/** Characters that move the cursor, end the line, change the order of its signs, or are not seen. */
+export const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 /** Any value in a message, text in double quotes. Callers without types may give values of any kind. */
 export function quoted(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Infinity }).replace(/^'(.*)'$/, '"$1"');
+  return printable(inspect(value, { depth: 0, breakLength: Infinity }).replace(/^'(.*)'$/s, '"$1"'));
 }
 
-/** Text from outside in a message: control characters are escaped, so that it stays one line and does nothing to a terminal. */
+/** Text from outside in a message: unprintable characters are escaped, so that it stays one line and does nothing to a terminal. */
 export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (character) => inspect(character).slice(1, -1));
+  return text.replaceAll(UNPRINTABLE, escaped);
+}
+
+function escaped(character: string): string {
+  const known = inspect(character).slice(1, -1);
+  return known === character ? `\\u{${character.codePointAt(0)!.toString(16)}}` : known;
 }
