@@ -18,7 +18,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   '<host[,host...]>': 'teredo.example',
   '<host[:port]>': 'relay.example:3546',
   '<seconds|auto>': '45',
-  '<seconds>': '5',
+  '<seconds>': '5s',
   '<id>': 'me',
   '<file>': '/some/file',
   '<[address:]port>': '127.0.0.1:9464',

@@ -104,6 +104,7 @@ export const DRAIN_SECONDS: Kind<number> = {
   fileType: 'number-or-text',
   parse: (text) => secondsOf(text.replace(/s$/, ''), DRAIN_LIMITS.low, DRAIN_LIMITS.high),
   faultOf: (value) => faultOfSeconds(value, DRAIN_LIMITS.low, DRAIN_LIMITS.high),
+  textOf: (value) => `${value}s`,
 };
 
 export const NATIVE_PREFIXES: Kind<readonly Ipv6Prefix[]> = {
