@@ -5,7 +5,10 @@ import { RELAY_LIMITS } from '../core/relay/index.ts';
 import { SERVER_LIMITS } from '../core/server/index.ts';
 import { limitOption } from '../runtime/settings/common-options.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
-import { addLimitsHelp, addOptions, FIXED_LIMITS, valuesOf } from './flags.ts';
+import { addOptions, valuesOf } from './flags.ts';
+import { clientCommand } from './roles/client.ts';
+import { hostRelayCommand, relayCommand } from './roles/relay.ts';
+import { serverCommand } from './roles/server.ts';
 
 function parse<L extends object>(defaults: L, ...args: string[]): L {
   const options = { limits: limitOption(defaults) };
@@ -58,19 +61,20 @@ describe('--limit', () => {
   });
 
   test.for([
-    ['client', CLIENT_LIMITS, 'bubbles-to-peer, proofs, control-socket'],
-    ['relay', RELAY_LIMITS, 'bubbles-to-peer, proofs, control-socket'],
-    ['server', SERVER_LIMITS, 'control-socket'],
+    ['client', clientCommand, CLIENT_LIMITS, 'bubbles-to-peer, proofs, control-socket'],
+    ['relay', relayCommand, RELAY_LIMITS, 'bubbles-to-peer, proofs, control-socket'],
+    ['host-relay', hostRelayCommand, RELAY_LIMITS, 'bubbles-to-peer, proofs, control-socket'],
+    ['server', serverCommand, SERVER_LIMITS, 'control-socket'],
   ] as const)(
     '--help-limits lists all limits of a %s in short, and runs nothing',
-    ([role, defaults, fixed]) => {
+    ([, makeCommand, defaults, fixed]) => {
       let [printed, hasRun] = ['', false];
       const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
         printed += String(text);
         return true;
       });
       onTestFinished(() => write.mockRestore());
-      const command = addLimitsHelp(new Command(role), defaults, FIXED_LIMITS[role]).exitOverride();
+      const command = makeCommand(() => {}).exitOverride();
       command.action(() => {
         hasRun = true;
       });

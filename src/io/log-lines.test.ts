@@ -38,6 +38,7 @@ test('a terminal whose reader has stopped blocks nothing; when the reader contin
   writeFileSync(program, WRITES_MANY_LINES);
   const terminal = spawn('script', ['-qefc', `${process.execPath} ${program}`, '/dev/null'], {
     stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, SHELL: '/bin/sh' },
   });
   onTestFinished(() => void terminal.kill('SIGKILL'));
   let said = '';
