@@ -53,7 +53,7 @@ test.for(IS_ALL ? all() : everyNth(7, SOME))(
       traffic === 'pings both ways'
         ? await Flow.start(b.client, () => teredoAddressNow(a.client))
         : undefined;
-    // A client that hears nothing asks every 5 s whether the peer is there; a loss soon after such a question takes longest.
+    // A client that hears nothing asks every 3 s whether the peer is there; a loss soon after such a question takes longest.
     if (traffic === 'one way') expect(await there.found(Date.now())).toBeDefined();
     const lost = sides === 'both' ? [a, b] : [sides === 'the first' ? a : b];
     for (const { nat, options } of lost) {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Internet, NAT_KINDS } from '../../src/sim/index.ts';
 import type { Nat, NatOptions, Ping, SimClient } from '../../src/sim/index.ts';
+import { IS_ALL } from '../support/extent.ts';
 import { expectQualifiedSoon } from './support/expectations.ts';
 import { seededTest, seeds, withSeed } from './support/with-seed.ts';
 
@@ -13,6 +14,13 @@ const [FOUND_MS, BOTH_MS] = [5_000, 6_000];
 /** The first guess hits by chance: the median of this many seeds counts. */
 const SEEDS = 5;
 const PING_INTERVAL_MS = 250;
+/** Losses at different times after the last question. */
+const MOMENTS = IS_ALL ? 50 : 7;
+/** A guess finds none of the ports once in 800 times, by chance. */
+const MISSES = IS_ALL ? 1 : 0;
+/** A stream flows if this many datagrams arrive in a row. */
+const [STREAM_INTERVAL_MS, IN_A_ROW] = [200, 8];
+const PORT = 9;
 
 const preserving = { ...NAT_KINDS.symmetric, ports: 'preserving' } as const satisfies NatOptions;
 const open = {
@@ -51,6 +59,20 @@ describe('after the loss of mappings during traffic, clients reach each other ag
         );
         expect(median(times)).toBeLessThanOrEqual(lost === 'both' ? BOTH_MS : FOUND_MS);
         expect(Math.max(...times)).toBeLessThanOrEqual(BOTH_MS + FOUND_MS);
+      });
+    }
+  }
+});
+
+/** Of the receiver's NAT in traffic in one direction, at each moment between two questions of the sender. */
+describe('after a loss, a stream in one direction flows again', () => {
+  for (const [nameA, kindA, nameB, kindB] of PAIRS) {
+    for (const lost of ['first', 'second', 'both'] as const) {
+      test(`${nameA} to ${nameB}, of the ${lost}`, () => {
+        const times = seeds(MOMENTS).map((seed) =>
+          withSeed(seed, () => timeToFlow(new Internet({ seed, delayMs: 2 }), kindA, kindB, lost, seed)),
+        );
+        expect(times.filter((time) => time > FOUND_MS).length, times.join(' ')).toBeLessThanOrEqual(MISSES);
       });
     }
   }
@@ -121,6 +143,73 @@ function timeToFindAgain(
   const time = timeToReply(net, a, b);
   expect(timeToReply(net, b, a), 'the other direction').toBeLessThanOrEqual(2_000);
   return time;
+}
+
+/** Time from the loss to the first datagram after which none is lost; Infinity: not within 20 s. */
+function timeToFlow(
+  net: Internet,
+  kindA: NatOptions,
+  kindB: NatOptions,
+  lost: 'first' | 'second' | 'both',
+  moment: number,
+): number {
+  net.addServer();
+  const nats = [net.addNat(kindA), net.addNat(kindB)] as const;
+  const [a, b] = [net.addClient({ behind: nats[0] }), net.addClient({ behind: nats[1] })];
+  expectQualifiedSoon(net.world, a, b);
+  const stream = new Stream(net, a, b);
+  expect(stream.timeToFlow(), 'the first time').toBeLessThan(10_000);
+  stream.send((moment * 733) % 5_000);
+  if (lost !== 'second') nats[0].flush();
+  if (lost !== 'first') nats[1].flush();
+  return stream.timeToFlow();
+}
+
+/** Datagrams in one direction. */
+class Stream {
+  private readonly net: Internet;
+  private readonly from: SimClient;
+  private readonly to: SimClient;
+  private readonly arrivals: number[] = [];
+
+  constructor(net: Internet, from: SimClient, to: SimClient) {
+    this.net = net;
+    this.from = from;
+    this.to = to;
+    to.ipv6.listen(PORT, () => this.arrivals.push(net.world.now));
+  }
+
+  send(duration: number): void {
+    const { world } = this.net;
+    for (const end = world.now + duration; world.now < end;) {
+      this.sendOne();
+      world.runFor(STREAM_INTERVAL_MS);
+    }
+  }
+
+  timeToFlow(): number {
+    const { world } = this.net;
+    for (const since = world.now; world.now - since < 20_000;) {
+      this.send(STREAM_INTERVAL_MS);
+      const last = this.arrivals.slice(-IN_A_ROW);
+      const isFlowing =
+        last.length === IN_A_ROW && last[0]! > since && world.now - last[0]! <= IN_A_ROW * STREAM_INTERVAL_MS;
+      if (isFlowing) return last[0]! - since;
+    }
+    return Infinity;
+  }
+
+  private sendOne(): void {
+    const isReady = this.from.ipv6.addresses.length > 0 && this.to.ipv6.addresses.length > 0;
+    if (!isReady) return;
+    const destination = this.to.ipv6.address;
+    this.from.ipv6.sendUdp({
+      destination,
+      sourcePort: PORT,
+      destinationPort: PORT,
+      payload: new Uint8Array(20),
+    });
+  }
 }
 
 function median(values: readonly number[]): number {

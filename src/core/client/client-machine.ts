@@ -64,7 +64,13 @@ export class ClientMachine implements OffloadingMachine {
     this.reception = new Reception(context, parts);
     this.transmission = new Transmission(context, parts);
     this.refreshInterval = new RefreshIntervalDetermination(context, bubbles);
-    this.service = new Service(context, this.discovery, this.refreshInterval, () => traversal.interrupt());
+    this.service = new Service(
+      context,
+      this.discovery,
+      this.refreshInterval,
+      () => traversal.interrupt(),
+      (now) => this.contacts.reopenToTalkers(now),
+    );
   }
 
   get commands(): CommandRing {

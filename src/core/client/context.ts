@@ -61,6 +61,11 @@ export class ClientContext {
   /** The date of the last interaction with the server. CL-42 */
   lastServerContact = -Infinity;
   roundTripMs: number | undefined = undefined;
+  /**
+   * Our NAT has preserved ports before its mapping changed, at the same address. Then the service port's number may belong to the mapping to a peer:
+   * a symmetric NAT that was restarted gives it to the first destination.
+   */
+  hasPreservedPorts = false;
   readonly silence = new Silence();
 
   constructor(options: ClientOptions, entropy: Entropy, onEvict: (peer: number) => void) {
@@ -94,7 +99,7 @@ export class ClientContext {
 
   /** Whether our NAT has left the service port its number. RFC 6081 section 5.4.3, E-61 */
   get preservesPorts(): boolean {
-    return this.mapped !== undefined && this.mapped.port === this.servicePort;
+    return this.mapped !== undefined && (this.mapped.port === this.servicePort || this.hasPreservedPorts);
   }
 
   /** The server in use. */

@@ -17,14 +17,35 @@ test('there is none at first', () => {
   expect(read(after())).toEqual(NONE);
 });
 
-test('the silence begins with the first packet that is sent, and again when a peer is heard', () => {
+test('the silence begins with the first packet that is sent, and again when a peer is heard; a bubble is no traffic', () => {
   const silence = after(
     (it) => it.sent(10),
     (it) => it.sent(20),
   );
   expect(read(silence)).toEqual({ ...NONE, since: 10, lastTraffic: 20 });
   silence.heard(30);
-  expect(read(silence)).toEqual({ ...NONE, since: 30, lastTraffic: 30 });
+  expect(read(silence)).toEqual({ ...NONE, since: 30, lastTraffic: 20 });
+});
+
+test('there is none for a client that only hears peers', () => {
+  const silence = after(
+    (it) => it.heard(10),
+    (it) => it.received(10),
+  );
+  expect(read(silence)).toEqual({ ...NONE, lastTraffic: 10 });
+});
+
+test('the last traffic was received or sent; an older one changes nothing', () => {
+  const silence = after((it) => it.sent(10));
+  expect(silence.isLastReceived).toBe(false);
+  silence.received(20);
+  expect(silence.isLastReceived).toBe(true);
+  silence.sentLate(15, 0);
+  expect([silence.isLastReceived, silence.lastTraffic]).toEqual([true, 20]);
+  silence.sentLate(30, 0);
+  expect([silence.isLastReceived, silence.lastTraffic]).toEqual([false, 30]);
+  silence.received(25);
+  expect([silence.isLastReceived, silence.lastTraffic]).toEqual([false, 30]);
 });
 
 test('the first test that is not answered counts, until a peer is heard', () => {
@@ -52,9 +73,12 @@ test.each([
   ['before the last contact with the server, without a silence: none', Infinity, 20, Infinity],
   ['after it: since then', 10, 5, 15],
   ['after it, in a silence that began later: not longer', 17, 5, 17],
-  ['after it, without a silence: since then', Infinity, 5, 15],
+  ['after it, without a silence: none', Infinity, 5, Infinity],
 ])('a report that a peer was heard at 15, %s', (_what, before, lastServerContact, since) => {
-  const silence = after((it) => it.heard(15));
+  const silence = after(
+    (it) => before !== Infinity && it.sent(before),
+    (it) => it.heard(15),
+  );
   silence.heardLate(15, before, lastServerContact);
   expect(silence.since).toBe(since);
 });

@@ -9,6 +9,7 @@ export class Silence {
   private from = Infinity;
   private testsFrom = Infinity;
   private trafficAt = -Infinity;
+  private wasReceived = false;
 
   /** When the silence began (ms); Infinity: there is none. */
   get since(): number {
@@ -20,22 +21,34 @@ export class Silence {
     return this.testsFrom;
   }
 
-  /** When data last went to a trusted peer, or anything came from one; -Infinity: never. */
+  /** When the last packet went to a trusted peer, or came from one; -Infinity: never. Bubbles and answers to tests do not count. */
   get lastTraffic(): number {
     return this.trafficAt;
+  }
+
+  /** Whether the last packet came from a peer. */
+  get isLastReceived(): boolean {
+    return this.wasReceived;
   }
 
   /** A packet goes to a trusted peer. */
   sent(now: number): void {
     if (this.from === Infinity) this.from = now;
     this.trafficAt = now;
+    this.wasReceived = false;
+  }
+
+  /** A packet has come from a trusted peer. */
+  received(at: number): void {
+    if (at < this.trafficAt) return;
+    this.trafficAt = at;
+    this.wasReceived = true;
   }
 
   /** A trusted peer is heard. */
   heard(now: number): void {
-    this.from = now;
+    if (this.from !== Infinity) this.from = now;
     this.testsFrom = Infinity;
-    this.trafficAt = Math.max(this.trafficAt, now);
   }
 
   /** A test is sent to a peer from which nothing has come since `at`. */
@@ -59,7 +72,10 @@ export class Silence {
 
   /** The kernel path has carried a packet to a trusted peer at `sentAt`. */
   sentLate(sentAt: number, lastServerContact: number): void {
-    this.trafficAt = Math.max(this.trafficAt, sentAt);
+    if (sentAt > this.trafficAt) {
+      this.trafficAt = sentAt;
+      this.wasReceived = false;
+    }
     if (this.from === Infinity && sentAt >= lastServerContact) this.from = sentAt;
   }
 }

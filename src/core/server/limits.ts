@@ -3,8 +3,8 @@ import type { BucketLimits } from '../token-buckets.ts';
 
 /**
  * The limits of a server for one address. They allow for a carrier NAT with 10,000 clients on one address: it needs some 400
- * advertisements a second while the clients are idle, 2,000 while all of them have traffic (clients of this program then check their
- * mapping every 5 s, adr/0003), and two for each client at once after an outage.
+ * advertisements a second while the clients are idle, 3,400 while all of them send and hear nothing (clients of this program then check
+ * their mapping every 3 s, adr/0003), and two for each client at once after an outage.
  */
 export interface ServerLimits {
   /** Answers to solicitations and pings, by destination IPv4 address; its members are ports. */

@@ -166,6 +166,7 @@ export class Reception {
       this.context.counters.consumedTestReplies++;
       return;
     }
+    if (isPacket) this.context.silence.received(now);
     this.delivery.accept(arrival);
   }
 

@@ -17,7 +17,7 @@ import { StrangerBudget } from './stranger-budget.ts';
 import { Strangers } from './strangers.ts';
 
 /** Least time between two questions to a trusted peer that is silent while it is sent to. */
-const QUESTION_SPACING_MS = 5_000;
+const QUESTION_SPACING_MS = 3_000;
 /** After this silence at its own pair, a trusted peer that is heard from another pair is tested at once. */
 const MOVED_SILENCE_MS = 20;
 /** The first test of such a peer, or the answer, may have been lost: the second test follows after this time. Later ones have the spacing of questions. */
@@ -201,6 +201,7 @@ export class PeerContacts {
     const silentSince = silence.since;
     if (receivedAt > peers.lastReceived[peer]) {
       this.revive(peer, receivedAt, now);
+      silence.received(receivedAt);
       this.parts.traversal.noteAtPlace(peer, peers.socket[peer], 'packet', receivedAt);
       silence.heardLate(receivedAt, silentSince, lastServerContact);
     }
@@ -272,6 +273,20 @@ export class PeerContacts {
     if (isSilent && this.isMoveDue(peer, now) && this.mayTestMoved(peer, via, now))
       this.parts.test.send(peer, now);
     else this.question(peer, now);
+  }
+
+  /**
+   * The server has just confirmed our mapping. Our NAT may have been restarted before, and may have dropped the last packets of a peer that only
+   * sends, and its questions: peers that have sent packets until a moment ago get a round of bubbles.
+   */
+  reopenToTalkers(now: number): void {
+    const { context } = this;
+    const { mappedAddress, mappedPort } = context.peers;
+    for (const peer of this.parts.traversal.takeSilentTalkers(now)) {
+      const isMet = context.isMeetingPoint(mappedAddress[peer]!, mappedPort[peer]!);
+      if (isMet || this.isUnderway(peer) || !context.peers.isValid(peer, now)) continue;
+      this.approach(peer, this.parts.traversal.isUnconfirmed(peer, now) ? 2 : 1, this.isWanted(peer), now);
+    }
   }
 
   /** Forgets the contact with a peer that is about to be forgotten. */

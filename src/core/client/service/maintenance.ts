@@ -14,14 +14,15 @@ import type { Answer } from '../status.ts';
 
 /** The same for a connectivity test for queued packets. Shorter, because the test goes through the server, which may be the silent part. */
 const TEST_SILENCE_MS = 1_000;
-/** Least time between two questions to the server because of silence. */
-const PROBE_SPACING_MS = 5_000;
+/** Least time between two questions to the server because of silence. With {@link SILENCE_MS} a lost mapping is noticed within 3 s. */
+const PROBE_SPACING_MS = 3_000;
 
 /**
- * After the last traffic the mapping is looked at soon, because it may have ended with the mapping; and again after as long a time as the silence had
- * lasted then, but not sooner than this: at 3, 8, 16 and 32 s. After that the refresh interval is enough.
+ * After the last traffic the mapping is looked at soon, because it may have ended with the mapping: perhaps our NAT was restarted. And again after as
+ * long a time as the silence had lasted then, but not sooner than after 8 s: at 2, 8, 16 and 32 s. After that the refresh interval is enough.
+ * If this client has sent the last packet, the first time is {@link SILENCE_MS}: the answer may still come.
  */
-const WATCH_INTERVAL_MS = 5_000;
+const [WATCH_FIRST_MS, WATCH_SECOND_MS] = [2_000, 8_000];
 const WATCH_MS = 60_000;
 
 /** Between solicitations to a server that another one can replace: T is long for users that wait. */
@@ -111,9 +112,12 @@ export class Maintenance {
   /** CL-85 */
   private get watchAt(): number {
     const { lastServerContact } = this.context;
-    const { lastTraffic } = this.context.silence;
+    const { lastTraffic, isLastReceived } = this.context.silence;
     const silence = lastServerContact - lastTraffic;
-    const at = Math.max(lastTraffic + SILENCE_MS, lastServerContact + Math.max(WATCH_INTERVAL_MS, silence));
+    const first = isLastReceived ? WATCH_FIRST_MS : SILENCE_MS;
+    if (silence < first)
+      return Math.max(lastTraffic + first, lastServerContact + first, this.probedAt + PROBE_SPACING_MS);
+    const at = lastServerContact + Math.max(WATCH_SECOND_MS - silence, silence);
     return at < lastTraffic + WATCH_MS ? at : Infinity;
   }
 

@@ -45,18 +45,24 @@ export class Service {
   private readonly qualification: Qualification;
   private readonly maintenance: Maintenance;
   private readonly interrupted: () => void;
+  private readonly confirmed: (now: number) => void;
   private made: MadeAddress | undefined = undefined;
   private running = false;
   private retryAt = Infinity;
 
-  /** `interrupted`: called when questions to servers about peers are no longer answered. Knowledge about our NAT may be wrong then, too. */
+  /**
+   * `interrupted`: called when questions to servers about peers are no longer answered. Knowledge about our NAT may be wrong then, too.
+   * `confirmed`: called when the server has answered and has seen the same mapping.
+   */
   constructor(
     context: ClientContext,
     discovery: LocalDiscovery,
     refreshInterval: RefreshIntervalDetermination,
     interrupted: () => void,
+    confirmed: (now: number) => void,
   ) {
     this.interrupted = interrupted;
+    this.confirmed = confirmed;
     this.context = context;
     this.discovery = discovery;
     this.refreshInterval = refreshInterval;
@@ -194,6 +200,7 @@ export class Service {
   private handleQualified(result: Qualified, now: number): void {
     const { context } = this;
     context.qualified = result;
+    context.hasPreservedPorts = false;
     context.lastServerContact = now;
     context.roundTripMs = result.roundTripMs;
     context.natKind = this.judgeNat(result);
@@ -220,8 +227,12 @@ export class Service {
     const { origin } = answer;
     context.lastServerContact = now;
     context.roundTripMs = answer.roundTripMs;
-    if (origin.address === context.mapped!.address && origin.port === context.mapped!.port) return; // CL-86
+    if (origin.address === context.mapped!.address && origin.port === context.mapped!.port) {
+      this.confirmed(now); // CL-86
+      return;
+    }
     context.counters.mappingChanges++; // CL-83
+    context.hasPreservedPorts = context.preservesPorts && origin.address === context.mapped!.address;
     context.qualified = { ...context.qualified!, mapped: origin };
     context.refreshIntervalMs = Math.min(context.refreshIntervalMs, context.configuredRefreshIntervalMs);
     this.refreshInterval.suspend();

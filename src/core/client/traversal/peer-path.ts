@@ -51,6 +51,8 @@ export class PeerPath {
 
   /** When a packet that is no bubble last came from it. */
   lastPacket = -Infinity;
+  /** When it was last taken as a peer that has sent packets until a moment ago. */
+  takenAt = -Infinity;
   /** When anything last came from its place. */
   lastAtPlace = -Infinity;
   /** When the peer was last asked whether it hears us. */
@@ -105,6 +107,11 @@ export class PeerPaths {
   /** Rounds that were not answered before say nothing about now. */
   resetRounds(): void {
     for (const path of this.paths.values()) path.causedRounds = [];
+  }
+
+  /** All of them. */
+  all(): Iterable<PeerPath> {
+    return this.paths.values();
   }
 
   /** Those that have a socket of their own. */

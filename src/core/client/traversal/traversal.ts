@@ -24,6 +24,7 @@ import { PeerSockets } from './peer-sockets.ts';
 import { isPlaceUnproven, isReached } from './peer-state.ts';
 import { Reachability } from './reachability.ts';
 import { ServerLoadReduction } from './server-load.ts';
+import { takeSilentTalkers } from './silent-talkers.ts';
 import { SocketPool } from './socket-pool.ts';
 
 /** After this much silence at its place, a peer that shows our nonce elsewhere is moved there. */
@@ -246,6 +247,11 @@ export class Traversal {
   /** Such a round has gone out. */
   countCausedRound(peer: number, now: number): void {
     this.caused.count(this.paths.provide(peer), now);
+  }
+
+  /** Peers that have sent packets until a moment ago. Each one comes once after its last packet. */
+  takeSilentTalkers(now: number): Iterable<number> {
+    return takeSilentTalkers(this.paths.all(), now);
   }
 
   /**
