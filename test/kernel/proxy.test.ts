@@ -1,4 +1,5 @@
 /** `teredo proxy`: programs reach IPv6 hosts by SOCKS5 and HTTP, without root. */
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
@@ -8,10 +9,15 @@ import { PROXY, programOf, serviceOf } from '../support/proxy.ts';
 import { startRelay, startServer } from '../support/roles.ts';
 
 const PORT = 8_000;
+const SOCKS_UDP = fileURLToPath(new URL('../support/socks-udp.mjs', import.meta.url));
 /** An HTTP server that answers with the address of the asker. */
 const WEB =
   `require('http').createServer((q, s) => s.end(q.socket.remoteAddress + '\\n')).listen(${PORT}, '::', ` +
   `() => console.log('listening'))`;
+/** A UDP server that sends each datagram back. */
+const ECHO = (family: 'udp4' | 'udp6'): string =>
+  `const s = require('dgram').createSocket('${family}'); s.on('message', (m, f) => s.send(m, f.port, f.address)); ` +
+  `s.bind(${PORT}, () => console.log('listening'))`;
 const HOSTS = [`${NATIVE_ADDRESS} six.example`, `${SERVER_ADDRESS} four.example`, `127.0.0.1 trap.example`];
 
 interface Lab {
@@ -44,7 +50,7 @@ async function curl({ host, user }: Lab, ...words: string[]): Promise<{ status: 
   return { status: (await running.exited) as number, output: running.output };
 }
 
-test('SOCKS5 and HTTP: names and addresses, IPv6 through Teredo and IPv4 from the host', async () => {
+test('SOCKS5, HTTP and UDP: names and addresses, IPv6 through Teredo and IPv4 from the host', async () => {
   const run = await lab();
   await using _ = run.net;
   const proxy = serviceOf(run.host, run.user, ['proxy'], HOSTS);
@@ -71,6 +77,25 @@ test('SOCKS5 and HTTP: names and addresses, IPv6 through Teredo and IPv4 from th
     `http://six.example:${PORT}/`,
   );
   expect(stranger.status).not.toBe(0);
+  await expectDatagrams(run);
   proxy.kill('SIGTERM');
   expect(await proxy.exited, proxy.output).toBe(0);
 });
+
+/** 1,200 octets there and back, as QUIC sends them. */
+async function expectDatagrams({ net, host, user }: Lab): Promise<void> {
+  await net.native.spawn(process.execPath, ['-e', ECHO('udp6')]).waitFor(/listening/);
+  await net.server.spawn(process.execPath, ['-e', ECHO('udp4')]).waitFor(/listening/);
+  const targets = [
+    [NATIVE_ADDRESS, '20010db8000200000000000000000002'],
+    ['six.example', '20010db8000200000000000000000002'],
+    [SERVER_ADDRESS, 'cb007178'],
+  ] as const;
+  const asking = targets.map(async ([target, from]) => {
+    const words = [...PROXY.split(':'), target, `${PORT}`, '1200', '20'];
+    const client = programOf(host, user, process.execPath, SOCKS_UDP, ...words);
+    expect(await client.exited, client.output).toBe(0);
+    expect(client.stdout.trim()).toBe(`answered 20 of 20 from ${from}`);
+  });
+  await Promise.all(asking);
+}

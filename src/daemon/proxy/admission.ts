@@ -1,3 +1,5 @@
+import { formatIpv4, isTeredo, mappedAddressOf } from '../../wire/index.ts';
+
 /** A place for one connection; `leave` gives it back, and is harmless when repeated. */
 export interface Place {
   readonly leave: () => void;
@@ -44,7 +46,9 @@ export class Admission {
   }
 }
 
-/** The source of a host's connections: an IPv4 address, or a /64. `address`: 4 or 16 octets. */
+/** The source of a host's connections: an IPv4 address, a /64, or the mapped IPv4 address of a Teredo client. `address`: 4 or 16 octets. */
 export function sourceOf(address: Uint8Array): string {
-  return address.subarray(0, address.length === 4 ? 4 : 8).join('.');
+  if (address.length === 4) return address.join('.');
+  // The clients of one Teredo server share a /64.
+  return isTeredo(address, 0) ? formatIpv4(mappedAddressOf(address, 0)) : address.subarray(0, 8).join('.');
 }

@@ -9,19 +9,19 @@ const KEEP_ALIVE_MS = 60_000;
 export async function tunnel(client: Socket, target: Socket): Promise<void> {
   const ends = [joined(client, target), joined(target, client)];
   // All octets pass this socket, whatever their direction.
-  client.setTimeout(IDLE_MS, () => client.destroy());
+  client.setTimeout(IDLE_MS, () => client.resetAndDestroy());
   for (const socket of [client, target]) socket.on('end', () => client.setTimeout(HALF_CLOSED_IDLE_MS));
   await Promise.all(ends);
 }
 
-/** Carries the octets of one direction, and resolves when their source is closed. */
+/** Carries the octets of one direction, and resolves when their source is closed. A source that breaks off has no end: its reader must not take it for one. */
 function joined(from: Socket, to: Socket): Promise<void> {
   from.setNoDelay(true);
   from.setKeepAlive(true, KEEP_ALIVE_MS);
-  from.on('error', () => to.destroy());
+  from.on('error', () => to.resetAndDestroy());
   const closed = new Promise<void>((resolve) => {
     from.on('close', () => {
-      if (!from.readableEnded) to.destroy();
+      if (!from.readableEnded) to.resetAndDestroy();
       resolve();
     });
   });
