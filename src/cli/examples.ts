@@ -22,6 +22,10 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
     '--server teredo.example.net --listen 127.0.0.1:1080',
     'then "curl --proxy socks5h://127.0.0.1:1080 URL" reaches IPv6 hosts',
   ],
+  forward: [
+    '[::]:8080=127.0.0.1:80 --server teredo.example.net',
+    'all IPv6 hosts can reach the web server of this host at port 8080',
+  ],
   run: ['relay --limit peers.trusted=5000', 'runs the role in /etc/teredo/relay.toml, with another limit'],
   reload: ['relay', 'has the daemon "relay" take the changes in its file'],
   'config check': ['relay', 'finds all errors of /etc/teredo/relay.toml'],

@@ -6,6 +6,7 @@ import { configCommand } from './commands/config.ts';
 import { dashboardCommand } from './commands/dashboard.ts';
 import { drainCommand } from './commands/drain.ts';
 import { execCommand } from './commands/exec.ts';
+import { forwardCommand } from './commands/forward.ts';
 import { guestAgentCommand } from './commands/guest-agent.ts';
 import { netcheckCommand } from './commands/netcheck.ts';
 import { peersCommand } from './commands/peers.ts';
@@ -40,6 +41,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     execCommand(finish),
     attachCommand(finish),
     proxyCommand(finish),
+    forwardCommand(finish),
     runCommand(finish),
     configCommand(),
     reloadCommand(finish),

@@ -1,0 +1,15 @@
+import { Command } from 'commander';
+import { runForward } from '../../daemon/run-forward.ts';
+import { FORWARD_OPTIONS } from '../../runtime/settings/forward-options.ts';
+import { addOptions, valuesOf } from '../flags.ts';
+
+/** `teredo forward` */
+export function forwardCommand(finish: (exitCode: number) => void): Command {
+  const command = new Command('forward')
+    .description('have ports of a Teredo address lead to services, without root')
+    .argument('<rule...>', 'port and service: [::]:8080=127.0.0.1:80, or udp:[::]:53=127.0.0.1:53');
+  addOptions(command, FORWARD_OPTIONS);
+  return command.action(async (rules: string[]) =>
+    finish(await runForward(valuesOf(command, FORWARD_OPTIONS), rules)),
+  );
+}
