@@ -17,8 +17,8 @@ import type { RunningRole } from './run-role.ts';
 
 export type GuestValues = Values<typeof GUEST_OPTIONS>;
 
-/** Makes the client of a guest. */
-export type ClientMaker = (guest: Guest, running: RunningRole) => ClientRole;
+/** Makes the client of a guest that is being made meanwhile. */
+export type ClientMaker = (making: Promise<Guest>, running: RunningRole) => ClientRole;
 
 /** All names are looked up before. */
 export async function clientMaker(values: GuestValues): Promise<ClientMaker> {
@@ -33,9 +33,9 @@ export async function clientMaker(values: GuestValues): Promise<ClientMaker> {
   const settings = await clientSettingsOf(whole, notices, known);
   const resolve = (): Promise<ServerCandidate[]> =>
     resolveServers(values.servers, values.secondary, () => {}, known);
-  return (guest, running) => {
+  return (making, running) => {
     for (const notice of notices) sayText(notice);
-    return new ClientRole(settings, resolve, guestPorts(guest), running);
+    return new ClientRole(settings, resolve, guestPorts(making), running);
   };
 }
 
@@ -52,7 +52,7 @@ export async function whileQualified<End extends object>(
   let changed = (): void => {};
   let fail!: (error: Error) => void;
   const failed = new Promise<never>((_, reject) => (fail = reject));
-  failed.catch(() => {});
+  for (const outcome of [failed, ended]) outcome.catch(() => {}); // they may come before they are awaited
   const role = make({
     changed: () => changed(),
     end: (exitCode, message = 'the client has ended') => fail(new CommandFailure(exitCode, message)),

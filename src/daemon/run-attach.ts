@@ -17,26 +17,20 @@ export async function runAttach(values: GuestValues, pid: number): Promise<ExitC
     target.ended.then((): End => ({ message: `process ${pid} has ended`, exitCode: EXIT.OK })),
     signalled(),
   ]);
+  const attaching = Guest.attach(ownProgram('guest-agent'), target, values.interface);
+  attaching.catch(() => {}); // the client says why
+  const stay = (address: string | undefined): Promise<End> => {
+    const place = `process ${pid} has the IPv6 address ${address} on its interface "${values.interface}"`;
+    say('warning', `${place}: ${reachIn(values.inbound)}`);
+    return ended;
+  };
   try {
-    const attaching = Guest.attach(ownProgram('guest-agent'), target, values.interface);
-    attaching.catch(() => {}); // it is awaited below, after the look-ups
     const make = await clientMaker(values);
-    const guest = await attaching;
-    try {
-      const stay = (address: string | undefined): Promise<End> => {
-        say(
-          'warning',
-          `process ${pid} has the IPv6 address ${address} on its interface "${values.interface}": ${reachIn(values.inbound)}`,
-        );
-        return ended;
-      };
-      const end = await whileQualified(values.name, (running) => make(guest, running), ended, stay);
-      say('warning', end.message);
-      return end.exitCode;
-    } finally {
-      guest.close();
-    }
+    const end = await whileQualified(values.name, (running) => make(attaching, running), ended, stay);
+    say('warning', end.message);
+    return end.exitCode;
   } finally {
+    (await attaching.catch(() => undefined))?.close();
     target.close();
   }
 }

@@ -15,23 +15,40 @@ const OF_TERMINAL = ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const;
 export async function runExec(values: GuestValues, words: readonly string[]): Promise<Exit> {
   await openLog(values);
   const making = Guest.make(ownProgram('guest-agent'), words);
-  making.catch(() => {}); // it is awaited below, after the look-ups
-  const make = await clientMaker(values);
-  const guest = await making;
-  const resolver = new GuestResolver(guest);
-  const giving = GuestIpv4.start(guest);
-  for (const signal of PASSED_ON) process.on(signal, () => guest.signal(signal));
-  for (const signal of OF_TERMINAL) process.on(signal, () => {});
+  const preparing = making.then((guest) => new Surroundings(guest));
+  preparing.catch(() => {}); // the client says why
   try {
+    const make = await clientMaker(values);
     const run = async (address: string | undefined): Promise<Exit> => {
-      say('warning', stateOf(address, values.inbound, (await giving)?.program));
+      const { guest, ipv4 } = await preparing;
+      say('warning', stateOf(address, values.inbound, (await ipv4)?.program));
       return await guest.run();
     };
-    return await whileQualified(values.name, (running) => make(guest, running), guest.ended, run);
+    const ended = making.then((guest) => guest.ended);
+    return await whileQualified(values.name, (running) => make(making, running), ended, run);
   } finally {
-    resolver.close();
-    guest.close();
-    (await giving)?.close();
+    await (await preparing.catch(() => undefined))?.close();
+  }
+}
+
+/** A guest with its names and IPv4; it gets the signals of this process. */
+class Surroundings {
+  readonly guest: Guest;
+  readonly ipv4: Promise<GuestIpv4 | undefined>;
+  private readonly resolver: GuestResolver;
+
+  constructor(guest: Guest) {
+    this.guest = guest;
+    this.resolver = new GuestResolver(guest);
+    this.ipv4 = GuestIpv4.start(guest);
+    for (const signal of PASSED_ON) process.on(signal, () => guest.signal(signal));
+    for (const signal of OF_TERMINAL) process.on(signal, () => {});
+  }
+
+  async close(): Promise<void> {
+    this.resolver.close();
+    this.guest.close();
+    (await this.ipv4)?.close();
   }
 }
 

@@ -47,6 +47,8 @@ export interface PortFactory {
    * `service`: a socket from {@link openUdp} that may have the same port, on all addresses.
    */
   openDiscovery(address: Ipv4, service?: Udp): UdpReceiver;
+  /** Resolves when an interface can be opened; undefined: at once. Rejects with an EnvironmentError when none ever can. */
+  readonly tunnelReady?: Promise<unknown>;
   openTun(name: string): Tun;
   /** For the interface of an open tunnel. */
   openTunnelRules(tunnel: string): TunnelRules;

@@ -135,6 +135,9 @@ export class Client extends EventEmitter<ClientEvents> {
       this.host.lookIfResting(this.tunnelName);
       const mapped = this.host.isResting ? undefined : this.gateway.begin();
       if (settings.interface !== undefined) {
+        // The gateway is asked meanwhile.
+        if (ports.tunnelReady !== undefined) await ports.tunnelReady;
+        this.startOnce.goOn();
         const tun = ports.openTun(settings.interface);
         const onWarning = (message: string): void => void this.emit('warning', message);
         const guard = new TunnelGuard(settings.inbound ?? 'accept', (text) =>

@@ -1,5 +1,4 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { runAttach } from '../../daemon/run-attach.ts';
 import { GUEST_OPTIONS } from '../../runtime/settings/guest-options.ts';
 import { addOptions, valuesOf } from '../flags.ts';
 
@@ -17,6 +16,7 @@ export function attachCommand(finish: (exitCode: number) => void): Command {
     .argument('<pid>', 'a process of the container, by its number on this host', pidOf);
   addOptions(command, GUEST_OPTIONS);
   return command.addHelpText('after', HELP).action(async (pid: number) => {
+    const { runAttach } = await import('../../daemon/run-attach.ts');
     finish(await runAttach(valuesOf(command, GUEST_OPTIONS), pid));
   });
 }

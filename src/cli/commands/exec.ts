@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { runExec } from '../../daemon/run-exec.ts';
 import { GUEST_OPTIONS } from '../../runtime/settings/guest-options.ts';
 import { addOptions, valuesOf } from '../flags.ts';
 
@@ -11,6 +10,7 @@ export function execCommand(finish: (exitCode: number) => void): Command {
     .passThroughOptions();
   addOptions(command, GUEST_OPTIONS);
   return command.action(async (words: string[]) => {
+    const { runExec } = await import('../../daemon/run-exec.ts');
     const end = await runExec(valuesOf(command, GUEST_OPTIONS), words);
     if ('signal' in end) process.kill(process.pid, end.signal);
     else finish(end.status);

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { runAgent, runAttachingAgent } from '../../io/guest/agent.ts';
 
 interface AgentOptions {
   readonly attach?: string;
@@ -14,7 +13,8 @@ export function guestAgentCommand(): Command {
     .option('--attach <interface>', 'add this interface to the network')
     .option('--sockets <number>', 'pass out a source of TCP sockets, and so many UDP sockets', Number)
     .passThroughOptions()
-    .action((words: string[], { attach, sockets }: AgentOptions) =>
-      process.exit(attach === undefined ? runAgent(words, sockets) : runAttachingAgent(attach)),
-    );
+    .action(async (words: string[], { attach, sockets }: AgentOptions) => {
+      const { runAgent, runAttachingAgent } = await import('../../io/guest/agent.ts');
+      process.exit(attach === undefined ? runAgent(words, sockets) : runAttachingAgent(attach));
+    });
 }

@@ -3,7 +3,6 @@ import type { GivenValues } from '../../daemon/configuration/layers.ts';
 import { configurationPath } from '../../daemon/configuration/path.ts';
 import { ROLES } from '../../daemon/configuration/roles.ts';
 import type { RoleName } from '../../daemon/configuration/roles.ts';
-import { runConfigured } from '../../daemon/run-configured.ts';
 import type { Options } from '../../runtime/settings/option.ts';
 import { addOptions, flagsGiven } from '../flags.ts';
 
@@ -17,6 +16,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       'run the role that a configuration file describes; flags of the role take precedence over the file',
     ),
   ).action(async (given: string, flags: readonly string[]) => {
+    const { runConfigured } = await import('../../daemon/run-configured.ts');
     finish(await runConfigured(configurationPath(given), parserOf(flags)));
   });
 }

@@ -1,7 +1,7 @@
 import type { Argument, Command, Option } from 'commander';
-import { CLIENT_LIMITS } from '../../core/client/index.ts';
-import { RELAY_LIMITS } from '../../core/relay/index.ts';
-import { SERVER_LIMITS } from '../../core/server/index.ts';
+import { CLIENT_LIMITS } from '../../core/client/limits.ts';
+import { RELAY_LIMITS } from '../../core/relay/limits.ts';
+import { SERVER_LIMITS } from '../../core/server/limits.ts';
 import { namesOfLimits } from '../../runtime/settings/limits.ts';
 import { faultOfName } from '../../runtime/settings/rules.ts';
 import { parseIpv6 } from '../../wire/index.ts';

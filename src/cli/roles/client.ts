@@ -1,7 +1,6 @@
 import { Command } from 'commander';
-import { CLIENT_LIMITS } from '../../core/client/index.ts';
+import { CLIENT_LIMITS } from '../../core/client/limits.ts';
 import { CommandFailure, EXIT } from '../../daemon/exit-codes.ts';
-import { runClient } from '../../daemon/run-client.ts';
 import { CLIENT_OPTIONS } from '../../runtime/settings/client-options.ts';
 import { addLimitsHelp, addOptions, FIXED_LIMITS, valuesOf } from '../flags.ts';
 
@@ -16,6 +15,7 @@ export function clientCommand(finish: (exitCode: number) => void): Command {
   return command.action(async () => {
     if (given.size > 1)
       throw new CommandFailure(EXIT.USAGE, `${[...given].join(' and ')} contradict each other: give one`);
+    const { runClient } = await import('../../daemon/run-client.ts');
     finish(await runClient(valuesOf(command, CLIENT_OPTIONS)));
   });
 }

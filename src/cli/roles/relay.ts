@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import { RELAY_LIMITS } from '../../core/relay/index.ts';
-import { runHostRelay, runRelay } from '../../daemon/run-relay.ts';
+import { RELAY_LIMITS } from '../../core/relay/limits.ts';
 import type { Options } from '../../runtime/settings/option.ts';
 import { HOST_RELAY_OPTIONS, RELAY_OPTIONS } from '../../runtime/settings/relay-options.ts';
 import { addAccessHelp, addLimitsHelp, addOptions, FIXED_LIMITS, valuesOf } from '../flags.ts';
@@ -14,9 +13,10 @@ export function relayCommand(finish: (exitCode: number) => void): Command {
     'carry packets between Teredo clients and native IPv6; behind a NAT (its IPv4 address is not global), bubbles go straight to ' +
       'clients, too',
   );
-  return withOptions(command, RELAY_OPTIONS).action(async () =>
-    finish(await runRelay(valuesOf(command, RELAY_OPTIONS))),
-  );
+  return withOptions(command, RELAY_OPTIONS).action(async () => {
+    const { runRelay } = await import('../../daemon/run-relay.ts');
+    finish(await runRelay(valuesOf(command, RELAY_OPTIONS)));
+  });
 }
 
 /** `teredo host-relay` */
@@ -24,9 +24,10 @@ export function hostRelayCommand(finish: (exitCode: number) => void): Command {
   const command = new Command('host-relay').description(
     'give this host, which has native IPv6, the direct way to Teredo clients',
   );
-  return withOptions(command, HOST_RELAY_OPTIONS).action(async () =>
-    finish(await runHostRelay(valuesOf(command, HOST_RELAY_OPTIONS))),
-  );
+  return withOptions(command, HOST_RELAY_OPTIONS).action(async () => {
+    const { runHostRelay } = await import('../../daemon/run-relay.ts');
+    finish(await runHostRelay(valuesOf(command, HOST_RELAY_OPTIONS)));
+  });
 }
 
 function withOptions(command: Command, options: Options): Command {

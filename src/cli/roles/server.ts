@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import { SERVER_LIMITS } from '../../core/server/index.ts';
-import { runServer } from '../../daemon/run-server.ts';
+import { SERVER_LIMITS } from '../../core/server/limits.ts';
 import { SERVER_OPTIONS } from '../../runtime/settings/server-options.ts';
 import { addAccessHelp, addLimitsHelp, addOptions, FIXED_LIMITS, valuesOf } from '../flags.ts';
 
@@ -15,5 +14,8 @@ export function serverCommand(finish: (exitCode: number) => void): Command {
     SERVER_LIMITS,
     FIXED_LIMITS.server,
   );
-  return command.action(async () => finish(await runServer(valuesOf(command, SERVER_OPTIONS))));
+  return command.action(async () => {
+    const { runServer } = await import('../../daemon/run-server.ts');
+    finish(await runServer(valuesOf(command, SERVER_OPTIONS)));
+  });
 }

@@ -1,7 +1,7 @@
 /** The roles that a configuration file can give, by the name of their command. */
-import { CLIENT_LIMITS } from '../../core/client/index.ts';
-import { RELAY_LIMITS } from '../../core/relay/index.ts';
-import { SERVER_LIMITS } from '../../core/server/index.ts';
+import { CLIENT_LIMITS } from '../../core/client/limits.ts';
+import { RELAY_LIMITS } from '../../core/relay/limits.ts';
+import { SERVER_LIMITS } from '../../core/server/limits.ts';
 import { CLIENT_OPTIONS } from '../../runtime/settings/client-options.ts';
 import type { Options } from '../../runtime/settings/option.ts';
 import { HOST_RELAY_OPTIONS, RELAY_OPTIONS } from '../../runtime/settings/relay-options.ts';

@@ -10,18 +10,28 @@ import { refusable } from '../refusable.ts';
 import type { Guest } from './guest.ts';
 import { GuestSockets } from './guest-sockets.ts';
 
-/** The ports of a client whose interface is in a guest, and whose sockets are in the network of this process. */
-export function guestPorts(guest: Guest): PortFactory {
+/** The ports of a client whose interface is in a guest that is being made, and whose sockets are in the network of this process. */
+export function guestPorts(making: Promise<Guest>): PortFactory {
   const kernel = kernelPorts();
-  const sockets = new GuestSockets(guest);
+  let guest: Guest | undefined;
+  const known = (): Guest => {
+    if (guest === undefined) throw new EnvironmentError('system', 'the private network is not ready');
+    return guest;
+  };
+  const sockets = new GuestSockets(known);
+  const tunnelReady = making.then((made) => (guest = made));
+  tunnelReady.catch(() => {}); // it may fail before the client waits for it
   return {
     ...kernel,
     tunnelHost: new KernelTunnelHost({
       open: sockets.open,
-      tables: `/proc/${guest.pid}/net`,
+      get tables() {
+        return `/proc/${known().pid}/net`;
+      },
       prepare: () => {}, // the agent has prepared all interfaces
     }),
-    openTun: (name) => refusable(() => openTun(name, guest, sockets)),
+    tunnelReady,
+    openTun: (name) => refusable(() => openTun(name, known(), sockets)),
     openTunnelRules: (tunnel) =>
       refusable(() => new KernelTunnelRules(tunnel, undefined, sockets.open), explainRules),
     openNetworkMonitor: () => bothMonitors(kernel.openNetworkMonitor(), () => monitorOf(sockets)),

@@ -9,9 +9,9 @@ const F_DUPFD_CLOEXEC = 1_030;
 
 /** Sockets of a guest, from the descriptors that its agent has passed. */
 export class GuestSockets {
-  private readonly guest: Guest;
+  private readonly guest: () => Guest;
 
-  constructor(guest: Guest) {
+  constructor(guest: () => Guest) {
     this.guest = guest;
   }
 
@@ -23,7 +23,7 @@ export class GuestSockets {
 
   /** The socket itself. Throws a SystemCallError: EPROTONOSUPPORT when the guest has none. */
   take(name: GuestDescriptor): number {
-    const fd = this.guest.descriptors[name];
+    const fd = this.guest().descriptors[name];
     if (fd === undefined) throw new SystemCallError('socket', E.EPROTONOSUPPORT);
     return fd;
   }

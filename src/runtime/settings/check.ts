@@ -1,9 +1,9 @@
 /** The settings of the three roles, checked before anything is opened. */
 import { AccessList } from '../../core/access-list.ts';
-import { CLIENT_LIMITS } from '../../core/client/index.ts';
+import { CLIENT_LIMITS } from '../../core/client/limits.ts';
 import type { ServerCandidate } from '../../core/client/index.ts';
-import { RELAY_LIMITS } from '../../core/relay/index.ts';
-import { SERVER_LIMITS } from '../../core/server/index.ts';
+import { RELAY_LIMITS } from '../../core/relay/limits.ts';
+import { SERVER_LIMITS } from '../../core/server/limits.ts';
 import { TEREDO_PORT, formatIpv6, parseIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { ClientSettings } from '../client-settings.ts';

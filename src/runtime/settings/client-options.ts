@@ -1,4 +1,4 @@
-import { CLIENT_LIMITS } from '../../core/client/index.ts';
+import { CLIENT_LIMITS } from '../../core/client/limits.ts';
 import type { ClientSettings } from '../client-settings.ts';
 import {
   ALLOW_PRIVATE,

@@ -1,4 +1,4 @@
-import { RELAY_LIMITS } from '../../core/relay/index.ts';
+import { RELAY_LIMITS } from '../../core/relay/limits.ts';
 import type { RelaySettings } from '../relay.ts';
 import {
   ALLOW,

@@ -1,4 +1,4 @@
-import { SERVER_LIMITS } from '../../core/server/index.ts';
+import { SERVER_LIMITS } from '../../core/server/limits.ts';
 import type { ServerSettings } from '../server.ts';
 import {
   ALLOW,
