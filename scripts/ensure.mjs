@@ -57,6 +57,11 @@ const LONG_TESTS = {
   prometheus: 'prometheus',
   promtool: 'prometheus',
   chromium: 'chromium',
+  slirp4netns: 'slirp4netns',
+  pasta: 'passt',
+  podman: 'podman',
+  crun: 'crun',
+  curl: 'curl',
 };
 const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR, ...LONG_TESTS };
 
