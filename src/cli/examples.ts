@@ -15,8 +15,8 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
     'ping has IPv6, without root; nothing else on the host changes',
   ],
   attach: [
-    `--server teredo.example.net "$(podman inspect --format '{{.State.Pid}}' web)"`,
-    'the container "web" has IPv6',
+    '--server teredo.example.net 12345',
+    'the container of process 12345 has IPv6 (podman inspect --format {{.State.Pid}} NAME)',
   ],
   proxy: [
     '--server teredo.example.net --listen 127.0.0.1:1080',
