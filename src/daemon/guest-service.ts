@@ -43,7 +43,7 @@ export async function runGuestService(
       say('warning', service.message);
       return await ended;
     };
-    const end = await whileQualified(values.name, (running) => make(guest, running), ended, serve);
+    const end = await whileQualified(values.name, (running) => make(making, running), ended, serve);
     say('warning', end.message);
     return end.exitCode;
   } finally {

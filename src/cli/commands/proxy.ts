@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { runProxy } from '../../daemon/run-proxy.ts';
 import { PROXY_OPTIONS } from '../../runtime/settings/proxy-options.ts';
 import { addOptions, valuesOf } from '../flags.ts';
 
@@ -9,5 +8,8 @@ export function proxyCommand(finish: (exitCode: number) => void): Command {
     'a SOCKS5 and HTTP proxy by which programs reach IPv6 hosts, without root',
   );
   addOptions(command, PROXY_OPTIONS);
-  return command.action(async () => finish(await runProxy(valuesOf(command, PROXY_OPTIONS))));
+  return command.action(async () => {
+    const { runProxy } = await import('../../daemon/run-proxy.ts');
+    finish(await runProxy(valuesOf(command, PROXY_OPTIONS)));
+  });
 }
