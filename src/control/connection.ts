@@ -1,4 +1,4 @@
-import { closeConnection, receiveFrom, sendTo } from '../io/stream-socket.ts';
+import { closeConnection, limitSendBuffer, receiveFrom, sendTo } from '../io/stream-socket.ts';
 import type { Caller } from './admission.ts';
 import { MAX_REQUEST_BYTES } from './control-protocol.ts';
 import type { Newcomer } from './entrance.ts';
@@ -7,6 +7,13 @@ import { MAX_HEAD_BYTES, headIn, isRequestLine, shortAnswer } from './http-head.
 /** How long a connection has for its question, and then for taking each piece of the answer. */
 const ASK_MS = 10_000;
 const ANSWER_MS = 30_000;
+/** How long an endless answer has for each piece, and how much of it the kernel keeps. */
+const PIECE_MS = 5_000;
+const ENDLESS_OCTETS = 64 << 10;
+
+/** How often a connection is looked at, and one where nothing happens. */
+export const LOOK_MS = 5;
+export const IDLE_LOOK_MS = 40;
 
 const NOTHING = new Uint8Array(0);
 
@@ -37,6 +44,9 @@ export class Connection implements Caller {
   private closed = false;
   /** Something has come or gone. */
   private isActive = false;
+  private isEndless = false;
+  private lookMs = LOOK_MS;
+  private lookAt = -Infinity;
 
   constructor({ fd, uid, pid, isMaster, isControl }: Newcomer, listening: Listening) {
     this.uid = uid;
@@ -52,14 +62,27 @@ export class Connection implements Caller {
     return this.closed;
   }
 
-  /** Reads and writes as far as that goes without waiting: one system call. Whether something has come or gone since the last time. */
-  look(): boolean {
-    if (this.closed) return false;
+  /**
+   * Reads and writes as far as that goes without waiting, by one system call, if it is time for that. Returns after how many milliseconds it
+   * will be time. `now`: milliseconds.
+   */
+  look(now: number): number {
+    if (this.closed) return IDLE_LOOK_MS;
+    if (now < this.lookAt) return this.lookAt - now;
     if (this.question !== undefined) this.read(this.question);
     else this.write(this.unsent ?? NOTHING); // no octets: fails where the asker has hung up
-    const { isActive } = this;
+    this.lookMs = this.isActive ? LOOK_MS : Math.min(2 * this.lookMs, IDLE_LOOK_MS);
     this.isActive = false;
-    return isActive;
+    this.lookAt = now + this.lookMs;
+    return this.lookMs;
+  }
+
+  /** The answer has no end: a reader that is slower than its pieces come is closed. */
+  beEndless(): void {
+    if (this.closed) return;
+    this.isEndless = true;
+    limitSendBuffer(this.fd, ENDLESS_OCTETS);
+    clearTimeout(this.deadline);
   }
 
   /** Resolves once the kernel has all of it, or the connection is closed. One at a time. */
@@ -70,6 +93,7 @@ export class Connection implements Caller {
         return;
       }
       this.onSent = resolve;
+      if (this.isEndless) this.giveTime(PIECE_MS);
       this.write(typeof text === 'string' ? Buffer.from(text) : text);
     });
   }
@@ -121,7 +145,7 @@ export class Connection implements Caller {
 
   private understood(): void {
     this.question = undefined;
-    this.giveTime();
+    this.giveTime(ANSWER_MS);
   }
 
   private write(octets: Uint8Array): void {
@@ -131,7 +155,7 @@ export class Connection implements Caller {
       return;
     }
     if (taken > 0) {
-      this.giveTime();
+      if (!this.isEndless) this.giveTime(ANSWER_MS);
       this.isActive = true;
     }
     if (octets === NOTHING) return;
@@ -139,12 +163,13 @@ export class Connection implements Caller {
     if (this.unsent === undefined) this.sent();
   }
 
-  private giveTime(): void {
+  private giveTime(ms: number): void {
     clearTimeout(this.deadline);
-    this.deadline = setTimeout(() => this.close(), ANSWER_MS);
+    this.deadline = setTimeout(() => this.close(), ms);
   }
 
   private sent(): void {
+    if (this.isEndless) clearTimeout(this.deadline);
     const { onSent } = this;
     this.onSent = undefined;
     onSent?.();

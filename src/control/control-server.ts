@@ -7,7 +7,7 @@ import { systemClock } from '../io/system-clock.ts';
 import { LimitLog } from '../runtime/limit-log.ts';
 import { Admission, givesWay, isMaster } from './admission.ts';
 import type { Caller } from './admission.ts';
-import { Connection } from './connection.ts';
+import { Connection, IDLE_LOOK_MS, LOOK_MS } from './connection.ts';
 import { controlPath, isChosen, makeControlDirectory } from './control-path.ts';
 import { parseRequest } from './control-protocol.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
@@ -18,6 +18,7 @@ import { SubordinateUids } from './subordinate-uids.ts';
 import { FairQueue } from './fair-queue.ts';
 import { HttpStream } from './http-stream.ts';
 import type { HttpHandler } from './http-stream.ts';
+import { HttpTurns } from './http-turns.ts';
 import { isAlive } from './live-socket.ts';
 import { ListText, aroundList } from './list-text.ts';
 import { ProcessorBudget } from './processor-budget.ts';
@@ -28,9 +29,6 @@ const MODE = 0o666;
 /** After answers to root and the daemon's own user the others of the process have this many times as long; and after answers to other users. */
 const REST = 4;
 const STRANGERS_REST = 32;
-/** How often connections are looked at, and those where nothing happens. */
-const LOOK_MS = 5;
-const IDLE_LOOK_MS = 40;
 /**
  * How much of a processor accepting and looking may take; and how many ms of it at once, when there was little to do before: a flood that fills
  * the kernel's queue of 4,096 connections is off it in that time, so that the users behind it wait for a moment only.
@@ -88,7 +86,6 @@ export class ControlServer {
   private timer: NodeJS.Timeout | undefined;
   private readonly subordinateUids = new SubordinateUids();
   private readonly lookBudget = new ProcessorBudget(LOOK_SHARE, LOOK_BURST_MS);
-  private lookMs = LOOK_MS;
   private keptOutSaidAt = -Infinity;
   private closed = false;
 
@@ -188,13 +185,13 @@ export class ControlServer {
     const begun = threadTimeMs();
     const accepted = this.acceptAll();
     this.limitLog.trigger();
-    let isActive = accepted === 'some';
-    for (const connection of this.open.slice()) if (connection.look()) isActive = true;
+    const now = performance.now();
+    let nextMs = accepted === 'some' ? LOOK_MS : IDLE_LOOK_MS;
+    for (const connection of this.open.slice()) nextMs = Math.min(nextMs, connection.look(now));
     const restMs = this.lookBudget.spend(threadTimeMs() - begun, performance.now());
     if (accepted === 'none') this.waitForConnections();
     if (accepted === 'none' && this.open.length === 0) return;
-    this.lookMs = isActive ? LOOK_MS : Math.min(2 * this.lookMs, IDLE_LOOK_MS);
-    const rest = accepted === 'exhausted' ? EXHAUSTED_MS : this.lookMs;
+    const rest = accepted === 'exhausted' ? EXHAUSTED_MS : nextMs;
     this.timer = setTimeout(() => this.look(), Math.max(rest, restMs));
   }
 
@@ -288,14 +285,18 @@ export class ControlServer {
       connection.close();
       return;
     }
-    const stream = new HttpStream(connection, head);
-    this.streams.set(connection, stream);
-    const turns = this.queueOf(connection);
-    this.http(stream, {
-      isMaster: connection.isMaster,
-      user: connection.uid,
-      isRemote: !connection.isControl,
-      turn: (work) => turns.take(connection, work),
+    const { http } = this;
+    const turns = new HttpTurns(this.queueOf(connection), connection);
+    void turns.begin(() => {
+      const stream = new HttpStream(connection, head);
+      this.streams.set(connection, stream);
+      http(stream, {
+        isMaster: connection.isMaster,
+        user: connection.uid,
+        isRemote: !connection.isControl,
+        turn: (work) => turns.take(work),
+        endless: () => connection.beEndless(),
+      });
     });
   }
 

@@ -1,6 +1,9 @@
+import { threadTimeMs } from '../io/thread-time.ts';
 import type { Caller } from './admission.ts';
 
-const MAX_REST_MS = 1_000;
+/** The longest rest at a time, so that the next asker waits for a moment only; and the most that is put off to later rests. */
+const MAX_REST_MS = 250;
+const MAX_DEBT_MS = 2_000;
 /** Users and processes whose last turn is remembered: more than can wait at the same time. */
 const REMEMBERED = 64;
 
@@ -10,13 +13,14 @@ const REMEMBERED = 64;
  * piece whose asker leaves is forgotten at once, so the queue is no longer than the list of askers.
  */
 export class FairQueue {
-  /** How many times as long as a piece of work has taken, the next one waits. */
+  /** How many times as long as a piece of work has taken of the processor, the next one waits. */
   private readonly rest: number;
   private readonly waiting = new Map<Caller, (begins: boolean) => void>();
   private readonly servedUsers = new Map<number, number>();
   private readonly servedProcesses = new Map<number, number>();
   private served = 0;
   private isBusy = false;
+  private restUntil = -Infinity;
 
   constructor(rest: number) {
     this.rest = rest;
@@ -28,22 +32,23 @@ export class FairQueue {
 
   /** Resolves to undefined where the asker leaves before its turn. Rejects with the error that `work` throws. */
   async take<T>(asker: Caller, work: () => T): Promise<T | undefined> {
+    const end = await this.begin(asker);
+    if (end === undefined) return undefined;
+    try {
+      return work();
+    } finally {
+      end();
+    }
+  }
+
+  /** Resolves at the beginning of the asker's turn, with a function that ends it; to undefined where the asker leaves before. */
+  async begin(asker: Caller): Promise<(() => void) | undefined> {
     this.leave(asker);
     const turn = new Promise<boolean>((resolve) => this.waiting.set(asker, resolve));
     this.startNext();
     if (!(await turn)) return undefined;
-    const begun = performance.now();
-    try {
-      return work();
-    } finally {
-      setTimeout(
-        () => {
-          this.isBusy = false;
-          this.startNext();
-        },
-        Math.min(this.rest * (performance.now() - begun), MAX_REST_MS),
-      ).unref();
-    }
+    const begun = threadTimeMs();
+    return () => this.restAfter(threadTimeMs() - begun);
   }
 
   /** Forgets the piece of work that waits for `asker`, if there is one. */
@@ -51,6 +56,18 @@ export class FairQueue {
     const end = this.waiting.get(asker);
     this.waiting.delete(asker);
     end?.(false);
+  }
+
+  private restAfter(workMs: number): void {
+    const now = performance.now();
+    this.restUntil = Math.min(Math.max(now, this.restUntil) + this.rest * workMs, now + MAX_DEBT_MS);
+    setTimeout(
+      () => {
+        this.isBusy = false;
+        this.startNext();
+      },
+      Math.min(this.restUntil - now, MAX_REST_MS),
+    ).unref();
   }
 
   private startNext(): void {

@@ -4,8 +4,8 @@ import { OwnTable } from '../linux/own-table.ts';
 import { systemErrorIn } from '../linux/system-failures.ts';
 import { toHex } from '../wire/index.ts';
 
-/** Of one user of this host; of one IPv4 address or /64 of others. More than are answered. */
-const MOST = { perSecond: 50, burst: 100, most: 4_096, forgottenMs: 10_000 } as const;
+/** Of one user of this host; of one IPv4 address or /64 of others. As many are answered. */
+const MOST = { perSecond: 20, burst: 40, most: 4_096, forgottenMs: 10_000 } as const;
 const ROOT = 0;
 /** `lo`, by which the host sends to itself. It is the first interface of each network namespace. */
 const LOOPBACK = 1;

@@ -1,3 +1,9 @@
-export { abortConnection, closeConnection, receiveFrom, sendTo } from '../linux/stream-socket.ts';
+export {
+  abortConnection,
+  closeConnection,
+  limitSendBuffer,
+  receiveFrom,
+  sendTo,
+} from '../linux/stream-socket.ts';
 export { TcpListener } from '../linux/tcp-socket.ts';
 export type { TcpPeer } from '../linux/tcp-socket.ts';

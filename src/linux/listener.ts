@@ -49,9 +49,10 @@ export class Listener<P extends Peer> {
     }
   }
 
-  /** Calls back once when a connection waits to be accepted; later if the system refuses that now. */
+  /** Calls back once when a connection waits to be accepted; later if the system refuses that now. Once more does nothing before that. */
   wait(onWaiting: () => void): void {
-    this.stopWaiting();
+    if (this.poll !== undefined) return;
+    clearTimeout(this.again);
     const isSet = survive(() => {
       this.poll = new Poll(this.fd, () => {
         this.stopWaiting();

@@ -1,5 +1,6 @@
 /** Octets of a stream socket that does not block. */
 import { E, Memory, errno, sys } from './libc.ts';
+import { OPTION, setOption } from './socket.ts';
 
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
@@ -24,6 +25,11 @@ export function sendTo(fd: number, bytes: Uint8Array): number {
   const sent = sys.sendto(fd, outgoing.address, length, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
   if (sent >= 0) return sent;
   return isPassing(errno()) ? 0 : -1;
+}
+
+/** The kernel keeps at most about so many octets until the peer, or the peer's host, takes them. */
+export function limitSendBuffer(fd: number, octets: number): void {
+  setOption(fd, OPTION.SNDBUF, octets / 2); // the kernel doubles it
 }
 
 export function closeConnection(fd: number): void {

@@ -1,6 +1,10 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { IS_ALL } from '../../../test/support/extent.ts';
 import { httpDaemon } from '../../../test/support/http-rig.ts';
 import type { Daemon } from '../../../test/support/http-rig.ts';
 import { recentEvents } from '../recent-events.ts';
@@ -77,3 +81,47 @@ test('a daemon that ends closes its streams', async () => {
   daemon.control.close();
   await until(() => stream.response.closed);
 });
+
+/** Opens a stream, and takes so many octets of it in so many milliseconds. */
+async function openSlowly(
+  { path, port }: Daemon,
+  way: 'unix' | 'tcp',
+  octets: number,
+  everyMs: number,
+): Promise<Socket> {
+  const socket = way === 'unix' ? connect(path) : connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const timer = setInterval(() => void socket.read(octets), everyMs);
+  onTestFinished(() => clearInterval(timer));
+  return socket;
+}
+
+test.runIf(IS_ALL).each([
+  ['reads nothing, by the control socket', 'unix', 0, 1_000],
+  ['reads nothing, over TCP', 'tcp', 0, 1_000],
+  ['reads a little now and then, by the control socket', 'unix', 10, 100],
+] as const)(
+  'a reader that %s is closed, and keeps nothing; others read on',
+  async (_, way, octets, everyMs) => {
+    const daemon = await httpDaemon();
+    const prompt = await open(daemon);
+    await openSlowly(daemon, way, octets, everyMs);
+    await until(() => daemon.control.connectionCount === 2);
+    // More than the kernel takes at either end.
+    const timer = setInterval(() => {
+      for (let i = 0; i < 50; i++)
+        recentEvents.note({ event: 'notice', message: 'x'.repeat(1_000), fields: {} });
+    }, 100);
+    onTestFinished(() => clearInterval(timer));
+    const before = process.memoryUsage().arrayBuffers;
+    await until(() => daemon.control.connectionCount === 1);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10e6);
+    clearInterval(timer);
+    recentEvents.note({ event: 'notice', message: 'the last one', fields: {} });
+    await until(() => logged(prompt).at(-1)?.message === 'the last one');
+  },
+  30_000,
+);

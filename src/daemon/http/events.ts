@@ -1,62 +1,41 @@
 /** Server-sent events: the status each second, and the events of the log with their history. */
-import type { Context } from 'hono';
-import type { HttpAsker } from '../../control/http-stream.ts';
 import type { EventStatus } from '../../control/status.ts';
 import type { RecentEvents } from '../recent-events.ts';
+import { refused, text } from './answer.ts';
+import type { Asked, HttpAnswer } from './answer.ts';
 import type { EventStreams } from './event-streams.ts';
-import { refused } from './refused.ts';
 import type { HttpSource } from './source.ts';
 
 const TYPE = { 'Content-Type': 'text/event-stream' };
 const STATUS_MS = 1_000;
-const ENCODER = new TextEncoder();
+/** The most characters at a time, and one event more. */
+const PIECE_LENGTH = 16 << 10;
 
-/** `Last-Event-ID`: of the last event of the log that a reader has which comes again. */
+/**
+ * A reader gets the latest status, and of the events those that are still kept. `Last-Event-ID`: of the last event of the log that a reader
+ * has which comes again.
+ */
 export function answerEvents(
-  c: Context,
-  asker: HttpAsker,
+  { headers, isHead, asker }: Asked,
   source: HttpSource,
   events: RecentEvents,
   streams: EventStreams,
-): Response {
-  if (c.req.method === 'HEAD') return c.body(null, 200, TYPE);
-  const end = streams.begin(asker);
-  if (end === undefined) return refused(c, 429, 'there are too many streams of events');
-  const after = Number(/^\d{1,15}$/.exec(c.req.header('Last-Event-ID') ?? '')?.[0] ?? 0);
-  return c.body(eventStream(asker, source, events, after, end), 200, TYPE);
-}
-
-/**
- * A stream that is made as its reader takes it: nothing waits for a slow one. It gets the latest status, and of the events those that are
- * still kept. `after`: the number of the last event that the reader has. `onEnd`: the reader has gone.
- */
-function eventStream(
-  asker: HttpAsker,
-  source: HttpSource,
-  events: RecentEvents,
-  after: number,
-  onEnd: () => void,
-): ReadableStream<Uint8Array> {
+): HttpAnswer {
+  if (isHead) return text('', TYPE);
+  const leave = streams.begin(asker);
+  if (leave === undefined) return refused(429, 'there are too many streams of events');
+  const after = Number(/^\d{1,15}$/.exec(String(headers['last-event-id']))?.[0] ?? 0);
+  asker.endless();
   const stream = new EventText(source, events, after);
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        await stream.wait();
-        const text = await asker.turn(() => stream.next());
-        if (text !== undefined) {
-          controller.enqueue(ENCODER.encode(text));
-          return;
-        }
-        onEnd();
-        controller.close();
-      },
-      cancel() {
-        stream.end();
-        onEnd();
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  const next = async (): Promise<string | undefined> => {
+    await stream.wait();
+    return asker.turn(() => stream.next());
+  };
+  const end = (): void => {
+    stream.end();
+    leave();
+  };
+  return text({ next, end }, TYPE);
 }
 
 class EventText {
@@ -94,9 +73,12 @@ class EventText {
 
   /** The events first: the status may be a consequence of them. */
   next(): string {
-    const found = this.events.after(this.lastId);
-    this.lastId = found.at(-1)?.id ?? this.lastId;
-    const text = found.map(logText).join('');
+    let text = '';
+    for (const event of this.events.after(this.lastId)) {
+      text += logText(event);
+      this.lastId = event.id;
+      if (text.length >= PIECE_LENGTH) return text;
+    }
     const now = performance.now();
     if (now - this.statusAt < STATUS_MS) return text;
     this.statusAt = now;

@@ -6,6 +6,7 @@ import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { readOperatorFile } from '../read-file.ts';
 import { inShell } from '../in-shell.ts';
 import { readableForUnit } from '../unit-account.ts';
+import { loadHttp } from './lazy-http.ts';
 import { NO_TOKEN } from './rules.ts';
 import type { HttpRules } from './rules.ts';
 
@@ -36,7 +37,7 @@ export async function listen(
   { listen: wanted }: HttpOptions,
 ): Promise<string | undefined> {
   if (wanted === undefined) return undefined;
-  await import('./http-server.ts');
+  await loadHttp();
   const { host, port } = wanted;
   const name = host.includes(':') ? `[${host}]` : host;
   try {

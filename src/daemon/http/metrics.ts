@@ -1,16 +1,12 @@
-import { Counter, Gauge, Registry } from 'prom-client';
 import type { HttpAsker } from '../../control/http-stream.ts';
 import type { PeerMeans } from '../../core/client/index.ts';
 import type { RecentEvents } from '../recent-events.ts';
 import { EventLoopDelay } from './event-loop.ts';
-import { FAMILIES } from './families.ts';
-import type { Family } from './families.ts';
+import { expositionOf } from './exposition.ts';
 import { samplesOfEvents, samplesOfMeans, samplesOfProcess, samplesOfStatus } from './sample.ts';
 import type { Sample } from './sample.ts';
 import type { HttpSource } from './source.ts';
 import { VERSION } from './version.ts';
-
-export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
 /** How long peers are counted at a time. */
 const PIECE_MS = 1;
@@ -31,10 +27,10 @@ export class Metrics {
   /** Undefined where the asker has gone. */
   async text(asker: HttpAsker): Promise<string | undefined> {
     const means = await this.countMeans(asker);
+    const { name, role } = this.source;
     const samples = await asker.turn(() => [...this.samplesNow(), ...means]);
     if (samples === undefined) return undefined;
-    const { name, role } = this.source;
-    return await asker.turn(() => textOf({ role, daemon: name }, samples));
+    return asker.turn(() => expositionOf({ role, daemon: name }, samples));
   }
 
   private samplesNow(): Sample[] {
@@ -64,24 +60,4 @@ function countPiece(left: Iterator<PeerMeans | undefined>, counts: Map<PeerMeans
     if (value !== undefined) counts.set(value, counts.get(value)! + 1);
   }
   return false;
-}
-
-/** A family without labels is there if it has a value. */
-function textOf(labels: Readonly<Record<string, string>>, samples: readonly Sample[]): Promise<string> {
-  const registry = new Registry();
-  registry.setDefaultLabels(labels);
-  const made = new Map<Family, Counter | Gauge>();
-  const metricOf = (family: Family): Counter | Gauge => {
-    const found = made.get(family) ?? metricIn(registry, family);
-    made.set(family, found);
-    return found;
-  };
-  for (const family of Object.values(FAMILIES)) if (family.labels.length > 0) metricOf(family);
-  for (const [family, own, value] of samples) metricOf(family).inc(own, value);
-  return registry.metrics();
-}
-
-function metricIn(registry: Registry, { name, kind, help, labels }: Family): Counter | Gauge {
-  const made = { name, help, labelNames: labels, registers: [registry] };
-  return kind === 'counter' ? new Counter(made) : new Gauge(made);
 }

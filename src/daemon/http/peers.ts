@@ -1,12 +1,11 @@
-import type { Context } from 'hono';
 import { MAX_PEERS } from '../../control/control-protocol.ts';
 import type { HttpAsker } from '../../control/http-stream.ts';
 import { ListText, aroundList } from '../../control/list-text.ts';
 import { FirstPeers, PEER_ORDERS } from '../../control/peer-order.ts';
 import type { PeerOrder } from '../../control/peer-order.ts';
 import type { PeerStatus } from '../../control/status.ts';
-import { streamOf } from './pieces.ts';
-import { refused } from './refused.ts';
+import { jsonPieces, refused } from './answer.ts';
+import type { Asked, HttpAnswer } from './answer.ts';
 import type { HttpSource } from './source.ts';
 
 /** How many peers are shown when the request gives no number. */
@@ -17,20 +16,18 @@ const MOST_SORTED = 1_000;
 const PIECE_MS = 1;
 
 /** `?limit=`: how many at most. `?sort=`: the first ones in this order, of all; fewer, because they are kept until all are known. */
-export async function answerPeers(c: Context, asker: HttpAsker, source: HttpSource): Promise<Response> {
-  const limit = limitOf(c.req.query('limit'));
-  if (limit === undefined) return refused(c, 400, `limit: want a whole number from 0 to ${MAX_PEERS}`);
-  const order = c.req.query('sort');
-  if (order !== undefined && !isOrder(order))
-    return refused(c, 400, `sort: want ${PEER_ORDERS.join(' or ')}`);
-  const answer = await asker.turn(() => source.peers(order === undefined ? limit : MAX_PEERS));
-  if (answer === undefined) return refused(c, 404, `${source.name} keeps no peers`);
+export async function answerPeers({ query, isHead, asker }: Asked, source: HttpSource): Promise<HttpAnswer> {
+  const limit = limitOf(query.get('limit'));
+  if (limit === undefined) return refused(400, `limit: want a whole number from 0 to ${MAX_PEERS}`);
+  const order = query.get('sort');
+  if (order !== null && !isOrder(order)) return refused(400, `sort: want ${PEER_ORDERS.join(' or ')}`);
+  const answer = await asker.turn(() => source.peers(order === null ? limit : MAX_PEERS));
+  if (answer === undefined) return refused(404, `${source.name} keeps no peers`);
   let items = answer.items as Iterable<PeerStatus>;
-  if (order !== undefined && c.req.method !== 'HEAD')
+  if (order !== null && !isHead)
     items = await sorted(items, new FirstPeers(order, Math.min(limit, MOST_SORTED)), asker);
   const text = textOf({ ...answer, items });
-  const body = streamOf(asker, () => text.next().value as string | undefined);
-  return c.body(body, 200, { 'Content-Type': 'application/json' });
+  return jsonPieces({ next: () => asker.turn(() => text.next().value as string | undefined) });
 }
 
 function isOrder(text: string): text is PeerOrder {
@@ -67,8 +64,8 @@ function* textOf({ result, list, items }: NonNullable<ReturnType<HttpSource['pee
   yield after;
 }
 
-function limitOf(text: string | undefined): number | undefined {
-  if (text === undefined) return USUAL;
+function limitOf(text: string | null): number | undefined {
+  if (text === null) return USUAL;
   const limit = /^\d{1,9}$/.test(text) ? Number(text) : undefined;
   return limit === undefined ? undefined : Math.min(limit, MAX_PEERS);
 }
