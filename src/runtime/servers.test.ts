@@ -78,7 +78,8 @@ test('addresses are servers too; the second address is the next one, the one giv
   ]);
   const none = await resolve(['192.0.2.1', '192.0.2.9'], 'none');
   expect(none.map(({ secondary }) => secondary)).toEqual([undefined, undefined]);
-  expect(await resolve(['192.0.2.1'], other)).toEqual([{ primary, secondary: other, name: '192.0.2.1' }]);
+  for (const once of [['192.0.2.1'], ['192.0.2.1', '192.0.2.1']])
+    expect(await resolve(once, other)).toEqual([{ primary, secondary: other, name: '192.0.2.1' }]);
   await expect(resolve(['192.0.2.9'], other)).rejects.toThrow(
     /^secondary: 192\.0\.2\.9 is the server's first address already/,
   );

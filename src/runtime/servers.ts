@@ -20,11 +20,12 @@ export type KnownAddresses = Map<string, readonly Ipv4[]>;
  * where `secondary` is given with several names. `secondary`: see {@link candidatesOf}.
  */
 export async function resolveServers(
-  hosts: readonly string[],
+  named: readonly string[],
   secondary: Ipv4 | 'none' | undefined,
   warn: (message: string) => void,
   known: KnownAddresses = new Map(),
 ): Promise<ServerCandidate[]> {
+  const hosts = [...new Set(named)];
   if (typeof secondary === 'number' && hosts.length > 1) throw oneServerOnly(hosts);
   const found = await Promise.all(hosts.map(addressesOf));
   for (const [i, host] of hosts.entries()) if (found[i]!.length > 0) known.set(host, found[i]!);
