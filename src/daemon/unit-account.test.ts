@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { NOBODY, openFolder } from '../../test/support/nobody.ts';
 import { hiddenFromUnit, obstaclesOf, readableForUnit } from './unit-account.ts';
@@ -22,6 +22,11 @@ test('root finds the files that an account may not read', asRoot, () => {
   const files = [own, ofGroup, join(folder, 'missing')];
   expect(obstaclesOf('nobody', files)).toEqual([{ file: own, reason: readableForUnit(own) }]);
   expect(obstaclesOf('no-such-account', [own])).toEqual([]);
+});
+
+test('the unit looks for a relative path elsewhere', asRoot, () => {
+  const reason = `it looks for it in /, its folder: give the whole path, ${resolve('package.json')}`;
+  expect(obstaclesOf('nobody', ['package.json'])).toEqual([{ file: 'package.json', reason }]);
 });
 
 test('in a closed folder, the advice is about the highest one', asRoot, () => {

@@ -1,7 +1,7 @@
 /** The account of the systemd unit (packaging/systemd): it has to read the files of a daemon, which root has written. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { inShell } from './in-shell.ts';
 
 export const UNIT_ACCOUNT = 'teredo';
@@ -46,6 +46,7 @@ export function obstaclesOf(account: string, files: readonly string[]): Obstacle
 }
 
 function reasonAgainst(file: string, may: (right: 'r' | 'x', path: string) => boolean): string | undefined {
+  if (!isAbsolute(file)) return `it looks for it in /, its folder: give the whole path, ${resolve(file)}`;
   const hidden = hiddenFromUnit(file);
   if (hidden !== undefined) return `it sees no files of ${hidden}: ${MOVE_FOR_UNIT}`;
   if (may('r', file)) return undefined;
