@@ -13,6 +13,7 @@ import type { ExitCode } from './exit-codes.ts';
 import { openLog } from './log.ts';
 import type { Reload } from './reload.ts';
 import { runRole } from './run-role.ts';
+import { namedSecondary } from './second-address.ts';
 import { readKeys } from './secrets.ts';
 import { ServerRole } from './server-role.ts';
 import { noticesOfReach, noticesOfRemoved } from './start-notices.ts';
@@ -58,10 +59,10 @@ export async function runServer(values: ServerValues, reload?: Reload): Promise<
 }
 
 function secondaryOf(values: ServerValues): Ipv4 | undefined {
-  if (values.secondary === 'none') return undefined;
-  if (values.secondary !== undefined) return values.secondary;
+  const named = namedSecondary(values);
+  if (named !== undefined || values.secondary === 'none') return named;
   // The address outside of one that was not named is not known.
-  if (values.announce !== undefined && values.announceSecondary === undefined) return undefined;
+  if (values.announce !== undefined) return undefined;
   const next = nextAddress(values.address);
   const here = kernelPorts().network.ipv4Subnets();
   return here.some(({ address }) => address === next) ? next : undefined;

@@ -3,12 +3,15 @@ import type { CLIENT_OPTIONS } from '../../runtime/settings/client-options.ts';
 import { checkClientSettings, checkServerSettings } from '../../runtime/settings/check.ts';
 import type { Values } from '../../runtime/settings/option.ts';
 import type { RELAY_OPTIONS } from '../../runtime/settings/relay-options.ts';
+import { quoted } from '../../runtime/settings/quoted.ts';
+import { faultOfClientId } from '../../runtime/settings/rules.ts';
 import type { SERVER_OPTIONS } from '../../runtime/settings/server-options.ts';
 import { SettingsError } from '../../runtime/settings/settings-error.ts';
 import { accessOf } from '../access.ts';
 import { CommandFailure } from '../exit-codes.ts';
 import { faultOfListen } from '../http/listen.ts';
 import type { HttpOptions } from '../http/listen.ts';
+import { namedSecondary } from '../second-address.ts';
 import type { OptionFault } from './file.ts';
 import type { GivenValues } from './layers.ts';
 import type { RoleName } from './roles.ts';
@@ -29,11 +32,17 @@ function faultOfHttp(values: HttpOptions): OptionFault | undefined {
 }
 
 function faultOfSecret({ clientId, secretFile }: Values<typeof CLIENT_OPTIONS>): OptionFault | undefined {
-  if ((clientId === undefined) === (secretFile === undefined)) return undefined;
+  if (clientId !== undefined && secretFile !== undefined) return faultOfId(clientId);
+  if (clientId === secretFile) return undefined;
   return {
     option: clientId === undefined ? 'secretFile' : 'clientId',
     message: 'client-id and secret-file belong together: give both or none',
   };
+}
+
+function faultOfId(clientId: string): OptionFault | undefined {
+  const fault = faultOfClientId(Buffer.from(clientId));
+  return fault === undefined ? undefined : { option: 'clientId', message: `${quoted(clientId)} ${fault}` };
 }
 
 function faultOfServers({ servers, secondary }: Partial<Values<typeof CLIENT_OPTIONS>>) {
@@ -42,8 +51,9 @@ function faultOfServers({ servers, secondary }: Partial<Values<typeof CLIENT_OPT
 
 /** Without a second address the role looks for one at the host. */
 function faultOfAddresses(values: Partial<Values<typeof SERVER_OPTIONS>>): OptionFault | undefined {
-  const { address, secondary, announce, announceSecondary } = values;
-  if (address === undefined || typeof secondary !== 'number') return undefined;
+  const { address, announce, announceSecondary } = values;
+  if (address === undefined) return undefined;
+  const secondary = namedSecondary({ ...values, address });
   return faultIn(() => checkServerSettings({ address, secondary, announce, announceSecondary }));
 }
 

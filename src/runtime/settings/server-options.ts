@@ -23,7 +23,7 @@ export const SERVER_OPTIONS = {
   },
   secondary: {
     kind: SECONDARY,
-    help: 'second IPv4 address (default: the first plus one, where the host has it)',
+    help: 'second IPv4 address (default: the first plus one, where the host has it or --announce-secondary is given)',
   },
   announce: ANNOUNCE,
   announceSecondary: { kind: HOST_ADDRESS, help: 'the same for --secondary' },
