@@ -21,12 +21,19 @@ export function readSecret(
   if (clientId === undefined || file === undefined) {
     throw new CommandFailure(EXIT.USAGE, '--client-id and --secret-file belong together: give both or none');
   }
-  const secret = Buffer.from(readText(file, warn).trim());
+  const secret = readSecretFile(file, warn);
   const id = Buffer.from(clientId);
-  const [bad, badId] = [faultOfSecret(secret), faultOfClientId(id)];
-  if (bad !== undefined) throw new CommandFailure(EXIT.USAGE, `${file} ${bad}`);
+  const badId = faultOfClientId(id);
   if (badId !== undefined) throw new CommandFailure(EXIT.USAGE, `--client-id: "${clientId}" ${badId}`);
   return { clientId: id, secret };
+}
+
+/** The secret alone. Throws a CommandFailure. */
+export function readSecretFile(file: string, warn: Warn = () => {}): Uint8Array {
+  const secret = Buffer.from(readText(file, warn).trim());
+  const bad = faultOfSecret(secret);
+  if (bad !== undefined) throw new CommandFailure(EXIT.USAGE, `${file} ${bad}`);
+  return secret;
 }
 
 /** A server's keys: lines of client id, secret, and perhaps "expired"; `#` begins a comment at the start of a line or behind a space. */

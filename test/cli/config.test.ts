@@ -82,6 +82,26 @@ test('a bad file does not start a daemon: exit status 2, each error with file an
     expect(teredo(folder, [...command, 'home'])).toEqual({ status: 2, stdout: '', stderr: lines.join('\n') });
 });
 
+test('a file that the configuration names is checked as at the start', () => {
+  const folder = folderWith(
+    'server.toml',
+    'role = "server"',
+    '[server]',
+    'address = "127.0.0.1"',
+    'keys = "/no/keys"',
+  );
+  const reason = 'cannot read /no/keys: there is no such file';
+  const [checked, started] = [['config', 'check'], ['run']].map((command) =>
+    teredo(folder, [...command, 'server']),
+  );
+  expect(checked).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: `teredo: ${join(folder, 'server.toml')}:4:8: keys: ${reason}\n`,
+  });
+  expect(started).toEqual({ status: 2, stdout: '', stderr: `teredo: ${reason}\n` });
+});
+
 test('a wrong flag, a misspelled variable and a missing file: exit status 2', () => {
   const folder = folderWith('home.toml', ...CLIENT);
   expect(teredo(folder, ['run', 'home', '--prot', '7'])).toMatchObject({

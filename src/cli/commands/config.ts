@@ -1,12 +1,11 @@
 import { Command } from 'commander';
-import { configure } from '../../daemon/configuration/configure.ts';
+import { configure, faultsWithFiles } from '../../daemon/configuration/configure.ts';
 import { notesOnEnvironment } from '../../daemon/configuration/environment-notes.ts';
-import type { GivenValues } from '../../daemon/configuration/layers.ts';
+import { filesNamed } from '../../daemon/configuration/named-files.ts';
 import { configurationPath } from '../../daemon/configuration/path.ts';
 import { ROLES } from '../../daemon/configuration/roles.ts';
 import { inWords } from '../../daemon/configuration/words.ts';
 import { UNIT_ACCOUNT, obstaclesOf } from '../../daemon/unit-account.ts';
-import type { Options } from '../../runtime/settings/option.ts';
 import { printable } from '../../runtime/settings/quoted.ts';
 import { printColumns, printJson, printLine } from '../output.ts';
 import { CONFIGURATION, parserOf, withFlagsOfRole } from './run.ts';
@@ -23,31 +22,24 @@ export function configCommand(): Command {
 function checkCommand(): Command {
   return new Command('check')
     .description(
-      'find all errors of a configuration file; exit status 2 if there are any. Also notes TEREDO_* variables that are wrong or change a value, and, as root, warns of files that the systemd unit may not read',
+      'find all errors of a configuration file and of the files that it names; exit status 2 if there are any. Also notes TEREDO_* variables that are wrong or change a value, and, as root, warns of files that the systemd unit may not read',
     )
     .argument(...CONFIGURATION)
     .action(async (given: string) => {
       const path = configurationPath(given);
-      const { role, values, layers } = await configure(path, () => ({}), {});
+      const { role, values, layers } = await configure(path, () => ({}), {}, faultsWithFiles);
       const name = values['name'] as string | undefined;
       printLine(`${path}: no errors, a ${role}${name === undefined ? '' : ` "${name}"`}`);
       for (const note of notesOnEnvironment(role, layers[0]!.values, process.env))
         process.stderr.write(`note: ${note}\n`);
       for (const { file, reason } of obstaclesOf(UNIT_ACCOUNT, [
         path,
-        ...filesIn(ROLES[role].options, values),
+        ...filesNamed(values).map(([, file]) => file),
       ]))
         process.stderr.write(
           `warning: the systemd unit cannot read ${printable(file)}: ${printable(reason)}\n`,
         );
     });
-}
-
-/** The files that options name. */
-function filesIn(options: Options, values: GivenValues): string[] {
-  return Object.entries(options)
-    .filter(([, option]) => 'kind' in option && option.kind.placeholder === '<file>')
-    .flatMap(([name]) => (values[name] as string | undefined) ?? []);
 }
 
 function showCommand(): Command {

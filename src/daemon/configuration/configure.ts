@@ -2,9 +2,10 @@
 import type { Options } from '../../runtime/settings/option.ts';
 import type { CommandFailure } from '../exit-codes.ts';
 import { fromEnvironment } from './environment.ts';
-import type { ConfigurationFile } from './file.ts';
+import type { ConfigurationFile, OptionFault } from './file.ts';
 import { layered, missingIn, valuesIn } from './layers.ts';
 import type { GivenValues, Layer, Sourced } from './layers.ts';
+import { faultsOfFiles } from './named-files.ts';
 import { daemonNameOf } from './path.ts';
 import { ROLES } from './roles.ts';
 import type { RoleName } from './roles.ts';
@@ -24,11 +25,21 @@ export interface Configuration {
 /** Gives values of flags for a role that is not known before the file is read. */
 export type FlagsOf = (role: RoleName) => GivenValues;
 
+/** Finds the faults of values that are each good by itself. */
+type FaultsOf = (role: RoleName, values: GivenValues) => OptionFault[];
+
+/** The faults of the files that options name, too. */
+export const faultsWithFiles: FaultsOf = (role, values) => [
+  ...faultsOfWhole(role, values),
+  ...faultsOfFiles(values),
+];
+
 /** Reads the file and puts everything together. Rejects with a CommandFailure that lists all errors. */
 export async function configure(
   path: string,
   flagsOf: FlagsOf = () => ({}),
   env: NodeJS.ProcessEnv = process.env,
+  faultsOf: FaultsOf = faultsOfWhole,
 ): Promise<Configuration> {
   const { loadConfiguration } = await import('./load.ts');
   const file = loadConfiguration(path);
@@ -42,7 +53,8 @@ export async function configure(
   const effective = new Map(layered(options, layers));
   if (effective.get('name')?.value === undefined)
     effective.set('name', { value: daemonNameOf(path), source: 'default' });
-  const failure = failureOf(file, options, effective);
+  const unfit = faultsOf(role, valuesIn(effective));
+  const failure = failureOf(file, options, effective, unfit);
   if (failure !== undefined) throw failure;
   return { role, path, effective, layers, values: valuesIn(effective) };
 }
@@ -52,12 +64,12 @@ function failureOf(
   file: ConfigurationFile,
   options: Options,
   effective: ReadonlyMap<string, Sourced>,
+  unfit: readonly OptionFault[],
 ): CommandFailure | undefined {
   const missing = missingIn(options, effective).map((option) => ({
     option,
     message: 'is missing: it is required',
   }));
-  const unfit = faultsOfWhole(file.role, valuesIn(effective));
   const faults = [...missing, ...unfit.filter(({ option }) => effective.get(option)?.source === 'file')];
   return faults.length === 0 ? undefined : file.failure(faults);
 }

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { camel, kebab } from '../../runtime/settings/option.ts';
 import { printable } from '../../runtime/settings/quoted.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { adviceFor } from './advice.ts';
 import { TomlDocument, TomlError } from './document.ts';
 import type { Path, Place } from './document.ts';
@@ -17,12 +18,15 @@ const MOST_SHOWN = 20;
 interface Fault {
   readonly place: Place;
   readonly message: string;
+  readonly exitCode?: ExitCode;
 }
 
 /** An error about an option of the file's role. */
 export interface OptionFault {
   readonly option: string;
   readonly message: string;
+  /** Absent: the value itself is wrong. */
+  readonly exitCode?: ExitCode;
 }
 
 export interface ConfigurationFile {
@@ -90,8 +94,13 @@ function unknownKey(table: Path, key: string, document: TomlDocument, role?: Rol
   };
 }
 
-function optionFault({ option, message }: OptionFault, document: TomlDocument, role: RoleName): Fault {
-  return { place: document.placeOfValue([role, kebab(option)]), message: `${kebab(option)}: ${message}` };
+function optionFault(
+  { option, message, ...rest }: OptionFault,
+  document: TomlDocument,
+  role: RoleName,
+): Fault {
+  const place = document.placeOfValue([role, kebab(option)]);
+  return { place, message: `${kebab(option)}: ${message}`, ...rest };
 }
 
 /** Without the table of the role, and without the number of an element. */
@@ -107,7 +116,14 @@ function failureOf(path: string, faults: readonly Fault[]): CommandFailure {
     .slice(0, MOST_SHOWN)
     .map(({ place, message }) => `${path}:${place.line}:${place.column}: ${printable(message)}`);
   const [only] = lines;
-  if (lines.length === 1) return new CommandFailure(EXIT.USAGE, only!);
+  const exitCode = exitCodeOf(faults);
+  if (lines.length === 1) return new CommandFailure(exitCode, only!);
   const which = faults.length > lines.length ? `, of which the first ${lines.length} are` : '';
-  return new CommandFailure(EXIT.USAGE, `${path} has ${faults.length} errors${which}:`, lines);
+  return new CommandFailure(exitCode, `${path} has ${faults.length} errors${which}:`, lines);
+}
+
+/** A wrong value decides: it stays wrong, while a refusal of the system may pass. */
+function exitCodeOf(faults: readonly Fault[]): ExitCode {
+  const codes = faults.map(({ exitCode = EXIT.USAGE }) => exitCode);
+  return codes.includes(EXIT.USAGE) ? EXIT.USAGE : codes[0]!;
 }

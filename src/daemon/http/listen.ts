@@ -51,7 +51,8 @@ export async function listen(
   }
 }
 
-function readToken(file: string): string {
+/** Throws a CommandFailure. */
+export function readToken(file: string): string {
   const refuse = (why: string): never => {
     throw new CommandFailure(EXIT.USAGE, `--listen-token: ${file} ${why}`);
   };
@@ -63,7 +64,7 @@ function readToken(file: string): string {
     );
   if (!/^[\w.~+/-]+=*$/.test(token)) refuse('is no token: want one line of letters, digits and -._~+/');
   if (bitsOf(token) < TOKEN_BITS)
-    refuse(`has a token that could be guessed: openssl rand -hex 16 > ${file} makes a better one`);
+    refuse(`has a token that could be guessed: openssl rand -hex 16 > ${inShell(file)} makes a better one`);
   return token;
 }
 
