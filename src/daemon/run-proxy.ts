@@ -7,7 +7,7 @@ import { placeInWords } from '../runtime/settings/proxy-place.ts';
 import type { ProxyPlace } from '../runtime/settings/proxy-place.ts';
 import type { PROXY_OPTIONS } from '../runtime/settings/proxy-options.ts';
 import type { Values } from '../runtime/settings/option.ts';
-import { openLog, say } from './log.ts';
+import { openLog } from './log.ts';
 import type { RequiredCredentials } from './proxy/credentials.ts';
 import { Destinations } from './proxy/destinations.ts';
 import { Dialer } from './proxy/dialer.ts';
@@ -58,17 +58,8 @@ function serve(
 }
 
 async function openListener(place: ProxyPlace, isOpen: boolean): Promise<ProxyListener> {
-  let isSaid = false;
-  const onUnknown = (): void => {
-    if (!isSaid)
-      say(
-        'warning',
-        'a client is refused: the kernel does not name its user; "--listen unix:PATH" needs no name',
-      );
-    isSaid = true;
-  };
   try {
-    return await ProxyListener.open(place, isOpen, onUnknown);
+    return await ProxyListener.open(place, isOpen);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const isForbidden = code === 'EACCES' || code === 'EPERM';

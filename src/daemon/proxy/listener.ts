@@ -1,12 +1,13 @@
 import { rmSync } from 'node:fs';
 import { isAlive } from '../../control/live-socket.ts';
-import { TcpListener, closeConnection } from '../../io/stream-socket.ts';
+import { TcpListener, abortConnection } from '../../io/stream-socket.ts';
 import type { TcpPeer } from '../../io/stream-socket.ts';
 import { UnixListener } from '../../io/unix-socket.ts';
 import type { UnixPeer } from '../../io/unix-socket.ts';
 import type { ProxyPlace } from '../../runtime/settings/proxy-place.ts';
 import { parseIpv4, parseIpv6 } from '../../wire/index.ts';
 import { sourceOf } from './admission.ts';
+import { kernelNamesUsers } from './user-names.ts';
 
 /** `source`: connections of one source share their places. */
 export interface ProxyClient {
@@ -14,37 +15,38 @@ export interface ProxyClient {
   readonly source: string;
 }
 
-export type Accepted = ProxyClient | 'none' | 'exhausted';
+/** `refused`: a client that is not served, whose connection is closed. */
+export type Accepted = ProxyClient | 'refused' | 'none' | 'exhausted';
 
 const OWNER_ONLY = 0o600;
 const ROOT = 0;
+const NO_NAMES =
+  'the kernel does not name the users of connections (inet_diag): use "--listen unix:PATH", or --user and --password-file';
 
 /** The socket at which a proxy is asked. Without a password it serves its own user and root alone. */
 export class ProxyListener {
   private readonly socket: TcpListener | UnixListener;
   private readonly path: string | undefined;
   private readonly isOpen: boolean;
-  private readonly onUnknown: () => void;
+  private closed = false;
 
-  /** `isOpen`: clients give a password. `onUnknown`: the kernel does not name the user of a client, which is refused. */
-  private constructor(
-    socket: TcpListener | UnixListener,
-    { path, isOpen, onUnknown }: { path?: string; isOpen: boolean; onUnknown: () => void },
-  ) {
+  /** `isOpen`: clients give a password. */
+  private constructor(socket: TcpListener | UnixListener, isOpen: boolean, path?: string) {
     this.socket = socket;
-    this.path = path;
     this.isOpen = isOpen;
-    this.onUnknown = onUnknown;
+    this.path = path;
   }
 
   /** Rejects with the reason of the system. A file that a killed proxy has left behind is replaced. */
-  static async open(place: ProxyPlace, isOpen: boolean, onUnknown: () => void): Promise<ProxyListener> {
-    if (place.kind === 'tcp')
-      return new ProxyListener(new TcpListener(octetsOf(place.host), place.port), { isOpen, onUnknown });
+  static async open(place: ProxyPlace, isOpen: boolean): Promise<ProxyListener> {
+    if (place.kind === 'tcp') {
+      if (!isOpen && !(await kernelNamesUsers())) throw new Error(NO_NAMES);
+      return new ProxyListener(new TcpListener(octetsOf(place.host), place.port), isOpen);
+    }
     const { path } = place;
     if (await isAlive(path)) throw new Error('another process listens there');
     rmSync(path, { force: true });
-    return new ProxyListener(new UnixListener(path, OWNER_ONLY), { path, isOpen, onUnknown });
+    return new ProxyListener(new UnixListener(path, OWNER_ONLY), isOpen, path);
   }
 
   /** The TCP port. */
@@ -53,27 +55,27 @@ export class ProxyListener {
   }
 
   accept(): Accepted {
-    for (;;) {
-      const peer = this.socket.accept();
-      if (typeof peer === 'string') return peer;
-      if (this.isServed(peer)) return { fd: peer.fd, source: sourceIn(peer) };
-      closeConnection(peer.fd);
-    }
+    const peer = this.socket.accept();
+    if (typeof peer === 'string') return peer;
+    if (this.isServed(peer)) return { fd: peer.fd, source: sourceIn(peer) };
+    abortConnection(peer.fd);
+    return 'refused';
   }
 
   wait(onWaiting: () => void): void {
     this.socket.wait(onWaiting);
   }
 
+  /** Harmless when repeated. */
   close(): void {
+    if (this.closed) return;
+    this.closed = true;
     this.socket.close();
     if (this.path !== undefined) removeQuietly(this.path);
   }
 
   private isServed(peer: TcpPeer | UnixPeer): boolean {
-    if (this.isOpen) return true;
-    if (peer.uid === undefined) this.onUnknown();
-    return peer.uid === process.geteuid?.() || peer.uid === ROOT;
+    return this.isOpen || peer.uid === process.geteuid?.() || peer.uid === ROOT;
   }
 }
 

@@ -9,6 +9,8 @@ import { ProxyListener } from './listener.ts';
 import { ProxyServer } from './proxy-server.ts';
 import { Resolver } from './resolver.ts';
 
+const NO_UDP = { associate: async (): Promise<void> => {} };
+
 afterEach(() => void vi.useRealTimers());
 
 function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
@@ -35,9 +37,8 @@ async function proxyOf(options: { most?: number; open?: (port: number) => Socket
     new Resolver(true),
     new Destinations(false, () => new Set()),
   );
-  const listener = await ProxyListener.open(proxyPlaceOf('127.0.0.1:0'), false, () => {});
-  const udp = { associate: async (): Promise<void> => {} };
-  const server = new ProxyServer(listener, { required: undefined, dialer, udp }, options.most);
+  const listener = await ProxyListener.open(proxyPlaceOf('127.0.0.1:0'), false);
+  const server = new ProxyServer(listener, { required: undefined, dialer, udp: NO_UDP }, options.most);
   onTestFinished(() => server.close());
   return listener.port!;
 }
@@ -165,6 +166,23 @@ test.for([
   expect(client.closed).toBe(false);
   vi.advanceTimersByTime(1);
   await closed;
+});
+
+test('a flood of clients that are not served: other work gets four fifths of the time', async () => {
+  let accepted = 0;
+  const flood = (): 'refused' => {
+    for (const begun = performance.now(); performance.now() - begun < 0.1;); // the work of one
+    accepted++;
+    return 'refused';
+  };
+  const listener = { accept: flood, wait: () => {}, close: () => {} };
+  const dialer = { dial: async () => ({ failure: 'failed' }) as const };
+  const server = new ProxyServer(listener, { required: undefined, dialer, udp: NO_UDP });
+  onTestFinished(() => server.close());
+  const begun = performance.now();
+  await vi.waitFor(() => expect(performance.now() - begun).toBeGreaterThan(300), { interval: 10 });
+  expect(accepted * 0.1).toBeGreaterThan(10);
+  expect(accepted * 0.1).toBeLessThan(0.25 * (performance.now() - begun) + 10);
 });
 
 test('a head that is too long is refused before it ends', async () => {

@@ -1,4 +1,5 @@
 import { CommandFailure, EXIT } from '../exit-codes.ts';
+import { inShell } from '../in-shell.ts';
 import { isOfThisHost, placeInWords } from '../../runtime/settings/proxy-place.ts';
 import type { ProxyPlace } from '../../runtime/settings/proxy-place.ts';
 import { readOperatorFile } from '../read-file.ts';
@@ -40,7 +41,7 @@ function readPassword(file: string): string {
   };
   let isReadableByAll = false;
   const lines = readOperatorFile(file, FILE_OF_PASSWORD, () => (isReadableByAll = true)).split(/\r?\n/);
-  if (isReadableByAll) refuse(`can be read by all users of this host: chmod 600 ${file}`);
+  if (isReadableByAll) refuse(`can be read by all users of this host: chmod 600 ${inShell(file)}`);
   const [password = '', ...rest] = lines;
   if (password === '') refuse('has no password in its first line');
   if (rest.some((line) => line !== '')) refuse('has more than one line');
