@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { runForward } from '../../daemon/run-forward.ts';
 import { FORWARD_OPTIONS } from '../../runtime/settings/forward-options.ts';
 import { addOptions, valuesOf } from '../flags.ts';
 
@@ -9,7 +8,8 @@ export function forwardCommand(finish: (exitCode: number) => void): Command {
     .description('have ports of a Teredo address lead to services, without root')
     .argument('<rule...>', 'port and service: [::]:8080=127.0.0.1:80, or udp:[::]:53=127.0.0.1:53');
   addOptions(command, FORWARD_OPTIONS);
-  return command.action(async (rules: string[]) =>
-    finish(await runForward(valuesOf(command, FORWARD_OPTIONS), rules)),
-  );
+  return command.action(async (rules: string[]) => {
+    const { runForward } = await import('../../daemon/run-forward.ts');
+    finish(await runForward(valuesOf(command, FORWARD_OPTIONS), rules));
+  });
 }
