@@ -41,6 +41,8 @@ const ACCEPT_MS = 4;
 const EXHAUSTED_MS = 100;
 /** How often a line says that users are kept out. */
 const KEPT_OUT_SAID_MS = 60_000;
+/** Another daemon may remove the folder at its end, just before a socket is made there. */
+const MOST_TRIES = 10;
 /** In place of an inode. */
 const NO_FILE = -1;
 /** Callers that are refused get words so often at a time. */
@@ -110,7 +112,10 @@ export class ControlServer {
     this.waitForConnections();
   }
 
-  /** Listens as `name`, or resolves to undefined where a living daemon has that name. `log` gets a line for each failure here. `http` answers requests of HTTP; without it they are refused. */
+  /**
+   * Listens as `name`, or resolves to undefined where a living daemon has that name. `log` gets a line for each failure here. `http` answers requests
+   * of HTTP; without it they are refused.
+   */
   static async listen(
     directory: string,
     name: string,
@@ -118,11 +123,18 @@ export class ControlServer {
     log: (line: string) => void = () => {},
     http?: HttpHandler,
   ): Promise<ControlServer | undefined> {
-    const removesDirectory = makeControlDirectory(directory) || !isChosen(directory);
     const path = controlPath(directory, name);
-    if (await isAlive(path)) return undefined;
-    rmSync(path, { force: true });
-    return new ControlServer(directory, name, removesDirectory, handler, log, http);
+    for (let tries = 1; ; tries++) {
+      const removesDirectory = makeControlDirectory(directory) || !isChosen(directory);
+      if (await isAlive(path)) return undefined;
+      rmSync(path, { force: true });
+      try {
+        return new ControlServer(directory, name, removesDirectory, handler, log, http);
+      } catch (error) {
+        const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
+        if (!isGone || tries === MOST_TRIES) throw error;
+      }
+    }
   }
 
   /** Answers HTTP over TCP, too; returns the port. Throws a SystemCallError. */

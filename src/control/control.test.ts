@@ -223,6 +223,14 @@ test('a daemon too busy to take a connection is alive: its socket stays', async 
   expect(existsSync(path)).toBe(true);
 });
 
+test('a folder that the last other daemon removes at this moment is made again', async () => {
+  const directory = folder();
+  const listening = daemon(undefined, directory);
+  rmSync(directory, { recursive: true });
+  const { path } = await listening;
+  expect(await ask(path, { command: 'status' })).toEqual({ ok: true, result: 'here' });
+});
+
 test('a folder that a user made and chose stays; others go with the last daemon', async () => {
   const chosen = folder();
   vi.stubEnv('TEREDO_RUNTIME_DIR', chosen);
