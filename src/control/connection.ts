@@ -27,8 +27,8 @@ export interface Listening {
 }
 
 /**
- * A connection to the control socket, or of HTTP over TCP. It is looked at when its server has time, and not when something arrives, so that no user makes work
- * by sending in small pieces. Octets behind the question are never read.
+ * A connection to the control socket, or of HTTP over TCP. It is looked at when its server has time, and not when something arrives, so that no user
+ * makes work by sending in small pieces. Octets behind the question are never read.
  */
 export class Connection implements Caller {
   readonly uid: number;

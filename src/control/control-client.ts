@@ -125,8 +125,8 @@ function parseAnswer(text: string): ControlAnswer | undefined {
 }
 
 /**
- * The value in a text of JSON; undefined where it is none. The daemon may be another account's, and its answer goes to a terminal: control characters in
- * it are replaced (U+FFFD).
+ * The value in a text of JSON; undefined where it is none. The daemon may be another account's, and its answer goes to a terminal: control characters
+ * in it are replaced (U+FFFD).
  */
 export function parseForeign(text: string): unknown {
   // JSON has control characters below U+0020 in escaped form only.

@@ -6,8 +6,9 @@ type OwnCode = 'no-daemon' | 'not-permitted' | 'timed-out' | 'no-answer' | 'not-
 export type ControlErrorCode = OwnCode | (string & {});
 
 /**
- * A daemon gave no answer, or refused. `no-daemon`: no process listens there. `not-permitted`: this user may not ask, or not for that. `timed-out`: no answer
- * in time. `no-answer`: the daemon ended before its answer, or is asked too often. `not-understood`: an answer of another program or version.
+ * A daemon gave no answer, or refused. `no-daemon`: no process listens there. `not-permitted`: this user may not ask, or not for that. `timed-out`:
+ * no answer in time. `no-answer`: the daemon ended before its answer, or is asked too often. `not-understood`: an answer of another program or
+ * version.
  */
 export class ControlError extends Error {
   readonly code: ControlErrorCode;

@@ -1,5 +1,6 @@
 /**
- * The lines of `--log-format json`, an object for each event: the one declaration of the events, their levels and their fields. The messages may change.
+ * The lines of `--log-format json`, an object for each event: the one declaration of the events, their levels and their fields. The messages may
+ * change.
  */
 import type { NatKind, QualificationReason } from '../core/events.ts';
 import type { Count, EndpointText, Ipv6Text, ProcessId, Seconds, TimeText } from './units.ts';
@@ -28,7 +29,10 @@ interface LogLineOf<Level, Event> extends LogLineCommon {
 /** An end. `failed`: the role could not start, or something has ended it. */
 export interface ErrorLine extends LogLineOf<'error', 'failed'> {}
 
-/** Something needs attention. `limit-reached`: soon after it begins, then once a minute. `reload-failed`: a line for each error of the new configuration. */
+/**
+ * Something needs attention. `limit-reached`: soon after it begins, then once a minute. `reload-failed`: a line for each error of the new
+ * configuration.
+ */
 export interface WarningLine extends LogLineOf<'warn', 'warning' | 'limit-reached' | 'reload-failed'> {}
 
 /** Lines of the log did not fit: its reader had stopped. */
@@ -42,7 +46,10 @@ export interface OfflineLine extends LogLineOf<'warn', 'offline'> {
   readonly reason: QualificationReason;
 }
 
-/** Worth knowing. `running`: the role is ready. `reachable`: once, the host can be reached from the IPv6 Internet. `draining`: a relay has withdrawn its announcement. */
+/**
+ * Worth knowing. `running`: the role is ready. `reachable`: once, the host can be reached from the IPv6 Internet. `draining`: a relay has withdrawn
+ * its announcement.
+ */
 export interface InfoLine extends LogLineOf<
   'info',
   'notice' | 'running' | 'reloaded' | 'reachable' | 'draining'

@@ -97,7 +97,9 @@ export interface CarriedTraffic extends Traffic {
 export interface DataPath {
   /** The path in use. */
   readonly inUse: 'user' | 'kernel';
-  /** Why it is not the kernel, in words; absent where the user path was asked for. Of a server with the kernel: which rules of its host are unknown. */
+  /**
+   * Why it is not the kernel, in words; absent where the user path was asked for. Of a server with the kernel: which rules of its host are unknown.
+   */
   readonly reason?: string;
   /** The part of the kernel: none of it is in `counters` of the daemon. Absent where the kernel carries nothing, and of a server. */
   readonly carried?: CarriedTraffic;

@@ -13,8 +13,8 @@ export interface Dropping {
 }
 
 /**
- * Watches for floods of connections over TCP. Accepting costs, and others wait behind a flood: so the kernel shall drop most of it. The process does not
- * know which user to name: it sees most connections of a flood when their sockets are closed already.
+ * Watches for floods of connections over TCP. Accepting costs, and others wait behind a flood: so the kernel shall drop most of it. The process does
+ * not know which user to name: it sees most connections of a flood when their sockets are closed already.
  */
 export class TcpFlood {
   private readonly dropping: Dropping;

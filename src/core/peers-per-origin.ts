@@ -1,7 +1,10 @@
 import type { Entropy } from './entropy.ts';
 import { HashKey } from './hash.ts';
 
-/** Counts peers by origin (IPv4 address of a Teredo client, /64 of a native host), since one host can have many addresses of one origin. Approximate: by hash. */
+/**
+ * Counts peers by origin (IPv4 address of a Teredo client, /64 of a native host), since one host can have many addresses of one origin. Approximate:
+ * by hash.
+ */
 export class PeersPerOrigin {
   /** Allocated with the first peer: a client may never have one. */
   private sizes = new Uint32Array(0);

@@ -18,8 +18,8 @@ const PIPE_AGAIN_MS = 10;
 const LINE_FEED = 0x0a;
 
 /**
- * The text of a file that an operator has written for a daemon. Throws a CommandFailure if the file cannot be read, or if another account could have written it.
- * `onReadableByAll` is called if all users of the host can read the file.
+ * The text of a file that an operator has written for a daemon. Throws a CommandFailure if the file cannot be read, or if another account could have
+ * written it. `onReadableByAll` is called if all users of the host can read the file.
  */
 export function readOperatorFile(
   file: string,

@@ -10,7 +10,10 @@ export interface Readiness {
 /** The usual omission of a new operator. */
 export const NO_FORWARDING = 'this host does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1';
 
-/** Whether a role can serve. A draining relay counts as not ready, although it still carries packets. A client that rests because the host has native IPv6 (dormant) counts as ready: it works as wanted. */
+/**
+ * Whether a role can serve. A draining relay counts as not ready, although it still carries packets. A client that rests because the host has native
+ * IPv6 (dormant) counts as ready: it works as wanted.
+ */
 export function isReady(status: RoleStatus): boolean {
   if (status.role !== 'client') return status.state === 'running' && forwards(status);
   return status.state === 'qualified' || status.state === 'dormant';

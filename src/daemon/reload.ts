@@ -68,7 +68,10 @@ export class Reload {
     };
   }
 
-  /** Rejects with a CommandFailure if there are errors: the old configuration stays. Rejects with another error if it was taken over in part. Those that ask during a reload share the next one. */
+  /**
+   * Rejects with a CommandFailure if there are errors: the old configuration stays. Rejects with another error if it was taken over in part. Those
+   * that ask during a reload share the next one.
+   */
   reload(role: Changeable): Promise<Reloaded> {
     if (this.underway === undefined) return this.begin(role);
     this.next ??= this.underway.then(

@@ -49,8 +49,8 @@ export class KernelTun implements Tun {
   private closed = false;
 
   /**
-   * `kept`: the descriptor of the open interface, to be taken over; `device`: see {@link TunDevice}. Throws a SystemCallError: of `open` if there is no /dev/net/tun, of
-   * `TUNSETIFF` if the name cannot be used.
+   * `kept`: the descriptor of the open interface, to be taken over; `device`: see {@link TunDevice}. Throws a SystemCallError: of `open` if there is
+   * no /dev/net/tun, of `TUNSETIFF` if the name cannot be used.
    */
   constructor(name: string, kept?: number, device?: number) {
     this.device = new TunDevice(name, kept, device);

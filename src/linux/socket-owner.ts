@@ -23,7 +23,9 @@ export interface TcpEnd {
 export class SocketOwners {
   private query: NetlinkQuery | undefined;
 
-  /** The user of the socket at `from` that is connected to `to`; undefined where it is on another host, is closed already, or the kernel does not say. */
+  /**
+   * The user of the socket at `from` that is connected to `to`; undefined where it is on another host, is closed already, or the kernel does not say.
+   */
   uidOf(from: TcpEnd, to: TcpEnd): number | undefined {
     let uid: number | undefined;
     survive(() => {

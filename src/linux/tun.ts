@@ -132,7 +132,10 @@ export class TunDevice {
   }
 }
 
-/** Whether a descriptor is of a TUN interface of this network namespace that has this name and can be taken over; false, too, once the interface was removed. */
+/**
+ * Whether a descriptor is of a TUN interface of this network namespace that has this name and can be taken over; false, too, once the interface was
+ * removed.
+ */
 export function isTunOf(fd: number, name: string): boolean {
   const request = new Memory(IFREQ);
   if (sys.ioctl(fd, TUNGETIFF, request.address) < 0) return false;

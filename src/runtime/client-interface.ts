@@ -22,8 +22,8 @@ const DEFAULTS = ['2000::/3', '::/0'].map((text) => routeSetting(routeTo(text)))
 
 /**
  * Packets from an address leave through its own tunnel, also where another client's, or native IPv6, has the route otherwise.
- * 2000::/3, which the client with the default route has for all sources, and 2001::/32 in halves: Linux no longer finds a prefix's route for all sources once the same prefix has one for a single
- * source. These go with the interface, which rules of policy routing would not.
+ * 2000::/3, which the client with the default route has for all sources, and 2001::/32 in halves: Linux no longer finds a prefix's route for all
+ * sources once the same prefix has one for a single source. These go with the interface, which rules of policy routing would not.
  */
 const OWN_DESTINATIONS = ['::/0', '2000::/4', '3000::/4', '2001::/33', '2001:0:8000::/33'].map((text) =>
   parsePrefix(text)!,

@@ -24,8 +24,8 @@ interface Reached {
 }
 
 /**
- * Lines about limits that are reached: which, by which addresses most, how often. Of each limit one soon after it begins, one each minute while it lasts, and
- * one with the rest when it is over.
+ * Lines about limits that are reached: which, by which addresses most, how often. Of each limit one soon after it begins, one each minute while it
+ * lasts, and one with the rest when it is over.
  */
 export class LimitLog {
   private readonly hits: LimitHits;

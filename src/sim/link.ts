@@ -48,7 +48,9 @@ export class Link implements LinkConditions {
     this.entropy = world.newEntropy();
   }
 
-  /** Calls `arrive` when a packet of `size` octets reaches the other end: once, twice (duplicated) or never (lost), and always later than this call. */
+  /**
+   * Calls `arrive` when a packet of `size` octets reaches the other end: once, twice (duplicated) or never (lost), and always later than this call.
+   */
   carry(size: number, arrive: () => void): void {
     if (!this.up || this.entropy.chance(this.loss)) {
       this.counters.lost++;

@@ -14,7 +14,9 @@ const MAX_INPUT = 65_535;
 const REPORT_INTERVAL_MS = 500;
 /** Overwrites an input's bytes after the drain, when the machine may no longer read them. */
 const POISON = 0xdb;
-/** Inputs are handled one at a time, so all nodes share one buffer. A machine that keeps a reference to it then reads wrong bytes, and a test fails. */
+/**
+ * Inputs are handled one at a time, so all nodes share one buffer. A machine that keeps a reference to it then reads wrong bytes, and a test fails.
+ */
 const shared = new Uint8Array(HEADROOM + MAX_INPUT);
 
 /**

@@ -8,7 +8,10 @@ const TYPE = 2;
 const FRAGMENT_OFFSET = 2;
 const MORE_FRAGMENTS = 1;
 
-/** Whether this Next Header value is that of an extension header that contains its own length. RFC 7045 section 4. False for ESP, which hides all that follows. */
+/**
+ * Whether this Next Header value is that of an extension header that contains its own length. RFC 7045 section 4. False for ESP, which hides all that
+ * follows.
+ */
 export function isExtension(header: number): boolean {
   switch (header) {
     case NEXT_HEADER.HOP_BY_HOP:

@@ -1,6 +1,6 @@
 /**
- * A checksum that is still to be made is known by the kernel's own mark, not by the octets in its field, which any sender can write. Over a real link: the
- * socket and the programs take the same datagrams.
+ * A checksum that is still to be made is known by the kernel's own mark, not by the octets in its field, which any sender can write. Over a real
+ * link: the socket and the programs take the same datagrams.
  */
 import { describe, expect, test } from 'vitest';
 import { buildIpv4Udp } from '../../src/sim/pcap.ts';

@@ -1,4 +1,7 @@
-/** The objects of real daemons, in each state, are those that packaging/schema/ and docs/json.md describe: by the command line, the control socket and HTTP. */
+/**
+ * The objects of real daemons, in each state, are those that packaging/schema/ and docs/json.md describe: by the command line, the control socket and
+ * HTTP.
+ */
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { expect, test } from 'vitest';

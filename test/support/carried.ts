@@ -2,7 +2,10 @@ import { until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { peersOf } from './roles.ts';
 
-/** Pings a peer from a client until the client's kernel carries packets to it; with `relay`, until the relay's kernel carries packets to the client, too. */
+/**
+ * Pings a peer from a client until the client's kernel carries packets to it; with `relay`, until the relay's kernel carries packets to the client,
+ * too.
+ */
 export async function proveKernelPath(host: Namespace, address: string, relay?: Namespace): Promise<void> {
   const pings = host.spawn('ping', ['-n', '-i', '0.2', address]);
   await until('the kernel path to the peer', async () => {

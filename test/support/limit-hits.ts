@@ -1,7 +1,9 @@
 import type { LimitHits, LimitName } from '../../src/core/limit-hits.ts';
 import { formatIpv4 } from '../../src/wire/index.ts';
 
-/** How often a limit of a machine was reached, and the most frequent subject: an IPv4 address, or the first half of an IPv6 address in hexadecimal. */
+/**
+ * How often a limit of a machine was reached, and the most frequent subject: an IPv4 address, or the first half of an IPv6 address in hexadecimal.
+ */
 export function reached(
   { limitHits }: { readonly limitHits: LimitHits },
   limit: LimitName,

@@ -56,7 +56,9 @@ export async function findAnswers<T extends Answerer>(
   return { found, failures, silent, nearSilent };
 }
 
-/** As {@link findAnswers}, but of this network namespace only, by where each is to be asked again; empty where there is none. Failures go to stderr. */
+/**
+ * As {@link findAnswers}, but of this network namespace only, by where each is to be asked again; empty where there is none. Failures go to stderr.
+ */
 export async function askHere<T extends Answerer>(request: ControlRequest): Promise<ReadonlyMap<string, T>> {
   const namespace = networkNamespace();
   const { sockets, hidden } = findSockets();

@@ -12,8 +12,8 @@ export interface ClientLimits {
   /** Packets of unverified sources that wait for a connectivity test, with `strictUnverified`. A-25 */
   readonly held: ContactLimits;
   /**
-   * Contacts and tests that strangers cause by their packets, or by the answers of this host to them, all together. In addition, answers have half as much, and trusted
-   * peers that have moved to another relay four times as much. CL-124
+   * Contacts and tests that strangers cause by their packets, or by the answers of this host to them, all together. In addition, answers have half as
+   * much, and trusted peers that have moved to another relay four times as much. CL-124
    */
   readonly unsolicitedTests: BucketLimits;
   /** Bubbles in answer to bubbles, to each IPv4 address. */

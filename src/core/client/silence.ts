@@ -62,8 +62,8 @@ export class Silence {
   }
 
   /**
-   * The peer of the last {@link heard} was heard by the kernel path, at `receivedAt`, and the report comes late. A packet from before the last contact
-   * with the server leaves the silence as it was `before`; a later packet does not make it longer.
+   * The peer of the last {@link heard} was heard by the kernel path, at `receivedAt`, and the report comes late. A packet from before the last
+   * contact with the server leaves the silence as it was `before`; a later packet does not make it longer.
    */
   heardLate(receivedAt: number, before: number, lastServerContact: number): void {
     if (receivedAt < lastServerContact) this.from = before;

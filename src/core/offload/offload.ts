@@ -17,7 +17,10 @@ export class Offload {
   private readonly commands: CommandRing;
   private readonly peers: PeerTable;
   private readonly scratch = new Uint8Array(16);
-  /** Time (ms) of the last packet of each peer that the machine itself received; carried packets do not count. 8 bytes for each peer, only with offloading. */
+  /**
+   * Time (ms) of the last packet of each peer that the machine itself received; carried packets do not count. 8 bytes for each peer, only with
+   * offloading.
+   */
   private heardHere = new Float64Array(0);
   private generation = 1;
   private on: boolean;

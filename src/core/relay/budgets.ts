@@ -7,7 +7,10 @@ import { TokenBuckets } from '../token-buckets.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { RelayLimits } from './limits.ts';
 
-/** Weights of the levels for one server, or for one mapped address: /32, /48, /64 of native hosts; or all clients that ask for other clients, IPv4 address, port. */
+/**
+ * Weights of the levels for one server, or for one mapped address: /32, /48, /64 of native hosts; or all clients that ask for other clients, IPv4
+ * address, port.
+ */
 const WEIGHTS = [4, 4, 4];
 /** Number of buckets for servers, and for mapped addresses. */
 const GROUPS = 16_384;
@@ -80,8 +83,8 @@ export class Budgets {
   }
 
   /**
-   * The client has answered bubbles with these payments. Each budget gets back the tokens that it gave, and the bubbles no longer count in the shares.
-   * The budgets of the server and of the requester of the contact, if there is one, earn one token more.
+   * The client has answered bubbles with these payments. Each budget gets back the tokens that it gave, and the bubbles no longer count in the
+   * shares. The budgets of the server and of the requester of the contact, if there is one, earn one token more.
    */
   reward(
     requester: Requester | undefined,

@@ -6,9 +6,9 @@ import type { RelayContext } from './context.ts';
 const GRANT_SPACING_MS = 10_000;
 
 /**
- * Whether a contact may begin with a peer that has not answered. RFC 4380 section 5.2.6 allows four rounds in 300 s. Any requester can use these up while
- * the client is away for a moment, and would then keep all others from it. So there is a round beyond the budget, one in 10 s for each peer, where
- * another network wants the peer than before, or where the client itself shows that it is there. R-33, D-4, D-28
+ * Whether a contact may begin with a peer that has not answered. RFC 4380 section 5.2.6 allows four rounds in 300 s. Any requester can use these up
+ * while the client is away for a moment, and would then keep all others from it. So there is a round beyond the budget, one in 10 s for each peer,
+ * where another network wants the peer than before, or where the client itself shows that it is there. R-33, D-4, D-28
  */
 export class Rounds {
   private readonly context: RelayContext;

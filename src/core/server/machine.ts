@@ -79,7 +79,9 @@ export class ServerMachine implements Machine {
     this.forwarding = new Forwarding(options, this.live, entropy, context);
   }
 
-  /** The machine does this part (0 to 1) of the work from now on, and the kernel path the rest: sets the limits accordingly; their counts start again. */
+  /**
+   * The machine does this part (0 to 1) of the work from now on, and the kernel path the rest: sets the limits accordingly; their counts start again.
+   */
   takePart(work: SharedWork, part: number): void {
     this.parts[work] = part;
     this.setLimits(this.wholeLimits);

@@ -17,7 +17,8 @@ const OF_TESTS = /^TEREDO_(?:TEST|FUZZ|KERNEL)_|^TEREDO_(?:SEED|KERNEL|VARIANTS)
 
 /**
  * Kubernetes and Docker's links make such variables by themselves for a Service or container named "teredo", "teredo-server" ...:
- * TEREDO_SERVICE_HOST, TEREDO_SERVER_SERVICE_PORT, TEREDO_PORT=udp://10.0.0.1:3544, TEREDO_PORT_3544_UDP_ADDR, TEREDO_ENV_HOME, TEREDO_NAME=/web/teredo.
+ * TEREDO_SERVICE_HOST, TEREDO_SERVER_SERVICE_PORT, TEREDO_PORT=udp://10.0.0.1:3544, TEREDO_PORT_3544_UDP_ADDR, TEREDO_ENV_HOME,
+ * TEREDO_NAME=/web/teredo.
  */
 const OF_CONTAINERS = [
   /^TEREDO_(?:\w+_)?SERVICE_HOST=/,

@@ -1,6 +1,6 @@
 /**
- * The results of earlier proofs in a peer's entry, in one number: none since the latest answer; so many in a row have failed, though the peer was heard;
- * so many in a row, and the peer was not heard at all; or the host's own rules have refused a datagram to the peer.
+ * The results of earlier proofs in a peer's entry, in one number: none since the latest answer; so many in a row have failed, though the peer was
+ * heard; so many in a row, and the peer was not heard at all; or the host's own rules have refused a datagram to the peer.
  */
 import { MOST_FAILURES } from '../../linux/bpf/peer-map.ts';
 
@@ -10,7 +10,9 @@ export const REFUSED = MOST_FAILURES;
 
 /** A proof that has failed is tried again after this time, and twice as long after each further failure in a row, up to 2^6 times. */
 const RETRY_MS = 10_000;
-/** A proof of a peer that was not heard at all says nothing about the path. Up to 2^5 times: a peer that is not heard for 30 s is carried no longer. */
+/**
+ * A proof of a peer that was not heard at all says nothing about the path. Up to 2^5 times: a peer that is not heard for 30 s is carried no longer.
+ */
 export const RETRY_UNHEARD_MS = 1_000;
 
 /** The history then, and how long to wait. */

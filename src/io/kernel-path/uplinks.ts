@@ -250,7 +250,9 @@ export class Uplinks {
     });
   }
 
-  /** A text with the reason if a program cannot work there. Datagrams that arrive where no program is attached reach the socket, as they always may. */
+  /**
+   * A text with the reason if a program cannot work there. Datagrams that arrive where no program is attached reach the socket, as they always may.
+   */
   private situationOf(way: Uplink['way']): Situation | string {
     const situation = situationOf(way, this.hostLinks, this.network);
     return typeof situation === 'string'

@@ -32,8 +32,8 @@ interface Local {
 }
 
 /**
- * The handle of the filter that belongs to a socket: its port, then its address in 16 bits. Where another socket's address has the same ones, the next that
- * no other has. Throws where the table of sockets cannot be read at this moment.
+ * The handle of the filter that belongs to a socket: its port, then its address in 16 bits. Where another socket's address has the same ones, the
+ * next that no other has. Throws where the table of sockets cannot be read at this moment.
  */
 export function filterHandle(local: Local): number {
   const others = udpSockets().filter(({ address, port }) => port === local.port && address !== local.address);

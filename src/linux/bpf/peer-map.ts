@@ -261,7 +261,9 @@ function unitsOf(ns: number): number {
   return Math.floor(Math.max(0, ns) / 2 ** UNIT_SHIFT) >>> 0;
 }
 
-/** As age_of() of the programs: how long ago a time was, in units; it may lie ahead, but a time that lies far ahead was half the range ago, or more. */
+/**
+ * As age_of() of the programs: how long ago a time was, in units; it may lie ahead, but a time that lies far ahead was half the range ago, or more.
+ */
 function ageOf(units: number, since: number): number {
   const age = (units - since) | 0;
   return age < -FAR_UNITS ? 0x7fff_ffff : age;

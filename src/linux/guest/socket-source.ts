@@ -1,7 +1,7 @@
 /**
- * Sockets in the network of a guest, made by a process outside it. A socket belongs to the network in which it was opened, and only a process inside can
- * open one. But the kernel puts an accepted connection into the network of its listening socket, and a connection that is undone is a new socket. So the
- * agent opens two sockets inside: one that listens on `lo`, and one that connects to it.
+ * Sockets in the network of a guest, made by a process outside it. A socket belongs to the network in which it was opened, and only a process inside
+ * can open one. But the kernel puts an accepted connection into the network of its listening socket, and a connection that is undone is a new socket.
+ * So the agent opens two sockets inside: one that listens on `lo`, and one that connects to it.
  */
 import { SystemCallError } from '../errors.ts';
 import { E, Memory, errno, sys } from '../libc.ts';

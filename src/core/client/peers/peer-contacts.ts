@@ -20,7 +20,10 @@ import { Strangers } from './strangers.ts';
 const QUESTION_SPACING_MS = 3_000;
 /** After this silence at its own pair, a trusted peer that is heard from another pair is tested at once. */
 const MOVED_SILENCE_MS = 20;
-/** The first test of such a peer, or the answer, may have been lost: the second test follows after this time. Later ones have the spacing of questions. */
+/**
+ * The first test of such a peer, or the answer, may have been lost: the second test follows after this time. Later ones have the spacing of
+ * questions.
+ */
 const MOVED_AGAIN_MS = 500;
 /** The same to a peer that has not shown yet that it hears us. It answers once in 2 s, counted from the arrival of the last question. */
 const DOUBT_SPACING_MS = 2_500;

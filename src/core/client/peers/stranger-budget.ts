@@ -14,7 +14,10 @@ import { isTeredo, mappedAddressOf, readUint32 } from '../../../wire/index.ts';
  */
 export const FORWARDED = 2 ** 32;
 
-/** Of relays that are heard, that the server tells of, and of all Teredo clients; of each relay; of native /32s, /48s, /64s, or IPv4 /16s, /24s, addresses. */
+/**
+ * Of relays that are heard, that the server tells of, and of all Teredo clients; of each relay; of native /32s, /48s, /64s, or IPv4 /16s, /24s,
+ * addresses.
+ */
 const WEIGHTS = [8, 2, 8, 2, 8];
 /** The most that a /64 of a relay, or a mapped IPv4 address, may cause; and a /48 or IPv4 /24: a site often has that many addresses. */
 const SITE = { perSecond: 2, burst: 10 };
@@ -22,7 +25,9 @@ const NETWORK = { perSecond: 4, burst: 20 };
 const BUCKETS = 1_024;
 /** The part of an answered token that no longer counts: few heavy senders answer. */
 const ANSWERED = 0.9;
-/** Trusted peers that may have moved have this many times the limit of strangers in addition: at a change of relays all of them may be heard at once. */
+/**
+ * Trusted peers that may have moved have this many times the limit of strangers in addition: at a change of relays all of them may be heard at once.
+ */
 const MOVED_TIMES = 4;
 /** Of each relay; of native /32s, /48s, /64s. */
 const MOVED_WEIGHTS = [8, 2, 8, 8];
