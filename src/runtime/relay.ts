@@ -103,6 +103,7 @@ export class Relay extends EventEmitter<RelayEvents> {
         directBubbles: this.sendsDirectBubbles,
         trustCone: settings.trustCone ?? false,
         meet: settings.meet ?? false,
+        ...(settings.serve === undefined ? {} : { bfdAddress: GATEWAY }), // a host-specific relay is not announced
         own: { addresses: ownAddresses(settings, ports), port: settings.port },
         policy: this.policy,
         ...(settings.access === undefined ? {} : { access: settings.access }),
@@ -167,6 +168,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.debounce.trigger());
       this.handover.start();
+      driver.request(() => this.machine.begin());
     } catch (error) {
       await this.close();
       throw refusalOf(error);
@@ -287,6 +289,7 @@ export class Relay extends EventEmitter<RelayEvents> {
    */
   async withdraw(): Promise<boolean> {
     this.isToWithdraw = true;
+    this.driver.request((now) => this.machine.withdraw(now));
     await this.arrangeInterface();
     return this.isWithdrawn;
   }
@@ -358,8 +361,8 @@ const SOMEWHERE: Ipv4 = 0x0101_0101;
 const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffe });
 
 /**
- * No host has it: the tunnel sends packets by their destination, not by the next hop. With a gateway the kernel needs one neighbour entry; without, it makes
- * and throws away one for nearly each packet as soon as there are more clients than it keeps neighbours (1,024).
+ * Only BFD is answered there: the tunnel sends packets by their destination, not by the next hop. With a gateway the kernel needs one neighbour
+ * entry; without, it makes and throws away one for nearly each packet as soon as there are more clients than it keeps neighbours (1,024).
  */
 const GATEWAY = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffd });
 

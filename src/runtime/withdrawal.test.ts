@@ -4,7 +4,7 @@ import { MemoryClock } from '../io/memory-clock.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
 import type { Ipv6Route } from '../io/ports.ts';
-import { formatIpv6, parsePrefix } from '../wire/index.ts';
+import { BFD_STATE, buildBfd, formatIpv6, parseIpv6, parsePrefix, readBfd } from '../wire/index.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
 
 const ADDRESS = v4('192.0.2.10');
@@ -39,6 +39,7 @@ function relayRig() {
   return {
     relay,
     network,
+    tun: () => ports.tuns.get('teredo')!,
     changes,
     refused,
     pass: () => clock.advance(1_000),
@@ -53,6 +54,32 @@ test('a relay that withdraws twice does not announce its route in between', asyn
   await relay.withdraw();
   expect(changes).toEqual(['+2001::/32', ...HALVES.map((half) => `+${half}`), '-2001::/32']);
 });
+
+test('a routing daemon that asks by BFD learns of the withdrawal', async () => {
+  const { relay, tun } = relayRig();
+  await relay.start();
+  const { delivered } = tun();
+  const states = (): number[] => delivered.map((packet) => readBfd(packet, 0)!.state);
+  tun().offer(buildBfd({ ...ASKED, state: BFD_STATE.down }));
+  await expect.poll(states).toEqual([BFD_STATE.init]);
+  const { mine: yours } = readBfd(delivered[0]!, 0)!;
+  tun().offer(buildBfd({ ...ASKED, state: BFD_STATE.up, yours }));
+  await expect.poll(states).toEqual([BFD_STATE.init, BFD_STATE.up]);
+  await relay.withdraw();
+  expect(states().at(-1)).toBe(BFD_STATE.adminDown);
+});
+
+const ASKED = {
+  source: parseIpv6('fe80::1')!,
+  destination: parseIpv6('fe80::2')!,
+  poll: false,
+  final: false,
+  multiplier: 10,
+  mine: 7,
+  yours: 0,
+  desiredMinTx: 100_000,
+  requiredMinRx: 30_000,
+};
 
 test('the announced route stays until its halves are there', async () => {
   const { relay, refused, routes, pass } = relayRig();

@@ -1,5 +1,6 @@
 /** Bytes to values and back: all formats of Teredo, and those of the port mapping protocols (NAT-PMP, PCP, UPnP). Pure, without dependencies. */
 export * from './authentication.ts';
+export * from './bfd.ts';
 export * from './bubble.ts';
 export * from './bytes.ts';
 export * from './checksum.ts';

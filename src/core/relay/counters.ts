@@ -11,6 +11,8 @@ export const RELAY_COUNTERS = [
   'contactsBegun',
   'contactsAnswered',
   'contactsFailed',
+  'bfdReceived',
+  'bfdSent',
   'errorsSent',
   'suppressedErrors',
   'droppedDenied',

@@ -26,6 +26,7 @@ import {
   payloadLength,
 } from '../../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
+import { Bfd } from './bfd.ts';
 import { Contacting } from './contacting.ts';
 import type { RelayContext } from './context.ts';
 import { RELAY_COUNTERS } from './counters.ts';
@@ -58,6 +59,7 @@ export class RelayMachine implements OffloadingMachine {
   private readonly contacting: Contacting;
   private readonly errors: Errors;
   private readonly meeting: Meeting | undefined;
+  private readonly bfd: Bfd | undefined;
   private readonly policy: RelayOptions['policy'];
   private readonly arrival = new Arrival();
   private nextSweep = Infinity;
@@ -88,6 +90,7 @@ export class RelayMachine implements OffloadingMachine {
     this.served = new ServedRange(options.serve);
     this.errors = new Errors(context);
     this.contacting = new Contacting(context, this.errors);
+    this.bfd = options.bfdAddress && new Bfd(context, options.bfdAddress);
     this.meeting = options.meet === true ? new Meeting(context, this.contacting, this.errors) : undefined;
   }
 
@@ -147,7 +150,7 @@ export class RelayMachine implements OffloadingMachine {
     }
     const destination = start + DESTINATION;
     if (!isTeredo(buffer, destination)) {
-      counters.droppedNotTeredo++;
+      if (this.bfd?.handle(buffer, start, now) !== true) counters.droppedNotTeredo++;
       return;
     }
     if (!this.served.has(buffer, start + SOURCE)) {
@@ -177,8 +180,19 @@ export class RelayMachine implements OffloadingMachine {
     if (unanswered) contacting.question(peer, buffer, start, now);
   }
 
+  /** The relay runs: a routing daemon that asks by BFD gets answers from now on. */
+  begin(): void {
+    this.bfd?.begin();
+  }
+
+  /** A routing daemon that asks by BFD learns that this relay is not to be used any more. */
+  withdraw(now: number): void {
+    this.bfd?.withdraw(now);
+  }
+
   handleTimeout(now: number): void {
     this.contacting.handleTimeout(now);
+    this.bfd?.handleTimeout(now);
     if (now < this.nextSweep) return;
     this.peers.sweep(now, SWEEP_MOST);
     const left = this.peers.trustedCount + this.peers.unverifiedCount;
@@ -299,7 +313,8 @@ export class RelayMachine implements OffloadingMachine {
   }
 
   pollTimeout(): number {
-    return Math.min(this.contacting.pollTimeout(), this.nextSweep);
+    const { contacting, bfd, nextSweep } = this;
+    return Math.min(contacting.pollTimeout(), nextSweep, bfd?.pollTimeout() ?? Infinity);
   }
 
   /** Whether the client sends from this address and port: those known for a trusted peer, those in the Teredo address of any other. */

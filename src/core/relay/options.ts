@@ -14,6 +14,8 @@ export interface RelayOptions {
   readonly serve: readonly Ipv6Prefix[];
   /** Source of ICMPv6 errors; undefined: none are sent. */
   readonly localAddress?: Ipv6;
+  /** The link-local address at which a routing daemon of this host may ask by BFD whether the process works; undefined: none. docs/adr/0027 */
+  readonly bfdAddress?: Ipv6;
   /** Send bubbles directly to the client, too: for a relay behind a NAT that is not a cone. R-10, H-7 */
   readonly directBubbles?: boolean;
   /** As in RFC 4380 before RFC 5991: send at once to a client whose address has the cone flag. R-6 */
