@@ -1,10 +1,19 @@
 /** `teredo dashboard`, as a server of HTTP: which requests get an answer. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { networkNamespace } from '../../src/control/network-namespace.ts';
 import type { RelayStatus } from '../../src/control/status.ts';
+import { until } from '../../src/lab/index.ts';
 import { startDashboard } from '../support/dashboard.ts';
 import { StandInDaemon } from '../support/stand-in-daemon.ts';
 
@@ -74,6 +83,34 @@ test('the page and its policy are open to all, the answers of daemons only to re
   expect(await ask('/api/v1/daemons/one/status')).toEqual([502, expect.stringContaining('one') as string]);
   dashboard.running.child.kill('SIGINT');
   expect(await dashboard.running.exited).toBe(0);
+});
+
+test('a browser is started with a file that only this user can read, and not with the token', async () => {
+  const { folder } = await relays('one');
+  const [runtime, seen] = [join(folder, 'runtime'), join(folder, 'seen')];
+  mkdirSync(runtime);
+  writeFileSync(
+    join(folder, 'xdg-open'),
+    `#!/bin/sh\nstat -c %a "$1" "$(dirname "$1")" > ${seen}.new; echo "$1" >> ${seen}.new; cat "$1" >> ${seen}.new; mv ${seen}.new ${seen}\n`,
+    { mode: 0o755 },
+  );
+  await using dashboard = await startDashboard([], folder, {
+    PATH: `${folder}:${process.env['PATH']}`,
+    DISPLAY: ':1',
+    XDG_RUNTIME_DIR: runtime,
+  });
+  await until('the browser is started', () => existsSync(seen) || undefined);
+  const [fileMode, folderMode, path, ...page] = readFileSync(seen, 'utf8').split('\n');
+  expect([fileMode, folderMode, dirname(dirname(path!))]).toEqual(['600', '700', runtime]);
+  expect(page.join('\n')).toContain(`url=${dashboard.url}"`);
+  const { origin } = new URL(dashboard.url);
+  // Browsers say so of a page that a file leads to.
+  const headers = { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' };
+  expect((await fetch(`${origin}/`, { headers })).status).toBe(200);
+  expect((await fetch(`${origin}/api/v1/status`, { headers })).status).toBe(403);
+  dashboard.running.child.kill('SIGINT');
+  await dashboard.running.exited;
+  expect(readdirSync(runtime)).toEqual([]);
 });
 
 test('without a daemon there is no page: exit status 3', async () => {

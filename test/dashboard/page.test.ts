@@ -1,10 +1,11 @@
 /** The dashboard in Chromium, with daemons that give prepared answers. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { networkNamespace } from '../../src/control/network-namespace.ts';
 import type { ClientStatus, PeerStatus, RelayStatus } from '../../src/control/status.ts';
+import { until } from '../../src/lab/index.ts';
 import { Watcher, startDashboard } from '../support/dashboard.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { StandInDaemon } from '../support/stand-in-daemon.ts';
@@ -123,6 +124,19 @@ test.runIf(IS_ALL)(
     expect([watcher.faults, [...watcher.requested]]).toEqual([[], [new URL(dashboard.url).origin]]);
   },
 );
+
+test.runIf(IS_ALL)('the file for the browser leads to the page', async () => {
+  const { folder } = await start(CLIENT);
+  const seen = join(folder, 'seen');
+  writeFileSync(join(folder, 'xdg-open'), `#!/bin/sh\necho "$1" > ${seen}.new; mv ${seen}.new ${seen}\n`, {
+    mode: 0o755,
+  });
+  const environment = { PATH: `${folder}:${process.env['PATH']}`, DISPLAY: ':1', XDG_RUNTIME_DIR: folder };
+  await using _dashboard = await startDashboard([], folder, environment);
+  await until('the browser is started', () => existsSync(seen) || undefined);
+  await using watcher = await Watcher.open(`file://${readFileSync(seen, 'utf8').trim()}`);
+  await watcher.headline(/Teredo works/);
+});
 
 test.runIf(IS_ALL)('a page without the token says so, and one whose daemon has ended', async () => {
   const { folder, daemons } = await start(CLIENT);

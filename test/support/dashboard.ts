@@ -11,10 +11,15 @@ export interface Dashboard extends AsyncDisposable {
   readonly url: string;
 }
 
-/** `folder`: that of the control sockets; the usual one if there is none. */
-export async function startDashboard(args: readonly string[], folder?: string): Promise<Dashboard> {
-  const env = folder === undefined ? {} : { TEREDO_RUNTIME_DIR: folder };
-  const running = new Running(process.execPath, [PROGRAM, 'dashboard', '--no-open', ...args], env);
+/** `folder`: that of the control sockets; the usual one if there is none. `environment`: of a dashboard that opens a browser. */
+export async function startDashboard(
+  args: readonly string[],
+  folder?: string,
+  environment?: Readonly<Record<string, string>>,
+): Promise<Dashboard> {
+  const env = { ...(folder === undefined ? {} : { TEREDO_RUNTIME_DIR: folder }), ...environment };
+  const open = environment === undefined ? ['--no-open'] : [];
+  const running = new Running(process.execPath, [PROGRAM, 'dashboard', ...open, ...args], env);
   const [, url] = await running.waitFor(/^(http:\S+)$/m);
   return { running, url: url!, [Symbol.asyncDispose]: async () => void (await running.stop()) };
 }

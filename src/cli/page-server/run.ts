@@ -15,9 +15,20 @@ export async function runDashboard(
   const server = await servePage(sourceOf(name ?? found[0]!.answer.name));
   printLine(server.url);
   printLine('This page is served until you press Ctrl-C.');
-  if (options.open) openBrowser(server.url, process.env);
+  const forget = options.open ? opened(server.url) : () => {};
   await interrupted();
+  forget();
   server.close();
+}
+
+/** The URL is printed anyway. */
+function opened(url: string): () => void {
+  try {
+    return openBrowser(url, process.env);
+  } catch (error) {
+    printLine(`No browser is opened: ${(error as Error).message}`);
+    return () => {};
+  }
 }
 
 /** All daemons here, and the one of the command. */

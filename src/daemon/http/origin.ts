@@ -20,7 +20,9 @@ export interface Refusal {
 
 /** Why a request over TCP is not answered; undefined where it is. */
 export function refusalOf(asked: Provenance, { token }: HttpRules): Refusal | undefined {
-  if (isOfOtherSite(asked)) return { status: 403, message: 'pages of other origins get no answer' };
+  // Without the token the page shows nothing, so a file may lead there.
+  if (isOfOtherSite(asked) && (token === undefined || !asked.isPublic))
+    return { status: 403, message: 'pages of other origins get no answer' };
   // A page of another site does not have the token.
   if (token !== undefined && hasToken(asked, token)) return undefined;
   if (token !== undefined && !asked.isPublic)
