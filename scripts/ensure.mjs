@@ -61,6 +61,7 @@ const LONG_TESTS = {
   pasta: 'passt',
   podman: 'podman',
   crun: 'crun',
+  busybox: 'busybox-static',
   curl: 'curl',
 };
 const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR, ...LONG_TESTS };
