@@ -29,7 +29,13 @@ async function bundle(cli) {
   const installed = Object.keys(dependencies);
   const external = (id) =>
     id.startsWith('node:') || installed.some((name) => id === name || id.startsWith(`${name}/`));
-  const whole = await rolldown({ input: join(cli, 'main.js'), platform: 'node', external });
+  const whole = await rolldown({
+    input: join(cli, 'main.js'),
+    platform: 'node',
+    external,
+    // A module may be loaded late by one command, and at once by another.
+    checks: { ineffectiveDynamicImport: false },
+  });
   await whole.write({ dir: join(cli, 'program'), format: 'esm', chunkFileNames: '[name].js' });
   await whole.close();
 }

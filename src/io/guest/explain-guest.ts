@@ -1,6 +1,6 @@
 import { readSysctl } from '../../linux/proc.ts';
 import { EnvironmentError } from '../errors.ts';
-import type { Hello } from './agent.ts';
+import type { Hello } from './agent-messages.ts';
 
 /** Why there is no guest, with the way out. `hello`: the agent's message, if there was one; `complaints`: messages of the programs that make it. */
 export function explainGuest(

@@ -7,8 +7,8 @@ import { ignoredSignals } from '../../linux/guest/inside.ts';
 import { sys } from '../../linux/libc.ts';
 import { Poll } from '../../linux/poll.ts';
 import { within } from '../deadline.ts';
-import { PROGRAM_STDERR } from './agent.ts';
-import type { Begin, Hello } from './agent.ts';
+import { PROGRAM_STDERR } from './agent-messages.ts';
+import type { Begin, Hello } from './agent-messages.ts';
 import { explainGuest } from './explain-guest.ts';
 import type { Target } from './target.ts';
 
