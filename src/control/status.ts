@@ -67,7 +67,7 @@ export interface StateInWords {
 export interface ConfigurationStatus {
   /** None of the following. */
   readonly inForce: boolean;
-  /** The file has been written, or has gone, since the daemon has read it. */
+  /** The file, or one of keys, secret or token that it names, has been written or has gone since the daemon has read it. */
   readonly changedSinceRead: boolean;
   /** The last reload has failed: the log and the answer to it have the reason. */
   readonly refused: boolean;
@@ -377,7 +377,7 @@ export interface ContactStatus extends Answerer {
 export interface ChangedOption {
   /** The key in the file. */
   readonly option: string;
-  /** Its value before the reload. */
+  /** Its value before the reload. Of a file with other contents under the same path: a note that says so. */
   readonly before: string;
   /** Its value in the file. */
   readonly after: string;

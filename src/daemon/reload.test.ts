@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { LogLines } from '../io/log-lines.ts';
 import type { Configuration } from './configuration/configure.ts';
@@ -11,9 +11,12 @@ import { ROLES } from './configuration/roles.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { fileVersion } from './file-version.ts';
 import { Reload, inWords } from './reload.ts';
+import type { Changeable } from './reload.ts';
 
 function configurationOf(...lines: string[]): Configuration {
-  const { role, values } = parseConfiguration(file, ['role = "relay"', '[relay]', ...lines].join('\n'));
+  const isClient = lines.some((line) => line.startsWith('servers'));
+  const head = isClient ? ['role = "client"', '[client]'] : ['role = "relay"', '[relay]'];
+  const { role, values } = parseConfiguration(file, [...head, ...lines].join('\n'));
   const layers = [{ source: 'file', values }] as const;
   const effective = layered(ROLES[role].options, layers);
   return { role, path: file, effective, layers, values: valuesIn(effective) };
@@ -65,6 +68,7 @@ function daemon(...lines: string[]) {
       writeFileSync(file, other.join('\n'));
     },
     reload: () => reload.reload(role),
+    add: (part: Changeable) => reload.add(part),
     status: () => reload.status(),
   };
 }
@@ -165,4 +169,48 @@ test('reloads that are asked for meanwhile are one more, which sees the latest f
   expect(others[1]).toBe(others[0]);
   expect(taken.length).toBeLessThanOrEqual(2);
   expect(taken.at(-1)?.values['limits']).toEqual(new Map([['peers.trusted', 8]]));
+});
+
+test('other contents of a file that an option names are taken, or need a restart, as another value', async () => {
+  const [token, secret] = ['token', 'secret'].map((name) => join(dirname(file), name)) as [string, string];
+  for (const named of [token, secret]) writeFileSync(named, 'old');
+  const lines = [
+    'servers = ["192.0.2.1"]',
+    'client-id = "a"',
+    `listen-token = "${token}"`,
+    `secret-file = "${secret}"`,
+  ];
+  const { reload, taken, status } = daemon(...lines);
+  expect(inWords(await reload())).toBe(`${file}: nothing has changed`);
+  writeFileSync(token, 'newer');
+  expect(status()).toMatchObject({ inForce: false, changedSinceRead: true });
+  const change = (option: string, named: string): string =>
+    `${option} (old contents of ${named} -> its new contents)`;
+  expect(inWords(await reload())).toBe(`${file}: changed: ${change('listen-token', token)}`);
+  expect(taken.at(-1)?.changed).toEqual(['listenToken']);
+  expect(status()).toMatchObject({ inForce: true });
+  writeFileSync(secret, 'newer');
+  for (let times = 0; times < 2; times++)
+    expect(inWords(await reload())).toBe(
+      `${file}: nothing changed; needs a restart: ${change('secret-file', secret)}`,
+    );
+  expect(status()).toMatchObject({ inForce: false, changedSinceRead: false, needRestart: ['secret-file'] });
+});
+
+test('a part of the process takes the values that the role takes, and its error keeps the role from them', async () => {
+  const { edit, reload, add, taken } = daemon(ADDRESS);
+  const part = { fault: undefined as Error | undefined, changed: [] as string[] };
+  add({
+    prepare: async (_values, changed) => {
+      if (part.fault !== undefined) throw part.fault;
+      return () => void (part.changed = [...changed]);
+    },
+  });
+  edit(ADDRESS, 'deny = "198.51.100.0/24"');
+  part.fault = new CommandFailure(EXIT.USAGE, 'no such token');
+  await expect(reload()).rejects.toThrow('no such token');
+  expect(taken).toEqual([]);
+  part.fault = undefined;
+  await reload();
+  expect([part.changed, taken.at(-1)?.changed]).toEqual([['deny'], ['deny']]);
 });

@@ -6,6 +6,7 @@ import type { Configuration } from './configuration/configure.ts';
 import { changesOf } from './configuration/changes.ts';
 import type { Change } from './configuration/changes.ts';
 import type { GivenValues } from './configuration/layers.ts';
+import { versionsOfFiles } from './configuration/named-files.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { fileVersion } from './file-version.ts';
 import { say, setLevel } from './log.ts';
@@ -21,11 +22,11 @@ export interface Reloaded {
   readonly needRestart: readonly Change[];
 }
 
-/** A role that takes other values of its live options. */
+/** A role, or a part of its process, that takes other values of its live options. */
 export interface Changeable {
   /**
-   * Prepares the role for these values, and resolves with the step that takes them over. `changed`: the names of the options that differ. Rejects
-   * with a CommandFailure if they cannot be: nothing is changed then.
+   * Prepares the role for these values, and resolves with the step that takes them over. `changed`: the names of the options that differ, or whose
+   * files have other contents. Rejects with a CommandFailure if they cannot be: nothing is changed then.
    */
   prepare(values: GivenValues, changed: ReadonlySet<string>): Promise<() => void>;
 }
@@ -34,12 +35,15 @@ export interface Changeable {
 export class Reload {
   private configuration: Configuration;
   private readonly readAgain: () => Promise<Configuration>;
+  private readonly parts: Changeable[] = [];
   private underway: Promise<Reloaded> | undefined;
   private next: Promise<Reloaded> | undefined;
   /** Options that an error has kept from being taken over as a whole: their values are not known. */
   private unsure: ReadonlySet<string> = new Set();
-  /** Of the file whose values are in force. */
+  /** Of the file whose values are in force, and of the files that it names. */
   private version: string;
+  /** Of the files whose contents are in force, by the options that name them. */
+  private files: ReadonlyMap<string, string>;
   /** Of the file that the last reload has refused; undefined: it has refused none. */
   private refused: string | undefined;
   private needRestart: readonly Change[] = [];
@@ -48,7 +52,13 @@ export class Reload {
   constructor(configuration: Configuration, readAgain: () => Promise<Configuration>, version: string) {
     this.configuration = configuration;
     this.readAgain = readAgain;
-    this.version = version;
+    this.files = versionsOfFiles(configuration.values);
+    this.version = [version, ...this.files.values()].join(' ');
+  }
+
+  /** Takes other values beside the role. */
+  add(part: Changeable): void {
+    this.parts.push(part);
   }
 
   get file(): string {
@@ -56,7 +66,7 @@ export class Reload {
   }
 
   status(): ConfigurationStatus {
-    const present = fileVersion(this.file);
+    const present = this.present();
     const refused = this.unsure.size > 0 || present === this.refused;
     const changedSinceRead = !refused && present !== this.version;
     const needRestart = this.needRestart.map(({ option }) => option);
@@ -66,6 +76,11 @@ export class Reload {
       refused,
       needRestart,
     };
+  }
+
+  /** The version of the file and of those that it names. */
+  private present(): string {
+    return [fileVersion(this.file), ...versionsOfFiles(this.configuration.values).values()].join(' ');
   }
 
   /**
@@ -89,7 +104,7 @@ export class Reload {
   }
 
   private async take(role: Changeable): Promise<Reloaded> {
-    const version = fileVersion(this.file);
+    const version = this.present();
     try {
       const reloaded = await this.takeOver(role);
       [this.version, this.refused, this.needRestart] = [version, undefined, reloaded.needRestart];
@@ -105,18 +120,23 @@ export class Reload {
   }
 
   private async takeOver(role: Changeable): Promise<Reloaded> {
-    const { configuration: before } = this;
+    const { configuration: before, files: oldFiles } = this;
+    const files = versionsOfFiles(before.values);
     const after = await this.readAgain();
     if (after.role !== before.role)
       throw new CommandFailure(
         EXIT.USAGE,
         `${after.path}: the role is "${after.role}" now: restart the daemon, which is a ${before.role}`,
       );
-    const { live, changed, needRestart } = changesOf(before.role, before.values, after.values);
+    const isRewritten = (name: string): boolean =>
+      before.values[name] === after.values[name] && files.get(name) !== oldFiles.get(name);
+    const rewritten = [...files.keys()].filter(isRewritten);
+    const { live, changed, needRestart } = changesOf(before.role, before.values, after.values, rewritten);
     const all = new Set([...live, ...this.unsure]);
-    const commit = await inTime(role.prepare(after.values, all));
+    const preparing = [...this.parts, role].map(async (part) => part.prepare(after.values, all));
+    const commits = await inTime(Promise.all(preparing));
     try {
-      commit();
+      for (const commit of commits) commit();
       if (all.has('logLevel')) setLevel(after.values['logLevel'] as LogLevel);
     } catch (error) {
       this.unsure = all;
@@ -130,6 +150,12 @@ export class Reload {
       ]),
     );
     this.configuration = { ...before, values };
+    this.files = new Map(
+      [...oldFiles].map(([name, version]) => [
+        name,
+        (live.has(name) ? files.get(name) : undefined) ?? version,
+      ]),
+    );
     return { file: after.path, changed, needRestart };
   }
 }

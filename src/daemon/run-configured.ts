@@ -1,4 +1,4 @@
-import { configure } from './configuration/configure.ts';
+import { configure, faultsWithFiles } from './configuration/configure.ts';
 import type { FlagsOf } from './configuration/configure.ts';
 import type { RoleName } from './configuration/roles.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -17,8 +17,8 @@ const RUN: Readonly<Record<RoleName, (values: never, reload: Reload) => Promise<
 
 /** Runs the role of a configuration file, with these flags in addition; resolves when it has ended. */
 export async function runConfigured(path: string, flagsOf: FlagsOf): Promise<ExitCode> {
-  const read = () => configure(path, flagsOf);
   const version = fileVersion(path);
-  const configuration = await read();
+  const configuration = await configure(path, flagsOf); // the start reads the files that it names
+  const read = () => configure(path, flagsOf, process.env, faultsWithFiles);
   return RUN[configuration.role](configuration.values as never, new Reload(configuration, read, version));
 }

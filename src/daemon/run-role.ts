@@ -9,7 +9,7 @@ import type { Ipv6 } from '../wire/index.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { openControl } from './control-answers.ts';
-import { listen, rulesOf } from './http/listen.ts';
+import { listen, rulesOf, tokenOf } from './http/listen.ts';
 import type { HttpOptions } from './http/listen.ts';
 import { identify, say, sayText } from './log.ts';
 import { hasTerminal } from './reload.ts';
@@ -92,6 +92,7 @@ export async function runRole(
   const hangUp =
     reload === undefined || hasTerminal() ? stop : () => void reload.reload(role).catch(() => {});
   process.on('SIGHUP', hangUp);
+  reload?.add(tokenOf(http, rules));
   let stopFeeding = (): void => {};
   const control = await openControl(kind, name, role, reload, rules);
   identify(kind, control.name);

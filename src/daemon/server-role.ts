@@ -15,6 +15,7 @@ import { commonStatus } from './control-answers.ts';
 import { dataPathStatus } from './data-path-status.ts';
 import { sayDataPath, sayText, sayWarning, sayWhyNotKernel } from './log.ts';
 import type { Role, RunningRole } from './run-role.ts';
+import { readKeys } from './secrets.ts';
 import { explainNotLocal } from './start-notices.ts';
 import { withWords } from './state-in-words.ts';
 
@@ -22,10 +23,13 @@ export class ServerRole implements Role {
   private readonly server: Server;
   private readonly running: RunningRole;
   private readonly check: AnnouncedCheck;
+  private keyOf: ServerSettings['keys'];
 
   constructor(settings: ServerSettings, ports: PortFactory, running: RunningRole) {
     this.running = running;
-    this.server = new Server(settings, ports);
+    this.keyOf = settings.keys;
+    const keys = settings.keys && ((clientId: Uint8Array) => this.keyOf?.(clientId));
+    this.server = new Server({ ...settings, keys }, ports);
     this.server.on('warning', sayWarning);
     this.check = new AnnouncedCheck(settings, sayText, kernelPorts());
   }
@@ -38,14 +42,16 @@ export class ServerRole implements Role {
     this.server.on('data-path', this.running.changed);
   }
 
-  prepare(values: GivenValues, changed: ReadonlySet<string>): Promise<() => void> {
-    const { allow, deny, limits } = values as Values<typeof SERVER_OPTIONS>;
+  async prepare(values: GivenValues, changed: ReadonlySet<string>): Promise<() => void> {
+    const { allow, deny, limits, keys: keyFile } = values as Values<typeof SERVER_OPTIONS>;
     const access = accessOf({ allow, deny });
     const whole = limitsWith(SERVER_LIMITS, limits);
-    return Promise.resolve(() => {
+    const keyOf = changed.has('keys') && keyFile !== undefined ? readKeys(keyFile, sayWarning) : this.keyOf;
+    return () => {
+      this.keyOf = keyOf;
       if (changed.has('allow') || changed.has('deny')) this.server.setAccess(access);
       if (changed.has('limits')) this.server.setLimits(whole);
-    });
+    };
   }
 
   async close(): Promise<void> {

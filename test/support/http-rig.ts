@@ -9,6 +9,7 @@ import { onTestFinished } from 'vitest';
 import { ControlServer } from '../../src/control/control-server.ts';
 import type { RelayStatus, UsersStatus } from '../../src/control/status.ts';
 import { lazyHttp } from '../../src/daemon/http/lazy-http.ts';
+import type { HttpRules } from '../../src/daemon/http/rules.ts';
 import type { HttpSource } from '../../src/daemon/http/source.ts';
 
 const STATUS = { version: 1, name: 'it', role: 'relay', state: 'running', address: '192.0.2.1', port: 3545 };
@@ -31,18 +32,20 @@ export interface Daemon {
   /** Of HTTP over TCP on the loopback address. */
   readonly port: number;
   readonly control: ControlServer;
+  readonly rules: HttpRules;
 }
 
 export async function httpDaemon(source: Partial<HttpSource> = {}, token?: string): Promise<Daemon> {
   const directory = mkdtempSync(join(tmpdir(), 'teredo-http-'));
-  const http = lazyHttp({ ...SOURCE, ...source }, { token });
+  const rules = { token };
+  const http = lazyHttp({ ...SOURCE, ...source }, rules);
   const answer = { ok: true, result: 'here' } as const;
   const control = (await ControlServer.listen(directory, 'it', () => answer, undefined, http))!;
   onTestFinished(() => {
     control.close();
     rmSync(directory, { recursive: true, force: true });
   });
-  return { path: control.path, port: control.listenTcp(Uint8Array.of(127, 0, 0, 1), 0), control };
+  return { path: control.path, port: control.listenTcp(Uint8Array.of(127, 0, 0, 1), 0), control, rules };
 }
 
 export interface Answer {

@@ -9,12 +9,12 @@ import { askFound, findConfigured, reading } from './ask-daemon.ts';
 export function reloadCommand(finish: (exitCode: number) => void): Command {
   return new Command('reload')
     .description(
-      'have a daemon of "teredo run" read its configuration file again: limits, access lists, servers and log level change without a restart; ' +
+      'have a daemon of "teredo run" read its configuration file again: limits, access lists, servers, log level, and the contents of the files of keys and of the token change without a restart; ' +
         'exit status 2 if the file has errors (the old configuration stays), 6 if other options have changed (they need a restart)',
     )
     .argument(
       '[name]',
-      'the daemon: NAME of /etc/teredo/NAME.toml, the path of its file, or its own name if it has no file',
+      'the daemon: NAME of /etc/teredo/NAME.toml, the path of its file, or its own name, if several have the same file',
     )
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, { json = false }: { json?: boolean }) => {

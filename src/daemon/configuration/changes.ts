@@ -18,13 +18,19 @@ export interface Change {
 }
 
 export interface Changes {
-  /** The names of the declarations: of options that a running daemon can change. */
+  /** The names of the declarations: of options that have changed and that a running daemon can change. */
   readonly live: ReadonlySet<string>;
   readonly changed: readonly Change[];
   readonly needRestart: readonly Change[];
 }
 
-export function changesOf(role: RoleName, before: GivenValues, after: GivenValues): Changes {
+/** `rewritten`: options whose file has other contents under the same path. */
+export function changesOf(
+  role: RoleName,
+  before: GivenValues,
+  after: GivenValues,
+  rewritten: readonly string[] = [],
+): Changes {
   const { options, limits }: { options: Options; limits: object } = ROLES[role];
   const different = Object.entries(options).filter(([name]) => !isDeepStrictEqual(before[name], after[name]));
   const inWords = ([name, option]: (typeof different)[number]): Change[] =>
@@ -39,11 +45,19 @@ export function changesOf(role: RoleName, before: GivenValues, after: GivenValue
         ];
   const live = different.filter(([, option]) => option.live === true);
   const rest = different.filter(([, option]) => option.live !== true);
+  const isRead = (name: string): boolean => options[name]?.live === 'contents';
+  const readAgain = rewritten.filter(isRead);
+  const contentsOf = (name: string): Change => changeOfContents(name, before[name] as string);
   return {
-    live: new Set(live.map(([name]) => name)),
-    changed: live.flatMap(inWords),
-    needRestart: rest.flatMap(inWords),
+    live: new Set([...live.map(([name]) => name), ...readAgain]),
+    changed: [...live.flatMap(inWords), ...readAgain.map(contentsOf)],
+    needRestart: [...rest.flatMap(inWords), ...rewritten.filter((name) => !isRead(name)).map(contentsOf)],
   };
+}
+
+/** Contents may be secret. */
+function changeOfContents(name: string, file: string): Change {
+  return { option: kebab(name), before: `old contents of ${file}`, after: 'its new contents' };
 }
 
 function limitChanges(

@@ -1,6 +1,7 @@
 /** Files that options name: read as the role reads them, so that their faults are found before a start. */
 import { statSync } from 'node:fs';
 import { CommandFailure } from '../exit-codes.ts';
+import { fileVersion } from '../file-version.ts';
 import { readToken } from '../http/listen.ts';
 import { readKeys, readSecretFile } from '../secrets.ts';
 import type { OptionFault } from './file.ts';
@@ -27,6 +28,12 @@ export function faultsOfFiles(values: GivenValues): OptionFault[] {
   return filesNamed(values).flatMap(([option, file]) => faultOf(option, file) ?? []);
 }
 
+/** The version of the file of each option that names one. */
+export function versionsOfFiles(values: GivenValues): ReadonlyMap<string, string> {
+  const files = filesNamed(values).filter(([, file]) => !isFifo(file));
+  return new Map(files.map(([option, file]) => [option, fileVersion(file)]));
+}
+
 function faultOf(option: string, file: string): OptionFault | undefined {
   if (isFifo(file)) return undefined; // its contents can be read only once: they are for the role
   try {
@@ -39,5 +46,9 @@ function faultOf(option: string, file: string): OptionFault | undefined {
 }
 
 function isFifo(file: string): boolean {
-  return statSync(file, { throwIfNoEntry: false })?.isFIFO() === true;
+  try {
+    return statSync(file).isFIFO();
+  } catch {
+    return false; // the reading of it gives the reason
+  }
 }

@@ -7,6 +7,7 @@ import { answerEvents } from './events.ts';
 import { METRICS_TYPE } from './exposition.ts';
 import { Metrics } from './metrics.ts';
 import { refusalOf } from './origin.ts';
+import type { Refusal } from './origin.ts';
 import type { HttpRules } from './rules.ts';
 import { dashboardPage } from './page.ts';
 import { answerPeers } from './peers.ts';
@@ -28,13 +29,13 @@ export class App {
   constructor(source: HttpSource, rules: HttpRules) {
     this.source = source;
     this.rules = rules;
-    this.routes = routesTo(source);
+    this.routes = routesTo(source, (asked) => this.refusalOf(asked) === undefined);
   }
 
   /** Never rejects. */
   async answer(method: string, asked: Asked): Promise<HttpAnswer> {
     if (!METHODS.has(method)) return refused(405, 'only GET and HEAD are answered', { Allow: 'GET, HEAD' });
-    const refusal = asked.asker.isRemote ? refusalOf(provenanceOf(asked), this.rules) : undefined;
+    const refusal = this.refusalOf(asked);
     if (refusal !== undefined) return refused(refusal.status, refusal.message);
     const route = this.routes.get(asked.path);
     if (route === undefined) return refused(404, `there is no ${asked.path} here`);
@@ -46,9 +47,13 @@ export class App {
       return refused(500, `the daemon failed to answer: ${message}`);
     }
   }
+
+  private refusalOf(asked: Asked): Refusal | undefined {
+    return asked.asker.isRemote ? refusalOf(provenanceOf(asked), this.rules) : undefined;
+  }
 }
 
-function routesTo(source: HttpSource): ReadonlyMap<string, Answerer> {
+function routesTo(source: HttpSource, isPermitted: (asked: Asked) => boolean): ReadonlyMap<string, Answerer> {
   const metrics = new Metrics(source, recentEvents);
   const streams = new EventStreams();
   return new Map<string, Answerer>([
@@ -59,7 +64,7 @@ function routesTo(source: HttpSource): ReadonlyMap<string, Answerer> {
       '/metrics',
       async ({ asker }) => text((await metrics.text(asker)) ?? '', { 'Content-Type': METRICS_TYPE }),
     ],
-    ['/events', (asked) => answerEvents(asked, source, recentEvents, streams)],
+    ['/events', (asked) => answerEvents(asked, source, recentEvents, streams, () => isPermitted(asked))],
     ['/api/v1/status', async ({ asker }) => json(await asker.turn(() => source.status()))],
     ['/api/v1/peers', (asked) => answerPeers(asked, source)],
     ['/api/v1/users', (asked) => answerUsers(asked, source)],

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, RequestOptions } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
@@ -15,8 +15,12 @@ interface Stream {
   text: string;
 }
 
-async function open({ path }: Daemon, headers: Record<string, string> = {}): Promise<Stream> {
-  const asked = request({ socketPath: path, path: '/events', headers }).end();
+function open({ path }: Daemon, headers: Record<string, string> = {}): Promise<Stream> {
+  return opened({ socketPath: path, headers });
+}
+
+async function opened(options: RequestOptions): Promise<Stream> {
+  const asked = request({ path: '/events', ...options }).end();
   onTestFinished(() => void asked.destroy());
   const response = await new Promise<IncomingMessage>((resolve) => asked.on('response', resolve));
   response.on('error', () => {});
@@ -125,3 +129,13 @@ test.runIf(IS_ALL).each([
   },
   30_000,
 );
+
+test('a stream over TCP ends when its token is good no longer', async () => {
+  const { port, rules } = await httpDaemon({}, 'old');
+  const headers = { authorization: 'Bearer old' };
+  const stream = await opened({ port, headers });
+  await until(() => statuses(stream) > 0);
+  rules.token = 'new';
+  await once(stream.response, 'end');
+  expect((await opened({ port, headers })).status).toBe(401);
+});

@@ -13,13 +13,14 @@ const PIECE_LENGTH = 16 << 10;
 
 /**
  * A reader gets the latest status, and of the events those that are still kept. `Last-Event-ID`: of the last event of the log that a reader
- * has which comes again.
+ * has which comes again. The stream ends when it is permitted no longer.
  */
 export function answerEvents(
   { headers, isHead, asker }: Asked,
   source: HttpSource,
   events: RecentEvents,
   streams: EventStreams,
+  isPermitted: () => boolean = () => true,
 ): HttpAnswer {
   if (isHead) return text('', TYPE);
   const leave = streams.begin(asker);
@@ -29,7 +30,7 @@ export function answerEvents(
   const stream = new EventText(source, events, after);
   const next = async (): Promise<string | undefined> => {
     await stream.wait();
-    return asker.turn(() => stream.next());
+    return isPermitted() ? asker.turn(() => stream.next()) : undefined;
   };
   const end = (): void => {
     stream.end();

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { listenAddressOf } from '../../runtime/settings/parse.ts';
-import { rulesOf } from './listen.ts';
+import { rulesOf, tokenOf } from './listen.ts';
 
 function fileWith(text: string, mode = 0o600): string {
   const folder = mkdtempSync(join(tmpdir(), 'teredo-token-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, 'token');
+  const file = join(folder, 'a token');
   writeFileSync(file, text);
   chmodSync(file, mode);
   return file;
@@ -31,7 +31,7 @@ test.each([
   ['', /is no token/],
   ['two words', /is no token/],
   [`${HEX}\n${HEX}`, /is no token/],
-  ['geheim', /could be guessed: openssl rand -hex 16 > /],
+  ['geheim', /could be guessed: openssl rand -hex 16 > '[^']+ token' makes/],
   [HEX.slice(1), /could be guessed/],
 ])('a file with the text "%s" is refused', (text, why) => {
   expect(() => rulesOf({ listenToken: fileWith(text) })).toThrow(why);
@@ -57,4 +57,18 @@ test.each([
   '1.2.3.4:99999',
 ])('"%s" is no address to listen at', (text) => {
   expect(() => listenAddressOf(text)).toThrow();
+});
+
+test('a reload takes the new token of the file, and no bad one', async () => {
+  const listenToken = fileWith(HEX);
+  const rules = rulesOf({ listenToken });
+  const [token, changed] = [tokenOf({ listenToken }, rules), new Set(['listenToken'])];
+  writeFileSync(listenToken, 'f'.repeat(32));
+  (await token.prepare({}, new Set()))();
+  expect(rules).toEqual({ token: HEX });
+  (await token.prepare({}, changed))();
+  expect(rules).toEqual({ token: 'f'.repeat(32) });
+  writeFileSync(listenToken, 'geheim');
+  await expect(token.prepare({}, changed)).rejects.toThrow(/could be guessed/);
+  expect(rules).toEqual({ token: 'f'.repeat(32) });
 });

@@ -3,6 +3,7 @@ import type { ControlServer } from '../../control/control-server.ts';
 import type { ListenAddress } from '../../runtime/settings/rules.ts';
 import { parseIpv4, parseIpv6 } from '../../wire/index.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
+import type { Changeable } from '../reload.ts';
 import { readOperatorFile } from '../read-file.ts';
 import { inShell } from '../in-shell.ts';
 import { readableForUnit } from '../unit-account.ts';
@@ -29,6 +30,17 @@ export function rulesOf(options: HttpOptions): HttpRules {
   const fault = faultOfListen(options);
   if (fault !== undefined) throw new CommandFailure(EXIT.USAGE, `--listen: ${fault}`);
   return options.listenToken === undefined ? NO_TOKEN : { token: readToken(options.listenToken) };
+}
+
+/** Has a reload read the token again. */
+export function tokenOf({ listenToken }: HttpOptions, rules: HttpRules): Changeable {
+  return {
+    async prepare(_values, changed) {
+      if (listenToken === undefined || !changed.has('listenToken')) return () => {};
+      const token = readToken(listenToken);
+      return () => void (rules.token = token);
+    },
+  };
 }
 
 /** Listens if that is wanted; resolves to the URL. The modules are loaded now, before packets wait for the process. Rejects with a CommandFailure. */

@@ -90,6 +90,7 @@ export const LISTEN_OPTIONS = {
   listenToken: {
     kind: text('<file>'),
     setting: false,
+    live: 'contents',
     help: 'file with a secret that requests to --listen need; required for an address other hosts reach',
   },
 } as const satisfies Readonly<Record<string, ValueOption<unknown>>>;

@@ -34,8 +34,8 @@ interface Declared {
   readonly setting?: string | false;
   /** Explained together, below the options. */
   readonly group?: 'access' | 'limits';
-  /** A running daemon takes another value without a restart. */
-  readonly live?: true;
+  /** A running daemon takes another value without a restart; `contents`: other contents of the same file. */
+  readonly live?: true | 'contents';
 }
 
 /** `--x VALUE` */

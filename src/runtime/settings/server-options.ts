@@ -37,6 +37,7 @@ export const SERVER_OPTIONS = {
   native: { off: false, help: "do not forward clients' connectivity tests to native hosts" },
   keys: {
     kind: text('<file>'),
+    live: 'contents',
     help: 'answer only clients with a key: lines of client id and secret, "expired" behind old ones',
   },
   dataPath: dataPath('answers solicitations and forwards bubbles'),
