@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { ControlError, controlErrorOf } from './control-error.ts';
-import { UNPRINTABLE } from '../runtime/settings/quoted.ts';
+import { UNPRINTABLE, hasUnprintable } from '../runtime/settings/quoted.ts';
 import { controlPath, controlSockets, searchDirectories } from './control-path.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
 
@@ -125,19 +125,29 @@ function parseAnswer(text: string): ControlAnswer | undefined {
 }
 
 /**
- * The value in a text of JSON; undefined where it is none. The daemon may be another account's, and its answer goes to a terminal: control characters
- * in it are replaced (U+FFFD).
+ * The value in a text of JSON; undefined where it is none. The daemon may be another account's, and its answer goes to a terminal: unprintable
+ * characters in it are replaced (U+FFFD).
  */
 export function parseForeign(text: string): unknown {
-  // JSON has control characters below U+0020 in escaped form only.
-  const isPlain = !/\\[bfnrtu]|[\u007f-\u009f]/.test(text);
-  const clean = (_: string, value: unknown): unknown =>
-    typeof value === 'string' ? value.replaceAll(UNPRINTABLE, '\ufffd') : value;
+  const isPlain = !/\\[bfnrtu]/.test(text) && !hasUnprintable(text.trim());
   try {
     return JSON.parse(text, isPlain ? undefined : clean);
   } catch {
     return undefined;
   }
+}
+
+/** A reviver for JSON. Names of fields are foreign text, too. */
+function clean(_: string, value: unknown): unknown {
+  if (typeof value === 'string') return cleanText(value);
+  if (typeof value !== 'object' || value === null || !Object.keys(value).some(hasUnprintable)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, field]) => [cleanText(name), field as unknown]),
+  );
+}
+
+function cleanText(text: string): string {
+  return text.replaceAll(UNPRINTABLE, '\ufffd');
 }
 
 export interface FoundDaemon {

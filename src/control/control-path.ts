@@ -1,6 +1,7 @@
 import { lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { faultOfFolder } from '../io/trusted-files.ts';
+import { faultOfName } from '../runtime/settings/rules.ts';
 
 const WRITABLE_BY_ALL = 0o002;
 const WRITABLE_BY_OTHERS = 0o022;
@@ -83,6 +84,7 @@ export function controlSockets(directory: string): FoundSockets {
     const names = readdirSync(directory, { withFileTypes: true })
       .filter((file) => file.isSocket() && file.name.endsWith('.sock'))
       .map(({ name }) => name.slice(0, -'.sock'.length))
+      .filter((name) => faultOfName(name) === undefined) // the folder may be another account's
       .sort();
     return { names };
   } catch (error) {

@@ -13,7 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,6 +98,10 @@ test('where every user may make folders, one that others may write into is not u
   expect(controlSockets(squatted)).toEqual({ names: [], fault: 'foreign' });
   chmodSync(squatted, 0o755);
   const control = await ControlServer.listen(squatted, 'it', () => ({ ok: true, result: '' }));
+  expect(controlSockets(squatted)).toEqual({ names: ['it'] });
+  const odd = createServer().listen(join(squatted, 'a\u001b[2Jb.sock'));
+  onTestFinished(() => void odd.close());
+  await once(odd, 'listening');
   expect(controlSockets(squatted)).toEqual({ names: ['it'] });
   control!.close();
 });

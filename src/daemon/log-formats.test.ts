@@ -43,6 +43,15 @@ test('line breaks and terminal sequences in a message stay in its line', async (
   });
 });
 
+test('characters that turn a line round or are not seen are none of a line', async () => {
+  const message = 'the server "a\u202eb\u2028c\u{e0041}d" is unknown';
+  expect(journalLine({ ...FAILURE, message })).toBe('<3>error: the server "a b c d" is unknown');
+  const fields = { data: 'a\u202eb\u009bc\u{e0041}d' };
+  const line = (await jsonFormat(() => ({})))({ ...FAILURE, fields } as never);
+  expect(line).toContain(String.raw`"data":"a\u202eb\u009bc\udb40\udc41d"`);
+  expect(JSON.parse(line)).toMatchObject(fields);
+});
+
 test('the longest message fits into one write to a pipe', async () => {
   const long = { ...FAILURE, message: '\u{10ffff}"'.repeat(10_000) };
   for (const format of [textLine, journalLine, await jsonFormat(() => ({ name: 'x'.repeat(64) }))])

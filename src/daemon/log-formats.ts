@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import type { LogLevel } from '../runtime/settings/common-options.ts';
+import { UNPRINTABLE } from '../runtime/settings/quoted.ts';
 import { EVENTS } from './log-events.ts';
 import type { LogEntry } from './log-events.ts';
 
@@ -8,6 +9,8 @@ export type LogFormat = (entry: LogEntry) => string;
 
 /** Characters of a message. With escapes and fields a line still fits into one write to a pipe. */
 const MOST_CHARACTERS = 1_000;
+
+const UNPRINTABLE_ONES = new RegExp(`${UNPRINTABLE.source}+`, 'gu');
 
 /** In front of a message for people. */
 const WORDS: Readonly<Record<LogLevel, string>> = {
@@ -45,8 +48,14 @@ export async function jsonFormat(common: () => object): Promise<LogFormat> {
   );
   return ({ event, message, fields }) => {
     logger[EVENTS[event]]({ ...common(), event, ...fields }, inOneLine(message));
-    return line.trimEnd();
+    return line.trimEnd().replaceAll(UNPRINTABLE, inEscapes);
   };
+}
+
+/** As JSON writes it without the character itself. */
+function inEscapes(character: string): string {
+  const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
 }
 
 /** Whether stderr is the journal. systemd.exec(5): $JOURNAL_STREAM is the device and inode of a service's output. */
@@ -62,8 +71,7 @@ export function isJournal(fd: number, stream = process.env['JOURNAL_STREAM']): b
 
 /** Messages may have names and answers of other hosts in them. */
 function inOneLine(message: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are replaced
-  return message.slice(0, MOST_CHARACTERS).replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+  return message.slice(0, MOST_CHARACTERS).replaceAll(UNPRINTABLE_ONES, ' ');
 }
 
 /** As in 2026-11-29T07:02:11.123+01:00: local time with its zone. */

@@ -3,6 +3,10 @@ import { inspect } from 'node:util';
 /** Characters that move the cursor, end the line, change the order of its signs, or are not seen. */
 export const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
+export function hasUnprintable(text: string): boolean {
+  return text.search(UNPRINTABLE) !== -1;
+}
+
 /** Any value in a message, text in double quotes. Callers without types may give values of any kind. */
 export function quoted(value: unknown): string {
   return printable(inspect(value, { depth: 0, breakLength: Infinity }).replace(/^'(.*)'$/s, '"$1"'));
