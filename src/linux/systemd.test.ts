@@ -62,6 +62,20 @@ test('feeds the watchdog if it is for this process, until stopped', () => {
   expect(received()).toEqual([]);
 });
 
+test('feeds the watchdog while the system has no descriptor left', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const name = `teredo-shortage-${process.pid}`;
+  const received = manager(`@${name}`, `\0${name}`);
+  vi.stubEnv('WATCHDOG_USEC', '30000000');
+  const stop = feedWatchdog();
+  const shortage = vi.spyOn(sys, 'socket').mockReturnValue(-1);
+  onTestFinished(() => shortage.mockRestore());
+  vi.advanceTimersByTime(30_000);
+  stop();
+  expect(received()).toEqual(['WATCHDOG=1', 'WATCHDOG=1']);
+});
+
 /** Listens like systemd, at the address in the environment variable `variable`; returns the messages received. */
 function manager(variable: string, address: string): () => string[] {
   vi.stubEnv('NOTIFY_SOCKET', variable);

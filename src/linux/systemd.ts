@@ -21,6 +21,8 @@ patience.view.setBigInt64(8, BigInt(PATIENCE_MS * 1_000), true);
 const pipe = new Memory(8);
 /** A struct pollfd. */
 const waited = new Memory(8);
+/** The socket of all messages: at a later one the system may have no free descriptor. */
+let kept = -1;
 
 /**
  * Sends a state such as `READY=1` to the service manager that started this process, if one did (sd_notify(3)), with a copy of the descriptor
@@ -37,11 +39,16 @@ export function notifySystemd(state: string, fd?: number): void {
   if (path.startsWith('@')) name.bytes[2] = 0; // abstract
   const { written } = new TextEncoder().encodeInto(state, message.bytes);
   writeHeader(2 + bytes.length, written, fd);
-  const socket = sys.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (socket < 0) return;
-  sys.setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, patience.address, 16);
-  sys.sendmmsg(socket, header.address, 1, 0);
-  sys.close(socket);
+  const socket = ownSocket();
+  if (socket >= 0) sys.sendmmsg(socket, header.address, 1, 0);
+}
+
+/** -1: the system has no descriptor for it now. */
+function ownSocket(): number {
+  if (kept >= 0) return kept;
+  kept = sys.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (kept >= 0) sys.setsockopt(kept, SOL_SOCKET, SO_SNDTIMEO, patience.address, 16);
+  return kept;
 }
 
 /** Waits until the service manager has worked through all messages so far, for at most 0.5 s. sd_notify_barrier(3) */
@@ -75,12 +82,13 @@ function writeHeader(nameLength: number, length: number, fd: number | undefined)
 
 /**
  * Sends the service manager the signs of life that WatchdogSec= asks for (sd_watchdog_enabled(3)), so that it restarts a service whose
- * event loop hangs. Returns a function that stops it. Does nothing without a watchdog.
+ * event loop hangs. A lack of descriptors does not keep them back. Returns a function that stops it. Does nothing without a watchdog.
  */
 export function feedWatchdog(): () => void {
   const { WATCHDOG_USEC: microseconds, WATCHDOG_PID: pid } = process.env;
   const interval = Number(microseconds) / 1_000;
   if (!(interval > 0) || (pid !== undefined && Number(pid) !== process.pid)) return () => {};
+  ownSocket();
   // At half the interval, as the manual page recommends.
   const timer = setInterval(() => notifySystemd('WATCHDOG=1'), interval / 2);
   timer.unref();
