@@ -35,7 +35,7 @@ export interface ErrorLine extends LogLineOf<'error', 'failed'> {}
  */
 export interface WarningLine extends LogLineOf<'warn', 'warning' | 'limit-reached' | 'reload-failed'> {}
 
-/** Lines of the log did not fit: its reader had stopped. */
+/** Lines of the log could not be written: its reader had stopped, or its disk was full. */
 export interface LinesLostLine extends LogLineOf<'warn', 'lines-lost'> {
   /** How many. */
   readonly lost: Count;

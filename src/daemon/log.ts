@@ -5,7 +5,7 @@ import { LOG_LEVELS } from '../runtime/settings/common-options.ts';
 import type { LogFormatName, LogLevel } from '../runtime/settings/common-options.ts';
 import { dataPathInWords } from './data-path-status.ts';
 import { EVENTS } from './log-events.ts';
-import type { LogEvent, LogFields } from './log-events.ts';
+import type { LogEntry, LogEvent, LogFields } from './log-events.ts';
 import { isJournal, journalLine, jsonFormat, textLine } from './log-formats.ts';
 import type { LogFormat } from './log-formats.ts';
 import { recentEvents } from './recent-events.ts';
@@ -25,12 +25,10 @@ let format: LogFormat = textLine;
 /** Fields of every line of a role. */
 let common: object = {};
 let isOpen = false;
-const lines = new LogLines(STDERR, (lost) =>
-  format({
-    event: 'lines-lost',
-    message: `lost ${counted(lost, 'line')} of this log: its reader had stopped`,
-    fields: { lost },
-  }),
+const lines = new LogLines(
+  STDERR,
+  (lost) => format(entryOfLoss(lost)),
+  (lost) => recentEvents.note(entryOfLoss(lost)),
 );
 
 /** The log of a role, on stderr. Before this, failures are lines for the user of a command. */
@@ -75,6 +73,11 @@ export function sayWarning(message: string, kind?: 'limit'): void {
 export function sayFailure(message: string): void {
   if (isOpen && format !== textLine) say('failed', message);
   else process.stderr.write(`teredo: ${message}\n`);
+}
+
+function entryOfLoss(lost: number): LogEntry<'lines-lost'> {
+  const message = `lost ${counted(lost, 'line')} of this log: its reader had stopped, or its disk was full`;
+  return { event: 'lines-lost', message, fields: { lost } };
 }
 
 /** Says at the start why the kernel does not do the work, or which rules of the host could not be read. */

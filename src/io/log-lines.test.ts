@@ -17,15 +17,18 @@ import { LogLines } from './log-lines.ts';
 
 test('a reader that has stopped blocks nothing; the lines that it misses are counted', () => {
   const { reader, writer } = pipe();
-  const log = new LogLines(writer, lostLine);
+  const losses: number[] = [];
+  const log = new LogLines(writer, lostLine, (lost) => losses.push(lost));
   for (let i = 0; i < 10_000; i++) log.write(`line ${i}`);
   const before = readAll(reader).split('\n');
   expect(before[0]).toBe('line 0');
   const kept = before.length - 1;
   expect(kept).toBeLessThan(10_000);
   expect(before.slice(0, kept)).toEqual(Array.from({ length: kept }, (_, i) => `line ${i}`));
+  expect(losses).toEqual([1]);
   log.write('and on');
   expect(readAll(reader)).toBe(`${10_000 - kept} lost\nand on\n`);
+  expect(losses).toEqual([1, 10_000 - kept]);
   log.write('and on');
   expect(readAll(reader)).toBe('and on\n');
 });
@@ -79,6 +82,15 @@ test('a line longer than one write to a pipe is cut', () => {
   const { reader, writer } = pipe();
   new LogLines(writer, lostLine).write('x'.repeat(100_000));
   expect(readAll(reader)).toBe(`${'x'.repeat(4_095)}\n`);
+});
+
+test('lines for which the disk has no room are lost ones', () => {
+  const full = openSync('/dev/full', 'w');
+  onTestFinished(() => closeSync(full));
+  const losses: number[] = [];
+  const log = new LogLines(full, lostLine, (lost) => losses.push(lost));
+  for (let i = 0; i < 3; i++) log.write('line');
+  expect(losses).toEqual([1]);
 });
 
 test('a reader that has gone is no error', () => {

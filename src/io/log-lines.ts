@@ -8,24 +8,28 @@ const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
 
 /**
  * Writes the lines of a log. A reader that has stopped would block the whole program once the pipe or the terminal is full. So lines that
- * do not fit are lost, and the next one that fits is preceded by their number. Throws nothing: there is nowhere to report it.
+ * do not fit, or that the system refuses, are lost, and the next one that fits is preceded by their number. Throws nothing.
  */
 export class LogLines {
   private readonly fd: number;
   private readonly lostLine: (lost: number) => string;
+  private readonly onLoss: (lost: number) => void;
   private own: number | undefined;
   /** The rest of a line whose beginning has been written. */
   private rest: Uint8Array = NOTHING;
   private lost = 0;
 
-  /** `lostLine`: the line about so many lost ones. */
-  constructor(fd: number, lostLine: (lost: number) => string) {
+  /** `lostLine`: the line about so many lost ones. `onLoss`: the first of them is lost, or the line about all of them is written. */
+  constructor(fd: number, lostLine: (lost: number) => string, onLoss: (lost: number) => void = () => {}) {
     this.fd = fd;
     this.lostLine = lostLine;
+    this.onLoss = onLoss;
   }
 
   write(text: string): void {
-    if (!this.writeRest() || !this.writeLostCount() || !this.put(lineOf(text))) this.lost++;
+    if (this.writeRest() && this.writeLostCount() && this.put(lineOf(text))) return;
+    this.lost++;
+    if (this.lost === 1) this.onLoss(1);
   }
 
   /** Whether everything begun is written. */
@@ -35,8 +39,10 @@ export class LogLines {
 
   private writeLostCount(): boolean {
     if (this.lost === 0) return true;
-    if (!this.put(lineOf(this.lostLine(this.lost)))) return false;
+    const { lost } = this;
+    if (!this.put(lineOf(this.lostLine(lost)))) return false;
     this.lost = 0;
+    this.onLoss(lost);
     return this.rest.length === 0;
   }
 
@@ -46,11 +52,11 @@ export class LogLines {
       this.own ??= openAgain(this.fd);
       if (this.own === this.fd && !isWritable(this.fd)) return false;
       this.rest = octets.subarray(writeSync(this.own, octets));
+      return true;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
-      this.rest = NOTHING;
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') this.rest = NOTHING; // the disk is full, or the reader has gone
+      return false;
     }
-    return true;
   }
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from '../support/roles.ts';
+import { get } from '../support/http-rig.ts';
 import { faultsOf } from '../support/strict-schema.ts';
 
 /** Of this process only, so that others may run the same test. */
@@ -64,6 +65,24 @@ test('the journal gets priorities, by itself; people get times', async () => {
   expect(await logOf(['--log-level', 'warn', '--log-format', 'text'], { address: '127.0.0.300' })).toEqual([
     expect.stringMatching(/^error: option '--address/),
   ]);
+});
+
+test('a log that cannot be written is an event of the daemon', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'teredo-log-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const full = openSync('/dev/full', 'w');
+  const args = ['server', '--address', ADDRESS, '--no-native', '--data-path', 'user'];
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env: { ...process.env, TEREDO_RUNTIME_DIR: folder },
+    stdio: ['ignore', 'ignore', full],
+  });
+  closeSync(full);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const socketPath = join(folder, 'server.sock');
+  await eventually(async () => {
+    const { text } = await get('/metrics', { socketPath });
+    expect(text).toMatch(/^teredo_log_events_total\{event="lines-lost",.*\} 1$/m);
+  });
 });
 
 test('a failed start is an event, too', async () => {
