@@ -89,7 +89,7 @@ export interface UplinkStatus {
 
 /** Peers and traffic carried by the kernel. */
 export interface CarriedTraffic extends Traffic {
-  /** Peers that the kernel carries packets of. */
+  /** Peers that the kernel carries packets of now; 0 while the kernel path is not in use. */
   readonly peers: Count;
 }
 
@@ -101,9 +101,9 @@ export interface DataPath {
    * Why it is not the kernel, in words; absent where the user path was asked for. Of a server with the kernel: which rules of its host are unknown.
    */
   readonly reason?: string;
-  /** The part of the kernel: none of it is in `counters` of the daemon. Absent where the kernel carries nothing, and of a server. */
+  /** The part of the kernel since the start: none of it is in `counters` of the daemon. Absent where the kernel path has never been in use, and of a server. */
   readonly carried?: CarriedTraffic;
-  /** The interfaces by which peers are reached. Absent where the kernel carries nothing. */
+  /** The interfaces by which peers are reached. Absent while the kernel path is not in use, and of a server. */
   readonly uplinks?: readonly UplinkStatus[];
   /** Packets in the kernel by verdict and reason. */
   readonly counters?: Readonly<Record<string, Count>>;

@@ -36,6 +36,14 @@ test('a drain is answered once the announcement is withdrawn', async () => {
   expect(await drainAnswer(() => Promise.resolve(true))).toEqual({ ok: true, result: { name: 'relay' } });
 });
 
+test('the answer to a drain is the status of the daemon, as to any other question', async () => {
+  const configuration = { inForce: true, changedSinceRead: false, refused: false, needRestart: [] };
+  const started = { file: '/etc/teredo/relay.toml', status: () => configuration };
+  const drained = await answerTo('drain', { drain: () => Promise.resolve(true), ...started });
+  expect(drained).toEqual(await answerTo('status', started));
+  expect(drained).toMatchObject({ result: { file: started.file, configuration } });
+});
+
 test('a drain that does not withdraw the announcement has failed', async () => {
   expect(await drainAnswer(() => Promise.resolve(false))).toMatchObject({
     ok: false,

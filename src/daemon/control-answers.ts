@@ -106,7 +106,7 @@ function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
             message: `${name} is no relay: only a relay has an announcement`,
           };
         if (!mayChange) return notPermitted('drain', name);
-        return drainAnswer(name, role, role.drain());
+        return drainAnswer(name, role.drain(), () => statusOf(name, role, reload));
       case 'contact': {
         const address = parseIpv6(request.address ?? '');
         if (address === undefined)
@@ -129,8 +129,12 @@ function statusOf(name: string, role: Role, reload?: Reload): RoleStatus {
   return reload === undefined ? status : { ...status, file: reload.file, configuration: reload.status() };
 }
 
-async function drainAnswer(name: string, role: Role, draining: Promise<boolean>): Promise<ControlAnswer> {
-  if (await draining) return { ok: true, result: role.status(name) };
+async function drainAnswer(
+  name: string,
+  draining: Promise<boolean>,
+  status: () => RoleStatus,
+): Promise<ControlAnswer> {
+  if (await draining) return { ok: true, result: status() };
   return {
     ok: false,
     code: 'not-withdrawn',
