@@ -223,6 +223,8 @@ export interface RelayStatus extends DaemonStatus {
   readonly role: 'relay' | 'host-relay';
   /** `draining`: its announcement is withdrawn, and it is to end; it still carries packets. */
   readonly state: 'running' | 'draining';
+  /** How long it has been in this state; absent of an earlier version. */
+  readonly stateSeconds?: Seconds;
   /** Its own address. */
   readonly address: Ipv4Text;
   /** The address that clients know it by, where a NAT translates its own to it. */

@@ -1,5 +1,5 @@
 /** Values of the JSON for people, on a terminal and in a browser: nothing here needs Node.js. */
-import type { PeerStatus } from './status.ts';
+import type { PeerStatus, RoleStatus } from './status.ts';
 
 export { counted } from '../runtime/counted.ts';
 
@@ -33,6 +33,12 @@ export function formatOctets(octets: number): string {
     unit++;
   }
   return `${unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]!}`;
+}
+
+/** How long a daemon has been in its state; undefined where one of an earlier version does not say it. */
+export function secondsInState(status: RoleStatus): number | undefined {
+  if (status.role !== 'server' && status.stateSeconds !== undefined) return status.stateSeconds;
+  return status.state === 'running' ? status.uptimeSeconds : undefined;
 }
 
 /** "3 min", "2 h 5 min": a span of time for people. */

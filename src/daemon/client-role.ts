@@ -17,7 +17,7 @@ import type { ClientSnapshot } from '../runtime/status.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { GivenValues } from './configuration/layers.ts';
-import { commonStatus } from './control-answers.ts';
+import { commonStatus, secondsSince } from './control-answers.ts';
 import { dataPathStatus } from './data-path-status.ts';
 import { EXIT } from './exit-codes.ts';
 import { explainReason } from './explain.ts';
@@ -145,7 +145,7 @@ export class ClientRole implements Role {
       ...commonStatus(name),
       role: 'client',
       state,
-      stateSeconds: tenths(performance.now() - this.stateSince),
+      stateSeconds: secondsSince(this.stateSince),
       ...(reason === undefined ? {} : { reason }),
       nat,
       ...(server === undefined
@@ -234,10 +234,6 @@ function sayPortMapping(mapping: PortMapping | undefined): void {
   }
   const status = portMappingStatus(mapping);
   say('port-mapping', `the gateway has opened ${portMappingInWords(status)}`, { mapped: status.external });
-}
-
-function tenths(ms: number): number {
-  return Math.round(ms / 100) / 10;
 }
 
 function natInWords(client: ClientSnapshot, mayMeet: boolean): string {

@@ -208,13 +208,18 @@ function usersAnswer(
 
 const started = performance.now();
 
+/** In tenths, for a status. `at`: by the clock of `performance`. */
+export function secondsSince(at: number): number {
+  return Math.round((performance.now() - at) / 100) / 10;
+}
+
 /** The first fields of every role's status. */
 export function commonStatus(name: string): Omit<DaemonStatus, 'counters' | 'limitsReached'> {
   return {
     version: 1,
     name,
     pid: process.pid,
-    uptimeSeconds: Math.round((performance.now() - started) / 100) / 10,
+    uptimeSeconds: secondsSince(started),
     networkNamespace: networkNamespace(),
   };
 }

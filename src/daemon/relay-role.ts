@@ -13,7 +13,7 @@ import type { RELAY_OPTIONS } from '../runtime/settings/relay-options.ts';
 import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
 import { accessOf, accessStatus } from './access.ts';
 import type { GivenValues } from './configuration/layers.ts';
-import { commonStatus } from './control-answers.ts';
+import { commonStatus, secondsSince } from './control-answers.ts';
 import { dataPathStatus } from './data-path-status.ts';
 import { Drain } from './drain.ts';
 import { EXIT } from './exit-codes.ts';
@@ -28,6 +28,7 @@ export class RelayRole implements Role {
   private readonly role: 'relay' | 'host-relay';
   private readonly relay: Relay;
   private readonly network: HostNetwork;
+  private withdrawnAt: number | undefined;
   readonly drain?: () => Promise<boolean>;
   readonly beforeEnd?: () => Promise<void>;
 
@@ -45,6 +46,7 @@ export class RelayRole implements Role {
     this.relay.on('data-path', running.changed);
     this.relay.on('warning', sayWarning);
     this.relay.on('lost', (error) => running.end(EXIT.FAILED, error.message));
+    this.relay.on('withdrawn', () => (this.withdrawnAt ??= performance.now()));
     if (role !== 'relay') return; // a host-specific relay has no announcement
     const drain = new Drain(this.relay, drainSeconds, running);
     this.drain = () => drain.withdraw();
@@ -74,10 +76,11 @@ export class RelayRole implements Role {
   status(name: string): RelayStatus {
     const { settings } = this.relay;
     const now = this.relay.status();
+    const common = commonStatus(name);
     return withWords({
-      ...commonStatus(name),
+      ...common,
       role: this.role,
-      state: this.relay.isWithdrawn ? 'draining' : 'running',
+      ...this.state(common.uptimeSeconds),
       address: formatIpv4(settings.address),
       ...(settings.announce === undefined ? {} : { announced: formatIpv4(settings.announce) }),
       port: now.port,
@@ -94,6 +97,12 @@ export class RelayRole implements Role {
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },
     });
+  }
+
+  private state(uptimeSeconds: number): Pick<RelayStatus, 'state' | 'stateSeconds'> {
+    if (!this.relay.isWithdrawn) return { state: 'running', stateSeconds: uptimeSeconds };
+    this.withdrawnAt ??= performance.now();
+    return { state: 'draining', stateSeconds: secondsSince(this.withdrawnAt) };
   }
 
   private forwarding(): { readonly forwards?: boolean } {

@@ -1,12 +1,9 @@
 import { byId, element } from './dom.ts';
 import type { Fact } from './facts.ts';
+import { MEANINGS } from './verdict.ts';
 import type { Verdict } from './verdict.ts';
 
-const MARKS: Readonly<Record<Verdict['mark'], readonly [sign: string, meaning: string]>> = {
-  good: ['✓', 'Good: '],
-  bad: ['✕', 'Fault: '],
-  waiting: ['…', 'Not in use: '],
-};
+const SIGNS: Readonly<Record<Verdict['mark'], string>> = { good: '✓', bad: '✕', waiting: '…', resting: '…' };
 
 /** The verdict and the facts below it. */
 export class StateView {
@@ -24,14 +21,18 @@ export class StateView {
       return;
     }
     this.drawn = key;
-    const [sign, meaning] = MARKS[mark];
     this.verdict.className = `verdict ${mark}`;
     this.verdict.replaceChildren(
-      element('span', { class: 'sign', 'aria-hidden': 'true' }, sign),
+      element('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[mark]),
       element(
         'div',
         {},
-        element('p', { class: 'headline' }, element('span', { class: 'only-read' }, meaning), headline),
+        element(
+          'p',
+          { class: 'headline' },
+          element('span', { class: 'only-read' }, MEANINGS[mark]),
+          headline,
+        ),
         element('p', { class: 'detail', 'aria-live': 'off' }, detail),
         ...(reason === undefined
           ? []

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ClientStatus, RelayStatus } from '../control/status.ts';
-import { noAnswer, verdictOf } from './verdict.ts';
+import { MEANINGS, noAnswer, verdictOf } from './verdict.ts';
 
 const client = {
   role: 'client',
@@ -34,24 +34,34 @@ test('a client that does not work says why, and what to do', () => {
 });
 
 test.for([
-  ['probe', 'looking for a server', false, 'waiting'],
-  ['dormant', 'not needed now', true, 'waiting'],
-] as const)('a client in state %s is neither good nor bad', ([state, words, ready, mark]) => {
-  expect(verdictOf({ ...client, state, inWords: { ready, state: `${state}: ${words}` } }).mark).toBe(mark);
+  ['probe', 'looking for a server', false, 'In transition: Looking for a server'],
+  ['dormant', 'not needed now', true, 'Not in use: Not needed now'],
+] as const)('a client in state %s is neither good nor bad', ([state, words, ready, heard]) => {
+  const inWords = { ready, state: `${state}: ${words}` };
+  const { mark, headline } = verdictOf({ ...client, state, inWords });
+  expect(MEANINGS[mark] + headline).toBe(heard);
 });
 
 test('a relay that works, one that is about to end, and one whose host does not forward', () => {
-  const relay = { role: 'relay', name: 'r', state: 'running', uptimeSeconds: 5 } as unknown as RelayStatus;
+  const relay = {
+    role: 'relay',
+    name: 'r',
+    state: 'running',
+    uptimeSeconds: 18_000,
+  } as unknown as RelayStatus;
   const of = (rest: Partial<RelayStatus>): string => {
     const { mark, headline, detail } = verdictOf({ ...relay, ...rest });
     return `${mark}: ${headline}; ${detail}`;
   };
   expect(of({ inWords: { ready: true, state: 'running' } })).toBe(
-    'good: Relay works; relay "r", running for 5 s',
+    'good: Relay works; relay "r", running for 5 h 0 min',
   );
-  expect(of({ state: 'draining', inWords: { ready: false, state: 'draining: it ends' } })).toBe(
-    'waiting: Relay is about to end; relay "r", draining for 5 s',
+  const draining = { state: 'draining', inWords: { ready: false, state: 'draining: it ends' } } as const;
+  expect(of({ ...draining, stateSeconds: 7 })).toBe(
+    'waiting: Relay is about to end; relay "r", draining for 7 s',
   );
+  // A daemon of an earlier version does not say how long.
+  expect(of(draining)).toBe('waiting: Relay is about to end; relay "r", draining');
   expect(of({ inWords: { ready: false, state: 'running' } })).toMatch(/^bad: Relay runs, but cannot serve/);
 });
 

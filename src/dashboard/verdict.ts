@@ -1,15 +1,24 @@
 /** The state of a daemon in a few words, as the page shows it at the top. */
 import type { RoleStatus } from '../control/status.ts';
-import { formatSpan } from '../control/words.ts';
+import { formatSpan, secondsInState } from '../control/words.ts';
 
 export interface Verdict {
-  readonly mark: 'good' | 'bad' | 'waiting';
+  /** `waiting`: for another state to come; `resting`: until it is needed. */
+  readonly mark: 'good' | 'bad' | 'waiting' | 'resting';
   readonly headline: string;
   /** The state by its name, the role, and since when. */
   readonly detail: string;
   readonly reason?: string;
   readonly advice?: string;
 }
+
+/** For a screen reader, in front of the headline. */
+export const MEANINGS: Readonly<Record<Verdict['mark'], string>> = {
+  good: 'Good: ',
+  bad: 'Fault: ',
+  waiting: 'In transition: ',
+  resting: 'Not in use: ',
+};
 
 const ROLES = {
   client: 'client',
@@ -23,12 +32,12 @@ export function verdictOf(status: RoleStatus): Verdict {
   const state = inWords?.state ?? status.state;
   const colon = state.indexOf(': ');
   const [word, meaning] = colon < 0 ? [state, state] : [state.slice(0, colon), state.slice(colon + 2)];
-  const since = role === 'client' ? status.stateSeconds : status.uptimeSeconds;
+  const seconds = secondsInState(status);
   const about = `${ROLES[role]} "${name}"`;
   return {
     mark: markOf(status),
     headline: headlineOf(status, meaning),
-    detail: `${about}, ${word} for ${formatSpan(since)}`,
+    detail: `${about}, ${word}${seconds === undefined ? '' : ` for ${formatSpan(seconds)}`}`,
     ...(inWords?.reason === undefined ? {} : { reason: inWords.reason }),
     ...(inWords?.advice === undefined ? {} : { advice: inWords.advice }),
   };
@@ -36,7 +45,7 @@ export function verdictOf(status: RoleStatus): Verdict {
 
 function markOf({ state, inWords, role }: RoleStatus): Verdict['mark'] {
   if (inWords?.ready ?? state === 'qualified')
-    return role === 'client' && state === 'dormant' ? 'waiting' : 'good';
+    return role === 'client' && state === 'dormant' ? 'resting' : 'good';
   return state === 'probe' || state === 'draining' ? 'waiting' : 'bad';
 }
 

@@ -119,6 +119,16 @@ test('limits that are reached are named, and so is the reason for the user path'
   ]);
 });
 
+test.for([
+  [{ state: 'running', stateSeconds: 7_500 }, '2 h 5 min'],
+  [{ state: 'draining', stateSeconds: 7 }, '7 s (started 2 h 5 min ago)'],
+  [{ state: 'draining' }, 'started 2 h 5 min ago'], // a daemon of an earlier version
+  [{ state: 'running' }, '2 h 5 min'],
+] as const)('how long a relay has been in its state: %j', ([state, words]) => {
+  const status = { ...COMMON, role: 'relay', serves: [], access: { prefixes: 0 }, peers: {}, ...state };
+  expect(rowsOf(sampleOf(status as unknown as RelayStatus))).toContainEqual(['since', words]);
+});
+
 test('a relay on a host that does not forward IPv6 has something to do', () => {
   const status = {
     ...COMMON,

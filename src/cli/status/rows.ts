@@ -1,6 +1,6 @@
 /** The rows of `teredo status`: the few that tell a person whether a daemon works. */
 import type { ClientStatus, DataPath, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
-import { formatOctets, formatSpan, meansInWords } from '../../control/words.ts';
+import { formatOctets, formatSpan, meansInWords, secondsInState } from '../../control/words.ts';
 import { accessInWords } from '../../daemon/access.ts';
 import { portMappingInWords } from '../../daemon/port-mapping.ts';
 import { stateInWords } from '../../daemon/state-in-words.ts';
@@ -18,12 +18,7 @@ export function rowsOf(sample: Sample): Row[] {
 }
 
 function clientRows(sample: Sample, status: ClientStatus): Row[] {
-  const { stateSeconds, uptimeSeconds } = status;
-  const rows: Row[] = [...stateRows(status)];
-  rows.push([
-    'since',
-    `${formatSpan(stateSeconds ?? uptimeSeconds)} (started ${formatSpan(uptimeSeconds)} ago)`,
-  ]);
+  const rows: Row[] = [...stateRows(status), sinceRow(status)];
   if (status.address !== undefined) rows.push(['address', addressInWords(status)]);
   if (status.inbound !== undefined) rows.push(['inbound', inboundInWords(status.inbound)]);
   rows.push(['NAT', natInWords(status)]);
@@ -43,6 +38,14 @@ function stateRows(status: RoleStatus): Row[] {
     ...(reason === undefined ? [] : [['reason', reason] as const]),
     ...(advice === undefined ? [] : [['to do', advice] as const]),
   ];
+}
+
+/** How long the state has lasted; the start, where that can be another time. */
+function sinceRow(status: RoleStatus): Row {
+  const [inState, up] = [secondsInState(status), formatSpan(status.uptimeSeconds)];
+  const started = `started ${up} ago`;
+  if (inState === undefined) return ['since', started];
+  return ['since', status.state === 'running' ? up : `${formatSpan(inState)} (${started})`];
 }
 
 function addressInWords({ address, interface: name, defaultRoute }: ClientStatus): string {
@@ -75,7 +78,7 @@ function peersInWords(
 function serverRows(sample: Sample, status: ServerStatus): Row[] {
   return [
     ...stateRows(status),
-    ['since', formatSpan(status.uptimeSeconds)],
+    sinceRow(status),
     ['address', announcedToo(status.address, status.announced)],
     ['secondary', secondaryInWords(status)],
     ['secure', status.secure ? 'yes, only clients with a key are answered' : 'no'],
@@ -93,7 +96,7 @@ function secondaryInWords({ secondary, announcedSecondary }: ServerStatus): stri
 function relayRows(sample: Sample, status: RelayStatus): Row[] {
   return [
     ...stateRows(status),
-    ['since', formatSpan(status.uptimeSeconds)],
+    sinceRow(status),
     [
       'address',
       `${announcedToo(`${status.address}:${status.port}`, status.announced)}, interface ${status.interface}`,
