@@ -4,9 +4,9 @@ import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { clientMaker, whileQualified } from './guest-client.ts';
 import type { GuestValues } from './guest-client.ts';
-import { signalled } from './guest-end.ts';
+import { sayEnd, signalled } from './guest-end.ts';
 import type { End } from './guest-end.ts';
-import { say } from './log.ts';
+import { announce } from './log.ts';
 import { ownProgram } from './own-program.ts';
 
 /** Keeps the network of a guest alive in which no program runs. The terminal's signals are for the process outside. */
@@ -40,11 +40,11 @@ export async function runGuestService(
     const network = new GuestNetwork({ listener: listener!, opener: opener! }, guest.udpSockets);
     const serve = async (address: string | undefined): Promise<End> => {
       service = await begin(network, address!);
-      say('warning', service.message);
+      announce('running', service.message);
       return await ended;
     };
     const end = await whileQualified(values.name, (running) => make(making, running), ended, serve);
-    say('warning', end.message);
+    sayEnd(end);
     return end.exitCode;
   } finally {
     service?.close();

@@ -53,9 +53,18 @@ export function identify(role: string, name: string): void {
 
 /** `fields`: those of the event, if it has any. */
 export function say<E extends LogEvent>(event: E, message: string, ...[fields]: FieldsOf<E>): void {
-  recentEvents.note({ event, message, fields: fields ?? {} });
-  if (LOG_LEVELS.indexOf(EVENTS[event]) <= LOG_LEVELS.indexOf(level))
-    lines.write(format({ event, message, fields: fields ?? {} }));
+  emit({ event, message, fields: fields ?? {} } as LogEntry, EVENTS[event]);
+}
+
+/** As {@link say}, but with the warnings: the user of a command that logs no more than them waits for these events. */
+export function announce<E extends LogEvent>(event: E, message: string, ...[fields]: FieldsOf<E>): void {
+  emit({ event, message, fields: fields ?? {} } as LogEntry, 'warn');
+}
+
+/** The line is written where those of level `as` are. */
+function emit(entry: LogEntry, as: LogLevel): void {
+  recentEvents.note(entry);
+  if (LOG_LEVELS.indexOf(as) <= LOG_LEVELS.indexOf(level)) lines.write(format(entry));
 }
 
 /** A line of a part that knows no events; it is a warning if it begins so. */

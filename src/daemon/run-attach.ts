@@ -2,11 +2,11 @@ import { Guest } from '../io/guest/guest.ts';
 import { Target } from '../io/guest/target.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
-import { signalled } from './guest-end.ts';
+import { sayEnd, signalled } from './guest-end.ts';
 import type { End } from './guest-end.ts';
 import { clientMaker, reachIn, whileQualified } from './guest-client.ts';
 import type { GuestValues } from './guest-client.ts';
-import { openLog, say } from './log.ts';
+import { announce, openLog } from './log.ts';
 import { ownProgram } from './own-program.ts';
 
 /** Gives the network of a process IPv6 through Teredo until the process ends, or a signal comes. */
@@ -21,13 +21,13 @@ export async function runAttach(values: GuestValues, pid: number): Promise<ExitC
   attaching.catch(() => {}); // the client says why
   const stay = (address: string | undefined): Promise<End> => {
     const place = `process ${pid} has the IPv6 address ${address} on its interface "${values.interface}"`;
-    say('warning', `${place}: ${reachIn(values.inbound)}`);
+    announce('running', `${place}: ${reachIn(values.inbound)}`);
     return ended;
   };
   try {
     const make = await clientMaker(values);
     const end = await whileQualified(values.name, (running) => make(attaching, running), ended, stay);
-    say('warning', end.message);
+    sayEnd(end);
     return end.exitCode;
   } finally {
     (await attaching.catch(() => undefined))?.close();

@@ -4,7 +4,7 @@ import { GuestIpv4 } from '../io/guest/ipv4.ts';
 import { GuestResolver } from '../io/guest/resolver.ts';
 import { clientMaker, reachIn, whileQualified } from './guest-client.ts';
 import type { GuestValues } from './guest-client.ts';
-import { openLog, say } from './log.ts';
+import { announce, openLog } from './log.ts';
 import { ownProgram } from './own-program.ts';
 
 /** Signals that are passed on to the program. Those of the terminal reach it by themselves. */
@@ -21,7 +21,7 @@ export async function runExec(values: GuestValues, words: readonly string[]): Pr
     const make = await clientMaker(values);
     const run = async (address: string | undefined): Promise<Exit> => {
       const { guest, ipv4 } = await preparing;
-      say('warning', stateOf(address, values.inbound, (await ipv4)?.program));
+      announce('running', stateOf(address, values.inbound, (await ipv4)?.program));
       return await guest.run();
     };
     const ended = making.then((guest) => guest.ended);
