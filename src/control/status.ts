@@ -341,6 +341,8 @@ export interface PeersStatus extends Answerer {
   readonly total: Count;
   /** In the order of the table, if no other was asked for. */
   readonly peers: readonly PeerStatus[];
+  /** Over HTTP, of peers in an order: for `&after=` of the next question, which shows those behind these. Absent where there are none. */
+  readonly next?: string;
 }
 
 /** How far a client has come in finding a way to a peer, for `teredo ping --until-direct`. */

@@ -186,3 +186,38 @@ test('peers in an order are the first of all, at most a thousand', async () => {
   expect(asked).toEqual([100_000, 100_000, 100_000]);
   expect(codeOf(await get('/api/v1/peers?sort=name', { socketPath: path }))).toEqual([400, 'bad-request']);
 });
+
+test.each(['traffic', 'heard'] as const)('all peers come in the order of %s, page by page', async (sort) => {
+  const heardAt = (i: number): number => -((i * 7_907) % 2_500) * 500;
+  const peers = function* (): Generator<object> {
+    for (let i = 0; i < 2_500; i++)
+      yield {
+        address: `2001::${i}`,
+        receivedBytes: (i * 7_919) % 100, // many are equal
+        sentBytes: 0,
+        ...(i % 10 === 0
+          ? {}
+          : { receivedSecondsAgo: Math.round((performance.now() - heardAt(i)) / 100) / 10 }),
+      };
+  };
+  const { path: socketPath } = await daemon({
+    peers: () => ({ ok: true, result: {}, list: 'peers', items: peers() }),
+  });
+  const shown: string[] = [];
+  let after = '';
+  for (const isLast of [false, false, true]) {
+    const { text } = await get(`/api/v1/peers?sort=${sort}&limit=100000${after}`, { socketPath });
+    const page = JSON.parse(text) as { peers: { address: string }[]; next?: string };
+    shown.push(...page.peers.map(({ address }) => address));
+    expect(page.next === undefined).toBe(isLast);
+    after = `&after=${encodeURIComponent(page.next ?? '')}`;
+  }
+  expect([shown.length, new Set(shown).size]).toEqual([2_500, 2_500]);
+  for (const wrong of [
+    'sort=heard&after=',
+    'after=1,2001::1',
+    'sort=heard&after=1',
+    'sort=traffic&after=x,::',
+  ])
+    expect(codeOf(await get(`/api/v1/peers?${wrong}`, { socketPath }))).toEqual([400, 'bad-request']);
+});

@@ -1,7 +1,8 @@
 import { MAX_PEERS } from '../../control/control-protocol.ts';
+import type { ListAnswer } from '../../control/control-server.ts';
 import type { HttpAsker } from '../../control/http-stream.ts';
 import { ListText, aroundList } from '../../control/list-text.ts';
-import { FirstPeers, PEER_ORDERS } from '../../control/peer-order.ts';
+import { FirstPeers, PEER_ORDERS, isPlace } from '../../control/peer-order.ts';
 import type { PeerOrder } from '../../control/peer-order.ts';
 import type { PeerStatus } from '../../control/status.ts';
 import { jsonPieces, refused } from './answer.ts';
@@ -10,23 +11,35 @@ import type { HttpSource } from './source.ts';
 
 /** How many peers are shown when the request gives no number. */
 const USUAL = 1_000;
-/** How many are shown in an order. */
+/** How many are shown in an order at a time. */
 const MOST_SORTED = 1_000;
 /** How long peers are looked at at a time. */
 const PIECE_MS = 1;
 
-/** `?limit=`: how many at most. `?sort=`: the first ones in this order, of all; fewer, because they are kept until all are known. */
-export async function answerPeers({ query, isHead, asker }: Asked, source: HttpSource): Promise<HttpAnswer> {
+/**
+ * `?limit=`: how many at most. `?sort=`: the first ones in this order, of all; fewer, because they are kept until all are known. `&after=`: those behind a
+ * place, as `next` of the answer before has it.
+ */
+export async function answerPeers(asked: Asked, source: HttpSource): Promise<HttpAnswer> {
+  const { query, isHead, asker } = asked;
   const limit = limitOf(query.get('limit'));
   if (limit === undefined) return refused(400, `limit: want a whole number from 0 to ${MAX_PEERS}`);
-  const order = query.get('sort');
-  if (order !== null && !isOrder(order)) return refused(400, `sort: want ${PEER_ORDERS.join(' or ')}`);
-  const answer = await asker.turn(() => source.peers(order === null ? limit : MAX_PEERS));
+  const order = query.get('sort') ?? undefined;
+  if (order !== undefined && !isOrder(order)) return refused(400, `sort: want ${PEER_ORDERS.join(' or ')}`);
+  const after = query.get('after') ?? undefined;
+  if (after !== undefined && (order === undefined || !isPlace(after)))
+    return refused(400, 'after: want "next" of an answer with the same "sort"');
+  const answer = await asker.turn(() => source.peers(order === undefined ? limit : MAX_PEERS));
   if (answer === undefined) return refused(404, `${source.name} keeps no peers`);
-  let items = answer.items as Iterable<PeerStatus>;
-  if (order !== null && !isHead)
-    items = await sorted(items, new FirstPeers(order, Math.min(limit, MOST_SORTED)), asker);
-  const text = textOf({ ...answer, items });
+  if (order === undefined || isHead) return inPieces(answer, asker);
+  const first = new FirstPeers(order, Math.min(limit, MOST_SORTED), after);
+  await lookAtAll(answer.items as Iterable<PeerStatus>, first, asker);
+  const { peers: items, next } = first;
+  return inPieces({ ...answer, result: { ...answer.result, next }, items }, asker);
+}
+
+function inPieces(answer: ListAnswer, asker: HttpAsker): HttpAnswer {
+  const text = textOf(answer);
   return jsonPieces({ next: () => asker.turn(() => text.next().value as string | undefined) });
 }
 
@@ -34,15 +47,10 @@ function isOrder(text: string): text is PeerOrder {
   return PEER_ORDERS.some((order) => order === text);
 }
 
-/** Looks at all peers, in many turns. */
-async function sorted(
-  peers: Iterable<PeerStatus>,
-  first: FirstPeers,
-  asker: HttpAsker,
-): Promise<readonly PeerStatus[]> {
+/** In many turns. */
+async function lookAtAll(peers: Iterable<PeerStatus>, first: FirstPeers, asker: HttpAsker): Promise<void> {
   const left = peers[Symbol.iterator]();
   while ((await asker.turn(() => lookAtSome(left, first))) === false);
-  return first.peers;
 }
 
 /** Whether all have been looked at. */
@@ -51,12 +59,12 @@ function lookAtSome(left: Iterator<PeerStatus>, first: FirstPeers): boolean {
   while (performance.now() - begun < PIECE_MS) {
     const { done, value } = left.next();
     if (done === true) return true;
-    first.add(value);
+    first.add(value, performance.now());
   }
   return false;
 }
 
-function* textOf({ result, list, items }: NonNullable<ReturnType<HttpSource['peers']>>): Generator<string> {
+function* textOf({ result, list, items }: ListAnswer): Generator<string> {
   const [before, after] = aroundList(result, list);
   yield before;
   const text = new ListText(items);
