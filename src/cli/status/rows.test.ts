@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { ClientStatus, RelayStatus, ServerStatus } from '../../control/status.ts';
 import { rowsOf } from './rows.ts';
@@ -54,6 +55,18 @@ test('a client that works: ten rows', () => {
     ['limits', 'none reached in the last minute'],
     ['data path', 'kernel'],
   ]);
+});
+
+test('the guide shows the rows of a client', () => {
+  const guide = readFileSync(new URL('../../../docs/guide/client.md', import.meta.url), 'utf8');
+  const sample = /^```\n(daemon {2}[^]*?)\n```$/m.exec(guide)![1]!;
+  const rows = sample.split('\n').map((line) => line.split(/ {2,}/));
+  const shown = rowsOf(sampleOf({ ...CLIENT, inbound: 'accept' }));
+  expect(rows.map(([name]) => name)).toEqual(shown.map(([name]) => name));
+  const width = Math.max(...shown.map(([name]) => name.length));
+  for (const line of sample.split('\n')) expect(line.slice(width, width + 3)).toMatch(/^ {2}\S$/);
+  const inbound = (row: readonly string[]): boolean => row[0] === 'inbound';
+  expect(rows.find(inbound)).toEqual([...shown.find(inbound)!]);
 });
 
 test.for([
