@@ -88,7 +88,7 @@ async function refusalIn(response: IncomingMessage, path: string): Promise<Contr
   return refusalOf(refusal as Refusal);
 }
 
-/** An end without the end of the answer is the death of the daemon; other answers than those of HTTP are of another program, or an old version. */
+/** A connection that ends before its answer: the daemon has ended. Another answer than one of HTTP: of another program, or of an old version. */
 function errorOf(error: unknown, path: string): ControlError {
   const { code = '' } = error as NodeJS.ErrnoException;
   if (code === 'ECONNRESET' || code === 'EPIPE')

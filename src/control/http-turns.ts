@@ -3,7 +3,7 @@ import type { FairQueue } from './fair-queue.ts';
 
 /**
  * The turns of one request of HTTP. Reading its head and writing an answer costs more than most answers: so the first turn has these, and the first
- * piece of work. It ends with the next piece, or when the event loop goes on.
+ * piece of work. It ends with the next piece, or with the next turn of the event loop.
  */
 export class HttpTurns {
   private readonly queue: FairQueue;

@@ -101,7 +101,7 @@ export interface DataPath {
    * Why it is not the kernel, in words; absent where the user path was asked for. Of a server with the kernel: which rules of its host are unknown.
    */
   readonly reason?: string;
-  /** The part of the kernel since the start: none of it is in `counters` of the daemon. Absent where the kernel path has never been in use, and of a server. */
+  /** The part of the kernel since the start; none of it is in `counters` of the daemon. Absent of a server, and before the first use of the path. */
   readonly carried?: CarriedTraffic;
   /** The interfaces by which peers are reached. Absent while the kernel path is not in use, and of a server. */
   readonly uplinks?: readonly UplinkStatus[];

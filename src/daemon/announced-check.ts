@@ -59,7 +59,7 @@ export class AnnouncedCheck {
     if (reason === undefined) this.say(`announced: ${where} ${lead} to this server`);
     else if (reason === 'no-answer')
       this.say(
-        `announced: this host cannot tell whether ${where} ${lead} to it, for not every NAT lets it ask there`,
+        `announced: this host cannot tell whether ${where} ${lead} to it: its NAT may not let it ask there`,
       );
     else this.say(`warning: announced: ${where}: ${explainReason(reason)}`);
     void this.close();

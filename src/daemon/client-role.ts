@@ -71,7 +71,7 @@ export class ClientRole implements Role {
     client.on('address', (address) => {
       if (address !== undefined) this.sayChange(formatIpv6(address));
       if (address !== undefined && !client.status().defaultRoute)
-        sayWhoHasTheDefault(settings, ports.tunnelHost);
+        sayWhyNoDefaultRoute(settings, ports.tunnelHost);
     });
     client.on('port-mapping', sayPortMapping);
     client.on('data-path', sayDataPath);
@@ -252,7 +252,7 @@ function doubtsOf({ nat, portMapping, symmetricNatRuledOut }: ClientSnapshot, ma
 }
 
 /** Says why the tunnel gets no default route. Says nothing where it gets one, or where the user wants none. */
-function sayWhoHasTheDefault(
+function sayWhyNoDefaultRoute(
   { defaultRoute = 'auto', interface: own = '' }: ClientSettings,
   tunnelHost: TunnelHost,
 ): void {

@@ -49,11 +49,9 @@ export async function explainNotLocal(
 export function noticesOfServer(address: Ipv4, allowPrivate: boolean | undefined): string[] {
   const text = formatIpv4(address);
   if (isLoopback(address))
-    return [`warning: ${text} is a loopback address: that server is no other client's`];
+    return [`warning: ${text} is a loopback address: no other host can reach that server`];
   if (!isPrivate(address) || allowPrivate === true) return [];
-  return [
-    `warning: ${text} is a private address, in which a client does not believe: in a closed network --allow-private`,
-  ];
+  return [`warning: ${text} is a private address, which clients refuse: in a closed network --allow-private`];
 }
 
 /** The line about descriptors in the service manager's store that do not fit the options of this process. */

@@ -166,9 +166,9 @@ function explainTun(error: SystemCallError, name: string): EnvironmentError | un
   return undefined;
 }
 
-function notPermitted(what: string, capability: string, otherwise = ''): EnvironmentError {
+function notPermitted(action: string, capability: string, otherwise = ''): EnvironmentError {
   return new EnvironmentError(
     'not-permitted',
-    `not permitted: ${what} needs root or ${capability}${otherwise}`,
+    `not permitted: ${action} needs root or ${capability}${otherwise}`,
   );
 }

@@ -160,9 +160,9 @@ function switchOnIpv6(name: string): void {
   );
 }
 
-/** Rejects with an EnvironmentError that names the interface and the refused action, `what`. */
-async function change(name: string, what: string, action: () => void): Promise<void> {
-  refusable(action, (error) => explain(error, `${name}: ${what}`));
+/** Rejects with an EnvironmentError that names the interface and the refused `action`. */
+async function change(name: string, action: string, work: () => void): Promise<void> {
+  refusable(work, (error) => explain(error, `${name}: ${action}`));
 }
 
 /** Like {@link refusable}, but a missing route, address or interface is no error. */
@@ -186,18 +186,18 @@ function unlessUnknown(action: () => void): void {
 const UNKNOWN = new Set(['EINVAL', 'EOPNOTSUPP', 'EAFNOSUPPORT']);
 const GONE = new Set(['EADDRNOTAVAIL', 'ENODEV', 'ENOENT', 'ESRCH']);
 
-function explain(error: SystemCallError, what: string): EnvironmentError {
+function explain(error: SystemCallError, action: string): EnvironmentError {
   if (error.code === 'EPERM' || error.code === 'EACCES')
     return new EnvironmentError(
       'not-permitted',
-      `not permitted: ${what}: it needs root or CAP_NET_ADMIN`,
+      `not permitted: ${action}: it needs root or CAP_NET_ADMIN`,
       error,
     );
   if (error.code === 'EEXIST') {
-    const message = `${what}: it exists already, perhaps made by another program: end that program first`;
+    const message = `${action}: it exists already, perhaps made by another program: end that program first`;
     return new EnvironmentError('system', message, error);
   }
   if (error.code === 'ENODEV')
-    return new EnvironmentError('system', `${what}: there is no such interface`, error);
-  return new EnvironmentError('system', `${what}: the system refused: ${error.code}`, error);
+    return new EnvironmentError('system', `${action}: there is no such interface`, error);
+  return new EnvironmentError('system', `${action}: the system refused: ${error.code}`, error);
 }

@@ -93,8 +93,8 @@ export class MemoryNetwork implements HostNetwork, TunnelHost {
   }
 
   async addAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
-    const what = { address: address.slice(), prefixLength };
-    add(this.interfaceOf(name).addresses, `${formatIpv6(address)}/${prefixLength}`, what);
+    const added = { address: address.slice(), prefixLength };
+    add(this.interfaceOf(name).addresses, `${formatIpv6(address)}/${prefixLength}`, added);
   }
 
   async removeAddress(name: string, address: Ipv6, prefixLength: number): Promise<void> {
@@ -133,7 +133,7 @@ function hasTeredo(addresses: MemoryInterface['addresses']): boolean {
   return [...addresses.values()].some(({ address }) => isTeredo(address, 0));
 }
 
-function add<T>(map: Map<string, T>, name: string, what: T): void {
+function add<T>(map: Map<string, T>, name: string, value: T): void {
   if (map.has(name)) throw new EnvironmentError('system', `${name} exists already`);
-  map.set(name, what);
+  map.set(name, value);
 }

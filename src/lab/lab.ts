@@ -2,7 +2,9 @@ import { sweepAfterwards } from './janitor.ts';
 import { Namespace } from './namespace.ts';
 import { execute } from './process.ts';
 
-const NO_FILTER = ['arptables', 'iptables', 'ip6tables'].map((what) => `net.bridge.bridge-nf-call-${what}=0`);
+const NO_FILTER = ['arptables', 'iptables', 'ip6tables'].map(
+  (filter) => `net.bridge.bridge-nf-call-${filter}=0`,
+);
 
 /**
  * Hosts in network namespaces and the wires between them. Names are unique to the process, so that labs do not disturb

@@ -101,7 +101,7 @@ export class InterfaceChanges {
 
   private changeAddress(
     kind: number,
-    what: 'new' | 'there',
+    object: 'new' | 'there',
     name: string,
     address: Uint8Array,
     prefixLength: number,
@@ -116,11 +116,11 @@ export class InterfaceChanges {
         })
         .addOctets(IFA.LOCAL, address)
         .addOctets(IFA.ADDRESS, address)
-        .change(what),
+        .change(object),
     );
   }
 
-  private changeRoute(kind: number, what: 'new' | 'there', name: string, route: RouteChange): void {
+  private changeRoute(kind: number, object: 'new' | 'there', name: string, route: RouteChange): void {
     const { destination, prefixLength, source, gateway, metric } = route;
     this.change(name, 'route', (query, ifindex) => {
       query.begin(kind, ROUTE_BODY, (view, at) => {
@@ -128,14 +128,14 @@ export class InterfaceChanges {
         view.setUint8(at + 1, prefixLength);
         view.setUint8(at + 2, source === undefined ? 0 : 128);
         view.setUint8(at + 4, RT_TABLE_MAIN);
-        view.setUint8(at + 5, what === 'new' ? RTPROT_BOOT : 0);
-        view.setUint8(at + 7, what === 'new' ? RTN_UNICAST : 0);
+        view.setUint8(at + 5, object === 'new' ? RTPROT_BOOT : 0);
+        view.setUint8(at + 7, object === 'new' ? RTN_UNICAST : 0);
       });
       query.addOctets(RTA.DST, destination).add(RTA.OIF, 4, ifindex, true);
       if (source !== undefined) query.addOctets(RTA.SRC, source);
       if (gateway !== undefined) query.addOctets(RTA.GATEWAY, gateway);
       if (metric !== undefined) query.add(RTA.PRIORITY, 4, metric, true);
-      return query.change(what);
+      return query.change(object);
     });
   }
 

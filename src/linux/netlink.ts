@@ -93,8 +93,8 @@ export class NetlinkQuery {
   }
 
   /** Sends a request to change something, `new` or already `there`; false if the kernel refuses. */
-  change(what: 'new' | 'there' = 'there'): boolean {
-    this.send(NLM_F_REQUEST | NLM_F_ACK | (what === 'new' ? NLM_F_CREATE | NLM_F_EXCL : 0));
+  change(object: 'new' | 'there' = 'there'): boolean {
+    this.send(NLM_F_REQUEST | NLM_F_ACK | (object === 'new' ? NLM_F_CREATE | NLM_F_EXCL : 0));
     this.receive(() => undefined); // an acknowledgement is an error of number 0
     return this.errorNumber === 0;
   }
@@ -109,8 +109,8 @@ export class NetlinkQuery {
   list(take: TakeMessage): boolean {
     this.send(NLM_F_REQUEST | NLM_F_DUMP);
     for (;;) {
-      const what = this.receive(take);
-      if (what !== 'answer') return what === 'end';
+      const kind = this.receive(take);
+      if (kind !== 'answer') return kind === 'end';
     }
   }
 

@@ -96,8 +96,8 @@ export class LimitLog {
 
 function lineOf({ limit, times, subjects }: LimitReport, seconds: number): string {
   const [noun, verb] = EFFECTS[limit];
-  const what = `${counted(times, noun)} ${verb} within ${seconds} s`;
-  return `limit ${limit} reached by ${subjectsInWords(subjects, times)}, ${what}`;
+  const count = `${counted(times, noun)} ${verb} within ${seconds} s`;
+  return `limit ${limit} reached by ${subjectsInWords(subjects, times)}, ${count}`;
 }
 
 /** The most frequent ones that make a difference. */

@@ -214,7 +214,7 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   /**
    * The clients and native prefixes with the most traffic over the last minute, hour or day, on both data paths: at most `most` of each, and
-   * at most 256. Memory is constant, so that counts may have an error, which each of them says.
+   * at most 256. Memory is constant, so counts may be estimates; each has its largest error.
    */
   users(window: UserWindow, most = MOST_USERS): HeavyUsers {
     const { kernelPath, driver } = this;

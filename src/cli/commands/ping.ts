@@ -73,9 +73,9 @@ async function pingUntilDirect(address: Ipv6, options: PingOptions): Promise<num
     throw noAnswer(address, options, { ...pings, words: pings.words || punching.whySilent });
   if (answered > 0 && isDirect) return EXIT.OK;
   const target = formatIpv6(address);
-  const what = answered > 0 ? `${target} answers, but not by a direct way` : `no direct way to ${target}`;
+  const outcome = answered > 0 ? `${target} answers, but not by a direct way` : `no direct way to ${target}`;
   const why = punching.impossible.aborted ? `: ${punching.whyImpossible}` : ` within ${options.timeout} s`;
-  throw new CommandFailure(EXIT.FAILED, what + why);
+  throw new CommandFailure(EXIT.FAILED, outcome + why);
 }
 
 interface Pings {

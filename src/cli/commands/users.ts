@@ -17,8 +17,8 @@ interface UsersOptions {
 export function usersCommand(): Command {
   return new Command('users')
     .description(
-      'the clients and native prefixes that use a relay most, by octets over the last minute, hour or day; memory is constant, so that ' +
-        'numbers may have an error, which is said',
+      'the clients and native prefixes that use a relay most, by octets over the last minute, hour or day; memory is constant, so ' +
+        'numbers may be estimates: ERROR is the most by which they are wrong',
     )
     .argument('[name]', 'the daemon')
     .addOption(new Option('--window <span>', 'the time up to now').choices(USER_WINDOWS).default('minute'))

@@ -229,11 +229,11 @@ const WAYS: Readonly<Record<Way, string>> = {
 };
 
 function orderInWords({ missingLines }: AddressOrder): string[] {
-  const what = 'Names with a Teredo and an IPv4 address lead to the Teredo address first (getaddrinfo).';
-  if (missingLines.length === 0) return [`${what} A line in ${GAI_CONF} says so.`];
+  const order = 'Names with a Teredo and an IPv4 address lead to the Teredo address first (getaddrinfo).';
+  if (missingLines.length === 0) return [`${order} A line in ${GAI_CONF} says so.`];
   const lines = missingLines.length === 1 ? 'this line' : 'these lines';
   return [
-    `${what} With ${lines} in ${GAI_CONF} IPv4 is first, as RFC 6724 wants it:`,
+    `${order} With ${lines} in ${GAI_CONF} IPv4 is first, as RFC 6724 wants it:`,
     ...missingLines.map((line) => `  ${line}`),
   ];
 }

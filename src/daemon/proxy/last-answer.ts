@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 /** A client has read the last answer by then. */
 const ANSWER_MS = 5_000;
 
-/** Sends an answer and ends the connection. What the client still sends is dropped: unread octets would make the kernel drop the answer. */
+/** Sends an answer and ends the connection. Later octets of the client are read and dropped: unread ones would make the kernel drop the answer. */
 export async function lastAnswer(client: Socket, answer: Uint8Array): Promise<void> {
   if (client.destroyed) return;
   await new Promise<void>((resolve) => {

@@ -58,12 +58,12 @@ export function otherArrivals(links: HostLinks, network: HostNetwork): number[] 
 /** Text for `teredo status`. */
 export function stateOf({ egress, cutFor }: Situation): UplinkState {
   const { name, kind } = egress;
-  const what = cutFor?.kind === 'bridge' ? `the bridge ${cutFor.name}` : cutFor?.name;
+  const device = cutFor?.kind === 'bridge' ? `the bridge ${cutFor.name}` : cutFor?.name;
   if (cutFor === null) return { interface: name, kind, carried: 'all' };
   return {
     interface: name,
     kind,
     carried: 'all-but-bulk',
-    reason: `bulk data on the user path: for ${what} the kernel cuts super-packets of a tunnel, but not those of a socket`,
+    reason: `bulk data on the user path: for ${device} the kernel cuts super-packets of a tunnel, but not those of a socket`,
   };
 }

@@ -72,14 +72,14 @@ export function faultOfNativePrefix({ address, length }: Ipv6Prefix): Fault {
   return length >= 32 && isTeredo(address, 0) ? 'is of Teredo clients, not of native hosts' : undefined;
 }
 
-/** A host by name or IPv4 address; `what` is reached there, such as "a Teredo server", on `port`, if that is always the same. */
-export function faultOfHost(host: string, what: string, port?: number): Fault {
+/** A host by name or IPv4 address; `target` is reached there, such as "a Teredo server", on `port`, if that is always the same. */
+export function faultOfHost(host: string, target: string, port?: number): Fault {
   if (typeof host !== 'string' || host.trim() === '') return 'is no name and no address';
   if (parseIpv6(/^\[(.*)\](?::\d*)?$/.exec(host)?.[1] ?? host) !== undefined)
-    return `is an IPv6 address: ${what} is reached over IPv4`;
+    return `is an IPv6 address: ${target} is reached over IPv4`;
   if (host.includes('/')) return 'is a URL or a prefix: give the name or the address alone';
   if (host.includes(':'))
-    return `has a port in it: give the name or the address alone${port === undefined ? '' : `, ${what} is always on UDP port ${port}`}`;
+    return `has a port in it: give the name or the address alone${port === undefined ? '' : `, ${target} is always on UDP port ${port}`}`;
   // A resolver would make some address of any name that ends in a number.
   if (/(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(host)) {
     const address = parseIpv4(host);
