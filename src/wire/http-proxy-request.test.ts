@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseIpv6 } from './ipv6-text.ts';
-import { LONGEST_HEAD, basicCredentialsIn, readHttpRequest } from './http-proxy-request.ts';
+import { LONGEST_HEAD, basicCredentialsIn, placeInUrl, readHttpRequest } from './http-proxy-request.ts';
 
 const octets = (text: string): Uint8Array => new TextEncoder().encode(text);
 const read = (...lines: string[]): ReturnType<typeof readHttpRequest> =>
@@ -13,31 +13,23 @@ test.for<[string, object]>([
   ['203.0.113.120:80', { host: { kind: 'ipv4', address: 0xcb007178 }, port: 80 }],
 ])('CONNECT %s', ([place, target]) => {
   const request = octets(`CONNECT ${place} HTTP/1.1\r\nProxy-Authorization: Basic abc=\r\n\r\n`);
-  const value = { target, authorization: 'Basic abc=' };
+  const value = { target, authorization: 'Basic abc=', isConnect: true };
   expect(readHttpRequest(request)).toEqual({ kind: 'whole', value, length: request.length });
   for (let end = 0; end < request.length; end++)
     expect(readHttpRequest(request.subarray(0, end)), `${end} octets`).toEqual({ kind: 'more' });
 });
 
-test('a request with a URL: the target gets its path, the host of the URL, and no word for the proxy', () => {
-  const request = read(
-    'GET http://www.example.net/a?b=c HTTP/1.1',
-    'Host: other.example',
-    'User-Agent: x',
-    'Proxy-Connection: keep-alive',
-    'Proxy-Authorization: Basic abc=',
-    'Connection: keep-alive',
-  );
-  expect(request).toMatchObject({
-    value: {
-      target: { host: { kind: 'name', name: 'www.example.net' }, port: 80 },
-      authorization: 'Basic abc=',
-      forwarded: 'GET /a?b=c HTTP/1.1\r\nHost: www.example.net\r\nUser-Agent: x\r\nConnection: close\r\n\r\n',
-    },
+test('a request with a URL', () => {
+  const request = read('GET http://www.example.net/a?b=c HTTP/1.1', 'Proxy-Authorization: Basic abc=');
+  const target = { host: { kind: 'name', name: 'www.example.net' }, port: 80 };
+  expect(request).toMatchObject({ value: { target, authorization: 'Basic abc=', isConnect: false } });
+  expect(placeInUrl('http://www.example.net/a?b=c')).toEqual({
+    target,
+    authority: 'www.example.net',
+    path: '/a?b=c',
   });
-  expect(read('GET http://[2001:db8::1]:8080 HTTP/1.0')).toMatchObject({
-    value: { target: { port: 8080 }, forwarded: expect.stringMatching(/^GET \/ HTTP\/1.1\r\n/) as string },
-  });
+  expect(placeInUrl('HTTP://[2001:db8::1]:8080')).toMatchObject({ target: { port: 8080 }, path: '/' });
+  expect(placeInUrl('http://www.example.net?b')).toMatchObject({ path: '/?b' });
 });
 
 test.for([

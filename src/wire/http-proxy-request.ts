@@ -11,14 +11,18 @@ export interface HttpRequest {
   readonly target: Target;
   /** Of `Proxy-Authorization`, without further checks. */
   readonly authorization: string | undefined;
-  /** The head for the target; absent of CONNECT, which has none. */
-  readonly forwarded?: string;
+  /** Otherwise a request with a URL, which is not for this proxy alone: others may follow it. */
+  readonly isConnect: boolean;
 }
 
-/** Headers between client and proxy. RFC 9110 section 7.6.1 */
-const BETWEEN = /^(?:proxy-connection|proxy-authorization|connection|keep-alive)$/i;
-/** The URL names the host. RFC 9112 section 3.2.2 */
-const HOST = /^host$/i;
+/** The place that a request with a URL names. RFC 9112 section 3.2.2 */
+export interface UrlPlace {
+  readonly target: Target;
+  /** For the header `Host`. */
+  readonly authority: string;
+  /** Path and query. */
+  readonly path: string;
+}
 
 /** Reads a head. A request to this proxy itself, as a web page could have sent it, is refused. */
 export function readHttpRequest(b: Uint8Array): Piece<HttpRequest> {
@@ -34,20 +38,21 @@ export function readHttpRequest(b: Uint8Array): Piece<HttpRequest> {
   const authorization = valueOf(headers, 'proxy-authorization');
   if (method === 'CONNECT') {
     const target = authorityOf(place, undefined);
-    return target === undefined ? refused('port') : whole({ target, authorization }, length);
+    return target === undefined ? refused('port') : whole({ target, authorization, isConnect: true }, length);
   }
-  const url = /^http:\/\/([^/?#@]+)((?:[/?][^#]*)?)$/i.exec(place);
-  if (url === null) return refused('not-a-proxy-request');
-  const target = authorityOf(url[1]!, 80);
-  if (target === undefined) return refused('port');
-  const path = url[2]!.startsWith('/') ? url[2]! : `/${url[2]!}`;
-  const forwarded = [
-    `${method} ${path} HTTP/1.1`,
-    `Host: ${url[1]!}`,
-    ...headers.filter((header) => !BETWEEN.test(nameIn(header)) && !HOST.test(nameIn(header))),
-    'Connection: close',
-  ];
-  return whole({ target, authorization, forwarded: `${forwarded.join('\r\n')}\r\n\r\n` }, length);
+  const found = placeInUrl(place);
+  if (typeof found === 'string') return refused(found);
+  return whole({ target: found.target, authorization, isConnect: false }, length);
+}
+
+/** The URL of a request, or why it is none for a proxy. */
+export function placeInUrl(text: string): UrlPlace | 'not-a-proxy-request' | 'port' {
+  const url = /^http:\/\/([^/?#@]+)((?:[/?][^#]*)?)$/i.exec(text);
+  if (url === null) return 'not-a-proxy-request';
+  const [, authority, rest] = url as unknown as [string, string, string];
+  const target = authorityOf(authority, 80);
+  if (target === undefined) return 'port';
+  return { target, authority, path: rest.startsWith('/') ? rest : `/${rest}` };
 }
 
 /** "Basic", RFC 7617: user and password, as base64. Undefined: another scheme. */

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
 import { lookup } from 'node:dns';
+import { connectUdp } from '../../io/connect-udp.ts';
 import type { ForwardRule } from '../../runtime/settings/forward-rule.ts';
 
 /** A flow without datagrams ends after this: before the service has answered, and after. */
@@ -64,8 +65,9 @@ export class UdpFlow {
       this.onAnswer(octets);
     });
     // Connected: datagrams of others do not come in.
-    socket.connect(port, address, () => {
+    connectUdp(socket, port, address, (isConnected) => {
       if (this.ended) return;
+      if (!isConnected) return this.end();
       this.isConnected = true;
       for (const octets of this.waiting) socket.send(octets, () => {});
       this.waiting = [];

@@ -50,6 +50,12 @@ export function failureOf(protocol: Protocol, failure: Failure): Uint8Array {
   return protocol === 'socks' ? writeReply(SOCKS[failure]) : httpAnswer(...HTTP[failure]);
 }
 
+/** The status of a failure, and its line for people. */
+export function httpFailure(failure: Failure): { readonly status: number; readonly words: string } {
+  const [status, words] = HTTP[failure];
+  return { status: Number.parseInt(status, 10), words };
+}
+
 /** An answer after which the connection ends. */
 export function httpAnswer(status: string, words: string, ...headers: readonly string[]): Uint8Array {
   const body = `${words}\n`;

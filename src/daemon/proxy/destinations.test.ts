@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { hostOf } from '../../wire/proxy-target.ts';
 import { Destinations } from './destinations.ts';
 import type { Address } from './resolver.ts';
@@ -36,3 +36,21 @@ test('a closed network has private addresses', () => {
   for (const address of ['10.0.0.1', '192.168.1.1']) expect(allows(address, true)).toBe(true);
   for (const address of ['127.0.0.1', '203.0.113.7', 'fe80::1']) expect(allows(address, true)).toBe(false);
 });
+
+test('without a descriptor the host cannot read its addresses: those of the last time count, and nothing is allowed before', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const results: (() => ReadonlySet<string>)[] = [() => fail(), () => new Set(['2001:db8::1']), () => fail()];
+  const destinations = new Destinations(false, () => results.shift()!());
+  const allows = (text: string): boolean => destinations.allows(hostOf(text) as Address);
+  expect(allows('2001:db8::2')).toBe(false);
+  vi.advanceTimersByTime(1_000);
+  expect([allows('2001:db8::2'), allows('2001:db8::1')]).toEqual([true, false]);
+  vi.advanceTimersByTime(1_000);
+  expect([allows('2001:db8::2'), allows('2001:db8::1')]).toEqual([true, false]);
+  expect(results).toEqual([]);
+});
+
+function fail(): never {
+  throw new Error('EMFILE');
+}

@@ -3,6 +3,8 @@ import { AddressPolicy, isShared } from '../../core/address-policy.ts';
 import { formatHost } from '../../wire/proxy-target.ts';
 import type { TargetHost } from '../../wire/proxy-target.ts';
 
+/** The host's addresses are read again after this. */
+const OWN_MS = 1_000;
 /** First octet of 240.0.0.0/4, which is reserved. RFC 1112 section 4 */
 const RESERVED = 240;
 
@@ -12,12 +14,14 @@ const RESERVED = 240;
  */
 export class Destinations {
   private readonly policy: AddressPolicy;
-  private readonly ownAddresses: () => ReadonlySet<string>;
+  private readonly readOwn: () => ReadonlySet<string>;
+  private own: ReadonlySet<string> | undefined;
+  private readAt = -Infinity;
 
-  /** `allowPrivate`: private addresses are those of a closed network. */
-  constructor(allowPrivate: boolean, ownAddresses = addressesOfHost) {
+  /** `allowPrivate`: private addresses are those of a closed network. `readOwn`: the addresses of this host; it throws where the system gives none. */
+  constructor(allowPrivate: boolean, readOwn = addressesOfHost) {
     this.policy = new AddressPolicy({ allowPrivate });
-    this.ownAddresses = ownAddresses;
+    this.readOwn = readOwn;
   }
 
   allows(host: Exclude<TargetHost, { kind: 'name' }>): boolean {
@@ -28,7 +32,20 @@ export class Destinations {
   }
 
   private isOwn(host: TargetHost): boolean {
-    return this.ownAddresses().has(formatHost(host));
+    return this.ownAddresses()?.has(formatHost(host)) ?? true;
+  }
+
+  /** Undefined: they could never be read, so any address may be this host's. */
+  private ownAddresses(): ReadonlySet<string> | undefined {
+    const now = performance.now();
+    if (now - this.readAt < OWN_MS) return this.own;
+    this.readAt = now;
+    try {
+      this.own = this.readOwn();
+    } catch {
+      // There is no descriptor to ask the system by: they are still those of the last time.
+    }
+    return this.own;
   }
 }
 

@@ -67,7 +67,7 @@ const basic = (pair: string): string =>
 test('HTTP on the same port', () => {
   expect(run(new Handshake(undefined), [HTTP('')]).step).toMatchObject({
     kind: 'wish',
-    wish: { kind: 'connect', protocol: 'http', target, isAnswered: true },
+    wish: { kind: 'connect', protocol: 'http', target },
   });
   expect(run(new Handshake(REQUIRED), [HTTP(basic('anna:secret:1'))]).step.kind).toBe('wish');
   for (const wrong of ['', basic('anna:secret'), basic('anna'), 'Proxy-Authorization: Bearer abc\r\n']) {

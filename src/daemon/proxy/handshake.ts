@@ -17,14 +17,15 @@ import { failureOf, httpAnswer } from './answers.ts';
 import type { Protocol } from './answers.ts';
 import type { RequiredCredentials } from './credentials.ts';
 
-/** What a client asks for. `first`: octets for the target, which the client has sent already. */
+/**
+ * What a client asks for. `first`: octets for the target, which the client has sent already; of `http` the octets of a request with a URL, and of
+ * what follows it.
+ */
 export interface Wish {
-  readonly kind: 'connect' | 'associate';
+  readonly kind: 'connect' | 'associate' | 'http';
   readonly protocol: Protocol;
   readonly target: Target;
   readonly first: Uint8Array;
-  /** The client waits for an answer before it sends more. A request of HTTP with a URL gets that of the target alone. */
-  readonly isAnswered: boolean;
 }
 
 /** `end`: the connection ends with `answer`. `isGuess`: user or password were wrong. */
@@ -41,7 +42,7 @@ export type Step =
 type State = 'first' | 'credentials' | 'request' | 'http';
 
 const NOTHING = new Uint8Array(0);
-const CREDENTIALS_NEEDED = httpAnswer(
+export const CREDENTIALS_NEEDED = httpAnswer(
   '407 Proxy Authentication Required',
   'This proxy needs a user and a password.',
   'Proxy-Authenticate: Basic realm="teredo"',
@@ -124,11 +125,12 @@ export class Handshake {
     if (command !== COMMAND.CONNECT && command !== COMMAND.UDP_ASSOCIATE)
       return this.end(failureOf('socks', 'unknown-command'));
     const kind = command === COMMAND.CONNECT ? 'connect' : 'associate';
-    return { kind, protocol: 'socks', target, first: this.waiting, isAnswered: true };
+    return { kind, protocol: 'socks', target, first: this.waiting };
   }
 
   private readHttp(): Wish | 'end' | undefined {
-    const request = this.next(readHttpRequest(this.waiting));
+    const octets = this.waiting;
+    const request = this.next(readHttpRequest(octets));
     if (request === 'more') return undefined;
     if (request === 'too-long')
       return this.end(
@@ -140,13 +142,13 @@ export class Handshake {
       );
     if (typeof request === 'string')
       return this.end(httpAnswer('400 Bad Request', 'This is no request that a proxy can read.'));
-    const { target, authorization, forwarded } = request;
+    const { target, authorization, isConnect } = request;
     if (this.required?.authorize(authorization) === false) {
       this.isGuess = authorization !== undefined;
       return this.end(CREDENTIALS_NEEDED);
     }
-    const first = forwarded === undefined ? this.waiting : joined(latin1(forwarded), this.waiting);
-    return { kind: 'connect', protocol: 'http', target, first, isAnswered: forwarded === undefined };
+    if (isConnect) return { kind: 'connect', protocol: 'http', target, first: this.waiting };
+    return { kind: 'http', protocol: 'http', target, first: octets };
   }
 
   /** The value of a whole piece, whose octets are taken. */
@@ -172,8 +174,4 @@ function joined(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
   both.set(one);
   both.set(other, one.length);
   return both;
-}
-
-function latin1(text: string): Uint8Array {
-  return Buffer.from(text, 'latin1');
 }

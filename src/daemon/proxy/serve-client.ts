@@ -5,6 +5,7 @@ import type { Dialer } from './dialer.ts';
 import { localEnd } from './ends.ts';
 import { Handshake } from './handshake.ts';
 import type { Step, Wish } from './handshake.ts';
+import { serveRequests } from './http-requests.ts';
 import { lastAnswer } from './last-answer.ts';
 import { tunnel } from './tunnel.ts';
 import type { UdpRelays } from './udp-relays.ts';
@@ -54,14 +55,15 @@ function negotiated(client: Socket, handshake: Handshake): Promise<LastStep | un
   });
 }
 
-async function fulfil(client: Socket, wish: Wish, { dialer, udp }: ProxyParts): Promise<void> {
-  const { protocol, target, first, isAnswered } = wish;
+async function fulfil(client: Socket, wish: Wish, { dialer, required, udp }: ProxyParts): Promise<void> {
+  const { protocol, target, first } = wish;
   if (wish.kind === 'associate') return await udp.associate(client, target);
+  if (wish.kind === 'http') return await serveRequests(client, first, { dialer, required });
   const result = await dialer.dial(target);
   if ('failure' in result) return await lastAnswer(client, failureOf(protocol, result.failure));
   const { socket } = result;
   if (client.destroyed) return void socket.on('error', () => {}).destroy();
-  if (isAnswered) client.write(successOf(protocol, localEnd(socket)));
+  client.write(successOf(protocol, localEnd(socket)));
   if (first.length > 0) socket.write(first);
   await tunnel(client, socket);
 }

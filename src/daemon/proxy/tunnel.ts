@@ -9,7 +9,7 @@ const KEEP_ALIVE_MS = 60_000;
 export async function tunnel(client: Socket, target: Socket): Promise<void> {
   const ends = [joined(client, target), joined(target, client)];
   // All octets pass this socket, whatever their direction.
-  client.setTimeout(IDLE_MS, () => client.resetAndDestroy());
+  client.setTimeout(IDLE_MS, () => breakOff(client));
   for (const socket of [client, target]) socket.on('end', () => client.setTimeout(HALF_CLOSED_IDLE_MS));
   await Promise.all(ends);
 }
@@ -18,13 +18,19 @@ export async function tunnel(client: Socket, target: Socket): Promise<void> {
 function joined(from: Socket, to: Socket): Promise<void> {
   from.setNoDelay(true);
   from.setKeepAlive(true, KEEP_ALIVE_MS);
-  from.on('error', () => to.resetAndDestroy());
+  from.on('error', () => breakOff(to));
   const closed = new Promise<void>((resolve) => {
     from.on('close', () => {
-      if (!from.readableEnded) to.resetAndDestroy();
+      if (!from.readableEnded) breakOff(to);
       resolve();
     });
   });
   from.pipe(to);
   return closed;
+}
+
+/** Ends a connection so that its peer sees no proper end. A Unix socket has no reset. */
+function breakOff(socket: Socket): void {
+  if (socket.remoteFamily === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }

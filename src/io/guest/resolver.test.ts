@@ -9,6 +9,8 @@ import { AF_INET, SOCK_DGRAM, SOCK_NONBLOCK, openSocket } from '../../linux/sock
 import { GuestResolver, placeOf } from './resolver.ts';
 
 const LOOPBACK = 0x7f00_0001;
+/** To connect to the broadcast address is refused (EACCES), as it is to a network without a route (ENETUNREACH). */
+const NOT_ALLOWED = '255.255.255.255';
 const QUESTION = Buffer.from('abcd01000001000000000000046e616d650000010001', 'hex');
 const ANSWER = Buffer.from('abcd81800001000100000000', 'hex');
 
@@ -80,6 +82,16 @@ describe('a question', () => {
     wrong.writeUInt16BE(0x1234);
     const [false_, server] = [await nameServer(wrong), await nameServer(ANSWER)];
     expect(await resolving([false_.place, server.place]).ask()).toEqual(ANSWER);
+  });
+
+  test.for([0, 1, 11])('an answer of %i octets is none', async (length) => {
+    const [short, server] = [await nameServer(ANSWER.subarray(0, length)), await nameServer(ANSWER)];
+    expect(await resolving([short.place, server.place]).ask()).toEqual(ANSWER);
+  });
+
+  test('goes to the next server when the system does not let it go to the first', async () => {
+    const server = await nameServer(ANSWER);
+    expect(await resolving([NOT_ALLOWED, server.place]).ask()).toEqual(ANSWER);
   });
 
   test('of hundreds at once, 256 are asked', async () => {

@@ -3,6 +3,7 @@ import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram';
 import { getServers } from 'node:dns';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { connectUdp } from '../connect-udp.ts';
 import type { Guest } from './guest.ts';
 
 /** Questions that wait for an answer of the host's resolver; a further one is not answered. */
@@ -69,11 +70,13 @@ export class GuestResolver {
     const timer = setTimeout(next, ANSWER_MS);
     socket.on('error', next);
     socket.on('message', (answer) => {
-      if (answer.readUInt16BE(0) === question.readUInt16BE(0)) end(() => this.answer(answer, from));
+      if (answer.length >= HEADER && answer.readUInt16BE(0) === question.readUInt16BE(0))
+        end(() => this.answer(answer, from));
     });
     // Connected: answers of others do not come in.
-    socket.connect(port, host, () => {
-      if (this.questions.has(socket)) socket.send(question);
+    connectUdp(socket, port, host, (isConnected) => {
+      if (!isConnected) next();
+      else if (this.questions.has(socket)) socket.send(question, () => {});
     });
   }
 

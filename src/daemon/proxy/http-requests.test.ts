@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { Agent, IncomingMessage, RequestListener } from 'node:http';
+import { Agent as HttpAgent } from 'node:http';
+import { connect, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { expect, onTestFinished, test } from 'vitest';
+import { proxyPlaceOf } from '../../runtime/settings/proxy-place.ts';
+import { RequiredCredentials } from './credentials.ts';
+import { Dialer } from './dialer.ts';
+import { Destinations } from './destinations.ts';
+import { ProxyListener } from './listener.ts';
+import { ProxyServer } from './proxy-server.ts';
+import { Resolver } from './resolver.ts';
+
+const NO_UDP = { associate: async (): Promise<void> => {} };
+
+/** A proxy that reaches this host in place of the Internet; its port. */
+async function proxyOf(required?: RequiredCredentials): Promise<number> {
+  const network = {
+    connect: (_: string, port: number) => connect({ host: '::1', port, allowHalfOpen: true }),
+  };
+  const dialer = new Dialer(network, new Resolver(true), new Destinations(false, () => new Set()));
+  const listener = await ProxyListener.open(proxyPlaceOf('127.0.0.1:0'), required !== undefined);
+  const server = new ProxyServer(listener, { required, dialer, udp: NO_UDP });
+  onTestFinished(() => server.close());
+  return listener.port!;
+}
+
+async function listening(server: Server): Promise<number> {
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, '::1'), 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+const website = async (serve: RequestListener): Promise<number> => await listening(createServer(serve));
+
+interface Asked {
+  readonly proxy: number;
+  readonly site: number;
+  readonly agent?: Agent;
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+}
+
+/** A request as browsers and curl send it to a proxy. */
+async function ask({
+  proxy,
+  site,
+  agent,
+  method,
+  headers,
+  body,
+}: Asked): Promise<IncomingMessage & { body: string }> {
+  const path = `http://[2001:db8::1]:${site}/a?b`;
+  const sent = request({ host: '127.0.0.1', port: proxy, path, method, headers, agent });
+  sent.end(body);
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  return Object.assign(answer, { body: await text(answer) });
+}
+
+function keptAgent(): Agent {
+  const agent = new HttpAgent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  return agent;
+}
+
+test('each request of a connection goes to its own target', async () => {
+  const proxy = await proxyOf();
+  const agent = keptAgent();
+  const seen: string[] = [];
+  const sites = await Promise.all(
+    ['one', 'two'].map((name) =>
+      website((asked, answer) => {
+        seen.push(
+          `${name} ${asked.url} ${asked.headers.host} ${asked.headers.cookie} ${asked.headers['proxy-authorization']}`,
+        );
+        answer.setHeader('Connection', 'keep-alive').end(name);
+      }),
+    ),
+  );
+  for (const [i, site] of sites.entries()) {
+    const headers = { Cookie: `for ${site}`, 'Proxy-Authorization': 'Basic abc=' };
+    expect((await ask({ proxy, site, agent, headers })).body).toBe(['one', 'two'][i]);
+  }
+  const [one, two] = sites as [number, number];
+  expect(seen).toEqual([
+    `one /a?b [2001:db8::1]:${one} for ${one} undefined`,
+    `two /a?b [2001:db8::1]:${two} for ${two} undefined`,
+  ]);
+});
+
+test('a target that sends a second answer is not heard for another one', async () => {
+  const proxy = await proxyOf();
+  const agent = keptAgent();
+  const reply = (words: string): string =>
+    `HTTP/1.1 200 OK\r\nContent-Length: ${words.length}\r\n\r\n${words}`;
+  const evil = await listening(
+    createTcpServer((socket: Socket) => {
+      socket.on('error', () => {}).once('data', () => socket.write(reply('mine') + reply('yours')));
+    }),
+  );
+  const bank = await website((_, answer) => answer.end('bank'));
+  expect((await ask({ proxy, site: evil, agent })).body).toBe('mine');
+  expect((await ask({ proxy, site: bank, agent })).body).toBe('bank');
+});
+
+test.for(['Content-Length', 'chunked'])('a body (%s) arrives whole', async (framing) => {
+  const proxy = await proxyOf();
+  const site = await website(
+    (asked, answer) => void text(asked).then((body) => answer.end(`${asked.method} ${body}`)),
+  );
+  const body = 'x'.repeat(100_000);
+  const headers: Record<string, string> =
+    framing === 'chunked' ? { 'Transfer-Encoding': 'chunked' } : { 'Content-Length': String(body.length) };
+  expect((await ask({ proxy, site, method: 'POST', headers, body })).body).toBe(`POST ${body}`);
+});
+
+test('every request needs the password', async () => {
+  const proxy = await proxyOf(new RequiredCredentials('me', 'secret'));
+  const agent = keptAgent();
+  const site = await website((_, answer) => answer.end('here'));
+  const right = { 'Proxy-Authorization': `Basic ${Buffer.from('me:secret').toString('base64')}` };
+  expect((await ask({ proxy, site, agent, headers: right })).body).toBe('here');
+  expect((await ask({ proxy, site, agent })).statusCode).toBe(407);
+});
+
+test('a target that refuses, or that is no web server', async () => {
+  const proxy = await proxyOf();
+  expect((await ask({ proxy, site: 1 })).statusCode).toBe(502);
+  const site = await listening(createTcpServer((socket) => void socket.on('error', () => {}).end('hello')));
+  expect((await ask({ proxy, site })).statusCode).toBe(502);
+});
+
+test('a client that has ended its direction still gets the answer', async () => {
+  const proxy = await proxyOf();
+  const site = await website((_, answer) => void setImmediate(() => answer.end('here')));
+  const client = connect({ port: proxy, host: '127.0.0.1', allowHalfOpen: true });
+  client.end(`GET http://[2001:db8::1]:${site}/ HTTP/1.0\r\n\r\n`);
+  expect(await text(client)).toMatch(/^HTTP\/1.1 200 OK[^]*\r\n\r\nhere$/);
+});
