@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { networkNamespace } from '../../src/control/network-namespace.ts';
-import type { ClientStatus, PeerStatus, RelayStatus } from '../../src/control/status.ts';
+import type { ClientStatus, PeerStatus, RelayStatus, UsersStatus } from '../../src/control/status.ts';
 import { until } from '../../src/lab/index.ts';
 import { Watcher, startDashboard } from '../support/dashboard.ts';
 import { IS_ALL } from '../support/extent.ts';
@@ -167,6 +167,29 @@ test.runIf(IS_ALL).each([
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
   const colour = await page.evaluate('getComputedStyle(document.body).backgroundColor');
   expect(colour).toBe(colorScheme === 'dark' ? 'rgb(20, 23, 28)' : 'rgb(245, 246, 248)');
+});
+
+test.runIf(IS_ALL)('a narrow window shows all columns of the users of a relay', async () => {
+  const { folder, daemons } = await start(RELAY);
+  const octets = { receivedBytes: 9.1e9, sentBytes: 480e6, errorBytes: 0, share: 0.5 };
+  const kind = { totalBytes: 2e10, missedBytes: 0 };
+  daemons[0]!.users = {
+    version: 1,
+    name: 'relay',
+    networkNamespace: networkNamespace(),
+    window: 'minute',
+    seconds: 60,
+    peers: [{ address: '2001:0:cb00:7178:1234:3a5c:39cc:9bfd', ...octets }],
+    prefixes: [{ prefix: '2001:db8:1234:5678::/64', ...octets }],
+    ...kind,
+  } as unknown as UsersStatus;
+  await using dashboard = await startDashboard([], folder);
+  await using watcher = await Watcher.open(dashboard.url, { width: 360, height: 700 });
+  await watcher.page.locator('#users-tables td', { hasText: '50 %' }).first().waitFor();
+  const hidden = await watcher.page.evaluate(
+    `[...document.querySelectorAll('#users-tables .scroll')].map((one) => one.scrollWidth - one.clientWidth)`,
+  );
+  expect(hidden).toEqual([0, 0]);
 });
 
 test.runIf(IS_ALL)(

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import type { PeerStatus, RoleStatus } from '../../src/control/status.ts';
+import type { PeerStatus, RoleStatus, UsersStatus } from '../../src/control/status.ts';
 
 const SECOND_MS = 1_000;
 
@@ -10,6 +10,7 @@ const SECOND_MS = 1_000;
 export class StandInDaemon {
   status: RoleStatus;
   peers: () => readonly PeerStatus[] = () => [];
+  users: UsersStatus | undefined;
   readonly log: object[] = [];
   private readonly server: Server;
 
@@ -20,7 +21,11 @@ export class StandInDaemon {
     this.server.on('clientError', ({ rawPacket }: Error & { rawPacket?: Buffer }, socket) => {
       const { command } = JSON.parse(String(rawPacket)) as { command: string };
       const peers = command === 'peers' ? this.peers() : [];
-      const result = command === 'peers' ? { ...this.common(), total: peers.length, peers } : this.status;
+      const results: Record<string, object | undefined> = {
+        peers: { ...this.common(), total: peers.length, peers },
+        users: this.users,
+      };
+      const result = results[command] ?? this.status;
       socket.end(JSON.stringify({ ok: true, result }));
     });
   }
