@@ -1,5 +1,6 @@
 import { isSea } from 'node:sea';
 import { Command } from 'commander';
+import type { OutputConfiguration } from 'commander';
 import { addressCommand } from './commands/address.ts';
 import { attachCommand } from './commands/attach.ts';
 import { configCommand } from './commands/config.ts';
@@ -25,6 +26,11 @@ import { requireAfterUnknown } from './required-option.ts';
 import { clientCommand } from './roles/client.ts';
 import { hostRelayCommand, relayCommand } from './roles/relay.ts';
 import { serverCommand } from './roles/server.ts';
+import { printableLines } from '../runtime/settings/quoted.ts';
+
+const PRINTABLE_ERRORS: OutputConfiguration = {
+  outputError: (text, write) => write(printableLines(text)),
+};
 
 /** The program with all its commands. `finish` gets the exit status of a command that has one of its own. */
 export function makeProgram(finish: (exitCode: number) => void): Command {
@@ -32,6 +38,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     .description('Teredo (RFC 4380): IPv6 for hosts behind IPv4 NATs')
     .version(VERSION)
     .enablePositionalOptions()
+    .configureOutput(PRINTABLE_ERRORS)
     .showHelpAfterError('(see "teredo --help")');
   const commands = [
     clientCommand(finish),
@@ -67,6 +74,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
 function settle(command: Command, above: readonly string[] = []): Command {
   const path = [...above, command.name()];
   command.exitOverride();
+  command.configureOutput(PRINTABLE_ERRORS);
   arrangeHelp(command, path.join(' '));
   requireAfterUnknown(command);
   for (const below of command.commands) settle(below, path);

@@ -3,6 +3,7 @@ import { counted } from '../runtime/counted.ts';
 import type { DataPath } from '../runtime/data-path-use.ts';
 import { LOG_LEVELS } from '../runtime/settings/common-options.ts';
 import type { LogFormatName, LogLevel } from '../runtime/settings/common-options.ts';
+import { printableLines } from '../runtime/settings/quoted.ts';
 import { dataPathInWords } from './data-path-status.ts';
 import { EVENTS } from './log-events.ts';
 import type { LogEntry, LogEvent, LogFields } from './log-events.ts';
@@ -81,7 +82,7 @@ export function sayWarning(message: string, kind?: 'limit'): void {
 /** The program ends with this error. */
 export function sayFailure(message: string): void {
   if (isOpen && format !== textLine) say('failed', message);
-  else process.stderr.write(`teredo: ${message}\n`);
+  else process.stderr.write(`teredo: ${printableLines(message)}\n`);
 }
 
 function entryOfLoss(lost: number): LogEntry<'lines-lost'> {

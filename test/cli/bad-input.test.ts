@@ -18,6 +18,27 @@ function teredo(...args: string[]): { status: number | null; lines: string[]; st
   return { status, lines: stderr.split('\n').filter((line) => line !== ''), stdout };
 }
 
+/** What a terminal would obey, and what turns the line round. */
+const HOSTILE = 'a\u001b[31m\u202eb\u2028c';
+
+test.for([
+  [[HOSTILE]],
+  [['client', '--server', HOSTILE]],
+  [['client', '--server', 'a.example', '--limit', `${HOSTILE}=1`]],
+  [['client', `--${HOSTILE}`]],
+  [['status', HOSTILE]],
+  [['peers', HOSTILE, '--json']],
+  [['ready', HOSTILE]],
+  [['run', `/${HOSTILE}.toml`]],
+  [['config', 'check', `/${HOSTILE}.toml`]],
+  [['address', HOSTILE]],
+  [['ping', HOSTILE]],
+] as const)('characters that cannot be printed are shown as escapes: %#', ([args]) => {
+  const { lines, stdout } = teredo(...args);
+  expect(stdout + lines.join('')).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}]/u);
+  expect(lines.join('')).toMatch(/a\\x1B\[31m\\u\{202e\}b\\u\{2028\}c/i);
+});
+
 describe('usage: exit status 2', () => {
   test.for([
     [['client', '--server', '192.0.2.1', '--nonsense'], /unknown option '--nonsense'/],

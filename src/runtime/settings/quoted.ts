@@ -17,6 +17,11 @@ export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, escaped);
 }
 
+/** The same for text of several lines. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
 function escaped(character: string): string {
   const known = inspect(character).slice(1, -1);
   return known === character ? `\\u{${character.codePointAt(0)!.toString(16)}}` : known;
