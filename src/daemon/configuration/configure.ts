@@ -59,7 +59,7 @@ export async function configure(
   return { role, path, effective, layers, values: valuesIn(effective) };
 }
 
-/** Why these values cannot be. A fault outside of the file is left to the start of the role, which names flags. */
+/** Why these values cannot be. A fault of a flag or variable is left to the start of the role, which names it. */
 function failureOf(
   file: ConfigurationFile,
   options: Options,
@@ -70,6 +70,8 @@ function failureOf(
     option,
     message: 'is missing: it is required',
   }));
-  const faults = [...missing, ...unfit.filter(({ option }) => effective.get(option)?.source === 'file')];
+  const isOfFile = ({ option }: OptionFault): boolean =>
+    ['file', 'default'].includes(effective.get(option)?.source ?? 'default');
+  const faults = [...missing, ...unfit.filter(isOfFile)];
   return faults.length === 0 ? undefined : file.failure(faults);
 }

@@ -84,6 +84,17 @@ test.each([
   expect([exitCode, said.join('\n')]).toEqual([2, expect.stringMatching(why)]);
 });
 
+test.each([
+  [[SERVER, 'secondary = "192.0.2.2"', 'announce = "198.51.100.1"'], /announce-secondary: is needed where/],
+  [
+    ['address = "223.255.255.255"', 'announce-secondary = "198.51.100.2"'],
+    /secondary: 224\.0\.0\.0 is not the/,
+  ],
+])('an option that %j lack is a fault of the file, too', async (lines, why) => {
+  const [exitCode, ...said] = await check('server', ...lines);
+  expect([exitCode, said.join('\n')]).toEqual([2, expect.stringMatching(why)]);
+});
+
 test('a FIFO is left to the role, which can read it only once', async () => {
   const fifo = join(folder, 'fifo');
   expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
