@@ -3,6 +3,8 @@ import { CommandFailure, EXIT } from './exit-codes.ts';
 import { runGuestService } from './guest-service.ts';
 import type { Service } from './guest-service.ts';
 import type { GuestNetwork } from '../io/guest/guest-network.ts';
+import { UdpUsers } from '../io/udp-user.ts';
+import type { UdpPlace } from '../io/udp-user.ts';
 import { placeInWords } from '../runtime/settings/proxy-place.ts';
 import type { ProxyPlace } from '../runtime/settings/proxy-place.ts';
 import type { PROXY_OPTIONS } from '../runtime/settings/proxy-options.ts';
@@ -11,7 +13,7 @@ import { openLog } from './log.ts';
 import type { RequiredCredentials } from './proxy/credentials.ts';
 import { Destinations } from './proxy/destinations.ts';
 import { Dialer } from './proxy/dialer.ts';
-import { ProxyListener } from './proxy/listener.ts';
+import { ProxyListener, isUserServed } from './proxy/listener.ts';
 import { requiredCredentials } from './proxy/required-credentials.ts';
 import { ProxyServer } from './proxy/proxy-server.ts';
 import { Resolver } from './proxy/resolver.ts';
@@ -47,13 +49,19 @@ function serve(
   const resolver = new Resolver(ipv6Only === true);
   const destinations = new Destinations(allowPrivate === true);
   const dialer = new Dialer(network, resolver, destinations);
-  const udp = new UdpRelays({ network, resolver, destinations, hasIpv4: ipv6Only !== true });
+  const users = new UdpUsers();
+  const isServed = (from: UdpPlace, here: UdpPlace): boolean =>
+    required !== undefined || isUserServed(users.uidOf(from, here));
+  const udp = new UdpRelays({ network, resolver, destinations, hasIpv4: ipv6Only !== true, isServed });
   const server = new ProxyServer(listener, { required, dialer, udp });
   const place = placeInWords(listen.kind === 'tcp' ? { ...listen, port: listener.port ?? 0 } : listen);
   const clients = required === undefined ? 'programs of this user' : 'all that give user and password';
   return {
     message: `the proxy at ${place} (SOCKS5 and HTTP) serves ${clients}; its IPv6 address is ${address}`,
-    close: () => server.close(),
+    close: () => {
+      server.close();
+      users.close();
+    },
   };
 }
 

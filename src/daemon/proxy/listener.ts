@@ -75,8 +75,13 @@ export class ProxyListener {
   }
 
   private isServed(peer: TcpPeer | UnixPeer): boolean {
-    return this.isOpen || peer.uid === process.geteuid?.() || peer.uid === ROOT;
+    return this.isOpen || isUserServed(peer.uid);
   }
+}
+
+/** Whether a proxy without a password serves this user: its own, and root. */
+export function isUserServed(uid: number | undefined): boolean {
+  return uid !== undefined && (uid === process.geteuid?.() || uid === ROOT);
 }
 
 function sourceIn(peer: TcpPeer | UnixPeer): string {

@@ -4,6 +4,7 @@ import type { GuestNetwork } from '../../io/guest/guest-network.ts';
 import { readDatagram, writeDatagram } from '../../wire/socks5.ts';
 import { formatHost, hostOf } from '../../wire/proxy-target.ts';
 import type { Destinations } from './destinations.ts';
+import type { UdpPlace } from '../../io/udp-user.ts';
 import { withoutZone } from './ends.ts';
 import { RecentTargets } from './recent-targets.ts';
 import type { Address, Resolver } from './resolver.ts';
@@ -19,6 +20,8 @@ export interface UdpParts {
   readonly destinations: Destinations;
   /** Whether datagrams to IPv4 addresses leave by the host's network. */
   readonly hasIpv4: boolean;
+  /** Whether datagrams from this place, to this one, are from a user that the proxy serves. */
+  readonly isServed: (client: UdpPlace, here: UdpPlace) => boolean;
 }
 
 /** Relays the datagrams of one client. Hosts answer it only if it has sent to them: address and port. */
@@ -31,6 +34,8 @@ export class UdpRelay {
   private readonly targets: RecentTargets;
   private readonly idle: NodeJS.Timeout;
   private closed = false;
+  /** The port from which the client sends is known. */
+  private isSettled = false;
 
   private constructor(
     [outside, inside, ipv4]: readonly [Socket, Socket, Socket | undefined],
@@ -92,7 +97,11 @@ export class UdpRelay {
     const datagram = readDatagram(octets);
     // RFC 1928 section 7: a relay that does not put fragments together drops them.
     if (datagram === undefined || datagram.fragment !== 0 || datagram.target.port === 0) return;
-    this.client.port = from.port;
+    if (!this.isSettled) {
+      if (!this.parts.isServed(from, this.outside.address())) return;
+      this.isSettled = true;
+      this.client.port = from.port;
+    }
     this.idle.refresh();
     const { host, port } = datagram.target;
     const address = await this.targets.addressOf(host);
