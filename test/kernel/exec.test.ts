@@ -53,6 +53,11 @@ test.for(IS_ALL ? KINDS : everyNth(5, KINDS))(
     const out = exec(site.client, user, ...ask(NATIVE_ADDRESS));
     expect(await out.exited, out.output).toBe(0);
     expect(out.stdout).toMatch(/^2001:0:/);
+    if (IS_ALL) {
+      const page = exec(site.client, user, 'curl', '-sS', `http://[${NATIVE_ADDRESS}]:${PORT}/`);
+      expect(await page.exited, page.output).toBe(0);
+      expect(page.stdout).toMatch(/^2001:0:/);
+    }
     await net.native.spawn(process.execPath, ['-e', ECHO]).waitFor(/listening/);
     const udp = exec(site.client, user, process.execPath, '-e', ASK_ECHO, NATIVE_ADDRESS);
     expect(await udp.exited, udp.output).toBe(0);
@@ -77,6 +82,17 @@ test('two users at once, behind two NATs: they talk directly', async () => {
   const asking = exec(a.client, users[0], ...ask(await addressOf(serving)));
   expect(await asking.exited, asking.output).toBe(0);
   expect(asking.stdout).toMatch(/^2001:0:/);
+});
+
+test.runIf(IS_ALL)('two users on one host at once: each has an address of its own', async () => {
+  const { net, host } = await lab();
+  await using _ = net;
+  await startRelay(net.relay, RELAY_ADDRESS);
+  await net.native.spawn(process.execPath, ['-e', WEB]).waitFor(/listening/);
+  const script = `${ask(NATIVE_ADDRESS).map(quoted).join(' ')}; exec sleep 1000`;
+  const running = [makeUser(), makeUser()].map((user) => exec(host, user, 'sh', '-c', script));
+  const answers = await Promise.all(running.map((one) => one.waitFor(/^2001:0:\S+$/m)));
+  expect(new Set(answers.map(([address]) => address)).size).toBe(2);
 });
 
 test('the program keeps its user, gains no rights, and gives its exit status', async () => {
