@@ -95,8 +95,8 @@ export function localEndpoint(fd: number): { address: number; port: number } {
 
 /** Whether a descriptor is an IPv4 UDP socket of this network namespace that is bound to this address and, unless that is 0, to this port. */
 export function isUdpSocketAt(fd: number, address: number, port: number): boolean {
-  const [SO_TYPE, SO_DOMAIN] = [3, 39];
-  if (readOption(fd, SO_DOMAIN) !== AF_INET || readOption(fd, SO_TYPE) !== SOCK_DGRAM) return false;
+  const SO_DOMAIN = 39;
+  if (readOption(fd, SO_DOMAIN) !== AF_INET || socketTypeOf(fd) !== SOCK_DGRAM) return false;
   const local = localEndpoint(fd);
   return local.address === address && (port === 0 || local.port === port) && isOfThisNamespace(fd);
 }
@@ -128,6 +128,12 @@ function namespaceCookie(fd: number): bigint | undefined {
   scratch.view.setUint32(8, 8, true);
   const result = sys.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, scratch.address, scratch.address + 8);
   return result < 0 ? undefined : scratch.view.getBigUint64(0, true);
+}
+
+/** Such as SOCK_STREAM; -1 if the descriptor is not a socket. */
+export function socketTypeOf(fd: number): number {
+  const SO_TYPE = 3;
+  return readOption(fd, SO_TYPE);
 }
 
 /** An option that is an int; -1 if the descriptor is not a socket. */

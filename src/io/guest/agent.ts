@@ -1,7 +1,7 @@
 import { existsSync, writeSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { SystemCallError, errorName } from '../../linux/errors.ts';
-import { receiveMessage, sendMessage } from '../../linux/guest/channel.ts';
+import { isChannel, receiveMessage, sendMessage } from '../../linux/guest/channel.ts';
 import type { GuestDescriptors } from '../../linux/guest/inside.ts';
 import {
   GUEST_DESCRIPTORS,
@@ -17,11 +17,14 @@ import { KernelTunnelHost, prepareInterface } from '../kernel-tunnel-host.ts';
 import { CHANNEL, PROGRAM_STDERR } from './agent-messages.ts';
 import type { Begin, Hello } from './agent-messages.ts';
 
+const WRONG_USE = 2;
+
 /**
  * Runs inside a guest that was made for the program `words`: opens the descriptors that the client outside needs, and becomes the program. Returns only
  * when it cannot: with the exit status. `sockets`: the client outside gets a source of TCP sockets, too, and so many UDP sockets.
  */
 export function runAgent(words: readonly string[], sockets?: number): number {
+  if (!isStartedByClient()) return WRONG_USE;
   const isReady = sayHello(() => {
     prepareNetwork();
     const isResolverNamed = prepareMounts();
@@ -41,6 +44,7 @@ export function runAgent(words: readonly string[], sockets?: number): number {
 
 /** Runs inside the network of another process: makes the interface, and opens the descriptors that the client outside needs. Returns the exit status. */
 export function runAttachingAgent(interfaceName: string): number {
+  if (!isStartedByClient()) return WRONG_USE;
   const isReady = sayHello(() => {
     const host = new KernelTunnelHost();
     refuseSecondIpv6(host);
@@ -49,6 +53,13 @@ export function runAttachingAgent(interfaceName: string): number {
     return { isResolverNamed: false, open };
   });
   return isReady ? 0 : 1;
+}
+
+/** Outside a guest, the agent of root would change the network and the mounts of the host. */
+function isStartedByClient(): boolean {
+  if (isChannel(CHANNEL)) return true;
+  writeSync(2, 'teredo: "guest-agent" is for "exec", "attach", "proxy" and "forward", which start it\n');
+  return false;
 }
 
 /** A default route through the tunnel would take the traffic of native IPv6. */

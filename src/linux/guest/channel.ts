@@ -1,6 +1,6 @@
 import { SystemCallError } from '../errors.ts';
 import { Memory, errno, sys } from '../libc.ts';
-import { SOCK_CLOEXEC } from '../socket.ts';
+import { SOCK_CLOEXEC, socketTypeOf } from '../socket.ts';
 
 const AF_UNIX = 1;
 const SOCK_SEQPACKET = 5;
@@ -31,6 +31,11 @@ export function makeChannel(): readonly [number, number] {
   if (sys.socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.address) < 0)
     throw new SystemCallError('socketpair', errno());
   return [ends.view.getInt32(0, true), ends.view.getInt32(4, true)];
+}
+
+/** Whether this descriptor is an end of a channel. */
+export function isChannel(fd: number): boolean {
+  return socketTypeOf(fd) === SOCK_SEQPACKET;
 }
 
 /** Has the kernel name the sender of each message that comes to this end. */
