@@ -15,6 +15,8 @@ const USUAL = 1_000;
 const MOST_SORTED = 1_000;
 /** How long peers are looked at at a time. */
 const PIECE_MS = 1;
+/** Shorter pieces wait for the next one: each has a turn, and costs as much to send as a long one. */
+const LEAST_LENGTH = 4 << 10;
 
 /**
  * `?limit=`: how many at most. `?sort=`: the first ones in this order, of all; fewer, because they are kept until all are known. `&after=`: those behind a
@@ -66,10 +68,15 @@ function lookAtSome(left: Iterator<PeerStatus>, first: FirstPeers): boolean {
 
 function* textOf({ result, list, items }: ListAnswer): Generator<string> {
   const [before, after] = aroundList(result, list);
-  yield before;
+  let held = before;
   const text = new ListText(items);
-  for (let piece = text.next(); piece !== undefined; piece = text.next()) yield piece;
-  yield after;
+  for (let piece = text.next(); piece !== undefined; piece = text.next()) {
+    held += piece;
+    if (held.length < LEAST_LENGTH) continue;
+    yield held;
+    held = '';
+  }
+  yield held + after;
 }
 
 function limitOf(text: string | null): number | undefined {
