@@ -247,11 +247,12 @@ export class ControlServer {
     else this.hits.others('control-socket', 1);
   }
 
-  /** A user that keeps connections open loses one: it hides no daemon from others. */
-  private makeRoom(newcomer: Caller): boolean {
-    if (this.open.length < MAX_CONNECTIONS) return true;
-    const index = givesWay(this.open, newcomer);
-    this.open[index]?.close();
+  /** A user that keeps connections open loses one: it hides no daemon from others. Hosts that come over TCP take no place of the control socket. */
+  private makeRoom(newcomer: Newcomer): boolean {
+    const open = this.open.filter(({ isControl }) => isControl === newcomer.isControl);
+    if (open.length < MAX_CONNECTIONS) return true;
+    const index = givesWay(open, newcomer);
+    open[index]?.close();
     return index >= 0;
   }
 

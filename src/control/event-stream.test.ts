@@ -60,6 +60,14 @@ test('an abort ends them', async () => {
   await expect(all(client.events({ signal: stop.signal }))).rejects.toThrow('enough');
 });
 
+test('they end when the daemon closes the connection in the middle', async () => {
+  const head = HEAD.replace(/\r\n$/, 'Transfer-Encoding: chunked\r\n\r\n');
+  const client = await foreign((socket) =>
+    socket.once('data', () => socket.write(head, () => socket.destroy())),
+  );
+  expect(await all(client.events())).toEqual([]);
+});
+
 test.for<[string, string, string]>([
   ['garbage', '220 ready\r\n', 'not-understood'],
   ['nothing', '', 'no-answer'],

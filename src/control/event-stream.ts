@@ -36,15 +36,18 @@ export async function* eventsAt(path: string, question: EventsQuestion): AsyncGe
       if (type === 'max-buffer-size-exceeded') throw misunderstood(path);
     },
   });
+  let hasBegun = false;
   try {
     const response = await open(path, question);
     if (response.statusCode !== 200) throw await refusalIn(response, path);
+    hasBegun = true;
     for await (const text of response.setEncoding('utf8') as AsyncIterable<string>) {
       parser.feed(text);
       yield* found.splice(0);
     }
   } catch (error) {
     question.signal?.throwIfAborted();
+    if (hasBegun && isBroken(error)) return;
     throw errorOf(error, path);
   }
 }
@@ -88,10 +91,16 @@ async function refusalIn(response: IncomingMessage, path: string): Promise<Contr
   return refusalOf(refusal as Refusal);
 }
 
+/** The daemon has closed the connection. */
+function isBroken(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ECONNRESET' || code === 'EPIPE';
+}
+
 /** A connection that ends before its answer: the daemon has ended. Another answer than one of HTTP: of another program, or of an old version. */
 function errorOf(error: unknown, path: string): ControlError {
   const { code = '' } = error as NodeJS.ErrnoException;
-  if (code === 'ECONNRESET' || code === 'EPIPE')
+  if (isBroken(error))
     return new ControlError('no-answer', `the daemon at ${path} has ended`, { cause: error });
   return code.startsWith('HPE_') ? misunderstood(path) : controlErrorOf(error, path);
 }

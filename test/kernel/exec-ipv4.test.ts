@@ -40,16 +40,20 @@ function exec(host: Namespace, user: User, program: keyof typeof OTHER, ...words
 }
 
 test.runIf(IS_ALL).for(['slirp4netns', 'pasta'] as const)(
-  '%s: curl over IPv4 and IPv6, by name; kill -9 leaves nothing',
+  '%s: curl over IPv4 and IPv6, by name, but not to 127.0.0.1 of the host; kill -9 leaves nothing',
   async (program) => {
     await using net = new Internet();
     const [host, user] = [net.site('a', 'port-restricted').client, makeUser()];
     await startServer(net.server, SERVER_ADDRESS);
     await startRelay(net.relay, RELAY_ADDRESS);
-    for (const one of [net.server, net.native])
+    for (const one of [net.server, net.native, host])
       await one.spawn(process.execPath, ['-e', WEB]).waitFor(/listening/);
     await host.spawn(process.execPath, [NAME_SERVER, SERVER_ADDRESS, NATIVE_ADDRESS]).waitFor(/listening/);
-    const script = `curl -4sS http://web.test:${PORT}/ && curl -6sS http://web.test:${PORT}/ && echo done && exec sleep 1000`;
+    // Some such programs lead the address of the gateway to 127.0.0.1 of the host.
+    const gateway = "$(ip -4 route show default | awk '{ print $3 }')";
+    const script =
+      `curl -4sS http://web.test:${PORT}/ && curl -6sS http://web.test:${PORT}/ && ` +
+      `! curl -4sS -m 3 http://${gateway}:${PORT}/ && echo done && exec sleep 1000`;
     const running = exec(host, user, program, 'sh', '-c', script);
     await running.waitFor(/done/);
     expect(running.output).toContain(`IPv4 by ${program}`);

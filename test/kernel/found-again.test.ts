@@ -106,7 +106,9 @@ for (const hairpin of [true, false]) {
     async ([kind, args]) => {
       await using net = new Internet();
       const site = net.site('a', kind, { hairpin });
-      await expectNeighbours(net, site.client, net.neighbour(site), args);
+      // The way through a NAT that hairpins may be found first: between symmetric ones by a random port.
+      const hairpinned = hairpin && kind.startsWith('symmetric') ? ['random-port'] : [];
+      await expectNeighbours(net, site.client, net.neighbour(site), args, hairpinned);
     },
   );
 }
@@ -123,6 +125,7 @@ async function expectNeighbours(
   one: Namespace,
   other: Namespace,
   args: readonly string[],
+  further: readonly string[] = [],
 ): Promise<void> {
   await startServer(net.server, SERVER_ADDRESS);
   await startClient(one, SERVER_ADDRESS, ...args);
@@ -131,6 +134,7 @@ async function expectNeighbours(
   expect(await timeToFirstReply(one, second)).toBeLessThan(2_000);
   expect(await timeToFirstReply(other, first)).toBeLessThan(2_000);
   const { peers } = await peersOf(one, 'client');
-  // If the NAT hairpins, that path may be found first.
-  expect(['local', 'direct', 'nonce']).toContain(peers.find(({ address }) => address === second)?.means);
+  expect(['local', 'direct', 'nonce', ...further]).toContain(
+    peers.find(({ address }) => address === second)?.means,
+  );
 }

@@ -3,21 +3,29 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 /** How often the delay is measured, and for how long a maximum is remembered at least. */
 const RESOLUTION_MS = 20;
 const WINDOW_MS = 60_000;
+/** After this time without a question it is measured no more. */
+const UNASKED_MS = 300_000;
 
 export interface Delay {
   readonly maxSeconds: number;
   readonly meanSeconds: number;
 }
 
-/** How late the event loop comes to its work. It is measured from the first question on: an idle process is not woken for it. */
+/** How late the event loop comes to its work. It is measured from the first question on, as long as questions come: an idle process is not woken for it. */
 export class EventLoopDelay {
   private readonly histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   private beganAt: number | undefined;
   private before: number = 0;
+  private readonly end: NodeJS.Timeout;
+
+  constructor() {
+    this.end = setTimeout(() => this.stop(), UNASKED_MS).unref();
+  }
 
   /** Within the last minute or more, whatever the number of askers. `now`: milliseconds. */
   read(now: number): Delay {
     const { histogram } = this;
+    this.end.refresh();
     if (this.beganAt === undefined) {
       histogram.enable();
       this.beganAt = now;
@@ -30,6 +38,13 @@ export class EventLoopDelay {
       histogram.reset();
     }
     return result;
+  }
+
+  private stop(): void {
+    this.histogram.disable();
+    this.histogram.reset();
+    this.beganAt = undefined;
+    this.before = 0;
   }
 }
 

@@ -21,7 +21,6 @@ export class Metrics {
   constructor(source: HttpSource, events: RecentEvents) {
     this.source = source;
     this.events = events;
-    this.delay.read(performance.now());
   }
 
   /** Undefined where the asker has gone. */

@@ -17,7 +17,10 @@ const PROGRAMS: Readonly<Record<string, (path: string, pid: number) => readonly 
     ...(isRoot() ? [] : [`--userns-path=/proc/${pid}/ns/user`]),
     ...[String(pid), 'tap0'],
   ],
-  pasta: (path, pid) => [path, '--config-net', '-4', '--foreground', ...NO_PORTS, String(pid)],
+  pasta: (path, pid) => [
+    ...[path, '--config-net', '-4', '--foreground', '--no-map-gw', ...NO_PORTS],
+    String(pid),
+  ],
 };
 
 /** IPv4 for a guest, by a program of the system that ends with this process. */
