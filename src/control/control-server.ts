@@ -28,12 +28,12 @@ const MAX_CONNECTIONS = 32;
 const MODE = 0o666;
 /** After answers to root and the daemon's own user the others of the process have this many times as long; and after answers to other users. */
 const REST = 4;
-const STRANGERS_REST = 32;
+const STRANGERS_REST = 48;
 /**
  * How much of a processor accepting and looking may take; and how many ms of it at once, when there was little to do before: a flood that fills
  * the kernel's queue of 4,096 connections is off it in that time, so that the users behind it wait for a moment only.
  */
-const LOOK_SHARE = 1 / 16;
+const LOOK_SHARE = 1 / 32;
 const LOOK_BURST_MS = 100;
 /** Connections are accepted for no longer than this at a time. */
 const ACCEPT_MS = 4;
