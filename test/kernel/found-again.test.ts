@@ -106,9 +106,7 @@ for (const hairpin of [true, false]) {
     async ([kind, args]) => {
       await using net = new Internet();
       const site = net.site('a', kind, { hairpin });
-      // The way through a NAT that hairpins may be found first: between symmetric ones by a random port.
-      const hairpinned = hairpin && kind.startsWith('symmetric') ? ['random-port'] : [];
-      await expectNeighbours(net, site.client, net.neighbour(site), args, hairpinned);
+      await expectNeighbours(net, site.client, net.neighbour(site), args);
     },
   );
 }
@@ -125,7 +123,6 @@ async function expectNeighbours(
   one: Namespace,
   other: Namespace,
   args: readonly string[],
-  further: readonly string[] = [],
 ): Promise<void> {
   await startServer(net.server, SERVER_ADDRESS);
   await startClient(one, SERVER_ADDRESS, ...args);
@@ -134,7 +131,6 @@ async function expectNeighbours(
   expect(await timeToFirstReply(one, second)).toBeLessThan(2_000);
   expect(await timeToFirstReply(other, first)).toBeLessThan(2_000);
   const { peers } = await peersOf(one, 'client');
-  expect(['local', 'direct', 'nonce', ...further]).toContain(
-    peers.find(({ address }) => address === second)?.means,
-  );
+  // If the NAT hairpins, that path may be found first.
+  expect(['local', 'direct', 'nonce']).toContain(peers.find(({ address }) => address === second)?.means);
 }
