@@ -3,81 +3,69 @@ import type { Socket } from 'node:net';
 import type { GuestNetwork } from '../../io/guest/guest-network.ts';
 import { formatHost } from '../../wire/proxy-target.ts';
 import type { Target } from '../../wire/proxy-target.ts';
-import type { Failure } from './answers.ts';
+import { Attempts } from './attempts.ts';
+import type { Dialed } from './attempts.ts';
 import type { Destinations } from './destinations.ts';
 import type { Address, Resolver } from './resolver.ts';
 
-export type Dialed = { readonly socket: Socket } | { readonly failure: Failure };
-
-/** Addresses of one name that are tried, and the time for the last of them and for each before it. */
-const MOST_ADDRESSES = 4;
-const [LAST_MS, OTHER_MS] = [20_000, 5_000];
-
-const FAILURES: Readonly<Record<string, Failure>> = {
-  ECONNREFUSED: 'refused',
-  ECONNRESET: 'refused',
-  ENETUNREACH: 'network-unreachable',
-  ENETDOWN: 'network-unreachable',
-  EADDRNOTAVAIL: 'network-unreachable',
-  EHOSTUNREACH: 'host-unreachable',
-  EACCES: 'host-unreachable',
-  ETIMEDOUT: 'timed-out',
-};
+/** Addresses of one name that are tried; so many IPv6 addresses, where the name has an IPv4 address. */
+const [MOST_ADDRESSES, MOST_IPV6] = [4, 3];
 
 /** Connects to targets: to IPv6 addresses through Teredo, to IPv4 addresses from the host's network. */
 export class Dialer {
   private readonly network: Pick<GuestNetwork, 'connect'>;
-  private readonly resolver: Resolver;
+  private readonly resolver: Pick<Resolver, 'addressesOf'>;
   private readonly destinations: Destinations;
+  private readonly connectIpv4: (address: string, port: number) => Socket;
 
-  constructor(network: Pick<GuestNetwork, 'connect'>, resolver: Resolver, destinations: Destinations) {
+  constructor(
+    network: Pick<GuestNetwork, 'connect'>,
+    resolver: Pick<Resolver, 'addressesOf'>,
+    destinations: Destinations,
+    connectIpv4 = connectFromHost,
+  ) {
     this.network = network;
     this.resolver = resolver;
     this.destinations = destinations;
+    this.connectIpv4 = connectIpv4;
   }
 
-  async dial({ host, port }: Target): Promise<Dialed> {
+  /** `gone`: the client has gone, and the result is not wanted any more. */
+  async dial({ host, port }: Target, gone: AbortSignal): Promise<Dialed> {
     const found = await this.resolver.addressesOf(host);
     if (typeof found === 'string') return { failure: found };
     if (found.length === 0) return { failure: 'not-found' };
     const allowed = port === 0 ? [] : found.filter((address) => this.destinations.allows(address));
-    const tried = allowed.slice(0, MOST_ADDRESSES);
-    let result: Dialed = { failure: 'not-allowed' };
-    for (const [i, address] of tried.entries()) {
-      result = await this.attempt(address, port, i === tried.length - 1 ? LAST_MS : OTHER_MS);
-      if ('socket' in result) return result;
-    }
-    return result;
-  }
-
-  private attempt(address: Address, port: number, ms: number): Promise<Dialed> {
-    return new Promise((resolve) => {
-      let socket: Socket;
-      try {
-        socket = this.open(address, port);
-      } catch (error) {
-        return resolve({ failure: failureIn(error) });
-      }
-      const end = (result: Dialed): void => {
-        clearTimeout(timer);
-        socket.removeAllListeners();
-        // A later error is the business of the new owner, or of none.
-        if ('failure' in result) socket.on('error', () => {}).destroy();
+    const opens = inTurn(allowed).map((address) => () => this.open(address, port));
+    return await new Promise((resolve) => {
+      const stop = (): void => attempts?.stop();
+      gone.addEventListener('abort', stop);
+      let attempts: Attempts | undefined = undefined;
+      attempts = new Attempts(opens, (result) => {
+        gone.removeEventListener('abort', stop);
         resolve(result);
-      };
-      const timer = setTimeout(() => end({ failure: 'timed-out' }), ms);
-      socket.on('error', (error) => end({ failure: failureIn(error) }));
-      socket.on('connect', () => end({ socket }));
+      });
+      if (gone.aborted) stop();
     });
   }
 
   private open(address: Address, port: number): Socket {
     const host = formatHost(address);
-    if (address.kind === 'ipv6') return this.network.connect(host, port);
-    return connect({ host, port, allowHalfOpen: true });
+    return address.kind === 'ipv6' ? this.network.connect(host, port) : this.connectIpv4(host, port);
   }
 }
 
-function failureIn(error: unknown): Failure {
-  return FAILURES[(error as NodeJS.ErrnoException).code ?? ''] ?? 'failed';
+/** The addresses to try, IPv6 and IPv4 in turn. RFC 8305 section 4 */
+function inTurn(addresses: readonly Address[]): Address[] {
+  const all4 = addresses.filter(({ kind }) => kind === 'ipv4');
+  const six = addresses
+    .filter(({ kind }) => kind === 'ipv6')
+    .slice(0, all4.length > 0 ? MOST_IPV6 : MOST_ADDRESSES);
+  const four = all4.slice(0, MOST_ADDRESSES - six.length);
+  const turns = Array.from({ length: MOST_ADDRESSES }, (_, i) => [six[i], four[i]]);
+  return turns.flat().filter((address) => address !== undefined);
+}
+
+function connectFromHost(host: string, port: number): Socket {
+  return connect({ host, port, allowHalfOpen: true });
 }

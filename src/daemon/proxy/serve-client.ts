@@ -25,10 +25,12 @@ const GUESS_MS = 1_000;
 
 /** Serves one client of the proxy; resolves when all of its sockets are closed. Never rejects. */
 export async function serveClient(client: Socket, parts: ProxyParts): Promise<void> {
+  const gone = new AbortController();
   client.on('error', () => {}); // its end follows
+  client.on('close', () => gone.abort());
   const step = await negotiated(client, new Handshake(parts.required));
   if (step === undefined) return;
-  if (step.kind === 'wish') return await fulfil(client, step.wish, parts);
+  if (step.kind === 'wish') return await fulfil(client, step.wish, parts, gone.signal);
   if (step.isGuess) await new Promise((resolve) => setTimeout(resolve, GUESS_MS));
   await lastAnswer(client, step.answer);
 }
@@ -55,11 +57,16 @@ function negotiated(client: Socket, handshake: Handshake): Promise<LastStep | un
   });
 }
 
-async function fulfil(client: Socket, wish: Wish, { dialer, required, udp }: ProxyParts): Promise<void> {
+async function fulfil(
+  client: Socket,
+  wish: Wish,
+  { dialer, required, udp }: ProxyParts,
+  gone: AbortSignal,
+): Promise<void> {
   const { protocol, target, first } = wish;
   if (wish.kind === 'associate') return await udp.associate(client, target);
-  if (wish.kind === 'http') return await serveRequests(client, first, { dialer, required });
-  const result = await dialer.dial(target);
+  if (wish.kind === 'http') return await serveRequests(client, first, { dialer, required, gone });
+  const result = await dialer.dial(target, gone);
   if ('failure' in result) return await lastAnswer(client, failureOf(protocol, result.failure));
   const { socket } = result;
   if (client.destroyed) return void socket.on('error', () => {}).destroy();
