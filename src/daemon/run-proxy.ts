@@ -3,8 +3,8 @@ import { CommandFailure, EXIT } from './exit-codes.ts';
 import { runGuestService } from './guest-service.ts';
 import type { Service } from './guest-service.ts';
 import type { GuestNetwork } from '../io/guest/guest-network.ts';
-import { UdpUsers } from '../io/udp-user.ts';
-import type { UdpPlace } from '../io/udp-user.ts';
+import { SocketUsers } from '../io/socket-user.ts';
+import type { SocketPlace } from '../io/socket-user.ts';
 import { placeInWords } from '../runtime/settings/proxy-place.ts';
 import type { ProxyPlace } from '../runtime/settings/proxy-place.ts';
 import type { PROXY_OPTIONS } from '../runtime/settings/proxy-options.ts';
@@ -49,9 +49,9 @@ function serve(
   const resolver = new Resolver(ipv6Only === true);
   const destinations = new Destinations(allowPrivate === true);
   const dialer = new Dialer(network, resolver, destinations);
-  const users = new UdpUsers();
-  const isServed = (from: UdpPlace, here: UdpPlace): boolean =>
-    required !== undefined || isUserServed(users.uidOf(from, here));
+  const users = new SocketUsers();
+  const isServed = (from: SocketPlace, here: SocketPlace): boolean =>
+    required !== undefined || isUserServed(users.uidOfUdp(from, here));
   const udp = new UdpRelays({ network, resolver, destinations, hasIpv4: ipv6Only !== true, isServed });
   const server = new ProxyServer(listener, { required, dialer, udp });
   const place = placeInWords(listen.kind === 'tcp' ? { ...listen, port: listener.port ?? 0 } : listen);

@@ -4,7 +4,7 @@ import type { GuestNetwork } from '../../io/guest/guest-network.ts';
 import { readDatagram, writeDatagram } from '../../wire/socks5.ts';
 import { formatHost, hostOf } from '../../wire/proxy-target.ts';
 import type { Destinations } from './destinations.ts';
-import type { UdpPlace } from '../../io/udp-user.ts';
+import type { SocketPlace } from '../../io/socket-user.ts';
 import { withoutZone } from './ends.ts';
 import { RecentTargets } from './recent-targets.ts';
 import type { Address, Resolver } from './resolver.ts';
@@ -21,7 +21,7 @@ export interface UdpParts {
   /** Whether datagrams to IPv4 addresses leave by the host's network. */
   readonly hasIpv4: boolean;
   /** Whether datagrams from this place, to this one, are from a user that the proxy serves. */
-  readonly isServed: (client: UdpPlace, here: UdpPlace) => boolean;
+  readonly isServed: (client: SocketPlace, here: SocketPlace) => boolean;
 }
 
 /** Relays the datagrams of one client. Hosts answer it only if it has sent to them: address and port. */
