@@ -28,6 +28,7 @@ const MODES = [
   'head',
   'body',
   'pipeline',
+  'half-open',
 ];
 
 function askByHttp(host: Namespace, where: string, mode: string, uid: number): Running {

@@ -18,16 +18,9 @@ export class StandInDaemon {
     this.status = status;
     this.server = createServer((request, response) => this.answer(request, response));
     // A line of the control protocol is a fault of HTTP.
-    this.server.on('clientError', ({ rawPacket }: Error & { rawPacket?: Buffer }, socket) => {
-      const { command } = JSON.parse(String(rawPacket)) as { command: string };
-      const peers = command === 'peers' ? this.peers() : [];
-      const results: Record<string, object | undefined> = {
-        peers: { ...this.common(), total: peers.length, peers },
-        users: this.users,
-      };
-      const result = results[command] ?? this.status;
-      socket.end(JSON.stringify({ ok: true, result }));
-    });
+    this.server.on('clientError', (_, socket) =>
+      socket.end(JSON.stringify({ ok: true, result: this.status })),
+    );
   }
 
   static async start(folder: string, status: RoleStatus): Promise<StandInDaemon> {
@@ -43,13 +36,29 @@ export class StandInDaemon {
   }
 
   private answer({ url = '' }: IncomingMessage, response: ServerResponse): void {
-    if (url === '/events') this.stream(response);
+    const [path] = url.split('?', 1);
+    const answer = path === '/events' ? undefined : this.answerTo(path!);
+    if (path === '/events') this.stream(response);
+    else if (answer !== undefined) json(response, answer);
     else json(response, { ok: false, code: 'not-found', message: 'not here' }, 404);
   }
 
-  private common(): object {
+  private answerTo(path: string): object | undefined {
+    if (path === '/api/v1/status') return this.status;
+    if (path === '/api/v1/users') return this.users ?? this.noUsers();
+    if (path !== '/api/v1/peers') return undefined;
     const { version, name, networkNamespace } = this.status;
-    return { version, name, networkNamespace };
+    const peers = this.peers();
+    return { version, name, networkNamespace, total: peers.length, peers };
+  }
+
+  private noUsers(): UsersStatus {
+    const { version, name, networkNamespace } = this.status;
+    const missed = { exact: true, totalBytes: 0, missedPeerBytes: 0, missedPrefixBytes: 0 };
+    return {
+      ...{ version, name, networkNamespace, ...missed },
+      ...{ window: 'minute', windowSeconds: 60, peers: [], prefixes: [] },
+    };
   }
 
   private stream(response: ServerResponse): void {

@@ -3,10 +3,16 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { refusalOf } from '../../daemon/http/origin.ts';
-import { dashboardPage } from '../../daemon/http/page.ts';
-import { answerJson, passEventsOn, passOn, refuse } from './pass-on.ts';
+import { json, refused } from '../../daemon/http/answer.ts';
+import type { HttpAnswer } from '../../daemon/http/answer.ts';
+import { refusalOfHeaders, refusalOfMethod } from '../../daemon/http/gate.ts';
+import { pageAnswer } from '../../daemon/http/page.ts';
+import { send } from '../../daemon/http/send.ts';
+import { answerOf } from './pass-on.ts';
+import type { Passed } from './pass-on.ts';
+import { Places } from './places.ts';
 import { routeOf } from './routes.ts';
+import type { Route } from './routes.ts';
 
 /** The daemons that the page may ask. */
 export interface DaemonSource {
@@ -23,21 +29,29 @@ export interface PageServer {
 
 const LOOPBACK = '127.0.0.1';
 const TOKEN_BYTES = 16;
-const [MOST_CONNECTIONS, HEAD_BYTES, HEAD_MS, IDLE_MS] = [32, 8_192, 10_000, 30_000];
+const [HEAD_BYTES, HEAD_MS, IDLE_MS] = [8_192, 10_000, 30_000];
+/** How often connections are looked at whose head has not come in time. */
+const LOOK_MS = 1_000;
 
 export async function servePage(daemons: DaemonSource): Promise<PageServer> {
   const token = randomBytes(TOKEN_BYTES).toString('hex');
-  const server = createServer(
-    { maxHeaderSize: HEAD_BYTES, headersTimeout: HEAD_MS, requestTimeout: HEAD_MS },
-    (request, response) => void answer(request, response, token, daemons),
-  );
-  server.maxConnections = MOST_CONNECTIONS;
+  const limits = {
+    maxHeaderSize: HEAD_BYTES,
+    headersTimeout: HEAD_MS,
+    requestTimeout: HEAD_MS,
+    connectionsCheckingInterval: LOOK_MS,
+  };
+  const server = createServer(limits, (request, response) => void answer(request, response, token, daemons));
+  server.maxRequestsPerSocket = 1;
   server.setTimeout(IDLE_MS);
+  const places = new Places();
+  server.on('connection', (socket) => places.take(socket, performance.now()));
   await listening(server);
   const { port } = server.address() as AddressInfo;
   const close = (): void => {
     server.close();
     server.closeAllConnections();
+    places.close();
   };
   return { url: `http://${LOOPBACK}:${port}/#token=${token}`, close };
 }
@@ -53,44 +67,42 @@ function listening(server: Server): Promise<void> {
   });
 }
 
+/** Never rejects. */
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   token: string,
   daemons: DaemonSource,
 ): Promise<void> {
-  const { method, url = '', headers } = request;
-  const route = URL.canParse(url, 'http://localhost') ? routeOf(url) : undefined;
   response.on('error', () => {}); // the reader has gone
-  const refusal = refusalOf(
-    {
-      host: headers.host,
-      origin: headers.origin,
-      fetchSite: headers['sec-fetch-site'] as string | undefined,
-      authorization: headers.authorization,
-      isPublic: route?.to === 'page',
-    },
-    { token },
-  );
-  if (method !== 'GET' && method !== 'HEAD') refuse(response, 405, 'only GET and HEAD are answered');
-  else if (refusal !== undefined) refuse(response, refusal.status, refusal.message);
-  else if (route === undefined) refuse(response, 404, `there is no ${url} here`);
-  else
-    await answerRoute(route, response, daemons).catch((error: unknown) =>
-      refuse(response, 502, (error as Error).message),
-    );
+  const { method = '', url = '', headers } = request;
+  const route = routeOf(url);
+  const isHead = method === 'HEAD';
+  const refusal = refusalOfMethod(method) ?? refusalOfHeaders(headers, route.to === 'page', { token });
+  try {
+    const given =
+      refusal ?? (await answerTo(route, daemons, { isHead, lastEventId: lastEventIdOf(request) }));
+    await send(response, given, isHead);
+  } catch {
+    response.destroy(); // the daemon has ended amid its answer
+  }
 }
 
-async function answerRoute(
-  route: NonNullable<ReturnType<typeof routeOf>>,
-  response: ServerResponse,
+async function answerTo(
+  route: Route,
   daemons: DaemonSource,
-): Promise<void> {
-  if (route.to === 'page') {
-    const { html, headers } = dashboardPage();
-    response.writeHead(200, headers);
-    response.end(html);
-  } else if (route.to === 'daemons') answerJson(response, 200, await daemons.list());
-  else if (route.to === 'events') passEventsOn(await daemons.socketOf(route.name), response);
-  else await passOn(await daemons.socketOf(route.name), route.asked, response);
+  asked: Omit<Passed, 'url'>,
+): Promise<HttpAnswer> {
+  try {
+    if (route.to === 'page') return pageAnswer();
+    if (route.to === 'daemons') return json(await daemons.list());
+    return await answerOf(await daemons.socketOf(route.name), { ...asked, url: route.url });
+  } catch (error) {
+    return refused(502, (error as Error).message);
+  }
+}
+
+function lastEventIdOf({ headers }: IncomingMessage): string | undefined {
+  const given = headers['last-event-id'];
+  return typeof given === 'string' ? given : undefined;
 }

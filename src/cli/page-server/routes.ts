@@ -1,41 +1,23 @@
 /** Which request of the page goes where. */
-import { parseRequest } from '../../control/control-protocol.ts';
-import type { ControlRequest } from '../../control/control-protocol.ts';
 
 export type Route =
   | { readonly to: 'page' }
   | { readonly to: 'daemons' }
-  /** `name`: undefined for the daemon of the command. */
-  | { readonly to: 'events'; readonly name: string | undefined }
-  | { readonly to: 'daemon'; readonly name: string | undefined; readonly asked: ControlRequest };
+  /** `name`: undefined for the daemon of the command. `url`: of the daemon's own HTTP. */
+  | { readonly to: 'daemon'; readonly name: string | undefined; readonly url: string };
 
-const OWN = /^\/api\/v1\/(status|peers|users)$/;
-const OF_ONE = /^\/api\/v1\/daemons\/([^/]+)\/(status|peers|users|events)$/;
+const OF_ONE = /^\/api\/v1\/daemons\/([^/?]+)\/(status|peers|users|events)(?=\?|$)/;
 
-/** Undefined where nothing is there. */
-export function routeOf(url: string): Route | undefined {
-  const { pathname, searchParams } = new URL(url, 'http://localhost');
-  if (pathname === '/') return { to: 'page' };
-  if (pathname === '/api/v1/daemons') return { to: 'daemons' };
-  if (pathname === '/events') return { to: 'events', name: undefined };
-  const own = OWN.exec(pathname)?.[1];
-  if (own !== undefined) return asking(undefined, own, searchParams);
-  const [, name, what] = OF_ONE.exec(pathname) ?? [];
-  const daemon = name === undefined ? undefined : decoded(name);
-  if (daemon === undefined || what === undefined) return undefined;
-  return what === 'events' ? { to: 'events', name: daemon } : asking(daemon, what, searchParams);
-}
-
-/** The request in the control protocol, whose checks hold. */
-function asking(name: string | undefined, command: string, values: URLSearchParams): Route | undefined {
-  const [limit, window] = [values.get('limit'), values.get('window')];
-  const line = {
-    command,
-    ...(limit === null ? {} : { limit: Number(limit) }),
-    ...(window === null ? {} : { window }),
-  };
-  const asked = parseRequest(JSON.stringify(line));
-  return asked === undefined ? undefined : { to: 'daemon', name, asked };
+/** What is not known here is the daemon's to answer. */
+export function routeOf(url: string): Route {
+  const [path] = url.split('?', 1);
+  if (path === '/') return { to: 'page' };
+  if (path === '/api/v1/daemons') return { to: 'daemons' };
+  const [whole, given, list] = OF_ONE.exec(url) ?? [];
+  const name = given === undefined ? undefined : decoded(given);
+  if (name === undefined || whole === undefined) return { to: 'daemon', name: undefined, url };
+  const own = list === 'events' ? '/events' : `/api/v1/${list}`;
+  return { to: 'daemon', name, url: own + url.slice(whole.length) };
 }
 
 function decoded(name: string): string | undefined {

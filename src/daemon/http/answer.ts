@@ -35,6 +35,7 @@ const CODES = {
   421: 'other-host',
   429: 'busy',
   500: 'internal',
+  502: 'no-answer',
 } as const;
 
 export function text(body: string | Pieces, headers: HttpAnswer['headers']): HttpAnswer {

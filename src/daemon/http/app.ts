@@ -6,10 +6,9 @@ import { EventStreams } from './event-streams.ts';
 import { answerEvents } from './events.ts';
 import { METRICS_TYPE } from './exposition.ts';
 import { Metrics } from './metrics.ts';
-import { refusalOf } from './origin.ts';
-import type { Refusal } from './origin.ts';
+import { refusalOfHeaders, refusalOfMethod } from './gate.ts';
 import type { HttpRules } from './rules.ts';
-import { dashboardPage } from './page.ts';
+import { pageAnswer } from './page.ts';
 import { answerPeers } from './peers.ts';
 import type { HttpSource } from './source.ts';
 import { answerUsers } from './users.ts';
@@ -18,7 +17,6 @@ type Answerer = (asked: Asked) => HttpAnswer | Promise<HttpAnswer>;
 
 /** Answered without a token. */
 const PAGE = '/';
-const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /** The HTTP of a daemon. Nothing here changes the daemon. */
 export class App {
@@ -34,9 +32,8 @@ export class App {
 
   /** Never rejects. */
   async answer(method: string, asked: Asked): Promise<HttpAnswer> {
-    if (!METHODS.has(method)) return refused(405, 'only GET and HEAD are answered', { Allow: 'GET, HEAD' });
-    const refusal = this.refusalOf(asked);
-    if (refusal !== undefined) return refused(refusal.status, refusal.message);
+    const refusal = refusalOfMethod(method) ?? this.refusalOf(asked);
+    if (refusal !== undefined) return refusal;
     const route = this.routes.get(asked.path);
     if (route === undefined) return refused(404, `there is no ${asked.path} here`);
     try {
@@ -48,8 +45,8 @@ export class App {
     }
   }
 
-  private refusalOf(asked: Asked): Refusal | undefined {
-    return asked.asker.isRemote ? refusalOf(provenanceOf(asked), this.rules) : undefined;
+  private refusalOf({ headers, path, asker }: Asked): HttpAnswer | undefined {
+    return asker.isRemote ? refusalOfHeaders(headers, path === PAGE, this.rules) : undefined;
   }
 }
 
@@ -57,7 +54,7 @@ function routesTo(source: HttpSource, isPermitted: (asked: Asked) => boolean): R
   const metrics = new Metrics(source, recentEvents);
   const streams = new EventStreams();
   return new Map<string, Answerer>([
-    [PAGE, page],
+    [PAGE, pageAnswer],
     ['/livez', () => json({ version: 1, live: true })],
     ['/readyz', (asked) => answerReady(asked, source)],
     [
@@ -71,22 +68,7 @@ function routesTo(source: HttpSource, isPermitted: (asked: Asked) => boolean): R
   ]);
 }
 
-function page(): HttpAnswer {
-  const { html, headers } = dashboardPage();
-  return text(html, headers);
-}
-
 async function answerReady({ asker }: Asked, source: HttpSource): Promise<HttpAnswer> {
   const ready = await asker.turn(() => verdictOn(source.status()));
   return json(ready, ready?.ready === true ? 200 : 503);
-}
-
-function provenanceOf({ headers, path }: Asked): Parameters<typeof refusalOf>[0] {
-  return {
-    host: headers.host,
-    origin: headers.origin,
-    fetchSite: headers['sec-fetch-site'] as string | undefined,
-    authorization: headers.authorization,
-    isPublic: path === PAGE,
-  };
 }

@@ -26,7 +26,11 @@ export function refusalOf(asked: Provenance, { token }: HttpRules): Refusal | un
   // A page of another site does not have the token.
   if (token !== undefined && hasToken(asked, token)) return undefined;
   if (token !== undefined && !asked.isPublic)
-    return { status: 401, message: 'this needs the token of --listen-token (Authorization: Bearer)' };
+    return {
+      status: 401,
+      message:
+        'this needs the token of --listen-token, or of the URL of "teredo dashboard" (Authorization: Bearer)',
+    };
   if (token === undefined && !isHere(asked.host))
     return { status: 421, message: 'ask by the IP address or as "localhost"' };
   return undefined;

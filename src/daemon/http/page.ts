@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { text } from './answer.ts';
+import type { HttpAnswer } from './answer.ts';
 
 /** The dashboard, with the headers that it is served with. */
-export interface Page {
+interface Page {
   readonly html: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -13,7 +15,12 @@ const POLICY = /<meta http-equiv="Content-Security-Policy" content="([^"]*)"/;
 let page: Page | undefined;
 
 /** Throws where the package has no page. */
-export function dashboardPage(): Page {
+export function pageAnswer(): HttpAnswer {
+  const { html, headers } = dashboardPage();
+  return text(html, headers);
+}
+
+function dashboardPage(): Page {
   page ??= readPage();
   return page;
 }

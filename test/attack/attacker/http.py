@@ -2,8 +2,8 @@
 
 quick: connects and closes at once. hold: keeps connections open and asks nothing. peers, metrics, status: asks on ever new connections and reads nothing.
 slow: reads a list of all peers octet by octet. events: opens streams of events. letters: sends a head letter by letter. head: sends endless headers.
-body: sends an endless body. pipeline: sends many requests on each connection. honest: no attack, asks 20 times for the status and prints the time to each
-answer, in ms.
+body: sends an endless body. pipeline: sends many requests on each connection. half-open: closes its side, and keeps the other one. honest: no attack, asks 20
+times for the status and prints the time to each answer, in ms, or -1. visitor: asks so for the page.
 """
 import json
 import os
@@ -34,14 +34,15 @@ def request(path, headers=''):
     return f'GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n'.encode()
 
 
-def ask_status():
+def ask_once():
     begun = time.monotonic()
     with connected(5) as s:
-        s.sendall(request('/api/v1/status'))
+        s.sendall(request('/' if mode == 'visitor' else '/api/v1/status', 'Connection: close\r\n'))
         text = b''
         while part := s.recv(65536):
             text += part
-    assert json.loads(text.partition(b'\r\n\r\n')[2])['version'] == 1, text
+    body = text.partition(b'\r\n\r\n')[2]
+    assert b'</html>' in body if mode == 'visitor' else json.loads(body)['version'] == 1, text
     return (time.monotonic() - begun) * 1000
 
 
@@ -51,7 +52,9 @@ def connect_once(held):
         s.close()
         return
     s.setblocking(False)
-    if mode == 'body':
+    if mode == 'half-open':
+        s.shutdown(socket.SHUT_WR)
+    elif mode == 'body':
         s.send(request(PATHS[mode], 'Transfer-Encoding: chunked\r\n'))
     elif mode == 'pipeline':
         s.send(request(PATHS[mode]) * 50)
@@ -78,11 +81,11 @@ def go_on(s):
         pass
 
 
-if mode == 'honest':
+if mode in ('honest', 'visitor'):
     times = []
     for _ in range(20):
         try:
-            times.append(ask_status())
+            times.append(ask_once())
         except (OSError, ValueError, AssertionError, KeyError):
             times.append(-1)
         time.sleep(0.1)
