@@ -1,7 +1,8 @@
 import { Guest } from '../io/guest/guest.ts';
 import type { Exit } from '../io/guest/guest.ts';
 import { GuestIpv4 } from '../io/guest/ipv4.ts';
-import { GuestResolver } from '../io/guest/resolver.ts';
+import { GuestResolver, hostServers } from '../io/guest/resolver.ts';
+import { watchResolvers } from '../io/guest/watch-resolvers.ts';
 import { clientMaker, reachIn, whileQualified } from './guest-client.ts';
 import type { GuestValues } from './guest-client.ts';
 import { announce, openLog } from './log.ts';
@@ -17,6 +18,7 @@ export async function runExec(values: GuestValues, words: readonly string[]): Pr
   const making = Guest.make(ownProgram('guest-agent'), words);
   const preparing = making.then((guest) => new Surroundings(guest));
   preparing.catch(() => {}); // the client says why
+  const unwatch = watchResolvers(() => void preparing.then((made) => made.renewResolver()).catch(() => {}));
   try {
     const make = await clientMaker(values);
     const run = async (address: string | undefined): Promise<Exit> => {
@@ -27,6 +29,7 @@ export async function runExec(values: GuestValues, words: readonly string[]): Pr
     const ended = making.then((guest) => guest.ended);
     return await whileQualified(values.name, (running) => make(making, running), ended, run);
   } finally {
+    unwatch();
     await (await preparing.catch(() => undefined))?.close();
   }
 }
@@ -43,6 +46,12 @@ class Surroundings {
     this.ipv4 = GuestIpv4.start(guest);
     for (const signal of PASSED_ON) process.on(signal, () => guest.signal(signal));
     for (const signal of OF_TERMINAL) process.on(signal, () => {});
+  }
+
+  /** The resolvers of the host have changed. */
+  renewResolver(): void {
+    this.resolver.useServers(hostServers());
+    this.guest.nameResolver();
   }
 
   async close(): Promise<void> {

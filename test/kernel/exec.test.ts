@@ -123,7 +123,7 @@ const SLEEPING = 'setsid sleep 1000 & echo ready; sleep 1001; echo over';
 const VICTIMS: Readonly<Record<string, (words: readonly string[]) => boolean>> = {
   'the client': (words) => words[2] === 'exec',
   unshare: ([program]) => program === 'unshare',
-  'the first process inside': (words) => words[2]?.startsWith('"$@"') === true,
+  'the first process inside': (words) => words[2]?.startsWith('again()') === true,
   'the program': (words) => words[2] === SLEEPING,
 };
 

@@ -1,4 +1,4 @@
-/** A DNS server at 127.0.0.1: each name has the IPv4 address and the IPv6 address of its arguments. */
+/** A DNS server: each name has the IPv4 address and the IPv6 address of its arguments. The third one is its own address, else 127.0.0.1. */
 import { createSocket } from 'node:dgram';
 
 const addresses = { 1: ipv4(process.argv[2]), 28: ipv6(process.argv[3]) };
@@ -9,7 +9,7 @@ socket.on('message', (question, { port, address }) => {
   const type = question.readUInt16BE(end - 4);
   socket.send(answerTo(question.subarray(0, end), addresses[type]), port, address);
 });
-socket.bind(53, '127.0.0.1', () => process.stdout.write('listening\n'));
+socket.bind(53, process.argv[4] ?? '127.0.0.1', () => process.stdout.write('listening\n'));
 
 /** RFC 1035 section 4.1 */
 function answerTo(question, address) {

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 interface AgentOptions {
   readonly attach?: string;
   readonly sockets?: number;
+  readonly names?: true;
 }
 
 /** `teredo guest-agent`: started inside a guest by the commands that make one. */
@@ -12,9 +13,11 @@ export function guestAgentCommand(): Command {
     .argument('[words...]', 'the program of the guest')
     .option('--attach <interface>', 'add this interface to the network')
     .option('--sockets <number>', 'pass out a source of TCP sockets, and so many UDP sockets', Number)
+    .option('--names', 'name the resolver of the guest again')
     .passThroughOptions()
-    .action(async (words: string[], { attach, sockets }: AgentOptions) => {
-      const { runAgent, runAttachingAgent } = await import('../../io/guest/agent.ts');
+    .action(async (words: string[], { attach, sockets, names }: AgentOptions) => {
+      const { runAgent, runAttachingAgent, runNamingAgent } = await import('../../io/guest/agent.ts');
+      if (names === true) process.exit(runNamingAgent());
       process.exit(attach === undefined ? runAgent(words, sockets) : runAttachingAgent(attach));
     });
 }

@@ -11,6 +11,7 @@ import {
   prepareMounts,
   prepareNetwork,
 } from '../../linux/guest/inside.ts';
+import { nameResolver } from '../../linux/guest/resolver-file.ts';
 import { openTcpSource, openUdpSockets } from '../../linux/guest/socket-source.ts';
 import { EnvironmentError } from '../errors.ts';
 import { KernelTunnelHost, prepareInterface } from '../kernel-tunnel-host.ts';
@@ -53,6 +54,12 @@ export function runAttachingAgent(interfaceName: string): number {
     return { isResolverNamed: false, open };
   });
   return isReady ? 0 : 1;
+}
+
+/** Runs inside a guest after a change of the host's resolvers. Returns the exit status. */
+export function runNamingAgent(): number {
+  if (!isStartedByClient()) return WRONG_USE;
+  return nameResolver() ? 0 : 1;
 }
 
 /** Outside a guest, the agent of root would change the network and the mounts of the host. */

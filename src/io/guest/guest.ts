@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { askForSender, makeChannel, receiveMessage, sendMessage } from '../../linux/guest/channel.ts';
 import type { GuestDescriptors } from '../../linux/guest/inside.ts';
 import { ignoredSignals } from '../../linux/guest/inside.ts';
@@ -69,8 +70,7 @@ export class Guest {
       // The terminal's signals are for the program, which gets them, too.
       ...['sh', '-c', `trap '' HUP INT QUIT TERM; exec "$@"`, 'sh'],
       ...['setpriv', '--pdeathsig', 'KILL', '--', 'unshare', ...rights, ...namespaces, '--'],
-      // The first process of a process namespace, which ends all others.
-      ...['sh', '-c', '"$@"; exit $?', 'sh'],
+      ...['sh', '-c', firstProcess(program), 'sh'],
       ...[...program, ...options, '--', ...words],
     ]);
   }
@@ -134,12 +134,40 @@ export class Guest {
     }
   }
 
+  /** After a change of the host's resolvers. */
+  nameResolver(): void {
+    const first = parentOf(this.pid);
+    if (first !== undefined && !this.closed) process.kill(first, 'SIGUSR1');
+  }
+
   /** Ends all processes that were started here. Harmless when repeated. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
     sys.close(this.channel);
     this.child.kill('SIGKILL');
+  }
+}
+
+/**
+ * The script of the first process of a process namespace, which ends all others. It runs the agent, which becomes the program, and keeps the rights that
+ * the agent drops: at SIGUSR1 it names the resolver again.
+ */
+function firstProcess(program: OwnProgram): string {
+  const agent = program.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+  return (
+    `again() { again=yes; ${agent} --names; }; trap again USR1; ` +
+    // A program in the background would get /dev/null as its standard input.
+    'exec 9<&0; "$@" <&9 9<&- & ' +
+    'while again=; wait $!; status=$?; [ "$again" ]; do :; done; exit $status'
+  );
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  } catch {
+    return undefined; // it has ended
   }
 }
 

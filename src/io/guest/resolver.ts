@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram';
-import { getServers } from 'node:dns';
+import { Resolver } from 'node:dns';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { connectUdp } from '../connect-udp.ts';
@@ -23,17 +23,22 @@ export class GuestResolver {
   private readonly tcp: Server | undefined;
   private readonly connections = new Set<Socket>();
   private readonly questions = new Set<UdpSocket>();
-  private readonly servers: readonly string[];
+  private servers: readonly string[];
   private closed = false;
 
   /** `servers`: IP addresses, with a port unless it is 53. */
   constructor(
     { descriptors: { dns, dnsTcp } }: Pick<Guest, 'descriptors'>,
-    servers: readonly string[] = getServers(),
+    servers: readonly string[] = hostServers(),
   ) {
     this.servers = servers;
     if (dns !== undefined) this.udp = this.listenUdp(dns);
     if (dnsTcp !== undefined) this.tcp = this.listenTcp(dnsTcp);
+  }
+
+  /** From now on. */
+  useServers(servers: readonly string[]): void {
+    this.servers = servers;
   }
 
   close(): void {
@@ -111,6 +116,11 @@ export class GuestResolver {
       one.pipe(other);
     }
   }
+}
+
+/** The resolvers of the host, as its file has them now. */
+export function hostServers(): string[] {
+  return new Resolver().getServers();
 }
 
 /** As `getServers` gives them: `192.0.2.1`, `192.0.2.1:54`, `2001:db8::1`, `[2001:db8::1]:54`. */

@@ -1,5 +1,5 @@
 /** Work inside a guest: a network namespace whose tunnel a client outside carries. */
-import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { SystemCallError } from '../errors.ts';
 import { InterfaceChanges } from '../interface-changes.ts';
 import { Memory, errno, sys } from '../libc.ts';
@@ -7,13 +7,13 @@ import { AF_NETLINK, NETLINK_NETFILTER, NETLINK_ROUTE } from '../netlink.ts';
 import { writeSysctl } from '../proc.ts';
 import { TunDevice } from '../tun.ts';
 import { AF_INET, OPTION, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, openSocket, setOption } from '../socket.ts';
+import { nameResolver } from './resolver-file.ts';
 
 const O_RDWR_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
 const SOCK_STREAM = 1;
 const BACKLOG = 16;
 const LOOPBACK_MTU = 65_536;
 const DNS_PORT = 53;
-const MS_BIND = 0x1000;
 const [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL] = [47, 4];
 const CAPABILITY_VERSION_3 = 0x2008_0522;
 const [SIG_DFL, SIG_IGN] = [0, 1];
@@ -21,10 +21,6 @@ const LAST_SIGNAL = 31;
 const [F_SETFD, F_GETFL, F_SETFL] = [2, 3, 4];
 const FD_CLOEXEC = 1;
 const O_NONBLOCK = 0o4000;
-/** Above the tables that the guest's mounts are prepared on, and that a fresh one covers. */
-const PROC = '/proc';
-const RESOLVER_FILE = '/etc/resolv.conf';
-const RESOLVER = 'nameserver 127.0.0.1\n';
 
 /**
  * The descriptors of a guest, in the order in which they are passed: `tun` is /dev/net/tun, `interface` an interface that exists already. A kernel
@@ -64,28 +60,8 @@ export function prepareNetwork(): void {
  */
 export function prepareMounts(): boolean {
   const isNamed = nameResolver();
-  sys.mount('proc', PROC, 'proc', 0, null); // refused in a container that hides parts of /proc: it keeps the old one
+  sys.mount('proc', '/proc', 'proc', 0, null); // refused in a container that hides parts of /proc: it keeps the old one
   return isNamed;
-}
-
-function nameResolver(): boolean {
-  let target: string;
-  try {
-    target = realpathSync(RESOLVER_FILE);
-  } catch {
-    return false; // there is no such file to mount on
-  }
-  if (sys.mount('tmpfs', PROC, 'tmpfs', 0, 'size=64k,mode=755') < 0) return false;
-  try {
-    mkdirSync(`${PROC}/teredo`);
-    const source = `${PROC}/teredo/resolv.conf`;
-    writeFileSync(source, RESOLVER);
-    return sys.mount(source, target, null, MS_BIND, null) === 0;
-  } catch {
-    return false; // ENOSPC, ENOMEM
-  } finally {
-    sys.umount2(PROC, 0);
-  }
 }
 
 /** Opens the descriptors that the client outside works with. Throws a SystemCallError. */
