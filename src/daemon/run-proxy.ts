@@ -17,12 +17,9 @@ import { ProxyListener, isUserServed } from './proxy/listener.ts';
 import { requiredCredentials } from './proxy/required-credentials.ts';
 import { ProxyServer } from './proxy/proxy-server.ts';
 import { Resolver } from './proxy/resolver.ts';
-import { UdpRelays } from './proxy/udp-relays.ts';
+import { MOST_ASSOCIATIONS, UdpRelays } from './proxy/udp-relays.ts';
 
 export type ProxyValues = Values<typeof PROXY_OPTIONS>;
-
-/** UDP associations at the same time. A message of the agent has room for their sockets. */
-export const MOST_ASSOCIATIONS = 200;
 
 /** Runs a proxy, by which programs reach IPv6 hosts through Teredo, until a signal comes. */
 export async function runProxy(values: ProxyValues): Promise<ExitCode> {
@@ -46,7 +43,7 @@ function serve(
   required: RequiredCredentials | undefined,
   address: string,
 ): Service {
-  const resolver = new Resolver(ipv6Only === true);
+  const resolver = new Resolver({ ipv6Only: ipv6Only === true });
   const destinations = new Destinations(allowPrivate === true);
   const dialer = new Dialer(network, resolver, destinations);
   const users = new SocketUsers();

@@ -8,6 +8,7 @@ import type { User } from '../support/guest.ts';
 import { PROXY, programOf, serviceOf } from '../support/proxy.ts';
 import { startRelay, startServer } from '../support/roles.ts';
 
+const NAME_SERVER = fileURLToPath(new URL('../support/name-server.mjs', import.meta.url));
 const PORT = 8_000;
 const SOCKS_UDP = fileURLToPath(new URL('../support/socks-udp.mjs', import.meta.url));
 /** An HTTP server that answers with the address of the asker. */
@@ -80,6 +81,22 @@ test('SOCKS5, HTTP and UDP: names and addresses, IPv6 through Teredo and IPv4 fr
   await expectDatagrams(run);
   proxy.kill('SIGTERM');
   expect(await proxy.exited, proxy.output).toBe(0);
+});
+
+test('names that no server answers for delay no other name', async () => {
+  const run = await lab();
+  await using _ = run.net;
+  const names = run.host.spawn(process.execPath, [NAME_SERVER, SERVER_ADDRESS, NATIVE_ADDRESS]);
+  await names.waitFor(/listening/);
+  await serviceOf(run.host, run.user, ['proxy']).waitFor(/the proxy at/);
+  const ask = (name: string): ReturnType<typeof curl> =>
+    curl(run, '--socks5-hostname', PROXY, `http://${name}:${PORT}/`);
+  const silent = Array.from({ length: 20 }, (_, i) => ask(`silent${i}.example`));
+  const begun = performance.now();
+  const answer = await ask('some.example');
+  expect(answer).toMatchObject({ status: 0, output: expect.stringMatching(/^2001:0:/) as string });
+  expect(performance.now() - begun).toBeLessThan(5_000);
+  for (const { status } of await Promise.all(silent)) expect(status).not.toBe(0);
 });
 
 /** 1,200 octets there and back, as QUIC sends them. */

@@ -1,4 +1,7 @@
-/** A DNS server: each name has the IPv4 address and the IPv6 address of its arguments. The third one is its own address, else 127.0.0.1. */
+/**
+ * A DNS server: each name has the IPv4 address and the IPv6 address of its arguments. The third one is its own address, else 127.0.0.1. Names that begin with
+ * "silent" get no answer.
+ */
 import { createSocket } from 'node:dgram';
 
 const addresses = { 1: ipv4(process.argv[2]), 28: ipv6(process.argv[3]) };
@@ -6,6 +9,7 @@ const addresses = { 1: ipv4(process.argv[2]), 28: ipv6(process.argv[3]) };
 const socket = createSocket('udp4');
 socket.on('message', (question, { port, address }) => {
   const end = question.indexOf(0, 12) + 5;
+  if (question.toString('latin1', 13, 19) === 'silent') return;
   const type = question.readUInt16BE(end - 4);
   socket.send(answerTo(question.subarray(0, end), addresses[type]), port, address);
 });

@@ -8,22 +8,30 @@ import { PROGRAM } from './roles.ts';
 
 export const PROXY = '127.0.0.1:1080';
 
-/** `teredo COMMAND` with the server of the lab, as an ordinary user on a host with these lines in /etc/hosts. */
+/** `teredo COMMAND` with the server of the lab, as an ordinary user on a host with these lines in /etc/hosts, and a name server at 127.0.0.1. */
 export function serviceOf(
   host: Namespace,
   user: User,
   words: readonly [string, ...string[]],
   hosts: readonly string[] = [],
 ): Running {
-  const file = join(user.folder, 'hosts');
-  writeFileSync(file, ['127.0.0.1 localhost', ...hosts, ''].join('\n'));
-  chmodSync(file, 0o644);
+  const hostsFile = fileOf(user, 'hosts', ['127.0.0.1 localhost', ...hosts]);
+  const resolvConf = fileOf(user, 'resolv.conf', ['nameserver 127.0.0.1']);
   const [command, ...rest] = words;
   const program = [process.execPath, PROGRAM, command, '--server', SERVER_ADDRESS, ...rest];
-  const mount = ['--mount', 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec unshare "$@"', file];
+  const script =
+    'mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv.conf && shift && exec unshare "$@"';
+  const mount = ['--mount', 'sh', '-c', script, hostsFile, resolvConf];
   return host.spawn('unshare', [...mount, ...withOpenTun('setpriv', ...rightsOf(user), ...program)], {
     TEREDO_RUNTIME_DIR: user.folder,
   });
+}
+
+function fileOf(user: User, name: string, lines: readonly string[]): string {
+  const file = join(user.folder, name);
+  writeFileSync(file, [...lines, ''].join('\n'));
+  chmodSync(file, 0o644);
+  return file;
 }
 
 /** A program of an ordinary user. */

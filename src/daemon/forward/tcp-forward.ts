@@ -4,9 +4,10 @@ import type { GuestNetwork } from '../../io/guest/guest-network.ts';
 import type { ForwardRule } from '../../runtime/settings/forward-rule.ts';
 import { parseIpv6 } from '../../wire/index.ts';
 import type { Admission } from '../proxy/admission.ts';
-import { sourceOf } from '../proxy/admission.ts';
+import { sourceOf } from '../proxy/source-path.ts';
 import { withoutZone } from '../proxy/ends.ts';
 import { tunnel } from '../proxy/tunnel.ts';
+import { ServiceAddresses } from './service-addresses.ts';
 
 const ANY = new Uint8Array(16);
 /** Connections that wait to be accepted. */
@@ -17,6 +18,7 @@ const CONNECT_MS = 10_000;
 /** A TCP port of the Teredo address. */
 export class TcpForward {
   private readonly rule: ForwardRule;
+  private readonly addresses: ServiceAddresses;
   private readonly places: Admission;
   private readonly server: Server;
   private readonly peers = new Set<Socket>();
@@ -24,6 +26,7 @@ export class TcpForward {
   /** Throws a SystemCallError. */
   constructor(rule: ForwardRule, network: Pick<GuestNetwork, 'listen'>, places: Admission) {
     this.rule = rule;
+    this.addresses = new ServiceAddresses(rule.host);
     this.places = places;
     this.server = network.listen(ANY, rule.port, BACKLOG);
     this.server.on('error', () => {}); // a shortage, which passes
@@ -40,8 +43,9 @@ export class TcpForward {
     const source = sourceOf(parseIpv6(withoutZone(peer.remoteAddress)) ?? ANY);
     const place = this.places.admit(source, () => peer.destroy());
     if (place === undefined) return void peer.resetAndDestroy();
+    place.confirm();
     this.peers.add(peer);
-    const service = await connected(this.rule);
+    const service = await connected(this.rule, this.addresses);
     if (service === undefined) peer.resetAndDestroy();
     else if (peer.destroyed) service.destroy();
     else await tunnel(peer, service);
@@ -51,9 +55,12 @@ export class TcpForward {
 }
 
 /** Undefined: the service does not answer, or the system refuses a socket. */
-function connected({ host, hostPort }: ForwardRule): Promise<Socket | undefined> {
+function connected(
+  { host, hostPort }: ForwardRule,
+  { lookup }: ServiceAddresses,
+): Promise<Socket | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port: hostPort, allowHalfOpen: true });
+    const socket = connect({ host, port: hostPort, lookup, allowHalfOpen: true });
     const fail = (): void => {
       socket.destroy();
       resolve(undefined);

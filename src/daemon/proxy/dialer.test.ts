@@ -32,7 +32,7 @@ async function dialing(addresses: readonly string[]): Promise<Dialing> {
   const resolver = { addressesOf: async () => addresses.map((text) => hostOf(text) as Address) };
   const gone = new AbortController();
   const dialer = new Dialer({ connect: open }, resolver, new Destinations(false, () => new Set()), open);
-  const result = dialer.dial(NAME, gone.signal);
+  const result = dialer.dial(NAME, { source: [1, 1, 1], gone: gone.signal });
   await vi.advanceTimersByTimeAsync(0);
   return { begun, result, leave: () => gone.abort() };
 }

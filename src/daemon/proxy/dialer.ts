@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { GuestNetwork } from '../../io/guest/guest-network.ts';
 import { formatHost } from '../../wire/proxy-target.ts';
 import type { Target } from '../../wire/proxy-target.ts';
+import type { Asker } from './asker.ts';
 import { Attempts } from './attempts.ts';
 import type { Dialed } from './attempts.ts';
 import type { Destinations } from './destinations.ts';
@@ -30,13 +31,13 @@ export class Dialer {
     this.connectIpv4 = connectIpv4;
   }
 
-  /** `gone`: the client has gone, and the result is not wanted any more. */
-  async dial({ host, port }: Target, gone: AbortSignal): Promise<Dialed> {
-    const found = await this.resolver.addressesOf(host);
+  async dial({ host, port }: Target, asker: Asker): Promise<Dialed> {
+    const found = await this.resolver.addressesOf(host, asker);
     if (typeof found === 'string') return { failure: found };
     if (found.length === 0) return { failure: 'not-found' };
     const allowed = port === 0 ? [] : found.filter((address) => this.destinations.allows(address));
     const opens = inTurn(allowed).map((address) => () => this.open(address, port));
+    const { gone } = asker;
     return await new Promise((resolve) => {
       const stop = (): void => attempts?.stop();
       gone.addEventListener('abort', stop);

@@ -21,7 +21,11 @@ async function proxyOf(required?: RequiredCredentials): Promise<number> {
   const network = {
     connect: (_: string, port: number) => connect({ host: '::1', port, allowHalfOpen: true }),
   };
-  const dialer = new Dialer(network, new Resolver(true), new Destinations(false, () => new Set()));
+  const dialer = new Dialer(
+    network,
+    new Resolver({ ipv6Only: true }),
+    new Destinations(false, () => new Set()),
+  );
   const listener = await ProxyListener.open(proxyPlaceOf('127.0.0.1:0'), required !== undefined);
   const server = new ProxyServer(listener, { required, dialer, udp: NO_UDP });
   onTestFinished(() => server.close());

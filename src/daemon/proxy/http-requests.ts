@@ -8,14 +8,14 @@ import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { LONGEST_HEAD, placeInUrl } from '../../wire/http-proxy-request.ts';
 import { httpFailure } from './answers.ts';
+import type { Asker } from './asker.ts';
 import type { RequiredCredentials } from './credentials.ts';
 import type { Dialer } from './dialer.ts';
 
 interface Parts {
   readonly dialer: Pick<Dialer, 'dial'>;
   readonly required: RequiredCredentials | undefined;
-  /** The client has gone. */
-  readonly gone: AbortSignal;
+  readonly asker: Asker;
 }
 
 /** A connection is ended when it is idle for so long: between two requests, and within one. */
@@ -56,7 +56,7 @@ export async function serveRequests(client: Socket, first: Uint8Array, parts: Pa
 async function serve(
   asked: IncomingMessage,
   answer: ServerResponse,
-  { dialer, required, gone }: Parts,
+  { dialer, required, asker }: Parts,
 ): Promise<void> {
   asked.on('error', () => {});
   answer.on('error', () => {});
@@ -67,7 +67,7 @@ async function serve(
   const place = placeInUrl(asked.url ?? '');
   if (typeof place === 'string')
     return refuse(answer, 400, 'This is a proxy: it needs CONNECT, or a whole http:// URL.');
-  const dialed = await dialer.dial(place.target, gone);
+  const dialed = await dialer.dial(place.target, asker);
   if ('failure' in dialed) {
     const { status, words } = httpFailure(dialed.failure);
     return refuse(answer, status, words);

@@ -6,13 +6,14 @@ import { UnixListener } from '../../io/unix-socket.ts';
 import type { UnixPeer } from '../../io/unix-socket.ts';
 import type { ProxyPlace } from '../../runtime/settings/proxy-place.ts';
 import { parseIpv4, parseIpv6 } from '../../wire/index.ts';
-import { sourceOf } from './admission.ts';
+import { sourceOf, sourceOfUser } from './source-path.ts';
+import type { SourcePath } from './source-path.ts';
 import { kernelNamesUsers } from './user-names.ts';
 
 /** `source`: connections of one source share their places. */
 export interface ProxyClient {
   readonly fd: number;
-  readonly source: string;
+  readonly source: SourcePath;
 }
 
 /** `refused`: a client that is not served, whose connection is closed. */
@@ -84,8 +85,8 @@ export function isUserServed(uid: number | undefined): boolean {
   return uid !== undefined && (uid === process.geteuid?.() || uid === ROOT);
 }
 
-function sourceIn(peer: TcpPeer | UnixPeer): string {
-  return peer.uid === undefined && 'address' in peer ? sourceOf(peer.address) : `user ${peer.uid}`;
+function sourceIn(peer: TcpPeer | UnixPeer): SourcePath {
+  return peer.uid === undefined && 'address' in peer ? sourceOf(peer.address) : sourceOfUser(peer.uid);
 }
 
 function removeQuietly(path: string): void {

@@ -34,7 +34,7 @@ async function proxyOf(options: { most?: number; open?: (port: number) => Socket
   const open = options.open ?? ((port: number) => connect({ host: '::1', port, allowHalfOpen: true }));
   const dialer = new Dialer(
     { connect: (_, port) => open(port) },
-    new Resolver(true),
+    new Resolver({ ipv6Only: true }),
     new Destinations(false, () => new Set()),
   );
   const listener = await ProxyListener.open(proxyPlaceOf('127.0.0.1:0'), false);

@@ -28,7 +28,7 @@ export class ProxyServer {
   ) {
     this.listener = listener;
     this.parts = parts;
-    this.places = new Admission(mostClients);
+    this.places = new Admission({ most: mostClients });
     this.acceptAll();
   }
 
@@ -70,7 +70,7 @@ export class ProxyServer {
     const { clients } = this;
     clients.add(client);
     client.on('close', () => clients.delete(client));
-    void serveClient(client, this.parts).finally(place.leave);
+    void serveClient(client, source, this.parts, place.confirm).finally(place.leave);
     return true;
   }
 }

@@ -1,5 +1,6 @@
 import { formatHost } from '../../wire/proxy-target.ts';
 import type { TargetHost } from '../../wire/proxy-target.ts';
+import type { Asker } from './asker.ts';
 import type { Address, Resolver } from './resolver.ts';
 
 /** Hosts that may answer; the one that was added first makes room. */
@@ -17,10 +18,12 @@ export class RecentTargets {
     string,
     { readonly address: Promise<Address | undefined>; readonly until: number }
   >();
+  private readonly asker: Asker;
   private lookups = 0;
 
-  constructor(resolver: Pick<Resolver, 'addressesOf'>) {
+  constructor(resolver: Pick<Resolver, 'addressesOf'>, asker: Asker) {
     this.resolver = resolver;
+    this.asker = asker;
   }
 
   note(host: Address, port: number): void {
@@ -41,7 +44,7 @@ export class RecentTargets {
     if (kept !== undefined && kept.until > performance.now()) return await kept.address;
     if (this.lookups >= MOST_LOOKUPS) return undefined;
     this.lookups++;
-    const address = this.resolver.addressesOf(host).then((found) => {
+    const address = this.resolver.addressesOf(host, this.asker).then((found) => {
       this.lookups--;
       return typeof found === 'string' ? undefined : found[0];
     });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { failureOf, successOf } from './answers.ts';
+import type { Asker } from './asker.ts';
 import type { RequiredCredentials } from './credentials.ts';
 import type { Dialer } from './dialer.ts';
 import { localEnd } from './ends.ts';
@@ -7,6 +8,7 @@ import { Handshake } from './handshake.ts';
 import type { Step, Wish } from './handshake.ts';
 import { serveRequests } from './http-requests.ts';
 import { lastAnswer } from './last-answer.ts';
+import type { SourcePath } from './source-path.ts';
 import { tunnel } from './tunnel.ts';
 import type { UdpRelays } from './udp-relays.ts';
 
@@ -23,14 +25,22 @@ const HANDSHAKE_MS = 10_000;
 /** The answer to a wrong password comes this late. */
 const GUESS_MS = 1_000;
 
-/** Serves one client of the proxy; resolves when all of its sockets are closed. Never rejects. */
-export async function serveClient(client: Socket, parts: ProxyParts): Promise<void> {
+/** Serves one client of the proxy; resolves when all of its sockets are closed. `onWish`: it has named its target, with the right password. Never rejects. */
+export async function serveClient(
+  client: Socket,
+  source: SourcePath,
+  parts: ProxyParts,
+  onWish: () => void,
+): Promise<void> {
   const gone = new AbortController();
   client.on('error', () => {}); // its end follows
   client.on('close', () => gone.abort());
   const step = await negotiated(client, new Handshake(parts.required));
   if (step === undefined) return;
-  if (step.kind === 'wish') return await fulfil(client, step.wish, parts, gone.signal);
+  if (step.kind === 'wish') {
+    onWish();
+    return await fulfil(client, step.wish, parts, { source, gone: gone.signal });
+  }
   if (step.isGuess) await new Promise((resolve) => setTimeout(resolve, GUESS_MS));
   await lastAnswer(client, step.answer);
 }
@@ -61,12 +71,12 @@ async function fulfil(
   client: Socket,
   wish: Wish,
   { dialer, required, udp }: ProxyParts,
-  gone: AbortSignal,
+  asker: Asker,
 ): Promise<void> {
   const { protocol, target, first } = wish;
-  if (wish.kind === 'associate') return await udp.associate(client, target);
-  if (wish.kind === 'http') return await serveRequests(client, first, { dialer, required, gone });
-  const result = await dialer.dial(target, gone);
+  if (wish.kind === 'associate') return await udp.associate(client, target, asker);
+  if (wish.kind === 'http') return await serveRequests(client, first, { dialer, required, asker });
+  const result = await dialer.dial(target, asker);
   if ('failure' in result) return await lastAnswer(client, failureOf(protocol, result.failure));
   const { socket } = result;
   if (client.destroyed) return void socket.on('error', () => {}).destroy();

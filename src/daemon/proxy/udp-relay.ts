@@ -3,6 +3,7 @@ import type { RemoteInfo, Socket } from 'node:dgram';
 import type { GuestNetwork } from '../../io/guest/guest-network.ts';
 import { readDatagram, writeDatagram } from '../../wire/socks5.ts';
 import { formatHost, hostOf } from '../../wire/proxy-target.ts';
+import type { Asker } from './asker.ts';
 import type { Destinations } from './destinations.ts';
 import type { SocketPlace } from '../../io/socket-user.ts';
 import { withoutZone } from './ends.ts';
@@ -41,12 +42,13 @@ export class UdpRelay {
     [outside, inside, ipv4]: readonly [Socket, Socket, Socket | undefined],
     client: { readonly address: string; readonly port: number },
     parts: UdpParts,
+    asker: Asker,
     onIdle: () => void,
   ) {
     [this.outside, this.inside, this.ipv4] = [outside, inside, ipv4];
     this.client = { ...client };
     this.parts = parts;
-    this.targets = new RecentTargets(parts.resolver);
+    this.targets = new RecentTargets(parts.resolver, asker);
     this.idle = setTimeout(onIdle, IDLE_MS);
     outside.on('message', (octets, from) => void this.takeFromClient(octets, from));
     for (const socket of [inside, ipv4])
@@ -58,6 +60,7 @@ export class UdpRelay {
     here: string,
     client: { readonly address: string; readonly port: number },
     parts: UdpParts,
+    asker: Asker,
     onIdle: () => void,
   ): Promise<UdpRelay | undefined> {
     let inside: Socket | undefined;
@@ -72,7 +75,7 @@ export class UdpRelay {
       const ipv4 = parts.hasIpv4 ? createSocket('udp4') : undefined;
       if (ipv4 !== undefined) open.push(ipv4);
       if (ipv4 !== undefined) await bound(ipv4, undefined);
-      return new UdpRelay([quiet(outside), inside, ipv4 && quiet(ipv4)], client, parts, onIdle);
+      return new UdpRelay([quiet(outside), inside, ipv4 && quiet(ipv4)], client, parts, asker, onIdle);
     } catch {
       for (const socket of open) socket.close();
       return undefined;
@@ -84,11 +87,13 @@ export class UdpRelay {
     return this.outside.address().port;
   }
 
-  close(): void {
+  /** Resolves when the sockets can be used again. Harmless when repeated. */
+  async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     clearTimeout(this.idle);
-    for (const socket of [this.outside, this.inside, this.ipv4]) socket?.close();
+    for (const socket of [this.outside, this.ipv4]) socket?.close();
+    await new Promise<void>((resolve) => this.inside.close(resolve));
   }
 
   private async takeFromClient(octets: Uint8Array, from: RemoteInfo): Promise<void> {
