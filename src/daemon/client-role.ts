@@ -14,8 +14,8 @@ import type { CLIENT_OPTIONS } from '../runtime/settings/client-options.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
 import type { Values } from '../runtime/settings/option.ts';
 import type { ClientSnapshot } from '../runtime/status.ts';
-import { formatEndpoint, formatIpv4, formatIpv6 } from '../wire/index.ts';
-import type { Ipv6 } from '../wire/index.ts';
+import { formatEndpoint, formatIpv4, formatIpv6, mappedAddressOf } from '../wire/index.ts';
+import type { Ipv4, Ipv6 } from '../wire/index.ts';
 import type { GivenValues } from './configuration/layers.ts';
 import { commonStatus, secondsSince } from './control-answers.ts';
 import { dataPathStatus } from './data-path-status.ts';
@@ -109,6 +109,12 @@ export class ClientRole implements Role {
       `this host is now reachable from the whole IPv6 Internet at its Teredo address, whatever the NAT filters: ` +
         'filter incoming IPv6 with the firewall of this host, or start the client with --inbound refuse',
     );
+  }
+
+  /** The IPv4 address that the NAT gives the client; undefined while not qualified. */
+  get mappedAddress(): Ipv4 | undefined {
+    const { address } = this.client;
+    return address === undefined ? undefined : mappedAddressOf(address, 0);
   }
 
   async start(): Promise<void> {

@@ -6,6 +6,7 @@ import { resolveServers } from '../runtime/servers.ts';
 import type { KnownAddresses } from '../runtime/servers.ts';
 import type { GUEST_OPTIONS } from '../runtime/settings/guest-options.ts';
 import type { Values } from '../runtime/settings/option.ts';
+import type { Ipv4 } from '../wire/index.ts';
 import { ClientRole } from './client-role.ts';
 import { openControl } from './control-answers.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
@@ -16,6 +17,9 @@ import type { ClientValues } from './run-client.ts';
 import type { RunningRole } from './run-role.ts';
 
 export type GuestValues = Values<typeof GUEST_OPTIONS>;
+
+/** The IPv4 address that the NAT gives the client now, if it is known. */
+export type MappedAddress = () => Ipv4 | undefined;
 
 /** Makes the client of a guest that is being made meanwhile. */
 export type ClientMaker = (making: Promise<Guest>, running: RunningRole) => ClientRole;
@@ -47,7 +51,7 @@ export async function whileQualified<End extends object>(
   name: string | undefined,
   make: (running: RunningRole) => ClientRole,
   ended: Promise<End>,
-  run: (address: string | undefined) => Promise<End>,
+  run: (address: string | undefined, mapped: MappedAddress) => Promise<End>,
 ): Promise<End> {
   let changed = (): void => {};
   let fail!: (error: Error) => void;
@@ -71,7 +75,9 @@ export async function whileQualified<End extends object>(
       changed();
     });
     const early = await Promise.race([qualified, failed, ended]);
-    return early ?? (await Promise.race([run(role.status(ownName).address), failed]));
+    return (
+      early ?? (await Promise.race([run(role.status(ownName).address, () => role.mappedAddress), failed]))
+    );
   } finally {
     control?.close();
     await role.close();

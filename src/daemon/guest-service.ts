@@ -3,7 +3,7 @@ import { Guest } from '../io/guest/guest.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { clientMaker, whileQualified } from './guest-client.ts';
-import type { GuestValues } from './guest-client.ts';
+import type { GuestValues, MappedAddress } from './guest-client.ts';
 import { sayEnd, signalled } from './guest-end.ts';
 import type { End } from './guest-end.ts';
 import { announce } from './log.ts';
@@ -26,7 +26,7 @@ export interface Service {
 export async function runGuestService(
   values: GuestValues,
   udpSockets: number,
-  begin: (network: GuestNetwork, address: string) => Promise<Service>,
+  begin: (network: GuestNetwork, address: string, mapped: MappedAddress) => Promise<Service>,
 ): Promise<ExitCode> {
   const stopping = signalled();
   const making = Guest.make(ownProgram('guest-agent'), NOTHING, udpSockets);
@@ -38,8 +38,8 @@ export async function runGuestService(
     const ended = Promise.race([stopping, guest.run().then(() => NETWORK_ENDED)]);
     const { listener, opener } = guest.descriptors;
     const network = new GuestNetwork({ listener: listener!, opener: opener! }, guest.udpSockets);
-    const serve = async (address: string | undefined): Promise<End> => {
-      service = await begin(network, address!);
+    const serve = async (address: string | undefined, mapped: MappedAddress): Promise<End> => {
+      service = await begin(network, address!, mapped);
       announce('running', service.message);
       return await ended;
     };

@@ -28,23 +28,29 @@ export async function runProxy(values: ProxyValues): Promise<ExitCode> {
   const listener = await openListener(values.listen, required !== undefined);
   try {
     const client = { ...values, listen: undefined, listenToken: undefined };
-    return await runGuestService(client, MOST_ASSOCIATIONS, async (network, address) =>
-      serve(listener, values, network, required, address),
-    );
+    return await runGuestService(client, MOST_ASSOCIATIONS, async (network, address, mapped) => {
+      const destinations = new Destinations({ allowPrivate: values.allowPrivate === true, mapped });
+      return serve(listener, values, { network, required, destinations, address });
+    });
   } finally {
     listener.close();
   }
 }
 
+interface Surroundings {
+  readonly network: GuestNetwork;
+  readonly required: RequiredCredentials | undefined;
+  readonly destinations: Destinations;
+  /** The Teredo address. */
+  readonly address: string;
+}
+
 function serve(
   listener: ProxyListener,
-  { listen, ipv6Only, allowPrivate }: ProxyValues,
-  network: GuestNetwork,
-  required: RequiredCredentials | undefined,
-  address: string,
+  { listen, ipv6Only }: ProxyValues,
+  { network, required, destinations, address }: Surroundings,
 ): Service {
   const resolver = new Resolver({ ipv6Only: ipv6Only === true });
-  const destinations = new Destinations(allowPrivate === true);
   const dialer = new Dialer(network, resolver, destinations);
   const users = new SocketUsers();
   const isServed = (from: SocketPlace, here: SocketPlace): boolean =>

@@ -8,7 +8,7 @@ import { parseIpv6 } from '../../src/wire/index.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { makeUser, processesOf } from '../support/guest.ts';
 import type { User } from '../support/guest.ts';
-import { programOf, serviceOf } from '../support/proxy.ts';
+import { programOf, proxyOf } from '../support/proxy.ts';
 import { startRelay, startServer } from '../support/roles.ts';
 
 const PORT = 8_000;
@@ -39,8 +39,8 @@ async function lab(): Promise<Lab> {
   return { net, host, user: makeUser() };
 }
 
-async function proxyOf({ host, user }: Lab, ...words: string[]): Promise<Running> {
-  const proxy = serviceOf(host, user, ['proxy', ...words]);
+async function startProxy({ host, user }: Lab, ...words: string[]): Promise<Running> {
+  const proxy = proxyOf(host, user, words);
   await proxy.waitFor(/the proxy at/);
   return proxy;
 }
@@ -104,7 +104,7 @@ describe.runIf(IS_ALL)('at length', () => {
   test('1,000 connections at once: each gets its whole answer', async () => {
     const run = await lab();
     await using _ = run.net;
-    await proxyOf(run);
+    await startProxy(run);
     const counts = await countsOf(run, 1_000, 10_000);
     console.log(`1,000 connections: the slowest stood after ${counts.slowest} ms`);
     expect(counts).toMatchObject({ open: 1_000, right: 1_000 });
@@ -114,7 +114,7 @@ describe.runIf(IS_ALL)('at length', () => {
   test('another user floods the port: connections that stand are not held up, and new ones come when it is over', async () => {
     const run = await lab();
     await using _ = run.net;
-    await proxyOf(run);
+    await startProxy(run);
     const standing = programOf(run.host, run.user, process.execPath, '-e', STANDING);
     await standing.waitFor(/stands/);
     const floods = Array.from({ length: 2 }, () =>
@@ -134,7 +134,7 @@ describe.runIf(IS_ALL)('at length', () => {
     const file = join(run.user.folder, 'password');
     writeFileSync(file, 'secret\n', { mode: 0o600 });
     chownSync(file, run.user.id, run.user.id);
-    await proxyOf(run, '--listen', '0.0.0.0:1080', '--user', 'anna', '--password-file', file);
+    await startProxy(run, '--listen', '0.0.0.0:1080', '--user', 'anna', '--password-file', file);
     const curl = async (...words: string[]): Promise<string> => {
       const url = `http://[${NATIVE_ADDRESS}]:8080/`;
       const running = programOf(run.host, makeUser(), 'curl', '-sS', '--max-time', '8', ...words, url);
@@ -157,14 +157,14 @@ describe.runIf(IS_ALL)('at length', () => {
     await using _ = run.net;
     const socket = join(run.user.folder, 'proxy.sock');
     for (let i = 0; i < 20; i++) {
-      const proxy = await proxyOf(run, '--listen', `unix:${socket}`);
+      const proxy = await startProxy(run, '--listen', `unix:${socket}`);
       expect(statSync(socket).mode & 0o777).toBe(0o600);
       const client = processesOf(run.user).find(({ words }) => words.includes('proxy'))!;
       process.kill(client.pid, 'SIGKILL');
       await proxy.exited;
       await until('the end of all processes', () => processesOf(run.user).length === 0 || undefined);
     }
-    const last = await proxyOf(run, '--listen', `unix:${socket}`);
+    const last = await startProxy(run, '--listen', `unix:${socket}`);
     last.kill('SIGTERM');
     expect(await last.exited, last.output).toBe(0);
     expect(readdirSync(run.user.folder)).not.toContain('proxy.sock');

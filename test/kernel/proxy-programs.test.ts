@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, execute } from '../../src/lab/index.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { makeUser } from '../support/guest.ts';
-import { PROXY, programOf, serviceOf } from '../support/proxy.ts';
+import { PROXY, programOf, proxyOf } from '../support/proxy.ts';
 import { startRelay, startServer } from '../support/roles.ts';
 
 const BROWSE = fileURLToPath(new URL('../support/browse.mjs', import.meta.url));
@@ -29,7 +29,7 @@ describe.runIf(IS_ALL)('real programs', () => {
     await startRelay(net.relay, RELAY_ADDRESS);
     const folder = repositoryIn(user.folder);
     await net.native.spawn(process.execPath, ['-e', FILES(folder)]).waitFor(/listening/);
-    const proxy = serviceOf(host, user, ['proxy'], [`${NATIVE_ADDRESS} six.example`]);
+    const proxy = proxyOf(host, user, [], [`${NATIVE_ADDRESS} six.example`]);
     await proxy.waitFor(/the proxy at/);
     const url = `http://six.example:${PORT}/`;
     const as = (...words: string[]): ReturnType<typeof programOf> =>

@@ -12,13 +12,12 @@ export const PROXY = '127.0.0.1:1080';
 export function serviceOf(
   host: Namespace,
   user: User,
-  words: readonly [string, ...string[]],
+  words: readonly string[],
   hosts: readonly string[] = [],
 ): Running {
   const hostsFile = fileOf(user, 'hosts', ['127.0.0.1 localhost', ...hosts]);
   const resolvConf = fileOf(user, 'resolv.conf', ['nameserver 127.0.0.1']);
-  const [command, ...rest] = words;
-  const program = [process.execPath, PROGRAM, command, '--server', SERVER_ADDRESS, ...rest];
+  const program = [process.execPath, PROGRAM, ...words, '--server', SERVER_ADDRESS];
   const script =
     'mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv.conf && shift && exec unshare "$@"';
   const mount = ['--mount', 'sh', '-c', script, hostsFile, resolvConf];
@@ -32,6 +31,16 @@ function fileOf(user: User, name: string, lines: readonly string[]): string {
   writeFileSync(file, [...lines, ''].join('\n'));
   chmodSync(file, 0o644);
   return file;
+}
+
+/** `teredo proxy` in the lab, whose Internet has addresses for documentation: it is a closed network. */
+export function proxyOf(
+  host: Namespace,
+  user: User,
+  words: readonly string[] = [],
+  hosts: readonly string[] = [],
+): Running {
+  return serviceOf(host, user, ['proxy', '--allow-private', ...words], hosts);
 }
 
 /** A program of an ordinary user. */

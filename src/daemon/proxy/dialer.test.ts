@@ -1,8 +1,8 @@
 import { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { anywhere } from '../../../test/support/destinations.ts';
 import { hostOf } from '../../wire/proxy-target.ts';
 import type { Dialed } from './attempts.ts';
-import { Destinations } from './destinations.ts';
 import { Dialer } from './dialer.ts';
 import type { Address } from './resolver.ts';
 
@@ -31,7 +31,7 @@ async function dialing(addresses: readonly string[]): Promise<Dialing> {
   };
   const resolver = { addressesOf: async () => addresses.map((text) => hostOf(text) as Address) };
   const gone = new AbortController();
-  const dialer = new Dialer({ connect: open }, resolver, new Destinations(false, () => new Set()), open);
+  const dialer = new Dialer({ connect: open }, resolver, anywhere(), open);
   const result = dialer.dial(NAME, { source: [1, 1, 1], gone: gone.signal });
   await vi.advanceTimersByTimeAsync(0);
   return { begun, result, leave: () => gone.abort() };
@@ -79,7 +79,7 @@ test('the first connection that stands is used, and the others are ended', async
 });
 
 test('no address is allowed: nothing is tried', async () => {
-  const { begun, result } = await dialing(['10.0.0.1', 'fd00::1']);
+  const { begun, result } = await dialing(['127.0.0.1', 'fd00::1']);
   expect([await result, begun.size]).toEqual([{ failure: 'not-allowed' }, 0]);
 });
 

@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { proxyPlaceOf } from '../../runtime/settings/proxy-place.ts';
 import { RequiredCredentials } from './credentials.ts';
 import { Dialer } from './dialer.ts';
-import { Destinations } from './destinations.ts';
+import { anywhere } from '../../../test/support/destinations.ts';
 import { ProxyListener } from './listener.ts';
 import { ProxyServer } from './proxy-server.ts';
 import { Resolver } from './resolver.ts';
@@ -21,11 +21,7 @@ async function proxyOf(required?: RequiredCredentials): Promise<number> {
   const network = {
     connect: (_: string, port: number) => connect({ host: '::1', port, allowHalfOpen: true }),
   };
-  const dialer = new Dialer(
-    network,
-    new Resolver({ ipv6Only: true }),
-    new Destinations(false, () => new Set()),
-  );
+  const dialer = new Dialer(network, new Resolver({ ipv6Only: true }), anywhere());
   const listener = await ProxyListener.open(proxyPlaceOf('127.0.0.1:0'), required !== undefined);
   const server = new ProxyServer(listener, { required, dialer, udp: NO_UDP });
   onTestFinished(() => server.close());

@@ -4,7 +4,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { proxyPlaceOf } from '../../runtime/settings/proxy-place.ts';
 import { Dialer } from './dialer.ts';
-import { Destinations } from './destinations.ts';
+import { anywhere } from '../../../test/support/destinations.ts';
 import { ProxyListener } from './listener.ts';
 import { ProxyServer } from './proxy-server.ts';
 import { Resolver } from './resolver.ts';
@@ -35,7 +35,7 @@ async function proxyOf(options: { most?: number; open?: (port: number) => Socket
   const dialer = new Dialer(
     { connect: (_, port) => open(port) },
     new Resolver({ ipv6Only: true }),
-    new Destinations(false, () => new Set()),
+    anywhere(),
   );
   const listener = await ProxyListener.open(proxyPlaceOf('127.0.0.1:0'), false);
   const server = new ProxyServer(listener, { required: undefined, dialer, udp: NO_UDP }, options.most);
