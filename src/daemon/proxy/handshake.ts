@@ -15,7 +15,7 @@ import {
 import type { Target } from '../../wire/proxy-target.ts';
 import { failureOf, httpAnswer } from './answers.ts';
 import type { Protocol } from './answers.ts';
-import type { RequiredCredentials } from './credentials.ts';
+import type { CredentialCheck } from './credentials.ts';
 
 /**
  * What a client asks for. `first`: octets for the target, which the client has sent already; of `http` the octets of a request with a URL, and of
@@ -50,14 +50,14 @@ export const CREDENTIALS_NEEDED = httpAnswer(
 
 /** From the first octet of a client to its wish, whatever the pieces in which the octets come. */
 export class Handshake {
-  private readonly required: RequiredCredentials | undefined;
+  private readonly required: CredentialCheck | undefined;
   private state: State = 'first';
   private waiting = new Uint8Array(0);
   private send: Uint8Array[] = [];
   private answer: Uint8Array = NOTHING;
   private isGuess = false;
 
-  constructor(required: RequiredCredentials | undefined) {
+  constructor(required: CredentialCheck | undefined) {
     this.required = required;
   }
 

@@ -9,12 +9,12 @@ import { pipeline } from 'node:stream';
 import { LONGEST_HEAD, placeInUrl } from '../../wire/http-proxy-request.ts';
 import { httpFailure } from './answers.ts';
 import type { Asker } from './asker.ts';
-import type { RequiredCredentials } from './credentials.ts';
+import type { CredentialCheck } from './credentials.ts';
 import type { Dialer } from './dialer.ts';
 
 interface Parts {
   readonly dialer: Pick<Dialer, 'dial'>;
-  readonly required: RequiredCredentials | undefined;
+  readonly required: CredentialCheck | undefined;
   readonly asker: Asker;
 }
 

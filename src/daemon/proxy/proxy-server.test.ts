@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { proxyPlaceOf } from '../../runtime/settings/proxy-place.ts';
+import { RequiredCredentials } from './credentials.ts';
 import { Dialer } from './dialer.ts';
 import { anywhere } from '../../../test/support/destinations.ts';
 import { ProxyListener } from './listener.ts';
@@ -30,15 +31,18 @@ async function targetOf(serve: (socket: Socket) => void): Promise<number> {
 }
 
 /** A proxy whose guest is this host; its port. */
-async function proxyOf(options: { most?: number; open?: (port: number) => Socket } = {}): Promise<number> {
+async function proxyOf(
+  options: { most?: number; open?: (port: number) => Socket; required?: RequiredCredentials } = {},
+): Promise<number> {
+  const { required } = options;
   const open = options.open ?? ((port: number) => connect({ host: '::1', port, allowHalfOpen: true }));
   const dialer = new Dialer(
     { connect: (_, port) => open(port) },
     new Resolver({ ipv6Only: true }),
     anywhere(),
   );
-  const listener = await ProxyListener.open(proxyPlaceOf('127.0.0.1:0'), false);
-  const server = new ProxyServer(listener, { required: undefined, dialer, udp: NO_UDP }, options.most);
+  const listener = await ProxyListener.open(proxyPlaceOf('127.0.0.1:0'), required !== undefined);
+  const server = new ProxyServer(listener, { required, dialer, udp: NO_UDP }, options.most);
   onTestFinished(() => server.close());
   return listener.port!;
 }
@@ -193,6 +197,22 @@ test('a head that is too long is refused before it ends', async () => {
   const client = clientOf(await proxyOf());
   client.write(`CONNECT a:1 HTTP/1.1\r\nA: ${'a'.repeat(1 << 20)}`);
   expect(await all(client)).toMatch(/^HTTP\/1.1 431 /);
+});
+
+test('many wrong passwords: the source is not heard any more, even with the right one', async () => {
+  const proxy = await proxyOf({ required: new RequiredCredentials('anna', 'secret') });
+  /** The status of the answer to a password. RFC 1929 section 2 */
+  const status = async (password: string): Promise<number> => {
+    const client = clientOf(proxy);
+    client.write(
+      Uint8Array.of(5, 1, 2, 1, 4, ...Buffer.from('anna'), password.length, ...Buffer.from(password)),
+    );
+    return (await received(client, 4))[3]!;
+  };
+  expect(await status('secret')).toBe(0);
+  const wrong = await Promise.all(Array.from({ length: 64 }, () => status('wrong')));
+  expect(new Set(wrong)).toEqual(new Set([1]));
+  expect(await status('secret')).toBe(1);
 });
 
 test('when the proxy is full, a further connection of the same user is refused; when one has ended, one is served', async () => {

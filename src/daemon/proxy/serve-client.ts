@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { failureOf, successOf } from './answers.ts';
 import type { Asker } from './asker.ts';
-import type { RequiredCredentials } from './credentials.ts';
+import type { CredentialCheck, RequiredCredentials } from './credentials.ts';
 import type { Dialer } from './dialer.ts';
 import { localEnd } from './ends.ts';
 import { Handshake } from './handshake.ts';
@@ -18,6 +18,8 @@ export interface ProxyParts {
   readonly udp: Pick<UdpRelays, 'associate'>;
 }
 
+/** `required`: the check for this client. */
+type ClientParts = Omit<ProxyParts, 'required'> & { readonly required: CredentialCheck | undefined };
 type LastStep = Exclude<Step, { kind: 'more' }>;
 
 /** A client has asked for its target by then. */
@@ -32,14 +34,15 @@ export async function serveClient(
   parts: ProxyParts,
   onWish: () => void,
 ): Promise<void> {
+  const required = parts.required?.from(source);
   const gone = new AbortController();
   client.on('error', () => {}); // its end follows
   client.on('close', () => gone.abort());
-  const step = await negotiated(client, new Handshake(parts.required));
+  const step = await negotiated(client, new Handshake(required));
   if (step === undefined) return;
   if (step.kind === 'wish') {
     onWish();
-    return await fulfil(client, step.wish, parts, { source, gone: gone.signal });
+    return await fulfil(client, step.wish, { ...parts, required }, { source, gone: gone.signal });
   }
   if (step.isGuess) await new Promise((resolve) => setTimeout(resolve, GUESS_MS));
   await lastAnswer(client, step.answer);
@@ -70,7 +73,7 @@ function negotiated(client: Socket, handshake: Handshake): Promise<LastStep | un
 async function fulfil(
   client: Socket,
   wish: Wish,
-  { dialer, required, udp }: ProxyParts,
+  { dialer, required, udp }: ClientParts,
   asker: Asker,
 ): Promise<void> {
   const { protocol, target, first } = wish;
