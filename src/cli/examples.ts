@@ -23,7 +23,7 @@ export const EXAMPLES: Readonly<Record<string, readonly [args: string, effect: s
     'then "curl --proxy socks5h://127.0.0.1:1080 URL" reaches IPv6 hosts',
   ],
   forward: [
-    '[::]:8080=127.0.0.1:80 --server teredo.example.net',
+    "'[::]:8080=127.0.0.1:80' --server teredo.example.net",
     'all IPv6 hosts can reach the web server of this host at port 8080',
   ],
   run: ['relay --limit peers.trusted=5000', 'runs the role in /etc/teredo/relay.toml, with another limit'],

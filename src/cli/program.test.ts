@@ -40,8 +40,14 @@ describe.each(commands)('teredo %s', (path, command) => {
     copy.action(() => {
       hasRun = true;
     });
-    program.parse([...path.split(' '), ...EXAMPLES[path]![0].split(' ').filter(Boolean)], { from: 'user' });
+    const words = EXAMPLES[path]![0].split(' ').filter(Boolean);
+    program.parse([...path.split(' '), ...words.map((word) => word.replaceAll("'", ''))], { from: 'user' });
     expect(hasRun).toBe(true);
+  });
+
+  test('a shell takes no part of the example for a pattern of file names', () => {
+    const unquoted = EXAMPLES[path]![0].replaceAll(/'[^']*'/g, '');
+    expect(unquoted).not.toMatch(/[[\]*?]/);
   });
 });
 
