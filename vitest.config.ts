@@ -5,7 +5,7 @@ const isAll = process.env['TEREDO_TEST_ALL'] === '1';
 
 const ATTACKS = 'test/attack/**/*.test.ts';
 /** Tests of code without global state. Their files share a process, because starting one takes longer than most of them run. */
-const PURE = ['src/{wire,core,sim,dashboard}/**/*.test.ts', 'test/{model,scenario,wire}/**/*.test.ts'];
+const PURE = ['src/{wire,core,sim,dashboard}/**/*.test.ts', 'test/{bench,model,scenario,wire}/**/*.test.ts'];
 /** Tests that need root and make network namespaces. Without root they are skipped. */
 const KERNEL = ['test/kernel/**/*.test.ts', 'test/interop/**/*.test.ts', ATTACKS];
 /** Those of them that measure the cost of a flood or a change: no other test runs at the same time. In the long form all floods are longer. */

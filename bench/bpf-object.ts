@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT } from './variants.ts';
+import { ROOT } from './root.ts';
 
 /** Compiles `bench/NAME.bpf.c` to an object file that exists until disposed of. */
 export class BpfObject {

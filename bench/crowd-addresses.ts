@@ -11,6 +11,13 @@ export const RELAY_PORT = 3545;
 /** The link from the crowd to the relay: addresses of the relay's end and of the native host. */
 export const NATIVE_GATEWAY = '2001:db8:3::1';
 export const NATIVE = '2001:db8:3::2';
+/** The way of a null relay, which forwards plain IPv6: its addresses on the backbone, and networks behind the crowd's two interfaces. */
+export const PLAIN = {
+  relay: '2001:db8:4::1',
+  crowd: '2001:db8:4::2',
+  toNative: '2001:db8:6::',
+  toClients: '2001:db8:7::',
+} as const;
 
 /** Each client has its own IPv4 address. */
 export function mappedAddress(client: number): number {

@@ -3,11 +3,18 @@ import { RawIpv6Socket } from '../src/linux/raw-ipv6.ts';
 import { SendQueue } from '../src/linux/send-queue.ts';
 import { AF_INET, SOCK_RAW, openSocket } from '../src/linux/socket.ts';
 import { NEXT_HEADER, parseIpv6, transportChecksum, writeUint16, writeUint32 } from '../src/wire/index.ts';
-import { CLIENT_PORT, NATIVE, RELAY, RELAY_PORT, mappedAddress, teredoAddress } from './crowd-addresses.ts';
+import type { Ipv6 } from '../src/wire/index.ts';
+import {
+  CLIENT_PORT,
+  NATIVE,
+  PLAIN,
+  RELAY,
+  RELAY_PORT,
+  mappedAddress,
+  teredoAddress,
+} from './crowd-addresses.ts';
 import { makeUdpPacket } from './packets.ts';
 
-/** Small, so that none are sent in runs: packets to one client could be, those to a thousand clients could not. */
-const SIZE = 128;
 export const BURST = 32;
 /** IPPROTO_RAW: the packet contains its own IPv4 header. */
 const RAW = 255;
@@ -21,25 +28,34 @@ export interface PacketSender {
   flush(): void;
 }
 
-/** Sends from the native host to clients. */
-export function openDown(): PacketSender {
-  const packet = makeUdpPacket(parseIpv6(NATIVE)!, teredoAddress(0), SIZE);
-  finish(packet);
+/** What packets do: `down` from the native host to clients, `up` back, both by a relay; the other two the same as plain IPv6. */
+export type Way = 'up' | 'down' | 'plain-up' | 'plain-down';
+
+/** `size`: of the IPv6 packet. */
+export function openSender(way: Way, size: number): PacketSender {
+  if (way === 'up') return openUp(size);
+  if (way === 'down') return openRaw(makePacket(parseIpv6(NATIVE)!, teredoAddress(0), size), size);
+  const [from, to] = way === 'plain-up' ? [PLAIN.crowd, PLAIN.toNative] : [NATIVE, PLAIN.toClients];
+  const sender = openRaw(makeUdpPacket(parseIpv6(from)!, parseIpv6(`${to}1`)!, size), size);
+  return { ...sender, add: () => sender.add(undefined) };
+}
+
+/** Sends from the native host; to a client, unless that is undefined. */
+function openRaw(packet: Uint8Array, size: number): { add(client: number | undefined): void; flush(): void } {
   const socket = new RawIpv6Socket();
   return {
     add: (client) => {
-      setClient(packet, 0, DESTINATION_END, client);
-      socket.send(packet, 0, SIZE);
+      if (client !== undefined) setClient(packet, 0, DESTINATION_END, client);
+      socket.send(packet, 0, size);
     },
     flush: () => {},
   };
 }
 
 /** Sends from clients to the native host through the relay. */
-export function openUp(): PacketSender {
-  const inner = makeUdpPacket(teredoAddress(0), parseIpv6(NATIVE)!, SIZE);
-  finish(inner);
-  const packet = new Uint8Array(OUTSIDE + SIZE);
+function openUp(size: number): PacketSender {
+  const inner = makePacket(teredoAddress(0), parseIpv6(NATIVE)!, size);
+  const packet = new Uint8Array(OUTSIDE + size);
   packet.set(inner, OUTSIDE);
   // The kernel fills in length and checksum of the IPv4 header. It would also fill in an identification of 0, which takes longer the more
   // clients there are. UDP has no checksum.
@@ -47,7 +63,7 @@ export function openUp(): PacketSender {
   writeUint32(packet, 16, RELAY);
   writeUint16(packet, 20, CLIENT_PORT);
   writeUint16(packet, 22, RELAY_PORT);
-  writeUint16(packet, 24, 8 + SIZE);
+  writeUint16(packet, 24, 8 + size);
   const counters = { sentDatagrams: 0, sentBytes: 0, sendFailures: {} };
   const queue = new SendQueue(openSocket(AF_INET, SOCK_RAW, RAW), BURST, counters);
   return {
@@ -55,16 +71,24 @@ export function openUp(): PacketSender {
       writeUint32(packet, 12, mappedAddress(client));
       setClient(packet, OUTSIDE, SOURCE_END, client);
       queue.add(packet, 0, packet.length, RELAY, RELAY_PORT);
+      // One by one, as openRaw sends. A raw socket cannot send runs, which the queue would make of large packets.
+      queue.flush();
     },
-    flush: () => queue.flush(),
+    flush: () => {},
   };
+}
+
+function makePacket(source: Ipv6, destination: Ipv6, size: number): Uint8Array {
+  const packet = makeUdpPacket(source, destination, size);
+  finish(packet);
+  return packet;
 }
 
 /** Gives the packet a checksum that is right for all clients. */
 function finish(packet: Uint8Array): void {
   writeUint32(packet, PAYLOAD, mappedAddress(0));
   writeUint16(packet, 46, 0);
-  writeUint16(packet, 46, transportChecksum(packet, 0, NEXT_HEADER.UDP, 40, SIZE));
+  writeUint16(packet, 46, transportChecksum(packet, 0, NEXT_HEADER.UDP, 40, packet.length));
 }
 
 /**

@@ -6,18 +6,25 @@
  *           `--------------------- one namespace -----------------------'
  *
  * The relay learns of clients in the usual way: the native host sends to them, the relay sends each a bubble through its server, and a
- * program in the kernel (crowd.bpf.c) answers. Links carry no super-packets: packets to one client could cross virtual links in
- * super-packets, packets to a thousand could not.
+ * program in the kernel (crowd.bpf.c) answers. A null relay only forwards plain IPv6 between the two interfaces.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Internet } from '../src/lab/index.ts';
-import type { Namespace, Running } from '../src/lab/index.ts';
+import type { Running } from '../src/lab/index.ts';
+import { Answers } from './answers.ts';
 import { BpfObject } from './bpf-object.ts';
-import { CLIENTS_NETWORK, CROWD_ADDRESS, NATIVE, NATIVE_GATEWAY } from './crowd-addresses.ts';
-import type { Crossing } from './crowd-process.ts';
-import { startRelay } from './variants.ts';
-import type { TeredoVariant } from './variants.ts';
-import { cutOnWires } from './world.ts';
+import { CLIENTS_NETWORK, CROWD_ADDRESS, NATIVE, NATIVE_GATEWAY, PLAIN } from './crowd-addresses.ts';
+import type { Crossing, Task } from './crowd-process.ts';
+import type { Way } from './crowd-packets.ts';
+import type { Direction } from './iperf.ts';
+import { setLinks } from './links.ts';
+import { readDrops } from './machine/drops.ts';
+import type { Drops } from './machine/drops.ts';
+import type { TeredoVariant } from './seats.ts';
+import { programDrops, startRelay } from './variants.ts';
 
 const PROCESS = fileURLToPath(new URL('./crowd-process.js', import.meta.url));
 /** For a million clients. */
@@ -28,61 +35,106 @@ const NO_LIMIT = ['by-source', 'by-server'].flatMap((name) =>
   ['per-second', 'burst', 'ceiling'].map((what) => `${name}.shared.${what}=1000000000`),
 );
 
-export class Crowd {
-  readonly relay: Running;
-  private readonly net: Internet;
-  private readonly host: Namespace;
-  private readonly object: BpfObject;
+export interface LoadOptions {
+  readonly seconds: number;
+  /** The traffic is spread over this many clients. */
+  readonly clients?: number;
+  readonly generators?: number;
+  /** Of the IPv6 packets. */
+  readonly size?: number;
+  /** As many as possible by default. */
+  readonly perSecond?: number;
+}
 
-  private constructor(net: Internet, host: Namespace, object: BpfObject, relay: Running) {
+export class Crowd {
+  readonly net: Internet;
+  /** Undefined: a null relay. */
+  private readonly program: Running | undefined;
+  private readonly crowd: Answers;
+  private readonly folder: string;
+  /** Whether the relay is this program, and says what it dropped. */
+  private isOurs = false;
+
+  private constructor(net: Internet, crowd: Running, folder: string, program: Running | undefined) {
     this.net = net;
-    this.host = host;
-    this.object = object;
-    this.relay = relay;
+    this.crowd = new Answers(crowd, 'SIGUSR2', 'done');
+    this.folder = folder;
+    this.program = program;
   }
 
   /** With a relay that knows no client yet. */
-  static open(variant: TeredoVariant, nodeOptions: readonly string[] = []): Promise<Crowd> {
-    return Crowd.openWith((net) => startRelay(net, variant, NO_LIMIT, nodeOptions));
+  static async open(variant: TeredoVariant | 'null', nodeOptions: readonly string[] = []): Promise<Crowd> {
+    const crowd = await Crowd.openWith((net) =>
+      variant === 'null' ? routePlainly(net) : startRelay(net, variant, NO_LIMIT, nodeOptions),
+    );
+    crowd.isOurs = variant === 'user' || variant === 'kernel';
+    return crowd;
   }
 
   /** With a relay that the caller starts. */
-  static async openWith(start: (net: Internet) => Promise<Running>): Promise<Crowd> {
+  static async openWith(start: (net: Internet) => Promise<Running> | undefined): Promise<Crowd> {
     const net = new Internet();
-    const object = new BpfObject('crowd');
+    const folder = mkdtempSync(join(tmpdir(), 'bench-'));
     try {
+      using object = new BpfObject('crowd');
       const host = net.lab.host('crowd');
       net.attach(host, 'wan', CROWD_ADDRESS);
       net.lab.wire(net.relay, 'v6c', [`${NATIVE_GATEWAY}/64`], host, 'v6', [`${NATIVE}/64`]);
       host.ip('-6', 'route', 'add', 'default', 'via', NATIVE_GATEWAY);
       net.relay.ip('route', 'add', CLIENTS_NETWORK, 'via', CROWD_ADDRESS);
-      cutOnWires(net);
-      return new Crowd(net, host, object, await start(net));
+      setLinks(net.lab.hosts, 'nic');
+      const program = await start(net);
+      const crowd = host.spawn(process.execPath, [PROCESS, object.path, taskFile(folder)]);
+      await crowd.waitFor(/ready/);
+      return new Crowd(net, crowd, folder, program);
     } catch (error) {
-      object[Symbol.dispose]();
+      rmSync(folder, { recursive: true, force: true });
       await net[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  /** The native host sends to clients that the relay does not know. `arrived`: packets that reached their client. */
-  meet(from: number, to: number, seconds = LONG_SECONDS): Promise<Crossing> {
-    return this.run('meet', from, to, seconds);
+  drops(): Drops {
+    const { lab, relay } = this.net;
+    return { ...readDrops(lab.hosts), ...(this.isOurs ? { program: programDrops([relay]) } : {}) };
   }
 
-  /** The traffic is spread over this many clients. */
-  load(direction: 'up' | 'down', clients: number, seconds: number): Promise<Crossing> {
-    return this.run(direction, clients, seconds);
+  get relay(): Running {
+    return this.program!;
+  }
+
+  /** The native host sends to clients that the relay does not know. `arrived`: packets that reached their client. */
+  meet(from: number, to: number, seconds = LONG_SECONDS, generators = 1): Promise<Crossing> {
+    return this.perform({ kind: 'meet', from, to, seconds, generators });
+  }
+
+  load(direction: Direction, options: LoadOptions): Promise<Crossing> {
+    const way: Way = this.program === undefined ? `plain-${direction}` : direction;
+    const normal = { clients: 1, generators: 1, size: 128, perSecond: 0 };
+    return this.perform({ kind: 'load', way, ...normal, ...options });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.object[Symbol.dispose]();
+    rmSync(this.folder, { recursive: true, force: true });
     await this.net[Symbol.asyncDispose]();
   }
 
-  private async run(...task: (string | number)[]): Promise<Crossing> {
-    const running = this.host.spawn(process.execPath, [PROCESS, this.object.path, ...task.map(String)]);
-    if ((await running.exited) !== 0) throw new Error(running.output);
-    return JSON.parse(running.stdout) as Crossing;
+  private async perform(task: Task): Promise<Crossing> {
+    writeFileSync(taskFile(this.folder), JSON.stringify(task));
+    return JSON.parse(await this.crowd.ask(task.seconds * 1_000 + 20_000)) as Crossing;
   }
+}
+
+function taskFile(folder: string): string {
+  return join(folder, 'task');
+}
+
+function routePlainly({ relay, lab }: Internet): undefined {
+  const crowd = lab.hosts.find(({ name }) => name.endsWith('-crowd'))!;
+  relay.ip('address', 'add', `${PLAIN.relay}/64`, 'dev', 'wan', 'nodad');
+  crowd.ip('address', 'add', `${PLAIN.crowd}/64`, 'dev', 'wan', 'nodad');
+  crowd.ip('-6', 'route', 'add', `${PLAIN.toNative}/64`, 'via', PLAIN.relay, 'dev', 'wan');
+  relay.ip('-6', 'route', 'add', `${PLAIN.toNative}/64`, 'via', NATIVE, 'dev', 'v6c');
+  relay.ip('-6', 'route', 'add', `${PLAIN.toClients}/64`, 'via', PLAIN.crowd, 'dev', 'wan');
+  return undefined;
 }

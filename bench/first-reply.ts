@@ -1,55 +1,95 @@
 /** The time to the first answer between a client and a native host that have not communicated before. */
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, ping } from '../src/lab/index.ts';
-import type { Namespace } from '../src/lab/index.ts';
+import type { Namespace, Running, Site } from '../src/lab/index.ts';
+import { setLinks } from './links.ts';
+import { firstReply } from './result/names.ts';
+import { alternate } from './row.ts';
+import type { Row } from './row.ts';
+import { TEREDO_VARIANTS } from './seats.ts';
+import type { TeredoVariant } from './seats.ts';
+import { Together } from './together.ts';
 import { startClient, startRelay, startServer } from './variants.ts';
-import type { TeredoVariant } from './variants.ts';
-import { cutOnWires } from './world.ts';
-
-export interface FirstReply {
-  /** Milliseconds. */
-  readonly fromClient: number;
-  readonly fromNative: number;
-}
 
 const SPACING_MS = 200;
 
-/**
- * The median of several runs. For each, the relay has just been started and has served another client since, so that its program is warm.
- * The native host takes a new address, and the client's NAT has forgotten the relay.
- */
-export async function measureFirstReply(variant: TeredoVariant, times: number): Promise<FirstReply> {
-  await using net = new Internet();
-  const { client, nat } = net.site('a', 'port-restricted');
-  const { client: other } = net.site('b', 'port-restricted');
-  cutOnWires(net);
-  await startServer(net, variant);
-  let relay = await startRelay(net, variant);
-  for (const host of [client, other]) {
-    await startClient(host, variant);
-    await mustReach(host, NATIVE_ADDRESS);
-  }
-  const [, own] = /inet6 (2001:0?:[^/]+)/.exec(client.ip('-6', 'address', 'show', 'scope', 'global'))!;
+export const firstReplies: Row = async (order) => {
+  await using all = new Together();
+  const labs = new Map<TeredoVariant, FirstContacts>();
+  for (const variant of TEREDO_VARIANTS) labs.set(variant, all.use(await FirstContacts.open(variant)));
+  await alternate(order, TEREDO_VARIANTS, async (variant) => {
+    const lab = labs.get(variant)!;
+    for (const from of ['fromClient', 'fromNative'] as const) {
+      const { value } = await order.watch.during(() => lab.measure(from));
+      order.results.add(firstReply(from), variant, value);
+    }
+  });
+};
 
-  let last = 0x100;
-  const addAddress = (): string => {
-    const address = `2001:db8:2::${(last++).toString(16)}`;
-    net.native.ip('address', 'add', `${address}/64`, 'dev', 'v6');
-    return address;
-  };
-  /** Starts a new relay; returns a new address of the native host. */
-  const begin = async (): Promise<string> => {
-    await relay.stop();
-    forget(nat);
-    relay = await startRelay(net, variant);
-    await mustReach(other, addAddress()); // a new address: miredo's client does not notice that its relay has forgotten it
-    return addAddress();
-  };
-  const [fromClient, fromNative]: [number[], number[]] = [[], []];
-  for (let i = 0; i < times; i++) {
-    fromClient.push(await firstReply(client, await begin()));
-    fromNative.push(await firstReply(net.native, own!, '-I', await begin()));
+/**
+ * Each time the relay has just been started and has served another client since, so that its program is warm. The native host takes a new
+ * address, and the client's NAT has forgotten the relay.
+ */
+class FirstContacts {
+  private readonly net: Internet;
+  private readonly variant: TeredoVariant;
+  private readonly site: Site;
+  private readonly other: Namespace;
+  private relay: Running | undefined;
+  private last = 0x100;
+
+  private constructor(net: Internet, variant: TeredoVariant) {
+    this.net = net;
+    this.variant = variant;
+    this.site = net.site('a', 'port-restricted');
+    this.other = net.site('b', 'port-restricted').client;
   }
-  return { fromClient: median(fromClient), fromNative: median(fromNative) };
+
+  static async open(variant: TeredoVariant): Promise<FirstContacts> {
+    const net = new Internet();
+    try {
+      const lab = new FirstContacts(net, variant);
+      setLinks(net.lab.hosts, 'nic');
+      await startServer(net, variant);
+      lab.relay = await startRelay(net, variant);
+      for (const host of [lab.site.client, lab.other]) {
+        await startClient(host, variant);
+        await mustReach(host, NATIVE_ADDRESS);
+      }
+      return lab;
+    } catch (error) {
+      await net[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Milliseconds. */
+  async measure(from: 'fromClient' | 'fromNative'): Promise<number> {
+    const { client } = this.site;
+    const native = await this.begin();
+    if (from === 'fromClient') return await firstReplyTo(client, native);
+    const [, own] = /inet6 (2001:0?:[^/]+)/.exec(client.ip('-6', 'address', 'show', 'scope', 'global'))!;
+    return await firstReplyTo(this.net.native, own!, '-I', native);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.net[Symbol.asyncDispose]();
+  }
+
+  /** Starts a new relay; returns a new address of the native host. */
+  private async begin(): Promise<string> {
+    await this.relay!.stop();
+    forget(this.site.nat);
+    this.relay = await startRelay(this.net, this.variant);
+    // A new address: miredo's client does not notice that its relay has forgotten it.
+    await mustReach(this.other, this.addAddress());
+    return this.addAddress();
+  }
+
+  private addAddress(): string {
+    const address = `2001:db8:2::${(this.last++).toString(16)}`;
+    this.net.native.ip('address', 'add', `${address}/64`, 'dev', 'v6');
+    return address;
+  }
 }
 
 async function mustReach(from: Namespace, to: string): Promise<void> {
@@ -62,7 +102,7 @@ function forget(nat: Namespace): void {
 }
 
 /** The time from the first ping to the first answer, to whichever ping. */
-async function firstReply(from: Namespace, to: string, ...options: string[]): Promise<number> {
+async function firstReplyTo(from: Namespace, to: string, ...options: string[]): Promise<number> {
   const every = String(SPACING_MS / 1_000);
   const running = from.spawn('ping', ['-n', '-i', every, '-w', '20', ...options, to]);
   try {
@@ -71,8 +111,4 @@ async function firstReply(from: Namespace, to: string, ...options: string[]): Pr
   } finally {
     await running.stop();
   }
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

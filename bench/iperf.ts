@@ -1,56 +1,84 @@
-import { busySeconds } from './processor-time.ts';
-import type { World } from './world.ts';
+/** Traffic of iperf3 from the client to the native host, or back, with several processes at once. */
+import type { Namespace, Running } from '../src/lab/index.ts';
 
 export type Direction = 'up' | 'down';
 
-export interface TcpResult {
-  readonly megabits: number;
-  /** Microseconds of all processors for each segment that arrived. */
-  readonly microseconds: number;
-}
-
-interface Report {
+interface IperfReport {
+  readonly error?: string;
   readonly end: {
     readonly sum_received?: { readonly bits_per_second: number; readonly bytes: number };
     readonly sum?: { readonly packets: number; readonly lost_packets: number; readonly seconds: number };
   };
 }
 
-const SEGMENT = 1_220;
-
-/** TCP from the client to the native host, or back. */
-export async function measureTcp(
-  world: World,
-  direction: Direction,
-  streams: number,
-  seconds: number,
-): Promise<TcpResult> {
-  const before = busySeconds();
-  const args = ['-O', '1', '-P', String(streams), ...(direction === 'down' ? ['--reverse'] : [])];
-  const { end } = await iperf(world, seconds, args);
-  const { bits_per_second: bits, bytes } = end.sum_received!;
-  return {
-    megabits: bits / 1e6,
-    microseconds: ((busySeconds() - before) * 1e6) / (bytes / SEGMENT),
-  };
+export interface TcpTraffic {
+  readonly megabits: number;
+  readonly octets: number;
 }
 
-/** Datagrams of `size` octets that arrive per second, when the client sends as many as it can. */
-export async function measureUdp(world: World, size: number, seconds: number): Promise<number> {
-  const { end } = await iperf(world, seconds, ['-u', '-b', '0', '-l', String(size)]);
-  const { packets, lost_packets: lost, seconds: took } = end.sum!;
-  return (packets - lost) / took;
+export interface UdpTraffic {
+  readonly perSecond: number;
+  readonly arrived: number;
 }
 
-async function iperf(world: World, seconds: number, args: readonly string[]): Promise<Report> {
-  const listening = world.native.spawn('iperf3', ['-s', '-1', '--forceflush']);
-  try {
-    await listening.waitFor(/Server listening/);
-    const all = ['-c', world.target, '-t', String(seconds), '-J', ...args];
-    const running = world.client.spawn('iperf3', all);
-    if ((await running.exited) !== 0) throw new Error(`iperf3 failed: ${running.output}`);
-    return JSON.parse(running.stdout) as Report;
-  } finally {
-    await listening.stop();
+/** Where the traffic goes. */
+interface Way {
+  readonly client: Namespace;
+  readonly native: Namespace;
+  /** The native host's address. */
+  readonly target: string;
+}
+
+const FIRST_PORT = 5_201;
+
+export class Iperf {
+  private readonly way: Way;
+  private readonly servers: Running[] = [];
+
+  constructor(way: Way) {
+    this.way = way;
   }
+
+  /** Starts as many receivers as there will be generators. */
+  async prepare(generators: number): Promise<void> {
+    while (this.servers.length < generators) {
+      const port = String(FIRST_PORT + this.servers.length);
+      const server = this.way.native.spawn('iperf3', ['-s', '-p', port, '--forceflush']);
+      this.servers.push(server);
+      await server.waitFor(/Server listening/);
+    }
+  }
+
+  async tcp(direction: Direction, generators: number, seconds: number): Promise<TcpTraffic> {
+    const reports = await this.run(generators, seconds, direction === 'down' ? ['--reverse'] : []);
+    const ends = reports.map(({ end }) => end.sum_received!);
+    return {
+      megabits: sum(ends.map(({ bits_per_second: bits }) => bits)) / 1e6,
+      octets: sum(ends.map(({ bytes }) => bytes)),
+    };
+  }
+
+  /** Datagrams of `size` octets, as many as the client can send. */
+  async udp(size: number, generators: number, seconds: number): Promise<UdpTraffic> {
+    const reports = await this.run(generators, seconds, ['-u', '-b', '0', '-l', String(size)]);
+    const arrived = reports.map(({ end }) => end.sum!.packets - end.sum!.lost_packets);
+    return {
+      arrived: sum(arrived),
+      perSecond: sum(arrived.map((count, i) => count / reports[i]!.end.sum!.seconds)),
+    };
+  }
+
+  private async run(generators: number, seconds: number, args: readonly string[]): Promise<IperfReport[]> {
+    const all = this.servers.slice(0, generators).map(async (_, i) => {
+      const where = ['-c', this.way.target, '-p', String(FIRST_PORT + i)];
+      const running = this.way.client.spawn('iperf3', [...where, '-t', String(seconds), '-J', ...args]);
+      if ((await running.exited) !== 0) throw new Error(`iperf3 failed: ${running.output}`);
+      return JSON.parse(running.stdout) as IperfReport;
+    });
+    return await Promise.all(all);
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,56 +1,98 @@
 /**
- * `npm run bench`: compares plain IPv4, miredo at both ends, and this program on the user path and on the kernel path, in turn, in the same
- * lab. The ratios are the result. Options: `--rounds N --seconds N --only PART,PART --links veth,wire --quick --json FILE --svg FILE`; the
- * parts are those of parts.ts.
+ * `npm run bench`: compares plain IPv4, miredo at both ends, and this program on the user path and on the kernel path, in turn, in labs of
+ * network namespaces. Options: see USAGE.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { PARTS } from './parts.ts';
-import type { Add, PartName } from './parts.ts';
-import { Results } from './results.ts';
-import { drawTcp } from './svg.ts';
-import { LINKS } from './world.ts';
-import type { LinkKind } from './world.ts';
+import { readFacts } from './machine/facts.ts';
+import { Disturbed, Watch } from './machine/watch.ts';
+import { readReport, writePage } from './result/page.ts';
+import { Results } from './result/results.ts';
+import { asText } from './result/tables.ts';
+import { ROWS } from './rows.ts';
+import type { RowName } from './rows.ts';
+import { LINKS } from './seats.ts';
+import type { LinkKind } from './seats.ts';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '4' },
-    only: { type: 'string' },
-    links: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    svg: { type: 'string' },
-  },
-});
-const rounds = values.quick ? 1 : Number(values.rounds);
-const seconds = values.quick ? 1 : Number(values.seconds);
-const names = (values.only?.split(',') ?? Object.keys(PARTS)) as PartName[];
+const USAGE = `bench: --only ROW,ROW of ${Object.keys(ROWS).join(', ')}
+  --links KIND,KIND of ${LINKS.join(', ')} (for tcp; the other rows are measured on nic)
+  --alternations N (7 at least, unless --quick)  --seconds N  --quick
+  --beside-other-work (does not stop; its figures are not worth quoting)
+  --json FILE  --page (docs/performance.* and README.md)  --redraw (the same of docs/performance.json)
+`;
+const LEAST_ALTERNATIONS = 7;
+
+const values = options();
+if (values.redraw) {
+  writePage(readReport());
+  process.exit(0);
+}
+const names = (values.only?.split(',') ?? Object.keys(ROWS)) as RowName[];
 const links = (values.links?.split(',') ?? LINKS) as readonly LinkKind[];
-const isKnown = names.every((name) => name in PARTS) && links.every((kind) => LINKS.includes(kind));
-if (!isKnown || !(rounds >= 1) || !(seconds >= 1)) {
-  const parts = Object.keys(PARTS).join(', ');
-  process.stderr.write(
-    `bench: --only takes ${parts}; --links takes ${LINKS.join(', ')}; rounds and seconds are from 1\n`,
-  );
+const alternations = Number(values.alternations ?? (values.quick ? 2 : LEAST_ALTERNATIONS));
+const seconds = Number(values.seconds ?? (values.quick ? 1 : 2));
+const isKnown = names.every((name) => name in ROWS) && links.every((kind) => LINKS.includes(kind));
+const isEnough = alternations >= (values.quick ? 1 : LEAST_ALTERNATIONS) && seconds >= 1;
+// The page is of one build and one quiet run.
+const isWhole = names.length === Object.keys(ROWS).length && links.length === LINKS.length;
+if (!isKnown || !isEnough || (values.page && !isWhole)) refuse();
+
+const begun = performance.now();
+let row: string;
+const say = (text: string): void => {
+  const minutes = ((performance.now() - begun) / 60_000).toFixed(1);
+  process.stderr.write(`${minutes} min, ${row}: ${text}\n`);
+};
+const watch = new Watch(values['beside-other-work'], say);
+const results = Results.of(readFacts(), { alternations, seconds, quick: values.quick });
+const status = await measure();
+results.report.otherWork = watch.most;
+process.stdout.write(asText(results));
+if (values.json !== undefined) write(values.json, results.json());
+if (values.page && status === 0) writePage(results);
+process.exit(status);
+
+/** Returns the exit status. What was measured before other work stopped the bench is printed, too. */
+async function measure(): Promise<number> {
+  for (row of names) {
+    try {
+      await ROWS[row as RowName]({ alternations, seconds, links, quick: values.quick, say, watch, results });
+    } catch (error) {
+      if (!(error instanceof Disturbed)) throw error;
+      process.stderr.write(`bench: stopped in ${row}: ${error.message}; end it, and start again\n`);
+      return 1;
+    }
+  }
+  return 0;
+}
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        alternations: { type: 'string' },
+        seconds: { type: 'string' },
+        only: { type: 'string' },
+        links: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        'beside-other-work': { type: 'boolean', default: false },
+        json: { type: 'string' },
+        page: { type: 'boolean', default: false },
+        redraw: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch {
+    return refuse();
+  }
+}
+
+function refuse(): never {
+  process.stderr.write(USAGE);
   process.exit(2);
 }
 
-const results = new Results();
-for (let round = 1; round <= rounds; round++) {
-  for (const name of names) {
-    const say = (text: string): void => void process.stderr.write(`round ${round}, ${name}: ${text}\n`);
-    const add: Add = (figure, variant, value) => results.add(figure, variant, value);
-    await PARTS[name]({ seconds, links, quick: values.quick, say, add });
-  }
-}
-process.stdout.write(results.table());
-write(values.json, results.json());
-write(values.svg, drawTcp(results));
-
-function write(file: string | undefined, text: string): void {
-  if (file === undefined) return;
+function write(file: string, text: string): void {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
 }

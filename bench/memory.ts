@@ -5,9 +5,11 @@ import type { Running } from '../src/lab/index.ts';
 import { descriptorTexts } from '../test/support/descriptor-texts.ts';
 import { Crowd } from './crowd.ts';
 import { family } from './variants.ts';
-import type { TeredoVariant } from './variants.ts';
+import type { Row } from './row.ts';
+import { TEREDO_VARIANTS } from './seats.ts';
+import type { TeredoVariant } from './seats.ts';
 
-export interface Memory {
+interface Memory {
   /** Bytes: resident memory of the process. */
   readonly process: number;
   /** The same after a garbage collection; unchanged if the process has no garbage collector. */
@@ -17,6 +19,30 @@ export interface Memory {
 }
 
 const AT_ONCE = 100_000;
+
+/** Differences between a number of clients and a small one, for each client. Measured once: it does not change from time to time. */
+export const memory: Row = async ({ quick, results, say }) => {
+  const [few, ...numbers] = quick ? [5_000, 20_000] : [20_000, 100_000, 1_000_000];
+  for (const variant of TEREDO_VARIANTS) {
+    say(variant);
+    const [before, ...found] = await measureMemory(variant, [few!, ...numbers]);
+    found.forEach((now, i) => {
+      const bytes = (of: (memory: Memory) => number): number =>
+        (of(now) - of(before!)) / (numbers[i]! - few!);
+      const figure = (what: string): string => `relay, bytes a peer of ${numbers[i]}, ${what}`;
+      results.add(
+        figure('process before garbage is collected'),
+        variant,
+        bytes(({ process }) => process),
+      );
+      results.add(
+        figure('process and kernel'),
+        variant,
+        bytes(({ collected, kernel }) => collected + kernel),
+      );
+    });
+  }
+};
 /** The relay collects its garbage at a signal, and prints when that is done. */
 const COLLECT = ['--expose-gc', '--import', `data:text/javascript,${collector()}`];
 
@@ -24,10 +50,7 @@ const COLLECT = ['--expose-gc', '--import', `data:text/javascript,${collector()}
  * Measures at each of these numbers of clients. The first should be small: the program is then warm, and its fixed memory allocated. A
  * difference divided by the number of clients is the memory of one.
  */
-export async function measureMemory(
-  variant: TeredoVariant,
-  clients: readonly number[],
-): Promise<readonly Memory[]> {
+async function measureMemory(variant: TeredoVariant, clients: readonly number[]): Promise<readonly Memory[]> {
   await using crowd = await Crowd.open(variant, COLLECT);
   const { relay } = crowd;
   const found: Memory[] = [];

@@ -1,41 +1,63 @@
-/** How many new clients a relay can reach per second. */
+/**
+ * How many new clients a relay can reach per second. A native host sends one packet to each of many clients, as many at once as the queues
+ * hold. The packets that reach their client are counted; each takes a bubble to the client's server, the answer, and the delivery of the
+ * queued packet. The limits of this program for one native host and for one server are raised in {@link Crowd}; miredo has none.
+ */
 import { Crowd } from './crowd.ts';
+import { findGenerators } from './generators.ts';
+import { NEW_PEERS_COST, NEW_PEERS_LIMITED, NEW_PEERS_PROCESS, NEW_PEERS_RATE } from './result/names.ts';
+import { alternate } from './row.ts';
+import type { Order, Row } from './row.ts';
+import { TEREDO_VARIANTS } from './seats.ts';
+import type { TeredoVariant } from './seats.ts';
 import { cpuSeconds, startRelay } from './variants.ts';
-import type { TeredoVariant } from './variants.ts';
-
-export interface NewPeers {
-  readonly perSecond: number;
-  /** Microseconds of the relay's process for each client. */
-  readonly cpuMicroseconds: number;
-}
 
 /** The tables of miredo and of this program hold a little more than a million. */
 const MOST = 1_000_000;
+const MOST_GENERATORS = 3;
+const LIMITED_SECONDS = 10;
 
-/**
- * A native host sends one packet to each of many clients, as many at once as the queues hold. Counts the packets that reach their client;
- * each takes a bubble to the client's server, the answer, and the delivery of the queued packet. The limits of this program for one native
- * host and for one server are raised in {@link Crowd}; miredo has none.
- * `before`: the number of clients served first, so that the program is warm.
- */
-export async function measureNewPeers(
-  variant: TeredoVariant,
-  seconds: number,
-  before: number,
-): Promise<NewPeers> {
-  await using crowd = await Crowd.open(variant);
-  await crowd.meet(0, before);
-  const cpu = cpuSeconds(crowd.relay);
-  const { arrived, seconds: took } = await crowd.meet(before, MOST, seconds);
-  return {
-    perSecond: arrived / took,
-    cpuMicroseconds: ((cpuSeconds(crowd.relay) - cpu) * 1e6) / arrived,
-  };
+export const newPeers: Row = async (order) => {
+  const { results, watch, quick } = order;
+  const counts = new Map<TeredoVariant, number>();
+  for (const variant of TEREDO_VARIANTS) {
+    await using crowd = await warmed(variant, order);
+    let next = MOST / 2;
+    const { count, isBound } = await findGenerators(MOST_GENERATORS, async (generators) => {
+      const { value } = await watch.during(() => crowd.meet(next, MOST, 1, generators));
+      next += value.sent;
+      return value.arrived / value.seconds;
+    });
+    counts.set(variant, count);
+    results.noteGenerators(NEW_PEERS_RATE, variant, count, isBound);
+  }
+  await alternate(order, TEREDO_VARIANTS, async (variant) => {
+    await using crowd = await warmed(variant, order);
+    let [next, cpu] = [MOST / 4, 0];
+    const { value, busy } = await watch.during(async () => {
+      cpu = cpuSeconds(crowd.relay);
+      const crossing = await crowd.meet(next, MOST, order.seconds, counts.get(variant)!);
+      cpu = cpuSeconds(crowd.relay) - cpu;
+      next += crossing.sent;
+      return crossing;
+    });
+    results.add(NEW_PEERS_RATE, variant, value.arrived / value.seconds);
+    results.add(NEW_PEERS_COST, variant, (busy * 1e6) / value.arrived);
+    results.add(NEW_PEERS_PROCESS, variant, (cpu * 1e6) / value.arrived);
+  });
+  if (!quick) await measureWithDefaultLimits(order);
+};
+
+/** A relay that has served some clients before, so that its program is warm. */
+async function warmed(variant: TeredoVariant, { quick }: Order): Promise<Crowd> {
+  const crowd = await Crowd.open(variant);
+  await crowd.meet(0, quick ? 2_000 : 20_000);
+  return crowd;
 }
 
-/** The same with the default limits: all packets are of one native host, and all clients have one server. Clients reached per second. */
-export async function measureWithDefaultLimits(seconds: number): Promise<number> {
+/** The same with the default limits: all packets are of one native host, and all clients have one server. */
+async function measureWithDefaultLimits({ results }: Order): Promise<void> {
   await using crowd = await Crowd.openWith((net) => startRelay(net, 'kernel'));
-  const { arrived, seconds: took } = await crowd.meet(0, MOST, seconds);
-  return arrived / took;
+  const { arrived, seconds } = await crowd.meet(0, MOST, LIMITED_SECONDS);
+  results.add(NEW_PEERS_LIMITED, 'kernel', arrived / seconds);
 }

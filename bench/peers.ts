@@ -1,38 +1,64 @@
-/** Whether a relay that knows many clients carries packets as fast as one that knows one client. */
+/**
+ * What a packet costs a relay that knows many clients, and one that knows one. On the kernel path. The traffic is spread over all clients:
+ * consecutive packets belong to different clients.
+ */
 import { fileURLToPath } from 'node:url';
+import { Answers } from './answers.ts';
 import { Crowd } from './crowd.ts';
-
-export interface Rates {
-  /** Packets per second that arrived on the other side. */
-  readonly up: number;
-  readonly down: number;
-  /** The number of clients that the kernel carried. */
-  readonly known: number;
-  /** Whether all of them still counted as heard when the last packet was sent to them. */
-  readonly inTime: boolean;
-}
+import { peersCost } from './result/names.ts';
+import { alternate } from './row.ts';
+import type { Row } from './row.ts';
+import { Together } from './together.ts';
 
 const RELAY = fileURLToPath(new URL('./stocked-relay.js', import.meta.url));
+/** Packets per second. */
+const PACE = 60_000;
 
-/** On the kernel path. The traffic is spread over all clients: consecutive packets belong to different clients. */
-export async function measureWithPeers(clients: number, seconds: number): Promise<Rates> {
-  await using crowd = await Crowd.openWith(async ({ relay }) => {
-    const running = relay.spawn(process.execPath, [RELAY, String(clients)]);
-    await running.waitFor(/ready/, 60_000);
-    return running;
+export const peers: Row = async (order) => {
+  const { results, watch, seconds, quick, say } = order;
+  const numbers = quick ? [1, 20_000] : [1, 1_000, 1_000_000];
+  await using all = new Together();
+  const relays = new Map<string, StockedRelay>();
+  for (const clients of numbers) relays.set(String(clients), all.use(await StockedRelay.open(clients)));
+  await alternate(order, [...relays.keys()], async (name) => {
+    const clients = Number(name);
+    const relay = relays.get(name)!;
+    const known = await relay.offer();
+    if (known < clients) say(`the kernel carries for ${known} of ${clients}`);
+    // Down first: after 3 s of silence of a client, one packet a second goes to user space, which checks whether the client is there.
+    for (const direction of ['down', 'up'] as const) {
+      const { value, busy } = await watch.during(() =>
+        relay.crowd.load(direction, { seconds, clients, perSecond: PACE }),
+      );
+      results.add(peersCost(direction, clients), 'kernel', (busy * 1e6) / value.arrived);
+    }
   });
-  crowd.relay.kill('SIGUSR2');
-  const [, known, ms] = await crowd.relay.waitFor(/carried for (\d+) after (\d+) ms/, 60_000);
-  // Down first: after 3 s of silence of a client, one packet a second goes to user space, which checks whether the client is there.
-  const down = await crowd.load('down', clients, seconds);
-  const up = await crowd.load('up', clients, seconds);
-  return {
-    up: up.arrived / up.seconds,
-    down: down.arrived / down.seconds,
-    known: Number(known),
-    inTime: Number(ms) + 2_000 * seconds < VALID_MS,
-  };
-}
+};
 
-/** PEER_VALIDITY_MS, less some time in which programs start. */
-const VALID_MS = 27_000;
+class StockedRelay {
+  readonly crowd: Crowd;
+  private readonly offers: Answers;
+
+  private constructor(crowd: Crowd) {
+    this.crowd = crowd;
+    this.offers = new Answers(crowd.relay, 'SIGUSR2', 'carried');
+  }
+
+  static async open(clients: number): Promise<StockedRelay> {
+    const crowd = await Crowd.openWith(async ({ relay }) => {
+      const running = relay.spawn(process.execPath, [RELAY, String(clients)]);
+      await running.waitFor(/ready/, 60_000);
+      return running;
+    });
+    return new StockedRelay(crowd);
+  }
+
+  /** All clients are heard, and offered to the kernel. Returns how many it carries for; for 30 s. */
+  async offer(): Promise<number> {
+    return Number(await this.offers.ask(60_000));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.crowd[Symbol.asyncDispose]();
+  }
+}

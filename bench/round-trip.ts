@@ -1,22 +1,61 @@
-import type { World } from './world.ts';
+/**
+ * Round trips at idle, of programs that have just been started and of warm ones, and while TCP fills the way. Every alternation has programs
+ * of its own.
+ */
+import { roundTrip } from './result/names.ts';
+import type { RoundTripKind } from './result/names.ts';
+import { quantile } from './result/statistics.ts';
+import { alternate } from './row.ts';
+import type { Order, Row } from './row.ts';
+import { VARIANTS } from './seats.ts';
+import { World } from './world.ts';
 
-/** The median round trip in ms of this many pings, 20 ms apart. */
-export async function measureRoundTrip(world: World, count: number): Promise<number> {
-  const running = world.client.spawn('ping', ['-n', '-i', '0.02', '-c', String(count), world.target]);
+/** Pings: 50 a second at idle, 100 a second under load. */
+const COUNTS = { cold: 50, warm: 100, loaded: 100 };
+const [AT_IDLE, UNDER_LOAD] = [0.02, 0.01];
+/** After so many packets V8 has compiled what is used often. */
+const WARMING = 5_000;
+
+export const rtt: Row = async (order) => {
+  await alternate(order, VARIANTS, async (variant) => {
+    await using world = await World.open(variant, 'nic');
+    const note = async (kind: RoundTripKind, measure: () => Promise<number[]>): Promise<void> => {
+      const { value } = await order.watch.during(measure);
+      order.results.add(roundTrip(kind, 'p50'), variant, quantile(value, 0.5));
+      order.results.add(roundTrip(kind, 'p99'), variant, quantile(value, 0.99));
+    };
+    // Cold is what happens once: a disturbed measurement cannot be repeated in the same world.
+    await note('cold', () => pings(world, COUNTS.cold, AT_IDLE));
+    await warm(world, order);
+    await note('warm', () => pings(world, COUNTS.warm, AT_IDLE));
+    for (const direction of ['up', 'down'] as const)
+      await note(`loaded ${direction}`, () => underLoad(world, direction));
+  });
+};
+
+/** Round trips in ms. */
+async function pings(world: World, count: number, interval: number): Promise<number[]> {
+  const args = ['-n', '-i', String(interval), '-c', String(count), '-W', '1', world.target];
+  const running = world.client.spawn('ping', args);
   await running.exited;
   const times = [...running.output.matchAll(/time=([\d.]+) ms/g)].map(([, ms]) => Number(ms));
-  times.sort((a, b) => a - b);
-  return times[Math.floor(times.length / 2)] ?? NaN;
+  if (times.length < count / 2) throw new Error(`${times.length} of ${count} pings were answered`);
+  return times;
 }
 
-/** The same while TCP fills the link. */
-export async function measureLoadedRoundTrip(world: World, count: number): Promise<number> {
-  const listening = world.native.spawn('iperf3', ['-s', '-1', '--forceflush']);
+async function warm(world: World, { quick }: Order): Promise<void> {
+  const count = String(quick ? WARMING / 5 : WARMING);
+  await world.client.spawn('ping', ['-n', '-q', '-f', '-c', count, '-w', '10', world.target]).exited;
+}
+
+async function underLoad(world: World, direction: 'up' | 'down'): Promise<number[]> {
+  const listening = world.native.spawn('iperf3', ['-s', '-1', '-p', '5301', '--forceflush']);
   await listening.waitFor(/Server listening/);
-  const load = world.client.spawn('iperf3', ['-c', world.target, '-t', '60', '--forceflush']);
+  const args = ['-c', world.target, '-p', '5301', '-t', '60', '-i', '0.5', '--forceflush'];
+  const load = world.client.spawn('iperf3', [...args, ...(direction === 'down' ? ['--reverse'] : [])]);
   try {
-    await load.waitFor(/sec/); // one second of it is over
-    return await measureRoundTrip(world, count);
+    await load.waitFor(/sec/); // half a second of it is over
+    return await pings(world, COUNTS.loaded, UNDER_LOAD);
   } finally {
     await load.stop();
     await listening.stop();

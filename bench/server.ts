@@ -1,68 +1,87 @@
 /**
- * The cost of a solicitation at a server: busy time of the whole machine per answered solicitation, less that of a server that does nothing
- * (null.bpf.c).
+ * The cost of a solicitation at a server: busy time of the whole machine for each that is answered, at a rate that all can answer. The null
+ * server (null.bpf.c) sends every datagram back.
  */
 import { fileURLToPath } from 'node:url';
 import { Internet, SERVER_ADDRESS, until } from '../src/lab/index.ts';
-import type { Namespace, Running } from '../src/lab/index.ts';
+import type { Namespace } from '../src/lab/index.ts';
+import { Answers } from './answers.ts';
 import { BpfObject } from './bpf-object.ts';
-import { busySeconds } from './processor-time.ts';
+import { setLinks } from './links.ts';
+import { SERVER_COST, SERVER_RATE } from './result/names.ts';
+import { alternate } from './row.ts';
+import type { Row } from './row.ts';
+import { SeatDrops } from './seat-drops.ts';
+import { Together } from './together.ts';
 import { startServer } from './variants.ts';
 
 const SOLICIT = fileURLToPath(new URL('./solicit.js', import.meta.url));
 const OWN = '198.51.100.250';
-const SERVERS = ['null', 'miredo', 'user', 'kernel'] as const;
-export type ServerKind = (typeof SERVERS)[number];
+const SEATS = ['null', 'miredo', 'user', 'kernel'] as const;
+type Seat = (typeof SEATS)[number];
+/** Solicitations per second. */
+const PACE = 60_000;
+/** If the sender does not reach this share of the pace, it is the limit. */
+const ENOUGH = 0.95;
 
-export interface ServerResult {
-  /** Microseconds of all processors per answered solicitation, without those for the null server. */
-  readonly microseconds: number;
-  /** The share of solicitations that was answered. */
-  readonly answered: number;
-}
+export const server: Row = async (order) => {
+  const { results, seconds } = order;
+  await using all = new Together();
+  const servers = new Map<Seat, AskedServer>();
+  for (const seat of SEATS) servers.set(seat, all.use(await AskedServer.open(seat, seconds)));
+  // A first time without a result: it compiles a program that is compiled while it runs, as on a server that has run for days.
+  for (const seat of SEATS) await servers.get(seat)!.ask();
+  const drops = SeatDrops.of(SEATS, order, (seat) => servers.get(seat)!.net.lab.hosts);
+  await alternate(order, SEATS, async (seat) => {
+    const { value, busy } = await drops.during(seat, () => servers.get(seat)!.ask());
+    results.add(SERVER_COST, seat, (busy * 1e6) / value.answered);
+    results.add(SERVER_RATE, seat, value.answered / value.sent);
+    if (value.sent < ENOUGH * PACE * seconds) results.noteGenerators(SERVER_RATE, seat, 1, true);
+  });
+  drops.note('server');
+};
 
-/** Measures all kinds in turn, at this rate. */
-export async function measureServers(
-  perSecond: number,
-  seconds: number,
-): Promise<Record<Exclude<ServerKind, 'null'>, ServerResult>> {
-  const results: Partial<Record<ServerKind, ServerResult>> = {};
-  for (const kind of SERVERS) {
-    const { microseconds, answered } = await measure(kind, perSecond, seconds);
-    results[kind] = { microseconds: microseconds - (results.null?.microseconds ?? 0), answered };
+class AskedServer {
+  readonly net: Internet;
+  private readonly asker: Namespace;
+  private readonly sender: Answers;
+  private readonly seconds: number;
+
+  private constructor(net: Internet, asker: Namespace, sender: Answers, seconds: number) {
+    this.net = net;
+    this.asker = asker;
+    this.sender = sender;
+    this.seconds = seconds;
   }
-  return results as Record<ServerKind, ServerResult>;
-}
 
-async function measure(kind: ServerKind, perSecond: number, seconds: number): Promise<ServerResult> {
-  await using net = new Internet();
-  const asker = net.lab.host('asker');
-  net.attach(asker, 'wan', OWN);
-  if (kind === 'null') attachNull(net.server);
-  else await startServer(net, kind);
-  const solicit = asker.spawn(process.execPath, [
-    SOLICIT,
-    OWN,
-    SERVER_ADDRESS,
-    String(perSecond),
-    String(seconds),
-  ]);
-  await solicit.waitFor(/ready/);
-  countAnswers(asker);
-  // A first run without a result at all of them: it compiles a program that is compiled while it runs, as on a server that has run for
-  // days.
-  await ask(1, solicit, asker, seconds);
-  return await ask(2, solicit, asker, seconds);
-}
+  static async open(seat: Seat, seconds: number): Promise<AskedServer> {
+    const net = new Internet();
+    try {
+      const asker = net.lab.host('asker');
+      net.attach(asker, 'wan', OWN);
+      setLinks(net.lab.hosts, 'nic');
+      if (seat === 'null') attachNull(net.server);
+      else await startServer(net, seat);
+      const args = [SOLICIT, OWN, SERVER_ADDRESS, String(PACE), String(seconds)];
+      const solicit = asker.spawn(process.execPath, args);
+      await solicit.waitFor(/ready/);
+      countAnswers(asker);
+      return new AskedServer(net, asker, new Answers(solicit, 'SIGUSR2', 'sent'), seconds);
+    } catch (error) {
+      await net[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
 
-/** The `nth` run. */
-async function ask(nth: number, solicit: Running, asker: Namespace, seconds: number): Promise<ServerResult> {
-  const [answersBefore, busyBefore] = [answersAt(asker), busySeconds()];
-  solicit.kill('SIGUSR2');
-  const [, sent] = await solicit.waitFor(new RegExp(`(?:sent (\\d+)\n){${nth}}`), seconds * 1_000 + 20_000);
-  const answers = (await settled(asker)) - answersBefore;
-  const busy = busySeconds() - busyBefore;
-  return { microseconds: (busy * 1e6) / answers, answered: answers / Number(sent) };
+  async ask(): Promise<{ readonly sent: number; readonly answered: number }> {
+    const before = answersAt(this.asker);
+    const sent = Number(await this.sender.ask(this.seconds * 1_000 + 20_000));
+    return { sent, answered: (await settled(this.asker)) - before };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.net[Symbol.asyncDispose]();
+  }
 }
 
 /** Counts answers at the interface where they arrive, then drops them. */
@@ -91,13 +110,13 @@ async function settled(host: Namespace): Promise<number> {
       return quiet ? now : undefined;
     },
     10_000,
-    100,
+    50,
   );
 }
 
-function attachNull(server: Namespace): void {
+function attachNull(host: Namespace): void {
   using object = new BpfObject('null');
-  server.execute('tc', 'qdisc', 'add', 'dev', 'wan', 'clsact');
+  host.execute('tc', 'qdisc', 'add', 'dev', 'wan', 'clsact');
   const from = ['obj', object.path, 'sec', 'tc'];
-  server.execute('tc', 'filter', 'add', 'dev', 'wan', 'ingress', 'bpf', 'da', ...from);
+  host.execute('tc', 'filter', 'add', 'dev', 'wan', 'ingress', 'bpf', 'da', ...from);
 }

@@ -3,14 +3,13 @@
  * SIGUSR2 it begins, and prints how many it has sent. It does not read answers: the caller counts them.
  */
 import { UdpSocket } from '../src/linux/udp.ts';
-import { buildRouterSolicitation, makeLinkLocal, parseIpv4 } from '../src/wire/index.ts';
+import { parseIpv4 } from '../src/wire/index.ts';
+import { makeSolicitation } from './solicitation.ts';
 
 const [own, server, perSecond, seconds] = process.argv.slice(2);
 const BURST = 32;
 
-const nonce = [0, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0];
-const source = makeLinkLocal({ flags: 0, mappedPort: 40_000, mappedAddress: 0xc0a8_0102 });
-const payload = Uint8Array.of(...nonce, ...buildRouterSolicitation(source));
+const payload = makeSolicitation();
 const address = parseIpv4(own!)!;
 const target = parseIpv4(server!)!;
 const socket = new UdpSocket({ address, port: 40_000, headroom: 0 });

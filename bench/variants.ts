@@ -1,19 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { RELAY_ADDRESS, SERVER_ADDRESS, SERVER_SECONDARY } from '../src/lab/index.ts';
 import type { Internet, Namespace, Running } from '../src/lab/index.ts';
+import { ROOT } from './root.ts';
+import type { TeredoVariant } from './seats.ts';
 
-/** The variants to compare: plain IPv4 without Teredo, miredo, and this program on each of its data paths. */
-export const VARIANTS = ['plain', 'miredo', 'user', 'kernel'] as const;
-export type Variant = (typeof VARIANTS)[number];
-/** All but plain IPv4. */
-export type TeredoVariant = Exclude<Variant, 'plain'>;
-export const TEREDO_VARIANTS = ['miredo', 'user', 'kernel'] as const satisfies readonly TeredoVariant[];
-
-/** Compiled, this file lies three folders below the repository's root. */
-export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const PROGRAM = join(ROOT, 'bin', 'teredo');
 
 /** Raises the limits, so that they do not determine the result: all requests come from one address. */
@@ -65,6 +58,34 @@ export function family(pid: number): number[] {
   return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => family(Number(child))))];
 }
 
+/** Packets that the daemons of this program on these hosts dropped, in the process and in the kernel. */
+export function programDrops(hosts: readonly Namespace[]): number {
+  const counts = hosts.flatMap((host) => {
+    const { stdout } = spawnSync(PROGRAM, ['status', '--json', nameAt(host)], { encoding: 'utf8' });
+    const { counters, dataPath } = JSON.parse(stdout) as CountersOfStatus;
+    return [counters, dataPath?.counters ?? {}].flatMap((all) =>
+      Object.entries(all).flatMap(([name, count]) => (name.startsWith('dropped') ? [count] : [])),
+    );
+  });
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Asks the daemon on a host for its peers with the most traffic; returns how many it gave. */
+export async function listPeers(host: Namespace): Promise<number> {
+  const asking = host.spawn(PROGRAM, ['peers', '--json', '--sort', 'traffic', nameAt(host)]);
+  if ((await asking.exited) !== 0) throw new Error(asking.output);
+  return asking.stdout.split('"address"').length - 1;
+}
+
+interface CountersOfStatus {
+  readonly counters: Readonly<Record<string, number>>;
+  readonly dataPath?: { readonly counters?: Readonly<Record<string, number>> };
+}
+
+function nameAt(host: Namespace): string {
+  return `bench-${host.name}`;
+}
+
 async function ours(
   host: Namespace,
   path: 'user' | 'kernel',
@@ -81,7 +102,7 @@ async function oursWith(
   role: string,
   ...args: string[]
 ): Promise<Running> {
-  const named = ['--name', `bench-${host.name}`, '--data-path', path];
+  const named = ['--name', nameAt(host), '--data-path', path];
   const running = host.spawn(process.execPath, [...nodeOptions, PROGRAM, role, ...named, ...args]);
   await running.waitFor(/is running/);
   return running;

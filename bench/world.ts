@@ -3,19 +3,22 @@
  *
  *     client -- kernel NAT -- backbone -- relay -- native host
  *
- * Plain IPv4 takes the same path, with the relay's host as a router, and with segments as large as Teredo's. `wire`: the kernels pass no
- * super-packets through the links, as between real machines.
+ * Plain IPv4 takes the same path, with the relay's host as a router, and with segments as large as Teredo's.
  */
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, ping } from '../src/lab/index.ts';
 import type { Namespace } from '../src/lab/index.ts';
-import { startClient, startRelay, startServer } from './variants.ts';
-import type { Variant } from './variants.ts';
-
-export const LINKS = ['veth', 'wire'] as const;
-export type LinkKind = (typeof LINKS)[number];
+import { Iperf } from './iperf.ts';
+import { linkFeatures, setLinks } from './links.ts';
+import { readDrops } from './machine/drops.ts';
+import type { Drops } from './machine/drops.ts';
+import type { Order } from './row.ts';
+import { SeatDrops } from './seat-drops.ts';
+import { VARIANTS } from './seats.ts';
+import type { LinkKind, Variant } from './seats.ts';
+import { programDrops, startClient, startRelay, startServer } from './variants.ts';
 
 /** The size of a TCP segment in IPv6 within the tunnel's MTU of 1280. */
-const SEGMENT = 1_220;
+export const SEGMENT = 1_220;
 const NATIVE_IPV4 = '10.99.0.2';
 
 export class World {
@@ -23,11 +26,15 @@ export class World {
   readonly client: Namespace;
   /** The native host's address at which the client reaches it. */
   readonly target: string;
+  readonly iperf: Iperf;
+  private readonly variant: Variant;
 
-  private constructor(net: Internet, client: Namespace, target: string) {
+  private constructor(net: Internet, client: Namespace, target: string, variant: Variant) {
     this.net = net;
     this.client = client;
     this.target = target;
+    this.variant = variant;
+    this.iperf = new Iperf({ client, target, native: net.native });
   }
 
   /** Starts everything; the client has reached the native host once. */
@@ -35,7 +42,7 @@ export class World {
     const net = new Internet();
     try {
       const { client, nat } = net.site('a', 'port-restricted');
-      if (links === 'wire') cutOnWires(net);
+      setLinks(net.lab.hosts, links);
       if (variant === 'plain') {
         routePlainly(net, client, nat);
       } else {
@@ -46,7 +53,7 @@ export class World {
       const target = variant === 'plain' ? NATIVE_IPV4 : NATIVE_ADDRESS;
       if ((await ping(client, target, 20_000)) === undefined)
         throw new Error(`${variant}: no way to ${target}`);
-      return new World(net, client, target);
+      return new World(net, client, target, variant);
     } catch (error) {
       await net[Symbol.asyncDispose]();
       throw error;
@@ -57,8 +64,44 @@ export class World {
     return this.net.native;
   }
 
+  drops(): Drops {
+    const drops = readDrops(this.net.lab.hosts);
+    if (this.variant === 'plain' || this.variant === 'miredo') return drops;
+    return { ...drops, program: programDrops([this.net.relay, this.client]) };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.net[Symbol.asyncDispose]();
+  }
+}
+
+/** A world for each variant, all at once, so that they can be measured in turn. */
+export class Worlds {
+  private readonly worlds = new Map<Variant, World>();
+
+  static async open(links: LinkKind, { results }: Order): Promise<Worlds> {
+    const all = new Worlds();
+    try {
+      for (const variant of VARIANTS) all.worlds.set(variant, await World.open(variant, links));
+    } catch (error) {
+      await all[Symbol.asyncDispose]();
+      throw error;
+    }
+    results.report.facts.links[links] = linkFeatures(all.of('plain').net.lab.hosts);
+    return all;
+  }
+
+  of(variant: Variant): World {
+    return this.worlds.get(variant)!;
+  }
+
+  /** Of all variants. */
+  drops(order: Order): SeatDrops {
+    return new SeatDrops(VARIANTS, order, (seat) => this.of(seat as Variant).drops());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.worlds.values()].map((world) => world[Symbol.asyncDispose]()));
   }
 }
 
@@ -70,15 +113,4 @@ function routePlainly(net: Internet, client: Namespace, nat: Namespace): void {
   nat.ip('route', 'add', '10.99.0.0/24', 'via', RELAY_ADDRESS);
   const gateway = /default via (\S+)/.exec(client.ip('route'))![1]!;
   client.ip('route', 'replace', 'default', 'via', gateway, 'advmss', String(SEGMENT));
-}
-
-/** Only the links: tunnels and bridges of the hosts keep their features. */
-export function cutOnWires(net: Internet): void {
-  for (const host of net.lab.hosts) cutAt(host);
-}
-
-function cutAt(host: Namespace): void {
-  const links = JSON.parse(host.ip('-j', '-d', 'link', 'show', 'type', 'veth')) as { ifname: string }[];
-  const off = ['tso', 'gso', 'gro', 'tx-udp-segmentation'].flatMap((feature) => [feature, 'off']);
-  for (const { ifname } of links) host.execute('ethtool', '-K', ifname, ...off);
 }

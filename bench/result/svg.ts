@@ -1,7 +1,8 @@
+import { LINKS, VARIANTS } from '../seats.ts';
+import type { LinkKind, Variant } from '../seats.ts';
+import { tcpRate } from './names.ts';
 import type { Results } from './results.ts';
-import { VARIANTS } from './variants.ts';
-import type { Variant } from './variants.ts';
-import { LINKS } from './world.ts';
+import { median } from './statistics.ts';
 
 const WORDS: Readonly<Record<Variant, string>> = {
   plain: 'plain IPv4',
@@ -15,7 +16,11 @@ const COLOURS: Readonly<Record<Variant, string>> = {
   user: '#4c90f0',
   kernel: '#238551',
 };
-const LINK_WORDS = { veth: 'virtual links as they come', wire: 'links of wire size' } as const;
+const LINK_WORDS: Readonly<Record<LinkKind, string>> = {
+  nic: 'links as of network cards',
+  wire: 'links of wire size',
+  veth: 'virtual links as they come',
+};
 const [LABEL, BAR, ROW, WIDTH] = [210, 400, 20, 720];
 
 /** A chart of TCP by links, direction and variant, as bars; legible on light and dark ground. */
@@ -25,7 +30,7 @@ export function drawTcp(results: Results): string {
       title: `TCP ${direction}, ${LINK_WORDS[links]}`,
       bars: VARIANTS.map((variant) => ({
         variant,
-        value: results.median(`${links}: TCP ${direction}, 1 stream, Mbit/s`, variant) ?? 0,
+        value: median(results.values(tcpRate(links, direction), variant)) || 0,
       })),
     })),
   );

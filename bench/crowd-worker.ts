@@ -1,0 +1,101 @@
+/** One of the threads that send the crowd's packets: it gets tasks as messages, and answers each with the number of packets it sent. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { AT_CLIENTS, LANES, arrivalCounter, rest } from './crowd-counter.ts';
+import { BURST, openSender } from './crowd-packets.ts';
+import type { PacketSender, Way } from './crowd-packets.ts';
+
+/** The native host sends one packet to each client in [from, to), which the relay does not know yet, for this many seconds at most. */
+export interface Meeting {
+  readonly kind: 'meet';
+  readonly from: number;
+  readonly to: number;
+  readonly seconds: number;
+}
+
+/** Packets of these clients in turn. */
+export interface Load {
+  readonly kind: 'load';
+  readonly way: Way;
+  readonly clients: number;
+  readonly size: number;
+  /** Of all threads together; 0: as many as possible. */
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
+/** A task of one thread: the `nth` of `of`, which share the clients. */
+export type Share = (Meeting | Load) & { readonly nth: number; readonly of: number };
+
+export interface Sent {
+  readonly sent: number;
+  /** Seconds; of a meeting until the last arrival. */
+  readonly took: number;
+}
+
+/** The most packets of all threads under way: fewer than a tunnel's queue holds, so that none is lost there. */
+const WINDOW = 256;
+/** After this time without an arrival, the packets under way are lost. */
+const PATIENCE_MS = 100;
+/**
+ * The step from client to client, so that memory is not accessed in order. It has no divisor in common with a power of ten, so it reaches
+ * all clients.
+ */
+const STRIDE = 618_970_019;
+
+const { arrivals } = workerData as { readonly arrivals: number };
+const senders = new Map<string, PacketSender>();
+
+parentPort!.on('message', (share: Share) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  parentPort!.postMessage(share.kind === 'meet' ? meet(share) : load(share));
+});
+
+function meet({ from, to, seconds, nth, of }: Meeting & Share): Sent {
+  const sender = senderOf('down', 128);
+  const lanes = [...Array(LANES).keys()].filter((lane) => lane % of === nth);
+  const count = arrivalCounter(arrivals, AT_CLIENTS, lanes);
+  const [begun, before] = [performance.now(), count()];
+  // `of` divides the number of lanes, so a client's lane tells its thread.
+  let next = from + ((nth - (from % of) + of) % of);
+  let [sent, arrived, lost, last, progress] = [0, 0, 0, begun, begun];
+  for (let now = begun; now - begun < seconds * 1_000; now = performance.now()) {
+    const seen = count() - before;
+    if (seen !== arrived) [arrived, last, progress] = [seen, now, now];
+    if (now - progress > PATIENCE_MS) [lost, progress] = [sent - arrived, now];
+    const underWay = Math.max(0, sent - arrived - lost); // packets counted as lost may still arrive
+    if (next >= to && underWay === 0) break;
+    if (next >= to || underWay + BURST > WINDOW / of) {
+      rest();
+      continue;
+    }
+    for (let i = 0; i < BURST && next < to; i++, next += of, sent++) sender.add(next);
+    sender.flush();
+  }
+  return { sent, took: (last - begun) / 1_000 };
+}
+
+function load({ way, clients, size, perSecond, seconds, nth, of }: Load & Share): Sent {
+  const sender = senderOf(way, size);
+  const begun = performance.now();
+  let [sent, at] = [0, nth % clients];
+  for (let ms = 0; ms < seconds * 1_000; ms = performance.now() - begun) {
+    if (perSecond > 0 && sent > (ms / 1_000) * (perSecond / of)) {
+      rest();
+      continue;
+    }
+    for (let i = 0; i < BURST; i++) {
+      sender.add(at);
+      at = (at + STRIDE) % clients;
+    }
+    sender.flush();
+    sent += BURST;
+  }
+  return { sent, took: (performance.now() - begun) / 1_000 };
+}
+
+function senderOf(way: Way, size: number): PacketSender {
+  const key = `${way} ${size}`;
+  const sender = senders.get(key) ?? openSender(way, size);
+  senders.set(key, sender);
+  return sender;
+}

@@ -1,0 +1,58 @@
+/** Measures with an eye on the machine: a figure that was taken beside other work is not used. */
+import { otherWork, readProcesses } from './other-work.ts';
+import type { OtherWork } from './other-work.ts';
+import { PROCESSORS, busyBetween, moment } from './processor-time.ts';
+
+/** Other work may take this share of the machine. */
+export const QUIET = 0.02;
+/** A measurement that was disturbed is repeated this often before the bench stops. */
+const ATTEMPTS = 3;
+
+export interface Measured<T> {
+  readonly value: T;
+  /** Busy seconds of the whole machine, without other work. */
+  readonly busy: number;
+  readonly seconds: number;
+}
+
+export class Disturbed extends Error {}
+
+export class Watch {
+  /** The largest share of the machine that other work took during a measurement that was used. */
+  most = 0;
+  private readonly mayBeDisturbed: boolean;
+  private readonly say: (text: string) => void;
+
+  constructor(mayBeDisturbed: boolean, say: (text: string) => void) {
+    this.mayBeDisturbed = mayBeDisturbed;
+    this.say = say;
+  }
+
+  /** Repeats the work if it was disturbed. Throws {@link Disturbed} if other work does not end. */
+  async during<T>(work: () => Promise<T>): Promise<Measured<T>> {
+    for (let attempt = 1; ; attempt++) {
+      const [processes, from] = [readProcesses(), moment()];
+      const value = await work();
+      const to = moment();
+      const other = otherWork(processes, readProcesses(), process.pid);
+      const seconds = to.at - from.at;
+      const share = shareOf(other.seconds, to.stolen - from.stolen, seconds);
+      if (share <= QUIET || this.mayBeDisturbed) {
+        this.most = Math.max(this.most, share);
+        return { value, busy: busyBetween(from, to) - other.seconds, seconds };
+      }
+      if (attempt === ATTEMPTS) throw new Disturbed(complaint(share, other));
+      this.say(`once more: ${complaint(share, other)}`);
+    }
+  }
+}
+
+/** The share of the machine that others took; time that the host of a virtual machine took counts, too. */
+export function shareOf(others: number, stolen: number, seconds: number, processors = PROCESSORS): number {
+  return (others + stolen) / (seconds * processors);
+}
+
+function complaint(share: number, { most }: OtherWork): string {
+  const by = most === undefined ? 'the host of this virtual machine' : `${most.name} (process ${most.pid})`;
+  return `other work took ${(share * 100).toFixed(1)} % of the machine (at most ${QUIET * 100} %), most of it ${by}`;
+}

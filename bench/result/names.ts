@@ -1,0 +1,39 @@
+/** Names of figures. The rows of the bench add values under them, tables and targets read them. */
+import type { Direction } from '../iperf.ts';
+import type { LinkKind } from '../seats.ts';
+
+/** Names of directions of packets through a relay. */
+const THROUGH: Readonly<Record<Direction, string>> = { up: 'UDP to IPv6', down: 'IPv6 to UDP' };
+
+export const tcpRate = (links: LinkKind, direction: Direction): string =>
+  `${links}: TCP ${direction}, Mbit/s`;
+export const tcpCost = (links: LinkKind, direction: Direction): string =>
+  `${links}: TCP ${direction}, us a segment`;
+
+export const udpRate = (size: number): string => `UDP up, ${size} octets, packets/s`;
+export const udpCost = (size: number): string => `UDP up, ${size} octets, us a packet`;
+
+export type RoundTripKind = 'cold' | 'warm' | 'loaded up' | 'loaded down';
+export const roundTrip = (kind: RoundTripKind, share: 'p50' | 'p99'): string =>
+  `round trip, ${kind}, ${share}, ms`;
+
+export const relayRate = (direction: Direction): string => `relay, ${THROUGH[direction]}, packets/s`;
+export const relayCost = (direction: Direction): string => `relay, ${THROUGH[direction]}, us a packet`;
+export const relayProcess = (direction: Direction): string =>
+  `relay, ${THROUGH[direction]}, us of its process a packet`;
+
+export const firstReply = (from: 'fromClient' | 'fromNative'): string =>
+  `first reply to the first ping of a ${from === 'fromClient' ? 'client' : 'native host'}, ms`;
+
+export const SERVER_COST = 'server, us an answer';
+export const SERVER_RATE = 'server, share of solicitations answered';
+export const SERVER_PROGRAM = 'server program, ns a run';
+
+export const NEW_PEERS_RATE = 'relay, new peers/s';
+export const NEW_PEERS_COST = 'relay, us a new peer';
+export const NEW_PEERS_PROCESS = 'relay, us of its process a new peer';
+export const NEW_PEERS_LIMITED = 'relay, new peers/s of one native host, default limits';
+
+export const peersCost = (direction: Direction, peers: number): string =>
+  `relay with ${peers} ${peers > 1 ? 'peers' : 'peer'}, ${THROUGH[direction]}, us a packet`;
+export const GROWTH_STALL = 'relay, longest stall while it grows to 1000000 peers, ms';
