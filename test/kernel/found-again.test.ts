@@ -106,7 +106,9 @@ for (const hairpin of [true, false]) {
     async ([kind, args]) => {
       await using net = new Internet();
       const site = net.site('a', kind, { hairpin });
-      await expectNeighbours(net, site.client, net.neighbour(site), args);
+      // If the NAT hairpins and is not symmetric, each knows the other's pair before it knows of the link.
+      const means = hairpin && !kind.startsWith('symmetric') ? ['local', 'direct', 'nonce'] : ['local'];
+      await expectNeighbours(net, site.client, net.neighbour(site), args, means);
     },
   );
 }
@@ -115,7 +117,7 @@ for (const hairpin of [true, false]) {
 test.for(ARGUMENTS.map((args) => [args] as const))('two NATs in a row, %j', async ([args]) => {
   await using net = new Internet();
   const site = net.nest(net.site('a', 'port-restricted'), 'inner', 'port-restricted');
-  await expectNeighbours(net, site.client, net.neighbour(site), args);
+  await expectNeighbours(net, site.client, net.neighbour(site), args, ['local']);
 });
 
 async function expectNeighbours(
@@ -123,6 +125,7 @@ async function expectNeighbours(
   one: Namespace,
   other: Namespace,
   args: readonly string[],
+  means: readonly string[],
 ): Promise<void> {
   await startServer(net.server, SERVER_ADDRESS);
   await startClient(one, SERVER_ADDRESS, ...args);
@@ -130,7 +133,8 @@ async function expectNeighbours(
   const [first, second] = [await teredoAddress(one), await teredoAddress(other)];
   expect(await timeToFirstReply(one, second)).toBeLessThan(2_000);
   expect(await timeToFirstReply(other, first)).toBeLessThan(2_000);
-  const { peers } = await peersOf(one, 'client');
-  // If the NAT hairpins, that path may be found first.
-  expect(['local', 'direct', 'nonce']).toContain(peers.find(({ address }) => address === second)?.means);
+  for (const [from, to] of [[one, second] as const, [other, first] as const]) {
+    const { peers } = await peersOf(from, 'client');
+    expect(means).toContain(peers.find(({ address }) => address === to)?.means);
+  }
 }

@@ -29,6 +29,26 @@ describe('neighbours behind one NAT', () => {
     expect(nat.counters.hairpinned).toBeGreaterThan(0);
   });
 
+  // Their bubbles come by the NAT and by the link. Without one choice of both, each drops the packets of the other.
+  for (const ports of ['preserving', 'sequential', 'random'] as const) {
+    seededTest(`choose the link, behind a symmetric NAT that hairpins, ports ${ports}`, (seed) => {
+      const net = new Internet({ seed });
+      net.addServer();
+      const filtering = 'endpoint-independent';
+      const nat = net.addNat({ ...NAT_KINDS.symmetric, filtering, ports, hairpinning: true });
+      const options = { behind: nat, localDiscovery: false };
+      const [a, b] = [net.addClient(options), net.addClient(options)];
+      expectQualifiedSoon(net.world, a, b);
+      expectReply(net.world, a.ipv6.ping(b.ipv6.address), 2_000);
+      for (let i = 0; i < 50; i++) {
+        expectReply(net.world, a.ipv6.ping(b.ipv6.address), 100);
+        expectReply(net.world, b.ipv6.ping(a.ipv6.address), 100);
+      }
+      for (const { machine } of [a, b])
+        expect([...machine.peers(net.world.now)].map(({ means }) => means)).toEqual(['local']);
+    });
+  }
+
   // RFC 6081 section 5.6
   seededTest(
     'reach each other by their alternate addresses, without discovery and without hairpinning',

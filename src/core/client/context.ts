@@ -135,6 +135,11 @@ export class ClientContext {
     return subnets.some((subnet) => inSubnets(localAddress, [subnet]) && inSubnets(address, [subnet]));
   }
 
+  /** Whether no NAT of ours stands before a peer at this address: it is on our link, or behind the same NAT. */
+  isInside(address: Ipv4): boolean {
+    return this.isLocalAddress(address) || !this.policy.isGlobalUnicast(address);
+  }
+
   /** The peer with the address at an offset; it is added if it is not known. CL-91 */
   providePeer(b: Uint8Array, o: number): number {
     const peer = this.peers.find(b, o);

@@ -114,4 +114,44 @@ describe('accepted bubbles', () => {
     rig.vector(ex10()).direct(PLACES[0], { nonce: rig.nonce });
     expect(rig.trusted).toBe(false);
   });
+
+  describe('a neighbour that is reached through the NAT, which hairpins', () => {
+    /** It has been heard at the pair in its address. */
+    const met = (): NatRig => {
+      const rig = new NatRig('restricted');
+      rig.send(data(rig.address, NEIGHBOUR));
+      rig.forwarded({ nonce: A_NONCE, alternates: PLACES }, NEIGHBOUR, NEIGHBOUR_MAPPED);
+      rig.direct(NEIGHBOUR_MAPPED, { nonce: rig.nonce }, 0, NEIGHBOUR);
+      expect(rig.whereDataGoes(NEIGHBOUR)).toBe('192.0.2.10:8300');
+      return rig;
+    };
+    const INSIDE = '192.168.1.2:40000';
+
+    test('is sent to its private address once it shows the nonce there, and stays there', () => {
+      const rig = met();
+      rig.direct(PLACES[0], { nonce: rig.nonce }, 0, NEIGHBOUR);
+      expect(rig.whereDataGoes(NEIGHBOUR)).toBe(INSIDE);
+      rig.direct(NEIGHBOUR_MAPPED, { nonce: rig.nonce }, 0, NEIGHBOUR);
+      expect(rig.whereDataGoes(NEIGHBOUR)).toBe(INSIDE);
+    });
+
+    test('not without the nonce', () => {
+      const rig = met();
+      rig.direct(PLACES[0], {}, 0, NEIGHBOUR).direct(PLACES[0], { nonce: rig.nonce ^ 1 }, 0, NEIGHBOUR);
+      expect(rig.whereDataGoes(NEIGHBOUR)).toBe('192.0.2.10:8300');
+    });
+
+    test('not again once it has not heard us there', () => {
+      const rig = met();
+      rig.direct(PLACES[0], { nonce: rig.nonce }, 0, NEIGHBOUR);
+      expect(rig.whereDataGoes(NEIGHBOUR)).toBe(INSIDE);
+      // It asks through its server, and does not answer a question.
+      rig.pass(1_000).forwarded({ nonce: A_NONCE, alternates: PLACES }, NEIGHBOUR, NEIGHBOUR_MAPPED);
+      rig.pass(1_000);
+      rig.direct(NEIGHBOUR_MAPPED, { nonce: rig.nonce }, 0, NEIGHBOUR);
+      expect(rig.whereDataGoes(NEIGHBOUR)).toBe('192.0.2.10:8300');
+      rig.direct(PLACES[0], { nonce: rig.nonce }, 0, NEIGHBOUR);
+      expect(rig.whereDataGoes(NEIGHBOUR)).toBe('192.0.2.10:8300');
+    });
+  });
 });

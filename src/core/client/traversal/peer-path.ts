@@ -13,6 +13,8 @@ export class PeerPath {
   readonly hearing = new PeerHearing();
   /** The place was proven by our nonce. The pair in the peer's address proves less: any host can forge it. */
   byNonce = false;
+  /** It did not hear us at a place behind our own NAT: such a place is not preferred any more. */
+  isDeafInside = false;
   /** The place was found by a guess. */
   isGuessed = false;
   /** This host had packets for the peer before the peer was heard: it is no stranger. */

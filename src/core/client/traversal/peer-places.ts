@@ -40,11 +40,15 @@ export class PeerPlaces {
     const { gateways } = this.parts;
     if (!this.isTwoWay(path, place, trailers)) return undefined;
     const isReachedNow = isReached(this.context, path, now);
-    const isBetter = isPreferred || gateways.prefers(path, place) || this.isOpenedFor(path, place);
+    const avoidsNat = this.avoidsNat(path, place);
+    const isBetter =
+      isPreferred || gateways.prefers(path, place) || this.isOpenedFor(path, place) || avoidsNat;
     if ((isReachedNow && !isBetter) || !this.mayTrust(path, place, now)) {
       if (isReachedNow) this.noteSecondSource(path, place, now);
       return undefined;
     }
+    // The peer must have seen its nonce there before the first packet.
+    if (isReachedNow && avoidsNat) this.parts.peerBubbles.confirmShown(path, place, now);
     const target = gateways.targetFor(path, place);
     if (target.address !== place.address || target.port !== place.port)
       gateways.noteSecondSource(path, place, true);
@@ -82,6 +86,15 @@ export class PeerPlaces {
     return socket !== SOCKET.service && this.parts.sockets.hasAnother(path);
   }
 
+  /**
+   * Whether packets to this place stay behind the NAT, while the peer is sent to by way of it. Both sides prefer that.
+   * Example: two clients on one link have met through their NAT, which hairpins. Then each hears the bubble to its alternate address.
+   */
+  private avoidsNat(path: PeerPath, { address, socket }: Place): boolean {
+    if (socket !== SOCKET.service || path.isDeafInside) return false;
+    return this.context.isInside(address) && !this.context.isInside(this.presentPlaceOf(path).address);
+  }
+
   /** The peer stays where it is sent to, and sends from this place too. On another socket this may be the only way on which it hears us. */
   private noteSecondSource(path: PeerPath, place: Place, now: number): void {
     const isNew = this.parts.gateways.noteSecondSource(path, place);
@@ -95,8 +108,17 @@ export class PeerPlaces {
    */
   private mayTrust(path: PeerPath, { address, port, socket }: Place, now: number): boolean {
     if (path.nonceReceived !== 0 || this.isSeenAsAddressSays(address)) return true;
-    path.shownFrom = { address, port, socket, at: now };
+    this.keepShown(path, { address, port, socket }, now);
     return false;
+  }
+
+  /** Until the peer's nonce comes. A place behind our own NAT is not replaced by one beyond it. */
+  private keepShown(path: PeerPath, { address, port, socket }: Place, now: number): void {
+    const { shownFrom } = path;
+    const isNewer = shownFrom === undefined || now - shownFrom.at >= ATTEMPT_MS;
+    const isBehindNat = !isNewer && this.context.isInside(shownFrom.address);
+    if (isBehindNat && !this.context.isInside(address)) return;
+    path.shownFrom = { address, port, socket, at: now };
   }
 
   /** Whether a peer at this address sees us at the pair in our Teredo address. */

@@ -61,6 +61,7 @@ export class Reachability {
   noteUnanswered(path: PeerPath): void {
     path.hearing.noteUnanswered();
     const { peers, qualified } = this.context;
+    path.isDeafInside ||= this.context.isInside(peers.mappedAddress[path.peer]!);
     this.natAdmitsDeafPeers ||=
       path.isWanted && peers.socket[path.peer] === SOCKET.service && qualified!.symmetric;
   }
