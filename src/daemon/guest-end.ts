@@ -1,3 +1,4 @@
+import { isUnderNohup } from '../io/nohup.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { announce, say } from './log.ts';
@@ -19,14 +20,13 @@ export function sayEnd({ message, exitCode, signal }: End): void {
 
 /** Resolves when a signal ends this process. */
 export function signalled(): Promise<End> {
+  const isHangUpIgnored = isUnderNohup();
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-      process.on(signal, () =>
-        resolve({
-          message: `stopping: ${signal}`,
-          signal,
-          exitCode: signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK,
-        }),
-      );
+      process.on(signal, () => {
+        if (signal === 'SIGHUP' && isHangUpIgnored) return;
+        const exitCode = signal === 'SIGINT' ? EXIT.INTERRUPTED : EXIT.OK;
+        resolve({ message: `stopping: ${signal}`, signal, exitCode });
+      });
   });
 }

@@ -3,38 +3,42 @@ import type { Exit } from '../io/guest/guest.ts';
 import { GuestIpv4 } from '../io/guest/ipv4.ts';
 import { GuestResolver, hostServers } from '../io/guest/resolver.ts';
 import { watchResolvers } from '../io/guest/watch-resolvers.ts';
+import { takeTerminalBack } from '../io/terminal.ts';
 import { clientMaker, reachIn, whileQualified } from './guest-client.ts';
 import type { GuestValues } from './guest-client.ts';
+import { ExecSignals } from './exec-signals.ts';
 import { announce, openLog } from './log.ts';
 import { ownProgram } from './own-program.ts';
 
-/** Signals that are passed on to the program. Those of the terminal reach it by themselves. */
-const PASSED_ON = ['SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const;
-const OF_TERMINAL = ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const;
-
 /** Runs a program that has IPv6 through Teredo; resolves with its end. */
 export async function runExec(values: GuestValues, words: readonly string[]): Promise<Exit> {
+  const signals = new ExecSignals();
   await openLog(values);
   const making = Guest.make(ownProgram('guest-agent'), words);
   const preparing = making.then((guest) => new Surroundings(guest));
   preparing.catch(() => {}); // the client says why
   const unwatch = watchResolvers(() => void preparing.then((made) => made.renewResolver()).catch(() => {}));
   try {
-    const make = await clientMaker(values);
+    const make = await Promise.race([clientMaker(values), signals.early]);
+    if (typeof make !== 'function') return make;
     const run = async (address: string | undefined): Promise<Exit> => {
       const { guest, ipv4 } = await preparing;
       announce('running', stateOf(address, values.inbound, (await ipv4)?.program));
-      return await guest.run();
+      signals.passTo(guest);
+      const end = await guest.run(signals.ignored);
+      takeTerminalBack();
+      return end;
     };
-    const ended = making.then((guest) => guest.ended);
-    return await whileQualified(values.name, (running) => make(making, running), ended, run);
+    const ended = Promise.race([signals.early, making.then((guest) => guest.ended)]);
+    return signals.endOf(await whileQualified(values.name, (running) => make(making, running), ended, run));
   } finally {
+    signals.close();
     unwatch();
     await (await preparing.catch(() => undefined))?.close();
   }
 }
 
-/** A guest with its names and IPv4; it gets the signals of this process. */
+/** A guest with its names and IPv4. */
 class Surroundings {
   readonly guest: Guest;
   readonly ipv4: Promise<GuestIpv4 | undefined>;
@@ -44,8 +48,6 @@ class Surroundings {
     this.guest = guest;
     this.resolver = new GuestResolver(guest);
     this.ipv4 = GuestIpv4.start(guest);
-    for (const signal of PASSED_ON) process.on(signal, () => guest.signal(signal));
-    for (const signal of OF_TERMINAL) process.on(signal, () => {});
   }
 
   /** The resolvers of the host have changed. */

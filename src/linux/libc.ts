@@ -115,6 +115,7 @@ export const sys = {
     third: number,
     fourth: number,
   ) => number,
+  getpgrp: libc.func('int getpgrp(void)') as () => number,
   signal: libc.func('intptr_t signal(int, intptr_t)') as (signal: number, handler: number) => number,
   capset: libc.func('int capset(uintptr_t, uintptr_t)') as (header: number, data: number) => number,
   fcntl: libc.func('int fcntl(int, int, int)') as (fd: number, command: number, argument: number) => number,

@@ -12,7 +12,8 @@ export function execCommand(finish: (exitCode: number) => void): Command {
   return command.action(async (words: string[]) => {
     const { runExec } = await import('../../daemon/run-exec.ts');
     const end = await runExec(valuesOf(command, GUEST_OPTIONS), words);
-    if ('signal' in end) process.kill(process.pid, end.signal);
-    else finish(end.status);
+    if (!('signal' in end)) return finish(end.status);
+    process.removeAllListeners(end.signal);
+    process.kill(process.pid, end.signal);
   });
 }

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { askForSender, makeChannel, receiveMessage, sendMessage } from '../../linux/guest/channel.ts';
 import type { GuestDescriptors } from '../../linux/guest/inside.ts';
-import { ignoredSignals } from '../../linux/guest/inside.ts';
 import { sys } from '../../linux/libc.ts';
 import { Poll } from '../../linux/poll.ts';
 import { within } from '../deadline.ts';
@@ -67,8 +67,8 @@ export class Guest {
     const rights = isRoot() ? [] : ['--user', '--map-current-user', '--keep-caps'];
     const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child=KILL'];
     return Guest.begin([
-      // The terminal's signals are for the program, which gets them, too.
-      ...['sh', '-c', `trap '' HUP INT QUIT TERM; exec "$@"`, 'sh'],
+      // Signals to the process group are for the program, which gets them, too.
+      ...['sh', '-c', `trap '' HUP INT QUIT TERM USR1 USR2; exec "$@"`, 'sh'],
       ...['setpriv', '--pdeathsig', 'KILL', '--', 'unshare', ...rights, ...namespaces, '--'],
       ...['sh', '-c', firstProcess(program), 'sh'],
       ...[...program, ...options, '--', ...words],
@@ -118,11 +118,19 @@ export class Guest {
     }
   }
 
-  /** Begins the program of the guest; resolves with its end. */
-  run(): Promise<Exit> {
-    const begin: Begin = { ignored: ignoredSignals(), isPrivate: this.isPrivate };
+  /** Begins the program of the guest, which ignores these signals; resolves with its end. */
+  run(ignored: readonly NodeJS.Signals[] = []): Promise<Exit> {
+    const begin: Begin = {
+      ignored: ignored.map((name) => constants.signals[name]),
+      isPrivate: this.isPrivate,
+    };
     sendMessage(this.channel, JSON.stringify(begin));
     return this.ended;
+  }
+
+  /** Whether the program is in the process group of this process. An interactive shell makes one of its own. */
+  get isInOwnGroup(): boolean {
+    return groupOf(this.pid) === groupOf(process.pid);
   }
 
   /** Sends the program a signal. */
@@ -137,7 +145,7 @@ export class Guest {
   /** After a change of the host's resolvers. */
   nameResolver(): void {
     const first = parentOf(this.pid);
-    if (first !== undefined && !this.closed) process.kill(first, 'SIGUSR1');
+    if (first !== undefined && !this.closed) process.kill(first, 'SIGURG');
   }
 
   /** Ends all processes that were started here. Harmless when repeated. */
@@ -151,16 +159,26 @@ export class Guest {
 
 /**
  * The script of the first process of a process namespace, which ends all others. It runs the agent, which becomes the program, and keeps the rights that
- * the agent drops: at SIGUSR1 it names the resolver again.
+ * the agent drops: at SIGURG it names the resolver again.
  */
 function firstProcess(program: OwnProgram): string {
   const agent = program.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
   return (
-    `again() { again=yes; ${agent} --names; }; trap again USR1; ` +
+    `again() { again=yes; ${agent} --names; }; trap again URG; ` +
     // A program in the background would get /dev/null as its standard input.
     'exec 9<&0; "$@" <&9 9<&- & ' +
     'while again=; wait $!; status=$?; [ "$again" ]; do :; done; exit $status'
   );
+}
+
+/** Undefined: it has ended. proc_pid_stat(5) */
+function groupOf(pid: number): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[2]);
+  } catch {
+    return undefined;
+  }
 }
 
 function parentOf(pid: number): number | undefined {

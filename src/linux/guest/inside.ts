@@ -1,5 +1,4 @@
 /** Work inside a guest: a network namespace whose tunnel a client outside carries. */
-import { readFileSync } from 'node:fs';
 import { SystemCallError } from '../errors.ts';
 import { InterfaceChanges } from '../interface-changes.ts';
 import { Memory, errno, sys } from '../libc.ts';
@@ -109,16 +108,6 @@ function orNone(open: () => number): number | undefined {
   } catch (error) {
     if (error instanceof SystemCallError) return undefined;
     throw error;
-  }
-}
-
-/** Signals of the terminal that this process ignores, as under `nohup`. */
-export function ignoredSignals(): number[] {
-  try {
-    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
-    return [1, 2, 3].filter((signal) => ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n);
-  } catch {
-    return [];
   }
 }
 
