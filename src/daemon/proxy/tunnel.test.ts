@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { tunnel } from './tunnel.ts';
 
 /** Both ends of a connection, over TCP or a Unix socket. */
-async function pair(isUnix: boolean): Promise<[Socket, Socket]> {
+async function pair(isUnix: boolean, allowHalfOpen = false): Promise<[Socket, Socket]> {
   const server = createServer({ allowHalfOpen: true });
   const folder = mkdtempSync(join(tmpdir(), 'tunnel-'));
   onTestFinished(() => {
@@ -20,7 +20,7 @@ async function pair(isUnix: boolean): Promise<[Socket, Socket]> {
   const path = join(folder, 'socket');
   const near = isUnix
     ? connect({ path, allowHalfOpen: true })
-    : connect((server.address() as AddressInfo).port);
+    : connect({ port: (server.address() as AddressInfo).port, allowHalfOpen });
   const [far] = await accepted;
   for (const socket of [near, far]) socket.on('error', () => {});
   onTestFinished(() => [near, far].forEach((socket) => socket.destroy()));
@@ -46,3 +46,34 @@ test.for([
     expect([ours.destroyed, theirs.destroyed]).toEqual([true, true]);
   },
 );
+
+/** Carries so many octets, one after the other; returns the time from the last one to the end of the connection. */
+async function idleTime(idle: Parameters<typeof tunnel>[2], isHalfClosed: boolean): Promise<number> {
+  const [client, ours] = await pair(false, true);
+  const [target, theirs] = await pair(false, true);
+  const done = tunnel(ours, theirs, idle);
+  for (let i = 0; i < 4; i++) {
+    const [from, to] = i % 2 === 0 ? [client, target] : [target, client];
+    from.write('x');
+    await once(to, 'data');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  client.resume();
+  if (isHalfClosed) target.end();
+  const last = performance.now();
+  await done;
+  expect([ours.destroyed, theirs.destroyed]).toEqual([true, true]);
+  return performance.now() - last;
+}
+
+test('a connection that carries nothing is ended after its time, and not while it carries something', async () => {
+  const time = await idleTime({ bothMs: 300, halfClosedMs: 60_000 }, false);
+  expect(time).toBeGreaterThan(150);
+  expect(time).toBeLessThan(10_000);
+});
+
+test('one of which a direction has ended has another time', async () => {
+  const time = await idleTime({ bothMs: 60_000, halfClosedMs: 300 }, true);
+  expect(time).toBeGreaterThan(250);
+  expect(time).toBeLessThan(10_000);
+});

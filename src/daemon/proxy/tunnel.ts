@@ -1,16 +1,16 @@
 import type { Socket } from 'node:net';
 
 /** A connection that carries nothing is ended after this: one of two directions, and one of which a direction has ended. */
-const [IDLE_MS, HALF_CLOSED_IDLE_MS] = [3_600_000, 600_000];
+const IDLE = { bothMs: 3_600_000, halfClosedMs: 600_000 };
 /** A host that is gone is noticed after little more. */
 const KEEP_ALIVE_MS = 60_000;
 
 /** Carries octets both ways. A slow reader slows its writer down. Resolves when both sockets are closed: both directions have ended, or one socket has failed. */
-export async function tunnel(client: Socket, target: Socket): Promise<void> {
+export async function tunnel(client: Socket, target: Socket, idle = IDLE): Promise<void> {
   const ends = [joined(client, target), joined(target, client)];
   // All octets pass this socket, whatever their direction.
-  client.setTimeout(IDLE_MS, () => breakOff(client));
-  for (const socket of [client, target]) socket.on('end', () => client.setTimeout(HALF_CLOSED_IDLE_MS));
+  client.setTimeout(idle.bothMs, () => breakOff(client));
+  for (const socket of [client, target]) socket.on('end', () => client.setTimeout(idle.halfClosedMs));
   await Promise.all(ends);
 }
 
