@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
+import { parseIpv6 } from '../../src/wire/index.ts';
 import { makeUser } from '../support/guest.ts';
 import type { User } from '../support/guest.ts';
 import { PROXY, programOf, proxyOf, serviceOf } from '../support/proxy.ts';
@@ -10,6 +11,7 @@ import { startRelay, startServer } from '../support/roles.ts';
 
 const NAME_SERVER = fileURLToPath(new URL('../support/name-server.mjs', import.meta.url));
 const PORT = 8_000;
+const UDP_STRANGER = fileURLToPath(new URL('../support/udp-stranger.mjs', import.meta.url));
 const SOCKS_UDP = fileURLToPath(new URL('../support/socks-udp.mjs', import.meta.url));
 /** An HTTP server that answers with the address of the asker. */
 const WEB =
@@ -17,7 +19,7 @@ const WEB =
   `() => console.log('listening'))`;
 /** A UDP server that sends each datagram back. */
 const ECHO = (family: 'udp4' | 'udp6'): string =>
-  `const s = require('dgram').createSocket('${family}'); s.on('message', (m, f) => s.send(m, f.port, f.address)); ` +
+  `const s = require('dgram').createSocket('${family}'); s.on('message', (m, f) => { console.log('got ' + m); s.send(m, f.port, f.address); }); ` +
   `s.bind(${PORT}, () => console.log('listening'))`;
 const HOSTS = [
   `${NATIVE_ADDRESS} six.example`,
@@ -118,7 +120,8 @@ test('names that no server answers for delay no other name', async () => {
 
 /** 1,200 octets there and back, as QUIC sends them. */
 async function expectDatagrams({ net, host, user }: Lab): Promise<void> {
-  await net.native.spawn(process.execPath, ['-e', ECHO('udp6')]).waitFor(/listening/);
+  const echo = net.native.spawn(process.execPath, ['-e', ECHO('udp6')]);
+  await echo.waitFor(/listening/);
   await net.server.spawn(process.execPath, ['-e', ECHO('udp4')]).waitFor(/listening/);
   const targets = [
     [NATIVE_ADDRESS, '20010db8000200000000000000000002'],
@@ -132,4 +135,17 @@ async function expectDatagrams({ net, host, user }: Lab): Promise<void> {
     expect(client.stdout.trim()).toBe(`answered 20 of 20 from ${from}`);
   });
   await Promise.all(asking);
+  await expectStrangerDropped(host, echo);
+}
+
+/** Root's association hears root alone, before root's first datagram and after it. */
+async function expectStrangerDropped(host: Namespace, echo: Running): Promise<void> {
+  const head = `00000004${Buffer.from(parseIpv6(NATIVE_ADDRESS)!).toString('hex')}${PORT.toString(16)}`;
+  const words = [UDP_STRANGER, ...PROXY.split(':'), head, String(makeUser().id)];
+  const asking = host.spawn(process.execPath, words);
+  expect(await asking.exited, asking.output).toBe(0);
+  const lines = ['stranger 1: nothing', 'owner 1: owner 1', 'stranger 2: nothing', 'owner 2: owner 2'];
+  expect(asking.stdout.trim().split('\n')).toEqual(lines);
+  expect(echo.output).toContain('got owner 2');
+  expect(echo.output).not.toContain('got stranger');
 }
