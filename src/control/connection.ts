@@ -17,6 +17,8 @@ export const IDLE_LOOK_MS = 40;
 
 const NOTHING = new Uint8Array(0);
 
+export type Places = 'control' | 'tcp' | 'token';
+
 /** Gets the one question of a connection, and its end. */
 export interface Listening {
   /** Of the control protocol. */
@@ -35,6 +37,8 @@ export class Connection implements Caller {
   readonly pid: number;
   readonly isMaster: boolean;
   readonly isControl: boolean;
+  /** The places among which it has one: those of the control socket, of TCP, or of requests over TCP that have shown the token. */
+  places: Places;
   private readonly fd: number;
   private readonly listening: Listening;
   private question: Uint8Array | undefined = new Uint8Array(0);
@@ -53,6 +57,7 @@ export class Connection implements Caller {
     this.pid = pid;
     this.isMaster = isMaster;
     this.isControl = isControl;
+    this.places = isControl ? 'control' : 'tcp';
     this.fd = fd;
     this.listening = listening;
     this.deadline = setTimeout(() => this.close(), ASK_MS);

@@ -8,6 +8,7 @@ import { LimitLog } from '../runtime/limit-log.ts';
 import { Admission, givesWay, isMaster } from './admission.ts';
 import type { Caller } from './admission.ts';
 import { Connection, IDLE_LOOK_MS, LOOK_MS } from './connection.ts';
+import type { Places } from './connection.ts';
 import { controlPath, isChosen, makeControlDirectory } from './control-path.ts';
 import { parseRequest } from './control-protocol.ts';
 import type { ControlAnswer, ControlRequest } from './control-protocol.ts';
@@ -23,6 +24,7 @@ import { isAlive } from './live-socket.ts';
 import { ListText, aroundList } from './list-text.ts';
 import { ProcessorBudget } from './processor-budget.ts';
 
+/** Of each kind of {@link Places}. */
 const MAX_CONNECTIONS = 32;
 /** The file's permissions. Every user may look (status, peers); the handler refuses changes by others than root and the daemon's own user. */
 const MODE = 0o666;
@@ -223,7 +225,11 @@ export class ControlServer {
       const newcomer = entrance.accept(begun);
       if (newcomer === 'exhausted') return newcomer;
       if (newcomer === 'none') return count === 0 ? 'none' : 'some';
-      if (this.admission.admits(newcomer, begun) && this.makeRoom(newcomer)) this.takeIn(newcomer);
+      if (
+        this.admission.admits(newcomer, begun) &&
+        this.makeRoom(newcomer.isControl ? 'control' : 'tcp', newcomer)
+      )
+        this.takeIn(newcomer);
       else {
         entrance.refuse(newcomer, refused++ < REFUSALS_SAID, begun);
         this.noteRefusal(newcomer, begun);
@@ -247,13 +253,19 @@ export class ControlServer {
     else this.hits.others('control-socket', 1);
   }
 
-  /** A user that keeps connections open loses one: it hides no daemon from others. Hosts that come over TCP take no place of the control socket. */
-  private makeRoom(newcomer: Newcomer): boolean {
-    const open = this.open.filter(({ isControl }) => isControl === newcomer.isControl);
+  /** A user that keeps connections open loses one: it hides no daemon from others. */
+  private makeRoom(places: Places, newcomer: Caller): boolean {
+    const open = this.open.filter((one) => one.places === places);
     if (open.length < MAX_CONNECTIONS) return true;
     const index = givesWay(open, newcomer);
     open[index]?.close();
     return index >= 0;
+  }
+
+  /** Hosts without the token take no place of one with it. */
+  private giveOwnPlace(connection: Connection): void {
+    if (connection.isClosed || connection.places === 'token') return;
+    if (this.makeRoom('token', connection)) connection.places = 'token';
   }
 
   private forget(connection: Connection): void {
@@ -308,6 +320,7 @@ export class ControlServer {
         user: connection.uid,
         isRemote: !connection.isControl,
         turn: (work) => turns.take(work),
+        hasToken: () => this.giveOwnPlace(connection),
         endless: () => connection.beEndless(),
       });
     });

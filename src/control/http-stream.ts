@@ -11,6 +11,8 @@ export interface HttpAsker {
   readonly isRemote: boolean;
   /** Does a piece of work when it is the user's turn. Resolves to undefined where the asker has gone. One at a time. */
   readonly turn: <T>(work: () => T) => Promise<T | undefined>;
+  /** The request has shown the token: it gives way to no other without. */
+  readonly hasToken: () => void;
   /** The answer has no end: a reader that is slower than its pieces come is closed. */
   readonly endless: () => void;
 }

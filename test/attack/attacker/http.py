@@ -1,9 +1,10 @@
-"""http.py WHERE SECONDS MODE UID: attacks of a local user on the HTTP of a daemon. WHERE: path of a control socket, or ADDRESS:PORT.
+"""http.py WHERE SECONDS MODE UID [TOKEN]: attacks of a local user on the HTTP of a daemon. WHERE: path of a control socket, or ADDRESS:PORT.
 
 quick: connects and closes at once. hold: keeps connections open and asks nothing. peers, metrics, status: asks on ever new connections and reads nothing.
 slow: reads a list of all peers octet by octet. events: opens streams of events. letters: sends a head letter by letter. head: sends endless headers.
 body: sends an endless body. pipeline: sends many requests on each connection. half-open: closes its side, and keeps the other one. honest: no attack, asks 20
 times for the status and prints the time to each answer, in ms, or -1. visitor: asks so for the page.
+reader: no attack, prints the stream of events.
 """
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 
 where, seconds, mode, uid = sys.argv[1], float(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+token = f'Authorization: Bearer {sys.argv[5]}\r\n' if len(sys.argv) > 5 else ''
 os.setgid(uid)
 os.setuid(uid)
 MOST_OPEN = 100
@@ -31,7 +33,7 @@ def connected(timeout=None):
 
 
 def request(path, headers=''):
-    return f'GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n'.encode()
+    return f'GET {path} HTTP/1.1\r\nHost: localhost\r\n{token}{headers}\r\n'.encode()
 
 
 def ask_once():
@@ -90,6 +92,13 @@ if mode in ('honest', 'visitor'):
             times.append(-1)
         time.sleep(0.1)
     print(json.dumps(times), flush=True)
+    sys.exit()
+
+if mode == 'reader':
+    with connected() as s:
+        s.sendall(request('/events'))
+        while part := s.recv(65536):
+            print(part.decode(), flush=True)
     sys.exit()
 
 os.nice(10)
