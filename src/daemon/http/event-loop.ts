@@ -1,10 +1,13 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { IntervalHistogram } from 'node:perf_hooks';
 
 /** How often the delay is measured, and for how long a maximum is remembered at least. */
 const RESOLUTION_MS = 20;
 const WINDOW_MS = 60_000;
 /** After this time without a question it is measured no more. */
 const UNASKED_MS = 300_000;
+
+type Histogram = Pick<IntervalHistogram, 'enable' | 'disable' | 'reset' | 'max' | 'mean'>;
 
 export interface Delay {
   readonly maxSeconds: number;
@@ -13,12 +16,13 @@ export interface Delay {
 
 /** How late the event loop comes to its work. It is measured from the first question on, as long as questions come: an idle process is not woken for it. */
 export class EventLoopDelay {
-  private readonly histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  private readonly histogram: Histogram;
   private beganAt: number | undefined;
   private before: number = 0;
   private readonly end: NodeJS.Timeout;
 
-  constructor() {
+  constructor(histogram: Histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })) {
+    this.histogram = histogram;
     this.end = setTimeout(() => this.stop(), UNASKED_MS).unref();
   }
 
