@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { blocksDuring, tooLong } from './blocks.ts';
+import type { Block } from './blocks.ts';
+
+function work(ms: number): void {
+  const begun = process.cpuUsage();
+  for (;;) {
+    const { user, system } = process.cpuUsage(begun);
+    if (user + system > 1_000 * ms) return;
+  }
+}
+
+test('turns are measured one by one', async () => {
+  const requests = async (): Promise<void> => {
+    for (let i = 0; i < 50; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      work(i % 20 === 10 ? 12 : 1.5);
+    }
+  };
+  const blocks = await blocksDuring(requests());
+  expect(blocks.length).toBeGreaterThan(40);
+  expect(blocks.filter(({ ms }) => ms > 11)).toHaveLength(2);
+});
+
+test('a block in one request of six is found, and a very long one among all', () => {
+  const blocks = (ms: number, among: number): Block[] =>
+    Array.from({ length: 120 }, (_, i) => ({ ms: i % among === 0 ? ms : 3, hasCollected: true }));
+  expect(tooLong(blocks(7, 120), 12, 5)).toBeUndefined();
+  expect(tooLong(blocks(7, 60), 12, 5)).toBe(
+    '7.00 ms with garbage collection, 7.00 ms with garbage collection; of 120 turns',
+  );
+  expect(tooLong(blocks(21, 120), 12, 5)).toBe('21.00 ms with garbage collection; of 120 turns');
+});

@@ -1,0 +1,69 @@
+import { PerformanceObserver } from 'node:perf_hooks';
+import type { PerformanceEntry } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { threadTimeMs } from '../../src/io/thread-time.ts';
+
+/** A turn of the event loop. */
+export interface Block {
+  /** The processor time that it has taken: other programs of the machine only make it wait, and that does not count. */
+  readonly ms: number;
+  /** The garbage collector has run in it: its time depends on all that the process of the test has allocated. */
+  readonly hasCollected: boolean;
+}
+
+/** Shorter turns are not told apart. */
+const LEAST_MS = 1;
+
+/** All turns of this process that take longer than a millisecond while `work` is under way. */
+export async function blocksDuring(work: Promise<unknown>): Promise<Block[]> {
+  collectGarbage();
+  const collections: number[] = [];
+  const note = (entries: readonly PerformanceEntry[]): void =>
+    entries.forEach(({ startTime }) => void collections.push(startTime));
+  const observer = new PerformanceObserver((list) => note(list.getEntries()));
+  observer.observe({ entryTypes: ['gc'] });
+  const turns: { ms: number; from: number; to: number }[] = [];
+  let isDone = false;
+  void work.finally(() => (isDone = true)).catch(() => {});
+  while (!isDone) {
+    const [before, from] = [threadTimeMs(), performance.now()];
+    await new Promise((resolve) => setImmediate(resolve));
+    const ms = threadTimeMs() - before;
+    if (ms > LEAST_MS) turns.push({ ms, from, to: performance.now() });
+  }
+  await new Promise((resolve) => setTimeout(resolve)); // the observer is told later
+  note(observer.takeRecords());
+  observer.disconnect();
+  return turns.map(({ ms, from, to }) => ({
+    ms,
+    hasCollected: collections.some((at) => at >= from && at <= to),
+  }));
+}
+
+/** What the test has allocated before is not the work's. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
+
+/** One request in so many may have a longer turn, for the machine has other work, and may stop this process within it; but none so many times as long. */
+const [RARE, FAR] = [10, 4];
+
+/** Why these turns are too long; undefined where they are not. A block of the requests themselves comes with many of them. */
+export function tooLong(blocks: readonly Block[], requests: number, mostMs: number): string | undefined {
+  const long = blocks.filter(({ ms }) => ms > mostMs);
+  if (long.length <= requests / RARE && long.every(({ ms }) => ms <= FAR * mostMs)) return undefined;
+  const inWords = long.map(
+    ({ ms, hasCollected }) => `${ms.toFixed(2)} ms${hasCollected ? ' with garbage collection' : ''}`,
+  );
+  return `${inWords.join(', ')}; of ${blocks.length} turns`;
+}
+
+/** For the output of a test. */
+export function blocksInWords(blocks: readonly Block[]): string {
+  const longest = (some: readonly Block[]): string => Math.max(0, ...some.map(({ ms }) => ms)).toFixed(2);
+  const own = blocks.filter(({ hasCollected }) => !hasCollected);
+  const collecting = blocks.filter(({ hasCollected }) => hasCollected);
+  return `${own.length} turns of at most ${longest(own)} ms, ${collecting.length} with garbage collection of at most ${longest(collecting)} ms`;
+}
