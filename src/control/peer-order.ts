@@ -9,10 +9,40 @@ export function firstPeers(peers: readonly PeerStatus[], order: PeerOrder, count
   return peers.toSorted((a, b) => rankOf(b, order) - rankOf(a, order)).slice(0, count);
 }
 
+/** A peer as far as its place depends on it. The rest costs more, and is made of the first ones only. */
+export interface RankedPeer {
+  /** In both directions. */
+  readonly octets: number;
+  readonly receivedSecondsAgo: number | undefined;
+  /** Asked for at once, or never. */
+  address(): string;
+  /** Of the peer with this address; undefined: it has gone meanwhile. */
+  status(address: string): PeerStatus | undefined;
+}
+
 /** The place of a peer in an order: later ones have a lower rank, or the same and a greater address. */
 interface Place {
   readonly rank: number;
   readonly address: string;
+}
+
+class Candidate implements Place {
+  readonly rank: number;
+  readonly peer: RankedPeer;
+  private text: string | undefined;
+
+  constructor(peer: RankedPeer, rank: number) {
+    this.peer = peer;
+    this.rank = rank;
+  }
+
+  get address(): string {
+    return (this.text ??= this.peer.address());
+  }
+
+  keep(): void {
+    this.text ??= this.peer.address();
+  }
 }
 
 /** Selects the first peers of a list that is walked a few at a time, and keeps no others. */
@@ -20,8 +50,9 @@ export class FirstPeers {
   private readonly order: PeerOrder;
   private readonly count: number;
   private readonly after: Place | undefined;
-  /** The first one stands first. */
-  private readonly found: (Place & { readonly peer: PeerStatus })[] = [];
+  /** At most twice as many as are wanted, and {@link last} of the wanted ones when they were sorted last. */
+  private readonly found: Candidate[] = [];
+  private last: Candidate | undefined;
   private hasMore = false;
 
   /** `after`: {@link next} of the peers before; undefined for the first ones. */
@@ -31,32 +62,41 @@ export class FirstPeers {
     this.after = after === undefined ? undefined : placeIn(after);
   }
 
-  get peers(): readonly PeerStatus[] {
-    return this.found.map(({ peer }) => peer);
+  /** Each is made when it is taken. */
+  *peers(): Generator<PeerStatus> {
+    this.trim();
+    for (const { peer, address } of this.found) {
+      const status = peer.status(address);
+      if (status !== undefined) yield status;
+    }
   }
 
   /** A text for the peers behind these; undefined where there are none. */
   get next(): string | undefined {
+    this.trim();
     const last = this.hasMore ? this.found.at(-1) : undefined;
     return last === undefined ? undefined : `${last.rank},${last.address}`;
   }
 
   /** `now`: milliseconds, on the same clock for all pages. */
-  add(peer: PeerStatus, now: number): void {
-    const { found, count } = this;
-    const added = { peer, rank: lastingRank(peer, this.order, now), address: peer.address };
+  add(peer: RankedPeer, now: number): void {
+    const added = new Candidate(peer, lastingRank(peer, this.order, now));
     if (this.after !== undefined && !isBefore(this.after, added)) return;
-    const last = found.at(-1);
-    if (found.length >= count) this.hasMore = true;
-    if (found.length >= count && (last === undefined || !isBefore(added, last))) return;
-    let [low, high] = [0, found.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (isBefore(found[middle]!, added)) low = middle + 1;
-      else high = middle;
+    if (this.last !== undefined && !isBefore(added, this.last)) {
+      this.hasMore = true;
+      return;
     }
-    found.splice(low, 0, added);
-    if (found.length > count) found.pop();
+    added.keep();
+    this.found.push(added);
+    if (this.found.length >= 2 * this.count) this.trim();
+  }
+
+  private trim(): void {
+    const { found, count } = this;
+    found.sort((one, other) => (isBefore(one, other) ? -1 : 1));
+    if (found.length > count) this.hasMore = true;
+    found.length = Math.min(found.length, count);
+    if (found.length === count) this.last = found.at(-1);
   }
 }
 
@@ -77,9 +117,8 @@ function isBefore(one: Place, other: Place): boolean {
 const NEVER = -1e15;
 
 /** A rank that does not change while nothing comes: of the time, and not of the age. */
-function lastingRank(peer: PeerStatus, order: PeerOrder, now: number): number {
-  if (order === 'traffic') return rankOf(peer, order);
-  const { receivedSecondsAgo } = peer;
+function lastingRank({ octets, receivedSecondsAgo }: RankedPeer, order: PeerOrder, now: number): number {
+  if (order === 'traffic') return octets;
   return receivedSecondsAgo === undefined
     ? NEVER
     : Math.round(now / 100) - Math.round(receivedSecondsAgo * 10);

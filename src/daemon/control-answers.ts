@@ -81,6 +81,7 @@ function httpSource(kind: RoleStatus['role'], name: string, role: Role, reload?:
     role: kind,
     status: () => statusOf(name, role, reload),
     peers: (limit) => (role.peers === undefined ? undefined : peersAnswer(name, role.peers(limit))),
+    rankedPeers: role.rankedPeers === undefined ? undefined : (order) => role.rankedPeers!(order),
     users: (window, limit) => usersOf(name, role, window, limit),
     means: role.means === undefined ? undefined : () => role.means!(),
     log: sayText,

@@ -1,4 +1,5 @@
 import { whyElsewhere } from '../control/control-path.ts';
+import type { PeerOrder, RankedPeer } from '../control/peer-order.ts';
 import type { Answerer, ContactStatus, PeerStatus, RoleStatus, UsersStatus } from '../control/status.ts';
 import type { PeerMeans } from '../core/client/index.ts';
 import type { UserWindow } from '../core/users/index.ts';
@@ -24,6 +25,8 @@ export interface Role {
   status(name: string): RoleStatus;
   /** The peers now; the status of each is made when it is taken. */
   peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus> };
+  /** All peers, as far as their places in the order depend on it; undefined: the next step. */
+  rankedPeers?(order: PeerOrder): Iterable<RankedPeer | undefined>;
   /** The users with the most traffic: at most `limit` clients, and as many prefixes. */
   users?(window: UserWindow, limit: number): Omit<UsersStatus, keyof Answerer>;
   /** Of a client: how its peers are reached, one by one; undefined of those that are not. */

@@ -82,6 +82,18 @@ export class MemoryKernelPath implements KernelPath {
     return this.carrier.unreportedOf(peer);
   }
 
+  *unreportedOctets(see: (peer: Ipv6, octets: number) => void): Generator<void> {
+    for (const peer of this.carrier.peers) {
+      const { receivedBytes, sentBytes } = this.carrier.unreportedOf(peer);
+      see(peer, receivedBytes + sentBytes);
+      yield;
+    }
+  }
+
+  reportPeers(): void {
+    this.report();
+  }
+
   forget(): void {
     this.carrier.clear();
     this.report();

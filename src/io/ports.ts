@@ -192,7 +192,11 @@ export interface KernelPath {
   pathOf(peer: Ipv6): CarriedPath;
   /** Packets of a peer that were carried, but not yet reported by {@link KernelPathHandlers.onCarried}. */
   unreported(peer: Ipv6): UnreportedTraffic;
-  /** Hands over the due reports and tallies at once: this method calls the handlers, and so does {@link forget}. */
+  /** Reads all that are carried, some at each step, and calls back with the octets that are not reported; the bytes are valid until it returns. */
+  unreportedOctets(see: (peer: Uint8Array, octets: number) => void): Generator<void>;
+  /** Hands over the due reports at once: this method calls the handlers, and so do the next two. */
+  reportPeers(): void;
+  /** The due reports, and the tallies. */
   report(): void;
   /** Removes all peers, and hands over the reports about them. */
   forget(): void;

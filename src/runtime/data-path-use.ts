@@ -115,15 +115,32 @@ export class DataPathUse {
   trafficOf(peer: Ipv6): PeerTraffic | undefined {
     const { port, machine } = this;
     if (port === undefined) return machine.trafficOf(peer);
-    port.report();
+    port.reportPeers();
     const before = machine.trafficOf(peer);
     let rest: PeerTraffic = port.unreported(peer);
-    port.report();
+    port.reportPeers();
     const reported = machine.trafficOf(peer);
     // The kernel has reported it in between: the rest has come since.
     if (before === undefined || reported === undefined) return reported;
     if (COLUMNS.some((column) => reported[column] !== before[column])) rest = port.unreported(peer);
     return addTraffic(reported, rest);
+  }
+
+  /**
+   * Calls back with each peer of which the kernel has carried packets that it has not reported, and their octets; what it has reported the machine has
+   * counted. Some peers at each step.
+   */
+  *unreportedOctets(see: (peer: Ipv6, octets: number) => void): Generator<void> {
+    const { port } = this;
+    if (port === undefined) return;
+    port.reportPeers();
+    const steps = port.unreportedOctets((peer, octets) => {
+      if (octets > 0) see(peer, octets);
+    });
+    for (const _ of steps) {
+      yield;
+      port.reportPeers();
+    }
   }
 
   /** Has the machine count what the kernel has reported up to now. */

@@ -212,6 +212,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.kernelPath.trafficOf(peer);
   }
 
+  /** See {@link DataPathUse.unreportedOctets}. */
+  unreportedOctets(see: (peer: Ipv6, octets: number) => void): Generator<void> {
+    return this.kernelPath.unreportedOctets(see);
+  }
+
   /**
    * The clients and native prefixes with the most traffic over the last minute, hour or day, on both data paths: at most `most` of each, and
    * at most 256. Memory is constant, so counts may be estimates; each has its largest error.

@@ -233,8 +233,11 @@ for (const { name, skipped, open } of RIGS) {
       const running = await started();
       const { rig, reports } = running;
       const carriedSoFar = () => {
-        rig.kernelPath.report();
+        rig.kernelPath.reportPeers();
         const rest = rig.kernelPath.unreported(PEER);
+        const octets: [string, number][] = [];
+        for (const _ of rig.kernelPath.unreportedOctets((peer, count) => octets.push([toHex(peer), count])));
+        expect(octets).toEqual([[toHex(PEER), rest.sentBytes + rest.receivedBytes]]);
         return {
           sent: totalOf(reports, 'sentPackets') + rest.sentPackets,
           sentBytes: totalOf(reports, 'sentBytes') + rest.sentBytes,

@@ -35,13 +35,18 @@ export interface Daemon {
   readonly rules: HttpRules;
 }
 
-export async function httpDaemon(source: Partial<HttpSource> = {}, token?: string): Promise<Daemon> {
+/** `atEnd`: registers the end of the daemon: that of the test, unless it is given. */
+export async function httpDaemon(
+  source: Partial<HttpSource> = {},
+  token?: string,
+  atEnd: (end: () => void) => void = onTestFinished,
+): Promise<Daemon> {
   const directory = mkdtempSync(join(tmpdir(), 'teredo-http-'));
   const rules = { token };
   const http = lazyHttp({ ...SOURCE, ...source }, rules);
   const answer = { ok: true, result: 'here' } as const;
   const control = (await ControlServer.listen(directory, 'it', () => answer, undefined, http))!;
-  onTestFinished(() => {
+  atEnd(() => {
     control.close();
     rmSync(directory, { recursive: true, force: true });
   });

@@ -123,6 +123,11 @@ export class Carrier {
     return this.entries.size;
   }
 
+  /** The offloaded peers; new arrays. */
+  get peers(): Uint8Array[] {
+    return [...this.entries.keys()].map(bytesOf);
+  }
+
   /** Whether {@link takeReports} or {@link takeTallies} would return anything. */
   get hasReports(): boolean {
     return this.reports.length > 0 || !this.tallies.isEmpty;

@@ -3,7 +3,7 @@ import type { ListAnswer } from '../../control/control-server.ts';
 import type { HttpAsker } from '../../control/http-stream.ts';
 import { ListText, aroundList } from '../../control/list-text.ts';
 import { FirstPeers, PEER_ORDERS, isPlace } from '../../control/peer-order.ts';
-import type { PeerOrder } from '../../control/peer-order.ts';
+import type { PeerOrder, RankedPeer } from '../../control/peer-order.ts';
 import type { PeerStatus } from '../../control/status.ts';
 import { jsonPieces, refused } from './answer.ts';
 import type { Asked, HttpAnswer } from './answer.ts';
@@ -35,9 +35,8 @@ export async function answerPeers(asked: Asked, source: HttpSource): Promise<Htt
   if (answer === undefined) return refused(404, `${source.name} keeps no peers`);
   if (order === undefined || isHead) return inPieces(answer, asker);
   const first = new FirstPeers(order, Math.min(limit, MOST_SORTED), after);
-  await lookAtAll(answer.items as Iterable<PeerStatus>, first, asker);
-  const { peers: items, next } = first;
-  return inPieces({ ...answer, result: { ...answer.result, next }, items }, asker);
+  await lookAtAll(source.rankedPeers?.(order) ?? ranked(answer.items as Iterable<PeerStatus>), first, asker);
+  return inPieces({ ...answer, result: { ...answer.result, next: first.next }, items: first.peers() }, asker);
 }
 
 function inPieces(answer: ListAnswer, asker: HttpAsker): HttpAnswer {
@@ -49,19 +48,35 @@ function isOrder(text: string): text is PeerOrder {
   return PEER_ORDERS.some((order) => order === text);
 }
 
+function* ranked(peers: Iterable<PeerStatus>): Generator<RankedPeer> {
+  for (const peer of peers) {
+    const { address, receivedBytes, sentBytes, receivedSecondsAgo } = peer;
+    yield {
+      octets: receivedBytes + sentBytes,
+      receivedSecondsAgo,
+      address: () => address,
+      status: () => peer,
+    };
+  }
+}
+
 /** In many turns. */
-async function lookAtAll(peers: Iterable<PeerStatus>, first: FirstPeers, asker: HttpAsker): Promise<void> {
+async function lookAtAll(
+  peers: Iterable<RankedPeer | undefined>,
+  first: FirstPeers,
+  asker: HttpAsker,
+): Promise<void> {
   const left = peers[Symbol.iterator]();
   while ((await asker.turn(() => lookAtSome(left, first))) === false);
 }
 
 /** Whether all have been looked at. */
-function lookAtSome(left: Iterator<PeerStatus>, first: FirstPeers): boolean {
+function lookAtSome(left: Iterator<RankedPeer | undefined>, first: FirstPeers): boolean {
   const begun = performance.now();
   while (performance.now() - begun < PIECE_MS) {
     const { done, value } = left.next();
     if (done === true) return true;
-    first.add(value, performance.now());
+    if (value !== undefined) first.add(value, performance.now());
   }
   return false;
 }

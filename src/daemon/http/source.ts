@@ -1,4 +1,5 @@
 import type { ListAnswer } from '../../control/control-server.ts';
+import type { PeerOrder, RankedPeer } from '../../control/peer-order.ts';
 import type { RoleStatus, UsersStatus } from '../../control/status.ts';
 import type { PeerMeans } from '../../core/client/index.ts';
 import type { UserWindow } from '../../core/users/index.ts';
@@ -11,6 +12,8 @@ export interface HttpSource {
   readonly status: () => RoleStatus;
   /** As `teredo peers --json` has it; undefined where the role keeps none. */
   readonly peers: (limit: number) => ListAnswer | undefined;
+  /** All peers; undefined: the next step. Where there is none, those of {@link peers} count. */
+  readonly rankedPeers?: ((order: PeerOrder) => Iterable<RankedPeer | undefined>) | undefined;
   /** As `teredo users --json` has it; undefined where the role is no relay. */
   readonly users: (window: UserWindow, limit: number) => UsersStatus | undefined;
   /** How the peers of a client are reached, one by one; undefined of those that are not. */

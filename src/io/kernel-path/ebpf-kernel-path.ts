@@ -216,6 +216,20 @@ export class EbpfKernelPath implements KernelPath {
     return { receivedPackets, receivedBytes, sentPackets, sentBytes, lastAt };
   }
 
+  *unreportedOctets(see: (peer: Ipv6, octets: number) => void): Generator<void> {
+    const steps = this.peers.unreportedOctets(see);
+    try {
+      while (!this.closed && steps.next().done !== true) yield;
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+      countSystemFailure(error); // the others are not known
+    }
+  }
+
+  reportPeers(): void {
+    if (!this.closed) this.fetchReports();
+  }
+
   report(): void {
     if (!this.closed) this.fetch();
   }
@@ -466,12 +480,16 @@ export class EbpfKernelPath implements KernelPath {
     });
   }
 
-  private fetch(): void {
+  private fetchReports(): void {
     this.ring.drain((view, offset, length) => {
       if (length === REPORT.SIZE) this.reports.addRecord(view, offset);
       else this.handleNotice(view, offset);
     });
     this.reports.flush();
+  }
+
+  private fetch(): void {
+    this.fetchReports();
     this.handOverTallies();
     this.proofs.handleTimeout(this.clock.now());
     if (this.config.stretchFor(this.peers.size)) this.guarded(() => this.config.write());

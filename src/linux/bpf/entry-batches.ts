@@ -29,6 +29,15 @@ export class EntryBatches {
     fd: number,
     see: (key: Uint8Array, values: DataView, at: number) => void,
   ): void {
+    for (const _ of this.steps(batch, fd, see));
+  }
+
+  /** As {@link walk}, with a step for each batch. The table may change between steps, and the process close it at the end of one. */
+  *steps(
+    batch: Libbpf['takeBatch'],
+    fd: number,
+    see: (key: Uint8Array, values: DataView, at: number) => void,
+  ): Generator<void> {
     const { place, keys, values, keySize, valueSize } = this;
     for (let from = 0, ended = false; !ended; from = place.address) {
       place.view.setUint32(4, this.most, true);
@@ -39,6 +48,7 @@ export class EntryBatches {
       const count = place.view.getUint32(4, true);
       for (let i = 0; i < count; i++)
         see(keys.bytes.subarray(i * keySize, (i + 1) * keySize), values.view, i * valueSize);
+      yield;
     }
   }
 }

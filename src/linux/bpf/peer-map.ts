@@ -28,6 +28,8 @@ export const MOST_FAILURES = 15;
 const NOTICE_SPACING_UNITS = Math.floor(1e9 / 2 ** UNIT_SHIFT);
 /** Entries removed by one call; no bucket of the table holds as many. */
 const BATCH = 4_096;
+/** Entries read at one step. */
+const STEP = 1_024;
 
 /** Packets of a peer that the kernel has carried: from a report, or from a removed entry. Times are ns of CLOCK_MONOTONIC, 0: never. */
 export interface Carried {
@@ -176,6 +178,13 @@ export class PeerMap {
     );
   }
 
+  /** Calls back with each peer and the octets since its last report, some hundred at each step. Throws a SystemCallError. */
+  unreportedOctets(see: (peer: Uint8Array, octets: number) => void): Generator<void> {
+    return new EntryBatches(KEY, PEER.SIZE, STEP).steps(this.lib.lookupBatch, this.fd, (peer, view, at) =>
+      see(peer, octetsAt(view, at + PEER.receivedBytes) + octetsAt(view, at + PEER.sentBytes)),
+    );
+  }
+
   private walk(
     batch: Libbpf['takeBatch'],
     see: (peer: Uint8Array, values: DataView, at: number) => void,
@@ -280,6 +289,11 @@ function readCarried(view: DataView, at: number, carried: Carried): void {
   carried.sentBytes = Number(view.getBigUint64(at + PEER.sentBytes, true));
   carried.receivedPackets = view.getUint32(at + PEER.receivedPackets, true);
   carried.sentPackets = view.getUint32(at + PEER.sentPackets, true);
+}
+
+/** A number of 64 bits, without the cost of a BigInt. */
+function octetsAt(view: DataView, at: number): number {
+  return view.getUint32(at, true) + 2 ** 32 * view.getUint32(at + 4, true);
 }
 
 export function emptyCarried(): Carried {
