@@ -1,5 +1,6 @@
 /** Traffic of iperf3 from the client to the native host, or back, with several processes at once. */
 import type { Namespace, Running } from '../src/lab/index.ts';
+import { Again } from './machine/watch.ts';
 
 export type Direction = 'up' | 'down';
 
@@ -68,14 +69,30 @@ export class Iperf {
     };
   }
 
+  /** In a flood of datagrams iperf3 sometimes loses its own connection; it is then tried again, with new receivers. */
   private async run(generators: number, seconds: number, args: readonly string[]): Promise<IperfReport[]> {
     const all = this.servers.slice(0, generators).map(async (_, i) => {
       const where = ['-c', this.way.target, '-p', String(FIRST_PORT + i)];
       const running = this.way.client.spawn('iperf3', [...where, '-t', String(seconds), '-J', ...args]);
-      if ((await running.exited) !== 0) throw new Error(`iperf3 failed: ${running.output}`);
-      return JSON.parse(running.stdout) as IperfReport;
+      await running.exited;
+      return parse(running.stdout);
     });
-    return await Promise.all(all);
+    const reports = await Promise.all(all);
+    const broken = reports.find(
+      ({ error, end }) => error !== undefined || (end.sum ?? end.sum_received) === undefined,
+    );
+    if (broken === undefined) return reports;
+    await Promise.all(this.servers.splice(0).map((server) => server.stop()));
+    await this.prepare(generators);
+    throw new Again(`iperf3: ${broken.error ?? 'no result'}`);
+  }
+}
+
+function parse(text: string): IperfReport {
+  try {
+    return JSON.parse(text) as IperfReport;
+  } catch {
+    return { error: `no JSON: ${text.slice(0, 200)}`, end: {} };
   }
 }
 

@@ -19,7 +19,7 @@ const USAGE = `bench: --only ROW,ROW of ${Object.keys(ROWS).join(', ')}
   --links KIND,KIND of ${LINKS.join(', ')} (for tcp; the other rows are measured on nic)
   --alternations N (7 at least, unless --quick)  --seconds N  --quick
   --beside-other-work (does not stop; its figures are not worth quoting)
-  --json FILE  --page (docs/performance.* and README.md)  --redraw (the same of docs/performance.json)
+  --json FILE  --page (writes docs/performance.* and README.md, of all rows of a quiet machine)  --redraw (the same of docs/performance.json)
 `;
 const LEAST_ALTERNATIONS = 7;
 
@@ -31,12 +31,13 @@ if (values.redraw) {
 const names = (values.only?.split(',') ?? Object.keys(ROWS)) as RowName[];
 const links = (values.links?.split(',') ?? LINKS) as readonly LinkKind[];
 const alternations = Number(values.alternations ?? (values.quick ? 2 : LEAST_ALTERNATIONS));
-const seconds = Number(values.seconds ?? (values.quick ? 1 : 2));
+const seconds = Number(values.seconds ?? 1);
 const isKnown = names.every((name) => name in ROWS) && links.every((kind) => LINKS.includes(kind));
 const isEnough = alternations >= (values.quick ? 1 : LEAST_ALTERNATIONS) && seconds >= 1;
 // The page is of one build and one quiet run.
 const isWhole = names.length === Object.keys(ROWS).length && links.length === LINKS.length;
-if (!isKnown || !isEnough || (values.page && !isWhole)) refuse();
+const isFitForPage = isWhole && !values.quick && !values['beside-other-work'];
+if (!isKnown || !isEnough || (values.page && !isFitForPage)) refuse();
 
 const begun = performance.now();
 let row: string;
@@ -53,18 +54,22 @@ if (values.json !== undefined) write(values.json, results.json());
 if (values.page && status === 0) writePage(results);
 process.exit(status);
 
-/** Returns the exit status. What was measured before other work stopped the bench is printed, too. */
+/** Returns the exit status. What was measured is printed in any case. Other work ends the bench; a row that fails ends only itself. */
 async function measure(): Promise<number> {
+  let failed = 0;
   for (row of names) {
     try {
       await ROWS[row as RowName]({ alternations, seconds, links, quick: values.quick, say, watch, results });
     } catch (error) {
-      if (!(error instanceof Disturbed)) throw error;
-      process.stderr.write(`bench: stopped in ${row}: ${error.message}; end it, and start again\n`);
-      return 1;
+      if (error instanceof Disturbed) {
+        process.stderr.write(`bench: stopped in ${row}: ${error.message}; end it, and start again\n`);
+        return 1;
+      }
+      process.stderr.write(`bench: ${row} failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+      failed = 1;
     }
   }
-  return 0;
+  return failed;
 }
 
 function options() {

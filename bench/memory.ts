@@ -5,6 +5,7 @@ import type { Running } from '../src/lab/index.ts';
 import { descriptorTexts } from '../test/support/descriptor-texts.ts';
 import { Crowd } from './crowd.ts';
 import { family } from './variants.ts';
+import { memoryOfPeer } from './result/names.ts';
 import type { Row } from './row.ts';
 import { TEREDO_VARIANTS } from './seats.ts';
 import type { TeredoVariant } from './seats.ts';
@@ -29,7 +30,7 @@ export const memory: Row = async ({ quick, results, say }) => {
     found.forEach((now, i) => {
       const bytes = (of: (memory: Memory) => number): number =>
         (of(now) - of(before!)) / (numbers[i]! - few!);
-      const figure = (what: string): string => `relay, bytes a peer of ${numbers[i]}, ${what}`;
+      const figure = (what: string): string => memoryOfPeer(numbers[i]!, what);
       results.add(
         figure('process before garbage is collected'),
         variant,

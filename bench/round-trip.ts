@@ -11,7 +11,7 @@ import { VARIANTS } from './seats.ts';
 import { World } from './world.ts';
 
 /** Pings: 50 a second at idle, 100 a second under load. */
-const COUNTS = { cold: 50, warm: 100, loaded: 100 };
+const COUNTS = { cold: 40, warm: 75, loaded: 100 };
 const [AT_IDLE, UNDER_LOAD] = [0.02, 0.01];
 /** After so many packets V8 has compiled what is used often. */
 const WARMING = 5_000;

@@ -34,6 +34,8 @@ export const NEW_PEERS_COST = 'relay, us a new peer';
 export const NEW_PEERS_PROCESS = 'relay, us of its process a new peer';
 export const NEW_PEERS_LIMITED = 'relay, new peers/s of one native host, default limits';
 
+export const memoryOfPeer = (peers: number, what: string): string =>
+  `relay, bytes a peer of ${peers}, ${what}`;
 export const peersCost = (direction: Direction, peers: number): string =>
   `relay with ${peers} ${peers > 1 ? 'peers' : 'peer'}, ${THROUGH[direction]}, us a packet`;
 export const GROWTH_STALL = 'relay, longest stall while it grows to 1000000 peers, ms';

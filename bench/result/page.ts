@@ -31,14 +31,17 @@ export function readReport(): Results {
 /** The parts of the page that are made from figures, by name. */
 export function blocksOf(results: Results): Readonly<Record<string, string>> {
   const { missed, met } = asJudgement(results);
-  const isOf = (start: string) => (name: string) => name.startsWith(start);
-  const others = (name: string): boolean => LINKS.every((kind) => !name.startsWith(`${kind}: `));
+  const of = (start: RegExp): string => asMarkdown(tableOf(results, (name) => start.test(name)));
   return {
     machine: machineText(results.report),
     missed: asMarkdown(missed),
     met: asMarkdown(met),
-    ...Object.fromEntries(LINKS.map((kind) => [kind, asMarkdown(tableOf(results, isOf(`${kind}: `)))])),
-    rows: asMarkdown(tableOf(results, others)),
+    ...Object.fromEntries(LINKS.map((kind) => [kind, of(new RegExp(`^${kind}: `))])),
+    udp: of(/^UDP/),
+    latency: of(/^(?:round trip|first reply)/),
+    relay: of(/^relay(?!.*(?:new peer|bytes))/),
+    peers: of(/^relay.*(?:new peer|bytes)/),
+    server: of(/^server/),
     drops: asMarkdown(dropTable(results)),
   };
 }

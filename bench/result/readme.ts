@@ -7,7 +7,7 @@ import { median } from './statistics.ts';
 export function withReadmeFigures(text: string, results: Results): string {
   const of = (figure: string, seat: Seat): string => {
     const value = median(results.values(figure, seat));
-    return value.toFixed(value < 10 ? 2 : 0);
+    return Number.isFinite(value) ? value.toFixed(value < 10 ? 2 : 0) : '-';
   };
   const line = (what: string, figure: string): string => {
     const [plain, miredo, user, kernel] = (['plain', 'miredo', 'user', 'kernel'] as const).map((seat) =>

@@ -2,7 +2,7 @@
 import { SEATS } from '../seats.ts';
 import type { Seat } from '../seats.ts';
 import type { Figure, Results } from './results.ts';
-import { median, ratios, spread } from './statistics.ts';
+import { differences, median, ratios, spread } from './statistics.ts';
 
 /** The pairs of seats whose ratio is shown. */
 const RATIOS: readonly (readonly [Seat, Seat])[] = [
@@ -23,7 +23,9 @@ export type Table = readonly (readonly string[])[];
 
 /** The figures with these beginnings of names, and only the columns that are of use to them. */
 export function tableOf(results: Results, belongs: (name: string) => boolean): Table {
-  const figures = Object.entries(results.report.figures).filter(([name]) => belongs(name));
+  const figures = Object.entries(results.report.figures)
+    .filter(([name]) => belongs(name))
+    .flatMap(([name, figure]) => [[name, figure] as const, ...overNull(name, figure)]);
   const seats = SEATS.filter((seat) => figures.some(([, figure]) => figure[seat] !== undefined));
   const pairs = RATIOS.filter((pair) => pair.every((seat) => seats.includes(seat)));
   const heads = ['', ...seats.map((seat) => HEADS[seat]), ...pairs.map((pair) => pair.join(' / '))];
@@ -33,6 +35,15 @@ export function tableOf(results: Results, belongs: (name: string) => boolean): T
     ...pairs.map(([a, b]) => ratioText(figure, a, b)),
   ]);
   return rows.length === 0 ? [] : [heads, ...rows];
+}
+
+/** Of a cost that the null seat has, too: what the other seats add to it, by alternation. */
+function overNull(name: string, figure: Figure): (readonly [string, Figure])[] {
+  const nothing = figure.null?.values ?? [];
+  if (!/, (?:us|ns) an? /.test(name) || nothing.length === 0) return [];
+  const others = Object.entries(figure).filter(([seat]) => seat !== 'null');
+  const added = others.map(([seat, { values }]) => [seat, { values: differences(values, nothing) }] as const);
+  return [[`the same over ${HEADS.null}`, Object.fromEntries(added)]];
 }
 
 /** Where packets were dropped, by row of the bench and seat. */

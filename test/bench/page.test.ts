@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { tcpCost, tcpRate } from '../../bench/result/names.ts';
+import { relayCost, tcpCost, tcpRate } from '../../bench/result/names.ts';
 import { blocksOf, withBlocks } from '../../bench/result/page.ts';
+import { withReadmeFigures } from '../../bench/result/readme.ts';
 import { Results } from '../../bench/result/results.ts';
 import type { Report } from '../../bench/result/results.ts';
 import { asMarkdown, short, tableOf } from '../../bench/result/tables.ts';
@@ -40,6 +43,19 @@ test('a table has median and quartiles, ratios of alternations, and says generat
   );
 });
 
+test('of a cost that a null relay has, too, the table says what each adds to it', () => {
+  const results = Results.of(facts, { alternations: 2, seconds: 1, quick: true });
+  for (const noise of [0, 1]) {
+    results.add(relayCost('up'), 'null', 4 + noise);
+    results.add(relayCost('up'), 'miredo', 14 + noise);
+    results.add(relayCost('up'), 'kernel', 5 + noise);
+  }
+  const [heads, all, over] = tableOf(results, () => true);
+  expect(heads).toEqual(['', 'nothing', 'miredo', 'kernel path', 'kernel / miredo']);
+  expect(all![1]).toBe('4.5 (4.25-4.75)');
+  expect(over).toEqual(['the same over nothing', '', '10 (10-10)', '1 (1-1)', '0.10']);
+});
+
 test('misses come first, by how far they are from the target; a target without a figure is a miss', () => {
   const { missed, met } = asJudgement(someResults());
   expect(met.map(([what]) => what)).toEqual(['target', 'us a segment, TCP up: kernel path / plain IPv4']);
@@ -72,4 +88,15 @@ test('the figures survive JSON, and go between the marks of the page; text aroun
 
 test('three digits', () => {
   expect([1234.5, 12.345, 0.012345, 0, NaN].map(short)).toEqual(['1235', '12.3', '0.0123', '0', '-']);
+});
+
+test('page and README of this repository have a place for all figures', () => {
+  const read = (name: string): string => readFileSync(join(import.meta.dirname, '../..', name), 'utf8');
+  const results = someResults();
+  expect(withBlocks(read('docs/performance.md'), blocksOf(results))).toContain('commit abc, Linux 6.1');
+  const readme = withReadmeFigures(read('README.md'), results);
+  expect(readme).toContain(
+    '| TCP, client to native host, Mbit/s (plain IPv4: 200) | - | user path -, kernel path **100** |',
+  );
+  expect(readme.split(/\s+/).filter(Boolean).length).toBeLessThanOrEqual(900);
 });
