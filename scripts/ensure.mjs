@@ -63,6 +63,10 @@ const LONG_TESTS = {
   crun: 'crun',
   busybox: 'busybox-static',
   curl: 'curl',
+  '/usr/sbin/sshd': 'openssh-server',
+  ssh: 'openssh-client',
+  '/bin/nc.openbsd': 'netcat-openbsd',
+  dnsmasq: 'dnsmasq-base',
 };
 const PACKAGES = { ...PROGRAMS, ...COMPILER, ...EMULATOR, ...LONG_TESTS };
 

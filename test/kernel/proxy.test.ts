@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
-import { parseIpv6 } from '../../src/wire/index.ts';
 import { makeUser } from '../support/guest.ts';
 import type { User } from '../support/guest.ts';
 import { PROXY, programOf, proxyOf, serviceOf } from '../support/proxy.ts';
@@ -140,8 +139,7 @@ async function expectDatagrams({ net, host, user }: Lab): Promise<void> {
 
 /** Root's association hears root alone, before root's first datagram and after it. */
 async function expectStrangerDropped(host: Namespace, echo: Running): Promise<void> {
-  const head = `00000004${Buffer.from(parseIpv6(NATIVE_ADDRESS)!).toString('hex')}${PORT.toString(16)}`;
-  const words = [UDP_STRANGER, ...PROXY.split(':'), head, String(makeUser().id)];
+  const words = [UDP_STRANGER, ...PROXY.split(':'), NATIVE_ADDRESS, `${PORT}`, `${makeUser().id}`];
   const asking = host.spawn(process.execPath, words);
   expect(await asking.exited, asking.output).toBe(0);
   const lines = ['stranger 1: nothing', 'owner 1: owner 1', 'stranger 2: nothing', 'owner 2: owner 2'];
