@@ -15,7 +15,7 @@ export class Slab {
     this.stride = Math.ceil((headroom + size) / 64) * 64;
     this.memory = new Memory(slots * this.stride);
     this.bytes = this.memory.bytes;
-    slabs.push(this);
+    (this.bytes as SlabBytes)[ADDRESS] = this.memory.address;
   }
 
   /** Offset of a slot's data. */
@@ -24,16 +24,17 @@ export class Slab {
   }
 
   release(): void {
-    const at = slabs.indexOf(this);
-    if (at >= 0) slabs.splice(at, 1);
+    (this.bytes as SlabBytes)[ADDRESS] = undefined;
   }
 }
 
-/** The address of the first of these bytes if they are in a slab; otherwise undefined. */
+/** The address of the first of these bytes if they are in a slab; otherwise undefined. It costs the same however many slabs there are. */
 export function addressOfSlab(bytes: Uint8Array): number | undefined {
-  for (const slab of slabs) if (slab.bytes === bytes) return slab.memory.address;
-  return undefined;
+  return (bytes as SlabBytes)[ADDRESS];
 }
 
-/** A few: one or two per port. */
-const slabs: Slab[] = [];
+const ADDRESS = Symbol('address of a slab');
+
+interface SlabBytes extends Uint8Array {
+  [ADDRESS]?: number | undefined;
+}
