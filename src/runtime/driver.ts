@@ -32,6 +32,8 @@ export class Driver implements CommandExecutor {
   /** Wanted, and not to be had: the machine is to hear of it. */
   private readonly missing: SocketId[] = [];
   private readonly sockets: (Udp | undefined)[] = [];
+  /** Those that have datagrams to send: of some hundreds one or two. */
+  private readonly unflushed: Udp[] = [];
   private readonly receivers: UdpReceiver[] = [];
   /** Of sockets that are no longer attached. */
   private readonly past: PortCounters = {};
@@ -183,7 +185,10 @@ export class Driver implements CommandExecutor {
     address: number,
     port: number,
   ): void {
-    this.sockets[socket]?.send(buffer, start, end - start, address, port);
+    const udp = this.sockets[socket];
+    if (udp === undefined) return;
+    udp.send(buffer, start, end - start, address, port);
+    if (!this.unflushed.includes(udp)) this.unflushed.push(udp);
   }
 
   deliver(buffer: Uint8Array, start: number, end: number): void {
@@ -277,7 +282,8 @@ export class Driver implements CommandExecutor {
 
   /** After a batch: send the queued packets, report the events, set the alarm. */
   private settle(): void {
-    for (const udp of this.sockets) udp?.flush();
+    for (const udp of this.unflushed) udp.flush();
+    this.unflushed.length = 0;
     this.tun?.flush();
     this.kernelPath?.port.flush();
     if (this.machine.limitHits.isPending) this.onLimit?.();
