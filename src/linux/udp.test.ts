@@ -31,7 +31,8 @@ describe('sending', () => {
     const sender = open();
     const sent: { to: Receiver; length: number; mark: number }[] = [];
     const lengths = [
-      1280, 1280, 1280, 700, 1280, 40, 40, 1280, 1280, 600, 600, 601, 9_000, 9_000, 65_000, 511, 511,
+      1280, 1280, 1280, 700, 1280, 40, 40, 1280, 1280, 600, 600, 601, 9_000, 9_000, 65_000, 511, 511, 148,
+      148, 148, 64, 64, 63, 63,
     ];
     for (let i = 0; i < 200; i++) {
       sent.push({ to: i % 7 < 5 ? a : b, length: lengths[i % lengths.length]!, mark: i });
