@@ -6,6 +6,7 @@ import { IS_ALL } from '../support/extent.ts';
 import {
   asUser,
   containerOf,
+  keptIdContainer,
   makeUser,
   processesOf,
   rootfulContainer,
@@ -48,6 +49,17 @@ test('a container has IPv6 until its client ends, also by kill -9', { timeout: 6
     expect(await attached.exited, attached.output).toBe(signal === 'SIGTERM' ? 0 : 137);
     await until('the end of the interface', () => !interfacesOf(container).includes('teredo') || undefined);
   }
+});
+
+test('a container in which its user is not root has IPv6', async () => {
+  const { net, host, user } = await lab();
+  await using _ = net;
+  await startRelay(net.relay, RELAY_ADDRESS);
+  const container = await keptIdContainer(host, user);
+  const attached = attach(host, user, container.pid);
+  await attached.waitFor(/has the IPv6 address/);
+  expect(container.run('ping', '-c', '1', NATIVE_ADDRESS)).toMatch(/1 received/);
+  await attached.stop();
 });
 
 test('the client ends with the process', async () => {

@@ -49,6 +49,13 @@ test('user namespaces are switched off', async () => {
   );
 });
 
+test('the user has no number in its user namespace', async () => {
+  const user = makeUser();
+  expect(await refusal(user, withOpenTun(...withRightsOf(user, 'unshare', '--user', ...EXEC)))).toMatch(
+    /^4 teredo: not permitted: the user namespace .* has no number for its user \(65534.*map-current-user.*$/,
+  );
+});
+
 test('the seccomp filter of a container refuses user namespaces', async () => {
   const user = makeUser();
   expect(await refusal(user, withOpenTun('python3', FILTER, ...withRightsOf(user, ...EXEC)))).toMatch(

@@ -1,4 +1,6 @@
 /** Containers of rootless podman: `teredo attach` from outside, and `teredo client` inside. */
+import { chownSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
@@ -48,3 +50,31 @@ test.runIf(IS_ALL)('client: in a container with the device, CAP_NET_ADMIN and a 
   expect(container.output).toMatch(/Read-only file system/);
   await container.exited;
 });
+
+test.runIf(IS_ALL)(
+  'proxy: a container without the device, rights and a network uses that of the host',
+  async () => {
+    await using net = new Internet();
+    const [host, user] = [await hostIn(net), makeUser(NOBODY)];
+    const folder = join(user.folder, 'proxy');
+    mkdirSync(folder, { mode: 0o700 });
+    chownSync(folder, user.id, user.id);
+    const words = [
+      '--server',
+      SERVER_ADDRESS,
+      '--allow-private',
+      '--listen',
+      `unix:${join(folder, 'socket')}`,
+    ];
+    const proxy = asUser(host, user, 'proxy', ...words);
+    await proxy.waitFor(/socket/);
+    const program = `${process.execPath} ${PROGRAM}`;
+    const script =
+      `${program} exec --server ${SERVER_ADDRESS} -- true; echo "status $?"; ` +
+      `curl -sS --proxy socks5h://localhost/proxy/socket http://[${NATIVE_ADDRESS}]:${PORT}/`;
+    const container = runContainer(host, user, ['--network=none', `--volume=${folder}:/proxy`], script);
+    await container.exited;
+    expect(container.output).toMatch(/teredo: .*"teredo proxy" of (its|the) host\nstatus [14]\n/);
+    expect(container.output).toMatch(/asked by 2001:0:/);
+  },
+);

@@ -1,4 +1,4 @@
-import { chownSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -74,6 +74,16 @@ export function containerOf(host: Namespace, user: User): Promise<Container> {
   return startContainer(host, ['--user'], withRightsOf(user, 'unshare', '-U', '-r', '-n'));
 }
 
+/** A container of an ordinary user that has its own number inside, as with `podman --userns keep-id`. Root inside is another user. */
+export async function keptIdContainer(host: Namespace, user: User): Promise<Container> {
+  const made = withRightsOf(user, 'unshare', '-U', '-n', 'sh', '-c', 'echo "made $$"; exec sleep 1000');
+  const running = host.spawn('env', made);
+  const pid = Number((await running.waitFor(/made (\d+)/))[1]);
+  for (const map of ['uid_map', 'gid_map'])
+    writeFileSync(`/proc/${pid}/${map}`, `0 ${nextUser()} 1\n${user.id} ${user.id} 1\n`);
+  return containerAt(pid, ['--user', '--preserve-credentials', '--setuid', '0']);
+}
+
 /** A container of root, without a user namespace. */
 export function rootfulContainer(host: Namespace): Promise<Container> {
   return startContainer(host, [], ['unshare', '-n']);
@@ -86,7 +96,10 @@ async function startContainer(
   made: readonly string[],
 ): Promise<Container> {
   const running = host.spawn('env', [...made, 'sh', '-c', 'echo "pid $$"; exec sleep 1000']);
-  const pid = Number((await running.waitFor(/pid (\d+)/))[1]);
+  return containerAt(Number((await running.waitFor(/pid (\d+)/))[1]), entered);
+}
+
+function containerAt(pid: number, entered: readonly string[]): Container {
   return {
     pid,
     run: (...words) => execute('nsenter', ['--target', String(pid), ...entered, '--net', '--', ...words]),

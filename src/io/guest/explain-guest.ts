@@ -1,4 +1,5 @@
 import { readSysctl } from '../../linux/proc.ts';
+import { isUserMapped } from '../../linux/user-map.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { Hello } from './agent-messages.ts';
 
@@ -8,6 +9,7 @@ export function explainGuest(
   complaints: string,
   isLate: boolean,
   sysctl: (name: string) => string | undefined = readSysctl,
+  isMapped: () => boolean = isUserMapped,
 ): EnvironmentError {
   if (hello !== undefined && 'message' in hello) return new EnvironmentError(hello.code, hello.message);
   if (hello !== undefined && 'call' in hello) return explainAgent(hello);
@@ -15,10 +17,16 @@ export function explainGuest(
   if (isLate) return new EnvironmentError('system', `the private network was not ready in time: ${said}`);
   if (/not found|No such file/.test(said))
     return new EnvironmentError('system', `${said}: it needs unshare, nsenter and setpriv of util-linux`);
+  if (/setuid failed/.test(said)) return explainInterface('EPERM');
   if (/reassociate|nsenter/.test(said))
     return new EnvironmentError(
       'not-permitted',
       `not permitted: this user has no rights over that network (${said}): attach as the user that made it, or as root`,
+    );
+  if (/unshare/.test(said) && !isMapped())
+    return new EnvironmentError(
+      'not-permitted',
+      'not permitted: the user namespace of this process has no number for its user (65534 stands for that), so the user may not make another one: map it with "unshare --map-current-user", or run teredo outside',
     );
   if (
     /uid_map|gid_map|setgroups/.test(said) ||
@@ -44,7 +52,7 @@ function explainAgent({ call, code }: Extract<Hello, { call: string }>): Environ
   if (call === 'open')
     return new EnvironmentError(
       'no-tun',
-      '/dev/net/tun is missing: "modprobe tun" loads it; a container must be given the device with --device /dev/net/tun',
+      '/dev/net/tun is missing: "modprobe tun" loads it; a container must be given the device with --device /dev/net/tun, or uses "teredo proxy" of its host',
     );
   if (call === 'TUNSETIFF') return explainInterface(code);
   return new EnvironmentError('system', `in the private network the system refused: ${call}: ${code}`);
@@ -54,7 +62,7 @@ function explainInterface(code: string): EnvironmentError {
   if (code === 'EPERM')
     return new EnvironmentError(
       'not-permitted',
-      'not permitted: this user is not root in the user namespace of that network: make it with "unshare --map-root-user", or attach as root',
+      'not permitted: the user namespace of that network has no root: make it with "unshare --map-root-user", or attach as root',
     );
   return new EnvironmentError(
     'interface-taken',
@@ -75,6 +83,6 @@ function explainNoNamespaces(said: string, sysctl: (name: string) => string | un
     );
   return new EnvironmentError(
     'not-permitted',
-    `user namespaces are refused (${said}): in a container the seccomp filter does that: "docker run --security-opt seccomp=unconfined" permits them, and "teredo client" in a container with --cap-add NET_ADMIN --device /dev/net/tun needs none`,
+    `user namespaces are refused (${said}): in a container the seccomp filter does that: "docker run --security-opt seccomp=unconfined" permits them, and "teredo client" in a container with --cap-add NET_ADMIN --device /dev/net/tun needs none; without both, use "teredo proxy" of the host`,
   );
 }

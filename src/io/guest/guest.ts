@@ -78,9 +78,20 @@ export class Guest {
   /** Adds an interface to the network of a process. Rejects with an EnvironmentError. */
   static attach(program: OwnProgram, target: Target, interfaceName: string): Promise<Guest> {
     const namespaces = target.namespaces;
+    // Root of the container has the rights, and need not be the user that has started it.
+    const rights = namespaces.some(({ kind }) => kind === 'user') ? ['--setuid', '0'] : [];
     const options = namespaces.map(({ kind }, i) => `--${kind}=/proc/self/fd/${PROGRAM_STDERR + 1 + i}`);
     return Guest.begin(
-      ['nsenter', ...options, '--preserve-credentials', '--', ...program, '--attach', interfaceName],
+      [
+        'nsenter',
+        ...options,
+        '--preserve-credentials',
+        ...rights,
+        '--',
+        ...program,
+        '--attach',
+        interfaceName,
+      ],
       namespaces.map(({ fd }) => fd),
       target.pid,
     );
