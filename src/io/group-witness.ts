@@ -1,24 +1,31 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { within } from './deadline.ts';
 
 /** A process that answers in more is stopped, as by Ctrl-Z. */
 const ANSWER_MS = 500;
-/** It ends with this process, and writes no file when a signal ends it. */
-const PROCESS = ['sh', '-c', 'ulimit -c 0; exec setpriv --pdeathsig KILL -- cat'] as const;
+const [QUESTION, LONGEST] = ['?', 4_096];
+/** Names each signal that it gets, and repeats each line; ends with its input. A signal interrupts `read`, whose status is then above 128. */
+const SCRIPT =
+  'for s in HUP INT QUIT TERM USR1 USR2; do trap "echo SIG$s" $s; done; ' +
+  'while :; do if read -r line; then echo "$line"; elif [ $? -lt 128 ]; then exit; fi; done';
 
 /**
- * Tells whether a signal came to the whole process group or to this process alone, which the kernel does not say. A further process of the group answers
- * questions; a signal to the group ends it before it can answer the next one.
+ * Tells whether a signal came to the whole process group or to this process alone, which the kernel does not say. A further process of the group says
+ * which signals it has got, before it answers the next question.
  */
 export class GroupWitness {
-  private child = start();
+  private child = this.start();
   private last: Promise<unknown> = Promise.resolve();
+  private questions = 0;
+  private readonly seen = new Map<string, number>();
+  private unread = '';
+  private answered = (): void => {};
   private closed = false;
 
   /** Whether the group got the signal that has just come. Never rejects. */
   isOfGroup(signal: NodeJS.Signals): Promise<boolean> {
+    this.questions++;
     const answer = this.last.then(() => this.ask(signal));
     this.last = answer;
     return answer;
@@ -30,31 +37,38 @@ export class GroupWitness {
   }
 
   private async ask(signal: NodeJS.Signals): Promise<boolean> {
-    const { child } = this;
-    if (this.closed) return false;
-    child.stdin!.write('?');
-    const outcome = await within(ANSWER_MS, Promise.race([answered(child), endOf(child)]), 'answered');
-    if (outcome === 'answered') return false;
-    if (!this.closed) this.child = start();
-    return outcome === signal;
+    const answer = new Promise<void>((resolve) => (this.answered = resolve));
+    this.child.stdin!.write(`${QUESTION}\n`);
+    await within(ANSWER_MS, answer, undefined);
+    const times = this.seen.get(signal) ?? 0;
+    this.seen.set(signal, Math.max(0, times - 1));
+    if (--this.questions === 0) this.seen.clear(); // signals that came twice at once count once
+    return times > 0;
   }
-}
 
-function start(): ChildProcess {
-  const [program, ...words] = PROCESS;
-  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'ignore'] });
-  child.on('error', () => {}); // then signals count as sent to this process alone
-  child.stdin?.on('error', () => {}); // it has ended
-  return child;
-}
+  private start(): ChildProcess {
+    const words = ['--pdeathsig', 'KILL', '--', 'sh', '-c', SCRIPT];
+    const child = spawn('setpriv', words, { stdio: ['pipe', 'pipe', 'ignore'] });
+    child.on('error', () => {}); // then signals count as sent to this process alone
+    child.stdin!.on('error', () => {}); // it has ended
+    child.stdout!.on('data', (chunk: Buffer) => this.read(chunk.toString()));
+    child.once('exit', (_status, signal) => {
+      if (signal !== null) this.note(signal); // before it could begin
+      this.answered();
+      if (!this.closed && signal !== null) this.child = this.start();
+    });
+    return child;
+  }
 
-async function answered(child: ChildProcess): Promise<'answered'> {
-  await once(child.stdout!, 'data');
-  return 'answered';
-}
+  private read(text: string): void {
+    const lines = (this.unread + text).slice(-LONGEST).split('\n');
+    this.unread = lines.pop()!;
+    for (const line of lines)
+      if (line === QUESTION) this.answered();
+      else this.note(line);
+  }
 
-/** Undefined: no signal has ended it. */
-async function endOf(child: ChildProcess): Promise<NodeJS.Signals | undefined> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  return child.signalCode ?? undefined;
+  private note(signal: string): void {
+    this.seen.set(signal, (this.seen.get(signal) ?? 0) + 1);
+  }
 }
