@@ -17,7 +17,7 @@ function modulesFrom(start: string): string[] {
 }
 
 test('a command does not load the machines of the roles before it needs them', () => {
-  const modules = modulesFrom(join(SRC, 'cli', 'main.ts'));
+  const modules = modulesFrom(join(SRC, 'cli', 'command-line.ts'));
   expect(modules).toContain('cli/program.ts');
   expect(
     modules.filter((name) => /^(core|runtime)\/.*(machine|client|server|relay)\.ts$/.test(name)),

@@ -21,11 +21,8 @@ process.stderr.on('error', () => {});
 // Most objects here die young. V8 would double the room for young ones under load: 20 MB and more without any use.
 setFlagsFromString('--semi-space-growth-factor=1');
 
-// No top-level await: a single executable of Node.js is CommonJS.
-void main(process.argv);
-
 /** Runs one command, which gives one exit status. */
-async function main(argv: readonly string[]): Promise<void> {
+export async function runCommandLine(argv: readonly string[]): Promise<void> {
   let exitCode: number = EXIT.OK;
   const program = makeProgram((code) => {
     exitCode = code;

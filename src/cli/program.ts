@@ -8,7 +8,6 @@ import { dashboardCommand } from './commands/dashboard.ts';
 import { drainCommand } from './commands/drain.ts';
 import { execCommand } from './commands/exec.ts';
 import { forwardCommand } from './commands/forward.ts';
-import { guestAgentCommand } from './commands/guest-agent.ts';
 import { netcheckCommand } from './commands/netcheck.ts';
 import { peersCommand } from './commands/peers.ts';
 import { pingCommand } from './commands/ping.ts';
@@ -66,7 +65,6 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
   ];
   for (const command of commands) program.addCommand(settle(command));
   program.addCommand(completeCommand(program), { hidden: true });
-  program.addCommand(settle(guestAgentCommand()), { hidden: true });
   return program.exitOverride();
 }
 

@@ -8,13 +8,12 @@ import type { GUEST_OPTIONS } from '../runtime/settings/guest-options.ts';
 import type { Values } from '../runtime/settings/option.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { ClientRole } from './client-role.ts';
-import { openControl } from './control-answers.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
-import { say, sayText } from './log.ts';
+import { announce, say, sayText } from './log.ts';
 import { readinessOf } from './readiness.ts';
 import { clientSettingsOf } from './run-client.ts';
 import type { ClientValues } from './run-client.ts';
-import type { RunningRole } from './run-role.ts';
+import type { OwnOptions, RunningRole } from './run-role.ts';
 
 export type GuestValues = Values<typeof GUEST_OPTIONS>;
 
@@ -48,7 +47,7 @@ export async function clientMaker(values: GuestValues): Promise<ClientMaker> {
  * Rejects with the reason when the client cannot be qualified, or fails.
  */
 export async function whileQualified<End extends object>(
-  name: string | undefined,
+  own: OwnOptions,
   make: (running: RunningRole) => ClientRole,
   ended: Promise<End>,
   run: (address: string | undefined, mapped: MappedAddress) => Promise<End>,
@@ -61,10 +60,13 @@ export async function whileQualified<End extends object>(
     changed: () => changed(),
     end: (exitCode, message = 'the client has ended') => fail(new CommandFailure(exitCode, message)),
   });
-  const control = await controlOf(name, role);
-  const ownName = control?.name ?? 'client';
+  let control: ControlServer | undefined;
   try {
-    await role.start();
+    const starting = role.start(); // the gateway and the guest take their time
+    starting.catch(() => {});
+    control = await controlOf(own, role);
+    const ownName = control?.name ?? 'client';
+    await starting;
     const qualified = new Promise<undefined>((resolve, reject) => {
       changed = () => {
         const status = role.status(ownName);
@@ -91,12 +93,20 @@ export function reachIn(inbound: GuestValues['inbound']): string {
     : 'programs that listen are reachable from the whole IPv6 Internet (--inbound refuse closes that)';
 }
 
-/** `teredo status` is of use, but not needed. A name that the user has given must be free. */
-async function controlOf(name: string | undefined, role: ClientRole): Promise<ControlServer | undefined> {
+/** `teredo status` is of use, but not needed. A name that the user has given must be free, and HTTP that the user wants has to work. */
+async function controlOf(own: OwnOptions, role: ClientRole): Promise<ControlServer | undefined> {
+  const { openControl } = await import('./control-answers.ts');
+  const { listen, rulesOf } = await import('./http/listen.ts');
+  const rules = rulesOf(own);
+  let control: ControlServer | undefined;
   try {
-    return await openControl('client', name, role);
+    control = await openControl('client', own.name, role, undefined, rules);
+    const url = await listen(control, own);
+    if (url !== undefined) announce('listening', `HTTP is answered at ${url}`, { url });
+    return control;
   } catch (error) {
-    if (name !== undefined || !(error instanceof CommandFailure)) throw error;
+    control?.close();
+    if (own.name !== undefined || own.listen !== undefined || !(error instanceof CommandFailure)) throw error;
     say('notice', `"teredo status" will not show this client: ${error.message}`);
     return undefined;
   }

@@ -43,7 +43,7 @@ export async function runGuestService(
       announce('running', service.message);
       return await ended;
     };
-    const end = await whileQualified(values.name, (running) => make(making, running), ended, serve);
+    const end = await whileQualified({ name: values.name }, (running) => make(making, running), ended, serve);
     sayEnd(end);
     return end.exitCode;
   } finally {

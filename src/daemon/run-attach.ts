@@ -26,7 +26,7 @@ export async function runAttach(values: GuestValues, pid: number): Promise<ExitC
   };
   try {
     const make = await clientMaker(values);
-    const end = await whileQualified(values.name, (running) => make(attaching, running), ended, stay);
+    const end = await whileQualified(values, (running) => make(attaching, running), ended, stay);
     sayEnd(end);
     return end.exitCode;
   } finally {

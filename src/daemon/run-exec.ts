@@ -1,5 +1,4 @@
-import { Guest } from '../io/guest/guest.ts';
-import type { Exit } from '../io/guest/guest.ts';
+import type { Exit, Guest } from '../io/guest/guest.ts';
 import { GuestIpv4 } from '../io/guest/ipv4.ts';
 import { GuestResolver, hostServers } from '../io/guest/resolver.ts';
 import { watchResolvers } from '../io/guest/watch-resolvers.ts';
@@ -8,29 +7,28 @@ import { clientMaker, reachIn, whileQualified } from './guest-client.ts';
 import type { GuestValues } from './guest-client.ts';
 import { ExecSignals } from './exec-signals.ts';
 import { announce, openLog } from './log.ts';
-import { ownProgram } from './own-program.ts';
 
-/** Runs a program that has IPv6 through Teredo; resolves with its end. */
-export async function runExec(values: GuestValues, words: readonly string[]): Promise<Exit> {
+/** Runs the program of a guest that is being made, with IPv6 through Teredo; resolves with its end. */
+export async function runExec(values: GuestValues, making: Promise<Guest>): Promise<Exit> {
   const signals = new ExecSignals();
-  await openLog(values);
-  const making = Guest.make(ownProgram('guest-agent'), words);
   const preparing = making.then((guest) => new Surroundings(guest));
   preparing.catch(() => {}); // the client says why
   const unwatch = watchResolvers(() => void preparing.then((made) => made.renewResolver()).catch(() => {}));
   try {
+    await openLog(values);
     const make = await Promise.race([clientMaker(values), signals.early]);
     if (typeof make !== 'function') return make;
     const run = async (address: string | undefined): Promise<Exit> => {
       const { guest, ipv4 } = await preparing;
       announce('running', stateOf(address, values.inbound, (await ipv4)?.program));
+      const ended = guest.run(signals.ignored);
       signals.passTo(guest);
-      const end = await guest.run(signals.ignored);
+      const end = await ended;
       takeTerminalBack();
       return end;
     };
     const ended = Promise.race([signals.early, making.then((guest) => guest.ended)]);
-    return signals.endOf(await whileQualified(values.name, (running) => make(making, running), ended, run));
+    return signals.endOf(await whileQualified(values, (running) => make(making, running), ended, run));
   } finally {
     signals.close();
     unwatch();

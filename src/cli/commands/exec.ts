@@ -10,8 +10,11 @@ export function execCommand(finish: (exitCode: number) => void): Command {
     .passThroughOptions();
   addOptions(command, GUEST_OPTIONS);
   return command.action(async (words: string[]) => {
+    const values = valuesOf(command, GUEST_OPTIONS);
+    const { beginGuest } = await import('../../daemon/begin-guest.ts');
+    const making = beginGuest(words);
     const { runExec } = await import('../../daemon/run-exec.ts');
-    const end = await runExec(valuesOf(command, GUEST_OPTIONS), words);
+    const end = await runExec(values, making);
     if (!('signal' in end)) return finish(end.status);
     process.removeAllListeners(end.signal);
     process.kill(process.pid, end.signal);
