@@ -19,7 +19,10 @@ function clientFacts(status: ClientStatus): Fact[] {
   const facts: Fact[] = [];
   if (address !== undefined) facts.push(['IPv6 address', address]);
   if (address !== undefined && name !== '')
-    facts.push(['used for', defaultRoute ? `all IPv6, by ${name}` : `other Teredo clients only, by ${name}`]);
+    facts.push([
+      'used for',
+      defaultRoute ? `all IPv6, by interface ${name}` : `other Teredo clients only, by interface ${name}`,
+    ]);
   facts.push(['NAT', mapped === undefined ? status.nat : `${status.nat}, mapped to ${mapped}`]);
   if (portMapping !== undefined)
     facts.push(['open port', `${portMapping.external}, by ${portMapping.protocol}`]);

@@ -125,6 +125,52 @@ test.runIf(IS_ALL)(
   },
 );
 
+/** Roles of things that a user operates. */
+const CONTROLS = new Set(['button', 'link', 'searchbox', 'textbox', 'checkbox', 'radio', 'combobox']);
+
+test.runIf(IS_ALL)(
+  'a screen reader has a name for each control and region, and is told of changes',
+  async () => {
+    const { folder, daemons } = await start(CLIENT, RELAY);
+    for (const daemon of daemons) daemon.peers = () => manyPeers()().slice(0, 5);
+    await using dashboard = await startDashboard(['home'], folder);
+    await using watcher = await Watcher.open(dashboard.url);
+    const { page } = watcher;
+    const session = await page.context().newCDPSession(page);
+    for (const [name, words] of [
+      ['home', /Teredo works/],
+      ['relay', /Relay works/],
+    ] as const) {
+      await page.locator('#daemons button', { hasText: name }).click();
+      await watcher.headline(words);
+      await page.locator('#peers-count', { hasText: '5 peers' }).waitFor();
+      const { nodes } = await session.send('Accessibility.getFullAXTree');
+      const seen = nodes
+        .filter(({ ignored }) => !ignored)
+        .map((node) => ({
+          role: String(node.role?.value),
+          name: String(node.name?.value ?? '').trim(),
+          live: node.properties?.find((one) => one.name === 'live')?.value.value as unknown,
+        }));
+      const namesOf = (role: string): string[] =>
+        seen.filter((one) => one.role === role).map((one) => one.name);
+      const controls = seen.filter(({ role }) => CONTROLS.has(role));
+      expect(controls.length).toBeGreaterThan(10);
+      expect(controls.filter((one) => one.name === '')).toEqual([]);
+      expect(namesOf('image').filter((one) => one === '')).toEqual([]);
+      const regions = namesOf('region');
+      expect([regions.includes(''), new Set(regions).size]).toEqual([false, regions.length]);
+      expect(namesOf('columnheader')).toEqual(
+        expect.arrayContaining(['Peer', 'Reached', 'Data path', 'Heard']),
+      );
+      expect(namesOf('columnheader')).not.toContain('');
+      expect(namesOf('main')).toHaveLength(1);
+      const live = (role: string): unknown => seen.find((one) => one.role === role)?.live;
+      expect([live('status'), live('log')]).toEqual(['polite', 'polite']);
+    }
+  },
+);
+
 test.runIf(IS_ALL)('the file for the browser leads to the page', async () => {
   const { folder } = await start(CLIENT);
   const seen = join(folder, 'seen');
