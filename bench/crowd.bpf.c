@@ -14,6 +14,8 @@
 /* Arrivals at clients are counted by client modulo LANES, so that each of 1, 2, 3 or 4 senders knows its own. */
 #define LANES 12
 #define DISCARD 9
+#define ECHO_REQUEST 128
+#define ECHO_REPLY 129
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -76,6 +78,39 @@ static __always_inline int is_discarded(struct __sk_buff *skb)
 	       packet.ip.nexthdr == IPPROTO_UDP && packet.udp.dest == bpf_htons(DISCARD);
 }
 
+struct echo {
+	struct ethhdr ethernet;
+	struct iphdr ip;
+	struct udphdr udp;
+	struct ipv6hdr inner;
+	__u8 type, code;
+	__u16 check;
+} __attribute__((packed));
+
+/* Answers an echo request to a client, as hosts do. Without an answer a relay of this program does not prove its kernel path. */
+static __always_inline int echo(struct __sk_buff *skb, const struct echo *asked)
+{
+	struct echo back = *asked;
+	__u32 sum;
+
+	__builtin_memcpy(back.ethernet.h_source, asked->ethernet.h_dest, ETH_ALEN);
+	__builtin_memcpy(back.ethernet.h_dest, asked->ethernet.h_source, ETH_ALEN);
+	back.ip.saddr = asked->ip.daddr;
+	back.ip.daddr = asked->ip.saddr;
+	back.udp.source = asked->udp.dest;
+	back.udp.dest = asked->udp.source;
+	back.udp.check = 0;
+	back.inner.saddr = asked->inner.daddr;
+	back.inner.daddr = asked->inner.saddr;
+	back.type = ECHO_REPLY;
+	/* The type has become greater by one, so the complement of the sum becomes less by 0x100. */
+	sum = bpf_ntohs(asked->check) + 0xffff - 0x100;
+	back.check = bpf_htons((sum & 0xffff) + (sum >> 16));
+	if (bpf_skb_store_bytes(skb, 0, &back, sizeof(back), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(skb->ifindex, 0);
+}
+
 SEC("tc")
 int clients(struct __sk_buff *skb)
 {
@@ -83,6 +118,7 @@ int clients(struct __sk_buff *skb)
 		struct iphdr ip;
 		struct udphdr udp;
 	} o;
+	struct echo asked;
 
 	/* From a null relay, which does not wrap. */
 	if (is_discarded(skb))
@@ -94,6 +130,9 @@ int clients(struct __sk_buff *skb)
 		return answer(skb);
 	if (bpf_ntohl(o.ip.daddr) >> 24 != FIRST_OCTET)
 		return GO_ON;
+	if (!bpf_skb_load_bytes(skb, 0, &asked, sizeof(asked)) && asked.inner.nexthdr == IPPROTO_ICMPV6 &&
+	    asked.type == ECHO_REQUEST)
+		return echo(skb, &asked);
 	return count(AT_CLIENTS, bpf_ntohl(o.ip.daddr) & 0xffffff);
 }
 

@@ -5,7 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { Answers } from './answers.ts';
 import { Crowd } from './crowd.ts';
-import { peersCost } from './result/names.ts';
+import { peersCarried, peersCost } from './result/names.ts';
 import { alternate } from './row.ts';
 import type { Row } from './row.ts';
 import { Together } from './together.ts';
@@ -23,21 +23,26 @@ export const peers: Row = async (order) => {
   await alternate(order, [...relays.keys()], async (name) => {
     const clients = Number(name);
     const relay = relays.get(name)!;
-    const known = await relay.offer();
+    const { known, share } = await relay.offer();
     if (known < clients) say(`the kernel carries for ${known} of ${clients}`);
+    if (share !== undefined) results.add(peersCarried(clients), 'kernel', share);
     // Down first: after 3 s of silence of a client, one packet a second goes to user space, which checks whether the client is there.
     for (const direction of ['down', 'up'] as const) {
       const { value, busy } = await watch.during(() =>
         relay.crowd.load(direction, { seconds, clients, perSecond: PACE }),
       );
       results.add(peersCost(direction, clients), 'kernel', (busy * 1e6) / value.arrived);
+      relay.arrived += value.arrived;
     }
   });
 };
 
 class StockedRelay {
   readonly crowd: Crowd;
+  /** Packets that arrived since the last offer. */
+  arrived = 0;
   private readonly offers: Answers;
+  private packets = 0;
 
   private constructor(crowd: Crowd) {
     this.crowd = crowd;
@@ -53,9 +58,18 @@ class StockedRelay {
     return new StockedRelay(crowd);
   }
 
-  /** All clients are heard, and offered to the kernel. Returns how many it carries for; for 30 s. */
-  async offer(): Promise<number> {
-    return Number(await this.offers.ask(60_000));
+  /**
+   * All clients are heard, and offered to the kernel. Returns for how many of them it carries, for 30 s, and which share of the packets that
+   * arrived since the last time it has carried.
+   */
+  async offer(): Promise<{ readonly known: number; readonly share: number | undefined }> {
+    const { known, packets } = JSON.parse(await this.offers.ask(60_000)) as {
+      known: number;
+      packets: number;
+    };
+    const share = this.arrived === 0 ? undefined : (packets - this.packets) / this.arrived;
+    [this.packets, this.arrived] = [packets, 0];
+    return { known, share };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -2,12 +2,12 @@
 import { Crowd } from './crowd.ts';
 import { findGenerators } from './generators.ts';
 import type { Direction } from './iperf.ts';
-import { relayCost, relayProcess, relayRate } from './result/names.ts';
+import { relayCarried, relayCost, relayProcess, relayRate } from './result/names.ts';
 import { alternate } from './row.ts';
 import type { Order, Row } from './row.ts';
 import { SeatDrops } from './seat-drops.ts';
 import { Together } from './together.ts';
-import { cpuSeconds } from './variants.ts';
+import { carriedPackets, cpuSeconds } from './variants.ts';
 
 const SEATS = ['null', 'miredo', 'user', 'kernel'] as const;
 type Seat = (typeof SEATS)[number];
@@ -52,7 +52,12 @@ async function measure(order: Order, crowds: ReadonlyMap<Seat, Crowd>, direction
     const { value: fast } = await load(seat, counts.get(seat)!, 0);
     results.add(relayRate(direction), seat, fast.arrived / fast.seconds);
     const processBefore = processSeconds(crowds, seat);
+    const carriedBefore = seat === 'kernel' ? carriedPackets(crowds.get(seat)!.net.relay) : 0;
     const { value: paced, busy } = await load(seat, 1, PACE);
+    if (seat === 'kernel') {
+      const carried = carriedPackets(crowds.get(seat)!.net.relay) - carriedBefore;
+      results.add(relayCarried(direction), seat, carried / paced.arrived);
+    }
     if (WORKS.has(seat)) {
       const used = processSeconds(crowds, seat) - processBefore;
       results.add(relayProcess(direction), seat, (used * 1e6) / paced.arrived);

@@ -1,8 +1,8 @@
 /**
  * A relay of this program on the kernel path that knows a number of the crowd's clients (the argument) from the beginning. It is the
  * product as built, with its real ports; only its socket also receives datagrams that were never sent. At SIGUSR2 it receives a bubble from
- * each client, and the machine then offers the client to the kernel as usual. With real bubbles this would take longer than the 30 s for
- * which a client counts as heard.
+ * each client, and the machine then offers the client to the kernel as usual; its path counts as proven. With real bubbles and proofs this
+ * would take longer than the 30 s for which a client counts as heard.
  */
 import type { PeerTable } from '../src/core/peer-table.ts';
 import type * as KernelPorts from '../src/io/kernel-ports.ts';
@@ -11,6 +11,7 @@ import type * as RelayRuntime from '../src/runtime/relay.ts';
 import { buildBubble, parseIpv6 } from '../src/wire/index.ts';
 import { CLIENT_PORT, NATIVE, RELAY, RELAY_PORT, mappedAddress, teredoAddress } from './crowd-addresses.ts';
 import { product } from './product.ts';
+import { provePeers } from './proven-peers.ts';
 
 const BATCH = 64;
 const HOP_LIMIT = 21;
@@ -28,12 +29,17 @@ const relay = new Relay(
 await relay.start();
 for (let client = 0; client < clients; client++) addTo(relay.peers, client, relay.now);
 process.on('SIGUSR2', () => {
+  const { receivedPackets, sentPackets } = relay.status().carried!;
   for (let client = 0; client < clients; client += BATCH) receive(bubbles(client, clients));
-  const peers = relay.status().carried!.peers;
-  process.stdout.write(`carried ${peers}\n`);
+  const known = provePeers(addresses());
+  process.stdout.write(`carried ${JSON.stringify({ known, packets: receivedPackets + sentPackets })}\n`);
 });
 process.on('SIGTERM', () => void relay.close().then(() => process.exit(0)));
 process.stdout.write('ready\n');
+
+function* addresses(): Generator<Uint8Array> {
+  for (let client = 0; client < clients; client++) yield teredoAddress(client);
+}
 
 /** The same socket, with access to its receiver. */
 function tapped(udp: Udp): Udp {

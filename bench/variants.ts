@@ -61,13 +61,18 @@ export function family(pid: number): number[] {
 /** Packets that the daemons of this program on these hosts dropped, in the process and in the kernel. */
 export function programDrops(hosts: readonly Namespace[]): number {
   const counts = hosts.flatMap((host) => {
-    const { stdout } = spawnSync(PROGRAM, ['status', '--json', nameAt(host)], { encoding: 'utf8' });
-    const { counters, dataPath } = JSON.parse(stdout) as CountersOfStatus;
+    const { counters, dataPath } = statusOf(host);
     return [counters, dataPath?.counters ?? {}].flatMap((all) =>
       Object.entries(all).flatMap(([name, count]) => (name.startsWith('dropped') ? [count] : [])),
     );
   });
   return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Packets that the kernel has carried for a daemon of this program on a host. */
+export function carriedPackets(host: Namespace): number {
+  const { carried } = statusOf(host).dataPath ?? {};
+  return (carried?.receivedPackets ?? 0) + (carried?.sentPackets ?? 0);
 }
 
 /** Asks the daemon on a host for its peers with the most traffic; returns how many it gave. */
@@ -77,9 +82,17 @@ export async function listPeers(host: Namespace): Promise<number> {
   return asking.stdout.split('"address"').length - 1;
 }
 
-interface CountersOfStatus {
+interface Status {
   readonly counters: Readonly<Record<string, number>>;
-  readonly dataPath?: { readonly counters?: Readonly<Record<string, number>> };
+  readonly dataPath?: {
+    readonly counters?: Readonly<Record<string, number>>;
+    readonly carried?: { readonly receivedPackets: number; readonly sentPackets: number };
+  };
+}
+
+function statusOf(host: Namespace): Status {
+  const { stdout } = spawnSync(PROGRAM, ['status', '--json', nameAt(host)], { encoding: 'utf8' });
+  return JSON.parse(stdout) as Status;
 }
 
 function nameAt(host: Namespace): string {

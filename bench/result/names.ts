@@ -21,6 +21,9 @@ export const relayRate = (direction: Direction): string => `relay, ${THROUGH[dir
 export const relayCost = (direction: Direction): string => `relay, ${THROUGH[direction]}, us a packet`;
 export const relayProcess = (direction: Direction): string =>
   `relay, ${THROUGH[direction]}, us of its process a packet`;
+/** With little of it, the figures would be those of the user path. */
+export const relayCarried = (direction: Direction): string =>
+  `relay, ${THROUGH[direction]}, share that the kernel carried`;
 
 export const firstReply = (from: 'fromClient' | 'fromNative'): string =>
   `first reply to the first ping of a ${from === 'fromClient' ? 'client' : 'native host'}, ms`;
@@ -38,4 +41,6 @@ export const memoryOfPeer = (peers: number, what: string): string =>
   `relay, bytes a peer of ${peers}, ${what}`;
 export const peersCost = (direction: Direction, peers: number): string =>
   `relay with ${peers} ${peers > 1 ? 'peers' : 'peer'}, ${THROUGH[direction]}, us a packet`;
+export const peersCarried = (peers: number): string =>
+  `relay with ${peers} ${peers > 1 ? 'peers' : 'peer'}, share that the kernel carried`;
 export const GROWTH_STALL = 'relay, longest stall while it grows to 1000000 peers, ms';
