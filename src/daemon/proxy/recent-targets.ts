@@ -9,6 +9,8 @@ const MOST_HOSTS = 1_024;
 const [MOST_NAMES, NAME_MS] = [64, 60_000];
 /** Names of one client that are looked up at the same time: datagrams to others are lost. */
 const MOST_LOOKUPS = 16;
+/** Octets of one client that may wait for the addresses of names: more are lost. */
+const MOST_WAITING = 65_536;
 
 /** The hosts that one client has sent datagrams to. */
 export class RecentTargets {
@@ -20,6 +22,7 @@ export class RecentTargets {
   >();
   private readonly asker: Asker;
   private lookups = 0;
+  private waiting = 0;
 
   constructor(resolver: Pick<Resolver, 'addressesOf'>, asker: Asker) {
     this.resolver = resolver;
@@ -37,12 +40,20 @@ export class RecentTargets {
     return this.hosts.has(keyOf(host, port));
   }
 
-  /** The address of a host, the same for all datagrams of a while. Undefined: it has none. */
-  async addressOf(host: TargetHost): Promise<Address | undefined> {
+  /** The address of a host, the same for all datagrams of a while. Undefined: it has none, or too much waits for one. `length`: octets that wait for it. */
+  async addressOf(host: TargetHost, length: number): Promise<Address | undefined> {
     if (host.kind !== 'name') return host;
+    if (this.waiting + length > MOST_WAITING) return undefined;
+    this.waiting += length;
+    const address = await this.addressOfName(host);
+    this.waiting -= length;
+    return address;
+  }
+
+  private addressOfName(host: TargetHost & { kind: 'name' }): Promise<Address | undefined> {
     const kept = this.names.get(host.name);
-    if (kept !== undefined && kept.until > performance.now()) return await kept.address;
-    if (this.lookups >= MOST_LOOKUPS) return undefined;
+    if (kept !== undefined && kept.until > performance.now()) return kept.address;
+    if (this.lookups >= MOST_LOOKUPS) return Promise.resolve(undefined);
     this.lookups++;
     const address = this.resolver.addressesOf(host, this.asker).then((found) => {
       this.lookups--;
@@ -51,7 +62,7 @@ export class RecentTargets {
     this.names.delete(host.name);
     if (this.names.size >= MOST_NAMES) dropFirst(this.names);
     this.names.set(host.name, { address, until: performance.now() + NAME_MS });
-    return await address;
+    return address;
   }
 }
 

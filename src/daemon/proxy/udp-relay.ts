@@ -109,7 +109,7 @@ export class UdpRelay {
     }
     this.idle.refresh();
     const { host, port } = datagram.target;
-    const address = await this.targets.addressOf(host);
+    const address = await this.targets.addressOf(host, octets.length);
     if (address === undefined || this.closed || !this.parts.destinations.allows(address)) return;
     const socket = address.kind === 'ipv6' ? this.inside : this.ipv4;
     if (socket === undefined) return;
