@@ -69,6 +69,9 @@ export function httpAnswer(status: string, words: string, ...headers: readonly s
   return text(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
+/** To a request that breaks the rules of HTTP. */
+export const UNREADABLE = httpAnswer('400 Bad Request', 'This is no request that a proxy can read.');
+
 function text(ascii: string): Uint8Array {
   return new TextEncoder().encode(ascii);
 }

@@ -13,7 +13,7 @@ import {
   writeReply,
 } from '../../wire/socks5.ts';
 import type { Target } from '../../wire/proxy-target.ts';
-import { failureOf, httpAnswer } from './answers.ts';
+import { UNREADABLE, failureOf, httpAnswer } from './answers.ts';
 import type { Protocol } from './answers.ts';
 import type { CredentialCheck } from './credentials.ts';
 
@@ -140,8 +140,7 @@ export class Handshake {
       return this.end(
         httpAnswer('400 Bad Request', 'This is a proxy: it needs CONNECT, or a whole http:// URL.'),
       );
-    if (typeof request === 'string')
-      return this.end(httpAnswer('400 Bad Request', 'This is no request that a proxy can read.'));
+    if (typeof request === 'string') return this.end(UNREADABLE);
     const { target, authorization, isConnect } = request;
     if (this.required?.authorize(authorization) === false) {
       this.isGuess = authorization !== undefined;

@@ -151,3 +151,126 @@ test('a client that has ended its direction still gets the answer', async () => 
   client.end(`GET http://[2001:db8::1]:${site}/ HTTP/1.0\r\n\r\n`);
   expect(await text(client)).toMatch(/^HTTP\/1.1 200 OK[^]*\r\n\r\nhere$/);
 });
+
+/** A target that answers each connection with these octets. */
+const answering = async (octets: string): Promise<number> =>
+  await listening(
+    createTcpServer((socket) => {
+      socket.on('error', () => {}).once('data', () => socket.end(Buffer.from(octets, 'latin1')));
+    }),
+  );
+
+/** Sends octets by a connection of its own, and gives all that has come once it matches. */
+async function exchange(proxy: number, octets: string, until: RegExp): Promise<string> {
+  const client = connect({ port: proxy, host: '127.0.0.1' }).on('error', () => {});
+  onTestFinished(() => void client.destroy());
+  let got = '';
+  client.on('data', (piece) => (got += piece.toString('latin1')));
+  client.write(Buffer.from(octets, 'latin1'));
+  await expect.poll(() => got, { timeout: 8_000 }).toMatch(until);
+  return got;
+}
+
+test.for([
+  ['a control character in the line of the status', '200 O\x01K\r\nContent-Length: 1\r\n\r\na'],
+  ['a status that does not exist', '000 OK\r\nContent-Length: 1\r\n\r\na'],
+  ['a status below 100', '099 OK\r\nContent-Length: 1\r\n\r\na'],
+  ['a change of the protocol', '101 Change\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\nhello'],
+  ['a change without its name', '101 Change\r\n\r\nhello'],
+  [
+    'a coding that was not asked for',
+    '200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n',
+  ],
+])('a target that answers with %s: 502, and the next request is served', async ([, octets]) => {
+  const proxy = await proxyOf();
+  const bad = await answering(`HTTP/1.1 ${octets}`);
+  expect((await ask({ proxy, site: bad })).statusCode).toBe(502);
+  const site = await website((_, answer) => answer.end('here'));
+  expect((await ask({ proxy, site })).body).toBe('here');
+});
+
+test('requests that do not wait for the answer before: one after the other, and no more than 16 wait', async () => {
+  const proxy = await proxyOf();
+  const answers: (() => void)[] = [];
+  const site = await website((asked, answer) => void answers.push(() => answer.end(asked.url)));
+  const asked = (i: number): string => `GET http://[2001:db8::1]:${site}/${i} HTTP/1.1\r\nHost: a\r\n\r\n`;
+  const several = (count: number): string => Array.from({ length: count }, (_, i) => asked(i)).join('');
+  const all = exchange(proxy, several(17), /\/16$/);
+  for (let i = 0; i < 17; i++) {
+    await expect.poll(() => answers.length, { timeout: 8_000 }).toBe(i + 1);
+    answers[i]!();
+  }
+  expect([...(await all).matchAll(/\/\d+$|\/\d+(?=HTTP)/g)].map(([path]) => path)).toEqual(
+    Array.from({ length: 17 }, (_, i) => `/${i}`),
+  );
+  const client = connect({ port: proxy, host: '127.0.0.1' }).on('error', () => {});
+  const closed = new Promise((resolve) => client.resume().on('close', resolve));
+  client.write(several(2_000));
+  await closed;
+  expect(answers.length).toBeLessThanOrEqual(18);
+});
+
+test.for([
+  ['an unknown method', 'FOO http://[2001:db8::1]:1/ HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ['a control character', 'GET http://[2001:db8::1]:1/\x01 HTTP/1.1\r\nHost: a\r\n\r\n'],
+])('%s is answered with 400, as a first request and as a later one', async ([, octets]) => {
+  const proxy = await proxyOf();
+  const site = await website((_, answer) => answer.end('here'));
+  await exchange(proxy, octets!, /^HTTP\/1.1 400 /);
+  const client = connect({ port: proxy, host: '127.0.0.1' }).on('error', () => {});
+  onTestFinished(() => void client.destroy());
+  let got = '';
+  client.on('data', (piece) => (got += piece.toString('latin1')));
+  client.write(`GET http://[2001:db8::1]:${site}/ HTTP/1.1\r\nHost: a\r\n\r\n`);
+  await expect.poll(() => got).toMatch(/\r\n\r\n.*here/s);
+  client.write(Buffer.from(octets!, 'latin1'));
+  await expect.poll(() => got).toMatch(/HTTP\/1.1 400 /);
+});
+
+test('a coding of the body that the proxy does not know: 501', async () => {
+  const proxy = await proxyOf();
+  const headers = { 'Transfer-Encoding': 'gzip, chunked' };
+  expect((await ask({ proxy, site: 1, method: 'POST', headers, body: 'a' })).statusCode).toBe(501);
+});
+
+test.for([
+  ['the target answers before the end of a body', 413],
+  ['the proxy refuses a request with a body', 502],
+] as const)(
+  '%s: the client gets the answer, and the connection ends soon',
+  { timeout: 12_000 },
+  async ([, status]) => {
+    const proxy = await proxyOf();
+    const site = await answering(
+      'HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig',
+    );
+    const client = connect({ port: proxy, host: '127.0.0.1' }).on('error', () => {});
+    onTestFinished(() => void client.destroy());
+    let got = '';
+    client.on('data', (piece) => (got += piece.toString('latin1')));
+    const closed = once(client, 'close');
+    const place = `[2001:db8::1]:${status === 413 ? site : 1}`;
+    client.write(`POST http://${place}/ HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n`);
+    const more = setInterval(() => client.write(Buffer.alloc(10_000)), 20);
+    onTestFinished(() => clearInterval(more));
+    await closed;
+    expect(got).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  },
+);
+
+test('OPTIONS of a whole server, HEAD, and the names of the proxies on the way', async () => {
+  const proxy = await proxyOf();
+  const seen: unknown[] = [];
+  const site = await website((asked, answer) => {
+    seen.push(asked.method, asked.url, asked.headers.via);
+    answer.setHeader('Content-Length', 5).end('12345');
+  });
+  const head = `HTTP/1.1\r\nHost: a\r\nVia: 1.0 one\r\n\r\n`;
+  const got = await exchange(proxy, `OPTIONS http://[2001:db8::1]:${site} ${head}`, /12345$/);
+  expect(got).toMatch(/^via: 1\.1 teredo/im);
+  const [, length] = /content-length: (\d)/i.exec(
+    await exchange(proxy, `HEAD http://[2001:db8::1]:${site}/a ${head}`, /\r\n\r\n$/),
+  )!;
+  expect(length).toBe('5');
+  expect(seen).toEqual(['OPTIONS', '*', '1.0 one, 1.1 teredo', 'HEAD', '/a', '1.0 one, 1.1 teredo']);
+});
