@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { PeerIndex } from './peer-index.ts';
 import { SeededEntropy } from '../sim/seeded-entropy.ts';
 import { makeTeredoAddress, toHex, writeUint32 } from '../wire/index.ts';
 import { NO_PEER, PeerTable, TRUSTED, UNVERIFIED } from './peer-table.ts';
@@ -210,12 +211,39 @@ describe('PeerTable', () => {
     expect(peers.find(ipv6, 0)).toBe(NO_PEER);
     expect(bytesOf(peers) / 1_000_000).toBeLessThan(100);
   }, 30_000);
+
+  test('grows in steps: a newcomer never waits for more than a column, or a part of one', () => {
+    const peers = table(200_000, 1_000);
+    const ipv6 = address(0);
+    const sizes = (): Map<string, number> =>
+      new Map(
+        Object.entries(peers).map(([name, value]) => [
+          name,
+          ArrayBuffer.isView(value) ? value.byteLength : 0,
+        ]),
+      );
+    let [steps, before] = [0, sizes()];
+    for (let i = 0; i < 150_000; i++) {
+      writeUint32(ipv6, 12, i);
+      peers.trust(peers.insert(ipv6, 0), 0);
+      const after = sizes();
+      const larger = [...after.keys()].filter((name) => after.get(name)! > before.get(name)!);
+      if (i > 10_000) expect(larger.length, `peer ${i}: ${larger.join()}`).toBeLessThanOrEqual(1);
+      steps += larger.length;
+      before = after;
+    }
+    expect(steps).toBeGreaterThan(50);
+    for (let i = 0; i < 150_000; i += 97) {
+      writeUint32(ipv6, 12, i);
+      expect(toHex(peers.address(peers.find(ipv6, 0)))).toBe(toHex(ipv6));
+    }
+  }, 30_000);
 });
 
 /** Bytes of all columns and the index. */
 function bytesOf(peers: PeerTable): number {
   return Object.values(peers)
-    .filter((value) => ArrayBuffer.isView(value))
+    .filter((value) => ArrayBuffer.isView(value) || value instanceof PeerIndex)
     .reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
@@ -257,13 +285,13 @@ const UNVERIFIED_LIMIT = 40;
 describe('PeerTable against a model', () => {
   const step = fc.record({
     what: fc.constantFrom('insert', 'insert', 'trust', 'heard', 'bubble', 'renew', 'distrust', 'remove'),
-    n: fc.integer({ min: 0, max: 120 }),
+    n: fc.integer({ min: 0, max: 700 }),
     wait: fc.integer({ min: 0, max: 2_000 }).map((hundredths) => hundredths * 10),
   });
 
   test('after any operations both have the same content', () => {
     fc.assert(
-      fc.property(fc.array(step, { minLength: 50, maxLength: 600 }), fc.integer(), (steps, seed) => {
+      fc.property(fc.array(step, { minLength: 50, maxLength: 2_500 }), fc.integer(), (steps, seed) => {
         const evicted: number[] = [];
         const peers = new PeerTable(
           { trusted: 1_000, unverified: UNVERIFIED_LIMIT },

@@ -16,6 +16,7 @@ import {
 } from './constants.ts';
 import { PeersPerOrigin } from './peers-per-origin.ts';
 import { HashKey } from './hash.ts';
+import { PeerIndex } from './peer-index.ts';
 import { NO_TRAFFIC, TrafficCounts } from './peer-traffic.ts';
 import type { PeerTraffic } from './peer-traffic.ts';
 import { readUint32, writeUint32 } from '../wire/index.ts';
@@ -69,13 +70,20 @@ export class PeerTable {
   onFull: ((pool: 'trusted' | 'unverified', peer: Uint8Array) => void) | undefined;
 
   private words = new Uint32Array(0);
+  /** The longer one while it is filled. */
+  private nextWords: Uint32Array | undefined;
   /** Bubbles since the last answer, up to the budget; and the gaps between the last ones, latest first. */
   private bubbles = new Uint8Array(0);
   private bubbleGaps = new Uint16Array(0);
   private previous = new Int32Array(0);
   private next = new Int32Array(0);
-  /** Open addressing with linear probing: slot numbers, NO_PEER where empty. */
-  private index = new Int32Array(0);
+  private readonly index: PeerIndex;
+  /** Slots in all columns; those from `unused` on have never been used, and are in no list. */
+  private slots = 0;
+  private unused = 0;
+  /** Under way, a column or some entries of the index at a time; and the inserts until the next step. */
+  private growth: Iterator<number> | undefined;
+  private untilStep = 0;
 
   private readonly traffic = new TrafficCounts();
   private readonly own = { ...NO_TRAFFIC };
@@ -102,6 +110,7 @@ export class PeerTable {
     this.hasNeighbours = hasNeighbours;
     this.onEvict = onEvict;
     this.hash = new HashKey(entropy);
+    this.index = new PeerIndex(this.words, this.hash);
     this.peersPerOrigin = new PeersPerOrigin(entropy);
   }
 
@@ -120,19 +129,12 @@ export class PeerTable {
 
   /** The peer with the IPv6 address at `bytes[offset]`, or NO_PEER. */
   find(bytes: Uint8Array, offset: number): number {
-    if (this.index.length === 0) return NO_PEER;
-    const a = readUint32(bytes, offset);
-    const b = readUint32(bytes, offset + 4);
-    const c = readUint32(bytes, offset + 8);
-    const d = readUint32(bytes, offset + 12);
-    const { index, words } = this;
-    const mask = index.length - 1;
-    for (let at = this.hash.of4(a, b, c, d) & mask; ; at = (at + 1) & mask) {
-      const peer = index[at]!;
-      if (peer === NO_PEER) return NO_PEER;
-      const w = peer * 4;
-      if (words[w] === a && words[w + 1] === b && words[w + 2] === c && words[w + 3] === d) return peer;
-    }
+    return this.index.find(
+      readUint32(bytes, offset),
+      readUint32(bytes, offset + 4),
+      readUint32(bytes, offset + 8),
+      readUint32(bytes, offset + 12),
+    );
   }
 
   /** A new unverified peer with the IPv6 address at `bytes[offset]`, which must not be in the table yet. */
@@ -140,10 +142,12 @@ export class PeerTable {
     if (this.counts[UNVERIFIED]! >= this.limits.unverified)
       this.onFull?.('unverified', bytes.subarray(offset, offset + 16));
     this.evictUnverified();
-    if (this.counts[FREE] === 0) this.grow();
-    const peer = this.heads[FREE]!;
+    this.growInTime();
+    const isUnused = this.counts[FREE] === 0;
+    const peer = isUnused ? this.unused++ : this.heads[FREE]!;
     const w = peer * 4;
     for (let i = 0; i < 4; i++) this.words[w + i] = readUint32(bytes, offset + 4 * i);
+    this.nextWords?.set(this.words.subarray(w, w + 4), w);
     this.mappedAddress[peer] = this.mappedPort[peer] = this.socket[peer] = 0;
     this.proofHigh[peer] = this.proofLow[peer] = 0;
     this.bubbles[peer] = 0;
@@ -155,13 +159,14 @@ export class PeerTable {
     } else this.requestedBy[peer] = 0;
     this.offered[peer] = 0;
     this.traffic.reset(peer);
-    this.move(peer, UNVERIFIED);
-    this.link(peer);
+    if (isUnused) this.append(peer, UNVERIFIED);
+    else this.move(peer, UNVERIFIED);
+    this.index.add(peer);
     return peer;
   }
 
   remove(peer: number): void {
-    this.unlink(peer);
+    this.index.remove(peer);
     this.move(peer, FREE);
   }
 
@@ -292,7 +297,7 @@ export class PeerTable {
   /** As the iterator, but the table may change during the walk: peers added or removed meanwhile may be left out. */
   *walk(): Generator<number> {
     for (const list of [TRUSTED, UNVERIFIED])
-      for (let peer = 0; peer < this.status.length; peer++) if (this.status[peer] === list) yield peer;
+      for (let peer = 0; peer < this.unused; peer++) if (this.status[peer] === list) yield peer;
   }
 
   /**
@@ -340,7 +345,7 @@ export class PeerTable {
       }
       this.move(oldest, TRUSTED);
       // A random peer, not the oldest: peers of one origin are often next to each other in the list.
-      const drawn = this.hash.of2(this.draws++, tries) % this.status.length;
+      const drawn = this.hash.of2(this.draws++, tries) % this.unused;
       const size = this.status[drawn] === TRUSTED ? this.peersPerOrigin.sizeOf(this.words, drawn * 4) : 0;
       if (size > most) [crowded, most] = [drawn, size];
       if (size > 0 && isAsked && this.lastSent[drawn] === -Infinity) unasked = drawn;
@@ -379,75 +384,95 @@ export class PeerTable {
     this.status[peer] = list;
   }
 
-  private link(peer: number): void {
-    const mask = this.index.length - 1;
-    let at = this.hashOf(peer) & mask;
-    while (this.index[at] !== NO_PEER) at = (at + 1) & mask;
-    this.index[at] = peer;
-  }
-
-  private unlink(peer: number): void {
-    const { index } = this;
-    const mask = index.length - 1;
-    let hole = this.hashOf(peer) & mask;
-    while (index[hole] !== peer) hole = (hole + 1) & mask;
-    // Close the gap: an entry after the hole moves into it if a search for it would stop at the hole.
-    for (let at = (hole + 1) & mask; index[at] !== NO_PEER; at = (at + 1) & mask) {
-      const home = this.hashOf(index[at]!) & mask;
-      if (((at - home) & mask) >= ((at - hole) & mask)) {
-        index[hole] = index[at]!;
-        hole = at;
-      }
-    }
-    index[hole] = NO_PEER;
-  }
-
-  private hashOf(peer: number): number {
-    const { words } = this;
-    const w = peer * 4;
-    return this.hash.of4(words[w]!, words[w + 1]!, words[w + 2]!, words[w + 3]!);
-  }
-
   /** Makes room for one more, and removes some of a surplus over a limit that has been lowered. */
   private evictUnverified(): void {
     for (let tries = 0; tries < MOST_TRIES && this.counts[UNVERIFIED]! >= this.limits.unverified; tries++)
       this.evict(this.heads[UNVERIFIED]!);
   }
 
-  private grow(): void {
-    const old = this.status.length;
-    const { trusted, unverified } = this.limits;
-    // There may be more trusted peers than the limit, if it has been lowered.
-    const most = Math.max(trusted, this.counts[TRUSTED]!) + unverified;
-    const size = Math.min(old === 0 ? 256 : old * 2, most);
-    this.status = widen(this.status, new Uint8Array(size));
-    this.mappedAddress = widen(this.mappedAddress, new Uint32Array(size));
-    this.mappedPort = widen(this.mappedPort, new Uint16Array(size));
-    this.socket = widen(this.socket, new Uint16Array(size));
-    this.lastReceived = widen(this.lastReceived, new Float64Array(size));
-    this.lastSent = widen(this.lastSent, new Float64Array(size));
-    this.lastBubble = widen(this.lastBubble, new Float64Array(size));
-    this.proofHigh = widen(this.proofHigh, new Uint32Array(size));
-    this.proofLow = widen(this.proofLow, new Uint32Array(size));
-    if (this.hasNeighbours) {
-      this.localAddress = widen(this.localAddress, new Uint32Array(size));
-      this.localPort = widen(this.localPort, new Uint16Array(size));
-      this.localSeen = widen(this.localSeen, new Float64Array(size));
-    } else this.requestedBy = widen(this.requestedBy, new Uint32Array(size));
-    this.offered = widen(this.offered, new Uint8Array(size));
-    this.words = widen(this.words, new Uint32Array(size * 4));
-    this.bubbles = widen(this.bubbles, new Uint8Array(size));
-    this.bubbleGaps = widen(this.bubbleGaps, new Uint16Array(size * GAPS));
-    this.previous = widen(this.previous, new Int32Array(size));
-    this.next = widen(this.next, new Int32Array(size));
-    this.index = new Int32Array(2 ** Math.ceil(Math.log2(size / MAX_LOAD))).fill(NO_PEER);
-    for (let peer = 0; peer < old; peer++) if (this.status[peer] !== FREE) this.link(peer);
-    for (let peer = old; peer < size; peer++) this.append(peer, FREE);
+  /** Begins to grow when a few slots are left, so that no newcomer has to wait for the whole of it. */
+  private growInTime(): void {
+    const left = this.slots - this.unused + this.counts[FREE]!;
+    if (this.growth === undefined) {
+      if (left > this.slots / RESERVE || this.slots >= this.most) return;
+      this.growth = this.grow(this.slots === 0 ? FIRST_SLOTS : this.slots * 2);
+    }
+    if (left > 0 && this.untilStep-- > 0) return;
+    do {
+      const { done, value } = this.growth.next();
+      if (done === true) this.growth = undefined;
+      else this.untilStep = value;
+    } while (left === 0 && this.growth !== undefined);
+  }
+
+  /** There may be more trusted peers than the limit, if it has been lowered. */
+  private get most(): number {
+    return Math.max(this.limits.trusted, this.counts[TRUSTED]!) + this.limits.unverified;
+  }
+
+  /** Yields after each column, and after some entries of the index, the number of inserts until the next step. */
+  private *grow(wanted: number): Generator<number, void> {
+    // Limits may have changed.
+    const size = Math.max(this.slots, Math.min(wanted, this.most));
+    const pause = Math.floor(this.slots / RESERVE / 2 / COLUMNS);
+    for (const widenNext of this.columns(size)) {
+      widenNext();
+      yield pause;
+    }
+    for (const _ of this.widenWords(size)) yield pause;
+    this.index.grow(size);
+    while (this.index.isMoving) {
+      this.index.move();
+      yield 0;
+    }
+    this.slots = size;
+  }
+
+  /** The largest column, in parts. */
+  private *widenWords(size: number): Generator<void> {
+    const next = (this.nextWords = new Uint32Array(size * 4));
+    const part = Math.ceil(this.words.length / PARTS);
+    for (let i = 0; i < PARTS; i++) {
+      next.set(this.words.subarray(i * part, (i + 1) * part), i * part);
+      yield;
+    }
+    this.words = this.index.words = next;
+    this.nextWords = undefined;
+  }
+
+  private columns(size: number): (() => void)[] {
+    const neighbours = [
+      () => (this.localAddress = widen(this.localAddress, new Uint32Array(size))),
+      () => (this.localPort = widen(this.localPort, new Uint16Array(size))),
+      () => (this.localSeen = widen(this.localSeen, new Float64Array(size))),
+    ];
+    const requests = [() => (this.requestedBy = widen(this.requestedBy, new Uint32Array(size)))];
+    return [
+      () => (this.status = widen(this.status, new Uint8Array(size))),
+      () => (this.mappedAddress = widen(this.mappedAddress, new Uint32Array(size))),
+      () => (this.mappedPort = widen(this.mappedPort, new Uint16Array(size))),
+      () => (this.socket = widen(this.socket, new Uint16Array(size))),
+      () => (this.lastReceived = widen(this.lastReceived, new Float64Array(size))),
+      () => (this.lastSent = widen(this.lastSent, new Float64Array(size))),
+      () => (this.lastBubble = widen(this.lastBubble, new Float64Array(size))),
+      () => (this.proofHigh = widen(this.proofHigh, new Uint32Array(size))),
+      () => (this.proofLow = widen(this.proofLow, new Uint32Array(size))),
+      ...(this.hasNeighbours ? neighbours : requests),
+      () => (this.offered = widen(this.offered, new Uint8Array(size))),
+      () => (this.bubbles = widen(this.bubbles, new Uint8Array(size))),
+      () => (this.bubbleGaps = widen(this.bubbleGaps, new Uint16Array(size * GAPS))),
+      () => (this.previous = widen(this.previous, new Int32Array(size))),
+      () => (this.next = widen(this.next, new Int32Array(size))),
+    ];
   }
 }
 
-/** The highest load factor of the index. */
-const MAX_LOAD = 0.6;
+const FIRST_SLOTS = 256;
+/** The table grows when this part of it is left: half of it suffices for the columns, the other half for the index. */
+const RESERVE = 32;
+/** At least so many are widened one after the other, and parts of the words. */
+const COLUMNS = 24;
+const PARTS = 8;
 /** The three gaps between the four latest bubbles, in units of 10 ms: up to 655 s. */
 const GAPS = BUBBLE_BUDGET - 1;
 const GAP_UNIT_MS = 10;

@@ -18,8 +18,8 @@ export class Offload {
   private readonly peers: PeerTable;
   private readonly scratch = new Uint8Array(16);
   /**
-   * Time (ms) of the last packet of each peer that the machine itself received; carried packets do not count. 8 bytes for each peer, only with
-   * offloading.
+   * Time (ms) of the last packet of each peer that the machine itself received, 0: none; carried packets do not count. 8 bytes for each peer, only
+   * with offloading.
    */
   private heardHere = new Float64Array(0);
   private generation = 1;
@@ -48,10 +48,10 @@ export class Offload {
     if (!this.on) return;
     if (peer >= this.heardHere.length) {
       const { heardHere } = this;
-      this.heardHere = new Float64Array(this.peers.status.length).fill(-Infinity);
+      this.heardHere = new Float64Array(this.peers.status.length);
       this.heardHere.set(heardHere);
     }
-    this.heardHere[peer] = now;
+    this.heardHere[peer] = now || Number.MIN_VALUE;
   }
 
   /** A packet is sent to a valid peer. */
@@ -91,7 +91,7 @@ export class Offload {
 
   set(on: boolean): void {
     // Until now nothing was carried.
-    if (on && !this.on) this.heardHere = Float64Array.from(this.peers.lastReceived);
+    if (on && !this.on) this.heardHere = this.peers.lastReceived.slice();
     this.on = on;
     this.reset();
   }
@@ -106,7 +106,7 @@ export class Offload {
     peers.offered[peer] = this.generation | second;
     peers.writeAddress(peer, scratch, 0);
     // Not `lastReceived`: a firewall rule may block the socket while the kernel path still receives, so carried packets do not count here.
-    const heardAt = this.heardHere[peer] ?? -Infinity;
+    const heardAt = this.heardHere[peer] || -Infinity;
     this.commands.offload(scratch, 0, peers.mappedAddress[peer], peers.mappedPort[peer], heardAt);
   }
 }

@@ -119,3 +119,24 @@ test('packets of clients that meet at the relay are not left to a successor', ()
   expect(rig.bubbles.length).toBeGreaterThan(0);
   expect([...rig.machine.waitingPackets()]).toEqual([]);
 });
+
+test('25,000 peers without traffic are removed in parts, each of at most 10,000', () => {
+  const rig = new RelayRig();
+  const peers = Array.from({ length: 25_000 }, (_, i) =>
+    known(rig, {
+      address: teredo(SERVER, at(`8.${(i >> 8) & 0xff}.${i & 0xff}.9:4096`)),
+      lastReceived: rig.now,
+    }),
+  );
+  expect(adopt(rig, ...peers)).toBe(25_000);
+  rig.advance(299_000);
+  const left = (): number => rig.machine.status(rig.now).peers.trusted;
+  expect(left()).toBe(25_000);
+  const parts: number[] = [];
+  while (left() > 0) {
+    const before = left();
+    rig.advance(500);
+    if (left() < before) parts.push(before - left());
+  }
+  expect(parts).toEqual([10_000, 10_000, 5_000]);
+});

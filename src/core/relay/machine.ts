@@ -42,8 +42,10 @@ import type { RelayMachineStatus } from './status.ts';
 import { RelayUsers } from '../users/index.ts';
 import type { HeavyUsers, UserWindow } from '../users/index.ts';
 
+/** Peers are looked at in parts, so that no part takes long: more often while there are more than one part. */
+const SWEEP_MOST = 10_000;
 const SWEEP_INTERVAL_MS = 10_000;
-const SWEEP_MOST = 100_000;
+const NEXT_PART_MS = 1_000;
 
 /** The Teredo relay, and with the host's own addresses as its range the host-specific relay. RFC 4380 section 5.4 */
 export class RelayMachine implements OffloadingMachine {
@@ -195,8 +197,10 @@ export class RelayMachine implements OffloadingMachine {
     this.bfd?.handleTimeout(now);
     if (now < this.nextSweep) return;
     this.peers.sweep(now, SWEEP_MOST);
-    const left = this.peers.trustedCount + this.peers.unverifiedCount;
-    this.nextSweep = left > 0 ? now + SWEEP_INTERVAL_MS : Infinity;
+    const { trustedCount, unverifiedCount } = this.peers;
+    const most = Math.max(trustedCount, unverifiedCount);
+    if (most === 0) this.nextSweep = Infinity;
+    else this.nextSweep = now + (most > SWEEP_MOST ? NEXT_PART_MS : SWEEP_INTERVAL_MS);
   }
 
   // eslint-disable-next-line eslint/max-params -- the contract of machines: plain numbers, so that a report costs no object
