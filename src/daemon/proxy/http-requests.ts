@@ -2,7 +2,6 @@
  * Requests of HTTP with a URL, by Node's parser and client: each goes to its own target, whatever the target of the one before answers, and gets
  * that target's answer and no other.
  */
-import { once } from 'node:events';
 import { STATUS_CODES, createServer, request } from 'node:http';
 import type { ClientRequest, IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -65,7 +64,7 @@ function answerUnreadable(server: Server, client: Socket, turns: Turns): void {
 
 /** Resolves when the answer has gone. Never rejects. */
 async function serve(asked: IncomingMessage, answer: ServerResponse, parts: Parts): Promise<void> {
-  const closed = once(answer, 'close');
+  const closed = new Promise((resolve) => answer.on('close', resolve));
   asked.on('error', () => {});
   answer.on('error', () => {});
   try {

@@ -8,6 +8,7 @@ import { Dialer } from './dialer.ts';
 import { anywhere } from '../../../test/support/destinations.ts';
 import { ProxyListener } from './listener.ts';
 import { ProxyServer } from './proxy-server.ts';
+import type { ProxyParts } from './serve-client.ts';
 import { Resolver } from './resolver.ts';
 
 const NO_UDP = { associate: async (): Promise<void> => {} };
@@ -32,7 +33,12 @@ async function targetOf(serve: (socket: Socket) => void): Promise<number> {
 
 /** A proxy whose guest is this host; its port. */
 async function proxyOf(
-  options: { most?: number; open?: (port: number) => Socket; required?: RequiredCredentials } = {},
+  options: {
+    most?: number;
+    open?: (port: number) => Socket;
+    required?: RequiredCredentials;
+    udp?: ProxyParts['udp'];
+  } = {},
 ): Promise<number> {
   const { required } = options;
   const open = options.open ?? ((port: number) => connect({ host: '::1', port, allowHalfOpen: true }));
@@ -42,7 +48,7 @@ async function proxyOf(
     anywhere(),
   );
   const listener = await ProxyListener.open(proxyPlaceOf('127.0.0.1:0'), required !== undefined);
-  const server = new ProxyServer(listener, { required, dialer, udp: NO_UDP }, options.most);
+  const server = new ProxyServer(listener, { required, dialer, udp: options.udp ?? NO_UDP }, options.most);
   onTestFinished(() => server.close());
   return listener.port!;
 }
@@ -247,4 +253,21 @@ test.for([
   client.write(Uint8Array.of(5, 1, 0, ...requestOf(target)));
   expect([...(await received(client, 2 + 10))].slice(2, 4)).toEqual([5, reply]);
   expect(await all(await connected(proxy, target))).toBe('here');
+});
+
+test('an association that looks up many names at once causes no warning', async () => {
+  const warnings: string[] = [];
+  const note = ({ name }: Error): void => void warnings.push(name);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  const begun = withResolvers<void>();
+  const associate: ProxyParts['udp']['associate'] = async (_, __, { gone }) => {
+    for (let i = 0; i < 17; i++) gone.addEventListener('abort', () => {});
+    begun.resolve();
+  };
+  const client = clientOf(await proxyOf({ udp: { associate } }));
+  client.write(Uint8Array.of(5, 1, 0, 5, 3, 0, 1, 0, 0, 0, 0, 0, 0));
+  await begun.promise;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warnings).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { failureOf, successOf } from './answers.ts';
 import type { Asker } from './asker.ts';
@@ -36,6 +37,8 @@ export async function serveClient(
 ): Promise<void> {
   const required = parts.required?.from(source);
   const gone = new AbortController();
+  // Each look-up of an association listens. Node would warn of more than 10.
+  setMaxListeners(0, gone.signal);
   client.on('error', () => {}); // its end follows
   client.on('close', () => gone.abort());
   const step = await negotiated(client, new Handshake(required));
