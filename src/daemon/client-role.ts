@@ -29,7 +29,11 @@ import type { Role, RunningRole } from './run-role.ts';
 import { withWords } from './state-in-words.ts';
 
 /** Names are resolved before anything is opened. */
-export type ResolvedSettings = ClientSettings & { readonly servers: readonly ServerCandidate[] };
+export type ResolvedSettings = ClientSettings & {
+  readonly servers: readonly ServerCandidate[];
+  /** The client of a private network: its routes and open ports are not those of this host. */
+  readonly isGuest?: boolean;
+};
 
 export class ClientRole implements Role {
   private readonly client: Client;
@@ -65,6 +69,7 @@ export class ClientRole implements Role {
     });
     for (const event of ['state', 'address', 'data-path'] as const) client.on(event, running.changed);
     client.on('default-route', (on) => {
+      if (settings.isGuest === true) return;
       if (on) say('default-route', `default route through ${client.interfaceName}`, { on });
       else if (client.address !== undefined) say('default-route', 'no default route', { on });
     });
@@ -101,8 +106,8 @@ export class ClientRole implements Role {
   }
 
   /** Once: from the first qualification on. */
-  private sayExposure({ inbound }: ClientSettings): void {
-    if (this.isExposureSaid || inbound === 'refuse') return;
+  private sayExposure({ inbound, isGuest }: ResolvedSettings): void {
+    if (this.isExposureSaid || inbound === 'refuse' || isGuest === true) return;
     this.isExposureSaid = true;
     say(
       'reachable',

@@ -38,7 +38,7 @@ export async function clientMaker(values: GuestValues): Promise<ClientMaker> {
     resolveServers(values.servers, values.secondary, () => {}, known);
   return (making, running) => {
     for (const notice of notices) sayText(notice);
-    return new ClientRole(settings, resolve, guestPorts(making), running);
+    return new ClientRole({ ...settings, isGuest: true }, resolve, guestPorts(making), running);
   };
 }
 
