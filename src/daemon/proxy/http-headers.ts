@@ -36,6 +36,11 @@ export function hasUnknownCoding({ headers }: IncomingMessage): boolean {
   return coding !== undefined && coding.trim().toLowerCase() !== 'chunked';
 }
 
+/** Octets of this request may still come. */
+export function hasMoreBody(asked: IncomingMessage): boolean {
+  return !asked.complete && bodyOf(asked).length > 0;
+}
+
 /** The length of a body is said by its sender. */
 function kept({ rawHeaders, headers }: IncomingMessage, without: readonly string[]): string[] {
   const named = (headers.connection ?? '').toLowerCase().split(/[\s,]+/);

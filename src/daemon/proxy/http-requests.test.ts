@@ -258,6 +258,13 @@ test.for([
   },
 );
 
+test('a refusal ends the connection, so that the client holds no descriptor of a proxy without free ones', async () => {
+  const client = connect({ port: await proxyOf(), host: '127.0.0.1' });
+  onTestFinished(() => void client.destroy());
+  client.write('GET http://[2001:db8::1]:1/ HTTP/1.1\r\nHost: a\r\n\r\n');
+  expect(await text(client)).toMatch(/^HTTP\/1.1 502 /);
+});
+
 test('OPTIONS of a whole server, HEAD, and the names of the proxies on the way', async () => {
   const proxy = await proxyOf();
   const seen: unknown[] = [];

@@ -11,7 +11,7 @@ import { UNREADABLE, httpFailure } from './answers.ts';
 import type { Asker } from './asker.ts';
 import type { CredentialCheck } from './credentials.ts';
 import type { Dialer } from './dialer.ts';
-import { hasUnknownCoding, headersForClient, headersForTarget } from './http-headers.ts';
+import { hasMoreBody, hasUnknownCoding, headersForClient, headersForTarget } from './http-headers.ts';
 import { lastAnswer } from './last-answer.ts';
 import { Turns } from './turns.ts';
 
@@ -155,6 +155,8 @@ function refuse(asked: IncomingMessage, answer: ServerResponse, status: number, 
     ...(status === 407 ? { 'Proxy-Authenticate': 'Basic realm="teredo"' } : {}),
     'Content-Type': 'text/plain',
     'Content-Length': words.length + 1,
+    // A client that is refused holds no descriptor.
+    ...(hasMoreBody(asked) ? {} : { Connection: 'close' }),
   });
   answer.end(`${words}\n`);
   drop(asked);
