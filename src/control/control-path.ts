@@ -56,9 +56,21 @@ export function isChosen(directory: string): boolean {
 /** Whether it had to be made. Throws where it cannot be made, or another account could put files into it: every user can make a folder in /tmp. */
 export function makeControlDirectory(directory: string): boolean {
   refuseForeign(directory);
-  const made = mkdirSync(directory, { recursive: true, mode: 0o755 }) !== undefined;
+  const made = makeFolder(directory);
   refuseForeign(directory);
   return made;
+}
+
+/** Whether it had to be made. With `recursive`, Node.js says ENOENT for every refusal, such as that of a read-only file system. */
+function makeFolder(directory: string): boolean {
+  try {
+    mkdirSync(directory, { mode: 0o755 });
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST' && code !== 'ENOENT') throw error;
+    return mkdirSync(directory, { recursive: true, mode: 0o755 }) !== undefined;
+  }
 }
 
 function refuseForeign(directory: string): void {

@@ -66,7 +66,7 @@ export async function openControl(
     const { code, message } = error as NodeJS.ErrnoException;
     throw new CommandFailure(
       code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? EXIT.NOT_PERMITTED : EXIT.FAILED,
-      `cannot open a control socket in ${directory}: ${message}; TEREDO_RUNTIME_DIR names another folder`,
+      `cannot open a control socket in ${directory}: ${message}; TEREDO_RUNTIME_DIR names another folder${code === 'EROFS' ? ', and --tmpfs /run gives a container a writable one' : ''}`,
     );
   }
   throw new CommandFailure(

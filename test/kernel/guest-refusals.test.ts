@@ -63,11 +63,11 @@ test('the seccomp filter of a container refuses user namespaces', async () => {
   );
 });
 
-test('util-linux is missing', async () => {
+test.for([['sh'], []])('of the programs that it needs there is only %j', async (present) => {
   const user = makeUser();
-  symlinkSync('/bin/sh', join(user.folder, 'sh'));
-  const bare = withRightsOf(user, 'env', `PATH=${user.folder}`, ...EXEC);
+  for (const name of present) symlinkSync(`/bin/${name}`, join(user.folder, name));
+  const bare = withRightsOf(user, '/usr/bin/env', `PATH=${user.folder}`, ...EXEC);
   expect(await refusal(user, withOpenTun(...bare))).toMatch(
-    /^1 teredo: .*setpriv.* needs unshare, nsenter and setpriv of util-linux$/,
+    /^1 teredo: .*(setpriv|sh ENOENT).* needs sh, and unshare, nsenter and setpriv of util-linux$/,
   );
 });

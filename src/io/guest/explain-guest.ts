@@ -15,8 +15,11 @@ export function explainGuest(
   if (hello !== undefined && 'call' in hello) return explainAgent(hello);
   const said = complaints.trim().split('\n')[0] ?? '';
   if (isLate) return new EnvironmentError('system', `the private network was not ready in time: ${said}`);
-  if (/not found|No such file/.test(said))
-    return new EnvironmentError('system', `${said}: it needs unshare, nsenter and setpriv of util-linux`);
+  if (/not found|No such file|ENOENT/.test(said))
+    return new EnvironmentError(
+      'system',
+      `${said}: it needs sh, and unshare, nsenter and setpriv of util-linux`,
+    );
   if (/setuid failed/.test(said)) return explainInterface('EPERM');
   if (/reassociate|nsenter/.test(said))
     return new EnvironmentError(

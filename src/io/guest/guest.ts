@@ -110,15 +110,18 @@ export class Guest {
     });
     sys.close(there);
     let complaints = '';
-    child.stderr!.on('data', (chunk: Buffer) => {
-      if (complaints.length < COMPLAINTS) complaints += chunk.toString();
-    });
+    const complain = (said: string): void => {
+      if (complaints.length < COMPLAINTS) complaints += said;
+    };
+    child.on('error', ({ message }) => complain(message));
+    child.stderr?.on('data', (chunk: Buffer) => complain(chunk.toString())); // there is none without a descriptor for it
     const ended = exitOf(child);
     try {
       const message = await within(HELLO_MOST_MS, helloOf(here, ended), undefined);
       const hello =
         message === undefined || message === 'ended' ? undefined : (JSON.parse(message.text) as Hello);
-      if (hello === undefined) await within(1_000, once(child.stderr!, 'close'), undefined);
+      if (hello === undefined && child.stderr?.closed === false)
+        await within(1_000, once(child.stderr, 'close'), undefined);
       if (message === undefined || message === 'ended' || hello === undefined || 'code' in hello)
         throw explainGuest(hello, complaints, message === undefined);
       return new Guest(child, here, ended, hello, message.descriptors, pid ?? message.pid);
