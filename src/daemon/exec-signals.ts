@@ -14,9 +14,10 @@ export class ExecSignals {
   /** Resolves with the first signal that comes before the program runs. */
   readonly early: Promise<Exit>;
   private readonly seen = new Set<NodeJS.Signals>();
+  private readonly witness = new GroupWitness();
   private readonly end: () => void;
   private handle: (signal: NodeJS.Signals) => void;
-  private witness: GroupWitness | undefined;
+  private guest: Guest | undefined;
 
   constructor() {
     let handle!: (signal: NodeJS.Signals) => void;
@@ -27,21 +28,25 @@ export class ExecSignals {
       this.seen.add(signal);
       this.handle(signal);
     };
+    const stopped = (): void => void this.passOn('SIGTSTP').then(() => stopSelf(stopped));
+    const continued = (): void => void this.passOn('SIGCONT');
     for (const signal of SIGNALS) process.on(signal, listener);
+    process.on('SIGTSTP', stopped).on('SIGCONT', continued);
     this.end = () => {
       for (const signal of SIGNALS) process.off(signal, listener);
+      process.off('SIGTSTP', stopped).off('SIGCONT', continued);
     };
+  }
+
+  /** Resolves when it can tell to which processes a signal came: the program of a guest must not begin before. */
+  get ready(): Promise<unknown> {
+    return this.witness.ready;
   }
 
   /** The program of this guest begins. */
   passTo(guest: Guest): void {
-    const witness = new GroupWitness();
-    this.witness = witness;
-    this.handle = (signal) => {
-      void witness.isOfGroup(signal).then((isOfGroup) => {
-        if (!isOfGroup || !guest.isInOwnGroup) guest.signal(signal);
-      });
-    };
+    this.guest = guest;
+    this.handle = (signal) => void this.passOn(signal);
   }
 
   /** A program that a signal to both has ended: this process is to end by it, too. A shell goes on with its script otherwise. */
@@ -55,6 +60,19 @@ export class ExecSignals {
 
   close(): void {
     this.end();
-    this.witness?.close();
+    this.witness.close();
   }
+
+  private async passOn(signal: NodeJS.Signals): Promise<void> {
+    if (this.guest === undefined) return;
+    const isOfGroup = await this.witness.isOfGroup(signal);
+    if (!isOfGroup || !this.guest.isInOwnGroup) this.guest.signal(signal);
+  }
+}
+
+/** By the signal's own effect, so that a shell shows a stopped job. It has none in a group that no shell looks after. */
+function stopSelf(listener: () => void): void {
+  process.off('SIGTSTP', listener);
+  process.kill(process.pid, 'SIGTSTP');
+  process.on('SIGTSTP', listener);
 }

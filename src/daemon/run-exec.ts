@@ -20,10 +20,11 @@ export async function runExec(values: GuestValues, making: Promise<Guest>): Prom
     if (typeof make !== 'function') return make;
     const run = async (address: string | undefined): Promise<Exit> => {
       const { guest, ipv4 } = await preparing;
-      announce('running', stateOf(address, values.inbound, (await ipv4)?.program));
-      const ended = guest.run(signals.ignored);
+      const program = (await ipv4)?.program;
+      await signals.ready;
+      announce('running', stateOf(address, values.inbound, program));
       signals.passTo(guest);
-      const end = await ended;
+      const end = await guest.run(signals.ignored);
       takeTerminalBack();
       return end;
     };

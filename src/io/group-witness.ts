@@ -7,7 +7,7 @@ const ANSWER_MS = 500;
 const [QUESTION, LONGEST] = ['?', 4_096];
 /** Names each signal that it gets, and repeats each line; ends with its input. A signal interrupts `read`, whose status is then above 128. */
 const SCRIPT =
-  'for s in HUP INT QUIT TERM USR1 USR2; do trap "echo SIG$s" $s; done; ' +
+  'for s in HUP INT QUIT TERM USR1 USR2 TSTP CONT; do trap "echo SIG$s" $s; done; ' +
   'while :; do if read -r line; then echo "$line"; elif [ $? -lt 128 ]; then exit; fi; done';
 
 /**
@@ -15,6 +15,8 @@ const SCRIPT =
  * which signals it has got, before it answers the next question.
  */
 export class GroupWitness {
+  /** Resolves when it sees signals. Never rejects. */
+  readonly ready: Promise<unknown>;
   private child = this.start();
   private last: Promise<unknown> = Promise.resolve();
   private questions = 0;
@@ -22,6 +24,10 @@ export class GroupWitness {
   private unread = '';
   private answered = (): void => {};
   private closed = false;
+
+  constructor() {
+    this.ready = this.isOfGroup('SIGURG'); // the answer shows that it has begun
+  }
 
   /** Whether the group got the signal that has just come. Never rejects. */
   isOfGroup(signal: NodeJS.Signals): Promise<boolean> {
@@ -38,7 +44,7 @@ export class GroupWitness {
 
   private async ask(signal: NodeJS.Signals): Promise<boolean> {
     const answer = new Promise<void>((resolve) => (this.answered = resolve));
-    this.child.stdin!.write(`${QUESTION}\n`);
+    this.child.stdin?.write(`${QUESTION}\n`);
     await within(ANSWER_MS, answer, undefined);
     const times = this.seen.get(signal) ?? 0;
     this.seen.set(signal, Math.max(0, times - 1));
@@ -50,8 +56,8 @@ export class GroupWitness {
     const words = ['--pdeathsig', 'KILL', '--', 'sh', '-c', SCRIPT];
     const child = spawn('setpriv', words, { stdio: ['pipe', 'pipe', 'ignore'] });
     child.on('error', () => {}); // then signals count as sent to this process alone
-    child.stdin!.on('error', () => {}); // it has ended
-    child.stdout!.on('data', (chunk: Buffer) => this.read(chunk.toString()));
+    child.stdin?.on('error', () => {}); // it has ended
+    child.stdout?.on('data', (chunk: Buffer) => this.read(chunk.toString()));
     child.once('exit', (_status, signal) => {
       if (signal !== null) this.note(signal); // before it could begin
       this.answered();

@@ -66,6 +66,31 @@ test.for([
   expect(running.stdout).toBe(`ready\n${SIGNALS.map((signal) => `got ${signal}\n`).join('')}`);
 });
 
+test.for(Array.from({ length: IS_ALL ? 50 : 1 }, (_, i) => i))(
+  'a signal that the program sends to its group at once reaches it once (%i)',
+  async () => {
+    const running = exec('sh', '-c', `trap 'echo got' USR2; kill -USR2 0; sleep 0.6; sleep 0.1; exit 3`);
+    expect(await running.exited, running.output).toBe(3);
+    expect(running.stdout).toBe('got\n');
+  },
+);
+
+test('SIGTSTP to the client alone stops it and the program, and SIGCONT continues both', async () => {
+  // A shell with jobs keeps the group from being an orphan, which no such signal stops.
+  const words = inShell(
+    ...commandOf('sh', '-c', `trap 'echo continued' CONT; echo ready; while :; do sleep 0.1; done`),
+  );
+  const script =
+    `cd $TEREDO_RUNTIME_DIR; touch out; ${words} >out 2>&1 & until grep -q ready out; do sleep 0.1; done; ` +
+    `program=$(pgrep -f '^sh -c trap .echo'); kill -TSTP $!; ` +
+    // In a shell of its own: bash leaves its loops when one of its jobs stops.
+    `sh -c 'for pid in "$@"; do until grep -q ^State:.T /proc/$pid/status; do sleep 0.1; done; done' sh $! $program; echo stopped; ` +
+    `kill -CONT $!; until grep -q continued out; do sleep 0.1; done; kill $!; wait; grep -c continued out`;
+  const running = onTerminal([], 'bash', '-mc', script);
+  expect(await running.exited, running.output).toBe(0);
+  expect(running.output).toMatch(/^stopped\r\n[^]*^1\r\n$/m);
+});
+
 test('Ctrl-C and Ctrl-\\ reach the program once, and end a program and the script around it', async () => {
   const keys = [
     ['ready', '\x03'],
@@ -75,7 +100,8 @@ test('Ctrl-C and Ctrl-\\ reach the program once, and end a program and the scrip
   const naming = onTerminal(keys, ...commandOf(process.execPath, '-e', `${NAMING}; ${ENDING}`));
   await naming.exited;
   expect(naming.output.match(/got \w+/g)).toEqual(['got SIGINT', 'got SIGQUIT', 'got SIGINT']);
-  const script = `${inShell(...commandOf('sh', '-c', 'echo ready; sleep 1000'))}; echo next $?`;
+  // Not a shell: dash loses a signal that comes while it starts a program.
+  const script = `${inShell(...commandOf(process.execPath, '-e', WAITING))}; echo next $?`;
   const scripted = onTerminal([['ready', '\x03']], 'bash', '-c', script);
   await scripted.exited;
   expect(naming.output + scripted.output).not.toContain('too late');
@@ -83,6 +109,7 @@ test('Ctrl-C and Ctrl-\\ reach the program once, and end a program and the scrip
   expect(scripted.output).not.toContain('next');
 });
 
+const WAITING = `console.log('ready'); setInterval(() => {}, 1e6)`;
 /** The second SIGINT is the last. */
 const ENDING = `let n = 0; process.on('SIGINT', () => { if (++n === 2) process.exit(0); })`;
 
