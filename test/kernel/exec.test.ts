@@ -4,11 +4,12 @@ import { expect, test } from 'vitest';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS, until } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 import { IS_ALL, everyNth } from '../support/extent.ts';
-import { asUser, exec, makeUser, processesOf } from '../support/guest.ts';
+import { asUser, exec, makeUser, processesOf, withRightsOf } from '../support/guest.ts';
 import type { User } from '../support/guest.ts';
 import { KINDS } from '../support/nat-limits.ts';
 import { startMiredoRelay } from '../support/miredo.ts';
-import { startRelay, startServer } from '../support/roles.ts';
+import { withOpenTun } from '../support/open-tun.ts';
+import { PROGRAM, startRelay, startServer } from '../support/roles.ts';
 
 const PORT = 8_000;
 /** An HTTP server that answers with the address of the asker. */
@@ -106,6 +107,19 @@ test('the program keeps its user, gains no rights, and gives its exit status', a
   const missing = exec(run.host, run.user, 'no-such-program');
   expect(await missing.exited, missing.output).toBe(127);
   expect(missing.output).toMatch(/cannot run no-such-program: no such program/);
+});
+
+test('the program gets no other open files', async () => {
+  const run = await lab();
+  await using _ = run.net;
+  const open = ['bash', '-c', 'exec 5</dev/null 20</dev/null 251</dev/null; exec "$@"', 'bash'];
+  const list =
+    'for fd in 3 4 5 6 7 8 9 20 251; do [ -e /proc/$$/fd/$fd ] && echo "$fd is open"; done; echo listed';
+  const command = [PROGRAM, 'exec', '--server', SERVER_ADDRESS, '--', 'sh', '-c', list];
+  const words = withOpenTun(...open, ...withRightsOf(run.user, process.execPath, ...command));
+  const running = run.host.spawn('unshare', words, { TEREDO_RUNTIME_DIR: run.user.folder });
+  expect(await running.exited, running.output).toBe(0);
+  expect(running.stdout).toBe('listed\n');
 });
 
 test('a signal reaches the program', async () => {

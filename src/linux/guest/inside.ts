@@ -1,4 +1,5 @@
 /** Work inside a guest: a network namespace whose tunnel a client outside carries. */
+import { readdirSync } from 'node:fs';
 import { SystemCallError } from '../errors.ts';
 import { InterfaceChanges } from '../interface-changes.ts';
 import { Memory, errno, sys } from '../libc.ts';
@@ -123,7 +124,7 @@ export function become(
 ): number {
   if (isPrivate) dropRights();
   sys.dup2(stderr, 2);
-  for (let fd = 3; fd <= stderr; fd++) sys.fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (const fd of openDescriptors(stderr)) if (fd > 2) sys.fcntl(fd, F_SETFD, FD_CLOEXEC);
   for (const fd of [0, 1, 2]) {
     sys.fcntl(fd, F_SETFD, 0); // Node closes even these at exec
     const flags = sys.fcntl(fd, F_GETFL, 0);
@@ -133,6 +134,15 @@ export function become(
     sys.signal(signal, ignored.includes(signal) ? SIG_IGN : SIG_DFL);
   sys.execvp(words[0]!, [...words, null]);
   return errno();
+}
+
+/** All that are open in this process, which may have got some of the user's; without /proc those up to `least`. */
+function openDescriptors(least: number): number[] {
+  try {
+    return readdirSync('/proc/self/fd').map(Number);
+  } catch {
+    return Array.from({ length: least + 1 }, (_, fd) => fd);
+  }
 }
 
 function dropRights(): void {
