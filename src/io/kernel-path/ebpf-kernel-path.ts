@@ -19,6 +19,7 @@ import type { UnreportedTraffic } from '../../core/peer-traffic.ts';
 import { formatIpv6 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
+import { Forgetting } from './forgetting.ts';
 import { followOffers } from './offers.ts';
 import type { Offer } from './offers.ts';
 import { kernelProofs } from './kernel-proofs.ts';
@@ -72,6 +73,7 @@ export class EbpfKernelPath implements KernelPath {
   private readonly tunnelIndex: number;
   private readonly time: KernelTime;
   private readonly proofs: PathProofs;
+  private readonly forgetting: Forgetting;
   /** Steps of {@link close}. A step returns false if the system refuses it for now. */
   private readonly undo: (() => boolean | void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
@@ -107,6 +109,7 @@ export class EbpfKernelPath implements KernelPath {
     this.clock = clock;
     this.time = new KernelTime(clock);
     this.debounce = new Debounce(clock, () => this.guarded(() => this.orForget(() => this.follow())));
+    this.forgetting = new Forgetting(clock, (action) => this.guarded(action));
     this.reports = new CarriedReports(
       (ns) => this.time.toMs(ns),
       (batch) => this.handlers?.onCarried(batch),
@@ -242,6 +245,8 @@ export class EbpfKernelPath implements KernelPath {
     if (this.queue.length === 0) return;
     const queue = this.queue;
     this.queue = [];
+    // At its end all peers are offered again.
+    if (this.forgetting.isUnderWay) return;
     this.guarded(() => this.followOffers(queue));
     this.fetchLater();
   }
@@ -254,6 +259,7 @@ export class EbpfKernelPath implements KernelPath {
   leave(): void {
     if (this.closed || this.handover === undefined || !this.handover.links.hasOpen) return;
     this.guarded(() => {
+      this.forgetting.finish();
       this.fetch();
       this.handover!.leaveWays(this.provenWays());
       this.handover!.links.leave();
@@ -274,6 +280,7 @@ export class EbpfKernelPath implements KernelPath {
     this.closed = true;
     this.cancelTimer?.();
     this.cancelReset?.();
+    this.forgetting.cancel();
     this.debounce.close();
     const left = this.undo.toReversed().filter((step) => !isDone(step));
     // Where descriptors were short, there are some now that all the rest is closed.
@@ -381,6 +388,7 @@ export class EbpfKernelPath implements KernelPath {
 
   /** A link, address or route of this host has changed. */
   private follow(): void {
+    if (this.forgetting.isUnderWay) return;
     if (!this.uplinks.areUnchanged()) return this.reset();
     if (this.uplinks.isCrowded) return this.resetInTurn();
     const changed = this.uplinks.follow();
@@ -437,17 +445,23 @@ export class EbpfKernelPath implements KernelPath {
     this.cancelReset?.();
     this.cancelReset = undefined;
     // First: the next steps may be refused, and until they succeed the process carries all packets.
-    this.forgetPeers();
+    this.config.hold();
+    this.fetch();
+    this.forgetting.begin(this.takeAllOut(), () => this.beginAgain());
+  }
+
+  private beginAgain(): void {
+    this.proofs.clear();
     this.uplinks.reset();
     // Settings that failed before may succeed now.
-    this.config.write();
+    this.config.release();
     this.served.set(this.prefixes);
     this.handlers?.onReset();
   }
 
   /** Resets at once, or later: on a router some route changes all the time. */
   private resetInTurn(): void {
-    if (this.cancelReset !== undefined) return;
+    if (this.cancelReset !== undefined || this.forgetting.isUnderWay) return;
     const now = this.clock.now();
     this.lastInTurn = Math.max(now, this.lastInTurn + RESET_SPACING_MS);
     if (this.lastInTurn === now) this.reset();
@@ -456,12 +470,23 @@ export class EbpfKernelPath implements KernelPath {
 
   private forgetPeers(): void {
     this.fetch();
-    this.proofs.clear();
     try {
-      this.peers.clear((peer, carried) => this.reports.addTaken(peer, 0, carried));
+      for (const _ of this.takeAllOut());
     } catch (error) {
       this.config.switchOff();
       throw error;
+    }
+  }
+
+  /** In steps, with the reports about those of each. */
+  private *takeAllOut(): Generator<void> {
+    this.proofs.clear();
+    try {
+      for (const _ of this.peers.clear((peer, carried) => this.reports.addTaken(peer, 0, carried))) {
+        this.reports.flush();
+        if (this.closed) return;
+        yield;
+      }
     } finally {
       this.reports.flush();
     }

@@ -30,6 +30,8 @@ export class ProgramConfig {
   private ttl = USUAL_TTL;
   /** A client's own address; undefined: it has none. */
   private own: Ipv6 | undefined;
+  /** The programs carry nothing, whatever is written. */
+  private isHeld = false;
   /** Whether the programs have all of this. */
   private isWritten = false;
 
@@ -83,7 +85,7 @@ export class ProgramConfig {
     this.readTtl();
     this.isWritten = false;
     const { role, local } = this.options;
-    const on = role === 'relay' || this.own !== undefined;
+    const on = !this.isHeld && (role === 'relay' || this.own !== undefined);
     writeRecord(this.fd, 0, CONFIG.SIZE, (view, bytes) => {
       if (this.own !== undefined) bytes.set(this.own, CONFIG.own);
       view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
@@ -102,6 +104,18 @@ export class ProgramConfig {
     const before = this.ttl;
     this.readTtl();
     if (this.ttl !== before && this.isWritten) this.write();
+  }
+
+  /** The programs carry nothing until {@link release}. Needs no descriptor. Throws a SystemCallError. */
+  hold(): void {
+    this.isHeld = true;
+    this.switchOff();
+  }
+
+  /** Writes. Throws a SystemCallError: the programs may then carry nothing. */
+  release(): void {
+    this.isHeld = false;
+    this.write();
   }
 
   /** The programs carry nothing until the next {@link write}. Needs no descriptor. Throws a SystemCallError. */

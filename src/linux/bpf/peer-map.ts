@@ -15,7 +15,6 @@ import {
 } from './layout.ts';
 import type { Way } from './layout.ts';
 import { libbpf } from './libbpf.ts';
-import type { Libbpf } from './libbpf.ts';
 
 const ANY = 0;
 const NO_EXIST = 1;
@@ -26,9 +25,9 @@ const ROUTE_UPLINK = (1 << ROUTE_WAY_SHIFT) - 1;
 export const MOST_FAILURES = 15;
 /** SPACING_UNITS of the programs. */
 const NOTICE_SPACING_UNITS = Math.floor(1e9 / 2 ** UNIT_SHIFT);
-/** Entries removed by one call; no bucket of the table holds as many. */
+/** Entries read by one call; no bucket of the table holds as many. */
 const BATCH = 4_096;
-/** Entries read at one step. */
+/** Entries read or removed at one step. */
 const STEP = 1_024;
 
 /** Packets of a peer that the kernel has carried: from a report, or from a removed entry. Times are ns of CLOCK_MONOTONIC, 0: never. */
@@ -158,10 +157,10 @@ export class PeerMap {
     return this.takeKeyed(carried);
   }
 
-  /** Removes all peers, with one callback each. Throws a SystemCallError. */
-  clear(onTaken: (peer: Uint8Array, carried: Carried) => void): void {
+  /** Removes all peers, some hundred at each step, with one callback each; those that are added meanwhile may stay. Throws a SystemCallError. */
+  clear(onTaken: (peer: Uint8Array, carried: Carried) => void): Generator<void> {
     const carried = emptyCarried();
-    this.walk(this.lib.takeBatch, (peer, view, at) => {
+    return new EntryBatches(KEY, PEER.SIZE, STEP).steps(this.lib.takeBatch, this.fd, (peer, view, at) => {
       this.size--;
       readCarried(view, at, carried);
       onTaken(peer, carried);
@@ -173,7 +172,7 @@ export class PeerMap {
    * SystemCallError.
    */
   forEach(see: (peer: Uint8Array, address: number, port: number) => void): void {
-    this.walk(this.lib.lookupBatch, (peer, view, at) =>
+    new EntryBatches(KEY, PEER.SIZE, BATCH).walk(this.lib.lookupBatch, this.fd, (peer, view, at) =>
       see(peer, view.getUint32(at + PEER.address), view.getUint16(at + PEER.port)),
     );
   }
@@ -183,13 +182,6 @@ export class PeerMap {
     return new EntryBatches(KEY, PEER.SIZE, STEP).steps(this.lib.lookupBatch, this.fd, (peer, view, at) =>
       see(peer, octetsAt(view, at + PEER.receivedBytes) + octetsAt(view, at + PEER.sentBytes)),
     );
-  }
-
-  private walk(
-    batch: Libbpf['takeBatch'],
-    see: (peer: Uint8Array, values: DataView, at: number) => void,
-  ): void {
-    new EntryBatches(KEY, PEER.SIZE, BATCH).walk(batch, this.fd, see);
   }
 
   private read(peer: Uint8Array): boolean {
