@@ -62,7 +62,7 @@ function turnsDuring(work: Promise<unknown>): Promise<Turn[]> {
 }
 
 /** What the test has allocated before is not the work's. */
-function collectGarbage(): void {
+export function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
 }

@@ -12,8 +12,9 @@ import { get } from '../../../test/support/http-rig.ts';
 const DAEMON = fileURLToPath(new URL('../../../test/support/http-daemon.mjs', import.meta.url));
 const PATHS = ['/livez', '/readyz', '/metrics', '/api/v1/status', '/api/v1/peers', '/api/v1/users', '/'];
 const MOST_MS = 5;
-/** Other programs of the machine only add to the time: the best one counts. */
 const ROUNDS = 5;
+/** In so many of the rounds a request may take longer, up to a limit: see tooLong() in blocks.ts. */
+const [RARE, FAR_MS] = [1, 20];
 
 /** The longest stops of a new daemon at the first request of each kind. */
 async function stops(): Promise<number[]> {
@@ -41,13 +42,14 @@ async function stops(): Promise<number[]> {
 test.runIf(IS_ALL)(
   `the first request of each kind stops the event loop for at most ${MOST_MS} ms`,
   async () => {
-    let best = PATHS.map(() => Infinity);
-    for (let round = 0; round < ROUNDS; round++) {
-      const found = await stops();
-      best = best.map((ms, i) => Math.min(ms, found[i]!));
+    const rounds: number[][] = [];
+    for (let round = 0; round < ROUNDS; round++) rounds.push(await stops());
+    const of = (i: number): number[] => rounds.map((found) => found[i]!).toSorted((a, b) => b - a);
+    process.stdout.write(`${PATHS.map((path, i) => `${path} ${of(i).join(' ')} ms`).join(', ')}\n`);
+    for (const [i, path] of PATHS.entries()) {
+      expect(of(i)[RARE], path).toBeLessThan(MOST_MS);
+      expect(of(i)[0], path).toBeLessThan(FAR_MS);
     }
-    process.stdout.write(`${PATHS.map((path, i) => `${path} ${best[i]} ms`).join(', ')}\n`);
-    for (const [i, path] of PATHS.entries()) expect(best[i], path).toBeLessThan(MOST_MS);
   },
   120_000,
 );
