@@ -2,7 +2,7 @@ import { closeConnection, limitSendBuffer, receiveFrom, sendTo } from '../io/str
 import type { Caller } from './admission.ts';
 import { MAX_REQUEST_BYTES } from './control-protocol.ts';
 import type { Newcomer } from './entrance.ts';
-import { MAX_HEAD_BYTES, headIn, isRequestLine, shortAnswer } from './http-head.ts';
+import { MAX_HEAD_BYTES, headIn, isRequestLine, isVersion1, shortAnswer } from './http-head.ts';
 
 /** How long a connection has for its question, and then for taking each piece of the answer. */
 const ASK_MS = 10_000;
@@ -123,7 +123,7 @@ export class Connection implements Caller {
     const all = Buffer.concat([before, octets]);
     const end = all.indexOf('\n');
     if (end < 0) this.readOn(all, MAX_REQUEST_BYTES);
-    else if (isRequestLine(all.toString('latin1', 0, end))) this.readHead(all);
+    else if (isRequestLine(all.toString('latin1', 0, end))) this.readHead(all, end);
     else if (!this.isControl) this.close();
     else {
       this.understood();
@@ -136,9 +136,12 @@ export class Connection implements Caller {
     else this.question = all;
   }
 
-  private readHead(all: Buffer): void {
+  private readHead(all: Buffer, endOfLine: number): void {
     const head = headIn(all);
-    if ((head ?? all).length > MAX_HEAD_BYTES) {
+    if (!isVersion1(all.toString('latin1', 0, endOfLine))) {
+      sendTo(this.fd, shortAnswer(505, 'HTTP Version Not Supported'));
+      this.close();
+    } else if ((head ?? all).length > MAX_HEAD_BYTES) {
       sendTo(this.fd, shortAnswer(431, 'Request Header Fields Too Large'));
       this.close();
     } else if (head === undefined) this.question = all;

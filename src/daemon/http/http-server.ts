@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { MAX_HEAD_BYTES } from '../../control/http-head.ts';
+import { MAX_HEAD_BYTES, shortAnswer } from '../../control/http-head.ts';
 import type { HttpAsker, HttpHandler } from '../../control/http-stream.ts';
 import { App } from './app.ts';
 import type { HttpRules } from './rules.ts';
@@ -26,6 +26,7 @@ export class HttpServer {
         response.destroy();
       });
     });
+    this.server.on('connect', refuseConnect);
   }
 
   readonly serve: HttpHandler = (stream, asker) => {
@@ -52,6 +53,11 @@ export class HttpServer {
   private async warmUp(): Promise<void> {
     if (!this.isWarm) await nextTurn();
   }
+}
+
+/** Node hands these requests over apart, and gives them no answer. */
+function refuseConnect(_: IncomingMessage, stream: Duplex): void {
+  stream.end(shortAnswer(405, 'Method Not Allowed', 'Allow: GET, HEAD\r\n'));
 }
 
 function halvesOf(url: string): readonly [path: string, query: string] {
