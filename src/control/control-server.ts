@@ -5,7 +5,7 @@ import { keepOut } from '../io/unix-socket.ts';
 import { LimitHits } from '../core/limit-hits.ts';
 import { systemClock } from '../io/system-clock.ts';
 import { LimitLog } from '../runtime/limit-log.ts';
-import { Admission, givesWay, isMaster } from './admission.ts';
+import { Admission, givesWay } from './admission.ts';
 import type { Caller } from './admission.ts';
 import { Connection, IDLE_LOOK_MS, LOOK_MS } from './connection.ts';
 import type { Places } from './connection.ts';
@@ -85,6 +85,8 @@ export class ControlServer {
   private readonly flooders = new Flooders((uids) => this.keepOut(uids));
   private readonly masters = new FairQueue(REST);
   private readonly strangers = new FairQueue(STRANGERS_REST);
+  /** Of requests over TCP that have shown the token: those without it, of however many hosts, delay none of them. */
+  private readonly holders = new FairQueue(STRANGERS_REST);
   private readonly directory: string;
   private readonly removesDirectory: boolean;
   private timer: NodeJS.Timeout | undefined;
@@ -153,7 +155,7 @@ export class ControlServer {
 
   /** Questions, and further pieces of answers, that wait for their turn. */
   get waitingCount(): number {
-    return this.masters.waitingCount + this.strangers.waitingCount;
+    return this.masters.waitingCount + this.strangers.waitingCount + this.holders.waitingCount;
   }
 
   /** Ends, closes all connections, and removes the socket's file; the folder too, unless the user has chosen it. Does not throw. */
@@ -264,7 +266,6 @@ export class ControlServer {
 
   /** Hosts without the token take no place of one with it. */
   private giveOwnPlace(connection: Connection): void {
-    if (connection.isClosed || connection.places === 'token') return;
     if (this.makeRoom('token', connection)) connection.places = 'token';
   }
 
@@ -274,8 +275,9 @@ export class ControlServer {
     this.queueOf(connection).leave(connection);
   }
 
-  private queueOf(caller: Caller): FairQueue {
-    return isMaster(caller) ? this.masters : this.strangers;
+  private queueOf(connection: Connection): FairQueue {
+    if (connection.isMaster) return this.masters;
+    return connection.places === 'token' ? this.holders : this.strangers;
   }
 
   private answer(connection: Connection, line: string): void {
@@ -311,6 +313,7 @@ export class ControlServer {
       return;
     }
     const { http } = this;
+    if (!connection.isControl && http.showsToken?.(head) === true) this.giveOwnPlace(connection);
     const turns = new HttpTurns(this.queueOf(connection), connection);
     void turns.begin(() => {
       const stream = new HttpStream(connection, head);
@@ -320,7 +323,6 @@ export class ControlServer {
         user: connection.uid,
         isRemote: !connection.isControl,
         turn: (work) => turns.take(work),
-        hasToken: () => this.giveOwnPlace(connection),
         endless: () => connection.beEndless(),
       });
     });

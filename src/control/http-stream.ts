@@ -11,14 +11,16 @@ export interface HttpAsker {
   readonly isRemote: boolean;
   /** Does a piece of work when it is the user's turn. Resolves to undefined where the asker has gone. One at a time. */
   readonly turn: <T>(work: () => T) => Promise<T | undefined>;
-  /** The request has shown the token: it gives way to no other without. */
-  readonly hasToken: () => void;
   /** The answer has no end: a reader that is slower than its pieces come is closed. */
   readonly endless: () => void;
 }
 
 /** Answers the one request in a stream. */
-export type HttpHandler = (stream: Duplex, asker: HttpAsker) => void;
+export interface HttpHandler {
+  (stream: Duplex, asker: HttpAsker): void;
+  /** Whether the head of a request has the token of --listen-token: such a request gives way to none without it. It is answered by its own rules all the same. */
+  readonly showsToken?: (head: Uint8Array) => boolean;
+}
 
 /** A connection for Node's HTTP server: it gives the head of one request, and never its end. */
 export class HttpStream extends Duplex {

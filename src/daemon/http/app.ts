@@ -6,7 +6,7 @@ import { EventStreams } from './event-streams.ts';
 import { answerEvents } from './events.ts';
 import { METRICS_TYPE } from './exposition.ts';
 import { Metrics } from './metrics.ts';
-import { isWithToken, refusalOfHeaders, refusalOfMethod } from './gate.ts';
+import { refusalOfHeaders, refusalOfMethod } from './gate.ts';
 import type { HttpRules } from './rules.ts';
 import { pageAnswer } from './page.ts';
 import { answerPeers } from './peers.ts';
@@ -34,7 +34,6 @@ export class App {
   async answer(method: string, asked: Asked): Promise<HttpAnswer> {
     const refusal = refusalOfMethod(method) ?? this.refusalOf(asked);
     if (refusal !== undefined) return refusal;
-    if (isWithToken(asked.headers, this.rules)) asked.asker.hasToken();
     const route = this.routes.get(asked.path);
     if (route === undefined) return refused(404, `there is no ${asked.path} here`);
     try {

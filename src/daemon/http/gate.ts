@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { refused } from './answer.ts';
 import type { HttpAnswer } from './answer.ts';
-import { hasToken, refusalOf } from './origin.ts';
+import { refusalOf } from './origin.ts';
 import type { HttpRules } from './rules.ts';
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
@@ -28,9 +28,4 @@ export function refusalOfHeaders(
   };
   const refusal = refusalOf(provenance, rules);
   return refusal === undefined ? undefined : refused(refusal.status, refusal.message);
-}
-
-/** Whether a token is wanted, and the request has it. */
-export function isWithToken({ authorization }: IncomingHttpHeaders, { token }: HttpRules): boolean {
-  return token !== undefined && hasToken(authorization, token);
 }

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HttpHandler } from '../../control/http-stream.ts';
+import { showsToken } from './shown-token.ts';
 import type { HttpServer } from './http-server.ts';
 import type { HttpRules } from './rules.ts';
 import type { HttpSource } from './source.ts';
@@ -30,7 +31,7 @@ export function lazyHttp(source: HttpSource, rules: HttpRules): HttpHandler {
     await nextTurn();
     return made;
   };
-  return (stream, asker) => {
+  const answer: HttpHandler = (stream, asker) => {
     server ??= load();
     server.then(
       (loaded) => loaded.serve(stream, asker),
@@ -41,4 +42,5 @@ export function lazyHttp(source: HttpSource, rules: HttpRules): HttpHandler {
       },
     );
   };
+  return Object.assign(answer, { showsToken: (head: Uint8Array) => showsToken(head, rules) });
 }

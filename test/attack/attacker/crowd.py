@@ -1,4 +1,4 @@
-"""crowd.py PORT FIRST_UID COUNT HOW: connections over TCP of COUNT local users, which ask nothing. hold: one of each. renew: ever new ones, the oldest is closed."""
+"""crowd.py PORT FIRST_UID COUNT HOW: connections over TCP of COUNT local users, which ask nothing unless it is said. hold: one of each. renew: ever new ones, the oldest is closed. ask: the same, and each asks for the page."""
 import os
 import socket
 import sys
@@ -14,6 +14,8 @@ def connected_as(uid):
     finally:
         os.seteuid(0)
     s.connect(('127.0.0.1', port))
+    if how == 'ask':
+        s.send(b'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
     return s
 
 
@@ -22,7 +24,7 @@ print('ready', flush=True)
 i = 0
 while True:
     time.sleep(0.002)
-    if how == 'renew':
+    if how != 'hold':
         held.pop(0).close()
         held.append(connected_as(first + i % count))
         i += 1
