@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { SystemCallError } from '../errors.ts';
-import { Memory, errno } from '../libc.ts';
+import { E, Memory, errno } from '../libc.ts';
 import { check, libbpf } from './libbpf.ts';
 import type { Libbpf } from './libbpf.ts';
 import { possibleProcessors } from './processors.ts';
@@ -73,19 +73,47 @@ export class Program<O extends keyof Objects = 'teredo'> {
     return check(name, this.lib.mapFd(this.lib.findMap(this.object, name)));
   }
 
-  /** The counters of the programs, summed over all processors; `names` in the order of their array. */
+  /** The counters of the programs, summed over all processors; `names` in the order of their array. One system call from kernel 5.13 on. */
   readCounters<Name extends string>(names: readonly Name[]): Record<Name, number> {
+    const size = 8 * this.processors;
+    const values = new Memory(size * names.length);
+    if (!this.readAllCounters(names.length, values)) this.readEachCounter(names.length, values);
+    const sumAt = (at: number): number => {
+      let sum = 0;
+      for (let cpu = 0; cpu < this.processors; cpu++)
+        sum += Number(values.view.getBigUint64(at + 8 * cpu, true));
+      return sum;
+    };
+    const counts = names.map((name, i): [string, number] => [name, sumAt(i * size)]);
+    return Object.fromEntries(counts) as Record<Name, number>;
+  }
+
+  /** False where the kernel gives no more than one at a time, or not all now. */
+  private readAllCounters(count: number, values: Memory): boolean {
+    const [cursor, keys] = [new Memory(8), new Memory(4 * count)];
+    const { address } = cursor;
+    cursor.view.setUint32(4, count, true);
+    const read = this.lib.lookupBatch(
+      this.map('counters'),
+      0,
+      address,
+      keys.address,
+      values.address,
+      address + 4,
+      0,
+    );
+    return (read >= 0 || read === -E.ENOENT) && cursor.view.getUint32(4, true) === count;
+  }
+
+  private readEachCounter(count: number, values: Memory): void {
     const fd = this.map('counters');
     const key = new Memory(4);
-    const values = new Memory(8 * this.processors);
-    const counts = names.map((name, i): [string, number] => {
+    const size = 8 * this.processors;
+    values.bytes.fill(0);
+    for (let i = 0; i < count; i++) {
       key.view.setUint32(0, i, true);
-      if (this.lib.lookup(fd, key.address, values.address) < 0) return [name, 0];
-      let sum = 0;
-      for (let cpu = 0; cpu < this.processors; cpu++) sum += Number(values.view.getBigUint64(8 * cpu, true));
-      return [name, sum];
-    });
-    return Object.fromEntries(counts) as Record<Name, number>;
+      this.lib.lookup(fd, key.address, values.address + i * size);
+    }
   }
 
   /** Unloads the programs and maps, except programs that are attached. Harmless when repeated. */
