@@ -152,7 +152,7 @@ export class ClientRole implements Role {
   status(name: string): ClientStatus {
     const now = this.client.status();
     const { state, reason, nat, server, roundTripMs, address, mapped, port, portMapping } = now;
-    return withWords({
+    const status: ClientStatus = {
       ...commonStatus(name),
       role: 'client',
       state,
@@ -181,7 +181,8 @@ export class ClientRole implements Role {
       limitsReached: now.limitsReached,
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },
-    });
+    };
+    return withWords(status, askedServers(now));
   }
 
   contact(name: string, address: Ipv6): ContactStatus {
@@ -228,6 +229,14 @@ const NO_PROGRESS = {
   guess: 'none',
   guessesSent: 0,
 } as const;
+
+/** The servers that were asked at their first address, by name and address. */
+function askedServers({ serverResults }: ClientSnapshot): string[] {
+  return serverResults
+    .filter(({ solicitations }) => solicitations.length > 0)
+    .map(({ name, primary }) => [name, formatIpv4(primary)])
+    .map(([name, address]) => (name === undefined || name === address ? address! : `${name} (${address})`));
+}
 
 function addressFields(address: string, { nat, mapped, server }: ClientSnapshot): LogFields<'qualified'> {
   return {

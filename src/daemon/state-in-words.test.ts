@@ -2,7 +2,12 @@ import { expect, test } from 'vitest';
 import type { ClientStatus, RelayStatus, ServerStatus } from '../control/status.ts';
 import { withWords } from './state-in-words.ts';
 
-const client = { role: 'client', state: 'qualified', interface: 'teredo' } as ClientStatus;
+const client = {
+  role: 'client',
+  state: 'qualified',
+  interface: 'teredo',
+  counters: {},
+} as unknown as ClientStatus;
 const relay = { role: 'relay', state: 'running', forwards: true } as RelayStatus;
 
 test('the status of a client has its state, the reason and a step to take in words', () => {
@@ -15,6 +20,21 @@ test('the status of a client has its state, the reason and a step to take in wor
     advice: expect.stringMatching(/teredo netcheck --server/) as string,
   });
   expect(offline.state).toBe('offline');
+});
+
+test('the reason of a client that is offline has the servers that were asked, and that its own firewall refuses', () => {
+  const offline = { ...client, state: 'offline', reason: 'no-answer' } as const;
+  const reasonOf = (status: ClientStatus, ...asked: string[]): string =>
+    withWords(status, asked).inWords!.reason!;
+  expect(reasonOf(offline)).not.toMatch(/asked:|firewall/);
+  expect(reasonOf(offline, 'one.example (192.0.2.1)', '192.0.2.2')).toMatch(
+    /; asked: one\.example \(192\.0\.2\.1\), 192\.0\.2\.2$/,
+  );
+  expect(reasonOf(offline, '1', '2', '3', '4', '5', '6')).toMatch(/; asked: 1, 2, 3, 4 and 2 more$/);
+  const refused = { ...offline, counters: { 'udpSendFailures.EPERM': 3 } };
+  expect(reasonOf(refused, '1')).toMatch(
+    /; asked: 1; this host's own firewall has refused to send 3 datagrams/,
+  );
 });
 
 test('the status of a relay says that it is about to end, and that its host does not forward', () => {
