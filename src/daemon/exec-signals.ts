@@ -64,8 +64,8 @@ export class ExecSignals {
   }
 
   private async passOn(signal: NodeJS.Signals): Promise<void> {
-    if (this.guest === undefined) return;
     const isOfGroup = await this.witness.isOfGroup(signal);
+    if (this.guest === undefined) return;
     if (!isOfGroup || !this.guest.isInOwnGroup) this.guest.signal(signal);
   }
 }
