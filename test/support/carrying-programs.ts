@@ -63,7 +63,7 @@ export class CarryingPrograms {
       view.setUint8(CONFIG.ttl, 64);
     });
     this.served.set(serve);
-    this.peers.clear(() => {});
+    for (const _ of this.peers.clear(() => {}));
     this.ring.drain(() => {});
   }
 
