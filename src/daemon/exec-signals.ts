@@ -49,7 +49,7 @@ export class ExecSignals {
     this.handle = (signal) => void this.passOn(signal);
   }
 
-  /** A program that a signal to both has ended: this process is to end by it, too. A shell goes on with its script otherwise. */
+  /** A program that a signal to both has ended: this process is to end by it, too. A shell continues its script otherwise. */
   endOf(exit: Exit): Exit {
     if ('signal' in exit) return exit;
     const signal = SIGNALS.find(

@@ -11,26 +11,28 @@ export class RefusedError extends Error {
   }
 }
 
+const PATIENCE_MS = 10_000;
+
 /** Asks a daemon over the origin of this page. */
 export class Api {
+  private readonly patienceMs: number;
   private readonly headers: Readonly<Record<string, string>>;
   private readonly prefix: string;
 
-  /** `daemon`: undefined for the one that serves the page. */
-  constructor(token: string | undefined, daemon: string | undefined) {
+  /** `daemon`: undefined for the one that serves the page. `patienceMs`: time for an answer; {@link events} has none. */
+  constructor(token: string | undefined, daemon: string | undefined, patienceMs = PATIENCE_MS) {
+    this.patienceMs = patienceMs;
     this.headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
     this.prefix = daemon === undefined ? '/api/v1' : `/api/v1/daemons/${encodeURIComponent(daemon)}`;
   }
 
-  async json<T>(path: string, signal: AbortSignal): Promise<T> {
-    const response = await this.fetch(`${this.prefix}/${path}`, signal);
-    return (await response.json()) as T;
+  json<T>(path: string, signal: AbortSignal): Promise<T> {
+    return this.answer(`${this.prefix}/${path}`, signal);
   }
 
   /** The other daemons, whichever is shown. */
-  async daemons<T>(signal: AbortSignal): Promise<T> {
-    const response = await this.fetch('/api/v1/daemons', signal);
-    return (await response.json()) as T;
+  daemons<T>(signal: AbortSignal): Promise<T> {
+    return this.answer('/api/v1/daemons', signal);
   }
 
   /** Until the stream ends; throws where it breaks. */
@@ -40,6 +42,12 @@ export class Api {
     if (body === null) return;
     const reader = new EventReader();
     for await (const piece of body.pipeThrough(new TextDecoderStream())) yield* reader.read(piece);
+  }
+
+  private async answer<T>(path: string, signal: AbortSignal): Promise<T> {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(this.patienceMs)]);
+    const response = await this.fetch(path, limited);
+    return (await response.json()) as T;
   }
 
   private async fetch(path: string, signal: AbortSignal): Promise<Response> {

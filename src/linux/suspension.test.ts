@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { suspendedMs } from './suspension.ts';
 
-test('does not change while the host runs', async () => {
+test('does not change while the host runs', () => {
   const before = suspendedMs();
+  const begun = performance.now();
   expect(before).toBeGreaterThan(-1);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(Math.abs(suspendedMs() - before)).toBeLessThan(20);
+  while (performance.now() - begun < 50) expect(Math.abs(suspendedMs() - before)).toBeLessThan(20);
 });
 
 /** Simulates a suspension of 1,000 s: a time namespace shifts one of the clocks. */

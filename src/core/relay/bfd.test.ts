@@ -99,7 +99,7 @@ describe('a session that is up', () => {
     expect(rig.delivered).toEqual([]);
   });
 
-  test('goes on while packets of the daemon are lost, and ends after 5 s of silence', () => {
+  test('continues while packets of the daemon are lost, and ends after 5 s of silence', () => {
     const rig = new BfdRig().up().clear().advance(4_900);
     expect(rig.delivered.length).toBeGreaterThan(100);
     rig.advance(200).clear().advance(60_000);

@@ -34,7 +34,7 @@ async function forwardOf(most: number, mostConfirmed = most): Promise<Inside> {
   return inside;
 }
 
-/** Asks, and goes on after the answer. */
+/** Asks, and asks again after the answer. */
 async function converse(inside: Inside, address: string): Promise<void> {
   for (const words of ['one', 'two']) {
     inside.take(address, words);

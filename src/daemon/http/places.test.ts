@@ -66,7 +66,7 @@ describe.skipIf(process.getuid?.() !== 0)('hosts and users without the token', (
     await until('all places are taken', () => control.connectionCount === PLACES + 1 || undefined);
     const before = reader.output.split('event: status').length;
     await until(
-      'the stream goes on',
+      'the stream continues',
       () => reader.output.split('event: status').length > before + 1 || undefined,
     );
   });
