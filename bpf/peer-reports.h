@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Notices and reports about peers to user space, at most one of each kind a second. */
+/* Notices and reports about peers to user space: at most one notice a second, and one report in config.reporting. */
 #ifndef TEREDO_PEER_REPORTS_H
 #define TEREDO_PEER_REPORTS_H
 
@@ -28,15 +28,15 @@ static __always_inline bool has_passed(__u32 units, __u32 since, __s32 span)
 }
 
 /*
- * Whether SPACING_UNITS have passed since that time. If so, sets it to now, unless another processor has done so. A change of the other
+ * Whether this much time has passed since that time. If so, sets it to now, unless another processor has done so. A change of the other
  * time in the same moment counts as that: the next packet tries again.
  */
-static __always_inline bool take_turn(struct peer *peer, __u32 shift, __u64 now)
+static __always_inline bool take_turn(struct peer *peer, __u32 shift, __u64 now, __s32 spacing)
 {
 	__u64 *turns = (__u64 *)&peer->last_notice, before = *turns;
 	__u64 units = now >> UNIT_SHIFT & HALF;
 
-	if (!has_passed(units, before >> shift, SPACING_UNITS))
+	if (!has_passed(units, before >> shift, spacing))
 		return false;
 	return __sync_val_compare_and_swap(turns, before, (before & ~(HALF << shift)) | units << shift) == before;
 }
@@ -56,20 +56,20 @@ static __always_inline void notify(__u32 kind, const struct in6_addr *peer, cons
 	bpf_ringbuf_submit(notice, BPF_RB_FORCE_WAKEUP);
 }
 
-/* Sends user space the peer's counts, at most once a second. */
-static __always_inline void report(struct peer *peer, const struct in6_addr *address, __u64 now)
+/* Sends user space the peer's counts, at most once in so many units. */
+static __always_inline void report(struct peer *peer, const struct in6_addr *address, __u64 now, __s32 spacing)
 {
 	struct report *report;
 	__u64 packets;
 
-	if (!has_passed(now >> UNIT_SHIFT, peer->last_report, SPACING_UNITS))
+	if (!has_passed(now >> UNIT_SHIFT, peer->last_report, spacing))
 		return;
 	report = bpf_ringbuf_reserve(&reports, sizeof(*report), 0);
 	if (!report) {
 		count(COUNT_reportsLate, 1);
 		return;
 	}
-	if (!take_turn(peer, REPORT_SHIFT, now)) {
+	if (!take_turn(peer, REPORT_SHIFT, now, spacing)) {
 		bpf_ringbuf_discard(report, BPF_RB_NO_WAKEUP);
 		return;
 	}

@@ -85,7 +85,7 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 	if (way == WAY_INWARD || way == WAY_TRIED) {
 		if (is_trial(skb, l2, inner, way, now >> UNIT_SHIFT))
 			return TRIAL | WAY_CHECKED;
-		if (take_turn(peer, NOTICE_SHIFT, now))
+		if (take_turn(peer, NOTICE_SHIFT, now, SPACING_UNITS))
 			notify(NOTICE_WANTED, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outUnproven;
 	}
@@ -97,7 +97,7 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 		return NO_TRAFFIC | way;
 	if (silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx) {
 		/* A peer that only receives is silent, too: its way stays, and is proven again. */
-		if (take_turn(peer, NOTICE_SHIFT, now))
+		if (take_turn(peer, NOTICE_SHIFT, now, SPACING_UNITS))
 			notify(NOTICE_SILENT, &inner->daddr, &inner->saddr);
 		return LEFT | COUNT_outQuestion; /* CL-53 */
 	}
@@ -199,7 +199,7 @@ int encap(struct __sk_buff *skb)
 		peer->last_tx = now;
 		__sync_fetch_and_add(&peer->tx_packets, packets);
 		__sync_fetch_and_add(&peer->tx_bytes, length);
-		report(peer, &inner.daddr, now);
+		report(peer, &inner.daddr, now, c->reporting);
 		if (c->role == ROLE_RELAY)
 			tally(&inner.saddr, length, false);
 		count(COUNT_carriedOut, packets);
@@ -334,7 +334,7 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 	peer->last_rx = now;
 	__sync_fetch_and_add(&peer->rx_packets, packets);
 	__sync_fetch_and_add(&peer->rx_bytes, length);
-	report(peer, &inner->saddr, now);
+	report(peer, &inner->saddr, now, c->reporting);
 	if (c->role == ROLE_RELAY)
 		tally(&inner->daddr, length, true);
 	count(COUNT_carriedIn, packets);

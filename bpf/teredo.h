@@ -66,7 +66,7 @@
 #define SILENCE_NS (2 * NS_PER_SECOND)
 /* A time in 32 bits that seems further in the future than this is one of long ago. */
 #define FAR_UNITS 16777216
-/* The least time between two notices about a peer, and between two reports about it. */
+/* The least time between two notices about a peer. */
 #define SPACING_UNITS ((__s32)(NS_PER_SECOND >> UNIT_SHIFT))
 
 /*
@@ -117,6 +117,7 @@ struct config {
 	__u16 port;
 	__u8 role;
 	__u8 ttl;
+	__u32 reporting; /* units between two reports about a peer: more with very many peers */
 };
 
 /* A gateway with this value means: ask the routes for each packet. 255.255.255.255 is never a gateway. */

@@ -148,7 +148,7 @@ export class DataPathUse {
     this.port?.report();
   }
 
-  /** Packets of a peer that the kernel has carried, but not reported: those of a second at most, up to its last packet. */
+  /** Packets of a peer that the kernel has carried, but not reported: those of some seconds at most, up to its last packet. */
   unreportedOf(peer: Ipv6): UnreportedTraffic {
     return this.port?.unreported(peer) ?? { ...NO_TRAFFIC, lastAt: -Infinity };
   }

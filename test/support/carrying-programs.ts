@@ -61,6 +61,7 @@ export class CarryingPrograms {
       view.setUint16(CONFIG.port, this.local.port);
       view.setUint8(CONFIG.role, ROLE[role]);
       view.setUint8(CONFIG.ttl, 64);
+      view.setUint32(CONFIG.reporting, 1e9 / 2 ** UNIT_SHIFT, true);
     });
     this.served.set(serve);
     for (const _ of this.peers.clear(() => {}));

@@ -29,6 +29,7 @@ import type { PathProofs } from './path-proofs.ts';
 import type { KernelPathHandover } from './handover.ts';
 import type { ProvenWay } from './left-ways.ts';
 import { ProgramConfig } from './program-config.ts';
+import { RingReading } from './ring-reading.ts';
 import type {
   CarriedPath,
   Clock,
@@ -41,9 +42,7 @@ import type {
 import { Debounce } from '../debounce.ts';
 import { Uplinks } from './uplinks.ts';
 
-/** How often reports are fetched. */
-const REPORT_INTERVAL_MS = 500;
-/** Room for one report of 64 bytes of each peer that can be active at once. */
+/** Room for 16,384 reports of 64 bytes. It is read often enough: ring-reading.ts */
 const RING_BYTES = 1 << 20;
 const SERVED_MOST = 1_024;
 /** The least time between two rounds in which all peers are offered again, if it is not urgent. */
@@ -61,7 +60,7 @@ export class EbpfKernelPath implements KernelPath {
   private readonly served: ServedMap;
   /** Only of a relay. */
   private readonly tallies: PrefixMap | undefined;
-  private readonly ring: ReportRing;
+  private readonly reading: RingReading;
   private readonly uplinks: Uplinks;
   private readonly wayOut: WayOut;
   /** Of its filters, before kernel 6.6. */
@@ -131,7 +130,8 @@ export class EbpfKernelPath implements KernelPath {
       this.peers = new PeerMap(this.program.map('peers'), this.program.program('amend'));
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       if (options.role === 'relay') this.tallies = new PrefixMap(this.program.map('prefixes'));
-      this.ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
+      const ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
+      this.reading = new RingReading(ring, (...record) => this.handleRecord(...record));
       this.handle = filterHandle(options.local);
       // The programs are attached when the first peer is offered. Until then the programs of a killed process would take this one's
       // packets.
@@ -234,7 +234,7 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   report(): void {
-    if (!this.closed) this.fetch();
+    if (!this.closed) this.fetchAll();
   }
 
   forget(): void {
@@ -260,7 +260,7 @@ export class EbpfKernelPath implements KernelPath {
     if (this.closed || this.handover === undefined || !this.handover.links.hasOpen) return;
     this.guarded(() => {
       this.forgetting.finish();
-      this.fetch();
+      this.fetchAll();
       this.handover!.leaveWays(this.provenWays());
       this.handover!.links.leave();
       this.isLeft = true;
@@ -469,7 +469,7 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   private forgetPeers(): void {
-    this.fetch();
+    this.fetchAll();
     try {
       for (const _ of this.takeAllOut());
     } catch (error) {
@@ -494,7 +494,7 @@ export class EbpfKernelPath implements KernelPath {
 
   private fetchLater(): void {
     if (this.closed) return;
-    const at = Math.min(this.clock.now() + REPORT_INTERVAL_MS, this.proofs.pollTimeout());
+    const at = Math.min(this.reading.nextAt(this.clock.now()), this.proofs.pollTimeout());
     if (at >= this.timerAt) return;
     this.cancelTimer?.();
     this.timerAt = at;
@@ -506,19 +506,32 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   private fetchReports(): void {
-    this.ring.drain((view, offset, length) => {
-      if (length === REPORT.SIZE) this.reports.addRecord(view, offset);
-      else this.handleNotice(view, offset);
-    });
+    this.reading.readAll(this.clock.now());
     this.reports.flush();
   }
 
-  private fetch(): void {
+  private handleRecord(view: DataView, offset: number, length: number): void {
+    if (length === REPORT.SIZE) this.reports.addRecord(view, offset);
+    else this.handleNotice(view, offset);
+  }
+
+  private fetchAll(): void {
     this.fetchReports();
+    this.lookAfterPeers();
+  }
+
+  /** Some of the reports. The others are fetched in the next turns. */
+  private fetch(): void {
+    this.reading.readSome(this.clock.now());
+    this.reports.flush();
+    this.lookAfterPeers();
+  }
+
+  private lookAfterPeers(): void {
     this.handOverTallies();
     this.proofs.handleTimeout(this.clock.now());
     if (this.config.stretchFor(this.peers.size)) this.guarded(() => this.config.write());
-    if (this.peers.size > 0) this.fetchLater();
+    if (this.peers.size > 0 || this.reading.hasMore) this.fetchLater();
   }
 
   /** Where the system refuses to give them, they are fetched later. */

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { at, seededEntropy, v6 } from '../../../test/support/client-rig.ts';
-import { CONFIG, ROLE } from '../../linux/bpf/layout.ts';
+import { CONFIG, ROLE, UNIT_SHIFT } from '../../linux/bpf/layout.ts';
 import type { Program } from '../../linux/bpf/program.ts';
 import { SystemCallError } from '../../linux/errors.ts';
 import { E } from '../../linux/libc.ts';
@@ -85,4 +85,19 @@ test('a client without an address, and programs that are switched off, carry not
   ttl = '44';
   config.followTtl();
   expect(written).toHaveLength(3);
+});
+
+test('reports of a million peers are at most 10 s old, and no more than 125,000 in a second', () => {
+  const spacingFor = (peers: number): number => {
+    config.stretchFor(peers);
+    config.write();
+    return (written.at(-1)!.getUint32(CONFIG.reporting, true) * 2 ** UNIT_SHIFT) / 1e9;
+  };
+  expect(spacingFor(0)).toBeCloseTo(1, 2);
+  expect(spacingFor(125_000)).toBeCloseTo(1, 2);
+  for (const peers of [125_001, 200_000, 500_000, 1_000_000]) {
+    expect(peers / spacingFor(peers)).toBeLessThanOrEqual(125_100);
+    expect(spacingFor(peers)).toBeLessThan(10);
+  }
+  expect(spacingFor(100_000_000)).toBeLessThan(10);
 });

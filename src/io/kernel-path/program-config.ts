@@ -18,6 +18,13 @@ const PEERS_WITHOUT_STRETCH = 25_000;
 /** A path in use is proven again this long after its latest proof, and one such interval later for each further this many peers. */
 const RENEWAL_MS = 10_000;
 const PEERS_PER_RENEWAL = 5_000;
+/**
+ * The least time between two reports about a peer, and the number of peers for which it is that: so many reports in a second take about a fifth of the
+ * process's time. With more peers the time is longer, up to a limit.
+ */
+const REPORT_MS = 1_000;
+const PEERS_WITHOUT_DELAY = 125_000;
+const REPORT_MOST_MS = 8_000;
 
 /** The configuration of the programs. {@link write} hands it to them. */
 export class ProgramConfig {
@@ -27,6 +34,7 @@ export class ProgramConfig {
   private readonly mark: number;
   private renewalFactor = 1;
   private sampleFactor = 1;
+  private reportMs = REPORT_MS;
   private ttl = USUAL_TTL;
   /** A client's own address; undefined: it has none. */
   private own: Ipv6 | undefined;
@@ -71,13 +79,16 @@ export class ProgramConfig {
     this.isWritten = false;
   }
 
-  /** Adapts the times of samples and of renewed proofs to the number of peers. True if they change. */
+  /** Adapts the times of samples, of renewed proofs and of reports to the number of peers. True if they change. */
   stretchFor(peers: number): boolean {
-    const { sampleFactor, renewalFactor } = this;
+    const { sampleFactor, renewalFactor, reportMs } = this;
     const factorBy = (each: number): number => Math.max(1, Math.ceil(peers / each));
     this.sampleFactor = factorBy(PEERS_WITHOUT_STRETCH);
     this.renewalFactor = factorBy(PEERS_PER_RENEWAL);
-    return this.sampleFactor !== sampleFactor || this.renewalFactor !== renewalFactor;
+    this.reportMs = Math.min(REPORT_MOST_MS, REPORT_MS * factorBy(PEERS_WITHOUT_DELAY));
+    return (
+      this.sampleFactor !== sampleFactor || this.renewalFactor !== renewalFactor || this.reportMs !== reportMs
+    );
   }
 
   /** Throws a SystemCallError: the programs may then have their earlier configuration. */
@@ -90,7 +101,8 @@ export class ProgramConfig {
       if (this.own !== undefined) bytes.set(this.own, CONFIG.own);
       view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
       view.setUint32(CONFIG.stretch, this.stretch, true);
-      view.setUint32(CONFIG.renewal, (this.renewalMs * 1e6) / 2 ** UNIT_SHIFT, true);
+      view.setUint32(CONFIG.renewal, unitsIn(this.renewalMs), true);
+      view.setUint32(CONFIG.reporting, unitsIn(this.reportMs), true);
       view.setUint32(CONFIG.mark, this.mark, true);
       view.setUint16(CONFIG.port, local.port);
       view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
@@ -133,6 +145,10 @@ export class ProgramConfig {
       countSystemFailure(error);
     }
   }
+}
+
+function unitsIn(ms: number): number {
+  return Math.floor((ms * 1e6) / 2 ** UNIT_SHIFT);
 }
 
 /** The number by which the programs recognise a proof: not 0, with the lowest bits free for the way. */

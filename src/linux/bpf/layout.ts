@@ -87,7 +87,8 @@ export const CONFIG = {
   port: 36,
   role: 38,
   ttl: 39,
-  SIZE: 40,
+  reporting: 40,
+  SIZE: 44,
 } as const;
 export const UPLINK = {
   ifindex: 0,

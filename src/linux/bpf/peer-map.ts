@@ -25,6 +25,8 @@ const ROUTE_UPLINK = (1 << ROUTE_WAY_SHIFT) - 1;
 export const MOST_FAILURES = 15;
 /** SPACING_UNITS of the programs. */
 const NOTICE_SPACING_UNITS = Math.floor(1e9 / 2 ** UNIT_SHIFT);
+/** A time so many units ago: longer ago than any time between two notices, or two reports. */
+const LONG_AGO_UNITS = 10_000;
 /** Entries read by one call; no bucket of the table holds as many. */
 const BATCH = 4_096;
 /** Entries read or removed at one step. */
@@ -92,7 +94,7 @@ export class PeerMap {
     this.setPlace(address, port, uplink);
     view.setBigUint64(PEER.lastReceived, BigInt(Math.max(0, Math.floor(heardAt))), true);
     // The first report and the first notice are due at once.
-    const before = (unitsOf(now) - 2_000) >>> 0;
+    const before = (unitsOf(now) - LONG_AGO_UNITS) >>> 0;
     view.setUint32(PEER.lastNotice, before, true);
     view.setUint32(PEER.lastReport, before, true);
     view.setUint32(PEER.socketHeard, unitsOf(heardAt), true);

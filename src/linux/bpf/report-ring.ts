@@ -43,12 +43,19 @@ export class ReportRing {
     this.headers = new Uint32Array(pages, PAGE);
   }
 
-  /** Calls back with each complete record; it is valid until the callback returns. */
-  drain(onRecord: (view: DataView, offset: number, length: number) => void): void {
-    if (this.closed) return;
+  /** The part of its room that is taken, 0 to 1. */
+  get fill(): number {
+    if (this.closed) return 0;
+    return Number(Atomics.load(this.written, 0) - Atomics.load(this.read, 0)) / this.size;
+  }
+
+  /** Calls back with each complete record, or the first `most` of them; it is valid until the callback returns. Returns their number. */
+  drain(onRecord: (view: DataView, offset: number, length: number) => void, most = Infinity): number {
+    if (this.closed) return 0;
     let at = Number(Atomics.load(this.read, 0));
     const end = Number(Atomics.load(this.written, 0));
-    while (at < end) {
+    let count = 0;
+    for (; at < end && count < most; count++) {
       const offset = at % this.size;
       const header = Atomics.load(this.headers, offset >> 2);
       if (header >= BUSY) break;
@@ -58,6 +65,7 @@ export class ReportRing {
       at += (RECORD_HEADER + (header & ~DISCARDED) + 7) & ~7;
       Atomics.store(this.read, 0, BigInt(at));
     }
+    return count;
   }
 
   /** Unmaps the memory; do not call {@link drain} afterwards. */
