@@ -3,6 +3,9 @@ import { Memory, sys } from './libc.ts';
 import { AF_INET, SOCK_DGRAM, openSocket } from './socket.ts';
 
 const SIOCETHTOOL = 0x8946;
+const ETHTOOL_GDRVINFO = 0x03;
+/** struct ethtool_drvinfo, and the name of the driver in it. */
+const [INFO_SIZE, DRIVER] = [196, 4];
 const ETHTOOL_GSTRINGS = 0x1b;
 const ETHTOOL_GSSET_INFO = 0x37;
 const ETHTOOL_GFEATURES = 0x3a;
@@ -26,6 +29,17 @@ export function isHardware(name: string): boolean {
     return !readlinkSync(`/sys/class/net/${name}/device/driver`).endsWith('/virtio_net');
   } catch {
     return false; // no device behind it, or a /sys of another network namespace
+  }
+}
+
+/** The name of an interface's driver; undefined if the kernel refuses the question. */
+export function driverOf(name: string): string | undefined {
+  const fd = openSocket(AF_INET, SOCK_DGRAM); // any socket
+  try {
+    const info = ask(fd, name, INFO_SIZE, (view) => view.setUint32(0, ETHTOOL_GDRVINFO, true));
+    return info && textAt(info.bytes, DRIVER);
+  } finally {
+    sys.close(fd);
   }
 }
 
@@ -68,11 +82,12 @@ function askFeatures(fd: number, name: string): Features | undefined {
 }
 
 function namesIn(strings: Uint8Array): string[] {
-  const decoder = new TextDecoder();
-  return Array.from(
-    { length: strings.length / STRING },
-    (_, i) => decoder.decode(strings.subarray(i * STRING, (i + 1) * STRING)).split('\0')[0]!,
-  );
+  return Array.from({ length: strings.length / STRING }, (_, i) => textAt(strings, i * STRING));
+}
+
+/** The text of a field of 32 octets. */
+function textAt(bytes: Uint8Array, at: number): string {
+  return new TextDecoder().decode(bytes.subarray(at, at + STRING)).split('\0')[0]!;
 }
 
 function ask(fd: number, name: string, size: number, write: (view: DataView) => void): Memory | undefined {

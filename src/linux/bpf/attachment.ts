@@ -62,35 +62,33 @@ export function attach(
   handle: number,
   store?: LinkStore,
 ): Attachment {
-  const close = (link: number): void => {
-    if (store === undefined) sys.close(link);
-    else store.close(link);
-  };
   const left = store?.adopt(program, ifindex, direction);
-  if (left !== undefined) return attachmentOf(left, close);
+  if (left !== undefined) return attachmentOf(left, store);
   const link = libbpf().createLink(program, ifindex, TCX[direction], 0);
   if (link >= 0) {
     store?.keep(link, ifindex, direction);
-    return attachmentOf(link, close);
+    return attachmentOf(link, store);
   }
   if (link !== -E.EINVAL) throw new SystemCallError('bpf_link_create', -link);
   return attachFilter(program, ifindex, direction, handle);
 }
 
-function attachmentOf(link: number, close: (link: number) => void): Attachment {
+/** The attachment by a link, tcx or XDP. `store`: it keeps the link, too. */
+export function attachmentOf(link: number, store?: LinkStore): Attachment {
+  const close = (): void => (store === undefined ? void sys.close(link) : store.close(link));
   let isOpen = true;
   return {
     isAttached: () => isOpen && !isUnattached(link),
     // After close the number may be that of another file.
     close: () => {
-      if (isOpen) close(link);
+      if (isOpen) close();
       isOpen = false;
       return true;
     },
   };
 }
 
-/** Whether the interface of a tcx link has gone: its index is 0 then. */
+/** Whether the interface of a link has gone, or another process has detached the link: the index is 0 then. */
 function isUnattached(link: number): boolean {
   const info = new Memory(LINK_INFO_SIZE); // struct bpf_link_info
   const size = new Memory(4);

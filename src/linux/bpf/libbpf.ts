@@ -21,6 +21,14 @@ export interface Libbpf {
   readonly delete: (fd: number, key: number) => number;
   readonly takeBatch: Batch;
   readonly lookupBatch: Batch;
+  readonly loadInstructions: (
+    type: number,
+    name: string,
+    license: string,
+    instructions: number,
+    count: number,
+    options: number,
+  ) => number;
   readonly createLink: (program: number, target: number, type: number, options: number) => number;
   readonly updateLink: (link: number, program: number, options: number) => number;
   readonly linkInfo: (link: number, info: number, size: number) => number;
@@ -84,6 +92,9 @@ function bind(): Libbpf {
     ),
     lookupBatch: library.func(
       'int bpf_map_lookup_batch(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)',
+    ),
+    loadInstructions: library.func(
+      'int bpf_prog_load(int, const char*, const char*, uintptr_t, size_t, uintptr_t)',
     ),
     createLink: library.func('int bpf_link_create(int, int, int, uintptr_t)'),
     updateLink: library.func('int bpf_link_update(int, int, uintptr_t)'),

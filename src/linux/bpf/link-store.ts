@@ -3,12 +3,14 @@ import { Memory, sys } from '../libc.ts';
 import type { PassedDescriptor } from '../passed-descriptors.ts';
 import { libbpf } from './libbpf.ts';
 
-/** struct bpf_link_info: type, and of a tcx link the index of its interface and the direction. */
+/** struct bpf_link_info: type, the index of its interface, and of a tcx link the direction. */
 const [INFO_SIZE, TYPE, IFINDEX, ATTACH_TYPE] = [64, 0, 16, 20];
-const BPF_LINK_TYPE_TCX = 11;
+const LINK_TYPE = { xdp: 6, tcx: 11 } as const;
 /** Attach types of tcx links. */
 export const TCX = { ingress: 46, egress: 47 } as const;
 export type Direction = keyof typeof TCX;
+/** Where a program is attached at an interface. */
+export type Hook = Direction | 'xdp';
 
 /** Keeps descriptors by name for a successor of this process. */
 export interface Keeper {
@@ -24,7 +26,7 @@ interface LeftLink {
 }
 
 /**
- * tcx links that stay attached while a role is restarted: the programs of the predecessor work until {@link takeOver}, which replaces each by the
+ * Links of programs at interfaces, tcx and XDP, that stay attached while a role is restarted: the programs of the predecessor work until {@link takeOver}, which replaces each by the
  * successor's program, without a moment between them.
  */
 export class LinkStore {
@@ -58,8 +60,8 @@ export class LinkStore {
   }
 
   /** The predecessor's link there, which gets this program at {@link takeOver}; undefined: there is none. */
-  adopt(program: number, ifindex: number, direction: Direction): number | undefined {
-    const link = this.leftAt(placeAt(ifindex, direction));
+  adopt(program: number, ifindex: number, hook: Hook): number | undefined {
+    const link = this.leftAt(placeAt(ifindex, hook));
     if (link === undefined) return undefined;
     this.open.set(link, this.left.get(link)!.name);
     this.left.delete(link);
@@ -72,8 +74,8 @@ export class LinkStore {
     return link;
   }
 
-  keep(link: number, ifindex: number, direction: Direction): void {
-    const name = this.freeName(placeAt(ifindex, direction));
+  keep(link: number, ifindex: number, hook: Hook): void {
+    const name = this.freeName(placeAt(ifindex, hook));
     this.open.set(link, name);
     this.keeper.keep(name, link);
   }
@@ -136,16 +138,16 @@ export class LinkStore {
 
 /** Whether a descriptor with this name is kept as a link. */
 export function isLinkName(name: string): boolean {
-  return /^link-(ingress|egress)-\d{1,10}(\.\d{1,3})?$/.test(name);
+  return /^link-(ingress|egress|xdp)-\d{1,10}(\.\d{1,3})?$/.test(name);
 }
 
-/** The place that the name of a link names: direction and interface. */
+/** The place that the name of a link names: hook and interface. */
 function placeIn(name: string): string {
   return name.split('.')[0]!;
 }
 
-function placeAt(ifindex: number, direction: Direction): string {
-  return `link-${direction}-${ifindex}`;
+function placeAt(ifindex: number, hook: Hook): string {
+  return `link-${hook}-${ifindex}`;
 }
 
 /** Where a link is attached; undefined if it is none, or if its interface has gone. */
@@ -155,8 +157,11 @@ function placeOf(fd: number): string | undefined {
   size.view.setUint32(0, INFO_SIZE, true);
   if (libbpf().linkInfo(fd, info.address, size.address) < 0) return undefined;
   const ifindex = info.view.getUint32(IFINDEX, true);
-  const type = info.view.getUint32(ATTACH_TYPE, true);
-  if (info.view.getUint32(TYPE, true) !== BPF_LINK_TYPE_TCX || ifindex === 0) return undefined;
-  if (type === TCX.ingress) return placeAt(ifindex, 'ingress');
-  return type === TCX.egress ? placeAt(ifindex, 'egress') : undefined;
+  const type = info.view.getUint32(TYPE, true);
+  if (ifindex === 0) return undefined;
+  if (type === LINK_TYPE.xdp) return placeAt(ifindex, 'xdp');
+  if (type !== LINK_TYPE.tcx) return undefined;
+  const direction = info.view.getUint32(ATTACH_TYPE, true);
+  if (direction === TCX.ingress) return placeAt(ifindex, 'ingress');
+  return direction === TCX.egress ? placeAt(ifindex, 'egress') : undefined;
 }

@@ -1,0 +1,87 @@
+import { errorName } from '../errors.ts';
+import { E, Memory } from '../libc.ts';
+import type { Link } from '../links.ts';
+import { driverOf, featuresOf } from '../offloads.ts';
+import { attachmentOf } from './attachment.ts';
+import type { Attachment } from './attachment.ts';
+import { libbpf } from './libbpf.ts';
+import type { LinkStore } from './link-store.ts';
+
+const BPF_XDP = 37;
+/** In the driver only. Generic XDP comes after the kernel has merged packets (GRO), and costs more than it saves. */
+const XDP_FLAGS_DRV_MODE = 4;
+/** struct bpf_link_create_opts, up to the fields of iterators. */
+const OPTIONS = { SIZE: 32, flags: 8 } as const;
+/** A driver that leaves two octets in front of a frame: no program can change the start of one. */
+const WITHOUT_HEADROOM = 'gve';
+/** Packets of TCP that the hardware, or the host of a virtual machine, has merged. They do not fit into a program's buffer. */
+const MERGED_BY_HARDWARE = 'rx-lro';
+/** The same, in a form that some drivers switch off, without asking, for as long as a program is attached. */
+const MERGED_UNASKED = 'rx-gro-hw';
+const CUT_IN_SOFTWARE = ['tx-tcp-segmentation', 'tx-tcp6-segmentation'];
+
+/**
+ * When a program may be attached in the driver. `auto`: only where the host's other traffic loses no merging by it. `on`: wherever the driver
+ * can do it.
+ */
+export type XdpUse = 'auto' | 'on';
+
+/**
+ * Attaches an XDP program in the driver of an interface, by a link that ends with the process (kernel 5.9). It never replaces another XDP program.
+ * Otherwise the reason, as text for the status: without the program all else works as before. `store`: a link may come from there, and is left
+ * there for a successor. Throws never.
+ */
+export function attachXdp(
+  program: number,
+  link: Pick<Link, 'ifindex' | 'name' | 'kind'>,
+  use: XdpUse,
+  store?: LinkStore,
+): Attachment | string {
+  try {
+    const left = store?.adopt(program, link.ifindex, 'xdp');
+    if (left !== undefined) return attachmentOf(left, store);
+    return reasonAgainst(link, use) ?? create(program, link.ifindex, store);
+  } catch (error) {
+    return (error as Error).message; // no descriptors
+  }
+}
+
+function create(program: number, ifindex: number, store?: LinkStore): Attachment | string {
+  const options = new Memory(OPTIONS.SIZE);
+  options.setPointer(0, OPTIONS.SIZE);
+  options.view.setUint32(OPTIONS.flags, XDP_FLAGS_DRV_MODE, true);
+  const created = libbpf().createLink(program, ifindex, BPF_XDP, options.address);
+  if (created < 0) return refusal(-created);
+  store?.keep(created, ifindex, 'xdp');
+  return attachmentOf(created, store);
+}
+
+/** Why a program should not be attached there, although the kernel may permit it. */
+function reasonAgainst({ name, kind }: Pick<Link, 'name' | 'kind'>, use: XdpUse): string | undefined {
+  const driver = driverOf(name);
+  if (driver === WITHOUT_HEADROOM) return `the driver ${driver} has no room in front of packets`;
+  const active = featuresOf(name)?.active;
+  if (active === undefined) return 'the features of the interface cannot be read';
+  if (active.has(MERGED_BY_HARDWARE)) return `the interface merges packets itself (${MERGED_BY_HARDWARE})`;
+  if (use === 'on') return undefined;
+  if (active.has(MERGED_UNASKED))
+    return `the driver would stop merging packets of all traffic (${MERGED_UNASKED})`;
+  // The features of the other end cannot be read from here, and are almost always the same.
+  if (kind === 'veth' && CUT_IN_SOFTWARE.some((feature) => active.has(feature)))
+    return 'the other end of a veth would have to cut the super-packets of all traffic';
+  return undefined;
+}
+
+function refusal(error: number): string {
+  switch (error) {
+    case E.EBUSY:
+    case E.EEXIST:
+      return 'another XDP program is there';
+    case E.EOPNOTSUPP:
+      return 'the driver cannot run XDP programs';
+    case E.ERANGE:
+      return 'the MTU is too large for XDP';
+    default:
+      return `the driver or the kernel refuses XDP programs (${errorName(error)})`;
+  }
+}
