@@ -37,32 +37,47 @@ static __noinline bool is_unseen(const struct peer *peer, __u64 now)
 	return c && peer && has_passed(now >> UNIT_SHIFT, peer->socket_heard, stretched(UNSEEN_UNITS, c->stretch, UNSEEN_MOST_UNITS));
 }
 
+/* Which datagrams of a peer the socket has to get: none; as a sample the next that may be late without harm, or the next; all, as no sample was received. */
+#define DUE_NONE 0
+#define DUE_PATIENT 1
+#define DUE_ANY 2
+#define DUE_ALL 3
+
+static __always_inline __u32 sample_due(const struct config *c, const struct peer *peer, __u64 now)
+{
+	__s32 unseen = age_of(now >> UNIT_SHIFT, peer->socket_heard), stretch = c->stretch;
+	__u16 units = now >> LONG_UNIT_SHIFT;
+
+	if (unseen < SAMPLE_UNITS)
+		return DUE_NONE;
+	if (unseen >= stretched(UNSEEN_UNITS, stretch, UNSEEN_MOST_UNITS))
+		return DUE_ALL;
+	if (unseen < stretched(SAMPLE_UNITS, stretch, SAMPLE_MOST_UNITS) ||
+	    (__u16)(units - peer->last_sample_in) < LONG_UNITS(SPACING_UNITS))
+		return DUE_NONE;
+	return unseen < stretched(SAMPLE_ANY_UNITS, stretch, SAMPLE_ANY_MOST_UNITS) ? DUE_PATIENT : DUE_ANY;
+}
+
 /*
  * Why a datagram from the peer is left to the socket, as a counter: it is a sample, or the earlier samples were not received. NO_COUNTER:
  * it is not left. A run of UDP packets is never a sample: the socket could not split it. Not inlined, to save registers.
  */
 static __noinline __u32 share_of_socket(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
 {
-	__s32 unseen = age_of(now >> UNIT_SHIFT, peer->socket_heard), stretch;
-	__u16 units = now >> LONG_UNIT_SHIFT;
 	struct config *c;
-	__u32 zero = 0;
+	__u32 zero = 0, due;
 
-	if (unseen < SAMPLE_UNITS)
-		return NO_COUNTER;
 	c = bpf_map_lookup_elem(&config, &zero);
-	if (!c)
+	if (!c || !peer)
 		return NO_COUNTER;
-	stretch = c->stretch;
-	if (unseen >= stretched(UNSEEN_UNITS, stretch, UNSEEN_MOST_UNITS))
+	due = sample_due(c, peer, now);
+	if (due == DUE_ALL)
 		return COUNT_inUnseen;
-	if (unseen < stretched(SAMPLE_UNITS, stretch, SAMPLE_MOST_UNITS) || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
+	if (due == DUE_NONE || (skb->gso_size && inner->nexthdr == IPPROTO_UDP))
 		return NO_COUNTER;
-	if (unseen < stretched(SAMPLE_ANY_UNITS, stretch, SAMPLE_ANY_MOST_UNITS) && !is_patient(skb, at, inner))
+	if (due == DUE_PATIENT && !is_patient(skb, at, inner))
 		return NO_COUNTER;
-	if ((__u16)(units - peer->last_sample_in) < LONG_UNITS(SPACING_UNITS))
-		return NO_COUNTER;
-	peer->last_sample_in = units;
+	peer->last_sample_in = now >> LONG_UNIT_SHIFT;
 	return COUNT_inSample;
 }
 

@@ -15,6 +15,7 @@
 #include "samples.h"
 #include "outer-checksums.h"
 #include "trials.h"
+#include "decap-rules.h"
 
 /* Kernel 6.3; not in every distribution's headers. */
 #define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
@@ -208,18 +209,6 @@ int encap(struct __sk_buff *skb)
 	return leave(uplink, peer->address);
 }
 
-/* RFC 6040 section 4.2; N-8. The ECN field of the inner packet, or -1 if the packet has to be dropped. src/core/ecn.ts does the same. */
-static __always_inline int combine_ecn(__u8 inner, __u8 outer)
-{
-	enum { NOT_ECT, ECT1, ECT0, CE };
-
-	if (inner == NOT_ECT)
-		return outer == CE ? -1 : NOT_ECT;
-	if (outer == CE || inner == CE)
-		return CE;
-	return inner == ECT0 && outer == ECT1 ? ECT1 : inner;
-}
-
 struct echo {
 	__u8 type;
 	__u8 code;
@@ -308,7 +297,7 @@ static __always_inline long take_wrapping_off(struct __sk_buff *skb)
 /* Unwraps the datagram, and hands the packet to the tunnel. */
 static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner, __u8 outer_tos, struct peer *peer, __u64 now)
 {
-	__u32 zero = 0, length = sizeof(*inner) + bpf_ntohs(inner->payload_len), packets = packets_of(skb, length);
+	__u32 zero = 0, length = packet_length(inner), packets = packets_of(skb, length);
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	__u8 second = ((const __u8 *)inner)[1];
 	__s64 ecn = combine_ecn((second >> 4) & 3, outer_tos & 3);
@@ -331,38 +320,16 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 		if (bpf_skb_store_bytes(skb, ETH_HLEN + 1, &second, 1, BPF_F_RECOMPUTE_CSUM))
 			return TC_ACT_SHOT; /* no memory */
 	}
-	peer->last_rx = now;
-	__sync_fetch_and_add(&peer->rx_packets, packets);
-	__sync_fetch_and_add(&peer->rx_bytes, length);
-	report(peer, &inner->saddr, now, c->reporting);
-	if (c->role == ROLE_RELAY)
-		tally(&inner->daddr, length, true);
-	count(COUNT_carriedIn, packets);
-	count(COUNT_carriedInBytes, length);
+	note_received(c, peer, inner, packets, length, now);
 	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
-}
-
-/* Where route and history are in the 64 bits that begin with peer.address. */
-#define ROUTE_SHIFT 48
-#define HISTORY_SHIFT 56
-
-/* Notes whether a datagram of the peer has no checksum. If `amend` changes the entry in the same moment, the next datagram tries again. */
-static __always_inline void note_origin(struct peer *peer, bool is_bare)
-{
-	__u64 *word = (__u64 *)&peer->address, before = *word;
-	__u64 unwraps = before >> HISTORY_SHIFT & HISTORY_UNWRAPS, after = is_bare ? UNWRAPS_PATIENCE : unwraps ? unwraps - 1 : 0;
-
-	if (after != unwraps)
-		__sync_val_compare_and_swap(word, before, (before & ~((__u64)HISTORY_UNWRAPS << HISTORY_SHIFT)) | after << HISTORY_SHIFT);
 }
 
 SEC("tc")
 int decap(struct __sk_buff *skb)
 {
 	const __u32 l2 = ETH_HLEN, l3 = ETH_HLEN + WRAPPING;
-	__u32 zero = 0, uplink_at, length, left;
+	__u32 zero = 0, left;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
-	struct uplink *uplink;
 	struct ipv6hdr inner;
 	struct outer outer;
 	struct peer *peer;
@@ -371,42 +338,27 @@ int decap(struct __sk_buff *skb)
 	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST ||
 	    skb->vlan_present)
 		return GO_ON;
-	if (!LOAD(skb, l2, &outer))
+	if (!LOAD(skb, l2, &outer) || !is_to_service(c, &outer))
 		return GO_ON;
-	if (outer.ip.protocol != IPPROTO_UDP || outer.ip.version != 4 || outer.ip.ihl != sizeof(outer.ip) / 4 ||
-	    outer.udp.dest != c->port)
-		return GO_ON;
-	if (outer.ip.frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
+	if (is_fragment(&outer))
 		return go_on(COUNT_inExtension);
-	if (!LOAD(skb, l3, &inner))
-		return go_on(COUNT_inOtherLength);
-	length = sizeof(inner) + bpf_ntohs(inner.payload_len);
-	if (inner.version != 6 || bpf_ntohs(outer.udp.len) != length + sizeof(outer.udp) ||
-	    bpf_ntohs(outer.ip.tot_len) != length + sizeof(outer) || skb->len != l2 + sizeof(outer) + length)
+	if (!LOAD(skb, l3, &inner) || !is_one_packet(&outer, &inner, skb->len - l2))
 		return go_on(COUNT_inOtherLength);
 	peer = bpf_map_lookup_elem(&peers, &inner.saddr);
 	if (!peer)
 		return go_on(COUNT_inNoPeer);
-	uplink_at = peer->route & ROUTE_UPLINK;
-	uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
-	if (!uplink || uplink->source != outer.ip.daddr || peer->address != outer.ip.saddr ||
-	    peer->port != outer.udp.source)
-		return go_on(COUNT_inElsewhere); /* CL-45, R-21 */
+	if (!is_from(peer, &outer))
+		return go_on(COUNT_inElsewhere);
 	if (!is_summed(skb, &outer, &inner))
 		return go_on(COUNT_inUnsummed);
-	if (!is_own(c, &inner.daddr))
-		return go_on(COUNT_inForeignDestination); /* CL-41, R-23 */
-	if (inner.nexthdr == NEXT_NONE)
-		return go_on(COUNT_inBubble);
-	if (is_extension(inner.nexthdr))
-		return go_on(COUNT_inExtension); /* C-31 */
 	now = bpf_ktime_get_coarse_ns();
-	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
-		return go_on(COUNT_inNotHeard);
+	left = reason_to_leave(c, &inner, peer, now);
+	if (left != NO_COUNTER)
+		return go_on(left);
 	note_origin(peer, !outer.udp.check);
 	if (inner.nexthdr == NEXT_ICMPV6 && c->role == ROLE_CLIENT && is_advertisement(skb, l3, &inner))
 		return go_on(COUNT_inAdvertisement); /* CL-20 */
-	if (inner.nexthdr == NEXT_ICMPV6 && length == sizeof(inner) + TEST_REPLY_LENGTH) {
+	if (inner.nexthdr == NEXT_ICMPV6 && packet_length(&inner) == sizeof(inner) + TEST_REPLY_LENGTH) {
 		left = kind_of_echo(skb, l3, &inner, peer, now);
 		if (left == COUNT_inProof) {
 			count(COUNT_inProof, 1);
