@@ -1,31 +1,24 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The server's kernel path, at the ingress of the interface that has the server's addresses:
+ * The server's kernel path, at the ingress of the interface that has the server's addresses (serve), and in its driver (serve_in_driver):
  *
- *     a solicitation without secret keys    answered
+ *     a solicitation without secret keys    answered, by either
  *     a bubble to a Teredo client           forwarded, with the origin indication if it is a client of this server
  *
- * It handles the plainest form of each. All other datagrams (pings, keys, options, headers in front of a bubble, violations of a rule) go
+ * They handle the plainest form of each. All other datagrams (pings, keys, options, headers in front of a bubble, violations of a rule) go
  * to user space, where src/core/server has the complete rules. The limits are those of src/core/fair-budget.ts and token-buckets.ts;
  * datagrams beyond them are dropped here. Rows are those of docs/rfc-compliance.md.
  */
 #include "common.h"
 #include "server.h"
+#include "server-limits.h"
+#include "answer.h"
 #include "counters.h"
 
-#define SECOND 1000000000ULL
-#define TEREDO_PORT 3544
 #define TEREDO_PREFIX 0x20010000
-#define CONE_FLAG 0x8000
-
-#define ICMPV6_RS 133
-#define HEADERS (ETH_HLEN + WRAPPING)
-#define AUTHENTICATION 13 /* without identifier and value: S-38 */
-#define ORIGIN 8
-#define SOLICITATION (sizeof(struct ipv6hdr) + 8)
 #define MAX_TRAILERS 64 /* MAX_FORWARDED_TRAILER_BYTES */
-/* The longest payload, sent or received, that is processed; a multiple of 4. */
-#define MOST 128
+/* The longest payload of a bubble with its trailers; a multiple of 4. */
+#define MOST 104
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -34,34 +27,15 @@ struct {
 	__type(value, struct server_config);
 } config SEC(".maps");
 
-/* The server is known to live until this time, in nanoseconds of CLOCK_MONOTONIC: filters at clsact outlive a killed process. */
+/* Times are those of the coarse clock, in nanoseconds of CLOCK_MONOTONIC. */
+
+/* The server is known to live until this time: filters at clsact outlive a killed process. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u64);
 } alive_until SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BUDGETS);
-	__type(key, __u32);
-	__type(value, struct budget);
-} budgets SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BUDGETS * BUCKETS);
-	__type(key, __u32);
-	__type(value, struct bucket);
-} buckets SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LIMITS * LIMIT_SLOTS);
-	__type(key, __u32);
-	__type(value, struct limit_hit);
-} limit_hits SEC(".maps");
 
 /* Verdicts on IPv4 addresses; the longest prefix decides, as in src/core/access-list.ts. */
 struct {
@@ -71,13 +45,23 @@ struct {
 	__type(key, struct access_key);
 	__type(value, __u8);
 } access SEC(".maps");
-/* When the first datagram after the latest sample was decided, in nanoseconds of CLOCK_MONOTONIC; 0: none was. */
+
+/* When the first datagram after the latest sample was decided; 0: none was. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u64);
 } decided_since SEC(".maps");
+
+/* How many solicitations may be answered in a driver from now on; NO_LIMIT: any number. */
+#define NO_LIMIT (~0ULL)
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} driver_answers SEC(".maps");
 
 /* The outer headers of a datagram. */
 struct outer {
@@ -90,16 +74,15 @@ struct outer {
  * use places twice, which the verifier refuses to users that may not see pointers (without CAP_PERFMON).
  */
 struct datagram {
-	/* Payloads, with zeros after them. */
-	__u8 received[MOST];
-	__u8 sent[MOST];
+	union {
+		__u8 received[MOST]; /* the payload of a bubble, with zeros after it */
+		__u8 answer[MOST_ANSWER]; /* a frame */
+	};
 	struct outer outer;
 	struct ipv6hdr inner;
-	struct ethhdr ethernet;
 	__u16 origin[4];
-	__u16 message[4]; /* ICMPv6 */
+	struct payment payment;
 	__u64 length;     /* of `received` */
-	__u32 at;         /* the octets in front of the IPv6 header */
 	__u32 unfinished; /* checksum_state() */
 } __attribute__((aligned(8)));
 
@@ -115,124 +98,8 @@ struct {
 
 static __always_inline int decided(__u32 counter, int action)
 {
-	count(COUNT_receivedDatagrams, 1);
 	count(counter, 1);
 	return action;
-}
-
-#define ROTATE(x, n) ((x) << (n) | (x) >> (32 - (n)))
-
-#define ROUND(v0, v1, v2, v3)                                                                                      \
-	do {                                                                                                           \
-		v0 += v1;                                                                                                  \
-		v1 = ROTATE(v1, 5) ^ v0;                                                                                   \
-		v0 = ROTATE(v0, 16);                                                                                       \
-		v2 += v3;                                                                                                  \
-		v3 = ROTATE(v3, 8) ^ v2;                                                                                   \
-		v0 += v3;                                                                                                  \
-		v3 = ROTATE(v3, 7) ^ v0;                                                                                   \
-		v2 += v1;                                                                                                  \
-		v1 = ROTATE(v1, 13) ^ v2;                                                                                  \
-		v2 = ROTATE(v2, 16);                                                                                       \
-	} while (0)
-
-/* HalfSipHash-1-3 of two words, as in src/core/hash.ts. Without the key a sender cannot choose the address with which it shares a bucket. */
-static __noinline __u32 hash(const struct server_config *c, __u32 a, __u32 b)
-{
-	__u32 v0 = c->key0, v1 = c->key1, v2 = 0x6c796765 ^ c->key0, v3 = 0x74656462 ^ c->key1;
-	__u32 length = 8u << 24;
-
-	v3 ^= a;
-	ROUND(v0, v1, v2, v3);
-	v0 ^= a;
-	v3 ^= b;
-	ROUND(v0, v1, v2, v3);
-	v0 ^= b;
-	v3 ^= length;
-	ROUND(v0, v1, v2, v3);
-	v0 ^= length;
-	v2 ^= 0xff;
-	ROUND(v0, v1, v2, v3);
-	ROUND(v0, v1, v2, v3);
-	ROUND(v0, v1, v2, v3);
-	return v1 ^ v3;
-}
-
-/* Takes this number of tokens (in 1024ths) from the bucket that a hash chooses. If there are fewer: false, and takes none. */
-static __noinline bool take(__u32 kind, __u32 key, __u32 cost)
-{
-	__u64 now = bpf_ktime_get_ns(), elapsed, gained;
-	struct budget *budget;
-	struct bucket *bucket;
-	bool granted;
-	__u32 at;
-
-	if (kind >= BUDGETS)
-		return false;
-	at = kind * BUCKETS + key % BUCKETS;
-	budget = bpf_map_lookup_elem(&budgets, &kind);
-	bucket = bpf_map_lookup_elem(&buckets, &at);
-	if (!budget || !bucket)
-		return false;
-	bpf_spin_lock(&bucket->lock);
-	elapsed = now > bucket->at ? now - bucket->at : 0;
-	if (!bucket->at || elapsed >= budget->fill_ns) {
-		bucket->tokens = budget->burst;
-	} else {
-		/* Keeps the fraction of a token: otherwise a sender that asks all the time would never get a whole one. */
-		gained = elapsed * budget->per_second + bucket->rest;
-		bucket->tokens += gained / SECOND;
-		bucket->rest = gained % SECOND;
-	}
-	if (bucket->tokens >= budget->burst) {
-		bucket->tokens = budget->burst;
-		bucket->rest = 0;
-	}
-	bucket->at += elapsed;
-	granted = bucket->tokens >= cost;
-	if (granted)
-		bucket->tokens -= cost;
-	bpf_spin_unlock(&bucket->lock);
-	return granted;
-}
-
-/* FairBudget.take: from the group's shared tokens, otherwise from the reserve, of which each member gets a few. `kind`: the shared one. */
-static __always_inline bool take_fairly(const struct server_config *c, __u32 kind, __u32 group, __u32 member, __u32 cost)
-{
-	__u32 shared = hash(c, group, kind);
-
-	if (take(kind, shared, cost))
-		return true;
-	return take(kind + 1, hash(c, shared, member), cost) && take(kind + 2, shared, cost);
-}
-
-/*
- * Records that this address has reached a limit. Each slot keeps the address of a majority (Boyer and Moore, 1981): constant memory, and
- * the heaviest sender is found. Each processor has slots of its own, so that no count is lost.
- */
-static __noinline int limited(const struct server_config *c, __u32 limit, __u32 address)
-{
-	__u32 at = limit * LIMIT_SLOTS + hash(c, address, limit) % LIMIT_SLOTS;
-	struct limit_hit *hit = bpf_map_lookup_elem(&limit_hits, &at);
-
-	if (!hit)
-		return 0;
-	if (hit->address == address) {
-		if (hit->lead < MAX_LEAD)
-			hit->lead++;
-		hit->times_of_address++;
-	} else if (hit->lead) {
-		hit->lead--;
-	} else {
-		hit->lead = 1;
-		hit->times_of_address = 1;
-		IN_ORDER();
-		hit->address = address;
-	}
-	/* Written last and read first: user space never reads a hit of the slot before it can read the address of that hit. */
-	IN_ORDER();
-	hit->times++;
-	return 0;
 }
 
 /* AddressPolicy.isGlobalUnicast; local addresses are checked elsewhere. C-9 */
@@ -252,7 +119,7 @@ static __always_inline bool is_global(const struct server_config *c, __u32 addre
 static __always_inline bool is_local(const struct server_config *c, __u32 address)
 {
 #pragma unroll
-	for (int i = 0; i < MAX_RANGES; i++)
+	for (__u32 i = 0; i < MAX_RANGES && i < c->range_count; i++)
 		if ((address & c->ranges[i].mask) == c->ranges[i].address)
 			return true;
 	return address == c->primary || address == c->secondary;
@@ -274,24 +141,33 @@ static __noinline bool is_denied(const struct server_config *c, __u32 address)
 }
 
 /*
- * Whether to leave to the sockets a datagram that could be decided here: every one while the program only watches, otherwise the first one
- * after `sample_ms` of deciding. From those that arrive, the process learns whether this host drops datagrams on their way to it.
+ * Whether the next datagram that could be decided is a sample for the sockets: the first one after `sample_ms` of deciding. From those that
+ * arrive, the process learns whether this host drops datagrams on their way to it.
  */
-static __always_inline bool is_left(const struct server_config *c)
+static __always_inline bool is_sample_due(const struct server_config *c, __u64 now)
 {
 	__u32 zero = 0;
-	__u64 now, *since;
+	__u64 *since = bpf_map_lookup_elem(&decided_since, &zero);
+
+	if (!c->sample_ms || !since)
+		return false;
+	if (!*since)
+		*since = now;
+	return now - *since >= c->sample_ms * 1000000ULL;
+}
+
+/* Whether to leave to the sockets a datagram that could be decided here: every one while the program only watches, otherwise a sample. */
+static __always_inline bool is_left(const struct server_config *c, __u64 now)
+{
+	__u32 zero = 0;
+	__u64 *since;
 
 	if (c->mode == MODE_WORK) {
+		if (!is_sample_due(c, now))
+			return false;
 		since = bpf_map_lookup_elem(&decided_since, &zero);
-		if (!c->sample_ms || !since)
-			return false;
-		now = bpf_ktime_get_ns();
-		if (!*since)
-			*since = now;
-		if (now - *since < c->sample_ms * 1000000ULL)
-			return false;
-		*since = 0;
+		if (since)
+			*since = 0;
 	}
 	count(COUNT_leftToSockets, 1);
 	return true;
@@ -331,11 +207,11 @@ static __always_inline int checksum_state(struct __sk_buff *skb, const struct ou
 
 /* Writes the headers of a leaving datagram: DF off (C-23), from port 3544 (S-1). `sum`: of the payload. */
 static __always_inline void address_to(struct outer *o, const struct server_config *c, __u32 source, __u32 destination,
-				       __u16 port, __u32 length, __u16 sum, bool unfinished)
+				       __u16 port, __u32 length, __u16 sum, __u16 id, bool unfinished)
 {
 	o->ip = (struct iphdr){ .version = 4, .ihl = 5, .ttl = c->ttl, .protocol = IPPROTO_UDP };
 	o->ip.tot_len = bpf_htons(length + WRAPPING);
-	o->ip.id = bpf_get_prandom_u32();
+	o->ip.id = id;
 	o->ip.saddr = source;
 	o->ip.daddr = destination;
 	o->ip.check = header_checksum(&o->ip);
@@ -359,84 +235,69 @@ static __always_inline void write_origin(__u16 origin[4], const struct outer *o)
 	__builtin_memcpy(&origin[2], &address, sizeof(address));
 }
 
-/* Whether the packet is a solicitation with the right checksum. S-13, S-18 */
-static __always_inline bool is_solicitation(struct __sk_buff *skb, struct datagram *d)
+/* A verdict that no program gives. */
+#define NO_QUESTION 1
+
+/* Answers the frame if it is a solicitation; NO_QUESTION if it is none, or one in a form that user space handles. */
+static __always_inline int answer(struct __sk_buff *skb, const struct server_config *c, struct datagram *d, __u64 now, const int at)
 {
-	const struct ipv6hdr *inner = &d->inner;
-	__u16 *message = d->message;
-	__u32 sum;
+	__u64 length = c->advertisement_length;
+	void *frame = (void *)(long)skb->data;
+	__u32 source;
+	__u16 check, port;
+	bool unfinished = false, summed;
 
-	if (inner->nexthdr != NEXT_ICMPV6 || inner->payload_len != bpf_htons(8) || inner->hop_limit != 255)
-		return false;
-	if ((inner->saddr.in6_u.u6_addr32[0] & bpf_htonl(0xffc00000)) != bpf_htonl(0xfe800000))
-		return false;
-	if (inner->daddr.in6_u.u6_addr32[0] != bpf_htonl(0xff020000) || inner->daddr.in6_u.u6_addr32[1] ||
-	    inner->daddr.in6_u.u6_addr32[2] || inner->daddr.in6_u.u6_addr32[3] != bpf_htonl(2))
-		return false;
-	if (bpf_skb_load_bytes(skb, HEADERS + d->at + sizeof(*inner), message, sizeof(d->message)) ||
-	    message[0] != bpf_htons(ICMPV6_RS << 8))
-		return false;
-	sum = bpf_csum_diff(NULL, 0, (__be32 *)&((struct ipv6hdr *)inner)->saddr, 32, bpf_htons(8) + bpf_htons(NEXT_ICMPV6));
-	sum = fold(sum) + message[0] + message[1] + message[2] + message[3];
-	return fold(sum) == 0xffff;
-}
-
-/* Not inlined: otherwise its numbers, too, would be on the stack of serve(). */
-static __noinline int answer(struct __sk_buff *skb, const struct server_config *c, struct datagram *d)
-{
-	const struct ipv6hdr *inner = &d->inner;
-	struct outer *o = &d->outer;
-	bool cone = inner->saddr.in6_u.u6_addr16[4] & bpf_htons(CONE_FLAG);
-	__u32 asked = o->ip.daddr, at = d->at, ra = HEADERS + at + ORIGIN, end;
-	__u64 length;
-	__u8 zero = 0;
-	__u16 checksum;
-	__u32 sum, source;
-
-	if (cone && (!c->secondary || (!c->uplink && !c->any_source)))
+	if (frame + HEADERS + at + SOLICITATION > (void *)(long)skb->data_end) {
+		if (bpf_skb_pull_data(skb, HEADERS + at + SOLICITATION))
+			return GO_ON; /* no memory */
+		frame = (void *)(long)skb->data;
+		if (frame + HEADERS + at + SOLICITATION > (void *)(long)skb->data_end)
+			return GO_ON;
+	}
+	if (!is_solicitation(frame, at))
+		return NO_QUESTION;
+	if (!is_known_length(length) || (has_cone_flag(frame, at) && (!c->secondary || (!c->uplink && !c->any_source))))
 		return GO_ON;
-	length = c->advertisement_length;
-	source = !cone ? asked : asked == c->primary ? c->secondary : c->primary; /* S-35 */
-	if (bpf_skb_load_bytes(skb, 0, &d->ethernet, sizeof(d->ethernet)))
+	source = WORD32(frame + ETH_HLEN + offsetof(struct iphdr, saddr));
+	port = WORD16(frame + ETH_HLEN + sizeof(struct iphdr));
+	check = WORD16(frame + CHECKSUM_AT);
+	if (check) {
+		summed = is_question_summed(frame, at);
+		unfinished = check == fold_sum(frame_pseudo_sum(frame)) && is_unfinished(skb, check);
+		if (!unfinished && !summed)
+			return GO_ON;
+	}
+	if (is_left(c, now))
 		return GO_ON;
-	if (is_left(c))
-		return GO_ON;
-	if (!take_fairly(c, ANSWERS_SHARED, o->ip.saddr, o->udp.source, 1024)) {
-		limited(c, LIMIT_ANSWERS, o->ip.saddr);
+	d->payment = (struct payment){ ONE_TOKEN, now >> TIME_UNIT_SHIFT, ANSWERS_SHARED, source, port };
+	if (!take_fairly(c, &d->payment)) {
+		limited(c, LIMIT_ANSWERS, source);
 		return decided(COUNT_droppedAnswerLimit, TC_ACT_SHOT);
 	}
-	end = ra + length;
-	sum = c->advertisement_sum;
-#pragma unroll
-	for (int i = 0; i < 8; i++)
-		sum += inner->saddr.in6_u.u6_addr16[i];
-	checksum = ~fold(sum);
-	write_origin(d->origin, o);
-	ANEW(length);
-	if (length < 72 || length > MAX_ADVERTISEMENT)
-		return GO_ON;
-	/* S-39: the nonce is kept; of the octets after it only the confirmation is written. */
-	if (bpf_skb_change_tail(skb, end, 0) ||
-	    (at && bpf_skb_store_bytes(skb, HEADERS + AUTHENTICATION - 1, &zero, 1, 0)) ||
-	    bpf_skb_store_bytes(skb, HEADERS + at, d->origin, sizeof(d->origin), 0) ||
-	    bpf_skb_store_bytes(skb, ra, c->advertisement, length, 0) ||
-	    bpf_skb_store_bytes(skb, ra + 24, &inner->saddr, 16, 0) || /* S-33 */
-	    bpf_skb_store_bytes(skb, ra + sizeof(*inner) + 2, &checksum, 2, 0))
+	length += HEADERS + at + ORIGIN;
+	if (bpf_skb_change_tail(skb, length, 0))
 		return TC_ACT_SHOT; /* no memory */
-	length += at + ORIGIN;
+	frame = (void *)(long)skb->data;
+	if (frame + HEADERS + at + SOLICITATION > (void *)(long)skb->data_end)
+		return TC_ACT_SHOT;
+	write_answer(c, frame, d->answer, false, NULL, at, d->payment.id, unfinished);
 	ANEW(length);
-	if (!length || length > MOST || bpf_skb_load_bytes(skb, HEADERS, d->sent, length))
+	if (length < HEADERS || length > MOST_ANSWER || bpf_skb_store_bytes(skb, 0, d->answer, length, 0))
 		return TC_ACT_SHOT;
-	address_to(o, c, source, o->ip.saddr, o->udp.source, length, payload_sum(d->sent, 0), d->unfinished);
-	if (bpf_skb_store_bytes(skb, ETH_HLEN, o, sizeof(*o), 0))
-		return TC_ACT_SHOT;
-	if (c->uplink)
-		return decided(COUNT_solicitationsAnswered, bpf_redirect_neigh(c->uplink, NULL, 0, 0));
 	/* If there may be several routes out, the datagram leaves by the interface at which it arrived. */
-	if (bpf_skb_store_bytes(skb, 0, d->ethernet.h_source, ETH_ALEN, 0) ||
-	    bpf_skb_store_bytes(skb, ETH_ALEN, d->ethernet.h_dest, ETH_ALEN, 0))
-		return TC_ACT_SHOT;
-	return decided(COUNT_solicitationsAnswered, bpf_redirect(skb->ifindex, 0));
+	return decided(COUNT_solicitationsAnswered,
+		       c->uplink ? bpf_redirect_neigh(c->uplink, NULL, 0, 0) : bpf_redirect(skb->ifindex, 0));
+}
+
+/* Not inlined: the numbers of one program would otherwise be on one stack. */
+static __noinline int answer_plain(struct __sk_buff *skb, const struct server_config *c, struct datagram *d, __u64 now)
+{
+	return answer(skb, c, d, now, 0);
+}
+
+static __noinline int answer_with_nonce(struct __sk_buff *skb, const struct server_config *c, struct datagram *d, __u64 now)
+{
+	return answer(skb, c, d, now, AUTHENTICATION);
 }
 
 /* Link-local, or global and permitted as a source: S-16. Unique local and site-local ones are left to user space. */
@@ -466,7 +327,7 @@ static __noinline int store_received(struct __sk_buff *skb, const struct datagra
 }
 
 /* Not inlined, for the same reason as answer(). */
-static __noinline int forward(struct __sk_buff *skb, const struct server_config *c, struct datagram *d)
+static __noinline int forward(struct __sk_buff *skb, const struct server_config *c, struct datagram *d, __u64 now)
 {
 	const struct ipv6hdr *inner = &d->inner;
 	struct outer *o = &d->outer;
@@ -474,7 +335,8 @@ static __noinline int forward(struct __sk_buff *skb, const struct server_config 
 	const __u32 *from = inner->saddr.in6_u.u6_addr32, *to = inner->daddr.in6_u.u6_addr32;
 	__u16 from_port = ~inner->saddr.in6_u.u6_addr16[5], to_port = ~inner->daddr.in6_u.u6_addr16[5];
 	bool ours = to[1] == c->announced;
-	__u32 target = ~to[3], cost, source, start = HEADERS;
+	__u32 target = ~to[3], source, start = HEADERS;
+	__u64 cost;
 	__u16 *origin = d->origin, sum;
 
 	if (!c->uplink || to[0] != bpf_htonl(TEREDO_PREFIX) || !to_port || !is_global(c, target) || is_local(c, target))
@@ -487,16 +349,19 @@ static __noinline int forward(struct __sk_buff *skb, const struct server_config 
 	}
 	if (is_denied(c, target))
 		return decided(COUNT_droppedDenied, TC_ACT_SHOT);
-	if (is_left(c))
+	if (is_left(c, now))
 		return GO_ON;
-	cost = (length + 127) / 128 * 1024; /* forwardingCost */
+	now >>= TIME_UNIT_SHIFT;
+	cost = (length + 127) / 128 * ONE_TOKEN; /* forwardingCost */
 	/* Forging the address of a relay is easy, knowing the IPv6 source of its bubbles is not: each has a part of the reserve. */
 	source = hash(c, hash(c, from[0], from[1]), hash(c, from[2], from[3]));
-	if (!take_fairly(c, FORWARDED_BY_PAIR_SHARED, hash(c, o->ip.saddr, target), hash(c, source, to_port), cost)) {
+	d->payment = (struct payment){ cost, now, FORWARDED_BY_PAIR_SHARED, hash(c, o->ip.saddr, target), hash(c, source, to_port) };
+	if (!take_fairly(c, &d->payment)) {
 		limited(c, LIMIT_FORWARDED_BY_PAIR, o->ip.saddr);
 		return decided(COUNT_droppedForwardLimit, TC_ACT_SHOT);
 	}
-	if (!take_fairly(c, FORWARDED_SHARED, target, o->ip.saddr, cost)) {
+	d->payment = (struct payment){ cost, now, FORWARDED_SHARED, target, o->ip.saddr };
+	if (!take_fairly(c, &d->payment)) {
 		limited(c, LIMIT_FORWARDED, target);
 		return decided(COUNT_droppedForwardLimit, TC_ACT_SHOT);
 	}
@@ -509,69 +374,200 @@ static __noinline int forward(struct __sk_buff *skb, const struct server_config 
 	}
 	if (store_received(skb, d, start) || (ours && bpf_skb_store_bytes(skb, HEADERS, origin, sizeof(d->origin), 0)))
 		return TC_ACT_SHOT; /* no memory */
-	address_to(o, c, c->primary, target, to_port, start - HEADERS + length, sum, d->unfinished); /* S-24 */
+	address_to(o, c, c->primary, target, to_port, start - HEADERS + length, sum, d->payment.id, d->unfinished); /* S-24 */
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, o, sizeof(*o), 0))
 		return TC_ACT_SHOT;
 	return decided(COUNT_forwardedToClients, bpf_redirect_neigh(c->uplink, NULL, 0, 0));
 }
 
-SEC("tc")
-int serve(struct __sk_buff *skb)
+/* A bubble, in front of which nothing is. */
+static __noinline int pass_on(struct __sk_buff *skb, const struct server_config *c, struct datagram *d, __u64 now)
 {
-	__u32 zero = 0, at = 0;
-	__u64 length;
-	struct server_config *c = bpf_map_lookup_elem(&config, &zero);
-	__u64 *until = bpf_map_lookup_elem(&alive_until, &zero);
-	struct datagram *d = bpf_map_lookup_elem(&datagrams, &zero);
-	struct outer *o;
+	__u64 length = skb->len - HEADERS;
 	int unfinished;
 
-	if (!d || !c || c->mode == MODE_OFF || !until || *until < bpf_ktime_get_coarse_ns())
-		return GO_ON;
-	o = &d->outer;
-	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
-		return GO_ON;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, o, sizeof(*o)))
-		return GO_ON;
-	if (o->ip.protocol != IPPROTO_UDP || o->ip.version != 4 || o->ip.ihl != 5 || o->udp.dest != bpf_htons(TEREDO_PORT) ||
-	    o->ip.frag_off & bpf_htons(0x3fff))
-		return GO_ON;
-	if (header_checksum(&o->ip) || !o->udp.source)
-		return GO_ON; /* wrong, or no address to answer to */
-	if (!o->ip.daddr || (o->ip.daddr != c->primary && o->ip.daddr != c->secondary))
-		return GO_ON;
-	if (is_denied(c, o->ip.saddr))
-		return decided(COUNT_droppedDenied, TC_ACT_SHOT);
-	length = skb->len - HEADERS;
-	if (length < sizeof(d->inner) || length > sizeof(d->inner) + MAX_TRAILERS ||
-	    bpf_ntohs(o->ip.tot_len) != length + WRAPPING || bpf_ntohs(o->udp.len) != length + sizeof(o->udp))
-		return GO_ON;
-	if (!is_global(c, o->ip.saddr) || is_local(c, o->ip.saddr))
-		return GO_ON; /* S-12, S-29 */
 	__builtin_memset(d->received, 0, sizeof(d->received));
-	__builtin_memset(d->sent, 0, sizeof(d->sent));
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &d->outer, sizeof(d->outer)))
+		return GO_ON;
 	ANEW(length);
 	if (length < sizeof(d->inner) || length > sizeof(d->inner) + MAX_TRAILERS || bpf_skb_load_bytes(skb, HEADERS, d->received, length))
 		return GO_ON;
-	/* S-38: authentication with neither identifier nor value, in front of a solicitation. */
-	if (!d->received[0]) {
-		if (length != AUTHENTICATION + SOLICITATION || d->received[1] != 1 || d->received[2] || d->received[3])
-			return GO_ON;
-		at = AUTHENTICATION;
-	}
-	if (bpf_skb_load_bytes(skb, HEADERS + at, &d->inner, sizeof(d->inner)) || d->inner.version != 6)
+	if (bpf_skb_load_bytes(skb, HEADERS, &d->inner, sizeof(d->inner)) || d->inner.version != 6 ||
+	    d->inner.nexthdr != NEXT_NONE || d->inner.payload_len)
 		return GO_ON;
-	unfinished = checksum_state(skb, o, d->received);
+	unfinished = checksum_state(skb, &d->outer, d->received);
 	if (unfinished < 0)
 		return GO_ON;
-	d->at = at;
 	d->length = length;
 	d->unfinished = unfinished;
-	if (c->answers && length == at + SOLICITATION && is_solicitation(skb, d))
-		return answer(skb, c, d);
-	if (!at && d->inner.nexthdr == NEXT_NONE && !d->inner.payload_len)
-		return forward(skb, c, d);
-	return GO_ON;
+	return forward(skb, c, d, now);
+}
+
+SEC("tc")
+int serve(struct __sk_buff *skb)
+{
+	__u32 zero = 0, source;
+	__u64 length, now;
+	struct server_config *c = bpf_map_lookup_elem(&config, &zero);
+	__u64 *until = bpf_map_lookup_elem(&alive_until, &zero);
+	struct datagram *d = bpf_map_lookup_elem(&datagrams, &zero);
+	void *frame;
+	int verdict = NO_QUESTION;
+
+	if (!d || !c || c->mode == MODE_OFF || !until)
+		return GO_ON;
+	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
+		return GO_ON;
+	frame = (void *)(long)skb->data;
+	if (frame + HEADERS > (void *)(long)skb->data_end) {
+		if (bpf_skb_pull_data(skb, HEADERS))
+			return GO_ON; /* shorter, or no memory */
+		frame = (void *)(long)skb->data;
+		if (frame + HEADERS > (void *)(long)skb->data_end)
+			return GO_ON;
+	}
+	if (!is_for_server(c, frame))
+		return GO_ON;
+	now = bpf_ktime_get_coarse_ns();
+	if (*until < now)
+		return GO_ON;
+	source = WORD32(frame + ETH_HLEN + offsetof(struct iphdr, saddr));
+	if (c->access && is_denied(c, source))
+		return decided(COUNT_droppedDenied, TC_ACT_SHOT);
+	length = skb->len - HEADERS;
+	if (length < sizeof(d->inner) || length > sizeof(d->inner) + MAX_TRAILERS || !is_whole(frame, skb->len))
+		return GO_ON;
+	if (!is_global(c, source) || is_local(c, source))
+		return GO_ON; /* S-12, S-29 */
+	if (c->answers && length == SOLICITATION)
+		verdict = answer_plain(skb, c, d, now);
+	else if (c->answers && length == AUTHENTICATION + SOLICITATION)
+		verdict = answer_with_nonce(skb, c, d, now);
+	return verdict == NO_QUESTION ? pass_on(skb, c, d, now) : verdict;
+}
+
+/*
+ * Whether an answer has to go to the host that has sent the frame, by the interface at which it arrived, as that of serve() does. A driver
+ * knows nothing of this, so the process has written what decides it. Frames of others, as in promiscuous mode, have another destination.
+ */
+static __always_inline bool is_way_back(const struct server_config *c, const struct driver_link *link, const void *frame, __u32 source)
+{
+	if (WORD32(frame) != WORD32(link->address) || WORD16(frame + 4) != WORD16(link->address + 4))
+		return false;
+	if (!c->uplink)
+		return true; /* there may be several routes out */
+	if (c->uplink != link->ifindex || WORD16(frame + ETH_ALEN) != WORD16(link->gateway) ||
+	    WORD32(frame + ETH_ALEN + 2) != WORD32(link->gateway + 2))
+		return false;
+#pragma unroll
+	for (__u32 i = 0; i < MAX_NEAR && i < c->near_count; i++)
+		if ((source & c->near[i].mask) == c->near[i].address)
+			return false;
+	return true;
+}
+
+/* Tries an entry. Each in its own place in the code: without CAP_PERFMON no addition may be shared by several entries. */
+#define TRY_LINK(i)                                                          \
+	do {                                                                 \
+		const struct driver_link *link = &c->links[i];               \
+		if (link->ifindex == ifindex) {                              \
+			asm volatile("" : "+r"(link) : "i"(i));              \
+			return is_way_back(c, link, frame, source);          \
+		}                                                            \
+	} while (0)
+
+static __always_inline bool is_answered_back(const struct server_config *c, const void *frame, __u32 ifindex, __u32 source)
+{
+	TRY_LINK(0);
+	TRY_LINK(1);
+	TRY_LINK(2);
+	TRY_LINK(3);
+	return false;
+}
+
+/* Whether the frame has just this length, a constant: without CAP_PERFMON no pointer may be subtracted from another. */
+static __always_inline bool is_of_length(const struct xdp_md *ctx, const int length)
+{
+	void *frame = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	return frame + length <= end && frame + length + 1 > end;
+}
+
+/* As answer(). A checksum that is still to be filled in cannot be told from a wrong one here. Nothing is passed on once a limit has paid. */
+static __always_inline int answer_in_driver(struct xdp_md *ctx, const struct server_config *c, __u64 now, const int at)
+{
+	void *frame = (void *)(long)ctx->data;
+	__u32 zero = 0, source;
+	__u64 length = c->advertisement_length, *most = bpf_map_lookup_elem(&driver_answers, &zero);
+	__u16 port, id;
+
+	if (!most || frame + HEADERS + at + SOLICITATION > (void *)(long)ctx->data_end ||
+	    !is_whole(frame, HEADERS + at + SOLICITATION) || !is_solicitation(frame, at))
+		return XDP_PASS;
+	if (!is_known_length(length) || (has_cone_flag(frame, at) && (!c->secondary || (!c->uplink && !c->any_source))))
+		return XDP_PASS;
+	if (WORD16(frame + CHECKSUM_AT) && !is_question_summed(frame, at))
+		return XDP_PASS;
+	if (is_sample_due(c, now))
+		return XDP_PASS; /* serve() counts it and leaves it, too */
+	source = WORD32(frame + ETH_HLEN + offsetof(struct iphdr, saddr));
+	port = WORD16(frame + ETH_HLEN + sizeof(struct iphdr));
+	if (!take_fairly_here(c, ANSWERS_SHARED, source, port, ONE_TOKEN, now >> TIME_UNIT_SHIFT, &id)) {
+		limited(c, LIMIT_ANSWERS, source);
+		return decided(COUNT_droppedAnswerLimit, XDP_DROP);
+	}
+	if (bpf_xdp_adjust_tail(ctx, (int)(ORIGIN + length - SOLICITATION))) {
+		*most = 0; /* this driver has no room behind a frame; serve() answers, for a second token */
+		return XDP_PASS;
+	}
+	if (*most != NO_LIMIT)
+		*most -= 1;
+	frame = (void *)(long)ctx->data;
+	if (frame + HEADERS + at + SOLICITATION > (void *)(long)ctx->data_end ||
+	    !write_answer(c, frame, frame, true, (void *)(long)ctx->data_end, at, id, false))
+		return XDP_DROP; /* never */
+	return decided(COUNT_answeredInDriver, XDP_TX);
+}
+
+static __always_inline int answer_plain_in_driver(struct xdp_md *ctx, const struct server_config *c, __u64 now)
+{
+	return answer_in_driver(ctx, c, now, 0);
+}
+
+static __always_inline int answer_with_nonce_in_driver(struct xdp_md *ctx, const struct server_config *c, __u64 now)
+{
+	return answer_in_driver(ctx, c, now, AUTHENTICATION);
+}
+
+/* In front of serve(), in the driver of an interface: answers solicitations, and passes on all that it may not or cannot decide. */
+SEC("xdp")
+int serve_in_driver(struct xdp_md *ctx)
+{
+	void *frame = (void *)(long)ctx->data;
+	__u32 zero = 0, source;
+	__u64 now;
+	const struct server_config *c = bpf_map_lookup_elem(&config, &zero);
+	__u64 *until = bpf_map_lookup_elem(&alive_until, &zero), *most = bpf_map_lookup_elem(&driver_answers, &zero);
+
+	if (!c || !until || !most || !*most || c->mode != MODE_WORK)
+		return XDP_PASS;
+	if (frame + HEADERS + SOLICITATION > (void *)(long)ctx->data_end)
+		return XDP_PASS;
+	if (WORD16(frame + 2 * ETH_ALEN) != bpf_htons(ETH_P_IP) || !is_for_server(c, frame))
+		return XDP_PASS;
+	now = bpf_ktime_get_coarse_ns();
+	source = WORD32(frame + ETH_HLEN + offsetof(struct iphdr, saddr));
+	if (*until < now || !is_answered_back(c, frame, ctx->ingress_ifindex, source))
+		return XDP_PASS;
+	if (c->access && is_denied(c, source))
+		return decided(COUNT_droppedDenied, XDP_DROP);
+	if (!c->answers || !is_global(c, source) || is_local(c, source))
+		return XDP_PASS;
+	if (is_of_length(ctx, HEADERS + SOLICITATION))
+		return answer_plain_in_driver(ctx, c, now);
+	if (is_of_length(ctx, HEADERS + AUTHENTICATION + SOLICITATION))
+		return answer_with_nonce_in_driver(ctx, c, now);
+	return XDP_PASS;
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

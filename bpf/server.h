@@ -8,11 +8,11 @@
 
 /*
  * In the order of the counters' array, with the names of the machine's own counters (src/core/server/counters.ts); the values are added to
- * those.
+ * those. All but the last are of datagrams that user space does not get.
  */
 #define COUNTERS(X)                                                                             \
-	X(receivedDatagrams)     /* of the kinds below; user space counts those that it gets */ \
-	X(solicitationsAnswered)                                                                \
+	X(solicitationsAnswered) /* by the program behind the driver */                         \
+	X(answeredInDriver)                                                                     \
 	X(forwardedToClients)                                                                   \
 	X(droppedDenied)                                                                        \
 	X(droppedAnswerLimit)                                                                   \
@@ -47,13 +47,19 @@
  */
 #define MAX_RANGES 32
 
+/* Interfaces with a program in their driver, and ranges whose hosts are next to this one. */
+#define MAX_DRIVER_LINKS 4
+#define MAX_NEAR 8
+
 /* Modes: do nothing; only count the datagrams that could be decided; decide. */
 #define MODE_OFF 0
 #define MODE_WATCH 1
 #define MODE_WORK 2
 
-/* The longest advertisement: IPv6 header, 16 octets, prefix, MTU, the option for one address. */
+/* An advertisement: IPv6 header, 16 octets, prefix; and the longest, with MTU and the option for one address, of 8 octets each. */
+#define MIN_ADVERTISEMENT 88
 #define MAX_ADVERTISEMENT 104
+#define MAX_ADVERTISEMENT_WORDS 13
 
 /* Prefixes of the access list. */
 #define MAX_ACCESS 1024
@@ -65,7 +71,14 @@
 
 struct range {
 	__u32 address;
-	__u32 mask; /* all ones, with address 0, in unused entries */
+	__u32 mask;
+};
+
+/* An interface with a program in its driver. */
+struct driver_link {
+	__u32 ifindex;     /* 0: unused */
+	__u8 address[6];   /* of the interface, in Ethernet */
+	__u8 gateway[6];   /* of the host to which datagrams go that are for no near one */
 };
 
 struct server_config {
@@ -76,7 +89,12 @@ struct server_config {
 	__u32 key1;
 	__u32 uplink;      /* the only interface for leaving datagrams; 0: there may be others, and user space forwards bubbles */
 	__u32 sample_ms;   /* after each such time of deciding one datagram is left to the sockets; 0: never */
+	__u16 range_count;
+	__u16 near_count;
 	struct range ranges[MAX_RANGES];
+	struct driver_link links[MAX_DRIVER_LINKS];
+	struct range near[MAX_NEAR];
+	__u64 advertisement[MAX_ADVERTISEMENT_WORDS];
 	__u16 advertisement_length;
 	__u16 advertisement_sum; /* the sum of the answer without checksum and destination, in network order */
 	__u8 answers;      /* 0: user space answers solicitations */
@@ -85,7 +103,6 @@ struct server_config {
 	__u8 access;       /* the verdict on addresses that no prefix matches; 0: there is no list */
 	__u8 mode;
 	__u8 any_source;   /* the route out does not depend on the source address, so that answers from the other address leave, too */
-	__u8 advertisement[MAX_ADVERTISEMENT];
 };
 
 /* Layout of struct bpf_lpm_trie_key. */
@@ -94,11 +111,18 @@ struct access_key {
 	__u32 prefix;
 };
 
-/* A kind of token bucket; tokens in 1024ths. */
+/* Tokens are counted in parts, 2^36 of them each, and time in units of 2^10 ns: a bucket is filled without a division. */
+#define TOKEN_SHIFT 36
+#define TIME_UNIT_SHIFT 10
+/* The longest time between two steps of the coarse clock, in units: 10 ms. */
+#define TICK (10000000 >> TIME_UNIT_SHIFT)
+#define ONE_TOKEN (1ULL << TOKEN_SHIFT)
+
+/* A kind of token bucket. */
 struct budget {
-	__u64 burst;
-	__u64 per_second;
-	__u64 fill_ns; /* from empty to full */
+	__u64 burst;    /* in parts */
+	__u64 per_unit; /* the parts that each unit of time adds */
+	__u64 fill;     /* from empty to full, in units of time */
 };
 
 /*
@@ -117,9 +141,9 @@ struct limit_hit {
 
 struct bucket {
 	struct bpf_spin_lock lock;
-	__u32 rest; /* remainder of the latest filling, in billionths of a 1024th of a token */
-	__u64 tokens;
-	__u64 at; /* nanoseconds of CLOCK_MONOTONIC; 0: never used, so full */
+	__u32 asked; /* how often; only the low bits matter */
+	__u64 parts;
+	__u64 at; /* when it was filled, in units of CLOCK_MONOTONIC; 0: never used, so full */
 };
 
 #endif

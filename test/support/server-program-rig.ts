@@ -6,7 +6,8 @@ import { ServerMachine } from '../../src/core/server/index.ts';
 import type { ServerLimits } from '../../src/core/server/index.ts';
 import { ServerProgram } from '../../src/linux/bpf/server-program.ts';
 import type { AddressRange, ServerConfig } from '../../src/linux/bpf/server-program.ts';
-import { TestRuns, VERDICT } from '../../src/linux/bpf/test-run.ts';
+import { DRIVER_VERDICT, TestRuns, VERDICT } from '../../src/linux/bpf/test-run.ts';
+import type { TestRun } from '../../src/linux/bpf/test-run.ts';
 import { SeededEntropy } from '../../src/sim/seeded-entropy.ts';
 import {
   ICMPV6_CHECKSUM,
@@ -52,11 +53,23 @@ export interface ServerRigOptions {
   readonly announced?: { readonly primary: Ipv4; readonly secondary: Ipv4 } | undefined;
 }
 
-/** The program on an Ethernet interface, and the machine for comparison. */
+/** The interface of a test run, in an otherwise empty network: `lo`. */
+const LO = 1;
+const NO_ADDRESS = new Uint8Array(6);
+
+/**
+ * The program on an Ethernet interface, and the machine for comparison. A second one, with limits of its own, gets the same datagrams first by its
+ * program for drivers: both decide alike, with the same octets.
+ */
 export class ServerProgramRig {
   readonly program = new ServerProgram();
+  readonly inDriver = new ServerProgram();
+  /** False where the two could decide differently: limits that depend on the moment. */
+  compares = true;
   readonly machine: MachineRig<ServerMachine>;
   private readonly runs = new TestRuns(this.program.fd, 2_000);
+  private readonly driverRuns = new TestRuns(this.inDriver.driverFd, 2_000);
+  private readonly runsBehind = new TestRuns(this.inDriver.fd, 2_000);
   private list = access();
   private readonly options: ServerRigOptions & Required<Omit<ServerRigOptions, 'announced'>>;
 
@@ -84,11 +97,16 @@ export class ServerProgramRig {
     );
     this.configure();
     this.setBudgets();
-    this.program.liveUntil(1n << 62n);
+    this.liveUntil(1n << 62n);
+    this.inDriver.allowInDriver(undefined);
+  }
+
+  liveUntil(ns: bigint): void {
+    for (const program of [this.program, this.inDriver]) program.liveUntil(ns);
   }
 
   configure(more: Partial<ServerConfig> = {}): void {
-    this.program.configure({
+    const config: ServerConfig = {
       primary: PRIMARY.address,
       secondary: this.options.secondary ? SECONDARY.address : 0,
       announced: this.options.announced?.primary ?? PRIMARY.address,
@@ -107,8 +125,10 @@ export class ServerProgramRig {
       mode: 'work',
       anySource: true,
       access: this.list,
+      driver: { links: [{ ifindex: LO, address: NO_ADDRESS, gateway: NO_ADDRESS }], near: [] },
       ...more,
-    });
+    };
+    for (const program of [this.program, this.inDriver]) program.configure(config);
   }
 
   /** Sets the access list of the program and the machine. */
@@ -122,7 +142,7 @@ export class ServerProgramRig {
     const plenty = { perSecond: 1e6, burst: 1e6 };
     const fair = { shared: plenty, member: plenty, reserve: plenty };
     const { answers = fair, forwarded = fair, forwardedByPair = fair } = more;
-    this.program.setBudgets({
+    const budgets = {
       answersShared: answers.shared,
       answersMember: answers.member,
       answersReserve: answers.reserve,
@@ -132,7 +152,8 @@ export class ServerProgramRig {
       forwardedByPairShared: forwardedByPair.shared,
       forwardedByPairMember: forwardedByPair.member,
       forwardedByPairReserve: forwardedByPair.reserve,
-    });
+    };
+    for (const program of [this.program, this.inDriver]) program.setBudgets(budgets);
   }
 
   /** The verdict of the program; fails if the machine decides differently. */
@@ -163,8 +184,19 @@ export class ServerProgramRig {
     return 'decided';
   }
 
-  run(frame: Uint8Array) {
-    return this.runs.run(frame);
+  run(frame: Uint8Array): TestRun {
+    const result = this.runs.run(frame);
+    if (this.compares) expectEqual(this.runInDriver(frame), result);
+    return result;
+  }
+
+  /** First by the program for drivers, then by the one behind it if that passes the frame on. */
+  runInDriver(frame: Uint8Array): TestRun {
+    const { verdict, frame: after } = this.driverRuns.run(frame);
+    if (verdict === DRIVER_VERDICT.carried) return { verdict: VERDICT.carried, frame: after };
+    if (verdict === DRIVER_VERDICT.dropped) return { verdict: VERDICT.dropped, frame: after };
+    expectEqual({ verdict, frame: after }, { verdict: DRIVER_VERDICT.goOn, frame });
+    return this.runsBehind.run(frame);
   }
 
   wrap(
@@ -195,7 +227,14 @@ export class ServerProgramRig {
 
   close(): void {
     this.program.close();
+    this.inDriver.close();
   }
+}
+
+/** As `toEqual`, in a hundredth of the time where they are equal. */
+function expectEqual(got: TestRun, wanted: TestRun): void {
+  if (got.verdict !== wanted.verdict || Buffer.compare(got.frame, wanted.frame) !== 0)
+    expect(got).toEqual(wanted);
 }
 
 /** Unwraps an outgoing frame. Its headers have to be those of a server's datagram, and its checksums correct. */

@@ -36,9 +36,12 @@ import {
   ACCESS_KEY,
   BUDGET,
   BUDGETS,
+  DRIVER_LINK,
   LIMITS,
   LIMIT_HIT,
   LIMIT_SLOTS,
+  MAX_DRIVER_LINKS,
+  MAX_NEAR,
   MAX_RANGES,
   MODE,
   RANGE,
@@ -118,6 +121,8 @@ test('so are the other constants', () => {
     deny: define('ACCESS_DENY', SERVER_HEADER),
   });
   expect(MAX_RANGES).toBe(define('MAX_RANGES', SERVER_HEADER));
+  expect(MAX_DRIVER_LINKS).toBe(define('MAX_DRIVER_LINKS', SERVER_HEADER));
+  expect(MAX_NEAR).toBe(define('MAX_NEAR', SERVER_HEADER));
   expect(MODE).toEqual({
     off: define('MODE_OFF', SERVER_HEADER),
     watch: define('MODE_WATCH', SERVER_HEADER),
@@ -138,6 +143,7 @@ test.each<[string, Readonly<Record<string, number>>]>([
   ['server_config', SERVER_CONFIG],
   ['access_key', ACCESS_KEY],
   ['range', RANGE],
+  ['driver_link', DRIVER_LINK],
   ['budget', BUDGET],
   ['limit_hit', LIMIT_HIT],
 ])('struct %s is laid out as the compiler does', (name, layout) => {

@@ -13,11 +13,12 @@ interface Objects {
     readonly constants: 'unwrapping';
   };
   readonly server: {
-    readonly programs: 'serve';
+    readonly programs: 'serve' | 'serve_in_driver';
     readonly maps:
       | 'config'
       | 'alive_until'
       | 'decided_since'
+      | 'driver_answers'
       | 'budgets'
       | 'buckets'
       | 'limit_hits'

@@ -1,9 +1,9 @@
 /** The definitions on which both sides of the server's kernel path must agree. They repeat bpf/server.h; layout.test.ts compares the two. */
 
-/** In the order of the counters' array. The machine does not count these packets. */
+/** In the order of the counters' array. The machine does not count these packets, except those that are left to the sockets. */
 export const SERVER_KERNEL_COUNTERS = [
-  'receivedDatagrams',
   'solicitationsAnswered',
+  'answeredInDriver',
   'forwardedToClients',
   'droppedDenied',
   'droppedAnswerLimit',
@@ -30,6 +30,8 @@ export const LIMIT_SLOTS = 64;
 export const LIMIT_HIT = { times: 0, address: 8, lead: 12, timesOfAddress: 16, SIZE: 24 } as const;
 
 export const MAX_RANGES = 32;
+export const MAX_DRIVER_LINKS = 4;
+export const MAX_NEAR = 8;
 
 /** Modes of the program: does nothing, only counts the datagrams that it could decide, decides them. */
 export const MODE = { off: 0, watch: 1, work: 2 } as const;
@@ -46,21 +48,28 @@ export const SERVER_CONFIG = {
   key1: 16,
   uplink: 20,
   sampleMs: 24,
-  ranges: 28,
-  advertisementLength: 284,
-  advertisementSum: 286,
-  answers: 288,
-  allowPrivate: 289,
-  ttl: 290,
-  access: 291,
-  mode: 292,
-  anySource: 293,
-  advertisement: 294,
-  SIZE: 400,
+  rangeCount: 28,
+  nearCount: 30,
+  ranges: 32,
+  links: 288,
+  near: 352,
+  advertisement: 416,
+  advertisementLength: 520,
+  advertisementSum: 522,
+  answers: 524,
+  allowPrivate: 525,
+  ttl: 526,
+  access: 527,
+  mode: 528,
+  anySource: 529,
+  SIZE: 536,
 } as const;
+/** An interface with a program in its driver; in the configuration. */
+export const DRIVER_LINK = { ifindex: 0, address: 4, gateway: 10, SIZE: 16 } as const;
 /** A range in the configuration. */
 export const RANGE = { address: 0, mask: 4, SIZE: 8 } as const;
 export const ACCESS_KEY = { length: 0, prefix: 4, SIZE: 8 } as const;
-/** The number of parts of a token. */
-export const TOKEN = 1_024;
-export const BUDGET = { burst: 0, perSecond: 8, fillNs: 16, SIZE: 24 } as const;
+/** Buckets count parts of tokens, and units of time (2^10 ns). */
+export const PARTS = 2 ** 36;
+export const UNITS_PER_SECOND = 1e9 / 2 ** 10;
+export const BUDGET = { burst: 0, perUnit: 8, fill: 16, SIZE: 24 } as const;

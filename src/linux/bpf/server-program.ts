@@ -8,12 +8,16 @@ import {
   ACCESS,
   BUDGET,
   BUDGETS,
+  DRIVER_LINK,
+  MAX_DRIVER_LINKS,
+  MAX_NEAR,
   MAX_RANGES,
   MODE,
+  PARTS,
   RANGE,
   SERVER_CONFIG as CONFIG,
   SERVER_KERNEL_COUNTERS,
-  TOKEN,
+  UNITS_PER_SECOND,
 } from './server-layout.ts';
 
 /** Configuration of the program; addresses as numbers. */
@@ -43,6 +47,22 @@ export interface ServerConfig {
   readonly mode: keyof typeof MODE;
   /** Whether the route out of this host does not depend on the source address. */
   readonly anySource: boolean;
+  readonly driver?: DriverWork | undefined;
+}
+
+/** Where solicitations may be answered in the driver. */
+export interface DriverWork {
+  /** At most {@link MAX_DRIVER_LINKS}. */
+  readonly links: readonly DriverLink[];
+  /** Hosts that are reached without the gateway; at most {@link MAX_NEAR} ranges. Not used if forwarded datagrams may leave by several interfaces. */
+  readonly near: readonly AddressRange[];
+}
+
+/** An interface with its Ethernet address, and that of the host to which datagrams go. Only frames from that host are answered there. */
+export interface DriverLink {
+  readonly ifindex: number;
+  readonly address: Uint8Array;
+  readonly gateway: Uint8Array;
 }
 
 /** IPv4 addresses that begin with the same bits. */
@@ -58,10 +78,10 @@ export interface Budget {
 
 /** Stands for no limit: more tokens than any address can use, and few enough that the program's sums stay within 64 bits. */
 const MOST_TOKENS = 10_000_000;
-/** Address 0, which no host has. */
-const NO_RANGE: AddressRange = { address: 0, prefixLength: 32 };
-/** Longer than any machine runs, in nanoseconds. */
+/** Longer than any machine runs, in units of time. */
 const NEVER = 1n << 62n;
+const ANY_NUMBER = (1n << 64n) - 1n;
+const NO_DRIVER: DriverWork = { links: [], near: [] };
 
 /** The server's program with its maps, not attached. Throws as {@link Program}. */
 export class ServerProgram {
@@ -73,8 +93,27 @@ export class ServerProgram {
     return this.program.program('serve');
   }
 
-  readCounters(): Record<(typeof SERVER_KERNEL_COUNTERS)[number], number> {
-    return this.program.readCounters(SERVER_KERNEL_COUNTERS);
+  /** The program for drivers (XDP). Behind it the other one is needed. */
+  get driverFd(): number {
+    return this.program.program('serve_in_driver');
+  }
+
+  /** How many solicitations may be answered in drivers from now on; undefined: any number. At first 0. Throws a SystemCallError. */
+  allowInDriver(answers: number | undefined): void {
+    writeRecord(this.program.map('driver_answers'), 0, 8, (view) =>
+      view.setBigUint64(0, answers === undefined ? ANY_NUMBER : BigInt(answers), true),
+    );
+  }
+
+  /** `receivedDatagrams`: those that user space does not get. `solicitationsAnswered` includes those that are answered in a driver. */
+  readCounters(): Record<(typeof SERVER_KERNEL_COUNTERS)[number] | 'receivedDatagrams', number> {
+    const counters = this.program.readCounters(SERVER_KERNEL_COUNTERS);
+    const all = Object.values(counters).reduce((sum, count) => sum + count, 0);
+    return {
+      ...counters,
+      receivedDatagrams: all - counters.leftToSockets,
+      solicitationsAnswered: counters.solicitationsAnswered + counters.answeredInDriver,
+    };
   }
 
   /** Limits that were reached since the previous call. Throws a SystemCallError. */
@@ -84,8 +123,10 @@ export class ServerProgram {
 
   /** Throws a SystemCallError. */
   configure(config: ServerConfig): void {
-    const { advertisement, checksumAt, ranges, access } = config;
+    const { advertisement, checksumAt, ranges, access, driver = NO_DRIVER } = config;
     if (ranges.length > MAX_RANGES) throw new Error(`more than ${MAX_RANGES} ranges of addresses`);
+    if (driver.links.length > MAX_DRIVER_LINKS) throw new Error(`more than ${MAX_DRIVER_LINKS} drivers`);
+    if (driver.near.length > MAX_NEAR) throw new Error(`more than ${MAX_NEAR} ranges of neighbours`);
     this.access.set(access);
     const byDefault = access.allowsOthers ? ACCESS.allow : ACCESS.deny;
     writeRecord(this.program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
@@ -95,12 +136,15 @@ export class ServerProgram {
       bytes.set(config.key, CONFIG.key0);
       view.setUint32(CONFIG.uplink, config.uplink, true);
       view.setUint32(CONFIG.sampleMs, config.sampleMs, true);
-      for (let i = 0; i < MAX_RANGES; i++) {
-        const at = CONFIG.ranges + RANGE.SIZE * i;
-        const { address, prefixLength } = ranges[i] ?? NO_RANGE;
-        const mask = prefixLength === 0 ? 0 : (-1 << (32 - prefixLength)) >>> 0;
-        view.setUint32(at + RANGE.address, (address & mask) >>> 0);
-        view.setUint32(at + RANGE.mask, mask);
+      view.setUint16(CONFIG.rangeCount, ranges.length, true);
+      view.setUint16(CONFIG.nearCount, driver.near.length, true);
+      for (const [i, range] of ranges.entries()) writeRange(view, CONFIG.ranges + RANGE.SIZE * i, range);
+      for (const [i, range] of driver.near.entries()) writeRange(view, CONFIG.near + RANGE.SIZE * i, range);
+      for (const [i, { ifindex, address, gateway }] of driver.links.entries()) {
+        const at = CONFIG.links + DRIVER_LINK.SIZE * i;
+        view.setUint32(at + DRIVER_LINK.ifindex, ifindex, true);
+        bytes.set(address, at + DRIVER_LINK.address);
+        bytes.set(gateway, at + DRIVER_LINK.gateway);
       }
       view.setUint16(CONFIG.advertisementLength, advertisement.length, true);
       // The sum of the answer without the destination: the complement of its checksum with a destination of zeros.
@@ -128,12 +172,13 @@ export class ServerProgram {
   setBudgets(budgets: Readonly<Record<keyof typeof BUDGETS, Budget>>): void {
     for (const name of Object.keys(BUDGETS) as (keyof typeof BUDGETS)[]) {
       const [rate, most] = [budgets[name].perSecond, budgets[name].burst].map((tokens) =>
-        Math.round(Math.min(tokens, MOST_TOKENS) * TOKEN),
+        Math.min(tokens, MOST_TOKENS),
       ) as [number, number];
       writeRecord(this.program.map('budgets'), BUDGETS[name], BUDGET.SIZE, (view) => {
-        view.setBigUint64(BUDGET.burst, BigInt(most), true);
-        view.setBigUint64(BUDGET.perSecond, BigInt(rate), true);
-        view.setBigUint64(BUDGET.fillNs, rate === 0 ? NEVER : BigInt(Math.ceil((most / rate) * 1e9)), true);
+        view.setBigUint64(BUDGET.burst, BigInt(Math.floor(most * PARTS)), true);
+        view.setBigUint64(BUDGET.perUnit, BigInt(Math.floor((rate * PARTS) / UNITS_PER_SECOND)), true);
+        const fill = rate === 0 ? NEVER : BigInt(Math.ceil((most / rate) * UNITS_PER_SECOND));
+        view.setBigUint64(BUDGET.fill, fill, true);
       });
     }
   }
@@ -142,4 +187,10 @@ export class ServerProgram {
   close(): void {
     this.program.close();
   }
+}
+
+function writeRange(view: DataView, at: number, { address, prefixLength }: AddressRange): void {
+  const mask = prefixLength === 0 ? 0 : (-1 << (32 - prefixLength)) >>> 0;
+  view.setUint32(at + RANGE.address, (address & mask) >>> 0);
+  view.setUint32(at + RANGE.mask, mask);
 }

@@ -3,6 +3,8 @@ import { check, libbpf } from './libbpf.ts';
 
 /** TC_ACT_UNSPEC: left to the next program or the stack. TC_ACT_REDIRECT: carried. */
 export const VERDICT = { goOn: -1, carried: 7, dropped: 2 } as const;
+/** The same of a program in a driver: XDP_PASS, XDP_TX, XDP_DROP. */
+export const DRIVER_VERDICT = { goOn: 2, carried: 3, dropped: 1 } as const;
 
 const OPTIONS = {
   SIZE: 80,

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The limits of the server's kernel path: token buckets under a keyed hash, and the record of the addresses that reach a limit. */
+#ifndef TEREDO_SERVER_LIMITS_H
+#define TEREDO_SERVER_LIMITS_H
+
+#include "common.h"
+#include "server.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BUDGETS);
+	__type(key, __u32);
+	__type(value, struct budget);
+} budgets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BUDGETS * BUCKETS);
+	__type(key, __u32);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LIMITS * LIMIT_SLOTS);
+	__type(key, __u32);
+	__type(value, struct limit_hit);
+} limit_hits SEC(".maps");
+
+#define ROTATE(x, n) ((x) << (n) | (x) >> (32 - (n)))
+
+#define ROUND(v0, v1, v2, v3)                                                                                      \
+	do {                                                                                                           \
+		v0 += v1;                                                                                                  \
+		v1 = ROTATE(v1, 5) ^ v0;                                                                                   \
+		v0 = ROTATE(v0, 16);                                                                                       \
+		v2 += v3;                                                                                                  \
+		v3 = ROTATE(v3, 8) ^ v2;                                                                                   \
+		v0 += v3;                                                                                                  \
+		v3 = ROTATE(v3, 7) ^ v0;                                                                                   \
+		v2 += v1;                                                                                                  \
+		v1 = ROTATE(v1, 13) ^ v2;                                                                                  \
+		v2 = ROTATE(v2, 16);                                                                                       \
+	} while (0)
+
+/* HalfSipHash-1-3 of two words, as in src/core/hash.ts. Without the key a sender cannot choose the address with which it shares a bucket. */
+static __always_inline __u32 hash_here(const struct server_config *c, __u32 a, __u32 b)
+{
+	__u32 v0 = c->key0, v1 = c->key1, v2 = 0x6c796765 ^ c->key0, v3 = 0x74656462 ^ c->key1;
+	__u32 length = 8u << 24;
+
+	v3 ^= a;
+	ROUND(v0, v1, v2, v3);
+	v0 ^= a;
+	v3 ^= b;
+	ROUND(v0, v1, v2, v3);
+	v0 ^= b;
+	v3 ^= length;
+	ROUND(v0, v1, v2, v3);
+	v0 ^= length;
+	v2 ^= 0xff;
+	ROUND(v0, v1, v2, v3);
+	ROUND(v0, v1, v2, v3);
+	ROUND(v0, v1, v2, v3);
+	return v1 ^ v3;
+}
+
+static __noinline __u32 hash(const struct server_config *c, __u32 a, __u32 b)
+{
+	return hash_here(c, a, b);
+}
+
+/*
+ * Takes this many parts of tokens from the bucket that a hash chooses. If there are fewer: false, and takes none. `now`: in TIME_UNITs of the
+ * coarse clock. `nth`: how often the bucket was asked before. That may be slow by a TICK, so a full bucket is filled again only after one: otherwise it would give some tokens more than
+ * its burst and its rate permit.
+ */
+static __always_inline bool take_here(__u32 kind, __u32 key, __u64 cost, __u64 now, __u32 *nth)
+{
+	struct budget *budget;
+	struct bucket *bucket;
+	__u64 elapsed, parts;
+	bool granted;
+	__u32 at;
+
+	if (kind >= BUDGETS)
+		return false;
+	at = kind * BUCKETS + key % BUCKETS;
+	budget = bpf_map_lookup_elem(&budgets, &kind);
+	bucket = bpf_map_lookup_elem(&buckets, &at);
+	if (!budget || !bucket)
+		return false;
+	bpf_spin_lock(&bucket->lock);
+	elapsed = now > bucket->at ? now - bucket->at : 0;
+	parts = bucket->parts + elapsed * budget->per_unit;
+	bucket->at += elapsed;
+	if (bucket->at == elapsed || elapsed >= budget->fill || parts >= budget->burst) {
+		parts = budget->burst;
+		if (elapsed)
+			bucket->at = now + TICK;
+	}
+	granted = parts >= cost;
+	bucket->parts = granted ? parts - cost : parts;
+	*nth = bucket->asked++;
+	bpf_spin_unlock(&bucket->lock);
+	return granted;
+}
+
+static __noinline bool take(__u32 kind, __u32 key, __u64 cost, __u64 now)
+{
+	__u32 nth;
+
+	return take_here(kind, key, cost, now, &nth);
+}
+
+/*
+ * FairBudget.take: from the group's shared tokens, otherwise from the reserve, of which each member gets a few. `kind`: the shared one. `id`:
+ * a number for the IPv4 identification, the next of those for the group, as the kernel makes its own.
+ */
+static __always_inline bool take_fairly_here(const struct server_config *c, __u32 kind, __u32 group, __u32 member, __u64 cost, __u64 now,
+					     __u16 *id)
+{
+	__u32 shared = hash_here(c, group, kind), nth = 0;
+	bool granted = take_here(kind, shared, cost, now, &nth);
+
+	*id = (shared >> 16) + nth;
+	if (granted)
+		return true;
+	return take(kind + 1, hash(c, shared, member), cost, now) && take(kind + 2, shared, cost, now);
+}
+
+/* The arguments of the same. */
+struct payment {
+	__u64 cost;
+	__u64 now;
+	__u32 kind;
+	__u32 group;
+	__u32 member;
+	__u16 id; /* the result */
+};
+
+/* The same, not inlined: to save stack. */
+static __noinline bool take_fairly(const struct server_config *c, struct payment *p)
+{
+	return take_fairly_here(c, p->kind, p->group, p->member, p->cost, p->now, &p->id);
+}
+
+/*
+ * Records that this address has reached a limit. Each slot keeps the address of a majority (Boyer and Moore, 1981): constant memory, and
+ * the heaviest sender is found. Each processor has slots of its own, so that no count is lost.
+ */
+static __noinline int limited(const struct server_config *c, __u32 limit, __u32 address)
+{
+	__u32 at = limit * LIMIT_SLOTS + hash(c, address, limit) % LIMIT_SLOTS;
+	struct limit_hit *hit = bpf_map_lookup_elem(&limit_hits, &at);
+
+	if (!hit)
+		return 0;
+	if (hit->address == address) {
+		if (hit->lead < MAX_LEAD)
+			hit->lead++;
+		hit->times_of_address++;
+	} else if (hit->lead) {
+		hit->lead--;
+	} else {
+		hit->lead = 1;
+		hit->times_of_address = 1;
+		IN_ORDER();
+		hit->address = address;
+	}
+	/* Written last and read first: user space never reads a hit of the slot before it can read the address of that hit. */
+	IN_ORDER();
+	hit->times++;
+	return 0;
+}
+
+#endif
