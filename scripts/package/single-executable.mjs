@@ -28,6 +28,7 @@ process.resourcesPath = __folder; // koffi looks there for its module
 export async function makeSingleExecutable(cpu, folder, work) {
   const script = join(work, 'teredo.cjs');
   await bundle(script);
+  await bundleThread(join(folder, 'dist', 'runtime', 'workers', 'server-worker.js'));
   const node = nodeFolder(cpu, NODE_VERSION);
   const program = join(folder, 'teredo');
   mkdirSync(folder, { recursive: true });
@@ -50,6 +51,20 @@ async function bundle(file) {
   });
   await whole.write({ file, format: 'cjs', banner: BANNER, codeSplitting: false });
   await whole.close();
+}
+
+/** The module of a server's workers. A thread cannot start from within the executable. */
+async function bundleThread(file) {
+  const { rolldown } = await import('rolldown');
+  const whole = await rolldown({
+    input: join(root, 'dist', 'runtime', 'workers', 'server-worker.js'),
+    platform: 'node',
+  });
+  const banner =
+    "process.resourcesPath = process.execPath.replace(/[/][^/]*$/, ''); // koffi looks there for its module";
+  await whole.write({ file, format: 'esm', banner, codeSplitting: false });
+  await whole.close();
+  chmodSync(file, 0o644);
 }
 
 /** The same for all processors: it has no code of a processor. */

@@ -1,13 +1,12 @@
 import { LinkStore } from '../linux/bpf/link-store.ts';
-import type { Endpoint } from '../wire/index.ts';
 import type { DescriptorStore, RolePlaces } from './descriptor-store.ts';
 import { kept, openKept } from './kept-ports.ts';
 import type { KeptPorts } from './kept-ports.ts';
 import { serverPathOf } from './kernel-ports.ts';
 import type { PortFactory, UdpOptions } from './port-factory.ts';
 
-/** The ports of a server: its sockets and the links of its kernel path are kept. */
-export function keptServerPorts(places: RolePlaces & { readonly primary: Endpoint }): KeptPorts {
+/** The ports of a server: the sockets that `places` names and the links of its kernel path are kept. */
+export function keptServerPorts(places: RolePlaces): KeptPorts {
   return kept(places, keepServer);
 }
 

@@ -7,9 +7,10 @@ import { NetlinkMonitor } from '../linux/netlink-monitor.ts';
 import { holderOfUdpPort } from '../linux/proc.ts';
 import { RawIpv6Socket } from '../linux/raw-ipv6.ts';
 import { UdpSocket } from '../linux/udp.ts';
-import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
+import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { EnvironmentError } from './errors.ts';
+import { explainBind } from './explain-bind.ts';
 import { EbpfKernelPath } from './kernel-path/ebpf-kernel-path.ts';
 import type { KernelPathHandover } from './kernel-path/handover.ts';
 import { KernelServerPath } from './kernel-path/kernel-server-path.ts';
@@ -18,11 +19,13 @@ import { KernelNetwork } from './kernel-network.ts';
 import { KernelTun } from './kernel-tun.ts';
 import { KernelTunnelHost } from './kernel-tunnel-host.ts';
 import { KernelTunnelRules, explainRules } from './kernel-tunnel-rules.ts';
-import type { PortFactory, UdpOptions } from './port-factory.ts';
+import type { PortFactory } from './port-factory.ts';
+import { notPermitted } from './not-permitted.ts';
 import { KernelPortMapper } from './port-mapping/kernel-port-mapper.ts';
 import type { KernelPath, KernelPathOptions, ServerPath, ServerPathOptions, UdpReceiver } from './ports.ts';
 import { refusable } from './refusable.ts';
 import { systemClock } from './system-clock.ts';
+import { kernelWorkers } from './workers/kernel-workers.ts';
 
 /** The ports of this machine's kernel. */
 export function kernelPorts(): PortFactory {
@@ -34,6 +37,7 @@ const KERNEL_PORTS: PortFactory = {
   entropy: { fill: (target) => void randomFillSync(target) },
   network: new KernelNetwork(),
   tunnelHost: new KernelTunnelHost(),
+  workers: kernelWorkers,
   openUdp: (options) =>
     refusable(
       () => new UdpSocket({ ...options, headroom: HEADROOM }),
@@ -106,29 +110,6 @@ function explainDiscovery(error: SystemCallError): EnvironmentError | undefined 
   );
 }
 
-function explainBind(
-  error: SystemCallError,
-  { address, port, few = false }: UdpOptions,
-): EnvironmentError | undefined {
-  const where = address === 0 ? `UDP port ${port}` : `UDP port ${port} of ${formatIpv4(address)}`;
-  if (error.code === 'EADDRINUSE') {
-    if (few) return undefined; // one of hundreds of ports, chosen by the kernel: the search for its owner would take too long
-    const holder = holderOfUdpPort(port);
-    const by = holder === undefined ? '' : ` (by ${holder})`;
-    const otherwise = port === TEREDO_PORT ? '' : ', or use another --port'; // a server cannot use another port
-    return new EnvironmentError('port-taken', `${where} is taken${by}: end that program${otherwise}`, error);
-  }
-  if (error.code === 'EADDRNOTAVAIL') {
-    return new EnvironmentError(
-      'not-local',
-      `${formatIpv4(address)} is not an address of this host: "ip -4 address" lists those it has`,
-      error,
-    );
-  }
-  if (error.code === 'EACCES') return notPermitted(`using ${where}`, 'CAP_NET_BIND_SERVICE');
-  return undefined;
-}
-
 function explainTun(error: SystemCallError, name: string): EnvironmentError | undefined {
   if (
     error.call === 'open' &&
@@ -164,11 +145,4 @@ function explainTun(error: SystemCallError, name: string): EnvironmentError | un
     );
   }
   return undefined;
-}
-
-function notPermitted(action: string, capability: string, otherwise = ''): EnvironmentError {
-  return new EnvironmentError(
-    'not-permitted',
-    `not permitted: ${action} needs root or ${capability}${otherwise}`,
-  );
 }

@@ -18,6 +18,7 @@ import type {
   Udp,
   UdpReceiver,
 } from './ports.ts';
+import type { WorkerPorts } from './workers/worker-ports.ts';
 
 export interface UdpOptions {
   /** 0: any. */
@@ -41,6 +42,8 @@ export interface PortFactory {
   readonly tunnelHost: TunnelHost;
   /** Absent: no service manager would keep a state for a successor. */
   readonly handover?: Handover;
+  /** Absent: all work is done in one thread. */
+  readonly workers?: WorkerPorts;
   openUdp(options: UdpOptions): Udp;
   /**
    * Receives datagrams to the local discovery group on the subnet of `address`. RFC 4380 section 5.2.8

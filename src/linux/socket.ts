@@ -16,6 +16,7 @@ const SOL_IPV6 = 41;
 /** Socket options that are set here: level and name. */
 export const OPTION = {
   REUSEADDR: [SOL_SOCKET, 2],
+  REUSEPORT: [SOL_SOCKET, 15],
   SNDBUF: [SOL_SOCKET, 7],
   RCVBUF: [SOL_SOCKET, 8],
   SNDBUFFORCE: [SOL_SOCKET, 32],

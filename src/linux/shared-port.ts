@@ -1,0 +1,82 @@
+import { SystemCallError } from './errors.ts';
+import { Memory, errno, sys } from './libc.ts';
+import { AF_INET, OPTION, SOCK_DGRAM, SOCK_NONBLOCK, bindIpv4, openSocket, setOption } from './socket.ts';
+
+const SOL_SOCKET = 1;
+const SO_ATTACH_REUSEPORT_CBPF = 51;
+
+/** Instructions of a classic BPF program: struct sock_filter. */
+const BPF = {
+  LOAD_WORD: 0x20,
+  MULTIPLY: 0x24,
+  SHIFT_RIGHT: 0x74,
+  KEEP_IN_X: 0x07,
+  XOR_X: 0xac,
+  MODULO: 0x94,
+  RETURN_A: 0x16,
+} as const;
+/** Offsets from here on are in the IPv4 header. */
+const NETWORK_HEADER = -0x100000;
+const SOURCE_ADDRESS = 12;
+const INSTRUCTION_SIZE = 8;
+type Instruction = readonly [code: number, operand: number];
+
+/**
+ * Opens `count` UDP sockets at one address and port. All datagrams of a source address go to the same of them. `key`: a random odd number, with which
+ * the address is hashed, so that a sender cannot choose the socket. Throws a SystemCallError; nothing is left open then.
+ *
+ * The first socket takes the port as one that shares it with nobody. So a port that another program has is refused, also where both run under one
+ * account. A socket that such a program adds later gets nothing: the program below names only the sockets opened here.
+ */
+export function openSharedPort(address: number, port: number, count: number, key: number): number[] {
+  const opened: number[] = [];
+  try {
+    for (let i = 0; i < count; i++) {
+      const fd = openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
+      opened.push(fd);
+      if (i > 0) share(fd);
+      bindIpv4(fd, address, port);
+      if (i === 0) share(fd);
+    }
+    steerBySource(opened[0]!, count, key);
+    return opened;
+  } catch (error) {
+    for (const fd of opened) sys.close(fd);
+    throw error;
+  }
+}
+
+function share(fd: number): void {
+  if (!setOption(fd, OPTION.REUSEPORT, 1)) throw new SystemCallError('SO_REUSEPORT', errno());
+}
+
+/** Multiplies, and folds the upper bits into the lower ones: neighbouring addresses are spread. */
+function mix(key: number, shift: number): Instruction[] {
+  return [
+    [BPF.MULTIPLY, key | 1],
+    [BPF.KEEP_IN_X, 0],
+    [BPF.SHIFT_RIGHT, shift],
+    [BPF.XOR_X, 0],
+  ];
+}
+
+/** The kernel numbers the sockets in the order in which they were bound. */
+function steerBySource(fd: number, count: number, key: number): void {
+  const program: readonly Instruction[] = [
+    [BPF.LOAD_WORD, NETWORK_HEADER + SOURCE_ADDRESS],
+    ...mix(key, 15),
+    ...mix(key, 13),
+    [BPF.MODULO, count],
+    [BPF.RETURN_A, 0],
+  ];
+  const instructions = new Memory(INSTRUCTION_SIZE * program.length);
+  for (const [i, [code, operand]] of program.entries()) {
+    instructions.view.setUint16(INSTRUCTION_SIZE * i, code, true);
+    instructions.view.setInt32(INSTRUCTION_SIZE * i + 4, operand, true);
+  }
+  const header = new Memory(16); // struct sock_fprog
+  header.view.setUint16(0, program.length, true);
+  header.setPointer(8, instructions.address);
+  if (sys.setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, header.address, 16) < 0)
+    throw new SystemCallError('SO_ATTACH_REUSEPORT_CBPF', errno());
+}
