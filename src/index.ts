@@ -8,6 +8,7 @@ export { ALL_NATIVE, Relay } from './runtime/relay.ts';
 export type { RelayEvents, RelaySettings } from './runtime/relay.ts';
 export { Server } from './runtime/server.ts';
 export type { ServerEvents, ServerSettings } from './runtime/server.ts';
+export type { ServerKeys } from './runtime/server-keys.ts';
 export type { ClientSnapshot, RelaySnapshot, ServerSnapshot } from './runtime/status.ts';
 export { AccessList } from './core/access-list.ts';
 export type { AccessRules } from './core/access-list.ts';

@@ -196,6 +196,12 @@ export interface ClientStatus extends DaemonStatus {
   readonly dataPath: DataPath;
 }
 
+/** A thread that does a part of the work. */
+export interface WorkerStatus {
+  /** All datagrams of a source address are received by the same worker. */
+  readonly receivedDatagrams: Count;
+}
+
 /** A server. */
 export interface ServerStatus extends DaemonStatus {
   /** Its role. */
@@ -212,6 +218,8 @@ export interface ServerStatus extends DaemonStatus {
   readonly announcedSecondary?: Ipv4Text;
   /** Whether it has keys for secure qualification. */
   readonly secure: boolean;
+  /** The threads that share the work of the process, the first one first; absent of a server with one. All other fields are of all together. */
+  readonly workers?: readonly WorkerStatus[];
   readonly access: AccessStatus;
   /** The kernel's work is in `counters` of the server, too. */
   readonly dataPath: DataPath;

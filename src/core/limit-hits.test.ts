@@ -51,3 +51,20 @@ test('a Teredo client counts by its IPv4 address, a native host by its /64', () 
     { kind: 'ipv4', words: [0xc1000201, 0], times: 1 },
   ]);
 });
+
+test('the report of another count is added, subjects and all', () => {
+  const [hits, other] = [new LimitHits(), new LimitHits()];
+  hits.ipv4('answers', 0xc0000201, 2);
+  other.ipv4('answers', 0xc0000201, 3);
+  other.network('answers', 0x20010db8, 2, 4);
+  other.others('answers', 5);
+  hits.add(other.take('answers'));
+  expect(hits.take('answers')).toEqual({
+    limit: 'answers',
+    times: 14,
+    subjects: [
+      { kind: 'ipv4', words: [0xc0000201, 0], times: 5 },
+      { kind: '/64', words: [0x20010db8, 2], times: 4 },
+    ],
+  });
+});

@@ -91,6 +91,16 @@ export class LimitHits {
     if (times > 0) this.note(limit, -1, 0, 0, times);
   }
 
+  /** By the subjects of another count's report. */
+  add({ limit, times, subjects }: LimitReport): void {
+    let known = 0;
+    for (const { kind, words, times: ofOne } of subjects) {
+      this.note(limit, KINDS.indexOf(kind), words[0], words[1], ofOne);
+      known += ofOne;
+    }
+    this.others(limit, times - known);
+  }
+
   /** Whether a limit has been reached since its last report was taken. */
   get isPending(): boolean {
     return this.pendingNow;

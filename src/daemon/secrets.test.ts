@@ -2,6 +2,7 @@ import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { toHex } from '../wire/index.ts';
 import { readKeys } from './secrets.ts';
 
 function file(text: string): string {
@@ -14,9 +15,9 @@ function file(text: string): string {
 
 test('a comment begins at a line or behind a space: "#" within a secret belongs to it', () => {
   const keys = readKeys(file('# all of them\none sec#ret # of one\n\n  # none\ntwo s3cret expired # old\n'));
-  expect(keys(Buffer.from('one'))).toEqual({ secret: Buffer.from('sec#ret'), expired: false });
-  expect(keys(Buffer.from('two'))).toEqual({ secret: Buffer.from('s3cret'), expired: true });
-  expect(keys(Buffer.from('none'))).toBe(undefined);
+  expect(keys.get(toHex(Buffer.from('one')))).toEqual({ secret: Buffer.from('sec#ret'), expired: false });
+  expect(keys.get(toHex(Buffer.from('two')))).toEqual({ secret: Buffer.from('s3cret'), expired: true });
+  expect(keys.get(toHex(Buffer.from('none')))).toBe(undefined);
 });
 
 test('a client identifier has one key', () => {
@@ -53,6 +54,6 @@ test(
     expect(() => readKeys(path)).toThrow(/belongs to another account \(uid 65534\)/);
     vi.stubEnv('SUDO_UID', '65534');
     onTestFinished(() => void vi.unstubAllEnvs());
-    expect(readKeys(path)(Buffer.from('one'))).toBeDefined();
+    expect(readKeys(path).get(toHex(Buffer.from('one')))).toBeDefined();
   },
 );

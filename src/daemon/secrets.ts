@@ -1,5 +1,6 @@
 import type { ClientKey } from '../core/server/index.ts';
 import { toHex } from '../wire/index.ts';
+import type { ServerKeys } from '../runtime/server-keys.ts';
 import { faultOfClientId, faultOfSecret } from '../runtime/settings/rules.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { readOperatorFile } from './read-file.ts';
@@ -37,10 +38,7 @@ export function readSecretFile(file: string, warn: Warn = () => {}): Uint8Array 
 }
 
 /** A server's keys: lines of client id, secret, and perhaps "expired"; `#` begins a comment at the start of a line or behind a space. */
-export function readKeys(
-  file: string,
-  warn: Warn = () => {},
-): (clientId: Uint8Array) => ClientKey | undefined {
+export function readKeys(file: string, warn: Warn = () => {}): ServerKeys {
   const keys = new Map<string, ClientKey>();
   for (const [i, line] of readText(file, warn).split('\n').entries()) {
     const words = line
@@ -65,7 +63,7 @@ export function readKeys(
     keys.set(key, { secret: Buffer.from(secret), expired: flag === 'expired' });
   }
   if (keys.size === 0) throw new CommandFailure(EXIT.USAGE, `${file} holds no keys`);
-  return (clientId) => keys.get(toHex(clientId));
+  return keys;
 }
 
 function readText(file: string, warn: Warn): string {

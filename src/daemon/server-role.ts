@@ -1,9 +1,11 @@
 import type { ServerStatus } from '../control/status.ts';
 import { SERVER_LIMITS } from '../core/server/index.ts';
+import type { ServerLimits } from '../core/server/index.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import { Server } from '../runtime/server.ts';
 import type { ServerSettings } from '../runtime/server.ts';
+import { checkServerLimits } from '../runtime/settings/check.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
 import type { Values } from '../runtime/settings/option.ts';
 import type { SERVER_OPTIONS } from '../runtime/settings/server-options.ts';
@@ -13,6 +15,7 @@ import { AnnouncedCheck } from './announced-check.ts';
 import type { GivenValues } from './configuration/layers.ts';
 import { commonStatus } from './control-answers.ts';
 import { dataPathStatus } from './data-path-status.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
 import { sayDataPath, sayText, sayWarning, sayWhyNotKernel } from './log.ts';
 import type { Role, RunningRole } from './run-role.ts';
 import { readKeys } from './secrets.ts';
@@ -23,14 +26,12 @@ export class ServerRole implements Role {
   private readonly server: Server;
   private readonly running: RunningRole;
   private readonly check: AnnouncedCheck;
-  private keyOf: ServerSettings['keys'];
 
   constructor(settings: ServerSettings, ports: PortFactory, running: RunningRole) {
     this.running = running;
-    this.keyOf = settings.keys;
-    const keys = settings.keys && ((clientId: Uint8Array) => this.keyOf?.(clientId));
-    this.server = new Server({ ...settings, keys }, ports);
+    this.server = new Server(settings, ports);
     this.server.on('warning', sayWarning);
+    this.server.on('lost', (error) => running.end(EXIT.FAILED, error.message));
     this.check = new AnnouncedCheck(settings, sayText, kernelPorts());
   }
 
@@ -46,12 +47,21 @@ export class ServerRole implements Role {
     const { allow, deny, limits, keys: keyFile } = values as Values<typeof SERVER_OPTIONS>;
     const access = accessOf({ allow, deny });
     const whole = limitsWith(SERVER_LIMITS, limits);
-    const keyOf = changed.has('keys') && keyFile !== undefined ? readKeys(keyFile, sayWarning) : this.keyOf;
+    this.refuseIndivisible(whole);
+    const keys = changed.has('keys') && keyFile !== undefined ? readKeys(keyFile, sayWarning) : undefined;
     return () => {
-      this.keyOf = keyOf;
+      if (keys !== undefined) this.server.setKeys(keys);
       if (changed.has('allow') || changed.has('deny')) this.server.setAccess(access);
       if (changed.has('limits')) this.server.setLimits(whole);
     };
+  }
+
+  private refuseIndivisible(limits: ServerLimits): void {
+    try {
+      checkServerLimits(limits, this.server.settings.workers ?? 1);
+    } catch (error) {
+      throw new CommandFailure(EXIT.USAGE, (error as Error).message);
+    }
   }
 
   async close(): Promise<void> {
@@ -71,6 +81,7 @@ export class ServerRole implements Role {
       ...announcedStatus(settings),
       limitsReached: now.limitsReached,
       secure: settings.keys !== undefined,
+      ...(now.workers.length > 1 ? { workers: now.workers } : {}),
       access: accessStatus(access),
       dataPath: { ...dataPathStatus({ dataPath }), ...(kernel === undefined ? {} : { counters: kernel }) },
       counters: { ...counters, ...portCounters },

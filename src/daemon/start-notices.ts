@@ -1,4 +1,5 @@
 /** Notices and help for the start of a role. */
+import { availableParallelism } from 'node:os';
 import { isLoopback, isPrivate } from '../core/address-policy.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import type { Removed } from '../io/kept-ports.ts';
@@ -52,6 +53,14 @@ export function noticesOfServer(address: Ipv4, allowPrivate: boolean | undefined
     return [`warning: ${text} is a loopback address: no other host can reach that server`];
   if (!isPrivate(address) || allowPrivate === true) return [];
   return [`warning: ${text} is a private address, which clients refuse: in a closed network --allow-private`];
+}
+
+/** The warning about workers that have to share processors. */
+export function noticesOfWorkers(workers: number, processors = availableParallelism()): string[] {
+  if (workers <= processors) return [];
+  return [
+    `warning: ${workers} workers share ${processors} processors: more workers than processors gain nothing`,
+  ];
 }
 
 /** The line about descriptors in the service manager's store that do not fit the options of this process. */

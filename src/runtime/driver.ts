@@ -46,6 +46,8 @@ export class Driver implements CommandExecutor {
   private closed = false;
   /** Called after an input while limits have been reached that are not said yet. */
   onLimit: (() => void) | undefined;
+  /** Called after each batch of inputs. */
+  onSettled: (() => void) | undefined;
 
   /**
    * `onEvent` is called when the input that caused the event has been dealt with: it may make requests.
@@ -287,6 +289,7 @@ export class Driver implements CommandExecutor {
     this.tun?.flush();
     this.kernelPath?.port.flush();
     if (this.machine.limitHits.isPending) this.onLimit?.();
+    this.onSettled?.();
     if (this.events.length > 0) {
       const events = this.events;
       this.events = [];

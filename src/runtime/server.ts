@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events';
 import type { AccessList } from '../core/access-list.ts';
 import { AddressPolicy } from '../core/address-policy.ts';
-import { SERVER_LIMITS, SERVER_SOCKET, ServerMachine, partOf } from '../core/server/index.ts';
-import type { ClientKey, ServerLimits, SharedWork } from '../core/server/index.ts';
+import { SERVER_LIMITS, SERVER_SOCKET, partOf, workersPart } from '../core/server/index.ts';
+import type { ClientKey, ServerLimits, ServerMachine, SharedWork } from '../core/server/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import { countSystemFailure, isShortage } from '../io/system-failures.ts';
-import type { CancelTimer, NetworkMonitor, ServerPath, ServerWork } from '../io/ports.ts';
+import type { CancelTimer, NetworkMonitor, ServerPath, ServerWork, Udp } from '../io/ports.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
@@ -15,9 +15,12 @@ import { Driver } from './driver.ts';
 import { FailureWarnings } from './failure-warnings.ts';
 import { LimitLog } from './limit-log.ts';
 import type { DataPath, DataPathWish } from './data-path-use.ts';
+import { keyOf } from './server-keys.ts';
+import type { ServerKeys } from './server-keys.ts';
+import { announcedBy, makeServerMachine } from './server-machine.ts';
 import type { ServerSnapshot } from './status.ts';
-import { checkLimits } from './settings/check-limits.ts';
-import { checkServerSettings } from './settings/check.ts';
+import { ServerWorkers } from './workers/server-workers.ts';
+import { checkServerLimits, checkServerSettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 
 export interface ServerSettings {
@@ -30,8 +33,8 @@ export interface ServerSettings {
   /** The same for `secondary`: needed where both `announce` and `secondary` are given. Default: `secondary`. */
   readonly announceSecondary?: Ipv4 | undefined;
   readonly mtu?: boolean | undefined;
-  /** Secure qualification: only clients with a known identifier are answered. */
-  readonly keys?: ((clientId: Uint8Array) => ClientKey | undefined) | undefined;
+  /** Secure qualification: only clients with a known identifier are answered. Several workers need the map. */
+  readonly keys?: ((clientId: Uint8Array) => ClientKey | undefined) | ServerKeys | undefined;
   /** Forward connectivity tests to native hosts; needs a raw socket. Default true. */
   readonly native?: boolean | undefined;
   readonly allowPrivate?: boolean | undefined;
@@ -40,6 +43,8 @@ export interface ServerSettings {
   readonly limits?: ServerLimits | undefined;
   /** The data path that answers solicitations and forwards bubbles. Default `auto`: the kernel where it can (adr/0015). */
   readonly dataPath?: DataPathWish | undefined;
+  /** Threads that share the work of this process (adr/0029). Default 1. */
+  readonly workers?: number | undefined;
 }
 
 /** The kernel's part of an address's limit, where the kernel does its part of the work; this process has the rest. */
@@ -53,6 +58,8 @@ export interface ServerEvents {
   'data-path': [DataPath];
   /** Something that a person should look at; `limit`: a limit is reached. */
   warning: [message: string, kind?: 'limit'];
+  /** A worker has ended, and its part of the clients is not served: close the server, and make a new one. */
+  lost: [reason: Error];
 }
 
 /** A running Teredo server. */
@@ -72,6 +79,10 @@ export class Server extends EventEmitter<ServerEvents> {
   private path: DataPath = { kind: 'user' };
   /** The machine's present part of each limit. */
   private readonly parts: Record<SharedWork, number> = { answers: 1, forwarded: 1 };
+  /** Of all workers and the kernel together. */
+  private limits: ServerLimits;
+  private keys: ServerSettings['keys'];
+  private readonly workers: ServerWorkers | undefined;
 
   /** Throws a SettingsError for a setting that cannot be. */
   constructor(settings: ServerSettings, ports: PortFactory) {
@@ -83,33 +94,36 @@ export class Server extends EventEmitter<ServerEvents> {
       allowPrivate: settings.allowPrivate ?? false,
       subnets: ports.network.ipv4Subnets(),
     });
-    const { announced } = this;
-    this.machine = new ServerMachine(
-      {
-        primary: announced.primary,
-        ...(announced.secondary === undefined ? {} : { secondary: announced.secondary }),
-        local: [settings.address, ...(settings.secondary === undefined ? [] : [settings.secondary])],
-        mtu: settings.mtu ?? true,
-        ...(settings.keys === undefined ? {} : { keys: settings.keys }),
-        native: settings.native ?? true,
-        policy: this.policy,
-        ...(settings.access === undefined ? {} : { access: settings.access }),
-        ...(settings.limits === undefined ? {} : { limits: settings.limits }),
-      },
-      ports.entropy,
-    );
+    this.limits = settings.limits ?? SERVER_LIMITS;
+    this.keys = settings.keys;
+    const parts = {
+      policy: this.policy,
+      keys: settings.keys && keyOf(() => this.keys),
+      access: settings.access,
+      limits: workersPart(this.limits, this.workerCount),
+    };
+    this.machine = makeServerMachine(settings, parts, ports.entropy);
     this.driver = new Driver(this.machine, ports.clock, () => {});
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) =>
       this.emit('warning', line, 'limit'),
     );
     this.driver.onLimit = () => this.limitLog.trigger();
-    this.debounce = new Debounce(ports.clock, () => this.policy.setSubnets(ports.network.ipv4Subnets()));
+    this.debounce = new Debounce(ports.clock, () => this.networkChanged());
+    if (this.workerCount > 1)
+      this.workers = new ServerWorkers(ports, this.workerCount, this.machine.limitHits, {
+        onLost: (reason) => this.emit('lost', reason),
+        onWarning: (message) => this.emit('warning', message),
+        onLimit: () => this.limitLog.trigger(),
+      });
   }
 
   /** The addresses that clients know the server by. */
   get announced(): { readonly primary: Ipv4; readonly secondary: Ipv4 | undefined } {
-    const { address, secondary, announce, announceSecondary } = this.settings;
-    return { primary: announce ?? address, secondary: announceSecondary ?? secondary };
+    return announcedBy(this.settings);
+  }
+
+  private get workerCount(): number {
+    return this.settings.workers ?? 1;
   }
 
   /** Frozen: the server at this moment. Its counters are of process and kernel together. */
@@ -123,16 +137,26 @@ export class Server extends EventEmitter<ServerEvents> {
       kernelCounters: this.serverPath?.counters,
       limitsReached: this.limitLog.recent,
       counters: Object.freeze(this.counters),
-      portCounters: Object.freeze({ ...this.driver.portCounters }),
+      portCounters: Object.freeze(this.portCounters),
+      workers: Object.freeze([
+        { receivedDatagrams: this.machine.counters.receivedDatagrams },
+        ...(this.workers?.received ?? []).map((receivedDatagrams) => ({ receivedDatagrams })),
+      ]),
     });
   }
 
   /** Of process and kernel together. */
   get counters(): Readonly<Record<string, number>> {
-    const all: Record<string, number> = { ...this.machine.counters };
-    for (const [name, count] of Object.entries(this.serverPath?.counters ?? {}))
-      all[name] = (all[name] ?? 0) + count;
-    return all;
+    return sumOf(this.ownCounters, this.serverPath?.counters ?? {});
+  }
+
+  /** Of the process: of all workers. */
+  private get ownCounters(): Record<string, number> {
+    return sumOf(this.machine.counters, this.workers?.counters ?? {});
+  }
+
+  private get portCounters(): Record<string, number> {
+    return sumOf(this.driver.portCounters, this.workers?.portCounters ?? {});
   }
 
   /** The data path that answers solicitations and forwards bubbles; where it is not the kernel, the reason, unless it was asked for. */
@@ -148,6 +172,7 @@ export class Server extends EventEmitter<ServerEvents> {
   /** From now on only these addresses are served and forwarded to, by the kernel too. */
   setAccess(access: AccessList): void {
     this.machine.setAccess(access);
+    this.workers?.change({ access });
     if (this.serverPath === undefined) return;
     this.serverPath.setAccess(access);
     this.workChanged();
@@ -155,9 +180,18 @@ export class Server extends EventEmitter<ServerEvents> {
 
   /** From now on these limits hold, in the kernel too. */
   setLimits(limits: ServerLimits): void {
-    checkLimits(limits, SERVER_LIMITS);
-    this.machine.setLimits(limits);
+    checkServerLimits(limits, this.workerCount);
+    this.limits = limits;
+    const part = workersPart(limits, this.workerCount);
+    this.machine.setLimits(part);
+    this.workers?.change({ limits: part });
     this.serverPath?.setLimits(kernelsPart(limits));
+  }
+
+  /** From now on these keys hold, of a server that has keys since its start. */
+  setKeys(keys: ServerKeys): void {
+    this.keys = keys;
+    this.workers?.change({ keys });
   }
 
   /** Opens the sockets and serves. Rejects with the reason if it cannot. */
@@ -166,17 +200,12 @@ export class Server extends EventEmitter<ServerEvents> {
     const { settings, ports, driver } = this;
     this.failureWarnings = new FailureWarnings(ports.clock, (message) => this.emit('warning', message));
     try {
-      driver.attachUdp(
-        SERVER_SOCKET.primary,
-        ports.openUdp({ address: settings.address, port: TEREDO_PORT }),
-      );
-      if (settings.secondary !== undefined) {
-        driver.attachUdp(
-          SERVER_SOCKET.secondary,
-          ports.openUdp({ address: settings.secondary, port: TEREDO_PORT }),
-        );
-      }
+      driver.attachUdp(SERVER_SOCKET.primary, this.openUdp(settings.address));
+      if (settings.secondary !== undefined)
+        driver.attachUdp(SERVER_SOCKET.secondary, this.openUdp(settings.secondary));
       if (settings.native ?? true) driver.attachRaw(ports.openRawIpv6());
+      await this.startWorkers();
+      this.startOnce.goOn();
       this.openServerPath();
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.debounce.trigger());
@@ -186,7 +215,7 @@ export class Server extends EventEmitter<ServerEvents> {
     }
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.startOnce.end();
     this.monitor?.close();
     this.debounce.close();
@@ -194,9 +223,36 @@ export class Server extends EventEmitter<ServerEvents> {
     this.failureWarnings?.close();
     this.serverPath?.leave?.();
     this.serverPath?.close();
-    this.limitLog.close();
     this.driver.close();
-    return Promise.resolve();
+    await this.workers?.close();
+    this.limitLog.close();
+  }
+
+  private openUdp(address: Ipv4): Udp {
+    const options = { address, port: TEREDO_PORT };
+    return this.workers === undefined ? this.ports.openUdp(options) : this.workers.openUdp(options);
+  }
+
+  private async startWorkers(): Promise<void> {
+    const { settings, keys, parts, machine } = this;
+    if (this.workers === undefined) return;
+    const { address, secondary, announce, announceSecondary, mtu, native, allowPrivate } = settings;
+    await this.workers.start(
+      { address, secondary, announce, announceSecondary, mtu, native, allowPrivate },
+      {
+        access: machine.access,
+        limits: workersPart(this.limits, this.workerCount),
+        parts,
+        keys: typeof keys === 'function' ? undefined : keys,
+        subnets: this.ports.network.ipv4Subnets(),
+      },
+    );
+  }
+
+  private networkChanged(): void {
+    const subnets = this.ports.network.ipv4Subnets();
+    this.policy.setSubnets(subnets);
+    this.workers?.change({ subnets });
   }
 
   private openServerPath(): void {
@@ -212,7 +268,7 @@ export class Server extends EventEmitter<ServerEvents> {
         answers: settings.keys === undefined,
         allowPrivate: settings.allowPrivate ?? false,
         access: machine.access,
-        limits: kernelsPart(machine.limits),
+        limits: kernelsPart(this.limits),
         arrived: () => this.arrived,
         limitHits: machine.limitHits,
         onLimit: () => this.limitLog.trigger(),
@@ -256,10 +312,9 @@ export class Server extends EventEmitter<ServerEvents> {
 
   /** Of the datagrams that the kernel leaves to this process. EPERM is the answer of the host's own rules. */
   private get arrived(): number {
-    const { solicitationsAnswered, forwardedToClients, droppedAnswerLimit, droppedForwardLimit } =
-      this.machine.counters;
-    const refused = this.driver.portCounters['udpSendFailures.EPERM'] ?? 0;
-    return solicitationsAnswered + forwardedToClients + droppedAnswerLimit + droppedForwardLimit - refused;
+    const { ownCounters } = this;
+    const refused = this.portCounters['udpSendFailures.EPERM'] ?? 0;
+    return ARRIVED.reduce((sum, name) => sum + ownCounters[name]!, -refused);
   }
 
   private take(work: SharedWork, isShared: boolean): void {
@@ -267,11 +322,29 @@ export class Server extends EventEmitter<ServerEvents> {
     if (this.parts[work] === part) return;
     this.parts[work] = part;
     this.machine.takePart(work, part);
+    this.workers?.change({ parts: this.parts });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** Counters of the datagrams of the kinds that the kernel decides. */
+const ARRIVED = [
+  'solicitationsAnswered',
+  'forwardedToClients',
+  'droppedAnswerLimit',
+  'droppedForwardLimit',
+] as const;
+
+function sumOf(
+  some: Readonly<Record<string, number>>,
+  others: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const all = { ...some };
+  for (const [name, count] of Object.entries(others)) all[name] = (all[name] ?? 0) + count;
+  return all;
 }
 
 function kernelsPart(limits: ServerLimits): ServerLimits {

@@ -47,4 +47,6 @@ export interface ServerSnapshot extends ServerMachineStatus, RoleSnapshot {
   readonly announced: { readonly primary: Ipv4; readonly secondary: Ipv4 | undefined };
   /** The part of `counters` that the kernel did. Undefined without a kernel path. */
   readonly kernelCounters: Readonly<Record<string, number>> | undefined;
+  /** The threads that share the work of the process. */
+  readonly workers: readonly { readonly receivedDatagrams: number }[];
 }

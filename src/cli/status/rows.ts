@@ -84,6 +84,7 @@ function serverRows(sample: Sample, status: ServerStatus): Row[] {
     ['secure', status.secure ? 'yes, only clients with a key are answered' : 'no'],
     ['access', accessInWords(status.access)],
     ['traffic', workInWords(sample)],
+    ...workersRow(status),
     ...commonRows(status),
   ];
 }
@@ -125,6 +126,16 @@ function trafficRow(sample: Sample): Row[] {
   const received = formatOctets(traffic.receivedBytes) + rate('receivedBytes');
   const sent = formatOctets(traffic.sentBytes) + rate('sentBytes');
   return [['traffic', `received ${received}, sent ${sent}`]];
+}
+
+/** The share of each worker in the datagrams, since the start. */
+function workersRow({ workers }: ServerStatus): Row[] {
+  if (workers === undefined) return [];
+  const all = workers.reduce((sum, { receivedDatagrams }) => sum + receivedDatagrams, 0);
+  const shares = workers.map(
+    ({ receivedDatagrams }) => `${Math.round((100 * receivedDatagrams) / Math.max(1, all))} %`,
+  );
+  return [['workers', `${workers.length}, with ${shares.join(', ')} of the datagrams`]];
 }
 
 /** The work of a server, since the start and now. */

@@ -14,6 +14,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   '<address>': '192.0.2.7',
   '<address|none>': 'none',
   '<number>': '4000',
+  '<count>': '2',
   '<name>': 'some-name',
   '<host[,host...]>': 'teredo.example',
   '<host[:port]>': 'relay.example:3546',

@@ -1,6 +1,8 @@
 /** Options that fit only together. The others are checked one by one. */
 import type { CLIENT_OPTIONS } from '../../runtime/settings/client-options.ts';
-import { checkClientSettings, checkServerSettings } from '../../runtime/settings/check.ts';
+import { SERVER_LIMITS } from '../../core/server/index.ts';
+import { checkClientSettings, checkServerLimits, checkServerSettings } from '../../runtime/settings/check.ts';
+import { limitsWith } from '../../runtime/settings/limits.ts';
 import type { Values } from '../../runtime/settings/option.ts';
 import type { RELAY_OPTIONS } from '../../runtime/settings/relay-options.ts';
 import { quoted } from '../../runtime/settings/quoted.ts';
@@ -19,7 +21,7 @@ import type { RoleName } from './roles.ts';
 export function faultsOfWhole(role: RoleName, values: GivenValues): OptionFault[] {
   const faults = {
     client: [faultOfHttp, faultOfSecret, faultOfServers],
-    server: [faultOfHttp, faultOfAccess, faultOfAddresses],
+    server: [faultOfHttp, faultOfAccess, faultOfAddresses, faultOfParts],
     relay: [faultOfHttp, faultOfAccess],
     'host-relay': [faultOfHttp, faultOfAccess],
   }[role].map((faultOf) => faultOf(values as never));
@@ -55,6 +57,11 @@ function faultOfAddresses(values: Partial<Values<typeof SERVER_OPTIONS>>): Optio
   if (address === undefined) return undefined;
   const secondary = namedSecondary({ ...values, address });
   return faultIn(() => checkServerSettings({ address, secondary, announce, announceSecondary }));
+}
+
+/** Limits have to be divisible among the workers. */
+function faultOfParts({ limits, workers = 1 }: Partial<Values<typeof SERVER_OPTIONS>>) {
+  return faultIn(() => checkServerLimits(limitsWith(SERVER_LIMITS, limits), workers));
 }
 
 function faultOfAccess(values: GivenValues): OptionFault | undefined {

@@ -34,6 +34,11 @@ export const FAMILIES = {
     'path',
     'verdict',
   ),
+  workerDatagrams: counter(
+    'teredo_worker_datagrams_total',
+    'Datagrams that each worker of a server has received, where it has several.',
+    'worker',
+  ),
   trafficPackets: counter(
     'teredo_traffic_packets_total',
     'IPv6 packets of the hosts from peers (received) and to peers (sent), by data path.',

@@ -1,5 +1,5 @@
 /** The metrics of one moment. */
-import type { ClientStatus, HeavyUser, RelayStatus, RoleStatus } from '../../control/status.ts';
+import type { ClientStatus, HeavyUser, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
 import type { PeerMeans } from '../../core/client/index.ts';
 import { EVENTS } from '../log-events.ts';
 import type { LogEvent } from '../log-events.ts';
@@ -26,7 +26,7 @@ export function samplesOfStatus(status: RoleStatus): Sample[] {
     ...status.limitsReached.map((limit): Sample => [FAMILIES.limit, { limit }, 1]),
     [FAMILIES.kernelPath, {}, Number(status.dataPath.inUse === 'kernel')],
     ...packets(status),
-    ...(status.role === 'server' ? [] : peersAndTraffic(status)),
+    ...(status.role === 'server' ? ofWorkers(status) : peersAndTraffic(status)),
     ...(status.role === 'client' ? ofClient(status) : []),
     ...(status.role === 'relay' || status.role === 'host-relay' ? largestUsers(status) : []),
     ...(status.role === 'relay' && status.forwards !== undefined
@@ -52,6 +52,14 @@ function packets({ role, counters, dataPath }: RoleStatus): Sample[] {
       count,
     ]),
   ];
+}
+
+function ofWorkers({ workers = [] }: ServerStatus): Sample[] {
+  return workers.map(({ receivedDatagrams }, i): Sample => [
+    FAMILIES.workerDatagrams,
+    { worker: String(i + 1) },
+    receivedDatagrams,
+  ]);
 }
 
 function peersAndTraffic({ peers, traffic, dataPath }: ClientStatus | RelayStatus): Sample[] {

@@ -3,7 +3,8 @@ import { AccessList } from '../../core/access-list.ts';
 import { CLIENT_LIMITS } from '../../core/client/limits.ts';
 import type { ServerCandidate } from '../../core/client/index.ts';
 import { RELAY_LIMITS } from '../../core/relay/limits.ts';
-import { SERVER_LIMITS } from '../../core/server/limits.ts';
+import { SERVER_LIMITS, indivisibleBurst } from '../../core/server/limits.ts';
+import type { ServerLimits } from '../../core/server/limits.ts';
 import { TEREDO_PORT, formatIpv6, parseIpv4 } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import type { ClientSettings } from '../client-settings.ts';
@@ -110,7 +111,20 @@ export function checkServerSettings(settings: ServerSettings): void {
   checkAnnounced(settings);
   checkAccess(settings.access);
   checkGiven('limits', settings.limits);
-  if (settings.limits !== undefined) checkLimits(settings.limits, SERVER_LIMITS);
+  const { limits = SERVER_LIMITS, workers = 1, keys } = settings;
+  checkServerLimits(limits, workers);
+  if (workers > 1 && typeof keys === 'function')
+    throw new SettingsError('keys', 'keys: a function cannot be given to several workers: give a map');
+}
+
+/** Throws a {@link SettingsError} for the first limit that cannot be, or cannot be divided among the workers. */
+export function checkServerLimits(limits: ServerLimits, workers: number): void {
+  checkLimits(limits, SERVER_LIMITS);
+  const small = indivisibleBurst(limits, workers);
+  if (small === undefined) return;
+  const { name, burst, least } = small;
+  const why = `${burst} is too small to be divided: with ${workers} workers at least ${least}, or 0`;
+  throw new SettingsError(`limits.${name}`, `limits.${name}: ${why}`);
 }
 
 /** Throws a {@link SettingsError} for the first setting that cannot be. */

@@ -17,6 +17,7 @@ import {
   relayOf,
   secondaryOf,
   serversOf,
+  workersOf,
 } from './parse.ts';
 import type { HostPort } from './parse.ts';
 import { quoted } from './quoted.ts';
@@ -28,6 +29,7 @@ import {
   faultOfInterface,
   faultOfPort,
   faultOfSeconds,
+  faultOfWorkers,
   ipv4InWords,
 } from './rules.ts';
 import type { ListenAddress } from './rules.ts';
@@ -55,6 +57,13 @@ export const PORT: Kind<number> = {
   fileType: 'number',
   parse: portOf,
   faultOf: faultOfPort,
+};
+
+export const WORKERS: Kind<number> = {
+  placeholder: '<count>',
+  fileType: 'number',
+  parse: workersOf,
+  faultOf: faultOfWorkers,
 };
 
 export const INTERFACE: Kind<string> = {

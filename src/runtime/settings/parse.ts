@@ -21,6 +21,7 @@ import {
   faultOfNativePrefix,
   faultOfPort,
   faultOfSeconds,
+  faultOfWorkers,
 } from './rules.ts';
 import type { Fault, ListenAddress } from './rules.ts';
 
@@ -71,6 +72,13 @@ export function portOf(text: string): number {
   const port = wholeNumberOf(text, 0, Number.MAX_SAFE_INTEGER) ?? NaN;
   refuse(text, faultOfPort(port));
   return port;
+}
+
+/** A number of threads. */
+export function workersOf(text: string): number {
+  const workers = wholeNumberOf(text, 0, Number.MAX_SAFE_INTEGER) ?? NaN;
+  refuse(text, faultOfWorkers(workers));
+  return workers;
 }
 
 /** An address of a host and a UDP port of it: "192.0.2.1:4096". */

@@ -2,6 +2,7 @@
  * The values that settings may have: the one place of these rules, for the library and for the command line. Each function gives the end of
  * a sentence that begins with the value, or undefined where the value is allowed.
  */
+import { MOST_WORKERS } from '../../core/server/limits.ts';
 import { formatIpv4, formatIpv6, isTeredo, parseIpv4, parseIpv6, parsePrefix } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6Prefix } from '../../wire/index.ts';
 import { counted } from '../counted.ts';
@@ -28,6 +29,13 @@ export function faultOfHostAddress(address: Ipv4): Fault {
 /** A UDP port; 0 is not one. */
 export function faultOfPort(port: number): Fault {
   return isWholeNumber(port, 1, 65_535) ? undefined : 'is not a UDP port from 1 to 65535';
+}
+
+/** Threads of a role. */
+export function faultOfWorkers(workers: number): Fault {
+  return isWholeNumber(workers, 1, MOST_WORKERS)
+    ? undefined
+    : `is not a number of workers from 1 to ${MOST_WORKERS}`;
 }
 
 /** A host of this one's addresses, and a TCP port there; port 0: any free one. */

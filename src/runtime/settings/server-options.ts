@@ -11,7 +11,7 @@ import {
   limitOption,
   nameOf,
 } from './common-options.ts';
-import { HOST_ADDRESS, SECONDARY, text } from './kinds.ts';
+import { HOST_ADDRESS, SECONDARY, WORKERS, text } from './kinds.ts';
 import type { Options } from './option.ts';
 
 /** The options of a server, in the order of `--help`. */
@@ -41,6 +41,11 @@ export const SERVER_OPTIONS = {
     help: 'answer only clients with a key: lines of client id and secret, "expired" behind old ones',
   },
   dataPath: dataPath('answers solicitations and forwards bubbles'),
+  workers: {
+    kind: WORKERS,
+    default: 1,
+    help: 'threads that share the work of this process, one for each processor at most; of use where the kernel path is not',
+  },
   allowPrivate: ALLOW_PRIVATE,
   allow: ALLOW,
   deny: DENY,

@@ -25,6 +25,10 @@ const client = (settings: Partial<ClientSettings>) =>
   new Client({ servers: [{ primary: PRIMARY, secondary: SECONDARY }], ...settings }, ports());
 const relay = (settings: Partial<RelaySettings>) =>
   new Relay({ address: HERE, port: 3_545, interface: 'teredo', ...settings }, ports());
+const small = {
+  ...SERVER_LIMITS,
+  native: { ...SERVER_LIMITS.native, shared: { perSecond: 1, burst: 7 } },
+};
 const server = (settings: Partial<ServerSettings>) => new Server({ address: HERE, ...settings }, ports());
 
 const wrong = (value: unknown): never => value as never;
@@ -139,6 +143,14 @@ test.for([
   ['limits.peers', () => relay({ limits: wrong({}) }), /no group of limits/],
   ['access', () => relay({ access: wrong({ allow: [] }) }), /is not an AccessList/],
   ['address', () => server({ address: 0 }), /stands for any/],
+  ['workers', () => server({ workers: 9 }), /9 is not a number of workers from 1 to 8/],
+  ['workers', () => server({ workers: 0 }), /0 is not a number of workers/],
+  ['keys', () => server({ workers: 2, keys: () => undefined }), /a function cannot be given to several/],
+  [
+    'limits.native.shared.burst',
+    () => server({ workers: 2, limits: small }),
+    /7 is too small to be divided: with 2 workers at least 8, or 0/,
+  ],
   ['secondary', () => server({ secondary: HERE }), /first address already/],
   ['announce', () => server({ announce: 0 }), /stands for any/],
   ['announceSecondary', () => server({ announceSecondary: SECONDARY }), /needs "secondary", too/],
