@@ -1,6 +1,6 @@
 /** Options that fit only together. The others are checked one by one. */
 import type { CLIENT_OPTIONS } from '../../runtime/settings/client-options.ts';
-import { SERVER_LIMITS } from '../../core/server/index.ts';
+import { SERVER_LIMITS } from '../../core/server/limits.ts';
 import { checkClientSettings, checkServerLimits, checkServerSettings } from '../../runtime/settings/check.ts';
 import { limitsWith } from '../../runtime/settings/limits.ts';
 import type { Values } from '../../runtime/settings/option.ts';
