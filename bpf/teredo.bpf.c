@@ -16,6 +16,7 @@
 #include "outer-checksums.h"
 #include "trials.h"
 #include "decap-rules.h"
+#include "offers.h"
 
 /* Kernel 6.3; not in every distribution's headers. */
 #define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
@@ -434,6 +435,18 @@ int amend(struct __sk_buff *skb)
 			return -1;
 		peer->last_notice = amendment.last_notice;
 	}
+	return 0;
+}
+
+/* User space runs it, without attaching it, on a frame that holds offers to its end, and reads their results there. */
+SEC("tc")
+int offer(struct __sk_buff *skb)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	for (__u32 i = 0; i < MOST_OFFERS; i++)
+		if (!follow_offer_at(skb, ETH_HLEN + i * sizeof(struct offer), now))
+			break;
 	return 0;
 }
 

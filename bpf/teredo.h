@@ -172,6 +172,26 @@ struct amendment {
 	__u8 failures;
 };
 
+/* A peer that the kernel may carry, and the result. The program `offer` adds those it does not know, inward only, or notes the times. */
+struct offer {
+	__u8 peer[16];
+	__u64 last_rx; /* 0: not known */
+	__u32 socket_heard;
+	__u32 address;
+	__u16 port;
+	__u8 uplink;
+	__u8 result;
+};
+
+#define OFFER_KNOWN 0
+#define OFFER_ADDED 1
+#define OFFER_ELSEWHERE 2 /* known at another address, port or uplink: not changed */
+#define OFFER_REFUSED 3   /* no room */
+/* The offers in one frame: it fits into a page. */
+#define MOST_OFFERS 64
+/* So long ago is longer than any time between two notices, two reports, or two samples. */
+#define LONG_AGO_UNITS 10000
+
 /* Flags of the fields that are set. */
 #define AMEND_SEEN 1 /* socket_heard */
 #define AMEND_WAY 2  /* way, failures, last_notice */

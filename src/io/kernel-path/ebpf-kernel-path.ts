@@ -1,8 +1,9 @@
 import { attach, filterHandle, removeLeftFilters } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
-import { KERNEL_COUNTERS, NOTICE, NOTICE_KIND, REPORT, WAY } from '../../linux/bpf/layout.ts';
+import { KERNEL_COUNTERS, NOTICE, NOTICE_KIND, OFFER_RESULT, REPORT, WAY } from '../../linux/bpf/layout.ts';
 import type { Way } from '../../linux/bpf/layout.ts';
 import { PeerMap, emptyCarried } from '../../linux/bpf/peer-map.ts';
+import type { PlacedOffer } from '../../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../linux/bpf/peer-program.ts';
 import { PrefixMap } from '../../linux/bpf/prefix-map.ts';
 import type { Program } from '../../linux/bpf/program.ts';
@@ -77,6 +78,7 @@ export class EbpfKernelPath implements KernelPath {
   private readonly undo: (() => boolean | void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
   private queue: Offer[] = [];
+  private placed: PlacedOffer[] = [];
   private handlers: KernelPathHandlers | undefined;
   private cancelTimer: (() => void) | undefined;
   private timerAt = Infinity;
@@ -127,7 +129,11 @@ export class EbpfKernelPath implements KernelPath {
       };
       this.program = this.closing(loadPeerProgram(sizes));
       this.undo.push(() => void (this.last = this.program.readCounters(KERNEL_COUNTERS)));
-      this.peers = new PeerMap(this.program.map('peers'), this.program.program('amend'));
+      this.peers = new PeerMap(
+        this.program.map('peers'),
+        this.program.program('amend'),
+        this.program.program('offer'),
+      );
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       if (options.role === 'relay') this.tallies = new PrefixMap(this.program.map('prefixes'));
       const ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
@@ -329,28 +335,48 @@ export class EbpfKernelPath implements KernelPath {
     followOffers(
       offers,
       (peer) => this.takeOut(peer),
-      (peer, place, heardAtMs) => this.putIn(peer, place, heardAtMs),
+      (peer, place, heardAtMs) => this.place(peer, place, heardAtMs),
+      () => this.putPlaced(),
     );
   }
 
-  private putIn(peer: Uint8Array, { address, port }: Endpoint, heardAtMs: number): void {
+  private place(peer: Uint8Array, { address, port }: Endpoint, heardAtMs: number): void {
     const uplink = this.uplinks.towards(address);
     if (uplink === undefined) {
       this.notDone.notOffered++;
+      this.putPlaced();
       this.takeOut(peer);
       return;
     }
-    const { time } = this;
+    this.placed.push({ peer, address, port, uplink, heardAt: this.time.toNs(heardAtMs) });
+  }
+
+  /** Puts in those for which there is an uplink. After one that has moved, one by one: the same peer may be there again, at another place. */
+  private putPlaced(): void {
+    const { placed } = this;
+    if (placed.length === 0) return;
+    this.placed = [];
+    let hasMoved = false;
+    this.peers.putMany(placed, (offer, result) => {
+      hasMoved ||= result === OFFER_RESULT.elsewhere;
+      if (hasMoved || result === OFFER_RESULT.refused) this.putOne(offer);
+      else if (result === OFFER_RESULT.added) this.notePut(offer);
+    });
+  }
+
+  private putOne(offer: PlacedOffer): void {
+    const { peer, address, port, uplink, heardAt } = offer;
     const carried = emptyCarried();
-    const heardAt = time.toNs(heardAtMs);
-    const error = this.peers.put(peer, 0, address, port, uplink, heardAt, time.nowNs, carried);
+    const error = this.peers.put(peer, 0, address, port, uplink, heardAt, this.time.nowNs, carried);
     this.reports.addTaken(peer, 0, carried);
-    if (error === 0) {
-      this.useLeftWay(peer, address, port);
-      return this.proofs.handlePlace(peer);
-    }
+    if (error === 0) return this.notePut(offer);
     this.notDone.offersRefused++;
     this.takeOut(peer);
+  }
+
+  private notePut({ peer, address, port }: PlacedOffer): void {
+    this.useLeftWay(peer, address, port);
+    this.proofs.handlePlace(peer);
   }
 
   /** A predecessor has proven that the kernel path reaches the peer. */

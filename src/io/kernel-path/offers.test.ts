@@ -11,6 +11,7 @@ const PLACE = { address: v4('198.51.100.7'), port: 40_000 };
 /** Carries out offers, of which the one to `failing` fails. Result: a peer's number, with + (put in) or - (taken out). */
 function follow(offers: readonly [Ipv6, 'in' | 'out'][], failing?: Ipv6): { done: string[]; error: unknown } {
   const done: string[] = [];
+  let later: string[] = [];
   const name = (peer: Uint8Array): string => formatIpv6(peer).slice(-1);
   const queue = offers.map(([peer, way]): Offer => ({
     peer,
@@ -23,7 +24,11 @@ function follow(offers: readonly [Ipv6, 'in' | 'out'][], failing?: Ipv6): { done
       (peer) => done.push(`-${name(peer)}`),
       (peer) => {
         if (peer === failing) throw new Error('no route');
-        done.push(`+${name(peer)}`);
+        later.push(`+${name(peer)}`);
+      },
+      () => {
+        done.push(...later);
+        later = [];
       },
     );
   } catch (error) {

@@ -11,12 +11,13 @@ export interface Offer {
 
 /**
  * Carries out the offers in their order. If one fails, it and all later ones are withdrawn instead: no peer may be carried to an address
- * that it has left. Throws the error at the end.
+ * that it has left. Throws the error at the end. `putIn` may put a peer in later, but not later than the next `finish`.
  */
 export function followOffers(
   offers: readonly Offer[],
   takeOut: (peer: Uint8Array) => void,
   putIn: (peer: Uint8Array, place: Endpoint, heardAtMs: number) => void,
+  finish: () => void,
 ): void {
   let failure: { readonly error: unknown } | undefined;
   for (const { peer, place, heardAtMs } of offers) {
@@ -28,7 +29,9 @@ export function followOffers(
         failure = { error };
       }
     }
+    finish();
     takeOut(peer);
   }
+  finish();
   if (failure !== undefined) throw failure.error;
 }

@@ -14,11 +14,15 @@ import {
   HISTORY_UNWRAPS,
   INJECTED_WAY,
   KERNEL_COUNTERS,
+  LONG_AGO_UNITS,
   LONG_UNIT_SHIFT,
   MAX_PREFIXES,
   MAX_UPLINKS,
+  MOST_OFFERS,
   NOTICE,
   NOTICE_KIND,
+  OFFER,
+  OFFER_RESULT,
   PREFIX_TALLIES,
   PEER,
   PROOF,
@@ -97,6 +101,14 @@ test('so are the other constants', () => {
     answered: define('NOTICE_ANSWERED'),
     silent: define('NOTICE_SILENT'),
   });
+  expect(OFFER_RESULT).toEqual({
+    known: define('OFFER_KNOWN'),
+    added: define('OFFER_ADDED'),
+    elsewhere: define('OFFER_ELSEWHERE'),
+    refused: define('OFFER_REFUSED'),
+  });
+  expect(MOST_OFFERS).toBe(define('MOST_OFFERS'));
+  expect(LONG_AGO_UNITS).toBe(define('LONG_AGO_UNITS'));
   expect(AMEND).toEqual({ seen: define('AMEND_SEEN'), way: define('AMEND_WAY') });
   expect(INJECTED_WAY).toBe(define('INJECTED_WAY'));
   expect(ROLE).toEqual({
@@ -137,6 +149,7 @@ test.each<[string, Readonly<Record<string, number>>]>([
   ['report', REPORT],
   ['proof', PROOF],
   ['amendment', AMENDMENT],
+  ['offer', OFFER],
   ['notice', NOTICE],
   ['served_key', SERVED_KEY],
   ['prefix_tallies', PREFIX_TALLIES],

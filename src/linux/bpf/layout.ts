@@ -141,6 +141,20 @@ export const AMENDMENT = {
   failures: 34,
   SIZE: 40,
 } as const;
+export const OFFER = {
+  peer: 0,
+  lastReceived: 16,
+  socketHeard: 24,
+  address: 28,
+  port: 32,
+  uplink: 34,
+  result: 35,
+  SIZE: 40,
+} as const;
+export const OFFER_RESULT = { known: 0, added: 1, elsewhere: 2, refused: 3 } as const;
+export const MOST_OFFERS = 64;
+/** So long ago is longer than any time between two notices, two reports, or two samples. */
+export const LONG_AGO_UNITS = 10_000;
 /** Flags for the fields of an {@link AMENDMENT} that are set. `way` covers the failures and the latest notice, too. */
 export const AMEND = { seen: 1, way: 2 } as const;
 export const NOTICE = { peer: 0, source: 16, kind: 32, SIZE: 36 } as const;

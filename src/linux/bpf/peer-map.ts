@@ -7,7 +7,9 @@ import {
   FAR_UNITS,
   HISTORY_FAILURES_SHIFT,
   HISTORY_UNWRAPS,
+  LONG_AGO_UNITS,
   LONG_UNIT_SHIFT,
+  OFFER_RESULT,
   PEER,
   ROUTE_WAY_SHIFT,
   UNIT_SHIFT,
@@ -15,6 +17,8 @@ import {
 } from './layout.ts';
 import type { Way } from './layout.ts';
 import { libbpf } from './libbpf.ts';
+import { OfferFrame } from './offer-frame.ts';
+import type { OfferResult } from './offer-frame.ts';
 
 const ANY = 0;
 const NO_EXIST = 1;
@@ -25,8 +29,6 @@ const ROUTE_UPLINK = (1 << ROUTE_WAY_SHIFT) - 1;
 export const MOST_FAILURES = 15;
 /** SPACING_UNITS of the programs. */
 const NOTICE_SPACING_UNITS = Math.floor(1e9 / 2 ** UNIT_SHIFT);
-/** A time so many units ago: longer ago than any time between two notices, or two reports. */
-const LONG_AGO_UNITS = 10_000;
 /** Entries read by one call; no bucket of the table holds as many. */
 const BATCH = 4_096;
 /** Entries read or removed at one step. */
@@ -58,6 +60,15 @@ export interface PeerState {
   readonly socketHeardAgo: number;
 }
 
+export interface PlacedOffer {
+  readonly peer: Uint8Array;
+  readonly address: number;
+  readonly port: number;
+  readonly uplink: number;
+  /** When the socket last received something from the peer; ns of CLOCK_MONOTONIC. */
+  readonly heardAt: number;
+}
+
 /** The kernel's table of peers whose packets it carries. */
 export class PeerMap {
   /** The number of entries. */
@@ -67,11 +78,42 @@ export class PeerMap {
   private readonly key = new Memory(KEY);
   private readonly value = new Memory(PEER.SIZE);
   private readonly amender: Amender | undefined;
+  private readonly frame: OfferFrame | undefined;
 
-  /** `amend`: the program of that name. Without it entries are rewritten, and lose counts made at that moment. */
-  constructor(fd: number, amend?: number) {
+  /** The programs `amend` and `offer`. Without the first, entries are rewritten, and lose counts made at that moment. */
+  constructor(fd: number, amend?: number, offer?: number) {
     this.fd = fd;
     this.amender = amend === undefined ? undefined : new Amender(amend);
+    this.frame = offer === undefined ? undefined : new OfferFrame(offer);
+  }
+
+  /**
+   * As {@link put} for many peers, by one call for some tens; `offers` in their order. Calls back with the result of each: those that are
+   * elsewhere or refused have to be put one by one. The callback may change the table.
+   */
+  putMany(offers: readonly PlacedOffer[], see: (offer: PlacedOffer, result: OfferResult) => void): void {
+    const frame = this.frame!;
+    let begun = 0;
+    for (const { peer, address, port, uplink, heardAt } of offers) {
+      if (frame.isFull) begun = this.putFrame(offers, begun, see);
+      frame.add(peer, address, port, uplink, heardAt, unitsOf(heardAt));
+    }
+    this.putFrame(offers, begun, see);
+  }
+
+  /** Returns where the next frame begins. */
+  private putFrame(
+    offers: readonly PlacedOffer[],
+    begun: number,
+    see: (offer: PlacedOffer, result: OfferResult) => void,
+  ): number {
+    let next = begun;
+    this.frame!.run((at, result) => {
+      if (result === OFFER_RESULT.added) this.size++;
+      next = begun + at + 1;
+      see(offers[begun + at]!, result);
+    });
+    return next;
   }
 
   /**
