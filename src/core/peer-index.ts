@@ -2,7 +2,7 @@ import type { HashKey } from './hash.ts';
 
 /** No such slot. */
 const NONE = -1;
-/** In place of a slot: never used, and used before. A search goes on past the second one only. */
+/** In place of a slot: never used, and used before. A search continues past the second one only. */
 const [EMPTY, LEFT] = [0, -1];
 /** The highest load factor. */
 const MAX_LOAD = 0.6;
