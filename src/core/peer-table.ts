@@ -17,8 +17,10 @@ import {
 import { PeersPerOrigin } from './peers-per-origin.ts';
 import { HashKey } from './hash.ts';
 import { PeerIndex } from './peer-index.ts';
+import { TableGrowth, widen } from './table-growth.ts';
 import { NO_TRAFFIC, TrafficCounts } from './peer-traffic.ts';
 import type { PeerTraffic } from './peer-traffic.ts';
+import type { Growing } from './table-growth.ts';
 import { readUint32, writeUint32 } from '../wire/index.ts';
 import type { Entropy } from './entropy.ts';
 
@@ -43,7 +45,7 @@ export interface PeerLimits {
   readonly unverified: number;
 }
 
-export class PeerTable {
+export class PeerTable implements Growing {
   /** Columns, by slot. Times are ms; -Infinity where it never happened. */
   status = new Uint8Array(0);
   mappedAddress = new Uint32Array(0);
@@ -69,21 +71,15 @@ export class PeerTable {
   /** Called when a pool is full, with the address (16 octets) of the peer that is to be added: another peer is removed, or this one is not added. */
   onFull: ((pool: 'trusted' | 'unverified', peer: Uint8Array) => void) | undefined;
 
-  private words = new Uint32Array(0);
-  /** The longer one while it is filled. */
-  private nextWords: Uint32Array | undefined;
   /** Bubbles since the last answer, up to the budget; and the gaps between the last ones, latest first. */
   private bubbles = new Uint8Array(0);
   private bubbleGaps = new Uint16Array(0);
   private previous = new Int32Array(0);
   private next = new Int32Array(0);
-  private readonly index: PeerIndex;
-  /** Slots in all columns; those from `unused` on have never been used, and are in no list. */
-  private slots = 0;
+  readonly index: PeerIndex;
+  private readonly growth: TableGrowth;
+  /** Slots from this one on have never been used, and are in no list. */
   private unused = 0;
-  /** Under way, a column or some entries of the index at a time; and the inserts until the next step. */
-  private growth: Iterator<number> | undefined;
-  private untilStep = 0;
 
   private readonly traffic = new TrafficCounts();
   private readonly own = { ...NO_TRAFFIC };
@@ -110,6 +106,7 @@ export class PeerTable {
     this.hasNeighbours = hasNeighbours;
     this.onEvict = onEvict;
     this.hash = new HashKey(entropy);
+    this.growth = new TableGrowth(this);
     this.index = new PeerIndex(this.words, this.hash);
     this.peersPerOrigin = new PeersPerOrigin(entropy);
   }
@@ -142,12 +139,12 @@ export class PeerTable {
     if (this.counts[UNVERIFIED]! >= this.limits.unverified)
       this.onFull?.('unverified', bytes.subarray(offset, offset + 16));
     this.evictUnverified();
-    this.growInTime();
+    this.growth.growInTime(this.growth.slots - this.unused + this.counts[FREE]!);
     const isUnused = this.counts[FREE] === 0;
     const peer = isUnused ? this.unused++ : this.heads[FREE]!;
     const w = peer * 4;
     for (let i = 0; i < 4; i++) this.words[w + i] = readUint32(bytes, offset + 4 * i);
-    this.nextWords?.set(this.words.subarray(w, w + 4), w);
+    this.growth.keyChanged(peer);
     this.mappedAddress[peer] = this.mappedPort[peer] = this.socket[peer] = 0;
     this.proofHigh[peer] = this.proofLow[peer] = 0;
     this.bubbles[peer] = 0;
@@ -390,57 +387,18 @@ export class PeerTable {
       this.evict(this.heads[UNVERIFIED]!);
   }
 
-  /** Begins to grow when a few slots are left, so that no newcomer has to wait for the whole of it. */
-  private growInTime(): void {
-    const left = this.slots - this.unused + this.counts[FREE]!;
-    if (this.growth === undefined) {
-      if (left > this.slots / RESERVE || this.slots >= this.most) return;
-      this.growth = this.grow(this.slots === 0 ? FIRST_SLOTS : this.slots * 2);
-    }
-    if (left > 0 && this.untilStep-- > 0) return;
-    do {
-      const { done, value } = this.growth.next();
-      if (done === true) this.growth = undefined;
-      else this.untilStep = value;
-    } while (left === 0 && this.growth !== undefined);
-  }
-
   /** There may be more trusted peers than the limit, if it has been lowered. */
-  private get most(): number {
+  get most(): number {
     return Math.max(this.limits.trusted, this.counts[TRUSTED]!) + this.limits.unverified;
   }
 
-  /** Yields after each column, and after some entries of the index, the number of inserts until the next step. */
-  private *grow(wanted: number): Generator<number, void> {
-    // Limits may have changed.
-    const size = Math.max(this.slots, Math.min(wanted, this.most));
-    const pause = Math.floor(this.slots / RESERVE / 2 / COLUMNS);
-    for (const widenNext of this.columns(size)) {
-      widenNext();
-      yield pause;
-    }
-    for (const _ of this.widenWords(size)) yield pause;
-    this.index.grow(size);
-    while (this.index.isMoving) {
-      this.index.move();
-      yield 0;
-    }
-    this.slots = size;
+  /** The addresses, four words for each slot. */
+  private get words(): Uint32Array {
+    return this.growth.words;
   }
 
-  /** The largest column, in parts. */
-  private *widenWords(size: number): Generator<void> {
-    const next = (this.nextWords = new Uint32Array(size * 4));
-    const part = Math.ceil(this.words.length / PARTS);
-    for (let i = 0; i < PARTS; i++) {
-      next.set(this.words.subarray(i * part, (i + 1) * part), i * part);
-      yield;
-    }
-    this.words = this.index.words = next;
-    this.nextWords = undefined;
-  }
-
-  private columns(size: number): (() => void)[] {
+  /** For the growth of the table. */
+  columns(size: number): (() => void)[] {
     const neighbours = [
       () => (this.localAddress = widen(this.localAddress, new Uint32Array(size))),
       () => (this.localPort = widen(this.localPort, new Uint16Array(size))),
@@ -467,16 +425,6 @@ export class PeerTable {
   }
 }
 
-const FIRST_SLOTS = 256;
-/** The table grows when this part of it is left: half of it suffices for the columns, the other half for the index. */
-const RESERVE = 32;
-/** At least so many are widened one after the other, and parts of the words. */
-const COLUMNS = 24;
-const PARTS = 8;
 /** The three gaps between the four latest bubbles, in units of 10 ms: up to 655 s. */
 const GAPS = BUBBLE_BUDGET - 1;
 const GAP_UNIT_MS = 10;
-function widen<T extends { set(from: T): void }>(from: T, to: T): T {
-  to.set(from);
-  return to;
-}
