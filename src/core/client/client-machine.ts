@@ -28,10 +28,8 @@ import { RefreshIntervalDetermination } from './service/refresh-interval.ts';
 import { Service } from './service/service.ts';
 import type { KnownQualification } from './service/service.ts';
 import type { ClientMachineStatus, ContactProgress, PeerStatus } from './status.ts';
+import { FIRST_SWEEP_MS, sweepSome } from '../sweeping.ts';
 import { Transmission } from './packets/transmission.ts';
-
-const SWEEP_INTERVAL_MS = 10_000;
-const SWEEP_MOST = 10_000;
 
 /** The Teredo client: makes its parts, and hands each input to the part that handles it. RFC 4380 section 5.2, RFC 5991 */
 export class ClientMachine implements OffloadingMachine {
@@ -195,10 +193,8 @@ export class ClientMachine implements OffloadingMachine {
       this.contacts.handleTimeout(now);
       this.traversal.handleTimeout(now);
     }
-    if (now >= this.sweepAt) {
-      this.context.peers.sweep(now, SWEEP_MOST);
-      this.sweepAt = now + SWEEP_INTERVAL_MS;
-    }
+    if (now >= this.sweepAt)
+      this.sweepAt = now + Math.min(FIRST_SWEEP_MS, sweepSome(this.context.peers, now));
   }
 
   // eslint-disable-next-line eslint/max-params -- the contract of machines: plain numbers, so that a report costs no object
@@ -266,7 +262,7 @@ export class ClientMachine implements OffloadingMachine {
 
   start(now: number): void {
     this.service.start(now);
-    this.sweepAt = now + SWEEP_INTERVAL_MS;
+    this.sweepAt = now + FIRST_SWEEP_MS;
   }
 
   stop(_now: number): void {

@@ -8,6 +8,9 @@ const FRESHNESS_MS = 1_000;
 const LAST_GENERATION = 15;
 const GENERATION = 0x0f;
 
+/** Peers in a page of the times at which they were heard. */
+const PAGE = 8_192;
+
 /**
  * Decides which trusted peers are offered to the kernel path. A peer is offered when the machine hears it. When the kernel path has forgotten
  * its peers, a new generation begins, and each peer is offered again with its next packet in either direction. One byte for each peer holds
@@ -19,9 +22,9 @@ export class Offload {
   private readonly scratch = new Uint8Array(16);
   /**
    * Time (ms) of the last packet of each peer that the machine itself received, 0: none; carried packets do not count. 8 bytes for each peer, only
-   * with offloading.
+   * with offloading. In pages: a longer column would have to be copied at once.
    */
-  private heardHere = new Float64Array(0);
+  private readonly heardHere: (Float64Array | undefined)[] = [];
   private generation = 1;
   private on: boolean;
 
@@ -46,12 +49,8 @@ export class Offload {
   /** The same, for a peer that is not to be offered yet. */
   note(peer: number, now: number): void {
     if (!this.on) return;
-    if (peer >= this.heardHere.length) {
-      const { heardHere } = this;
-      this.heardHere = new Float64Array(this.peers.status.length);
-      this.heardHere.set(heardHere);
-    }
-    this.heardHere[peer] = now || Number.MIN_VALUE;
+    const page = (this.heardHere[Math.floor(peer / PAGE)] ??= new Float64Array(PAGE));
+    page[peer % PAGE] = now || Number.MIN_VALUE;
   }
 
   /** A packet is sent to a valid peer. */
@@ -91,9 +90,19 @@ export class Offload {
 
   set(on: boolean): void {
     // Until now nothing was carried.
-    if (on && !this.on) this.heardHere = this.peers.lastReceived.slice();
+    if (on && !this.on) this.noteAllHeard();
     this.on = on;
     this.reset();
+  }
+
+  private noteAllHeard(): void {
+    const { lastReceived } = this.peers;
+    this.heardHere.length = 0;
+    for (let from = 0; from < lastReceived.length; from += PAGE) {
+      const page = new Float64Array(PAGE);
+      page.set(lastReceived.subarray(from, from + PAGE));
+      this.heardHere.push(page);
+    }
   }
 
   private isOffered(peer: number): boolean {
@@ -106,7 +115,7 @@ export class Offload {
     peers.offered[peer] = this.generation | second;
     peers.writeAddress(peer, scratch, 0);
     // Not `lastReceived`: a firewall rule may block the socket while the kernel path still receives, so carried packets do not count here.
-    const heardAt = this.heardHere[peer] || -Infinity;
+    const heardAt = this.heardHere[Math.floor(peer / PAGE)]?.[peer % PAGE] || -Infinity;
     this.commands.offload(scratch, 0, peers.mappedAddress[peer], peers.mappedPort[peer], heardAt);
   }
 }

@@ -39,13 +39,9 @@ import type { RelayOptions } from './options.ts';
 import { Meeting } from './meeting.ts';
 import { ServedRange } from './served.ts';
 import type { RelayMachineStatus } from './status.ts';
+import { FIRST_SWEEP_MS, sweepSome } from '../sweeping.ts';
 import { RelayUsers } from '../users/index.ts';
 import type { HeavyUsers, UserWindow } from '../users/index.ts';
-
-/** Peers are looked at in parts, so that no part takes long: more often while there are more than one part. */
-const SWEEP_MOST = 10_000;
-const SWEEP_INTERVAL_MS = 10_000;
-const NEXT_PART_MS = 1_000;
 
 /** The Teredo relay, and with the host's own addresses as its range the host-specific relay. RFC 4380 section 5.4 */
 export class RelayMachine implements OffloadingMachine {
@@ -196,11 +192,7 @@ export class RelayMachine implements OffloadingMachine {
     this.contacting.handleTimeout(now);
     this.bfd?.handleTimeout(now);
     if (now < this.nextSweep) return;
-    this.peers.sweep(now, SWEEP_MOST);
-    const { trustedCount, unverifiedCount } = this.peers;
-    const most = Math.max(trustedCount, unverifiedCount);
-    if (most === 0) this.nextSweep = Infinity;
-    else this.nextSweep = now + (most > SWEEP_MOST ? NEXT_PART_MS : SWEEP_INTERVAL_MS);
+    this.nextSweep = now + sweepSome(this.peers, now);
   }
 
   // eslint-disable-next-line eslint/max-params -- the contract of machines: plain numbers, so that a report costs no object
@@ -356,7 +348,7 @@ export class RelayMachine implements OffloadingMachine {
   }
 
   private scheduleSweep(now: number): void {
-    if (this.nextSweep === Infinity) this.nextSweep = now + SWEEP_INTERVAL_MS;
+    if (this.nextSweep === Infinity) this.nextSweep = now + FIRST_SWEEP_MS;
   }
 
   private handleData({ buffer, view, peer, now }: Arrival): void {
